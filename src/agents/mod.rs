@@ -1,0 +1,1 @@
+//! Agents: instructions, a model and knowledge bases; conversations with citations.

@@ -1,0 +1,1 @@
+//! The web shell: layout, assets, translations. Pages live with their capability.

@@ -1,0 +1,1 @@
+//! Background jobs on PostgreSQL: lease, heartbeat, fencing token, retries, dead letter, cron.

@@ -1,0 +1,1 @@
+//! LanceDB: one table for each knowledge base and index generation.

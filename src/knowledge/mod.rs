@@ -1,0 +1,4 @@
+//! Knowledge bases: documents in, passages out.
+
+pub mod extract;
+pub mod index;

@@ -1,0 +1,1 @@
+//! In-process embeddings of BERT-family models (candle).

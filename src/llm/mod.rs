@@ -1,0 +1,3 @@
+//! The LLM gateway: providers, aliases, chat, embeddings, usage.
+
+pub mod embed;
