@@ -1,1 +1,26 @@
 //! The ground floor: what every capability stands on and what knows none of them.
+
+/// The one source of wall-clock time.
+pub mod clock;
+/// Reading configuration and reporting all of its errors.
+pub mod config;
+/// Randomness, hashes, the master key.
+pub mod crypto;
+/// Transactions that belong to an organisation; roles, migrations, the private cluster.
+pub mod db;
+/// Errors as clients see them.
+pub mod error;
+/// Checks for `doctor` and readiness.
+pub mod health;
+/// Accept loop, limits, authentication, extractors.
+pub mod http;
+/// The two HTTP clients.
+pub mod http_client;
+/// Typed identifiers.
+pub mod ids;
+/// Starting, draining, stopping.
+pub mod lifecycle;
+/// Bounded threads for CPU work.
+pub mod pools;
+/// Logs and metrics.
+pub mod telemetry;

@@ -1,0 +1,305 @@
+//! Reading configuration: one TOML file, `HOLDFAST_<SECTION>__<KEY>` overrides, `*_file` for every secret.
+//!
+//! This module loads and overlays raw sections; each capability owns its section's struct and checks, and `app` puts
+//! them together. Everything that is wrong is reported at once, with the setting's name.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use serde::{Serialize, de::DeserializeOwned};
+use toml::{Table, Value};
+
+/// Every problem found in the configuration.
+#[derive(Clone, Debug, Default)]
+pub struct ConfigErrors {
+    section: String,
+    list: Vec<(String, String)>,
+}
+
+impl ConfigErrors {
+    /// From here on, names are reported below `section`.
+    pub fn enter(&mut self, section: &str) {
+        section.clone_into(&mut self.section);
+    }
+
+    /// Records that `setting` of the present section is wrong.
+    pub fn push(&mut self, setting: &str, message: impl Into<String>) {
+        let name = match (self.section.as_str(), setting) {
+            ("", s) | (s, "") => s.to_owned(),
+            (section, setting) => format!("{section}.{setting}"),
+        };
+        self.list.push((name, message.into()));
+    }
+
+    /// Records a value outside `min..=max`.
+    pub fn range<T: PartialOrd + fmt::Display>(&mut self, setting: &str, value: T, min: T, max: T) {
+        if value < min || value > max {
+            self.push(setting, format!("{value} is outside {min} to {max}"));
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// `(setting, message)` pairs in the order found.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.list.iter().map(|(s, m)| (s.as_str(), m.as_str()))
+    }
+}
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the configuration has {} error(s)", self.list.len())?;
+        self.list.iter().try_for_each(|(setting, message)| write!(f, "\n  {setting}: {message}"))
+    }
+}
+
+impl std::error::Error for ConfigErrors {}
+
+/// The sections as read, before they are given their types.
+#[derive(Clone, Debug, Default)]
+pub struct Raw {
+    table: Table,
+    /// Overrides from the environment: path of lower-case names -> text.
+    overrides: BTreeMap<Vec<String>, String>,
+}
+
+/// Where the file is looked for when none is named.
+pub const DEFAULT_FILE: &str = "/etc/holdfast/holdfast.toml";
+
+impl Raw {
+    /// Reads `file` (or the default one where it exists) and the process's environment.
+    #[expect(clippy::disallowed_methods, reason = "the home of the ban")]
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigErrors> {
+        let named = file.map(Path::to_owned).or_else(|| std::env::var("HOLDFAST_CONFIG").ok().map(PathBuf::from));
+        Self::read(named.as_deref(), std::env::vars())
+    }
+
+    /// Reads `file`, if given, and overrides among `vars`.
+    pub fn read(file: Option<&Path>, vars: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigErrors> {
+        let mut errors = ConfigErrors::default();
+        let path = file.map_or_else(|| PathBuf::from(DEFAULT_FILE), Path::to_owned);
+        let table = match std::fs::read_to_string(&path) {
+            Ok(text) => toml::from_str(&text).unwrap_or_else(|e| {
+                errors.push(&path.display().to_string(), e.to_string());
+                Table::new()
+            }),
+            Err(_) if file.is_none() => Table::new(),
+            Err(e) => {
+                errors.push(&path.display().to_string(), format!("cannot be read: {e}"));
+                Table::new()
+            }
+        };
+        let overrides = vars
+            .filter_map(|(key, value)| {
+                let path = key.strip_prefix("HOLDFAST_").filter(|k| *k != "CONFIG")?;
+                Some((path.split("__").map(str::to_lowercase).collect(), value))
+            })
+            .collect();
+        if errors.is_empty() { Ok(Self { table, overrides }) } else { Err(errors) }
+    }
+
+    /// Takes section `name` ("" for the top level's plain settings) out as `T`. A value that does not fit is
+    /// reported and its default used, so that the next one is looked at too.
+    pub fn section<T: DeserializeOwned + Serialize + Default>(&mut self, name: &str, errors: &mut ConfigErrors) -> T {
+        errors.enter(name);
+        let mut table = match self.table.remove(name) {
+            _ if name.is_empty() => self.take_plain(),
+            Some(Value::Table(table)) => table,
+            None => Table::new(),
+            Some(_) => {
+                errors.push("", "must be a table");
+                Table::new()
+            }
+        };
+        let defaults = Value::try_from(T::default()).unwrap_or(Value::Table(Table::new()));
+        for (path, text) in self.take_overrides(name) {
+            let like = path.iter().try_fold(&defaults, |v, key| v.get(key));
+            insert(&mut table, &path, parse_like(&text, like));
+        }
+        loop {
+            let result: Result<T, _> = serde_path_to_error::deserialize(Value::Table(table.clone()));
+            let error = match result {
+                Ok(section) => return section,
+                Err(error) => error,
+            };
+            let path: Vec<String> = error.path().to_string().split('.').map(str::to_owned).collect();
+            errors.push(&path.join("."), error.inner().to_string().trim().to_owned());
+            if !remove(&mut table, &path) {
+                return T::default();
+            }
+        }
+    }
+
+    /// Reports what no section took: misspelt names must not be ignored.
+    pub fn finish(self, errors: &mut ConfigErrors) {
+        errors.enter("");
+        for name in self.table.keys() {
+            errors.push(name, "unknown section or setting");
+        }
+        for path in self.overrides.keys() {
+            let name = path.join("__").to_uppercase();
+            errors.push(&format!("HOLDFAST_{name}"), "unknown environment variable");
+        }
+    }
+
+    fn take_plain(&mut self) -> Table {
+        let (tables, plain) = std::mem::take(&mut self.table).into_iter().partition(|(_, v)| v.is_table());
+        self.table = tables;
+        plain
+    }
+
+    fn take_overrides(&mut self, name: &str) -> Vec<(Vec<String>, String)> {
+        let mine: Vec<_> = self
+            .overrides
+            .keys()
+            .filter(|path| if name.is_empty() { path.len() == 1 } else { path.len() > 1 && path[0] == name })
+            .cloned()
+            .collect();
+        mine.into_iter()
+            .filter_map(|path| {
+                let text = self.overrides.remove(&path)?;
+                let skip = usize::from(!name.is_empty());
+                Some((path[skip..].to_vec(), text))
+            })
+            .collect()
+    }
+}
+
+/// Reads `text` as the kind of value that the default has; a text where there is no default.
+fn parse_like(text: &str, like: Option<&Value>) -> Value {
+    let parsed = || format!("v = {text}").parse::<Table>().ok().and_then(|mut t| t.remove("v"));
+    match like {
+        None | Some(Value::String(_)) => Value::String(text.to_owned()),
+        Some(Value::Array(_)) if !text.trim_start().starts_with('[') => {
+            Value::Array(text.split(',').map(str::trim).filter(|s| !s.is_empty()).map(|s| Value::String(s.to_owned())).collect())
+        }
+        Some(_) => parsed().unwrap_or_else(|| Value::String(text.to_owned())),
+    }
+}
+
+fn insert(table: &mut Table, path: &[String], value: Value) {
+    match path {
+        [] => {}
+        [key] => {
+            table.insert(key.clone(), value);
+        }
+        [key, rest @ ..] => {
+            let entry = table.entry(key.clone()).or_insert_with(|| Value::Table(Table::new()));
+            if !entry.is_table() {
+                *entry = Value::Table(Table::new());
+            }
+            if let Value::Table(inner) = entry {
+                insert(inner, rest, value);
+            }
+        }
+    }
+}
+
+/// Removes the value at `path`, or the nearest table above it that exists.
+fn remove(table: &mut Table, path: &[String]) -> bool {
+    match path {
+        [] => false,
+        [key] => table.remove(key).is_some(),
+        [key, rest @ ..] => match table.get_mut(key) {
+            Some(Value::Table(inner)) if remove(inner, rest) => true,
+            _ => table.remove(key).is_some(),
+        },
+    }
+}
+
+/// Secrets in configuration: read from a file, shown masked.
+pub mod secret {
+    use std::path::Path;
+
+    use secrecy::{ExposeSecret as _, SecretString};
+    use serde::Serializer;
+
+    use super::ConfigErrors;
+
+    /// Serialises a secret as `"***"`: `config show` prints configuration.
+    #[expect(clippy::ref_option, reason = "the signature that serde's serialize_with needs")]
+    pub fn masked<S: Serializer>(secret: &Option<SecretString>, s: S) -> Result<S::Ok, S::Error> {
+        match secret {
+            Some(secret) if !secret.expose_secret().is_empty() => s.serialize_str("***"),
+            _ => s.serialize_none(),
+        }
+    }
+
+    /// The secret itself, or what the file beside it holds (a final line break is cut). `setting` names the file's
+    /// setting in errors.
+    pub fn resolve(secret: &mut Option<SecretString>, file: Option<&Path>, setting: &str, errors: &mut ConfigErrors) {
+        if secret.as_ref().is_some_and(|s| s.expose_secret().is_empty()) {
+            *secret = None;
+        }
+        let Some(file) = file else { return };
+        if secret.is_some() {
+            errors.push(setting, "give the secret or its file, not both");
+            return;
+        }
+        match std::fs::read_to_string(file) {
+            Ok(text) if text.trim().is_empty() => errors.push(setting, format!("{} is empty", file.display())),
+            Ok(text) => *secret = Some(text.trim().to_owned().into()),
+            Err(e) => errors.push(setting, format!("{} cannot be read: {e}", file.display())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Deserialize, Serialize)]
+    #[serde(default, deny_unknown_fields)]
+    struct Section {
+        listen: String,
+        limit: u32,
+        hosts: Vec<String>,
+        note: Option<String>,
+    }
+
+    impl Default for Section {
+        fn default() -> Self {
+            Self { listen: "a".into(), limit: 5, hosts: vec![], note: None }
+        }
+    }
+
+    fn read(toml: &str, vars: &[(&str, &str)]) -> (Section, ConfigErrors) {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("c.toml");
+        std::fs::write(&file, toml).unwrap();
+        let mut raw = Raw::read(Some(&file), vars.iter().map(|(k, v)| ((*k).into(), (*v).into()))).unwrap();
+        let mut errors = ConfigErrors::default();
+        let section = raw.section("server", &mut errors);
+        raw.finish(&mut errors);
+        (section, errors)
+    }
+
+    #[test]
+    fn environment_wins_over_the_file_and_takes_the_defaults_type() {
+        let (section, errors) = read(
+            "[server]\nlisten = 'file'\nlimit = 7",
+            &[("HOLDFAST_SERVER__LISTEN", "123"), ("HOLDFAST_SERVER__HOSTS", "a, b"), ("HOLDFAST_SERVER__NOTE", "x"), ("PATH", "")],
+        );
+        assert!(errors.is_empty(), "{errors}");
+        assert_eq!(section, Section { listen: "123".into(), limit: 7, hosts: vec!["a".into(), "b".into()], note: Some("x".into()) });
+    }
+
+    #[test]
+    fn every_error_is_reported_at_once_with_its_name() {
+        let (_, errors) = read(
+            "colour = 1\n[server]\nlisten = 5\nlimit = 'many'\nlimti = 3\n[unknown]\na = 1",
+            &[("HOLDFAST_SERVER__LIMIT", "-1"), ("HOLDFAST_NOWHERE__X", "1")],
+        );
+        let names: Vec<_> = errors.iter().map(|(s, _)| s).collect();
+        for expected in ["server.listen", "server.limit", "server.limti", "colour", "unknown", "HOLDFAST_NOWHERE__X"] {
+            assert!(names.contains(&expected), "{expected} is not among {names:?}");
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! `[database]`
+
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+use crate::platform::config::{ConfigErrors, secret};
+
+/// Where the rows live.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// `postgres://user:password@host/database` of a server of yours (15 to 18); empty runs a private cluster.
+    #[serde(serialize_with = "secret::masked")]
+    pub url: Option<SecretString>,
+    /// File that holds the URL.
+    pub url_file: Option<PathBuf>,
+    /// Prefix of the role names in that server: one for each installation.
+    pub role_prefix: String,
+    /// Connections that serve requests and jobs.
+    pub max_connections: u32,
+    /// Connections for leasing, sign-in and gauges.
+    pub max_system_connections: u32,
+    /// How long a request waits for a connection before it is answered 503, seconds.
+    pub acquire_timeout_seconds: u64,
+    /// Folder of the server binaries for the private cluster; empty looks in the usual places.
+    pub bin_dir: Option<PathBuf>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            url: None,
+            url_file: None,
+            role_prefix: "holdfast".into(),
+            max_connections: 24,
+            max_system_connections: 8,
+            acquire_timeout_seconds: 5,
+            bin_dir: None,
+        }
+    }
+}
+
+impl Config {
+    pub fn validate(&self, errors: &mut ConfigErrors) {
+        let prefix = &self.role_prefix;
+        if prefix.is_empty()
+            || prefix.len() > 40
+            || !prefix.starts_with(|c: char| c.is_ascii_lowercase())
+            || !prefix.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        {
+            errors.push("role_prefix", "1 to 40 lower-case letters, digits and underscores, beginning with a letter");
+        }
+        errors.range("max_connections", self.max_connections, 2, 500);
+        errors.range("max_system_connections", self.max_system_connections, 2, 100);
+        errors.range("acquire_timeout_seconds", self.acquire_timeout_seconds, 1, 60);
+        if let Some(url) = &self.url {
+            use secrecy::ExposeSecret as _;
+            use std::str::FromStr as _;
+            if sqlx::postgres::PgConnectOptions::from_str(url.expose_secret()).is_err() {
+                errors.push("url", "not a PostgreSQL URL; expected postgres://user:password@host:5432/database");
+            }
+        }
+    }
+}

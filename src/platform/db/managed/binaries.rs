@@ -1,0 +1,145 @@
+//! Which PostgreSQL binaries, as which user, in which folders.
+
+use std::{
+    fs,
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use tokio::process::Command;
+
+use super::{Layout, ManagedError, io};
+use crate::platform::crypto;
+
+/// Major versions that are tested.
+pub const SUPPORTED: std::ops::RangeInclusive<u32> = 15..=18;
+
+/// A folder of server binaries.
+#[derive(Clone, Debug)]
+pub struct Binaries {
+    pub dir: PathBuf,
+    pub major: u32,
+}
+
+/// An unprivileged user.
+#[derive(Clone, Copy, Debug)]
+pub struct RunAs {
+    pub uid: u32,
+    pub gid: u32,
+}
+
+impl Layout {
+    /// Finds binaries and user, and makes the folders around the cluster.
+    pub fn prepare(data_dir: &Path, bin_dir: Option<&Path>) -> Result<Self, ManagedError> {
+        let data_dir = fs::canonicalize(data_dir).map_err(io(format!("cannot open {}", data_dir.display())))?;
+        let cluster = data_dir.join("postgres");
+        let binaries = Binaries::find(bin_dir, &cluster)?;
+        let run_as = RunAs::choose()?;
+        let socket_dir = socket_dir(&data_dir, run_as)?;
+        Ok(Self { cluster, socket_dir, binaries, run_as })
+    }
+
+    /// A tool of this server, with a clean environment and as the right user.
+    pub fn command(&self, tool: &str) -> Command {
+        let mut command = Command::new(self.binaries.dir.join(tool));
+        command.env_clear().env("LC_ALL", "C.UTF-8").env("PATH", "/usr/bin:/bin").env("TZ", "UTC").current_dir("/");
+        if let Some(user) = self.run_as {
+            command.uid(user.uid).gid(user.gid);
+        }
+        command
+    }
+
+    /// Hands a path to the user that PostgreSQL runs as.
+    pub fn own(&self, path: &Path) -> Result<(), ManagedError> {
+        match self.run_as {
+            Some(user) => std::os::unix::fs::chown(path, Some(user.uid), Some(user.gid))
+                .map_err(io(format!("cannot hand {} to the database's user", path.display()))),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Binaries {
+    /// Those of the cluster's own version, or the newest for a new cluster.
+    fn find(bin_dir: Option<&Path>, cluster: &Path) -> Result<Self, ManagedError> {
+        let wanted = fs::read_to_string(cluster.join("PG_VERSION")).ok().map(|v| v.trim().to_owned());
+        let candidates = match bin_dir {
+            Some(dir) => vec![dir.to_owned()],
+            None => usual_places(),
+        };
+        let mut found: Vec<Self> = candidates.iter().filter_map(|dir| Self::at(dir)).collect();
+        found.sort_by_key(|b| std::cmp::Reverse(b.major));
+        match wanted {
+            Some(version) => found
+                .into_iter()
+                .find(|b| b.major.to_string() == version)
+                .ok_or_else(|| ManagedError::WrongVersion { dir: cluster.display().to_string(), version }),
+            None => found.into_iter().find(|b| SUPPORTED.contains(&b.major)).ok_or_else(|| ManagedError::NoBinaries {
+                looked_in: candidates.iter().map(|d| d.display().to_string()).collect::<Vec<_>>().join(", "),
+            }),
+        }
+    }
+
+    fn at(dir: &Path) -> Option<Self> {
+        let output = std::process::Command::new(dir.join("postgres")).arg("--version").output().ok()?;
+        let text = String::from_utf8(output.stdout).ok()?;
+        let number = text.split_whitespace().nth(2)?;
+        let major = number.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()?;
+        let complete = ["initdb", "pg_ctl"].iter().all(|tool| dir.join(tool).exists());
+        complete.then(|| Self { dir: dir.to_owned(), major })
+    }
+}
+
+/// Debian and Ubuntu, Fedora and its kin, then the plain places.
+fn usual_places() -> Vec<PathBuf> {
+    let versions = SUPPORTED.rev();
+    let mut dirs: Vec<PathBuf> = versions
+        .flat_map(|v| [format!("/usr/lib/postgresql/{v}/bin"), format!("/usr/pgsql-{v}/bin")])
+        .map(PathBuf::from)
+        .collect();
+    dirs.extend(["/usr/local/pgsql/bin", "/usr/local/bin", "/usr/bin"].map(PathBuf::from));
+    dirs
+}
+
+impl RunAs {
+    /// `None` when we are not root; PostgreSQL refuses to run as root.
+    fn choose() -> Result<Option<Self>, ManagedError> {
+        if !rustix::process::geteuid().is_root() {
+            return Ok(None);
+        }
+        let passwd = fs::read_to_string("/etc/passwd").map_err(io("cannot read /etc/passwd"))?;
+        let find = |name: &str| {
+            passwd.lines().find_map(|line| {
+                let mut fields = line.split(':');
+                (fields.next()? == name).then_some(())?;
+                Some(Self { uid: fields.nth(1)?.parse().ok()?, gid: fields.next()?.parse().ok()? })
+            })
+        };
+        ["holdfast", "postgres"].into_iter().find_map(find).map(Some).ok_or(ManagedError::NoUser)
+    }
+}
+
+/// `/run/holdfast-<hash>` or `/tmp/holdfast-<hash>`: short, and the same for the same data directory.
+fn socket_dir(data_dir: &Path, run_as: Option<RunAs>) -> Result<PathBuf, ManagedError> {
+    let name = format!("holdfast-{}", &crypto::sha256_hex(data_dir.as_os_str().as_encoded_bytes())[..12]);
+    let base = if run_as.is_some() && Path::new("/run").is_dir() { "/run" } else { "/tmp" };
+    let dir = Path::new(base).join(name);
+    match fs::DirBuilder::new().mode(0o700).create(&dir) {
+        Ok(()) => {}
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+        Err(e) => return Err(io(format!("cannot create {}", dir.display()))(e)),
+    }
+    // Somebody else could have made the folder in /tmp first: refuse what is not ours.
+    let meta = fs::symlink_metadata(&dir).map_err(io(format!("cannot look at {}", dir.display())))?;
+    let us = rustix::process::geteuid().as_raw();
+    let owner_ok = meta.uid() == us || run_as.is_some_and(|u| meta.uid() == u.uid);
+    if !meta.is_dir() || !owner_ok {
+        let error = std::io::Error::new(std::io::ErrorKind::PermissionDenied, "it belongs to another user");
+        return Err(io(format!("cannot use {}", dir.display()))(error));
+    }
+    fs::set_permissions(&dir, fs::Permissions::from_mode(0o700)).map_err(io(format!("cannot set the mode of {}", dir.display())))?;
+    if let Some(user) = run_as {
+        std::os::unix::fs::chown(&dir, Some(user.uid), Some(user.gid)).map_err(io(format!("cannot chown {}", dir.display())))?;
+    }
+    Ok(dir)
+}

@@ -1,0 +1,142 @@
+//! The private PostgreSQL cluster of the embedded default: made, started, watched and stopped by us.
+//!
+//! It lives in `<data_dir>/postgres`, listens on a socket in a short run-time folder only (a socket's path may have
+//! 107 bytes), and runs as an unprivileged user when we are root. A postmaster that outlived us (kill -9) is stopped
+//! fast and started again, so that it is always our child.
+
+mod binaries;
+mod cluster;
+mod postmaster;
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, postgres::PgConnectOptions};
+
+use super::Target;
+use crate::platform::crypto::MasterKey;
+use binaries::Binaries;
+use postmaster::Postmaster;
+
+pub use binaries::SUPPORTED;
+
+/// Why the private cluster does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum ManagedError {
+    #[error(
+        "no PostgreSQL server binaries (15 to 18) found in {looked_in}; install them (Debian, Ubuntu: apt-get install \
+         postgresql), or set database.bin_dir, or database.url to use a server of yours"
+    )]
+    NoBinaries { looked_in: String },
+    #[error("the cluster in {dir} was made by PostgreSQL {version}, whose binaries are not installed (apt-get install postgresql-{version})")]
+    WrongVersion { dir: String, version: String },
+    #[error("no unprivileged user to run PostgreSQL as: create one named `postgres` or `holdfast`")]
+    NoUser,
+    #[error("{what}: {output}")]
+    Command { what: String, output: String },
+    #[error("{0}")]
+    Io(String, #[source] std::io::Error),
+    #[error("PostgreSQL did not answer within {0:?}; its log lines above say why")]
+    NotReady(Duration),
+    #[error("the private cluster refused a statement")]
+    Sql(#[from] sqlx::Error),
+}
+
+/// Attaches to an I/O error what was being done.
+fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> ManagedError {
+    let what = what.into();
+    move |e| ManagedError::Io(what, e)
+}
+
+/// The running private cluster.
+#[derive(Debug)]
+pub struct Managed {
+    postmaster: Postmaster,
+    target: Target,
+}
+
+/// Where a private cluster lives and who runs it; enough to start tools beside it.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    /// `<data_dir>/postgres`.
+    pub cluster: PathBuf,
+    /// Short folder with the socket.
+    pub socket_dir: PathBuf,
+    pub binaries: Binaries,
+    /// The user that PostgreSQL runs as when we are root.
+    pub run_as: Option<binaries::RunAs>,
+}
+
+/// Name of the superuser, and of the database, inside the private cluster.
+const SUPERUSER: &str = "holdfast";
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+
+impl Managed {
+    /// Makes the cluster if there is none, starts it and keeps it running until [`Self::stop`].
+    pub async fn start(
+        data_dir: &Path,
+        bin_dir: Option<&Path>,
+        role_prefix: &str,
+        key: &MasterKey,
+    ) -> Result<Self, ManagedError> {
+        let layout = Layout::prepare(data_dir, bin_dir)?;
+        let password = crate::platform::crypto::hex(&key.derive("managed-cluster-superuser"));
+        cluster::initialise(&layout, SUPERUSER, &password).await?;
+        cluster::configure(&layout)?;
+        postmaster::stop_leftover(&layout).await?;
+        let postmaster = Postmaster::start(layout.clone())?;
+        let admin = PgConnectOptions::new()
+            .socket(&layout.socket_dir)
+            .port(cluster::PORT)
+            .username(SUPERUSER)
+            .password(&password)
+            .database("postgres");
+        wait_until_ready(&admin, START_TIMEOUT).await?;
+        create_database(&admin).await?;
+        let target =
+            Target { admin: admin.database(SUPERUSER), role_prefix: role_prefix.to_owned(), master_key: key.clone() };
+        Ok(Self { postmaster, target })
+    }
+
+    /// How to connect.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Fast shutdown: sessions are ended, a checkpoint is written.
+    pub async fn stop(self) {
+        self.postmaster.stop().await;
+    }
+}
+
+async fn wait_until_ready(admin: &PgConnectOptions, timeout: Duration) -> Result<(), ManagedError> {
+    let deadline = tokio::time::Instant::now() + timeout;
+    loop {
+        match PgConnection::connect_with(admin).await {
+            Ok(conn) => {
+                let _ = conn.close().await;
+                return Ok(());
+            }
+            Err(error) if tokio::time::Instant::now() > deadline => {
+                tracing::error!(%error, "PostgreSQL does not answer");
+                return Err(ManagedError::NotReady(timeout));
+            }
+            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+}
+
+async fn create_database(admin: &PgConnectOptions) -> Result<(), ManagedError> {
+    let mut conn = PgConnection::connect_with(admin).await?;
+    let exists = sqlx::query_scalar!("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1) AS \"exists!\"", SUPERUSER)
+        .fetch_one(&mut conn)
+        .await?;
+    if !exists {
+        // A constant name; CREATE DATABASE takes no parameters.
+        sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {SUPERUSER}"))).execute(&mut conn).await?;
+    }
+    conn.close().await?;
+    Ok(())
+}

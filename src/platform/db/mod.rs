@@ -1,0 +1,198 @@
+//! The database: who connects as whom, and transactions that belong to an organisation.
+//!
+//! Nothing outside this module sees a pool. A caller gets a transaction: [`Db::tenant`] with the organisation set, or
+//! [`Db::system`] for what has no tenant yet. sqlx 0.9.0 returns a connection to the pool inside an open transaction
+//! when a `begin()` future is dropped (transact-rs/sqlx#4385), and axum drops handler futures when a client
+//! disconnects: so `BEGIN` runs in a task that is never cancelled, and a connection that comes back is asked whether
+//! it is clean. `tests/it/db.rs` keeps both true.
+
+pub mod config;
+mod error;
+pub mod managed;
+pub mod migrate;
+pub mod roles;
+pub mod verify;
+
+use std::{str::FromStr as _, time::Duration};
+
+use sqlx::{
+    AssertSqlSafe, ConnectOptions as _, Executor as _, PgPool, Postgres,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+pub use config::Config;
+pub use error::{DbError, constraint};
+
+use super::{crypto::MasterKey, ids::OrgId, lifecycle::uncancelled};
+
+/// A transaction; dropped without `commit()` it rolls back.
+pub type Tx = sqlx::Transaction<'static, Postgres>;
+
+/// Where the database is and as whom to connect: enough to make each role's connection.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The administrator's or owner's connection, as configured or as made by the managed cluster.
+    pub admin: PgConnectOptions,
+    /// Prefix of the four role names.
+    pub role_prefix: String,
+    pub master_key: MasterKey,
+}
+
+/// One of the four roles that Holdfast connects as (docs/architecture.md, "Database").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RoleKind {
+    Owner,
+    App,
+    System,
+    Backup,
+}
+
+impl RoleKind {
+    pub const ALL: [Self; 4] = [Self::Owner, Self::App, Self::System, Self::Backup];
+
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::App => "app",
+            Self::System => "system",
+            Self::Backup => "backup",
+        }
+    }
+}
+
+impl Target {
+    /// From a `postgres://` URL.
+    pub fn from_url(url: &str, role_prefix: String, master_key: MasterKey) -> Result<Self, DbError> {
+        let admin = PgConnectOptions::from_str(url)?;
+        Ok(Self { admin, role_prefix, master_key })
+    }
+
+    pub fn role_name(&self, kind: RoleKind) -> String {
+        format!("{}_{}", self.role_prefix, kind.suffix())
+    }
+
+    /// A role's password: derived, so that every host of the installation knows it and none stores it.
+    pub fn role_password(&self, kind: RoleKind) -> String {
+        super::crypto::hex(&self.master_key.derive(&format!("database-role:{}", self.role_name(kind))))
+    }
+
+    /// Connection options for a role.
+    pub fn connect_as(&self, kind: RoleKind) -> PgConnectOptions {
+        self.admin
+            .clone()
+            .username(&self.role_name(kind))
+            .password(&self.role_password(kind))
+            .application_name(&format!("holdfast {}", kind.suffix()))
+            .options([
+                // An abandoned transaction must not hold its locks, and the xmin horizon, for ever.
+                ("idle_in_transaction_session_timeout", "60s"),
+                ("lock_timeout", "15s"),
+                ("statement_timeout", if matches!(kind, RoleKind::App | RoleKind::System) { "30s" } else { "0" }),
+                ("holdfast.role_prefix", self.role_prefix.as_str()),
+            ])
+            .log_slow_statements(tracing::log::LevelFilter::Warn, Duration::from_secs(1))
+            .log_statements(tracing::log::LevelFilter::Trace)
+    }
+}
+
+/// The database as capabilities see it. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Db {
+    app: PgPool,
+    system: PgPool,
+}
+
+impl Db {
+    /// Pools for the roles that serve; connects lazily, so this does not fail when the server is away.
+    pub fn new(target: &Target, config: &Config) -> Self {
+        Self {
+            app: pool(target.connect_as(RoleKind::App), config, config.max_connections),
+            system: pool(target.connect_as(RoleKind::System), config, config.max_system_connections),
+        }
+    }
+
+    /// A transaction inside one organisation, as the role that row-level security binds. `BEGIN` and the setting
+    /// travel in one round trip.
+    pub async fn tenant(&self, org: OrgId) -> Result<Tx, DbError> {
+        // The only formatted SQL there is: `OrgId` is a UUID and prints as hexadecimal digits and dashes.
+        let begin = format!("BEGIN; SELECT set_config('holdfast.org_id', '{org}', true)");
+        begin_uncancelled(&self.app, AssertSqlSafe(begin)).await
+    }
+
+    /// A transaction for what has no tenant yet: sign-in and key look-up, leasing, retention, gauges. Its callers are
+    /// on a list that `tests/it/architecture.rs` checks.
+    pub async fn system(&self) -> Result<Tx, DbError> {
+        begin_uncancelled(&self.system, "BEGIN").await
+    }
+
+    /// Answers when the database does.
+    pub async fn ping(&self) -> Result<(), DbError> {
+        self.system().await?.rollback().await?;
+        Ok(())
+    }
+
+    /// A session-level advisory lock on a connection of its own: held until the guard is dropped or the connection
+    /// breaks. `None` when another session holds it.
+    pub async fn try_session_lock(&self, key: i64) -> Result<Option<SessionLock>, DbError> {
+        let pool = self.app.clone();
+        let taken = uncancelled(async move {
+            // Detached from the pool: a lock must never come back to it with the connection.
+            let mut conn = pool.acquire().await?.detach();
+            let locked = sqlx::query_scalar!("SELECT pg_try_advisory_lock($1) AS \"locked!\"", key).fetch_one(&mut conn).await?;
+            Ok::<_, sqlx::Error>(locked.then_some(SessionLock { _conn: conn }))
+        })
+        .await?;
+        Ok(taken?)
+    }
+
+    /// Connections in use and idle, for gauges: `(app, system)`.
+    pub fn pool_sizes(&self) -> [(RoleKind, u32, usize); 2] {
+        [
+            (RoleKind::App, self.app.size(), self.app.num_idle()),
+            (RoleKind::System, self.system.size(), self.system.num_idle()),
+        ]
+    }
+
+    /// Closes the pools; running transactions end first.
+    pub async fn close(&self) {
+        self.app.close().await;
+        self.system.close().await;
+    }
+}
+
+/// Holds an advisory lock for as long as it lives; the server releases it when the connection goes.
+#[derive(Debug)]
+pub struct SessionLock {
+    _conn: sqlx::PgConnection,
+}
+
+async fn begin_uncancelled(pool: &PgPool, begin: impl sqlx::SqlSafeStr + Send + 'static) -> Result<Tx, DbError> {
+    let pool = pool.clone();
+    Ok(uncancelled(async move { pool.begin_with(begin).await }).await??)
+}
+
+fn pool(options: PgConnectOptions, config: &Config, max: u32) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(max)
+        .acquire_timeout(Duration::from_secs(config.acquire_timeout_seconds))
+        .idle_timeout(Duration::from_secs(300))
+        .max_lifetime(Duration::from_secs(1800))
+        // A restarted server is noticed when the connection is used; a ping before each use would cost a round trip.
+        .test_before_acquire(false)
+        .after_release(|conn, _| {
+            Box::pin(async move {
+                // In an implicit transaction both are the same instant; inside a block that somebody left open the
+                // statement is younger; in an aborted one this fails. Either way the connection is thrown away.
+                let clean: bool = match conn.fetch_one("SELECT now() = statement_timestamp()").await {
+                    Ok(row) => sqlx::Row::try_get(&row, 0)?,
+                    Err(error) => return Err(error),
+                };
+                if !clean {
+                    tracing::warn!("a connection came back inside an open transaction: closed it");
+                }
+                Ok(clean)
+            })
+        })
+        .connect_lazy_with(options)
+}
+

@@ -1,0 +1,77 @@
+//! The four roles of an installation: made where the server lets us, printed as SQL for its administrator where not.
+
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+
+use super::{DbError, RoleKind, Target};
+
+/// The SQL that makes or mends the roles. Names are `[a-z0-9_]` (checked with the configuration), passwords are
+/// hexadecimal: nothing in it needs quoting. `passwords` is off for what is shown to people.
+pub fn setup_sql(target: &Target, database: &str, passwords: bool) -> String {
+    use std::fmt::Write as _;
+    let mut sql = String::new();
+    for kind in RoleKind::ALL {
+        let name = target.role_name(kind);
+        let attributes = match kind {
+            // Under FORCE its own backfills would silently touch nothing.
+            RoleKind::Owner => "NOSUPERUSER BYPASSRLS",
+            RoleKind::App | RoleKind::System => "NOSUPERUSER NOBYPASSRLS",
+            RoleKind::Backup => "NOSUPERUSER BYPASSRLS REPLICATION",
+        };
+        let password = if passwords { target.role_password(kind) } else { "<see: holdfast doctor --show-passwords>".into() };
+        let _ = writeln!(
+            sql,
+            "DO $$ BEGIN CREATE ROLE {name}; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$;\n\
+             ALTER ROLE {name} LOGIN NOCREATEDB NOCREATEROLE {attributes} PASSWORD '{password}';"
+        );
+    }
+    let [owner, app, system, backup] = RoleKind::ALL.map(|k| target.role_name(k));
+    let database = database.replace('"', "\"\"");
+    let _ = write!(
+        sql,
+        "GRANT pg_read_all_data TO {backup};\n\
+         GRANT CONNECT, TEMPORARY, CREATE ON DATABASE \"{database}\" TO {owner};\n\
+         GRANT CONNECT ON DATABASE \"{database}\" TO {app}, {system}, {backup};\n\
+         GRANT USAGE, CREATE ON SCHEMA public TO {owner};\n\
+         GRANT USAGE ON SCHEMA public TO {app}, {system};\n"
+    );
+    sql
+}
+
+/// Makes sure that the four roles exist with the right attributes and passwords.
+pub async fn ensure(target: &Target) -> Result<(), RolesError> {
+    let mut conn = PgConnection::connect_with(&target.admin).await.map_err(DbError::from)?;
+    let database = sqlx::query_scalar!("SELECT current_database() AS \"name!\"").fetch_one(&mut conn).await.map_err(DbError::from)?;
+    // Hosts of one installation may start together.
+    let result = async {
+        let mut tx = conn.begin().await?;
+        tx.execute("SELECT pg_advisory_xact_lock(hashtextextended('holdfast roles', 0))").await?;
+        sqlx::raw_sql(AssertSqlSafe(setup_sql(target, &database, true))).execute(&mut *tx).await?;
+        tx.commit().await
+    }
+    .await;
+    let usable = PgConnection::connect_with(&target.connect_as(RoleKind::Owner)).await;
+    match (result, usable) {
+        (_, Ok(owner)) => {
+            let _ = owner.close().await;
+            let _ = conn.close().await;
+            Ok(())
+        }
+        (Err(error), _) if is_privilege_error(&error) => {
+            Err(RolesError::NotAllowed { sql: setup_sql(target, &database, false), source: error.into() })
+        }
+        (Err(error), _) | (Ok(()), Err(error)) => Err(RolesError::Db(error.into())),
+    }
+}
+
+fn is_privilege_error(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Database(e) if e.code().as_deref() == Some("42501"))
+}
+
+/// The roles could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum RolesError {
+    #[error("this database user may not create roles; let the server's administrator run:\n{sql}")]
+    NotAllowed { sql: String, source: DbError },
+    #[error(transparent)]
+    Db(#[from] DbError),
+}

@@ -1,0 +1,93 @@
+//! `[server]` and `[ops]`
+
+use std::net::SocketAddr;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use crate::platform::config::ConfigErrors;
+
+/// The public HTTP server.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Address and port of the console and the API.
+    pub listen: SocketAddr,
+    /// How browsers and clients reach it, e.g. `https://ai.example.com`; empty takes `http://<listen>`.
+    pub public_url: String,
+    /// Proxies whose `X-Forwarded-For` is believed, as networks (`10.0.0.0/8`).
+    pub trusted_proxies: Vec<IpNet>,
+    /// Connections open at a time; more wait in the kernel's queue.
+    pub max_connections: u32,
+    /// A client must have sent its request's head within this, seconds.
+    pub header_timeout_seconds: u64,
+    /// A request must have begun to be answered within this, seconds.
+    pub request_timeout_seconds: u64,
+    /// Largest body of a JSON request, bytes; uploads have their own limit in `[knowledge]`.
+    pub max_body_bytes: usize,
+    /// Requests a minute from one address, sustained.
+    pub requests_per_minute: u32,
+    /// Requests at once from one address.
+    pub request_burst: u32,
+    /// How long a shutdown waits for running requests and jobs, seconds.
+    pub grace_seconds: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            public_url: String::new(),
+            trusted_proxies: Vec::new(),
+            max_connections: 4096,
+            header_timeout_seconds: 10,
+            request_timeout_seconds: 300,
+            max_body_bytes: 2 * 1024 * 1024,
+            requests_per_minute: 6000,
+            request_burst: 1000,
+            grace_seconds: 25,
+        }
+    }
+}
+
+impl Config {
+    pub fn validate(&self, errors: &mut ConfigErrors) {
+        errors.range("max_connections", self.max_connections, 1, 1_000_000);
+        errors.range("header_timeout_seconds", self.header_timeout_seconds, 1, 300);
+        errors.range("request_timeout_seconds", self.request_timeout_seconds, 1, 3600);
+        errors.range("max_body_bytes", self.max_body_bytes, 1024, 1 << 30);
+        errors.range("requests_per_minute", self.requests_per_minute, 1, 10_000_000);
+        errors.range("request_burst", self.request_burst, 1, 1_000_000);
+        errors.range("grace_seconds", self.grace_seconds, 1, 600);
+        if !self.public_url.is_empty() {
+            match self.public_url.parse::<axum::http::Uri>() {
+                Ok(uri) if uri.host().is_some() && matches!(uri.scheme_str(), Some("http" | "https")) => {}
+                _ => errors.push("public_url", "expected an address such as https://ai.example.com"),
+            }
+        }
+    }
+
+    /// `public_url`, or the listening address, without a slash at the end.
+    pub fn base_url(&self) -> String {
+        if self.public_url.is_empty() { format!("http://{}", self.listen) } else { self.public_url.trim_end_matches('/').to_owned() }
+    }
+
+    /// Whether browsers come over TLS: cookies are `Secure` then.
+    pub fn is_https(&self) -> bool {
+        self.public_url.starts_with("https://")
+    }
+}
+
+/// The port for machines: metrics and health. Keep it inside.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OpsConfig {
+    /// Address and port of `/metrics`, `/healthz` and `/readyz`.
+    pub listen: SocketAddr,
+}
+
+impl Default for OpsConfig {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 9464)) }
+    }
+}

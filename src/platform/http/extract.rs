@@ -1,0 +1,158 @@
+//! Extractors that answer bad input with problem+json, and the page of a list.
+
+use axum::{
+    extract::{FromRequest, FromRequestParts, Request},
+    http::{StatusCode, request::Parts},
+    response::{IntoResponse, Response},
+};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::platform::error::{ApiError, FieldError};
+
+/// A JSON body. What does not decode is 400 with a JSON pointer to the place.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Json<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let is_json = request
+            .headers()
+            .get(axum::http::header::CONTENT_TYPE)
+            .and_then(|v| v.to_str().ok())
+            .is_some_and(|v| v.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().ends_with("json"));
+        if !is_json {
+            return Err(ApiError::unsupported_media_type("send the body as `Content-Type: application/json`"));
+        }
+        let bytes = body_bytes(request, state).await?;
+        decode(&bytes).map(Self)
+    }
+}
+
+/// The whole body, within the route's limit.
+pub async fn body_bytes<S: Send + Sync>(request: Request, state: &S) -> Result<axum::body::Bytes, ApiError> {
+    axum::body::Bytes::from_request(request, state).await.map_err(|e| match e.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => ApiError::payload_too_large("the body is larger than this endpoint takes"),
+        _ => ApiError::bad_request("body_unreadable", "the body ended early or came too slowly"),
+    })
+}
+
+/// Decodes JSON; errors carry a JSON pointer (RFC 6901).
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|e| {
+        let pointer = pointer(e.path());
+        let (code, text) = match e.inner().classify() {
+            serde_json::error::Category::Data => ("invalid_value", "the JSON does not fit"),
+            _ => ("invalid_json", "the body is not valid JSON"),
+        };
+        let inner = e.inner().to_string();
+        ApiError {
+            errors: vec![FieldError::new(pointer, code, inner.clone())],
+            ..ApiError::bad_request(code, format!("{text}: {inner}"))
+        }
+    })?;
+    json.end().map_err(|e| ApiError::bad_request("invalid_json", format!("the body is not valid JSON: {e}")))?;
+    Ok(value)
+}
+
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    path.iter().fold(String::new(), |mut s, segment| {
+        use std::fmt::Write as _;
+        let _ = match segment {
+            Segment::Seq { index } => write!(s, "/{index}"),
+            Segment::Map { key } => write!(s, "/{}", key.replace('~', "~0").replace('/', "~1")),
+            Segment::Enum { variant } => write!(s, "/{variant}"),
+            Segment::Unknown => write!(s, "/?"),
+        };
+        s
+    })
+}
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        axum::Json(self.0).into_response()
+    }
+}
+
+/// Parts of the path. A malformed id names nothing: 404.
+#[derive(Clone, Copy, Debug)]
+pub struct Path<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        match axum::extract::Path::<T>::from_request_parts(parts, state).await {
+            Ok(axum::extract::Path(value)) => Ok(Self(value)),
+            Err(_) => Err(ApiError::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this address")),
+        }
+    }
+}
+
+/// The query string.
+#[derive(Clone, Copy, Debug)]
+pub struct Query<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        match axum::extract::Query::<T>::from_request_parts(parts, state).await {
+            Ok(axum::extract::Query(value)) => Ok(Self(value)),
+            Err(e) => Err(ApiError::bad_request("invalid_query", e.body_text())),
+        }
+    }
+}
+
+/// `?limit=50&cursor=...` of a list.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct PageQuery {
+    /// Rows on a page: 1 to 200, default 50.
+    #[param(minimum = 1, maximum = 200)]
+    pub limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    pub cursor: Option<String>,
+}
+
+impl PageQuery {
+    /// Rows to return; errors 422 outside 1 to 200.
+    pub fn limit(&self) -> Result<i64, ApiError> {
+        match self.limit.unwrap_or(50) {
+            n @ 1..=200 => Ok(i64::from(n)),
+            n => Err(ApiError::validation(vec![FieldError::new("/limit", "out_of_range", format!("{n} is outside 1 to 200"))])),
+        }
+    }
+
+    /// The last id of the page before; errors 422 for what is no cursor.
+    pub fn after(&self) -> Result<Option<Uuid>, ApiError> {
+        let Some(text) = self.cursor.as_deref().filter(|c| !c.is_empty()) else { return Ok(None) };
+        let id = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| Uuid::from_slice(&bytes).ok());
+        id.map(Some).ok_or_else(|| ApiError::validation(vec![FieldError::new("/cursor", "invalid", "not a cursor of this list")]))
+    }
+}
+
+/// One page of a list.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Page<T> {
+    pub data: Vec<T>,
+    /// Pass as `cursor` for the next page; null on the last.
+    pub next_cursor: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// From one row more than the page holds: fetch `limit + 1`, so that a last page that is full is known as the last.
+    pub fn cut(mut rows: Vec<T>, limit: i64, id: impl Fn(&T) -> Uuid) -> Self {
+        let limit = usize::try_from(limit).unwrap_or_default();
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let next_cursor = rows.last().filter(|_| more).map(|row| URL_SAFE_NO_PAD.encode(id(row).as_bytes()));
+        Self { data: rows, next_cursor }
+    }
+}

@@ -1,0 +1,110 @@
+//! Rate limits: GCRA for each key, with a bounded number of keys.
+
+use std::{
+    net::{IpAddr, Ipv6Addr},
+    num::NonZeroU32,
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::http::HeaderMap;
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter as Gcra, clock::Clock as _};
+use ipnet::IpNet;
+
+/// Limits each key to a sustained rate with a burst. Keys that are idle are forgotten, and there is a most number of
+/// them, so that invented keys cannot fill the memory.
+#[derive(Clone)]
+pub struct RateLimiter {
+    quota: Quota,
+    keys: moka::sync::Cache<String, Arc<DefaultDirectRateLimiter>>,
+}
+
+impl std::fmt::Debug for RateLimiter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RateLimiter").field("quota", &self.quota).finish_non_exhaustive()
+    }
+}
+
+impl RateLimiter {
+    /// `per_minute` sustained, `burst` at once; 0 is taken as 1.
+    pub fn new(per_minute: u32, burst: u32) -> Self {
+        let one = NonZeroU32::MIN;
+        let quota = Quota::per_minute(NonZeroU32::new(per_minute).unwrap_or(one)).allow_burst(NonZeroU32::new(burst).unwrap_or(one));
+        let keys = moka::sync::Cache::builder().max_capacity(100_000).time_to_idle(Duration::from_secs(3600)).build();
+        Self { quota, keys }
+    }
+
+    /// Takes one from `key`'s allowance; `Err` says how long to wait.
+    pub fn check(&self, key: &str) -> Result<(), Duration> {
+        let limiter = match self.keys.get(key) {
+            Some(limiter) => limiter,
+            None => self.keys.get_with(key.to_owned(), || Arc::new(Gcra::direct(self.quota))),
+        };
+        limiter.check().map_err(|not_until| not_until.wait_time_from(governor::clock::DefaultClock::default().now()))
+    }
+}
+
+/// The client's address: the peer's, or what trusted proxies say. `X-Forwarded-For` is read from the right, through
+/// trusted proxies only: its left end is whatever the client wrote.
+pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+    let is_trusted = |ip: IpAddr| trusted.iter().any(|net| net.contains(&ip.to_canonical()));
+    let mut client = peer.to_canonical();
+    if !is_trusted(client) {
+        return client;
+    }
+    let forwarded: Vec<&str> = headers.get_all("x-forwarded-for").iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(',')).collect();
+    for hop in forwarded.iter().rev() {
+        let Ok(ip) = hop.trim().parse::<IpAddr>() else { break };
+        client = ip.to_canonical();
+        if !is_trusted(client) {
+            break;
+        }
+    }
+    client
+}
+
+/// The key to limit by: an IPv6 customer has a /64.
+pub fn address_key(ip: IpAddr) -> String {
+    match ip {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => {
+            let [a, b, c, d, ..] = ip.segments();
+            format!("{}/64", Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(forwarded: &str) -> HeaderMap {
+        HeaderMap::from_iter([(axum::http::HeaderName::from_static("x-forwarded-for"), forwarded.parse().unwrap())])
+    }
+
+    #[test]
+    fn forwarded_addresses_are_believed_only_from_trusted_proxies_and_from_the_right() {
+        let trusted: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap()];
+        let ask = |peer: &str, forwarded| client_address(peer.parse().unwrap(), &headers(forwarded), &trusted).to_string();
+        assert_eq!(ask("203.0.113.9", "1.1.1.1"), "203.0.113.9");
+        assert_eq!(ask("10.0.0.1", "1.1.1.1, 203.0.113.7"), "203.0.113.7");
+        assert_eq!(ask("10.0.0.1", "203.0.113.7, 10.0.0.2"), "203.0.113.7");
+        assert_eq!(ask("10.0.0.1", "garbage"), "10.0.0.1");
+    }
+
+    #[test]
+    fn an_ipv6_customer_is_one_key() {
+        let key = |ip: &str| address_key(ip.parse().unwrap());
+        assert_eq!(key("2001:db8:1:2:3::4"), key("2001:db8:1:2:ffff::1"));
+        assert_ne!(key("2001:db8:1:2::1"), key("2001:db8:1:3::1"));
+    }
+
+    #[test]
+    fn a_burst_is_allowed_and_then_waits() {
+        let limiter = RateLimiter::new(60, 3);
+        assert!((0..3).all(|_| limiter.check("a").is_ok()));
+        let wait = limiter.check("a").unwrap_err();
+        assert!(wait > Duration::ZERO && wait <= Duration::from_secs(1), "{wait:?}");
+        assert!(limiter.check("b").is_ok());
+    }
+}

@@ -1,0 +1,219 @@
+//! Who makes a request, and what it may do. Authentication itself is `auth`'s, behind [`Authenticator`].
+
+use std::{collections::BTreeSet, str::FromStr, sync::Arc};
+
+use async_trait::async_trait;
+use axum::{extract::FromRequestParts, http::request::Parts};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::platform::{
+    error::ApiError,
+    ids::{OrgId, UserId},
+};
+
+/// What a member may do in an organisation; each includes those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, sqlx::Type, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum Role {
+    /// Reads, and talks to agents.
+    Viewer,
+    /// Also makes and changes agents and knowledge.
+    Member,
+    /// Also manages members, API keys and jobs.
+    Admin,
+    /// Also removes admins and the organisation.
+    Owner,
+}
+
+impl Role {
+    pub const ALL: [Self; 4] = [Self::Viewer, Self::Member, Self::Admin, Self::Owner];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Member => "member",
+            Self::Admin => "admin",
+            Self::Owner => "owner",
+        }
+    }
+}
+
+impl FromStr for Role {
+    type Err = String;
+    fn from_str(s: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|r| r.as_str() == s).ok_or_else(|| format!("{s:?} is none of viewer, member, admin, owner"))
+    }
+}
+
+/// What an API key may be used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// `/v1/*`: models, chat, embeddings, and agents' answers.
+    Inference,
+    AgentsRead,
+    AgentsWrite,
+    KnowledgeRead,
+    KnowledgeWrite,
+    JobsRead,
+    JobsWrite,
+    /// Members, API keys, settings.
+    Admin,
+}
+
+impl Scope {
+    pub const ALL: [Self; 8] = [
+        Self::Inference,
+        Self::AgentsRead,
+        Self::AgentsWrite,
+        Self::KnowledgeRead,
+        Self::KnowledgeWrite,
+        Self::JobsRead,
+        Self::JobsWrite,
+        Self::Admin,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Inference => "inference",
+            Self::AgentsRead => "agents_read",
+            Self::AgentsWrite => "agents_write",
+            Self::KnowledgeRead => "knowledge_read",
+            Self::KnowledgeWrite => "knowledge_write",
+            Self::JobsRead => "jobs_read",
+            Self::JobsWrite => "jobs_write",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// The least role that a person needs for the same.
+    pub fn role(self) -> Role {
+        match self {
+            Self::Inference | Self::AgentsRead | Self::KnowledgeRead => Role::Viewer,
+            Self::AgentsWrite | Self::KnowledgeWrite | Self::JobsRead => Role::Member,
+            Self::JobsWrite | Self::Admin => Role::Admin,
+        }
+    }
+}
+
+impl FromStr for Scope {
+    type Err = String;
+    fn from_str(s: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|v| v.as_str() == s).ok_or_else(|| format!("{s:?} is not a scope"))
+    }
+}
+
+/// An organisation that the signed-in person belongs to, for the switcher.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrgRef {
+    pub id: OrgId,
+    pub name: String,
+    pub slug: String,
+    pub role: Role,
+}
+
+/// A person, through a console session.
+#[derive(Clone, Debug)]
+pub struct SessionUser {
+    pub user_id: UserId,
+    pub email: String,
+    pub name: String,
+    pub session_id: Uuid,
+    /// Forms must repeat it.
+    pub csrf: String,
+    pub orgs: Arc<[OrgRef]>,
+    /// May see what belongs to the installation rather than to one organisation (queues, providers, doctor).
+    pub is_operator: bool,
+    /// Signed in with a one-time password: nothing but changing it is allowed.
+    pub must_change_password: bool,
+}
+
+/// An application, through an API key.
+#[derive(Clone, Debug)]
+pub struct KeyActor {
+    pub key_id: Uuid,
+    pub name: String,
+    pub scopes: BTreeSet<Scope>,
+}
+
+/// Who makes the request.
+#[derive(Clone, Debug)]
+pub enum Actor {
+    User(SessionUser),
+    ApiKey(KeyActor),
+}
+
+/// Who makes the request, in which organisation. Every product rule starts from here.
+#[derive(Clone, Debug)]
+pub struct Principal {
+    pub org_id: OrgId,
+    pub role: Role,
+    pub actor: Actor,
+}
+
+impl Principal {
+    /// Err 403 unless this may be done: a key by its scopes, a person by role.
+    pub fn require(&self, scope: Scope) -> Result<(), ApiError> {
+        let allowed = match &self.actor {
+            Actor::User(user) if user.must_change_password => {
+                return Err(ApiError::new(
+                    axum::http::StatusCode::FORBIDDEN,
+                    "password_change_required",
+                    "change the one-time password first",
+                ));
+            }
+            Actor::User(_) => self.role >= scope.role(),
+            Actor::ApiKey(key) => key.scopes.contains(&scope),
+        };
+        if allowed {
+            return Ok(());
+        }
+        Err(ApiError::forbidden(match &self.actor {
+            Actor::User(_) => format!("needs the role {} or higher in this organisation", scope.role().as_str()),
+            Actor::ApiKey(_) => format!("this API key lacks the scope {}", scope.as_str()),
+        }))
+    }
+
+    /// The person, when there is one.
+    pub fn user(&self) -> Option<&SessionUser> {
+        match &self.actor {
+            Actor::User(user) => Some(user),
+            Actor::ApiKey(_) => None,
+        }
+    }
+
+    /// `user:<id>` or `key:<id>`: for logs, limits and audit columns.
+    pub fn subject(&self) -> String {
+        match &self.actor {
+            Actor::User(user) => format!("user:{}", user.user_id),
+            Actor::ApiKey(key) => format!("key:{}", key.key_id),
+        }
+    }
+}
+
+/// Turns credentials into a principal. `auth` implements it; the middleware calls it once for each request.
+#[async_trait]
+pub trait Authenticator: Send + Sync {
+    /// A console session by its cookie's value; `None` when unknown, ended or expired.
+    async fn session(&self, token: &str) -> Result<Option<Principal>, ApiError>;
+
+    /// An API key as presented (`hf_...`); `None` when unknown, revoked or expired.
+    async fn api_key(&self, key: &str) -> Result<Option<Principal>, ApiError>;
+}
+
+/// Extracts the principal; 401 without one.
+#[derive(Clone, Debug)]
+pub struct Auth(pub Principal);
+
+impl<S: Send + Sync> FromRequestParts<S> for Auth {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        parts.extensions.get::<Principal>().cloned().map(Auth).ok_or_else(|| {
+            ApiError::unauthorized("sign in, or send an API key as `Authorization: Bearer hf_...`")
+        })
+    }
+}

@@ -1,0 +1,340 @@
+//! What surrounds every request: id, span, address limit, authentication, security headers, and one wide log line and
+//! one metric observation on every way out, a client that goes away included.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::{Body, Bytes, HttpBody},
+    extract::{DefaultBodyLimit, MatchedPath, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    middleware::{Next, from_fn_with_state},
+    response::{IntoResponse as _, Response},
+};
+use tokio::time::Instant;
+use tracing::Instrument as _;
+
+use super::{
+    Authenticator, Config, Metrics, Principal, RateLimiter, address_key, client_address,
+    metrics::{Method, Outcome, RequestLabels, Surface, SurfaceLabels, TraceLabels},
+};
+use crate::platform::{
+    clock::Clock,
+    crypto,
+    error::{ApiError, ResponseError},
+    ids,
+};
+
+tokio::task_local! {
+    static REQUEST_ID: String;
+}
+
+/// The id of the request being answered by this task.
+pub fn current_request_id() -> Option<String> {
+    REQUEST_ID.try_with(Clone::clone).ok()
+}
+
+/// Cookie of the console's session on plain http; over https it carries the `__Host-` prefix.
+pub const SESSION_COOKIE: &str = "holdfast_session";
+
+/// The session cookie's name under this configuration.
+pub fn session_cookie_name(https: bool) -> &'static str {
+    if https { "__Host-holdfast_session" } else { SESSION_COOKIE }
+}
+
+/// Extension: the request's id, from the client's `X-Request-Id` or made here.
+#[derive(Clone, Debug)]
+pub struct RequestId(pub String);
+
+/// Extension: the client's address after trusted proxies.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientAddress(pub IpAddr);
+
+/// What the frame around the routes needs.
+#[derive(Clone)]
+pub struct Frame {
+    pub config: Arc<Config>,
+    pub clock: Clock,
+    pub metrics: Metrics,
+    pub authenticator: Arc<dyn Authenticator>,
+    pub by_address: RateLimiter,
+}
+
+/// Puts the frame around the routes.
+pub fn wrap(routes: Router, frame: Frame) -> Router {
+    let timeout = Duration::from_secs(frame.config.request_timeout_seconds);
+    routes
+        .layer(from_fn_with_state(frame.clone(), authenticate))
+        .layer(DefaultBodyLimit::max(frame.config.max_body_bytes))
+        .layer(tower_http::timeout::RequestBodyTimeoutLayer::new(Duration::from_secs(30)))
+        .layer(tower_http::timeout::TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, timeout))
+        .layer(tower_http::catch_panic::CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
+            ApiError::internal(anyhow::anyhow!("a handler panicked")).into_response()
+        }))
+        .layer(tower_http::compression::CompressionLayer::new())
+        .layer(from_fn_with_state(frame, observe))
+}
+
+/// Outermost: names the request and reports how it went.
+async fn observe(State(frame): State<Frame>, mut request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<SocketAddr>().map_or(IpAddr::from([127, 0, 0, 1]), SocketAddr::ip);
+    let client = client_address(peer, request.headers(), &frame.config.trusted_proxies);
+    let request_id = accepted_request_id(request.headers()).unwrap_or_else(|| ids::new_uuid(&frame.clock).to_string());
+    let trace_id = trace_id(request.headers());
+    let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
+    request.extensions_mut().insert(RequestId(request_id.clone()));
+    request.extensions_mut().insert(ClientAddress(client));
+    let span = tracing::info_span!("http.request", %request_id, %trace_id, route, method = %request.method());
+    let mut report = Report::new(&frame, &request, client, request_id.clone(), trace_id, route);
+
+    let mut response = REQUEST_ID.scope(request_id.clone(), next.run(request)).instrument(span.clone()).await;
+
+    report.take(&mut response);
+    secure(response.headers_mut());
+    if let Ok(value) = HeaderValue::from_str(&request_id) {
+        response.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
+    }
+    let (parts, body) = response.into_parts();
+    Response::from_parts(parts, Body::new(Observed { body, report, span }))
+}
+
+/// Limits by address, then finds out who asks. No credentials is not an error here: the route decides.
+async fn authenticate(State(frame): State<Frame>, mut request: Request, next: Next) -> Response {
+    let address = request.extensions().get::<ClientAddress>().map(|a| a.0);
+    if Surface::of(request.uri().path()) != Surface::Assets
+        && let Some(Err(wait)) = address.map(|a| frame.by_address.check(&address_key(a)))
+    {
+        return ApiError::too_many(wait).into_response();
+    }
+    let found = match credentials(request.headers(), frame.config.is_https()) {
+        Credentials::None => Ok(None),
+        Credentials::ApiKey(key) => frame.authenticator.api_key(key).await.and_then(|found| match found {
+            Some(principal) => Ok(Some(principal)),
+            None => Err(ApiError::new(StatusCode::UNAUTHORIZED, "invalid_api_key", "this API key is unknown, revoked or expired")),
+        }),
+        Credentials::Session(token) => frame.authenticator.session(token).await,
+    };
+    match found {
+        Ok(None) => next.run(request).await,
+        Ok(Some(principal)) => {
+            let who = Who { org_id: principal.org_id.to_string(), subject: principal.subject() };
+            request.extensions_mut().insert(principal);
+            let mut response = next.run(request).await;
+            response.extensions_mut().insert(who);
+            response
+        }
+        // The OpenAI surface words its errors its own way; it finds this and does so.
+        Err(error) => {
+            request.extensions_mut().insert(Arc::new(AuthenticationFailed(error.status, error.code.clone().into_owned(), error.detail.clone())));
+            request.extensions_mut().remove::<Principal>();
+            if Surface::of(request.uri().path()) == Surface::Openai { next.run(request).await } else { error.into_response() }
+        }
+    }
+}
+
+/// Extension on requests to surfaces with error shapes of their own: status, code, detail.
+#[derive(Clone, Debug)]
+pub struct AuthenticationFailed(pub StatusCode, pub String, pub String);
+
+/// Who asked, on the response, for the log line.
+#[derive(Clone, Debug)]
+struct Who {
+    org_id: String,
+    subject: String,
+}
+
+enum Credentials<'a> {
+    None,
+    ApiKey(&'a str),
+    Session(&'a str),
+}
+
+fn credentials(headers: &HeaderMap, https: bool) -> Credentials<'_> {
+    if let Some(value) = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()) {
+        return match value.split_once(' ') {
+            Some((scheme, key)) if scheme.eq_ignore_ascii_case("bearer") => Credentials::ApiKey(key.trim()),
+            _ => Credentials::ApiKey(""),
+        };
+    }
+    let name = session_cookie_name(https);
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|v| v.to_str().ok())
+        .flat_map(|v| v.split(';'))
+        .find_map(|pair| pair.trim().split_once('=').filter(|(key, _)| *key == name))
+        .map_or(Credentials::None, |(_, token)| Credentials::Session(token))
+}
+
+fn accepted_request_id(headers: &HeaderMap) -> Option<String> {
+    let id = headers.get("x-request-id")?.to_str().ok()?;
+    let fine = (8..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    fine.then(|| id.to_owned())
+}
+
+/// The trace that the caller is in (W3C Trace Context, `traceparent`), or a new one.
+fn trace_id(headers: &HeaderMap) -> String {
+    let parent = headers.get("traceparent").and_then(|v| v.to_str().ok()).and_then(|v| v.split('-').nth(1));
+    match parent {
+        Some(id) if id.len() == 32 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) && id != "0".repeat(32) => id.to_owned(),
+        _ => crypto::hex(&crypto::random_bytes::<16>()),
+    }
+}
+
+/// Headers that every response has; a page may have set a stricter policy already.
+fn secure(headers: &mut HeaderMap) {
+    for (name, value) in [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "same-origin"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    ] {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+}
+
+/// Collects what the log line and the metrics need; reports once, when the body has ended or was given up.
+struct Report {
+    frame: Frame,
+    started: Instant,
+    surface: Surface,
+    method: Method,
+    verb: String,
+    route: String,
+    path: String,
+    client: IpAddr,
+    request_id: String,
+    trace_id: String,
+    status: Option<StatusCode>,
+    first_byte: Option<Duration>,
+    who: Option<Who>,
+    error: Option<ResponseError>,
+    bytes: u64,
+    complete: bool,
+}
+
+impl Report {
+    fn new(frame: &Frame, request: &Request, client: IpAddr, request_id: String, trace_id: String, route: String) -> Self {
+        frame.metrics.in_flight.inc();
+        Self {
+            frame: frame.clone(),
+            started: Instant::now(),
+            surface: Surface::of(request.uri().path()),
+            method: request.method().into(),
+            verb: request.method().to_string(),
+            route,
+            path: request.uri().path().to_owned(),
+            client,
+            request_id,
+            trace_id,
+            status: None,
+            first_byte: None,
+            who: None,
+            error: None,
+            bytes: 0,
+            complete: false,
+        }
+    }
+
+    fn take(&mut self, response: &mut Response) {
+        self.status = Some(response.status());
+        self.first_byte = Some(self.started.elapsed());
+        self.who = response.extensions_mut().remove();
+        self.error = response.extensions_mut().remove();
+    }
+
+    fn outcome(&self) -> Outcome {
+        match self.status {
+            _ if !self.complete => Outcome::Aborted,
+            None => Outcome::Aborted,
+            Some(StatusCode::TOO_MANY_REQUESTS) => Outcome::RateLimited,
+            Some(StatusCode::SERVICE_UNAVAILABLE) => Outcome::Unavailable,
+            Some(s) if s.is_server_error() => Outcome::ServerError,
+            Some(s) if s.is_client_error() => Outcome::ClientError,
+            Some(s) if s.is_redirection() => Outcome::Redirect,
+            Some(_) => Outcome::Ok,
+        }
+    }
+}
+
+impl Drop for Report {
+    fn drop(&mut self) {
+        let (outcome, took) = (self.outcome(), self.started.elapsed());
+        let metrics = &self.frame.metrics;
+        metrics.in_flight.dec();
+        metrics.requests.get_or_create(&RequestLabels { surface: self.surface, method: self.method, outcome }).inc();
+        let exemplar = TraceLabels { trace_id: self.trace_id.clone() };
+        metrics.latency.get_or_create(&SurfaceLabels { surface: self.surface }).observe(took.as_secs_f64(), Some(exemplar), None);
+        if matches!(self.surface, Surface::Health | Surface::Assets) && outcome == Outcome::Ok {
+            return;
+        }
+        let (org_id, subject) = self.who.as_ref().map_or(("", ""), |w| (&w.org_id, &w.subject));
+        let (code, chain) = self.error.as_ref().map_or(("", ""), |e| (&e.code, e.chain.as_deref().unwrap_or_default()));
+        macro_rules! line {
+            ($level:ident) => {
+                tracing::$level!(
+                    target: "holdfast::request", request_id = self.request_id, trace_id = self.trace_id, method = self.verb,
+                    route = self.route, path = self.path, status = self.status.map(|s| s.as_u16()), outcome = ?outcome,
+                    duration_ms = took.as_secs_f64() * 1e3, first_byte_ms = self.first_byte.map(|d| d.as_secs_f64() * 1e3),
+                    bytes = self.bytes, client = %self.client, org_id, subject, code, error = chain, "request"
+                )
+            };
+        }
+        match outcome {
+            Outcome::ServerError => line!(error),
+            Outcome::Unavailable => line!(warn),
+            _ => line!(info),
+        }
+    }
+}
+
+/// The response's body, which tells the report when it has ended.
+struct Observed {
+    body: Body,
+    report: Report,
+    span: tracing::Span,
+}
+
+impl HttpBody for Observed {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<http_body::Frame<Bytes>, axum::Error>>> {
+        let this = &mut *self;
+        let _entered = this.span.enter();
+        let polled = Pin::new(&mut this.body).poll_frame(cx);
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => this.report.bytes += frame.data_ref().map_or(0, |d| d.len() as u64),
+            Poll::Ready(None) => this.report.complete = true,
+            Poll::Ready(Some(Err(_))) | Poll::Pending => {}
+        }
+        if this.body.is_end_stream() {
+            this.report.complete = true;
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Observed {
+    fn drop(&mut self) {
+        // A body of known, empty size (204, HEAD, 304) is never polled.
+        if self.body.is_end_stream() {
+            self.report.complete = true;
+        }
+    }
+}
+

@@ -1,0 +1,99 @@
+//! Starting and stopping: the tokens that say "finish" and "now", and the tracker of every task.
+//!
+//! Shutdown is soft first (stop accepting, finish what runs, within the grace period) and hard after it; a second
+//! signal skips the grace period. The shape follows matrix-authentication-service.
+
+use std::{future::Future, time::Duration};
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Handles to the shutdown of the process. Clones share the same tokens and tracker.
+#[derive(Clone, Debug, Default)]
+pub struct Lifecycle {
+    soft: CancellationToken,
+    hard: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Lifecycle {
+    /// A running lifecycle.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Cancelled when no new work may be taken.
+    pub fn soft(&self) -> &CancellationToken {
+        &self.soft
+    }
+
+    /// Cancelled when running work must end at once.
+    pub fn hard(&self) -> &CancellationToken {
+        &self.hard
+    }
+
+    /// Runs `task` until it ends; shutdown waits for it. A task that runs for ever watches [`Self::soft`].
+    #[expect(clippy::disallowed_methods, reason = "the home of the ban")]
+    pub fn spawn<F>(&self, name: &'static str, task: F) -> tokio::task::JoinHandle<()>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let hard = self.hard.clone();
+        tokio::spawn(self.tasks.track_future(async move {
+            tokio::select! {
+                () = task => {}
+                () = hard.cancelled() => tracing::debug!(task = name, "task ended by hard shutdown"),
+            }
+        }))
+    }
+
+    /// Asks everything to finish.
+    pub fn shutdown(&self) {
+        self.soft.cancel();
+    }
+
+    /// Waits for SIGTERM or SIGINT, or for a shutdown that was asked for from inside.
+    pub async fn wait_for_signal(&self) -> std::io::Result<()> {
+        let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        tokio::select! {
+            _ = term.recv() => tracing::info!(signal = "SIGTERM", "shutting down"),
+            _ = int.recv() => tracing::info!(signal = "SIGINT", "shutting down"),
+            () = self.soft.cancelled() => {}
+        }
+        self.soft.cancel();
+        Ok(())
+    }
+
+    /// Waits until every task has ended, at most `grace`, less when a second signal comes; then cuts what is left.
+    /// Returns whether everything ended by itself.
+    pub async fn drain(&self, grace: Duration) -> bool {
+        self.soft.cancel();
+        self.tasks.close();
+        let second = async {
+            match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+                (Ok(mut term), Ok(mut int)) => tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} },
+                _ => std::future::pending().await,
+            }
+        };
+        let clean = tokio::select! {
+            () = self.tasks.wait() => true,
+            () = tokio::time::sleep(grace) => { tracing::warn!(?grace, "grace period over: ending what still runs"); false }
+            () = second => { tracing::warn!("second signal: ending what still runs"); false }
+        };
+        self.hard.cancel();
+        let _ = tokio::time::timeout(Duration::from_secs(2), self.tasks.wait()).await;
+        clean
+    }
+}
+
+/// Runs `future` to its end even when the caller is dropped half-way: for steps that must not be cut in two, such as
+/// `BEGIN` (see `platform::db`). Its result is dropped with the caller.
+#[expect(clippy::disallowed_methods, reason = "the home of the ban; the task is bounded by its own timeouts")]
+pub async fn uncancelled<T, F>(future: F) -> Result<T, tokio::task::JoinError>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    use tracing::Instrument as _;
+    tokio::spawn(future.in_current_span()).await
+}
