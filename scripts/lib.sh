@@ -3,9 +3,10 @@
 #
 #   . "$(dirname "$0")/lib.sh"     sets ROOT (the checkout), PATH with cargo, CARGO_TARGET_DIR
 
+# shellcheck disable=SC2034  # ROOT and CACHE are read by the scripts that source this file
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$HOME/.cache/holdfast/target}"
-# shellcheck disable=SC2034  # read by the scripts that source this file
+# shellcheck disable=SC2034
 CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/holdfast"
 case ":$PATH:" in *":$HOME/.cargo/bin:"*) ;; *) PATH="$HOME/.cargo/bin:$PATH" ;; esac
 
@@ -75,3 +76,30 @@ need_build_tools() {
   if ! have mold && have apt-get; then (install_packages mold) 2>/dev/null || note "no mold: linking takes longer, nothing else"; fi
   have cargo || die "no Rust toolchain. Install it:  curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh"
 }
+
+# cargo_build ARGS...: cargo with its own progress bar on a terminal, and on a pipe one line each 30 s.
+cargo_build() {
+  if [ -t 2 ]; then
+    (cd "$ROOT" && cargo build "$@")
+    return
+  fi
+  local line last=-30 count
+  (cd "$ROOT" && CARGO_TERM_PROGRESS_WHEN=always CARGO_TERM_PROGRESS_WIDTH=100 CARGO_TERM_COLOR=never cargo build "$@" 2>&1) |
+    stdbuf -oL tr '\r' '\n' | while IFS= read -r line; do
+    line=${line#$'\e[K'}
+    case "$line" in
+    *Building*\]*)
+      count=$(sed -n 's/.*\] *\([0-9]*\)\/\([0-9]*\).*/\1 of \2/p' <<<"$line")
+      if [ -n "$count" ] && [ $((SECONDS - last)) -ge 30 ]; then
+        last=$SECONDS
+        note "compiling $count crates, $((SECONDS / 60)) min so far"
+      fi
+      ;;
+    *Compiling* | *Downloaded* | *Downloading* | *Updating* | *Blocking* | '') ;;
+    *) printf '%s\n' "$line" >&2 ;;
+    esac
+  done
+}
+
+# The binary that cargo_build makes: binary [release]
+binary() { echo "$CARGO_TARGET_DIR/${1:-debug}/holdfast"; }
