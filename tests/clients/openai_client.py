@@ -17,7 +17,7 @@ from http.cookiejar import CookieJar
 
 import openai
 
-URL = os.environ["HOLDFAST_URL"]
+URL = os.environ["APPLIANCE_URL"]
 MOCK = os.environ["MOCK_URL"]
 PASSWORD = "correct horse battery staple 42"
 FACT = "The Aurora kettle carries a warranty of 27 months from the date of purchase."
@@ -60,8 +60,8 @@ def wait_for(what, check, seconds=60):
 def set_up():
     """Signs in, makes a key, a knowledge base with one document, and an agent on it. Returns the key."""
     api = Api()
-    api.call("POST", "/api/v1/auth/login", {"email": os.environ["HOLDFAST_EMAIL"], "password": os.environ["HOLDFAST_ONE_TIME_PASSWORD"]})
-    api.call("POST", "/api/v1/auth/password", {"current_password": os.environ["HOLDFAST_ONE_TIME_PASSWORD"], "new_password": PASSWORD})
+    api.call("POST", "/api/v1/auth/login", {"email": os.environ["APPLIANCE_EMAIL"], "password": os.environ["APPLIANCE_ONE_TIME_PASSWORD"]})
+    api.call("POST", "/api/v1/auth/password", {"current_password": os.environ["APPLIANCE_ONE_TIME_PASSWORD"], "new_password": PASSWORD})
     scopes = ["inference", "agents_read", "agents_write", "knowledge_read", "knowledge_write"]
     key = api.call("POST", "/api/v1/api-keys", {"name": "client test", "scopes": scopes})["secret"]
     api = Api()

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Runs a command against a real appliance: starts the upstreams and the binary, waits, runs, stops, checks.
 
-    with_appliance.py --binary PATH [--config TOML] [--smollm2 GGUF] [--keep] -- COMMAND...
+    with_appliance.py --binary PATH --models DIR [--config TOML] [--smollm2 GGUF] [--keep] -- COMMAND...
 
 The appliance gets a new data directory, free ports, a mock upstream as provider `mock`, and with --smollm2 a real small
 chat model as provider `smollm2`. The command's environment says where all that is:
-    HOLDFAST_URL, HOLDFAST_OPS_URL, HOLDFAST_EMAIL, HOLDFAST_ONE_TIME_PASSWORD, HOLDFAST_PID, MOCK_URL, HOLDFAST_LOG
+    APPLIANCE_URL, APPLIANCE_OPS_URL, APPLIANCE_EMAIL, APPLIANCE_ONE_TIME_PASSWORD, APPLIANCE_PID, MOCK_URL, APPLIANCE_LOG
 Fails where the command does, and where the appliance does not stop with exit code 0 on SIGTERM. Standard library only.
 """
 import argparse
@@ -87,6 +87,8 @@ def run(args, folder, children):
     mock = start_upstream([sys.executable, str(HERE / "mock_openai.py")], children)
     smollm2 = start_upstream(["node", str(HERE / "smollm2.mjs"), args.smollm2], children) if args.smollm2 else None
     api, ops = free_port(), free_port()
+    (folder / "data").mkdir()
+    (folder / "data" / "models").symlink_to(Path(args.models).resolve())
     config = args.config or write_config(folder, mock, smollm2)
     log = folder / "appliance.log"
     environment = {
@@ -101,13 +103,13 @@ def run(args, folder, children):
     try:
         wait_ready(f"http://127.0.0.1:{ops}/readyz", appliance, log, 60)
         environment.update(
-            HOLDFAST_URL=f"http://127.0.0.1:{api}",
-            HOLDFAST_OPS_URL=f"http://127.0.0.1:{ops}",
-            HOLDFAST_EMAIL=EMAIL,
-            HOLDFAST_ONE_TIME_PASSWORD=one_time_password(log),
-            HOLDFAST_PID=str(appliance.pid),
-            HOLDFAST_LOG=str(log),
-            HOLDFAST_CONFIG=str(config),
+            APPLIANCE_URL=f"http://127.0.0.1:{api}",
+            APPLIANCE_OPS_URL=f"http://127.0.0.1:{ops}",
+            APPLIANCE_EMAIL=EMAIL,
+            APPLIANCE_ONE_TIME_PASSWORD=one_time_password(log),
+            APPLIANCE_PID=str(appliance.pid),
+            APPLIANCE_LOG=str(log),
+            APPLIANCE_CONFIG=str(config),
             MOCK_URL=mock,
         )
         code = subprocess.run(args.command, env=environment).returncode
@@ -124,6 +126,7 @@ def run(args, folder, children):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binary", required=True)
+    parser.add_argument("--models", required=True, help="folder that scripts/fetch-model filled")
     parser.add_argument("--config", help="instead of the one with the mock provider")
     parser.add_argument("--smollm2", metavar="GGUF")
     parser.add_argument("--keep", action="store_true", help="leave the data directory and the log")
