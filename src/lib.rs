@@ -6,19 +6,19 @@ pub mod platform;
 /// The web shell: layout, assets, translations.
 pub mod console;
 
-/// Background jobs on PostgreSQL.
-pub mod jobs;
-/// Objects on local disk or S3.
-pub mod storage;
-/// LLM gateway and embeddings.
-pub mod llm;
 /// Organisations, users, sessions, API keys.
 pub mod auth;
+/// Background jobs on PostgreSQL.
+pub mod jobs;
+/// LLM gateway and embeddings.
+pub mod llm;
+/// Objects on local disk or S3.
+pub mod storage;
 
-/// Knowledge bases: extraction, chunks, vectors, search.
-pub mod knowledge;
 /// Agents and conversations.
 pub mod agents;
+/// Knowledge bases: extraction, chunks, vectors, search.
+pub mod knowledge;
 
 /// The command line.
 pub mod cli;

@@ -7,11 +7,11 @@ use std::sync::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// Wall-clock time in UTC. Cheap to clone; clones of a fixed clock move together.
+/// Wall-clock time in UTC. Cheap to clone; clones of a movable clock move together.
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
-    /// Microseconds since the epoch; `None` reads the system's clock.
-    fixed: Option<Arc<AtomicI64>>,
+    /// Microseconds ahead of the system's clock; `None` cannot be moved.
+    ahead: Option<Arc<AtomicI64>>,
 }
 
 impl Clock {
@@ -20,25 +20,22 @@ impl Clock {
         Self::default()
     }
 
-    /// A clock that stands still until it is moved.
-    pub fn fixed(at: DateTime<Utc>) -> Self {
-        Self { fixed: Some(Arc::new(AtomicI64::new(at.timestamp_micros()))) }
+    /// The system's clock, which a test can move.
+    pub fn movable() -> Self {
+        Self { ahead: Some(Arc::default()) }
     }
 
     /// Now, in UTC, with microseconds (PostgreSQL's precision).
     #[expect(clippy::disallowed_methods, reason = "the home of the ban")]
     pub fn now(&self) -> DateTime<Utc> {
-        let micros = match &self.fixed {
-            Some(at) => at.load(Ordering::SeqCst),
-            None => Utc::now().timestamp_micros(),
-        };
-        DateTime::from_timestamp_micros(micros).unwrap_or_default()
+        let ahead = self.ahead.as_ref().map_or(0, |a| a.load(Ordering::SeqCst));
+        DateTime::from_timestamp_micros(Utc::now().timestamp_micros() + ahead).unwrap_or_default()
     }
 
-    /// Moves a fixed clock forward; does nothing to the system's.
+    /// Moves a movable clock; does nothing to the system's.
     pub fn advance(&self, by: TimeDelta) {
-        if let (Some(at), Some(micros)) = (&self.fixed, by.num_microseconds()) {
-            at.fetch_add(micros, Ordering::SeqCst);
+        if let (Some(ahead), Some(micros)) = (&self.ahead, by.num_microseconds()) {
+            ahead.fetch_add(micros, Ordering::SeqCst);
         }
     }
 }

@@ -170,14 +170,27 @@ impl Raw {
     }
 }
 
+/// Where data lives when nothing is said: `/var/lib/holdfast` for root (whose home the database's user cannot cross),
+/// the user's data folder otherwise.
+#[expect(clippy::disallowed_methods, reason = "the home of the ban")]
+pub fn default_data_dir() -> PathBuf {
+    if rustix::process::geteuid().is_root() {
+        return PathBuf::from("/var/lib/holdfast");
+    }
+    let base = std::env::var("XDG_DATA_HOME").map(PathBuf::from);
+    base.or_else(|_| std::env::var("HOME").map(|home| Path::new(&home).join(".local/share")))
+        .unwrap_or_else(|_| PathBuf::from("/var/lib"))
+        .join("holdfast")
+}
+
 /// Reads `text` as the kind of value that the default has; a text where there is no default.
 fn parse_like(text: &str, like: Option<&Value>) -> Value {
     let parsed = || format!("v = {text}").parse::<Table>().ok().and_then(|mut t| t.remove("v"));
     match like {
         None | Some(Value::String(_)) => Value::String(text.to_owned()),
-        Some(Value::Array(_)) if !text.trim_start().starts_with('[') => {
-            Value::Array(text.split(',').map(str::trim).filter(|s| !s.is_empty()).map(|s| Value::String(s.to_owned())).collect())
-        }
+        Some(Value::Array(_)) if !text.trim_start().starts_with('[') => Value::Array(
+            text.split(',').map(str::trim).filter(|s| !s.is_empty()).map(|s| Value::String(s.to_owned())).collect(),
+        ),
         Some(_) => parsed().unwrap_or_else(|| Value::String(text.to_owned())),
     }
 }
@@ -205,10 +218,13 @@ fn remove(table: &mut Table, path: &[String]) -> bool {
     match path {
         [] => false,
         [key] => table.remove(key).is_some(),
-        [key, rest @ ..] => match table.get_mut(key) {
-            Some(Value::Table(inner)) if remove(inner, rest) => true,
-            _ => table.remove(key).is_some(),
-        },
+        [key, rest @ ..] => {
+            let inside = match table.get_mut(key) {
+                Some(Value::Table(inner)) => remove(inner, rest),
+                _ => false,
+            };
+            inside || table.remove(key).is_some()
+        }
     }
 }
 
@@ -285,10 +301,18 @@ mod tests {
     fn environment_wins_over_the_file_and_takes_the_defaults_type() {
         let (section, errors) = read(
             "[server]\nlisten = 'file'\nlimit = 7",
-            &[("HOLDFAST_SERVER__LISTEN", "123"), ("HOLDFAST_SERVER__HOSTS", "a, b"), ("HOLDFAST_SERVER__NOTE", "x"), ("PATH", "")],
+            &[
+                ("HOLDFAST_SERVER__LISTEN", "123"),
+                ("HOLDFAST_SERVER__HOSTS", "a, b"),
+                ("HOLDFAST_SERVER__NOTE", "x"),
+                ("PATH", ""),
+            ],
         );
         assert!(errors.is_empty(), "{errors}");
-        assert_eq!(section, Section { listen: "123".into(), limit: 7, hosts: vec!["a".into(), "b".into()], note: Some("x".into()) });
+        assert_eq!(
+            section,
+            Section { listen: "123".into(), limit: 7, hosts: vec!["a".into(), "b".into()], note: Some("x".into()) }
+        );
     }
 
     #[test]

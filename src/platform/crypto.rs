@@ -75,13 +75,18 @@ impl MasterKey {
             writeln!(file, "{}", hex(&random_bytes::<32>()))?;
             file.sync_all()?;
         }
-        let text = fs::read_to_string(path).with_context(|| format!("cannot read the master key {}", path.display()))?;
+        let text =
+            fs::read_to_string(path).with_context(|| format!("cannot read the master key {}", path.display()))?;
         Self::parse(text.trim()).with_context(|| format!("{} must hold 64 hexadecimal digits", path.display()))
     }
 
     /// 64 hexadecimal digits.
     pub fn parse(text: &str) -> anyhow::Result<Self> {
-        anyhow::ensure!(text.len() == 64 && text.is_ascii(), "expected 64 hexadecimal digits, found {} characters", text.len());
+        anyhow::ensure!(
+            text.len() == 64 && text.is_ascii(),
+            "expected 64 hexadecimal digits, found {} characters",
+            text.len()
+        );
         let mut key = [0; 32];
         for (i, byte) in key.iter_mut().enumerate() {
             *byte = u8::from_str_radix(&text[2 * i..2 * i + 2], 16)?;

@@ -61,9 +61,9 @@ pub struct Report {
 pub async fn run_all(checks: &[Box<dyn Check>]) -> Vec<Report> {
     let mut reports = Vec::with_capacity(checks.len());
     for check in checks {
-        let result = tokio::time::timeout(std::time::Duration::from_secs(10), check.run())
-            .await
-            .unwrap_or_else(|_| CheckResult::fail("did not answer within 10 s", "look for a hanging dependency in the logs"));
+        let result = tokio::time::timeout(std::time::Duration::from_secs(10), check.run()).await.unwrap_or_else(|_| {
+            CheckResult::fail("did not answer within 10 s", "look for a hanging dependency in the logs")
+        });
         reports.push(Report { name: check.name(), result });
     }
     reports

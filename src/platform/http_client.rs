@@ -28,7 +28,10 @@ impl HttpClients {
         };
         Ok(Self {
             // Total time is the caller's to set: a stream of tokens may take minutes.
-            operator: base().read_timeout(Duration::from_secs(300)).redirect(reqwest::redirect::Policy::none()).build()?,
+            operator: base()
+                .read_timeout(Duration::from_secs(300))
+                .redirect(reqwest::redirect::Policy::none())
+                .build()?,
             tenant: base()
                 .timeout(Duration::from_secs(30))
                 .redirect(reqwest::redirect::Policy::limited(5))
@@ -105,9 +108,28 @@ mod tests {
     #[test]
     fn targets_inside_are_not_public_in_any_spelling() {
         for ip in [
-            "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "255.255.255.255",
-            "224.0.0.1", "::1", "::", "fe80::1", "fc00::1", "fd12::1", "::ffff:127.0.0.1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::",
-            "2001:0:1::1", "ff02::1", "2001:db8::1", "198.18.0.1", "192.0.0.8",
+            "127.0.0.1",
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "0.0.0.0",
+            "255.255.255.255",
+            "224.0.0.1",
+            "::1",
+            "::",
+            "fe80::1",
+            "fc00::1",
+            "fd12::1",
+            "::ffff:127.0.0.1",
+            "64:ff9b::a9fe:a9fe",
+            "2002:7f00:1::",
+            "2001:0:1::1",
+            "ff02::1",
+            "2001:db8::1",
+            "198.18.0.1",
+            "192.0.0.8",
         ] {
             assert!(!is_public(ip.parse().unwrap()), "{ip}");
         }

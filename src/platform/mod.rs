@@ -6,6 +6,8 @@ pub mod clock;
 pub mod config;
 /// Randomness, hashes, the master key.
 pub mod crypto;
+/// The data directory, its lock and the master key.
+pub mod data_dir;
 /// Transactions that belong to an organisation; roles, migrations, the private cluster.
 pub mod db;
 /// Errors as clients see them.

@@ -1,0 +1,6 @@
+//! The integration tests: one binary, the real router and worker, a real PostgreSQL.
+
+mod architecture;
+mod db;
+mod http;
+mod support;

@@ -14,7 +14,9 @@ impl DbError {
     pub fn is_unavailable(&self) -> bool {
         match self {
             Self::Task(_) => false,
-            Self::Sql(sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) | sqlx::Error::Protocol(_)) => true,
+            Self::Sql(
+                sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) | sqlx::Error::Protocol(_),
+            ) => true,
             Self::Sql(sqlx::Error::Database(e)) => {
                 // Classes 08 (connection exception), 57P0x (shutdown, crash, cannot connect now), 53300 (too many connections).
                 e.code().is_some_and(|c| c.starts_with("08") || c.starts_with("57P") || c == "53300")

@@ -74,7 +74,9 @@ pub async fn run(target: &Target, data_dir: &Path) -> Result<Migrated, MigrateEr
 
 /// How many migrations the database has.
 async fn applied(conn: &mut PgConnection) -> Result<usize, DbError> {
-    let exists = sqlx::query_scalar!("SELECT to_regclass('_sqlx_migrations') IS NOT NULL AS \"exists!\"").fetch_one(&mut *conn).await?;
+    let exists = sqlx::query_scalar!("SELECT to_regclass('_sqlx_migrations') IS NOT NULL AS \"exists!\"")
+        .fetch_one(&mut *conn)
+        .await?;
     if !exists {
         return Ok(0);
     }

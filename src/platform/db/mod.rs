@@ -138,7 +138,8 @@ impl Db {
         let taken = uncancelled(async move {
             // Detached from the pool: a lock must never come back to it with the connection.
             let mut conn = pool.acquire().await?.detach();
-            let locked = sqlx::query_scalar!("SELECT pg_try_advisory_lock($1) AS \"locked!\"", key).fetch_one(&mut conn).await?;
+            let locked =
+                sqlx::query_scalar!("SELECT pg_try_advisory_lock($1) AS \"locked!\"", key).fetch_one(&mut conn).await?;
             Ok::<_, sqlx::Error>(locked.then_some(SessionLock { _conn: conn }))
         })
         .await?;
@@ -195,4 +196,3 @@ fn pool(options: PgConnectOptions, config: &Config, max: u32) -> PgPool {
         })
         .connect_lazy_with(options)
 }
-

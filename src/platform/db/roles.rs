@@ -17,7 +17,8 @@ pub fn setup_sql(target: &Target, database: &str, passwords: bool) -> String {
             RoleKind::App | RoleKind::System => "NOSUPERUSER NOBYPASSRLS",
             RoleKind::Backup => "NOSUPERUSER BYPASSRLS REPLICATION",
         };
-        let password = if passwords { target.role_password(kind) } else { "<see: holdfast doctor --show-passwords>".into() };
+        let password =
+            if passwords { target.role_password(kind) } else { "<see: holdfast doctor --show-passwords>".into() };
         let _ = writeln!(
             sql,
             "DO $$ BEGIN CREATE ROLE {name}; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$;\n\
@@ -40,7 +41,10 @@ pub fn setup_sql(target: &Target, database: &str, passwords: bool) -> String {
 /// Makes sure that the four roles exist with the right attributes and passwords.
 pub async fn ensure(target: &Target) -> Result<(), RolesError> {
     let mut conn = PgConnection::connect_with(&target.admin).await.map_err(DbError::from)?;
-    let database = sqlx::query_scalar!("SELECT current_database() AS \"name!\"").fetch_one(&mut conn).await.map_err(DbError::from)?;
+    let database = sqlx::query_scalar!("SELECT current_database() AS \"name!\"")
+        .fetch_one(&mut conn)
+        .await
+        .map_err(DbError::from)?;
     // Hosts of one installation may start together.
     let result = async {
         let mut tx = conn.begin().await?;

@@ -63,7 +63,9 @@ pub async fn row_level_security(conn: &mut PgConnection, target: &Target) -> Res
 }
 
 async fn version(conn: &mut PgConnection, findings: &mut Vec<String>) -> Result<(), Unsafe> {
-    let number = sqlx::query_scalar!("SELECT current_setting('server_version_num')::int AS \"n!\"").fetch_one(&mut *conn).await?;
+    let number = sqlx::query_scalar!("SELECT current_setting('server_version_num')::int AS \"n!\"")
+        .fetch_one(&mut *conn)
+        .await?;
     let (major, minor) = (number / 10_000, number % 10_000);
     let minimum = match major {
         15 => 9,
@@ -78,7 +80,9 @@ async fn version(conn: &mut PgConnection, findings: &mut Vec<String>) -> Result<
         }
     };
     if minor < minimum {
-        findings.push(format!("PostgreSQL {major}.{minor} leaks rows through policies (CVE-2024-10976): update to {major}.{minimum}"));
+        findings.push(format!(
+            "PostgreSQL {major}.{minor} leaks rows through policies (CVE-2024-10976): update to {major}.{minimum}"
+        ));
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ pub struct Config {
     /// How browsers and clients reach it, e.g. `https://ai.example.com`; empty takes `http://<listen>`.
     pub public_url: String,
     /// Proxies whose `X-Forwarded-For` is believed, as networks (`10.0.0.0/8`).
-    pub trusted_proxies: Vec<IpNet>,
+    pub trusted_proxies: Vec<String>,
     /// Connections open at a time; more wait in the kernel's queue.
     pub max_connections: u32,
     /// A client must have sent its request's head within this, seconds.
@@ -59,6 +59,9 @@ impl Config {
         errors.range("requests_per_minute", self.requests_per_minute, 1, 10_000_000);
         errors.range("request_burst", self.request_burst, 1, 1_000_000);
         errors.range("grace_seconds", self.grace_seconds, 1, 600);
+        for proxy in self.trusted_proxies.iter().filter(|p| p.parse::<IpNet>().is_err()) {
+            errors.push("trusted_proxies", format!("{proxy:?} is not a network such as 10.0.0.0/8"));
+        }
         if !self.public_url.is_empty() {
             match self.public_url.parse::<axum::http::Uri>() {
                 Ok(uri) if uri.host().is_some() && matches!(uri.scheme_str(), Some("http" | "https")) => {}
@@ -69,7 +72,16 @@ impl Config {
 
     /// `public_url`, or the listening address, without a slash at the end.
     pub fn base_url(&self) -> String {
-        if self.public_url.is_empty() { format!("http://{}", self.listen) } else { self.public_url.trim_end_matches('/').to_owned() }
+        if self.public_url.is_empty() {
+            format!("http://{}", self.listen)
+        } else {
+            self.public_url.trim_end_matches('/').to_owned()
+        }
+    }
+
+    /// `trusted_proxies`, read; what validation reported is left out.
+    pub fn trusted_networks(&self) -> Vec<IpNet> {
+        self.trusted_proxies.iter().filter_map(|p| p.parse().ok()).collect()
     }
 
     /// Whether browsers come over TLS: cookies are `Secure` then.

@@ -126,7 +126,11 @@ impl PageQuery {
     pub fn limit(&self) -> Result<i64, ApiError> {
         match self.limit.unwrap_or(50) {
             n @ 1..=200 => Ok(i64::from(n)),
-            n => Err(ApiError::validation(vec![FieldError::new("/limit", "out_of_range", format!("{n} is outside 1 to 200"))])),
+            n => Err(ApiError::validation(vec![FieldError::new(
+                "/limit",
+                "out_of_range",
+                format!("{n} is outside 1 to 200"),
+            )])),
         }
     }
 
@@ -134,7 +138,9 @@ impl PageQuery {
     pub fn after(&self) -> Result<Option<Uuid>, ApiError> {
         let Some(text) = self.cursor.as_deref().filter(|c| !c.is_empty()) else { return Ok(None) };
         let id = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| Uuid::from_slice(&bytes).ok());
-        id.map(Some).ok_or_else(|| ApiError::validation(vec![FieldError::new("/cursor", "invalid", "not a cursor of this list")]))
+        id.map(Some).ok_or_else(|| {
+            ApiError::validation(vec![FieldError::new("/cursor", "invalid", "not a cursor of this list")])
+        })
     }
 }
 

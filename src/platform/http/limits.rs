@@ -29,7 +29,8 @@ impl RateLimiter {
     /// `per_minute` sustained, `burst` at once; 0 is taken as 1.
     pub fn new(per_minute: u32, burst: u32) -> Self {
         let one = NonZeroU32::MIN;
-        let quota = Quota::per_minute(NonZeroU32::new(per_minute).unwrap_or(one)).allow_burst(NonZeroU32::new(burst).unwrap_or(one));
+        let quota = Quota::per_minute(NonZeroU32::new(per_minute).unwrap_or(one))
+            .allow_burst(NonZeroU32::new(burst).unwrap_or(one));
         let keys = moka::sync::Cache::builder().max_capacity(100_000).time_to_idle(Duration::from_secs(3600)).build();
         Self { quota, keys }
     }
@@ -52,7 +53,8 @@ pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> I
     if !is_trusted(client) {
         return client;
     }
-    let forwarded: Vec<&str> = headers.get_all("x-forwarded-for").iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(',')).collect();
+    let forwarded: Vec<&str> =
+        headers.get_all("x-forwarded-for").iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(',')).collect();
     for hop in forwarded.iter().rev() {
         let Ok(ip) = hop.trim().parse::<IpAddr>() else { break };
         client = ip.to_canonical();
@@ -85,7 +87,8 @@ mod tests {
     #[test]
     fn forwarded_addresses_are_believed_only_from_trusted_proxies_and_from_the_right() {
         let trusted: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap()];
-        let ask = |peer: &str, forwarded| client_address(peer.parse().unwrap(), &headers(forwarded), &trusted).to_string();
+        let ask =
+            |peer: &str, forwarded| client_address(peer.parse().unwrap(), &headers(forwarded), &trusted).to_string();
         assert_eq!(ask("203.0.113.9", "1.1.1.1"), "203.0.113.9");
         assert_eq!(ask("10.0.0.1", "1.1.1.1, 203.0.113.7"), "203.0.113.7");
         assert_eq!(ask("10.0.0.1", "203.0.113.7, 10.0.0.2"), "203.0.113.7");

@@ -1,22 +1,19 @@
 //! `holdfast_http_*`
 
 use prometheus_client::{
-    encoding::{EncodeLabelSet, EncodeLabelValue},
+    encoding::EncodeLabelSet,
     metrics::{counter::Counter, exemplar::HistogramWithExemplars, family::Family, gauge::Gauge},
     registry::{Registry, Unit},
 };
 
+use crate::label_enum;
+
 /// 1 ms to 60 s: an authenticated read is about 1 ms, an agent's answer may take a minute.
 const LATENCY_BUCKETS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 20.0, 60.0];
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-pub enum Method {
-    Get,
-    Post,
-    Put,
-    Patch,
-    Delete,
-    Other,
+label_enum! {
+    /// The request's method.
+    pub enum Method { Get = "get", Post = "post", Put = "put", Patch = "patch", Delete = "delete", Other = "other" }
 }
 
 impl From<&axum::http::Method> for Method {
@@ -32,29 +29,31 @@ impl From<&axum::http::Method> for Method {
     }
 }
 
-/// How a request ended: its status class, or the client going away first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-pub enum Outcome {
-    Ok,
-    Redirect,
-    ClientError,
-    RateLimited,
-    ServerError,
-    Unavailable,
-    Aborted,
+label_enum! {
+    /// How a request ended: its status class, or the client going away first.
+    pub enum Outcome {
+        Ok = "ok",
+        Redirect = "redirect",
+        ClientError = "client_error",
+        RateLimited = "rate_limited",
+        ServerError = "server_error",
+        Unavailable = "unavailable",
+        Aborted = "aborted",
+    }
 }
 
-/// Which part of the surface was asked: few and fixed, so that the number of series is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-pub enum Surface {
-    /// `/api/v1`
-    Api,
-    /// `/v1`: the OpenAI-compatible one.
-    Openai,
-    /// Pages.
-    Console,
-    Assets,
-    Health,
+label_enum! {
+    /// Which part of the surface was asked: few and fixed, so that the number of series is.
+    pub enum Surface {
+        /// `/api/v1`
+        Api = "api",
+        /// `/v1`: the OpenAI-compatible one.
+        Openai = "openai",
+        /// Pages.
+        Console = "console",
+        Assets = "assets",
+        Health = "health",
+    }
 }
 
 impl Surface {
@@ -102,12 +101,12 @@ impl Metrics {
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self {
             requests: Family::default(),
-            latency: Family::new_with_constructor(|| HistogramWithExemplars::new(LATENCY_BUCKETS)),
+            latency: Family::new_with_constructor(|| HistogramWithExemplars::new(LATENCY_BUCKETS.into_iter())),
             in_flight: Gauge::default(),
             connections: Gauge::default(),
             connections_rejected: Counter::default(),
         };
-        for surface in [Surface::Api, Surface::Openai, Surface::Console, Surface::Assets, Surface::Health] {
+        for &surface in Surface::ALL {
             let _ = metrics.latency.get_or_create(&SurfaceLabels { surface });
             for outcome in [Outcome::Ok, Outcome::ClientError, Outcome::ServerError, Outcome::Unavailable] {
                 for method in [Method::Get, Method::Post] {

@@ -16,5 +16,8 @@ pub use extract::{Json, Page, PageQuery, Path, Query, body_bytes, decode};
 pub use limits::{RateLimiter, address_key, client_address};
 pub use metrics::Metrics;
 pub use principal::{Actor, Auth, Authenticator, KeyActor, OrgRef, Principal, Role, Scope, SessionUser};
-pub use request::{ClientAddress, Frame, RequestId, SESSION_COOKIE, current_request_id, session_cookie_name, wrap};
+pub use request::{
+    AuthenticationFailed, ClientAddress, Frame, RequestId, SESSION_COOKIE, current_request_id, session_cookie_name,
+    wrap,
+};
 pub use server::{Listener, Timeouts, serve};

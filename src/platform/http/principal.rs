@@ -44,7 +44,10 @@ impl Role {
 impl FromStr for Role {
     type Err = String;
     fn from_str(s: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|r| r.as_str() == s).ok_or_else(|| format!("{s:?} is none of viewer, member, admin, owner"))
+        Self::ALL
+            .into_iter()
+            .find(|r| r.as_str() == s)
+            .ok_or_else(|| format!("{s:?} is none of viewer, member, admin, owner"))
     }
 }
 
@@ -212,8 +215,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Auth {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        parts.extensions.get::<Principal>().cloned().map(Auth).ok_or_else(|| {
-            ApiError::unauthorized("sign in, or send an API key as `Authorization: Bearer hf_...`")
-        })
+        parts
+            .extensions
+            .get::<Principal>()
+            .cloned()
+            .map(Auth)
+            .ok_or_else(|| ApiError::unauthorized("sign in, or send an API key as `Authorization: Bearer hf_...`"))
     }
 }

@@ -17,6 +17,7 @@ use axum::{
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse as _, Response},
 };
+use ipnet::IpNet;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
@@ -59,11 +60,25 @@ pub struct ClientAddress(pub IpAddr);
 /// What the frame around the routes needs.
 #[derive(Clone)]
 pub struct Frame {
-    pub config: Arc<Config>,
-    pub clock: Clock,
-    pub metrics: Metrics,
-    pub authenticator: Arc<dyn Authenticator>,
-    pub by_address: RateLimiter,
+    config: Arc<Config>,
+    trusted_proxies: Arc<[IpNet]>,
+    clock: Clock,
+    metrics: Metrics,
+    authenticator: Arc<dyn Authenticator>,
+    by_address: RateLimiter,
+}
+
+impl Frame {
+    pub fn new(config: &Config, clock: Clock, metrics: Metrics, authenticator: Arc<dyn Authenticator>) -> Self {
+        Self {
+            config: Arc::new(config.clone()),
+            trusted_proxies: config.trusted_networks().into(),
+            clock,
+            metrics,
+            authenticator,
+            by_address: RateLimiter::new(config.requests_per_minute, config.request_burst),
+        }
+    }
 }
 
 /// Puts the frame around the routes.
@@ -84,7 +99,7 @@ pub fn wrap(routes: Router, frame: Frame) -> Router {
 /// Outermost: names the request and reports how it went.
 async fn observe(State(frame): State<Frame>, mut request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<SocketAddr>().map_or(IpAddr::from([127, 0, 0, 1]), SocketAddr::ip);
-    let client = client_address(peer, request.headers(), &frame.config.trusted_proxies);
+    let client = client_address(peer, request.headers(), &frame.trusted_proxies);
     let request_id = accepted_request_id(request.headers()).unwrap_or_else(|| ids::new_uuid(&frame.clock).to_string());
     let trace_id = trace_id(request.headers());
     let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
@@ -116,7 +131,11 @@ async fn authenticate(State(frame): State<Frame>, mut request: Request, next: Ne
         Credentials::None => Ok(None),
         Credentials::ApiKey(key) => frame.authenticator.api_key(key).await.and_then(|found| match found {
             Some(principal) => Ok(Some(principal)),
-            None => Err(ApiError::new(StatusCode::UNAUTHORIZED, "invalid_api_key", "this API key is unknown, revoked or expired")),
+            None => Err(ApiError::new(
+                StatusCode::UNAUTHORIZED,
+                "invalid_api_key",
+                "this API key is unknown, revoked or expired",
+            )),
         }),
         Credentials::Session(token) => frame.authenticator.session(token).await,
     };
@@ -131,16 +150,24 @@ async fn authenticate(State(frame): State<Frame>, mut request: Request, next: Ne
         }
         // The OpenAI surface words its errors its own way; it finds this and does so.
         Err(error) => {
-            request.extensions_mut().insert(Arc::new(AuthenticationFailed(error.status, error.code.clone().into_owned(), error.detail.clone())));
-            request.extensions_mut().remove::<Principal>();
-            if Surface::of(request.uri().path()) == Surface::Openai { next.run(request).await } else { error.into_response() }
+            if Surface::of(request.uri().path()) != Surface::Openai {
+                return error.into_response();
+            }
+            let failed =
+                AuthenticationFailed { status: error.status, code: error.code.into_owned(), detail: error.detail };
+            request.extensions_mut().insert(failed);
+            next.run(request).await
         }
     }
 }
 
-/// Extension on requests to surfaces with error shapes of their own: status, code, detail.
+/// Extension on requests to surfaces with error shapes of their own: why authentication failed.
 #[derive(Clone, Debug)]
-pub struct AuthenticationFailed(pub StatusCode, pub String, pub String);
+pub struct AuthenticationFailed {
+    pub status: StatusCode,
+    pub code: String,
+    pub detail: String,
+}
 
 /// Who asked, on the response, for the log line.
 #[derive(Clone, Debug)]
@@ -182,7 +209,11 @@ fn accepted_request_id(headers: &HeaderMap) -> Option<String> {
 fn trace_id(headers: &HeaderMap) -> String {
     let parent = headers.get("traceparent").and_then(|v| v.to_str().ok()).and_then(|v| v.split('-').nth(1));
     match parent {
-        Some(id) if id.len() == 32 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) && id != "0".repeat(32) => id.to_owned(),
+        Some(id)
+            if id.len() == 32 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) && id != "0".repeat(32) =>
+        {
+            id.to_owned()
+        }
         _ => crypto::hex(&crypto::random_bytes::<16>()),
     }
 }
@@ -220,7 +251,14 @@ struct Report {
 }
 
 impl Report {
-    fn new(frame: &Frame, request: &Request, client: IpAddr, request_id: String, trace_id: String, route: String) -> Self {
+    fn new(
+        frame: &Frame,
+        request: &Request,
+        client: IpAddr,
+        request_id: String,
+        trace_id: String,
+        route: String,
+    ) -> Self {
         frame.metrics.in_flight.inc();
         Self {
             frame: frame.clone(),
@@ -270,7 +308,11 @@ impl Drop for Report {
         metrics.in_flight.dec();
         metrics.requests.get_or_create(&RequestLabels { surface: self.surface, method: self.method, outcome }).inc();
         let exemplar = TraceLabels { trace_id: self.trace_id.clone() };
-        metrics.latency.get_or_create(&SurfaceLabels { surface: self.surface }).observe(took.as_secs_f64(), Some(exemplar), None);
+        metrics.latency.get_or_create(&SurfaceLabels { surface: self.surface }).observe(
+            took.as_secs_f64(),
+            Some(exemplar),
+            None,
+        );
         if matches!(self.surface, Surface::Health | Surface::Assets) && outcome == Outcome::Ok {
             return;
         }
@@ -280,7 +322,7 @@ impl Drop for Report {
             ($level:ident) => {
                 tracing::$level!(
                     target: "holdfast::request", request_id = self.request_id, trace_id = self.trace_id, method = self.verb,
-                    route = self.route, path = self.path, status = self.status.map(|s| s.as_u16()), outcome = ?outcome,
+                    route = self.route, path = self.path, status = self.status.map(|s| s.as_u16()), outcome = outcome.as_str(),
                     duration_ms = took.as_secs_f64() * 1e3, first_byte_ms = self.first_byte.map(|d| d.as_secs_f64() * 1e3),
                     bytes = self.bytes, client = %self.client, org_id, subject, code, error = chain, "request"
                 )
@@ -305,7 +347,10 @@ impl HttpBody for Observed {
     type Data = Bytes;
     type Error = axum::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<http_body::Frame<Bytes>, axum::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, axum::Error>>> {
         let this = &mut *self;
         let _entered = this.span.enter();
         let polled = Pin::new(&mut this.body).poll_frame(cx);
@@ -337,4 +382,3 @@ impl Drop for Observed {
         }
     }
 }
-

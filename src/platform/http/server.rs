@@ -73,21 +73,30 @@ pub async fn serve(listener: Listener, router: Router, timeouts: Timeouts, metri
     }
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, timeouts: Timeouts, metrics: &Metrics, lifecycle: &Lifecycle) {
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    timeouts: Timeouts,
+    metrics: &Metrics,
+    lifecycle: &Lifecycle,
+) {
     let _ = stream.set_nodelay(true);
     // hyper's detection of HTTP/2 waits for the first byte without a limit.
+    let mut byte = [0];
     let first = tokio::select! {
-        first = tokio::time::timeout(timeouts.header, stream.peek(&mut [0])) => first,
+        first = tokio::time::timeout(timeouts.header, stream.peek(&mut byte)) => first,
         () = lifecycle.soft().cancelled() => return,
     };
     if !matches!(first, Ok(Ok(1..))) {
         metrics.connections_rejected.inc();
         return;
     }
-    let service = TowerToHyperService::new(router.map_request(move |mut request: axum::http::Request<hyper::body::Incoming>| {
-        request.extensions_mut().insert(peer);
-        request.map(axum::body::Body::new)
-    }));
+    let service =
+        TowerToHyperService::new(router.map_request(move |mut request: axum::http::Request<hyper::body::Incoming>| {
+            request.extensions_mut().insert(peer);
+            request.map(axum::body::Body::new)
+        }));
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(timeouts.header).max_buf_size(64 * 1024);
     builder

@@ -30,7 +30,12 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { log: "info".into(), log_format: LogFormat::Auto, loki_url: String::new(), environment: "production".into() }
+        Self {
+            log: "info".into(),
+            log_format: LogFormat::Auto,
+            loki_url: String::new(),
+            environment: "production".into(),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use tracing_subscriber::{EnvFilter, Layer as _, layer::SubscriberExt as _, util:
 use super::config::{Config, LogFormat};
 
 /// Keeps the exporter; [`Guard::flush`] sends what is left.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Guard {
     loki: Option<tracing_loki::BackgroundTaskController>,
     task: Option<tokio::task::JoinHandle<()>>,
@@ -42,7 +42,10 @@ impl LogMetrics {
 }
 
 /// Installs the process's logger. Call once, inside the runtime.
-#[expect(clippy::disallowed_methods, reason = "the exporter outlives the tracker: it carries the last lines of the shutdown")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the exporter outlives the tracker: it carries the last lines of the shutdown"
+)]
 pub fn init(config: &Config) -> anyhow::Result<Guard> {
     let filter = EnvFilter::try_new(&config.log)?
         // Their own chatter at `info` is about their insides.
@@ -55,7 +58,12 @@ pub fn init(config: &Config) -> anyhow::Result<Guard> {
         LogFormat::Auto => !std::io::stdout().is_terminal(),
     };
     let stdout = if json {
-        tracing_subscriber::fmt::layer().json().flatten_event(true).with_current_span(true).with_span_list(false).boxed()
+        tracing_subscriber::fmt::layer()
+            .json()
+            .flatten_event(true)
+            .with_current_span(true)
+            .with_span_list(false)
+            .boxed()
     } else {
         tracing_subscriber::fmt::layer().compact().with_target(false).boxed()
     };

@@ -12,6 +12,33 @@ use prometheus_client::{
 /// Content type of OpenMetrics 1.0: prometheus-client encodes that, exemplars included.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
+/// Declares an enum of label values: a closed set, `snake_case` on the wire, so that the number of series is bounded.
+///
+/// `label_enum! { /// How it ended. pub enum Outcome { Ok = "ok", Failed = "failed" } }`; `Outcome::ALL` creates the
+/// series at zero.
+#[macro_export]
+macro_rules! label_enum {
+    ($(#[$meta:meta])* pub enum $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $name { $($(#[$variant_meta])* $variant),+ }
+
+        impl $name {
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+        }
+
+        impl prometheus_client::encoding::EncodeLabelValue for $name {
+            fn encode(&self, encoder: &mut prometheus_client::encoding::LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+                std::fmt::Write::write_str(encoder, self.as_str())
+            }
+        }
+    };
+}
+
 /// Refreshes gauges that are read rather than counted, just before a scrape.
 type Refresh = Box<dyn Fn() + Send + Sync>;
 
@@ -70,11 +97,22 @@ impl Telemetry {
     }
 
     fn register_process(&self) {
-        let (memory, descriptors, cpu) = (Gauge::<i64>::default(), Gauge::<i64>::default(), Gauge::<f64, std::sync::atomic::AtomicU64>::default());
+        let (memory, descriptors, cpu) =
+            (Gauge::<i64>::default(), Gauge::<i64>::default(), Gauge::<f64, std::sync::atomic::AtomicU64>::default());
         self.register("process", |registry| {
-            registry.register_with_unit("resident_memory", "Resident memory of this process", Unit::Bytes, memory.clone());
+            registry.register_with_unit(
+                "resident_memory",
+                "Resident memory of this process",
+                Unit::Bytes,
+                memory.clone(),
+            );
             registry.register("open_file_descriptors", "Open file descriptors of this process", descriptors.clone());
-            registry.register_with_unit("cpu", "Processor time used by this process since its start", Unit::Seconds, cpu.clone());
+            registry.register_with_unit(
+                "cpu",
+                "Processor time used by this process since its start",
+                Unit::Seconds,
+                cpu.clone(),
+            );
         });
         self.on_scrape(move || {
             if let Some(bytes) = resident_bytes() {
@@ -101,6 +139,7 @@ pub fn resident_bytes() -> Option<i64> {
 fn cpu_seconds() -> Option<f64> {
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
     // The second field is the program's name in parentheses and may hold spaces.
-    let ticks: u64 = stat.rsplit_once(')')?.1.split_whitespace().skip(11).take(2).filter_map(|f| f.parse::<u64>().ok()).sum();
+    let ticks: u64 =
+        stat.rsplit_once(')')?.1.split_whitespace().skip(11).take(2).filter_map(|f| f.parse::<u64>().ok()).sum();
     Some(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
 }

@@ -137,9 +137,11 @@ fn socket_dir(data_dir: &Path, run_as: Option<RunAs>) -> Result<PathBuf, Managed
         let error = std::io::Error::new(std::io::ErrorKind::PermissionDenied, "it belongs to another user");
         return Err(io(format!("cannot use {}", dir.display()))(error));
     }
-    fs::set_permissions(&dir, fs::Permissions::from_mode(0o700)).map_err(io(format!("cannot set the mode of {}", dir.display())))?;
+    fs::set_permissions(&dir, fs::Permissions::from_mode(0o700))
+        .map_err(io(format!("cannot set the mode of {}", dir.display())))?;
     if let Some(user) = run_as {
-        std::os::unix::fs::chown(&dir, Some(user.uid), Some(user.gid)).map_err(io(format!("cannot chown {}", dir.display())))?;
+        std::os::unix::fs::chown(&dir, Some(user.uid), Some(user.gid))
+            .map_err(io(format!("cannot chown {}", dir.display())))?;
     }
     Ok(dir)
 }

@@ -31,7 +31,14 @@ pub async fn initialise(layout: &Layout, superuser: &str, password: &str) -> Res
         .arg(&fresh)
         .arg("--pwfile")
         .arg(&password_file)
-        .args(["--username", superuser, "--encoding=UTF8", "--locale=C.UTF-8", "--data-checksums", "--auth=scram-sha-256"])
+        .args([
+            "--username",
+            superuser,
+            "--encoding=UTF8",
+            "--locale=C.UTF-8",
+            "--data-checksums",
+            "--auth=scram-sha-256",
+        ])
         .output()
         .await;
     fs::remove_file(&password_file).map_err(io("cannot remove the password file"))?;

@@ -30,7 +30,9 @@ pub enum ManagedError {
          postgresql), or set database.bin_dir, or database.url to use a server of yours"
     )]
     NoBinaries { looked_in: String },
-    #[error("the cluster in {dir} was made by PostgreSQL {version}, whose binaries are not installed (apt-get install postgresql-{version})")]
+    #[error(
+        "the cluster in {dir} was made by PostgreSQL {version}, whose binaries are not installed (apt-get install postgresql-{version})"
+    )]
     WrongVersion { dir: String, version: String },
     #[error("no unprivileged user to run PostgreSQL as: create one named `postgres` or `holdfast`")]
     NoUser,
@@ -82,22 +84,29 @@ impl Managed {
         key: &MasterKey,
     ) -> Result<Self, ManagedError> {
         let layout = Layout::prepare(data_dir, bin_dir)?;
-        let password = crate::platform::crypto::hex(&key.derive("managed-cluster-superuser"));
+        let password = superuser_password(key);
         cluster::initialise(&layout, SUPERUSER, &password).await?;
         cluster::configure(&layout)?;
         postmaster::stop_leftover(&layout).await?;
         let postmaster = Postmaster::start(layout.clone())?;
-        let admin = PgConnectOptions::new()
-            .socket(&layout.socket_dir)
-            .port(cluster::PORT)
-            .username(SUPERUSER)
-            .password(&password)
-            .database("postgres");
+        let admin = admin_options(&layout, &password);
         wait_until_ready(&admin, START_TIMEOUT).await?;
         create_database(&admin).await?;
         let target =
             Target { admin: admin.database(SUPERUSER), role_prefix: role_prefix.to_owned(), master_key: key.clone() };
         Ok(Self { postmaster, target })
+    }
+
+    /// How to connect to the cluster that another process of ours runs in `data_dir`.
+    pub fn attach(
+        data_dir: &Path,
+        bin_dir: Option<&Path>,
+        role_prefix: &str,
+        key: &MasterKey,
+    ) -> Result<Target, ManagedError> {
+        let layout = Layout::prepare(data_dir, bin_dir)?;
+        let admin = admin_options(&layout, &superuser_password(key)).database(SUPERUSER);
+        Ok(Target { admin, role_prefix: role_prefix.to_owned(), master_key: key.clone() })
     }
 
     /// How to connect.
@@ -109,6 +118,19 @@ impl Managed {
     pub async fn stop(self) {
         self.postmaster.stop().await;
     }
+}
+
+fn superuser_password(key: &MasterKey) -> String {
+    crate::platform::crypto::hex(&key.derive("managed-cluster-superuser"))
+}
+
+fn admin_options(layout: &Layout, password: &str) -> PgConnectOptions {
+    PgConnectOptions::new()
+        .socket(&layout.socket_dir)
+        .port(cluster::PORT)
+        .username(SUPERUSER)
+        .password(password)
+        .database("postgres")
 }
 
 async fn wait_until_ready(admin: &PgConnectOptions, timeout: Duration) -> Result<(), ManagedError> {
@@ -130,9 +152,10 @@ async fn wait_until_ready(admin: &PgConnectOptions, timeout: Duration) -> Result
 
 async fn create_database(admin: &PgConnectOptions) -> Result<(), ManagedError> {
     let mut conn = PgConnection::connect_with(admin).await?;
-    let exists = sqlx::query_scalar!("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1) AS \"exists!\"", SUPERUSER)
-        .fetch_one(&mut conn)
-        .await?;
+    let exists =
+        sqlx::query_scalar!("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1) AS \"exists!\"", SUPERUSER)
+            .fetch_one(&mut conn)
+            .await?;
     if !exists {
         // A constant name; CREATE DATABASE takes no parameters.
         sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {SUPERUSER}"))).execute(&mut conn).await?;

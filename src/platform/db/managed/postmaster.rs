@@ -108,9 +108,13 @@ async fn forward_log(stderr: ChildStderr) {
 
 /// What every start and stop prints as FATAL.
 fn is_expected(message: &str) -> bool {
-    ["the database system is starting up", "the database system is shutting down", "terminating connection due to administrator command"]
-        .iter()
-        .any(|m| message.starts_with(m))
+    [
+        "the database system is starting up",
+        "the database system is shutting down",
+        "terminating connection due to administrator command",
+    ]
+    .iter()
+    .any(|m| message.starts_with(m))
 }
 
 async fn stop_child(mut child: Child) {
@@ -130,7 +134,10 @@ pub async fn stop_leftover(layout: &Layout) -> Result<(), ManagedError> {
     let mut lines = text.lines();
     let pid = lines.next().and_then(|l| l.trim().parse().ok()).and_then(Pid::from_raw);
     let Some(pid) = pid.filter(|p| test_kill_process(*p).is_ok() && is_postgres(*p)) else { return Ok(()) };
-    tracing::warn!(pid = pid.as_raw_nonzero().get(), "a PostgreSQL of an earlier run still runs here; stopping it fast");
+    tracing::warn!(
+        pid = pid.as_raw_nonzero().get(),
+        "a PostgreSQL of an earlier run still runs here; stopping it fast"
+    );
     for (signal, patience) in [(Signal::INT, 20), (Signal::QUIT, 5), (Signal::KILL, 2)] {
         let _ = kill_process(pid, signal);
         let deadline = tokio::time::Instant::now() + Duration::from_secs(patience);
@@ -141,7 +148,10 @@ pub async fn stop_leftover(layout: &Layout) -> Result<(), ManagedError> {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
-    Err(ManagedError::Command { what: "cannot stop the PostgreSQL of an earlier run".into(), output: format!("{pid:?}") })
+    Err(ManagedError::Command {
+        what: "cannot stop the PostgreSQL of an earlier run".into(),
+        output: format!("{pid:?}"),
+    })
 }
 
 /// Process ids are used again: signal only what is a postmaster.
@@ -149,4 +159,3 @@ fn is_postgres(pid: Pid) -> bool {
     let comm = fs::read_to_string(format!("/proc/{}/comm", pid.as_raw_nonzero()));
     comm.is_ok_and(|name| name.trim() == "postgres")
 }
-

@@ -1,0 +1,68 @@
+//! What every command that touches data does first: lock the data directory, find or start the database.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use secrecy::ExposeSecret as _;
+
+use crate::{
+    app::Config,
+    platform::{
+        data_dir::DataDir,
+        db::{Target, managed::Managed, migrate},
+    },
+};
+
+/// The opened data directory and the database behind it.
+#[derive(Debug)]
+pub struct Booted {
+    pub config: Arc<Config>,
+    pub data_dir: DataDir,
+    pub target: Target,
+    managed: Option<Managed>,
+}
+
+impl Booted {
+    /// Opens the data directory for this process alone and reaches the database, the private cluster included.
+    pub async fn open(config: Config) -> anyhow::Result<Self> {
+        let data_dir = DataDir::open(&config.data_dir, config.secret_key_file.as_deref())?;
+        Self::reach(config, data_dir).await
+    }
+
+    /// As [`Self::open`], or beside the appliance that runs on the same directory.
+    pub async fn open_or_join(config: Config) -> anyhow::Result<Self> {
+        let data_dir = DataDir::open_or_join(&config.data_dir, config.secret_key_file.as_deref())?;
+        Self::reach(config, data_dir).await
+    }
+
+    async fn reach(config: Config, data_dir: DataDir) -> anyhow::Result<Self> {
+        let config = Arc::new(config);
+        let database = &config.database;
+        let (prefix, key, bin_dir) = (&database.role_prefix, &data_dir.master_key, database.bin_dir.as_deref());
+        let (target, managed) = match &database.url {
+            Some(url) => (Target::from_url(url.expose_secret(), prefix.clone(), key.clone()).context("database.url")?, None),
+            None if data_dir.is_locked() => {
+                let managed = Managed::start(&data_dir.path, bin_dir, prefix, key).await?;
+                (managed.target().clone(), Some(managed))
+            }
+            None => (Managed::attach(&data_dir.path, bin_dir, prefix, key)?, None),
+        };
+        Ok(Self { config, data_dir, target, managed })
+    }
+
+    /// Brings the database up to date and checks that tenancy holds.
+    pub async fn migrate(&self) -> anyhow::Result<migrate::Migrated> {
+        let migrated = migrate::run(&self.target, &self.data_dir.path).await?;
+        if migrated.applied > 0 {
+            tracing::info!(applied = migrated.applied, total = migrated.total, "database migrated");
+        }
+        Ok(migrated)
+    }
+
+    /// Stops the private cluster, if there is one.
+    pub async fn close(self) {
+        if let Some(managed) = self.managed {
+            managed.stop().await;
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! `holdfast config check|show|docs`
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use super::print_line;
+use crate::app::Config;
+
+#[derive(Debug, Subcommand)]
+pub enum Action {
+    /// Read file and environment; report everything that is wrong. Exits 64 when something is.
+    Check,
+    /// Print the configuration in force, defaults included, secrets masked.
+    Show,
+    /// Print every setting with its default and what it does.
+    Docs,
+}
+
+/// The commented file that ships, and that a test keeps equal to the defaults in the code.
+const DOCUMENTATION: &str = include_str!("../../config/holdfast.toml");
+
+pub fn run(config: &Config, action: &Action) -> anyhow::Result<ExitCode> {
+    match action {
+        Action::Check => print_line("the configuration is fine"),
+        Action::Show => print_line(toml::to_string_pretty(config)?.trim_end()),
+        Action::Docs => return Ok(docs()),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub fn docs() -> ExitCode {
+    print_line(DOCUMENTATION.trim_end());
+    ExitCode::SUCCESS
+}

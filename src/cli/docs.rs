@@ -1,0 +1,20 @@
+//! `holdfast docs metrics`
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use super::print_line;
+
+#[derive(Debug, Subcommand)]
+pub enum Action {
+    /// Every metric with its type, unit and meaning, as Markdown (docs/metrics.md).
+    Metrics,
+}
+
+pub fn run(action: &Action) -> ExitCode {
+    match action {
+        Action::Metrics => print_line(crate::app::metrics_reference().trim_end()),
+    }
+    ExitCode::SUCCESS
+}

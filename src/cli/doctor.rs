@@ -1,0 +1,77 @@
+//! `holdfast doctor`
+
+use std::{process::ExitCode, time::Duration};
+
+use super::{boot::Booted, print_line};
+use crate::{
+    app::{App, Config, Runtime},
+    platform::{
+        clock::Clock,
+        health::{self, Report, Status},
+        lifecycle::Lifecycle,
+    },
+};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  holdfast doctor\n  holdfast doctor --json | jq '.[] | select(.status != \"pass\")'\n  \
+    holdfast doctor --live         only ask the running appliance whether it is ready (for health checks of containers)")]
+pub struct Args {
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    /// Only ask the running appliance's /readyz.
+    #[arg(long)]
+    live: bool,
+}
+
+pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
+    if args.live {
+        return live(&config).await;
+    }
+    let booted = Booted::open_or_join(config).await?;
+    let lifecycle = Lifecycle::new();
+    let runtime = Runtime {
+        config: booted.config.clone(),
+        target: booted.target.clone(),
+        data_dir: booted.data_dir.path.clone(),
+        master_key: booted.data_dir.master_key.clone(),
+        clock: Clock::system(),
+        lifecycle: lifecycle.clone(),
+    };
+    let app = App::build(runtime).await?;
+    let reports = health::run_all(&app.checks()).await;
+    lifecycle.drain(Duration::from_secs(1)).await;
+    app.close().await;
+    booted.close().await;
+    if args.json {
+        print_line(&serde_json::to_string_pretty(&reports)?);
+    } else {
+        reports.iter().for_each(print);
+    }
+    let failed = reports.iter().any(|r| r.result.status == Status::Fail);
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn print(report: &Report) {
+    let mark = match report.result.status {
+        Status::Pass => "pass",
+        Status::Warn => "WARN",
+        Status::Fail => "FAIL",
+    };
+    print_line(&format!("{mark}  {:<28} {}", report.name, report.result.summary));
+    if let Some(remedy) = &report.result.remedy {
+        remedy.lines().for_each(|line| print_line(&format!("      {:<28} -> {line}", "")));
+    }
+}
+
+async fn live(config: &Config) -> anyhow::Result<ExitCode> {
+    let mut address = config.ops.listen;
+    if address.ip().is_unspecified() {
+        address.set_ip([127, 0, 0, 1].into());
+    }
+    let clients = crate::platform::http_client::HttpClients::new()?;
+    let response = clients.operator().get(format!("http://{address}/readyz")).timeout(Duration::from_secs(4)).send().await?;
+    let ok = response.status().is_success();
+    print_line(response.text().await?.trim_end());
+    Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,127 @@
+//! `holdfast serve`
+
+use std::{process::ExitCode, time::Duration};
+
+use anyhow::Context as _;
+use clap::ValueEnum;
+
+use super::{boot::Booted, print_line};
+use crate::{
+    app::{App, Config, Runtime},
+    platform::{
+        clock::Clock,
+        http::{Listener, Timeouts, serve},
+        lifecycle::Lifecycle,
+        telemetry,
+    },
+};
+
+/// What this process does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    /// API, console and worker.
+    All,
+    /// API and console.
+    Api,
+    /// Jobs only.
+    Worker,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  holdfast serve\n  holdfast serve --demo\n  HOLDFAST_SERVER__LISTEN=0.0.0.0:8080 holdfast serve\n  \
+    holdfast serve --role api      on several hosts, with HOLDFAST_DATABASE__URL and S3")]
+pub struct Args {
+    /// What this process does.
+    #[arg(long, value_enum, default_value = "all")]
+    role: Role,
+    /// Also load a small knowledge base and an agent, to have something to ask.
+    #[arg(long)]
+    demo: bool,
+}
+
+pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
+    let guard = telemetry::init(&config.telemetry)?;
+    let result = serve_until_stopped(config, &args).await;
+    if let Err(error) = &result {
+        tracing::error!(error = format!("{error:#}"), "Holdfast cannot go on");
+    }
+    guard.flush().await;
+    result
+}
+
+async fn serve_until_stopped(config: Config, args: &Args) -> anyhow::Result<ExitCode> {
+    let started = tokio::time::Instant::now();
+    // Ports first: one that is taken is said at once, not after a database has been started.
+    let public = match args.role {
+        Role::Worker => None,
+        Role::All | Role::Api => Some(Listener::bind(config.server.listen).await.context(format!("server.listen {}", config.server.listen))?),
+    };
+    let ops = Listener::bind(config.ops.listen).await.with_context(|| format!("ops.listen {}", config.ops.listen))?;
+    let booted = Booted::open(config).await?;
+    let result = with_database(&booted, args, public, ops, started).await;
+    booted.close().await;
+    result
+}
+
+async fn with_database(
+    booted: &Booted,
+    args: &Args,
+    public: Option<Listener>,
+    ops: Listener,
+    started: tokio::time::Instant,
+) -> anyhow::Result<ExitCode> {
+    booted.migrate().await?;
+    let lifecycle = Lifecycle::new();
+    let runtime = Runtime {
+        config: booted.config.clone(),
+        target: booted.target.clone(),
+        data_dir: booted.data_dir.path.clone(),
+        master_key: booted.data_dir.master_key.clone(),
+        clock: Clock::system(),
+        lifecycle: lifecycle.clone(),
+    };
+    let app = App::build(runtime).await?;
+    let first_admin = app.bootstrap().await?;
+    if args.demo {
+        app.load_demo().await.context("cannot load the demo")?;
+    }
+    if args.role != Role::Api {
+        app.start_worker().await?;
+    }
+    app.start_background();
+
+    let server = &booted.config.server;
+    let grace = Duration::from_secs(server.grace_seconds);
+    let timeouts = Timeouts {
+        header: Duration::from_secs(server.header_timeout_seconds),
+        grace,
+        max_connections: usize::try_from(server.max_connections)?,
+    };
+    let ops_address = ops.address;
+    lifecycle.spawn("ops.listener", serve(ops, app.ops_router(), timeouts, app.http_metrics.clone(), lifecycle.clone()));
+    if let Some(public) = public {
+        let address = public.address;
+        lifecycle.spawn("http.listener", serve(public, app.router(), timeouts, app.http_metrics.clone(), lifecycle.clone()));
+        greet(&server.base_url(), &address.to_string(), first_admin.as_ref());
+    }
+    tracing::info!(role = ?args.role, ops = %ops_address, seconds = started.elapsed().as_secs_f64(), "ready");
+
+    lifecycle.wait_for_signal().await?;
+    let clean = lifecycle.drain(grace).await;
+    app.close().await;
+    tracing::info!(clean, "stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Tells the person at the terminal where to go. The one-time password is printed here, once, and never logged.
+fn greet(base_url: &str, address: &str, first_admin: Option<&crate::auth::FirstAdmin>) {
+    print_line(&format!("\n  Holdfast is ready at {base_url} (listening on {address})"));
+    if let Some(admin) = first_admin {
+        print_line(&format!("  Sign in as           {}", admin.email));
+        if let Some(password) = &admin.one_time_password {
+            use secrecy::ExposeSecret as _;
+            print_line(&format!("  One-time password    {}   (shown once; you choose your own at the first sign-in)", password.expose_secret()));
+        }
+    }
+    print_line("  Stop with Ctrl-C; all data is kept.\n");
+}

@@ -1,0 +1,109 @@
+//! The data directory: one appliance at a time, and the master key.
+
+use std::{
+    fs::{self, File},
+    io::Write as _,
+    os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::crypto::MasterKey;
+
+/// Why the data directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DataDirError {
+    #[error("cannot use the data directory {path}")]
+    Io { path: String, source: std::io::Error },
+    #[error(
+        "another Holdfast uses the data directory {path} (process {holder}); stop it first, or give this one another directory \
+         with HOLDFAST_DATA_DIR"
+    )]
+    InUse { path: String, holder: String },
+    #[error(transparent)]
+    Key(#[from] anyhow::Error),
+}
+
+/// The locked data directory; the lock is released when this is dropped or the process ends.
+#[derive(Debug)]
+pub struct DataDir {
+    pub path: PathBuf,
+    pub master_key: MasterKey,
+    /// `None` when we look on while another process holds the directory.
+    lock: Option<File>,
+}
+
+impl DataDir {
+    /// Makes the directory when it is missing, locks it, reads or makes the master key. `secret_key_file` is the key's
+    /// place where several hosts share it.
+    pub fn open(path: &Path, secret_key_file: Option<&Path>) -> Result<Self, DataDirError> {
+        let io = |source| DataDirError::Io { path: path.display().to_string(), source };
+        create(path).map_err(io)?;
+        let lock = Some(lock(path)?);
+        let secrets = path.join("secrets");
+        if !secrets.exists() {
+            fs::DirBuilder::new().mode(0o700).create(&secrets).map_err(io)?;
+        }
+        let master_key = match secret_key_file {
+            Some(file) => MasterKey::load(file, false)?,
+            None => MasterKey::load(&secrets.join("master.key"), true)?,
+        };
+        Ok(Self { path: path.to_owned(), master_key, lock })
+    }
+
+    /// As [`Self::open`]; while another appliance holds the directory, looks on instead of failing: for commands that
+    /// work beside a running appliance.
+    pub fn open_or_join(path: &Path, secret_key_file: Option<&Path>) -> Result<Self, DataDirError> {
+        match Self::open(path, secret_key_file) {
+            Err(DataDirError::InUse { .. }) => {
+                let own = path.join("secrets").join("master.key");
+                let master_key = MasterKey::load(secret_key_file.unwrap_or(&own), false)?;
+                Ok(Self { path: path.to_owned(), master_key, lock: None })
+            }
+            other => other,
+        }
+    }
+
+    /// Whether the directory is ours alone.
+    pub fn is_locked(&self) -> bool {
+        self.lock.is_some()
+    }
+}
+
+/// The database's user must be able to reach its folder inside (x for others), but not to list the directory.
+fn create(path: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(path)?;
+    let mode = if rustix::process::geteuid().is_root() { 0o711 } else { 0o700 };
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
+}
+
+fn lock(path: &Path) -> Result<File, DataDirError> {
+    let io = |source| DataDirError::Io { path: path.display().to_string(), source };
+    let file = path.join("lock");
+    let mut lock = File::options().create(true).truncate(false).write(true).read(true).open(&file).map_err(io)?;
+    if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+        let holder = fs::read_to_string(&file).unwrap_or_default().trim().to_owned();
+        return Err(DataDirError::InUse { path: path.display().to_string(), holder });
+    }
+    lock.set_len(0).map_err(io)?;
+    writeln!(lock, "{}", std::process::id()).map_err(io)?;
+    Ok(lock)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_appliance_is_refused_and_the_key_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = DataDir::open(dir.path(), None).unwrap();
+        assert!(
+            matches!(DataDir::open(dir.path(), None), Err(DataDirError::InUse { holder, .. }) if holder == std::process::id().to_string())
+        );
+        let key = first.master_key.derive("x");
+        drop(first);
+        assert_eq!(DataDir::open(dir.path(), None).unwrap().master_key.derive("x"), key);
+    }
+}

@@ -1,0 +1,179 @@
+//! The rules of docs/architecture.md that a machine can check on the source itself.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+fn sources(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+fn src() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// `src/jobs/store.rs` -> `jobs`.
+fn module(path: &Path) -> String {
+    let relative = path.strip_prefix(src()).unwrap();
+    relative.components().next().unwrap().as_os_str().to_string_lossy().trim_end_matches(".rs").to_owned()
+}
+
+/// The modules that a source names as `crate::<module>`, use groups included.
+fn edges(text: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for (at, _) in text.match_indices("crate::") {
+        let rest = &text[at + "crate::".len()..];
+        if let Some(group) = rest.strip_prefix('{') {
+            let mut depth = 0;
+            let mut word = String::new();
+            let mut start = true;
+            for c in group.chars() {
+                match c {
+                    '{' => depth += 1,
+                    '}' if depth == 0 => break,
+                    '}' => depth -= 1,
+                    ',' if depth == 0 => start = true,
+                    c if depth == 0 && start && (c.is_alphanumeric() || c == '_') => word.push(c),
+                    ':' | ';' if !word.is_empty() => start = false,
+                    _ => {}
+                }
+                if !start && !word.is_empty() {
+                    found.insert(std::mem::take(&mut word));
+                }
+                if c == ',' && depth == 0 && !word.is_empty() {
+                    found.insert(std::mem::take(&mut word));
+                }
+            }
+            if !word.is_empty() {
+                found.insert(word);
+            }
+        } else {
+            found.insert(rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect());
+        }
+    }
+    found
+}
+
+/// What each module may import: below it only (docs/architecture.md, "Which way arrows point").
+fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
+    let services = ["platform", "console"];
+    BTreeMap::from([
+        ("platform", vec![]),
+        ("console", vec!["platform"]),
+        ("jobs", services.to_vec()),
+        ("storage", [&services[..], &["jobs"]].concat()),
+        ("llm", [&services[..], &["jobs"]].concat()),
+        ("auth", [&services[..], &["jobs", "llm", "storage"]].concat()),
+        ("knowledge", [&services[..], &["jobs", "llm", "storage", "auth"]].concat()),
+        ("agents", [&services[..], &["jobs", "llm", "storage", "auth", "knowledge"]].concat()),
+        ("app", [&services[..], &["jobs", "llm", "storage", "auth", "knowledge", "agents"]].concat()),
+        ("cli", [&services[..], &["app", "jobs", "llm", "storage", "auth", "knowledge", "agents"]].concat()),
+        ("main", vec!["cli"]),
+        ("lib", vec![]),
+    ])
+}
+
+#[test]
+fn arrows_point_down() {
+    let allowed = allowed();
+    let mut wrong = Vec::new();
+    for path in sources(&src()) {
+        let from = module(&path);
+        let may = allowed
+            .get(from.as_str())
+            .unwrap_or_else(|| panic!("{from} has no place in the house: add it here and to the page"));
+        for to in edges(&fs::read_to_string(&path).unwrap()) {
+            if allowed.contains_key(to.as_str()) && to != from && !may.contains(&to.as_str()) {
+                wrong.push(format!("{}: {from} -> {to}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "arrows that point up:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_reader_of_edges_sees_every_spelling() {
+    let text = "use crate::{app::{App, Config}, jobs, platform::db::{Db}};\nfn f() { crate::llm::x() }";
+    let found = edges(text);
+    for expected in ["app", "jobs", "platform", "llm"] {
+        assert!(found.contains(expected), "{expected} is not in {found:?}");
+    }
+    assert!(!found.contains("Config") && !found.contains("Db"), "{found:?}");
+}
+
+/// Who may work outside a tenant: each place with its reason.
+const SYSTEM_CALLERS: [&str; 6] = [
+    "platform/db/mod.rs", // ping, and its own definition
+    "auth",               // sign-in and key look-up happen before the tenant is known
+    "jobs",               // leasing, schedules and retention work for all tenants
+    "llm",                // usage rows of many tenants are written in one batch
+    "knowledge",          // start-up reconciliation and gauges over all bases
+    "agents",             // gauges
+];
+
+#[test]
+fn only_listed_places_work_outside_a_tenant() {
+    let mut wrong = Vec::new();
+    for path in sources(&src()) {
+        let relative = path.strip_prefix(src()).unwrap().display().to_string();
+        let text = fs::read_to_string(&path).unwrap();
+        if text.contains(".system()")
+            && !text.contains("Clock::system()")
+            && !SYSTEM_CALLERS.iter().any(|p| relative.starts_with(p))
+        {
+            wrong.push(relative);
+        }
+    }
+    assert!(wrong.is_empty(), "`db.system()` outside the list: {wrong:?}");
+}
+
+#[test]
+fn sql_stays_in_stores_and_the_database_module() {
+    let mut wrong = Vec::new();
+    for path in sources(&src()) {
+        let relative = path.strip_prefix(src()).unwrap().display().to_string();
+        let is_store = relative.contains("/store") || relative.starts_with("platform/db/");
+        let text = fs::read_to_string(&path).unwrap();
+        let has_sql =
+            ["query!(", "query_as!(", "query_scalar!(", "raw_sql(", "sqlx::query("].iter().any(|q| text.contains(q));
+        if has_sql && !is_store {
+            wrong.push(relative);
+        }
+    }
+    assert!(wrong.is_empty(), "SQL outside store.rs: {wrong:?}");
+}
+
+#[test]
+fn files_stay_small() {
+    let too_long: Vec<String> = sources(&src())
+        .into_iter()
+        .filter(|p| !p.ends_with("tests.rs") && !p.components().any(|c| c.as_os_str() == "tests"))
+        .filter_map(|p| {
+            let lines = fs::read_to_string(&p).unwrap().lines().count();
+            (lines > 600).then(|| format!("{} has {lines} lines", p.display()))
+        })
+        .collect();
+    assert!(too_long.is_empty(), "{too_long:?}");
+}
+
+#[test]
+fn every_module_says_what_it_is_for() {
+    let silent: Vec<_> = sources(&src())
+        .into_iter()
+        .filter(|p| !fs::read_to_string(p).unwrap().starts_with("//!"))
+        .map(|p| p.display().to_string())
+        .collect();
+    assert!(silent.is_empty(), "no module documentation: {silent:?}");
+}

@@ -1,0 +1,166 @@
+//! Transactions belong to one organisation and never leak into the next borrower's connection.
+
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use holdfast::platform::{
+    clock::Clock,
+    db::{self, Db, RoleKind, migrate, verify},
+    ids::OrgId,
+};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _, postgres::PgPoolOptions};
+
+use crate::support::cluster::{cluster, terminate_sessions};
+
+async fn current_org(conn: &mut PgConnection) -> Option<String> {
+    let row = conn.fetch_one("SELECT nullif(current_setting('holdfast.org_id', true), '') AS org").await.unwrap();
+    row.get("org")
+}
+
+fn small() -> db::Config {
+    db::Config { max_connections: 2, max_system_connections: 2, acquire_timeout_seconds: 10, ..db::Config::default() }
+}
+
+/// The bug that the guard is for, on a bare pool: a dropped `begin()` leaves the connection in a transaction. When this
+/// fails, sqlx is mended and the guard may go.
+#[tokio::test]
+async fn sqlx_still_returns_connections_inside_an_open_transaction() {
+    let name = cluster().await.database().await;
+    let target = cluster().await.target(&name);
+    let pool = PgPoolOptions::new().max_connections(1).connect_with(target.admin.clone()).await.unwrap();
+    let mut dirty = false;
+    for _ in 0..200 {
+        // Polled once: BEGIN is on its way, the answer is not read.
+        let _ = tokio::time::timeout(Duration::ZERO, pool.begin()).await;
+        let row = pool.fetch_one("SELECT now() = statement_timestamp() AS clean").await.unwrap();
+        dirty |= !row.get::<bool, _>("clean");
+        if dirty {
+            break;
+        }
+    }
+    assert!(dirty, "sqlx no longer leaves a transaction open: remove the guard in platform/db");
+    pool.close().await;
+    cluster().await.drop_database(&name).await;
+}
+
+#[tokio::test]
+async fn dropped_requests_never_lend_their_transaction_to_another_organisation() {
+    let name = cluster().await.database().await;
+    let db = Db::new(&cluster().await.target(&name), &small());
+    let (ours, theirs) = (OrgId::generate(&Clock::system()), OrgId::generate(&Clock::system()));
+    for round in 0..300_u32 {
+        // A handler that is dropped at a point which wanders through begin, query and commit.
+        let request = async {
+            let mut tx = db.tenant(theirs).await.unwrap();
+            tx.execute("SELECT 1").await.unwrap();
+            tx.commit().await.unwrap();
+        };
+        let mut request = Box::pin(request);
+        for _ in 0..round % 7 {
+            if request.as_mut().now_or_never().is_some() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_micros(u64::from(round) * 3)).await;
+            // A future that has ended must not be polled again.
+            request = Box::pin(async { std::future::pending().await });
+        }
+        drop(request);
+        let mut system = db.system().await.unwrap();
+        assert_eq!(current_org(&mut system).await, None, "round {round}");
+        system.commit().await.unwrap();
+        let mut tx = db.tenant(ours).await.unwrap();
+        assert_eq!(current_org(&mut tx).await, Some(ours.to_string()), "round {round}");
+        tx.commit().await.unwrap();
+    }
+    db.close().await;
+    cluster().await.drop_database(&name).await;
+}
+
+#[tokio::test]
+async fn an_organisation_ends_with_its_transaction() {
+    let name = cluster().await.database().await;
+    let db = Db::new(&cluster().await.target(&name), &db::Config { max_connections: 1, ..small() });
+    let org = OrgId::generate(&Clock::system());
+    let tx = db.tenant(org).await.unwrap();
+    drop(tx);
+    let mut other = db.tenant(OrgId::generate(&Clock::system())).await.unwrap();
+    assert_ne!(current_org(&mut other).await, Some(org.to_string()));
+    drop(other);
+    db.close().await;
+    cluster().await.drop_database(&name).await;
+}
+
+#[tokio::test]
+async fn the_pool_recovers_when_the_server_ends_its_sessions() {
+    let name = cluster().await.database().await;
+    let target = cluster().await.target(&name);
+    let db = Db::new(&target, &small());
+    db.ping().await.unwrap();
+    terminate_sessions(&target).await;
+    let mut failures = 0;
+    while let Err(error) = db.ping().await {
+        assert!(error.is_unavailable(), "{error:?}");
+        failures += 1;
+        assert!(failures < 10, "no recovery");
+    }
+    db.close().await;
+    cluster().await.drop_database(&name).await;
+}
+
+#[tokio::test]
+async fn a_session_lock_has_one_holder_and_goes_with_it() {
+    let name = cluster().await.database().await;
+    let db = Db::new(&cluster().await.target(&name), &small());
+    let held = db.try_session_lock(7).await.unwrap();
+    assert!(held.is_some());
+    assert!(db.try_session_lock(7).await.unwrap().is_none());
+    drop(held);
+    let mut tries = 0;
+    while db.try_session_lock(7).await.unwrap().is_none() {
+        tries += 1;
+        assert!(tries < 100, "the lock outlived its holder");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    db.close().await;
+    cluster().await.drop_database(&name).await;
+}
+
+#[tokio::test]
+async fn serving_is_refused_where_row_level_security_does_not_hold() {
+    let name = cluster().await.database().await;
+    let target = cluster().await.target(&name);
+    let mut owner = PgConnection::connect_with(&target.connect_as(RoleKind::Owner)).await.unwrap();
+    verify::row_level_security(&mut owner, &target).await.expect("a migrated database is safe");
+    for (breakage, repair) in [
+        ("CREATE TABLE unsafe_table (org_id uuid)", "DROP TABLE unsafe_table"),
+        (
+            "CREATE TABLE t2 (org_id uuid); ALTER TABLE t2 ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY",
+            "DROP TABLE t2",
+        ),
+    ] {
+        sqlx::raw_sql(AssertSqlSafe(breakage)).execute(&mut owner).await.unwrap();
+        assert!(verify::row_level_security(&mut owner, &target).await.is_err(), "{breakage}");
+        sqlx::raw_sql(AssertSqlSafe(repair)).execute(&mut owner).await.unwrap();
+    }
+    verify::row_level_security(&mut owner, &target).await.unwrap();
+    owner.close().await.unwrap();
+    cluster().await.drop_database(&name).await;
+}
+
+#[tokio::test]
+async fn an_empty_database_beside_a_directory_that_knew_a_full_one_is_refused() {
+    let (first, second) = (cluster().await.empty_database().await, cluster().await.empty_database().await);
+    let dir = tempfile::tempdir().unwrap();
+    let migrated = migrate::run(&cluster().await.target(&first), dir.path()).await.unwrap();
+    assert_eq!(migrated.applied, migrated.total);
+    assert_eq!(migrate::run(&cluster().await.target(&first), dir.path()).await.unwrap().applied, 0);
+    let refused = migrate::run(&cluster().await.target(&second), dir.path()).await.unwrap_err();
+    assert!(matches!(refused, migrate::MigrateError::EmptyDatabase { .. }), "{refused}");
+    let other = tempfile::tempdir().unwrap();
+    migrate::run(&cluster().await.target(&second), other.path()).await.unwrap();
+    let refused = migrate::run(&cluster().await.target(&second), dir.path()).await.unwrap_err();
+    assert!(matches!(refused, migrate::MigrateError::OtherInstallation { .. }), "{refused}");
+    for name in [first, second] {
+        cluster().await.drop_database(&name).await;
+    }
+}

@@ -1,0 +1,223 @@
+//! The frame around the routes, against clients that misbehave. Raw sockets: a well-made client cannot be rude enough.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use axum::{
+    Router,
+    routing::{get, post},
+};
+use holdfast::platform::{
+    clock::Clock,
+    error::ApiError,
+    http::{self, Authenticator, Config, Frame, Json, Listener, Metrics, Principal, Timeouts},
+    lifecycle::Lifecycle,
+    telemetry::Telemetry,
+};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::{Instant, timeout},
+};
+
+struct Nobody;
+
+#[async_trait]
+impl Authenticator for Nobody {
+    async fn session(&self, _: &str) -> Result<Option<Principal>, ApiError> {
+        Ok(None)
+    }
+    async fn api_key(&self, _: &str) -> Result<Option<Principal>, ApiError> {
+        Ok(None)
+    }
+}
+
+struct Server {
+    address: SocketAddr,
+    lifecycle: Lifecycle,
+    telemetry: Telemetry,
+}
+
+async fn echo(Json(value): Json<serde_json::Value>) -> String {
+    value.to_string().len().to_string()
+}
+
+async fn panics() -> String {
+    panic!("a bug")
+}
+
+async fn start(config: Config) -> Server {
+    let telemetry = Telemetry::new();
+    let metrics = telemetry.register("http", Metrics::register);
+    let frame = Frame::new(&config, Clock::system(), metrics.clone(), Arc::new(Nobody));
+    let routes = Router::new()
+        .route("/", get(|| async { "hello" }))
+        .route(
+            "/slow",
+            get(|| async {
+                tokio::time::sleep(Duration::from_millis(600)).await;
+                "done"
+            }),
+        )
+        .route("/panic", get(panics))
+        .route("/echo", post(echo));
+    let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+    let (address, lifecycle) = (listener.address, Lifecycle::new());
+    let timeouts = Timeouts { header: Duration::from_millis(500), grace: Duration::from_secs(5), max_connections: 100 };
+    lifecycle.spawn("test", http::serve(listener, http::wrap(routes, frame), timeouts, metrics, lifecycle.clone()));
+    Server { address, lifecycle, telemetry }
+}
+
+/// Sends `request` and reads until the server closes.
+async fn exchange(address: SocketAddr, request: &[u8]) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    // The server may answer and close before it has read everything.
+    let _ = stream.write_all(request).await;
+    let mut answer = Vec::new();
+    let _ = timeout(Duration::from_secs(20), stream.read_to_end(&mut answer)).await.expect("an end");
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+fn post_json(body: &str) -> Vec<u8> {
+    format!(
+        "POST /echo HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
+#[tokio::test]
+async fn connections_that_send_no_request_are_closed() {
+    let server = start(Config::default()).await;
+    for opening in ["", "GET / HTTP/1.1\r\nhost: x\r\n", "P"] {
+        let began = Instant::now();
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(opening.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        let _ = timeout(Duration::from_secs(10), stream.read_to_end(&mut answer))
+            .await
+            .unwrap_or_else(|_| panic!("{opening:?} was left open"));
+        assert!(began.elapsed() >= Duration::from_millis(300), "{opening:?}");
+    }
+    assert!(
+        exchange(server.address, b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.contains("hello")
+    );
+}
+
+#[tokio::test]
+async fn a_head_that_trickles_is_cut_off() {
+    let server = start(Config::default()).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
+    let closed = timeout(Duration::from_secs(10), async {
+        let mut buffer = [0; 1024];
+        loop {
+            if stream.write_all(b"x-a: b\r\n").await.is_err() {
+                return;
+            }
+            match timeout(Duration::from_millis(50), stream.read(&mut buffer)).await {
+                Ok(Ok(0) | Err(_)) => return,
+                _ => {}
+            }
+        }
+    });
+    closed.await.expect("the connection is closed although bytes keep coming");
+}
+
+#[tokio::test]
+async fn large_deep_and_broken_json_are_clear_errors() {
+    let server = start(Config { max_body_bytes: 100_000, ..Config::default() }).await;
+    let large = exchange(server.address, &post_json(&format!("[\"{}\"]", "x".repeat(100_001)))).await;
+    assert!(large.starts_with("HTTP/1.1 413") && large.contains("\"code\":\"payload_too_large\""), "{large}");
+    let deep = exchange(server.address, &post_json(&"[".repeat(50_000))).await;
+    assert!(deep.starts_with("HTTP/1.1 400") && deep.contains("invalid_json"), "{deep}");
+    let broken = exchange(server.address, &post_json("{\"a\": }")).await;
+    assert!(broken.contains("application/problem+json") && broken.contains("invalid_json"), "{broken}");
+    let wrong_type =
+        exchange(server.address, b"POST /echo HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}")
+            .await;
+    assert!(wrong_type.starts_with("HTTP/1.1 415"), "{wrong_type}");
+    assert!(exchange(server.address, &post_json("{\"a\": 1}")).await.contains("\r\n\r\n7"));
+}
+
+#[tokio::test]
+async fn an_endless_chunked_body_is_bounded() {
+    let server = start(Config { max_body_bytes: 50_000, ..Config::default() }).await;
+    let mut request =
+        b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
+            .to_vec();
+    for _ in 0..100 {
+        request.extend_from_slice(b"1000\r\n");
+        request.extend_from_slice(&[b'1'; 0x1000]);
+        request.extend_from_slice(b"\r\n");
+    }
+    let answer = exchange(server.address, &request).await;
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+}
+
+#[tokio::test]
+async fn every_answer_has_an_id_and_safe_headers_and_is_counted() {
+    let server = start(Config::default()).await;
+    let answer = exchange(
+        server.address,
+        b"GET / HTTP/1.1\r\nhost: x\r\nx-request-id: client-chose-1\r\nconnection: close\r\n\r\n",
+    )
+    .await;
+    for header in [
+        "x-request-id: client-chose-1",
+        "x-content-type-options: nosniff",
+        "content-security-policy: default-src 'none'",
+    ] {
+        assert!(answer.contains(header), "{header} is missing in {answer}");
+    }
+    let hostile = exchange(
+        server.address,
+        b"GET / HTTP/1.1\r\nhost: x\r\nx-request-id: a b<script>\r\nconnection: close\r\n\r\n",
+    )
+    .await;
+    assert!(!hostile.contains("<script>"));
+    let panicked = exchange(server.address, b"GET /panic HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    assert!(
+        panicked.starts_with("HTTP/1.1 500")
+            && panicked.contains("\"code\":\"internal\"")
+            && !panicked.contains("a bug"),
+        "{panicked}"
+    );
+    let unknown_key = exchange(
+        server.address,
+        b"GET / HTTP/1.1\r\nhost: x\r\nauthorization: Bearer hf_x\r\nconnection: close\r\n\r\n",
+    )
+    .await;
+    assert!(unknown_key.starts_with("HTTP/1.1 401") && unknown_key.contains("invalid_api_key"), "{unknown_key}");
+    let metrics = server.telemetry.encode();
+    assert!(
+        metrics.contains(r#"holdfast_http_requests_total{surface="console",method="get",outcome="ok"} 2"#),
+        "{metrics}"
+    );
+    assert!(metrics.contains(r#"outcome="server_error"} 1"#), "{metrics}");
+}
+
+#[tokio::test]
+async fn an_address_has_a_limit_and_is_told_when_to_come_back() {
+    let server = start(Config { requests_per_minute: 60, request_burst: 3, ..Config::default() }).await;
+    let mut answers = Vec::new();
+    for _ in 0..4 {
+        answers.push(exchange(server.address, b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await);
+    }
+    assert!(answers[..3].iter().all(|a| a.starts_with("HTTP/1.1 200")));
+    assert!(answers[3].starts_with("HTTP/1.1 429") && answers[3].contains("retry-after: 1"), "{}", answers[3]);
+}
+
+#[tokio::test]
+async fn shutdown_lets_a_running_request_finish() {
+    let server = start(Config::default()).await;
+    let request = tokio::task::JoinSet::from_iter([exchange(
+        server.address,
+        b"GET /slow HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+    )]);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(server.lifecycle.drain(Duration::from_secs(5)).await, "the drain had to cut something off");
+    let answers = request.join_all().await;
+    assert!(answers[0].contains("done"), "{}", answers[0]);
+    assert!(TcpStream::connect(server.address).await.is_err(), "still listening");
+}
