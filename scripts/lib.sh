@@ -65,7 +65,7 @@ need_postgres() {
   [ -n "$(postgres_bin)" ] || die "no PostgreSQL 15 to 18 found after installing it; on an older system see https://www.postgresql.org/download/"
 }
 
-# Installs what the build needs: protoc for lancedb, a C toolchain for the -sys crates, a fast linker where there is one.
+# Installs what the build needs: protoc for lancedb, a C toolchain for the -sys crates.
 need_build_tools() {
   local missing=()
   have protoc || missing+=(protobuf-compiler)
@@ -73,7 +73,6 @@ need_build_tools() {
   have make || missing+=(make)
   have cmake || missing+=(cmake)
   install_packages "${missing[@]}"
-  if ! have mold && have apt-get; then (install_packages mold) 2>/dev/null || note "no mold: linking takes longer, nothing else"; fi
   have cargo || die "no Rust toolchain. Install it:  curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh"
 }
 
