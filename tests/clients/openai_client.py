@@ -11,70 +11,24 @@ import struct
 import sys
 import time
 import traceback
-import urllib.error
 import urllib.request
-from http.cookiejar import CookieJar
 
 import openai
+from management import Api, first_key, wait_for, wait_until_ready
 
 URL = os.environ["APPLIANCE_URL"]
 MOCK = os.environ["MOCK_URL"]
-PASSWORD = "correct horse battery staple 42"
 FACT = "The Aurora kettle carries a warranty of 27 months from the date of purchase."
 DOCUMENT = f"# Aurora kettle\n\n## Warranty\n\n{FACT}\n\n## Cleaning\n\nDescale the kettle with citric acid every eight weeks.\n"
 
 
-class Api:
-    """The management API with a session or a key, through the standard library."""
-
-    def __init__(self):
-        self.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
-        self.headers = {"Origin": URL}
-
-    def call(self, method, path, body=None, headers=None, raw=None):
-        data = raw if raw is not None else None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(URL + path, data, {"Content-Type": "application/json", **self.headers, **(headers or {})}, method=method)
-        try:
-            with self.opener.open(request, timeout=60) as response:
-                content = response.read()
-        except urllib.error.HTTPError as error:
-            raise AssertionError(f"{method} {path}: {error.code} {error.read().decode()}") from None
-        return json.loads(content) if content else None
-
-    def upload(self, path, filename, content, media_type):
-        mark = "holdfast-test-boundary"
-        body = f'--{mark}\r\nContent-Disposition: form-data; name="file"; filename="{filename}"\r\nContent-Type: {media_type}\r\n\r\n{content}\r\n--{mark}--\r\n'
-        return self.call("POST", path, raw=body.encode(), headers={"Content-Type": f"multipart/form-data; boundary={mark}"})
-
-
-def wait_for(what, check, seconds=60):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        result = check()
-        if result:
-            return result
-        time.sleep(0.2)
-    raise AssertionError(f"{what}: not within {seconds} s")
-
-
 def set_up():
-    """Signs in, makes a key, a knowledge base with one document, and an agent on it. Returns the key."""
-    api = Api()
-    api.call("POST", "/api/v1/auth/login", {"email": os.environ["APPLIANCE_EMAIL"], "password": os.environ["APPLIANCE_ONE_TIME_PASSWORD"]})
-    api.call("POST", "/api/v1/auth/password", {"current_password": os.environ["APPLIANCE_ONE_TIME_PASSWORD"], "new_password": PASSWORD})
-    scopes = ["inference", "agents_read", "agents_write", "knowledge_read", "knowledge_write"]
-    key = api.call("POST", "/api/v1/api-keys", {"name": "client test", "scopes": scopes})["secret"]
-    api = Api()
-    api.headers["Authorization"] = f"Bearer {key}"
+    """Makes a key, a knowledge base with one document, and two agents on it. Returns the key."""
+    key = first_key(URL, os.environ["APPLIANCE_EMAIL"], os.environ["APPLIANCE_ONE_TIME_PASSWORD"])
+    api = Api(URL, key)
     base = api.call("POST", "/api/v1/knowledge-bases", {"name": "Kettles"})
-    document = api.upload(f"/api/v1/knowledge-bases/{base['id']}/documents", "kettle.md", DOCUMENT, "text/markdown")
-
-    def ready():
-        now = api.call("GET", f"/api/v1/knowledge-bases/{base['id']}/documents/{document['id']}")
-        assert now["status"] != "failed", now
-        return now["status"] == "ready"
-
-    wait_for("document ready", ready)
+    document = api.upload(base["id"], "kettle.md", DOCUMENT)
+    wait_until_ready(api, base["id"], [document["id"]])
     for slug, model in (("kettle", "mock/mock-echo"), ("kettle-plain", "builtin/extractive")):
         api.call("POST", "/api/v1/agents", {"name": slug, "slug": slug, "model": model, "instructions": "Answer from the passages.", "knowledge_base_ids": [base["id"]]})
     return key

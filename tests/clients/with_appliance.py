@@ -70,7 +70,7 @@ def write_config(folder, mock, smollm2):
 
 def one_time_password(log):
     """What the first start prints once, beside the console's address."""
-    found = re.search(r"one-time password\W+(\S+)", log.read_text(), re.IGNORECASE)
+    found = re.search(r"one-time password\s+(\S+)", log.read_text(), re.IGNORECASE)
     return found.group(1) if found else ""
 
 

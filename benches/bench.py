@@ -1,0 +1,182 @@
+#!/usr/bin/env python3
+"""The figures of docs/benchmarks.md, measured on a real appliance. Run by scripts/bench; standard library and wrk.
+
+    bench.py --binary PATH --models DIR --report FILE [--seconds N] [--documents N]
+"""
+import argparse
+import datetime
+import os
+import platform
+import random
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "clients"))
+from management import Api, first_key, wait_until_ready  # noqa: E402
+from with_appliance import EMAIL, free_port, one_time_password, stop, wait_ready  # noqa: E402
+
+WORDS = ("valve pressure warranty kettle contract invoice delivery customer engine torque garden policy holiday salary "
+         "server backup restore cluster network firewall password account report budget quarter harbour lantern").split()
+PAGE_CHARACTERS = 3000  # a printed page of prose
+
+
+class Appliance:
+    """A release binary on a data directory that outlives its restarts."""
+
+    def __init__(self, binary, models):
+        self.folder = Path(tempfile.mkdtemp(prefix="holdfast-bench-"))
+        self.folder.chmod(0o755)
+        (self.folder / "data").mkdir()
+        (self.folder / "data" / "models").symlink_to(Path(models).resolve())
+        self.binary, self.api, self.ops = binary, free_port(), free_port()
+        self.url = f"http://127.0.0.1:{self.api}"
+        self.log = self.folder / "log"
+
+    def start(self):
+        """Starts it; returns the seconds until /readyz answered 200."""
+        environment = {
+            **os.environ,
+            "HOLDFAST_DATA_DIR": str(self.folder / "data"),
+            "HOLDFAST_SERVER__LISTEN": f"127.0.0.1:{self.api}",
+            "HOLDFAST_OPS__LISTEN": f"127.0.0.1:{self.ops}",
+            "HOLDFAST_ADMIN__EMAIL": EMAIL,
+            # The limits by address would be what is measured: every request comes from one.
+            "HOLDFAST_SERVER__REQUESTS_PER_MINUTE": "10000000",
+            "HOLDFAST_SERVER__REQUEST_BURST": "1000000",
+        }
+        with self.log.open("a") as output:
+            started = time.monotonic()
+            self.process = subprocess.Popen([self.binary, "serve"], env=environment, stdout=output, stderr=output, start_new_session=True)
+        wait_ready(f"http://127.0.0.1:{self.ops}/readyz", self.process, self.log, 60)
+        return time.monotonic() - started
+
+    def stop(self):
+        assert stop(self.process) == 0, self.log.read_text()[-3000:]
+
+    def resident_mb(self):
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+)", status).group(1)) / 1024
+
+    def remove(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def document(number, pages):
+    random.seed(number)
+    parts = [f"# Handbook {number}"]
+    while sum(map(len, parts)) < pages * PAGE_CHARACTERS:
+        parts.append(f"## Section {len(parts)}")
+        parts.extend(" ".join(random.choices(WORDS, k=12)).capitalize() + "." for _ in range(6))
+    return "\n\n".join(parts)
+
+
+def measure_starts(appliance, runs=5):
+    seconds = []
+    for _ in range(runs):
+        appliance.stop()
+        seconds.append(appliance.start())
+    return statistics.median(seconds)
+
+
+def measure_reads(appliance, key, seconds, connections=32):
+    """wrk on a list that is read through row-level security. Returns (requests/s, p50 ms, p99 ms)."""
+    command = ["wrk", "-t2", f"-c{connections}", f"-d{seconds}s", "--latency", "-H", f"Authorization: Bearer {key}", f"{appliance.url}/api/v1/knowledge-bases"]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    if "Non-2xx" in output:
+        sys.exit(f"wrk saw errors:\n{output}")
+    rate = float(re.search(r"Requests/sec:\s+([\d.]+)", output).group(1))
+    return rate, latency(output, "50%"), latency(output, "99%")
+
+
+def latency(output, percentile):
+    number, unit = re.search(rf"{percentile}\s+([\d.]+)(us|ms|s)", output).groups()
+    return float(number) * {"us": 0.001, "ms": 1, "s": 1000}[unit]
+
+
+def measure_ingest(api, documents, pages):
+    """Uploads, and waits until all are ready. Returns (base id, pages/s)."""
+    base = api.call("POST", "/api/v1/knowledge-bases", {"name": "Benchmark"})["id"]
+    texts = [document(n, pages) for n in range(documents)]
+    started = time.monotonic()
+    ids = [api.upload(base, f"handbook-{n}.md", text)["id"] for n, text in enumerate(texts)]
+    wait_until_ready(api, base, ids, 1800)
+    return base, documents * pages / (time.monotonic() - started)
+
+
+def measure_search(api, base, mode, runs=200):
+    """Returns (p50, p95) in milliseconds, one search at a time."""
+    random.seed(1)
+    times = []
+    for _ in range(runs):
+        query = " ".join(random.choices(WORDS, k=4))
+        started = time.monotonic()
+        api.call("POST", f"/api/v1/knowledge-bases/{base}/search", {"query": query, "limit": 8, "mode": mode})
+        times.append((time.monotonic() - started) * 1000)
+    cuts = statistics.quantiles(times, n=20)
+    return cuts[9], cuts[18]
+
+
+def machine():
+    model = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
+    memory = int(re.search(r"MemTotal:\s+(\d+)", Path("/proc/meminfo").read_text()).group(1)) / 1024 / 1024
+    return f"{os.cpu_count()} cores ({model.group(1) if model else platform.machine()}), {memory:.0f} GiB, Linux {platform.release().split('-')[0]}"
+
+
+def run(args, appliance):
+    rows = []
+
+    def row(what, value, goal=""):
+        rows.append((what, value, goal))
+        print(f"{what}: {value}", flush=True)
+
+    row("first start, cluster made and migrated, to ready", f"{appliance.start():.2f} s")
+    key = first_key(appliance.url, EMAIL, one_time_password(appliance.log))
+    row("`serve` to ready on existing data, private PostgreSQL included (median of 5)", f"{measure_starts(appliance):.2f} s", "2 s")
+    time.sleep(20)
+    row("idle resident memory", f"{appliance.resident_mb():.0f} MB", "150 MB")
+    api = Api(appliance.url, key)
+    api.call("POST", "/v1/embeddings", {"model": "embed", "input": "warm"})
+    time.sleep(5)
+    row("idle resident memory, MiniLM loaded", f"{appliance.resident_mb():.0f} MB", "350 MB")
+    rate, p50, p99 = measure_reads(appliance, key, args.seconds)
+    row("authenticated read through RLS, 32 connections", f"{rate:.0f} requests/s (p50 {p50:.1f} ms, p99 {p99:.1f} ms)", "5 000 requests/s")
+    base, pages = measure_ingest(api, args.documents, 10)
+    row(f"ingest of Markdown, {args.documents} documents of 10 pages, upload to ready", f"{pages:.1f} pages/s")
+    for mode in ("text", "vector", "hybrid"):
+        p50, p95 = measure_search(api, base, mode)
+        row(f"search over {args.documents * 10} pages, {mode}", f"p50 {p50:.1f} ms, p95 {p95:.1f} ms")
+    row("resident memory after all that", f"{appliance.resident_mb():.0f} MB")
+    return rows
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--binary", required=True)
+    parser.add_argument("--models", required=True)
+    parser.add_argument("--report", required=True, type=Path)
+    parser.add_argument("--seconds", type=int, default=15)
+    parser.add_argument("--documents", type=int, default=50)
+    args = parser.parse_args()
+    appliance = Appliance(args.binary, args.models)
+    try:
+        rows = run(args, appliance)
+        appliance.stop()
+    finally:
+        appliance.remove()
+    version = subprocess.run([args.binary, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    lines = ["# Benchmarks", "", f"Written by `scripts/bench` on {datetime.date.today()}: {version}, release build, {machine()}.",
+             "The load generator runs on the same machine.", "", "| what | measured | at least |", "|---|---|---|"]
+    lines += [f"| {what} | {value} | {goal} |" for what, value, goal in rows]
+    args.report.write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()

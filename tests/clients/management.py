@@ -1,0 +1,67 @@
+"""The management API for clients and benchmarks, through the standard library."""
+import json
+import time
+import urllib.error
+import urllib.request
+from http.cookiejar import CookieJar
+
+PASSWORD = "correct horse battery staple 42"
+SCOPES = ["inference", "agents_read", "agents_write", "knowledge_read", "knowledge_write"]
+
+
+class Api:
+    """Calls with an API key, or without one with the session that a sign-in left."""
+
+    def __init__(self, url, key=None):
+        self.url = url
+        self.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
+        self.headers = {"Authorization": f"Bearer {key}"} if key else {"Origin": url}
+
+    def call(self, method, path, body=None, raw=None, media_type="application/json"):
+        data = raw if raw is not None else None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data, {"Content-Type": media_type, **self.headers}, method=method)
+        try:
+            with self.opener.open(request, timeout=60) as response:
+                content = response.read()
+        except urllib.error.HTTPError as error:
+            raise AssertionError(f"{method} {path}: {error.code} {error.read().decode()}") from None
+        return json.loads(content) if content else None
+
+    def upload(self, base, filename, text, media_type="text/markdown"):
+        mark = "holdfast-test-boundary"
+        head = f'--{mark}\r\nContent-Disposition: form-data; name="file"; filename="{filename}"\r\nContent-Type: {media_type}\r\n\r\n'
+        body = head.encode() + text.encode() + f"\r\n--{mark}--\r\n".encode()
+        return self.call("POST", f"/api/v1/knowledge-bases/{base}/documents", raw=body, media_type=f"multipart/form-data; boundary={mark}")
+
+
+def first_key(url, email, one_time_password):
+    """Signs in with the one-time password, chooses another, and makes an API key. Returns its secret."""
+    api = Api(url)
+    api.call("POST", "/api/v1/auth/login", {"email": email, "password": one_time_password})
+    api.call("POST", "/api/v1/auth/password", {"current_password": one_time_password, "new_password": PASSWORD})
+    return api.call("POST", "/api/v1/api-keys", {"name": "client test", "scopes": SCOPES})["secret"]
+
+
+def wait_for(what, check, seconds=60):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        result = check()
+        if result:
+            return result
+        time.sleep(0.2)
+    raise AssertionError(f"{what}: not within {seconds} s")
+
+
+def wait_until_ready(api, base, documents, seconds=120):
+    waiting = set(documents)
+
+    def done():
+        for document in list(waiting):
+            now = api.call("GET", f"/api/v1/knowledge-bases/{base}/documents/{document}")
+            if now["status"] == "failed":
+                raise AssertionError(f"document failed: {now}")
+            if now["status"] == "ready":
+                waiting.discard(document)
+        return not waiting
+
+    wait_for("documents ready", done, seconds)
