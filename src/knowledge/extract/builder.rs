@@ -106,6 +106,23 @@ impl Builder {
     }
 }
 
+/// Starts the line of a list item. `lists` has an entry for each open list: its next number, or `None` for bullets.
+pub(super) fn start_item(out: &mut String, lists: &mut [Option<u64>]) {
+    out.truncate(out.trim_end().len());
+    if !out.is_empty() {
+        out.push('\n');
+    }
+    out.push_str(&"  ".repeat(lists.len().saturating_sub(1)));
+    match lists.last_mut() {
+        Some(Some(number)) => {
+            out.push_str(&number.to_string());
+            out.push_str(". ");
+            *number += 1;
+        }
+        _ => out.push_str("- "),
+    }
+}
+
 /// `clean`, then one space between words.
 fn flow(text: &str) -> String {
     let clean = clean(text);
@@ -136,8 +153,13 @@ fn clean(text: &str) -> String {
             '\t' => out.push('\t'),
             // The bullet of the Symbol font, which office programs write as a private character.
             '\u{f0b7}' => out.push('•'),
-            '\u{ad}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' => {}
-            '\u{2060}'..='\u{2069}' | '\u{feff}' => {}
+            '\u{ad}'
+            | '\u{200b}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{2069}'
+            | '\u{feff}' => {}
             c if c.is_control() => {}
             c => out.push(c),
         }

@@ -147,6 +147,7 @@ async fn read(pipe: impl AsyncRead + Unpin, most: u64) -> std::io::Result<Vec<u8
     Ok(out)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "so that it can be handed to map_err")]
 fn process(error: impl ToString) -> ExtractError {
     ExtractError::Process { reason: error.to_string() }
 }

@@ -145,7 +145,7 @@ fn text_of(paragraph: &Paragraph) -> String {
     for run in paragraph.runs.iter().filter(|run| run.revision != RevisionType::Deleted) {
         out.push_str(&run.text);
         if let Some(label) = &run.note {
-            out.push_str(&format!("[{label}]"));
+            out.extend(["[", label, "]"]);
         }
         if run.line_break || run.page_break {
             out.push('\n');

@@ -43,6 +43,7 @@ pub enum ExtractError {
 }
 
 impl ExtractError {
+    #[expect(clippy::needless_pass_by_value, reason = "so that it can be handed to map_err")]
     pub(super) fn malformed(reason: impl ToString) -> Self {
         // The reason may quote the document: keep it short, and storable in PostgreSQL.
         let reason: String = reason.to_string().chars().filter(|c| !c.is_control()).take(300).collect();

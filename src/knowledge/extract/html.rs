@@ -6,7 +6,11 @@
 use html5ever::{ParseOpts, parse_document, tendril::TendrilSink};
 use markup5ever_rcdom::{Handle, NodeData, RcDom};
 
-use super::{BlockKind, ExtractError, Extracted, Kind, Limits, builder::Builder, decode::decode};
+use super::{
+    BlockKind, ExtractError, Extracted, Kind, Limits,
+    builder::{Builder, start_item},
+    decode::decode,
+};
 
 /// Bytes fed to the parser between two looks at the depth.
 const FEED_BYTES: usize = 16 << 10;
@@ -177,7 +181,7 @@ impl Walk<'_> {
                 let first = attribute(node, "start").and_then(|s| s.parse().ok()).unwrap_or(1);
                 self.lists.push((name(node) == "ol").then_some(first));
             }
-            "li" if !self.lists.is_empty() => self.start_item(),
+            "li" if !self.lists.is_empty() => start_item(&mut self.inline, &mut self.lists),
             "pre" if self.lists.is_empty() => {
                 self.flush()?;
                 self.pre += 1;
@@ -210,22 +214,6 @@ impl Walk<'_> {
             _ => {}
         }
         Ok(())
-    }
-
-    fn start_item(&mut self) {
-        let text = self.inline.trim_end().len();
-        self.inline.truncate(text);
-        if text > 0 {
-            self.inline.push('\n');
-        }
-        self.inline.push_str(&"  ".repeat(self.lists.len().saturating_sub(1)));
-        match self.lists.last_mut() {
-            Some(Some(number)) => {
-                self.inline.push_str(&format!("{number}. "));
-                *number += 1;
-            }
-            _ => self.inline.push_str("- "),
-        }
     }
 
     /// Between two blocks; within a list or code, where everything is one block, at least the words stay apart.

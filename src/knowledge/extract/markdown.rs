@@ -1,8 +1,13 @@
-//! Markdown (CommonMark with GitHub's tables and YAML front matter) to blocks.
+//! Markdown (`CommonMark` with GitHub's tables and YAML front matter) to blocks.
 
 use pulldown_cmark::{Event, HeadingLevel, MetadataBlockKind, Options, Parser, Tag, TagEnd};
 
-use super::{BlockKind, ExtractError, Extracted, Kind, Limits, builder::Builder, decode::decode, html};
+use super::{
+    BlockKind, ExtractError, Extracted, Kind, Limits,
+    builder::{Builder, start_item},
+    decode::decode,
+    html,
+};
 
 pub(super) fn extract(bytes: &[u8], limits: &Limits) -> Result<Extracted, ExtractError> {
     let text = decode(bytes, None);
@@ -48,14 +53,17 @@ impl State<'_> {
         match event {
             Event::Start(tag) => self.start(&tag)?,
             Event::End(tag) => self.end(tag)?,
-            Event::Text(text) | Event::Code(text) | Event::Html(text) => self.buffer.push_str(&text),
+            Event::Text(text)
+            | Event::Code(text)
+            | Event::Html(text)
+            | Event::InlineMath(text)
+            | Event::DisplayMath(text) => self.buffer.push_str(&text),
             Event::InlineHtml(tag) if is_line_break(&tag) => self.buffer.push(' '),
             Event::InlineHtml(_) | Event::Rule => {}
             // A space even for a hard break: within a list or a table a line is an item or a row.
             Event::SoftBreak | Event::HardBreak => self.buffer.push(' '),
-            Event::FootnoteReference(label) => self.buffer.push_str(&format!("[{label}]")),
+            Event::FootnoteReference(label) => self.buffer.extend(["[", &label, "]"]),
             Event::TaskListMarker(done) => self.buffer.push_str(if done { "[x] " } else { "[ ] " }),
-            Event::InlineMath(text) | Event::DisplayMath(text) => self.buffer.push_str(&text),
         }
         Ok(())
     }
@@ -84,28 +92,14 @@ impl State<'_> {
                 }
                 self.lists.push(*first);
             }
-            Tag::Item => self.start_item(),
+            Tag::Item => start_item(&mut self.buffer, &mut self.lists),
             Tag::FootnoteDefinition(label) => {
                 self.flush_paragraph()?;
-                self.buffer.push_str(&format!("[{label}] "));
+                self.buffer.extend(["[", label, "] "]);
             }
             _ => {}
         }
         Ok(())
-    }
-
-    fn start_item(&mut self) {
-        if !self.buffer.is_empty() && !self.buffer.ends_with('\n') {
-            self.buffer.push('\n');
-        }
-        self.buffer.push_str(&"  ".repeat(self.lists.len().saturating_sub(1)));
-        match self.lists.last_mut() {
-            Some(Some(number)) => {
-                self.buffer.push_str(&format!("{number}. "));
-                *number += 1;
-            }
-            _ => self.buffer.push_str("- "),
-        }
     }
 
     fn end(&mut self, tag: TagEnd) -> Result<(), ExtractError> {
