@@ -62,9 +62,11 @@ fn zipped(bytes: &[u8]) -> Result<Kind, Unsupported> {
         };
     };
     let has = |name: &str| archive.index_for_name(name).is_some();
-    let name = if has("word/document.xml") {
+    // Word on the web also writes word/document2.xml.
+    if archive.file_names().flatten().any(|name| name.starts_with("word/document")) {
         return Ok(Kind::Docx);
-    } else if has("xl/workbook.xml") || has("xl/workbook.bin") {
+    }
+    let name = if has("xl/workbook.xml") || has("xl/workbook.bin") {
         "an Excel workbook".to_owned()
     } else if has("ppt/presentation.xml") {
         "a PowerPoint presentation".to_owned()

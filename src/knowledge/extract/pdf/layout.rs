@@ -11,7 +11,7 @@ use super::{table, words::Words};
 /// Between words LaTeX leaves 0.22 em at the least; kerning stays below 0.1.
 const WORD_GAP: f32 = 0.16;
 /// Cells and list markers stand apart by more than this, words in justified text by less.
-const CELL_GAP: f32 = 1.1;
+const CELL_GAP: f32 = 0.95;
 
 /// A piece of a line: characters on one baseline without a wide gap.
 #[derive(Debug, Clone)]
@@ -23,17 +23,26 @@ pub(super) struct Fragment {
     pub(super) y: f32,
     pub(super) size: f32,
     pub(super) bold: bool,
+    /// Not upright on the page as it is stored: `left` and `y` are in a frame of their own.
+    turned: bool,
 }
 
 impl Fragment {
-    fn new(span: &TextSpan) -> Self {
+    /// `rotation` of the page, in degrees.
+    fn new(span: &TextSpan, rotation: i32) -> Self {
+        let (left, y, mut width) = place(span, rotation);
+        // A space at the end, in LaTeX's tables for one, would make the gap behind it look narrow.
+        if span.text.ends_with(' ') && width > span.font_size {
+            width -= 0.25 * span.font_size;
+        }
         Fragment {
             text: span.text.clone(),
-            left: span.bbox.x,
-            right: span.bbox.x + span.bbox.width,
-            y: span.bbox.y,
+            left,
+            right: left + width,
+            y,
             size: span.font_size.max(1.0),
             bold: span.font_weight.is_bold(),
+            turned: is_turned(span),
         }
     }
 
@@ -41,23 +50,50 @@ impl Fragment {
         (self.y - y).abs() < 0.5 * self.size
     }
 
-    /// Whether the span continues this piece: on its line, right behind it.
-    fn continues(&self, span: &TextSpan) -> bool {
-        let gap = span.bbox.x - self.right;
-        self.same_line(span.bbox.y) && gap > -0.5 * self.size && gap < CELL_GAP * self.size
+    /// Whether `next` stands on this line, right behind.
+    fn continues(&self, next: &Fragment) -> bool {
+        let gap = next.left - self.right;
+        let same_direction = self.turned == next.turned;
+        same_direction && self.same_line(next.y) && gap > -0.5 * self.size && gap < CELL_GAP * self.size
     }
 
-    fn push(&mut self, span: &TextSpan) {
-        let gap = span.bbox.x - self.right;
-        if gap > WORD_GAP * self.size && !self.text.ends_with(' ') && !span.text.starts_with(' ') {
+    fn push(&mut self, next: &Fragment) {
+        let gap = next.left - self.right;
+        if gap > WORD_GAP * self.size && !self.text.ends_with(' ') && !next.text.starts_with(' ') {
             self.text.push(' ');
         }
-        self.text.push_str(&span.text);
-        if !span.text.trim().is_empty() {
-            self.bold = self.bold && span.font_weight.is_bold();
-            self.size = self.size.max(span.font_size);
+        self.text.push_str(&next.text);
+        if !next.text.trim().is_empty() {
+            self.bold = self.bold && next.bold;
+            self.size = self.size.max(next.size);
+            self.right = self.right.max(next.right);
         }
-        self.right = self.right.max(span.bbox.x + span.bbox.width);
+    }
+}
+
+fn is_turned(span: &TextSpan) -> bool {
+    span.rotation_degrees.abs() > 45.0
+}
+
+/// Left end, baseline and width as the reader sees them who has turned the text upright. Only differences count, so
+/// the size of the page does not come in.
+///
+/// The library gives a span the box of its origin, advance and height as if it were upright, and on a turned page
+/// turns that box with the page.
+fn place(span: &TextSpan, rotation: i32) -> (f32, f32, f32) {
+    let b = &span.bbox;
+    if !is_turned(span) {
+        return (b.x, b.y, b.width);
+    }
+    let (x, y, width) = match rotation {
+        90 => (-(b.y + b.height), b.x, b.height),
+        270 => (b.y, -(b.x + b.width), b.height),
+        _ => (b.x, b.y, b.width),
+    };
+    match span.rotation_degrees {
+        up if (45.0..135.0).contains(&up) => (y, -x, width),
+        down if (-135.0..-45.0).contains(&down) => (-y, x, width),
+        _ => (-x, -y, width),
     }
 }
 
@@ -78,13 +114,13 @@ pub(super) enum Part {
 
 impl Page {
     /// `spans` in the order of the content stream.
-    pub(super) fn new(spans: &[TextSpan], bottom: f32, top: f32) -> Self {
+    pub(super) fn new(spans: &[TextSpan], rotation: i32, bottom: f32, top: f32) -> Self {
         let mut fragments: Vec<Fragment> = Vec::new();
-        for span in spans {
+        for next in spans.iter().map(|span| Fragment::new(span, rotation)) {
             match fragments.last_mut() {
-                Some(last) if last.continues(span) => last.push(span),
-                _ if span.text.trim().is_empty() => {}
-                _ => fragments.push(Fragment::new(span)),
+                Some(last) if last.continues(&next) => last.push(&next),
+                _ if next.text.trim().is_empty() => {}
+                _ => fragments.push(next),
             }
         }
         Page { fragments, unordered: None, bottom, top }
@@ -118,7 +154,7 @@ pub(super) fn strip_running_lines(pages: &mut [Page]) {
     };
     let at_edge = |page: &Page, f: &Fragment| {
         let margin = 0.12 * (page.top - page.bottom);
-        f.y > page.top - margin || f.y < page.bottom + margin
+        !f.turned && (f.y > page.top - margin || f.y < page.bottom + margin)
     };
     for page in pages.iter() {
         for fragment in page.fragments.iter().filter(|f| at_edge(page, f)) {
@@ -134,6 +170,7 @@ pub(super) fn strip_running_lines(pages: &mut [Page]) {
         // A number below the last line, wherever the page ends.
         if let Some(last) = fragments.last()
             && is_page_number(&last.text)
+            && !last.turned
             && fragments.iter().all(|f| f.y >= last.y)
             && fragments.len() > 1
             && !fragments[fragments.len() - 2].same_line(last.y)

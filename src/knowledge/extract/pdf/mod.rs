@@ -81,7 +81,7 @@ fn read_page(document: &PdfDocument, index: usize) -> Result<Page, Error> {
     spans.retain(|span| span.artifact_type.is_none());
     spans.sort_by_key(|span| span.sequence);
     let media = document.get_page_media_box(index).unwrap_or((0.0, 0.0, 595.0, 842.0));
-    let page = Page::new(&spans, media.1, media.3);
+    let page = Page::new(&spans, document.get_page_rotation(index).unwrap_or(0), media.1, media.3);
     if page.is_disordered() {
         return Ok(Page::unordered(document.extract_text(index)?));
     }

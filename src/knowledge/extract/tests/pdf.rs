@@ -138,6 +138,21 @@ fn libreoffice_without_running_headers() {
 }
 
 #[test]
+fn pages_that_lie_on_their_side() {
+    let document = read("latex-landscape.pdf");
+    assert_in_order(
+        &document,
+        &[
+            "one sentence that is long enough to be broken into two lines of the page.",
+            "2 Lying",
+            "This page lies on its side, which authors do for wide tables, and its sentences must be read from left to right as they are seen.",
+            "The second sentence of the lying page is here, and it is long enough to need another line, surely.",
+            "Alpha one | Beta two | Gamma three\nDelta four | Epsilon five | Zeta six\nEta seven | Theta eight | Iota nine",
+        ],
+    );
+}
+
+#[test]
 fn broken_ones_fail_clearly() {
     assert_eq!(failure("encrypted.pdf"), ExtractError::Encrypted);
     assert_eq!(failure("images-only.pdf"), ExtractError::NoText);
