@@ -51,7 +51,7 @@ pub(in crate::jobs) async fn insert(conn: &mut PgConnection, new: &NewJob<'_>, o
         let inserted = sqlx::query_scalar!(
             r#"WITH job AS (
                  INSERT INTO jobs (id, org_id, queue, kind, max_attempts, priority, run_at, order_at, unique_key, concurrency_key)
-                 SELECT $1, $2, $3, $4, $5, $6, t.run_at, t.run_at - $6 * interval '1 minute', $8, $9
+                 SELECT $1, $2, $3, $4, $5, $6::smallint, t.run_at, t.run_at - $6::smallint * interval '1 minute', $8, $9
                  FROM (SELECT coalesce($7, now()) AS run_at) t
                  ON CONFLICT (org_id, kind, unique_key) WHERE unique_key IS NOT NULL DO NOTHING
                  RETURNING id, org_id, created_at

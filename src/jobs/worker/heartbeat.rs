@@ -15,12 +15,12 @@ use crate::{
 
 /// Beats until the shutdown has begun and nothing runs any more: draining jobs keep their leases too.
 pub(super) async fn run(worker: Arc<Worker>) {
-    let soft = worker.lifecycle.soft();
+    let (soft, mut freed) = (worker.lifecycle.soft(), worker.freed.subscribe());
     let mut errors = Steady::new("extend leases");
     loop {
         if soft.is_cancelled() {
             // The last jobs may end at any moment; the tracker should not wait for a whole beat then.
-            let _ = timeout(HEARTBEAT, worker.freed.notified()).await;
+            let _ = timeout(HEARTBEAT, freed.changed()).await;
         } else {
             tokio::select! { () = sleep(HEARTBEAT) => {}, () = soft.cancelled() => {} }
         }
@@ -54,7 +54,7 @@ async fn beat(worker: &Worker) -> Result<(Vec<(JobId, i32)>, Vec<Held>), JobsErr
         let mut tx = worker.jobs.db().system().await?;
         let held = store::heartbeat(&mut tx, &beats, LEASE).await?;
         tx.commit().await?;
-        Ok(held)
+        Ok::<_, JobsError>(held)
     };
     // A server that neither answers nor breaks the connection must not cost us the next chance.
     let held = timeout(2 * HEARTBEAT, extend).await.unwrap_or_else(|_| Err(DbError::from(sqlx::Error::PoolTimedOut).into()))?;

@@ -17,7 +17,7 @@ use std::{
 };
 
 use tokio::{
-    sync::Notify,
+    sync::watch,
     time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -59,7 +59,7 @@ struct Running {
     lease_no: i32,
     /// What the handler sees.
     cancel: CancellationToken,
-    stop: tokio::sync::watch::Sender<Option<Stop>>,
+    stop: watch::Sender<Option<Stop>>,
     progress: Arc<Mutex<Progress>>,
     /// When the lease was last known to hold: begin of the request that said so.
     confirmed: Mutex<Instant>,
@@ -67,7 +67,7 @@ struct Running {
 
 impl Running {
     fn new(lease_no: i32, confirmed: Instant) -> Self {
-        let stop = tokio::sync::watch::Sender::new(None);
+        let stop = watch::Sender::new(None);
         Self { lease_no, cancel: CancellationToken::new(), stop, progress: Arc::default(), confirmed: Mutex::new(confirmed) }
     }
 
@@ -95,7 +95,7 @@ struct Worker {
     lifecycle: Lifecycle,
     running: Mutex<HashMap<JobId, Arc<Running>>>,
     /// A job ended here.
-    freed: Notify,
+    freed: watch::Sender<()>,
     pulse: Arc<Pulse>,
 }
 
@@ -108,7 +108,7 @@ pub(super) fn start(jobs: Jobs, registry: Registry, lifecycle: &Lifecycle) -> Ar
         kinds: registry.kinds.keys().map(|k| (*k).to_owned()).collect(),
         lifecycle: lifecycle.clone(),
         running: Mutex::default(),
-        freed: Notify::new(),
+        freed: watch::Sender::new(()),
         pulse: pulse.clone(),
         registry,
         jobs,
@@ -163,13 +163,13 @@ impl Worker {
 /// Takes jobs while there is room, until the shutdown begins.
 async fn lease_loop(worker: &Arc<Worker>) {
     let soft = worker.lifecycle.soft().clone();
-    let mut hints = wake::listen();
+    let (mut hints, mut freed) = (wake::listen(), worker.freed.subscribe());
     let mut errors = Steady::new("lease jobs");
     let mut eager = EAGER.iter();
     while !soft.is_cancelled() {
         let room = worker.jobs.config().slots().saturating_sub(worker.running().len());
         if room == 0 {
-            tokio::select! { () = soft.cancelled() => break, () = worker.freed.notified() => {} }
+            tokio::select! { () = soft.cancelled() => break, _ = freed.changed() => {} }
             continue;
         }
         let asked = Instant::now();
@@ -195,7 +195,7 @@ async fn lease_loop(worker: &Arc<Worker>) {
             () = sleep(wait) => {}
             _ = hints.changed() => { eager = EAGER.iter(); sleep(EAGER[0]).await; }
             // Something may have waited for a limit or a key. A burst of endings is one look.
-            () = worker.freed.notified() => sleep(EAGER[0]).await,
+            _ = freed.changed() => sleep(EAGER[0]).await,
         }
     }
 }
@@ -208,14 +208,11 @@ fn jittered(interval: Duration) -> Duration {
 
 /// Lets what runs finish; what takes too long is asked to stop and goes back to the queue for another worker.
 async fn drain(worker: &Worker) {
+    // Listens before it looks: an ending in between is not missed.
+    let mut freed = worker.freed.subscribe();
     let all_ended = async {
-        loop {
-            // Listens before it looks: an ending in between is not missed.
-            let ended = worker.freed.notified();
-            if worker.running().is_empty() {
-                break;
-            }
-            ended.await;
+        while !worker.running().is_empty() {
+            let _ = freed.changed().await;
         }
     };
     tokio::pin!(all_ended);

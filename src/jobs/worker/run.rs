@@ -53,7 +53,7 @@ async fn attempt(worker: &Worker, job: &Leased, running: &Arc<Running>) {
     }
     drop(map);
     worker.pulse.finished();
-    worker.freed.notify_waiters();
+    worker.freed.send_replace(());
     metrics.finished.get_or_create(&FinishedLabels { queue, outcome }).inc();
     metrics.duration.get_or_create(&QueueLabels { queue }).observe(took.as_secs_f64());
     report(worker, job, outcome, took, error.as_deref().unwrap_or_default());

@@ -140,11 +140,9 @@ async fn refresh_gauges(worker: &Worker) -> Result<(), JobsError> {
     for name in worker.registry.queues() {
         worker.jobs.metrics().gauges(name, queues.iter().find(|q| q.name == name));
     }
-    // Limits, and keys that run elsewhere, may hold jobs back rightly: only idle queues without limits count.
-    let waiting = queues.iter().any(|q| {
-        let free = !q.paused && q.running == 0 && q.rate_per_minute.is_none() && worker.queues.contains(&q.name);
-        free && q.due > 0
-    });
-    worker.pulse.due(waiting && worker.running().is_empty());
+    // While anything runs, a limit or a concurrency key may rightly hold the rest back.
+    let idle = queues.iter().all(|q| q.running == 0);
+    let waiting = queues.iter().any(|q| q.due > 0 && !q.paused && q.rate_per_minute.is_none() && worker.queues.contains(&q.name));
+    worker.pulse.due(idle && waiting);
     Ok(())
 }
