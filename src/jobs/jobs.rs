@@ -13,7 +13,7 @@ pub(super) struct Maintain {}
 impl Job for Maintain {
     const KIND: &'static str = "jobs.maintain";
     const QUEUE: &'static str = "system";
-    const TIMEOUT: Duration = Duration::from_secs(60);
+    const TIMEOUT: Duration = Duration::from_mins(1);
 }
 
 /// Registers the job, hourly.

@@ -15,6 +15,7 @@
 pub mod config;
 pub mod doctor;
 mod error;
+#[expect(clippy::module_inception, reason = "every capability has its jobs in jobs.rs, this one too")]
 mod jobs;
 mod metrics;
 mod model;

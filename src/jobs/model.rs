@@ -25,7 +25,7 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// Attempts before it goes to the dead letters, 1 to 100. A lost worker counts as an attempt, a snooze does not.
     const MAX_ATTEMPTS: i32 = 5;
     /// After this an attempt is ended and counts as failed.
-    const TIMEOUT: Duration = Duration::from_secs(600);
+    const TIMEOUT: Duration = Duration::from_mins(10);
     /// Wait before the second attempt; doubles with each further one up to an hour, with jitter.
     const BACKOFF: Duration = Duration::from_secs(2);
 }
@@ -145,7 +145,7 @@ pub struct JobSummary {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Attempt {
     /// 1 for the first.
-    pub attempt: i32,
+    pub number: i32,
     pub outcome: AttemptOutcome,
     pub started_at: DateTime<Utc>,
     pub finished_at: DateTime<Utc>,

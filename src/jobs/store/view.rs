@@ -141,7 +141,7 @@ pub(in crate::jobs) async fn attempts(conn: &mut PgConnection, id: JobId) -> Res
     Ok(rows
         .into_iter()
         .map(|r| Attempt {
-            attempt: r.attempt,
+            number: r.attempt,
             outcome: outcome(&r.outcome),
             started_at: r.started_at,
             finished_at: r.finished_at,

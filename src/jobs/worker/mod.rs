@@ -24,7 +24,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub(super) use pulse::Pulse;
-pub(super) use upkeep::{fire_schedules, rescue};
+#[cfg(test)]
+pub(super) use run::delay;
 
 use super::{
     JobId, Jobs, JobsError, Progress, Registry,
@@ -220,7 +221,9 @@ async fn drain(worker: &Worker) {
     if timeout(patience, &mut all_ended).await.is_err() {
         let left: Vec<_> = worker.running().values().cloned().collect();
         tracing::warn!(jobs = left.len(), "giving running jobs back to the queue");
-        left.iter().for_each(|job| job.stop(Stop::Cut));
+        for job in left {
+            job.stop(Stop::Cut);
+        }
         all_ended.await;
     }
     tracing::info!(worker_id = %worker.id, "worker drained");

@@ -19,12 +19,15 @@ use crate::{
 };
 
 /// The longest wait between attempts.
-const MAX_BACKOFF: Duration = Duration::from_secs(3600);
+const MAX_BACKOFF: Duration = Duration::from_hours(1);
 
 /// Runs a leased job as a task of its own.
 pub(super) fn spawn(worker: &Arc<Worker>, job: Leased, leased: Instant) {
     let running = Arc::new(Running::new(job.lease_no, leased));
-    worker.running().insert(job.id, running.clone());
+    // An attempt of the same job that is still here has lost its lease, or this one could not have been taken.
+    if let Some(stale) = worker.running().insert(job.id, running.clone()) {
+        stale.stop(Stop::Lost);
+    }
     let span = tracing::info_span!(
         "job", otel.name = format!("job.{}", job.kind), kind = job.kind, job_id = %job.id,
         org_id = job.org_id.map(tracing::field::display), attempt = job.attempt, request_id = job.request_id,

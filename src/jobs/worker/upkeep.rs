@@ -26,19 +26,19 @@ const GAUGES: Duration = Duration::from_secs(10);
 
 /// Runs until the shutdown begins.
 pub(super) async fn run(worker: Arc<Worker>) {
-    let (mut schedules, mut rescues, mut gauges) =
+    let (mut ticks, mut rescues, mut figures) =
         (Steady::new("fire schedules"), Steady::new("rescue jobs"), Steady::new("read the queues' figures"));
-    let (mut rescued, mut counted) = (None::<Instant>, None::<Instant>);
+    let (mut last_rescue, mut last_figures) = (None::<Instant>, None::<Instant>);
     let is_due = |last: Option<Instant>, every: Duration| last.is_none_or(|at| at.elapsed() >= every);
     while !worker.lifecycle.soft().is_cancelled() {
-        schedules.watch(fire_schedules(&worker.jobs, &worker.registry).await);
-        if is_due(rescued, RESCUE) {
+        ticks.watch(fire_schedules(&worker.jobs, &worker.registry).await);
+        if is_due(last_rescue, RESCUE) {
             rescues.watch(rescue(&worker.jobs, &worker.registry).await);
-            rescued = Some(Instant::now());
+            last_rescue = Some(Instant::now());
         }
-        if is_due(counted, GAUGES) {
-            gauges.watch(refresh_gauges(&worker).await);
-            counted = Some(Instant::now());
+        if is_due(last_figures, GAUGES) {
+            figures.watch(refresh_gauges(&worker).await);
+            last_figures = Some(Instant::now());
         }
         tokio::select! { () = worker.lifecycle.soft().cancelled() => {}, () = sleep(jittered(TICK)) => {} }
     }
@@ -62,7 +62,7 @@ pub(super) async fn prepare(worker: &Worker) -> Result<(), JobsError> {
 
 /// Enqueues the jobs of schedules whose tick has come; of all workers that see the same tick, one does. Returns how
 /// many this one enqueued.
-pub(in crate::jobs) async fn fire_schedules(jobs: &Jobs, registry: &Registry) -> Result<usize, JobsError> {
+async fn fire_schedules(jobs: &Jobs, registry: &Registry) -> Result<usize, JobsError> {
     if registry.schedules.is_empty() {
         return Ok(0);
     }
@@ -98,7 +98,7 @@ pub(in crate::jobs) async fn fire_schedules(jobs: &Jobs, registry: &Registry) ->
 }
 
 /// Takes jobs away from workers that stopped answering: they run again, or are over if they may not. Returns how many.
-pub(in crate::jobs) async fn rescue(jobs: &Jobs, registry: &Registry) -> Result<usize, JobsError> {
+async fn rescue(jobs: &Jobs, registry: &Registry) -> Result<usize, JobsError> {
     let mut tx = jobs.db().system().await?;
     let expired = store::lock_expired(&mut tx).await?;
     for job in &expired {
