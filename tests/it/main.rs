@@ -3,4 +3,5 @@
 mod architecture;
 mod db;
 mod http;
+mod jobs;
 mod support;
