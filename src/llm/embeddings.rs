@@ -14,7 +14,11 @@ use super::{
     usage::{Meter, Target},
     wire::Usage,
 };
-use crate::platform::{crypto::sha256, db::DbError, ids::OrgId};
+use crate::platform::{
+    crypto::{sha256, sha256_hex},
+    db::DbError,
+    ids::OrgId,
+};
 
 /// Texts of one request to a provider, and of one piece of work on the pool. Small enough that a question waits for one
 /// piece of a large document at most.
@@ -56,8 +60,9 @@ impl Llm {
             return Ok(EmbedModel { id: local.id(), dims: local.dims(), max_tokens: local.max_tokens() });
         }
         let mut id = format!("{}@{}", config.model, config.dimensions);
-        if let (Some(query), Some(passage)) = (&config.query_prefix, &config.passage_prefix) {
-            id = format!("{id}-{}", &crate::platform::crypto::sha256_hex(format!("{query}\n{passage}"))[..8]);
+        let [query, passage] = [&config.query_prefix, &config.passage_prefix].map(|p| p.as_deref().unwrap_or_default());
+        if !query.is_empty() || !passage.is_empty() {
+            id = format!("{id}-{}", &sha256_hex(format!("{query}\n{passage}"))[..8]);
         }
         Ok(EmbedModel { id, dims: config.dimensions, max_tokens: config.max_tokens })
     }

@@ -84,6 +84,11 @@ pub(super) struct Route {
 }
 
 impl Route {
+    /// Vectors as the backend gives them.
+    pub(super) async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, LlmError> {
+        Ok(self.backend.embed(&self.model, texts, None).await?.vectors)
+    }
+
     fn target(&self, operation: Operation) -> Target {
         Target {
             operation,
