@@ -229,14 +229,18 @@ impl Llm {
     ) -> Result<Embeddings, LlmError> {
         let (backend, name, mut meter) = self.begin_embedding(call, model, alias).await?;
         texts.iter().for_each(|text| meter.prompt_text(text));
-        let (backend, name) = (&backend, name.as_str());
-        let batches = futures::stream::iter(texts.chunks(BATCH))
-            .map(|batch| async move {
-                let made = backend.embed(name, batch, dimensions).await?;
-                if made.vectors.len() == batch.len() {
-                    return Ok(made);
+        // Owned, because a closure over borrowed batches is not general enough for a handler's future.
+        let owned: Vec<Vec<String>> = texts.chunks(BATCH).map(<[String]>::to_vec).collect();
+        let batches = futures::stream::iter(owned)
+            .map(move |batch| {
+                let (backend, name) = (backend.clone(), name.clone());
+                async move {
+                    let made = backend.embed(&name, &batch, dimensions).await?;
+                    if made.vectors.len() == batch.len() {
+                        return Ok(made);
+                    }
+                    Err(bad_response(&name, &format!("it returned {} vectors for {} texts", made.vectors.len(), batch.len())))
                 }
-                Err(bad_response(name, &format!("it returned {} vectors for {} texts", made.vectors.len(), batch.len())))
             })
             .buffered(CONCURRENCY);
         let made: Vec<Embeddings> = match batches.try_collect().await {

@@ -1,10 +1,10 @@
 //! The OpenAI-compatible surface: `/v1/models`, `/v1/chat/completions`, `/v1/embeddings`. Errors in OpenAI's shape.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, time::Duration};
 
 use axum::{
-    extract::{FromRequest as _, FromRequestParts, Path, Request, State},
-    http::{HeaderName, HeaderValue, StatusCode, request::Parts},
+    extract::{FromRequest, FromRequestParts, Path, Request, State},
+    http::{HeaderName, HeaderValue, request::Parts},
     response::{
         IntoResponse as _, Response,
         sse::{Event, KeepAlive, Sse},
@@ -52,11 +52,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     type Rejection = OpenAiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, OpenAiError> {
-        if let Some(failed) = parts.extensions.get::<Arc<AuthenticationFailed>>() {
-            let AuthenticationFailed(status, code, detail) = failed.as_ref();
-            return Err(ApiError::new(*status, code.clone(), detail.clone()).into());
+        if let Some(failed) = parts.extensions.get::<AuthenticationFailed>() {
+            return Err(OpenAiError(ApiError::new(failed.status, failed.code.clone(), failed.detail.clone())));
         }
-        let Auth(who) = Auth::from_request_parts(parts, state).await?;
+        let Auth(who) = Auth::from_request_parts(parts, state).await.map_err(OpenAiError)?;
         who.require(Scope::Inference)?;
         Ok(Self(who))
     }
@@ -65,7 +64,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 /// A JSON body; errors name the parameter.
 struct Body<T>(T);
 
-impl<T: serde::de::DeserializeOwned, S: Send + Sync> axum::extract::FromRequest<S> for Body<T> {
+impl<T: serde::de::DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = OpenAiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, OpenAiError> {
@@ -230,9 +229,4 @@ fn texts(input: Value) -> Result<Vec<String>, LlmError> {
         _ => Err(LlmError::invalid(format!("input[{at}]"), "invalid_value", "input is a text or a list of texts")),
     };
     list.into_iter().enumerate().map(text).collect()
-}
-
-/// What is not served below `/v1`, in OpenAI's shape too.
-pub(super) async fn unknown_route() -> OpenAiError {
-    OpenAiError(ApiError::new(StatusCode::NOT_FOUND, "unknown_url", "there is nothing at this address; see /api/docs"))
 }
