@@ -1,1 +1,40 @@
-//! From a file of a user to blocks of text with page, heading and offsets.
+//! From a file of a user to blocks of text with page, heading path and character offsets, and from blocks to chunks.
+//!
+//! `sniff` tells the kind by content, `extract` reads one kind, `child` runs both in a process of their own under
+//! limits (parsers of strangers' files never run inside the server), `chunk` cuts the result for embedding.
+//! Every format goes through one `Builder`, so that cleaning, offsets and limits hold for all of them.
+//! No tables, no network, no jobs: knowledge's jobs call this.
+
+mod builder;
+pub mod child;
+mod chunk;
+mod decode;
+mod docx;
+mod error;
+mod html;
+mod markdown;
+mod model;
+mod pdf;
+mod plain;
+mod sniff;
+#[cfg(test)]
+mod tests;
+
+pub use chunk::{Chunk, chunk};
+pub use error::{ExtractError, Unsupported};
+pub use model::{Block, BlockKind, Extracted, Kind, Limits};
+pub use sniff::sniff;
+
+/// Reads `bytes` as `kind`, in this process: callers outside `child` and tests want `child::extract_in_child`.
+pub fn extract(bytes: &[u8], kind: Kind, limits: &Limits) -> Result<Extracted, ExtractError> {
+    if bytes.len() as u64 > limits.input_bytes {
+        return Err(ExtractError::TooLargeInput { limit: limits.input_bytes });
+    }
+    match kind {
+        Kind::Pdf => pdf::extract(bytes, limits),
+        Kind::Docx => docx::extract(bytes, limits),
+        Kind::Html => html::extract(bytes, limits),
+        Kind::Markdown => markdown::extract(bytes, limits),
+        Kind::Text => plain::extract(bytes, limits),
+    }
+}

@@ -1,0 +1,251 @@
+//! Extraction in a process of its own: the same binary with the hidden subcommand `extract-child`.
+//!
+//! The child first limits itself (address space, processor time, no files, no core dump), then reads the document from
+//! standard input and writes one frame to standard output. The parent gives it no environment, an own process group,
+//! a deadline and a limit on what it may say; whatever happens to the child, the parent gets a typed error.
+//!
+//! The child ends itself when its parent is gone, which it sees by polling. A parent-death signal would be the shorter
+//! way, but the kernel sends it when the *thread* ends that started the child, and tokio's threads come and go.
+
+use std::{
+    ffi::OsStr,
+    io::{BufRead, BufReader, Read, Write},
+    path::Path,
+    process::{ExitCode, ExitStatus, Stdio},
+    time::Duration,
+};
+
+use rustix::process::{Pid, Resource, Rlimit, Signal};
+use serde::{Deserialize, Serialize};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
+    process::{Child, Command},
+};
+
+use super::{ExtractError, Extracted, Limits, extract, sniff};
+
+/// The hidden subcommand that must call [`main`].
+pub const SUBCOMMAND: &str = "extract-child";
+
+/// Starts the frame: what a library may print before it is no part of the answer.
+const MARK: &[u8] = b"\nholdfast-extract-1\n";
+/// Parsers recurse; the kernel gives pages of the stack only as they are used.
+const STACK_BYTES: usize = 64 << 20;
+const HEADER_BYTES: u64 = 64 << 10;
+/// Of the standard error, which only says how the child died.
+const COMPLAINT_BYTES: u64 = 4 << 10;
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    filename: String,
+    limits: Limits,
+}
+
+/// Sniffs and extracts `bytes` in a child process started from `exe`, this program's own file.
+/// Dropping the future kills the child and all that it may have started.
+pub async fn extract_in_child(
+    exe: &Path,
+    bytes: &[u8],
+    filename: &str,
+    limits: &Limits,
+) -> Result<Extracted, ExtractError> {
+    extract_with(exe, &[SUBCOMMAND.as_ref()], bytes, filename, limits).await
+}
+
+/// `extract_in_child` with other arguments, for the tests, whose program has no subcommands.
+pub(super) async fn extract_with(
+    exe: &Path,
+    arguments: &[&OsStr],
+    bytes: &[u8],
+    filename: &str,
+    limits: &Limits,
+) -> Result<Extracted, ExtractError> {
+    if bytes.len() as u64 > limits.input_bytes {
+        return Err(ExtractError::TooLargeInput { limit: limits.input_bytes });
+    }
+    let mut child = Command::new(exe)
+        .args(arguments)
+        .env_clear()
+        .current_dir("/")
+        .process_group(0)
+        .kill_on_drop(true)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(process)?;
+    let mut group = Group::of(&child);
+    let talk = converse(&mut child, bytes, filename, limits);
+    match tokio::time::timeout(Duration::from_secs(limits.wall_seconds), talk).await {
+        Ok(Ok((status, answer, complaint))) => {
+            group.disarm();
+            read_answer(status, &answer, &complaint)
+        }
+        Ok(Err(error)) => Err(error),
+        Err(_) => Err(ExtractError::Timeout),
+    }
+}
+
+/// Kills the child's process group when dropped, unless the child has been waited for.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn of(child: &Child) -> Self {
+        Group(child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw))
+    }
+
+    fn disarm(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            // Fails only when the group has ended by itself.
+            let _ = rustix::process::kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
+/// Writes the document and reads the answer at the same time: with one after the other both sides could wait for ever.
+async fn converse(
+    child: &mut Child,
+    bytes: &[u8],
+    filename: &str,
+    limits: &Limits,
+) -> Result<(ExitStatus, Vec<u8>, Vec<u8>), ExtractError> {
+    let (Some(mut input), Some(output), Some(errors)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
+    else {
+        return Err(process("no pipes"));
+    };
+    let header = Header { filename: filename.to_owned(), limits: limits.clone() };
+    let mut header = serde_json::to_vec(&header).map_err(process)?;
+    header.push(b'\n');
+    let write = async move {
+        // A child that has failed early does not read to the end; its answer says why.
+        if input.write_all(&header).await.is_ok() {
+            let _ = input.write_all(bytes).await;
+        }
+        drop(input);
+    };
+    // JSON is longer than the text by its blocks and escapes.
+    let most = limits.output_bytes.saturating_mul(3) + (1 << 20);
+    let ((), answer, complaint) = tokio::join!(write, read(output, most), read(errors, COMPLAINT_BYTES));
+    let answer = answer.map_err(process)?;
+    if answer.len() as u64 > most {
+        return Err(ExtractError::TooLargeOutput { limit: limits.output_bytes });
+    }
+    let status = child.wait().await.map_err(process)?;
+    Ok((status, answer, complaint.unwrap_or_default()))
+}
+
+/// Reads one byte more than `most` at the most, then closes the pipe.
+async fn read(pipe: impl AsyncRead + Unpin, most: u64) -> std::io::Result<Vec<u8>> {
+    let mut out = Vec::new();
+    pipe.take(most + 1).read_to_end(&mut out).await?;
+    Ok(out)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "so that it can be handed to map_err")]
+fn process(error: impl ToString) -> ExtractError {
+    ExtractError::Process { reason: error.to_string() }
+}
+
+fn read_answer(status: ExitStatus, answer: &[u8], complaint: &[u8]) -> Result<Extracted, ExtractError> {
+    use std::os::unix::process::ExitStatusExt;
+    if status.success() {
+        let start = answer.windows(MARK.len()).position(|window| window == MARK).map(|at| at + MARK.len());
+        let frame = start.map(|start| &answer[start..]).unwrap_or_default();
+        let mut stream = serde_json::Deserializer::from_slice(frame).into_iter();
+        return match stream.next() {
+            Some(Ok(result)) => result,
+            Some(Err(error)) => Err(process(error)),
+            None => Err(process("it gave no answer")),
+        };
+    }
+    let complaint = String::from_utf8_lossy(complaint);
+    let signal = status.signal().and_then(Signal::from_named_raw);
+    if complaint.contains("memory allocation of") {
+        Err(ExtractError::OutOfMemory)
+    } else if signal == Some(Signal::XCPU) {
+        Err(ExtractError::Timeout)
+    } else if matches!(signal, Some(Signal::SEGV | Signal::ABORT | Signal::BUS | Signal::ILL)) {
+        Err(ExtractError::malformed("reading it crashed the reader"))
+    } else {
+        // SIGKILL without our doing: the kernel's out-of-memory killer, or an operator.
+        Err(process(format!("{status}")))
+    }
+}
+
+/// The body of the hidden subcommand.
+pub fn main(input: impl Read, mut output: impl Write) -> ExitCode {
+    // First with the usual limits, before anything of the document is read; the header may set others.
+    if limit(&Limits::default()).is_err() {
+        return ExitCode::FAILURE;
+    }
+    watch_parent();
+    let result = answer(input);
+    let written = serde_json::to_vec(&result)
+        .map_err(std::io::Error::from)
+        .and_then(|frame| output.write_all(MARK).and_then(|()| output.write_all(&frame)))
+        .and_then(|()| output.flush());
+    if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn answer(input: impl Read) -> Result<Extracted, ExtractError> {
+    let mut input = BufReader::new(input);
+    let mut header = String::new();
+    input.by_ref().take(HEADER_BYTES).read_line(&mut header).map_err(process)?;
+    let Header { filename, limits } = serde_json::from_str(&header).map_err(process)?;
+    limit(&limits).map_err(process)?;
+    let mut bytes = Vec::new();
+    input.take(limits.input_bytes + 1).read_to_end(&mut bytes).map_err(|error| match error.kind() {
+        std::io::ErrorKind::OutOfMemory => ExtractError::OutOfMemory,
+        _ => process(error),
+    })?;
+    let work = move || {
+        let kind = sniff(&bytes, &filename)?;
+        extract(&bytes, kind, &limits)
+    };
+    // No thread without room for its stack.
+    let thread =
+        std::thread::Builder::new().stack_size(STACK_BYTES).spawn(work).map_err(|_| ExtractError::OutOfMemory)?;
+    // A panic in a parser: it has said on standard error where.
+    thread.join().unwrap_or_else(|_| Err(ExtractError::malformed("the reader gave up")))
+}
+
+/// Only the soft limits, except for what no document needs: the header may ask for more than the first call allowed.
+fn limit(limits: &Limits) -> std::io::Result<()> {
+    let soft = |resource, value: u64| {
+        let maximum = rustix::process::getrlimit(resource).maximum;
+        let current = Some(maximum.map_or(value, |maximum| value.min(maximum)));
+        rustix::process::setrlimit(resource, Rlimit { current, maximum })
+    };
+    let none = |resource| rustix::process::setrlimit(resource, Rlimit { current: Some(0), maximum: Some(0) });
+    // The program itself, as it is mapped now, counts as well.
+    soft(Resource::As, address_space()?.saturating_add(limits.memory_bytes))?;
+    soft(Resource::Cpu, limits.cpu_seconds)?;
+    none(Resource::Fsize)?;
+    none(Resource::Core)?;
+    Ok(())
+}
+
+/// Bytes of address space that this process has mapped (proc(5), `statm`, first field, in pages).
+fn address_space() -> std::io::Result<u64> {
+    let statm = std::fs::read_to_string("/proc/self/statm")?;
+    let pages = statm.split(' ').next().and_then(|field| field.parse::<u64>().ok());
+    let pages = pages.ok_or_else(|| std::io::Error::other("/proc/self/statm has no size"))?;
+    Ok(pages * rustix::param::page_size() as u64)
+}
+
+fn watch_parent() {
+    let parent = rustix::process::getppid();
+    std::thread::spawn(move || {
+        while rustix::process::getppid() == parent {
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        // Nobody is left to answer to, and no buffer worth flushing.
+        let _ = rustix::process::kill_process(rustix::process::getpid(), Signal::KILL);
+    });
+}

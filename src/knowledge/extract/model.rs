@@ -1,0 +1,110 @@
+//! What a document is once it has been read. Offsets count characters (Unicode scalar values), never bytes.
+
+use serde::{Deserialize, Serialize};
+
+/// The kinds of document that can be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    Pdf,
+    Docx,
+    Html,
+    Markdown,
+    Text,
+}
+
+impl Kind {
+    /// The stable name in the database and the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Pdf => "pdf",
+            Kind::Docx => "docx",
+            Kind::Html => "html",
+            Kind::Markdown => "markdown",
+            Kind::Text => "text",
+        }
+    }
+
+    /// The media type to serve the original with.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Kind::Pdf => "application/pdf",
+            Kind::Docx => "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+            Kind::Html => "text/html",
+            Kind::Markdown => "text/markdown",
+            Kind::Text => "text/plain",
+        }
+    }
+}
+
+/// A document as text.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Extracted {
+    pub kind: Kind,
+    /// What the document calls itself (metadata, `<title>`, front matter, first top heading); at most 300 characters.
+    pub title: Option<String>,
+    /// The canonical text of the whole document: NFC, blocks separated by an empty line, no U+0000.
+    pub text: String,
+    /// In order, without overlap; together they cover every non-space character of `text`.
+    pub blocks: Vec<Block>,
+    /// Number of pages, where the format has pages.
+    pub pages: Option<u32>,
+}
+
+/// A paragraph, heading, list, table or piece of code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Block {
+    /// First character in `Extracted::text`.
+    pub start: usize,
+    /// One past the last character.
+    pub end: usize,
+    /// Page, from 1, where the format has pages.
+    pub page: Option<u32>,
+    /// Headings above the block, outermost first; for a heading, itself included.
+    pub heading: Vec<String>,
+    pub kind: BlockKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BlockKind {
+    Heading,
+    Paragraph,
+    List,
+    Table,
+    Code,
+}
+
+/// What one extraction may use. The defaults suit a server with 4 GiB.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Address space of the child beyond what the program itself maps.
+    pub memory_bytes: u64,
+    /// Processor time of the child.
+    pub cpu_seconds: u64,
+    /// Time by the clock, as the parent sees it.
+    pub wall_seconds: u64,
+    /// Size of the uploaded file.
+    pub input_bytes: u64,
+    /// Size of a packed file (DOCX) once unpacked.
+    pub unpacked_bytes: u64,
+    /// Size of the extracted text in UTF-8.
+    pub output_bytes: u64,
+    /// Nesting of HTML and XML elements: browsers stop at 512.
+    pub depth: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory_bytes: 1 << 30,
+            cpu_seconds: 120,
+            wall_seconds: 180,
+            input_bytes: 100_000_000,
+            unpacked_bytes: 256 << 20,
+            output_bytes: 64 << 20,
+            depth: 512,
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! From spans of a page to fragments (pieces of a line), and from fragments to headings, paragraphs, lists and tables.
+//!
+//! Lengths are points; y grows upwards; an em is the font size.
+
+use std::collections::HashMap;
+
+use pdf_oxide::layout::TextSpan;
+
+use super::{table, words::Words};
+
+/// Between words LaTeX leaves 0.22 em at the least; kerning stays below 0.1.
+const WORD_GAP: f32 = 0.16;
+/// Cells and list markers stand apart by more than this, words in justified text by less.
+const CELL_GAP: f32 = 0.95;
+
+/// A piece of a line: characters on one baseline without a wide gap.
+#[derive(Debug, Clone)]
+pub(super) struct Fragment {
+    pub(super) text: String,
+    pub(super) left: f32,
+    pub(super) right: f32,
+    /// Baseline.
+    pub(super) y: f32,
+    pub(super) size: f32,
+    pub(super) bold: bool,
+    /// Not upright on the page as it is stored: `left` and `y` are in a frame of their own.
+    turned: bool,
+}
+
+impl Fragment {
+    /// `rotation` of the page, in degrees.
+    fn new(span: &TextSpan, rotation: i32) -> Self {
+        let (left, y, mut width) = place(span, rotation);
+        // A space at the end, in LaTeX's tables for one, would make the gap behind it look narrow.
+        if span.text.ends_with(' ') && width > span.font_size {
+            width -= 0.25 * span.font_size;
+        }
+        Fragment {
+            text: span.text.clone(),
+            left,
+            right: left + width,
+            y,
+            size: span.font_size.max(1.0),
+            bold: span.font_weight.is_bold(),
+            turned: is_turned(span),
+        }
+    }
+
+    pub(super) fn same_line(&self, y: f32) -> bool {
+        (self.y - y).abs() < 0.5 * self.size
+    }
+
+    /// Whether `next` stands on this line, right behind.
+    fn continues(&self, next: &Fragment) -> bool {
+        let gap = next.left - self.right;
+        let same_direction = self.turned == next.turned;
+        same_direction && self.same_line(next.y) && gap > -0.5 * self.size && gap < CELL_GAP * self.size
+    }
+
+    fn push(&mut self, next: &Fragment) {
+        let gap = next.left - self.right;
+        if gap > WORD_GAP * self.size && !self.text.ends_with(' ') && !next.text.starts_with(' ') {
+            self.text.push(' ');
+        }
+        self.text.push_str(&next.text);
+        if !next.text.trim().is_empty() {
+            self.bold = self.bold && next.bold;
+            self.size = self.size.max(next.size);
+            self.right = self.right.max(next.right);
+        }
+    }
+}
+
+fn is_turned(span: &TextSpan) -> bool {
+    span.rotation_degrees.abs() > 45.0
+}
+
+/// Left end, baseline and width as the reader sees them who has turned the text upright. Only differences count, so
+/// the size of the page does not come in.
+///
+/// The library gives a span the box of its origin, advance and height as if it were upright, and on a turned page
+/// turns that box with the page.
+fn place(span: &TextSpan, rotation: i32) -> (f32, f32, f32) {
+    let b = &span.bbox;
+    if !is_turned(span) {
+        return (b.x, b.y, b.width);
+    }
+    let (x, y, width) = match rotation {
+        90 => (-(b.y + b.height), b.x, b.height),
+        270 => (b.y, -(b.x + b.width), b.height),
+        _ => (b.x, b.y, b.width),
+    };
+    match span.rotation_degrees {
+        up if (45.0..135.0).contains(&up) => (y, -x, width),
+        down if (-135.0..-45.0).contains(&down) => (-y, x, width),
+        _ => (-x, -y, width),
+    }
+}
+
+pub(super) struct Page {
+    pub(super) fragments: Vec<Fragment>,
+    /// The whole text, for a page whose stream is not in reading order.
+    unordered: Option<String>,
+    bottom: f32,
+    top: f32,
+}
+
+pub(super) enum Part {
+    Heading(u8, String),
+    Paragraph(String),
+    List(String),
+    Table(String),
+}
+
+impl Page {
+    /// `spans` in the order of the content stream.
+    pub(super) fn new(spans: &[TextSpan], rotation: i32, bottom: f32, top: f32) -> Self {
+        let mut fragments: Vec<Fragment> = Vec::new();
+        for next in spans.iter().map(|span| Fragment::new(span, rotation)) {
+            match fragments.last_mut() {
+                Some(last) if last.continues(&next) => last.push(&next),
+                _ if next.text.trim().is_empty() => {}
+                _ => fragments.push(next),
+            }
+        }
+        Page { fragments, unordered: None, bottom, top }
+    }
+
+    pub(super) fn unordered(text: String) -> Self {
+        Page { fragments: Vec::new(), unordered: Some(text), bottom: 0.0, top: 0.0 }
+    }
+
+    /// Text flows down, or up again to the right (a column, a cell). A stream that often goes up without going right
+    /// was written in an order of its own.
+    pub(super) fn is_disordered(&self) -> bool {
+        let back = |pair: &[Fragment]| {
+            let (before, after) = (&pair[0], &pair[1]);
+            let up = after.y > before.y + 1.5 * before.size && after.left < before.right;
+            let backwards = before.same_line(after.y) && after.right < before.left;
+            up || backwards
+        };
+        let bad = self.fragments.windows(2).filter(|pair| back(pair)).count();
+        self.fragments.len() >= 10 && bad * 5 > self.fragments.len()
+    }
+}
+
+/// Drops page numbers, and lines that stand at the same place at the top or bottom of most pages.
+pub(super) fn strip_running_lines(pages: &mut [Page]) {
+    let mut seen: HashMap<(String, i32), usize> = HashMap::new();
+    let key = |f: &Fragment| {
+        let text: String = f.text.chars().map(|c| if c.is_ascii_digit() { '#' } else { c }).collect();
+        #[expect(clippy::cast_possible_truncation, reason = "points on a page, rounded to a grid of four")]
+        (text.trim().to_owned(), (f.y / 4.0).round() as i32)
+    };
+    let at_edge = |page: &Page, f: &Fragment| {
+        let margin = 0.12 * (page.top - page.bottom);
+        !f.turned && (f.y > page.top - margin || f.y < page.bottom + margin)
+    };
+    for page in pages.iter() {
+        for fragment in page.fragments.iter().filter(|f| at_edge(page, f)) {
+            *seen.entry(key(fragment)).or_default() += 1;
+        }
+    }
+    // First pages and chapter openings go without.
+    let often = (pages.len() / 2).max(2);
+    for page in pages.iter_mut() {
+        let mut fragments = std::mem::take(&mut page.fragments);
+        let running = |f: &Fragment| seen.get(&key(f)).is_some_and(|count| *count >= often);
+        fragments.retain(|f| !(at_edge(page, f) && (running(f) || is_page_number(&f.text))));
+        // A number below the last line, wherever the page ends.
+        if let Some(last) = fragments.last()
+            && is_page_number(&last.text)
+            && !last.turned
+            && fragments.iter().all(|f| f.y >= last.y)
+            && fragments.len() > 1
+            && !fragments[fragments.len() - 2].same_line(last.y)
+        {
+            fragments.pop();
+        }
+        page.fragments = fragments;
+    }
+}
+
+fn is_page_number(text: &str) -> bool {
+    let text = text.trim().trim_matches(['-', '–', '—', ' ']);
+    !text.is_empty() && text.len() <= 4 && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// The size of running text, and the sizes of headings above it, largest first.
+pub(super) struct HeadingSizes {
+    body: f32,
+    larger: Vec<f32>,
+}
+
+impl HeadingSizes {
+    pub(super) fn of(pages: &[Page]) -> Self {
+        let mut weight: HashMap<i32, usize> = HashMap::new();
+        let fragments = || pages.iter().flat_map(|page| &page.fragments);
+        #[expect(clippy::cast_possible_truncation, reason = "font sizes in half points")]
+        let half_points = |size: f32| (size * 2.0).round() as i32;
+        for fragment in fragments() {
+            *weight.entry(half_points(fragment.size)).or_default() += fragment.text.len();
+        }
+        let body = weight.iter().max_by_key(|(_, chars)| **chars).map_or(20, |(size, _)| *size) as f32 / 2.0;
+        let mut larger: Vec<i32> = fragments().filter(|f| is_large(f, body)).map(|f| half_points(f.size)).collect();
+        larger.sort_unstable_by(|a, b| b.cmp(a));
+        larger.dedup();
+        HeadingSizes { body, larger: larger.into_iter().map(|size| size as f32 / 2.0).collect() }
+    }
+
+    /// 1 to 6, or `None` for running text.
+    fn level(&self, line: &Fragment, text: &str) -> Option<u8> {
+        let letters = text.chars().filter(|c| c.is_alphabetic()).count();
+        let set_off = is_large(line, self.body)
+            || (line.bold && line.size >= 0.95 * self.body && !text.ends_with(['.', ',', ';', ':']) && letters < 100);
+        if !set_off || letters < 2 || text.len() > 400 {
+            return None;
+        }
+        let rank = self.larger.iter().position(|size| (size - line.size).abs() < 0.3).unwrap_or(self.larger.len());
+        Some(u8::try_from(rank + 1).unwrap_or(6).min(6))
+    }
+}
+
+/// Authors and dates are often a little larger than the text; headings of that size are bold.
+fn is_large(fragment: &Fragment, body: f32) -> bool {
+    fragment.size >= 1.25 * body || (fragment.bold && fragment.size >= 1.08 * body)
+}
+
+pub(super) fn parts(page: &Page, sizes: &HeadingSizes, words: &Words) -> Vec<Part> {
+    if let Some(text) = &page.unordered {
+        return text.split("\n\n").map(|text| Part::Paragraph(words.join(text.lines()))).collect();
+    }
+    let mut parts = Vec::new();
+    for region in table::regions(&page.fragments) {
+        match region {
+            table::Region::Table(rows) => parts.push(Part::Table(rows)),
+            table::Region::Flow(fragments) => flow(&fragments, sizes, words, &mut parts),
+        }
+    }
+    parts
+}
+
+/// The fragments of a line, as one.
+fn lines(fragments: &[Fragment]) -> Vec<Fragment> {
+    let mut lines: Vec<Fragment> = Vec::new();
+    for fragment in fragments {
+        match lines.last_mut() {
+            Some(last) if last.same_line(fragment.y) && fragment.left >= last.right - 0.5 * last.size => {
+                last.text.push(' ');
+                last.text.push_str(&fragment.text);
+                last.right = fragment.right;
+                last.bold &= fragment.bold;
+            }
+            _ => lines.push(fragment.clone()),
+        }
+    }
+    lines
+}
+
+fn flow(fragments: &[Fragment], sizes: &HeadingSizes, words: &Words, parts: &mut Vec<Part>) {
+    let lines = lines(fragments);
+    let edge = lines.iter().map(|line| line.right).fold(0.0, f32::max);
+    let mut start = 0;
+    for end in 1..=lines.len() {
+        if end < lines.len() && !breaks(&lines[start..end], &lines[end], edge, sizes) {
+            continue;
+        }
+        let paragraph = &lines[start..end];
+        let text = words.join(paragraph.iter().map(|line| line.text.as_str()));
+        start = end;
+        let level = sizes.level(&paragraph[0], &text).filter(|_| paragraph.len() <= 3);
+        // A large "1. Introduction" is a heading, a bold "1. First" may be an item.
+        let item = list_item(&text).filter(|_| level.is_none() || !is_large(&paragraph[0], sizes.body));
+        if let Some(item) = item {
+            match parts.last_mut() {
+                Some(Part::List(list)) => {
+                    list.push('\n');
+                    list.push_str(&item);
+                }
+                _ => parts.push(Part::List(item)),
+            }
+        } else if let Some(level) = level {
+            parts.push(Part::Heading(level, text));
+        } else {
+            parts.push(Part::Paragraph(text));
+        }
+    }
+}
+
+/// Whether `next` starts a new paragraph after the lines `paragraph`.
+fn breaks(paragraph: &[Fragment], next: &Fragment, edge: f32, sizes: &HeadingSizes) -> bool {
+    let Some(last) = paragraph.last() else { return false };
+    let big = |line: &Fragment| is_large(line, sizes.body);
+    if (last.size - next.size).abs() > 0.1 * last.size || (last.bold != next.bold && (big(last) || last.bold)) {
+        return true;
+    }
+    if marker(&next.text).is_some() {
+        return true;
+    }
+    let down = last.y - next.y;
+    let begins_sentence = next.text.trim_start().chars().next().is_none_or(|c| !c.is_lowercase());
+    if down < 0.0 {
+        // Up again: the next column. A sentence may go on there.
+        return begins_sentence || ends_sentence(&last.text);
+    }
+    // What follows a list marker hangs below its text, and the lines of one paragraph are evenly spaced.
+    let leading = if paragraph.len() > 1 { paragraph[paragraph.len() - 2].y - last.y } else { 1.6 * last.size };
+    if down > 1.3 * leading.max(1.1 * last.size) {
+        return true;
+    }
+    let hangs = marker(&paragraph[0].text).is_some();
+    let indented = next.left > last.left + 0.8 * last.size && !hangs;
+    let column = (edge.min(last.right.max(next.right).max(paragraph[0].right)) - last.left).max(1.0);
+    let short = last.right < last.left + 0.75 * column && begins_sentence && ends_sentence(&last.text);
+    (indented && begins_sentence) || short
+}
+
+fn ends_sentence(text: &str) -> bool {
+    text.trim_end_matches([' ', '"', '»', '”', ')']).ends_with(['.', '!', '?', ':', '…'])
+}
+
+/// The length in bytes of a bullet or number that starts a list item, with the space behind it.
+fn marker(text: &str) -> Option<usize> {
+    let text_start = text.len() - text.trim_start().len();
+    let rest = &text[text_start..];
+    let (head, tail) = rest.split_once(' ')?;
+    let bullet = matches!(
+        head,
+        "•" | "◦" | "▪" | "‣" | "–" | "—" | "-" | "*" | "\u{f0b7}" | "\u{f0a7}" | "\u{2212}" | "●" | "○" | "■"
+    );
+    let number = head.strip_suffix(['.', ')']).is_some_and(|n| {
+        let n = n.trim_start_matches('(');
+        (!n.is_empty() && n.len() <= 3 && n.bytes().all(|b| b.is_ascii_digit()))
+            || (head.ends_with(')') && n.chars().count() == 1)
+    });
+    (bullet || number).then(|| text.len() - tail.len())
+}
+
+fn list_item(text: &str) -> Option<String> {
+    let at = marker(text)?;
+    let head = text[..at].trim();
+    let head = if head.ends_with(['.', ')']) { head } else { "-" };
+    Some(format!("{head} {}", text[at..].trim()))
+}

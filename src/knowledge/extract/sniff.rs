@@ -1,0 +1,179 @@
+//! What a file is, by its content. The name decides only between Markdown and plain text, which cannot always be told
+//! apart and where a wrong answer costs little.
+
+use std::io::{Cursor, Read};
+
+use super::{
+    Kind, Unsupported,
+    decode::{decode, detect, is_utf8_prefix},
+};
+
+/// Signs of a text format stand at its beginning.
+const SAMPLE_BYTES: usize = 64 << 10;
+
+/// `filename` as the user gave it; it need not have an extension.
+pub fn sniff(bytes: &[u8], filename: &str) -> Result<Kind, Unsupported> {
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Err(Unsupported::Empty);
+    }
+    if is_pdf(bytes) {
+        return Ok(Kind::Pdf);
+    }
+    if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06") {
+        return zipped(bytes);
+    }
+    if bytes.starts_with(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1") {
+        return Err(compound_file(bytes));
+    }
+    let sample = &bytes[..bytes.len().min(SAMPLE_BYTES)];
+    for (magic, name) in [(&b"{\\rtf"[..], "an RTF document"), (b"%!PS", "a PostScript file")] {
+        if sample.starts_with(magic) {
+            return Err(Unsupported::Other(name.to_owned()));
+        }
+    }
+    // Text first: `infer` knows many formats by two letters, and a sentence may well begin with "BM" or "MZ".
+    if !is_text(sample) {
+        return Err(Unsupported::Other(binary_name(sample)));
+    }
+    let text = decode(sample, None);
+    Ok(text_kind(&text, filename))
+}
+
+/// The header may stand after some junk (ISO 32000-1, Annex H), but a text that talks about "%PDF-" is no PDF.
+fn is_pdf(bytes: &[u8]) -> bool {
+    let head = &bytes[..bytes.len().min(1024)];
+    let Some(at) = find(head, b"%PDF-") else { return false };
+    head[..at].trim_ascii().is_empty()
+        || head.starts_with(b"\xef\xbb\xbf")
+        || find(&bytes[bytes.len().saturating_sub(2048)..], b"startxref").is_some()
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack.windows(needle.len()).position(|window| window == needle)
+}
+
+fn zipped(bytes: &[u8]) -> Result<Kind, Unsupported> {
+    let Ok(mut archive) = zip::ZipArchive::new(Cursor::new(bytes)) else {
+        // A document cut off in the upload: extraction will say that it is damaged.
+        return if find(bytes, b"word/document.xml").is_some() {
+            Ok(Kind::Docx)
+        } else {
+            Err(Unsupported::Other("a damaged ZIP archive".to_owned()))
+        };
+    };
+    let has = |name: &str| archive.index_for_name(name).is_some();
+    // Word on the web also writes word/document2.xml.
+    if archive.file_names().flatten().any(|name| name.starts_with("word/document")) {
+        return Ok(Kind::Docx);
+    }
+    let name = if has("xl/workbook.xml") || has("xl/workbook.bin") {
+        "an Excel workbook".to_owned()
+    } else if has("ppt/presentation.xml") {
+        "a PowerPoint presentation".to_owned()
+    } else {
+        let mut mime = String::new();
+        if let Ok(entry) = archive.by_name("mimetype") {
+            // An unreadable entry leaves the name empty, and the file is then simply a ZIP archive.
+            let _ = entry.take(100).read_to_string(&mut mime);
+        }
+        match mime.trim() {
+            "application/vnd.oasis.opendocument.text" => "an OpenDocument text: save it as .docx or PDF".to_owned(),
+            "application/epub+zip" => "an EPUB book".to_owned(),
+            m if m.starts_with("application/vnd.oasis.opendocument") => "an OpenDocument file".to_owned(),
+            _ => "a ZIP archive".to_owned(),
+        }
+    };
+    Err(Unsupported::Other(name))
+}
+
+/// OLE2: the streams' names are UTF-16 in the directory.
+fn compound_file(bytes: &[u8]) -> Unsupported {
+    let has = |name: &str| find(bytes, &name.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>()).is_some();
+    if has("EncryptedPackage") {
+        Unsupported::EncryptedOffice
+    } else if has("WordDocument") {
+        Unsupported::LegacyWord
+    } else if has("Workbook") {
+        Unsupported::Other("an Excel workbook in the old .xls format".to_owned())
+    } else {
+        Unsupported::Other("an old Office file".to_owned())
+    }
+}
+
+fn is_text(sample: &[u8]) -> bool {
+    let encoding = detect(sample, None);
+    let (text, _, malformed) = encoding.decode(sample);
+    if malformed && !is_utf8_prefix(sample) && encoding.is_single_byte() {
+        return false;
+    }
+    let odd = |c: &char| (c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{c}' | '\u{1b}')) || *c == '\u{fffd}';
+    // One stray control character in a thousand is a flaw of a text; more is a binary file.
+    !text.contains('\0') && text.chars().filter(odd).count() * 1000 <= text.chars().count()
+}
+
+fn binary_name(sample: &[u8]) -> String {
+    match infer::get(sample) {
+        Some(kind) => {
+            let (extension, mime) = (kind.extension().to_uppercase(), kind.mime_type());
+            match kind.matcher_type() {
+                infer::MatcherType::Image => format!("a picture ({extension})"),
+                infer::MatcherType::Audio => format!("a sound file ({extension})"),
+                infer::MatcherType::Video => format!("a video ({extension})"),
+                infer::MatcherType::Archive => format!("an archive ({extension})"),
+                _ => format!("a file of the type {mime}"),
+            }
+        }
+        None => "a binary file".to_owned(),
+    }
+}
+
+fn text_kind(text: &str, filename: &str) -> Kind {
+    let extension = filename.rsplit_once('.').map(|(_, e)| e.to_ascii_lowercase()).unwrap_or_default();
+    let signs = markdown_signs(text);
+    let start = skip_prologue(text).get(..200).unwrap_or(skip_prologue(text)).to_ascii_lowercase();
+    if ["<!doctype html", "<html", "<head", "<body"].iter().any(|tag| start.starts_with(tag)) {
+        return Kind::Html;
+    }
+    // A fragment of HTML; but a README often opens with a few tags of its own.
+    let fragment = ["<div", "<p>", "<p ", "<h1", "<h2", "<table", "<article", "<section", "<ul", "<meta", "<title"];
+    if fragment.iter().any(|tag| start.starts_with(tag)) && signs == 0 {
+        return Kind::Html;
+    }
+    match extension.as_str() {
+        "md" | "markdown" | "mdx" => Kind::Markdown,
+        _ if signs >= 2 => Kind::Markdown,
+        _ => Kind::Text,
+    }
+}
+
+/// Past white space, the XML declaration and comments.
+fn skip_prologue(text: &str) -> &str {
+    let mut rest = text.trim_start();
+    loop {
+        let end = if rest.starts_with("<?xml") {
+            rest.find("?>").map(|at| at + 2)
+        } else if rest.starts_with("<!--") {
+            rest.find("-->").map(|at| at + 3)
+        } else {
+            None
+        };
+        match end {
+            Some(end) => rest = rest[end..].trim_start(),
+            None => return rest,
+        }
+    }
+}
+
+/// How many different constructs of Markdown the text uses. One alone may be a coincidence: `# comment`.
+fn markdown_signs(text: &str) -> usize {
+    let line = |test: fn(&str) -> bool| usize::from(text.lines().any(test));
+    line(|l| {
+        l.starts_with('#')
+            && l.trim_start_matches('#').starts_with(' ')
+            && l.split(' ').next().is_some_and(|h| h.len() <= 6)
+    }) + line(|l| l.trim_start().starts_with("```"))
+        + line(|l| l.contains("|--") || l.contains("| --") || l.contains("|:-"))
+        + line(|l| l.contains("](http") || l.contains("](/") || l.contains("](#") || l.contains("](./"))
+        + line(|l| l.matches("**").count() >= 2)
+        + line(|l| l.starts_with("- ") || l.starts_with("* ") || l.starts_with("> "))
+}
