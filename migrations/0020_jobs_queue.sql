@@ -71,7 +71,7 @@ CREATE TABLE job_payloads (
   job_id uuid NOT NULL,
   org_id uuid,
   created_at timestamptz NOT NULL,
-  payload jsonb NOT NULL,
+  payload json NOT NULL,
   -- The HTTP request that asked for it, to find its log lines.
   request_id text,
   CONSTRAINT job_payloads_pkey PRIMARY KEY (job_id, created_at)
@@ -135,7 +135,7 @@ CREATE TABLE job_dead_letters (
   priority smallint NOT NULL,
   max_attempts integer NOT NULL,
   concurrency_key text,
-  payload jsonb NOT NULL,
+  payload json NOT NULL,
   attempts integer NOT NULL,
   error text NOT NULL,
   died_at timestamptz NOT NULL

@@ -15,6 +15,7 @@
 pub mod config;
 pub mod doctor;
 mod error;
+mod jobs;
 mod metrics;
 mod model;
 mod registry;
@@ -24,6 +25,7 @@ mod service;
 mod store;
 #[cfg(test)]
 mod tests;
+mod wake;
 mod worker;
 
 pub use config::Config;

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::{
-    jobs::{Enqueue, Job, JobId, JobsError, metrics},
+    jobs::{Enqueue, Job, JobId, JobsError, metrics, wake},
     platform::{clock::Clock, http, ids::OrgId},
 };
 
@@ -29,6 +29,7 @@ pub async fn enqueue<J: Job>(
     let (id, inserted) = insert(conn, &new, options).await?;
     if inserted {
         metrics::enqueued(J::QUEUE);
+        wake::hint();
     }
     Ok(id)
 }
