@@ -1,1 +1,38 @@
-//! Background jobs on PostgreSQL: lease, heartbeat, fencing token, retries, dead letter, cron.
+//! Background jobs on PostgreSQL: enqueued in the caller's transaction, leased with a fencing token, retried, kept.
+//!
+//! A capability declares a [`Job`], enqueues it with [`enqueue`] in the transaction that makes it necessary, and
+//! registers what runs it (and on which schedule) in the [`Registry`]. Delivery is at least once: a job whose worker
+//! is lost runs again, so handlers are idempotent. The hot table holds what waits or runs; a lease of 30 s is extended
+//! every 5 s, and every heartbeat and completion names its `lease_no`, so that a worker that was paused for longer can
+//! no longer say anything about a job that another one has. Leases and schedules use the database's clock.
+//!
+//! Nobody sends NOTIFY: inside a transaction it serialises all commits, and a poll each second is the truth anyway.
+//! Within a process, [`enqueue`] wakes the worker.
+//!
+//! Owns `jobs`, `job_payloads`, `job_history`, `job_attempts`, `job_dead_letters`, `job_queues`, `job_schedules`.
+//! Jobs: `jobs.maintain`. Metrics: `holdfast_jobs_*`. Checks: `jobs.progress`, `jobs.dead_letters`.
+
+pub mod config;
+pub mod doctor;
+mod error;
+mod jobs;
+mod metrics;
+mod model;
+mod registry;
+pub mod routes;
+mod schedule;
+mod service;
+mod store;
+#[cfg(test)]
+mod tests;
+mod wake;
+mod worker;
+
+pub use config::Config;
+pub use error::{JobError, JobsError};
+pub use metrics::Metrics;
+pub use model::{Enqueue, Job, JobContext, JobId, JobState, JobSummary, Progress};
+pub use registry::Registry;
+pub use schedule::{CatchUp, Cron};
+pub use service::Jobs;
+pub use store::enqueue;

@@ -1,0 +1,151 @@
+//! `/api/v1/jobs`, `/api/v1/queues`.
+
+use axum::{extract::State, http::StatusCode};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    JobId, JobState, JobSummary, Jobs,
+    model::{JobDetail, QueueStatus},
+    service::{Owner, is_operator},
+    store::Filter,
+};
+use crate::platform::{
+    error::{ApiError, FieldError},
+    http::{Auth, Json, Page, PageQuery, Path, Principal, Query, Scope},
+};
+
+/// The routes of this capability.
+pub fn router() -> OpenApiRouter<Jobs> {
+    OpenApiRouter::new()
+        .routes(routes!(list_jobs))
+        .routes(routes!(get_job, delete_job))
+        .routes(routes!(cancel_job))
+        .routes(routes!(retry_job))
+        .routes(routes!(list_queues))
+        .routes(routes!(pause_queue))
+        .routes(routes!(resume_queue))
+}
+
+/// Which jobs to list.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(default)]
+pub(super) struct JobFilter {
+    /// Rows on a page: 1 to 200, default 50.
+    #[param(minimum = 1, maximum = 200)]
+    pub limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    pub cursor: Option<String>,
+    #[param(value_type = Option<JobState>)]
+    pub state: Option<String>,
+    pub queue: Option<String>,
+    /// e.g. `knowledge.extract`
+    pub kind: Option<String>,
+    /// Text in the kind or in the last error, or the beginning of an id.
+    pub search: Option<String>,
+    /// The installation's own jobs instead of the organisation's; operators only.
+    pub system: Option<bool>,
+}
+
+impl JobFilter {
+    /// Empty fields, as a form sends them, are no filter.
+    pub(super) fn resolve(&self, who: &Principal) -> Result<(Owner, Filter, i64), ApiError> {
+        let given = |text: &Option<String>| text.as_deref().map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned);
+        let page = PageQuery { limit: self.limit, cursor: self.cursor.clone() };
+        let state = given(&self.state)
+            .map(|s| s.parse::<JobState>())
+            .transpose()
+            .map_err(|e| ApiError::validation(vec![FieldError::new("/state", "invalid", e)]))?;
+        let owner = match self.system {
+            Some(true) if is_operator(who) => Owner::System,
+            Some(true) => return Err(ApiError::forbidden("only operators see the installation's own jobs")),
+            _ => Owner::Org(who.org_id),
+        };
+        let filter = Filter {
+            org: None,
+            state,
+            queue: given(&self.queue),
+            kind: given(&self.kind),
+            search: given(&self.search),
+            before: page.after()?,
+        };
+        Ok((owner, filter, page.limit()?))
+    }
+}
+
+/// Jobs, newest first.
+#[utoipa::path(get, path = "/api/v1/jobs", tag = "jobs", params(JobFilter), responses((status = 200, body = Page<JobSummary>)))]
+async fn list_jobs(State(jobs): State<Jobs>, Auth(who): Auth, Query(filter): Query<JobFilter>) -> Result<Json<Page<JobSummary>>, ApiError> {
+    who.require(Scope::JobsRead)?;
+    let (owner, filter, limit) = filter.resolve(&who)?;
+    let rows = jobs.list(owner, filter, limit).await?;
+    Ok(Json(Page::cut(rows, limit, |job| job.id.0)))
+}
+
+/// A job with its attempts and errors.
+#[utoipa::path(get, path = "/api/v1/jobs/{id}", tag = "jobs", params(("id" = JobId, Path)), responses((status = 200, body = JobDetail), (status = 404)))]
+async fn get_job(State(jobs): State<Jobs>, Auth(who): Auth, Path(id): Path<JobId>) -> Result<Json<JobDetail>, ApiError> {
+    who.require(Scope::JobsRead)?;
+    Ok(Json(jobs.get(&who, id).await?))
+}
+
+/// Cancels a job. One that runs is asked to stop and shows `cancel_requested` until it has.
+#[utoipa::path(post, path = "/api/v1/jobs/{id}/cancel", tag = "jobs", params(("id" = JobId, Path)), responses((status = 200, body = JobSummary), (status = 404), (status = 409)))]
+async fn cancel_job(State(jobs): State<Jobs>, Auth(who): Auth, Path(id): Path<JobId>) -> Result<Json<JobSummary>, ApiError> {
+    who.require(Scope::JobsWrite)?;
+    Ok(Json(jobs.cancel(&who, id).await?))
+}
+
+/// Runs a waiting job now, or a dead one again: as a new job, which is the answer.
+#[utoipa::path(post, path = "/api/v1/jobs/{id}/retry", tag = "jobs", params(("id" = JobId, Path)), responses((status = 200, body = JobSummary), (status = 404), (status = 409)))]
+async fn retry_job(State(jobs): State<Jobs>, Auth(who): Auth, Path(id): Path<JobId>) -> Result<Json<JobSummary>, ApiError> {
+    who.require(Scope::JobsWrite)?;
+    Ok(Json(jobs.retry(&who, id).await?))
+}
+
+/// Deletes a dead job's letter: it can no longer be run again. Its history stays until retention takes it.
+#[utoipa::path(delete, path = "/api/v1/jobs/{id}", tag = "jobs", params(("id" = JobId, Path)), responses((status = 204), (status = 404), (status = 409)))]
+async fn delete_job(State(jobs): State<Jobs>, Auth(who): Auth, Path(id): Path<JobId>) -> Result<StatusCode, ApiError> {
+    who.require(Scope::JobsWrite)?;
+    jobs.delete_dead_letter(&who, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Every queue of the installation.
+#[derive(Debug, Serialize, ToSchema)]
+struct Queues {
+    data: Vec<QueueStatus>,
+}
+
+/// Queues. The figures count the organisation's jobs; for an operator's session, all.
+#[utoipa::path(get, path = "/api/v1/queues", tag = "jobs", responses((status = 200, body = Queues)))]
+async fn list_queues(State(jobs): State<Jobs>, Auth(who): Auth) -> Result<Json<Queues>, ApiError> {
+    who.require(Scope::JobsRead)?;
+    Ok(Json(Queues { data: jobs.queues(&who).await? }))
+}
+
+/// Stops a queue from starting jobs; what runs goes on. Operators only.
+#[utoipa::path(post, path = "/api/v1/queues/{name}/pause", tag = "jobs", params(("name" = String, Path)), responses((status = 204), (status = 403), (status = 404)))]
+async fn pause_queue(State(jobs): State<Jobs>, Auth(who): Auth, Path(name): Path<String>) -> Result<StatusCode, ApiError> {
+    set_paused(&jobs, &who, &name, true).await
+}
+
+/// Lets a paused queue start jobs again. Operators only.
+#[utoipa::path(post, path = "/api/v1/queues/{name}/resume", tag = "jobs", params(("name" = String, Path)), responses((status = 204), (status = 403), (status = 404)))]
+async fn resume_queue(State(jobs): State<Jobs>, Auth(who): Auth, Path(name): Path<String>) -> Result<StatusCode, ApiError> {
+    set_paused(&jobs, &who, &name, false).await
+}
+
+async fn set_paused(jobs: &Jobs, who: &Principal, name: &str, paused: bool) -> Result<StatusCode, ApiError> {
+    require_operator(who)?;
+    jobs.set_paused(who, name, paused).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Err 403 unless `who` is an operator who may also change jobs.
+pub(super) fn require_operator(who: &Principal) -> Result<(), ApiError> {
+    who.require(Scope::JobsWrite)?;
+    if is_operator(who) { Ok(()) } else { Err(ApiError::forbidden("queues belong to the installation: only its operators change them")) }
+}

@@ -1,0 +1,72 @@
+//! Cron: when a schedule fires next, and what becomes of ticks that nobody was there for.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::JobsError;
+
+/// A tick that is later than this was missed: its worker was away, not merely busy.
+const LATE: TimeDelta = TimeDelta::seconds(60);
+
+/// What becomes of ticks that passed while no worker ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CatchUp {
+    /// They are lost; the next tick fires.
+    Skip,
+    /// One job makes up for all of them.
+    One,
+}
+
+impl CatchUp {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Skip => "skip",
+            Self::One => "one",
+        }
+    }
+}
+
+/// A cron pattern in a time zone.
+///
+/// Where the clock jumps forward, a fixed time inside the gap fires at the gap's end; where it is turned back, a fixed
+/// time fires once, at its first passing. Patterns with `*` or steps go by elapsed time (Vixie cron's rules).
+#[derive(Clone, Debug)]
+pub struct Cron {
+    pattern: croner::Cron,
+    text: String,
+    zone: chrono_tz::Tz,
+}
+
+impl Cron {
+    /// `pattern`: five fields (minute hour day month weekday) or `@daily` and the like; `zone`: an IANA name.
+    pub fn parse(pattern: &str, zone: &str) -> Result<Self, JobsError> {
+        let wrong = |reason: String| JobsError::Schedule { name: format!("{pattern:?} in {zone:?}"), reason };
+        Ok(Self {
+            pattern: pattern.parse().map_err(|e: croner::errors::CronError| wrong(e.to_string()))?,
+            text: pattern.to_owned(),
+            zone: zone.parse().map_err(|e: chrono_tz::ParseError| wrong(e.to_string()))?,
+        })
+    }
+
+    /// The first tick after `after`.
+    pub fn next(&self, after: DateTime<Utc>) -> Result<DateTime<Utc>, JobsError> {
+        self.pattern
+            .find_next_occurrence(&after.with_timezone(&self.zone), false)
+            .map(|tick| tick.with_timezone(&Utc))
+            .map_err(|e| JobsError::Schedule { name: self.text.clone(), reason: e.to_string() })
+    }
+
+    /// The pattern as given.
+    pub fn pattern(&self) -> &str {
+        &self.text
+    }
+
+    /// IANA name of the time zone.
+    pub fn zone(&self) -> &'static str {
+        self.zone.name()
+    }
+}
+
+/// Whether a tick that is looked at `now` still fires.
+pub(super) fn fires(tick: DateTime<Utc>, now: DateTime<Utc>, catch_up: CatchUp) -> bool {
+    catch_up == CatchUp::One || now - tick <= LATE
+}

@@ -1,0 +1,91 @@
+//! Into the queue.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use crate::{
+    jobs::{Enqueue, Job, JobId, JobsError, metrics, wake},
+    platform::{clock::Clock, http, ids::OrgId},
+};
+
+/// Queues `job` in the caller's transaction: it exists if and when that commits. `org` is the transaction's
+/// organisation, `None` (a job of the system) needs `db.system()`. Returns the id, or that of the job which waits or
+/// runs with the same `unique_key`.
+pub async fn enqueue<J: Job>(
+    conn: &mut PgConnection,
+    clock: &Clock,
+    org: Option<OrgId>,
+    job: &J,
+    options: &Enqueue,
+) -> Result<JobId, JobsError> {
+    let new = NewJob {
+        id: JobId::generate(clock),
+        org,
+        queue: J::QUEUE,
+        kind: J::KIND,
+        max_attempts: J::MAX_ATTEMPTS,
+        payload: serde_json::to_value(job).map_err(JobsError::Payload)?,
+    };
+    let (id, inserted) = insert(conn, &new, options).await?;
+    if inserted {
+        metrics::enqueued(J::QUEUE);
+        wake::hint();
+    }
+    Ok(id)
+}
+
+/// A job on its way into the queue.
+pub(in crate::jobs) struct NewJob<'a> {
+    pub id: JobId,
+    pub org: Option<OrgId>,
+    pub queue: &'a str,
+    pub kind: &'a str,
+    pub max_attempts: i32,
+    pub payload: serde_json::Value,
+}
+
+/// Returns the job's id and whether it is new.
+pub(in crate::jobs) async fn insert(conn: &mut PgConnection, new: &NewJob<'_>, options: &Enqueue) -> Result<(JobId, bool), JobsError> {
+    // The job that holds the key may end between the two statements: then there is room for ours.
+    loop {
+        let inserted = sqlx::query_scalar!(
+            r#"WITH job AS (
+                 INSERT INTO jobs (id, org_id, queue, kind, max_attempts, priority, run_at, order_at, unique_key, concurrency_key)
+                 SELECT $1, $2, $3, $4, $5, $6, t.run_at, t.run_at - $6 * interval '1 minute', $8, $9
+                 FROM (SELECT coalesce($7, now()) AS run_at) t
+                 ON CONFLICT (org_id, kind, unique_key) WHERE unique_key IS NOT NULL DO NOTHING
+                 RETURNING id, org_id, created_at
+               )
+               INSERT INTO job_payloads (job_id, org_id, created_at, payload, request_id)
+               SELECT id, org_id, created_at, $10, $11 FROM job
+               RETURNING job_id"#,
+            new.id.0,
+            new.org.map(|o| o.0),
+            new.queue,
+            new.kind,
+            new.max_attempts,
+            options.priority,
+            options.run_at as Option<DateTime<Utc>>,
+            options.unique_key,
+            options.concurrency_key,
+            new.payload,
+            http::current_request_id(),
+        )
+        .fetch_optional(&mut *conn)
+        .await?;
+        if let Some(id) = inserted {
+            return Ok((JobId(id), true));
+        }
+        let existing = sqlx::query_scalar!(
+            "SELECT id FROM jobs WHERE org_id IS NOT DISTINCT FROM $1 AND kind = $2 AND unique_key = $3",
+            new.org.map(|o| o.0),
+            new.kind,
+            options.unique_key,
+        )
+        .fetch_optional(&mut *conn)
+        .await?;
+        if let Some(id) = existing {
+            return Ok((JobId(id), false));
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! How the queues are doing.
+
+use sqlx::PgConnection;
+
+use crate::jobs::model::QueueStatus;
+
+/// Every queue. What is counted is what the transaction may see: an organisation's jobs, or (as `system`) all.
+pub(in crate::jobs) async fn queues(conn: &mut PgConnection) -> Result<Vec<QueueStatus>, sqlx::Error> {
+    sqlx::query_as!(
+        QueueStatus,
+        r#"SELECT q.name, q.paused, q.concurrency, q.rate_per_minute,
+             coalesce(j.depth, 0) AS "depth!", coalesce(j.due, 0) AS "due!", coalesce(j.running, 0) AS "running!",
+             coalesce(j.oldest, 0)::float8 AS "oldest_seconds!", coalesce(h.failed, 0) AS "failed_24h!",
+             coalesce(d.letters, 0) AS "dead_letters!"
+           FROM job_queues q
+           LEFT JOIN (
+             SELECT queue, count(*) FILTER (WHERE state = 'queued') AS depth,
+               count(*) FILTER (WHERE state = 'queued' AND run_at <= now()) AS due,
+               count(*) FILTER (WHERE state = 'running') AS running,
+               max(extract(epoch FROM now() - run_at)) FILTER (WHERE state = 'queued' AND run_at <= now()) AS oldest
+             FROM jobs GROUP BY queue
+           ) j ON j.queue = q.name
+           LEFT JOIN (
+             SELECT queue, count(*) AS failed FROM job_history
+             WHERE state = 'dead' AND finished_at > now() - interval '24 hours' GROUP BY queue
+           ) h ON h.queue = q.name
+           LEFT JOIN (SELECT queue, count(*) AS letters FROM job_dead_letters GROUP BY queue) d ON d.queue = q.name
+           ORDER BY q.name"#
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Pauses or resumes. False when there is no such queue.
+pub(in crate::jobs) async fn set_paused(conn: &mut PgConnection, queue: &str, paused: bool) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!("UPDATE job_queues SET paused = $2, updated_at = now() WHERE name = $1", queue, paused).execute(conn).await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Sets or lifts a queue's limits. False when there is no such queue.
+pub(in crate::jobs) async fn set_limits(
+    conn: &mut PgConnection,
+    queue: &str,
+    concurrency: Option<i32>,
+    rate_per_minute: Option<i32>,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
+        "UPDATE job_queues SET concurrency = $2, rate_per_minute = $3, updated_at = now() WHERE name = $1",
+        queue,
+        concurrency,
+        rate_per_minute,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Dead letters in all, and when the last one came, seconds ago.
+pub(in crate::jobs) async fn dead_letters(conn: &mut PgConnection) -> Result<(i64, Option<f64>), sqlx::Error> {
+    let row = sqlx::query!(
+        r#"SELECT count(*) AS "count!", extract(epoch FROM now() - max(died_at))::float8 AS latest FROM job_dead_letters"#
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok((row.count, row.latest))
+}
+
+/// Running jobs whose lease holds, over all workers.
+pub(in crate::jobs) async fn live_leases(conn: &mut PgConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM jobs WHERE state = 'running' AND leased_until > now()"#).fetch_one(conn).await
+}

@@ -1,0 +1,193 @@
+//! Taking jobs, keeping them, and finding those whose worker is lost. As role `system`.
+
+use std::time::Duration;
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::{
+    jobs::{JobId, Progress},
+    platform::{db, ids::OrgId},
+};
+
+/// A job that this worker holds.
+#[derive(Clone, Debug)]
+pub(in crate::jobs) struct Leased {
+    pub id: JobId,
+    pub org_id: Option<OrgId>,
+    pub queue: String,
+    pub kind: String,
+    pub attempt: i32,
+    pub max_attempts: i32,
+    /// Fencing token.
+    pub lease_no: i32,
+    /// From the time it could have run to the lease, seconds.
+    pub waited: f64,
+    /// `None` when retention has taken it.
+    pub payload: Option<serde_json::Value>,
+    pub request_id: Option<String>,
+}
+
+/// Who leases, and what.
+pub(in crate::jobs) struct LeaseRequest<'a> {
+    pub worker: Uuid,
+    pub queues: &'a [String],
+    pub kinds: &'a [String],
+    /// At most this many jobs.
+    pub slots: i64,
+    pub lease: Duration,
+}
+
+/// Leases due jobs in the order of `order_at`, within each queue's limits and one for each concurrency key. Empty also
+/// when other workers were leasing from the same queues just now.
+pub(in crate::jobs) async fn lease(conn: &mut PgConnection, request: &LeaseRequest<'_>) -> Result<Vec<Leased>, sqlx::Error> {
+    // The queue's row is the lock under which its limits are counted: counting and taking must not interleave with
+    // another worker's, and the second statement has to see what the holder before us committed. A worker that freezes
+    // here would hold up its queues, so the server ends its session after five seconds. Idle queues are not locked:
+    // an idle appliance writes nothing.
+    let open = sqlx::query!(
+        r#"SELECT q.name, set_config('idle_in_transaction_session_timeout', '5s', true) AS "guard!"
+           FROM job_queues q
+           WHERE q.name = ANY($1) AND NOT q.paused AND EXISTS (
+             SELECT FROM jobs j WHERE j.queue = q.name AND j.state = 'queued'
+               AND j.order_at <= now() + interval '9 minutes' AND j.run_at <= now())
+           ORDER BY q.name FOR UPDATE OF q SKIP LOCKED"#,
+        request.queues,
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    if open.is_empty() {
+        return Ok(Vec::new());
+    }
+    let open: Vec<String> = open.into_iter().map(|q| q.name).collect();
+    match take(conn, request, &open).await {
+        // Two queues share a concurrency key and were leased from at the same moment. Who lost looks again.
+        Err(error) if db::constraint(&error) == Some("jobs_concurrency_key_key") => Ok(Vec::new()),
+        other => other,
+    }
+}
+
+async fn take(conn: &mut PgConnection, request: &LeaseRequest<'_>, open: &[String]) -> Result<Vec<Leased>, sqlx::Error> {
+    // room: what each queue's limits leave (rate: GCRA with 6 s of burst, at least one job).
+    // due: candidates; of jobs with the same concurrency key only the first is one, and none while another runs.
+    let rows = sqlx::query!(
+        r#"WITH room AS MATERIALIZED (
+             SELECT q.name, greatest(0, least($4::bigint,
+               coalesce(q.concurrency - (SELECT count(*) FROM jobs r WHERE r.queue = q.name AND r.state = 'running'), $4),
+               coalesce(floor((greatest(60.0 / q.rate_per_minute, 6.0) - greatest(0, extract(epoch FROM q.rate_next_at - now())))
+                 * q.rate_per_minute / 60.0)::bigint, $4))) AS free
+             FROM job_queues q WHERE q.name = ANY($2)
+           ), due AS MATERIALIZED (
+             SELECT c.id, c.order_at,
+               row_number() OVER (PARTITION BY coalesce(c.concurrency_key, c.id::text) ORDER BY c.order_at, c.id) AS nth
+             FROM room CROSS JOIN LATERAL (
+               SELECT j.id, j.order_at, j.concurrency_key FROM jobs j
+               WHERE j.queue = room.name AND j.state = 'queued' AND j.run_at <= now()
+                 AND j.order_at <= now() + interval '9 minutes' AND j.kind = ANY($3)
+                 AND NOT EXISTS (SELECT FROM jobs r WHERE r.concurrency_key = j.concurrency_key AND r.state = 'running')
+                 AND NOT EXISTS (
+                   SELECT FROM jobs f WHERE f.concurrency_key = j.concurrency_key AND f.state = 'queued' AND f.queue = j.queue
+                     AND f.run_at <= now() AND f.kind = ANY($3) AND (f.order_at, f.id) < (j.order_at, j.id))
+               ORDER BY j.order_at, j.id LIMIT room.free FOR UPDATE OF j SKIP LOCKED
+             ) c
+           ), chosen AS MATERIALIZED (
+             SELECT id FROM due WHERE nth = 1 ORDER BY order_at, id LIMIT $4
+           ), leased AS (
+             UPDATE jobs j SET state = 'running', attempt = j.attempt + 1, lease_no = j.lease_no + 1, worker_id = $1,
+               leased_until = now() + make_interval(secs => $5), started_at = now(), progress = 0, progress_note = ''
+             FROM chosen WHERE j.id = chosen.id
+             RETURNING j.id, j.org_id, j.queue, j.kind, j.attempt, j.max_attempts, j.lease_no, j.run_at, j.created_at, j.order_at
+           ), spent AS (
+             UPDATE job_queues q SET rate_next_at = greatest(q.rate_next_at, now()) + n.started * make_interval(secs => 60.0 / q.rate_per_minute)
+             FROM (SELECT queue, count(*) AS started FROM leased GROUP BY queue) n
+             WHERE q.name = n.queue AND q.rate_per_minute IS NOT NULL
+           )
+           SELECT l.id AS "id!", l.org_id, l.queue AS "queue!", l.kind AS "kind!", l.attempt AS "attempt!",
+             l.max_attempts AS "max_attempts!", l.lease_no AS "lease_no!",
+             extract(epoch FROM now() - l.run_at)::float8 AS "waited!", p.payload AS "payload?", p.request_id
+           FROM leased l LEFT JOIN job_payloads p ON p.job_id = l.id AND p.created_at = l.created_at
+           ORDER BY l.order_at, l.id"#,
+        request.worker,
+        open,
+        request.kinds,
+        request.slots,
+        request.lease.as_secs_f64(),
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|r| Leased {
+            id: JobId(r.id),
+            org_id: r.org_id.map(OrgId),
+            queue: r.queue,
+            kind: r.kind,
+            attempt: r.attempt,
+            max_attempts: r.max_attempts,
+            lease_no: r.lease_no,
+            waited: r.waited,
+            payload: r.payload,
+            request_id: r.request_id,
+        })
+        .collect())
+}
+
+/// What a worker says about one of its jobs.
+pub(in crate::jobs) struct Beat {
+    pub id: JobId,
+    pub lease_no: i32,
+    pub progress: Progress,
+}
+
+/// A job that is still ours.
+pub(in crate::jobs) struct Held {
+    pub id: JobId,
+    pub cancel_requested: bool,
+}
+
+/// Extends leases; what is missing from the answer is no longer this worker's.
+pub(in crate::jobs) async fn heartbeat(conn: &mut PgConnection, beats: &[Beat], lease: Duration) -> Result<Vec<Held>, sqlx::Error> {
+    let ids: Vec<Uuid> = beats.iter().map(|b| b.id.0).collect();
+    let leases: Vec<i32> = beats.iter().map(|b| b.lease_no).collect();
+    let percents: Vec<i16> = beats.iter().map(|b| i16::from(b.progress.percent)).collect();
+    let notes: Vec<String> = beats.iter().map(|b| b.progress.note.clone()).collect();
+    let rows = sqlx::query!(
+        "UPDATE jobs j SET leased_until = now() + make_interval(secs => $5), progress = b.percent, progress_note = b.note
+         FROM unnest($1::uuid[], $2::integer[], $3::smallint[], $4::text[]) AS b (id, lease_no, percent, note)
+         WHERE j.id = b.id AND j.lease_no = b.lease_no AND j.state = 'running'
+         RETURNING j.id, j.cancel_requested",
+        &ids,
+        &leases,
+        &percents,
+        &notes,
+        lease.as_secs_f64(),
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|r| Held { id: JobId(r.id), cancel_requested: r.cancel_requested }).collect())
+}
+
+/// A running job whose lease ran out.
+pub(in crate::jobs) struct Expired {
+    pub id: JobId,
+    pub org_id: Option<OrgId>,
+    pub queue: String,
+    pub kind: String,
+    pub lease_no: i32,
+    pub attempt: i32,
+    pub max_attempts: i32,
+    pub worker_id: Uuid,
+    pub cancel_requested: bool,
+}
+
+/// Locks up to 100 jobs whose worker stopped answering, until the transaction ends.
+pub(in crate::jobs) async fn lock_expired(conn: &mut PgConnection) -> Result<Vec<Expired>, sqlx::Error> {
+    sqlx::query_as!(
+        Expired,
+        r#"SELECT id, org_id AS "org_id: OrgId", queue, kind, lease_no, attempt, max_attempts, worker_id AS "worker_id!", cancel_requested
+           FROM jobs WHERE state = 'running' AND leased_until < now()
+           ORDER BY leased_until LIMIT 100 FOR UPDATE SKIP LOCKED"#
+    )
+    .fetch_all(conn)
+    .await
+}

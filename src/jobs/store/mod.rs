@@ -1,0 +1,16 @@
+//! The only SQL of the queue. Functions that change a leased job name its fencing token and say whether it held.
+
+mod enqueue;
+mod gauges;
+mod lease;
+mod schedules;
+mod settle;
+mod view;
+
+pub use enqueue::enqueue;
+pub(super) use enqueue::{NewJob, insert};
+pub(super) use gauges::*;
+pub(super) use lease::*;
+pub(super) use schedules::*;
+pub(super) use settle::*;
+pub(super) use view::*;

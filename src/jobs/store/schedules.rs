@@ -1,0 +1,87 @@
+//! Cron's rows, queues' rows, and the partitions. As role `system`.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use crate::jobs::{JobId, registry::Schedule};
+
+/// The database's clock: hosts' clocks differ, and a schedule must not.
+pub(in crate::jobs) async fn now(conn: &mut PgConnection) -> Result<DateTime<Utc>, sqlx::Error> {
+    sqlx::query_scalar!(r#"SELECT now() AS "now!""#).fetch_one(conn).await
+}
+
+/// Makes the rows of queues that have none.
+pub(in crate::jobs) async fn ensure_queues(conn: &mut PgConnection, queues: &[String]) -> Result<(), sqlx::Error> {
+    sqlx::query!("INSERT INTO job_queues (name) SELECT unnest($1::text[]) ON CONFLICT (name) DO NOTHING", queues).execute(conn).await?;
+    Ok(())
+}
+
+/// Makes or updates a schedule's row; one that did not change keeps its next tick.
+pub(in crate::jobs) async fn upsert_schedule(conn: &mut PgConnection, schedule: &Schedule, next_at: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO job_schedules AS s (name, kind, cron, time_zone, catch_up, next_at) VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (name) DO UPDATE SET kind = $2, cron = $3, time_zone = $4, catch_up = $5, updated_at = now(),
+           next_at = CASE WHEN (s.cron, s.time_zone) = ($3, $4) THEN s.next_at ELSE $6 END
+         WHERE (s.kind, s.cron, s.time_zone, s.catch_up) <> ($2, $3, $4, $5)",
+        schedule.name,
+        schedule.kind,
+        schedule.cron.pattern(),
+        schedule.cron.zone(),
+        schedule.catch_up.as_str(),
+        next_at,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// A schedule whose tick has come.
+pub(in crate::jobs) struct DueSchedule {
+    pub name: String,
+    pub tick: DateTime<Utc>,
+    pub now: DateTime<Utc>,
+}
+
+/// Schedules among `names` whose tick has come.
+pub(in crate::jobs) async fn due_schedules(conn: &mut PgConnection, names: &[String]) -> Result<Vec<DueSchedule>, sqlx::Error> {
+    sqlx::query_as!(
+        DueSchedule,
+        r#"SELECT name, next_at AS tick, now() AS "now!" FROM job_schedules WHERE name = ANY($1) AND next_at <= now() ORDER BY name"#,
+        names,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Moves a schedule from `tick` to `next`, remembering the job it made, if any. True for exactly one caller.
+pub(in crate::jobs) async fn advance_schedule(
+    conn: &mut PgConnection,
+    name: &str,
+    tick: DateTime<Utc>,
+    next: DateTime<Utc>,
+    job: Option<JobId>,
+) -> Result<bool, sqlx::Error> {
+    let moved = sqlx::query!(
+        "UPDATE job_schedules SET next_at = $3, last_at = CASE WHEN $4::uuid IS NULL THEN last_at ELSE $2 END,
+           last_job_id = coalesce($4, last_job_id)
+         WHERE name = $1 AND next_at = $2",
+        name,
+        tick,
+        next,
+        job.map(|j| j.0),
+    )
+    .execute(conn)
+    .await?;
+    Ok(moved.rows_affected() > 0)
+}
+
+/// Makes coming partitions and drops those older than `days`; returns how many of each.
+pub(in crate::jobs) async fn maintain(conn: &mut PgConnection, days: i32) -> Result<(i32, i32), sqlx::Error> {
+    let done = sqlx::query!(
+        r#"SELECT created AS "created!", dropped AS "dropped!" FROM holdfast_jobs_maintain(make_interval(days => $1))"#,
+        days,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok((done.created, done.dropped))
+}

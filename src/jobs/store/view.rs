@@ -1,0 +1,169 @@
+//! Jobs as people look at them: what waits or runs and what has ended, as one list.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::{
+    jobs::{
+        JobId, JobState, JobSummary, Progress,
+        model::{Attempt, AttemptOutcome},
+    },
+    platform::ids::OrgId,
+};
+
+/// Which jobs; `None` is any.
+#[derive(Clone, Debug, Default)]
+pub(in crate::jobs) struct Filter {
+    /// Whose: `None` is the system's own.
+    pub org: Option<OrgId>,
+    pub state: Option<JobState>,
+    pub queue: Option<String>,
+    pub kind: Option<String>,
+    /// Text in the kind or the last error, or the beginning of the id.
+    pub search: Option<String>,
+    /// Older than this id.
+    pub before: Option<Uuid>,
+}
+
+struct Row {
+    id: Uuid,
+    org_id: Option<Uuid>,
+    queue: String,
+    kind: String,
+    state: String,
+    priority: i16,
+    attempts: i32,
+    max_attempts: i32,
+    percent: i16,
+    note: String,
+    cancel_requested: bool,
+    created_at: DateTime<Utc>,
+    run_at: DateTime<Utc>,
+    started_at: Option<DateTime<Utc>>,
+    finished_at: Option<DateTime<Utc>>,
+    last_error: Option<String>,
+}
+
+impl From<Row> for JobSummary {
+    fn from(r: Row) -> Self {
+        Self {
+            id: JobId(r.id),
+            org_id: r.org_id.map(OrgId),
+            queue: r.queue,
+            kind: r.kind,
+            // Both tables' check constraints allow nothing else.
+            state: r.state.parse().unwrap_or(JobState::Queued),
+            priority: r.priority,
+            attempts: r.attempts,
+            max_attempts: r.max_attempts,
+            progress: Progress { percent: u8::try_from(r.percent).unwrap_or_default(), note: r.note },
+            cancel_requested: r.cancel_requested,
+            created_at: r.created_at,
+            run_at: r.run_at,
+            started_at: r.started_at,
+            finished_at: r.finished_at,
+            last_error: r.last_error,
+        }
+    }
+}
+
+/// Newest first. Each table gives its own `limit` rows by index; the union is cut again.
+pub(in crate::jobs) async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> Result<Vec<JobSummary>, sqlx::Error> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"(SELECT id AS "id!", org_id, queue AS "queue!", kind AS "kind!", state AS "state!", priority AS "priority!",
+              attempt AS "attempts!", max_attempts AS "max_attempts!", progress AS "percent!", progress_note AS "note!",
+              cancel_requested AS "cancel_requested!", created_at AS "created_at!", run_at AS "run_at!", started_at,
+              NULL::timestamptz AS finished_at, last_error
+            FROM jobs
+            WHERE org_id IS NOT DISTINCT FROM $1 AND ($2::text IS NULL OR state = $2) AND ($3::text IS NULL OR queue = $3)
+              AND ($4::text IS NULL OR kind = $4) AND ($6::uuid IS NULL OR id < $6)
+              AND ($5::text IS NULL OR strpos(lower(kind || ' ' || coalesce(last_error, '')), lower($5)) > 0 OR starts_with(id::text, lower($5)))
+            ORDER BY id DESC LIMIT $7)
+           UNION ALL
+           (SELECT id, org_id, queue, kind, state, priority, attempts, max_attempts,
+              CASE state WHEN 'succeeded' THEN 100::smallint ELSE 0::smallint END, '', false, created_at, run_at, started_at, finished_at, last_error
+            FROM job_history
+            WHERE org_id IS NOT DISTINCT FROM $1 AND ($2::text IS NULL OR state = $2) AND ($3::text IS NULL OR queue = $3)
+              AND ($4::text IS NULL OR kind = $4) AND ($6::uuid IS NULL OR id < $6)
+              AND ($5::text IS NULL OR strpos(lower(kind || ' ' || coalesce(last_error, '')), lower($5)) > 0 OR starts_with(id::text, lower($5)))
+            ORDER BY id DESC LIMIT $7)
+           ORDER BY 1 DESC LIMIT $7"#,
+        filter.org.map(|o| o.0),
+        filter.state.map(JobState::as_str),
+        filter.queue,
+        filter.kind,
+        filter.search,
+        filter.before,
+        limit,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(Into::into).collect())
+}
+
+/// One job of `org` (`None`: the system's).
+pub(in crate::jobs) async fn get(conn: &mut PgConnection, org: Option<OrgId>, id: JobId) -> Result<Option<JobSummary>, sqlx::Error> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"SELECT id AS "id!", org_id, queue AS "queue!", kind AS "kind!", state AS "state!", priority AS "priority!",
+             attempt AS "attempts!", max_attempts AS "max_attempts!", progress AS "percent!", progress_note AS "note!",
+             cancel_requested AS "cancel_requested!", created_at AS "created_at!", run_at AS "run_at!", started_at,
+             NULL::timestamptz AS finished_at, last_error
+           FROM jobs WHERE id = $1 AND org_id IS NOT DISTINCT FROM $2
+           UNION ALL
+           SELECT id, org_id, queue, kind, state, priority, attempts, max_attempts,
+             CASE state WHEN 'succeeded' THEN 100::smallint ELSE 0::smallint END, '', false, created_at, run_at, started_at, finished_at, last_error
+           FROM job_history WHERE id = $1 AND org_id IS NOT DISTINCT FROM $2"#,
+        id.0,
+        org.map(|o| o.0),
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(Into::into))
+}
+
+/// A job's ended attempts, oldest first.
+pub(in crate::jobs) async fn attempts(conn: &mut PgConnection, id: JobId) -> Result<Vec<Attempt>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "SELECT attempt, outcome, started_at, finished_at, worker_id, error FROM job_attempts WHERE job_id = $1 ORDER BY lease_no",
+        id.0,
+    )
+    .fetch_all(conn)
+    .await?;
+    let outcome = |text: &str| match text {
+        "succeeded" => AttemptOutcome::Succeeded,
+        "cancelled" => AttemptOutcome::Cancelled,
+        "lost" => AttemptOutcome::Lost,
+        _ => AttemptOutcome::Failed,
+    };
+    Ok(rows
+        .into_iter()
+        .map(|r| Attempt {
+            attempt: r.attempt,
+            outcome: outcome(&r.outcome),
+            started_at: r.started_at,
+            finished_at: r.finished_at,
+            worker_id: r.worker_id,
+            error: r.error,
+        })
+        .collect())
+}
+
+/// What a job was given, and by which request: as long as its partition is kept.
+pub(in crate::jobs) async fn payload(
+    conn: &mut PgConnection,
+    id: JobId,
+    created_at: DateTime<Utc>,
+) -> Result<Option<(serde_json::Value, Option<String>)>, sqlx::Error> {
+    let row = sqlx::query!("SELECT payload, request_id FROM job_payloads WHERE job_id = $1 AND created_at = $2", id.0, created_at)
+        .fetch_optional(conn)
+        .await?;
+    Ok(row.map(|r| (r.payload, r.request_id)))
+}
+
+/// Whether the job is among the dead letters.
+pub(in crate::jobs) async fn is_dead_letter(conn: &mut PgConnection, id: JobId) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM job_dead_letters WHERE job_id = $1) AS "exists!""#, id.0).fetch_one(conn).await
+}

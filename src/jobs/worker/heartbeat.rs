@@ -1,0 +1,88 @@
+//! Keeps this worker's leases, in one statement for all of them.
+
+use std::sync::{Arc, PoisonError};
+
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{HEARTBEAT, LEASE, Steady, Stop, Worker};
+use crate::{
+    jobs::{
+        JobId, JobsError,
+        store::{self, Beat, Held},
+    },
+    platform::db::DbError,
+};
+
+/// Beats until the shutdown has begun and nothing runs any more: draining jobs keep their leases too.
+pub(super) async fn run(worker: Arc<Worker>) {
+    let soft = worker.lifecycle.soft();
+    let mut errors = Steady::new("extend leases");
+    loop {
+        if soft.is_cancelled() {
+            // The last jobs may end at any moment; the tracker should not wait for a whole beat then.
+            let _ = timeout(HEARTBEAT, worker.freed.notified()).await;
+        } else {
+            tokio::select! { () = sleep(HEARTBEAT) => {}, () = soft.cancelled() => {} }
+        }
+        if worker.running().is_empty() {
+            if soft.is_cancelled() {
+                return;
+            }
+            continue;
+        }
+        let sent = Instant::now();
+        if let Some((asked, held)) = errors.watch(beat(&worker).await) {
+            worker.pulse.beaten();
+            apply(&worker, &asked, &held, sent);
+        }
+        give_up_expired(&worker);
+    }
+}
+
+/// Extends the leases; returns what was asked for and what holds.
+async fn beat(worker: &Worker) -> Result<(Vec<(JobId, i32)>, Vec<Held>), JobsError> {
+    let beats: Vec<Beat> = worker
+        .running()
+        .iter()
+        .map(|(id, job)| Beat {
+            id: *id,
+            lease_no: job.lease_no,
+            progress: job.progress.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        })
+        .collect();
+    let extend = async {
+        let mut tx = worker.jobs.db().system().await?;
+        let held = store::heartbeat(&mut tx, &beats, LEASE).await?;
+        tx.commit().await?;
+        Ok(held)
+    };
+    // A server that neither answers nor breaks the connection must not cost us the next chance.
+    let held = timeout(2 * HEARTBEAT, extend).await.unwrap_or_else(|_| Err(DbError::from(sqlx::Error::PoolTimedOut).into()))?;
+    Ok((beats.iter().map(|b| (b.id, b.lease_no)).collect(), held))
+}
+
+fn apply(worker: &Worker, asked: &[(JobId, i32)], held: &[Held], sent: Instant) {
+    let running = worker.running();
+    for (id, lease_no) in asked {
+        // It may have ended, or been leased anew, while the statement was under way.
+        let Some(job) = running.get(id).filter(|job| job.lease_no == *lease_no) else { continue };
+        match held.iter().find(|h| h.id == *id) {
+            Some(answer) => {
+                *job.confirmed.lock().unwrap_or_else(PoisonError::into_inner) = sent;
+                if answer.cancel_requested {
+                    job.stop(Stop::Cancelled);
+                }
+            }
+            None => job.stop(Stop::Lost),
+        }
+    }
+}
+
+/// Stops attempts whose lease must have run out while the database could not be reached: another worker may have them.
+fn give_up_expired(worker: &Worker) {
+    for job in worker.running().values() {
+        if job.confirmed.lock().unwrap_or_else(PoisonError::into_inner).elapsed() > LEASE {
+            job.stop(Stop::Lost);
+        }
+    }
+}

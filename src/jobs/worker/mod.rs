@@ -1,0 +1,267 @@
+//! The worker of this process: leases jobs, runs them, keeps their leases, and looks after the queue.
+//!
+//! Three loops and a task for each running job, all tracked by the lifecycle:
+//! [`lease_loop`] takes jobs and, at shutdown, drains; [`heartbeat`] extends leases in one batch and learns of
+//! cancellations and lost leases; [`upkeep`] fires schedules, rescues jobs of lost workers, and refreshes gauges.
+//! A database that is away stops none of them: each tries again.
+
+mod heartbeat;
+mod pulse;
+mod run;
+mod upkeep;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+pub(super) use pulse::Pulse;
+pub(super) use upkeep::{fire_schedules, rescue};
+
+use super::{
+    JobId, Jobs, JobsError, Progress, Registry,
+    store::{self, LeaseRequest, Leased},
+    wake,
+};
+use crate::platform::{crypto, db::DbError, lifecycle::Lifecycle};
+
+/// How long a lease holds without a heartbeat. A lost worker's job runs again this much later, plus one rescue round.
+pub(super) const LEASE: Duration = Duration::from_secs(30);
+/// Six chances to keep a lease, and how long a cancellation takes to be heard.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+/// How long an attempt that is asked to stop may take to do so.
+const CANCEL_GRACE: Duration = Duration::from_secs(5);
+/// After a hint the commit that it announces may take a moment: look at these times, then at the poll interval.
+const EAGER: [Duration; 4] = [Duration::from_millis(5), Duration::from_millis(25), Duration::from_millis(100), Duration::from_millis(300)];
+
+/// Why an attempt is to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stop {
+    /// Somebody cancelled the job.
+    Cancelled,
+    /// The process ends.
+    Cut,
+    /// The lease is no longer ours.
+    Lost,
+}
+
+/// A job that runs here.
+#[derive(Debug)]
+struct Running {
+    lease_no: i32,
+    /// What the handler sees.
+    cancel: CancellationToken,
+    stop: tokio::sync::watch::Sender<Option<Stop>>,
+    progress: Arc<Mutex<Progress>>,
+    /// When the lease was last known to hold: begin of the request that said so.
+    confirmed: Mutex<Instant>,
+}
+
+impl Running {
+    fn new(lease_no: i32, confirmed: Instant) -> Self {
+        let stop = tokio::sync::watch::Sender::new(None);
+        Self { lease_no, cancel: CancellationToken::new(), stop, progress: Arc::default(), confirmed: Mutex::new(confirmed) }
+    }
+
+    /// Asks the attempt to stop; a lost lease overrules other reasons.
+    fn stop(&self, why: Stop) {
+        self.stop.send_if_modified(|stop| {
+            let change = stop.is_none() || (why == Stop::Lost && *stop != Some(why));
+            if change {
+                *stop = Some(why);
+            }
+            change
+        });
+        self.cancel.cancel();
+    }
+}
+
+/// What the loops share.
+struct Worker {
+    jobs: Jobs,
+    registry: Registry,
+    /// Random for each start, so that a restarted process is never taken for the lost one.
+    id: Uuid,
+    queues: Vec<String>,
+    kinds: Vec<String>,
+    lifecycle: Lifecycle,
+    running: Mutex<HashMap<JobId, Arc<Running>>>,
+    /// A job ended here.
+    freed: Notify,
+    pulse: Arc<Pulse>,
+}
+
+/// Starts the loops.
+pub(super) fn start(jobs: Jobs, registry: Registry, lifecycle: &Lifecycle) -> Arc<Pulse> {
+    let pulse = Arc::new(Pulse::new());
+    let worker = Arc::new(Worker {
+        id: Uuid::from_bytes(crypto::random_bytes()),
+        queues: registry.queues().into_iter().map(str::to_owned).collect(),
+        kinds: registry.kinds.keys().map(|k| (*k).to_owned()).collect(),
+        lifecycle: lifecycle.clone(),
+        running: Mutex::default(),
+        freed: Notify::new(),
+        pulse: pulse.clone(),
+        registry,
+        jobs,
+    });
+    tracing::info!(worker_id = %worker.id, queues = ?worker.queues, slots = worker.jobs.config().slots(), "worker started");
+    lifecycle.spawn("jobs.worker", async move {
+        if worker.prepare().await {
+            worker.lifecycle.spawn("jobs.heartbeat", heartbeat::run(worker.clone()));
+            worker.lifecycle.spawn("jobs.upkeep", upkeep::run(worker.clone()));
+            lease_loop(&worker).await;
+            drain(&worker).await;
+        }
+    });
+    pulse
+}
+
+impl Worker {
+    fn running(&self) -> MutexGuard<'_, HashMap<JobId, Arc<Running>>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes down the queues and schedules, and makes this week's partitions. Waits for the database; false when the
+    /// process is asked to end meanwhile.
+    async fn prepare(&self) -> bool {
+        let mut errors = Steady::new("prepare the queue");
+        loop {
+            if errors.watch(upkeep::prepare(self).await).is_some() {
+                return true;
+            }
+            tokio::select! {
+                () = self.lifecycle.soft().cancelled() => return false,
+                () = sleep(Duration::from_secs(1)) => {}
+            }
+        }
+    }
+
+    async fn lease(&self, slots: usize) -> Result<Vec<Leased>, JobsError> {
+        let mut tx = self.jobs.db().system().await?;
+        let request = LeaseRequest {
+            worker: self.id,
+            queues: &self.queues,
+            kinds: &self.kinds,
+            slots: i64::try_from(slots).unwrap_or(i64::MAX),
+            lease: LEASE,
+        };
+        let leased = store::lease(&mut tx, &request).await?;
+        tx.commit().await?;
+        Ok(leased)
+    }
+}
+
+/// Takes jobs while there is room, until the shutdown begins.
+async fn lease_loop(worker: &Arc<Worker>) {
+    let soft = worker.lifecycle.soft().clone();
+    let mut hints = wake::listen();
+    let mut errors = Steady::new("lease jobs");
+    let mut eager = EAGER.iter();
+    while !soft.is_cancelled() {
+        let room = worker.jobs.config().slots().saturating_sub(worker.running().len());
+        if room == 0 {
+            tokio::select! { () = soft.cancelled() => break, () = worker.freed.notified() => {} }
+            continue;
+        }
+        let asked = Instant::now();
+        // Not dropped half-way at shutdown: a lease that is committed but not run would have to wait for its rescue.
+        let found = errors.watch(worker.lease(room).await);
+        let taken = found.as_ref().map_or(0, Vec::len);
+        if found.is_some() {
+            worker.pulse.polled(taken);
+        }
+        for job in found.into_iter().flatten() {
+            run::spawn(worker, job, asked);
+        }
+        let wait = if taken == room {
+            Duration::ZERO
+        } else if taken > 0 {
+            // There may be more behind what a concurrency key or another worker's lock held back.
+            EAGER[1]
+        } else {
+            eager.next().copied().unwrap_or_else(|| jittered(worker.jobs.config().poll_interval()))
+        };
+        tokio::select! {
+            () = soft.cancelled() => break,
+            () = sleep(wait) => {}
+            _ = hints.changed() => { eager = EAGER.iter(); sleep(EAGER[0]).await; }
+            // Something may have waited for a limit or a key. A burst of endings is one look.
+            () = worker.freed.notified() => sleep(EAGER[0]).await,
+        }
+    }
+}
+
+/// 75 to 125 % of `interval`: workers that were started together, or stopped by the same outage, would otherwise ask
+/// the database at the same instants for ever.
+fn jittered(interval: Duration) -> Duration {
+    interval.mul_f64(0.75 + crypto::random_unit() / 2.0)
+}
+
+/// Lets what runs finish; what takes too long is asked to stop and goes back to the queue for another worker.
+async fn drain(worker: &Worker) {
+    let all_ended = async {
+        loop {
+            // Listens before it looks: an ending in between is not missed.
+            let ended = worker.freed.notified();
+            if worker.running().is_empty() {
+                break;
+            }
+            ended.await;
+        }
+    };
+    tokio::pin!(all_ended);
+    let patience = Duration::from_secs(worker.jobs.config().drain_seconds);
+    if timeout(patience, &mut all_ended).await.is_err() {
+        let left: Vec<_> = worker.running().values().cloned().collect();
+        tracing::warn!(jobs = left.len(), "giving running jobs back to the queue");
+        left.iter().for_each(|job| job.stop(Stop::Cut));
+        all_ended.await;
+    }
+    tracing::info!(worker_id = %worker.id, "worker drained");
+}
+
+/// Says once that something fails and once that it works again, however often it is tried meanwhile.
+struct Steady {
+    what: &'static str,
+    failing: bool,
+}
+
+impl Steady {
+    fn new(what: &'static str) -> Self {
+        Self { what, failing: false }
+    }
+
+    fn watch<T>(&mut self, result: Result<T, JobsError>) -> Option<T> {
+        match result {
+            Ok(value) => {
+                if self.failing {
+                    tracing::info!("worker can {} again", self.what);
+                }
+                self.failing = false;
+                Some(value)
+            }
+            Err(error) => {
+                if !self.failing {
+                    let unavailable = matches!(&error, JobsError::Db(e) if DbError::is_unavailable(e));
+                    let error = anyhow::Error::new(error);
+                    if unavailable {
+                        tracing::warn!(error = format!("{error:#}"), "worker cannot {}: trying again", self.what);
+                    } else {
+                        tracing::error!(error = format!("{error:#}"), "worker cannot {}: trying again", self.what);
+                    }
+                }
+                self.failing = true;
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! One attempt: run the handler, then say how it ended, with one log line and one observation whatever happened.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures::FutureExt as _;
+use tokio::time::{Instant, sleep, timeout};
+use tracing::Instrument as _;
+
+use super::{CANCEL_GRACE, Running, Stop, Worker};
+use crate::{
+    jobs::{
+        JobContext, JobError, JobState, JobsError,
+        metrics::{FinishedLabels, Outcome, QueueLabels},
+        model::AttemptOutcome,
+        registry::Kind,
+        store::{self, Ended, Leased},
+    },
+    platform::crypto,
+};
+
+/// The longest wait between attempts.
+const MAX_BACKOFF: Duration = Duration::from_secs(3600);
+
+/// Runs a leased job as a task of its own.
+pub(super) fn spawn(worker: &Arc<Worker>, job: Leased, leased: Instant) {
+    let running = Arc::new(Running::new(job.lease_no, leased));
+    worker.running().insert(job.id, running.clone());
+    let span = tracing::info_span!(
+        "job", otel.name = format!("job.{}", job.kind), kind = job.kind, job_id = %job.id,
+        org_id = job.org_id.map(tracing::field::display), attempt = job.attempt, request_id = job.request_id,
+    );
+    let owner = worker.clone();
+    worker.lifecycle.spawn("job", async move { attempt(&owner, &job, &running).await }.instrument(span));
+}
+
+async fn attempt(worker: &Worker, job: &Leased, running: &Arc<Running>) {
+    let Some((queue, kind)) = worker.registry.kinds.get(job.kind.as_str()).map(|kind| (kind.queue, kind)) else {
+        // The lease asks for registered kinds only.
+        return;
+    };
+    let metrics = worker.jobs.metrics();
+    metrics.started.get_or_create(&QueueLabels { queue }).inc();
+    metrics.wait.get_or_create(&QueueLabels { queue }).observe(job.waited.max(0.0));
+    let begun = Instant::now();
+    let (ending, error) = run(kind, job, running).await;
+    let took = begun.elapsed();
+    let outcome = settle(worker, job, running, ending, error.as_deref()).await;
+
+    // Another lease of the same job may have begun here meanwhile: that one stays.
+    let mut map = worker.running();
+    if map.get(&job.id).is_some_and(|r| Arc::ptr_eq(r, running)) {
+        map.remove(&job.id);
+    }
+    drop(map);
+    worker.pulse.finished();
+    worker.freed.notify_waiters();
+    metrics.finished.get_or_create(&FinishedLabels { queue, outcome }).inc();
+    metrics.duration.get_or_create(&QueueLabels { queue }).observe(took.as_secs_f64());
+    report(worker, job, outcome, took, error.as_deref().unwrap_or_default());
+}
+
+/// How an attempt ended, as far as the job's code goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    Succeeded,
+    Retry(Duration),
+    Dead,
+    Cancelled,
+    Snoozed(Duration),
+    Released,
+    Lost,
+}
+
+/// Runs the handler to its end, or to the end of its time, or until it is told to stop.
+async fn run(kind: &Kind, job: &Leased, running: &Running) -> (Ending, Option<String>) {
+    let Some(payload) = job.payload.clone() else {
+        return (Ending::Dead, Some("the payload has been deleted by retention".to_owned()));
+    };
+    let context = JobContext {
+        job_id: job.id,
+        org_id: job.org_id,
+        attempt: job.attempt,
+        max_attempts: job.max_attempts,
+        cancel: running.cancel.clone(),
+        progress: running.progress.clone(),
+    };
+    let work = timeout(kind.timeout, AssertUnwindSafe(async { (kind.run)(context, payload).await }).catch_unwind());
+    tokio::pin!(work);
+    let mut stops = running.stop.subscribe();
+    let result = tokio::select! {
+        biased;
+        result = &mut work => Some(result),
+        _ = stops.wait_for(Option::is_some) => None,
+    };
+    let result = match result {
+        Some(result) => Some(result),
+        // A lost job may be another worker's already: every moment longer, two of them work on the same thing.
+        None if *running.stop.borrow() == Some(Stop::Lost) => None,
+        None => tokio::select! {
+            result = &mut work => Some(result),
+            () = sleep(CANCEL_GRACE) => None,
+            _ = stops.wait_for(|stop| *stop == Some(Stop::Lost)) => None,
+        },
+    };
+    // Whoever waits for the token inside spawned work must learn of a timeout as well.
+    running.cancel.cancel();
+    let result = match result {
+        None => None,
+        Some(Err(_)) => Some(Err(JobError::Retry(anyhow::anyhow!("timed out after {} s", kind.timeout.as_secs_f64())))),
+        Some(Ok(Err(panic))) => Some(Err(JobError::Retry(anyhow::anyhow!("panicked: {}", panic_text(&*panic))))),
+        Some(Ok(Ok(result))) => Some(result),
+    };
+    judge(result, *running.stop.borrow(), job, kind.backoff)
+}
+
+/// What an attempt's result means, given why it was told to stop, if it was.
+fn judge(result: Option<Result<(), JobError>>, stop: Option<Stop>, job: &Leased, backoff: Duration) -> (Ending, Option<String>) {
+    match (stop, result) {
+        (Some(Stop::Lost), _) => (Ending::Lost, Some("the lease was lost".to_owned())),
+        (_, Some(Ok(()))) => (Ending::Succeeded, None),
+        (Some(Stop::Cancelled), _) => (Ending::Cancelled, None),
+        (_, Some(Err(JobError::Permanent(error)))) => (Ending::Dead, Some(chain(&error))),
+        (Some(Stop::Cut), _) | (None, None) => (Ending::Released, None),
+        (None, Some(Err(JobError::Snooze(wait)))) => (Ending::Snoozed(wait), None),
+        (None, Some(Err(JobError::Retry(error)))) if job.attempt >= job.max_attempts => (Ending::Dead, Some(chain(&error))),
+        (None, Some(Err(JobError::Retry(error)))) => (Ending::Retry(delay(backoff, job.attempt)), Some(chain(&error))),
+    }
+}
+
+/// The chain of causes on one line, fit for a PostgreSQL text (which holds no NUL), at most 8 000 characters.
+fn chain(error: &anyhow::Error) -> String {
+    format!("{error:#}").chars().filter(|c| *c != '\0').take(8000).collect()
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
+}
+
+/// Exponential backoff before the attempt after number `attempt`, with half of it random: jobs that failed together
+/// (a provider was down) must not all come back together.
+pub(in crate::jobs) fn delay(backoff: Duration, attempt: i32) -> Duration {
+    let doublings = u32::try_from(attempt - 1).unwrap_or_default().min(20);
+    let full = backoff.saturating_mul(1 << doublings).min(MAX_BACKOFF);
+    full.mul_f64(0.5 + crypto::random_unit() / 2.0)
+}
+
+/// Tells the queue. While the database is away this goes on trying: the work is done, and forgetting that would do it
+/// twice. The heartbeat keeps or gives up the lease meanwhile.
+async fn settle(worker: &Worker, job: &Leased, running: &Running, ending: Ending, error: Option<&str>) -> Outcome {
+    let mut wait = Duration::from_millis(100);
+    for tries in 1.. {
+        if *running.stop.borrow() == Some(Stop::Lost) {
+            break;
+        }
+        let failure = match write(worker, job, ending, error).await {
+            Ok(Some(outcome)) => return outcome,
+            // Fenced off: somebody else has the job.
+            Ok(None) => break,
+            Err(failure) => failure,
+        };
+        let unavailable = matches!(&failure, JobsError::Db(e) if e.is_unavailable());
+        let failure = anyhow::Error::new(failure);
+        if unavailable {
+            tracing::warn!(error = format!("{failure:#}"), "cannot write down how the job ended: trying again");
+        } else if tries >= 5 {
+            // Nothing that waiting would change. The lease runs out and the job is rescued.
+            tracing::error!(error = format!("{failure:#}"), "cannot write down how the job ended: giving up");
+            break;
+        }
+        sleep(wait).await;
+        wait = (wait * 2).min(Duration::from_secs(2));
+    }
+    Outcome::Lost
+}
+
+/// `None` when the lease no longer held.
+async fn write(worker: &Worker, job: &Leased, ending: Ending, error: Option<&str>) -> Result<Option<Outcome>, JobsError> {
+    let ended = |outcome| Ended { id: job.id, lease_no: job.lease_no, outcome, error };
+    let mut tx = worker.jobs.db().system().await?;
+    let (held, outcome) = match ending {
+        Ending::Succeeded => (store::finish(&mut tx, ended(AttemptOutcome::Succeeded), JobState::Succeeded).await?, Outcome::Succeeded),
+        Ending::Cancelled => (store::finish(&mut tx, ended(AttemptOutcome::Cancelled), JobState::Cancelled).await?, Outcome::Cancelled),
+        Ending::Dead => (store::finish(&mut tx, ended(AttemptOutcome::Failed), JobState::Dead).await?, Outcome::Dead),
+        Ending::Retry(wait) => (store::retry(&mut tx, ended(AttemptOutcome::Failed), wait).await?, Outcome::Retried),
+        Ending::Snoozed(wait) => (store::release(&mut tx, job.id, job.lease_no, wait).await?, Outcome::Snoozed),
+        Ending::Released => (store::release(&mut tx, job.id, job.lease_no, Duration::ZERO).await?, Outcome::Released),
+        Ending::Lost => return Ok(None),
+    };
+    tx.commit().await?;
+    Ok(held.then_some(outcome))
+}
+
+/// The wide log line of an attempt.
+fn report(worker: &Worker, job: &Leased, outcome: Outcome, took: Duration, error: &str) {
+    macro_rules! line {
+        ($level:ident) => {
+            tracing::$level!(
+                target: "holdfast::job", job_id = %job.id, kind = job.kind, queue = job.queue,
+                org_id = job.org_id.map(tracing::field::display), request_id = job.request_id, worker_id = %worker.id,
+                attempt = job.attempt, max_attempts = job.max_attempts, lease_no = job.lease_no, outcome = outcome.as_str(),
+                duration_ms = took.as_secs_f64() * 1e3, wait_ms = job.waited * 1e3, error, "job"
+            )
+        };
+    }
+    match outcome {
+        Outcome::Dead => line!(error),
+        Outcome::Retried | Outcome::Lost => line!(warn),
+        _ => line!(info),
+    }
+}

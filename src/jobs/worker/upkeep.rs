@@ -1,0 +1,150 @@
+//! What keeps the queue going beside running jobs: schedules, rescue of lost workers' jobs, gauges.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::{Instant, sleep};
+
+use super::{Steady, Worker, jittered};
+use crate::{
+    jobs::{
+        Enqueue, JobId, JobState, Jobs, JobsError, Registry,
+        metrics::QueueLabels,
+        model::AttemptOutcome,
+        schedule,
+        store::{self, Ended, Expired, NewJob},
+        wake,
+    },
+    platform::db::Tx,
+};
+
+/// A cron tick is at most this late.
+const TICK: Duration = Duration::from_secs(1);
+/// A lost worker's job is found at most this long after its lease ran out.
+const RESCUE: Duration = Duration::from_secs(3);
+/// One look at the queues' figures; Prometheus usually asks each 15 s.
+const GAUGES: Duration = Duration::from_secs(10);
+
+/// Runs until the shutdown begins.
+pub(super) async fn run(worker: Arc<Worker>) {
+    let (mut schedules, mut rescues, mut gauges) =
+        (Steady::new("fire schedules"), Steady::new("rescue jobs"), Steady::new("read the queues' figures"));
+    let (mut rescued, mut counted) = (None::<Instant>, None::<Instant>);
+    let is_due = |last: Option<Instant>, every: Duration| last.is_none_or(|at| at.elapsed() >= every);
+    while !worker.lifecycle.soft().is_cancelled() {
+        schedules.watch(fire_schedules(&worker.jobs, &worker.registry).await);
+        if is_due(rescued, RESCUE) {
+            rescues.watch(rescue(&worker.jobs, &worker.registry).await);
+            rescued = Some(Instant::now());
+        }
+        if is_due(counted, GAUGES) {
+            gauges.watch(refresh_gauges(&worker).await);
+            counted = Some(Instant::now());
+        }
+        tokio::select! { () = worker.lifecycle.soft().cancelled() => {}, () = sleep(jittered(TICK)) => {} }
+    }
+}
+
+/// Makes the rows that the worker needs.
+pub(super) async fn prepare(worker: &Worker) -> Result<(), JobsError> {
+    // The partitions may wait for a backup's locks, and there is a default partition: not worth failing for.
+    if let Err(error) = worker.jobs.maintain().await {
+        tracing::debug!(error = format!("{:#}", anyhow::Error::new(error)), "partitions not made now; jobs.maintain will");
+    }
+    let mut tx = worker.jobs.db().system().await?;
+    store::ensure_queues(&mut tx, &worker.queues).await?;
+    let now = store::now(&mut tx).await?;
+    for schedule in &worker.registry.schedules {
+        store::upsert_schedule(&mut tx, schedule, schedule.cron.next(now)?).await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Enqueues the jobs of schedules whose tick has come; of all workers that see the same tick, one does. Returns how
+/// many this one enqueued.
+pub(in crate::jobs) async fn fire_schedules(jobs: &Jobs, registry: &Registry) -> Result<usize, JobsError> {
+    if registry.schedules.is_empty() {
+        return Ok(0);
+    }
+    let names: Vec<String> = registry.schedules.iter().map(|s| s.name.to_owned()).collect();
+    let mut tx = jobs.db().system().await?;
+    let due = store::due_schedules(&mut tx, &names).await?;
+    tx.commit().await?;
+    let mut fired = 0;
+    for due in due {
+        let Some(schedule) = registry.schedules.iter().find(|s| s.name == due.name) else { continue };
+        let next = schedule.cron.next(due.now)?;
+        // The tick's job and the step to the next tick commit together, and only one transaction makes the step.
+        let mut tx = jobs.db().system().await?;
+        let id = schedule::fires(due.tick, due.now, schedule.catch_up).then(|| JobId::generate(jobs.clock()));
+        if !store::advance_schedule(&mut tx, schedule.name, due.tick, next, id).await? {
+            continue;
+        }
+        if let Some(id) = id {
+            let (kind, queue, max_attempts) = (schedule.kind, schedule.queue, schedule.max_attempts);
+            let job = NewJob { id, org: None, queue, kind, max_attempts, payload: schedule.payload.clone() };
+            store::insert(&mut tx, &job, &Enqueue::default()).await?;
+            fired += 1;
+        }
+        tx.commit().await?;
+        if id.is_some() {
+            crate::jobs::metrics::enqueued(schedule.queue);
+            wake::hint();
+        } else {
+            tracing::warn!(schedule = schedule.name, tick = %due.tick, "missed a tick while no worker ran");
+        }
+    }
+    Ok(fired)
+}
+
+/// Takes jobs away from workers that stopped answering: they run again, or are over if they may not. Returns how many.
+pub(in crate::jobs) async fn rescue(jobs: &Jobs, registry: &Registry) -> Result<usize, JobsError> {
+    let mut tx = jobs.db().system().await?;
+    let expired = store::lock_expired(&mut tx).await?;
+    for job in &expired {
+        settle_expired(&mut tx, job).await?;
+    }
+    tx.commit().await?;
+    for job in &expired {
+        if let Some(queue) = registry.queues().into_iter().find(|q| *q == job.queue) {
+            jobs.metrics().leases_expired.get_or_create(&QueueLabels { queue }).inc();
+        }
+        tracing::warn!(
+            job_id = %job.id, kind = job.kind, org_id = job.org_id.map(tracing::field::display), attempt = job.attempt,
+            lost_worker_id = %job.worker_id, "lease expired: the worker is lost"
+        );
+    }
+    if !expired.is_empty() {
+        wake::hint();
+    }
+    Ok(expired.len())
+}
+
+async fn settle_expired(tx: &mut Tx, job: &Expired) -> Result<bool, sqlx::Error> {
+    let error = "the worker stopped answering and its lease expired";
+    let ended = Ended { id: job.id, lease_no: job.lease_no, outcome: AttemptOutcome::Lost, error: Some(error) };
+    if job.cancel_requested {
+        store::finish(tx, ended, JobState::Cancelled).await
+    } else if job.attempt >= job.max_attempts {
+        // A job that takes its process down with it must not do so for ever.
+        store::finish(tx, ended, JobState::Dead).await
+    } else {
+        store::retry(tx, ended, Duration::ZERO).await
+    }
+}
+
+async fn refresh_gauges(worker: &Worker) -> Result<(), JobsError> {
+    let mut tx = worker.jobs.db().system().await?;
+    let queues = store::queues(&mut tx).await?;
+    tx.commit().await?;
+    for name in worker.registry.queues() {
+        worker.jobs.metrics().gauges(name, queues.iter().find(|q| q.name == name));
+    }
+    // Limits, and keys that run elsewhere, may hold jobs back rightly: only idle queues without limits count.
+    let waiting = queues.iter().any(|q| {
+        let free = !q.paused && q.running == 0 && q.rate_per_minute.is_none() && worker.queues.contains(&q.name);
+        free && q.due > 0
+    });
+    worker.pulse.due(waiting && worker.running().is_empty());
+    Ok(())
+}
