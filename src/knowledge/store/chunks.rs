@@ -1,4 +1,4 @@
-//! `knowledge_chunks`: the passages and their vectors
+//! `knowledge_chunks`: the passages
 
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -85,93 +85,61 @@ pub async fn get(conn: &mut PgConnection, document: DocumentId, id: ChunkId) -> 
     .await
 }
 
-/// Gives passages of a document the vectors that the same text has elsewhere in the organisation.
-pub async fn copy_known_embeddings(conn: &mut PgConnection, document: DocumentId, model: &str) -> sqlx::Result<u64> {
-    let done = sqlx::query!(
-        "UPDATE knowledge_chunks c SET embedding = k.embedding, embedding_model = k.embedding_model \
-         FROM (SELECT DISTINCT ON (text_sha256) text_sha256, embedding, embedding_model FROM knowledge_chunks \
-               WHERE embedding_model = $2 AND embedding IS NOT NULL \
-                 AND text_sha256 IN (SELECT text_sha256 FROM knowledge_chunks WHERE document_id = $1) \
-               ORDER BY text_sha256) k \
-         WHERE c.document_id = $1 AND c.text_sha256 = k.text_sha256 AND c.embedding_model IS DISTINCT FROM $2",
-        document.0,
-        model,
-    )
-    .execute(conn)
-    .await?;
-    Ok(done.rows_affected())
-}
-
 /// A passage on its way into the index.
 pub struct Pending {
     pub id: ChunkId,
     pub heading: Vec<String>,
     pub text: String,
-    pub embedding: Option<Vec<f32>>,
 }
 
-/// The next passages of a document without a vector of `model`.
-pub async fn without_embedding(conn: &mut PgConnection, document: DocumentId, model: &str, limit: i64) -> sqlx::Result<Vec<Pending>> {
+/// The next passages of a document that are not in the index of `generation`.
+pub async fn unindexed(conn: &mut PgConnection, document: DocumentId, generation: i64, limit: i64) -> sqlx::Result<Vec<Pending>> {
     sqlx::query_as!(
         Pending,
-        r#"SELECT id AS "id: ChunkId", heading, text, NULL::real[] AS "embedding: Vec<f32>" FROM knowledge_chunks
-           WHERE document_id = $1 AND embedding_model IS DISTINCT FROM $2 ORDER BY ordinal LIMIT $3"#,
-        document.0,
-        model,
-        limit,
-    )
-    .fetch_all(conn)
-    .await
-}
-
-/// Keeps vectors, each of `dims` numbers; passages that are gone meanwhile are passed over.
-pub async fn set_embeddings(
-    conn: &mut PgConnection,
-    ids: &[ChunkId],
-    vectors: &[Vec<f32>],
-    dims: usize,
-    model: &str,
-) -> sqlx::Result<()> {
-    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-    let flat: Vec<f32> = vectors.iter().flatten().copied().collect();
-    sqlx::query!(
-        "UPDATE knowledge_chunks c SET embedding = ($2::real[])[(u.n::int - 1) * $3::int + 1 : u.n::int * $3::int], embedding_model = $4 \
-         FROM unnest($1::uuid[]) WITH ORDINALITY AS u(id, n) WHERE c.id = u.id",
-        &ids,
-        &flat,
-        i32::try_from(dims).unwrap_or(i32::MAX),
-        model,
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-/// The next passages of a document that are embedded with `model` and not in the index of `generation`.
-pub async fn unindexed(
-    conn: &mut PgConnection,
-    document: DocumentId,
-    generation: i64,
-    model: &str,
-    limit: i64,
-) -> sqlx::Result<Vec<Pending>> {
-    sqlx::query_as!(
-        Pending,
-        r#"SELECT id AS "id: ChunkId", heading, text, embedding AS "embedding: Vec<f32>" FROM knowledge_chunks
-           WHERE document_id = $1 AND indexed_generation IS DISTINCT FROM $2 AND embedding_model = $3 ORDER BY ordinal LIMIT $4"#,
+        r#"SELECT id AS "id: ChunkId", heading, text FROM knowledge_chunks
+           WHERE document_id = $1 AND indexed_generation IS DISTINCT FROM $2 ORDER BY ordinal LIMIT $3"#,
         document.0,
         generation,
-        model,
         limit,
     )
     .fetch_all(conn)
     .await
 }
 
-pub async fn mark_indexed(conn: &mut PgConnection, ids: &[ChunkId], generation: i64) -> sqlx::Result<()> {
+/// Notes that passages are in the index; gives those that still exist.
+pub async fn mark_indexed(conn: &mut PgConnection, ids: &[ChunkId], generation: i64) -> sqlx::Result<Vec<ChunkId>> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-    sqlx::query!("UPDATE knowledge_chunks SET indexed_generation = $2 WHERE id = ANY($1)", &ids, generation).execute(conn).await?;
-    Ok(())
+    sqlx::query_scalar!(
+        r#"UPDATE knowledge_chunks SET indexed_generation = $2 WHERE id = ANY($1) RETURNING id AS "id: ChunkId""#,
+        &ids,
+        generation
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Passages of a document that are not in the index of `generation`.
+pub async fn count_unindexed(conn: &mut PgConnection, document: DocumentId, generation: i64) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM knowledge_chunks WHERE document_id = $1 AND indexed_generation IS DISTINCT FROM $2"#,
+        document.0,
+        generation
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// What the passages of a base, or of one of its documents, are known by in the embedding cache.
+pub async fn hashes(conn: &mut PgConnection, base: KnowledgeBaseId, document: Option<DocumentId>) -> sqlx::Result<Vec<Vec<u8>>> {
+    sqlx::query_scalar!(
+        "SELECT DISTINCT c.text_sha256 FROM knowledge_chunks c \
+         JOIN knowledge_documents d ON d.org_id = c.org_id AND d.id = c.document_id \
+         WHERE d.knowledge_base_id = $1 AND ($2::uuid IS NULL OR d.id = $2)",
+        base.0,
+        document.map(|id| id.0),
+    )
+    .fetch_all(conn)
+    .await
 }
 
 /// Forgets that passages of these documents are in the index.
@@ -202,7 +170,7 @@ pub async fn of_base(conn: &mut PgConnection, base: KnowledgeBaseId, generation:
     .await
 }
 
-/// An evenly spread sample of a base's passages with their vectors, at most `limit`.
+/// An evenly spread sample of the text of a base's passages, at most `limit`.
 pub async fn sample(conn: &mut PgConnection, base: KnowledgeBaseId, limit: i64) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar!(
         "WITH numbered AS ( \
