@@ -16,7 +16,6 @@ pub mod index;
 mod jobs;
 mod metrics;
 mod model;
-pub mod pages;
 pub mod routes;
 mod service;
 mod store;

@@ -78,6 +78,11 @@ impl Knowledge {
         self.inner.config.max_upload_bytes
     }
 
+    /// Most files in one upload.
+    pub fn max_upload_files(&self) -> usize {
+        self.inner.config.max_upload_files
+    }
+
     /// Keeps the gauges fresh until shutdown.
     pub fn start_gauges(&self, lifecycle: &Lifecycle) {
         let (knowledge, soft) = (self.clone(), lifecycle.soft().clone());

@@ -156,6 +156,19 @@ pub struct Indexed {
     pub indexed: bool,
 }
 
+/// Passages of a base that its index should hold.
+pub async fn count_indexed(conn: &mut PgConnection, base: KnowledgeBaseId, generation: i64) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM knowledge_chunks c
+           JOIN knowledge_documents d ON d.org_id = c.org_id AND d.id = c.document_id
+           WHERE d.knowledge_base_id = $1 AND c.indexed_generation = $2"#,
+        base.0,
+        generation,
+    )
+    .fetch_one(conn)
+    .await
+}
+
 /// All passages of a base.
 pub async fn of_base(conn: &mut PgConnection, base: KnowledgeBaseId, generation: i64) -> sqlx::Result<Vec<Indexed>> {
     sqlx::query_as!(

@@ -28,14 +28,18 @@ pub struct AnyBase {
     pub index_generation: i64,
     /// Written to since it was last optimised.
     pub unoptimized: bool,
+    /// A document is on its way into the index.
+    pub busy: bool,
 }
 
 pub async fn bases(conn: &mut PgConnection) -> sqlx::Result<Vec<AnyBase>> {
     sqlx::query_as!(
         AnyBase,
         r#"SELECT id AS "id: KnowledgeBaseId", org_id AS "org_id: OrgId", embedding_model, index_generation,
-                  (indexed_at IS NOT NULL AND (optimized_at IS NULL OR optimized_at < indexed_at)) AS "unoptimized!"
-           FROM knowledge_bases ORDER BY id"#
+                  (indexed_at IS NOT NULL AND (optimized_at IS NULL OR optimized_at < indexed_at)) AS "unoptimized!",
+                  EXISTS (SELECT FROM knowledge_documents d WHERE d.org_id = b.org_id AND d.knowledge_base_id = b.id
+                            AND d.status = 'embedding') AS "busy!"
+           FROM knowledge_bases b ORDER BY id"#
     )
     .fetch_all(conn)
     .await
