@@ -141,7 +141,13 @@ impl Fold {
     fn finish(mut self) -> Completion {
         "chat.completion".clone_into(&mut self.whole.object);
         self.whole.choices.sort_by_key(|c| c.index);
-        for call in self.whole.choices.iter_mut().filter_map(|c| c.message.extra.get_mut("tool_calls")?.as_array_mut()).flatten() {
+        for call in self
+            .whole
+            .choices
+            .iter_mut()
+            .filter_map(|c| c.message.extra.get_mut("tool_calls")?.as_array_mut())
+            .flatten()
+        {
             // `index` belongs to fragments only.
             if let Some(call) = call.as_object_mut() {
                 call.remove("index");
@@ -153,7 +159,11 @@ impl Fold {
 
 fn choice_at(choices: &mut Vec<Choice>, index: u32) -> &mut Choice {
     let at = choices.iter().position(|c| c.index == index).unwrap_or_else(|| {
-        choices.push(Choice { index, message: Message { role: "assistant".into(), ..Message::default() }, ..Choice::default() });
+        choices.push(Choice {
+            index,
+            message: Message { role: "assistant".into(), ..Message::default() },
+            ..Choice::default()
+        });
         choices.len() - 1
     });
     &mut choices[at]
@@ -167,11 +177,15 @@ fn merge(into: &mut Map<String, Value>, part: &Map<String, Value>) {
             (Some(Value::Object(old)), Value::Object(new)) => merge(old, new),
             (Some(Value::Array(old)), Value::Array(new)) => new.iter().for_each(|item| merge_item(old, item)),
             // Identifiers come whole; what grows is text such as `arguments` and `reasoning_content`.
-            (Some(Value::String(old)), Value::String(new)) if !matches!(key.as_str(), "id" | "type" | "name") => old.push_str(new),
+            (Some(Value::String(old)), Value::String(new)) if !matches!(key.as_str(), "id" | "type" | "name") => {
+                old.push_str(new);
+            }
             (Some(old), new) => *old = new.clone(),
             (None, Value::Array(new)) => {
                 let mut list = Vec::new();
-                new.iter().for_each(|item| merge_item(&mut list, item));
+                for item in new {
+                    merge_item(&mut list, item);
+                }
                 into.insert(key.clone(), Value::Array(list));
             }
             (None, new) => {

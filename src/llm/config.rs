@@ -133,7 +133,11 @@ impl Embedding {
 
     /// `model_dir`, or its default below the data directory.
     pub fn dir(&self, data_dir: &Path) -> PathBuf {
-        if self.model_dir.as_os_str().is_empty() { data_dir.join("models/all-MiniLM-L6-v2") } else { data_dir.join(&self.model_dir) }
+        if self.model_dir.as_os_str().is_empty() {
+            data_dir.join("models/all-MiniLM-L6-v2")
+        } else {
+            data_dir.join(&self.model_dir)
+        }
     }
 }
 
@@ -183,7 +187,9 @@ impl Config {
     fn validate_target(&self, setting: &str, target: &str, errors: &mut ConfigErrors) {
         match target.split_once('/') {
             Some((provider, model)) if self.providers.contains_key(provider) && !model.is_empty() => {}
-            Some((provider, model)) if !model.is_empty() => errors.push(setting, format!("there is no [llm.providers.{provider}]")),
+            Some((provider, model)) if !model.is_empty() => {
+                errors.push(setting, format!("there is no [llm.providers.{provider}]"));
+            }
             _ => errors.push(setting, format!("{target:?} is not `provider/model`")),
         }
     }
@@ -192,12 +198,23 @@ impl Config {
 impl Provider {
     fn validate(&self, name: &str, errors: &mut ConfigErrors) {
         let setting = |key: &str| format!("providers.{name}.{key}");
-        let plain = !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b));
+        let plain = !name.is_empty()
+            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b));
         if !plain || RESERVED.contains(&name) {
-            errors.push(&format!("providers.{name}"), format!("a provider's name is lower case letters, digits, - and _, and none of {}", RESERVED.join(", ")));
+            errors.push(
+                &format!("providers.{name}"),
+                format!(
+                    "a provider's name is lower case letters, digits, - and _, and none of {}",
+                    RESERVED.join(", ")
+                ),
+            );
         }
         match self.base_url.parse::<axum::http::Uri>() {
-            Ok(uri) if uri.host().is_some() && matches!(uri.scheme_str(), Some("http" | "https")) && uri.query().is_none() => {
+            Ok(uri)
+                if uri.host().is_some()
+                    && matches!(uri.scheme_str(), Some("http" | "https"))
+                    && uri.query().is_none() =>
+            {
                 if uri.authority().is_some_and(|a| a.as_str().contains('@')) {
                     errors.push(&setting("base_url"), "must not hold a password: use api_key_file");
                 }

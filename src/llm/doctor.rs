@@ -2,11 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{
-    embed::InputKind,
-    error::LlmError,
-    service::Llm,
-};
+use super::{embed::InputKind, error::LlmError, service::Llm};
 use crate::platform::health::{Check, CheckResult};
 
 /// The gateway's checks.
@@ -30,7 +26,9 @@ impl Check for Providers {
                 "add [llm.providers.<name>] with base_url and api_key_file to the configuration",
             );
         }
-        let results = futures::future::join_all(providers.iter().map(|(name, p)| async move { (name, p.discover().await) })).await;
+        let results =
+            futures::future::join_all(providers.iter().map(|(name, p)| async move { (name, p.discover().await) }))
+                .await;
         let (mut fine, mut broken) = (Vec::new(), Vec::new());
         for (name, result) in results {
             match result {
@@ -62,7 +60,9 @@ impl Check for EmbeddingModel {
             Err(error) => {
                 let dir = self.0.inner.embedding_dir.display();
                 let remedy = match &error {
-                    LlmError::EmbeddingModel(_) => format!("put a model folder at {dir}: scripts/fetch-model does, or set llm.embedding.model_dir"),
+                    LlmError::EmbeddingModel(_) => {
+                        format!("put a model folder at {dir}: scripts/fetch-model does, or set llm.embedding.model_dir")
+                    }
                     _ => "check llm.embedding and its provider".to_owned(),
                 };
                 CheckResult::fail(format!("{:#}", anyhow::Error::from(error)), remedy)
@@ -76,17 +76,19 @@ impl Llm {
     pub(super) async fn probe_embedding(&self) -> Result<(String, usize), LlmError> {
         let model = self.embedder().await?;
         let text = ["holdfast".to_owned()];
-        let vectors = match self.local_embedder_if_configured().await? {
-            Some(local) => self.inner.pool.run(move || local.embed(InputKind::Query, &text)).await??,
-            None => {
-                let route = self.route(&self.inner.config.embedding.model).await?;
-                route.embed(&text).await?
-            }
+        let vectors = if let Some(local) = self.local_embedder_if_configured().await? {
+            self.inner.pool.run(move || local.embed(InputKind::Query, &text)).await??
+        } else {
+            self.route(&self.inner.config.embedding.model).await?.embed(&text).await?
         };
         let dims = vectors.first().map_or(0, Vec::len);
         if dims == model.dims {
             return Ok((model.id, dims));
         }
-        Err(LlmError::invalid("embedding.dimensions", "wrong_dimensions", format!("vectors have {dims} numbers, {} are configured", model.dims)))
+        Err(LlmError::invalid(
+            "embedding.dimensions",
+            "wrong_dimensions",
+            format!("vectors have {dims} numbers, {} are configured", model.dims),
+        ))
     }
 }

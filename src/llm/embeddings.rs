@@ -69,14 +69,21 @@ impl Llm {
 
     /// Embeds texts: unit vectors of `model.dims` numbers, in the order of the texts. What is longer than
     /// `model.max_tokens` is cut. Errors when the configured model is no longer `model`: two models' vectors must not meet.
-    pub async fn embed(&self, call: &CallContext, model: &EmbedModel, kind: InputKind, texts: &[String]) -> Result<Vec<Vec<f32>>, LlmError> {
+    pub async fn embed(
+        &self,
+        call: &CallContext,
+        model: &EmbedModel,
+        kind: InputKind,
+        texts: &[String],
+    ) -> Result<Vec<Vec<f32>>, LlmError> {
         self.expect_configured(model).await?;
         if kind == InputKind::Passage {
             return Ok(self.embed_now(call, model, kind, texts).await?.vectors);
         }
         let keys: Vec<_> = texts.iter().map(|text| QueryCache::key(call.org_id, model, text)).collect();
         let cache = &self.inner.query_cache.0;
-        let mut vectors: Vec<Option<Vec<f32>>> = keys.iter().map(|key| cache.get(key).map(|v| v.as_ref().clone())).collect();
+        let mut vectors: Vec<Option<Vec<f32>>> =
+            keys.iter().map(|key| cache.get(key).map(|v| v.as_ref().clone())).collect();
         let missing: Vec<usize> = (0..texts.len()).filter(|&i| vectors[i].is_none()).collect();
         self.inner.metrics.looked_up(metrics::Cache::Query, texts.len() - missing.len(), missing.len());
         if !missing.is_empty() {
@@ -92,15 +99,23 @@ impl Llm {
 
     /// Embeds passages like [`Self::embed`], but looks into `embedding_cache` first and keeps what is new there: a
     /// document that is uploaded again, or a base that is indexed again, costs nothing.
-    pub async fn embed_passages(&self, call: &CallContext, model: &EmbedModel, texts: &[String]) -> Result<Vec<Vec<f32>>, LlmError> {
+    pub async fn embed_passages(
+        &self,
+        call: &CallContext,
+        model: &EmbedModel,
+        texts: &[String],
+    ) -> Result<Vec<Vec<f32>>, LlmError> {
         self.expect_configured(model).await?;
         let hashes: Vec<Vec<u8>> = texts.iter().map(|text| text_hash(text).to_vec()).collect();
         let mut tx = self.inner.db.tenant(call.org_id).await?;
         let found = store::cached_vectors(&mut tx, &model.id, &hashes).await.map_err(DbError::from)?;
         // Not held while the model works: that takes seconds.
         tx.commit().await.map_err(DbError::from)?;
-        let mut known: HashMap<Vec<u8>, Vec<f32>> =
-            found.into_iter().map(|(hash, bytes)| (hash, from_bytes(&bytes))).filter(|(_, v)| v.len() == model.dims).collect();
+        let mut known: HashMap<Vec<u8>, Vec<f32>> = found
+            .into_iter()
+            .map(|(hash, bytes)| (hash, from_bytes(&bytes)))
+            .filter(|(_, v)| v.len() == model.dims)
+            .collect();
         let mut missing: Vec<usize> = (0..texts.len()).filter(|&i| !known.contains_key(&hashes[i])).collect();
         self.inner.metrics.looked_up(metrics::Cache::Passage, texts.len() - missing.len(), missing.len());
         missing.sort_by(|&a, &b| hashes[a].cmp(&hashes[b]));
@@ -111,11 +126,16 @@ impl Llm {
             let new: Vec<Vec<u8>> = missing.iter().map(|&i| hashes[i].clone()).collect();
             let bytes: Vec<Vec<u8>> = made.iter().map(|v| to_bytes(v)).collect();
             let mut tx = self.inner.db.tenant(call.org_id).await?;
-            store::keep_vectors(&mut tx, call.org_id, &model.id, &new, &bytes, self.inner.clock.now()).await.map_err(DbError::from)?;
+            store::keep_vectors(&mut tx, call.org_id, &model.id, &new, &bytes, self.inner.clock.now())
+                .await
+                .map_err(DbError::from)?;
             tx.commit().await.map_err(DbError::from)?;
             known.extend(new.into_iter().zip(made));
         }
-        hashes.iter().map(|hash| known.get(hash).cloned().ok_or_else(|| bad_response("embedding", "a vector is missing"))).collect()
+        hashes
+            .iter()
+            .map(|hash| known.get(hash).cloned().ok_or_else(|| bad_response("embedding", "a vector is missing")))
+            .collect()
     }
 
     /// Drops the cached vectors of texts whose document is deleted, in the caller's transaction. Another document with
@@ -146,9 +166,10 @@ impl Llm {
                 let embedder = LocalEmbedder::load(&dir)?;
                 Ok(match (config.query_prefix, config.passage_prefix) {
                     (None, None) => embedder,
-                    (query, passage) => {
-                        embedder.with_prefixes(Prefixes { query: query.unwrap_or_default(), passage: passage.unwrap_or_default() })
-                    }
+                    (query, passage) => embedder.with_prefixes(Prefixes {
+                        query: query.unwrap_or_default(),
+                        passage: passage.unwrap_or_default(),
+                    }),
                 })
             });
             let embedder = loaded.await??;
@@ -167,7 +188,13 @@ impl Llm {
     }
 
     /// Embeds with the configured model, no cache asked. Metered.
-    pub(super) async fn embed_now(&self, call: &CallContext, model: &EmbedModel, kind: InputKind, texts: &[String]) -> Result<Embeddings, LlmError> {
+    pub(super) async fn embed_now(
+        &self,
+        call: &CallContext,
+        model: &EmbedModel,
+        kind: InputKind,
+        texts: &[String],
+    ) -> Result<Embeddings, LlmError> {
         let config = &self.inner.config.embedding;
         if config.is_local() {
             return self.embed_local(call, kind, texts).await;
@@ -180,7 +207,11 @@ impl Llm {
         let mut made = self.embed_with_provider(call, &config.model, Some(ALIAS), &texts, None).await?;
         for vector in &mut made.vectors {
             if vector.len() != model.dims {
-                let text = format!("it returned vectors of {} numbers, llm.embedding.dimensions says {}", vector.len(), model.dims);
+                let text = format!(
+                    "it returned vectors of {} numbers, llm.embedding.dimensions says {}",
+                    vector.len(),
+                    model.dims
+                );
                 return Err(bad_response(&config.model, &text));
             }
             normalise(vector);
@@ -190,8 +221,13 @@ impl Llm {
 
     async fn embed_local(&self, call: &CallContext, kind: InputKind, texts: &[String]) -> Result<Embeddings, LlmError> {
         let embedder = self.local_embedder().await?;
-        let target =
-            Target { operation: Operation::Embedding, kind: BackendKind::Local, provider: "local".into(), model: embedder.id(), alias: None };
+        let target = Target {
+            operation: Operation::Embedding,
+            kind: BackendKind::Local,
+            provider: "local".into(),
+            model: embedder.id(),
+            alias: None,
+        };
         let mut meter = Meter::new(&self.inner.recorder, call, target, false);
         let (mut vectors, mut tokens) = (Vec::with_capacity(texts.len()), 0);
         for batch in texts.chunks(BATCH) {
@@ -228,18 +264,24 @@ impl Llm {
         dimensions: Option<usize>,
     ) -> Result<Embeddings, LlmError> {
         let (backend, name, mut meter) = self.begin_embedding(call, model, alias).await?;
-        texts.iter().for_each(|text| meter.prompt_text(text));
+        for text in texts {
+            meter.prompt_text(text);
+        }
         // Owned, because a closure over borrowed batches is not general enough for a handler's future.
         let owned: Vec<Vec<String>> = texts.chunks(BATCH).map(<[String]>::to_vec).collect();
+        let asked = model.to_owned();
         let batches = futures::stream::iter(owned)
             .map(move |batch| {
-                let (backend, name) = (backend.clone(), name.clone());
+                let (backend, name, asked) = (backend.clone(), name.clone(), asked.clone());
                 async move {
                     let made = backend.embed(&name, &batch, dimensions).await?;
                     if made.vectors.len() == batch.len() {
                         return Ok(made);
                     }
-                    Err(bad_response(&name, &format!("it returned {} vectors for {} texts", made.vectors.len(), batch.len())))
+                    Err(bad_response(
+                        &asked,
+                        &format!("it returned {} vectors for {} texts", made.vectors.len(), batch.len()),
+                    ))
                 }
             })
             .buffered(CONCURRENCY);
@@ -250,7 +292,8 @@ impl Llm {
                 return Err(error);
             }
         };
-        let usage = made.iter().map(|e| e.usage.as_ref()).try_fold(0, |sum, usage| usage.map(|u| sum + u.prompt_tokens));
+        let usage =
+            made.iter().map(|e| e.usage.as_ref()).try_fold(0, |sum, usage| usage.map(|u| sum + u.prompt_tokens));
         meter.set_usage(usage.map(|tokens| Usage::new(tokens, 0)));
         meter.succeeded();
         self.count_texts(BackendKind::Openai, texts.len());
@@ -265,14 +308,21 @@ impl Llm {
 }
 
 fn bad_response(provider: &str, message: &str) -> LlmError {
-    LlmError::Provider { provider: provider.to_owned(), failure: Failure::BadResponse, message: message.to_owned(), retry_after: None }
+    LlmError::Provider {
+        provider: provider.to_owned(),
+        failure: Failure::BadResponse,
+        message: message.to_owned(),
+        retry_after: None,
+    }
 }
 
 /// Scales to length 1, so that dot product and cosine rank alike whatever the provider does.
 fn normalise(vector: &mut [f32]) {
     let norm = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
     if norm > f32::EPSILON {
-        vector.iter_mut().for_each(|x| *x /= norm);
+        for x in vector {
+            *x /= norm;
+        }
     }
 }
 

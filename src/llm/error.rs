@@ -32,7 +32,9 @@ pub enum LlmError {
     #[error("the embedding model cannot be used")]
     EmbeddingModel(#[from] EmbedError),
     /// The index was built with another embedding model than the one configured now.
-    #[error("the vectors were made by {wanted}, but the configured embedding model is {configured}: build the index again")]
+    #[error(
+        "the vectors were made by {wanted}, but the configured embedding model is {configured}: build the index again"
+    )]
     OtherEmbeddingModel { wanted: String, configured: String },
     #[error("the embedding pool failed")]
     Work(#[from] WorkLost),
@@ -90,18 +92,20 @@ impl LlmError {
     /// How the usage row and the metrics call it.
     pub fn outcome(&self) -> Outcome {
         match self {
-            Self::UnknownModel(_) | Self::Invalid { .. } | Self::UnknownProvider(_) | Self::OtherEmbeddingModel { .. } => Outcome::ClientError,
+            Self::UnknownModel(_)
+            | Self::Invalid { .. }
+            | Self::UnknownProvider(_)
+            | Self::OtherEmbeddingModel { .. } => Outcome::ClientError,
             Self::Provider { failure, .. } => match failure {
                 Failure::RateLimited => Outcome::RateLimited,
                 Failure::Timeout => Outcome::Timeout,
                 Failure::Rejected | Failure::ModelNotFound => Outcome::ClientError,
                 _ => Outcome::ProviderError,
             },
-            Self::EmbeddingModel(_) | Self::Work(_) | Self::Db(_) => Outcome::InternalError,
             Self::Api(e) if e.status == StatusCode::TOO_MANY_REQUESTS => Outcome::RateLimited,
             Self::Api(e) if e.status.is_client_error() => Outcome::ClientError,
             Self::Api(e) if matches!(e.code.as_ref(), "provider_timeout") => Outcome::Timeout,
-            Self::Api(_) => Outcome::InternalError,
+            Self::EmbeddingModel(_) | Self::Work(_) | Self::Db(_) | Self::Api(_) => Outcome::InternalError,
         }
     }
 }
@@ -150,10 +154,10 @@ fn pointer(param: &str) -> String {
 fn param(pointer: &str) -> Option<String> {
     let mut out = String::new();
     for part in pointer.split('/').filter(|p| !p.is_empty() && *p != "?") {
-        match part.parse::<usize>() {
-            Ok(index) => out.push_str(&format!("[{index}]")),
-            Err(_) if out.is_empty() => out.push_str(part),
-            Err(_) => out.push_str(&format!(".{part}")),
+        if part.parse::<usize>().is_ok() {
+            out.extend(["[", part, "]"]);
+        } else {
+            out.extend([if out.is_empty() { "" } else { "." }, part]);
         }
     }
     (!out.is_empty()).then_some(out)

@@ -79,7 +79,12 @@ impl ModelBackend for Extractive {
         let answer = answer(&question, passages);
         let prompt = passages.iter().map(|p| estimate_tokens(&p.text)).sum::<u64>() + estimate_tokens(&question);
         let usage = Usage::new(prompt, estimate_tokens(&answer));
-        let chunks = chunks(&answer, &format!("chatcmpl-{}", ids::new_uuid(&self.clock).simple()), self.clock.now().timestamp(), usage);
+        let chunks = chunks(
+            &answer,
+            &format!("chatcmpl-{}", ids::new_uuid(&self.clock).simple()),
+            self.clock.now().timestamp(),
+            usage,
+        );
         Ok(ChatStream::new(futures::stream::iter(chunks.into_iter().map(Ok))))
     }
 }
@@ -142,12 +147,15 @@ struct Quote {
     mark: usize,
 }
 
+/// The passage's place, the text, its stems.
+type Sentence = (usize, String, HashSet<String>);
+
 /// The sentences that hold most of the question, best first; empty when none holds enough.
 fn best_sentences(question: &str, passages: &[Passage]) -> Vec<Quote> {
     let asked = stems(question);
     // The title names what a passage is about and is rarely repeated in its sentences: it counts for half.
     let titles: Vec<HashSet<String>> = passages.iter().map(|p| stems(&p.title)).collect();
-    let sentences: Vec<(usize, String, HashSet<String>)> = passages
+    let sentences: Vec<Sentence> = passages
         .iter()
         .enumerate()
         .flat_map(|(at, p)| sentences(&p.text).into_iter().map(move |s| (at, s)))
@@ -155,7 +163,9 @@ fn best_sentences(question: &str, passages: &[Passage]) -> Vec<Quote> {
         .collect();
     let mut frequency: HashMap<&str, usize> = HashMap::new();
     for (_, _, stems) in &sentences {
-        stems.iter().for_each(|stem| *frequency.entry(stem).or_default() += 1);
+        for stem in stems {
+            *frequency.entry(stem).or_default() += 1;
+        }
     }
     let weight = |stem: &String| {
         let count = frequency.get(stem.as_str()).copied().unwrap_or_default();
@@ -166,13 +176,23 @@ fn best_sentences(question: &str, passages: &[Passage]) -> Vec<Quote> {
         return Vec::new();
     }
     let coverage = |at: usize, stems: &HashSet<String>| {
-        let held = |stem: &String| if stems.contains(stem) { 1.0 } else if titles[at].contains(stem) { 0.5 } else { 0.0 };
+        let held = |stem: &String| {
+            if stems.contains(stem) {
+                1.0
+            } else if titles[at].contains(stem) {
+                0.5
+            } else {
+                0.0
+            }
+        };
         asked.iter().map(|stem| weight(stem) * held(stem)).sum::<f64>() / total
     };
-    let mut ranked: Vec<(f64, &(usize, String, HashSet<String>))> = sentences
+    let mut ranked: Vec<(f64, &Sentence)> = sentences
         .iter()
         // Headings and captions hold the question's words and no answer.
-        .filter(|(_, text, stems)| stems.len() > 1 && !text.starts_with('#') && stems.iter().any(|s| !asked.contains(s)))
+        .filter(|(_, text, stems)| {
+            stems.len() > 1 && !text.starts_with('#') && stems.iter().any(|s| !asked.contains(s))
+        })
         .map(|s| (coverage(s.0, &s.2), s))
         .filter(|(score, (_, _, stems))| *score >= MIN_COVERAGE && stems.iter().any(|s| asked.contains(s)))
         .collect();

@@ -89,13 +89,31 @@ impl Metrics {
         };
         metrics.at_zero();
         registry.register("requests", "Calls to models, by how they ended", metrics.requests.clone());
-        registry.register_with_unit("request_duration", "From the call to the end of the answer", Unit::Seconds, metrics.duration.clone());
-        registry.register_with_unit("first_token", "From the call to the first token of a streamed answer", Unit::Seconds, metrics.first_token.clone());
+        registry.register_with_unit(
+            "request_duration",
+            "From the call to the end of the answer",
+            Unit::Seconds,
+            metrics.duration.clone(),
+        );
+        registry.register_with_unit(
+            "first_token",
+            "From the call to the first token of a streamed answer",
+            Unit::Seconds,
+            metrics.first_token.clone(),
+        );
         registry.register("tokens", "Tokens sent to models and received from them", metrics.tokens.clone());
         registry.register("embedded_texts", "Texts that a model embedded", metrics.embedded_texts.clone());
         registry.register("embedding_cache", "Look-ups of vectors in the caches", metrics.embedding_cache.clone());
-        registry.register("usage_rows_written", "Usage rows written to the database", metrics.usage_rows_written.clone());
-        registry.register("usage_rows_lost", "Usage rows that the database did not take", metrics.usage_rows_lost.clone());
+        registry.register(
+            "usage_rows_written",
+            "Usage rows written to the database",
+            metrics.usage_rows_written.clone(),
+        );
+        registry.register(
+            "usage_rows_lost",
+            "Usage rows that the database did not take",
+            metrics.usage_rows_lost.clone(),
+        );
         metrics
     }
 
@@ -130,7 +148,14 @@ impl Metrics {
     }
 
     /// A call ended.
-    pub(super) fn called(&self, target: &Target, outcome: Outcome, took: Duration, first_token: Option<Duration>, row: &UsageRow) {
+    pub(super) fn called(
+        &self,
+        target: &Target,
+        outcome: Outcome,
+        took: Duration,
+        first_token: Option<Duration>,
+        row: &UsageRow,
+    ) {
         let (operation, backend) = (target.operation, target.kind);
         self.requests.get_or_create(&CallLabels { operation, backend, outcome }).inc();
         let labels = BackendLabels { operation, backend };

@@ -9,9 +9,9 @@
 mod backend;
 pub mod config;
 mod doctor;
-mod embeddings;
 /// In-process embeddings of BERT-family models (candle).
 pub mod embed;
+mod embeddings;
 mod error;
 mod extractive;
 mod metrics;
@@ -33,14 +33,17 @@ pub use embeddings::text_hash;
 pub use error::{Failure, LlmError, OpenAiError};
 pub use extractive::MODEL as EXTRACTIVE_MODEL;
 pub use metrics::Metrics;
-pub use model::{BackendKind, CallContext, EmbedModel, Embeddings, ModelInfo, Operation, Outcome, Passage, estimate_tokens};
+pub use model::{
+    BackendKind, CallContext, EmbedModel, Embeddings, ModelInfo, Operation, Outcome, Passage, estimate_tokens,
+};
 pub use routes::router;
 pub use service::{ChatTest, Deps, Llm, ProviderInfo, ProviderTest};
 pub use sse::{SseEvent, SseParser};
 pub use store::{UsageByDay, UsageByModel};
 pub use surface::router as openai_router;
 pub use wire::{
-    ChatChunk, ChatCompletion, ChatRequest, Choice, Chunk, ChunkChoice, Completion, Content, Delta, Message, Original, StreamOptions, Usage,
+    ChatChunk, ChatCompletion, ChatRequest, Choice, Chunk, ChunkChoice, Completion, Content, Delta, Message, Original,
+    StreamOptions, Usage,
 };
 
 #[cfg(test)]

@@ -116,8 +116,15 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    pub const ALL: [Self; 7] =
-        [Self::Ok, Self::Cancelled, Self::ClientError, Self::RateLimited, Self::Timeout, Self::ProviderError, Self::InternalError];
+    pub const ALL: [Self; 7] = [
+        Self::Ok,
+        Self::Cancelled,
+        Self::ClientError,
+        Self::RateLimited,
+        Self::Timeout,
+        Self::ProviderError,
+        Self::InternalError,
+    ];
 }
 
 /// Counts characters towards a guess of tokens, for servers that report no usage and for limits: about four ASCII

@@ -24,7 +24,11 @@ pub fn router() -> OpenApiRouter<Llm> {
 /// Providers belong to the installation, not to an organisation.
 pub(super) fn require_operator(who: &Principal) -> Result<(), ApiError> {
     who.require(Scope::Admin)?;
-    if who.user().is_some_and(|user| user.is_operator) { Ok(()) } else { Err(ApiError::forbidden("only an operator of this installation may see its providers")) }
+    if who.user().is_some_and(|user| user.is_operator) {
+        Ok(())
+    } else {
+        Err(ApiError::forbidden("only an operator of this installation may see its providers"))
+    }
 }
 
 /// What models there are behind the names.
@@ -58,7 +62,12 @@ struct TestProvider {
 /// Lists its models, and with `chat_model` asks for one token. What fails is in the answer, which is 200.
 #[utoipa::path(post, path = "/api/v1/llm/providers/{name}/test", tag = "LLM", params(("name" = String, Path)), request_body = TestProvider,
     responses((status = 200, body = ProviderTest), (status = 403), (status = 404)))]
-async fn test_provider(State(llm): State<Llm>, Auth(who): Auth, Path(name): Path<String>, Json(body): Json<TestProvider>) -> Result<Json<ProviderTest>, ApiError> {
+async fn test_provider(
+    State(llm): State<Llm>,
+    Auth(who): Auth,
+    Path(name): Path<String>,
+    Json(body): Json<TestProvider>,
+) -> Result<Json<ProviderTest>, ApiError> {
     require_operator(&who)?;
     Ok(Json(llm.test_provider(who.org_id, &who.subject(), &name, body.chat_model.as_deref()).await?))
 }
@@ -80,11 +89,19 @@ struct UsageReport {
 
 /// Usage by day and by model
 #[utoipa::path(get, path = "/api/v1/llm/usage", tag = "LLM", params(UsageQuery), responses((status = 200, body = UsageReport), (status = 403), (status = 422)))]
-async fn get_usage(State(llm): State<Llm>, Auth(who): Auth, Query(query): Query<UsageQuery>) -> Result<Json<UsageReport>, ApiError> {
+async fn get_usage(
+    State(llm): State<Llm>,
+    Auth(who): Auth,
+    Query(query): Query<UsageQuery>,
+) -> Result<Json<UsageReport>, ApiError> {
     who.require(Scope::Admin)?;
     let days = query.days.unwrap_or(30);
     if !(1..=366).contains(&days) {
-        return Err(ApiError::validation(vec![FieldError::new("/days", "out_of_range", format!("{days} is outside 1 to 366"))]));
+        return Err(ApiError::validation(vec![FieldError::new(
+            "/days",
+            "out_of_range",
+            format!("{days} is outside 1 to 366"),
+        )]));
     }
     let from = llm.clock().now() - TimeDelta::days(i64::from(days));
     let (by_day, by_model) = llm.usage(who.org_id, from).await?;

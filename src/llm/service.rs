@@ -107,7 +107,9 @@ impl Llm {
         let providers: BTreeMap<String, Arc<Provider>> = config
             .providers
             .iter()
-            .map(|(name, provider)| (name.clone(), Arc::new(Provider::new(name, provider.clone(), http.operator().clone()))))
+            .map(|(name, provider)| {
+                (name.clone(), Arc::new(Provider::new(name, provider.clone(), http.operator().clone())))
+            })
             .collect();
         let mut backends: BTreeMap<String, Arc<dyn ModelBackend>> = BTreeMap::new();
         backends.insert(extractive::PREFIX.to_owned(), Arc::new(Extractive::new(clock.clone())));
@@ -139,7 +141,8 @@ impl Llm {
     /// The model for agents that name none: behind `quality` or `fast`, else the first that a provider's configuration
     /// lists, else `builtin/extractive`.
     pub fn default_model(&self) -> String {
-        let listed = self.inner.config.providers.iter().find_map(|(name, p)| Some(format!("{name}/{}", p.models.first()?)));
+        let listed =
+            self.inner.config.providers.iter().find_map(|(name, p)| Some(format!("{name}/{}", p.models.first()?)));
         self.alias("quality").map(str::to_owned).or(listed).unwrap_or_else(|| extractive::MODEL.to_owned())
     }
 
@@ -175,7 +178,12 @@ impl Llm {
     }
 
     /// Resolves the model and checks the request; from here on the call is metered.
-    async fn begin(&self, call: &CallContext, request: &mut ChatRequest, streamed: bool) -> Result<(Route, Meter), LlmError> {
+    async fn begin(
+        &self,
+        call: &CallContext,
+        request: &mut ChatRequest,
+        streamed: bool,
+    ) -> Result<(Route, Meter), LlmError> {
         let route = self.route(&request.model).await?;
         let mut meter = Meter::new(&self.inner.recorder, call, route.target(Operation::Chat), streamed);
         if let Err(error) = self.check(call, request, route.backend.kind()) {
@@ -183,7 +191,10 @@ impl Llm {
             return Err(error);
         }
         meter.prompt(request);
-        if request.max_tokens.is_none() && request.max_completion_tokens.is_none() && route.backend.kind() == BackendKind::Openai {
+        if request.max_tokens.is_none()
+            && request.max_completion_tokens.is_none()
+            && route.backend.kind() == BackendKind::Openai
+        {
             request.max_tokens = Some(self.inner.config.max_output_tokens);
         }
         Ok((route, meter))
@@ -194,12 +205,19 @@ impl Llm {
             return Err(LlmError::invalid("messages", "messages_empty", "a conversation has at least one message"));
         }
         if let Some(at) = request.messages.iter().position(|m| m.role.is_empty()) {
-            return Err(LlmError::invalid(format!("messages[{at}].role"), "role_missing", "a message has a role: system, user, assistant or tool"));
+            return Err(LlmError::invalid(
+                format!("messages[{at}].role"),
+                "role_missing",
+                "a message has a role: system, user, assistant or tool",
+            ));
         }
         if kind == BackendKind::Agent && call.agent_id.is_some() {
             return Err(LlmError::invalid("model", "agent_calls_agent", "an agent's model cannot be another agent"));
         }
-        let (tokens, most) = (request.messages.iter().map(|m| estimate_tokens(&m.text())).sum::<u64>(), self.inner.config.max_request_tokens);
+        let (tokens, most) = (
+            request.messages.iter().map(|m| estimate_tokens(&m.text())).sum::<u64>(),
+            self.inner.config.max_request_tokens,
+        );
         if tokens > most {
             let text = format!("the conversation has about {tokens} tokens, at most {most} are accepted");
             return Err(LlmError::invalid("messages", "context_length_exceeded", text));
@@ -227,7 +245,11 @@ impl Llm {
         let alias = matches!(requested, "fast" | "quality").then(|| requested.to_owned());
         let name = match &alias {
             Some(alias) => self.alias(alias).ok_or_else(|| {
-                LlmError::invalid("model", "alias_not_configured", format!("no model stands behind `{alias}` yet: set llm.aliases.{alias}"))
+                LlmError::invalid(
+                    "model",
+                    "alias_not_configured",
+                    format!("no model stands behind `{alias}` yet: set llm.aliases.{alias}"),
+                )
             })?,
             None => requested,
         };
@@ -250,13 +272,22 @@ impl Llm {
             [] => Err(LlmError::UnknownModel(requested.to_owned())),
             many => {
                 let names: Vec<String> = many.iter().map(|(prefix, _)| format!("{prefix}/{name}")).collect();
-                Err(LlmError::invalid("model", "model_ambiguous", format!("several providers offer {name}; say which: {}", names.join(", "))))
+                Err(LlmError::invalid(
+                    "model",
+                    "model_ambiguous",
+                    format!("several providers offer {name}; say which: {}", names.join(", ")),
+                ))
             }
         }
     }
 
     /// A route for embeddings through a provider, with its meter.
-    pub(super) async fn begin_embedding(&self, call: &CallContext, model: &str, alias: Option<&str>) -> Result<(Arc<dyn ModelBackend>, String, Meter), LlmError> {
+    pub(super) async fn begin_embedding(
+        &self,
+        call: &CallContext,
+        model: &str,
+        alias: Option<&str>,
+    ) -> Result<(Arc<dyn ModelBackend>, String, Meter), LlmError> {
         let mut route = self.route(model).await?;
         route.alias = alias.map(str::to_owned);
         let meter = Meter::new(&self.inner.recorder, call, route.target(Operation::Embedding), false);
@@ -266,7 +297,8 @@ impl Llm {
     /// Every model that this organisation may ask for. A provider that does not answer is left out, and logged.
     pub async fn models(&self, org: OrgId) -> Vec<ModelInfo> {
         let own = |id: &str| ModelInfo { id: id.to_owned(), owned_by: "holdfast".to_owned() };
-        let mut models: Vec<ModelInfo> = ["fast", "quality"].into_iter().filter(|a| self.alias(a).is_some()).map(own).collect();
+        let mut models: Vec<ModelInfo> =
+            ["fast", "quality"].into_iter().filter(|a| self.alias(a).is_some()).map(own).collect();
         models.push(own("embed"));
         let backends: Vec<_> = {
             let backends = self.inner.backends.read().unwrap_or_else(PoisonError::into_inner);
@@ -276,14 +308,20 @@ impl Llm {
         for ((prefix, _), list) in backends.iter().zip(lists) {
             match list {
                 Ok(list) => models.extend(list),
-                Err(error) => tracing::warn!(provider = prefix, error = %anyhow::Error::from(error), "models cannot be listed"),
+                Err(error) => {
+                    tracing::warn!(provider = prefix, error = %anyhow::Error::from(error), "models cannot be listed");
+                }
             }
         }
         models
     }
 
     /// Use of models by day and by model since `from`.
-    pub async fn usage(&self, org: OrgId, from: DateTime<Utc>) -> Result<(Vec<UsageByDay>, Vec<UsageByModel>), DbError> {
+    pub async fn usage(
+        &self,
+        org: OrgId,
+        from: DateTime<Utc>,
+    ) -> Result<(Vec<UsageByDay>, Vec<UsageByModel>), DbError> {
         let mut tx = self.inner.db.tenant(org).await?;
         let by_day = store::usage_by_day(&mut tx, from).await?;
         let by_model = store::usage_by_model(&mut tx, from).await?;
@@ -310,25 +348,42 @@ impl Llm {
     }
 
     /// Asks a provider for its models, and with `chat_model` for one token, now. What fails is in the result.
-    pub async fn test_provider(&self, org: OrgId, actor: &str, name: &str, chat_model: Option<&str>) -> Result<ProviderTest, LlmError> {
+    pub async fn test_provider(
+        &self,
+        org: OrgId,
+        actor: &str,
+        name: &str,
+        chat_model: Option<&str>,
+    ) -> Result<ProviderTest, LlmError> {
         let provider = self.inner.providers.get(name).ok_or_else(|| LlmError::UnknownProvider(name.to_owned()))?;
         let started = Instant::now();
         let listed = provider.discover().await;
         let millis = |since: Instant| u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let mut test = ProviderTest { ok: listed.is_ok(), models: Vec::new(), latency_ms: millis(started), error: None, chat: None };
+        let mut test = ProviderTest {
+            ok: listed.is_ok(),
+            models: Vec::new(),
+            latency_ms: millis(started),
+            error: None,
+            chat: None,
+        };
         match listed {
             Ok(models) => test.models = models,
             Err(error) => test.error = Some(error.to_string()),
         }
         if let Some(model) = chat_model {
             let call = CallContext { org_id: org, actor: actor.to_owned(), agent_id: None, passages: None };
-            let request = ChatRequest { max_tokens: Some(1), ..ChatRequest::new(format!("{name}/{model}"), vec![Message::user("Hi")]) };
+            let request = ChatRequest {
+                max_tokens: Some(1),
+                ..ChatRequest::new(format!("{name}/{model}"), vec![Message::user("Hi")])
+            };
             let started = Instant::now();
             let answer = self.complete(call, request).await;
             let latency_ms = millis(started);
             test.chat = Some(match answer {
                 Ok(_) => ChatTest { ok: true, model: model.to_owned(), latency_ms, error: None },
-                Err(error) => ChatTest { ok: false, model: model.to_owned(), latency_ms, error: Some(error.to_string()) },
+                Err(error) => {
+                    ChatTest { ok: false, model: model.to_owned(), latency_ms, error: Some(error.to_string()) }
+                }
             });
             test.ok &= test.chat.as_ref().is_some_and(|c| c.ok);
         }

@@ -76,7 +76,8 @@ impl SseParser {
     fn end_line(&mut self) -> Option<SseEvent> {
         let bytes = std::mem::take(&mut self.line);
         let line = String::from_utf8_lossy(&bytes);
-        let line = if std::mem::take(&mut self.first_line) { line.strip_prefix('\u{feff}').unwrap_or(&line) } else { &line };
+        let line =
+            if std::mem::take(&mut self.first_line) { line.strip_prefix('\u{feff}').unwrap_or(&line) } else { &line };
         if line.is_empty() {
             return self.dispatch();
         }

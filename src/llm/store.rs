@@ -98,10 +98,18 @@ pub async fn usage_by_model(conn: &mut PgConnection, from: DateTime<Utc>) -> Res
 }
 
 /// The vectors that are known among these texts: (hash, little-endian floats).
-pub(super) async fn cached_vectors(conn: &mut PgConnection, model_id: &str, hashes: &[Vec<u8>]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, sqlx::Error> {
-    let rows = sqlx::query!("SELECT text_hash, vector FROM embedding_cache WHERE model_id = $1 AND text_hash = ANY($2)", model_id, hashes)
-        .fetch_all(conn)
-        .await?;
+pub(super) async fn cached_vectors(
+    conn: &mut PgConnection,
+    model_id: &str,
+    hashes: &[Vec<u8>],
+) -> Result<Vec<(Vec<u8>, Vec<u8>)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "SELECT text_hash, vector FROM embedding_cache WHERE model_id = $1 AND text_hash = ANY($2)",
+        model_id,
+        hashes
+    )
+    .fetch_all(conn)
+    .await?;
     Ok(rows.into_iter().map(|row| (row.text_hash, row.vector)).collect())
 }
 

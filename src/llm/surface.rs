@@ -105,7 +105,11 @@ async fn list_models(State(llm): State<Llm>, Caller(who): Caller) -> Result<axum
 }
 
 /// One model. A name may hold slashes, which OpenAPI cannot describe: not in its document.
-async fn get_model(State(llm): State<Llm>, Caller(who): Caller, Path(id): Path<String>) -> Result<axum::Json<Model>, OpenAiError> {
+async fn get_model(
+    State(llm): State<Llm>,
+    Caller(who): Caller,
+    Path(id): Path<String>,
+) -> Result<axum::Json<Model>, OpenAiError> {
     let found = llm.models(who.org_id).await.into_iter().find(|model| model.id == id);
     Ok(axum::Json(found.ok_or(LlmError::UnknownModel(id))?.into()))
 }
@@ -116,12 +120,18 @@ async fn get_model(State(llm): State<Llm>, Caller(who): Caller, Path(id): Path<S
 #[utoipa::path(post, path = "/v1/chat/completions", tag = "OpenAI", request_body = ChatRequest,
     responses((status = 200, body = ChatCompletion), (status = 400, description = "OpenAI's error object"), (status = 404, description = "no such model"),
         (status = 429, description = "the provider limits the rate"), (status = 502, description = "the provider failed")))]
-async fn create_chat_completion(State(llm): State<Llm>, Caller(who): Caller, Body(request): Body<ChatRequest>) -> Result<Response, OpenAiError> {
+async fn create_chat_completion(
+    State(llm): State<Llm>,
+    Caller(who): Caller,
+    Body(request): Body<ChatRequest>,
+) -> Result<Response, OpenAiError> {
     let call = CallContext::of(&who);
     if request.stream == Some(true) {
         let wants_usage = request.wants_usage();
         let stream = llm.chat(call, request).await?;
-        let mut response = Sse::new(events(stream, wants_usage)).keep_alive(KeepAlive::new().interval(HEARTBEAT).text("keep-alive")).into_response();
+        let mut response = Sse::new(events(stream, wants_usage))
+            .keep_alive(KeepAlive::new().interval(HEARTBEAT).text("keep-alive"))
+            .into_response();
         // nginx would collect the chunks otherwise.
         response.headers_mut().insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
         return Ok(response);
@@ -174,12 +184,18 @@ enum Encoding {
 /// Embed texts
 #[utoipa::path(post, path = "/v1/embeddings", tag = "OpenAI", request_body = EmbeddingRequest,
     responses((status = 200, description = "OpenAI's list of embeddings"), (status = 400, description = "OpenAI's error object"), (status = 404, description = "no such model")))]
-async fn create_embeddings(State(llm): State<Llm>, Caller(who): Caller, Body(request): Body<EmbeddingRequest>) -> Result<axum::Json<Value>, OpenAiError> {
+async fn create_embeddings(
+    State(llm): State<Llm>,
+    Caller(who): Caller,
+    Body(request): Body<EmbeddingRequest>,
+) -> Result<axum::Json<Value>, OpenAiError> {
     let texts = texts(request.input)?;
     let kind = match request.input_type.as_deref() {
         None | Some("passage" | "document" | "search_document") => InputKind::Passage,
         Some("query" | "search_query") => InputKind::Query,
-        Some(_) => return Err(LlmError::invalid("input_type", "invalid_value", "input_type is `query` or `passage`").into()),
+        Some(_) => {
+            return Err(LlmError::invalid("input_type", "invalid_value", "input_type is `query` or `passage`").into());
+        }
     };
     let call = CallContext::of(&who);
     let (model, made) = if request.model == embeddings::ALIAS {
@@ -207,7 +223,9 @@ async fn create_embeddings(State(llm): State<Llm>, Caller(who): Caller, Body(req
         })
         .collect();
     let tokens = made.usage.map_or(0, |u| u.prompt_tokens);
-    Ok(axum::Json(json!({"object": "list", "data": data, "model": model, "usage": {"prompt_tokens": tokens, "total_tokens": tokens}})))
+    Ok(axum::Json(
+        json!({"object": "list", "data": data, "model": model, "usage": {"prompt_tokens": tokens, "total_tokens": tokens}}),
+    ))
 }
 
 /// The texts of `input`.
@@ -218,14 +236,22 @@ fn texts(input: Value) -> Result<Vec<String>, LlmError> {
         _ => return Err(LlmError::invalid("input", "invalid_value", "input is a text or a list of texts")),
     };
     if list.len() > MAX_INPUTS {
-        return Err(LlmError::invalid("input", "too_many_inputs", format!("at most {MAX_INPUTS} texts, found {}", list.len())));
+        return Err(LlmError::invalid(
+            "input",
+            "too_many_inputs",
+            format!("at most {MAX_INPUTS} texts, found {}", list.len()),
+        ));
     }
     let text = |(at, value): (usize, Value)| match value {
         Value::String(text) if !text.trim().is_empty() => Ok(text),
-        Value::String(_) => Err(LlmError::invalid(format!("input[{at}]"), "input_empty", "a text to embed is not empty")),
-        Value::Number(_) | Value::Array(_) => {
-            Err(LlmError::invalid("input", "token_ids_not_supported", "token ids belong to one tokenizer and cannot be embedded here: send the texts"))
+        Value::String(_) => {
+            Err(LlmError::invalid(format!("input[{at}]"), "input_empty", "a text to embed is not empty"))
         }
+        Value::Number(_) | Value::Array(_) => Err(LlmError::invalid(
+            "input",
+            "token_ids_not_supported",
+            "token ids belong to one tokenizer and cannot be embedded here: send the texts",
+        )),
         _ => Err(LlmError::invalid(format!("input[{at}]"), "invalid_value", "input is a text or a list of texts")),
     };
     list.into_iter().enumerate().map(text).collect()

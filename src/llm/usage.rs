@@ -110,7 +110,9 @@ impl Writer {
                     () = tokio::time::sleep(Duration::from_millis(500)) => {}
                     () = self.stop.cancelled() => {}
                 }
-                while batch.len() < BATCH && let Ok(row) = self.rows.try_recv() {
+                while batch.len() < BATCH
+                    && let Ok(row) = self.rows.try_recv()
+                {
                     batch.push(row);
                 }
             }
@@ -177,7 +179,9 @@ impl Meter {
     pub(super) fn new(recorder: &Recorder, call: &CallContext, target: Target, streamed: bool) -> Self {
         recorder.live.fetch_add(1, Ordering::SeqCst);
         let span = match target.operation {
-            Operation::Chat => tracing::info_span!("llm.chat", provider = target.provider, model = target.model, streamed),
+            Operation::Chat => {
+                tracing::info_span!("llm.chat", provider = target.provider, model = target.model, streamed)
+            }
             Operation::Embedding => tracing::info_span!("llm.embed", provider = target.provider, model = target.model),
         };
         Self {
@@ -280,7 +284,10 @@ impl Drop for Meter {
     fn drop(&mut self) {
         let (took, outcome) = (self.started.elapsed(), self.outcome.unwrap_or(Outcome::Cancelled));
         // A request that never got to the model has used nothing.
-        if matches!(outcome, Outcome::ClientError | Outcome::RateLimited) && self.usage.is_none() && self.first_token.is_none() {
+        if matches!(outcome, Outcome::ClientError | Outcome::RateLimited)
+            && self.usage.is_none()
+            && self.first_token.is_none()
+        {
             self.usage = Some(Usage::default());
         }
         let row = self.row(took, outcome);

@@ -275,7 +275,11 @@ fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(deserialize
 /// A count that may come as null or as a number with a fraction.
 fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     let value = Value::deserialize(deserializer)?;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a float-to-integer cast saturates, and a negative count is none")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a float-to-integer cast saturates, and a negative count is none"
+    )]
     let number = value.as_u64().or_else(|| value.as_f64().map(|f| f as u64));
     Ok(number.unwrap_or_default())
 }

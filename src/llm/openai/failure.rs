@@ -13,7 +13,13 @@ use super::super::error::{Failure, LlmError};
 const MAX_MESSAGE: usize = 1000;
 
 /// The error for an answer with a status of 4xx or 5xx.
-pub(super) fn refused(provider: &str, key: Option<&SecretString>, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> LlmError {
+pub(super) fn refused(
+    provider: &str,
+    key: Option<&SecretString>,
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> LlmError {
     let text = String::from_utf8_lossy(body);
     let said = redact(&message_of(&text), key);
     let failure = classify(status.as_u16());
@@ -21,26 +27,41 @@ pub(super) fn refused(provider: &str, key: Option<&SecretString>, status: Status
     if !matches!(failure, Failure::Rejected | Failure::ModelNotFound) {
         tracing::warn!(provider, status = status.as_u16(), said, "a provider refused a request");
     }
-    LlmError::Provider { provider: provider.to_owned(), failure, message: wording(failure, status.as_u16(), &said), retry_after }
+    LlmError::Provider {
+        provider: provider.to_owned(),
+        failure,
+        message: wording(failure, status.as_u16(), &said),
+        retry_after,
+    }
 }
 
 /// `Err` when a body of status 200, or an event of a stream, is an error in one of the shapes that are in use:
-/// `{"error": {...}}` (OpenAI, OpenRouter, SGLang), `{"error": "..."}` (Ollama), `{"object": "error", "message"}` (vLLM).
+/// `{"error": {...}}` (OpenAI, OpenRouter, `SGLang`), `{"error": "..."}` (Ollama), `{"object": "error", "message"}` (vLLM).
 pub(super) fn in_body(provider: &str, key: Option<&SecretString>, text: &str) -> Result<(), LlmError> {
     // Nearly every chunk ends here, without being parsed twice.
     if !text.contains("\"error\"") {
         return Ok(());
     }
     let Ok(value) = serde_json::from_str::<Value>(text) else { return Ok(()) };
-    let named = value.get("error").filter(|e| e.as_object().is_some_and(|o| !o.is_empty()) || e.as_str().is_some_and(|s| !s.is_empty()));
+    let named = value
+        .get("error")
+        .filter(|e| e.as_object().is_some_and(|o| !o.is_empty()) || e.as_str().is_some_and(|s| !s.is_empty()));
     let plain = value.get("object").and_then(Value::as_str) == Some("error");
     let Some(error) = named.or(plain.then_some(&value)) else { return Ok(()) };
     let said = redact(&message_of(text), key);
-    let code = error.get("code").and_then(|c| c.as_u64().or_else(|| c.as_str()?.parse().ok())).and_then(|c| u16::try_from(c).ok());
+    let code = error
+        .get("code")
+        .and_then(|c| c.as_u64().or_else(|| c.as_str()?.parse().ok()))
+        .and_then(|c| u16::try_from(c).ok());
     let code = code.filter(|c| (400..600).contains(c)).unwrap_or(500);
     let failure = classify(code);
     tracing::warn!(provider, code, said, "a provider reported an error inside its answer");
-    Err(LlmError::Provider { provider: provider.to_owned(), failure, message: wording(failure, code, &said), retry_after: None })
+    Err(LlmError::Provider {
+        provider: provider.to_owned(),
+        failure,
+        message: wording(failure, code, &said),
+        retry_after: None,
+    })
 }
 
 /// The error for a connection that failed.
@@ -110,7 +131,7 @@ fn message_of(text: &str) -> String {
 
 /// Takes our key out, should the provider repeat it.
 fn redact(text: &str, key: Option<&SecretString>) -> String {
-    match key.map(|k| k.expose_secret()) {
+    match key.map(SecretString::expose_secret) {
         Some(key) if key.len() >= 4 => text.replace(key, "***"),
         _ => text.to_owned(),
     }
@@ -126,12 +147,22 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 mod tests {
     use super::*;
 
-    fn refuse(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> (Failure, String, Option<Duration>) {
+    fn refuse(
+        status: u16,
+        headers: &[(&'static str, &'static str)],
+        body: &str,
+    ) -> (Failure, String, Option<Duration>) {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.insert(*name, value.parse().unwrap());
         }
-        match refused("p", Some(&"sk-secret".to_owned().into()), StatusCode::from_u16(status).unwrap(), &map, body.as_bytes()) {
+        match refused(
+            "p",
+            Some(&"sk-secret".to_owned().into()),
+            StatusCode::from_u16(status).unwrap(),
+            &map,
+            body.as_bytes(),
+        ) {
             LlmError::Provider { failure, message, retry_after, .. } => (failure, message, retry_after),
             other => panic!("{other:?}"),
         }
@@ -139,7 +170,8 @@ mod tests {
 
     #[test]
     fn statuses_become_failures_and_nothing_internal_is_passed_on() {
-        let (failure, message, _) = refuse(401, &[], r#"{"error":{"message":"Incorrect API key provided: sk-secret"}}"#);
+        let (failure, message, _) =
+            refuse(401, &[], r#"{"error":{"message":"Incorrect API key provided: sk-secret"}}"#);
         assert_eq!(failure, Failure::Auth);
         assert!(!message.contains("sk-"), "{message}");
         assert_eq!(refuse(403, &[], "").0.status(), (StatusCode::BAD_GATEWAY, "provider_auth"));
@@ -154,10 +186,12 @@ mod tests {
 
     #[test]
     fn errors_inside_an_answer_are_seen_in_every_shape() {
-        let ask = |text: &str| in_body("p", None, text).err().map(|e| match e {
-            LlmError::Provider { failure, .. } => failure,
-            other => panic!("{other:?}"),
-        });
+        let ask = |text: &str| {
+            in_body("p", None, text).err().map(|e| match e {
+                LlmError::Provider { failure, .. } => failure,
+                other => panic!("{other:?}"),
+            })
+        };
         assert_eq!(ask(r#"{"error":{"message":"no","code":429}}"#), Some(Failure::RateLimited));
         assert_eq!(ask(r#"{"error":{"message":"no","code":"server_error"},"choices":[]}"#), Some(Failure::Server));
         assert_eq!(ask(r#"{"error":"model is loading"}"#), Some(Failure::Server));

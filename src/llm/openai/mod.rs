@@ -25,7 +25,7 @@ use crate::platform::ids::OrgId;
 /// Largest whole answer; 2 048 vectors of 3 072 numbers as text are 70 MB, but our batches are smaller.
 const MAX_BODY_BYTES: usize = 32 * 1024 * 1024;
 /// How long a server's list of models is believed.
-const MODELS_LIVE: Duration = Duration::from_secs(60);
+const MODELS_LIVE: Duration = Duration::from_mins(1);
 /// A list of models that takes longer is not worth the wait.
 const MODELS_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -88,8 +88,10 @@ impl Provider {
     pub(super) async fn discover(&self) -> Result<Vec<String>, LlmError> {
         let response = self.send(Method::GET, "/models", None, MODELS_TIMEOUT.min(self.config.timeout())).await?;
         let body = self.read(response, MODELS_TIMEOUT).await?;
-        let list: ModelList = serde_json::from_slice(&body).map_err(|e| self.fail(Failure::BadResponse, format!("its list of models is not one: {e}")))?;
-        let id = |model: &Value| model.get("id").or_else(|| model.get("name")).and_then(Value::as_str).map(str::to_owned);
+        let list: ModelList = serde_json::from_slice(&body)
+            .map_err(|e| self.fail(Failure::BadResponse, format!("its list of models is not one: {e}")))?;
+        let id =
+            |model: &Value| model.get("id").or_else(|| model.get("name")).and_then(Value::as_str).map(str::to_owned);
         Ok(list.data.iter().filter_map(id).collect())
     }
 
@@ -124,11 +126,19 @@ impl Provider {
             // The reasoning models refuse the older name.
             request.max_completion_tokens = request.max_tokens.take();
         }
-        serde_json::to_vec(&request).map(Bytes::from).map_err(|e| LlmError::invalid("messages", "invalid_value", e.to_string()))
+        serde_json::to_vec(&request)
+            .map(Bytes::from)
+            .map_err(|e| LlmError::invalid("messages", "invalid_value", e.to_string()))
     }
 
     /// Sends a request and waits for the head of a good answer.
-    async fn send(&self, method: Method, path: &str, body: Option<Bytes>, timeout: Duration) -> Result<Response, LlmError> {
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Bytes>,
+        timeout: Duration,
+    ) -> Result<Response, LlmError> {
         let mut request = self.http.request(method, format!("{}{path}", self.base_url));
         if let Some(key) = &self.config.api_key {
             request = request.bearer_auth(key.expose_secret());
@@ -140,7 +150,9 @@ impl Provider {
             request = request.header(reqwest::header::CONTENT_TYPE, "application/json").body(body);
         }
         let response = match tokio::time::timeout(timeout, request.send()).await {
-            Err(_) => return Err(self.fail(Failure::Timeout, format!("it did not answer within {} s", timeout.as_secs()))),
+            Err(_) => {
+                return Err(self.fail(Failure::Timeout, format!("it did not answer within {} s", timeout.as_secs())));
+            }
             Ok(Err(error)) => return Err(self.broken(&error)),
             Ok(Ok(response)) => response,
         };
@@ -157,11 +169,15 @@ impl Provider {
         let mut body = BytesMut::new();
         loop {
             match tokio::time::timeout(timeout, response.chunk()).await {
-                Err(_) => return Err(self.fail(Failure::Timeout, format!("its answer stopped for {} s", timeout.as_secs()))),
+                Err(_) => {
+                    return Err(self.fail(Failure::Timeout, format!("its answer stopped for {} s", timeout.as_secs())));
+                }
                 Ok(Err(error)) => return Err(self.broken(&error)),
                 Ok(Ok(None)) => return Ok(body.freeze()),
                 Ok(Ok(Some(part))) if body.len() + part.len() > MAX_BODY_BYTES => {
-                    return Err(self.fail(Failure::BadResponse, format!("its answer is larger than {MAX_BODY_BYTES} bytes")));
+                    return Err(
+                        self.fail(Failure::BadResponse, format!("its answer is larger than {MAX_BODY_BYTES} bytes"))
+                    );
                 }
                 Ok(Ok(Some(part))) => body.extend_from_slice(&part),
             }
@@ -185,20 +201,32 @@ impl ModelBackend for Provider {
 
     async fn models(&self, _: OrgId) -> Result<Vec<ModelInfo>, LlmError> {
         let names = self.names().await.map_err(|e| self.fail(Failure::Unreachable, e))?;
-        Ok(names.iter().map(|name| ModelInfo { id: format!("{}/{name}", self.name), owned_by: self.name.clone() }).collect())
+        Ok(names
+            .iter()
+            .map(|name| ModelInfo { id: format!("{}/{name}", self.name), owned_by: self.name.clone() })
+            .collect())
     }
 
     async fn stream(&self, _: &CallContext, model: &str, request: ChatRequest) -> Result<ChatStream, LlmError> {
         let body = self.prepare(model, request)?;
         let response = self.send(Method::POST, "/chat/completions", Some(body), self.config.timeout()).await?;
-        let is_json = response.headers().get(reqwest::header::CONTENT_TYPE).is_some_and(|v| v.as_bytes().starts_with(b"application/json"));
+        let is_json = response
+            .headers()
+            .get(reqwest::header::CONTENT_TYPE)
+            .is_some_and(|v| v.as_bytes().starts_with(b"application/json"));
         if is_json {
             // Some servers answer an error, or everything at once, whatever was asked.
             let body = self.read(response, self.config.idle_timeout()).await?;
             failure::in_body(&self.name, self.config.api_key.as_ref(), &String::from_utf8_lossy(&body))?;
             return Err(self.fail(Failure::BadResponse, "it answered a streaming request with one JSON document"));
         }
-        let reader = stream::Reader::new(self.name.clone(), self.config.api_key.clone(), self.config.timeout(), self.config.idle_timeout(), response);
+        let reader = stream::Reader::new(
+            self.name.clone(),
+            self.config.api_key.clone(),
+            self.config.timeout(),
+            self.config.idle_timeout(),
+            response,
+        );
         Ok(ChatStream::new(reader.chunks()))
     }
 
@@ -208,7 +236,8 @@ impl ModelBackend for Provider {
         let body = self.read(response, self.config.timeout()).await?;
         let text = String::from_utf8_lossy(&body);
         failure::in_body(&self.name, self.config.api_key.as_ref(), &text)?;
-        Original::parse(text.as_ref()).map_err(|e| self.fail(Failure::BadResponse, format!("its answer is not a chat completion: {e}")))
+        Original::parse(text.as_ref())
+            .map_err(|e| self.fail(Failure::BadResponse, format!("its answer is not a chat completion: {e}")))
     }
 
     async fn embed(&self, model: &str, texts: &[String], dimensions: Option<usize>) -> Result<Embeddings, LlmError> {
@@ -216,11 +245,12 @@ impl ModelBackend for Provider {
         if let Some(dimensions) = dimensions {
             body["dimensions"] = json!(dimensions);
         }
-        let response = self.send(Method::POST, "/embeddings", Some(body.to_string().into()), self.config.timeout()).await?;
+        let response =
+            self.send(Method::POST, "/embeddings", Some(body.to_string().into()), self.config.timeout()).await?;
         let body = self.read(response, self.config.timeout()).await?;
         failure::in_body(&self.name, self.config.api_key.as_ref(), &String::from_utf8_lossy(&body))?;
-        let list: EmbeddingList =
-            serde_json::from_slice(&body).map_err(|e| self.fail(Failure::BadResponse, format!("its answer is not a list of embeddings: {e}")))?;
+        let list: EmbeddingList = serde_json::from_slice(&body)
+            .map_err(|e| self.fail(Failure::BadResponse, format!("its answer is not a list of embeddings: {e}")))?;
         self.in_order(list)
     }
 }
@@ -233,7 +263,9 @@ impl Provider {
             let vector = match item.embedding {
                 Vector::Numbers(numbers) => numbers,
                 Vector::Base64(text) => {
-                    let bytes = STANDARD.decode(text).map_err(|e| self.fail(Failure::BadResponse, format!("an embedding is not base64: {e}")))?;
+                    let bytes = STANDARD
+                        .decode(text)
+                        .map_err(|e| self.fail(Failure::BadResponse, format!("an embedding is not base64: {e}")))?;
                     super::embeddings::from_bytes(&bytes)
                 }
             };

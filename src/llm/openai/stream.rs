@@ -35,7 +35,13 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub(super) fn new(provider: String, key: Option<SecretString>, first: Duration, idle: Duration, response: Response) -> Self {
+    pub(super) fn new(
+        provider: String,
+        key: Option<SecretString>,
+        first: Duration,
+        idle: Duration,
+        response: Response,
+    ) -> Self {
         Self {
             provider,
             key,
@@ -76,7 +82,7 @@ impl Reader {
                 return Some(Err(error));
             }
             if let Some(event) = self.events.pop_front() {
-                match self.understand(event) {
+                match self.understand(&event) {
                     None => continue,
                     item => return item,
                 }
@@ -93,7 +99,7 @@ impl Reader {
         }
     }
 
-    fn understand(&mut self, event: SseEvent) -> Option<Result<Chunk, LlmError>> {
+    fn understand(&mut self, event: &SseEvent) -> Option<Result<Chunk, LlmError>> {
         let data = event.data.trim();
         if data == "[DONE]" {
             self.close();
@@ -109,7 +115,11 @@ impl Reader {
                 // What was used until then is billed, so it must be counted.
                 Some(usage) => {
                     self.pending = Some(error);
-                    Some(Ok(Original::made(ChatChunk { object: "chat.completion.chunk".into(), usage: Some(usage), ..ChatChunk::default() })))
+                    Some(Ok(Original::made(ChatChunk {
+                        object: "chat.completion.chunk".into(),
+                        usage: Some(usage),
+                        ..ChatChunk::default()
+                    })))
                 }
                 None => Some(Err(error)),
             };
@@ -119,7 +129,9 @@ impl Reader {
                 self.finished |= chunk.body().choices.iter().any(|choice| choice.finish_reason.is_some());
                 Some(Ok(chunk))
             }
-            Err(error) => Some(Err(self.fail(Failure::BadResponse, format!("an event of its stream is not a chunk: {error}")))),
+            Err(error) => {
+                Some(Err(self.fail(Failure::BadResponse, format!("an event of its stream is not a chunk: {error}"))))
+            }
         }
     }
 
