@@ -14,7 +14,7 @@ use crate::{
     agents::{self, Agents},
     auth::{self, Auth, FirstAdmin},
     jobs::{self, Jobs},
-    knowledge::{self, Knowledge},
+    knowledge::{self, Knowledge, index::VectorIndex},
     llm::{self, Llm},
     platform::{
         clock::Clock,
@@ -23,6 +23,7 @@ use crate::{
         health::Check,
         http_client::HttpClients,
         lifecycle::Lifecycle,
+        pools::CpuPool,
         telemetry::Telemetry,
     },
     storage::{self, Storage},
@@ -80,17 +81,18 @@ impl App {
             metrics: families.llm.clone(),
             lifecycle: lifecycle.clone(),
         });
-        let knowledge = Knowledge::open(knowledge::Deps {
-            config: config.knowledge.clone(),
-            data_dir,
-            executable,
-            clock: clock.clone(),
+        let index = VectorIndex::open(&config.knowledge.index_uri(&data_dir), config.knowledge.index_options(&config.storage)).await?;
+        let deps = knowledge::Deps {
             db: db.clone(),
+            clock: clock.clone(),
             storage: storage.clone(),
+            index,
             llm: llm.clone(),
+            cpu: CpuPool::new(std::thread::available_parallelism().map_or(2, usize::from)),
             metrics: families.knowledge.clone(),
-        })
-        .await?;
+            extractor: executable,
+        };
+        let knowledge = Knowledge::new(config.knowledge.clone(), deps);
         let agents = Agents::new(agents::Deps {
             db: db.clone(),
             clock,
@@ -108,10 +110,18 @@ impl App {
         Ok(self.auth.bootstrap(&self.runtime.config.admin).await?)
     }
 
+    /// Loads a small knowledge base and an agent on it into the first organisation; doing it twice is doing it once.
+    pub async fn load_demo(&self) -> anyhow::Result<()> {
+        let org = self.auth.first_organisation().await?;
+        let base = self.knowledge.load_demo(org).await?;
+        self.agents.load_demo(org, base.id).await?;
+        Ok(())
+    }
+
     /// Works on jobs from now on.
     pub fn start_worker(&self) -> anyhow::Result<()> {
-        let mut registry = jobs::Registry::new();
-        self.knowledge.register(&mut registry)?;
+        let mut registry = jobs::Registry::default();
+        knowledge::register_jobs(&mut registry, &self.knowledge)?;
         self.jobs.start_worker(registry, &self.runtime.lifecycle)?;
         Ok(())
     }
@@ -120,6 +130,7 @@ impl App {
     pub fn start_background(&self) {
         let lifecycle = &self.runtime.lifecycle;
         self.auth.spawn_upkeep(lifecycle);
+        self.knowledge.start_gauges(lifecycle);
         let app = self.clone();
         lifecycle.spawn("app.start", async move {
             if let Err(error) = app.agents.sweep_abandoned().await {
@@ -133,7 +144,7 @@ impl App {
         let mut checks = doctor::checks(self);
         checks.extend(auth::checks(&self.auth));
         checks.extend(storage::checks(&self.storage));
-        checks.extend(jobs::checks(&self.jobs));
+        checks.extend(jobs::doctor::checks(&self.jobs));
         checks.extend(llm::checks(&self.llm));
         checks.extend(knowledge::checks(&self.knowledge));
         checks.extend(agents::checks(&self.agents));

@@ -76,7 +76,7 @@ impl Engine {
         }
         let request = SearchRequest {
             query: prompt::search_query(question.text, question.history),
-            limit: settings.retrieval.limit,
+            limit: usize::try_from(settings.retrieval.limit).unwrap_or(usize::MAX),
             mode: settings.retrieval.mode,
         };
         let hits = self.knowledge.search(question.org, &settings.knowledge_bases, &request).await?;
@@ -101,8 +101,8 @@ fn citation(mark: u32, hit: SearchHit) -> Citation {
         filename: hit.filename,
         page: hit.page,
         heading: hit.heading,
-        start: hit.start,
-        end: hit.end,
+        start: i64::from(hit.start),
+        end: i64::from(hit.end),
         text: hit.text,
     }
 }

@@ -12,6 +12,7 @@ use super::{
     model::{Agent, Citation, Message, MessageId, MessageStatus, Speaker},
     service::{Agents, WeakAgents},
 };
+use crate::platform::error::ApiError;
 use crate::llm::{self, BackendKind, CallContext, ChatChunk, ChatRequest, ChatStream, Chunk, ChunkChoice, Delta, LlmError, ModelBackend, ModelInfo};
 
 /// Answers for `agent/<slug>`. Holds the service weakly: the service holds the gateway, which holds this.
@@ -26,7 +27,7 @@ impl AgentBackend {
     }
 
     fn agents(&self) -> Result<Agents, LlmError> {
-        self.agents.upgrade().ok_or_else(|| LlmError::internal("the agents are gone"))
+        self.agents.upgrade().ok_or_else(|| LlmError::Api(ApiError::internal(anyhow::anyhow!("the agents are gone"))))
     }
 }
 
@@ -203,7 +204,7 @@ fn gateway_error(error: AgentError) -> LlmError {
         AgentError::NotFound(_) => LlmError::invalid("model", "model_not_found", "no such agent"),
         AgentError::Llm(error) => error,
         AgentError::Db(error) => error.into(),
-        other => LlmError::internal(other),
+        other => LlmError::Api(other.into()),
     }
 }
 

@@ -74,10 +74,8 @@ impl Config {
         let jobs: jobs::Config = raw.section("jobs", &mut e);
         jobs.validate(&mut e);
         let mut storage: storage::Config = raw.section("storage", &mut e);
-        storage.resolve(&mut e);
         storage.validate(&mut e);
         let mut llm: llm::Config = raw.section("llm", &mut e);
-        llm.resolve(&mut e);
         llm.validate(&mut e);
         let knowledge: knowledge::Config = raw.section("knowledge", &mut e);
         knowledge.validate(&mut e);

@@ -12,6 +12,7 @@ use crate::{
     jobs, knowledge, llm,
     platform::{
         error::ApiError,
+        health::Status,
         http::{self, Frame, Role},
     },
 };
@@ -50,11 +51,7 @@ impl App {
             .merge(Router::from(jobs::routes::router().with_state(self.jobs.clone())))
             .merge(Router::from(llm::router().with_state(self.llm.clone())))
             .merge(Router::from(llm::openai_router().with_state(self.llm.clone())))
-            .merge(auth::pages::router().with_state(self.auth.clone()))
             .merge(agents::pages::router().with_state(self.agents.clone()))
-            .merge(knowledge::pages::router().with_state(self.knowledge.clone()))
-            .merge(jobs::pages::router().with_state(self.jobs.clone()))
-            .merge(llm::pages::router().with_state(self.llm.clone()))
             .merge(console.router())
             .route("/api/v1/openapi.json", get(|| async { Json(generated::openapi()) }))
             .route("/healthz", get(|| async { "ok\n" }))
@@ -86,9 +83,9 @@ impl App {
         };
         let worker = self.jobs.progress();
         Readiness {
-            ready: database.is_ok() && worker.is_ok(),
+            ready: database.is_ok() && worker.status != Status::Fail,
             database: database.unwrap_or_else(|e| e),
-            worker: worker.unwrap_or_else(|e| e),
+            worker: worker.summary,
         }
     }
 }

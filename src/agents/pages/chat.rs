@@ -59,7 +59,7 @@ fn link_marks(html: &str, message: &Message) -> String {
     })
 }
 
-fn place(citation: &Citation) -> String {
+pub fn place(citation: &Citation) -> String {
     citation.heading.join(" › ")
 }
 

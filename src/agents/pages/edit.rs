@@ -63,7 +63,7 @@ impl Fields {
         let retrieval = Retrieval {
             limit: number(&self.limit, "/limit", &mut errors).unwrap_or(defaults.limit),
             max_tokens: number(&self.max_tokens, "/max_tokens", &mut errors).unwrap_or(defaults.max_tokens),
-            mode: self.mode.parse::<SearchMode>().unwrap_or(defaults.mode),
+            mode: SearchMode::ALL.into_iter().find(|m| m.as_str() == self.mode).unwrap_or(defaults.mode),
         };
         let settings = AgentSettings {
             instructions: self.instructions.clone(),
@@ -109,10 +109,19 @@ struct Edit<'a> {
     bases: Vec<Base>,
     models: Vec<String>,
     default_model: &'a str,
-    modes: [SearchMode; 3],
 }
 
 impl Edit<'_> {
+    /// `(value, chosen)`
+    fn modes(&self) -> Vec<(&'static str, bool)> {
+        SearchMode::ALL.into_iter().map(|m| (m.as_str(), m.as_str() == self.form.mode)).collect()
+    }
+
+    /// `(name, chosen)`
+    fn models(&self) -> Vec<(&str, bool)> {
+        self.models.iter().map(|m| (m.as_str(), *m == self.form.model)).collect()
+    }
+
     fn action(&self) -> String {
         self.agent.as_ref().map_or_else(|| "/agents".to_owned(), |a| format!("/agents/{}/edit", a.id))
     }
@@ -120,15 +129,14 @@ impl Edit<'_> {
 
 /// Gathers what the form offers.
 async fn page<'a>(shell: &'a Shell, agents: &'a Agents, agent: Option<Agent>, form: Fields, errors: FormErrors) -> Result<Edit<'a>, AgentError> {
-    let known = agents.knowledge().list_all(shell.org_id()).await?;
+    let known = agents.knowledge().list_bases(shell.org_id(), None, None, 200).await?;
     let bases = known.into_iter().map(|b| Base { chosen: form.kb.contains(&b.id), id: b.id, name: b.name, documents: b.documents }).collect();
     let listed = agents.llm().models(shell.org_id()).await;
     let mut models: Vec<String> = listed.into_iter().map(|m| m.id).filter(|id| !id.starts_with("agent/")).collect();
     if !form.model.is_empty() && !models.contains(&form.model) {
         models.push(form.model.clone());
     }
-    let modes = [SearchMode::Hybrid, SearchMode::Vector, SearchMode::Text];
-    Ok(Edit { shell, agent, form, errors, bases, models, default_model: agents.default_model(), modes })
+    Ok(Edit { shell, agent, form, errors, bases, models, default_model: agents.default_model() })
 }
 
 pub async fn new(shell: Shell, State(agents): State<Agents>) -> PageResult {

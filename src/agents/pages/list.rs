@@ -9,7 +9,7 @@ use crate::{
         model::{Agent, AgentId, Version},
         service::Agents,
     },
-    console::{Flash, Form, ListQuery, PageResult, Pager, Shell, short},
+    console::{Flash, Form, ListQuery, PageResult, Pager, Shell},
     platform::http::{Page, PageQuery, Path, Query, Scope},
 };
 

@@ -1,6 +1,6 @@
 //! Console pages of agents: list, form, versions, and the playground where they are talked to.
 
-mod chat;
+pub(super) mod chat;
 mod edit;
 mod list;
 

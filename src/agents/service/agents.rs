@@ -9,6 +9,7 @@ use crate::{
         model::{Agent, AgentId, Draft, Version},
         store::agents as store,
     },
+    knowledge::KnowledgeError,
     platform::{db, error::FieldError, http::Principal, ids::OrgId},
 };
 
@@ -146,17 +147,28 @@ impl Agents {
     async fn check_references(&self, org: OrgId, draft: &Draft) -> Result<(), AgentError> {
         let mut errors = Vec::new();
         let settings = &draft.settings;
-        let known = self.knowledge().existing(org, &settings.knowledge_bases).await?;
-        for (i, id) in settings.knowledge_bases.iter().enumerate().filter(|(_, id)| !known.contains(id)) {
-            errors.push(FieldError::new(format!("/knowledge_bases/{i}"), "knowledge_base_not_found", format!("no knowledge base {id}")));
+        for (i, id) in settings.knowledge_bases.iter().enumerate() {
+            match self.knowledge().get_base(org, *id).await {
+                Ok(_) => {}
+                Err(KnowledgeError::BaseNotFound) => {
+                    errors.push(FieldError::new(format!("/knowledge_bases/{i}"), "knowledge_base_not_found", format!("no knowledge base {id}")));
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
         if settings.model.starts_with("agent/") {
             errors.push(FieldError::new("/model", "invalid", "an agent cannot be another agent's model"));
-        } else if !settings.model.is_empty() && !self.llm().knows_model(org, &settings.model).await {
+        } else if !settings.model.is_empty() && !self.knows_model(org, &settings.model).await {
             let detail = format!("no model or alias {:?}; GET /v1/models lists them", settings.model);
             errors.push(FieldError::new("/model", "model_not_found", detail));
         }
         if errors.is_empty() { Ok(()) } else { Err(AgentError::Invalid(errors)) }
+    }
+
+    /// What is listed, or belongs to a provider of the configuration: one that is away now may have it.
+    async fn knows_model(&self, org: OrgId, model: &str) -> bool {
+        let of_provider = model.split_once('/').is_some_and(|(name, _)| self.llm().providers().iter().any(|p| p.name == name));
+        of_provider || self.llm().models(org).await.iter().any(|m| m.id == model)
     }
 }
 
