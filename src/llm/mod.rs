@@ -1,3 +1,50 @@
-//! The LLM gateway: providers, aliases, chat, embeddings, usage.
+//! The LLM gateway: model names in, tokens out, and a usage row for every request.
+//!
+//! A model's name starts with the name of its backend: `openrouter/...` is a provider of the configuration, `agent/...` is
+//! registered by `agents`, `builtin/extractive` answers from passages without any language model. [`Llm`] resolves names and
+//! aliases, streams chunks through untouched, meters them, and embeds texts.
+//!
+//! Owns `llm_usage` and `embedding_cache`. Jobs: none. Metrics: `holdfast_llm_*`. Spans: `llm.chat`, `llm.embed`.
 
+mod backend;
+pub mod config;
+mod doctor;
+/// In-process embeddings of BERT-family models (candle).
 pub mod embed;
+mod embeddings;
+mod error;
+mod extractive;
+mod metrics;
+mod model;
+mod openai;
+mod routes;
+mod service;
+mod sse;
+mod store;
+mod surface;
+mod usage;
+mod wire;
+
+pub use backend::{ChatStream, ModelBackend};
+pub use config::Config;
+pub use doctor::checks;
+pub use embed::InputKind;
+pub use embeddings::text_hash;
+pub use error::{Failure, LlmError, OpenAiError};
+pub use extractive::MODEL as EXTRACTIVE_MODEL;
+pub use metrics::Metrics;
+pub use model::{
+    BackendKind, CallContext, EmbedModel, Embeddings, ModelInfo, Operation, Outcome, Passage, estimate_tokens,
+};
+pub use routes::router;
+pub use service::{ChatTest, Deps, Llm, ProviderInfo, ProviderTest};
+pub use sse::{SseEvent, SseParser};
+pub use store::{UsageByDay, UsageByModel};
+pub use surface::router as openai_router;
+pub use wire::{
+    ChatChunk, ChatCompletion, ChatRequest, Choice, Chunk, ChunkChoice, Completion, Content, Delta, Message, Original,
+    StreamOptions, Usage,
+};
+
+#[cfg(test)]
+mod tests;

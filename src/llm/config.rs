@@ -1,0 +1,233 @@
+//! `[llm]`
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+use crate::platform::config::{ConfigErrors, secret};
+
+/// Names that a provider cannot have: other backends answer to them.
+const RESERVED: [&str; 4] = ["agent", "builtin", "holdfast", "local"];
+
+/// Language models and embeddings.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Most tokens of an answer where the request names no limit.
+    pub max_output_tokens: u32,
+    /// Largest conversation that is accepted, in tokens as estimated here.
+    pub max_request_tokens: u64,
+    pub aliases: Aliases,
+    pub embedding: Embedding,
+    /// Model servers by the name that their models' names start with: `[llm.providers.openrouter]`.
+    pub providers: BTreeMap<String, Provider>,
+}
+
+/// Names that agents and clients can use whatever the provider is.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Aliases {
+    /// Model behind `fast`, as `provider/model`; empty: the one behind `quality`.
+    pub fast: String,
+    /// Model behind `quality`, as `provider/model`; empty: the one behind `fast`.
+    pub quality: String,
+}
+
+/// Model behind `embed`, which knowledge bases are built with.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Embedding {
+    /// `local` (in this process, from `model_dir`) or `provider/model`.
+    pub model: String,
+    /// Folder with `config.json`, `tokenizer.json` and `model.safetensors`; empty: `models/all-MiniLM-L6-v2` in the data directory.
+    pub model_dir: PathBuf,
+    /// Put before a question; unset: what the local model's folder asks for.
+    pub query_prefix: Option<String>,
+    /// Put before a passage; unset: what the local model's folder asks for.
+    pub passage_prefix: Option<String>,
+    /// Length of a provider's vectors; a local model knows its own.
+    pub dimensions: usize,
+    /// Longest text for a provider's model, tokens; a local model knows its own.
+    pub max_tokens: usize,
+    /// Threads for the local model's batches.
+    pub threads: usize,
+}
+
+/// One model server.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provider {
+    #[serde(default)]
+    pub kind: ProviderKind,
+    /// Up to and with `/v1`: `https://openrouter.ai/api/v1`, `http://localhost:11434/v1`.
+    pub base_url: String,
+    /// Better: `api_key_file`.
+    #[serde(default, serialize_with = "secret::masked")]
+    pub api_key: Option<SecretString>,
+    /// File that holds the key.
+    #[serde(default)]
+    pub api_key_file: Option<PathBuf>,
+    /// Longest wait for the first byte of an answer, seconds; without streaming that is the whole answer.
+    #[serde(default = "default_timeout")]
+    pub timeout_seconds: u64,
+    /// Longest silence inside a streamed answer, seconds.
+    #[serde(default = "default_idle_timeout")]
+    pub idle_timeout_seconds: u64,
+    /// The models to offer; empty: those that the server lists.
+    #[serde(default)]
+    pub models: Vec<String>,
+}
+
+/// What a model server speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ProviderKind {
+    /// OpenAI's HTTP API: OpenAI, OpenRouter, vLLM, llama.cpp, Ollama, LM Studio, ...
+    #[default]
+    Openai,
+}
+
+fn default_timeout() -> u64 {
+    240
+}
+
+fn default_idle_timeout() -> u64 {
+    60
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            max_output_tokens: 4096,
+            max_request_tokens: 200_000,
+            aliases: Aliases::default(),
+            embedding: Embedding::default(),
+            providers: BTreeMap::new(),
+        }
+    }
+}
+
+impl Default for Embedding {
+    fn default() -> Self {
+        Self {
+            model: "local".into(),
+            model_dir: PathBuf::new(),
+            query_prefix: None,
+            passage_prefix: None,
+            dimensions: 0,
+            max_tokens: 512,
+            threads: 1,
+        }
+    }
+}
+
+impl Embedding {
+    pub fn is_local(&self) -> bool {
+        self.model == "local"
+    }
+
+    /// `model_dir`, or its default below the data directory.
+    pub fn dir(&self, data_dir: &Path) -> PathBuf {
+        if self.model_dir.as_os_str().is_empty() {
+            data_dir.join("models/all-MiniLM-L6-v2")
+        } else {
+            data_dir.join(&self.model_dir)
+        }
+    }
+}
+
+impl Provider {
+    pub fn timeout(&self) -> Duration {
+        Duration::from_secs(self.timeout_seconds)
+    }
+
+    pub fn idle_timeout(&self) -> Duration {
+        Duration::from_secs(self.idle_timeout_seconds)
+    }
+}
+
+impl Config {
+    /// Reads the keys from their files; call once before [`Self::validate`].
+    pub fn resolve_secrets(&mut self, errors: &mut ConfigErrors) {
+        for (name, provider) in &mut self.providers {
+            let setting = format!("providers.{name}.api_key_file");
+            secret::resolve(&mut provider.api_key, provider.api_key_file.as_deref(), &setting, errors);
+        }
+    }
+
+    pub fn validate(&self, errors: &mut ConfigErrors) {
+        errors.range("max_output_tokens", self.max_output_tokens, 1, 1_000_000);
+        errors.range("max_request_tokens", self.max_request_tokens, 100, 100_000_000);
+        for (name, provider) in &self.providers {
+            provider.validate(name, errors);
+        }
+        for (setting, target) in [("aliases.fast", &self.aliases.fast), ("aliases.quality", &self.aliases.quality)] {
+            if !target.is_empty() && target != super::EXTRACTIVE_MODEL {
+                self.validate_target(setting, target, errors);
+            }
+        }
+        let embedding = &self.embedding;
+        errors.range("embedding.threads", embedding.threads, 1, 64);
+        if embedding.is_local() {
+            if embedding.dimensions != 0 {
+                errors.push("embedding.dimensions", "only for a provider's model: the local one knows its own");
+            }
+        } else {
+            self.validate_target("embedding.model", &embedding.model, errors);
+            errors.range("embedding.dimensions", embedding.dimensions, 1, 16_000);
+            errors.range("embedding.max_tokens", embedding.max_tokens, 16, 1_000_000);
+        }
+    }
+
+    fn validate_target(&self, setting: &str, target: &str, errors: &mut ConfigErrors) {
+        match target.split_once('/') {
+            Some((provider, model)) if self.providers.contains_key(provider) && !model.is_empty() => {}
+            Some((provider, model)) if !model.is_empty() => {
+                errors.push(setting, format!("there is no [llm.providers.{provider}]"));
+            }
+            _ => errors.push(setting, format!("{target:?} is not `provider/model`")),
+        }
+    }
+}
+
+impl Provider {
+    fn validate(&self, name: &str, errors: &mut ConfigErrors) {
+        let setting = |key: &str| format!("providers.{name}.{key}");
+        let plain = !name.is_empty()
+            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b));
+        if !plain || RESERVED.contains(&name) {
+            errors.push(
+                &format!("providers.{name}"),
+                format!(
+                    "a provider's name is lower case letters, digits, - and _, and none of {}",
+                    RESERVED.join(", ")
+                ),
+            );
+        }
+        match self.base_url.parse::<axum::http::Uri>() {
+            Ok(uri)
+                if uri.host().is_some()
+                    && matches!(uri.scheme_str(), Some("http" | "https"))
+                    && uri.query().is_none() =>
+            {
+                if uri.authority().is_some_and(|a| a.as_str().contains('@')) {
+                    errors.push(&setting("base_url"), "must not hold a password: use api_key_file");
+                }
+            }
+            _ => errors.push(&setting("base_url"), "expected an address such as http://localhost:11434/v1"),
+        }
+        errors.range(&setting("timeout_seconds"), self.timeout_seconds, 1, 3600);
+        errors.range(&setting("idle_timeout_seconds"), self.idle_timeout_seconds, 1, 3600);
+        let mut seen = BTreeSet::new();
+        for model in &self.models {
+            if model.trim().is_empty() || !seen.insert(model) {
+                errors.push(&setting("models"), format!("{model:?} is empty or listed twice"));
+            }
+        }
+    }
+}

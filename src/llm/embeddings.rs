@@ -1,0 +1,336 @@
+//! Texts to unit vectors: in this process or through a provider, with a cache for questions and one for passages.
+
+use std::{collections::HashMap, sync::Arc};
+
+use futures::{StreamExt as _, TryStreamExt as _};
+
+use super::{
+    embed::{EmbedError, InputKind, LocalEmbedder, Prefixes},
+    error::{Failure, LlmError},
+    metrics::{self, BackendLabels},
+    model::{BackendKind, CallContext, EmbedModel, Embeddings, Operation, estimate_tokens},
+    service::Llm,
+    store,
+    usage::{Meter, Target},
+    wire::Usage,
+};
+use crate::platform::{
+    crypto::{sha256, sha256_hex},
+    db::DbError,
+    ids::OrgId,
+};
+
+/// Texts of one request to a provider, and of one piece of work on the pool. Small enough that a question waits for one
+/// piece of a large document at most.
+const BATCH: usize = 32;
+/// Requests to a provider at a time, for one call.
+const CONCURRENCY: usize = 4;
+/// The alias for the configured embedding model.
+pub(super) const ALIAS: &str = "embed";
+
+/// Vectors of questions that were asked lately, by (organisation, model, text): across organisations the time of an
+/// answer would tell what another one asks.
+#[derive(Clone)]
+pub(super) struct QueryCache(moka::sync::Cache<[u8; 32], Arc<Vec<f32>>>);
+
+impl Default for QueryCache {
+    fn default() -> Self {
+        // 10 000 vectors of 384 numbers: 16 MB.
+        Self(moka::sync::Cache::builder().max_capacity(10_000).build())
+    }
+}
+
+impl QueryCache {
+    fn key(org: OrgId, model: &EmbedModel, text: &str) -> [u8; 32] {
+        sha256([org.0.as_bytes().as_slice(), &sha256(&model.id), text.as_bytes()].concat())
+    }
+}
+
+/// What a text is known by in `embedding_cache`.
+pub fn text_hash(text: &str) -> [u8; 32] {
+    sha256(text)
+}
+
+impl Llm {
+    /// The configured embedding model. Loads the local one when it is first asked for.
+    pub async fn embedder(&self) -> Result<EmbedModel, LlmError> {
+        let config = &self.inner.config.embedding;
+        if config.is_local() {
+            let local = self.local_embedder().await?;
+            return Ok(EmbedModel { id: local.id(), dims: local.dims(), max_tokens: local.max_tokens() });
+        }
+        let mut id = format!("{}@{}", config.model, config.dimensions);
+        let [query, passage] = [&config.query_prefix, &config.passage_prefix].map(|p| p.as_deref().unwrap_or_default());
+        if !query.is_empty() || !passage.is_empty() {
+            id = format!("{id}-{}", &sha256_hex(format!("{query}\n{passage}"))[..8]);
+        }
+        Ok(EmbedModel { id, dims: config.dimensions, max_tokens: config.max_tokens })
+    }
+
+    /// Embeds texts: unit vectors of `model.dims` numbers, in the order of the texts. What is longer than
+    /// `model.max_tokens` is cut. Errors when the configured model is no longer `model`: two models' vectors must not meet.
+    pub async fn embed(
+        &self,
+        call: &CallContext,
+        model: &EmbedModel,
+        kind: InputKind,
+        texts: &[String],
+    ) -> Result<Vec<Vec<f32>>, LlmError> {
+        self.expect_configured(model).await?;
+        if kind == InputKind::Passage {
+            return Ok(self.embed_now(call, model, kind, texts).await?.vectors);
+        }
+        let keys: Vec<_> = texts.iter().map(|text| QueryCache::key(call.org_id, model, text)).collect();
+        let cache = &self.inner.query_cache.0;
+        let mut vectors: Vec<Option<Vec<f32>>> =
+            keys.iter().map(|key| cache.get(key).map(|v| v.as_ref().clone())).collect();
+        let missing: Vec<usize> = (0..texts.len()).filter(|&i| vectors[i].is_none()).collect();
+        self.inner.metrics.looked_up(metrics::Cache::Query, texts.len() - missing.len(), missing.len());
+        if !missing.is_empty() {
+            let wanted: Vec<String> = missing.iter().map(|&i| texts[i].clone()).collect();
+            let made = self.embed_now(call, model, kind, &wanted).await?.vectors;
+            for (i, vector) in missing.into_iter().zip(made) {
+                cache.insert(keys[i], Arc::new(vector.clone()));
+                vectors[i] = Some(vector);
+            }
+        }
+        Ok(vectors.into_iter().flatten().collect())
+    }
+
+    /// Embeds passages like [`Self::embed`], but looks into `embedding_cache` first and keeps what is new there: a
+    /// document that is uploaded again, or a base that is indexed again, costs nothing.
+    pub async fn embed_passages(
+        &self,
+        call: &CallContext,
+        model: &EmbedModel,
+        texts: &[String],
+    ) -> Result<Vec<Vec<f32>>, LlmError> {
+        self.expect_configured(model).await?;
+        let hashes: Vec<Vec<u8>> = texts.iter().map(|text| text_hash(text).to_vec()).collect();
+        let mut tx = self.inner.db.tenant(call.org_id).await?;
+        let found = store::cached_vectors(&mut tx, &model.id, &hashes).await.map_err(DbError::from)?;
+        // Not held while the model works: that takes seconds.
+        tx.commit().await.map_err(DbError::from)?;
+        let mut known: HashMap<Vec<u8>, Vec<f32>> = found
+            .into_iter()
+            .map(|(hash, bytes)| (hash, from_bytes(&bytes)))
+            .filter(|(_, v)| v.len() == model.dims)
+            .collect();
+        let mut missing: Vec<usize> = (0..texts.len()).filter(|&i| !known.contains_key(&hashes[i])).collect();
+        self.inner.metrics.looked_up(metrics::Cache::Passage, texts.len() - missing.len(), missing.len());
+        missing.sort_by(|&a, &b| hashes[a].cmp(&hashes[b]));
+        missing.dedup_by(|a, b| hashes[*a] == hashes[*b]);
+        if !missing.is_empty() {
+            let wanted: Vec<String> = missing.iter().map(|&i| texts[i].clone()).collect();
+            let made = self.embed_now(call, model, InputKind::Passage, &wanted).await?.vectors;
+            let new: Vec<Vec<u8>> = missing.iter().map(|&i| hashes[i].clone()).collect();
+            let bytes: Vec<Vec<u8>> = made.iter().map(|v| to_bytes(v)).collect();
+            let mut tx = self.inner.db.tenant(call.org_id).await?;
+            store::keep_vectors(&mut tx, call.org_id, &model.id, &new, &bytes, self.inner.clock.now())
+                .await
+                .map_err(DbError::from)?;
+            tx.commit().await.map_err(DbError::from)?;
+            known.extend(new.into_iter().zip(made));
+        }
+        hashes
+            .iter()
+            .map(|hash| known.get(hash).cloned().ok_or_else(|| bad_response("embedding", "a vector is missing")))
+            .collect()
+    }
+
+    /// Drops the cached vectors of texts whose document is deleted, in the caller's transaction. Another document with
+    /// the same passage only has to be embedded again.
+    pub async fn forget_passages(&self, conn: &mut sqlx::PgConnection, hashes: &[[u8; 32]]) -> Result<u64, DbError> {
+        let hashes: Vec<Vec<u8>> = hashes.iter().map(|h| h.to_vec()).collect();
+        Ok(store::forget_vectors(conn, &hashes).await?)
+    }
+
+    /// Tokens of a text as the configured embedding model counts them (special tokens left out); a provider's model is guessed.
+    pub async fn count_tokens(&self, text: &str) -> Result<usize, LlmError> {
+        if self.inner.config.embedding.is_local() {
+            return Ok(self.local_embedder().await?.count_tokens(text)?);
+        }
+        Ok(usize::try_from(estimate_tokens(text)).unwrap_or(usize::MAX))
+    }
+
+    /// The in-process model, for what counts tokens in a loop; `None` where a provider embeds.
+    pub async fn local_embedder_if_configured(&self) -> Result<Option<Arc<LocalEmbedder>>, LlmError> {
+        if self.inner.config.embedding.is_local() { Ok(Some(self.local_embedder().await?)) } else { Ok(None) }
+    }
+
+    async fn local_embedder(&self) -> Result<Arc<LocalEmbedder>, LlmError> {
+        let inner = &self.inner;
+        let loaded = inner.local.get_or_try_init(|| async {
+            let (dir, config) = (inner.embedding_dir.clone(), inner.config.embedding.clone());
+            let loaded = inner.pool.run(move || -> Result<LocalEmbedder, EmbedError> {
+                let embedder = LocalEmbedder::load(&dir)?;
+                Ok(match (config.query_prefix, config.passage_prefix) {
+                    (None, None) => embedder,
+                    (query, passage) => embedder.with_prefixes(Prefixes {
+                        query: query.unwrap_or_default(),
+                        passage: passage.unwrap_or_default(),
+                    }),
+                })
+            });
+            let embedder = loaded.await??;
+            tracing::info!(model = embedder.id(), dims = embedder.dims(), "embedding model loaded");
+            Ok::<_, LlmError>(Arc::new(embedder))
+        });
+        loaded.await.cloned()
+    }
+
+    async fn expect_configured(&self, model: &EmbedModel) -> Result<(), LlmError> {
+        let configured = self.embedder().await?;
+        if configured.id == model.id {
+            return Ok(());
+        }
+        Err(LlmError::OtherEmbeddingModel { wanted: model.id.clone(), configured: configured.id })
+    }
+
+    /// Embeds with the configured model, no cache asked. Metered.
+    pub(super) async fn embed_now(
+        &self,
+        call: &CallContext,
+        model: &EmbedModel,
+        kind: InputKind,
+        texts: &[String],
+    ) -> Result<Embeddings, LlmError> {
+        let config = &self.inner.config.embedding;
+        if config.is_local() {
+            return self.embed_local(call, kind, texts).await;
+        }
+        let prefix = match kind {
+            InputKind::Query => config.query_prefix.as_deref(),
+            InputKind::Passage => config.passage_prefix.as_deref(),
+        };
+        let texts: Vec<String> = texts.iter().map(|text| format!("{}{text}", prefix.unwrap_or_default())).collect();
+        let mut made = self.embed_with_provider(call, &config.model, Some(ALIAS), &texts, None).await?;
+        for vector in &mut made.vectors {
+            if vector.len() != model.dims {
+                let text = format!(
+                    "it returned vectors of {} numbers, llm.embedding.dimensions says {}",
+                    vector.len(),
+                    model.dims
+                );
+                return Err(bad_response(&config.model, &text));
+            }
+            normalise(vector);
+        }
+        Ok(made)
+    }
+
+    async fn embed_local(&self, call: &CallContext, kind: InputKind, texts: &[String]) -> Result<Embeddings, LlmError> {
+        let embedder = self.local_embedder().await?;
+        let target = Target {
+            operation: Operation::Embedding,
+            kind: BackendKind::Local,
+            provider: "local".into(),
+            model: embedder.id(),
+            alias: None,
+        };
+        let mut meter = Meter::new(&self.inner.recorder, call, target, false);
+        let (mut vectors, mut tokens) = (Vec::with_capacity(texts.len()), 0);
+        for batch in texts.chunks(BATCH) {
+            let (embedder, batch) = (embedder.clone(), batch.to_vec());
+            let work = self.inner.pool.run(move || -> Result<(Vec<Vec<f32>>, usize), EmbedError> {
+                let tokens = batch.iter().map(|text| embedder.count_tokens(text)).sum::<Result<usize, _>>()?;
+                Ok((embedder.embed(kind, &batch)?, tokens))
+            });
+            match work.await.map_err(LlmError::from).and_then(|made| made.map_err(LlmError::from)) {
+                Ok((made, count)) => {
+                    vectors.extend(made);
+                    tokens += count as u64;
+                }
+                Err(error) => {
+                    meter.failed(&error);
+                    return Err(error);
+                }
+            }
+        }
+        let usage = Usage::new(tokens, 0);
+        meter.set_usage(Some(usage.clone()));
+        meter.succeeded();
+        self.count_texts(BackendKind::Local, texts.len());
+        Ok(Embeddings { vectors, usage: Some(usage) })
+    }
+
+    /// Embeds through a provider, in batches. Vectors are as the provider gave them. Metered.
+    pub(super) async fn embed_with_provider(
+        &self,
+        call: &CallContext,
+        model: &str,
+        alias: Option<&str>,
+        texts: &[String],
+        dimensions: Option<usize>,
+    ) -> Result<Embeddings, LlmError> {
+        let (backend, name, mut meter) = self.begin_embedding(call, model, alias).await?;
+        for text in texts {
+            meter.prompt_text(text);
+        }
+        // Owned, because a closure over borrowed batches is not general enough for a handler's future.
+        let owned: Vec<Vec<String>> = texts.chunks(BATCH).map(<[String]>::to_vec).collect();
+        let asked = model.to_owned();
+        let batches = futures::stream::iter(owned)
+            .map(move |batch| {
+                let (backend, name, asked) = (backend.clone(), name.clone(), asked.clone());
+                async move {
+                    let made = backend.embed(&name, &batch, dimensions).await?;
+                    if made.vectors.len() == batch.len() {
+                        return Ok(made);
+                    }
+                    Err(bad_response(
+                        &asked,
+                        &format!("it returned {} vectors for {} texts", made.vectors.len(), batch.len()),
+                    ))
+                }
+            })
+            .buffered(CONCURRENCY);
+        let made: Vec<Embeddings> = match batches.try_collect().await {
+            Ok(made) => made,
+            Err(error) => {
+                meter.failed(&error);
+                return Err(error);
+            }
+        };
+        let usage =
+            made.iter().map(|e| e.usage.as_ref()).try_fold(0, |sum, usage| usage.map(|u| sum + u.prompt_tokens));
+        meter.set_usage(usage.map(|tokens| Usage::new(tokens, 0)));
+        meter.succeeded();
+        self.count_texts(BackendKind::Openai, texts.len());
+        let usage = Some(meter.usage().0);
+        Ok(Embeddings { vectors: made.into_iter().flat_map(|e| e.vectors).collect(), usage })
+    }
+
+    fn count_texts(&self, backend: BackendKind, texts: usize) {
+        let labels = BackendLabels { operation: Operation::Embedding, backend };
+        self.inner.metrics.embedded_texts.get_or_create(&labels).inc_by(texts as u64);
+    }
+}
+
+fn bad_response(provider: &str, message: &str) -> LlmError {
+    LlmError::Provider {
+        provider: provider.to_owned(),
+        failure: Failure::BadResponse,
+        message: message.to_owned(),
+        retry_after: None,
+    }
+}
+
+/// Scales to length 1, so that dot product and cosine rank alike whatever the provider does.
+fn normalise(vector: &mut [f32]) {
+    let norm = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+    if norm > f32::EPSILON {
+        for x in vector {
+            *x /= norm;
+        }
+    }
+}
+
+/// Little-endian 32-bit floats.
+pub(super) fn to_bytes(vector: &[f32]) -> Vec<u8> {
+    vector.iter().flat_map(|x| x.to_le_bytes()).collect()
+}
+
+pub(super) fn from_bytes(bytes: &[u8]) -> Vec<f32> {
+    bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+}

@@ -1,0 +1,175 @@
+//! `holdfast_llm_*`
+
+use std::time::Duration;
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, EncodeLabelValue},
+    metrics::{counter::Counter, family::Family, histogram::Histogram},
+    registry::{Registry, Unit},
+};
+
+use super::{
+    model::{BackendKind, Operation, Outcome},
+    usage::{Target, UsageRow},
+};
+
+/// 10 ms to 2 min: a query's embedding is about 10 ms, a long answer takes minutes.
+const DURATION_BUCKETS: [f64; 12] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 120.0];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct CallLabels {
+    pub operation: Operation,
+    pub backend: BackendKind,
+    pub outcome: Outcome,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct BackendLabels {
+    pub operation: Operation,
+    pub backend: BackendKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct TokenLabels {
+    pub backend: BackendKind,
+    pub direction: Direction,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum Direction {
+    Input,
+    Output,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct CacheLabels {
+    pub cache: Cache,
+    pub result: CacheResult,
+}
+
+/// Which cache of vectors was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum Cache {
+    Query,
+    Passage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum CacheResult {
+    Hit,
+    Miss,
+}
+
+type Durations = Family<BackendLabels, Histogram, fn() -> Histogram>;
+
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    pub requests: Family<CallLabels, Counter>,
+    pub duration: Durations,
+    pub first_token: Durations,
+    pub tokens: Family<TokenLabels, Counter>,
+    pub embedded_texts: Family<BackendLabels, Counter>,
+    pub embedding_cache: Family<CacheLabels, Counter>,
+    pub usage_rows_written: Counter,
+    pub usage_rows_lost: Counter,
+}
+
+impl Metrics {
+    pub fn register(registry: &mut Registry) -> Self {
+        let histogram: fn() -> Histogram = || Histogram::new(DURATION_BUCKETS);
+        let metrics = Self {
+            requests: Family::default(),
+            duration: Family::new_with_constructor(histogram),
+            first_token: Family::new_with_constructor(histogram),
+            tokens: Family::default(),
+            embedded_texts: Family::default(),
+            embedding_cache: Family::default(),
+            usage_rows_written: Counter::default(),
+            usage_rows_lost: Counter::default(),
+        };
+        metrics.at_zero();
+        registry.register("requests", "Calls to models, by how they ended", metrics.requests.clone());
+        registry.register_with_unit(
+            "request_duration",
+            "From the call to the end of the answer",
+            Unit::Seconds,
+            metrics.duration.clone(),
+        );
+        registry.register_with_unit(
+            "first_token",
+            "From the call to the first token of a streamed answer",
+            Unit::Seconds,
+            metrics.first_token.clone(),
+        );
+        registry.register("tokens", "Tokens sent to models and received from them", metrics.tokens.clone());
+        registry.register("embedded_texts", "Texts that a model embedded", metrics.embedded_texts.clone());
+        registry.register("embedding_cache", "Look-ups of vectors in the caches", metrics.embedding_cache.clone());
+        registry.register(
+            "usage_rows_written",
+            "Usage rows written to the database",
+            metrics.usage_rows_written.clone(),
+        );
+        registry.register(
+            "usage_rows_lost",
+            "Usage rows that the database did not take",
+            metrics.usage_rows_lost.clone(),
+        );
+        metrics
+    }
+
+    /// Series exist before their first event.
+    fn at_zero(&self) {
+        let kinds = [
+            (Operation::Chat, BackendKind::Openai),
+            (Operation::Chat, BackendKind::Builtin),
+            (Operation::Chat, BackendKind::Agent),
+            (Operation::Embedding, BackendKind::Openai),
+            (Operation::Embedding, BackendKind::Local),
+        ];
+        for (operation, backend) in kinds {
+            let labels = BackendLabels { operation, backend };
+            let _ = self.duration.get_or_create(&labels);
+            for outcome in Outcome::ALL {
+                let _ = self.requests.get_or_create(&CallLabels { operation, backend, outcome });
+            }
+            for direction in [Direction::Input, Direction::Output] {
+                let _ = self.tokens.get_or_create(&TokenLabels { backend, direction });
+            }
+            match operation {
+                Operation::Chat => drop(self.first_token.get_or_create(&labels)),
+                Operation::Embedding => drop(self.embedded_texts.get_or_create(&labels)),
+            }
+        }
+        for cache in [Cache::Query, Cache::Passage] {
+            for result in [CacheResult::Hit, CacheResult::Miss] {
+                let _ = self.embedding_cache.get_or_create(&CacheLabels { cache, result });
+            }
+        }
+    }
+
+    /// A call ended.
+    pub(super) fn called(
+        &self,
+        target: &Target,
+        outcome: Outcome,
+        took: Duration,
+        first_token: Option<Duration>,
+        row: &UsageRow,
+    ) {
+        let (operation, backend) = (target.operation, target.kind);
+        self.requests.get_or_create(&CallLabels { operation, backend, outcome }).inc();
+        let labels = BackendLabels { operation, backend };
+        self.duration.get_or_create(&labels).observe(took.as_secs_f64());
+        if let Some(first) = first_token {
+            self.first_token.get_or_create(&labels).observe(first.as_secs_f64());
+        }
+        self.tokens.get_or_create(&TokenLabels { backend, direction: Direction::Input }).inc_by(row.prompt_tokens);
+        self.tokens.get_or_create(&TokenLabels { backend, direction: Direction::Output }).inc_by(row.completion_tokens);
+    }
+
+    /// Vectors were looked up.
+    pub(super) fn looked_up(&self, cache: Cache, hits: usize, misses: usize) {
+        self.embedding_cache.get_or_create(&CacheLabels { cache, result: CacheResult::Hit }).inc_by(hits as u64);
+        self.embedding_cache.get_or_create(&CacheLabels { cache, result: CacheResult::Miss }).inc_by(misses as u64);
+    }
+}

@@ -1,0 +1,165 @@
+//! A streamed answer: bytes of the connection to chunks.
+
+use std::{collections::VecDeque, time::Duration};
+
+use futures::Stream;
+use reqwest::Response;
+use secrecy::SecretString;
+
+use super::{
+    super::{
+        error::{Failure, LlmError},
+        sse::{SseEvent, SseParser},
+        wire::{ChatChunk, Chunk, Original},
+    },
+    failure,
+};
+
+/// One event; pictures inside an answer make some of them large.
+const MAX_EVENT_BYTES: usize = 16 * 1024 * 1024;
+
+/// Reads chunks off a connection. Dropping it closes the connection, which tells the server to stop.
+pub(super) struct Reader {
+    provider: String,
+    key: Option<SecretString>,
+    idle: Duration,
+    /// Until the first event: the server may still be reading the prompt.
+    first: Option<Duration>,
+    response: Option<Response>,
+    parser: SseParser,
+    events: VecDeque<SseEvent>,
+    /// An error to report after the chunk that carries its usage.
+    pending: Option<LlmError>,
+    /// A choice has its finish reason, or there is nothing more to say: the end of the connection is no surprise.
+    finished: bool,
+}
+
+impl Reader {
+    pub(super) fn new(
+        provider: String,
+        key: Option<SecretString>,
+        first: Duration,
+        idle: Duration,
+        response: Response,
+    ) -> Self {
+        Self {
+            provider,
+            key,
+            idle,
+            first: Some(first),
+            response: Some(response),
+            parser: SseParser::new(MAX_EVENT_BYTES),
+            events: VecDeque::new(),
+            pending: None,
+            finished: false,
+        }
+    }
+
+    /// The chunks in the order of the wire, none left out.
+    pub(super) fn chunks(self) -> impl Stream<Item = Result<Chunk, LlmError>> + Send {
+        futures::stream::unfold(self, |mut reader| async move {
+            let item = reader.next().await?;
+            if item.is_err() {
+                reader.close();
+            }
+            Some((item, reader))
+        })
+    }
+
+    fn close(&mut self) {
+        self.response = None;
+        self.events.clear();
+        self.finished = true;
+    }
+
+    fn fail(&self, failure: Failure, message: impl Into<String>) -> LlmError {
+        LlmError::Provider { provider: self.provider.clone(), failure, message: message.into(), retry_after: None }
+    }
+
+    async fn next(&mut self) -> Option<Result<Chunk, LlmError>> {
+        loop {
+            if let Some(error) = self.pending.take() {
+                return Some(Err(error));
+            }
+            if let Some(event) = self.events.pop_front() {
+                match self.understand(&event) {
+                    None => continue,
+                    item => return item,
+                }
+            }
+            if self.response.is_none() {
+                if std::mem::replace(&mut self.finished, true) {
+                    return None;
+                }
+                return Some(Err(self.fail(Failure::Cut, "its stream ended in the middle of the answer")));
+            }
+            if let Err(error) = self.fill().await {
+                return Some(Err(error));
+            }
+        }
+    }
+
+    fn understand(&mut self, event: &SseEvent) -> Option<Result<Chunk, LlmError>> {
+        let data = event.data.trim();
+        if data == "[DONE]" {
+            self.close();
+            return None;
+        }
+        if data.is_empty() {
+            return None;
+        }
+        // Before anything else: an error has none of a chunk's fields, and would pass for an empty one.
+        if let Err(error) = failure::in_body(&self.provider, self.key.as_ref(), data) {
+            let usage = serde_json::from_str::<ChatChunk>(data).ok().and_then(|chunk| chunk.usage);
+            return match usage {
+                // What was used until then is billed, so it must be counted.
+                Some(usage) => {
+                    self.pending = Some(error);
+                    Some(Ok(Original::made(ChatChunk {
+                        object: "chat.completion.chunk".into(),
+                        usage: Some(usage),
+                        ..ChatChunk::default()
+                    })))
+                }
+                None => Some(Err(error)),
+            };
+        }
+        match Chunk::parse(event.data.as_str()) {
+            Ok(chunk) => {
+                self.finished |= chunk.body().choices.iter().any(|choice| choice.finish_reason.is_some());
+                Some(Ok(chunk))
+            }
+            Err(error) => {
+                Some(Err(self.fail(Failure::BadResponse, format!("an event of its stream is not a chunk: {error}"))))
+            }
+        }
+    }
+
+    /// Reads on until there is something to look at.
+    async fn fill(&mut self) -> Result<(), LlmError> {
+        let wait = self.first.unwrap_or(self.idle);
+        let Some(response) = &mut self.response else { return Ok(()) };
+        match tokio::time::timeout(wait, response.chunk()).await {
+            Err(_) => Err(self.fail(Failure::Timeout, format!("its stream stopped for {} s", wait.as_secs()))),
+            Ok(Ok(Some(bytes))) => {
+                let events = self.parser.push(&bytes).map_err(|e| self.fail(Failure::BadResponse, e.to_string()))?;
+                if !events.is_empty() {
+                    self.first = None;
+                }
+                self.events.extend(events);
+                Ok(())
+            }
+            Ok(Ok(None)) => {
+                self.response = None;
+                self.events.extend(self.parser.finish());
+                Ok(())
+            }
+            // The server closed without the last frame, but everything that matters had come.
+            Ok(Err(_)) if self.finished => {
+                self.response = None;
+                Ok(())
+            }
+            Ok(Err(error)) => Err(self.fail(Failure::Cut, failure::describe(&error))),
+        }
+    }
+}

@@ -1,0 +1,427 @@
+//! [`Llm`]: resolves a model's name, checks the request, calls the backend and meters the answer.
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use tokio::{sync::OnceCell, time::Instant};
+use tracing::Instrument as _;
+use utoipa::ToSchema;
+
+use super::{
+    backend::{ChatStream, ModelBackend},
+    config::{Config, ProviderKind},
+    embed::LocalEmbedder,
+    embeddings::QueryCache,
+    error::LlmError,
+    extractive::{self, Extractive},
+    metrics::Metrics,
+    model::{BackendKind, CallContext, ModelInfo, Operation, estimate_tokens},
+    openai::Provider,
+    store::{self, UsageByDay, UsageByModel},
+    usage::{Meter, Recorder, Target},
+    wire::{ChatRequest, Completion, Message},
+};
+use crate::platform::{
+    clock::Clock,
+    db::{Db, DbError},
+    http_client::HttpClients,
+    ids::OrgId,
+    lifecycle::Lifecycle,
+    pools::CpuPool,
+};
+
+/// What the gateway is built from.
+#[derive(Debug)]
+pub struct Deps {
+    pub config: Config,
+    pub data_dir: PathBuf,
+    pub clock: Clock,
+    pub db: Db,
+    pub http: HttpClients,
+    pub metrics: Metrics,
+    pub lifecycle: Lifecycle,
+}
+
+/// The LLM gateway. Cheap to clone.
+#[derive(Clone)]
+pub struct Llm {
+    pub(super) inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    pub config: Config,
+    pub embedding_dir: PathBuf,
+    pub clock: Clock,
+    pub db: Db,
+    pub metrics: Metrics,
+    pub recorder: Recorder,
+    /// By the part of a model's name before the slash.
+    backends: RwLock<BTreeMap<String, Arc<dyn ModelBackend>>>,
+    pub providers: BTreeMap<String, Arc<Provider>>,
+    /// Loaded when first used: an installation that embeds elsewhere does not pay its memory.
+    pub local: OnceCell<Arc<LocalEmbedder>>,
+    pub pool: CpuPool,
+    pub query_cache: QueryCache,
+}
+
+impl std::fmt::Debug for Llm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Llm").finish_non_exhaustive()
+    }
+}
+
+/// Where a model's name leads.
+pub(super) struct Route {
+    backend: Arc<dyn ModelBackend>,
+    prefix: String,
+    model: String,
+    alias: Option<String>,
+}
+
+impl Route {
+    /// Vectors as the backend gives them.
+    pub(super) async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, LlmError> {
+        Ok(self.backend.embed(&self.model, texts, None).await?.vectors)
+    }
+
+    fn target(&self, operation: Operation) -> Target {
+        Target {
+            operation,
+            kind: self.backend.kind(),
+            provider: self.prefix.clone(),
+            model: self.model.clone(),
+            alias: self.alias.clone(),
+        }
+    }
+}
+
+impl Llm {
+    /// Starts the gateway: connects to nobody yet, and starts the task that writes usage rows.
+    pub fn new(deps: Deps) -> Self {
+        let Deps { config, data_dir, clock, db, http, metrics, lifecycle } = deps;
+        let providers: BTreeMap<String, Arc<Provider>> = config
+            .providers
+            .iter()
+            .map(|(name, provider)| {
+                (name.clone(), Arc::new(Provider::new(name, provider.clone(), http.operator().clone())))
+            })
+            .collect();
+        let mut backends: BTreeMap<String, Arc<dyn ModelBackend>> = BTreeMap::new();
+        backends.insert(extractive::PREFIX.to_owned(), Arc::new(Extractive::new(clock.clone())));
+        for (name, provider) in &providers {
+            backends.insert(name.clone(), provider.clone());
+        }
+        let recorder = Recorder::start(db.clone(), clock.clone(), metrics.clone(), &lifecycle);
+        let inner = Inner {
+            embedding_dir: config.embedding.dir(&data_dir),
+            pool: CpuPool::new(config.embedding.threads),
+            query_cache: QueryCache::default(),
+            local: OnceCell::new(),
+            backends: RwLock::new(backends),
+            config,
+            clock,
+            db,
+            metrics,
+            recorder,
+            providers,
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Lets `backend` answer for `<prefix>/...`.
+    pub fn register(&self, prefix: &str, backend: Arc<dyn ModelBackend>) {
+        self.inner.backends.write().unwrap_or_else(PoisonError::into_inner).insert(prefix.to_owned(), backend);
+    }
+
+    /// The model for agents that name none: behind `quality` or `fast`, else the first that a provider's configuration
+    /// lists, else `builtin/extractive`.
+    pub fn default_model(&self) -> String {
+        let listed =
+            self.inner.config.providers.iter().find_map(|(name, p)| Some(format!("{name}/{}", p.models.first()?)));
+        self.alias("quality").map(str::to_owned).or(listed).unwrap_or_else(|| extractive::MODEL.to_owned())
+    }
+
+    /// Answers in chunks. The call is metered until the stream has ended or is dropped.
+    pub async fn chat(&self, call: CallContext, mut request: ChatRequest) -> Result<ChatStream, LlmError> {
+        let (route, mut meter) = self.begin(&call, &mut request, true).await?;
+        request.stream = Some(true);
+        let span = meter.span().clone();
+        match route.backend.stream(&call, &route.model, request).instrument(span).await {
+            Ok(stream) => Ok(stream.metered(meter)),
+            Err(error) => {
+                meter.failed(&error);
+                Err(error)
+            }
+        }
+    }
+
+    /// Answers whole.
+    pub async fn complete(&self, call: CallContext, mut request: ChatRequest) -> Result<Completion, LlmError> {
+        let (route, mut meter) = self.begin(&call, &mut request, false).await?;
+        request.stream = None;
+        request.stream_options = None;
+        let span = meter.span().clone();
+        let result = route.backend.complete(&call, &route.model, request).instrument(span).await;
+        match &result {
+            Ok(completion) => {
+                meter.see_whole(completion.body());
+                meter.succeeded();
+            }
+            Err(error) => meter.failed(error),
+        }
+        result
+    }
+
+    /// Resolves the model and checks the request; from here on the call is metered.
+    async fn begin(
+        &self,
+        call: &CallContext,
+        request: &mut ChatRequest,
+        streamed: bool,
+    ) -> Result<(Route, Meter), LlmError> {
+        let route = self.route(&request.model).await?;
+        let mut meter = Meter::new(&self.inner.recorder, call, route.target(Operation::Chat), streamed);
+        if let Err(error) = self.check(call, request, route.backend.kind()) {
+            meter.failed(&error);
+            return Err(error);
+        }
+        meter.prompt(request);
+        if request.max_tokens.is_none()
+            && request.max_completion_tokens.is_none()
+            && route.backend.kind() == BackendKind::Openai
+        {
+            request.max_tokens = Some(self.inner.config.max_output_tokens);
+        }
+        Ok((route, meter))
+    }
+
+    fn check(&self, call: &CallContext, request: &ChatRequest, kind: BackendKind) -> Result<(), LlmError> {
+        if request.messages.is_empty() {
+            return Err(LlmError::invalid("messages", "messages_empty", "a conversation has at least one message"));
+        }
+        if let Some(at) = request.messages.iter().position(|m| m.role.is_empty()) {
+            return Err(LlmError::invalid(
+                format!("messages[{at}].role"),
+                "role_missing",
+                "a message has a role: system, user, assistant or tool",
+            ));
+        }
+        if kind == BackendKind::Agent && call.agent_id.is_some() {
+            return Err(LlmError::invalid("model", "agent_calls_agent", "an agent's model cannot be another agent"));
+        }
+        let (tokens, most) = (
+            request.messages.iter().map(|m| estimate_tokens(&m.text())).sum::<u64>(),
+            self.inner.config.max_request_tokens,
+        );
+        if tokens > most {
+            let text = format!("the conversation has about {tokens} tokens, at most {most} are accepted");
+            return Err(LlmError::invalid("messages", "context_length_exceeded", text));
+        }
+        Ok(())
+    }
+
+    /// What a chat alias stands for; either stands in for the other.
+    fn alias(&self, name: &str) -> Option<&str> {
+        let aliases = &self.inner.config.aliases;
+        let (first, second) = match name {
+            "fast" => (&aliases.fast, &aliases.quality),
+            "quality" => (&aliases.quality, &aliases.fast),
+            _ => return None,
+        };
+        [first, second].into_iter().map(String::as_str).find(|target| !target.is_empty())
+    }
+
+    fn backend(&self, prefix: &str) -> Option<Arc<dyn ModelBackend>> {
+        self.inner.backends.read().unwrap_or_else(PoisonError::into_inner).get(prefix).cloned()
+    }
+
+    /// Resolves an alias, `prefix/model`, or a bare name that exactly one provider offers.
+    pub(super) async fn route(&self, requested: &str) -> Result<Route, LlmError> {
+        let alias = matches!(requested, "fast" | "quality").then(|| requested.to_owned());
+        let name = match &alias {
+            Some(alias) => self.alias(alias).ok_or_else(|| {
+                LlmError::invalid(
+                    "model",
+                    "alias_not_configured",
+                    format!("no model stands behind `{alias}` yet: set llm.aliases.{alias}"),
+                )
+            })?,
+            None => requested,
+        };
+        if let Some((prefix, model)) = name.split_once('/')
+            && let Some(backend) = self.backend(prefix)
+        {
+            return Ok(Route { backend, prefix: prefix.to_owned(), model: model.to_owned(), alias });
+        }
+        let mut offering = Vec::new();
+        for (prefix, provider) in &self.inner.providers {
+            if provider.offers(name).await {
+                offering.push((prefix, provider));
+            }
+        }
+        match offering.as_slice() {
+            [(prefix, provider)] => {
+                let backend: Arc<dyn ModelBackend> = (*provider).clone();
+                Ok(Route { backend, prefix: (*prefix).clone(), model: name.to_owned(), alias })
+            }
+            [] => Err(LlmError::UnknownModel(requested.to_owned())),
+            many => {
+                let names: Vec<String> = many.iter().map(|(prefix, _)| format!("{prefix}/{name}")).collect();
+                Err(LlmError::invalid(
+                    "model",
+                    "model_ambiguous",
+                    format!("several providers offer {name}; say which: {}", names.join(", ")),
+                ))
+            }
+        }
+    }
+
+    /// A route for embeddings through a provider, with its meter.
+    pub(super) async fn begin_embedding(
+        &self,
+        call: &CallContext,
+        model: &str,
+        alias: Option<&str>,
+    ) -> Result<(Arc<dyn ModelBackend>, String, Meter), LlmError> {
+        let mut route = self.route(model).await?;
+        route.alias = alias.map(str::to_owned);
+        let meter = Meter::new(&self.inner.recorder, call, route.target(Operation::Embedding), false);
+        Ok((route.backend, route.model, meter))
+    }
+
+    /// Every model that this organisation may ask for. A provider that does not answer is left out, and logged.
+    pub async fn models(&self, org: OrgId) -> Vec<ModelInfo> {
+        let own = |id: &str| ModelInfo { id: id.to_owned(), owned_by: "holdfast".to_owned() };
+        let mut models: Vec<ModelInfo> =
+            ["fast", "quality"].into_iter().filter(|a| self.alias(a).is_some()).map(own).collect();
+        models.push(own("embed"));
+        let backends: Vec<_> = {
+            let backends = self.inner.backends.read().unwrap_or_else(PoisonError::into_inner);
+            backends.iter().map(|(prefix, backend)| (prefix.clone(), backend.clone())).collect()
+        };
+        let lists = futures::future::join_all(backends.iter().map(|(_, backend)| backend.models(org))).await;
+        for ((prefix, _), list) in backends.iter().zip(lists) {
+            match list {
+                Ok(list) => models.extend(list),
+                Err(error) => {
+                    tracing::warn!(provider = prefix, error = %anyhow::Error::from(error), "models cannot be listed");
+                }
+            }
+        }
+        models
+    }
+
+    /// Use of models by day and by model since `from`.
+    pub async fn usage(
+        &self,
+        org: OrgId,
+        from: DateTime<Utc>,
+    ) -> Result<(Vec<UsageByDay>, Vec<UsageByModel>), DbError> {
+        let mut tx = self.inner.db.tenant(org).await?;
+        let by_day = store::usage_by_day(&mut tx, from).await?;
+        let by_model = store::usage_by_model(&mut tx, from).await?;
+        tx.commit().await?;
+        Ok((by_day, by_model))
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
+    /// The providers of the configuration, without their secrets.
+    pub fn providers(&self) -> Vec<ProviderInfo> {
+        let describe = |(name, provider): (&String, &super::config::Provider)| ProviderInfo {
+            name: name.clone(),
+            kind: provider.kind,
+            base_url: provider.base_url.clone(),
+            has_api_key: provider.api_key.is_some(),
+            models: provider.models.clone(),
+            timeout_seconds: provider.timeout_seconds,
+            idle_timeout_seconds: provider.idle_timeout_seconds,
+        };
+        self.inner.config.providers.iter().map(describe).collect()
+    }
+
+    /// Asks a provider for its models, and with `chat_model` for one token, now. What fails is in the result.
+    pub async fn test_provider(
+        &self,
+        org: OrgId,
+        actor: &str,
+        name: &str,
+        chat_model: Option<&str>,
+    ) -> Result<ProviderTest, LlmError> {
+        let provider = self.inner.providers.get(name).ok_or_else(|| LlmError::UnknownProvider(name.to_owned()))?;
+        let started = Instant::now();
+        let listed = provider.discover().await;
+        let millis = |since: Instant| u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let mut test = ProviderTest {
+            ok: listed.is_ok(),
+            models: Vec::new(),
+            latency_ms: millis(started),
+            error: None,
+            chat: None,
+        };
+        match listed {
+            Ok(models) => test.models = models,
+            Err(error) => test.error = Some(error.to_string()),
+        }
+        if let Some(model) = chat_model {
+            let call = CallContext { org_id: org, actor: actor.to_owned(), agent_id: None, passages: None };
+            let request = ChatRequest {
+                max_tokens: Some(1),
+                ..ChatRequest::new(format!("{name}/{model}"), vec![Message::user("Hi")])
+            };
+            let started = Instant::now();
+            let answer = self.complete(call, request).await;
+            let latency_ms = millis(started);
+            test.chat = Some(match answer {
+                Ok(_) => ChatTest { ok: true, model: model.to_owned(), latency_ms, error: None },
+                Err(error) => {
+                    ChatTest { ok: false, model: model.to_owned(), latency_ms, error: Some(error.to_string()) }
+                }
+            });
+            test.ok &= test.chat.as_ref().is_some_and(|c| c.ok);
+        }
+        Ok(test)
+    }
+}
+
+/// A provider as configured; its key stays where it is.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ProviderInfo {
+    pub name: String,
+    pub kind: ProviderKind,
+    pub base_url: String,
+    pub has_api_key: bool,
+    /// Empty: what the server lists is offered.
+    pub models: Vec<String>,
+    pub timeout_seconds: u64,
+    pub idle_timeout_seconds: u64,
+}
+
+/// What a test of a provider found.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ProviderTest {
+    pub ok: bool,
+    /// The models that the server lists.
+    pub models: Vec<String>,
+    /// Time to list them, milliseconds.
+    pub latency_ms: u64,
+    pub error: Option<String>,
+    /// The one-token answer, where one was asked for.
+    pub chat: Option<ChatTest>,
+}
+
+/// A one-token answer.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ChatTest {
+    pub ok: bool,
+    pub model: String,
+    pub latency_ms: u64,
+    pub error: Option<String>,
+}

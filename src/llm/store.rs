@@ -1,0 +1,144 @@
+//! The only SQL of the gateway: usage rows and cached vectors.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::Serialize;
+use sqlx::PgConnection;
+use utoipa::ToSchema;
+
+use super::usage::UsageRow;
+use crate::platform::{
+    db::{Db, DbError},
+    ids::OrgId,
+};
+
+/// Writes one organisation's rows in one statement.
+pub(super) async fn insert_usage(db: &Db, org: OrgId, rows: &[UsageRow]) -> Result<(), DbError> {
+    let rows = serde_json::to_value(rows).map_err(|e| sqlx::Error::Encode(e.into()))?;
+    let mut tx = db.tenant(org).await?;
+    sqlx::query!(
+        "INSERT INTO llm_usage (id, org_id, actor, agent_id, operation, provider, model, alias, prompt_tokens, completion_tokens, \
+           estimated, duration_ms, first_token_ms, outcome, streamed, created_at) \
+         SELECT id, $1, actor, agent_id, operation, provider, model, alias, prompt_tokens, completion_tokens, \
+           estimated, duration_ms, first_token_ms, outcome, streamed, created_at \
+         FROM jsonb_to_recordset($2) AS row(id uuid, actor text, agent_id uuid, operation text, provider text, model text, alias text, \
+           prompt_tokens bigint, completion_tokens bigint, estimated boolean, duration_ms bigint, first_token_ms bigint, outcome text, \
+           streamed boolean, created_at timestamptz) \
+         ON CONFLICT (id) DO NOTHING",
+        org.0,
+        rows
+    )
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// An organisation's use of models on one day (UTC).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct UsageByDay {
+    pub day: NaiveDate,
+    pub requests: i64,
+    /// Requests that did not end well, those that the caller gave up left out.
+    pub failed: i64,
+    pub prompt_tokens: i64,
+    pub completion_tokens: i64,
+}
+
+/// Days since `from` with any use, oldest first.
+pub async fn usage_by_day(conn: &mut PgConnection, from: DateTime<Utc>) -> Result<Vec<UsageByDay>, sqlx::Error> {
+    sqlx::query_as!(
+        UsageByDay,
+        "SELECT (created_at AT TIME ZONE 'UTC')::date AS \"day!\", count(*) AS \"requests!\", \
+           count(*) FILTER (WHERE outcome NOT IN ('ok', 'cancelled')) AS \"failed!\", \
+           coalesce(sum(prompt_tokens), 0)::bigint AS \"prompt_tokens!\", \
+           coalesce(sum(completion_tokens), 0)::bigint AS \"completion_tokens!\" \
+         FROM llm_usage WHERE created_at >= $1 GROUP BY 1 ORDER BY 1",
+        from
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// An organisation's use of one model.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct UsageByModel {
+    pub provider: String,
+    pub model: String,
+    pub operation: String,
+    pub requests: i64,
+    /// Requests that did not end well, those that the caller gave up left out.
+    pub failed: i64,
+    pub prompt_tokens: i64,
+    pub completion_tokens: i64,
+    /// Requests whose tokens were guessed, because the provider reported none.
+    pub estimated: i64,
+    /// Median time of a request, milliseconds.
+    pub duration_ms: f64,
+    /// Median time to the first token of streamed answers, milliseconds.
+    pub first_token_ms: Option<f64>,
+}
+
+/// Models used since `from`, most tokens first.
+pub async fn usage_by_model(conn: &mut PgConnection, from: DateTime<Utc>) -> Result<Vec<UsageByModel>, sqlx::Error> {
+    sqlx::query_as!(
+        UsageByModel,
+        "SELECT provider, model, operation, count(*) AS \"requests!\", \
+           count(*) FILTER (WHERE outcome NOT IN ('ok', 'cancelled')) AS \"failed!\", \
+           coalesce(sum(prompt_tokens), 0)::bigint AS \"prompt_tokens!\", \
+           coalesce(sum(completion_tokens), 0)::bigint AS \"completion_tokens!\", \
+           count(*) FILTER (WHERE estimated) AS \"estimated!\", \
+           percentile_cont(0.5) WITHIN GROUP (ORDER BY duration_ms) AS \"duration_ms!\", \
+           percentile_cont(0.5) WITHIN GROUP (ORDER BY first_token_ms) AS first_token_ms \
+         FROM llm_usage WHERE created_at >= $1 GROUP BY provider, model, operation \
+         ORDER BY sum(prompt_tokens + completion_tokens) DESC, provider, model LIMIT 200",
+        from
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// The vectors that are known among these texts: (hash, little-endian floats).
+pub(super) async fn cached_vectors(
+    conn: &mut PgConnection,
+    model_id: &str,
+    hashes: &[Vec<u8>],
+) -> Result<Vec<(Vec<u8>, Vec<u8>)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "SELECT text_hash, vector FROM embedding_cache WHERE model_id = $1 AND text_hash = ANY($2)",
+        model_id,
+        hashes
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.text_hash, row.vector)).collect())
+}
+
+/// Keeps vectors; those that another writer has kept meanwhile stay.
+pub(super) async fn keep_vectors(
+    conn: &mut PgConnection,
+    org: OrgId,
+    model_id: &str,
+    hashes: &[Vec<u8>],
+    vectors: &[Vec<u8>],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO embedding_cache (org_id, model_id, text_hash, vector, created_at) \
+         SELECT $1, $2, text_hash, vector, $5 FROM unnest($3::bytea[], $4::bytea[]) AS new(text_hash, vector) \
+         ON CONFLICT ON CONSTRAINT embedding_cache_pkey DO NOTHING",
+        org.0,
+        model_id,
+        hashes,
+        vectors,
+        now
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Drops the vectors of texts; returns how many.
+pub(super) async fn forget_vectors(conn: &mut PgConnection, hashes: &[Vec<u8>]) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query!("DELETE FROM embedding_cache WHERE text_hash = ANY($1)", hashes).execute(conn).await?;
+    Ok(done.rows_affected())
+}

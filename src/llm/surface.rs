@@ -1,0 +1,258 @@
+//! The OpenAI-compatible surface: `/v1/models`, `/v1/chat/completions`, `/v1/embeddings`. Errors in OpenAI's shape.
+
+use std::{convert::Infallible, time::Duration};
+
+use axum::{
+    extract::{FromRequest, FromRequestParts, Path, Request, State},
+    http::{HeaderName, HeaderValue, request::Parts},
+    response::{
+        IntoResponse as _, Response,
+        sse::{Event, KeepAlive, Sse},
+    },
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use futures::{Stream, StreamExt as _};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    backend::ChatStream,
+    embed::InputKind,
+    embeddings,
+    error::{LlmError, OpenAiError},
+    model::{CallContext, ModelInfo},
+    service::Llm,
+    wire::{ChatCompletion, ChatRequest},
+};
+use crate::platform::{
+    error::ApiError,
+    http::{self, Auth, AuthenticationFailed, Principal, Scope},
+};
+
+/// OpenAI's own limit on texts of one request.
+const MAX_INPUTS: usize = 2048;
+/// Comments on a quiet stream: proxies cut connections that say nothing.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// The routes.
+pub fn router() -> OpenApiRouter<Llm> {
+    OpenApiRouter::new()
+        .routes(routes!(list_models))
+        .route("/v1/models/{*id}", axum::routing::get(get_model))
+        .routes(routes!(create_chat_completion))
+        .routes(routes!(create_embeddings))
+}
+
+/// Who asks, allowed to use models; errors in OpenAI's shape.
+struct Caller(Principal);
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = OpenAiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, OpenAiError> {
+        if let Some(failed) = parts.extensions.get::<AuthenticationFailed>() {
+            return Err(OpenAiError(ApiError::new(failed.status, failed.code.clone(), failed.detail.clone())));
+        }
+        let Auth(who) = Auth::from_request_parts(parts, state).await.map_err(OpenAiError)?;
+        who.require(Scope::Inference)?;
+        Ok(Self(who))
+    }
+}
+
+/// A JSON body; errors name the parameter.
+struct Body<T>(T);
+
+impl<T: serde::de::DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = OpenAiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, OpenAiError> {
+        let http::Json(value) = http::Json::from_request(request, state).await?;
+        Ok(Self(value))
+    }
+}
+
+/// A model as OpenAI lists it.
+#[derive(Debug, Serialize, ToSchema)]
+struct Model {
+    id: String,
+    /// `model`
+    object: &'static str,
+    /// Unix time, seconds; 0: unknown.
+    created: i64,
+    owned_by: String,
+}
+
+impl From<ModelInfo> for Model {
+    fn from(info: ModelInfo) -> Self {
+        Self { id: info.id, object: "model", created: 0, owned_by: info.owned_by }
+    }
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct ModelList {
+    /// `list`
+    object: &'static str,
+    data: Vec<Model>,
+}
+
+/// Models that can be asked for
+#[utoipa::path(get, path = "/v1/models", tag = "OpenAI", responses((status = 200, body = ModelList), (status = 401, description = "OpenAI's error object")))]
+async fn list_models(State(llm): State<Llm>, Caller(who): Caller) -> Result<axum::Json<ModelList>, OpenAiError> {
+    let data = llm.models(who.org_id).await.into_iter().map(Model::from).collect();
+    Ok(axum::Json(ModelList { object: "list", data }))
+}
+
+/// One model. A name may hold slashes, which OpenAPI cannot describe: not in its document.
+async fn get_model(
+    State(llm): State<Llm>,
+    Caller(who): Caller,
+    Path(id): Path<String>,
+) -> Result<axum::Json<Model>, OpenAiError> {
+    let found = llm.models(who.org_id).await.into_iter().find(|model| model.id == id);
+    Ok(axum::Json(found.ok_or(LlmError::UnknownModel(id))?.into()))
+}
+
+/// Answer a conversation
+///
+/// With `stream` as server-sent events, ended by `data: [DONE]`. Everything that OpenAI's API takes is passed on to the provider.
+#[utoipa::path(post, path = "/v1/chat/completions", tag = "OpenAI", request_body = ChatRequest,
+    responses((status = 200, body = ChatCompletion), (status = 400, description = "OpenAI's error object"), (status = 404, description = "no such model"),
+        (status = 429, description = "the provider limits the rate"), (status = 502, description = "the provider failed")))]
+async fn create_chat_completion(
+    State(llm): State<Llm>,
+    Caller(who): Caller,
+    Body(request): Body<ChatRequest>,
+) -> Result<Response, OpenAiError> {
+    let call = CallContext::of(&who);
+    if request.stream == Some(true) {
+        let wants_usage = request.wants_usage();
+        let stream = llm.chat(call, request).await?;
+        let mut response = Sse::new(events(stream, wants_usage))
+            .keep_alive(KeepAlive::new().interval(HEARTBEAT).text("keep-alive"))
+            .into_response();
+        // nginx would collect the chunks otherwise.
+        response.headers_mut().insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+        return Ok(response);
+    }
+    let completion = llm.complete(call, request).await?;
+    Ok(([(axum::http::header::CONTENT_TYPE, "application/json")], completion.raw().to_owned()).into_response())
+}
+
+/// The chunks as events, one for one and as received, then `[DONE]`; an error as an event of its own.
+fn events(stream: ChatStream, wants_usage: bool) -> impl Stream<Item = Result<Event, Infallible>> {
+    let chunks = stream.filter_map(move |item| async move {
+        match item {
+            // Asked of the provider for our own books: a client that did not ask for it may stumble over it.
+            Ok(chunk) if chunk.body().is_usage_only() && !wants_usage => None,
+            Ok(chunk) => Some(Event::default().data(chunk.raw())),
+            Err(error) => Some(Event::default().data(OpenAiError::from(error).body().to_string())),
+        }
+    });
+    let done = futures::stream::once(async { Event::default().data("[DONE]") });
+    chunks.chain(done).map(Ok)
+}
+
+/// A request to `/v1/embeddings`.
+#[derive(Debug, Deserialize, ToSchema)]
+struct EmbeddingRequest {
+    /// `embed` (the model of the knowledge bases) or `provider/model`.
+    model: String,
+    /// A text or a list of texts.
+    #[schema(value_type = Vec<String>)]
+    input: Value,
+    /// `float` or `base64` (little-endian 32-bit floats).
+    #[serde(default)]
+    encoding_format: Encoding,
+    /// Length of the vectors, for models that can shorten them.
+    #[serde(default)]
+    dimensions: Option<usize>,
+    /// `query` or `passage`, for models that treat the two differently; `passage` by default.
+    #[serde(default)]
+    input_type: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Encoding {
+    #[default]
+    Float,
+    Base64,
+}
+
+/// Embed texts
+#[utoipa::path(post, path = "/v1/embeddings", tag = "OpenAI", request_body = EmbeddingRequest,
+    responses((status = 200, description = "OpenAI's list of embeddings"), (status = 400, description = "OpenAI's error object"), (status = 404, description = "no such model")))]
+async fn create_embeddings(
+    State(llm): State<Llm>,
+    Caller(who): Caller,
+    Body(request): Body<EmbeddingRequest>,
+) -> Result<axum::Json<Value>, OpenAiError> {
+    let texts = texts(request.input)?;
+    let kind = match request.input_type.as_deref() {
+        None | Some("passage" | "document" | "search_document") => InputKind::Passage,
+        Some("query" | "search_query") => InputKind::Query,
+        Some(_) => {
+            return Err(LlmError::invalid("input_type", "invalid_value", "input_type is `query` or `passage`").into());
+        }
+    };
+    let call = CallContext::of(&who);
+    let (model, made) = if request.model == embeddings::ALIAS {
+        let model = llm.embedder().await?;
+        if request.dimensions.is_some_and(|d| d != model.dims) {
+            let text = format!("{} makes vectors of {} numbers", model.id, model.dims);
+            return Err(LlmError::invalid("dimensions", "dimensions_not_supported", text).into());
+        }
+        let made = llm.embed_now(&call, &model, kind, &texts).await?;
+        (model.id, made)
+    } else {
+        let made = llm.embed_with_provider(&call, &request.model, None, &texts, request.dimensions).await?;
+        (request.model, made)
+    };
+    let data: Vec<Value> = made
+        .vectors
+        .iter()
+        .enumerate()
+        .map(|(index, vector)| {
+            let embedding = match request.encoding_format {
+                Encoding::Float => json!(vector),
+                Encoding::Base64 => json!(STANDARD.encode(embeddings::to_bytes(vector))),
+            };
+            json!({"object": "embedding", "index": index, "embedding": embedding})
+        })
+        .collect();
+    let tokens = made.usage.map_or(0, |u| u.prompt_tokens);
+    Ok(axum::Json(
+        json!({"object": "list", "data": data, "model": model, "usage": {"prompt_tokens": tokens, "total_tokens": tokens}}),
+    ))
+}
+
+/// The texts of `input`.
+fn texts(input: Value) -> Result<Vec<String>, LlmError> {
+    let list = match input {
+        Value::String(text) => vec![Value::String(text)],
+        Value::Array(list) if !list.is_empty() => list,
+        _ => return Err(LlmError::invalid("input", "invalid_value", "input is a text or a list of texts")),
+    };
+    if list.len() > MAX_INPUTS {
+        return Err(LlmError::invalid(
+            "input",
+            "too_many_inputs",
+            format!("at most {MAX_INPUTS} texts, found {}", list.len()),
+        ));
+    }
+    let text = |(at, value): (usize, Value)| match value {
+        Value::String(text) if !text.trim().is_empty() => Ok(text),
+        Value::String(_) => {
+            Err(LlmError::invalid(format!("input[{at}]"), "input_empty", "a text to embed is not empty"))
+        }
+        Value::Number(_) | Value::Array(_) => Err(LlmError::invalid(
+            "input",
+            "token_ids_not_supported",
+            "token ids belong to one tokenizer and cannot be embedded here: send the texts",
+        )),
+        _ => Err(LlmError::invalid(format!("input[{at}]"), "invalid_value", "input is a text or a list of texts")),
+    };
+    list.into_iter().enumerate().map(text).collect()
+}

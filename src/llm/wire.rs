@@ -1,0 +1,285 @@
+//! OpenAI's chat format as its many implementations really speak it.
+//!
+//! Every field that a server may leave out, send as null or misspell in type is optional or empty here, and what we do not
+//! know is kept in `extra`. What comes from a server also keeps its [`Original`] text, so that passing it on changes nothing.
+//! Key order inside `extra` is kept (`serde_json` is built with `preserve_order`): models read the order of a schema's properties.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+/// A request to `/v1/chat/completions`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ChatRequest {
+    /// `provider/model`, an alias (`fast`, `quality`), `agent/<slug>` or `builtin/extractive`.
+    pub model: String,
+    pub messages: Vec<Message>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream_options: Option<StreamOptions>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    /// Most tokens of the answer; the older name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<u32>,
+    /// Most tokens of the answer, reasoning included; the newer name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_completion_tokens: Option<u32>,
+    /// Everything else (`tools`, `response_format`, `top_p`, ...), passed on as it is.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+impl ChatRequest {
+    /// A request with these messages and nothing else set.
+    pub fn new(model: impl Into<String>, messages: Vec<Message>) -> Self {
+        Self { model: model.into(), messages, ..Self::default() }
+    }
+
+    /// Whether the client asked for a last chunk with usage.
+    pub fn wants_usage(&self) -> bool {
+        self.stream_options.as_ref().is_some_and(|o| o.include_usage == Some(true))
+    }
+
+    /// Text of the last message of the user; empty where there is none.
+    pub fn question(&self) -> String {
+        self.messages.iter().rev().find(|m| m.role == "user").map(Message::text).unwrap_or_default()
+    }
+}
+
+/// `stream_options` of a request.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct StreamOptions {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub include_usage: Option<bool>,
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+/// One message of a conversation.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Message {
+    /// `system`, `developer`, `user`, `assistant` or `tool`.
+    #[serde(default)]
+    pub role: String,
+    #[serde(default)]
+    pub content: Option<Content>,
+    /// `tool_calls`, `tool_call_id`, `name`, `annotations`, ...
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+impl Message {
+    pub fn new(role: &str, text: impl Into<String>) -> Self {
+        Self { role: role.to_owned(), content: Some(Content::Text(text.into())), extra: Map::new() }
+    }
+
+    pub fn system(text: impl Into<String>) -> Self {
+        Self::new("system", text)
+    }
+
+    pub fn user(text: impl Into<String>) -> Self {
+        Self::new("user", text)
+    }
+
+    pub fn assistant(text: impl Into<String>) -> Self {
+        Self::new("assistant", text)
+    }
+
+    /// The text of the content, its parts put together.
+    pub fn text(&self) -> String {
+        self.content.as_ref().map(Content::text).unwrap_or_default()
+    }
+}
+
+/// A message's content.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged, expecting = "the content of a message is a text or a list of parts")]
+pub enum Content {
+    Text(String),
+    /// `{"type": "text", "text": ...}`, `{"type": "image_url", ...}`, ...
+    Parts(Vec<Value>),
+}
+
+impl Content {
+    pub fn text(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Parts(parts) => parts.iter().filter_map(|part| part.get("text")?.as_str()).collect(),
+        }
+    }
+}
+
+/// An answer that is not streamed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ChatCompletion {
+    #[serde(default, deserialize_with = "lenient")]
+    pub id: String,
+    #[serde(default, deserialize_with = "lenient")]
+    pub object: String,
+    /// Unix time, seconds.
+    #[serde(default, deserialize_with = "lenient")]
+    pub created: i64,
+    #[serde(default, deserialize_with = "lenient")]
+    pub model: String,
+    #[serde(default, deserialize_with = "lenient")]
+    pub choices: Vec<Choice>,
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Choice {
+    #[serde(default, deserialize_with = "lenient")]
+    pub index: u32,
+    #[serde(default, deserialize_with = "lenient")]
+    pub message: Message,
+    #[serde(default, deserialize_with = "lenient")]
+    pub finish_reason: Option<String>,
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+/// One event of a streamed answer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ChatChunk {
+    #[serde(default, deserialize_with = "lenient")]
+    pub id: String,
+    #[serde(default, deserialize_with = "lenient")]
+    pub object: String,
+    /// Unix time, seconds.
+    #[serde(default, deserialize_with = "lenient")]
+    pub created: i64,
+    #[serde(default, deserialize_with = "lenient")]
+    pub model: String,
+    #[serde(default, deserialize_with = "lenient")]
+    pub choices: Vec<ChunkChoice>,
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+impl ChatChunk {
+    /// Text that the first choice gained.
+    pub fn text(&self) -> &str {
+        self.choices.first().and_then(|c| c.delta.content.as_deref()).unwrap_or_default()
+    }
+
+    /// Why the first choice ended, on its last chunk.
+    pub fn finish_reason(&self) -> Option<&str> {
+        self.choices.first()?.finish_reason.as_deref()
+    }
+
+    /// A chunk that carries usage and nothing else: sent only because `include_usage` was asked for.
+    pub fn is_usage_only(&self) -> bool {
+        self.choices.is_empty() && self.usage.is_some()
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ChunkChoice {
+    #[serde(default, deserialize_with = "lenient")]
+    pub index: u32,
+    #[serde(default, deserialize_with = "lenient")]
+    pub delta: Delta,
+    #[serde(default, deserialize_with = "lenient")]
+    pub finish_reason: Option<String>,
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+/// What a chunk adds to a message.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Delta {
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
+    /// `tool_calls` fragments keyed by `index`, `reasoning_content`, `annotations`, ...
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+/// Tokens of one request, as the provider counted them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Usage {
+    /// Cached ones included (OpenAI's meaning).
+    #[serde(default, deserialize_with = "count")]
+    pub prompt_tokens: u64,
+    /// Reasoning included.
+    #[serde(default, deserialize_with = "count")]
+    pub completion_tokens: u64,
+    #[serde(default, deserialize_with = "count")]
+    pub total_tokens: u64,
+    /// Details by kind, `cost`, ...
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+impl Usage {
+    pub fn new(prompt_tokens: u64, completion_tokens: u64) -> Self {
+        Self { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens, extra: Map::new() }
+    }
+}
+
+/// Something from a model server: its JSON text as received, and what we understand of it. Immutable, so that the two
+/// cannot disagree.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Original<T> {
+    raw: Arc<str>,
+    body: T,
+}
+
+/// One event of a streamed answer with its original text.
+pub type Chunk = Original<ChatChunk>;
+/// A whole answer with its original text.
+pub type Completion = Original<ChatCompletion>;
+
+impl<T: Serialize + DeserializeOwned> Original<T> {
+    /// Understands what a server sent.
+    pub fn parse(raw: impl Into<Arc<str>>) -> Result<Self, serde_json::Error> {
+        let raw = raw.into();
+        Ok(Self { body: serde_json::from_str(&raw)?, raw })
+    }
+
+    /// Something made here.
+    pub fn made(body: T) -> Self {
+        // These types hold strings, numbers and JSON values: writing them cannot fail.
+        Self { raw: serde_json::to_string(&body).unwrap_or_default().into(), body }
+    }
+}
+
+impl<T> Original<T> {
+    /// The JSON text, exactly as received.
+    pub fn raw(&self) -> &str {
+        &self.raw
+    }
+
+    pub fn body(&self) -> &T {
+        &self.body
+    }
+}
+
+/// A value of the wrong type, or null, is taken as absent: one odd field must not lose a chunk.
+fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(deserializer: D) -> Result<T, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    Ok(serde_json::from_value(value).unwrap_or_default())
+}
+
+/// A count that may come as null or as a number with a fraction.
+fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a float-to-integer cast saturates, and a negative count is none"
+    )]
+    let number = value.as_u64().or_else(|| value.as_f64().map(|f| f as u64));
+    Ok(number.unwrap_or_default())
+}
