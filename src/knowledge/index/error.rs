@@ -1,0 +1,28 @@
+//! What the index can answer instead of a result.
+
+#[derive(Debug, thiserror::Error)]
+pub enum IndexError {
+    /// The table does not exist: the base has no index of this generation yet, or it was dropped.
+    #[error("index table `{0}` does not exist")]
+    NoSuchTable(String),
+    /// A vector of another length than the table's: the embedding model was changed without a new index generation.
+    #[error("the vector has {got} numbers, the index table {expected}")]
+    Dimensions { expected: usize, got: usize },
+    /// A table of ours with columns that are not ours.
+    #[error("index table `{0}` has an unexpected schema")]
+    Schema(String),
+    /// Storage or LanceDB failed.
+    #[error("the vector store failed")]
+    Store(#[source] Box<lancedb::Error>),
+    #[error("index rows could not be assembled")]
+    Arrow(#[from] arrow_schema::ArrowError),
+}
+
+impl From<lancedb::Error> for IndexError {
+    fn from(error: lancedb::Error) -> Self {
+        match error {
+            lancedb::Error::TableNotFound { name, .. } => Self::NoSuchTable(name),
+            other => Self::Store(Box::new(other)),
+        }
+    }
+}

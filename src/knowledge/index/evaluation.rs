@@ -1,0 +1,191 @@
+//! Retrieval quality on public texts (`tests/fixtures/retrieval`): nDCG@10 of each arm and of the fusion, through the real model, the
+//! real index and the real self-test. A small sample runs every day; the whole set with both models is for `scripts/test-slow`.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::*;
+use crate::llm::embed::tests::test_model;
+use crate::llm::embed::{InputKind, LocalEmbedder};
+
+/// The rule: fusion may cost this much against the better arm, no more.
+const TOLERANCE: f64 = 0.02;
+
+#[derive(Deserialize)]
+struct Section {
+    query: String,
+    passages: Vec<String>,
+}
+
+/// Sections by language; the same sections in the same order in each.
+type Set = BTreeMap<String, Vec<Section>>;
+
+struct Question {
+    text: String,
+    language: String,
+    relevant: HashSet<Uuid>,
+}
+
+#[derive(Default)]
+struct Base {
+    rows: Vec<(Uuid, Uuid, String)>,
+    questions: Vec<Question>,
+}
+
+impl Base {
+    /// A base in one language, or in several: then each section is there in one of them only.
+    fn of(set: &Set, languages: &[&str]) -> Self {
+        let mut base = Self::default();
+        for (turn, language) in languages.iter().enumerate() {
+            for (_, section) in set[*language].iter().enumerate().filter(|(at, _)| at % languages.len() == turn) {
+                let document = Uuid::from_u128(1_000_000 + base.questions.len() as u128);
+                let first = base.rows.len();
+                let passages = section.passages.iter().enumerate();
+                base.rows
+                    .extend(passages.map(|(n, text)| (Uuid::from_u128((first + n) as u128), document, text.clone())));
+                base.questions.push(Question {
+                    text: section.query.clone(),
+                    language: (*language).to_string(),
+                    relevant: base.rows[first..].iter().map(|row| row.0).collect(),
+                });
+            }
+        }
+        base
+    }
+
+    fn texts(&self) -> Vec<String> {
+        self.rows.iter().map(|row| row.2.clone()).collect()
+    }
+}
+
+/// Mean nDCG@10 by language and, as `all`, of the whole base.
+#[derive(Default, Clone, Copy)]
+struct Figures {
+    questions: usize,
+    vector: f64,
+    text: f64,
+    even: f64,
+    hybrid: f64,
+}
+
+async fn evaluate(model: &LocalEmbedder, base: &Base) -> (Weights, BTreeMap<String, Figures>) {
+    let dir = tempfile::tempdir().unwrap();
+    let index = VectorIndex::open(dir.path().to_str().unwrap(), IndexOptions::default()).await.unwrap();
+    index.ensure_table("kb_e_g1", model.dims()).await.unwrap();
+    let vectors = model.embed(InputKind::Passage, &base.texts()).unwrap();
+    let rows = base.rows.iter().zip(&vectors).map(|((chunk_id, document_id, text), vector)| IndexRow {
+        chunk_id: *chunk_id,
+        document_id: *document_id,
+        text: text.clone(),
+        vector: vector.clone(),
+    });
+    index.upsert("kb_e_g1", rows.collect()).await.unwrap();
+    let report = index.optimize("kb_e_g1", Retention::Keep(Duration::from_secs(60))).await.unwrap();
+    assert!(report.failures.is_empty(), "{report:?}");
+
+    let plan = SelfTest::plan(&base.texts(), base.rows.len());
+    let weights = plan.measure(
+        &model.embed(InputKind::Query, &plan.queries).unwrap(),
+        &model.embed(InputKind::Passage, &plan.passages).unwrap(),
+    );
+
+    let queries: Vec<String> = base.questions.iter().map(|question| question.text.clone()).collect();
+    let query_vectors = model.embed(InputKind::Query, &queries).unwrap();
+    let mut figures: BTreeMap<String, Figures> = BTreeMap::new();
+    for (question, vector) in base.questions.iter().zip(&query_vectors) {
+        let by_vector = index.vector_search("kb_e_g1", vector, 100).await.unwrap();
+        let by_text = index.text_search("kb_e_g1", &question.text, 100).await.unwrap();
+        let fused = |weights: ArmWeights| -> Vec<Uuid> {
+            fuse(&by_vector, &by_text, weights, DEFAULT_K, 10).iter().map(|hit| hit.chunk_id).collect()
+        };
+        let ids = |hits: &[Hit]| -> Vec<Uuid> { hits.iter().map(|hit| hit.chunk_id).collect() };
+        let score = |ids: &[Uuid]| ndcg(ids, &question.relevant);
+        for group in ["all", &question.language] {
+            let figures = figures.entry(group.to_string()).or_default();
+            figures.questions += 1;
+            figures.vector += score(&ids(&by_vector));
+            figures.text += score(&ids(&by_text));
+            figures.even += score(&fused(ArmWeights { vector: 1.0, text: 1.0 }));
+            figures.hybrid += score(&fused(weights.for_query(&question.text)));
+        }
+    }
+    for figures in figures.values_mut() {
+        let questions = figures.questions as f64;
+        for sum in [&mut figures.vector, &mut figures.text, &mut figures.even, &mut figures.hybrid] {
+            *sum /= questions;
+        }
+    }
+    (weights, figures)
+}
+
+fn ndcg(ids: &[Uuid], relevant: &HashSet<Uuid>) -> f64 {
+    let gain = |rank: usize| 1.0 / (rank as f64 + 2.0).log2();
+    let found: f64 =
+        ids.iter().take(10).enumerate().filter(|(_, id)| relevant.contains(id)).map(|(rank, _)| gain(rank)).sum();
+    found / (0..relevant.len().min(10)).map(gain).sum::<f64>()
+}
+
+fn read(path: &Path) -> Set {
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// Evaluates English, Russian and mixed bases; prints a table and gives the bases that break the rule.
+async fn table(name: &str, model: &LocalEmbedder, set: &Set) -> Vec<String> {
+    let mut broken = Vec::new();
+    for languages in [&["en"][..], &["ru"], &["en", "ru"]] {
+        let base = Base::of(set, languages);
+        let (weights, figures) = evaluate(model, &base).await;
+        for (group, f) in &figures {
+            if languages.len() == 1 && group != "all" {
+                continue;
+            }
+            let label = format!("{name} | {} | {group}", languages.join("+"));
+            println!("{label} | {} | {:.3} | {:.3} | {:.3} | {:.3}", f.questions, f.vector, f.text, f.even, f.hybrid);
+            if group == "all" && f.hybrid < f.vector.max(f.text) - TOLERANCE {
+                broken.push(format!("{label}: hybrid {:.3}, vector {:.3}, text {:.3}", f.hybrid, f.vector, f.text));
+            }
+        }
+        for (language, found) in
+            weights.languages.iter().map(|(code, found)| (code.as_str(), found)).chain([("other", &weights.other)])
+        {
+            println!(
+                "    {language}: weight {} after {} questions (vector {:.2}, text {:.2}, hybrid {:.2})",
+                found.weights.vector, found.queries, found.vector_ndcg, found.text_ndcg, found.hybrid_ndcg
+            );
+        }
+    }
+    broken
+}
+
+const HEADER: &str = "set, model | base | queries in | queries | vector | text | equal weights | hybrid";
+
+#[tokio::test]
+async fn hybrid_follows_the_better_arm_with_an_english_model() {
+    let set = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/retrieval/gnome.json"));
+    let model = LocalEmbedder::load(&test_model("all-MiniLM-L6-v2")).unwrap();
+    println!("{HEADER}");
+    let broken = table("sample, MiniLM", &model, &set).await;
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+/// Data: `tests/fixtures/retrieval/make-set DIR`, then `HOLDFAST_RETRIEVAL_SET=DIR`.
+#[tokio::test]
+#[ignore = "ten minutes and two models; scripts/test-slow"]
+#[expect(clippy::disallowed_methods, reason = "where the data lies, not configuration")]
+async fn hybrid_follows_the_better_arm_on_the_whole_set() {
+    let dir = std::env::var("HOLDFAST_RETRIEVAL_SET").expect("HOLDFAST_RETRIEVAL_SET: the folder that make-set wrote");
+    let mut broken = Vec::new();
+    println!("{HEADER}");
+    for name in ["all-MiniLM-L6-v2", "multilingual-e5-small"] {
+        let model = LocalEmbedder::load(&test_model(name)).unwrap();
+        for set in ["gnome", "handbook"] {
+            let sections = read(&Path::new(&dir).join(format!("{set}.json")));
+            broken.extend(table(&format!("{set}, {name}"), &model, &sections).await);
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}

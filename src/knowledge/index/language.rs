@@ -1,0 +1,14 @@
+//! Which language a text is in, as the key of a weight.
+
+use whatlang::{Detector, Lang};
+
+/// ISO 639-3 code of the language (`eng`, `rus`), or `None` where whatlang is not sure: too short, a listing, a table.
+///
+/// With `among`, only these are considered, which is what makes short queries decidable: the languages that a base really holds are few.
+pub fn language_of(text: &str, among: &[&str]) -> Option<&'static str> {
+    let allowed: Vec<Lang> = among.iter().filter_map(|code| Lang::from_code(*code)).collect();
+    if allowed.is_empty() {
+        return whatlang::detect(text).filter(whatlang::Info::is_reliable).map(|info| info.lang().code());
+    }
+    Detector::with_allowlist(allowed).detect(text).map(|info| info.lang().code())
+}

@@ -1,0 +1,139 @@
+//! [`LocalEmbedder`]: texts in, unit vectors out.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+use tokenizers::{PostProcessor, Tokenizer, TruncationDirection};
+
+use super::EmbedError;
+use super::encoder::Encoder;
+use super::folder::{ModelFolder, Prefixes};
+use super::weights::hash_file;
+
+/// Tokens that one forward pass may hold, padding included. Attention needs heads x longest x this x 4 bytes for each of a few
+/// temporaries: about 25 MB each for MiniLM at 256 tokens. Larger batches are not faster on a CPU.
+const BATCH_TOKENS: usize = 2048;
+
+/// Which prefix a text gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InputKind {
+    Query,
+    Passage,
+}
+
+/// A loaded embedding model. `Send + Sync`; `embed` takes `&self` and uses the global rayon pool inside.
+pub struct LocalEmbedder {
+    encoder: Encoder,
+    tokenizer: Tokenizer,
+    prefixes: Prefixes,
+    dims: usize,
+    max_tokens: usize,
+    special_tokens: usize,
+    name: String,
+    files_sha256: [u8; 32],
+}
+
+impl LocalEmbedder {
+    /// Loads a model folder. Blocking: reads the weights twice (once for the hash in [`Self::id`]); 0.3 s for MiniLM.
+    pub fn load(dir: &Path) -> Result<Self, EmbedError> {
+        let folder = ModelFolder::read(dir)?;
+        let encoder = Encoder::load(&folder)?;
+        let path = dir.join("tokenizer.json");
+        let bytes = std::fs::read(&path).map_err(|source| EmbedError::Read { path: path.clone(), source })?;
+        let mut tokenizer = Tokenizer::from_bytes(&bytes).map_err(|error| EmbedError::malformed(&path, error))?;
+        // Published files carry the padding and the cut of whoever exported them (MiniLM's: always 128 tokens); both are done here.
+        tokenizer.with_padding(None);
+        tokenizer.with_truncation(None).map_err(|error| EmbedError::malformed(&path, error))?;
+        let special_tokens = tokenizer.get_post_processor().map_or(0, |processor| processor.added_tokens(false));
+        let mut digest = Sha256::new();
+        hash_file(&dir.join("model.safetensors"), &mut digest)?;
+        digest.update(&bytes);
+        digest.update(format!("{:?} {}", folder.pooling, folder.max_tokens));
+        Ok(Self {
+            encoder,
+            tokenizer,
+            prefixes: folder.prefixes,
+            dims: folder.dims,
+            max_tokens: folder.max_tokens,
+            special_tokens,
+            name: dir.file_name().map_or_else(|| "model".into(), |name| name.to_string_lossy().into_owned()),
+            files_sha256: digest.finalize().into(),
+        })
+    }
+
+    /// Overrides the prefixes that the model folder names.
+    #[must_use]
+    pub fn with_prefixes(mut self, prefixes: Prefixes) -> Self {
+        self.prefixes = prefixes;
+        self
+    }
+
+    /// Embeds texts; unit vectors of [`Self::dims`] numbers, in the order of the texts. A text beyond [`Self::max_tokens`] is cut.
+    pub fn embed(&self, kind: InputKind, texts: &[String]) -> Result<Vec<Vec<f32>>, EmbedError> {
+        let prefix = match kind {
+            InputKind::Query => &self.prefixes.query,
+            InputKind::Passage => &self.prefixes.passage,
+        };
+        let tokens =
+            texts.iter().map(|text| self.token_ids(&format!("{prefix}{text}"))).collect::<Result<Vec<_>, _>>()?;
+        // Like lengths together: in a mixed batch the short texts would cost as much as the longest.
+        let mut order: Vec<usize> = (0..tokens.len()).collect();
+        order.sort_by_key(|&at| std::cmp::Reverse(tokens[at].len()));
+        let mut vectors = vec![Vec::new(); texts.len()];
+        let mut rest = order.as_slice();
+        while let Some(&longest) = rest.first() {
+            let count = (BATCH_TOKENS / tokens[longest].len().max(1)).clamp(1, rest.len());
+            let (batch, remaining) = rest.split_at(count);
+            let ids: Vec<&[u32]> = batch.iter().map(|&at| tokens[at].as_slice()).collect();
+            for (&at, vector) in batch.iter().zip(self.encoder.encode(&ids)?) {
+                vectors[at] = vector;
+            }
+            rest = remaining;
+        }
+        Ok(vectors)
+    }
+
+    /// Tokens of a text as the model counts them, special tokens and prefix left out, nothing cut.
+    pub fn count_tokens(&self, text: &str) -> Result<usize, EmbedError> {
+        let encoding =
+            self.tokenizer.encode_fast(text, false).map_err(|error| EmbedError::Tokenize(error.to_string()))?;
+        Ok(encoding.len())
+    }
+
+    /// Length of a vector.
+    pub fn dims(&self) -> usize {
+        self.dims
+    }
+
+    /// The longest text that is embedded whole, in tokens as [`Self::count_tokens`] counts them: special tokens and the longer of
+    /// the two prefixes are taken off.
+    pub fn max_tokens(&self) -> usize {
+        let prefix = |text: &str| self.count_tokens(text).unwrap_or_default();
+        let reserved = self.special_tokens + prefix(&self.prefixes.query).max(prefix(&self.prefixes.passage));
+        self.max_tokens.saturating_sub(reserved)
+    }
+
+    /// Folder name and a short hash of everything that decides a vector (weights, tokenizer, pooling, length limit, prefixes):
+    /// vectors of two models with the same id are interchangeable, others must never meet in one index.
+    pub fn id(&self) -> String {
+        let mut digest = Sha256::new();
+        digest.update(self.files_sha256);
+        digest.update(format!("{:?}", self.prefixes));
+        let hash: [u8; 32] = digest.finalize().into();
+        let mut id = format!("{}-", self.name);
+        for byte in &hash[..6] {
+            // Writing to a String cannot fail.
+            let _ = write!(id, "{byte:02x}");
+        }
+        id
+    }
+
+    fn token_ids(&self, text: &str) -> Result<Vec<u32>, EmbedError> {
+        let tokenize = |error: tokenizers::Error| EmbedError::Tokenize(error.to_string());
+        let mut encoding = self.tokenizer.encode_fast(text, false).map_err(tokenize)?;
+        // Cut before the special tokens are added, so that the closing one is never cut off.
+        encoding.truncate(self.max_tokens - self.special_tokens, 0, TruncationDirection::Right);
+        Ok(self.tokenizer.post_process(encoding, None, true).map_err(tokenize)?.get_ids().to_vec())
+    }
+}
