@@ -1,0 +1,89 @@
+//! `knowledge.index`: the vector store against PostgreSQL. `knowledge.extraction`: the child process reads a document.
+
+use async_trait::async_trait;
+
+use super::{
+    Knowledge, KnowledgeError,
+    extract::{Limits, child::extract_in_child},
+    index::{IndexError, table_name},
+    store,
+};
+use crate::platform::health::{Check, CheckResult};
+
+/// Bases that one look compares: the newest ones; reconciling compares all.
+const BASES: usize = 50;
+
+/// The checks of this capability.
+pub fn checks(knowledge: &Knowledge) -> Vec<Box<dyn Check>> {
+    vec![Box::new(IndexCheck(knowledge.clone())), Box::new(ExtractionCheck(knowledge.clone()))]
+}
+
+struct IndexCheck(Knowledge);
+
+#[async_trait]
+impl Check for IndexCheck {
+    fn name(&self) -> &'static str {
+        "knowledge.index"
+    }
+
+    async fn run(&self) -> CheckResult {
+        match compare(&self.0).await {
+            Ok((bases, passages, 0)) => CheckResult::pass(format!("{passages} passages of {bases} knowledge bases are in the index")),
+            Ok((bases, _, different)) => CheckResult::warn(
+                format!("the index of {different} of {bases} knowledge bases differs from the database"),
+                "it is repaired by the job knowledge.reconcile, which runs at start and every night",
+            ),
+            Err(error) => CheckResult::fail(
+                format!("the index cannot be read: {:#}", anyhow::Error::new(error)),
+                "check [knowledge] index_url, free space, and that this user may read there",
+            ),
+        }
+    }
+}
+
+/// Bases looked at, passages in their indexes, and how many bases differ.
+async fn compare(knowledge: &Knowledge) -> Result<(usize, usize, usize), KnowledgeError> {
+    let inner = &knowledge.inner;
+    let mut tx = inner.db.system().await?;
+    let bases = store::system::bases(&mut tx).await?;
+    tx.commit().await?;
+    let (mut looked_at, mut passages, mut different) = (0, 0, 0);
+    for base in bases.iter().rev().take(BASES) {
+        let mut tx = inner.db.tenant(base.org_id).await?;
+        let expected = store::chunks::count_indexed(&mut tx, base.id, base.index_generation).await?;
+        tx.commit().await?;
+        let rows = match inner.index.stats(&table_name(base.id.0, base.index_generation)).await {
+            Ok(stats) => stats.rows,
+            Err(IndexError::NoSuchTable(_)) => 0,
+            Err(error) => return Err(error.into()),
+        };
+        looked_at += 1;
+        passages += rows;
+        // A document that is being indexed right now may be between its two notes.
+        if usize::try_from(expected).unwrap_or_default() != rows && !base.busy {
+            different += 1;
+        }
+    }
+    Ok((looked_at, passages, different))
+}
+
+struct ExtractionCheck(Knowledge);
+
+#[async_trait]
+impl Check for ExtractionCheck {
+    fn name(&self) -> &'static str {
+        "knowledge.extraction"
+    }
+
+    async fn run(&self) -> CheckResult {
+        let limits = Limits { wall_seconds: 8, cpu_seconds: 8, ..self.0.inner.config.extract_limits() };
+        match extract_in_child(&self.0.inner.extractor, b"# Holdfast\n\nIt reads.\n", "doctor.md", &limits).await {
+            Ok(read) if read.text.contains("It reads.") => CheckResult::pass("a document was read in a process of its own"),
+            Ok(_) => CheckResult::fail("a document was read wrongly", "this build is broken: install it again"),
+            Err(error) => CheckResult::fail(
+                format!("documents cannot be read: {error}"),
+                "check that processes may be started (container limits on processes and memory), and [knowledge] extract_memory_mib",
+            ),
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! What can go wrong with knowledge, and how clients see it.
+
+use std::time::Duration;
+
+use super::{extract::Unsupported, index::IndexError};
+use crate::{
+    jobs::JobsError,
+    llm::LlmError,
+    platform::{
+        db::DbError,
+        error::{ApiError, FieldError},
+        pools::WorkLost,
+    },
+    storage::StorageError,
+};
+
+#[derive(Debug, thiserror::Error)]
+pub enum KnowledgeError {
+    #[error("no such knowledge base")]
+    BaseNotFound,
+    #[error("no such document")]
+    DocumentNotFound,
+    #[error("the input is not valid")]
+    Invalid(Vec<FieldError>),
+    /// Not a kind of document that can be read.
+    #[error(transparent)]
+    Unsupported(#[from] Unsupported),
+    #[error("the document has not failed")]
+    NotFailed,
+    /// Another writer holds the base's lock.
+    #[error("the index of the knowledge base is being written by another process")]
+    Busy,
+    #[error("storing the document failed")]
+    Storage(#[from] StorageError),
+    #[error("the search index failed")]
+    Index(#[from] IndexError),
+    #[error("embedding failed")]
+    Llm(#[from] LlmError),
+    #[error("queueing the work failed")]
+    Jobs(#[from] JobsError),
+    #[error("the database failed")]
+    Db(#[from] DbError),
+    #[error("the work was lost")]
+    Work(#[from] WorkLost),
+}
+
+impl From<sqlx::Error> for KnowledgeError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Db(error.into())
+    }
+}
+
+impl KnowledgeError {
+    /// One invalid field.
+    pub(super) fn invalid(pointer: &str, code: &'static str, detail: impl Into<String>) -> Self {
+        Self::Invalid(vec![FieldError::new(pointer, code, detail)])
+    }
+}
+
+impl From<KnowledgeError> for ApiError {
+    fn from(error: KnowledgeError) -> Self {
+        match error {
+            KnowledgeError::BaseNotFound => Self::not_found("knowledge_base"),
+            KnowledgeError::DocumentNotFound => Self::not_found("document"),
+            KnowledgeError::Invalid(fields) => Self::validation(fields),
+            KnowledgeError::Unsupported(why) => Self::unsupported_media_type(why.to_string()),
+            KnowledgeError::NotFailed => Self::conflict("document_not_failed", "only a failed document can be tried again"),
+            KnowledgeError::Storage(error) => error.into(),
+            KnowledgeError::Llm(error) => error.into(),
+            KnowledgeError::Jobs(error) => error.into(),
+            KnowledgeError::Db(error) => error.into(),
+            KnowledgeError::Busy => Self::unavailable(Duration::from_secs(2), "the knowledge base is busy").with_source(error),
+            KnowledgeError::Index(_) => {
+                Self::unavailable(Duration::from_secs(5), "the search index is not reachable right now").with_source(error)
+            }
+            KnowledgeError::Work(_) => Self::internal(error),
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! `knowledge.maintain`, `knowledge.optimize`, `knowledge.selftest`
+
+use std::time::Duration;
+
+use super::{Maintain, Optimize, SelfTest, or_snooze, org};
+use crate::{
+    jobs::{self, JobContext, JobError},
+    knowledge::{
+        Knowledge, KnowledgeBaseId, KnowledgeError,
+        index::{self, IndexError, Retention, table_name},
+        store,
+    },
+    llm::{CallContext, InputKind},
+    platform::ids::OrgId,
+};
+
+/// Old versions are kept this long for readers that began before: no search takes an hour.
+const KEEP_VERSIONS: Duration = Duration::from_secs(3600);
+/// Passages that a self-test chooses from.
+const SAMPLE: i64 = 500;
+
+impl Knowledge {
+    pub(super) async fn run_maintain(&self, _: &JobContext, _: Maintain) -> Result<(), JobError> {
+        let mut tx = self.inner.db.system().await?;
+        let bases = store::system::bases(&mut tx).await?;
+        tx.commit().await?;
+        for base in bases.into_iter().filter(|base| base.unoptimized) {
+            let mut tx = self.inner.db.tenant(base.org_id).await?;
+            let job = Optimize { knowledge_base_id: base.id };
+            jobs::enqueue(&mut tx, &self.inner.clock, Some(base.org_id), &job, &Optimize::options(base.id)).await?;
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn run_optimize(&self, context: &JobContext, job: Optimize) -> Result<(), JobError> {
+        self.optimize(org(context.org_id)?, job.knowledge_base_id).await.map_err(or_snooze)
+    }
+
+    async fn optimize(&self, org: OrgId, base: KnowledgeBaseId) -> Result<(), KnowledgeError> {
+        let lock = self.lock_index(base).await?;
+        let began = self.inner.clock.now();
+        let mut tx = self.inner.db.tenant(org).await?;
+        let state = store::bases::index_state(&mut tx, base).await?;
+        tx.commit().await?;
+        let Some(state) = state else { return Ok(()) };
+        let table = table_name(base.0, state.index_generation);
+        let report = match self.inner.index.optimize(&table, Retention::Keep(KEEP_VERSIONS)).await {
+            Ok(report) => report,
+            Err(IndexError::NoSuchTable(_)) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        for (step, error) in &report.failures {
+            self.inner.metrics.index_failed(base, step, error);
+        }
+        if report.failures.is_empty() {
+            let mut tx = self.inner.db.tenant(org).await?;
+            store::bases::touch_optimized(&mut tx, base, began).await?;
+            tx.commit().await?;
+        }
+        tracing::debug!(knowledge_base = %base, bytes_removed = report.bytes_removed, "index of {base} optimised");
+        drop(lock);
+        Ok(())
+    }
+
+    pub(super) async fn run_selftest(&self, context: &JobContext, job: SelfTest) -> Result<(), JobError> {
+        self.selftest(org(context.org_id)?, job.knowledge_base_id).await.map_err(or_snooze)
+    }
+
+    async fn selftest(&self, org: OrgId, id: KnowledgeBaseId) -> Result<(), KnowledgeError> {
+        let mut tx = self.inner.db.tenant(org).await?;
+        let base = store::bases::get(&mut tx, id).await?;
+        let sample = store::chunks::sample(&mut tx, id, SAMPLE).await?;
+        tx.commit().await?;
+        let Some(base) = base else { return Ok(()) };
+        let passages = usize::try_from(base.chunks).unwrap_or_default();
+        let test = self.inner.cpu.run(move || index::SelfTest::plan(&sample, passages)).await?;
+        let llm = &self.inner.llm;
+        let (model, call) = (llm.embedder().await?, CallContext::job(org, "knowledge.selftest"));
+        // Past the cache of passages: torn-out sentences are asked for once.
+        let questions = llm.embed(&call, &model, InputKind::Query, &test.queries).await?;
+        let answers = llm.embed(&call, &model, InputKind::Passage, &test.passages).await?;
+        let weights = self.inner.cpu.run(move || test.measure(&questions, &answers)).await?;
+        let mut tx = self.inner.db.tenant(org).await?;
+        store::bases::set_weights(&mut tx, id, &weights).await?;
+        tx.commit().await?;
+        let all = &weights.other;
+        tracing::info!(knowledge_base = %id, passages, questions = all.queries, vector_ndcg = all.vector_ndcg,
+            text_ndcg = all.text_ndcg, hybrid_ndcg = all.hybrid_ndcg, "self-test of {id}");
+        Ok(())
+    }
+}

@@ -1,0 +1,120 @@
+//! `knowledge.reconcile`: all bases, at start and every night.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::TimeDelta;
+use uuid::Uuid;
+
+use super::{Reconcile, Sync, or_snooze};
+use crate::{
+    jobs::{self, Enqueue, JobContext, JobError},
+    knowledge::{DocumentStatus, Knowledge, KnowledgeBaseId, KnowledgeError, store},
+    llm::EmbedModel,
+    platform::ids::OrgId,
+};
+
+/// An object without a row that is younger may be an upload whose row is about to be written.
+const ORPHAN_AGE: TimeDelta = TimeDelta::hours(1);
+
+impl Knowledge {
+    /// Queues a reconciliation; called once when the process starts to work.
+    pub async fn reconcile_soon(&self) -> Result<(), KnowledgeError> {
+        let mut tx = self.inner.db.system().await?;
+        let options = Enqueue { unique_key: Some("start".to_owned()), ..Enqueue::default() };
+        jobs::enqueue(&mut tx, &self.inner.clock, None, &Reconcile {}, &options).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    pub(super) async fn run_reconcile(&self, _: &JobContext, _: Reconcile) -> Result<(), JobError> {
+        self.reconcile().await.map_err(or_snooze)
+    }
+
+    async fn reconcile(&self) -> Result<(), KnowledgeError> {
+        let mut tx = self.inner.db.system().await?;
+        let bases = store::system::bases(&mut tx).await?;
+        tx.commit().await?;
+        // Without a model nothing can be said about generations; the rest is checked all the same.
+        let model = match self.inner.llm.embedder().await {
+            Ok(model) => Some(model),
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "no embedding model: indexes are not compared with it");
+                None
+            }
+        };
+        for base in &bases {
+            if let Some(model) = &model {
+                self.renew(base.org_id, base.id, model).await?;
+            }
+            let mut tx = self.inner.db.tenant(base.org_id).await?;
+            let options = Enqueue { unique_key: Some(base.id.to_string()), priority: -1, ..Sync::options(base.id) };
+            let sync = Sync { knowledge_base_id: base.id, deleted: None };
+            jobs::enqueue(&mut tx, &self.inner.clock, Some(base.org_id), &sync, &options).await?;
+            tx.commit().await?;
+        }
+        self.remove_orphan_tables().await?;
+        self.remove_orphan_objects().await
+    }
+
+    /// Starts another generation of a base's index where it was made for another model. Documents are read again, since
+    /// their passages were cut for that model's window.
+    pub(super) async fn renew(&self, org: OrgId, base: KnowledgeBaseId, model: &EmbedModel) -> Result<(), KnowledgeError> {
+        let now = self.inner.clock.now();
+        let mut tx = self.inner.db.tenant(org).await?;
+        if !store::bases::next_generation(&mut tx, base, &model.id, now).await? {
+            return Ok(());
+        }
+        let documents = store::documents::requeue_all(&mut tx, base, now).await?;
+        for id in &documents {
+            self.enqueue_for(&mut tx, org, base, *id, DocumentStatus::Queued).await?;
+        }
+        tx.commit().await?;
+        tracing::warn!(knowledge_base = %base, model = model.id, documents = documents.len(), "another embedding model: {base} is indexed again");
+        Ok(())
+    }
+
+    /// Tables of bases that are gone.
+    async fn remove_orphan_tables(&self) -> Result<(), KnowledgeError> {
+        let tables = self.inner.index.list_tables().await?;
+        // Read after the tables: a base is there before its first table is.
+        let mut tx = self.inner.db.system().await?;
+        let bases: HashSet<Uuid> = store::system::bases(&mut tx).await?.into_iter().map(|base| base.id.0).collect();
+        tx.commit().await?;
+        for table in tables {
+            let owner = table.strip_prefix("kb_").and_then(|rest| rest.split_once("_g")).and_then(|(id, _)| Uuid::parse_str(id).ok());
+            if owner.is_some_and(|owner| !bases.contains(&owner)) {
+                tracing::warn!(table, "removing an index that no knowledge base stands behind");
+                self.inner.index.drop_table(&table).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Objects of documents that are gone: an upload whose process was killed before it wrote its row.
+    async fn remove_orphan_objects(&self) -> Result<(), KnowledgeError> {
+        let before = self.inner.clock.now() - ORPHAN_AGE;
+        let entries = self.inner.storage.list("org").await?;
+        let old = entries.iter().filter(|entry| entry.modified < before);
+        let folders: HashMap<Uuid, String> = old.filter_map(|entry| document_of(&entry.key)).collect();
+        let ids: Vec<Uuid> = folders.keys().copied().collect();
+        for ids in ids.chunks(10_000) {
+            let mut tx = self.inner.db.system().await?;
+            let existing: HashSet<Uuid> = store::system::existing_documents(&mut tx, ids).await?.into_iter().collect();
+            tx.commit().await?;
+            for folder in ids.iter().filter(|id| !existing.contains(id)).filter_map(|id| folders.get(id)) {
+                tracing::warn!(folder, "removing an object that no document stands behind");
+                self.inner.storage.delete_prefix(folder).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Document and folder of an object's key, `org/<org>/kb/<base>/doc/<document>/...`.
+fn document_of(key: &str) -> Option<(Uuid, String)> {
+    let parts: Vec<&str> = key.split('/').collect();
+    match parts.as_slice() {
+        ["org", _, "kb", _, "doc", document, _, ..] => Some((Uuid::parse_str(document).ok()?, parts[..6].join("/"))),
+        _ => None,
+    }
+}

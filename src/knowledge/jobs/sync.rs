@@ -1,0 +1,140 @@
+//! `knowledge.sync`: objects and index of a base against PostgreSQL.
+
+use std::collections::{HashMap, HashSet};
+
+use uuid::Uuid;
+
+use super::{Sync, or_snooze, org};
+use crate::{
+    jobs::{JobContext, JobError},
+    knowledge::{
+        DocumentId, DocumentStatus, Knowledge, KnowledgeBaseId, KnowledgeError,
+        index::{IndexError, Retention, table_name},
+        model::{base_prefix, document_prefix},
+        store::{self, chunks::Indexed},
+    },
+    platform::ids::OrgId,
+};
+
+impl Knowledge {
+    pub(super) async fn run_sync(&self, context: &JobContext, job: Sync) -> Result<(), JobError> {
+        let org = org(context.org_id)?;
+        self.sync(org, job.knowledge_base_id, job.deleted).await.map_err(or_snooze)
+    }
+
+    async fn sync(&self, org: OrgId, base: KnowledgeBaseId, deleted: Option<DocumentId>) -> Result<(), KnowledgeError> {
+        if let Some(document) = deleted {
+            self.inner.storage.delete_prefix(&document_prefix(org, base, document)).await?;
+        }
+        let lock = self.lock_index(base).await?;
+        let mut tx = self.inner.db.tenant(org).await?;
+        let state = store::bases::index_state(&mut tx, base).await?;
+        tx.commit().await?;
+        let current = state.as_ref().map(|state| table_name(base.0, state.index_generation));
+        self.drop_tables(base, current.as_deref()).await?;
+        match state {
+            Some(state) => self.sync_rows(org, base, state.index_generation).await?,
+            None => self.inner.storage.delete_prefix(&base_prefix(org, base)).await?,
+        }
+        drop(lock);
+        Ok(())
+    }
+
+    /// Drops the base's tables except the current one.
+    async fn drop_tables(&self, base: KnowledgeBaseId, current: Option<&str>) -> Result<(), KnowledgeError> {
+        let prefix = format!("kb_{}_g", base.0.simple());
+        for table in self.inner.index.list_tables().await? {
+            if table.starts_with(&prefix) && Some(table.as_str()) != current {
+                self.inner.index.drop_table(&table).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The caller holds the lock.
+    async fn sync_rows(&self, org: OrgId, base: KnowledgeBaseId, generation: i64) -> Result<(), KnowledgeError> {
+        let table = table_name(base.0, generation);
+        let indexed = match self.inner.index.chunk_ids(&table).await {
+            Ok(ids) => ids,
+            Err(IndexError::NoSuchTable(_)) => Vec::new(),
+            Err(error) => return Err(error.into()),
+        };
+        let mut tx = self.inner.db.tenant(org).await?;
+        let chunks = store::chunks::of_base(&mut tx, base, generation).await?;
+        let documents = store::documents::statuses(&mut tx, base).await?;
+        let difference = Difference::of(&indexed, &chunks);
+        let missing: Vec<DocumentId> = difference.missing.iter().copied().collect();
+        store::chunks::unmark_indexed(&mut tx, &missing).await?;
+        for (id, mut status) in documents {
+            if status == DocumentStatus::Ready && difference.unfinished.contains(&id) {
+                let ready = [DocumentStatus::Ready];
+                store::documents::requeue(&mut tx, id, &ready, DocumentStatus::Embedding, self.inner.clock.now()).await?;
+                status = DocumentStatus::Embedding;
+            }
+            self.enqueue_for(&mut tx, org, base, id, status).await?;
+        }
+        // Committed before rows are removed: a process killed in between leaves too many rows, never too few.
+        tx.commit().await?;
+        if !missing.is_empty() || difference.stale_in_use > 0 {
+            self.inner.metrics.repaired(base, difference.stale_in_use, missing.len());
+        }
+        if difference.stale.is_empty() {
+            return Ok(());
+        }
+        let stale: Vec<Uuid> = difference.stale.into_iter().collect();
+        for documents in stale.chunks(500) {
+            self.inner.index.delete_documents(&table, documents).await?;
+        }
+        self.purge(base, &table).await
+    }
+
+    /// Rewrites the table's files without what was deleted. Fails when a step fails: then the job comes again.
+    async fn purge(&self, base: KnowledgeBaseId, table: &str) -> Result<(), KnowledgeError> {
+        let report = self.inner.index.optimize(table, Retention::Purge).await?;
+        let mut result = Ok(());
+        for (step, error) in report.failures {
+            self.inner.metrics.index_failed(base, step, &error);
+            result = Err(error.into());
+        }
+        result
+    }
+}
+
+/// How an index differs from the database.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(in crate::knowledge) struct Difference {
+    /// Documents with rows in the index that no passage stands behind.
+    pub stale: HashSet<Uuid>,
+    /// How many of these still exist: their other rows go too, and are written again.
+    pub stale_in_use: usize,
+    /// Documents with passages that are marked as indexed and are not, or will not be when `stale` is removed.
+    pub missing: HashSet<DocumentId>,
+    /// `missing`, and documents with passages that were never marked.
+    pub unfinished: HashSet<DocumentId>,
+}
+
+impl Difference {
+    /// `indexed`: (chunk, document) as the table holds them.
+    pub fn of(indexed: &[(Uuid, Uuid)], chunks: &[Indexed]) -> Self {
+        let mut difference = Self::default();
+        let known: HashMap<Uuid, Uuid> = chunks.iter().map(|chunk| (chunk.id, chunk.document_id.0)).collect();
+        for (chunk, document) in indexed {
+            if known.get(chunk) != Some(document) {
+                difference.stale.insert(*document);
+            }
+        }
+        let documents: HashSet<Uuid> = known.into_values().collect();
+        difference.stale_in_use = difference.stale.intersection(&documents).count();
+        let present: HashSet<Uuid> = indexed.iter().map(|(chunk, _)| *chunk).collect();
+        for chunk in chunks {
+            let gone = !present.contains(&chunk.id) || difference.stale.contains(&chunk.document_id.0);
+            if chunk.indexed && gone {
+                difference.missing.insert(chunk.document_id);
+            }
+            if gone || !chunk.indexed {
+                difference.unfinished.insert(chunk.document_id);
+            }
+        }
+        difference
+    }
+}

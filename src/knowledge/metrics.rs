@@ -1,0 +1,238 @@
+//! `holdfast_knowledge_*`, and the events that log and count in one call
+
+use std::time::Duration;
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, EncodeLabelValue},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::{Registry, Unit},
+};
+
+use super::model::{DocumentId, DocumentStatus, KnowledgeBaseId, SearchMode};
+
+/// 100 ms (a note) to half an hour (a scanned library on two cores).
+const STAGE_BUCKETS: [f64; 9] = [0.1, 0.5, 2.0, 5.0, 15.0, 60.0, 180.0, 600.0, 1800.0];
+/// 5 ms (words only, small base) to 5 s.
+const SEARCH_BUCKETS: [f64; 9] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum Status {
+    Queued,
+    Extracting,
+    Embedding,
+    Ready,
+    Failed,
+}
+
+impl From<DocumentStatus> for Status {
+    fn from(status: DocumentStatus) -> Self {
+        match status {
+            DocumentStatus::Queued => Self::Queued,
+            DocumentStatus::Extracting => Self::Extracting,
+            DocumentStatus::Embedding => Self::Embedding,
+            DocumentStatus::Ready => Self::Ready,
+            DocumentStatus::Failed => Self::Failed,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct StatusLabels {
+    pub status: Status,
+}
+
+/// A stage of a document's way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum Stage {
+    /// Reading and cutting.
+    Extract,
+    /// Vectors and index.
+    Embed,
+    /// From the upload to ready, waiting included.
+    Total,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct StageLabels {
+    pub stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum Mode {
+    Hybrid,
+    Vector,
+    Text,
+}
+
+impl From<SearchMode> for Mode {
+    fn from(mode: SearchMode) -> Self {
+        match mode {
+            SearchMode::Hybrid => Self::Hybrid,
+            SearchMode::Vector => Self::Vector,
+            SearchMode::Text => Self::Text,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ModeLabels {
+    pub mode: Mode,
+}
+
+/// Why a document failed, or was refused at the door.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum Failure {
+    Encrypted,
+    Malformed,
+    NoText,
+    TooLarge,
+    Timeout,
+    OutOfMemory,
+    Unsupported,
+    Embedding,
+    Internal,
+}
+
+impl Failure {
+    const ALL: [Self; 9] = [
+        Self::Encrypted,
+        Self::Malformed,
+        Self::NoText,
+        Self::TooLarge,
+        Self::Timeout,
+        Self::OutOfMemory,
+        Self::Unsupported,
+        Self::Embedding,
+        Self::Internal,
+    ];
+
+    /// From the stable code in the database and the API.
+    pub fn of(code: &str) -> Self {
+        match code {
+            "encrypted" => Self::Encrypted,
+            "malformed" => Self::Malformed,
+            "no_text" => Self::NoText,
+            "too_large_input" | "too_large_output" => Self::TooLarge,
+            "timeout" => Self::Timeout,
+            "out_of_memory" => Self::OutOfMemory,
+            "unsupported" => Self::Unsupported,
+            "embedding" => Self::Embedding,
+            _ => Self::Internal,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct FailureLabels {
+    pub reason: Failure,
+}
+
+type Stages = Family<StageLabels, Histogram, fn() -> Histogram>;
+type Searches = Family<ModeLabels, Histogram, fn() -> Histogram>;
+
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    pub documents: Family<StatusLabels, Gauge>,
+    pub chunks: Gauge,
+    pub bases: Gauge,
+    uploaded: Counter,
+    stages: Stages,
+    failures: Family<FailureLabels, Counter>,
+    searches: Searches,
+    /// Hybrid searches that had only words to go by.
+    degraded: Counter,
+    index_failures: Counter,
+    repaired: Counter,
+}
+
+impl Metrics {
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            documents: Family::default(),
+            chunks: Gauge::default(),
+            bases: Gauge::default(),
+            uploaded: Counter::default(),
+            stages: Family::new_with_constructor(|| Histogram::new(STAGE_BUCKETS)),
+            failures: Family::default(),
+            searches: Family::new_with_constructor(|| Histogram::new(SEARCH_BUCKETS)),
+            degraded: Counter::default(),
+            index_failures: Counter::default(),
+            repaired: Counter::default(),
+        };
+        for status in DocumentStatus::ALL {
+            let _ = metrics.documents.get_or_create(&StatusLabels { status: status.into() });
+        }
+        for stage in [Stage::Extract, Stage::Embed, Stage::Total] {
+            let _ = metrics.stages.get_or_create(&StageLabels { stage });
+        }
+        for mode in SearchMode::ALL {
+            let _ = metrics.searches.get_or_create(&ModeLabels { mode: mode.into() });
+        }
+        for reason in Failure::ALL {
+            let _ = metrics.failures.get_or_create(&FailureLabels { reason });
+        }
+        metrics.describe(registry);
+        metrics
+    }
+
+    fn describe(&self, registry: &mut Registry) {
+        registry.register("documents", "Documents by status", self.documents.clone());
+        registry.register("chunks", "Passages of all documents", self.chunks.clone());
+        registry.register("bases", "Knowledge bases", self.bases.clone());
+        registry.register("documents_uploaded", "Documents that were accepted", self.uploaded.clone());
+        registry.register_with_unit("ingest_duration", "Time that a stage of a document took", Unit::Seconds, self.stages.clone());
+        registry.register("document_failures", "Documents that failed or were refused, by reason", self.failures.clone());
+        registry.register_with_unit("search_duration", "Time that a search took", Unit::Seconds, self.searches.clone());
+        registry.register(
+            "searches_degraded",
+            "Hybrid searches answered by words alone, because the question could not be embedded",
+            self.degraded.clone(),
+        );
+        registry.register("index_failures", "Steps of index maintenance that failed", self.index_failures.clone());
+        registry.register("index_repairs", "Documents whose index rows were missing or left over", self.repaired.clone());
+    }
+
+    pub(super) fn uploaded(&self, base: KnowledgeBaseId, document: DocumentId, kind: &str, size: u64) {
+        self.uploaded.inc();
+        tracing::info!(knowledge_base = %base, document = %document, kind, size, "document {document} uploaded");
+    }
+
+    pub(super) fn refused(&self, base: KnowledgeBaseId, code: &str) {
+        self.failures.get_or_create(&FailureLabels { reason: Failure::of(code) }).inc();
+        tracing::info!(knowledge_base = %base, code, "document refused");
+    }
+
+    pub(super) fn failed(&self, document: DocumentId, code: &str, reason: &str) {
+        self.failures.get_or_create(&FailureLabels { reason: Failure::of(code) }).inc();
+        tracing::warn!(document = %document, code, reason, "document {document} failed");
+    }
+
+    pub(super) fn stage(&self, stage: Stage, took: Duration) {
+        self.stages.get_or_create(&StageLabels { stage }).observe(took.as_secs_f64());
+    }
+
+    pub(super) fn ready(&self, document: DocumentId, seconds: f64) {
+        self.stages.get_or_create(&StageLabels { stage: Stage::Total }).observe(seconds.max(0.0));
+        tracing::info!(document = %document, seconds, "document {document} ready");
+    }
+
+    pub(super) fn searched(&self, mode: SearchMode, took: Duration, hits: usize) {
+        self.searches.get_or_create(&ModeLabels { mode: mode.into() }).observe(took.as_secs_f64());
+        tracing::debug!(mode = mode.as_str(), hits, ms = took.as_millis(), "search");
+    }
+
+    pub(super) fn degraded(&self, error: &(dyn std::error::Error + 'static)) {
+        self.degraded.inc();
+        tracing::warn!(error, "the question could not be embedded: searching by words alone");
+    }
+
+    pub(super) fn index_failed(&self, base: KnowledgeBaseId, step: &str, error: &(dyn std::error::Error + 'static)) {
+        self.index_failures.inc();
+        tracing::warn!(knowledge_base = %base, step, error, "index maintenance of {base} failed at {step}");
+    }
+
+    pub(super) fn repaired(&self, base: KnowledgeBaseId, stale: usize, missing: usize) {
+        self.repaired.inc_by((stale + missing) as u64);
+        tracing::warn!(knowledge_base = %base, stale, missing, "index of {base} differed from the database: repairing");
+    }
+}

@@ -1,0 +1,276 @@
+//! Bases, documents, passages and answers of a search.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{extract::Kind, index::Weights};
+use crate::{id_type, platform::ids::OrgId};
+
+id_type!(KnowledgeBaseId, "A knowledge base.");
+id_type!(DocumentId, "A document in a knowledge base.");
+id_type!(ChunkId, "A passage of a document.");
+
+/// A collection of documents that agents and searches answer from.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct KnowledgeBase {
+    pub id: KnowledgeBaseId,
+    #[schema(example = "Team handbook")]
+    pub name: String,
+    pub description: String,
+    /// Which model made the vectors; empty before the first document.
+    pub embedding_model: String,
+    /// Grows when the index is rebuilt for another model.
+    pub index_generation: i64,
+    /// Documents of every status.
+    pub documents: i64,
+    pub documents_ready: i64,
+    pub documents_failed: i64,
+    /// Passages of all documents.
+    pub chunks: i64,
+    /// Size of the originals, bytes.
+    pub size: i64,
+    /// What the self-test found about the two arms of the search, by language; null before the first one.
+    #[schema(value_type = Option<Object>)]
+    pub weights: Option<sqlx::types::Json<Weights>>,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+impl KnowledgeBase {
+    /// Documents on their way to `ready`.
+    pub fn documents_pending(&self) -> i64 {
+        self.documents - self.documents_ready - self.documents_failed
+    }
+}
+
+/// How far a document is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum DocumentStatus {
+    /// Stored; waits to be read.
+    Queued,
+    /// Being read in a process of its own.
+    Extracting,
+    /// Cut into passages, which get their vectors and go into the index.
+    Embedding,
+    /// Found by searches.
+    Ready,
+    /// See `failure_code` and `failure_reason`; can be retried.
+    Failed,
+}
+
+impl DocumentStatus {
+    pub const ALL: [Self; 5] = [Self::Queued, Self::Extracting, Self::Embedding, Self::Ready, Self::Failed];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Extracting => "extracting",
+            Self::Embedding => "embedding",
+            Self::Ready => "ready",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// Whether nothing more happens by itself.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Ready | Self::Failed)
+    }
+}
+
+/// A file in a knowledge base.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Document {
+    pub id: DocumentId,
+    pub knowledge_base_id: KnowledgeBaseId,
+    #[schema(example = "handbook.pdf")]
+    pub filename: String,
+    /// What the document calls itself, once it has been read.
+    pub title: Option<String>,
+    /// `pdf`, `docx`, `html`, `markdown` or `text`: by content, whatever the name says.
+    #[schema(example = "pdf")]
+    pub kind: String,
+    /// Bytes.
+    pub size: i64,
+    /// Of the original, 64 hexadecimal digits.
+    pub sha256: String,
+    pub status: DocumentStatus,
+    /// Why it failed, stable: `encrypted`, `malformed`, `no_text`, `timeout`, ...
+    pub failure_code: Option<String>,
+    /// Why it failed, for people.
+    pub failure_reason: Option<String>,
+    /// Percent of the present stage.
+    pub progress: i16,
+    /// Where the format has pages.
+    pub pages: Option<i32>,
+    /// Passages.
+    pub chunks: i32,
+    /// How often reading it was begun.
+    pub attempts: i32,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+    pub ready_at: Option<DateTime<Utc>>,
+}
+
+impl Document {
+    pub fn display_title(&self) -> &str {
+        self.title.as_deref().filter(|title| !title.is_empty()).unwrap_or(&self.filename)
+    }
+}
+
+/// The media type to serve an original with.
+pub fn media_type(kind: &str) -> &'static str {
+    [Kind::Pdf, Kind::Docx, Kind::Html, Kind::Markdown, Kind::Text]
+        .into_iter()
+        .find(|known| known.as_str() == kind)
+        .map_or("application/octet-stream", Kind::media_type)
+}
+
+/// A passage as it is kept.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Chunk {
+    pub id: ChunkId,
+    /// Position in the document, from 0.
+    pub ordinal: i32,
+    pub text: String,
+    /// First character in the document's text, from 0.
+    pub start: i32,
+    /// One past the last character.
+    pub end: i32,
+    pub page: Option<i32>,
+    /// Headings above the passage, outermost first.
+    pub heading: Vec<String>,
+    pub tokens: i32,
+}
+
+/// A part of a document's text.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct TextPart {
+    /// First character, from 0.
+    pub start: i32,
+    /// One past the last character.
+    pub end: i32,
+    /// Characters of the whole text.
+    pub length: i32,
+    pub text: String,
+}
+
+/// Which arms of the index answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SearchMode {
+    /// Both, fused by weighted reciprocal rank.
+    #[default]
+    Hybrid,
+    /// By meaning.
+    Vector,
+    /// By words.
+    Text,
+}
+
+impl SearchMode {
+    pub const ALL: [Self; 3] = [Self::Hybrid, Self::Vector, Self::Text];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Hybrid => "hybrid",
+            Self::Vector => "vector",
+            Self::Text => "text",
+        }
+    }
+}
+
+/// A question to knowledge bases.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SearchRequest {
+    /// 1 to 4000 characters.
+    #[schema(example = "how many days of vacation are there?")]
+    pub query: String,
+    /// 1 to 100 passages.
+    #[serde(default = "default_limit")]
+    pub limit: usize,
+    #[serde(default)]
+    pub mode: SearchMode,
+}
+
+fn default_limit() -> usize {
+    10
+}
+
+/// A passage that answers.
+#[derive(Clone, Debug)]
+pub struct SearchHit {
+    pub chunk_id: ChunkId,
+    pub document_id: DocumentId,
+    pub knowledge_base_id: KnowledgeBaseId,
+    pub filename: String,
+    /// The document's title, or its file name.
+    pub title: String,
+    pub text: String,
+    /// Best first. Hybrid: 0 to 1, 1 led both arms. Vector: cosine similarity. Text: BM25.
+    pub score: f64,
+    /// Rank in each arm, from 1.
+    pub vector_rank: Option<usize>,
+    pub text_rank: Option<usize>,
+    pub page: Option<i32>,
+    pub heading: Vec<String>,
+    pub start: i32,
+    pub end: i32,
+}
+
+/// Where a base's objects lie.
+pub fn base_prefix(org: OrgId, base: KnowledgeBaseId) -> String {
+    format!("org/{org}/kb/{base}")
+}
+
+/// Where a document's objects lie.
+pub fn document_prefix(org: OrgId, base: KnowledgeBaseId, document: DocumentId) -> String {
+    format!("{}/doc/{document}", base_prefix(org, base))
+}
+
+/// The key of a document's original.
+pub fn original_key(org: OrgId, base: KnowledgeBaseId, document: DocumentId) -> String {
+    format!("{}/original", document_prefix(org, base, document))
+}
+
+/// What of a passage is embedded and made searchable: the headings above it say what it is about, and stand nowhere in
+/// its text. Cut to leave the model's window to the text.
+pub fn searchable_text(heading: &[String], text: &str) -> String {
+    const HEADING_CHARS: usize = 120;
+    if heading.is_empty() {
+        return text.to_owned();
+    }
+    let path = heading.join(" > ");
+    // The innermost headings are the most specific.
+    let skip = path.chars().count().saturating_sub(HEADING_CHARS);
+    let path: String = path.chars().skip(skip).collect();
+    format!("{path}\n{text}")
+}
+
+/// A file name as it is kept: the last part of a path, without control characters, in NFC, at most 255 characters with
+/// the extension kept.
+pub fn clean_filename(name: &str) -> String {
+    use unicode_normalization::UnicodeNormalization as _;
+    let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    let clean: String = last.nfc().filter(|c| !c.is_control() && !is_direction_mark(*c)).collect();
+    let clean = clean.trim().trim_end_matches('.').trim();
+    if clean.is_empty() {
+        return "document".to_owned();
+    }
+    let length = clean.chars().count();
+    if length <= 255 {
+        return clean.to_owned();
+    }
+    let extension = clean.rsplit_once('.').map(|(_, e)| e).filter(|e| e.chars().count() <= 16);
+    let suffix = extension.map(|e| format!(".{e}")).unwrap_or_default();
+    let kept: String = clean.chars().take(255 - suffix.chars().count()).collect();
+    format!("{kept}{suffix}")
+}
+
+/// Characters that turn the writing direction around and make `fdp.exe` look like `exe.pdf`.
+fn is_direction_mark(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}

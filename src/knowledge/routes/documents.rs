@@ -1,0 +1,247 @@
+//! `/api/v1/knowledge-bases/{id}/documents`
+
+use std::fmt::Write as _;
+
+use axum::{
+    body::Body,
+    extract::State,
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    knowledge::{
+        Document, DocumentId, DocumentStatus, Knowledge, KnowledgeBaseId,
+        model::{Chunk, TextPart, media_type},
+        store::documents::Filter,
+    },
+    platform::{
+        error::{ApiError, FieldError},
+        http::{Auth, Json, Page, PageQuery, Path, Query, Scope},
+    },
+    storage::Object,
+};
+
+/// Characters of a text in one answer.
+const TEXT_PART: i32 = 200_000;
+
+pub(super) fn router() -> OpenApiRouter<Knowledge> {
+    OpenApiRouter::new()
+        .routes(routes!(list_documents))
+        .routes(routes!(get_document, update_document, delete_document))
+        .routes(routes!(get_original))
+        .routes(routes!(list_chunks))
+        .routes(routes!(get_text))
+        .routes(routes!(retry_document))
+}
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in crate::knowledge) struct DocumentFilter {
+    /// Rows on a page: 1 to 200, default 50.
+    #[param(minimum = 1, maximum = 200)]
+    pub limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    pub cursor: Option<String>,
+    /// A part of the file name or the title.
+    pub search: Option<String>,
+    #[param(value_type = Option<DocumentStatus>)]
+    pub status: Option<String>,
+}
+
+impl DocumentFilter {
+    /// An empty field, as a form sends it, is no filter.
+    pub fn status(&self) -> Result<Option<DocumentStatus>, ApiError> {
+        let Some(text) = self.status.as_deref().filter(|text| !text.is_empty()) else { return Ok(None) };
+        let status = DocumentStatus::ALL.into_iter().find(|status| status.as_str() == text);
+        let wrong = || ApiError::validation(vec![FieldError::new("/status", "invalid", format!("{text:?} is no status"))]);
+        status.map(Some).ok_or_else(wrong)
+    }
+
+    pub fn page(&self) -> PageQuery {
+        PageQuery { limit: self.limit, cursor: self.cursor.clone() }
+    }
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct UpdateDocument {
+    /// 1 to 255 characters; a path's last part is taken.
+    #[schema(example = "handbook.pdf")]
+    filename: String,
+}
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct ChunkFilter {
+    /// Rows on a page: 1 to 200, default 50.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u32>,
+    /// `next_cursor` of the page before: the position of the next passage.
+    cursor: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct TextRange {
+    /// First character, from 0.
+    start: Option<i32>,
+    /// One past the last character; at most 200 000 are given at once.
+    end: Option<i32>,
+}
+
+/// Documents of a knowledge base, newest first.
+#[utoipa::path(get, path = "/api/v1/knowledge-bases/{id}/documents", tag = "knowledge",
+    params(("id" = KnowledgeBaseId, Path), DocumentFilter), responses((status = 200, body = Page<Document>), (status = 404)))]
+async fn list_documents(
+    State(knowledge): State<Knowledge>,
+    Auth(who): Auth,
+    Path(id): Path<KnowledgeBaseId>,
+    Query(filter): Query<DocumentFilter>,
+) -> Result<Json<Page<Document>>, ApiError> {
+    who.require(Scope::KnowledgeRead)?;
+    let page = filter.page();
+    let limit = page.limit()?;
+    let rows = Filter {
+        search: filter.search.as_deref(),
+        status: filter.status()?,
+        after: page.after()?,
+        limit: Some(limit + 1),
+        ..Filter::default()
+    };
+    let rows = knowledge.list_documents(who.org_id, id, &rows).await?;
+    Ok(Json(Page::cut(rows, limit, |document| document.id.0)))
+}
+
+/// A document and how far it is.
+#[utoipa::path(get, path = "/api/v1/knowledge-bases/{id}/documents/{document}", tag = "knowledge",
+    params(("id" = KnowledgeBaseId, Path), ("document" = DocumentId, Path)),
+    responses((status = 200, body = Document), (status = 404)))]
+async fn get_document(
+    State(knowledge): State<Knowledge>,
+    Auth(who): Auth,
+    Path((base, id)): Path<(KnowledgeBaseId, DocumentId)>,
+) -> Result<Json<Document>, ApiError> {
+    who.require(Scope::KnowledgeRead)?;
+    Ok(Json(knowledge.get_document(who.org_id, base, id).await?))
+}
+
+/// Renames a document.
+#[utoipa::path(patch, path = "/api/v1/knowledge-bases/{id}/documents/{document}", tag = "knowledge",
+    params(("id" = KnowledgeBaseId, Path), ("document" = DocumentId, Path)), request_body = UpdateDocument,
+    responses((status = 200, body = Document), (status = 404), (status = 422)))]
+async fn update_document(
+    State(knowledge): State<Knowledge>,
+    Auth(who): Auth,
+    Path((base, id)): Path<(KnowledgeBaseId, DocumentId)>,
+    Json(body): Json<UpdateDocument>,
+) -> Result<Json<Document>, ApiError> {
+    who.require(Scope::KnowledgeWrite)?;
+    Ok(Json(knowledge.rename_document(who.org_id, base, id, &body.filename).await?))
+}
+
+/// Deletes a document. Gone at once; its file and index rows follow within moments.
+#[utoipa::path(delete, path = "/api/v1/knowledge-bases/{id}/documents/{document}", tag = "knowledge",
+    params(("id" = KnowledgeBaseId, Path), ("document" = DocumentId, Path)), responses((status = 204), (status = 404)))]
+async fn delete_document(
+    State(knowledge): State<Knowledge>,
+    Auth(who): Auth,
+    Path((base, id)): Path<(KnowledgeBaseId, DocumentId)>,
+) -> Result<StatusCode, ApiError> {
+    who.require(Scope::KnowledgeWrite)?;
+    knowledge.delete_document(who.org_id, base, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The file as it was uploaded.
+#[utoipa::path(get, path = "/api/v1/knowledge-bases/{id}/documents/{document}/original", tag = "knowledge",
+    params(("id" = KnowledgeBaseId, Path), ("document" = DocumentId, Path)),
+    responses((status = 200, content_type = "application/octet-stream", body = Vec<u8>), (status = 404)))]
+async fn get_original(
+    State(knowledge): State<Knowledge>,
+    Auth(who): Auth,
+    Path((base, id)): Path<(KnowledgeBaseId, DocumentId)>,
+) -> Result<Response, ApiError> {
+    who.require(Scope::KnowledgeRead)?;
+    let (document, object) = knowledge.original(who.org_id, base, id).await?;
+    Ok(attachment(&document, object))
+}
+
+/// A stranger's file as a download: never shown inside our pages, whatever it holds.
+pub(in crate::knowledge) fn attachment(document: &Document, object: Object) -> Response {
+    let headers: [(HeaderName, HeaderValue); 5] = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(media_type(&document.kind))),
+        (header::CONTENT_LENGTH, HeaderValue::from(object.size)),
+        (header::CONTENT_DISPOSITION, disposition(&document.filename)),
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'")),
+    ];
+    (headers, Body::from_stream(object.stream)).into_response()
+}
+
+/// `attachment` with the name in ASCII for old clients and in full (RFC 6266, RFC 8187).
+fn disposition(filename: &str) -> HeaderValue {
+    let plain: String = filename.chars().map(|c| if c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '%') { c } else { '_' }).collect();
+    let mut value = format!("attachment; filename=\"{plain}\"");
+    // Writing to a String does not fail.
+    let _ = write!(value, "; filename*=UTF-8''{}", utf8_percent_encode(filename, NON_ALPHANUMERIC));
+    HeaderValue::try_from(value).unwrap_or(HeaderValue::from_static("attachment"))
+}
+
+/// Passages of a document, in its order.
+#[utoipa::path(get, path = "/api/v1/knowledge-bases/{id}/documents/{document}/chunks", tag = "knowledge",
+    params(("id" = KnowledgeBaseId, Path), ("document" = DocumentId, Path), ChunkFilter),
+    responses((status = 200, body = Page<Chunk>), (status = 404)))]
+async fn list_chunks(
+    State(knowledge): State<Knowledge>,
+    Auth(who): Auth,
+    Path((base, id)): Path<(KnowledgeBaseId, DocumentId)>,
+    Query(filter): Query<ChunkFilter>,
+) -> Result<Json<Page<Chunk>>, ApiError> {
+    who.require(Scope::KnowledgeRead)?;
+    let limit = PageQuery { limit: filter.limit, cursor: None }.limit()?;
+    let from = match filter.cursor.as_deref().filter(|cursor| !cursor.is_empty()) {
+        None => 0,
+        Some(text) => text.parse::<u32>().ok().and_then(|n| i32::try_from(n).ok()).ok_or_else(|| {
+            ApiError::validation(vec![FieldError::new("/cursor", "invalid", "not a cursor of this list")])
+        })?,
+    };
+    let mut data = knowledge.chunks(who.org_id, base, id, from, limit + 1).await?;
+    let more = i64::try_from(data.len()).unwrap_or(i64::MAX) > limit;
+    let next_cursor = if more { data.pop().map(|next| next.ordinal.to_string()) } else { None };
+    Ok(Json(Page { data, next_cursor }))
+}
+
+/// The text of a document, which passages and citations point into. Empty before it was read.
+#[utoipa::path(get, path = "/api/v1/knowledge-bases/{id}/documents/{document}/text", tag = "knowledge",
+    params(("id" = KnowledgeBaseId, Path), ("document" = DocumentId, Path), TextRange),
+    responses((status = 200, body = TextPart), (status = 404)))]
+async fn get_text(
+    State(knowledge): State<Knowledge>,
+    Auth(who): Auth,
+    Path((base, id)): Path<(KnowledgeBaseId, DocumentId)>,
+    Query(range): Query<TextRange>,
+) -> Result<Json<TextPart>, ApiError> {
+    who.require(Scope::KnowledgeRead)?;
+    let start = range.start.unwrap_or(0).max(0);
+    let most = start.saturating_add(TEXT_PART);
+    let end = range.end.unwrap_or(most).clamp(start, most);
+    Ok(Json(knowledge.text(who.org_id, base, id, start, end).await?))
+}
+
+/// Tries a failed document again.
+#[utoipa::path(post, path = "/api/v1/knowledge-bases/{id}/documents/{document}/retry", tag = "knowledge",
+    params(("id" = KnowledgeBaseId, Path), ("document" = DocumentId, Path)),
+    responses((status = 202, body = Document), (status = 404), (status = 409)))]
+async fn retry_document(
+    State(knowledge): State<Knowledge>,
+    Auth(who): Auth,
+    Path((base, id)): Path<(KnowledgeBaseId, DocumentId)>,
+) -> Result<(StatusCode, Json<Document>), ApiError> {
+    who.require(Scope::KnowledgeWrite)?;
+    Ok((StatusCode::ACCEPTED, Json(knowledge.retry_document(who.org_id, base, id).await?)))
+}

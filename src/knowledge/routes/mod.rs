@@ -1,0 +1,169 @@
+//! `/api/v1/knowledge-bases`
+
+mod documents;
+mod upload;
+
+use axum::{extract::State, http::StatusCode};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{DocumentId, Knowledge, KnowledgeBase, KnowledgeBaseId, SearchHit, SearchRequest};
+use crate::platform::{
+    error::ApiError,
+    http::{Auth, Json, Page, PageQuery, Path, Query, Scope},
+};
+
+/// The routes of this capability.
+pub fn router() -> OpenApiRouter<Knowledge> {
+    OpenApiRouter::new()
+        .routes(routes!(list_knowledge_bases, create_knowledge_base))
+        .routes(routes!(get_knowledge_base, update_knowledge_base, delete_knowledge_base))
+        .routes(routes!(search_knowledge_base))
+        .merge(documents::router())
+        .merge(upload::router())
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct CreateKnowledgeBase {
+    /// 1 to 200 characters.
+    #[schema(example = "Team handbook")]
+    name: String,
+    /// At most 2000 characters.
+    #[serde(default)]
+    description: String,
+}
+
+/// Fields that are left out stay as they are.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct UpdateKnowledgeBase {
+    name: Option<String>,
+    description: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct BaseFilter {
+    /// Rows on a page: 1 to 200, default 50.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// A part of the name or description.
+    search: Option<String>,
+}
+
+/// Knowledge bases, newest first.
+#[utoipa::path(get, path = "/api/v1/knowledge-bases", tag = "knowledge", params(BaseFilter),
+    responses((status = 200, body = Page<KnowledgeBase>)))]
+async fn list_knowledge_bases(
+    State(knowledge): State<Knowledge>,
+    Auth(who): Auth,
+    Query(filter): Query<BaseFilter>,
+) -> Result<Json<Page<KnowledgeBase>>, ApiError> {
+    who.require(Scope::KnowledgeRead)?;
+    let page = PageQuery { limit: filter.limit, cursor: filter.cursor };
+    let limit = page.limit()?;
+    let rows = knowledge.list_bases(who.org_id, filter.search.as_deref(), page.after()?, limit + 1).await?;
+    Ok(Json(Page::cut(rows, limit, |base| base.id.0)))
+}
+
+/// Creates an empty knowledge base.
+#[utoipa::path(post, path = "/api/v1/knowledge-bases", tag = "knowledge", request_body = CreateKnowledgeBase,
+    responses((status = 201, body = KnowledgeBase), (status = 422)))]
+async fn create_knowledge_base(
+    State(knowledge): State<Knowledge>,
+    Auth(who): Auth,
+    Json(body): Json<CreateKnowledgeBase>,
+) -> Result<(StatusCode, Json<KnowledgeBase>), ApiError> {
+    who.require(Scope::KnowledgeWrite)?;
+    let base = knowledge.create_base(&who, &body.name, &body.description).await?;
+    Ok((StatusCode::CREATED, Json(base)))
+}
+
+/// A knowledge base and how many documents it holds.
+#[utoipa::path(get, path = "/api/v1/knowledge-bases/{id}", tag = "knowledge", params(("id" = KnowledgeBaseId, Path)),
+    responses((status = 200, body = KnowledgeBase), (status = 404)))]
+async fn get_knowledge_base(
+    State(knowledge): State<Knowledge>,
+    Auth(who): Auth,
+    Path(id): Path<KnowledgeBaseId>,
+) -> Result<Json<KnowledgeBase>, ApiError> {
+    who.require(Scope::KnowledgeRead)?;
+    Ok(Json(knowledge.get_base(who.org_id, id).await?))
+}
+
+/// Renames a knowledge base or changes its description.
+#[utoipa::path(patch, path = "/api/v1/knowledge-bases/{id}", tag = "knowledge", params(("id" = KnowledgeBaseId, Path)),
+    request_body = UpdateKnowledgeBase, responses((status = 200, body = KnowledgeBase), (status = 404), (status = 422)))]
+async fn update_knowledge_base(
+    State(knowledge): State<Knowledge>,
+    Auth(who): Auth,
+    Path(id): Path<KnowledgeBaseId>,
+    Json(body): Json<UpdateKnowledgeBase>,
+) -> Result<Json<KnowledgeBase>, ApiError> {
+    who.require(Scope::KnowledgeWrite)?;
+    Ok(Json(knowledge.update_base(who.org_id, id, body.name.as_deref(), body.description.as_deref()).await?))
+}
+
+/// Deletes a knowledge base with all its documents. Gone at once; files and index follow within moments.
+#[utoipa::path(delete, path = "/api/v1/knowledge-bases/{id}", tag = "knowledge", params(("id" = KnowledgeBaseId, Path)),
+    responses((status = 204), (status = 404)))]
+async fn delete_knowledge_base(
+    State(knowledge): State<Knowledge>,
+    Auth(who): Auth,
+    Path(id): Path<KnowledgeBaseId>,
+) -> Result<StatusCode, ApiError> {
+    who.require(Scope::KnowledgeWrite)?;
+    knowledge.delete_base(who.org_id, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct SearchResponse {
+    /// Best first.
+    results: Vec<SearchResult>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct SearchResult {
+    document_id: DocumentId,
+    filename: String,
+    /// The document's title, or its file name.
+    title: String,
+    /// The passage, exactly as in the document's text from `start` to `end`.
+    text: String,
+    /// Hybrid: 0 to 1, 1 led both arms. Vector: cosine similarity. Text: BM25.
+    score: f64,
+    /// From 1, where the format has pages.
+    page: Option<i32>,
+    /// Headings above the passage, outermost first.
+    heading: Vec<String>,
+    /// First character in the document's text, from 0.
+    start: i32,
+    /// One past the last character.
+    end: i32,
+}
+
+impl From<SearchHit> for SearchResult {
+    fn from(hit: SearchHit) -> Self {
+        let SearchHit { document_id, filename, title, text, score, page, heading, start, end, .. } = hit;
+        Self { document_id, filename, title, text, score, page, heading, start, end }
+    }
+}
+
+/// Passages that answer a question, best first. Documents that are not ready yet are not found yet.
+#[utoipa::path(post, path = "/api/v1/knowledge-bases/{id}/search", tag = "knowledge", params(("id" = KnowledgeBaseId, Path)),
+    request_body = SearchRequest, responses((status = 200, body = SearchResponse), (status = 404), (status = 422)))]
+async fn search_knowledge_base(
+    State(knowledge): State<Knowledge>,
+    Auth(who): Auth,
+    Path(id): Path<KnowledgeBaseId>,
+    Json(request): Json<SearchRequest>,
+) -> Result<Json<SearchResponse>, ApiError> {
+    who.require(Scope::KnowledgeRead)?;
+    let hits = knowledge.search_base(&who, id, &request).await?;
+    Ok(Json(SearchResponse { results: hits.into_iter().map(SearchResult::from).collect() }))
+}

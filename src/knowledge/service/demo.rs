@@ -1,0 +1,42 @@
+//! The demo base: a team handbook in English and Russian, so that the first question can be asked in the first minute.
+
+use std::convert::Infallible;
+
+use bytes::Bytes;
+use rust_embed::RustEmbed;
+
+use super::Knowledge;
+use crate::{
+    knowledge::{KnowledgeBase, KnowledgeError},
+    platform::ids::OrgId,
+};
+
+/// Name of the demo base: an organisation that has one keeps it.
+const NAME: &str = "Demo handbook";
+/// As the creator of its rows.
+const SUBJECT: &str = "system:demo";
+
+#[derive(RustEmbed)]
+#[folder = "demo/"]
+struct Files;
+
+impl Knowledge {
+    /// Creates the demo base with its documents where it is absent. Doing it twice is doing it once: a base with this
+    /// name is taken as the demo base, and documents that it holds are not added again.
+    pub async fn load_demo(&self, org: OrgId) -> Result<KnowledgeBase, KnowledgeError> {
+        let named = self.list_bases(org, Some(NAME), None, 200).await?;
+        let base = match named.into_iter().find(|base| base.name == NAME) {
+            Some(base) => base,
+            None => {
+                let about = "How a small fictional team works: vacation, expenses, on-call, security, office. English and Russian.";
+                self.create_base_as(org, SUBJECT, NAME, about).await?
+            }
+        };
+        for name in Files::iter() {
+            let Some(file) = Files::get(&name) else { continue };
+            let data = futures::stream::iter([Ok::<_, Infallible>(Bytes::from(file.data.into_owned()))]);
+            self.upload_as(org, SUBJECT.to_owned(), base.id, &name, data).await?;
+        }
+        self.get_base(org, base.id).await
+    }
+}

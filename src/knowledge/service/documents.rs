@@ -1,0 +1,171 @@
+//! Looking at, renaming, retrying and deleting documents.
+
+use super::Knowledge;
+use crate::{
+    jobs,
+    knowledge::{
+        ChunkId, Document, DocumentId, DocumentStatus, KnowledgeBaseId, KnowledgeError,
+        jobs::{Embed, Extract, Sync},
+        model::{self, Chunk, TextPart, clean_filename},
+        store::{self, documents::Filter},
+    },
+    platform::{db::Tx, ids::OrgId},
+    storage::Object,
+};
+
+impl Knowledge {
+    /// Newest first.
+    pub(in crate::knowledge) async fn list_documents(
+        &self,
+        org: OrgId,
+        base: KnowledgeBaseId,
+        filter: &Filter<'_>,
+    ) -> Result<Vec<Document>, KnowledgeError> {
+        let mut tx = self.inner.db.tenant(org).await?;
+        let documents = store::documents::list(&mut tx, base, filter).await?;
+        if documents.is_empty() && !store::bases::exists(&mut tx, base).await? {
+            return Err(KnowledgeError::BaseNotFound);
+        }
+        tx.commit().await?;
+        Ok(documents)
+    }
+
+    pub async fn get_document(&self, org: OrgId, base: KnowledgeBaseId, id: DocumentId) -> Result<Document, KnowledgeError> {
+        let mut tx = self.inner.db.tenant(org).await?;
+        let document = get(&mut tx, base, id).await?;
+        tx.commit().await?;
+        Ok(document)
+    }
+
+    pub async fn rename_document(
+        &self,
+        org: OrgId,
+        base: KnowledgeBaseId,
+        id: DocumentId,
+        filename: &str,
+    ) -> Result<Document, KnowledgeError> {
+        if filename.trim().is_empty() {
+            return Err(KnowledgeError::invalid("/filename", "required", "give the document a name"));
+        }
+        let mut tx = self.inner.db.tenant(org).await?;
+        store::documents::rename(&mut tx, base, id, &clean_filename(filename), self.inner.clock.now()).await?;
+        let document = get(&mut tx, base, id).await?;
+        tx.commit().await?;
+        Ok(document)
+    }
+
+    /// Gone for everybody when this returns; the object and the index rows follow by a job.
+    pub async fn delete_document(&self, org: OrgId, base: KnowledgeBaseId, id: DocumentId) -> Result<(), KnowledgeError> {
+        let mut tx = self.inner.db.tenant(org).await?;
+        let hashes = store::chunks::hashes(&mut tx, base, Some(id)).await?;
+        if !store::documents::delete(&mut tx, base, id).await? {
+            return Err(not_found(&mut tx, base).await?);
+        }
+        self.forget(&mut tx, &hashes).await?;
+        let sync = Sync { knowledge_base_id: base, deleted: Some(id) };
+        jobs::enqueue(&mut tx, &self.inner.clock, Some(org), &sync, &Sync::options(base)).await?;
+        tx.commit().await?;
+        tracing::info!(knowledge_base = %base, document = %id, "document {id} deleted");
+        Ok(())
+    }
+
+    /// Tries a failed document again, from the stage that failed.
+    pub async fn retry_document(&self, org: OrgId, base: KnowledgeBaseId, id: DocumentId) -> Result<Document, KnowledgeError> {
+        let mut tx = self.inner.db.tenant(org).await?;
+        let document = get(&mut tx, base, id).await?;
+        let to = if document.chunks > 0 { DocumentStatus::Embedding } else { DocumentStatus::Queued };
+        if !store::documents::requeue(&mut tx, id, &[DocumentStatus::Failed], to, self.inner.clock.now()).await? {
+            return Err(KnowledgeError::NotFailed);
+        }
+        self.enqueue_for(&mut tx, org, base, id, to).await?;
+        let document = get(&mut tx, base, id).await?;
+        tx.commit().await?;
+        Ok(document)
+    }
+
+    /// Queues what an unfinished document waits for; nothing new where it is queued already.
+    pub(in crate::knowledge) async fn enqueue_for(
+        &self,
+        tx: &mut Tx,
+        org: OrgId,
+        base: KnowledgeBaseId,
+        id: DocumentId,
+        status: DocumentStatus,
+    ) -> Result<(), KnowledgeError> {
+        let clock = &self.inner.clock;
+        match status {
+            DocumentStatus::Queued | DocumentStatus::Extracting => {
+                jobs::enqueue(tx, clock, Some(org), &Extract { document_id: id }, &Extract::options(id)).await?;
+            }
+            DocumentStatus::Embedding => {
+                jobs::enqueue(tx, clock, Some(org), &Embed { document_id: id }, &Embed::options(base, id)).await?;
+            }
+            DocumentStatus::Ready | DocumentStatus::Failed => {}
+        }
+        Ok(())
+    }
+
+    /// The file as it was uploaded.
+    pub async fn original(&self, org: OrgId, base: KnowledgeBaseId, id: DocumentId) -> Result<(Document, Object), KnowledgeError> {
+        let document = self.get_document(org, base, id).await?;
+        let object = self.inner.storage.get(&model::original_key(org, base, id)).await?;
+        Ok((document, object))
+    }
+
+    /// Passages from `from_ordinal` on.
+    pub(in crate::knowledge) async fn chunks(
+        &self,
+        org: OrgId,
+        base: KnowledgeBaseId,
+        id: DocumentId,
+        from_ordinal: i32,
+        limit: i64,
+    ) -> Result<Vec<Chunk>, KnowledgeError> {
+        let mut tx = self.inner.db.tenant(org).await?;
+        get(&mut tx, base, id).await?;
+        let chunks = store::chunks::list(&mut tx, id, from_ordinal, limit).await?;
+        tx.commit().await?;
+        Ok(chunks)
+    }
+
+    pub(in crate::knowledge) async fn chunk(
+        &self,
+        org: OrgId,
+        document: DocumentId,
+        id: ChunkId,
+    ) -> Result<Option<Chunk>, KnowledgeError> {
+        let mut tx = self.inner.db.tenant(org).await?;
+        let chunk = store::chunks::get(&mut tx, document, id).await?;
+        tx.commit().await?;
+        Ok(chunk)
+    }
+
+    /// Characters `start..end` of the document's text; empty before it was read.
+    pub(in crate::knowledge) async fn text(
+        &self,
+        org: OrgId,
+        base: KnowledgeBaseId,
+        id: DocumentId,
+        start: i32,
+        end: i32,
+    ) -> Result<TextPart, KnowledgeError> {
+        let mut tx = self.inner.db.tenant(org).await?;
+        get(&mut tx, base, id).await?;
+        let part = store::documents::text(&mut tx, id, start, end).await?;
+        tx.commit().await?;
+        Ok(part.unwrap_or(TextPart { start: 0, end: 0, length: 0, text: String::new() }))
+    }
+}
+
+async fn get(tx: &mut Tx, base: KnowledgeBaseId, id: DocumentId) -> Result<Document, KnowledgeError> {
+    match store::documents::get(tx, base, id).await? {
+        Some(document) => Ok(document),
+        None => Err(not_found(tx, base).await?),
+    }
+}
+
+/// Which of the two ids names nothing.
+async fn not_found(tx: &mut Tx, base: KnowledgeBaseId) -> Result<KnowledgeError, KnowledgeError> {
+    let exists = store::bases::exists(tx, base).await?;
+    Ok(if exists { KnowledgeError::DocumentNotFound } else { KnowledgeError::BaseNotFound })
+}

@@ -1,0 +1,126 @@
+//! [`Knowledge`]: the rules for bases, documents and searches.
+
+mod bases;
+mod demo;
+mod documents;
+mod search;
+mod upload;
+
+use std::{path::PathBuf, sync::Arc};
+
+use tokio::sync::Semaphore;
+
+pub use upload::{Rejected, Upload};
+
+use super::{Config, KnowledgeBaseId, KnowledgeError, Metrics, index::VectorIndex, metrics::StatusLabels, store};
+use crate::{
+    llm::Llm,
+    platform::{
+        clock::Clock,
+        crypto,
+        db::{Db, SessionLock},
+        lifecycle::Lifecycle,
+        pools::CpuPool,
+    },
+    storage::Storage,
+};
+
+/// What the knowledge service is built from.
+#[derive(Clone)]
+pub struct Deps {
+    pub db: Db,
+    pub clock: Clock,
+    pub storage: Storage,
+    pub index: VectorIndex,
+    pub llm: Llm,
+    pub cpu: CpuPool,
+    pub metrics: Metrics,
+    /// The program with the subcommand `extract-child`: `/proc/self/exe`, which stays right when an upgrade replaces the file.
+    pub extractor: PathBuf,
+}
+
+/// The knowledge service. Cheap to clone.
+#[derive(Clone)]
+pub struct Knowledge {
+    pub(super) inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    pub config: Config,
+    pub db: Db,
+    pub clock: Clock,
+    pub storage: Storage,
+    pub index: VectorIndex,
+    pub llm: Llm,
+    pub cpu: CpuPool,
+    pub metrics: Metrics,
+    pub extractor: PathBuf,
+    /// Child processes at a time: each may take `extract_memory_mib`.
+    pub extractions: Semaphore,
+}
+
+impl std::fmt::Debug for Knowledge {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Knowledge").finish_non_exhaustive()
+    }
+}
+
+impl Knowledge {
+    pub fn new(config: Config, deps: Deps) -> Self {
+        let Deps { db, clock, storage, index, llm, cpu, metrics, extractor } = deps;
+        let extractions = Semaphore::new(config.extract_processes.max(1));
+        let inner = Inner { config, db, clock, storage, index, llm, cpu, metrics, extractor, extractions };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Largest file that is accepted, bytes.
+    pub fn max_upload_bytes(&self) -> u64 {
+        self.inner.config.max_upload_bytes
+    }
+
+    /// Most files in one upload.
+    pub fn max_upload_files(&self) -> usize {
+        self.inner.config.max_upload_files
+    }
+
+    /// Keeps the gauges fresh until shutdown.
+    pub fn start_gauges(&self, lifecycle: &Lifecycle) {
+        let (knowledge, soft) = (self.clone(), lifecycle.soft().clone());
+        lifecycle.spawn("knowledge.gauges", async move {
+            let mut ticks = tokio::time::interval(std::time::Duration::from_secs(15));
+            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                tokio::select! {
+                    () = soft.cancelled() => return,
+                    _ = ticks.tick() => {}
+                }
+                if let Err(error) = knowledge.refresh_gauges().await {
+                    tracing::debug!(error = &error as &dyn std::error::Error, "gauges of knowledge could not be read");
+                }
+            }
+        });
+    }
+
+    async fn refresh_gauges(&self) -> Result<(), KnowledgeError> {
+        let mut tx = self.inner.db.system().await?;
+        let (statuses, chunks) = store::system::counts(&mut tx).await?;
+        let bases = store::system::bases(&mut tx).await?.len();
+        tx.commit().await?;
+        let metrics = &self.inner.metrics;
+        for status in super::DocumentStatus::ALL {
+            let count = statuses.iter().find(|(found, _)| *found == status).map_or(0, |(_, count)| *count);
+            metrics.documents.get_or_create(&StatusLabels { status: status.into() }).set(count);
+        }
+        metrics.chunks.set(chunks);
+        metrics.bases.set(i64::try_from(bases).unwrap_or(i64::MAX));
+        Ok(())
+    }
+
+    /// The right to write to a base's index. A lease alone does not stop a writer that was paused and has lost it; this
+    /// lock does, since it ends only with its connection. `Err(Busy)` while another process holds it.
+    pub(super) async fn lock_index(&self, base: KnowledgeBaseId) -> Result<SessionLock, KnowledgeError> {
+        let hash = crypto::sha256(format!("knowledge.index:{base}"));
+        let key = i64::from_le_bytes(hash[..8].try_into().unwrap_or_default());
+        self.inner.db.try_session_lock(key).await?.ok_or(KnowledgeError::Busy)
+    }
+}

@@ -1,0 +1,161 @@
+//! From a stream of bytes to a stored object, a row and a job.
+//!
+//! The object is written before the row that names it, so no row ever points at nothing; an object without a row (the
+//! process was killed in between) is found by `knowledge.reconcile`. Content decides the kind; a file that was uploaded
+//! before gives the document that is there.
+
+use bytes::Bytes;
+use futures::Stream;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Knowledge;
+use crate::{
+    jobs,
+    knowledge::{
+        Document, DocumentId, KnowledgeBaseId, KnowledgeError,
+        extract::{Kind, Unsupported, sniff},
+        jobs::Extract,
+        model::{clean_filename, document_prefix, original_key},
+        store::{
+            self,
+            documents::{Filter, NewDocument},
+        },
+    },
+    platform::{db, http::Principal, ids::OrgId, lifecycle::uncancelled},
+    storage::{StorageError, Stored},
+};
+
+/// Of a larger file, the beginning and the end are looked at: there are the signatures, and a ZIP's directory.
+const SAMPLE_BYTES: u64 = 1 << 20;
+
+/// A document that was taken in.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Upload {
+    #[serde(flatten)]
+    pub document: Document,
+    /// The base held this content already; nothing was added.
+    pub duplicate: bool,
+}
+
+/// A file of an upload that was not taken in.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Rejected {
+    pub filename: String,
+    /// Stable: `unsupported_media_type`, `payload_too_large`.
+    pub code: String,
+    pub detail: String,
+}
+
+/// A file whose object is stored.
+struct Arrived {
+    org: OrgId,
+    subject: String,
+    base: KnowledgeBaseId,
+    id: DocumentId,
+    filename: String,
+    stored: Stored,
+}
+
+impl Knowledge {
+    /// Takes one file in. Dropped half-way it leaves nothing.
+    pub async fn upload<S, E>(&self, who: &Principal, base: KnowledgeBaseId, filename: &str, data: S) -> Result<Upload, KnowledgeError>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Send,
+        E: std::error::Error + Send + Sync + 'static,
+    {
+        self.upload_as(who.org_id, who.subject(), base, filename, data).await
+    }
+
+    pub(super) async fn upload_as<S, E>(
+        &self,
+        org: OrgId,
+        subject: String,
+        base: KnowledgeBaseId,
+        filename: &str,
+        data: S,
+    ) -> Result<Upload, KnowledgeError>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Send,
+        E: std::error::Error + Send + Sync + 'static,
+    {
+        // Before a byte is read: nobody stores 100 MB to learn that the base is gone.
+        self.get_base(org, base).await?;
+        let id = DocumentId::generate(&self.inner.clock);
+        let limit = self.inner.config.max_upload_bytes;
+        let stored = match self.inner.storage.put_stream(&original_key(org, base, id), data, limit).await {
+            Ok(stored) => stored,
+            Err(error) => {
+                if matches!(error, StorageError::TooLarge(_)) {
+                    self.inner.metrics.refused(base, "too_large_input");
+                }
+                return Err(error.into());
+            }
+        };
+        let arrived = Arrived { org, subject, base, id, filename: clean_filename(filename), stored };
+        // From here on the object exists: a client that goes away must not leave it without its row.
+        let knowledge = self.clone();
+        let registered = uncancelled(async move {
+            let result = knowledge.register(&arrived).await;
+            if !matches!(&result, Ok(upload) if !upload.duplicate) {
+                knowledge.inner.storage.delete_prefix(&document_prefix(arrived.org, arrived.base, arrived.id)).await?;
+            }
+            result
+        });
+        registered.await.map_err(db::DbError::from)?
+    }
+
+    async fn register(&self, arrived: &Arrived) -> Result<Upload, KnowledgeError> {
+        let Arrived { org, base, id, stored, .. } = arrived;
+        let kind = self.kind(arrived).await.inspect_err(|error| {
+            if matches!(error, KnowledgeError::Unsupported(_)) {
+                self.inner.metrics.refused(*base, "unsupported");
+            }
+        })?;
+        let new = NewDocument {
+            id: *id,
+            org: *org,
+            base: *base,
+            filename: &arrived.filename,
+            kind: kind.as_str(),
+            size: i64::try_from(stored.size).unwrap_or(i64::MAX),
+            sha256: &stored.sha256,
+            created_by: &arrived.subject,
+            now: self.inner.clock.now(),
+        };
+        let mut tx = self.inner.db.tenant(*org).await?;
+        let inserted = store::documents::insert(&mut tx, &new).await.map_err(|error| match db::constraint(&error) {
+            // Deleted while the file was on its way.
+            Some("knowledge_documents_knowledge_base_id_fkey") => KnowledgeError::BaseNotFound,
+            _ => error.into(),
+        })?;
+        let filter = Filter { sha256: Some(&stored.sha256), ..Filter::default() };
+        let found = store::documents::list(&mut tx, *base, &filter).await?;
+        let document = found.into_iter().next().ok_or(KnowledgeError::DocumentNotFound)?;
+        if inserted {
+            jobs::enqueue(&mut tx, &self.inner.clock, Some(*org), &Extract { document_id: *id }, &Extract::options(*id)).await?;
+        }
+        tx.commit().await?;
+        if inserted {
+            self.inner.metrics.uploaded(*base, *id, kind.as_str(), stored.size);
+        }
+        Ok(Upload { document, duplicate: !inserted })
+    }
+
+    /// What the file is, by its content.
+    async fn kind(&self, arrived: &Arrived) -> Result<Kind, KnowledgeError> {
+        let Arrived { org, base, id, stored, filename, .. } = arrived;
+        if stored.size == 0 {
+            return Err(Unsupported::Empty.into());
+        }
+        let key = original_key(*org, *base, *id);
+        let storage = &self.inner.storage;
+        let mut sample = storage.get_range(&key, 0..stored.size.min(2 * SAMPLE_BYTES)).await?.to_vec();
+        if stored.size > 2 * SAMPLE_BYTES {
+            sample.truncate(usize::try_from(SAMPLE_BYTES).unwrap_or(usize::MAX));
+            sample.extend_from_slice(&storage.get_range(&key, stored.size - SAMPLE_BYTES..stored.size).await?);
+        }
+        let filename = filename.clone();
+        Ok(self.inner.cpu.run(move || sniff(&sample, &filename)).await??)
+    }
+}

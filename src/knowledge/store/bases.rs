@@ -1,0 +1,158 @@
+//! `knowledge_bases`
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, types::Json};
+use uuid::Uuid;
+
+use super::contains;
+use crate::{
+    knowledge::{index::Weights, model::{KnowledgeBase, KnowledgeBaseId}},
+    platform::ids::OrgId,
+};
+
+pub struct NewBase<'a> {
+    pub id: KnowledgeBaseId,
+    pub org: OrgId,
+    pub name: &'a str,
+    pub description: &'a str,
+    pub created_by: &'a str,
+    pub now: DateTime<Utc>,
+}
+
+pub async fn insert(conn: &mut PgConnection, new: &NewBase<'_>) -> sqlx::Result<()> {
+    sqlx::query!(
+        "INSERT INTO knowledge_bases (id, org_id, name, description, created_by, created_at, updated_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $6)",
+        new.id.0,
+        new.org.0,
+        new.name,
+        new.description,
+        new.created_by,
+        new.now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Which bases to read; newest first.
+#[derive(Default)]
+pub struct Filter<'a> {
+    pub ids: Option<&'a [Uuid]>,
+    /// A part of the name.
+    pub search: Option<&'a str>,
+    /// Only those older than this one.
+    pub after: Option<Uuid>,
+    /// `None`: all.
+    pub limit: Option<i64>,
+}
+
+pub async fn list(conn: &mut PgConnection, filter: &Filter<'_>) -> sqlx::Result<Vec<KnowledgeBase>> {
+    sqlx::query_as!(
+        KnowledgeBase,
+        r#"SELECT b.id AS "id: KnowledgeBaseId", b.name, b.description, b.embedding_model, b.index_generation,
+                  c.documents AS "documents!", c.ready AS "documents_ready!", c.failed AS "documents_failed!",
+                  c.chunks AS "chunks!", c.size AS "size!", b.weights AS "weights: Json<Weights>", b.created_at, b.updated_at
+           FROM knowledge_bases b
+           CROSS JOIN LATERAL (
+             SELECT count(*) AS documents, count(*) FILTER (WHERE status = 'ready') AS ready,
+                    count(*) FILTER (WHERE status = 'failed') AS failed,
+                    coalesce(sum(d.chunks), 0)::bigint AS chunks, coalesce(sum(d.size), 0)::bigint AS size
+             FROM knowledge_documents d WHERE d.org_id = b.org_id AND d.knowledge_base_id = b.id
+           ) c
+           WHERE ($1::uuid[] IS NULL OR b.id = ANY($1)) AND ($2::text IS NULL OR b.name ILIKE $2 OR b.description ILIKE $2)
+             AND ($3::uuid IS NULL OR b.id < $3)
+           ORDER BY b.id DESC LIMIT $4"#,
+        filter.ids as _,
+        contains(filter.search),
+        filter.after,
+        filter.limit,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+pub async fn get(conn: &mut PgConnection, id: KnowledgeBaseId) -> sqlx::Result<Option<KnowledgeBase>> {
+    let found = list(conn, &Filter { ids: Some(&[id.0]), ..Filter::default() }).await?;
+    Ok(found.into_iter().next())
+}
+
+pub async fn exists(conn: &mut PgConnection, id: KnowledgeBaseId) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM knowledge_bases WHERE id = $1) AS "exists!""#, id.0).fetch_one(conn).await
+}
+
+/// Changes name or description; `None` leaves as it is. False when there is no such base.
+pub async fn update(
+    conn: &mut PgConnection,
+    id: KnowledgeBaseId,
+    name: Option<&str>,
+    description: Option<&str>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "UPDATE knowledge_bases SET name = coalesce($2, name), description = coalesce($3, description), updated_at = $4 WHERE id = $1",
+        id.0,
+        name,
+        description,
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+pub async fn delete(conn: &mut PgConnection, id: KnowledgeBaseId) -> sqlx::Result<bool> {
+    let done = sqlx::query!("DELETE FROM knowledge_bases WHERE id = $1", id.0).execute(conn).await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// What a base's index is made with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndexState {
+    pub embedding_model: String,
+    pub index_generation: i64,
+}
+
+pub async fn index_state(conn: &mut PgConnection, id: KnowledgeBaseId) -> sqlx::Result<Option<IndexState>> {
+    sqlx::query_as!(IndexState, "SELECT embedding_model, index_generation FROM knowledge_bases WHERE id = $1", id.0)
+        .fetch_optional(conn)
+        .await
+}
+
+/// Names the model of a base that has none yet.
+pub async fn claim_model(conn: &mut PgConnection, id: KnowledgeBaseId, model: &str) -> sqlx::Result<()> {
+    sqlx::query!("UPDATE knowledge_bases SET embedding_model = $2 WHERE id = $1 AND embedding_model = ''", id.0, model)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Starts another generation with another model. False when the base has this model already.
+pub async fn next_generation(conn: &mut PgConnection, id: KnowledgeBaseId, model: &str, now: DateTime<Utc>) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "UPDATE knowledge_bases SET embedding_model = $2, index_generation = index_generation + 1, weights = NULL, updated_at = $3 \
+         WHERE id = $1 AND embedding_model NOT IN ('', $2)",
+        id.0,
+        model,
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+pub async fn touch_indexed(conn: &mut PgConnection, id: KnowledgeBaseId, now: DateTime<Utc>) -> sqlx::Result<()> {
+    sqlx::query!("UPDATE knowledge_bases SET indexed_at = $2 WHERE id = $1", id.0, now).execute(conn).await?;
+    Ok(())
+}
+
+/// `began`: what was written since then is still to be optimised.
+pub async fn touch_optimized(conn: &mut PgConnection, id: KnowledgeBaseId, began: DateTime<Utc>) -> sqlx::Result<()> {
+    sqlx::query!("UPDATE knowledge_bases SET optimized_at = $2 WHERE id = $1", id.0, began).execute(conn).await?;
+    Ok(())
+}
+
+pub async fn set_weights(conn: &mut PgConnection, id: KnowledgeBaseId, weights: &Weights) -> sqlx::Result<()> {
+    sqlx::query!("UPDATE knowledge_bases SET weights = $2 WHERE id = $1", id.0, Json(weights) as _).execute(conn).await?;
+    Ok(())
+}

@@ -1,0 +1,229 @@
+//! `knowledge_chunks`: the passages
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::{
+    knowledge::model::{Chunk, ChunkId, DocumentId, KnowledgeBaseId},
+    platform::ids::OrgId,
+};
+
+/// Rows for one INSERT: below PostgreSQL's message size whatever the passages' length.
+const INSERT_ROWS: usize = 500;
+
+/// A passage to keep.
+pub struct NewChunk {
+    pub id: ChunkId,
+    pub chunk: crate::knowledge::extract::Chunk,
+    /// Of the text that is embedded.
+    pub text_sha256: [u8; 32],
+}
+
+/// Replaces all passages of a document.
+pub async fn replace(conn: &mut PgConnection, org: OrgId, document: DocumentId, chunks: &[NewChunk]) -> sqlx::Result<()> {
+    sqlx::query!("DELETE FROM knowledge_chunks WHERE document_id = $1", document.0).execute(&mut *conn).await?;
+    let int = |value: usize| i32::try_from(value).unwrap_or(i32::MAX);
+    for part in chunks.chunks(INSERT_ROWS) {
+        let ids: Vec<Uuid> = part.iter().map(|c| c.id.0).collect();
+        let ordinals: Vec<i32> = part.iter().map(|c| c.chunk.ordinal).collect();
+        let texts: Vec<String> = part.iter().map(|c| c.chunk.text.clone()).collect();
+        let starts: Vec<i32> = part.iter().map(|c| int(c.chunk.start)).collect();
+        let ends: Vec<i32> = part.iter().map(|c| int(c.chunk.end)).collect();
+        let pages: Vec<Option<i32>> = part.iter().map(|c| c.chunk.page.and_then(|page| i32::try_from(page).ok())).collect();
+        // An array of arrays must be rectangular in PostgreSQL: the heading paths travel as JSON.
+        let headings: Vec<serde_json::Value> = part.iter().map(|c| c.chunk.heading.clone().into()).collect();
+        let tokens: Vec<i32> = part.iter().map(|c| int(c.chunk.tokens)).collect();
+        let hashes: Vec<Vec<u8>> = part.iter().map(|c| c.text_sha256.to_vec()).collect();
+        sqlx::query!(
+            "INSERT INTO knowledge_chunks \
+               (id, org_id, document_id, ordinal, text, start_char, end_char, page, heading, tokens, text_sha256) \
+             SELECT id, $1, $2, ordinal, text, start_char, end_char, page, \
+                    ARRAY(SELECT h.value FROM jsonb_array_elements_text(heading) WITH ORDINALITY AS h(value, n) ORDER BY h.n), tokens, hash \
+             FROM unnest($3::uuid[], $4::int[], $5::text[], $6::int[], $7::int[], $8::int[], $9::jsonb[], $10::int[], $11::bytea[]) \
+               AS t(id, ordinal, text, start_char, end_char, page, heading, tokens, hash)",
+            org.0,
+            document.0,
+            &ids,
+            &ordinals,
+            &texts,
+            &starts,
+            &ends,
+            &pages as _,
+            &headings,
+            &tokens,
+            &hashes,
+        )
+        .execute(&mut *conn)
+        .await?;
+    }
+    Ok(())
+}
+
+/// A page of a document's passages from `ordinal` on.
+pub async fn list(conn: &mut PgConnection, document: DocumentId, from_ordinal: i32, limit: i64) -> sqlx::Result<Vec<Chunk>> {
+    sqlx::query_as!(
+        Chunk,
+        r#"SELECT id AS "id: ChunkId", ordinal, text, start_char AS start, end_char AS "end", page, heading, tokens
+           FROM knowledge_chunks WHERE document_id = $1 AND ordinal >= $2 ORDER BY ordinal LIMIT $3"#,
+        document.0,
+        from_ordinal,
+        limit,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+pub async fn get(conn: &mut PgConnection, document: DocumentId, id: ChunkId) -> sqlx::Result<Option<Chunk>> {
+    sqlx::query_as!(
+        Chunk,
+        r#"SELECT id AS "id: ChunkId", ordinal, text, start_char AS start, end_char AS "end", page, heading, tokens
+           FROM knowledge_chunks WHERE document_id = $1 AND id = $2"#,
+        document.0,
+        id.0,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// A passage on its way into the index.
+pub struct Pending {
+    pub id: ChunkId,
+    pub heading: Vec<String>,
+    pub text: String,
+}
+
+/// The next passages of a document that are not in the index of `generation`.
+pub async fn unindexed(conn: &mut PgConnection, document: DocumentId, generation: i64, limit: i64) -> sqlx::Result<Vec<Pending>> {
+    sqlx::query_as!(
+        Pending,
+        r#"SELECT id AS "id: ChunkId", heading, text FROM knowledge_chunks
+           WHERE document_id = $1 AND indexed_generation IS DISTINCT FROM $2 ORDER BY ordinal LIMIT $3"#,
+        document.0,
+        generation,
+        limit,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Notes that passages are in the index; gives those that still exist.
+pub async fn mark_indexed(conn: &mut PgConnection, ids: &[ChunkId], generation: i64) -> sqlx::Result<Vec<ChunkId>> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    sqlx::query_scalar!(
+        r#"UPDATE knowledge_chunks SET indexed_generation = $2 WHERE id = ANY($1) RETURNING id AS "id: ChunkId""#,
+        &ids,
+        generation
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Passages of a document that are not in the index of `generation`.
+pub async fn count_unindexed(conn: &mut PgConnection, document: DocumentId, generation: i64) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM knowledge_chunks WHERE document_id = $1 AND indexed_generation IS DISTINCT FROM $2"#,
+        document.0,
+        generation
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// What the passages of a base, or of one of its documents, are known by in the embedding cache.
+pub async fn hashes(conn: &mut PgConnection, base: KnowledgeBaseId, document: Option<DocumentId>) -> sqlx::Result<Vec<Vec<u8>>> {
+    sqlx::query_scalar!(
+        "SELECT DISTINCT c.text_sha256 FROM knowledge_chunks c \
+         JOIN knowledge_documents d ON d.org_id = c.org_id AND d.id = c.document_id \
+         WHERE d.knowledge_base_id = $1 AND ($2::uuid IS NULL OR d.id = $2)",
+        base.0,
+        document.map(|id| id.0),
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Forgets that passages of these documents are in the index.
+pub async fn unmark_indexed(conn: &mut PgConnection, documents: &[DocumentId]) -> sqlx::Result<()> {
+    let ids: Vec<Uuid> = documents.iter().map(|id| id.0).collect();
+    sqlx::query!("UPDATE knowledge_chunks SET indexed_generation = NULL WHERE document_id = ANY($1)", &ids).execute(conn).await?;
+    Ok(())
+}
+
+/// A passage and whether the index of the asked generation should hold it.
+pub struct Indexed {
+    pub id: Uuid,
+    pub document_id: DocumentId,
+    pub indexed: bool,
+}
+
+/// Passages of a base that its index should hold.
+pub async fn count_indexed(conn: &mut PgConnection, base: KnowledgeBaseId, generation: i64) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM knowledge_chunks c
+           JOIN knowledge_documents d ON d.org_id = c.org_id AND d.id = c.document_id
+           WHERE d.knowledge_base_id = $1 AND c.indexed_generation = $2"#,
+        base.0,
+        generation,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// All passages of a base.
+pub async fn of_base(conn: &mut PgConnection, base: KnowledgeBaseId, generation: i64) -> sqlx::Result<Vec<Indexed>> {
+    sqlx::query_as!(
+        Indexed,
+        r#"SELECT c.id, c.document_id AS "document_id: DocumentId", (c.indexed_generation IS NOT DISTINCT FROM $2) AS "indexed!"
+           FROM knowledge_chunks c JOIN knowledge_documents d ON d.org_id = c.org_id AND d.id = c.document_id
+           WHERE d.knowledge_base_id = $1"#,
+        base.0,
+        generation,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// An evenly spread sample of the text of a base's passages, at most `limit`.
+pub async fn sample(conn: &mut PgConnection, base: KnowledgeBaseId, limit: i64) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar!(
+        "WITH numbered AS ( \
+           SELECT c.text, row_number() OVER (ORDER BY c.id) - 1 AS n, count(*) OVER () AS total \
+           FROM knowledge_chunks c JOIN knowledge_documents d ON d.org_id = c.org_id AND d.id = c.document_id \
+           WHERE d.knowledge_base_id = $1 AND d.status = 'ready') \
+         SELECT text FROM numbered WHERE n % greatest(1, total / $2) = 0 ORDER BY n LIMIT $2",
+        base.0,
+        limit,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// A passage that a search found, with its document.
+pub struct Found {
+    pub id: ChunkId,
+    pub document_id: DocumentId,
+    pub knowledge_base_id: KnowledgeBaseId,
+    pub filename: String,
+    pub title: String,
+    pub text: String,
+    pub page: Option<i32>,
+    pub heading: Vec<String>,
+    pub start: i32,
+    pub end: i32,
+}
+
+/// The passages with these ids that belong to ready documents of these bases.
+pub async fn found(conn: &mut PgConnection, bases: &[Uuid], ids: &[Uuid]) -> sqlx::Result<Vec<Found>> {
+    sqlx::query_as!(
+        Found,
+        r#"SELECT c.id AS "id: ChunkId", c.document_id AS "document_id: DocumentId",
+                  d.knowledge_base_id AS "knowledge_base_id: KnowledgeBaseId", d.filename,
+                  coalesce(nullif(d.title, ''), d.filename) AS "title!", c.text, c.page, c.heading, c.start_char AS start, c.end_char AS "end"
+           FROM knowledge_chunks c JOIN knowledge_documents d ON d.org_id = c.org_id AND d.id = c.document_id
+           WHERE c.id = ANY($2) AND d.knowledge_base_id = ANY($1) AND d.status = 'ready'"#,
+        bases,
+        ids,
+    )
+    .fetch_all(conn)
+    .await
+}

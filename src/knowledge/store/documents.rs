@@ -1,0 +1,283 @@
+//! `knowledge_documents` and `knowledge_texts`
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::contains;
+use crate::{
+    knowledge::model::{Document, DocumentId, DocumentStatus, KnowledgeBaseId, TextPart},
+    platform::ids::OrgId,
+};
+
+pub struct NewDocument<'a> {
+    pub id: DocumentId,
+    pub org: OrgId,
+    pub base: KnowledgeBaseId,
+    pub filename: &'a str,
+    pub kind: &'static str,
+    pub size: i64,
+    pub sha256: &'a [u8],
+    pub created_by: &'a str,
+    pub now: DateTime<Utc>,
+}
+
+/// False when the base holds a document with the same content.
+pub async fn insert(conn: &mut PgConnection, new: &NewDocument<'_>) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "INSERT INTO knowledge_documents \
+           (id, org_id, knowledge_base_id, filename, kind, size, sha256, status, created_by, created_at, updated_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 'queued', $8, $9, $9) \
+         ON CONFLICT ON CONSTRAINT knowledge_documents_sha256_key DO NOTHING",
+        new.id.0,
+        new.org.0,
+        new.base.0,
+        new.filename,
+        new.kind,
+        new.size,
+        new.sha256,
+        new.created_by,
+        new.now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Which documents of a base to read; newest first.
+#[derive(Default)]
+pub struct Filter<'a> {
+    pub id: Option<DocumentId>,
+    pub sha256: Option<&'a [u8]>,
+    /// A part of the file name or the title.
+    pub search: Option<&'a str>,
+    pub status: Option<DocumentStatus>,
+    /// Only those older than this one.
+    pub after: Option<Uuid>,
+    /// `None`: all.
+    pub limit: Option<i64>,
+}
+
+pub async fn list(conn: &mut PgConnection, base: KnowledgeBaseId, filter: &Filter<'_>) -> sqlx::Result<Vec<Document>> {
+    sqlx::query_as!(
+        Document,
+        r#"SELECT id AS "id: DocumentId", knowledge_base_id AS "knowledge_base_id: KnowledgeBaseId", filename, title, kind, size,
+                  encode(sha256, 'hex') AS "sha256!", status AS "status: DocumentStatus", failure_code, failure_reason, progress,
+                  pages, chunks, attempts, created_at, updated_at, ready_at
+           FROM knowledge_documents
+           WHERE knowledge_base_id = $1 AND ($2::uuid IS NULL OR id = $2) AND ($3::bytea IS NULL OR sha256 = $3)
+             AND ($4::text IS NULL OR filename ILIKE $4 OR title ILIKE $4) AND ($5::text IS NULL OR status = $5)
+             AND ($6::uuid IS NULL OR id < $6)
+           ORDER BY id DESC LIMIT $7"#,
+        base.0,
+        filter.id.map(|id| id.0),
+        filter.sha256,
+        contains(filter.search),
+        filter.status.map(DocumentStatus::as_str),
+        filter.after,
+        filter.limit,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+pub async fn get(conn: &mut PgConnection, base: KnowledgeBaseId, id: DocumentId) -> sqlx::Result<Option<Document>> {
+    let found = list(conn, base, &Filter { id: Some(id), ..Filter::default() }).await?;
+    Ok(found.into_iter().next())
+}
+
+pub async fn rename(
+    conn: &mut PgConnection,
+    base: KnowledgeBaseId,
+    id: DocumentId,
+    filename: &str,
+    now: DateTime<Utc>,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "UPDATE knowledge_documents SET filename = $3, updated_at = $4 WHERE knowledge_base_id = $1 AND id = $2",
+        base.0,
+        id.0,
+        filename,
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Takes the text and the passages with it.
+pub async fn delete(conn: &mut PgConnection, base: KnowledgeBaseId, id: DocumentId) -> sqlx::Result<bool> {
+    let done = sqlx::query!("DELETE FROM knowledge_documents WHERE knowledge_base_id = $1 AND id = $2", base.0, id.0)
+        .execute(conn)
+        .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// What a job needs to know of its document.
+#[derive(Clone, Debug)]
+pub struct Work {
+    pub knowledge_base_id: KnowledgeBaseId,
+    pub filename: String,
+    pub kind: String,
+    pub status: DocumentStatus,
+    pub chunks: i32,
+}
+
+/// Begins reading: `queued` or (after a killed process) `extracting`. `None` when there is nothing to read.
+pub async fn begin_extract(conn: &mut PgConnection, id: DocumentId, now: DateTime<Utc>) -> sqlx::Result<Option<Work>> {
+    sqlx::query_as!(
+        Work,
+        r#"UPDATE knowledge_documents SET status = 'extracting', progress = 0, attempts = attempts + 1, updated_at = $2
+           WHERE id = $1 AND status IN ('queued', 'extracting')
+           RETURNING knowledge_base_id AS "knowledge_base_id: KnowledgeBaseId", filename, kind, status AS "status: DocumentStatus", chunks"#,
+        id.0,
+        now,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// The document of a job, its row locked against deletion until the transaction ends.
+pub async fn lock(conn: &mut PgConnection, id: DocumentId) -> sqlx::Result<Option<Work>> {
+    sqlx::query_as!(
+        Work,
+        r#"SELECT knowledge_base_id AS "knowledge_base_id: KnowledgeBaseId", filename, kind, status AS "status: DocumentStatus", chunks
+           FROM knowledge_documents WHERE id = $1 FOR NO KEY UPDATE"#,
+        id.0,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// What reading a document gave, besides its passages.
+pub struct Reading<'a> {
+    pub title: Option<&'a str>,
+    pub text: &'a str,
+    pub pages: Option<i32>,
+    pub chunks: i32,
+}
+
+/// Keeps the text (replacing an older one) and moves on to `embedding`.
+pub async fn store_reading(
+    conn: &mut PgConnection,
+    org: OrgId,
+    id: DocumentId,
+    reading: &Reading<'_>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "INSERT INTO knowledge_texts (document_id, org_id, text) VALUES ($1, $2, $3) \
+         ON CONFLICT ON CONSTRAINT knowledge_texts_pkey DO UPDATE SET text = excluded.text",
+        id.0,
+        org.0,
+        reading.text,
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "UPDATE knowledge_documents SET status = 'embedding', progress = 0, title = $2, pages = $3, chunks = $4, updated_at = $5 \
+         WHERE id = $1",
+        id.0,
+        reading.title,
+        reading.pages,
+        reading.chunks,
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+pub async fn set_progress(conn: &mut PgConnection, id: DocumentId, percent: i16, now: DateTime<Utc>) -> sqlx::Result<()> {
+    sqlx::query!("UPDATE knowledge_documents SET progress = $2, updated_at = $3 WHERE id = $1", id.0, percent, now)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Moves to `ready`; gives the time since the upload, seconds. `None` when it was deleted or failed meanwhile.
+pub async fn set_ready(conn: &mut PgConnection, id: DocumentId, now: DateTime<Utc>) -> sqlx::Result<Option<f64>> {
+    sqlx::query_scalar!(
+        r#"UPDATE knowledge_documents SET status = 'ready', progress = 100, ready_at = $2, updated_at = $2
+           WHERE id = $1 AND status = 'embedding' RETURNING extract(epoch FROM $2 - created_at)::float8 AS "seconds!""#,
+        id.0,
+        now,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// False when it was deleted meanwhile.
+pub async fn set_failed(conn: &mut PgConnection, id: DocumentId, code: &str, reason: &str, now: DateTime<Utc>) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "UPDATE knowledge_documents SET status = 'failed', failure_code = $2, failure_reason = $3, updated_at = $4 \
+         WHERE id = $1 AND status <> 'ready'",
+        id.0,
+        code,
+        reason,
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Puts a document back to an earlier status. False when it is not in one of `from`.
+pub async fn requeue(
+    conn: &mut PgConnection,
+    id: DocumentId,
+    from: &[DocumentStatus],
+    to: DocumentStatus,
+    now: DateTime<Utc>,
+) -> sqlx::Result<bool> {
+    let from: Vec<String> = from.iter().map(|status| status.as_str().to_owned()).collect();
+    let done = sqlx::query!(
+        "UPDATE knowledge_documents SET status = $3, progress = 0, failure_code = NULL, failure_reason = NULL, updated_at = $4 \
+         WHERE id = $1 AND status = ANY($2)",
+        id.0,
+        &from,
+        to.as_str(),
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Puts every document of a base back to `queued`: the index starts anew. Gives their ids.
+pub async fn requeue_all(conn: &mut PgConnection, base: KnowledgeBaseId, now: DateTime<Utc>) -> sqlx::Result<Vec<DocumentId>> {
+    sqlx::query_scalar!(
+        r#"UPDATE knowledge_documents SET status = 'queued', progress = 0, failure_code = NULL, failure_reason = NULL, updated_at = $2
+           WHERE knowledge_base_id = $1 AND (status <> 'failed' OR chunks > 0) RETURNING id AS "id: DocumentId""#,
+        base.0,
+        now,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Ids and statuses of all documents of a base.
+pub async fn statuses(conn: &mut PgConnection, base: KnowledgeBaseId) -> sqlx::Result<Vec<(DocumentId, DocumentStatus)>> {
+    let rows = sqlx::query!(
+        r#"SELECT id AS "id: DocumentId", status AS "status: DocumentStatus" FROM knowledge_documents WHERE knowledge_base_id = $1"#,
+        base.0
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.status)).collect())
+}
+
+/// Characters `start..end` of the text; the end is cut to the text's. `None` before the document was read.
+pub async fn text(conn: &mut PgConnection, id: DocumentId, start: i32, end: i32) -> sqlx::Result<Option<TextPart>> {
+    sqlx::query_as!(
+        TextPart,
+        r#"SELECT least($2, length(text)) AS "start!", greatest(least($2, length(text)), least($3, length(text))) AS "end!",
+                  length(text) AS "length!", substr(text, $2 + 1, greatest($3 - $2, 0)) AS "text!"
+           FROM knowledge_texts WHERE document_id = $1"#,
+        id.0,
+        start,
+        end,
+    )
+    .fetch_optional(conn)
+    .await
+}

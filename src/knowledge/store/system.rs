@@ -1,0 +1,51 @@
+//! What is read without a tenant: gauges and reconciling. Callers hold a `system` transaction.
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::{
+    knowledge::model::{DocumentStatus, KnowledgeBaseId},
+    platform::ids::OrgId,
+};
+
+/// Documents by status, and all passages.
+pub async fn counts(conn: &mut PgConnection) -> sqlx::Result<(Vec<(DocumentStatus, i64)>, i64)> {
+    let rows = sqlx::query!(
+        r#"SELECT status AS "status: DocumentStatus", count(*) AS "documents!", coalesce(sum(chunks), 0)::bigint AS "chunks!"
+           FROM knowledge_documents GROUP BY status"#
+    )
+    .fetch_all(conn)
+    .await?;
+    let chunks = rows.iter().map(|row| row.chunks).sum();
+    Ok((rows.into_iter().map(|row| (row.status, row.documents)).collect(), chunks))
+}
+
+/// A base of any organisation.
+pub struct AnyBase {
+    pub id: KnowledgeBaseId,
+    pub org_id: OrgId,
+    pub embedding_model: String,
+    pub index_generation: i64,
+    /// Written to since it was last optimised.
+    pub unoptimized: bool,
+    /// A document is on its way into the index.
+    pub busy: bool,
+}
+
+pub async fn bases(conn: &mut PgConnection) -> sqlx::Result<Vec<AnyBase>> {
+    sqlx::query_as!(
+        AnyBase,
+        r#"SELECT id AS "id: KnowledgeBaseId", org_id AS "org_id: OrgId", embedding_model, index_generation,
+                  (indexed_at IS NOT NULL AND (optimized_at IS NULL OR optimized_at < indexed_at)) AS "unoptimized!",
+                  EXISTS (SELECT FROM knowledge_documents d WHERE d.org_id = b.org_id AND d.knowledge_base_id = b.id
+                            AND d.status = 'embedding') AS "busy!"
+           FROM knowledge_bases b ORDER BY id"#
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Which of these documents exist.
+pub async fn existing_documents(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar!("SELECT id FROM knowledge_documents WHERE id = ANY($1)", ids).fetch_all(conn).await
+}

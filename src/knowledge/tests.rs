@@ -1,0 +1,72 @@
+use uuid::Uuid;
+
+use super::{
+    ChunkId, DocumentId,
+    jobs::sync::Difference,
+    model::{clean_filename, searchable_text},
+    store::chunks::Indexed,
+};
+
+#[test]
+fn file_names_lose_what_could_mislead_and_keep_their_language() {
+    for (given, kept) in [
+        ("отчёт за 2026.pdf", "отчёт за 2026.pdf"),
+        ("../../etc/passwd", "passwd"),
+        ("C:\\Users\\me\\plan.docx", "plan.docx"),
+        ("a\u{0}b\nc.txt", "abc.txt"),
+        ("exe\u{202e}fdp.txt", "exefdp.txt"),
+        ("  ..  ", "document"),
+        ("", "document"),
+        ("и\u{306}.md", "й.md"),
+    ] {
+        assert_eq!(clean_filename(given), kept, "{given:?}");
+    }
+    let long = clean_filename(&format!("{}.markdown", "ж".repeat(400)));
+    assert_eq!(long.chars().count(), 255);
+    assert!(long.ends_with(".markdown"));
+}
+
+#[test]
+fn headings_travel_with_the_passage_but_leave_it_room() {
+    assert_eq!(searchable_text(&[], "text"), "text");
+    assert_eq!(searchable_text(&["A".into(), "Б".into()], "text"), "A > Б\ntext");
+    let long = searchable_text(&["x".repeat(300), "innermost".into()], "text");
+    assert!(long.ends_with("innermost\ntext") && long.chars().count() <= 125, "{long}");
+}
+
+fn id(n: u128) -> Uuid {
+    Uuid::from_u128(n)
+}
+
+fn chunk(n: u128, document: u128, indexed: bool) -> Indexed {
+    Indexed { id: id(n), document_id: DocumentId(id(document)), indexed }
+}
+
+#[test]
+fn an_index_that_agrees_has_no_difference() {
+    let chunks = [chunk(1, 10, true), chunk(2, 10, true)];
+    assert_eq!(Difference::of(&[(id(2), id(10)), (id(1), id(10))], &chunks), Difference::default());
+}
+
+#[test]
+fn rows_of_deleted_documents_are_stale_and_nothing_is_missing() {
+    let difference = Difference::of(&[(id(1), id(10)), (id(2), id(20))], &[chunk(1, 10, true)]);
+    assert_eq!(difference.stale.into_iter().collect::<Vec<_>>(), [id(20)]);
+    assert_eq!((difference.stale_in_use, difference.missing.len(), difference.unfinished.len()), (0, 0, 0));
+}
+
+#[test]
+fn a_document_with_leftover_rows_is_written_again_whole() {
+    // Passage 2 was replaced: deleting its row by document takes passage 1's row along.
+    let difference = Difference::of(&[(id(1), id(10)), (id(2), id(10))], &[chunk(1, 10, true)]);
+    assert_eq!(difference.stale_in_use, 1);
+    assert!(difference.missing.contains(&DocumentId(id(10))));
+}
+
+#[test]
+fn lost_rows_are_missing_and_unmarked_ones_unfinished() {
+    let difference = Difference::of(&[], &[chunk(1, 10, true), chunk(2, 20, false)]);
+    assert_eq!(difference.missing.into_iter().collect::<Vec<_>>(), [DocumentId(id(10))]);
+    assert_eq!(difference.unfinished.len(), 2);
+    let _ = ChunkId(id(1));
+}

@@ -1,0 +1,71 @@
+//! `[storage]`
+
+use std::path::{Path, PathBuf};
+
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
+
+use crate::platform::config::{ConfigErrors, secret};
+
+/// Where objects are kept, and the S3 account that objects and vectors share.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// `s3://bucket/prefix`; empty keeps objects in the folder `objects` of the data directory.
+    pub url: String,
+    /// Address of an S3 service other than Amazon's, e.g. `https://minio.example.com`.
+    pub s3_endpoint: String,
+    /// S3 region; empty takes `us-east-1`, which services other than Amazon's accept.
+    pub s3_region: String,
+    /// S3 access key id; empty uses the machine's own role on Amazon.
+    pub s3_access_key_id: String,
+    /// S3 secret access key.
+    #[serde(serialize_with = "secret::masked")]
+    pub s3_secret_access_key: Option<SecretString>,
+    /// File that holds the S3 secret access key.
+    pub s3_secret_access_key_file: Option<PathBuf>,
+}
+
+impl Config {
+    pub fn validate(&mut self, errors: &mut ConfigErrors) {
+        let file = self.s3_secret_access_key_file.clone();
+        secret::resolve(&mut self.s3_secret_access_key, file.as_deref(), "s3_secret_access_key_file", errors);
+        if !self.is_local() && !self.url.strip_prefix("s3://").is_some_and(|rest| !rest.trim_matches('/').is_empty()) {
+            errors.push("url", "must be empty or s3://bucket/prefix");
+        }
+        if self.s3_access_key_id.is_empty() != self.s3_secret_access_key.is_none() {
+            errors.push("s3_access_key_id", "give both the access key id and the secret access key, or neither");
+        }
+        if !self.s3_endpoint.is_empty() && !self.s3_endpoint.starts_with("http") {
+            errors.push("s3_endpoint", "must begin with https:// or http://");
+        }
+    }
+
+    /// Whether objects lie in a folder of this machine: several hosts would each see their own.
+    pub fn is_local(&self) -> bool {
+        self.url.is_empty()
+    }
+
+    /// The folder of a local store.
+    pub fn local_folder(data_dir: &Path) -> PathBuf {
+        data_dir.join("objects")
+    }
+
+    /// The S3 account as the `aws_*` options that `object_store` and LanceDB both take.
+    pub fn s3_options(&self) -> Vec<(&'static str, String)> {
+        let region = if self.s3_region.is_empty() { "us-east-1".to_owned() } else { self.s3_region.clone() };
+        let mut options = vec![("aws_region", region)];
+        if !self.s3_endpoint.is_empty() {
+            options.push(("aws_endpoint", self.s3_endpoint.clone()));
+            options.push(("aws_virtual_hosted_style_request", "false".to_owned()));
+        }
+        if self.s3_endpoint.starts_with("http://") {
+            options.push(("allow_http", "true".to_owned()));
+        }
+        if let Some(secret) = &self.s3_secret_access_key {
+            options.push(("aws_access_key_id", self.s3_access_key_id.clone()));
+            options.push(("aws_secret_access_key", secret.expose_secret().to_owned()));
+        }
+        options
+    }
+}

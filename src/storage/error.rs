@@ -1,0 +1,48 @@
+//! What can go wrong with an object.
+
+use std::time::Duration;
+
+use crate::platform::error::ApiError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    #[error("there is no object {0}")]
+    NotFound(String),
+    /// The stream held more than the caller allows, bytes.
+    #[error("more than {0} bytes")]
+    TooLarge(u64),
+    /// The stream that was to be stored broke off.
+    #[error("the data to store ended early")]
+    Body(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("not a key: {0}")]
+    Key(String),
+    #[error("the object store failed")]
+    Store(#[source] object_store::Error),
+    #[error("the object store's folder failed")]
+    Folder(#[from] std::io::Error),
+}
+
+impl From<object_store::Error> for StorageError {
+    fn from(error: object_store::Error) -> Self {
+        match error {
+            object_store::Error::NotFound { path, .. } => Self::NotFound(path),
+            other => Self::Store(other),
+        }
+    }
+}
+
+impl From<StorageError> for ApiError {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::NotFound(_) => Self::not_found("object").with_source(error),
+            StorageError::TooLarge(limit) => Self::payload_too_large(format!("the file is larger than {limit} bytes")),
+            StorageError::Body(_) => {
+                Self::bad_request("body_unreadable", "the upload ended early or came too slowly").with_source(error)
+            }
+            StorageError::Store(_) | StorageError::Folder(_) => {
+                Self::unavailable(Duration::from_secs(5), "the object store is not reachable right now").with_source(error)
+            }
+            StorageError::Key(_) => Self::internal(error),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! `holdfast_storage_*`
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, EncodeLabelValue},
+    metrics::{counter::Counter, family::Family, histogram::Histogram},
+    registry::{Registry, Unit},
+};
+
+/// 1 ms (a small local file) to 60 s (100 MB to a distant bucket).
+const DURATION_BUCKETS: [f64; 9] = [0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 30.0, 60.0];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum Operation {
+    Put,
+    Get,
+    Delete,
+    List,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum Outcome {
+    Ok,
+    NotFound,
+    /// The caller's data ended early or was too large: nothing is wrong here.
+    Rejected,
+    Error,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct OperationLabels {
+    pub operation: Operation,
+    pub outcome: Outcome,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct DurationLabels {
+    pub operation: Operation,
+}
+
+type Durations = Family<DurationLabels, Histogram, fn() -> Histogram>;
+
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    pub operations: Family<OperationLabels, Counter>,
+    pub durations: Durations,
+    pub written: Counter,
+    pub read: Counter,
+}
+
+impl Metrics {
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            operations: Family::default(),
+            durations: Family::new_with_constructor(|| Histogram::new(DURATION_BUCKETS)),
+            written: Counter::default(),
+            read: Counter::default(),
+        };
+        for operation in [Operation::Put, Operation::Get, Operation::Delete, Operation::List] {
+            let _ = metrics.durations.get_or_create(&DurationLabels { operation });
+            for outcome in [Outcome::Ok, Outcome::Error] {
+                let _ = metrics.operations.get_or_create(&OperationLabels { operation, outcome });
+            }
+        }
+        registry.register("operations", "Operations on the object store", metrics.operations.clone());
+        registry.register_with_unit(
+            "operation_duration",
+            "Time until an operation was answered; for a read, until its first byte",
+            Unit::Seconds,
+            metrics.durations.clone(),
+        );
+        registry.register_with_unit("written", "Bytes of objects that were stored", Unit::Bytes, metrics.written.clone());
+        registry.register_with_unit("read", "Bytes of objects that were read", Unit::Bytes, metrics.read.clone());
+        metrics
+    }
+}

@@ -1,0 +1,292 @@
+//! [`Storage`]: the only code that knows `object_store`.
+
+use std::{ops::Range, path::PathBuf, path::Path as FilePath, sync::Arc};
+
+use bytes::Bytes;
+use futures::{
+    Stream, StreamExt as _, TryStreamExt as _,
+    stream::{self, BoxStream},
+};
+use object_store::{
+    ObjectStore, ObjectStoreExt as _, WriteMultipart, aws::AmazonS3Builder, local::LocalFileSystem, path::Path, prefix::PrefixStore,
+};
+use sha2::{Digest as _, Sha256};
+use tokio::time::Instant;
+
+use super::{
+    Config, Metrics, StorageError,
+    metrics::{DurationLabels, Operation, OperationLabels, Outcome},
+};
+use crate::platform::{crypto, lifecycle::Lifecycle};
+
+/// S3's smallest part; an object below it is written in one call.
+const PART_BYTES: usize = 5 << 20;
+/// Parts on their way at a time: 4 hide the latency and hold 20 MiB.
+const PARTS_IN_FLIGHT: usize = 4;
+
+/// The object store. Cheap to clone.
+#[derive(Clone)]
+pub struct Storage {
+    store: Arc<dyn ObjectStore>,
+    /// The folder, where the store is one.
+    folder: Option<PathBuf>,
+    lifecycle: Lifecycle,
+    metrics: Metrics,
+}
+
+/// What a stream turned out to be once it was stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stored {
+    pub size: u64,
+    pub sha256: [u8; 32],
+}
+
+impl Stored {
+    /// 64 lower-case hexadecimal digits.
+    pub fn sha256_hex(&self) -> String {
+        crypto::hex(&self.sha256)
+    }
+}
+
+/// An object being read.
+pub struct Object {
+    /// Bytes of the whole object.
+    pub size: u64,
+    pub stream: BoxStream<'static, Result<Bytes, StorageError>>,
+}
+
+/// An object in a listing.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub key: String,
+    pub size: u64,
+    pub modified: chrono::DateTime<chrono::Utc>,
+}
+
+impl Storage {
+    /// Opens the folder below `data_dir` (made if absent) or the bucket. Does not connect.
+    pub fn open(config: &Config, data_dir: &FilePath, lifecycle: Lifecycle, metrics: Metrics) -> Result<Self, StorageError> {
+        let Some(rest) = config.url.strip_prefix("s3://") else {
+            let folder = Config::local_folder(data_dir);
+            std::fs::create_dir_all(&folder)?;
+            // A document is acknowledged only when a power cut cannot take it back.
+            let store = LocalFileSystem::new_with_prefix(&folder)?.with_fsync(true).with_automatic_cleanup(true);
+            return Ok(Self { store: Arc::new(store), folder: Some(folder), lifecycle, metrics });
+        };
+        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        let mut builder = AmazonS3Builder::new().with_bucket_name(bucket);
+        for (key, value) in config.s3_options() {
+            builder = builder.with_config(key.parse()?, value);
+        }
+        let store = PrefixStore::new(builder.build()?, prefix);
+        Ok(Self { store: Arc::new(store), folder: None, lifecycle, metrics })
+    }
+
+    /// Whether objects lie in a folder of this machine.
+    pub fn is_local(&self) -> bool {
+        self.folder.is_some()
+    }
+
+    /// Stores `bytes`, replacing what was there.
+    pub async fn put(&self, key: &str, bytes: Bytes) -> Result<(), StorageError> {
+        let size = bytes.len() as u64;
+        self.observed(Operation::Put, async {
+            self.store.put(&path(key)?, bytes.into()).await?;
+            self.metrics.written.inc_by(size);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Stores a stream of at most `limit` bytes, hashing it on the way. Given up half-way (an error, more than `limit`, the future
+    /// dropped) nothing is stored.
+    pub async fn put_stream<S, E>(&self, key: &str, data: S, limit: u64) -> Result<Stored, StorageError>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Send,
+        E: std::error::Error + Send + Sync + 'static,
+    {
+        self.observed(Operation::Put, self.write_stream(&path(key)?, data, limit)).await
+    }
+
+    async fn write_stream<S, E>(&self, path: &Path, data: S, limit: u64) -> Result<Stored, StorageError>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Send,
+        E: std::error::Error + Send + Sync + 'static,
+    {
+        let mut data = std::pin::pin!(data);
+        let (mut hash, mut size, mut head) = (Sha256::new(), 0_u64, Vec::new());
+        let mut upload: Option<Upload> = None;
+        while let Some(bytes) = data.next().await {
+            let bytes = bytes.map_err(|e| StorageError::Body(Box::new(e)))?;
+            size += bytes.len() as u64;
+            if size > limit {
+                return Err(StorageError::TooLarge(limit));
+            }
+            hash.update(&bytes);
+            match &mut upload {
+                Some(upload) => upload.write(bytes).await?,
+                None => {
+                    head.extend_from_slice(&bytes);
+                    if head.len() >= PART_BYTES {
+                        let parts = self.store.put_multipart(path).await?;
+                        let started = upload.insert(Upload::new(parts, self.lifecycle.clone()));
+                        started.write(std::mem::take(&mut head).into()).await?;
+                    }
+                }
+            }
+        }
+        match upload {
+            Some(upload) => upload.finish().await?,
+            None => drop(self.store.put(path, head.into()).await?),
+        }
+        self.metrics.written.inc_by(size);
+        Ok(Stored { size, sha256: hash.finalize().into() })
+    }
+
+    /// Opens an object for reading.
+    pub async fn get(&self, key: &str) -> Result<Object, StorageError> {
+        self.observed(Operation::Get, async {
+            let found = self.store.get(&path(key)?).await?;
+            let (size, read) = (found.meta.size, self.metrics.read.clone());
+            let stream = found.into_stream().map_err(StorageError::from).inspect_ok(move |bytes| {
+                read.inc_by(bytes.len() as u64);
+            });
+            Ok(Object { size, stream: stream.boxed() })
+        })
+        .await
+    }
+
+    /// A whole object in memory.
+    pub async fn get_bytes(&self, key: &str) -> Result<Bytes, StorageError> {
+        self.observed(Operation::Get, async {
+            let bytes = self.store.get(&path(key)?).await?.bytes().await?;
+            self.metrics.read.inc_by(bytes.len() as u64);
+            Ok(bytes)
+        })
+        .await
+    }
+
+    /// The bytes `range` of an object; ends with the object when the range reaches beyond it.
+    pub async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes, StorageError> {
+        self.observed(Operation::Get, async {
+            let bytes = self.store.get_range(&path(key)?, range).await?;
+            self.metrics.read.inc_by(bytes.len() as u64);
+            Ok(bytes)
+        })
+        .await
+    }
+
+    pub async fn exists(&self, key: &str) -> Result<bool, StorageError> {
+        let found = self.observed(Operation::Get, async { Ok(self.store.head(&path(key)?).await?) }).await;
+        match found {
+            Ok(_) => Ok(true),
+            Err(StorageError::NotFound(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes an object; one that is not there is no error.
+    pub async fn delete(&self, key: &str) -> Result<(), StorageError> {
+        self.observed(Operation::Delete, async {
+            match self.store.delete(&path(key)?).await {
+                Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+                Err(error) => Err(error.into()),
+            }
+        })
+        .await
+    }
+
+    /// Removes everything below `prefix` (whole path segments), unfinished local uploads included.
+    pub async fn delete_prefix(&self, prefix: &str) -> Result<(), StorageError> {
+        self.observed(Operation::Delete, async {
+            let below = path(prefix)?;
+            if let Some(folder) = &self.folder {
+                // The store's own listing leaves out what a killed process had not finished writing.
+                return match tokio::fs::remove_dir_all(folder.join(below.as_ref())).await {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+                    _ => Ok(()),
+                };
+            }
+            let found: Vec<_> = self.store.list(Some(&below)).map_ok(|meta| meta.location).try_collect().await?;
+            let deleted = self.store.delete_stream(stream::iter(found.into_iter().map(Ok)).boxed());
+            deleted.try_for_each(|_| std::future::ready(Ok(()))).await?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Everything below `prefix` (whole path segments), in no order.
+    pub async fn list(&self, prefix: &str) -> Result<Vec<Entry>, StorageError> {
+        self.observed(Operation::List, async {
+            let entries = self.store.list(Some(&path(prefix)?)).map_ok(|meta| Entry {
+                key: meta.location.to_string(),
+                size: meta.size,
+                modified: meta.last_modified,
+            });
+            Ok(entries.try_collect().await?)
+        })
+        .await
+    }
+
+    /// Runs an operation, and counts and times it.
+    async fn observed<T>(
+        &self,
+        operation: Operation,
+        work: impl Future<Output = Result<T, StorageError>>,
+    ) -> Result<T, StorageError> {
+        let begin = Instant::now();
+        let result = work.await;
+        let outcome = match &result {
+            Ok(_) => Outcome::Ok,
+            Err(StorageError::NotFound(_)) => Outcome::NotFound,
+            Err(StorageError::TooLarge(_) | StorageError::Body(_) | StorageError::Key(_)) => Outcome::Rejected,
+            Err(StorageError::Store(_) | StorageError::Folder(_)) => Outcome::Error,
+        };
+        self.metrics.operations.get_or_create(&OperationLabels { operation, outcome }).inc();
+        self.metrics.durations.get_or_create(&DurationLabels { operation }).observe(begin.elapsed().as_secs_f64());
+        result
+    }
+}
+
+fn path(key: &str) -> Result<Path, StorageError> {
+    Path::parse(key).map_err(|_| StorageError::Key(key.to_owned()))
+}
+
+/// A multipart upload that is aborted when it is dropped unfinished: parts left on S3 cost money and are invisible.
+struct Upload {
+    parts: Option<WriteMultipart>,
+    lifecycle: Lifecycle,
+}
+
+impl Upload {
+    fn new(parts: Box<dyn object_store::MultipartUpload>, lifecycle: Lifecycle) -> Self {
+        Self { parts: Some(WriteMultipart::new_with_chunk_size(parts, PART_BYTES)), lifecycle }
+    }
+
+    async fn write(&mut self, bytes: Bytes) -> Result<(), StorageError> {
+        if let Some(parts) = &mut self.parts {
+            parts.wait_for_capacity(PARTS_IN_FLIGHT).await?;
+            parts.put(bytes);
+        }
+        Ok(())
+    }
+
+    async fn finish(mut self) -> Result<(), StorageError> {
+        if let Some(parts) = self.parts.take() {
+            parts.finish().await?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if let Some(parts) = self.parts.take() {
+            self.lifecycle.spawn("storage.abort", async move {
+                if let Err(error) = parts.abort().await {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "an abandoned upload could not be removed");
+                }
+            });
+        }
+    }
+}

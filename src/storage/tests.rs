@@ -1,0 +1,100 @@
+use std::{io, path::Path};
+
+use bytes::Bytes;
+use futures::{StreamExt as _, stream};
+use prometheus_client::registry::Registry;
+
+use super::{Config, Metrics, Storage, StorageError};
+use crate::platform::{config::ConfigErrors, crypto, lifecycle::Lifecycle};
+
+fn open(dir: &Path) -> Storage {
+    let metrics = Metrics::register(&mut Registry::default());
+    Storage::open(&Config::default(), dir, Lifecycle::new(), metrics).unwrap()
+}
+
+fn pieces(count: usize) -> impl futures::Stream<Item = Result<Bytes, io::Error>> + Send {
+    stream::iter((0..count).map(|n| Ok(Bytes::from(vec![u8::try_from(n % 251).unwrap(); 1 << 20]))))
+}
+
+/// Every file below the folder, unfinished ones too.
+fn files(dir: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { found.extend(files(&path)) } else { found.push(path.display().to_string()) }
+    }
+    found
+}
+
+#[tokio::test]
+async fn a_stream_is_stored_whole_with_its_size_and_hash() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = open(dir.path());
+    for count in [0, 1, 12] {
+        let expected: Vec<u8> = pieces(count).map(Result::unwrap).collect::<Vec<_>>().await.concat();
+        let stored = storage.put_stream("org/a/original", pieces(count), 20 << 20).await.unwrap();
+        assert_eq!((stored.size, stored.sha256), (expected.len() as u64, crypto::sha256(&expected)));
+        assert_eq!(storage.get_bytes("org/a/original").await.unwrap(), expected);
+        let read: Vec<Bytes> = storage.get("org/a/original").await.unwrap().stream.map(Result::unwrap).collect().await;
+        assert_eq!(read.concat(), expected);
+    }
+    assert_eq!(storage.get_range("org/a/original", 0..3).await.unwrap(), vec![0, 0, 0]);
+}
+
+#[tokio::test]
+async fn a_write_that_is_given_up_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = open(dir.path());
+    let too_large = storage.put_stream("org/a/original", pieces(12), 8 << 20).await;
+    assert!(matches!(too_large, Err(StorageError::TooLarge(_))), "{too_large:?}");
+    let broken = pieces(7).chain(stream::once(async { Err(io::Error::other("gone")) }));
+    assert!(matches!(storage.put_stream("org/b/original", broken, 20 << 20).await, Err(StorageError::Body(_))));
+    let stuck = pieces(7).chain(stream::pending());
+    let dropped = tokio::time::timeout(std::time::Duration::from_millis(300), storage.put_stream("org/c/original", stuck, 20 << 20));
+    assert!(dropped.await.is_err());
+    // The clean-up runs in the background.
+    for _ in 0..50 {
+        if files(dir.path()).is_empty() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("left behind: {:?}", files(dir.path()));
+}
+
+#[tokio::test]
+async fn deleting_a_prefix_takes_what_lies_below_it_and_nothing_beside_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = open(dir.path());
+    for key in ["org/a/kb/1/x", "org/a/kb/1/y", "org/a/kb/12/x"] {
+        storage.put(key, Bytes::from_static(b"1")).await.unwrap();
+    }
+    std::fs::write(dir.path().join("objects/org/a/kb/1/z#1"), b"unfinished").unwrap();
+    storage.delete_prefix("org/a/kb/1").await.unwrap();
+    storage.delete_prefix("org/a/kb/1").await.unwrap();
+    assert_eq!(files(dir.path()).len(), 1);
+    assert!(storage.exists("org/a/kb/12/x").await.unwrap());
+    let listed = storage.list("org/a").await.unwrap();
+    assert_eq!(listed.iter().map(|e| e.key.as_str()).collect::<Vec<_>>(), ["org/a/kb/12/x"]);
+    assert!(matches!(storage.get_bytes("org/a/kb/1/x").await, Err(StorageError::NotFound(_))));
+    storage.delete("org/a/kb/1/x").await.unwrap();
+}
+
+#[tokio::test]
+async fn keys_cannot_leave_the_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = open(dir.path());
+    for key in ["../secret", "org/../../secret", "org//x", "org/./x"] {
+        assert!(matches!(storage.put(key, Bytes::new()).await, Err(StorageError::Key(_))), "{key}");
+    }
+}
+
+#[test]
+fn half_an_account_is_refused() {
+    let mut errors = ConfigErrors::default();
+    errors.enter("storage");
+    let mut config = Config { url: "s3://".into(), s3_access_key_id: "id".into(), ..Config::default() };
+    config.validate(&mut errors);
+    let names: Vec<_> = errors.iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["storage.url", "storage.s3_access_key_id"]);
+}
