@@ -82,21 +82,13 @@ CREATE TABLE knowledge_chunks (
   -- Headings above the passage, outermost first.
   heading text[] NOT NULL,
   tokens integer NOT NULL,
-  -- SHA-256 of the text: the same text is embedded once in an organisation.
+  -- SHA-256 of the searchable text (headings and text): its key in embedding_cache.
   text_sha256 bytea NOT NULL CONSTRAINT knowledge_chunks_text_sha256_check CHECK (length(text_sha256) = 32),
-  -- The vector and the model that made it. Kept here so that an index is rebuilt without computing anything again, and
-  -- so that it is gone with the passage.
-  embedding real[],
-  embedding_model text,
   -- The index generation whose table holds the passage.
   indexed_generation bigint,
   CONSTRAINT knowledge_chunks_document_id_fkey FOREIGN KEY (org_id, document_id)
     REFERENCES knowledge_documents (org_id, id) ON DELETE CASCADE,
-  CONSTRAINT knowledge_chunks_ordinal_key UNIQUE (document_id, ordinal),
-  CONSTRAINT knowledge_chunks_embedding_check CHECK ((embedding IS NULL) = (embedding_model IS NULL))
+  CONSTRAINT knowledge_chunks_ordinal_key UNIQUE (document_id, ordinal)
 );
 CREATE INDEX knowledge_chunks_document_id_idx ON knowledge_chunks (org_id, document_id);
-CREATE INDEX knowledge_chunks_text_sha256_idx ON knowledge_chunks (org_id, text_sha256) WHERE embedding IS NOT NULL;
--- Vectors do not compress; trying costs time on every write.
-ALTER TABLE knowledge_chunks ALTER COLUMN embedding SET STORAGE EXTERNAL;
 SELECT holdfast_tenant_table('knowledge_chunks');

@@ -10,6 +10,8 @@ mod router;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use anyhow::Context as _;
+
 use crate::{
     agents::{self, Agents},
     auth::{self, Auth, FirstAdmin},
@@ -112,7 +114,8 @@ impl App {
 
     /// Loads a small knowledge base and an agent on it into the first organisation; doing it twice is doing it once.
     pub async fn load_demo(&self) -> anyhow::Result<()> {
-        let org = self.auth.first_organisation().await?;
+        let first = self.auth.list_organisations(None, None, 1).await?.into_iter().next();
+        let org = first.context("there is no organisation")?.id;
         let base = self.knowledge.load_demo(org).await?;
         self.agents.load_demo(org, base.id).await?;
         Ok(())
@@ -121,7 +124,7 @@ impl App {
     /// Works on jobs from now on.
     pub fn start_worker(&self) -> anyhow::Result<()> {
         let mut registry = jobs::Registry::default();
-        knowledge::register_jobs(&mut registry, &self.knowledge)?;
+        knowledge::register(&mut registry, &self.knowledge)?;
         self.jobs.start_worker(registry, &self.runtime.lifecycle)?;
         Ok(())
     }

@@ -41,7 +41,6 @@ impl App {
             nav: NAVIGATION.to_vec(),
             overview: Arc::new(Numbers(self.clone())),
             openapi: serde_json::to_value(generated::openapi()).unwrap_or_default(),
-            csrf_key: self.runtime.master_key.derive("console-csrf"),
             https: config.is_https(),
         });
         let routes = Router::new()

@@ -52,11 +52,9 @@ enum Command {
     #[command(subcommand)]
     Config(config::Action),
     /// Organisations.
-    #[command(subcommand)]
-    Org(org::Action),
+    Org(org::Args),
     /// People who can sign in.
-    #[command(subcommand)]
-    User(user::Action),
+    User(user::Args),
     /// Print the OpenAPI 3.1 document of the REST API.
     Openapi,
     /// Print generated documentation.
@@ -91,8 +89,8 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Migrate => migrate::run(config).await,
             Command::Doctor(args) => doctor::run(config, args).await,
             Command::Config(action) => config::run(&config, &action),
-            Command::Org(action) => org::run(config, action).await,
-            Command::User(action) => user::run(config, action).await,
+            Command::Org(args) => org::run(config, args).await,
+            Command::User(args) => user::run(config, args).await,
             Command::Openapi | Command::Docs(_) | Command::ExtractChild => Ok(ExitCode::SUCCESS),
         }
     });

@@ -110,7 +110,8 @@ fn greet(base_url: &str, address: &str, first_admin: Option<&crate::auth::FirstA
     if let Some(admin) = first_admin {
         print_line(&format!("  Sign in as           {}", admin.email));
         if let Some(password) = &admin.one_time_password {
-            print_line(&format!("  One-time password    {}   (shown once; you choose your own at the first sign-in)", password));
+            use secrecy::ExposeSecret as _;
+            print_line(&format!("  One-time password    {}   (shown once; you choose your own at the first sign-in)", password.expose_secret()));
         }
     }
     print_line("  Stop with Ctrl-C; all data is kept.\n");

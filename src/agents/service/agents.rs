@@ -6,12 +6,15 @@ use super::Agents;
 use crate::{
     agents::{
         error::AgentError,
-        model::{Agent, AgentId, Draft, Version},
+        model::{Agent, AgentId, AgentSettings, Draft, Version},
         store::agents as store,
     },
     knowledge::KnowledgeError,
     platform::{db, error::FieldError, http::Principal, ids::OrgId},
 };
+
+/// Names the demo's agent.
+const DEMO_SLUG: &str = "handbook";
 
 /// A change: the new state of the agent, on top of the one that `if_match` names.
 #[derive(Clone, Debug)]
@@ -141,6 +144,46 @@ impl Agents {
         let counts = store::counts(&mut tx, self.0.clock.now() - chrono::TimeDelta::days(1)).await?;
         tx.commit().await?;
         Ok(counts)
+    }
+
+    /// Conversations begun on each of the last `days` days (UTC), today last.
+    pub async fn conversations_by_day(&self, org: OrgId, days: i64) -> Result<Vec<i64>, AgentError> {
+        let today = self.0.clock.now();
+        let mut tx = self.0.db.tenant(org).await?;
+        let found = store::conversations_by_day(&mut tx, today - chrono::TimeDelta::days(days)).await?;
+        tx.commit().await?;
+        let day = |ago| (today - chrono::TimeDelta::days(ago)).date_naive();
+        Ok((0..days).rev().map(day).map(|d| found.iter().find(|(at, _)| *at == d).map_or(0, |(_, n)| *n)).collect())
+    }
+
+    /// Makes the demo's agent on its knowledge base, where there is none.
+    pub async fn load_demo(&self, org: OrgId, base: crate::knowledge::KnowledgeBaseId) -> Result<(), AgentError> {
+        match self.get_by_slug(org, DEMO_SLUG).await {
+            Err(AgentError::NotFound(_)) => {}
+            other => return other.map(drop),
+        }
+        let now = self.0.clock.now();
+        let settings = AgentSettings {
+            instructions: "You help the people of a small team with questions about its handbook. Be brief and friendly.".into(),
+            knowledge_bases: vec![base],
+            ..AgentSettings::default()
+        };
+        let agent = Agent {
+            id: AgentId::generate(&self.0.clock),
+            slug: DEMO_SLUG.into(),
+            name: "Handbook assistant".into(),
+            description: "Answers from the demo handbook and shows where it read it.".into(),
+            version: 1,
+            settings,
+            created_at: now,
+            updated_at: now,
+        };
+        let version = Version { version: 1, settings: agent.settings.clone(), note: String::new(), created_by: "system:demo".into(), created_at: now };
+        let mut tx = self.0.db.tenant(org).await?;
+        store::insert(&mut tx, org, &agent).await?;
+        store::insert_version(&mut tx, org, agent.id, &version).await?;
+        tx.commit().await?;
+        Ok(())
     }
 
     /// Knowledge bases and the model must exist, and an agent must not be its own model.

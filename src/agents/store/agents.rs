@@ -1,6 +1,6 @@
 //! Agents and their versions.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
 
@@ -182,4 +182,15 @@ pub async fn counts(conn: &mut PgConnection, since: DateTime<Utc>) -> sqlx::Resu
     .fetch_one(conn)
     .await?;
     Ok((row.agents, row.recent))
+}
+
+/// `(day in UTC, conversations begun on it)` since `since`.
+pub async fn conversations_by_day(conn: &mut PgConnection, since: DateTime<Utc>) -> sqlx::Result<Vec<(NaiveDate, i64)>> {
+    let rows = sqlx::query!(
+        r#"SELECT (created_at AT TIME ZONE 'UTC')::date AS "day!", count(*) AS "count!" FROM conversations WHERE created_at >= $1 GROUP BY 1"#,
+        since
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|r| (r.day, r.count)).collect())
 }
