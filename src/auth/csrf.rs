@@ -58,8 +58,10 @@ pub(super) fn is_allowed(method: &Method, headers: &HeaderMap, csrf: Option<&str
         return true;
     }
     let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
-    if let (Some(expected), Some(sent)) = (csrf, text("x-csrf-token")) {
-        return crypto::constant_time_eq(expected.as_bytes(), sent.as_bytes());
+    if let (Some(expected), Some(sent)) = (csrf, text("x-csrf-token"))
+        && crypto::constant_time_eq(expected.as_bytes(), sent.as_bytes())
+    {
+        return true;
     }
     let ours = match (text("sec-fetch-site"), text("origin")) {
         (Some(site), _) => Some(site == "same-origin"),

@@ -1,6 +1,7 @@
 //! Types of the auth capability.
 
 use chrono::{DateTime, Utc};
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -147,17 +148,11 @@ pub struct SignedIn {
 }
 
 /// The administrator that the first start made.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct FirstAdmin {
     pub email: String,
     /// For the terminal, never for a log; `None` when the password came from the configuration.
-    pub one_time_password: Option<String>,
-}
-
-impl std::fmt::Debug for FirstAdmin {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("FirstAdmin").field("email", &self.email).finish_non_exhaustive()
-    }
+    pub one_time_password: Option<SecretString>,
 }
 
 /// A person and what sign-in needs to know of them.

@@ -91,7 +91,7 @@ fn requests_that_another_site_causes_are_refused() {
         (true, vec![], false),
         (true, vec![("x-csrf-token", token.as_str())], true),
         (true, vec![("x-csrf-token", wrong.as_str())], false),
-        (true, vec![("x-csrf-token", wrong.as_str()), ("sec-fetch-site", "same-origin")], false),
+        (true, vec![("x-csrf-token", wrong.as_str()), ("sec-fetch-site", "cross-site")], false),
         (true, vec![("sec-fetch-site", "same-origin")], true),
         (true, vec![("sec-fetch-site", "same-site")], false),
         (true, vec![("sec-fetch-site", "cross-site"), ("origin", "https://ai.example.com")], false),

@@ -1,6 +1,6 @@
 //! The first start: an organisation and its administrator.
 
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Auth;
 use crate::{
@@ -53,6 +53,6 @@ impl Auth {
         accounts::insert_membership(&mut tx, org.id, user.id, Role::Owner, now).await?;
         tx.commit().await?;
         tracing::info!(email, one_time_password = generated.is_some(), "first administrator created");
-        Ok(Some(FirstAdmin { email, one_time_password: generated }))
+        Ok(Some(FirstAdmin { email, one_time_password: generated.map(SecretString::from) }))
     }
 }
