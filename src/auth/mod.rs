@@ -28,4 +28,4 @@ pub use doctor::checks;
 pub use error::AuthError;
 pub use metrics::Metrics;
 pub use model::{ApiKey, ApiKeyId, FirstAdmin, Link, LinkId, LinkPurpose, Member, NewApiKey, NewLink, Organisation, Session, SessionId, SignedIn, User};
-pub use service::{Auth, Client};
+pub use service::{Accept, Accepted, Auth, Client, LinkInfo};

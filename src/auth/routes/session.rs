@@ -125,7 +125,7 @@ pub(super) async fn login(State(auth): State<Auth>, client: Client, Json(body): 
 pub(super) async fn logout(State(auth): State<Auth>, http::Auth(who): http::Auth) -> Result<Response, ApiError> {
     auth.sign_out(&who).await?;
     let cookie = clear_session_cookie(&auth).map(|value| [(header::SET_COOKIE, value)]);
-    Ok((StatusCode::NO_CONTENT, cookie).into_response())
+    Ok((StatusCode::NO_CONTENT, cookie, ()).into_response())
 }
 
 /// Who is asking, in which organisation, and which others there are.
