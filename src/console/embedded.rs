@@ -34,9 +34,11 @@ macro_rules! assets {
 
 // One capability per line.
 locales! {
+    "agents"
     "console"
 }
 
 assets! {
+    "agents": "chat.js";
     "console": "console.css" "console.js" "http.js" "sse.js" "upload.js" "icons.svg" "favicon.svg";
 }
