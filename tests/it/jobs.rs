@@ -430,9 +430,12 @@ impl Gate {
     }
 
     async fn begun(&self, n: usize) {
-        while self.begun.load(Ordering::SeqCst) < n {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let begun = async {
+            while self.begun.load(Ordering::SeqCst) < n {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), begun).await.expect("the worker takes the job");
     }
 }
 
@@ -755,7 +758,8 @@ async fn old_weeks_are_dropped_but_not_what_a_waiting_job_needs() {
     // Two old weeks of each kind; a job of the second still waits. And the coming weeks are gone, as after a long stop.
     bench
         .execute(
-            "DO $$ DECLARE p text; k text; w text; BEGIN
+            "SET ROLE hftest_owner;
+             DO $$ DECLARE p text; k text; w text; BEGIN
                FOR p, k IN VALUES ('job_payloads', 'created_at'), ('job_history', 'finished_at'), ('job_attempts', 'finished_at') LOOP
                  FOR w IN SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = p::regclass AND inhrelid::regclass::text !~ 'default' LOOP
                    EXECUTE format('DROP TABLE %I', w);

@@ -74,7 +74,7 @@ async fn take(conn: &mut PgConnection, request: &LeaseRequest<'_>, open: &[Strin
         r#"WITH room AS MATERIALIZED (
              SELECT q.name, greatest(0, least($4::bigint,
                coalesce(q.concurrency - (SELECT count(*) FROM jobs r WHERE r.queue = q.name AND r.state = 'running'), $4),
-               coalesce(floor((greatest(60.0 / q.rate_per_minute, 6.0) - greatest(0, extract(epoch FROM q.rate_next_at - now())))
+               coalesce(floor((greatest(60.0 / q.rate_per_minute, 6.0) - extract(epoch FROM greatest(q.rate_next_at, now()) - now()))
                  * q.rate_per_minute / 60.0)::bigint, $4))) AS free
              FROM job_queues q WHERE q.name = ANY($2)
            ), due AS MATERIALIZED (
