@@ -72,11 +72,7 @@ impl Reference {
                 let read = Reader(document).operation(path, method, operation, items(methods, "parameters"));
                 match tags.iter_mut().find(|known| known.name == tag) {
                     Some(known) => known.operations.push(read),
-                    None => tags.push(Tag {
-                        name: tag.to_owned(),
-                        description: String::new(),
-                        operations: vec![read],
-                    }),
+                    None => tags.push(Tag { name: tag.to_owned(), description: String::new(), operations: vec![read] }),
                 }
             }
         }
@@ -205,7 +201,8 @@ impl<'a> Reader<'a> {
     }
 
     fn kind(&self, schema: &'a Value) -> String {
-        let nullable = items(schema, "type").iter().chain(items(schema, "oneOf")).any(|t| t == "null" || t["type"] == "null");
+        let nullable =
+            items(schema, "type").iter().chain(items(schema, "oneOf")).any(|t| t == "null" || t["type"] == "null");
         let schema = self.concrete(schema);
         let base = match &schema["type"] {
             Value::String(name) => name.clone(),
@@ -226,7 +223,9 @@ impl<'a> Reader<'a> {
 
     fn example(&self, schema: &'a Value, depth: usize) -> Value {
         let schema = self.concrete(schema);
-        if let Some(given) = schema.get("example").or_else(|| schema["examples"].get(0)).or_else(|| schema.get("default")) {
+        if let Some(given) =
+            schema.get("example").or_else(|| schema["examples"].get(0)).or_else(|| schema.get("default"))
+        {
             return given.clone();
         }
         if let Some(first) = schema["enum"].get(0) {

@@ -6,16 +6,16 @@
 
 use std::sync::LazyLock;
 
+use axum::Router;
 use axum::body::Body;
 use axum::extract::Path;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::Router;
 use sha2::{Digest, Sha256};
-use tower_http::compression::CompressionLayer;
 
 use super::embedded::ASSETS;
+use crate::platform::crypto::{hex, sha256};
 
 static RELEASE: LazyLock<String> = LazyLock::new(|| {
     let mut hash = Sha256::new();
@@ -38,7 +38,6 @@ pub fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
         .route("/assets/{*path}", get(serve))
         .route("/favicon.ico", get(|headers: HeaderMap| async move { respond("console/favicon.svg", None, &headers) }))
-        .layer(CompressionLayer::new())
 }
 
 async fn serve(Path(path): Path<String>, headers: HeaderMap) -> Response {
@@ -57,7 +56,7 @@ fn respond(file: &str, release: Option<&str>, headers: &HeaderMap) -> Response {
         return StatusCode::NOT_FOUND.into_response();
     };
     // Weak: the same content may leave here with different encodings.
-    let etag = format!("W/\"{}\"", hex(&Sha256::digest(content)[..8]));
+    let etag = format!("W/\"{}\"", hex(&sha256(content)[..8]));
     let cache = if release == Some(RELEASE.as_str()) { "public, max-age=31536000, immutable" } else { "no-cache" };
     let known = headers.get(header::IF_NONE_MATCH).is_some_and(|value| value.as_bytes() == etag.as_bytes());
     let mut response =
@@ -82,14 +81,6 @@ fn content_type(file: &str) -> &'static str {
         Some("woff2") => "font/woff2",
         _ => "application/octet-stream",
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut out, byte| {
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
 }
 
 #[cfg(test)]

@@ -67,13 +67,13 @@ impl Bare {
     /// Reads cookies and headers.
     pub(super) fn new(console: Console, parts: &Parts) -> Self {
         let jar = CookieJar::from_headers(&parts.headers);
-        let cookie = |name: &str| jar.get(name).map(|cookie| cookie.value());
+        let cookie = |name: &str| jar.get(name).map(Cookie::value);
         let lang = cookie("hf_lang").and_then(Lang::from_code).unwrap_or_else(|| Lang::from_headers(&parts.headers));
         let theme = cookie("hf_theme").and_then(Theme::from_code).unwrap_or(Theme::System);
         let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         let insecure = !console.https() && !is_loopback(host);
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
-        let csrf = csrf::Token::new(&console, parts, &jar);
+        let csrf = csrf::Token::new(parts, &jar);
         Self(Arc::new(Inner { lang, theme, path, csrf, flash: Flash::read(&jar), insecure, console }))
     }
 
@@ -199,13 +199,13 @@ impl Bare {
     }
 
     /// 303 to `to` (a local path), where `flash` is shown.
-    pub fn redirect(&self, to: &str, flash: Flash) -> Response {
+    pub fn redirect(&self, to: &str, flash: &Flash) -> Response {
         let mut response = see_other(to);
         self.set_cookie(&mut response, flash.cookie(), Some(60));
         response
     }
 
-    /// Adds `cookie` (HttpOnly, Lax, for all paths, Secure on https) to `response`, for `seconds` or for the browser's
+    /// Adds `cookie` (`HttpOnly`, Lax, for all paths, Secure on https) to `response`, for `seconds` or for the browser's
     /// session.
     pub fn set_cookie(&self, response: &mut Response, mut cookie: Cookie<'static>, seconds: Option<i64>) {
         cookie.set_path("/");

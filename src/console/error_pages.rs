@@ -6,11 +6,10 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
-use serde::Deserialize;
 
 use super::{Bare, Console, form};
-
-const MAX_PROBLEM_BYTES: usize = 64 * 1024;
+use crate::platform::error::ResponseError;
+use crate::platform::http::current_request_id;
 
 #[derive(Template)]
 #[template(path = "console/templates/error.html")]
@@ -23,15 +22,6 @@ struct ErrorPage<'a> {
     retry: bool,
 }
 
-/// The part of a problem document that a page shows.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Problem {
-    code: String,
-    detail: String,
-    request_id: Option<String>,
-}
-
 pub(super) async fn layer(State(console): State<Console>, request: Request, next: Next) -> Response {
     if !wants_page(request.uri().path(), request.headers()) {
         return next.run(request).await;
@@ -40,45 +30,44 @@ pub(super) async fn layer(State(console): State<Console>, request: Request, next
     let page = Bare::new(console, &parts);
     let response = next.run(Request::from_parts(parts, body)).await;
     let status = response.status();
-    if status.is_client_error() || status.is_server_error() { replace(&page, response).await } else { response }
+    if status.is_client_error() || status.is_server_error() { replace(&page, response) } else { response }
 }
 
-async fn replace(page: &Bare, response: Response) -> Response {
+fn replace(page: &Bare, response: Response) -> Response {
     let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if kind.starts_with("text/html") {
         return response;
     }
-    let (mut head, body) = response.into_parts();
-    let bytes = axum::body::to_bytes(body, MAX_PROBLEM_BYTES).await.unwrap_or_default();
-    let problem: Problem = serde_json::from_slice(&bytes).unwrap_or_default();
-    match page.respond(head.status, &view(page, head.status, problem)) {
+    let error = response.extensions().get::<ResponseError>();
+    match page.respond(response.status(), &view(page, response.status(), error)) {
         Ok(rendered) => {
             let (own, body) = rendered.into_parts();
+            // Retry-After, Allow and what the log wants to know stay.
+            let (mut head, _) = response.into_parts();
             head.headers.remove(header::CONTENT_LENGTH);
-            // Retry-After, Allow and the request id stay.
+            head.headers.remove(header::CONTENT_TYPE);
             for (name, value) in &own.headers {
                 head.headers.append(name, value.clone());
             }
-            head.headers.insert(header::CONTENT_TYPE, own.headers[header::CONTENT_TYPE].clone());
             Response::from_parts(head, body)
         }
-        Err(_) => Response::from_parts(head, bytes.into()),
+        Err(_) => response,
     }
 }
 
-fn view(page: &Bare, status: StatusCode, problem: Problem) -> ErrorPage<'_> {
+fn view<'a>(page: &'a Bare, status: StatusCode, error: Option<&ResponseError>) -> ErrorPage<'a> {
     let kind = match status.as_u16() {
         401 | 403 => "forbidden",
         404 => "not-found",
-        405 | 400..=499 => "refused",
+        400..=499 => "refused",
         503 => "unavailable",
         _ => "internal",
     };
     let general = page.t(format!("console-error-{kind}-detail")).to_string();
-    let detail = match kind {
-        "refused" if !problem.detail.is_empty() => form::message(page.lang(), &problem.code, &problem.detail),
-        // The reason of a refusal helps; "not found" and the inside of a failure do not.
-        "forbidden" if !problem.code.is_empty() => form::message(page.lang(), &problem.code, &general),
+    let detail = match (kind, error) {
+        ("refused", Some(error)) => form::message(page.lang(), &error.code, &error.detail),
+        // A translated reason of a refusal helps; "not found" and the inside of a failure do not.
+        ("forbidden", Some(error)) => form::message(page.lang(), &error.code, &general),
         _ => general,
     };
     ErrorPage {
@@ -86,7 +75,7 @@ fn view(page: &Bare, status: StatusCode, problem: Problem) -> ErrorPage<'_> {
         status: status.as_u16(),
         title: page.t(format!("console-error-{kind}")).to_string(),
         detail,
-        request_id: problem.request_id,
+        request_id: current_request_id(),
         retry: status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS,
     }
 }

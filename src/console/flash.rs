@@ -50,7 +50,7 @@ impl Flash {
 
     /// Sets the argument `$name` of the message.
     #[must_use]
-    pub fn with(mut self, name: &str, value: impl ToString) -> Self {
+    pub fn with(mut self, name: &str, value: &(impl ToString + ?Sized)) -> Self {
         self.args.push((name.to_owned(), value.to_string()));
         self
     }

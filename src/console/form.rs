@@ -24,10 +24,12 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Form<T> {
         let (parts, body) = request.into_parts();
         let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         if !kind.starts_with("application/x-www-form-urlencoded") {
-            return Err(ApiError::unsupported_media_type());
+            return Err(ApiError::unsupported_media_type("send the form as application/x-www-form-urlencoded"));
         }
         let page = Bare::new(Console::of(&parts)?, &parts);
-        let bytes = axum::body::to_bytes(body, MAX_BYTES).await.map_err(|_| ApiError::payload_too_large())?;
+        let bytes = axum::body::to_bytes(body, MAX_BYTES)
+            .await
+            .map_err(|_| ApiError::payload_too_large("the form is larger than 512 KiB"))?;
         let fields: Vec<(String, String)> = decode(&bytes)?;
         let token = fields.iter().find(|(name, _)| name == "csrf").map_or("", |(_, value)| value);
         page.check_csrf(token)?;
@@ -56,13 +58,13 @@ impl FormErrors {
             .iter()
             .map(|field| (name_of(&field.pointer), message(lang, field.code.as_ref(), &field.detail)))
             .collect();
-        let general = fields.is_empty().then(|| message(lang, error.code, &error.detail));
+        let general = fields.is_empty().then(|| message(lang, &error.code, &error.detail));
         Ok(Self { fields, general })
     }
 
     /// Adds a message (already translated) at a field.
     #[must_use]
-    pub fn with(mut self, field: &str, message: impl ToString) -> Self {
+    pub fn with(mut self, field: &str, message: &(impl ToString + ?Sized)) -> Self {
         self.fields.push((field.to_owned(), message.to_string()));
         self
     }

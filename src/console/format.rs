@@ -88,25 +88,27 @@ pub fn time(at: DateTime<Utc>) -> Html {
     )
 }
 
-/// CommonMark (tables, strikethrough) as HTML. Raw HTML in the source is shown as text and only http(s), mailto and
+/// `CommonMark` (tables, strikethrough) as HTML. Raw HTML in the source is shown as text and only http(s), mailto and
 /// local links stay links: the source may come from a model or a document.
 pub fn markdown(source: &str) -> Html {
     use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, html};
     let allowed = |url: &str| {
-        ["https://", "http://", "mailto:", "/", "#"].iter().any(|start| url.starts_with(start)) && !url.starts_with("//")
+        ["https://", "http://", "mailto:", "/", "#"].iter().any(|start| url.starts_with(start))
+            && !url.starts_with("//")
     };
-    let events = Parser::new_ext(source, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH).map(|event| match event {
-        Event::Html(raw) | Event::InlineHtml(raw) => Event::Text(raw),
-        Event::Start(Tag::Link { link_type, dest_url, title, id }) if !allowed(&dest_url) => {
-            Event::Start(Tag::Link { link_type, dest_url: CowStr::Borrowed("#"), title, id })
-        }
-        // A remote image would tell its server who reads this page; the policy blocks it anyway.
-        Event::Start(Tag::Image { link_type, title, id, .. }) => {
-            Event::Start(Tag::Link { link_type, dest_url: CowStr::Borrowed("#"), title, id })
-        }
-        Event::End(pulldown_cmark::TagEnd::Image) => Event::End(pulldown_cmark::TagEnd::Link),
-        other => other,
-    });
+    let events =
+        Parser::new_ext(source, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH).map(|event| match event {
+            Event::Html(raw) | Event::InlineHtml(raw) => Event::Text(raw),
+            Event::Start(Tag::Link { link_type, dest_url, title, id }) if !allowed(&dest_url) => {
+                Event::Start(Tag::Link { link_type, dest_url: CowStr::Borrowed("#"), title, id })
+            }
+            // A remote image would tell its server who reads this page; the policy blocks it anyway.
+            Event::Start(Tag::Image { link_type, title, id, .. }) => {
+                Event::Start(Tag::Link { link_type, dest_url: CowStr::Borrowed("#"), title, id })
+            }
+            Event::End(pulldown_cmark::TagEnd::Image) => Event::End(pulldown_cmark::TagEnd::Link),
+            other => other,
+        });
     let mut out = String::with_capacity(source.len() * 3 / 2);
     html::push_html(&mut out, events);
     out
@@ -132,7 +134,8 @@ mod tests {
 
     #[test]
     fn markdown_is_harmless() {
-        let html = markdown("**b** <script>x</script> [l](javascript:alert(1)) ![i](https://evil/x.png)\n\n<img src=x>");
+        let html =
+            markdown("**b** <script>x</script> [l](javascript:alert(1)) ![i](https://evil/x.png)\n\n<img src=x>");
         assert!(html.contains("<strong>b</strong>") && html.contains("&lt;script&gt;"), "{html}");
         assert!(!html.contains("<script") && !html.contains("javascript:") && !html.contains("<img"), "{html}");
     }

@@ -86,11 +86,21 @@ fn load(lang: Lang) -> Bundle {
             Lang::Ru => locale.ru,
         };
         let resource = FluentResource::try_new(source.to_owned()).unwrap_or_else(|(resource, errors)| {
-            tracing::error!(capability = locale.capability, lang = lang.code(), ?errors, "a translation file is broken");
+            tracing::error!(
+                capability = locale.capability,
+                lang = lang.code(),
+                ?errors,
+                "a translation file is broken"
+            );
             resource
         });
         if let Err(errors) = bundle.add_resource(resource) {
-            tracing::error!(capability = locale.capability, lang = lang.code(), ?errors, "a translation key exists twice");
+            tracing::error!(
+                capability = locale.capability,
+                lang = lang.code(),
+                ?errors,
+                "a translation key exists twice"
+            );
         }
     }
     bundle

@@ -22,7 +22,7 @@
 //!
 //! async fn create(shell: Shell, State(agents): State<Agents>, Form(form): Form<CreateAgent>) -> PageResult {
 //!     match agents.create(shell.principal(), &form).await {
-//!         Ok(agent) => Ok(shell.redirect(&format!("/agents/{}", agent.id), Flash::ok("agents-created").with("name", &agent.name))),
+//!         Ok(agent) => Ok(shell.redirect(&format!("/agents/{}", agent.id), &Flash::ok("agents-created").with("name", &agent.name))),
 //!         // Field errors in the page's language, or `Err` for what no form can mend.
 //!         Err(error) => {
 //!             let errors = shell.form_errors(error.into())?;
@@ -83,5 +83,5 @@ pub use format::{Html, bytes, escape, markdown, short};
 pub use i18n::Lang;
 pub use list::{ListQuery, Pager};
 pub use pages::{Overview, OverviewSource};
-pub use shell::{NavSection, Org, Session, Sessions, Shell};
+pub use shell::{NavSection, PASSWORD_PAGE, Shell};
 pub use state::{Console, NavItem, Parts};

@@ -11,31 +11,11 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use super::bare::{Bare, see_other};
 use super::{Console, NavItem};
 use crate::platform::error::ApiError;
-use crate::platform::http::{Actor, Principal, Role};
+use crate::platform::http::{OrgRef, Principal, Role, SessionUser};
 use crate::platform::ids::OrgId;
 
-/// What a page must know about the session beyond the principal; auth provides it by [`Sessions`].
-#[derive(Debug, Clone)]
-pub struct Session {
-    pub email: String,
-    /// Every organisation that this person may switch to, the current one included.
-    pub orgs: Vec<Org>,
-    /// A page that must be visited before any other (the forced password change).
-    pub detour: Option<&'static str>,
-}
-
-/// An organisation in the switcher.
-#[derive(Debug, Clone)]
-pub struct Org {
-    pub id: OrgId,
-    pub name: String,
-}
-
-/// Implemented by auth. Asked once for each page, never for API calls.
-#[async_trait::async_trait]
-pub trait Sessions: Send + Sync {
-    async fn session(&self, who: &Principal) -> Result<Session, ApiError>;
-}
+/// Where a person with a one-time password is sent from every other page; auth owns it.
+pub const PASSWORD_PAGE: &str = "/account/password";
 
 /// Extractor for pages: a signed-in person, their session and everything of [`Bare`]. Without a session the browser is
 /// sent to `/login?next=<this page>`.
@@ -43,7 +23,7 @@ pub trait Sessions: Send + Sync {
 pub struct Shell {
     page: Bare,
     principal: Principal,
-    session: Session,
+    user: SessionUser,
 }
 
 /// A part of the navigation: its heading's translation key and its links.
@@ -62,21 +42,25 @@ impl Shell {
         self.principal.org_id
     }
 
+    pub fn user(&self) -> &SessionUser {
+        &self.user
+    }
+
     pub fn email(&self) -> &str {
-        &self.session.email
+        &self.user.email
     }
 
     /// The first letter of the address, for the round picture.
     pub fn initial(&self) -> String {
-        self.session.email.chars().next().unwrap_or('?').to_uppercase().to_string()
+        self.user.email.chars().next().unwrap_or('?').to_uppercase().to_string()
     }
 
-    pub fn orgs(&self) -> &[Org] {
-        &self.session.orgs
+    pub fn orgs(&self) -> &[OrgRef] {
+        &self.user.orgs
     }
 
     pub fn org_name(&self) -> &str {
-        let org = self.session.orgs.iter().find(|org| org.id == self.principal.org_id);
+        let org = self.user.orgs.iter().find(|org| org.id == self.principal.org_id);
         org.map_or("", |org| &org.name)
     }
 
@@ -107,13 +91,17 @@ impl Shell {
     /// The navigation for this role, in the order that app gave.
     pub fn nav(&self) -> Vec<NavSection<'_>> {
         let mut sections: Vec<NavSection<'_>> = Vec::new();
-        for item in self.page.console().nav().iter().filter(|item| self.can(item.role)) {
+        for item in self.page.console().nav().iter().filter(|item| self.sees(item)) {
             match sections.iter_mut().find(|section| section.key == item.section) {
                 Some(section) => section.items.push(item),
                 None => sections.push(NavSection { key: item.section, items: vec![item] }),
             }
         }
         sections
+    }
+
+    fn sees(&self, item: &NavItem) -> bool {
+        self.can(item.role) && (self.user.is_operator || !item.operator)
     }
 
     /// Whether this page belongs to the link to `href`.
@@ -131,16 +119,17 @@ impl Deref for Shell {
     }
 }
 
-/// Why there is no shell: nobody is signed in (a redirect), or the session could not be read.
+/// Why there is no shell.
 pub enum NoShell {
-    Elsewhere(String),
+    /// The page to visit first: sign-in or the password change.
+    First(String),
     Failed(ApiError),
 }
 
 impl IntoResponse for NoShell {
     fn into_response(self) -> Response {
         match self {
-            Self::Elsewhere(path) => see_other(&path),
+            Self::First(path) => see_other(&path),
             Self::Failed(error) => error.into_response(),
         }
     }
@@ -151,18 +140,17 @@ impl<S: Send + Sync> FromRequestParts<S> for Shell {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, NoShell> {
         let console = Console::of(parts).map_err(NoShell::Failed)?;
-        let page = Bare::new(console.clone(), parts);
-        let principal = parts.extensions.get::<Principal>().filter(|who| matches!(who.actor, Actor::User { .. }));
-        let Some(principal) = principal.cloned() else {
+        let page = Bare::new(console, parts);
+        let principal = parts.extensions.get::<Principal>().cloned();
+        let Some((principal, user)) = principal.and_then(|who| who.user().cloned().map(|user| (who, user))) else {
             // After a form there is no page to come back to.
             let next = if parts.method == Method::GET { page.path() } else { "/" };
             let next = utf8_percent_encode(next, NON_ALPHANUMERIC);
-            return Err(NoShell::Elsewhere(format!("/login?next={next}")));
+            return Err(NoShell::First(format!("/login?next={next}")));
         };
-        let session = console.sessions().session(&principal).await.map_err(NoShell::Failed)?;
-        match session.detour {
-            Some(path) if parts.uri.path() != path => Err(NoShell::Elsewhere(path.to_owned())),
-            _ => Ok(Self { page, principal, session }),
+        if user.must_change_password && parts.uri.path() != PASSWORD_PAGE {
+            return Err(NoShell::First(PASSWORD_PAGE.to_owned()));
         }
+        Ok(Self { page, principal, user })
     }
 }

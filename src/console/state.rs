@@ -7,7 +7,6 @@ use axum::{Extension, Router, middleware};
 
 use super::api_docs::Reference;
 use super::pages::OverviewSource;
-use super::shell::Sessions;
 use super::{assets, error_pages, pages};
 use crate::platform::error::ApiError;
 use crate::platform::http::Role;
@@ -24,17 +23,16 @@ pub struct NavItem {
     pub section: &'static str,
     /// The least role that sees it.
     pub role: Role,
+    /// Only for operators of the installation.
+    pub operator: bool,
 }
 
 /// What app must provide.
 pub struct Parts {
     pub nav: Vec<NavItem>,
-    pub sessions: Arc<dyn Sessions>,
     pub overview: Arc<dyn OverviewSource>,
     /// The `OpenAPI` document behind `/api/docs`.
     pub openapi: serde_json::Value,
-    /// Derived from the master key, for this purpose alone.
-    pub csrf_key: [u8; 32],
     /// Whether `server.public_url` is https: cookies are Secure, no banner.
     pub https: bool,
 }
@@ -59,12 +57,10 @@ impl Console {
         pages::router().merge(assets::router())
     }
 
-    /// Puts the console into every request and turns errors into pages for browsers. Must lie inside (be added before)
-    /// the layer that authenticates, and around every router with pages.
+    /// Puts the console into every request and turns errors into pages for browsers. Goes around every router with
+    /// pages; best also around the layer that authenticates (inside compression), so that its errors become pages too.
     pub fn wrap<S: Clone + Send + Sync + 'static>(&self, router: Router<S>) -> Router<S> {
-        router
-            .layer(middleware::from_fn_with_state(self.clone(), error_pages::layer))
-            .layer(Extension(self.clone()))
+        router.layer(middleware::from_fn_with_state(self.clone(), error_pages::layer)).layer(Extension(self.clone()))
     }
 
     pub(super) fn of(parts: &request::Parts) -> Result<Self, ApiError> {
@@ -76,20 +72,12 @@ impl Console {
         &self.0.parts.nav
     }
 
-    pub(super) fn sessions(&self) -> &dyn Sessions {
-        &*self.0.parts.sessions
-    }
-
     pub(super) fn overview(&self) -> &dyn OverviewSource {
         &*self.0.parts.overview
     }
 
     pub(super) fn reference(&self) -> &Reference {
         &self.0.reference
-    }
-
-    pub(super) fn csrf_key(&self) -> &[u8; 32] {
-        &self.0.parts.csrf_key
     }
 
     pub(super) fn https(&self) -> bool {
