@@ -1,6 +1,8 @@
 //! The integration tests: one binary, the real router and worker, a real PostgreSQL.
 
 mod architecture;
+mod auth;
 mod db;
 mod http;
 mod support;
+mod tenancy;
