@@ -20,5 +20,7 @@ pub mod agents;
 /// Knowledge bases: extraction, chunks, vectors, search.
 pub mod knowledge;
 
+/// The composition root: configuration and wiring of every capability.
+pub mod app;
 /// The command line.
 pub mod cli;

@@ -1,1 +1,31 @@
-//! Who may do what: organisations, users, memberships, sessions, API keys.
+//! Organisations, people, sessions, API keys: who is asking, and what they may do.
+//!
+//! Owns `organisations`, `users`, `memberships`, `sessions`, `api_keys`, `one_time_links`. Metrics: `holdfast_auth_*`.
+//! [`Auth`] implements [`crate::platform::http::Authenticator`] for the middleware. Passwords are argon2id on a bounded
+//! pool; session tokens and API keys are 256 random bits of which only SHA-256 is stored. Changes here take effect at
+//! once in this process and within ten seconds in others.
+
+mod authenticate;
+pub mod config;
+mod cookie;
+mod csrf;
+mod doctor;
+mod error;
+pub mod metrics;
+mod model;
+mod password;
+pub mod routes;
+mod service;
+mod store;
+#[cfg(test)]
+mod tests;
+mod upkeep;
+
+pub use config::{AdminConfig, Config};
+pub use cookie::{clear_session_cookie, session_cookie};
+pub use csrf::{Origins, guard as csrf_guard};
+pub use doctor::checks;
+pub use error::AuthError;
+pub use metrics::Metrics;
+pub use model::{ApiKey, ApiKeyId, FirstAdmin, Link, LinkId, LinkPurpose, Member, NewApiKey, NewLink, Organisation, Session, SessionId, SignedIn, User};
+pub use service::{Accept, Accepted, Auth, Client, LinkInfo};

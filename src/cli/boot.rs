@@ -6,10 +6,12 @@ use anyhow::Context as _;
 use secrecy::ExposeSecret as _;
 
 use crate::{
-    app::Config,
+    app::{Config, Runtime},
     platform::{
+        clock::Clock,
         data_dir::DataDir,
         db::{Target, managed::Managed, migrate},
+        lifecycle::Lifecycle,
     },
 };
 
@@ -57,6 +59,20 @@ impl Booted {
             tracing::info!(applied = migrated.applied, total = migrated.total, "database migrated");
         }
         Ok(migrated)
+    }
+
+    /// What the application is built from.
+    pub fn runtime(&self, lifecycle: Lifecycle) -> Runtime {
+        Runtime {
+            config: self.config.clone(),
+            target: self.target.clone(),
+            data_dir: self.data_dir.path.clone(),
+            master_key: self.data_dir.master_key.clone(),
+            clock: Clock::system(),
+            lifecycle,
+            // Stays right when an upgrade replaces the file.
+            executable: "/proc/self/exe".into(),
+        }
     }
 
     /// Stops the private cluster, if there is one.

@@ -4,9 +4,8 @@ use std::{process::ExitCode, time::Duration};
 
 use super::{boot::Booted, print_line};
 use crate::{
-    app::{App, Config, Runtime},
+    app::{App, Config},
     platform::{
-        clock::Clock,
         health::{self, Report, Status},
         lifecycle::Lifecycle,
     },
@@ -30,15 +29,7 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
     }
     let booted = Booted::open_or_join(config).await?;
     let lifecycle = Lifecycle::new();
-    let runtime = Runtime {
-        config: booted.config.clone(),
-        target: booted.target.clone(),
-        data_dir: booted.data_dir.path.clone(),
-        master_key: booted.data_dir.master_key.clone(),
-        clock: Clock::system(),
-        lifecycle: lifecycle.clone(),
-    };
-    let app = App::build(runtime).await?;
+    let app = App::build(booted.runtime(lifecycle.clone())).await?;
     let reports = health::run_all(&app.checks()).await;
     lifecycle.drain(Duration::from_secs(1)).await;
     app.close().await;

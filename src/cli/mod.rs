@@ -1,1 +1,125 @@
 //! The command line.
+
+mod boot;
+mod config;
+mod docs;
+mod doctor;
+mod migrate;
+mod openapi;
+mod org;
+mod serve;
+mod user;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use crate::{
+    app::Config,
+    platform::config::{ConfigErrors, Raw},
+};
+
+/// `sysexits.h`: EX_CONFIG is 78, EX_USAGE 64; a bad configuration is answered like bad arguments.
+const EXIT_USAGE: u8 = 64;
+
+/// A self-hosted GPT agent platform in one process: agents, knowledge, LLM gateway, jobs.
+#[derive(Debug, Parser)]
+#[command(name = "holdfast", version, propagate_version = true, arg_required_else_help = true)]
+#[command(after_help = "Examples:\n  holdfast serve                     start on the embedded default (own PostgreSQL, local files)\n  \
+    holdfast serve --role worker       only work on jobs, beside an external database\n  \
+    holdfast doctor                    look at every part and say what to do\n  \
+    holdfast user create --email ann@example.com --org default --role member\n\n\
+    Settings: one TOML file (--config, or /etc/holdfast/holdfast.toml) and HOLDFAST_<SECTION>__<KEY> variables;\n\
+    `holdfast config docs` prints every one of them.")]
+pub struct Cli {
+    /// Configuration file; also HOLDFAST_CONFIG.
+    #[arg(long, short, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the API, the console and the worker.
+    Serve(serve::Args),
+    /// Bring the database up to date, and stop.
+    Migrate,
+    /// Look at every part; prints pass, warn or fail and what to do. Exits 1 when something fails.
+    Doctor(doctor::Args),
+    /// The configuration: check it, show it, or print its documentation.
+    #[command(subcommand)]
+    Config(config::Action),
+    /// Organisations.
+    Org(org::Args),
+    /// People who can sign in.
+    User(user::Args),
+    /// Print the OpenAPI 3.1 document of the REST API.
+    Openapi,
+    /// Print generated documentation.
+    #[command(subcommand)]
+    Docs(docs::Action),
+    /// Reads one document from standard input; started by Holdfast itself.
+    #[command(hide = true)]
+    ExtractChild,
+}
+
+/// Runs the command line to its exit code.
+pub fn run(cli: Cli) -> ExitCode {
+    match cli.command {
+        // No configuration, no runtime: it limits itself before it reads anything.
+        Command::ExtractChild => return crate::knowledge::extract::child::main(std::io::stdin(), std::io::stdout()),
+        Command::Openapi => return openapi::run(),
+        Command::Docs(action) => return docs::run(&action),
+        Command::Config(config::Action::Docs) => return config::docs(),
+        _ => {}
+    }
+    let config = match load(cli.config.as_deref()) {
+        Ok(config) => config,
+        Err(errors) => return usage_error(&errors.to_string()),
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failure(&anyhow::Error::from(error).context("cannot start the runtime")),
+    };
+    let result = runtime.block_on(async {
+        match cli.command {
+            Command::Serve(args) => serve::run(config, args).await,
+            Command::Migrate => migrate::run(config).await,
+            Command::Doctor(args) => doctor::run(config, args).await,
+            Command::Config(action) => config::run(&config, &action),
+            Command::Org(args) => org::run(config, args).await,
+            Command::User(args) => user::run(config, args).await,
+            Command::Openapi | Command::Docs(_) | Command::ExtractChild => Ok(ExitCode::SUCCESS),
+        }
+    });
+    // Blocking work that was cut off must not keep the process.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    result.unwrap_or_else(|error| failure(&error))
+}
+
+fn load(file: Option<&std::path::Path>) -> Result<Config, ConfigErrors> {
+    Config::load(Raw::load(file)?)
+}
+
+fn usage_error(message: &str) -> ExitCode {
+    eprint_line(message);
+    ExitCode::from(EXIT_USAGE)
+}
+
+fn failure(error: &anyhow::Error) -> ExitCode {
+    eprint_line(&format!("holdfast: {error:#}"));
+    ExitCode::FAILURE
+}
+
+/// Prints a line of a command's result.
+#[expect(clippy::print_stdout, reason = "what a command says is its output")]
+pub(crate) fn print_line(line: &str) {
+    println!("{line}");
+}
+
+#[expect(clippy::print_stderr, reason = "what went wrong, for the person at the terminal")]
+pub(crate) fn eprint_line(line: &str) {
+    eprintln!("{line}");
+}

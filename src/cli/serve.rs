@@ -7,9 +7,8 @@ use clap::ValueEnum;
 
 use super::{boot::Booted, print_line};
 use crate::{
-    app::{App, Config, Runtime},
+    app::{App, Config},
     platform::{
-        clock::Clock,
         http::{Listener, Timeouts, serve},
         lifecycle::Lifecycle,
         telemetry,
@@ -72,21 +71,13 @@ async fn with_database(
 ) -> anyhow::Result<ExitCode> {
     booted.migrate().await?;
     let lifecycle = Lifecycle::new();
-    let runtime = Runtime {
-        config: booted.config.clone(),
-        target: booted.target.clone(),
-        data_dir: booted.data_dir.path.clone(),
-        master_key: booted.data_dir.master_key.clone(),
-        clock: Clock::system(),
-        lifecycle: lifecycle.clone(),
-    };
-    let app = App::build(runtime).await?;
+    let app = App::build(booted.runtime(lifecycle.clone())).await?;
     let first_admin = app.bootstrap().await?;
     if args.demo {
         app.load_demo().await.context("cannot load the demo")?;
     }
     if args.role != Role::Api {
-        app.start_worker().await?;
+        app.start_worker()?;
     }
     app.start_background();
 
@@ -98,10 +89,10 @@ async fn with_database(
         max_connections: usize::try_from(server.max_connections)?,
     };
     let ops_address = ops.address;
-    lifecycle.spawn("ops.listener", serve(ops, app.ops_router(), timeouts, app.http_metrics.clone(), lifecycle.clone()));
+    lifecycle.spawn("ops.listener", serve(ops, app.ops_router(), timeouts, app.families.http.clone(), lifecycle.clone()));
     if let Some(public) = public {
         let address = public.address;
-        lifecycle.spawn("http.listener", serve(public, app.router(), timeouts, app.http_metrics.clone(), lifecycle.clone()));
+        lifecycle.spawn("http.listener", serve(public, app.router(), timeouts, app.families.http.clone(), lifecycle.clone()));
         greet(&server.base_url(), &address.to_string(), first_admin.as_ref());
     }
     tracing::info!(role = ?args.role, ops = %ops_address, seconds = started.elapsed().as_secs_f64(), "ready");

@@ -1,1 +1,87 @@
-//! The web shell: layout, assets, translations. Pages live with their capability.
+//! The web shell: layout, forms, flash messages, translations, assets, error pages, the overview and the API reference.
+//! Pages live with their capability; this module knows only `platform`. Owns no table, no job, no metric.
+//!
+//! # How a capability makes a page
+//!
+//! Files, with the capability's name as the prefix of every translation key:
+//! `src/agents/pages.rs`, `src/agents/templates/list.html`, `src/agents/locales/{en,ru}.ftl`, `src/agents/assets/chat.js`.
+//! A new file of translations or assets is named once in `console/embedded.rs`; the navigation is given by `app`.
+//!
+//! ```ignore
+//! use crate::console::{Flash, Form, FormErrors, ListQuery, PageResult, Pager, Shell};
+//!
+//! #[derive(Template)]
+//! #[template(path = "agents/templates/list.html")]
+//! struct List<'a> { shell: &'a Shell, agents: Vec<Agent>, query: ListQuery, pager: Pager }
+//!
+//! async fn list(shell: Shell, State(agents): State<Agents>, Query(query): Query<ListQuery>) -> PageResult {
+//!     let page = agents.list(shell.principal(), query.search(), query.cursor()).await?; // errors become error pages
+//!     let pager = query.pager("/agents", page.next_cursor.as_deref());
+//!     shell.render(&List { shell: &shell, agents: page.data, query, pager })
+//! }
+//!
+//! async fn create(shell: Shell, State(agents): State<Agents>, Form(form): Form<CreateAgent>) -> PageResult {
+//!     match agents.create(shell.principal(), &form).await {
+//!         Ok(agent) => Ok(shell.redirect(&format!("/agents/{}", agent.id), &Flash::ok("agents-created").with("name", &agent.name))),
+//!         // Field errors in the page's language, or `Err` for what no form can mend.
+//!         Err(error) => {
+//!             let errors = shell.form_errors(error.into())?;
+//!             shell.render_invalid(&New { shell: &shell, form, errors })
+//!         }
+//!     }
+//! }
+//! ```
+//!
+//! ```html
+//! {% extends "console/templates/layout.html" %}
+//! {% import "console/templates/ui.html" as ui %}
+//! {% block title %}{{ shell.t("agents-title") }}{% endblock %}
+//! {% block main %}
+//! {% call ui::header(title = shell.t("agents-title"), lead = shell.t("agents-lead")) %}
+//!   <a class="button primary" href="/agents/new">{{ shell.t("agents-new") }}</a>
+//! {% endcall %}
+//! <p>{{ shell.tn("agents-count", agents.len()) }} {{ shell.time(agent.created_at)|safe }}</p>
+//! <form method="post" action="/agents">
+//!   {{ shell.csrf_field()|safe }}
+//!   {{ ui::input("name", shell.t("agents-name"), form.name, error = errors.of("name"), required = true) }}
+//!   <button class="button primary">{{ shell.t("console-save") }}</button>
+//! </form>
+//! {% endblock %}
+//! {% block scripts %}<script type="module" src="{{ shell.asset("agents/chat.js") }}"></script>{% endblock %}
+//! ```
+//!
+//! - `templates/ui.html` has the components (inputs, search, pager, empty state, badge, confirm, icons, progress), each
+//!   with its arguments; `console/assets/console.css` names the classes in its table of contents.
+//! - A page for somebody who is not signed in takes [`Bare`] instead of [`Shell`] and extends `bare.html`.
+//! - Multipart forms carry the same hidden field and call [`Bare::check_csrf`].
+//! - An error code `slug_taken` is shown as the translation `error-slug-taken` where one exists, else in the API's words.
+//! - A form without JavaScript first; then `data-confirm`, `data-refresh="5"`, `data-copy`, `data-filter` of `console.js`.
+
+mod api_docs;
+mod assets;
+mod bare;
+mod csrf;
+mod embedded;
+mod error_pages;
+mod flash;
+mod form;
+mod format;
+mod i18n;
+mod list;
+mod pages;
+mod shell;
+mod state;
+pub mod svg;
+
+#[cfg(test)]
+mod tests;
+
+pub use bare::{Bare, PageResult, Theme, local_path, see_other};
+pub use flash::Flash;
+pub use form::{Form, FormErrors};
+pub use format::{Html, bytes, escape, markdown, short};
+pub use i18n::Lang;
+pub use list::{ListQuery, Pager};
+pub use pages::{Overview, OverviewSource};
+pub use shell::{NavSection, PASSWORD_PAGE, Shell};
+pub use state::{Console, NavItem, Parts};

@@ -84,6 +84,22 @@ impl Jobs {
         }
     }
 
+    /// `(waiting or running, dead letters)` of an organisation.
+    pub async fn counts(&self, org: OrgId) -> Result<(i64, i64), JobsError> {
+        let mut tx = self.begin(Owner::Org(org)).await?;
+        let queues = store::queues(&mut tx).await?;
+        tx.commit().await?;
+        Ok((queues.iter().map(|q| q.depth + q.running).sum(), queues.iter().map(|q| q.dead_letters).sum()))
+    }
+
+    /// Jobs of all organisations that are due or running: nothing is left to wait for at 0.
+    pub async fn unfinished(&self) -> Result<i64, JobsError> {
+        let mut tx = self.begin(Owner::System).await?;
+        let queues = store::queues(&mut tx).await?;
+        tx.commit().await?;
+        Ok(queues.iter().map(|q| q.due + q.running).sum())
+    }
+
     pub(super) fn db(&self) -> &Db {
         &self.0.db
     }

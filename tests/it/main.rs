@@ -1,7 +1,9 @@
 //! The integration tests: one binary, the real router and worker, a real PostgreSQL.
 
 mod architecture;
+mod auth;
 mod db;
 mod http;
 mod jobs;
 mod support;
+mod tenancy;

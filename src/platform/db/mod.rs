@@ -15,6 +15,7 @@ pub mod verify;
 
 use std::{str::FromStr as _, time::Duration};
 
+use chrono::{DateTime, Utc};
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Executor as _, PgPool, Postgres,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -129,6 +130,22 @@ impl Db {
     pub async fn ping(&self) -> Result<(), DbError> {
         self.system().await?.rollback().await?;
         Ok(())
+    }
+
+    /// The server's version, e.g. `15.18`.
+    pub async fn server_version(&self) -> Result<String, DbError> {
+        let mut tx = self.system().await?;
+        let version = sqlx::query_scalar!("SELECT current_setting('server_version') AS \"version!\"").fetch_one(&mut *tx).await?;
+        tx.commit().await?;
+        Ok(version)
+    }
+
+    /// What time the server thinks it is.
+    pub async fn server_time(&self) -> Result<DateTime<Utc>, DbError> {
+        let mut tx = self.system().await?;
+        let now = sqlx::query_scalar!("SELECT clock_timestamp() AS \"now!\"").fetch_one(&mut *tx).await?;
+        tx.commit().await?;
+        Ok(now)
     }
 
     /// A session-level advisory lock on a connection of its own: held until the guard is dropped or the connection

@@ -1,0 +1,76 @@
+//! Marks `[n]` in an answer: only those of sources that the model was given survive, also while the text streams.
+
+use std::collections::BTreeSet;
+
+/// Passes text through, without marks that name no source, and remembers the marks that do.
+#[derive(Debug)]
+pub struct MarkFilter {
+    sources: u32,
+    /// Text held back because it may become a mark: `[`, `[1`, ...
+    held: String,
+    used: BTreeSet<u32>,
+}
+
+/// Longest thing that can be a mark: `[12, 13, 14]` and the like.
+const MAX_MARK: usize = 24;
+
+impl MarkFilter {
+    /// `sources`: marks 1 to `sources` are real.
+    pub fn new(sources: usize) -> Self {
+        Self { sources: u32::try_from(sources).unwrap_or(u32::MAX), held: String::new(), used: BTreeSet::new() }
+    }
+
+    /// The next piece of the answer; returns what can be shown now.
+    pub fn push(&mut self, text: &str) -> String {
+        let mut out = String::with_capacity(text.len());
+        for c in text.chars() {
+            if self.held.is_empty() {
+                if c == '[' { self.held.push(c) } else { out.push(c) }
+                continue;
+            }
+            match c {
+                ']' => {
+                    self.held.push(c);
+                    let held = std::mem::take(&mut self.held);
+                    self.mark(&held, &mut out);
+                }
+                '0'..='9' | ',' | ' ' if self.held.len() < MAX_MARK => self.held.push(c),
+                '[' => {
+                    out.push_str(&self.held);
+                    self.held = "[".into();
+                }
+                _ => {
+                    out.push_str(&std::mem::take(&mut self.held));
+                    out.push(c);
+                }
+            }
+        }
+        out
+    }
+
+    /// What was held back at the end.
+    pub fn finish(&mut self) -> String {
+        std::mem::take(&mut self.held)
+    }
+
+    /// The marks that stood in the text and are real.
+    pub fn used(&self) -> &BTreeSet<u32> {
+        &self.used
+    }
+
+    /// `[1, 2]` becomes `[1][2]`; numbers without a source go; brackets without numbers stay as they are.
+    fn mark(&mut self, held: &str, out: &mut String) {
+        use std::fmt::Write as _;
+        let inner = &held[1..held.len() - 1];
+        let numbers: Option<Vec<u32>> = inner.split(',').map(|n| n.trim().parse().ok()).collect();
+        let Some(numbers) = numbers else { return out.push_str(held) };
+        // An agent without sources writes brackets of its own.
+        if self.sources == 0 {
+            return out.push_str(held);
+        }
+        for n in numbers.into_iter().filter(|n| (1..=self.sources).contains(n)) {
+            self.used.insert(n);
+            let _ = write!(out, "[{n}]");
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! Can agents answer?
+
+use async_trait::async_trait;
+
+use super::service::Agents;
+use crate::{
+    llm::EXTRACTIVE_MODEL,
+    platform::health::{Check, CheckResult},
+};
+
+/// The checks of agents.
+pub fn checks(agents: &Agents) -> Vec<Box<dyn Check>> {
+    vec![Box::new(DefaultModel(agents.clone()))]
+}
+
+struct DefaultModel(Agents);
+
+#[async_trait]
+impl Check for DefaultModel {
+    fn name(&self) -> &'static str {
+        "agents.default_model"
+    }
+
+    async fn run(&self) -> CheckResult {
+        match self.0.default_model() {
+            EXTRACTIVE_MODEL => CheckResult::warn(
+                "agents quote passages: no language model is configured",
+                "add a provider under [llm.providers] and the alias `quality`",
+            ),
+            model => CheckResult::pass(format!("agents without a model of their own use {model}")),
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! What can go wrong with agents, and how clients are told.
+
+use axum::http::StatusCode;
+
+use crate::{
+    knowledge::KnowledgeError,
+    llm::LlmError,
+    platform::{
+        db::DbError,
+        error::{ApiError, FieldError},
+    },
+};
+
+/// An operation on agents or conversations failed.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    #[error("no such {0}")]
+    NotFound(&'static str),
+    #[error("an agent with the slug {0} exists")]
+    SlugTaken(String),
+    #[error("the request is invalid")]
+    Invalid(Vec<FieldError>),
+    #[error("the agent was changed by somebody else meanwhile")]
+    Changed,
+    #[error("this conversation is being answered already")]
+    Busy,
+    #[error("too many answers are being written at once")]
+    Overloaded,
+    #[error("there is no answer to make anew")]
+    NothingToRegenerate,
+    #[error("knowledge")]
+    Knowledge(#[from] KnowledgeError),
+    #[error("model")]
+    Llm(#[from] LlmError),
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl From<sqlx::Error> for AgentError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Db(error.into())
+    }
+}
+
+impl From<AgentError> for ApiError {
+    fn from(error: AgentError) -> Self {
+        match error {
+            AgentError::NotFound(thing) => Self::not_found(thing),
+            AgentError::SlugTaken(slug) => Self {
+                errors: vec![FieldError::new("/slug", "slug_taken", format!("{slug} is taken"))],
+                ..Self::conflict("slug_taken", format!("an agent with the slug {slug} exists; choose another"))
+            },
+            AgentError::Invalid(errors) => Self::validation(errors),
+            AgentError::Changed => Self::new(
+                StatusCode::PRECONDITION_FAILED,
+                "agent_changed",
+                "the agent was changed since you read it; read it again and repeat your change",
+            ),
+            AgentError::Busy => Self::conflict("conversation_busy", "this conversation is being answered; wait, or stop the answer"),
+            AgentError::Overloaded => Self::unavailable(std::time::Duration::from_secs(5), "too many answers are being written; try again shortly"),
+            AgentError::NothingToRegenerate => Self::conflict("nothing_to_regenerate", "the conversation has no answer yet"),
+            AgentError::Knowledge(error) => error.into(),
+            AgentError::Llm(error) => error.into(),
+            AgentError::Db(error) => error.into(),
+        }
+    }
+}

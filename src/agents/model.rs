@@ -1,0 +1,266 @@
+//! Agents, their settings, conversations, messages, citations.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{
+    id_type,
+    knowledge::{KnowledgeBaseId, SearchMode},
+    platform::error::FieldError,
+};
+
+id_type!(AgentId, "An agent.");
+id_type!(ConversationId, "A conversation with an agent.");
+id_type!(MessageId, "A message of a conversation.");
+
+/// How passages are found for a question.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retrieval {
+    /// Passages shown to the model, 1 to 30.
+    #[schema(minimum = 1, maximum = 30)]
+    pub limit: u32,
+    pub mode: SearchMode,
+    /// Most tokens of all passages together, estimated; 200 to 100 000.
+    #[schema(minimum = 200, maximum = 100_000)]
+    pub max_tokens: u32,
+}
+
+impl Default for Retrieval {
+    fn default() -> Self {
+        Self { limit: 8, mode: SearchMode::Hybrid, max_tokens: 3000 }
+    }
+}
+
+/// What an agent is told and may use. Kept with each version.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct AgentSettings {
+    /// What the agent is for and how it speaks; the rules about sources are added by us.
+    pub instructions: String,
+    /// A model or alias of `/v1/models`; empty takes the installation's default.
+    pub model: String,
+    pub knowledge_bases: Vec<KnowledgeBaseId>,
+    pub retrieval: Retrieval,
+    /// 0 to 2; null leaves it to the model.
+    pub temperature: Option<f64>,
+    /// Longest answer, tokens; null leaves it to the model.
+    pub max_output_tokens: Option<u32>,
+}
+
+/// An agent with the settings of its current version.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Agent {
+    pub id: AgentId,
+    /// Names the agent as model `agent/<slug>`; unique in the organisation.
+    pub slug: String,
+    pub name: String,
+    pub description: String,
+    /// The version that answers now.
+    pub version: i32,
+    #[serde(flatten)]
+    pub settings: AgentSettings,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+impl Agent {
+    /// The model's name on the OpenAI surface.
+    pub fn model_name(&self) -> String {
+        format!("agent/{}", self.slug)
+    }
+
+    /// Changes when the agent does (RFC 9110 section 8.8.3).
+    pub fn etag(&self) -> String {
+        format!("\"{}-{}\"", self.version, self.updated_at.timestamp_micros())
+    }
+}
+
+/// A version of an agent's settings.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Version {
+    pub version: i32,
+    pub settings: AgentSettings,
+    pub note: String,
+    pub created_by: String,
+    pub created_at: DateTime<Utc>,
+}
+
+/// A new agent, or all of an agent's changeable parts.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(default)]
+pub struct Draft {
+    /// Empty makes one from the name.
+    pub slug: String,
+    pub name: String,
+    pub description: String,
+    #[serde(flatten)]
+    pub settings: AgentSettings,
+    /// Why, for the list of versions.
+    pub note: String,
+}
+
+impl Draft {
+    /// Trims, makes a slug, and says everything that is wrong.
+    pub fn check(mut self) -> Result<Self, Vec<FieldError>> {
+        let mut errors = Vec::new();
+        let mut wrong = |pointer: &str, code, detail: String| errors.push(FieldError::new(pointer, code, detail));
+        for text in [&mut self.name, &mut self.slug, &mut self.description, &mut self.settings.instructions, &mut self.settings.model, &mut self.note] {
+            *text = text.trim().replace('\0', "");
+        }
+        if self.slug.is_empty() {
+            self.slug = slug_of(&self.name);
+        }
+        length(&mut wrong, "/name", &self.name, 1, 100);
+        length(&mut wrong, "/description", &self.description, 0, 1000);
+        length(&mut wrong, "/instructions", &self.settings.instructions, 0, 50_000);
+        length(&mut wrong, "/model", &self.settings.model, 0, 200);
+        length(&mut wrong, "/note", &self.note, 0, 500);
+        if !is_slug(&self.slug) {
+            wrong("/slug", "invalid", "1 to 63 lower-case letters, digits and dashes, beginning and ending with a letter or digit".into());
+        }
+        let retrieval = &self.settings.retrieval;
+        if !(1..=30).contains(&retrieval.limit) {
+            wrong("/retrieval/limit", "out_of_range", format!("{} is outside 1 to 30", retrieval.limit));
+        }
+        if !(200..=100_000).contains(&retrieval.max_tokens) {
+            wrong("/retrieval/max_tokens", "out_of_range", format!("{} is outside 200 to 100000", retrieval.max_tokens));
+        }
+        if let Some(t) = self.settings.temperature.filter(|t| !(0.0..=2.0).contains(t)) {
+            wrong("/temperature", "out_of_range", format!("{t} is outside 0 to 2"));
+        }
+        if let Some(n) = self.settings.max_output_tokens.filter(|n| !(1..=200_000).contains(n)) {
+            wrong("/max_output_tokens", "out_of_range", format!("{n} is outside 1 to 200000"));
+        }
+        self.settings.knowledge_bases.sort_unstable();
+        self.settings.knowledge_bases.dedup();
+        if self.settings.knowledge_bases.len() > 20 {
+            wrong("/knowledge_bases", "too_many", "at most 20 knowledge bases".into());
+        }
+        if errors.is_empty() { Ok(self) } else { Err(errors) }
+    }
+}
+
+fn length(wrong: &mut impl FnMut(&str, &'static str, String), pointer: &str, text: &str, min: usize, max: usize) {
+    match text.chars().count() {
+        0 if min > 0 => wrong(pointer, "required", "must not be empty".into()),
+        n if n > max => wrong(pointer, "too_long", format!("{n} characters; at most {max}")),
+        _ => {}
+    }
+}
+
+fn is_slug(s: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    (1..=63).contains(&s.len()) && s.bytes().all(inner) && !s.starts_with('-') && !s.ends_with('-')
+}
+
+/// A slug for a name; Cyrillic is transliterated (GOST 7.79, system B, simplified), what is left becomes dashes.
+pub fn slug_of(name: &str) -> String {
+    let mut slug = String::new();
+    for c in name.chars().flat_map(char::to_lowercase) {
+        match c {
+            'a'..='z' | '0'..='9' => slug.push(c),
+            c => match transliterate(c) {
+                Some(latin) => slug.push_str(latin),
+                None if !slug.ends_with('-') => slug.push('-'),
+                None => {}
+            },
+        }
+    }
+    let cut: String = slug.trim_matches('-').chars().take(60).collect();
+    let slug = cut.trim_matches('-').to_owned();
+    if slug.is_empty() { "agent".into() } else { slug }
+}
+
+fn transliterate(c: char) -> Option<&'static str> {
+    const LATIN: [&str; 32] = [
+        "a", "b", "v", "g", "d", "e", "zh", "z", "i", "j", "k", "l", "m", "n", "o", "p", "r", "s", "t", "u", "f", "kh", "ts", "ch", "sh", "shch",
+        "", "y", "", "e", "yu", "ya",
+    ];
+    match c {
+        'ё' => Some("yo"),
+        'а'..='я' => LATIN.get(c as usize - 'а' as usize).copied(),
+        _ => None,
+    }
+}
+
+/// A source that an answer was given, and where it stands. `mark` is the n of `[n]` in the text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Citation {
+    pub mark: u32,
+    pub knowledge_base_id: Uuid,
+    pub document_id: Uuid,
+    pub chunk_id: Uuid,
+    pub filename: String,
+    pub title: String,
+    /// Page of the document, from 1, where it has pages.
+    pub page: Option<i32>,
+    /// Headings above the passage, outermost first.
+    pub heading: Vec<String>,
+    /// The passage is `text[start..end]` of the document's text, in characters.
+    pub start: i64,
+    pub end: i64,
+    pub text: String,
+}
+
+impl Citation {
+    /// The console's page that shows the passage in its document.
+    pub fn path(&self) -> String {
+        format!("/knowledge/{}/documents/{}?chunk={}#passage", self.knowledge_base_id, self.document_id, self.chunk_id)
+    }
+}
+
+/// A conversation.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Conversation {
+    pub id: ConversationId,
+    pub agent_id: AgentId,
+    pub title: String,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+/// Who said it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum Speaker {
+    User,
+    Assistant,
+}
+
+/// How far an answer got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum MessageStatus {
+    Complete,
+    /// Being written now.
+    Streaming,
+    /// Stopped by its reader; what was written is kept.
+    Stopped,
+    /// Broken off; `error_code` says why.
+    Failed,
+}
+
+/// A message of a conversation.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Message {
+    pub id: MessageId,
+    pub role: Speaker,
+    pub status: MessageStatus,
+    pub content: String,
+    /// The sources that the text cites, by mark.
+    pub citations: Vec<Citation>,
+    pub agent_version: Option<i32>,
+    pub model: Option<String>,
+    pub error_code: Option<String>,
+    pub prompt_tokens: Option<i64>,
+    pub completion_tokens: Option<i64>,
+    /// From the question to the first piece of the answer, milliseconds.
+    pub first_token_ms: Option<i64>,
+    pub duration_ms: Option<i64>,
+    pub created_at: DateTime<Utc>,
+}

@@ -1,0 +1,71 @@
+//! The list of agents, an agent's versions, deletion.
+
+use askama::Template;
+use axum::{extract::State, response::IntoResponse as _};
+use serde::Deserialize;
+
+use crate::{
+    agents::{
+        model::{Agent, AgentId, Version},
+        service::Agents,
+    },
+    console::{Flash, Form, ListQuery, PageResult, Pager, Shell},
+    platform::http::{Page, PageQuery, Path, Query, Scope},
+};
+
+#[derive(Template)]
+#[template(path = "agents/templates/list.html")]
+struct List<'a> {
+    shell: &'a Shell,
+    agents: Vec<Agent>,
+    query: ListQuery,
+    pager: Pager,
+    default_model: &'a str,
+}
+
+pub async fn list(shell: Shell, State(agents): State<Agents>, Query(query): Query<ListQuery>) -> PageResult {
+    shell.principal().require(Scope::AgentsRead)?;
+    let page = PageQuery { limit: Some(30), cursor: query.cursor().map(str::to_owned) };
+    let limit = page.limit()?;
+    let found = agents.list(shell.org_id(), query.search(), page.after()?, limit).await?;
+    let page = Page::cut(found, limit, |a| a.id.0);
+    let pager = query.pager("/agents", page.next_cursor.as_deref());
+    shell.render(&List { shell: &shell, agents: page.data, query, pager, default_model: agents.default_model() })
+}
+
+#[derive(Template)]
+#[template(path = "agents/templates/versions.html")]
+struct Versions<'a> {
+    shell: &'a Shell,
+    agent: Agent,
+    versions: Vec<Version>,
+}
+
+pub async fn versions(shell: Shell, State(agents): State<Agents>, Path(id): Path<AgentId>) -> PageResult {
+    shell.principal().require(Scope::AgentsRead)?;
+    let agent = agents.get(shell.org_id(), id).await?;
+    let versions = agents.versions(shell.org_id(), id).await?;
+    shell.render(&Versions { shell: &shell, agent, versions })
+}
+
+#[derive(Debug, Deserialize)]
+pub struct RollBack {
+    version: i32,
+}
+
+pub async fn roll_back(shell: Shell, State(agents): State<Agents>, Path(id): Path<AgentId>, Form(form): Form<RollBack>) -> PageResult {
+    shell.principal().require(Scope::AgentsWrite)?;
+    let agent = agents.roll_back(shell.principal(), id, form.version).await?;
+    let flash = Flash::ok("agents-rolled-back").with("name", &agent.name).with("version", agent.version);
+    Ok(shell.redirect(&format!("/agents/{id}/versions"), flash).into_response())
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Nothing {}
+
+pub async fn delete(shell: Shell, State(agents): State<Agents>, Path(id): Path<AgentId>, Form(_): Form<Nothing>) -> PageResult {
+    shell.principal().require(Scope::AgentsWrite)?;
+    let agent = agents.get(shell.org_id(), id).await?;
+    agents.delete(shell.principal(), id).await?;
+    Ok(shell.redirect("/agents", Flash::ok("agents-deleted").with("name", &agent.name)))
+}

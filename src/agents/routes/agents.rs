@@ -1,0 +1,131 @@
+//! Agents and their versions.
+
+use axum::{
+    extract::State,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{
+    agents::{
+        model::{Agent, AgentId, Draft, Version},
+        service::{Agents, NewVersion},
+    },
+    platform::{
+        error::{ApiError, Problem},
+        http::{Auth, Json, Page, PageQuery, Path, Query, Scope},
+    },
+};
+
+const TAG: &str = "Agents";
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Search {
+    /// Words to find in name, slug and description.
+    q: Option<String>,
+}
+
+/// An agent with its ETag, for `If-Match`.
+struct Tagged(StatusCode, Agent);
+
+impl IntoResponse for Tagged {
+    fn into_response(self) -> Response {
+        let tag = HeaderValue::from_str(&self.1.etag()).ok();
+        let mut response = (self.0, Json(self.1)).into_response();
+        if let Some(tag) = tag {
+            response.headers_mut().insert(header::ETAG, tag);
+        }
+        response
+    }
+}
+
+/// Create an agent
+#[utoipa::path(post, path = "/api/v1/agents", tag = TAG, request_body = Draft,
+    responses((status = 201, body = Agent), (status = 409, body = Problem), (status = 422, body = Problem)))]
+pub(super) async fn create_agent(State(agents): State<Agents>, Auth(who): Auth, Json(draft): Json<Draft>) -> Result<Response, ApiError> {
+    who.require(Scope::AgentsWrite)?;
+    Ok(Tagged(StatusCode::CREATED, agents.create(&who, draft).await?).into_response())
+}
+
+/// List agents, newest first
+#[utoipa::path(get, path = "/api/v1/agents", tag = TAG, params(PageQuery, Search), responses((status = 200, body = Page<Agent>)))]
+pub(super) async fn list_agents(
+    State(agents): State<Agents>,
+    Auth(who): Auth,
+    Query(page): Query<PageQuery>,
+    Query(search): Query<Search>,
+) -> Result<Json<Page<Agent>>, ApiError> {
+    who.require(Scope::AgentsRead)?;
+    let limit = page.limit()?;
+    let found = agents.list(who.org_id, search.q.as_deref(), page.after()?, limit).await?;
+    Ok(Json(Page::cut(found, limit, |a| a.id.0)))
+}
+
+/// Read an agent
+#[utoipa::path(get, path = "/api/v1/agents/{agent}", tag = TAG, params(("agent" = AgentId, Path)),
+    responses((status = 200, body = Agent), (status = 404, body = Problem)))]
+pub(super) async fn get_agent(State(agents): State<Agents>, Auth(who): Auth, Path(id): Path<AgentId>) -> Result<Response, ApiError> {
+    who.require(Scope::AgentsRead)?;
+    Ok(Tagged(StatusCode::OK, agents.get(who.org_id, id).await?).into_response())
+}
+
+/// Change an agent: a new version that answers from now on
+///
+/// Send the `ETag` that you read as `If-Match`, so that two editors do not overwrite each other (412).
+#[utoipa::path(put, path = "/api/v1/agents/{agent}", tag = TAG, params(("agent" = AgentId, Path)), request_body = Draft,
+    responses((status = 200, body = Agent), (status = 404, body = Problem), (status = 412, body = Problem)))]
+pub(super) async fn update_agent(
+    State(agents): State<Agents>,
+    Auth(who): Auth,
+    Path(id): Path<AgentId>,
+    headers: HeaderMap,
+    Json(draft): Json<Draft>,
+) -> Result<Response, ApiError> {
+    who.require(Scope::AgentsWrite)?;
+    let if_match = headers.get(header::IF_MATCH).and_then(|v| v.to_str().ok()).map(str::to_owned);
+    Ok(Tagged(StatusCode::OK, agents.update(&who, id, NewVersion { draft, if_match }).await?).into_response())
+}
+
+/// Delete an agent with its conversations
+#[utoipa::path(delete, path = "/api/v1/agents/{agent}", tag = TAG, params(("agent" = AgentId, Path)),
+    responses((status = 204), (status = 404, body = Problem)))]
+pub(super) async fn delete_agent(State(agents): State<Agents>, Auth(who): Auth, Path(id): Path<AgentId>) -> Result<StatusCode, ApiError> {
+    who.require(Scope::AgentsWrite)?;
+    agents.delete(&who, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Versions {
+    data: Vec<Version>,
+}
+
+/// List an agent's versions, newest first
+#[utoipa::path(get, path = "/api/v1/agents/{agent}/versions", tag = TAG, params(("agent" = AgentId, Path)),
+    responses((status = 200, body = Versions), (status = 404, body = Problem)))]
+pub(super) async fn list_versions(State(agents): State<Agents>, Auth(who): Auth, Path(id): Path<AgentId>) -> Result<Json<Versions>, ApiError> {
+    who.require(Scope::AgentsRead)?;
+    Ok(Json(Versions { data: agents.versions(who.org_id, id).await? }))
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+pub(super) struct RollBack {
+    /// The version that shall answer again.
+    version: i32,
+}
+
+/// Let an older version answer again
+#[utoipa::path(post, path = "/api/v1/agents/{agent}/rollback", tag = TAG, params(("agent" = AgentId, Path)), request_body = RollBack,
+    responses((status = 200, body = Agent), (status = 404, body = Problem)))]
+pub(super) async fn roll_back_agent(
+    State(agents): State<Agents>,
+    Auth(who): Auth,
+    Path(id): Path<AgentId>,
+    Json(body): Json<RollBack>,
+) -> Result<Response, ApiError> {
+    who.require(Scope::AgentsWrite)?;
+    Ok(Tagged(StatusCode::OK, agents.roll_back(&who, id, body.version).await?).into_response())
+}

@@ -1,0 +1,205 @@
+//! Conversations and answers.
+
+use std::time::Duration;
+
+use axum::{
+    extract::State,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::sse;
+use crate::{
+    agents::{
+        error::AgentError,
+        model::{AgentId, Conversation, ConversationId, Message},
+        service::{Agents, AnswerEvent, Ask, Asked},
+    },
+    platform::{
+        error::{ApiError, Problem},
+        http::{Auth, Json, Page, PageQuery, Path, Query, Scope},
+    },
+};
+
+const TAG: &str = "Conversations";
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Search {
+    /// Words to find in titles and messages.
+    q: Option<String>,
+}
+
+/// A conversation with its messages, oldest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Whole {
+    #[serde(flatten)]
+    conversation: Conversation,
+    messages: Vec<Message>,
+}
+
+/// Start a conversation
+#[utoipa::path(post, path = "/api/v1/agents/{agent}/conversations", tag = TAG, params(("agent" = AgentId, Path)),
+    responses((status = 201, body = Conversation), (status = 404, body = Problem)))]
+pub(super) async fn start_conversation(
+    State(agents): State<Agents>,
+    Auth(who): Auth,
+    Path(agent): Path<AgentId>,
+) -> Result<(StatusCode, Json<Conversation>), ApiError> {
+    who.require(Scope::Inference)?;
+    Ok((StatusCode::CREATED, Json(agents.start_conversation(&who, agent).await?)))
+}
+
+/// List your conversations with an agent, newest first
+#[utoipa::path(get, path = "/api/v1/agents/{agent}/conversations", tag = TAG, params(("agent" = AgentId, Path), PageQuery, Search),
+    responses((status = 200, body = Page<Conversation>), (status = 404, body = Problem)))]
+pub(super) async fn list_conversations(
+    State(agents): State<Agents>,
+    Auth(who): Auth,
+    Path(agent): Path<AgentId>,
+    Query(page): Query<PageQuery>,
+    Query(search): Query<Search>,
+) -> Result<Json<Page<Conversation>>, ApiError> {
+    who.require(Scope::Inference)?;
+    let limit = page.limit()?;
+    let found = agents.conversations(&who, agent, search.q.as_deref(), page.after()?, limit).await?;
+    Ok(Json(Page::cut(found, limit, |c| c.id.0)))
+}
+
+/// Read a conversation with its messages
+#[utoipa::path(get, path = "/api/v1/agents/{agent}/conversations/{conversation}", tag = TAG,
+    params(("agent" = AgentId, Path), ("conversation" = ConversationId, Path)),
+    responses((status = 200, body = Whole), (status = 404, body = Problem)))]
+pub(super) async fn get_conversation(
+    State(agents): State<Agents>,
+    Auth(who): Auth,
+    Path((agent, id)): Path<(AgentId, ConversationId)>,
+) -> Result<Json<Whole>, ApiError> {
+    who.require(Scope::Inference)?;
+    let (conversation, messages) = agents.conversation(&who, agent, id).await?;
+    Ok(Json(Whole { conversation, messages }))
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+pub(super) struct Rename {
+    title: String,
+}
+
+/// Rename a conversation
+#[utoipa::path(patch, path = "/api/v1/agents/{agent}/conversations/{conversation}", tag = TAG,
+    params(("agent" = AgentId, Path), ("conversation" = ConversationId, Path)), request_body = Rename,
+    responses((status = 200, body = Conversation), (status = 404, body = Problem)))]
+pub(super) async fn rename_conversation(
+    State(agents): State<Agents>,
+    Auth(who): Auth,
+    Path((agent, id)): Path<(AgentId, ConversationId)>,
+    Json(body): Json<Rename>,
+) -> Result<Json<Conversation>, ApiError> {
+    who.require(Scope::Inference)?;
+    Ok(Json(agents.rename_conversation(&who, agent, id, &body.title).await?))
+}
+
+/// Delete a conversation with its messages
+#[utoipa::path(delete, path = "/api/v1/agents/{agent}/conversations/{conversation}", tag = TAG,
+    params(("agent" = AgentId, Path), ("conversation" = ConversationId, Path)),
+    responses((status = 204), (status = 404, body = Problem)))]
+pub(super) async fn delete_conversation(
+    State(agents): State<Agents>,
+    Auth(who): Auth,
+    Path((agent, id)): Path<(AgentId, ConversationId)>,
+) -> Result<StatusCode, ApiError> {
+    who.require(Scope::Inference)?;
+    agents.delete_conversation(&who, agent, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+pub(super) struct NewMessage {
+    /// The question.
+    content: String,
+    /// Server-sent events; also with `Accept: text/event-stream`.
+    #[serde(default)]
+    stream: bool,
+}
+
+/// Ask a question
+///
+/// With `stream` the answer comes as server-sent events: `start`, `sources`, `delta`..., `end`; otherwise as one
+/// message. Closing the connection stops the answer; what was written is kept.
+#[utoipa::path(post, path = "/api/v1/agents/{agent}/conversations/{conversation}/messages", tag = TAG,
+    params(("agent" = AgentId, Path), ("conversation" = ConversationId, Path)), request_body = NewMessage,
+    responses((status = 200, body = Message), (status = 404, body = Problem), (status = 409, body = Problem)))]
+pub(super) async fn post_message(
+    State(agents): State<Agents>,
+    Auth(who): Auth,
+    Path((agent, id)): Path<(AgentId, ConversationId)>,
+    headers: HeaderMap,
+    Json(body): Json<NewMessage>,
+) -> Result<Response, ApiError> {
+    who.require(Scope::Inference)?;
+    let asked = agents.ask(&who, agent, id, Ask::Question(body.content)).await?;
+    answer(&agents, asked, body.stream || wants_events(&headers)).await
+}
+
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default)]
+pub(super) struct Regenerate {
+    stream: bool,
+}
+
+/// Answer the last question again
+#[utoipa::path(post, path = "/api/v1/agents/{agent}/conversations/{conversation}/regenerate", tag = TAG,
+    params(("agent" = AgentId, Path), ("conversation" = ConversationId, Path)), request_body = Regenerate,
+    responses((status = 200, body = Message), (status = 409, body = Problem)))]
+pub(super) async fn regenerate_answer(
+    State(agents): State<Agents>,
+    Auth(who): Auth,
+    Path((agent, id)): Path<(AgentId, ConversationId)>,
+    headers: HeaderMap,
+    Json(body): Json<Regenerate>,
+) -> Result<Response, ApiError> {
+    who.require(Scope::Inference)?;
+    let asked = agents.ask(&who, agent, id, Ask::Again).await?;
+    answer(&agents, asked, body.stream || wants_events(&headers)).await
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Stopped {
+    /// Whether an answer was being written.
+    stopped: bool,
+}
+
+/// Stop the answer that is being written
+#[utoipa::path(post, path = "/api/v1/agents/{agent}/conversations/{conversation}/stop", tag = TAG,
+    params(("agent" = AgentId, Path), ("conversation" = ConversationId, Path)),
+    responses((status = 200, body = Stopped), (status = 404, body = Problem)))]
+pub(super) async fn stop_answer(
+    State(agents): State<Agents>,
+    Auth(who): Auth,
+    Path((agent, id)): Path<(AgentId, ConversationId)>,
+) -> Result<Json<Stopped>, ApiError> {
+    who.require(Scope::Inference)?;
+    Ok(Json(Stopped { stopped: agents.stop_answer(&who, agent, id).await? }))
+}
+
+fn wants_events(headers: &HeaderMap) -> bool {
+    headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).is_some_and(|v| v.contains("text/event-stream"))
+}
+
+async fn answer(agents: &Agents, asked: Asked, stream: bool) -> Result<Response, ApiError> {
+    if stream {
+        return Ok(sse::respond(asked, Duration::from_secs(agents.config().heartbeat_seconds)));
+    }
+    let mut events = asked.events;
+    while let Some(event) = events.recv().await {
+        if let AnswerEvent::End { message, error } = event {
+            return match error {
+                None => Ok(Json(message).into_response()),
+                Some(detail) => Err(ApiError::new(StatusCode::BAD_GATEWAY, message.error_code.unwrap_or_default(), detail)),
+            };
+        }
+    }
+    Err(ApiError::from(AgentError::Overloaded))
+}

@@ -1,0 +1,227 @@
+//! Making, changing and rolling back agents.
+
+use uuid::Uuid;
+
+use super::Agents;
+use crate::{
+    agents::{
+        error::AgentError,
+        model::{Agent, AgentId, AgentSettings, Draft, Version},
+        store::agents as store,
+    },
+    knowledge::KnowledgeError,
+    platform::{db, error::FieldError, http::Principal, ids::OrgId},
+};
+
+/// Names the demo's agent.
+const DEMO_SLUG: &str = "handbook";
+
+/// A change: the new state of the agent, on top of the one that `if_match` names.
+#[derive(Clone, Debug)]
+pub struct NewVersion {
+    pub draft: Draft,
+    /// ETag of the agent that the change was made from; `None` overwrites.
+    pub if_match: Option<String>,
+}
+
+impl Agents {
+    /// Makes an agent with version 1. Errors: `Invalid`, `SlugTaken`.
+    pub async fn create(&self, who: &Principal, draft: Draft) -> Result<Agent, AgentError> {
+        let draft = draft.check().map_err(AgentError::Invalid)?;
+        self.check_references(who.org_id, &draft).await?;
+        let now = self.0.clock.now();
+        let agent = Agent {
+            id: AgentId::generate(&self.0.clock),
+            slug: draft.slug.clone(),
+            name: draft.name,
+            description: draft.description,
+            version: 1,
+            settings: draft.settings,
+            created_at: now,
+            updated_at: now,
+        };
+        let mut tx = self.0.db.tenant(who.org_id).await?;
+        store::insert(&mut tx, who.org_id, &agent).await.map_err(|e| slug_error(e, &agent.slug))?;
+        store::insert_version(&mut tx, who.org_id, agent.id, &version_of(&agent, draft.note, who)).await?;
+        tx.commit().await?;
+        tracing::info!(agent_id = %agent.id, slug = agent.slug, subject = who.subject(), "agent created");
+        Ok(agent)
+    }
+
+    pub async fn get(&self, org: OrgId, id: AgentId) -> Result<Agent, AgentError> {
+        let mut tx = self.0.db.tenant(org).await?;
+        let agent = store::get(&mut tx, id).await?;
+        tx.commit().await?;
+        agent.ok_or(AgentError::NotFound("agent"))
+    }
+
+    pub async fn get_by_slug(&self, org: OrgId, slug: &str) -> Result<Agent, AgentError> {
+        let mut tx = self.0.db.tenant(org).await?;
+        let agent = store::get_by_slug(&mut tx, slug).await?;
+        tx.commit().await?;
+        agent.ok_or(AgentError::NotFound("agent"))
+    }
+
+    /// Newest first; up to `limit + 1` rows, so that the caller can tell whether there are more.
+    pub async fn list(&self, org: OrgId, search: Option<&str>, after: Option<Uuid>, limit: i64) -> Result<Vec<Agent>, AgentError> {
+        let mut tx = self.0.db.tenant(org).await?;
+        let agents = store::list(&mut tx, search, after, limit + 1).await?;
+        tx.commit().await?;
+        Ok(agents)
+    }
+
+    /// Saves a change as a new version, which answers from now on. Unchanged settings make no version.
+    pub async fn update(&self, who: &Principal, id: AgentId, change: NewVersion) -> Result<Agent, AgentError> {
+        let draft = change.draft.check().map_err(AgentError::Invalid)?;
+        self.check_references(who.org_id, &draft).await?;
+        let mut tx = self.0.db.tenant(who.org_id).await?;
+        if !store::lock(&mut tx, id).await? {
+            return Err(AgentError::NotFound("agent"));
+        }
+        let mut agent = store::get(&mut tx, id).await?.ok_or(AgentError::NotFound("agent"))?;
+        if change.if_match.is_some_and(|tag| tag != "*" && tag != agent.etag()) {
+            return Err(AgentError::Changed);
+        }
+        let settings_changed = agent.settings != draft.settings;
+        agent.slug = draft.slug;
+        agent.name = draft.name;
+        agent.description = draft.description;
+        agent.settings = draft.settings;
+        agent.updated_at = self.0.clock.now();
+        if settings_changed {
+            agent.version = store::last_version(&mut tx, id).await? + 1;
+            store::insert_version(&mut tx, who.org_id, id, &version_of(&agent, draft.note, who)).await?;
+        }
+        store::update(&mut tx, &agent).await.map_err(|e| slug_error(e, &agent.slug))?;
+        tx.commit().await?;
+        tracing::info!(agent_id = %id, version = agent.version, subject = who.subject(), "agent changed");
+        Ok(agent)
+    }
+
+    /// Newest first.
+    pub async fn versions(&self, org: OrgId, id: AgentId) -> Result<Vec<Version>, AgentError> {
+        let mut tx = self.0.db.tenant(org).await?;
+        store::get(&mut tx, id).await?.ok_or(AgentError::NotFound("agent"))?;
+        let versions = store::versions(&mut tx, id, 200).await?;
+        tx.commit().await?;
+        Ok(versions)
+    }
+
+    /// Lets an older version answer again. The versions stay as they are.
+    pub async fn roll_back(&self, who: &Principal, id: AgentId, version: i32) -> Result<Agent, AgentError> {
+        let mut tx = self.0.db.tenant(who.org_id).await?;
+        if !store::lock(&mut tx, id).await? {
+            return Err(AgentError::NotFound("agent"));
+        }
+        if !store::has_version(&mut tx, id, version).await? {
+            return Err(AgentError::NotFound("agent_version"));
+        }
+        let mut agent = store::get(&mut tx, id).await?.ok_or(AgentError::NotFound("agent"))?;
+        agent.version = version;
+        agent.updated_at = self.0.clock.now();
+        store::update(&mut tx, &agent).await?;
+        let agent = store::get(&mut tx, id).await?.ok_or(AgentError::NotFound("agent"))?;
+        tx.commit().await?;
+        tracing::info!(agent_id = %id, version, subject = who.subject(), "agent rolled back");
+        Ok(agent)
+    }
+
+    /// Deletes an agent with its versions and conversations.
+    pub async fn delete(&self, who: &Principal, id: AgentId) -> Result<(), AgentError> {
+        let mut tx = self.0.db.tenant(who.org_id).await?;
+        let found = store::delete(&mut tx, id).await?;
+        tx.commit().await?;
+        if !found {
+            return Err(AgentError::NotFound("agent"));
+        }
+        tracing::info!(agent_id = %id, subject = who.subject(), "agent deleted");
+        Ok(())
+    }
+
+    /// `(agents, conversations with a message in the last day)`.
+    pub async fn counts(&self, org: OrgId) -> Result<(i64, i64), AgentError> {
+        let mut tx = self.0.db.tenant(org).await?;
+        let counts = store::counts(&mut tx, self.0.clock.now() - chrono::TimeDelta::days(1)).await?;
+        tx.commit().await?;
+        Ok(counts)
+    }
+
+    /// Conversations begun on each of the last `days` days (UTC), today last.
+    pub async fn conversations_by_day(&self, org: OrgId, days: i64) -> Result<Vec<i64>, AgentError> {
+        let today = self.0.clock.now();
+        let mut tx = self.0.db.tenant(org).await?;
+        let found = store::conversations_by_day(&mut tx, today - chrono::TimeDelta::days(days)).await?;
+        tx.commit().await?;
+        let day = |ago| (today - chrono::TimeDelta::days(ago)).date_naive();
+        Ok((0..days).rev().map(day).map(|d| found.iter().find(|(at, _)| *at == d).map_or(0, |(_, n)| *n)).collect())
+    }
+
+    /// Makes the demo's agent on its knowledge base, where there is none.
+    pub async fn load_demo(&self, org: OrgId, base: crate::knowledge::KnowledgeBaseId) -> Result<(), AgentError> {
+        match self.get_by_slug(org, DEMO_SLUG).await {
+            Err(AgentError::NotFound(_)) => {}
+            other => return other.map(drop),
+        }
+        let now = self.0.clock.now();
+        let settings = AgentSettings {
+            instructions: "You help the people of a small team with questions about its handbook. Be brief and friendly.".into(),
+            knowledge_bases: vec![base],
+            ..AgentSettings::default()
+        };
+        let agent = Agent {
+            id: AgentId::generate(&self.0.clock),
+            slug: DEMO_SLUG.into(),
+            name: "Handbook assistant".into(),
+            description: "Answers from the demo handbook and shows where it read it.".into(),
+            version: 1,
+            settings,
+            created_at: now,
+            updated_at: now,
+        };
+        let version = Version { version: 1, settings: agent.settings.clone(), note: String::new(), created_by: "system:demo".into(), created_at: now };
+        let mut tx = self.0.db.tenant(org).await?;
+        store::insert(&mut tx, org, &agent).await?;
+        store::insert_version(&mut tx, org, agent.id, &version).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Knowledge bases and the model must exist, and an agent must not be its own model.
+    async fn check_references(&self, org: OrgId, draft: &Draft) -> Result<(), AgentError> {
+        let mut errors = Vec::new();
+        let settings = &draft.settings;
+        for (i, id) in settings.knowledge_bases.iter().enumerate() {
+            match self.knowledge().get_base(org, *id).await {
+                Ok(_) => {}
+                Err(KnowledgeError::BaseNotFound) => {
+                    errors.push(FieldError::new(format!("/knowledge_bases/{i}"), "knowledge_base_not_found", format!("no knowledge base {id}")));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if settings.model.starts_with("agent/") {
+            errors.push(FieldError::new("/model", "invalid", "an agent cannot be another agent's model"));
+        } else if !settings.model.is_empty() && !self.knows_model(org, &settings.model).await {
+            let detail = format!("no model or alias {:?}; GET /v1/models lists them", settings.model);
+            errors.push(FieldError::new("/model", "model_not_found", detail));
+        }
+        if errors.is_empty() { Ok(()) } else { Err(AgentError::Invalid(errors)) }
+    }
+
+    /// What is listed, or belongs to a provider of the configuration: one that is away now may have it.
+    async fn knows_model(&self, org: OrgId, model: &str) -> bool {
+        let of_provider = model.split_once('/').is_some_and(|(name, _)| self.llm().providers().iter().any(|p| p.name == name));
+        of_provider || self.llm().models(org).await.iter().any(|m| m.id == model)
+    }
+}
+
+fn version_of(agent: &Agent, note: String, who: &Principal) -> Version {
+    Version { version: agent.version, settings: agent.settings.clone(), note, created_by: who.subject(), created_at: agent.updated_at }
+}
+
+fn slug_error(error: sqlx::Error, slug: &str) -> AgentError {
+    match db::constraint(&error) {
+        Some("agents_org_id_slug_key") => AgentError::SlugTaken(slug.to_owned()),
+        _ => error.into(),
+    }
+}

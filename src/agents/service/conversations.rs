@@ -1,0 +1,183 @@
+//! Conversations: whose they are, and asking in them.
+
+use uuid::Uuid;
+
+use super::{
+    Agents,
+    writing::{Asked, Job},
+};
+use crate::{
+    agents::{
+        error::AgentError,
+        model::{Agent, AgentId, Conversation, ConversationId, Message, MessageId, MessageStatus, Speaker},
+        store::conversations::{self as store, Owner},
+    },
+    platform::{error::FieldError, http::Principal, ids::OrgId},
+};
+
+/// What to do in a conversation.
+#[derive(Clone, Debug)]
+pub enum Ask {
+    /// A new question.
+    Question(String),
+    /// The last answer again; the one before is hidden.
+    Again,
+}
+
+/// Messages that a conversation shows and a search of history reads.
+const SHOWN: i64 = 500;
+
+impl Agents {
+    pub async fn start_conversation(&self, who: &Principal, agent: AgentId) -> Result<Conversation, AgentError> {
+        let agent = self.get(who.org_id, agent).await?;
+        let now = self.0.clock.now();
+        let conversation =
+            Conversation { id: ConversationId::generate(&self.0.clock), agent_id: agent.id, title: String::new(), created_at: now, updated_at: now };
+        let mut tx = self.0.db.tenant(who.org_id).await?;
+        store::insert(&mut tx, who.org_id, &conversation, &who.subject()).await?;
+        tx.commit().await?;
+        Ok(conversation)
+    }
+
+    /// Newest first; up to `limit + 1` rows.
+    pub async fn conversations(
+        &self,
+        who: &Principal,
+        agent: AgentId,
+        search: Option<&str>,
+        after: Option<Uuid>,
+        limit: i64,
+    ) -> Result<Vec<Conversation>, AgentError> {
+        self.get(who.org_id, agent).await?;
+        let subject = who.subject();
+        let mut tx = self.0.db.tenant(who.org_id).await?;
+        let found = store::list(&mut tx, Owner { agent, subject: &subject }, search, after, limit + 1).await?;
+        tx.commit().await?;
+        Ok(found)
+    }
+
+    /// A conversation with its messages, oldest first.
+    pub async fn conversation(&self, who: &Principal, agent: AgentId, id: ConversationId) -> Result<(Conversation, Vec<Message>), AgentError> {
+        let subject = who.subject();
+        let mut tx = self.0.db.tenant(who.org_id).await?;
+        let conversation = store::get(&mut tx, Owner { agent, subject: &subject }, id).await?.ok_or(AgentError::NotFound("conversation"))?;
+        let messages = store::messages(&mut tx, id, SHOWN).await?;
+        tx.commit().await?;
+        Ok((conversation, messages))
+    }
+
+    pub async fn rename_conversation(&self, who: &Principal, agent: AgentId, id: ConversationId, title: &str) -> Result<Conversation, AgentError> {
+        let title = clean(title);
+        if title.is_empty() || title.chars().count() > 200 {
+            return Err(AgentError::Invalid(vec![FieldError::new("/title", "invalid_length", "1 to 200 characters")]));
+        }
+        let (mut conversation, _) = self.conversation(who, agent, id).await?;
+        conversation.title = title;
+        conversation.updated_at = self.0.clock.now();
+        let mut tx = self.0.db.tenant(who.org_id).await?;
+        store::rename(&mut tx, id, &conversation.title, conversation.updated_at).await?;
+        tx.commit().await?;
+        Ok(conversation)
+    }
+
+    pub async fn delete_conversation(&self, who: &Principal, agent: AgentId, id: ConversationId) -> Result<(), AgentError> {
+        self.stop(id);
+        let subject = who.subject();
+        let mut tx = self.0.db.tenant(who.org_id).await?;
+        let found = store::delete(&mut tx, Owner { agent, subject: &subject }, id).await?;
+        tx.commit().await?;
+        if found { Ok(()) } else { Err(AgentError::NotFound("conversation")) }
+    }
+
+    /// Ends the answer that is being written in one's own conversation; what was written is kept.
+    pub async fn stop_answer(&self, who: &Principal, agent: AgentId, id: ConversationId) -> Result<bool, AgentError> {
+        self.conversation(who, agent, id).await?;
+        Ok(self.stop(id))
+    }
+
+    fn stop(&self, id: ConversationId) -> bool {
+        self.0.writers.stop(id)
+    }
+
+    /// Writes the question down and begins to answer it. The answer goes on in a task of its own; dropping what is
+    /// returned stops it.
+    pub async fn ask(&self, who: &Principal, agent: AgentId, id: ConversationId, ask: Ask) -> Result<Asked, AgentError> {
+        let place = self.0.writers.enter(id)?;
+        let agent = self.get(who.org_id, agent).await?;
+        let (conversation, mut history) = self.conversation(who, agent.id, id).await?;
+        let question = match ask {
+            Ask::Question(text) => self.write_question(who.org_id, &conversation, &text).await?,
+            Ask::Again => self.take_back(who.org_id, &mut history).await?,
+        };
+        let answer = self.message(Speaker::Assistant, MessageStatus::Streaming, String::new(), Some(&agent));
+        let mut tx = self.0.db.tenant(who.org_id).await?;
+        store::insert_message(&mut tx, who.org_id, id, &answer).await?;
+        tx.commit().await?;
+        let keep = usize::try_from(self.0.config.history_messages).unwrap_or(usize::MAX);
+        history.retain(|m| matches!(m.status, MessageStatus::Complete | MessageStatus::Stopped));
+        history.drain(..history.len().saturating_sub(keep));
+        Ok(self.write(Job { org: who.org_id, actor: who.subject(), agent, conversation: id, history, question, answer, place }))
+    }
+
+    async fn write_question(&self, org: OrgId, conversation: &Conversation, text: &str) -> Result<Message, AgentError> {
+        let text = clean(text);
+        let (length, most) = (text.chars().count(), self.0.config.max_question_chars);
+        if length == 0 || length > most {
+            let detail = format!("{length} characters; 1 to {most} are allowed");
+            return Err(AgentError::Invalid(vec![FieldError::new("/content", "invalid_length", detail)]));
+        }
+        let message = self.message(Speaker::User, MessageStatus::Complete, text, None);
+        let mut tx = self.0.db.tenant(org).await?;
+        store::insert_message(&mut tx, org, conversation.id, &message).await?;
+        if conversation.title.is_empty() {
+            store::rename(&mut tx, conversation.id, &title_of(&message.content), message.created_at).await?;
+        }
+        tx.commit().await?;
+        Ok(message)
+    }
+
+    /// Hides the last answer and returns its question; `history` ends before that.
+    async fn take_back(&self, org: OrgId, history: &mut Vec<Message>) -> Result<Message, AgentError> {
+        let at = history.iter().rposition(|m| m.role == Speaker::User).ok_or(AgentError::NothingToRegenerate)?;
+        let mut tail = history.split_off(at);
+        let mut tx = self.0.db.tenant(org).await?;
+        for answer in &tail[1..] {
+            store::supersede(&mut tx, answer.id).await?;
+        }
+        tx.commit().await?;
+        Ok(tail.swap_remove(0))
+    }
+
+    fn message(&self, role: Speaker, status: MessageStatus, content: String, agent: Option<&Agent>) -> Message {
+        Message {
+            id: MessageId::generate(&self.0.clock),
+            role,
+            status,
+            content,
+            citations: Vec::new(),
+            agent_version: agent.map(|a| a.version),
+            model: None,
+            error_code: None,
+            prompt_tokens: None,
+            completion_tokens: None,
+            first_token_ms: None,
+            duration_ms: None,
+            created_at: self.0.clock.now(),
+        }
+    }
+}
+
+/// Without what PostgreSQL cannot hold and nobody can see.
+fn clean(text: &str) -> String {
+    text.replace('\0', "").trim().to_owned()
+}
+
+/// The first line of the first question.
+fn title_of(question: &str) -> String {
+    let line = question.lines().next().unwrap_or_default();
+    let mut title: String = line.chars().take(80).collect();
+    if line.chars().count() > 80 {
+        title.push('…');
+    }
+    title
+}

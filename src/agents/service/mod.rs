@@ -1,0 +1,110 @@
+//! The rules of agents and conversations.
+
+mod agents;
+mod conversations;
+mod writing;
+
+use std::sync::Arc;
+
+use super::{answer::Engine, backend::backend, config::Config, error::AgentError, metrics::Metrics, store};
+use crate::{
+    knowledge::Knowledge,
+    llm::Llm,
+    platform::{clock::Clock, db::Db, lifecycle::Lifecycle},
+};
+
+pub use agents::NewVersion;
+pub use conversations::Ask;
+pub use writing::{AnswerEvent, Asked};
+use writing::Writers;
+
+/// Agents and conversations. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Agents(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    db: Db,
+    clock: Clock,
+    config: Config,
+    lifecycle: Lifecycle,
+    metrics: Metrics,
+    engine: Engine,
+    writers: Writers,
+}
+
+/// What agents stand on.
+#[derive(Debug)]
+pub struct Deps {
+    pub db: Db,
+    pub clock: Clock,
+    pub config: Config,
+    pub lifecycle: Lifecycle,
+    pub metrics: Metrics,
+    pub knowledge: Knowledge,
+    pub llm: Llm,
+}
+
+impl Agents {
+    /// Builds the service and registers `agent/` with the gateway.
+    pub fn new(deps: Deps) -> Self {
+        let configured = deps.config.default_model.clone();
+        let default_model = if configured.is_empty() { deps.llm.default_model() } else { configured };
+        let engine = Engine { knowledge: deps.knowledge, llm: deps.llm.clone(), default_model };
+        let writers = Writers::new(deps.config.max_concurrent_answers);
+        let Deps { db, clock, config, lifecycle, metrics, llm, .. } = deps;
+        let agents = Self(Arc::new(Inner { db, clock, config, lifecycle, metrics, engine, writers }));
+        llm.register("agent", backend(&agents));
+        agents
+    }
+
+    /// What the configuration says about answering.
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// The model of agents that name none.
+    pub fn default_model(&self) -> &str {
+        &self.0.engine.default_model
+    }
+
+    /// The gateway, for the list of models that an agent may use.
+    pub fn llm(&self) -> &Llm {
+        &self.0.engine.llm
+    }
+
+    pub fn knowledge(&self) -> &Knowledge {
+        &self.0.engine.knowledge
+    }
+
+    /// Marks answers that a crash left unfinished. Ten minutes: another process may be writing younger ones.
+    pub async fn sweep_abandoned(&self) -> Result<u64, AgentError> {
+        let before = self.0.clock.now() - chrono::TimeDelta::minutes(10);
+        let mut tx = self.0.db.system().await?;
+        let swept = store::conversations::fail_abandoned(&mut tx, before).await?;
+        tx.commit().await?;
+        Ok(swept)
+    }
+
+    pub(super) fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    pub(super) fn downgrade(&self) -> WeakAgents {
+        WeakAgents(Arc::downgrade(&self.0))
+    }
+}
+
+/// [`Agents`] for those that the service itself holds.
+#[derive(Debug)]
+pub struct WeakAgents(std::sync::Weak<Inner>);
+
+impl WeakAgents {
+    pub(super) fn upgrade(&self) -> Option<Agents> {
+        self.0.upgrade().map(Agents)
+    }
+}

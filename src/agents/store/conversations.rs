@@ -1,0 +1,165 @@
+//! Conversations and messages.
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, types::Json};
+use uuid::Uuid;
+
+use crate::{
+    agents::model::{AgentId, Citation, Conversation, ConversationId, Message, MessageId, MessageStatus, Speaker},
+    platform::ids::OrgId,
+};
+
+/// Whose conversations: people and keys see their own.
+#[derive(Clone, Copy, Debug)]
+pub struct Owner<'a> {
+    pub agent: AgentId,
+    pub subject: &'a str,
+}
+
+pub async fn insert(conn: &mut PgConnection, org: OrgId, conversation: &Conversation, subject: &str) -> sqlx::Result<()> {
+    sqlx::query!(
+        "INSERT INTO conversations (id, org_id, agent_id, title, subject, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $6)",
+        conversation.id.0,
+        org.0,
+        conversation.agent_id.0,
+        conversation.title,
+        subject,
+        conversation.created_at
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+pub async fn get(conn: &mut PgConnection, owner: Owner<'_>, id: ConversationId) -> sqlx::Result<Option<Conversation>> {
+    sqlx::query_as!(
+        Conversation,
+        r#"SELECT id AS "id: ConversationId", agent_id AS "agent_id: AgentId", title, created_at, updated_at
+           FROM conversations WHERE id = $1 AND agent_id = $2 AND subject = $3"#,
+        id.0,
+        owner.agent.0,
+        owner.subject
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// Newest first; `search` looks into the title and the messages.
+pub async fn list(
+    conn: &mut PgConnection,
+    owner: Owner<'_>,
+    search: Option<&str>,
+    after: Option<Uuid>,
+    limit: i64,
+) -> sqlx::Result<Vec<Conversation>> {
+    sqlx::query_as!(
+        Conversation,
+        r#"SELECT id AS "id: ConversationId", agent_id AS "agent_id: AgentId", title, created_at, updated_at
+           FROM conversations c WHERE agent_id = $1 AND subject = $2 AND ($3::uuid IS NULL OR id < $3)
+             AND ($4::text IS NULL OR strpos(lower(title), lower($4)) > 0
+                  OR EXISTS (SELECT FROM messages m WHERE m.conversation_id = c.id AND strpos(lower(m.content), lower($4)) > 0))
+           ORDER BY id DESC LIMIT $5"#,
+        owner.agent.0,
+        owner.subject,
+        after,
+        search,
+        limit
+    )
+    .fetch_all(conn)
+    .await
+}
+
+pub async fn rename(conn: &mut PgConnection, id: ConversationId, title: &str, now: DateTime<Utc>) -> sqlx::Result<()> {
+    sqlx::query!("UPDATE conversations SET title = $2, updated_at = $3 WHERE id = $1", id.0, title, now).execute(conn).await.map(drop)
+}
+
+pub async fn delete(conn: &mut PgConnection, owner: Owner<'_>, id: ConversationId) -> sqlx::Result<bool> {
+    let done = sqlx::query!("DELETE FROM conversations WHERE id = $1 AND agent_id = $2 AND subject = $3", id.0, owner.agent.0, owner.subject)
+        .execute(conn)
+        .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+pub async fn insert_message(conn: &mut PgConnection, org: OrgId, conversation: ConversationId, m: &Message) -> sqlx::Result<()> {
+    sqlx::query!(
+        "INSERT INTO messages (id, org_id, conversation_id, role, status, content, citations, agent_version, model, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        m.id.0,
+        org.0,
+        conversation.0,
+        m.role as Speaker,
+        m.status as MessageStatus,
+        m.content,
+        Json(&m.citations) as _,
+        m.agent_version,
+        m.model,
+        m.created_at
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!("UPDATE conversations SET updated_at = $2 WHERE id = $1", conversation.0, m.created_at).execute(conn).await.map(drop)
+}
+
+/// Writes how an answer ended.
+pub async fn finish_message(conn: &mut PgConnection, m: &Message) -> sqlx::Result<()> {
+    sqlx::query!(
+        "UPDATE messages SET status = $2, content = $3, citations = $4, model = $5, error_code = $6, prompt_tokens = $7, \
+         completion_tokens = $8, first_token_ms = $9, duration_ms = $10 WHERE id = $1",
+        m.id.0,
+        m.status as MessageStatus,
+        m.content,
+        Json(&m.citations) as _,
+        m.model,
+        m.error_code,
+        m.prompt_tokens,
+        m.completion_tokens,
+        m.first_token_ms,
+        m.duration_ms
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// Oldest first, without answers that were made anew; the newest `limit` of them.
+pub async fn messages(conn: &mut PgConnection, conversation: ConversationId, limit: i64) -> sqlx::Result<Vec<Message>> {
+    let rows = sqlx::query!(
+        r#"SELECT id AS "id: MessageId", role AS "role: Speaker", status AS "status: MessageStatus", content,
+             citations AS "citations: Json<Vec<Citation>>", agent_version, model, error_code, prompt_tokens, completion_tokens,
+             first_token_ms, duration_ms, created_at
+           FROM messages WHERE conversation_id = $1 AND NOT superseded ORDER BY id DESC LIMIT $2"#,
+        conversation.0,
+        limit
+    )
+    .fetch_all(conn)
+    .await?;
+    let messages = rows.into_iter().rev().map(|r| Message {
+        id: r.id,
+        role: r.role,
+        status: r.status,
+        content: r.content,
+        citations: r.citations.0,
+        agent_version: r.agent_version,
+        model: r.model,
+        error_code: r.error_code,
+        prompt_tokens: r.prompt_tokens,
+        completion_tokens: r.completion_tokens,
+        first_token_ms: r.first_token_ms,
+        duration_ms: r.duration_ms,
+        created_at: r.created_at,
+    });
+    Ok(messages.collect())
+}
+
+/// Hides an answer behind the one that is made anew.
+pub async fn supersede(conn: &mut PgConnection, id: MessageId) -> sqlx::Result<()> {
+    sqlx::query!("UPDATE messages SET superseded = true WHERE id = $1", id.0).execute(conn).await.map(drop)
+}
+
+/// Marks answers as failed that nobody writes any more: older than `before` and still `streaming`.
+pub async fn fail_abandoned(conn: &mut PgConnection, before: DateTime<Utc>) -> sqlx::Result<u64> {
+    let done = sqlx::query!("UPDATE messages SET status = 'failed', error_code = 'interrupted' WHERE status = 'streaming' AND created_at < $1", before)
+        .execute(conn)
+        .await?;
+    Ok(done.rows_affected())
+}

@@ -1,0 +1,4 @@
+//! The SQL of agents and conversations.
+
+pub mod agents;
+pub mod conversations;

@@ -1,0 +1,161 @@
+//! The composition root: the whole configuration, and every capability built out of it. Knows everybody; only `cli`
+//! knows it.
+
+mod config;
+mod doctor;
+mod generated;
+mod metrics;
+mod overview;
+mod router;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+
+use crate::{
+    agents::{self, Agents},
+    auth::{self, Auth, FirstAdmin},
+    jobs::{self, Jobs},
+    knowledge::{self, Knowledge, index::VectorIndex},
+    llm::{self, Llm},
+    platform::{
+        clock::Clock,
+        crypto::MasterKey,
+        db::{Db, Target},
+        health::Check,
+        http_client::HttpClients,
+        lifecycle::Lifecycle,
+        pools::CpuPool,
+        telemetry::Telemetry,
+    },
+    storage::{self, Storage},
+};
+
+pub use config::Config;
+pub use generated::{metrics_reference, openapi};
+pub use metrics::Families;
+
+/// What the process gives to the application: everything that tests replace.
+#[derive(Clone, Debug)]
+pub struct Runtime {
+    pub config: Arc<Config>,
+    pub target: Target,
+    pub data_dir: PathBuf,
+    pub master_key: MasterKey,
+    pub clock: Clock,
+    pub lifecycle: Lifecycle,
+    /// This program: it starts itself as a child to read documents.
+    pub executable: PathBuf,
+}
+
+/// Every capability, built and wired. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    pub runtime: Runtime,
+    pub db: Db,
+    pub telemetry: Telemetry,
+    pub families: Families,
+    pub auth: Auth,
+    pub jobs: Jobs,
+    pub storage: Storage,
+    pub llm: Llm,
+    pub knowledge: Knowledge,
+    pub agents: Agents,
+}
+
+impl App {
+    /// Builds every capability on a migrated database. Starts nothing but what writes usage rows.
+    pub async fn build(runtime: Runtime) -> anyhow::Result<Self> {
+        let Runtime { config, target, data_dir, clock, lifecycle, executable, .. } = runtime.clone();
+        let telemetry = Telemetry::new();
+        let families = Families::register(&telemetry);
+        let db = Db::new(&target, &config.database);
+        let http = HttpClients::new()?;
+        let auth = Auth::new(db.clone(), clock.clone(), &config.auth, &config.server, families.auth.clone())?;
+        let jobs = Jobs::new(db.clone(), clock.clone(), config.jobs.clone(), families.jobs.clone());
+        let storage = Storage::open(&config.storage, &data_dir, lifecycle.clone(), families.storage.clone())?;
+        let llm = Llm::new(llm::Deps {
+            config: config.llm.clone(),
+            data_dir: data_dir.clone(),
+            clock: clock.clone(),
+            db: db.clone(),
+            http,
+            metrics: families.llm.clone(),
+            lifecycle: lifecycle.clone(),
+        });
+        let index = VectorIndex::open(&config.knowledge.index_uri(&data_dir), config.knowledge.index_options(&config.storage)).await?;
+        let deps = knowledge::Deps {
+            db: db.clone(),
+            clock: clock.clone(),
+            storage: storage.clone(),
+            index,
+            llm: llm.clone(),
+            cpu: CpuPool::new(std::thread::available_parallelism().map_or(2, usize::from)),
+            metrics: families.knowledge.clone(),
+            extractor: executable,
+        };
+        let knowledge = Knowledge::new(config.knowledge.clone(), deps);
+        let agents = Agents::new(agents::Deps {
+            db: db.clone(),
+            clock,
+            config: config.agents.clone(),
+            lifecycle,
+            metrics: families.agents.clone(),
+            knowledge: knowledge.clone(),
+            llm: llm.clone(),
+        });
+        Ok(Self { runtime, db, telemetry, families, auth, jobs, storage, llm, knowledge, agents })
+    }
+
+    /// Makes the first organisation and administrator where there is nobody.
+    pub async fn bootstrap(&self) -> anyhow::Result<Option<FirstAdmin>> {
+        Ok(self.auth.bootstrap(&self.runtime.config.admin).await?)
+    }
+
+    /// Loads a small knowledge base and an agent on it into the first organisation; doing it twice is doing it once.
+    pub async fn load_demo(&self) -> anyhow::Result<()> {
+        let first = self.auth.list_organisations(None, None, 1).await?.into_iter().next();
+        let org = first.context("there is no organisation")?.id;
+        let base = self.knowledge.load_demo(org).await?;
+        self.agents.load_demo(org, base.id).await?;
+        Ok(())
+    }
+
+    /// Works on jobs from now on.
+    pub fn start_worker(&self) -> anyhow::Result<()> {
+        let mut registry = jobs::Registry::default();
+        knowledge::register(&mut registry, &self.knowledge)?;
+        self.jobs.start_worker(registry, &self.runtime.lifecycle)?;
+        Ok(())
+    }
+
+    /// Starts what every role needs beside its listeners.
+    pub fn start_background(&self) {
+        let lifecycle = &self.runtime.lifecycle;
+        self.auth.spawn_upkeep(lifecycle);
+        self.knowledge.start_gauges(lifecycle);
+        let app = self.clone();
+        lifecycle.spawn("app.start", async move {
+            if let Err(error) = app.agents.sweep_abandoned().await {
+                tracing::warn!(%error, "cannot look for answers that a crash left unfinished");
+            }
+        });
+    }
+
+    /// Everything that `holdfast doctor` looks at.
+    pub fn checks(&self) -> Vec<Box<dyn Check>> {
+        let mut checks = doctor::checks(self);
+        checks.extend(auth::checks(&self.auth));
+        checks.extend(storage::checks(&self.storage));
+        checks.extend(jobs::doctor::checks(&self.jobs));
+        checks.extend(llm::checks(&self.llm));
+        checks.extend(knowledge::checks(&self.knowledge));
+        checks.extend(agents::checks(&self.agents));
+        checks
+    }
+
+    /// Ends what is left after the drain.
+    pub async fn close(&self) {
+        let _ = tokio::time::timeout(Duration::from_secs(5), self.db.close()).await;
+    }
+}

@@ -1,0 +1,88 @@
+//! The whole configuration: a section for each capability.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    agents, auth, jobs, knowledge, llm,
+    platform::{
+        config::{ConfigErrors, Raw, default_data_dir, secret},
+        db, http, telemetry,
+    },
+    storage,
+};
+
+/// Everything that can be set. `config/holdfast.toml` documents it.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Config {
+    #[serde(flatten)]
+    pub plain: Plain,
+    pub server: http::Config,
+    pub ops: http::OpsConfig,
+    pub telemetry: telemetry::Config,
+    pub database: db::Config,
+    pub admin: auth::AdminConfig,
+    pub auth: auth::Config,
+    pub jobs: jobs::Config,
+    pub storage: storage::Config,
+    pub llm: llm::Config,
+    pub knowledge: knowledge::Config,
+    pub agents: agents::Config,
+}
+
+/// Settings without a section.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Plain {
+    /// Where everything lives that is not in a database or bucket of yours.
+    pub data_dir: PathBuf,
+    /// Master key shared by several hosts of one installation; empty uses the one in the data directory.
+    pub secret_key_file: Option<PathBuf>,
+}
+
+impl Default for Plain {
+    fn default() -> Self {
+        Self { data_dir: default_data_dir(), secret_key_file: None }
+    }
+}
+
+impl std::ops::Deref for Config {
+    type Target = Plain;
+    fn deref(&self) -> &Plain {
+        &self.plain
+    }
+}
+
+impl Config {
+    /// Gives every section its type, reads secrets from their files and checks everything; all errors at once.
+    pub fn load(mut raw: Raw) -> Result<Self, ConfigErrors> {
+        let mut e = ConfigErrors::default();
+        let plain = raw.section("", &mut e);
+        let server: http::Config = raw.section("server", &mut e);
+        server.validate(&mut e);
+        let ops = raw.section("ops", &mut e);
+        let telemetry: telemetry::Config = raw.section("telemetry", &mut e);
+        telemetry.validate(&mut e);
+        let mut database: db::Config = raw.section("database", &mut e);
+        secret::resolve(&mut database.url, database.url_file.as_deref(), "url_file", &mut e);
+        database.validate(&mut e);
+        let mut admin: auth::AdminConfig = raw.section("admin", &mut e);
+        admin.resolve(&mut e);
+        let auth: auth::Config = raw.section("auth", &mut e);
+        auth.validate(&mut e);
+        let jobs: jobs::Config = raw.section("jobs", &mut e);
+        jobs.validate(&mut e);
+        let mut storage: storage::Config = raw.section("storage", &mut e);
+        storage.validate(&mut e);
+        let mut llm: llm::Config = raw.section("llm", &mut e);
+        llm.validate(&mut e);
+        let knowledge: knowledge::Config = raw.section("knowledge", &mut e);
+        knowledge.validate(&mut e);
+        let agents: agents::Config = raw.section("agents", &mut e);
+        agents.validate(&mut e);
+        raw.finish(&mut e);
+        let config = Self { plain, server, ops, telemetry, database, admin, auth, jobs, storage, llm, knowledge, agents };
+        if e.is_empty() { Ok(config) } else { Err(e) }
+    }
+}

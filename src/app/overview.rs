@@ -1,0 +1,49 @@
+//! The numbers of the console's first page, from every capability.
+
+use async_trait::async_trait;
+use chrono::TimeDelta;
+
+use super::App;
+use crate::{
+    console::{Overview, OverviewSource},
+    platform::{error::ApiError, http::Principal},
+};
+
+/// Days of the little pictures.
+const DAYS: i64 = 14;
+
+/// Asks every capability for its numbers.
+pub struct Numbers(pub App);
+
+#[async_trait]
+impl OverviewSource for Numbers {
+    async fn overview(&self, who: &Principal) -> Result<Overview, ApiError> {
+        let app = &self.0;
+        let org = who.org_id;
+        let bases = app.knowledge.list_bases(org, None, None, 1000).await?;
+        let (agents, conversations_today) = app.agents.counts(org).await?;
+        let today = app.runtime.clock.now();
+        let (by_day, _) = app.llm.usage(org, today - TimeDelta::days(DAYS)).await?;
+        let tokens_by_day: Vec<i64> = (0..DAYS)
+            .rev()
+            .map(|ago| (today - TimeDelta::days(ago)).date_naive())
+            .map(|day| by_day.iter().filter(|u| u.day == day).map(|u| u.prompt_tokens + u.completion_tokens).sum())
+            .collect();
+        let (jobs_waiting, jobs_failed) = app.jobs.counts(org).await?;
+        Ok(Overview {
+            knowledge_bases: i64::try_from(bases.len()).unwrap_or(i64::MAX),
+            documents_ready: bases.iter().map(|b| b.documents_ready).sum(),
+            documents_waiting: bases.iter().map(crate::knowledge::KnowledgeBase::documents_pending).sum(),
+            documents_failed: bases.iter().map(|b| b.documents_failed).sum(),
+            agents,
+            conversations_today,
+            conversations_by_day: app.agents.conversations_by_day(org, DAYS).await?,
+            jobs_waiting,
+            jobs_failed,
+            tokens_today: tokens_by_day.last().copied().unwrap_or_default(),
+            tokens_by_day,
+            api_keys: i64::try_from(app.auth.list_api_keys(who, None, None, 1000).await?.len()).unwrap_or(i64::MAX),
+            has_model: !app.llm.providers().is_empty(),
+        })
+    }
+}

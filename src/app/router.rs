@@ -1,0 +1,107 @@
+//! All routes, inside the frame.
+
+use std::sync::Arc;
+
+use axum::{Json, Router, extract::State, http::StatusCode, middleware::from_fn_with_state, routing::get};
+use serde::Serialize;
+
+use super::{App, generated, overview::Numbers};
+use crate::{
+    agents, auth,
+    console::{Console, NavItem, Parts},
+    jobs, knowledge, llm,
+    platform::{
+        error::ApiError,
+        health::Status,
+        http::{self, Frame, Role},
+    },
+};
+
+/// The console's navigation, in order.
+const NAVIGATION: [NavItem; 8] = [
+    item("/", "console-nav-overview", "home", "", Role::Viewer),
+    item("/agents", "agents-title", "agent", "", Role::Viewer),
+    item("/knowledge", "knowledge-title", "book", "", Role::Viewer),
+    item("/jobs", "jobs-title", "jobs", "console-nav-operations", Role::Member),
+    item("/settings/models", "llm-title", "model", "console-nav-operations", Role::Member),
+    item("/settings/api-keys", "auth-keys-title", "key", "console-nav-settings", Role::Admin),
+    item("/settings/members", "auth-members-title", "people", "console-nav-settings", Role::Admin),
+    item("/settings", "auth-settings-title", "settings", "console-nav-settings", Role::Viewer),
+];
+
+const fn item(href: &'static str, key: &'static str, icon: &'static str, section: &'static str, role: Role) -> NavItem {
+    NavItem { href, key, icon, section, role }
+}
+
+impl App {
+    /// API, OpenAI surface and console, in the frame of limits, authentication and logging.
+    pub fn router(&self) -> Router {
+        let config = &self.runtime.config.server;
+        let console = Console::new(Parts {
+            nav: NAVIGATION.to_vec(),
+            overview: Arc::new(Numbers(self.clone())),
+            openapi: serde_json::to_value(generated::openapi()).unwrap_or_default(),
+            https: config.is_https(),
+        });
+        let routes = Router::new()
+            .merge(Router::from(auth::routes::router().with_state(self.auth.clone())))
+            .merge(Router::from(agents::routes::router().with_state(self.agents.clone())))
+            .merge(Router::from(knowledge::routes::router().with_state(self.knowledge.clone())))
+            .merge(Router::from(jobs::routes::router().with_state(self.jobs.clone())))
+            .merge(Router::from(llm::router().with_state(self.llm.clone())))
+            .merge(Router::from(llm::openai_router().with_state(self.llm.clone())))
+            .merge(agents::pages::router().with_state(self.agents.clone()))
+            .merge(console.router())
+            .route("/api/v1/openapi.json", get(|| async { Json(generated::openapi()) }))
+            .route("/healthz", get(|| async { "ok\n" }))
+            .route("/readyz", get(ready_public).with_state(self.clone()))
+            .fallback(|| async { ApiError::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this address") })
+            .method_not_allowed_fallback(|| async {
+                ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this address does not take that method")
+            });
+        let guarded = console.wrap(routes).layer(from_fn_with_state(auth::Origins::new(config), auth::csrf_guard));
+        let frame = Frame::new(config, self.runtime.clock.clone(), self.families.http.clone(), Arc::new(self.auth.clone()));
+        http::wrap(guarded, frame)
+    }
+
+    /// `/metrics`, `/healthz`, `/readyz` for machines.
+    pub fn ops_router(&self) -> Router {
+        Router::new()
+            .route("/metrics", get(|State(app): State<Self>| async move { app.telemetry.response() }))
+            .route("/healthz", get(|| async { "ok\n" }))
+            .route("/readyz", get(ready))
+            .with_state(self.clone())
+    }
+
+    /// Whether this process can do its work: the database answers (migrations were done before anything listened), and
+    /// its worker makes progress.
+    async fn readiness(&self) -> Readiness {
+        let database = match self.db.ping().await {
+            Ok(()) => Ok("answers".to_owned()),
+            Err(error) => Err(format!("does not answer: {error}")),
+        };
+        let worker = self.jobs.progress();
+        Readiness {
+            ready: database.is_ok() && worker.status != Status::Fail,
+            database: database.unwrap_or_else(|e| e),
+            worker: worker.summary,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Readiness {
+    ready: bool,
+    database: String,
+    worker: String,
+}
+
+async fn ready(State(app): State<App>) -> (StatusCode, Json<Readiness>) {
+    let readiness = app.readiness().await;
+    (if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(readiness))
+}
+
+/// Says whether, not why: the reasons are for the ops port.
+async fn ready_public(State(app): State<App>) -> (StatusCode, &'static str) {
+    if app.readiness().await.ready { (StatusCode::OK, "ready\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready\n") }
+}

@@ -1,0 +1,168 @@
+//! Cookies and API keys to principals, with a cache in front of the database.
+//!
+//! The cache's key holds the generation, which every change in this process advances: what was read before a change
+//! cannot answer after it, even when the read was under way. Changes in other processes show after the ten seconds
+//! that an entry lives. Expiry is judged on each request, by the clock.
+
+use std::{sync::Arc, sync::atomic::Ordering, time::Duration};
+
+use async_trait::async_trait;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::{DateTime, TimeDelta, Utc};
+use moka::future::Cache;
+
+use super::{
+    Auth, AuthError,
+    metrics::{Credential, Lookup},
+    model::{KeyRow, current_org},
+    store::{accounts, keys, sessions},
+    upkeep::Used,
+};
+use crate::platform::{
+    crypto,
+    error::ApiError,
+    http::{Actor, Authenticator, KeyActor, Principal, Role, Scope, SessionUser},
+};
+
+const CACHED_FOR: Duration = Duration::from_secs(10);
+/// How exact "last seen" and "last used" are.
+const NOTED_EVERY: TimeDelta = TimeDelta::seconds(60);
+
+/// What is remembered between requests. Absence is remembered too.
+pub(super) struct Caches {
+    sessions: Cache<([u8; 32], u64), Option<Arc<CachedSession>>>,
+    /// By prefix: guesses at one key's secret cost one look-up.
+    keys: Cache<(String, u64), Option<Arc<CachedKey>>>,
+}
+
+impl Default for Caches {
+    fn default() -> Self {
+        Self {
+            sessions: Cache::builder().max_capacity(20_000).time_to_live(CACHED_FOR).build(),
+            keys: Cache::builder().max_capacity(20_000).time_to_live(CACHED_FOR).build(),
+        }
+    }
+}
+
+struct CachedSession {
+    principal: Principal,
+    last_seen_at: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+}
+
+struct CachedKey {
+    principal: Principal,
+    row: KeyRow,
+}
+
+#[async_trait]
+impl Authenticator for Auth {
+    async fn session(&self, token: &str) -> Result<Option<Principal>, ApiError> {
+        let key = (crypto::sha256(token), self.inner.generation.load(Ordering::SeqCst));
+        let found = match self.inner.caches.sessions.get(&key).await {
+            Some(found) => self.hit(Credential::Session, found),
+            None => {
+                self.inner.metrics.lookup(Credential::Session, Lookup::Miss);
+                self.inner.caches.sessions.try_get_with(key, self.load_session(token)).await.map_err(shared)?
+            }
+        };
+        let now = self.now();
+        let Some(session) = found.filter(|s| s.expires_at > now && s.last_seen_at > self.idle_since(now)) else { return Ok(None) };
+        if let (true, Some(user)) = (now - session.last_seen_at >= NOTED_EVERY, session.principal.user()) {
+            self.inner.usage.note(Used::Session(user.session_id));
+        }
+        Ok(Some(session.principal.clone()))
+    }
+
+    async fn api_key(&self, presented: &str) -> Result<Option<Principal>, ApiError> {
+        let Some((prefix, secret)) = split_key(presented) else { return Ok(None) };
+        let key = (prefix.to_owned(), self.inner.generation.load(Ordering::SeqCst));
+        let found = match self.inner.caches.keys.get(&key).await {
+            Some(found) => self.hit(Credential::ApiKey, found),
+            None => {
+                self.inner.metrics.lookup(Credential::ApiKey, Lookup::Miss);
+                self.inner.caches.keys.try_get_with(key, self.load_key(prefix)).await.map_err(shared)?
+            }
+        };
+        let now = self.now();
+        let Some(key) = found else { return Ok(None) };
+        let right = crypto::constant_time_eq(&crypto::sha256(secret), &key.row.secret_hash);
+        if !right || key.row.expires_at.is_some_and(|at| at <= now) {
+            return Ok(None);
+        }
+        if key.row.last_used_at.is_none_or(|at| now - at >= NOTED_EVERY) {
+            self.inner.usage.note(Used::ApiKey(key.row.id.0));
+        }
+        Ok(Some(key.principal.clone()))
+    }
+}
+
+impl Auth {
+    fn hit<T>(&self, credential: Credential, found: T) -> T {
+        self.inner.metrics.lookup(credential, Lookup::Hit);
+        found
+    }
+
+    async fn load_session(&self, token: &str) -> Result<Option<Arc<CachedSession>>, AuthError> {
+        let mut tx = self.inner.db.system().await?;
+        let Some(row) = sessions::by_token(&mut tx, &crypto::sha256(token)).await? else { return Ok(None) };
+        let orgs = accounts::organisations_of(&mut tx, row.user_id).await?;
+        tx.commit().await?;
+        // Removed from the session's organisation: another of theirs; from all: nobody.
+        let Some(org) = current_org(&orgs, row.current_org_id) else { return Ok(None) };
+        let (org_id, role) = (org.id, org.role);
+        let user = SessionUser {
+            user_id: row.user_id,
+            email: row.email,
+            name: row.name,
+            session_id: row.id.0,
+            csrf: csrf_token(token),
+            orgs: orgs.into(),
+            is_operator: row.is_operator,
+            must_change_password: row.must_change_password,
+        };
+        let principal = Principal { org_id, role, actor: Actor::User(user) };
+        Ok(Some(Arc::new(CachedSession { principal, last_seen_at: row.last_seen_at, expires_at: row.expires_at })))
+    }
+
+    async fn load_key(&self, prefix: &str) -> Result<Option<Arc<CachedKey>>, AuthError> {
+        let mut tx = self.inner.db.system().await?;
+        let row = keys::by_prefix(&mut tx, prefix).await?;
+        tx.commit().await?;
+        Ok(row.map(|row| {
+            let actor = KeyActor { key_id: row.id.0, name: row.name.clone(), scopes: row.scopes.iter().copied().collect() };
+            let principal = Principal { org_id: row.org_id, role: role_of(&row.scopes), actor: Actor::ApiKey(actor) };
+            Arc::new(CachedKey { principal, row })
+        }))
+    }
+}
+
+/// The role that a key with these scopes corresponds to: what rules that compare roles go by. Never owner.
+fn role_of(scopes: &[Scope]) -> Role {
+    scopes.iter().map(|s| s.role()).max().unwrap_or(Role::Viewer)
+}
+
+/// Derived from the cookie's value, so there is nothing to store, and from it nobody learns the cookie.
+pub(super) fn csrf_token(session_token: &str) -> String {
+    URL_SAFE_NO_PAD.encode(crypto::hmac_sha256(session_token.as_bytes(), b"holdfast csrf"))
+}
+
+/// `hf_<prefix>_<secret>`; `None` for what cannot be a key, which then costs no look-up.
+pub(super) fn split_key(presented: &str) -> Option<(&str, &str)> {
+    let (prefix, secret) = presented.strip_prefix("hf_")?.split_once('_')?;
+    let fine = prefix.len() == 8 && prefix.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()) && secret.len() == 43;
+    fine.then_some((prefix, secret))
+}
+
+/// Requests that waited for the same look-up share its error, which cannot be cloned.
+fn shared(error: Arc<AuthError>) -> ApiError {
+    match Arc::try_unwrap(error) {
+        Ok(error) => error.into(),
+        Err(error) => match &*error {
+            AuthError::Db(db) if db.is_unavailable() => {
+                ApiError::unavailable(Duration::from_secs(2), "the database is not reachable right now")
+            }
+            other => ApiError::internal(anyhow::anyhow!("{other}")),
+        },
+    }
+}

@@ -1,0 +1,79 @@
+//! Cross-site request forgery: a middleware inside `authenticate`, outside the routes, for JSON and forms alike.
+//!
+//! An unsafe method under a session cookie must come from our own pages: it carries the session's token in
+//! `X-CSRF-Token`, or the browser itself says so (`Sec-Fetch-Site: same-origin`; over plain http browsers send only
+//! `Origin`, which then must be ours). A request that says it comes from another site is refused even without a
+//! session: sign-in itself can be forged. API keys are not sent by browsers on their own and pass.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, Method, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
+
+use crate::platform::{
+    crypto,
+    error::ApiError,
+    http::{self, Principal},
+};
+
+/// Our own origin as configured; requests may also name the host that they reached us by.
+#[derive(Clone, Debug)]
+pub struct Origins {
+    public: Arc<str>,
+}
+
+impl Origins {
+    pub fn new(server: &http::Config) -> Self {
+        let base = server.base_url();
+        let end = base.find("://").and_then(|i| base[i + 3..].find('/').map(|j| i + 3 + j)).unwrap_or(base.len());
+        Self { public: base[..end].to_ascii_lowercase().into() }
+    }
+}
+
+/// Wire with `routes.layer(from_fn_with_state(Origins::new(&config.server), auth::csrf_guard))` before `http::wrap`.
+pub async fn guard(State(origins): State<Origins>, request: Request, next: Next) -> Response {
+    let csrf = request.extensions().get::<Principal>().and_then(Principal::user).map(|user| user.csrf.as_str());
+    if is_allowed(request.method(), request.headers(), csrf, &origins) {
+        return next.run(request).await;
+    }
+    tracing::warn!(
+        origin = request.headers().get(header::ORIGIN).and_then(|v| v.to_str().ok()).unwrap_or_default(),
+        "refused a request that another site may have caused"
+    );
+    ApiError::new(
+        StatusCode::FORBIDDEN,
+        "csrf_refused",
+        "this request does not come from one of our pages: send the header X-CSRF-Token (see GET /api/v1/auth/me), or use an API key",
+    )
+    .into_response()
+}
+
+/// `csrf`: the session's token, where a session asks.
+pub(super) fn is_allowed(method: &Method, headers: &HeaderMap, csrf: Option<&str>, origins: &Origins) -> bool {
+    if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) || headers.contains_key(header::AUTHORIZATION) {
+        return true;
+    }
+    let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
+    if let (Some(expected), Some(sent)) = (csrf, text("x-csrf-token"))
+        && crypto::constant_time_eq(expected.as_bytes(), sent.as_bytes())
+    {
+        return true;
+    }
+    let ours = match (text("sec-fetch-site"), text("origin")) {
+        (Some(site), _) => Some(site == "same-origin"),
+        (None, Some(origin)) => Some(is_our_origin(origin, text("host"), origins)),
+        (None, None) => None,
+    };
+    // Without a word about where it comes from it is no browser: harmless, unless it has a browser's cookie.
+    ours.unwrap_or(csrf.is_none())
+}
+
+fn is_our_origin(origin: &str, host: Option<&str>, origins: &Origins) -> bool {
+    let origin = origin.to_ascii_lowercase();
+    let authority = origin.split_once("://").map_or("", |(_, rest)| rest);
+    *origins.public == origin || host.is_some_and(|host| !authority.is_empty() && host.eq_ignore_ascii_case(authority))
+}

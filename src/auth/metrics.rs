@@ -1,0 +1,114 @@
+//! `holdfast_auth_*`, and the events that log and count in one call.
+
+use std::time::Duration;
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, EncodeLabelValue},
+    metrics::{counter::Counter, family::Family, histogram::Histogram},
+    registry::{Registry, Unit},
+};
+
+/// 5 ms to 2 s: one argon2id hash is meant to take 20 to 250 ms.
+const HASH_BUCKETS: [f64; 8] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 2.0];
+
+/// How a sign-in ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum Login {
+    Ok,
+    UnknownAccount,
+    WrongPassword,
+    Disabled,
+    NoOrganisation,
+    LimitedByAddress,
+    LimitedByAccount,
+    Busy,
+}
+
+impl Login {
+    const ALL: [Self; 8] = [
+        Self::Ok,
+        Self::UnknownAccount,
+        Self::WrongPassword,
+        Self::Disabled,
+        Self::NoOrganisation,
+        Self::LimitedByAddress,
+        Self::LimitedByAccount,
+        Self::Busy,
+    ];
+}
+
+/// What was looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum Credential {
+    Session,
+    ApiKey,
+}
+
+/// Where the answer came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum Lookup {
+    Hit,
+    Miss,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LoginLabels {
+    outcome: Login,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LookupLabels {
+    credential: Credential,
+    cache: Lookup,
+}
+
+/// The families of this capability. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    logins: Family<LoginLabels, Counter>,
+    hash_seconds: Histogram,
+    busy: Counter,
+    /// `[session, api key]` of `[hit, miss]`: on the path of every request, so the handles are cached.
+    lookups: [[Counter; 2]; 2],
+}
+
+impl Metrics {
+    pub fn register(registry: &mut Registry) -> Self {
+        let logins = Family::<LoginLabels, Counter>::default();
+        Login::ALL.iter().for_each(|&outcome| drop(logins.get_or_create(&LoginLabels { outcome })));
+        registry.register("logins", "Sign-in attempts by outcome", logins.clone());
+        let hash_seconds = Histogram::new(HASH_BUCKETS);
+        registry.register_with_unit("password_hash", "Time for one password hash, without waiting", Unit::Seconds, hash_seconds.clone());
+        let busy = Counter::default();
+        registry.register("password_hash_rejected", "Password hashes refused because too many were waiting", busy.clone());
+        let lookups = Family::<LookupLabels, Counter>::default();
+        let handles = [Credential::Session, Credential::ApiKey].map(|credential| {
+            [Lookup::Hit, Lookup::Miss].map(|cache| lookups.get_or_create(&LookupLabels { credential, cache }).clone())
+        });
+        registry.register("lookups", "Look-ups of sessions and API keys by where the answer came from", lookups);
+        Self { logins, hash_seconds, busy, lookups: handles }
+    }
+
+    /// A sign-in ended. The log has the account's e-mail only where it exists: people type passwords into the wrong field.
+    pub fn login(&self, outcome: Login, email: Option<&str>, address: &str) {
+        self.logins.get_or_create(&LoginLabels { outcome }).inc();
+        let email = email.unwrap_or_default();
+        if outcome == Login::Ok {
+            tracing::info!(email, address, "sign-in succeeded");
+        } else {
+            tracing::warn!(email, address, reason = ?outcome, "sign-in failed");
+        }
+    }
+
+    pub fn busy(&self) {
+        self.busy.inc();
+    }
+
+    pub fn hashed(&self, took: Duration) {
+        self.hash_seconds.observe(took.as_secs_f64());
+    }
+
+    pub fn lookup(&self, credential: Credential, cache: Lookup) {
+        self.lookups[usize::from(credential == Credential::ApiKey)][usize::from(cache == Lookup::Miss)].inc();
+    }
+}

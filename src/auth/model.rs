@@ -1,0 +1,249 @@
+//! Types of the auth capability.
+
+use chrono::{DateTime, Utc};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{
+    id_type,
+    platform::{
+        http::{OrgRef, Role, Scope},
+        ids::{OrgId, UserId},
+    },
+};
+
+id_type!(SessionId, "A sign-in of a person.");
+id_type!(ApiKeyId, "An API key.");
+id_type!(LinkId, "A one-time link.");
+
+/// An organisation: the tenant.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Organisation {
+    pub id: OrgId,
+    #[schema(example = "acme")]
+    pub slug: String,
+    pub name: String,
+    pub created_at: DateTime<Utc>,
+}
+
+/// A person who can sign in, as operators see them.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct User {
+    pub id: UserId,
+    pub email: String,
+    pub name: String,
+    pub is_operator: bool,
+    /// Has a one-time password that was not changed yet.
+    pub must_change_password: bool,
+    pub disabled: bool,
+    pub last_sign_in_at: Option<DateTime<Utc>>,
+    pub created_at: DateTime<Utc>,
+}
+
+/// A person's membership in the organisation.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Member {
+    pub user_id: UserId,
+    pub email: String,
+    pub name: String,
+    pub role: Role,
+    pub last_sign_in_at: Option<DateTime<Utc>>,
+    /// When they joined.
+    pub created_at: DateTime<Utc>,
+}
+
+/// A sign-in that has not ended.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Session {
+    pub id: SessionId,
+    pub user_agent: String,
+    pub address: String,
+    pub created_at: DateTime<Utc>,
+    /// To within a minute.
+    pub last_seen_at: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
+    /// Whether it is the one that asks.
+    pub current: bool,
+}
+
+/// An API key; the secret itself is nowhere.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ApiKey {
+    pub id: ApiKeyId,
+    pub name: String,
+    /// Beginning of the key, to recognise it by.
+    #[schema(example = "hf_k3x9q2ab")]
+    pub prefix: String,
+    pub scopes: Vec<Scope>,
+    pub expires_at: Option<DateTime<Utc>>,
+    /// To within a minute.
+    pub last_used_at: Option<DateTime<Utc>>,
+    pub revoked_at: Option<DateTime<Utc>>,
+    /// E-mail of who made it, while they are a member.
+    pub created_by: Option<String>,
+    pub created_at: DateTime<Utc>,
+}
+
+/// A fresh API key with its secret, which is shown this once.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct NewApiKey {
+    #[serde(flatten)]
+    pub key: ApiKey,
+    /// Send it as `Authorization: Bearer hf_...`. It cannot be shown again.
+    #[schema(example = "hf_k3x9q2ab_...")]
+    pub secret: String,
+}
+
+/// What a one-time link is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LinkPurpose {
+    /// Become a member of the organisation.
+    Join,
+    /// Set a new password.
+    Reset,
+}
+
+impl LinkPurpose {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Join => "join",
+            Self::Reset => "reset",
+        }
+    }
+}
+
+/// A one-time link that was not used yet; its address is shown only when it is made.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Link {
+    pub id: LinkId,
+    pub purpose: LinkPurpose,
+    /// Whom it is for.
+    pub email: String,
+    /// What they become by it.
+    pub role: Option<Role>,
+    pub created_at: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
+}
+
+/// A fresh one-time link with its address, which is shown this once.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct NewLink {
+    #[serde(flatten)]
+    pub link: Link,
+    /// Give it to the person by a way that you trust: whoever opens it first can use it.
+    #[schema(example = "https://ai.example.com/accept?token=...")]
+    pub url: String,
+}
+
+/// What sign-in gives: the cookie's value, and who signed in.
+#[derive(Clone, Debug)]
+pub struct SignedIn {
+    pub token: String,
+    pub session_id: SessionId,
+    pub user_id: UserId,
+    pub org_id: OrgId,
+    pub must_change_password: bool,
+}
+
+/// The administrator that the first start made.
+#[derive(Clone, Debug)]
+pub struct FirstAdmin {
+    pub email: String,
+    /// For the terminal, never for a log; `None` when the password came from the configuration.
+    pub one_time_password: Option<SecretString>,
+}
+
+/// A person and what sign-in needs to know of them.
+#[derive(Clone, Debug)]
+pub(super) struct Account {
+    pub id: UserId,
+    pub email: String,
+    pub name: String,
+    pub password_hash: String,
+    pub must_change_password: bool,
+    pub is_operator: bool,
+    pub disabled: bool,
+}
+
+/// What a session's cookie leads to.
+#[derive(Clone, Debug)]
+pub(super) struct SessionRow {
+    pub id: SessionId,
+    pub user_id: UserId,
+    pub email: String,
+    pub name: String,
+    pub is_operator: bool,
+    pub must_change_password: bool,
+    pub current_org_id: Option<OrgId>,
+    pub last_seen_at: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
+}
+
+/// What an API key's prefix leads to.
+#[derive(Clone, Debug)]
+pub(super) struct KeyRow {
+    pub id: ApiKeyId,
+    pub org_id: OrgId,
+    pub name: String,
+    pub secret_hash: Vec<u8>,
+    pub scopes: Vec<Scope>,
+    pub expires_at: Option<DateTime<Utc>>,
+    pub last_used_at: Option<DateTime<Utc>>,
+}
+
+/// What a one-time link's token leads to.
+#[derive(Clone, Debug)]
+pub(super) struct LinkRow {
+    pub id: LinkId,
+    pub org_id: OrgId,
+    pub purpose: LinkPurpose,
+    pub email: String,
+    pub role: Option<Role>,
+    pub org_name: String,
+}
+
+/// Finds `id` among `orgs`, or takes the first.
+pub(super) fn current_org(orgs: &[OrgRef], id: Option<OrgId>) -> Option<&OrgRef> {
+    orgs.iter().find(|org| Some(org.id) == id).or_else(|| orgs.first())
+}
+
+/// E-mail in the form in which it is stored and compared.
+pub(super) fn normal_email(email: &str) -> String {
+    email.trim().to_lowercase()
+}
+
+/// `Err` says what is wrong. Only mail can tell whether an address exists; this refuses what cannot be one.
+pub(super) fn check_email(email: &str) -> Result<(), &'static str> {
+    let fine = email.len() <= 254
+        && !email.chars().any(|c| c.is_whitespace() || c.is_control())
+        && email.split_once('@').is_some_and(|(name, host)| {
+            !name.is_empty() && !host.is_empty() && !host.contains('@') && !host.starts_with('.') && !host.ends_with('.')
+        });
+    if fine { Ok(()) } else { Err("not an e-mail address") }
+}
+
+/// `Err` says what is wrong. Slugs stand in addresses and on the command line.
+pub(super) fn check_slug(slug: &str) -> Result<(), &'static str> {
+    let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    let fine = slug.len() <= 64
+        && edge(slug.chars().next())
+        && edge(slug.chars().last())
+        && slug.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    if fine { Ok(()) } else { Err("1 to 64 lower-case letters, digits and dashes, no dash at either end") }
+}
+
+/// A slug out of a name; empty where the name has no Latin letter or digit.
+pub(super) fn slug_of(name: &str) -> String {
+    let mut slug = String::new();
+    for c in name.to_lowercase().chars() {
+        if c.is_ascii_alphanumeric() {
+            slug.push(c);
+        } else if !slug.is_empty() && !slug.ends_with('-') {
+            slug.push('-');
+        }
+    }
+    slug.truncate(64);
+    slug.trim_end_matches('-').to_owned()
+}

@@ -1,0 +1,119 @@
+//! `/api/v1/members` and their one-time links.
+
+use axum::{extract::State, http::StatusCode};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::ListQuery;
+use crate::{
+    auth::{Auth, Link, LinkId, Member, NewLink},
+    platform::{
+        error::ApiError,
+        http::{self, Json, Page, PageQuery, Path, Query, Role, Scope},
+        ids::UserId,
+    },
+};
+
+/// Members of the organisation.
+#[utoipa::path(get, path = "/api/v1/members", tag = "members", params(ListQuery), responses((status = 200, body = Page<Member>), (status = 403)))]
+pub(super) async fn list_members(
+    State(auth): State<Auth>,
+    http::Auth(who): http::Auth,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Page<Member>>, ApiError> {
+    who.require(Scope::Admin)?;
+    let page = query.page();
+    let limit = page.limit()?;
+    let rows = auth.list_members(&who, query.q.as_deref(), page.after()?, limit).await?;
+    Ok(Json(Page::cut(rows, limit, |m| m.user_id.0)))
+}
+
+/// A member's new role.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UpdateMember {
+    role: Role,
+}
+
+/// Change a member's role. Owners change anybody's, admins that of members and viewers.
+#[utoipa::path(patch, path = "/api/v1/members/{user_id}", tag = "members", params(("user_id" = UserId, Path)), request_body = UpdateMember,
+    responses((status = 200, body = Member), (status = 403), (status = 404), (status = 409, description = "`last_owner`")))]
+pub(super) async fn update_member(
+    State(auth): State<Auth>,
+    http::Auth(who): http::Auth,
+    Path(user_id): Path<UserId>,
+    Json(body): Json<UpdateMember>,
+) -> Result<Json<Member>, ApiError> {
+    who.require(Scope::Admin)?;
+    Ok(Json(auth.set_member_role(&who, user_id, body.role).await?))
+}
+
+/// Remove a member, or leave.
+#[utoipa::path(delete, path = "/api/v1/members/{user_id}", tag = "members", params(("user_id" = UserId, Path)),
+    responses((status = 204), (status = 403), (status = 404), (status = 409, description = "`last_owner`")))]
+pub(super) async fn remove_member(
+    State(auth): State<Auth>,
+    http::Auth(who): http::Auth,
+    Path(user_id): Path<UserId>,
+) -> Result<StatusCode, ApiError> {
+    auth.remove_member(&who, user_id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Make a link by which a member who lost their password sets a new one.
+#[utoipa::path(post, path = "/api/v1/members/{user_id}/reset-link", tag = "members", params(("user_id" = UserId, Path)),
+    responses((status = 201, body = NewLink), (status = 403), (status = 404)))]
+pub(super) async fn create_reset_link(
+    State(auth): State<Auth>,
+    http::Auth(who): http::Auth,
+    Path(user_id): Path<UserId>,
+) -> Result<(StatusCode, Json<NewLink>), ApiError> {
+    who.require(Scope::Admin)?;
+    Ok((StatusCode::CREATED, Json(auth.create_reset_link(&who, user_id).await?)))
+}
+
+/// One-time links that can still be used.
+#[utoipa::path(get, path = "/api/v1/members/links", tag = "members", params(PageQuery), responses((status = 200, body = Page<Link>), (status = 403)))]
+pub(super) async fn list_links(
+    State(auth): State<Auth>,
+    http::Auth(who): http::Auth,
+    Query(page): Query<PageQuery>,
+) -> Result<Json<Page<Link>>, ApiError> {
+    who.require(Scope::Admin)?;
+    let limit = page.limit()?;
+    let rows = auth.list_links(&who, page.after()?, limit).await?;
+    Ok(Json(Page::cut(rows, limit, |l| l.id.0)))
+}
+
+/// Whom to add, and as what.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CreateLink {
+    #[schema(example = "ada@example.com")]
+    email: String,
+    role: Role,
+}
+
+/// Make a one-time link by which somebody joins the organisation. It works for 72 hours.
+#[utoipa::path(post, path = "/api/v1/members/links", tag = "members", request_body = CreateLink,
+    responses((status = 201, body = NewLink), (status = 403), (status = 409, description = "`already_member`")))]
+pub(super) async fn create_link(
+    State(auth): State<Auth>,
+    http::Auth(who): http::Auth,
+    Json(body): Json<CreateLink>,
+) -> Result<(StatusCode, Json<NewLink>), ApiError> {
+    who.require(Scope::Admin)?;
+    Ok((StatusCode::CREATED, Json(auth.create_join_link(&who, &body.email, body.role).await?)))
+}
+
+/// Take a link back.
+#[utoipa::path(delete, path = "/api/v1/members/links/{id}", tag = "members", params(("id" = LinkId, Path)), responses((status = 204), (status = 404)))]
+pub(super) async fn delete_link(
+    State(auth): State<Auth>,
+    http::Auth(who): http::Auth,
+    Path(id): Path<LinkId>,
+) -> Result<StatusCode, ApiError> {
+    who.require(Scope::Admin)?;
+    auth.delete_link(&who, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,73 @@
+//! `/api/v1/organisations`
+
+use axum::{extract::State, http::StatusCode};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::ListQuery;
+use crate::{
+    auth::{Auth, Organisation, service},
+    platform::{
+        error::ApiError,
+        http::{self, Json, Page, Path, Query, Scope},
+        ids::OrgId,
+    },
+};
+
+/// All organisations of the installation. For operators.
+#[utoipa::path(get, path = "/api/v1/organisations", tag = "organisations", params(ListQuery), responses((status = 200, body = Page<Organisation>), (status = 403)))]
+pub(super) async fn list_organisations(
+    State(auth): State<Auth>,
+    http::Auth(who): http::Auth,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Page<Organisation>>, ApiError> {
+    service::operator(&who)?;
+    let page = query.page();
+    let limit = page.limit()?;
+    let rows = auth.list_organisations(query.q.as_deref(), page.after()?, limit).await?;
+    Ok(Json(Page::cut(rows, limit, |o| o.id.0)))
+}
+
+/// A new organisation.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CreateOrganisation {
+    #[schema(example = "Acme Ltd", max_length = 200)]
+    name: String,
+    /// Lower-case letters, digits and dashes; made out of the name when absent.
+    #[schema(example = "acme")]
+    slug: Option<String>,
+}
+
+/// Create an organisation and become its owner. For operators.
+#[utoipa::path(post, path = "/api/v1/organisations", tag = "organisations", request_body = CreateOrganisation,
+    responses((status = 201, body = Organisation), (status = 403), (status = 409, description = "`slug_taken`")))]
+pub(super) async fn create_organisation(
+    State(auth): State<Auth>,
+    http::Auth(who): http::Auth,
+    Json(body): Json<CreateOrganisation>,
+) -> Result<(StatusCode, Json<Organisation>), ApiError> {
+    let org = auth.create_organisation_as(&who, &body.name, body.slug.as_deref()).await?;
+    Ok((StatusCode::CREATED, Json(org)))
+}
+
+/// What can change of an organisation.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UpdateOrganisation {
+    #[schema(max_length = 200)]
+    name: String,
+}
+
+/// Rename the current organisation.
+#[utoipa::path(patch, path = "/api/v1/organisations/{id}", tag = "organisations", params(("id" = OrgId, Path)), request_body = UpdateOrganisation,
+    responses((status = 200, body = Organisation), (status = 403), (status = 404)))]
+pub(super) async fn update_organisation(
+    State(auth): State<Auth>,
+    http::Auth(who): http::Auth,
+    Path(id): Path<OrgId>,
+    Json(body): Json<UpdateOrganisation>,
+) -> Result<Json<Organisation>, ApiError> {
+    who.require(Scope::Admin)?;
+    Ok(Json(auth.rename_organisation(&who, id, &body.name).await?))
+}

@@ -1,0 +1,214 @@
+//! One-time links: joining an organisation, and setting a new password, without mail.
+
+use chrono::TimeDelta;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{Auth, Client, email, may_grant, may_manage, settled, text};
+use crate::{
+    auth::{
+        AuthError, Link, LinkId, LinkPurpose, NewLink, SignedIn,
+        model::{Account, LinkRow},
+        password::check_rules,
+        store::{
+            accounts::{self, NewUser},
+            links, members, sessions,
+        },
+    },
+    platform::{
+        crypto,
+        http::{Principal, Role, address_key},
+        ids::{OrgId, UserId},
+    },
+};
+
+/// What a link offers to whoever opened it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct LinkInfo {
+    pub purpose: LinkPurpose,
+    pub email: String,
+    /// Name of the organisation.
+    pub organisation: String,
+    pub role: Option<Role>,
+    /// Whether the e-mail has an account already, which signs in rather than choosing a password.
+    pub account_exists: bool,
+}
+
+/// What a person fills in to use a link.
+#[derive(Clone, Debug, Default)]
+pub struct Accept {
+    pub name: String,
+    /// Absent where a signed-in account joins.
+    pub password: Option<SecretString>,
+}
+
+/// How a link was used.
+#[derive(Debug)]
+pub enum Accepted {
+    /// A session was opened.
+    SignedIn(SignedIn),
+    /// The signed-in person joined, and their session is in this organisation now.
+    Joined(OrgId),
+}
+
+impl Auth {
+    /// One row more than `limit`, newest first. The caller has checked the scope.
+    pub async fn list_links(&self, who: &Principal, before: Option<Uuid>, limit: i64) -> Result<Vec<Link>, AuthError> {
+        let mut tx = self.inner.db.tenant(who.org_id).await?;
+        let list = links::list(&mut tx, self.now(), before, limit + 1).await?;
+        tx.commit().await?;
+        Ok(list)
+    }
+
+    /// A link by which the person with this e-mail becomes a member. An earlier one for the same e-mail ends.
+    pub async fn create_join_link(&self, who: &Principal, mail: &str, role: Role) -> Result<NewLink, AuthError> {
+        let mail = email(mail)?;
+        if !may_grant(who.role, role) {
+            return Err(AuthError::Forbidden(format!("your role does not allow you to add a member as {}", role.as_str())));
+        }
+        let mut tx = self.inner.db.tenant(who.org_id).await?;
+        let member = members::by_email(&mut tx, &mail).await?;
+        tx.commit().await?;
+        if member {
+            return Err(AuthError::AlreadyMember);
+        }
+        self.create_link(who, LinkPurpose::Join, mail, Some(role)).await
+    }
+
+    /// A link by which a member sets a new password. Whoever belongs to other organisations too, or is an operator,
+    /// can be helped by an operator alone: the link would open those as well.
+    pub async fn create_reset_link(&self, who: &Principal, user: UserId) -> Result<NewLink, AuthError> {
+        let mut tx = self.inner.db.tenant(who.org_id).await?;
+        let member = members::get(&mut tx, user).await?.ok_or(AuthError::NotFound("member"))?;
+        tx.commit().await?;
+        let mut tx = self.inner.db.system().await?;
+        let account = accounts::account_by_id(&mut tx, user).await?.ok_or(AuthError::NotFound("member"))?;
+        let elsewhere = accounts::organisations_of(&mut tx, user).await?.len() > 1;
+        tx.commit().await?;
+        let by_operator = who.user().is_some_and(|u| u.is_operator);
+        if !by_operator && (elsewhere || account.is_operator || !may_manage(who.role, member.role)) {
+            return Err(AuthError::Forbidden("only an operator can reset this person's password: `holdfast user reset-password`".into()));
+        }
+        self.create_link(who, LinkPurpose::Reset, member.email, None).await
+    }
+
+    async fn create_link(&self, who: &Principal, purpose: LinkPurpose, mail: String, role: Option<Role>) -> Result<NewLink, AuthError> {
+        let now = self.now();
+        let token = crypto::random_token();
+        let expires_at = now + TimeDelta::hours(self.inner.config.link_hours.into());
+        let link = Link { id: LinkId::generate(&self.inner.clock), purpose, email: mail, role, created_at: now, expires_at };
+        let mut tx = self.inner.db.tenant(who.org_id).await?;
+        links::delete_for(&mut tx, &link.email, purpose).await?;
+        links::insert(&mut tx, who.org_id, &link, &crypto::sha256(&token), who.user().map(|u| u.user_id)).await?;
+        tx.commit().await?;
+        tracing::info!(org_id = %who.org_id, link_id = %link.id, purpose = purpose.as_str(), by = who.subject(), "one-time link created");
+        // In the query, not in the path: paths are logged.
+        Ok(NewLink { url: format!("{}/accept?token={token}", self.inner.base_url), link })
+    }
+
+    /// Takes a link back before it is used.
+    pub async fn delete_link(&self, who: &Principal, id: LinkId) -> Result<(), AuthError> {
+        let mut tx = self.inner.db.tenant(who.org_id).await?;
+        let found = links::delete(&mut tx, id).await?;
+        tx.commit().await?;
+        if !found {
+            return Err(AuthError::NotFound("link"));
+        }
+        tracing::info!(org_id = %who.org_id, link_id = %id, by = who.subject(), "one-time link taken back");
+        Ok(())
+    }
+
+    /// What the link offers, without using it.
+    pub async fn open_link(&self, token: &str, client: &Client) -> Result<LinkInfo, AuthError> {
+        self.inner.by_address.check(&address_key(client.address)).map_err(AuthError::TooMany)?;
+        let (link, account) = self.find_link(token).await?;
+        Ok(LinkInfo { purpose: link.purpose, email: link.email, organisation: link.org_name, role: link.role, account_exists: account.is_some() })
+    }
+
+    async fn find_link(&self, token: &str) -> Result<(LinkRow, Option<Account>), AuthError> {
+        let mut tx = self.inner.db.system().await?;
+        let link = links::by_token(&mut tx, &crypto::sha256(token), self.now()).await?.ok_or(AuthError::LinkInvalid)?;
+        let account = accounts::account_by_email(&mut tx, &link.email).await?;
+        tx.commit().await?;
+        Ok((link, account))
+    }
+
+    /// Uses the link: a new person gets an account and a session, an existing one must be signed in, and a reset sets
+    /// the password and ends all sessions.
+    pub async fn accept_link(&self, token: &str, accept: Accept, who: Option<&Principal>, client: &Client) -> Result<Accepted, AuthError> {
+        self.inner.by_address.check(&address_key(client.address)).map_err(AuthError::TooMany)?;
+        let (link, account) = self.find_link(token).await?;
+        match (link.purpose, account) {
+            (LinkPurpose::Join, Some(account)) => {
+                let user = settled(who.ok_or(AuthError::SignInFirst)?)?;
+                if user.user_id != account.id {
+                    return Err(AuthError::LinkForAnother);
+                }
+                self.join(token, account.id, user.session_id.into()).await
+            }
+            (LinkPurpose::Join, None) => self.join_as_new(token, &link.email, accept, client).await,
+            (LinkPurpose::Reset, Some(account)) => self.reset_by_link(token, &account, accept, client).await,
+            (LinkPurpose::Reset, None) => Err(AuthError::LinkInvalid),
+        }
+    }
+
+    async fn join(&self, token: &str, user: UserId, session: crate::auth::SessionId) -> Result<Accepted, AuthError> {
+        let now = self.now();
+        let mut tx = self.inner.db.system().await?;
+        let link = links::by_token(&mut tx, &crypto::sha256(token), now).await?.ok_or(AuthError::LinkInvalid)?;
+        let role = link.role.ok_or(AuthError::LinkInvalid)?;
+        accounts::insert_membership(&mut tx, link.org_id, user, role, now).await?;
+        // A reset link of the one organisation must not open the other.
+        links::delete_for(&mut tx, &link.email, LinkPurpose::Reset).await?;
+        sessions::set_organisation(&mut tx, session, link.org_id).await?;
+        links::mark_used(&mut tx, link.id, now).await?;
+        tx.commit().await?;
+        self.changed();
+        tracing::info!(org_id = %link.org_id, user_id = %user, role = role.as_str(), "member joined");
+        Ok(Accepted::Joined(link.org_id))
+    }
+
+    async fn join_as_new(&self, token: &str, mail: &str, accept: Accept, client: &Client) -> Result<Accepted, AuthError> {
+        let name = text("/name", &accept.name, 1, 200)?;
+        let hash = self.hash_chosen(accept.password.as_ref(), mail).await?;
+        let (id, now) = (UserId::generate(&self.inner.clock), self.now());
+        // Read again: hashing took a while, and the first to commit has used the link.
+        let mut tx = self.inner.db.system().await?;
+        let link = links::by_token(&mut tx, &crypto::sha256(token), now).await?.ok_or(AuthError::LinkInvalid)?;
+        let role = link.role.ok_or(AuthError::LinkInvalid)?;
+        let user = NewUser { id, email: mail, name: &name, password_hash: &hash, must_change_password: false, is_operator: false, created_at: now };
+        accounts::insert_user(&mut tx, &user).await?;
+        accounts::insert_membership(&mut tx, link.org_id, id, role, now).await?;
+        links::mark_used(&mut tx, link.id, now).await?;
+        let signed_in = self.open_session(&mut tx, id, link.org_id, false, client).await?;
+        tx.commit().await?;
+        tracing::info!(org_id = %link.org_id, user_id = %id, role = role.as_str(), "member joined with a new account");
+        Ok(Accepted::SignedIn(signed_in))
+    }
+
+    async fn reset_by_link(&self, token: &str, account: &Account, accept: Accept, client: &Client) -> Result<Accepted, AuthError> {
+        let hash = self.hash_chosen(accept.password.as_ref(), &account.email).await?;
+        let now = self.now();
+        let mut tx = self.inner.db.system().await?;
+        let link = links::by_token(&mut tx, &crypto::sha256(token), now).await?.ok_or(AuthError::LinkInvalid)?;
+        if account.disabled {
+            return Err(AuthError::LinkInvalid);
+        }
+        accounts::set_password(&mut tx, account.id, &hash, false).await?;
+        sessions::delete_others(&mut tx, account.id, None).await?;
+        links::mark_used(&mut tx, link.id, now).await?;
+        let signed_in = self.open_session(&mut tx, account.id, link.org_id, false, client).await?;
+        tx.commit().await?;
+        self.changed();
+        tracing::info!(user_id = %account.id, "password reset by a one-time link");
+        Ok(Accepted::SignedIn(signed_in))
+    }
+
+    async fn hash_chosen(&self, password: Option<&SecretString>, mail: &str) -> Result<String, AuthError> {
+        let password = password.ok_or_else(|| AuthError::Field("/password", "choose a password".into()))?;
+        check_rules(password.expose_secret(), mail)?;
+        self.inner.hasher.hash(password.expose_secret()).await
+    }
+}

@@ -1,0 +1,89 @@
+//! Members of an organisation.
+
+use uuid::Uuid;
+
+use super::{Auth, search, settled, text};
+use crate::{
+    auth::{AuthError, Member, store::members},
+    platform::{
+        db::Tx,
+        http::{Principal, Role, Scope},
+        ids::{OrgId, UserId},
+    },
+};
+
+/// Whether `actor` may make somebody `role`: owners anything, admins anything but owner.
+pub fn may_grant(actor: Role, role: Role) -> bool {
+    actor == Role::Owner || (actor == Role::Admin && role <= Role::Admin)
+}
+
+/// Whether `actor` may change or remove somebody who is `target`: owners anybody, admins those below them.
+pub fn may_manage(actor: Role, target: Role) -> bool {
+    actor == Role::Owner || (actor == Role::Admin && target < Role::Admin)
+}
+
+impl Auth {
+    /// One row more than `limit`, by user id. The caller has checked the scope.
+    pub async fn list_members(&self, who: &Principal, find: Option<&str>, after: Option<Uuid>, limit: i64) -> Result<Vec<Member>, AuthError> {
+        let mut tx = self.inner.db.tenant(who.org_id).await?;
+        let list = members::list(&mut tx, &search(find), after, limit + 1).await?;
+        tx.commit().await?;
+        Ok(list)
+    }
+
+    /// Gives a member another role.
+    pub async fn set_member_role(&self, who: &Principal, user: UserId, role: Role) -> Result<Member, AuthError> {
+        let mut tx = self.inner.db.tenant(who.org_id).await?;
+        let mut member = members::get(&mut tx, user).await?.ok_or(AuthError::NotFound("member"))?;
+        let is_self = who.user().is_some_and(|u| u.user_id == user);
+        let lowers_self = is_self && role <= who.role;
+        if !lowers_self && !(may_manage(who.role, member.role) && may_grant(who.role, role)) {
+            return Err(AuthError::Forbidden("your role does not allow this change".into()));
+        }
+        if role != Role::Owner {
+            keep_an_owner(&mut tx, user).await?;
+        }
+        members::set_role(&mut tx, user, role).await?;
+        tx.commit().await?;
+        self.changed();
+        tracing::info!(org_id = %who.org_id, user_id = %user, from = member.role.as_str(), to = role.as_str(), by = who.subject(), "member's role changed");
+        member.role = role;
+        Ok(member)
+    }
+
+    /// Removes a member; anybody may leave. Their API keys stay: they belong to the organisation.
+    pub async fn remove_member(&self, who: &Principal, user: UserId) -> Result<(), AuthError> {
+        let is_self = settled(who).is_ok_and(|u| u.user_id == user);
+        let mut tx = self.inner.db.tenant(who.org_id).await?;
+        let member = members::get(&mut tx, user).await?.ok_or(AuthError::NotFound("member"))?;
+        if !is_self && (who.require(Scope::Admin).is_err() || !may_manage(who.role, member.role)) {
+            return Err(AuthError::Forbidden("your role does not allow this change".into()));
+        }
+        keep_an_owner(&mut tx, user).await?;
+        members::delete(&mut tx, user).await?;
+        tx.commit().await?;
+        self.changed();
+        tracing::info!(org_id = %who.org_id, user_id = %user, role = member.role.as_str(), by = who.subject(), "member removed");
+        Ok(())
+    }
+
+    /// Renames the principal's own organisation; another's id is 404.
+    pub async fn rename_organisation(&self, who: &Principal, id: OrgId, name: &str) -> Result<crate::auth::Organisation, AuthError> {
+        if id != who.org_id {
+            return Err(AuthError::NotFound("organisation"));
+        }
+        let name = text("/name", name, 1, 200)?;
+        let mut tx = self.inner.db.tenant(who.org_id).await?;
+        members::rename_organisation(&mut tx, id, &name).await?;
+        let org = members::organisation(&mut tx).await?.ok_or(AuthError::NotFound("organisation"))?;
+        tx.commit().await?;
+        self.changed();
+        tracing::info!(org_id = %id, by = who.subject(), "organisation renamed");
+        Ok(org)
+    }
+}
+
+/// Err when `leaving` is the only owner there is. Holds the owners' rows until the transaction ends.
+async fn keep_an_owner(tx: &mut Tx, leaving: UserId) -> Result<(), AuthError> {
+    if members::lock_owners(tx).await? == [leaving] { Err(AuthError::LastOwner) } else { Ok(()) }
+}

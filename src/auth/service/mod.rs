@@ -1,0 +1,148 @@
+//! The rules of the auth capability. Each file is one subject; they share [`Auth`].
+
+mod administration;
+mod bootstrap;
+mod keys;
+mod links;
+mod members;
+mod sessions;
+mod sign_in;
+
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+pub use links::{Accept, Accepted, LinkInfo};
+pub use members::{may_grant, may_manage};
+
+use super::{AuthError, Config, Metrics, authenticate::Caches, password::Hasher, upkeep::Usage};
+use crate::platform::{
+    clock::Clock,
+    db::Db,
+    http::{self, Actor, Principal, RateLimiter, SessionUser},
+};
+
+/// Organisations, people, sessions, keys. Clones share everything.
+#[derive(Clone)]
+pub struct Auth {
+    pub(super) inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    pub db: Db,
+    pub clock: Clock,
+    pub config: Config,
+    /// Whether browsers come over TLS: the cookie's name and attributes.
+    pub https: bool,
+    /// Address of the console, without a slash at the end.
+    pub base_url: String,
+    pub metrics: Metrics,
+    pub hasher: Hasher,
+    pub by_address: RateLimiter,
+    pub by_account: RateLimiter,
+    pub caches: Caches,
+    /// Counts changes to who may do what: a cached answer from before the last change is not used.
+    pub generation: AtomicU64,
+    pub usage: Usage,
+}
+
+/// Where a sign-in comes from.
+#[derive(Clone, Debug)]
+pub struct Client {
+    pub address: IpAddr,
+    pub user_agent: String,
+}
+
+impl Auth {
+    /// Computes one password hash (tens of milliseconds); does not touch the database.
+    pub fn new(db: Db, clock: Clock, config: &Config, server: &http::Config, metrics: Metrics) -> Result<Self, AuthError> {
+        let limiter = |per_minute| RateLimiter::new(per_minute, per_minute);
+        let inner = Inner {
+            db,
+            clock,
+            https: server.is_https(),
+            base_url: server.base_url(),
+            hasher: Hasher::new(config, metrics.clone())?,
+            by_address: limiter(config.attempts_per_minute_per_address),
+            by_account: limiter(config.attempts_per_minute_per_account),
+            caches: Caches::default(),
+            generation: AtomicU64::new(0),
+            usage: Usage::default(),
+            metrics,
+            config: config.clone(),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Whether cookies are `Secure` and carry the `__Host-` prefix.
+    pub fn is_https(&self) -> bool {
+        self.inner.https
+    }
+
+    /// Seconds until a session ends in any case: the cookie's `Max-Age`.
+    pub fn session_seconds(&self) -> i64 {
+        i64::from(self.inner.config.session_absolute_days) * 86_400
+    }
+
+    /// Call after the commit of a change to sessions, keys, members or people. Look-ups that began before it do not
+    /// serve requests that come after it.
+    pub(super) fn changed(&self) {
+        self.inner.generation.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        self.inner.clock.now()
+    }
+
+    /// A session last seen before this has ended.
+    pub(super) fn idle_since(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        now - TimeDelta::days(self.inner.config.session_idle_days.into())
+    }
+}
+
+/// The person who asks, a one-time password or not: signing out and changing the password are always allowed.
+pub(super) fn person(who: &Principal) -> Result<&SessionUser, AuthError> {
+    match &who.actor {
+        Actor::User(user) => Ok(user),
+        Actor::ApiKey(_) => Err(AuthError::NeedsPerson),
+    }
+}
+
+/// The person who asks, with a password of their own.
+pub(super) fn settled(who: &Principal) -> Result<&SessionUser, AuthError> {
+    let user = person(who)?;
+    if user.must_change_password { Err(AuthError::PasswordChangeRequired) } else { Ok(user) }
+}
+
+/// The person who asks, who must be an operator of the installation.
+pub(super) fn operator(who: &Principal) -> Result<&SessionUser, AuthError> {
+    let user = settled(who)?;
+    if user.is_operator { Ok(user) } else { Err(AuthError::Forbidden("only operators of this installation may do this".into())) }
+}
+
+/// `value` trimmed, of `min..=max` characters and without control characters (which PostgreSQL or a log could choke on).
+pub(super) fn text(pointer: &'static str, value: &str, min: usize, max: usize) -> Result<String, AuthError> {
+    let value = value.trim();
+    if value.chars().any(char::is_control) || !(min..=max).contains(&value.chars().count()) {
+        return Err(AuthError::Field(pointer, format!("{min} to {max} characters, without control characters")));
+    }
+    Ok(value.to_owned())
+}
+
+/// The e-mail in the form in which it is stored.
+pub(super) fn email(value: &str) -> Result<String, AuthError> {
+    let email = super::model::normal_email(value);
+    super::model::check_email(&email).map_err(|why| AuthError::Field("/email", why.to_owned()))?;
+    Ok(email)
+}
+
+/// A search text as the store takes it; PostgreSQL has no NUL.
+pub(super) fn search(value: Option<&str>) -> String {
+    value.unwrap_or_default().trim().replace('\0', "")
+}

@@ -1,0 +1,44 @@
+//! A person's own sessions.
+
+use super::{Auth, settled};
+use crate::{
+    auth::{AuthError, Session, SessionId, store::sessions},
+    platform::http::Principal,
+};
+
+impl Auth {
+    /// The person's sessions that have not ended, the most recently seen first (at most 200).
+    pub async fn list_sessions(&self, who: &Principal) -> Result<Vec<Session>, AuthError> {
+        let user = settled(who)?;
+        let now = self.now();
+        let mut tx = self.inner.db.system().await?;
+        let list = sessions::list(&mut tx, user.user_id, user.session_id.into(), now, self.idle_since(now)).await?;
+        tx.commit().await?;
+        Ok(list)
+    }
+
+    /// Ends one of the person's sessions; 404 for somebody else's.
+    pub async fn end_session(&self, who: &Principal, id: SessionId) -> Result<(), AuthError> {
+        let user = settled(who)?;
+        let mut tx = self.inner.db.system().await?;
+        let found = sessions::delete(&mut tx, user.user_id, id).await?;
+        tx.commit().await?;
+        self.changed();
+        if !found {
+            return Err(AuthError::NotFound("session"));
+        }
+        tracing::info!(user_id = %user.user_id, session_id = %id, "session ended");
+        Ok(())
+    }
+
+    /// Ends all of the person's sessions but the one that asks; how many.
+    pub async fn end_other_sessions(&self, who: &Principal) -> Result<u64, AuthError> {
+        let user = settled(who)?;
+        let mut tx = self.inner.db.system().await?;
+        let ended = sessions::delete_others(&mut tx, user.user_id, Some(user.session_id.into())).await?;
+        tx.commit().await?;
+        self.changed();
+        tracing::info!(user_id = %user.user_id, sessions_ended = ended, "other sessions ended");
+        Ok(ended)
+    }
+}

@@ -1,0 +1,115 @@
+//! API keys. Inside the organisation, except looking a key up and noting its use.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use crate::{
+    auth::model::{ApiKey, ApiKeyId, KeyRow},
+    platform::{
+        http::Scope,
+        ids::{OrgId, UserId},
+    },
+};
+
+/// A new key, ready to be stored.
+pub struct NewKey<'a> {
+    pub id: ApiKeyId,
+    pub org_id: OrgId,
+    pub name: &'a str,
+    pub prefix: &'a str,
+    pub secret_hash: &'a [u8],
+    pub scopes: &'a [Scope],
+    pub expires_at: Option<DateTime<Utc>>,
+    pub created_by: Option<UserId>,
+    pub created_at: DateTime<Utc>,
+}
+
+pub async fn insert(conn: &mut PgConnection, key: &NewKey<'_>) -> sqlx::Result<()> {
+    let scopes: Vec<String> = key.scopes.iter().map(|s| s.as_str().to_owned()).collect();
+    sqlx::query!(
+        "INSERT INTO api_keys (id, org_id, name, prefix, secret_hash, scopes, expires_at, created_by, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        key.id.0,
+        key.org_id.0,
+        key.name,
+        key.prefix,
+        key.secret_hash,
+        &scopes,
+        key.expires_at,
+        key.created_by.map(|u| u.0),
+        key.created_at
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// A page of the organisation's keys, newest first; `search` matches name and prefix.
+pub async fn list(conn: &mut PgConnection, search: &str, before: Option<uuid::Uuid>, limit: i64) -> sqlx::Result<Vec<ApiKey>> {
+    let rows = sqlx::query!(
+        "SELECT k.id, k.name, k.prefix, k.scopes, k.expires_at, k.last_used_at, k.revoked_at, u.email AS \"created_by?\", k.created_at \
+         FROM api_keys k LEFT JOIN users u ON u.id = k.created_by \
+         WHERE ($1::uuid IS NULL OR k.id < $1) AND strpos(lower(k.name || ' hf_' || k.prefix), lower($2)) > 0 ORDER BY k.id DESC LIMIT $3",
+        before,
+        search,
+        limit
+    )
+    .fetch_all(conn)
+    .await?;
+    let keys = rows.into_iter().map(|r| ApiKey {
+        id: r.id.into(),
+        name: r.name,
+        prefix: format!("hf_{}", r.prefix),
+        scopes: scopes(&r.scopes),
+        expires_at: r.expires_at,
+        last_used_at: r.last_used_at,
+        revoked_at: r.revoked_at,
+        created_by: r.created_by,
+        created_at: r.created_at,
+    });
+    Ok(keys.collect())
+}
+
+/// Revokes a key of this organisation and returns its name; `None` when there is none. Revoking again changes nothing.
+pub async fn revoke(conn: &mut PgConnection, id: ApiKeyId, at: DateTime<Utc>) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar!("UPDATE api_keys SET revoked_at = coalesce(revoked_at, $2) WHERE id = $1 RETURNING name", id.0, at)
+        .fetch_optional(conn)
+        .await
+}
+
+/// The key with this prefix unless it was revoked. As the system role: the key names its organisation.
+pub async fn by_prefix(conn: &mut PgConnection, prefix: &str) -> sqlx::Result<Option<KeyRow>> {
+    let row = sqlx::query!(
+        "SELECT id, org_id, name, secret_hash, scopes, expires_at, last_used_at FROM api_keys WHERE prefix = $1 AND revoked_at IS NULL",
+        prefix
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|r| KeyRow {
+        id: r.id.into(),
+        org_id: r.org_id.into(),
+        name: r.name,
+        secret_hash: r.secret_hash,
+        scopes: scopes(&r.scopes),
+        expires_at: r.expires_at,
+        last_used_at: r.last_used_at,
+    }))
+}
+
+/// Records that these were used at `at`. As the system role, for all organisations at once.
+pub async fn touch(conn: &mut PgConnection, ids: &[uuid::Uuid], at: DateTime<Utc>) -> sqlx::Result<()> {
+    sqlx::query!(
+        "UPDATE api_keys SET last_used_at = $2 WHERE id IN \
+           (SELECT id FROM api_keys WHERE id = ANY($1) AND (last_used_at IS NULL OR last_used_at < $2) FOR UPDATE SKIP LOCKED)",
+        ids,
+        at
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// A scope that this version does not know grants nothing.
+fn scopes(stored: &[String]) -> Vec<Scope> {
+    stored.iter().filter_map(|s| s.parse().ok()).collect()
+}

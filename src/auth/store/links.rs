@@ -1,0 +1,95 @@
+//! One-time links. Made and listed inside the organisation; opened and used as the system role.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use crate::{
+    auth::model::{Link, LinkId, LinkPurpose, LinkRow},
+    platform::{
+        http::Role,
+        ids::{OrgId, UserId},
+    },
+};
+
+pub async fn insert(conn: &mut PgConnection, org: OrgId, link: &Link, token_hash: &[u8], by: Option<UserId>) -> sqlx::Result<()> {
+    sqlx::query!(
+        "INSERT INTO one_time_links (id, org_id, purpose, token_hash, email, role, created_by, created_at, expires_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        link.id.0,
+        org.0,
+        link.purpose.as_str(),
+        token_hash,
+        link.email,
+        link.role.map(Role::as_str),
+        by.map(|u| u.0),
+        link.created_at,
+        link.expires_at
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Links of the organisation that can still be used, newest first.
+pub async fn list(conn: &mut PgConnection, now: DateTime<Utc>, before: Option<uuid::Uuid>, limit: i64) -> sqlx::Result<Vec<Link>> {
+    let rows = sqlx::query!(
+        "SELECT id, purpose, email, role AS \"role: Role\", created_at, expires_at FROM one_time_links \
+         WHERE used_at IS NULL AND expires_at > $1 AND ($2::uuid IS NULL OR id < $2) ORDER BY id DESC LIMIT $3",
+        now,
+        before,
+        limit
+    )
+    .fetch_all(conn)
+    .await?;
+    let links = rows.into_iter().map(|r| Link {
+        id: r.id.into(),
+        purpose: purpose(&r.purpose),
+        email: r.email,
+        role: r.role,
+        created_at: r.created_at,
+        expires_at: r.expires_at,
+    });
+    Ok(links.collect())
+}
+
+/// Takes a link back; false when there is none.
+pub async fn delete(conn: &mut PgConnection, id: LinkId) -> sqlx::Result<bool> {
+    let done = sqlx::query!("DELETE FROM one_time_links WHERE id = $1 AND used_at IS NULL", id.0).execute(conn).await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Takes back every open link for `email` of one purpose: the newest is the only one that works.
+pub async fn delete_for(conn: &mut PgConnection, email: &str, purpose: LinkPurpose) -> sqlx::Result<()> {
+    sqlx::query!("DELETE FROM one_time_links WHERE email = $1 AND purpose = $2 AND used_at IS NULL", email, purpose.as_str()).execute(conn).await?;
+    Ok(())
+}
+
+/// The usable link with this token. As the system role. `FOR UPDATE`: of two who use it at once the second finds nothing.
+pub async fn by_token(conn: &mut PgConnection, token_hash: &[u8], now: DateTime<Utc>) -> sqlx::Result<Option<LinkRow>> {
+    let row = sqlx::query!(
+        "SELECT l.id, l.org_id, l.purpose, l.email, l.role AS \"role: Role\", o.name FROM one_time_links l JOIN organisations o ON o.id = l.org_id \
+         WHERE l.token_hash = $1 AND l.used_at IS NULL AND l.expires_at > $2 FOR UPDATE OF l",
+        token_hash,
+        now
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|r| LinkRow {
+        id: r.id.into(),
+        org_id: r.org_id.into(),
+        purpose: purpose(&r.purpose),
+        email: r.email,
+        role: r.role,
+        org_name: r.name,
+    }))
+}
+
+/// As the system role.
+pub async fn mark_used(conn: &mut PgConnection, id: LinkId, at: DateTime<Utc>) -> sqlx::Result<()> {
+    sqlx::query!("UPDATE one_time_links SET used_at = $2 WHERE id = $1", id.0, at).execute(conn).await?;
+    Ok(())
+}
+
+fn purpose(stored: &str) -> LinkPurpose {
+    if stored == "reset" { LinkPurpose::Reset } else { LinkPurpose::Join }
+}

@@ -1,0 +1,116 @@
+//! Sessions. As the system role: they belong to a person, who may be in several organisations.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use crate::{
+    auth::model::{Session, SessionId, SessionRow},
+    platform::ids::{OrgId, UserId},
+};
+
+/// A new session, ready to be stored.
+pub struct NewSession<'a> {
+    pub id: SessionId,
+    pub user_id: UserId,
+    pub token_hash: &'a [u8],
+    pub org_id: OrgId,
+    pub user_agent: &'a str,
+    pub address: &'a str,
+    pub created_at: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
+}
+
+pub async fn insert(conn: &mut PgConnection, s: &NewSession<'_>) -> sqlx::Result<()> {
+    sqlx::query!(
+        "INSERT INTO sessions (id, user_id, token_hash, current_org_id, user_agent, address, created_at, last_seen_at, expires_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8)",
+        s.id.0,
+        s.user_id.0,
+        s.token_hash,
+        s.org_id.0,
+        s.user_agent,
+        s.address,
+        s.created_at,
+        s.expires_at
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The session with this token, of a person who may sign in. Its limits are the caller's to judge.
+pub async fn by_token(conn: &mut PgConnection, token_hash: &[u8]) -> sqlx::Result<Option<SessionRow>> {
+    sqlx::query_as!(
+        SessionRow,
+        "SELECT s.id AS \"id: SessionId\", s.user_id AS \"user_id: UserId\", u.email, u.name, u.is_operator, u.must_change_password, \
+           s.current_org_id AS \"current_org_id: OrgId\", s.last_seen_at, s.expires_at \
+         FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.token_hash = $1 AND u.disabled_at IS NULL",
+        token_hash
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// Whether this person has signed in from `address` before, as far as sessions remember.
+pub async fn address_known(conn: &mut PgConnection, user: UserId, address: &str) -> sqlx::Result<bool> {
+    sqlx::query_scalar!("SELECT EXISTS (SELECT FROM sessions WHERE user_id = $1 AND address = $2) AS \"known!\"", user.0, address)
+        .fetch_one(conn)
+        .await
+}
+
+/// A person's sessions that have not ended, the most recently seen first.
+pub async fn list(
+    conn: &mut PgConnection,
+    user: UserId,
+    current: SessionId,
+    now: DateTime<Utc>,
+    idle_since: DateTime<Utc>,
+) -> sqlx::Result<Vec<Session>> {
+    sqlx::query_as!(
+        Session,
+        "SELECT id AS \"id: SessionId\", user_agent, address, created_at, last_seen_at, expires_at, id = $2 AS \"current!\" FROM sessions \
+         WHERE user_id = $1 AND expires_at > $3 AND last_seen_at > $4 ORDER BY last_seen_at DESC, id DESC LIMIT 200",
+        user.0,
+        current.0,
+        now,
+        idle_since
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Ends one session of this person; false when it is not theirs.
+pub async fn delete(conn: &mut PgConnection, user: UserId, id: SessionId) -> sqlx::Result<bool> {
+    let done = sqlx::query!("DELETE FROM sessions WHERE user_id = $1 AND id = $2", user.0, id.0).execute(conn).await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Ends all sessions of this person but `keep`; how many.
+pub async fn delete_others(conn: &mut PgConnection, user: UserId, keep: Option<SessionId>) -> sqlx::Result<u64> {
+    let done = sqlx::query!("DELETE FROM sessions WHERE user_id = $1 AND id IS DISTINCT FROM $2", user.0, keep.map(|k| k.0)).execute(conn).await?;
+    Ok(done.rows_affected())
+}
+
+pub async fn set_organisation(conn: &mut PgConnection, id: SessionId, org: OrgId) -> sqlx::Result<()> {
+    sqlx::query!("UPDATE sessions SET current_org_id = $2 WHERE id = $1", id.0, org.0).execute(conn).await?;
+    Ok(())
+}
+
+/// Records that these were used at `at`. `SKIP LOCKED`: being a minute late is better than waiting.
+pub async fn touch(conn: &mut PgConnection, ids: &[uuid::Uuid], at: DateTime<Utc>) -> sqlx::Result<()> {
+    sqlx::query!(
+        "UPDATE sessions SET last_seen_at = $2 WHERE id IN (SELECT id FROM sessions WHERE id = ANY($1) AND last_seen_at < $2 FOR UPDATE SKIP LOCKED)",
+        ids,
+        at
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Removes sessions that have ended and links that ended long ago; how many of both.
+pub async fn purge(conn: &mut PgConnection, now: DateTime<Utc>, idle_since: DateTime<Utc>, links_before: DateTime<Utc>) -> sqlx::Result<u64> {
+    let sessions = sqlx::query!("DELETE FROM sessions WHERE expires_at < $1 OR last_seen_at < $2", now, idle_since).execute(&mut *conn).await?;
+    let links = sqlx::query!("DELETE FROM one_time_links WHERE expires_at < $1", links_before).execute(conn).await?;
+    Ok(sessions.rows_affected() + links.rows_affected())
+}

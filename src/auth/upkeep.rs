@@ -1,0 +1,107 @@
+//! What happens beside the requests: noting when sessions and keys were used, and removing what has ended.
+
+use std::{collections::HashSet, sync::Mutex, time::Duration};
+
+use chrono::TimeDelta;
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use super::{
+    Auth, AuthError,
+    store::{keys, sessions},
+};
+use crate::platform::lifecycle::Lifecycle;
+
+/// Uses are collected for this long and written together.
+const COLLECT: Duration = Duration::from_secs(1);
+const PURGE_EVERY: Duration = Duration::from_secs(3600);
+/// Ended links stay this long, so that "this link has ended" can still be looked into.
+const LINKS_KEPT: TimeDelta = TimeDelta::days(30);
+
+/// Something was used just now.
+#[derive(Clone, Copy, Debug)]
+pub enum Used {
+    Session(Uuid),
+    ApiKey(Uuid),
+}
+
+/// From requests to the writer. A full queue drops: the next request notes it again.
+pub struct Usage {
+    sender: mpsc::Sender<Used>,
+    receiver: Mutex<Option<mpsc::Receiver<Used>>>,
+}
+
+impl Default for Usage {
+    fn default() -> Self {
+        let (sender, receiver) = mpsc::channel(4096);
+        Self { sender, receiver: Mutex::new(Some(receiver)) }
+    }
+}
+
+impl Usage {
+    pub fn note(&self, used: Used) {
+        let _ = self.sender.try_send(used);
+    }
+}
+
+impl Auth {
+    /// Starts the writer. Call once; calling again does nothing.
+    pub fn spawn_upkeep(&self, lifecycle: &Lifecycle) {
+        let receiver = self.inner.usage.receiver.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        let Some(mut receiver) = receiver else { return };
+        let (auth, stop) = (self.clone(), lifecycle.soft().clone());
+        lifecycle.spawn("auth.upkeep", async move {
+            let mut purge = tokio::time::interval(PURGE_EVERY);
+            loop {
+                tokio::select! {
+                    used = receiver.recv() => {
+                        let Some(first) = used else { return };
+                        tokio::select! { () = tokio::time::sleep(COLLECT) => {}, () = stop.cancelled() => {} }
+                        auth.write_usage(first, &mut receiver).await;
+                    }
+                    _ = purge.tick() => auth.purge().await,
+                    () = stop.cancelled() => return,
+                }
+            }
+        });
+    }
+
+    async fn write_usage(&self, first: Used, receiver: &mut mpsc::Receiver<Used>) {
+        let (mut session_ids, mut key_ids) = (HashSet::new(), HashSet::new());
+        let mut next = Some(first);
+        while let Some(used) = next {
+            match used {
+                Used::Session(id) => session_ids.insert(id),
+                Used::ApiKey(id) => key_ids.insert(id),
+            };
+            next = receiver.try_recv().ok();
+        }
+        let (session_ids, key_ids): (Vec<_>, Vec<_>) = (session_ids.into_iter().collect(), key_ids.into_iter().collect());
+        let written = async {
+            let mut tx = self.inner.db.system().await?;
+            sessions::touch(&mut tx, &session_ids, self.now()).await?;
+            keys::touch(&mut tx, &key_ids, self.now()).await?;
+            tx.commit().await?;
+            Ok::<_, AuthError>(())
+        };
+        if let Err(error) = written.await {
+            tracing::warn!(error = %anyhow::Error::from(error), "cannot note when sessions and keys were used");
+        }
+    }
+
+    /// Removes sessions that have ended and links that ended a month ago.
+    async fn purge(&self) {
+        let now = self.now();
+        let purged = async {
+            let mut tx = self.inner.db.system().await?;
+            let count = sessions::purge(&mut tx, now, self.idle_since(now), now - LINKS_KEPT).await?;
+            tx.commit().await?;
+            Ok::<_, AuthError>(count)
+        };
+        match purged.await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "removed ended sessions and links"),
+            Err(error) => tracing::warn!(error = %anyhow::Error::from(error), "cannot remove ended sessions"),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! `holdfast org`
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use super::{print_line, user::with_auth};
+use crate::app::Config;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  holdfast org create \"Acme Ltd\"\n  holdfast org create \"Acme Ltd\" --slug acme --json\n  \
+    holdfast org list\n  holdfast org list --search acme --json | jq -r '.[].slug'")]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make an organisation; then add its owner with `holdfast user create` or `holdfast user add-to-org`.
+    Create {
+        /// Its name.
+        name: String,
+        /// Its short name in addresses and commands; made out of the name when absent.
+        #[arg(long)]
+        slug: Option<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List organisations.
+    List {
+        /// Only those whose name or slug holds this text.
+        #[arg(long)]
+        search: Option<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
+    with_auth(config, async |auth| match args.command {
+        Command::Create { name, slug, json } => {
+            let org = auth.create_organisation(&name, slug.as_deref(), None).await?;
+            if json {
+                print_line(&serde_json::to_string_pretty(&org)?);
+            } else {
+                print_line(&format!("{}  {}  {}", org.id, org.slug, org.name));
+            }
+            Ok(())
+        }
+        Command::List { search, json } => {
+            let orgs = super::user::all_pages(async |after, limit| auth.list_organisations(search.as_deref(), after, limit).await, |o| o.id.0).await?;
+            if json {
+                print_line(&serde_json::to_string_pretty(&orgs)?);
+            } else {
+                orgs.iter().for_each(|org| print_line(&format!("{}  {:<24} {}", org.id, org.slug, org.name)));
+            }
+            Ok(())
+        }
+    })
+    .await
+}

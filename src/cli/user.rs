@@ -1,0 +1,157 @@
+//! `holdfast user`
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{boot::Booted, print_line};
+use crate::{
+    app::Config,
+    auth::{Auth, AuthError, Metrics},
+    platform::{clock::Clock, db::Db, http::Role, telemetry::Telemetry},
+};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  holdfast user create ada@example.com --org default --role admin\n  \
+    holdfast user reset-password ada@example.com        a lost password: prints a one-time password\n  \
+    holdfast user add-to-org ada@example.com acme --role owner\n  holdfast user list --search example.com --json")]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a person with a one-time password, which is printed.
+    Create {
+        /// E-mail to sign in with.
+        email: String,
+        /// Display name.
+        #[arg(long, default_value = "")]
+        name: String,
+        /// Slug of the organisation they become a member of.
+        #[arg(long, default_value = "default")]
+        org: String,
+        /// viewer, member, admin or owner.
+        #[arg(long, default_value = "member")]
+        role: Role,
+        /// May also see what belongs to the installation: queues, providers, all organisations.
+        #[arg(long)]
+        operator: bool,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Give a person a one-time password, which is printed, and end their sessions.
+    ResetPassword {
+        email: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make a person a member of another organisation.
+    AddToOrg {
+        email: String,
+        /// Slug of the organisation.
+        org: String,
+        /// viewer, member, admin or owner.
+        #[arg(long, default_value = "member")]
+        role: Role,
+    },
+    /// List people.
+    List {
+        /// Only those whose e-mail or name holds this text.
+        #[arg(long)]
+        search: Option<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
+    with_auth(config, async |auth| match args.command {
+        Command::Create { email, name, org, role, operator, json } => {
+            let (id, password) = auth.create_user(&email, &name, &org, role, operator).await?;
+            show_password(&email, Some(id.0), &password, json);
+            Ok(())
+        }
+        Command::ResetPassword { email, json } => {
+            let password = auth.reset_password(&email).await?;
+            show_password(&email, None, &password, json);
+            Ok(())
+        }
+        Command::AddToOrg { email, org, role } => {
+            auth.add_to_organisation(&email, &org, role).await?;
+            print_line(&format!("{email} is now {} of {org}", role.as_str()));
+            Ok(())
+        }
+        Command::List { search, json } => list(auth, search.as_deref(), json).await,
+    })
+    .await
+}
+
+async fn list(auth: &Auth, search: Option<&str>, json: bool) -> anyhow::Result<()> {
+    let users = all_pages(async |after, limit| auth.list_users(search, after, limit).await, |u| u.id.0).await?;
+    if json {
+        print_line(&serde_json::to_string_pretty(&users)?);
+        return Ok(());
+    }
+    for user in &users {
+        let marks = [(user.is_operator, "operator"), (user.must_change_password, "one-time password"), (user.disabled, "disabled")];
+        let marks: Vec<&str> = marks.into_iter().filter_map(|(set, mark)| set.then_some(mark)).collect();
+        print_line(&format!("{}  {:<40} {:<24} {}", user.id, user.email, user.name, marks.join(", ")));
+    }
+    Ok(())
+}
+
+/// The one place where a one-time password is written: the terminal of whoever asked for it.
+fn show_password(email: &str, id: Option<Uuid>, password: &str, as_json: bool) {
+    if as_json {
+        print_line(&json!({ "id": id, "email": email, "one_time_password": password }).to_string());
+    } else {
+        print_line(&format!("{email}\nOne-time password: {password}\nIt is shown once and must be changed at the first sign-in."));
+    }
+}
+
+/// Runs `work` with the auth service on the installation's database, beside a running appliance or alone.
+pub(super) async fn with_auth(config: Config, work: impl AsyncFnOnce(&Auth) -> anyhow::Result<()>) -> anyhow::Result<ExitCode> {
+    let booted = Booted::open_or_join(config).await?;
+    let result = async {
+        // Alone on the directory: the database may be new. Beside a running appliance it is that one's to migrate.
+        if booted.data_dir.is_locked() {
+            booted.migrate().await?;
+        }
+        let config = &booted.config;
+        let db = Db::new(&booted.target, &config.database);
+        let metrics = Telemetry::new().register("auth", Metrics::register);
+        let auth = Auth::new(db.clone(), Clock::system(), &config.auth, &config.server, metrics)?;
+        let result = work(&auth).await;
+        db.close().await;
+        result
+    }
+    .await;
+    booted.close().await;
+    result.map(|()| ExitCode::SUCCESS)
+}
+
+/// Every row of a paged list.
+pub(super) async fn all_pages<T>(
+    fetch: impl AsyncFn(Option<Uuid>, i64) -> Result<Vec<T>, AuthError>,
+    id: impl Fn(&T) -> Uuid,
+) -> anyhow::Result<Vec<T>> {
+    const PAGE: usize = 200;
+    let mut rows: Vec<T> = Vec::new();
+    loop {
+        // One row more than asked comes back where there is another page.
+        let mut page = fetch(rows.last().map(&id), 200).await?;
+        let more = page.len() > PAGE;
+        page.truncate(PAGE);
+        rows.append(&mut page);
+        if !more {
+            return Ok(rows);
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! How numbers, sizes and times look on a page.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+use super::i18n::Lang;
+
+/// Markup that is already safe: templates print it with `|safe`.
+pub type Html = String;
+
+/// Whole numbers as templates pass them: by value or reference. Beyond `i64` they saturate.
+pub trait Whole {
+    fn whole(&self) -> i64;
+}
+
+impl<T: Whole> Whole for &T {
+    fn whole(&self) -> i64 {
+        (**self).whole()
+    }
+}
+
+macro_rules! whole {
+    ($($number:ty)*) => {$(
+        impl Whole for $number {
+            fn whole(&self) -> i64 {
+                i64::try_from(*self).unwrap_or(i64::MAX)
+            }
+        }
+    )*};
+}
+whole!(i16 i32 i64 u8 u16 u32 u64 usize);
+
+/// Digits in groups of three: `12,345` in English, `12 345` (no-break space) in Russian.
+pub fn integer(value: i64, lang: Lang) -> String {
+    let separator = match lang {
+        Lang::En => ',',
+        Lang::Ru => '\u{a0}',
+    };
+    let digits = value.unsigned_abs().to_string();
+    let mut out = String::with_capacity(digits.len() * 2);
+    if value < 0 {
+        out.push('-');
+    }
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(separator);
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A count in at most four characters and a letter: `950`, `12.3k`, `4.1M`.
+pub fn short(value: i64) -> String {
+    let magnitude = value.unsigned_abs() as f64;
+    let (scaled, unit) = match magnitude {
+        m if m >= 1e9 => (m / 1e9, "G"),
+        m if m >= 1e6 => (m / 1e6, "M"),
+        m if m >= 1e4 => (m / 1e3, "k"),
+        _ => return value.to_string(),
+    };
+    let sign = if value < 0 { "-" } else { "" };
+    let text = if scaled >= 100.0 { format!("{scaled:.0}") } else { format!("{scaled:.1}") };
+    format!("{sign}{}{unit}", text.trim_end_matches(".0"))
+}
+
+/// A size in bytes with a binary unit: `512 B`, `1.5 MiB`.
+pub fn bytes(value: i64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut scaled = value.max(0) as f64;
+    let mut unit = 0;
+    while scaled >= 1024.0 && unit < UNITS.len() - 1 {
+        scaled /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 || scaled >= 100.0 {
+        format!("{scaled:.0}\u{a0}{}", UNITS[unit])
+    } else {
+        format!("{scaled:.1}\u{a0}{}", UNITS[unit])
+    }
+}
+
+/// A `<time>` element in UTC; `console.js` turns it into "5 minutes ago" with the viewer's own time in the tooltip.
+pub fn time(at: DateTime<Utc>) -> Html {
+    format!(
+        r#"<time datetime="{}">{}</time>"#,
+        at.to_rfc3339_opts(SecondsFormat::Secs, true),
+        at.format("%Y-%m-%d %H:%M\u{a0}UTC")
+    )
+}
+
+/// `CommonMark` (tables, strikethrough) as HTML. Raw HTML in the source is shown as text and only http(s), mailto and
+/// local links stay links: the source may come from a model or a document.
+pub fn markdown(source: &str) -> Html {
+    use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, html};
+    let allowed = |url: &str| {
+        ["https://", "http://", "mailto:", "/", "#"].iter().any(|start| url.starts_with(start))
+            && !url.starts_with("//")
+    };
+    let events =
+        Parser::new_ext(source, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH).map(|event| match event {
+            Event::Html(raw) | Event::InlineHtml(raw) => Event::Text(raw),
+            Event::Start(Tag::Link { link_type, dest_url, title, id }) if !allowed(&dest_url) => {
+                Event::Start(Tag::Link { link_type, dest_url: CowStr::Borrowed("#"), title, id })
+            }
+            // A remote image would tell its server who reads this page; the policy blocks it anyway.
+            Event::Start(Tag::Image { link_type, title, id, .. }) => {
+                Event::Start(Tag::Link { link_type, dest_url: CowStr::Borrowed("#"), title, id })
+            }
+            Event::End(pulldown_cmark::TagEnd::Image) => Event::End(pulldown_cmark::TagEnd::Link),
+            other => other,
+        });
+    let mut out = String::with_capacity(source.len() * 3 / 2);
+    html::push_html(&mut out, events);
+    out
+}
+
+/// `text` for HTML content and quoted attributes.
+pub fn escape(text: &str) -> Html {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped() {
+        assert_eq!(integer(-1_234_567, Lang::En), "-1,234,567");
+        assert_eq!(integer(1_234, Lang::Ru), "1\u{a0}234");
+        assert_eq!(integer(999, Lang::En), "999");
+        assert_eq!((short(9_999).as_str(), short(12_340).as_str(), short(2_000_000).as_str()), ("9999", "12.3k", "2M"));
+        assert_eq!((bytes(512).as_str(), bytes(1_572_864).as_str()), ("512\u{a0}B", "1.5\u{a0}MiB"));
+    }
+
+    #[test]
+    fn markdown_is_harmless() {
+        let html =
+            markdown("**b** <script>x</script> [l](javascript:alert(1)) ![i](https://evil/x.png)\n\n<img src=x>");
+        assert!(html.contains("<strong>b</strong>") && html.contains("&lt;script&gt;"), "{html}");
+        assert!(!html.contains("<script") && !html.contains("javascript:") && !html.contains("<img"), "{html}");
+    }
+}

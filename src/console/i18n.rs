@@ -1,0 +1,215 @@
+//! Two languages, always complete: Fluent messages from `src/<capability>/locales/{en,ru}.ftl`, compiled into the binary.
+//!
+//! A key that does not exist shows itself on the page and is logged; `tests` fail on it before that, and fail where one
+//! language has a key that the other has not.
+
+use std::fmt;
+use std::sync::LazyLock;
+
+use axum::http::{HeaderMap, header};
+use fluent_bundle::concurrent::FluentBundle;
+use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
+
+use super::{embedded, format};
+
+/// A language of the console.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lang {
+    En,
+    Ru,
+}
+
+impl Lang {
+    pub const ALL: [Self; 2] = [Self::En, Self::Ru];
+
+    /// The code for `lang="..."` and the cookie.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::En => "en",
+            Self::Ru => "ru",
+        }
+    }
+
+    /// The language's own name, for the switch.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::En => "English",
+            Self::Ru => "Русский",
+        }
+    }
+
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|lang| lang.code() == code)
+    }
+
+    /// The language that `Accept-Language` prefers among ours; English where it names neither.
+    pub fn from_headers(headers: &HeaderMap) -> Self {
+        let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let mut best = (0.0, Self::En);
+        for range in accepted.split(',') {
+            let mut parts = range.split(';');
+            let primary = parts.next().unwrap_or_default().trim().split('-').next().unwrap_or_default();
+            let weight: f32 = parts.find_map(|p| p.trim().strip_prefix("q=")?.parse().ok()).unwrap_or(1.0);
+            if let Some(lang) = Self::from_code(&primary.to_ascii_lowercase())
+                && weight > best.0
+            {
+                best = (weight, lang);
+            }
+        }
+        best.1
+    }
+}
+
+type Bundle = FluentBundle<FluentResource>;
+
+static EN: LazyLock<Bundle> = LazyLock::new(|| load(Lang::En));
+static RU: LazyLock<Bundle> = LazyLock::new(|| load(Lang::Ru));
+
+fn bundle(lang: Lang) -> &'static Bundle {
+    match lang {
+        Lang::En => &EN,
+        Lang::Ru => &RU,
+    }
+}
+
+fn load(lang: Lang) -> Bundle {
+    let mut bundle = Bundle::new_concurrent(vec![lang.code().parse().unwrap_or_default()]);
+    // The isolating marks are invisible characters that would end up in page titles and in what people copy.
+    bundle.set_use_isolating(false);
+    bundle.set_formatter(Some(match lang {
+        Lang::En => |value, _| group_digits(value, Lang::En),
+        Lang::Ru => |value, _| group_digits(value, Lang::Ru),
+    }));
+    for locale in embedded::LOCALES {
+        let source = match lang {
+            Lang::En => locale.en,
+            Lang::Ru => locale.ru,
+        };
+        let resource = FluentResource::try_new(source.to_owned()).unwrap_or_else(|(resource, errors)| {
+            tracing::error!(
+                capability = locale.capability,
+                lang = lang.code(),
+                ?errors,
+                "a translation file is broken"
+            );
+            resource
+        });
+        if let Err(errors) = bundle.add_resource(resource) {
+            tracing::error!(
+                capability = locale.capability,
+                lang = lang.code(),
+                ?errors,
+                "a translation key exists twice"
+            );
+        }
+    }
+    bundle
+}
+
+fn group_digits(value: &FluentValue, lang: Lang) -> Option<String> {
+    match value {
+        FluentValue::Number(number) if number.value.fract() == 0.0 => {
+            // Whole numbers of this size convert exactly; the cast saturates beyond.
+            #[expect(clippy::cast_possible_truncation, reason = "a count on a page")]
+            Some(format::integer(number.value as i64, lang))
+        }
+        _ => None,
+    }
+}
+
+/// Whether `key` exists in `lang`.
+pub fn has(lang: Lang, key: &str) -> bool {
+    bundle(lang).has_message(key)
+}
+
+/// One message in one language with its arguments; `Display` renders it. Build with [`text`], add arguments with
+/// [`Text::with`].
+pub struct Text {
+    lang: Lang,
+    key: String,
+    args: FluentArgs<'static>,
+}
+
+/// The message `key` in `lang`.
+pub fn text(lang: Lang, key: &str) -> Text {
+    Text { lang, key: key.to_owned(), args: FluentArgs::new() }
+}
+
+/// The message `key` in `lang` with arguments that are known only at run time.
+pub fn text_with(lang: Lang, key: &str, args: &[(String, String)]) -> Text {
+    let mut text = text(lang, key);
+    for (name, value) in args {
+        text.args.set(name.clone(), value.clone());
+    }
+    text
+}
+
+impl Text {
+    /// Sets the argument `$name`. Numbers choose the plural form.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl TextArg) -> Self {
+        self.args.set(name, value.value());
+        self
+    }
+
+    /// So that templates treat a text like a string; a message is never empty.
+    pub fn is_empty(&self) -> bool {
+        self.key.is_empty()
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bundle = bundle(self.lang);
+        let Some(pattern) = bundle.get_message(&self.key).and_then(|message| message.value()) else {
+            tracing::warn!(key = self.key, lang = self.lang.code(), "a translation is missing");
+            return f.write_str(&self.key);
+        };
+        let mut errors = Vec::new();
+        f.write_str(&bundle.format_pattern(pattern, Some(&self.args), &mut errors))?;
+        if !errors.is_empty() {
+            tracing::warn!(key = self.key, ?errors, "a translation lacks an argument");
+        }
+        Ok(())
+    }
+}
+
+/// What a message can take as an argument: strings and numbers, by value or reference (templates pass references).
+pub trait TextArg {
+    fn value(&self) -> FluentValue<'static>;
+}
+
+impl<T: TextArg + ?Sized> TextArg for &T {
+    fn value(&self) -> FluentValue<'static> {
+        (**self).value()
+    }
+}
+
+impl TextArg for str {
+    fn value(&self) -> FluentValue<'static> {
+        self.to_owned().into()
+    }
+}
+
+impl TextArg for String {
+    fn value(&self) -> FluentValue<'static> {
+        self.clone().into()
+    }
+}
+
+impl TextArg for Text {
+    fn value(&self) -> FluentValue<'static> {
+        self.to_string().into()
+    }
+}
+
+macro_rules! numbers {
+    ($($number:ty)*) => {$(
+        impl TextArg for $number {
+            fn value(&self) -> FluentValue<'static> {
+                self.into()
+            }
+        }
+    )*};
+}
+numbers!(i16 i32 i64 u8 u16 u32 u64 usize f32 f64);

@@ -1,0 +1,122 @@
+# The shell
+console-skip = Skip to content
+console-navigation = Navigation
+console-switch-org = Switch organisation
+console-theme = Theme
+console-theme-system = As the system
+console-theme-light = Light
+console-theme-dark = Dark
+console-language = Language
+console-change-password = Change password
+console-api-docs = API reference
+console-sign-out = Sign out
+console-insecure = This connection is not encrypted: passwords and documents can be read on the way. Put TLS in front and set server.public_url to https.
+console-role-viewer = Viewer
+console-role-member = Member
+console-role-admin = Administrator
+console-role-owner = Owner
+
+# Navigation
+console-nav-build = Build
+console-nav-operate = Operate
+console-nav-settings = Settings
+console-nav-overview = Overview
+console-nav-agents = Agents
+console-nav-knowledge = Knowledge
+console-nav-jobs = Jobs
+console-nav-api-keys = API keys
+console-nav-members = Members
+console-nav-organisation = Organisation
+console-nav-models = Models
+
+# Words that pages share
+console-save = Save
+console-cancel = Cancel
+console-close = Close
+console-create = Create
+console-edit = Edit
+console-delete = Delete
+console-rename = Rename
+console-search = Search
+console-copy = Copy
+console-copied = Copied
+console-name = Name
+console-status = Status
+console-created = Created
+console-updated = Updated
+console-actions = Actions
+console-all = All
+console-none = None
+console-yes = Yes
+console-no = No
+console-optional = optional
+console-pages = Pages
+console-first-page = First page
+console-next-page = Next page
+console-nothing-found = Nothing found
+console-nothing-found-text = No entry matches the search. Try fewer or other words.
+console-clear-search = Clear the search
+console-try-again = Try again
+console-to-overview = To the overview
+console-request-id = Request
+
+# Errors
+console-error-not-found = Page not found
+console-error-not-found-detail = There is nothing at this address, or it belongs to another organisation.
+console-error-forbidden = Not allowed
+console-error-forbidden-detail = Your role in this organisation does not allow this. An administrator can change it.
+console-error-refused = That did not work
+console-error-refused-detail = The request was not understood. Go back and try it again.
+console-error-unavailable = Not available for a moment
+console-error-unavailable-detail = Holdfast cannot reach its database or is starting. It usually takes a few seconds.
+console-error-internal = Something broke
+console-error-internal-detail = The error has been logged. If it stays, give your operator the number below.
+error-csrf = The form is out of date. Open the page again and repeat what you did.
+error-invalid-form = The form could not be read. Check the values and send it again.
+error-payload-too-large = That is larger than this server accepts.
+
+# Overview
+console-overview = Overview
+console-overview-add-documents = Add documents
+console-overview-ask = Ask an agent
+console-overview-conversations = Conversations today
+console-overview-conversations-by-day = Conversations by day
+console-overview-tokens = Tokens today
+console-overview-tokens-by-day = Tokens by day
+console-overview-documents = Documents ready
+console-overview-agents = Agents
+console-overview-jobs = Jobs waiting
+console-overview-no-failed = None failed
+console-overview-in-progress = { $n } in progress
+console-overview-failed = { $n } failed
+console-overview-in-bases = { $n ->
+    [one] in { $n } knowledge base
+   *[other] in { $n } knowledge bases
+}
+console-overview-keys = { $n ->
+    [one] { $n } API key
+   *[other] { $n } API keys
+}
+console-no-model = No language model is configured yet. Agents answer by quoting the passages they find; add a provider to let them write.
+console-steps = First steps
+console-steps-done = { $done } of { $all } done
+console-step-done = done
+console-step-base = Create a knowledge base
+console-step-base-text = A place for documents that belong together.
+console-step-documents = Drop in documents
+console-step-documents-text = PDF, Word, HTML, Markdown or text; each is ready in seconds.
+console-step-agent = Create an agent
+console-step-agent-text = Give it instructions and the knowledge it may use.
+console-step-question = Ask a question
+console-step-question-text = The answer cites the passages it stands on.
+console-step-api = Connect your application
+console-step-api-text = Make an API key and point any OpenAI client here.
+
+# API reference
+console-docs-lead = Every call takes an API key as a bearer token. Errors are problem+json with a stable code.
+console-docs-contents = Operations
+console-docs-filter = Filter operations
+console-docs-parameters = Parameters
+console-docs-request = Request body
+console-docs-responses = Responses
+console-docs-required = required

@@ -1,0 +1,124 @@
+# Оболочка
+console-skip = Перейти к содержимому
+console-navigation = Навигация
+console-switch-org = Сменить организацию
+console-theme = Оформление
+console-theme-system = Как в системе
+console-theme-light = Светлое
+console-theme-dark = Тёмное
+console-language = Язык
+console-change-password = Сменить пароль
+console-api-docs = Справочник API
+console-sign-out = Выйти
+console-insecure = Соединение не зашифровано: пароли и документы можно прочитать по пути. Поставьте перед сервером TLS и укажите https в server.public_url.
+console-role-viewer = Наблюдатель
+console-role-member = Участник
+console-role-admin = Администратор
+console-role-owner = Владелец
+
+# Навигация
+console-nav-build = Создание
+console-nav-operate = Эксплуатация
+console-nav-settings = Настройки
+console-nav-overview = Обзор
+console-nav-agents = Агенты
+console-nav-knowledge = Знания
+console-nav-jobs = Задания
+console-nav-api-keys = Ключи API
+console-nav-members = Участники
+console-nav-organisation = Организация
+console-nav-models = Модели
+
+# Общие слова
+console-save = Сохранить
+console-cancel = Отмена
+console-close = Закрыть
+console-create = Создать
+console-edit = Изменить
+console-delete = Удалить
+console-rename = Переименовать
+console-search = Найти
+console-copy = Копировать
+console-copied = Скопировано
+console-name = Название
+console-status = Состояние
+console-created = Создано
+console-updated = Изменено
+console-actions = Действия
+console-all = Все
+console-none = Нет
+console-yes = Да
+console-no = Нет
+console-optional = необязательно
+console-pages = Страницы
+console-first-page = В начало
+console-next-page = Дальше
+console-nothing-found = Ничего не найдено
+console-nothing-found-text = По этому запросу ничего нет. Попробуйте меньше слов или другие слова.
+console-clear-search = Сбросить поиск
+console-try-again = Повторить
+console-to-overview = К обзору
+console-request-id = Запрос
+
+# Ошибки
+console-error-not-found = Страница не найдена
+console-error-not-found-detail = По этому адресу ничего нет, или это принадлежит другой организации.
+console-error-forbidden = Недостаточно прав
+console-error-forbidden-detail = Ваша роль в этой организации этого не позволяет. Её может изменить администратор.
+console-error-refused = Не получилось
+console-error-refused-detail = Запрос не понят. Вернитесь назад и попробуйте ещё раз.
+console-error-unavailable = Временно недоступно
+console-error-unavailable-detail = Holdfast не может связаться с базой данных или запускается. Обычно это занимает несколько секунд.
+console-error-internal = Что-то сломалось
+console-error-internal-detail = Ошибка записана в журнал. Если она повторяется, сообщите администратору номер ниже.
+error-csrf = Форма устарела. Откройте страницу заново и повторите действие.
+error-invalid-form = Форму не удалось прочитать. Проверьте значения и отправьте её ещё раз.
+error-payload-too-large = Это больше, чем принимает сервер.
+
+# Обзор
+console-overview = Обзор
+console-overview-add-documents = Добавить документы
+console-overview-ask = Спросить агента
+console-overview-conversations = Бесед сегодня
+console-overview-conversations-by-day = Беседы по дням
+console-overview-tokens = Токенов сегодня
+console-overview-tokens-by-day = Токены по дням
+console-overview-documents = Документов готово
+console-overview-agents = Агенты
+console-overview-jobs = Заданий в очереди
+console-overview-no-failed = Без ошибок
+console-overview-in-progress = { $n } в работе
+console-overview-failed = { $n } с ошибкой
+console-overview-in-bases = { $n ->
+    [one] в { $n } базе знаний
+    [few] в { $n } базах знаний
+   *[other] в { $n } базах знаний
+}
+console-overview-keys = { $n ->
+    [one] { $n } ключ API
+    [few] { $n } ключа API
+   *[other] { $n } ключей API
+}
+console-no-model = Языковая модель ещё не подключена. Агенты отвечают цитатами из найденных фрагментов; добавьте поставщика, чтобы они писали ответы.
+console-steps = Первые шаги
+console-steps-done = Сделано { $done } из { $all }
+console-step-done = сделано
+console-step-base = Создайте базу знаний
+console-step-base-text = Место для документов, которые относятся друг к другу.
+console-step-documents = Загрузите документы
+console-step-documents-text = PDF, Word, HTML, Markdown или текст; каждый готов за секунды.
+console-step-agent = Создайте агента
+console-step-agent-text = Дайте ему указания и знания, которыми он может пользоваться.
+console-step-question = Задайте вопрос
+console-step-question-text = Ответ ссылается на фрагменты, на которых он основан.
+console-step-api = Подключите своё приложение
+console-step-api-text = Создайте ключ API и направьте сюда любой клиент OpenAI.
+
+# Справочник API
+console-docs-lead = Каждый вызов принимает ключ API как bearer-токен. Ошибки приходят в problem+json с постоянным кодом.
+console-docs-contents = Операции
+console-docs-filter = Отбор операций
+console-docs-parameters = Параметры
+console-docs-request = Тело запроса
+console-docs-responses = Ответы
+console-docs-required = обязательно

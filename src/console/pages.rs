@@ -1,0 +1,125 @@
+//! The console's own pages: overview, preferences (language and theme), API reference.
+
+use askama::Template;
+use axum::Router;
+use axum::response::Response;
+use axum::routing::{get, post};
+use axum_extra::extract::cookie::Cookie;
+use serde::Deserialize;
+
+use super::api_docs::Tag;
+use super::{Bare, Form, Lang, PageResult, Shell, Theme, format, see_other, svg};
+use crate::platform::error::ApiError;
+use crate::platform::http::Principal;
+
+const A_YEAR_IN_SECONDS: i64 = 365 * 24 * 3600;
+
+pub(super) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    Router::new()
+        .route("/", get(overview))
+        .route("/api/docs", get(reference))
+        .route("/console/preferences", post(set_preferences))
+}
+
+/// The numbers of the overview, for one organisation.
+#[derive(Debug, Clone, Default)]
+pub struct Overview {
+    pub knowledge_bases: i64,
+    pub documents_ready: i64,
+    /// Queued, extracting or embedding.
+    pub documents_waiting: i64,
+    pub documents_failed: i64,
+    pub agents: i64,
+    pub conversations_today: i64,
+    /// For each of the last days, today last.
+    pub conversations_by_day: Vec<i64>,
+    pub jobs_waiting: i64,
+    /// Dead letters.
+    pub jobs_failed: i64,
+    pub tokens_today: i64,
+    /// For each of the last days, today last.
+    pub tokens_by_day: Vec<i64>,
+    pub api_keys: i64,
+    /// Whether a language model is configured beside the built-in extractive one.
+    pub has_model: bool,
+}
+
+/// Implemented by app, which knows every capability.
+#[async_trait::async_trait]
+pub trait OverviewSource: Send + Sync {
+    async fn overview(&self, who: &Principal) -> Result<Overview, ApiError>;
+}
+
+/// A step of the checklist that an empty installation shows.
+struct Step {
+    key: &'static str,
+    href: &'static str,
+    done: bool,
+}
+
+#[derive(Template)]
+#[template(path = "console/templates/overview.html")]
+struct OverviewPage<'a> {
+    shell: &'a Shell,
+    data: Overview,
+    steps: Vec<Step>,
+    tokens: format::Html,
+    conversations: format::Html,
+}
+
+impl OverviewPage<'_> {
+    fn steps_done(&self) -> usize {
+        self.steps.iter().filter(|step| step.done).count()
+    }
+}
+
+async fn overview(shell: Shell) -> PageResult {
+    let data = shell.console().overview().overview(shell.principal()).await?;
+    let steps = vec![
+        Step { key: "base", href: "/knowledge/new", done: data.knowledge_bases > 0 },
+        Step { key: "documents", href: "/knowledge", done: data.documents_ready > 0 },
+        Step { key: "agent", href: "/agents/new", done: data.agents > 0 },
+        Step { key: "question", href: "/agents", done: data.conversations_by_day.iter().any(|n| *n > 0) },
+        Step { key: "api", href: "/api-keys", done: data.api_keys > 0 },
+    ];
+    let spark = |values: &[i64], key: &str| {
+        svg::sparkline(&values.iter().map(|n| *n as f64).collect::<Vec<_>>(), &shell.t(key).to_string())
+    };
+    let tokens = spark(&data.tokens_by_day, "console-overview-tokens-by-day");
+    let conversations = spark(&data.conversations_by_day, "console-overview-conversations-by-day");
+    shell.render(&OverviewPage { shell: &shell, data, steps, tokens, conversations })
+}
+
+#[derive(Template)]
+#[template(path = "console/templates/api_docs.html")]
+struct ReferencePage<'a> {
+    shell: &'a Bare,
+    tags: &'a [Tag],
+    api_version: &'a str,
+}
+
+/// Public, as the document itself is: it describes the software, not the data.
+async fn reference(shell: Bare) -> PageResult {
+    let reference = shell.console().reference();
+    shell.render(&ReferencePage { shell: &shell, tags: &reference.tags, api_version: &reference.version })
+}
+
+#[derive(Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+struct Preferences {
+    lang: String,
+    theme: String,
+    back: String,
+}
+
+async fn set_preferences(page: Bare, Form(form): Form<Preferences>) -> Response {
+    let mut response = see_other(&form.back);
+    if let Some(lang) = Lang::from_code(&form.lang) {
+        page.set_cookie(&mut response, Cookie::new("hf_lang", lang.code()), Some(A_YEAR_IN_SECONDS));
+    }
+    if let Some(theme) = Theme::from_code(&form.theme) {
+        page.set_cookie(&mut response, Cookie::new("hf_theme", theme.code()), Some(A_YEAR_IN_SECONDS));
+    }
+    response
+}

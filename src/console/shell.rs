@@ -1,0 +1,156 @@
+//! The page of somebody who is signed in.
+
+use std::ops::Deref;
+
+use axum::extract::FromRequestParts;
+use axum::http::Method;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::bare::{Bare, see_other};
+use super::{Console, NavItem};
+use crate::platform::error::ApiError;
+use crate::platform::http::{OrgRef, Principal, Role, SessionUser};
+use crate::platform::ids::OrgId;
+
+/// Where a person with a one-time password is sent from every other page; auth owns it.
+pub const PASSWORD_PAGE: &str = "/account/password";
+
+/// Extractor for pages: a signed-in person, their session and everything of [`Bare`]. Without a session the browser is
+/// sent to `/login?next=<this page>`.
+#[derive(Clone)]
+pub struct Shell {
+    page: Bare,
+    principal: Principal,
+    user: SessionUser,
+}
+
+/// A part of the navigation: its heading's translation key and its links.
+pub struct NavSection<'a> {
+    pub key: &'static str,
+    pub items: Vec<&'a NavItem>,
+}
+
+impl Shell {
+    /// Who asks: pass it to the services.
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    pub fn org_id(&self) -> OrgId {
+        self.principal.org_id
+    }
+
+    pub fn user(&self) -> &SessionUser {
+        &self.user
+    }
+
+    pub fn email(&self) -> &str {
+        &self.user.email
+    }
+
+    /// The first letter of the address, for the round picture.
+    pub fn initial(&self) -> String {
+        self.user.email.chars().next().unwrap_or('?').to_uppercase().to_string()
+    }
+
+    pub fn orgs(&self) -> &[OrgRef] {
+        &self.user.orgs
+    }
+
+    pub fn org_name(&self) -> &str {
+        let org = self.user.orgs.iter().find(|org| org.id == self.principal.org_id);
+        org.map_or("", |org| &org.name)
+    }
+
+    /// Whether to show what needs at least `role`; the services check again.
+    pub fn can(&self, role: Role) -> bool {
+        self.principal.role >= role
+    }
+
+    pub fn is_admin(&self) -> bool {
+        self.can(Role::Admin)
+    }
+
+    /// Whether to show what changes things.
+    pub fn can_edit(&self) -> bool {
+        self.can(Role::Member)
+    }
+
+    /// The translation key of this person's role.
+    pub fn role_key(&self) -> &'static str {
+        match self.principal.role {
+            Role::Viewer => "console-role-viewer",
+            Role::Member => "console-role-member",
+            Role::Admin => "console-role-admin",
+            Role::Owner => "console-role-owner",
+        }
+    }
+
+    /// The navigation for this role, in the order that app gave.
+    pub fn nav(&self) -> Vec<NavSection<'_>> {
+        let mut sections: Vec<NavSection<'_>> = Vec::new();
+        for item in self.page.console().nav().iter().filter(|item| self.sees(item)) {
+            match sections.iter_mut().find(|section| section.key == item.section) {
+                Some(section) => section.items.push(item),
+                None => sections.push(NavSection { key: item.section, items: vec![item] }),
+            }
+        }
+        sections
+    }
+
+    fn sees(&self, item: &NavItem) -> bool {
+        self.can(item.role) && (self.user.is_operator || !item.operator)
+    }
+
+    /// Whether this page belongs to the link to `href`.
+    pub fn is_current(&self, href: &str) -> bool {
+        let path = self.path().split('?').next().unwrap_or_default();
+        path == href || (href != "/" && path.strip_prefix(href).is_some_and(|rest| rest.starts_with('/')))
+    }
+}
+
+impl Deref for Shell {
+    type Target = Bare;
+
+    fn deref(&self) -> &Bare {
+        &self.page
+    }
+}
+
+/// Why there is no shell.
+pub enum NoShell {
+    /// The page to visit first: sign-in or the password change.
+    First(String),
+    Failed(ApiError),
+}
+
+impl IntoResponse for NoShell {
+    fn into_response(self) -> Response {
+        match self {
+            Self::First(path) => see_other(&path),
+            Self::Failed(error) => error.into_response(),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Shell {
+    type Rejection = NoShell;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, NoShell> {
+        let console = Console::of(parts).map_err(NoShell::Failed)?;
+        let page = Bare::new(console, parts);
+        let principal = parts.extensions.get::<Principal>().cloned();
+        let Some((principal, user)) = principal.and_then(|who| who.user().cloned().map(|user| (who, user))) else {
+            // After a form there is no page to come back to.
+            let next = if parts.method == Method::GET { page.path() } else { "/" };
+            let next = utf8_percent_encode(next, NON_ALPHANUMERIC);
+            return Err(NoShell::First(format!("/login?next={next}")));
+        };
+        if user.must_change_password && parts.uri.path() != PASSWORD_PAGE {
+            return Err(NoShell::First(PASSWORD_PAGE.to_owned()));
+        }
+        Ok(Self { page, principal, user })
+    }
+}

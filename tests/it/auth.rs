@@ -1,0 +1,522 @@
+//! Sign-in, sessions, API keys, members and links, over the real router and database.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderMap, Method, Request, StatusCode, header},
+    middleware::from_fn_with_state,
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use holdfast::{
+    auth::{self, AdminConfig, Auth, Config, Origins},
+    platform::{
+        clock::Clock,
+        db::{self, Db, Target},
+        http::{self, Frame, Role},
+        lifecycle::Lifecycle,
+        telemetry::Telemetry,
+    },
+};
+use http_body_util::BodyExt as _;
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
+use tower::ServiceExt as _;
+
+use crate::support::cluster::{PATIENCE, cluster};
+
+const EMAIL: &str = "ada@example.com";
+const PASSWORD: &str = "correct horse battery";
+
+struct World {
+    name: String,
+    target: Target,
+    clock: Clock,
+    auth: Auth,
+    router: Router,
+    lifecycle: Lifecycle,
+    telemetry: Telemetry,
+}
+
+/// What a request was answered with.
+#[derive(Debug)]
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Value,
+}
+
+impl Answer {
+    fn code(&self) -> &str {
+        self.body["code"].as_str().unwrap_or_default()
+    }
+
+    fn expect(self, status: StatusCode) -> Self {
+        assert_eq!(self.status, status, "{self:?}");
+        self
+    }
+}
+
+/// Somebody who keeps a cookie, or sends a key.
+#[derive(Clone, Default)]
+struct Caller {
+    cookie: String,
+    csrf: String,
+    key: String,
+    /// Address that the proxy in front reports.
+    from: String,
+}
+
+fn start_of_time() -> DateTime<Utc> {
+    "2026-01-05T10:00:00Z".parse().unwrap()
+}
+
+impl World {
+    /// A fresh database with an administrator whose password is [`PASSWORD`].
+    async fn start(config: Config) -> Self {
+        let world = Self::empty(config).await;
+        let admin = AdminConfig { email: EMAIL.into(), password: Some(PASSWORD.into()), password_file: None };
+        let first = world.auth.bootstrap(&admin).await.unwrap().unwrap();
+        assert!(first.one_time_password.is_none());
+        world
+    }
+
+    async fn empty(config: Config) -> Self {
+        let name = cluster().await.database().await;
+        let target = cluster().await.target(&name);
+        let database = Db::new(&target, &db::Config::default());
+        let clock = Clock::fixed(start_of_time());
+        let telemetry = Telemetry::new();
+        let server = http::Config { trusted_proxies: vec!["127.0.0.1/32".parse().unwrap()], ..http::Config::default() };
+        let auth = Auth::new(database, clock.clone(), &config, &server, telemetry.register("auth", auth::Metrics::register)).unwrap();
+        let lifecycle = Lifecycle::new();
+        auth.spawn_upkeep(&lifecycle);
+        let (routes, _) = auth::routes::router().with_state(auth.clone()).split_for_parts();
+        let routes = routes.layer(from_fn_with_state(Origins::new(&server), auth::csrf_guard));
+        let metrics = telemetry.register("http", http::Metrics::register);
+        let router = http::wrap(routes, Frame::new(&server, clock.clone(), metrics, Arc::new(auth.clone())));
+        Self { name, target, clock, auth, router, lifecycle, telemetry }
+    }
+
+    async fn send(&self, caller: &Caller, method: Method, path: &str, body: Value) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in [("cookie", &caller.cookie), ("x-csrf-token", &caller.csrf), ("authorization", &caller.key), ("x-forwarded-for", &caller.from)] {
+            if !value.is_empty() {
+                request = request.header(name, value);
+            }
+        }
+        let body = if body.is_null() {
+            Body::empty()
+        } else {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+            Body::from(body.to_string())
+        };
+        let response = self.router.clone().oneshot(request.body(body).unwrap()).await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        Answer { status, headers, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) }
+    }
+
+    async fn get(&self, caller: &Caller, path: &str) -> Answer {
+        self.send(caller, Method::GET, path, Value::Null).await
+    }
+
+    async fn post(&self, caller: &Caller, path: &str, body: Value) -> Answer {
+        self.send(caller, Method::POST, path, body).await
+    }
+
+    async fn delete(&self, caller: &Caller, path: &str) -> Answer {
+        self.send(caller, Method::DELETE, path, Value::Null).await
+    }
+
+    async fn login(&self, email: &str, password: &str) -> Answer {
+        self.post(&Caller::default(), "/api/v1/auth/login", json!({ "email": email, "password": password })).await
+    }
+
+    async fn signed_in(&self, email: &str, password: &str) -> Caller {
+        caller_of(&self.login(email, password).await.expect(StatusCode::OK))
+    }
+
+    /// A person with a password of their own, in the organisation with this slug.
+    async fn person(&self, email: &str, org: &str, role: Role) -> Caller {
+        let (_, one_time) = self.auth.create_user(email, "", org, role, false).await.unwrap();
+        let caller = self.signed_in(email, &one_time).await;
+        let body = json!({ "current_password": one_time, "new_password": PASSWORD });
+        self.post(&caller, "/api/v1/auth/password", body).await.expect(StatusCode::NO_CONTENT);
+        caller
+    }
+
+    async fn id_of(&self, caller: &Caller) -> String {
+        self.get(caller, "/api/v1/auth/me").await.body["user"]["id"].as_str().unwrap().to_owned()
+    }
+
+    /// One value out of the database, as the administrator of the server.
+    async fn value(&self, sql: &str) -> Option<String> {
+        let mut conn = PgConnection::connect_with(&self.target.admin).await.unwrap();
+        let row = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_one(&mut conn).await.unwrap();
+        conn.close().await.unwrap();
+        row.get(0)
+    }
+
+    async fn end(self) {
+        self.lifecycle.drain(Duration::from_secs(2)).await;
+        cluster().await.drop_database(&self.name).await;
+    }
+}
+
+fn caller_of(answer: &Answer) -> Caller {
+    let cookie = answer.headers[header::SET_COOKIE].to_str().unwrap().split(';').next().unwrap().to_owned();
+    let csrf = answer.body["user"]["csrf_token"].as_str().unwrap().to_owned();
+    Caller { cookie, csrf, ..Caller::default() }
+}
+
+/// `token` of an accept link.
+fn token_of(answer: &Answer) -> String {
+    answer.body["url"].as_str().unwrap().split_once("token=").unwrap().1.to_owned()
+}
+
+#[tokio::test]
+async fn the_first_start_makes_an_administrator_with_a_one_time_password() {
+    let world = World::empty(Config::default()).await;
+    let first = world.auth.bootstrap(&AdminConfig::default()).await.unwrap().unwrap();
+    assert_eq!(first.email, "admin@localhost");
+    let one_time = first.one_time_password.unwrap().expose_secret().to_owned();
+    assert!(world.auth.bootstrap(&AdminConfig::default()).await.unwrap().is_none(), "only once");
+
+    let caller = world.signed_in(" Admin@LOCALHOST ", &one_time).await;
+    let me = world.get(&caller, "/api/v1/auth/me").await.expect(StatusCode::OK);
+    assert_eq!((&me.body["user"]["must_change_password"], &me.body["role"]), (&json!(true), &json!("owner")));
+    for path in ["/api/v1/api-keys", "/api/v1/members", "/api/v1/sessions", "/api/v1/organisations"] {
+        let refused = world.get(&caller, path).await.expect(StatusCode::FORBIDDEN);
+        assert_eq!(refused.code(), "password_change_required", "{path}");
+    }
+    let change = |current: &str, new: &str| json!({ "current_password": current, "new_password": new });
+    for (body, code) in [
+        (change("something else", PASSWORD), "wrong_password"),
+        (change(&one_time, "short"), "password_too_short"),
+        (change(&one_time, "Password123"), "password_common"),
+        (change(&one_time, &one_time), "password_unchanged"),
+    ] {
+        let refused = world.post(&caller, "/api/v1/auth/password", body).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(refused.body["errors"][0]["code"], code);
+    }
+    world.post(&caller, "/api/v1/auth/password", change(&one_time, PASSWORD)).await.expect(StatusCode::NO_CONTENT);
+    world.get(&caller, "/api/v1/api-keys").await.expect(StatusCode::OK);
+    world.login("admin@localhost", &one_time).await.expect(StatusCode::UNAUTHORIZED);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn unknown_and_wrong_are_one_answer_and_attempts_are_limited() {
+    let world = World::start(Config { attempts_per_minute_per_address: 100, attempts_per_minute_per_account: 3, ..Config::default() }).await;
+    let mut bodies = Vec::new();
+    for (email, password) in [(EMAIL, "not the password"), ("nobody@example.com", PASSWORD), ("not an e-mail\u{0}", PASSWORD)] {
+        let refused = world.login(email, password).await.expect(StatusCode::UNAUTHORIZED);
+        assert!(refused.headers.get(header::SET_COOKIE).is_none());
+        let mut body = refused.body;
+        body["request_id"] = Value::Null;
+        bodies.push(body);
+    }
+    assert_eq!(bodies[0], bodies[1]);
+    assert_eq!(bodies[0], bodies[2]);
+    assert_eq!(bodies[0]["code"], "invalid_credentials");
+
+    // A stranger uses the account's allowance up; its owner's address, once known, has its own.
+    let at = |from: &str| Caller { from: from.into(), ..Caller::default() };
+    let body = |password: &str| json!({ "email": EMAIL, "password": password });
+    world.post(&at("203.0.113.1"), "/api/v1/auth/login", body(PASSWORD)).await.expect(StatusCode::OK);
+    let mut limited = None;
+    for _ in 0..5 {
+        let answer = world.post(&at("198.51.100.9"), "/api/v1/auth/login", body("guess guess")).await;
+        if answer.status == StatusCode::TOO_MANY_REQUESTS {
+            limited = Some(answer);
+        }
+    }
+    let limited = limited.expect("the account's limit");
+    let wait: u64 = limited.headers[header::RETRY_AFTER].to_str().unwrap().parse().unwrap();
+    assert!((1..=60).contains(&wait), "{wait}");
+    world.post(&at("203.0.113.1"), "/api/v1/auth/login", body(PASSWORD)).await.expect(StatusCode::OK);
+    let metrics = world.telemetry.encode();
+    assert!(metrics.contains("holdfast_auth_logins_total{outcome=\"LimitedByAccount\"}"), "{metrics}");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn one_address_cannot_try_for_ever_and_too_many_at_once_are_told_to_wait() {
+    let world = World::start(Config { attempts_per_minute_per_address: 4, ..Config::default() }).await;
+    let mut last = StatusCode::OK;
+    for i in 0..5 {
+        last = world.login(&format!("user{i}@example.com"), PASSWORD).await.status;
+    }
+    assert_eq!(last, StatusCode::TOO_MANY_REQUESTS);
+    world.end().await;
+
+    let busy = Config { hash_threads: 1, hash_queue: 1, attempts_per_minute_per_account: 100, ..Config::default() };
+    let world = World::start(busy).await;
+    let answers = futures::future::join_all((0..12).map(|_| world.login(EMAIL, PASSWORD))).await;
+    let busy: Vec<_> = answers.iter().filter(|a| a.status == StatusCode::SERVICE_UNAVAILABLE).collect();
+    assert!(!busy.is_empty() && answers.iter().any(|a| a.status == StatusCode::OK), "{answers:?}");
+    assert!(busy[0].headers.contains_key(header::RETRY_AFTER));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn hashes_follow_the_parameters_at_sign_in() {
+    let world = World::start(Config::default()).await;
+    let stronger = Config { hash_iterations: 3, ..Config::default() };
+    let database = Db::new(&world.target, &db::Config::default());
+    let metrics = Telemetry::new().register("auth", auth::Metrics::register);
+    let auth = Auth::new(database, world.clock.clone(), &stronger, &http::Config::default(), metrics).unwrap();
+    let client = auth::Client { address: [127, 0, 0, 1].into(), user_agent: String::new() };
+    auth.sign_in(EMAIL, &PASSWORD.into(), &client).await.unwrap();
+    let hash = world.value("SELECT password_hash FROM users").await.unwrap();
+    assert!(hash.starts_with("$argon2id$v=19$m=19456,t=3,p=1$"), "{hash}");
+    // Back down again, still the same password; and a hash that asks for gigabytes is refused unread.
+    world.login(EMAIL, PASSWORD).await.expect(StatusCode::OK);
+    world.value("UPDATE users SET password_hash = replace(password_hash, 'm=19456', 'm=4000000') RETURNING email").await;
+    world.login(EMAIL, PASSWORD).await.expect(StatusCode::INTERNAL_SERVER_ERROR);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn sessions_end_when_idle_when_old_and_when_told() {
+    let world = World::start(Config::default()).await;
+    let idle = world.signed_in(EMAIL, PASSWORD).await;
+    let busy = world.signed_in(EMAIL, PASSWORD).await;
+    for day in (5..30).step_by(5) {
+        world.clock.advance(TimeDelta::days(5));
+        world.get(&busy, "/api/v1/auth/me").await.expect(StatusCode::OK);
+        let expected = (start_of_time() + TimeDelta::days(day)).to_rfc3339();
+        let noted = tokio::time::timeout(PATIENCE, async {
+            loop {
+                let seen = world.value("SELECT to_char(max(last_seen_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"+00:00\"') FROM sessions").await;
+                if seen.as_deref() == Some(expected.as_str()) {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        });
+        noted.await.expect("the use is noted");
+        // The cached entry still has the old time: another process would have read it by now.
+        world.auth.rename_self(&principal(&world, &busy).await, "Ada").await.unwrap();
+        if day >= 7 {
+            world.get(&idle, "/api/v1/auth/me").await.expect(StatusCode::UNAUTHORIZED);
+        }
+    }
+    world.clock.advance(TimeDelta::days(5));
+    world.get(&busy, "/api/v1/auth/me").await.expect(StatusCode::UNAUTHORIZED);
+
+    let (one, two) = (world.signed_in(EMAIL, PASSWORD).await, world.signed_in(EMAIL, PASSWORD).await);
+    let list = world.get(&one, "/api/v1/sessions").await.expect(StatusCode::OK);
+    assert_eq!(list.body["data"].as_array().unwrap().len(), 2, "{list:?}");
+    world.delete(&one, "/api/v1/sessions").await.expect(StatusCode::NO_CONTENT);
+    world.get(&two, "/api/v1/auth/me").await.expect(StatusCode::UNAUTHORIZED);
+    world.post(&one, "/api/v1/auth/logout", Value::Null).await.expect(StatusCode::NO_CONTENT);
+    world.get(&one, "/api/v1/auth/me").await.expect(StatusCode::UNAUTHORIZED);
+    world.end().await;
+}
+
+async fn principal(world: &World, caller: &Caller) -> http::Principal {
+    use http::Authenticator as _;
+    let token = caller.cookie.split_once('=').unwrap().1;
+    world.auth.session(token).await.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn api_keys_have_scopes_and_end() {
+    let world = World::start(Config::default()).await;
+    let admin = world.signed_in(EMAIL, PASSWORD).await;
+    let create = async |who: &Caller, scopes: Value, expires_at: Option<DateTime<Utc>>| {
+        world.post(who, "/api/v1/api-keys", json!({ "name": "website", "scopes": scopes, "expires_at": expires_at })).await
+    };
+    let with_key = |answer: &Answer| Caller { key: format!("Bearer {}", answer.body["secret"].as_str().unwrap()), ..Caller::default() };
+    let made = create(&admin, json!(["inference", "inference"]), None).await.expect(StatusCode::CREATED);
+    let (reader, id) = (with_key(&made), made.body["id"].as_str().unwrap().to_owned());
+    let secret = made.body["secret"].as_str().unwrap();
+    assert!(secret.starts_with(made.body["prefix"].as_str().unwrap()));
+    let me = world.get(&reader, "/api/v1/auth/me").await.expect(StatusCode::OK);
+    assert_eq!(me.body["api_key"]["scopes"], json!(["inference"]));
+
+    let list = world.get(&admin, "/api/v1/api-keys").await.expect(StatusCode::OK);
+    assert!(!list.body.to_string().contains(&secret[12..]), "the secret is shown once");
+    world.get(&reader, "/api/v1/api-keys").await.expect(StatusCode::FORBIDDEN);
+    let refused = world.get(&reader, "/api/v1/sessions").await.expect(StatusCode::FORBIDDEN);
+    assert_eq!(refused.code(), "session_required");
+    create(&admin, json!([]), None).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    create(&admin, json!(["inference"]), Some(start_of_time())).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
+
+    // A key gives away no more than it has.
+    let manager = with_key(&create(&admin, json!(["admin"]), None).await.expect(StatusCode::CREATED));
+    create(&manager, json!(["knowledge_write"]), None).await.expect(StatusCode::FORBIDDEN);
+    create(&manager, json!(["admin"]), None).await.expect(StatusCode::CREATED);
+
+    let short = with_key(&create(&admin, json!(["inference"]), Some(start_of_time() + TimeDelta::hours(1))).await);
+    world.get(&short, "/api/v1/auth/me").await.expect(StatusCode::OK);
+    world.clock.advance(TimeDelta::hours(1));
+    world.get(&short, "/api/v1/auth/me").await.expect(StatusCode::UNAUTHORIZED);
+
+    let mut guess = reader.clone();
+    let last = if guess.key.ends_with('A') { 'B' } else { 'A' };
+    guess.key.pop();
+    guess.key.push(last);
+    let refused = world.get(&guess, "/api/v1/auth/me").await.expect(StatusCode::UNAUTHORIZED);
+    assert_eq!(refused.code(), "invalid_api_key");
+
+    let used = tokio::time::timeout(PATIENCE, async {
+        while world.value(&format!("SELECT last_used_at::text FROM api_keys WHERE id = '{id}'")).await.is_none() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    used.await.expect("its use is noted");
+    world.delete(&admin, &format!("/api/v1/api-keys/{id}")).await.expect(StatusCode::NO_CONTENT);
+    world.get(&reader, "/api/v1/auth/me").await.expect(StatusCode::UNAUTHORIZED);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn links_work_once_for_whom_they_are_made() {
+    let world = World::start(Config::default()).await;
+    let admin = world.signed_in(EMAIL, PASSWORD).await;
+    let nobody = Caller::default();
+    let link = async |email: &str, role: &str| world.post(&admin, "/api/v1/members/links", json!({ "email": email, "role": role })).await;
+    let accept = async |who: &Caller, body: Value| world.post(who, "/api/v1/auth/links/accept", body).await;
+
+    let token = token_of(&link("Bob@Example.com", "member").await.expect(StatusCode::CREATED));
+    let weak = json!({ "token": token, "name": "Bob", "password": "short" });
+    accept(&nobody, weak).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    let fine = json!({ "token": token, "name": "Bob", "password": PASSWORD });
+    let joined = accept(&nobody, fine.clone()).await.expect(StatusCode::OK);
+    assert_eq!((&joined.body["role"], &joined.body["user"]["email"]), (&json!("member"), &json!("bob@example.com")));
+    assert_eq!(accept(&nobody, fine).await.expect(StatusCode::GONE).code(), "link_invalid");
+    assert_eq!(link("bob@example.com", "member").await.expect(StatusCode::CONFLICT).code(), "already_member");
+
+    let late = token_of(&link("eve@example.com", "viewer").await);
+    world.clock.advance(TimeDelta::hours(72));
+    accept(&nobody, json!({ "token": late, "name": "Eve", "password": PASSWORD })).await.expect(StatusCode::GONE);
+    let first = token_of(&link("eve@example.com", "viewer").await);
+    link("eve@example.com", "viewer").await.expect(StatusCode::CREATED);
+    accept(&nobody, json!({ "token": first, "name": "Eve", "password": PASSWORD })).await.expect(StatusCode::GONE);
+
+    // Somebody with an account in another organisation signs in and joins.
+    world.auth.create_organisation("Acme", None, None).await.unwrap();
+    let carol = world.person("carol@example.com", "acme", Role::Owner).await;
+    let token = token_of(&link("carol@example.com", "admin").await);
+    assert_eq!(accept(&nobody, json!({ "token": token })).await.expect(StatusCode::UNAUTHORIZED).code(), "sign_in_first");
+    assert_eq!(accept(&admin, json!({ "token": token })).await.expect(StatusCode::FORBIDDEN).code(), "link_for_another_account");
+    accept(&carol, json!({ "token": token })).await.expect(StatusCode::NO_CONTENT);
+    let me = world.get(&carol, "/api/v1/auth/me").await;
+    assert_eq!((&me.body["role"], me.body["user"]["organisations"].as_array().unwrap().len()), (&json!("admin"), 2));
+
+    // A reset: not by an administrator for somebody who is elsewhere too, but for one's own member.
+    world.person("adele@example.com", "default", Role::Admin).await;
+    let adele = world.signed_in("adele@example.com", PASSWORD).await;
+    let (carol_id, bob_id) = (world.id_of(&carol).await, joined.body["user"]["id"].as_str().unwrap());
+    world.post(&adele, &format!("/api/v1/members/{carol_id}/reset-link"), Value::Null).await.expect(StatusCode::FORBIDDEN);
+    let reset = world.post(&adele, &format!("/api/v1/members/{bob_id}/reset-link"), Value::Null).await.expect(StatusCode::CREATED);
+    let body = json!({ "token": token_of(&reset), "password": "another fine password" });
+    accept(&nobody, body).await.expect(StatusCode::OK);
+    world.get(&caller_of(&joined), "/api/v1/auth/me").await.expect(StatusCode::UNAUTHORIZED);
+    world.login("bob@example.com", PASSWORD).await.expect(StatusCode::UNAUTHORIZED);
+    world.login("bob@example.com", "another fine password").await.expect(StatusCode::OK);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_organisation_keeps_an_owner_and_roles_keep_their_place() {
+    let world = World::start(Config::default()).await;
+    let owner = world.signed_in(EMAIL, PASSWORD).await;
+    let owner_path = format!("/api/v1/members/{}", world.id_of(&owner).await);
+    let demote = json!({ "role": "member" });
+    let refused = world.send(&owner, Method::PATCH, &owner_path, demote.clone()).await.expect(StatusCode::CONFLICT);
+    assert_eq!(refused.code(), "last_owner");
+    assert_eq!(world.delete(&owner, &owner_path).await.expect(StatusCode::CONFLICT).code(), "last_owner");
+
+    let admin = world.person("admin@example.com", "default", Role::Admin).await;
+    let viewer = world.person("viewer@example.com", "default", Role::Viewer).await;
+    let admin_path = format!("/api/v1/members/{}", world.id_of(&admin).await);
+    let viewer_path = format!("/api/v1/members/{}", world.id_of(&viewer).await);
+    world.send(&admin, Method::PATCH, &viewer_path, json!({ "role": "owner" })).await.expect(StatusCode::FORBIDDEN);
+    world.send(&admin, Method::PATCH, &owner_path, demote.clone()).await.expect(StatusCode::FORBIDDEN);
+    world.send(&admin, Method::PATCH, &admin_path, json!({ "role": "owner" })).await.expect(StatusCode::FORBIDDEN);
+    world.get(&viewer, "/api/v1/members").await.expect(StatusCode::FORBIDDEN);
+    let list = world.get(&owner, "/api/v1/members?q=VIEWER").await.expect(StatusCode::OK);
+    assert_eq!(list.body["data"].as_array().unwrap().len(), 1);
+    world.send(&admin, Method::PATCH, &viewer_path, json!({ "role": "admin" })).await.expect(StatusCode::OK);
+    world.get(&viewer, "/api/v1/members").await.expect(StatusCode::OK);
+
+    // Two owners who demote each other at the same moment: one of them stays.
+    world.send(&owner, Method::PATCH, &admin_path, json!({ "role": "owner" })).await.expect(StatusCode::OK);
+    let (one, two) = tokio::join!(
+        world.send(&owner, Method::PATCH, &admin_path, demote.clone()),
+        world.send(&admin, Method::PATCH, &owner_path, demote.clone())
+    );
+    let owners = world.value("SELECT count(*)::text FROM memberships WHERE role = 'owner'").await.unwrap();
+    assert_eq!(owners, "1", "{one:?} {two:?}");
+
+    // Whoever is removed is out at once.
+    world.delete(&viewer, &viewer_path).await.expect(StatusCode::NO_CONTENT);
+    world.get(&viewer, "/api/v1/auth/me").await.expect(StatusCode::UNAUTHORIZED);
+    assert_eq!(world.login("viewer@example.com", PASSWORD).await.expect(StatusCode::FORBIDDEN).code(), "no_organisation");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn ids_of_another_organisation_are_not_found() {
+    let world = World::start(Config::default()).await;
+    let ours = world.signed_in(EMAIL, PASSWORD).await;
+    world.auth.create_organisation("Acme", None, None).await.unwrap();
+    let theirs = world.person("carol@example.com", "acme", Role::Owner).await;
+    let key = world.post(&ours, "/api/v1/api-keys", json!({ "name": "k", "scopes": ["inference"] })).await;
+    let link = world.post(&ours, "/api/v1/members/links", json!({ "email": "x@example.com", "role": "viewer" })).await;
+    let sessions = world.get(&ours, "/api/v1/sessions").await;
+    let me = world.get(&ours, "/api/v1/auth/me").await;
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let (user, org) = (text(&me.body["user"]["id"]), text(&me.body["organisation_id"]));
+    for (method, path, body) in [
+        (Method::DELETE, format!("/api/v1/api-keys/{}", text(&key.body["id"])), Value::Null),
+        (Method::DELETE, format!("/api/v1/members/links/{}", text(&link.body["id"])), Value::Null),
+        (Method::DELETE, format!("/api/v1/sessions/{}", text(&sessions.body["data"][0]["id"])), Value::Null),
+        (Method::PATCH, format!("/api/v1/members/{user}"), json!({ "role": "viewer" })),
+        (Method::DELETE, format!("/api/v1/members/{user}"), Value::Null),
+        (Method::POST, format!("/api/v1/members/{user}/reset-link"), Value::Null),
+        (Method::PATCH, format!("/api/v1/organisations/{org}"), json!({ "name": "Mine" })),
+        (Method::POST, "/api/v1/auth/switch-organisation".to_owned(), json!({ "organisation_id": org })),
+        (Method::DELETE, "/api/v1/api-keys/not-an-id".to_owned(), Value::Null),
+    ] {
+        let answer = world.send(&theirs, method.clone(), &path, body).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{method} {path}: {answer:?}");
+    }
+    let list = world.get(&theirs, "/api/v1/api-keys").await.expect(StatusCode::OK);
+    assert_eq!(list.body["data"], json!([]));
+    let refused = world.post(&theirs, "/api/v1/organisations", json!({ "name": "More" })).await.expect(StatusCode::FORBIDDEN);
+    assert_eq!(refused.code(), "forbidden");
+
+    // An operator makes one and switches to it.
+    let made = world.post(&ours, "/api/v1/organisations", json!({ "name": "More & more" })).await.expect(StatusCode::CREATED);
+    assert_eq!(made.body["slug"], "more-more");
+    let again = world.post(&ours, "/api/v1/organisations", json!({ "name": "More more" })).await.expect(StatusCode::CONFLICT);
+    assert_eq!(again.code(), "slug_taken");
+    let switch = json!({ "organisation_id": made.body["id"] });
+    world.post(&ours, "/api/v1/auth/switch-organisation", switch).await.expect(StatusCode::NO_CONTENT);
+    assert_eq!(world.get(&ours, "/api/v1/auth/me").await.body["organisation_id"], made.body["id"]);
+    assert_eq!(world.get(&ours, "/api/v1/api-keys").await.body["data"], json!([]));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_cookie_alone_changes_nothing() {
+    let world = World::start(Config::default()).await;
+    let caller = world.signed_in(EMAIL, PASSWORD).await;
+    let forged = Caller { csrf: String::new(), ..caller.clone() };
+    let body = json!({ "name": "k", "scopes": ["inference"] });
+    let refused = world.post(&forged, "/api/v1/api-keys", body.clone()).await.expect(StatusCode::FORBIDDEN);
+    assert_eq!(refused.code(), "csrf_refused");
+    let wrong = Caller { csrf: "guess".into(), ..caller.clone() };
+    world.post(&wrong, "/api/v1/api-keys", body.clone()).await.expect(StatusCode::FORBIDDEN);
+    world.post(&forged, "/api/v1/auth/logout", Value::Null).await.expect(StatusCode::FORBIDDEN);
+    world.get(&forged, "/api/v1/api-keys").await.expect(StatusCode::OK);
+    world.post(&caller, "/api/v1/api-keys", body).await.expect(StatusCode::CREATED);
+    world.end().await;
+}

@@ -1,0 +1,229 @@
+//! A whole appliance in the test's process: the real router and worker on a database of its own.
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use holdfast::{
+    app::{App, Config, Runtime},
+    platform::{
+        clock::Clock,
+        config::Raw,
+        http::{Listener, Timeouts, serve},
+        lifecycle::Lifecycle,
+    },
+};
+use reqwest::{Method, StatusCode, header};
+use serde_json::{Value, json};
+
+use super::cluster::cluster;
+
+/// An appliance that serves on a port of its own; ends with [`TestApp::stop`].
+pub struct TestApp {
+    pub app: App,
+    pub base_url: String,
+    pub clock: Clock,
+    pub data_dir: PathBuf,
+    database: String,
+    _dir: tempfile::TempDir,
+}
+
+pub const ADMIN_EMAIL: &str = "admin@example.com";
+pub const ADMIN_PASSWORD: &str = "correct horse battery";
+
+impl TestApp {
+    /// Router and worker on a fresh database, with an administrator.
+    pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// As [`Self::start`] with settings as in the environment: `("HOLDFAST_JOBS__...", "...")`.
+    pub async fn start_with(settings: &[(&str, &str)]) -> Self {
+        let database = cluster().await.database().await;
+        let dir = tempfile::tempdir().unwrap();
+        let target = cluster().await.target(&database);
+        let mut vars = vec![
+            ("HOLDFAST_DATA_DIR".to_owned(), dir.path().display().to_string()),
+            ("HOLDFAST_ADMIN__EMAIL".to_owned(), ADMIN_EMAIL.to_owned()),
+            ("HOLDFAST_ADMIN__PASSWORD".to_owned(), ADMIN_PASSWORD.to_owned()),
+            ("HOLDFAST_LLM__EMBEDDING__MODEL_DIR".to_owned(), model_dir().display().to_string()),
+        ];
+        vars.extend(settings.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
+        let config = Config::load(Raw::read(None, vars.into_iter()).unwrap()).unwrap_or_else(|e| panic!("{e}"));
+        let (clock, lifecycle) = (Clock::movable(), Lifecycle::new());
+        let runtime = Runtime {
+            config: Arc::new(config),
+            target,
+            data_dir: dir.path().to_owned(),
+            master_key: cluster().await.key.clone(),
+            clock: clock.clone(),
+            lifecycle: lifecycle.clone(),
+            executable: PathBuf::from(env!("CARGO_BIN_EXE_holdfast")),
+        };
+        let app = App::build(runtime).await.unwrap();
+        app.bootstrap().await.unwrap();
+        app.start_worker().unwrap();
+        app.start_background();
+        let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+        let base_url = format!("http://{}", listener.address);
+        let timeouts = Timeouts { header: Duration::from_secs(5), grace: Duration::from_secs(5), max_connections: 1000 };
+        lifecycle.spawn("http", serve(listener, app.router(), timeouts, app.families.http.clone(), lifecycle.clone()));
+        Self { base_url, clock, data_dir: dir.path().to_owned(), database, app, _dir: dir }
+    }
+
+    /// Stops everything; fails the test when work is left behind that nobody will do.
+    pub async fn stop(self) {
+        self.wait_for_jobs().await;
+        self.kill().await;
+    }
+
+    /// Stops everything without looking at what is left.
+    pub async fn kill(self) {
+        self.app.runtime.lifecycle.drain(Duration::from_secs(5)).await;
+        self.app.close().await;
+        cluster().await.drop_database(&self.database).await;
+    }
+
+    /// Waits until no job is due or running.
+    pub async fn wait_for_jobs(&self) {
+        let deadline = tokio::time::Instant::now() + super::cluster::PATIENCE;
+        loop {
+            let left = self.app.jobs.unfinished().await.unwrap();
+            if left == 0 {
+                return;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "{left} jobs are left behind");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    pub fn target(&self) -> &holdfast::platform::db::Target {
+        &self.app.runtime.target
+    }
+
+    /// A client without credentials.
+    pub fn anonymous(&self) -> Client {
+        Client::new(&self.base_url)
+    }
+
+    /// A client signed in as the administrator of the first organisation.
+    pub async fn admin(&self) -> Client {
+        self.anonymous().sign_in(ADMIN_EMAIL, ADMIN_PASSWORD).await
+    }
+
+    /// A client signed in as the owner of another organisation, made for it.
+    pub async fn other_org(&self, slug: &str) -> Client {
+        let email = format!("owner@{slug}.example.com");
+        self.app.auth.create_organisation_with_owner(slug, slug, &email, ADMIN_PASSWORD).await.unwrap();
+        self.anonymous().sign_in(&email, ADMIN_PASSWORD).await
+    }
+}
+
+/// The embedding model's folder: `HOLDFAST_TEST_MODEL_DIR`, or where scripts/fetch-model puts it.
+#[expect(clippy::disallowed_methods, reason = "tests are told by the environment where the model is")]
+pub fn model_dir() -> PathBuf {
+    if let Ok(dir) = std::env::var("HOLDFAST_TEST_MODEL_DIR") {
+        return dir.into();
+    }
+    let home = std::env::var("HOME").unwrap();
+    PathBuf::from(home).join(".cache/holdfast/models/all-MiniLM-L6-v2")
+}
+
+/// A client with its cookies and CSRF token, or an API key.
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    base_url: String,
+    cookie: Option<String>,
+    csrf: Option<String>,
+    key: Option<String>,
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: header::HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|e| panic!("{e}: {}", self.text))
+    }
+
+    /// The JSON, of an answer that must have this status.
+    #[track_caller]
+    pub fn expect(&self, status: u16) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text);
+        if self.text.is_empty() { Value::Null } else { self.json() }
+    }
+
+    /// Fails unless the answer is this problem.
+    #[track_caller]
+    pub fn problem(&self, status: u16, code: &str) {
+        let body = self.expect(status);
+        assert_eq!(body["code"], code, "{}", self.text);
+    }
+}
+
+impl Client {
+    #[expect(clippy::disallowed_methods, reason = "the other side of the appliance's port")]
+    pub fn new(base_url: &str) -> Self {
+        let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        Self { http, base_url: base_url.into(), cookie: None, csrf: None, key: None }
+    }
+
+    pub async fn sign_in(mut self, email: &str, password: &str) -> Self {
+        let answer = self.post("/api/v1/auth/login", &json!({"email": email, "password": password})).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        let cookie = answer.headers[header::SET_COOKIE].to_str().unwrap();
+        self.cookie = Some(cookie.split(';').next().unwrap().to_owned());
+        let me = self.get("/api/v1/auth/me").await.expect(200);
+        self.csrf = me["csrf_token"].as_str().map(str::to_owned);
+        self
+    }
+
+    /// The same address with an API key instead of a session.
+    pub fn with_key(&self, key: &str) -> Self {
+        Self { cookie: None, csrf: None, key: Some(key.into()), ..self.clone() }
+    }
+
+    /// A request with this client's credentials.
+    pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        let mut request = self.http.request(method, format!("{}{path}", self.base_url));
+        if let Some(cookie) = &self.cookie {
+            request = request.header(header::COOKIE, cookie);
+        }
+        if let Some(csrf) = &self.csrf {
+            request = request.header("x-csrf-token", csrf);
+        }
+        if let Some(key) = &self.key {
+            request = request.bearer_auth(key);
+        }
+        request
+    }
+
+    pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
+        let response = request.send().await.unwrap();
+        Answer { status: response.status(), headers: response.headers().clone(), text: response.text().await.unwrap() }
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(self.request(Method::GET, path)).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send(self.request(Method::POST, path).json(body)).await
+    }
+
+    pub async fn put(&self, path: &str, body: &Value) -> Answer {
+        self.send(self.request(Method::PUT, path).json(body)).await
+    }
+
+    pub async fn patch(&self, path: &str, body: &Value) -> Answer {
+        self.send(self.request(Method::PATCH, path).json(body)).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.send(self.request(Method::DELETE, path)).await
+    }
+}
