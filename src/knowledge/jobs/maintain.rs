@@ -22,9 +22,10 @@ const SAMPLE: i64 = 500;
 impl Knowledge {
     pub(super) async fn run_maintain(&self, _: &JobContext, _: Maintain) -> Result<(), JobError> {
         let mut tx = self.inner.db.system().await?;
-        let bases = store::system::bases(&mut tx).await?;
+        let mut bases = store::system::bases(&mut tx).await?;
         tx.commit().await?;
-        for base in bases.into_iter().filter(|base| base.unoptimized) {
+        bases.retain(|base| base.unoptimized);
+        for base in bases {
             let mut tx = self.inner.db.tenant(base.org_id).await?;
             let job = Optimize { knowledge_base_id: base.id };
             jobs::enqueue(&mut tx, &self.inner.clock, Some(base.org_id), &job, &Optimize::options(base.id)).await?;

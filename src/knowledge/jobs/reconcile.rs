@@ -101,7 +101,8 @@ impl Knowledge {
             let mut tx = self.inner.db.system().await?;
             let existing: HashSet<Uuid> = store::system::existing_documents(&mut tx, ids).await?.into_iter().collect();
             tx.commit().await?;
-            for folder in ids.iter().filter(|id| !existing.contains(id)).filter_map(|id| folders.get(id)) {
+            let orphans: Vec<&String> = ids.iter().filter(|id| !existing.contains(id)).filter_map(|id| folders.get(id)).collect();
+            for folder in orphans {
                 tracing::warn!(folder, "removing an object that no document stands behind");
                 self.inner.storage.delete_prefix(folder).await?;
             }

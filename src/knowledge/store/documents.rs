@@ -118,7 +118,6 @@ pub async fn delete(conn: &mut PgConnection, base: KnowledgeBaseId, id: Document
 pub struct Work {
     pub knowledge_base_id: KnowledgeBaseId,
     pub filename: String,
-    pub kind: String,
     pub status: DocumentStatus,
     pub chunks: i32,
 }
@@ -129,7 +128,7 @@ pub async fn begin_extract(conn: &mut PgConnection, id: DocumentId, now: DateTim
         Work,
         r#"UPDATE knowledge_documents SET status = 'extracting', progress = 0, attempts = attempts + 1, updated_at = $2
            WHERE id = $1 AND status IN ('queued', 'extracting')
-           RETURNING knowledge_base_id AS "knowledge_base_id: KnowledgeBaseId", filename, kind, status AS "status: DocumentStatus", chunks"#,
+           RETURNING knowledge_base_id AS "knowledge_base_id: KnowledgeBaseId", filename, status AS "status: DocumentStatus", chunks"#,
         id.0,
         now,
     )
@@ -141,7 +140,7 @@ pub async fn begin_extract(conn: &mut PgConnection, id: DocumentId, now: DateTim
 pub async fn lock(conn: &mut PgConnection, id: DocumentId) -> sqlx::Result<Option<Work>> {
     sqlx::query_as!(
         Work,
-        r#"SELECT knowledge_base_id AS "knowledge_base_id: KnowledgeBaseId", filename, kind, status AS "status: DocumentStatus", chunks
+        r#"SELECT knowledge_base_id AS "knowledge_base_id: KnowledgeBaseId", filename, status AS "status: DocumentStatus", chunks
            FROM knowledge_documents WHERE id = $1 FOR NO KEY UPDATE"#,
         id.0,
     )

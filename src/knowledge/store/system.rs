@@ -24,7 +24,6 @@ pub async fn counts(conn: &mut PgConnection) -> sqlx::Result<(Vec<(DocumentStatu
 pub struct AnyBase {
     pub id: KnowledgeBaseId,
     pub org_id: OrgId,
-    pub embedding_model: String,
     pub index_generation: i64,
     /// Written to since it was last optimised.
     pub unoptimized: bool,
@@ -35,7 +34,7 @@ pub struct AnyBase {
 pub async fn bases(conn: &mut PgConnection) -> sqlx::Result<Vec<AnyBase>> {
     sqlx::query_as!(
         AnyBase,
-        r#"SELECT id AS "id: KnowledgeBaseId", org_id AS "org_id: OrgId", embedding_model, index_generation,
+        r#"SELECT id AS "id: KnowledgeBaseId", org_id AS "org_id: OrgId", index_generation,
                   (indexed_at IS NOT NULL AND (optimized_at IS NULL OR optimized_at < indexed_at)) AS "unoptimized!",
                   EXISTS (SELECT FROM knowledge_documents d WHERE d.org_id = b.org_id AND d.knowledge_base_id = b.id
                             AND d.status = 'embedding') AS "busy!"
