@@ -36,6 +36,7 @@ macro_rules! assets {
 locales! {
     "agents"
     "console"
+    "jobs"
 }
 
 assets! {

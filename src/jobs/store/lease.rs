@@ -40,7 +40,10 @@ pub(in crate::jobs) struct LeaseRequest<'a> {
 
 /// Leases due jobs in the order of `order_at`, within each queue's limits and one for each concurrency key. Empty also
 /// when other workers were leasing from the same queues just now.
-pub(in crate::jobs) async fn lease(conn: &mut PgConnection, request: &LeaseRequest<'_>) -> Result<Vec<Leased>, sqlx::Error> {
+pub(in crate::jobs) async fn lease(
+    conn: &mut PgConnection,
+    request: &LeaseRequest<'_>,
+) -> Result<Vec<Leased>, sqlx::Error> {
     // The queue's row is the lock under which its limits are counted: counting and taking must not interleave with
     // another worker's, and the second statement has to see what the holder before us committed. A worker that freezes
     // here would hold up its queues, so the server ends its session after five seconds. Idle queues are not locked:
@@ -67,7 +70,11 @@ pub(in crate::jobs) async fn lease(conn: &mut PgConnection, request: &LeaseReque
     }
 }
 
-async fn take(conn: &mut PgConnection, request: &LeaseRequest<'_>, open: &[String]) -> Result<Vec<Leased>, sqlx::Error> {
+async fn take(
+    conn: &mut PgConnection,
+    request: &LeaseRequest<'_>,
+    open: &[String],
+) -> Result<Vec<Leased>, sqlx::Error> {
     // room: what each queue's limits leave (rate: GCRA with 6 s of burst, at least one job).
     // due: candidates; of jobs with the same concurrency key only the first is one, and none while another runs.
     let rows = sqlx::query!(
@@ -146,7 +153,11 @@ pub(in crate::jobs) struct Held {
 }
 
 /// Extends leases; what is missing from the answer is no longer this worker's.
-pub(in crate::jobs) async fn heartbeat(conn: &mut PgConnection, beats: &[Beat], lease: Duration) -> Result<Vec<Held>, sqlx::Error> {
+pub(in crate::jobs) async fn heartbeat(
+    conn: &mut PgConnection,
+    beats: &[Beat],
+    lease: Duration,
+) -> Result<Vec<Held>, sqlx::Error> {
     let ids: Vec<Uuid> = beats.iter().map(|b| b.id.0).collect();
     let leases: Vec<i32> = beats.iter().map(|b| b.lease_no).collect();
     let percents: Vec<i16> = beats.iter().map(|b| i16::from(b.progress.percent)).collect();
