@@ -5,5 +5,6 @@ mod auth;
 mod db;
 mod http;
 mod jobs;
+mod llm;
 mod support;
 mod tenancy;
