@@ -35,8 +35,10 @@ macro_rules! assets {
 // One capability per line.
 locales! {
     "console"
+    "knowledge"
 }
 
 assets! {
     "console": "console.css" "console.js" "http.js" "sse.js" "upload.js" "icons.svg" "favicon.svg";
+    "knowledge": "knowledge.js";
 }
