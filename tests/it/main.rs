@@ -5,5 +5,6 @@ mod auth;
 mod db;
 mod http;
 mod jobs;
+mod knowledge;
 mod support;
 mod tenancy;
