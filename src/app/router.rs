@@ -19,18 +19,18 @@ use crate::{
 
 /// The console's navigation, in order.
 const NAVIGATION: [NavItem; 8] = [
-    item("/", "console-nav-overview", "home", "", Role::Viewer),
-    item("/agents", "agents-title", "agent", "", Role::Viewer),
-    item("/knowledge", "knowledge-title", "book", "", Role::Viewer),
-    item("/jobs", "jobs-title", "jobs", "console-nav-operations", Role::Member),
-    item("/settings/models", "llm-title", "model", "console-nav-operations", Role::Member),
-    item("/settings/api-keys", "auth-keys-title", "key", "console-nav-settings", Role::Admin),
-    item("/settings/members", "auth-members-title", "people", "console-nav-settings", Role::Admin),
-    item("/settings", "auth-settings-title", "settings", "console-nav-settings", Role::Viewer),
+    item("/", "console-nav-overview", "overview", "", Role::Viewer),
+    item("/agents", "console-nav-agents", "agents", "console-nav-build", Role::Viewer),
+    item("/knowledge", "console-nav-knowledge", "knowledge", "console-nav-build", Role::Viewer),
+    item("/jobs", "console-nav-jobs", "jobs", "console-nav-operate", Role::Member),
+    item("/settings/models", "console-nav-models", "models", "console-nav-operate", Role::Member),
+    item("/settings/api-keys", "console-nav-api-keys", "key", "console-nav-settings", Role::Admin),
+    item("/settings/members", "console-nav-members", "members", "console-nav-settings", Role::Admin),
+    item("/settings", "console-nav-organisation", "settings", "console-nav-settings", Role::Viewer),
 ];
 
 const fn item(href: &'static str, key: &'static str, icon: &'static str, section: &'static str, role: Role) -> NavItem {
-    NavItem { href, key, icon, section, role }
+    NavItem { href, key, icon, section, role, operator: false }
 }
 
 impl App {

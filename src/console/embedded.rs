@@ -34,11 +34,13 @@ macro_rules! assets {
 
 // One capability per line.
 locales! {
+    "agents"
     "console"
     "knowledge"
 }
 
 assets! {
+    "agents": "chat.js";
     "console": "console.css" "console.js" "http.js" "sse.js" "upload.js" "icons.svg" "favicon.svg";
     "knowledge": "knowledge.js";
 }

@@ -130,7 +130,7 @@ pub struct Question {
 pub async fn ask(shell: Shell, State(agents): State<Agents>, Path(id): Path<AgentId>, Form(form): Form<Question>) -> PageResult {
     shell.principal().require(Scope::Inference)?;
     if form.content.trim().is_empty() {
-        return Ok(shell.redirect(&format!("/agents/{id}"), Flash::warn("agents-ask-something")));
+        return Ok(shell.redirect(&format!("/agents/{id}"), &Flash::warn("agents-ask-something")));
     }
     let conversation = agents.start_conversation(shell.principal(), id).await?;
     answered(&shell, &agents, id, conversation.id, Ask::Question(form.content)).await
@@ -166,13 +166,13 @@ async fn answered(shell: &Shell, agents: &Agents, id: AgentId, conversation: Con
         Ok(asked) => asked,
         Err(error @ (AgentError::Invalid(_) | AgentError::Busy | AgentError::NothingToRegenerate)) => {
             let error = ApiError::from(error);
-            return Ok(shell.redirect(&back, Flash::error("agents-not-asked").with("reason", error.detail)));
+            return Ok(shell.redirect(&back, &Flash::error("agents-not-asked").with("reason", &error.detail)));
         }
         Err(error) => return Err(error.into()),
     };
     while let Some(event) = asked.events.recv().await {
         if let AnswerEvent::End { error: Some(detail), .. } = event {
-            return Ok(shell.redirect(&back, Flash::error("agents-not-answered").with("reason", detail)));
+            return Ok(shell.redirect(&back, &Flash::error("agents-not-answered").with("reason", &detail)));
         }
     }
     Ok(crate::console::see_other(&back))
@@ -192,9 +192,9 @@ pub async fn rename(
     shell.principal().require(Scope::Inference)?;
     let back = format!("/agents/{id}/conversations/{conversation}");
     match agents.rename_conversation(shell.principal(), id, conversation, &form.title).await {
-        Ok(_) => Ok(shell.redirect(&back, Flash::ok("agents-conversation-renamed"))),
+        Ok(_) => Ok(shell.redirect(&back, &Flash::ok("agents-conversation-renamed"))),
         Err(error @ AgentError::Invalid(_)) => {
-            Ok(shell.redirect(&back, Flash::error("agents-not-asked").with("reason", ApiError::from(error).detail)))
+            Ok(shell.redirect(&back, &Flash::error("agents-not-asked").with("reason", &ApiError::from(error).detail)))
         }
         Err(error) => Err(error.into()),
     }
@@ -208,5 +208,5 @@ pub async fn delete(
 ) -> PageResult {
     shell.principal().require(Scope::Inference)?;
     agents.delete_conversation(shell.principal(), id, conversation).await?;
-    Ok(shell.redirect(&format!("/agents/{id}"), Flash::ok("agents-conversation-deleted")))
+    Ok(shell.redirect(&format!("/agents/{id}"), &Flash::ok("agents-conversation-deleted")))
 }

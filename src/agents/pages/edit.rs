@@ -158,7 +158,7 @@ pub async fn create(shell: Shell, State(agents): State<Agents>, Form(form): Form
         Err(error) => Err(error),
     };
     match result {
-        Ok(agent) => Ok(shell.redirect(&format!("/agents/{}", agent.id), Flash::ok("agents-created").with("name", &agent.name))),
+        Ok(agent) => Ok(shell.redirect(&format!("/agents/{}", agent.id), &Flash::ok("agents-created").with("name", &agent.name))),
         Err(error) => {
             let errors = shell.form_errors(error.into())?;
             shell.render_invalid(&page(&shell, &agents, None, form, errors).await?)
@@ -181,10 +181,10 @@ pub async fn update(shell: Shell, State(agents): State<Agents>, Path(id): Path<A
     };
     match result {
         Ok(agent) => {
-            let flash = Flash::ok("agents-saved").with("name", &agent.name).with("version", agent.version);
-            Ok(shell.redirect(&format!("/agents/{id}"), flash))
+            let flash = Flash::ok("agents-saved").with("name", &agent.name).with("version", &agent.version);
+            Ok(shell.redirect(&format!("/agents/{id}"), &flash))
         }
-        Err(AgentError::Changed) => Ok(shell.redirect(&format!("/agents/{id}/edit"), Flash::error("agents-changed-meanwhile"))),
+        Err(AgentError::Changed) => Ok(shell.redirect(&format!("/agents/{id}/edit"), &Flash::error("agents-changed-meanwhile"))),
         Err(error) => {
             let errors = shell.form_errors(error.into())?;
             let agent = agents.get(shell.org_id(), id).await?;

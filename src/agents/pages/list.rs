@@ -1,7 +1,7 @@
 //! The list of agents, an agent's versions, deletion.
 
 use askama::Template;
-use axum::{extract::State, response::IntoResponse as _};
+use axum::extract::State;
 use serde::Deserialize;
 
 use crate::{
@@ -56,8 +56,8 @@ pub struct RollBack {
 pub async fn roll_back(shell: Shell, State(agents): State<Agents>, Path(id): Path<AgentId>, Form(form): Form<RollBack>) -> PageResult {
     shell.principal().require(Scope::AgentsWrite)?;
     let agent = agents.roll_back(shell.principal(), id, form.version).await?;
-    let flash = Flash::ok("agents-rolled-back").with("name", &agent.name).with("version", agent.version);
-    Ok(shell.redirect(&format!("/agents/{id}/versions"), flash).into_response())
+    let flash = Flash::ok("agents-rolled-back").with("name", &agent.name).with("version", &agent.version);
+    Ok(shell.redirect(&format!("/agents/{id}/versions"), &flash))
 }
 
 #[derive(Debug, Deserialize)]
@@ -67,5 +67,5 @@ pub async fn delete(shell: Shell, State(agents): State<Agents>, Path(id): Path<A
     shell.principal().require(Scope::AgentsWrite)?;
     let agent = agents.get(shell.org_id(), id).await?;
     agents.delete(shell.principal(), id).await?;
-    Ok(shell.redirect("/agents", Flash::ok("agents-deleted").with("name", &agent.name)))
+    Ok(shell.redirect("/agents", &Flash::ok("agents-deleted").with("name", &agent.name)))
 }

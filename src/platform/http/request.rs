@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::{
-    Authenticator, Config, Metrics, Principal, RateLimiter, address_key, client_address,
+    Authenticator, Config, Metrics, RateLimiter, address_key, client_address,
     metrics::{Method, Outcome, RequestLabels, Surface, SurfaceLabels, TraceLabels},
 };
 use crate::platform::{
