@@ -38,9 +38,12 @@ locales! {
     "auth"
     "console"
     "jobs"
+    "knowledge"
+    "llm"
 }
 
 assets! {
     "agents": "chat.js";
     "console": "console.css" "console.js" "http.js" "sse.js" "upload.js" "icons.svg" "favicon.svg";
+    "knowledge": "knowledge.js";
 }

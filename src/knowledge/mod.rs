@@ -16,6 +16,7 @@ pub mod index;
 mod jobs;
 mod metrics;
 mod model;
+pub mod pages;
 pub mod routes;
 mod service;
 mod store;

@@ -1,11 +1,32 @@
 use uuid::Uuid;
 
 use super::{
-    ChunkId, DocumentId,
+    DocumentId,
     jobs::sync::Difference,
-    model::{clean_filename, searchable_text},
+    model::{TextPart, clean_filename, searchable_text},
+    pages::{highlight, split},
     store::chunks::Indexed,
 };
+
+#[test]
+fn the_marked_passage_is_cut_by_characters() {
+    let part = TextPart { start: 10, end: 16, length: 40, text: "аб🙂где".into() };
+    let cut = |mark| split(&part, mark);
+    assert_eq!(cut(Some((12, 14))), ("аб".into(), "🙂г".into(), "де".into()));
+    assert_eq!(cut(Some((0, 100))), (String::new(), "аб🙂где".into(), String::new()));
+    assert_eq!(cut(None), ("аб🙂где".into(), String::new(), String::new()));
+}
+
+#[test]
+fn words_are_marked_by_their_stem_in_both_languages() {
+    let marked = |query: &str, text: &str| -> Vec<String> {
+        highlight(query, text).into_iter().filter(|(marked, _)| *marked).map(|(_, word)| word).collect()
+    };
+    assert_eq!(marked("vacation days", "Vacations: 28 paid days."), ["Vacations", "days"]);
+    assert_eq!(marked("сколько дней отпуска", "Отпуск длится 28 дней."), ["Отпуск", "дней"]);
+    let whole: String = highlight("days", "28 days, <b>paid</b>").into_iter().map(|(_, piece)| piece).collect();
+    assert_eq!(whole, "28 days, <b>paid</b>");
+}
 
 #[test]
 fn file_names_lose_what_could_mislead_and_keep_their_language() {
@@ -68,5 +89,4 @@ fn lost_rows_are_missing_and_unmarked_ones_unfinished() {
     let difference = Difference::of(&[], &[chunk(1, 10, true), chunk(2, 20, false)]);
     assert_eq!(difference.missing.into_iter().collect::<Vec<_>>(), [DocumentId(id(10))]);
     assert_eq!(difference.unfinished.len(), 2);
-    let _ = ChunkId(id(1));
 }

@@ -5,6 +5,7 @@ mod auth;
 mod db;
 mod http;
 mod jobs;
+mod knowledge;
 mod llm;
 mod support;
 mod tenancy;

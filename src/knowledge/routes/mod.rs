@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+pub(super) use documents::DocumentFilter;
+pub(super) use upload::receive;
+
 use super::{DocumentId, Knowledge, KnowledgeBase, KnowledgeBaseId, SearchHit, SearchRequest};
 use crate::platform::{
     error::ApiError,

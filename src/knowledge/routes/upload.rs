@@ -25,9 +25,17 @@ pub(super) fn router() -> OpenApiRouter<Knowledge> {
     OpenApiRouter::new().routes(routes!(upload_documents)).layer(DefaultBodyLimit::disable())
 }
 
+/// The answer: for one file its document, for several a list.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+enum UploadResponse {
+    One(Upload),
+    Several(Uploads),
+}
+
 /// What became of the files of an upload.
 #[derive(Debug, Default, Serialize, ToSchema)]
-pub(in crate::knowledge) struct UploadResponse {
+pub(in crate::knowledge) struct Uploads {
     /// In the order of the files.
     pub data: Vec<Upload>,
     /// Files that were not taken in, and why.
@@ -42,9 +50,10 @@ struct UploadForm {
     file: Vec<u8>,
 }
 
-/// Adds documents. 201 with the new ones; a file whose content the base holds already gives the document that is there,
-/// with `duplicate: true` (200 when there was nothing new at all). When no file could be taken in, the first one's
-/// problem is the answer: 415 for what is no PDF, DOCX, HTML, Markdown or text, 413 for what is too large.
+/// Adds documents. 201 with the document of a single file, or `{data, rejected}` for several. A file whose content the
+/// base holds already gives the document that is there, with `duplicate: true` (200 when there was nothing new at all).
+/// When no file could be taken in, the first one's problem is the answer: 415 for what is no PDF, DOCX, HTML, Markdown or
+/// text, 413 for what is too large.
 #[utoipa::path(post, path = "/api/v1/knowledge-bases/{id}/documents", tag = "knowledge", params(("id" = KnowledgeBaseId, Path)),
     request_body(content = UploadForm, content_type = "multipart/form-data"),
     responses((status = 201, body = UploadResponse), (status = 200, body = UploadResponse), (status = 404), (status = 413), (status = 415)))]
@@ -57,15 +66,20 @@ async fn upload_documents(
     who.require(Scope::KnowledgeWrite)?;
     knowledge.get_base(who.org_id, id).await?;
     let multipart = multipart.map_err(|_| ApiError::unsupported_media_type("send files as `multipart/form-data`"))?;
-    let (response, problem) = receive(&knowledge, &who, id, multipart).await?;
-    match problem {
-        Some(problem) if response.data.is_empty() => Err(problem),
-        None if response.data.is_empty() => {
-            Err(ApiError::validation(vec![FieldError::new("/file", "required", "there is no file in the form")]))
-        }
-        _ if response.data.iter().all(|upload| upload.duplicate) => Ok((StatusCode::OK, Json(response))),
-        _ => Ok((StatusCode::CREATED, Json(response))),
+    let (mut uploads, problem) = receive(&knowledge, &who, id, multipart).await?;
+    if uploads.data.is_empty() {
+        let nothing = || ApiError::validation(vec![FieldError::new("/file", "required", "there is no file in the form")]);
+        return Err(problem.unwrap_or_else(nothing));
     }
+    let known = uploads.data.iter().all(|upload| upload.duplicate);
+    let response = match uploads.data.pop() {
+        Some(upload) if uploads.data.is_empty() && uploads.rejected.is_empty() => UploadResponse::One(upload),
+        last => {
+            uploads.data.extend(last);
+            UploadResponse::Several(uploads)
+        }
+    };
+    Ok((if known { StatusCode::OK } else { StatusCode::CREATED }, Json(response)))
 }
 
 /// Takes the files of a form in; also gives the first rejected one's problem. Errors end the upload, and what came
@@ -75,8 +89,8 @@ pub(in crate::knowledge) async fn receive(
     who: &Principal,
     base: KnowledgeBaseId,
     mut form: Multipart,
-) -> Result<(UploadResponse, Option<ApiError>), ApiError> {
-    let (mut response, mut first) = (UploadResponse::default(), None);
+) -> Result<(Uploads, Option<ApiError>), ApiError> {
+    let (mut response, mut first) = (Uploads::default(), None);
     while let Some(field) = form.next_field().await.map_err(unreadable)? {
         // Browsers send an empty file with no name for a form without a choice.
         let Some(filename) = field.file_name().filter(|name| !name.is_empty()).map(str::to_owned) else { continue };

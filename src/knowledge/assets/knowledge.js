@@ -1,0 +1,60 @@
+// The drop zone of a knowledge base: files go to the API one by one, each with its progress; the table beside it shows
+// what becomes of them. Without this module the form posts all files at once.
+
+import { prepare } from '../console/console.js';
+import { dropzone, inParallel, upload } from '../console/upload.js';
+
+const form = document.querySelector('form[data-upload]');
+
+/** Shows the table of documents as the server has it now. */
+async function showDocuments() {
+  const table = document.getElementById('documents');
+  const response = await fetch(location.href, { headers: { accept: 'text/html' } });
+  if (!response.ok || response.redirected) return location.reload();
+  const page = new DOMParser().parseFromString(await response.text(), 'text/html');
+  const fresh = page.getElementById('documents');
+  prepare(fresh);
+  table.replaceChildren(...fresh.childNodes);
+  table.dataset.refresh = '2';
+}
+
+function line(file) {
+  const item = document.createElement('div');
+  item.className = 'upload';
+  const name = Object.assign(document.createElement('span'), { className: 'clip', textContent: file.name });
+  const note = Object.assign(document.createElement('small'), { className: 'muted' });
+  const bar = Object.assign(document.createElement('progress'), { className: 'progress', max: 1, value: 0 });
+  bar.setAttribute('aria-label', file.name);
+  item.append(name, note, bar);
+  form.querySelector('.uploads').append(item);
+  return { item, note, bar };
+}
+
+async function send(file) {
+  const { item, note, bar } = line(file);
+  try {
+    const added = await upload(form.dataset.upload, file, {
+      onProgress: (done) => {
+        bar.value = done;
+        note.textContent = `${Math.round(done * 100)} %`;
+      },
+    });
+    if (added?.duplicate) {
+      note.textContent = form.dataset.duplicate;
+      bar.remove();
+    } else {
+      item.remove();
+    }
+  } catch (problem) {
+    bar.remove();
+    note.className = 'note-error';
+    note.textContent = problem.status === 0 ? form.dataset.network : problem.message;
+    return;
+  }
+  await showDocuments();
+}
+
+if (form) {
+  form.querySelector('[data-without-script]').hidden = true;
+  dropzone(form.querySelector('.dropzone'), (files) => inParallel(files, 2, send));
+}

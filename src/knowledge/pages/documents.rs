@@ -1,0 +1,271 @@
+//! A base's documents and one document: upload, progress, the text with its cited passage, rename, retry, delete.
+
+use askama::Template;
+use axum::{
+    extract::{Multipart, State},
+    http::StatusCode,
+};
+use serde::Deserialize;
+
+use super::bases::Nothing;
+use crate::{
+    console::{Flash, Form, FormErrors, ListQuery, PageResult, Pager, Shell, bytes},
+    knowledge::{
+        ChunkId, Document, DocumentId, DocumentStatus, Knowledge, KnowledgeBase, KnowledgeBaseId,
+        model::{Chunk, TextPart},
+        routes::{DocumentFilter, receive},
+        store::documents::Filter,
+    },
+    platform::{
+        error::ApiError,
+        http::{Page, Path, Query, Scope},
+    },
+};
+
+/// Characters of a text on one page, and of what stands before a cited passage.
+const WINDOW: i32 = 20_000;
+const BEFORE: i32 = 1_500;
+
+#[derive(Template)]
+#[template(path = "knowledge/templates/base.html")]
+struct List<'a> {
+    shell: &'a Shell,
+    tab: &'static str,
+    base: KnowledgeBase,
+    documents: Vec<Document>,
+    query: ListQuery,
+    status: String,
+    statuses: [DocumentStatus; 5],
+    pager: Pager,
+    limit: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct StatusQuery {
+    status: String,
+}
+
+pub async fn list(
+    shell: Shell,
+    State(knowledge): State<Knowledge>,
+    Path(id): Path<KnowledgeBaseId>,
+    Query(query): Query<ListQuery>,
+    Query(StatusQuery { status }): Query<StatusQuery>,
+) -> PageResult {
+    shell.principal().require(Scope::KnowledgeRead)?;
+    let base = knowledge.get_base(shell.org_id(), id).await?;
+    let filter =
+        DocumentFilter { limit: None, cursor: query.cursor().map(str::to_owned), search: None, status: Some(status.clone()) };
+    let page = filter.page();
+    let limit = page.limit()?;
+    let rows = Filter {
+        search: query.search(),
+        status: filter.status()?,
+        after: page.after()?,
+        limit: Some(limit + 1),
+        ..Filter::default()
+    };
+    let page = Page::cut(knowledge.list_documents(shell.org_id(), id, &rows).await?, limit, |document| document.id.0);
+    let path = if status.is_empty() { format!("/knowledge/{id}") } else { format!("/knowledge/{id}?status={status}") };
+    let pager = query.pager(&path, page.next_cursor.as_deref());
+    let limit = bytes(i64::try_from(knowledge.max_upload_bytes()).unwrap_or(i64::MAX));
+    let documents = page.data;
+    let statuses = DocumentStatus::ALL;
+    shell.render(&List { shell: &shell, tab: "documents", base, documents, query, status, statuses, pager, limit })
+}
+
+/// A form without JavaScript; with it, the files go to the API one by one.
+pub async fn upload(
+    shell: Shell,
+    State(knowledge): State<Knowledge>,
+    Path(id): Path<KnowledgeBaseId>,
+    mut form: Multipart,
+) -> PageResult {
+    shell.principal().require(Scope::KnowledgeWrite)?;
+    let unreadable = || ApiError::bad_request("invalid_form", "the form could not be read");
+    // The hidden field stands before the files.
+    let token = match form.next_field().await.map_err(|_| unreadable())? {
+        Some(field) if field.name() == Some("csrf") => field.text().await.map_err(|_| unreadable())?,
+        _ => String::new(),
+    };
+    shell.check_csrf(&token)?;
+    let (uploads, problem) = receive(&knowledge, shell.principal(), id, form).await?;
+    let flash = match (uploads.data.len(), uploads.rejected.first()) {
+        (0, None) => Flash::warn("knowledge-nothing-chosen"),
+        (_, Some(rejected)) => Flash::error("knowledge-rejected").with("name", &rejected.filename).with("reason", &rejected.detail),
+        (n, None) if uploads.data.iter().all(|upload| upload.duplicate) => Flash::warn("knowledge-duplicates").with("n", &n),
+        (n, None) => Flash::ok("knowledge-uploaded").with("n", &n),
+    };
+    if problem.is_some_and(|problem| problem.status == StatusCode::NOT_FOUND) {
+        return Ok(shell.redirect("/knowledge", &flash));
+    }
+    Ok(shell.redirect(&format!("/knowledge/{id}"), &flash))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct OpenQuery {
+    /// A passage to show.
+    chunk: String,
+    /// Or the characters to mark.
+    start: Option<i32>,
+    end: Option<i32>,
+    /// Or where to begin reading.
+    from: Option<i32>,
+    /// `passages` lists them instead of the text.
+    view: String,
+    /// First passage of the list.
+    cursor: Option<i32>,
+}
+
+#[derive(Template)]
+#[template(path = "knowledge/templates/document.html")]
+struct Open<'a> {
+    shell: &'a Shell,
+    base: KnowledgeBase,
+    document: Document,
+    view: &'static str,
+    part: TextPart,
+    /// Text before the mark, the mark, and after it.
+    before: String,
+    marked: String,
+    after: String,
+    /// Headings above the cited passage, and its page.
+    heading: Vec<String>,
+    page: Option<i32>,
+    chunks: Vec<Chunk>,
+    next_chunk: Option<i32>,
+    filename: String,
+    errors: FormErrors,
+}
+
+impl Open<'_> {
+    fn previous_from(&self) -> Option<i32> {
+        (self.part.start > 0).then(|| (self.part.start - WINDOW).max(0))
+    }
+
+    fn next_from(&self) -> Option<i32> {
+        (self.part.end < self.part.length).then_some(self.part.end)
+    }
+}
+
+pub async fn open(
+    shell: Shell,
+    State(knowledge): State<Knowledge>,
+    Path((base, id)): Path<(KnowledgeBaseId, DocumentId)>,
+    Query(query): Query<OpenQuery>,
+) -> PageResult {
+    shell.principal().require(Scope::KnowledgeRead)?;
+    let page = page(&shell, &knowledge, base, id, &query).await?;
+    shell.render(&page)
+}
+
+async fn page<'a>(
+    shell: &'a Shell,
+    knowledge: &Knowledge,
+    base: KnowledgeBaseId,
+    id: DocumentId,
+    query: &OpenQuery,
+) -> Result<Open<'a>, ApiError> {
+    let org = shell.org_id();
+    let document = knowledge.get_document(org, base, id).await?;
+    let base = knowledge.get_base(org, base).await?;
+    let passages = query.view == "passages";
+    let (mut chunks, mut next_chunk) = (Vec::new(), None);
+    if passages {
+        chunks = knowledge.chunks(org, base.id, id, query.cursor.unwrap_or(0).max(0), 51).await?;
+        if chunks.len() > 50 {
+            next_chunk = chunks.pop().map(|next| next.ordinal);
+        }
+    }
+    let cited = match query.chunk.parse::<ChunkId>() {
+        Ok(chunk) => knowledge.chunk(org, id, chunk).await?,
+        Err(_) => None,
+    };
+    let mark = match (&cited, query.start, query.end) {
+        (Some(chunk), ..) => Some((chunk.start, chunk.end)),
+        (None, Some(start), Some(end)) if (0..end).contains(&start) => Some((start, end)),
+        _ => None,
+    };
+    let from = mark.map_or_else(|| query.from.unwrap_or(0).max(0), |(start, _)| (start - BEFORE).max(0));
+    let part = knowledge.text(org, base.id, id, from, from.saturating_add(WINDOW)).await?;
+    let (before, marked, after) = split(&part, mark);
+    let (heading, page) = cited.map_or_else(Default::default, |chunk| (chunk.heading, chunk.page));
+    Ok(Open {
+        shell,
+        base,
+        filename: document.filename.clone(),
+        document,
+        view: if passages { "passages" } else { "text" },
+        part,
+        before,
+        marked,
+        after,
+        heading,
+        page,
+        chunks,
+        next_chunk,
+        errors: FormErrors::default(),
+    })
+}
+
+/// Splits a part of a text at the characters to mark, which are counted from the beginning of the text.
+pub(in crate::knowledge) fn split(part: &TextPart, mark: Option<(i32, i32)>) -> (String, String, String) {
+    let Some((start, end)) = mark else { return (part.text.clone(), String::new(), String::new()) };
+    let index = |at: i32| usize::try_from(at.clamp(part.start, part.end) - part.start).unwrap_or_default();
+    let (start, end) = (index(start), index(end));
+    let mut characters = part.text.chars();
+    let before = characters.by_ref().take(start).collect();
+    let marked = characters.by_ref().take(end.saturating_sub(start)).collect();
+    (before, marked, characters.collect())
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Rename {
+    filename: String,
+}
+
+pub async fn rename(
+    shell: Shell,
+    State(knowledge): State<Knowledge>,
+    Path((base, id)): Path<(KnowledgeBaseId, DocumentId)>,
+    Form(form): Form<Rename>,
+) -> PageResult {
+    shell.principal().require(Scope::KnowledgeWrite)?;
+    match knowledge.rename_document(shell.org_id(), base, id, &form.filename).await {
+        Ok(_) => Ok(shell.redirect(&format!("/knowledge/{base}/documents/{id}"), &Flash::ok("knowledge-renamed"))),
+        Err(error) => {
+            let errors = shell.form_errors(error.into())?;
+            let page = page(&shell, &knowledge, base, id, &OpenQuery::default()).await?;
+            shell.render_invalid(&Open { filename: form.filename, errors, ..page })
+        }
+    }
+}
+
+pub async fn delete(
+    shell: Shell,
+    State(knowledge): State<Knowledge>,
+    Path((base, id)): Path<(KnowledgeBaseId, DocumentId)>,
+    Form(Nothing {}): Form<Nothing>,
+) -> PageResult {
+    shell.principal().require(Scope::KnowledgeWrite)?;
+    let document = knowledge.get_document(shell.org_id(), base, id).await?;
+    knowledge.delete_document(shell.org_id(), base, id).await?;
+    Ok(shell.redirect(&format!("/knowledge/{base}"), &Flash::ok("knowledge-document-deleted").with("name", &document.filename)))
+}
+
+pub async fn retry(
+    shell: Shell,
+    State(knowledge): State<Knowledge>,
+    Path((base, id)): Path<(KnowledgeBaseId, DocumentId)>,
+    Form(Nothing {}): Form<Nothing>,
+) -> PageResult {
+    shell.principal().require(Scope::KnowledgeWrite)?;
+    let flash = match knowledge.retry_document(shell.org_id(), base, id).await {
+        Ok(_) => Flash::ok("knowledge-retrying"),
+        Err(crate::knowledge::KnowledgeError::NotFailed) => Flash::warn("knowledge-not-failed"),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(shell.redirect(&format!("/knowledge/{base}"), &flash))
+}

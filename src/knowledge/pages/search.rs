@@ -1,0 +1,78 @@
+//! The search test: what an agent would find, with scores and the words that matched.
+
+use std::collections::HashSet;
+
+use askama::Template;
+use axum::extract::State;
+use serde::Deserialize;
+use unicode_segmentation::UnicodeSegmentation as _;
+
+use crate::{
+    console::{FormErrors, PageResult, Shell},
+    knowledge::{Knowledge, KnowledgeBase, KnowledgeBaseId, SearchHit, SearchMode, SearchRequest, index::analyze},
+    platform::http::{Path, Query, Scope},
+};
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct SearchQuery {
+    q: String,
+    mode: String,
+}
+
+#[derive(Template)]
+#[template(path = "knowledge/templates/search.html")]
+struct SearchPage<'a> {
+    shell: &'a Shell,
+    tab: &'static str,
+    base: KnowledgeBase,
+    query: SearchQuery,
+    mode: SearchMode,
+    modes: [SearchMode; 3],
+    hits: Vec<Shown>,
+    errors: FormErrors,
+}
+
+/// A hit as the page shows it.
+struct Shown {
+    hit: SearchHit,
+    /// Pieces of the passage, and whether the question has the word.
+    pieces: Vec<(bool, String)>,
+}
+
+pub async fn search(
+    shell: Shell,
+    State(knowledge): State<Knowledge>,
+    Path(id): Path<KnowledgeBaseId>,
+    Query(query): Query<SearchQuery>,
+) -> PageResult {
+    shell.principal().require(Scope::KnowledgeRead)?;
+    let base = knowledge.get_base(shell.org_id(), id).await?;
+    let mode = SearchMode::ALL.into_iter().find(|mode| mode.as_str() == query.mode).unwrap_or_default();
+    let (mut hits, mut errors) = (Vec::new(), FormErrors::default());
+    if !query.q.trim().is_empty() {
+        let request = SearchRequest { query: query.q.clone(), limit: 10, mode };
+        match knowledge.search_base(shell.principal(), id, &request).await {
+            Ok(found) => hits = found,
+            Err(error) => errors = shell.form_errors(error.into())?,
+        }
+    }
+    let hits = hits.into_iter().map(|hit| Shown { pieces: highlight(&query.q, &hit.text), hit }).collect();
+    shell.render(&SearchPage { shell: &shell, tab: "search", base, query, mode, modes: SearchMode::ALL, hits, errors })
+}
+
+/// Splits `text` at the words that share a stem with the question.
+pub(in crate::knowledge) fn highlight(query: &str, text: &str) -> Vec<(bool, String)> {
+    let terms = analyze(query);
+    let terms: HashSet<&str> = terms.split(' ').filter(|term| !term.is_empty()).collect();
+    let mut pieces: Vec<(bool, String)> = Vec::new();
+    for word in text.split_word_bounds() {
+        let term = if word.chars().any(char::is_alphanumeric) { analyze(word) } else { String::new() };
+        let matches = !term.is_empty() && term.split(' ').any(|term| terms.contains(term));
+        match pieces.last_mut() {
+            Some((last, piece)) if *last == matches => piece.push_str(word),
+            _ => pieces.push((matches, word.to_owned())),
+        }
+    }
+    pieces
+}

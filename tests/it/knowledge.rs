@@ -1,0 +1,316 @@
+//! Documents from upload to answer, on the real router, worker, object store, LanceDB and embedding model.
+
+use std::path::Path;
+
+use reqwest::{Method, header};
+use serde_json::{Value, json};
+use sqlx::{Connection as _, PgConnection};
+
+use crate::support::app::{Answer, Client, TestApp};
+
+fn fixture(name: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/documents").join(name);
+    std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+async fn base(client: &Client, name: &str) -> String {
+    let base = client.post("/api/v1/knowledge-bases", &json!({"name": name})).await.expect(201);
+    base["id"].as_str().unwrap().to_owned()
+}
+
+async fn upload(client: &Client, base: &str, files: &[(&str, &[u8])]) -> Answer {
+    let mut body = Vec::new();
+    for (name, content) in files {
+        let head = format!("--cut\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n");
+        body.extend_from_slice(head.as_bytes());
+        body.extend_from_slice(content);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(b"--cut--\r\n");
+    let request = client.request(Method::POST, &format!("/api/v1/knowledge-bases/{base}/documents"));
+    client.send(request.header(header::CONTENT_TYPE, "multipart/form-data; boundary=cut").body(body)).await
+}
+
+/// Uploads one file and gives its id.
+async fn add(client: &Client, base: &str, name: &str, content: &[u8]) -> String {
+    let document = upload(client, base, &[(name, content)]).await.expect(201);
+    assert_eq!(document["status"], "queued");
+    document["id"].as_str().unwrap().to_owned()
+}
+
+async fn document(client: &Client, base: &str, id: &str) -> Value {
+    client.get(&format!("/api/v1/knowledge-bases/{base}/documents/{id}")).await.expect(200)
+}
+
+async fn search(client: &Client, base: &str, query: &str, mode: &str) -> Vec<Value> {
+    let body = json!({"query": query, "limit": 5, "mode": mode});
+    let found = client.post(&format!("/api/v1/knowledge-bases/{base}/search"), &body).await.expect(200);
+    found["results"].as_array().unwrap().clone()
+}
+
+/// A connection that row-level security does not bind.
+async fn superuser(app: &TestApp) -> PgConnection {
+    PgConnection::connect_with(&app.target().admin).await.unwrap()
+}
+
+fn files(dir: &Path) -> Vec<std::path::PathBuf> {
+    let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_becomes_ready_and_is_found_in_its_language() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let base = base(&admin, "Everything").await;
+    assert!(search(&admin, &base, "anything", "hybrid").await.is_empty(), "an empty base answers with nothing");
+    let kinds = [
+        ("handbook.pdf", "chromium.en.pdf", "pdf", "how long may a pump run dry", "forty seconds"),
+        ("руководство.pdf", "chromium.ru.pdf", "pdf", "торцевое уплотнение насоса", "сорока секунд"),
+        ("отчёт.docx", "report.ru.docx", "docx", "", ""),
+        ("page", "page.utf-8.html", "html", "", ""),
+        ("notes.txt", "notes.md", "markdown", "terminal torque", "2.5 Nm"),
+        ("письмо.txt", "letter.windows-1251.txt", "text", "поверка манометра", "двенадцатое июня"),
+    ];
+    let mut ids = Vec::new();
+    for (name, file, ..) in kinds {
+        ids.push(add(&admin, &base, name, &fixture(file)).await);
+    }
+    app.wait_for_jobs().await;
+    for ((name, _, kind, query, answer), id) in kinds.iter().zip(&ids) {
+        let document = document(&admin, &base, id).await;
+        assert_eq!((&document["status"], &document["kind"], &document["filename"]), (&json!("ready"), &json!(kind), &json!(name)), "{document}");
+        if query.is_empty() {
+            continue;
+        }
+        for mode in ["hybrid", "text"] {
+            let hits = search(&admin, &base, query, mode).await;
+            let hit = hits.iter().find(|hit| hit["text"].as_str().unwrap().replace('\n', " ").contains(answer));
+            let hit = hit.unwrap_or_else(|| panic!("{mode} {query}: {hits:#?}"));
+            let (start, end) = (hit["start"].as_i64().unwrap(), hit["end"].as_i64().unwrap());
+            let path = format!("/api/v1/knowledge-bases/{base}/documents/{id}/text?start={start}&end={end}");
+            let part = admin.get(&path).await.expect(200);
+            assert_eq!((&part["text"], &hit["document_id"]), (&hit["text"], &json!(id)), "the offsets quote the passage exactly");
+        }
+    }
+    assert!(!search(&admin, &base, "what destroys the seal of a pump?", "vector").await.is_empty());
+    let info = admin.get(&format!("/api/v1/knowledge-bases/{base}")).await.expect(200);
+    assert_eq!((&info["documents"], &info["documents_ready"]), (&json!(6), &json!(6)));
+    assert!(info["weights"].is_object(), "measured once the base has settled: {info}");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_document_is_refused_at_the_door() {
+    let app = TestApp::start_with(&[("HOLDFAST_KNOWLEDGE__MAX_UPLOAD_BYTES", "3000000")]).await;
+    let admin = app.admin().await;
+    let base = base(&admin, "Door").await;
+    for name in ["image.png", "plain.zip", "sheet.xlsx", "old.doc", "report.odt"] {
+        upload(&admin, &base, &[("handbook.pdf", &fixture(name))]).await.problem(415, "unsupported_media_type");
+    }
+    upload(&admin, &base, &[("empty.txt", b"")]).await.problem(415, "unsupported_media_type");
+    upload(&admin, &base, &[("big.txt", &vec![b'a'; 3_000_001])]).await.problem(413, "payload_too_large");
+    upload(&admin, &base, &[]).await.expect(422);
+    let plain = admin.post(&format!("/api/v1/knowledge-bases/{base}/documents"), &json!({})).await;
+    plain.problem(415, "unsupported_media_type");
+    let mixed = upload(&admin, &base, &[("a.png", &fixture("image.png")), ("../../b.md", b"# B\n\nText of B.\n")]).await.expect(201);
+    assert_eq!(mixed["data"][0]["filename"], "b.md");
+    assert_eq!(mixed["rejected"][0]["code"], "unsupported_media_type");
+    app.wait_for_jobs().await;
+    let list = admin.get(&format!("/api/v1/knowledge-bases/{base}/documents?status=ready&search=B.M")).await.expect(200);
+    assert_eq!(list["data"].as_array().unwrap().len(), 1);
+    assert_eq!(files(&app.data_dir.join("objects")).len(), 1, "what was refused is not kept");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_documents_fail_with_a_reason_and_harm_nobody() {
+    let app = TestApp::start_with(&[("HOLDFAST_KNOWLEDGE__EXTRACT_TIMEOUT_SECONDS", "20")]).await;
+    let admin = app.admin().await;
+    let base = base(&admin, "Hostile").await;
+    let mut ids = Vec::new();
+    for (name, code) in [("encrypted.pdf", "encrypted"), ("zip-bomb.docx", "too_large_output"), ("images-only.pdf", "no_text")] {
+        ids.push((add(&admin, &base, name, &fixture(name)).await, Some(code)));
+    }
+    for name in ["looping-pages.pdf", "looping-objects.pdf", "looping-form.pdf", "deep.docx"] {
+        ids.push((add(&admin, &base, name, &fixture(name)).await, None));
+    }
+    let fine = add(&admin, &base, "fine.md", b"# Fine\n\nThe heron nests on the weir.\n").await;
+    app.wait_for_jobs().await;
+    for (id, code) in &ids {
+        let document = document(&admin, &base, id).await;
+        assert!(document["status"] == "failed" || (code.is_none() && document["status"] == "ready"), "{document}");
+        if let Some(code) = code {
+            assert_eq!(document["failure_code"], *code, "{document}");
+            assert!(!document["failure_reason"].as_str().unwrap().is_empty());
+        }
+    }
+    assert_eq!(document(&admin, &base, &fine).await["status"], "ready");
+    assert_eq!(search(&admin, &base, "heron", "hybrid").await[0]["document_id"], json!(fine));
+    let path = |id: &str| format!("/api/v1/knowledge-bases/{base}/documents/{id}/retry");
+    admin.post(&path(&ids[0].0), &json!({})).await.expect(202);
+    admin.post(&path(&fine), &json!({})).await.problem(409, "document_not_failed");
+    app.wait_for_jobs().await;
+    let again = document(&admin, &base, &ids[0].0).await;
+    assert_eq!((&again["failure_code"], &again["attempts"]), (&json!("encrypted"), &json!(2)));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_content_is_one_document() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let base = base(&admin, "Twice").await;
+    let first = add(&admin, &base, "a.md", b"# Same\n\nThe same text.\n").await;
+    let again = upload(&admin, &base, &[("b.md", b"# Same\n\nThe same text.\n")]).await.expect(200);
+    assert_eq!((&again["id"], &again["duplicate"]), (&json!(first), &json!(true)));
+    app.wait_for_jobs().await;
+    assert_eq!(files(&app.data_dir.join("objects")).len(), 1);
+    let path = format!("/api/v1/knowledge-bases/{base}/documents/{first}");
+    let renamed = admin.patch(&path, &json!({"filename": "имя \"в\" кавычках.md"})).await.expect(200);
+    assert_eq!(renamed["filename"], "имя \"в\" кавычках.md");
+    let original = admin.get(&format!("{path}/original")).await;
+    assert_eq!(original.text, "# Same\n\nThe same text.\n");
+    assert_eq!(original.headers["x-content-type-options"], "nosniff");
+    let disposition = original.headers["content-disposition"].to_str().unwrap();
+    assert!(disposition.starts_with("attachment; filename=\"") && disposition.contains("filename*=UTF-8''%D0%B8%D0%BC%D1%8F"), "{disposition}");
+    let chunks = admin.get(&format!("{path}/chunks")).await.expect(200);
+    assert_eq!((&chunks["data"][0]["text"], &chunks["next_cursor"]), (&json!("The same text."), &Value::Null));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_organisation_finds_nothing_under_any_address() {
+    let app = TestApp::start().await;
+    let (admin, stranger) = (app.admin().await, app.other_org("strangers").await);
+    let base = base(&admin, "Secret").await;
+    let id = add(&admin, &base, "secret.md", b"# Secret\n\nThe vault opens at nine.\n").await;
+    app.wait_for_jobs().await;
+    let root = format!("/api/v1/knowledge-bases/{base}");
+    let doc = format!("{root}/documents/{id}");
+    for path in [&root, &format!("{root}/documents"), &doc, &format!("{doc}/original"), &format!("{doc}/chunks"), &format!("{doc}/text")] {
+        stranger.get(path).await.problem(404, "knowledge_base_not_found");
+    }
+    for path in [
+        format!("/knowledge/{base}"),
+        format!("/knowledge/{base}/search?q=vault"),
+        format!("/knowledge/{base}/settings"),
+        format!("/knowledge/{base}/documents/{id}"),
+    ] {
+        assert_eq!(stranger.get(&path).await.status, 404, "{path}");
+        assert_eq!(admin.get(&path).await.status, 200, "{path}");
+    }
+    stranger.patch(&root, &json!({"name": "Mine"})).await.problem(404, "knowledge_base_not_found");
+    stranger.patch(&doc, &json!({"filename": "mine.md"})).await.problem(404, "knowledge_base_not_found");
+    stranger.post(&format!("{doc}/retry"), &json!({})).await.problem(404, "knowledge_base_not_found");
+    stranger.post(&format!("{root}/search"), &json!({"query": "vault"})).await.problem(404, "knowledge_base_not_found");
+    upload(&stranger, &base, &[("x.md", b"# X\n\nText.\n")]).await.problem(404, "knowledge_base_not_found");
+    stranger.delete(&doc).await.problem(404, "knowledge_base_not_found");
+    stranger.delete(&root).await.problem(404, "knowledge_base_not_found");
+    assert_eq!(stranger.get("/api/v1/knowledge-bases").await.expect(200)["data"], json!([]));
+    assert_eq!(document(&admin, &base, &id).await["filename"], "secret.md");
+    // A document of one base is not found under another, either.
+    let other = self::base(&admin, "Other").await;
+    admin.get(&format!("/api/v1/knowledge-bases/{other}/documents/{id}")).await.problem(404, "document_not_found");
+    app.anonymous().get(&root).await.expect(401);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delete_leaves_nothing_behind() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let base = base(&admin, "Doomed").await;
+    let gone = add(&admin, &base, "gone.md", b"# Gone\n\nThe quibblefrotz sings at dawn in the harbour.\n").await;
+    let kept = add(&admin, &base, "kept.md", b"# Kept\n\nThe marmalade is stored in the cellar.\n").await;
+    app.wait_for_jobs().await;
+    let vectors = app.data_dir.join("vectors");
+    let holds = |word: &str| files(&vectors).iter().any(|f| std::fs::read(f).unwrap().windows(word.len()).any(|w| w == word.as_bytes()));
+    assert!(holds("quibblefrotz"), "else this test proves nothing");
+
+    admin.delete(&format!("/api/v1/knowledge-bases/{base}/documents/{gone}")).await.expect(204);
+    admin.get(&format!("/api/v1/knowledge-bases/{base}/documents/{gone}")).await.problem(404, "document_not_found");
+    assert!(search(&admin, &base, "quibblefrotz", "text").await.is_empty(), "gone at once");
+    app.wait_for_jobs().await;
+    assert!(!holds("quibblefrotz"), "no file of the index has the word");
+    assert_eq!(search(&admin, &base, "marmalade", "text").await[0]["document_id"], json!(kept));
+    assert_eq!(files(&app.data_dir.join("objects")).len(), 1);
+    let mut db = superuser(&app).await;
+    let cached: i64 = sqlx::query_scalar("SELECT count(*) FROM embedding_cache").fetch_one(&mut db).await.unwrap();
+    assert_eq!(cached, 1, "the other document's passage");
+
+    admin.delete(&format!("/api/v1/knowledge-bases/{base}")).await.expect(204);
+    admin.get(&format!("/api/v1/knowledge-bases/{base}")).await.problem(404, "knowledge_base_not_found");
+    app.wait_for_jobs().await;
+    let rows: i64 = sqlx::query_scalar(
+        "SELECT (SELECT count(*) FROM knowledge_bases) + (SELECT count(*) FROM knowledge_documents) + (SELECT count(*) FROM knowledge_texts) \
+         + (SELECT count(*) FROM knowledge_chunks) + (SELECT count(*) FROM embedding_cache)",
+    )
+    .fetch_one(&mut db)
+    .await
+    .unwrap();
+    assert_eq!((rows, files(&app.data_dir.join("objects")), files(&vectors)), (0, vec![], vec![]));
+    db.close().await.unwrap();
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_crash_interrupted_or_lost_is_made_good() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let base = base(&admin, "Crash").await;
+    let id = add(&admin, &base, "a.md", b"# Crash\n\nThe albatross returns in spring.\n").await;
+    app.wait_for_jobs().await;
+    let mut db = superuser(&app).await;
+
+    // A document whose job is lost in the middle of reading, and in the middle of indexing.
+    for status in ["extracting", "embedding"] {
+        sqlx::query("UPDATE knowledge_documents SET status = $1").bind(status).execute(&mut db).await.unwrap();
+        sqlx::query("UPDATE knowledge_chunks SET indexed_generation = NULL").execute(&mut db).await.unwrap();
+        app.app.knowledge.reconcile_soon().await.unwrap();
+        app.wait_for_jobs().await;
+        assert_eq!(document(&admin, &base, &id).await["status"], "ready", "after {status}");
+        assert_eq!(search(&admin, &base, "albatross", "hybrid").await.len(), 1, "after {status}");
+    }
+
+    // The index is derived data: without its files it is made again.
+    let table = files(&app.data_dir.join("vectors")).into_iter().next().unwrap();
+    let table = table.ancestors().find(|path| path.extension().is_some_and(|e| e == "lance") && path.is_dir()).unwrap();
+    std::fs::remove_dir_all(table).unwrap();
+    let orphan = app.data_dir.join("objects/org/0192f0c1-2d3e-7000-8000-000000000001/kb/0192f0c1-2d3e-7000-8000-000000000002/doc/0192f0c1-2d3e-7000-8000-000000000003");
+    std::fs::create_dir_all(&orphan).unwrap();
+    std::fs::write(orphan.join("original"), b"left by a killed upload").unwrap();
+    app.clock.advance(chrono::TimeDelta::hours(2));
+    app.app.knowledge.reconcile_soon().await.unwrap();
+    app.wait_for_jobs().await;
+    assert_eq!(document(&admin, &base, &id).await["status"], "ready");
+    assert_eq!(search(&admin, &base, "albatross", "hybrid").await.len(), 1);
+    assert!(!orphan.exists(), "an old object without a row is removed");
+    db.close().await.unwrap();
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_base_is_loaded_once_and_answers_in_both_languages() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    app.app.load_demo().await.unwrap();
+    app.app.load_demo().await.unwrap();
+    app.wait_for_jobs().await;
+    let bases = admin.get("/api/v1/knowledge-bases").await.expect(200);
+    let [base] = bases["data"].as_array().unwrap().as_slice() else { panic!("{bases}") };
+    assert_eq!((&base["documents"], &base["documents_ready"]), (&json!(8), &json!(8)), "{base}");
+    let id = base["id"].as_str().unwrap();
+    for (query, answer) in [
+        ("How many days of vacation do I have?", "28 days"),
+        ("Что делать, если потерян ноутбук?", "в течение одного часа"),
+        ("how often is the pressure chamber inspected", "18 months"),
+        ("когда открыт офис", "с 7:00 до 21:00"),
+    ] {
+        let hits = search(&admin, id, query, "hybrid").await;
+        let found = hits.iter().take(3).any(|hit| hit["text"].as_str().unwrap().replace('\n', " ").contains(answer));
+        assert!(found, "{query}: {hits:#?}");
+    }
+    app.stop().await;
+}
