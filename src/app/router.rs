@@ -50,6 +50,7 @@ impl App {
             .merge(Router::from(jobs::routes::router().with_state(self.jobs.clone())))
             .merge(Router::from(llm::router().with_state(self.llm.clone())))
             .merge(Router::from(llm::openai_router().with_state(self.llm.clone())))
+            .merge(llm::pages::router().with_state(self.llm.clone()))
             .merge(agents::pages::router().with_state(self.agents.clone()))
             .merge(console.router())
             .route("/api/v1/openapi.json", get(|| async { Json(generated::openapi()) }))
