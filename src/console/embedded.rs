@@ -36,6 +36,7 @@ macro_rules! assets {
 locales! {
     "agents"
     "auth"
+    "llm"
     "console"
     "jobs"
     "knowledge"
