@@ -51,6 +51,7 @@ impl App {
             .merge(Router::from(llm::router().with_state(self.llm.clone())))
             .merge(Router::from(llm::openai_router().with_state(self.llm.clone())))
             .merge(agents::pages::router().with_state(self.agents.clone()))
+            .merge(knowledge::pages::router().with_state(self.knowledge.clone()))
             .merge(console.router())
             .route("/api/v1/openapi.json", get(|| async { Json(generated::openapi()) }))
             .route("/healthz", get(|| async { "ok\n" }))
