@@ -139,6 +139,9 @@ impl App {
             if let Err(error) = app.agents.sweep_abandoned().await {
                 tracing::warn!(%error, "cannot look for answers that a crash left unfinished");
             }
+            if let Err(error) = app.knowledge.reconcile_soon().await {
+                tracing::warn!(%error, "cannot compare the search index with the database");
+            }
         });
     }
 

@@ -36,7 +36,6 @@ macro_rules! assets {
 locales! {
     "agents"
     "auth"
-    "llm"
     "console"
     "jobs"
     "knowledge"
