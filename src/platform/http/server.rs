@@ -89,21 +89,20 @@ async fn connection(
     lifecycle: &Lifecycle,
 ) {
     let _ = stream.set_nodelay(true);
-    // hyper's detection of HTTP/2 waits for the first byte without a limit.
-    let mut byte = [0];
-    let first = tokio::select! {
-        first = tokio::time::timeout(timeouts.header, stream.peek(&mut byte)) => first,
-        () = lifecycle.soft().cancelled() => return,
+    let asked = Arc::new(AtomicBool::new(false));
+    let first = asked.clone();
+    let service = TowerToHyperService::new(router.map_request(move |mut request: axum::http::Request<hyper::body::Incoming>| {
+        first.store(true, Ordering::Relaxed);
+        request.extensions_mut().insert(peer);
+        request.map(axum::body::Body::new)
+    }));
+    // hyper's timer begins once the protocol is known; telling HTTP/2 from HTTP/1 waits for the first bytes without a limit.
+    let silent = async {
+        tokio::time::sleep(timeouts.header).await;
+        if asked.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
     };
-    if !matches!(first, Ok(Ok(1..))) {
-        metrics.connections_rejected.inc();
-        return;
-    }
-    let service =
-        TowerToHyperService::new(router.map_request(move |mut request: axum::http::Request<hyper::body::Incoming>| {
-            request.extensions_mut().insert(peer);
-            request.map(axum::body::Body::new)
-        }));
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(timeouts.header).max_buf_size(64 * 1024);
     builder
