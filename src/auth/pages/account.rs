@@ -5,7 +5,7 @@ use axum::extract::State;
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::with_cookie;
+use super::{Nothing, with_cookie};
 use crate::{
     auth::{Auth, AuthError, Session, SessionId, clear_session_cookie},
     console::{Flash, Form, FormErrors, PageResult, Shell, see_other},
@@ -73,7 +73,7 @@ pub(super) async fn change_password(shell: Shell, State(auth): State<Auth>, Form
     }
 }
 
-pub(super) async fn end_session(shell: Shell, State(auth): State<Auth>, Path(id): Path<SessionId>, Form(()): Form<()>) -> PageResult {
+pub(super) async fn end_session(shell: Shell, State(auth): State<Auth>, Path(id): Path<SessionId>, Form(Nothing {}): Form<Nothing>) -> PageResult {
     let own = shell.user().session_id == id.0;
     match auth.end_session(shell.principal(), id).await {
         // Ended in another tab a moment ago: what was wanted.
@@ -86,7 +86,7 @@ pub(super) async fn end_session(shell: Shell, State(auth): State<Auth>, Path(id)
     Ok(shell.redirect("/account", &Flash::ok("auth-session-ended")))
 }
 
-pub(super) async fn end_others(shell: Shell, State(auth): State<Auth>, Form(()): Form<()>) -> PageResult {
+pub(super) async fn end_others(shell: Shell, State(auth): State<Auth>, Form(Nothing {}): Form<Nothing>) -> PageResult {
     auth.end_other_sessions(shell.principal()).await?;
     Ok(shell.redirect("/account", &Flash::ok("auth-sessions-ended")))
 }

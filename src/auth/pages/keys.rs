@@ -5,6 +5,7 @@ use axum::extract::State;
 use chrono::{Days, NaiveDate, NaiveTime};
 use serde::Deserialize;
 
+use super::Nothing;
 use crate::{
     auth::{ApiKey, ApiKeyId, Auth, AuthError, NewApiKey},
     console::{Flash, Form, FormErrors, ListQuery, PageResult, Pager, Shell},
@@ -106,7 +107,7 @@ fn expiry(last_day: &str) -> Result<Option<chrono::DateTime<chrono::Utc>>, AuthE
     Ok(Some(day.and_time(NaiveTime::MIN).and_utc()))
 }
 
-pub(super) async fn revoke(shell: Shell, State(auth): State<Auth>, Path(id): Path<ApiKeyId>, Form(()): Form<()>) -> PageResult {
+pub(super) async fn revoke(shell: Shell, State(auth): State<Auth>, Path(id): Path<ApiKeyId>, Form(Nothing {}): Form<Nothing>) -> PageResult {
     shell.principal().require(Scope::Admin)?;
     auth.revoke_api_key(shell.principal(), id).await?;
     Ok(shell.redirect("/settings/api-keys", &Flash::ok("auth-keys-revoked")))

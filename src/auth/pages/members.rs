@@ -4,6 +4,7 @@ use askama::Template;
 use axum::extract::State;
 use serde::Deserialize;
 
+use super::Nothing;
 use crate::{
     auth::{Auth, AuthError, Link, LinkId, Member, NewLink, service::{may_grant, may_manage}},
     console::{Flash, Form, FormErrors, ListQuery, PageResult, Pager, Shell},
@@ -104,7 +105,7 @@ pub(super) async fn create_link(shell: Shell, State(auth): State<Auth>, Form(for
     render(&shell, &auth, shown).await
 }
 
-pub(super) async fn create_reset_link(shell: Shell, State(auth): State<Auth>, Path(user): Path<UserId>, Form(()): Form<()>) -> PageResult {
+pub(super) async fn create_reset_link(shell: Shell, State(auth): State<Auth>, Path(user): Path<UserId>, Form(Nothing {}): Form<Nothing>) -> PageResult {
     shell.principal().require(Scope::Admin)?;
     match auth.create_reset_link(shell.principal(), user).await {
         Ok(link) => render(&shell, &auth, Shown { new_link: Some(link), ..Shown::default() }).await,
@@ -113,7 +114,7 @@ pub(super) async fn create_reset_link(shell: Shell, State(auth): State<Auth>, Pa
     }
 }
 
-pub(super) async fn delete_link(shell: Shell, State(auth): State<Auth>, Path(id): Path<LinkId>, Form(()): Form<()>) -> PageResult {
+pub(super) async fn delete_link(shell: Shell, State(auth): State<Auth>, Path(id): Path<LinkId>, Form(Nothing {}): Form<Nothing>) -> PageResult {
     shell.principal().require(Scope::Admin)?;
     auth.delete_link(shell.principal(), id).await?;
     Ok(shell.redirect("/settings/members", &Flash::ok("auth-members-link-deleted")))
@@ -133,7 +134,7 @@ pub(super) async fn set_role(shell: Shell, State(auth): State<Auth>, Path(user):
     }
 }
 
-pub(super) async fn remove(shell: Shell, State(auth): State<Auth>, Path(user): Path<UserId>, Form(()): Form<()>) -> PageResult {
+pub(super) async fn remove(shell: Shell, State(auth): State<Auth>, Path(user): Path<UserId>, Form(Nothing {}): Form<Nothing>) -> PageResult {
     match auth.remove_member(shell.principal(), user).await {
         Ok(()) => Ok(shell.redirect("/settings/members", &Flash::ok("auth-members-removed"))),
         Err(AuthError::LastOwner) => Ok(shell.redirect("/settings/members", &Flash::error("error-last-owner"))),

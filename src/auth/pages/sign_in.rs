@@ -9,7 +9,7 @@ use axum::{
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::with_cookie;
+use super::{Nothing, with_cookie};
 use crate::{
     auth::{
         Auth, AuthError, Client, LinkPurpose, clear_session_cookie,
@@ -79,7 +79,7 @@ pub(super) async fn submit(shell: Bare, State(auth): State<Auth>, client: Client
     Ok(response)
 }
 
-pub(super) async fn sign_out(State(auth): State<Auth>, who: Option<axum::Extension<Principal>>, Form(()): Form<()>) -> PageResult {
+pub(super) async fn sign_out(State(auth): State<Auth>, who: Option<axum::Extension<Principal>>, Form(Nothing {}): Form<Nothing>) -> PageResult {
     if let Some(who) = who {
         auth.sign_out(&who).await?;
     }
