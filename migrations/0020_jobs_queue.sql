@@ -14,7 +14,7 @@ CREATE TABLE job_queues (
   -- Jobs that may start within a minute, over all workers; NULL: no limit.
   rate_per_minute integer CONSTRAINT job_queues_rate_per_minute_check CHECK (rate_per_minute BETWEEN 1 AND 1000000),
   -- GCRA: when the next job may start if jobs came evenly spaced ("theoretical arrival time").
-  rate_next_at timestamptz NOT NULL DEFAULT '-infinity',
+  rate_next_at timestamptz NOT NULL DEFAULT now(),
   updated_at timestamptz NOT NULL DEFAULT now()
 );
 SELECT holdfast_global_table('job_queues', 'select');

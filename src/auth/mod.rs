@@ -14,6 +14,7 @@ mod error;
 pub mod metrics;
 mod model;
 mod password;
+pub mod pages;
 pub mod routes;
 mod service;
 mod store;

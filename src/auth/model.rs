@@ -160,7 +160,6 @@ pub struct FirstAdmin {
 pub(super) struct Account {
     pub id: UserId,
     pub email: String,
-    pub name: String,
     pub password_hash: String,
     pub must_change_password: bool,
     pub is_operator: bool,

@@ -35,8 +35,11 @@ macro_rules! assets {
 // One capability per line.
 locales! {
     "agents"
+    "auth"
     "console"
+    "jobs"
     "knowledge"
+    "llm"
 }
 
 assets! {

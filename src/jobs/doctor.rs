@@ -50,7 +50,10 @@ async fn progress(jobs: &Jobs) -> Result<CheckResult, DbError> {
     let summary = format!("{due} due, {live} running");
     if paused.iter().any(|q| q.depth > 0) {
         let names: Vec<_> = paused.iter().map(|q| q.name.as_str()).collect();
-        return Ok(CheckResult::warn(format!("{summary}; paused with waiting jobs: {}", names.join(", ")), "resume them on the jobs page"));
+        return Ok(CheckResult::warn(
+            format!("{summary}; paused with waiting jobs: {}", names.join(", ")),
+            "resume them on the jobs page",
+        ));
     }
     Ok(CheckResult::pass(summary))
 }

@@ -104,14 +104,23 @@ impl Metrics {
         registry.register("enqueued", "Jobs queued by this process", ENQUEUED.clone());
         registry.register("started", "Attempts begun by this process", metrics.started.clone());
         registry.register("finished", "Attempts of this process that ended, by how", metrics.finished.clone());
-        registry.register_with_unit("duration", "From the begin to the end of an attempt", Unit::Seconds, metrics.duration.clone());
+        registry.register_with_unit(
+            "duration",
+            "From the begin to the end of an attempt",
+            Unit::Seconds,
+            metrics.duration.clone(),
+        );
         registry.register_with_unit(
             "wait",
             "From the time that a job could have run to the begin of its attempt",
             Unit::Seconds,
             metrics.wait.clone(),
         );
-        registry.register("leases_expired", "Running jobs whose worker was lost, found by this process", metrics.leases_expired.clone());
+        registry.register(
+            "leases_expired",
+            "Running jobs whose worker was lost, found by this process",
+            metrics.leases_expired.clone(),
+        );
         registry.register("queued", "Jobs that wait, delayed ones included", metrics.queued.clone());
         registry.register("running", "Jobs that run, over all workers", metrics.running.clone());
         registry.register_with_unit(
@@ -120,7 +129,11 @@ impl Metrics {
             Unit::Seconds,
             metrics.oldest.clone(),
         );
-        registry.register("dead_letters", "Jobs that gave up and wait for someone to look", metrics.dead_letters.clone());
+        registry.register(
+            "dead_letters",
+            "Jobs that gave up and wait for someone to look",
+            metrics.dead_letters.clone(),
+        );
         registry.register("paused", "1 when the queue is paused", metrics.paused.clone());
         metrics
     }

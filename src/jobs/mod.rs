@@ -19,6 +19,7 @@ mod error;
 mod jobs;
 mod metrics;
 mod model;
+pub mod pages;
 mod registry;
 pub mod routes;
 mod schedule;

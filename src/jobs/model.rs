@@ -68,7 +68,8 @@ impl JobContext {
     /// Shows how far the work is: percent, and a few words. Written with the next heartbeat, so call it freely.
     pub fn progress(&self, percent: u8, note: &str) {
         let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
-        *progress = Progress { percent: percent.min(100), note: note.chars().filter(|c| *c != '\0').take(200).collect() };
+        *progress =
+            Progress { percent: percent.min(100), note: note.chars().filter(|c| *c != '\0').take(200).collect() };
     }
 }
 

@@ -67,7 +67,13 @@ impl Registry {
     }
 
     /// Enqueues `job` at each tick of `cron`; `name` is stable and unique, usually the kind.
-    pub fn schedule<J: Job>(&mut self, name: &'static str, cron: Cron, catch_up: CatchUp, job: &J) -> Result<(), JobsError> {
+    pub fn schedule<J: Job>(
+        &mut self,
+        name: &'static str,
+        cron: Cron,
+        catch_up: CatchUp,
+        job: &J,
+    ) -> Result<(), JobsError> {
         let payload = serde_json::to_value(job).map_err(JobsError::Payload)?;
         let (kind, queue, max_attempts) = (J::KIND, J::QUEUE, J::MAX_ATTEMPTS);
         self.schedules.push(Schedule { name, kind, queue, max_attempts, cron, catch_up, payload });

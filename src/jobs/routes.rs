@@ -77,7 +77,11 @@ impl JobFilter {
 
 /// Jobs, newest first.
 #[utoipa::path(get, path = "/api/v1/jobs", tag = "jobs", params(JobFilter), responses((status = 200, body = Page<JobSummary>)))]
-async fn list_jobs(State(jobs): State<Jobs>, Auth(who): Auth, Query(filter): Query<JobFilter>) -> Result<Json<Page<JobSummary>>, ApiError> {
+async fn list_jobs(
+    State(jobs): State<Jobs>,
+    Auth(who): Auth,
+    Query(filter): Query<JobFilter>,
+) -> Result<Json<Page<JobSummary>>, ApiError> {
     who.require(Scope::JobsRead)?;
     let (owner, filter, limit) = filter.resolve(&who)?;
     let rows = jobs.list(owner, filter, limit).await?;
@@ -86,21 +90,33 @@ async fn list_jobs(State(jobs): State<Jobs>, Auth(who): Auth, Query(filter): Que
 
 /// A job with its attempts and errors.
 #[utoipa::path(get, path = "/api/v1/jobs/{id}", tag = "jobs", params(("id" = JobId, Path)), responses((status = 200, body = JobDetail), (status = 404)))]
-async fn get_job(State(jobs): State<Jobs>, Auth(who): Auth, Path(id): Path<JobId>) -> Result<Json<JobDetail>, ApiError> {
+async fn get_job(
+    State(jobs): State<Jobs>,
+    Auth(who): Auth,
+    Path(id): Path<JobId>,
+) -> Result<Json<JobDetail>, ApiError> {
     who.require(Scope::JobsRead)?;
     Ok(Json(jobs.get(&who, id).await?))
 }
 
 /// Cancels a job. One that runs is asked to stop and shows `cancel_requested` until it has.
 #[utoipa::path(post, path = "/api/v1/jobs/{id}/cancel", tag = "jobs", params(("id" = JobId, Path)), responses((status = 200, body = JobSummary), (status = 404), (status = 409)))]
-async fn cancel_job(State(jobs): State<Jobs>, Auth(who): Auth, Path(id): Path<JobId>) -> Result<Json<JobSummary>, ApiError> {
+async fn cancel_job(
+    State(jobs): State<Jobs>,
+    Auth(who): Auth,
+    Path(id): Path<JobId>,
+) -> Result<Json<JobSummary>, ApiError> {
     who.require(Scope::JobsWrite)?;
     Ok(Json(jobs.cancel(&who, id).await?))
 }
 
 /// Runs a waiting job now, or a dead one again: as a new job, which is the answer.
 #[utoipa::path(post, path = "/api/v1/jobs/{id}/retry", tag = "jobs", params(("id" = JobId, Path)), responses((status = 200, body = JobSummary), (status = 404), (status = 409)))]
-async fn retry_job(State(jobs): State<Jobs>, Auth(who): Auth, Path(id): Path<JobId>) -> Result<Json<JobSummary>, ApiError> {
+async fn retry_job(
+    State(jobs): State<Jobs>,
+    Auth(who): Auth,
+    Path(id): Path<JobId>,
+) -> Result<Json<JobSummary>, ApiError> {
     who.require(Scope::JobsWrite)?;
     Ok(Json(jobs.retry(&who, id).await?))
 }
@@ -128,13 +144,21 @@ async fn list_queues(State(jobs): State<Jobs>, Auth(who): Auth) -> Result<Json<Q
 
 /// Stops a queue from starting jobs; what runs goes on. Operators only.
 #[utoipa::path(post, path = "/api/v1/queues/{name}/pause", tag = "jobs", params(("name" = String, Path)), responses((status = 204), (status = 403), (status = 404)))]
-async fn pause_queue(State(jobs): State<Jobs>, Auth(who): Auth, Path(name): Path<String>) -> Result<StatusCode, ApiError> {
+async fn pause_queue(
+    State(jobs): State<Jobs>,
+    Auth(who): Auth,
+    Path(name): Path<String>,
+) -> Result<StatusCode, ApiError> {
     set_paused(&jobs, &who, &name, true).await
 }
 
 /// Lets a paused queue start jobs again. Operators only.
 #[utoipa::path(post, path = "/api/v1/queues/{name}/resume", tag = "jobs", params(("name" = String, Path)), responses((status = 204), (status = 403), (status = 404)))]
-async fn resume_queue(State(jobs): State<Jobs>, Auth(who): Auth, Path(name): Path<String>) -> Result<StatusCode, ApiError> {
+async fn resume_queue(
+    State(jobs): State<Jobs>,
+    Auth(who): Auth,
+    Path(name): Path<String>,
+) -> Result<StatusCode, ApiError> {
     set_paused(&jobs, &who, &name, false).await
 }
 
@@ -147,5 +171,9 @@ async fn set_paused(jobs: &Jobs, who: &Principal, name: &str, paused: bool) -> R
 /// Err 403 unless `who` is an operator who may also change jobs.
 pub(super) fn require_operator(who: &Principal) -> Result<(), ApiError> {
     who.require(Scope::JobsWrite)?;
-    if is_operator(who) { Ok(()) } else { Err(ApiError::forbidden("queues belong to the installation: only its operators change them")) }
+    if is_operator(who) {
+        Ok(())
+    } else {
+        Err(ApiError::forbidden("queues belong to the installation: only its operators change them"))
+    }
 }

@@ -125,7 +125,12 @@ impl Jobs {
     }
 
     /// A page of jobs, newest first: up to `limit + 1`, so that the caller sees whether more follow.
-    pub(super) async fn list(&self, owner: Owner, mut filter: Filter, limit: i64) -> Result<Vec<JobSummary>, JobsError> {
+    pub(super) async fn list(
+        &self,
+        owner: Owner,
+        mut filter: Filter,
+        limit: i64,
+    ) -> Result<Vec<JobSummary>, JobsError> {
         filter.org = owner.org();
         let mut tx = self.begin(owner).await?;
         let rows = store::list(&mut tx, &filter, limit + 1).await?;
@@ -209,7 +214,12 @@ impl Jobs {
 
     /// Sets a queue's limits for the whole installation; `None` lifts one. For capabilities (a limit that the work
     /// itself needs) and operators.
-    pub async fn set_limits(&self, queue: &str, concurrency: Option<i32>, rate_per_minute: Option<i32>) -> Result<(), JobsError> {
+    pub async fn set_limits(
+        &self,
+        queue: &str,
+        concurrency: Option<i32>,
+        rate_per_minute: Option<i32>,
+    ) -> Result<(), JobsError> {
         let mut tx = self.0.db.system().await?;
         if !store::set_limits(&mut tx, queue, concurrency, rate_per_minute).await? {
             return Err(JobsError::QueueNotFound);

@@ -26,7 +26,10 @@ fn ticks(pattern: &str, zone: &str, from: &str, count: usize) -> Vec<String> {
 #[test]
 fn a_fixed_time_in_the_gap_of_spring_fires_once_at_its_end() {
     // Berlin, 29 March 2026: 02:00 CET becomes 03:00 CEST at 01:00 UTC.
-    assert_eq!(ticks("30 2 * * *", "Europe/Berlin", "2026-03-27T12:00:00Z", 3), ["03-28 01:30", "03-29 01:00", "03-30 00:30"]);
+    assert_eq!(
+        ticks("30 2 * * *", "Europe/Berlin", "2026-03-27T12:00:00Z", 3),
+        ["03-28 01:30", "03-29 01:00", "03-30 00:30"]
+    );
 }
 
 #[test]
@@ -37,8 +40,14 @@ fn a_fixed_time_that_autumn_repeats_fires_once() {
 
 #[test]
 fn patterns_with_steps_go_by_elapsed_time_through_both() {
-    assert_eq!(ticks("*/30 * * * *", "Europe/Berlin", "2026-03-29T00:15:00Z", 4), ["03-29 00:30", "03-29 01:00", "03-29 01:30", "03-29 02:00"]);
-    assert_eq!(ticks("*/30 * * * *", "Europe/Berlin", "2026-10-25T00:15:00Z", 4), ["10-25 00:30", "10-25 01:00", "10-25 01:30", "10-25 02:00"]);
+    assert_eq!(
+        ticks("*/30 * * * *", "Europe/Berlin", "2026-03-29T00:15:00Z", 4),
+        ["03-29 00:30", "03-29 01:00", "03-29 01:30", "03-29 02:00"]
+    );
+    assert_eq!(
+        ticks("*/30 * * * *", "Europe/Berlin", "2026-10-25T00:15:00Z", 4),
+        ["10-25 00:30", "10-25 01:00", "10-25 01:30", "10-25 02:00"]
+    );
 }
 
 #[test]
@@ -49,7 +58,9 @@ fn leap_day_comes_every_four_years() {
 
 #[test]
 fn a_wrong_pattern_or_zone_is_refused_by_name() {
-    for (pattern, zone, expected) in [("61 * * * *", "UTC", "61"), ("* * * * *", "Europe/Atlantis", "Atlantis"), ("nonsense", "UTC", "nonsense")] {
+    for (pattern, zone, expected) in
+        [("61 * * * *", "UTC", "61"), ("* * * * *", "Europe/Atlantis", "Atlantis"), ("nonsense", "UTC", "nonsense")]
+    {
         let error = Cron::parse(pattern, zone).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }

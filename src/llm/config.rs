@@ -152,15 +152,17 @@ impl Provider {
 }
 
 impl Config {
-    /// Reads the keys from their files; call once before [`Self::validate`].
-    pub fn resolve_secrets(&mut self, errors: &mut ConfigErrors) {
+    /// Reads the keys from their files.
+    fn resolve_secrets(&mut self, errors: &mut ConfigErrors) {
         for (name, provider) in &mut self.providers {
             let setting = format!("providers.{name}.api_key_file");
             secret::resolve(&mut provider.api_key, provider.api_key_file.as_deref(), &setting, errors);
         }
     }
 
-    pub fn validate(&self, errors: &mut ConfigErrors) {
+    /// Checks everything and reads the keys from their files.
+    pub fn validate(&mut self, errors: &mut ConfigErrors) {
+        self.resolve_secrets(errors);
         errors.range("max_output_tokens", self.max_output_tokens, 1, 1_000_000);
         errors.range("max_request_tokens", self.max_request_tokens, 100, 100_000_000);
         for (name, provider) in &self.providers {

@@ -17,6 +17,7 @@ mod extractive;
 mod metrics;
 mod model;
 mod openai;
+pub mod pages;
 mod routes;
 mod service;
 mod sse;

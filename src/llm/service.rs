@@ -226,7 +226,7 @@ impl Llm {
     }
 
     /// What a chat alias stands for; either stands in for the other.
-    fn alias(&self, name: &str) -> Option<&str> {
+    pub(super) fn alias(&self, name: &str) -> Option<&str> {
         let aliases = &self.inner.config.aliases;
         let (first, second) = match name {
             "fast" => (&aliases.fast, &aliases.quality),

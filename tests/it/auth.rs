@@ -11,9 +11,11 @@ use axum::{
 use chrono::{DateTime, TimeDelta, Utc};
 use holdfast::{
     auth::{self, AdminConfig, Auth, Config, Origins},
+    console::{Console, Overview, OverviewSource, Parts},
     platform::{
         clock::Clock,
         db::{self, Db, Target},
+        error::ApiError,
         http::{self, Frame, Role},
         lifecycle::Lifecycle,
         telemetry::Telemetry,
@@ -40,15 +42,35 @@ struct World {
     telemetry: Telemetry,
 }
 
+struct Empty;
+
+#[async_trait::async_trait]
+impl OverviewSource for Empty {
+    async fn overview(&self, _: &http::Principal) -> Result<Overview, ApiError> {
+        Ok(Overview::default())
+    }
+}
+
 /// What a request was answered with.
 #[derive(Debug)]
 struct Answer {
     status: StatusCode,
     headers: HeaderMap,
     body: Value,
+    text: String,
 }
 
 impl Answer {
+    fn location(&self) -> &str {
+        self.headers.get(header::LOCATION).and_then(|v| v.to_str().ok()).unwrap_or_default()
+    }
+
+    /// Cookies to send back, as one header.
+    fn cookies(&self) -> String {
+        let cookies = self.headers.get_all(header::SET_COOKIE).iter().map(|v| v.to_str().unwrap().split(';').next().unwrap());
+        cookies.collect::<Vec<_>>().join("; ")
+    }
+
     fn code(&self) -> &str {
         self.body["code"].as_str().unwrap_or_default()
     }
@@ -69,10 +91,6 @@ struct Caller {
     from: String,
 }
 
-fn start_of_time() -> DateTime<Utc> {
-    "2026-01-05T10:00:00Z".parse().unwrap()
-}
-
 impl World {
     /// A fresh database with an administrator whose password is [`PASSWORD`].
     async fn start(config: Config) -> Self {
@@ -87,13 +105,16 @@ impl World {
         let name = cluster().await.database().await;
         let target = cluster().await.target(&name);
         let database = Db::new(&target, &db::Config::default());
-        let clock = Clock::fixed(start_of_time());
+        let clock = Clock::movable();
         let telemetry = Telemetry::new();
         let server = http::Config { trusted_proxies: vec!["127.0.0.1/32".parse().unwrap()], ..http::Config::default() };
         let auth = Auth::new(database, clock.clone(), &config, &server, telemetry.register("auth", auth::Metrics::register)).unwrap();
         let lifecycle = Lifecycle::new();
         auth.spawn_upkeep(&lifecycle);
         let (routes, _) = auth::routes::router().with_state(auth.clone()).split_for_parts();
+        let parts = Parts { nav: Vec::new(), overview: Arc::new(Empty), openapi: json!({}), https: false };
+        let console = Console::new(parts);
+        let routes = console.wrap(routes.merge(auth::pages::router().with_state(auth.clone())).merge(console.router()));
         let routes = routes.layer(from_fn_with_state(Origins::new(&server), auth::csrf_guard));
         let metrics = telemetry.register("http", http::Metrics::register);
         let router = http::wrap(routes, Frame::new(&server, clock.clone(), metrics, Arc::new(auth.clone())));
@@ -113,10 +134,31 @@ impl World {
             request = request.header(header::CONTENT_TYPE, "application/json");
             Body::from(body.to_string())
         };
-        let response = self.router.clone().oneshot(request.body(body).unwrap()).await.unwrap();
+        self.answer(request.body(body).unwrap()).await
+    }
+
+    async fn answer(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
         let bytes = response.into_body().collect().await.unwrap().to_bytes();
-        Answer { status, headers, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) }
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        Answer { status, headers, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null), text }
+    }
+
+    /// A page, as a browser of this language asks for it.
+    async fn page(&self, caller: &Caller, path: &str, lang: &str) -> Answer {
+        let request = Request::get(path).header("cookie", &caller.cookie).header("accept", "text/html").header("accept-language", lang);
+        self.answer(request.body(Body::empty()).unwrap()).await
+    }
+
+    /// A form of one of our pages, as a browser sends it over plain http.
+    async fn form(&self, caller: &Caller, path: &str, fields: &str) -> Answer {
+        let request = Request::post(path)
+            .header("cookie", &caller.cookie)
+            .header("accept", "text/html")
+            .header("origin", "http://127.0.0.1:8080")
+            .header("content-type", "application/x-www-form-urlencoded");
+        self.answer(request.body(Body::from(format!("csrf={}&{fields}", caller.csrf))).unwrap()).await
     }
 
     async fn get(&self, caller: &Caller, path: &str) -> Answer {
@@ -288,18 +330,15 @@ async fn sessions_end_when_idle_when_old_and_when_told() {
     for day in (5..30).step_by(5) {
         world.clock.advance(TimeDelta::days(5));
         world.get(&busy, "/api/v1/auth/me").await.expect(StatusCode::OK);
-        let expected = (start_of_time() + TimeDelta::days(day)).to_rfc3339();
+        let recent = (world.clock.now() - TimeDelta::minutes(5)).to_rfc3339();
         let noted = tokio::time::timeout(PATIENCE, async {
-            loop {
-                let seen = world.value("SELECT to_char(max(last_seen_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"+00:00\"') FROM sessions").await;
-                if seen.as_deref() == Some(expected.as_str()) {
-                    return;
-                }
+            let seen = format!("SELECT (max(last_seen_at) > '{recent}')::text FROM sessions");
+            while world.value(&seen).await.as_deref() != Some("true") {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         });
         noted.await.expect("the use is noted");
-        // The cached entry still has the old time: another process would have read it by now.
+        // The cached entry still has the old time and lives for ten seconds of real time: any change ends it.
         world.auth.rename_self(&principal(&world, &busy).await, "Ada").await.unwrap();
         if day >= 7 {
             world.get(&idle, "/api/v1/auth/me").await.expect(StatusCode::UNAUTHORIZED);
@@ -345,14 +384,14 @@ async fn api_keys_have_scopes_and_end() {
     let refused = world.get(&reader, "/api/v1/sessions").await.expect(StatusCode::FORBIDDEN);
     assert_eq!(refused.code(), "session_required");
     create(&admin, json!([]), None).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
-    create(&admin, json!(["inference"]), Some(start_of_time())).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    create(&admin, json!(["inference"]), Some(world.clock.now())).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
 
     // A key gives away no more than it has.
     let manager = with_key(&create(&admin, json!(["admin"]), None).await.expect(StatusCode::CREATED));
     create(&manager, json!(["knowledge_write"]), None).await.expect(StatusCode::FORBIDDEN);
     create(&manager, json!(["admin"]), None).await.expect(StatusCode::CREATED);
 
-    let short = with_key(&create(&admin, json!(["inference"]), Some(start_of_time() + TimeDelta::hours(1))).await);
+    let short = with_key(&create(&admin, json!(["inference"]), Some(world.clock.now() + TimeDelta::hours(1))).await);
     world.get(&short, "/api/v1/auth/me").await.expect(StatusCode::OK);
     world.clock.advance(TimeDelta::hours(1));
     world.get(&short, "/api/v1/auth/me").await.expect(StatusCode::UNAUTHORIZED);
@@ -518,5 +557,60 @@ async fn a_cookie_alone_changes_nothing() {
     world.post(&forged, "/api/v1/auth/logout", Value::Null).await.expect(StatusCode::FORBIDDEN);
     world.get(&forged, "/api/v1/api-keys").await.expect(StatusCode::OK);
     world.post(&caller, "/api/v1/api-keys", body).await.expect(StatusCode::CREATED);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn pages_lead_from_the_sign_in_to_a_key() {
+    let world = World::empty(Config::default()).await;
+    let first = world.auth.bootstrap(&AdminConfig::default()).await.unwrap().unwrap();
+    let one_time = first.one_time_password.unwrap().expose_secret().to_owned();
+    let nobody = Caller::default();
+    let away = world.page(&nobody, "/settings/members?q=a", "en").await.expect(StatusCode::SEE_OTHER);
+    assert_eq!(away.location(), "/login?next=%2Fsettings%2Fmembers%3Fq%3Da");
+    let login = world.page(&nobody, "/login?next=/settings/members", "ru").await.expect(StatusCode::OK);
+    assert!(login.text.contains("Войти") && login.text.contains("name=\"password\""), "{}", login.text);
+    let csrf = login.text.split_once("name=\"csrf\" value=\"").unwrap().1.split('"').next().unwrap().to_owned();
+    let visitor = Caller { cookie: login.cookies(), csrf, ..Caller::default() };
+    let refused = world.form(&visitor, "/login", "email=admin%40localhost&password=wrong").await.expect(StatusCode::UNAUTHORIZED);
+    assert!(refused.text.contains("Wrong e-mail or password") && refused.text.contains("admin@localhost"));
+    let fields = format!("email=admin%40localhost&password={one_time}&next=/settings/members");
+    let forged = Caller { csrf: "other".into(), ..visitor.clone() };
+    world.form(&forged, "/login", &fields).await.expect(StatusCode::FORBIDDEN);
+    let signed_in = world.form(&visitor, "/login", &fields).await.expect(StatusCode::SEE_OTHER);
+    assert_eq!(signed_in.location(), "/settings/members");
+
+    let mut caller = Caller { cookie: signed_in.cookies(), ..Caller::default() };
+    caller.csrf = world.get(&caller, "/api/v1/auth/me").await.body["user"]["csrf_token"].as_str().unwrap().to_owned();
+    assert_eq!(world.page(&caller, "/settings/members", "en").await.expect(StatusCode::SEE_OTHER).location(), "/account/password");
+    world.page(&caller, "/account/password", "ru").await.expect(StatusCode::OK);
+    let weak = format!("current_password={one_time}&new_password=short");
+    let refused = world.form(&caller, "/account/password", &weak).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.text.contains("At least 10 characters."), "{}", refused.text);
+    let fine = format!("current_password={one_time}&new_password=correct+horse+battery");
+    assert_eq!(world.form(&caller, "/account/password", &fine).await.expect(StatusCode::SEE_OTHER).location(), "/");
+
+    for lang in ["en", "ru"] {
+        for path in ["/account", "/account/password", "/settings", "/settings/members", "/settings/api-keys"] {
+            let page = world.page(&caller, path, lang).await.expect(StatusCode::OK);
+            assert!(page.text.contains("csrf") && !page.text.contains("auth-"), "{path} in {lang}: {}", page.text);
+        }
+    }
+    let made = world.form(&caller, "/settings/api-keys", "name=Website&scopes=inference&scopes=agents_read&last_day=").await.expect(StatusCode::OK);
+    assert!(made.text.contains(">hf_") && made.text.contains("Website"));
+    world.form(&caller, "/settings/api-keys", "name=&last_day=yesterday").await.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    let link = world.form(&caller, "/settings/members/links", "email=bob%40example.com&role=member").await.expect(StatusCode::OK);
+    let token = link.text.split_once("/accept?token=").unwrap().1.split('<').next().unwrap().to_owned();
+    let accept = world.page(&nobody, &format!("/accept?token={token}"), "en").await.expect(StatusCode::OK);
+    assert!(accept.text.contains("Join Default"), "{}", accept.text);
+    let joined = world.form(&visitor, "/accept", &format!("token={token}&name=Bob&password=correct+horse+battery")).await.expect(StatusCode::SEE_OTHER);
+    assert!(joined.cookies().contains("holdfast_session="));
+    world.page(&nobody, &format!("/accept?token={token}"), "ru").await.expect(StatusCode::GONE);
+    let list = world.page(&caller, "/settings/members?q=bob", "en").await.expect(StatusCode::OK);
+    assert!(list.text.contains("Bob") && !list.text.contains("admin@localhost</th>"));
+    world.form(&caller, "/settings", "name=Acme").await.expect(StatusCode::SEE_OTHER);
+    assert!(world.page(&caller, "/settings", "en").await.text.contains("Acme"));
+    assert_eq!(world.form(&caller, "/logout", "").await.expect(StatusCode::SEE_OTHER).location(), "/login");
+    world.page(&caller, "/account", "en").await.expect(StatusCode::SEE_OTHER);
     world.end().await;
 }

@@ -16,7 +16,11 @@ use axum::{
 };
 use chrono::{TimeDelta, Utc};
 use holdfast::{
-    jobs::{CatchUp, Config, Cron, Enqueue, Job, JobContext, JobError, JobId, Jobs, JobsError, Metrics, Registry, doctor, enqueue, routes},
+    console::{Console, Overview, OverviewSource, Parts},
+    jobs::{
+        CatchUp, Config, Cron, Enqueue, Job, JobContext, JobError, JobId, Jobs, JobsError, Metrics, Registry, doctor,
+        enqueue, pages, routes,
+    },
     platform::{
         clock::Clock,
         db::{self, Db, Target},
@@ -213,7 +217,8 @@ async fn a_unique_key_gives_the_waiting_job_within_its_organisation() {
     // Racing for the same key: one job.
     let key = Enqueue { unique_key: Some("document 2".into()), ..Enqueue::default() };
     let racers = (0..16).map(|_| bench.enqueue(Some(ours), &Hasty {}, &key));
-    let ids: std::collections::BTreeSet<_> = futures::future::join_all(racers).await.into_iter().map(Result::unwrap).collect();
+    let ids: std::collections::BTreeSet<_> =
+        futures::future::join_all(racers).await.into_iter().map(Result::unwrap).collect();
     assert_eq!(ids.len(), 1);
     // Once it is over, the key is free.
     let worker = bench.worker(config(4), probes(&Seen::default(), fine()));
@@ -228,7 +233,9 @@ async fn a_unique_key_gives_the_waiting_job_within_its_organisation() {
 async fn priority_goes_first_and_waiting_outweighs_it() {
     let bench = Bench::new().await;
     let ago = |minutes| Some(Utc::now() - TimeDelta::minutes(minutes));
-    for (tag, minutes, priority) in [("normal", 0, 0), ("urgent", 0, 5), ("old and idle", 20, -9), ("old", 8, 0), ("idle", 0, -9), ("older", 9, 0)] {
+    for (tag, minutes, priority) in
+        [("normal", 0, 0), ("urgent", 0, 5), ("old and idle", 20, -9), ("old", 8, 0), ("idle", 0, -9), ("older", 9, 0)]
+    {
         let options = Enqueue { run_at: ago(minutes), priority, ..Enqueue::default() };
         bench.enqueue(None, &probe(tag), &options).await.unwrap();
     }
@@ -248,10 +255,12 @@ async fn starvation_ends_after_as_many_minutes_as_there_are_steps_of_priority() 
     let bench = Bench::new().await;
     // A stream of urgent jobs, one each minute; the idle one comes first and lets exactly nine of them pass.
     for minute in 0..30 {
-        let options = Enqueue { run_at: Some(Utc::now() - TimeDelta::minutes(60 - minute)), priority: 4, ..Enqueue::default() };
+        let options =
+            Enqueue { run_at: Some(Utc::now() - TimeDelta::minutes(60 - minute)), priority: 4, ..Enqueue::default() };
         bench.enqueue(None, &probe("urgent"), &options).await.unwrap();
     }
-    let options = Enqueue { run_at: Some(Utc::now() - TimeDelta::seconds(60 * 60 + 30)), priority: -5, ..Enqueue::default() };
+    let options =
+        Enqueue { run_at: Some(Utc::now() - TimeDelta::seconds(60 * 60 + 30)), priority: -5, ..Enqueue::default() };
     bench.enqueue(None, &probe("idle"), &options).await.unwrap();
     let seen = Seen::default();
     let worker = bench.worker(config(1), probes(&seen, fine()));
@@ -291,7 +300,10 @@ async fn a_concurrency_key_runs_one_job_at_a_time_in_order_over_all_workers() {
     let seen = seen.lock().unwrap().clone();
     let keyed: Vec<_> = seen.iter().filter(|t| *t != "free").collect();
     assert!(keyed.is_sorted(), "{keyed:?}");
-    assert!(seen.iter().rposition(|t| t == "free").unwrap() < seen.len() - 4, "free jobs waited behind the key: {seen:?}");
+    assert!(
+        seen.iter().rposition(|t| t == "free").unwrap() < seen.len() - 4,
+        "free jobs waited behind the key: {seen:?}"
+    );
     for worker in workers {
         worker.stop().await;
     }
@@ -328,7 +340,11 @@ async fn a_queue_keeps_to_its_limits() {
     }
     let started = std::time::Instant::now();
     bench.until("SELECT count(*) FROM job_history WHERE kind = 'test.probe'", 100).await;
-    assert!((1.5..8.0).contains(&started.elapsed().as_secs_f64()), "20 jobs beyond the burst at 10/s: {:?}", started.elapsed());
+    assert!(
+        (1.5..8.0).contains(&started.elapsed().as_secs_f64()),
+        "20 jobs beyond the burst at 10/s: {:?}",
+        started.elapsed()
+    );
     for worker in workers {
         worker.stop().await;
     }
@@ -368,9 +384,13 @@ async fn failures_are_retried_then_given_up_and_run_again_on_request() {
     let api = Api::new(&worker.jobs, &principal(org, Role::Admin, false));
 
     let failed = api.get(&format!("/api/v1/jobs/{}", ids["fails"])).await;
-    assert_eq!((&failed["state"], &failed["attempts"], &failed["replayable"]), (&"dead".into(), &3.into(), &true.into()));
+    assert_eq!(
+        (&failed["state"], &failed["attempts"], &failed["replayable"]),
+        (&"dead".into(), &3.into(), &true.into())
+    );
     assert_eq!(failed["last_error"], "cannot reach the provider: connection refused");
-    let outcomes: Vec<_> = failed["history"].as_array().unwrap().iter().map(|a| (a["number"].clone(), a["outcome"].clone())).collect();
+    let outcomes: Vec<_> =
+        failed["history"].as_array().unwrap().iter().map(|a| (a["number"].clone(), a["outcome"].clone())).collect();
     assert_eq!(outcomes, [(1.into(), "failed".into()), (2.into(), "failed".into()), (3.into(), "failed".into())]);
     assert_eq!(failed["payload"]["tag"], "fails");
     let hopeless = api.get(&format!("/api/v1/jobs/{}", ids["hopeless"])).await;
@@ -430,9 +450,12 @@ impl Gate {
     }
 
     async fn begun(&self, n: usize) {
-        while self.begun.load(Ordering::SeqCst) < n {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let begun = async {
+            while self.begun.load(Ordering::SeqCst) < n {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), begun).await.expect("the worker takes the job");
     }
 }
 
@@ -449,8 +472,14 @@ async fn a_killed_workers_job_runs_again_on_another() {
     let seen = Seen::default();
     let started = std::time::Instant::now();
     let worker = bench.worker(config(4), probes(&seen, fine()));
-    bench.until("SELECT count(*) FROM job_history WHERE kind = 'test.probe' AND state = 'succeeded' AND attempts = 2", 1).await;
-    assert!(started.elapsed() < Duration::from_secs(5), "rescued within five seconds of the lease's end: {:?}", started.elapsed());
+    bench
+        .until("SELECT count(*) FROM job_history WHERE kind = 'test.probe' AND state = 'succeeded' AND attempts = 2", 1)
+        .await;
+    assert!(
+        started.elapsed() < Duration::from_secs(5),
+        "rescued within five seconds of the lease's end: {:?}",
+        started.elapsed()
+    );
     assert_eq!(bench.count("SELECT count(*) FROM job_attempts WHERE outcome = 'lost'").await, 1);
     assert_eq!((seen.lock().unwrap().len(), gate.ended.load(Ordering::SeqCst)), (1, 0), "job {id}");
     worker.stop().await;
@@ -470,7 +499,9 @@ async fn a_job_that_kills_its_workers_is_given_up() {
         bench.execute("UPDATE jobs SET leased_until = now() - interval '1 second' WHERE state = 'running'").await;
     }
     let worker = bench.worker(config(4), probes(&Seen::default(), fine()));
-    bench.until("SELECT count(*) FROM job_dead_letters WHERE attempts = 3 AND error LIKE 'the worker stopped%'", 1).await;
+    bench
+        .until("SELECT count(*) FROM job_dead_letters WHERE attempts = 3 AND error LIKE 'the worker stopped%'", 1)
+        .await;
     worker.stop().await;
     bench.end().await;
 }
@@ -491,7 +522,9 @@ async fn a_paused_worker_that_comes_back_cannot_finish_a_job_that_another_has() 
     assert_eq!(bench.count("SELECT count(*) FROM jobs WHERE state = 'running' AND lease_no = 2").await, 1);
     assert_eq!(bench.count("SELECT count(*) FROM job_history WHERE kind = 'test.probe'").await, 0);
     second.open.cancel();
-    bench.until("SELECT count(*) FROM job_history WHERE kind = 'test.probe' AND state = 'succeeded' AND attempts = 2", 1).await;
+    bench
+        .until("SELECT count(*) FROM job_history WHERE kind = 'test.probe' AND state = 'succeeded' AND attempts = 2", 1)
+        .await;
     assert_eq!(bench.count("SELECT count(*) FROM job_attempts WHERE outcome = 'succeeded' AND lease_no = 2").await, 1);
     first.stop().await;
     other.stop().await;
@@ -521,7 +554,11 @@ async fn whatever_expires_and_whoever_dies_every_job_is_finished_exactly_once() 
     for round in 0..12 {
         tokio::time::sleep(Duration::from_millis(120)).await;
         // Leases that run out under working and dead workers alike; sometimes a worker is killed and replaced.
-        bench.execute("UPDATE jobs SET leased_until = now() - interval '1 second' WHERE state = 'running' AND random() < 0.5").await;
+        bench
+            .execute(
+                "UPDATE jobs SET leased_until = now() - interval '1 second' WHERE state = 'running' AND random() < 0.5",
+            )
+            .await;
         if round % 4 == 1 {
             workers.remove(0).lifecycle.hard().cancel();
             workers.push(bench.worker(config(4), registry.clone()));
@@ -532,7 +569,10 @@ async fn whatever_expires_and_whoever_dies_every_job_is_finished_exactly_once() 
     }
     bench.execute("UPDATE jobs SET leased_until = now() - interval '1 second' WHERE state = 'running'").await;
     bench.until("SELECT count(*) FROM jobs WHERE kind = 'test.probe'", 0).await;
-    assert_eq!(bench.count("SELECT count(*) FROM job_history WHERE state = 'succeeded' AND kind = 'test.probe'").await, 300);
+    assert_eq!(
+        bench.count("SELECT count(*) FROM job_history WHERE state = 'succeeded' AND kind = 'test.probe'").await,
+        300
+    );
     assert_eq!(bench.count("SELECT count(DISTINCT id) FROM job_history WHERE kind = 'test.probe'").await, 300);
     let succeeded = "SELECT count(*) FROM job_attempts a JOIN job_history h ON h.id = a.job_id AND h.kind = 'test.probe' WHERE a.outcome = 'succeeded'";
     assert_eq!(bench.count(succeeded).await, 300);
@@ -556,7 +596,9 @@ async fn a_restarted_database_costs_the_worker_nothing() {
     gate.open.cancel();
     terminate_sessions(&bench.target).await;
     bench.probe("after").await;
-    bench.until("SELECT count(*) FROM job_history WHERE state = 'succeeded' AND attempts = 1 AND kind = 'test.probe'", 4).await;
+    bench
+        .until("SELECT count(*) FROM job_history WHERE state = 'succeeded' AND attempts = 1 AND kind = 'test.probe'", 4)
+        .await;
     assert_eq!(worker.jobs.progress().status, Status::Pass);
     worker.stop().await;
     bench.end().await;
@@ -574,7 +616,10 @@ async fn a_shutdown_lets_jobs_finish_and_takes_no_new_ones() {
     tokio::time::sleep(Duration::from_millis(100)).await;
     gate.open.cancel();
     worker.stop().await;
-    assert_eq!(bench.count("SELECT count(*) FROM job_history WHERE state = 'succeeded' AND kind = 'test.probe'").await, 1);
+    assert_eq!(
+        bench.count("SELECT count(*) FROM job_history WHERE state = 'succeeded' AND kind = 'test.probe'").await,
+        1
+    );
     assert_eq!(bench.count("SELECT count(*) FROM jobs WHERE state = 'queued' AND kind = 'test.probe'").await, 1);
     assert_eq!(gate.begun.load(Ordering::SeqCst), 1);
     bench.end().await;
@@ -591,10 +636,15 @@ async fn what_a_shutdown_cuts_is_taken_at_once_by_another_worker() {
     bench.probe("x").await;
     bench.until("SELECT count(*) FROM jobs WHERE state = 'running'", 1).await;
     worker.stop().await;
-    assert_eq!(bench.count("SELECT count(*) FROM jobs WHERE state = 'queued' AND attempt = 0 AND run_at <= now()").await, 1);
+    assert_eq!(
+        bench.count("SELECT count(*) FROM jobs WHERE state = 'queued' AND attempt = 0 AND run_at <= now()").await,
+        1
+    );
     let next = bench.worker(config(4), probes(&Seen::default(), fine()));
     let started = std::time::Instant::now();
-    bench.until("SELECT count(*) FROM job_history WHERE state = 'succeeded' AND attempts = 1 AND kind = 'test.probe'", 1).await;
+    bench
+        .until("SELECT count(*) FROM job_history WHERE state = 'succeeded' AND attempts = 1 AND kind = 'test.probe'", 1)
+        .await;
     assert!(started.elapsed() < Duration::from_secs(2));
     next.stop().await;
     bench.end().await;
@@ -605,7 +655,9 @@ async fn of_many_schedulers_one_enqueues_each_tick() {
     let bench = Bench::new().await;
     let seen = Seen::default();
     let mut registry = probes(&seen, fine());
-    registry.schedule("test.tick", Cron::parse("0 0 1 1 *", "Europe/Berlin").unwrap(), CatchUp::Skip, &probe("tick")).unwrap();
+    registry
+        .schedule("test.tick", Cron::parse("0 0 1 1 *", "Europe/Berlin").unwrap(), CatchUp::Skip, &probe("tick"))
+        .unwrap();
     let workers: Vec<_> = (0..4).map(|_| bench.worker(config(2), registry.clone())).collect();
     bench.until("SELECT count(*) FROM job_schedules WHERE name = 'test.tick' AND next_at > now()", 1).await;
     for fired in 1..=4 {
@@ -697,9 +749,17 @@ async fn members_see_their_organisations_jobs_and_only_operators_the_systems() {
     mine.reverse();
     assert_eq!(seen, mine);
     assert_eq!(member.get("/api/v1/jobs?state=dead").await["data"], Value::Array(vec![]));
-    assert_eq!(member.get("/api/v1/jobs?search=PROBE&queue=test&kind=test.probe&state=queued").await["data"].as_array().unwrap().len(), 5);
+    assert_eq!(
+        member.get("/api/v1/jobs?search=PROBE&queue=test&kind=test.probe&state=queued").await["data"]
+            .as_array()
+            .unwrap()
+            .len(),
+        5
+    );
     for id in [foreign, system] {
-        for (method, tail) in [(Method::GET, ""), (Method::DELETE, ""), (Method::POST, "/cancel"), (Method::POST, "/retry")] {
+        for (method, tail) in
+            [(Method::GET, ""), (Method::DELETE, ""), (Method::POST, "/cancel"), (Method::POST, "/retry")]
+        {
             let (status, _) = member.send(method.clone(), &format!("/api/v1/jobs/{id}{tail}")).await;
             assert_eq!(status, StatusCode::NOT_FOUND, "{method} {tail}");
         }
@@ -740,7 +800,8 @@ async fn checks_tell_a_queue_without_workers_from_an_idle_one() {
     bench.execute("UPDATE job_queues SET paused = true").await;
     assert_eq!(run("jobs.progress").await.status, Status::Warn);
     bench.execute("UPDATE job_queues SET paused = false").await;
-    let worker = bench.worker(config(4), probes(&Seen::default(), |_, _| async { Err(JobError::permanent(anyhow::anyhow!("no"))) }));
+    let worker = bench
+        .worker(config(4), probes(&Seen::default(), |_, _| async { Err(JobError::permanent(anyhow::anyhow!("no"))) }));
     bench.until("SELECT count(*) FROM job_dead_letters", 1).await;
     assert_eq!(run("jobs.progress").await.status, Status::Pass);
     assert_eq!(run("jobs.dead_letters").await.status, Status::Warn);
@@ -755,7 +816,8 @@ async fn old_weeks_are_dropped_but_not_what_a_waiting_job_needs() {
     // Two old weeks of each kind; a job of the second still waits. And the coming weeks are gone, as after a long stop.
     bench
         .execute(
-            "DO $$ DECLARE p text; k text; w text; BEGIN
+            "SET ROLE hftest_owner;
+             DO $$ DECLARE p text; k text; w text; BEGIN
                FOR p, k IN VALUES ('job_payloads', 'created_at'), ('job_history', 'finished_at'), ('job_attempts', 'finished_at') LOOP
                  FOR w IN SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = p::regclass AND inhrelid::regclass::text !~ 'default' LOOP
                    EXECUTE format('DROP TABLE %I', w);
@@ -781,6 +843,79 @@ async fn old_weeks_are_dropped_but_not_what_a_waiting_job_needs() {
     bench.end().await;
 }
 
+struct NoNumbers;
+
+#[async_trait::async_trait]
+impl OverviewSource for NoNumbers {
+    async fn overview(&self, _: &Principal) -> Result<Overview, holdfast::platform::error::ApiError> {
+        Ok(Overview::default())
+    }
+}
+
+#[tokio::test]
+async fn the_pages_show_and_change_what_the_reader_may() {
+    let bench = Bench::new().await;
+    let org = OrgId::generate(&bench.clock);
+    let registry = probes(&Seen::default(), |_, tag| async move {
+        if tag == "bad" { Err(JobError::permanent(anyhow::anyhow!("<b>broken</b> file"))) } else { Ok(()) }
+    });
+    let worker = bench.worker(config(4), registry);
+    let dead = bench.enqueue(Some(org), &probe("bad"), &Enqueue::default()).await.unwrap();
+    let later = Enqueue { run_at: Some(Utc::now() + TimeDelta::hours(1)), ..Enqueue::default() };
+    let waiting = bench.enqueue(Some(org), &probe("later"), &later).await.unwrap();
+    bench.until("SELECT count(*) FROM job_dead_letters", 1).await;
+    let parts = Parts { nav: vec![], overview: Arc::new(NoNumbers), openapi: serde_json::json!({}), https: false };
+    let console = Console::new(parts).wrap(pages::router().with_state(worker.jobs.clone()));
+    let send = async |who: &Principal, method: Method, path: &str, lang: &str| {
+        let mut request =
+            Request::builder().method(method.clone()).uri(path).header("accept-language", lang).extension(who.clone());
+        if method == Method::POST {
+            request = request.header("content-type", "application/x-www-form-urlencoded");
+        }
+        let response = console.clone().oneshot(request.body(Body::from("csrf=token")).unwrap()).await.unwrap();
+        let status = response.status();
+        let bytes = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        (status, String::from_utf8(bytes.to_vec()).unwrap())
+    };
+    let (admin, operator) = (principal(org, Role::Admin, false), principal(org, Role::Admin, true));
+
+    let (status, page) = send(&admin, Method::GET, "/jobs", "en").await;
+    assert_eq!(status, StatusCode::OK, "{page}");
+    for expected in ["test.probe", "given up", "waiting", "&#60;b&#62;broken", &dead.to_string()] {
+        assert!(page.contains(expected), "{expected} is missing in {page}");
+    }
+    assert!(!page.contains("/pause"), "only operators pause");
+    let (_, page) = send(&admin, Method::GET, "/jobs?state=dead", "ru").await;
+    assert!(
+        page.contains("не удалось") && page.contains(&dead.to_string()) && !page.contains(&waiting.to_string()),
+        "{page}"
+    );
+    let (_, page) = send(&admin, Method::GET, "/jobs?q=nothing+like+it", "en").await;
+    assert!(page.contains("Nothing found"), "{page}");
+    let (_, page) = send(&operator, Method::GET, "/jobs?whose=system", "en").await;
+    assert!(page.contains("jobs.maintain") || page.contains("Nothing found"), "{page}");
+    assert!(page.contains("/jobs/queues/test/pause"), "{page}");
+    let (status, page) = send(&admin, Method::GET, &format!("/jobs/{dead}"), "en").await;
+    assert!(
+        status == StatusCode::OK && page.contains("/retry") && page.contains("/delete") && page.contains("bad"),
+        "{page}"
+    );
+
+    assert_eq!(send(&admin, Method::POST, "/jobs/queues/test/pause", "en").await.0, StatusCode::FORBIDDEN);
+    assert_eq!(send(&operator, Method::POST, "/jobs/queues/test/pause", "en").await.0, StatusCode::SEE_OTHER);
+    assert_eq!(bench.count("SELECT count(*) FROM job_queues WHERE paused").await, 1);
+    assert_eq!(send(&operator, Method::POST, "/jobs/queues/test/resume", "en").await.0, StatusCode::SEE_OTHER);
+    assert_eq!(send(&admin, Method::POST, &format!("/jobs/{waiting}/cancel"), "en").await.0, StatusCode::SEE_OTHER);
+    assert_eq!(bench.count("SELECT count(*) FROM job_history WHERE state = 'cancelled'").await, 1);
+    assert_eq!(send(&admin, Method::POST, &format!("/jobs/{dead}/delete"), "en").await.0, StatusCode::SEE_OTHER);
+    assert_eq!(bench.count("SELECT count(*) FROM job_dead_letters").await, 0);
+    let stranger = principal(OrgId::generate(&bench.clock), Role::Owner, false);
+    assert_eq!(send(&stranger, Method::GET, &format!("/jobs/{dead}"), "en").await.0, StatusCode::NOT_FOUND);
+    assert_eq!(send(&principal(org, Role::Viewer, false), Method::GET, "/jobs", "en").await.0, StatusCode::FORBIDDEN);
+    worker.stop().await;
+    bench.end().await;
+}
+
 /// The routes of this capability as somebody sees them.
 struct Api {
     router: Router,
@@ -794,7 +929,8 @@ impl Api {
     }
 
     async fn send(&self, method: Method, path: &str) -> (StatusCode, Value) {
-        let request = Request::builder().method(method).uri(path).extension(self.who.clone()).body(Body::empty()).unwrap();
+        let request =
+            Request::builder().method(method).uri(path).extension(self.who.clone()).body(Body::empty()).unwrap();
         let response = self.router.clone().oneshot(request).await.unwrap();
         let status = response.status();
         let bytes = to_bytes(response.into_body(), 1 << 20).await.unwrap();

@@ -6,5 +6,6 @@ mod db;
 mod http;
 mod jobs;
 mod knowledge;
+mod llm;
 mod support;
 mod tenancy;

@@ -1,8 +1,8 @@
 // The playground: sends questions without leaving the page and shows answers as they are written. When an answer has
 // ended, the server's own rendering of the conversation replaces what was shown: one place turns text into HTML.
 
-import { api, csrf } from '/assets/console/http.js';
-import { stream } from '/assets/console/sse.js';
+import { api, csrf } from '../console/http.js';
+import { stream } from '../console/sse.js';
 
 const chat = document.getElementById('chat');
 const composer = document.querySelector('[data-composer]');

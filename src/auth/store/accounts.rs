@@ -101,7 +101,7 @@ pub async fn insert_membership(conn: &mut PgConnection, org: OrgId, user: UserId
 pub async fn account_by_email(conn: &mut PgConnection, email: &str) -> sqlx::Result<Option<Account>> {
     sqlx::query_as!(
         Account,
-        "SELECT id AS \"id: UserId\", email, name, password_hash, must_change_password, is_operator, \
+        "SELECT id AS \"id: UserId\", email, password_hash, must_change_password, is_operator, \
            disabled_at IS NOT NULL AS \"disabled!\" FROM users WHERE email = $1",
         email
     )
@@ -112,7 +112,7 @@ pub async fn account_by_email(conn: &mut PgConnection, email: &str) -> sqlx::Res
 pub async fn account_by_id(conn: &mut PgConnection, id: UserId) -> sqlx::Result<Option<Account>> {
     sqlx::query_as!(
         Account,
-        "SELECT id AS \"id: UserId\", email, name, password_hash, must_change_password, is_operator, \
+        "SELECT id AS \"id: UserId\", email, password_hash, must_change_password, is_operator, \
            disabled_at IS NOT NULL AS \"disabled!\" FROM users WHERE id = $1",
         id.0
     )

@@ -45,7 +45,11 @@ pub(in crate::jobs) struct NewJob<'a> {
 }
 
 /// Returns the job's id and whether it is new.
-pub(in crate::jobs) async fn insert(conn: &mut PgConnection, new: &NewJob<'_>, options: &Enqueue) -> Result<(JobId, bool), JobsError> {
+pub(in crate::jobs) async fn insert(
+    conn: &mut PgConnection,
+    new: &NewJob<'_>,
+    options: &Enqueue,
+) -> Result<(JobId, bool), JobsError> {
     // The job that holds the key may end between the two statements: then there is room for ours.
     loop {
         let inserted = sqlx::query_scalar!(

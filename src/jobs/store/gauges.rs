@@ -32,8 +32,14 @@ pub(in crate::jobs) async fn queues(conn: &mut PgConnection) -> Result<Vec<Queue
 }
 
 /// Pauses or resumes. False when there is no such queue.
-pub(in crate::jobs) async fn set_paused(conn: &mut PgConnection, queue: &str, paused: bool) -> Result<bool, sqlx::Error> {
-    let done = sqlx::query!("UPDATE job_queues SET paused = $2, updated_at = now() WHERE name = $1", queue, paused).execute(conn).await?;
+pub(in crate::jobs) async fn set_paused(
+    conn: &mut PgConnection,
+    queue: &str,
+    paused: bool,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!("UPDATE job_queues SET paused = $2, updated_at = now() WHERE name = $1", queue, paused)
+        .execute(conn)
+        .await?;
     Ok(done.rows_affected() > 0)
 }
 
@@ -67,5 +73,7 @@ pub(in crate::jobs) async fn dead_letters(conn: &mut PgConnection) -> Result<(i6
 
 /// Running jobs whose lease holds, over all workers.
 pub(in crate::jobs) async fn live_leases(conn: &mut PgConnection) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM jobs WHERE state = 'running' AND leased_until > now()"#).fetch_one(conn).await
+    sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM jobs WHERE state = 'running' AND leased_until > now()"#)
+        .fetch_one(conn)
+        .await
 }

@@ -40,7 +40,10 @@ pub(in crate::jobs) struct LeaseRequest<'a> {
 
 /// Leases due jobs in the order of `order_at`, within each queue's limits and one for each concurrency key. Empty also
 /// when other workers were leasing from the same queues just now.
-pub(in crate::jobs) async fn lease(conn: &mut PgConnection, request: &LeaseRequest<'_>) -> Result<Vec<Leased>, sqlx::Error> {
+pub(in crate::jobs) async fn lease(
+    conn: &mut PgConnection,
+    request: &LeaseRequest<'_>,
+) -> Result<Vec<Leased>, sqlx::Error> {
     // The queue's row is the lock under which its limits are counted: counting and taking must not interleave with
     // another worker's, and the second statement has to see what the holder before us committed. A worker that freezes
     // here would hold up its queues, so the server ends its session after five seconds. Idle queues are not locked:
@@ -67,14 +70,18 @@ pub(in crate::jobs) async fn lease(conn: &mut PgConnection, request: &LeaseReque
     }
 }
 
-async fn take(conn: &mut PgConnection, request: &LeaseRequest<'_>, open: &[String]) -> Result<Vec<Leased>, sqlx::Error> {
+async fn take(
+    conn: &mut PgConnection,
+    request: &LeaseRequest<'_>,
+    open: &[String],
+) -> Result<Vec<Leased>, sqlx::Error> {
     // room: what each queue's limits leave (rate: GCRA with 6 s of burst, at least one job).
     // due: candidates; of jobs with the same concurrency key only the first is one, and none while another runs.
     let rows = sqlx::query!(
         r#"WITH room AS MATERIALIZED (
              SELECT q.name, greatest(0, least($4::bigint,
                coalesce(q.concurrency - (SELECT count(*) FROM jobs r WHERE r.queue = q.name AND r.state = 'running'), $4),
-               coalesce(floor((greatest(60.0 / q.rate_per_minute, 6.0) - greatest(0, extract(epoch FROM q.rate_next_at - now())))
+               coalesce(floor((greatest(60.0 / q.rate_per_minute, 6.0) - extract(epoch FROM greatest(q.rate_next_at, now()) - now()))
                  * q.rate_per_minute / 60.0)::bigint, $4))) AS free
              FROM job_queues q WHERE q.name = ANY($2)
            ), due AS MATERIALIZED (
@@ -146,7 +153,11 @@ pub(in crate::jobs) struct Held {
 }
 
 /// Extends leases; what is missing from the answer is no longer this worker's.
-pub(in crate::jobs) async fn heartbeat(conn: &mut PgConnection, beats: &[Beat], lease: Duration) -> Result<Vec<Held>, sqlx::Error> {
+pub(in crate::jobs) async fn heartbeat(
+    conn: &mut PgConnection,
+    beats: &[Beat],
+    lease: Duration,
+) -> Result<Vec<Held>, sqlx::Error> {
     let ids: Vec<Uuid> = beats.iter().map(|b| b.id.0).collect();
     let leases: Vec<i32> = beats.iter().map(|b| b.lease_no).collect();
     let percents: Vec<i16> = beats.iter().map(|b| i16::from(b.progress.percent)).collect();

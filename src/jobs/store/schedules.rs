@@ -12,12 +12,18 @@ pub(in crate::jobs) async fn now(conn: &mut PgConnection) -> Result<DateTime<Utc
 
 /// Makes the rows of queues that have none.
 pub(in crate::jobs) async fn ensure_queues(conn: &mut PgConnection, queues: &[String]) -> Result<(), sqlx::Error> {
-    sqlx::query!("INSERT INTO job_queues (name) SELECT unnest($1::text[]) ON CONFLICT (name) DO NOTHING", queues).execute(conn).await?;
+    sqlx::query!("INSERT INTO job_queues (name) SELECT unnest($1::text[]) ON CONFLICT (name) DO NOTHING", queues)
+        .execute(conn)
+        .await?;
     Ok(())
 }
 
 /// Makes or updates a schedule's row; one that did not change keeps its next tick.
-pub(in crate::jobs) async fn upsert_schedule(conn: &mut PgConnection, schedule: &Schedule, next_at: DateTime<Utc>) -> Result<(), sqlx::Error> {
+pub(in crate::jobs) async fn upsert_schedule(
+    conn: &mut PgConnection,
+    schedule: &Schedule,
+    next_at: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "INSERT INTO job_schedules AS s (name, kind, cron, time_zone, catch_up, next_at) VALUES ($1, $2, $3, $4, $5, $6)
          ON CONFLICT (name) DO UPDATE SET kind = $2, cron = $3, time_zone = $4, catch_up = $5, updated_at = now(),
@@ -43,7 +49,10 @@ pub(in crate::jobs) struct DueSchedule {
 }
 
 /// Schedules among `names` whose tick has come.
-pub(in crate::jobs) async fn due_schedules(conn: &mut PgConnection, names: &[String]) -> Result<Vec<DueSchedule>, sqlx::Error> {
+pub(in crate::jobs) async fn due_schedules(
+    conn: &mut PgConnection,
+    names: &[String],
+) -> Result<Vec<DueSchedule>, sqlx::Error> {
     sqlx::query_as!(
         DueSchedule,
         r#"SELECT name, next_at AS tick, now() AS "now!" FROM job_schedules WHERE name = ANY($1) AND next_at <= now() ORDER BY name"#,

@@ -5,10 +5,7 @@ use std::time::Duration;
 
 use sqlx::PgConnection;
 
-use crate::jobs::{
-    JobId, JobState,
-    model::AttemptOutcome,
-};
+use crate::jobs::{JobId, JobState, model::AttemptOutcome};
 
 /// The attempt of lease `lease_no` has ended.
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +18,11 @@ pub(in crate::jobs) struct Ended<'a> {
 }
 
 /// The job is over: to the history, and to the dead letters when `state` is `Dead`.
-pub(in crate::jobs) async fn finish(conn: &mut PgConnection, ended: Ended<'_>, state: JobState) -> Result<bool, sqlx::Error> {
+pub(in crate::jobs) async fn finish(
+    conn: &mut PgConnection,
+    ended: Ended<'_>,
+    state: JobState,
+) -> Result<bool, sqlx::Error> {
     let held = sqlx::query_scalar!(
         r#"WITH done AS (
              DELETE FROM jobs WHERE id = $1 AND lease_no = $2 AND state = 'running' RETURNING *
@@ -49,7 +50,11 @@ pub(in crate::jobs) async fn finish(conn: &mut PgConnection, ended: Ended<'_>, s
 }
 
 /// The attempt failed, another follows after `wait`.
-pub(in crate::jobs) async fn retry(conn: &mut PgConnection, ended: Ended<'_>, wait: Duration) -> Result<bool, sqlx::Error> {
+pub(in crate::jobs) async fn retry(
+    conn: &mut PgConnection,
+    ended: Ended<'_>,
+    wait: Duration,
+) -> Result<bool, sqlx::Error> {
     let held = sqlx::query_scalar!(
         r#"WITH over AS (
              SELECT id, org_id, lease_no, attempt, worker_id, started_at FROM jobs
@@ -76,7 +81,12 @@ pub(in crate::jobs) async fn retry(conn: &mut PgConnection, ended: Ended<'_>, wa
 }
 
 /// Gives a job back after `wait`, as if this attempt had not been: snoozed, or cut by a shutdown.
-pub(in crate::jobs) async fn release(conn: &mut PgConnection, id: JobId, lease_no: i32, wait: Duration) -> Result<bool, sqlx::Error> {
+pub(in crate::jobs) async fn release(
+    conn: &mut PgConnection,
+    id: JobId,
+    lease_no: i32,
+    wait: Duration,
+) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!(
         "UPDATE jobs SET state = 'queued', leased_until = NULL, worker_id = NULL, started_at = NULL, attempt = attempt - 1,
            run_at = now() + make_interval(secs => $3), order_at = now() + make_interval(secs => $3) - priority * interval '1 minute'
@@ -109,7 +119,9 @@ pub(in crate::jobs) async fn cancel_queued(conn: &mut PgConnection, id: JobId) -
 
 /// Asks a running job to stop; its worker learns of it with the next heartbeat. False when it does not run.
 pub(in crate::jobs) async fn request_cancel(conn: &mut PgConnection, id: JobId) -> Result<bool, sqlx::Error> {
-    let done = sqlx::query!("UPDATE jobs SET cancel_requested = true WHERE id = $1 AND state = 'running'", id.0).execute(conn).await?;
+    let done = sqlx::query!("UPDATE jobs SET cancel_requested = true WHERE id = $1 AND state = 'running'", id.0)
+        .execute(conn)
+        .await?;
     Ok(done.rows_affected() > 0)
 }
 

@@ -69,7 +69,11 @@ impl From<Row> for JobSummary {
 }
 
 /// Newest first. Each table gives its own `limit` rows by index; the union is cut again.
-pub(in crate::jobs) async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> Result<Vec<JobSummary>, sqlx::Error> {
+pub(in crate::jobs) async fn list(
+    conn: &mut PgConnection,
+    filter: &Filter,
+    limit: i64,
+) -> Result<Vec<JobSummary>, sqlx::Error> {
     let rows = sqlx::query_as!(
         Row,
         r#"(SELECT id AS "id!", org_id, queue AS "queue!", kind AS "kind!", state AS "state!", priority AS "priority!",
@@ -104,7 +108,11 @@ pub(in crate::jobs) async fn list(conn: &mut PgConnection, filter: &Filter, limi
 }
 
 /// One job of `org` (`None`: the system's).
-pub(in crate::jobs) async fn get(conn: &mut PgConnection, org: Option<OrgId>, id: JobId) -> Result<Option<JobSummary>, sqlx::Error> {
+pub(in crate::jobs) async fn get(
+    conn: &mut PgConnection,
+    org: Option<OrgId>,
+    id: JobId,
+) -> Result<Option<JobSummary>, sqlx::Error> {
     let row = sqlx::query_as!(
         Row,
         r#"SELECT id AS "id!", org_id, queue AS "queue!", kind AS "kind!", state AS "state!", priority AS "priority!",
@@ -157,13 +165,19 @@ pub(in crate::jobs) async fn payload(
     id: JobId,
     created_at: DateTime<Utc>,
 ) -> Result<Option<(serde_json::Value, Option<String>)>, sqlx::Error> {
-    let row = sqlx::query!("SELECT payload, request_id FROM job_payloads WHERE job_id = $1 AND created_at = $2", id.0, created_at)
-        .fetch_optional(conn)
-        .await?;
+    let row = sqlx::query!(
+        "SELECT payload, request_id FROM job_payloads WHERE job_id = $1 AND created_at = $2",
+        id.0,
+        created_at
+    )
+    .fetch_optional(conn)
+    .await?;
     Ok(row.map(|r| (r.payload, r.request_id)))
 }
 
 /// Whether the job is among the dead letters.
 pub(in crate::jobs) async fn is_dead_letter(conn: &mut PgConnection, id: JobId) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM job_dead_letters WHERE job_id = $1) AS "exists!""#, id.0).fetch_one(conn).await
+    sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM job_dead_letters WHERE job_id = $1) AS "exists!""#, id.0)
+        .fetch_one(conn)
+        .await
 }

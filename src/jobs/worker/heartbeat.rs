@@ -57,7 +57,9 @@ async fn beat(worker: &Worker) -> Result<(Vec<(JobId, i32)>, Vec<Held>), JobsErr
         Ok::<_, JobsError>(held)
     };
     // A server that neither answers nor breaks the connection must not cost us the next chance.
-    let held = timeout(2 * HEARTBEAT, extend).await.unwrap_or_else(|_| Err(DbError::from(sqlx::Error::PoolTimedOut).into()))?;
+    let held = timeout(2 * HEARTBEAT, extend)
+        .await
+        .unwrap_or_else(|_| Err(DbError::from(sqlx::Error::PoolTimedOut).into()))?;
     Ok((beats.iter().map(|b| (b.id, b.lease_no)).collect(), held))
 }
 

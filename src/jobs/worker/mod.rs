@@ -41,7 +41,8 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 /// How long an attempt that is asked to stop may take to do so.
 const CANCEL_GRACE: Duration = Duration::from_secs(5);
 /// After a hint the commit that it announces may take a moment: look at these times, then at the poll interval.
-const EAGER: [Duration; 4] = [Duration::from_millis(5), Duration::from_millis(25), Duration::from_millis(100), Duration::from_millis(300)];
+const EAGER: [Duration; 4] =
+    [Duration::from_millis(5), Duration::from_millis(25), Duration::from_millis(100), Duration::from_millis(300)];
 
 /// Why an attempt is to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +70,13 @@ struct Running {
 impl Running {
     fn new(lease_no: i32, confirmed: Instant) -> Self {
         let stop = watch::Sender::new(None);
-        Self { lease_no, cancel: CancellationToken::new(), stop, progress: Arc::default(), confirmed: Mutex::new(confirmed) }
+        Self {
+            lease_no,
+            cancel: CancellationToken::new(),
+            stop,
+            progress: Arc::default(),
+            confirmed: Mutex::new(confirmed),
+        }
     }
 
     /// Asks the attempt to stop; a lost lease overrules other reasons.

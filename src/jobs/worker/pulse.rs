@@ -64,7 +64,10 @@ impl Pulse {
         let beats = self.beats();
         let remedy = "look for the worker's errors in the logs; restart the process";
         if beats.alive.elapsed() > patience {
-            return CheckResult::fail(format!("the worker has not reached the queue for {:.0} s", beats.alive.elapsed().as_secs_f64()), remedy);
+            return CheckResult::fail(
+                format!("the worker has not reached the queue for {:.0} s", beats.alive.elapsed().as_secs_f64()),
+                remedy,
+            );
         }
         match beats.waiting_since {
             Some(since) if since.elapsed() > patience && beats.worked.elapsed() > patience => CheckResult::fail(

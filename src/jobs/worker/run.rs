@@ -117,7 +117,12 @@ async fn run(kind: &Kind, job: &Leased, running: &Running) -> (Ending, Option<St
 }
 
 /// What an attempt's result means, given why it was told to stop, if it was.
-fn judge(result: Option<Result<(), JobError>>, stop: Option<Stop>, job: &Leased, backoff: Duration) -> (Ending, Option<String>) {
+fn judge(
+    result: Option<Result<(), JobError>>,
+    stop: Option<Stop>,
+    job: &Leased,
+    backoff: Duration,
+) -> (Ending, Option<String>) {
     match (stop, result) {
         (Some(Stop::Lost), _) => (Ending::Lost, Some("the lease was lost".to_owned())),
         (_, Some(Ok(()))) => (Ending::Succeeded, None),
@@ -125,7 +130,9 @@ fn judge(result: Option<Result<(), JobError>>, stop: Option<Stop>, job: &Leased,
         (_, Some(Err(JobError::Permanent(error)))) => (Ending::Dead, Some(chain(&error))),
         (Some(Stop::Cut), _) | (None, None) => (Ending::Released, None),
         (None, Some(Err(JobError::Snooze(wait)))) => (Ending::Snoozed(wait), None),
-        (None, Some(Err(JobError::Retry(error)))) if job.attempt >= job.max_attempts => (Ending::Dead, Some(chain(&error))),
+        (None, Some(Err(JobError::Retry(error)))) if job.attempt >= job.max_attempts => {
+            (Ending::Dead, Some(chain(&error)))
+        }
         (None, Some(Err(JobError::Retry(error)))) => (Ending::Retry(delay(backoff, job.attempt)), Some(chain(&error))),
     }
 }
@@ -136,7 +143,11 @@ fn chain(error: &anyhow::Error) -> String {
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
-    panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("without a message")
 }
 
 /// Exponential backoff before the attempt after number `attempt`, with half of it random: jobs that failed together
@@ -177,12 +188,21 @@ async fn settle(worker: &Worker, job: &Leased, running: &Running, ending: Ending
 }
 
 /// `None` when the lease no longer held.
-async fn write(worker: &Worker, job: &Leased, ending: Ending, error: Option<&str>) -> Result<Option<Outcome>, JobsError> {
+async fn write(
+    worker: &Worker,
+    job: &Leased,
+    ending: Ending,
+    error: Option<&str>,
+) -> Result<Option<Outcome>, JobsError> {
     let ended = |outcome| Ended { id: job.id, lease_no: job.lease_no, outcome, error };
     let mut tx = worker.jobs.db().system().await?;
     let (held, outcome) = match ending {
-        Ending::Succeeded => (store::finish(&mut tx, ended(AttemptOutcome::Succeeded), JobState::Succeeded).await?, Outcome::Succeeded),
-        Ending::Cancelled => (store::finish(&mut tx, ended(AttemptOutcome::Cancelled), JobState::Cancelled).await?, Outcome::Cancelled),
+        Ending::Succeeded => {
+            (store::finish(&mut tx, ended(AttemptOutcome::Succeeded), JobState::Succeeded).await?, Outcome::Succeeded)
+        }
+        Ending::Cancelled => {
+            (store::finish(&mut tx, ended(AttemptOutcome::Cancelled), JobState::Cancelled).await?, Outcome::Cancelled)
+        }
         Ending::Dead => (store::finish(&mut tx, ended(AttemptOutcome::Failed), JobState::Dead).await?, Outcome::Dead),
         Ending::Retry(wait) => (store::retry(&mut tx, ended(AttemptOutcome::Failed), wait).await?, Outcome::Retried),
         Ending::Snoozed(wait) => (store::release(&mut tx, job.id, job.lease_no, wait).await?, Outcome::Snoozed),

@@ -48,7 +48,10 @@ pub(super) async fn run(worker: Arc<Worker>) {
 pub(super) async fn prepare(worker: &Worker) -> Result<(), JobsError> {
     // The partitions may wait for a backup's locks, and there is a default partition: not worth failing for.
     if let Err(error) = worker.jobs.maintain().await {
-        tracing::debug!(error = format!("{:#}", anyhow::Error::new(error)), "partitions not made now; jobs.maintain will");
+        tracing::debug!(
+            error = format!("{:#}", anyhow::Error::new(error)),
+            "partitions not made now; jobs.maintain will"
+        );
     }
     let mut tx = worker.jobs.db().system().await?;
     store::ensure_queues(&mut tx, &worker.queues).await?;
@@ -142,7 +145,8 @@ async fn refresh_gauges(worker: &Worker) -> Result<(), JobsError> {
     }
     // While anything runs, a limit or a concurrency key may rightly hold the rest back.
     let idle = queues.iter().all(|q| q.running == 0);
-    let waiting = queues.iter().any(|q| q.due > 0 && !q.paused && q.rate_per_minute.is_none() && worker.queues.contains(&q.name));
+    let waiting =
+        queues.iter().any(|q| q.due > 0 && !q.paused && q.rate_per_minute.is_none() && worker.queues.contains(&q.name));
     worker.pulse.due(idle && waiting);
     Ok(())
 }

@@ -399,7 +399,7 @@ mod self_test {
         let passages = passages(&["en"]);
         let good = measure(&passages, understands).languages["eng"];
         let bad = measure(&passages, babbles).languages["eng"];
-        assert!(good.weights.vector >= 0.5, "{good:?}");
+        assert!(good.weights.vector >= 0.2, "{good:?}");
         assert!(bad.weights.vector <= 0.05, "{bad:?}");
         assert!(bad.vector_ndcg < 0.2 && bad.text_ndcg > 0.4, "{bad:?}");
         assert!(bad.hybrid_ndcg >= bad.text_ndcg - 0.02 && good.hybrid_ndcg >= good.text_ndcg - 0.02);
@@ -410,7 +410,7 @@ mod self_test {
         let weights = measure(&passages(&["en", "ru"]), english_only);
         let (english, russian) =
             (weights.for_query("change the screen resolution"), weights.for_query("изменить разрешение экрана"));
-        assert!(english.vector >= 0.5 && russian.vector <= 0.05, "{weights:?}");
+        assert!(english.vector >= 0.2 && russian.vector <= 0.05, "{weights:?}");
         assert_eq!(weights.for_query("12345"), weights.other.weights);
         let json = serde_json::to_string(&weights).unwrap();
         assert_eq!(serde_json::from_str::<Weights>(&json).unwrap(), weights);

@@ -7,7 +7,7 @@ use holdfast::{
     platform::{
         clock::Clock,
         config::Raw,
-        http::{Listener, Timeouts, serve},
+        http::{Listener, Role, Timeouts, serve},
         lifecycle::Lifecycle,
     },
 };
@@ -112,7 +112,12 @@ impl TestApp {
     /// A client signed in as the owner of another organisation, made for it.
     pub async fn other_org(&self, slug: &str) -> Client {
         let email = format!("owner@{slug}.example.com");
-        self.app.auth.create_organisation_with_owner(slug, slug, &email, ADMIN_PASSWORD).await.unwrap();
+        self.app.auth.create_organisation(slug, Some(slug), None).await.unwrap();
+        let (_, once) = self.app.auth.create_user(&email, "Owner", slug, Role::Owner, false).await.unwrap();
+        let client = self.anonymous().sign_in(&email, &once).await;
+        let change = json!({"current_password": once, "new_password": ADMIN_PASSWORD});
+        let changed = client.post("/api/v1/auth/password", &change).await;
+        assert!(changed.status.is_success(), "{}", changed.text);
         self.anonymous().sign_in(&email, ADMIN_PASSWORD).await
     }
 }

@@ -1,0 +1,121 @@
+# Слова этого раздела
+auth-email = Эл. почта
+auth-name = Ваше имя
+auth-password = Пароль
+auth-password-new = Новый пароль
+auth-password-current = Текущий пароль
+auth-password-hint = Не меньше 10 символов. Подойдут несколько слов.
+auth-role = Роль
+auth-never = Никогда
+auth-ends = Действует до
+auth-saved = Сохранено
+
+# Вход
+auth-login = Войти
+auth-login-wrong = Неверная почта или пароль.
+auth-login-too-many = Слишком много попыток. Подождите минуту и попробуйте снова.
+auth-login-busy = Сейчас входит слишком много людей. Попробуйте через несколько секунд.
+auth-login-no-organisation = Эта учётная запись не состоит ни в одной организации. Попросите администратора добавить вас.
+auth-login-forgotten = Забыли пароль? Администратор вашей организации может создать ссылку для нового пароля.
+
+# Пароль
+auth-password-change = Сменить пароль
+auth-password-change-text = Остальные сеансы будут завершены.
+auth-password-forced = Вы вошли с одноразовым паролем. Придумайте свой, чтобы продолжить.
+auth-password-changed = Пароль изменён. Остальные сеансы завершены.
+
+# Одноразовые ссылки
+auth-accept-join = Присоединиться
+auth-accept-join-org = Присоединиться к «{ $organisation }»
+auth-accept-join-text = Это приглашение для { $email }.
+auth-accept-sign-in = У вас уже есть учётная запись. Войдите с ней, чтобы присоединиться.
+auth-accept-other = Вы вошли как { $email }. Выйдите и откройте ссылку от имени того, кому она предназначена.
+auth-accept-reset = Задать новый пароль
+auth-accept-reset-text = Для { $email }. Все сеансы этой учётной записи будут завершены.
+auth-accept-invalid = Эта ссылка больше не работает
+auth-accept-invalid-text = Она использована, истекла или отозвана. Попросите новую у того, кто её прислал.
+auth-accept-done = Добро пожаловать
+
+# Учётная запись
+auth-account = Учётная запись
+auth-sessions = Где выполнен вход
+auth-sessions-text = Завершите сеансы, которых не узнаёте, и смените пароль.
+auth-sessions-end-others = Выйти везде, кроме этого сеанса
+auth-sessions-end-others-ask = Все сеансы, кроме этого, завершатся сразу.
+auth-sessions-ended = Остальные сеансы завершены
+auth-session-ended = Сеанс завершён
+auth-session-end = Завершить
+auth-session-current = Этот сеанс
+auth-session-seen = был активен
+auth-session-unknown = Неизвестный браузер
+
+# Участники
+auth-members = Участники
+auth-members-text = Люди этой организации и их права.
+auth-member = Участник
+auth-member-since = В организации с
+auth-last-sign-in = Последний вход
+auth-members-search = Поиск по почте или имени
+auth-members-add = Добавить участника
+auth-members-make-link = Создать ссылку
+auth-members-link-made = Ссылка для { $email }
+auth-members-reset-made = Ссылка для нового пароля { $email }
+auth-members-link-once = Скопируйте её сейчас: показать её снова нельзя. Она действует один раз, 72 часа. Отправьте её надёжным способом.
+auth-members-open-links = Неиспользованные ссылки
+auth-members-link-delete = Отозвать
+auth-members-link-deleted = Ссылка отозвана
+auth-members-role-changed = Роль { $email } изменена
+auth-members-remove = Удалить
+auth-members-remove-ask = { $email } сразу потеряет доступ к этой организации. Ключи API останутся.
+auth-members-removed = Участник удалён
+auth-members-leave = Покинуть
+auth-members-leave-ask = Вы сразу потеряете доступ к этой организации.
+auth-members-reset = Ссылка для пароля
+auth-members-reset-refused = Сбросить пароль этого человека может только оператор: он состоит и в других организациях или его роль не ниже вашей.
+
+# Ключи API
+auth-keys = Ключи API
+auth-keys-text = Для приложений: любой клиент OpenAI по адресу /v1, всё остальное по адресу /api/v1.
+auth-keys-new = Новый ключ API
+auth-keys-name-hint = Для чего он.
+auth-keys-last-day = Последний день
+auth-keys-last-day-hint = Пусто: действует, пока не отозван.
+auth-keys-scopes = Что разрешено
+auth-keys-made = Ключ API «{ $name }»
+auth-keys-once = Скопируйте его сейчас: показать его снова нельзя.
+auth-keys-search = Поиск по названию или началу ключа
+auth-keys-none = Ключей API пока нет
+auth-keys-none-text = Создайте ключ выше, чтобы подключить первое приложение.
+auth-keys-last-used = Последнее использование
+auth-keys-state-active = Действует
+auth-keys-state-ended = Истёк
+auth-keys-state-revoked = Отозван
+auth-keys-revoke = Отозвать
+auth-keys-revoke-ask = Приложения с ключом «{ $name }» сразу перестанут работать. Отменить это нельзя.
+auth-keys-revoked = Ключ API отозван
+auth-scope-inference = Вопросы агентам и моделям (/v1)
+auth-scope-agents-read = Чтение агентов
+auth-scope-agents-write = Изменение агентов
+auth-scope-knowledge-read = Чтение знаний и поиск
+auth-scope-knowledge-write = Изменение знаний
+auth-scope-jobs-read = Просмотр задач
+auth-scope-jobs-write = Управление задачами
+auth-scope-admin = Участники, ключи API, настройки
+
+# Организация
+auth-organisation = Организация
+auth-organisation-text = Ей принадлежит всё остальное: агенты, знания, участники, ключи.
+auth-organisation-slug = Короткое имя
+auth-organisation-id = Идентификатор
+
+# Ошибки
+error-wrong-password = Текущий пароль неверен.
+error-password-too-short = Не меньше 10 символов.
+error-password-too-long = Не больше 512 байт.
+error-password-is-email = Пароль не должен совпадать с адресом почты.
+error-password-common = Это один из самых частых паролей. Выберите другой.
+error-password-unchanged = Новый пароль должен отличаться от прежнего.
+error-last-owner = У организации должен остаться хотя бы один владелец. Сначала назначьте другого.
+error-already-member = Этот человек уже участник.
+error-slug-taken = Это короткое имя занято.
+error-email-taken = Учётная запись с этой почтой уже есть.

@@ -1,0 +1,92 @@
+//! The own account: name, password, sessions.
+
+use askama::Template;
+use axum::extract::State;
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use super::with_cookie;
+use crate::{
+    auth::{Auth, AuthError, Session, SessionId, clear_session_cookie},
+    console::{Flash, Form, FormErrors, PageResult, Shell, see_other},
+    platform::http::Path,
+};
+
+#[derive(Template)]
+#[template(path = "auth/templates/account.html")]
+struct AccountPage<'a> {
+    shell: &'a Shell,
+    entered_name: &'a str,
+    sessions: Vec<Session>,
+    errors: FormErrors,
+}
+
+pub(super) async fn show(shell: Shell, State(auth): State<Auth>) -> PageResult {
+    let sessions = auth.list_sessions(shell.principal()).await?;
+    shell.render(&AccountPage { shell: &shell, entered_name: &shell.user().name, sessions, errors: FormErrors::default() })
+}
+
+#[derive(Deserialize)]
+pub(super) struct NameForm {
+    #[serde(default)]
+    name: String,
+}
+
+pub(super) async fn rename(shell: Shell, State(auth): State<Auth>, Form(form): Form<NameForm>) -> PageResult {
+    match auth.rename_self(shell.principal(), &form.name).await {
+        Ok(()) => Ok(shell.redirect("/account", &Flash::ok("auth-saved"))),
+        Err(error) => {
+            let errors = shell.form_errors(error.into())?;
+            let sessions = auth.list_sessions(shell.principal()).await?;
+            shell.render_invalid(&AccountPage { shell: &shell, entered_name: &form.name, sessions, errors })
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "auth/templates/password.html")]
+struct PasswordPage<'a> {
+    shell: &'a Shell,
+    errors: FormErrors,
+}
+
+pub(super) async fn show_password(shell: Shell) -> PageResult {
+    shell.render(&PasswordPage { shell: &shell, errors: FormErrors::default() })
+}
+
+#[derive(Deserialize)]
+pub(super) struct PasswordForm {
+    current_password: SecretString,
+    new_password: SecretString,
+}
+
+pub(super) async fn change_password(shell: Shell, State(auth): State<Auth>, Form(form): Form<PasswordForm>) -> PageResult {
+    match auth.change_password(shell.principal(), &form.current_password, &form.new_password).await {
+        Ok(()) => {
+            let to = if shell.user().must_change_password { "/" } else { "/account" };
+            Ok(shell.redirect(to, &Flash::ok("auth-password-changed")))
+        }
+        Err(error) => {
+            let errors = shell.form_errors(error.into())?;
+            shell.render_invalid(&PasswordPage { shell: &shell, errors })
+        }
+    }
+}
+
+pub(super) async fn end_session(shell: Shell, State(auth): State<Auth>, Path(id): Path<SessionId>, Form(()): Form<()>) -> PageResult {
+    let own = shell.user().session_id == id.0;
+    match auth.end_session(shell.principal(), id).await {
+        // Ended in another tab a moment ago: what was wanted.
+        Ok(()) | Err(AuthError::NotFound(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
+    if own {
+        return Ok(with_cookie(see_other("/login"), clear_session_cookie(&auth)));
+    }
+    Ok(shell.redirect("/account", &Flash::ok("auth-session-ended")))
+}
+
+pub(super) async fn end_others(shell: Shell, State(auth): State<Auth>, Form(()): Form<()>) -> PageResult {
+    auth.end_other_sessions(shell.principal()).await?;
+    Ok(shell.redirect("/account", &Flash::ok("auth-sessions-ended")))
+}

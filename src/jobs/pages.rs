@@ -1,0 +1,256 @@
+//! `/jobs`: the queues, and jobs with their attempts and errors.
+
+use askama::Template;
+use axum::{
+    Router,
+    extract::State,
+    response::Response,
+    routing::{get, post},
+};
+use serde::Deserialize;
+
+use super::{
+    JobId, JobState, JobSummary, Jobs,
+    model::{AttemptOutcome, JobDetail, QueueStatus},
+    routes::{JobFilter, require_operator},
+    service::is_operator,
+};
+use crate::{
+    console::{Flash, Form, ListQuery, PageResult, Pager, Shell},
+    platform::{
+        error::ApiError,
+        http::{Page, Path, Query, Role, Scope},
+    },
+};
+
+/// The pages of this capability.
+pub fn router() -> Router<Jobs> {
+    Router::new()
+        .route("/jobs", get(list))
+        .route("/jobs/{id}", get(show))
+        .route("/jobs/{id}/cancel", post(cancel))
+        .route("/jobs/{id}/retry", post(retry))
+        .route("/jobs/{id}/delete", post(delete))
+        .route("/jobs/queues/{name}/pause", post(pause))
+        .route("/jobs/queues/{name}/resume", post(resume))
+}
+
+/// The query of the list: search, page and filters.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct ListFilter {
+    q: String,
+    cursor: String,
+    state: String,
+    queue: String,
+    /// `system` for the installation's own jobs.
+    whose: String,
+}
+
+impl ListFilter {
+    fn is_plain(&self) -> bool {
+        [&self.q, &self.cursor, &self.state, &self.queue, &self.whose].iter().all(|text| text.is_empty())
+    }
+
+    fn api(&self) -> JobFilter {
+        let given = |text: &String| Some(text.clone()).filter(|t| !t.is_empty());
+        JobFilter {
+            cursor: given(&self.cursor),
+            state: given(&self.state),
+            queue: given(&self.queue),
+            search: given(&self.q),
+            system: (self.whose == "system").then_some(true),
+            ..JobFilter::default()
+        }
+    }
+
+    fn pager(&self, next: Option<&str>) -> Pager {
+        let mut path = "/jobs".to_owned();
+        for (name, value) in [("state", &self.state), ("queue", &self.queue), ("whose", &self.whose)] {
+            // States, queues and `system` are plain words; anything else would not have passed the filter.
+            if !value.is_empty() && value.chars().all(|c| c.is_ascii_alphanumeric() || "._".contains(c)) {
+                path.push(if path.contains('?') { '&' } else { '?' });
+                path.push_str(name);
+                path.push('=');
+                path.push_str(value);
+            }
+        }
+        ListQuery { q: self.q.clone(), cursor: self.cursor.clone() }.pager(&path, next)
+    }
+}
+
+#[derive(Template)]
+#[template(path = "jobs/templates/list.html")]
+struct List<'a> {
+    shell: &'a Shell,
+    queues: Vec<QueueStatus>,
+    jobs: Vec<JobSummary>,
+    filter: ListFilter,
+    pager: Pager,
+    operator: bool,
+}
+
+#[derive(Template)]
+#[template(path = "jobs/templates/show.html")]
+struct Show<'a> {
+    shell: &'a Shell,
+    detail: JobDetail,
+    payload: String,
+    may_change: bool,
+}
+
+impl JobState {
+    /// The tone of its badge.
+    fn tone(self) -> &'static str {
+        match self {
+            Self::Queued => "neutral",
+            Self::Running => "info",
+            Self::Succeeded => "ok",
+            Self::Cancelled => "warn",
+            Self::Dead => "error",
+        }
+    }
+}
+
+impl AttemptOutcome {
+    /// The tone of its badge.
+    fn tone(self) -> &'static str {
+        match self {
+            Self::Succeeded => "ok",
+            Self::Cancelled => "warn",
+            Self::Failed | Self::Lost => "error",
+        }
+    }
+}
+
+/// Words that both pages need.
+trait Looks {
+    fn shell(&self) -> &Shell;
+
+    fn state(&self, state: JobState) -> String {
+        self.shell().t(format!("jobs-state-{}", state.as_str())).to_string()
+    }
+
+    /// A span of time with a unit that fits it.
+    fn span(&self, seconds: f64) -> String {
+        let (key, n) = match seconds {
+            s if s < 1.0 => ("jobs-milliseconds", s * 1e3),
+            s if s < 120.0 => ("jobs-seconds", s),
+            s if s < 7200.0 => ("jobs-minutes", s / 60.0),
+            s => ("jobs-hours", s / 3600.0),
+        };
+        self.shell().t(key).with("value", format!("{n:.0}")).to_string()
+    }
+}
+
+impl Looks for List<'_> {
+    fn shell(&self) -> &Shell {
+        self.shell
+    }
+}
+
+impl Looks for Show<'_> {
+    fn shell(&self) -> &Shell {
+        self.shell
+    }
+}
+
+impl Show<'_> {
+    fn outcome(&self, outcome: AttemptOutcome) -> String {
+        self.shell.t(format!("jobs-outcome-{}", outcome.as_str())).to_string()
+    }
+
+    fn took(&self, attempt: &super::model::Attempt) -> String {
+        self.span((attempt.finished_at - attempt.started_at).num_milliseconds() as f64 / 1e3)
+    }
+}
+
+async fn list(shell: Shell, State(jobs): State<Jobs>, Query(filter): Query<ListFilter>) -> PageResult {
+    let who = shell.principal();
+    who.require(Scope::JobsRead)?;
+    let (owner, wanted, limit) = filter.api().resolve(who)?;
+    let queues = jobs.queues(who).await?;
+    let page = Page::cut(jobs.list(owner, wanted, limit).await?, limit, |job| job.id.0);
+    let pager = filter.pager(page.next_cursor.as_deref());
+    let operator = is_operator(who);
+    shell.render(&List { shell: &shell, queues, jobs: page.data, filter, pager, operator })
+}
+
+async fn show(shell: Shell, State(jobs): State<Jobs>, Path(id): Path<JobId>) -> PageResult {
+    let who = shell.principal();
+    who.require(Scope::JobsRead)?;
+    let detail = jobs.get(who, id).await?;
+    let payload = detail.payload.as_ref().and_then(|p| serde_json::to_string_pretty(p).ok()).unwrap_or_default();
+    let may_change = shell.can(Role::Admin);
+    shell.render(&Show { shell: &shell, detail, payload, may_change })
+}
+
+/// A form with nothing but its token.
+#[derive(Deserialize)]
+struct Nothing {}
+
+async fn cancel(
+    shell: Shell,
+    State(jobs): State<Jobs>,
+    Path(id): Path<JobId>,
+    Form(Nothing {}): Form<Nothing>,
+) -> PageResult {
+    shell.principal().require(Scope::JobsWrite)?;
+    let done = jobs.cancel(shell.principal(), id).await.map(|_| id);
+    answer(&shell, id, done.map_err(ApiError::from), "jobs-cancelled")
+}
+
+async fn retry(
+    shell: Shell,
+    State(jobs): State<Jobs>,
+    Path(id): Path<JobId>,
+    Form(Nothing {}): Form<Nothing>,
+) -> PageResult {
+    shell.principal().require(Scope::JobsWrite)?;
+    let done = jobs.retry(shell.principal(), id).await.map(|job| job.id);
+    answer(&shell, id, done.map_err(ApiError::from), "jobs-retried")
+}
+
+async fn delete(
+    shell: Shell,
+    State(jobs): State<Jobs>,
+    Path(id): Path<JobId>,
+    Form(Nothing {}): Form<Nothing>,
+) -> PageResult {
+    shell.principal().require(Scope::JobsWrite)?;
+    let done = jobs.delete_dead_letter(shell.principal(), id).await.map(|()| id);
+    answer(&shell, id, done.map_err(ApiError::from), "jobs-deleted")
+}
+
+/// To the page of the job that it is now, or back with the reason when its state does not allow it any more.
+fn answer(shell: &Shell, id: JobId, done: Result<JobId, ApiError>, message: &str) -> Result<Response, ApiError> {
+    match done {
+        Ok(now) => Ok(shell.redirect(&format!("/jobs/{now}"), &Flash::ok(message))),
+        Err(error) if error.status == axum::http::StatusCode::CONFLICT => {
+            Ok(shell.redirect(&format!("/jobs/{id}"), &Flash::warn("jobs-too-late")))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn pause(
+    shell: Shell,
+    State(jobs): State<Jobs>,
+    Path(name): Path<String>,
+    Form(Nothing {}): Form<Nothing>,
+) -> PageResult {
+    require_operator(shell.principal())?;
+    jobs.set_paused(shell.principal(), &name, true).await?;
+    Ok(shell.redirect("/jobs", &Flash::ok("jobs-queue-paused").with("queue", &name)))
+}
+
+async fn resume(
+    shell: Shell,
+    State(jobs): State<Jobs>,
+    Path(name): Path<String>,
+    Form(Nothing {}): Form<Nothing>,
+) -> PageResult {
+    require_operator(shell.principal())?;
+    jobs.set_paused(shell.principal(), &name, false).await?;
+    Ok(shell.redirect("/jobs", &Flash::ok("jobs-queue-resumed").with("queue", &name)))
+}

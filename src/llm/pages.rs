@@ -1,0 +1,113 @@
+//! The page Settings > Models: what stands behind the names, a test for each provider, and usage.
+
+use askama::Template;
+use axum::{
+    Router,
+    extract::State,
+    response::IntoResponse as _,
+    routing::{get, post},
+};
+use chrono::{Days, TimeDelta};
+use serde::Deserialize;
+
+use super::{
+    error::LlmError,
+    model::EmbedModel,
+    routes::require_operator,
+    service::{Llm, ProviderInfo},
+    store::{UsageByDay, UsageByModel},
+};
+use crate::{
+    console::{Flash, Form, PageResult, Shell, short, svg},
+    platform::http::{Path, Scope},
+};
+
+const PATH: &str = "/settings/models";
+/// Days of usage on the page.
+const DAYS: u64 = 30;
+
+/// The routes.
+pub fn router() -> Router<Llm> {
+    Router::new().route(PATH, get(show)).route("/settings/models/{name}/test", post(test))
+}
+
+#[derive(Template)]
+#[template(path = "llm/templates/models.html")]
+struct Models<'a> {
+    shell: &'a Shell,
+    /// `(alias, model)`; an empty model: nothing stands behind it.
+    aliases: [(&'static str, String); 2],
+    default_model: String,
+    embedding: Result<EmbedModel, String>,
+    providers: Vec<ProviderInfo>,
+    /// Addresses and the test are for operators of the installation.
+    is_operator: bool,
+    by_model: Vec<UsageByModel>,
+    tokens: String,
+    requests: i64,
+    failed: i64,
+    tokens_picture: String,
+    requests_picture: String,
+}
+
+async fn show(shell: Shell, State(llm): State<Llm>) -> PageResult {
+    shell.principal().require(Scope::AgentsWrite)?;
+    let today = llm.clock().now();
+    let (by_day, by_model) = llm.usage(shell.org_id(), today - TimeDelta::days(DAYS.cast_signed())).await?;
+    let series = |value: fn(&UsageByDay) -> i64| -> Vec<f64> {
+        let first = today.date_naive() - Days::new(DAYS - 1);
+        let day = |offset| by_day.iter().find(|d| d.day == first + Days::new(offset)).map_or(0.0, |d| value(d) as f64);
+        (0..DAYS).map(day).collect()
+    };
+    let picture = |values: &[f64], key: &str| {
+        if by_day.is_empty() { String::new() } else { svg::bars(values, &shell.t(key).to_string()) }
+    };
+    let page = Models {
+        shell: &shell,
+        aliases: ["fast", "quality"].map(|alias| (alias, llm.alias(alias).unwrap_or_default().to_owned())),
+        default_model: llm.default_model(),
+        embedding: llm.embedder().await.map_err(explain),
+        providers: llm.providers(),
+        is_operator: require_operator(shell.principal()).is_ok(),
+        tokens: short(by_day.iter().map(|d| d.prompt_tokens + d.completion_tokens).sum()),
+        requests: by_day.iter().map(|d| d.requests).sum(),
+        failed: by_day.iter().map(|d| d.failed).sum(),
+        tokens_picture: picture(&series(|d| d.prompt_tokens + d.completion_tokens), "llm-tokens-per-day"),
+        requests_picture: picture(&series(|d| d.requests), "llm-requests-per-day"),
+        by_model,
+    };
+    shell.render(&page)
+}
+
+impl UsageByModel {
+    fn duration_seconds(&self) -> String {
+        format!("{:.2}", self.duration_ms / 1000.0)
+    }
+
+    fn first_token_seconds(&self) -> String {
+        self.first_token_ms.map_or_else(|| "–".to_owned(), |ms| format!("{:.2}", ms / 1000.0))
+    }
+}
+
+/// With its reason: whoever reads this page runs the server or knows who does.
+fn explain(error: LlmError) -> String {
+    format!("{:#}", anyhow::Error::from(error))
+}
+
+#[derive(Deserialize)]
+struct Nothing {}
+
+async fn test(
+    shell: Shell,
+    State(llm): State<Llm>,
+    Path(name): Path<String>,
+    Form(Nothing {}): Form<Nothing>,
+) -> PageResult {
+    require_operator(shell.principal())?;
+    let result = llm.test_provider(shell.org_id(), &shell.principal().subject(), &name, None).await?;
+    let flash = match result.error {
+        None => Flash::ok("llm-test-ok").with("n", &result.models.len()).with("ms", &result.latency_ms),
+        Some(error) => Flash::error("llm-test-failed").with("error", &error),
+    };
+    Ok(shell.redirect(PATH, &flash.with("name", &name)).into_response())
+}
