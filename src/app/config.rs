@@ -75,7 +75,7 @@ impl Config {
         jobs.validate(&mut e);
         let mut storage: storage::Config = raw.section("storage", &mut e);
         storage.validate(&mut e);
-        let llm: llm::Config = raw.section("llm", &mut e);
+        let mut llm: llm::Config = raw.section("llm", &mut e);
         llm.validate(&mut e);
         let knowledge: knowledge::Config = raw.section("knowledge", &mut e);
         knowledge.validate(&mut e);

@@ -172,6 +172,7 @@ fn files_stay_small() {
 fn every_module_says_what_it_is_for() {
     let silent: Vec<_> = sources(&src())
         .into_iter()
+        .filter(|p| !p.ends_with("tests.rs") && !p.components().any(|c| c.as_os_str() == "tests"))
         .filter(|p| !fs::read_to_string(p).unwrap().starts_with("//!"))
         .map(|p| p.display().to_string())
         .collect();

@@ -39,7 +39,10 @@ use holdfast::{
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
 
-use crate::support::cluster::{Cluster, cluster};
+use crate::support::{
+    app::TestApp,
+    cluster::{Cluster, cluster},
+};
 
 const KEY: &str = "sk-upstream-secret";
 
@@ -699,4 +702,53 @@ async fn shutdown_writes_the_last_usage_rows() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     drop(stream);
     f.rows(1).await;
+}
+
+#[tokio::test]
+async fn the_models_page_shows_what_there_is_and_tests_a_provider() {
+    let (seen, lifecycle) = (Seen::default(), Lifecycle::new());
+    let url = format!("http://{}/v1", upstream(&seen, &lifecycle).await);
+    let settings = [
+        ("HOLDFAST_LLM__PROVIDERS__UP__BASE_URL", url.as_str()),
+        ("HOLDFAST_LLM__PROVIDERS__UP__API_KEY", KEY),
+        ("HOLDFAST_LLM__ALIASES__FAST", "up/plain"),
+    ];
+    let app = TestApp::start_with(&settings).await;
+    let admin = app.admin().await;
+    let page = admin.get("/settings/models").await;
+    assert_eq!(page.status, 200, "{}", page.text);
+    for expected in ["up/plain", "all-MiniLM-L6-v2", &url, "/settings/models/up/test", "Nothing was asked yet"] {
+        assert!(page.text.contains(expected), "{expected} is not on the page: {}", page.text);
+    }
+    assert!(!page.text.contains(KEY));
+    let question = json!({"model": "fast", "messages": [{"role": "user", "content": "Hi"}]});
+    admin.post("/v1/chat/completions", &question).await.expect(200);
+    let me = admin.get("/api/v1/auth/me").await.expect(200);
+    let form = format!("csrf={}", me["user"]["csrf_token"].as_str().unwrap());
+    let request = admin.request(reqwest::Method::POST, "/settings/models/up/test");
+    let tested = admin.send(request.header("content-type", "application/x-www-form-urlencoded").body(form)).await;
+    assert_eq!(
+        (tested.status.as_u16(), tested.headers["location"].to_str().unwrap()),
+        (303, "/settings/models"),
+        "{}",
+        tested.text
+    );
+    let flash = tested.headers.get_all("set-cookie").iter().any(|c| c.to_str().unwrap().starts_with("hf_flash="));
+    assert!(flash, "{:?}", tested.headers);
+    let mut used = false;
+    for _ in 0..50 {
+        let page =
+            admin.send(admin.request(reqwest::Method::GET, "/settings/models").header("accept-language", "ru")).await;
+        used = page.text.contains("Использование по моделям") && page.text.contains("<svg class=\"bars\"");
+        if used {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(used, "usage is on the Russian page");
+    // Another organisation's owner is no operator: no addresses, no test.
+    let other = app.other_org("elsewhere").await;
+    let page = other.get("/settings/models").await;
+    assert!(page.status == 200 && !page.text.contains(&url) && !page.text.contains("/test\""), "{}", page.text);
+    app.stop().await;
 }

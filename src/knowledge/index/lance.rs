@@ -36,7 +36,7 @@ pub fn table_name(knowledge_base: Uuid, generation: i64) -> String {
 /// How to open the vector store.
 #[derive(Debug, Clone)]
 pub struct IndexOptions {
-    /// For `s3://` URIs: keys of object_store (`aws_access_key_id`, `aws_secret_access_key`, `aws_endpoint`, `aws_region`, `allow_http`).
+    /// For `s3://` URIs: keys of `object_store` (`aws_access_key_id`, `aws_secret_access_key`, `aws_endpoint`, `aws_region`, `allow_http`).
     pub storage: HashMap<String, String>,
     /// A search sees what other processes have committed this long ago at the latest. Each check is one listing on S3.
     pub read_consistency: Duration,
@@ -118,7 +118,7 @@ pub struct TableStats {
 pub struct VectorIndex {
     connection: Connection,
     tables: moka::future::Cache<String, Table>,
-    vector_index_rows: usize,
+    approximate_from_rows: usize,
 }
 
 impl VectorIndex {
@@ -136,7 +136,7 @@ impl VectorIndex {
             .execute()
             .await?;
         let tables = moka::future::Cache::builder().max_capacity(OPEN_TABLES).build();
-        Ok(Self { connection, tables, vector_index_rows: options.vector_index_rows })
+        Ok(Self { connection, tables, approximate_from_rows: options.vector_index_rows })
     }
 
     /// Makes the table and its full-text index where they are absent. Fails when the table is there with other dimensions.
@@ -273,11 +273,11 @@ impl VectorIndex {
         Ok(report)
     }
 
-    /// IVF_PQ with the rules of the LanceDB guide: a partition for 4096 rows, a sub-vector for 8 dimensions. Its centroids stay where
+    /// `IVF_PQ` with the rules of the LanceDB guide: a partition for 4096 rows, a sub-vector for 8 dimensions. Its centroids stay where
     /// training put them, so it is trained anew when the rows have doubled; the index name remembers the rows of its training.
     async fn renew_vector_index(&self, table: &Table) -> Result<(), IndexError> {
         let rows = table.count_rows(None).await?;
-        if rows < self.vector_index_rows {
+        if rows < self.approximate_from_rows {
             return Ok(());
         }
         let trained =

@@ -26,7 +26,7 @@ const MIN_QUERIES: usize = 8;
 /// What each arm hands to the fusion, as in a search.
 const OVER_FETCH: usize = 100;
 /// Weights of the vector arm that are tried, full text being 1.
-const VECTOR_WEIGHTS: [f64; 12] = [0.0, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0];
+const VECTOR_WEIGHTS: [f64; 14] = [0.0, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0];
 /// Differences below this are noise: among such weights the most even one is taken.
 const NOISE: f64 = 0.005;
 
@@ -105,29 +105,19 @@ impl SelfTest {
     pub fn plan(sample: &[String], base_passages: usize) -> Self {
         let step = sample.len().div_ceil(POOL).max(1);
         let pool: Vec<String> = sample.iter().step_by(step).cloned().collect();
-        let languages = languages(&pool);
-        let mut candidates: BTreeMap<Option<&'static str>, Vec<(usize, Vec<(String, String)>)>> = BTreeMap::new();
-        for (at, passage) in pool.iter().enumerate() {
-            let cloze = cloze(passage);
-            if !cloze.is_empty() {
-                candidates.entry(languages[at]).or_default().push((at, cloze));
+        let mut candidates: BTreeMap<Option<&'static str>, Vec<Candidate>> = BTreeMap::new();
+        for (at, language) in languages(&pool).into_iter().enumerate() {
+            let clozes = clozes(&pool[at]);
+            if !clozes.is_empty() {
+                candidates.entry(language).or_default().push(Candidate { passage: at, clozes });
             }
         }
         let mut test = Self { queries: Vec::new(), passages: pool, cases: Vec::new(), base_passages };
-        for (language, passages) in candidates {
-            // One sentence of each passage, then a second one of each, until there are enough.
-            let rounds = passages.iter().map(|(_, cloze)| cloze.len()).max().unwrap_or_default();
-            let all: Vec<_> = (0..rounds)
-                .flat_map(|round| passages.iter().enumerate().map(move |(n, passage)| (round, n, passage)))
-                .filter(|(round, _, (_, cloze))| *round < cloze.len())
-                .collect();
-            let first_round = passages.len();
-            let step = if first_round > QUERIES { first_round.div_ceil(QUERIES) } else { 1 };
-            for (round, n, (passage, cloze)) in all.into_iter().step_by(step).take(QUERIES) {
-                let (query, rest) = &cloze[(round + n) % cloze.len()];
-                test.queries.push(query.clone());
-                test.passages.push(rest.clone());
-                test.cases.push(Case { passage: *passage, language });
+        for (language, candidates) in candidates {
+            for (candidate, cloze) in spread(&candidates) {
+                test.queries.push(cloze.sentence.clone());
+                test.passages.push(cloze.rest.clone());
+                test.cases.push(Case { passage: candidate.passage, language });
             }
         }
         test
@@ -172,19 +162,47 @@ fn languages(passages: &[String]) -> Vec<Option<&'static str>> {
     languages.into_iter().map(|language| language.filter(|code| counts[code] >= enough)).collect()
 }
 
-/// Each sentence of a passage that can be a question, with the rest of the passage.
-fn cloze(passage: &str) -> Vec<(String, String)> {
+/// A passage that can be asked for.
+struct Candidate {
+    passage: usize,
+    clozes: Vec<Cloze>,
+}
+
+/// A sentence that can be a question, and the rest of its passage.
+struct Cloze {
+    sentence: String,
+    rest: String,
+}
+
+fn clozes(passage: &str) -> Vec<Cloze> {
     let sentences: Vec<&str> =
         passage.unicode_sentences().map(str::trim).filter(|sentence| !sentence.is_empty()).collect();
     let words: Vec<usize> = sentences.iter().map(|sentence| sentence.unicode_words().count()).collect();
     let total: usize = words.iter().sum();
-    let usable = |at: &usize| (5..=30).contains(&words[*at]) && total - words[*at] >= 10;
     let rest = |out: usize| -> String {
-        let kept: Vec<&str> =
-            sentences.iter().enumerate().filter(|(at, _)| *at != out).map(|(_, sentence)| *sentence).collect();
-        kept.join(" ")
+        let kept = sentences.iter().enumerate().filter(|(at, _)| *at != out).map(|(_, sentence)| *sentence);
+        kept.collect::<Vec<_>>().join(" ")
     };
-    (0..sentences.len()).filter(usable).map(|at| (sentences[at].to_string(), rest(at))).collect()
+    (0..sentences.len())
+        .filter(|&at| (5..=30).contains(&words[at]) && total - words[at] >= 10)
+        .map(|at| Cloze { sentence: sentences[at].to_string(), rest: rest(at) })
+        .collect()
+}
+
+/// [`QUERIES`] questions at most: one of each candidate, evenly spread if they are more, then a second one of each, until there are
+/// enough. Which sentence comes first differs from passage to passage: first sentences are not like others.
+fn spread(candidates: &[Candidate]) -> Vec<(&Candidate, &Cloze)> {
+    let step = candidates.len().div_ceil(QUERIES).max(1);
+    let rounds = candidates.iter().map(|candidate| candidate.clozes.len()).max().unwrap_or_default();
+    (0..rounds)
+        .flat_map(|round| {
+            let places = candidates.iter().enumerate().step_by(step);
+            places
+                .filter(move |(_, candidate)| round < candidate.clozes.len())
+                .map(move |(n, candidate)| (candidate, &candidate.clozes[(round + n) % candidate.clozes.len()]))
+        })
+        .take(QUERIES)
+        .collect()
 }
 
 /// nDCG@10 for one question: each arm alone, and the fusion at each of [`VECTOR_WEIGHTS`].

@@ -168,7 +168,7 @@ mod store {
             let both = index.text_search(&table, "server database backup", 10).await.unwrap();
             assert_eq!(chunks(&both), [4, 1], "two rare words beat one; optimized: {optimized}");
             assert!(both[0].score > both[1].score);
-            let report = index.optimize(&table, Retention::Keep(Duration::from_secs(3600))).await.unwrap();
+            let report = index.optimize(&table, Retention::Keep(Duration::from_hours(1))).await.unwrap();
             assert!(report.failures.is_empty(), "{report:?}");
         }
         let stats = index.stats(&table).await.unwrap();
@@ -201,7 +201,7 @@ mod store {
         left.sort_unstable();
         assert_eq!(left, [(id(3), id(11)), (id(4), id(12))]);
         assert!(index.text_search(&table, "logs", 10).await.unwrap().is_empty());
-        index.optimize(&table, Retention::Keep(Duration::from_secs(3600))).await.unwrap();
+        index.optimize(&table, Retention::Keep(Duration::from_hours(1))).await.unwrap();
         index.upsert(&table, rows()).await.unwrap();
         assert_eq!(index.chunk_ids(&table).await.unwrap().len(), 4, "no duplicates after optimize");
     }
@@ -216,7 +216,7 @@ mod store {
         let mut all = rows();
         all.push(row(8, 20, "Zyzzogeton payroll", [0.3, 0.3, 0.3, 0.3]));
         index.upsert(&table, all).await.unwrap();
-        index.optimize(&table, Retention::Keep(Duration::from_secs(3600))).await.unwrap();
+        index.optimize(&table, Retention::Keep(Duration::from_hours(1))).await.unwrap();
         assert!(mentions(dir.path(), b"zyzzogeton"), "the check can see it");
         index.delete_documents(&table, &[id(20)]).await.unwrap();
         let report = index.optimize(&table, Retention::Purge).await.unwrap();
@@ -268,7 +268,7 @@ mod store {
         let index = open(dir.path()).await;
         index.ensure_table("kb_a_g1", DIMS).await.unwrap();
         let wrong = |result: Result<(), IndexError>| {
-            assert!(matches!(result, Err(IndexError::Dimensions { .. })), "{result:?}")
+            assert!(matches!(result, Err(IndexError::Dimensions { .. })), "{result:?}");
         };
         wrong(index.ensure_table("kb_a_g1", 8).await);
         wrong(index.vector_search("kb_a_g1", &[1.0], 1).await.map(drop));
@@ -315,7 +315,9 @@ mod store {
                         })
                         .collect();
                     let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
-                    vector.iter_mut().for_each(|x| *x /= length);
+                    for x in &mut vector {
+                        *x /= length;
+                    }
                     IndexRow { chunk_id: id(n), document_id: id(n / 10), text: format!("passage number{n}"), vector }
                 })
                 .collect()
@@ -323,7 +325,7 @@ mod store {
         let first = rows(0, 700);
         index.upsert("kb_large_g1", first.clone()).await.unwrap();
         let exact = index.vector_search("kb_large_g1", &first[5].vector, 10).await.unwrap();
-        let report = index.optimize("kb_large_g1", Retention::Keep(Duration::from_secs(60))).await.unwrap();
+        let report = index.optimize("kb_large_g1", Retention::Keep(Duration::from_mins(1))).await.unwrap();
         assert!(report.failures.is_empty(), "{report:?}");
         let approximate = index.vector_search("kb_large_g1", &first[5].vector, 10).await.unwrap();
         assert_eq!(approximate[0].chunk_id, id(5));
@@ -331,7 +333,7 @@ mod store {
         assert!(recall >= 9, "{recall} of 10");
         assert!((approximate[0].score - 1.0).abs() < 1e-3, "refined with the full vectors: {:?}", approximate[0]);
         index.upsert("kb_large_g1", rows(700, 1500)).await.unwrap();
-        let report = index.optimize("kb_large_g1", Retention::Keep(Duration::from_secs(60))).await.unwrap();
+        let report = index.optimize("kb_large_g1", Retention::Keep(Duration::from_mins(1))).await.unwrap();
         assert!(report.failures.is_empty(), "{report:?}");
         let found = index.vector_search("kb_large_g1", &first[6].vector, 3).await.unwrap();
         assert_eq!(found[0].chunk_id, id(6));
@@ -356,7 +358,9 @@ mod self_test {
 
     fn unit(mut vector: Vec<f32>) -> Vec<f32> {
         let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt().max(1e-6);
-        vector.iter_mut().for_each(|x| *x /= length);
+        for x in &mut vector {
+            *x /= length;
+        }
         vector
     }
 
@@ -367,7 +371,9 @@ mod self_test {
     /// A model that understands: like words, like vectors.
     fn understands(text: &str) -> Vec<f32> {
         let mut vector = vec![0.0; 512];
-        analyze(text).split(' ').for_each(|term| vector[hash(term) as usize % 512] += 1.0);
+        for term in analyze(text).split(' ') {
+            vector[usize::try_from(hash(term) % 512).unwrap()] += 1.0;
+        }
         unit(vector)
     }
 

@@ -80,6 +80,8 @@ fn normalise(vector: &mut [f32]) -> Result<(), EmbedError> {
     if !norm.is_finite() || norm <= f32::EPSILON {
         return Err(EmbedError::NotFinite);
     }
-    vector.iter_mut().for_each(|x| *x /= norm);
+    for x in vector {
+        *x /= norm;
+    }
     Ok(())
 }

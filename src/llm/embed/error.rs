@@ -23,7 +23,7 @@ pub enum EmbedError {
 }
 
 impl EmbedError {
-    pub(super) fn malformed(path: impl Into<PathBuf>, reason: impl ToString) -> Self {
+    pub(super) fn malformed(path: impl Into<PathBuf>, reason: &dyn ToString) -> Self {
         Self::Malformed { path: path.into(), reason: reason.to_string() }
     }
 }

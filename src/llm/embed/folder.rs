@@ -99,7 +99,7 @@ impl ModelFolder {
         let sentence: Option<SentenceConfig> = optional_json(&dir.join("sentence_bert_config.json"))?;
         let max_tokens = sentence.and_then(|it| it.max_seq_length).map_or(positions, |limit| limit.min(positions));
         if max_tokens < 8 {
-            return Err(EmbedError::malformed(path, format!("room for {max_tokens} tokens only")));
+            return Err(EmbedError::malformed(path, &format!("room for {max_tokens} tokens only")));
         }
         Ok(Self {
             dir: dir.to_path_buf(),
@@ -148,7 +148,7 @@ fn prefixes(dir: &Path) -> Result<Prefixes, EmbedError> {
 
 fn require_json<T: DeserializeOwned>(path: &Path) -> Result<T, EmbedError> {
     let text = fs::read_to_string(path).map_err(|source| EmbedError::Read { path: path.to_path_buf(), source })?;
-    serde_json::from_str(&text).map_err(|error| EmbedError::malformed(path, error))
+    serde_json::from_str(&text).map_err(|error| EmbedError::malformed(path, &error))
 }
 
 fn optional_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, EmbedError> {

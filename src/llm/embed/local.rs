@@ -11,9 +11,9 @@ use super::encoder::Encoder;
 use super::folder::{ModelFolder, Prefixes};
 use super::weights::hash_file;
 
-/// Tokens that one forward pass may hold, padding included. Attention needs heads x longest x this x 4 bytes for each of a few
-/// temporaries: about 25 MB each for MiniLM at 256 tokens. Larger batches are not faster on a CPU.
-const BATCH_TOKENS: usize = 2048;
+/// Tokens that one forward pass may hold, padding included: the temporaries of MiniLM take some 70 MB at this size, and twice the
+/// size is not faster on a CPU.
+const BATCH_TOKENS: usize = 1024;
 
 /// Which prefix a text gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,10 +41,10 @@ impl LocalEmbedder {
         let encoder = Encoder::load(&folder)?;
         let path = dir.join("tokenizer.json");
         let bytes = std::fs::read(&path).map_err(|source| EmbedError::Read { path: path.clone(), source })?;
-        let mut tokenizer = Tokenizer::from_bytes(&bytes).map_err(|error| EmbedError::malformed(&path, error))?;
+        let mut tokenizer = Tokenizer::from_bytes(&bytes).map_err(|error| EmbedError::malformed(&path, &error))?;
         // Published files carry the padding and the cut of whoever exported them (MiniLM's: always 128 tokens); both are done here.
         tokenizer.with_padding(None);
-        tokenizer.with_truncation(None).map_err(|error| EmbedError::malformed(&path, error))?;
+        tokenizer.with_truncation(None).map_err(|error| EmbedError::malformed(&path, &error))?;
         let special_tokens = tokenizer.get_post_processor().map_or(0, |processor| processor.added_tokens(false));
         let mut digest = Sha256::new();
         hash_file(&dir.join("model.safetensors"), &mut digest)?;

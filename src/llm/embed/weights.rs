@@ -44,22 +44,22 @@ impl WeightFile {
         file.read_exact(&mut length).map_err(read)?;
         let header_bytes = u64::from_le_bytes(length);
         if header_bytes > MAX_HEADER_BYTES {
-            return Err(EmbedError::malformed(path, "not a safetensors file"));
+            return Err(EmbedError::malformed(path, &"not a safetensors file"));
         }
         let mut header = Vec::new();
         file.by_ref().take(header_bytes).read_to_end(&mut header).map_err(read)?;
         let mut header: HashMap<String, serde_json::Value> =
-            serde_json::from_slice(&header).map_err(|error| EmbedError::malformed(path, error))?;
+            serde_json::from_slice(&header).map_err(|error| EmbedError::malformed(path, &error))?;
         header.remove("__metadata__");
         let data_start = 8 + header_bytes;
         let mut entries = HashMap::with_capacity(header.len());
         for (name, value) in header {
-            let entry: Entry = serde_json::from_value(value).map_err(|error| EmbedError::malformed(path, error))?;
+            let entry: Entry = serde_json::from_value(value).map_err(|error| EmbedError::malformed(path, &error))?;
             let (start, end) = entry.data_offsets;
             if start > end || data_start.saturating_add(end) > file_bytes {
                 return Err(EmbedError::malformed(
                     path,
-                    format!("tensor `{name}` lies outside the file, which may be cut short"),
+                    &format!("tensor `{name}` lies outside the file, which may be cut short"),
                 ));
             }
             entries.insert(name, entry);

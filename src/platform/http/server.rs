@@ -1,7 +1,14 @@
 //! The accept loop. axum's own `serve` installs no timer, so that hyper's header timeout never fires there
 //! (tokio-rs/axum#2741) and a client that trickles its head holds a connection for ever.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::Router;
 use hyper_util::{
@@ -111,6 +118,10 @@ async fn connection(
     let ended = tokio::select! {
         ended = conn.as_mut() => Some(ended),
         () = lifecycle.soft().cancelled() => None,
+        () = silent => {
+            metrics.connections_rejected.inc();
+            return;
+        }
     };
     let ended = match ended {
         Some(ended) => ended,
