@@ -83,7 +83,9 @@ impl App {
             metrics: families.llm.clone(),
             lifecycle: lifecycle.clone(),
         });
-        let index = VectorIndex::open(&config.knowledge.index_uri(&data_dir), config.knowledge.index_options(&config.storage)).await?;
+        let index =
+            VectorIndex::open(&config.knowledge.index_uri(&data_dir), config.knowledge.index_options(&config.storage))
+                .await?;
         let deps = knowledge::Deps {
             db: db.clone(),
             clock: clock.clone(),

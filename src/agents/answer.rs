@@ -57,15 +57,30 @@ impl Engine {
     pub async fn start(&self, question: &Question<'_>) -> Result<Answer, AgentError> {
         let agent = question.agent;
         let sources = self.retrieve(question).await?;
-        let model = if agent.settings.model.is_empty() { self.default_model.clone() } else { agent.settings.model.clone() };
-        let mut request = ChatRequest::new(model.clone(), prompt::build(agent, question.history, &sources, question.text));
+        let model =
+            if agent.settings.model.is_empty() { self.default_model.clone() } else { agent.settings.model.clone() };
+        let mut request =
+            ChatRequest::new(model.clone(), prompt::build(agent, question.history, &sources, question.text));
         request.temperature = question.temperature.or(agent.settings.temperature);
         request.max_tokens = question.max_output_tokens.or(agent.settings.max_output_tokens);
         let passages = sources.iter().map(|s| Passage { text: s.text.clone(), title: s.title.clone() }).collect();
-        let call = CallContext { org_id: question.org, actor: question.actor.clone(), agent_id: None, passages: None }.for_agent(agent.id.0, passages);
+        let call = CallContext { actor: question.actor.clone(), ..CallContext::job(question.org, "agents") }.for_agent(
+            agent.id.0,
+            question.text,
+            passages,
+        );
         let stream = self.llm.chat(call, request).await?;
         let filter = MarkFilter::new(sources.len());
-        Ok(Answer { sources, model, usage: None, finish_reason: None, text: String::new(), stream, filter, ended: false })
+        Ok(Answer {
+            sources,
+            model,
+            usage: None,
+            finish_reason: None,
+            text: String::new(),
+            stream,
+            filter,
+            ended: false,
+        })
     }
 
     /// The passages that fit into the agent's budget of tokens, best first.

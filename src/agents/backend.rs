@@ -12,8 +12,11 @@ use super::{
     model::{Agent, Citation, Message, MessageId, MessageStatus, Speaker},
     service::{Agents, WeakAgents},
 };
+use crate::llm::{
+    self, BackendKind, CallContext, ChatChunk, ChatRequest, ChatStream, Chunk, ChunkChoice, Delta, LlmError,
+    ModelBackend, ModelInfo,
+};
 use crate::platform::error::ApiError;
-use crate::llm::{self, BackendKind, CallContext, ChatChunk, ChatRequest, ChatStream, Chunk, ChunkChoice, Delta, LlmError, ModelBackend, ModelInfo};
 
 /// Answers for `agent/<slug>`. Holds the service weakly: the service holds the gateway, which holds this.
 #[derive(Debug)]
@@ -89,7 +92,13 @@ fn split(agent: &mut Agent, messages: &[llm::Message]) -> Result<(Vec<Message>, 
                 agent.settings.instructions.push_str("\n\n");
                 agent.settings.instructions.push_str(&message.text());
             }
-            role => return Err(LlmError::invalid("messages", "invalid_value", format!("agents take no messages of role {role:?}"))),
+            role => {
+                return Err(LlmError::invalid(
+                    "messages",
+                    "invalid_value",
+                    format!("agents take no messages of role {role:?}"),
+                ));
+            }
         }
     }
     Ok((history, question))
@@ -168,7 +177,8 @@ impl State {
 fn annotations(answer: &Answer) -> Value {
     let cited = answer.citations();
     let places = marks(&answer.text);
-    let found = places.iter().filter_map(|(index, mark)| Some(annotation(cited.iter().find(|c| c.mark == *mark)?, *index)));
+    let found =
+        places.iter().filter_map(|(index, mark)| Some(annotation(cited.iter().find(|c| c.mark == *mark)?, *index)));
     Value::Array(found.collect())
 }
 

@@ -25,7 +25,11 @@ impl MarkFilter {
         let mut out = String::with_capacity(text.len());
         for c in text.chars() {
             if self.held.is_empty() {
-                if c == '[' { self.held.push(c) } else { out.push(c) }
+                if c == '[' {
+                    self.held.push(c)
+                } else {
+                    out.push(c)
+                }
                 continue;
             }
             match c {

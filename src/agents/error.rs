@@ -56,9 +56,16 @@ impl From<AgentError> for ApiError {
                 "agent_changed",
                 "the agent was changed since you read it; read it again and repeat your change",
             ),
-            AgentError::Busy => Self::conflict("conversation_busy", "this conversation is being answered; wait, or stop the answer"),
-            AgentError::Overloaded => Self::unavailable(std::time::Duration::from_secs(5), "too many answers are being written; try again shortly"),
-            AgentError::NothingToRegenerate => Self::conflict("nothing_to_regenerate", "the conversation has no answer yet"),
+            AgentError::Busy => {
+                Self::conflict("conversation_busy", "this conversation is being answered; wait, or stop the answer")
+            }
+            AgentError::Overloaded => Self::unavailable(
+                std::time::Duration::from_secs(5),
+                "too many answers are being written; try again shortly",
+            ),
+            AgentError::NothingToRegenerate => {
+                Self::conflict("nothing_to_regenerate", "the conversation has no answer yet")
+            }
             AgentError::Knowledge(error) => error.into(),
             AgentError::Llm(error) => error.into(),
             AgentError::Db(error) => error.into(),

@@ -43,9 +43,23 @@ impl Metrics {
             let _ = metrics.answers.get_or_create(&OutcomeLabels { outcome });
         }
         registry.register("answers", "Answers of agents, by how they ended", metrics.answers.clone());
-        registry.register_with_unit("first_token", "From the question to the first piece of the answer", Unit::Seconds, metrics.first_token.clone());
-        registry.register_with_unit("answer_duration", "From the question to the end of the answer", Unit::Seconds, metrics.duration.clone());
-        registry.register("answers_uncited", "Complete answers that were given sources and cite none", metrics.uncited.clone());
+        registry.register_with_unit(
+            "first_token",
+            "From the question to the first piece of the answer",
+            Unit::Seconds,
+            metrics.first_token.clone(),
+        );
+        registry.register_with_unit(
+            "answer_duration",
+            "From the question to the end of the answer",
+            Unit::Seconds,
+            metrics.duration.clone(),
+        );
+        registry.register(
+            "answers_uncited",
+            "Complete answers that were given sources and cite none",
+            metrics.uncited.clone(),
+        );
         registry.register("answers_in_progress", "Answers being written now", metrics.in_progress.clone());
         metrics
     }

@@ -25,5 +25,7 @@ pub use config::Config;
 pub use doctor::checks;
 pub use error::AgentError;
 pub use metrics::Metrics;
-pub use model::{Agent, AgentId, AgentSettings, Citation, Conversation, ConversationId, Draft, Message, MessageId, Retrieval};
+pub use model::{
+    Agent, AgentId, AgentSettings, Citation, Conversation, ConversationId, Draft, Message, MessageId, Retrieval,
+};
 pub use service::{Agents, Deps};

@@ -107,7 +107,14 @@ impl Draft {
     pub fn check(mut self) -> Result<Self, Vec<FieldError>> {
         let mut errors = Vec::new();
         let mut wrong = |pointer: &str, code, detail: String| errors.push(FieldError::new(pointer, code, detail));
-        for text in [&mut self.name, &mut self.slug, &mut self.description, &mut self.settings.instructions, &mut self.settings.model, &mut self.note] {
+        for text in [
+            &mut self.name,
+            &mut self.slug,
+            &mut self.description,
+            &mut self.settings.instructions,
+            &mut self.settings.model,
+            &mut self.note,
+        ] {
             *text = text.trim().replace('\0', "");
         }
         if self.slug.is_empty() {
@@ -119,14 +126,22 @@ impl Draft {
         length(&mut wrong, "/model", &self.settings.model, 0, 200);
         length(&mut wrong, "/note", &self.note, 0, 500);
         if !is_slug(&self.slug) {
-            wrong("/slug", "invalid", "1 to 63 lower-case letters, digits and dashes, beginning and ending with a letter or digit".into());
+            wrong(
+                "/slug",
+                "invalid",
+                "1 to 63 lower-case letters, digits and dashes, beginning and ending with a letter or digit".into(),
+            );
         }
         let retrieval = &self.settings.retrieval;
         if !(1..=30).contains(&retrieval.limit) {
             wrong("/retrieval/limit", "out_of_range", format!("{} is outside 1 to 30", retrieval.limit));
         }
         if !(200..=100_000).contains(&retrieval.max_tokens) {
-            wrong("/retrieval/max_tokens", "out_of_range", format!("{} is outside 200 to 100000", retrieval.max_tokens));
+            wrong(
+                "/retrieval/max_tokens",
+                "out_of_range",
+                format!("{} is outside 200 to 100000", retrieval.max_tokens),
+            );
         }
         if let Some(t) = self.settings.temperature.filter(|t| !(0.0..=2.0).contains(t)) {
             wrong("/temperature", "out_of_range", format!("{t} is outside 0 to 2"));
@@ -176,8 +191,8 @@ pub fn slug_of(name: &str) -> String {
 
 fn transliterate(c: char) -> Option<&'static str> {
     const LATIN: [&str; 32] = [
-        "a", "b", "v", "g", "d", "e", "zh", "z", "i", "j", "k", "l", "m", "n", "o", "p", "r", "s", "t", "u", "f", "kh", "ts", "ch", "sh", "shch",
-        "", "y", "", "e", "yu", "ya",
+        "a", "b", "v", "g", "d", "e", "zh", "z", "i", "j", "k", "l", "m", "n", "o", "p", "r", "s", "t", "u", "f", "kh",
+        "ts", "ch", "sh", "shch", "", "y", "", "e", "yu", "ya",
     ];
     match c {
         'ё' => Some("yo"),

@@ -41,7 +41,11 @@ fn with_sources(sources: &[Citation], question: &str) -> String {
         text.push_str("(none were found)\n");
     }
     for source in sources {
-        let heading = if source.heading.is_empty() { String::new() } else { format!(", section \"{}\"", quoted(&source.heading.join(" > "))) };
+        let heading = if source.heading.is_empty() {
+            String::new()
+        } else {
+            format!(", section \"{}\"", quoted(&source.heading.join(" > ")))
+        };
         let page = source.page.map(|p| format!(", page {p}")).unwrap_or_default();
         let _ = write!(
             text,

@@ -82,7 +82,8 @@ impl Config {
         let agents: agents::Config = raw.section("agents", &mut e);
         agents.validate(&mut e);
         raw.finish(&mut e);
-        let config = Self { plain, server, ops, telemetry, database, admin, auth, jobs, storage, llm, knowledge, agents };
+        let config =
+            Self { plain, server, ops, telemetry, database, admin, auth, jobs, storage, llm, knowledge, agents };
         if e.is_empty() { Ok(config) } else { Err(e) }
     }
 }

@@ -35,7 +35,9 @@ impl Check for Database {
                 "PostgreSQL {version}, roles and row-level security verified, answers in {:.1} ms",
                 began.elapsed().as_secs_f64() * 1e3
             )),
-            Err(error) => CheckResult::fail(format!("does not answer: {error}"), "look at the database's log and at database.url"),
+            Err(error) => {
+                CheckResult::fail(format!("does not answer: {error}"), "look at the database's log and at database.url")
+            }
         }
     }
 }
@@ -50,7 +52,10 @@ impl Check for DiskSpace {
 
     async fn run(&self) -> CheckResult {
         match rustix::fs::statvfs(&self.0) {
-            Err(error) => CheckResult::fail(format!("cannot look at {}: {error}", self.0.display()), "is the data directory mounted?"),
+            Err(error) => CheckResult::fail(
+                format!("cannot look at {}: {error}", self.0.display()),
+                "is the data directory mounted?",
+            ),
             Ok(fs) => {
                 let (free, total) = (fs.f_bavail * fs.f_frsize, fs.f_blocks * fs.f_frsize);
                 let summary = format!("{:.1} GiB free of {:.1} GiB at {}", gib(free), gib(total), self.0.display());

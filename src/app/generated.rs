@@ -29,9 +29,13 @@ struct Security;
 impl Modify for Security {
     fn modify(&self, document: &mut Document) {
         let components = document.components.get_or_insert_default();
-        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("An API key: `hf_...`")).build();
+        let bearer =
+            HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("An API key: `hf_...`")).build();
         components.add_security_scheme("api_key", SecurityScheme::Http(bearer));
-        let cookie = ApiKeyValue::with_description("holdfast_session", "The console's session; unsafe methods also need `X-CSRF-Token`");
+        let cookie = ApiKeyValue::with_description(
+            "holdfast_session",
+            "The console's session; unsafe methods also need `X-CSRF-Token`",
+        );
         components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
     }
 }
@@ -65,7 +69,9 @@ pub fn metrics_reference() -> String {
     let mut rows: Vec<[String; 4]> = Vec::new();
     for line in text.lines() {
         let mut words = line.splitn(4, ' ');
-        let (Some("#"), Some(what), Some(name), rest) = (words.next(), words.next(), words.next(), words.next()) else { continue };
+        let (Some("#"), Some(what), Some(name), rest) = (words.next(), words.next(), words.next(), words.next()) else {
+            continue;
+        };
         if rows.last().is_none_or(|r| r[0] != name) {
             rows.push([name.to_owned(), String::new(), String::new(), String::new()]);
         }

@@ -59,12 +59,19 @@ impl App {
             .route("/api/v1/openapi.json", get(|| async { Json(generated::openapi()) }))
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(ready_public).with_state(self.clone()))
-            .fallback(|| async { ApiError::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this address") })
+            .fallback(|| async {
+                ApiError::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this address")
+            })
             .method_not_allowed_fallback(|| async {
-                ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this address does not take that method")
+                ApiError::new(
+                    StatusCode::METHOD_NOT_ALLOWED,
+                    "method_not_allowed",
+                    "this address does not take that method",
+                )
             });
         let guarded = console.wrap(routes).layer(from_fn_with_state(auth::Origins::new(config), auth::csrf_guard));
-        let frame = Frame::new(config, self.runtime.clock.clone(), self.families.http.clone(), Arc::new(self.auth.clone()));
+        let frame =
+            Frame::new(config, self.runtime.clock.clone(), self.families.http.clone(), Arc::new(self.auth.clone()));
         http::wrap(guarded, frame)
     }
 
@@ -107,5 +114,9 @@ async fn ready(State(app): State<App>) -> (StatusCode, Json<Readiness>) {
 
 /// Says whether, not why: the reasons are for the ops port.
 async fn ready_public(State(app): State<App>) -> (StatusCode, &'static str) {
-    if app.readiness().await.ready { (StatusCode::OK, "ready\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready\n") }
+    if app.readiness().await.ready {
+        (StatusCode::OK, "ready\n")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready\n")
+    }
 }

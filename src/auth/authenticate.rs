@@ -67,7 +67,9 @@ impl Authenticator for Auth {
             }
         };
         let now = self.now();
-        let Some(session) = found.filter(|s| s.expires_at > now && s.last_seen_at > self.idle_since(now)) else { return Ok(None) };
+        let Some(session) = found.filter(|s| s.expires_at > now && s.last_seen_at > self.idle_since(now)) else {
+            return Ok(None);
+        };
         if let (true, Some(user)) = (now - session.last_seen_at >= NOTED_EVERY, session.principal.user()) {
             self.inner.usage.note(Used::Session(user.session_id));
         }
@@ -130,7 +132,8 @@ impl Auth {
         let row = keys::by_prefix(&mut tx, prefix).await?;
         tx.commit().await?;
         Ok(row.map(|row| {
-            let actor = KeyActor { key_id: row.id.0, name: row.name.clone(), scopes: row.scopes.iter().copied().collect() };
+            let actor =
+                KeyActor { key_id: row.id.0, name: row.name.clone(), scopes: row.scopes.iter().copied().collect() };
             let principal = Principal { org_id: row.org_id, role: role_of(&row.scopes), actor: Actor::ApiKey(actor) };
             Arc::new(CachedKey { principal, row })
         }))
@@ -150,7 +153,8 @@ pub(super) fn csrf_token(session_token: &str) -> String {
 /// `hf_<prefix>_<secret>`; `None` for what cannot be a key, which then costs no look-up.
 pub(super) fn split_key(presented: &str) -> Option<(&str, &str)> {
     let (prefix, secret) = presented.strip_prefix("hf_")?.split_once('_')?;
-    let fine = prefix.len() == 8 && prefix.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()) && secret.len() == 43;
+    let fine =
+        prefix.len() == 8 && prefix.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()) && secret.len() == 43;
     fine.then_some((prefix, secret))
 }
 

@@ -26,8 +26,14 @@ impl Check for Admin {
             Ok::<_, AuthError>(found)
         };
         match found.await {
-            Err(error) => CheckResult::fail(format!("cannot be looked up: {:#}", anyhow::Error::from(error)), "see the database's checks"),
-            Ok((0, ..)) => CheckResult::fail("no organisation has an owner who can sign in", "run `holdfast serve` once, or `holdfast user create --role owner`"),
+            Err(error) => CheckResult::fail(
+                format!("cannot be looked up: {:#}", anyhow::Error::from(error)),
+                "see the database's checks",
+            ),
+            Ok((0, ..)) => CheckResult::fail(
+                "no organisation has an owner who can sign in",
+                "run `holdfast serve` once, or `holdfast user create --role owner`",
+            ),
             Ok((_, ownerless @ 1.., _)) => CheckResult::warn(
                 format!("{ownerless} organisation(s) without an owner"),
                 "add one: `holdfast user add-to-org EMAIL SLUG --role owner`",

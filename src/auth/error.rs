@@ -76,7 +76,10 @@ impl From<AuthError> for ApiError {
             AuthError::WrongPassword => field("/current_password", "wrong_password", detail),
             AuthError::NoOrganisation => Self::new(StatusCode::FORBIDDEN, "no_organisation", detail),
             AuthError::TooMany(wait) => Self::too_many(wait),
-            AuthError::Busy => Self::unavailable(Duration::from_secs(2), "too many sign-ins at this moment: try again in a few seconds"),
+            AuthError::Busy => Self::unavailable(
+                Duration::from_secs(2),
+                "too many sign-ins at this moment: try again in a few seconds",
+            ),
             AuthError::PasswordRule(rule) => field("/new_password", rule.code(), rule.to_string()),
             AuthError::Field(pointer, why) => field(pointer, "invalid", why),
             AuthError::NotFound(thing) => Self::not_found(thing),

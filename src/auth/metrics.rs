@@ -78,9 +78,18 @@ impl Metrics {
         Login::ALL.iter().for_each(|&outcome| drop(logins.get_or_create(&LoginLabels { outcome })));
         registry.register("logins", "Sign-in attempts by outcome", logins.clone());
         let hash_seconds = Histogram::new(HASH_BUCKETS);
-        registry.register_with_unit("password_hash", "Time for one password hash, without waiting", Unit::Seconds, hash_seconds.clone());
+        registry.register_with_unit(
+            "password_hash",
+            "Time for one password hash, without waiting",
+            Unit::Seconds,
+            hash_seconds.clone(),
+        );
         let busy = Counter::default();
-        registry.register("password_hash_rejected", "Password hashes refused because too many were waiting", busy.clone());
+        registry.register(
+            "password_hash_rejected",
+            "Password hashes refused because too many were waiting",
+            busy.clone(),
+        );
         let lookups = Family::<LookupLabels, Counter>::default();
         let handles = [Credential::Session, Credential::ApiKey].map(|credential| {
             [Lookup::Hit, Lookup::Miss].map(|cache| lookups.get_or_create(&LookupLabels { credential, cache }).clone())

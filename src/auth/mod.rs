@@ -13,8 +13,8 @@ mod doctor;
 mod error;
 pub mod metrics;
 mod model;
-mod password;
 pub mod pages;
+mod password;
 pub mod routes;
 mod service;
 mod store;
@@ -28,5 +28,8 @@ pub use csrf::{Origins, guard as csrf_guard};
 pub use doctor::checks;
 pub use error::AuthError;
 pub use metrics::Metrics;
-pub use model::{ApiKey, ApiKeyId, FirstAdmin, Link, LinkId, LinkPurpose, Member, NewApiKey, NewLink, Organisation, Session, SessionId, SignedIn, User};
+pub use model::{
+    ApiKey, ApiKeyId, FirstAdmin, Link, LinkId, LinkPurpose, Member, NewApiKey, NewLink, Organisation, Session,
+    SessionId, SignedIn, User,
+};
 pub use service::{Accept, Accepted, Auth, Client, LinkInfo};

@@ -24,10 +24,46 @@ const MAX_LENGTH: usize = 512;
 
 /// The commonest of ten characters and more in public lists of leaked passwords; shorter ones fall to the length.
 const COMMON: [&str; 40] = [
-    "1234567890", "12345678910", "123456789a", "a123456789", "0123456789", "0987654321", "9876543210", "1111111111", "0000000000",
-    "1q2w3e4r5t", "1q2w3e4r5t6y", "1qaz2wsx3edc", "qazwsxedcrfv", "q1w2e3r4t5", "q1w2e3r4t5y6", "zaq12wsxcde3", "qwertyuiop", "qwerty12345", "qwerty123456",
-    "qwertyuiop123", "asdfghjkl123", "password123", "password1234", "password12345", "passw0rd123", "p@ssw0rd123", "mypassword", "changemenow", "administrator",
-    "admin12345", "admin123456", "adminadmin", "iloveyou123", "welcome123", "welcome1234", "letmein123", "abcdefghij", "abc1234567", "football123", "princess123",
+    "1234567890",
+    "12345678910",
+    "123456789a",
+    "a123456789",
+    "0123456789",
+    "0987654321",
+    "9876543210",
+    "1111111111",
+    "0000000000",
+    "1q2w3e4r5t",
+    "1q2w3e4r5t6y",
+    "1qaz2wsx3edc",
+    "qazwsxedcrfv",
+    "q1w2e3r4t5",
+    "q1w2e3r4t5y6",
+    "zaq12wsxcde3",
+    "qwertyuiop",
+    "qwerty12345",
+    "qwerty123456",
+    "qwertyuiop123",
+    "asdfghjkl123",
+    "password123",
+    "password1234",
+    "password12345",
+    "passw0rd123",
+    "p@ssw0rd123",
+    "mypassword",
+    "changemenow",
+    "administrator",
+    "admin12345",
+    "admin123456",
+    "adminadmin",
+    "iloveyou123",
+    "welcome123",
+    "welcome1234",
+    "letmein123",
+    "abcdefghij",
+    "abc1234567",
+    "football123",
+    "princess123",
 ];
 
 /// Which rule a new password breaks.
@@ -78,7 +114,8 @@ pub fn check_rules(password: &str, email: &str) -> Result<(), RuleBroken> {
 /// Twenty characters in groups, without those that look alike: 5 bits each, 100 bits.
 pub fn one_time_password() -> String {
     const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
-    let letters: Vec<char> = crypto::random_bytes::<20>().iter().map(|b| char::from(ALPHABET[usize::from(b % 32)])).collect();
+    let letters: Vec<char> =
+        crypto::random_bytes::<20>().iter().map(|b| char::from(ALPHABET[usize::from(b % 32)])).collect();
     letters.chunks(5).map(|group| group.iter().collect::<String>()).collect::<Vec<_>>().join("-")
 }
 
@@ -106,7 +143,8 @@ pub struct Hasher {
 impl Hasher {
     /// Computes one hash (tens of milliseconds) for the dummy.
     pub fn new(config: &Config, metrics: Metrics) -> Result<Self, AuthError> {
-        let params = Params::new(config.hash_memory_kib, config.hash_iterations, 1, None).map_err(|e| AuthError::Hash(anyhow!(e)))?;
+        let params = Params::new(config.hash_memory_kib, config.hash_iterations, 1, None)
+            .map_err(|e| AuthError::Hash(anyhow!(e)))?;
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         let dummy = hash(&argon2, &crypto::random_token())?.into();
         let places = Arc::new(Semaphore::new(config.hash_threads + config.hash_queue));
@@ -164,5 +202,9 @@ fn verify(argon2: &Argon2<'_>, password: &str, stored: &str) -> Result<Verified,
     }
     let live = argon2.params();
     let same = (params.m_cost(), params.t_cost(), params.p_cost()) == (live.m_cost(), live.t_cost(), live.p_cost());
-    if same && parsed.algorithm.as_str() == "argon2id" { Ok(Verified::Yes) } else { hash(argon2, password).map(Verified::Rehashed) }
+    if same && parsed.algorithm.as_str() == "argon2id" {
+        Ok(Verified::Yes)
+    } else {
+        hash(argon2, password).map(Verified::Rehashed)
+    }
 }

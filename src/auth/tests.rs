@@ -66,7 +66,9 @@ fn keys_are_told_from_anything_else_without_a_look_up() {
     let secret = "s".repeat(42) + "_";
     let key = format!("hf_abcd1234_{secret}");
     assert_eq!(split_key(&key), Some(("abcd1234", secret.as_str())));
-    for bad in ["", "hf_", "hf_abcd1234", "hf_ABCD1234_x", "sk-123", &format!("hf_abcd123_{secret}"), &format!("{key}x")] {
+    for bad in
+        ["", "hf_", "hf_abcd1234", "hf_ABCD1234_x", "sk-123", &format!("hf_abcd123_{secret}"), &format!("{key}x")]
+    {
         assert_eq!(split_key(bad), None, "{bad}");
     }
 }
@@ -80,10 +82,12 @@ fn cookies_carry_the_prefix_only_over_https() {
 
 #[test]
 fn requests_that_another_site_causes_are_refused() {
-    let origins = Origins::new(&http::Config { public_url: "https://ai.example.com/base".into(), ..http::Config::default() });
+    let origins =
+        Origins::new(&http::Config { public_url: "https://ai.example.com/base".into(), ..http::Config::default() });
     let token = csrf_token("session");
     let ask = |method: Method, session: bool, headers: &[(&'static str, &str)]| {
-        let headers: HeaderMap = headers.iter().map(|(n, v)| (HeaderName::from_static(n), v.parse().unwrap())).collect();
+        let headers: HeaderMap =
+            headers.iter().map(|(n, v)| (HeaderName::from_static(n), v.parse().unwrap())).collect();
         is_allowed(&method, &headers, session.then_some(token.as_str()), &origins)
     };
     let wrong = csrf_token("other");

@@ -76,7 +76,8 @@ impl Auth {
             };
             next = receiver.try_recv().ok();
         }
-        let (session_ids, key_ids): (Vec<_>, Vec<_>) = (session_ids.into_iter().collect(), key_ids.into_iter().collect());
+        let (session_ids, key_ids): (Vec<_>, Vec<_>) =
+            (session_ids.into_iter().collect(), key_ids.into_iter().collect());
         let written = async {
             let mut tx = self.inner.db.system().await?;
             sessions::touch(&mut tx, &session_ids, self.now()).await?;

@@ -42,7 +42,9 @@ impl Booted {
         let database = &config.database;
         let (prefix, key, bin_dir) = (&database.role_prefix, &data_dir.master_key, database.bin_dir.as_deref());
         let (target, managed) = match &database.url {
-            Some(url) => (Target::from_url(url.expose_secret(), prefix.clone(), key.clone()).context("database.url")?, None),
+            Some(url) => {
+                (Target::from_url(url.expose_secret(), prefix.clone(), key.clone()).context("database.url")?, None)
+            }
             None if data_dir.is_locked() => {
                 let managed = Managed::start(&data_dir.path, bin_dir, prefix, key).await?;
                 (managed.target().clone(), Some(managed))

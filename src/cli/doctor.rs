@@ -12,8 +12,10 @@ use crate::{
 };
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  holdfast doctor\n  holdfast doctor --json | jq '.[] | select(.status != \"pass\")'\n  \
-    holdfast doctor --live         only ask the running appliance whether it is ready (for health checks of containers)")]
+#[command(
+    after_help = "Examples:\n  holdfast doctor\n  holdfast doctor --json | jq '.[] | select(.status != \"pass\")'\n  \
+    holdfast doctor --live         only ask the running appliance whether it is ready (for health checks of containers)"
+)]
 pub struct Args {
     /// Print JSON.
     #[arg(long)]
@@ -61,7 +63,8 @@ async fn live(config: &Config) -> anyhow::Result<ExitCode> {
         address.set_ip([127, 0, 0, 1].into());
     }
     let clients = crate::platform::http_client::HttpClients::new()?;
-    let response = clients.operator().get(format!("http://{address}/readyz")).timeout(Duration::from_secs(4)).send().await?;
+    let response =
+        clients.operator().get(format!("http://{address}/readyz")).timeout(Duration::from_secs(4)).send().await?;
     let ok = response.status().is_success();
     print_line(response.text().await?.trim_end());
     Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -25,12 +25,14 @@ const EXIT_USAGE: u8 = 64;
 /// A self-hosted GPT agent platform in one process: agents, knowledge, LLM gateway, jobs.
 #[derive(Debug, Parser)]
 #[command(name = "holdfast", version, propagate_version = true, arg_required_else_help = true)]
-#[command(after_help = "Examples:\n  holdfast serve                     start on the embedded default (own PostgreSQL, local files)\n  \
+#[command(
+    after_help = "Examples:\n  holdfast serve                     start on the embedded default (own PostgreSQL, local files)\n  \
     holdfast serve --role worker       only work on jobs, beside an external database\n  \
     holdfast doctor                    look at every part and say what to do\n  \
     holdfast user create --email ann@example.com --org default --role member\n\n\
     Settings: one TOML file (--config, or /etc/holdfast/holdfast.toml) and HOLDFAST_<SECTION>__<KEY> variables;\n\
-    `holdfast config docs` prints every one of them.")]
+    `holdfast config docs` prints every one of them."
+)]
 pub struct Cli {
     /// Configuration file; also HOLDFAST_CONFIG.
     #[arg(long, short, global = true, value_name = "FILE")]

@@ -8,8 +8,10 @@ use super::{print_line, user::with_auth};
 use crate::app::Config;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  holdfast org create \"Acme Ltd\"\n  holdfast org create \"Acme Ltd\" --slug acme --json\n  \
-    holdfast org list\n  holdfast org list --search acme --json | jq -r '.[].slug'")]
+#[command(
+    after_help = "Examples:\n  holdfast org create \"Acme Ltd\"\n  holdfast org create \"Acme Ltd\" --slug acme --json\n  \
+    holdfast org list\n  holdfast org list --search acme --json | jq -r '.[].slug'"
+)]
 pub struct Args {
     #[command(subcommand)]
     command: Command,
@@ -51,7 +53,11 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
             Ok(())
         }
         Command::List { search, json } => {
-            let orgs = super::user::all_pages(async |after, limit| auth.list_organisations(search.as_deref(), after, limit).await, |o| o.id.0).await?;
+            let orgs = super::user::all_pages(
+                async |after, limit| auth.list_organisations(search.as_deref(), after, limit).await,
+                |o| o.id.0,
+            )
+            .await?;
             if json {
                 print_line(&serde_json::to_string_pretty(&orgs)?);
             } else {

@@ -27,8 +27,10 @@ pub enum Role {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  holdfast serve\n  holdfast serve --demo\n  HOLDFAST_SERVER__LISTEN=0.0.0.0:8080 holdfast serve\n  \
-    holdfast serve --role api      on several hosts, with HOLDFAST_DATABASE__URL and S3")]
+#[command(
+    after_help = "Examples:\n  holdfast serve\n  holdfast serve --demo\n  HOLDFAST_SERVER__LISTEN=0.0.0.0:8080 holdfast serve\n  \
+    holdfast serve --role api      on several hosts, with HOLDFAST_DATABASE__URL and S3"
+)]
 pub struct Args {
     /// What this process does.
     #[arg(long, value_enum, default_value = "all")]
@@ -53,7 +55,9 @@ async fn serve_until_stopped(config: Config, args: &Args) -> anyhow::Result<Exit
     // Ports first: one that is taken is said at once, not after a database has been started.
     let public = match args.role {
         Role::Worker => None,
-        Role::All | Role::Api => Some(Listener::bind(config.server.listen).await.context(format!("server.listen {}", config.server.listen))?),
+        Role::All | Role::Api => Some(
+            Listener::bind(config.server.listen).await.context(format!("server.listen {}", config.server.listen))?,
+        ),
     };
     let ops = Listener::bind(config.ops.listen).await.with_context(|| format!("ops.listen {}", config.ops.listen))?;
     let booted = Booted::open(config).await?;
@@ -89,10 +93,14 @@ async fn with_database(
         max_connections: usize::try_from(server.max_connections)?,
     };
     let ops_address = ops.address;
-    lifecycle.spawn("ops.listener", serve(ops, app.ops_router(), timeouts, app.families.http.clone(), lifecycle.clone()));
+    lifecycle
+        .spawn("ops.listener", serve(ops, app.ops_router(), timeouts, app.families.http.clone(), lifecycle.clone()));
     if let Some(public) = public {
         let address = public.address;
-        lifecycle.spawn("http.listener", serve(public, app.router(), timeouts, app.families.http.clone(), lifecycle.clone()));
+        lifecycle.spawn(
+            "http.listener",
+            serve(public, app.router(), timeouts, app.families.http.clone(), lifecycle.clone()),
+        );
         greet(&server.base_url(), &address.to_string(), first_admin.as_ref());
     }
     tracing::info!(role = ?args.role, ops = %ops_address, seconds = started.elapsed().as_secs_f64(), "ready");
@@ -111,7 +119,10 @@ fn greet(base_url: &str, address: &str, first_admin: Option<&crate::auth::FirstA
         print_line(&format!("  Sign in as           {}", admin.email));
         if let Some(password) = &admin.one_time_password {
             use secrecy::ExposeSecret as _;
-            print_line(&format!("  One-time password    {}   (shown once; you choose your own at the first sign-in)", password.expose_secret()));
+            print_line(&format!(
+                "  One-time password    {}   (shown once; you choose your own at the first sign-in)",
+                password.expose_secret()
+            ));
         }
     }
     print_line("  Stop with Ctrl-C; all data is kept.\n");

@@ -100,7 +100,11 @@ async fn list(auth: &Auth, search: Option<&str>, json: bool) -> anyhow::Result<(
         return Ok(());
     }
     for user in &users {
-        let marks = [(user.is_operator, "operator"), (user.must_change_password, "one-time password"), (user.disabled, "disabled")];
+        let marks = [
+            (user.is_operator, "operator"),
+            (user.must_change_password, "one-time password"),
+            (user.disabled, "disabled"),
+        ];
         let marks: Vec<&str> = marks.into_iter().filter_map(|(set, mark)| set.then_some(mark)).collect();
         print_line(&format!("{}  {:<40} {:<24} {}", user.id, user.email, user.name, marks.join(", ")));
     }
@@ -112,12 +116,17 @@ fn show_password(email: &str, id: Option<Uuid>, password: &str, as_json: bool) {
     if as_json {
         print_line(&json!({ "id": id, "email": email, "one_time_password": password }).to_string());
     } else {
-        print_line(&format!("{email}\nOne-time password: {password}\nIt is shown once and must be changed at the first sign-in."));
+        print_line(&format!(
+            "{email}\nOne-time password: {password}\nIt is shown once and must be changed at the first sign-in."
+        ));
     }
 }
 
 /// Runs `work` with the auth service on the installation's database, beside a running appliance or alone.
-pub(super) async fn with_auth(config: Config, work: impl AsyncFnOnce(&Auth) -> anyhow::Result<()>) -> anyhow::Result<ExitCode> {
+pub(super) async fn with_auth(
+    config: Config,
+    work: impl AsyncFnOnce(&Auth) -> anyhow::Result<()>,
+) -> anyhow::Result<ExitCode> {
     let booted = Booted::open_or_join(config).await?;
     let result = async {
         // Alone on the directory: the database may be new. Beside a running appliance it is that one's to migrate.

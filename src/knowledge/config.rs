@@ -54,7 +54,9 @@ impl Default for Config {
 
 impl Config {
     pub fn validate(&self, errors: &mut ConfigErrors) {
-        if !self.is_local() && !self.index_url.strip_prefix("s3://").is_some_and(|rest| !rest.trim_matches('/').is_empty()) {
+        if !self.is_local()
+            && !self.index_url.strip_prefix("s3://").is_some_and(|rest| !rest.trim_matches('/').is_empty())
+        {
             errors.push("index_url", "must be empty or s3://bucket/prefix");
         }
         errors.range("max_upload_bytes", self.max_upload_bytes, 1024, 10_000_000_000);

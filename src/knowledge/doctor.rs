@@ -28,7 +28,9 @@ impl Check for IndexCheck {
 
     async fn run(&self) -> CheckResult {
         match compare(&self.0).await {
-            Ok((bases, passages, 0)) => CheckResult::pass(format!("{passages} passages of {bases} knowledge bases are in the index")),
+            Ok((bases, passages, 0)) => {
+                CheckResult::pass(format!("{passages} passages of {bases} knowledge bases are in the index"))
+            }
             Ok((bases, _, different)) => CheckResult::warn(
                 format!("the index of {different} of {bases} knowledge bases differs from the database"),
                 "it is repaired by the job knowledge.reconcile, which runs at start and every night",
@@ -78,7 +80,9 @@ impl Check for ExtractionCheck {
     async fn run(&self) -> CheckResult {
         let limits = Limits { wall_seconds: 8, cpu_seconds: 8, ..self.0.inner.config.extract_limits() };
         match extract_in_child(&self.0.inner.extractor, b"# Holdfast\n\nIt reads.\n", "doctor.md", &limits).await {
-            Ok(read) if read.text.contains("It reads.") => CheckResult::pass("a document was read in a process of its own"),
+            Ok(read) if read.text.contains("It reads.") => {
+                CheckResult::pass("a document was read in a process of its own")
+            }
             Ok(_) => CheckResult::fail("a document was read wrongly", "this build is broken: install it again"),
             Err(error) => CheckResult::fail(
                 format!("documents cannot be read: {error}"),

@@ -64,14 +64,19 @@ impl From<KnowledgeError> for ApiError {
             KnowledgeError::DocumentNotFound => Self::not_found("document"),
             KnowledgeError::Invalid(fields) => Self::validation(fields),
             KnowledgeError::Unsupported(why) => Self::unsupported_media_type(why.to_string()),
-            KnowledgeError::NotFailed => Self::conflict("document_not_failed", "only a failed document can be tried again"),
+            KnowledgeError::NotFailed => {
+                Self::conflict("document_not_failed", "only a failed document can be tried again")
+            }
             KnowledgeError::Storage(error) => error.into(),
             KnowledgeError::Llm(error) => error.into(),
             KnowledgeError::Jobs(error) => error.into(),
             KnowledgeError::Db(error) => error.into(),
-            KnowledgeError::Busy => Self::unavailable(Duration::from_secs(2), "the knowledge base is busy").with_source(error),
+            KnowledgeError::Busy => {
+                Self::unavailable(Duration::from_secs(2), "the knowledge base is busy").with_source(error)
+            }
             KnowledgeError::Index(_) => {
-                Self::unavailable(Duration::from_secs(5), "the search index is not reachable right now").with_source(error)
+                Self::unavailable(Duration::from_secs(5), "the search index is not reachable right now")
+                    .with_source(error)
             }
             KnowledgeError::Work(_) => Self::internal(error),
         }

@@ -180,8 +180,17 @@ impl Metrics {
         registry.register("chunks", "Passages of all documents", self.chunks.clone());
         registry.register("bases", "Knowledge bases", self.bases.clone());
         registry.register("documents_uploaded", "Documents that were accepted", self.uploaded.clone());
-        registry.register_with_unit("ingest_duration", "Time that a stage of a document took", Unit::Seconds, self.stages.clone());
-        registry.register("document_failures", "Documents that failed or were refused, by reason", self.failures.clone());
+        registry.register_with_unit(
+            "ingest_duration",
+            "Time that a stage of a document took",
+            Unit::Seconds,
+            self.stages.clone(),
+        );
+        registry.register(
+            "document_failures",
+            "Documents that failed or were refused, by reason",
+            self.failures.clone(),
+        );
         registry.register_with_unit("search_duration", "Time that a search took", Unit::Seconds, self.searches.clone());
         registry.register(
             "searches_degraded",
@@ -189,7 +198,11 @@ impl Metrics {
             self.degraded.clone(),
         );
         registry.register("index_failures", "Steps of index maintenance that failed", self.index_failures.clone());
-        registry.register("index_repairs", "Documents whose index rows were missing or left over", self.repaired.clone());
+        registry.register(
+            "index_repairs",
+            "Documents whose index rows were missing or left over",
+            self.repaired.clone(),
+        );
     }
 
     pub(super) fn uploaded(&self, base: KnowledgeBaseId, document: DocumentId, kind: &str, size: u64) {

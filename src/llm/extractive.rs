@@ -75,7 +75,7 @@ impl ModelBackend for Extractive {
                 "builtin/extractive quotes retrieved passages and cannot chat by itself: use it through an agent with a knowledge base, or configure a provider",
             ));
         };
-        let question = request.question();
+        let question = call.question.clone().unwrap_or_else(|| request.question());
         let answer = answer(&question, passages);
         let prompt = passages.iter().map(|p| estimate_tokens(&p.text)).sum::<u64>() + estimate_tokens(&question);
         let usage = Usage::new(prompt, estimate_tokens(&answer));

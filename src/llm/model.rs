@@ -18,23 +18,26 @@ pub struct CallContext {
     pub agent_id: Option<Uuid>,
     /// What retrieval found, in the order of the marks `[1]`, `[2]`, ...; `builtin/extractive` answers from these alone.
     pub passages: Option<Vec<Passage>>,
+    /// What was asked, where the request's last message holds more than that (an agent's prompt holds the sources).
+    pub question: Option<String>,
 }
 
 impl CallContext {
     /// A call made by whoever makes the request.
     pub fn of(who: &Principal) -> Self {
-        Self { org_id: who.org_id, actor: who.subject(), agent_id: None, passages: None }
+        Self { org_id: who.org_id, actor: who.subject(), agent_id: None, passages: None, question: None }
     }
 
     /// A call made by a job.
     pub fn job(org_id: OrgId, kind: &str) -> Self {
-        Self { org_id, actor: format!("job:{kind}"), agent_id: None, passages: None }
+        Self { org_id, actor: format!("job:{kind}"), agent_id: None, passages: None, question: None }
     }
 
     /// On behalf of an agent, with what was retrieved for it.
     #[must_use]
-    pub fn for_agent(mut self, agent_id: Uuid, passages: Vec<Passage>) -> Self {
+    pub fn for_agent(mut self, agent_id: Uuid, question: &str, passages: Vec<Passage>) -> Self {
         self.agent_id = Some(agent_id);
+        self.question = Some(question.to_owned());
         self.passages = Some(passages);
         self
     }

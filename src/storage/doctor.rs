@@ -28,7 +28,10 @@ impl Check for RoundTrip {
         match round_trip(&self.0, &key).await {
             Ok(true) if self.0.is_local() => CheckResult::pass("local folder: wrote, read and deleted an object"),
             Ok(true) => CheckResult::pass("S3: wrote, read and deleted an object"),
-            Ok(false) => CheckResult::fail("what was read is not what was written", "check the disk or the S3 service behind [storage]"),
+            Ok(false) => CheckResult::fail(
+                "what was read is not what was written",
+                "check the disk or the S3 service behind [storage]",
+            ),
             Err(error) => CheckResult::fail(
                 format!("{:#}", anyhow::Error::new(error)),
                 "check [storage] in the configuration, free space, and that this user may write there",

@@ -40,7 +40,8 @@ impl From<StorageError> for ApiError {
                 Self::bad_request("body_unreadable", "the upload ended early or came too slowly").with_source(error)
             }
             StorageError::Store(_) | StorageError::Folder(_) => {
-                Self::unavailable(Duration::from_secs(5), "the object store is not reachable right now").with_source(error)
+                Self::unavailable(Duration::from_secs(5), "the object store is not reachable right now")
+                    .with_source(error)
             }
             StorageError::Key(_) => Self::internal(error),
         }

@@ -68,7 +68,12 @@ impl Metrics {
             Unit::Seconds,
             metrics.durations.clone(),
         );
-        registry.register_with_unit("written", "Bytes of objects that were stored", Unit::Bytes, metrics.written.clone());
+        registry.register_with_unit(
+            "written",
+            "Bytes of objects that were stored",
+            Unit::Bytes,
+            metrics.written.clone(),
+        );
         registry.register_with_unit("read", "Bytes of objects that were read", Unit::Bytes, metrics.read.clone());
         metrics
     }

@@ -1,6 +1,6 @@
 //! [`Storage`]: the only code that knows `object_store`.
 
-use std::{ops::Range, path::PathBuf, path::Path as FilePath, sync::Arc};
+use std::{ops::Range, path::Path as FilePath, path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
 use futures::{
@@ -8,7 +8,8 @@ use futures::{
     stream::{self, BoxStream},
 };
 use object_store::{
-    ObjectStore, ObjectStoreExt as _, WriteMultipart, aws::AmazonS3Builder, local::LocalFileSystem, path::Path, prefix::PrefixStore,
+    ObjectStore, ObjectStoreExt as _, WriteMultipart, aws::AmazonS3Builder, local::LocalFileSystem, path::Path,
+    prefix::PrefixStore,
 };
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
@@ -65,7 +66,12 @@ pub struct Entry {
 
 impl Storage {
     /// Opens the folder below `data_dir` (made if absent) or the bucket. Does not connect.
-    pub fn open(config: &Config, data_dir: &FilePath, lifecycle: Lifecycle, metrics: Metrics) -> Result<Self, StorageError> {
+    pub fn open(
+        config: &Config,
+        data_dir: &FilePath,
+        lifecycle: Lifecycle,
+        metrics: Metrics,
+    ) -> Result<Self, StorageError> {
         let Some(rest) = config.url.strip_prefix("s3://") else {
             let folder = Config::local_folder(data_dir);
             std::fs::create_dir_all(&folder)?;
@@ -284,7 +290,10 @@ impl Drop for Upload {
         if let Some(parts) = self.parts.take() {
             self.lifecycle.spawn("storage.abort", async move {
                 if let Err(error) = parts.abort().await {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "an abandoned upload could not be removed");
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "an abandoned upload could not be removed"
+                    );
                 }
             });
         }

@@ -50,7 +50,10 @@ async fn a_write_that_is_given_up_leaves_nothing() {
     let broken = pieces(7).chain(stream::once(async { Err(io::Error::other("gone")) }));
     assert!(matches!(storage.put_stream("org/b/original", broken, 20 << 20).await, Err(StorageError::Body(_))));
     let stuck = pieces(7).chain(stream::pending());
-    let dropped = tokio::time::timeout(std::time::Duration::from_millis(300), storage.put_stream("org/c/original", stuck, 20 << 20));
+    let dropped = tokio::time::timeout(
+        std::time::Duration::from_millis(300),
+        storage.put_stream("org/c/original", stuck, 20 << 20),
+    );
     assert!(dropped.await.is_err());
     // The clean-up runs in the background.
     for _ in 0..50 {

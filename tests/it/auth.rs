@@ -67,7 +67,8 @@ impl Answer {
 
     /// Cookies to send back, as one header.
     fn cookies(&self) -> String {
-        let cookies = self.headers.get_all(header::SET_COOKIE).iter().map(|v| v.to_str().unwrap().split(';').next().unwrap());
+        let cookies =
+            self.headers.get_all(header::SET_COOKIE).iter().map(|v| v.to_str().unwrap().split(';').next().unwrap());
         cookies.collect::<Vec<_>>().join("; ")
     }
 
@@ -108,7 +109,9 @@ impl World {
         let clock = Clock::movable();
         let telemetry = Telemetry::new();
         let server = http::Config { trusted_proxies: vec!["127.0.0.1/32".parse().unwrap()], ..http::Config::default() };
-        let auth = Auth::new(database, clock.clone(), &config, &server, telemetry.register("auth", auth::Metrics::register)).unwrap();
+        let auth =
+            Auth::new(database, clock.clone(), &config, &server, telemetry.register("auth", auth::Metrics::register))
+                .unwrap();
         let lifecycle = Lifecycle::new();
         auth.spawn_upkeep(&lifecycle);
         let (routes, _) = auth::routes::router().with_state(auth.clone()).split_for_parts();
@@ -123,7 +126,12 @@ impl World {
 
     async fn send(&self, caller: &Caller, method: Method, path: &str, body: Value) -> Answer {
         let mut request = Request::builder().method(method).uri(path);
-        for (name, value) in [("cookie", &caller.cookie), ("x-csrf-token", &caller.csrf), ("authorization", &caller.key), ("x-forwarded-for", &caller.from)] {
+        for (name, value) in [
+            ("cookie", &caller.cookie),
+            ("x-csrf-token", &caller.csrf),
+            ("authorization", &caller.key),
+            ("x-forwarded-for", &caller.from),
+        ] {
             if !value.is_empty() {
                 request = request.header(name, value);
             }
@@ -147,7 +155,10 @@ impl World {
 
     /// A page, as a browser of this language asks for it.
     async fn page(&self, caller: &Caller, path: &str, lang: &str) -> Answer {
-        let request = Request::get(path).header("cookie", &caller.cookie).header("accept", "text/html").header("accept-language", lang);
+        let request = Request::get(path)
+            .header("cookie", &caller.cookie)
+            .header("accept", "text/html")
+            .header("accept-language", lang);
         self.answer(request.body(Body::empty()).unwrap()).await
     }
 
@@ -252,9 +263,16 @@ async fn the_first_start_makes_an_administrator_with_a_one_time_password() {
 
 #[tokio::test]
 async fn unknown_and_wrong_are_one_answer_and_attempts_are_limited() {
-    let world = World::start(Config { attempts_per_minute_per_address: 100, attempts_per_minute_per_account: 3, ..Config::default() }).await;
+    let world = World::start(Config {
+        attempts_per_minute_per_address: 100,
+        attempts_per_minute_per_account: 3,
+        ..Config::default()
+    })
+    .await;
     let mut bodies = Vec::new();
-    for (email, password) in [(EMAIL, "not the password"), ("nobody@example.com", PASSWORD), ("not an e-mail\u{0}", PASSWORD)] {
+    for (email, password) in
+        [(EMAIL, "not the password"), ("nobody@example.com", PASSWORD), ("not an e-mail\u{0}", PASSWORD)]
+    {
         let refused = world.login(email, password).await.expect(StatusCode::UNAUTHORIZED);
         assert!(refused.headers.get(header::SET_COOKIE).is_none());
         let mut body = refused.body;
@@ -317,7 +335,9 @@ async fn hashes_follow_the_parameters_at_sign_in() {
     assert!(hash.starts_with("$argon2id$v=19$m=19456,t=3,p=1$"), "{hash}");
     // Back down again, still the same password; and a hash that asks for gigabytes is refused unread.
     world.login(EMAIL, PASSWORD).await.expect(StatusCode::OK);
-    world.value("UPDATE users SET password_hash = replace(password_hash, 'm=19456', 'm=4000000') RETURNING email").await;
+    world
+        .value("UPDATE users SET password_hash = replace(password_hash, 'm=19456', 'm=4000000') RETURNING email")
+        .await;
     world.login(EMAIL, PASSWORD).await.expect(StatusCode::INTERNAL_SERVER_ERROR);
     world.end().await;
 }
@@ -368,9 +388,14 @@ async fn api_keys_have_scopes_and_end() {
     let world = World::start(Config::default()).await;
     let admin = world.signed_in(EMAIL, PASSWORD).await;
     let create = async |who: &Caller, scopes: Value, expires_at: Option<DateTime<Utc>>| {
-        world.post(who, "/api/v1/api-keys", json!({ "name": "website", "scopes": scopes, "expires_at": expires_at })).await
+        world
+            .post(who, "/api/v1/api-keys", json!({ "name": "website", "scopes": scopes, "expires_at": expires_at }))
+            .await
     };
-    let with_key = |answer: &Answer| Caller { key: format!("Bearer {}", answer.body["secret"].as_str().unwrap()), ..Caller::default() };
+    let with_key = |answer: &Answer| Caller {
+        key: format!("Bearer {}", answer.body["secret"].as_str().unwrap()),
+        ..Caller::default()
+    };
     let made = create(&admin, json!(["inference", "inference"]), None).await.expect(StatusCode::CREATED);
     let (reader, id) = (with_key(&made), made.body["id"].as_str().unwrap().to_owned());
     let secret = made.body["secret"].as_str().unwrap();
@@ -419,7 +444,9 @@ async fn links_work_once_for_whom_they_are_made() {
     let world = World::start(Config::default()).await;
     let admin = world.signed_in(EMAIL, PASSWORD).await;
     let nobody = Caller::default();
-    let link = async |email: &str, role: &str| world.post(&admin, "/api/v1/members/links", json!({ "email": email, "role": role })).await;
+    let link = async |email: &str, role: &str| {
+        world.post(&admin, "/api/v1/members/links", json!({ "email": email, "role": role })).await
+    };
     let accept = async |who: &Caller, body: Value| world.post(who, "/api/v1/auth/links/accept", body).await;
 
     let token = token_of(&link("Bob@Example.com", "member").await.expect(StatusCode::CREATED));
@@ -442,8 +469,14 @@ async fn links_work_once_for_whom_they_are_made() {
     world.auth.create_organisation("Acme", None, None).await.unwrap();
     let carol = world.person("carol@example.com", "acme", Role::Owner).await;
     let token = token_of(&link("carol@example.com", "admin").await);
-    assert_eq!(accept(&nobody, json!({ "token": token })).await.expect(StatusCode::UNAUTHORIZED).code(), "sign_in_first");
-    assert_eq!(accept(&admin, json!({ "token": token })).await.expect(StatusCode::FORBIDDEN).code(), "link_for_another_account");
+    assert_eq!(
+        accept(&nobody, json!({ "token": token })).await.expect(StatusCode::UNAUTHORIZED).code(),
+        "sign_in_first"
+    );
+    assert_eq!(
+        accept(&admin, json!({ "token": token })).await.expect(StatusCode::FORBIDDEN).code(),
+        "link_for_another_account"
+    );
     accept(&carol, json!({ "token": token })).await.expect(StatusCode::NO_CONTENT);
     let me = world.get(&carol, "/api/v1/auth/me").await;
     assert_eq!((&me.body["role"], me.body["user"]["organisations"].as_array().unwrap().len()), (&json!("admin"), 2));
@@ -452,8 +485,14 @@ async fn links_work_once_for_whom_they_are_made() {
     world.person("adele@example.com", "default", Role::Admin).await;
     let adele = world.signed_in("adele@example.com", PASSWORD).await;
     let (carol_id, bob_id) = (world.id_of(&carol).await, joined.body["user"]["id"].as_str().unwrap());
-    world.post(&adele, &format!("/api/v1/members/{carol_id}/reset-link"), Value::Null).await.expect(StatusCode::FORBIDDEN);
-    let reset = world.post(&adele, &format!("/api/v1/members/{bob_id}/reset-link"), Value::Null).await.expect(StatusCode::CREATED);
+    world
+        .post(&adele, &format!("/api/v1/members/{carol_id}/reset-link"), Value::Null)
+        .await
+        .expect(StatusCode::FORBIDDEN);
+    let reset = world
+        .post(&adele, &format!("/api/v1/members/{bob_id}/reset-link"), Value::Null)
+        .await
+        .expect(StatusCode::CREATED);
     let body = json!({ "token": token_of(&reset), "password": "another fine password" });
     accept(&nobody, body).await.expect(StatusCode::OK);
     world.get(&caller_of(&joined), "/api/v1/auth/me").await.expect(StatusCode::UNAUTHORIZED);
@@ -497,7 +536,10 @@ async fn an_organisation_keeps_an_owner_and_roles_keep_their_place() {
     // Whoever is removed is out at once.
     world.delete(&viewer, &viewer_path).await.expect(StatusCode::NO_CONTENT);
     world.get(&viewer, "/api/v1/auth/me").await.expect(StatusCode::UNAUTHORIZED);
-    assert_eq!(world.login("viewer@example.com", PASSWORD).await.expect(StatusCode::FORBIDDEN).code(), "no_organisation");
+    assert_eq!(
+        world.login("viewer@example.com", PASSWORD).await.expect(StatusCode::FORBIDDEN).code(),
+        "no_organisation"
+    );
     world.end().await;
 }
 
@@ -529,13 +571,16 @@ async fn ids_of_another_organisation_are_not_found() {
     }
     let list = world.get(&theirs, "/api/v1/api-keys").await.expect(StatusCode::OK);
     assert_eq!(list.body["data"], json!([]));
-    let refused = world.post(&theirs, "/api/v1/organisations", json!({ "name": "More" })).await.expect(StatusCode::FORBIDDEN);
+    let refused =
+        world.post(&theirs, "/api/v1/organisations", json!({ "name": "More" })).await.expect(StatusCode::FORBIDDEN);
     assert_eq!(refused.code(), "forbidden");
 
     // An operator makes one and switches to it.
-    let made = world.post(&ours, "/api/v1/organisations", json!({ "name": "More & more" })).await.expect(StatusCode::CREATED);
+    let made =
+        world.post(&ours, "/api/v1/organisations", json!({ "name": "More & more" })).await.expect(StatusCode::CREATED);
     assert_eq!(made.body["slug"], "more-more");
-    let again = world.post(&ours, "/api/v1/organisations", json!({ "name": "More more" })).await.expect(StatusCode::CONFLICT);
+    let again =
+        world.post(&ours, "/api/v1/organisations", json!({ "name": "More more" })).await.expect(StatusCode::CONFLICT);
     assert_eq!(again.code(), "slug_taken");
     let switch = json!({ "organisation_id": made.body["id"] });
     world.post(&ours, "/api/v1/auth/switch-organisation", switch).await.expect(StatusCode::NO_CONTENT);
@@ -572,7 +617,8 @@ async fn pages_lead_from_the_sign_in_to_a_key() {
     assert!(login.text.contains("Войти") && login.text.contains("name=\"password\""), "{}", login.text);
     let csrf = login.text.split_once("name=\"csrf\" value=\"").unwrap().1.split('"').next().unwrap().to_owned();
     let visitor = Caller { cookie: login.cookies(), csrf, ..Caller::default() };
-    let refused = world.form(&visitor, "/login", "email=admin%40localhost&password=wrong").await.expect(StatusCode::UNAUTHORIZED);
+    let refused =
+        world.form(&visitor, "/login", "email=admin%40localhost&password=wrong").await.expect(StatusCode::UNAUTHORIZED);
     assert!(refused.text.contains("Wrong e-mail or password") && refused.text.contains("admin@localhost"));
     let fields = format!("email=admin%40localhost&password={one_time}&next=/settings/members");
     let forged = Caller { csrf: "other".into(), ..visitor.clone() };
@@ -582,7 +628,10 @@ async fn pages_lead_from_the_sign_in_to_a_key() {
 
     let mut caller = Caller { cookie: signed_in.cookies(), ..Caller::default() };
     caller.csrf = world.get(&caller, "/api/v1/auth/me").await.body["user"]["csrf_token"].as_str().unwrap().to_owned();
-    assert_eq!(world.page(&caller, "/settings/members", "en").await.expect(StatusCode::SEE_OTHER).location(), "/account/password");
+    assert_eq!(
+        world.page(&caller, "/settings/members", "en").await.expect(StatusCode::SEE_OTHER).location(),
+        "/account/password"
+    );
     world.page(&caller, "/account/password", "ru").await.expect(StatusCode::OK);
     let weak = format!("current_password={one_time}&new_password=short");
     let refused = world.form(&caller, "/account/password", &weak).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
@@ -596,14 +645,26 @@ async fn pages_lead_from_the_sign_in_to_a_key() {
             assert!(page.text.contains("csrf") && !page.text.contains("auth-"), "{path} in {lang}: {}", page.text);
         }
     }
-    let made = world.form(&caller, "/settings/api-keys", "name=Website&scopes=inference&scopes=agents_read&last_day=").await.expect(StatusCode::OK);
+    let made = world
+        .form(&caller, "/settings/api-keys", "name=Website&scopes=inference&scopes=agents_read&last_day=")
+        .await
+        .expect(StatusCode::OK);
     assert!(made.text.contains(">hf_") && made.text.contains("Website"));
-    world.form(&caller, "/settings/api-keys", "name=&last_day=yesterday").await.expect(StatusCode::UNPROCESSABLE_ENTITY);
-    let link = world.form(&caller, "/settings/members/links", "email=bob%40example.com&role=member").await.expect(StatusCode::OK);
+    world
+        .form(&caller, "/settings/api-keys", "name=&last_day=yesterday")
+        .await
+        .expect(StatusCode::UNPROCESSABLE_ENTITY);
+    let link = world
+        .form(&caller, "/settings/members/links", "email=bob%40example.com&role=member")
+        .await
+        .expect(StatusCode::OK);
     let token = link.text.split_once("/accept?token=").unwrap().1.split('<').next().unwrap().to_owned();
     let accept = world.page(&nobody, &format!("/accept?token={token}"), "en").await.expect(StatusCode::OK);
     assert!(accept.text.contains("Join Default"), "{}", accept.text);
-    let joined = world.form(&visitor, "/accept", &format!("token={token}&name=Bob&password=correct+horse+battery")).await.expect(StatusCode::SEE_OTHER);
+    let joined = world
+        .form(&visitor, "/accept", &format!("token={token}&name=Bob&password=correct+horse+battery"))
+        .await
+        .expect(StatusCode::SEE_OTHER);
     assert!(joined.cookies().contains("holdfast_session="));
     world.page(&nobody, &format!("/accept?token={token}"), "ru").await.expect(StatusCode::GONE);
     let list = world.page(&caller, "/settings/members?q=bob", "en").await.expect(StatusCode::OK);

@@ -80,7 +80,11 @@ async fn every_kind_becomes_ready_and_is_found_in_its_language() {
     app.wait_for_jobs().await;
     for ((name, _, kind, query, answer), id) in kinds.iter().zip(&ids) {
         let document = document(&admin, &base, id).await;
-        assert_eq!((&document["status"], &document["kind"], &document["filename"]), (&json!("ready"), &json!(kind), &json!(name)), "{document}");
+        assert_eq!(
+            (&document["status"], &document["kind"], &document["filename"]),
+            (&json!("ready"), &json!(kind), &json!(name)),
+            "{document}"
+        );
         if query.is_empty() {
             continue;
         }
@@ -91,7 +95,11 @@ async fn every_kind_becomes_ready_and_is_found_in_its_language() {
             let (start, end) = (hit["start"].as_i64().unwrap(), hit["end"].as_i64().unwrap());
             let path = format!("/api/v1/knowledge-bases/{base}/documents/{id}/text?start={start}&end={end}");
             let part = admin.get(&path).await.expect(200);
-            assert_eq!((&part["text"], &hit["document_id"]), (&hit["text"], &json!(id)), "the offsets quote the passage exactly");
+            assert_eq!(
+                (&part["text"], &hit["document_id"]),
+                (&hit["text"], &json!(id)),
+                "the offsets quote the passage exactly"
+            );
         }
     }
     assert!(!search(&admin, &base, "what destroys the seal of a pump?", "vector").await.is_empty());
@@ -114,11 +122,14 @@ async fn what_is_no_document_is_refused_at_the_door() {
     upload(&admin, &base, &[]).await.expect(422);
     let plain = admin.post(&format!("/api/v1/knowledge-bases/{base}/documents"), &json!({})).await;
     plain.problem(415, "unsupported_media_type");
-    let mixed = upload(&admin, &base, &[("a.png", &fixture("image.png")), ("../../b.md", b"# B\n\nText of B.\n")]).await.expect(201);
+    let mixed = upload(&admin, &base, &[("a.png", &fixture("image.png")), ("../../b.md", b"# B\n\nText of B.\n")])
+        .await
+        .expect(201);
     assert_eq!(mixed["data"][0]["filename"], "b.md");
     assert_eq!(mixed["rejected"][0]["code"], "unsupported_media_type");
     app.wait_for_jobs().await;
-    let list = admin.get(&format!("/api/v1/knowledge-bases/{base}/documents?status=ready&search=B.M")).await.expect(200);
+    let list =
+        admin.get(&format!("/api/v1/knowledge-bases/{base}/documents?status=ready&search=B.M")).await.expect(200);
     assert_eq!(list["data"].as_array().unwrap().len(), 1);
     assert_eq!(files(&app.data_dir.join("objects")).len(), 1, "what was refused is not kept");
     app.stop().await;
@@ -130,7 +141,9 @@ async fn hostile_documents_fail_with_a_reason_and_harm_nobody() {
     let admin = app.admin().await;
     let base = base(&admin, "Hostile").await;
     let mut ids = Vec::new();
-    for (name, code) in [("encrypted.pdf", "encrypted"), ("zip-bomb.docx", "too_large_output"), ("images-only.pdf", "no_text")] {
+    for (name, code) in
+        [("encrypted.pdf", "encrypted"), ("zip-bomb.docx", "too_large_output"), ("images-only.pdf", "no_text")]
+    {
         ids.push((add(&admin, &base, name, &fixture(name)).await, Some(code)));
     }
     for name in ["looping-pages.pdf", "looping-objects.pdf", "looping-form.pdf", "deep.docx"] {
@@ -174,7 +187,11 @@ async fn the_same_content_is_one_document() {
     assert_eq!(original.text, "# Same\n\nThe same text.\n");
     assert_eq!(original.headers["x-content-type-options"], "nosniff");
     let disposition = original.headers["content-disposition"].to_str().unwrap();
-    assert!(disposition.starts_with("attachment; filename=\"") && disposition.contains("filename*=UTF-8''%D0%B8%D0%BC%D1%8F"), "{disposition}");
+    assert!(
+        disposition.starts_with("attachment; filename=\"")
+            && disposition.contains("filename*=UTF-8''%D0%B8%D0%BC%D1%8F"),
+        "{disposition}"
+    );
     let chunks = admin.get(&format!("{path}/chunks")).await.expect(200);
     assert_eq!((&chunks["data"][0]["text"], &chunks["next_cursor"]), (&json!("The same text."), &Value::Null));
     app.stop().await;
@@ -189,7 +206,14 @@ async fn another_organisation_finds_nothing_under_any_address() {
     app.wait_for_jobs().await;
     let root = format!("/api/v1/knowledge-bases/{base}");
     let doc = format!("{root}/documents/{id}");
-    for path in [&root, &format!("{root}/documents"), &doc, &format!("{doc}/original"), &format!("{doc}/chunks"), &format!("{doc}/text")] {
+    for path in [
+        &root,
+        &format!("{root}/documents"),
+        &doc,
+        &format!("{doc}/original"),
+        &format!("{doc}/chunks"),
+        &format!("{doc}/text"),
+    ] {
         stranger.get(path).await.problem(404, "knowledge_base_not_found");
     }
     for path in [
@@ -226,7 +250,9 @@ async fn a_delete_leaves_nothing_behind() {
     let kept = add(&admin, &base, "kept.md", b"# Kept\n\nThe marmalade is stored in the cellar.\n").await;
     app.wait_for_jobs().await;
     let vectors = app.data_dir.join("vectors");
-    let holds = |word: &str| files(&vectors).iter().any(|f| std::fs::read(f).unwrap().windows(word.len()).any(|w| w == word.as_bytes()));
+    let holds = |word: &str| {
+        files(&vectors).iter().any(|f| std::fs::read(f).unwrap().windows(word.len()).any(|w| w == word.as_bytes()))
+    };
     assert!(holds("quibblefrotz"), "else this test proves nothing");
 
     admin.delete(&format!("/api/v1/knowledge-bases/{base}/documents/{gone}")).await.expect(204);

@@ -542,7 +542,7 @@ async fn agents_answer_below_their_prefix() {
     assert_eq!(whole["choices"][0]["message"]["content"], "You said: Hello there");
     assert_eq!(f.stream("agent/parrot").await.len(), 3);
     assert_eq!(f.error("agent/nobody").await.0, 404);
-    let call = f.call().for_agent(OrgId::generate(&Clock::system()).0, Vec::new());
+    let call = f.call().for_agent(OrgId::generate(&Clock::system()).0, "", Vec::new());
     let nested = f.llm.complete(call, ChatRequest::new("agent/parrot", vec![Message::user("x")])).await.unwrap_err();
     assert!(matches!(nested, LlmError::Invalid { code: "agent_calls_agent", .. }), "{nested:?}");
     let text = f.telemetry.encode();
@@ -557,7 +557,7 @@ async fn without_a_provider_the_passages_answer() {
     let f = start().await;
     let passages =
         vec![Passage { text: "The kettle has a warranty of 27 months. It is blue.".into(), title: "kettle.md".into() }];
-    let call = f.call().for_agent(OrgId::generate(&Clock::system()).0, passages);
+    let call = f.call().for_agent(OrgId::generate(&Clock::system()).0, QUESTION_TEXT, passages);
     let request = ChatRequest::new(EXTRACTIVE_MODEL, vec![Message::user("How long is the warranty of the kettle?")]);
     let chunks: Vec<_> = f
         .llm

@@ -30,7 +30,8 @@ struct Table {
 impl Table {
     /// `INSERT` of one row that belongs to `org` (an SQL expression).
     fn insert(&self, org: &str) -> String {
-        let (columns, values): (Vec<_>, Vec<_>) = self.values.iter().map(|(c, v)| (format!("\"{c}\""), v.as_str())).unzip();
+        let (columns, values): (Vec<_>, Vec<_>) =
+            self.values.iter().map(|(c, v)| (format!("\"{c}\""), v.as_str())).unzip();
         let (columns, values) = (columns.join(", "), values.join(", "));
         let comma = if self.values.is_empty() { "" } else { ", " };
         format!("INSERT INTO \"{}\" (org_id{comma}{columns}) VALUES ({org}{comma}{values})", self.name)
@@ -117,7 +118,9 @@ async fn rows(conn: &mut PgConnection, sql: String) -> Result<u64, String> {
     let mut inner = conn.begin().await.unwrap();
     let result = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *inner).await;
     inner.rollback().await.unwrap();
-    result.map(|done| done.rows_affected()).map_err(|e| e.as_database_error().and_then(|d| d.code()).unwrap_or_default().into_owned())
+    result
+        .map(|done| done.rows_affected())
+        .map_err(|e| e.as_database_error().and_then(|d| d.code()).unwrap_or_default().into_owned())
 }
 
 /// What organisation `ours` could do to others' rows, as the role that serves. Empty is right.
@@ -134,17 +137,32 @@ async fn violations(target: &Target, tables: &[Table], ours: OrgId, theirs: OrgI
                     found.push(format!("{name}: {what} (organisation {}): {got:?}", if set { "set" } else { "unset" }));
                 }
             };
-            let none = |got: &Result<u64, String>| matches!(got, Ok(0)) || got.as_ref().is_err_and(|code| code == DENIED);
+            let none =
+                |got: &Result<u64, String>| matches!(got, Ok(0)) || got.as_ref().is_err_and(|code| code == DENIED);
             let denied = |got: &Result<u64, String>| got.as_ref().is_err_and(|code| code == DENIED);
             let others = if set { format!("org_id IS DISTINCT FROM '{ours}'") } else { "true".to_owned() };
-            expect("SELECT others' rows", rows(&mut app, format!("SELECT 1 FROM \"{name}\" WHERE {others}")).await, &none);
+            expect(
+                "SELECT others' rows",
+                rows(&mut app, format!("SELECT 1 FROM \"{name}\" WHERE {others}")).await,
+                &none,
+            );
             if set {
-                expect("SELECT own row", rows(&mut app, format!("SELECT 1 FROM \"{name}\"")).await, &|got| *got == Ok(1));
+                expect("SELECT own row", rows(&mut app, format!("SELECT 1 FROM \"{name}\"")).await, &|got| {
+                    *got == Ok(1)
+                });
                 let give = format!("UPDATE \"{name}\" SET org_id = '{theirs}'");
                 expect("UPDATE own row away", rows(&mut app, give).await, &denied);
             }
-            expect("UPDATE others' rows", rows(&mut app, format!("UPDATE \"{name}\" SET org_id = org_id WHERE {others}")).await, &none);
-            expect("DELETE others' rows", rows(&mut app, format!("DELETE FROM \"{name}\" WHERE {others}")).await, &none);
+            expect(
+                "UPDATE others' rows",
+                rows(&mut app, format!("UPDATE \"{name}\" SET org_id = org_id WHERE {others}")).await,
+                &none,
+            );
+            expect(
+                "DELETE others' rows",
+                rows(&mut app, format!("DELETE FROM \"{name}\" WHERE {others}")).await,
+                &none,
+            );
             expect("INSERT for others", rows(&mut app, table.insert(&format!("'{theirs}'"))).await, &denied);
             if table.org_is_nullable {
                 expect("INSERT for nobody", rows(&mut app, table.insert("NULL")).await, &denied);
@@ -186,13 +204,24 @@ async fn a_policy_that_is_lost_or_weakened_is_noticed() {
     let app = target.role_name(RoleKind::App);
     for (mutation, repair) in [
         ("DROP POLICY tenant ON api_keys".to_owned(), "SELECT 1".to_owned()),
-        (format!("CREATE POLICY tenant ON api_keys TO {app} USING (true)"), "DROP POLICY tenant ON api_keys".to_owned()),
         (
-            format!("CREATE POLICY tenant ON api_keys TO {app} USING (org_id = (SELECT nullif(current_setting('holdfast.org_id', true), '')::uuid)) WITH CHECK (true)"),
+            format!("CREATE POLICY tenant ON api_keys TO {app} USING (true)"),
             "DROP POLICY tenant ON api_keys".to_owned(),
         ),
-        ("ALTER TABLE memberships DISABLE ROW LEVEL SECURITY".to_owned(), "ALTER TABLE memberships ENABLE ROW LEVEL SECURITY".to_owned()),
-        (format!("CREATE POLICY more ON one_time_links TO {app} USING (true)"), "DROP POLICY more ON one_time_links".to_owned()),
+        (
+            format!(
+                "CREATE POLICY tenant ON api_keys TO {app} USING (org_id = (SELECT nullif(current_setting('holdfast.org_id', true), '')::uuid)) WITH CHECK (true)"
+            ),
+            "DROP POLICY tenant ON api_keys".to_owned(),
+        ),
+        (
+            "ALTER TABLE memberships DISABLE ROW LEVEL SECURITY".to_owned(),
+            "ALTER TABLE memberships ENABLE ROW LEVEL SECURITY".to_owned(),
+        ),
+        (
+            format!("CREATE POLICY more ON one_time_links TO {app} USING (true)"),
+            "DROP POLICY more ON one_time_links".to_owned(),
+        ),
     ] {
         admin.execute(AssertSqlSafe(mutation.clone())).await.unwrap();
         let found = violations(&target, &tables, ours, theirs).await;
@@ -237,10 +266,16 @@ async fn every_policy_reads_the_organisation_once_for_a_statement() {
     assert!(policies.len() >= 5);
     for row in policies {
         let (policy, rule): (String, String) = (row.get("policy"), row.get("rule"));
-        assert!(!outside_sub_selects(&rule).contains("current_setting"), "{policy} reads the setting for each row: {rule}");
+        assert!(
+            !outside_sub_selects(&rule).contains("current_setting"),
+            "{policy} reads the setting for each row: {rule}"
+        );
     }
     // The guard sees the other form.
-    assert!(outside_sub_selects("(org_id = (NULLIF(current_setting('holdfast.org_id'::text, true), ''::text))::uuid)").contains("current_setting"));
+    assert!(
+        outside_sub_selects("(org_id = (NULLIF(current_setting('holdfast.org_id'::text, true), ''::text))::uuid)")
+            .contains("current_setting")
+    );
     let plan = sqlx::raw_sql(AssertSqlSafe(format!(
         "SET ROLE {}; EXPLAIN SELECT * FROM api_keys",
         cluster().await.target(&name).role_name(RoleKind::App)
@@ -275,7 +310,12 @@ async fn organisations_and_people_show_only_to_their_own() {
         assert_eq!(ids, [ours.0], "{table}");
         tx.rollback().await.unwrap();
     }
-    for sql in ["SELECT password_hash FROM users", "UPDATE users SET is_operator = true", "SELECT * FROM sessions", "DELETE FROM organisations"] {
+    for sql in [
+        "SELECT password_hash FROM users",
+        "UPDATE users SET is_operator = true",
+        "SELECT * FROM sessions",
+        "DELETE FROM organisations",
+    ] {
         let mut tx = db.tenant(ours).await.unwrap();
         let denied = tx.execute(sql).await.expect_err(sql);
         assert_eq!(denied.as_database_error().and_then(|d| d.code()).as_deref(), Some("42501"), "{sql}");

@@ -89,7 +89,13 @@ impl Chat<'_> {
     }
 }
 
-async fn page(shell: Shell, agents: Agents, id: AgentId, conversation: Option<ConversationId>, query: ListQuery) -> PageResult {
+async fn page(
+    shell: Shell,
+    agents: Agents,
+    id: AgentId,
+    conversation: Option<ConversationId>,
+    query: ListQuery,
+) -> PageResult {
     shell.principal().require(Scope::Inference)?;
     let agent = agents.get(shell.org_id(), id).await?;
     let (conversation, messages) = match conversation {
@@ -104,12 +110,18 @@ async fn page(shell: Shell, agents: Agents, id: AgentId, conversation: Option<Co
     let found = agents.conversations(shell.principal(), id, query.search(), paging.after()?, limit).await?;
     let list = Page::cut(found, limit, |c| c.id.0);
     let pager = query.pager(&format!("/agents/{id}"), list.next_cursor.as_deref());
-    let model = if agent.settings.model.is_empty() { agents.default_model().to_owned() } else { agent.settings.model.clone() };
+    let model =
+        if agent.settings.model.is_empty() { agents.default_model().to_owned() } else { agent.settings.model.clone() };
     let messages = messages.into_iter().map(Shown::new).collect();
     shell.render(&Chat { shell: &shell, agent, conversation, messages, conversations: list.data, query, pager, model })
 }
 
-pub async fn open(shell: Shell, State(agents): State<Agents>, Path(id): Path<AgentId>, Query(query): Query<ListQuery>) -> PageResult {
+pub async fn open(
+    shell: Shell,
+    State(agents): State<Agents>,
+    Path(id): Path<AgentId>,
+    Query(query): Query<ListQuery>,
+) -> PageResult {
     page(shell, agents, id, None, query).await
 }
 
@@ -127,7 +139,12 @@ pub struct Question {
     content: String,
 }
 
-pub async fn ask(shell: Shell, State(agents): State<Agents>, Path(id): Path<AgentId>, Form(form): Form<Question>) -> PageResult {
+pub async fn ask(
+    shell: Shell,
+    State(agents): State<Agents>,
+    Path(id): Path<AgentId>,
+    Form(form): Form<Question>,
+) -> PageResult {
     shell.principal().require(Scope::Inference)?;
     if form.content.trim().is_empty() {
         return Ok(shell.redirect(&format!("/agents/{id}"), &Flash::warn("agents-ask-something")));
@@ -160,7 +177,13 @@ pub async fn regenerate(
 }
 
 /// Waits for the whole answer, then shows the conversation: the way without JavaScript.
-async fn answered(shell: &Shell, agents: &Agents, id: AgentId, conversation: ConversationId, ask: Ask) -> Result<Response, ApiError> {
+async fn answered(
+    shell: &Shell,
+    agents: &Agents,
+    id: AgentId,
+    conversation: ConversationId,
+    ask: Ask,
+) -> Result<Response, ApiError> {
     let back = format!("/agents/{id}/conversations/{conversation}");
     let mut asked = match agents.ask(shell.principal(), id, conversation, ask).await {
         Ok(asked) => asked,

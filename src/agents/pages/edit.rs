@@ -87,7 +87,9 @@ fn number<T: std::str::FromStr>(text: &str, pointer: &str, errors: &mut Vec<Fiel
     if text.is_empty() {
         return None;
     }
-    text.parse().inspect_err(|_| errors.push(FieldError::new(pointer, "not_a_number", format!("{text:?} is not a number")))).ok()
+    text.parse()
+        .inspect_err(|_| errors.push(FieldError::new(pointer, "not_a_number", format!("{text:?} is not a number"))))
+        .ok()
 }
 
 /// A knowledge base to tick.
@@ -128,9 +130,18 @@ impl Edit<'_> {
 }
 
 /// Gathers what the form offers.
-async fn page<'a>(shell: &'a Shell, agents: &'a Agents, agent: Option<Agent>, form: Fields, errors: FormErrors) -> Result<Edit<'a>, AgentError> {
+async fn page<'a>(
+    shell: &'a Shell,
+    agents: &'a Agents,
+    agent: Option<Agent>,
+    form: Fields,
+    errors: FormErrors,
+) -> Result<Edit<'a>, AgentError> {
     let known = agents.knowledge().list_bases(shell.org_id(), None, None, 200).await?;
-    let bases = known.into_iter().map(|b| Base { chosen: form.kb.contains(&b.id), id: b.id, name: b.name, documents: b.documents }).collect();
+    let bases = known
+        .into_iter()
+        .map(|b| Base { chosen: form.kb.contains(&b.id), id: b.id, name: b.name, documents: b.documents })
+        .collect();
     let listed = agents.llm().models(shell.org_id()).await;
     let mut models: Vec<String> = listed.into_iter().map(|m| m.id).filter(|id| !id.starts_with("agent/")).collect();
     if !form.model.is_empty() && !models.contains(&form.model) {
@@ -158,7 +169,9 @@ pub async fn create(shell: Shell, State(agents): State<Agents>, Form(form): Form
         Err(error) => Err(error),
     };
     match result {
-        Ok(agent) => Ok(shell.redirect(&format!("/agents/{}", agent.id), &Flash::ok("agents-created").with("name", &agent.name))),
+        Ok(agent) => {
+            Ok(shell.redirect(&format!("/agents/{}", agent.id), &Flash::ok("agents-created").with("name", &agent.name)))
+        }
         Err(error) => {
             let errors = shell.form_errors(error.into())?;
             shell.render_invalid(&page(&shell, &agents, None, form, errors).await?)
@@ -173,10 +186,17 @@ pub async fn edit(shell: Shell, State(agents): State<Agents>, Path(id): Path<Age
     shell.render(&page(&shell, &agents, Some(agent), form, FormErrors::default()).await?)
 }
 
-pub async fn update(shell: Shell, State(agents): State<Agents>, Path(id): Path<AgentId>, Form(form): Form<Fields>) -> PageResult {
+pub async fn update(
+    shell: Shell,
+    State(agents): State<Agents>,
+    Path(id): Path<AgentId>,
+    Form(form): Form<Fields>,
+) -> PageResult {
     shell.principal().require(Scope::AgentsWrite)?;
     let result = match form.draft() {
-        Ok(draft) => agents.update(shell.principal(), id, NewVersion { draft, if_match: Some(form.etag.clone()) }).await,
+        Ok(draft) => {
+            agents.update(shell.principal(), id, NewVersion { draft, if_match: Some(form.etag.clone()) }).await
+        }
         Err(error) => Err(error),
     };
     match result {
@@ -184,7 +204,9 @@ pub async fn update(shell: Shell, State(agents): State<Agents>, Path(id): Path<A
             let flash = Flash::ok("agents-saved").with("name", &agent.name).with("version", &agent.version);
             Ok(shell.redirect(&format!("/agents/{id}"), &flash))
         }
-        Err(AgentError::Changed) => Ok(shell.redirect(&format!("/agents/{id}/edit"), &Flash::error("agents-changed-meanwhile"))),
+        Err(AgentError::Changed) => {
+            Ok(shell.redirect(&format!("/agents/{id}/edit"), &Flash::error("agents-changed-meanwhile")))
+        }
         Err(error) => {
             let errors = shell.form_errors(error.into())?;
             let agent = agents.get(shell.org_id(), id).await?;

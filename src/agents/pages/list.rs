@@ -53,7 +53,12 @@ pub struct RollBack {
     version: i32,
 }
 
-pub async fn roll_back(shell: Shell, State(agents): State<Agents>, Path(id): Path<AgentId>, Form(form): Form<RollBack>) -> PageResult {
+pub async fn roll_back(
+    shell: Shell,
+    State(agents): State<Agents>,
+    Path(id): Path<AgentId>,
+    Form(form): Form<RollBack>,
+) -> PageResult {
     shell.principal().require(Scope::AgentsWrite)?;
     let agent = agents.roll_back(shell.principal(), id, form.version).await?;
     let flash = Flash::ok("agents-rolled-back").with("name", &agent.name).with("version", &agent.version);
@@ -63,7 +68,12 @@ pub async fn roll_back(shell: Shell, State(agents): State<Agents>, Path(id): Pat
 #[derive(Debug, Deserialize)]
 pub struct Nothing {}
 
-pub async fn delete(shell: Shell, State(agents): State<Agents>, Path(id): Path<AgentId>, Form(_): Form<Nothing>) -> PageResult {
+pub async fn delete(
+    shell: Shell,
+    State(agents): State<Agents>,
+    Path(id): Path<AgentId>,
+    Form(_): Form<Nothing>,
+) -> PageResult {
     shell.principal().require(Scope::AgentsWrite)?;
     let agent = agents.get(shell.org_id(), id).await?;
     agents.delete(shell.principal(), id).await?;

@@ -45,7 +45,11 @@ impl IntoResponse for Tagged {
 /// Create an agent
 #[utoipa::path(post, path = "/api/v1/agents", tag = TAG, request_body = Draft,
     responses((status = 201, body = Agent), (status = 409, body = Problem), (status = 422, body = Problem)))]
-pub(super) async fn create_agent(State(agents): State<Agents>, Auth(who): Auth, Json(draft): Json<Draft>) -> Result<Response, ApiError> {
+pub(super) async fn create_agent(
+    State(agents): State<Agents>,
+    Auth(who): Auth,
+    Json(draft): Json<Draft>,
+) -> Result<Response, ApiError> {
     who.require(Scope::AgentsWrite)?;
     Ok(Tagged(StatusCode::CREATED, agents.create(&who, draft).await?).into_response())
 }
@@ -67,7 +71,11 @@ pub(super) async fn list_agents(
 /// Read an agent
 #[utoipa::path(get, path = "/api/v1/agents/{agent}", tag = TAG, params(("agent" = AgentId, Path)),
     responses((status = 200, body = Agent), (status = 404, body = Problem)))]
-pub(super) async fn get_agent(State(agents): State<Agents>, Auth(who): Auth, Path(id): Path<AgentId>) -> Result<Response, ApiError> {
+pub(super) async fn get_agent(
+    State(agents): State<Agents>,
+    Auth(who): Auth,
+    Path(id): Path<AgentId>,
+) -> Result<Response, ApiError> {
     who.require(Scope::AgentsRead)?;
     Ok(Tagged(StatusCode::OK, agents.get(who.org_id, id).await?).into_response())
 }
@@ -92,7 +100,11 @@ pub(super) async fn update_agent(
 /// Delete an agent with its conversations
 #[utoipa::path(delete, path = "/api/v1/agents/{agent}", tag = TAG, params(("agent" = AgentId, Path)),
     responses((status = 204), (status = 404, body = Problem)))]
-pub(super) async fn delete_agent(State(agents): State<Agents>, Auth(who): Auth, Path(id): Path<AgentId>) -> Result<StatusCode, ApiError> {
+pub(super) async fn delete_agent(
+    State(agents): State<Agents>,
+    Auth(who): Auth,
+    Path(id): Path<AgentId>,
+) -> Result<StatusCode, ApiError> {
     who.require(Scope::AgentsWrite)?;
     agents.delete(&who, id).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -106,7 +118,11 @@ pub(super) struct Versions {
 /// List an agent's versions, newest first
 #[utoipa::path(get, path = "/api/v1/agents/{agent}/versions", tag = TAG, params(("agent" = AgentId, Path)),
     responses((status = 200, body = Versions), (status = 404, body = Problem)))]
-pub(super) async fn list_versions(State(agents): State<Agents>, Auth(who): Auth, Path(id): Path<AgentId>) -> Result<Json<Versions>, ApiError> {
+pub(super) async fn list_versions(
+    State(agents): State<Agents>,
+    Auth(who): Auth,
+    Path(id): Path<AgentId>,
+) -> Result<Json<Versions>, ApiError> {
     who.require(Scope::AgentsRead)?;
     Ok(Json(Versions { data: agents.versions(who.org_id, id).await? }))
 }

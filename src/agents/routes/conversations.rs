@@ -197,7 +197,9 @@ async fn answer(agents: &Agents, asked: Asked, stream: bool) -> Result<Response,
         if let AnswerEvent::End { message, error } = event {
             return match error {
                 None => Ok(Json(message).into_response()),
-                Some(detail) => Err(ApiError::new(StatusCode::BAD_GATEWAY, message.error_code.unwrap_or_default(), detail)),
+                Some(detail) => {
+                    Err(ApiError::new(StatusCode::BAD_GATEWAY, message.error_code.unwrap_or_default(), detail))
+                }
             };
         }
     }

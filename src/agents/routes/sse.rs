@@ -22,14 +22,15 @@ pub fn respond(asked: Asked, heartbeat: Duration) -> Response {
         message: &'a crate::agents::model::Message,
     }
     let start = event("start", &Start { question: &asked.question, message: &asked.answer });
-    let events = stream::unfold(asked.events, |mut events| async move { Some((events.recv().await?, events)) }).map(|e| {
-        let name = match &e {
-            AnswerEvent::Sources { .. } => "sources",
-            AnswerEvent::Delta { .. } => "delta",
-            AnswerEvent::End { .. } => "end",
-        };
-        event(name, &e)
-    });
+    let events =
+        stream::unfold(asked.events, |mut events| async move { Some((events.recv().await?, events)) }).map(|e| {
+            let name = match &e {
+                AnswerEvent::Sources { .. } => "sources",
+                AnswerEvent::Delta { .. } => "delta",
+                AnswerEvent::End { .. } => "end",
+            };
+            event(name, &e)
+        });
     let all = stream::once(async { start }).chain(events).map(Ok::<_, Infallible>);
     let mut response = Sse::new(all).keep_alive(KeepAlive::new().interval(heartbeat).text("heartbeat")).into_response();
     let headers = response.headers_mut();

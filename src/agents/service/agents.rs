@@ -63,7 +63,13 @@ impl Agents {
     }
 
     /// Newest first; up to `limit + 1` rows, so that the caller can tell whether there are more.
-    pub async fn list(&self, org: OrgId, search: Option<&str>, after: Option<Uuid>, limit: i64) -> Result<Vec<Agent>, AgentError> {
+    pub async fn list(
+        &self,
+        org: OrgId,
+        search: Option<&str>,
+        after: Option<Uuid>,
+        limit: i64,
+    ) -> Result<Vec<Agent>, AgentError> {
         let mut tx = self.0.db.tenant(org).await?;
         let agents = store::list(&mut tx, search, after, limit + 1).await?;
         tx.commit().await?;
@@ -164,7 +170,8 @@ impl Agents {
         }
         let now = self.0.clock.now();
         let settings = AgentSettings {
-            instructions: "You help the people of a small team with questions about its handbook. Be brief and friendly.".into(),
+            instructions:
+                "You help the people of a small team with questions about its handbook. Be brief and friendly.".into(),
             knowledge_bases: vec![base],
             ..AgentSettings::default()
         };
@@ -178,7 +185,13 @@ impl Agents {
             created_at: now,
             updated_at: now,
         };
-        let version = Version { version: 1, settings: agent.settings.clone(), note: String::new(), created_by: "system:demo".into(), created_at: now };
+        let version = Version {
+            version: 1,
+            settings: agent.settings.clone(),
+            note: String::new(),
+            created_by: "system:demo".into(),
+            created_at: now,
+        };
         let mut tx = self.0.db.tenant(org).await?;
         store::insert(&mut tx, org, &agent).await?;
         store::insert_version(&mut tx, org, agent.id, &version).await?;
@@ -194,7 +207,11 @@ impl Agents {
             match self.knowledge().get_base(org, *id).await {
                 Ok(_) => {}
                 Err(KnowledgeError::BaseNotFound) => {
-                    errors.push(FieldError::new(format!("/knowledge_bases/{i}"), "knowledge_base_not_found", format!("no knowledge base {id}")));
+                    errors.push(FieldError::new(
+                        format!("/knowledge_bases/{i}"),
+                        "knowledge_base_not_found",
+                        format!("no knowledge base {id}"),
+                    ));
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -210,13 +227,20 @@ impl Agents {
 
     /// What is listed, or belongs to a provider of the configuration: one that is away now may have it.
     async fn knows_model(&self, org: OrgId, model: &str) -> bool {
-        let of_provider = model.split_once('/').is_some_and(|(name, _)| self.llm().providers().iter().any(|p| p.name == name));
+        let of_provider =
+            model.split_once('/').is_some_and(|(name, _)| self.llm().providers().iter().any(|p| p.name == name));
         of_provider || self.llm().models(org).await.iter().any(|m| m.id == model)
     }
 }
 
 fn version_of(agent: &Agent, note: String, who: &Principal) -> Version {
-    Version { version: agent.version, settings: agent.settings.clone(), note, created_by: who.subject(), created_at: agent.updated_at }
+    Version {
+        version: agent.version,
+        settings: agent.settings.clone(),
+        note,
+        created_by: who.subject(),
+        created_at: agent.updated_at,
+    }
 }
 
 fn slug_error(error: sqlx::Error, slug: &str) -> AgentError {

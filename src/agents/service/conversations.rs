@@ -31,8 +31,13 @@ impl Agents {
     pub async fn start_conversation(&self, who: &Principal, agent: AgentId) -> Result<Conversation, AgentError> {
         let agent = self.get(who.org_id, agent).await?;
         let now = self.0.clock.now();
-        let conversation =
-            Conversation { id: ConversationId::generate(&self.0.clock), agent_id: agent.id, title: String::new(), created_at: now, updated_at: now };
+        let conversation = Conversation {
+            id: ConversationId::generate(&self.0.clock),
+            agent_id: agent.id,
+            title: String::new(),
+            created_at: now,
+            updated_at: now,
+        };
         let mut tx = self.0.db.tenant(who.org_id).await?;
         store::insert(&mut tx, who.org_id, &conversation, &who.subject()).await?;
         tx.commit().await?;
@@ -57,16 +62,29 @@ impl Agents {
     }
 
     /// A conversation with its messages, oldest first.
-    pub async fn conversation(&self, who: &Principal, agent: AgentId, id: ConversationId) -> Result<(Conversation, Vec<Message>), AgentError> {
+    pub async fn conversation(
+        &self,
+        who: &Principal,
+        agent: AgentId,
+        id: ConversationId,
+    ) -> Result<(Conversation, Vec<Message>), AgentError> {
         let subject = who.subject();
         let mut tx = self.0.db.tenant(who.org_id).await?;
-        let conversation = store::get(&mut tx, Owner { agent, subject: &subject }, id).await?.ok_or(AgentError::NotFound("conversation"))?;
+        let conversation = store::get(&mut tx, Owner { agent, subject: &subject }, id)
+            .await?
+            .ok_or(AgentError::NotFound("conversation"))?;
         let messages = store::messages(&mut tx, id, SHOWN).await?;
         tx.commit().await?;
         Ok((conversation, messages))
     }
 
-    pub async fn rename_conversation(&self, who: &Principal, agent: AgentId, id: ConversationId, title: &str) -> Result<Conversation, AgentError> {
+    pub async fn rename_conversation(
+        &self,
+        who: &Principal,
+        agent: AgentId,
+        id: ConversationId,
+        title: &str,
+    ) -> Result<Conversation, AgentError> {
         let title = clean(title);
         if title.is_empty() || title.chars().count() > 200 {
             return Err(AgentError::Invalid(vec![FieldError::new("/title", "invalid_length", "1 to 200 characters")]));
@@ -80,7 +98,12 @@ impl Agents {
         Ok(conversation)
     }
 
-    pub async fn delete_conversation(&self, who: &Principal, agent: AgentId, id: ConversationId) -> Result<(), AgentError> {
+    pub async fn delete_conversation(
+        &self,
+        who: &Principal,
+        agent: AgentId,
+        id: ConversationId,
+    ) -> Result<(), AgentError> {
         self.stop(id);
         let subject = who.subject();
         let mut tx = self.0.db.tenant(who.org_id).await?;
@@ -101,7 +124,13 @@ impl Agents {
 
     /// Writes the question down and begins to answer it. The answer goes on in a task of its own; dropping what is
     /// returned stops it.
-    pub async fn ask(&self, who: &Principal, agent: AgentId, id: ConversationId, ask: Ask) -> Result<Asked, AgentError> {
+    pub async fn ask(
+        &self,
+        who: &Principal,
+        agent: AgentId,
+        id: ConversationId,
+        ask: Ask,
+    ) -> Result<Asked, AgentError> {
         let place = self.0.writers.enter(id)?;
         let agent = self.get(who.org_id, agent).await?;
         let (conversation, mut history) = self.conversation(who, agent.id, id).await?;
@@ -116,7 +145,16 @@ impl Agents {
         let keep = usize::try_from(self.0.config.history_messages).unwrap_or(usize::MAX);
         history.retain(|m| matches!(m.status, MessageStatus::Complete | MessageStatus::Stopped));
         history.drain(..history.len().saturating_sub(keep));
-        Ok(self.write(Job { org: who.org_id, actor: who.subject(), agent, conversation: id, history, question, answer, place }))
+        Ok(self.write(Job {
+            org: who.org_id,
+            actor: who.subject(),
+            agent,
+            conversation: id,
+            history,
+            question,
+            answer,
+            place,
+        }))
     }
 
     async fn write_question(&self, org: OrgId, conversation: &Conversation, text: &str) -> Result<Message, AgentError> {

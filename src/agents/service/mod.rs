@@ -15,8 +15,8 @@ use crate::{
 
 pub use agents::NewVersion;
 pub use conversations::Ask;
-pub use writing::{AnswerEvent, Asked};
 use writing::Writers;
+pub use writing::{AnswerEvent, Asked};
 
 /// Agents and conversations. Cheap to clone.
 #[derive(Clone, Debug)]

@@ -134,10 +134,11 @@ impl Agents {
         let began = Instant::now();
         self.0.metrics.in_progress.inc();
         let mut first = None;
-        let (answer, ended) = self.stream(&job, &events, || {
-            first.get_or_insert_with(|| began.elapsed());
-        })
-        .await;
+        let (answer, ended) = self
+            .stream(&job, &events, || {
+                first.get_or_insert_with(|| began.elapsed());
+            })
+            .await;
         let message = &mut job.answer;
         message.duration_ms = Some(millis(began.elapsed()));
         message.first_token_ms = first.map(millis);
@@ -146,7 +147,8 @@ impl Agents {
             sources = answer.sources.len();
             message.citations = answer.citations();
             message.prompt_tokens = answer.usage.as_ref().map(|u| i64::try_from(u.prompt_tokens).unwrap_or(i64::MAX));
-            message.completion_tokens = answer.usage.as_ref().map(|u| i64::try_from(u.completion_tokens).unwrap_or(i64::MAX));
+            message.completion_tokens =
+                answer.usage.as_ref().map(|u| i64::try_from(u.completion_tokens).unwrap_or(i64::MAX));
             message.model = Some(answer.model);
             message.content = answer.text;
         }
@@ -182,7 +184,12 @@ impl Agents {
         let _ = events.send(AnswerEvent::End { message: job.answer, error: error.map(|e| e.detail) }).await;
     }
 
-    async fn stream(&self, job: &Job, events: &mpsc::Sender<AnswerEvent>, mut on_text: impl FnMut()) -> (Option<Answer>, Ended) {
+    async fn stream(
+        &self,
+        job: &Job,
+        events: &mpsc::Sender<AnswerEvent>,
+        mut on_text: impl FnMut(),
+    ) -> (Option<Answer>, Ended) {
         let question = Question {
             org: job.org,
             actor: job.actor.clone(),
@@ -235,7 +242,9 @@ impl Agents {
             .await;
             match result {
                 Ok(()) => return,
-                Err(error) if patience == 0 => tracing::error!(message_id = %message.id, error = %error, "an answer could not be kept"),
+                Err(error) if patience == 0 => {
+                    tracing::error!(message_id = %message.id, error = %error, "an answer could not be kept")
+                }
                 Err(_) => tokio::time::sleep(Duration::from_secs(patience)).await,
             }
         }

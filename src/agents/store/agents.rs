@@ -54,7 +54,12 @@ pub async fn insert(conn: &mut PgConnection, org: OrgId, agent: &Agent) -> sqlx:
     .map(drop)
 }
 
-pub async fn insert_version(conn: &mut PgConnection, org: OrgId, agent: AgentId, version: &Version) -> sqlx::Result<()> {
+pub async fn insert_version(
+    conn: &mut PgConnection,
+    org: OrgId,
+    agent: AgentId,
+    version: &Version,
+) -> sqlx::Result<()> {
     sqlx::query!(
         "INSERT INTO agent_versions (org_id, agent_id, version, settings, note, created_by, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
         org.0,
@@ -97,7 +102,12 @@ pub async fn get_by_slug(conn: &mut PgConnection, slug: &str) -> sqlx::Result<Op
 }
 
 /// Newest first; `after` is the last id of the page before. `search` looks into name, slug and description.
-pub async fn list(conn: &mut PgConnection, search: Option<&str>, after: Option<Uuid>, limit: i64) -> sqlx::Result<Vec<Agent>> {
+pub async fn list(
+    conn: &mut PgConnection,
+    search: Option<&str>,
+    after: Option<Uuid>,
+    limit: i64,
+) -> sqlx::Result<Vec<Agent>> {
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT a.id, a.slug, a.name, a.description, a.current_version AS version, v.settings AS "settings: Json<AgentSettings>",
@@ -123,7 +133,12 @@ pub async fn lock(conn: &mut PgConnection, id: AgentId) -> sqlx::Result<bool> {
 
 /// Highest version number of an agent; rolling back does not lower it.
 pub async fn last_version(conn: &mut PgConnection, id: AgentId) -> sqlx::Result<i32> {
-    sqlx::query_scalar!("SELECT coalesce(max(version), 0) AS \"version!\" FROM agent_versions WHERE agent_id = $1", id.0).fetch_one(conn).await
+    sqlx::query_scalar!(
+        "SELECT coalesce(max(version), 0) AS \"version!\" FROM agent_versions WHERE agent_id = $1",
+        id.0
+    )
+    .fetch_one(conn)
+    .await
 }
 
 /// Writes name, slug, description and the version that answers.
@@ -168,9 +183,13 @@ pub async fn versions(conn: &mut PgConnection, id: AgentId, limit: i64) -> sqlx:
 }
 
 pub async fn has_version(conn: &mut PgConnection, id: AgentId, version: i32) -> sqlx::Result<bool> {
-    sqlx::query_scalar!("SELECT EXISTS (SELECT FROM agent_versions WHERE agent_id = $1 AND version = $2) AS \"exists!\"", id.0, version)
-        .fetch_one(conn)
-        .await
+    sqlx::query_scalar!(
+        "SELECT EXISTS (SELECT FROM agent_versions WHERE agent_id = $1 AND version = $2) AS \"exists!\"",
+        id.0,
+        version
+    )
+    .fetch_one(conn)
+    .await
 }
 
 /// How many agents and conversations the organisation has, and how many conversations had a message since `since`.
@@ -185,7 +204,10 @@ pub async fn counts(conn: &mut PgConnection, since: DateTime<Utc>) -> sqlx::Resu
 }
 
 /// `(day in UTC, conversations begun on it)` since `since`.
-pub async fn conversations_by_day(conn: &mut PgConnection, since: DateTime<Utc>) -> sqlx::Result<Vec<(NaiveDate, i64)>> {
+pub async fn conversations_by_day(
+    conn: &mut PgConnection,
+    since: DateTime<Utc>,
+) -> sqlx::Result<Vec<(NaiveDate, i64)>> {
     let rows = sqlx::query!(
         r#"SELECT (created_at AT TIME ZONE 'UTC')::date AS "day!", count(*) AS "count!" FROM conversations WHERE created_at >= $1 GROUP BY 1"#,
         since

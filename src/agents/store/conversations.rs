@@ -16,7 +16,12 @@ pub struct Owner<'a> {
     pub subject: &'a str,
 }
 
-pub async fn insert(conn: &mut PgConnection, org: OrgId, conversation: &Conversation, subject: &str) -> sqlx::Result<()> {
+pub async fn insert(
+    conn: &mut PgConnection,
+    org: OrgId,
+    conversation: &Conversation,
+    subject: &str,
+) -> sqlx::Result<()> {
     sqlx::query!(
         "INSERT INTO conversations (id, org_id, agent_id, title, subject, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $6)",
         conversation.id.0,
@@ -70,17 +75,30 @@ pub async fn list(
 }
 
 pub async fn rename(conn: &mut PgConnection, id: ConversationId, title: &str, now: DateTime<Utc>) -> sqlx::Result<()> {
-    sqlx::query!("UPDATE conversations SET title = $2, updated_at = $3 WHERE id = $1", id.0, title, now).execute(conn).await.map(drop)
+    sqlx::query!("UPDATE conversations SET title = $2, updated_at = $3 WHERE id = $1", id.0, title, now)
+        .execute(conn)
+        .await
+        .map(drop)
 }
 
 pub async fn delete(conn: &mut PgConnection, owner: Owner<'_>, id: ConversationId) -> sqlx::Result<bool> {
-    let done = sqlx::query!("DELETE FROM conversations WHERE id = $1 AND agent_id = $2 AND subject = $3", id.0, owner.agent.0, owner.subject)
-        .execute(conn)
-        .await?;
+    let done = sqlx::query!(
+        "DELETE FROM conversations WHERE id = $1 AND agent_id = $2 AND subject = $3",
+        id.0,
+        owner.agent.0,
+        owner.subject
+    )
+    .execute(conn)
+    .await?;
     Ok(done.rows_affected() > 0)
 }
 
-pub async fn insert_message(conn: &mut PgConnection, org: OrgId, conversation: ConversationId, m: &Message) -> sqlx::Result<()> {
+pub async fn insert_message(
+    conn: &mut PgConnection,
+    org: OrgId,
+    conversation: ConversationId,
+    m: &Message,
+) -> sqlx::Result<()> {
     sqlx::query!(
         "INSERT INTO messages (id, org_id, conversation_id, role, status, content, citations, agent_version, model, created_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
@@ -97,7 +115,10 @@ pub async fn insert_message(conn: &mut PgConnection, org: OrgId, conversation: C
     )
     .execute(&mut *conn)
     .await?;
-    sqlx::query!("UPDATE conversations SET updated_at = $2 WHERE id = $1", conversation.0, m.created_at).execute(conn).await.map(drop)
+    sqlx::query!("UPDATE conversations SET updated_at = $2 WHERE id = $1", conversation.0, m.created_at)
+        .execute(conn)
+        .await
+        .map(drop)
 }
 
 /// Writes how an answer ended.

@@ -23,7 +23,12 @@ struct AccountPage<'a> {
 
 pub(super) async fn show(shell: Shell, State(auth): State<Auth>) -> PageResult {
     let sessions = auth.list_sessions(shell.principal()).await?;
-    shell.render(&AccountPage { shell: &shell, entered_name: &shell.user().name, sessions, errors: FormErrors::default() })
+    shell.render(&AccountPage {
+        shell: &shell,
+        entered_name: &shell.user().name,
+        sessions,
+        errors: FormErrors::default(),
+    })
 }
 
 #[derive(Deserialize)]
@@ -60,7 +65,11 @@ pub(super) struct PasswordForm {
     new_password: SecretString,
 }
 
-pub(super) async fn change_password(shell: Shell, State(auth): State<Auth>, Form(form): Form<PasswordForm>) -> PageResult {
+pub(super) async fn change_password(
+    shell: Shell,
+    State(auth): State<Auth>,
+    Form(form): Form<PasswordForm>,
+) -> PageResult {
     match auth.change_password(shell.principal(), &form.current_password, &form.new_password).await {
         Ok(()) => {
             let to = if shell.user().must_change_password { "/" } else { "/account" };
@@ -73,7 +82,12 @@ pub(super) async fn change_password(shell: Shell, State(auth): State<Auth>, Form
     }
 }
 
-pub(super) async fn end_session(shell: Shell, State(auth): State<Auth>, Path(id): Path<SessionId>, Form(Nothing {}): Form<Nothing>) -> PageResult {
+pub(super) async fn end_session(
+    shell: Shell,
+    State(auth): State<Auth>,
+    Path(id): Path<SessionId>,
+    Form(Nothing {}): Form<Nothing>,
+) -> PageResult {
     let own = shell.user().session_id == id.0;
     match auth.end_session(shell.principal(), id).await {
         // Ended in another tab a moment ago: what was wanted.

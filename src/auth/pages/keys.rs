@@ -63,7 +63,14 @@ struct Choice {
     chosen: bool,
 }
 
-async fn render(shell: &Shell, auth: &Auth, query: ListQuery, new_key: Option<NewApiKey>, form: KeyForm, errors: FormErrors) -> PageResult {
+async fn render(
+    shell: &Shell,
+    auth: &Auth,
+    query: ListQuery,
+    new_key: Option<NewApiKey>,
+    form: KeyForm,
+    errors: FormErrors,
+) -> PageResult {
     shell.principal().require(Scope::Admin)?;
     let cursor = PageQuery { limit: None, cursor: query.cursor().map(str::to_owned) }.after()?;
     let rows = auth.list_api_keys(shell.principal(), query.search(), cursor, SHOWN).await?;
@@ -107,7 +114,12 @@ fn expiry(last_day: &str) -> Result<Option<chrono::DateTime<chrono::Utc>>, AuthE
     Ok(Some(day.and_time(NaiveTime::MIN).and_utc()))
 }
 
-pub(super) async fn revoke(shell: Shell, State(auth): State<Auth>, Path(id): Path<ApiKeyId>, Form(Nothing {}): Form<Nothing>) -> PageResult {
+pub(super) async fn revoke(
+    shell: Shell,
+    State(auth): State<Auth>,
+    Path(id): Path<ApiKeyId>,
+    Form(Nothing {}): Form<Nothing>,
+) -> PageResult {
     shell.principal().require(Scope::Admin)?;
     auth.revoke_api_key(shell.principal(), id).await?;
     Ok(shell.redirect("/settings/api-keys", &Flash::ok("auth-keys-revoked")))

@@ -6,7 +6,10 @@ use serde::Deserialize;
 
 use super::Nothing;
 use crate::{
-    auth::{Auth, AuthError, Link, LinkId, Member, NewLink, service::{may_grant, may_manage}},
+    auth::{
+        Auth, AuthError, Link, LinkId, Member, NewLink,
+        service::{may_grant, may_manage},
+    },
     console::{Flash, Form, FormErrors, ListQuery, PageResult, Pager, Shell},
     platform::{
         http::{Page, PageQuery, Path, Query, Role, Scope},
@@ -56,7 +59,13 @@ struct Shown<'a> {
 
 impl Default for Shown<'_> {
     fn default() -> Self {
-        Self { query: ListQuery::default(), new_link: None, email: "", role: Role::Member, errors: FormErrors::default() }
+        Self {
+            query: ListQuery::default(),
+            new_link: None,
+            email: "",
+            role: Role::Member,
+            errors: FormErrors::default(),
+        }
     }
 }
 
@@ -105,16 +114,28 @@ pub(super) async fn create_link(shell: Shell, State(auth): State<Auth>, Form(for
     render(&shell, &auth, shown).await
 }
 
-pub(super) async fn create_reset_link(shell: Shell, State(auth): State<Auth>, Path(user): Path<UserId>, Form(Nothing {}): Form<Nothing>) -> PageResult {
+pub(super) async fn create_reset_link(
+    shell: Shell,
+    State(auth): State<Auth>,
+    Path(user): Path<UserId>,
+    Form(Nothing {}): Form<Nothing>,
+) -> PageResult {
     shell.principal().require(Scope::Admin)?;
     match auth.create_reset_link(shell.principal(), user).await {
         Ok(link) => render(&shell, &auth, Shown { new_link: Some(link), ..Shown::default() }).await,
-        Err(AuthError::Forbidden(_)) => Ok(shell.redirect("/settings/members", &Flash::error("auth-members-reset-refused"))),
+        Err(AuthError::Forbidden(_)) => {
+            Ok(shell.redirect("/settings/members", &Flash::error("auth-members-reset-refused")))
+        }
         Err(error) => Err(error.into()),
     }
 }
 
-pub(super) async fn delete_link(shell: Shell, State(auth): State<Auth>, Path(id): Path<LinkId>, Form(Nothing {}): Form<Nothing>) -> PageResult {
+pub(super) async fn delete_link(
+    shell: Shell,
+    State(auth): State<Auth>,
+    Path(id): Path<LinkId>,
+    Form(Nothing {}): Form<Nothing>,
+) -> PageResult {
     shell.principal().require(Scope::Admin)?;
     auth.delete_link(shell.principal(), id).await?;
     Ok(shell.redirect("/settings/members", &Flash::ok("auth-members-link-deleted")))
@@ -125,16 +146,29 @@ pub(super) struct RoleForm {
     role: Role,
 }
 
-pub(super) async fn set_role(shell: Shell, State(auth): State<Auth>, Path(user): Path<UserId>, Form(form): Form<RoleForm>) -> PageResult {
+pub(super) async fn set_role(
+    shell: Shell,
+    State(auth): State<Auth>,
+    Path(user): Path<UserId>,
+    Form(form): Form<RoleForm>,
+) -> PageResult {
     shell.principal().require(Scope::Admin)?;
     match auth.set_member_role(shell.principal(), user, form.role).await {
-        Ok(member) => Ok(shell.redirect("/settings/members", &Flash::ok("auth-members-role-changed").with("email", &member.email))),
+        Ok(member) => {
+            Ok(shell
+                .redirect("/settings/members", &Flash::ok("auth-members-role-changed").with("email", &member.email)))
+        }
         Err(AuthError::LastOwner) => Ok(shell.redirect("/settings/members", &Flash::error("error-last-owner"))),
         Err(error) => Err(error.into()),
     }
 }
 
-pub(super) async fn remove(shell: Shell, State(auth): State<Auth>, Path(user): Path<UserId>, Form(Nothing {}): Form<Nothing>) -> PageResult {
+pub(super) async fn remove(
+    shell: Shell,
+    State(auth): State<Auth>,
+    Path(user): Path<UserId>,
+    Form(Nothing {}): Form<Nothing>,
+) -> PageResult {
     match auth.remove_member(shell.principal(), user).await {
         Ok(()) => Ok(shell.redirect("/settings/members", &Flash::ok("auth-members-removed"))),
         Err(AuthError::LastOwner) => Ok(shell.redirect("/settings/members", &Flash::error("error-last-owner"))),

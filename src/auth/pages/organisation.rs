@@ -21,7 +21,12 @@ struct OrganisationPage<'a> {
 
 pub(super) async fn show(shell: Shell, State(auth): State<Auth>) -> PageResult {
     let org = auth.organisation(shell.principal()).await?;
-    shell.render(&OrganisationPage { shell: &shell, entered_name: org.name.clone(), org, errors: FormErrors::default() })
+    shell.render(&OrganisationPage {
+        shell: &shell,
+        entered_name: org.name.clone(),
+        org,
+        errors: FormErrors::default(),
+    })
 }
 
 #[derive(Deserialize)]

@@ -39,7 +39,11 @@ struct LoginPage<'a> {
     error: String,
 }
 
-pub(super) async fn show(shell: Bare, who: Option<axum::Extension<Principal>>, Query(query): Query<Next>) -> PageResult {
+pub(super) async fn show(
+    shell: Bare,
+    who: Option<axum::Extension<Principal>>,
+    Query(query): Query<Next>,
+) -> PageResult {
     if who.is_some_and(|who| who.user().is_some()) {
         return Ok(see_other(&query.next));
     }
@@ -55,7 +59,12 @@ pub(super) struct LoginForm {
     next: String,
 }
 
-pub(super) async fn submit(shell: Bare, State(auth): State<Auth>, client: Client, Form(form): Form<LoginForm>) -> PageResult {
+pub(super) async fn submit(
+    shell: Bare,
+    State(auth): State<Auth>,
+    client: Client,
+    Form(form): Form<LoginForm>,
+) -> PageResult {
     let error = match auth.sign_in(&form.email, &form.password, &client).await {
         Ok(signed_in) => return Ok(with_cookie(see_other(&form.next), session_cookie(&auth, &signed_in))),
         Err(error) => error,
@@ -79,7 +88,11 @@ pub(super) async fn submit(shell: Bare, State(auth): State<Auth>, client: Client
     Ok(response)
 }
 
-pub(super) async fn sign_out(State(auth): State<Auth>, who: Option<axum::Extension<Principal>>, Form(Nothing {}): Form<Nothing>) -> PageResult {
+pub(super) async fn sign_out(
+    State(auth): State<Auth>,
+    who: Option<axum::Extension<Principal>>,
+    Form(Nothing {}): Form<Nothing>,
+) -> PageResult {
     if let Some(who) = who {
         auth.sign_out(&who).await?;
     }
@@ -128,7 +141,14 @@ pub(super) async fn show_link(
         Err(AuthError::LinkInvalid) => (None, StatusCode::GONE),
         Err(error) => return Err(error.into()),
     };
-    let page = AcceptPage { shell: &shell, link, token: &query.token, signed_in_as: email_of(who), entered_name: "", errors: FormErrors::default() };
+    let page = AcceptPage {
+        shell: &shell,
+        link,
+        token: &query.token,
+        signed_in_as: email_of(who),
+        entered_name: "",
+        errors: FormErrors::default(),
+    };
     Ok((status, shell.render(&page)?).into_response())
 }
 
@@ -151,7 +171,9 @@ pub(super) async fn use_link(
     let who = who.as_deref();
     let accept = Accept { name: form.name.clone(), password: form.password };
     let error = match auth.accept_link(&form.token, accept, who, &client).await {
-        Ok(Accepted::SignedIn(signed_in)) => return Ok(with_cookie(welcome(&shell), session_cookie(&auth, &signed_in))),
+        Ok(Accepted::SignedIn(signed_in)) => {
+            return Ok(with_cookie(welcome(&shell), session_cookie(&auth, &signed_in)));
+        }
         Ok(Accepted::Joined(_)) => return Ok(welcome(&shell)),
         Err(error) => error,
     };
@@ -164,7 +186,14 @@ pub(super) async fn use_link(
         Some(_) => shell.form_errors(error.into())?,
         None => FormErrors::default(),
     };
-    let page = AcceptPage { shell: &shell, link, token: &form.token, signed_in_as: email_of(who), entered_name: &form.name, errors };
+    let page = AcceptPage {
+        shell: &shell,
+        link,
+        token: &form.token,
+        signed_in_as: email_of(who),
+        entered_name: &form.name,
+        errors,
+    };
     shell.render_invalid(&page)
 }
 

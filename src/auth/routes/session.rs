@@ -11,8 +11,9 @@ use utoipa::ToSchema;
 
 use crate::{
     auth::{
-        Auth, AuthError, Client, Session, SessionId, SignedIn, clear_session_cookie, session_cookie,
+        Auth, AuthError, Client, Session, SessionId, SignedIn, clear_session_cookie,
         service::{Accept, Accepted},
+        session_cookie,
     },
     platform::{
         error::ApiError,
@@ -96,7 +97,9 @@ impl From<Principal> for Me {
                     csrf_token: u.csrf,
                 });
             }
-            Actor::ApiKey(key) => api_key = Some(MyKey { id: key.key_id, name: key.name, scopes: key.scopes.into_iter().collect() }),
+            Actor::ApiKey(key) => {
+                api_key = Some(MyKey { id: key.key_id, name: key.name, scopes: key.scopes.into_iter().collect() })
+            }
         }
         Self { organisation_id, role, user, api_key }
     }
@@ -115,7 +118,11 @@ async fn signed_in(auth: &Auth, signed_in: &SignedIn) -> Result<Response, ApiErr
 #[utoipa::path(post, path = "/api/v1/auth/login", tag = "auth", request_body = LoginRequest, security(()),
     responses((status = 200, body = Me), (status = 401, description = "`invalid_credentials`: unknown e-mail or wrong password"),
               (status = 429, description = "`rate_limited`"), (status = 503, description = "too many sign-ins at this moment")))]
-pub(super) async fn login(State(auth): State<Auth>, client: Client, Json(body): Json<LoginRequest>) -> Result<Response, ApiError> {
+pub(super) async fn login(
+    State(auth): State<Auth>,
+    client: Client,
+    Json(body): Json<LoginRequest>,
+) -> Result<Response, ApiError> {
     let result = auth.sign_in(&body.email, &body.password, &client).await?;
     signed_in(&auth, &result).await
 }
@@ -144,7 +151,11 @@ pub(super) struct UpdateMe {
 
 /// Change the own display name.
 #[utoipa::path(patch, path = "/api/v1/auth/me", tag = "auth", request_body = UpdateMe, responses((status = 204)))]
-pub(super) async fn update_me(State(auth): State<Auth>, http::Auth(who): http::Auth, Json(body): Json<UpdateMe>) -> Result<StatusCode, ApiError> {
+pub(super) async fn update_me(
+    State(auth): State<Auth>,
+    http::Auth(who): http::Auth,
+    Json(body): Json<UpdateMe>,
+) -> Result<StatusCode, ApiError> {
     auth.rename_self(&who, &body.name).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -226,14 +237,20 @@ pub(super) async fn accept_link(
 
 /// The own sign-ins, the most recently seen first.
 #[utoipa::path(get, path = "/api/v1/sessions", tag = "auth", responses((status = 200, body = Page<Session>)))]
-pub(super) async fn list_sessions(State(auth): State<Auth>, http::Auth(who): http::Auth) -> Result<Json<Page<Session>>, ApiError> {
+pub(super) async fn list_sessions(
+    State(auth): State<Auth>,
+    http::Auth(who): http::Auth,
+) -> Result<Json<Page<Session>>, ApiError> {
     let data = auth.list_sessions(&who).await?;
     Ok(Json(Page { data, next_cursor: None }))
 }
 
 /// Sign out everywhere else.
 #[utoipa::path(delete, path = "/api/v1/sessions", tag = "auth", responses((status = 204)))]
-pub(super) async fn end_other_sessions(State(auth): State<Auth>, http::Auth(who): http::Auth) -> Result<StatusCode, ApiError> {
+pub(super) async fn end_other_sessions(
+    State(auth): State<Auth>,
+    http::Auth(who): http::Auth,
+) -> Result<StatusCode, ApiError> {
     auth.end_other_sessions(&who).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -22,7 +22,12 @@ use crate::{
 
 impl Auth {
     /// One row more than `limit`, by id.
-    pub async fn list_organisations(&self, find: Option<&str>, after: Option<Uuid>, limit: i64) -> Result<Vec<Organisation>, AuthError> {
+    pub async fn list_organisations(
+        &self,
+        find: Option<&str>,
+        after: Option<Uuid>,
+        limit: i64,
+    ) -> Result<Vec<Organisation>, AuthError> {
         let mut tx = self.inner.db.system().await?;
         let list = accounts::list_organisations(&mut tx, &search(find), after, limit + 1).await?;
         tx.commit().await?;
@@ -30,7 +35,12 @@ impl Auth {
     }
 
     /// Makes an organisation. Without `slug` it is made out of the name. `owner`, if given, becomes its owner.
-    pub async fn create_organisation(&self, name: &str, slug: Option<&str>, owner: Option<UserId>) -> Result<Organisation, AuthError> {
+    pub async fn create_organisation(
+        &self,
+        name: &str,
+        slug: Option<&str>,
+        owner: Option<UserId>,
+    ) -> Result<Organisation, AuthError> {
         let name = text("/name", name, 1, 200)?;
         let slug = slug.map_or_else(|| slug_of(&name), |s| s.trim().to_owned());
         check_slug(&slug).map_err(|why| AuthError::Field("/slug", why.to_owned()))?;
@@ -47,13 +57,23 @@ impl Auth {
     }
 
     /// As [`Self::create_organisation`], asked for by a signed-in operator, who becomes its owner.
-    pub async fn create_organisation_as(&self, who: &Principal, name: &str, slug: Option<&str>) -> Result<Organisation, AuthError> {
+    pub async fn create_organisation_as(
+        &self,
+        who: &Principal,
+        name: &str,
+        slug: Option<&str>,
+    ) -> Result<Organisation, AuthError> {
         let user = super::operator(who)?;
         self.create_organisation(name, slug, Some(user.user_id)).await
     }
 
     /// One row more than `limit`, by id.
-    pub async fn list_users(&self, find: Option<&str>, after: Option<Uuid>, limit: i64) -> Result<Vec<User>, AuthError> {
+    pub async fn list_users(
+        &self,
+        find: Option<&str>,
+        after: Option<Uuid>,
+        limit: i64,
+    ) -> Result<Vec<User>, AuthError> {
         let mut tx = self.inner.db.system().await?;
         let list = accounts::list_users(&mut tx, &search(find), after, limit + 1).await?;
         tx.commit().await?;
@@ -61,14 +81,30 @@ impl Auth {
     }
 
     /// Makes a person with a one-time password, which is returned, and adds them to the organisation with this slug.
-    pub async fn create_user(&self, mail: &str, name: &str, org_slug: &str, role: Role, is_operator: bool) -> Result<(UserId, String), AuthError> {
+    pub async fn create_user(
+        &self,
+        mail: &str,
+        name: &str,
+        org_slug: &str,
+        role: Role,
+        is_operator: bool,
+    ) -> Result<(UserId, String), AuthError> {
         let (mail, name) = (email(mail)?, text("/name", name, 0, 200)?);
         let password = one_time_password();
         let hash = self.inner.hasher.hash(&password).await?;
         let id = UserId::generate(&self.inner.clock);
-        let user = NewUser { id, email: &mail, name: &name, password_hash: &hash, must_change_password: true, is_operator, created_at: self.now() };
+        let user = NewUser {
+            id,
+            email: &mail,
+            name: &name,
+            password_hash: &hash,
+            must_change_password: true,
+            is_operator,
+            created_at: self.now(),
+        };
         let mut tx = self.inner.db.system().await?;
-        let org = accounts::organisation_by_slug(&mut tx, org_slug).await?.ok_or(AuthError::NotFound("organisation"))?;
+        let org =
+            accounts::organisation_by_slug(&mut tx, org_slug).await?.ok_or(AuthError::NotFound("organisation"))?;
         accounts::insert_user(&mut tx, &user).await?;
         accounts::insert_membership(&mut tx, org.id, id, role, user.created_at).await?;
         tx.commit().await?;
@@ -81,7 +117,8 @@ impl Auth {
         let password = one_time_password();
         let hash = self.inner.hasher.hash(&password).await?;
         let mut tx = self.inner.db.system().await?;
-        let account = accounts::account_by_email(&mut tx, &normal_email(mail)).await?.ok_or(AuthError::NotFound("user"))?;
+        let account =
+            accounts::account_by_email(&mut tx, &normal_email(mail)).await?.ok_or(AuthError::NotFound("user"))?;
         accounts::set_password(&mut tx, account.id, &hash, true).await?;
         sessions::delete_others(&mut tx, account.id, None).await?;
         tx.commit().await?;
@@ -93,8 +130,10 @@ impl Auth {
     /// Adds a person to the organisation with this slug.
     pub async fn add_to_organisation(&self, mail: &str, org_slug: &str, role: Role) -> Result<(), AuthError> {
         let mut tx = self.inner.db.system().await?;
-        let account = accounts::account_by_email(&mut tx, &normal_email(mail)).await?.ok_or(AuthError::NotFound("user"))?;
-        let org = accounts::organisation_by_slug(&mut tx, org_slug).await?.ok_or(AuthError::NotFound("organisation"))?;
+        let account =
+            accounts::account_by_email(&mut tx, &normal_email(mail)).await?.ok_or(AuthError::NotFound("user"))?;
+        let org =
+            accounts::organisation_by_slug(&mut tx, org_slug).await?.ok_or(AuthError::NotFound("organisation"))?;
         accounts::insert_membership(&mut tx, org.id, account.id, role, self.now()).await?;
         // A reset link of the one organisation must not open the other.
         links::delete_for(&mut tx, &account.email, LinkPurpose::Reset).await?;

@@ -35,7 +35,12 @@ impl Auth {
         let org = match accounts::organisation_by_slug(&mut tx, "default").await? {
             Some(org) => org,
             None => {
-                let org = Organisation { id: OrgId::generate(&self.inner.clock), slug: "default".into(), name: "Default".into(), created_at: now };
+                let org = Organisation {
+                    id: OrgId::generate(&self.inner.clock),
+                    slug: "default".into(),
+                    name: "Default".into(),
+                    created_at: now,
+                };
                 accounts::insert_organisation(&mut tx, &org).await?;
                 org
             }

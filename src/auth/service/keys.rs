@@ -20,7 +20,13 @@ const PREFIX_ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
 
 impl Auth {
     /// One row more than `limit`, newest first. The caller has checked the scope.
-    pub async fn list_api_keys(&self, who: &Principal, find: Option<&str>, before: Option<Uuid>, limit: i64) -> Result<Vec<ApiKey>, AuthError> {
+    pub async fn list_api_keys(
+        &self,
+        who: &Principal,
+        find: Option<&str>,
+        before: Option<Uuid>,
+        limit: i64,
+    ) -> Result<Vec<ApiKey>, AuthError> {
         let mut tx = self.inner.db.tenant(who.org_id).await?;
         let list = keys::list(&mut tx, &search(find), before, limit + 1).await?;
         tx.commit().await?;
@@ -47,9 +53,13 @@ impl Auth {
             return Err(AuthError::Field("/expires_at", "must be in the future".into()));
         }
         if let Some(scope) = scopes.iter().find(|s| who.require(**s).is_err()) {
-            return Err(AuthError::Forbidden(format!("a key cannot have the scope {}, which you lack", scope.as_str())));
+            return Err(AuthError::Forbidden(format!(
+                "a key cannot have the scope {}, which you lack",
+                scope.as_str()
+            )));
         }
-        let prefix: String = crypto::random_bytes::<8>().iter().map(|b| char::from(PREFIX_ALPHABET[usize::from(*b) % 36])).collect();
+        let prefix: String =
+            crypto::random_bytes::<8>().iter().map(|b| char::from(PREFIX_ALPHABET[usize::from(*b) % 36])).collect();
         let secret = crypto::random_token();
         let id = ApiKeyId::generate(&self.inner.clock);
         let created_by = match &who.actor {

@@ -66,7 +66,10 @@ impl Auth {
     pub async fn create_join_link(&self, who: &Principal, mail: &str, role: Role) -> Result<NewLink, AuthError> {
         let mail = email(mail)?;
         if !may_grant(who.role, role) {
-            return Err(AuthError::Forbidden(format!("your role does not allow you to add a member as {}", role.as_str())));
+            return Err(AuthError::Forbidden(format!(
+                "your role does not allow you to add a member as {}",
+                role.as_str()
+            )));
         }
         let mut tx = self.inner.db.tenant(who.org_id).await?;
         let member = members::by_email(&mut tx, &mail).await?;
@@ -89,16 +92,25 @@ impl Auth {
         tx.commit().await?;
         let by_operator = who.user().is_some_and(|u| u.is_operator);
         if !by_operator && (elsewhere || account.is_operator || !may_manage(who.role, member.role)) {
-            return Err(AuthError::Forbidden("only an operator can reset this person's password: `holdfast user reset-password`".into()));
+            return Err(AuthError::Forbidden(
+                "only an operator can reset this person's password: `holdfast user reset-password`".into(),
+            ));
         }
         self.create_link(who, LinkPurpose::Reset, member.email, None).await
     }
 
-    async fn create_link(&self, who: &Principal, purpose: LinkPurpose, mail: String, role: Option<Role>) -> Result<NewLink, AuthError> {
+    async fn create_link(
+        &self,
+        who: &Principal,
+        purpose: LinkPurpose,
+        mail: String,
+        role: Option<Role>,
+    ) -> Result<NewLink, AuthError> {
         let now = self.now();
         let token = crypto::random_token();
         let expires_at = now + TimeDelta::hours(self.inner.config.link_hours.into());
-        let link = Link { id: LinkId::generate(&self.inner.clock), purpose, email: mail, role, created_at: now, expires_at };
+        let link =
+            Link { id: LinkId::generate(&self.inner.clock), purpose, email: mail, role, created_at: now, expires_at };
         let mut tx = self.inner.db.tenant(who.org_id).await?;
         links::delete_for(&mut tx, &link.email, purpose).await?;
         links::insert(&mut tx, who.org_id, &link, &crypto::sha256(&token), who.user().map(|u| u.user_id)).await?;
@@ -124,7 +136,13 @@ impl Auth {
     pub async fn open_link(&self, token: &str, client: &Client) -> Result<LinkInfo, AuthError> {
         self.inner.by_address.check(&address_key(client.address)).map_err(AuthError::TooMany)?;
         let (link, account) = self.find_link(token).await?;
-        Ok(LinkInfo { purpose: link.purpose, email: link.email, organisation: link.org_name, role: link.role, account_exists: account.is_some() })
+        Ok(LinkInfo {
+            purpose: link.purpose,
+            email: link.email,
+            organisation: link.org_name,
+            role: link.role,
+            account_exists: account.is_some(),
+        })
     }
 
     async fn find_link(&self, token: &str) -> Result<(LinkRow, Option<Account>), AuthError> {
@@ -137,7 +155,13 @@ impl Auth {
 
     /// Uses the link: a new person gets an account and a session, an existing one must be signed in, and a reset sets
     /// the password and ends all sessions.
-    pub async fn accept_link(&self, token: &str, accept: Accept, who: Option<&Principal>, client: &Client) -> Result<Accepted, AuthError> {
+    pub async fn accept_link(
+        &self,
+        token: &str,
+        accept: Accept,
+        who: Option<&Principal>,
+        client: &Client,
+    ) -> Result<Accepted, AuthError> {
         self.inner.by_address.check(&address_key(client.address)).map_err(AuthError::TooMany)?;
         let (link, account) = self.find_link(token).await?;
         match (link.purpose, account) {
@@ -170,7 +194,13 @@ impl Auth {
         Ok(Accepted::Joined(link.org_id))
     }
 
-    async fn join_as_new(&self, token: &str, mail: &str, accept: Accept, client: &Client) -> Result<Accepted, AuthError> {
+    async fn join_as_new(
+        &self,
+        token: &str,
+        mail: &str,
+        accept: Accept,
+        client: &Client,
+    ) -> Result<Accepted, AuthError> {
         let name = text("/name", &accept.name, 1, 200)?;
         let hash = self.hash_chosen(accept.password.as_ref(), mail).await?;
         let (id, now) = (UserId::generate(&self.inner.clock), self.now());
@@ -178,7 +208,15 @@ impl Auth {
         let mut tx = self.inner.db.system().await?;
         let link = links::by_token(&mut tx, &crypto::sha256(token), now).await?.ok_or(AuthError::LinkInvalid)?;
         let role = link.role.ok_or(AuthError::LinkInvalid)?;
-        let user = NewUser { id, email: mail, name: &name, password_hash: &hash, must_change_password: false, is_operator: false, created_at: now };
+        let user = NewUser {
+            id,
+            email: mail,
+            name: &name,
+            password_hash: &hash,
+            must_change_password: false,
+            is_operator: false,
+            created_at: now,
+        };
         accounts::insert_user(&mut tx, &user).await?;
         accounts::insert_membership(&mut tx, link.org_id, id, role, now).await?;
         links::mark_used(&mut tx, link.id, now).await?;
@@ -188,7 +226,13 @@ impl Auth {
         Ok(Accepted::SignedIn(signed_in))
     }
 
-    async fn reset_by_link(&self, token: &str, account: &Account, accept: Accept, client: &Client) -> Result<Accepted, AuthError> {
+    async fn reset_by_link(
+        &self,
+        token: &str,
+        account: &Account,
+        accept: Accept,
+        client: &Client,
+    ) -> Result<Accepted, AuthError> {
         let hash = self.hash_chosen(accept.password.as_ref(), &account.email).await?;
         let now = self.now();
         let mut tx = self.inner.db.system().await?;

@@ -24,7 +24,13 @@ pub fn may_manage(actor: Role, target: Role) -> bool {
 
 impl Auth {
     /// One row more than `limit`, by user id. The caller has checked the scope.
-    pub async fn list_members(&self, who: &Principal, find: Option<&str>, after: Option<Uuid>, limit: i64) -> Result<Vec<Member>, AuthError> {
+    pub async fn list_members(
+        &self,
+        who: &Principal,
+        find: Option<&str>,
+        after: Option<Uuid>,
+        limit: i64,
+    ) -> Result<Vec<Member>, AuthError> {
         let mut tx = self.inner.db.tenant(who.org_id).await?;
         let list = members::list(&mut tx, &search(find), after, limit + 1).await?;
         tx.commit().await?;
@@ -68,7 +74,12 @@ impl Auth {
     }
 
     /// Renames the principal's own organisation; another's id is 404.
-    pub async fn rename_organisation(&self, who: &Principal, id: OrgId, name: &str) -> Result<crate::auth::Organisation, AuthError> {
+    pub async fn rename_organisation(
+        &self,
+        who: &Principal,
+        id: OrgId,
+        name: &str,
+    ) -> Result<crate::auth::Organisation, AuthError> {
         if id != who.org_id {
             return Err(AuthError::NotFound("organisation"));
         }

@@ -61,7 +61,13 @@ pub struct Client {
 
 impl Auth {
     /// Computes one password hash (tens of milliseconds); does not touch the database.
-    pub fn new(db: Db, clock: Clock, config: &Config, server: &http::Config, metrics: Metrics) -> Result<Self, AuthError> {
+    pub fn new(
+        db: Db,
+        clock: Clock,
+        config: &Config,
+        server: &http::Config,
+        metrics: Metrics,
+    ) -> Result<Self, AuthError> {
         let limiter = |per_minute| RateLimiter::new(per_minute, per_minute);
         let inner = Inner {
             db,
@@ -123,7 +129,11 @@ pub(super) fn settled(who: &Principal) -> Result<&SessionUser, AuthError> {
 /// The person who asks, who must be an operator of the installation.
 pub(super) fn operator(who: &Principal) -> Result<&SessionUser, AuthError> {
     let user = settled(who)?;
-    if user.is_operator { Ok(user) } else { Err(AuthError::Forbidden("only operators of this installation may do this".into())) }
+    if user.is_operator {
+        Ok(user)
+    } else {
+        Err(AuthError::Forbidden("only operators of this installation may do this".into()))
+    }
 }
 
 /// `value` trimmed, of `min..=max` characters and without control characters (which PostgreSQL or a log could choke on).

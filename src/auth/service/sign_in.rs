@@ -26,7 +26,9 @@ impl Auth {
     pub async fn sign_in(&self, email: &str, password: &SecretString, client: &Client) -> Result<SignedIn, AuthError> {
         let email = normal_email(email);
         let address = client.address.to_string();
-        let report = |outcome, known: Option<&Account>| self.inner.metrics.login(outcome, known.map(|a| a.email.as_str()), &address);
+        let report = |outcome, known: Option<&Account>| {
+            self.inner.metrics.login(outcome, known.map(|a| a.email.as_str()), &address)
+        };
 
         if let Err(wait) = self.inner.by_address.check(&address_key(client.address)) {
             report(Login::LimitedByAddress, None);
@@ -118,7 +120,12 @@ impl Auth {
     }
 
     /// Sets a new password and ends the person's other sessions.
-    pub async fn change_password(&self, who: &Principal, current: &SecretString, new: &SecretString) -> Result<(), AuthError> {
+    pub async fn change_password(
+        &self,
+        who: &Principal,
+        current: &SecretString,
+        new: &SecretString,
+    ) -> Result<(), AuthError> {
         let user = person(who)?;
         let (current, new) = (current.expose_secret(), new.expose_secret());
         // Who holds a stolen cookie must not be able to guess on.

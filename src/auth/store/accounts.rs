@@ -13,7 +13,9 @@ use crate::{
 
 /// Only one first start at a time makes the administrator; held until the transaction ends.
 pub async fn lock_bootstrap(conn: &mut PgConnection) -> sqlx::Result<()> {
-    sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended('holdfast first administrator', 0))").execute(conn).await?;
+    sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended('holdfast first administrator', 0))")
+        .execute(conn)
+        .await?;
     Ok(())
 }
 
@@ -35,7 +37,12 @@ pub async fn insert_organisation(conn: &mut PgConnection, org: &Organisation) ->
 }
 
 /// A page of all organisations, by id; `search` matches name and slug, `''` everything.
-pub async fn list_organisations(conn: &mut PgConnection, search: &str, after: Option<uuid::Uuid>, limit: i64) -> sqlx::Result<Vec<Organisation>> {
+pub async fn list_organisations(
+    conn: &mut PgConnection,
+    search: &str,
+    after: Option<uuid::Uuid>,
+    limit: i64,
+) -> sqlx::Result<Vec<Organisation>> {
     sqlx::query_as!(
         Organisation,
         "SELECT id AS \"id: OrgId\", slug, name, created_at FROM organisations \
@@ -85,7 +92,13 @@ pub async fn insert_user(conn: &mut PgConnection, user: &NewUser<'_>) -> sqlx::R
     Ok(())
 }
 
-pub async fn insert_membership(conn: &mut PgConnection, org: OrgId, user: UserId, role: Role, at: DateTime<Utc>) -> sqlx::Result<()> {
+pub async fn insert_membership(
+    conn: &mut PgConnection,
+    org: OrgId,
+    user: UserId,
+    role: Role,
+    at: DateTime<Utc>,
+) -> sqlx::Result<()> {
     sqlx::query!(
         "INSERT INTO memberships (org_id, user_id, role, created_at) VALUES ($1, $2, $3, $4)",
         org.0,
@@ -121,7 +134,12 @@ pub async fn account_by_id(conn: &mut PgConnection, id: UserId) -> sqlx::Result<
 }
 
 /// A page of all people, by id; `search` matches e-mail and name.
-pub async fn list_users(conn: &mut PgConnection, search: &str, after: Option<uuid::Uuid>, limit: i64) -> sqlx::Result<Vec<User>> {
+pub async fn list_users(
+    conn: &mut PgConnection,
+    search: &str,
+    after: Option<uuid::Uuid>,
+    limit: i64,
+) -> sqlx::Result<Vec<User>> {
     sqlx::query_as!(
         User,
         "SELECT id AS \"id: UserId\", email, name, is_operator, must_change_password, disabled_at IS NOT NULL AS \"disabled!\", \
@@ -136,15 +154,22 @@ pub async fn list_users(conn: &mut PgConnection, search: &str, after: Option<uui
 }
 
 pub async fn set_password(conn: &mut PgConnection, id: UserId, hash: &str, must_change: bool) -> sqlx::Result<()> {
-    sqlx::query!("UPDATE users SET password_hash = $2, must_change_password = $3 WHERE id = $1", id.0, hash, must_change)
-        .execute(conn)
-        .await?;
+    sqlx::query!(
+        "UPDATE users SET password_hash = $2, must_change_password = $3 WHERE id = $1",
+        id.0,
+        hash,
+        must_change
+    )
+    .execute(conn)
+    .await?;
     Ok(())
 }
 
 /// Stores the same password under today's parameters, unless it was changed in between.
 pub async fn rehash(conn: &mut PgConnection, id: UserId, old: &str, new: &str) -> sqlx::Result<()> {
-    sqlx::query!("UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2", id.0, old, new).execute(conn).await?;
+    sqlx::query!("UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2", id.0, old, new)
+        .execute(conn)
+        .await?;
     Ok(())
 }
 

@@ -45,7 +45,12 @@ pub async fn insert(conn: &mut PgConnection, key: &NewKey<'_>) -> sqlx::Result<(
 }
 
 /// A page of the organisation's keys, newest first; `search` matches name and prefix.
-pub async fn list(conn: &mut PgConnection, search: &str, before: Option<uuid::Uuid>, limit: i64) -> sqlx::Result<Vec<ApiKey>> {
+pub async fn list(
+    conn: &mut PgConnection,
+    search: &str,
+    before: Option<uuid::Uuid>,
+    limit: i64,
+) -> sqlx::Result<Vec<ApiKey>> {
     let rows = sqlx::query!(
         "SELECT k.id, k.name, k.prefix, k.scopes, k.expires_at, k.last_used_at, k.revoked_at, u.email AS \"created_by?\", k.created_at \
          FROM api_keys k LEFT JOIN users u ON u.id = k.created_by \
@@ -72,9 +77,13 @@ pub async fn list(conn: &mut PgConnection, search: &str, before: Option<uuid::Uu
 
 /// Revokes a key of this organisation and returns its name; `None` when there is none. Revoking again changes nothing.
 pub async fn revoke(conn: &mut PgConnection, id: ApiKeyId, at: DateTime<Utc>) -> sqlx::Result<Option<String>> {
-    sqlx::query_scalar!("UPDATE api_keys SET revoked_at = coalesce(revoked_at, $2) WHERE id = $1 RETURNING name", id.0, at)
-        .fetch_optional(conn)
-        .await
+    sqlx::query_scalar!(
+        "UPDATE api_keys SET revoked_at = coalesce(revoked_at, $2) WHERE id = $1 RETURNING name",
+        id.0,
+        at
+    )
+    .fetch_optional(conn)
+    .await
 }
 
 /// The key with this prefix unless it was revoked. As the system role: the key names its organisation.

@@ -11,7 +11,13 @@ use crate::{
     },
 };
 
-pub async fn insert(conn: &mut PgConnection, org: OrgId, link: &Link, token_hash: &[u8], by: Option<UserId>) -> sqlx::Result<()> {
+pub async fn insert(
+    conn: &mut PgConnection,
+    org: OrgId,
+    link: &Link,
+    token_hash: &[u8],
+    by: Option<UserId>,
+) -> sqlx::Result<()> {
     sqlx::query!(
         "INSERT INTO one_time_links (id, org_id, purpose, token_hash, email, role, created_by, created_at, expires_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
@@ -31,7 +37,12 @@ pub async fn insert(conn: &mut PgConnection, org: OrgId, link: &Link, token_hash
 }
 
 /// Links of the organisation that can still be used, newest first.
-pub async fn list(conn: &mut PgConnection, now: DateTime<Utc>, before: Option<uuid::Uuid>, limit: i64) -> sqlx::Result<Vec<Link>> {
+pub async fn list(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    before: Option<uuid::Uuid>,
+    limit: i64,
+) -> sqlx::Result<Vec<Link>> {
     let rows = sqlx::query!(
         "SELECT id, purpose, email, role AS \"role: Role\", created_at, expires_at FROM one_time_links \
          WHERE used_at IS NULL AND expires_at > $1 AND ($2::uuid IS NULL OR id < $2) ORDER BY id DESC LIMIT $3",
@@ -60,7 +71,13 @@ pub async fn delete(conn: &mut PgConnection, id: LinkId) -> sqlx::Result<bool> {
 
 /// Takes back every open link for `email` of one purpose: the newest is the only one that works.
 pub async fn delete_for(conn: &mut PgConnection, email: &str, purpose: LinkPurpose) -> sqlx::Result<()> {
-    sqlx::query!("DELETE FROM one_time_links WHERE email = $1 AND purpose = $2 AND used_at IS NULL", email, purpose.as_str()).execute(conn).await?;
+    sqlx::query!(
+        "DELETE FROM one_time_links WHERE email = $1 AND purpose = $2 AND used_at IS NULL",
+        email,
+        purpose.as_str()
+    )
+    .execute(conn)
+    .await?;
     Ok(())
 }
 

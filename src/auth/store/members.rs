@@ -11,7 +11,12 @@ use crate::{
 };
 
 /// A page of members by user id; `search` matches e-mail and name.
-pub async fn list(conn: &mut PgConnection, search: &str, after: Option<uuid::Uuid>, limit: i64) -> sqlx::Result<Vec<Member>> {
+pub async fn list(
+    conn: &mut PgConnection,
+    search: &str,
+    after: Option<uuid::Uuid>,
+    limit: i64,
+) -> sqlx::Result<Vec<Member>> {
     sqlx::query_as!(
         Member,
         "SELECT m.user_id AS \"user_id: UserId\", u.email, u.name, m.role AS \"role: Role\", u.last_sign_in_at, m.created_at \
@@ -47,7 +52,11 @@ pub async fn by_email(conn: &mut PgConnection, email: &str) -> sqlx::Result<bool
 
 /// The owners, locked: two owners who remove each other at the same moment go one after the other.
 pub async fn lock_owners(conn: &mut PgConnection) -> sqlx::Result<Vec<UserId>> {
-    sqlx::query_scalar!("SELECT user_id AS \"id: UserId\" FROM memberships WHERE role = 'owner' ORDER BY user_id FOR UPDATE").fetch_all(conn).await
+    sqlx::query_scalar!(
+        "SELECT user_id AS \"id: UserId\" FROM memberships WHERE role = 'owner' ORDER BY user_id FOR UPDATE"
+    )
+    .fetch_all(conn)
+    .await
 }
 
 pub async fn set_role(conn: &mut PgConnection, user: UserId, role: Role) -> sqlx::Result<()> {
@@ -62,7 +71,9 @@ pub async fn delete(conn: &mut PgConnection, user: UserId) -> sqlx::Result<()> {
 
 /// The organisation itself.
 pub async fn organisation(conn: &mut PgConnection) -> sqlx::Result<Option<Organisation>> {
-    sqlx::query_as!(Organisation, "SELECT id AS \"id: OrgId\", slug, name, created_at FROM organisations").fetch_optional(conn).await
+    sqlx::query_as!(Organisation, "SELECT id AS \"id: OrgId\", slug, name, created_at FROM organisations")
+        .fetch_optional(conn)
+        .await
 }
 
 pub async fn rename_organisation(conn: &mut PgConnection, id: OrgId, name: &str) -> sqlx::Result<()> {

@@ -53,9 +53,13 @@ pub async fn by_token(conn: &mut PgConnection, token_hash: &[u8]) -> sqlx::Resul
 
 /// Whether this person has signed in from `address` before, as far as sessions remember.
 pub async fn address_known(conn: &mut PgConnection, user: UserId, address: &str) -> sqlx::Result<bool> {
-    sqlx::query_scalar!("SELECT EXISTS (SELECT FROM sessions WHERE user_id = $1 AND address = $2) AS \"known!\"", user.0, address)
-        .fetch_one(conn)
-        .await
+    sqlx::query_scalar!(
+        "SELECT EXISTS (SELECT FROM sessions WHERE user_id = $1 AND address = $2) AS \"known!\"",
+        user.0,
+        address
+    )
+    .fetch_one(conn)
+    .await
 }
 
 /// A person's sessions that have not ended, the most recently seen first.
@@ -87,7 +91,10 @@ pub async fn delete(conn: &mut PgConnection, user: UserId, id: SessionId) -> sql
 
 /// Ends all sessions of this person but `keep`; how many.
 pub async fn delete_others(conn: &mut PgConnection, user: UserId, keep: Option<SessionId>) -> sqlx::Result<u64> {
-    let done = sqlx::query!("DELETE FROM sessions WHERE user_id = $1 AND id IS DISTINCT FROM $2", user.0, keep.map(|k| k.0)).execute(conn).await?;
+    let done =
+        sqlx::query!("DELETE FROM sessions WHERE user_id = $1 AND id IS DISTINCT FROM $2", user.0, keep.map(|k| k.0))
+            .execute(conn)
+            .await?;
     Ok(done.rows_affected())
 }
 
@@ -109,8 +116,15 @@ pub async fn touch(conn: &mut PgConnection, ids: &[uuid::Uuid], at: DateTime<Utc
 }
 
 /// Removes sessions that have ended and links that ended long ago; how many of both.
-pub async fn purge(conn: &mut PgConnection, now: DateTime<Utc>, idle_since: DateTime<Utc>, links_before: DateTime<Utc>) -> sqlx::Result<u64> {
-    let sessions = sqlx::query!("DELETE FROM sessions WHERE expires_at < $1 OR last_seen_at < $2", now, idle_since).execute(&mut *conn).await?;
+pub async fn purge(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    idle_since: DateTime<Utc>,
+    links_before: DateTime<Utc>,
+) -> sqlx::Result<u64> {
+    let sessions = sqlx::query!("DELETE FROM sessions WHERE expires_at < $1 OR last_seen_at < $2", now, idle_since)
+        .execute(&mut *conn)
+        .await?;
     let links = sqlx::query!("DELETE FROM one_time_links WHERE expires_at < $1", links_before).execute(conn).await?;
     Ok(sessions.rows_affected() + links.rows_affected())
 }

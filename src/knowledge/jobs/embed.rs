@@ -64,7 +64,12 @@ impl Knowledge {
 
     /// Where the passages go; the base gets its model here when it has none yet. `None` when the base is gone, or was
     /// made with another model: then a new generation begins, and this document is read again.
-    async fn target(&self, org: OrgId, base: KnowledgeBaseId, document: DocumentId) -> Result<Option<Target>, KnowledgeError> {
+    async fn target(
+        &self,
+        org: OrgId,
+        base: KnowledgeBaseId,
+        document: DocumentId,
+    ) -> Result<Option<Target>, KnowledgeError> {
         let model = self.inner.llm.embedder().await?;
         let mut tx = self.inner.db.tenant(org).await?;
         store::bases::claim_model(&mut tx, base, &model.id).await?;

@@ -118,7 +118,13 @@ impl Knowledge {
     }
 
     /// Text, passages and the next job, in one transaction.
-    async fn keep(&self, org: OrgId, id: DocumentId, extracted: &Extracted, chunks: Vec<NewChunk>) -> Result<(), KnowledgeError> {
+    async fn keep(
+        &self,
+        org: OrgId,
+        id: DocumentId,
+        extracted: &Extracted,
+        chunks: Vec<NewChunk>,
+    ) -> Result<(), KnowledgeError> {
         let mut tx = self.inner.db.tenant(org).await?;
         let Some(work) = store::documents::lock(&mut tx, id).await? else { return Ok(()) };
         // An attempt that lost its lease and was overtaken has nothing more to say.

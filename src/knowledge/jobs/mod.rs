@@ -52,7 +52,11 @@ impl Job for Embed {
 
 impl Embed {
     pub fn options(base: KnowledgeBaseId, document: DocumentId) -> Enqueue {
-        Enqueue { unique_key: Some(document.to_string()), concurrency_key: Some(base.to_string()), ..Enqueue::default() }
+        Enqueue {
+            unique_key: Some(document.to_string()),
+            concurrency_key: Some(base.to_string()),
+            ..Enqueue::default()
+        }
     }
 }
 

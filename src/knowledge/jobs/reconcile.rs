@@ -38,7 +38,10 @@ impl Knowledge {
         let model = match self.inner.llm.embedder().await {
             Ok(model) => Some(model),
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "no embedding model: indexes are not compared with it");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "no embedding model: indexes are not compared with it"
+                );
                 None
             }
         };
@@ -58,7 +61,12 @@ impl Knowledge {
 
     /// Starts another generation of a base's index where it was made for another model. Documents are read again, since
     /// their passages were cut for that model's window.
-    pub(super) async fn renew(&self, org: OrgId, base: KnowledgeBaseId, model: &EmbedModel) -> Result<(), KnowledgeError> {
+    pub(super) async fn renew(
+        &self,
+        org: OrgId,
+        base: KnowledgeBaseId,
+        model: &EmbedModel,
+    ) -> Result<(), KnowledgeError> {
         let now = self.inner.clock.now();
         let mut tx = self.inner.db.tenant(org).await?;
         if !store::bases::next_generation(&mut tx, base, &model.id, now).await? {
@@ -81,7 +89,10 @@ impl Knowledge {
         let bases: HashSet<Uuid> = store::system::bases(&mut tx).await?.into_iter().map(|base| base.id.0).collect();
         tx.commit().await?;
         for table in tables {
-            let owner = table.strip_prefix("kb_").and_then(|rest| rest.split_once("_g")).and_then(|(id, _)| Uuid::parse_str(id).ok());
+            let owner = table
+                .strip_prefix("kb_")
+                .and_then(|rest| rest.split_once("_g"))
+                .and_then(|(id, _)| Uuid::parse_str(id).ok());
             if owner.is_some_and(|owner| !bases.contains(&owner)) {
                 tracing::warn!(table, "removing an index that no knowledge base stands behind");
                 self.inner.index.drop_table(&table).await?;
@@ -101,7 +112,8 @@ impl Knowledge {
             let mut tx = self.inner.db.system().await?;
             let existing: HashSet<Uuid> = store::system::existing_documents(&mut tx, ids).await?.into_iter().collect();
             tx.commit().await?;
-            let orphans: Vec<&String> = ids.iter().filter(|id| !existing.contains(id)).filter_map(|id| folders.get(id)).collect();
+            let orphans: Vec<&String> =
+                ids.iter().filter(|id| !existing.contains(id)).filter_map(|id| folders.get(id)).collect();
             for folder in orphans {
                 tracing::warn!(folder, "removing an object that no document stands behind");
                 self.inner.storage.delete_prefix(folder).await?;

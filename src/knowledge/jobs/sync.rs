@@ -68,7 +68,8 @@ impl Knowledge {
         for (id, mut status) in documents {
             if status == DocumentStatus::Ready && difference.unfinished.contains(&id) {
                 let ready = [DocumentStatus::Ready];
-                store::documents::requeue(&mut tx, id, &ready, DocumentStatus::Embedding, self.inner.clock.now()).await?;
+                store::documents::requeue(&mut tx, id, &ready, DocumentStatus::Embedding, self.inner.clock.now())
+                    .await?;
                 status = DocumentStatus::Embedding;
             }
             self.enqueue_for(&mut tx, org, base, id, status).await?;

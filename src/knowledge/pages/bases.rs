@@ -52,7 +52,8 @@ pub async fn new(shell: Shell) -> PageResult {
 pub async fn create(shell: Shell, State(knowledge): State<Knowledge>, Form(form): Form<BaseForm>) -> PageResult {
     shell.principal().require(Scope::KnowledgeWrite)?;
     match knowledge.create_base(shell.principal(), &form.name, &form.description).await {
-        Ok(base) => Ok(shell.redirect(&format!("/knowledge/{}", base.id), &Flash::ok("knowledge-created").with("name", &base.name))),
+        Ok(base) => Ok(shell
+            .redirect(&format!("/knowledge/{}", base.id), &Flash::ok("knowledge-created").with("name", &base.name))),
         Err(error) => {
             let errors = shell.form_errors(error.into())?;
             shell.render_invalid(&New { shell: &shell, form, errors })

@@ -55,8 +55,12 @@ pub async fn list(
 ) -> PageResult {
     shell.principal().require(Scope::KnowledgeRead)?;
     let base = knowledge.get_base(shell.org_id(), id).await?;
-    let filter =
-        DocumentFilter { limit: None, cursor: query.cursor().map(str::to_owned), search: None, status: Some(status.clone()) };
+    let filter = DocumentFilter {
+        limit: None,
+        cursor: query.cursor().map(str::to_owned),
+        search: None,
+        status: Some(status.clone()),
+    };
     let page = filter.page();
     let limit = page.limit()?;
     let rows = Filter {
@@ -93,8 +97,12 @@ pub async fn upload(
     let (uploads, problem) = receive(&knowledge, shell.principal(), id, form).await?;
     let flash = match (uploads.data.len(), uploads.rejected.first()) {
         (0, None) => Flash::warn("knowledge-nothing-chosen"),
-        (_, Some(rejected)) => Flash::error("knowledge-rejected").with("name", &rejected.filename).with("reason", &rejected.detail),
-        (n, None) if uploads.data.iter().all(|upload| upload.duplicate) => Flash::warn("knowledge-duplicates").with("n", &n),
+        (_, Some(rejected)) => {
+            Flash::error("knowledge-rejected").with("name", &rejected.filename).with("reason", &rejected.detail)
+        }
+        (n, None) if uploads.data.iter().all(|upload| upload.duplicate) => {
+            Flash::warn("knowledge-duplicates").with("n", &n)
+        }
         (n, None) => Flash::ok("knowledge-uploaded").with("n", &n),
     };
     if problem.is_some_and(|problem| problem.status == StatusCode::NOT_FOUND) {
@@ -252,7 +260,10 @@ pub async fn delete(
     shell.principal().require(Scope::KnowledgeWrite)?;
     let document = knowledge.get_document(shell.org_id(), base, id).await?;
     knowledge.delete_document(shell.org_id(), base, id).await?;
-    Ok(shell.redirect(&format!("/knowledge/{base}"), &Flash::ok("knowledge-document-deleted").with("name", &document.filename)))
+    Ok(shell.redirect(
+        &format!("/knowledge/{base}"),
+        &Flash::ok("knowledge-document-deleted").with("name", &document.filename),
+    ))
 }
 
 pub async fn retry(

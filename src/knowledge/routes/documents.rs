@@ -58,7 +58,8 @@ impl DocumentFilter {
     pub fn status(&self) -> Result<Option<DocumentStatus>, ApiError> {
         let Some(text) = self.status.as_deref().filter(|text| !text.is_empty()) else { return Ok(None) };
         let status = DocumentStatus::ALL.into_iter().find(|status| status.as_str() == text);
-        let wrong = || ApiError::validation(vec![FieldError::new("/status", "invalid", format!("{text:?} is no status"))]);
+        let wrong =
+            || ApiError::validation(vec![FieldError::new("/status", "invalid", format!("{text:?} is no status"))]);
         status.map(Some).ok_or_else(wrong)
     }
 
@@ -185,7 +186,10 @@ pub(in crate::knowledge) fn attachment(document: &Document, object: Object) -> R
 
 /// `attachment` with the name in ASCII for old clients and in full (RFC 6266, RFC 8187).
 fn disposition(filename: &str) -> HeaderValue {
-    let plain: String = filename.chars().map(|c| if c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '%') { c } else { '_' }).collect();
+    let plain: String = filename
+        .chars()
+        .map(|c| if c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '%') { c } else { '_' })
+        .collect();
     let mut value = format!("attachment; filename=\"{plain}\"");
     // Writing to a String does not fail.
     let _ = write!(value, "; filename*=UTF-8''{}", utf8_percent_encode(filename, NON_ALPHANUMERIC));

@@ -68,7 +68,8 @@ async fn upload_documents(
     let multipart = multipart.map_err(|_| ApiError::unsupported_media_type("send files as `multipart/form-data`"))?;
     let (mut uploads, problem) = receive(&knowledge, &who, id, multipart).await?;
     if uploads.data.is_empty() {
-        let nothing = || ApiError::validation(vec![FieldError::new("/file", "required", "there is no file in the form")]);
+        let nothing =
+            || ApiError::validation(vec![FieldError::new("/file", "required", "there is no file in the form")]);
         return Err(problem.unwrap_or_else(nothing));
     }
     let known = uploads.data.iter().all(|upload| upload.duplicate);
@@ -95,7 +96,10 @@ pub(in crate::knowledge) async fn receive(
         // Browsers send an empty file with no name for a form without a choice.
         let Some(filename) = field.file_name().filter(|name| !name.is_empty()).map(str::to_owned) else { continue };
         if response.data.len() + response.rejected.len() >= knowledge.max_upload_files() {
-            return Err(ApiError::payload_too_large(format!("at most {} files in one upload", knowledge.max_upload_files())));
+            return Err(ApiError::payload_too_large(format!(
+                "at most {} files in one upload",
+                knowledge.max_upload_files()
+            )));
         }
         let error = match knowledge.upload(who, base, &filename, field).await {
             Ok(upload) => {
@@ -122,6 +126,7 @@ pub(in crate::knowledge) async fn receive(
 fn unreadable(error: MultipartError) -> ApiError {
     match error.status() {
         StatusCode::PAYLOAD_TOO_LARGE => ApiError::payload_too_large("the upload is too large"),
-        _ => ApiError::bad_request("body_unreadable", "the upload is not valid multipart/form-data, or ended early").with_source(error),
+        _ => ApiError::bad_request("body_unreadable", "the upload is not valid multipart/form-data, or ended early")
+            .with_source(error),
     }
 }

@@ -17,7 +17,12 @@ use crate::{
 };
 
 impl Knowledge {
-    pub async fn create_base(&self, who: &Principal, name: &str, description: &str) -> Result<KnowledgeBase, KnowledgeError> {
+    pub async fn create_base(
+        &self,
+        who: &Principal,
+        name: &str,
+        description: &str,
+    ) -> Result<KnowledgeBase, KnowledgeError> {
         self.create_base_as(who.org_id, &who.subject(), name, description).await
     }
 

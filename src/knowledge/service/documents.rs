@@ -30,7 +30,12 @@ impl Knowledge {
         Ok(documents)
     }
 
-    pub async fn get_document(&self, org: OrgId, base: KnowledgeBaseId, id: DocumentId) -> Result<Document, KnowledgeError> {
+    pub async fn get_document(
+        &self,
+        org: OrgId,
+        base: KnowledgeBaseId,
+        id: DocumentId,
+    ) -> Result<Document, KnowledgeError> {
         let mut tx = self.inner.db.tenant(org).await?;
         let document = get(&mut tx, base, id).await?;
         tx.commit().await?;
@@ -55,7 +60,12 @@ impl Knowledge {
     }
 
     /// Gone for everybody when this returns; the object and the index rows follow by a job.
-    pub async fn delete_document(&self, org: OrgId, base: KnowledgeBaseId, id: DocumentId) -> Result<(), KnowledgeError> {
+    pub async fn delete_document(
+        &self,
+        org: OrgId,
+        base: KnowledgeBaseId,
+        id: DocumentId,
+    ) -> Result<(), KnowledgeError> {
         let mut tx = self.inner.db.tenant(org).await?;
         let hashes = store::chunks::hashes(&mut tx, base, Some(id)).await?;
         if !store::documents::delete(&mut tx, base, id).await? {
@@ -70,7 +80,12 @@ impl Knowledge {
     }
 
     /// Tries a failed document again, from the stage that failed.
-    pub async fn retry_document(&self, org: OrgId, base: KnowledgeBaseId, id: DocumentId) -> Result<Document, KnowledgeError> {
+    pub async fn retry_document(
+        &self,
+        org: OrgId,
+        base: KnowledgeBaseId,
+        id: DocumentId,
+    ) -> Result<Document, KnowledgeError> {
         let mut tx = self.inner.db.tenant(org).await?;
         let document = get(&mut tx, base, id).await?;
         let to = if document.chunks > 0 { DocumentStatus::Embedding } else { DocumentStatus::Queued };
@@ -106,7 +121,12 @@ impl Knowledge {
     }
 
     /// The file as it was uploaded.
-    pub async fn original(&self, org: OrgId, base: KnowledgeBaseId, id: DocumentId) -> Result<(Document, Object), KnowledgeError> {
+    pub async fn original(
+        &self,
+        org: OrgId,
+        base: KnowledgeBaseId,
+        id: DocumentId,
+    ) -> Result<(Document, Object), KnowledgeError> {
         let document = self.get_document(org, base, id).await?;
         let object = self.inner.storage.get(&model::original_key(org, base, id)).await?;
         Ok((document, object))

@@ -53,7 +53,12 @@ impl Knowledge {
 
     /// Searches several bases of an organisation at once, for its agents. Bases that are gone are passed over; what is
     /// not indexed yet is not found yet.
-    pub async fn search(&self, org: OrgId, bases: &[KnowledgeBaseId], request: &SearchRequest) -> Result<Vec<SearchHit>, KnowledgeError> {
+    pub async fn search(
+        &self,
+        org: OrgId,
+        bases: &[KnowledgeBaseId],
+        request: &SearchRequest,
+    ) -> Result<Vec<SearchHit>, KnowledgeError> {
         request.check()?;
         self.search_as(&CallContext::job(org, "knowledge.search"), bases, request).await
     }
@@ -147,7 +152,13 @@ impl Knowledge {
     }
 
     /// Texts for ids, best first; what this organisation may not see or what is gone meanwhile is left out.
-    async fn hydrate(&self, org: OrgId, bases: &[Uuid], fused: &[FusedHit], limit: usize) -> Result<Vec<SearchHit>, KnowledgeError> {
+    async fn hydrate(
+        &self,
+        org: OrgId,
+        bases: &[Uuid],
+        fused: &[FusedHit],
+        limit: usize,
+    ) -> Result<Vec<SearchHit>, KnowledgeError> {
         if fused.is_empty() {
             return Ok(Vec::new());
         }
@@ -173,7 +184,8 @@ fn empty_without_table(result: Result<Vec<Hit>, IndexError>) -> Result<Vec<Hit>,
 fn single(hits: &[Hit], set_rank: fn(&mut FusedHit, usize)) -> Vec<FusedHit> {
     let ranked = hits.iter().enumerate().map(|(at, hit)| {
         let (chunk_id, document_id) = (hit.chunk_id, hit.document_id);
-        let mut fused = FusedHit { chunk_id, document_id, score: f64::from(hit.score), vector_rank: None, text_rank: None };
+        let mut fused =
+            FusedHit { chunk_id, document_id, score: f64::from(hit.score), vector_rank: None, text_rank: None };
         set_rank(&mut fused, at + 1);
         fused
     });

@@ -59,7 +59,13 @@ struct Arrived {
 
 impl Knowledge {
     /// Takes one file in. Dropped half-way it leaves nothing.
-    pub async fn upload<S, E>(&self, who: &Principal, base: KnowledgeBaseId, filename: &str, data: S) -> Result<Upload, KnowledgeError>
+    pub async fn upload<S, E>(
+        &self,
+        who: &Principal,
+        base: KnowledgeBaseId,
+        filename: &str,
+        data: S,
+    ) -> Result<Upload, KnowledgeError>
     where
         S: Stream<Item = Result<Bytes, E>> + Send,
         E: std::error::Error + Send + Sync + 'static,
@@ -133,7 +139,14 @@ impl Knowledge {
         let found = store::documents::list(&mut tx, *base, &filter).await?;
         let document = found.into_iter().next().ok_or(KnowledgeError::DocumentNotFound)?;
         if inserted {
-            jobs::enqueue(&mut tx, &self.inner.clock, Some(*org), &Extract { document_id: *id }, &Extract::options(*id)).await?;
+            jobs::enqueue(
+                &mut tx,
+                &self.inner.clock,
+                Some(*org),
+                &Extract { document_id: *id },
+                &Extract::options(*id),
+            )
+            .await?;
         }
         tx.commit().await?;
         if inserted {

@@ -6,7 +6,10 @@ use uuid::Uuid;
 
 use super::contains;
 use crate::{
-    knowledge::{index::Weights, model::{KnowledgeBase, KnowledgeBaseId}},
+    knowledge::{
+        index::Weights,
+        model::{KnowledgeBase, KnowledgeBaseId},
+    },
     platform::ids::OrgId,
 };
 
@@ -78,7 +81,9 @@ pub async fn get(conn: &mut PgConnection, id: KnowledgeBaseId) -> sqlx::Result<O
 }
 
 pub async fn exists(conn: &mut PgConnection, id: KnowledgeBaseId) -> sqlx::Result<bool> {
-    sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM knowledge_bases WHERE id = $1) AS "exists!""#, id.0).fetch_one(conn).await
+    sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM knowledge_bases WHERE id = $1) AS "exists!""#, id.0)
+        .fetch_one(conn)
+        .await
 }
 
 /// Changes name or description; `None` leaves as it is. False when there is no such base.
@@ -128,7 +133,12 @@ pub async fn claim_model(conn: &mut PgConnection, id: KnowledgeBaseId, model: &s
 }
 
 /// Starts another generation with another model. False when the base has this model already.
-pub async fn next_generation(conn: &mut PgConnection, id: KnowledgeBaseId, model: &str, now: DateTime<Utc>) -> sqlx::Result<bool> {
+pub async fn next_generation(
+    conn: &mut PgConnection,
+    id: KnowledgeBaseId,
+    model: &str,
+    now: DateTime<Utc>,
+) -> sqlx::Result<bool> {
     let done = sqlx::query!(
         "UPDATE knowledge_bases SET embedding_model = $2, index_generation = index_generation + 1, weights = NULL, updated_at = $3 \
          WHERE id = $1 AND embedding_model NOT IN ('', $2)",
@@ -153,6 +163,8 @@ pub async fn touch_optimized(conn: &mut PgConnection, id: KnowledgeBaseId, began
 }
 
 pub async fn set_weights(conn: &mut PgConnection, id: KnowledgeBaseId, weights: &Weights) -> sqlx::Result<()> {
-    sqlx::query!("UPDATE knowledge_bases SET weights = $2 WHERE id = $1", id.0, Json(weights) as _).execute(conn).await?;
+    sqlx::query!("UPDATE knowledge_bases SET weights = $2 WHERE id = $1", id.0, Json(weights) as _)
+        .execute(conn)
+        .await?;
     Ok(())
 }

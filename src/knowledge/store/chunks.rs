@@ -20,7 +20,12 @@ pub struct NewChunk {
 }
 
 /// Replaces all passages of a document.
-pub async fn replace(conn: &mut PgConnection, org: OrgId, document: DocumentId, chunks: &[NewChunk]) -> sqlx::Result<()> {
+pub async fn replace(
+    conn: &mut PgConnection,
+    org: OrgId,
+    document: DocumentId,
+    chunks: &[NewChunk],
+) -> sqlx::Result<()> {
     sqlx::query!("DELETE FROM knowledge_chunks WHERE document_id = $1", document.0).execute(&mut *conn).await?;
     let int = |value: usize| i32::try_from(value).unwrap_or(i32::MAX);
     for part in chunks.chunks(INSERT_ROWS) {
@@ -29,7 +34,8 @@ pub async fn replace(conn: &mut PgConnection, org: OrgId, document: DocumentId, 
         let texts: Vec<String> = part.iter().map(|c| c.chunk.text.clone()).collect();
         let starts: Vec<i32> = part.iter().map(|c| int(c.chunk.start)).collect();
         let ends: Vec<i32> = part.iter().map(|c| int(c.chunk.end)).collect();
-        let pages: Vec<Option<i32>> = part.iter().map(|c| c.chunk.page.and_then(|page| i32::try_from(page).ok())).collect();
+        let pages: Vec<Option<i32>> =
+            part.iter().map(|c| c.chunk.page.and_then(|page| i32::try_from(page).ok())).collect();
         // An array of arrays must be rectangular in PostgreSQL: the heading paths travel as JSON.
         let headings: Vec<serde_json::Value> = part.iter().map(|c| c.chunk.heading.clone().into()).collect();
         let tokens: Vec<i32> = part.iter().map(|c| int(c.chunk.tokens)).collect();
@@ -60,7 +66,12 @@ pub async fn replace(conn: &mut PgConnection, org: OrgId, document: DocumentId, 
 }
 
 /// A page of a document's passages from `ordinal` on.
-pub async fn list(conn: &mut PgConnection, document: DocumentId, from_ordinal: i32, limit: i64) -> sqlx::Result<Vec<Chunk>> {
+pub async fn list(
+    conn: &mut PgConnection,
+    document: DocumentId,
+    from_ordinal: i32,
+    limit: i64,
+) -> sqlx::Result<Vec<Chunk>> {
     sqlx::query_as!(
         Chunk,
         r#"SELECT id AS "id: ChunkId", ordinal, text, start_char AS start, end_char AS "end", page, heading, tokens
@@ -93,7 +104,12 @@ pub struct Pending {
 }
 
 /// The next passages of a document that are not in the index of `generation`.
-pub async fn unindexed(conn: &mut PgConnection, document: DocumentId, generation: i64, limit: i64) -> sqlx::Result<Vec<Pending>> {
+pub async fn unindexed(
+    conn: &mut PgConnection,
+    document: DocumentId,
+    generation: i64,
+    limit: i64,
+) -> sqlx::Result<Vec<Pending>> {
     sqlx::query_as!(
         Pending,
         r#"SELECT id AS "id: ChunkId", heading, text FROM knowledge_chunks
@@ -130,7 +146,11 @@ pub async fn count_unindexed(conn: &mut PgConnection, document: DocumentId, gene
 }
 
 /// What the passages of a base, or of one of its documents, are known by in the embedding cache.
-pub async fn hashes(conn: &mut PgConnection, base: KnowledgeBaseId, document: Option<DocumentId>) -> sqlx::Result<Vec<Vec<u8>>> {
+pub async fn hashes(
+    conn: &mut PgConnection,
+    base: KnowledgeBaseId,
+    document: Option<DocumentId>,
+) -> sqlx::Result<Vec<Vec<u8>>> {
     sqlx::query_scalar!(
         "SELECT DISTINCT c.text_sha256 FROM knowledge_chunks c \
          JOIN knowledge_documents d ON d.org_id = c.org_id AND d.id = c.document_id \
@@ -145,7 +165,9 @@ pub async fn hashes(conn: &mut PgConnection, base: KnowledgeBaseId, document: Op
 /// Forgets that passages of these documents are in the index.
 pub async fn unmark_indexed(conn: &mut PgConnection, documents: &[DocumentId]) -> sqlx::Result<()> {
     let ids: Vec<Uuid> = documents.iter().map(|id| id.0).collect();
-    sqlx::query!("UPDATE knowledge_chunks SET indexed_generation = NULL WHERE document_id = ANY($1)", &ids).execute(conn).await?;
+    sqlx::query!("UPDATE knowledge_chunks SET indexed_generation = NULL WHERE document_id = ANY($1)", &ids)
+        .execute(conn)
+        .await?;
     Ok(())
 }
 

@@ -187,7 +187,12 @@ pub async fn store_reading(
     Ok(())
 }
 
-pub async fn set_progress(conn: &mut PgConnection, id: DocumentId, percent: i16, now: DateTime<Utc>) -> sqlx::Result<()> {
+pub async fn set_progress(
+    conn: &mut PgConnection,
+    id: DocumentId,
+    percent: i16,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
     sqlx::query!("UPDATE knowledge_documents SET progress = $2, updated_at = $3 WHERE id = $1", id.0, percent, now)
         .execute(conn)
         .await?;
@@ -207,7 +212,13 @@ pub async fn set_ready(conn: &mut PgConnection, id: DocumentId, now: DateTime<Ut
 }
 
 /// False when it was deleted meanwhile.
-pub async fn set_failed(conn: &mut PgConnection, id: DocumentId, code: &str, reason: &str, now: DateTime<Utc>) -> sqlx::Result<bool> {
+pub async fn set_failed(
+    conn: &mut PgConnection,
+    id: DocumentId,
+    code: &str,
+    reason: &str,
+    now: DateTime<Utc>,
+) -> sqlx::Result<bool> {
     let done = sqlx::query!(
         "UPDATE knowledge_documents SET status = 'failed', failure_code = $2, failure_reason = $3, updated_at = $4 \
          WHERE id = $1 AND status <> 'ready'",
@@ -244,7 +255,11 @@ pub async fn requeue(
 }
 
 /// Puts every document of a base back to `queued`: the index starts anew. Gives their ids.
-pub async fn requeue_all(conn: &mut PgConnection, base: KnowledgeBaseId, now: DateTime<Utc>) -> sqlx::Result<Vec<DocumentId>> {
+pub async fn requeue_all(
+    conn: &mut PgConnection,
+    base: KnowledgeBaseId,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Vec<DocumentId>> {
     sqlx::query_scalar!(
         r#"UPDATE knowledge_documents SET status = 'queued', progress = 0, failure_code = NULL, failure_reason = NULL, updated_at = $2
            WHERE knowledge_base_id = $1 AND (status <> 'failed' OR chunks > 0) RETURNING id AS "id: DocumentId""#,
@@ -256,7 +271,10 @@ pub async fn requeue_all(conn: &mut PgConnection, base: KnowledgeBaseId, now: Da
 }
 
 /// Ids and statuses of all documents of a base.
-pub async fn statuses(conn: &mut PgConnection, base: KnowledgeBaseId) -> sqlx::Result<Vec<(DocumentId, DocumentStatus)>> {
+pub async fn statuses(
+    conn: &mut PgConnection,
+    base: KnowledgeBaseId,
+) -> sqlx::Result<Vec<(DocumentId, DocumentStatus)>> {
     let rows = sqlx::query!(
         r#"SELECT id AS "id: DocumentId", status AS "status: DocumentStatus" FROM knowledge_documents WHERE knowledge_base_id = $1"#,
         base.0

@@ -135,7 +135,8 @@ impl Db {
     /// The server's version, e.g. `15.18`.
     pub async fn server_version(&self) -> Result<String, DbError> {
         let mut tx = self.system().await?;
-        let version = sqlx::query_scalar!("SELECT current_setting('server_version') AS \"version!\"").fetch_one(&mut *tx).await?;
+        let version =
+            sqlx::query_scalar!("SELECT current_setting('server_version') AS \"version!\"").fetch_one(&mut *tx).await?;
         tx.commit().await?;
         Ok(version)
     }

@@ -91,11 +91,12 @@ async fn connection(
     let _ = stream.set_nodelay(true);
     let asked = Arc::new(AtomicBool::new(false));
     let first = asked.clone();
-    let service = TowerToHyperService::new(router.map_request(move |mut request: axum::http::Request<hyper::body::Incoming>| {
-        first.store(true, Ordering::Relaxed);
-        request.extensions_mut().insert(peer);
-        request.map(axum::body::Body::new)
-    }));
+    let service =
+        TowerToHyperService::new(router.map_request(move |mut request: axum::http::Request<hyper::body::Incoming>| {
+            first.store(true, Ordering::Relaxed);
+            request.extensions_mut().insert(peer);
+            request.map(axum::body::Body::new)
+        }));
     // hyper's timer begins once the protocol is known; telling HTTP/2 from HTTP/1 waits for the first bytes without a limit.
     let silent = async {
         tokio::time::sleep(timeouts.header).await;
