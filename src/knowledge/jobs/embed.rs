@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Passages of one step: each step is a version of the table, and shows progress.
-const STEP: i64 = 256;
+const STEP: i64 = 128;
 
 /// Where a document's passages go.
 struct Target {
