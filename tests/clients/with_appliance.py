@@ -69,9 +69,13 @@ def write_config(folder, mock, smollm2):
 
 
 def one_time_password(log):
-    """What the first start prints once, beside the console's address."""
-    found = re.search(r"one-time password\s+(\S+)", log.read_text(), re.IGNORECASE)
-    return found.group(1) if found else ""
+    """What the first start prints once, beside the console's address, a moment after it is ready."""
+    for _ in range(100):
+        found = re.search(r"one-time password\s+(\S+)", log.read_text(), re.IGNORECASE)
+        if found:
+            return found.group(1)
+        time.sleep(0.05)
+    sys.exit("the appliance printed no one-time password")
 
 
 def stop(child, seconds=30):
