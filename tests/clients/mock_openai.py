@@ -160,8 +160,7 @@ class Handler(BaseHTTPRequestHandler):
             if model == "mock-slow":
                 text = " ".join(f"word{i}" for i in range(100))
             for i, word in enumerate(re.findall(r"\S+\s*", text)):
-                if model == "mock-slow":
-                    time.sleep(0.2)
+                time.sleep(0.2 if model == "mock-slow" else 0.01)
                 if model == "mock-stall" and i == 1:
                     time.sleep(60)
                 if model == "mock-cut" and i == 2:

@@ -5,7 +5,8 @@
 
 The appliance gets a new data directory, free ports, a mock upstream as provider `mock`, and with --smollm2 a real small
 chat model as provider `smollm2`. The command's environment says where all that is:
-    APPLIANCE_URL, APPLIANCE_OPS_URL, APPLIANCE_EMAIL, APPLIANCE_ONE_TIME_PASSWORD, APPLIANCE_PID, MOCK_URL, APPLIANCE_LOG
+    APPLIANCE_URL, APPLIANCE_OPS_URL, APPLIANCE_EMAIL, APPLIANCE_ONE_TIME_PASSWORD, APPLIANCE_PID, MOCK_URL, APPLIANCE_LOG,
+    with --smollm2 also APPLIANCE_CHAT_MODEL
 Fails where the command does, and where the appliance does not stop with exit code 0 on SIGTERM. Standard library only.
 """
 import argparse
@@ -116,6 +117,8 @@ def run(args, folder, children):
             APPLIANCE_CONFIG=str(config),
             MOCK_URL=mock,
         )
+        if smollm2:
+            environment["APPLIANCE_CHAT_MODEL"] = "smollm2/smollm2-135m-instruct"
         code = subprocess.run(args.command, env=environment).returncode
     finally:
         stopped = stop(appliance)
