@@ -133,8 +133,9 @@ node_tools() {
   cd "$ROOT/tests/clients" || return
   if [ ! package-lock.json -ot node_modules/.package-lock.json ]; then
     step "Installing the Node clients"
-    # Without lifecycle scripts and optional packages: no browser, no GPU build is downloaded.
-    npm ci --ignore-scripts --omit=optional --no-audit --no-fund --loglevel=error >&2
+    # Without lifecycle scripts and optional packages: no browser, no GPU build is downloaded. Not "npm ci": it refuses a lock file
+    # without the other platforms' optional packages, and not every registry mirror has those.
+    npm install --no-save --ignore-scripts --omit=optional --no-audit --no-fund --loglevel=error >&2
     touch node_modules/.package-lock.json
   fi
   cd "$ROOT" || return

@@ -50,7 +50,10 @@ impl ModelBackend for AgentBackend {
             return Err(LlmError::invalid("model", "agent_recursion", "an agent cannot be another agent's model"));
         }
         let agents = self.agents()?;
-        let mut agent = agents.get_by_slug(call.org_id, model).await.map_err(gateway_error)?;
+        let mut agent = agents.get_by_slug(call.org_id, model).await.map_err(|error| match error {
+            AgentError::NotFound(_) => LlmError::UnknownModel(format!("agent/{model}")),
+            other => gateway_error(other),
+        })?;
         let (history, question) = split(&mut agent, &request.messages)?;
         let asked = Question {
             org: call.org_id,
@@ -211,7 +214,6 @@ fn marks(text: &str) -> Vec<(usize, u32)> {
 
 fn gateway_error(error: AgentError) -> LlmError {
     match error {
-        AgentError::NotFound(_) => LlmError::invalid("model", "model_not_found", "no such agent"),
         AgentError::Llm(error) => error,
         AgentError::Db(error) => error.into(),
         other => LlmError::Api(other.into()),

@@ -26,9 +26,9 @@ impl MarkFilter {
         for c in text.chars() {
             if self.held.is_empty() {
                 if c == '[' {
-                    self.held.push(c)
+                    self.held.push(c);
                 } else {
-                    out.push(c)
+                    out.push(c);
                 }
                 continue;
             }

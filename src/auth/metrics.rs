@@ -75,7 +75,9 @@ pub struct Metrics {
 impl Metrics {
     pub fn register(registry: &mut Registry) -> Self {
         let logins = Family::<LoginLabels, Counter>::default();
-        Login::ALL.iter().for_each(|&outcome| drop(logins.get_or_create(&LoginLabels { outcome })));
+        for &outcome in Login::ALL {
+            drop(logins.get_or_create(&LoginLabels { outcome }));
+        }
         registry.register("logins", "Sign-in attempts by outcome", logins.clone());
         let hash_seconds = Histogram::new(HASH_BUCKETS);
         registry.register_with_unit(

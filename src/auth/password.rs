@@ -97,7 +97,7 @@ impl RuleBroken {
 /// Length, not composition; not the e-mail or its name part alone; none of the commonest.
 pub fn check_rules(password: &str, email: &str) -> Result<(), RuleBroken> {
     let lower = password.to_lowercase();
-    let one_character = password.chars().all(|c| Some(c) == password.chars().next());
+    let one_character = password.chars().all(|c| password.starts_with(c));
     if password.chars().count() < MIN_LENGTH {
         Err(RuleBroken::TooShort)
     } else if password.len() > MAX_LENGTH {

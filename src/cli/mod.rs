@@ -19,7 +19,7 @@ use crate::{
     platform::config::{ConfigErrors, Raw},
 };
 
-/// `sysexits.h`: EX_CONFIG is 78, EX_USAGE 64; a bad configuration is answered like bad arguments.
+/// `sysexits.h`: `EX_CONFIG` is 78, `EX_USAGE` 64; a bad configuration is answered like bad arguments.
 const EXIT_USAGE: u8 = 64;
 
 /// A self-hosted GPT agent platform in one process: agents, knowledge, LLM gateway, jobs.
@@ -34,7 +34,7 @@ const EXIT_USAGE: u8 = 64;
     `holdfast config docs` prints every one of them."
 )]
 pub struct Cli {
-    /// Configuration file; also HOLDFAST_CONFIG.
+    /// Configuration file; also `HOLDFAST_CONFIG`.
     #[arg(long, short, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
 

@@ -61,7 +61,9 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
             if json {
                 print_line(&serde_json::to_string_pretty(&orgs)?);
             } else {
-                orgs.iter().for_each(|org| print_line(&format!("{}  {:<24} {}", org.id, org.slug, org.name)));
+                for org in &orgs {
+                    print_line(&format!("{}  {:<24} {}", org.id, org.slug, org.name));
+                }
             }
             Ok(())
         }

@@ -55,7 +55,7 @@ impl Default for Config {
 impl Config {
     pub fn validate(&self, errors: &mut ConfigErrors) {
         if !self.is_local()
-            && !self.index_url.strip_prefix("s3://").is_some_and(|rest| !rest.trim_matches('/').is_empty())
+            && self.index_url.strip_prefix("s3://").is_none_or(|rest| rest.trim_matches('/').is_empty())
         {
             errors.push("index_url", "must be empty or s3://bucket/prefix");
         }

@@ -371,7 +371,8 @@ impl Llm {
             Err(error) => test.error = Some(error.to_string()),
         }
         if let Some(model) = chat_model {
-            let call = CallContext { org_id: org, actor: actor.to_owned(), agent_id: None, passages: None, question: None };
+            let call =
+                CallContext { org_id: org, actor: actor.to_owned(), agent_id: None, passages: None, question: None };
             let request = ChatRequest {
                 max_tokens: Some(1),
                 ..ChatRequest::new(format!("{name}/{model}"), vec![Message::user("Hi")])

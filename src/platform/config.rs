@@ -35,6 +35,7 @@ impl ConfigErrors {
     }
 
     /// Records a value outside `min..=max`.
+    #[expect(clippy::needless_pass_by_value, reason = "numbers: literals read better without &")]
     pub fn range<T: PartialOrd + fmt::Display>(&mut self, setting: &str, value: T, min: T, max: T) {
         if value < min || value > max {
             self.push(setting, format!("{value} is outside {min} to {max}"));
@@ -238,7 +239,6 @@ pub mod secret {
     use super::ConfigErrors;
 
     /// Serialises a secret as `"***"`: `config show` prints configuration.
-    #[expect(clippy::ref_option, reason = "the signature that serde's serialize_with needs")]
     pub fn masked<S: Serializer>(secret: &Option<SecretString>, s: S) -> Result<S::Ok, S::Error> {
         match secret {
             Some(secret) if !secret.expose_secret().is_empty() => s.serialize_str("***"),

@@ -30,7 +30,7 @@ impl Config {
     pub fn validate(&mut self, errors: &mut ConfigErrors) {
         let file = self.s3_secret_access_key_file.clone();
         secret::resolve(&mut self.s3_secret_access_key, file.as_deref(), "s3_secret_access_key_file", errors);
-        if !self.is_local() && !self.url.strip_prefix("s3://").is_some_and(|rest| !rest.trim_matches('/').is_empty()) {
+        if !self.is_local() && self.url.strip_prefix("s3://").is_none_or(|rest| rest.trim_matches('/').is_empty()) {
             errors.push("url", "must be empty or s3://bucket/prefix");
         }
         if self.s3_access_key_id.is_empty() != self.s3_secret_access_key.is_none() {

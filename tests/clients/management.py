@@ -37,7 +37,9 @@ class Api:
 def first_key(url, email, one_time_password):
     """Signs in with the one-time password, chooses another, and makes an API key. Returns its secret."""
     api = Api(url)
-    api.call("POST", "/api/v1/auth/login", {"email": email, "password": one_time_password})
+    me = api.call("POST", "/api/v1/auth/login", {"email": email, "password": one_time_password})
+    assert me["user"]["must_change_password"], me
+    api.headers["X-CSRF-Token"] = me["user"]["csrf_token"]
     api.call("POST", "/api/v1/auth/password", {"current_password": one_time_password, "new_password": PASSWORD})
     return api.call("POST", "/api/v1/api-keys", {"name": "client test", "scopes": SCOPES})["secret"]
 

@@ -4,8 +4,8 @@
     mock_openai.py [--port N]        prints "listening on http://127.0.0.1:N/v1"
 
 The model's name chooses the behaviour:
-    mock-echo        answers "You said: <last user message>"; when the prompt holds numbered passages
-                     ("[1] ..."), answers with the first sentence of the first one and cites it as [1]
+    mock-echo        answers "You said: <last user message>"; when the prompt holds numbered sources
+                     (<source number="1">), answers with the first sentence of the first one and cites it as [1]
     mock-tools       answers with one tool call, its arguments split over several chunks
     mock-slow        one word each 200 ms (cancellation, time-outs)
     mock-stall       sends the first chunk, then nothing for a minute
@@ -40,7 +40,8 @@ def answer(messages):
     """What a model that reads its prompt would say."""
     prompt = "\n".join(text_of(m.get("content")) for m in messages)
     question = next((text_of(m["content"]) for m in reversed(messages) if m["role"] == "user"), "")
-    passage = re.search(r"\[1\][^\n]*\n?(.+)", prompt)
+    # The first line of a source names the document.
+    passage = re.search(r'<source number="1">\n[^\n]*\n(.+)', prompt)
     if passage:
         return re.split(r"(?<=[.!?])\s", passage.group(1).strip())[0] + " [1]"
     return f"You said: {question}"
@@ -159,8 +160,7 @@ class Handler(BaseHTTPRequestHandler):
             if model == "mock-slow":
                 text = " ".join(f"word{i}" for i in range(100))
             for i, word in enumerate(re.findall(r"\S+\s*", text)):
-                if model == "mock-slow":
-                    time.sleep(0.2)
+                time.sleep(0.2 if model == "mock-slow" else 0.01)
                 if model == "mock-stall" and i == 1:
                     time.sleep(60)
                 if model == "mock-cut" and i == 2:

@@ -30,7 +30,7 @@ def set_up():
     document = api.upload(base["id"], "kettle.md", DOCUMENT)
     wait_until_ready(api, base["id"], [document["id"]])
     for slug, model in (("kettle", "mock/mock-echo"), ("kettle-plain", "builtin/extractive")):
-        api.call("POST", "/api/v1/agents", {"name": slug, "slug": slug, "model": model, "instructions": "Answer from the passages.", "knowledge_base_ids": [base["id"]]})
+        api.call("POST", "/api/v1/agents", {"name": slug, "slug": slug, "model": model, "instructions": "Answer from the passages.", "knowledge_bases": [base["id"]]})
     return key
 
 

@@ -5,7 +5,8 @@
 
 The appliance gets a new data directory, free ports, a mock upstream as provider `mock`, and with --smollm2 a real small
 chat model as provider `smollm2`. The command's environment says where all that is:
-    APPLIANCE_URL, APPLIANCE_OPS_URL, APPLIANCE_EMAIL, APPLIANCE_ONE_TIME_PASSWORD, APPLIANCE_PID, MOCK_URL, APPLIANCE_LOG
+    APPLIANCE_URL, APPLIANCE_OPS_URL, APPLIANCE_EMAIL, APPLIANCE_ONE_TIME_PASSWORD, APPLIANCE_PID, MOCK_URL, APPLIANCE_LOG,
+    with --smollm2 also APPLIANCE_CHAT_MODEL
 Fails where the command does, and where the appliance does not stop with exit code 0 on SIGTERM. Standard library only.
 """
 import argparse
@@ -69,9 +70,13 @@ def write_config(folder, mock, smollm2):
 
 
 def one_time_password(log):
-    """What the first start prints once, beside the console's address."""
-    found = re.search(r"one-time password\s+(\S+)", log.read_text(), re.IGNORECASE)
-    return found.group(1) if found else ""
+    """What the first start prints once, beside the console's address, a moment after it is ready."""
+    for _ in range(100):
+        found = re.search(r"one-time password\s+(\S+)", log.read_text(), re.IGNORECASE)
+        if found:
+            return found.group(1)
+        time.sleep(0.05)
+    sys.exit("the appliance printed no one-time password")
 
 
 def stop(child, seconds=30):
@@ -112,6 +117,8 @@ def run(args, folder, children):
             APPLIANCE_CONFIG=str(config),
             MOCK_URL=mock,
         )
+        if smollm2:
+            environment["APPLIANCE_CHAT_MODEL"] = "smollm2/smollm2-135m-instruct"
         code = subprocess.run(args.command, env=environment).returncode
     finally:
         stopped = stop(appliance)

@@ -120,7 +120,7 @@ async fn rows(conn: &mut PgConnection, sql: String) -> Result<u64, String> {
     inner.rollback().await.unwrap();
     result
         .map(|done| done.rows_affected())
-        .map_err(|e| e.as_database_error().and_then(|d| d.code()).unwrap_or_default().into_owned())
+        .map_err(|e| e.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default().into_owned())
 }
 
 /// What organisation `ours` could do to others' rows, as the role that serves. Empty is right.
@@ -318,7 +318,7 @@ async fn organisations_and_people_show_only_to_their_own() {
     ] {
         let mut tx = db.tenant(ours).await.unwrap();
         let denied = tx.execute(sql).await.expect_err(sql);
-        assert_eq!(denied.as_database_error().and_then(|d| d.code()).as_deref(), Some("42501"), "{sql}");
+        assert_eq!(denied.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref(), Some("42501"), "{sql}");
         tx.rollback().await.unwrap();
     }
     db.close().await;

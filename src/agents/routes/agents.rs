@@ -28,7 +28,7 @@ pub(super) struct Search {
     q: Option<String>,
 }
 
-/// An agent with its ETag, for `If-Match`.
+/// An agent with its `ETag`, for `If-Match`.
 struct Tagged(StatusCode, Agent);
 
 impl IntoResponse for Tagged {

@@ -20,7 +20,7 @@ const DEMO_SLUG: &str = "handbook";
 #[derive(Clone, Debug)]
 pub struct NewVersion {
     pub draft: Draft,
-    /// ETag of the agent that the change was made from; `None` overwrites.
+    /// `ETag` of the agent that the change was made from; `None` overwrites.
     pub if_match: Option<String>,
 }
 

@@ -243,7 +243,7 @@ impl Agents {
             match result {
                 Ok(()) => return,
                 Err(error) if patience == 0 => {
-                    tracing::error!(message_id = %message.id, error = %error, "an answer could not be kept")
+                    tracing::error!(message_id = %message.id, error = %error, "an answer could not be kept");
                 }
                 Err(_) => tokio::time::sleep(Duration::from_secs(patience)).await,
             }

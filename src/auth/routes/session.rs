@@ -98,7 +98,7 @@ impl From<Principal> for Me {
                 });
             }
             Actor::ApiKey(key) => {
-                api_key = Some(MyKey { id: key.key_id, name: key.name, scopes: key.scopes.into_iter().collect() })
+                api_key = Some(MyKey { id: key.key_id, name: key.name, scopes: key.scopes.into_iter().collect() });
             }
         }
         Self { organisation_id, role, user, api_key }

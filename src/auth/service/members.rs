@@ -43,7 +43,8 @@ impl Auth {
         let mut member = members::get(&mut tx, user).await?.ok_or(AuthError::NotFound("member"))?;
         let is_self = who.user().is_some_and(|u| u.user_id == user);
         let lowers_self = is_self && role <= who.role;
-        if !lowers_self && !(may_manage(who.role, member.role) && may_grant(who.role, role)) {
+        let manages = may_manage(who.role, member.role) && may_grant(who.role, role);
+        if !(lowers_self || manages) {
             return Err(AuthError::Forbidden("your role does not allow this change".into()));
         }
         if role != Role::Owner {

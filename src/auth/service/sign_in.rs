@@ -27,7 +27,7 @@ impl Auth {
         let email = normal_email(email);
         let address = client.address.to_string();
         let report = |outcome, known: Option<&Account>| {
-            self.inner.metrics.login(outcome, known.map(|a| a.email.as_str()), &address)
+            self.inner.metrics.login(outcome, known.map(|a| a.email.as_str()), &address);
         };
 
         if let Err(wait) = self.inner.by_address.check(&address_key(client.address)) {

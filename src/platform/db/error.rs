@@ -13,7 +13,6 @@ impl DbError {
     /// Whether trying again shortly may help: the server is away, restarting, or out of connections.
     pub fn is_unavailable(&self) -> bool {
         match self {
-            Self::Task(_) => false,
             Self::Sql(
                 sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) | sqlx::Error::Protocol(_),
             ) => true,
@@ -21,7 +20,7 @@ impl DbError {
                 // Classes 08 (connection exception), 57P0x (shutdown, crash, cannot connect now), 53300 (too many connections).
                 e.code().is_some_and(|c| c.starts_with("08") || c.starts_with("57P") || c == "53300")
             }
-            Self::Sql(_) => false,
+            Self::Task(_) | Self::Sql(_) => false,
         }
     }
 

@@ -1,4 +1,4 @@
-//! The registry, and `/metrics` in OpenMetrics text.
+//! The registry, and `/metrics` in `OpenMetrics` text.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,7 +9,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-/// Content type of OpenMetrics 1.0: prometheus-client encodes that, exemplars included.
+/// Content type of `OpenMetrics` 1.0: prometheus-client encodes that, exemplars included.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Declares an enum of label values: a closed set, `snake_case` on the wire, so that the number of series is bounded.
@@ -81,7 +81,7 @@ impl Telemetry {
         self.refresh.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(Box::new(refresh));
     }
 
-    /// The whole registry as OpenMetrics text.
+    /// The whole registry as `OpenMetrics` text.
     pub fn encode(&self) -> String {
         self.refresh.lock().unwrap_or_else(std::sync::PoisonError::into_inner).iter().for_each(|refresh| refresh());
         let mut text = String::new();
