@@ -41,7 +41,11 @@ async fn pour(address: SocketAddr, head: &str, piece: &[u8], most: usize) -> (St
             }
         }
     };
-    timeout(PATIENCE, async { tokio::select! { () = pouring => {}, () = reading => {} } }).await.expect("an answer or a closed connection");
+    timeout(PATIENCE, async {
+        tokio::select! { () = pouring => {}, () = reading => {} }
+    })
+    .await
+    .expect("an answer or a closed connection");
     (String::from_utf8_lossy(&answer).into_owned(), sent)
 }
 
@@ -76,21 +80,32 @@ async fn rude_clients_are_told_so_and_harm_nobody() {
     // 100 MB of JSON from nobody, with its length told and without end.
     let piece = vec![b' '; 64 * 1024];
     for path in ["/api/v1/agents", "/api/v1/auth/login", "/v1/chat/completions", "/login"] {
-        let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 104857600\r\n\r\n");
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 104857600\r\n\r\n"
+        );
         let (answer, sent) = pour(site.address, &head, &piece, 104_857_600).await;
-        assert!(["401", "403", "413", "415", "400"].iter().any(|s| answer.starts_with(&format!("HTTP/1.1 {s}"))), "{path}: {answer}");
+        assert!(
+            ["401", "403", "413", "415", "400"].iter().any(|s| answer.starts_with(&format!("HTTP/1.1 {s}"))),
+            "{path}: {answer}"
+        );
         assert!(sent < 64 << 20, "{path}: {sent} bytes were taken");
         let chunk = [b"10000\r\n".to_vec(), piece.clone(), b"\r\n".to_vec()].concat();
-        let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n");
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
+        );
         let (answer, sent) = pour(site.address, &head, &chunk, usize::MAX).await;
-        assert!(["401", "403", "413", "415", "400"].iter().any(|s| answer.starts_with(&format!("HTTP/1.1 {s}"))), "{path}: {answer}");
+        assert!(
+            ["401", "403", "413", "415", "400"].iter().any(|s| answer.starts_with(&format!("HTTP/1.1 {s}"))),
+            "{path}: {answer}"
+        );
         assert!(sent < 64 << 20, "{path}: {sent} bytes were taken");
     }
     assert_bounded(&running, before, 64 * MIB, "large bodies").await;
 
     for deep in ["[".repeat(1_000_000), format!("{}1{}", "{\"a\":".repeat(150_000), "}".repeat(150_000))] {
         for path in ["/api/v1/auth/login", "/api/v1/agents"] {
-            let request = admin.request(Method::POST, path).header(header::CONTENT_TYPE, "application/json").body(deep.clone());
+            let request =
+                admin.request(Method::POST, path).header(header::CONTENT_TYPE, "application/json").body(deep.clone());
             let answer = admin.send(request).await;
             assert_eq!(answer.status, 400, "{path}: {}", answer.text);
         }
@@ -154,7 +169,15 @@ async fn hostile_uploads_are_refused_or_fail_with_a_reason() {
     send_file(&admin, &base, "plain.zip", &fixture("plain.zip")).await.expect(415);
 
     let mut hostile = Vec::new();
-    for name in ["zip-bomb.docx", "encrypted.pdf", "looping-pages.pdf", "looping-objects.pdf", "looping-form.pdf", "deep.docx", "truncated.pdf"] {
+    for name in [
+        "zip-bomb.docx",
+        "encrypted.pdf",
+        "looping-pages.pdf",
+        "looping-objects.pdf",
+        "looping-form.pdf",
+        "deep.docx",
+        "truncated.pdf",
+    ] {
         hostile.push((name, add_document(&admin, &base, name, &fixture(name)).await));
     }
     for (name, id) in &hostile {

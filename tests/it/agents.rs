@@ -70,7 +70,9 @@ async fn agents_are_made_listed_changed_and_rolled_back() {
     admin.post("/api/v1/agents", &json!({"name": "x", "slug": "otdel-kadrov"})).await.problem(409, "slug_taken");
 
     let change = json!({"name": "HR", "slug": "hr", "instructions": "two", "note": "shorter"});
-    let put = |tag: header::HeaderValue| admin.send(admin.request(Method::PUT, &path).header(header::IF_MATCH, tag).json(&change));
+    let put = |tag: header::HeaderValue| {
+        admin.send(admin.request(Method::PUT, &path).header(header::IF_MATCH, tag).json(&change))
+    };
     let changed = put(tag.clone()).await.expect(200);
     assert_eq!((&changed["version"], &changed["slug"]), (&json!(2), &json!("hr")));
     put(tag).await.problem(412, "agent_changed");
@@ -83,17 +85,27 @@ async fn agents_are_made_listed_changed_and_rolled_back() {
     let third = admin.put(&path, &json!({"name": "HR", "slug": "hr", "instructions": "three"})).await.expect(200);
     assert_eq!(third["version"], 3, "numbers are not given twice");
     let versions = admin.get(&format!("{path}/versions")).await.expect(200);
-    let list: Vec<(i64, &str)> =
-        versions["data"].as_array().unwrap().iter().map(|v| (v["version"].as_i64().unwrap(), v["note"].as_str().unwrap())).collect();
+    let list: Vec<(i64, &str)> = versions["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|v| (v["version"].as_i64().unwrap(), v["note"].as_str().unwrap()))
+        .collect();
     assert_eq!(list, [(3, ""), (2, "shorter"), (1, "")]);
 
     for n in 0..5 {
         admin.post("/api/v1/agents", &json!({"name": format!("Numbered {n}")})).await.expect(201);
     }
     let first = admin.get("/api/v1/agents?q=numbered&limit=3").await.expect(200);
-    let next = admin.get(&format!("/api/v1/agents?q=numbered&limit=3&cursor={}", first["next_cursor"].as_str().unwrap())).await.expect(200);
-    let names: Vec<&str> =
-        [&first, &next].iter().flat_map(|p| p["data"].as_array().unwrap()).map(|a| a["name"].as_str().unwrap()).collect();
+    let next = admin
+        .get(&format!("/api/v1/agents?q=numbered&limit=3&cursor={}", first["next_cursor"].as_str().unwrap()))
+        .await
+        .expect(200);
+    let names: Vec<&str> = [&first, &next]
+        .iter()
+        .flat_map(|p| p["data"].as_array().unwrap())
+        .map(|a| a["name"].as_str().unwrap())
+        .collect();
     assert_eq!(names, ["Numbered 4", "Numbered 3", "Numbered 2", "Numbered 1", "Numbered 0"]);
     assert!(next["next_cursor"].is_null());
 
@@ -111,7 +123,8 @@ async fn what_an_agent_names_must_exist() {
     let theirs = make_base(&stranger, "Theirs").await;
     let draft = json!({"name": "x", "model": "nobody/knows", "knowledge_bases": [theirs], "temperature": 9, "retrieval": {"limit": 0}});
     let refused = admin.post("/api/v1/agents", &draft).await.expect(422);
-    let pointers: Vec<&str> = refused["errors"].as_array().unwrap().iter().map(|e| e["pointer"].as_str().unwrap()).collect();
+    let pointers: Vec<&str> =
+        refused["errors"].as_array().unwrap().iter().map(|e| e["pointer"].as_str().unwrap()).collect();
     assert_eq!(pointers, ["/retrieval/limit", "/temperature"]);
     let draft = json!({"name": "x", "model": "nobody/knows", "knowledge_bases": [theirs]});
     let refused = admin.post("/api/v1/agents", &draft).await.expect(422);
@@ -131,7 +144,10 @@ async fn an_answer_cites_what_it_was_given_and_quotes_it_exactly() {
     let (base, document) = handbook(&app, &admin).await;
     let agent = make_agent(&admin, "mock/cites", &[&base]).await;
     let conversation = start(&admin, &agent).await;
-    let message = admin.post(&format!("{conversation}/messages"), &json!({"content": "How many days of leave are there?"})).await.expect(200);
+    let message = admin
+        .post(&format!("{conversation}/messages"), &json!({"content": "How many days of leave are there?"}))
+        .await
+        .expect(200);
     assert_eq!(message["content"], "The answer stands in [1] and not in . Both: [1]");
     assert_eq!((&message["status"], &message["model"]), (&json!("complete"), &json!("mock/cites")));
     assert_eq!((&message["prompt_tokens"], &message["completion_tokens"]), (&json!(40), &json!(9)));
@@ -147,7 +163,8 @@ async fn an_answer_cites_what_it_was_given_and_quotes_it_exactly() {
 
     // What the model was shown: passages in the user's turn only.
     let shown = upstream.last_request();
-    let (system, question) = (shown["messages"][0]["content"].as_str().unwrap(), shown["messages"][1]["content"].as_str().unwrap());
+    let (system, question) =
+        (shown["messages"][0]["content"].as_str().unwrap(), shown["messages"][1]["content"].as_str().unwrap());
     assert!(system.contains("Be brief.") && !system.contains("28 calendar days"), "{system}");
     assert!(question.contains("<source number=\"1\">") && question.contains("28 calendar days"), "{question}");
 
@@ -218,7 +235,10 @@ async fn a_stopped_answer_keeps_what_was_written() {
     let conversation = start(&admin, &agent).await;
     let mut events = stream(&admin, &conversation, "Tell me everything").await;
     while events.next().await.expect("a stream").0 != "delta" {}
-    admin.post(&format!("{conversation}/messages"), &json!({"content": "And?"})).await.problem(409, "conversation_busy");
+    admin
+        .post(&format!("{conversation}/messages"), &json!({"content": "And?"}))
+        .await
+        .problem(409, "conversation_busy");
     admin.post(&format!("{conversation}/regenerate"), &json!({})).await.problem(409, "conversation_busy");
     assert_eq!(admin.get(&conversation).await.expect(200)["messages"][1]["status"], "streaming");
 
@@ -230,7 +250,11 @@ async fn a_stopped_answer_keeps_what_was_written() {
     }
     stranger.delete(&conversation).await.problem(404, "conversation_not_found");
     tokio::time::sleep(Duration::from_millis(300)).await;
-    assert_eq!(admin.get(&conversation).await.expect(200)["messages"][1]["status"], "streaming", "a stranger stopped the answer");
+    assert_eq!(
+        admin.get(&conversation).await.expect(200)["messages"][1]["status"],
+        "streaming",
+        "a stranger stopped the answer"
+    );
 
     assert_eq!(admin.post(&format!("{conversation}/stop"), &json!({})).await.expect(200), json!({"stopped": true}));
     let rest = events.all().await;
@@ -354,10 +378,18 @@ async fn an_agent_is_a_model_for_openai_clients() {
     let notes = message["annotations"].as_array().unwrap_or_else(|| panic!("{whole}"));
     assert_eq!(notes.len(), 2, "one for each mark: {whole}");
     for (note, index) in notes.iter().zip([21, 44]) {
-        assert_eq!((&note["type"], &note["file_id"], &note["index"]), (&json!("file_citation"), &json!(document), &json!(index)));
+        assert_eq!(
+            (&note["type"], &note["file_id"], &note["index"]),
+            (&json!("file_citation"), &json!(document), &json!(index))
+        );
         assert!(note["quote"].as_str().unwrap().contains("28 calendar days"));
     }
-    assert!(upstream.last_request()["messages"][0]["content"].as_str().unwrap().ends_with("Answer in the language of the question."));
+    assert!(
+        upstream.last_request()["messages"][0]["content"]
+            .as_str()
+            .unwrap()
+            .ends_with("Answer in the language of the question.")
+    );
     assert!(upstream.last_request()["messages"][0]["content"].as_str().unwrap().contains("Answer in verse."));
 
     let body = json!({"model": model, "messages": messages, "stream": true, "stream_options": {"include_usage": true}});

@@ -93,7 +93,11 @@ fn every_setting_is_documented_and_every_documented_setting_exists() {
             }
         }
     }
-    assert_eq!(said.difference(&exist).collect::<Vec<_>>(), Vec::<&String>::new(), "documented, but the code does not know them");
+    assert_eq!(
+        said.difference(&exist).collect::<Vec<_>>(),
+        Vec::<&String>::new(),
+        "documented, but the code does not know them"
+    );
     assert_eq!(exist.difference(&said).collect::<Vec<_>>(), Vec::<&String>::new(), "not documented");
 }
 
@@ -102,7 +106,9 @@ fn every_setting_has_a_line_that_says_what_it_is() {
     let lines: Vec<&str> = FILE.lines().collect();
     for (at, line) in lines.iter().enumerate() {
         let bare = line.trim_start_matches("# ");
-        let is_setting = bare.split_once(" = ").is_some_and(|(key, _)| key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'));
+        let is_setting = bare
+            .split_once(" = ")
+            .is_some_and(|(key, _)| key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'));
         // The example of a provider is explained by the line above it.
         if is_setting && !lines[..at].iter().rev().take_while(|l| !l.is_empty()).any(|l| l.contains("llm.providers.")) {
             assert!(lines[at - 1].starts_with("# ") && !lines[at - 1].contains(" = "), "line {}: {line}", at + 1);
@@ -164,7 +170,11 @@ fn a_provider_can_come_from_the_environment_alone() {
 fn all_errors_are_told_at_once() {
     let text = "colour = 1\n[server]\nlisten = 5\nmax_connections = 0\n[agents]\nhistory_messages = 'many'\n[nothing]\na = 1\n\
         [llm.providers.agent]\nbase_url = 'ftp://x'\n[llm.aliases]\nfast = 'nobody/x'\n[database]\nurl = 'x'\n";
-    let vars = [("HOLDFAST_JOBS__CONCURENCY", "1"), ("HOLDFAST_AUTH__SESSION_IDLE_DAYS", "-1"), ("HOLDFAST_KNOWLEDGE__PASSAGE_TOKENS", "ten")];
+    let vars = [
+        ("HOLDFAST_JOBS__CONCURENCY", "1"),
+        ("HOLDFAST_AUTH__SESSION_IDLE_DAYS", "-1"),
+        ("HOLDFAST_KNOWLEDGE__PASSAGE_TOKENS", "ten"),
+    ];
     let error = load(text, &vars).unwrap_err();
     for name in [
         "colour",
@@ -180,7 +190,10 @@ fn all_errors_are_told_at_once() {
         "auth.session_idle_days",
         "knowledge.passage_tokens",
     ] {
-        assert!(error.lines().any(|line| line.trim_start().starts_with(&format!("{name}:"))), "{name} is not named in {error}");
+        assert!(
+            error.lines().any(|line| line.trim_start().starts_with(&format!("{name}:"))),
+            "{name} is not named in {error}"
+        );
     }
     let unknown = load("", &[("HOLDFAST_COLOUR", "red"), ("HOLDFAST_NOWHERE__X", "1")]).unwrap_err();
     assert!(unknown.to_lowercase().contains("colour") && unknown.contains("HOLDFAST_NOWHERE__X"), "{unknown}");
@@ -192,7 +205,8 @@ fn secrets_come_from_files() {
     let file = dir.path().join("password");
     std::fs::write(&file, "a long enough password\n").unwrap();
     let path = file.to_str().unwrap();
-    let config = load("", &[("HOLDFAST_ADMIN__EMAIL", "a@example.com"), ("HOLDFAST_ADMIN__PASSWORD_FILE", path)]).unwrap();
+    let config =
+        load("", &[("HOLDFAST_ADMIN__EMAIL", "a@example.com"), ("HOLDFAST_ADMIN__PASSWORD_FILE", path)]).unwrap();
     assert!(config.admin.password.is_some());
     let both = load("", &[("HOLDFAST_ADMIN__PASSWORD", "x"), ("HOLDFAST_ADMIN__PASSWORD_FILE", path)]).unwrap_err();
     assert!(both.contains("admin.password_file"), "{both}");

@@ -147,8 +147,14 @@ async fn documents_finish_although_the_process_is_killed() {
     for round in 0..3 {
         for (name, content) in [
             (format!("page-{round}.md"), page(round).into_bytes()),
-            (format!("report-{round}.docx"), fixture(["report.en.docx", "report.ru.docx", "libreoffice.en.docx"][round])),
-            (format!("paper-{round}.pdf"), fixture(["chromium.en.pdf", "libreoffice.ru.pdf", "latex-two-columns.pdf"][round])),
+            (
+                format!("report-{round}.docx"),
+                fixture(["report.en.docx", "report.ru.docx", "libreoffice.en.docx"][round]),
+            ),
+            (
+                format!("paper-{round}.pdf"),
+                fixture(["chromium.en.pdf", "libreoffice.ru.pdf", "latex-two-columns.pdf"][round]),
+            ),
         ] {
             documents.push(add_document(&admin, &base, &name, &content).await);
         }
@@ -162,7 +168,10 @@ async fn documents_finish_although_the_process_is_killed() {
         let document = wait_for_document(&admin, &base, id).await;
         assert_eq!(document["status"], "ready", "{document}");
     }
-    let found = admin.post(&format!("/api/v1/knowledge-bases/{base}/search"), &json!({"query": "weir number 2"})).await.expect(200);
+    let found = admin
+        .post(&format!("/api/v1/knowledge-bases/{base}/search"), &json!({"query": "weir number 2"}))
+        .await
+        .expect(200);
     assert!(!found["results"].as_array().unwrap().is_empty());
     let (status, output) = running.stop().await;
     assert!(status.success(), "{status}:\n{output}");
@@ -174,7 +183,12 @@ async fn the_one_time_password_is_shown_once_and_everything_is_kept() {
     let site = Site::without_admin();
     let running = site.start().await;
     let beside = site.run(&["doctor", "--json"]).await;
-    assert!(beside.status.success(), "{}{}", String::from_utf8_lossy(&beside.stdout), String::from_utf8_lossy(&beside.stderr));
+    assert!(
+        beside.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&beside.stdout),
+        String::from_utf8_lossy(&beside.stderr)
+    );
     let reports: Value = serde_json::from_slice(&beside.stdout).unwrap();
     assert!(reports.as_array().unwrap().iter().all(|r| r["status"] != "fail"), "{reports}");
     assert!(site.run(&["doctor"]).await.status.success());
@@ -190,7 +204,10 @@ async fn the_one_time_password_is_shown_once_and_everything_is_kept() {
     let (status, output) = running.stop().await;
     assert!(status.success(), "{status}:\n{output}");
     assert_eq!(site.processes(), Vec::<String>::new(), "something still runs");
-    let greeting = output.lines().find(|line| line.contains("One-time password")).unwrap_or_else(|| panic!("no greeting:\n{output}"));
+    let greeting = output
+        .lines()
+        .find(|line| line.contains("One-time password"))
+        .unwrap_or_else(|| panic!("no greeting:\n{output}"));
     let password = greeting.split_whitespace().nth(2).unwrap();
     assert!(password.len() >= 12, "{greeting}");
     let logs: Vec<&str> = output.lines().filter(|line| line.starts_with('{')).collect();

@@ -31,15 +31,24 @@ impl Theirs {
         let document = add_document(admin, &base, "theirs.md", b"# Theirs\n\nThe vault opens at nine.\n").await;
         app.wait_for_jobs().await;
         let agent = id(&admin.post("/api/v1/agents", &json!({"name": "Theirs"})).await.expect(201));
-        let conversation = id(&admin.post(&format!("/api/v1/agents/{agent}/conversations"), &json!({})).await.expect(201));
+        let conversation =
+            id(&admin.post(&format!("/api/v1/agents/{agent}/conversations"), &json!({})).await.expect(201));
         let key = id(&admin.post("/api/v1/api-keys", &json!({"name": "k", "scopes": ["inference"]})).await.expect(201));
         let link = json!({"email": "new@example.com", "role": "member"});
         admin.post("/api/v1/members/links", &link).await.expect(201);
         let link = id(&admin.get("/api/v1/members/links").await.expect(200)["data"][0]);
         let me = admin.get("/api/v1/auth/me").await.expect(200);
         let member = admin.get("/api/v1/members").await.expect(200)["data"][0].clone();
-        let user = member["user_id"].as_str().or_else(|| member["id"].as_str()).unwrap_or_else(|| panic!("{member}")).to_owned();
-        let organisation = me["organisation"]["id"].as_str().or_else(|| me["org_id"].as_str()).unwrap_or_else(|| panic!("{me}")).to_owned();
+        let user = member["user_id"]
+            .as_str()
+            .or_else(|| member["id"].as_str())
+            .unwrap_or_else(|| panic!("{member}"))
+            .to_owned();
+        let organisation = me["organisation"]["id"]
+            .as_str()
+            .or_else(|| me["org_id"].as_str())
+            .unwrap_or_else(|| panic!("{me}"))
+            .to_owned();
         let session = id(&admin.get("/api/v1/sessions").await.expect(200)["data"][0]);
         let job = id(&admin.get("/api/v1/jobs").await.expect(200)["data"][0]);
         Self { base, document, agent, conversation, key, link, user, session, organisation, job }
@@ -132,7 +141,9 @@ async fn another_organisations_ids_are_404_on_every_route() {
             }
             let answer = stranger.send(request).await;
             tried += 1;
-            if answer.status != 404 || !answer.headers["content-type"].to_str().unwrap().starts_with("application/problem+json") {
+            if answer.status != 404
+                || !answer.headers["content-type"].to_str().unwrap().starts_with("application/problem+json")
+            {
                 wrong.push(format!("{method} {path}: {} {}", answer.status, answer.text));
             }
             // The other way round: to its owner the thing is there, so that the 404 above means something.

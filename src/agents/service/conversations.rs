@@ -104,7 +104,12 @@ impl Agents {
         Ok(conversation)
     }
 
-    pub async fn delete_conversation(&self, who: &Principal, agent: AgentId, id: ConversationId) -> Result<(), AgentError> {
+    pub async fn delete_conversation(
+        &self,
+        who: &Principal,
+        agent: AgentId,
+        id: ConversationId,
+    ) -> Result<(), AgentError> {
         let subject = who.subject();
         let mut tx = self.0.db.tenant(who.org_id).await?;
         let found = store::delete(&mut tx, Owner { agent, subject: &subject }, id).await?;
@@ -125,7 +130,13 @@ impl Agents {
 
     /// Writes the question down and begins to answer it. The answer goes on in a task of its own; dropping what is
     /// returned stops it.
-    pub async fn ask(&self, who: &Principal, agent: AgentId, id: ConversationId, ask: Ask) -> Result<Asked, AgentError> {
+    pub async fn ask(
+        &self,
+        who: &Principal,
+        agent: AgentId,
+        id: ConversationId,
+        ask: Ask,
+    ) -> Result<Asked, AgentError> {
         let (agents, who) = (self.clone(), who.clone());
         // A client that goes away half-way must not leave an answer behind that nobody writes.
         uncancelled(async move { agents.begin(&who, agent, id, ask).await }).await.map_err(DbError::from)?
@@ -134,7 +145,9 @@ impl Agents {
     async fn begin(&self, who: &Principal, agent: AgentId, id: ConversationId, ask: Ask) -> Result<Asked, AgentError> {
         let (agent, subject) = (self.get(who.org_id, agent).await?, who.subject());
         let mut tx = self.0.db.tenant(who.org_id).await?;
-        let conversation = store::get(&mut tx, Owner { agent: agent.id, subject: &subject }, id).await?.ok_or(AgentError::NotFound("conversation"))?;
+        let conversation = store::get(&mut tx, Owner { agent: agent.id, subject: &subject }, id)
+            .await?
+            .ok_or(AgentError::NotFound("conversation"))?;
         // After whose it is was asked: a stranger takes nobody's place. Before the messages are read: they stay as they are.
         let place = self.0.writers.enter(id)?;
         let mut history = store::messages(&mut tx, id, SHOWN).await?;
@@ -146,10 +159,25 @@ impl Agents {
         store::insert_message(&mut tx, who.org_id, id, &answer).await.map_err(deleted_meanwhile)?;
         tx.commit().await?;
         let history = answered(history, self.0.config.history_messages);
-        Ok(self.write(Job { org: who.org_id, actor: subject, agent, conversation: id, history, question, answer, place }))
+        Ok(self.write(Job {
+            org: who.org_id,
+            actor: subject,
+            agent,
+            conversation: id,
+            history,
+            question,
+            answer,
+            place,
+        }))
     }
 
-    async fn write_question(&self, tx: &mut Tx, org: OrgId, conversation: &Conversation, text: &str) -> Result<Message, AgentError> {
+    async fn write_question(
+        &self,
+        tx: &mut Tx,
+        org: OrgId,
+        conversation: &Conversation,
+        text: &str,
+    ) -> Result<Message, AgentError> {
         let text = clean(text);
         let (length, most) = (text.chars().count(), self.0.config.max_question_chars);
         if length == 0 || length > most {
@@ -197,7 +225,9 @@ async fn take_back(tx: &mut Tx, history: &mut Vec<Message>) -> Result<Message, A
 /// models' templates refuse a conversation in which the roles do not alternate.
 pub(super) fn answered(history: Vec<Message>, most: u32) -> Vec<Message> {
     let is_answer = |m: &Message| {
-        m.role == Speaker::Assistant && matches!(m.status, MessageStatus::Complete | MessageStatus::Stopped) && !m.content.is_empty()
+        m.role == Speaker::Assistant
+            && matches!(m.status, MessageStatus::Complete | MessageStatus::Stopped)
+            && !m.content.is_empty()
     };
     let mut kept: Vec<Message> = Vec::new();
     let mut question = None;

@@ -17,8 +17,8 @@ pub use agents::NewVersion;
 pub use conversations::Ask;
 #[cfg(test)]
 pub(super) use conversations::answered;
-pub use writing::{AnswerEvent, Asked, Failure};
 use writing::Writers;
+pub use writing::{AnswerEvent, Asked, Failure};
 
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 

@@ -24,7 +24,8 @@ pub async fn make_base(client: &Client, name: &str) -> String {
 
 /// Sends one file, whatever becomes of it.
 pub async fn send_file(client: &Client, base: &str, name: &str, content: &[u8]) -> Answer {
-    let mut body = format!("--cut\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n").into_bytes();
+    let mut body =
+        format!("--cut\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n").into_bytes();
     body.extend_from_slice(content);
     body.extend_from_slice(b"\r\n--cut--\r\n");
     let request = client.request(Method::POST, &format!("/api/v1/knowledge-bases/{base}/documents"));

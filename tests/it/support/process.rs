@@ -72,7 +72,12 @@ impl Site {
 
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast"));
-        command.args(args).env_clear().env("PATH", "/usr/bin:/bin").env("HOME", "/nonexistent").envs(self.settings.iter().cloned());
+        command
+            .args(args)
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("HOME", "/nonexistent")
+            .envs(self.settings.iter().cloned());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

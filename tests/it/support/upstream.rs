@@ -69,7 +69,8 @@ impl Upstream {
 }
 
 fn word(text: &str) -> String {
-    let chunk = json!({"id": "c", "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": text}}]});
+    let chunk =
+        json!({"id": "c", "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": text}}]});
     format!("data: {chunk}\n\n")
 }
 
