@@ -286,8 +286,8 @@ async fn a_reader_who_goes_away_ends_the_answer() {
     while events.next().await.expect("a stream").0 != "delta" {}
     drop(events);
     let whole = start(&admin, &agent).await;
-    let waiting = admin.post(&format!("{whole}/messages"), &json!({"content": "Everything"}));
-    assert!(tokio::time::timeout(Duration::from_millis(500), async { waiting.await.status }).await.is_err());
+    let waiting = async { admin.post(&format!("{whole}/messages"), &json!({"content": "Everything"})).await };
+    assert!(tokio::time::timeout(Duration::from_millis(500), waiting).await.is_err());
     for conversation in [&streamed, &whole] {
         let kept = messages(&admin, conversation).await;
         assert_eq!(kept[1]["status"], "stopped", "{}", kept[1]);
@@ -316,7 +316,7 @@ async fn a_failed_answer_says_why_and_is_kept() {
     let admin = app.admin().await;
     let agent = make_agent(&admin, "mock/broken", &[]).await;
     let conversation = start(&admin, &agent).await;
-    let ask = || admin.post(&format!("{conversation}/messages"), &json!({"content": "Anyone?"}));
+    let ask = async || admin.post(&format!("{conversation}/messages"), &json!({"content": "Anyone?"})).await;
     ask().await.problem(502, "provider_error");
     let kept = messages(&admin, &conversation).await;
     assert_eq!((&kept[1]["status"], &kept[1]["error_code"]), (&json!("failed"), &json!("provider_error")));

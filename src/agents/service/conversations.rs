@@ -223,7 +223,7 @@ async fn take_back(tx: &mut Tx, history: &mut Vec<Message>) -> Result<Message, A
 
 /// The newest questions with their answers, `most` messages at most. A question without an answer is left out: many
 /// models' templates refuse a conversation in which the roles do not alternate.
-pub(super) fn answered(history: Vec<Message>, most: u32) -> Vec<Message> {
+pub(in crate::agents) fn answered(history: Vec<Message>, most: u32) -> Vec<Message> {
     let is_answer = |m: &Message| {
         m.role == Speaker::Assistant
             && matches!(m.status, MessageStatus::Complete | MessageStatus::Stopped)
