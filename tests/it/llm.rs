@@ -557,7 +557,8 @@ async fn without_a_provider_the_passages_answer() {
     let f = start().await;
     let passages =
         vec![Passage { text: "The kettle has a warranty of 27 months. It is blue.".into(), title: "kettle.md".into() }];
-    let call = f.call().for_agent(OrgId::generate(&Clock::system()).0, QUESTION_TEXT, passages);
+    let call =
+        f.call().for_agent(OrgId::generate(&Clock::system()).0, "How long is the warranty of the kettle?", passages);
     let request = ChatRequest::new(EXTRACTIVE_MODEL, vec![Message::user("How long is the warranty of the kettle?")]);
     let chunks: Vec<_> = f
         .llm

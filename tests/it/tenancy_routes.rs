@@ -44,11 +44,7 @@ impl Theirs {
             .or_else(|| member["id"].as_str())
             .unwrap_or_else(|| panic!("{member}"))
             .to_owned();
-        let organisation = me["organisation"]["id"]
-            .as_str()
-            .or_else(|| me["org_id"].as_str())
-            .unwrap_or_else(|| panic!("{me}"))
-            .to_owned();
+        let organisation = me["organisation_id"].as_str().unwrap_or_else(|| panic!("{me}")).to_owned();
         let session = id(&admin.get("/api/v1/sessions").await.expect(200)["data"][0]);
         let job = id(&admin.get("/api/v1/jobs").await.expect(200)["data"][0]);
         Self { base, document, agent, conversation, key, link, user, session, organisation, job }

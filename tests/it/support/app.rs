@@ -184,7 +184,7 @@ impl Client {
         let cookie = answer.headers[header::SET_COOKIE].to_str().unwrap();
         self.cookie = Some(cookie.split(';').next().unwrap().to_owned());
         let me = self.get("/api/v1/auth/me").await.expect(200);
-        self.csrf = me["csrf_token"].as_str().map(str::to_owned);
+        self.csrf = me["user"]["csrf_token"].as_str().map(str::to_owned);
         self
     }
 
