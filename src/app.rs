@@ -136,11 +136,9 @@ impl App {
         let lifecycle = &self.runtime.lifecycle;
         self.auth.spawn_upkeep(lifecycle);
         self.knowledge.start_gauges(lifecycle);
+        self.agents.start_sweep(lifecycle);
         let app = self.clone();
         lifecycle.spawn("app.start", async move {
-            if let Err(error) = app.agents.sweep_abandoned().await {
-                tracing::warn!(%error, "cannot look for answers that a crash left unfinished");
-            }
             if let Err(error) = app.knowledge.reconcile_soon().await {
                 tracing::warn!(%error, "cannot compare the search index with the database");
             }

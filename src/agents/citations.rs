@@ -34,11 +34,16 @@ impl MarkFilter {
             }
             match c {
                 ']' => {
-                    self.held.push(c);
-                    let held = std::mem::take(&mut self.held);
-                    self.mark(&held, &mut out);
+                    let inner = self.held.split_off(self.held.rfind('[').map_or(0, |at| at + 1));
+                    self.held.pop();
+                    let shown = self.mark(&inner);
+                    // Where nothing is left, what stands before it may close up with what follows: `[[9]1]`.
+                    if !shown.is_empty() {
+                        out.push_str(&std::mem::take(&mut self.held));
+                        out.push_str(&shown);
+                    }
                 }
-                '0'..='9' | ',' | ' ' if self.held.len() < MAX_MARK => self.held.push(c),
+                '0'..='9' | ',' | ' ' | '[' if self.held.len() < MAX_MARK => self.held.push(c),
                 '[' => {
                     out.push_str(&self.held);
                     self.held = "[".into();
@@ -62,19 +67,17 @@ impl MarkFilter {
         &self.used
     }
 
-    /// `[1, 2]` becomes `[1][2]`; numbers without a source go; brackets without numbers stay as they are.
-    fn mark(&mut self, held: &str, out: &mut String) {
-        use std::fmt::Write as _;
-        let inner = &held[1..held.len() - 1];
+    /// What stands for `[inner]`: `[1, 2]` becomes `[1][2]`; numbers without a source go; brackets without numbers stay.
+    fn mark(&mut self, inner: &str) -> String {
         let numbers: Option<Vec<u32>> = inner.split(',').map(|n| n.trim().parse().ok()).collect();
-        let Some(numbers) = numbers else { return out.push_str(held) };
-        // An agent without sources writes brackets of its own.
-        if self.sources == 0 {
-            return out.push_str(held);
-        }
-        for n in numbers.into_iter().filter(|n| (1..=self.sources).contains(n)) {
-            self.used.insert(n);
-            let _ = write!(out, "[{n}]");
+        match numbers {
+            // An agent without sources writes brackets of its own.
+            Some(numbers) if self.sources > 0 => {
+                let real: Vec<u32> = numbers.into_iter().filter(|n| (1..=self.sources).contains(n)).collect();
+                self.used.extend(&real);
+                real.iter().map(|n| format!("[{n}]")).collect()
+            }
+            _ => format!("[{inner}]"),
         }
     }
 }

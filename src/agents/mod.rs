@@ -21,6 +21,9 @@ pub mod routes;
 mod service;
 mod store;
 
+#[cfg(test)]
+mod tests;
+
 pub use config::Config;
 pub use doctor::checks;
 pub use error::AgentError;

@@ -59,9 +59,21 @@ fn with_sources(sources: &[Citation], question: &str) -> String {
     text
 }
 
-/// Text that cannot close its tag.
+/// Text that can neither open nor close our tag, however it is spelt (`</source`, `< / SOURCE`): a zero-width space comes
+/// between.
 fn quoted(text: &str) -> String {
-    text.replace("<source", "<\u{200b}source").replace("</source", "<\u{200b}/source")
+    let mut out = String::with_capacity(text.len());
+    for (i, part) in text.split('<').enumerate() {
+        if i > 0 {
+            out.push('<');
+            let name = part.trim_start_matches(|c: char| c == '/' || c.is_whitespace());
+            if name.get(..6).is_some_and(|name| name.eq_ignore_ascii_case("source")) {
+                out.push('\u{200b}');
+            }
+        }
+        out.push_str(part);
+    }
+    out
 }
 
 /// What to search for: the question, with the one before it when it is too short to stand alone ("and in winter?").

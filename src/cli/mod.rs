@@ -29,7 +29,7 @@ const EXIT_USAGE: u8 = 64;
     after_help = "Examples:\n  holdfast serve                     start on the embedded default (own PostgreSQL, local files)\n  \
     holdfast serve --role worker       only work on jobs, beside an external database\n  \
     holdfast doctor                    look at every part and say what to do\n  \
-    holdfast user create --email ann@example.com --org default --role member\n\n\
+    holdfast user create ann@example.com --org default --role member\n\n\
     Settings: one TOML file (--config, or /etc/holdfast/holdfast.toml) and HOLDFAST_<SECTION>__<KEY> variables;\n\
     `holdfast config docs` prints every one of them."
 )]

@@ -10,7 +10,7 @@ use crate::{
     app::{App, Config},
     platform::{
         http::{Listener, Timeouts, serve},
-        lifecycle::Lifecycle,
+        lifecycle::{Lifecycle, Signals},
         telemetry,
     },
 };
@@ -51,7 +51,7 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
 }
 
 async fn serve_until_stopped(config: Config, args: &Args) -> anyhow::Result<ExitCode> {
-    let started = tokio::time::Instant::now();
+    let (started, signals) = (tokio::time::Instant::now(), Signals::listen()?);
     // Ports first: one that is taken is said at once, not after a database has been started.
     let public = match args.role {
         Role::Worker => None,
@@ -61,7 +61,7 @@ async fn serve_until_stopped(config: Config, args: &Args) -> anyhow::Result<Exit
     };
     let ops = Listener::bind(config.ops.listen).await.with_context(|| format!("ops.listen {}", config.ops.listen))?;
     let booted = Booted::open(config).await?;
-    let result = with_database(&booted, args, public, ops, started).await;
+    let result = with_database(&booted, args, (public, ops), started, signals).await;
     booted.close().await;
     result
 }
@@ -69,9 +69,9 @@ async fn serve_until_stopped(config: Config, args: &Args) -> anyhow::Result<Exit
 async fn with_database(
     booted: &Booted,
     args: &Args,
-    public: Option<Listener>,
-    ops: Listener,
+    (public, ops): (Option<Listener>, Listener),
     started: tokio::time::Instant,
+    mut signals: Signals,
 ) -> anyhow::Result<ExitCode> {
     booted.migrate().await?;
     let lifecycle = Lifecycle::new();
@@ -105,7 +105,7 @@ async fn with_database(
     }
     tracing::info!(role = ?args.role, ops = %ops_address, seconds = started.elapsed().as_secs_f64(), "ready");
 
-    lifecycle.wait_for_signal().await?;
+    lifecycle.wait_for_signal(&mut signals).await;
     let clean = lifecycle.drain(grace).await;
     app.close().await;
     tracing::info!(clean, "stopped");

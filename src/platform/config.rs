@@ -118,8 +118,13 @@ impl Raw {
             }
         };
         let defaults = Value::try_from(T::default()).unwrap_or(Value::Table(Table::new()));
+        // Overrides of settings that have no default: their type is found by trying.
+        let mut untyped: BTreeMap<Vec<String>, Vec<Value>> = BTreeMap::new();
         for (path, text) in self.take_overrides(name) {
             let like = path.iter().try_fold(&defaults, |v, key| v.get(key));
+            if like.is_none() {
+                untyped.insert(path.clone(), readings(&text));
+            }
             insert(&mut table, &path, parse_like(&text, like));
         }
         loop {
@@ -129,6 +134,10 @@ impl Raw {
                 Err(error) => error,
             };
             let path: Vec<String> = error.path().to_string().split('.').map(str::to_owned).collect();
+            if let Some(reading) = untyped.get_mut(&path).and_then(Vec::pop) {
+                insert(&mut table, &path, reading);
+                continue;
+            }
             errors.push(&path.join("."), error.inner().to_string().trim().to_owned());
             if !remove(&mut table, &path) {
                 return T::default();
@@ -194,6 +203,13 @@ fn parse_like(text: &str, like: Option<&Value>) -> Value {
         ),
         Some(_) => parsed().unwrap_or_else(|| Value::String(text.to_owned())),
     }
+}
+
+/// What a text can mean beside itself, likeliest last: a list, or a TOML value.
+fn readings(text: &str) -> Vec<Value> {
+    let list = parse_like(text, Some(&Value::Array(Vec::new())));
+    let value = format!("v = {text}").parse::<Table>().ok().and_then(|mut t| t.remove("v"));
+    std::iter::once(list).chain(value).collect()
 }
 
 fn insert(table: &mut Table, path: &[String], value: Value) {

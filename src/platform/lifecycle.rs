@@ -5,8 +5,22 @@
 
 use std::{future::Future, time::Duration};
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// SIGTERM and SIGINT, kept from the moment of [`Signals::listen`] on. While nobody listens, a signal ends the process at
+/// once and leaves its private database running: listen before that is started.
+#[derive(Debug)]
+pub struct Signals {
+    term: Signal,
+    int: Signal,
+}
+
+impl Signals {
+    pub fn listen() -> std::io::Result<Self> {
+        Ok(Self { term: signal(SignalKind::terminate())?, int: signal(SignalKind::interrupt())? })
+    }
+}
 
 /// Handles to the shutdown of the process. Clones share the same tokens and tracker.
 #[derive(Clone, Debug, Default)]
@@ -53,15 +67,13 @@ impl Lifecycle {
     }
 
     /// Waits for SIGTERM or SIGINT, or for a shutdown that was asked for from inside.
-    pub async fn wait_for_signal(&self) -> std::io::Result<()> {
-        let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    pub async fn wait_for_signal(&self, signals: &mut Signals) {
         tokio::select! {
-            _ = term.recv() => tracing::info!(signal = "SIGTERM", "shutting down"),
-            _ = int.recv() => tracing::info!(signal = "SIGINT", "shutting down"),
+            _ = signals.term.recv() => tracing::info!(signal = "SIGTERM", "shutting down"),
+            _ = signals.int.recv() => tracing::info!(signal = "SIGINT", "shutting down"),
             () = self.soft.cancelled() => {}
         }
         self.soft.cancel();
-        Ok(())
     }
 
     /// Waits until every task has ended, at most `grace`, less when a second signal comes; then cuts what is left.

@@ -26,7 +26,7 @@ struct Shown {
 
 impl Shown {
     fn new(message: Message) -> Self {
-        let html = link_marks(&markdown(&message.content), &message);
+        let html = link_marks(&markdown(&message.content), &message.citations);
         Self { message, html }
     }
 
@@ -51,12 +51,22 @@ impl Shown {
     }
 }
 
-/// Turns each `[n]` that cites a source into a link to the passage in its document.
-fn link_marks(html: &str, message: &Message) -> String {
-    message.citations.iter().fold(html.to_owned(), |html, citation| {
-        let link = format!("<a class=\"citation\" href=\"{}\">{}</a>", citation.path(), citation.mark);
-        html.replace(&format!("[{}]", citation.mark), &link)
-    })
+/// Turns each `[n]` that cites a source into a link to the passage in its document. Only in text: a mark inside a tag is
+/// part of an attribute.
+pub(in crate::agents) fn link_marks(html: &str, citations: &[Citation]) -> String {
+    let linked = |text: &str| {
+        citations.iter().fold(text.to_owned(), |text, citation| {
+            let link = format!("<a class=\"citation\" href=\"{}\">{}</a>", citation.path(), citation.mark);
+            text.replace(&format!("[{}]", citation.mark), &link)
+        })
+    };
+    // Markdown's renderer escapes `<` and `>` in text and attributes: what stands between them is a tag.
+    html.split_inclusive('>')
+        .map(|part| match part.find('<') {
+            Some(tag) => format!("{}{}", linked(&part[..tag]), &part[tag..]),
+            None => linked(part),
+        })
+        .collect()
 }
 
 pub fn place(citation: &Citation) -> String {

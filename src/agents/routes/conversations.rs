@@ -15,7 +15,7 @@ use crate::{
     agents::{
         error::AgentError,
         model::{AgentId, Conversation, ConversationId, Message},
-        service::{Agents, AnswerEvent, Ask, Asked},
+        service::{Agents, AnswerEvent, Ask, Asked, Failure},
     },
     platform::{
         error::{ApiError, Problem},
@@ -194,12 +194,13 @@ async fn answer(agents: &Agents, asked: Asked, stream: bool) -> Result<Response,
     }
     let mut events = asked.events;
     while let Some(event) = events.recv().await {
-        if let AnswerEvent::End { message, error } = event {
-            return match error {
+        if let AnswerEvent::End { message, error, failure } = event {
+            return match failure {
                 None => Ok(Json(message).into_response()),
-                Some(detail) => {
-                    Err(ApiError::new(StatusCode::BAD_GATEWAY, message.error_code.unwrap_or_default(), detail))
-                }
+                Some(Failure { status, retry_after }) => Err(ApiError {
+                    retry_after,
+                    ..ApiError::new(status, message.error_code.unwrap_or_default(), error.unwrap_or_default())
+                }),
             };
         }
     }

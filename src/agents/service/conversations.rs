@@ -12,7 +12,13 @@ use crate::{
         model::{Agent, AgentId, Conversation, ConversationId, Message, MessageId, MessageStatus, Speaker},
         store::conversations::{self as store, Owner},
     },
-    platform::{error::FieldError, http::Principal, ids::OrgId},
+    platform::{
+        db::{self, DbError, Tx},
+        error::FieldError,
+        http::Principal,
+        ids::OrgId,
+        lifecycle::uncancelled,
+    },
 };
 
 /// What to do in a conversation.
@@ -104,22 +110,22 @@ impl Agents {
         agent: AgentId,
         id: ConversationId,
     ) -> Result<(), AgentError> {
-        self.stop(id);
         let subject = who.subject();
         let mut tx = self.0.db.tenant(who.org_id).await?;
         let found = store::delete(&mut tx, Owner { agent, subject: &subject }, id).await?;
         tx.commit().await?;
-        if found { Ok(()) } else { Err(AgentError::NotFound("conversation")) }
+        if !found {
+            return Err(AgentError::NotFound("conversation"));
+        }
+        // Only now: an id alone must not stop somebody else's answer.
+        self.0.writers.stop(id);
+        Ok(())
     }
 
     /// Ends the answer that is being written in one's own conversation; what was written is kept.
     pub async fn stop_answer(&self, who: &Principal, agent: AgentId, id: ConversationId) -> Result<bool, AgentError> {
         self.conversation(who, agent, id).await?;
-        Ok(self.stop(id))
-    }
-
-    fn stop(&self, id: ConversationId) -> bool {
-        self.0.writers.stop(id)
+        Ok(self.0.writers.stop(id))
     }
 
     /// Writes the question down and begins to answer it. The answer goes on in a task of its own; dropping what is
@@ -131,23 +137,31 @@ impl Agents {
         id: ConversationId,
         ask: Ask,
     ) -> Result<Asked, AgentError> {
+        let (agents, who) = (self.clone(), who.clone());
+        // A client that goes away half-way must not leave an answer behind that nobody writes.
+        uncancelled(async move { agents.begin(&who, agent, id, ask).await }).await.map_err(DbError::from)?
+    }
+
+    async fn begin(&self, who: &Principal, agent: AgentId, id: ConversationId, ask: Ask) -> Result<Asked, AgentError> {
+        let (agent, subject) = (self.get(who.org_id, agent).await?, who.subject());
+        let mut tx = self.0.db.tenant(who.org_id).await?;
+        let conversation = store::get(&mut tx, Owner { agent: agent.id, subject: &subject }, id)
+            .await?
+            .ok_or(AgentError::NotFound("conversation"))?;
+        // After whose it is was asked: a stranger takes nobody's place. Before the messages are read: they stay as they are.
         let place = self.0.writers.enter(id)?;
-        let agent = self.get(who.org_id, agent).await?;
-        let (conversation, mut history) = self.conversation(who, agent.id, id).await?;
+        let mut history = store::messages(&mut tx, id, SHOWN).await?;
         let question = match ask {
-            Ask::Question(text) => self.write_question(who.org_id, &conversation, &text).await?,
-            Ask::Again => self.take_back(who.org_id, &mut history).await?,
+            Ask::Question(text) => self.write_question(&mut tx, who.org_id, &conversation, &text).await?,
+            Ask::Again => take_back(&mut tx, &mut history).await?,
         };
         let answer = self.message(Speaker::Assistant, MessageStatus::Streaming, String::new(), Some(&agent));
-        let mut tx = self.0.db.tenant(who.org_id).await?;
-        store::insert_message(&mut tx, who.org_id, id, &answer).await?;
+        store::insert_message(&mut tx, who.org_id, id, &answer).await.map_err(deleted_meanwhile)?;
         tx.commit().await?;
-        let keep = usize::try_from(self.0.config.history_messages).unwrap_or(usize::MAX);
-        history.retain(|m| matches!(m.status, MessageStatus::Complete | MessageStatus::Stopped));
-        history.drain(..history.len().saturating_sub(keep));
+        let history = answered(history, self.0.config.history_messages);
         Ok(self.write(Job {
             org: who.org_id,
-            actor: who.subject(),
+            actor: subject,
             agent,
             conversation: id,
             history,
@@ -157,7 +171,13 @@ impl Agents {
         }))
     }
 
-    async fn write_question(&self, org: OrgId, conversation: &Conversation, text: &str) -> Result<Message, AgentError> {
+    async fn write_question(
+        &self,
+        tx: &mut Tx,
+        org: OrgId,
+        conversation: &Conversation,
+        text: &str,
+    ) -> Result<Message, AgentError> {
         let text = clean(text);
         let (length, most) = (text.chars().count(), self.0.config.max_question_chars);
         if length == 0 || length > most {
@@ -165,25 +185,11 @@ impl Agents {
             return Err(AgentError::Invalid(vec![FieldError::new("/content", "invalid_length", detail)]));
         }
         let message = self.message(Speaker::User, MessageStatus::Complete, text, None);
-        let mut tx = self.0.db.tenant(org).await?;
-        store::insert_message(&mut tx, org, conversation.id, &message).await?;
+        store::insert_message(tx, org, conversation.id, &message).await.map_err(deleted_meanwhile)?;
         if conversation.title.is_empty() {
-            store::rename(&mut tx, conversation.id, &title_of(&message.content), message.created_at).await?;
+            store::rename(tx, conversation.id, &title_of(&message.content), message.created_at).await?;
         }
-        tx.commit().await?;
         Ok(message)
-    }
-
-    /// Hides the last answer and returns its question; `history` ends before that.
-    async fn take_back(&self, org: OrgId, history: &mut Vec<Message>) -> Result<Message, AgentError> {
-        let at = history.iter().rposition(|m| m.role == Speaker::User).ok_or(AgentError::NothingToRegenerate)?;
-        let mut tail = history.split_off(at);
-        let mut tx = self.0.db.tenant(org).await?;
-        for answer in &tail[1..] {
-            store::supersede(&mut tx, answer.id).await?;
-        }
-        tx.commit().await?;
-        Ok(tail.swap_remove(0))
     }
 
     fn message(&self, role: Speaker, status: MessageStatus, content: String, agent: Option<&Agent>) -> Message {
@@ -202,6 +208,46 @@ impl Agents {
             duration_ms: None,
             created_at: self.0.clock.now(),
         }
+    }
+}
+
+/// Hides the last answer and returns its question; `history` ends before that.
+async fn take_back(tx: &mut Tx, history: &mut Vec<Message>) -> Result<Message, AgentError> {
+    let at = history.iter().rposition(|m| m.role == Speaker::User).ok_or(AgentError::NothingToRegenerate)?;
+    let mut tail = history.split_off(at);
+    for answer in &tail[1..] {
+        store::supersede(tx, answer.id).await?;
+    }
+    Ok(tail.swap_remove(0))
+}
+
+/// The newest questions with their answers, `most` messages at most. A question without an answer is left out: many
+/// models' templates refuse a conversation in which the roles do not alternate.
+pub(in crate::agents) fn answered(history: Vec<Message>, most: u32) -> Vec<Message> {
+    let is_answer = |m: &Message| {
+        m.role == Speaker::Assistant
+            && matches!(m.status, MessageStatus::Complete | MessageStatus::Stopped)
+            && !m.content.is_empty()
+    };
+    let mut kept: Vec<Message> = Vec::new();
+    let mut question = None;
+    for message in history {
+        if message.role == Speaker::User {
+            question = Some(message);
+        } else if is_answer(&message) {
+            kept.extend(question.take().map(|question| [question, message]).into_iter().flatten());
+        }
+    }
+    let pairs = usize::try_from(most / 2).unwrap_or(usize::MAX);
+    kept.drain(..kept.len().saturating_sub(pairs.saturating_mul(2)));
+    kept
+}
+
+/// The conversation was there a moment ago.
+fn deleted_meanwhile(error: sqlx::Error) -> AgentError {
+    match db::constraint(&error) {
+        Some("messages_conversation_id_fkey") => AgentError::NotFound("conversation"),
+        _ => error.into(),
     }
 }
 

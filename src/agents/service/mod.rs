@@ -4,7 +4,7 @@ mod agents;
 mod conversations;
 mod writing;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{answer::Engine, backend::backend, config::Config, error::AgentError, metrics::Metrics, store};
 use crate::{
@@ -15,8 +15,12 @@ use crate::{
 
 pub use agents::NewVersion;
 pub use conversations::Ask;
+#[cfg(test)]
+pub(super) use conversations::answered;
 use writing::Writers;
-pub use writing::{AnswerEvent, Asked};
+pub use writing::{AnswerEvent, Asked, Failure};
+
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 /// Agents and conversations. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -75,6 +79,22 @@ impl Agents {
 
     pub fn knowledge(&self) -> &Knowledge {
         &self.0.engine.knowledge
+    }
+
+    /// Looks for abandoned answers every minute until the shutdown.
+    pub fn start_sweep(&self, lifecycle: &Lifecycle) {
+        let (agents, soft) = (self.clone(), lifecycle.soft().clone());
+        lifecycle.spawn("agents.sweep", async move {
+            loop {
+                if let Err(error) = agents.sweep_abandoned().await {
+                    tracing::warn!(%error, "cannot look for answers that a crash left unfinished");
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(SWEEP_EVERY) => {}
+                    () = soft.cancelled() => return,
+                }
+            }
+        });
     }
 
     /// Marks answers that a crash left unfinished. Ten minutes: another process may be writing younger ones.

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use axum::http::StatusCode;
 use serde::Serialize;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
@@ -41,7 +42,17 @@ pub enum AnswerEvent {
         message: Message,
         /// For people, where it failed.
         error: Option<String>,
+        /// How the failure is answered where the answer is not a stream.
+        #[serde(skip)]
+        failure: Option<Failure>,
     },
+}
+
+/// Status of a failed answer, and when to try again.
+#[derive(Clone, Copy, Debug)]
+pub struct Failure {
+    pub status: StatusCode,
+    pub retry_after: Option<Duration>,
 }
 
 /// A question that was taken down, and the answer on its way.
@@ -181,7 +192,8 @@ impl Agents {
         }
         // The conversation is free before the reader learns of the end: the next question may follow at once.
         drop(job.place);
-        let _ = events.send(AnswerEvent::End { message: job.answer, error: error.map(|e| e.detail) }).await;
+        let failure = error.as_ref().map(|e| Failure { status: e.status, retry_after: e.retry_after });
+        let _ = events.send(AnswerEvent::End { message: job.answer, error: error.map(|e| e.detail), failure }).await;
     }
 
     async fn stream(
@@ -208,13 +220,14 @@ impl Agents {
             Ok(answer) => answer,
             Err(error) => return (None, Ended::Failed(error.into())),
         };
-        if events.send(AnswerEvent::Sources { citations: answer.sources.clone() }).await.is_err() {
+        let stop = &job.place.stop;
+        if !deliver(events, stop, AnswerEvent::Sources { citations: answer.sources.clone() }).await {
             return (Some(answer), Ended::Stopped);
         }
         loop {
             let next = tokio::select! {
                 next = answer.next() => next,
-                () = job.place.stop.cancelled() => return (Some(answer), Ended::Stopped),
+                () = stop.cancelled() => return (Some(answer), Ended::Stopped),
                 () = events.closed() => return (Some(answer), Ended::Stopped),
             };
             match next {
@@ -222,7 +235,7 @@ impl Agents {
                 Some(Err(error)) => return (Some(answer), Ended::Failed(ApiError::from(error))),
                 Some(Ok(text)) => {
                     on_text();
-                    if events.send(AnswerEvent::Delta { text }).await.is_err() {
+                    if !deliver(events, stop, AnswerEvent::Delta { text }).await {
                         return (Some(answer), Ended::Stopped);
                     }
                 }
@@ -248,6 +261,14 @@ impl Agents {
                 Err(_) => tokio::time::sleep(Duration::from_secs(patience)).await,
             }
         }
+    }
+}
+
+/// Hands an event to the reader. False when nobody reads any more, or when it was stopped while a reader did not keep up.
+async fn deliver(events: &mpsc::Sender<AnswerEvent>, stop: &CancellationToken, event: AnswerEvent) -> bool {
+    tokio::select! {
+        sent = events.send(event) => sent.is_ok(),
+        () = stop.cancelled() => false,
     }
 }
 

@@ -213,6 +213,11 @@ impl Client {
         Answer { status: response.status(), headers: response.headers().clone(), text: response.text().await.unwrap() }
     }
 
+    /// Whether `/readyz` says so; false while nobody listens.
+    pub async fn is_ready(&self) -> bool {
+        self.request(Method::GET, "/readyz").send().await.is_ok_and(|answer| answer.status().is_success())
+    }
+
     pub async fn get(&self, path: &str) -> Answer {
         self.send(self.request(Method::GET, path)).await
     }

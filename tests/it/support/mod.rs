@@ -2,3 +2,7 @@
 
 pub mod app;
 pub mod cluster;
+pub mod documents;
+pub mod process;
+pub mod sse;
+pub mod upstream;

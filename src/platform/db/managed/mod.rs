@@ -90,8 +90,14 @@ impl Managed {
         postmaster::stop_leftover(&layout).await?;
         let postmaster = Postmaster::start(layout.clone())?;
         let admin = admin_options(&layout, &password);
-        wait_until_ready(&admin, START_TIMEOUT).await?;
-        create_database(&admin).await?;
+        let ready = async {
+            wait_until_ready(&admin, START_TIMEOUT).await?;
+            create_database(&admin).await
+        };
+        if let Err(error) = ready.await {
+            postmaster.stop().await;
+            return Err(error);
+        }
         let target =
             Target { admin: admin.database(SUPERUSER), role_prefix: role_prefix.to_owned(), master_key: key.clone() };
         Ok(Self { postmaster, target })

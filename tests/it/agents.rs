@@ -1,0 +1,411 @@
+//! Agents and conversations through the API, with models that answer, dawdle and fail.
+
+use std::time::Duration;
+
+use reqwest::{Method, header};
+use serde_json::{Value, json};
+
+use crate::support::{
+    app::{Client, TestApp},
+    cluster::PATIENCE,
+    documents::{add_document, make_base, wait_for_document},
+    sse::Events,
+    upstream::Upstream,
+};
+
+const HANDBOOK: &str = "# Leave\n\nEvery employee has 28 calendar days of paid leave in a year.\n\n# Parking\n\nThe car park closes at \
+    eleven in the evening.\n";
+const СПРАВОЧНИК: &str = "# Отпуск\n\nКаждому сотруднику положено 28 календарных дней оплачиваемого отпуска в год.\n";
+
+async fn make_agent(client: &Client, model: &str, bases: &[&str]) -> Value {
+    let draft = json!({"name": format!("Agent {model}"), "model": model, "knowledge_bases": bases, "instructions": "Be brief."});
+    client.post("/api/v1/agents", &draft).await.expect(201)
+}
+
+/// `/api/v1/agents/{id}/conversations/{id}` of a new conversation.
+async fn start(client: &Client, agent: &Value) -> String {
+    let path = format!("/api/v1/agents/{}/conversations", agent["id"].as_str().unwrap());
+    let made = client.post(&path, &json!({})).await.expect(201);
+    format!("{path}/{}", made["id"].as_str().unwrap())
+}
+
+async fn stream(client: &Client, conversation: &str, question: &str) -> Events {
+    let body = json!({"content": question, "stream": true});
+    Events::of(client.request(Method::POST, &format!("{conversation}/messages")).json(&body).send().await.unwrap())
+}
+
+/// The messages of a conversation once none is being written.
+async fn messages(client: &Client, conversation: &str) -> Vec<Value> {
+    let found = tokio::time::timeout(PATIENCE, async {
+        loop {
+            let found = client.get(conversation).await.expect(200)["messages"].as_array().unwrap().clone();
+            if found.iter().all(|m| m["status"] != "streaming") {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+    });
+    found.await.expect("an end of the answer")
+}
+
+/// A base with the handbook, ready to be asked.
+async fn handbook(app: &TestApp, client: &Client) -> (String, String) {
+    let base = make_base(client, "Handbook").await;
+    let document = add_document(client, &base, "handbook.md", HANDBOOK.as_bytes()).await;
+    assert_eq!(wait_for_document(client, &base, &document).await["status"], "ready");
+    app.wait_for_jobs().await;
+    (base, document)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn agents_are_made_listed_changed_and_rolled_back() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let answer = admin.post("/api/v1/agents", &json!({"name": "Отдел кадров", "instructions": "one"})).await;
+    let tag = answer.headers[header::ETAG].clone();
+    let agent = answer.expect(201);
+    assert_eq!((&agent["slug"], &agent["version"]), (&json!("otdel-kadrov"), &json!(1)));
+    let path = format!("/api/v1/agents/{}", agent["id"].as_str().unwrap());
+    assert_eq!(admin.get(&path).await.headers[header::ETAG], tag, "reading gives the tag that making gave");
+    admin.post("/api/v1/agents", &json!({"name": "x", "slug": "otdel-kadrov"})).await.problem(409, "slug_taken");
+
+    let change = json!({"name": "HR", "slug": "hr", "instructions": "two", "note": "shorter"});
+    let put = |tag: header::HeaderValue| {
+        admin.send(admin.request(Method::PUT, &path).header(header::IF_MATCH, tag).json(&change))
+    };
+    let changed = put(tag.clone()).await.expect(200);
+    assert_eq!((&changed["version"], &changed["slug"]), (&json!(2), &json!("hr")));
+    put(tag).await.problem(412, "agent_changed");
+    let renamed = admin.put(&path, &json!({"name": "HR team", "slug": "hr", "instructions": "two"})).await.expect(200);
+    assert_eq!((&renamed["version"], &renamed["name"]), (&json!(2), &json!("HR team")), "a name is no version");
+
+    let back = admin.post(&format!("{path}/rollback"), &json!({"version": 1})).await.expect(200);
+    assert_eq!((&back["version"], &back["instructions"], &back["name"]), (&json!(1), &json!("one"), &json!("HR team")));
+    admin.post(&format!("{path}/rollback"), &json!({"version": 9})).await.problem(404, "agent_version_not_found");
+    let third = admin.put(&path, &json!({"name": "HR", "slug": "hr", "instructions": "three"})).await.expect(200);
+    assert_eq!(third["version"], 3, "numbers are not given twice");
+    let versions = admin.get(&format!("{path}/versions")).await.expect(200);
+    let list: Vec<(i64, &str)> = versions["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|v| (v["version"].as_i64().unwrap(), v["note"].as_str().unwrap()))
+        .collect();
+    assert_eq!(list, [(3, ""), (2, "shorter"), (1, "")]);
+
+    for n in 0..5 {
+        admin.post("/api/v1/agents", &json!({"name": format!("Numbered {n}")})).await.expect(201);
+    }
+    let first = admin.get("/api/v1/agents?q=numbered&limit=3").await.expect(200);
+    let next = admin
+        .get(&format!("/api/v1/agents?q=numbered&limit=3&cursor={}", first["next_cursor"].as_str().unwrap()))
+        .await
+        .expect(200);
+    let names: Vec<&str> = [&first, &next]
+        .iter()
+        .flat_map(|p| p["data"].as_array().unwrap())
+        .map(|a| a["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["Numbered 4", "Numbered 3", "Numbered 2", "Numbered 1", "Numbered 0"]);
+    assert!(next["next_cursor"].is_null());
+
+    admin.delete(&path).await.expect(204);
+    admin.get(&path).await.problem(404, "agent_not_found");
+    admin.delete(&path).await.problem(404, "agent_not_found");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_agent_names_must_exist() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let stranger = app.other_org("strangers").await;
+    let theirs = make_base(&stranger, "Theirs").await;
+    let draft = json!({"name": "x", "model": "nobody/knows", "knowledge_bases": [theirs], "temperature": 9, "retrieval": {"limit": 0}});
+    let refused = admin.post("/api/v1/agents", &draft).await.expect(422);
+    let pointers: Vec<&str> =
+        refused["errors"].as_array().unwrap().iter().map(|e| e["pointer"].as_str().unwrap()).collect();
+    assert_eq!(pointers, ["/retrieval/limit", "/temperature"]);
+    let draft = json!({"name": "x", "model": "nobody/knows", "knowledge_bases": [theirs]});
+    let refused = admin.post("/api/v1/agents", &draft).await.expect(422);
+    let codes: Vec<&str> = refused["errors"].as_array().unwrap().iter().map(|e| e["code"].as_str().unwrap()).collect();
+    assert_eq!(codes, ["knowledge_base_not_found", "model_not_found"]);
+    admin.post("/api/v1/agents", &json!({"name": "a", "slug": "a"})).await.expect(201);
+    let itself = admin.post("/api/v1/agents", &json!({"name": "b", "model": "agent/a"})).await.expect(422);
+    assert_eq!(itself["errors"][0]["pointer"], "/model");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_cites_what_it_was_given_and_quotes_it_exactly() {
+    let upstream = Upstream::start().await;
+    let app = TestApp::start_with(&[upstream.setting()]).await;
+    let admin = app.admin().await;
+    let (base, document) = handbook(&app, &admin).await;
+    let agent = make_agent(&admin, "mock/cites", &[&base]).await;
+    let conversation = start(&admin, &agent).await;
+    let message = admin
+        .post(&format!("{conversation}/messages"), &json!({"content": "How many days of leave are there?"}))
+        .await
+        .expect(200);
+    assert_eq!(message["content"], "The answer stands in [1] and not in . Both: [1]");
+    assert_eq!((&message["status"], &message["model"]), (&json!("complete"), &json!("mock/cites")));
+    assert_eq!((&message["prompt_tokens"], &message["completion_tokens"]), (&json!(40), &json!(9)));
+    let citations = message["citations"].as_array().unwrap();
+    assert_eq!(citations.len(), 1, "{message}");
+    let cited = &citations[0];
+    assert_eq!((&cited["mark"], &cited["document_id"]), (&json!(1), &json!(document)));
+    let path = format!("/api/v1/knowledge-bases/{base}/documents/{document}/text");
+    let text = admin.get(&path).await.expect(200)["text"].as_str().unwrap().to_owned();
+    let (from, to) = (cited["start"].as_u64().unwrap() as usize, cited["end"].as_u64().unwrap() as usize);
+    let quoted: String = text.chars().skip(from).take(to - from).collect();
+    assert_eq!(cited["text"], quoted.as_str());
+
+    // What the model was shown: passages in the user's turn only.
+    let shown = upstream.last_request();
+    let (system, question) =
+        (shown["messages"][0]["content"].as_str().unwrap(), shown["messages"][1]["content"].as_str().unwrap());
+    assert!(system.contains("Be brief.") && !system.contains("28 calendar days"), "{system}");
+    assert!(question.contains("<source number=\"1\">") && question.contains("28 calendar days"), "{question}");
+
+    // The same as a stream, with the first answer as history.
+    let events = stream(&admin, &conversation, "And when does the car park close?").await.all().await;
+    let names: Vec<&str> = events.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!((names[0], names[1], *names.last().unwrap()), ("start", "sources", "end"), "{names:?}");
+    assert!(names[2..names.len() - 1].iter().all(|name| *name == "delta"));
+    let text: String = events.iter().filter_map(|(_, data)| data["text"].as_str()).collect();
+    let end = &events.last().unwrap().1["message"];
+    assert_eq!((end["content"].as_str().unwrap(), &end["status"]), (text.as_str(), &json!("complete")));
+    assert_eq!(upstream.last_request()["messages"].as_array().unwrap().len(), 4, "system, question, answer, question");
+    let kept = messages(&admin, &conversation).await;
+    let roles: Vec<&str> = kept.iter().map(|m| m["role"].as_str().unwrap()).collect();
+    assert_eq!(roles, ["user", "assistant", "user", "assistant"]);
+    let listed = admin.get(&format!("{}?q=car%20park", conversation.rsplit_once('/').unwrap().0)).await.expect(200);
+    assert_eq!(listed["data"][0]["title"], "How many days of leave are there?");
+
+    // A new answer hides the old one.
+    let again = admin.post(&format!("{conversation}/regenerate"), &json!({})).await.expect(200);
+    let after = messages(&admin, &conversation).await;
+    assert_eq!((after.len(), &after[3]["id"]), (4, &again["id"]));
+    assert_ne!(after[3]["id"], kept[3]["id"]);
+    assert_eq!(after[2]["id"], kept[2]["id"]);
+
+    admin.patch(&conversation, &json!({"title": "Leave"})).await.expect(200);
+    admin.patch(&conversation, &json!({"title": " "})).await.expect(422);
+    admin.post(&format!("{conversation}/messages"), &json!({"content": " \u{0} "})).await.expect(422);
+    admin.delete(&conversation).await.expect(204);
+    admin.get(&conversation).await.problem(404, "conversation_not_found");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_provider_passages_are_quoted_in_both_languages() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let (base, _) = handbook(&app, &admin).await;
+    let russian = add_document(&admin, &base, "справочник.md", СПРАВОЧНИК.as_bytes()).await;
+    wait_for_document(&admin, &base, &russian).await;
+    app.wait_for_jobs().await;
+    let agent = make_agent(&admin, "", &[&base]).await;
+    let ask = async |question: &str| {
+        let conversation = start(&admin, &agent).await;
+        admin.post(&format!("{conversation}/messages"), &json!({"content": question})).await.expect(200)
+    };
+    let english = ask("How many calendar days of paid leave are there?").await;
+    assert_eq!(english["model"], "builtin/extractive");
+    let text = english["content"].as_str().unwrap();
+    assert!(text.contains("No language model is configured") && text.contains("28 calendar days"), "{text}");
+    assert_eq!(english["citations"][0]["filename"], "handbook.md");
+    let russian = ask("Сколько календарных дней оплачиваемого отпуска положено сотруднику?").await;
+    let text = russian["content"].as_str().unwrap();
+    assert!(text.contains("Языковая модель не настроена") && text.contains("28 календарных дней"), "{text}");
+    assert!(russian["citations"].as_array().unwrap().iter().any(|c| c["filename"] == "справочник.md"), "{russian}");
+    let unknown = ask("Who won the chess olympiad in Budapest?").await;
+    assert!(unknown["content"].as_str().unwrap().starts_with("The documents do not say."), "{unknown}");
+    assert_eq!(unknown["citations"], json!([]));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_answer_keeps_what_was_written() {
+    let upstream = Upstream::start().await;
+    let app = TestApp::start_with(&[upstream.setting()]).await;
+    let admin = app.admin().await;
+    let agent = make_agent(&admin, "mock/slow", &[]).await;
+    let conversation = start(&admin, &agent).await;
+    let mut events = stream(&admin, &conversation, "Tell me everything").await;
+    while events.next().await.expect("a stream").0 != "delta" {}
+    admin
+        .post(&format!("{conversation}/messages"), &json!({"content": "And?"}))
+        .await
+        .problem(409, "conversation_busy");
+    admin.post(&format!("{conversation}/regenerate"), &json!({})).await.problem(409, "conversation_busy");
+    assert_eq!(admin.get(&conversation).await.expect(200)["messages"][1]["status"], "streaming");
+
+    // Strangers with the ids change nothing: not of another organisation, not another person of this one.
+    let stranger = app.other_org("strangers").await;
+    for path in ["/stop", "/messages", "/regenerate"] {
+        let answer = stranger.post(&format!("{conversation}{path}"), &json!({"content": "x"})).await;
+        answer.problem(404, if path == "/stop" { "conversation_not_found" } else { "agent_not_found" });
+    }
+    stranger.delete(&conversation).await.problem(404, "conversation_not_found");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(
+        admin.get(&conversation).await.expect(200)["messages"][1]["status"],
+        "streaming",
+        "a stranger stopped the answer"
+    );
+
+    assert_eq!(admin.post(&format!("{conversation}/stop"), &json!({})).await.expect(200), json!({"stopped": true}));
+    let rest = events.all().await;
+    let (name, end) = rest.last().unwrap();
+    assert_eq!((name.as_str(), &end["message"]["status"]), ("end", &json!("stopped")));
+    let kept = messages(&admin, &conversation).await;
+    assert!(kept[1]["content"].as_str().unwrap().starts_with("w0 "), "{}", kept[1]);
+    assert_eq!(kept[1]["status"], "stopped");
+    assert_eq!(admin.post(&format!("{conversation}/stop"), &json!({})).await.expect(200), json!({"stopped": false}));
+    tokio::time::timeout(PATIENCE, async {
+        while upstream.cancelled() == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+    .expect("the upstream's stream ends, too");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_who_goes_away_ends_the_answer() {
+    let upstream = Upstream::start().await;
+    let app = TestApp::start_with(&[upstream.setting()]).await;
+    let admin = app.admin().await;
+    let agent = make_agent(&admin, "mock/slow", &[]).await;
+    // A stream, a whole answer, and the OpenAI surface.
+    let streamed = start(&admin, &agent).await;
+    let mut events = stream(&admin, &streamed, "Tell me everything").await;
+    while events.next().await.expect("a stream").0 != "delta" {}
+    drop(events);
+    let whole = start(&admin, &agent).await;
+    let waiting = async { admin.post(&format!("{whole}/messages"), &json!({"content": "Everything"})).await };
+    assert!(tokio::time::timeout(Duration::from_millis(500), waiting).await.is_err());
+    for conversation in [&streamed, &whole] {
+        let kept = messages(&admin, conversation).await;
+        assert_eq!(kept[1]["status"], "stopped", "{}", kept[1]);
+        assert!(kept[1]["content"].as_str().unwrap().contains("w0"), "{}", kept[1]);
+    }
+    let body = json!({"model": format!("agent/{}", agent["slug"].as_str().unwrap()), "stream": true, "messages": [{"role": "user", "content": "All"}]});
+    let mut events = Events::of(admin.request(Method::POST, "/v1/chat/completions").json(&body).send().await.unwrap());
+    for _ in 0..3 {
+        events.next().await.expect("a stream");
+    }
+    drop(events);
+    tokio::time::timeout(PATIENCE, async {
+        while upstream.cancelled() < 3 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+    .expect("all three upstream streams are given up");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_answer_says_why_and_is_kept() {
+    let upstream = Upstream::start().await;
+    let app = TestApp::start_with(&[upstream.setting()]).await;
+    let admin = app.admin().await;
+    let agent = make_agent(&admin, "mock/broken", &[]).await;
+    let conversation = start(&admin, &agent).await;
+    let ask = async || admin.post(&format!("{conversation}/messages"), &json!({"content": "Anyone?"})).await;
+    ask().await.problem(502, "provider_error");
+    let kept = messages(&admin, &conversation).await;
+    assert_eq!((&kept[1]["status"], &kept[1]["error_code"]), (&json!("failed"), &json!("provider_error")));
+
+    let change = |model: &str| json!({"name": "x", "slug": agent["slug"], "model": model});
+    let path = format!("/api/v1/agents/{}", agent["id"].as_str().unwrap());
+    admin.put(&path, &change("mock/limited")).await.expect(200);
+    let limited = ask().await;
+    limited.problem(429, "provider_rate_limited");
+    assert_eq!(limited.headers[header::RETRY_AFTER], "7");
+
+    admin.put(&path, &change("mock/cut")).await.expect(200);
+    let mut events = stream(&admin, &conversation, "Half?").await;
+    let (name, end) = events.all().await.pop().unwrap();
+    assert_eq!((name.as_str(), &end["message"]["status"]), ("end", &json!("failed")));
+    assert!(!end["error"].as_str().unwrap().is_empty());
+    let kept = messages(&admin, &conversation).await;
+    assert_eq!(kept.last().unwrap()["content"], "half an answer");
+
+    // The next answer sees only what was answered, and works.
+    admin.put(&path, &change("mock/cites")).await.expect(200);
+    ask().await.expect(200);
+    assert_eq!(upstream.last_request()["messages"].as_array().unwrap().len(), 2, "{}", upstream.last_request());
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quiet_stream_has_heartbeats() {
+    let upstream = Upstream::start().await;
+    let app = TestApp::start_with(&[upstream.setting(), ("HOLDFAST_AGENTS__HEARTBEAT_SECONDS", "1")]).await;
+    let admin = app.admin().await;
+    let agent = make_agent(&admin, "mock/silent", &[]).await;
+    let conversation = start(&admin, &agent).await;
+    let mut events = stream(&admin, &conversation, "Well?").await;
+    assert_eq!(events.all().await.last().unwrap().1["message"]["content"], "At last.");
+    assert!(events.raw.contains(": heartbeat\n"), "{}", events.raw);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_is_a_model_for_openai_clients() {
+    let upstream = Upstream::start().await;
+    let app = TestApp::start_with(&[upstream.setting()]).await;
+    let admin = app.admin().await;
+    let (base, document) = handbook(&app, &admin).await;
+    let agent = make_agent(&admin, "mock/cites", &[&base]).await;
+    let key = admin.post("/api/v1/api-keys", &json!({"name": "site", "scopes": ["inference"]})).await.expect(201);
+    let secret = key["secret"].as_str().unwrap_or_else(|| panic!("{key}"));
+    let site = admin.with_key(secret);
+    let model = format!("agent/{}", agent["slug"].as_str().unwrap());
+    let models = site.get("/v1/models").await.expect(200);
+    assert!(models["data"].as_array().unwrap().iter().any(|m| m["id"] == model.as_str()), "{models}");
+
+    let messages = json!([{"role": "system", "content": "Answer in verse."}, {"role": "user", "content": "How many days of leave?"}]);
+    let whole = site.post("/v1/chat/completions", &json!({"model": model, "messages": messages})).await.expect(200);
+    let message = &whole["choices"][0]["message"];
+    assert_eq!(message["content"], "The answer stands in [1] and not in . Both: [1]");
+    assert_eq!((&whole["model"], &whole["usage"]["total_tokens"]), (&json!(model), &json!(49)));
+    let notes = message["annotations"].as_array().unwrap_or_else(|| panic!("{whole}"));
+    assert_eq!(notes.len(), 2, "one for each mark: {whole}");
+    for (note, index) in notes.iter().zip([21, 44]) {
+        assert_eq!(
+            (&note["type"], &note["file_id"], &note["index"]),
+            (&json!("file_citation"), &json!(document), &json!(index))
+        );
+        assert!(note["quote"].as_str().unwrap().contains("28 calendar days"));
+    }
+    assert!(
+        upstream.last_request()["messages"][0]["content"]
+            .as_str()
+            .unwrap()
+            .ends_with("Answer in the language of the question.")
+    );
+    assert!(upstream.last_request()["messages"][0]["content"].as_str().unwrap().contains("Answer in verse."));
+
+    let body = json!({"model": model, "messages": messages, "stream": true, "stream_options": {"include_usage": true}});
+    let mut events = Events::of(site.request(Method::POST, "/v1/chat/completions").json(&body).send().await.unwrap());
+    let chunks: Vec<Value> = events.all().await.into_iter().map(|(_, data)| data).collect();
+    assert_eq!(chunks.last().unwrap(), "[DONE]");
+    let text: String = chunks.iter().filter_map(|c| c["choices"][0]["delta"]["content"].as_str()).collect();
+    assert_eq!(text, "The answer stands in [1] and not in . Both: [1]");
+    let last = chunks.iter().find(|c| c["choices"][0]["finish_reason"] == "stop").unwrap();
+    assert_eq!(last["choices"][0]["delta"]["annotations"].as_array().unwrap().len(), 2);
+    assert_eq!(chunks[chunks.len() - 2]["usage"]["total_tokens"], 49);
+
+    let unknown = site.post("/v1/chat/completions", &json!({"model": "agent/nobody", "messages": messages})).await;
+    assert_eq!(unknown.json()["error"]["code"], "model_not_found", "{}", unknown.text);
+    let stranger = app.other_org("strangers").await;
+    let theirs = stranger.post("/v1/chat/completions", &json!({"model": model, "messages": messages})).await;
+    assert_eq!(theirs.json()["error"]["code"], "model_not_found", "{}", theirs.text);
+    app.stop().await;
+}

@@ -1,0 +1,215 @@
+//! `config/holdfast.toml` says what the code does, and the environment and errors work as it promises.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use holdfast::{app::Config, platform::config::Raw};
+use toml::{Table, Value};
+
+const FILE: &str = include_str!("../../config/holdfast.toml");
+
+/// Loads the text of a file with variables of an environment.
+fn load(text: &str, vars: &[(&str, &str)]) -> Result<Config, String> {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("holdfast.toml");
+    std::fs::write(&file, text).unwrap();
+    let vars = vars.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+    Config::load(Raw::read(Some(&file), vars).map_err(|e| e.to_string())?).map_err(|e| e.to_string())
+}
+
+/// `section.key` -> value, tables opened.
+fn flat(table: &Table) -> BTreeMap<String, Value> {
+    let mut found = BTreeMap::new();
+    for (name, value) in table {
+        match value {
+            Value::Table(inner) => found.extend(flat(inner).into_iter().map(|(key, v)| (format!("{name}.{key}"), v))),
+            other => drop(found.insert(name.clone(), other.clone())),
+        }
+    }
+    found
+}
+
+fn serialised(config: &Config) -> Table {
+    Table::try_from(config).unwrap()
+}
+
+/// The settings that the file documents without a default: `# key = value` below a section.
+fn commented() -> BTreeMap<String, String> {
+    let mut section = String::new();
+    let mut found = BTreeMap::new();
+    for line in FILE.lines() {
+        let bare = line.trim_start_matches("# ");
+        if bare.starts_with('[') && bare.ends_with(']') {
+            section = format!("{}.", bare.trim_matches(['[', ']']));
+        } else if let Some((key, value)) = line.strip_prefix("# ").and_then(|rest| rest.split_once(" = "))
+            && key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        {
+            found.insert(format!("{section}{key}"), value.to_owned());
+        }
+    }
+    found
+}
+
+/// Every setting of a section that the code knows: serde lists them when it is asked for one that does not exist.
+fn known(section: &str) -> BTreeSet<String> {
+    let text = if section == "llm.providers.openrouter" {
+        format!("[{section}]\nbase_url = 'http://x/v1'\nno_such_setting = 1\n")
+    } else if section.is_empty() {
+        "no_such_setting = 1\n".to_owned()
+    } else {
+        format!("[{section}]\nno_such_setting = 1\n")
+    };
+    let error = load(&text, &[]).unwrap_err();
+    let (_, list) = error.split_once("expected ").unwrap_or_else(|| panic!("[{section}]: {error}"));
+    list.lines().next().unwrap().split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_file_holds_the_defaults() {
+    let documented = flat(&FILE.parse::<Table>().unwrap());
+    let defaults = flat(&serialised(&Config::default()));
+    for (key, value) in &documented {
+        assert_eq!(defaults.get(key), Some(value), "{key} of config/holdfast.toml against the code");
+    }
+    let commented = commented();
+    for key in defaults.keys() {
+        assert!(documented.contains_key(key) || commented.contains_key(key), "{key} is not in config/holdfast.toml");
+    }
+    assert_eq!(serialised(&load(FILE, &[]).unwrap()), serialised(&Config::default()));
+}
+
+#[test]
+fn every_setting_is_documented_and_every_documented_setting_exists() {
+    let mut said: BTreeSet<String> = flat(&FILE.parse::<Table>().unwrap()).into_keys().collect();
+    said.extend(commented().into_keys());
+    let mut sections = BTreeSet::from([String::new()]);
+    sections.extend(said.iter().filter_map(|key| key.rsplit_once('.')).map(|(section, _)| section.to_owned()));
+    let mut exist = BTreeSet::new();
+    for section in &sections {
+        for key in known(section) {
+            let name = if section.is_empty() { key } else { format!("{section}.{key}") };
+            // A table has settings of its own.
+            if !sections.iter().any(|s| *s == name || s.starts_with(&format!("{name}."))) {
+                exist.insert(name);
+            }
+        }
+    }
+    assert_eq!(
+        said.difference(&exist).collect::<Vec<_>>(),
+        Vec::<&String>::new(),
+        "documented, but the code does not know them"
+    );
+    assert_eq!(exist.difference(&said).collect::<Vec<_>>(), Vec::<&String>::new(), "not documented");
+}
+
+#[test]
+fn every_setting_has_a_line_that_says_what_it_is() {
+    let lines: Vec<&str> = FILE.lines().collect();
+    for (at, line) in lines.iter().enumerate() {
+        let bare = line.trim_start_matches("# ");
+        let is_setting = bare
+            .split_once(" = ")
+            .is_some_and(|(key, _)| key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'));
+        // The example of a provider is explained by the line above it.
+        if is_setting && !lines[..at].iter().rev().take_while(|l| !l.is_empty()).any(|l| l.contains("llm.providers.")) {
+            assert!(lines[at - 1].starts_with("# ") && !lines[at - 1].contains(" = "), "line {}: {line}", at + 1);
+        }
+    }
+}
+
+#[test]
+fn every_setting_can_come_from_the_environment() {
+    let documented = flat(&FILE.parse::<Table>().unwrap());
+    let vars: Vec<(String, String)> = documented
+        .iter()
+        .map(|(key, value)| {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            (format!("HOLDFAST_{}", key.replace('.', "__").to_uppercase()), text)
+        })
+        .collect();
+    let vars: Vec<(&str, &str)> = vars.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    assert_eq!(serialised(&load("", &vars).unwrap()), serialised(&Config::default()));
+    let config = load(
+        "[server]\nmax_connections = 7",
+        &[
+            ("HOLDFAST_SERVER__MAX_CONNECTIONS", "9"),
+            ("HOLDFAST_SERVER__TRUSTED_PROXIES", "10.0.0.0/8, 192.168.0.0/16"),
+            ("HOLDFAST_DATA_DIR", "/somewhere"),
+        ],
+    )
+    .unwrap();
+    assert_eq!((config.server.max_connections, config.data_dir.to_str()), (9, Some("/somewhere")));
+    assert_eq!(config.server.trusted_proxies, ["10.0.0.0/8", "192.168.0.0/16"]);
+}
+
+#[test]
+fn a_provider_can_come_from_the_environment_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = dir.path().join("key");
+    std::fs::write(&key, "sk-1\n").unwrap();
+    let config = load(
+        "",
+        &[
+            ("HOLDFAST_LLM__PROVIDERS__OWN__BASE_URL", "http://localhost:11434/v1"),
+            ("HOLDFAST_LLM__PROVIDERS__OWN__API_KEY_FILE", key.to_str().unwrap()),
+            ("HOLDFAST_LLM__PROVIDERS__OWN__TIMEOUT_SECONDS", "30"),
+            ("HOLDFAST_LLM__PROVIDERS__OWN__MODELS", "qwen3, gemma3"),
+            ("HOLDFAST_LLM__PROVIDERS__DIGITS__BASE_URL", "http://localhost:1/v1"),
+            ("HOLDFAST_LLM__PROVIDERS__DIGITS__API_KEY", "12345"),
+            ("HOLDFAST_LLM__ALIASES__FAST", "own/qwen3"),
+        ],
+    )
+    .unwrap();
+    let own = &config.llm.providers["own"];
+    assert_eq!((own.timeout_seconds, own.models.as_slice()), (30, &["qwen3".to_owned(), "gemma3".to_owned()][..]));
+    assert!(own.api_key.is_some() && config.llm.providers["digits"].api_key.is_some());
+    let shown = toml::to_string(&config).unwrap();
+    assert!(!shown.contains("sk-1") && !shown.contains("12345") && shown.contains("\"***\""), "{shown}");
+}
+
+#[test]
+fn all_errors_are_told_at_once() {
+    let text = "colour = 1\n[server]\nlisten = 5\nmax_connections = 0\n[agents]\nhistory_messages = 'many'\n[nothing]\na = 1\n\
+        [llm.providers.agent]\nbase_url = 'ftp://x'\n[llm.aliases]\nfast = 'nobody/x'\n[database]\nurl = 'x'\n";
+    let vars = [
+        ("HOLDFAST_JOBS__CONCURENCY", "1"),
+        ("HOLDFAST_AUTH__SESSION_IDLE_DAYS", "-1"),
+        ("HOLDFAST_KNOWLEDGE__PASSAGE_TOKENS", "ten"),
+    ];
+    let error = load(text, &vars).unwrap_err();
+    for name in [
+        "colour",
+        "server.listen",
+        "server.max_connections",
+        "agents.history_messages",
+        "nothing",
+        "llm.providers.agent",
+        "llm.providers.agent.base_url",
+        "llm.aliases.fast",
+        "database.url",
+        "jobs.concurency",
+        "auth.session_idle_days",
+        "knowledge.passage_tokens",
+    ] {
+        assert!(
+            error.lines().any(|line| line.trim_start().starts_with(&format!("{name}:"))),
+            "{name} is not named in {error}"
+        );
+    }
+    let unknown = load("", &[("HOLDFAST_COLOUR", "red"), ("HOLDFAST_NOWHERE__X", "1")]).unwrap_err();
+    assert!(unknown.to_lowercase().contains("colour") && unknown.contains("HOLDFAST_NOWHERE__X"), "{unknown}");
+}
+
+#[test]
+fn secrets_come_from_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("password");
+    std::fs::write(&file, "a long enough password\n").unwrap();
+    let path = file.to_str().unwrap();
+    let config =
+        load("", &[("HOLDFAST_ADMIN__EMAIL", "a@example.com"), ("HOLDFAST_ADMIN__PASSWORD_FILE", path)]).unwrap();
+    assert!(config.admin.password.is_some());
+    let both = load("", &[("HOLDFAST_ADMIN__PASSWORD", "x"), ("HOLDFAST_ADMIN__PASSWORD_FILE", path)]).unwrap_err();
+    assert!(both.contains("admin.password_file"), "{both}");
+    let missing = load("", &[("HOLDFAST_DATABASE__URL_FILE", "/no/such/file")]).unwrap_err();
+    assert!(missing.contains("database.url_file") && missing.contains("cannot be read"), "{missing}");
+}

@@ -1,0 +1,265 @@
+//! What must not be lost: the database goes away, the process is killed, somebody presses Ctrl-C too early.
+
+use std::time::Duration;
+
+use holdfast::platform::crypto::random_bytes;
+use reqwest::header;
+use rustix::process::{Signal, kill_process};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::support::{
+    app::{Answer, Client, TestApp},
+    cluster::{PATIENCE, terminate_sessions},
+    documents::{add_document, fixture, make_base, wait_for_document},
+    process::Site,
+};
+
+/// An answer while the database may be away: a success, or 503 that says when to come back.
+#[track_caller]
+fn ok_or_come_back(answer: &Answer) -> bool {
+    if answer.status.as_u16() == 503 {
+        assert!(answer.headers.contains_key(header::RETRY_AFTER), "503 without Retry-After: {}", answer.text);
+        return false;
+    }
+    assert!(answer.status.is_success(), "{}: {}", answer.status, answer.text);
+    true
+}
+
+/// Asks in a conversation of its own; what was acknowledged must be there later.
+async fn chat(client: &Client, agent: &str) -> Option<String> {
+    let path = format!("/api/v1/agents/{agent}/conversations");
+    let made = client.post(&path, &json!({})).await;
+    if !ok_or_come_back(&made) {
+        return None;
+    }
+    let conversation = format!("{path}/{}", made.json()["id"].as_str().unwrap());
+    let answer = client.post(&format!("{conversation}/messages"), &json!({"content": "How long is the weir?"})).await;
+    ok_or_come_back(&answer).then_some(conversation)
+}
+
+fn page(n: usize) -> String {
+    let text = format!("The weir number {n} is {n}00 metres long and was built by the heron's keepers. ");
+    format!("# Weir {n}\n\n{}\n", (0..120).map(|p| format!("{text}Paragraph {p}.\n\n")).collect::<String>())
+}
+
+async fn make_agent(client: &Client, base: &str) -> String {
+    let agent = client.post("/api/v1/agents", &json!({"name": "Weirs", "knowledge_bases": [base]})).await.expect(201);
+    agent["id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_that_the_database_ends_cost_a_retry_and_nothing_else() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let base = make_base(&admin, "Weirs").await;
+    let agent = make_agent(&admin, &base).await;
+    let mut documents = Vec::new();
+    for n in 0..3 {
+        documents.push(add_document(&admin, &base, &format!("weir-{n}.md"), page(n).as_bytes()).await);
+    }
+    let storm = async {
+        for _ in 0..12 {
+            sleep(Duration::from_millis(250)).await;
+            terminate_sessions(app.target()).await;
+        }
+    };
+    let mut kept = Vec::new();
+    let load = async {
+        loop {
+            kept.extend(chat(&admin, &agent).await);
+        }
+    };
+    tokio::select! { () = storm => {}, () = load => {} }
+    let since = Instant::now();
+    while !ok_or_come_back(&admin.get("/api/v1/agents").await) {
+        assert!(since.elapsed() < Duration::from_secs(5), "not back within 5 s");
+    }
+    assert!(!kept.is_empty(), "nothing was answered between the terminations");
+    for conversation in &kept {
+        let messages = timeout(PATIENCE, async {
+            loop {
+                let answer = admin.get(conversation).await;
+                if ok_or_come_back(&answer) {
+                    return answer.json()["messages"].clone();
+                }
+            }
+        });
+        assert_eq!(messages.await.unwrap().as_array().unwrap().len(), 2, "an acknowledged answer is gone");
+    }
+    for id in &documents {
+        let document = wait_for_document(&admin, &base, id).await;
+        assert_eq!(document["status"], "ready", "{document}");
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_of_postgresql_is_survived() {
+    let site = Site::new();
+    let running = site.start().await;
+    let admin = site.admin().await;
+    let base = make_base(&admin, "Weirs").await;
+    let agent = make_agent(&admin, &base).await;
+    let first = add_document(&admin, &base, "first.md", page(0).as_bytes()).await;
+    wait_for_document(&admin, &base, &first).await;
+    let mut kept = vec![chat(&admin, &agent).await.expect("an answer")];
+    for (round, signal) in [Signal::INT, Signal::KILL].into_iter().enumerate() {
+        let name = format!("second-{round}.md");
+        let second = add_document(&admin, &base, &name, page(round + 1).as_bytes()).await;
+        sleep(Duration::from_millis(100)).await;
+        let before = site.postmaster().expect("a postmaster");
+        kill_process(before, signal).unwrap();
+        let (gone, mut away) = (Instant::now(), false);
+        loop {
+            let ok = ok_or_come_back(&admin.get("/api/v1/agents").await);
+            away |= !ok;
+            if ok && away && site.postmaster().is_some_and(|now| now != before) {
+                break;
+            }
+            assert!(gone.elapsed() < Duration::from_secs(5), "not back within 5 s:\n{}", running.output());
+            sleep(Duration::from_millis(10)).await;
+        }
+        let answered = timeout(PATIENCE, async {
+            loop {
+                if let Some(conversation) = chat(&admin, &agent).await {
+                    return conversation;
+                }
+            }
+        });
+        kept.push(answered.await.expect("an answer"));
+        assert_eq!(wait_for_document(&admin, &base, &second).await["status"], "ready");
+    }
+    for conversation in &kept {
+        assert_eq!(admin.get(conversation).await.expect(200)["messages"].as_array().unwrap().len(), 2);
+    }
+    let (status, output) = running.stop().await;
+    assert!(status.success(), "{status}:\n{output}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_finish_although_the_process_is_killed() {
+    let site = Site::new();
+    let mut running = site.start().await;
+    let mut admin = site.admin().await;
+    let base = make_base(&admin, "Weirs").await;
+    let mut documents = Vec::new();
+    for round in 0..3 {
+        for (name, content) in [
+            (format!("page-{round}.md"), page(round).into_bytes()),
+            (
+                format!("report-{round}.docx"),
+                fixture(["report.en.docx", "report.ru.docx", "libreoffice.en.docx"][round]),
+            ),
+            (
+                format!("paper-{round}.pdf"),
+                fixture(["chromium.en.pdf", "libreoffice.ru.pdf", "latex-two-columns.pdf"][round]),
+            ),
+        ] {
+            documents.push(add_document(&admin, &base, &name, &content).await);
+        }
+        let [moment] = random_bytes::<1>();
+        sleep(Duration::from_millis(u64::from(moment) * 8)).await;
+        running.kill();
+        running = site.start().await;
+        admin = site.admin().await;
+    }
+    for id in &documents {
+        let document = wait_for_document(&admin, &base, id).await;
+        assert_eq!(document["status"], "ready", "{document}");
+    }
+    let found = admin
+        .post(&format!("/api/v1/knowledge-bases/{base}/search"), &json!({"query": "weir number 2"}))
+        .await
+        .expect(200);
+    assert!(!found["results"].as_array().unwrap().is_empty());
+    let (status, output) = running.stop().await;
+    assert!(status.success(), "{status}:\n{output}");
+    assert_eq!(site.processes(), Vec::<String>::new(), "something still runs");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_one_time_password_is_shown_once_and_everything_is_kept() {
+    let site = Site::without_admin();
+    let running = site.start().await;
+    let beside = site.run(&["doctor", "--json"]).await;
+    assert!(
+        beside.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&beside.stdout),
+        String::from_utf8_lossy(&beside.stderr)
+    );
+    let reports: Value = serde_json::from_slice(&beside.stdout).unwrap();
+    assert!(reports.as_array().unwrap().iter().all(|r| r["status"] != "fail"), "{reports}");
+    assert!(site.run(&["doctor"]).await.status.success());
+
+    let second = Site::new();
+    let mut intruder = Site::without_admin();
+    intruder.set("HOLDFAST_DATA_DIR", &site.data_dir().display().to_string());
+    let refused = intruder.run(&["serve"]).await;
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && said.contains("another Holdfast uses"), "{said}");
+    drop(second);
+
+    let (status, output) = running.stop().await;
+    assert!(status.success(), "{status}:\n{output}");
+    assert_eq!(site.processes(), Vec::<String>::new(), "something still runs");
+    let greeting = output
+        .lines()
+        .find(|line| line.contains("One-time password"))
+        .unwrap_or_else(|| panic!("no greeting:\n{output}"));
+    let password = greeting.split_whitespace().nth(2).unwrap();
+    assert!(password.len() >= 12, "{greeting}");
+    let logs: Vec<&str> = output.lines().filter(|line| line.starts_with('{')).collect();
+    assert!(logs.len() > 3, "there is no log in:\n{output}");
+    assert!(logs.iter().all(|line| !line.contains(password)), "the password is in the log:\n{output}");
+    assert_eq!(output.matches(password).count(), 1);
+
+    let running = site.start().await;
+    let client = site.anonymous().sign_in("admin@localhost", password).await;
+    client.get("/api/v1/agents").await.problem(403, "password_change_required");
+    let change = json!({"current_password": password, "new_password": "a better password of mine"});
+    assert!(client.post("/api/v1/auth/password", &change).await.status.is_success());
+    let client = site.anonymous().sign_in("admin@localhost", "a better password of mine").await;
+    make_base(&client, "Kept").await;
+    let (_, output) = running.stop().await;
+    assert!(!output.contains("One-time password"), "a second one-time password");
+
+    let running = site.start().await;
+    let client = site.anonymous().sign_in("admin@localhost", "a better password of mine").await;
+    assert_eq!(client.get("/api/v1/knowledge-bases").await.expect(200)["data"][0]["name"], "Kept");
+    let (status, _) = running.stop().await;
+    assert!(status.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_in_the_middle_of_the_start_leaves_nothing_behind() {
+    let site = Site::new();
+    for wait in [150, 600, 1500, 2500] {
+        let running = site.launch();
+        sleep(Duration::from_millis(wait)).await;
+        let (status, output) = running.stop().await;
+        assert!(status.success(), "after {wait} ms: {status}:\n{output}");
+        assert_eq!(site.processes(), Vec::<String>::new(), "after {wait} ms something still runs");
+    }
+    let running = site.start().await;
+    site.admin().await;
+    assert!(running.stop().await.0.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_configuration_is_told_whole_and_exits_64() {
+    let mut site = Site::new();
+    site.set("HOLDFAST_SERVER__MAX_CONNECTIONS", "0");
+    site.set("HOLDFAST_AGENTS__HISTORY_MESSAGES", "many");
+    site.set("HOLDFAST_JOBS__NO_SUCH_SETTING", "1");
+    for args in [&["serve"][..], &["config", "check"], &["doctor"]] {
+        let output = site.run(args).await;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(64), "{args:?}: {said}");
+        for name in ["server.max_connections", "agents.history_messages", "jobs.no_such_setting"] {
+            assert!(said.contains(name), "{args:?}: {name} is not named in {said}");
+        }
+    }
+    assert!(!site.data_dir().exists(), "a bad configuration touched the disk");
+}

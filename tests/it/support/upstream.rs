@@ -1,0 +1,115 @@
+//! A model server that speaks OpenAI's format and answers as its model's name says.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{
+    Json, Router,
+    body::{Body, Bytes},
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse as _, Response},
+    routing::{get, post},
+};
+use futures::{StreamExt as _, stream};
+use holdfast::platform::lifecycle::Lifecycle;
+use serde_json::{Value, json};
+
+/// The server; provider `mock` of the appliance's configuration.
+#[derive(Clone, Default)]
+pub struct Upstream {
+    pub base_url: String,
+    seen: Arc<Mutex<Vec<Value>>>,
+    cancelled: Arc<AtomicUsize>,
+}
+
+/// Counts when an answer is given up before its end.
+struct Cancelled(Arc<AtomicUsize>);
+
+impl Drop for Cancelled {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Upstream {
+    pub async fn start() -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base_url = format!("http://{}/v1", listener.local_addr().unwrap());
+        let upstream = Self { base_url, ..Self::default() };
+        let names = ["cites", "slow", "silent", "broken", "limited", "cut"];
+        let models = json!({"object": "list", "data": names.map(|id| json!({"id": id}))});
+        let router = Router::new()
+            .route("/v1/models", get(|| async { Json(models) }))
+            .route("/v1/chat/completions", post(chat))
+            .with_state(upstream.clone());
+        Lifecycle::new().spawn("upstream", async move { axum::serve(listener, router).await.unwrap() });
+        upstream
+    }
+
+    /// The setting that makes it the provider `mock`.
+    pub fn setting(&self) -> (&'static str, &str) {
+        ("HOLDFAST_LLM__PROVIDERS__MOCK__BASE_URL", &self.base_url)
+    }
+
+    /// The last request that it got.
+    pub fn last_request(&self) -> Value {
+        self.seen.lock().unwrap().last().cloned().unwrap_or_default()
+    }
+
+    /// Answers that were given up before their end.
+    pub fn cancelled(&self) -> usize {
+        self.cancelled.load(Ordering::SeqCst)
+    }
+}
+
+fn word(text: &str) -> String {
+    let chunk =
+        json!({"id": "c", "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": text}}]});
+    format!("data: {chunk}\n\n")
+}
+
+fn end() -> String {
+    let stop = json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]});
+    let usage = json!({"choices": [], "usage": {"prompt_tokens": 40, "completion_tokens": 9, "total_tokens": 49}});
+    format!("data: {stop}\n\ndata: {usage}\n\ndata: [DONE]\n\n")
+}
+
+async fn chat(State(upstream): State<Upstream>, Json(body): Json<Value>) -> Response {
+    upstream.seen.lock().unwrap().push(body.clone());
+    let refuse = |status: StatusCode| (status, Json(json!({"error": {"message": "no", "type": "t"}}))).into_response();
+    let (pause, events) = match body["model"].as_str().unwrap() {
+        "broken" => return refuse(StatusCode::INTERNAL_SERVER_ERROR),
+        "limited" => {
+            let mut response = refuse(StatusCode::TOO_MANY_REQUESTS);
+            response.headers_mut().insert(header::RETRY_AFTER, "7".parse().unwrap());
+            return response;
+        }
+        "cut" => (Duration::from_millis(20), vec![word("half "), word("an answer")]),
+        "slow" => (Duration::from_millis(40), (0..2000).map(|n| word(&format!("w{n} "))).chain([end()]).collect()),
+        "silent" => (Duration::from_millis(2500), vec![word("At last."), end()]),
+        _ => {
+            let words = ["The answer ", "stands in [1", "] and not ", "in [7", "].", " Both: [1", ", 9]"];
+            (Duration::ZERO, words.map(word).into_iter().chain([end()]).collect())
+        }
+    };
+    let mut guard = Some(Cancelled(upstream.cancelled.clone()));
+    let last = events.len() - 1;
+    let body = stream::iter(events.into_iter().enumerate()).then(move |(at, event)| {
+        if at == last {
+            // It was heard to the end.
+            std::mem::forget(guard.take());
+        }
+        let _whole_guard = &guard;
+        async move {
+            tokio::time::sleep(pause).await;
+            Ok::<_, std::io::Error>(Bytes::from(event))
+        }
+    });
+    ([(header::CONTENT_TYPE, "text/event-stream")], Body::from_stream(body)).into_response()
+}
