@@ -75,7 +75,7 @@ impl MarkFilter {
             Some(numbers) if self.sources > 0 => {
                 let real: Vec<u32> = numbers.into_iter().filter(|n| (1..=self.sources).contains(n)).collect();
                 self.used.extend(&real);
-                real.iter().map(|n| format!("[{n}]")).collect()
+                real.iter().flat_map(|n| ["[".to_owned(), n.to_string(), "]".to_owned()]).collect()
             }
             _ => format!("[{inner}]"),
         }

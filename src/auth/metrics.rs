@@ -75,7 +75,7 @@ pub struct Metrics {
 impl Metrics {
     pub fn register(registry: &mut Registry) -> Self {
         let logins = Family::<LoginLabels, Counter>::default();
-        for &outcome in Login::ALL {
+        for outcome in Login::ALL {
             drop(logins.get_or_create(&LoginLabels { outcome }));
         }
         registry.register("logins", "Sign-in attempts by outcome", logins.clone());

@@ -54,8 +54,7 @@ impl Default for Config {
 
 impl Config {
     pub fn validate(&self, errors: &mut ConfigErrors) {
-        if !self.is_local()
-            && self.index_url.strip_prefix("s3://").is_none_or(|rest| rest.trim_matches('/').is_empty())
+        if !self.is_local() && self.index_url.strip_prefix("s3://").is_none_or(|rest| rest.trim_matches('/').is_empty())
         {
             errors.push("index_url", "must be empty or s3://bucket/prefix");
         }

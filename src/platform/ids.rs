@@ -10,8 +10,9 @@ use super::{clock::Clock, crypto};
 pub fn new_uuid(clock: &Clock) -> Uuid {
     let micros = u64::try_from(clock.now().timestamp_micros()).unwrap_or_default();
     let [_, _, _, _, _, _, high, low] = ((micros % 1000) * 4096 / 1000).to_be_bytes();
-    let [a, b, c, d, e, f, g, h] = crypto::random_bytes::<8>();
-    Builder::from_unix_timestamp_millis(micros / 1000, &[high, low, a, b, c, d, e, f, g, h]).into_uuid()
+    let mut tail = crypto::random_bytes::<10>();
+    tail[..2].copy_from_slice(&[high, low]);
+    Builder::from_unix_timestamp_millis(micros / 1000, &tail).into_uuid()
 }
 
 /// Declares an id type: a transparent UUID for serde, sqlx and the API description.

@@ -115,7 +115,9 @@ async fn a_head_that_trickles_is_cut_off() {
             if stream.write_all(b"x-a: b\r\n").await.is_err() {
                 return;
             }
-            if let Ok(Ok(0) | Err(_)) = timeout(Duration::from_millis(50), stream.read(&mut buffer)).await { return }
+            if let Ok(Ok(0) | Err(_)) = timeout(Duration::from_millis(50), stream.read(&mut buffer)).await {
+                return;
+            }
         }
     });
     closed.await.expect("the connection is closed although bytes keep coming");

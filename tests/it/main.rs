@@ -1,5 +1,18 @@
 //! The integration tests: one binary, the real router and worker, a real PostgreSQL.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::similar_names,
+    clippy::too_many_lines,
+    clippy::missing_panics_doc,
+    clippy::disallowed_methods,
+    clippy::cast_possible_truncation,
+    clippy::format_collect,
+    clippy::large_stack_arrays,
+    reason = "a test that meets what it does not expect must fail, and a story is told in one piece"
+)]
+
 mod abuse;
 mod agents;
 mod architecture;

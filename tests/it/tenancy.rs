@@ -318,7 +318,11 @@ async fn organisations_and_people_show_only_to_their_own() {
     ] {
         let mut tx = db.tenant(ours).await.unwrap();
         let denied = tx.execute(sql).await.expect_err(sql);
-        assert_eq!(denied.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref(), Some("42501"), "{sql}");
+        assert_eq!(
+            denied.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref(),
+            Some("42501"),
+            "{sql}"
+        );
         tx.rollback().await.unwrap();
     }
     db.close().await;

@@ -39,7 +39,7 @@ pub enum AnswerEvent {
     Delta { text: String },
     /// The message as it is kept: complete, stopped or failed.
     End {
-        message: Message,
+        message: Box<Message>,
         /// For people, where it failed.
         error: Option<String>,
         /// How the failure is answered where the answer is not a stream.
@@ -193,7 +193,7 @@ impl Agents {
         // The conversation is free before the reader learns of the end: the next question may follow at once.
         drop(job.place);
         let failure = error.as_ref().map(|e| Failure { status: e.status, retry_after: e.retry_after });
-        let _ = events.send(AnswerEvent::End { message: job.answer, error: error.map(|e| e.detail), failure }).await;
+        let _ = events.send(AnswerEvent::End { message: Box::new(job.answer), error: error.map(|e| e.detail), failure }).await;
     }
 
     async fn stream(

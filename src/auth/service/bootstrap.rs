@@ -30,7 +30,10 @@ impl Auth {
         }
         let (email, now) = (admin.email(), self.now());
         let generated = admin.password.is_none().then(one_time_password);
-        let password = generated.as_deref().or(admin.password.as_ref().map(secrecy::ExposeSecret::expose_secret)).unwrap_or_default();
+        let password = generated
+            .as_deref()
+            .or(admin.password.as_ref().map(secrecy::ExposeSecret::expose_secret))
+            .unwrap_or_default();
         let hash = self.inner.hasher.hash(password).await?;
         let org = match accounts::organisation_by_slug(&mut tx, "default").await? {
             Some(org) => org,

@@ -1,5 +1,7 @@
 //! What the integration tests stand on.
 
+#![allow(dead_code, reason = "shared tools; which tests use them changes")]
+
 pub mod app;
 pub mod cluster;
 pub mod documents;
