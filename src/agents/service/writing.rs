@@ -193,7 +193,9 @@ impl Agents {
         // The conversation is free before the reader learns of the end: the next question may follow at once.
         drop(job.place);
         let failure = error.as_ref().map(|e| Failure { status: e.status, retry_after: e.retry_after });
-        let _ = events.send(AnswerEvent::End { message: Box::new(job.answer), error: error.map(|e| e.detail), failure }).await;
+        let _ = events
+            .send(AnswerEvent::End { message: Box::new(job.answer), error: error.map(|e| e.detail), failure })
+            .await;
     }
 
     async fn stream(

@@ -24,6 +24,7 @@ pub struct Cluster {
 }
 
 static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
+static CLONING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 pub const ROLE_PREFIX: &str = "hftest";
 
@@ -99,8 +100,7 @@ impl Cluster {
     pub async fn database(&self) -> String {
         let name = format!("t{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::SeqCst));
         // Two clones at once fail on the template's lock.
-        static ONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
-        let _one = ONE.lock().await;
+        let _one = CLONING.lock().await;
         self.execute(&format!("CREATE DATABASE {name} TEMPLATE hf_template")).await;
         name
     }

@@ -24,7 +24,7 @@ impl Events {
         loop {
             while let Some((block, rest)) = self.unread.split_once("\n\n") {
                 let found = parse(block);
-                self.unread = rest.to_owned();
+                rest.clone_into(&mut self.unread);
                 if found.is_some() {
                     return found;
                 }
