@@ -24,7 +24,7 @@ impl Events {
         loop {
             while let Some((block, rest)) = self.unread.split_once("\n\n") {
                 let found = parse(block);
-                rest.clone_into(&mut self.unread);
+                self.unread = rest.to_string();
                 if found.is_some() {
                     return found;
                 }
