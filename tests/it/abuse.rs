@@ -151,7 +151,7 @@ async fn hostile_uploads_are_refused_or_fail_with_a_reason() {
     let before = running.resident();
 
     let path = format!("/api/v1/knowledge-bases/{base}/documents");
-    let noise: Vec<u8> = (0..200_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let noise: Vec<u8> = (0..200_000_u32).map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[1]).collect();
     let form = "multipart/form-data; boundary=cut";
     for (kind, body) in [
         (form, noise.clone()),

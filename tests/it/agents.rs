@@ -15,7 +15,7 @@ use crate::support::{
 
 const HANDBOOK: &str = "# Leave\n\nEvery employee has 28 calendar days of paid leave in a year.\n\n# Parking\n\nThe car park closes at \
     eleven in the evening.\n";
-const СПРАВОЧНИК: &str = "# Отпуск\n\nКаждому сотруднику положено 28 календарных дней оплачиваемого отпуска в год.\n";
+const HANDBOOK_RU: &str = "# Отпуск\n\nКаждому сотруднику положено 28 календарных дней оплачиваемого отпуска в год.\n";
 
 async fn make_agent(client: &Client, model: &str, bases: &[&str]) -> Value {
     let draft = json!({"name": format!("Agent {model}"), "model": model, "knowledge_bases": bases, "instructions": "Be brief."});
@@ -157,7 +157,8 @@ async fn an_answer_cites_what_it_was_given_and_quotes_it_exactly() {
     assert_eq!((&cited["mark"], &cited["document_id"]), (&json!(1), &json!(document)));
     let path = format!("/api/v1/knowledge-bases/{base}/documents/{document}/text");
     let text = admin.get(&path).await.expect(200)["text"].as_str().unwrap().to_owned();
-    let (from, to) = (cited["start"].as_u64().unwrap() as usize, cited["end"].as_u64().unwrap() as usize);
+    let place = |key: &str| usize::try_from(cited[key].as_u64().unwrap()).unwrap();
+    let (from, to) = (place("start"), place("end"));
     let quoted: String = text.chars().skip(from).take(to - from).collect();
     assert_eq!(cited["text"], quoted.as_str());
 
@@ -203,7 +204,7 @@ async fn without_a_provider_passages_are_quoted_in_both_languages() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let (base, _) = handbook(&app, &admin).await;
-    let russian = add_document(&admin, &base, "справочник.md", СПРАВОЧНИК.as_bytes()).await;
+    let russian = add_document(&admin, &base, "справочник.md", HANDBOOK_RU.as_bytes()).await;
     wait_for_document(&admin, &base, &russian).await;
     app.wait_for_jobs().await;
     let agent = make_agent(&admin, "", &[&base]).await;

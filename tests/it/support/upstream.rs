@@ -105,7 +105,6 @@ async fn chat(State(upstream): State<Upstream>, Json(body): Json<Value>) -> Resp
             // It was heard to the end.
             std::mem::forget(guard.take());
         }
-        let _whole_guard = &guard;
         async move {
             tokio::time::sleep(pause).await;
             Ok::<_, std::io::Error>(Bytes::from(event))

@@ -110,6 +110,7 @@ async fn forward_log(stderr: ChildStderr) {
 fn is_expected(message: &str) -> bool {
     [
         "the database system is starting up",
+        "the database system is not yet accepting connections",
         "the database system is shutting down",
         "terminating connection due to administrator command",
     ]
