@@ -1,7 +1,12 @@
 //! Documents from upload to answer, on the real router, worker, object store, LanceDB and embedding model.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
+use holdfast::{
+    app::{App, Runtime},
+    knowledge::SearchRequest,
+    platform::lifecycle::Lifecycle,
+};
 use reqwest::{Method, header};
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
@@ -300,21 +305,31 @@ async fn what_a_crash_interrupted_or_lost_is_made_good() {
         assert_eq!(search(&admin, &base, "albatross", "hybrid").await.len(), 1, "after {status}");
     }
 
-    // The index is derived data: without its files it is made again.
-    let table = files(&app.data_dir.join("vectors")).into_iter().next().unwrap();
-    let table = table.ancestors().find(|path| path.extension().is_some_and(|e| e == "lance") && path.is_dir()).unwrap();
-    std::fs::remove_dir_all(table).unwrap();
-    let orphan = app.data_dir.join("objects/org/0192f0c1-2d3e-7000-8000-000000000001/kb/0192f0c1-2d3e-7000-8000-000000000002/doc/0192f0c1-2d3e-7000-8000-000000000003");
+    // The index is derived data: a process that starts without its files makes it again, and clears what a killed upload left.
+    app.app.runtime.lifecycle.drain(Duration::from_secs(5)).await;
+    std::fs::remove_dir_all(app.data_dir.join("vectors")).unwrap();
+    let orphan = app.data_dir.join(
+        "objects/org/0192f0c1-2d3e-7000-8000-000000000001/kb/0192f0c1-2d3e-7000-8000-000000000002/doc/0192f0c1-2d3e-7000-8000-000000000003",
+    );
     std::fs::create_dir_all(&orphan).unwrap();
     std::fs::write(orphan.join("original"), b"left by a killed upload").unwrap();
     app.clock.advance(chrono::TimeDelta::hours(2));
-    app.app.knowledge.reconcile_soon().await.unwrap();
-    app.wait_for_jobs().await;
-    assert_eq!(document(&admin, &base, &id).await["status"], "ready");
-    assert_eq!(search(&admin, &base, "albatross", "hybrid").await.len(), 1);
+    let again = App::build(Runtime { lifecycle: Lifecycle::new(), ..app.app.runtime.clone() }).await.unwrap();
+    again.knowledge.reconcile_soon().await.unwrap();
+    again.start_worker().unwrap();
+    while again.jobs.unfinished().await.unwrap() > 0 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let org: uuid::Uuid = sqlx::query_scalar("SELECT org_id FROM knowledge_bases").fetch_one(&mut db).await.unwrap();
+    let request: SearchRequest = serde_json::from_value(json!({"query": "albatross"})).unwrap();
+    let hits = again.knowledge.search(org.into(), &[base.parse().unwrap()], &request).await.unwrap();
+    assert_eq!(hits.iter().map(|hit| hit.document_id.to_string()).collect::<Vec<_>>(), [id]);
+    assert!(hits[0].vector_rank.is_some() && hits[0].text_rank.is_some(), "both arms are back");
     assert!(!orphan.exists(), "an old object without a row is removed");
+    again.runtime.lifecycle.drain(Duration::from_secs(5)).await;
+    again.close().await;
     db.close().await.unwrap();
-    app.stop().await;
+    app.kill().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
