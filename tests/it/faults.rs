@@ -60,7 +60,7 @@ async fn sessions_that_the_database_ends_cost_a_retry_and_nothing_else() {
     }
     let storm = async {
         for _ in 0..12 {
-            sleep(Duration::from_millis(250)).await;
+            sleep(Duration::from_secs(1)).await;
             terminate_sessions(app.target()).await;
         }
     };

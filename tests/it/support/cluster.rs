@@ -146,4 +146,4 @@ pub fn files_below(dir: &Path) -> Vec<PathBuf> {
     found
 }
 
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(300);
