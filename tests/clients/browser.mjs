@@ -245,14 +245,14 @@ async function settings() {
 
   await step("a member is added by a one-time link", async () => {
     await navigate("Members");
-    await page.getByLabel("E-mail").fill("ada@example.com");
+    await page.getByLabel("E-mail", { exact: true }).fill("ada@example.com");
     await button("Make a link").click();
     const link = (await page.locator("#secret").textContent()).trim();
     await shoot("member-link-light");
     const other = await browser.newContext({ locale: "en-GB" });
     const guest = await other.newPage();
     await guest.goto(link);
-    await guest.getByLabel("Name").fill("Ada");
+    await guest.getByLabel("Name", { exact: true }).fill("Ada");
     await guest.getByLabel(/password/i).fill(password);
     await guest.screenshot({ path: join(screenshots, "accept-light.png") });
     await guest.locator("main").getByRole("button").last().click();

@@ -5,7 +5,8 @@
 
 The model's name chooses the behaviour:
     mock-echo        answers "You said: <last user message>"; when the prompt holds numbered sources
-                     (<source number="1">), answers with the first sentence of the first one and cites it as [1]
+                     (<source number="1">), answers with that sentence of the first one
+                     which shares most words with the question, and cites it as [1]
     mock-tools       answers with one tool call, its arguments split over several chunks
     mock-slow        one word each 200 ms (cancellation, time-outs)
     mock-stall       sends the first chunk, then nothing for a minute
@@ -41,9 +42,11 @@ def answer(messages):
     prompt = "\n".join(text_of(m.get("content")) for m in messages)
     question = next((text_of(m["content"]) for m in reversed(messages) if m["role"] == "user"), "")
     # The first line of a source names the document.
-    passage = re.search(r'<source number="1">\n[^\n]*\n(.+)', prompt)
+    passage = re.search(r'<source number="1">\n[^\n]*\n(.*?)</source>', prompt, re.DOTALL)
     if passage:
-        return re.split(r"(?<=[.!?])\s", passage.group(1).strip())[0] + " [1]"
+        asked = set(re.findall(r"\w+", question.rpartition("Question: ")[2].lower()))
+        sentences = re.split(r"(?<=[.!?])\s", passage.group(1).strip())
+        return max(sentences, key=lambda s: len(asked.intersection(re.findall(r"\w+", s.lower())))) + " [1]"
     return f"You said: {question}"
 
 

@@ -28,9 +28,9 @@ async fn sqlx_still_returns_connections_inside_an_open_transaction() {
     let target = cluster().await.target(&name);
     let pool = PgPoolOptions::new().max_connections(1).connect_with(target.admin.clone()).await.unwrap();
     let mut dirty = false;
-    for _ in 0..200 {
-        // Polled once: BEGIN is on its way, the answer is not read.
-        let _ = tokio::time::timeout(Duration::ZERO, pool.begin()).await;
+    for round in 0..3000_u64 {
+        // Dropped a little later each time: in some round BEGIN is on its way and the answer is not read.
+        let _ = tokio::time::timeout(Duration::from_micros(round % 60 * 10), pool.begin()).await;
         let row = pool.fetch_one("SELECT now() = statement_timestamp() AS clean").await.unwrap();
         dirty |= !row.get::<bool, _>("clean");
         if dirty {
