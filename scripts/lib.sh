@@ -68,7 +68,10 @@ need_postgres() {
 # Installs what the build needs: protoc for lancedb, a C toolchain for the -sys crates.
 need_build_tools() {
   local missing=()
-  have protoc || missing+=(protobuf-compiler)
+  # Debian's protoc comes without the well-known types (google/protobuf/empty.proto), which lancedb's build imports.
+  if ! have protoc || ! [ -e "$(dirname "$(command -v protoc)")/../include/google/protobuf/empty.proto" ]; then
+    missing+=(protobuf-compiler libprotobuf-dev)
+  fi
   have cc || missing+=(gcc libc6-dev)
   have make || missing+=(make)
   have cmake || missing+=(cmake)
@@ -94,7 +97,7 @@ cargo_build() {
         note "compiling $count crates, $((SECONDS / 60)) min so far"
       fi
       ;;
-    *Compiling* | *Downloaded* | *Downloading* | *Updating* | *Blocking* | '') ;;
+    *Compiling* | *Fetch* | *Downloaded* | *Downloading* | *Updating* | *Blocking* | '') ;;
     *) printf '%s\n' "$line" >&2 ;;
     esac
   done
