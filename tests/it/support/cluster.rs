@@ -33,7 +33,11 @@ pub async fn cluster() -> &'static Cluster {
     CLUSTER.get_or_init(start).await
 }
 
-fn binaries() -> PathBuf {
+/// `HOLDFAST_TEST_POSTGRES_BIN`, or the newest that Debian has installed.
+pub fn binaries() -> PathBuf {
+    if let Ok(dir) = std::env::var("HOLDFAST_TEST_POSTGRES_BIN") {
+        return dir.into();
+    }
     let newest = (15..=18)
         .rev()
         .map(|v| PathBuf::from(format!("/usr/lib/postgresql/{v}/bin")))

@@ -15,6 +15,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::{Instant, sleep};
 
 use super::{
+    cluster::binaries,
     app::{ADMIN_EMAIL, ADMIN_PASSWORD, Client, model_dir},
     cluster::PATIENCE,
 };
@@ -77,6 +78,7 @@ impl Site {
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
             .env("HOME", "/nonexistent")
+            .env("HOLDFAST_DATABASE__BIN_DIR", binaries())
             .envs(self.settings.iter().cloned());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
