@@ -15,9 +15,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::{Instant, sleep};
 
 use super::{
-    cluster::binaries,
     app::{ADMIN_EMAIL, ADMIN_PASSWORD, Client, model_dir},
-    cluster::PATIENCE,
+    cluster::{PATIENCE, binaries},
 };
 
 /// A place for an appliance; what it keeps outlives each run of the program.
