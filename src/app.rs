@@ -126,6 +126,7 @@ impl App {
     /// Works on jobs from now on.
     pub fn start_worker(&self) -> anyhow::Result<()> {
         let mut registry = jobs::Registry::default();
+        llm::register(&mut registry, &self.llm)?;
         knowledge::register(&mut registry, &self.knowledge)?;
         self.jobs.start_worker(registry, &self.runtime.lifecycle)?;
         Ok(())

@@ -1,11 +1,17 @@
 //! One answer: passages for the question, the prompt, the model's stream, and the citations that the text really makes.
+//! Both ways to ask come through here, so the limit on answers at a time and their counting stand here, too.
+
+use std::{sync::Arc, time::Duration};
 
 use futures::StreamExt as _;
+use serde_json::{Map, Value};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     citations::MarkFilter,
     error::AgentError,
-    model::{Agent, Citation, Message},
+    metrics::{Answering, Metrics},
+    model::{Agent, Citation, ConversationId, Message},
     prompt,
 };
 use crate::{
@@ -21,6 +27,14 @@ pub struct Engine {
     pub llm: Llm,
     /// Model of agents that name none.
     pub default_model: String,
+    metrics: Metrics,
+    places: Arc<Semaphore>,
+}
+
+/// A place to write one answer; given up when dropped.
+#[derive(Debug)]
+pub struct Place {
+    _permit: OwnedSemaphorePermit,
 }
 
 /// What is asked: an agent, what was said before, and the question.
@@ -32,9 +46,19 @@ pub struct Question<'a> {
     pub agent: &'a Agent,
     pub history: &'a [Message],
     pub text: &'a str,
-    /// Overrides of the agent's own settings, for the OpenAI surface.
+    /// `None` where nobody keeps the answer: the OpenAI surface.
+    pub conversation: Option<ConversationId>,
+    /// What the OpenAI surface overrides of the agent's own settings.
+    pub overrides: Overrides,
+}
+
+/// What a client of the OpenAI surface may say about how the model writes.
+#[derive(Debug, Default)]
+pub struct Overrides {
     pub temperature: Option<f64>,
     pub max_output_tokens: Option<u32>,
+    /// Passed on to the model as they are: `top_p`, `stop`, `seed`, ...
+    pub others: Map<String, Value>,
 }
 
 /// An answer on its way.
@@ -50,19 +74,65 @@ pub struct Answer {
     stream: ChatStream,
     filter: MarkFilter,
     ended: bool,
+    report: Answering,
+    _place: Place,
 }
 
 impl Engine {
-    /// Retrieves and starts the model. Returns when the model has accepted the request.
-    pub async fn start(&self, question: &Question<'_>) -> Result<Answer, AgentError> {
+    /// `most`: answers being written at a time.
+    pub fn new(knowledge: Knowledge, llm: Llm, default_model: String, metrics: Metrics, most: usize) -> Self {
+        Self { knowledge, llm, default_model, metrics, places: Arc::new(Semaphore::new(most)) }
+    }
+
+    /// A place to write an answer, or `Overloaded`: nobody waits for one, because an answer may take minutes.
+    pub fn enter(&self) -> Result<Place, AgentError> {
+        let taken = self.places.clone().try_acquire_owned();
+        taken.map(|permit| Place { _permit: permit }).map_err(|_| {
+            self.metrics.refused();
+            AgentError::Overloaded
+        })
+    }
+
+    /// Retrieves and starts the model. Returns when the model has accepted the request. Counted from here until the
+    /// answer is dropped.
+    pub async fn start(&self, question: &Question<'_>, place: Place) -> Result<Answer, AgentError> {
+        let mut report = self.metrics.began(question.agent.id, question.conversation);
+        match self.begin(question, &mut report).await {
+            Ok((sources, model, stream)) => Ok(Answer {
+                filter: MarkFilter::new(sources.len()),
+                sources,
+                model,
+                usage: None,
+                finish_reason: None,
+                text: String::new(),
+                stream,
+                ended: false,
+                report,
+                _place: place,
+            }),
+            Err(error) => {
+                report.failed(&error);
+                Err(error)
+            }
+        }
+    }
+
+    async fn begin(
+        &self,
+        question: &Question<'_>,
+        report: &mut Answering,
+    ) -> Result<(Vec<Citation>, String, ChatStream), AgentError> {
         let agent = question.agent;
         let sources = self.retrieve(question).await?;
         let model =
             if agent.settings.model.is_empty() { self.default_model.clone() } else { agent.settings.model.clone() };
         let mut request =
             ChatRequest::new(model.clone(), prompt::build(agent, question.history, &sources, question.text));
-        request.temperature = question.temperature.or(agent.settings.temperature);
-        request.max_tokens = question.max_output_tokens.or(agent.settings.max_output_tokens);
+        let overrides = &question.overrides;
+        request.temperature = overrides.temperature.or(agent.settings.temperature);
+        request.max_tokens = overrides.max_output_tokens.or(agent.settings.max_output_tokens);
+        request.extra.clone_from(&overrides.others);
+        report.given(&model, sources.len());
         let passages = sources.iter().map(|s| Passage { text: s.text.clone(), title: s.title.clone() }).collect();
         let call = CallContext { actor: question.actor.clone(), ..CallContext::job(question.org, "agents") }.for_agent(
             agent.id.0,
@@ -70,17 +140,7 @@ impl Engine {
             passages,
         );
         let stream = self.llm.chat(call, request).await?;
-        let filter = MarkFilter::new(sources.len());
-        Ok(Answer {
-            sources,
-            model,
-            usage: None,
-            finish_reason: None,
-            text: String::new(),
-            stream,
-            filter,
-            ended: false,
-        })
+        Ok((sources, model, stream))
     }
 
     /// The passages that fit into the agent's budget of tokens, best first.
@@ -137,25 +197,36 @@ impl Answer {
                     }
                     let shown = self.filter.push(chunk.text());
                     if !shown.is_empty() {
-                        self.text.push_str(&shown);
-                        return Some(Ok(shown));
+                        return Some(Ok(self.wrote(shown)));
                     }
                 }
                 Some(Err(error)) => {
                     self.ended = true;
+                    self.report.failed(&error);
                     return Some(Err(error));
                 }
                 None => {
                     self.ended = true;
+                    self.report.completed();
                     let rest = self.filter.finish();
                     if !rest.is_empty() {
-                        self.text.push_str(&rest);
-                        return Some(Ok(rest));
+                        return Some(Ok(self.wrote(rest)));
                     }
                 }
             }
         }
         None
+    }
+
+    fn wrote(&mut self, shown: String) -> String {
+        self.text.push_str(&shown);
+        self.report.wrote(self.filter.used().len());
+        shown
+    }
+
+    /// From the question to the first piece of the answer, where one came.
+    pub fn first_token(&self) -> Option<Duration> {
+        self.report.first_token()
     }
 
     /// The sources that the text cites so far.

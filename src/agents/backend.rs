@@ -7,7 +7,7 @@ use futures::stream;
 use serde_json::{Map, Value, json};
 
 use super::{
-    answer::{Answer, Question},
+    answer::{Answer, Overrides, Question},
     error::AgentError,
     model::{Agent, Citation, Message, MessageId, MessageStatus, Speaker},
     service::{Agents, WeakAgents},
@@ -55,16 +55,20 @@ impl ModelBackend for AgentBackend {
             other => gateway_error(other),
         })?;
         let (history, question) = split(&mut agent, &request.messages)?;
+        let question = agents
+            .check_question(&question)
+            .map_err(|why| LlmError::invalid("messages", "invalid_length", format!("the question has {why}")))?;
         let asked = Question {
             org: call.org_id,
             actor: call.actor.clone(),
             agent: &agent,
             history: &history,
             text: &question,
-            temperature: request.temperature,
-            max_output_tokens: request.max_completion_tokens.or(request.max_tokens),
+            conversation: None,
+            overrides: overrides(request)?,
         };
-        let answer = agents.engine().start(&asked).await.map_err(gateway_error)?;
+        let place = agents.engine().enter().map_err(gateway_error)?;
+        let answer = agents.engine().start(&asked, place).await.map_err(gateway_error)?;
         let head = ChatChunk {
             id: format!("chatcmpl-{}", MessageId::generate(agents.clock()).0.simple()),
             object: "chat.completion.chunk".into(),
@@ -76,16 +80,58 @@ impl ModelBackend for AgentBackend {
     }
 }
 
+/// What a client may say about how the model behind an agent writes.
+const PASSED_ON: [&str; 9] = [
+    "top_p",
+    "stop",
+    "seed",
+    "presence_penalty",
+    "frequency_penalty",
+    "logit_bias",
+    "reasoning_effort",
+    "verbosity",
+    "user",
+];
+
+/// The request's own settings. What would change what an agent is, is refused: an answer that silently ignores it would
+/// look as if it had been done.
+fn overrides(request: ChatRequest) -> Result<Overrides, LlmError> {
+    let refuse = |param: &str, why: &str| Err(LlmError::invalid(param, "unsupported_parameter", why));
+    let extra = &request.extra;
+    if extra.get("n").is_some_and(|n| !n.is_null() && *n != json!(1)) {
+        return refuse("n", "an agent gives one answer: leave `n` out");
+    }
+    for name in ["tools", "functions"] {
+        if extra.get(name).and_then(Value::as_array).is_some_and(|list| !list.is_empty()) {
+            return refuse(name, "an agent takes no tools from its caller: ask the model itself for that");
+        }
+    }
+    if extra.get("response_format").is_some_and(|f| !f.is_null() && f["type"] != "text") {
+        return refuse("response_format", "an agent answers in text with citations: ask the model itself for that");
+    }
+    let others =
+        request.extra.into_iter().filter(|(name, value)| PASSED_ON.contains(&name.as_str()) && !value.is_null());
+    Ok(Overrides {
+        temperature: request.temperature,
+        max_output_tokens: request.max_completion_tokens.or(request.max_tokens),
+        others: others.collect(),
+    })
+}
+
 /// The last message is the question; those before it are history; what the client says as system is added to the
 /// agent's instructions.
 fn split(agent: &mut Agent, messages: &[llm::Message]) -> Result<(Vec<Message>, String), LlmError> {
     let Some((last, before)) = messages.split_last().filter(|(last, _)| last.role == "user") else {
         return Err(LlmError::invalid("messages", "invalid_value", "the last message must be the user's"));
     };
-    let question = last.text().replace('\0', "");
-    if question.trim().is_empty() {
-        return Err(LlmError::invalid("messages", "invalid_value", "the question is empty"));
+    if let Some(at) = messages.iter().position(|m| m.role == "user" && m.has_more_than_text()) {
+        return Err(LlmError::invalid(
+            format!("messages[{at}].content"),
+            "content_not_supported",
+            "agents read text only: pictures, sound and files go to the model itself",
+        ));
     }
+    let question = last.text();
     let mut history = Vec::new();
     for message in before {
         match message.role.as_str() {

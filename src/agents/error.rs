@@ -26,6 +26,8 @@ pub enum AgentError {
     Busy,
     #[error("too many answers are being written at once")]
     Overloaded,
+    #[error("the conversation has {0} messages already")]
+    ConversationFull(u32),
     #[error("there is no answer to make anew")]
     NothingToRegenerate,
     #[error("knowledge")]
@@ -59,9 +61,18 @@ impl From<AgentError> for ApiError {
             AgentError::Busy => {
                 Self::conflict("conversation_busy", "this conversation is being answered; wait, or stop the answer")
             }
-            AgentError::Overloaded => Self::unavailable(
-                std::time::Duration::from_secs(5),
-                "too many answers are being written; try again shortly",
+            // 429, not 503: nothing is broken, and clients of either surface wait and try again by themselves.
+            AgentError::Overloaded => Self {
+                retry_after: Some(std::time::Duration::from_secs(5)),
+                ..Self::new(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    "too_many_answers",
+                    "too many answers are being written right now; try again in a few seconds",
+                )
+            },
+            AgentError::ConversationFull(most) => Self::conflict(
+                "conversation_full",
+                format!("this conversation has reached its {most} messages; begin a new one"),
             ),
             AgentError::NothingToRegenerate => {
                 Self::conflict("nothing_to_regenerate", "the conversation has no answer yet")

@@ -1,20 +1,35 @@
 //! `holdfast_agents_*`
 
+use std::time::Duration;
+
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
+use tokio::time::Instant;
 
-use crate::label_enum;
+use super::model::{AgentId, ConversationId};
+use crate::{label_enum, platform::error};
 
 label_enum! {
     /// How an answer ended.
     pub enum Outcome { Complete = "complete", Stopped = "stopped", Failed = "failed" }
 }
 
+label_enum! {
+    /// Which way a question came.
+    pub enum Surface {
+        /// A conversation that is kept.
+        Conversation = "conversation",
+        /// `model = "agent/<slug>"` on `/v1/chat/completions`.
+        Model = "model",
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OutcomeLabels {
+struct AnswerLabels {
+    surface: Surface,
     outcome: Outcome,
 }
 
@@ -23,11 +38,12 @@ const BUCKETS: [f64; 11] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.
 
 #[derive(Clone, Debug)]
 pub struct Metrics {
-    answers: Family<OutcomeLabels, Counter>,
+    answers: Family<AnswerLabels, Counter>,
     first_token: Histogram,
     duration: Histogram,
     uncited: Counter,
-    pub in_progress: Gauge,
+    refused: Counter,
+    in_progress: Gauge,
 }
 
 impl Metrics {
@@ -37,12 +53,19 @@ impl Metrics {
             first_token: Histogram::new(BUCKETS),
             duration: Histogram::new(BUCKETS),
             uncited: Counter::default(),
+            refused: Counter::default(),
             in_progress: Gauge::default(),
         };
-        for &outcome in Outcome::ALL {
-            let _ = metrics.answers.get_or_create(&OutcomeLabels { outcome });
+        for &surface in Surface::ALL {
+            for &outcome in Outcome::ALL {
+                let _ = metrics.answers.get_or_create(&AnswerLabels { surface, outcome });
+            }
         }
-        registry.register("answers", "Answers of agents, by how they ended", metrics.answers.clone());
+        registry.register(
+            "answers",
+            "Answers of agents, by the way they were asked for and how they ended",
+            metrics.answers.clone(),
+        );
         registry.register_with_unit(
             "first_token",
             "From the question to the first piece of the answer",
@@ -60,38 +83,111 @@ impl Metrics {
             "Complete answers that were given sources and cite none",
             metrics.uncited.clone(),
         );
+        registry.register(
+            "answers_refused",
+            "Questions that were refused because agents.max_concurrent_answers were being answered",
+            metrics.refused.clone(),
+        );
         registry.register("answers_in_progress", "Answers being written now", metrics.in_progress.clone());
         metrics
     }
 
-    /// An answer ended: counts it and logs one line.
-    pub fn answered(&self, end: &AnswerEnd<'_>) {
-        self.answers.get_or_create(&OutcomeLabels { outcome: end.outcome }).inc();
-        self.duration.observe(end.seconds);
-        if let Some(seconds) = end.first_token_seconds {
-            self.first_token.observe(seconds);
-        }
-        if end.outcome == Outcome::Complete && end.sources > 0 && end.cited == 0 {
-            self.uncited.inc();
-        }
-        tracing::info!(
-            target: "holdfast::agents", agent_id = end.agent_id, conversation_id = end.conversation_id, model = end.model,
-            outcome = end.outcome.as_str(), error_code = end.error_code, seconds = end.seconds, first_token_seconds = end.first_token_seconds,
-            sources = end.sources, cited = end.cited, "answer"
+    /// There was no place to write an answer.
+    pub(super) fn refused(&self) {
+        self.refused.inc();
+        tracing::warn!(
+            "a question was refused: as many answers as agents.max_concurrent_answers allows are being written"
         );
+    }
+
+    /// An answer begins; its end is reported when what is returned is dropped.
+    pub(super) fn began(&self, agent: AgentId, conversation: Option<ConversationId>) -> Answering {
+        self.in_progress.inc();
+        Answering {
+            metrics: self.clone(),
+            agent,
+            conversation,
+            model: String::new(),
+            sources: 0,
+            cited: 0,
+            began: Instant::now(),
+            first: None,
+            end: None,
+        }
     }
 }
 
-/// What the log line of an answer says.
+/// Follows one answer and reports it once, when dropped: one log line and the metrics. Without [`Answering::completed`]
+/// or [`Answering::failed`] its reader stopped it or went away.
 #[derive(Debug)]
-pub struct AnswerEnd<'a> {
-    pub agent_id: String,
-    pub conversation_id: String,
-    pub model: &'a str,
-    pub outcome: Outcome,
-    pub error_code: Option<&'a str>,
-    pub seconds: f64,
-    pub first_token_seconds: Option<f64>,
-    pub sources: usize,
-    pub cited: usize,
+pub(super) struct Answering {
+    metrics: Metrics,
+    agent: AgentId,
+    conversation: Option<ConversationId>,
+    model: String,
+    sources: usize,
+    cited: usize,
+    began: Instant,
+    first: Option<Duration>,
+    /// How it ended, and for a failure the chain of its causes.
+    end: Option<(Outcome, String)>,
+}
+
+impl Answering {
+    /// What the answer is made from.
+    pub(super) fn given(&mut self, model: &str, sources: usize) {
+        model.clone_into(&mut self.model);
+        self.sources = sources;
+    }
+
+    /// A piece of text came; `cited` sources are cited so far.
+    pub(super) fn wrote(&mut self, cited: usize) {
+        self.first.get_or_insert_with(|| self.began.elapsed());
+        self.cited = cited;
+    }
+
+    pub(super) fn completed(&mut self) {
+        self.end = Some((Outcome::Complete, String::new()));
+    }
+
+    pub(super) fn failed(&mut self, why: &dyn std::error::Error) {
+        self.end = Some((Outcome::Failed, error::chain(why)));
+    }
+
+    /// From the question to the first piece of the answer, where one came.
+    pub(super) fn first_token(&self) -> Option<Duration> {
+        self.first
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        let (outcome, error) = self.end.take().unwrap_or((Outcome::Stopped, String::new()));
+        let surface = if self.conversation.is_some() { Surface::Conversation } else { Surface::Model };
+        let (metrics, took) = (&self.metrics, self.began.elapsed());
+        metrics.in_progress.dec();
+        metrics.answers.get_or_create(&AnswerLabels { surface, outcome }).inc();
+        metrics.duration.observe(took.as_secs_f64());
+        if let Some(first) = self.first {
+            metrics.first_token.observe(first.as_secs_f64());
+        }
+        if outcome == Outcome::Complete && self.sources > 0 && self.cited == 0 {
+            metrics.uncited.inc();
+        }
+        let conversation_id = self.conversation.map(|id| id.to_string());
+        let first_token_ms = self.first.map(|first| first.as_secs_f64() * 1e3);
+        macro_rules! line {
+            ($level:ident) => {
+                tracing::$level!(
+                    target: "holdfast::agents", agent_id = %self.agent, conversation_id, surface = surface.as_str(), model = self.model,
+                    outcome = outcome.as_str(), duration_ms = took.as_secs_f64() * 1e3, first_token_ms, sources = self.sources,
+                    cited = self.cited, error, "answer"
+                )
+            };
+        }
+        match outcome {
+            Outcome::Failed => line!(warn),
+            Outcome::Complete | Outcome::Stopped => line!(info),
+        }
+    }
 }

@@ -80,7 +80,7 @@ impl Config {
         let knowledge: knowledge::Config = raw.section("knowledge", &mut e);
         knowledge.validate(&mut e);
         let agents: agents::Config = raw.section("agents", &mut e);
-        agents.validate(&mut e);
+        agents.validate(&llm, &mut e);
         raw.finish(&mut e);
         let config =
             Self { plain, server, ops, telemetry, database, admin, auth, jobs, storage, llm, knowledge, agents };

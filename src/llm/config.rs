@@ -22,6 +22,12 @@ pub struct Config {
     pub max_output_tokens: u32,
     /// Largest conversation that is accepted, in tokens as estimated here.
     pub max_request_tokens: u64,
+    /// Largest body of a request to `/v1`, bytes; pictures in a conversation are part of it.
+    pub max_body_bytes: usize,
+    /// A comment is sent on a quiet stream of an answer this often, seconds, so that proxies keep it open.
+    pub heartbeat_seconds: u64,
+    /// Usage rows are kept for this long, days.
+    pub usage_retention_days: u32,
     pub aliases: Aliases,
     pub embedding: Embedding,
     /// Model servers by the name that their models' names start with: `[llm.providers.openrouter]`.
@@ -56,6 +62,8 @@ pub struct Embedding {
     pub max_tokens: usize,
     /// Threads for the local model's batches.
     pub threads: usize,
+    /// A passage's vector is kept for this long after it was last asked for, days.
+    pub cache_retention_days: u32,
 }
 
 /// One model server.
@@ -105,6 +113,10 @@ impl Default for Config {
         Self {
             max_output_tokens: 4096,
             max_request_tokens: 200_000,
+            max_body_bytes: 20 * 1024 * 1024,
+            heartbeat_seconds: 15,
+            // More than the 366 days that the usage report goes back.
+            usage_retention_days: 400,
             aliases: Aliases::default(),
             embedding: Embedding::default(),
             providers: BTreeMap::new(),
@@ -122,6 +134,7 @@ impl Default for Embedding {
             dimensions: 0,
             max_tokens: 512,
             threads: 1,
+            cache_retention_days: 90,
         }
     }
 }
@@ -165,16 +178,24 @@ impl Config {
         self.resolve_secrets(errors);
         errors.range("max_output_tokens", self.max_output_tokens, 1, 1_000_000);
         errors.range("max_request_tokens", self.max_request_tokens, 100, 100_000_000);
+        errors.range("max_body_bytes", self.max_body_bytes, 1024, 1 << 30);
+        errors.range("heartbeat_seconds", self.heartbeat_seconds, 1, 60);
+        errors.range("usage_retention_days", self.usage_retention_days, 1, 36_500);
         for (name, provider) in &self.providers {
             provider.validate(name, errors);
         }
         for (setting, target) in [("aliases.fast", &self.aliases.fast), ("aliases.quality", &self.aliases.quality)] {
-            if !target.is_empty() && target != super::EXTRACTIVE_MODEL {
-                self.validate_target(setting, target, errors);
+            if target.is_empty() || target == super::EXTRACTIVE_MODEL {
+                continue;
+            }
+            self.validate_target(setting, target, errors);
+            if self.is_embedding_model(target) {
+                errors.push(setting, format!("{target} is an embedding model: it makes vectors, not answers"));
             }
         }
         let embedding = &self.embedding;
         errors.range("embedding.threads", embedding.threads, 1, 64);
+        errors.range("embedding.cache_retention_days", embedding.cache_retention_days, 1, 36_500);
         if embedding.is_local() {
             if embedding.dimensions != 0 {
                 errors.push("embedding.dimensions", "only for a provider's model: the local one knows its own");
@@ -186,6 +207,59 @@ impl Config {
         }
     }
 
+    /// What stands behind `fast` or `quality`; either stands in for the other.
+    pub(super) fn alias(&self, name: &str) -> Option<&str> {
+        let (first, second) = match name {
+            "fast" => (&self.aliases.fast, &self.aliases.quality),
+            "quality" => (&self.aliases.quality, &self.aliases.fast),
+            _ => return None,
+        };
+        [first, second].into_iter().map(String::as_str).find(|target| !target.is_empty())
+    }
+
+    /// The configured embedding model, its alias, or a model whose name says that it embeds (`text-embedding-3-small`,
+    /// `nomic-embed-text`): servers list them among the others without telling them apart.
+    pub(super) fn is_embedding_model(&self, name: &str) -> bool {
+        let own = name.rsplit('/').next().unwrap_or_default().to_lowercase();
+        name == super::embeddings::ALIAS || name == self.embedding.model || own.contains("embed")
+    }
+
+    /// Whether `name` can answer, as far as the configuration knows: an alias that stands for something, a model of a
+    /// configured provider (one of those that it names, where it names some), or `builtin/extractive`.
+    pub fn check_chat_model(&self, name: &str) -> Result<(), RefusedModel> {
+        let refuse = |code, message: String| Err(RefusedModel { code, message });
+        let unknown = |message: String| refuse("model_not_found", format!("{message}; {}", self.known_models()));
+        if name == super::EXTRACTIVE_MODEL || self.alias(name).is_some() {
+            return Ok(());
+        }
+        if self.is_embedding_model(name) {
+            let text = format!("{name} is an embedding model: it makes vectors, not answers; {}", self.known_models());
+            return refuse("embedding_model", text);
+        }
+        match name.split_once('/') {
+            Some(("agent", _)) => refuse("agent_calls_agent", "an agent cannot be another agent's model".to_owned()),
+            Some((prefix, model)) => match self.providers.get(prefix) {
+                None => unknown(format!("there is no provider {prefix:?}")),
+                Some(provider) if provider.models.is_empty() || lists(&provider.models, model) => Ok(()),
+                Some(_) => unknown(format!("{prefix} offers no model {model:?}")),
+            },
+            None if matches!(name, "fast" | "quality") => {
+                unknown(format!("no model stands behind `{name}` yet: set llm.aliases.{name}"))
+            }
+            None => unknown(format!("there is no model {name:?}")),
+        }
+    }
+
+    /// For messages: the names that the configuration knows.
+    fn known_models(&self) -> String {
+        let aliases = ["fast", "quality"].into_iter().filter(|a| self.alias(a).is_some()).map(str::to_owned);
+        let listed = self.providers.iter().flat_map(|(name, provider)| match provider.models.as_slice() {
+            [] => vec![format!("{name}/...")],
+            models => models.iter().filter(|m| !self.is_embedding_model(m)).map(|m| format!("{name}/{m}")).collect(),
+        });
+        there_are(aliases.chain(listed).chain([super::EXTRACTIVE_MODEL.to_owned()]))
+    }
+
     fn validate_target(&self, setting: &str, target: &str, errors: &mut ConfigErrors) {
         match target.split_once('/') {
             Some((provider, model)) if self.providers.contains_key(provider) && !model.is_empty() => {}
@@ -195,6 +269,31 @@ impl Config {
             _ => errors.push(setting, format!("{target:?} is not `provider/model`")),
         }
     }
+}
+
+/// A model that cannot answer for an agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedModel {
+    pub code: &'static str,
+    /// Why, and which models there are.
+    pub message: String,
+}
+
+/// "there are: a, b and 7 more".
+pub(super) fn there_are(names: impl Iterator<Item = String>) -> String {
+    const MOST: usize = 12;
+    let names: Vec<String> = names.collect();
+    let more = match names.len().saturating_sub(MOST) {
+        0 => String::new(),
+        more => format!(" and {more} more, see GET /v1/models"),
+    };
+    format!("there are: {}{more}", names[..names.len().min(MOST)].join(", "))
+}
+
+/// Whether a list of models has this one. Ollama's `qwen3` is `qwen3:latest`; `OpenRouter` lists `x` and takes `x:nitro`, too.
+pub(super) fn lists(models: &[String], model: &str) -> bool {
+    let base = model.rsplit_once(':').map_or(model, |(base, _)| base);
+    models.iter().any(|m| m == model || m == base || m.strip_suffix(":latest") == Some(model))
 }
 
 impl Provider {

@@ -108,7 +108,8 @@ impl Llm {
         self.expect_configured(model).await?;
         let hashes: Vec<Vec<u8>> = texts.iter().map(|text| text_hash(text).to_vec()).collect();
         let mut tx = self.inner.db.tenant(call.org_id).await?;
-        let found = store::cached_vectors(&mut tx, &model.id, &hashes).await.map_err(DbError::from)?;
+        let now = self.inner.clock.now();
+        let found = store::cached_vectors(&mut tx, &model.id, &hashes, now).await.map_err(DbError::from)?;
         // Not held while the model works: that takes seconds.
         tx.commit().await.map_err(DbError::from)?;
         let mut known: HashMap<Vec<u8>, Vec<f32>> = found
@@ -126,9 +127,7 @@ impl Llm {
             let new: Vec<Vec<u8>> = missing.iter().map(|&i| hashes[i].clone()).collect();
             let bytes: Vec<Vec<u8>> = made.iter().map(|v| to_bytes(v)).collect();
             let mut tx = self.inner.db.tenant(call.org_id).await?;
-            store::keep_vectors(&mut tx, call.org_id, &model.id, &new, &bytes, self.inner.clock.now())
-                .await
-                .map_err(DbError::from)?;
+            store::keep_vectors(&mut tx, call.org_id, &model.id, &new, &bytes, now).await.map_err(DbError::from)?;
             tx.commit().await.map_err(DbError::from)?;
             known.extend(new.into_iter().zip(made));
         }

@@ -84,6 +84,26 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// What the operator can do about it.
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::Auth => "check the provider's api_key_file: the key is wrong, has ended or may not use this model",
+            Self::Billing => "add credit to the account at the provider",
+            Self::RateLimited => "wait, or raise the limit of the account at the provider",
+            Self::Server => "the fault is at the provider: look at its log or its status page",
+            Self::Unreachable => "check base_url, that the server runs, and the network and firewall between",
+            Self::Timeout => {
+                "see whether the server is overloaded or still loads its model; timeout_seconds can be raised"
+            }
+            Self::Cut => "the server ended its answer early: look at its log, and at proxies between",
+            Self::BadResponse => "base_url must be that of an OpenAI-compatible API, usually ending in /v1",
+            Self::Rejected => "the server refuses the request: its reason stands above",
+            Self::ModelNotFound => "check the model's name and that base_url ends where the API begins, usually /v1",
+        }
+    }
+}
+
 impl LlmError {
     pub fn invalid(param: impl Into<String>, code: &'static str, message: impl Into<String>) -> Self {
         Self::Invalid { param: param.into(), code, message: message.into() }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use prometheus_client::{
-    encoding::{EncodeLabelSet, EncodeLabelValue},
+    encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, histogram::Histogram},
     registry::{Registry, Unit},
 };
@@ -12,6 +12,7 @@ use super::{
     model::{BackendKind, Operation, Outcome},
     usage::{Target, UsageRow},
 };
+use crate::label_enum;
 
 /// 10 ms to 2 min: a query's embedding is about 10 ms, a long answer takes minutes.
 const DURATION_BUCKETS: [f64; 12] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 120.0];
@@ -35,10 +36,9 @@ pub struct TokenLabels {
     pub direction: Direction,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-pub enum Direction {
-    Input,
-    Output,
+label_enum! {
+    /// Whose tokens.
+    pub enum Direction { Input = "input", Output = "output" }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -47,17 +47,29 @@ pub struct CacheLabels {
     pub result: CacheResult,
 }
 
-/// Which cache of vectors was asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-pub enum Cache {
-    Query,
-    Passage,
+label_enum! {
+    /// Which cache of vectors was asked.
+    pub enum Cache { Query = "query", Passage = "passage" }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-pub enum CacheResult {
-    Hit,
-    Miss,
+label_enum! {
+    /// Whether it was there.
+    pub enum CacheResult { Hit = "hit", Miss = "miss" }
+}
+
+label_enum! {
+    /// What retention removes.
+    pub enum Kept {
+        /// Rows of `llm_usage`.
+        Usage = "usage",
+        /// Rows of `embedding_cache`.
+        Vectors = "vectors",
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct KeptLabels {
+    pub kept: Kept,
 }
 
 type Durations = Family<BackendLabels, Histogram, fn() -> Histogram>;
@@ -72,6 +84,7 @@ pub struct Metrics {
     pub embedding_cache: Family<CacheLabels, Counter>,
     pub usage_rows_written: Counter,
     pub usage_rows_lost: Counter,
+    expired: Family<KeptLabels, Counter>,
 }
 
 impl Metrics {
@@ -86,6 +99,7 @@ impl Metrics {
             embedding_cache: Family::default(),
             usage_rows_written: Counter::default(),
             usage_rows_lost: Counter::default(),
+            expired: Family::default(),
         };
         metrics.at_zero();
         registry.register("requests", "Calls to models, by how they ended", metrics.requests.clone());
@@ -114,6 +128,7 @@ impl Metrics {
             "Usage rows that the database did not take",
             metrics.usage_rows_lost.clone(),
         );
+        registry.register("expired_rows", "Rows that retention removed", metrics.expired.clone());
         metrics
     }
 
@@ -129,10 +144,10 @@ impl Metrics {
         for (operation, backend) in kinds {
             let labels = BackendLabels { operation, backend };
             let _ = self.duration.get_or_create(&labels);
-            for outcome in Outcome::ALL {
+            for &outcome in Outcome::ALL {
                 let _ = self.requests.get_or_create(&CallLabels { operation, backend, outcome });
             }
-            for direction in [Direction::Input, Direction::Output] {
+            for &direction in Direction::ALL {
                 let _ = self.tokens.get_or_create(&TokenLabels { backend, direction });
             }
             match operation {
@@ -140,10 +155,13 @@ impl Metrics {
                 Operation::Embedding => drop(self.embedded_texts.get_or_create(&labels)),
             }
         }
-        for cache in [Cache::Query, Cache::Passage] {
-            for result in [CacheResult::Hit, CacheResult::Miss] {
+        for &cache in Cache::ALL {
+            for &result in CacheResult::ALL {
                 let _ = self.embedding_cache.get_or_create(&CacheLabels { cache, result });
             }
+        }
+        for &kept in Kept::ALL {
+            let _ = self.expired.get_or_create(&KeptLabels { kept });
         }
     }
 
@@ -165,6 +183,14 @@ impl Metrics {
         }
         self.tokens.get_or_create(&TokenLabels { backend, direction: Direction::Input }).inc_by(row.prompt_tokens);
         self.tokens.get_or_create(&TokenLabels { backend, direction: Direction::Output }).inc_by(row.completion_tokens);
+    }
+
+    /// Retention removed rows that were older than `days`.
+    pub(super) fn expired(&self, kept: Kept, days: u32, rows: u64) {
+        self.expired.get_or_create(&KeptLabels { kept }).inc_by(rows);
+        if rows > 0 {
+            tracing::info!(target: "holdfast::llm", kept = kept.as_str(), days, rows, "expired rows removed");
+        }
     }
 
     /// Vectors were looked up.

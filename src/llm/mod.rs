@@ -4,7 +4,7 @@
 //! registered by `agents`, `builtin/extractive` answers from passages without any language model. [`Llm`] resolves names and
 //! aliases, streams chunks through untouched, meters them, and embeds texts.
 //!
-//! Owns `llm_usage` and `embedding_cache`. Jobs: none. Metrics: `holdfast_llm_*`. Spans: `llm.chat`, `llm.embed`.
+//! Owns `llm_usage` and `embedding_cache`. Jobs: `llm.retention`. Metrics: `holdfast_llm_*`. Spans: `llm.chat`, `llm.embed`.
 
 mod backend;
 pub mod config;
@@ -14,6 +14,7 @@ pub mod embed;
 mod embeddings;
 mod error;
 mod extractive;
+mod jobs;
 mod metrics;
 mod model;
 mod openai;
@@ -27,18 +28,19 @@ mod usage;
 mod wire;
 
 pub use backend::{ChatStream, ModelBackend};
-pub use config::Config;
+pub use config::{Config, RefusedModel};
 pub use doctor::checks;
 pub use embed::InputKind;
 pub use embeddings::text_hash;
 pub use error::{Failure, LlmError, OpenAiError};
 pub use extractive::MODEL as EXTRACTIVE_MODEL;
+pub use jobs::register;
 pub use metrics::Metrics;
 pub use model::{
     BackendKind, CallContext, EmbedModel, Embeddings, ModelInfo, Operation, Outcome, Passage, estimate_tokens,
 };
 pub use routes::router;
-pub use service::{ChatTest, Deps, Llm, ProviderInfo, ProviderTest};
+pub use service::{ChatTest, Deps, Llm, ProviderInfo, ProviderTest, TestError};
 pub use sse::{SseEvent, SseParser};
 pub use store::{UsageByDay, UsageByModel};
 pub use surface::router as openai_router;

@@ -1,12 +1,14 @@
 //! What a call carries beside the request, and the small types that describe models and results.
 
-use prometheus_client::encoding::EncodeLabelValue;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::wire::Usage;
-use crate::platform::{http::Principal, ids::OrgId};
+use crate::{
+    label_enum,
+    platform::{http::Principal, ids::OrgId},
+};
 
 /// Who calls a model, for whom, and with which passages.
 #[derive(Clone, Debug)]
@@ -79,55 +81,44 @@ pub struct ModelInfo {
     pub owned_by: String,
 }
 
-/// What kind of backend answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema, EncodeLabelValue)]
-#[serde(rename_all = "snake_case")]
-pub enum BackendKind {
-    /// An OpenAI-compatible server.
-    Openai,
-    /// `builtin/extractive`.
-    Builtin,
-    /// An agent; the model behind it is a call of its own, and has the usage row.
-    Agent,
-    /// The in-process embedding model.
-    Local,
+label_enum! {
+    /// What kind of backend answered.
+    pub enum BackendKind {
+        /// An OpenAI-compatible server.
+        Openai = "openai",
+        /// `builtin/extractive`.
+        Builtin = "builtin",
+        /// An agent; the model behind it is a call of its own, and has the usage row.
+        Agent = "agent",
+        /// The in-process embedding model.
+        Local = "local",
+    }
 }
 
-/// What was asked of a model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema, EncodeLabelValue)]
-#[serde(rename_all = "snake_case")]
-pub enum Operation {
-    Chat,
-    Embedding,
+label_enum! {
+    /// What was asked of a model.
+    #[derive(Serialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum Operation { Chat = "chat", Embedding = "embedding" }
 }
 
-/// How a call ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema, EncodeLabelValue)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    Ok,
-    /// The caller went away first.
-    Cancelled,
-    /// The request was at fault.
-    ClientError,
-    /// The provider asked to wait.
-    RateLimited,
-    Timeout,
-    /// The provider failed, refused our key or broke off.
-    ProviderError,
-    InternalError,
-}
-
-impl Outcome {
-    pub const ALL: [Self; 7] = [
-        Self::Ok,
-        Self::Cancelled,
-        Self::ClientError,
-        Self::RateLimited,
-        Self::Timeout,
-        Self::ProviderError,
-        Self::InternalError,
-    ];
+label_enum! {
+    /// How a call ended.
+    #[derive(Serialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum Outcome {
+        Ok = "ok",
+        /// The caller went away first.
+        Cancelled = "cancelled",
+        /// The request was at fault.
+        ClientError = "client_error",
+        /// The provider, or a limit here, asked to wait.
+        RateLimited = "rate_limited",
+        Timeout = "timeout",
+        /// The provider failed, refused our key or broke off.
+        ProviderError = "provider_error",
+        InternalError = "internal_error",
+    }
 }
 
 /// Counts characters towards a guess of tokens, for servers that report no usage and for limits: about four ASCII

@@ -4,7 +4,6 @@ use askama::Template;
 use axum::{
     Router,
     extract::State,
-    response::IntoResponse as _,
     routing::{get, post},
 };
 use chrono::{Days, TimeDelta};
@@ -14,11 +13,11 @@ use super::{
     error::LlmError,
     model::EmbedModel,
     routes::require_operator,
-    service::{Llm, ProviderInfo},
+    service::{Llm, ProviderInfo, ProviderTest, TestError},
     store::{UsageByDay, UsageByModel},
 };
 use crate::{
-    console::{Flash, Form, PageResult, Shell, short, svg},
+    console::{Form, PageResult, Shell, see_other, short, svg},
     platform::http::{Path, Scope},
 };
 
@@ -28,7 +27,9 @@ const DAYS: u64 = 30;
 
 /// The routes.
 pub fn router() -> Router<Llm> {
-    Router::new().route(PATH, get(show)).route("/settings/models/{name}/test", post(test))
+    // A test's page is made by its form; whoever comes back to the address later gets the page without it.
+    let again = get(|| async { see_other(PATH) });
+    Router::new().route(PATH, get(show)).route("/settings/models/{name}/test", post(test).merge(again))
 }
 
 #[derive(Template)]
@@ -48,9 +49,15 @@ struct Models<'a> {
     failed: i64,
     tokens_picture: String,
     requests_picture: String,
+    /// What the test of a provider found, just now.
+    tested: Option<(String, ProviderTest)>,
 }
 
 async fn show(shell: Shell, State(llm): State<Llm>) -> PageResult {
+    page(&shell, &llm, None).await
+}
+
+async fn page(shell: &Shell, llm: &Llm, tested: Option<(String, ProviderTest)>) -> PageResult {
     shell.principal().require(Scope::AgentsWrite)?;
     let today = llm.clock().now();
     let (by_day, by_model) = llm.usage(shell.org_id(), today - TimeDelta::days(DAYS.cast_signed())).await?;
@@ -63,7 +70,7 @@ async fn show(shell: Shell, State(llm): State<Llm>) -> PageResult {
         if by_day.is_empty() { String::new() } else { svg::bars(values, &shell.t(key).to_string()) }
     };
     let page = Models {
-        shell: &shell,
+        shell,
         aliases: ["fast", "quality"].map(|alias| (alias, llm.alias(alias).unwrap_or_default().to_owned())),
         default_model: llm.default_model(),
         embedding: llm.embedder().await.map_err(explain),
@@ -75,6 +82,7 @@ async fn show(shell: Shell, State(llm): State<Llm>) -> PageResult {
         tokens_picture: picture(&series(|d| d.prompt_tokens + d.completion_tokens), "llm-tokens-per-day"),
         requests_picture: picture(&series(|d| d.requests), "llm-requests-per-day"),
         by_model,
+        tested,
     };
     shell.render(&page)
 }
@@ -86,6 +94,14 @@ impl UsageByModel {
 
     fn first_token_seconds(&self) -> String {
         self.first_token_ms.map_or_else(|| "–".to_owned(), |ms| format!("{:.2}", ms / 1000.0))
+    }
+}
+
+impl TestError {
+    /// Names the advice in the reader's language.
+    fn advice_key(&self) -> String {
+        let known = self.code.starts_with("provider_") || self.code == "model_not_found";
+        format!("llm-advice-{}", if known { self.code.replace('_', "-") } else { "other".to_owned() })
     }
 }
 
@@ -105,9 +121,5 @@ async fn test(
 ) -> PageResult {
     require_operator(shell.principal())?;
     let result = llm.test_provider(shell.org_id(), &shell.principal().subject(), &name, None).await?;
-    let flash = match result.error {
-        None => Flash::ok("llm-test-ok").with("n", &result.models.len()).with("ms", &result.latency_ms),
-        Some(error) => Flash::error("llm-test-failed").with("error", &error),
-    };
-    Ok(shell.redirect(PATH, &flash.with("name", &name)).into_response())
+    page(&shell, &llm, Some((name, result))).await
 }

@@ -52,14 +52,16 @@ async fn list_providers(State(llm): State<Llm>, Auth(who): Auth) -> Result<Json<
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct TestProvider {
-    /// Also ask this model for one token.
+    /// The model to ask for one token, without the provider's name; by default the one behind `fast` or `quality`, else
+    /// the first that the configuration names or the server lists.
     #[serde(default)]
     chat_model: Option<String>,
 }
 
 /// Test a provider
 ///
-/// Lists its models, and with `chat_model` asks for one token. What fails is in the answer, which is 200.
+/// Lists its models and asks one of them for one token. What fails, and what to do about it, is in the answer, which is
+/// 200.
 #[utoipa::path(post, path = "/api/v1/llm/providers/{name}/test", tag = "LLM", params(("name" = String, Path)), request_body = TestProvider,
     responses((status = 200, body = ProviderTest), (status = 403), (status = 404)))]
 async fn test_provider(

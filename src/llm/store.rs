@@ -97,12 +97,24 @@ pub async fn usage_by_model(conn: &mut PgConnection, from: DateTime<Utc>) -> Res
     .await
 }
 
-/// The vectors that are known among these texts: (hash, little-endian floats).
+/// The vectors that are known among these texts: (hash, little-endian floats). Notes that they were used, once a day.
 pub(super) async fn cached_vectors(
     conn: &mut PgConnection,
     model_id: &str,
     hashes: &[Vec<u8>],
+    now: DateTime<Utc>,
 ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, sqlx::Error> {
+    // SKIP LOCKED: two documents with the same passages must not wait for each other, and one note is enough.
+    sqlx::query!(
+        "UPDATE embedding_cache SET last_used_at = $3 WHERE ctid = ANY(ARRAY( \
+           SELECT ctid FROM embedding_cache WHERE model_id = $1 AND text_hash = ANY($2) AND last_used_at < $3::timestamptz - interval '1 day' \
+           FOR UPDATE SKIP LOCKED))",
+        model_id,
+        hashes,
+        now
+    )
+    .execute(&mut *conn)
+    .await?;
     let rows = sqlx::query!(
         "SELECT text_hash, vector FROM embedding_cache WHERE model_id = $1 AND text_hash = ANY($2)",
         model_id,
@@ -123,8 +135,8 @@ pub(super) async fn keep_vectors(
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "INSERT INTO embedding_cache (org_id, model_id, text_hash, vector, created_at) \
-         SELECT $1, $2, text_hash, vector, $5 FROM unnest($3::bytea[], $4::bytea[]) AS new(text_hash, vector) \
+        "INSERT INTO embedding_cache (org_id, model_id, text_hash, vector, created_at, last_used_at) \
+         SELECT $1, $2, text_hash, vector, $5, $5 FROM unnest($3::bytea[], $4::bytea[]) AS new(text_hash, vector) \
          ON CONFLICT ON CONSTRAINT embedding_cache_pkey DO NOTHING",
         org.0,
         model_id,
@@ -140,5 +152,39 @@ pub(super) async fn keep_vectors(
 /// Drops the vectors of texts; returns how many.
 pub(super) async fn forget_vectors(conn: &mut PgConnection, hashes: &[Vec<u8>]) -> Result<u64, sqlx::Error> {
     let done = sqlx::query!("DELETE FROM embedding_cache WHERE text_hash = ANY($1)", hashes).execute(conn).await?;
+    Ok(done.rows_affected())
+}
+
+/// Removes up to `limit` usage rows of any organisation from before `before`; returns how many.
+pub(super) async fn delete_usage(
+    conn: &mut PgConnection,
+    before: DateTime<Utc>,
+    limit: i64,
+) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query!(
+        "DELETE FROM llm_usage WHERE ctid = ANY(ARRAY(SELECT ctid FROM llm_usage WHERE created_at < $1 LIMIT $2))",
+        before,
+        limit
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Removes up to `limit` vectors of any organisation that were last used before `before`; returns how many.
+pub(super) async fn delete_vectors(
+    conn: &mut PgConnection,
+    before: DateTime<Utc>,
+    limit: i64,
+) -> Result<u64, sqlx::Error> {
+    // Once more in the outer WHERE: a vector that is used between the two looks stays.
+    let done = sqlx::query!(
+        "DELETE FROM embedding_cache WHERE last_used_at < $1 \
+           AND ctid = ANY(ARRAY(SELECT ctid FROM embedding_cache WHERE last_used_at < $1 LIMIT $2))",
+        before,
+        limit
+    )
+    .execute(conn)
+    .await?;
     Ok(done.rows_affected())
 }

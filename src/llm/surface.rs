@@ -3,17 +3,17 @@
 use std::{convert::Infallible, time::Duration};
 
 use axum::{
-    extract::{FromRequest, FromRequestParts, Path, Request, State},
-    http::{HeaderName, HeaderValue, request::Parts},
+    extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path, Request, State},
+    http::{HeaderName, HeaderValue, StatusCode, header, request::Parts},
     response::{
         IntoResponse as _, Response,
         sse::{Event, KeepAlive, Sse},
     },
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use futures::{Stream, StreamExt as _};
+use futures::{Stream, StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -22,9 +22,9 @@ use super::{
     embed::InputKind,
     embeddings,
     error::{LlmError, OpenAiError},
-    model::{CallContext, ModelInfo},
+    model::{CallContext, ModelInfo, TokenEstimate},
     service::Llm,
-    wire::{ChatCompletion, ChatRequest},
+    wire::{ChatChunk, ChatCompletion, ChatRequest, Chunk, Usage},
 };
 use crate::platform::{
     error::ApiError,
@@ -33,8 +33,6 @@ use crate::platform::{
 
 /// OpenAI's own limit on texts of one request.
 const MAX_INPUTS: usize = 2048;
-/// Comments on a quiet stream: proxies cut connections that say nothing.
-const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// The routes.
 pub fn router() -> OpenApiRouter<Llm> {
@@ -61,15 +59,23 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     }
 }
 
-/// A JSON body; errors name the parameter.
+/// A JSON body within `llm.max_body_bytes`; errors name the parameter.
 struct Body<T>(T);
 
-impl<T: serde::de::DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+impl<T: serde::de::DeserializeOwned> FromRequest<Llm> for Body<T> {
     type Rejection = OpenAiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, OpenAiError> {
-        let http::Json(value) = http::Json::from_request(request, state).await?;
-        Ok(Self(value))
+    async fn from_request(mut request: Request, llm: &Llm) -> Result<Self, OpenAiError> {
+        let most = llm.inner.config.max_body_bytes;
+        DefaultBodyLimit::max(most).apply(&mut request);
+        match http::Json::from_request(request, llm).await {
+            Ok(http::Json(value)) => Ok(Self(value)),
+            Err(error) if error.status == StatusCode::PAYLOAD_TOO_LARGE => {
+                let text = format!("the request is larger than {most} bytes (llm.max_body_bytes of this server)");
+                Err(OpenAiError(ApiError::payload_too_large(text)))
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 }
 
@@ -119,39 +125,115 @@ async fn get_model(
 /// With `stream` as server-sent events, ended by `data: [DONE]`. Everything that OpenAI's API takes is passed on to the provider.
 #[utoipa::path(post, path = "/v1/chat/completions", tag = "OpenAI", request_body = ChatRequest,
     responses((status = 200, body = ChatCompletion), (status = 400, description = "OpenAI's error object"), (status = 404, description = "no such model"),
-        (status = 429, description = "the provider limits the rate"), (status = 502, description = "the provider failed")))]
+        (status = 413, description = "larger than llm.max_body_bytes"), (status = 429, description = "the provider limits the rate, or too many agents answer"), (status = 502, description = "the provider failed")))]
 async fn create_chat_completion(
     State(llm): State<Llm>,
     Caller(who): Caller,
     Body(request): Body<ChatRequest>,
 ) -> Result<Response, OpenAiError> {
     let call = CallContext::of(&who);
-    if request.stream == Some(true) {
-        let wants_usage = request.wants_usage();
-        let stream = llm.chat(call, request).await?;
-        let mut response = Sse::new(events(stream, wants_usage))
-            .keep_alive(KeepAlive::new().interval(HEARTBEAT).text("keep-alive"))
-            .into_response();
-        // nginx would collect the chunks otherwise.
-        response.headers_mut().insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
-        return Ok(response);
+    if request.stream != Some(true) {
+        let completion = llm.complete(call, request).await?;
+        return Ok(([(header::CONTENT_TYPE, "application/json")], completion.raw().to_owned()).into_response());
     }
-    let completion = llm.complete(call, request).await?;
-    Ok(([(axum::http::header::CONTENT_TYPE, "application/json")], completion.raw().to_owned()).into_response())
+    let (heartbeat, wanted) = (llm.heartbeat(), UsageChunk::wanted(&request));
+    let mut start = Box::pin(async move { llm.chat(call, request).await });
+    let response = match tokio::time::timeout(heartbeat, &mut start).await {
+        Ok(stream) => respond(events(stream?, wanted), heartbeat),
+        // A server that loads its model or reads a long prompt says nothing for minutes: proxies would cut the connection.
+        Err(_) => respond(begin_late(start, wanted), heartbeat),
+    };
+    Ok(response)
+}
+
+fn respond(events: impl Stream<Item = Event> + Send + 'static, heartbeat: Duration) -> Response {
+    let events = events.map(Ok::<_, Infallible>);
+    let keep_alive = KeepAlive::new().interval(heartbeat).text("keep-alive");
+    let mut response = Sse::new(events).keep_alive(keep_alive).into_response();
+    // nginx would collect the chunks otherwise.
+    response.headers_mut().insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    response
+}
+
+/// The events of an answer whose beginning is still awaited. What fails then can only be said inside the stream.
+fn begin_late(
+    start: impl Future<Output = Result<ChatStream, LlmError>> + Send + 'static,
+    wanted: Option<UsageChunk>,
+) -> impl Stream<Item = Event> + Send {
+    stream::once(start).flat_map(move |started| match started {
+        Ok(answer) => events(answer, wanted.clone()).left_stream(),
+        Err(error) => stream::iter([failed(error), done()]).right_stream(),
+    })
 }
 
 /// The chunks as events, one for one and as received, then `[DONE]`; an error as an event of its own.
-fn events(stream: ChatStream, wants_usage: bool) -> impl Stream<Item = Result<Event, Infallible>> {
-    let chunks = stream.filter_map(move |item| async move {
-        match item {
-            // Asked of the provider for our own books: a client that did not ask for it may stumble over it.
-            Ok(chunk) if chunk.body().is_usage_only() && !wants_usage => None,
-            Ok(chunk) => Some(Event::default().data(chunk.raw())),
-            Err(error) => Some(Event::default().data(OpenAiError::from(error).body().to_string())),
-        }
+fn events(answer: ChatStream, mut wanted: Option<UsageChunk>) -> impl Stream<Item = Event> + Send {
+    let chunks = answer.map(Some).chain(stream::once(async { None })).filter_map(move |item| {
+        let event = match item {
+            Some(Ok(chunk)) => match &mut wanted {
+                // Asked of the provider for our own books: a client that did not ask for it may stumble over it.
+                None if chunk.body().is_usage_only() => None,
+                None => Some(Event::default().data(chunk.raw())),
+                Some(usage) => {
+                    usage.see(chunk.body());
+                    Some(Event::default().data(chunk.raw()))
+                }
+            },
+            Some(Err(error)) => {
+                wanted = None;
+                Some(failed(error))
+            }
+            None => wanted.take().and_then(UsageChunk::missing).map(|chunk| Event::default().data(chunk.raw())),
+        };
+        std::future::ready(event)
     });
-    let done = futures::stream::once(async { Event::default().data("[DONE]") });
-    chunks.chain(done).map(Ok)
+    chunks.chain(stream::once(async { done() }))
+}
+
+fn failed(error: LlmError) -> Event {
+    Event::default().data(OpenAiError::from(error).body().to_string())
+}
+
+fn done() -> Event {
+    Event::default().data("[DONE]")
+}
+
+/// The last chunk that `include_usage` asks for, where the server sends none of its own: with what was seen on other
+/// chunks, else with an estimate.
+#[derive(Clone, Debug, Default)]
+struct UsageChunk {
+    head: ChatChunk,
+    usage: Option<Usage>,
+    came: bool,
+    prompt: TokenEstimate,
+    output: TokenEstimate,
+}
+
+impl UsageChunk {
+    fn wanted(request: &ChatRequest) -> Option<Self> {
+        request.wants_usage().then(|| {
+            let mut chunk = Self::default();
+            request.messages.iter().for_each(|message| chunk.prompt.add(&message.text()));
+            chunk
+        })
+    }
+
+    fn see(&mut self, chunk: &ChatChunk) {
+        self.came |= chunk.is_usage_only();
+        if self.head.id.is_empty() {
+            self.head = ChatChunk { choices: Vec::new(), usage: None, extra: Map::new(), ..chunk.clone() };
+        }
+        if chunk.usage.is_some() {
+            self.usage.clone_from(&chunk.usage);
+        }
+        chunk.choices.iter().for_each(|c| self.output.add(c.delta.content.as_deref().unwrap_or_default()));
+    }
+
+    fn missing(self) -> Option<Chunk> {
+        let usage = self.usage.unwrap_or_else(|| Usage::new(self.prompt.tokens(), self.output.tokens()));
+        let chunk = ChatChunk { object: "chat.completion.chunk".into(), usage: Some(usage), ..self.head };
+        (!self.came).then(|| Chunk::made(chunk))
+    }
 }
 
 /// A request to `/v1/embeddings`.
@@ -162,9 +244,9 @@ struct EmbeddingRequest {
     /// A text or a list of texts.
     #[schema(value_type = Vec<String>)]
     input: Value,
-    /// `float` or `base64` (little-endian 32-bit floats).
+    /// `float` (the default) or `base64` (little-endian 32-bit floats).
     #[serde(default)]
-    encoding_format: Encoding,
+    encoding_format: Option<Encoding>,
     /// Length of the vectors, for models that can shorten them.
     #[serde(default)]
     dimensions: Option<usize>,
@@ -173,10 +255,9 @@ struct EmbeddingRequest {
     input_type: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum Encoding {
-    #[default]
     Float,
     Base64,
 }
@@ -216,8 +297,8 @@ async fn create_embeddings(
         .enumerate()
         .map(|(index, vector)| {
             let embedding = match request.encoding_format {
-                Encoding::Float => json!(vector),
-                Encoding::Base64 => json!(STANDARD.encode(embeddings::to_bytes(vector))),
+                None | Some(Encoding::Float) => json!(vector),
+                Some(Encoding::Base64) => json!(STANDARD.encode(embeddings::to_bytes(vector))),
             };
             json!({"object": "embedding", "index": index, "embedding": embedding})
         })

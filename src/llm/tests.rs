@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{
     backend::ChatStream,
     config::{Config, Provider},
-    error::{LlmError, OpenAiError},
+    error::{Failure, LlmError, OpenAiError},
     extractive::answer,
     model::{Passage, estimate_tokens},
     sse::{SseEvent, SseParser},
@@ -233,4 +233,25 @@ fn every_mistake_in_the_configuration_is_named() {
     let mut errors = ConfigErrors::default();
     Config::default().validate(&mut errors);
     assert!(errors.is_empty(), "{errors}");
+}
+
+#[test]
+fn every_failure_of_a_provider_has_advice_in_both_languages() {
+    for failure in [
+        Failure::Auth,
+        Failure::Billing,
+        Failure::RateLimited,
+        Failure::Server,
+        Failure::Unreachable,
+        Failure::Timeout,
+        Failure::Cut,
+        Failure::BadResponse,
+        Failure::Rejected,
+        Failure::ModelNotFound,
+    ] {
+        let key = format!("\nllm-advice-{} = ", failure.status().1.replace('_', "-"));
+        for locale in [include_str!("locales/en.ftl"), include_str!("locales/ru.ftl")] {
+            assert!(locale.contains(&key), "{key} is missing");
+        }
+    }
 }

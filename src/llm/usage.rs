@@ -22,6 +22,7 @@ use super::{
 use crate::platform::{
     clock::Clock,
     db::Db,
+    error::chain,
     ids::{self, OrgId},
     lifecycle::Lifecycle,
 };
@@ -218,11 +219,10 @@ impl Meter {
     pub(super) fn see(&mut self, chunk: &ChatChunk) {
         for choice in &chunk.choices {
             let delta = &choice.delta;
-            let text = delta.content.as_deref().unwrap_or_default();
-            if self.first_token.is_none() && (!text.is_empty() || delta.extra.values().any(|v| !v.is_null())) {
+            if self.first_token.is_none() && delta.says_something() {
                 self.first_token = Some(self.started.elapsed());
             }
-            self.output.add(text);
+            self.output.add(delta.content.as_deref().unwrap_or_default());
         }
         // The last one seen anywhere counts: some servers repeat it cumulatively, others send it with the last choice.
         if let Some(usage) = &chunk.usage {
@@ -253,7 +253,7 @@ impl Meter {
 
     pub(super) fn failed(&mut self, error: &LlmError) {
         self.outcome = Some(error.outcome());
-        self.error = Some(error.to_string());
+        self.error = Some(chain(error));
     }
 
     fn row(&self, took: Duration, outcome: Outcome) -> UsageRow {
@@ -297,9 +297,9 @@ impl Drop for Meter {
         macro_rules! line {
             ($level:ident) => {
                 tracing::$level!(
-                    target: "holdfast::llm", operation = ?self.target.operation, provider = row.provider, model = row.model,
+                    target: "holdfast::llm", operation = self.target.operation.as_str(), provider = row.provider, model = row.model,
                     alias = row.alias.as_deref().unwrap_or_default(), org_id = %self.org_id, actor = row.actor,
-                    agent_id = self.agent_id.map(|id| id.to_string()), outcome = ?outcome, streamed = self.streamed,
+                    agent_id = self.agent_id.map(|id| id.to_string()), outcome = outcome.as_str(), streamed = self.streamed,
                     duration_ms = took.as_secs_f64() * 1e3, first_token_ms = self.first_token.map(|d| d.as_secs_f64() * 1e3),
                     prompt_tokens = row.prompt_tokens, completion_tokens = row.completion_tokens, estimated = row.estimated, error, "llm call"
                 )

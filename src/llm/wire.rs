@@ -93,6 +93,11 @@ impl Message {
     pub fn text(&self) -> String {
         self.content.as_ref().map(Content::text).unwrap_or_default()
     }
+
+    /// Whether a part of the content is not text: a picture, sound, a file.
+    pub fn has_more_than_text(&self) -> bool {
+        matches!(&self.content, Some(Content::Parts(parts)) if parts.iter().any(|part| part.get("text").is_none()))
+    }
 }
 
 /// A message's content.
@@ -204,6 +209,13 @@ pub struct Delta {
     /// `tool_calls` fragments keyed by `index`, `reasoning_content`, `annotations`, ...
     #[serde(flatten)]
     pub extra: Map<String, Value>,
+}
+
+impl Delta {
+    /// Whether it carries a token: text, reasoning, a piece of a tool call; not just the role.
+    pub(super) fn says_something(&self) -> bool {
+        self.content.as_ref().is_some_and(|text| !text.is_empty()) || self.extra.values().any(|value| !value.is_null())
+    }
 }
 
 /// Tokens of one request, as the provider counted them.

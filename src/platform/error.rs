@@ -31,6 +31,11 @@ impl FieldError {
     }
 }
 
+/// An error with its causes, outermost first, for a log line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 /// An error on its way to a client.
 #[derive(Debug)]
 pub struct ApiError {

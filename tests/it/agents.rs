@@ -6,7 +6,7 @@ use reqwest::{Method, header};
 use serde_json::{Value, json};
 
 use crate::support::{
-    app::{Client, TestApp},
+    app::{Answer, Client, TestApp},
     cluster::PATIENCE,
     documents::{add_document, make_base, wait_for_document},
     sse::Events,
@@ -92,6 +92,16 @@ async fn agents_are_made_listed_changed_and_rolled_back() {
         .map(|v| (v["version"].as_i64().unwrap(), v["note"].as_str().unwrap()))
         .collect();
     assert_eq!(list, [(3, ""), (2, "shorter"), (1, "")]);
+    let page = admin.get(&format!("{path}/versions?limit=2")).await.expect(200);
+    let rest = format!("{path}/versions?limit=2&cursor={}", page["next_cursor"].as_str().unwrap());
+    let rest = admin.get(&rest).await.expect(200);
+    assert_eq!((page["data"].as_array().unwrap().len(), &rest["data"][0]["version"]), (2, &json!(1)));
+    assert!(rest["next_cursor"].is_null(), "{rest}");
+    let found = admin.get(&format!("{path}/versions?q=SHORT")).await.expect(200);
+    assert_eq!((found["data"].as_array().unwrap().len(), &found["data"][0]["version"]), (1, &json!(2)), "{found}");
+    let console = format!("/agents/{}/versions", agent["id"].as_str().unwrap());
+    assert!(admin.get(&console).await.text.contains("shorter"));
+    assert!(admin.get(&format!("{console}?q=nowhere")).await.text.contains("Nothing found"));
 
     for n in 0..5 {
         admin.post("/api/v1/agents", &json!({"name": format!("Numbered {n}")})).await.expect(201);
@@ -133,6 +143,191 @@ async fn what_an_agent_names_must_exist() {
     admin.post("/api/v1/agents", &json!({"name": "a", "slug": "a"})).await.expect(201);
     let itself = admin.post("/api/v1/agents", &json!({"name": "b", "model": "agent/a"})).await.expect(422);
     assert_eq!(itself["errors"][0]["pointer"], "/model");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agents_model_must_be_one_that_answers() {
+    let upstream = Upstream::start().await;
+    let settings = [
+        upstream.setting(),
+        ("HOLDFAST_LLM__ALIASES__FAST", "mock/cites"),
+        ("HOLDFAST_LLM__PROVIDERS__AWAY__BASE_URL", "http://127.0.0.1:9/v1"),
+    ];
+    let app = TestApp::start_with(&settings).await;
+    let admin = app.admin().await;
+    let path = {
+        let made = admin.post("/api/v1/agents", &json!({"name": "a", "model": "quality"})).await.expect(201);
+        format!("/api/v1/agents/{}", made["id"].as_str().unwrap())
+    };
+    for (model, code) in [
+        ("embed", "embedding_model"),
+        ("local", "embedding_model"),
+        ("mock/text-embedding-3-small", "embedding_model"),
+        ("mock/nothing", "model_not_found"),
+        ("cites", "model_not_found"),
+        ("builtin/other", "model_not_found"),
+        ("agent/a", "agent_calls_agent"),
+    ] {
+        let draft = json!({"name": "a", "slug": "other", "model": model});
+        for answer in [admin.post("/api/v1/agents", &draft).await, admin.put(&path, &draft).await] {
+            let errors = answer.expect(422)["errors"].clone();
+            assert_eq!(
+                (&errors[0]["pointer"], &errors[0]["code"]),
+                (&json!("/model"), &json!(code)),
+                "{model}: {errors}"
+            );
+            let detail = errors[0]["detail"].as_str().unwrap();
+            assert!(code == "agent_calls_agent" || detail.contains("there are: fast, quality, "), "{detail}");
+            assert!(code != "model_not_found" || detail.contains("mock/slow"), "{detail}");
+        }
+    }
+    // A provider that cannot be asked is believed to have it.
+    for model in ["mock/cites", "mock/cites:nitro", "fast", "builtin/extractive", "away/anything"] {
+        admin.put(&path, &json!({"name": "a", "slug": "a", "model": model})).await.expect(200);
+    }
+    // The page says the same, beside its field, and does not offer what it would refuse.
+    let page = admin.get("/agents/new").await;
+    assert!(
+        page.text.contains("<option value=\"mock/cites\"") && !page.text.contains("value=\"embed\""),
+        "{}",
+        page.text
+    );
+    let refused = submit(&admin, "/agents", "name=x&model=embed").await;
+    assert_eq!(refused.status, 422, "{}", refused.text);
+    assert!(refused.text.contains("embed is an embedding model"), "{}", refused.text);
+    app.stop().await;
+}
+
+/// Sends a form of the console.
+async fn submit(client: &Client, path: &str, fields: &str) -> Answer {
+    let me = client.get("/api/v1/auth/me").await.expect(200);
+    let body = format!("csrf={}&{fields}", me["user"]["csrf_token"].as_str().unwrap());
+    let request = client.request(Method::POST, path).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+    client.send(request.body(body)).await
+}
+
+/// The value of a series in the metrics; 0 where there is none.
+fn metric(app: &TestApp, series: &str) -> u64 {
+    let text = app.app.telemetry.encode();
+    let value = text.lines().find_map(|line| line.strip_prefix(series)?.trim().parse().ok());
+    value.unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_are_limited_and_counted_whichever_way_they_are_asked_for() {
+    let upstream = Upstream::start().await;
+    let app = TestApp::start_with(&[upstream.setting(), ("HOLDFAST_AGENTS__MAX_CONCURRENT_ANSWERS", "1")]).await;
+    let admin = app.admin().await;
+    let slow = make_agent(&admin, "mock/slow", &[]).await;
+    let as_model = |agent: &Value, stream: bool| {
+        let model = format!("agent/{}", agent["slug"].as_str().unwrap());
+        let body = json!({"model": model, "stream": stream, "messages": [{"role": "user", "content": "All"}]});
+        admin.request(Method::POST, "/v1/chat/completions").json(&body)
+    };
+    let mut events = Events::of(as_model(&slow, true).send().await.unwrap());
+    for _ in 0..3 {
+        events.next().await.expect("a stream");
+    }
+    assert_eq!(metric(&app, "holdfast_agents_answers_in_progress"), 1);
+    for stream in [true, false] {
+        let refused = admin.send(as_model(&slow, stream)).await;
+        let error = refused.expect(429)["error"].clone();
+        assert_eq!(
+            (&error["type"], &error["code"]),
+            (&json!("rate_limit_error"), &json!("too_many_answers")),
+            "{error}"
+        );
+        assert_eq!(refused.headers[header::RETRY_AFTER], "5");
+    }
+    let conversation = start(&admin, &slow).await;
+    let refused = admin.post(&format!("{conversation}/messages"), &json!({"content": "And?"})).await;
+    refused.problem(429, "too_many_answers");
+    assert_eq!(refused.headers[header::RETRY_AFTER], "5");
+    assert_eq!(messages(&admin, &conversation).await.len(), 0, "a refused question is not kept");
+    assert_eq!(metric(&app, "holdfast_agents_answers_refused_total"), 3);
+
+    drop(events);
+    tokio::time::timeout(PATIENCE, async {
+        while metric(&app, "holdfast_agents_answers_in_progress") > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+    .expect("the place is free again");
+    let quick = make_agent(&admin, "mock/cites", &[]).await;
+    admin.send(as_model(&quick, false)).await.expect(200);
+    let conversation = start(&admin, &quick).await;
+    admin.post(&format!("{conversation}/messages"), &json!({"content": "And?"})).await.expect(200);
+    let broken = make_agent(&admin, "mock/broken", &[]).await;
+    admin.send(as_model(&broken, false)).await.expect(502);
+    for (surface, outcome, count) in [
+        ("model", "stopped", 1),
+        ("model", "complete", 1),
+        ("model", "failed", 1),
+        ("conversation", "complete", 1),
+        ("conversation", "failed", 0),
+    ] {
+        let series = format!("holdfast_agents_answers_total{{surface=\"{surface}\",outcome=\"{outcome}\"}}");
+        assert_eq!(metric(&app, &series), count, "{series}");
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_refuses_what_it_would_have_to_ignore() {
+    let upstream = Upstream::start().await;
+    let app = TestApp::start_with(&[upstream.setting(), ("HOLDFAST_AGENTS__MAX_QUESTION_CHARS", "100")]).await;
+    let admin = app.admin().await;
+    let agent = make_agent(&admin, "mock/cites", &[]).await;
+    let ask = async |more: Value| {
+        let mut body = json!({"model": format!("agent/{}", agent["slug"].as_str().unwrap()), "messages": [{"role": "user", "content": "Well?"}]});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        admin.post("/v1/chat/completions", &body).await
+    };
+    let picture = json!([{"type": "text", "text": "What is it?"}, {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA"}}]);
+    for (more, param, code) in [
+        (json!({"n": 2}), "n", "unsupported_parameter"),
+        (json!({"tools": [{"type": "function"}]}), "tools", "unsupported_parameter"),
+        (json!({"response_format": {"type": "json_object"}}), "response_format", "unsupported_parameter"),
+        (json!({"messages": [{"role": "user", "content": picture}]}), "messages[0].content", "content_not_supported"),
+        (json!({"messages": [{"role": "user", "content": "long ".repeat(30)}]}), "messages", "invalid_length"),
+        (json!({"messages": [{"role": "user", "content": " "}]}), "messages", "invalid_length"),
+    ] {
+        let error = ask(more).await.expect(400)["error"].clone();
+        assert_eq!((&error["param"], &error["code"]), (&json!(param), &json!(code)), "{error}");
+    }
+    let fine = json!({"n": 1, "tools": [], "response_format": {"type": "text"}, "top_p": 0.5, "stop": ["END"], "max_completion_tokens": 77, "metadata": {"a": "b"}});
+    ask(fine).await.expect(200);
+    let sent = upstream.last_request();
+    assert_eq!(
+        (&sent["top_p"], &sent["stop"], &sent["max_tokens"]),
+        (&json!(0.5), &json!(["END"]), &json!(77)),
+        "{sent}"
+    );
+    assert!(sent.get("metadata").is_none() && sent.get("tools").is_none(), "{sent}");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_conversation_takes_no_more_questions() {
+    let upstream = Upstream::start().await;
+    let app = TestApp::start_with(&[upstream.setting(), ("HOLDFAST_AGENTS__MAX_MESSAGES", "4")]).await;
+    let admin = app.admin().await;
+    let agent = make_agent(&admin, "mock/cites", &[]).await;
+    let conversation = start(&admin, &agent).await;
+    for _ in 0..2 {
+        admin.post(&format!("{conversation}/messages"), &json!({"content": "And?"})).await.expect(200);
+    }
+    admin
+        .post(&format!("{conversation}/messages"), &json!({"content": "And?"}))
+        .await
+        .problem(409, "conversation_full");
+    admin.post(&format!("{conversation}/regenerate"), &json!({})).await.expect(200);
+    assert_eq!(messages(&admin, &conversation).await.len(), 4);
+    let page = conversation.trim_start_matches("/api/v1");
+    let refused = submit(&admin, &format!("{page}/ask"), "content=And").await;
+    assert_eq!((refused.status.as_u16(), refused.headers[header::LOCATION].to_str().unwrap()), (303, page));
     app.stop().await;
 }
 
@@ -257,7 +452,11 @@ async fn a_stopped_answer_keeps_what_was_written() {
         "a stranger stopped the answer"
     );
 
-    assert_eq!(admin.post(&format!("{conversation}/stop"), &json!({})).await.expect(200), json!({"stopped": true}));
+    // Another window of the same person: it shows what goes on, and a way to end it.
+    let page = conversation.trim_start_matches("/api/v1");
+    let shown = admin.get(page).await;
+    assert!(shown.text.contains(&format!("{page}/stop")), "{}", shown.text);
+    assert_eq!(submit(&admin, &format!("{page}/stop"), "").await.status, 303);
     let rest = events.all().await;
     let (name, end) = rest.last().unwrap();
     assert_eq!((name.as_str(), &end["message"]["status"]), ("end", &json!("stopped")));
@@ -347,7 +546,7 @@ async fn a_failed_answer_says_why_and_is_kept() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_quiet_stream_has_heartbeats() {
     let upstream = Upstream::start().await;
-    let app = TestApp::start_with(&[upstream.setting(), ("HOLDFAST_AGENTS__HEARTBEAT_SECONDS", "1")]).await;
+    let app = TestApp::start_with(&[upstream.setting(), ("HOLDFAST_LLM__HEARTBEAT_SECONDS", "1")]).await;
     let admin = app.admin().await;
     let agent = make_agent(&admin, "mock/silent", &[]).await;
     let conversation = start(&admin, &agent).await;
@@ -402,6 +601,10 @@ async fn an_agent_is_a_model_for_openai_clients() {
     let last = chunks.iter().find(|c| c["choices"][0]["finish_reason"] == "stop").unwrap();
     assert_eq!(last["choices"][0]["delta"]["annotations"].as_array().unwrap().len(), 2);
     assert_eq!(chunks[chunks.len() - 2]["usage"]["total_tokens"], 49);
+    let body = json!({"model": model, "messages": messages, "stream": true});
+    let mut events = Events::of(site.request(Method::POST, "/v1/chat/completions").json(&body).send().await.unwrap());
+    let chunks: Vec<Value> = events.all().await.into_iter().map(|(_, data)| data).collect();
+    assert!(chunks.iter().all(|c| c.get("usage").is_none_or(Value::is_null)), "nobody asked for usage: {chunks:?}");
 
     let unknown = site.post("/v1/chat/completions", &json!({"model": "agent/nobody", "messages": messages})).await;
     assert_eq!(unknown.json()["error"]["code"], "model_not_found", "{}", unknown.text);

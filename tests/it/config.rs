@@ -167,6 +167,43 @@ fn a_provider_can_come_from_the_environment_alone() {
 }
 
 #[test]
+fn the_agents_model_is_checked_as_far_as_the_file_knows() {
+    let providers = "[llm.providers.own]\nbase_url = 'http://localhost:1/v1'\nmodels = ['qwen3', 'nomic-embed-text']\n\
+        [llm.providers.open]\nbase_url = 'http://localhost:2/v1'\n[llm.embedding]\nmodel = 'open/bge-m3'\ndimensions = 3\n";
+    let with = |model: &str| load(&format!("{providers}[agents]\ndefault_model = '{model}'\n"), &[]);
+    for model in ["", "own/qwen3", "own/qwen3:latest", "open/anything", "builtin/extractive"] {
+        with(model).unwrap_or_else(|e| panic!("{model}: {e}"));
+    }
+    for (model, why) in [
+        ("embed", "embedding model"),
+        ("open/bge-m3", "embedding model"),
+        ("own/nomic-embed-text", "embedding model"),
+        ("own/llama", "own offers no model \"llama\"; there are: open/..., own/qwen3, builtin/extractive"),
+        ("nobody/x", "there is no provider \"nobody\""),
+        ("fast", "set llm.aliases.fast"),
+        ("qwen3", "there is no model \"qwen3\""),
+        ("agent/support", "another agent"),
+    ] {
+        let error = with(model).unwrap_err();
+        assert!(error.contains("agents.default_model: ") && error.contains(why), "{model}: {error}");
+    }
+    let alias = load(&format!("{providers}[llm.aliases]\nfast = 'own/nomic-embed-text'\n"), &[]).unwrap_err();
+    assert!(alias.contains("llm.aliases.fast: ") && alias.contains("embedding model"), "{alias}");
+}
+
+#[test]
+fn a_provider_whose_key_cannot_be_read_stops_the_start() {
+    let text = "[llm.providers.own]\nbase_url = 'http://localhost:1/v1'\napi_key_file = '/no/such/file'\n";
+    let error = load(text, &[]).unwrap_err();
+    assert!(error.contains("llm.providers.own.api_key_file: /no/such/file cannot be read"), "{error}");
+    let dir = tempfile::tempdir().unwrap();
+    let empty = dir.path().join("key");
+    std::fs::write(&empty, " \n").unwrap();
+    let error = load(&text.replace("/no/such/file", empty.to_str().unwrap()), &[]).unwrap_err();
+    assert!(error.contains("llm.providers.own.api_key_file: ") && error.contains("is empty"), "{error}");
+}
+
+#[test]
 fn all_errors_are_told_at_once() {
     let text = "colour = 1\n[server]\nlisten = 5\nmax_connections = 0\n[agents]\nhistory_messages = 'many'\n[nothing]\na = 1\n\
         [llm.providers.agent]\nbase_url = 'ftp://x'\n[llm.aliases]\nfast = 'nobody/x'\n[database]\nurl = 'x'\n";

@@ -392,6 +392,153 @@ async fn usage_is_found_wherever_it_is_and_estimated_where_it_is_not() {
 }
 
 #[tokio::test]
+async fn usage_comes_last_when_it_is_asked_for_whatever_the_server_sends() {
+    let f = start().await;
+    let ask = async |model: &str| {
+        let body = json!({"model": model, "stream": true, "stream_options": {"include_usage": true}, "messages": [{"role": "user", "content": "q"}]});
+        let text = f.post("/v1/chat/completions", body).await.text().await.unwrap();
+        let mut events: Vec<String> =
+            text.lines().filter_map(|l| l.strip_prefix("data: ")).map(str::to_owned).collect();
+        assert_eq!(events.pop().unwrap(), "[DONE]");
+        let last: Value = serde_json::from_str(&events.pop().unwrap()).unwrap();
+        assert_eq!(
+            (&last["choices"], &last["object"]),
+            (&json!([]), &json!("chat.completion.chunk")),
+            "{model}: {last}"
+        );
+        (events.len(), last)
+    };
+    let (before, own) = ask("up/usage").await;
+    assert_eq!((before, &own["usage"]["total_tokens"]), (3, &json!(12)), "the server's own is not doubled");
+    let (before, moved) = ask("up/tools").await;
+    assert_eq!(
+        (before, &moved["usage"]["total_tokens"], &moved["id"]),
+        (6, &json!(18), &json!("c1")),
+        "it stood on the last choice"
+    );
+    let (before, guessed) = ask("up/no-usage").await;
+    assert_eq!((before, &guessed["id"]), (3, &json!("c")));
+    assert!(guessed["usage"]["completion_tokens"].as_u64().unwrap() > 2, "{guessed}");
+}
+
+#[tokio::test]
+async fn a_stream_that_begins_late_is_kept_open() {
+    let f = start_with("heartbeat_seconds = 1").await;
+    let response = f.ask("up/slow-head", true).await;
+    assert_eq!((response.status().as_u16(), response.headers()["x-accel-buffering"].to_str().unwrap()), (200, "no"));
+    let text = response.text().await.unwrap();
+    assert!(text.starts_with(": keep-alive\n") && text.trim_end().ends_with("data: [DONE]"), "{text}");
+    let error: Value = serde_json::from_str(text.lines().find_map(|l| l.strip_prefix("data: ")).unwrap()).unwrap();
+    assert_eq!(error["error"]["code"], "provider_timeout", "{text}");
+    assert_eq!(f.rows(1).await[0]["outcome"], "timeout");
+    // What fails at once has a status of its own.
+    assert_eq!(f.ask("up/limited", true).await.status(), 429);
+}
+
+#[tokio::test]
+async fn one_limit_of_tokens_under_the_name_that_servers_know() {
+    let f = start().await;
+    for limits in [
+        json!({"max_completion_tokens": 7}),
+        json!({"max_tokens": 7}),
+        json!({"max_tokens": 9, "max_completion_tokens": 7}),
+    ] {
+        let mut body = json!({"model": "up/plain", "messages": [{"role": "user", "content": "q"}]});
+        body.as_object_mut().unwrap().extend(limits.as_object().unwrap().clone());
+        assert_eq!(f.post("/v1/chat/completions", body).await.status(), 200);
+        let sent = f.seen.bodies.lock().unwrap().last().unwrap().clone();
+        assert_eq!((&sent["max_tokens"], sent.get("max_completion_tokens")), (&json!(7), None), "{limits}");
+    }
+}
+
+#[tokio::test]
+async fn pictures_fit_into_a_conversation_and_what_does_not_fit_is_told_so() {
+    let picture = |bytes: usize| {
+        let url = format!("data:image/png;base64,{}", "A".repeat(bytes));
+        json!({"model": "up/plain", "messages": [{"role": "user", "content": [{"type": "text", "text": "What is it?"}, {"type": "image_url", "image_url": {"url": url}}]}]})
+    };
+    let f = start().await;
+    // More than server.max_body_bytes, which all other routes keep to.
+    assert_eq!(f.post("/v1/chat/completions", picture(5 << 20)).await.status(), 200);
+    let sent =
+        f.seen.bodies.lock().unwrap()[0]["messages"][0]["content"][1]["image_url"]["url"].as_str().unwrap().len();
+    assert!(sent > 5 << 20, "{sent}");
+    let large = json!({"chat_model": "x".repeat(5 << 20)}).to_string();
+    let other =
+        f.client.post(format!("{}/api/v1/llm/providers/up/test", f.url)).header("cookie", "holdfast_session=operator");
+    assert_eq!(other.header("content-type", "application/json").body(large).send().await.unwrap().status(), 413);
+
+    let f = start_with("max_body_bytes = 100000").await;
+    assert_eq!(f.post("/v1/chat/completions", picture(90_000)).await.status(), 200);
+    for path in ["/v1/chat/completions", "/v1/embeddings"] {
+        let response = f.post(path, picture(100_000)).await;
+        assert_eq!(response.status(), 413, "{path}");
+        let error = response.json::<Value>().await.unwrap()["error"].clone();
+        assert_eq!((&error["type"], &error["code"]), (&json!("invalid_request_error"), &json!("payload_too_large")));
+        assert!(error["message"].as_str().unwrap().contains("100000 bytes"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn the_embedding_model_does_not_chat() {
+    let f = start().await;
+    let (status, error, _) = f.error("embed").await;
+    assert_eq!(
+        (status, &error["code"], &error["param"]),
+        (400, &json!("model_not_supported"), &json!("model")),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn old_usage_and_vectors_that_nobody_asks_for_are_removed() {
+    let f = start_with("[embedding]\nmodel = 'up/e'\ndimensions = 3").await;
+    let model = f.llm.embedder().await.unwrap();
+    let texts = ["one".to_owned(), "two".to_owned(), "three".to_owned()];
+    f.llm.embed_passages(&f.call(), &model, &texts).await.unwrap();
+    f.rows(1).await;
+    let mut tx = f.db.tenant(f.org).await.unwrap();
+    // More than one batch, and one that is young enough.
+    sqlx::query(
+        "INSERT INTO llm_usage (id, org_id, actor, operation, provider, model, prompt_tokens, completion_tokens, estimated, duration_ms, outcome, streamed, created_at) \
+         SELECT gen_random_uuid(), $1, 'job:test', 'chat', 'up', 'old', 1, 1, false, 1, 'ok', false, now() - interval '1 day' * CASE WHEN n = 0 THEN 399 ELSE 401 END \
+         FROM generate_series(0, 5001) AS n",
+    )
+    .bind(f.org.0)
+    .execute(&mut *tx)
+    .await
+    .unwrap();
+    let aged =
+        sqlx::query("UPDATE embedding_cache SET last_used_at = now() - interval '91 days'").execute(&mut *tx).await;
+    assert_eq!(aged.unwrap().rows_affected(), 3);
+    tx.commit().await.unwrap();
+    // Being asked for is being used.
+    f.llm.embed_passages(&f.call(), &model, &texts[..1]).await.unwrap();
+    f.llm.remove_expired(&tokio_util::sync::CancellationToken::new()).await.unwrap();
+    let mut tx = f.db.tenant(f.org).await.unwrap();
+    let usage: i64 = sqlx::query_scalar("SELECT count(*) FROM llm_usage").fetch_one(&mut *tx).await.unwrap();
+    let vectors: i64 = sqlx::query_scalar("SELECT count(*) FROM embedding_cache").fetch_one(&mut *tx).await.unwrap();
+    assert_eq!((usage, vectors), (2, 1), "what is young or in use stays");
+    let text = f.telemetry.encode();
+    for (kept, rows) in [("usage", 5001), ("vectors", 2)] {
+        let line = format!("holdfast_llm_expired_rows_total{{kept=\"{kept}\"}} {rows}");
+        assert!(text.contains(&line), "{line} is not in {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_before_the_answer_has_a_usage_row() {
+    let f = start().await;
+    let waiting = f.ask("up/slow-head", false);
+    assert!(tokio::time::timeout(Duration::from_millis(500), waiting).await.is_err());
+    let row = f.rows(1).await.remove(0);
+    assert_eq!(
+        (&row["outcome"], &row["streamed"], &row["first_token_ms"]),
+        (&json!("cancelled"), &json!(false), &Value::Null)
+    );
+}
+
+#[tokio::test]
 async fn a_client_that_leaves_stops_the_upstream() {
     let f = start().await;
     let mut response = f.ask("up/endless", true).await;
@@ -547,7 +694,7 @@ async fn agents_answer_below_their_prefix() {
     assert!(matches!(nested, LlmError::Invalid { code: "agent_calls_agent", .. }), "{nested:?}");
     let text = f.telemetry.encode();
     assert!(
-        text.contains("holdfast_llm_requests_total{operation=\"Chat\",backend=\"Agent\",outcome=\"Ok\"} 2"),
+        text.contains("holdfast_llm_requests_total{operation=\"chat\",backend=\"agent\",outcome=\"ok\"} 2"),
         "{text}"
     );
 }
@@ -583,7 +730,7 @@ async fn base64_embeddings_are_the_floats() {
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         f.post("/v1/embeddings", body)
     };
-    let floats: Value = ask(json!({})).await.json().await.unwrap();
+    let floats: Value = ask(json!({"encoding_format": null})).await.json().await.unwrap();
     assert_eq!(floats["data"][0]["embedding"], json!([3.0, 0.5, -1.25]));
     assert_eq!((&floats["data"][1]["index"], &floats["data"][1]["embedding"][0]), (&json!(1), &json!(5.0)));
     assert_eq!(floats["usage"]["prompt_tokens"], 4);
@@ -672,23 +819,37 @@ async fn operators_see_and_test_providers_and_admins_see_usage() {
             .body(body.to_string())
             .send()
     };
-    let fine: Value = test("up", json!({"chat_model": "plain"})).await.unwrap().json().await.unwrap();
+    // By default the model behind an alias is asked: a real chat, one token long.
+    let fine: Value = test("up", json!({})).await.unwrap().json().await.unwrap();
     assert_eq!(
-        (&fine["ok"], &fine["models"][0], &fine["chat"]["ok"]),
-        (&json!(true), &json!("tools"), &json!(true)),
+        (&fine["ok"], &fine["models"][0], &fine["error"]),
+        (&json!(true), &json!("tools"), &Value::Null),
         "{fine}"
     );
+    assert_eq!((&fine["chat"]["ok"], &fine["chat"]["model"]), (&json!(true), &json!("plain")), "{fine}");
+    assert!(fine["chat"]["first_token_ms"].is_number() && fine["chat"]["latency_ms"].is_number(), "{fine}");
+    let sent = f.seen.bodies.lock().unwrap()[0].clone();
+    assert_eq!((&sent["model"], &sent["max_tokens"]), (&json!("plain"), &json!(1)));
+    let named: Value = test("up", json!({"chat_model": "tools"})).await.unwrap().json().await.unwrap();
+    assert_eq!(named["chat"]["answered_by"], "m-2024", "{named}");
     let dead: Value = test("dead", json!({})).await.unwrap().json().await.unwrap();
-    assert_eq!(dead["ok"], false);
-    assert!(dead["error"].as_str().unwrap().contains("cannot be reached"), "{dead}");
+    assert_eq!((&dead["ok"], &dead["error"]["code"]), (&json!(false), &json!("provider_unreachable")), "{dead}");
+    assert!(dead["error"]["detail"].as_str().unwrap().contains("cannot be reached"), "{dead}");
+    assert!(dead["error"]["advice"].as_str().unwrap().contains("base_url") && dead["chat"].is_null(), "{dead}");
+    // It lists its models to anybody; only the chat finds out that the key is wrong.
+    let wrong: Value = test("wrong", json!({})).await.unwrap().json().await.unwrap();
+    assert_eq!((&wrong["ok"], &wrong["error"]), (&json!(false), &Value::Null), "{wrong}");
+    assert_eq!(wrong["chat"]["error"]["code"], "provider_auth", "{wrong}");
+    assert!(wrong["chat"]["error"]["advice"].as_str().unwrap().contains("api_key_file"), "{wrong}");
     assert_eq!(test("nobody", json!({})).await.unwrap().status(), 404);
-    f.rows(1).await;
+    f.rows(3).await;
     let usage: Value = get("/api/v1/llm/usage?days=7", "admin").await.unwrap().json().await.unwrap();
+    let by_model = usage["by_model"].as_array().unwrap();
     assert_eq!(
-        (&usage["by_model"][0]["model"], &usage["by_day"][0]["prompt_tokens"]),
-        (&json!("plain"), &json!(2)),
-        "{usage}"
+        (by_model.len(), &by_model[0]["model"], &by_model[0]["prompt_tokens"]),
+        (3, &json!("tools"), &json!(11))
     );
+    assert_eq!((&usage["by_day"][0]["requests"], &usage["by_day"][0]["failed"]), (&json!(3), &json!(1)), "{usage}");
     assert_eq!(get("/api/v1/llm/usage?days=0", "admin").await.unwrap().status(), 422);
     let checks = llm::checks(&f.llm);
     let names: Vec<_> = checks.iter().map(|c| c.name()).collect();
@@ -713,6 +874,7 @@ async fn the_models_page_shows_what_there_is_and_tests_a_provider() {
         ("HOLDFAST_LLM__PROVIDERS__UP__BASE_URL", url.as_str()),
         ("HOLDFAST_LLM__PROVIDERS__UP__API_KEY", KEY),
         ("HOLDFAST_LLM__ALIASES__FAST", "up/plain"),
+        ("HOLDFAST_LLM__PROVIDERS__DEAD__BASE_URL", "http://127.0.0.1:9/v1"),
     ];
     let app = TestApp::start_with(&settings).await;
     let admin = app.admin().await;
@@ -728,14 +890,18 @@ async fn the_models_page_shows_what_there_is_and_tests_a_provider() {
     let form = format!("csrf={}", me["user"]["csrf_token"].as_str().unwrap());
     let request = admin.request(reqwest::Method::POST, "/settings/models/up/test");
     let tested = admin.send(request.header("content-type", "application/x-www-form-urlencoded").body(form)).await;
-    assert_eq!(
-        (tested.status.as_u16(), tested.headers["location"].to_str().unwrap()),
-        (303, "/settings/models"),
-        "{}",
-        tested.text
-    );
-    let flash = tested.headers.get_all("set-cookie").iter().any(|c| c.to_str().unwrap().starts_with("hf_flash="));
-    assert!(flash, "{:?}", tested.headers);
+    assert_eq!(tested.status, 200, "{}", tested.text);
+    for expected in ["Test of up", "works", "lists 3 models", "up/plain", "First token after", " ms"] {
+        assert!(tested.text.contains(expected), "{expected} is not on the page: {}", tested.text);
+    }
+    let request = admin.request(reqwest::Method::POST, "/settings/models/dead/test").header("accept-language", "ru");
+    let form = format!("csrf={}", me["user"]["csrf_token"].as_str().unwrap());
+    let failed = admin.send(request.header("content-type", "application/x-www-form-urlencoded").body(form)).await;
+    for expected in ["не работает", "cannot be reached", "Проверьте base_url"] {
+        assert!(failed.text.contains(expected), "{expected} is not on the page: {}", failed.text);
+    }
+    let back = admin.get("/settings/models/up/test").await;
+    assert_eq!((back.status.as_u16(), back.headers["location"].to_str().unwrap()), (303, "/settings/models"));
     let mut used = false;
     for _ in 0..50 {
         let page =
@@ -747,6 +913,13 @@ async fn the_models_page_shows_what_there_is_and_tests_a_provider() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert!(used, "usage is on the Russian page");
+    let mut tx = app.app.db.system().await.unwrap();
+    let scheduled: String = sqlx::query_scalar("SELECT cron FROM job_schedules WHERE name = 'llm.retention'")
+        .fetch_one(&mut *tx)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(scheduled, "41 3 * * *", "every night");
     // Another organisation's owner is no operator: no addresses, no test.
     let other = app.other_org("elsewhere").await;
     let page = other.get("/settings/models").await;

@@ -186,6 +186,18 @@ pub async fn regenerate(
     answered(&shell, &agents, id, conversation, Ask::Again).await
 }
 
+/// Stops an answer that another window waits for.
+pub async fn stop(
+    shell: Shell,
+    State(agents): State<Agents>,
+    Path((id, conversation)): Path<(AgentId, ConversationId)>,
+    Form(_): Form<Nothing>,
+) -> PageResult {
+    shell.principal().require(Scope::Inference)?;
+    agents.stop_answer(shell.principal(), id, conversation).await?;
+    Ok(crate::console::see_other(&format!("/agents/{id}/conversations/{conversation}")))
+}
+
 /// Waits for the whole answer, then shows the conversation: the way without JavaScript.
 async fn answered(
     shell: &Shell,
@@ -197,7 +209,13 @@ async fn answered(
     let back = format!("/agents/{id}/conversations/{conversation}");
     let mut asked = match agents.ask(shell.principal(), id, conversation, ask).await {
         Ok(asked) => asked,
-        Err(error @ (AgentError::Invalid(_) | AgentError::Busy | AgentError::NothingToRegenerate)) => {
+        Err(
+            error @ (AgentError::Invalid(_)
+            | AgentError::Busy
+            | AgentError::Overloaded
+            | AgentError::ConversationFull(_)
+            | AgentError::NothingToRegenerate),
+        ) => {
             let error = ApiError::from(error);
             return Ok(shell.redirect(&back, &Flash::error("agents-not-asked").with("reason", &error.detail)));
         }

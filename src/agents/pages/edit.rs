@@ -142,8 +142,7 @@ async fn page<'a>(
         .into_iter()
         .map(|b| Base { chosen: form.kb.contains(&b.id), id: b.id, name: b.name, documents: b.documents })
         .collect();
-    let listed = agents.llm().models(shell.org_id()).await;
-    let mut models: Vec<String> = listed.into_iter().map(|m| m.id).filter(|id| !id.starts_with("agent/")).collect();
+    let mut models = agents.llm().chat_models().await;
     if !form.model.is_empty() && !models.contains(&form.model) {
         models.push(form.model.clone());
     }

@@ -39,13 +39,24 @@ struct Versions<'a> {
     shell: &'a Shell,
     agent: Agent,
     versions: Vec<Version>,
+    query: ListQuery,
+    pager: Pager,
 }
 
-pub async fn versions(shell: Shell, State(agents): State<Agents>, Path(id): Path<AgentId>) -> PageResult {
+pub async fn versions(
+    shell: Shell,
+    State(agents): State<Agents>,
+    Path(id): Path<AgentId>,
+    Query(query): Query<ListQuery>,
+) -> PageResult {
     shell.principal().require(Scope::AgentsRead)?;
     let agent = agents.get(shell.org_id(), id).await?;
-    let versions = agents.versions(shell.org_id(), id).await?;
-    shell.render(&Versions { shell: &shell, agent, versions })
+    let page = PageQuery { limit: Some(30), cursor: query.cursor().map(str::to_owned) };
+    let limit = page.limit()?;
+    let found = agents.versions(shell.org_id(), id, query.search(), page.after()?, limit).await?;
+    let page = Page::cut(found, limit, Version::cursor_id);
+    let pager = query.pager(&format!("/agents/{id}/versions"), page.next_cursor.as_deref());
+    shell.render(&Versions { shell: &shell, agent, versions: page.data, query, pager })
 }
 
 #[derive(Debug, Deserialize)]

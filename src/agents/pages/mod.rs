@@ -23,6 +23,7 @@ pub fn router() -> Router<Agents> {
         .route("/agents/{agent}/conversations/{conversation}", get(chat::conversation))
         .route("/agents/{agent}/conversations/{conversation}/ask", post(chat::ask_in))
         .route("/agents/{agent}/conversations/{conversation}/regenerate", post(chat::regenerate))
+        .route("/agents/{agent}/conversations/{conversation}/stop", post(chat::stop))
         .route("/agents/{agent}/conversations/{conversation}/rename", post(chat::rename))
         .route("/agents/{agent}/conversations/{conversation}/delete", post(chat::delete))
 }

@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
@@ -110,21 +110,27 @@ pub(super) async fn delete_agent(
     Ok(StatusCode::NO_CONTENT)
 }
 
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Versions {
-    data: Vec<Version>,
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct SearchVersions {
+    /// Words to find in note and instructions.
+    q: Option<String>,
 }
 
 /// List an agent's versions, newest first
-#[utoipa::path(get, path = "/api/v1/agents/{agent}/versions", tag = TAG, params(("agent" = AgentId, Path)),
-    responses((status = 200, body = Versions), (status = 404, body = Problem)))]
+#[utoipa::path(get, path = "/api/v1/agents/{agent}/versions", tag = TAG, params(("agent" = AgentId, Path), PageQuery, SearchVersions),
+    responses((status = 200, body = Page<Version>), (status = 404, body = Problem)))]
 pub(super) async fn list_versions(
     State(agents): State<Agents>,
     Auth(who): Auth,
     Path(id): Path<AgentId>,
-) -> Result<Json<Versions>, ApiError> {
+    Query(page): Query<PageQuery>,
+    Query(search): Query<SearchVersions>,
+) -> Result<Json<Page<Version>>, ApiError> {
     who.require(Scope::AgentsRead)?;
-    Ok(Json(Versions { data: agents.versions(who.org_id, id).await? }))
+    let limit = page.limit()?;
+    let found = agents.versions(who.org_id, id, search.q.as_deref(), page.after()?, limit).await?;
+    Ok(Json(Page::cut(found, limit, Version::cursor_id)))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]

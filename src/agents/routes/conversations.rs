@@ -1,7 +1,5 @@
 //! Conversations and answers.
 
-use std::time::Duration;
-
 use axum::{
     extract::State,
     http::{HeaderMap, StatusCode, header},
@@ -13,7 +11,6 @@ use utoipa::{IntoParams, ToSchema};
 use super::sse;
 use crate::{
     agents::{
-        error::AgentError,
         model::{AgentId, Conversation, ConversationId, Message},
         service::{Agents, AnswerEvent, Ask, Asked, Failure},
     },
@@ -130,7 +127,7 @@ pub(super) struct NewMessage {
 /// message. Closing the connection stops the answer; what was written is kept.
 #[utoipa::path(post, path = "/api/v1/agents/{agent}/conversations/{conversation}/messages", tag = TAG,
     params(("agent" = AgentId, Path), ("conversation" = ConversationId, Path)), request_body = NewMessage,
-    responses((status = 200, body = Message), (status = 404, body = Problem), (status = 409, body = Problem)))]
+    responses((status = 200, body = Message), (status = 404, body = Problem), (status = 409, body = Problem), (status = 429, body = Problem)))]
 pub(super) async fn post_message(
     State(agents): State<Agents>,
     Auth(who): Auth,
@@ -152,7 +149,7 @@ pub(super) struct Regenerate {
 /// Answer the last question again
 #[utoipa::path(post, path = "/api/v1/agents/{agent}/conversations/{conversation}/regenerate", tag = TAG,
     params(("agent" = AgentId, Path), ("conversation" = ConversationId, Path)), request_body = Regenerate,
-    responses((status = 200, body = Message), (status = 409, body = Problem)))]
+    responses((status = 200, body = Message), (status = 409, body = Problem), (status = 429, body = Problem)))]
 pub(super) async fn regenerate_answer(
     State(agents): State<Agents>,
     Auth(who): Auth,
@@ -190,7 +187,7 @@ fn wants_events(headers: &HeaderMap) -> bool {
 
 async fn answer(agents: &Agents, asked: Asked, stream: bool) -> Result<Response, ApiError> {
     if stream {
-        return Ok(sse::respond(asked, Duration::from_secs(agents.config().heartbeat_seconds)));
+        return Ok(sse::respond(asked, agents.llm().heartbeat()));
     }
     let mut events = asked.events;
     while let Some(event) = events.recv().await {
@@ -204,5 +201,5 @@ async fn answer(agents: &Agents, asked: Asked, stream: bool) -> Result<Response,
             };
         }
     }
-    Err(ApiError::from(AgentError::Overloaded))
+    Err(ApiError::internal(anyhow::anyhow!("the task that writes the answer is gone")))
 }

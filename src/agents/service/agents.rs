@@ -10,6 +10,7 @@ use crate::{
         store::agents as store,
     },
     knowledge::KnowledgeError,
+    llm::RefusedModel,
     platform::{db, error::FieldError, http::Principal, ids::OrgId},
 };
 
@@ -104,11 +105,18 @@ impl Agents {
         Ok(agent)
     }
 
-    /// Newest first.
-    pub async fn versions(&self, org: OrgId, id: AgentId) -> Result<Vec<Version>, AgentError> {
+    /// Newest first; up to `limit + 1` rows. `after` is the cursor's id ([`Version::cursor_id`]).
+    pub async fn versions(
+        &self,
+        org: OrgId,
+        id: AgentId,
+        search: Option<&str>,
+        after: Option<Uuid>,
+        limit: i64,
+    ) -> Result<Vec<Version>, AgentError> {
         let mut tx = self.0.db.tenant(org).await?;
         store::get(&mut tx, id).await?.ok_or(AgentError::NotFound("agent"))?;
-        let versions = store::versions(&mut tx, id, 200).await?;
+        let versions = store::versions(&mut tx, id, search, after.map(Version::number_of), limit + 1).await?;
         tx.commit().await?;
         Ok(versions)
     }
@@ -199,7 +207,7 @@ impl Agents {
         Ok(())
     }
 
-    /// Knowledge bases and the model must exist, and an agent must not be its own model.
+    /// Knowledge bases must exist, and the model must be one that answers.
     async fn check_references(&self, org: OrgId, draft: &Draft) -> Result<(), AgentError> {
         let mut errors = Vec::new();
         let settings = &draft.settings;
@@ -216,20 +224,12 @@ impl Agents {
                 Err(error) => return Err(error.into()),
             }
         }
-        if settings.model.starts_with("agent/") {
-            errors.push(FieldError::new("/model", "invalid", "an agent cannot be another agent's model"));
-        } else if !settings.model.is_empty() && !self.knows_model(org, &settings.model).await {
-            let detail = format!("no model or alias {:?}; GET /v1/models lists them", settings.model);
-            errors.push(FieldError::new("/model", "model_not_found", detail));
+        if !settings.model.is_empty()
+            && let Err(RefusedModel { code, message }) = self.llm().check_chat_model(&settings.model).await
+        {
+            errors.push(FieldError::new("/model", code, message));
         }
         if errors.is_empty() { Ok(()) } else { Err(AgentError::Invalid(errors)) }
-    }
-
-    /// What is listed, or belongs to a provider of the configuration: one that is away now may have it.
-    async fn knows_model(&self, org: OrgId, model: &str) -> bool {
-        let of_provider =
-            model.split_once('/').is_some_and(|(name, _)| self.llm().providers().iter().any(|p| p.name == name));
-        of_provider || self.llm().models(org).await.iter().any(|m| m.id == model)
     }
 }
 

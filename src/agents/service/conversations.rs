@@ -30,10 +30,29 @@ pub enum Ask {
     Again,
 }
 
-/// Messages that a conversation shows and a search of history reads.
-const SHOWN: i64 = 500;
-
 impl Agents {
+    /// All messages of a conversation: a full one, and the answer that fills it.
+    fn shown(&self) -> i64 {
+        i64::from(self.0.config.max_messages) + 1
+    }
+
+    /// Whether a conversation of `messages` takes another question.
+    fn check_room(&self, messages: usize) -> Result<(), AgentError> {
+        let most = self.0.config.max_messages;
+        if u32::try_from(messages).is_ok_and(|n| n < most) { Ok(()) } else { Err(AgentError::ConversationFull(most)) }
+    }
+
+    /// Cleans a question; says what is wrong when it is empty or longer than `max_question_chars`.
+    pub(in crate::agents) fn check_question(&self, text: &str) -> Result<String, String> {
+        let text = clean(text);
+        let (length, most) = (text.chars().count(), self.0.config.max_question_chars);
+        if (1..=most).contains(&length) {
+            Ok(text)
+        } else {
+            Err(format!("{length} characters; 1 to {most} are allowed"))
+        }
+    }
+
     pub async fn start_conversation(&self, who: &Principal, agent: AgentId) -> Result<Conversation, AgentError> {
         let agent = self.get(who.org_id, agent).await?;
         let now = self.0.clock.now();
@@ -79,7 +98,7 @@ impl Agents {
         let conversation = store::get(&mut tx, Owner { agent, subject: &subject }, id)
             .await?
             .ok_or(AgentError::NotFound("conversation"))?;
-        let messages = store::messages(&mut tx, id, SHOWN).await?;
+        let messages = store::messages(&mut tx, id, self.shown()).await?;
         tx.commit().await?;
         Ok((conversation, messages))
     }
@@ -148,11 +167,15 @@ impl Agents {
         let conversation = store::get(&mut tx, Owner { agent: agent.id, subject: &subject }, id)
             .await?
             .ok_or(AgentError::NotFound("conversation"))?;
-        // After whose it is was asked: a stranger takes nobody's place. Before the messages are read: they stay as they are.
-        let place = self.0.writers.enter(id)?;
-        let mut history = store::messages(&mut tx, id, SHOWN).await?;
+        // After whose it is was asked: a stranger takes nobody's turn. Before the messages are read: they stay as they are.
+        let turn = self.0.writers.enter(id)?;
+        let place = self.0.engine.enter()?;
+        let mut history = store::messages(&mut tx, id, self.shown()).await?;
         let question = match ask {
-            Ask::Question(text) => self.write_question(&mut tx, who.org_id, &conversation, &text).await?,
+            Ask::Question(text) => {
+                self.check_room(history.len())?;
+                self.write_question(&mut tx, who.org_id, &conversation, &text).await?
+            }
             Ask::Again => take_back(&mut tx, &mut history).await?,
         };
         let answer = self.message(Speaker::Assistant, MessageStatus::Streaming, String::new(), Some(&agent));
@@ -167,6 +190,7 @@ impl Agents {
             history,
             question,
             answer,
+            turn,
             place,
         }))
     }
@@ -178,12 +202,9 @@ impl Agents {
         conversation: &Conversation,
         text: &str,
     ) -> Result<Message, AgentError> {
-        let text = clean(text);
-        let (length, most) = (text.chars().count(), self.0.config.max_question_chars);
-        if length == 0 || length > most {
-            let detail = format!("{length} characters; 1 to {most} are allowed");
-            return Err(AgentError::Invalid(vec![FieldError::new("/content", "invalid_length", detail)]));
-        }
+        let text = self
+            .check_question(text)
+            .map_err(|why| AgentError::Invalid(vec![FieldError::new("/content", "invalid_length", why)]))?;
         let message = self.message(Speaker::User, MessageStatus::Complete, text, None);
         store::insert_message(tx, org, conversation.id, &message).await.map_err(deleted_meanwhile)?;
         if conversation.title.is_empty() {

@@ -32,7 +32,6 @@ struct Inner {
     clock: Clock,
     config: Config,
     lifecycle: Lifecycle,
-    metrics: Metrics,
     engine: Engine,
     writers: Writers,
 }
@@ -54,17 +53,12 @@ impl Agents {
     pub fn new(deps: Deps) -> Self {
         let configured = deps.config.default_model.clone();
         let default_model = if configured.is_empty() { deps.llm.default_model() } else { configured };
-        let engine = Engine { knowledge: deps.knowledge, llm: deps.llm.clone(), default_model };
-        let writers = Writers::new(deps.config.max_concurrent_answers);
-        let Deps { db, clock, config, lifecycle, metrics, llm, .. } = deps;
-        let agents = Self(Arc::new(Inner { db, clock, config, lifecycle, metrics, engine, writers }));
+        let Deps { db, clock, config, lifecycle, metrics, knowledge, llm } = deps;
+        let engine = Engine::new(knowledge, llm.clone(), default_model, metrics, config.max_concurrent_answers);
+        let writers = Writers::default();
+        let agents = Self(Arc::new(Inner { db, clock, config, lifecycle, engine, writers }));
         llm.register("agent", backend(&agents));
         agents
-    }
-
-    /// What the configuration says about answering.
-    pub fn config(&self) -> &Config {
-        &self.0.config
     }
 
     /// The model of agents that name none.

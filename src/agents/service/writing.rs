@@ -9,10 +9,7 @@ use std::{
 
 use axum::http::StatusCode;
 use serde::Serialize;
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
-    time::Instant,
-};
+use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use utoipa::ToSchema;
@@ -20,9 +17,8 @@ use utoipa::ToSchema;
 use super::Agents;
 use crate::{
     agents::{
-        answer::{Answer, Question},
+        answer::{Answer, Overrides, Place, Question},
         error::AgentError,
-        metrics::{AnswerEnd, Outcome},
         model::{Agent, Citation, ConversationId, Message, MessageStatus},
         store::conversations as store,
     },
@@ -64,49 +60,40 @@ pub struct Asked {
     pub events: mpsc::Receiver<AnswerEvent>,
 }
 
-/// Who is writing where.
-#[derive(Clone, Debug)]
-pub struct Writers {
-    places: Arc<Semaphore>,
-    running: Arc<Mutex<HashMap<ConversationId, CancellationToken>>>,
-}
+/// Which conversations are being answered.
+#[derive(Clone, Debug, Default)]
+pub struct Writers(Arc<Mutex<HashMap<ConversationId, CancellationToken>>>);
 
-/// A place to write in one conversation; gives it up when dropped.
+/// The right to answer in one conversation; given up when dropped.
 #[derive(Debug)]
-pub struct Place {
+pub struct Turn {
     conversation: ConversationId,
     stop: CancellationToken,
     writers: Writers,
-    _permit: OwnedSemaphorePermit,
 }
 
 impl Writers {
-    pub fn new(most: usize) -> Self {
-        Self { places: Arc::new(Semaphore::new(most)), running: Arc::default() }
-    }
-
-    /// Err `Busy` while the conversation is being answered, `Overloaded` when too many are.
-    pub fn enter(&self, conversation: ConversationId) -> Result<Place, AgentError> {
-        let permit = self.places.clone().try_acquire_owned().map_err(|_| AgentError::Overloaded)?;
+    /// Err `Busy` while the conversation is being answered.
+    pub fn enter(&self, conversation: ConversationId) -> Result<Turn, AgentError> {
         let stop = CancellationToken::new();
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if running.contains_key(&conversation) {
             return Err(AgentError::Busy);
         }
         running.insert(conversation, stop.clone());
-        Ok(Place { conversation, stop, writers: self.clone(), _permit: permit })
+        Ok(Turn { conversation, stop, writers: self.clone() })
     }
 
     /// Whether there was something to stop.
     pub fn stop(&self, conversation: ConversationId) -> bool {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         running.get(&conversation).inspect(|stop| stop.cancel()).is_some()
     }
 }
 
-impl Drop for Place {
+impl Drop for Turn {
     fn drop(&mut self) {
-        self.writers.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.conversation);
+        self.writers.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.conversation);
     }
 }
 
@@ -120,6 +107,7 @@ pub struct Job {
     pub history: Vec<Message>,
     pub question: Message,
     pub answer: Message,
+    pub turn: Turn,
     pub place: Place,
 }
 
@@ -128,6 +116,16 @@ enum Ended {
     Complete,
     Stopped,
     Failed(ApiError),
+}
+
+impl Ended {
+    fn status(&self) -> MessageStatus {
+        match self {
+            Self::Complete => MessageStatus::Complete,
+            Self::Stopped => MessageStatus::Stopped,
+            Self::Failed(_) => MessageStatus::Failed,
+        }
+    }
 }
 
 impl Agents {
@@ -141,88 +139,57 @@ impl Agents {
         Asked { question, answer, events: receiver }
     }
 
-    async fn run(&self, mut job: Job, events: mpsc::Sender<AnswerEvent>) {
+    async fn run(&self, job: Job, events: mpsc::Sender<AnswerEvent>) {
         let began = Instant::now();
-        self.0.metrics.in_progress.inc();
-        let mut first = None;
-        let (answer, ended) = self
-            .stream(&job, &events, || {
-                first.get_or_insert_with(|| began.elapsed());
-            })
-            .await;
-        let message = &mut job.answer;
+        let Job { org, actor, agent, conversation, history, question, answer: mut message, turn, place } = job;
+        let question = Question {
+            org,
+            actor,
+            agent: &agent,
+            history: &history,
+            text: &question.content,
+            conversation: Some(conversation),
+            overrides: Overrides::default(),
+        };
+        let (answer, ended) = self.stream(&question, place, &turn.stop, &events).await;
         message.duration_ms = Some(millis(began.elapsed()));
-        message.first_token_ms = first.map(millis);
-        let mut sources = 0;
         if let Some(answer) = answer {
-            sources = answer.sources.len();
+            let tokens = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+            message.first_token_ms = answer.first_token().map(millis);
             message.citations = answer.citations();
-            message.prompt_tokens = answer.usage.as_ref().map(|u| i64::try_from(u.prompt_tokens).unwrap_or(i64::MAX));
-            message.completion_tokens =
-                answer.usage.as_ref().map(|u| i64::try_from(u.completion_tokens).unwrap_or(i64::MAX));
+            message.prompt_tokens = answer.usage.as_ref().map(|u| tokens(u.prompt_tokens));
+            message.completion_tokens = answer.usage.as_ref().map(|u| tokens(u.completion_tokens));
             message.model = Some(answer.model);
             message.content = answer.text;
         }
-        let (outcome, error) = match ended {
-            Ended::Complete => (Outcome::Complete, None),
-            Ended::Stopped => (Outcome::Stopped, None),
-            Ended::Failed(error) => (Outcome::Failed, Some(error)),
-        };
-        message.status = match outcome {
-            Outcome::Complete => MessageStatus::Complete,
-            Outcome::Stopped => MessageStatus::Stopped,
-            Outcome::Failed => MessageStatus::Failed,
-        };
+        message.status = ended.status();
+        let error = if let Ended::Failed(error) = ended { Some(error) } else { None };
         message.error_code = error.as_ref().map(|e| e.code.clone().into_owned());
-        self.keep(job.org, &job.answer).await;
-        self.0.metrics.in_progress.dec();
-        self.0.metrics.answered(&AnswerEnd {
-            agent_id: job.agent.id.to_string(),
-            conversation_id: job.conversation.to_string(),
-            model: job.answer.model.as_deref().unwrap_or_default(),
-            outcome,
-            error_code: job.answer.error_code.as_deref(),
-            seconds: began.elapsed().as_secs_f64(),
-            first_token_seconds: first.map(|f| f.as_secs_f64()),
-            sources,
-            cited: job.answer.citations.len(),
-        });
-        if let Some(chain) = error.as_ref().and_then(|e| e.source.as_ref()) {
-            tracing::warn!(error = format!("{chain:#}"), "an answer failed");
-        }
+        self.keep(org, &message).await;
         // The conversation is free before the reader learns of the end: the next question may follow at once.
-        drop(job.place);
+        drop(turn);
         let failure = error.as_ref().map(|e| Failure { status: e.status, retry_after: e.retry_after });
-        let _ = events
-            .send(AnswerEvent::End { message: Box::new(job.answer), error: error.map(|e| e.detail), failure })
-            .await;
+        let end = AnswerEvent::End { message: Box::new(message), error: error.map(|e| e.detail), failure };
+        let _ = events.send(end).await;
     }
 
+    /// Hands the answer to its reader, piece by piece.
     async fn stream(
         &self,
-        job: &Job,
+        question: &Question<'_>,
+        place: Place,
+        stop: &CancellationToken,
         events: &mpsc::Sender<AnswerEvent>,
-        mut on_text: impl FnMut(),
     ) -> (Option<Answer>, Ended) {
-        let question = Question {
-            org: job.org,
-            actor: job.actor.clone(),
-            agent: &job.agent,
-            history: &job.history,
-            text: &job.question.content,
-            temperature: None,
-            max_output_tokens: None,
-        };
         let started = tokio::select! {
-            started = self.0.engine.start(&question) => started,
-            () = job.place.stop.cancelled() => return (None, Ended::Stopped),
+            started = self.0.engine.start(question, place) => started,
+            () = stop.cancelled() => return (None, Ended::Stopped),
             () = events.closed() => return (None, Ended::Stopped),
         };
         let mut answer = match started {
             Ok(answer) => answer,
             Err(error) => return (None, Ended::Failed(error.into())),
         };
-        let stop = &job.place.stop;
         if !deliver(events, stop, AnswerEvent::Sources { citations: answer.sources.clone() }).await {
             return (Some(answer), Ended::Stopped);
         }
@@ -236,7 +203,6 @@ impl Agents {
                 None => return (Some(answer), Ended::Complete),
                 Some(Err(error)) => return (Some(answer), Ended::Failed(ApiError::from(error))),
                 Some(Ok(text)) => {
-                    on_text();
                     if !deliver(events, stop, AnswerEvent::Delta { text }).await {
                         return (Some(answer), Ended::Stopped);
                     }

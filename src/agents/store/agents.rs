@@ -162,12 +162,22 @@ pub async fn delete(conn: &mut PgConnection, id: AgentId) -> sqlx::Result<bool> 
     Ok(done.rows_affected() > 0)
 }
 
-/// Newest first.
-pub async fn versions(conn: &mut PgConnection, id: AgentId, limit: i64) -> sqlx::Result<Vec<Version>> {
+/// Newest first; `before` is the last number of the page before. `search` looks into note and instructions.
+pub async fn versions(
+    conn: &mut PgConnection,
+    id: AgentId,
+    search: Option<&str>,
+    before: Option<i32>,
+    limit: i64,
+) -> sqlx::Result<Vec<Version>> {
     let rows = sqlx::query!(
         r#"SELECT version, settings AS "settings: Json<AgentSettings>", note, created_by, created_at
-           FROM agent_versions WHERE agent_id = $1 ORDER BY version DESC LIMIT $2"#,
+           FROM agent_versions WHERE agent_id = $1 AND ($2::integer IS NULL OR version < $2)
+             AND ($3::text IS NULL OR strpos(lower(note || ' ' || coalesce(settings->>'instructions', '')), lower($3)) > 0)
+           ORDER BY version DESC LIMIT $4"#,
         id.0,
+        before,
+        search,
         limit
     )
     .fetch_all(conn)

@@ -14,13 +14,32 @@ llm-key-none = none
 llm-offered = Models
 llm-offered-all = all that the server lists
 llm-test = Test
-llm-test-ok = { $name } answers in { $ms } ms and lists { $n ->
+llm-tested = Test of { $name }
+llm-test-ok = works
+llm-test-failed = does not work
+llm-test-list = List of models
+llm-test-models = reachable, lists { $n ->
     [one] { $n } model
    *[other] { $n } models
 }
-llm-test-failed = { $name } does not work: { $error }
+llm-test-asked = Asked for one token
+llm-test-answer = Answer
+llm-test-no-model = No model was asked: the server lists none. Name some in models of the provider.
+llm-test-first-token = First token after
+llm-milliseconds = { $ms } ms
+llm-advice-provider-auth = Check the provider’s api_key_file: the key is wrong, has ended or may not use this model.
+llm-advice-provider-billing = Add credit to the account at the provider.
+llm-advice-provider-rate-limited = Wait, or raise the limit of the account at the provider.
+llm-advice-provider-error = The fault is at the provider: look at its log or its status page.
+llm-advice-provider-unreachable = Check base_url, that the server runs, and the network and firewall between.
+llm-advice-provider-timeout = See whether the server is overloaded or still loads its model; timeout_seconds can be raised.
+llm-advice-provider-stream-cut = The server ended its answer early: look at its log, and at proxies between.
+llm-advice-provider-bad-response = base_url must be that of an OpenAI-compatible API, usually ending in /v1.
+llm-advice-provider-rejected = The server refuses the request: its reason stands above.
+llm-advice-model-not-found = Check the model’s name, and that base_url ends where the API begins, usually /v1.
+llm-advice-other = The log of this server says more.
 llm-no-providers = No language model yet
-llm-no-providers-text = Agents quote their documents word for word. Add [llm.providers.NAME] with base_url and api_key_file to the configuration to let a language model answer.
+llm-no-providers-text = Agents quote their documents word for word. To let a language model answer, add [llm.providers.NAME] with base_url and api_key_file to the configuration, and name one of its models in [llm.aliases].
 llm-names = Names
 llm-names-text = Agents and API clients use these names, whatever stands behind them
 llm-name = Name

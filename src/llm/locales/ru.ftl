@@ -14,14 +14,33 @@ llm-key-none = нет
 llm-offered = Модели
 llm-offered-all = все, что перечисляет сервер
 llm-test = Проверить
-llm-test-ok = { $name } отвечает за { $ms } мс и предлагает { $n ->
+llm-tested = Проверка { $name }
+llm-test-ok = работает
+llm-test-failed = не работает
+llm-test-list = Список моделей
+llm-test-models = доступен, предлагает { $n ->
     [one] { $n } модель
     [few] { $n } модели
    *[other] { $n } моделей
 }
-llm-test-failed = { $name } не работает: { $error }
+llm-test-asked = Запрошен один токен
+llm-test-answer = Ответ
+llm-test-no-model = Спросить некого: сервер не перечисляет моделей. Назовите их в models у провайдера.
+llm-test-first-token = Первый токен через
+llm-milliseconds = { $ms } мс
+llm-advice-provider-auth = Проверьте api_key_file провайдера: ключ неверен, истёк или не даёт права на эту модель.
+llm-advice-provider-billing = Пополните счёт у провайдера.
+llm-advice-provider-rate-limited = Подождите или поднимите предел для счёта у провайдера.
+llm-advice-provider-error = Ошибка на стороне провайдера: посмотрите его журнал или страницу состояния.
+llm-advice-provider-unreachable = Проверьте base_url, работает ли сервер, и сеть с межсетевым экраном между вами.
+llm-advice-provider-timeout = Посмотрите, не перегружен ли сервер и не загружает ли он ещё модель; timeout_seconds можно увеличить.
+llm-advice-provider-stream-cut = Сервер оборвал ответ: посмотрите его журнал и прокси между вами.
+llm-advice-provider-bad-response = base_url должен указывать на API, совместимый с OpenAI, обычно он кончается на /v1.
+llm-advice-provider-rejected = Сервер отвергает запрос: причина указана выше.
+llm-advice-model-not-found = Проверьте имя модели и то, что base_url кончается там, где начинается API, обычно на /v1.
+llm-advice-other = Подробности в журнале этого сервера.
 llm-no-providers = Языковой модели пока нет
-llm-no-providers-text = Агенты дословно цитируют документы. Чтобы отвечала языковая модель, добавьте в конфигурацию раздел [llm.providers.ИМЯ] с base_url и api_key_file.
+llm-no-providers-text = Агенты дословно цитируют документы. Чтобы отвечала языковая модель, добавьте в конфигурацию раздел [llm.providers.ИМЯ] с base_url и api_key_file и назовите одну из его моделей в [llm.aliases].
 llm-names = Имена
 llm-names-text = Агенты и клиенты API пользуются этими именами, что бы за ними ни стояло
 llm-name = Имя

@@ -3,11 +3,16 @@
 
 use std::time::Duration;
 
-use reqwest::{StatusCode, header::HeaderMap};
+use chrono::DateTime;
+use reqwest::{
+    StatusCode,
+    header::{DATE, HeaderMap, RETRY_AFTER},
+};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
 use super::super::error::{Failure, LlmError};
+use crate::platform::error::chain;
 
 /// Longest message that is passed on, characters.
 const MAX_MESSAGE: usize = 1000;
@@ -22,8 +27,12 @@ pub(super) fn refused(
 ) -> LlmError {
     let text = String::from_utf8_lossy(body);
     let said = redact(&message_of(&text), key);
-    let failure = classify(status.as_u16());
     let retry_after = retry_after(headers);
+    let failure = match classify(status.as_u16()) {
+        // OpenRouter's limit on what runs at a time; without the header the account is empty.
+        Failure::Billing if retry_after.is_some() => Failure::RateLimited,
+        failure => failure,
+    };
     if !matches!(failure, Failure::Rejected | Failure::ModelNotFound) {
         tracing::warn!(provider, status = status.as_u16(), said, "a provider refused a request");
     }
@@ -72,7 +81,7 @@ pub(super) fn transport(provider: &str, error: &reqwest::Error) -> LlmError {
 
 /// What went wrong with a connection, without its address: that is the operator's business.
 pub(super) fn describe(error: &reqwest::Error) -> String {
-    tracing::warn!(error = %source_chain(error), "a connection to a provider failed");
+    tracing::warn!(error = chain(error), "a connection to a provider failed");
     let text = if error.is_timeout() {
         "it did not answer in time"
     } else if error.is_connect() {
@@ -81,16 +90,6 @@ pub(super) fn describe(error: &reqwest::Error) -> String {
         "the connection to it broke"
     };
     text.to_owned()
-}
-
-fn source_chain(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(inner) = source {
-        text = format!("{text}: {inner}");
-        source = inner.source();
-    }
-    text
 }
 
 fn classify(status: u16) -> Failure {
@@ -137,9 +136,12 @@ fn redact(text: &str, key: Option<&SecretString>) -> String {
     }
 }
 
-/// `Retry-After` in seconds; dates are rare there and left out.
+/// `Retry-After` (RFC 9110 section 10.2.3): seconds, or a date, which is compared with the server's own `Date`.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds: f64 = headers.get(reqwest::header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    let text = |name| headers.get(name)?.to_str().ok().map(str::trim);
+    let date = |name| DateTime::parse_from_rfc2822(text(name)?).ok();
+    let until = || Some((date(RETRY_AFTER)? - date(DATE)?).as_seconds_f64());
+    let seconds: f64 = text(RETRY_AFTER)?.parse().ok().or_else(until)?;
     (seconds.is_finite() && seconds >= 0.0).then(|| Duration::from_secs_f64(seconds.min(3600.0).ceil()))
 }
 
@@ -177,6 +179,11 @@ mod tests {
         assert_eq!(refuse(403, &[], "").0.status(), (StatusCode::BAD_GATEWAY, "provider_auth"));
         let (failure, _, retry) = refuse(429, &[("retry-after", "7")], "");
         assert_eq!((failure.status().0.as_u16(), retry), (429, Some(Duration::from_secs(7))));
+        let date = "Wed, 21 Oct 2026 07:28:00 GMT";
+        let (_, _, retry) = refuse(429, &[("date", date), ("retry-after", "Wed, 21 Oct 2026 07:28:30 GMT")], "");
+        assert_eq!(retry, Some(Duration::from_secs(30)));
+        assert_eq!(refuse(402, &[], "").0, Failure::Billing);
+        assert_eq!(refuse(402, &[("retry-after", "3")], "").0, Failure::RateLimited);
         let (failure, message, _) = refuse(500, &[], "Traceback: /srv/model.py");
         assert_eq!((failure, message.as_str()), (Failure::Server, "it failed (500)"));
         let (failure, message, _) = refuse(400, &[], r#"{"error":{"message":"bad tools for sk-secret"}}"#);

@@ -96,7 +96,7 @@ impl Provider {
     }
 
     /// The models to offer: as configured, else as the server lists them.
-    async fn names(&self) -> Result<Vec<String>, String> {
+    pub(super) async fn names(&self) -> Result<Vec<String>, String> {
         if !self.config.models.is_empty() {
             return Ok(self.config.models.clone());
         }
@@ -106,6 +106,11 @@ impl Provider {
     /// Whether this provider lists the model.
     pub(super) async fn offers(&self, model: &str) -> bool {
         self.names().await.is_ok_and(|names| names.iter().any(|name| name == model))
+    }
+
+    /// Whether this provider can have the model: false only where it lists models and this one is not among them.
+    pub(super) async fn may_have(&self, model: &str) -> bool {
+        self.names().await.map_or(true, |names| names.is_empty() || config::lists(&names, model))
     }
 
     fn is_host(&self, host: &str) -> bool {
@@ -122,9 +127,13 @@ impl Provider {
         } else if request.stream == Some(true) {
             request.stream_options.get_or_insert_with(StreamOptions::default).include_usage = Some(true);
         }
-        if self.is_host("api.openai.com") && request.max_completion_tokens.is_none() {
-            // The reasoning models refuse the older name.
-            request.max_completion_tokens = request.max_tokens.take();
+        // One limit under one name, the newer where a client sends both. OpenAI's reasoning models refuse the older name;
+        // elsewhere that is the one that every server knows: Ollama ignores the newer and writes on, Mistral refuses it.
+        let most = request.max_completion_tokens.take().or(request.max_tokens.take());
+        if self.is_host("api.openai.com") || self.is_host("openai.azure.com") {
+            request.max_completion_tokens = most;
+        } else {
+            request.max_tokens = most;
         }
         serde_json::to_vec(&request)
             .map(Bytes::from)
@@ -275,5 +284,28 @@ impl Provider {
             }
         }
         Ok(Embeddings { vectors: vectors.into_iter().flatten().collect(), usage: list.usage })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::http_client::HttpClients;
+
+    #[test]
+    fn openai_gets_the_newer_name_of_the_limit() {
+        let prepared = |base_url: &str| {
+            let config = toml::from_str(&format!("base_url = '{base_url}'")).unwrap();
+            let provider = Provider::new("p", config, HttpClients::new().unwrap().operator().clone());
+            let request = ChatRequest { max_tokens: Some(7), stream: Some(true), ..ChatRequest::default() };
+            serde_json::from_slice::<Value>(&provider.prepare("m", request).unwrap()).unwrap()
+        };
+        let openai = prepared("https://api.openai.com/v1");
+        assert_eq!((&openai["max_completion_tokens"], openai.get("max_tokens")), (&json!(7), None));
+        let azure = prepared("https://mine.openai.azure.com/openai/v1");
+        assert_eq!((&azure["max_completion_tokens"], azure.get("max_tokens")), (&json!(7), None));
+        let openrouter = prepared("https://openrouter.ai/api/v1");
+        assert_eq!((&openrouter["max_tokens"], openrouter.get("stream_options")), (&json!(7), None));
+        assert_eq!(prepared("http://openai.com.example.org/v1")["max_tokens"], 7);
     }
 }

@@ -23,7 +23,7 @@ pub struct Config {
     pub header_timeout_seconds: u64,
     /// A request must have begun to be answered within this, seconds.
     pub request_timeout_seconds: u64,
-    /// Largest body of a JSON request, bytes; uploads have their own limit in `[knowledge]`.
+    /// Largest body of a JSON request, bytes; uploads have their own limit in `[knowledge]`, `/v1` has its own in `[llm]`.
     pub max_body_bytes: usize,
     /// Requests a minute from one address, sustained.
     pub requests_per_minute: u32,

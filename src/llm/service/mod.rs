@@ -1,20 +1,21 @@
 //! [`Llm`]: resolves a model's name, checks the request, calls the backend and meters the answer.
 
+mod providers;
+
 use std::{
     collections::BTreeMap,
     path::PathBuf,
     sync::{Arc, PoisonError, RwLock},
+    time::Duration,
 };
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
-use tokio::{sync::OnceCell, time::Instant};
+use tokio::sync::OnceCell;
 use tracing::Instrument as _;
-use utoipa::ToSchema;
 
 use super::{
     backend::{ChatStream, ModelBackend},
-    config::{Config, ProviderKind},
+    config::{Config, RefusedModel, there_are},
     embed::LocalEmbedder,
     embeddings::QueryCache,
     error::LlmError,
@@ -24,8 +25,10 @@ use super::{
     openai::Provider,
     store::{self, UsageByDay, UsageByModel},
     usage::{Meter, Recorder, Target},
-    wire::{ChatRequest, Completion, Message},
+    wire::{ChatRequest, Completion},
 };
+pub use providers::{ChatTest, ProviderInfo, ProviderTest, TestError};
+
 use crate::platform::{
     clock::Clock,
     db::{Db, DbError},
@@ -141,8 +144,10 @@ impl Llm {
     /// The model for agents that name none: behind `quality` or `fast`, else the first that a provider's configuration
     /// lists, else `builtin/extractive`.
     pub fn default_model(&self) -> String {
-        let listed =
-            self.inner.config.providers.iter().find_map(|(name, p)| Some(format!("{name}/{}", p.models.first()?)));
+        let config = &self.inner.config;
+        let listed = config.providers.iter().find_map(|(name, provider)| {
+            Some(format!("{name}/{}", provider.models.iter().find(|m| !config.is_embedding_model(m))?))
+        });
         self.alias("quality").map(str::to_owned).or(listed).unwrap_or_else(|| extractive::MODEL.to_owned())
     }
 
@@ -184,6 +189,10 @@ impl Llm {
         request: &mut ChatRequest,
         streamed: bool,
     ) -> Result<(Route, Meter), LlmError> {
+        if request.model == super::embeddings::ALIAS {
+            let text = "`embed` makes vectors, not answers: it is for POST /v1/embeddings";
+            return Err(LlmError::invalid("model", "model_not_supported", text));
+        }
         let route = self.route(&request.model).await?;
         let mut meter = Meter::new(&self.inner.recorder, call, route.target(Operation::Chat), streamed);
         if let Err(error) = self.check(call, request, route.backend.kind()) {
@@ -227,13 +236,7 @@ impl Llm {
 
     /// What a chat alias stands for; either stands in for the other.
     pub(super) fn alias(&self, name: &str) -> Option<&str> {
-        let aliases = &self.inner.config.aliases;
-        let (first, second) = match name {
-            "fast" => (&aliases.fast, &aliases.quality),
-            "quality" => (&aliases.quality, &aliases.fast),
-            _ => return None,
-        };
-        [first, second].into_iter().map(String::as_str).find(|target| !target.is_empty())
+        self.inner.config.alias(name)
     }
 
     fn backend(&self, prefix: &str) -> Option<Arc<dyn ModelBackend>> {
@@ -316,6 +319,47 @@ impl Llm {
         models
     }
 
+    /// The models that an agent may use: no agents, and nothing that only embeds. A provider that is away is left out.
+    pub async fn chat_models(&self) -> Vec<String> {
+        let inner = &self.inner;
+        let lists = inner.providers.iter().map(|(name, provider)| async move {
+            let names = provider.names().await.unwrap_or_default();
+            names.iter().map(|model| format!("{name}/{model}")).collect::<Vec<_>>()
+        });
+        let listed = futures::future::join_all(lists).await.into_iter().flatten();
+        let aliases = ["fast", "quality"].into_iter().filter(|a| self.alias(a).is_some()).map(str::to_owned);
+        let own = [extractive::MODEL.to_owned()];
+        aliases.chain(listed.filter(|id| !inner.config.is_embedding_model(id))).chain(own).collect()
+    }
+
+    /// Whether an agent can use the model: as the configuration says, and as its provider lists. A provider that cannot be
+    /// asked is believed to have it.
+    pub async fn check_chat_model(&self, name: &str) -> Result<(), RefusedModel> {
+        let config = &self.inner.config;
+        let known = match config.check_chat_model(name) {
+            Ok(()) => self.is_listed(config.alias(name).unwrap_or(name)).await,
+            Err(refused) if refused.code == "model_not_found" => false,
+            Err(refused) => return Err(refused),
+        };
+        if known {
+            return Ok(());
+        }
+        let models = there_are(self.chat_models().await.into_iter());
+        Err(RefusedModel { code: "model_not_found", message: format!("there is no model {name:?}; {models}") })
+    }
+
+    async fn is_listed(&self, name: &str) -> bool {
+        match name.split_once('/').and_then(|(prefix, model)| Some((self.inner.providers.get(prefix)?, model))) {
+            Some((provider, model)) => provider.may_have(model).await,
+            None => true,
+        }
+    }
+
+    /// How often a comment is sent on a quiet stream.
+    pub fn heartbeat(&self) -> Duration {
+        Duration::from_secs(self.inner.config.heartbeat_seconds)
+    }
+
     /// Use of models by day and by model since `from`.
     pub async fn usage(
         &self,
@@ -332,97 +376,4 @@ impl Llm {
     pub(super) fn clock(&self) -> &Clock {
         &self.inner.clock
     }
-
-    /// The providers of the configuration, without their secrets.
-    pub fn providers(&self) -> Vec<ProviderInfo> {
-        let describe = |(name, provider): (&String, &super::config::Provider)| ProviderInfo {
-            name: name.clone(),
-            kind: provider.kind,
-            base_url: provider.base_url.clone(),
-            has_api_key: provider.api_key.is_some(),
-            models: provider.models.clone(),
-            timeout_seconds: provider.timeout_seconds,
-            idle_timeout_seconds: provider.idle_timeout_seconds,
-        };
-        self.inner.config.providers.iter().map(describe).collect()
-    }
-
-    /// Asks a provider for its models, and with `chat_model` for one token, now. What fails is in the result.
-    pub async fn test_provider(
-        &self,
-        org: OrgId,
-        actor: &str,
-        name: &str,
-        chat_model: Option<&str>,
-    ) -> Result<ProviderTest, LlmError> {
-        let provider = self.inner.providers.get(name).ok_or_else(|| LlmError::UnknownProvider(name.to_owned()))?;
-        let started = Instant::now();
-        let listed = provider.discover().await;
-        let millis = |since: Instant| u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let mut test = ProviderTest {
-            ok: listed.is_ok(),
-            models: Vec::new(),
-            latency_ms: millis(started),
-            error: None,
-            chat: None,
-        };
-        match listed {
-            Ok(models) => test.models = models,
-            Err(error) => test.error = Some(error.to_string()),
-        }
-        if let Some(model) = chat_model {
-            let call =
-                CallContext { org_id: org, actor: actor.to_owned(), agent_id: None, passages: None, question: None };
-            let request = ChatRequest {
-                max_tokens: Some(1),
-                ..ChatRequest::new(format!("{name}/{model}"), vec![Message::user("Hi")])
-            };
-            let started = Instant::now();
-            let answer = self.complete(call, request).await;
-            let latency_ms = millis(started);
-            test.chat = Some(match answer {
-                Ok(_) => ChatTest { ok: true, model: model.to_owned(), latency_ms, error: None },
-                Err(error) => {
-                    ChatTest { ok: false, model: model.to_owned(), latency_ms, error: Some(error.to_string()) }
-                }
-            });
-            test.ok &= test.chat.as_ref().is_some_and(|c| c.ok);
-        }
-        Ok(test)
-    }
-}
-
-/// A provider as configured; its key stays where it is.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct ProviderInfo {
-    pub name: String,
-    pub kind: ProviderKind,
-    pub base_url: String,
-    pub has_api_key: bool,
-    /// Empty: what the server lists is offered.
-    pub models: Vec<String>,
-    pub timeout_seconds: u64,
-    pub idle_timeout_seconds: u64,
-}
-
-/// What a test of a provider found.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct ProviderTest {
-    pub ok: bool,
-    /// The models that the server lists.
-    pub models: Vec<String>,
-    /// Time to list them, milliseconds.
-    pub latency_ms: u64,
-    pub error: Option<String>,
-    /// The one-token answer, where one was asked for.
-    pub chat: Option<ChatTest>,
-}
-
-/// A one-token answer.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct ChatTest {
-    pub ok: bool,
-    pub model: String,
-    pub latency_ms: u64,
-    pub error: Option<String>,
 }

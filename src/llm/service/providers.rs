@@ -1,0 +1,171 @@
+//! The configured providers, and the test that says whether one works and what to do when it does not.
+
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use serde::Serialize;
+use tokio::time::Instant;
+use utoipa::ToSchema;
+
+use super::Llm;
+use crate::{
+    llm::{
+        config::ProviderKind,
+        error::{Failure, LlmError},
+        model::CallContext,
+        wire::{ChatRequest, Message},
+    },
+    platform::{error::ApiError, ids::OrgId},
+};
+
+/// A test's answer may be this late: a server may have to load the model first.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A provider as configured; its key stays where it is.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ProviderInfo {
+    pub name: String,
+    pub kind: ProviderKind,
+    pub base_url: String,
+    pub has_api_key: bool,
+    /// Empty: what the server lists is offered.
+    pub models: Vec<String>,
+    pub timeout_seconds: u64,
+    pub idle_timeout_seconds: u64,
+}
+
+/// What a test of a provider found.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ProviderTest {
+    /// The server lists its models, and one of them answered.
+    pub ok: bool,
+    /// The models that the server lists.
+    pub models: Vec<String>,
+    /// Time to list them, milliseconds.
+    pub latency_ms: u64,
+    /// Why they cannot be listed.
+    pub error: Option<TestError>,
+    /// The one-token answer; null where no model is known that could be asked.
+    pub chat: Option<ChatTest>,
+}
+
+/// A one-token answer.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ChatTest {
+    pub ok: bool,
+    /// The model that was asked.
+    pub model: String,
+    /// The model that says it answered; empty where the server does not say.
+    pub answered_by: String,
+    /// Time of the whole answer, milliseconds.
+    pub latency_ms: u64,
+    /// Time to the first token, milliseconds.
+    pub first_token_ms: Option<u64>,
+    pub error: Option<TestError>,
+}
+
+/// What went wrong, and what the operator can do about it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct TestError {
+    /// As clients of `/v1` see it.
+    pub code: String,
+    pub detail: String,
+    pub advice: &'static str,
+}
+
+impl TestError {
+    fn new(error: LlmError) -> Self {
+        let failure = if let LlmError::Provider { failure, .. } = &error { Some(*failure) } else { None };
+        let ApiError { code, detail, .. } = error.into();
+        Self { code: code.into_owned(), detail, advice: failure.map_or("see the server's log", Failure::advice) }
+    }
+}
+
+impl Llm {
+    /// The providers of the configuration, without their secrets.
+    pub fn providers(&self) -> Vec<ProviderInfo> {
+        let describe = |(name, provider): (&String, &crate::llm::config::Provider)| ProviderInfo {
+            name: name.clone(),
+            kind: provider.kind,
+            base_url: provider.base_url.clone(),
+            has_api_key: provider.api_key.is_some(),
+            models: provider.models.clone(),
+            timeout_seconds: provider.timeout_seconds,
+            idle_timeout_seconds: provider.idle_timeout_seconds,
+        };
+        self.inner.config.providers.iter().map(describe).collect()
+    }
+
+    /// Asks a provider for its models, and one of them (`model`, without the provider's name, or the one that is likeliest
+    /// used) for one token, now. What fails is in the result.
+    pub async fn test_provider(
+        &self,
+        org: OrgId,
+        actor: &str,
+        name: &str,
+        model: Option<&str>,
+    ) -> Result<ProviderTest, LlmError> {
+        let provider = self.inner.providers.get(name).ok_or_else(|| LlmError::UnknownProvider(name.to_owned()))?;
+        let started = Instant::now();
+        let listed = provider.discover().await;
+        let latency_ms = millis(started);
+        let (models, error) = match listed {
+            Ok(models) => (models, None),
+            Err(error) => (Vec::new(), Some(TestError::new(error))),
+        };
+        let model = model.map(str::to_owned).or_else(|| self.model_to_test(name, &models));
+        let chat = match model {
+            Some(model) => Some(self.test_chat(org, actor, name, model).await),
+            None => None,
+        };
+        let ok = error.is_none() && chat.as_ref().is_none_or(|chat| chat.ok);
+        Ok(ProviderTest { ok, models, latency_ms, error, chat })
+    }
+
+    /// The model behind `fast` or `quality`, else the first that the configuration names or the server lists.
+    fn model_to_test(&self, provider: &str, listed: &[String]) -> Option<String> {
+        let config = &self.inner.config;
+        let behind = |alias| config.alias(alias)?.strip_prefix(provider)?.strip_prefix('/').map(str::to_owned);
+        let named = config.providers.get(provider).map(|p| p.models.as_slice()).unwrap_or_default();
+        let first = named.iter().chain(listed).find(|model| !config.is_embedding_model(model));
+        behind("fast").or_else(|| behind("quality")).or_else(|| first.cloned())
+    }
+
+    async fn test_chat(&self, org: OrgId, actor: &str, provider: &str, model: String) -> ChatTest {
+        let call = CallContext { actor: actor.to_owned(), ..CallContext::job(org, "test") };
+        let name = format!("{provider}/{model}");
+        let request = ChatRequest { max_tokens: Some(1), ..ChatRequest::new(name, vec![Message::user("Hi")]) };
+        let started = Instant::now();
+        let mut test =
+            ChatTest { ok: false, model, answered_by: String::new(), latency_ms: 0, first_token_ms: None, error: None };
+        let answer = tokio::time::timeout(PATIENCE, async {
+            let mut stream = self.chat(call, request).await?;
+            while let Some(chunk) = stream.next().await {
+                let chunk = chunk?;
+                let body = chunk.body();
+                if test.answered_by.is_empty() {
+                    test.answered_by.clone_from(&body.model);
+                }
+                if body.choices.iter().any(|choice| choice.delta.says_something()) {
+                    test.first_token_ms.get_or_insert_with(|| millis(started));
+                }
+            }
+            Ok::<_, LlmError>(())
+        });
+        let error = match answer.await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error),
+            Err(_) => Some(LlmError::Provider {
+                provider: provider.to_owned(),
+                failure: Failure::Timeout,
+                message: format!("it did not answer within {} s", PATIENCE.as_secs()),
+                retry_after: None,
+            }),
+        };
+        ChatTest { ok: error.is_none(), latency_ms: millis(started), error: error.map(TestError::new), ..test }
+    }
+}
+
+fn millis(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
