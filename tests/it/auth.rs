@@ -120,7 +120,8 @@ impl World {
         let routes = console.wrap(routes.merge(auth::pages::router().with_state(auth.clone())).merge(console.router()));
         let routes = routes.layer(from_fn_with_state(Origins::new(&server), auth::csrf_guard));
         let metrics = telemetry.register("http", http::Metrics::register);
-        let router = http::wrap(routes, Frame::new(&server, clock.clone(), metrics, Arc::new(auth.clone())));
+        let frame = Frame::new(&server, clock.clone(), metrics, Arc::new(auth.clone()));
+        let router = http::wrap(routes, frame, std::convert::identity);
         Self { name, target, clock, auth, router, lifecycle, telemetry }
     }
 
