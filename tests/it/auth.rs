@@ -300,7 +300,7 @@ async fn unknown_and_wrong_are_one_answer_and_attempts_are_limited() {
     assert!((1..=60).contains(&wait), "{wait}");
     world.post(&at("203.0.113.1"), "/api/v1/auth/login", body(PASSWORD)).await.expect(StatusCode::OK);
     let metrics = world.telemetry.encode();
-    assert!(metrics.contains("holdfast_auth_logins_total{outcome=\"LimitedByAccount\"}"), "{metrics}");
+    assert!(metrics.contains("holdfast_auth_logins_total{outcome=\"limited_by_account\"}"), "{metrics}");
     world.end().await;
 }
 
