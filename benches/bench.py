@@ -50,9 +50,11 @@ class Appliance:
             "HOLDFAST_SERVER__LISTEN": f"127.0.0.1:{self.api}",
             "HOLDFAST_OPS__LISTEN": f"127.0.0.1:{self.ops}",
             "HOLDFAST_ADMIN__EMAIL": EMAIL,
-            # The limits by address would be what is measured: every request comes from one.
+            # The limits would be what is measured: every request comes from one address and one key.
             "HOLDFAST_SERVER__REQUESTS_PER_MINUTE": "10000000",
             "HOLDFAST_SERVER__REQUEST_BURST": "1000000",
+            "HOLDFAST_SERVER__PRINCIPAL_REQUESTS_PER_MINUTE": "10000000",
+            "HOLDFAST_SERVER__PRINCIPAL_REQUEST_BURST": "1000000",
         }
         with self.log.open("a") as output:
             started = time.monotonic()

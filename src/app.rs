@@ -23,6 +23,7 @@ use crate::{
         crypto::MasterKey,
         db::{Db, Target},
         health::Check,
+        http::Idempotency,
         http_client::HttpClients,
         lifecycle::Lifecycle,
         pools::CpuPool,
@@ -55,6 +56,7 @@ pub struct App {
     pub db: Db,
     pub telemetry: Telemetry,
     pub families: Families,
+    pub idempotency: Idempotency,
     pub auth: Auth,
     pub jobs: Jobs,
     pub storage: Storage,
@@ -66,11 +68,12 @@ pub struct App {
 impl App {
     /// Builds every capability on a migrated database. Starts nothing but what writes usage rows.
     pub async fn build(runtime: Runtime) -> anyhow::Result<Self> {
-        let Runtime { config, target, data_dir, clock, lifecycle, executable, .. } = runtime.clone();
+        let Runtime { config, target, data_dir, master_key, clock, lifecycle, executable } = runtime.clone();
         let telemetry = Telemetry::new();
         let families = Families::register(&telemetry);
         let db = Db::new(&target, &config.database);
         let http = HttpClients::new()?;
+        let idempotency = Idempotency::new(db.clone(), clock.clone(), master_key, lifecycle.clone());
         let auth = Auth::new(db.clone(), clock.clone(), &config.auth, &config.server, families.auth.clone())?;
         let jobs = Jobs::new(db.clone(), clock.clone(), config.jobs.clone(), families.jobs.clone());
         let storage = Storage::open(&config.storage, &data_dir, lifecycle.clone(), families.storage.clone())?;
@@ -106,7 +109,7 @@ impl App {
             knowledge: knowledge.clone(),
             llm: llm.clone(),
         });
-        Ok(Self { runtime, db, telemetry, families, auth, jobs, storage, llm, knowledge, agents })
+        Ok(Self { runtime, db, telemetry, families, idempotency, auth, jobs, storage, llm, knowledge, agents })
     }
 
     /// Makes the first organisation and administrator where there is nobody.
@@ -136,6 +139,7 @@ impl App {
     pub fn start_background(&self) {
         let lifecycle = &self.runtime.lifecycle;
         self.auth.spawn_upkeep(lifecycle);
+        self.idempotency.start_sweep();
         self.knowledge.start_gauges(lifecycle);
         self.agents.start_sweep(lifecycle);
         let app = self.clone();

@@ -55,6 +55,34 @@ impl std::ops::Deref for Config {
 }
 
 impl Config {
+    /// What a process of one role shares with the others: each has a data directory of its own, so nothing that they
+    /// both need may lie in it. All that is missing at once.
+    pub fn check_shared(&self) -> Result<(), ConfigErrors> {
+        let mut e = ConfigErrors::default();
+        let mut need = |setting: &str, is_shared: bool, what: &str| {
+            if !is_shared {
+                e.push(setting, format!("a process with --role api or worker shares it with the others: {what}"));
+            }
+        };
+        need("database.url", self.database.url.is_some(), "set the address of a PostgreSQL server");
+        need(
+            "secret_key_file",
+            self.secret_key_file.is_some(),
+            "set the file that holds the same master key on each host",
+        );
+        need(
+            "storage.url",
+            !self.storage.is_local(),
+            "set s3://bucket/prefix; a local folder is seen by one process only",
+        );
+        need(
+            "knowledge.index_url",
+            !self.knowledge.is_local(),
+            "set s3://bucket/prefix; a local folder is seen by one process only",
+        );
+        if e.is_empty() { Ok(()) } else { Err(e) }
+    }
+
     /// Gives every section its type, reads secrets from their files and checks everything; all errors at once.
     pub fn load(mut raw: Raw) -> Result<Self, ConfigErrors> {
         let mut e = ConfigErrors::default();

@@ -16,7 +16,8 @@ use crate::{agents, auth, jobs, knowledge, llm, platform::telemetry::Telemetry};
     info(
         title = "Holdfast API",
         description = "Errors are `application/problem+json` (RFC 9457) with a stable `code`. Lists are pages: pass `next_cursor` as `cursor`. \
-            `/v1/...` speaks OpenAI's format, errors included.",
+            Creates take an `Idempotency-Key`. `RateLimit-Limit`, `-Remaining` and `-Reset` (seconds) say what the key or person may still do; 429 \
+            comes with `Retry-After`. `/v1/...` speaks OpenAI's format, errors included.",
         license(name = "Apache-2.0")
     ),
     modifiers(&Security),

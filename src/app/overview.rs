@@ -42,7 +42,7 @@ impl OverviewSource for Numbers {
             jobs_failed,
             tokens_today: tokens_by_day.last().copied().unwrap_or_default(),
             tokens_by_day,
-            api_keys: i64::try_from(app.auth.list_api_keys(who, None, None, 1000).await?.len()).unwrap_or(i64::MAX),
+            api_keys: app.auth.count_live_api_keys(who).await?,
             has_model: !app.llm.providers().is_empty(),
         })
     }

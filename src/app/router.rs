@@ -2,7 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::{Json, Router, extract::State, http::StatusCode, middleware::from_fn_with_state, routing::get};
+use axum::{
+    Extension, Json, Router,
+    extract::State,
+    http::StatusCode,
+    middleware::{from_fn, from_fn_with_state},
+    routing::get,
+};
 use serde::Serialize;
 
 use super::{App, generated, overview::Numbers};
@@ -69,10 +75,14 @@ impl App {
                     "this address does not take that method",
                 )
             });
-        let guarded = console.wrap(routes).layer(from_fn_with_state(auth::Origins::new(config), auth::csrf_guard));
+        let guarded = console
+            .wrap(routes)
+            .layer(Extension(self.idempotency.clone()))
+            .layer(from_fn_with_state(auth::Origins::new(config), auth::csrf_guard));
         let frame =
             Frame::new(config, self.runtime.clock.clone(), self.families.http.clone(), Arc::new(self.auth.clone()));
-        http::wrap(guarded, frame)
+        // Inside, the console knows who is signed in; outside, it catches what is refused before that is known.
+        http::wrap(guarded, frame, |framed| console.wrap(framed).layer(from_fn(llm::word_openai_errors)))
     }
 
     /// `/metrics`, `/healthz`, `/readyz` for machines.

@@ -81,6 +81,11 @@ pub fn run(cli: Cli) -> ExitCode {
         Ok(config) => config,
         Err(errors) => return usage_error(&errors.to_string()),
     };
+    if let Command::Serve(args) = &cli.command
+        && let Err(errors) = args.check(&config)
+    {
+        return usage_error(&errors.to_string());
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failure(&anyhow::Error::from(error).context("cannot start the runtime")),

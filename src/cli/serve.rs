@@ -9,6 +9,7 @@ use super::{boot::Booted, print_line};
 use crate::{
     app::{App, Config},
     platform::{
+        config::ConfigErrors,
         http::{Listener, Timeouts, serve},
         lifecycle::{Lifecycle, Signals},
         telemetry,
@@ -29,7 +30,7 @@ pub enum Role {
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  holdfast serve\n  holdfast serve --demo\n  HOLDFAST_SERVER__LISTEN=0.0.0.0:8080 holdfast serve\n  \
-    holdfast serve --role api      on several hosts, with HOLDFAST_DATABASE__URL and S3"
+    holdfast serve --role api      one of several hosts: with database.url, secret_key_file, storage.url and knowledge.index_url"
 )]
 pub struct Args {
     /// What this process does.
@@ -38,6 +39,13 @@ pub struct Args {
     /// Also load a small knowledge base and an agent, to have something to ask.
     #[arg(long)]
     demo: bool,
+}
+
+impl Args {
+    /// Whether this process can do its work with this configuration.
+    pub(super) fn check(&self, config: &Config) -> Result<(), ConfigErrors> {
+        if self.role == Role::All { Ok(()) } else { config.check_shared() }
+    }
 }
 
 pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {

@@ -39,6 +39,7 @@ pub struct Overview {
     pub tokens_today: i64,
     /// For each of the last days, today last.
     pub tokens_by_day: Vec<i64>,
+    /// Keys that can be used: neither revoked nor expired.
     pub api_keys: i64,
     /// Whether a language model is configured beside the built-in extractive one.
     pub has_model: bool,
@@ -80,7 +81,7 @@ async fn overview(shell: Shell) -> PageResult {
         Step { key: "documents", href: "/knowledge", done: data.documents_ready > 0 },
         Step { key: "agent", href: "/agents/new", done: data.agents > 0 },
         Step { key: "question", href: "/agents", done: data.conversations_by_day.iter().any(|n| *n > 0) },
-        Step { key: "api", href: "/api-keys", done: data.api_keys > 0 },
+        Step { key: "api", href: "/settings/api-keys", done: data.api_keys > 0 },
     ];
     let spark = |values: &[i64], key: &str| {
         svg::sparkline(&values.iter().map(|n| *n as f64).collect::<Vec<_>>(), &shell.t(key).to_string())

@@ -104,10 +104,15 @@ impl Shell {
         self.can(item.role) && (self.user.is_operator || !item.operator)
     }
 
-    /// Whether this page belongs to the link to `href`.
+    /// Whether this page belongs to the link to `href`, and to no longer one: `/settings` is not current on
+    /// `/settings/members`.
     pub fn is_current(&self, href: &str) -> bool {
         let path = self.path().split('?').next().unwrap_or_default();
-        path == href || (href != "/" && path.strip_prefix(href).is_some_and(|rest| rest.starts_with('/')))
+        let belongs = |href: &str| {
+            path == href || (href != "/" && path.strip_prefix(href).is_some_and(|rest| rest.starts_with('/')))
+        };
+        let closest = self.page.console().nav().iter().map(|item| item.href).filter(|href| belongs(href));
+        closest.max_by_key(|href| href.len()) == Some(href)
     }
 }
 

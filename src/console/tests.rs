@@ -182,6 +182,7 @@ fn site(who: Option<Principal>) -> Router {
     let item = |href, key, role, operator| NavItem { href, key, icon: "overview", section: "", role, operator };
     let nav = vec![
         item("/style", "console-nav-agents", Role::Viewer, false),
+        item("/style/more", "console-nav-knowledge", Role::Viewer, false),
         item("/members", "console-nav-members", Role::Admin, false),
         item("/jobs", "console-nav-jobs", Role::Viewer, true),
     ];
@@ -189,7 +190,11 @@ fn site(who: Option<Principal>) -> Router {
         json!({"paths": {"/api/v1/agents": {"get": {"summary": "List", "tags": ["agents"], "responses": {}}}}});
     let console = Console::new(Parts { nav, overview: Arc::new(Numbers), openapi, https: false });
     let down = || async { Err::<(), _>(ApiError::internal(anyhow::anyhow!("secret reason"))) };
-    let routes = Router::new().route("/style", get(style)).route("/save", post(save)).route("/down", get(down));
+    let routes = Router::new()
+        .route("/style", get(style))
+        .route("/style/{*rest}", get(style))
+        .route("/save", post(save))
+        .route("/down", get(down));
     let routes = console.wrap(routes.merge(console.router()));
     match who {
         Some(who) => routes.layer(Extension(who)),
@@ -258,6 +263,16 @@ async fn the_navigation_follows_the_role() {
     let (_, _, body) = send(Some(person(false)), open("/style", "en")).await;
     assert!(body.contains("href=\"/style\" aria-current=\"page\""));
     assert!(!body.contains("href=\"/members\"") && !body.contains("href=\"/jobs\""));
+}
+
+#[tokio::test]
+async fn only_the_closest_link_of_the_navigation_is_current() {
+    for (path, current) in [("/style", "/style"), ("/style/more", "/style/more"), ("/style/more/1", "/style/more")] {
+        let (_, _, body) = send(Some(person(false)), open(path, "en")).await;
+        let nav = body.split("<nav").nth(1).unwrap().split("</nav>").next().unwrap();
+        assert_eq!(nav.matches("aria-current").count(), 1, "{path}: {nav}");
+        assert!(nav.contains(&format!("href=\"{current}\" aria-current=\"page\"")), "{path}: {nav}");
+    }
 }
 
 #[tokio::test]

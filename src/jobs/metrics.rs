@@ -3,12 +3,13 @@
 use std::sync::{LazyLock, atomic::AtomicU64};
 
 use prometheus_client::{
-    encoding::{EncodeLabelSet, EncodeLabelValue},
+    encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
 
 use super::model::QueueStatus;
+use crate::label_enum;
 
 /// 5 ms to 10 min: a mail is tens of milliseconds, a large document minutes; the longest timeouts are ten.
 const DURATION_BUCKETS: [f64; 12] = [0.005, 0.02, 0.1, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 120.0, 300.0, 600.0];
@@ -21,38 +22,21 @@ pub struct QueueLabels {
     pub queue: &'static str,
 }
 
-/// How an attempt ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-pub enum Outcome {
-    Succeeded,
-    /// Failed, with another attempt to come.
-    Retried,
-    /// Failed for good.
-    Dead,
-    Cancelled,
-    /// Put itself off.
-    Snoozed,
-    /// Given back by a shutdown.
-    Released,
-    /// Somebody else has it: our lease had run out.
-    Lost,
-}
-
-impl Outcome {
-    pub const ALL: [Self; 7] =
-        [Self::Succeeded, Self::Retried, Self::Dead, Self::Cancelled, Self::Snoozed, Self::Released, Self::Lost];
-
-    /// As in the log.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Succeeded => "succeeded",
-            Self::Retried => "retried",
-            Self::Dead => "dead",
-            Self::Cancelled => "cancelled",
-            Self::Snoozed => "snoozed",
-            Self::Released => "released",
-            Self::Lost => "lost",
-        }
+label_enum! {
+    /// How an attempt ended.
+    pub enum Outcome {
+        Succeeded = "succeeded",
+        /// Failed, with another attempt to come.
+        Retried = "retried",
+        /// Failed for good.
+        Dead = "dead",
+        Cancelled = "cancelled",
+        /// Put itself off.
+        Snoozed = "snoozed",
+        /// Given back by a shutdown.
+        Released = "released",
+        /// Somebody else has it: our lease had run out.
+        Lost = "lost",
     }
 }
 
@@ -145,7 +129,7 @@ impl Metrics {
             for family in [&*ENQUEUED, &self.started, &self.leases_expired] {
                 let _ = family.get_or_create(&labels);
             }
-            for outcome in Outcome::ALL {
+            for &outcome in Outcome::ALL {
                 let _ = self.finished.get_or_create(&FinishedLabels { queue, outcome });
             }
             let _ = (self.duration.get_or_create(&labels), self.wait.get_or_create(&labels));

@@ -3,25 +3,28 @@
 use std::time::Duration;
 
 use prometheus_client::{
-    encoding::{EncodeLabelSet, EncodeLabelValue},
+    encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
 
 use super::model::{DocumentId, DocumentStatus, KnowledgeBaseId, SearchMode};
+use crate::label_enum;
 
 /// 100 ms (a note) to half an hour (a scanned library on two cores).
 const STAGE_BUCKETS: [f64; 9] = [0.1, 0.5, 2.0, 5.0, 15.0, 60.0, 180.0, 600.0, 1800.0];
 /// 5 ms (words only, small base) to 5 s.
 const SEARCH_BUCKETS: [f64; 9] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-pub enum Status {
-    Queued,
-    Extracting,
-    Embedding,
-    Ready,
-    Failed,
+label_enum! {
+    /// Where a document stands.
+    pub enum Status {
+        Queued = "queued",
+        Extracting = "extracting",
+        Embedding = "embedding",
+        Ready = "ready",
+        Failed = "failed",
+    }
 }
 
 impl From<DocumentStatus> for Status {
@@ -41,15 +44,16 @@ pub struct StatusLabels {
     pub status: Status,
 }
 
-/// A stage of a document's way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-pub enum Stage {
-    /// Reading and cutting.
-    Extract,
-    /// Vectors and index.
-    Embed,
-    /// From the upload to ready, waiting included.
-    Total,
+label_enum! {
+    /// A stage of a document's way.
+    pub enum Stage {
+        /// Reading and cutting.
+        Extract = "extract",
+        /// Vectors and index.
+        Embed = "embed",
+        /// From the upload to ready, waiting included.
+        Total = "total",
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -57,11 +61,13 @@ pub struct StageLabels {
     pub stage: Stage,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-pub enum Mode {
-    Hybrid,
-    Vector,
-    Text,
+label_enum! {
+    /// How was searched.
+    pub enum Mode {
+        Hybrid = "hybrid",
+        Vector = "vector",
+        Text = "text",
+    }
 }
 
 impl From<SearchMode> for Mode {
@@ -79,33 +85,22 @@ pub struct ModeLabels {
     pub mode: Mode,
 }
 
-/// Why a document failed, or was refused at the door.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-pub enum Failure {
-    Encrypted,
-    Malformed,
-    NoText,
-    TooLarge,
-    Timeout,
-    OutOfMemory,
-    Unsupported,
-    Embedding,
-    Internal,
+label_enum! {
+    /// Why a document failed, or was refused at the door.
+    pub enum Failure {
+        Encrypted = "encrypted",
+        Malformed = "malformed",
+        NoText = "no_text",
+        TooLarge = "too_large",
+        Timeout = "timeout",
+        OutOfMemory = "out_of_memory",
+        Unsupported = "unsupported",
+        Embedding = "embedding",
+        Internal = "internal",
+    }
 }
 
 impl Failure {
-    const ALL: [Self; 9] = [
-        Self::Encrypted,
-        Self::Malformed,
-        Self::NoText,
-        Self::TooLarge,
-        Self::Timeout,
-        Self::OutOfMemory,
-        Self::Unsupported,
-        Self::Embedding,
-        Self::Internal,
-    ];
-
     /// From the stable code in the database and the API.
     pub fn of(code: &str) -> Self {
         match code {
@@ -162,13 +157,13 @@ impl Metrics {
         for status in DocumentStatus::ALL {
             let _ = metrics.documents.get_or_create(&StatusLabels { status: status.into() });
         }
-        for stage in [Stage::Extract, Stage::Embed, Stage::Total] {
+        for &stage in Stage::ALL {
             let _ = metrics.stages.get_or_create(&StageLabels { stage });
         }
-        for mode in SearchMode::ALL {
-            let _ = metrics.searches.get_or_create(&ModeLabels { mode: mode.into() });
+        for &mode in Mode::ALL {
+            let _ = metrics.searches.get_or_create(&ModeLabels { mode });
         }
-        for reason in Failure::ALL {
+        for &reason in Failure::ALL {
             let _ = metrics.failures.get_or_create(&FailureLabels { reason });
         }
         metrics.describe(registry);

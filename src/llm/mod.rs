@@ -43,7 +43,7 @@ pub use routes::router;
 pub use service::{ChatTest, Deps, Llm, ProviderInfo, ProviderTest, TestError};
 pub use sse::{SseEvent, SseParser};
 pub use store::{UsageByDay, UsageByModel};
-pub use surface::router as openai_router;
+pub use surface::{router as openai_router, word_errors as word_openai_errors};
 pub use wire::{
     ChatChunk, ChatCompletion, ChatRequest, Choice, Chunk, ChunkChoice, Completion, Content, Delta, Message, Original,
     StreamOptions, Usage,

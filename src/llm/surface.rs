@@ -5,6 +5,7 @@ use std::{convert::Infallible, time::Duration};
 use axum::{
     extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path, Request, State},
     http::{HeaderName, HeaderValue, StatusCode, header, request::Parts},
+    middleware::Next,
     response::{
         IntoResponse as _, Response,
         sse::{Event, KeepAlive, Sse},
@@ -27,8 +28,8 @@ use super::{
     wire::{ChatChunk, ChatCompletion, ChatRequest, Chunk, Usage},
 };
 use crate::platform::{
-    error::ApiError,
-    http::{self, Auth, AuthenticationFailed, Principal, Scope},
+    error::{ApiError, ResponseError},
+    http::{self, Auth, Principal, Scope},
 };
 
 /// OpenAI's own limit on texts of one request.
@@ -43,6 +44,21 @@ pub fn router() -> OpenApiRouter<Llm> {
         .routes(routes!(create_embeddings))
 }
 
+/// Layer around the whole server: below `/v1` also what was refused before a route was reached (a key, a limit, an
+/// unknown path, a time-out) is answered in OpenAI's shape.
+pub async fn word_errors(request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    let ours = path == "/v1" || path.starts_with("/v1/");
+    let response = next.run(request).await;
+    let problem = response.headers().get(header::CONTENT_TYPE).is_some_and(|v| v == "application/problem+json");
+    let Some(error) = response.extensions().get::<ResponseError>().filter(|_| ours && problem) else { return response };
+    let error = OpenAiError(ApiError::new(response.status(), error.code.clone(), error.detail.clone()));
+    let (mut head, _) = response.into_parts();
+    head.headers.remove(header::CONTENT_LENGTH);
+    head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Response::from_parts(head, error.body().to_string().into())
+}
+
 /// Who asks, allowed to use models; errors in OpenAI's shape.
 struct Caller(Principal);
 
@@ -50,9 +66,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     type Rejection = OpenAiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, OpenAiError> {
-        if let Some(failed) = parts.extensions.get::<AuthenticationFailed>() {
-            return Err(OpenAiError(ApiError::new(failed.status, failed.code.clone(), failed.detail.clone())));
-        }
         let Auth(who) = Auth::from_request_parts(parts, state).await.map_err(OpenAiError)?;
         who.require(Scope::Inference)?;
         Ok(Self(who))

@@ -3,6 +3,7 @@
 use std::{fs, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path};
 
 use anyhow::Context as _;
+use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
@@ -98,7 +99,33 @@ impl MasterKey {
     pub fn derive(&self, label: &str) -> [u8; 32] {
         hmac_sha256(&self.0, label.as_bytes())
     }
+
+    /// Encrypts for the database: AES-256-GCM under the key derived for `label`, a random nonce in front. `bound` is not
+    /// kept, only authenticated: naming the row there keeps a sealed value from being moved to another.
+    pub fn seal(&self, label: &str, bound: &[u8], plain: &[u8]) -> Result<Vec<u8>, SealError> {
+        let mut sealed = plain.to_vec();
+        let nonce = self.aead(label)?.seal_in_place_append_tag(Aad::from(bound), &mut sealed).map_err(|_| SealError)?;
+        Ok([nonce.as_ref().as_slice(), &sealed].concat())
+    }
+
+    /// What [`Self::seal`] took; an error for any other label, `bound` or key, and for a changed byte.
+    pub fn open(&self, label: &str, bound: &[u8], sealed: &[u8]) -> Result<Vec<u8>, SealError> {
+        let (nonce, rest) = sealed.split_at_checked(NONCE_LEN).ok_or(SealError)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| SealError)?;
+        let mut rest = rest.to_vec();
+        let plain = self.aead(label)?.open_in_place(nonce, Aad::from(bound), &mut rest).map_err(|_| SealError)?;
+        Ok(plain.to_vec())
+    }
+
+    fn aead(&self, label: &str) -> Result<RandomizedNonceKey, SealError> {
+        RandomizedNonceKey::new(&AES_256_GCM, &self.derive(label)).map_err(|_| SealError)
+    }
 }
+
+/// A value cannot be sealed or opened. Why is not told, here or by the library: it would help to forge one.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("a sealed value cannot be opened: it was changed, or sealed with another master key")]
+pub struct SealError;
 
 /// HMAC-SHA256 (RFC 2104).
 pub fn hmac_sha256(key: &[u8], data: &[u8]) -> [u8; 32] {
@@ -106,4 +133,27 @@ pub fn hmac_sha256(key: &[u8], data: &[u8]) -> [u8; 32] {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
     mac.update(data);
     mac.finalize().into_bytes().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sealed_values_open_only_where_they_belong() {
+        let key = MasterKey::parse(&"1f".repeat(32)).unwrap();
+        let sealed = key.seal("label", b"row 1", b"hf_secret").unwrap();
+        assert_eq!(key.open("label", b"row 1", &sealed).unwrap(), b"hf_secret");
+        assert!(!sealed.windows(9).any(|w| w == b"hf_secret"));
+        assert_ne!(sealed, key.seal("label", b"row 1", b"hf_secret").unwrap(), "the same nonce twice");
+        assert!(key.open("other", b"row 1", &sealed).is_err());
+        assert!(key.open("label", b"row 2", &sealed).is_err());
+        assert!(MasterKey::parse(&"2f".repeat(32)).unwrap().open("label", b"row 1", &sealed).is_err());
+        for at in 0..sealed.len() {
+            let mut changed = sealed.clone();
+            changed[at] ^= 1;
+            assert!(key.open("label", b"row 1", &changed).is_err(), "byte {at}");
+        }
+        assert!(key.open("label", b"row 1", &sealed[..5]).is_err());
+    }
 }

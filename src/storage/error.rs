@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::platform::error::ApiError;
+use crate::platform::{error::ApiError, http::unreadable_body};
 
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
@@ -36,9 +36,7 @@ impl From<StorageError> for ApiError {
         match error {
             StorageError::NotFound(_) => Self::not_found("object").with_source(error),
             StorageError::TooLarge(limit) => Self::payload_too_large(format!("the file is larger than {limit} bytes")),
-            StorageError::Body(_) => {
-                Self::bad_request("body_unreadable", "the upload ended early or came too slowly").with_source(error)
-            }
+            StorageError::Body(_) => unreadable_body("the upload ended early", error),
             StorageError::Store(_) | StorageError::Folder(_) => {
                 Self::unavailable(Duration::from_secs(5), "the object store is not reachable right now")
                     .with_source(error)

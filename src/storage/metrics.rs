@@ -1,29 +1,35 @@
 //! `holdfast_storage_*`
 
 use prometheus_client::{
-    encoding::{EncodeLabelSet, EncodeLabelValue},
+    encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, histogram::Histogram},
     registry::{Registry, Unit},
 };
 
+use crate::label_enum;
+
 /// 1 ms (a small local file) to 60 s (100 MB to a distant bucket).
 const DURATION_BUCKETS: [f64; 9] = [0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 30.0, 60.0];
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-pub enum Operation {
-    Put,
-    Get,
-    Delete,
-    List,
+label_enum! {
+    /// What was done.
+    pub enum Operation {
+        Put = "put",
+        Get = "get",
+        Delete = "delete",
+        List = "list",
+    }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-pub enum Outcome {
-    Ok,
-    NotFound,
-    /// The caller's data ended early or was too large: nothing is wrong here.
-    Rejected,
-    Error,
+label_enum! {
+    /// How it ended.
+    pub enum Outcome {
+        Ok = "ok",
+        NotFound = "not_found",
+        /// The caller's data ended early or was too large: nothing is wrong here.
+        Rejected = "rejected",
+        Error = "error",
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -55,7 +61,7 @@ impl Metrics {
             written: Counter::default(),
             read: Counter::default(),
         };
-        for operation in [Operation::Put, Operation::Get, Operation::Delete, Operation::List] {
+        for &operation in Operation::ALL {
             let _ = metrics.durations.get_or_create(&DurationLabels { operation });
             for outcome in [Outcome::Ok, Outcome::Error] {
                 let _ = metrics.operations.get_or_create(&OperationLabels { operation, outcome });

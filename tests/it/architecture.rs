@@ -114,13 +114,14 @@ fn the_reader_of_edges_sees_every_spelling() {
 }
 
 /// Who may work outside a tenant: each place with its reason.
-const SYSTEM_CALLERS: [&str; 6] = [
-    "platform/db/mod.rs", // ping, and its own definition
-    "auth",               // sign-in and key look-up happen before the tenant is known
-    "jobs",               // leasing, schedules and retention work for all tenants
-    "llm",                // usage rows of many tenants are written in one batch
-    "knowledge",          // start-up reconciliation and gauges over all bases
-    "agents",             // gauges
+const SYSTEM_CALLERS: [&str; 7] = [
+    "platform/db/mod.rs",        // ping, and its own definition
+    "platform/http/idempotency", // retention over all organisations
+    "auth",                      // sign-in and key look-up happen before the tenant is known
+    "jobs",                      // leasing, schedules and retention work for all tenants
+    "llm",                       // usage rows of many tenants are written in one batch
+    "knowledge",                 // start-up reconciliation and gauges over all bases
+    "agents",                    // gauges
 ];
 
 #[test]

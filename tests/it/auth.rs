@@ -120,7 +120,8 @@ impl World {
         let routes = console.wrap(routes.merge(auth::pages::router().with_state(auth.clone())).merge(console.router()));
         let routes = routes.layer(from_fn_with_state(Origins::new(&server), auth::csrf_guard));
         let metrics = telemetry.register("http", http::Metrics::register);
-        let router = http::wrap(routes, Frame::new(&server, clock.clone(), metrics, Arc::new(auth.clone())));
+        let frame = Frame::new(&server, clock.clone(), metrics, Arc::new(auth.clone()));
+        let router = http::wrap(routes, frame, std::convert::identity);
         Self { name, target, clock, auth, router, lifecycle, telemetry }
     }
 
@@ -299,7 +300,7 @@ async fn unknown_and_wrong_are_one_answer_and_attempts_are_limited() {
     assert!((1..=60).contains(&wait), "{wait}");
     world.post(&at("203.0.113.1"), "/api/v1/auth/login", body(PASSWORD)).await.expect(StatusCode::OK);
     let metrics = world.telemetry.encode();
-    assert!(metrics.contains("holdfast_auth_logins_total{outcome=\"LimitedByAccount\"}"), "{metrics}");
+    assert!(metrics.contains("holdfast_auth_logins_total{outcome=\"limited_by_account\"}"), "{metrics}");
     world.end().await;
 }
 

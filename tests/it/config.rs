@@ -250,3 +250,28 @@ fn secrets_come_from_files() {
     let missing = load("", &[("HOLDFAST_DATABASE__URL_FILE", "/no/such/file")]).unwrap_err();
     assert!(missing.contains("database.url_file") && missing.contains("cannot be read"), "{missing}");
 }
+
+#[test]
+fn a_process_of_one_role_names_everything_that_it_must_share() {
+    let missing = load("", &[]).unwrap().check_shared().unwrap_err().to_string();
+    for setting in ["database.url", "secret_key_file", "storage.url", "knowledge.index_url"] {
+        assert!(missing.contains(&format!("\n  {setting}: ")), "{setting} is not named in {missing}");
+    }
+    let shared = "secret_key_file = '/k'\n[database]\nurl = 'postgres://u:p@h/d'\n[storage]\nurl = 's3://b/o'\n[knowledge]\nindex_url = 's3://b/v'\n";
+    assert!(load(shared, &[]).unwrap().check_shared().is_ok());
+    let half =
+        load(&shared.replace("index_url = 's3://b/v'", ""), &[]).unwrap().check_shared().unwrap_err().to_string();
+    assert!(half.contains("knowledge.index_url") && !half.contains("storage.url"), "{half}");
+}
+
+#[tokio::test]
+async fn local_folders_are_refused_before_a_process_of_one_role_does_anything() {
+    let site = crate::support::process::Site::without_admin();
+    for role in ["api", "worker"] {
+        let refused = site.run(&["serve", "--role", role]).await;
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(64), "{said}");
+        assert!(said.contains("storage.url") && said.contains("knowledge.index_url"), "{said}");
+        assert!(!site.data_dir().exists(), "{role} made a data directory");
+    }
+}

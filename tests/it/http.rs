@@ -59,12 +59,16 @@ async fn start(config: Config) -> Server {
                 "done"
             }),
         )
+        .route("/slower", get(std::future::pending::<()>))
         .route("/panic", get(panics))
         .route("/echo", post(echo));
     let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
     let (address, lifecycle) = (listener.address, Lifecycle::new());
     let timeouts = Timeouts { header: Duration::from_millis(500), grace: Duration::from_secs(5), max_connections: 100 };
-    lifecycle.spawn("test", http::serve(listener, http::wrap(routes, frame), timeouts, metrics, lifecycle.clone()));
+    lifecycle.spawn(
+        "test",
+        http::serve(listener, http::wrap(routes, frame, std::convert::identity), timeouts, metrics, lifecycle.clone()),
+    );
     Server { address, lifecycle, telemetry }
 }
 
@@ -219,4 +223,71 @@ async fn shutdown_lets_a_running_request_finish() {
     let answers = request.join_all().await;
     assert!(answers[0].contains("done"), "{}", answers[0]);
     assert!(TcpStream::connect(server.address).await.is_err(), "still listening");
+}
+
+/// Begins to post `length` bytes to `/echo`, and sends `piece` each `pause` until all is sent or there is an answer.
+async fn trickle(address: SocketAddr, length: usize, piece: &[u8], pause: Duration) -> (String, Duration) {
+    let began = Instant::now();
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "POST /echo HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let (mut reader, mut writer) = stream.split();
+    let mut answer = Vec::new();
+    let sending = async {
+        let mut sent = 0;
+        while sent < length && !piece.is_empty() {
+            let next = &piece[..piece.len().min(length - sent)];
+            if writer.write_all(next).await.is_err() {
+                break;
+            }
+            sent += next.len();
+            tokio::time::sleep(pause).await;
+        }
+        std::future::pending::<()>().await;
+    };
+    let reading = timeout(Duration::from_secs(20), reader.read_to_end(&mut answer));
+    let read = tokio::select! { () = sending => unreachable!(), read = reading => read };
+    let _ = read.expect("an answer or a closed connection");
+    (String::from_utf8_lossy(&answer).into_owned(), began.elapsed())
+}
+
+fn strict() -> Config {
+    Config {
+        request_timeout_seconds: 1,
+        body_idle_seconds: 1,
+        body_min_bytes_per_second: 10_000,
+        max_body_bytes: 1 << 20,
+        ..Config::default()
+    }
+}
+
+#[tokio::test]
+async fn an_upload_may_take_longer_than_the_time_to_answer_while_its_bytes_keep_coming() {
+    let server = start(strict()).await;
+    // Three seconds, three times the time for an answer.
+    let (answer, took) = trickle(server.address, 150_000, &[b' '; 10_000], Duration::from_millis(200)).await;
+    // The handler has read it all, to find that spaces are no JSON.
+    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("invalid_json"), "{answer}");
+    assert!(took > Duration::from_millis(2500), "{took:?}");
+}
+
+#[tokio::test]
+async fn a_body_that_drips_or_stops_is_cut_off_and_told_why() {
+    let server = start(strict()).await;
+    let (dripped, took) = trickle(server.address, 100_000, b" ", Duration::from_millis(100)).await;
+    assert!(dripped.starts_with("HTTP/1.1 408") && dripped.contains("body_too_slow"), "{dripped}");
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    let (stopped, took) = trickle(server.address, 100_000, &[], Duration::from_millis(100)).await;
+    assert!(stopped.starts_with("HTTP/1.1 408") && stopped.contains("body_too_slow"), "{stopped}");
+    assert!(took >= Duration::from_millis(900) && took < Duration::from_secs(5), "{took:?}");
+}
+
+#[tokio::test]
+async fn a_request_that_is_not_answered_in_time_is_told_so() {
+    let server = start(strict()).await;
+    let answer = exchange(server.address, b"GET /slower HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("\"code\":\"timed_out\""), "{answer}");
+    assert!(answer.contains("retry-after: 5") && answer.contains("application/problem+json"), "{answer}");
 }

@@ -272,7 +272,9 @@ async fn start_with(more: &str) -> Fixture {
         "server",
         http::serve(
             listener,
-            http::wrap(router.with_state(llm.clone()), frame),
+            http::wrap(router.with_state(llm.clone()), frame, |r| {
+                r.layer(axum::middleware::from_fn(llm::word_openai_errors))
+            }),
             timeouts,
             http_metrics,
             lifecycle.clone(),

@@ -7,15 +7,16 @@ pub(super) mod sse;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::service::Agents;
+use crate::platform::http::idempotent;
 
 /// The API of agents.
 pub fn router() -> OpenApiRouter<Agents> {
     OpenApiRouter::new()
-        .routes(routes!(agents::create_agent, agents::list_agents))
+        .routes(idempotent(routes!(agents::create_agent, agents::list_agents)))
         .routes(routes!(agents::get_agent, agents::update_agent, agents::delete_agent))
         .routes(routes!(agents::list_versions))
         .routes(routes!(agents::roll_back_agent))
-        .routes(routes!(conversations::start_conversation, conversations::list_conversations))
+        .routes(idempotent(routes!(conversations::start_conversation, conversations::list_conversations)))
         .routes(routes!(
             conversations::get_conversation,
             conversations::rename_conversation,

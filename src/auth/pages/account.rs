@@ -8,9 +8,12 @@ use serde::Deserialize;
 use super::{Nothing, with_cookie};
 use crate::{
     auth::{Auth, AuthError, Session, SessionId, clear_session_cookie},
-    console::{Flash, Form, FormErrors, PageResult, Shell, see_other},
-    platform::http::Path,
+    console::{Flash, Form, FormErrors, ListQuery, PageResult, Pager, Shell, see_other},
+    platform::http::{Page, PageQuery, Path, Query},
 };
+
+/// Sessions on a page.
+const SHOWN: i64 = 50;
 
 #[derive(Template)]
 #[template(path = "auth/templates/account.html")]
@@ -18,17 +21,22 @@ struct AccountPage<'a> {
     shell: &'a Shell,
     entered_name: &'a str,
     sessions: Vec<Session>,
+    pager: Pager,
     errors: FormErrors,
 }
 
-pub(super) async fn show(shell: Shell, State(auth): State<Auth>) -> PageResult {
-    let sessions = auth.list_sessions(shell.principal()).await?;
-    shell.render(&AccountPage {
-        shell: &shell,
-        entered_name: &shell.user().name,
-        sessions,
-        errors: FormErrors::default(),
-    })
+async fn render(shell: &Shell, auth: &Auth, query: &ListQuery, name: &str, errors: FormErrors) -> PageResult {
+    let cursor = PageQuery { limit: None, cursor: query.cursor().map(str::to_owned) }.after()?;
+    let rows = auth.list_sessions(shell.principal(), cursor, SHOWN).await?;
+    let page = Page::cut(rows, SHOWN, |s| s.id.0);
+    let pager = query.pager("/account", page.next_cursor.as_deref());
+    let refused = !errors.is_empty();
+    let page = AccountPage { shell, entered_name: name, sessions: page.data, pager, errors };
+    if refused { shell.render_invalid(&page) } else { shell.render(&page) }
+}
+
+pub(super) async fn show(shell: Shell, State(auth): State<Auth>, Query(query): Query<ListQuery>) -> PageResult {
+    render(&shell, &auth, &query, &shell.user().name, FormErrors::default()).await
 }
 
 #[derive(Deserialize)]
@@ -42,8 +50,7 @@ pub(super) async fn rename(shell: Shell, State(auth): State<Auth>, Form(form): F
         Ok(()) => Ok(shell.redirect("/account", &Flash::ok("auth-saved"))),
         Err(error) => {
             let errors = shell.form_errors(error.into())?;
-            let sessions = auth.list_sessions(shell.principal()).await?;
-            shell.render_invalid(&AccountPage { shell: &shell, entered_name: &form.name, sessions, errors })
+            render(&shell, &auth, &ListQuery::default(), &form.name, errors).await
         }
     }
 }

@@ -18,7 +18,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{Auth, Client};
 use crate::platform::{
     error::ApiError,
-    http::{ClientAddress, PageQuery},
+    http::{ClientAddress, PageQuery, idempotent},
 };
 
 /// Every route of this capability.
@@ -32,14 +32,14 @@ pub fn router() -> OpenApiRouter<Auth> {
         .routes(routes!(session::accept_link))
         .routes(routes!(session::list_sessions, session::end_other_sessions))
         .routes(routes!(session::end_session))
-        .routes(routes!(organisations::list_organisations, organisations::create_organisation))
+        .routes(idempotent(routes!(organisations::list_organisations, organisations::create_organisation)))
         .routes(routes!(organisations::update_organisation))
         .routes(routes!(members::list_members))
         .routes(routes!(members::update_member, members::remove_member))
-        .routes(routes!(members::create_reset_link))
-        .routes(routes!(members::list_links, members::create_link))
+        .routes(idempotent(routes!(members::create_reset_link)))
+        .routes(idempotent(routes!(members::list_links, members::create_link)))
         .routes(routes!(members::delete_link))
-        .routes(routes!(keys::list_api_keys, keys::create_api_key))
+        .routes(idempotent(routes!(keys::list_api_keys, keys::create_api_key)))
         .routes(routes!(keys::revoke_api_key))
 }
 

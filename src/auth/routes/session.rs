@@ -17,7 +17,7 @@ use crate::{
     },
     platform::{
         error::ApiError,
-        http::{self, Actor, Authenticator as _, Json, Page, Path, Principal, Role, Scope},
+        http::{self, Actor, Authenticator as _, Json, Page, PageQuery, Path, Principal, Query, Role, Scope},
         ids::{OrgId, UserId},
     },
 };
@@ -235,14 +235,16 @@ pub(super) async fn accept_link(
     }
 }
 
-/// The own sign-ins, the most recently seen first.
-#[utoipa::path(get, path = "/api/v1/sessions", tag = "auth", responses((status = 200, body = Page<Session>)))]
+/// The own sign-ins, newest first.
+#[utoipa::path(get, path = "/api/v1/sessions", tag = "auth", params(PageQuery), responses((status = 200, body = Page<Session>)))]
 pub(super) async fn list_sessions(
     State(auth): State<Auth>,
     http::Auth(who): http::Auth,
+    Query(page): Query<PageQuery>,
 ) -> Result<Json<Page<Session>>, ApiError> {
-    let data = auth.list_sessions(&who).await?;
-    Ok(Json(Page { data, next_cursor: None }))
+    let limit = page.limit()?;
+    let rows = auth.list_sessions(&who, page.after()?, limit).await?;
+    Ok(Json(Page::cut(rows, limit, |s| s.id.0)))
 }
 
 /// Sign out everywhere else.

@@ -33,6 +33,14 @@ impl Auth {
         Ok(list)
     }
 
+    /// Keys of the organisation that can be used now.
+    pub async fn count_live_api_keys(&self, who: &Principal) -> Result<i64, AuthError> {
+        let mut tx = self.inner.db.tenant(who.org_id).await?;
+        let count = keys::count_live(&mut tx, self.now()).await?;
+        tx.commit().await?;
+        Ok(count)
+    }
+
     /// Makes a key. Nobody can give away what they may not do themselves.
     pub async fn create_api_key(
         &self,

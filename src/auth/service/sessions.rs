@@ -1,5 +1,7 @@
 //! A person's own sessions.
 
+use uuid::Uuid;
+
 use super::{Auth, settled};
 use crate::{
     auth::{AuthError, Session, SessionId, store::sessions},
@@ -7,12 +9,25 @@ use crate::{
 };
 
 impl Auth {
-    /// The person's sessions that have not ended, the most recently seen first (at most 200).
-    pub async fn list_sessions(&self, who: &Principal) -> Result<Vec<Session>, AuthError> {
+    /// The person's sessions that have not ended, the newest sign-in first; one row more than `limit`.
+    pub async fn list_sessions(
+        &self,
+        who: &Principal,
+        before: Option<Uuid>,
+        limit: i64,
+    ) -> Result<Vec<Session>, AuthError> {
         let user = settled(who)?;
         let now = self.now();
+        let mine = sessions::Mine {
+            user: user.user_id,
+            current: user.session_id.into(),
+            now,
+            idle_since: self.idle_since(now),
+            before,
+            limit: limit + 1,
+        };
         let mut tx = self.inner.db.system().await?;
-        let list = sessions::list(&mut tx, user.user_id, user.session_id.into(), now, self.idle_since(now)).await?;
+        let list = sessions::list(&mut tx, &mine).await?;
         tx.commit().await?;
         Ok(list)
     }

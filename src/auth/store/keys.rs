@@ -75,6 +75,16 @@ pub async fn list(
     Ok(keys.collect())
 }
 
+/// Keys of the organisation that are neither revoked nor expired.
+pub async fn count_live(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        "SELECT count(*) AS \"count!\" FROM api_keys WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $1)",
+        now
+    )
+    .fetch_one(conn)
+    .await
+}
+
 /// Revokes a key of this organisation and returns its name; `None` when there is none. Revoking again changes nothing.
 pub async fn revoke(conn: &mut PgConnection, id: ApiKeyId, at: DateTime<Utc>) -> sqlx::Result<Option<String>> {
     sqlx::query_scalar!(

@@ -62,22 +62,29 @@ pub async fn address_known(conn: &mut PgConnection, user: UserId, address: &str)
     .await
 }
 
-/// A person's sessions that have not ended, the most recently seen first.
-pub async fn list(
-    conn: &mut PgConnection,
-    user: UserId,
-    current: SessionId,
-    now: DateTime<Utc>,
-    idle_since: DateTime<Utc>,
-) -> sqlx::Result<Vec<Session>> {
+/// Which sessions of a person to list.
+pub struct Mine {
+    pub user: UserId,
+    /// The one that asks.
+    pub current: SessionId,
+    pub now: DateTime<Utc>,
+    pub idle_since: DateTime<Utc>,
+    pub before: Option<uuid::Uuid>,
+    pub limit: i64,
+}
+
+/// A page of a person's sessions that have not ended, the newest sign-in first.
+pub async fn list(conn: &mut PgConnection, mine: &Mine) -> sqlx::Result<Vec<Session>> {
     sqlx::query_as!(
         Session,
         "SELECT id AS \"id: SessionId\", user_agent, address, created_at, last_seen_at, expires_at, id = $2 AS \"current!\" FROM sessions \
-         WHERE user_id = $1 AND expires_at > $3 AND last_seen_at > $4 ORDER BY last_seen_at DESC, id DESC LIMIT 200",
-        user.0,
-        current.0,
-        now,
-        idle_since
+         WHERE user_id = $1 AND expires_at > $3 AND last_seen_at > $4 AND ($5::uuid IS NULL OR id < $5) ORDER BY id DESC LIMIT $6",
+        mine.user.0,
+        mine.current.0,
+        mine.now,
+        mine.idle_since,
+        mine.before,
+        mine.limit
     )
     .fetch_all(conn)
     .await

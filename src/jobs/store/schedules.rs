@@ -41,6 +41,20 @@ pub(in crate::jobs) async fn upsert_schedule(
     Ok(())
 }
 
+/// Removes the rows of schedules that no code has any more; their names. A row whose tick is not a day late is left: a
+/// newer version that runs beside this one during an upgrade may know it.
+pub(in crate::jobs) async fn remove_schedules_except(
+    conn: &mut PgConnection,
+    names: &[String],
+) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "DELETE FROM job_schedules WHERE name <> ALL($1) AND next_at < now() - interval '1 day' RETURNING name",
+        names
+    )
+    .fetch_all(conn)
+    .await
+}
+
 /// A schedule whose tick has come.
 pub(in crate::jobs) struct DueSchedule {
     pub name: String,

@@ -59,8 +59,17 @@ pub(super) async fn prepare(worker: &Worker) -> Result<(), JobsError> {
     for schedule in &worker.registry.schedules {
         store::upsert_schedule(&mut tx, schedule, schedule.cron.next(now)?).await?;
     }
+    let removed = store::remove_schedules_except(&mut tx, &names(&worker.registry)).await?;
     tx.commit().await?;
+    for schedule in removed {
+        tracing::info!(schedule, "schedule removed: this version has no such job");
+    }
     Ok(())
+}
+
+/// Of the schedules that the code has.
+fn names(registry: &Registry) -> Vec<String> {
+    registry.schedules.iter().map(|s| s.name.to_owned()).collect()
 }
 
 /// Enqueues the jobs of schedules whose tick has come; of all workers that see the same tick, one does. Returns how
@@ -69,9 +78,8 @@ async fn fire_schedules(jobs: &Jobs, registry: &Registry) -> Result<usize, JobsE
     if registry.schedules.is_empty() {
         return Ok(0);
     }
-    let names: Vec<String> = registry.schedules.iter().map(|s| s.name.to_owned()).collect();
     let mut tx = jobs.db().system().await?;
-    let due = store::due_schedules(&mut tx, &names).await?;
+    let due = store::due_schedules(&mut tx, &names(registry)).await?;
     tx.commit().await?;
     let mut fired = 0;
     for due in due {

@@ -14,13 +14,13 @@ pub(super) use upload::receive;
 use super::{DocumentId, Knowledge, KnowledgeBase, KnowledgeBaseId, SearchHit, SearchRequest};
 use crate::platform::{
     error::ApiError,
-    http::{Auth, Json, Page, PageQuery, Path, Query, Scope},
+    http::{Auth, Json, Page, PageQuery, Path, Query, Scope, idempotent},
 };
 
 /// The routes of this capability.
 pub fn router() -> OpenApiRouter<Knowledge> {
     OpenApiRouter::new()
-        .routes(routes!(list_knowledge_bases, create_knowledge_base))
+        .routes(idempotent(routes!(list_knowledge_bases, create_knowledge_base)))
         .routes(routes!(get_knowledge_base, update_knowledge_base, delete_knowledge_base))
         .routes(routes!(search_knowledge_base))
         .merge(documents::router())

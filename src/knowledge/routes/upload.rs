@@ -15,7 +15,7 @@ use crate::{
     },
     platform::{
         error::{ApiError, FieldError},
-        http::{Auth, Json, Path, Principal, Scope},
+        http::{Auth, Json, Path, Principal, Scope, unreadable_body},
     },
     storage::StorageError,
 };
@@ -126,7 +126,6 @@ pub(in crate::knowledge) async fn receive(
 fn unreadable(error: MultipartError) -> ApiError {
     match error.status() {
         StatusCode::PAYLOAD_TOO_LARGE => ApiError::payload_too_large("the upload is too large"),
-        _ => ApiError::bad_request("body_unreadable", "the upload is not valid multipart/form-data, or ended early")
-            .with_source(error),
+        _ => unreadable_body("the upload is not valid multipart/form-data, or ended early", error),
     }
 }

@@ -21,14 +21,22 @@ pub struct Config {
     pub max_connections: u32,
     /// A client must have sent its request's head within this, seconds.
     pub header_timeout_seconds: u64,
-    /// A request must have begun to be answered within this, seconds.
+    /// A request must have begun to be answered this long after the last byte of it arrived, seconds.
     pub request_timeout_seconds: u64,
     /// Largest body of a JSON request, bytes; uploads have their own limit in `[knowledge]`, `/v1` has its own in `[llm]`.
     pub max_body_bytes: usize,
+    /// A request's body may pause for this long, seconds.
+    pub body_idle_seconds: u64,
+    /// Slowest body after that time, bytes a second of waiting for it: with the size limits it bounds how long an upload takes.
+    pub body_min_bytes_per_second: u32,
     /// Requests a minute from one address, sustained.
     pub requests_per_minute: u32,
     /// Requests at once from one address.
     pub request_burst: u32,
+    /// Requests a minute to `/api/v1` and `/v1` by one API key or person, sustained; each process counts for itself.
+    pub principal_requests_per_minute: u32,
+    /// Requests at once by one API key or person.
+    pub principal_request_burst: u32,
     /// How long a shutdown waits for running requests and jobs, seconds.
     pub grace_seconds: u64,
 }
@@ -43,8 +51,12 @@ impl Default for Config {
             header_timeout_seconds: 10,
             request_timeout_seconds: 300,
             max_body_bytes: 2 * 1024 * 1024,
+            body_idle_seconds: 30,
+            body_min_bytes_per_second: 8192,
             requests_per_minute: 6000,
             request_burst: 1000,
+            principal_requests_per_minute: 3000,
+            principal_request_burst: 500,
             grace_seconds: 25,
         }
     }
@@ -56,6 +68,10 @@ impl Config {
         errors.range("header_timeout_seconds", self.header_timeout_seconds, 1, 300);
         errors.range("request_timeout_seconds", self.request_timeout_seconds, 1, 3600);
         errors.range("max_body_bytes", self.max_body_bytes, 1024, 1 << 30);
+        errors.range("body_idle_seconds", self.body_idle_seconds, 1, 600);
+        errors.range("body_min_bytes_per_second", self.body_min_bytes_per_second, 1, 100_000_000);
+        errors.range("principal_requests_per_minute", self.principal_requests_per_minute, 1, 10_000_000);
+        errors.range("principal_request_burst", self.principal_request_burst, 1, 1_000_000);
         errors.range("requests_per_minute", self.requests_per_minute, 1, 10_000_000);
         errors.range("request_burst", self.request_burst, 1, 1_000_000);
         errors.range("grace_seconds", self.grace_seconds, 1, 600);

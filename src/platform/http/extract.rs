@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use super::unreadable_body;
 use crate::platform::error::{ApiError, FieldError};
 
 /// A JSON body. What does not decode is 400 with a JSON pointer to the place.
@@ -37,7 +38,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
 pub async fn body_bytes<S: Send + Sync>(request: Request, state: &S) -> Result<axum::body::Bytes, ApiError> {
     axum::body::Bytes::from_request(request, state).await.map_err(|e| match e.status() {
         StatusCode::PAYLOAD_TOO_LARGE => ApiError::payload_too_large("the body is larger than this endpoint takes"),
-        _ => ApiError::bad_request("body_unreadable", "the body ended early or came too slowly"),
+        _ => unreadable_body("the body ended early", e),
     })
 }
 

@@ -7,16 +7,23 @@ use std::{
     time::Duration,
 };
 
-use axum::http::HeaderMap;
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter as Gcra, clock::Clock as _};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use governor::{
+    Quota, RateLimiter as Gcra,
+    clock::{Clock as _, DefaultClock},
+    middleware::StateInformationMiddleware,
+    state::{InMemoryState, NotKeyed},
+};
 use ipnet::IpNet;
+
+type Limiter = Gcra<NotKeyed, InMemoryState, DefaultClock, StateInformationMiddleware>;
 
 /// Limits each key to a sustained rate with a burst. Keys that are idle are forgotten, and there is a most number of
 /// them, so that invented keys cannot fill the memory.
 #[derive(Clone)]
 pub struct RateLimiter {
     quota: Quota,
-    keys: moka::sync::Cache<String, Arc<DefaultDirectRateLimiter>>,
+    keys: moka::sync::Cache<String, Arc<Limiter>>,
 }
 
 impl std::fmt::Debug for RateLimiter {
@@ -35,14 +42,60 @@ impl RateLimiter {
         Self { quota, keys }
     }
 
-    /// Takes one from `key`'s allowance; `Err` says how long to wait.
-    pub fn check(&self, key: &str) -> Result<(), Duration> {
+    /// Takes one from `key`'s allowance.
+    pub fn take(&self, key: &str) -> Result<Allowance, Refusal> {
         let limiter = match self.keys.get(key) {
             Some(limiter) => limiter,
-            None => self.keys.get_with(key.to_owned(), || Arc::new(Gcra::direct(self.quota))),
+            None => self.keys.get_with(key.to_owned(), || {
+                Arc::new(Gcra::direct(self.quota).with_middleware::<StateInformationMiddleware>())
+            }),
         };
-        limiter.check().map_err(|not_until| not_until.wait_time_from(governor::clock::DefaultClock::default().now()))
+        match limiter.check() {
+            Ok(state) => Ok(self.allowance(state.remaining_burst_capacity())),
+            Err(not_until) => Err(Refusal {
+                retry_after: not_until.wait_time_from(DefaultClock::default().now()),
+                allowance: self.allowance(0),
+            }),
+        }
     }
+
+    /// As [`Self::take`]; `Err` says how long to wait.
+    pub fn check(&self, key: &str) -> Result<(), Duration> {
+        self.take(key).map(drop).map_err(|refusal| refusal.retry_after)
+    }
+
+    fn allowance(&self, remaining: u32) -> Allowance {
+        let limit = self.quota.burst_size().get();
+        let reset = self.quota.replenish_interval().saturating_mul(limit.saturating_sub(remaining));
+        Allowance { limit, remaining, reset }
+    }
+}
+
+/// What a key may still do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    /// Requests at once.
+    pub limit: u32,
+    pub remaining: u32,
+    /// Until `remaining` is `limit` again.
+    pub reset: Duration,
+}
+
+impl Allowance {
+    /// Says so to the client: `RateLimit-Limit`, `-Remaining` and `-Reset`, in seconds (draft-ietf-httpapi-ratelimit-headers-07).
+    pub fn tell(self, headers: &mut HeaderMap) {
+        let reset = self.reset.as_secs() + u64::from(self.reset.subsec_nanos() > 0);
+        headers.insert(HeaderName::from_static("ratelimit-limit"), HeaderValue::from(self.limit));
+        headers.insert(HeaderName::from_static("ratelimit-remaining"), HeaderValue::from(self.remaining));
+        headers.insert(HeaderName::from_static("ratelimit-reset"), HeaderValue::from(reset));
+    }
+}
+
+/// There is nothing left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub retry_after: Duration,
+    pub allowance: Allowance,
 }
 
 /// The client's address: the peer's, or what trusted proxies say. `X-Forwarded-For` is read from the right, through
@@ -109,5 +162,17 @@ mod tests {
         let wait = limiter.check("a").unwrap_err();
         assert!(wait > Duration::ZERO && wait <= Duration::from_secs(1), "{wait:?}");
         assert!(limiter.check("b").is_ok());
+    }
+
+    #[test]
+    fn what_is_left_is_told() {
+        let limiter = RateLimiter::new(60, 3);
+        let left: Vec<_> = (0..3).map(|_| limiter.take("a").unwrap()).map(|a| (a.limit, a.remaining)).collect();
+        assert_eq!(left, [(3, 2), (3, 1), (3, 0)]);
+        let refused = limiter.take("a").unwrap_err();
+        assert_eq!(refused.allowance, Allowance { limit: 3, remaining: 0, reset: Duration::from_secs(3) });
+        let mut headers = HeaderMap::new();
+        refused.allowance.tell(&mut headers);
+        assert_eq!(headers["ratelimit-reset"], "3");
     }
 }

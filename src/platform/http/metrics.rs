@@ -75,6 +75,16 @@ pub struct RequestLabels {
     pub outcome: Outcome,
 }
 
+label_enum! {
+    /// Whose rate limit refused a request.
+    pub enum LimitedBy { Address = "address", Principal = "principal" }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct LimitLabels {
+    pub limit: LimitedBy,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct SurfaceLabels {
     pub surface: Surface,
@@ -92,6 +102,7 @@ type Latency = Family<SurfaceLabels, HistogramWithExemplars<TraceLabels>, fn() -
 pub struct Metrics {
     pub requests: Family<RequestLabels, Counter>,
     pub latency: Latency,
+    pub rate_limited: Family<LimitLabels, Counter>,
     pub in_flight: Gauge,
     pub connections: Gauge,
     pub connections_rejected: Counter,
@@ -102,6 +113,7 @@ impl Metrics {
         let metrics = Self {
             requests: Family::default(),
             latency: Family::new_with_constructor(|| HistogramWithExemplars::new(LATENCY_BUCKETS.into_iter())),
+            rate_limited: Family::default(),
             in_flight: Gauge::default(),
             connections: Gauge::default(),
             connections_rejected: Counter::default(),
@@ -114,6 +126,9 @@ impl Metrics {
                 }
             }
         }
+        for &limit in LimitedBy::ALL {
+            let _ = metrics.rate_limited.get_or_create(&LimitLabels { limit });
+        }
         registry.register("requests", "Requests answered, or given up by the client", metrics.requests.clone());
         registry.register_with_unit(
             "request_duration",
@@ -121,6 +136,7 @@ impl Metrics {
             Unit::Seconds,
             metrics.latency.clone(),
         );
+        registry.register("rate_limited", "Requests refused by a rate limit", metrics.rate_limited.clone());
         registry.register("requests_in_flight", "Requests being answered now", metrics.in_flight.clone());
         registry.register("connections", "Connections open now", metrics.connections.clone());
         registry.register(

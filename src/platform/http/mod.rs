@@ -1,23 +1,25 @@
 //! The HTTP server's frame: accept loop, limits, authentication, the wide request log, extractors.
 //!
-//! accept loop -> request id, span -> size and time -> limit by address -> authenticate -> limit by principal ->
-//! routes. What authentication means is [`Authenticator`]'s, which `auth` implements.
+//! accept loop -> request id, span -> words of errors -> size and time -> limit by address -> authenticate -> limit by
+//! principal -> routes. What authentication means is [`Authenticator`]'s, which `auth` implements.
 
 pub mod config;
 mod extract;
+mod idempotency;
 mod limits;
 pub mod metrics;
+mod pace;
 mod principal;
 mod request;
 mod server;
 
 pub use config::{Config, OpsConfig};
 pub use extract::{Json, Page, PageQuery, Path, Query, body_bytes, decode};
+pub use idempotency::{Idempotency, idempotent};
 pub use limits::{RateLimiter, address_key, client_address};
 pub use metrics::Metrics;
+pub use pace::unreadable_body;
 pub use principal::{Actor, Auth, Authenticator, KeyActor, OrgRef, Principal, Role, Scope, SessionUser};
-pub use request::{
-    AuthenticationFailed, ClientAddress, Frame, RequestId, SESSION_COOKIE, current_request_id, session_cookie_name,
-    wrap,
-};
+use request::in_request;
+pub use request::{ClientAddress, Frame, RequestId, SESSION_COOKIE, current_request_id, session_cookie_name, wrap};
 pub use server::{Listener, Timeouts, serve};

@@ -22,8 +22,10 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::{
-    Authenticator, Config, Metrics, RateLimiter, address_key, client_address,
-    metrics::{Method, Outcome, RequestLabels, Surface, SurfaceLabels, TraceLabels},
+    Authenticator, Config, Metrics, Principal, RateLimiter, address_key, client_address,
+    limits::Refusal,
+    metrics::{LimitLabels, LimitedBy, Method, Outcome, RequestLabels, Surface, SurfaceLabels, TraceLabels},
+    pace::{self, Pace},
 };
 use crate::platform::{
     clock::Clock,
@@ -39,6 +41,11 @@ tokio::task_local! {
 /// The id of the request being answered by this task.
 pub fn current_request_id() -> Option<String> {
     REQUEST_ID.try_with(Clone::clone).ok()
+}
+
+/// Carries the request's id into `future`, which runs in a task of its own.
+pub(super) fn in_request<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    REQUEST_ID.scope(current_request_id().unwrap_or_default(), future)
 }
 
 /// Cookie of the console's session on plain http; over https it carries the `__Host-` prefix.
@@ -66,6 +73,7 @@ pub struct Frame {
     metrics: Metrics,
     authenticator: Arc<dyn Authenticator>,
     by_address: RateLimiter,
+    by_principal: RateLimiter,
 }
 
 impl Frame {
@@ -77,21 +85,29 @@ impl Frame {
             metrics,
             authenticator,
             by_address: RateLimiter::new(config.requests_per_minute, config.request_burst),
+            by_principal: RateLimiter::new(config.principal_requests_per_minute, config.principal_request_burst),
         }
+    }
+
+    fn refuse(&self, limit: LimitedBy, refusal: Refusal) -> Response {
+        self.metrics.rate_limited.get_or_create(&LimitLabels { limit }).inc();
+        let mut response = ApiError::too_many(refusal.retry_after).into_response();
+        refusal.allowance.tell(response.headers_mut());
+        response
     }
 }
 
-/// Puts the frame around the routes.
-pub fn wrap(routes: Router, frame: Frame) -> Router {
-    let timeout = Duration::from_secs(frame.config.request_timeout_seconds);
-    routes
+/// Puts the frame around the routes. `word_errors` adds the layers that give errors the shape of their surface (a page,
+/// another API's object): outside of everything that can refuse a request, so that no refusal is left in another shape.
+pub fn wrap(routes: Router, frame: Frame, word_errors: impl FnOnce(Router) -> Router) -> Router {
+    let framed = routes
         .layer(from_fn_with_state(frame.clone(), authenticate))
         .layer(DefaultBodyLimit::max(frame.config.max_body_bytes))
-        .layer(tower_http::timeout::RequestBodyTimeoutLayer::new(Duration::from_secs(30)))
-        .layer(tower_http::timeout::TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, timeout))
+        .layer(from_fn_with_state(Pace::new(&frame.config), pace::keep))
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
             ApiError::internal(anyhow::anyhow!("a handler panicked")).into_response()
-        }))
+        }));
+    word_errors(framed)
         .layer(tower_http::compression::CompressionLayer::new())
         .layer(from_fn_with_state(frame, observe))
 }
@@ -119,54 +135,50 @@ async fn observe(State(frame): State<Frame>, mut request: Request, next: Next) -
     Response::from_parts(parts, Body::new(Observed { body, report, span }))
 }
 
-/// Limits by address, then finds out who asks. No credentials is not an error here: the route decides.
+/// Limits by address, finds out who asks, limits by that. No credentials is not an error here: the route decides.
 async fn authenticate(State(frame): State<Frame>, mut request: Request, next: Next) -> Response {
     let address = request.extensions().get::<ClientAddress>().map(|a| a.0);
-    if Surface::of(request.uri().path()) != Surface::Assets
-        && let Some(Err(wait)) = address.map(|a| frame.by_address.check(&address_key(a)))
+    let surface = Surface::of(request.uri().path());
+    if surface != Surface::Assets
+        && let Some(Err(refusal)) = address.map(|a| frame.by_address.take(&address_key(a)))
     {
-        return ApiError::too_many(wait).into_response();
+        return frame.refuse(LimitedBy::Address, refusal);
     }
-    let found = match credentials(request.headers(), frame.config.is_https()) {
-        Credentials::None => Ok(None),
-        Credentials::ApiKey(key) => frame.authenticator.api_key(key).await.and_then(|found| match found {
-            Some(principal) => Ok(Some(principal)),
-            None => Err(ApiError::new(
-                StatusCode::UNAUTHORIZED,
-                "invalid_api_key",
-                "this API key is unknown, revoked or expired",
-            )),
-        }),
-        Credentials::Session(token) => frame.authenticator.session(token).await,
+    let principal = match frame.principal(request.headers()).await {
+        Ok(Some(principal)) => principal,
+        Ok(None) => return next.run(request).await,
+        Err(error) => return error.into_response(),
     };
-    match found {
-        Ok(None) => next.run(request).await,
-        Ok(Some(principal)) => {
-            let who = Who { org_id: principal.org_id.to_string(), subject: principal.subject() };
+    let who = Who { org_id: principal.org_id.to_string(), subject: principal.subject() };
+    let limited = matches!(surface, Surface::Api | Surface::Openai);
+    let allowance = limited.then(|| frame.by_principal.take(&who.subject)).transpose();
+    let mut response = match allowance {
+        Err(refusal) => frame.refuse(LimitedBy::Principal, refusal),
+        Ok(allowance) => {
             request.extensions_mut().insert(principal);
             let mut response = next.run(request).await;
-            response.extensions_mut().insert(who);
+            if let Some(allowance) = allowance {
+                allowance.tell(response.headers_mut());
+            }
             response
         }
-        // The OpenAI surface words its errors its own way; it finds this and does so.
-        Err(error) => {
-            if Surface::of(request.uri().path()) != Surface::Openai {
-                return error.into_response();
-            }
-            let failed =
-                AuthenticationFailed { status: error.status, code: error.code.into_owned(), detail: error.detail };
-            request.extensions_mut().insert(failed);
-            next.run(request).await
-        }
-    }
+    };
+    response.extensions_mut().insert(who);
+    response
 }
 
-/// Extension on requests to surfaces with error shapes of their own: why authentication failed.
-#[derive(Clone, Debug)]
-pub struct AuthenticationFailed {
-    pub status: StatusCode,
-    pub code: String,
-    pub detail: String,
+impl Frame {
+    /// Who asks; `None` without credentials, and with a session that has ended.
+    async fn principal(&self, headers: &HeaderMap) -> Result<Option<Principal>, ApiError> {
+        match credentials(headers, self.config.is_https()) {
+            Credentials::None => Ok(None),
+            Credentials::Session(token) => self.authenticator.session(token).await,
+            Credentials::ApiKey(key) => self.authenticator.api_key(key).await?.map(Some).ok_or_else(|| {
+                let why = "this API key is unknown, revoked or expired";
+                ApiError::new(StatusCode::UNAUTHORIZED, "invalid_api_key", why)
+            }),
+        }
+    }
 }
 
 /// Who asked, on the response, for the log line.

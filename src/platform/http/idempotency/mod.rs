@@ -1,0 +1,280 @@
+//! `Idempotency-Key`: a create that is sent twice is done once (after draft-ietf-httpapi-idempotency-key-header).
+//!
+//! A route takes part by [`idempotent`], which also writes the header into its description. The first request with a key
+//! runs, to its end even when the client goes away, because that is when clients repeat; its answer is kept for a day,
+//! sealed, and repeated to the same principal for the same method, path and body. Kept are successes and what the
+//! request alone is to blame for (400, 413, 415, 422); after anything else the key is free again. A process that dies
+//! between doing and noting leaves the key taken until its lease ends; a repetition after that is a new request.
+//!
+//! Owns `idempotency_keys`. Jobs: none.
+
+mod store;
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use axum::{
+    body::{Body, to_bytes},
+    extract::Request,
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    middleware::{Next, from_fn},
+    response::{IntoResponse as _, Response},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use chrono::TimeDelta;
+use futures::FutureExt as _;
+use serde::{Deserialize, Serialize};
+use tokio::{sync::oneshot, time::timeout};
+use tracing::Instrument as _;
+use utoipa::openapi::{
+    Required,
+    path::{ParameterBuilder, ParameterIn},
+    schema::{ObjectBuilder, Type},
+};
+use utoipa_axum::router::{UtoipaMethodRouter, UtoipaMethodRouterExt as _};
+
+use self::store::Slot;
+use super::{Principal, body_bytes, in_request};
+use crate::platform::{
+    clock::Clock,
+    crypto::{self, MasterKey},
+    db::Db,
+    error::ApiError,
+    ids,
+    lifecycle::Lifecycle,
+};
+
+const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
+const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+/// Headers of an answer that are kept with it; the others are made for each request.
+const KEPT_HEADERS: [HeaderName; 3] = [header::CONTENT_TYPE, header::ETAG, header::LOCATION];
+
+/// How long an answer is repeated.
+const KEPT: TimeDelta = TimeDelta::hours(24);
+const PURGE_EVERY: Duration = Duration::from_secs(3600);
+/// A create is a few rows: what takes longer hangs.
+const LONGEST_RUN: Duration = Duration::from_secs(60);
+/// Longer than a run by more than the clocks of two hosts may differ.
+const LEASE: TimeDelta = TimeDelta::seconds(90);
+/// When the answer cannot be noted: all within the lease.
+const NOTE_AGAIN: [Duration; 4] =
+    [Duration::from_millis(100), Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(15)];
+/// Created things are described in far less.
+const LARGEST_ANSWER: usize = 4 << 20;
+const LABEL: &str = "idempotency response";
+
+/// Keeps the answers. Clones share everything; app puts one into every request as an extension.
+#[derive(Clone, Debug)]
+pub struct Idempotency(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    db: Db,
+    clock: Clock,
+    key: MasterKey,
+    lifecycle: Lifecycle,
+}
+
+/// An answer as it is sealed.
+#[derive(Deserialize, Serialize)]
+struct Kept {
+    status: u16,
+    headers: Vec<(String, String)>,
+    /// Base64.
+    body: String,
+}
+
+/// The creates among these routes (`POST`) take an `Idempotency-Key`.
+pub fn idempotent<S: Clone + Send + Sync + 'static>(mut routes: UtoipaMethodRouter<S>) -> UtoipaMethodRouter<S> {
+    for operation in routes.1.paths.values_mut().filter_map(|item| item.post.as_mut()) {
+        let parameter = ParameterBuilder::new()
+            .name("Idempotency-Key")
+            .parameter_in(ParameterIn::Header)
+            .required(Required::False)
+            .description(Some(
+                "Any text that is new for each create, a UUID for example. A repetition within 24 hours is not done again: it gets \
+                 the first answer with `Idempotent-Replayed: true`. 409 `idempotency_key_in_use` while the first one runs; 422 \
+                 `idempotency_key_reused` for the key of another request.",
+            ))
+            .schema(Some(ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(255))))
+            .build();
+        operation.parameters.get_or_insert_default().push(parameter.into());
+    }
+    routes.layer(from_fn(guard))
+}
+
+/// Around the handler: inside authentication, so that the key belongs to somebody.
+async fn guard(request: Request, next: Next) -> Response {
+    let who = request.extensions().get::<Principal>().cloned();
+    match (who, request.headers().get(HEADER).cloned()) {
+        (Some(who), Some(key)) if request.method() == Method::POST => {
+            once(&who, &key, request, next).await.unwrap_or_else(ApiError::into_response)
+        }
+        // Without credentials the route says so.
+        _ => next.run(request).await,
+    }
+}
+
+async fn once(who: &Principal, key: &HeaderValue, request: Request, next: Next) -> Result<Response, ApiError> {
+    let keeper = request.extensions().get::<Idempotency>().cloned();
+    let keeper = keeper.ok_or_else(|| ApiError::internal(anyhow::anyhow!("an idempotent route without a keeper")))?;
+    let key = key.to_str().ok().filter(|k| (1..=255).contains(&k.len())).ok_or_else(|| {
+        ApiError::bad_request("idempotency_key_invalid", "Idempotency-Key is 1 to 255 visible ASCII characters")
+    })?;
+    let (parts, body) = request.into_parts();
+    let bytes = body_bytes(Request::from_parts(parts.clone(), body), &()).await?;
+    let target = parts.uri.path_and_query().map_or("/", |p| p.as_str());
+    let slot = Slot {
+        org: who.org_id,
+        principal: who.subject(),
+        key: key.to_owned(),
+        fingerprint: fingerprint(parts.method.as_str(), target, &bytes),
+        run: ids::new_uuid(&keeper.0.clock),
+    };
+    match keeper.begin(&slot).await? {
+        Some(kept) => Ok(kept),
+        None => keeper.run(slot, Request::from_parts(parts, Body::from(bytes)), next).await,
+    }
+}
+
+/// Lengths in front: no two requests are written alike.
+fn fingerprint(method: &str, target: &str, body: &[u8]) -> [u8; 32] {
+    let lengths = format!("{} {} ", method.len(), target.len());
+    crypto::sha256([lengths.as_bytes(), method.as_bytes(), target.as_bytes(), body].concat())
+}
+
+impl Idempotency {
+    pub fn new(db: Db, clock: Clock, key: MasterKey, lifecycle: Lifecycle) -> Self {
+        Self(Arc::new(Inner { db, clock, key, lifecycle }))
+    }
+
+    /// Takes the key, or gives the answer that is kept under it.
+    async fn begin(&self, slot: &Slot) -> Result<Option<Response>, ApiError> {
+        let now = self.0.clock.now();
+        let mut tx = self.0.db.tenant(slot.org).await?;
+        let found = match store::begin(&mut tx, slot, now, now + LEASE, now - KEPT).await? {
+            true => None,
+            false => Some(store::find(&mut tx, slot).await?),
+        };
+        tx.commit().await?;
+        let in_use = || ApiError {
+            retry_after: Some(Duration::from_secs(1)),
+            ..ApiError::conflict("idempotency_key_in_use", "the first request with this Idempotency-Key still runs")
+        };
+        let Some(found) = found else { return Ok(None) };
+        let found = found.ok_or_else(in_use)?;
+        if !crypto::constant_time_eq(&found.fingerprint, &slot.fingerprint) {
+            return Err(ApiError::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency_key_reused",
+                "this Idempotency-Key came with another request: use a new one for each create",
+            ));
+        }
+        self.replay(slot, &found.response.ok_or_else(in_use)?).map(Some)
+    }
+
+    fn replay(&self, slot: &Slot, sealed: &[u8]) -> Result<Response, ApiError> {
+        let plain = self.0.key.open(LABEL, &bound(slot), sealed).map_err(ApiError::internal)?;
+        let kept: Kept = serde_json::from_slice(&plain).map_err(ApiError::internal)?;
+        let body = STANDARD.decode(&kept.body).map_err(ApiError::internal)?;
+        let status = StatusCode::from_u16(kept.status).map_err(ApiError::internal)?;
+        let mut response = (status, body).into_response();
+        response.headers_mut().remove(header::CONTENT_TYPE);
+        for (name, value) in kept.headers {
+            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+                response.headers_mut().insert(name, value);
+            }
+        }
+        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+        Ok(response)
+    }
+
+    /// Runs the request in a task of its own, which a client that hangs up does not end.
+    async fn run(&self, slot: Slot, request: Request, next: Next) -> Result<Response, ApiError> {
+        let (sender, receiver) = oneshot::channel();
+        let keeper = self.clone();
+        let work = async move {
+            let response = match timeout(LONGEST_RUN, AssertUnwindSafe(next.run(request)).catch_unwind()).await {
+                Ok(Ok(response)) => response,
+                Ok(Err(_)) => ApiError::internal(anyhow::anyhow!("a handler panicked")).into_response(),
+                Err(_) => ApiError::unavailable(Duration::from_secs(2), "this took too long").into_response(),
+            };
+            let (response, kept) = read(response).await;
+            // Before the client has its answer, so that a repetition finds it; but a database that is away costs the
+            // repetition a wait, not the client its answer.
+            let mut noted = keeper.note(&slot, kept.as_ref()).await;
+            let _ = sender.send(response);
+            for wait in NOTE_AGAIN {
+                if noted.is_err() {
+                    tokio::time::sleep(wait).await;
+                    noted = keeper.note(&slot, kept.as_ref()).await;
+                }
+            }
+            if let Err(error) = noted {
+                tracing::warn!(error = format!("{error:#}"), "cannot keep the answer to an idempotent request");
+            }
+        };
+        self.0.lifecycle.spawn("http.idempotent", in_request(work).in_current_span());
+        receiver.await.map_err(|_| ApiError::unavailable(Duration::from_secs(2), "the server is shutting down"))
+    }
+
+    /// Keeps the answer, or lets the key go.
+    async fn note(&self, slot: &Slot, kept: Option<&Kept>) -> anyhow::Result<()> {
+        let mut tx = self.0.db.tenant(slot.org).await?;
+        match kept {
+            Some(kept) => {
+                let sealed = self.0.key.seal(LABEL, &bound(slot), &serde_json::to_vec(kept)?)?;
+                store::finish(&mut tx, slot, &sealed).await?;
+            }
+            None => store::release(&mut tx, slot).await?,
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Removes keys that are older than a day, hourly.
+    pub fn start_sweep(&self) {
+        let (keeper, stop) = (self.clone(), self.0.lifecycle.soft().clone());
+        self.0.lifecycle.spawn("http.idempotency_sweep", async move {
+            let mut purge = tokio::time::interval(PURGE_EVERY);
+            loop {
+                tokio::select! { _ = purge.tick() => {}, () = stop.cancelled() => return }
+                match keeper.purge().await {
+                    Ok(0) => {}
+                    Ok(count) => tracing::info!(count, "removed old idempotency keys"),
+                    Err(error) => tracing::warn!(error = format!("{error:#}"), "cannot remove old idempotency keys"),
+                }
+            }
+        });
+    }
+
+    /// Removes keys that are older than a day; how many.
+    pub async fn purge(&self) -> anyhow::Result<u64> {
+        let mut tx = self.0.db.system().await?;
+        let count = store::purge(&mut tx, self.0.clock.now() - KEPT).await?;
+        tx.commit().await?;
+        Ok(count)
+    }
+}
+
+/// The answer, and what to keep of it: successes, and what the request alone is to blame for.
+async fn read(response: Response) -> (Response, Option<Kept>) {
+    let (parts, body) = response.into_parts();
+    let bytes = match to_bytes(body, LARGEST_ANSWER).await {
+        Ok(bytes) => bytes,
+        Err(error) => return (ApiError::internal(error).into_response(), None),
+    };
+    let status = parts.status.as_u16();
+    let keep = parts.status.is_success() || matches!(status, 400 | 413 | 415 | 422);
+    let header = |name: &HeaderName| {
+        let value = parts.headers.get(name)?.to_str().ok()?;
+        Some((name.to_string(), value.to_owned()))
+    };
+    let headers = KEPT_HEADERS.iter().filter_map(header).collect();
+    let kept = keep.then(|| Kept { status, headers, body: STANDARD.encode(&bytes) });
+    (Response::from_parts(parts, Body::from(bytes)), kept)
+}
+
+/// A sealed answer opens only in its own row.
+fn bound(slot: &Slot) -> Vec<u8> {
+    [slot.org.0.as_bytes().as_slice(), &slot.fingerprint, slot.principal.as_bytes(), b" ", slot.key.as_bytes()].concat()
+}

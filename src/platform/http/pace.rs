@@ -1,0 +1,143 @@
+//! How long a request may take: its body must keep coming, and its answer must begin soon after the body's last byte.
+//!
+//! A total time would cut the upload of a large file over a slow line, and no limit would let a client that drips
+//! bytes hold a connection for ever. So a body may pause only so long and must keep a least rate over the time that was
+//! spent waiting for it (time that the server took between two reads is not the client's); with the routes' limits on
+//! size that bounds the whole.
+
+use std::{
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::{
+    body::{Body, Bytes, HttpBody},
+    extract::{Request, State},
+    http::StatusCode,
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::Config;
+use crate::platform::error::ApiError;
+
+/// The limits, from `[server]`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    /// From the last byte of the request to the begin of the answer.
+    answer: Duration,
+    idle: Duration,
+    bytes_per_second: u32,
+}
+
+impl Pace {
+    pub fn new(config: &Config) -> Self {
+        Self {
+            answer: Duration::from_secs(config.request_timeout_seconds),
+            idle: Duration::from_secs(config.body_idle_seconds),
+            bytes_per_second: config.body_min_bytes_per_second,
+        }
+    }
+}
+
+/// The layer.
+pub(super) async fn keep(State(pace): State<Pace>, request: Request, next: Next) -> Response {
+    let last_byte = Arc::new(Mutex::new(Instant::now()));
+    let seen = || *last_byte.lock().unwrap_or_else(PoisonError::into_inner);
+    let request = request
+        .map(|body| if body.is_end_stream() { body } else { Body::new(Paced::new(body, pace, last_byte.clone())) });
+    let mut answer = std::pin::pin!(next.run(request));
+    loop {
+        let deadline = seen() + pace.answer;
+        tokio::select! {
+            response = &mut answer => return response,
+            () = sleep_until(deadline) => {}
+        }
+        if seen() + pace.answer <= deadline {
+            let error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "timed_out", "this took too long: try again");
+            return ApiError { retry_after: Some(Duration::from_secs(5)), ..error }.into_response();
+        }
+    }
+}
+
+/// The body paused too long, or came too slowly.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the body came too slowly")]
+struct TooSlow;
+
+/// What a body that cannot be read is answered: 408 `body_too_slow`, or 400 `body_unreadable` with `detail`.
+pub fn unreadable_body(detail: &str, error: impl Into<anyhow::Error>) -> ApiError {
+    let error = error.into();
+    if error.chain().any(|cause| cause.is::<TooSlow>()) {
+        ApiError::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", "the body came too slowly").with_source(error)
+    } else {
+        ApiError::bad_request("body_unreadable", detail).with_source(error)
+    }
+}
+
+struct Paced {
+    body: Body,
+    pace: Pace,
+    last_byte: Arc<Mutex<Instant>>,
+    /// Since when we wait for the client, and the alarm for it.
+    waiting: Option<Instant>,
+    alarm: Option<Pin<Box<Sleep>>>,
+    waited: Duration,
+    received: u64,
+}
+
+impl Paced {
+    fn new(body: Body, pace: Pace, last_byte: Arc<Mutex<Instant>>) -> Self {
+        Self { body, pace, last_byte, waiting: None, alarm: None, waited: Duration::ZERO, received: 0 }
+    }
+
+    /// Whether the client kept the least rate, over all the time that we waited for it.
+    fn keeps_up(&self) -> bool {
+        let owed = self.waited.saturating_sub(self.pace.idle).as_secs_f64() * f64::from(self.pace.bytes_per_second);
+        self.received as f64 >= owed
+    }
+
+    /// Nothing to read: begins to wait, or finds that it has waited too long.
+    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<http_body::Frame<Bytes>, axum::Error>>> {
+        let until = *self.waiting.get_or_insert_with(Instant::now) + self.pace.idle;
+        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(until)));
+        if alarm.deadline() != until {
+            alarm.as_mut().reset(until);
+        }
+        alarm.as_mut().poll(cx).map(|()| Some(Err(axum::Error::new(TooSlow))))
+    }
+}
+
+impl HttpBody for Paced {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, axum::Error>>> {
+        let this = &mut *self;
+        let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) else { return this.wait(cx) };
+        let now = Instant::now();
+        if let Some(since) = this.waiting.take() {
+            this.waited += now - since;
+        }
+        *this.last_byte.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        if let Some(Ok(data)) = frame.as_ref().map(|f| f.as_ref().map(|f| f.data_ref().map_or(0, Bytes::len))) {
+            this.received += data as u64;
+        }
+        let ended = frame.is_none();
+        if ended || this.keeps_up() { Poll::Ready(frame) } else { Poll::Ready(Some(Err(axum::Error::new(TooSlow)))) }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,8 @@
+//! The queue on a real PostgreSQL, with real workers: nothing is lost, nothing is finished twice, order and limits hold.
+
+mod attempts;
+mod bench;
+mod faults;
+mod queue;
+mod surface;
+mod upkeep;

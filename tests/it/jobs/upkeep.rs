@@ -1,0 +1,136 @@
+//! Schedules, retention, and what the checks say.
+
+use std::time::Duration;
+
+use chrono::{TimeDelta, Utc};
+use holdfast::{
+    jobs::{CatchUp, Cron, Enqueue, JobError, doctor},
+    platform::health::Status,
+};
+
+use super::bench::{Bench, Seen, config, fine, probe, probes};
+
+#[tokio::test]
+async fn of_many_schedulers_one_enqueues_each_tick() {
+    let bench = Bench::new().await;
+    let seen = Seen::default();
+    let mut registry = probes(&seen, fine());
+    registry
+        .schedule("test.tick", Cron::parse("0 0 1 1 *", "Europe/Berlin").unwrap(), CatchUp::Skip, &probe("tick"))
+        .unwrap();
+    let workers: Vec<_> = (0..4).map(|_| bench.worker(config(2), registry.clone())).collect();
+    bench.until("SELECT count(*) FROM job_schedules WHERE name = 'test.tick' AND next_at > now()", 1).await;
+    for fired in 1..=4 {
+        bench.execute("UPDATE job_schedules SET next_at = now() WHERE name = 'test.tick'").await;
+        bench.until("SELECT count(*) FROM job_schedules WHERE name = 'test.tick' AND next_at > now() AND last_at IS NOT NULL", 1).await;
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        assert_eq!(seen.lock().unwrap().len(), fired);
+    }
+    // Off for hours: this one is not made up for.
+    bench.execute("UPDATE job_schedules SET next_at = now() - interval '3 hours' WHERE name = 'test.tick'").await;
+    bench.until("SELECT count(*) FROM job_schedules WHERE name = 'test.tick' AND next_at > now()", 1).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(seen.lock().unwrap().len(), 4);
+    for worker in workers {
+        worker.stop().await;
+    }
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_schedule_with_catch_up_makes_up_once() {
+    let bench = Bench::new().await;
+    let seen = Seen::default();
+    let mut registry = probes(&seen, fine());
+    registry.schedule("test.tick", Cron::parse("*/5 * * * *", "UTC").unwrap(), CatchUp::One, &probe("tick")).unwrap();
+    bench
+        .execute(
+            "INSERT INTO job_schedules (name, kind, cron, time_zone, catch_up, next_at) \
+             VALUES ('test.tick', 'test.probe', '*/5 * * * *', 'UTC', 'one', now() - interval '3 days')",
+        )
+        .await;
+    let worker = bench.worker(config(2), registry);
+    bench.until("SELECT count(*) FROM job_history WHERE kind = 'test.probe'", 1).await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert_eq!(seen.lock().unwrap().len(), 1);
+    worker.stop().await;
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_schedule_that_no_code_has_is_removed_at_the_start() {
+    let bench = Bench::new().await;
+    bench
+        .execute(
+            "INSERT INTO job_schedules (name, kind, cron, time_zone, catch_up, next_at) VALUES \
+               ('test.gone', 'test.gone', '0 3 * * *', 'UTC', 'one', now() - interval '2 days'), \
+               ('test.newer', 'test.newer', '0 3 * * *', 'UTC', 'one', now() + interval '1 hour'), \
+               ('test.tick', 'test.probe', '0 0 1 1 *', 'UTC', 'skip', now() - interval '2 days')",
+        )
+        .await;
+    let mut registry = probes(&Seen::default(), fine());
+    registry.schedule("test.tick", Cron::parse("0 0 1 1 *", "UTC").unwrap(), CatchUp::Skip, &probe("tick")).unwrap();
+    let worker = bench.worker(config(2), registry);
+    bench.until("SELECT count(*) FROM job_schedules WHERE name = 'test.gone'", 0).await;
+    // What a newer version beside this one may have made stays, and so does what this one knows, however late.
+    assert_eq!(bench.count("SELECT count(*) FROM job_schedules WHERE name IN ('test.newer', 'test.tick')").await, 2);
+    worker.stop().await;
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn checks_tell_a_queue_without_workers_from_an_idle_one() {
+    let bench = Bench::new().await;
+    let jobs = bench.jobs(config(4));
+    let run = async |name: &str| doctor::checks(&jobs).into_iter().find(|c| c.name() == name).unwrap().run().await;
+    assert_eq!(run("jobs.progress").await.status, Status::Pass);
+    assert_eq!(jobs.progress().status, Status::Pass);
+    bench.execute("INSERT INTO job_queues (name) VALUES ('test')").await;
+    let old = Enqueue { run_at: Some(Utc::now() - TimeDelta::hours(1)), ..Enqueue::default() };
+    bench.enqueue(None, &probe("x"), &old).await.unwrap();
+    assert_eq!(run("jobs.progress").await.status, Status::Fail);
+    bench.execute("UPDATE job_queues SET paused = true").await;
+    assert_eq!(run("jobs.progress").await.status, Status::Warn);
+    bench.execute("UPDATE job_queues SET paused = false").await;
+    let worker = bench
+        .worker(config(4), probes(&Seen::default(), |_, _| async { Err(JobError::permanent(anyhow::anyhow!("no"))) }));
+    bench.until("SELECT count(*) FROM job_dead_letters", 1).await;
+    assert_eq!(run("jobs.progress").await.status, Status::Pass);
+    assert_eq!(run("jobs.dead_letters").await.status, Status::Warn);
+    worker.stop().await;
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn old_weeks_are_dropped_but_not_what_a_waiting_job_needs() {
+    let bench = Bench::new().await;
+    let seen = Seen::default();
+    // Two old weeks of each kind; a job of the second still waits. And the coming weeks are gone, as after a long stop.
+    bench
+        .execute(
+            "SET ROLE hftest_owner;
+             DO $$ DECLARE p text; k text; w text; BEGIN
+               FOR p, k IN VALUES ('job_payloads', 'created_at'), ('job_history', 'finished_at'), ('job_attempts', 'finished_at') LOOP
+                 FOR w IN SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = p::regclass AND inhrelid::regclass::text !~ 'default' LOOP
+                   EXECUTE format('DROP TABLE %I', w);
+                 END LOOP;
+                 EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (''2020-01-06 00:00Z'') TO (''2020-01-13 00:00Z'')', p || '_20200106', p);
+                 EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (''2020-01-13 00:00Z'') TO (''2020-01-20 00:00Z'')', p || '_20200113', p);
+               END LOOP;
+             END $$",
+        )
+        .await;
+    bench.probe("old").await;
+    bench.execute("UPDATE jobs SET created_at = '2020-01-15'; UPDATE job_payloads SET created_at = '2020-01-15'").await;
+    bench.probe("new").await;
+    assert_eq!(bench.count("SELECT count(*) FROM job_payloads_default").await, 1);
+    bench.execute("INSERT INTO job_queues (name, paused) VALUES ('test', true)").await;
+    let worker = bench.worker(config(4), probes(&seen, fine()));
+    bench.until("SELECT count(*) FROM pg_class WHERE relname ~ '^job_(payloads|history|attempts)_20200106$'", 0).await;
+    bench.until("SELECT count(*) FROM pg_class WHERE relname ~ '^job_(payloads|history|attempts)_20200113$'", 1).await;
+    assert_eq!(bench.count("SELECT count(*) FROM job_payloads_default").await, 0, "moved to its week");
+    bench.execute("UPDATE job_queues SET paused = false").await;
+    bench.until("SELECT count(*) FROM job_history WHERE kind = 'test.probe' AND state = 'succeeded'", 2).await;
+    worker.stop().await;
+    bench.end().await;
+}
