@@ -94,6 +94,11 @@ impl Bare {
         format::integer(value.whole(), self.0.lang)
     }
 
+    /// A size with its unit.
+    pub fn bytes(&self, value: i64) -> String {
+        format::bytes(value, self.0.lang)
+    }
+
     /// A `<time>` element: print with `|safe`.
     pub fn time(&self, at: impl std::borrow::Borrow<DateTime<Utc>>) -> format::Html {
         format::time(*at.borrow())

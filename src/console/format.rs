@@ -63,20 +63,50 @@ pub fn short(value: i64) -> String {
     format!("{sign}{}{unit}", text.trim_end_matches(".0"))
 }
 
-/// A size in bytes with a binary unit: `512 B`, `1.5 MiB`.
-pub fn bytes(value: i64) -> String {
-    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+/// A size in bytes with a decimal unit, as limits are written and as most systems show files: `512 B`, `1.5 MB`; in
+/// Russian `512 Б`, `1,5 МБ`.
+pub fn bytes(value: i64, lang: Lang) -> String {
+    let (units, point) = match lang {
+        Lang::En => (["B", "kB", "MB", "GB", "TB"], "."),
+        Lang::Ru => (["Б", "кБ", "МБ", "ГБ", "ТБ"], ","),
+    };
     let mut scaled = value.max(0) as f64;
     let mut unit = 0;
-    while scaled >= 1024.0 && unit < UNITS.len() - 1 {
-        scaled /= 1024.0;
+    // 999.95 would be shown as 1000.
+    while scaled >= 999.5 && unit < units.len() - 1 {
+        scaled /= 1000.0;
         unit += 1;
     }
-    if unit == 0 || scaled >= 100.0 {
-        format!("{scaled:.0}\u{a0}{}", UNITS[unit])
-    } else {
-        format!("{scaled:.1}\u{a0}{}", UNITS[unit])
-    }
+    let text = if unit == 0 || scaled >= 99.95 { format!("{scaled:.0}") } else { format!("{scaled:.1}") };
+    format!("{}\u{a0}{}", text.trim_end_matches(".0").replace('.', point), units[unit])
+}
+
+/// The browser and system behind a `User-Agent`, such as `Firefox · Windows`: enough to tell one's
+/// own sessions apart. `None` for what is no browser that we know.
+pub fn browser(user_agent: &str) -> Option<String> {
+    // The order matters: Edge and Opera also say Chrome, Chrome also says Safari, Android also says Linux.
+    const BROWSERS: [(&str, &str); 7] = [
+        ("Edg", "Edge"),
+        ("OPR/", "Opera"),
+        ("YaBrowser/", "Yandex Browser"),
+        ("Firefox/", "Firefox"),
+        ("FxiOS/", "Firefox"),
+        ("Chrome/", "Chrome"),
+        ("Safari/", "Safari"),
+    ];
+    const SYSTEMS: [(&str, &str); 6] = [
+        ("Windows", "Windows"),
+        ("Android", "Android"),
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+        ("Mac OS X", "macOS"),
+        ("Linux", "Linux"),
+    ];
+    let find = |known: &[(&str, &'static str)]| {
+        known.iter().find(|(mark, _)| user_agent.contains(mark)).map(|(_, name)| *name)
+    };
+    let browser = find(&BROWSERS)?;
+    Some(find(&SYSTEMS).map_or_else(|| browser.to_owned(), |system| format!("{browser} · {system}")))
 }
 
 /// A `<time>` element in UTC; `console.js` turns it into "5 minutes ago" with the viewer's own time in the tooltip.
@@ -129,7 +159,19 @@ mod tests {
         assert_eq!(integer(1_234, Lang::Ru), "1\u{a0}234");
         assert_eq!(integer(999, Lang::En), "999");
         assert_eq!((short(9_999).as_str(), short(12_340).as_str(), short(2_000_000).as_str()), ("9999", "12.3k", "2M"));
-        assert_eq!((bytes(512).as_str(), bytes(1_572_864).as_str()), ("512\u{a0}B", "1.5\u{a0}MiB"));
+        assert_eq!((bytes(512, Lang::En).as_str(), bytes(1_540_000, Lang::En).as_str()), ("512\u{a0}B", "1.5\u{a0}MB"));
+        assert_eq!((bytes(999_960, Lang::En).as_str(), bytes(100_000_000, Lang::Ru).as_str()), ("1\u{a0}MB", "100\u{a0}МБ"));
+        assert_eq!(bytes(1_540, Lang::Ru), "1,5\u{a0}кБ");
+    }
+
+    #[test]
+    fn browsers_have_names() {
+        let chrome = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36";
+        assert_eq!(browser(chrome).as_deref(), Some("Chrome · Linux"));
+        assert_eq!(browser(&format!("{chrome} Edg/141.0")).as_deref(), Some("Edge · Linux"));
+        let phone = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 Version/18.0 Mobile Safari/604.1";
+        assert_eq!(browser(phone).as_deref(), Some("Safari · iPhone"));
+        assert_eq!(browser("curl/8.5.0"), None);
     }
 
     #[test]

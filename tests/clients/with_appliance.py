@@ -6,6 +6,7 @@
 The appliance gets a new data directory, free ports, a mock upstream as provider `mock`, and with --smollm2 a real small
 chat model as provider `smollm2`. The command's environment says where all that is:
     APPLIANCE_URL, APPLIANCE_OPS_URL, APPLIANCE_EMAIL, APPLIANCE_ONE_TIME_PASSWORD, APPLIANCE_PID, MOCK_URL, APPLIANCE_LOG,
+    APPLIANCE_CONFIG, APPLIANCE_BINARY, HOLDFAST_DATA_DIR (for its command line),
     with --smollm2 also APPLIANCE_CHAT_MODEL
 Fails where the command does, and where the appliance does not stop with exit code 0 on SIGTERM. Standard library only.
 """
@@ -115,6 +116,7 @@ def run(args, folder, children):
             APPLIANCE_PID=str(appliance.pid),
             APPLIANCE_LOG=str(log),
             APPLIANCE_CONFIG=str(config),
+            APPLIANCE_BINARY=str(Path(args.binary).resolve()),
             MOCK_URL=mock,
         )
         if smollm2:

@@ -1,6 +1,7 @@
 // The playground: sends questions without leaving the page and shows answers as they are written. When an answer has
 // ended, the server's own rendering of the conversation replaces what was shown: one place turns text into HTML.
 
+import { prepare } from '../console/console.js';
 import { api, csrf } from '../console/http.js';
 import { stream } from '../console/sse.js';
 
@@ -10,6 +11,8 @@ const text = composer.querySelector('textarea');
 const send = composer.querySelector('[data-send]');
 const stop = composer.querySelector('[data-stop]');
 const agent = chat.dataset.agent;
+// Read out by screen readers: that it works on it, then the whole answer at once, not every word that arrives.
+const status = document.querySelector('[data-chat-status]');
 
 const element = (html) => {
   const template = document.createElement('template');
@@ -17,14 +20,15 @@ const element = (html) => {
   return template.content.firstChild;
 };
 
-const nearBottom = () => window.innerHeight + window.scrollY > document.body.scrollHeight - 160;
-const toBottom = () => window.scrollTo({ top: document.body.scrollHeight });
+// The end of the conversation, not of the page: on a phone the list of conversations stands below it.
+const nearBottom = () => chat.getBoundingClientRect().bottom < window.innerHeight + 160;
+const toBottom = () => chat.scrollIntoView({ block: 'end' });
 
 function busy(on) {
   send.hidden = on;
   stop.hidden = !on;
-  text.disabled = on;
-  if (!on) text.focus();
+  text.readOnly = on; // not disabled: that would take the focus away
+  chat.setAttribute('aria-busy', String(on));
 }
 
 async function conversation() {
@@ -41,8 +45,10 @@ async function reload() {
   const response = await fetch(location.href, { headers: { accept: 'text/html' } });
   if (!response.ok) return;
   const page = new DOMParser().parseFromString(await response.text(), 'text/html');
+  const aside = page.querySelector('.chat-split > aside');
   chat.replaceChildren(...page.getElementById('chat').childNodes);
-  document.querySelector('.chat-split > aside').replaceWith(page.querySelector('.chat-split > aside'));
+  prepare(aside);
+  document.querySelector('.chat-split > aside').replaceWith(aside);
 }
 
 function fail(message) {
@@ -60,6 +66,7 @@ async function answer(path, body) {
   chat.append(bubble);
   toBottom();
   busy(true);
+  status.textContent = chat.dataset.textThinking;
   let written = '';
   let failed = '';
   try {
@@ -79,6 +86,7 @@ async function answer(path, body) {
       },
     });
     await reload();
+    status.textContent = [...chat.querySelectorAll('.message.assistant .prose')].at(-1)?.textContent ?? '';
     if (failed) fail(failed);
   } catch (error) {
     bubble.remove();
@@ -86,12 +94,13 @@ async function answer(path, body) {
   } finally {
     busy(false);
     toBottom();
+    text.focus({ preventScroll: true });
   }
 }
 
 async function ask() {
   const content = text.value.trim();
-  if (!content) return;
+  if (!content || text.readOnly) return;
   text.value = '';
   grow();
   chat.querySelector('.empty')?.remove();
@@ -131,4 +140,4 @@ chat.addEventListener('submit', (event) => {
   event.target.closest('.message').remove();
   answer(`/api/v1/agents/${agent}/conversations/${chat.dataset.conversation}/regenerate`, {});
 });
-toBottom();
+if (chat.querySelector('.message')) toBottom();

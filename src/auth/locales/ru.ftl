@@ -7,7 +7,7 @@ auth-password-current = Текущий пароль
 auth-password-hint = Не меньше 10 символов. Подойдут несколько слов.
 auth-role = Роль
 auth-never = Никогда
-auth-ends = Действует до
+auth-ends = Истекает
 auth-saved = Сохранено
 
 # Вход
@@ -53,7 +53,7 @@ auth-session-unknown = Неизвестный браузер
 auth-members = Участники
 auth-members-text = Люди этой организации и их права.
 auth-member = Участник
-auth-member-since = В организации с
+auth-member-since = Вступление
 auth-last-sign-in = Последний вход
 auth-members-search = Поиск по почте или имени
 auth-members-add = Добавить участника
@@ -86,7 +86,7 @@ auth-keys-once = Скопируйте его сейчас: показать ег
 auth-keys-search = Поиск по названию или началу ключа
 auth-keys-none = Ключей API пока нет
 auth-keys-none-text = Создайте ключ выше, чтобы подключить первое приложение.
-auth-keys-last-used = Последнее использование
+auth-keys-last-used = Использован
 auth-keys-state-active = Действует
 auth-keys-state-ended = Истёк
 auth-keys-state-revoked = Отозван
@@ -98,8 +98,8 @@ auth-scope-agents-read = Чтение агентов
 auth-scope-agents-write = Изменение агентов
 auth-scope-knowledge-read = Чтение знаний и поиск
 auth-scope-knowledge-write = Изменение знаний
-auth-scope-jobs-read = Просмотр задач
-auth-scope-jobs-write = Управление задачами
+auth-scope-jobs-read = Просмотр заданий
+auth-scope-jobs-write = Управление заданиями
 auth-scope-admin = Участники, ключи API, настройки
 
 # Организация

@@ -89,7 +89,7 @@ document.addEventListener('click', (event) => {
 // --- times: "5 minutes ago", with the viewer's own clock in the tooltip -----------------------------------------------
 
 const relative = new Intl.RelativeTimeFormat(lang, { numeric: 'auto' });
-const absolute = new Intl.DateTimeFormat(lang, { dateStyle: 'medium', timeStyle: 'short' });
+const absolute = new Intl.DateTimeFormat(lang, { day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit', timeZoneName: 'short' });
 const day = new Intl.DateTimeFormat(lang, { dateStyle: 'medium' });
 const STEPS = [['second', 60], ['minute', 60], ['hour', 24], ['day', 7]];
 

@@ -42,6 +42,7 @@ export async function inParallel(items, width, task) {
  */
 export function dropzone(zone, onFiles) {
   const input = zone.querySelector('input[type="file"]');
+  zone.classList.add('live'); // the whole field is the button now: the stylesheet hides the input's own, which speaks the browser's language
   const stop = (event) => event.preventDefault();
   let depth = 0;
   zone.addEventListener('dragenter', (event) => { stop(event); depth += 1; zone.classList.add('over'); });

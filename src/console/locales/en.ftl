@@ -7,6 +7,7 @@ console-theme-system = As the system
 console-theme-light = Light
 console-theme-dark = Dark
 console-language = Language
+console-account = Account
 console-change-password = Change password
 console-api-docs = API reference
 console-sign-out = Sign out

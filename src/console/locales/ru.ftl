@@ -7,6 +7,7 @@ console-theme-system = Как в системе
 console-theme-light = Светлое
 console-theme-dark = Тёмное
 console-language = Язык
+console-account = Учётная запись
 console-change-password = Сменить пароль
 console-api-docs = Справочник API
 console-sign-out = Выйти
@@ -99,7 +100,7 @@ console-overview-keys = { $n ->
     [few] { $n } ключа API
    *[other] { $n } ключей API
 }
-console-no-model = Языковая модель ещё не подключена. Агенты отвечают цитатами из найденных фрагментов; добавьте поставщика, чтобы они писали ответы.
+console-no-model = Языковая модель ещё не подключена. Агенты отвечают цитатами из найденных фрагментов; добавьте провайдера, чтобы они писали ответы.
 console-steps = Первые шаги
 console-steps-done = Сделано { $done } из { $all }
 console-step-done = сделано
@@ -108,7 +109,7 @@ console-step-base-text = Место для документов, которые 
 console-step-documents = Загрузите документы
 console-step-documents-text = PDF, Word, HTML, Markdown или текст; каждый готов за секунды.
 console-step-agent = Создайте агента
-console-step-agent-text = Дайте ему указания и знания, которыми он может пользоваться.
+console-step-agent-text = Дайте ему инструкции и знания, которыми он может пользоваться.
 console-step-question = Задайте вопрос
 console-step-question-text = Ответ ссылается на фрагменты, на которых он основан.
 console-step-api = Подключите своё приложение

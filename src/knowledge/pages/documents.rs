@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::bases::Nothing;
 use crate::{
-    console::{Flash, Form, FormErrors, ListQuery, PageResult, Pager, Shell, bytes},
+    console::{Flash, Form, FormErrors, ListQuery, PageResult, Pager, Shell},
     knowledge::{
         ChunkId, Document, DocumentId, DocumentStatus, Knowledge, KnowledgeBase, KnowledgeBaseId,
         model::{Chunk, TextPart},
@@ -73,7 +73,7 @@ pub async fn list(
     let page = Page::cut(knowledge.list_documents(shell.org_id(), id, &rows).await?, limit, |document| document.id.0);
     let path = if status.is_empty() { format!("/knowledge/{id}") } else { format!("/knowledge/{id}?status={status}") };
     let pager = query.pager(&path, page.next_cursor.as_deref());
-    let limit = bytes(i64::try_from(knowledge.max_upload_bytes()).unwrap_or(i64::MAX));
+    let limit = shell.bytes(i64::try_from(knowledge.max_upload_bytes()).unwrap_or(i64::MAX));
     let documents = page.data;
     let statuses = DocumentStatus::ALL;
     shell.render(&List { shell: &shell, tab: "documents", base, documents, query, status, statuses, pager, limit })

@@ -121,13 +121,13 @@ async fn the_pages_show_and_change_what_the_reader_may() {
 
     let (status, page) = send(&admin, Method::GET, "/jobs", "en").await;
     assert_eq!(status, StatusCode::OK, "{page}");
-    for expected in ["test.probe", "given up", "waiting", "&#60;b&#62;broken", &dead.to_string()] {
+    for expected in ["test.probe", "Given up", "Waiting", "&#60;b&#62;broken", &dead.to_string()] {
         assert!(page.contains(expected), "{expected} is missing in {page}");
     }
     assert!(!page.contains("/pause"), "only operators pause");
     let (_, page) = send(&admin, Method::GET, "/jobs?state=dead", "ru").await;
     assert!(
-        page.contains("не удалось") && page.contains(&dead.to_string()) && !page.contains(&waiting.to_string()),
+        page.contains("Не удалось") && page.contains(&dead.to_string()) && !page.contains(&waiting.to_string()),
         "{page}"
     );
     let (_, page) = send(&admin, Method::GET, "/jobs?q=nothing+like+it", "en").await;

@@ -1,0 +1,203 @@
+// Every page in every look, every link, and what one meets more rarely: another organisation with nothing in it yet, a
+// page that one may not see, one that does not exist, a document that cannot be read.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { barriers, email, expected, fixture, newPage, password, shoot, step, url } from "./harness.mjs";
+
+const looks = [
+  { name: "light", width: 1280, theme: "light", lang: "en" },
+  { name: "dark", width: 1280, theme: "dark", lang: "en" },
+  { name: "phone", width: 390, theme: "light", lang: "en" },
+  { name: "russian", width: 1280, theme: "light", lang: "ru" },
+  { name: "russian-phone", width: 390, theme: "dark", lang: "ru" },
+];
+
+async function wear(page, { width, theme, lang }) {
+  await page.context().addCookies([{ name: "hf_lang", value: lang, url }]);
+  await page.emulateMedia({ colorScheme: theme, reducedMotion: "reduce" });
+  await page.setViewportSize({ width, height: 844 });
+}
+
+/** Pictures the page, and says what is wrong with it: barriers, wider than its window, in two places of the navigation. */
+async function judge(page, name, { axe = true } = {}) {
+  await shoot(page, name);
+  const wrong = axe ? (await barriers(page)).map((barrier) => `${name}: ${barrier}`) : [];
+  const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  if (over > 0) wrong.push(`${name} is ${over} px wider than the window`);
+  const current = await page.locator("aside .nav a[aria-current]").allTextContents();
+  if (current.length > 1) wrong.push(`${name} is in several places of the navigation: ${current}`);
+  return wrong;
+}
+
+/** Every path in every look; Russian on the desktop adds no colour and no layout, so axe may leave it out. */
+async function everyPage(page, paths, what = "every page") {
+  for (const look of looks) {
+    await step(page, `${what}, ${look.name}`, async () => {
+      await wear(page, look);
+      const wrong = [];
+      for (const [name, path] of Object.entries(paths)) {
+        const response = await page.goto(url + path);
+        assert.equal(response.status(), 200, path);
+        assert.equal(await page.evaluate(() => document.documentElement.lang), look.lang);
+        wrong.push(...(await judge(page, `${name}-${look.name}`, { axe: look.name !== "russian" })));
+      }
+      assert.deepEqual(wrong, []);
+    });
+  }
+  await wear(page, looks[0]);
+}
+
+async function everyLink(page, paths, what = "every link leads somewhere") {
+  await step(page, what, async () => {
+    const links = new Set();
+    for (const path of Object.values(paths)) {
+      await page.goto(url + path);
+      for (const link of await page.locator("a[href]").evaluateAll((all) => all.map((a) => a.href.split("#")[0]))) {
+        assert.ok(link.startsWith(`${url}/`), `${path} links to ${link}`);
+        links.add(link);
+      }
+    }
+    const dead = [];
+    for (const link of links) {
+      const { status } = await page.evaluate(async (at) => ({ status: (await fetch(at)).status }), link);
+      if (status !== 200) dead.push(`${status} ${link}`);
+    }
+    assert.deepEqual(dead, []);
+  });
+}
+
+/** A member joins by a one-time link, and sees what a member may not. */
+async function members(page) {
+  let link = "";
+  await step(page, "a member is added by a one-time link", async () => {
+    await page.goto(`${url}/settings/members`);
+    await page.getByLabel("E-mail", { exact: true }).fill("ada@example.com");
+    await page.locator("main").getByRole("button", { name: "Make a link" }).click();
+    link = (await page.locator("#secret").textContent()).trim();
+    assert.deepEqual(await judge(page, "member-link"), []);
+    const guest = await newPage();
+    await guest.goto(link);
+    await guest.getByLabel("Your name").fill("Ada");
+    await guest.getByLabel(/password/i).fill(password);
+    assert.deepEqual(await judge(guest, "accept"), []);
+    await guest.locator("main").getByRole("button").last().click();
+    await guest.getByRole("heading", { level: 1 }).filter({ hasText: "Overview" }).waitFor();
+    const wrong = [];
+    for (const look of looks) {
+      await wear(guest, look);
+      for (const [name, path, status] of [["forbidden", "/settings/members", 403], ["not-found", "/nowhere", 404]]) {
+        assert.equal((await guest.goto(url + path)).status(), status);
+        wrong.push(...(await judge(guest, `${name}-${look.name}`)));
+      }
+    }
+    expected(/status of (403|404)/);
+    assert.deepEqual(wrong, []);
+    await guest.context().close();
+    await page.goto(`${url}/settings/members`);
+    await page.getByRole("row").filter({ hasText: "ada@example.com" }).waitFor();
+    await page.goto(link);
+    assert.deepEqual(await judge(page, "accept-used"), []);
+    expected(/status of 410/);
+  });
+}
+
+/** Documents that cannot be read, one with a name that no column is made for. */
+async function failures(page, base) {
+  let document = "";
+  await step(page, "a document that cannot be read says why", async () => {
+    await page.goto(url + base);
+    await page.locator("input[type=file]").setInputFiles([fixture("encrypted.pdf"), fixture("truncated.pdf")]);
+    const row = page.getByRole("row").filter({ hasText: "encrypted.pdf" });
+    await row.getByText("Failed", { exact: true }).waitFor({ timeout: 60_000 });
+    document = await row.getByRole("link").first().getAttribute("href");
+    await page.goto(url + document);
+    await page.getByLabel("File name").fill("Протокол_совещания_по_подготовке_к_паводковому_периоду_окончательная_редакция_(2).pdf");
+    await page.locator("main").getByRole("button", { name: "Rename" }).click();
+    await page.getByText("Renamed.").waitFor();
+  });
+  return document;
+}
+
+/** A second organisation, made on the command line: the switcher, and every page before there is anything. */
+async function emptyOrganisation(page) {
+  const holdfast = (...args) => execFileSync(process.env.APPLIANCE_BINARY, ["--config", process.env.APPLIANCE_CONFIG, ...args]);
+  const name = "Северные насосные станции и очистные сооружения";
+  const paths = { "empty-overview": "/", "empty-agents": "/agents", "empty-agent-new": "/agents/new", "empty-knowledge": "/knowledge", "empty-jobs": "/jobs", "empty-models": "/settings/models", "empty-api-keys": "/settings/api-keys" };
+  const change = async (to) => {
+    await page.goto(url);
+    await page.locator("aside details.org-menu > summary").click();
+    await page.locator("aside .org-menu button").filter({ hasText: to }).click();
+    await page.locator("aside .org-menu > summary").filter({ hasText: to }).waitFor();
+  };
+  await step(page, "the organisation is switched", async () => {
+    holdfast("org", "create", name, "--slug", "north");
+    holdfast("user", "add-to-org", email, "north", "--role", "owner");
+    await change(name);
+  });
+  await everyLink(page, paths, "every link of an empty organisation leads somewhere");
+  await everyPage(page, paths, "every page of an empty organisation");
+  await change("Default");
+}
+
+/** Tab alone reaches the content, a menu and the question, and Escape closes what is open. */
+async function keyboard(page, conversation) {
+  await step(page, "the keyboard is enough", async () => {
+    await page.goto(url);
+    await page.keyboard.press("Tab");
+    assert.equal(await page.evaluate(() => document.activeElement.className), "skip");
+    await page.keyboard.press("Enter");
+    assert.equal(await page.evaluate(() => document.activeElement.id), "main");
+    const menu = page.locator("aside details.user-menu > summary");
+    await menu.focus();
+    await page.keyboard.press("Enter");
+    await page.locator("aside .user-menu .menu-panel").waitFor();
+    assert.deepEqual(await judge(page, "user-menu"), []);
+    await page.keyboard.press("Escape");
+    await page.locator("aside .user-menu .menu-panel").waitFor({ state: "hidden" });
+    assert.ok(await menu.evaluate((summary) => summary === document.activeElement), "the focus is lost");
+    await page.goto(url + conversation);
+    const remove = page.locator("details.confirm > summary").last();
+    await remove.focus();
+    await page.keyboard.press("Enter");
+    await page.getByRole("dialog").waitFor();
+    assert.deepEqual(await judge(page, "dialog"), []);
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "hidden" });
+    assert.ok(await remove.evaluate((summary) => summary === document.activeElement), "the focus is lost");
+  });
+}
+
+export async function tour(page, { base, search, agent, conversation, citation, quoted }) {
+  await members(page);
+  const failed = await failures(page, base);
+  await page.goto(`${url}/jobs?q=knowledge`);
+  const job = await page.locator("#jobs tbody a[href^='/jobs/']").first().getAttribute("href");
+  const document = citation.split("?")[0];
+  const paths = {
+    overview: "/", agents: "/agents", "agents-nothing-found": "/agents?q=zzzz", "agent-new": "/agents/new", agent, "agent-edit": `${agent}/edit`, "agent-versions": `${agent}/versions`,
+    conversation, quoted, knowledge: "/knowledge", "knowledge-new": "/knowledge/new", base, search, "search-empty": `${base}/search`, "base-settings": `${base}/settings`,
+    citation, document, failed, passages: `${document}?view=passages`, jobs: "/jobs", job, models: "/settings/models", "api-keys": "/settings/api-keys",
+    members: "/settings/members", organisation: "/settings", account: "/account", password: "/account/password", "api-docs": "/api/docs",
+  };
+  await everyLink(page, paths);
+  await keyboard(page, conversation);
+  await everyPage(page, paths);
+  await emptyOrganisation(page);
+
+  await step(page, "signing out ends the session", async () => {
+    await page.setViewportSize({ width: 1280, height: 844 });
+    await page.goto(url);
+    await page.locator("aside details.user-menu > summary").click();
+    await page.locator("aside form[action='/logout'] button").click();
+    await page.waitForURL(/\/login/);
+    const wrong = [];
+    for (const look of looks) {
+      await wear(page, look);
+      await page.reload();
+      wrong.push(...(await judge(page, `sign-in-${look.name}`)));
+    }
+    assert.deepEqual(wrong, []);
+    await page.goto(`${url}/agents`);
+    await page.waitForURL(/\/login/);
+  });
+}
