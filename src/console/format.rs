@@ -160,13 +160,17 @@ mod tests {
         assert_eq!(integer(999, Lang::En), "999");
         assert_eq!((short(9_999).as_str(), short(12_340).as_str(), short(2_000_000).as_str()), ("9999", "12.3k", "2M"));
         assert_eq!((bytes(512, Lang::En).as_str(), bytes(1_540_000, Lang::En).as_str()), ("512\u{a0}B", "1.5\u{a0}MB"));
-        assert_eq!((bytes(999_960, Lang::En).as_str(), bytes(100_000_000, Lang::Ru).as_str()), ("1\u{a0}MB", "100\u{a0}МБ"));
+        assert_eq!(
+            (bytes(999_960, Lang::En).as_str(), bytes(100_000_000, Lang::Ru).as_str()),
+            ("1\u{a0}MB", "100\u{a0}МБ")
+        );
         assert_eq!(bytes(1_540, Lang::Ru), "1,5\u{a0}кБ");
     }
 
     #[test]
     fn browsers_have_names() {
-        let chrome = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36";
+        let chrome =
+            "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36";
         assert_eq!(browser(chrome).as_deref(), Some("Chrome · Linux"));
         assert_eq!(browser(&format!("{chrome} Edg/141.0")).as_deref(), Some("Edge · Linux"));
         let phone = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 Version/18.0 Mobile Safari/604.1";

@@ -1,7 +1,7 @@
 // The main job in a real browser against a running appliance: sign in with the one-time password, choose another, make a
 // knowledge base, upload real documents by button and by drop, watch them become ready, search, make an agent, ask, see
-// the answer stream in with citations, open a cited passage; the same without JavaScript; and with HOLDFAST_TOUR every page
-// in every look: light, dark, phone, Russian. Pictures go to $SCREENSHOTS.
+// the answer stream in with citations, open a cited passage; the same without JavaScript; and with --tour every page in every
+// look: light, dark, phone, Russian. Pictures go to $SCREENSHOTS.
 //
 // Run by scripts/test through with_appliance.py, which sets the environment. Any error in a browser's console (a broken
 // script, what the content security policy refused), any request to another host, any serious barrier that axe finds, any
@@ -221,8 +221,8 @@ async function main() {
   const { agent, conversation, citation, quoted } = await askAgents();
   await keys();
   await withoutScript();
-  // Every page in every look and every link takes minutes: scripts/test-slow asks for it.
-  if (process.env.HOLDFAST_TOUR) await tour(page, { base, search, agent, conversation, citation, quoted });
+  // Every page in every look and every link takes minutes: `scripts/test tour`, which scripts/test-slow runs.
+  if (process.argv.includes("--tour")) await tour(page, { base, search, agent, conversation, citation, quoted });
   assert.deepEqual(complaints, [], "the browser complained");
 }
 

@@ -104,6 +104,7 @@ async function ask() {
   text.value = '';
   grow();
   chat.querySelector('.empty')?.remove();
+  document.querySelector('[data-flash]')?.remove(); // what it said was about the page before the question
   const bubble = element('<div class="message user"></div>');
   bubble.textContent = content;
   chat.append(bubble);

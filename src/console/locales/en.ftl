@@ -91,6 +91,7 @@ console-overview-no-failed = None failed
 console-overview-in-progress = { $n } in progress
 console-overview-failed = { $n } failed
 console-overview-in-bases = { $n ->
+    [0] no knowledge base yet
     [one] in { $n } knowledge base
    *[other] in { $n } knowledge bases
 }

@@ -91,6 +91,7 @@ console-overview-no-failed = Без ошибок
 console-overview-in-progress = { $n } в работе
 console-overview-failed = { $n } с ошибкой
 console-overview-in-bases = { $n ->
+    [0] баз знаний пока нет
     [one] в { $n } базе знаний
     [few] в { $n } базах знаний
    *[other] в { $n } базах знаний

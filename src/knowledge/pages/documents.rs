@@ -149,6 +149,12 @@ struct Open<'a> {
 }
 
 impl Open<'_> {
+    /// The file's name, where the title says something else.
+    fn lead(&self) -> &str {
+        let name = &self.document.filename;
+        if self.document.display_title() == *name { "" } else { name }
+    }
+
     fn previous_from(&self) -> Option<i32> {
         (self.part.start > 0).then(|| (self.part.start - WINDOW).max(0))
     }
