@@ -71,7 +71,7 @@ struct TooSlow;
 /// What a body that cannot be read is answered: 408 `body_too_slow`, or 400 `body_unreadable` with `detail`.
 pub fn unreadable_body(detail: &str, error: impl Into<anyhow::Error>) -> ApiError {
     let error = error.into();
-    if error.chain().any(|cause| cause.is::<TooSlow>()) {
+    if error.chain().any(<dyn std::error::Error>::is::<TooSlow>) {
         ApiError::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", "the body came too slowly").with_source(error)
     } else {
         ApiError::bad_request("body_unreadable", detail).with_source(error)

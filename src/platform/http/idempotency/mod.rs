@@ -151,10 +151,8 @@ impl Idempotency {
     async fn begin(&self, slot: &Slot) -> Result<Option<Response>, ApiError> {
         let now = self.0.clock.now();
         let mut tx = self.0.db.tenant(slot.org).await?;
-        let found = match store::begin(&mut tx, slot, now, now + LEASE, now - KEPT).await? {
-            true => None,
-            false => Some(store::find(&mut tx, slot).await?),
-        };
+        let taken = store::begin(&mut tx, slot, now, now + LEASE, now - KEPT).await?;
+        let found = if taken { None } else { Some(store::find(&mut tx, slot).await?) };
         tx.commit().await?;
         let in_use = || ApiError {
             retry_after: Some(Duration::from_secs(1)),
