@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::api_docs::Tag;
 use super::{Bare, Form, Lang, PageResult, Shell, Theme, format, see_other, svg};
 use crate::platform::error::ApiError;
-use crate::platform::http::Principal;
+use crate::platform::http::{Principal, Role};
 
 const A_YEAR_IN_SECONDS: i64 = 365 * 24 * 3600;
 
@@ -51,10 +51,11 @@ pub trait OverviewSource: Send + Sync {
     async fn overview(&self, who: &Principal) -> Result<Overview, ApiError>;
 }
 
-/// A step of the checklist that an empty installation shows.
+/// A step of the checklist that an empty installation shows, to those who may take it.
 struct Step {
     key: &'static str,
     href: &'static str,
+    needs: Role,
     done: bool,
 }
 
@@ -69,6 +70,11 @@ struct OverviewPage<'a> {
 }
 
 impl OverviewPage<'_> {
+    /// Where the jobs are, for those who may see them.
+    fn jobs(&self) -> &'static str {
+        if self.shell.can_edit() { "/jobs" } else { "" }
+    }
+
     fn steps_done(&self) -> usize {
         self.steps.iter().filter(|step| step.done).count()
     }
@@ -76,13 +82,15 @@ impl OverviewPage<'_> {
 
 async fn overview(shell: Shell) -> PageResult {
     let data = shell.console().overview().overview(shell.principal()).await?;
-    let steps = vec![
-        Step { key: "base", href: "/knowledge/new", done: data.knowledge_bases > 0 },
-        Step { key: "documents", href: "/knowledge", done: data.documents_ready > 0 },
-        Step { key: "agent", href: "/agents/new", done: data.agents > 0 },
-        Step { key: "question", href: "/agents", done: data.conversations_by_day.iter().any(|n| *n > 0) },
-        Step { key: "api", href: "/settings/api-keys", done: data.api_keys > 0 },
+    let asked = data.conversations_by_day.iter().any(|n| *n > 0);
+    let mut steps = vec![
+        Step { key: "base", href: "/knowledge/new", needs: Role::Member, done: data.knowledge_bases > 0 },
+        Step { key: "documents", href: "/knowledge", needs: Role::Member, done: data.documents_ready > 0 },
+        Step { key: "agent", href: "/agents/new", needs: Role::Member, done: data.agents > 0 },
+        Step { key: "question", href: "/agents", needs: Role::Viewer, done: asked },
+        Step { key: "api", href: "/settings/api-keys", needs: Role::Admin, done: data.api_keys > 0 },
     ];
+    steps.retain(|step| shell.can(step.needs));
     let spark = |values: &[i64], key: &str| {
         svg::sparkline(&values.iter().map(|n| *n as f64).collect::<Vec<_>>(), &shell.t(key).to_string())
     };

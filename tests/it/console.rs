@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
+use holdfast::platform::http::Role;
 use reqwest::{Method, header};
 use serde_json::json;
 
@@ -15,21 +16,22 @@ async fn page(client: &Client, path: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_link_of_the_first_page_leads_somewhere() {
+async fn every_link_of_the_first_page_leads_where_the_reader_may_go() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
-    let first = page(&admin, "/").await;
-    let links: BTreeSet<_> = first
-        .split("href=\"")
-        .skip(1)
-        .filter_map(|rest| rest.split('"').next())
-        .filter(|l| l.starts_with('/'))
-        .collect();
-    for expected in ["/knowledge/new", "/agents/new", "/settings/api-keys", "/jobs"] {
-        assert!(links.contains(expected), "{expected} is not among {links:?}");
-    }
-    for link in links {
-        assert_eq!(admin.get(link).await.status, 200, "{link}");
+    let for_admins = ["/knowledge/new", "/agents/new", "/settings/api-keys", "/jobs"];
+    for (reader, expected) in [(&admin, &for_admins[..]), (&app.person("default", Role::Viewer).await, &["/agents"])] {
+        let first = page(reader, "/").await;
+        let links: BTreeSet<_> = first
+            .split("href=\"")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next())
+            .filter(|l| l.starts_with('/'))
+            .collect();
+        assert!(expected.iter().all(|link| links.contains(link)), "{expected:?} are not among {links:?}");
+        for link in links {
+            assert_eq!(reader.get(link).await.status, 200, "{link}");
+        }
     }
     // Where a longer link fits, its prefix is not current: only the sub-page is.
     let members = page(&admin, "/settings/members").await;

@@ -112,9 +112,14 @@ impl TestApp {
 
     /// A client signed in as the owner of another organisation, made for it.
     pub async fn other_org(&self, slug: &str) -> Client {
-        let email = format!("owner@{slug}.example.com");
         self.app.auth.create_organisation(slug, Some(slug), None).await.unwrap();
-        let (_, once) = self.app.auth.create_user(&email, "Owner", slug, Role::Owner, false).await.unwrap();
+        self.person(slug, Role::Owner).await
+    }
+
+    /// A client signed in as somebody new with this role in the organisation.
+    pub async fn person(&self, slug: &str, role: Role) -> Client {
+        let email = format!("{}@{slug}.example.com", format!("{role:?}").to_lowercase());
+        let (_, once) = self.app.auth.create_user(&email, "Somebody", slug, role, false).await.unwrap();
         let client = self.anonymous().sign_in(&email, &once).await;
         let change = json!({"current_password": once, "new_password": ADMIN_PASSWORD});
         let changed = client.post("/api/v1/auth/password", &change).await;
