@@ -102,7 +102,7 @@ impl Version {
 
 /// A new agent, or all of an agent's changeable parts.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Draft {
     /// Empty makes one from the name.
     pub slug: String,
@@ -183,34 +183,10 @@ fn is_slug(s: &str) -> bool {
     (1..=63).contains(&s.len()) && s.bytes().all(inner) && !s.starts_with('-') && !s.ends_with('-')
 }
 
-/// A slug for a name; Cyrillic is transliterated (GOST 7.79, system B, simplified), what is left becomes dashes.
+/// A slug for a name.
 pub fn slug_of(name: &str) -> String {
-    let mut slug = String::new();
-    for c in name.chars().flat_map(char::to_lowercase) {
-        match c {
-            'a'..='z' | '0'..='9' => slug.push(c),
-            c => match transliterate(c) {
-                Some(latin) => slug.push_str(latin),
-                None if !slug.ends_with('-') => slug.push('-'),
-                None => {}
-            },
-        }
-    }
-    let cut: String = slug.trim_matches('-').chars().take(60).collect();
-    let slug = cut.trim_matches('-').to_owned();
+    let slug = crate::platform::slug::slug_of(name, 60);
     if slug.is_empty() { "agent".into() } else { slug }
-}
-
-fn transliterate(c: char) -> Option<&'static str> {
-    const LATIN: [&str; 32] = [
-        "a", "b", "v", "g", "d", "e", "zh", "z", "i", "j", "k", "l", "m", "n", "o", "p", "r", "s", "t", "u", "f", "kh",
-        "ts", "ch", "sh", "shch", "", "y", "", "e", "yu", "ya",
-    ];
-    match c {
-        'ё' => Some("yo"),
-        'а'..='я' => LATIN.get(c as usize - 'а' as usize).copied(),
-        _ => None,
-    }
 }
 
 /// A source that an answer was given, and where it stands. `mark` is the n of `[n]` in the text.

@@ -64,15 +64,7 @@ proptest! {
 
 #[test]
 fn slugs_are_made_of_names() {
-    for (name, slug) in [
-        ("Support", "support"),
-        ("  Team  Handbook (2026)! ", "team-handbook-2026"),
-        ("Помощник по отпускам", "pomoshchnik-po-otpuskam"),
-        ("Объём и щётка", "obyom-i-shchyotka"),
-        ("---", "agent"),
-        ("", "agent"),
-        ("漢字", "agent"),
-    ] {
+    for (name, slug) in [("Помощник по отпускам", "pomoshchnik-po-otpuskam"), ("---", "agent"), ("", "agent")] {
         assert_eq!(slug_of(name), slug, "{name}");
     }
     let long = slug_of(&"длинное имя ".repeat(30));

@@ -236,17 +236,3 @@ pub(super) fn check_slug(slug: &str) -> Result<(), &'static str> {
         && slug.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
     if fine { Ok(()) } else { Err("1 to 64 lower-case letters, digits and dashes, no dash at either end") }
 }
-
-/// A slug out of a name; empty where the name has no Latin letter or digit.
-pub(super) fn slug_of(name: &str) -> String {
-    let mut slug = String::new();
-    for c in name.to_lowercase().chars() {
-        if c.is_ascii_alphanumeric() {
-            slug.push(c);
-        } else if !slug.is_empty() && !slug.ends_with('-') {
-            slug.push('-');
-        }
-    }
-    slug.truncate(64);
-    slug.trim_end_matches('-').to_owned()
-}

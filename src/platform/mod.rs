@@ -24,5 +24,7 @@ pub mod ids;
 pub mod lifecycle;
 /// Bounded threads for CPU work.
 pub mod pools;
+/// Names as they stand in addresses.
+pub mod slug;
 /// Logs and metrics.
 pub mod telemetry;

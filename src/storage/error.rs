@@ -6,8 +6,9 @@ use crate::platform::{error::ApiError, http::unreadable_body};
 
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
-    #[error("there is no object {0}")]
-    NotFound(String),
+    /// Which one, the caller knows by its key; the store's own words would show folders of the server.
+    #[error("the object is not in the object store")]
+    NotFound,
     /// The stream held more than the caller allows, bytes.
     #[error("more than {0} bytes")]
     TooLarge(u64),
@@ -25,7 +26,7 @@ pub enum StorageError {
 impl From<object_store::Error> for StorageError {
     fn from(error: object_store::Error) -> Self {
         match error {
-            object_store::Error::NotFound { path, .. } => Self::NotFound(path),
+            object_store::Error::NotFound { .. } => Self::NotFound,
             other => Self::Store(other),
         }
     }
@@ -34,7 +35,7 @@ impl From<object_store::Error> for StorageError {
 impl From<StorageError> for ApiError {
     fn from(error: StorageError) -> Self {
         match error {
-            StorageError::NotFound(_) => Self::not_found("object").with_source(error),
+            StorageError::NotFound => Self::not_found("object").with_source(error),
             StorageError::TooLarge(limit) => Self::payload_too_large(format!("the file is larger than {limit} bytes")),
             StorageError::Body(_) => unreadable_body("the upload ended early", error),
             StorageError::Store(_) | StorageError::Folder(_) => {

@@ -186,7 +186,7 @@ impl Storage {
         let found = self.observed(Operation::Get, async { Ok(self.store.head(&path(key)?).await?) }).await;
         match found {
             Ok(_) => Ok(true),
-            Err(StorageError::NotFound(_)) => Ok(false),
+            Err(StorageError::NotFound) => Ok(false),
             Err(error) => Err(error),
         }
     }
@@ -244,7 +244,7 @@ impl Storage {
         let result = work.await;
         let outcome = match &result {
             Ok(_) => Outcome::Ok,
-            Err(StorageError::NotFound(_)) => Outcome::NotFound,
+            Err(StorageError::NotFound) => Outcome::NotFound,
             Err(StorageError::TooLarge(_) | StorageError::Body(_) | StorageError::Key(_)) => Outcome::Rejected,
             Err(StorageError::Store(_) | StorageError::Folder(_)) => Outcome::Error,
         };

@@ -134,6 +134,7 @@ pub(super) async fn list_versions(
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct RollBack {
     /// The version that shall answer again.
     version: i32,

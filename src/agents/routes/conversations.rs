@@ -80,6 +80,7 @@ pub(super) async fn get_conversation(
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Rename {
     title: String,
 }
@@ -113,6 +114,7 @@ pub(super) async fn delete_conversation(
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct NewMessage {
     /// The question.
     content: String,
@@ -141,7 +143,7 @@ pub(super) async fn post_message(
 }
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub(super) struct Regenerate {
     stream: bool,
 }

@@ -7,7 +7,7 @@ use super::{Auth, email, search, text};
 use crate::{
     auth::{
         AuthError, LinkPurpose, Organisation, User,
-        model::{check_slug, normal_email, slug_of},
+        model::{check_slug, normal_email},
         password::one_time_password,
         store::{
             accounts::{self, NewUser},
@@ -17,6 +17,7 @@ use crate::{
     platform::{
         http::{Principal, Role},
         ids::{OrgId, UserId},
+        slug::slug_of,
     },
 };
 
@@ -42,7 +43,7 @@ impl Auth {
         owner: Option<UserId>,
     ) -> Result<Organisation, AuthError> {
         let name = text("/name", name, 1, 200)?;
-        let slug = slug.map_or_else(|| slug_of(&name), |s| s.trim().to_owned());
+        let slug = slug.map_or_else(|| slug_of(&name, 64), |s| s.trim().to_owned());
         check_slug(&slug).map_err(|why| AuthError::Field("/slug", why.to_owned()))?;
         let org = Organisation { id: OrgId::generate(&self.inner.clock), slug, name, created_at: self.now() };
         let mut tx = self.inner.db.system().await?;
