@@ -11,6 +11,7 @@ mod router;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
+use futures::FutureExt as _;
 
 use crate::{
     agents::{self, Agents},
@@ -35,6 +36,9 @@ use crate::{
 pub use config::Config;
 pub use generated::{metrics_reference, openapi};
 pub use metrics::Families;
+
+/// A start waits no longer than this for the answer of a store.
+const PROBE_TIME: Duration = Duration::from_secs(10);
 
 /// What the process gives to the application: everything that tests replace.
 #[derive(Clone, Debug)]
@@ -86,14 +90,22 @@ impl App {
             metrics: families.llm.clone(),
             lifecycle: lifecycle.clone(),
         });
+        let knowledge_config = &config.knowledge;
+        let index_files = Storage::open_at(
+            &knowledge_config.index_url,
+            knowledge::Config::local_folder(&data_dir),
+            &config.storage,
+            lifecycle.clone(),
+            families.storage.clone(),
+        )?;
         let index =
-            VectorIndex::open(&config.knowledge.index_uri(&data_dir), config.knowledge.index_options(&config.storage))
-                .await?;
+            VectorIndex::new(&config.knowledge.index_uri(&data_dir), config.knowledge.index_options(&config.storage));
         let deps = knowledge::Deps {
             db: db.clone(),
             clock: clock.clone(),
             storage: storage.clone(),
             index,
+            index_files,
             llm: llm.clone(),
             cpu: CpuPool::new(std::thread::available_parallelism().map_or(2, usize::from)),
             metrics: families.knowledge.clone(),
@@ -123,6 +135,35 @@ impl App {
         let org = first.context("there is no organisation")?.id;
         let base = self.knowledge.load_demo(org).await?;
         self.agents.load_demo(org, base.id).await?;
+        Ok(())
+    }
+
+    /// Fails where the object store or the vector store refuses us: wrong keys or no such bucket do not mend themselves. One that
+    /// cannot be reached is only reported, since it may come back, and much works without it.
+    pub async fn probe_stores(&self) -> anyhow::Result<()> {
+        let config = &self.runtime.config;
+        let stores = [
+            ("storage.url", &config.storage.url, self.storage.probe().boxed()),
+            ("knowledge.index_url", &config.knowledge.index_url, self.knowledge.probe_index_files().boxed()),
+        ];
+        for (setting, url, probe) in stores {
+            match tokio::time::timeout(PROBE_TIME, probe).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) if error.is_refusal() => {
+                    return Err(anyhow::Error::new(error)
+                        .context(format!("{setting} {url}: check the bucket and the keys in [storage]")));
+                }
+                Ok(Err(error)) => {
+                    tracing::warn!(
+                        setting,
+                        url,
+                        error = &error as &dyn std::error::Error,
+                        "the store cannot be used right now"
+                    );
+                }
+                Err(_) => tracing::warn!(setting, url, "the store does not answer"),
+            }
+        }
         Ok(())
     }
 

@@ -84,6 +84,7 @@ async fn with_database(
     booted.migrate().await?;
     let lifecycle = Lifecycle::new();
     let app = App::build(booted.runtime(lifecycle.clone())).await?;
+    app.probe_stores().await?;
     let first_admin = app.bootstrap().await?;
     if args.demo {
         app.load_demo().await.context("cannot load the demo")?;

@@ -1,6 +1,10 @@
 //! `[knowledge]`
 
-use std::{collections::HashMap, path::Path, time::Duration};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -74,9 +78,14 @@ impl Config {
         self.index_url.is_empty()
     }
 
+    /// The folder of a local index.
+    pub fn local_folder(data_dir: &Path) -> PathBuf {
+        data_dir.join("vectors")
+    }
+
     /// Where LanceDB opens its tables.
     pub fn index_uri(&self, data_dir: &Path) -> String {
-        if self.is_local() { data_dir.join("vectors").display().to_string() } else { self.index_url.clone() }
+        if self.is_local() { Self::local_folder(data_dir).display().to_string() } else { self.index_url.clone() }
     }
 
     pub fn index_options(&self, storage: &storage::Config) -> IndexOptions {

@@ -1,6 +1,7 @@
-//! `knowledge.index`: the vector store against PostgreSQL. `knowledge.extraction`: the child process reads a document.
+//! `knowledge.store`: the vector store takes files. `knowledge.index`: the vector store against PostgreSQL. `knowledge.extraction`: the child process reads a document.
 
 use async_trait::async_trait;
+use bytes::Bytes;
 
 use super::{
     Knowledge, KnowledgeError,
@@ -8,14 +9,57 @@ use super::{
     index::{IndexError, table_name},
     store,
 };
-use crate::platform::health::{Check, CheckResult};
+use crate::{
+    platform::{
+        crypto,
+        health::{Check, CheckResult},
+    },
+    storage::{Storage, StorageError},
+};
 
 /// Bases that one look compares: the newest ones; reconciling compares all.
 const BASES: usize = 50;
 
 /// The checks of this capability.
 pub fn checks(knowledge: &Knowledge) -> Vec<Box<dyn Check>> {
-    vec![Box::new(IndexCheck(knowledge.clone())), Box::new(ExtractionCheck(knowledge.clone()))]
+    vec![
+        Box::new(StoreCheck(knowledge.clone())),
+        Box::new(IndexCheck(knowledge.clone())),
+        Box::new(ExtractionCheck(knowledge.clone())),
+    ]
+}
+
+struct StoreCheck(Knowledge);
+
+#[async_trait]
+impl Check for StoreCheck {
+    fn name(&self) -> &'static str {
+        "knowledge.store"
+    }
+
+    async fn run(&self) -> CheckResult {
+        match writes_once(&self.0.inner.index_files).await {
+            Ok(true) => CheckResult::pass("the vector store takes a new file, and does not replace it"),
+            // LanceDB commits with such a write: without it two processes can overwrite each other's version of a table.
+            Ok(false) => CheckResult::fail(
+                "the S3 service ignores If-None-Match: two processes can overwrite each other's changes of the index",
+                "use a service that knows conditional writes (Amazon S3, MinIO, Cloudflare R2), or leave [knowledge] index_url empty",
+            ),
+            Err(error) => CheckResult::fail(
+                format!("the vector store cannot be used: {:#}", anyhow::Error::new(error)),
+                "check [knowledge] index_url, the account in [storage], free space, and that this user may write there",
+            ),
+        }
+    }
+}
+
+/// Whether a file can be written, and only once.
+async fn writes_once(files: &Storage) -> Result<bool, StorageError> {
+    let key = format!("doctor/{}", crypto::hex(&crypto::random_bytes::<8>()));
+    let first = files.put_new(&key, Bytes::from_static(b"holdfast doctor")).await?;
+    let second = files.put_new(&key, Bytes::from_static(b"holdfast doctor")).await;
+    files.delete(&key).await?;
+    Ok(first && !second?)
 }
 
 struct IndexCheck(Knowledge);

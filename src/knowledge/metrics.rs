@@ -8,7 +8,10 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::model::{DocumentId, DocumentStatus, KnowledgeBaseId, SearchMode};
+use super::{
+    index::TableStats,
+    model::{DocumentId, DocumentStatus, KnowledgeBaseId, SearchMode},
+};
 use crate::label_enum;
 
 /// 100 ms (a note) to half an hour (a scanned library on two cores).
@@ -138,6 +141,12 @@ pub struct Metrics {
     degraded: Counter,
     index_failures: Counter,
     repaired: Counter,
+    index_lost: Counter,
+    index_tables: Gauge,
+    index_unindexed: Gauge,
+    index_fragments: Gauge,
+    index_versions: Gauge,
+    index_size: Gauge,
 }
 
 impl Metrics {
@@ -153,6 +162,12 @@ impl Metrics {
             degraded: Counter::default(),
             index_failures: Counter::default(),
             repaired: Counter::default(),
+            index_lost: Counter::default(),
+            index_tables: Gauge::default(),
+            index_unindexed: Gauge::default(),
+            index_fragments: Gauge::default(),
+            index_versions: Gauge::default(),
+            index_size: Gauge::default(),
         };
         for status in DocumentStatus::ALL {
             let _ = metrics.documents.get_or_create(&StatusLabels { status: status.into() });
@@ -198,6 +213,51 @@ impl Metrics {
             "Documents whose index rows were missing or left over",
             self.repaired.clone(),
         );
+        registry.register(
+            "index_losses",
+            "Indexes whose files were gone, and that are made again from the database",
+            self.index_lost.clone(),
+        );
+        self.describe_index(registry);
+    }
+
+    fn describe_index(&self, registry: &mut Registry) {
+        registry.register("index_tables", "Tables of the index", self.index_tables.clone());
+        registry.register(
+            "index_unindexed_rows",
+            "Passages that searches still scan for, because no index covers them yet; grows when maintenance fails",
+            self.index_unindexed.clone(),
+        );
+        registry.register(
+            "index_fragments",
+            "Data files of the newest versions; grows when compaction fails",
+            self.index_fragments.clone(),
+        );
+        registry.register(
+            "index_versions",
+            "Versions of all tables; grows when old versions are not removed",
+            self.index_versions.clone(),
+        );
+        registry.register_with_unit(
+            "index_size",
+            "Files of the index, old versions included; every five minutes",
+            Unit::Bytes,
+            self.index_size.clone(),
+        );
+    }
+
+    pub(super) fn measured_index(&self, tables: usize, sum: &TableStats, bytes: u64) {
+        let count = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
+        self.index_tables.set(count(tables));
+        self.index_unindexed.set(count(sum.unindexed_rows));
+        self.index_fragments.set(count(sum.fragments));
+        self.index_versions.set(count(sum.versions));
+        self.index_size.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    pub(super) fn index_lost(&self, base: KnowledgeBaseId, documents: usize) {
+        self.index_lost.inc();
+        tracing::error!(knowledge_base = %base, documents, "index of {base} is gone: it is made again from the database");
     }
 
     pub(super) fn uploaded(&self, base: KnowledgeBaseId, document: DocumentId, kind: &str, size: u64) {

@@ -69,6 +69,7 @@ impl Llm {
 
     /// Embeds texts: unit vectors of `model.dims` numbers, in the order of the texts. What is longer than
     /// `model.max_tokens` is cut. Errors when the configured model is no longer `model`: two models' vectors must not meet.
+    /// Passages that are in `embedding_cache` are read from it; none is added.
     pub async fn embed(
         &self,
         call: &CallContext,
@@ -78,7 +79,7 @@ impl Llm {
     ) -> Result<Vec<Vec<f32>>, LlmError> {
         self.expect_configured(model).await?;
         if kind == InputKind::Passage {
-            return Ok(self.embed_now(call, model, kind, texts).await?.vectors);
+            return self.passages(call, model, texts, false).await;
         }
         let keys: Vec<_> = texts.iter().map(|text| QueryCache::key(call.org_id, model, text)).collect();
         let cache = &self.inner.query_cache.0;
@@ -106,6 +107,16 @@ impl Llm {
         texts: &[String],
     ) -> Result<Vec<Vec<f32>>, LlmError> {
         self.expect_configured(model).await?;
+        self.passages(call, model, texts, true).await
+    }
+
+    async fn passages(
+        &self,
+        call: &CallContext,
+        model: &EmbedModel,
+        texts: &[String],
+        keep: bool,
+    ) -> Result<Vec<Vec<f32>>, LlmError> {
         let hashes: Vec<Vec<u8>> = texts.iter().map(|text| text_hash(text).to_vec()).collect();
         let mut tx = self.inner.db.tenant(call.org_id).await?;
         let now = self.inner.clock.now();
@@ -125,10 +136,12 @@ impl Llm {
             let wanted: Vec<String> = missing.iter().map(|&i| texts[i].clone()).collect();
             let made = self.embed_now(call, model, InputKind::Passage, &wanted).await?.vectors;
             let new: Vec<Vec<u8>> = missing.iter().map(|&i| hashes[i].clone()).collect();
-            let bytes: Vec<Vec<u8>> = made.iter().map(|v| to_bytes(v)).collect();
-            let mut tx = self.inner.db.tenant(call.org_id).await?;
-            store::keep_vectors(&mut tx, call.org_id, &model.id, &new, &bytes, now).await.map_err(DbError::from)?;
-            tx.commit().await.map_err(DbError::from)?;
+            if keep {
+                let bytes: Vec<Vec<u8>> = made.iter().map(|v| to_bytes(v)).collect();
+                let mut tx = self.inner.db.tenant(call.org_id).await?;
+                store::keep_vectors(&mut tx, call.org_id, &model.id, &new, &bytes, now).await.map_err(DbError::from)?;
+                tx.commit().await.map_err(DbError::from)?;
+            }
             known.extend(new.into_iter().zip(made));
         }
         hashes

@@ -23,6 +23,24 @@ pub enum StorageError {
     Folder(#[from] std::io::Error),
 }
 
+impl StorageError {
+    /// Whether the store answered and said no: wrong keys, or no such bucket. Waiting does not help then.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::NotFound(_) | Self::Folder(_) => true,
+            Self::Store(error) => {
+                matches!(
+                    error,
+                    object_store::Error::PermissionDenied { .. }
+                        | object_store::Error::Unauthenticated { .. }
+                        | object_store::Error::UnknownConfigurationKey { .. }
+                ) || refused_in_words(error)
+            }
+            Self::TooLarge(_) | Self::Body(_) | Self::Key(_) => false,
+        }
+    }
+}
+
 impl From<object_store::Error> for StorageError {
     fn from(error: object_store::Error) -> Self {
         match error {
@@ -45,4 +63,17 @@ impl From<StorageError> for ApiError {
             StorageError::Key(_) => Self::internal(error),
         }
     }
+}
+
+/// A listing's status is in its message only: `object_store` sorts refusals out for single objects, not for lists.
+fn refused_in_words(error: &object_store::Error) -> bool {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if ["401", "403", "404"].iter().any(|status| text.contains(&format!("status code: {status}"))) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }

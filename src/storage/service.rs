@@ -8,8 +8,8 @@ use futures::{
     stream::{self, BoxStream},
 };
 use object_store::{
-    ObjectStore, ObjectStoreExt as _, WriteMultipart, aws::AmazonS3Builder, local::LocalFileSystem, path::Path,
-    prefix::PrefixStore,
+    ObjectStore, ObjectStoreExt as _, PutMode, WriteMultipart, aws::AmazonS3Builder, local::LocalFileSystem,
+    path::Path, prefix::PrefixStore,
 };
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
@@ -72,8 +72,18 @@ impl Storage {
         lifecycle: Lifecycle,
         metrics: Metrics,
     ) -> Result<Self, StorageError> {
-        let Some(rest) = config.url.strip_prefix("s3://") else {
-            let folder = Config::local_folder(data_dir);
+        Self::open_at(&config.url, Config::local_folder(data_dir), config, lifecycle, metrics)
+    }
+
+    /// Opens `url` with the account of `config`; an empty one means `folder` (made if absent). Does not connect.
+    pub fn open_at(
+        url: &str,
+        folder: PathBuf,
+        config: &Config,
+        lifecycle: Lifecycle,
+        metrics: Metrics,
+    ) -> Result<Self, StorageError> {
+        let Some(rest) = url.strip_prefix("s3://") else {
             std::fs::create_dir_all(&folder)?;
             // A document is acknowledged only when a power cut cannot take it back.
             let store = LocalFileSystem::new_with_prefix(&folder)?.with_fsync(true).with_automatic_cleanup(true);
@@ -91,6 +101,36 @@ impl Storage {
     /// Whether objects lie in a folder of this machine.
     pub fn is_local(&self) -> bool {
         self.folder.is_some()
+    }
+
+    /// Whether the store lets us in, found out by asking for one entry.
+    pub async fn probe(&self) -> Result<(), StorageError> {
+        self.observed(Operation::List, async {
+            self.store.list(None).next().await.transpose()?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Bytes of everything in the store.
+    pub async fn size(&self) -> Result<u64, StorageError> {
+        self.observed(Operation::List, async {
+            let sizes = self.store.list(None).map_ok(|meta| meta.size);
+            Ok(sizes.try_fold(0, |sum, size| std::future::ready(Ok(sum + size))).await?)
+        })
+        .await
+    }
+
+    /// Stores `bytes` where nothing is yet; false, and nothing changed, where something is.
+    pub async fn put_new(&self, key: &str, bytes: Bytes) -> Result<bool, StorageError> {
+        self.observed(Operation::Put, async {
+            match self.store.put_opts(&path(key)?, bytes.into(), PutMode::Create.into()).await {
+                Ok(_) => Ok(true),
+                Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
+                Err(error) => Err(error.into()),
+            }
+        })
+        .await
     }
 
     /// Stores `bytes`, replacing what was there.

@@ -18,7 +18,7 @@ fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-async fn base(client: &Client, name: &str) -> String {
+pub async fn base(client: &Client, name: &str) -> String {
     let base = client.post("/api/v1/knowledge-bases", &json!({"name": name})).await.expect(201);
     base["id"].as_str().unwrap().to_owned()
 }
@@ -37,28 +37,28 @@ async fn upload(client: &Client, base: &str, files: &[(&str, &[u8])]) -> Answer 
 }
 
 /// Uploads one file and gives its id.
-async fn add(client: &Client, base: &str, name: &str, content: &[u8]) -> String {
+pub async fn add(client: &Client, base: &str, name: &str, content: &[u8]) -> String {
     let document = upload(client, base, &[(name, content)]).await.expect(201);
     assert_eq!(document["status"], "queued");
     document["id"].as_str().unwrap().to_owned()
 }
 
-async fn document(client: &Client, base: &str, id: &str) -> Value {
+pub async fn document(client: &Client, base: &str, id: &str) -> Value {
     client.get(&format!("/api/v1/knowledge-bases/{base}/documents/{id}")).await.expect(200)
 }
 
-async fn search(client: &Client, base: &str, query: &str, mode: &str) -> Vec<Value> {
+pub async fn search(client: &Client, base: &str, query: &str, mode: &str) -> Vec<Value> {
     let body = json!({"query": query, "limit": 5, "mode": mode});
     let found = client.post(&format!("/api/v1/knowledge-bases/{base}/search"), &body).await.expect(200);
     found["results"].as_array().unwrap().clone()
 }
 
 /// A connection that row-level security does not bind.
-async fn superuser(app: &TestApp) -> PgConnection {
+pub async fn superuser(app: &TestApp) -> PgConnection {
     PgConnection::connect_with(&app.target().admin).await.unwrap()
 }
 
-fn files(dir: &Path) -> Vec<std::path::PathBuf> {
+pub fn files(dir: &Path) -> Vec<std::path::PathBuf> {
     let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
     let paths = entries.map(|entry| entry.unwrap().path());
     paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
@@ -105,6 +105,8 @@ async fn every_kind_becomes_ready_and_is_found_in_its_language() {
                 (&hit["text"], &json!(id)),
                 "the offsets quote the passage exactly"
             );
+            assert_eq!(hit["page"].is_number(), *kind == "pdf", "{hit}");
+            assert!(!hit["heading"].as_array().unwrap().is_empty() || *kind == "text", "{hit}");
         }
     }
     assert!(!search(&admin, &base, "what destroys the seal of a pump?", "vector").await.is_empty());
@@ -183,8 +185,20 @@ async fn the_same_content_is_one_document() {
     let first = add(&admin, &base, "a.md", b"# Same\n\nThe same text.\n").await;
     let again = upload(&admin, &base, &[("b.md", b"# Same\n\nThe same text.\n")]).await.expect(200);
     assert_eq!((&again["id"], &again["duplicate"]), (&json!(first), &json!(true)));
+    // A list comes in pages, newest first.
+    for n in 2..=5 {
+        add(&admin, &base, &format!("{n}.md"), format!("# Number {n}\n\nText {n}.\n").as_bytes()).await;
+    }
+    let (mut names, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = admin.get(&format!("/api/v1/knowledge-bases/{base}/documents?limit=2{cursor}")).await.expect(200);
+        names.extend(page["data"].as_array().unwrap().iter().map(|document| document["filename"].clone()));
+        let Some(next) = page["next_cursor"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(names, ["5.md", "4.md", "3.md", "2.md", "a.md"]);
     app.wait_for_jobs().await;
-    assert_eq!(files(&app.data_dir.join("objects")).len(), 1);
+    assert_eq!(files(&app.data_dir.join("objects")).len(), 5);
     let path = format!("/api/v1/knowledge-bases/{base}/documents/{first}");
     let renamed = admin.patch(&path, &json!({"filename": "имя \"в\" кавычках.md"})).await.expect(200);
     assert_eq!(renamed["filename"], "имя \"в\" кавычках.md");
@@ -330,6 +344,62 @@ async fn what_a_crash_interrupted_or_lost_is_made_good() {
     again.close().await;
     db.close().await.unwrap();
     app.kill().await;
+}
+
+/// The folder of the index is derived data: gone under a running process, it is made again from the database.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_that_vanishes_is_made_again_without_a_restart() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let base = base(&admin, "Vanish").await;
+    let id = add(&admin, &base, "a.md", b"# Birds\n\nThe albatross returns in spring.\n").await;
+    app.wait_for_jobs().await;
+    let vectors = app.data_dir.join("vectors");
+    let path = format!("/api/v1/knowledge-bases/{base}/search");
+    let body = json!({"query": "albatross"});
+    assert_eq!(search(&admin, &base, "albatross", "hybrid").await.len(), 1);
+    for losses in 1..=2 {
+        std::fs::remove_dir_all(&vectors).unwrap();
+        let answer = admin.post(&path, &body).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.headers.contains_key("retry-after")),
+            (503, true),
+            "{}",
+            answer.text
+        );
+        // A job that met the loss half-way comes again after its pause.
+        let begin = std::time::Instant::now();
+        for mode in ["hybrid", "vector", "text"] {
+            let body = json!({"query": "albatross", "mode": mode});
+            loop {
+                let answer = admin.post(&path, &body).await;
+                if answer.status == 200 && answer.json()["results"][0]["document_id"] == json!(id) {
+                    break;
+                }
+                assert!(begin.elapsed() < Duration::from_secs(60), "{mode} after loss {losses}: {}", answer.text);
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+        app.wait_for_jobs().await;
+        let metrics = app.app.telemetry.encode();
+        assert!(metrics.contains(&format!("holdfast_knowledge_index_losses_total {losses}")), "{metrics}");
+    }
+    app.app.knowledge.measure_index().await.unwrap();
+    let metrics = app.app.telemetry.encode();
+    let gauge = |name: &str| -> i64 {
+        let line = metrics.lines().find_map(|line| line.strip_prefix(&format!("holdfast_knowledge_index_{name} ")));
+        line.unwrap_or_else(|| panic!("{name} in {metrics}")).parse().unwrap()
+    };
+    let on_disk: u64 = files(&vectors).iter().map(|file| std::fs::metadata(file).unwrap().len()).sum();
+    assert_eq!((gauge("tables"), gauge("fragments"), gauge("size_bytes")), (1, 1, i64::try_from(on_disk).unwrap()));
+    assert!(gauge("versions") >= 2 && gauge("unindexed_rows") <= 1, "{metrics}");
+    // A document that comes before anybody searched finds no table, and makes one: the other is not forgotten.
+    std::fs::remove_dir_all(&vectors).unwrap();
+    add(&admin, &base, "b.md", b"# Fish\n\nThe sturgeon swims upstream.\n").await;
+    app.wait_for_jobs().await;
+    assert_eq!(search(&admin, &base, "albatross", "text").await.len(), 1);
+    assert_eq!(search(&admin, &base, "sturgeon", "text").await.len(), 1);
+    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

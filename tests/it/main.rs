@@ -26,6 +26,7 @@ mod http;
 mod idempotency;
 mod jobs;
 mod knowledge;
+mod knowledge_s3;
 mod llm;
 mod metrics;
 mod support;

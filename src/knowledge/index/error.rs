@@ -5,6 +5,10 @@ pub enum IndexError {
     /// The table does not exist: the base has no index of this generation yet, or it was dropped.
     #[error("index table `{0}` does not exist")]
     NoSuchTable(String),
+    /// A file of the table is missing. For a reader that may be a purge that ran at this moment; for the table's writer it means that
+    /// the table must be made again.
+    #[error("a file of the index is missing")]
+    Damaged(#[source] Box<lancedb::Error>),
     /// A vector of another length than the table's: the embedding model was changed without a new index generation.
     #[error("the vector has {got} numbers, the index table {expected}")]
     Dimensions { expected: usize, got: usize },
@@ -22,7 +26,20 @@ impl From<lancedb::Error> for IndexError {
     fn from(error: lancedb::Error) -> Self {
         match error {
             lancedb::Error::TableNotFound { name, .. } => Self::NoSuchTable(name),
+            other if misses_a_file(&other) => Self::Damaged(Box::new(other)),
             other => Self::Store(Box::new(other)),
         }
     }
+}
+
+/// LanceDB has no variant for it, and what it makes of the object store's `NotFound` arrives wrapped by lance and `DataFusion` in turn.
+fn misses_a_file(error: &lancedb::Error) -> bool {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = cause {
+        if error.to_string().contains("Not found: ") {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }

@@ -96,7 +96,7 @@ struct Figures {
 
 async fn evaluate(model: &Model, base: &Base) -> (Weights, BTreeMap<String, Figures>) {
     let dir = tempfile::tempdir().unwrap();
-    let index = VectorIndex::open(dir.path().to_str().unwrap(), IndexOptions::default()).await.unwrap();
+    let index = VectorIndex::new(dir.path().to_str().unwrap(), IndexOptions::default());
     index.ensure_table("kb_e_g1", model.embedder.dims()).await.unwrap();
     let vectors = model.embed(InputKind::Passage, &base.texts());
     let rows = base.rows.iter().zip(&vectors).map(|((chunk_id, document_id, text), vector)| IndexRow {
@@ -109,16 +109,17 @@ async fn evaluate(model: &Model, base: &Base) -> (Weights, BTreeMap<String, Figu
     let report = index.optimize("kb_e_g1", Retention::Keep(Duration::from_mins(1))).await.unwrap();
     assert!(report.failures.is_empty(), "{report:?}");
 
-    let plan = SelfTest::plan(&base.texts(), base.rows.len());
-    let weights =
-        plan.measure(&model.embed(InputKind::Query, &plan.queries), &model.embed(InputKind::Passage, &plan.passages));
+    let samples: Vec<Sample> = base.texts().into_iter().map(|text| Sample { context: String::new(), text }).collect();
+    let plan = SelfTest::plan(&samples, base.rows.len());
+    let [pool, rests] = [&plan.pool, &plan.rests].map(|texts| model.embed(InputKind::Passage, texts));
+    let weights = plan.measure(&model.embed(InputKind::Query, &plan.queries), &pool, &rests);
 
     let queries: Vec<String> = base.questions.iter().map(|question| question.text.clone()).collect();
     let query_vectors = model.embed(InputKind::Query, &queries);
     let mut figures: BTreeMap<String, Figures> = BTreeMap::new();
     for (question, vector) in base.questions.iter().zip(&query_vectors) {
-        let by_vector = index.vector_search("kb_e_g1", vector, 100).await.unwrap();
-        let by_text = index.text_search("kb_e_g1", &question.text, 100).await.unwrap();
+        let by_vector = index.vector_search("kb_e_g1", vector, OVER_FETCH).await.unwrap();
+        let by_text = index.text_search("kb_e_g1", &question.text, OVER_FETCH).await.unwrap();
         let fused = |weights: ArmWeights| -> Vec<Uuid> {
             fuse(&by_vector, &by_text, weights, DEFAULT_K, 10).iter().map(|hit| hit.chunk_id).collect()
         };

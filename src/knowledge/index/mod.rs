@@ -6,7 +6,7 @@
 //!
 //! - [`analyze()`]: words to terms, English and Russian, for documents and queries alike
 //! - [`VectorIndex`]: the only code that knows LanceDB
-//! - [`fuse()`]: weighted reciprocal rank fusion of the vector and the full-text arm
+//! - [`fuse()`]: weighted reciprocal rank fusion of the vector and the full-text arm, by rank and score
 //! - [`SelfTest`]: how far the vector arm can be trusted with the languages of a base
 
 mod analyze;
@@ -18,10 +18,10 @@ mod selftest;
 
 pub use analyze::analyze;
 pub use error::IndexError;
-pub use fuse::{DEFAULT_K, FusedHit, fuse};
+pub use fuse::{DEFAULT_K, FusedHit, OVER_FETCH, fuse};
 pub use lance::{Hit, IndexOptions, IndexRow, OptimizeReport, Retention, TableStats, VectorIndex, table_name};
 pub use language::language_of;
-pub use selftest::{ArmWeights, LanguageWeights, SelfTest, Weights};
+pub use selftest::{ArmWeights, LanguageWeights, Sample, SelfTest, Weights};
 
 #[cfg(test)]
 mod evaluation;

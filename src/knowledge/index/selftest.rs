@@ -4,8 +4,12 @@
 //! about a model or an alphabet tells this reliably, so it is measured: the inverse cloze task (Lee, Chang, Toutanova: Latent
 //! Retrieval for Weakly Supervised Open Domain Question Answering, ACL 2019). A sentence is taken out of a passage and becomes the
 //! query; what is left of the passage, among all other passages, is the one right answer. The words of the query are gone from the
-//! answer, so full text has no head start over meaning. Both arms and their fusion at a row of weights are scored by nDCG@10 for each
-//! language, and the weight that did best is taken.
+//! answer, so full text has no head start over meaning. Each arm is scored by nDCG@10 for each language.
+//!
+//! The weight of the vector arm follows from the two scores alone: [`EVEN`] times the cube of their quotient. Trying a row of weights and
+//! taking the best one is worse, and was: the best of many noisy means is noise, and a sentence asks otherwise than a person does, which
+//! the score of an arm survives and the shape of a curve does not. What that rests on:
+//! `docs/decisions/0006-fusion-by-rank-and-score.md`.
 //!
 //! Pure: [`SelfTest::plan`] says which texts to embed, [`SelfTest::measure`] takes their vectors.
 
@@ -15,20 +19,25 @@ use serde::{Deserialize, Serialize};
 use unicode_segmentation::UnicodeSegmentation;
 use uuid::Uuid;
 
-use super::{DEFAULT_K, Hit, analyze, fuse, language_of};
+use super::{DEFAULT_K, Hit, OVER_FETCH, analyze, fuse, language_of};
 
 /// Passages that answers are looked for among.
 const POOL: usize = 500;
 /// Questions for each language: with 100, the standard error of nDCG@10 is about 0.04 for one arm, less for a difference of two.
 const QUERIES: usize = 100;
-/// Fewer questions than this decide nothing.
-const MIN_QUERIES: usize = 8;
-/// What each arm hands to the fusion, as in a search.
-const OVER_FETCH: usize = 100;
-/// Weights of the vector arm that are tried, full text being 1.
-const VECTOR_WEIGHTS: [f64; 14] = [0.0, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0];
-/// Differences below this are noise: among such weights the most even one is taken.
-const NOISE: f64 = 0.005;
+/// Fewer questions than this decide nothing: their quotient may be wrong by half.
+const MIN_QUERIES: usize = 16;
+/// The weight of a vector arm that does as well as full text in this test. Above 1: sentences share rare words with their
+/// neighbours, while people ask in words of their own.
+const EVEN: f64 = 2.0;
+/// How fast the weaker arm loses its voice.
+const STEEPNESS: i32 = 3;
+/// A vector arm this much heavier decides alone.
+const MOST: f64 = 20.0;
+/// One more question that both arms answered so well: keeps the quotient finite and, while there are few, near 1.
+const PSEUDO_NDCG: f64 = 0.6;
+/// Counted up when the test or the fusion changes: what an older one found says nothing about this one.
+const METHOD: u32 = 2;
 
 /// Weights of the two arms in the fusion.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -58,6 +67,9 @@ pub struct LanguageWeights {
 /// What a self-test found out about a base; kept with it as JSON.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Weights {
+    /// Which version of the test found it.
+    #[serde(default)]
+    pub method: u32,
     /// Passages that the base had.
     pub passages: usize,
     /// By ISO 639-3 code of the language.
@@ -74,20 +86,39 @@ impl Weights {
         language.and_then(|code| self.languages.get(code)).unwrap_or(&self.other).weights
     }
 
-    /// Whether a base of this many passages should be measured again: it doubled or halved, or it was too small to measure.
+    /// Whether a base of this many passages should be measured again: it doubled or halved, it was too small to measure, or it was
+    /// measured by an older version.
     pub fn outdated(&self, passages: usize) -> bool {
-        passages > self.passages.saturating_mul(2)
+        self.method != METHOD
+            || passages > self.passages.saturating_mul(2)
             || passages < self.passages / 2
             || (self.other.queries == 0 && passages != self.passages)
     }
 }
 
-/// A planned self-test: embed `queries` as queries and `passages` as passages, then [`Self::measure`].
+/// A passage of a base.
+#[derive(Debug, Clone)]
+pub struct Sample {
+    /// What is searched beside the text, without being a part of it: the headings above.
+    pub context: String,
+    pub text: String,
+}
+
+impl Sample {
+    /// What the index holds of it, as `model::searchable_text` makes it.
+    fn searchable(&self, text: &str) -> String {
+        if self.context.is_empty() { text.to_owned() } else { format!("{}\n{text}", self.context) }
+    }
+}
+
+/// A planned self-test: embed `queries` as queries, `pool` and `rests` as passages, then [`Self::measure`].
 #[derive(Debug)]
 pub struct SelfTest {
     pub queries: Vec<String>,
-    /// The pool, then what is left of the passage of each query.
-    pub passages: Vec<String>,
+    /// What is searched, as the index of the base holds it.
+    pub pool: Vec<String>,
+    /// What is left of the passage of each query.
+    pub rests: Vec<String>,
     cases: Vec<Case>,
     base_passages: usize,
 }
@@ -102,60 +133,60 @@ struct Case {
 impl SelfTest {
     /// Chooses passages and sentences, evenly spread: the same base gives the same test. `base_passages` is the size of the base, of
     /// which `sample` may be a part (500 are enough).
-    pub fn plan(sample: &[String], base_passages: usize) -> Self {
+    pub fn plan(sample: &[Sample], base_passages: usize) -> Self {
         let step = sample.len().div_ceil(POOL).max(1);
-        let pool: Vec<String> = sample.iter().step_by(step).cloned().collect();
+        let chosen: Vec<&Sample> = sample.iter().step_by(step).collect();
         let mut candidates: BTreeMap<Option<&'static str>, Vec<Candidate>> = BTreeMap::new();
-        for (at, language) in languages(&pool).into_iter().enumerate() {
-            let clozes = clozes(&pool[at]);
+        for (at, language) in languages(&chosen).into_iter().enumerate() {
+            let clozes = clozes(&chosen[at].text);
             if !clozes.is_empty() {
                 candidates.entry(language).or_default().push(Candidate { passage: at, clozes });
             }
         }
-        let mut test = Self { queries: Vec::new(), passages: pool, cases: Vec::new(), base_passages };
+        let pool = chosen.iter().map(|sample| sample.searchable(&sample.text)).collect();
+        let mut test = Self { queries: Vec::new(), pool, rests: Vec::new(), cases: Vec::new(), base_passages };
         for (language, candidates) in candidates {
             for (candidate, cloze) in spread(&candidates) {
                 test.queries.push(cloze.sentence.clone());
-                test.passages.push(cloze.rest.clone());
+                test.rests.push(chosen[candidate.passage].searchable(&cloze.rest));
                 test.cases.push(Case { passage: candidate.passage, language });
             }
         }
         test
     }
 
-    /// Scores the arms. The vectors are unit length and in the order of `queries` and `passages`.
-    pub fn measure(&self, query_vectors: &[Vec<f32>], passage_vectors: &[Vec<f32>]) -> Weights {
-        let pool = self.passages.len() - self.cases.len();
-        let bm25 = Bm25::new(&self.passages, pool);
-        let mut rows: BTreeMap<Option<&'static str>, Vec<Scores>> = BTreeMap::new();
-        for (n, case) in self.cases.iter().enumerate() {
-            let (Some(query), Some(passages)) = (query_vectors.get(n), passage_vectors.get(..self.passages.len()))
-            else {
-                break;
-            };
+    /// Scores the arms. The vectors are unit length and in the order of `queries`, `pool` and `rests`.
+    pub fn measure(&self, queries: &[Vec<f32>], pool: &[Vec<f32>], rests: &[Vec<f32>]) -> Weights {
+        let bm25 = Bm25::new(&self.pool);
+        let mut rows: BTreeMap<Option<&'static str>, Vec<Asked>> = BTreeMap::new();
+        for (((query, rest), case), vectors) in
+            self.queries.iter().zip(&self.rests).zip(&self.cases).zip(queries.iter().zip(rests))
+        {
             // The passage itself is replaced by its remainder.
-            let stand_in = |at: usize| if at == case.passage { pool + n } else { at };
-            let similarity =
-                |at: usize| -> f64 { query.iter().zip(&passages[stand_in(at)]).map(|(a, b)| f64::from(a * b)).sum() };
-            let vector = ranking((0..pool).map(|at| (at, similarity(at))).collect());
-            let text = ranking(bm25.search(&self.queries[n], pool, stand_in));
-            rows.entry(case.language).or_default().push(Scores::of(&vector, &text, case.passage));
+            let (of_query, of_rest) = vectors;
+            let similarity = |at: usize| -> f64 {
+                let passage = if at == case.passage { of_rest } else { &pool[at] };
+                of_query.iter().zip(passage).map(|(a, b)| f64::from(a * b)).sum()
+            };
+            let vector = ranking((0..pool.len()).map(|at| (at, similarity(at))).collect());
+            let text = ranking(bm25.search(query, case.passage, rest));
+            rows.entry(case.language).or_default().push(Asked { vector, text, right: id(case.passage) });
         }
-        let all: Vec<Scores> = rows.values().flatten().cloned().collect();
+        let all: Vec<Asked> = rows.values().flatten().cloned().collect();
         let languages = rows
             .into_iter()
-            .filter_map(|(language, scores)| Some((language?.to_string(), scores)))
-            .filter(|(_, scores)| scores.len() >= MIN_QUERIES)
-            .map(|(language, scores)| (language, decide(&scores)))
+            .filter_map(|(language, asked)| Some((language?.to_string(), asked)))
+            .filter(|(_, asked)| asked.len() >= MIN_QUERIES)
+            .map(|(language, asked)| (language, decide(&asked)))
             .collect();
-        Weights { passages: self.base_passages, languages, other: decide(&all) }
+        Weights { method: METHOD, passages: self.base_passages, languages, other: decide(&all) }
     }
 }
 
 /// The language of each passage. What only a few passages seem to be in is a mistake of the detection more often than not, and a
 /// weight for it would catch queries of its big neighbour (Bulgarian and Russian): those count as unknown.
-fn languages(passages: &[String]) -> Vec<Option<&'static str>> {
-    let languages: Vec<Option<&'static str>> = passages.iter().map(|passage| language_of(passage, &[])).collect();
+fn languages(passages: &[&Sample]) -> Vec<Option<&'static str>> {
+    let languages: Vec<Option<&'static str>> = passages.iter().map(|passage| language_of(&passage.text, &[])).collect();
     let mut counts: HashMap<&str, usize> = HashMap::new();
     languages.iter().flatten().for_each(|language| *counts.entry(language).or_default() += 1);
     let enough = (passages.len() / 20).max(3);
@@ -205,49 +236,35 @@ fn spread(candidates: &[Candidate]) -> Vec<(&Candidate, &Cloze)> {
         .collect()
 }
 
-/// nDCG@10 for one question: each arm alone, and the fusion at each of [`VECTOR_WEIGHTS`].
+/// A question that was asked: what each arm answered, and what is right.
 #[derive(Debug, Clone)]
-struct Scores {
-    vector: f64,
-    text: f64,
-    hybrid: [f64; VECTOR_WEIGHTS.len()],
+struct Asked {
+    vector: Vec<Hit>,
+    text: Vec<Hit>,
+    right: Uuid,
 }
 
-impl Scores {
-    fn of(vector: &[Hit], text: &[Hit], right: usize) -> Self {
-        let right = id(right);
-        let ndcg =
-            |rank: Option<usize>| rank.filter(|rank| *rank < 10).map_or(0.0, |rank| 1.0 / (rank as f64 + 2.0).log2());
-        let hybrid = VECTOR_WEIGHTS.map(|weight| {
-            let fused = fuse(vector, text, ArmWeights { vector: weight, text: 1.0 }, DEFAULT_K, 10);
-            ndcg(fused.iter().position(|hit| hit.chunk_id == right))
-        });
-        let alone = |hits: &[Hit]| ndcg(hits.iter().position(|hit| hit.chunk_id == right));
-        Self { vector: alone(vector), text: alone(text), hybrid }
+impl Asked {
+    /// nDCG@10 with one right answer.
+    fn ndcg(&self, mut ids: impl Iterator<Item = Uuid>) -> f64 {
+        let rank = ids.position(|id| id == self.right).filter(|rank| *rank < 10);
+        rank.map_or(0.0, |rank| 1.0 / (rank as f64 + 2.0).log2())
     }
 }
 
-fn decide(scores: &[Scores]) -> LanguageWeights {
-    if scores.len() < MIN_QUERIES {
+fn decide(asked: &[Asked]) -> LanguageWeights {
+    if asked.len() < MIN_QUERIES {
         return LanguageWeights::default();
     }
-    let mean = |value: &dyn Fn(&Scores) -> f64| scores.iter().map(value).sum::<f64>() / scores.len() as f64;
-    let hybrid: Vec<f64> = (0..VECTOR_WEIGHTS.len()).map(|at| mean(&|score| score.hybrid[at])).collect();
-    let best = hybrid.iter().copied().fold(0.0, f64::max);
-    let unevenness = |weight: f64| if weight > 0.0 { weight.ln().abs() } else { f64::INFINITY };
-    let (vector, hybrid_ndcg) = VECTOR_WEIGHTS
-        .into_iter()
-        .zip(hybrid)
-        .filter(|(_, ndcg)| *ndcg >= best - NOISE)
-        .min_by(|a, b| unevenness(a.0).total_cmp(&unevenness(b.0)))
-        .unwrap_or_default();
-    LanguageWeights {
-        weights: ArmWeights { vector, text: 1.0 },
-        queries: scores.len(),
-        vector_ndcg: mean(&|score| score.vector),
-        text_ndcg: mean(&|score| score.text),
-        hybrid_ndcg,
-    }
+    let count = asked.len() as f64;
+    let mean = |score: &dyn Fn(&Asked) -> f64| asked.iter().map(score).sum::<f64>() / count;
+    let vector_ndcg = mean(&|one| one.ndcg(one.vector.iter().map(|hit| hit.chunk_id)));
+    let text_ndcg = mean(&|one| one.ndcg(one.text.iter().map(|hit| hit.chunk_id)));
+    let quotient = (vector_ndcg * count + PSEUDO_NDCG) / (text_ndcg * count + PSEUDO_NDCG);
+    let weights = ArmWeights { vector: (EVEN * quotient.powi(STEEPNESS)).min(MOST), text: 1.0 };
+    let fused = |one: &Asked| fuse(&one.vector, &one.text, weights, DEFAULT_K, 10);
+    let hybrid_ndcg = mean(&|one| one.ndcg(fused(one).iter().map(|hit| hit.chunk_id)));
+    LanguageWeights { weights, queries: asked.len(), vector_ndcg, text_ndcg, hybrid_ndcg }
 }
 
 /// Best first, as an arm of a search gives it; places in the pool stand in for chunk ids.
@@ -264,45 +281,51 @@ fn id(at: usize) -> Uuid {
 
 /// BM25 (k1 1.2, b 0.75) over the few texts of a test, with the terms of the real index.
 struct Bm25 {
-    terms: Vec<HashMap<String, usize>>,
-    lengths: Vec<f64>,
+    documents: Vec<Terms>,
     mean_length: f64,
     containing: HashMap<String, usize>,
 }
 
+/// The terms of a text, counted.
+struct Terms {
+    counts: HashMap<String, usize>,
+    length: f64,
+}
+
+impl Terms {
+    fn of(text: &str) -> Self {
+        let mut counts: HashMap<String, usize> = HashMap::new();
+        analyze(text).split(' ').for_each(|term| *counts.entry(term.to_string()).or_default() += 1);
+        Self { length: counts.values().sum::<usize>() as f64, counts }
+    }
+}
+
 impl Bm25 {
-    fn new(texts: &[String], pool: usize) -> Self {
-        let terms: Vec<HashMap<String, usize>> = texts
-            .iter()
-            .map(|text| {
-                let mut counts = HashMap::new();
-                analyze(text).split(' ').for_each(|term| *counts.entry(term.to_string()).or_default() += 1);
-                counts
-            })
-            .collect();
-        let lengths: Vec<f64> = terms.iter().map(|counts| counts.values().sum::<usize>() as f64).collect();
-        let mean_length = lengths.iter().take(pool).sum::<f64>() / pool.max(1) as f64;
+    fn new(texts: &[String]) -> Self {
+        let documents: Vec<Terms> = texts.iter().map(|text| Terms::of(text)).collect();
+        let mean_length = documents.iter().map(|terms| terms.length).sum::<f64>() / documents.len().max(1) as f64;
         let mut containing: HashMap<String, usize> = HashMap::new();
-        for term in terms.iter().take(pool).flat_map(HashMap::keys) {
+        for term in documents.iter().flat_map(|terms| terms.counts.keys()) {
             *containing.entry(term.clone()).or_default() += 1;
         }
-        Self { terms, lengths, mean_length, containing }
+        Self { documents, mean_length, containing }
     }
 
-    /// Scores above zero for places 0 to `pool`, each read from where `stand_in` says.
-    fn search(&self, query: &str, pool: usize, stand_in: impl Fn(usize) -> usize) -> Vec<(usize, f64)> {
-        let query = analyze(query);
+    /// Scores above zero by place; the text at `replaced` is `by` for this question.
+    fn search(&self, query: &str, replaced: usize, by: &str) -> Vec<(usize, f64)> {
+        let (query, by) = (analyze(query), Terms::of(by));
+        let total = self.documents.len() as f64;
         let score = |at: usize| -> f64 {
-            let at = stand_in(at);
-            let length = 1.2 * (0.25 + 0.75 * self.lengths[at] / self.mean_length.max(1.0));
+            let document = if at == replaced { &by } else { &self.documents[at] };
+            let length = 1.2 * (0.25 + 0.75 * document.length / self.mean_length.max(1.0));
             let of_term = |term: &str| {
-                let count = self.terms[at].get(term).copied().unwrap_or_default() as f64;
+                let count = document.counts.get(term).copied().unwrap_or_default() as f64;
                 let containing = self.containing.get(term).copied().unwrap_or_default() as f64;
-                let idf = (1.0 + (pool as f64 - containing + 0.5) / (containing + 0.5)).ln();
+                let idf = (1.0 + (total - containing + 0.5) / (containing + 0.5)).ln();
                 idf * count * 2.2 / (count + length)
             };
             query.split(' ').map(of_term).sum()
         };
-        (0..pool).map(|at| (at, score(at))).filter(|(_, score)| *score > 0.0).collect()
+        (0..self.documents.len()).map(|at| (at, score(at))).filter(|(_, score)| *score > 0.0).collect()
     }
 }

@@ -2,9 +2,9 @@
 
 use tokio::time::Instant;
 
-use super::{Embed, SelfTest, org};
+use super::{Embed, org};
 use crate::{
-    jobs::{self, JobContext, JobError},
+    jobs::{JobContext, JobError},
     knowledge::{
         ChunkId, DocumentId, DocumentStatus, Knowledge, KnowledgeBaseId, KnowledgeError,
         index::{IndexRow, table_name},
@@ -105,8 +105,16 @@ impl Knowledge {
         let now = store::bases::index_state(&mut tx, *base).await?;
         tx.commit().await?;
         if now.as_ref() == Some(state) {
-            self.inner.index.ensure_table(&table, model.dims).await?;
+            let new = self.inner.index.ensure_table(&table, model.dims).await?;
             self.inner.index.upsert(&table, rows).await?;
+            if new {
+                // A table of an old base may be new because it was lost: then other documents miss in it.
+                let mut tx = self.inner.db.tenant(*org).await?;
+                if store::chunks::count_indexed(&mut tx, *base, state.index_generation).await? > 0 {
+                    self.sync_soon(&mut tx, *org, *base).await?;
+                }
+                tx.commit().await?;
+            }
         }
         let mut tx = self.inner.db.tenant(*org).await?;
         let kept = store::chunks::mark_indexed(&mut tx, &ids, state.index_generation).await?;
@@ -125,15 +133,7 @@ impl Knowledge {
     async fn finish(&self, org: OrgId, base: KnowledgeBaseId, id: DocumentId) -> Result<(), KnowledgeError> {
         let mut tx = self.inner.db.tenant(org).await?;
         let seconds = store::documents::set_ready(&mut tx, id, self.inner.clock.now()).await?;
-        if let Some(base) = store::bases::get(&mut tx, base).await? {
-            let passages = usize::try_from(base.chunks).unwrap_or_default();
-            // Measured when the base has settled, not after each of a hundred uploads.
-            let settled = base.documents_pending() == 0;
-            if settled && base.weights.is_none_or(|weights| weights.0.outdated(passages)) {
-                let job = SelfTest { knowledge_base_id: base.id };
-                jobs::enqueue(&mut tx, &self.inner.clock, Some(org), &job, &SelfTest::options(base.id)).await?;
-            }
-        }
+        self.measure_if_outdated(&mut tx, org, base).await?;
         tx.commit().await?;
         if let Some(seconds) = seconds {
             self.inner.metrics.ready(id, seconds);

@@ -1,6 +1,8 @@
 //! `knowledge.maintain`, `knowledge.optimize`, `knowledge.selftest`
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
+
+use sqlx::PgConnection;
 
 use super::{Maintain, Optimize, SelfTest, or_snooze, org};
 use crate::{
@@ -8,7 +10,8 @@ use crate::{
     knowledge::{
         Knowledge, KnowledgeBaseId, KnowledgeError,
         index::{self, IndexError, Retention, table_name},
-        store,
+        model::searchable_text,
+        store::{self, chunks::Pending, system::AnyBase},
     },
     llm::{CallContext, InputKind},
     platform::ids::OrgId,
@@ -24,11 +27,19 @@ impl Knowledge {
         let mut tx = self.inner.db.system().await?;
         let mut bases = store::system::bases(&mut tx).await?;
         tx.commit().await?;
-        bases.retain(|base| base.unoptimized);
+        let tables: HashSet<String> =
+            self.inner.index.list_tables().await.map_err(JobError::retry)?.into_iter().collect();
+        // A table that is gone is noticed even where nobody searches.
+        let lost = |base: &AnyBase| base.indexed && !tables.contains(&table_name(base.id.0, base.index_generation));
+        bases.retain(|base| base.unoptimized || lost(base));
         for base in bases {
             let mut tx = self.inner.db.tenant(base.org_id).await?;
-            let job = Optimize { knowledge_base_id: base.id };
-            jobs::enqueue(&mut tx, &self.inner.clock, Some(base.org_id), &job, &Optimize::options(base.id)).await?;
+            if lost(&base) {
+                self.sync_soon(&mut tx, base.org_id, base.id).await?;
+            } else {
+                let job = Optimize { knowledge_base_id: base.id };
+                jobs::enqueue(&mut tx, &self.inner.clock, Some(base.org_id), &job, &Optimize::options(base.id)).await?;
+            }
             tx.commit().await?;
         }
         Ok(())
@@ -64,6 +75,24 @@ impl Knowledge {
         Ok(())
     }
 
+    /// Queues a self-test where the last one says nothing about the base as it is now.
+    pub(super) async fn measure_if_outdated(
+        &self,
+        conn: &mut PgConnection,
+        org: OrgId,
+        base: KnowledgeBaseId,
+    ) -> Result<(), KnowledgeError> {
+        let Some(base) = store::bases::get(&mut *conn, base).await? else { return Ok(()) };
+        let passages = usize::try_from(base.chunks).unwrap_or_default();
+        // Measured when the base has settled, not after each of a hundred uploads.
+        let settled = passages > 0 && base.documents_pending() == 0;
+        if settled && base.weights.is_none_or(|weights| weights.0.outdated(passages)) {
+            let job = SelfTest { knowledge_base_id: base.id };
+            jobs::enqueue(conn, &self.inner.clock, Some(org), &job, &SelfTest::options(base.id)).await?;
+        }
+        Ok(())
+    }
+
     pub(super) async fn run_selftest(&self, context: &JobContext, job: SelfTest) -> Result<(), JobError> {
         self.selftest(org(context.org_id)?, job.knowledge_base_id).await.map_err(or_snooze)
     }
@@ -75,13 +104,19 @@ impl Knowledge {
         tx.commit().await?;
         let Some(base) = base else { return Ok(()) };
         let passages = usize::try_from(base.chunks).unwrap_or_default();
+        let sample = sample.into_iter().map(|Pending { heading, text, .. }| {
+            let context = searchable_text(&heading, "").trim_end_matches('\n').to_owned();
+            index::Sample { context, text }
+        });
+        let sample: Vec<_> = sample.collect();
         let test = self.inner.cpu.run(move || index::SelfTest::plan(&sample, passages)).await?;
         let llm = &self.inner.llm;
         let (model, call) = (llm.embedder().await?, CallContext::job(org, "knowledge.selftest"));
-        // Past the cache of passages: torn-out sentences are asked for once.
         let questions = llm.embed(&call, &model, InputKind::Query, &test.queries).await?;
-        let answers = llm.embed(&call, &model, InputKind::Passage, &test.passages).await?;
-        let weights = self.inner.cpu.run(move || test.measure(&questions, &answers)).await?;
+        // The pool's vectors lie in the cache since its passages were indexed; what is made here is not kept.
+        let pool = llm.embed(&call, &model, InputKind::Passage, &test.pool).await?;
+        let rests = llm.embed(&call, &model, InputKind::Passage, &test.rests).await?;
+        let weights = self.inner.cpu.run(move || test.measure(&questions, &pool, &rests)).await?;
         let mut tx = self.inner.db.tenant(org).await?;
         store::bases::set_weights(&mut tx, id, &weights).await?;
         tx.commit().await?;

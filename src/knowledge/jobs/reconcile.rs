@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use chrono::TimeDelta;
 use uuid::Uuid;
 
-use super::{Reconcile, Sync, or_snooze};
+use super::{Reconcile, or_snooze};
 use crate::{
     jobs::{self, Enqueue, JobContext, JobError},
     knowledge::{DocumentStatus, Knowledge, KnowledgeBaseId, KnowledgeError, store},
@@ -50,9 +50,8 @@ impl Knowledge {
                 self.renew(base.org_id, base.id, model).await?;
             }
             let mut tx = self.inner.db.tenant(base.org_id).await?;
-            let options = Enqueue { unique_key: Some(base.id.to_string()), priority: -1, ..Sync::options(base.id) };
-            let sync = Sync { knowledge_base_id: base.id, deleted: None };
-            jobs::enqueue(&mut tx, &self.inner.clock, Some(base.org_id), &sync, &options).await?;
+            self.sync_soon(&mut tx, base.org_id, base.id).await?;
+            self.measure_if_outdated(&mut tx, base.org_id, base.id).await?;
             tx.commit().await?;
         }
         self.remove_orphan_tables().await?;

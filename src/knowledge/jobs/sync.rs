@@ -2,11 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Sync, or_snooze, org};
 use crate::{
-    jobs::{JobContext, JobError},
+    jobs::{self, Enqueue, JobContext, JobError},
     knowledge::{
         DocumentId, DocumentStatus, Knowledge, KnowledgeBaseId, KnowledgeError,
         index::{IndexError, Retention, table_name},
@@ -17,6 +18,19 @@ use crate::{
 };
 
 impl Knowledge {
+    /// Queues a comparison of a base's index with the database, once.
+    pub(in crate::knowledge) async fn sync_soon(
+        &self,
+        conn: &mut PgConnection,
+        org: OrgId,
+        base: KnowledgeBaseId,
+    ) -> Result<(), KnowledgeError> {
+        let options = Enqueue { unique_key: Some(base.to_string()), priority: -1, ..Sync::options(base) };
+        let sync = Sync { knowledge_base_id: base, deleted: None };
+        jobs::enqueue(conn, &self.inner.clock, Some(org), &sync, &options).await?;
+        Ok(())
+    }
+
     pub(super) async fn run_sync(&self, context: &JobContext, job: Sync) -> Result<(), JobError> {
         let org = org(context.org_id)?;
         self.sync(org, job.knowledge_base_id, job.deleted).await.map_err(or_snooze)
@@ -54,9 +68,14 @@ impl Knowledge {
     /// The caller holds the lock.
     async fn sync_rows(&self, org: OrgId, base: KnowledgeBaseId, generation: i64) -> Result<(), KnowledgeError> {
         let table = table_name(base.0, generation);
-        let indexed = match self.inner.index.chunk_ids(&table).await {
-            Ok(ids) => ids,
-            Err(IndexError::NoSuchTable(_)) => Vec::new(),
+        let (indexed, lost) = match self.inner.index.chunk_ids(&table).await {
+            Ok(ids) => (ids, false),
+            Err(IndexError::NoSuchTable(_)) => (Vec::new(), true),
+            // Nobody else writes or purges now: the file is gone for good.
+            Err(IndexError::Damaged(_)) => {
+                self.inner.index.drop_table(&table).await?;
+                (Vec::new(), true)
+            }
             Err(error) => return Err(error.into()),
         };
         let mut tx = self.inner.db.tenant(org).await?;
@@ -64,6 +83,12 @@ impl Knowledge {
         let documents = store::documents::statuses(&mut tx, base).await?;
         let difference = Difference::of(&indexed, &chunks);
         let missing: Vec<DocumentId> = difference.missing.iter().copied().collect();
+        if lost && !missing.is_empty() {
+            // Under another name: LanceDB caches, in every process, what it has read of a table by path and version, and a new table at the
+            // old path begins with the same versions.
+            store::bases::next_table(&mut tx, base).await?;
+            self.inner.metrics.index_lost(base, missing.len());
+        }
         store::chunks::unmark_indexed(&mut tx, &missing).await?;
         for (id, mut status) in documents {
             if status == DocumentStatus::Ready && difference.unfinished.contains(&id) {

@@ -12,7 +12,12 @@ use tokio::sync::Semaphore;
 
 pub use upload::{Rejected, Upload};
 
-use super::{Config, KnowledgeBaseId, KnowledgeError, Metrics, index::VectorIndex, metrics::StatusLabels, store};
+use super::{
+    Config, KnowledgeBaseId, KnowledgeError, Metrics,
+    index::{IndexError, TableStats, VectorIndex},
+    metrics::StatusLabels,
+    store,
+};
 use crate::{
     llm::Llm,
     platform::{
@@ -22,8 +27,11 @@ use crate::{
         lifecycle::Lifecycle,
         pools::CpuPool,
     },
-    storage::Storage,
+    storage::{Storage, StorageError},
 };
+
+/// The index is measured with each so many refreshes of the gauges: every five minutes.
+const INDEX_EVERY: u32 = 20;
 
 /// What the knowledge service is built from.
 #[derive(Clone)]
@@ -32,6 +40,8 @@ pub struct Deps {
     pub clock: Clock,
     pub storage: Storage,
     pub index: VectorIndex,
+    /// The files of `index`.
+    pub index_files: Storage,
     pub llm: Llm,
     pub cpu: CpuPool,
     pub metrics: Metrics,
@@ -51,6 +61,7 @@ pub(super) struct Inner {
     pub clock: Clock,
     pub storage: Storage,
     pub index: VectorIndex,
+    pub index_files: Storage,
     pub llm: Llm,
     pub cpu: CpuPool,
     pub metrics: Metrics,
@@ -67,9 +78,9 @@ impl std::fmt::Debug for Knowledge {
 
 impl Knowledge {
     pub fn new(config: Config, deps: Deps) -> Self {
-        let Deps { db, clock, storage, index, llm, cpu, metrics, extractor } = deps;
+        let Deps { db, clock, storage, index, index_files, llm, cpu, metrics, extractor } = deps;
         let extractions = Semaphore::new(config.extract_processes.max(1));
-        let inner = Inner { config, db, clock, storage, index, llm, cpu, metrics, extractor, extractions };
+        let inner = Inner { config, db, clock, storage, index, index_files, llm, cpu, metrics, extractor, extractions };
         Self { inner: Arc::new(inner) }
     }
 
@@ -88,15 +99,23 @@ impl Knowledge {
         let (knowledge, soft) = (self.clone(), lifecycle.soft().clone());
         lifecycle.spawn("knowledge.gauges", async move {
             let mut ticks = tokio::time::interval(std::time::Duration::from_secs(15));
+            let mut count = 0_u32;
             ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             loop {
-                tokio::select! {
+                let refreshed = async {
+                    ticks.tick().await;
+                    knowledge.refresh_gauges().await?;
+                    if count.is_multiple_of(INDEX_EVERY) { knowledge.measure_index().await } else { Ok(()) }
+                };
+                // A store that does not answer must not hold up the shutdown.
+                let refreshed = tokio::select! {
                     () = soft.cancelled() => return,
-                    _ = ticks.tick() => {}
-                }
-                if let Err(error) = knowledge.refresh_gauges().await {
+                    refreshed = refreshed => refreshed,
+                };
+                if let Err(error) = refreshed {
                     tracing::debug!(error = &error as &dyn std::error::Error, "gauges of knowledge could not be read");
                 }
+                count = count.wrapping_add(1);
             }
         });
     }
@@ -114,6 +133,32 @@ impl Knowledge {
         metrics.chunks.set(chunks);
         metrics.bases.set(i64::try_from(bases).unwrap_or(i64::MAX));
         Ok(())
+    }
+
+    /// Sets the gauges of the index. Goes through all tables and files: on S3 that is a listing and some reads for each base.
+    pub async fn measure_index(&self) -> Result<(), KnowledgeError> {
+        let mut sum = TableStats::default();
+        let tables = self.inner.index.list_tables().await?;
+        for table in &tables {
+            match self.inner.index.stats(table).await {
+                Ok(stats) => {
+                    sum.unindexed_rows += stats.unindexed_rows;
+                    sum.fragments += stats.fragments;
+                    sum.versions += stats.versions;
+                }
+                // Dropped since the list was made.
+                Err(IndexError::NoSuchTable(_) | IndexError::Damaged(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let bytes = self.inner.index_files.size().await?;
+        self.inner.metrics.measured_index(tables.len(), &sum, bytes);
+        Ok(())
+    }
+
+    /// Whether the files of the index may be read.
+    pub async fn probe_index_files(&self) -> Result<(), StorageError> {
+        self.inner.index_files.probe().await
     }
 
     /// The right to write to a base's index. A lease alone does not stop a writer that was paused and has lost it; this

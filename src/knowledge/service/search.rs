@@ -10,15 +10,12 @@ use super::Knowledge;
 use crate::{
     knowledge::{
         KnowledgeBase, KnowledgeBaseId, KnowledgeError, SearchHit, SearchMode, SearchRequest,
-        index::{ArmWeights, DEFAULT_K, FusedHit, Hit, IndexError, fuse, table_name},
+        index::{ArmWeights, DEFAULT_K, FusedHit, Hit, IndexError, OVER_FETCH, fuse, table_name},
         store::{self, bases::Filter, chunks::Found},
     },
     llm::{CallContext, EmbedModel, InputKind},
     platform::{error::FieldError, http::Principal, ids::OrgId},
 };
-
-/// Passages that an arm hands to the fusion at least: with fewer, one that is good in both arms but leads none is lost.
-const OVER_FETCH: usize = 100;
 
 /// A question's vector, and the model that made it.
 type Question = (EmbedModel, Vec<f32>);
@@ -82,7 +79,9 @@ impl Knowledge {
         }
         let question = self.question(call, request).await?;
         let fetch = OVER_FETCH.max(request.limit * 4);
-        let arms = try_join_all(bases.iter().map(|base| self.ask(base, request, question.as_ref(), fetch))).await?;
+        let arms =
+            try_join_all(bases.iter().map(|base| self.ask(call.org_id, base, request, question.as_ref(), fetch)))
+                .await?;
         let (mut vector, mut text) = (Vec::new(), Vec::new());
         for (by_meaning, by_words) in arms {
             vector.extend(by_meaning);
@@ -126,6 +125,7 @@ impl Knowledge {
     /// Both arms of one base. A table that is not made yet has found nothing.
     async fn ask(
         &self,
+        org: OrgId,
         base: &KnowledgeBase,
         request: &SearchRequest,
         question: Option<&Question>,
@@ -136,7 +136,7 @@ impl Knowledge {
             match question {
                 // Vectors of another model say nothing about this question; reconciling rebuilds that base.
                 Some((model, vector)) if model.id == base.embedding_model => {
-                    empty_without_table(self.inner.index.vector_search(&table, vector, fetch).await)
+                    self.inner.index.vector_search(&table, vector, fetch).await
                 }
                 _ => Ok(Vec::new()),
             }
@@ -145,10 +145,33 @@ impl Knowledge {
             if request.mode == SearchMode::Vector {
                 return Ok(Vec::new());
             }
-            empty_without_table(self.inner.index.text_search(&table, &request.query, fetch).await)
+            self.inner.index.text_search(&table, &request.query, fetch).await
         };
         let (by_meaning, by_words) = tokio::join!(by_meaning, by_words);
-        Ok((by_meaning?, by_words?))
+        match by_meaning.and_then(|by_meaning| Ok((by_meaning, by_words?))) {
+            Ok(arms) => Ok(arms),
+            Err(error) => self.without_index(org, base, error).await,
+        }
+    }
+
+    /// What a search finds in a base whose index could not be asked: nothing where there is none yet. Where there should be one, making
+    /// it again is queued, and the search fails for now.
+    async fn without_index(
+        &self,
+        org: OrgId,
+        base: &KnowledgeBase,
+        error: IndexError,
+    ) -> Result<(Vec<Hit>, Vec<Hit>), KnowledgeError> {
+        if !matches!(error, IndexError::NoSuchTable(_) | IndexError::Damaged(_)) {
+            return Err(error.into());
+        }
+        let mut tx = self.inner.db.tenant(org).await?;
+        let expected = store::chunks::count_indexed(&mut tx, base.id, base.index_generation).await?;
+        if expected > 0 {
+            self.sync_soon(&mut tx, org, base.id).await?;
+        }
+        tx.commit().await?;
+        if expected > 0 { Err(error.into()) } else { Ok((Vec::new(), Vec::new())) }
     }
 
     /// Texts for ids, best first; what this organisation may not see or what is gone meanwhile is left out.
@@ -170,13 +193,6 @@ impl Knowledge {
         let mut found: HashMap<Uuid, Found> = found.into_iter().map(|found| (found.id.0, found)).collect();
         let hits = fused.iter().filter_map(|hit| found.remove(&hit.chunk_id).map(|found| answer(found, hit)));
         Ok(hits.take(limit).collect())
-    }
-}
-
-fn empty_without_table(result: Result<Vec<Hit>, IndexError>) -> Result<Vec<Hit>, IndexError> {
-    match result {
-        Err(IndexError::NoSuchTable(_)) => Ok(Vec::new()),
-        other => other,
     }
 }
 

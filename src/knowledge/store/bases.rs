@@ -151,6 +151,14 @@ pub async fn next_generation(
     Ok(done.rows_affected() > 0)
 }
 
+/// Starts another generation with the same model: the table of this one is lost.
+pub async fn next_table(conn: &mut PgConnection, id: KnowledgeBaseId) -> sqlx::Result<()> {
+    sqlx::query!("UPDATE knowledge_bases SET index_generation = index_generation + 1 WHERE id = $1", id.0)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 pub async fn touch_indexed(conn: &mut PgConnection, id: KnowledgeBaseId, now: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query!("UPDATE knowledge_bases SET indexed_at = $2 WHERE id = $1", id.0, now).execute(conn).await?;
     Ok(())

@@ -96,7 +96,7 @@ pub async fn get(conn: &mut PgConnection, document: DocumentId, id: ChunkId) -> 
     .await
 }
 
-/// A passage on its way into the index.
+/// A passage as the index takes it.
 pub struct Pending {
     pub id: ChunkId,
     pub heading: Vec<String>,
@@ -205,14 +205,15 @@ pub async fn of_base(conn: &mut PgConnection, base: KnowledgeBaseId, generation:
     .await
 }
 
-/// An evenly spread sample of the text of a base's passages, at most `limit`.
-pub async fn sample(conn: &mut PgConnection, base: KnowledgeBaseId, limit: i64) -> sqlx::Result<Vec<String>> {
-    sqlx::query_scalar!(
-        "WITH numbered AS ( \
-           SELECT c.text, row_number() OVER (ORDER BY c.id) - 1 AS n, count(*) OVER () AS total \
-           FROM knowledge_chunks c JOIN knowledge_documents d ON d.org_id = c.org_id AND d.id = c.document_id \
-           WHERE d.knowledge_base_id = $1 AND d.status = 'ready') \
-         SELECT text FROM numbered WHERE n % greatest(1, total / $2) = 0 ORDER BY n LIMIT $2",
+/// An evenly spread sample of a base's passages, at most `limit`.
+pub async fn sample(conn: &mut PgConnection, base: KnowledgeBaseId, limit: i64) -> sqlx::Result<Vec<Pending>> {
+    sqlx::query_as!(
+        Pending,
+        r#"WITH numbered AS (
+           SELECT c.id, c.heading, c.text, row_number() OVER (ORDER BY c.id) - 1 AS n, count(*) OVER () AS total
+           FROM knowledge_chunks c JOIN knowledge_documents d ON d.org_id = c.org_id AND d.id = c.document_id
+           WHERE d.knowledge_base_id = $1 AND d.status = 'ready')
+         SELECT id AS "id: ChunkId", heading, text FROM numbered WHERE n % greatest(1, total / $2) = 0 ORDER BY n LIMIT $2"#,
         base.0,
         limit,
     )

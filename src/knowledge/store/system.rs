@@ -25,6 +25,8 @@ pub struct AnyBase {
     pub id: KnowledgeBaseId,
     pub org_id: OrgId,
     pub index_generation: i64,
+    /// Has ever been written to: there should be a table.
+    pub indexed: bool,
     /// Written to since it was last optimised.
     pub unoptimized: bool,
     /// A document is on its way into the index.
@@ -34,7 +36,7 @@ pub struct AnyBase {
 pub async fn bases(conn: &mut PgConnection) -> sqlx::Result<Vec<AnyBase>> {
     sqlx::query_as!(
         AnyBase,
-        r#"SELECT id AS "id: KnowledgeBaseId", org_id AS "org_id: OrgId", index_generation,
+        r#"SELECT id AS "id: KnowledgeBaseId", org_id AS "org_id: OrgId", index_generation, (indexed_at IS NOT NULL) AS "indexed!",
                   (indexed_at IS NOT NULL AND (optimized_at IS NULL OR optimized_at < indexed_at)) AS "unoptimized!",
                   EXISTS (SELECT FROM knowledge_documents d WHERE d.org_id = b.org_id AND d.knowledge_base_id = b.id
                             AND d.status = 'embedding') AS "busy!"

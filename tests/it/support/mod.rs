@@ -6,5 +6,6 @@ pub mod app;
 pub mod cluster;
 pub mod documents;
 pub mod process;
+pub mod s3;
 pub mod sse;
 pub mod upstream;

@@ -4,6 +4,8 @@
 //! `vector` (unit length). Its full-text index is made with the table and splits `terms` at spaces. Rows that came after the last
 //! [`VectorIndex::optimize`] are in no index yet, and still found: LanceDB scans them beside it.
 
+mod upkeep;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,11 +16,12 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use futures::{StreamExt, TryStreamExt};
 use lancedb::index::Index;
 use lancedb::index::scalar::{FtsIndexBuilder, FullTextSearchQuery, MatchQuery};
-use lancedb::index::vector::IvfPqIndexBuilder;
 use lancedb::query::{ExecutableQuery, QueryBase, Select};
-use lancedb::table::{CompactionOptions, OptimizeAction, OptimizeOptions};
 use lancedb::{Connection, DistanceType, ObjectStoreRegistry, Session, Table};
+use tokio::sync::OnceCell;
 use uuid::Uuid;
+
+pub use upkeep::{OptimizeReport, Retention, TableStats};
 
 use super::{IndexError, analyze};
 
@@ -80,71 +83,57 @@ pub struct Hit {
     pub score: f32,
 }
 
-/// Which old versions of a table [`VectorIndex::optimize`] removes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Retention {
-    /// Those older than this: readers that began before may still be reading them.
-    Keep(Duration),
-    /// All, and the indexes are rebuilt without what was deleted: afterwards nothing of deleted documents is left in any file.
-    /// Readers that run at this moment may fail once.
-    Purge,
-}
-
-/// What [`VectorIndex::optimize`] did. One step's failure does not keep the others from running: a failing compaction must not stop
-/// old versions from being pruned, or the disk fills (lance issue 7653).
-#[derive(Debug, Default)]
-pub struct OptimizeReport {
-    pub fragments_removed: usize,
-    pub fragments_added: usize,
-    pub versions_removed: u64,
-    pub bytes_removed: u64,
-    /// Step (`compact`, `index`, `vector_index`, `prune`) and what went wrong.
-    pub failures: Vec<(&'static str, IndexError)>,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TableStats {
-    pub rows: usize,
-    /// Rows that no full-text index covers yet; searched by a scan.
-    pub unindexed_rows: usize,
-    pub fragments: usize,
-    pub versions: usize,
-    /// Data and index files of the newest version.
-    pub bytes: usize,
-}
-
 /// The vector store: a local folder or an S3 prefix full of tables. Cheap to clone.
 #[derive(Clone)]
 pub struct VectorIndex {
-    connection: Connection,
+    store: Arc<Store>,
     tables: moka::future::Cache<String, Table>,
-    approximate_from_rows: usize,
+}
+
+/// Where the store is, and the connection once it was needed: connecting reads from S3, which may be down when we start.
+struct Store {
+    uri: String,
+    options: IndexOptions,
+    connection: OnceCell<Connection>,
 }
 
 impl VectorIndex {
-    /// Opens a local path (made if absent) or `s3://bucket/prefix`.
-    pub async fn open(uri: &str, options: IndexOptions) -> Result<Self, IndexError> {
-        let session = Session::new(
-            options.index_cache_bytes,
-            options.metadata_cache_bytes,
-            Arc::new(ObjectStoreRegistry::default()),
-        );
-        let connection = lancedb::connect(uri)
-            .storage_options(options.storage)
-            .read_consistency_interval(options.read_consistency)
-            .session(Arc::new(session))
-            .execute()
-            .await?;
+    /// A local path (made if absent) or `s3://bucket/prefix`. Does not connect.
+    pub fn new(uri: &str, options: IndexOptions) -> Self {
         let tables = moka::future::Cache::builder().max_capacity(OPEN_TABLES).build();
-        Ok(Self { connection, tables, approximate_from_rows: options.vector_index_rows })
+        let store = Store { uri: uri.to_owned(), options, connection: OnceCell::new() };
+        Self { store: Arc::new(store), tables }
     }
 
-    /// Makes the table and its full-text index where they are absent. Fails when the table is there with other dimensions.
-    pub async fn ensure_table(&self, name: &str, dims: usize) -> Result<(), IndexError> {
-        let table = match self.table(name).await {
-            Ok(table) => table,
+    async fn connection(&self) -> Result<&Connection, IndexError> {
+        let Store { uri, options, connection } = self.store.as_ref();
+        let connect = || async {
+            let session = Session::new(
+                options.index_cache_bytes,
+                options.metadata_cache_bytes,
+                Arc::new(ObjectStoreRegistry::default()),
+            );
+            let connecting = lancedb::connect(uri)
+                .storage_options(options.storage.clone())
+                .read_consistency_interval(options.read_consistency)
+                .session(Arc::new(session));
+            Ok(connecting.execute().await?)
+        };
+        connection.get_or_try_init(connect).await
+    }
+
+    /// Makes the table and its full-text index where they are absent; true when the table is new. Fails when the table is there with
+    /// other dimensions.
+    pub async fn ensure_table(&self, name: &str, dims: usize) -> Result<bool, IndexError> {
+        let made = self.make_table(name, dims).await;
+        self.explained(name, made).await
+    }
+
+    async fn make_table(&self, name: &str, dims: usize) -> Result<bool, IndexError> {
+        let (table, new) = match self.table(name).await {
+            Ok(table) => (table, false),
             Err(IndexError::NoSuchTable(_)) => {
-                self.connection.create_empty_table(name, schema(dims)?).execute().await?
+                (self.connection().await?.create_empty_table(name, schema(dims)?).execute().await?, true)
             }
             Err(error) => return Err(error),
         };
@@ -156,12 +145,17 @@ impl VectorIndex {
         if full_text_index(&table).await?.is_none() {
             table.create_index(&["terms"], Index::FTS(full_text_options())).execute().await?;
         }
-        Ok(())
+        Ok(new)
     }
 
     /// Inserts rows, replacing those with the same chunk id: doing it twice is doing it once. Best in batches of 1000 rows: each call
     /// makes a version and a file.
     pub async fn upsert(&self, name: &str, rows: Vec<IndexRow>) -> Result<(), IndexError> {
+        let written = self.write_rows(name, rows).await;
+        self.explained(name, written).await
+    }
+
+    async fn write_rows(&self, name: &str, rows: Vec<IndexRow>) -> Result<(), IndexError> {
         if rows.is_empty() {
             return Ok(());
         }
@@ -182,12 +176,18 @@ impl VectorIndex {
         }
         // UUIDs of our own making: nothing to escape.
         let list = documents.iter().map(|id| format!("'{id}'")).collect::<Vec<_>>().join(", ");
-        self.table(name).await?.delete(format!("document_id IN ({list})").as_str()).await?;
-        Ok(())
+        let filter = format!("document_id IN ({list})");
+        let deleted = async { Ok(self.table(name).await?.delete(filter.as_str()).await.map(drop)?) };
+        self.explained(name, deleted.await).await
     }
 
     /// The nearest passages by cosine similarity, best first.
     pub async fn vector_search(&self, name: &str, vector: &[f32], limit: usize) -> Result<Vec<Hit>, IndexError> {
+        let found = self.nearest(name, vector, limit).await;
+        self.explained(name, found).await
+    }
+
+    async fn nearest(&self, name: &str, vector: &[f32], limit: usize) -> Result<Vec<Hit>, IndexError> {
         let table = self.table(name).await?;
         let expected = dimensions(&table).await?;
         if vector.len() != expected {
@@ -207,6 +207,11 @@ impl VectorIndex {
 
     /// The passages with the best BM25 score for a person's words, best first. Any text is a valid query.
     pub async fn text_search(&self, name: &str, query: &str, limit: usize) -> Result<Vec<Hit>, IndexError> {
+        let found = self.matching(name, query, limit).await;
+        self.explained(name, found).await
+    }
+
+    async fn matching(&self, name: &str, query: &str, limit: usize) -> Result<Vec<Hit>, IndexError> {
         let terms = analyze(query);
         if terms.is_empty() {
             return Ok(Vec::new());
@@ -223,99 +228,13 @@ impl VectorIndex {
         hits(name, &batches, "_score", |score| score)
     }
 
-    /// Merges small files, brings the indexes up to date, makes or renews the vector index of a large table, removes old versions.
-    /// Only by the table's writer.
-    pub async fn optimize(&self, name: &str, retention: Retention) -> Result<OptimizeReport, IndexError> {
-        let table = self.table(name).await?;
-        let purge = retention == Retention::Purge;
-        let mut report = OptimizeReport::default();
-        let compaction = CompactionOptions {
-            materialize_deletions_threshold: if purge { 0.0 } else { 0.1 },
-            ..CompactionOptions::default()
-        };
-        match table.optimize(OptimizeAction::Compact { options: compaction, remap_options: None }).await {
-            Ok(stats) => {
-                let compaction = stats.compaction.unwrap_or_default();
-                report.fragments_removed = compaction.fragments_removed;
-                report.fragments_added = compaction.fragments_added;
-            }
-            Err(error) => report.failures.push(("compact", error.into())),
-        }
-        if let Err(error) = self.renew_vector_index(&table).await {
-            report.failures.push(("vector_index", error));
-        }
-        let indexing = if purge {
-            table.create_index(&["terms"], Index::FTS(full_text_options())).replace(true).execute().await
-        } else {
-            table.optimize(OptimizeAction::Index(OptimizeOptions::default())).await.map(drop)
-        };
-        if let Err(error) = indexing {
-            report.failures.push(("index", error.into()));
-        }
-        let older_than = match retention {
-            Retention::Keep(age) => chrono::Duration::from_std(age).unwrap_or(chrono::Duration::MAX),
-            Retention::Purge => chrono::Duration::zero(),
-        };
-        // Files of unfinished writes are safe to remove for the only writer there is.
-        let prune = OptimizeAction::Prune {
-            older_than: Some(older_than),
-            delete_unverified: Some(purge),
-            error_if_tagged_old_versions: None,
-        };
-        match table.optimize(prune).await {
-            Ok(stats) => {
-                let prune = stats.prune.unwrap_or_default();
-                report.versions_removed = prune.old_versions;
-                report.bytes_removed = prune.bytes_removed;
-            }
-            Err(error) => report.failures.push(("prune", error.into())),
-        }
-        Ok(report)
-    }
-
-    /// `IVF_PQ` with the rules of the LanceDB guide: a partition for 4096 rows, a sub-vector for 8 dimensions. Its centroids stay where
-    /// training put them, so it is trained anew when the rows have doubled; the index name remembers the rows of its training.
-    async fn renew_vector_index(&self, table: &Table) -> Result<(), IndexError> {
-        let rows = table.count_rows(None).await?;
-        if rows < self.approximate_from_rows {
-            return Ok(());
-        }
-        let trained =
-            table.list_indices().await?.into_iter().find(|index| index.columns == ["vector"]).map(|index| index.name);
-        let trained_rows = trained.as_deref().and_then(|name| name.strip_prefix("vector_")?.parse::<usize>().ok());
-        if trained_rows.is_some_and(|trained_rows| rows < trained_rows * 2) {
-            return Ok(());
-        }
-        let dims = dimensions(table).await?;
-        let index = IvfPqIndexBuilder::default()
-            .distance_type(DistanceType::Cosine)
-            .num_partitions(u32::try_from(rows / 4096).unwrap_or(u32::MAX).max(1))
-            .num_sub_vectors(u32::try_from(dims / 8).unwrap_or(1).max(1));
-        table.create_index(&["vector"], Index::IvfPq(index)).name(format!("vector_{rows}")).execute().await?;
-        if let Some(old) = trained {
-            table.drop_index(&old).await?;
-        }
-        Ok(())
-    }
-
-    pub async fn stats(&self, name: &str) -> Result<TableStats, IndexError> {
-        let table = self.table(name).await?;
-        let stats = table.stats().await?;
-        let covered = match full_text_index(&table).await? {
-            Some(index) => table.index_stats(&index).await?.map_or(0, |index| index.num_indexed_rows),
-            None => 0,
-        };
-        Ok(TableStats {
-            rows: stats.num_rows,
-            unindexed_rows: stats.num_rows.saturating_sub(covered),
-            fragments: stats.fragment_stats.num_fragments,
-            versions: table.list_versions().await?.len(),
-            bytes: stats.total_bytes,
-        })
-    }
-
     /// All ids of the table, to compare with PostgreSQL: (chunk, document), in no order.
     pub async fn chunk_ids(&self, name: &str) -> Result<Vec<(Uuid, Uuid)>, IndexError> {
+        let ids = self.read_ids(name).await;
+        self.explained(name, ids).await
+    }
+
+    async fn read_ids(&self, name: &str) -> Result<Vec<(Uuid, Uuid)>, IndexError> {
         let query = self.table(name).await?.query().select(Select::columns(&["chunk_id", "document_id"]));
         let mut batches = query.execute().await?;
         let mut ids = Vec::new();
@@ -328,23 +247,35 @@ impl VectorIndex {
 
     /// Names of all tables in the store.
     pub async fn list_tables(&self) -> Result<Vec<String>, IndexError> {
-        Ok(self.connection.table_names().execute().await?)
+        Ok(self.connection().await?.table_names().execute().await?)
     }
 
     /// Removes a table with all its files. An absent one is no error.
     pub async fn drop_table(&self, name: &str) -> Result<(), IndexError> {
         self.tables.invalidate(name).await;
-        match self.connection.drop_table(name, &[]).await.map_err(IndexError::from) {
+        match self.connection().await?.drop_table(name, &[]).await.map_err(IndexError::from) {
             Err(IndexError::NoSuchTable(_)) | Ok(()) => Ok(()),
             Err(error) => Err(error),
         }
+    }
+
+    /// Says what is behind a failure of the store: an open table does not notice that its files were taken away under it. The handle is
+    /// given up, and opened anew the table is there (the failure stands), or is not ([`IndexError::NoSuchTable`]).
+    async fn explained<T>(&self, name: &str, result: Result<T, IndexError>) -> Result<T, IndexError> {
+        if matches!(result, Err(IndexError::Store(_) | IndexError::Damaged(_))) {
+            self.tables.invalidate(name).await;
+            if let Err(IndexError::NoSuchTable(name)) = self.table(name).await {
+                return Err(IndexError::NoSuchTable(name));
+            }
+        }
+        result
     }
 
     async fn table(&self, name: &str) -> Result<Table, IndexError> {
         if let Some(table) = self.tables.get(name).await {
             return Ok(table);
         }
-        let table = self.connection.open_table(name).execute().await?;
+        let table = self.connection().await?.open_table(name).execute().await?;
         self.tables.insert(name.to_string(), table.clone()).await;
         Ok(table)
     }

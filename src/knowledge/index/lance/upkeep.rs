@@ -1,0 +1,141 @@
+//! What keeps tables small, fast and countable: compaction, indexes, old versions, figures.
+
+use std::time::Duration;
+
+use lancedb::index::Index;
+use lancedb::index::vector::IvfPqIndexBuilder;
+use lancedb::table::{CompactionOptions, OptimizeAction, OptimizeOptions};
+use lancedb::{DistanceType, Table};
+
+use super::{IndexError, VectorIndex, dimensions, full_text_index, full_text_options};
+
+/// Which old versions of a table [`VectorIndex::optimize`] removes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retention {
+    /// Those older than this: readers that began before may still be reading them.
+    Keep(Duration),
+    /// All, and the indexes are rebuilt without what was deleted: afterwards nothing of deleted documents is left in any file.
+    /// Readers that run at this moment may fail once.
+    Purge,
+}
+
+/// What [`VectorIndex::optimize`] did. One step's failure does not keep the others from running: a failing compaction must not stop
+/// old versions from being pruned, or the disk fills (lance issue 7653).
+#[derive(Debug, Default)]
+pub struct OptimizeReport {
+    pub fragments_removed: usize,
+    pub fragments_added: usize,
+    pub versions_removed: u64,
+    pub bytes_removed: u64,
+    /// Step (`compact`, `index`, `vector_index`, `prune`) and what went wrong.
+    pub failures: Vec<(&'static str, IndexError)>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TableStats {
+    pub rows: usize,
+    /// Rows that no full-text index covers yet; searched by a scan.
+    pub unindexed_rows: usize,
+    pub fragments: usize,
+    pub versions: usize,
+    /// Data and index files of the newest version.
+    pub bytes: usize,
+}
+
+impl VectorIndex {
+    /// Merges small files, brings the indexes up to date, makes or renews the vector index of a large table, removes old versions.
+    /// Only by the table's writer.
+    pub async fn optimize(&self, name: &str, retention: Retention) -> Result<OptimizeReport, IndexError> {
+        let table = self.table(name).await?;
+        let purge = retention == Retention::Purge;
+        let mut report = OptimizeReport::default();
+        let compaction = CompactionOptions {
+            materialize_deletions_threshold: if purge { 0.0 } else { 0.1 },
+            ..CompactionOptions::default()
+        };
+        match table.optimize(OptimizeAction::Compact { options: compaction, remap_options: None }).await {
+            Ok(stats) => {
+                let compaction = stats.compaction.unwrap_or_default();
+                report.fragments_removed = compaction.fragments_removed;
+                report.fragments_added = compaction.fragments_added;
+            }
+            Err(error) => report.failures.push(("compact", error.into())),
+        }
+        if let Err(error) = self.renew_vector_index(&table).await {
+            report.failures.push(("vector_index", error));
+        }
+        let indexing = if purge {
+            table.create_index(&["terms"], Index::FTS(full_text_options())).replace(true).execute().await
+        } else {
+            table.optimize(OptimizeAction::Index(OptimizeOptions::default())).await.map(drop)
+        };
+        if let Err(error) = indexing {
+            report.failures.push(("index", error.into()));
+        }
+        let older_than = match retention {
+            Retention::Keep(age) => chrono::Duration::from_std(age).unwrap_or(chrono::Duration::MAX),
+            Retention::Purge => chrono::Duration::zero(),
+        };
+        // Files of unfinished writes are safe to remove for the only writer there is.
+        let prune = OptimizeAction::Prune {
+            older_than: Some(older_than),
+            delete_unverified: Some(purge),
+            error_if_tagged_old_versions: None,
+        };
+        match table.optimize(prune).await {
+            Ok(stats) => {
+                let prune = stats.prune.unwrap_or_default();
+                report.versions_removed = prune.old_versions;
+                report.bytes_removed = prune.bytes_removed;
+            }
+            Err(error) => report.failures.push(("prune", error.into())),
+        }
+        Ok(report)
+    }
+
+    /// `IVF_PQ` with the rules of the LanceDB guide: a partition for 4096 rows, a sub-vector for 8 dimensions. Its centroids stay where
+    /// training put them, so it is trained anew when the rows have doubled; the index name remembers the rows of its training.
+    async fn renew_vector_index(&self, table: &Table) -> Result<(), IndexError> {
+        let rows = table.count_rows(None).await?;
+        if rows < self.store.options.vector_index_rows {
+            return Ok(());
+        }
+        let trained =
+            table.list_indices().await?.into_iter().find(|index| index.columns == ["vector"]).map(|index| index.name);
+        let trained_rows = trained.as_deref().and_then(|name| name.strip_prefix("vector_")?.parse::<usize>().ok());
+        if trained_rows.is_some_and(|trained_rows| rows < trained_rows * 2) {
+            return Ok(());
+        }
+        let dims = dimensions(table).await?;
+        let index = IvfPqIndexBuilder::default()
+            .distance_type(DistanceType::Cosine)
+            .num_partitions(u32::try_from(rows / 4096).unwrap_or(u32::MAX).max(1))
+            .num_sub_vectors(u32::try_from(dims / 8).unwrap_or(1).max(1));
+        table.create_index(&["vector"], Index::IvfPq(index)).name(format!("vector_{rows}")).execute().await?;
+        if let Some(old) = trained {
+            table.drop_index(&old).await?;
+        }
+        Ok(())
+    }
+
+    pub async fn stats(&self, name: &str) -> Result<TableStats, IndexError> {
+        let stats = self.count(name).await;
+        self.explained(name, stats).await
+    }
+
+    async fn count(&self, name: &str) -> Result<TableStats, IndexError> {
+        let table = self.table(name).await?;
+        let stats = table.stats().await?;
+        let covered = match full_text_index(&table).await? {
+            Some(index) => table.index_stats(&index).await?.map_or(0, |index| index.num_indexed_rows),
+            None => 0,
+        };
+        Ok(TableStats {
+            rows: stats.num_rows,
+            unindexed_rows: stats.num_rows.saturating_sub(covered),
+            fragments: stats.fragment_stats.num_fragments,
+            versions: table.list_versions().await?.len(),
+            bytes: stats.total_bytes,
+        })
+    }
+}
