@@ -71,7 +71,7 @@ pub struct App {
 
 impl App {
     /// Builds every capability on a migrated database. Starts nothing but what writes usage rows.
-    pub async fn build(runtime: Runtime) -> anyhow::Result<Self> {
+    pub fn build(runtime: Runtime) -> anyhow::Result<Self> {
         let Runtime { config, target, data_dir, master_key, clock, lifecycle, executable } = runtime.clone();
         let telemetry = Telemetry::new();
         let families = Families::register(&telemetry);

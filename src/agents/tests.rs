@@ -64,7 +64,8 @@ proptest! {
 
 #[test]
 fn slugs_are_made_of_names() {
-    for (name, slug) in [("Помощник по отпускам", "pomoshchnik-po-otpuskam"), ("---", "agent"), ("", "agent")] {
+    for (name, slug) in [("Помощник по отпускам", "pomoshchnik-po-otpuskam"), ("---", "agent"), ("", "agent")]
+    {
         assert_eq!(slug_of(name), slug, "{name}");
     }
     let long = slug_of(&"длинное имя ".repeat(30));

@@ -83,7 +83,7 @@ async fn with_database(
 ) -> anyhow::Result<ExitCode> {
     booted.migrate().await?;
     let lifecycle = Lifecycle::new();
-    let app = App::build(booted.runtime(lifecycle.clone())).await?;
+    let app = App::build(booted.runtime(lifecycle.clone()))?;
     app.probe_stores().await?;
     let first_admin = app.bootstrap().await?;
     if args.demo {

@@ -27,7 +27,7 @@ impl StorageError {
     /// Whether the store answered and said no: wrong keys, or no such bucket. Waiting does not help then.
     pub fn is_refusal(&self) -> bool {
         match self {
-            Self::NotFound(_) | Self::Folder(_) => true,
+            Self::NotFound | Self::Folder(_) => true,
             Self::Store(error) => {
                 matches!(
                     error,

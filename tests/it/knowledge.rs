@@ -328,7 +328,7 @@ async fn what_a_crash_interrupted_or_lost_is_made_good() {
     std::fs::create_dir_all(&orphan).unwrap();
     std::fs::write(orphan.join("original"), b"left by a killed upload").unwrap();
     app.clock.advance(chrono::TimeDelta::hours(2));
-    let again = App::build(Runtime { lifecycle: Lifecycle::new(), ..app.app.runtime.clone() }).await.unwrap();
+    let again = App::build(Runtime { lifecycle: Lifecycle::new(), ..app.app.runtime.clone() }).unwrap();
     again.knowledge.reconcile_soon().await.unwrap();
     again.start_worker().unwrap();
     while again.jobs.unfinished().await.unwrap() > 0 {

@@ -75,7 +75,7 @@ async fn documents_and_index_live_in_a_bucket_and_a_delete_leaves_nothing() {
 
     // A restart: another process on the same bucket.
     app.app.runtime.lifecycle.drain(Duration::from_secs(5)).await;
-    let again = App::build(Runtime { lifecycle: Lifecycle::new(), ..app.app.runtime.clone() }).await.unwrap();
+    let again = App::build(Runtime { lifecycle: Lifecycle::new(), ..app.app.runtime.clone() }).unwrap();
     again.probe_stores().await.unwrap();
     again.start_worker().unwrap();
     let mut db = superuser(&app).await;

@@ -97,8 +97,8 @@ mod fusion {
             let hit = |at: usize| Hit { chunk_id: id(at as u128 + 1), document_id: id(1), score: score(at) };
             (0..count).map(hit).collect()
         };
-        let last = |hits: &[Hit]| fuse(&[], hits, EVEN, 60.0, 1000).last().unwrap().score;
-        assert!(last(&list(OVER_FETCH - 1)) > 5.0 * last(&list(OVER_FETCH)));
+        let lowest = |hits: &[Hit]| fuse(&[], hits, EVEN, 60.0, 1000).last().unwrap().score;
+        assert!(lowest(&list(OVER_FETCH - 1)) > 5.0 * lowest(&list(OVER_FETCH)));
     }
 
     #[test]

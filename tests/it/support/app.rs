@@ -58,7 +58,7 @@ impl TestApp {
             lifecycle: lifecycle.clone(),
             executable: PathBuf::from(env!("CARGO_BIN_EXE_holdfast")),
         };
-        let app = App::build(runtime).await.unwrap();
+        let app = App::build(runtime).unwrap();
         app.bootstrap().await.unwrap();
         app.start_worker().unwrap();
         app.start_background();
