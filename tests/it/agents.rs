@@ -440,8 +440,8 @@ async fn a_stopped_answer_keeps_what_was_written() {
 
     // Strangers with the ids change nothing: not of another organisation, not another person of this one.
     let stranger = app.other_org("strangers").await;
-    for path in ["/stop", "/messages", "/regenerate"] {
-        let answer = stranger.post(&format!("{conversation}{path}"), &json!({"content": "x"})).await;
+    for (path, body) in [("/stop", json!({})), ("/messages", json!({"content": "x"})), ("/regenerate", json!({}))] {
+        let answer = stranger.post(&format!("{conversation}{path}"), &body).await;
         answer.problem(404, if path == "/stop" { "conversation_not_found" } else { "agent_not_found" });
     }
     stranger.delete(&conversation).await.problem(404, "conversation_not_found");

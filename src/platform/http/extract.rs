@@ -34,6 +34,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     }
 }
 
+/// Of a decoder's error, characters.
+const LONGEST_DETAIL: usize = 300;
+
 /// The whole body, within the route's limit.
 pub async fn body_bytes<S: Send + Sync>(request: Request, state: &S) -> Result<axum::body::Bytes, ApiError> {
     axum::body::Bytes::from_request(request, state).await.map_err(|e| match e.status() {
@@ -51,7 +54,8 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
             serde_json::error::Category::Data => ("invalid_value", "the JSON does not fit"),
             _ => ("invalid_json", "the body is not valid JSON"),
         };
-        let inner = e.inner().to_string();
+        // serde quotes what it found: not megabytes of it.
+        let inner: String = e.inner().to_string().chars().take(LONGEST_DETAIL).collect();
         ApiError {
             errors: vec![FieldError::new(pointer, code, inner.clone())],
             ..ApiError::bad_request(code, format!("{text}: {inner}"))
