@@ -49,20 +49,6 @@ pub fn integer(value: i64, lang: Lang) -> String {
     out
 }
 
-/// A count in at most four characters and a letter: `950`, `12.3k`, `4.1M`.
-pub fn short(value: i64) -> String {
-    let magnitude = value.unsigned_abs() as f64;
-    let (scaled, unit) = match magnitude {
-        m if m >= 1e9 => (m / 1e9, "G"),
-        m if m >= 1e6 => (m / 1e6, "M"),
-        m if m >= 1e4 => (m / 1e3, "k"),
-        _ => return value.to_string(),
-    };
-    let sign = if value < 0 { "-" } else { "" };
-    let text = if scaled >= 100.0 { format!("{scaled:.0}") } else { format!("{scaled:.1}") };
-    format!("{sign}{}{unit}", text.trim_end_matches(".0"))
-}
-
 /// A size in bytes with a decimal unit, as limits are written and as most systems show files: `512 B`, `1.5 MB`; in
 /// Russian `512 Б`, `1,5 МБ`.
 pub fn bytes(value: i64, lang: Lang) -> String {
@@ -158,7 +144,6 @@ mod tests {
         assert_eq!(integer(-1_234_567, Lang::En), "-1,234,567");
         assert_eq!(integer(1_234, Lang::Ru), "1\u{a0}234");
         assert_eq!(integer(999, Lang::En), "999");
-        assert_eq!((short(9_999).as_str(), short(12_340).as_str(), short(2_000_000).as_str()), ("9999", "12.3k", "2M"));
         assert_eq!((bytes(512, Lang::En).as_str(), bytes(1_540_000, Lang::En).as_str()), ("512\u{a0}B", "1.5\u{a0}MB"));
         assert_eq!(
             (bytes(999_960, Lang::En).as_str(), bytes(100_000_000, Lang::Ru).as_str()),

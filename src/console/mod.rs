@@ -79,7 +79,7 @@ mod tests;
 pub use bare::{Bare, PageResult, Theme, local_path, see_other};
 pub use flash::Flash;
 pub use form::{Form, FormErrors};
-pub use format::{Html, browser, escape, markdown, short};
+pub use format::{Html, browser, escape, markdown};
 pub use i18n::Lang;
 pub use list::{ListQuery, Pager};
 pub use pages::{Overview, OverviewSource};

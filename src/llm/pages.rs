@@ -17,7 +17,7 @@ use super::{
     store::{UsageByDay, UsageByModel},
 };
 use crate::{
-    console::{Form, PageResult, Shell, see_other, short, svg},
+    console::{Form, PageResult, Shell, see_other, svg},
     platform::http::{Path, Scope},
 };
 
@@ -44,7 +44,7 @@ struct Models<'a> {
     /// Addresses and the test are for operators of the installation.
     is_operator: bool,
     by_model: Vec<UsageByModel>,
-    tokens: String,
+    tokens: i64,
     requests: i64,
     failed: i64,
     tokens_picture: String,
@@ -76,7 +76,7 @@ async fn page(shell: &Shell, llm: &Llm, tested: Option<(String, ProviderTest)>) 
         embedding: llm.embedder().await.map_err(explain),
         providers: llm.providers(),
         is_operator: require_operator(shell.principal()).is_ok(),
-        tokens: short(by_day.iter().map(|d| d.prompt_tokens + d.completion_tokens).sum()),
+        tokens: by_day.iter().map(|d| d.prompt_tokens + d.completion_tokens).sum(),
         requests: by_day.iter().map(|d| d.requests).sum(),
         failed: by_day.iter().map(|d| d.failed).sum(),
         tokens_picture: picture(&series(|d| d.prompt_tokens + d.completion_tokens), "llm-tokens-per-day"),
