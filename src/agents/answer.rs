@@ -156,10 +156,13 @@ impl Engine {
         };
         let hits = self.knowledge.search(question.org, &settings.knowledge_bases, &request).await?;
         let mut left = u64::from(settings.retrieval.max_tokens);
-        let fitting = hits.into_iter().take_while(|hit| {
+        // What does not fit is passed over, not the end: a shorter passage below it may.
+        let fitting = hits.into_iter().filter(|hit| {
             let tokens = llm::estimate_tokens(&hit.text);
             let fits = tokens <= left;
-            left = left.saturating_sub(tokens);
+            if fits {
+                left -= tokens;
+            }
             fits
         });
         Ok(fitting.zip(1..).map(|(hit, mark)| citation(mark, hit)).collect())

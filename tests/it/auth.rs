@@ -499,6 +499,15 @@ async fn links_work_once_for_whom_they_are_made() {
     world.get(&caller_of(&joined), "/api/v1/auth/me").await.expect(StatusCode::UNAUTHORIZED);
     world.login("bob@example.com", PASSWORD).await.expect(StatusCode::UNAUTHORIZED);
     world.login("bob@example.com", "another fine password").await.expect(StatusCode::OK);
+
+    // Who chooses a new password ends the reset links that are still open.
+    let path = format!("/api/v1/members/{bob_id}/reset-link");
+    let open = world.post(&adele, &path, Value::Null).await.expect(StatusCode::CREATED);
+    let bob = world.signed_in("bob@example.com", "another fine password").await;
+    let change = json!({ "current_password": "another fine password", "new_password": "the third fine password" });
+    world.post(&bob, "/api/v1/auth/password", change).await.expect(StatusCode::NO_CONTENT);
+    let body = json!({ "token": token_of(&open), "password": "not by a finder" });
+    assert_eq!(accept(&nobody, body).await.expect(StatusCode::GONE).code(), "link_invalid");
     world.end().await;
 }
 

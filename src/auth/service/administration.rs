@@ -122,6 +122,7 @@ impl Auth {
             accounts::account_by_email(&mut tx, &normal_email(mail)).await?.ok_or(AuthError::NotFound("user"))?;
         accounts::set_password(&mut tx, account.id, &hash, true).await?;
         sessions::delete_others(&mut tx, account.id, None).await?;
+        links::delete_for(&mut tx, &account.email, LinkPurpose::Reset).await?;
         tx.commit().await?;
         self.changed();
         tracing::info!(user_id = %account.id, "password reset");

@@ -7,11 +7,11 @@ use sqlx::PgConnection;
 use super::{Auth, Client, person};
 use crate::{
     auth::{
-        AuthError, SessionId, SignedIn,
+        AuthError, LinkPurpose, SessionId, SignedIn,
         metrics::Login,
         model::{Account, check_email, current_org, normal_email},
         password::{RuleBroken, Verified, check_rules},
-        store::{accounts, sessions},
+        store::{accounts, links, sessions},
     },
     platform::{
         crypto,
@@ -144,6 +144,8 @@ impl Auth {
         let mut tx = self.inner.db.system().await?;
         accounts::set_password(&mut tx, account.id, &hash, false).await?;
         let ended = sessions::delete_others(&mut tx, account.id, Some(user.session_id.into())).await?;
+        // Who found an open link must not set the password once more.
+        links::delete_for(&mut tx, &account.email, LinkPurpose::Reset).await?;
         tx.commit().await?;
         self.changed();
         tracing::info!(user_id = %account.id, sessions_ended = ended, "password changed");

@@ -104,7 +104,11 @@ impl Knowledge {
         let mut tx = self.inner.db.tenant(*org).await?;
         let now = store::bases::index_state(&mut tx, *base).await?;
         tx.commit().await?;
-        if now.as_ref() == Some(state) {
+        if now.as_ref().is_some_and(|now| now != state) {
+            // Nothing may be marked for a table that was not written: the next attempt reads the new state.
+            return Err(KnowledgeError::Busy);
+        }
+        if now.is_some() {
             let new = self.inner.index.ensure_table(&table, model.dims).await?;
             self.inner.index.upsert(&table, rows).await?;
             if new {

@@ -127,8 +127,9 @@ impl Knowledge {
     ) -> Result<(), KnowledgeError> {
         let mut tx = self.inner.db.tenant(org).await?;
         let Some(work) = store::documents::lock(&mut tx, id).await? else { return Ok(()) };
-        // An attempt that lost its lease and was overtaken has nothing more to say.
-        if work.status != DocumentStatus::Extracting {
+        // An attempt that lost its lease and was overtaken has nothing more to say. Queued again meanwhile (a change of the model) is another
+        // matter: the new job was one with this one, so nobody else would read the document.
+        if !matches!(work.status, DocumentStatus::Extracting | DocumentStatus::Queued) {
             return Ok(());
         }
         store::chunks::replace(&mut tx, org, id, &chunks).await?;

@@ -103,7 +103,10 @@ impl Knowledge {
         let knowledge = self.clone();
         let registered = uncancelled(async move {
             let result = knowledge.register(&arrived).await;
-            if !matches!(&result, Ok(upload) if !upload.duplicate) {
+            // After a database error it is unknown whether the row stands; an object without one is collected later, a row without its
+            // object would be a document that is lost.
+            let keep = matches!(&result, Ok(Upload { duplicate: false, .. }) | Err(KnowledgeError::Db(_)));
+            if !keep {
                 knowledge.inner.storage.delete_prefix(&document_prefix(arrived.org, arrived.base, arrived.id)).await?;
             }
             result
