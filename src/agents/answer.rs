@@ -97,9 +97,10 @@ impl Engine {
     /// answer is dropped.
     pub async fn start(&self, question: &Question<'_>, place: Place) -> Result<Answer, AgentError> {
         let mut report = self.metrics.began(question.agent.id, question.conversation);
+        let grounded = !question.agent.settings.knowledge_bases.is_empty();
         match self.begin(question, &mut report).await {
             Ok((sources, model, stream)) => Ok(Answer {
-                filter: MarkFilter::new(sources.len()),
+                filter: MarkFilter::new(grounded.then_some(sources.len())),
                 sources,
                 model,
                 usage: None,

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 /// Passes text through, without marks that name no source, and remembers the marks that do.
 #[derive(Debug)]
 pub struct MarkFilter {
-    sources: u32,
+    /// None for an agent without knowledge, whose brackets are its own.
+    sources: Option<u32>,
     /// Text held back because it may become a mark: `[`, `[1`, ...
     held: String,
     used: BTreeSet<u32>,
@@ -15,9 +16,10 @@ pub struct MarkFilter {
 const MAX_MARK: usize = 24;
 
 impl MarkFilter {
-    /// `sources`: marks 1 to `sources` are real.
-    pub fn new(sources: usize) -> Self {
-        Self { sources: u32::try_from(sources).unwrap_or(u32::MAX), held: String::new(), used: BTreeSet::new() }
+    /// `sources`: marks 1 to `sources` are real, none of 0; `None` leaves all brackets alone.
+    pub fn new(sources: Option<usize>) -> Self {
+        let sources = sources.map(|n| u32::try_from(n).unwrap_or(u32::MAX));
+        Self { sources, held: String::new(), used: BTreeSet::new() }
     }
 
     /// The next piece of the answer; returns what can be shown now.
@@ -70,14 +72,21 @@ impl MarkFilter {
     /// What stands for `[inner]`: `[1, 2]` becomes `[1][2]`; numbers without a source go; brackets without numbers stay.
     fn mark(&mut self, inner: &str) -> String {
         let numbers: Option<Vec<u32>> = inner.split(',').map(|n| n.trim().parse().ok()).collect();
-        match numbers {
-            // An agent without sources writes brackets of its own.
-            Some(numbers) if self.sources > 0 => {
-                let real: Vec<u32> = numbers.into_iter().filter(|n| (1..=self.sources).contains(n)).collect();
+        match (numbers, self.sources) {
+            (Some(numbers), Some(sources)) => {
+                let real: Vec<u32> = numbers.into_iter().filter(|n| (1..=sources).contains(n)).collect();
                 self.used.extend(&real);
                 real.iter().flat_map(|n| ["[".to_owned(), n.to_string(), "]".to_owned()]).collect()
             }
             _ => format!("[{inner}]"),
         }
     }
+}
+
+/// An earlier answer without its marks: they number the sources of another question.
+pub fn without_marks(text: &str) -> String {
+    let mut filter = MarkFilter::new(Some(0));
+    let mut plain = filter.push(text);
+    plain.push_str(&filter.finish());
+    plain
 }

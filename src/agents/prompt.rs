@@ -3,7 +3,10 @@
 //! Passages come from documents that anybody may have written: they stand in the user's turn, between tags that their own
 //! text cannot close, and the rules say that nothing inside them is an instruction.
 
-use super::model::{Agent, Citation, Message, Speaker};
+use super::{
+    citations::without_marks,
+    model::{Agent, Citation, Message, Speaker},
+};
 use crate::llm;
 
 const RULES: &str = "You answer questions from the numbered sources in the last message.\n\
@@ -28,6 +31,7 @@ pub fn build(agent: &Agent, history: &[Message], sources: &[Citation], question:
     let mut messages = vec![llm::Message::system(system)];
     messages.extend(history.iter().filter(|m| !m.content.is_empty()).map(|m| match m.role {
         Speaker::User => llm::Message::user(m.content.clone()),
+        Speaker::Assistant if grounded => llm::Message::assistant(without_marks(&m.content)),
         Speaker::Assistant => llm::Message::assistant(m.content.clone()),
     }));
     messages.push(llm::Message::user(if grounded { with_sources(sources, question) } else { question.to_owned() }));
