@@ -25,7 +25,8 @@ impl MarkFilter {
     /// The next piece of the answer; returns what can be shown now.
     pub fn push(&mut self, text: &str) -> String {
         let mut out = String::with_capacity(text.len());
-        for c in text.chars() {
+        // PostgreSQL keeps no NUL: an answer with one would be lost.
+        for c in text.chars().filter(|c| *c != '\0') {
             if self.held.is_empty() {
                 if c == '[' {
                     self.held.push(c);

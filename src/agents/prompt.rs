@@ -7,7 +7,7 @@ use super::{
     citations::without_marks,
     model::{Agent, Citation, Message, Speaker},
 };
-use crate::llm;
+use crate::{knowledge::MAX_QUERY_CHARS, llm};
 
 const RULES: &str = "You answer questions from the numbered sources in the last message.\n\
 - Use only what the sources say. Mark every statement with the number of its source in square brackets, like [1] or [2][3].\n\
@@ -80,11 +80,12 @@ fn quoted(text: &str) -> String {
     out
 }
 
-/// What to search for: the question, with the one before it when it is too short to stand alone ("and in winter?").
+/// What to search for: the question, with the one before it when it is too short to stand alone ("and in winter?"). Of a long letter
+/// the beginning: a search takes less than a conversation does.
 pub fn search_query(question: &str, history: &[Message]) -> String {
     let short = question.split_whitespace().count() < 4;
-    match history.iter().rev().find(|m| m.role == Speaker::User) {
-        Some(before) if short => format!("{} {question}", before.content),
-        _ => question.to_owned(),
-    }
+    let before = history.iter().rev().find(|m| m.role == Speaker::User && short).map_or("", |m| &m.content);
+    let left = MAX_QUERY_CHARS.saturating_sub(question.chars().count() + 1);
+    let before: String = before.chars().take(left).chain([' ']).collect();
+    format!("{before}{question}").trim_start().chars().take(MAX_QUERY_CHARS).collect()
 }

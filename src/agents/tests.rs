@@ -13,7 +13,10 @@ use super::{
     prompt,
     service::answered,
 };
-use crate::{console::markdown, knowledge::KnowledgeBaseId};
+use crate::{
+    console::markdown,
+    knowledge::{KnowledgeBaseId, MAX_QUERY_CHARS},
+};
 
 /// What a reader sees of `pieces`, and the marks that were used.
 fn shown(sources: Option<usize>, pieces: &[&str]) -> (String, Vec<u32>) {
@@ -253,6 +256,11 @@ fn a_short_question_is_searched_for_with_the_one_before() {
     assert_eq!(prompt::search_query("and in winter?", &history), "How long is leave in summer? and in winter?");
     assert_eq!(prompt::search_query("Where do I apply for it?", &history), "Where do I apply for it?");
     assert_eq!(prompt::search_query("and in winter?", &[]), "and in winter?");
+    // A search takes less than a conversation: of what comes before as much as fits, of the question the beginning.
+    let letter = "ж".repeat(20_000);
+    assert_eq!(prompt::search_query(&letter, &history).chars().count(), MAX_QUERY_CHARS);
+    let query = prompt::search_query("and in winter?", &[question(&letter)]);
+    assert!(query.chars().count() == MAX_QUERY_CHARS && query.ends_with("ж and in winter?"), "{query}");
 }
 
 #[test]

@@ -79,8 +79,8 @@ impl App {
             .wrap(routes)
             .layer(Extension(self.idempotency.clone()))
             .layer(from_fn_with_state(auth::Origins::new(config), auth::csrf_guard));
-        let frame =
-            Frame::new(config, self.runtime.clock.clone(), self.families.http.clone(), Arc::new(self.auth.clone()));
+        let (clock, lifecycle) = (self.runtime.clock.clone(), self.runtime.lifecycle.clone());
+        let frame = Frame::new(config, clock, self.families.http.clone(), Arc::new(self.auth.clone()), lifecycle);
         // Inside, the console knows who is signed in; outside, it catches what is refused before that is known.
         http::wrap(guarded, frame, |framed| console.wrap(framed).layer(from_fn(llm::word_openai_errors)))
     }

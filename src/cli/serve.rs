@@ -4,6 +4,7 @@ use std::{process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
 use clap::ValueEnum;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::{boot::Booted, print_line};
 use crate::{
@@ -15,6 +16,9 @@ use crate::{
         telemetry,
     },
 };
+
+/// Files that are open beside connections: the database's, the index's, a child's pipes.
+const OTHER_FILES: u64 = 512;
 
 /// What this process does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -95,11 +99,13 @@ async fn with_database(
     app.start_background();
 
     let server = &booted.config.server;
+    raise_file_limit(u64::from(server.max_connections));
     let grace = Duration::from_secs(server.grace_seconds);
     let timeouts = Timeouts {
         header: Duration::from_secs(server.header_timeout_seconds),
         grace,
         max_connections: usize::try_from(server.max_connections)?,
+        ..Timeouts::default()
     };
     let ops_address = ops.address;
     lifecycle
@@ -135,4 +141,17 @@ fn greet(base_url: &str, address: &str, first_admin: Option<&crate::auth::FirstA
         }
     }
     print_line("  Stop with Ctrl-C; all data is kept.\n");
+}
+
+/// A shell's soft limit is 1024 files: a thousand slow clients would leave none for the database.
+fn raise_file_limit(connections: u64) {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    let now = if raised.is_ok() { limit.maximum } else { limit.current };
+    if now.is_some_and(|files| files < connections + OTHER_FILES) {
+        tracing::warn!(
+            open_files = now,
+            "this system allows fewer open files than server.max_connections needs: raise the limit (LimitNOFILE, ulimit -n) or lower the setting"
+        );
+    }
 }

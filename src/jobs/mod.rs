@@ -37,4 +37,4 @@ pub use model::{Enqueue, Job, JobContext, JobId, JobState, JobSummary, Progress}
 pub use registry::Registry;
 pub use schedule::{CatchUp, Cron};
 pub use service::Jobs;
-pub use store::enqueue;
+pub use store::{enqueue, is_live};

@@ -31,4 +31,4 @@ pub use metrics::Metrics;
 pub use model::{
     ChunkId, Document, DocumentId, DocumentStatus, KnowledgeBase, KnowledgeBaseId, SearchHit, SearchMode, SearchRequest,
 };
-pub use service::{Deps, Knowledge};
+pub use service::{Deps, Knowledge, MAX_QUERY_CHARS};

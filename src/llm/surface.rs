@@ -284,6 +284,7 @@ async fn create_embeddings(
     Body(request): Body<EmbeddingRequest>,
 ) -> Result<axum::Json<Value>, OpenAiError> {
     let texts = texts(request.input)?;
+    llm.check_length("input", &texts)?;
     let kind = match request.input_type.as_deref() {
         None | Some("passage" | "document" | "search_document") => InputKind::Passage,
         Some("query" | "search_query") => InputKind::Query,

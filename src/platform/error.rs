@@ -145,6 +145,8 @@ impl From<DbError> for ApiError {
     fn from(error: DbError) -> Self {
         if error.is_unavailable() {
             Self::unavailable(Duration::from_secs(2), "the database is not reachable right now").with_source(error)
+        } else if error.is_bad_text() {
+            Self::bad_request("invalid_text", "a text holds the character NUL, which cannot be kept").with_source(error)
         } else {
             Self::internal(error)
         }

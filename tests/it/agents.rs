@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use reqwest::{Method, header};
 use serde_json::{Value, json};
+use sqlx::{Connection as _, PgConnection};
+use tokio::time::Instant;
 
 use crate::support::{
     app::{Answer, Client, TestApp},
@@ -621,5 +624,40 @@ async fn an_agent_is_a_model_for_openai_clients() {
     let stranger = app.other_org("strangers").await;
     let theirs = stranger.post("/v1/chat/completions", &json!({"model": model, "messages": messages})).await;
     assert_eq!(theirs.json()["error"]["code"], "model_not_found", "{}", theirs.text);
+    app.stop().await;
+}
+
+/// What a crash left is found soon, and what is merely slow is not taken for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_nobody_writes_any_more_is_marked_and_a_slow_one_is_not() {
+    let upstream = Upstream::start().await;
+    let app = TestApp::start_with(&[upstream.setting()]).await;
+    let admin = app.admin().await;
+    let agent = make_agent(&admin, "mock/slow", &[]).await;
+    let conversation = start(&admin, &agent).await;
+    let mut events = stream(&admin, &conversation, "Tell me everything").await;
+    while events.next().await.expect("a stream").0 != "delta" {}
+    let status = async || admin.get(&conversation).await.expect(200)["messages"][1]["status"].clone();
+
+    // Slower than the sweep is patient: two minutes in all, but never one without a word from its writer.
+    let mut db = PgConnection::connect_with(&app.target().admin).await.unwrap();
+    let begun = app.clock.now();
+    for _ in 0..2 {
+        let (said, since) = ("SELECT count(*) FROM messages WHERE alive_at > $1", app.clock.now());
+        let waited = Instant::now();
+        while sqlx::query_scalar::<_, i64>(said).bind(since).fetch_one(&mut db).await.unwrap() == 0 {
+            assert!(waited.elapsed() < Duration::from_secs(60), "the writer says nothing");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        app.clock.advance(TimeDelta::seconds(50));
+        app.app.agents.sweep_abandoned().await.unwrap();
+    }
+    assert!(app.clock.now() - begun > TimeDelta::seconds(90));
+    assert_eq!(status().await, "streaming");
+    app.clock.advance(TimeDelta::seconds(61));
+    app.app.agents.sweep_abandoned().await.unwrap();
+    assert_eq!(status().await, "failed");
+    admin.post(&format!("{conversation}/stop"), &json!({})).await;
+    db.close().await.unwrap();
     app.stop().await;
 }

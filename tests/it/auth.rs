@@ -120,7 +120,7 @@ impl World {
         let routes = console.wrap(routes.merge(auth::pages::router().with_state(auth.clone())).merge(console.router()));
         let routes = routes.layer(from_fn_with_state(Origins::new(&server), auth::csrf_guard));
         let metrics = telemetry.register("http", http::Metrics::register);
-        let frame = Frame::new(&server, clock.clone(), metrics, Arc::new(auth.clone()));
+        let frame = Frame::new(&server, clock.clone(), metrics, Arc::new(auth.clone()), lifecycle.clone());
         let router = http::wrap(routes, frame, std::convert::identity);
         Self { name, target, clock, auth, router, lifecycle, telemetry }
     }
@@ -507,6 +507,13 @@ async fn links_work_once_for_whom_they_are_made() {
     let change = json!({ "current_password": "another fine password", "new_password": "the third fine password" });
     world.post(&bob, "/api/v1/auth/password", change).await.expect(StatusCode::NO_CONTENT);
     let body = json!({ "token": token_of(&open), "password": "not by a finder" });
+    assert_eq!(accept(&nobody, body).await.expect(StatusCode::GONE).code(), "link_invalid");
+
+    // A link that was made for a member does not open the account of an administrator.
+    let open = world.post(&adele, &path, Value::Null).await.expect(StatusCode::CREATED);
+    let promote = json!({ "role": "admin" });
+    world.send(&admin, Method::PATCH, &format!("/api/v1/members/{bob_id}"), promote).await.expect(StatusCode::OK);
+    let body = json!({ "token": token_of(&open), "password": "taken over by adele" });
     assert_eq!(accept(&nobody, body).await.expect(StatusCode::GONE).code(), "link_invalid");
     world.end().await;
 }

@@ -106,6 +106,7 @@ async fn what_openai_clients_meet_before_a_route_is_in_openais_shape() {
     is_openai(&admin.delete("/v1/models").await, 405, "invalid_request_error", "method_not_allowed");
     let larger = Value::String("x".repeat(21 << 20));
     is_openai(&admin.post("/v1/chat/completions", &larger).await, 413, "invalid_request_error", "payload_too_large");
+    is_problem(&admin.get("/api/v1/knowledge-bases?search=%00").await, 400, "invalid_text");
     let large = Value::String("x".repeat(3 << 20));
     let misfit = admin.post("/v1/chat/completions", &large).await;
     assert!(misfit.status == 400 && misfit.text.len() < 2000, "{} repeats {} bytes", misfit.status, misfit.text.len());

@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use holdfast::platform::crypto::random_bytes;
 use reqwest::header;
 use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
+use sqlx::{Connection as _, PgConnection};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::support::{
     app::{Answer, Client, TestApp},
     cluster::{PATIENCE, terminate_sessions},
-    documents::{add_document, fixture, make_base, wait_for_document},
+    documents::{add_document, files, fixture, make_base, send_file, wait_for_document},
     process::Site,
 };
 
@@ -268,4 +270,67 @@ async fn a_bad_configuration_is_told_whole_and_exits_64() {
         }
     }
     assert!(!site.data_dir().exists(), "a bad configuration touched the disk");
+}
+
+/// A job that ends without product code (here: cancelled) leaves a document that people can see failed and try again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_whose_job_is_gone_fails_and_can_be_tried_again() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let base = make_base(&admin, "Weirs").await;
+    admin.post("/api/v1/queues/knowledge/pause", &json!({})).await;
+    let id = add_document(&admin, &base, "weir.md", page(1).as_bytes()).await;
+    let path = format!("/api/v1/knowledge-bases/{base}/documents/{id}");
+    let jobs = admin.get("/api/v1/jobs?kind=knowledge.extract").await.expect(200);
+    let job = jobs["data"][0]["id"].as_str().unwrap_or_else(|| panic!("{jobs}")).to_owned();
+
+    // It waits for as long as it likes while its job does.
+    app.clock.advance(TimeDelta::hours(1));
+    app.app.knowledge.fail_abandoned().await.unwrap();
+    assert_eq!(admin.get(&path).await.expect(200)["status"], "queued");
+
+    admin.post(&format!("/api/v1/jobs/{job}/cancel"), &json!({})).await.expect(200);
+    app.app.knowledge.fail_abandoned().await.unwrap();
+    let document = admin.get(&path).await.expect(200);
+    assert_eq!(document["status"], "failed", "{document}");
+    admin.post("/api/v1/queues/knowledge/resume", &json!({})).await;
+    assert!(admin.post(&format!("{path}/retry"), &json!({})).await.status.is_success());
+    assert_eq!(wait_for_document(&admin, &base, &id).await["status"], "ready");
+    app.stop().await;
+}
+
+/// Whether a commit stands is unknown when its answer is lost: the file must be there if it does.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_whose_commit_fails_keeps_its_object() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let base = make_base(&admin, "Weirs").await;
+    let mut db = PgConnection::connect_with(&app.target().admin).await.unwrap();
+    sqlx::raw_sql(
+        "CREATE FUNCTION lost() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'lost' USING ERRCODE = '08006'; END $$; \
+         CREATE CONSTRAINT TRIGGER lost AFTER INSERT ON knowledge_documents DEFERRABLE INITIALLY DEFERRED \
+         FOR EACH ROW EXECUTE FUNCTION lost()",
+    )
+    .execute(&mut db)
+    .await
+    .unwrap();
+    let answer = send_file(&admin, &base, "weir.md", page(1).as_bytes()).await;
+    assert!(!ok_or_come_back(&answer));
+    assert_eq!(files(&app.data_dir.join("objects")).len(), 1, "the file of a document that may exist is gone");
+    sqlx::raw_sql("DROP TRIGGER lost ON knowledge_documents").execute(&mut db).await.unwrap();
+    let id = add_document(&admin, &base, "weir.md", page(1).as_bytes()).await;
+    assert_eq!(wait_for_document(&admin, &base, &id).await["status"], "ready");
+    db.close().await.unwrap();
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_database_roles_passwords_are_in_no_log() {
+    let mut site = Site::new();
+    site.set("HOLDFAST_TELEMETRY__LOG", "debug,sqlx=trace");
+    let running = site.start().await;
+    let (status, output) = running.stop().await;
+    assert!(status.success());
+    assert!(output.contains("db.statement"), "statements are not in the log at all");
+    assert!(!output.contains("PASSWORD '"), "a statement with a password is in the log");
 }

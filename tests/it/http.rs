@@ -1,12 +1,22 @@
 //! The frame around the routes, against clients that misbehave. Raw sockets: a well-made client cannot be rude enough.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use axum::{
     Router,
+    body::{Body, Bytes},
     routing::{get, post},
 };
+use futures::stream;
 use holdfast::platform::{
     clock::Clock,
     error::ApiError,
@@ -14,6 +24,7 @@ use holdfast::platform::{
     lifecycle::Lifecycle,
     telemetry::Telemetry,
 };
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -36,6 +47,8 @@ struct Server {
     address: SocketAddr,
     lifecycle: Lifecycle,
     telemetry: Telemetry,
+    /// The answer of `/endless` is held by nobody any more.
+    dropped: Arc<AtomicBool>,
 }
 
 async fn echo(Json(value): Json<serde_json::Value>) -> String {
@@ -46,10 +59,34 @@ async fn panics() -> String {
     panic!("a bug")
 }
 
+/// A stream without an end, of large frames; notes when nobody holds it any more.
+#[derive(Clone, Default)]
+struct Endless(Arc<AtomicBool>);
+
+impl Drop for Endless {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 async fn start(config: Config) -> Server {
+    start_with(config, Duration::from_secs(60)).await
+}
+
+async fn start_with(config: Config, idle: Duration) -> Server {
     let telemetry = Telemetry::new();
     let metrics = telemetry.register("http", Metrics::register);
-    let frame = Frame::new(&config, Clock::system(), metrics.clone(), Arc::new(Nobody));
+    let (lifecycle, dropped) = (Lifecycle::new(), Arc::new(AtomicBool::new(false)));
+    let frame = Frame::new(&config, Clock::system(), metrics.clone(), Arc::new(Nobody), lifecycle.clone());
+    let seen = dropped.clone();
+    let endless = move || {
+        let endless = Endless(seen.clone());
+        let frames = stream::repeat_with(move || {
+            let _held = &endless;
+            Ok::<_, Infallible>(Bytes::from(vec![b'x'; 65_536]))
+        });
+        async move { Body::from_stream(frames) }
+    };
     let routes = Router::new()
         .route("/", get(|| async { "hello" }))
         .route(
@@ -60,16 +97,18 @@ async fn start(config: Config) -> Server {
             }),
         )
         .route("/slower", get(std::future::pending::<()>))
+        .route("/endless", get(endless))
         .route("/panic", get(panics))
         .route("/echo", post(echo));
     let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
-    let (address, lifecycle) = (listener.address, Lifecycle::new());
-    let timeouts = Timeouts { header: Duration::from_millis(500), grace: Duration::from_secs(5), max_connections: 100 };
+    let address = listener.address;
+    let timeouts =
+        Timeouts { header: Duration::from_millis(500), idle, grace: Duration::from_secs(5), max_connections: 100 };
     lifecycle.spawn(
         "test",
         http::serve(listener, http::wrap(routes, frame, std::convert::identity), timeouts, metrics, lifecycle.clone()),
     );
-    Server { address, lifecycle, telemetry }
+    Server { address, lifecycle, telemetry, dropped }
 }
 
 /// Sends `request` and reads until the server closes.
@@ -283,6 +322,49 @@ async fn a_body_that_drips_or_stops_is_cut_off_and_told_why() {
     let (stopped, took) = trickle(server.address, 100_000, &[], Duration::from_millis(100)).await;
     assert!(stopped.starts_with("HTTP/1.1 408") && stopped.contains("body_too_slow"), "{stopped}");
     assert!(took >= Duration::from_millis(900) && took < Duration::from_secs(5), "{took:?}");
+}
+
+#[tokio::test]
+async fn a_client_that_stops_reading_gives_back_what_its_answer_holds() {
+    let server = start(strict()).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(b"GET /endless HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    // While it reads it is served, longer than it may pause.
+    let (began, mut buffer) = (Instant::now(), vec![0; 65_536]);
+    while began.elapsed() < Duration::from_millis(2500) {
+        assert!(stream.read(&mut buffer).await.unwrap() > 0);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(!server.dropped.load(Ordering::SeqCst));
+    let stopped = Instant::now();
+    while !server.dropped.load(Ordering::SeqCst) {
+        assert!(stopped.elapsed() < Duration::from_secs(10), "it is still held");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    drop(stream);
+}
+
+#[tokio::test]
+async fn an_http2_connection_without_requests_is_closed() {
+    let server = start_with(Config::default(), Duration::from_secs(1)).await;
+    let stream = TcpStream::connect(server.address).await.unwrap();
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    let request = || hyper::Request::get("http://x/").body(Body::empty()).unwrap();
+    let requests = async {
+        for _ in 0..4 {
+            assert_eq!(sender.send_request(request()).await.unwrap().status(), 200);
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        std::future::pending::<()>().await;
+    };
+    // It answers pings all the while: the connection is driven here.
+    let began = Instant::now();
+    let closed = timeout(Duration::from_secs(20), async {
+        tokio::select! { () = requests => {}, _ = connection => {} }
+    });
+    closed.await.expect("the connection is closed");
+    assert!(began.elapsed() > Duration::from_millis(2000), "closed while it was used: {:?}", began.elapsed());
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Documents from upload to answer, on the real router, worker, object store, LanceDB and embedding model.
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 use holdfast::{
     app::{App, Runtime},
@@ -11,17 +11,10 @@ use reqwest::{Method, header};
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
 
-use crate::support::app::{Answer, Client, TestApp};
-
-fn fixture(name: &str) -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/documents").join(name);
-    std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
-}
-
-pub async fn base(client: &Client, name: &str) -> String {
-    let base = client.post("/api/v1/knowledge-bases", &json!({"name": name})).await.expect(201);
-    base["id"].as_str().unwrap().to_owned()
-}
+use crate::support::{
+    app::{Answer, Client, TestApp},
+    documents::{add_document, files, fixture, make_base},
+};
 
 async fn upload(client: &Client, base: &str, files: &[(&str, &[u8])]) -> Answer {
     let mut body = Vec::new();
@@ -34,13 +27,6 @@ async fn upload(client: &Client, base: &str, files: &[(&str, &[u8])]) -> Answer 
     body.extend_from_slice(b"--cut--\r\n");
     let request = client.request(Method::POST, &format!("/api/v1/knowledge-bases/{base}/documents"));
     client.send(request.header(header::CONTENT_TYPE, "multipart/form-data; boundary=cut").body(body)).await
-}
-
-/// Uploads one file and gives its id.
-pub async fn add(client: &Client, base: &str, name: &str, content: &[u8]) -> String {
-    let document = upload(client, base, &[(name, content)]).await.expect(201);
-    assert_eq!(document["status"], "queued");
-    document["id"].as_str().unwrap().to_owned()
 }
 
 pub async fn document(client: &Client, base: &str, id: &str) -> Value {
@@ -58,17 +44,11 @@ pub async fn superuser(app: &TestApp) -> PgConnection {
     PgConnection::connect_with(&app.target().admin).await.unwrap()
 }
 
-pub fn files(dir: &Path) -> Vec<std::path::PathBuf> {
-    let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
-    let paths = entries.map(|entry| entry.unwrap().path());
-    paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn every_kind_becomes_ready_and_is_found_in_its_language() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
-    let base = base(&admin, "Everything").await;
+    let base = make_base(&admin, "Everything").await;
     assert!(search(&admin, &base, "anything", "hybrid").await.is_empty(), "an empty base answers with nothing");
     let kinds = [
         ("handbook.pdf", "chromium.en.pdf", "pdf", "how long may a pump run dry", "forty seconds"),
@@ -80,7 +60,7 @@ async fn every_kind_becomes_ready_and_is_found_in_its_language() {
     ];
     let mut ids = Vec::new();
     for (name, file, ..) in kinds {
-        ids.push(add(&admin, &base, name, &fixture(file)).await);
+        ids.push(add_document(&admin, &base, name, &fixture(file)).await);
     }
     app.wait_for_jobs().await;
     for ((name, _, kind, query, answer), id) in kinds.iter().zip(&ids) {
@@ -120,7 +100,7 @@ async fn every_kind_becomes_ready_and_is_found_in_its_language() {
 async fn what_is_no_document_is_refused_at_the_door() {
     let app = TestApp::start_with(&[("HOLDFAST_KNOWLEDGE__MAX_UPLOAD_BYTES", "3000000")]).await;
     let admin = app.admin().await;
-    let base = base(&admin, "Door").await;
+    let base = make_base(&admin, "Door").await;
     for name in ["image.png", "plain.zip", "sheet.xlsx", "old.doc", "report.odt"] {
         upload(&admin, &base, &[("handbook.pdf", &fixture(name))]).await.problem(415, "unsupported_media_type");
     }
@@ -146,17 +126,17 @@ async fn what_is_no_document_is_refused_at_the_door() {
 async fn hostile_documents_fail_with_a_reason_and_harm_nobody() {
     let app = TestApp::start_with(&[("HOLDFAST_KNOWLEDGE__EXTRACT_TIMEOUT_SECONDS", "20")]).await;
     let admin = app.admin().await;
-    let base = base(&admin, "Hostile").await;
+    let base = make_base(&admin, "Hostile").await;
     let mut ids = Vec::new();
     for (name, code) in
         [("encrypted.pdf", "encrypted"), ("zip-bomb.docx", "too_large_output"), ("images-only.pdf", "no_text")]
     {
-        ids.push((add(&admin, &base, name, &fixture(name)).await, Some(code)));
+        ids.push((add_document(&admin, &base, name, &fixture(name)).await, Some(code)));
     }
     for name in ["looping-pages.pdf", "looping-objects.pdf", "looping-form.pdf", "deep.docx"] {
-        ids.push((add(&admin, &base, name, &fixture(name)).await, None));
+        ids.push((add_document(&admin, &base, name, &fixture(name)).await, None));
     }
-    let fine = add(&admin, &base, "fine.md", b"# Fine\n\nThe heron nests on the weir.\n").await;
+    let fine = add_document(&admin, &base, "fine.md", b"# Fine\n\nThe heron nests on the weir.\n").await;
     app.wait_for_jobs().await;
     for (id, code) in &ids {
         let document = document(&admin, &base, id).await;
@@ -181,13 +161,13 @@ async fn hostile_documents_fail_with_a_reason_and_harm_nobody() {
 async fn the_same_content_is_one_document() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
-    let base = base(&admin, "Twice").await;
-    let first = add(&admin, &base, "a.md", b"# Same\n\nThe same text.\n").await;
+    let base = make_base(&admin, "Twice").await;
+    let first = add_document(&admin, &base, "a.md", b"# Same\n\nThe same text.\n").await;
     let again = upload(&admin, &base, &[("b.md", b"# Same\n\nThe same text.\n")]).await.expect(200);
     assert_eq!((&again["id"], &again["duplicate"]), (&json!(first), &json!(true)));
     // A list comes in pages, newest first.
     for n in 2..=5 {
-        add(&admin, &base, &format!("{n}.md"), format!("# Number {n}\n\nText {n}.\n").as_bytes()).await;
+        add_document(&admin, &base, &format!("{n}.md"), format!("# Number {n}\n\nText {n}.\n").as_bytes()).await;
     }
     let (mut names, mut cursor) = (Vec::new(), String::new());
     loop {
@@ -220,8 +200,8 @@ async fn the_same_content_is_one_document() {
 async fn another_organisation_finds_nothing_under_any_address() {
     let app = TestApp::start().await;
     let (admin, stranger) = (app.admin().await, app.other_org("strangers").await);
-    let base = base(&admin, "Secret").await;
-    let id = add(&admin, &base, "secret.md", b"# Secret\n\nThe vault opens at nine.\n").await;
+    let base = make_base(&admin, "Secret").await;
+    let id = add_document(&admin, &base, "secret.md", b"# Secret\n\nThe vault opens at nine.\n").await;
     app.wait_for_jobs().await;
     let root = format!("/api/v1/knowledge-bases/{base}");
     let doc = format!("{root}/documents/{id}");
@@ -254,7 +234,7 @@ async fn another_organisation_finds_nothing_under_any_address() {
     assert_eq!(stranger.get("/api/v1/knowledge-bases").await.expect(200)["data"], json!([]));
     assert_eq!(document(&admin, &base, &id).await["filename"], "secret.md");
     // A document of one base is not found under another, either.
-    let other = self::base(&admin, "Other").await;
+    let other = make_base(&admin, "Other").await;
     admin.get(&format!("/api/v1/knowledge-bases/{other}/documents/{id}")).await.problem(404, "document_not_found");
     app.anonymous().get(&root).await.expect(401);
     app.stop().await;
@@ -264,9 +244,10 @@ async fn another_organisation_finds_nothing_under_any_address() {
 async fn a_delete_leaves_nothing_behind() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
-    let base = base(&admin, "Doomed").await;
-    let gone = add(&admin, &base, "gone.md", b"# Gone\n\nThe quibblefrotz sings at dawn in the harbour.\n").await;
-    let kept = add(&admin, &base, "kept.md", b"# Kept\n\nThe marmalade is stored in the cellar.\n").await;
+    let base = make_base(&admin, "Doomed").await;
+    let gone =
+        add_document(&admin, &base, "gone.md", b"# Gone\n\nThe quibblefrotz sings at dawn in the harbour.\n").await;
+    let kept = add_document(&admin, &base, "kept.md", b"# Kept\n\nThe marmalade is stored in the cellar.\n").await;
     app.wait_for_jobs().await;
     let vectors = app.data_dir.join("vectors");
     let holds = |word: &str| {
@@ -304,8 +285,8 @@ async fn a_delete_leaves_nothing_behind() {
 async fn what_a_crash_interrupted_or_lost_is_made_good() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
-    let base = base(&admin, "Crash").await;
-    let id = add(&admin, &base, "a.md", b"# Crash\n\nThe albatross returns in spring.\n").await;
+    let base = make_base(&admin, "Crash").await;
+    let id = add_document(&admin, &base, "a.md", b"# Crash\n\nThe albatross returns in spring.\n").await;
     app.wait_for_jobs().await;
     let mut db = superuser(&app).await;
 
@@ -351,8 +332,8 @@ async fn what_a_crash_interrupted_or_lost_is_made_good() {
 async fn an_index_that_vanishes_is_made_again_without_a_restart() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
-    let base = base(&admin, "Vanish").await;
-    let id = add(&admin, &base, "a.md", b"# Birds\n\nThe albatross returns in spring.\n").await;
+    let base = make_base(&admin, "Vanish").await;
+    let id = add_document(&admin, &base, "a.md", b"# Birds\n\nThe albatross returns in spring.\n").await;
     app.wait_for_jobs().await;
     let vectors = app.data_dir.join("vectors");
     let path = format!("/api/v1/knowledge-bases/{base}/search");
@@ -395,7 +376,7 @@ async fn an_index_that_vanishes_is_made_again_without_a_restart() {
     assert!(gauge("versions") >= 2 && gauge("unindexed_rows") <= 1, "{metrics}");
     // A document that comes before anybody searched finds no table, and makes one: the other is not forgotten.
     std::fs::remove_dir_all(&vectors).unwrap();
-    add(&admin, &base, "b.md", b"# Fish\n\nThe sturgeon swims upstream.\n").await;
+    add_document(&admin, &base, "b.md", b"# Fish\n\nThe sturgeon swims upstream.\n").await;
     app.wait_for_jobs().await;
     assert_eq!(search(&admin, &base, "albatross", "text").await.len(), 1);
     assert_eq!(search(&admin, &base, "sturgeon", "text").await.len(), 1);

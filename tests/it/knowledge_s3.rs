@@ -16,8 +16,13 @@ use holdfast::{
 use serde_json::json;
 
 use crate::{
-    knowledge::{add, base, document, files, search, superuser},
-    support::{app::TestApp, process::Site, s3::S3},
+    knowledge::{document, search, superuser},
+    support::{
+        app::TestApp,
+        documents::{add_document, files, make_base},
+        process::Site,
+        s3::S3,
+    },
 };
 
 fn borrowed<'a>(settings: &'a [(&'static str, String)]) -> Vec<(&'a str, &'a str)> {
@@ -36,10 +41,10 @@ async fn documents_and_index_live_in_a_bucket_and_a_delete_leaves_nothing() {
     let s3 = S3::start();
     let app = TestApp::start_with(&borrowed(&s3.settings())).await;
     let admin = app.admin().await;
-    let base = base(&admin, "Bucket").await;
+    let base = make_base(&admin, "Bucket").await;
     let text = b"# Tides\n\nThe quibblefrotz sings at dawn in the harbour.\n";
-    let gone = add(&admin, &base, "gone.md", text).await;
-    let kept = add(&admin, &base, "kept.md", b"# Cellar\n\nThe marmalade is stored in the cellar.\n").await;
+    let gone = add_document(&admin, &base, "gone.md", text).await;
+    let kept = add_document(&admin, &base, "kept.md", b"# Cellar\n\nThe marmalade is stored in the cellar.\n").await;
     app.wait_for_jobs().await;
     assert_eq!(document(&admin, &base, &gone).await["status"], "ready");
     for mode in ["hybrid", "vector", "text"] {

@@ -264,10 +264,10 @@ async fn start_with(more: &str) -> Fixture {
     let (router, _) = llm::openai_router().merge(llm::router()).split_for_parts();
     let server = http::Config::default();
     let http_metrics = telemetry.register("http", http::Metrics::register);
-    let frame = Frame::new(&server, clock, http_metrics.clone(), Arc::new(Callers(org)));
+    let frame = Frame::new(&server, clock, http_metrics.clone(), Arc::new(Callers(org)), lifecycle.clone());
     let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
     let url = format!("http://{}", listener.address);
-    let timeouts = Timeouts { header: Duration::from_secs(5), grace: Duration::from_secs(5), max_connections: 100 };
+    let timeouts = Timeouts { grace: Duration::from_secs(5), ..Timeouts::default() };
     lifecycle.spawn(
         "server",
         http::serve(
@@ -609,6 +609,9 @@ async fn requests_that_are_wrong_name_the_parameter() {
         (json!({"model": "up/plain", "messages": [{"content": "x"}]}), "messages[0].role"),
         (json!({"model": "up/plain", "messages": [{"role": "user", "content": "long ".repeat(300_000)}]}), "messages"),
         (json!({"model": 5, "messages": []}), "model"),
+        // These stand in rows and log lines: a NUL would cost the rows of everybody in the batch.
+        (json!({"model": "up/\u{0}", "messages": [{"role": "user", "content": "x"}]}), "model"),
+        (json!({"model": format!("up/{}", "x".repeat(300)), "messages": [{"role": "user", "content": "x"}]}), "model"),
     ] {
         let response = f.post("/v1/chat/completions", body).await;
         let (status, error) = (response.status().as_u16(), response.json::<Value>().await.unwrap());
@@ -746,6 +749,7 @@ async fn base64_embeddings_are_the_floats() {
         (json!([[1]]), "token_ids_not_supported"),
         (json!([]), "invalid_value"),
         (json!([""]), "input_empty"),
+        (json!(["fine", "long ".repeat(300_000)]), "context_length_exceeded"),
     ] {
         let response = f.post("/v1/embeddings", json!({"model": "up/e", "input": input})).await;
         assert_eq!(response.status(), 400);

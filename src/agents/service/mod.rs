@@ -6,6 +6,8 @@ mod writing;
 
 use std::{sync::Arc, time::Duration};
 
+use chrono::TimeDelta;
+
 use super::{answer::Engine, backend::backend, config::Config, error::AgentError, metrics::Metrics, store};
 use crate::{
     knowledge::Knowledge,
@@ -20,7 +22,11 @@ pub(super) use conversations::answered;
 use writing::Writers;
 pub use writing::{AnswerEvent, Asked, Failure};
 
-const SWEEP_EVERY: Duration = Duration::from_secs(60);
+const SWEEP_EVERY: Duration = Duration::from_secs(15);
+/// How often a writer says that its answer is being written.
+const ALIVE_EVERY: Duration = Duration::from_secs(15);
+/// Several times [`ALIVE_EVERY`], and more than the clocks of two hosts differ.
+const SILENT: TimeDelta = TimeDelta::seconds(60);
 
 /// Agents and conversations. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -75,7 +81,7 @@ impl Agents {
         &self.0.engine.knowledge
     }
 
-    /// Looks for abandoned answers every minute until the shutdown.
+    /// Looks for abandoned answers until the shutdown.
     pub fn start_sweep(&self, lifecycle: &Lifecycle) {
         let (agents, soft) = (self.clone(), lifecycle.soft().clone());
         lifecycle.spawn("agents.sweep", async move {
@@ -91,9 +97,9 @@ impl Agents {
         });
     }
 
-    /// Marks answers that a crash left unfinished. Ten minutes: another process may be writing younger ones.
+    /// Marks answers that a crash left unfinished: nobody says any more that they are being written.
     pub async fn sweep_abandoned(&self) -> Result<u64, AgentError> {
-        let before = self.0.clock.now() - chrono::TimeDelta::minutes(10);
+        let before = self.0.clock.now() - SILENT;
         let mut tx = self.0.db.system().await?;
         let swept = store::conversations::fail_abandoned(&mut tx, before).await?;
         tx.commit().await?;

@@ -3,6 +3,7 @@
 
 use std::{
     collections::HashMap,
+    convert::Infallible,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -14,12 +15,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use utoipa::ToSchema;
 
-use super::Agents;
+use super::{ALIVE_EVERY, Agents};
 use crate::{
     agents::{
         answer::{Answer, Overrides, Place, Question},
         error::AgentError,
-        model::{Agent, Citation, ConversationId, Message, MessageStatus},
+        model::{Agent, Citation, ConversationId, Message, MessageId, MessageStatus},
         store::conversations as store,
     },
     platform::{error::ApiError, ids::OrgId},
@@ -135,7 +136,9 @@ impl Agents {
         let (events, receiver) = mpsc::channel(64);
         let (question, answer) = (job.question.clone(), job.answer.clone());
         let (agents, span) = (self.clone(), tracing::info_span!("agents.answer", agent_id = %job.agent.id));
-        self.0.lifecycle.spawn("agents.answer", async move { agents.run(job, events).await }.instrument(span));
+        self.0
+            .lifecycle
+            .spawn("agents.answer", async move { Box::pin(agents.run(job, events)).await }.instrument(span));
         Asked { question, answer, events: receiver }
     }
 
@@ -151,7 +154,10 @@ impl Agents {
             conversation: Some(conversation),
             overrides: Overrides::default(),
         };
-        let (answer, ended) = self.stream(&question, place, &turn.stop, &events).await;
+        let (answer, ended) = tokio::select! {
+            ended = self.stream(&question, place, &turn.stop, &events) => ended,
+            never = self.stay_alive(org, message.id) => match never {},
+        };
         message.duration_ms = Some(millis(began.elapsed()));
         if let Some(answer) = answer {
             let tokens = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
@@ -171,6 +177,23 @@ impl Agents {
         let failure = error.as_ref().map(|e| Failure { status: e.status, retry_after: e.retry_after });
         let end = AnswerEvent::End { message: Box::new(message), error: error.map(|e| e.detail), failure };
         let _ = events.send(end).await;
+    }
+
+    /// Says again and again that the answer is being written, so that no other process takes it for a leftover.
+    async fn stay_alive(&self, org: OrgId, answer: MessageId) -> Infallible {
+        loop {
+            tokio::time::sleep(ALIVE_EVERY).await;
+            let said: Result<(), AgentError> = async {
+                let mut tx = self.0.db.tenant(org).await?;
+                store::touch_answer(&mut tx, answer, self.0.clock.now()).await?;
+                tx.commit().await?;
+                Ok(())
+            }
+            .await;
+            if let Err(error) = said {
+                tracing::debug!(%error, message_id = %answer, "cannot say that an answer is being written");
+            }
+        }
     }
 
     /// Hands the answer to its reader, piece by piece.

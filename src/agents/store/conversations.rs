@@ -121,6 +121,14 @@ pub async fn insert_message(
         .map(drop)
 }
 
+/// Says that the answer is still being written.
+pub async fn touch_answer(conn: &mut PgConnection, id: MessageId, now: DateTime<Utc>) -> sqlx::Result<()> {
+    sqlx::query!("UPDATE messages SET alive_at = $2 WHERE id = $1 AND status = 'streaming'", id.0, now)
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
 /// Writes how an answer ended.
 pub async fn finish_message(conn: &mut PgConnection, m: &Message) -> sqlx::Result<()> {
     sqlx::query!(
@@ -178,9 +186,13 @@ pub async fn supersede(conn: &mut PgConnection, id: MessageId) -> sqlx::Result<(
 }
 
 /// Marks answers as failed that nobody writes any more: older than `before` and still `streaming`.
-pub async fn fail_abandoned(conn: &mut PgConnection, before: DateTime<Utc>) -> sqlx::Result<u64> {
-    let done = sqlx::query!("UPDATE messages SET status = 'failed', error_code = 'interrupted' WHERE status = 'streaming' AND created_at < $1", before)
-        .execute(conn)
-        .await?;
+pub async fn fail_abandoned(conn: &mut PgConnection, silent_since: DateTime<Utc>) -> sqlx::Result<u64> {
+    let done = sqlx::query!(
+        "UPDATE messages SET status = 'failed', error_code = 'interrupted' \
+         WHERE status = 'streaming' AND coalesce(alive_at, created_at) < $1",
+        silent_since
+    )
+    .execute(conn)
+    .await?;
     Ok(done.rows_affected())
 }

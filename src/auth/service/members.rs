@@ -4,7 +4,10 @@ use uuid::Uuid;
 
 use super::{Auth, search, settled, text};
 use crate::{
-    auth::{AuthError, Member, store::members},
+    auth::{
+        AuthError, LinkPurpose, Member,
+        store::{links, members},
+    },
     platform::{
         db::Tx,
         http::{Principal, Role, Scope},
@@ -42,7 +45,8 @@ impl Auth {
         let mut tx = self.inner.db.tenant(who.org_id).await?;
         let mut member = members::get(&mut tx, user).await?.ok_or(AuthError::NotFound("member"))?;
         let is_self = who.user().is_some_and(|u| u.user_id == user);
-        let lowers_self = is_self && role <= who.role;
+        // Against the row: another process may know an older role for some seconds.
+        let lowers_self = is_self && role <= member.role;
         let manages = may_manage(who.role, member.role) && may_grant(who.role, role);
         if !(lowers_self || manages) {
             return Err(AuthError::Forbidden("your role does not allow this change".into()));
@@ -51,6 +55,8 @@ impl Auth {
             keep_an_owner(&mut tx, user).await?;
         }
         members::set_role(&mut tx, user, role).await?;
+        // Made by somebody who could manage the old role, and perhaps not the new one.
+        links::delete_for(&mut tx, &member.email, LinkPurpose::Reset).await?;
         tx.commit().await?;
         self.changed();
         tracing::info!(org_id = %who.org_id, user_id = %user, from = member.role.as_str(), to = role.as_str(), by = who.subject(), "member's role changed");

@@ -93,3 +93,16 @@ pub(in crate::jobs) async fn insert(
         }
     }
 }
+
+/// Whether a job of this kind with this `unique_key` waits or runs. In the caller's transaction, so that it can be asked of a row that the
+/// caller has locked.
+pub async fn is_live<J: Job>(conn: &mut PgConnection, org: OrgId, unique_key: &str) -> Result<bool, JobsError> {
+    Ok(sqlx::query_scalar!(
+        "SELECT EXISTS (SELECT FROM jobs WHERE org_id = $1 AND kind = $2 AND unique_key = $3) AS \"live!\"",
+        org.0,
+        J::KIND,
+        unique_key
+    )
+    .fetch_one(conn)
+    .await?)
+}

@@ -7,8 +7,8 @@ mod schedules;
 mod settle;
 mod view;
 
-pub use enqueue::enqueue;
 pub(super) use enqueue::{NewJob, insert};
+pub use enqueue::{enqueue, is_live};
 pub(super) use gauges::*;
 pub(super) use lease::*;
 pub(super) use schedules::*;

@@ -2,13 +2,14 @@
 
 use std::{collections::HashSet, time::Duration};
 
+use chrono::TimeDelta;
 use sqlx::PgConnection;
 
-use super::{Maintain, Optimize, SelfTest, or_snooze, org};
+use super::{Embed, Extract, Maintain, Optimize, SelfTest, or_snooze, org};
 use crate::{
     jobs::{self, JobContext, JobError},
     knowledge::{
-        Knowledge, KnowledgeBaseId, KnowledgeError,
+        DocumentStatus, Knowledge, KnowledgeBaseId, KnowledgeError,
         index::{self, IndexError, Retention, table_name},
         model::searchable_text,
         store::{self, chunks::Pending, system::AnyBase},
@@ -19,6 +20,8 @@ use crate::{
 
 /// Old versions are kept this long for readers that began before: no search takes an hour.
 const KEEP_VERSIONS: Duration = Duration::from_secs(3600);
+/// A document that nothing has happened to for this long is looked after.
+const ABANDONED: TimeDelta = TimeDelta::minutes(10);
 /// Passages that a self-test chooses from.
 const SAMPLE: i64 = 500;
 
@@ -41,6 +44,31 @@ impl Knowledge {
                 jobs::enqueue(&mut tx, &self.inner.clock, Some(base.org_id), &job, &Optimize::options(base.id)).await?;
             }
             tx.commit().await?;
+        }
+        self.fail_abandoned().await.map_err(or_snooze)
+    }
+
+    /// Documents whose job ended without their knowledge (cancelled, out of time, given up with its worker) have failed: people see it and can
+    /// try again, where they would wait for ever.
+    pub async fn fail_abandoned(&self) -> Result<(), KnowledgeError> {
+        let mut tx = self.inner.db.system().await?;
+        let unfinished = store::system::unfinished(&mut tx, self.inner.clock.now() - ABANDONED).await?;
+        tx.commit().await?;
+        for (org, id) in unfinished {
+            let mut tx = self.inner.db.tenant(org).await?;
+            // Locked: who moves the document on queues the next job in the same transaction.
+            let Some(work) = store::documents::lock(&mut tx, id).await? else { continue };
+            let key = id.to_string();
+            if matches!(work.status, DocumentStatus::Ready | DocumentStatus::Failed)
+                || jobs::is_live::<Extract>(&mut tx, org, &key).await?
+                || jobs::is_live::<Embed>(&mut tx, org, &key).await?
+            {
+                continue;
+            }
+            let (code, reason) = ("internal", "its job ended without a result: try again");
+            store::documents::set_failed(&mut tx, id, code, reason, self.inner.clock.now()).await?;
+            tx.commit().await?;
+            self.inner.metrics.failed(id, code, reason);
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use tokio::sync::Semaphore;
 
+pub use search::MAX_QUERY_CHARS;
 pub use upload::{Rejected, Upload};
 
 use super::{

@@ -17,6 +17,9 @@ use crate::{
     platform::{error::FieldError, http::Principal, ids::OrgId},
 };
 
+/// Longest query, characters.
+pub const MAX_QUERY_CHARS: usize = 4000;
+
 /// A question's vector, and the model that made it.
 type Question = (EmbedModel, Vec<f32>);
 
@@ -25,8 +28,8 @@ impl SearchRequest {
         let mut errors = Vec::new();
         match self.query.trim().chars().count() {
             0 => errors.push(FieldError::new("/query", "required", "ask something")),
-            1..=4000 => {}
-            _ => errors.push(FieldError::new("/query", "too_long", "at most 4000 characters")),
+            1..=MAX_QUERY_CHARS => {}
+            _ => errors.push(FieldError::new("/query", "too_long", format!("at most {MAX_QUERY_CHARS} characters"))),
         }
         if !(1..=100).contains(&self.limit) {
             errors.push(FieldError::new("/limit", "out_of_range", format!("{} is outside 1 to 100", self.limit)));

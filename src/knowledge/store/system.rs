@@ -1,10 +1,11 @@
 //! What is read without a tenant: gauges and reconciling. Callers hold a `system` transaction.
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
-    knowledge::model::{DocumentStatus, KnowledgeBaseId},
+    knowledge::model::{DocumentId, DocumentStatus, KnowledgeBaseId},
     platform::ids::OrgId,
 };
 
@@ -49,4 +50,16 @@ pub async fn bases(conn: &mut PgConnection) -> sqlx::Result<Vec<AnyBase>> {
 /// Which of these documents exist.
 pub async fn existing_documents(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<Uuid>> {
     sqlx::query_scalar!("SELECT id FROM knowledge_documents WHERE id = ANY($1)", ids).fetch_all(conn).await
+}
+
+/// Documents that nothing has happened to since `before`, and that are neither ready nor failed.
+pub async fn unfinished(conn: &mut PgConnection, before: DateTime<Utc>) -> sqlx::Result<Vec<(OrgId, DocumentId)>> {
+    let rows = sqlx::query!(
+        r#"SELECT org_id AS "org_id: OrgId", id AS "id: DocumentId" FROM knowledge_documents
+           WHERE status NOT IN ('ready', 'failed') AND updated_at < $1 ORDER BY updated_at LIMIT 10000"#,
+        before
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.org_id, row.id)).collect())
 }

@@ -25,7 +25,7 @@ use super::{
     openai::Provider,
     store::{self, UsageByDay, UsageByModel},
     usage::{Meter, Recorder, Target},
-    wire::{ChatRequest, Completion},
+    wire::{ChatRequest, Completion, Message},
 };
 pub use providers::{ChatTest, ProviderInfo, ProviderTest, TestError};
 
@@ -37,6 +37,9 @@ use crate::platform::{
     lifecycle::Lifecycle,
     pools::CpuPool,
 };
+
+/// Characters; it stands in usage rows and log lines.
+const LONGEST_MODEL_NAME: usize = 200;
 
 /// What the gateway is built from.
 #[derive(Debug)]
@@ -223,13 +226,17 @@ impl Llm {
         if kind == BackendKind::Agent && call.agent_id.is_some() {
             return Err(LlmError::invalid("model", "agent_calls_agent", "an agent's model cannot be another agent"));
         }
-        let (tokens, most) = (
-            request.messages.iter().map(|m| estimate_tokens(&m.text())).sum::<u64>(),
-            self.inner.config.max_request_tokens,
-        );
+        let texts: Vec<_> = request.messages.iter().map(Message::text).collect();
+        self.check_length("messages", &texts)
+    }
+
+    /// Refuses what is longer than `llm.max_request_tokens`, as estimated.
+    pub(super) fn check_length(&self, param: &str, texts: &[impl AsRef<str>]) -> Result<(), LlmError> {
+        let tokens: u64 = texts.iter().map(|text| estimate_tokens(text.as_ref())).sum();
+        let most = self.inner.config.max_request_tokens;
         if tokens > most {
-            let text = format!("the conversation has about {tokens} tokens, at most {most} are accepted");
-            return Err(LlmError::invalid("messages", "context_length_exceeded", text));
+            let text = format!("the request has about {tokens} tokens, at most {most} are accepted");
+            return Err(LlmError::invalid(param, "context_length_exceeded", text));
         }
         Ok(())
     }
@@ -245,6 +252,11 @@ impl Llm {
 
     /// Resolves an alias, `prefix/model`, or a bare name that exactly one provider offers.
     pub(super) async fn route(&self, requested: &str) -> Result<Route, LlmError> {
+        if requested.chars().count() > LONGEST_MODEL_NAME || requested.contains(char::is_control) {
+            let text =
+                format!("a model's name has at most {LONGEST_MODEL_NAME} characters, none of them a control character");
+            return Err(LlmError::invalid("model", "model_not_found", text));
+        }
         let alias = matches!(requested, "fast" | "quality").then(|| requested.to_owned());
         let name = match &alias {
             Some(alias) => self.alias(alias).ok_or_else(|| {

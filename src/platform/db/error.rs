@@ -24,6 +24,11 @@ impl DbError {
         }
     }
 
+    /// Whether a text held what PostgreSQL cannot keep: NUL (22021 in text, 22P05 in jsonb).
+    pub fn is_bad_text(&self) -> bool {
+        matches!(self, Self::Sql(sqlx::Error::Database(e)) if e.code().is_some_and(|c| c == "22021" || c == "22P05"))
+    }
+
     /// Name of the constraint that was violated.
     pub fn constraint(&self) -> Option<&str> {
         match self {

@@ -88,6 +88,10 @@ impl Target {
                 // An abandoned transaction must not hold its locks, and the xmin horizon, for ever.
                 ("idle_in_transaction_session_timeout", "60s"),
                 ("lock_timeout", "15s"),
+                // A host that loses its power must not hold its locks until the kernel's two hours are over.
+                ("tcp_keepalives_idle", "10"),
+                ("tcp_keepalives_interval", "5"),
+                ("tcp_keepalives_count", "3"),
                 ("statement_timeout", if matches!(kind, RoleKind::App | RoleKind::System) { "30s" } else { "0" }),
                 ("holdfast.role_prefix", self.role_prefix.as_str()),
             ])

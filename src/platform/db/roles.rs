@@ -1,6 +1,8 @@
 //! The four roles of an installation: made where the server lets us, printed as SQL for its administrator where not.
 
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+use std::time::Duration;
+
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection};
 
 use super::{DbError, RoleKind, Target};
 
@@ -40,7 +42,10 @@ pub fn setup_sql(target: &Target, database: &str, passwords: bool) -> String {
 
 /// Makes sure that the four roles exist with the right attributes and passwords.
 pub async fn ensure(target: &Target) -> Result<(), RolesError> {
-    let mut conn = PgConnection::connect_with(&target.admin).await.map_err(DbError::from)?;
+    // sqlx logs statements, slow ones as warnings: these hold the roles' passwords.
+    let off = tracing::log::LevelFilter::Off;
+    let admin = target.admin.clone().log_statements(off).log_slow_statements(off, Duration::ZERO);
+    let mut conn = PgConnection::connect_with(&admin).await.map_err(DbError::from)?;
     let database = sqlx::query_scalar!("SELECT current_database() AS \"name!\"")
         .fetch_one(&mut conn)
         .await

@@ -25,7 +25,7 @@ pub struct Config {
     pub request_timeout_seconds: u64,
     /// Largest body of a JSON request, bytes; uploads have their own limit in `[knowledge]`, `/v1` has its own in `[llm]`.
     pub max_body_bytes: usize,
-    /// A request's body may pause for this long, seconds.
+    /// A client may pause for this long while it sends a body, or while it reads a stream, seconds.
     pub body_idle_seconds: u64,
     /// Slowest body after that time, bytes a second of waiting for it: with the size limits it bounds how long an upload takes.
     pub body_min_bytes_per_second: u32,

@@ -16,6 +16,11 @@ use governor::{
 };
 use ipnet::IpNet;
 
+use crate::platform::crypto;
+
+/// Longer keys are kept as their SHA-256, bytes.
+const LONGEST_KEY: usize = 128;
+
 type Limiter = Gcra<NotKeyed, InMemoryState, DefaultClock, StateInformationMiddleware>;
 
 /// Limits each key to a sustained rate with a burst. Keys that are idle are forgotten, and there is a most number of
@@ -44,6 +49,9 @@ impl RateLimiter {
 
     /// Takes one from `key`'s allowance.
     pub fn take(&self, key: &str) -> Result<Allowance, Refusal> {
+        // The number of keys is bounded, so must their length be: whoever signs in writes the e-mail that is the key.
+        let digest = (key.len() > LONGEST_KEY).then(|| crypto::sha256_hex(key));
+        let key = digest.as_deref().unwrap_or(key);
         let limiter = match self.keys.get(key) {
             Some(limiter) => limiter,
             None => self.keys.get_with(key.to_owned(), || {
@@ -162,6 +170,15 @@ mod tests {
         let wait = limiter.check("a").unwrap_err();
         assert!(wait > Duration::ZERO && wait <= Duration::from_secs(1), "{wait:?}");
         assert!(limiter.check("b").is_ok());
+    }
+
+    #[test]
+    fn a_long_key_is_one_key_and_takes_no_more_memory_than_others() {
+        let limiter = RateLimiter::new(60, 1);
+        let long = "x".repeat(1 << 20);
+        assert!(limiter.check(&long).is_ok() && limiter.check(&long).is_err());
+        assert!(limiter.check(&format!("{long}y")).is_ok());
+        assert!(limiter.keys.iter().all(|(key, _)| key.len() <= LONGEST_KEY));
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod pace;
 mod principal;
 mod request;
 mod server;
+mod stall;
 
 pub use config::{Config, OpsConfig};
 pub use extract::{Json, Page, PageQuery, Path, Query, body_bytes, decode};

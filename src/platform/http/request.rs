@@ -26,12 +26,14 @@ use super::{
     limits::Refusal,
     metrics::{LimitLabels, LimitedBy, Method, Outcome, RequestLabels, Surface, SurfaceLabels, TraceLabels},
     pace::{self, Pace},
+    stall::{self, Patience},
 };
 use crate::platform::{
     clock::Clock,
     crypto,
     error::{ApiError, ResponseError},
     ids,
+    lifecycle::Lifecycle,
 };
 
 tokio::task_local! {
@@ -74,10 +76,17 @@ pub struct Frame {
     authenticator: Arc<dyn Authenticator>,
     by_address: RateLimiter,
     by_principal: RateLimiter,
+    patience: Patience,
 }
 
 impl Frame {
-    pub fn new(config: &Config, clock: Clock, metrics: Metrics, authenticator: Arc<dyn Authenticator>) -> Self {
+    pub fn new(
+        config: &Config,
+        clock: Clock,
+        metrics: Metrics,
+        authenticator: Arc<dyn Authenticator>,
+        lifecycle: Lifecycle,
+    ) -> Self {
         Self {
             config: Arc::new(config.clone()),
             trusted_proxies: config.trusted_networks().into(),
@@ -85,6 +94,7 @@ impl Frame {
             metrics,
             authenticator,
             by_address: RateLimiter::new(config.requests_per_minute, config.request_burst),
+            patience: Patience { lifecycle, idle: Duration::from_secs(config.body_idle_seconds) },
             by_principal: RateLimiter::new(config.principal_requests_per_minute, config.principal_request_burst),
         }
     }
@@ -104,6 +114,7 @@ pub fn wrap(routes: Router, frame: Frame, word_errors: impl FnOnce(Router) -> Ro
         .layer(from_fn_with_state(frame.clone(), authenticate))
         .layer(DefaultBodyLimit::max(frame.config.max_body_bytes))
         .layer(from_fn_with_state(Pace::new(&frame.config), pace::keep))
+        .layer(from_fn_with_state(frame.patience.clone(), stall::pump))
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
             ApiError::internal(anyhow::anyhow!("a handler panicked")).into_response()
         }));

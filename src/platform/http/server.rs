@@ -3,10 +3,7 @@
 
 use std::{
     net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -19,6 +16,7 @@ use hyper_util::{
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
+    time::Instant,
 };
 use tower::ServiceExt as _;
 
@@ -44,9 +42,18 @@ impl Listener {
 pub struct Timeouts {
     /// From the connection to the first byte, and from there to the end of a request's head.
     pub header: Duration,
+    /// A connection without a new request is closed after this, once what it asked for is answered.
+    pub idle: Duration,
     /// After this a shutdown closes connections that are still busy.
     pub grace: Duration,
     pub max_connections: usize,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self { header: seconds(10), idle: seconds(300), grace: seconds(25), max_connections: 4096 }
+    }
 }
 
 /// Accepts until the lifecycle asks to stop; then lets running requests finish. Connections are tracked tasks.
@@ -80,6 +87,14 @@ pub async fn serve(listener: Listener, router: Router, timeouts: Timeouts, metri
     }
 }
 
+/// Why a connection is not kept.
+enum Unused {
+    /// No request came.
+    Silent,
+    /// No further request came.
+    Idle,
+}
+
 async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
@@ -89,19 +104,25 @@ async fn connection(
     lifecycle: &Lifecycle,
 ) {
     let _ = stream.set_nodelay(true);
-    let asked = Arc::new(AtomicBool::new(false));
-    let first = asked.clone();
+    let last_request = Arc::new(Mutex::new(None));
+    let seen = last_request.clone();
     let service =
         TowerToHyperService::new(router.map_request(move |mut request: axum::http::Request<hyper::body::Incoming>| {
-            first.store(true, Ordering::Relaxed);
+            *seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
             request.extensions_mut().insert(peer);
             request.map(axum::body::Body::new)
         }));
-    // hyper's timer begins once the protocol is known; telling HTTP/2 from HTTP/1 waits for the first bytes without a limit.
-    let silent = async {
+    // hyper's timer begins once the protocol is known (telling HTTP/2 from HTTP/1 waits for the first bytes without a limit), and runs
+    // between the requests of HTTP/1 only.
+    let unused = async {
         tokio::time::sleep(timeouts.header).await;
-        if asked.load(Ordering::Relaxed) {
-            std::future::pending::<()>().await;
+        loop {
+            let last: Option<Instant> = *last_request.lock().unwrap_or_else(PoisonError::into_inner);
+            match last.map(|last| last + timeouts.idle) {
+                None => return Unused::Silent,
+                Some(until) if until <= Instant::now() => return Unused::Idle,
+                Some(until) => tokio::time::sleep_until(until).await,
+            }
         }
     };
     let mut builder = auto::Builder::new(TokioExecutor::new());
@@ -115,21 +136,28 @@ async fn connection(
         .keep_alive_timeout(Duration::from_secs(20));
     let conn = builder.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(conn);
-    let ended = tokio::select! {
+    let mut ended = tokio::select! {
         ended = conn.as_mut() => Some(ended),
         () = lifecycle.soft().cancelled() => None,
-        () = silent => {
-            metrics.connections_rejected.inc();
-            return;
+        unused = unused => match unused {
+            Unused::Silent => {
+                metrics.connections_rejected.inc();
+                return;
+            }
+            Unused::Idle => {
+                conn.as_mut().graceful_shutdown();
+                tokio::select! {
+                    ended = conn.as_mut() => Some(ended),
+                    () = lifecycle.soft().cancelled() => None,
+                }
+            }
         }
     };
-    let ended = match ended {
-        Some(ended) => ended,
-        None => {
-            conn.as_mut().graceful_shutdown();
-            tokio::time::timeout(timeouts.grace, conn).await.unwrap_or(Ok(()))
-        }
-    };
+    if ended.is_none() {
+        conn.as_mut().graceful_shutdown();
+        ended = tokio::time::timeout(timeouts.grace, conn).await.ok();
+    }
+    let ended = ended.unwrap_or(Ok(()));
     if let Err(error) = ended {
         let timed_out = error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_timeout);
         if timed_out {

@@ -64,8 +64,7 @@ impl TestApp {
         app.start_background();
         let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let base_url = format!("http://{}", listener.address);
-        let timeouts =
-            Timeouts { header: Duration::from_secs(5), grace: Duration::from_secs(5), max_connections: 1000 };
+        let timeouts = Timeouts { grace: Duration::from_secs(5), ..Timeouts::default() };
         lifecycle.spawn("http", serve(listener, app.router(), timeouts, app.families.http.clone(), lifecycle.clone()));
         Self { base_url, clock, data_dir: dir.path().to_owned(), database, app, _dir: dir }
     }

@@ -1,0 +1,144 @@
+use std::collections::BTreeMap;
+
+use super::*;
+
+#[derive(serde::Deserialize)]
+struct Section {
+    passages: Vec<String>,
+}
+
+fn passages(languages: &[&str]) -> Vec<String> {
+    let set: BTreeMap<String, Vec<Section>> =
+        serde_json::from_str(include_str!("../../../../tests/fixtures/retrieval/gnome.json")).unwrap();
+    languages.iter().flat_map(|language| &set[*language]).flat_map(|section| section.passages.clone()).collect()
+}
+
+fn unit(mut vector: Vec<f32>) -> Vec<f32> {
+    let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt().max(1e-6);
+    for x in &mut vector {
+        *x /= length;
+    }
+    vector
+}
+
+fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// A model that understands: like words, like vectors.
+fn understands(text: &str) -> Vec<f32> {
+    let mut vector = vec![0.0; 512];
+    for term in analyze(text).split(' ') {
+        vector[usize::try_from(hash(term) % 512).unwrap()] += 1.0;
+    }
+    unit(vector)
+}
+
+/// A model that does not: a vector, but one that says nothing about the text.
+fn babbles(text: &str) -> Vec<f32> {
+    let mut state = hash(text);
+    unit(
+        std::iter::repeat_with(|| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 40) as f32 / 8_388_608.0 - 1.0
+        })
+        .take(512)
+        .collect(),
+    )
+}
+
+fn english_only(text: &str) -> Vec<f32> {
+    if text.chars().any(|c| ('а'..='я').contains(&c)) { babbles(text) } else { understands(text) }
+}
+
+fn measure(passages: &[String], model: fn(&str) -> Vec<f32>) -> Weights {
+    let plan = SelfTest::plan(&samples(passages), passages.len());
+    let embed = |texts: &[String]| texts.iter().map(|text| model(text)).collect::<Vec<_>>();
+    plan.measure(&embed(&plan.queries), &embed(&plan.pool), &embed(&plan.rests))
+}
+
+fn samples(passages: &[String]) -> Vec<Sample> {
+    passages.iter().map(|text| Sample { context: String::new(), text: text.clone() }).collect()
+}
+
+#[test]
+fn a_model_that_understands_gets_weight_and_one_that_babbles_none() {
+    let passages = passages(&["en"]);
+    let good = measure(&passages, understands).languages["eng"];
+    let bad = measure(&passages, babbles).languages["eng"];
+    assert!(good.weights.vector >= 0.2, "{good:?}");
+    assert!(bad.weights.vector <= 0.05, "{bad:?}");
+    assert!(bad.vector_ndcg < 0.2 && bad.text_ndcg > 0.4, "{bad:?}");
+    assert!(bad.hybrid_ndcg >= bad.text_ndcg - 0.02 && good.hybrid_ndcg >= good.text_ndcg - 0.02);
+}
+
+#[test]
+fn a_mixed_base_gets_a_weight_for_each_language() {
+    let weights = measure(&passages(&["en", "ru"]), english_only);
+    let (english, russian) =
+        (weights.for_query("change the screen resolution"), weights.for_query("изменить разрешение экрана"));
+    assert!(english.vector >= 0.2 && russian.vector <= 0.05, "{weights:?}");
+    assert_eq!(weights.for_query("12345"), weights.other.weights);
+    let json = serde_json::to_string(&weights).unwrap();
+    assert_eq!(serde_json::from_str::<Weights>(&json).unwrap(), weights);
+}
+
+#[test]
+fn the_plan_is_bounded_and_repeatable_and_hides_the_sentence() {
+    let many: Vec<String> = passages(&["en", "ru"]).into_iter().cycle().take(3000).collect();
+    let plan = SelfTest::plan(&samples(&many), 9000);
+    assert!(
+        (200..=300).contains(&plan.queries.len()),
+        "a hundred for each language and for what is in none: {}",
+        plan.queries.len()
+    );
+    assert!(plan.pool.len() <= 500);
+    assert_eq!(plan.queries, SelfTest::plan(&samples(&many), 9000).queries);
+    assert_eq!(plan.queries.len(), plan.rests.len());
+    assert!(plan.queries.iter().zip(&plan.rests).all(|(query, rest)| !rest.contains(query.as_str())));
+}
+
+/// The pool is what the index holds, so that its vectors lie in the cache; a heading is never asked for.
+#[test]
+fn headings_are_searched_but_not_asked() {
+    let text =
+        "The pump runs dry for forty seconds at most. Then its seal is destroyed and must be replaced by two people.";
+    let sample = Sample { context: "Handbook > Pumps".into(), text: text.into() };
+    let plan = SelfTest::plan(&[sample], 1);
+    assert_eq!(plan.pool, [crate::knowledge::model::searchable_text(&["Handbook".into(), "Pumps".into()], text)]);
+    assert!(!plan.queries.is_empty() && plan.queries.iter().all(|query| !query.contains("Handbook")));
+    assert!(plan.rests.iter().all(|rest| rest.starts_with("Handbook > Pumps\n")), "{:?}", plan.rests);
+}
+
+/// A few pages are enough to hear that an arm is of no use.
+#[test]
+fn a_small_base_is_measured_with_all_its_sentences() {
+    let passages = passages(&["en"]);
+    let good = measure(&passages[..9], understands);
+    assert!((16..=100).contains(&good.other.queries), "{good:?}");
+    assert!((0.2..=4.0).contains(&good.other.weights.vector), "{good:?}");
+    // Among nine passages all are in the first ten: chance alone scores 0.5 then, which is heard, and does no harm.
+    let babble = measure(&passages[..9], babbles).other;
+    assert!(babble.weights.vector <= 0.6 && babble.weights.vector < good.other.weights.vector / 2.0, "{babble:?}");
+    assert!(babble.hybrid_ndcg >= babble.text_ndcg - 0.02, "{babble:?}");
+}
+
+#[test]
+fn too_little_to_measure_keeps_the_default_and_asks_again() {
+    for few in [&[][..], &["Too short.".to_string()]] {
+        let weights = measure(few, understands);
+        assert_eq!(weights.for_query("anything"), ArmWeights::default());
+        assert!(weights.outdated(few.len() + 1) && !weights.outdated(few.len()));
+    }
+    let measured = Weights {
+        method: measure(&[], understands).method,
+        passages: 100,
+        other: LanguageWeights { queries: 50, ..LanguageWeights::default() },
+        ..Weights::default()
+    };
+    assert!(!measured.outdated(150) && measured.outdated(201) && measured.outdated(49));
+    // A base that was measured before there were versions.
+    let mut old = serde_json::to_value(&measured).unwrap();
+    old.as_object_mut().unwrap().remove("method");
+    assert!(serde_json::from_value::<Weights>(old).unwrap().outdated(100));
+}
