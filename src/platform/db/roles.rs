@@ -44,7 +44,7 @@ pub fn setup_sql(target: &Target, database: &str, passwords: bool) -> String {
 pub async fn ensure(target: &Target) -> Result<(), RolesError> {
     // sqlx logs statements, slow ones as warnings: these hold the roles' passwords.
     let off = tracing::log::LevelFilter::Off;
-    let admin = target.admin.clone().log_statements(off).log_slow_statements(off, Duration::ZERO);
+    let admin = target.admin.clone().log_statements(off).log_slow_statements(off, Duration::MAX);
     let mut conn = PgConnection::connect_with(&admin).await.map_err(DbError::from)?;
     let database = sqlx::query_scalar!("SELECT current_database() AS \"name!\"")
         .fetch_one(&mut conn)
