@@ -7,6 +7,7 @@ mod generated;
 mod metrics;
 mod overview;
 mod router;
+mod stores;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -16,8 +17,9 @@ use futures::FutureExt as _;
 use crate::{
     agents::{self, Agents},
     auth::{self, Auth, FirstAdmin},
+    backup::{self, Backups},
     jobs::{self, Jobs},
-    knowledge::{self, Knowledge, index::VectorIndex},
+    knowledge::{self, Knowledge},
     llm::{self, Llm},
     platform::{
         clock::Clock,
@@ -36,6 +38,7 @@ use crate::{
 pub use config::Config;
 pub use generated::{metrics_reference, openapi};
 pub use metrics::Families;
+pub use stores::Stores;
 
 /// A start waits no longer than this for the answer of a store.
 const PROBE_TIME: Duration = Duration::from_secs(10);
@@ -67,6 +70,7 @@ pub struct App {
     pub llm: Llm,
     pub knowledge: Knowledge,
     pub agents: Agents,
+    pub backups: Backups,
 }
 
 impl App {
@@ -80,7 +84,8 @@ impl App {
         let idempotency = Idempotency::new(db.clone(), clock.clone(), master_key, lifecycle.clone());
         let auth = Auth::new(db.clone(), clock.clone(), &config.auth, &config.server, families.auth.clone())?;
         let jobs = Jobs::new(db.clone(), clock.clone(), config.jobs.clone(), families.jobs.clone());
-        let storage = Storage::open(&config.storage, &data_dir, lifecycle.clone(), families.storage.clone())?;
+        let Stores { objects: storage, index, index_files } =
+            Stores::open(&config, &data_dir, &lifecycle, &families.storage)?;
         let llm = Llm::new(llm::Deps {
             config: config.llm.clone(),
             data_dir: data_dir.clone(),
@@ -90,22 +95,12 @@ impl App {
             metrics: families.llm.clone(),
             lifecycle: lifecycle.clone(),
         });
-        let knowledge_config = &config.knowledge;
-        let index_files = Storage::open_at(
-            &knowledge_config.index_url,
-            knowledge::Config::local_folder(&data_dir),
-            &config.storage,
-            lifecycle.clone(),
-            families.storage.clone(),
-        )?;
-        let index =
-            VectorIndex::new(&config.knowledge.index_uri(&data_dir), config.knowledge.index_options(&config.storage));
         let deps = knowledge::Deps {
             db: db.clone(),
             clock: clock.clone(),
             storage: storage.clone(),
-            index,
-            index_files,
+            index: index.clone(),
+            index_files: index_files.clone(),
             llm: llm.clone(),
             cpu: CpuPool::new(std::thread::available_parallelism().map_or(2, usize::from)),
             metrics: families.knowledge.clone(),
@@ -114,14 +109,31 @@ impl App {
         let knowledge = Knowledge::new(config.knowledge.clone(), deps);
         let agents = Agents::new(agents::Deps {
             db: db.clone(),
-            clock,
+            clock: clock.clone(),
             config: config.agents.clone(),
-            lifecycle,
+            lifecycle: lifecycle.clone(),
             metrics: families.agents.clone(),
             knowledge: knowledge.clone(),
             llm: llm.clone(),
         });
-        Ok(Self { runtime, db, telemetry, families, idempotency, auth, jobs, storage, llm, knowledge, agents })
+        let backups = Backups::new(backup::Deps {
+            config: config.backup.clone(),
+            data_dir,
+            target,
+            db: db.clone(),
+            clock,
+            master_key: runtime.master_key.clone(),
+            lifecycle,
+            metrics: families.backup.clone(),
+            storage_metrics: families.storage.clone(),
+            knowledge: knowledge.clone(),
+            objects: storage.clone(),
+            index,
+            index_files,
+            settings_files: config.files.clone(),
+            server_dir: config.database.bin_dir.clone(),
+        });
+        Ok(Self { runtime, db, telemetry, families, idempotency, auth, jobs, storage, llm, knowledge, agents, backups })
     }
 
     /// Makes the first organisation and administrator where there is nobody.
@@ -172,6 +184,7 @@ impl App {
         let mut registry = jobs::Registry::default();
         llm::register(&mut registry, &self.llm)?;
         knowledge::register(&mut registry, &self.knowledge)?;
+        backup::register(&mut registry, &self.backups)?;
         self.jobs.start_worker(registry, &self.runtime.lifecycle)?;
         Ok(())
     }
@@ -183,6 +196,7 @@ impl App {
         self.idempotency.start_sweep();
         self.knowledge.start_gauges(lifecycle);
         self.agents.start_sweep(lifecycle);
+        self.backups.start_gauges();
         let app = self.clone();
         lifecycle.spawn("app.start", async move {
             if let Err(error) = app.knowledge.reconcile_soon().await {
@@ -200,6 +214,7 @@ impl App {
         checks.extend(llm::checks(&self.llm));
         checks.extend(knowledge::checks(&self.knowledge));
         checks.extend(agents::checks(&self.agents));
+        checks.extend(backup::checks(&self.backups));
         checks
     }
 

@@ -17,6 +17,8 @@ pub mod storage;
 
 /// Agents and conversations.
 pub mod agents;
+/// Backups, drills, restore.
+pub mod backup;
 /// Knowledge bases: extraction, chunks, vectors, search.
 pub mod knowledge;
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    agents, auth, jobs, knowledge, llm,
+    agents, auth, backup, jobs, knowledge, llm,
     platform::{
         config::{ConfigErrors, Raw, default_data_dir, secret},
         db, http, telemetry,
@@ -29,6 +29,10 @@ pub struct Config {
     pub llm: llm::Config,
     pub knowledge: knowledge::Config,
     pub agents: agents::Config,
+    pub backup: backup::Config,
+    /// The file that this was read from, and the files with secrets that it names: a backup holds them.
+    #[serde(skip)]
+    pub files: Vec<PathBuf>,
 }
 
 /// Settings without a section.
@@ -109,9 +113,26 @@ impl Config {
         knowledge.validate(&mut e);
         let agents: agents::Config = raw.section("agents", &mut e);
         agents.validate(&llm, &mut e);
+        let mut backup: backup::Config = raw.section("backup", &mut e);
+        backup.validate(&mut e);
+        let files = raw.files();
         raw.finish(&mut e);
-        let config =
-            Self { plain, server, ops, telemetry, database, admin, auth, jobs, storage, llm, knowledge, agents };
+        let config = Self {
+            plain,
+            server,
+            ops,
+            telemetry,
+            database,
+            admin,
+            auth,
+            jobs,
+            storage,
+            llm,
+            knowledge,
+            agents,
+            backup,
+            files,
+        };
         if e.is_empty() { Ok(config) } else { Err(e) }
     }
 }

@@ -1,7 +1,7 @@
 //! Every capability's metric families, under its own prefix.
 
 use crate::{
-    agents, auth, jobs, knowledge, llm,
+    agents, auth, backup, jobs, knowledge, llm,
     platform::{
         http,
         telemetry::{LogMetrics, Telemetry},
@@ -20,6 +20,7 @@ pub struct Families {
     pub llm: llm::Metrics,
     pub knowledge: knowledge::Metrics,
     pub agents: agents::Metrics,
+    pub backup: backup::Metrics,
 }
 
 impl Families {
@@ -33,6 +34,7 @@ impl Families {
             llm: telemetry.register("llm", llm::Metrics::register),
             knowledge: telemetry.register("knowledge", knowledge::Metrics::register),
             agents: telemetry.register("agents", agents::Metrics::register),
+            backup: telemetry.register("backup", backup::Metrics::register),
         }
     }
 }

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::{App, generated, overview::Numbers};
 use crate::{
-    agents, auth,
+    agents, auth, backup,
     console::{Console, NavItem, Parts},
     jobs, knowledge, llm,
     platform::{
@@ -24,11 +24,12 @@ use crate::{
 };
 
 /// The console's navigation, in order.
-const NAVIGATION: [NavItem; 8] = [
+const NAVIGATION: [NavItem; 9] = [
     item("/", "console-nav-overview", "overview", "", Role::Viewer),
     item("/agents", "console-nav-agents", "agents", "console-nav-build", Role::Viewer),
     item("/knowledge", "console-nav-knowledge", "knowledge", "console-nav-build", Role::Viewer),
     item("/jobs", "console-nav-jobs", "jobs", "console-nav-operate", Role::Member),
+    NavItem { operator: true, ..item("/backups", "backup-title", "download", "console-nav-operate", Role::Admin) },
     item("/settings/models", "console-nav-models", "models", "console-nav-operate", Role::Member),
     item("/settings/api-keys", "console-nav-api-keys", "key", "console-nav-settings", Role::Admin),
     item("/settings/members", "console-nav-members", "members", "console-nav-settings", Role::Admin),
@@ -54,6 +55,7 @@ impl App {
             .merge(Router::from(agents::routes::router().with_state(self.agents.clone())))
             .merge(Router::from(knowledge::routes::router().with_state(self.knowledge.clone())))
             .merge(Router::from(jobs::routes::router().with_state(self.jobs.clone())))
+            .merge(Router::from(backup::routes::router().with_state(self.backups.clone())))
             .merge(Router::from(llm::router().with_state(self.llm.clone())))
             .merge(Router::from(llm::openai_router().with_state(self.llm.clone())))
             .merge(auth::pages::router().with_state(self.auth.clone()))
@@ -61,6 +63,7 @@ impl App {
             .merge(knowledge::pages::router().with_state(self.knowledge.clone()))
             .merge(jobs::pages::router().with_state(self.jobs.clone()))
             .merge(llm::pages::router().with_state(self.llm.clone()))
+            .merge(backup::pages::router().with_state(self.backups.clone()))
             .merge(console.router())
             .route("/api/v1/openapi.json", get(|| async { Json(generated::openapi()) }))
             .route("/healthz", get(|| async { "ok\n" }))

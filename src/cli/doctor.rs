@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 #[command(
     after_help = "Examples:\n  holdfast doctor\n  holdfast doctor --json | jq '.[] | select(.status != \"pass\")'\n  \
     holdfast doctor --live         only ask the running appliance whether it is ready (for health checks of containers)"

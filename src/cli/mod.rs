@@ -1,5 +1,6 @@
 //! The command line.
 
+mod backup;
 mod boot;
 mod config;
 mod docs;
@@ -7,6 +8,7 @@ mod doctor;
 mod migrate;
 mod openapi;
 mod org;
+mod restore;
 mod serve;
 mod user;
 
@@ -57,6 +59,10 @@ enum Command {
     Org(org::Args),
     /// People who can sign in.
     User(user::Args),
+    /// Backups: make, list, verify, prove by restoring, and the keys that open them.
+    Backup(backup::Args),
+    /// Bring a backup back, on an empty host with nothing but this program and the key.
+    Restore(restore::Args),
     /// Print the OpenAPI 3.1 document of the REST API.
     Openapi,
     /// Print generated documentation.
@@ -98,6 +104,8 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Config(action) => config::run(&config, &action),
             Command::Org(args) => org::run(config, args).await,
             Command::User(args) => user::run(config, args).await,
+            Command::Backup(args) => backup::run(config, args).await,
+            Command::Restore(args) => restore::run(config, args).await,
             Command::Openapi | Command::Docs(_) | Command::ExtractChild => Ok(ExitCode::SUCCESS),
         }
     });

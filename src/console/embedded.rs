@@ -36,6 +36,7 @@ macro_rules! assets {
 locales! {
     "agents"
     "auth"
+    "backup"
     "console"
     "jobs"
     "knowledge"

@@ -13,7 +13,6 @@ use super::{
     JobId, JobState, JobSummary, Jobs,
     model::{AttemptOutcome, JobDetail, QueueStatus},
     routes::{JobFilter, require_operator},
-    service::is_operator,
 };
 use crate::{
     console::{Flash, Form, ListQuery, PageResult, Pager, Shell},
@@ -172,7 +171,7 @@ async fn list(shell: Shell, State(jobs): State<Jobs>, Query(filter): Query<ListF
     let queues = jobs.queues(who).await?;
     let page = Page::cut(jobs.list(owner, wanted, limit).await?, limit, |job| job.id.0);
     let pager = filter.pager(page.next_cursor.as_deref());
-    let operator = is_operator(who);
+    let operator = who.is_operator();
     shell.render(&List { shell: &shell, queues, jobs: page.data, filter, pager, operator })
 }
 

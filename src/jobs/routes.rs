@@ -8,7 +8,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     JobId, JobState, JobSummary, Jobs,
     model::{JobDetail, QueueStatus},
-    service::{Owner, is_operator},
+    service::Owner,
     store::Filter,
 };
 use crate::platform::{
@@ -59,7 +59,7 @@ impl JobFilter {
             .transpose()
             .map_err(|e| ApiError::validation(vec![FieldError::new("/state", "invalid", e)]))?;
         let owner = match self.system {
-            Some(true) if is_operator(who) => Owner::System,
+            Some(true) if who.is_operator() => Owner::System,
             Some(true) => return Err(ApiError::forbidden("only operators see the installation's own jobs")),
             _ => Owner::Org(who.org_id),
         };
@@ -171,7 +171,7 @@ async fn set_paused(jobs: &Jobs, who: &Principal, name: &str, paused: bool) -> R
 /// Err 403 unless `who` is an operator who may also change jobs.
 pub(super) fn require_operator(who: &Principal) -> Result<(), ApiError> {
     who.require(Scope::JobsWrite)?;
-    if is_operator(who) {
+    if who.is_operator() {
         Ok(())
     } else {
         Err(ApiError::forbidden("queues belong to the installation: only its operators change them"))

@@ -49,11 +49,6 @@ impl Owner {
     }
 }
 
-/// Whether `who` runs this installation, rather than only using it.
-pub(super) fn is_operator(who: &Principal) -> bool {
-    who.user().is_some_and(|user| user.is_operator)
-}
-
 impl Jobs {
     pub fn new(db: Db, clock: Clock, config: Config, metrics: Metrics) -> Self {
         Self(Arc::new(Inner { db, clock, config, metrics, pulse: Mutex::default() }))
@@ -194,7 +189,7 @@ impl Jobs {
 
     /// Every queue, counting what `who` may see: an operator everything, others their organisation's jobs.
     pub(super) async fn queues(&self, who: &Principal) -> Result<Vec<QueueStatus>, JobsError> {
-        let mut tx = self.begin(if is_operator(who) { Owner::System } else { Owner::Org(who.org_id) }).await?;
+        let mut tx = self.begin(if who.is_operator() { Owner::System } else { Owner::Org(who.org_id) }).await?;
         let queues = store::queues(&mut tx).await?;
         tx.commit().await?;
         Ok(queues)
@@ -237,7 +232,7 @@ impl Jobs {
 
     /// The job in the caller's organisation or, for operators, among the system's; with the transaction that sees it.
     async fn find(&self, who: &Principal, id: JobId) -> Result<(Tx, JobSummary), JobsError> {
-        let owners = [Some(Owner::Org(who.org_id)), is_operator(who).then_some(Owner::System)];
+        let owners = [Some(Owner::Org(who.org_id)), who.is_operator().then_some(Owner::System)];
         for owner in owners.into_iter().flatten() {
             let mut tx = self.begin(owner).await?;
             if let Some(job) = store::get(&mut tx, owner.org(), id).await? {

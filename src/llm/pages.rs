@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::{
     error::LlmError,
     model::EmbedModel,
-    routes::require_operator,
+    routes::PROVIDERS,
     service::{Llm, ProviderInfo, ProviderTest, TestError},
     store::{UsageByDay, UsageByModel},
 };
@@ -75,7 +75,7 @@ async fn page(shell: &Shell, llm: &Llm, tested: Option<(String, ProviderTest)>) 
         default_model: llm.default_model(),
         embedding: llm.embedder().await.map_err(explain),
         providers: llm.providers(),
-        is_operator: require_operator(shell.principal()).is_ok(),
+        is_operator: shell.principal().require_operator(PROVIDERS).is_ok(),
         tokens: by_day.iter().map(|d| d.prompt_tokens + d.completion_tokens).sum(),
         requests: by_day.iter().map(|d| d.requests).sum(),
         failed: by_day.iter().map(|d| d.failed).sum(),
@@ -119,7 +119,7 @@ async fn test(
     Path(name): Path<String>,
     Form(Nothing {}): Form<Nothing>,
 ) -> PageResult {
-    require_operator(shell.principal())?;
+    shell.principal().require_operator(PROVIDERS)?;
     let result = llm.test_provider(shell.org_id(), &shell.principal().subject(), &name, None).await?;
     page(&shell, &llm, Some((name, result))).await
 }

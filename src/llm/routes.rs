@@ -13,7 +13,7 @@ use super::{
 };
 use crate::platform::{
     error::{ApiError, FieldError},
-    http::{Auth, Json, Path, Principal, Query, Scope},
+    http::{Auth, Json, Path, Query, Scope},
 };
 
 /// The routes.
@@ -21,15 +21,8 @@ pub fn router() -> OpenApiRouter<Llm> {
     OpenApiRouter::new().routes(routes!(list_providers)).routes(routes!(test_provider)).routes(routes!(get_usage))
 }
 
-/// Providers belong to the installation, not to an organisation.
-pub(super) fn require_operator(who: &Principal) -> Result<(), ApiError> {
-    who.require(Scope::Admin)?;
-    if who.user().is_some_and(|user| user.is_operator) {
-        Ok(())
-    } else {
-        Err(ApiError::forbidden("only an operator of this installation may see its providers"))
-    }
-}
+/// They belong to the installation, not to an organisation.
+pub(super) const PROVIDERS: &str = "its providers";
 
 /// What models there are behind the names.
 #[derive(Debug, Serialize, ToSchema)]
@@ -44,7 +37,7 @@ struct Providers {
 /// List providers
 #[utoipa::path(get, path = "/api/v1/llm/providers", tag = "LLM", responses((status = 200, body = Providers), (status = 403)))]
 async fn list_providers(State(llm): State<Llm>, Auth(who): Auth) -> Result<Json<Providers>, ApiError> {
-    require_operator(&who)?;
+    who.require_operator(PROVIDERS)?;
     let embedding_model = llm.embedder().await.ok();
     Ok(Json(Providers { data: llm.providers(), default_model: llm.default_model(), embedding_model }))
 }
@@ -70,7 +63,7 @@ async fn test_provider(
     Path(name): Path<String>,
     Json(body): Json<TestProvider>,
 ) -> Result<Json<ProviderTest>, ApiError> {
-    require_operator(&who)?;
+    who.require_operator(PROVIDERS)?;
     Ok(Json(llm.test_provider(who.org_id, &who.subject(), &name, body.chat_model.as_deref()).await?))
 }
 

@@ -67,6 +67,8 @@ pub struct Raw {
     table: Table,
     /// Overrides from the environment: path of lower-case names -> text.
     overrides: BTreeMap<Vec<String>, String>,
+    /// The file that was read, and every file that a setting named `*_file` points to.
+    files: Vec<PathBuf>,
 }
 
 /// Where the file is looked for when none is named.
@@ -101,7 +103,38 @@ impl Raw {
                 Some((path.split("__").map(str::to_lowercase).collect(), value))
             })
             .collect();
-        if errors.is_empty() { Ok(Self { table, overrides }) } else { Err(errors) }
+        let mut raw = Self { table, overrides, files: Vec::new() };
+        raw.files = raw.named_files();
+        if path.exists() {
+            raw.files.insert(0, path);
+        }
+        if errors.is_empty() { Ok(raw) } else { Err(errors) }
+    }
+
+    /// The configuration's file, and every file that one of its settings names: what a copy of this host's settings consists of.
+    pub fn files(&self) -> Vec<PathBuf> {
+        self.files.clone()
+    }
+
+    fn named_files(&self) -> Vec<PathBuf> {
+        fn collect(table: &Table, found: &mut Vec<PathBuf>) {
+            for (key, value) in table {
+                match value {
+                    Value::Table(table) => collect(table, found),
+                    Value::String(path) if key.ends_with("_file") && !path.is_empty() => found.push(path.into()),
+                    _ => {}
+                }
+            }
+        }
+        let mut found = Vec::new();
+        collect(&self.table, &mut found);
+        let overridden =
+            self.overrides.iter().filter(|(path, _)| path.last().is_some_and(|key| key.ends_with("_file")));
+        found.extend(overridden.map(|(_, value)| PathBuf::from(value)));
+        found.sort();
+        found.dedup();
+        found.retain(|path| path.is_file());
+        found
     }
 
     /// Takes section `name` ("" for the top level's plain settings) out as `T`. A value that does not fit is

@@ -3,9 +3,13 @@
 use std::{fs, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path};
 
 use anyhow::Context as _;
-use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use aws_lc_rs::{
+    aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey},
+    signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey},
+};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
@@ -95,6 +99,11 @@ impl MasterKey {
         Ok(Self(key))
     }
 
+    /// The 64 hexadecimal digits, to be kept where the data directory's loss does not reach.
+    pub fn reveal(&self) -> SecretString {
+        hex(&self.0).into()
+    }
+
     /// A key for one purpose: HMAC-SHA256 of the label under the master key (RFC 2104).
     pub fn derive(&self, label: &str) -> [u8; 32] {
         hmac_sha256(&self.0, label.as_bytes())
@@ -117,9 +126,36 @@ impl MasterKey {
         Ok(plain.to_vec())
     }
 
+    /// A key pair for one purpose: signatures made with it are checked by whoever has [`SigningKey::public`].
+    pub fn signing_key(&self, label: &str) -> Result<SigningKey, SealError> {
+        Ed25519KeyPair::from_seed_unchecked(&self.derive(label)).map(SigningKey).map_err(|_| SealError)
+    }
+
     fn aead(&self, label: &str) -> Result<RandomizedNonceKey, SealError> {
         RandomizedNonceKey::new(&AES_256_GCM, &self.derive(label)).map_err(|_| SealError)
     }
+}
+
+/// An Ed25519 key pair (RFC 8032).
+#[derive(Debug)]
+pub struct SigningKey(Ed25519KeyPair);
+
+impl SigningKey {
+    /// The 64 bytes of the signature of `data`.
+    pub fn sign(&self, data: &[u8]) -> Vec<u8> {
+        self.0.sign(data).as_ref().to_vec()
+    }
+
+    /// What checks the signatures: 32 bytes.
+    pub fn public(&self) -> [u8; 32] {
+        // An Ed25519 public key has 32 bytes.
+        self.0.public_key().as_ref().try_into().unwrap_or_default()
+    }
+}
+
+/// Whether `signature` was made of `data` with the key whose public half is `public`.
+pub fn is_signed(public: &[u8; 32], data: &[u8], signature: &[u8]) -> bool {
+    UnparsedPublicKey::new(&ED25519, public).verify(data, signature).is_ok()
 }
 
 /// A value cannot be sealed or opened. Why is not told, here or by the library: it would help to forge one.
@@ -155,5 +191,18 @@ mod tests {
             assert!(key.open("label", b"row 1", &changed).is_err(), "byte {at}");
         }
         assert!(key.open("label", b"row 1", &sealed[..5]).is_err());
+    }
+
+    #[test]
+    fn a_signature_holds_for_its_text_and_key_only() {
+        let key = MasterKey::parse(&"1f".repeat(32)).unwrap();
+        let (signing, other) = (key.signing_key("a").unwrap(), key.signing_key("b").unwrap());
+        let mut signature = signing.sign(b"text");
+        assert!(is_signed(&signing.public(), b"text", &signature));
+        assert!(!is_signed(&signing.public(), b"texT", &signature));
+        assert!(!is_signed(&other.public(), b"text", &signature));
+        assert!(!is_signed(&signing.public(), b"text", &signature[1..]));
+        signature[7] ^= 1;
+        assert!(!is_signed(&signing.public(), b"text", &signature));
     }
 }

@@ -78,6 +78,11 @@ fn create(path: &Path) -> std::io::Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(mode))
 }
 
+/// Takes the directory's lock, without making anything else in it. The directory must be there.
+pub fn try_lock(path: &Path) -> Result<File, DataDirError> {
+    lock(path)
+}
+
 fn lock(path: &Path) -> Result<File, DataDirError> {
     let io = |source| DataDirError::Io { path: path.display().to_string(), source };
     let file = path.join("lock");
@@ -89,6 +94,12 @@ fn lock(path: &Path) -> Result<File, DataDirError> {
     lock.set_len(0).map_err(io)?;
     writeln!(lock, "{}", std::process::id()).map_err(io)?;
     Ok(lock)
+}
+
+/// Bytes that are free where `path` lies, or would lie; `None` where nobody knows.
+pub fn free_bytes(path: &Path) -> Option<u64> {
+    let there = path.ancestors().find(|path| path.exists())?;
+    rustix::fs::statvfs(there).ok().map(|fs| fs.f_bavail * fs.f_frsize)
 }
 
 #[cfg(test)]

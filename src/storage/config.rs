@@ -28,11 +28,16 @@ pub struct Config {
 
 impl Config {
     pub fn validate(&mut self, errors: &mut ConfigErrors) {
-        let file = self.s3_secret_access_key_file.clone();
-        secret::resolve(&mut self.s3_secret_access_key, file.as_deref(), "s3_secret_access_key_file", errors);
         if !self.is_local() && self.url.strip_prefix("s3://").is_none_or(|rest| rest.trim_matches('/').is_empty()) {
             errors.push("url", "must be empty or s3://bucket/prefix");
         }
+        self.validate_account(errors);
+    }
+
+    /// Reads the secret from its file and checks all but the URL.
+    pub fn validate_account(&mut self, errors: &mut ConfigErrors) {
+        let file = self.s3_secret_access_key_file.clone();
+        secret::resolve(&mut self.s3_secret_access_key, file.as_deref(), "s3_secret_access_key_file", errors);
         if self.s3_access_key_id.is_empty() != self.s3_secret_access_key.is_none() {
             errors.push("s3_access_key_id", "give both the access key id and the secret access key, or neither");
         }

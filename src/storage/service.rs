@@ -263,15 +263,21 @@ impl Storage {
 
     /// Everything below `prefix` (whole path segments), in no order.
     pub async fn list(&self, prefix: &str) -> Result<Vec<Entry>, StorageError> {
-        self.observed(Operation::List, async {
-            let entries = self.store.list(Some(&path(prefix)?)).map_ok(|meta| Entry {
-                key: meta.location.to_string(),
-                size: meta.size,
-                modified: meta.last_modified,
-            });
-            Ok(entries.try_collect().await?)
-        })
-        .await
+        self.observed(Operation::List, async { self.entries(Some(&path(prefix)?)).await }).await
+    }
+
+    /// Everything, in no order.
+    pub async fn list_all(&self) -> Result<Vec<Entry>, StorageError> {
+        self.observed(Operation::List, async { self.entries(None).await }).await
+    }
+
+    async fn entries(&self, below: Option<&Path>) -> Result<Vec<Entry>, StorageError> {
+        let entries = self.store.list(below).map_ok(|meta| Entry {
+            key: meta.location.to_string(),
+            size: meta.size,
+            modified: meta.last_modified,
+        });
+        Ok(entries.try_collect().await?)
     }
 
     /// Runs an operation, and counts and times it.

@@ -78,8 +78,9 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("auth", [&services[..], &["jobs", "llm", "storage"]].concat()),
         ("knowledge", [&services[..], &["jobs", "llm", "storage", "auth"]].concat()),
         ("agents", [&services[..], &["jobs", "llm", "storage", "auth", "knowledge"]].concat()),
-        ("app", [&services[..], &["jobs", "llm", "storage", "auth", "knowledge", "agents"]].concat()),
-        ("cli", [&services[..], &["app", "jobs", "llm", "storage", "auth", "knowledge", "agents"]].concat()),
+        ("backup", [&services[..], &["jobs", "storage", "auth", "knowledge"]].concat()),
+        ("app", [&services[..], &["jobs", "llm", "storage", "auth", "knowledge", "agents", "backup"]].concat()),
+        ("cli", [&services[..], &["app", "jobs", "llm", "storage", "auth", "knowledge", "agents", "backup"]].concat()),
         ("main", vec!["cli"]),
         ("lib", vec![]),
     ])
@@ -114,7 +115,7 @@ fn the_reader_of_edges_sees_every_spelling() {
 }
 
 /// Who may work outside a tenant: each place with its reason.
-const SYSTEM_CALLERS: [&str; 7] = [
+const SYSTEM_CALLERS: [&str; 8] = [
     "platform/db/mod.rs",        // ping, and its own definition
     "platform/http/idempotency", // retention over all organisations
     "auth",                      // sign-in and key look-up happen before the tenant is known
@@ -122,6 +123,7 @@ const SYSTEM_CALLERS: [&str; 7] = [
     "llm",                       // usage rows of many tenants are written in one batch
     "knowledge",                 // start-up reconciliation and gauges over all bases
     "agents",                    // gauges
+    "backup",                    // backups are of the whole installation
 ];
 
 #[test]

@@ -17,6 +17,7 @@ mod abuse;
 mod agents;
 mod architecture;
 mod auth;
+mod backup;
 mod config;
 mod console;
 mod db;

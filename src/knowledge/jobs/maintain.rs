@@ -78,6 +78,7 @@ impl Knowledge {
     }
 
     async fn optimize(&self, org: OrgId, base: KnowledgeBaseId) -> Result<(), KnowledgeError> {
+        let may_delete = self.may_delete().await?;
         let lock = self.lock_index(base).await?;
         let began = self.inner.clock.now();
         let mut tx = self.inner.db.tenant(org).await?;
@@ -99,7 +100,7 @@ impl Knowledge {
             tx.commit().await?;
         }
         tracing::debug!(knowledge_base = %base, bytes_removed = report.bytes_removed, "index of {base} optimised");
-        drop(lock);
+        drop((lock, may_delete));
         Ok(())
     }
 

@@ -54,8 +54,11 @@ impl Knowledge {
             self.measure_if_outdated(&mut tx, base.org_id, base.id).await?;
             tx.commit().await?;
         }
+        let may_delete = self.may_delete().await?;
         self.remove_orphan_tables().await?;
-        self.remove_orphan_objects().await
+        self.remove_orphan_objects().await?;
+        drop(may_delete);
+        Ok(())
     }
 
     /// Starts another generation of a base's index where it was made for another model. Documents are read again, since

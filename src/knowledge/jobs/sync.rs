@@ -37,6 +37,7 @@ impl Knowledge {
     }
 
     async fn sync(&self, org: OrgId, base: KnowledgeBaseId, deleted: Option<DocumentId>) -> Result<(), KnowledgeError> {
+        let may_delete = self.may_delete().await?;
         if let Some(document) = deleted {
             self.inner.storage.delete_prefix(&document_prefix(org, base, document)).await?;
         }
@@ -50,7 +51,7 @@ impl Knowledge {
             Some(state) => self.sync_rows(org, base, state.index_generation).await?,
             None => self.inner.storage.delete_prefix(&base_prefix(org, base)).await?,
         }
-        drop(lock);
+        drop((lock, may_delete));
         Ok(())
     }
 

@@ -6,7 +6,7 @@ mod documents;
 mod search;
 mod upload;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
 
@@ -99,7 +99,7 @@ impl Knowledge {
     pub fn start_gauges(&self, lifecycle: &Lifecycle) {
         let (knowledge, soft) = (self.clone(), lifecycle.soft().clone());
         lifecycle.spawn("knowledge.gauges", async move {
-            let mut ticks = tokio::time::interval(std::time::Duration::from_secs(15));
+            let mut ticks = tokio::time::interval(Duration::from_secs(15));
             let mut count = 0_u32;
             ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             loop {
@@ -164,9 +164,30 @@ impl Knowledge {
 
     /// The right to write to a base's index. A lease alone does not stop a writer that was paused and has lost it; this
     /// lock does, since it ends only with its connection. `Err(Busy)` while another process holds it.
-    pub(super) async fn lock_index(&self, base: KnowledgeBaseId) -> Result<SessionLock, KnowledgeError> {
-        let hash = crypto::sha256(format!("knowledge.index:{base}"));
-        let key = i64::from_le_bytes(hash[..8].try_into().unwrap_or_default());
-        self.inner.db.try_session_lock(key).await?.ok_or(KnowledgeError::Busy)
+    /// Keeps every file of objects and index from being deleted until the guard is dropped, over all processes; waits at most
+    /// `patience` for deletions that run. `None` where they do not end.
+    pub async fn hold_deletes(&self, patience: Duration) -> Result<Option<SessionLock>, KnowledgeError> {
+        let deadline = tokio::time::Instant::now() + patience;
+        loop {
+            let held = self.inner.db.try_session_lock(lock_key("knowledge.deletes")).await?;
+            if held.is_some() || tokio::time::Instant::now() > deadline {
+                return Ok(held);
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
     }
+
+    /// What deletes files has this; [`KnowledgeError::Busy`] while they are held.
+    pub(super) async fn may_delete(&self) -> Result<SessionLock, KnowledgeError> {
+        self.inner.db.try_shared_session_lock(lock_key("knowledge.deletes")).await?.ok_or(KnowledgeError::Busy)
+    }
+
+    pub(super) async fn lock_index(&self, base: KnowledgeBaseId) -> Result<SessionLock, KnowledgeError> {
+        self.inner.db.try_session_lock(lock_key(&format!("knowledge.index:{base}"))).await?.ok_or(KnowledgeError::Busy)
+    }
+}
+
+/// An advisory lock's key.
+fn lock_key(name: &str) -> i64 {
+    i64::from_le_bytes(crypto::sha256(name)[..8].try_into().unwrap_or_default())
 }

@@ -11,6 +11,7 @@ mod error;
 pub mod managed;
 pub mod migrate;
 pub mod roles;
+pub mod tools;
 pub mod verify;
 
 use std::{str::FromStr as _, time::Duration};
@@ -156,12 +157,26 @@ impl Db {
     /// A session-level advisory lock on a connection of its own: held until the guard is dropped or the connection
     /// breaks. `None` when another session holds it.
     pub async fn try_session_lock(&self, key: i64) -> Result<Option<SessionLock>, DbError> {
+        self.session_lock(key, false).await
+    }
+
+    /// As [`Self::try_session_lock`], beside others who share it; `None` while somebody has it alone.
+    pub async fn try_shared_session_lock(&self, key: i64) -> Result<Option<SessionLock>, DbError> {
+        self.session_lock(key, true).await
+    }
+
+    async fn session_lock(&self, key: i64, shared: bool) -> Result<Option<SessionLock>, DbError> {
         let pool = self.app.clone();
         let taken = uncancelled(async move {
             // Detached from the pool: a lock must never come back to it with the connection.
             let mut conn = pool.acquire().await?.detach();
-            let locked =
-                sqlx::query_scalar!("SELECT pg_try_advisory_lock($1) AS \"locked!\"", key).fetch_one(&mut conn).await?;
+            let locked = sqlx::query_scalar!(
+                "SELECT CASE WHEN $2 THEN pg_try_advisory_lock_shared($1) ELSE pg_try_advisory_lock($1) END AS \"locked!\"",
+                key,
+                shared
+            )
+            .fetch_one(&mut conn)
+            .await?;
             Ok::<_, sqlx::Error>(locked.then_some(SessionLock { _conn: conn }))
         })
         .await?;

@@ -188,6 +188,20 @@ impl Principal {
         }
     }
 
+    /// Whether this is a person who runs the installation, rather than only using it.
+    pub fn is_operator(&self) -> bool {
+        self.user().is_some_and(|user| user.is_operator)
+    }
+
+    /// Err 403 unless this is an operator who may administrate; `what` is what others may not see.
+    pub fn require_operator(&self, what: &str) -> Result<(), ApiError> {
+        self.require(Scope::Admin)?;
+        if self.is_operator() {
+            return Ok(());
+        }
+        Err(ApiError::forbidden(format!("only an operator of this installation may see {what}")))
+    }
+
     /// `user:<id>` or `key:<id>`: for logs, limits and audit columns.
     pub fn subject(&self) -> String {
         match &self.actor {

@@ -9,3 +9,4 @@ pub mod process;
 pub mod s3;
 pub mod sse;
 pub mod upstream;
+pub mod vault;

@@ -21,7 +21,7 @@ use lancedb::{Connection, DistanceType, ObjectStoreRegistry, Session, Table};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-pub use upkeep::{OptimizeReport, Retention, TableStats};
+pub use upkeep::{OptimizeReport, Retention, TableState, TableStats};
 
 use super::{IndexError, analyze};
 
@@ -213,10 +213,12 @@ impl VectorIndex {
 
     async fn matching(&self, name: &str, query: &str, limit: usize) -> Result<Vec<Hit>, IndexError> {
         let terms = analyze(query);
-        if terms.is_empty() {
-            return Ok(Vec::new());
-        }
-        let matching = MatchQuery::new(terms).with_column(Some("terms".into())).with_fuzziness(Some(0));
+        if terms.is_empty() { Ok(Vec::new()) } else { self.terms_search(name, &terms, limit).await }
+    }
+
+    /// As [`Self::text_search`], for words that [`analyze`] has made already.
+    async fn terms_search(&self, name: &str, terms: &str, limit: usize) -> Result<Vec<Hit>, IndexError> {
+        let matching = MatchQuery::new(terms.to_owned()).with_column(Some("terms".into())).with_fuzziness(Some(0));
         let query = self
             .table(name)
             .await?

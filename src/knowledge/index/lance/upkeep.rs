@@ -7,7 +7,12 @@ use lancedb::index::vector::IvfPqIndexBuilder;
 use lancedb::table::{CompactionOptions, OptimizeAction, OptimizeOptions};
 use lancedb::{DistanceType, Table};
 
-use super::{IndexError, VectorIndex, dimensions, full_text_index, full_text_options};
+use arrow_array::{Array, FixedSizeListArray, Float32Array, RecordBatch, StringArray};
+use futures::TryStreamExt as _;
+use lancedb::query::{ExecutableQuery as _, QueryBase as _};
+use serde::{Deserialize, Serialize};
+
+use super::{IndexError, VectorIndex, dimensions, full_text_index, full_text_options, uuids};
 
 /// Which old versions of a table [`VectorIndex::optimize`] removes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +47,44 @@ pub struct TableStats {
     pub bytes: usize,
 }
 
+/// A table at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableState {
+    pub version: u64,
+    pub rows: u64,
+}
+
 impl VectorIndex {
+    /// The newest version of a table, and its rows.
+    pub async fn state(&self, name: &str) -> Result<TableState, IndexError> {
+        let state = async {
+            let table = self.table(name).await?;
+            table.checkout_latest().await?;
+            Ok(TableState { version: table.version().await?, rows: table.count_rows(None).await? as u64 })
+        };
+        self.explained(name, state.await).await
+    }
+
+    /// Whether the table finds a passage by its own vector, and any by its own words; true for one without rows.
+    pub async fn finds_itself(&self, name: &str) -> Result<bool, IndexError> {
+        let table = self.table(name).await?;
+        let batches: Vec<RecordBatch> = table.query().limit(1).execute().await?.try_collect().await?;
+        let Some(batch) = batches.iter().find(|batch| batch.num_rows() > 0) else { return Ok(true) };
+        let vector = batch
+            .column_by_name("vector")
+            .and_then(|column| column.as_any().downcast_ref::<FixedSizeListArray>())
+            .map(|vectors| vectors.value(0));
+        let vector = vector.as_ref().and_then(|vector| vector.as_any().downcast_ref::<Float32Array>());
+        let terms = batch.column_by_name("terms").and_then(|column| column.as_any().downcast_ref::<StringArray>());
+        let (Some(vector), Some(terms)) = (vector, terms) else { return Err(IndexError::Schema(name.to_string())) };
+        let id = uuids(name, batch, "chunk_id")?[0];
+        let nearest = self.vector_search(name, &vector.values().to_vec(), 10).await?;
+        // Passages may be the same word for word: as near is near enough.
+        let near = nearest.iter().any(|hit| hit.chunk_id == id || hit.score > 0.999);
+        let word = terms.value(0).split(' ').next().unwrap_or_default().to_owned();
+        Ok(near && (word.is_empty() || !self.terms_search(name, &word, 1).await?.is_empty()))
+    }
+
     /// Merges small files, brings the indexes up to date, makes or renews the vector index of a large table, removes old versions.
     /// Only by the table's writer.
     pub async fn optimize(&self, name: &str, retention: Retention) -> Result<OptimizeReport, IndexError> {

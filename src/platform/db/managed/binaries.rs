@@ -90,8 +90,8 @@ impl Binaries {
     }
 }
 
-/// Debian and Ubuntu, Fedora and its kin, then the plain places.
-fn usual_places() -> Vec<PathBuf> {
+/// Where packages put PostgreSQL's programs: Debian and Ubuntu, Fedora and its kin, then the plain places.
+pub fn usual_places() -> Vec<PathBuf> {
     let versions = SUPPORTED.rev();
     let mut dirs: Vec<PathBuf> = versions
         .flat_map(|v| [format!("/usr/lib/postgresql/{v}/bin"), format!("/usr/pgsql-{v}/bin")])

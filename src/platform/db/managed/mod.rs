@@ -20,7 +20,7 @@ use crate::platform::crypto::MasterKey;
 use binaries::Binaries;
 use postmaster::Postmaster;
 
-pub use binaries::SUPPORTED;
+pub use binaries::{SUPPORTED, usual_places};
 
 /// Why the private cluster does not run.
 #[derive(Debug, thiserror::Error)]

@@ -1,0 +1,113 @@
+//! `[backup]`
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::seal::Recipients;
+use crate::{jobs::Cron, platform::config::ConfigErrors, storage};
+
+/// Backups: when, for whom, where to, and how they are proven.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Public keys (`age1...`) that backups are sealed for; without one no backup is made.
+    pub recipients: Vec<String>,
+    /// When a backup is made, as cron.
+    pub schedule: String,
+    /// When the newest backup is restored on trial, as cron.
+    pub drill_schedule: String,
+    /// When an old backup is restored on trial and every copy is read again, as cron.
+    pub old_drill_schedule: String,
+    /// Time zone of the schedules.
+    pub time_zone: String,
+    /// File with the secret key, for drills; it must not lie in the data directory.
+    pub key_file: Option<PathBuf>,
+    /// Newest backups of so many days that are kept.
+    pub keep_daily: usize,
+    /// Newest backups of so many weeks that are kept.
+    pub keep_weekly: usize,
+    /// Newest backups of so many months that are kept.
+    pub keep_monthly: usize,
+    /// Newest backups of so many years that are kept.
+    pub keep_yearly: usize,
+    /// Older backups are removed where a destination holds more, bytes; 0: no limit.
+    pub max_total_bytes: u64,
+    /// Slowest destination that is waited for, bytes a second.
+    pub min_bytes_per_second: u64,
+    /// Folder of `pg_dump` and `pg_restore`; empty looks in the usual places.
+    pub tools_dir: Option<PathBuf>,
+    /// Folder for what is being made and for drills; empty: `backup` in the data directory.
+    pub work_dir: Option<PathBuf>,
+    /// Where backups go, by name: `[backup.destinations.nas]`. Each is a whole copy.
+    pub destinations: BTreeMap<String, storage::Config>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            recipients: Vec::new(),
+            schedule: "30 2 * * *".into(),
+            drill_schedule: "30 4 * * *".into(),
+            old_drill_schedule: "30 5 * * 0".into(),
+            time_zone: "UTC".into(),
+            key_file: None,
+            keep_daily: 7,
+            keep_weekly: 4,
+            keep_monthly: 12,
+            keep_yearly: 0,
+            max_total_bytes: 0,
+            min_bytes_per_second: 100_000,
+            tools_dir: None,
+            work_dir: None,
+            destinations: BTreeMap::new(),
+        }
+    }
+}
+
+impl Config {
+    pub fn validate(&mut self, errors: &mut ConfigErrors) {
+        if let Err(error) = Recipients::parse(&self.recipients) {
+            errors.push("recipients", error.to_string());
+        }
+        for (setting, pattern) in [
+            ("schedule", &self.schedule),
+            ("drill_schedule", &self.drill_schedule),
+            ("old_drill_schedule", &self.old_drill_schedule),
+        ] {
+            if let Err(error) = Cron::parse(pattern, &self.time_zone) {
+                errors.push(setting, error.to_string());
+            }
+        }
+        errors.range("keep_daily", self.keep_daily, 1, 1000);
+        errors.range("keep_weekly", self.keep_weekly, 0, 1000);
+        errors.range("keep_monthly", self.keep_monthly, 0, 1000);
+        errors.range("keep_yearly", self.keep_yearly, 0, 1000);
+        errors.range("min_bytes_per_second", self.min_bytes_per_second, 1000, 1 << 40);
+        if !self.recipients.is_empty() && self.destinations.is_empty() {
+            errors
+                .push("destinations", "name at least one: [backup.destinations.nas] with url = \"/mnt/nas/holdfast\"");
+        }
+        for (name, destination) in &mut self.destinations {
+            let named =
+                !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+            errors.enter(&format!("backup.destinations.{name}"));
+            if !named || name.len() > 40 {
+                errors.push("", "a name has 1 to 40 lower-case letters, digits and underscores");
+            }
+            if !destination.url.starts_with("s3://") && !Path::new(&destination.url).is_absolute() {
+                errors.push("url", "must be s3://bucket/prefix or the absolute path of a folder");
+            }
+            destination.validate_account(errors);
+        }
+        errors.enter("backup");
+    }
+
+    /// Whether backups are made at all.
+    pub fn is_on(&self) -> bool {
+        !self.recipients.is_empty()
+    }
+}

@@ -1,0 +1,257 @@
+//! Checks of backups.
+
+use async_trait::async_trait;
+use chrono::TimeDelta;
+use sqlx::{Connection as _, PgConnection};
+
+use super::{
+    Backups,
+    keys::KeyFile,
+    model::{DrillStatus, Status},
+    writer::describe,
+};
+use crate::platform::{
+    data_dir::free_bytes,
+    db::{RoleKind, roles, tools::Tools},
+    health::{Check, CheckResult},
+};
+
+/// A daily backup that is older than this is missing.
+const OVERDUE: TimeDelta = TimeDelta::hours(26);
+
+/// The checks of this capability.
+pub fn checks(backups: &Backups) -> Vec<Box<dyn Check>> {
+    vec![
+        Box::new(Recent(backups.clone())),
+        Box::new(Proven(backups.clone())),
+        Box::new(Destinations(backups.clone())),
+        Box::new(CanDump(backups.clone())),
+        Box::new(Key(backups.clone())),
+    ]
+}
+
+fn cannot_look(error: &(dyn std::error::Error + 'static)) -> CheckResult {
+    CheckResult::fail(format!("cannot look: {}", describe(error)), "see the check of the database")
+}
+
+/// Is there a whole backup, and is it fresh?
+struct Recent(Backups);
+
+#[async_trait]
+impl Check for Recent {
+    fn name(&self) -> &'static str {
+        "backup.recent"
+    }
+
+    async fn run(&self) -> CheckResult {
+        if !self.0.config().is_on() {
+            return CheckResult::warn(
+                "no backups are made: what this host loses is lost",
+                "holdfast backup keys generate --out FILE makes a key and says what to put into [backup]",
+            );
+        }
+        let backups = match self.0.list(None, 100).await {
+            Ok(backups) => backups,
+            Err(error) => return cannot_look(&error),
+        };
+        let now = self.0.inner.clock.now();
+        let last = backups.iter().find(|backup| backup.status != Status::Running);
+        let whole = backups.iter().find(|backup| backup.status == Status::Verified);
+        let ended = last.and_then(|backup| Some(format!("the last one: {}", backup.error.as_ref()?)));
+        match whole {
+            None if backups.is_empty() => {
+                CheckResult::warn("there is no backup yet", "wait for the schedule, or make one: holdfast backup run")
+            }
+            None => CheckResult::fail(
+                format!("no backup is whole; {}", ended.unwrap_or_default()),
+                "mend that, then: holdfast backup run",
+            ),
+            Some(backup) if now - backup.started_at > OVERDUE => CheckResult::fail(
+                format!("the newest whole backup is {} h old", (now - backup.started_at).num_hours()),
+                ended.unwrap_or_else(|| "does a worker run? look for job backup.run".to_owned()),
+            ),
+            Some(backup) => match ended {
+                Some(ended) => CheckResult::warn(format!("the newest whole one is of {}", backup.started_at), ended),
+                None => CheckResult::pass(format!(
+                    "{} of {}: {} rows, {} objects, {} bytes",
+                    backup.id, backup.started_at, backup.rows, backup.objects, backup.total_bytes
+                )),
+            },
+        }
+    }
+}
+
+/// Was a restore tried?
+struct Proven(Backups);
+
+#[async_trait]
+impl Check for Proven {
+    fn name(&self) -> &'static str {
+        "backup.proven"
+    }
+
+    async fn run(&self) -> CheckResult {
+        let remedy = "try one: holdfast backup drill --key-file FILE; with backup.key_file it is tried every day";
+        if !self.0.config().is_on() {
+            return CheckResult::warn("no backups are made", "see backup.recent");
+        }
+        let drills = match self.0.drills(50).await {
+            Ok(drills) => drills,
+            Err(error) => return cannot_look(&error),
+        };
+        let now = self.0.inner.clock.now();
+        let last = drills.iter().find(|drill| drill.status != DrillStatus::Running);
+        match last {
+            None => CheckResult::warn("no restore has been tried", remedy),
+            Some(drill) if drill.status == DrillStatus::Failed => CheckResult::fail(
+                format!("the last restore that was tried failed: {}", drill.error.as_deref().unwrap_or_default()),
+                "look at the backup with holdfast backup verify, make a new one, try again",
+            ),
+            Some(drill) if now - drill.started_at > TimeDelta::days(8) => {
+                CheckResult::warn(format!("the last proven restore is of {}", drill.started_at), remedy)
+            }
+            Some(drill) => CheckResult::pass(format!(
+                "restored {} rows and {} vectors in {:.0} s at {}",
+                drill.report.rows,
+                drill.report.vectors,
+                drill.seconds.unwrap_or_default(),
+                drill.started_at
+            )),
+        }
+    }
+}
+
+/// Do the destinations answer, and is one of them somewhere else?
+struct Destinations(Backups);
+
+#[async_trait]
+impl Check for Destinations {
+    fn name(&self) -> &'static str {
+        "backup.destinations"
+    }
+
+    async fn run(&self) -> CheckResult {
+        let config = self.0.config();
+        if !config.is_on() {
+            return CheckResult::warn("no backups are made", "see backup.recent");
+        }
+        let mut problems = Vec::new();
+        let mut elsewhere = false;
+        for name in config.destinations.keys() {
+            let probed = match self.0.open_destination(name) {
+                Ok(destination) => {
+                    elsewhere |= destination.folder().is_none_or(|folder| !self.0.is_same_disk(folder));
+                    destination.probe().await.map_err(super::BackupError::from)
+                }
+                Err(error) => Err(error),
+            };
+            if let Err(error) = probed {
+                problems.push(describe(&error));
+            }
+        }
+        if !problems.is_empty() {
+            return CheckResult::fail(problems.join("; "), "mount the folder, or check bucket, keys and network");
+        }
+        let count = config.destinations.len();
+        if elsewhere {
+            CheckResult::pass(format!("{count} answer"))
+        } else {
+            CheckResult::warn(
+                format!("{count} answer, all on the disk of the data itself"),
+                "name one on another machine: [backup.destinations.offsite] with url = \"s3://...\" or a mount",
+            )
+        }
+    }
+}
+
+/// Are there tools for this server, and may the backup role read everything?
+struct CanDump(Backups);
+
+#[async_trait]
+impl Check for CanDump {
+    fn name(&self) -> &'static str {
+        "backup.tools"
+    }
+
+    async fn run(&self) -> CheckResult {
+        let deps = &self.0.inner.deps;
+        let options = deps.target.connect_as(RoleKind::Backup);
+        let looked = async {
+            let mut conn = PgConnection::connect_with(&options).await?;
+            let number: i32 =
+                sqlx::query_scalar("SELECT current_setting('server_version_num')::int").fetch_one(&mut conn).await?;
+            let may: bool = sqlx::query_scalar(
+                "SELECT r.rolbypassrls AND pg_has_role(r.oid, 'pg_read_all_data', 'USAGE') FROM pg_roles r WHERE r.rolname = current_user",
+            )
+            .fetch_one(&mut conn)
+            .await?;
+            let database: String = sqlx::query_scalar("SELECT current_database()").fetch_one(&mut conn).await?;
+            let _ = conn.close().await;
+            Ok::<_, sqlx::Error>((number, may, database))
+        };
+        let (number, may, database) = match looked.await {
+            Ok(found) => found,
+            Err(error) => {
+                let sql = roles::setup_sql(&deps.target, "<database>", false);
+                return CheckResult::fail(
+                    format!("the backup role cannot connect: {error}"),
+                    format!("let the server's administrator run:\n{sql}"),
+                );
+            }
+        };
+        if !may {
+            let sql = roles::setup_sql(&deps.target, &database, false);
+            return CheckResult::fail(
+                "the backup role may not read everything",
+                format!("let the server's administrator run:\n{sql}"),
+            );
+        }
+        let (dir, major) = (deps.config.tools_dir.clone(), u32::try_from(number / 10_000).unwrap_or_default());
+        match self.0.inner.pool.run(move || Tools::find(dir.as_deref(), major)).await {
+            Ok(Ok(tools)) => {
+                let free = free_bytes(&self.0.work_dir()).unwrap_or_default() >> 20;
+                CheckResult::pass(format!(
+                    "pg_dump {} for server {major}, {free} MiB free in the work folder",
+                    tools.version
+                ))
+            }
+            Ok(Err(error)) => {
+                CheckResult::fail(error.to_string(), format!("apt-get install postgresql-client-{major}"))
+            }
+            Err(error) => cannot_look(&error),
+        }
+    }
+}
+
+/// Does the key at hand open the newest backup?
+struct Key(Backups);
+
+#[async_trait]
+impl Check for Key {
+    fn name(&self) -> &'static str {
+        "backup.key"
+    }
+
+    async fn run(&self) -> CheckResult {
+        let config = self.0.config();
+        if !config.is_on() {
+            return CheckResult::warn("no backups are made", "see backup.recent");
+        }
+        let Some(path) = &config.key_file else {
+            return CheckResult::warn(
+                "no key is at hand: restores cannot be tried by themselves",
+                "set backup.key_file to a copy of the key outside the data directory (a secret, mounted read-only)",
+            );
+        };
+        match KeyFile::read_outside(path, &self.0.inner.data_dir) {
+            Err(error) => CheckResult::fail(describe(&error), "put the key file there"),
+            Ok(keys) => match keys.for_recipients(&config.recipients) {
+                Err(_) => CheckResult::fail(
+                    "the key at hand does not open what is sealed for backup.recipients",
+                    "put the right key file there, or set backup.recipients to its public key",
+                ),
+                Ok(identity) => CheckResult::pass(format!("{} opens new backups", identity.recipient())),
+            },
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! `pg_dump` of one snapshot, and the questions that its result must answer before it counts.
+//!
+//! No shell and no pipe between programs: the dump comes through this process, which sees its end. A dump counts when the tool
+//! ended with 0 and said nothing, its table of contents lists every table, and it is not suddenly much smaller than the last.
+
+use std::{
+    io,
+    path::Path,
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt as _, TryStreamExt as _};
+use sqlx::{Connection as _, Executor as _, PgConnection};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    process::{Child, Command},
+};
+use tokio_util::io::ReaderStream;
+
+use super::{
+    manifest::Schema,
+    schema,
+    seal::{self, Recipients, SealError, Sealed},
+};
+use crate::platform::{
+    db::{
+        DbError, RoleKind, Target,
+        tools::{self, Tools, ToolsError},
+    },
+    pools::{CpuPool, WorkLost},
+};
+
+/// The table of contents stands at a dump's beginning; ours takes some 200 KiB.
+const HEAD_BYTES: usize = 8 << 20;
+/// What a tool may say before it is cut off.
+const MAX_WORDS: u64 = 64 << 10;
+
+#[derive(Debug, thiserror::Error)]
+pub enum DumpError {
+    #[error(transparent)]
+    Tools(#[from] ToolsError),
+    #[error("{tool} cannot be started")]
+    Start { tool: &'static str, source: io::Error },
+    #[error("{tool} failed ({status}): {words}")]
+    Failed { tool: &'static str, status: ExitStatus, words: String },
+    #[error("{tool} complained: {words}")]
+    Complained { tool: &'static str, words: String },
+    #[error("the dump's table of contents lacks {0}")]
+    Incomplete(String),
+    #[error("the dump holds {got} tables, the snapshot {expected}")]
+    Tables { got: usize, expected: usize },
+    #[error("the backup role may not do this: {0}; `holdfast doctor` prints the SQL for the server's administrator")]
+    NotAllowed(String),
+    #[error("the dump cannot be read")]
+    Source(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    #[error(transparent)]
+    Db(#[from] DbError),
+    #[error(transparent)]
+    Lost(#[from] WorkLost),
+}
+
+impl From<sqlx::Error> for DumpError {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Database(e) if e.code().as_deref() == Some("42501") => {
+                Self::NotAllowed(e.message().to_owned())
+            }
+            _ => Self::Db(error.into()),
+        }
+    }
+}
+
+/// One instant of the database, kept open so that a dump and the counts are of the same rows.
+pub struct Snapshot {
+    conn: PgConnection,
+    name: String,
+    pub server_version: String,
+    pub tools: Tools,
+}
+
+impl std::fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Snapshot").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Snapshot {
+    /// Connects as the backup role, checks that the tools fit the server, and takes the snapshot.
+    pub async fn take(target: &Target, tools_dir: Option<&Path>, pool: &CpuPool) -> Result<Self, DumpError> {
+        // Held for as long as the dump takes.
+        let options = target.connect_as(RoleKind::Backup).options([("idle_in_transaction_session_timeout", "0")]);
+        let mut conn = PgConnection::connect_with(&options).await?;
+        let number: i32 =
+            sqlx::query_scalar("SELECT current_setting('server_version_num')::int").fetch_one(&mut conn).await?;
+        let server_version: String =
+            sqlx::query_scalar("SELECT current_setting('server_version')").fetch_one(&mut conn).await?;
+        let (dir, major) = (tools_dir.map(Path::to_owned), u32::try_from(number / 10_000).unwrap_or_default());
+        let tools = pool.run(move || Tools::find(dir.as_deref(), major)).await??;
+        conn.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+        let name: String = sqlx::query_scalar("SELECT pg_export_snapshot()").fetch_one(&mut conn).await?;
+        Ok(Self { conn, name, server_version, tools })
+    }
+
+    /// Dumps into a sealed file and counts, both of this snapshot and at the same time. `on_bytes` hears how far the dump is.
+    pub async fn dump(
+        &mut self,
+        target: &Target,
+        pool: &CpuPool,
+        recipients: &Recipients,
+        file: &Path,
+        on_bytes: impl Fn(u64) + Send + Sync,
+    ) -> Result<Dump, DumpError> {
+        let (url, password) = tools::connection(&target.connect_as(RoleKind::Backup));
+        let mut command = self.tools.command("pg_dump");
+        command
+            .args(["--format=custom", "--compress=0", "--schema=public", "--no-password", "--lock-wait-timeout=60s"])
+            .arg(format!("--snapshot={}", self.name))
+            .arg(format!("--dbname={url}"))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        if let Some(password) = &password {
+            command.env("PGPASSWORD", password);
+        }
+        let mut child = Tool::start("pg_dump", &mut command)?;
+        let (mut head, mut size) = (Vec::new(), 0_u64);
+        let data = child.output().inspect_ok(|bytes: &Bytes| {
+            let room = HEAD_BYTES.saturating_sub(head.len());
+            head.extend_from_slice(&bytes[..room.min(bytes.len())]);
+            size += bytes.len() as u64;
+            on_bytes(size);
+        });
+        let sealed = async {
+            let sealed = seal::seal(pool, recipients, data, file).await;
+            let ended = child.finish().await;
+            // A full disk ends the tool too, which then complains of us.
+            if let Err(error @ SealError::Output(_)) = sealed {
+                return Err(error.into());
+            }
+            // What a tool that failed has written so far would look whole.
+            ended?;
+            Ok::<_, DumpError>(sealed?)
+        };
+        let counted = async { Ok(schema::describe(&mut self.conn).await?) };
+        let (sealed, schema) = futures::try_join!(sealed, counted)?;
+        let entries = contents(&self.tools, head, &schema).await?;
+        Ok(Dump { sealed, schema, entries, tool_version: self.tools.version.clone() })
+    }
+
+    /// Ends the transaction.
+    pub async fn close(self) {
+        let _ = self.conn.close().await;
+    }
+}
+
+/// A finished dump.
+#[derive(Debug)]
+pub struct Dump {
+    pub sealed: Sealed,
+    pub schema: Schema,
+    pub entries: u64,
+    pub tool_version: String,
+}
+
+/// Reads the table of contents from a dump's beginning, and checks that every table is in it with its rows, its policies and its
+/// row-level security. Returns the number of entries.
+async fn contents(tools: &Tools, head: Vec<u8>, schema: &Schema) -> Result<u64, DumpError> {
+    let mut command = tools.command("pg_restore");
+    command.arg("--list").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = Tool::start("pg_restore", &mut command)?;
+    let mut stdin = child.child.stdin.take();
+    let feed = async {
+        if let Some(stdin) = &mut stdin {
+            // It has read enough when it closes its side.
+            let _ = stdin.write_all(&head).await;
+        }
+        drop(stdin.take());
+    };
+    let read = async {
+        let pieces: Vec<Bytes> = child.output().try_collect().await.unwrap_or_default();
+        child.finish().await?;
+        Ok::<_, DumpError>(String::from_utf8_lossy(&pieces.concat()).into_owned())
+    };
+    let ((), list) = futures::join!(feed, read);
+    let list = list?;
+    let entries: Vec<&str> = list.lines().filter(|line| !line.starts_with(';') && !line.is_empty()).collect();
+    let data = entries.iter().filter(|line| line.contains(" TABLE DATA public ")).count();
+    for table in schema.rows.keys() {
+        if !entries.iter().any(|line| line.contains(&format!(" TABLE DATA public {table} "))) {
+            return Err(DumpError::Incomplete(format!("the rows of table {table}")));
+        }
+    }
+    for table in &schema.forced {
+        if !entries.iter().any(|line| line.contains(&format!(" ROW SECURITY public {table} "))) {
+            return Err(DumpError::Incomplete(format!("the row-level security of table {table}")));
+        }
+    }
+    let policies = entries.iter().filter(|line| line.contains(" POLICY public ")).count();
+    if policies != schema.policies.len() {
+        return Err(DumpError::Incomplete(format!(
+            "{} policies",
+            schema.policies.len() - policies.min(schema.policies.len())
+        )));
+    }
+    if data != schema.rows.len() {
+        return Err(DumpError::Tables { got: data, expected: schema.rows.len() });
+    }
+    Ok(entries.len() as u64)
+}
+
+/// Restores a dump that comes as a stream into an empty database, in one transaction, stopping at the first error.
+pub async fn restore<S, E>(target: &Target, tools: &Tools, data: S) -> Result<(), DumpError>
+where
+    S: Stream<Item = Result<Bytes, E>> + Send,
+    E: std::error::Error + Send + Sync + 'static,
+{
+    let (url, password) = tools::connection(&target.admin);
+    let mut command = tools.command("pg_restore");
+    command
+        .args(["--exit-on-error", "--single-transaction", "--no-owner", "--no-password"])
+        .arg(format!("--role={}", target.role_name(RoleKind::Owner)))
+        .arg(format!("--dbname={url}"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    if let Some(password) = &password {
+        command.env("PGPASSWORD", password);
+    }
+    let mut child = Tool::start("pg_restore", &mut command)?;
+    let mut stdin = child.child.stdin.take();
+    let feed = async {
+        let mut data = std::pin::pin!(data);
+        while let Some(bytes) = data.next().await {
+            let bytes = bytes.map_err(|error| DumpError::Source(Box::new(error)))?;
+            // The tool has gone: it says why.
+            if let Some(pipe) = &mut stdin
+                && pipe.write_all(&bytes).await.is_err()
+            {
+                break;
+            }
+        }
+        // Only a stream that came to its end: on an error the tool is killed with the file open, and its transaction with it.
+        drop(stdin.take());
+        Ok::<_, DumpError>(())
+    };
+    match feed.await {
+        Ok(()) => child.finish().await,
+        Err(error) => Err(error),
+    }
+}
+
+/// A running tool: what it writes, what it says, how it ended.
+struct Tool {
+    name: &'static str,
+    child: Child,
+    words: tokio::task::JoinHandle<String>,
+}
+
+impl Tool {
+    #[expect(clippy::disallowed_methods, reason = "reads what the child says until it closes; ends with the child")]
+    fn start(name: &'static str, command: &mut Command) -> Result<Self, DumpError> {
+        let mut child = command.spawn().map_err(|source| DumpError::Start { tool: name, source })?;
+        let stderr = child.stderr.take();
+        let words = tokio::spawn(async move {
+            let mut words = Vec::new();
+            if let Some(mut stderr) = stderr {
+                let _ = (&mut stderr).take(MAX_WORDS).read_to_end(&mut words).await;
+                let _ = tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await;
+            }
+            String::from_utf8_lossy(&words).trim().to_owned()
+        });
+        Ok(Self { name, child, words })
+    }
+
+    fn output(&mut self) -> impl Stream<Item = Result<Bytes, io::Error>> + Send + use<> {
+        let stdout = self.child.stdout.take();
+        futures::stream::iter(stdout).flat_map(|stdout| ReaderStream::with_capacity(stdout, 256 << 10))
+    }
+
+    /// Waits for the end. Anything but 0 and silence is an error: a warning in a backup is a question nobody answers at night.
+    async fn finish(mut self) -> Result<(), DumpError> {
+        let ended = tokio::time::timeout(Duration::from_secs(3600), self.child.wait()).await;
+        let status = ended
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            .map_err(|source| DumpError::Start { tool: self.name, source })?;
+        let words = self.words.await.unwrap_or_default();
+        if !status.success() {
+            return Err(DumpError::Failed { tool: self.name, status, words });
+        }
+        if words.is_empty() { Ok(()) } else { Err(DumpError::Complained { tool: self.name, words }) }
+    }
+}

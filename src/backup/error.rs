@@ -1,0 +1,99 @@
+//! What can go wrong with a backup.
+
+use std::time::Duration;
+
+use super::{
+    destination::DestinationError, dump::DumpError, keys::KeyError, manifest::ManifestError, model::BackupId,
+    seal::SealError,
+};
+use crate::{
+    knowledge::KnowledgeError,
+    platform::{db::DbError, error::ApiError},
+    storage::StorageError,
+};
+
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    #[error(
+        "no backups are configured: run `holdfast backup keys generate`, then set backup.recipients and a destination"
+    )]
+    Off,
+    #[error("another backup, drill or clean-up is running: wait for it, `holdfast backup list` shows it")]
+    Busy,
+    #[error("there is no backup {0}")]
+    NotFound(BackupId),
+    #[error("there is no backup yet")]
+    None,
+    #[error("there is no destination {name:?}; there are: {known}")]
+    NoDestination { name: String, known: String },
+    #[error("no key: set backup.key_file, or name one with --key-file")]
+    NoKey,
+    #[error("documents are being removed, and did not come to an end within {0:?}")]
+    NotQuiet(Duration),
+    #[error("the file {0} changed while it was read")]
+    Changed(String),
+    #[error("{free} bytes are free in {dir}, {needed} are needed")]
+    DiskFull { dir: String, free: u64, needed: u64 },
+    #[error("every destination failed: {0}")]
+    NoCopy(String),
+    #[error("the backup is damaged: {0}")]
+    Damaged(String),
+    #[error("what was restored differs: {0}")]
+    Differs(String),
+    #[error("cancelled")]
+    Cancelled,
+    #[error("cannot use {path}")]
+    Io { path: String, source: std::io::Error },
+    #[error(transparent)]
+    Db(#[from] DbError),
+    #[error(transparent)]
+    Dump(#[from] DumpError),
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    #[error(transparent)]
+    Destination(#[from] DestinationError),
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    #[error(transparent)]
+    Knowledge(#[from] KnowledgeError),
+    #[error("the vector store failed")]
+    Index(#[from] crate::knowledge::index::IndexError),
+    #[error("the roles could not be made")]
+    Roles(#[from] crate::platform::db::roles::RolesError),
+    #[error("the scratch server failed")]
+    Scratch(#[from] crate::platform::db::managed::ManagedError),
+}
+
+impl From<sqlx::Error> for BackupError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Db(error.into())
+    }
+}
+
+impl BackupError {
+    pub(super) fn io(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.display().to_string();
+        move |source| Self::Io { path, source }
+    }
+}
+
+impl From<BackupError> for ApiError {
+    fn from(error: BackupError) -> Self {
+        match &error {
+            BackupError::Off => Self::conflict("backups_off", error.to_string()),
+            BackupError::Busy => Self::conflict("backup_running", error.to_string()),
+            BackupError::NotFound(_) | BackupError::None => Self::not_found("backup"),
+            BackupError::NoDestination { .. } => Self::not_found("destination"),
+            BackupError::NoKey => Self::conflict("no_backup_key", error.to_string()),
+            BackupError::Db(_) => match error {
+                BackupError::Db(error) => error.into(),
+                other => Self::internal(other),
+            },
+            _ => Self::internal(error),
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! The manifest: what a backup consists of, signed. A backup exists where its manifest is.
+//!
+//! At a destination:
+//! ```text
+//! blobs/<2 digits>/<name>               sealed data; the name says what it must be
+//! backups/<id>/blobs                    names of all blobs of the backup, a line each
+//! backups/<id>/manifest.json            written last
+//! keys/<recipient>.age                  secret keys sealed with a passphrase, where one was set
+//! ```
+
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{
+    model::{BackupId, Kind},
+    seal::{Fingerprint, Sealed},
+};
+use crate::{
+    knowledge::index::TableState,
+    platform::crypto::{self, SigningKey},
+};
+
+/// Of the layout and the manifest together.
+pub const FORMAT: u32 = 1;
+
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    #[error("the manifest cannot be read")]
+    Malformed(#[source] serde_json::Error),
+    #[error("the manifest was changed, or signed by another installation")]
+    Signature,
+    #[error("the manifest has format {0}; this version of Holdfast reads format {FORMAT}")]
+    Format(u32),
+    #[error("the manifest of {found} lies where that of {expected} belongs")]
+    Misplaced { expected: BackupId, found: BackupId },
+}
+
+/// A sealed file at a destination, named for what it is: the keyed hash of its content (so that the same content is stored
+/// once), and the hash and length of its sealed bytes (so that whoever reads it can tell whether it is whole, without a key).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BlobName {
+    /// HMAC-SHA256 of recipients and plain content, 64 hexadecimal digits.
+    pub content: String,
+    /// SHA-256 of the sealed bytes, 64 hexadecimal digits.
+    pub sealed: String,
+    /// Length of the sealed bytes.
+    pub size: u64,
+}
+
+impl BlobName {
+    pub fn new(content: String, sealed: &Fingerprint) -> Self {
+        Self { content, sealed: sealed.hex(), size: sealed.size }
+    }
+
+    /// Where it lies at a destination.
+    pub fn key(&self) -> String {
+        format!("blobs/{}/{self}", &self.content[..2])
+    }
+
+    /// From a key in a listing; `None` for what is no blob.
+    pub fn of_key(key: &str) -> Option<Self> {
+        key.strip_prefix("blobs/")?.split_once('/')?.1.parse().ok()
+    }
+}
+
+impl fmt::Display for BlobName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.content, self.sealed, self.size)
+    }
+}
+
+/// Not the name of a blob.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("not the name of a blob")]
+pub struct BadName;
+
+impl FromStr for BlobName {
+    type Err = BadName;
+
+    fn from_str(text: &str) -> Result<Self, BadName> {
+        let is_hash =
+            |part: &str| part.len() == 64 && part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        let mut parts = text.split('.');
+        match (parts.next(), parts.next(), parts.next().map(str::parse), parts.next()) {
+            (Some(content), Some(sealed), Some(Ok(size)), None) if is_hash(content) && is_hash(sealed) => {
+                Ok(Self { content: content.to_owned(), sealed: sealed.to_owned(), size })
+            }
+            _ => Err(BadName),
+        }
+    }
+}
+
+impl Serialize for BlobName {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for BlobName {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// A sealed file and what is in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blob {
+    pub name: BlobName,
+    /// SHA-256 of the content, 64 hexadecimal digits.
+    pub sha256: String,
+    /// Length of the content, bytes.
+    pub size: u64,
+}
+
+impl Blob {
+    pub fn new(content: String, sealed: &Sealed) -> Self {
+        Self { name: BlobName::new(content, &sealed.sealed), sha256: sealed.plain.hex(), size: sealed.plain.size }
+    }
+}
+
+/// The database at the backup's instant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Database {
+    /// `pg_dump` in custom format.
+    pub dump: Blob,
+    pub server_version: String,
+    pub tool_version: String,
+    /// Entries in the dump's table of contents.
+    pub entries: u64,
+    pub schema: Schema,
+}
+
+/// What can be counted and compared of a database. Taken from the snapshot that the dump was made of, and again from what was
+/// restored.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Schema {
+    /// Rows by table.
+    pub rows: BTreeMap<String, u64>,
+    /// Tables whose row-level security is forced.
+    pub forced: Vec<String>,
+    /// `table: policy for roles using (...) with check (...)`
+    pub policies: Vec<String>,
+    /// `table: definition`, those that are not validated marked.
+    pub constraints: Vec<String>,
+    pub indexes: Vec<String>,
+    /// The last migration.
+    pub migration: i64,
+}
+
+/// A tree of files: objects, or the vector store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tree {
+    /// Lines of [`FileEntry`].
+    pub index: Blob,
+    pub files: u64,
+    pub bytes: u64,
+}
+
+/// A file of a [`Tree`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileEntry {
+    pub key: String,
+    pub blob: Blob,
+}
+
+/// Everything that a restore needs to know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    pub format: u32,
+    pub id: BackupId,
+    pub sequence: i64,
+    pub kind: Kind,
+    pub installation: Uuid,
+    /// Version that made it.
+    pub holdfast: String,
+    pub role_prefix: String,
+    /// The instant that it shows.
+    pub taken_at: DateTime<Utc>,
+    pub recipients: Vec<String>,
+    pub database: Database,
+    pub objects: Tree,
+    pub vectors: Tree,
+    /// Version and rows of each vector table.
+    pub vector_tables: BTreeMap<String, TableState>,
+    /// Master key, configuration and the files with secrets that it names.
+    pub settings: Blob,
+    /// SHA-256 of the file `blobs`, 64 hexadecimal digits.
+    pub blobs_sha256: String,
+    /// Blobs of the backup, each counted once.
+    pub blobs: u64,
+    /// Sealed bytes of all of them.
+    pub total_bytes: u64,
+    /// Room for what continues a backup to any later instant (write-ahead log); readers that know none leave it alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wal: Option<serde_json::Value>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Envelope {
+    /// The manifest as JSON text: signatures are of bytes.
+    manifest: String,
+    signature: String,
+    /// Of the installation; whether it is the right one, the reader knows from elsewhere.
+    public_key: String,
+}
+
+impl Manifest {
+    pub fn key(id: BackupId) -> String {
+        format!("backups/{id}/manifest.json")
+    }
+
+    /// Where the names of its blobs lie.
+    pub fn blobs_key(id: BackupId) -> String {
+        format!("backups/{id}/blobs")
+    }
+
+    /// The id in a key of a listing; `None` for what is no manifest.
+    pub fn id_of_key(key: &str) -> Option<BackupId> {
+        key.strip_prefix("backups/")?.strip_suffix("/manifest.json")?.parse().ok()
+    }
+
+    /// As it is stored.
+    pub fn sign(&self, key: &SigningKey) -> Result<Vec<u8>, ManifestError> {
+        let manifest = serde_json::to_string(self).map_err(ManifestError::Malformed)?;
+        let signature = STANDARD.encode(key.sign(manifest.as_bytes()));
+        let envelope = Envelope { manifest, signature, public_key: STANDARD.encode(key.public()) };
+        serde_json::to_vec_pretty(&envelope).map_err(ManifestError::Malformed)
+    }
+
+    /// Reads what [`Self::sign`] made for backup `id`. `trusted`: the installation's public key; without one any consistent
+    /// signature does, which protects from accidents only.
+    pub fn open(bytes: &[u8], id: BackupId, trusted: Option<&[u8; 32]>) -> Result<Self, ManifestError> {
+        let envelope: Envelope = serde_json::from_slice(bytes).map_err(ManifestError::Malformed)?;
+        let own: Option<[u8; 32]> = STANDARD.decode(&envelope.public_key).ok().and_then(|key| key.try_into().ok());
+        let signature = STANDARD.decode(&envelope.signature).map_err(|_| ManifestError::Signature)?;
+        let key = trusted.copied().or(own).ok_or(ManifestError::Signature)?;
+        if !crypto::is_signed(&key, envelope.manifest.as_bytes(), &signature) {
+            return Err(ManifestError::Signature);
+        }
+        let format: Format = serde_json::from_str(&envelope.manifest).map_err(ManifestError::Malformed)?;
+        if format.format != FORMAT {
+            return Err(ManifestError::Format(format.format));
+        }
+        let manifest: Self = serde_json::from_str(&envelope.manifest).map_err(ManifestError::Malformed)?;
+        if manifest.id != id {
+            return Err(ManifestError::Misplaced { expected: id, found: manifest.id });
+        }
+        Ok(manifest)
+    }
+}
+
+/// Read before the rest, which another format may hold otherwise.
+#[derive(Deserialize)]
+struct Format {
+    format: u32,
+}

@@ -1,0 +1,187 @@
+//! `holdfast_backup_*`
+
+use std::{sync::atomic::AtomicU64, time::Duration};
+
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::{Registry, Unit},
+};
+
+use super::{
+    Verified,
+    model::{Backup, Drill, DrillStatus, Status},
+};
+use crate::label_enum;
+
+/// 1 s (an empty installation) to 6 h.
+const BUCKETS: [f64; 10] = [1.0, 5.0, 15.0, 60.0, 180.0, 600.0, 1800.0, 3600.0, 10_800.0, 21_600.0];
+
+label_enum! {
+    /// How a run ended.
+    pub enum RunOutcome { Verified = "verified", Unverified = "unverified", Failed = "failed" }
+}
+
+label_enum! {
+    /// How a drill or a check ended.
+    pub enum Outcome { Passed = "passed", Failed = "failed" }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RunLabels {
+    outcome: RunOutcome,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabels {
+    outcome: Outcome,
+}
+
+/// Names out of the configuration: few, and the same for as long as the process runs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct DestinationLabels {
+    pub destination: String,
+}
+
+type Float = Gauge<f64, AtomicU64>;
+
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    runs: Family<RunLabels, Counter>,
+    run_duration: Histogram,
+    drills: Family<OutcomeLabels, Counter>,
+    checks: Family<OutcomeLabels, Counter>,
+    pub last_verified: Float,
+    pub last_proven: Float,
+    pub restore_duration: Float,
+    pub database_size: Gauge,
+    pub previous_database_size: Gauge,
+    pub total_size: Gauge,
+    pub enabled: Gauge,
+    pub destination_backups: Family<DestinationLabels, Gauge>,
+    pub destination_failing: Family<DestinationLabels, Gauge>,
+}
+
+impl Metrics {
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            runs: Family::default(),
+            run_duration: Histogram::new(BUCKETS),
+            drills: Family::default(),
+            checks: Family::default(),
+            last_verified: Gauge::default(),
+            last_proven: Gauge::default(),
+            restore_duration: Gauge::default(),
+            database_size: Gauge::default(),
+            previous_database_size: Gauge::default(),
+            total_size: Gauge::default(),
+            enabled: Gauge::default(),
+            destination_backups: Family::default(),
+            destination_failing: Family::default(),
+        };
+        for &outcome in RunOutcome::ALL {
+            let _ = metrics.runs.get_or_create(&RunLabels { outcome });
+        }
+        for &outcome in Outcome::ALL {
+            let _ = metrics.drills.get_or_create(&OutcomeLabels { outcome });
+            let _ = metrics.checks.get_or_create(&OutcomeLabels { outcome });
+        }
+        let m = &metrics;
+        registry.register("runs", "Backups that were made or tried", m.runs.clone());
+        registry.register_with_unit("run_duration", "How long a backup took", Unit::Seconds, m.run_duration.clone());
+        registry.register("drills", "Restores that were tried", m.drills.clone());
+        registry.register("verifications", "Copies that were read again, byte for byte", m.checks.clone());
+        registry.register("enabled", "1 where backups are configured", m.enabled.clone());
+        let seconds = Unit::Seconds;
+        let time = "seconds since 1970; 0 for never";
+        registry.register_with_unit(
+            "last_verified_timestamp",
+            format!("When the newest whole backup was taken, {time}"),
+            seconds.clone(),
+            m.last_verified.clone(),
+        );
+        registry.register_with_unit(
+            "last_proven_timestamp",
+            format!("When a restore was last tried with success, {time}"),
+            seconds.clone(),
+            m.last_proven.clone(),
+        );
+        registry.register_with_unit(
+            "restore_duration",
+            "How long the last good drill took",
+            seconds,
+            m.restore_duration.clone(),
+        );
+        let bytes = Unit::Bytes;
+        registry.register_with_unit(
+            "database_size",
+            "Dump of the newest backup, before compression",
+            bytes.clone(),
+            m.database_size.clone(),
+        );
+        registry.register_with_unit(
+            "previous_database_size",
+            "Dump of the whole backup before the newest, before compression",
+            bytes.clone(),
+            m.previous_database_size.clone(),
+        );
+        registry.register_with_unit(
+            "total_size",
+            "What a restore of the newest backup reads",
+            bytes,
+            m.total_size.clone(),
+        );
+        registry.register("destination_backups", "Whole backups at a destination", m.destination_backups.clone());
+        registry.register(
+            "destination_failing",
+            "1 where the last backup has no whole copy at the destination",
+            m.destination_failing.clone(),
+        );
+        metrics
+    }
+
+    /// A run has ended.
+    pub fn ran(&self, backup: &Backup, took: Duration) {
+        let outcome = match backup.status {
+            Status::Verified => RunOutcome::Verified,
+            Status::Unverified => RunOutcome::Unverified,
+            Status::Failed | Status::Running => RunOutcome::Failed,
+        };
+        self.runs.get_or_create(&RunLabels { outcome }).inc();
+        self.run_duration.observe(took.as_secs_f64());
+        let (id, seconds) = (backup.id, took.as_secs_f64());
+        let (bytes, added) = (backup.total_bytes, backup.added_bytes);
+        match &backup.error {
+            None => tracing::info!(backup_id = %id, seconds, bytes, added, "backup made and read back"),
+            Some(error) if outcome == RunOutcome::Unverified => {
+                tracing::error!(backup_id = %id, seconds, bytes, added, error, "backup made, but not verified");
+            }
+            Some(error) => tracing::error!(backup_id = %id, seconds, step = backup.step, error, "backup failed"),
+        }
+    }
+
+    /// A drill has ended.
+    pub fn drilled(&self, drill: &Drill) {
+        let passed = drill.status == DrillStatus::Passed;
+        let outcome = if passed { Outcome::Passed } else { Outcome::Failed };
+        self.drills.get_or_create(&OutcomeLabels { outcome }).inc();
+        let (id, backup, destination) = (drill.id, drill.backup_id, drill.destination.as_str());
+        if passed {
+            tracing::info!(drill_id = %id, backup_id = %backup, destination, seconds = drill.seconds, rows = drill.report.rows, "restore proven");
+        } else {
+            tracing::error!(drill_id = %id, backup_id = %backup, destination, error = drill.error, "restore drill failed");
+        }
+    }
+
+    /// A copy was read again.
+    pub fn verified(&self, verified: &Verified) {
+        let outcome = if verified.problems.is_empty() { Outcome::Passed } else { Outcome::Failed };
+        self.checks.get_or_create(&OutcomeLabels { outcome }).inc();
+        let (id, destination) = (verified.backup_id, verified.destination.as_str());
+        if outcome == Outcome::Passed {
+            tracing::info!(backup_id = %id, destination, blobs = verified.blobs, opened = verified.opened, "copy verified");
+        } else {
+            tracing::error!(backup_id = %id, destination, problems = verified.problems.join("; "), "copy damaged");
+        }
+    }
+}

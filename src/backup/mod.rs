@@ -1,0 +1,41 @@
+//! Backups that prove themselves: database, objects, vectors and settings of one instant, sealed, at several destinations, read
+//! back, and restored on trial.
+//!
+//! A backup exists where its signed manifest is ([`manifest`]); what it refers to are sealed files named by what they must be, so
+//! that the same content is stored once and damage is seen without a key. The tables here only remember what was done.
+//!
+//! Owns `backups`, `backup_copies`, `backup_drills`, `backup_known_files`. Jobs: `backup.run`, `backup.drill`, `backup.drill_old`, `backup.verify`.
+//! Metrics: `holdfast_backup_*`. Checks: `backup.recent`, `backup.proven`, `backup.destinations`, `backup.tools`, `backup.key`.
+
+mod config;
+mod destination;
+mod doctor;
+mod dump;
+mod error;
+mod jobs;
+mod keys;
+mod manifest;
+mod metrics;
+mod model;
+pub mod pages;
+mod retention;
+pub mod routes;
+mod schema;
+mod seal;
+mod service;
+mod store;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod writer;
+
+pub use config::Config;
+pub use destination::Destination;
+pub use doctor::checks;
+pub use error::BackupError;
+pub use jobs::register;
+pub use keys::{KeyError, KeyFile};
+pub use metrics::Metrics;
+pub use model::{Backup, BackupId, CopyStatus, DestinationStatus, Drill, DrillStatus, Kind, Status};
+pub use seal::{Identity, SealError};
+pub use service::{Backups, Choice, Deps, OnStep, Part, Plan, Pruned, Restore, Verified};

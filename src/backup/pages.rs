@@ -1,0 +1,238 @@
+//! The page Backups: what there is, where it lies, what was proven, and how to bring it back.
+
+use askama::Template;
+use axum::{
+    Router,
+    extract::{Query, State},
+    response::Response,
+    routing::{get, post},
+};
+use serde::Deserialize;
+
+use super::{
+    BackupError, Backups,
+    jobs::{DrillNewest, Run, Verify},
+    model::{Backup, BackupId, Copy, CopyStatus, DestinationStatus, Drill, DrillStatus, Kind, Status},
+};
+use crate::{
+    console::{Flash, Form, ListQuery, PageResult, Pager, Shell, svg},
+    platform::{
+        error::ApiError,
+        http::{Page, PageQuery, Path},
+    },
+};
+
+const PATH: &str = "/backups";
+/// Backups of the little pictures.
+const PICTURED: usize = 30;
+
+/// The routes.
+pub fn router() -> Router<Backups> {
+    Router::new()
+        .route(PATH, get(show))
+        .route("/backups/run", post(run))
+        .route("/backups/drill", post(drill))
+        .route("/backups/{id}/verify", post(verify))
+        .route("/backups/{id}/hold", post(hold))
+        .route("/backups/{id}/release", post(release))
+}
+
+#[derive(Template)]
+#[template(path = "backup/templates/list.html")]
+struct List<'a> {
+    shell: &'a Shell,
+    is_on: bool,
+    has_key: bool,
+    backups: Vec<Backup>,
+    drills: Vec<Drill>,
+    destinations: Vec<DestinationStatus>,
+    newest: Option<Backup>,
+    proven: Option<Drill>,
+    sizes: String,
+    durations: String,
+    recovery: String,
+    pager: Pager,
+}
+
+fn require(shell: &Shell) -> Result<(), ApiError> {
+    shell.principal().require_operator("its backups")
+}
+
+async fn show(shell: Shell, State(backups): State<Backups>, Query(query): Query<ListQuery>) -> PageResult {
+    require(&shell)?;
+    let page = PageQuery { limit: Some(20), cursor: query.cursor().map(str::to_owned) };
+    let limit = page.limit()?;
+    let rows = backups.list(page.after()?.map(BackupId), limit + 1).await?;
+    let rows = Page::cut(rows, limit, |backup| backup.id.0);
+    let recent = backups.list(None, 200).await?;
+    let drills = backups.drills(PICTURED as i64).await?;
+    let made: Vec<&Backup> = recent.iter().filter(|b| b.total_bytes > 0).take(PICTURED).collect();
+    let picture = |values: Vec<f64>, key: &str| {
+        if values.len() < 2 { String::new() } else { svg::bars(&values, &shell.t(key).to_string()) }
+    };
+    let seconds = |backup: &&&Backup| backup.seconds().unwrap_or_default();
+    let passed: Vec<f64> =
+        drills.iter().rev().filter(|d| d.status == DrillStatus::Passed).filter_map(|d| d.seconds).collect();
+    let list = List {
+        is_on: backups.config().is_on(),
+        has_key: backups.config().key_file.is_some(),
+        destinations: backups.destinations().await?,
+        newest: recent.iter().find(|backup| backup.status == Status::Verified).cloned(),
+        proven: drills.iter().find(|drill| drill.status == DrillStatus::Passed).cloned(),
+        sizes: picture(made.iter().rev().map(|backup| backup.total_bytes as f64).collect(), "backup-sizes"),
+        durations: picture(made.iter().rev().map(|backup| seconds(&backup)).collect(), "backup-durations"),
+        recovery: picture(passed, "backup-recovery-times"),
+        pager: query.pager(PATH, rows.next_cursor.as_deref()),
+        backups: rows.data,
+        drills: drills.into_iter().take(10).collect(),
+        shell: &shell,
+    };
+    shell.render(&list)
+}
+
+impl List<'_> {
+    fn status(&self, status: Status) -> String {
+        self.shell.t(format!("backup-status-{}", status.as_str())).to_string()
+    }
+
+    fn kind(&self, kind: Kind) -> String {
+        self.shell.t(format!("backup-kind-{}", kind.as_str().replace('_', "-"))).to_string()
+    }
+
+    fn copy(&self, copy: &Copy) -> String {
+        self.shell.t(format!("backup-copy-{}", copy.status.as_str())).to_string()
+    }
+
+    fn drill(&self, drill: &Drill) -> String {
+        self.shell.t(format!("backup-drill-{}", drill.status.as_str())).to_string()
+    }
+
+    fn newest_size(&self) -> String {
+        self.newest.as_ref().map_or_else(|| "–".to_owned(), |backup| self.shell.bytes(backup.total_bytes))
+    }
+
+    fn newest_duration(&self) -> String {
+        self.took(self.newest.as_ref().and_then(Backup::seconds))
+    }
+
+    fn recovery_time(&self) -> String {
+        self.took(self.proven.as_ref().and_then(|drill| drill.seconds))
+    }
+
+    fn has_copy(&self, backup: &Backup) -> bool {
+        backup.copies.iter().any(|copy| matches!(copy.status, CopyStatus::Verified | CopyStatus::Damaged))
+    }
+
+    fn took(&self, seconds: Option<f64>) -> String {
+        let Some(seconds) = seconds else { return "–".to_owned() };
+        // Minutes below two hours, seconds below two minutes.
+        let (value, unit) = match seconds {
+            s if s < 120.0 => (s, "backup-seconds"),
+            s if s < 7200.0 => (s / 60.0, "backup-minutes"),
+            s => (s / 3600.0, "backup-hours"),
+        };
+        self.shell.t(unit).with("n", format!("{value:.0}")).to_string()
+    }
+}
+
+impl Backup {
+    /// How long it took.
+    pub(super) fn seconds(&self) -> Option<f64> {
+        self.finished_at.map(|end| (end - self.started_at).as_seconds_f64())
+    }
+}
+
+impl Status {
+    fn tone(self) -> &'static str {
+        match self {
+            Self::Running => "info",
+            Self::Verified => "ok",
+            Self::Unverified => "warn",
+            Self::Failed => "error",
+        }
+    }
+}
+
+impl CopyStatus {
+    fn tone(self) -> &'static str {
+        match self {
+            Self::Verified => "ok",
+            Self::Pruned => "neutral",
+            Self::Damaged | Self::Failed => "error",
+        }
+    }
+}
+
+impl DrillStatus {
+    fn tone(self) -> &'static str {
+        match self {
+            Self::Running => "info",
+            Self::Passed => "ok",
+            Self::Failed => "error",
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Nothing {}
+
+/// Back to the page, with what was done or why it was not.
+fn back(shell: &Shell, done: Result<(), ApiError>, message: &str) -> Result<Response, ApiError> {
+    match done {
+        Ok(()) => Ok(shell.redirect(PATH, &Flash::ok(message))),
+        Err(error) if error.status == axum::http::StatusCode::CONFLICT => {
+            Ok(shell.redirect(PATH, &Flash::warn(&format!("backup-refused-{}", error.code.replace('_', "-")))))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn run(shell: Shell, State(backups): State<Backups>, Form(Nothing {}): Form<Nothing>) -> PageResult {
+    require(&shell)?;
+    let queued = backups.enqueue(&Run { kind: Kind::Manual }).await.map(drop);
+    back(&shell, queued, "backup-queued")
+}
+
+async fn drill(shell: Shell, State(backups): State<Backups>, Form(Nothing {}): Form<Nothing>) -> PageResult {
+    require(&shell)?;
+    let queued = match backups.key_file(None) {
+        Ok(_) => backups.enqueue(&DrillNewest {}).await.map(drop),
+        Err(BackupError::Key(_)) => Err(BackupError::NoKey.into()),
+        Err(error) => Err(error.into()),
+    };
+    back(&shell, queued, "backup-drill-queued")
+}
+
+async fn verify(
+    shell: Shell,
+    State(backups): State<Backups>,
+    Path(id): Path<BackupId>,
+    Form(Nothing {}): Form<Nothing>,
+) -> PageResult {
+    require(&shell)?;
+    backups.get(id).await?;
+    let queued = backups.enqueue(&Verify { backup_id: id }).await.map(drop);
+    back(&shell, queued, "backup-verify-queued")
+}
+
+async fn hold(
+    shell: Shell,
+    State(backups): State<Backups>,
+    Path(id): Path<BackupId>,
+    Form(Nothing {}): Form<Nothing>,
+) -> PageResult {
+    require(&shell)?;
+    backups.hold(id, true).await?;
+    back(&shell, Ok(()), "backup-held")
+}
+
+async fn release(
+    shell: Shell,
+    State(backups): State<Backups>,
+    Path(id): Path<BackupId>,
+    Form(Nothing {}): Form<Nothing>,
+) -> PageResult {
+    require(&shell)?;
+    backups.hold(id, false).await?;
+    back(&shell, Ok(()), "backup-released")
+}

@@ -1,0 +1,79 @@
+//! Grandfather, father, son: which backups are kept. Pure; only whole copies come in here, so that a failed or damaged one never
+//! takes the place of a good one.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, Datelike as _, Utc};
+use chrono_tz::Tz;
+
+use super::{Config, model::BackupId};
+
+/// A whole copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    pub id: BackupId,
+    pub taken_at: DateTime<Utc>,
+    pub bytes: u64,
+    pub held: bool,
+}
+
+/// How many are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    pub daily: usize,
+    pub weekly: usize,
+    pub monthly: usize,
+    pub yearly: usize,
+    /// 0: no limit.
+    pub max_total_bytes: u64,
+}
+
+impl Rules {
+    pub fn of(config: &Config) -> Self {
+        Self {
+            daily: config.keep_daily,
+            weekly: config.keep_weekly,
+            monthly: config.keep_monthly,
+            yearly: config.keep_yearly,
+            max_total_bytes: config.max_total_bytes,
+        }
+    }
+}
+
+/// The backups that go. The newest never does, and none that is held.
+pub fn plan(backups: &[Candidate], rules: &Rules, zone: Tz) -> Vec<BackupId> {
+    let mut newest_first = backups.to_vec();
+    newest_first.sort_by_key(|backup| std::cmp::Reverse((backup.taken_at, backup.id)));
+    let mut keep: HashSet<BackupId> = newest_first.iter().take(1).map(|backup| backup.id).collect();
+    keep.extend(newest_first.iter().filter(|backup| backup.held).map(|backup| backup.id));
+    type Period = fn(DateTime<Tz>) -> (i32, u32);
+    let periods: [(usize, Period); 4] = [
+        (rules.daily, |t| (t.year(), t.ordinal())),
+        (rules.weekly, |t| (t.iso_week().year(), t.iso_week().week())),
+        (rules.monthly, |t| (t.year(), t.month())),
+        (rules.yearly, |t| (t.year(), 0)),
+    ];
+    for (count, period) in periods {
+        let mut seen = HashSet::new();
+        for backup in &newest_first {
+            let period = period(backup.taken_at.with_timezone(&zone));
+            // The newest of each period stands for it.
+            if !seen.contains(&period) && seen.len() < count {
+                seen.insert(period);
+                keep.insert(backup.id);
+            }
+        }
+    }
+    let mut total = 0_u64;
+    let mut kept = Vec::new();
+    for (at, backup) in newest_first.iter().enumerate() {
+        total = total.saturating_add(backup.bytes);
+        let fits = rules.max_total_bytes == 0 || total <= rules.max_total_bytes || at == 0 || backup.held;
+        if keep.contains(&backup.id) && fits {
+            kept.push(backup.id);
+        } else {
+            total = total.saturating_sub(backup.bytes);
+        }
+    }
+    newest_first.iter().map(|backup| backup.id).filter(|id| !kept.contains(id)).collect()
+}

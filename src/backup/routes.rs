@@ -1,0 +1,140 @@
+//! `/api/v1/backups`, `/api/v1/backup-drills`, `/api/v1/backup-destinations`: for operators.
+
+use axum::{extract::State, http::StatusCode};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    Backups,
+    jobs::{DrillNewest, Run, options},
+    model::{Backup, BackupId, DestinationStatus, Drill, Kind},
+};
+use crate::{
+    jobs::{self, Job, JobId},
+    platform::{
+        error::ApiError,
+        http::{Auth, Json, Page, PageQuery, Path, Principal, Query},
+    },
+};
+
+/// The routes of this capability.
+pub fn router() -> OpenApiRouter<Backups> {
+    OpenApiRouter::new()
+        .routes(routes!(list_backups, create_backup))
+        .routes(routes!(get_backup, update_backup))
+        .routes(routes!(list_drills, create_drill))
+        .routes(routes!(list_destinations))
+}
+
+/// They belong to the installation, not to an organisation.
+fn require(who: &Principal) -> Result<(), ApiError> {
+    who.require_operator("its backups")
+}
+
+/// A job that was queued.
+#[derive(Debug, Serialize, ToSchema)]
+struct Queued {
+    /// `/api/v1/jobs/{id}` shows how far it is.
+    job_id: JobId,
+}
+
+/// Backups, newest first.
+#[utoipa::path(get, path = "/api/v1/backups", tag = "backups", params(PageQuery), responses((status = 200, body = Page<Backup>), (status = 403)))]
+async fn list_backups(
+    State(backups): State<Backups>,
+    Auth(who): Auth,
+    Query(page): Query<PageQuery>,
+) -> Result<Json<Page<Backup>>, ApiError> {
+    require(&who)?;
+    let limit = page.limit()?;
+    let rows = backups.list(page.after()?.map(BackupId), limit + 1).await?;
+    Ok(Json(Page::cut(rows, limit, |backup| backup.id.0)))
+}
+
+/// Make a backup now. One that waits or runs is not joined by a second.
+#[utoipa::path(post, path = "/api/v1/backups", tag = "backups", responses((status = 202, body = Queued), (status = 403), (status = 409)))]
+async fn create_backup(
+    State(backups): State<Backups>,
+    Auth(who): Auth,
+) -> Result<(StatusCode, Json<Queued>), ApiError> {
+    require(&who)?;
+    Ok((StatusCode::ACCEPTED, Json(Queued { job_id: backups.enqueue(&Run { kind: Kind::Manual }).await? })))
+}
+
+/// A backup with its copies.
+#[utoipa::path(get, path = "/api/v1/backups/{id}", tag = "backups", params(("id" = BackupId, Path)), responses((status = 200, body = Backup), (status = 404)))]
+async fn get_backup(
+    State(backups): State<Backups>,
+    Auth(who): Auth,
+    Path(id): Path<BackupId>,
+) -> Result<Json<Backup>, ApiError> {
+    require(&who)?;
+    Ok(Json(backups.get(id).await?))
+}
+
+/// What can be changed of a backup.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct BackupChange {
+    /// Retention leaves it alone.
+    held: bool,
+}
+
+/// Hold a backup from retention, or let it go.
+#[utoipa::path(patch, path = "/api/v1/backups/{id}", tag = "backups", params(("id" = BackupId, Path)), request_body = BackupChange, responses((status = 200, body = Backup), (status = 404)))]
+async fn update_backup(
+    State(backups): State<Backups>,
+    Auth(who): Auth,
+    Path(id): Path<BackupId>,
+    Json(change): Json<BackupChange>,
+) -> Result<Json<Backup>, ApiError> {
+    require(&who)?;
+    Ok(Json(backups.hold(id, change.held).await?))
+}
+
+/// Drills.
+#[derive(Debug, Serialize, ToSchema)]
+struct Drills {
+    data: Vec<Drill>,
+}
+
+/// The last 200 drills, newest first.
+#[utoipa::path(get, path = "/api/v1/backup-drills", tag = "backups", responses((status = 200, body = Drills), (status = 403)))]
+async fn list_drills(State(backups): State<Backups>, Auth(who): Auth) -> Result<Json<Drills>, ApiError> {
+    require(&who)?;
+    Ok(Json(Drills { data: backups.drills(200).await? }))
+}
+
+/// Restore the newest backup on trial now. Needs `backup.key_file`.
+#[utoipa::path(post, path = "/api/v1/backup-drills", tag = "backups", responses((status = 202, body = Queued), (status = 403), (status = 409)))]
+async fn create_drill(State(backups): State<Backups>, Auth(who): Auth) -> Result<(StatusCode, Json<Queued>), ApiError> {
+    require(&who)?;
+    backups.key_file(None)?;
+    Ok((StatusCode::ACCEPTED, Json(Queued { job_id: backups.enqueue(&DrillNewest {}).await? })))
+}
+
+/// Destinations.
+#[derive(Debug, Serialize, ToSchema)]
+struct Destinations {
+    data: Vec<DestinationStatus>,
+}
+
+/// The configured destinations, and how the last runs left them.
+#[utoipa::path(get, path = "/api/v1/backup-destinations", tag = "backups", responses((status = 200, body = Destinations), (status = 403)))]
+async fn list_destinations(State(backups): State<Backups>, Auth(who): Auth) -> Result<Json<Destinations>, ApiError> {
+    require(&who)?;
+    Ok(Json(Destinations { data: backups.destinations().await? }))
+}
+
+impl Backups {
+    pub(super) async fn enqueue<J: Job>(&self, job: &J) -> Result<JobId, ApiError> {
+        if !self.config().is_on() {
+            return Err(super::BackupError::Off.into());
+        }
+        let mut tx = self.inner.db.system().await?;
+        let id = jobs::enqueue(&mut tx, &self.inner.clock, None, job, &options()).await?;
+        tx.commit().await.map_err(crate::platform::db::DbError::from)?;
+        Ok(id)
+    }
+}

@@ -1,0 +1,94 @@
+//! What can be counted and compared of a database: of the snapshot that a dump is made of, and of what was restored from it.
+//!
+//! Catalogue queries on connections of our own, outside the pools: not `query!`, since the tables are those of the database at
+//! hand, whichever migration it is at.
+
+use std::collections::BTreeMap;
+
+use sqlx::{AssertSqlSafe, PgConnection};
+
+use super::manifest::Schema;
+
+/// Tables of ours; partitions and plain tables, whose rows are counted.
+const TABLES: &str = "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+    WHERE n.nspname = 'public' AND c.relkind = 'r' ORDER BY 1";
+const FORCED: &str = "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+    WHERE n.nspname = 'public' AND c.relrowsecurity AND c.relforcerowsecurity ORDER BY 1";
+const POLICIES: &str = "SELECT format('%s: %s %s %s to %s using (%s) with check (%s)', tablename, policyname, permissive, cmd, \
+    array_to_string(roles, ','), coalesce(qual, ''), coalesce(with_check, '')) FROM pg_policies \
+    WHERE schemaname = 'public' ORDER BY 1";
+/// NOT NULL is left out: since PostgreSQL 18 it is a constraint, before it is not.
+const CONSTRAINTS: &str = "SELECT format('%s: %s %s%s', c.conrelid::regclass, c.conname, pg_get_constraintdef(c.oid), \
+    CASE WHEN c.convalidated THEN '' ELSE ' not validated' END) FROM pg_constraint c \
+    JOIN pg_namespace n ON n.oid = c.connamespace \
+    WHERE n.nspname = 'public' AND c.contype IN ('c', 'f', 'p', 'u', 'x') ORDER BY 1";
+const INDEXES: &str = "SELECT format('%s%s', indexdef, CASE WHEN i.indisvalid THEN '' ELSE ' invalid' END) FROM pg_indexes p \
+    JOIN pg_class c ON c.relname = p.indexname AND c.relnamespace = 'public'::regnamespace \
+    JOIN pg_index i ON i.indexrelid = c.oid WHERE p.schemaname = 'public' ORDER BY 1";
+
+/// How many tables there are.
+pub async fn tables(conn: &mut PgConnection) -> sqlx::Result<i64> {
+    let count = "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+        WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p')";
+    sqlx::query_scalar(count).fetch_one(conn).await
+}
+
+async fn list(conn: &mut PgConnection, sql: &'static str) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar(sql).fetch_all(conn).await
+}
+
+/// Describes the database that `conn` sees; inside a snapshot, that instant. Counts every row.
+pub async fn describe(conn: &mut PgConnection) -> sqlx::Result<Schema> {
+    let mut schema = Schema {
+        forced: list(conn, FORCED).await?,
+        policies: list(conn, POLICIES).await?,
+        constraints: list(conn, CONSTRAINTS).await?,
+        indexes: list(conn, INDEXES).await?,
+        ..Schema::default()
+    };
+    let tables = list(conn, TABLES).await?;
+    if tables.iter().any(|table| table == "_sqlx_migrations") {
+        let last = "SELECT coalesce(max(version), 0) FROM _sqlx_migrations WHERE success";
+        schema.migration = sqlx::query_scalar(last).fetch_one(&mut *conn).await?;
+    }
+    let mut rows = BTreeMap::new();
+    for table in tables {
+        // A name out of the catalogue, quoted.
+        let count = format!("SELECT count(*) FROM public.\"{}\"", table.replace('"', "\"\""));
+        let count: i64 = sqlx::query_scalar(AssertSqlSafe(count)).fetch_one(&mut *conn).await?;
+        rows.insert(table, u64::try_from(count).unwrap_or_default());
+    }
+    schema.rows = rows;
+    Ok(schema)
+}
+
+/// What `found` lacks or has otherwise than `expected`, in words; empty when they agree.
+pub fn differences(expected: &Schema, found: &Schema) -> Vec<String> {
+    let mut differences = Vec::new();
+    for (table, rows) in &expected.rows {
+        match found.rows.get(table) {
+            None => differences.push(format!("table {table} is missing")),
+            Some(count) if count != rows => {
+                differences.push(format!("table {table} has {count} rows instead of {rows}"))
+            }
+            Some(_) => {}
+        }
+    }
+    for table in found.rows.keys().filter(|table| !expected.rows.contains_key(*table)) {
+        differences.push(format!("table {table} should not be there"));
+    }
+    for (what, expected, found) in [
+        ("forced row-level security on", &expected.forced, &found.forced),
+        ("policy", &expected.policies, &found.policies),
+        ("constraint", &expected.constraints, &found.constraints),
+        ("index", &expected.indexes, &found.indexes),
+    ] {
+        differences.extend(expected.iter().filter(|e| !found.contains(e)).map(|e| format!("{what} {e} is missing")));
+        differences
+            .extend(found.iter().filter(|f| !expected.contains(f)).map(|f| format!("{what} {f} should not be there")));
+    }
+    if expected.migration != found.migration {
+        differences.push(format!("the last migration is {} instead of {}", found.migration, expected.migration));
+    }
+    differences
+}

@@ -1,0 +1,345 @@
+//! Sealing: zstd, then age. The only file that knows either.
+//!
+//! Both work on blocking readers and writers; a channel of a few pieces stands between them and our streams, so that the
+//! memory stays the same whatever the size.
+
+use std::{
+    fmt,
+    fs::File,
+    io::{self, BufWriter, Read, Write},
+    path::Path,
+    str::FromStr,
+};
+
+use age::x25519;
+use bytes::Bytes;
+use futures::{Stream, StreamExt as _, stream::BoxStream};
+use secrecy::{ExposeSecret as _, SecretString};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::mpsc;
+
+use crate::platform::{
+    crypto,
+    pools::{CpuPool, WorkLost},
+};
+
+/// Fast, and within a few percent of what the slower levels make of a dump.
+const ZSTD_LEVEL: i32 = 3;
+/// Pieces between the stream and the thread.
+const IN_FLIGHT: usize = 8;
+/// What one piece of opened data holds, bytes.
+const PIECE: usize = 128 << 10;
+
+#[derive(Debug, thiserror::Error)]
+pub enum SealError {
+    #[error("not an age recipient (age1...): {0}")]
+    Recipient(String),
+    #[error("not an age key (AGE-SECRET-KEY-1...)")]
+    Identity,
+    #[error("the key at hand does not open this: it was sealed for another recipient")]
+    WrongKey,
+    #[error("the passphrase does not open this")]
+    WrongPassphrase,
+    #[error("this is no sealed file, or it was changed: {0}")]
+    Damaged(String),
+    #[error("what was to be sealed ended early")]
+    Input(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("cannot write the sealed file")]
+    Output(#[source] io::Error),
+    #[error(transparent)]
+    Lost(#[from] WorkLost),
+}
+
+/// Whom a backup is sealed for: public keys.
+#[derive(Clone)]
+pub struct Recipients(Vec<x25519::Recipient>);
+
+impl fmt::Debug for Recipients {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.names()).finish()
+    }
+}
+
+impl Recipients {
+    /// From `age1...` texts.
+    pub fn parse<S: AsRef<str>>(texts: &[S]) -> Result<Self, SealError> {
+        let parse = |text: &S| {
+            x25519::Recipient::from_str(text.as_ref().trim())
+                .map_err(|_| SealError::Recipient(text.as_ref().to_owned()))
+        };
+        texts.iter().map(parse).collect::<Result<_, _>>().map(Self)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The `age1...` texts, sorted.
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        names.sort();
+        names
+    }
+}
+
+/// A secret key that opens what was sealed for its recipient.
+#[derive(Clone)]
+pub struct Identity(x25519::Identity);
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Identity({})", self.recipient())
+    }
+}
+
+impl FromStr for Identity {
+    type Err = SealError;
+
+    fn from_str(text: &str) -> Result<Self, SealError> {
+        x25519::Identity::from_str(text.trim()).map(Self).map_err(|_| SealError::Identity)
+    }
+}
+
+impl Identity {
+    pub fn generate() -> Self {
+        Self(x25519::Identity::generate())
+    }
+
+    /// `AGE-SECRET-KEY-1...`
+    pub fn secret(&self) -> SecretString {
+        self.0.to_string()
+    }
+
+    /// `age1...`
+    pub fn recipient(&self) -> String {
+        self.0.to_public().to_string()
+    }
+
+    /// The secret key itself sealed with a passphrase, as `age -p` would: for whoever has a passphrase and a destination,
+    /// and no key.
+    pub fn wrap(&self, passphrase: &SecretString) -> Result<Vec<u8>, SealError> {
+        let mut recipient = age::scrypt::Recipient::new(passphrase.clone());
+        // About a second on any machine: the file can be read by whoever reads the destination.
+        recipient.set_work_factor(17);
+        age::encrypt(&recipient, self.secret().expose_secret().as_bytes())
+            .map_err(|error| SealError::Output(io::Error::other(error.to_string())))
+    }
+
+    /// What [`Self::wrap`] made.
+    pub fn unwrap_with(wrapped: &[u8], passphrase: &SecretString) -> Result<Self, SealError> {
+        let mut identity = age::scrypt::Identity::new(passphrase.clone());
+        identity.set_max_work_factor(20);
+        let plain = age::decrypt(&identity, wrapped).map_err(|_| SealError::WrongPassphrase)?;
+        String::from_utf8(plain).map_err(|_| SealError::Identity)?.parse()
+    }
+}
+
+/// Length and SHA-256 of some bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fingerprint {
+    pub size: u64,
+    pub sha256: [u8; 32],
+}
+
+impl Fingerprint {
+    /// 64 lower-case hexadecimal digits.
+    pub fn hex(&self) -> String {
+        crypto::hex(&self.sha256)
+    }
+}
+
+/// Counts and hashes what passes.
+struct Meter<T> {
+    inner: T,
+    size: u64,
+    hash: Sha256,
+}
+
+impl<T> Meter<T> {
+    fn new(inner: T) -> Self {
+        Self { inner, size: 0, hash: Sha256::new() }
+    }
+
+    fn saw(&mut self, bytes: &[u8]) {
+        self.size += bytes.len() as u64;
+        self.hash.update(bytes);
+    }
+
+    fn finish(self) -> (T, Fingerprint) {
+        (self.inner, Fingerprint { size: self.size, sha256: self.hash.finalize().into() })
+    }
+}
+
+impl<W: Write> Write for Meter<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.saw(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// What was sealed, before and after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sealed {
+    pub plain: Fingerprint,
+    pub sealed: Fingerprint,
+}
+
+/// Seals a stream into a new file. It is not synced: what counts is read back where it is copied to.
+pub async fn seal<S, E>(pool: &CpuPool, recipients: &Recipients, data: S, path: &Path) -> Result<Sealed, SealError>
+where
+    S: Stream<Item = Result<Bytes, E>> + Send,
+    E: std::error::Error + Send + Sync + 'static,
+{
+    let (sender, receiver) = mpsc::channel(IN_FLIGHT);
+    let (recipients, path) = (recipients.clone(), path.to_owned());
+    let work = pool.run(move || write_sealed(&recipients, Inlet::new(receiver), &path));
+    let (fed, sealed) = futures::join!(feed(data, sender), work);
+    fed?;
+    sealed?
+}
+
+/// Sends a stream through the channel, and its end; closes the channel without it where the stream fails.
+async fn feed<S, E>(data: S, sender: mpsc::Sender<Option<Bytes>>) -> Result<(), SealError>
+where
+    S: Stream<Item = Result<Bytes, E>> + Send,
+    E: std::error::Error + Send + Sync + 'static,
+{
+    let mut data = std::pin::pin!(data);
+    while let Some(bytes) = data.next().await {
+        let bytes = bytes.map_err(|error| SealError::Input(Box::new(error)))?;
+        // The thread has gone: it says why.
+        if sender.send(Some(bytes)).await.is_err() {
+            return Ok(());
+        }
+    }
+    let _ = sender.send(None).await;
+    Ok(())
+}
+
+fn write_sealed(recipients: &Recipients, mut data: Inlet, path: &Path) -> Result<Sealed, SealError> {
+    let file = File::options().write(true).create_new(true).open(path).map_err(SealError::Output)?;
+    let age = age::Encryptor::with_recipients(recipients.0.iter().map(|r| r as &dyn age::Recipient))
+        .map_err(|error| SealError::Recipient(error.to_string()))?;
+    let written = (|| {
+        let output = Meter::new(BufWriter::with_capacity(1 << 20, file));
+        let sealing = age.wrap_output(output)?;
+        let mut plain = Meter::new(zstd::Encoder::new(sealing, ZSTD_LEVEL)?);
+        io::copy(&mut data, &mut plain)?;
+        let (zstd, plain) = plain.finish();
+        let (file, sealed) = zstd.finish()?.finish()?.finish();
+        file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        Ok(Sealed { plain, sealed })
+    })();
+    written.map_err(SealError::Output)
+}
+
+/// Opens a sealed stream. An error where it was cut, changed, or sealed for others.
+pub fn open<S, E>(pool: &CpuPool, identity: &Identity, data: S) -> BoxStream<'static, Result<Bytes, SealError>>
+where
+    S: Stream<Item = Result<Bytes, E>> + Send + 'static,
+    E: std::error::Error + Send + Sync + 'static,
+{
+    let (sender, receiver) = mpsc::channel(IN_FLIGHT);
+    let (out, opened) = mpsc::channel::<Bytes>(IN_FLIGHT);
+    let (pool, identity) = (pool.clone(), identity.clone());
+    let work = async move { pool.run(move || read_sealed(&identity, Inlet::new(receiver), out)).await? };
+    let end = async move {
+        let (fed, read): (_, Result<(), SealError>) = futures::join!(feed(data, sender), work);
+        fed.and(read)
+    };
+    Opening { pieces: opened, end: Some(Box::pin(end)), failed: None }.stream()
+}
+
+type End = futures::future::BoxFuture<'static, Result<(), SealError>>;
+
+/// Drives the feeding future while its pieces are read.
+struct Opening {
+    pieces: mpsc::Receiver<Bytes>,
+    end: Option<End>,
+    failed: Option<SealError>,
+}
+
+impl Opening {
+    fn stream(self) -> BoxStream<'static, Result<Bytes, SealError>> {
+        futures::stream::unfold(self, |mut this| async move {
+            loop {
+                let Some(mut end) = this.end.take() else {
+                    // Both ends are done: what is still in the channel, then the error.
+                    let piece = this.pieces.recv().await.map(Ok);
+                    return piece.or_else(|| this.failed.take().map(Err)).map(|item| (item, this));
+                };
+                tokio::select! {
+                    biased;
+                    piece = this.pieces.recv() => {
+                        this.end = Some(end);
+                        if let Some(piece) = piece {
+                            return Some((Ok(piece), this));
+                        }
+                        // The thread has closed its side: wait for what it has to say.
+                        this.failed = this.end.take()?.await.err();
+                    }
+                    result = &mut end => this.failed = result.err(),
+                }
+            }
+        })
+        .boxed()
+    }
+}
+
+fn read_sealed(identity: &Identity, data: Inlet, out: mpsc::Sender<Bytes>) -> Result<(), SealError> {
+    let age = age::Decryptor::new_buffered(io::BufReader::new(data)).map_err(|e| SealError::Damaged(e.to_string()))?;
+    let opened = age.decrypt(std::iter::once(&identity.0 as &dyn age::Identity)).map_err(|error| match error {
+        age::DecryptError::NoMatchingKeys | age::DecryptError::KeyDecryptionFailed => SealError::WrongKey,
+        other => SealError::Damaged(other.to_string()),
+    })?;
+    let damaged = |error: io::Error| SealError::Damaged(error.to_string());
+    let mut plain = zstd::Decoder::new(opened).map_err(damaged)?;
+    loop {
+        let mut piece = vec![0; PIECE];
+        let mut filled = 0;
+        while filled < PIECE {
+            match plain.read(&mut piece[filled..]).map_err(damaged)? {
+                0 => break,
+                n => filled += n,
+            }
+        }
+        piece.truncate(filled);
+        // Nobody reads any more: not our failure.
+        if filled == 0 || out.blocking_send(piece.into()).is_err() {
+            return Ok(());
+        }
+    }
+}
+
+/// The reading end of a channel, for code that blocks. The end of the data is said: a channel that merely closes was cut.
+struct Inlet {
+    receiver: mpsc::Receiver<Option<Bytes>>,
+    piece: Bytes,
+    ended: bool,
+}
+
+impl Inlet {
+    fn new(receiver: mpsc::Receiver<Option<Bytes>>) -> Self {
+        Self { receiver, piece: Bytes::new(), ended: false }
+    }
+}
+
+impl Read for Inlet {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.piece.is_empty() && !self.ended {
+            match self.receiver.blocking_recv() {
+                Some(Some(piece)) => self.piece = piece,
+                Some(None) => self.ended = true,
+                None => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the data was cut off")),
+            }
+        }
+        let count = buffer.len().min(self.piece.len());
+        buffer[..count].copy_from_slice(&self.piece.split_to(count));
+        Ok(count)
+    }
+}

@@ -1,0 +1,65 @@
+//! The figures that dashboards and alerts read.
+
+use std::time::Duration;
+
+use super::Backups;
+use crate::backup::{
+    BackupError,
+    metrics::DestinationLabels,
+    model::{CopyStatus, Status},
+    store,
+};
+
+impl Backups {
+    /// Keeps the gauges fresh until shutdown.
+    pub fn start_gauges(&self) {
+        let (backups, soft) = (self.clone(), self.inner.lifecycle.soft().clone());
+        self.inner.lifecycle.spawn("backup.gauges", async move {
+            let mut ticks = tokio::time::interval(Duration::from_secs(30));
+            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                tokio::select! {
+                    () = soft.cancelled() => return,
+                    _ = ticks.tick() => {}
+                }
+                if let Err(error) = backups.refresh_gauges().await {
+                    tracing::debug!(error = &error as &dyn std::error::Error, "gauges of backup could not be read");
+                }
+            }
+        });
+    }
+
+    /// Reads the tables into the gauges.
+    pub async fn refresh_gauges(&self) -> Result<(), BackupError> {
+        let metrics = &self.inner.metrics;
+        metrics.enabled.set(i64::from(self.inner.config.is_on()));
+        let mut tx = self.inner.db.system().await?;
+        let backups = store::backups(&mut tx, None, 200).await?;
+        let proven = store::last_proven(&mut tx).await?;
+        tx.commit().await?;
+        let mut whole = backups.iter().filter(|backup| backup.status == Status::Verified);
+        if let Some(newest) = whole.next() {
+            metrics.last_verified.set(newest.started_at.timestamp_millis() as f64 / 1e3);
+            metrics.total_size.set(newest.total_bytes);
+        }
+        let mut made = backups.iter().filter(|backup| backup.database_bytes > 0);
+        metrics.database_size.set(made.next().map_or(0, |backup| backup.database_bytes));
+        let mut earlier = made.filter(|backup| backup.status == Status::Verified);
+        metrics.previous_database_size.set(earlier.next().map_or(0, |backup| backup.database_bytes));
+        if let Some((at, seconds)) = proven {
+            metrics.last_proven.set(at.timestamp_millis() as f64 / 1e3);
+            metrics.restore_duration.set(seconds);
+        }
+        let ended = backups.iter().find(|backup| backup.status != Status::Running);
+        for name in self.inner.config.destinations.keys() {
+            let labels = DestinationLabels { destination: name.clone() };
+            let has = |backup: &&crate::backup::Backup| {
+                backup.copies.iter().any(|copy| copy.destination == *name && copy.status == CopyStatus::Verified)
+            };
+            let count = backups.iter().filter(has).count();
+            metrics.destination_backups.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
+            metrics.destination_failing.get_or_create(&labels).set(i64::from(ended.is_some_and(|b| !has(&b))));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,225 @@
+//! [`Backups`]: the rules.
+
+mod drill;
+mod gauges;
+mod keys;
+mod prune;
+mod restore;
+mod run;
+mod verify;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+pub use drill::Choice;
+pub use prune::Pruned;
+pub use restore::{Part, Plan, Restore};
+pub use run::OnStep;
+pub use verify::Verified;
+
+use super::{
+    BackupError, BackupId, Config, Metrics,
+    destination::Destination,
+    keys::KeyFile,
+    manifest::Manifest,
+    model::{Backup, DestinationStatus, Drill},
+    seal::Recipients,
+    store,
+};
+use crate::{
+    knowledge::{Knowledge, index::VectorIndex},
+    platform::{
+        clock::Clock,
+        crypto::{self, MasterKey, SealError as CryptoError},
+        db::{Db, SessionLock, Target},
+        lifecycle::Lifecycle,
+        pools::CpuPool,
+    },
+    storage::{self, Storage},
+};
+
+/// What the service is built from.
+#[derive(Clone)]
+pub struct Deps {
+    pub config: Config,
+    pub data_dir: PathBuf,
+    pub target: Target,
+    pub db: Db,
+    pub clock: Clock,
+    pub master_key: MasterKey,
+    pub lifecycle: Lifecycle,
+    pub metrics: Metrics,
+    pub storage_metrics: storage::Metrics,
+    pub knowledge: Knowledge,
+    pub objects: Storage,
+    pub index: VectorIndex,
+    /// The files of `index`.
+    pub index_files: Storage,
+    /// The configuration's file and the files with secrets that it names.
+    pub settings_files: Vec<PathBuf>,
+    /// Server binaries for a scratch cluster.
+    pub server_dir: Option<PathBuf>,
+}
+
+/// The backup service. Cheap to clone.
+#[derive(Clone)]
+pub struct Backups {
+    pub(super) inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    pub deps: Deps,
+    /// Sealing and opening: beside the pool of requests, so that neither waits for the other.
+    pub pool: CpuPool,
+}
+
+impl std::ops::Deref for Inner {
+    type Target = Deps;
+    fn deref(&self) -> &Deps {
+        &self.deps
+    }
+}
+
+impl std::fmt::Debug for Backups {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Backups").finish_non_exhaustive()
+    }
+}
+
+/// What a restore needs beside database, objects and vectors.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Settings {
+    /// 64 hexadecimal digits.
+    pub master_key: String,
+    pub installation: Uuid,
+    /// Base64 by path.
+    pub files: std::collections::BTreeMap<PathBuf, String>,
+}
+
+impl Backups {
+    pub fn new(deps: Deps) -> Self {
+        // A sealing thread mostly waits for the tool, the disk or the network.
+        Self { inner: Arc::new(Inner { deps, pool: CpuPool::new(8) }) }
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
+    /// Newest first, below `before`.
+    pub async fn list(&self, before: Option<BackupId>, limit: i64) -> Result<Vec<Backup>, BackupError> {
+        let mut tx = self.inner.db.system().await?;
+        let backups = store::backups(&mut tx, before, limit).await?;
+        tx.commit().await?;
+        Ok(backups)
+    }
+
+    pub async fn get(&self, id: BackupId) -> Result<Backup, BackupError> {
+        let mut tx = self.inner.db.system().await?;
+        let backup = store::backup(&mut tx, id).await?;
+        tx.commit().await?;
+        backup.ok_or(BackupError::NotFound(id))
+    }
+
+    /// The newest that is not being made.
+    pub async fn newest(&self) -> Result<Backup, BackupError> {
+        let found = self.list(None, 50).await?.into_iter().find(|backup| backup.status != super::Status::Running);
+        found.ok_or(BackupError::None)
+    }
+
+    /// Newest first.
+    pub async fn drills(&self, limit: i64) -> Result<Vec<Drill>, BackupError> {
+        let mut tx = self.inner.db.system().await?;
+        let drills = store::drills(&mut tx, limit).await?;
+        tx.commit().await?;
+        Ok(drills)
+    }
+
+    /// Keeps a backup from retention, or lets it go.
+    pub async fn hold(&self, id: BackupId, held: bool) -> Result<Backup, BackupError> {
+        let mut tx = self.inner.db.system().await?;
+        let known = store::set_held(&mut tx, id, held).await?;
+        tx.commit().await?;
+        if known { self.get(id).await } else { Err(BackupError::NotFound(id)) }
+    }
+
+    /// The configured destinations as the last runs left them.
+    pub async fn destinations(&self) -> Result<Vec<DestinationStatus>, BackupError> {
+        let mut tx = self.inner.db.system().await?;
+        let mut found = store::destination_states(&mut tx).await?;
+        tx.commit().await?;
+        let configured = self.inner.config.destinations.iter().map(|(name, config)| {
+            let state = found.remove(name);
+            let (backups, last_verified_at, last_error) = state.unwrap_or_default();
+            DestinationStatus { name: name.clone(), url: config.url.clone(), backups, last_verified_at, last_error }
+        });
+        Ok(configured.collect())
+    }
+
+    pub(super) fn recipients(&self) -> Result<Recipients, BackupError> {
+        if !self.inner.config.is_on() {
+            return Err(BackupError::Off);
+        }
+        Ok(Recipients::parse(&self.inner.config.recipients)?)
+    }
+
+    pub(super) fn open_destination(&self, name: &str) -> Result<Destination, BackupError> {
+        let config = &self.inner.config;
+        let Some(destination) = config.destinations.get(name) else {
+            let known = config.destinations.keys().cloned().collect::<Vec<_>>().join(", ");
+            return Err(BackupError::NoDestination { name: name.to_owned(), known });
+        };
+        let Inner { deps, .. } = self.inner.as_ref();
+        Ok(Destination::open(name, destination, config.min_bytes_per_second, &deps.lifecycle, &deps.storage_metrics)?)
+    }
+
+    /// The key for drills, from a file outside the data directory.
+    pub(super) fn key_file(&self, given: Option<&Path>) -> Result<KeyFile, BackupError> {
+        let path = given.or(self.inner.config.key_file.as_deref()).ok_or(BackupError::NoKey)?;
+        Ok(KeyFile::read_outside(path, &self.inner.data_dir)?)
+    }
+
+    /// What checks this installation's manifests.
+    pub fn installation_key(&self) -> Result<[u8; 32], CryptoError> {
+        Ok(self.inner.master_key.signing_key("backup.manifest")?.public())
+    }
+
+    /// Whether a folder lies on the disk of the data directory.
+    pub(super) fn is_same_disk(&self, folder: &Path) -> bool {
+        use std::os::unix::fs::MetadataExt as _;
+        let device = |path: &Path| std::fs::metadata(path).map(|meta| meta.dev()).ok();
+        device(folder) == device(&self.inner.data_dir)
+    }
+
+    pub(super) fn work_dir(&self) -> PathBuf {
+        self.inner.config.work_dir.clone().unwrap_or_else(|| self.inner.data_dir.join("backup"))
+    }
+
+    /// One run, drill or clean-up at a time, over all processes.
+    pub(super) async fn lock(&self) -> Result<SessionLock, BackupError> {
+        let hash = crypto::sha256("backup.lock");
+        let key = i64::from_le_bytes(hash[..8].try_into().unwrap_or_default());
+        self.inner.db.try_session_lock(key).await?.ok_or(BackupError::Busy)
+    }
+
+    /// The newest backup with a whole copy, at `destination` or anywhere, and where.
+    pub(super) async fn newest_whole(&self, destination: Option<&str>) -> Result<(Backup, String), BackupError> {
+        let backups = self.list(None, 1000).await?;
+        let found = backups.into_iter().find_map(|backup| {
+            let name = self.whole_copy(&backup, destination)?;
+            Some((backup, name))
+        });
+        found.ok_or(BackupError::None)
+    }
+
+    pub(super) async fn manifest(&self, from: &Destination, id: BackupId) -> Result<Manifest, BackupError> {
+        let key =
+            self.installation_key().map_err(|_| BackupError::Damaged("the master key makes no signing key".into()))?;
+        Ok(from.manifest(id, Some(&key)).await?)
+    }
+}

@@ -1,0 +1,97 @@
+//! Retention: which copies go, and which blobs nobody refers to any more.
+
+use std::collections::{BTreeSet, HashSet};
+
+use chrono::TimeDelta;
+
+use super::Backups;
+use crate::backup::{
+    BackupError, BackupId, Destination,
+    manifest::{BlobName, Manifest},
+    model::CopyStatus,
+    retention::{self, Candidate},
+    store,
+    writer::describe,
+};
+
+/// A blob that no manifest refers to is left alone for this long: a run that is not done may have written it.
+const ORPHAN_AGE: TimeDelta = TimeDelta::hours(24);
+
+/// What a clean-up did at one destination.
+#[derive(Clone, Debug, Default, serde::Serialize, utoipa::ToSchema)]
+pub struct Pruned {
+    pub destination: String,
+    pub backups: Vec<BackupId>,
+    /// Blobs that were removed.
+    pub blobs: u64,
+    pub bytes: u64,
+    /// Why it was given up there.
+    pub error: Option<String>,
+}
+
+impl Backups {
+    /// Removes what retention does not keep, at every destination. `dry_run`: only says what it would remove.
+    pub async fn prune(&self, dry_run: bool) -> Result<Vec<Pruned>, BackupError> {
+        let lock = self.lock().await?;
+        let mut done = Vec::new();
+        for name in self.inner.config.destinations.keys() {
+            let pruned = async {
+                let from = self.open_destination(name)?;
+                self.prune_at(&from, dry_run).await
+            };
+            done.push(pruned.await.unwrap_or_else(|error| Pruned {
+                destination: name.clone(),
+                error: Some(describe(&error)),
+                ..Pruned::default()
+            }));
+        }
+        drop(lock);
+        Ok(done)
+    }
+
+    async fn prune_at(&self, from: &Destination, dry_run: bool) -> Result<Pruned, BackupError> {
+        let backups = self.list(None, 10_000).await?;
+        let whole = backups.iter().filter_map(|backup| {
+            let copy = backup.copies.iter().find(|copy| copy.destination == from.name)?;
+            (copy.status == CopyStatus::Verified).then(|| Candidate {
+                id: backup.id,
+                taken_at: backup.started_at,
+                bytes: u64::try_from(backup.total_bytes).unwrap_or_default(),
+                held: backup.held,
+            })
+        });
+        let zone = self.inner.config.time_zone.parse().unwrap_or(chrono_tz::UTC);
+        let goes = retention::plan(&whole.collect::<Vec<_>>(), &retention::Rules::of(&self.inner.config), zone);
+        let mut pruned = Pruned { destination: from.name.clone(), backups: goes.clone(), ..Pruned::default() };
+        if !dry_run {
+            for id in &goes {
+                // The manifest first: what is left without one is no backup.
+                from.delete(&Manifest::key(*id)).await?;
+                from.delete(&Manifest::blobs_key(*id)).await?;
+                let mut tx = self.inner.db.system().await?;
+                store::set_copy_status(&mut tx, *id, &from.name, CopyStatus::Pruned).await?;
+                tx.commit().await?;
+            }
+        }
+        let goes: HashSet<BackupId> = goes.into_iter().collect();
+        let mut needed: BTreeSet<BlobName> = BTreeSet::new();
+        for id in from.backups().await?.into_iter().filter(|id| !goes.contains(id)) {
+            // One that cannot be read may refer to anything: nothing is removed then.
+            let manifest = self.manifest(from, id).await?;
+            needed.extend(from.blob_list(&manifest).await?);
+        }
+        let before = self.inner.clock.now() - ORPHAN_AGE;
+        for entry in from.all_blobs().await? {
+            let needed = BlobName::of_key(&entry.key).is_some_and(|name| needed.contains(&name));
+            if needed || entry.modified > before {
+                continue;
+            }
+            if !dry_run {
+                from.delete(&entry.key).await?;
+            }
+            pruned.blobs += 1;
+            pruned.bytes += entry.size;
+        }
+        Ok(pruned)
+    }
+}

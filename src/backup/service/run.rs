@@ -1,0 +1,347 @@
+//! Making a backup.
+//!
+//! One instant for everything: first no file is deleted any more (a lock that deletions share), then the database's snapshot is
+//! taken. Whatever a row of the snapshot refers to is therefore still there when it is copied; what came later is too much, and
+//! is swept after a restore as after a crash.
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use futures::stream;
+use secrecy::ExposeSecret as _;
+use uuid::Uuid;
+
+use super::{Backups, Settings};
+use crate::{
+    backup::{
+        BackupError, BackupId, Destination,
+        dump::Snapshot,
+        manifest::{Blob, Database, FORMAT, Manifest},
+        model::{Backup, Copy, CopyStatus, Kind, Status},
+        store, tree,
+        writer::{Spool, Writer, describe},
+    },
+    platform::{crypto, data_dir::free_bytes},
+    storage::{Entry, Storage},
+};
+
+/// Deletions in progress are waited for this long.
+const QUIET: Duration = Duration::from_secs(120);
+/// A dump that is smaller than this share of the last one is looked at by a person first.
+const SHRUNK: f64 = 0.5;
+/// The spool's disk keeps this much for others, bytes.
+const RESERVE: u64 = 256 << 20;
+
+/// How a run is told about, as it goes.
+pub type OnStep = Arc<dyn Fn(&str) + Send + Sync>;
+
+impl Backups {
+    /// Makes a backup. It has failed when this is an error; otherwise look at its status. `on_step` hears what is done.
+    pub async fn run(&self, kind: Kind, on_step: OnStep) -> Result<Backup, BackupError> {
+        let recipients = self.recipients()?;
+        let lock = self.lock().await?;
+        let (db, clock) = (&self.inner.db, &self.inner.clock);
+        let mut tx = db.system().await?;
+        store::fail_abandoned(&mut tx, clock.now()).await?;
+        tx.commit().await?;
+        let (destinations, unopened) = self.open_destinations();
+        let sequence = self.next_sequence(&destinations).await?;
+        let id = BackupId::generate(clock);
+        let mut tx = db.system().await?;
+        store::begin(&mut tx, id, sequence, kind, clock.now()).await?;
+        tx.commit().await?;
+        let began = tokio::time::Instant::now();
+        let steps = Steps { backups: self.clone(), id, on_step };
+        let spool = Spool::make(&self.work_dir().join("spool"));
+        let result = async {
+            let name_key = self.inner.master_key.derive("backup.blob_names");
+            let writer = Writer::open(destinations, spool?, self.inner.pool.clone(), recipients, name_key).await;
+            writer.check_alive()?;
+            let manifest = self.capture(&writer, id, sequence, kind, &steps).await?;
+            Ok::<_, BackupError>((manifest, writer))
+        };
+        let result = tokio::select! {
+            result = result => result,
+            () = self.inner.lifecycle.soft().cancelled() => Err(BackupError::Cancelled),
+        };
+        let backup = self.conclude(id, result, &unopened, sequence, kind).await?;
+        self.inner.metrics.ran(&backup, began.elapsed());
+        drop(lock);
+        Ok(backup)
+    }
+
+    /// Every destination that opens, and why the others do not.
+    fn open_destinations(&self) -> (Vec<Destination>, Vec<(String, String)>) {
+        let (mut opened, mut failed) = (Vec::new(), Vec::new());
+        for name in self.inner.config.destinations.keys() {
+            match self.open_destination(name) {
+                Ok(destination) => opened.push(destination),
+                Err(error) => failed.push((name.clone(), describe(&error))),
+            }
+        }
+        (opened, failed)
+    }
+
+    /// Above everything that the table or a destination knows: a restored table is older than the backup it came from.
+    async fn next_sequence(&self, destinations: &[Destination]) -> Result<i64, BackupError> {
+        let mut tx = self.inner.db.system().await?;
+        let mut next = store::next_sequence(&mut tx).await?;
+        let known: Vec<BackupId> = store::backups(&mut tx, None, 1000).await?.iter().map(|backup| backup.id).collect();
+        tx.commit().await?;
+        for destination in destinations {
+            // One that does not answer fails later, by itself.
+            let Ok(mut found) = destination.backups().await else { continue };
+            found.retain(|id| !known.contains(id));
+            found.sort_unstable();
+            for id in found.into_iter().rev().take(5) {
+                if let Ok(manifest) = self.manifest(destination, id).await {
+                    next = next.max(manifest.sequence + 1);
+                }
+            }
+        }
+        Ok(next)
+    }
+
+    async fn capture(
+        &self,
+        writer: &Writer,
+        id: BackupId,
+        sequence: i64,
+        kind: Kind,
+        steps: &Steps,
+    ) -> Result<Manifest, BackupError> {
+        let deps = &self.inner.deps;
+        steps.enter("waiting for deletions to end").await;
+        let quiet = deps.knowledge.hold_deletes(QUIET).await?.ok_or(BackupError::NotQuiet(QUIET))?;
+        let mut snapshot = Snapshot::take(&deps.target, deps.config.tools_dir.as_deref(), &self.inner.pool).await?;
+        let taken_at = deps.clock.now();
+        let database = self.save_database(writer, &mut snapshot, steps).await;
+        snapshot.close().await;
+        let database = database?;
+        steps.enter("objects").await;
+        let entries = deps.objects.list("org").await?;
+        let objects = self.save_tree(writer, "objects", &deps.objects, &entries, steps).await?;
+        steps.enter("vectors").await;
+        let mut vector_tables = BTreeMap::new();
+        for table in deps.index.list_tables().await? {
+            let state = deps.index.state(&table).await?;
+            vector_tables.insert(table, state);
+        }
+        // Listed after the versions were read: every file of theirs is there.
+        let entries = tree::vector_files(deps.index_files.list_all().await?, &vector_tables);
+        let vectors = self.save_tree(writer, "vectors", &deps.index_files, &entries, steps).await?;
+        drop(quiet);
+        steps.enter("settings").await;
+        let installation = self.installation().await?;
+        let settings = self.save_settings(writer, installation).await?;
+        steps.enter("manifest").await;
+        let blobs = writer.blobs();
+        let list = blobs.iter().fold(String::new(), |text, name| text + &name.to_string() + "\n");
+        let manifest = Manifest {
+            format: FORMAT,
+            id,
+            sequence,
+            kind,
+            installation,
+            holdfast: env!("CARGO_PKG_VERSION").to_owned(),
+            role_prefix: deps.target.role_prefix.clone(),
+            taken_at,
+            recipients: self.recipients()?.names(),
+            database,
+            objects,
+            vectors,
+            vector_tables,
+            settings,
+            blobs_sha256: crypto::sha256_hex(&list),
+            blobs: blobs.len() as u64,
+            total_bytes: blobs.iter().map(|name| name.size).sum(),
+            wal: None,
+        };
+        writer.put_small(&Manifest::blobs_key(id), list.as_bytes()).await?;
+        let key = self.inner.master_key.signing_key("backup.manifest");
+        let key = key.map_err(|_| BackupError::Damaged("the master key makes no signing key".into()))?;
+        writer.put_small(&Manifest::key(id), &manifest.sign(&key)?).await?;
+        Ok(manifest)
+    }
+
+    async fn save_database(
+        &self,
+        writer: &Writer,
+        snapshot: &mut Snapshot,
+        steps: &Steps,
+    ) -> Result<Database, BackupError> {
+        steps.enter("database").await;
+        let deps = &self.inner.deps;
+        let mut tx = deps.db.system().await?;
+        let last = store::last_size(&mut tx).await?.and_then(|size| u64::try_from(size).ok()).unwrap_or_default();
+        tx.commit().await?;
+        let dir = self.work_dir();
+        // Compressed it takes less; with nothing to go by, the reserve has to do.
+        let (free, needed) = (free_bytes(&dir).unwrap_or(u64::MAX), last / 2 + RESERVE);
+        if free < needed {
+            return Err(BackupError::DiskFull { dir: dir.display().to_string(), free, needed });
+        }
+        let file = writer.spool().file();
+        let recipients = self.recipients()?;
+        let on_bytes = |bytes: u64| steps.say(&format!("database, {} MiB", bytes >> 20));
+        let dump = snapshot.dump(&deps.target, &self.inner.pool, &recipients, file.path(), on_bytes).await?;
+        steps.enter("database: copying").await;
+        let blob = writer.put_sealed(&dump.sealed, &file).await?;
+        Ok(Database {
+            dump: blob,
+            server_version: snapshot.server_version.clone(),
+            tool_version: dump.tool_version,
+            entries: dump.entries,
+            schema: dump.schema,
+        })
+    }
+
+    async fn save_tree(
+        &self,
+        writer: &Writer,
+        name: &'static str,
+        files: &Storage,
+        entries: &[Entry],
+        steps: &Steps,
+    ) -> Result<crate::backup::manifest::Tree, BackupError> {
+        let mut tx = self.inner.db.system().await?;
+        let known = store::known_files(&mut tx, name).await?;
+        tx.commit().await?;
+        let on_file = |done: usize| steps.say(&format!("{name}, {done} of {}", entries.len()));
+        let (tree, saved) = tree::save(writer, files, entries, &known, on_file).await?;
+        let mut tx = self.inner.db.system().await?;
+        store::remember_files(&mut tx, name, entries, &saved).await?;
+        tx.commit().await?;
+        Ok(tree)
+    }
+
+    async fn save_settings(&self, writer: &Writer, installation: Uuid) -> Result<Blob, BackupError> {
+        let deps = &self.inner.deps;
+        let mut files: BTreeMap<PathBuf, String> = BTreeMap::new();
+        for path in &deps.settings_files {
+            // The backup's own key must not lie in the backup.
+            if Some(path) != deps.config.key_file.as_ref() {
+                let bytes = tokio::fs::read(path).await.map_err(BackupError::io(path))?;
+                files.insert(path.clone(), STANDARD.encode(bytes));
+            }
+        }
+        let master_key = deps.master_key.reveal().expose_secret().to_owned();
+        let settings = serde_json::to_vec(&Settings { master_key, installation, files });
+        let settings = settings.map_err(|error| BackupError::Damaged(error.to_string()))?;
+        writer.put(stream::iter([Ok::<_, std::io::Error>(Bytes::from(settings))])).await
+    }
+
+    pub(super) async fn installation(&self) -> Result<Uuid, BackupError> {
+        let mut tx = self.inner.db.system().await?;
+        let id = store::installation(&mut tx).await?;
+        tx.commit().await?;
+        Ok(id)
+    }
+
+    /// Writes down how a run ended.
+    async fn conclude(
+        &self,
+        id: BackupId,
+        result: Result<(Manifest, Writer), BackupError>,
+        unopened: &[(String, String)],
+        sequence: i64,
+        kind: Kind,
+    ) -> Result<Backup, BackupError> {
+        let now = self.inner.clock.now();
+        let mut tx = self.inner.db.system().await?;
+        let before = store::backup(&mut tx, id).await?;
+        let last_size = store::last_size(&mut tx).await?;
+        let started_at = before.as_ref().map_or(now, |backup| backup.started_at);
+        let mut backup = Backup {
+            id,
+            sequence,
+            kind,
+            status: Status::Failed,
+            started_at,
+            finished_at: Some(now),
+            step: before.map(|backup| backup.step).unwrap_or_default(),
+            database_bytes: 0,
+            rows: 0,
+            objects: 0,
+            vector_files: 0,
+            total_bytes: 0,
+            added_bytes: 0,
+            held: false,
+            error: None,
+            copies: Vec::new(),
+        };
+        let mut copies: Vec<(String, Option<String>)> =
+            unopened.iter().map(|(name, error)| (name.clone(), Some(error.clone()))).collect();
+        match result {
+            Ok((manifest, writer)) => {
+                copies.extend(writer.outcomes());
+                fill(&mut backup, &manifest, writer.added_bytes());
+                let failed: Vec<&str> =
+                    copies.iter().filter(|(_, e)| e.is_some()).map(|(name, _)| name.as_str()).collect();
+                let shrunk = last_size.filter(|last| (backup.database_bytes as f64) < *last as f64 * SHRUNK);
+                backup.error = match (failed.is_empty(), shrunk) {
+                    (true, None) => None,
+                    (false, _) => Some(format!("no copy at {}", failed.join(", "))),
+                    (true, Some(last)) => Some(format!(
+                        "the dump has {} bytes, the last verified one had {last}: if that is right, prove it with `holdfast backup drill`",
+                        backup.database_bytes
+                    )),
+                };
+                backup.status = if backup.error.is_none() { Status::Verified } else { Status::Unverified };
+                backup.step = "done".to_owned();
+            }
+            Err(error) => backup.error = Some(describe(&error)),
+        }
+        let whole = backup.status != Status::Failed;
+        backup.copies = copies
+            .into_iter()
+            .map(|(destination, error)| match error {
+                None if whole => {
+                    Copy { destination, status: CopyStatus::Verified, verified_at: Some(now), error: None }
+                }
+                error => Copy { destination, status: CopyStatus::Failed, verified_at: None, error },
+            })
+            .collect();
+        store::finish(&mut tx, &backup).await?;
+        tx.commit().await?;
+        Ok(backup)
+    }
+}
+
+/// What a manifest says of a backup.
+pub(super) fn fill(backup: &mut Backup, manifest: &Manifest, added_bytes: u64) {
+    let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    backup.database_bytes = number(manifest.database.dump.size);
+    backup.rows = number(manifest.database.schema.rows.values().sum());
+    backup.objects = number(manifest.objects.files);
+    backup.vector_files = number(manifest.vectors.files);
+    backup.total_bytes = number(manifest.total_bytes);
+    backup.added_bytes = number(added_bytes);
+}
+
+/// Tells what a run does: the table, so that a page shows it, and whoever waits.
+struct Steps {
+    backups: Backups,
+    id: BackupId,
+    on_step: OnStep,
+}
+
+impl Steps {
+    async fn enter(&self, step: &str) {
+        self.say(step);
+        let written = async {
+            let mut tx = self.backups.inner.db.system().await?;
+            store::set_step(&mut tx, self.id, step).await?;
+            tx.commit().await?;
+            Ok::<_, BackupError>(())
+        };
+        if let Err(error) = written.await {
+            tracing::warn!(error = describe(&error), "the step of a backup could not be written down");
+        }
+    }
+
+    fn say(&self, step: &str) {
+        (self.on_step)(step);
+    }
+}

@@ -1,0 +1,327 @@
+//! The only SQL on the backup tables.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use super::{
+    manifest::FileEntry,
+    model::{Backup, BackupId, Copy, CopyStatus, Drill, DrillId, DrillReport, DrillStatus, Kind, Status},
+    tree::Known,
+};
+use crate::storage::Entry;
+
+/// A row whose enumerations are text; the table's checks keep them ours.
+struct Row {
+    id: BackupId,
+    sequence: i64,
+    kind: String,
+    status: String,
+    started_at: DateTime<Utc>,
+    finished_at: Option<DateTime<Utc>>,
+    step: String,
+    database_bytes: i64,
+    rows: i64,
+    objects: i64,
+    vector_files: i64,
+    total_bytes: i64,
+    added_bytes: i64,
+    held: bool,
+    error: Option<String>,
+    copies: sqlx::types::Json<Vec<Copy>>,
+}
+
+impl From<Row> for Backup {
+    fn from(row: Row) -> Self {
+        Self {
+            id: row.id,
+            sequence: row.sequence,
+            kind: row.kind.parse().unwrap_or(Kind::Manual),
+            status: row.status.parse().unwrap_or(Status::Failed),
+            started_at: row.started_at,
+            finished_at: row.finished_at,
+            step: row.step,
+            database_bytes: row.database_bytes,
+            rows: row.rows,
+            objects: row.objects,
+            vector_files: row.vector_files,
+            total_bytes: row.total_bytes,
+            added_bytes: row.added_bytes,
+            held: row.held,
+            error: row.error,
+            copies: row.copies.0,
+        }
+    }
+}
+
+/// Newest first, below `before`.
+pub async fn backups(conn: &mut PgConnection, before: Option<BackupId>, limit: i64) -> sqlx::Result<Vec<Backup>> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT b.id AS "id: BackupId", b.sequence, b.kind, b.status, b.started_at, b.finished_at, b.step, b.database_bytes,
+             b.rows, b.objects, b.vector_files, b.total_bytes, b.added_bytes, b.held, b.error,
+             coalesce((SELECT jsonb_agg(jsonb_build_object('destination', c.destination, 'status', c.status,
+               'verified_at', c.verified_at, 'error', c.error) ORDER BY c.destination)
+               FROM backup_copies c WHERE c.backup_id = b.id), '[]') AS "copies!: sqlx::types::Json<Vec<Copy>>"
+           FROM backups b WHERE $1::uuid IS NULL OR b.id < $1 ORDER BY b.id DESC LIMIT $2"#,
+        before.map(|id| id.0),
+        limit
+    );
+    Ok(rows.fetch_all(conn).await?.into_iter().map(Into::into).collect())
+}
+
+pub async fn backup(conn: &mut PgConnection, id: BackupId) -> sqlx::Result<Option<Backup>> {
+    // Ids sort by time: the next one below the one after it.
+    let next = BackupId(uuid::Uuid::from_u128(id.0.as_u128().saturating_add(1)));
+    Ok(backups(conn, Some(next), 1).await?.pop().filter(|backup| backup.id == id))
+}
+
+/// The number of the next run.
+pub async fn next_sequence(conn: &mut PgConnection) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(r#"SELECT coalesce(max(sequence), 0) + 1 AS "next!" FROM backups"#).fetch_one(conn).await
+}
+
+pub async fn begin(
+    conn: &mut PgConnection,
+    id: BackupId,
+    sequence: i64,
+    kind: Kind,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "INSERT INTO backups (id, sequence, kind, status, started_at) VALUES ($1, $2, $3, 'running', $4)",
+        id.0,
+        sequence,
+        kind.as_str(),
+        now
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+pub async fn set_step(conn: &mut PgConnection, id: BackupId, step: &str) -> sqlx::Result<()> {
+    sqlx::query!("UPDATE backups SET step = $2 WHERE id = $1", id.0, step).execute(conn).await.map(drop)
+}
+
+/// Writes how a run ended. Inserts the row where it is only known from a manifest.
+pub async fn finish(conn: &mut PgConnection, backup: &Backup) -> sqlx::Result<()> {
+    let b = backup;
+    sqlx::query!(
+        "INSERT INTO backups (id, sequence, kind, status, started_at, finished_at, step, database_bytes, rows, objects, vector_files, \
+           total_bytes, added_bytes, error) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) \
+         ON CONFLICT (id) DO UPDATE SET status = $4, finished_at = $6, step = $7, database_bytes = $8, rows = $9, objects = $10, \
+           vector_files = $11, total_bytes = $12, added_bytes = $13, error = $14",
+        b.id.0,
+        b.sequence,
+        b.kind.as_str(),
+        b.status.as_str(),
+        b.started_at,
+        b.finished_at,
+        b.step,
+        b.database_bytes,
+        b.rows,
+        b.objects,
+        b.vector_files,
+        b.total_bytes,
+        b.added_bytes,
+        b.error
+    )
+    .execute(&mut *conn)
+    .await?;
+    for copy in &b.copies {
+        set_copy(&mut *conn, b.id, copy).await?;
+    }
+    Ok(())
+}
+
+pub async fn set_copy(conn: &mut PgConnection, id: BackupId, copy: &Copy) -> sqlx::Result<()> {
+    sqlx::query!(
+        "INSERT INTO backup_copies (backup_id, destination, status, verified_at, error) VALUES ($1, $2, $3, $4, $5) \
+         ON CONFLICT (backup_id, destination) DO UPDATE SET status = $3, verified_at = coalesce($4, backup_copies.verified_at), error = $5",
+        id.0,
+        copy.destination,
+        copy.status.as_str(),
+        copy.verified_at,
+        copy.error
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// The backup's status follows its copies and what was found out since.
+pub async fn set_status(
+    conn: &mut PgConnection,
+    id: BackupId,
+    status: Status,
+    error: Option<&str>,
+) -> sqlx::Result<()> {
+    sqlx::query!("UPDATE backups SET status = $2, error = $3 WHERE id = $1", id.0, status.as_str(), error)
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// Runs and drills that nobody works on any more; the caller holds the lock that every one of them holds. Returns how many.
+pub async fn fail_abandoned(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<u64> {
+    let words = "it was cut off: the process ended, or was stopped, before it was done";
+    let runs = sqlx::query!(
+        "UPDATE backups SET status = 'failed', finished_at = $1, error = $2 WHERE status = 'running'",
+        now,
+        words
+    );
+    let drills = sqlx::query!(
+        "UPDATE backup_drills SET status = 'failed', finished_at = $1, error = $2 WHERE status = 'running'",
+        now,
+        words
+    );
+    Ok(runs.execute(&mut *conn).await?.rows_affected() + drills.execute(conn).await?.rows_affected())
+}
+
+pub async fn set_held(conn: &mut PgConnection, id: BackupId, held: bool) -> sqlx::Result<bool> {
+    let done = sqlx::query!("UPDATE backups SET held = $2 WHERE id = $1", id.0, held).execute(conn).await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Size of the last verified dump, bytes.
+pub async fn last_size(conn: &mut PgConnection) -> sqlx::Result<Option<i64>> {
+    sqlx::query_scalar!("SELECT database_bytes FROM backups WHERE status = 'verified' ORDER BY id DESC LIMIT 1")
+        .fetch_optional(conn)
+        .await
+}
+
+/// Whole copies, time of the last check, last error: by destination.
+pub async fn destination_states(
+    conn: &mut PgConnection,
+) -> sqlx::Result<HashMap<String, (i64, Option<DateTime<Utc>>, Option<String>)>> {
+    let rows = sqlx::query!(
+        r#"SELECT destination, count(*) FILTER (WHERE status = 'verified') AS "whole!", max(verified_at) AS verified_at,
+             (array_agg(error ORDER BY backup_id DESC))[1] AS error
+           FROM backup_copies GROUP BY destination"#
+    );
+    let rows = rows.fetch_all(conn).await?;
+    Ok(rows.into_iter().map(|row| (row.destination, (row.whole, row.verified_at, row.error))).collect())
+}
+
+pub async fn begin_drill(conn: &mut PgConnection, drill: &Drill) -> sqlx::Result<()> {
+    sqlx::query!(
+        "INSERT INTO backup_drills (id, backup_id, destination, status, started_at) VALUES ($1, $2, $3, 'running', $4)",
+        drill.id.0,
+        drill.backup_id.0,
+        drill.destination,
+        drill.started_at
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+pub async fn finish_drill(conn: &mut PgConnection, drill: &Drill) -> sqlx::Result<()> {
+    sqlx::query!(
+        "UPDATE backup_drills SET status = $2, finished_at = $3, seconds = $4, report = $5, error = $6 WHERE id = $1",
+        drill.id.0,
+        drill.status.as_str(),
+        drill.finished_at,
+        drill.seconds,
+        sqlx::types::Json(&drill.report) as _,
+        drill.error
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// Newest first.
+pub async fn drills(conn: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<Drill>> {
+    let rows = sqlx::query!(
+        r#"SELECT id AS "id: DrillId", backup_id AS "backup_id: BackupId", destination, status, started_at, finished_at, seconds,
+             report AS "report: sqlx::types::Json<DrillReport>", error
+           FROM backup_drills ORDER BY id DESC LIMIT $1"#,
+        limit
+    );
+    let rows = rows.fetch_all(conn).await?.into_iter().map(|row| Drill {
+        id: row.id,
+        backup_id: row.backup_id,
+        destination: row.destination,
+        status: row.status.parse().unwrap_or(DrillStatus::Failed),
+        started_at: row.started_at,
+        finished_at: row.finished_at,
+        seconds: row.seconds,
+        report: row.report.0,
+        error: row.error,
+    });
+    Ok(rows.collect())
+}
+
+/// When a restore was last proven: start of the backup that the last passed drill restored, and the drill's seconds and end.
+pub async fn last_proven(conn: &mut PgConnection) -> sqlx::Result<Option<(DateTime<Utc>, f64)>> {
+    let row = sqlx::query!(
+        r#"SELECT finished_at AS "finished_at!", seconds AS "seconds!" FROM backup_drills
+           WHERE status = 'passed' AND finished_at IS NOT NULL AND seconds IS NOT NULL ORDER BY id DESC LIMIT 1"#
+    );
+    Ok(row.fetch_optional(conn).await?.map(|row| (row.finished_at, row.seconds)))
+}
+
+pub async fn known_files(conn: &mut PgConnection, tree: &str) -> sqlx::Result<Known> {
+    let rows = sqlx::query!("SELECT key, size, modified_at, sha256 FROM backup_known_files WHERE tree = $1", tree);
+    let rows = rows.fetch_all(conn).await?.into_iter();
+    let known =
+        rows.map(|r| ((r.key, u64::try_from(r.size).unwrap_or_default(), r.modified_at.timestamp_micros()), r.sha256));
+    Ok(known.collect())
+}
+
+/// Replaces what is known of a tree's files.
+pub async fn remember_files(
+    conn: &mut PgConnection,
+    tree: &str,
+    entries: &[Entry],
+    files: &[FileEntry],
+) -> sqlx::Result<()> {
+    let by_key: HashMap<&str, &Entry> = entries.iter().map(|entry| (entry.key.as_str(), entry)).collect();
+    sqlx::query!("DELETE FROM backup_known_files WHERE tree = $1", tree).execute(&mut *conn).await?;
+    for files in files.chunks(5000) {
+        let known: Vec<(&FileEntry, &Entry)> =
+            files.iter().filter_map(|file| Some((file, *by_key.get(file.key.as_str())?))).collect();
+        let keys: Vec<String> = known.iter().map(|(file, _)| file.key.clone()).collect();
+        let sizes: Vec<i64> = known.iter().map(|(_, entry)| i64::try_from(entry.size).unwrap_or(i64::MAX)).collect();
+        let times: Vec<DateTime<Utc>> = known.iter().map(|(_, entry)| entry.modified).collect();
+        let hashes: Vec<String> = known.iter().map(|(file, _)| file.blob.sha256.clone()).collect();
+        sqlx::query!(
+            "INSERT INTO backup_known_files (tree, key, size, modified_at, sha256) \
+             SELECT $1, * FROM unnest($2::text[], $3::bigint[], $4::timestamptz[], $5::text[])",
+            tree,
+            &keys,
+            &sizes,
+            &times,
+            &hashes
+        )
+        .execute(&mut *conn)
+        .await?;
+    }
+    Ok(())
+}
+
+/// Copies that retention removed, or that were found otherwise.
+pub async fn set_copy_status(
+    conn: &mut PgConnection,
+    id: BackupId,
+    destination: &str,
+    status: CopyStatus,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "UPDATE backup_copies SET status = $3, error = NULL WHERE backup_id = $1 AND destination = $2",
+        id.0,
+        destination,
+        status.as_str()
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// The id of this installation.
+pub async fn installation(conn: &mut PgConnection) -> sqlx::Result<uuid::Uuid> {
+    sqlx::query_scalar!("SELECT id FROM installation").fetch_one(conn).await
+}

@@ -1,0 +1,374 @@
+//! `holdfast backup`
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use clap::Subcommand;
+use secrecy::SecretString;
+use serde::Serialize;
+
+use super::{boot::Booted, eprint_line, print_line};
+use crate::{
+    app::{App, Config},
+    backup::{
+        Backup, BackupId, Backups, Choice, CopyStatus, Drill, DrillStatus, Identity, KeyFile, Kind, OnStep, Status,
+    },
+    platform::lifecycle::{Lifecycle, Signals},
+};
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  holdfast backup keys generate --out /root/holdfast-backup.key\n  holdfast backup run\n  \
+    holdfast backup list --json | jq '.[0].status'\n  holdfast backup drill --key-file /root/holdfast-backup.key\n  \
+    holdfast backup prune --dry-run\n\nTo bring a backup back: holdfast restore --help"
+)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a backup now. Exits 1 unless it is whole at every destination.
+    #[command(after_help = "Examples:\n  holdfast backup run\n  holdfast backup run --json")]
+    Run {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List backups, newest first.
+    #[command(after_help = "Examples:\n  holdfast backup list\n  holdfast backup list --limit 200 --json")]
+    List {
+        /// How many.
+        #[arg(long, default_value_t = 30)]
+        limit: u32,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Read a backup again, byte for byte; with a key, open everything in it. Exits 1 when something is wrong.
+    #[command(
+        after_help = "Examples:\n  holdfast backup verify\n  holdfast backup verify 0197f… --destination offsite --key-file FILE"
+    )]
+    Verify {
+        /// Which backup; the newest when absent.
+        backup: Option<BackupId>,
+        /// Only the copy there.
+        #[arg(long)]
+        destination: Option<String>,
+        /// The key; `backup.key_file` when absent.
+        #[arg(long, value_name = "FILE")]
+        key_file: Option<PathBuf>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Restore a backup on trial, into a scratch server. Exits 1 when it fails.
+    #[command(
+        after_help = "Examples:\n  holdfast backup drill --key-file FILE\n  holdfast backup drill --old\n  holdfast backup drill --backup 0197f… --json"
+    )]
+    Drill {
+        /// Which backup; the newest whole one when absent.
+        #[arg(long, conflicts_with = "old")]
+        backup: Option<BackupId>,
+        /// One of the older ones, by chance.
+        #[arg(long)]
+        old: bool,
+        /// From there.
+        #[arg(long)]
+        destination: Option<String>,
+        /// The key; `backup.key_file` when absent. It must not lie in the data directory.
+        #[arg(long, value_name = "FILE")]
+        key_file: Option<PathBuf>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove what retention does not keep.
+    #[command(after_help = "Examples:\n  holdfast backup prune --dry-run\n  holdfast backup prune --json")]
+    Prune {
+        /// Only say what would be removed.
+        #[arg(long)]
+        dry_run: bool,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Keep a backup from retention, or let it go with --release.
+    #[command(after_help = "Examples:\n  holdfast backup hold 0197f…\n  holdfast backup hold 0197f… --release")]
+    Hold {
+        backup: BackupId,
+        /// Let it go.
+        #[arg(long)]
+        release: bool,
+    },
+    /// The keys that open backups.
+    #[command(subcommand)]
+    Keys(Keys),
+}
+
+#[derive(Debug, Subcommand)]
+enum Keys {
+    /// Make a key, and say what to put into the configuration.
+    #[command(after_help = "Examples:\n  holdfast backup keys generate --out /root/holdfast-backup.key\n  \
+        holdfast backup keys generate --out NEW --add-to OLD     a rotation: NEW holds the new key and the old ones")]
+    Generate {
+        /// The key file: keep it away from this host, and a printed copy in a safe.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// A key file whose keys are taken over, so that older backups still open.
+        #[arg(long, value_name = "FILE")]
+        add_to: Option<PathBuf>,
+    },
+    /// Print a sheet for the safe: the key, whose it is, and how to restore with it.
+    #[command(after_help = "Examples:\n  holdfast backup keys sheet --key-file FILE | lp")]
+    Sheet {
+        #[arg(long, value_name = "FILE")]
+        key_file: PathBuf,
+    },
+    /// Check that a key opens the newest backup.
+    #[command(after_help = "Examples:\n  holdfast backup keys check --key-file FILE")]
+    Check {
+        /// The key; `backup.key_file` when absent.
+        #[arg(long, value_name = "FILE")]
+        key_file: Option<PathBuf>,
+    },
+    /// Leave the key at every destination, sealed with a passphrase: who has that and a destination needs no key file.
+    #[command(
+        after_help = "Examples:\n  holdfast backup keys wrap --key-file FILE --passphrase-file /run/secrets/passphrase"
+    )]
+    Wrap {
+        #[arg(long, value_name = "FILE")]
+        key_file: PathBuf,
+        /// File with the passphrase, at least 20 characters.
+        #[arg(long, value_name = "FILE")]
+        passphrase_file: PathBuf,
+    },
+}
+
+pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
+    let booted = Booted::open_or_join(config).await?;
+    let lifecycle = Lifecycle::new();
+    let worked = async {
+        if booted.data_dir.is_locked() {
+            booted.migrate().await?;
+        }
+        let app = App::build(booted.runtime(lifecycle.clone()))?;
+        let mut signals = Signals::listen()?;
+        // Ctrl-C: the run is written down as cut off, and its files are removed.
+        let (work, watched) = (work(&app.backups, args.command), lifecycle.clone());
+        tokio::pin!(work);
+        let result = tokio::select! {
+            result = &mut work => result,
+            () = watched.wait_for_signal(&mut signals) => work.await,
+        };
+        lifecycle.drain(Duration::from_secs(5)).await;
+        app.close().await;
+        result
+    };
+    let result = worked.await;
+    booted.close().await;
+    result
+}
+
+async fn work(backups: &Backups, command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Run { json } => {
+            let backup = backups.run(Kind::Manual, Arc::new(say)).await?;
+            print(json, &backup, || show_backup(&backup))?;
+            Ok(code(backup.status == Status::Verified))
+        }
+        Command::List { limit, json } => {
+            let list = backups.list(None, i64::from(limit)).await?;
+            print(json, &list, || list.iter().for_each(show_backup))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Verify { backup, destination, key_file, json } => {
+            let id = match backup {
+                Some(id) => id,
+                None => backups.newest().await?.id,
+            };
+            let keys =
+                key_file.or_else(|| backups.config().key_file.clone()).map(|path| KeyFile::read(&path)).transpose()?;
+            let found = backups.verify(id, destination.as_deref(), keys.as_ref()).await?;
+            print(json, &found, || {
+                for copy in &found {
+                    let opened = if keys.is_some() { format!(", {} opened", copy.opened) } else { String::new() };
+                    print_line(&format!(
+                        "{}  {:<16} {} blobs, {} bytes{opened}",
+                        copy.backup_id, copy.destination, copy.blobs, copy.bytes
+                    ));
+                    copy.problems.iter().for_each(|problem| print_line(&format!("  WRONG: {problem}")));
+                }
+            })?;
+            Ok(code(found.iter().all(|copy| copy.problems.is_empty())))
+        }
+        Command::Drill { backup, old, destination, key_file, json } => {
+            let choice = backup.map_or(if old { Choice::Old } else { Choice::Newest }, Choice::This);
+            let on_step: OnStep = Arc::new(say);
+            let drill = backups.drill(choice, destination.as_deref(), key_file.as_deref(), &on_step).await?;
+            print(json, &drill, || show_drill(&drill))?;
+            Ok(code(drill.status == DrillStatus::Passed))
+        }
+        Command::Prune { dry_run, json } => {
+            let done = backups.prune(dry_run).await?;
+            print(json, &done, || {
+                for pruned in &done {
+                    let verb = if dry_run { "would remove" } else { "removed" };
+                    let (backups, blobs, bytes) = (pruned.backups.len(), pruned.blobs, pruned.bytes);
+                    print_line(&format!(
+                        "{:<16} {verb} {backups} backups, {blobs} blobs, {bytes} bytes",
+                        pruned.destination
+                    ));
+                    pruned.error.iter().for_each(|error| print_line(&format!("  FAILED: {error}")));
+                }
+            })?;
+            Ok(code(done.iter().all(|pruned| pruned.error.is_none())))
+        }
+        Command::Hold { backup, release } => {
+            show_backup(&backups.hold(backup, !release).await?);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Keys(keys) => work_on_keys(backups, keys).await,
+    }
+}
+
+async fn work_on_keys(backups: &Backups, keys: Keys) -> anyhow::Result<ExitCode> {
+    match keys {
+        Keys::Generate { out, add_to } => {
+            let mut identities = vec![Identity::generate()];
+            if let Some(old) = &add_to {
+                identities.extend(KeyFile::read(old)?.identities);
+            }
+            let file = KeyFile { identities, installation_key: Some(backups.installation_key()?) };
+            file.write(&out)?;
+            let recipient = file.identities[0].recipient();
+            print_line(&format!(
+                "The key is in {}. Whoever has it reads every backup; without it none can be restored.\n\
+                 Keep it away from this host, and print it for the safe: holdfast backup keys sheet --key-file {0}\n\n\
+                 Put this into the configuration:\n\n[backup]\nrecipients = [\"{recipient}\"]\n\n\
+                 [backup.destinations.nas]\nurl = \"/mnt/nas/holdfast\"      # or s3://bucket/prefix",
+                out.display()
+            ));
+        }
+        Keys::Sheet { key_file } => {
+            let file = KeyFile::read(&key_file)?;
+            print_line(&sheet(&file, backups));
+        }
+        Keys::Check { key_file } => {
+            let path = key_file.or_else(|| backups.config().key_file.clone());
+            let path = path.context("name a key with --key-file, or set backup.key_file")?;
+            let (backup, destination) = backups.check_key(&KeyFile::read(&path)?).await?;
+            print_line(&format!("{} opens backup {backup} at {destination}", path.display()));
+        }
+        Keys::Wrap { key_file, passphrase_file } => {
+            let passphrase = read_passphrase(&passphrase_file)?;
+            for destination in backups.wrap_keys(&KeyFile::read(&key_file)?, &passphrase).await? {
+                print_line(&format!("sealed with the passphrase at {destination}"));
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A passphrase out of a file. Errors when it is so short that it can be guessed.
+pub(super) fn read_passphrase(path: &Path) -> anyhow::Result<SecretString> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = text.trim();
+    anyhow::ensure!(
+        text.chars().count() >= 20,
+        "the passphrase in {} has fewer than 20 characters: whoever reads a destination could guess it",
+        path.display()
+    );
+    Ok(text.to_owned().into())
+}
+
+fn sheet(file: &KeyFile, backups: &Backups) -> String {
+    let destinations: Vec<String> =
+        backups.config().destinations.iter().map(|(name, d)| format!("  {name}: {}", d.url)).collect();
+    format!(
+        "HOLDFAST RECOVERY SHEET\n=======================\n\nKeep this in a safe. Type the lines between the rules into a file, say holdfast-backup.key.\n\n\
+         ----------------------------------------------------------------\n{}\
+         ----------------------------------------------------------------\n\n\
+         Backups lie at:\n{}\n\nTo restore, on an empty host with holdfast and PostgreSQL's server binaries:\n\n  \
+         holdfast restore --from <folder or s3://bucket/prefix> --key-file holdfast-backup.key\n\nIt shows a plan and asks before it writes.",
+        file.text(),
+        destinations.join("\n")
+    )
+}
+
+/// Progress, for the person at the terminal: only what changed.
+pub(super) fn say(step: &str) {
+    use std::sync::Mutex;
+    static LAST: Mutex<String> = Mutex::new(String::new());
+    let mut last = LAST.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    // The part before the figures.
+    let head = step.split(',').next().unwrap_or(step);
+    if *last != head {
+        head.clone_into(&mut last);
+        eprint_line(&format!("... {step}"));
+    }
+}
+
+fn print<T: Serialize>(json: bool, value: &T, show: impl FnOnce()) -> anyhow::Result<()> {
+    if json {
+        print_line(&serde_json::to_string_pretty(value)?);
+    } else {
+        show();
+    }
+    Ok(())
+}
+
+fn code(good: bool) -> ExitCode {
+    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn show_backup(backup: &Backup) {
+    let held = if backup.held { ", held" } else { "" };
+    print_line(&format!(
+        "{}  {}  {:<10} {} rows, {} objects, {} bytes ({} new){held}",
+        backup.id,
+        backup.started_at.format("%Y-%m-%d %H:%M:%SZ"),
+        backup.status.as_str(),
+        backup.rows,
+        backup.objects,
+        backup.total_bytes,
+        backup.added_bytes
+    ));
+    for copy in &backup.copies {
+        let error = copy.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+        if copy.status != CopyStatus::Verified || backup.copies.len() > 1 {
+            print_line(&format!("    {:<16} {}{error}", copy.destination, copy.status.as_str()));
+        }
+    }
+    if let Some(error) = &backup.error {
+        print_line(&format!("    {error}"));
+    }
+}
+
+fn show_drill(drill: &Drill) {
+    let report = &drill.report;
+    print_line(&format!(
+        "{} from {}: {} in {:.1} s on PostgreSQL {}; {} tables with {} rows, {} constraints, {} policies, {} objects, {} vectors in {} tables",
+        drill.backup_id,
+        drill.destination,
+        drill.status.as_str(),
+        drill.seconds.unwrap_or_default(),
+        report.server,
+        report.tables,
+        report.rows,
+        report.constraints,
+        report.policies,
+        report.objects,
+        report.vectors,
+        report.vector_tables
+    ));
+    if let Some(error) = &drill.error {
+        print_line(&format!("    {error}"));
+    }
+}

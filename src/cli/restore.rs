@@ -1,0 +1,293 @@
+//! `holdfast restore`
+
+use std::{
+    fs,
+    io::{IsTerminal as _, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use secrecy::ExposeSecret as _;
+
+use super::{backup, boot::Booted, doctor, print_line};
+use crate::{
+    app::{Config, Stores},
+    backup::{BackupId, Destination, KeyFile, Part, Plan, Restore},
+    platform::{db::roles, lifecycle::Lifecycle, telemetry::Telemetry},
+    storage,
+};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  holdfast restore --from /mnt/nas/holdfast --key-file holdfast-backup.key\n  \
+    holdfast restore --from s3://bucket/prefix --key-file FILE --plan\n  holdfast restore --from nas --passphrase-file FILE\n  \
+    holdfast restore --from nas --key-file FILE --backup 0197f… --only objects\n\n\
+    On an empty host nothing else is needed. S3: the account is that of [storage], or of the destination where --from names one.\n\
+    What is there already is moved aside, never removed, and only after you have typed the installation's id.")]
+pub struct Args {
+    /// A folder, `s3://bucket/prefix`, or the name of a configured destination.
+    #[arg(long)]
+    from: String,
+    /// The key.
+    #[arg(long, value_name = "FILE", required_unless_present = "passphrase_file")]
+    key_file: Option<PathBuf>,
+    /// File with the passphrase, where the key lies at the destination sealed with one.
+    #[arg(long, value_name = "FILE", conflicts_with = "key_file")]
+    passphrase_file: Option<PathBuf>,
+    /// Which backup; the newest when absent.
+    #[arg(long)]
+    backup: Option<BackupId>,
+    /// Only this part.
+    #[arg(long, value_enum)]
+    only: Option<Part>,
+    /// Only show what would be restored.
+    #[arg(long)]
+    plan: bool,
+    /// The id of the installation, as the plan shows it: instead of typing it where data would be replaced.
+    #[arg(long, value_name = "ID")]
+    confirm: Option<String>,
+    /// Print JSON (the plan).
+    #[arg(long)]
+    json: bool,
+}
+
+impl Args {
+    fn wants(&self, part: Part) -> bool {
+        self.only.is_none_or(|only| only == part)
+    }
+}
+
+pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
+    let lifecycle = Lifecycle::new();
+    let from = destination(&config, &args.from, &lifecycle)?;
+    let keys = match (&args.key_file, &args.passphrase_file) {
+        (Some(path), _) => KeyFile::read(path)?,
+        (None, Some(path)) => from.wrapped_keys(&backup::read_passphrase(path)?).await?,
+        (None, None) => anyhow::bail!("name a key with --key-file"),
+    };
+    if keys.installation_key.is_none() {
+        super::eprint_line(
+            "warning: this key does not say whose backups it opens: that nobody else has put one there cannot be checked",
+        );
+    }
+    let restore = Restore::open(from, &keys, args.backup).await?;
+    let plan = restore.plan();
+    show(&plan, args.json)?;
+    if args.plan {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let aside = occupied(&config, &args);
+    if !aside.is_empty() {
+        let list = aside.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
+        print_line(&format!(
+            "There is data already: {list}. It will be moved aside, into folders named *.before-restore."
+        ));
+        confirm(&plan, args.confirm.as_deref())?;
+        refuse_running(&config)?;
+        aside.iter().try_for_each(|path| move_aside(path))?;
+    }
+    bring_back(config.clone(), &args, &restore, &lifecycle).await?;
+    lifecycle.drain(Duration::from_secs(5)).await;
+    print_line("restored; looking at every part (holdfast doctor):");
+    doctor::run(config, doctor::Args::default()).await
+}
+
+/// By name, by folder or by bucket.
+fn destination(config: &Config, from: &str, lifecycle: &Lifecycle) -> anyhow::Result<Destination> {
+    let named = config.backup.destinations.get(from).cloned();
+    let (name, place) = match named {
+        Some(place) => (from, place),
+        None => {
+            anyhow::ensure!(
+                from.starts_with("s3://") || Path::new(from).is_absolute(),
+                "--from {from}: neither a configured destination, nor s3://bucket/prefix, nor the absolute path of a folder"
+            );
+            ("restore", storage::Config { url: from.to_owned(), ..config.storage.clone() })
+        }
+    };
+    let metrics = Telemetry::new().register("storage", storage::Metrics::register);
+    Ok(Destination::open(name, &place, config.backup.min_bytes_per_second, lifecycle, &metrics)?)
+}
+
+fn show(plan: &Plan, json: bool) -> anyhow::Result<()> {
+    if json {
+        print_line(&serde_json::to_string_pretty(plan)?);
+        return Ok(());
+    }
+    let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+    print_line(&format!(
+        "backup        {} (number {}), taken {}\ninstallation  {}\nmade by       Holdfast {} on PostgreSQL {}\n\
+         database      {} tables, {} rows, {} MiB\nobjects       {} files, {} MiB\nvectors       {} tables, {} MiB\nto read       {} MiB",
+        plan.backup,
+        plan.sequence,
+        plan.taken_at.format("%Y-%m-%d %H:%M:%SZ"),
+        plan.installation,
+        plan.holdfast,
+        plan.server_version,
+        plan.tables,
+        plan.rows,
+        mib(plan.database_bytes),
+        plan.objects,
+        mib(plan.object_bytes),
+        plan.vector_tables,
+        mib(plan.vector_bytes),
+        mib(plan.total_bytes)
+    ));
+    Ok(())
+}
+
+/// What a restore would replace on this host's disk.
+fn occupied(config: &Config, args: &Args) -> Vec<PathBuf> {
+    let data = &config.data_dir;
+    let mut paths = Vec::new();
+    if args.wants(Part::Database) && config.database.url.is_none() {
+        paths.push(data.join("postgres"));
+        paths.push(data.join("installation-id"));
+    }
+    if args.only.is_none() && config.secret_key_file.is_none() {
+        paths.push(data.join("secrets").join("master.key"));
+    }
+    if args.wants(Part::Objects) && config.storage.is_local() {
+        paths.push(storage::Config::local_folder(data));
+    }
+    if args.wants(Part::Vectors) && config.knowledge.is_local() {
+        paths.push(crate::knowledge::Config::local_folder(data));
+    }
+    let is_there = |path: &PathBuf| match fs::read_dir(path) {
+        Ok(mut entries) => entries.next().is_some(),
+        Err(_) => path.exists(),
+    };
+    paths.into_iter().filter(is_there).collect()
+}
+
+fn confirm(plan: &Plan, given: Option<&str>) -> anyhow::Result<()> {
+    let expected = plan.installation.to_string();
+    let typed = match given {
+        Some(text) => text.to_owned(),
+        None if std::io::stdin().is_terminal() => {
+            super::eprint_line("Type the installation's id to go on:");
+            let mut line = String::new();
+            std::io::stdin().read_line(&mut line)?;
+            line
+        }
+        None => String::new(),
+    };
+    anyhow::ensure!(typed.trim() == expected, "not confirmed: nothing was changed (--confirm {expected} says yes)");
+    Ok(())
+}
+
+/// Nothing is moved under a running appliance.
+fn refuse_running(config: &Config) -> anyhow::Result<()> {
+    // Taken and given back: the real one is taken when the restored key is in place.
+    let lock = crate::platform::data_dir::try_lock(&config.data_dir)?;
+    drop(lock);
+    Ok(())
+}
+
+/// To the first free name.
+fn move_aside(path: &Path) -> anyhow::Result<()> {
+    let name = |n: u32| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(if n == 0 { ".before-restore".to_owned() } else { format!(".before-restore-{n}") });
+        PathBuf::from(name)
+    };
+    let free = (0..).map(name).find(|path| !path.exists()).context("no free name")?;
+    fs::rename(path, &free).with_context(|| format!("cannot move {} aside", path.display()))
+}
+
+async fn bring_back(config: Config, args: &Args, restore: &Restore, lifecycle: &Lifecycle) -> anyhow::Result<()> {
+    if args.only.is_none() {
+        put_settings(&config, restore).await?;
+    }
+    // The key is in place: from here on the data directory is opened as ever, and locked.
+    let booted = Booted::open(config).await?;
+    let result = with_database(&booted, args, restore, lifecycle).await;
+    booted.close().await;
+    result
+}
+
+async fn with_database(booted: &Booted, args: &Args, restore: &Restore, lifecycle: &Lifecycle) -> anyhow::Result<()> {
+    let config = &booted.config;
+    if args.wants(Part::Database) {
+        backup::say("database");
+        refuse_full(booted).await?;
+        roles::ensure(&booted.target).await?;
+        restore.database(&booted.target, config.backup.tools_dir.as_deref()).await?;
+        let marker = booted.data_dir.path.join("installation-id");
+        fs::write(&marker, format!("{}\n", restore.manifest.installation))
+            .with_context(|| format!("cannot write {}", marker.display()))?;
+        // Brings an older backup up to this version, and checks that tenancy holds.
+        booted.migrate().await?;
+    }
+    let stores = Stores::open(
+        config,
+        &booted.data_dir.path,
+        lifecycle,
+        &Telemetry::new().register("storage", storage::Metrics::register),
+    )?;
+    if args.wants(Part::Objects) {
+        restore.objects(&stores.objects, |done, all| progress("objects", done, all)).await?;
+    }
+    if args.wants(Part::Vectors) {
+        restore.vectors(&stores.index_files, |done, all| progress("vectors", done, all)).await?;
+    }
+    Ok(())
+}
+
+fn progress(what: &str, done: usize, all: usize) {
+    if done == all || done.is_multiple_of(1000) {
+        super::eprint_line(&format!("... {what}, {done} of {all}"));
+    }
+}
+
+/// A database that holds something is not restored into: on a server of others there is no moving aside.
+async fn refuse_full(booted: &Booted) -> anyhow::Result<()> {
+    let tables = Restore::tables_of(&booted.target).await?;
+    anyhow::ensure!(
+        tables == 0,
+        "the database holds {tables} tables: restore into an empty one (CREATE DATABASE), and set database.url to it"
+    );
+    Ok(())
+}
+
+/// The master key into its place; the configuration beside it, for the operator to compare.
+async fn put_settings(config: &Config, restore: &Restore) -> anyhow::Result<()> {
+    let key = restore.master_key().await?;
+    let secrets = config.data_dir.join("secrets");
+    private_folder(&secrets)?;
+    if config.secret_key_file.is_none() {
+        write_private(&secrets.join("master.key"), format!("{}\n", key.reveal().expose_secret()).as_bytes())?;
+    }
+    let files = restore.settings_files().await?;
+    if files.is_empty() {
+        return Ok(());
+    }
+    let folder = config.data_dir.join("restored-settings");
+    for (path, bytes) in files {
+        let to = folder.join(path.strip_prefix("/").unwrap_or(&path));
+        if let Some(parent) = to.parent() {
+            private_folder(parent)?;
+        }
+        write_private(&to, &bytes)?;
+    }
+    print_line(&format!("the configuration of then is in {}: compare it with this host's", folder.display()));
+    Ok(())
+}
+
+fn private_folder(path: &Path) -> anyhow::Result<()> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .with_context(|| format!("cannot make {}", path.display()))
+}
+
+fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+    let mut file = file.with_context(|| format!("cannot write {}", path.display()))?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    Ok(())
+}

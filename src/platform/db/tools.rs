@@ -1,0 +1,88 @@
+//! PostgreSQL's own tools (`pg_dump`, `pg_restore`): which ones, and how they connect.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use sqlx::{ConnectOptions as _, postgres::PgConnectOptions};
+use tokio::process::Command;
+
+use super::managed::usual_places;
+
+/// A folder with `pg_dump` and `pg_restore`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tools {
+    pub dir: PathBuf,
+    pub major: u32,
+    /// As the tool says it, e.g. `15.18`.
+    pub version: String,
+}
+
+/// No usable tools.
+#[derive(Debug, thiserror::Error)]
+pub enum ToolsError {
+    #[error(
+        "the server is PostgreSQL {server}, and the newest pg_dump here is {newest}: an older one writes incomplete dumps. Install \
+         postgresql-client-{server}, or set backup.tools_dir"
+    )]
+    TooOld { server: u32, newest: u32 },
+    #[error("no pg_dump found in {looked_in}; install postgresql-client-{server}, or set backup.tools_dir")]
+    None { server: u32, looked_in: String },
+}
+
+impl Tools {
+    /// The oldest tools that are as new as the server: what they write, the server's own version can read. Blocking.
+    pub fn find(dir: Option<&Path>, server_major: u32) -> Result<Self, ToolsError> {
+        let places = dir.map_or_else(usual_places, |dir| vec![dir.to_owned()]);
+        let mut found: Vec<Self> = places.iter().filter_map(|dir| Self::at(dir)).collect();
+        found.sort_by_key(|tools| tools.major);
+        let newest = found.last().map(|tools| tools.major);
+        match (found.into_iter().find(|tools| tools.major >= server_major), newest) {
+            (Some(tools), _) => Ok(tools),
+            (None, Some(newest)) => Err(ToolsError::TooOld { server: server_major, newest }),
+            (None, None) => {
+                let looked_in = places.iter().map(|dir| dir.display().to_string()).collect::<Vec<_>>().join(", ");
+                Err(ToolsError::None { server: server_major, looked_in })
+            }
+        }
+    }
+
+    fn at(dir: &Path) -> Option<Self> {
+        let output = std::process::Command::new(dir.join("pg_dump")).arg("--version").output().ok()?;
+        let text = String::from_utf8(output.stdout).ok()?;
+        let version = text.split_whitespace().nth(2)?.to_owned();
+        let major = version.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()?;
+        dir.join("pg_restore").exists().then(|| Self { dir: dir.to_owned(), major, version })
+    }
+
+    /// A tool with a clean environment, killed when it is dropped. It asks for no password.
+    pub fn command(&self, tool: &str) -> Command {
+        let mut command = Command::new(self.dir.join(tool));
+        command
+            .env_clear()
+            .env("LC_ALL", "C.UTF-8")
+            .env("PATH", "/usr/bin:/bin")
+            .env("TZ", "UTC")
+            .env("PGCONNECT_TIMEOUT", "10")
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        command
+    }
+}
+
+/// The address as libpq takes it, and the password apart from it: a command line is visible to everybody on the host.
+pub fn connection(options: &PgConnectOptions) -> (String, Option<String>) {
+    let mut url = options.to_url_lossy();
+    let password = url.password().map(|p| percent_encoding::percent_decode_str(p).decode_utf8_lossy().into_owned());
+    // Cannot fail for a URL with a host or a socket.
+    let _ = url.set_password(None);
+    let known: Vec<(String, String)> = url
+        .query_pairs()
+        .filter(|(key, _)| matches!(&**key, "host" | "sslmode" | "sslrootcert" | "sslcert" | "sslkey"))
+        .map(|(key, value)| (key.into_owned(), value.into_owned()))
+        .collect();
+    url.query_pairs_mut().clear().extend_pairs(known);
+    (url.to_string(), password)
+}

@@ -1,0 +1,241 @@
+//! The whole disaster: fill, back up, destroy everything, bring it back with nothing but the program and the key.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use holdfast::platform::{
+    crypto::{MasterKey, sha256_hex},
+    db::managed::Managed,
+};
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+
+use crate::support::{
+    app::Client,
+    cluster::binaries,
+    documents::{add_document, files, fixture, make_base, wait_for_document},
+    process::Site,
+    s3::S3,
+    vault::Vault,
+};
+
+/// What people made, by table: what the appliance does by itself in between (sessions, jobs) is left out.
+const TABLES: [&str; 11] = [
+    "organisations",
+    "users",
+    "memberships",
+    "api_keys",
+    "knowledge_bases",
+    "knowledge_documents",
+    "knowledge_texts",
+    "knowledge_chunks",
+    "agents",
+    "conversations",
+    "messages",
+];
+
+/// Everything that must come back the same.
+#[derive(Debug, PartialEq)]
+struct State {
+    /// Hash of all rows by table.
+    rows: BTreeMap<String, String>,
+    /// Hash by name.
+    objects: BTreeMap<String, String>,
+    answers: Vec<Value>,
+}
+
+async fn rows(data_dir: &Path) -> BTreeMap<String, String> {
+    let key = MasterKey::load(&data_dir.join("secrets/master.key"), false).unwrap();
+    let target = Managed::attach(data_dir, Some(&binaries()), "holdfast", &key).unwrap();
+    let mut db = PgConnection::connect_with(&target.admin).await.unwrap();
+    let mut found = BTreeMap::new();
+    for table in TABLES {
+        let sql = format!(
+            "SELECT coalesce(md5(string_agg(t::text, '|' ORDER BY t::text)), '') || ' ' || count(*) FROM {table} t"
+        );
+        let hash: String = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut db).await.unwrap();
+        assert!(!hash.ends_with(" 0"), "{table} is empty: nothing would be compared");
+        found.insert(table.to_owned(), hash);
+    }
+    db.close().await.unwrap();
+    found
+}
+
+fn objects(data_dir: &Path) -> BTreeMap<String, String> {
+    let folder = data_dir.join("objects");
+    let hash = |path: &Path| sha256_hex(fs::read(path).unwrap());
+    let found: BTreeMap<_, _> = files(&folder)
+        .iter()
+        .map(|path| (path.strip_prefix(&folder).unwrap().display().to_string(), hash(path)))
+        .collect();
+    assert!(!found.is_empty());
+    found
+}
+
+async fn answers(client: &Client, bases: &[&str]) -> Vec<Value> {
+    let mut found = Vec::new();
+    for base in bases {
+        for mode in ["vector", "text", "hybrid"] {
+            for query in ["What sings at dawn?", "Где стоит лодка?"] {
+                let body = json!({"query": query, "mode": mode, "limit": 5});
+                found.push(client.post(&format!("/api/v1/knowledge-bases/{base}/search"), &body).await.expect(200));
+            }
+        }
+    }
+    assert!(found.iter().any(|answer| answer["results"].as_array().unwrap().len() > 1), "{found:?}");
+    found
+}
+
+/// Documents of several kinds, an agent, a conversation, an API key, a second organisation. Returns the first's base.
+async fn fill(site: &Site) -> String {
+    let admin = site.admin().await;
+    let base = make_base(&admin, "Harbour").await;
+    let mut ids = Vec::new();
+    for name in ["libreoffice.ru.docx", "chromium.en.pdf"] {
+        ids.push(add_document(&admin, &base, name, &fixture(name)).await);
+    }
+    ids.push(add_document(&admin, &base, "tides.md", b"# Tides\n\nThe quibblefrotz sings at dawn.\n").await);
+    ids.push(add_document(&admin, &base, "boats.md", "# Лодки\n\nЛодка стоит у причала.\n".as_bytes()).await);
+    for id in &ids {
+        assert_eq!(wait_for_document(&admin, &base, id).await["status"], "ready");
+    }
+    super::ask(&admin, &base).await;
+    let key = json!({"name": "reader", "scopes": ["knowledge:read"]});
+    let made = admin.post("/api/v1/api-keys", &key).await;
+    assert!(made.status.is_success(), "{}", made.text);
+    let output = site.run(&["org", "create", "Others Ltd", "--slug", "others"]).await;
+    assert!(output.status.success(), "{output:?}");
+    base
+}
+
+async fn ok(site: &Site, args: &[&str]) -> String {
+    let output = site.run(args).await;
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "holdfast {}:\n{out}\n{err}", args.join(" "));
+    out.into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_comes_back_on_an_empty_host() {
+    let vault = Vault::new();
+    let mut site = Site::new();
+    let running = site.start().await;
+    let base = fill(&site).await;
+    // As the page says: a key, kept elsewhere, and its public half in the configuration.
+    let key = vault.folder("holdfast.key").display().to_string();
+    let words = ok(&site, &["backup", "keys", "generate", "--out", &key]).await;
+    let recipient =
+        words.split('"').find(|word| word.starts_with("age1")).unwrap_or_else(|| panic!("{words}")).to_owned();
+    let near = vault.folder("near").display().to_string();
+    site.set("HOLDFAST_BACKUP__RECIPIENTS", &recipient);
+    site.set("HOLDFAST_BACKUP__KEY_FILE", &key);
+    site.set("HOLDFAST_BACKUP__TOOLS_DIR", &binaries().display().to_string());
+    site.set("HOLDFAST_BACKUP__DESTINATIONS__NEAR__URL", &near);
+    // Beside the running appliance.
+    let made: Value = serde_json::from_str(&ok(&site, &["backup", "run", "--json"]).await).unwrap();
+    assert_eq!(made["status"], "verified", "{made}");
+    let drill: Value = serde_json::from_str(&ok(&site, &["backup", "drill", "--json"]).await).unwrap();
+    assert_eq!(drill["status"], "passed", "{drill}");
+    let admin = site.admin().await;
+    let before = State {
+        rows: rows(&site.data_dir()).await,
+        objects: objects(&site.data_dir()),
+        answers: answers(&admin, &[&base]).await,
+    };
+    ok(&site, &["backup", "keys", "check"]).await;
+    let sheet = ok(&site, &["backup", "keys", "sheet", "--key-file", &key]).await;
+    assert!(sheet.contains("AGE-SECRET-KEY-1") && sheet.contains(&near), "{sheet}");
+
+    // While it runs, nothing is replaced under it.
+    let refused = site.run(&["restore", "--from", &near, "--key-file", &key]).await;
+    assert!(
+        !refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("not confirmed"),
+        "{refused:?}"
+    );
+    let installation = {
+        let plan: Value = serde_json::from_str(
+            &ok(&site, &["restore", "--from", "near", "--key-file", &key, "--plan", "--json"]).await,
+        )
+        .unwrap();
+        plan["installation"].as_str().unwrap().to_owned()
+    };
+    let refused = site.run(&["restore", "--from", "near", "--key-file", &key, "--confirm", &installation]).await;
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("another Holdfast uses"), "{refused:?}");
+    running.kill();
+    let killed = site.postmaster();
+    let running = site.start().await;
+    assert_ne!(site.postmaster(), killed);
+    let (status, output) = running.stop().await;
+    assert!(status.success(), "{output}");
+
+    // The disaster, and a new host: another folder, other ports, nothing but the key and the backups.
+    fs::remove_dir_all(site.data_dir()).unwrap();
+    let mut host = Site::new();
+    host.set("HOLDFAST_BACKUP__TOOLS_DIR", &binaries().display().to_string());
+    let told = ok(&host, &["restore", "--from", &near, "--key-file", &key]).await;
+    assert!(told.contains("pass  database.reachable"), "{told}");
+    let running = host.start().await;
+    let admin = host.admin().await;
+    let after = State {
+        rows: rows(&host.data_dir()).await,
+        objects: objects(&host.data_dir()),
+        answers: answers(&admin, &[&base]).await,
+    };
+    assert_eq!(after, before);
+    // No passage was embedded again.
+    let log = running.output();
+    assert!(!log.contains("index disagrees") && !log.contains("is indexed again"), "{log}");
+    let (status, output) = running.stop().await;
+    assert!(status.success(), "{output}");
+
+    // A second restore over it asks first, and loses nothing.
+    let again = host.run(&["restore", "--from", &near, "--key-file", &key]).await;
+    assert!(!again.status.success() && String::from_utf8_lossy(&again.stderr).contains("not confirmed"), "{again:?}");
+    ok(&host, &["restore", "--from", &near, "--key-file", &key, "--confirm", &installation]).await;
+    assert!(host.data_dir().join("postgres.before-restore").exists());
+    // One part by itself.
+    fs::remove_dir_all(host.data_dir().join("objects")).unwrap();
+    ok(&host, &["restore", "--from", &near, "--key-file", &key, "--only", "objects"]).await;
+    assert_eq!(objects(&host.data_dir()), before.objects);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_comes_back_from_and_to_a_bucket() {
+    let (s3, vault) = (S3::start(), Vault::new());
+    let mut site = Site::new();
+    for (name, value) in s3.settings().into_iter().chain(vault.settings()) {
+        site.set(name, &value);
+    }
+    let account: Vec<_> = s3.settings().into_iter().filter(|(name, _)| name.contains("__S3_")).collect();
+    for (name, value) in &account {
+        site.set(&name.replace("STORAGE__", "BACKUP__DESTINATIONS__NEAR__"), value);
+    }
+    site.set("HOLDFAST_BACKUP__DESTINATIONS__NEAR__URL", "s3://holdfast/backups");
+    let running = site.start().await;
+    let base = fill(&site).await;
+    let admin = site.admin().await;
+    let made: Value = serde_json::from_str(&ok(&site, &["backup", "run", "--json"]).await).unwrap();
+    assert_eq!(made["status"], "verified", "{made}");
+    let before = (rows(&site.data_dir()).await, answers(&admin, &[&base]).await);
+    let (status, output) = running.stop().await;
+    assert!(status.success(), "{output}");
+    let left: Vec<String> = s3.contents().await.into_iter().map(|(key, _)| key).collect();
+    assert!(left.iter().any(|key| key.starts_with("backups/blobs/")), "{left:?}");
+
+    // Host, objects and vectors are gone; the new ones lie under another prefix.
+    fs::remove_dir_all(site.data_dir()).unwrap();
+    let mut host = Site::new();
+    for (name, value) in
+        s3.settings().into_iter().chain([("HOLDFAST_BACKUP__TOOLS_DIR", binaries().display().to_string())])
+    {
+        host.set(name, &value);
+    }
+    host.set("HOLDFAST_STORAGE__URL", "s3://holdfast/new/objects");
+    host.set("HOLDFAST_KNOWLEDGE__INDEX_URL", "s3://holdfast/new/vectors");
+    let key = vault.key_file().display().to_string();
+    ok(&host, &["restore", "--from", "s3://holdfast/backups", "--key-file", &key]).await;
+    let running = host.start().await;
+    let admin = host.admin().await;
+    assert_eq!((rows(&host.data_dir()).await, answers(&admin, &[&base]).await), before);
+    let (status, output) = running.stop().await;
+    assert!(status.success(), "{output}");
+}

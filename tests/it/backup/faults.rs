@@ -1,0 +1,179 @@
+//! What goes wrong while a backup is made: it is failed or unverified, the older ones stay, and it is loud.
+
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt as _, symlink},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use holdfast::{
+    backup::{BackupError, Choice, CopyStatus, DrillStatus, Kind, Status},
+    platform::health::{Status as Health, run_all},
+};
+
+use super::{borrowed, fill, run, silent, start};
+use crate::support::{
+    app::TestApp,
+    cluster::binaries,
+    documents::{add_document, make_base, wait_for_document},
+    vault::Vault,
+};
+
+/// A folder with tools like the real ones, one of them replaced by a script.
+fn tools(dir: &Path, tool: &str, script: &str) -> PathBuf {
+    let folder = dir.join("tools");
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    for name in ["pg_dump", "pg_restore"] {
+        if name != tool {
+            symlink(binaries().join(name), folder.join(name)).unwrap();
+        }
+    }
+    let real = binaries().join(tool).display().to_string();
+    let text = format!(
+        "#!/bin/sh\nif [ \"$1\" = --version ]; then exec {real} --version; fi\n{}\n",
+        script.replace("REAL", &real)
+    );
+    fs::write(folder.join(tool), text).unwrap();
+    fs::set_permissions(folder.join(tool), fs::Permissions::from_mode(0o755)).unwrap();
+    folder
+}
+
+async fn with_tools(vault: &Vault, folder: &Path) -> TestApp {
+    let mut settings = vault.settings();
+    settings.retain(|(name, _)| *name != "HOLDFAST_BACKUP__TOOLS_DIR");
+    settings.push(("HOLDFAST_BACKUP__TOOLS_DIR", folder.display().to_string()));
+    TestApp::start_with(&borrowed(&settings)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tool_that_fails_makes_no_backup_however_it_fails() {
+    let vault = Vault::new();
+    let cases = [
+        ("killed half-way", "(sleep 0.2; kill -9 $$) & REAL \"$@\" | head -c 20000; sleep 5"),
+        ("an error after all of it", "REAL \"$@\"; exit 1"),
+        ("a warning", "REAL \"$@\"; echo 'pg_dump: warning: something' >&2"),
+        ("nothing, and success", "exit 0"),
+        ("a dump cut short, and success", "REAL \"$@\" | head -c 3000; exit 0"),
+        ("a dump of the schema only", "REAL --schema-only \"$@\""),
+        ("a dump without one table", "REAL --exclude-table=agents \"$@\""),
+        ("a dump without one table's rows", "REAL --exclude-table-data=agents \"$@\""),
+        ("a text instead of a dump", "echo hello"),
+        ("no memory", "kill -9 $$"),
+    ];
+    let folder = tools(&vault.folder("bin"), "pg_dump", "exec REAL \"$@\"");
+    let app = with_tools(&vault, &folder).await;
+    fill(&app).await;
+    let good = run(&app).await;
+    assert_eq!((good.status, &good.error), (Status::Verified, &None));
+    for (what, script) in cases {
+        tools(&vault.folder("bin"), "pg_dump", script);
+        let failed = run(&app).await;
+        assert_eq!(failed.status, Status::Failed, "{what}");
+        assert!(
+            failed.error.is_some() && failed.copies.iter().all(|c| c.status == CopyStatus::Failed),
+            "{what}: {failed:?}"
+        );
+    }
+    tools(&vault.folder("bin"), "pg_dump", "exec REAL \"$@\"");
+    // Old backups outlive any number of failures.
+    app.app.backups.prune(false).await.unwrap();
+    let found = app.app.backups.verify(good.id, None, Some(&vault.keys())).await.unwrap();
+    assert_eq!(found[0].problems, Vec::<String>::new());
+    let reports = run_all(&app.app.checks()).await;
+    let recent = reports.iter().find(|report| report.name == "backup.recent").unwrap();
+    assert_eq!(recent.result.status, Health::Warn, "{:?}", recent.result);
+    assert!(app.app.telemetry.encode().contains("holdfast_backup_runs_total{outcome=\"failed\"} 10"));
+    assert_eq!(run(&app).await.status, Status::Verified, "and it recovers");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tools_older_than_the_server_are_refused() {
+    let vault = Vault::new();
+    let folder = tools(&vault.folder("bin"), "pg_dump", "exec REAL \"$@\"");
+    fs::write(folder.join("pg_dump"), "#!/bin/sh\necho 'pg_dump (PostgreSQL) 14.9'\n").unwrap();
+    let app = with_tools(&vault, &folder).await;
+    let failed = run(&app).await;
+    assert_eq!(failed.status, Status::Failed);
+    let error = failed.error.unwrap();
+    assert!(error.contains("newest pg_dump here is 14"), "{error}");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_destination_that_is_away_leaves_the_other_copy() {
+    let vault = Vault::new();
+    let app = TestApp::start_with(&borrowed(&vault.two())).await;
+    fill(&app).await;
+    assert_eq!(run(&app).await.status, Status::Verified);
+    // A mount that is not there.
+    fs::rename(vault.folder("far"), vault.folder("unmounted")).unwrap();
+    let half = run(&app).await;
+    assert_eq!(half.status, Status::Unverified);
+    let states: Vec<_> = half.copies.iter().map(|copy| (copy.destination.as_str(), copy.status)).collect();
+    assert_eq!(states, [("far", CopyStatus::Failed), ("near", CopyStatus::Verified)]);
+    assert!(!vault.folder("far").exists(), "nothing is written beside a mount");
+    let drill = app.app.backups.drill(Choice::This(half.id), None, None, &silent()).await.unwrap();
+    assert_eq!(drill.status, DrillStatus::Passed, "{:?}", drill.error);
+    fs::rename(vault.folder("unmounted"), vault.folder("far")).unwrap();
+    let whole = run(&app).await;
+    assert_eq!((whole.status, &whole.error), (Status::Verified, &None));
+    let found = app.app.backups.verify(whole.id, Some("far"), Some(&vault.keys())).await.unwrap();
+    assert_eq!(found[0].problems, Vec::<String>::new(), "what it missed was copied from the other");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_runs_at_once_are_one() {
+    let vault = Vault::new();
+    let app = start(&vault).await;
+    fill(&app).await;
+    let backups = &app.app.backups;
+    let (first, second) = tokio::join!(backups.run(Kind::Manual, silent()), async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        backups.run(Kind::Manual, silent()).await
+    });
+    assert_eq!(first.unwrap().status, Status::Verified);
+    assert!(matches!(second, Err(BackupError::Busy)), "{second:?}");
+    assert_eq!(backups.list(None, 10).await.unwrap().len(), 1);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn uploads_and_deletions_go_on_while_a_backup_is_made() {
+    let vault = Vault::new();
+    let app = start(&vault).await;
+    let admin = app.admin().await;
+    let base = make_base(&admin, "Busy").await;
+    let mut ids = Vec::new();
+    for n in 0..6 {
+        let text = format!("# Page {n}\n\nThe keeper of lock {n} wrote line {n}.\n");
+        ids.push(add_document(&admin, &base, &format!("{n}.md"), text.as_bytes()).await);
+    }
+    app.wait_for_jobs().await;
+    let churn = async {
+        for n in 0..6 {
+            let gone = admin.delete(&format!("/api/v1/knowledge-bases/{base}/documents/{}", ids[n])).await;
+            assert!(gone.status.is_success(), "{}", gone.text);
+            let text = format!("# New {n}\n\nA heron stood at lock {n}.\n");
+            let id = add_document(&admin, &base, &format!("new-{n}.md"), text.as_bytes()).await;
+            wait_for_document(&admin, &base, &id).await;
+        }
+    };
+    let runs = async {
+        let mut made = Vec::new();
+        for _ in 0..3 {
+            made.push(run(&app).await);
+        }
+        made
+    };
+    let ((), made) = tokio::join!(churn, runs);
+    for backup in made {
+        assert_eq!((backup.status, &backup.error), (Status::Verified, &None));
+        let drill = app.app.backups.drill(Choice::This(backup.id), None, None, &silent()).await.unwrap();
+        assert_eq!((drill.status, &drill.error), (DrillStatus::Passed, &None));
+    }
+    app.stop().await;
+}
