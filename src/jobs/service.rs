@@ -54,6 +54,11 @@ pub(super) fn is_operator(who: &Principal) -> bool {
     who.user().is_some_and(|user| user.is_operator)
 }
 
+/// Operators see errors whole, others a reason.
+fn as_seen_by(who: &Principal, job: JobSummary) -> JobSummary {
+    if is_operator(who) { job } else { job.for_members() }
+}
+
 impl Jobs {
     pub fn new(db: Db, clock: Clock, config: Config, metrics: Metrics) -> Self {
         Self(Arc::new(Inner { db, clock, config, metrics, pulse: Mutex::default() }))
@@ -127,15 +132,17 @@ impl Jobs {
     /// A page of jobs, newest first: up to `limit + 1`, so that the caller sees whether more follow.
     pub(super) async fn list(
         &self,
+        who: &Principal,
         owner: Owner,
         mut filter: Filter,
         limit: i64,
     ) -> Result<Vec<JobSummary>, JobsError> {
         filter.org = owner.org();
+        filter.search_errors = is_operator(who);
         let mut tx = self.begin(owner).await?;
         let rows = store::list(&mut tx, &filter, limit + 1).await?;
         tx.commit().await?;
-        Ok(rows)
+        Ok(rows.into_iter().map(|job| as_seen_by(who, job)).collect())
     }
 
     /// One job with all that is known of it.
@@ -145,7 +152,8 @@ impl Jobs {
         let (payload, request_id) = store::payload(&mut tx, id, job.created_at).await?.unzip();
         let replayable = job.state == JobState::Dead && store::is_dead_letter(&mut tx, id).await?;
         tx.commit().await?;
-        Ok(JobDetail { job, history, payload, request_id: request_id.flatten(), replayable })
+        let detail = JobDetail { job, history, payload, request_id: request_id.flatten(), replayable };
+        Ok(if is_operator(who) { detail } else { detail.for_members() })
     }
 
     /// Cancels a job: at once when it waits, with the next heartbeat of its worker when it runs.
@@ -157,7 +165,7 @@ impl Jobs {
         let job = store::get(&mut tx, job.org_id, id).await?.ok_or(JobsError::NotFound)?;
         tx.commit().await?;
         tracing::info!(job_id = %id, kind = job.kind, by = who.subject(), "job cancelled");
-        Ok(job)
+        Ok(as_seen_by(who, job))
     }
 
     /// Runs a waiting job now, or a dead one again (as a new job, whose summary is returned).
@@ -178,7 +186,7 @@ impl Jobs {
         tx.commit().await?;
         wake::hint();
         tracing::info!(job_id = %id, kind = job.kind, by = who.subject(), "job run again");
-        Ok(job)
+        Ok(as_seen_by(who, job))
     }
 
     /// Deletes a dead letter.
