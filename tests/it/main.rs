@@ -17,6 +17,7 @@ mod abuse;
 mod agents;
 mod architecture;
 mod auth;
+mod cli;
 mod config;
 mod console;
 mod db;
