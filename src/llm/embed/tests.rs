@@ -73,10 +73,10 @@ fn the_id_follows_what_decides_a_vector() {
     let id = plain.id;
     assert!(id.starts_with("all-MiniLM-L6-v2-") && id.len() == "all-MiniLM-L6-v2-".len() + 12, "{id}");
     let prefixes = Prefixes { query: "query: ".into(), passage: "passage: ".into() };
-    let prefixed = LocalEmbedder::load(&folder, Some(prefixes)).unwrap();
-    assert_ne!(prefixed.model().id, id);
-    assert_eq!(prefixed.model().max_tokens, 252, "the prefix takes two tokens");
-    let query = prefixed.embed(InputKind::Query, &texts(&["rain"])).unwrap().remove(0);
+    let changed = LocalEmbedder::load(&folder, Some(prefixes)).unwrap();
+    assert_ne!(changed.model().id, id);
+    assert_eq!(changed.model().max_tokens, 252, "the prefix takes two tokens");
+    let query = changed.embed(InputKind::Query, &texts(&["rain"])).unwrap().remove(0);
     let spelled = minilm().embed(InputKind::Query, &texts(&["query: rain"])).unwrap().remove(0);
     assert!(dot(&query, &spelled) > 0.999_99);
 }
