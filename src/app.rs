@@ -181,12 +181,17 @@ impl App {
 
     /// Works on jobs from now on.
     pub fn start_worker(&self) -> anyhow::Result<()> {
+        self.jobs.start_worker(self.registry()?, &self.runtime.lifecycle)?;
+        Ok(())
+    }
+
+    /// Every kind of job that this build runs.
+    fn registry(&self) -> anyhow::Result<jobs::Registry> {
         let mut registry = jobs::Registry::default();
         llm::register(&mut registry, &self.llm)?;
         knowledge::register(&mut registry, &self.knowledge)?;
         backup::register(&mut registry, &self.backups)?;
-        self.jobs.start_worker(registry, &self.runtime.lifecycle)?;
-        Ok(())
+        Ok(registry)
     }
 
     /// Starts what every role needs beside its listeners.
@@ -206,16 +211,16 @@ impl App {
     }
 
     /// Everything that `holdfast doctor` looks at.
-    pub fn checks(&self) -> Vec<Box<dyn Check>> {
+    pub fn checks(&self) -> anyhow::Result<Vec<Box<dyn Check>>> {
         let mut checks = doctor::checks(self);
         checks.extend(auth::checks(&self.auth));
         checks.extend(storage::checks(&self.storage));
-        checks.extend(jobs::doctor::checks(&self.jobs));
+        checks.extend(jobs::doctor::checks(&self.jobs, &self.registry()?));
         checks.extend(llm::checks(&self.llm));
         checks.extend(knowledge::checks(&self.knowledge));
         checks.extend(agents::checks(&self.agents));
         checks.extend(backup::checks(&self.backups));
-        checks
+        Ok(checks)
     }
 
     /// Ends what is left after the drain.

@@ -183,6 +183,7 @@ fn citation(mark: u32, hit: SearchHit) -> Citation {
         start: i64::from(hit.start),
         end: i64::from(hit.end),
         text: hit.text,
+        deleted: false,
     }
 }
 

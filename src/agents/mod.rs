@@ -4,6 +4,9 @@
 //! [`answer`]: retrieve, build the prompt (passages apart from instructions), stream from the model, keep the answer with
 //! the citations that it really made. The same runs behind `model = "agent/<slug>"` of the OpenAI surface.
 //!
+//! A deleted document takes its quotations with it: triggers in the database empty the citations of stored answers
+//! (`0062_agents_forget_deleted.sql`), so that knowledge need not know of agents.
+//!
 //! Owns `agents`, `agent_versions`, `conversations`, `messages`. No jobs. Metrics: `holdfast_agents_*`. Check:
 //! `agents.answers`.
 

@@ -205,7 +205,11 @@ pub struct Citation {
     /// The passage is `text[start..end]` of the document's text, in characters.
     pub start: i64,
     pub end: i64,
+    /// Empty once the document is deleted.
     pub text: String,
+    /// The document has been deleted since, and with it everything here but the mark, the ids and the filename.
+    #[serde(default)]
+    pub deleted: bool,
 }
 
 impl Citation {

@@ -170,6 +170,7 @@ fn source(mark: u32, text: &str) -> Citation {
         start: 0,
         end: 1,
         text: text.into(),
+        deleted: false,
     }
 }
 

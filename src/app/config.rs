@@ -109,6 +109,9 @@ impl Config {
         storage.validate(&mut e);
         let mut llm: llm::Config = raw.section("llm", &mut e);
         llm.validate(&mut e);
+        if llm.max_body_bytes > server.max_buffered_bytes {
+            e.push("max_body_bytes", "is more than server.max_buffered_bytes: such a request would find no room");
+        }
         let knowledge: knowledge::Config = raw.section("knowledge", &mut e);
         knowledge.validate(&mut e);
         let agents: agents::Config = raw.section("agents", &mut e);

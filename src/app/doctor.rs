@@ -1,6 +1,6 @@
 //! Checks of what belongs to no capability: database, disk, clock.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 
@@ -56,18 +56,20 @@ impl Check for DiskSpace {
                 format!("cannot look at {}: {error}", self.0.display()),
                 "is the data directory mounted?",
             ),
-            Ok(fs) => {
-                let (free, total) = (fs.f_bavail * fs.f_frsize, fs.f_blocks * fs.f_frsize);
-                let summary = format!("{:.1} GiB free of {:.1} GiB at {}", gib(free), gib(total), self.0.display());
-                if free < 1 << 30 {
-                    CheckResult::fail(summary, "free some space: below 1 GiB uploads and the database are at risk")
-                } else if free < 5 << 30 || free < total / 20 {
-                    CheckResult::warn(summary, "free some space, or move data_dir to a larger disk")
-                } else {
-                    CheckResult::pass(summary)
-                }
-            }
+            Ok(fs) => judge_space(fs.f_bavail * fs.f_frsize, fs.f_blocks * fs.f_frsize, &self.0),
         }
+    }
+}
+
+/// `free` of `total` bytes.
+fn judge_space(free: u64, total: u64, place: &Path) -> CheckResult {
+    let summary = format!("{:.1} GiB free of {:.1} GiB at {}", gib(free), gib(total), place.display());
+    if free < 1 << 30 {
+        CheckResult::fail(summary, "free some space: below 1 GiB uploads and the database are at risk")
+    } else if free < 5 << 30 || free < total / 20 {
+        CheckResult::warn(summary, "free some space, or move data_dir to a larger disk")
+    } else {
+        CheckResult::pass(summary)
     }
 }
 
@@ -96,5 +98,27 @@ impl Check for Clocks {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::health::Status;
+
+    #[test]
+    fn little_space_is_a_warning_and_almost_none_a_failure() {
+        let judge = |free: u64, total: u64| judge_space(free << 20, total << 20, Path::new("/data")).status;
+        assert_eq!(judge(1023, 100 << 10), Status::Fail);
+        assert_eq!(judge(1024, 20 << 10), Status::Warn);
+        assert_eq!(judge(5 << 10, 100 << 10), Status::Pass);
+        assert_eq!(judge(40 << 10, 1000 << 10), Status::Warn, "a twentieth of a large disk");
+        assert_eq!(judge(60 << 10, 1000 << 10), Status::Pass);
+    }
+
+    #[tokio::test]
+    async fn a_data_directory_that_is_not_there_is_a_failure() {
+        let found = DiskSpace("/nonexistent/holdfast".into()).run().await;
+        assert!(found.status == Status::Fail && found.remedy.is_some(), "{found:?}");
     }
 }

@@ -94,3 +94,26 @@ pub fn metrics_reference() -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_operation_stands_under_one_heading_in_one_style() {
+        let document = serde_json::to_value(openapi()).unwrap();
+        let mut seen = std::collections::BTreeSet::new();
+        for (path, methods) in document["paths"].as_object().unwrap() {
+            for (method, operation) in methods.as_object().unwrap().iter().filter(|(_, o)| o["responses"].is_object()) {
+                let tags: Vec<&str> = operation["tags"].as_array().unwrap().iter().filter_map(|t| t.as_str()).collect();
+                let [tag] = tags[..] else { panic!("{method} {path} has the tags {tags:?}") };
+                // A heading of the reference: words, the first with a capital letter.
+                let words = tag.chars().all(|c| c.is_ascii_alphabetic() || c == ' ');
+                assert!(words && tag.starts_with(|c: char| c.is_ascii_uppercase()), "{method} {path}: {tag:?}");
+                seen.insert(tag.to_owned());
+            }
+        }
+        let lower: std::collections::BTreeSet<_> = seen.iter().map(|tag| tag.to_lowercase()).collect();
+        assert!(seen.len() >= 8 && lower.len() == seen.len(), "{seen:?}");
+    }
+}

@@ -40,7 +40,7 @@ struct Queued {
 }
 
 /// Backups, newest first.
-#[utoipa::path(get, path = "/api/v1/backups", tag = "backups", params(PageQuery), responses((status = 200, body = Page<Backup>), (status = 403)))]
+#[utoipa::path(get, path = "/api/v1/backups", tag = "Backups", params(PageQuery), responses((status = 200, body = Page<Backup>), (status = 403)))]
 async fn list_backups(
     State(backups): State<Backups>,
     Auth(who): Auth,
@@ -53,7 +53,7 @@ async fn list_backups(
 }
 
 /// Make a backup now. One that waits or runs is not joined by a second.
-#[utoipa::path(post, path = "/api/v1/backups", tag = "backups", responses((status = 202, body = Queued), (status = 403), (status = 409)))]
+#[utoipa::path(post, path = "/api/v1/backups", tag = "Backups", responses((status = 202, body = Queued), (status = 403), (status = 409)))]
 async fn create_backup(
     State(backups): State<Backups>,
     Auth(who): Auth,
@@ -63,7 +63,7 @@ async fn create_backup(
 }
 
 /// A backup with its copies.
-#[utoipa::path(get, path = "/api/v1/backups/{id}", tag = "backups", params(("id" = BackupId, Path)), responses((status = 200, body = Backup), (status = 404)))]
+#[utoipa::path(get, path = "/api/v1/backups/{id}", tag = "Backups", params(("id" = BackupId, Path)), responses((status = 200, body = Backup), (status = 404)))]
 async fn get_backup(
     State(backups): State<Backups>,
     Auth(who): Auth,
@@ -82,7 +82,7 @@ struct BackupChange {
 }
 
 /// Hold a backup from retention, or let it go.
-#[utoipa::path(patch, path = "/api/v1/backups/{id}", tag = "backups", params(("id" = BackupId, Path)), request_body = BackupChange, responses((status = 200, body = Backup), (status = 404)))]
+#[utoipa::path(patch, path = "/api/v1/backups/{id}", tag = "Backups", params(("id" = BackupId, Path)), request_body = BackupChange, responses((status = 200, body = Backup), (status = 404)))]
 async fn update_backup(
     State(backups): State<Backups>,
     Auth(who): Auth,
@@ -100,14 +100,14 @@ struct Drills {
 }
 
 /// The last 200 drills, newest first.
-#[utoipa::path(get, path = "/api/v1/backup-drills", tag = "backups", responses((status = 200, body = Drills), (status = 403)))]
+#[utoipa::path(get, path = "/api/v1/backup-drills", tag = "Backups", responses((status = 200, body = Drills), (status = 403)))]
 async fn list_drills(State(backups): State<Backups>, Auth(who): Auth) -> Result<Json<Drills>, ApiError> {
     require(&who)?;
     Ok(Json(Drills { data: backups.drills(200).await? }))
 }
 
 /// Restore the newest backup on trial now. Needs `backup.key_file`.
-#[utoipa::path(post, path = "/api/v1/backup-drills", tag = "backups", responses((status = 202, body = Queued), (status = 403), (status = 409)))]
+#[utoipa::path(post, path = "/api/v1/backup-drills", tag = "Backups", responses((status = 202, body = Queued), (status = 403), (status = 409)))]
 async fn create_drill(State(backups): State<Backups>, Auth(who): Auth) -> Result<(StatusCode, Json<Queued>), ApiError> {
     require(&who)?;
     backups.key_file(None)?;
@@ -121,7 +121,7 @@ struct Destinations {
 }
 
 /// The configured destinations, and how the last runs left them.
-#[utoipa::path(get, path = "/api/v1/backup-destinations", tag = "backups", responses((status = 200, body = Destinations), (status = 403)))]
+#[utoipa::path(get, path = "/api/v1/backup-destinations", tag = "Backups", responses((status = 200, body = Destinations), (status = 403)))]
 async fn list_destinations(State(backups): State<Backups>, Auth(who): Auth) -> Result<Json<Destinations>, ApiError> {
     require(&who)?;
     Ok(Json(Destinations { data: backups.destinations().await? }))

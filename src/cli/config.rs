@@ -10,10 +10,19 @@ use crate::app::Config;
 #[derive(Debug, Subcommand)]
 pub enum Action {
     /// Read file and environment; report everything that is wrong. Exits 64 when something is.
+    #[command(
+        after_help = "Examples:\n  holdfast config check\n  holdfast --config ./new.toml config check && systemctl restart holdfast"
+    )]
     Check,
     /// Print the configuration in force, defaults included, secrets masked.
+    #[command(
+        after_help = "Examples:\n  holdfast config show\n  HOLDFAST_SERVER__LISTEN=0.0.0.0:8080 holdfast config show | grep listen"
+    )]
     Show,
     /// Print every setting with its default and what it does.
+    #[command(
+        after_help = "Examples:\n  holdfast config docs | less\n  holdfast config docs > /etc/holdfast/holdfast.toml"
+    )]
     Docs,
 }
 

@@ -9,6 +9,9 @@ use super::print_line;
 #[derive(Debug, Subcommand)]
 pub enum Action {
     /// Every metric with its type, unit and meaning, as Markdown (docs/metrics.md).
+    #[command(
+        after_help = "Examples:\n  holdfast docs metrics > docs/metrics.md\n  holdfast docs metrics | grep holdfast_jobs_"
+    )]
     Metrics,
 }
 

@@ -32,7 +32,7 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
     let booted = Booted::open_or_join(config).await?;
     let lifecycle = Lifecycle::new();
     let app = App::build(booted.runtime(lifecycle.clone()))?;
-    let reports = health::run_all(&app.checks()).await;
+    let reports = health::run_all(&app.checks()?).await;
     lifecycle.drain(Duration::from_secs(1)).await;
     app.close().await;
     booted.close().await;

@@ -49,6 +49,9 @@ enum Command {
     /// Run the API, the console and the worker.
     Serve(serve::Args),
     /// Bring the database up to date, and stop.
+    #[command(
+        after_help = "Examples:\n  holdfast migrate\n  HOLDFAST_DATABASE__URL=postgres://owner@db/holdfast holdfast migrate     before the new version serves"
+    )]
     Migrate,
     /// Look at every part; prints pass, warn or fail and what to do. Exits 1 when something fails.
     Doctor(doctor::Args),
@@ -64,6 +67,9 @@ enum Command {
     /// Bring a backup back, on an empty host with nothing but this program and the key.
     Restore(restore::Args),
     /// Print the OpenAPI 3.1 document of the REST API.
+    #[command(
+        after_help = "Examples:\n  holdfast openapi > openapi.json\n  holdfast openapi | jq -r '.paths | keys[]'"
+    )]
     Openapi,
     /// Print generated documentation.
     #[command(subcommand)]
@@ -137,4 +143,38 @@ pub(crate) fn print_line(line: &str) {
 #[expect(clippy::print_stderr, reason = "what went wrong, for the person at the terminal")]
 pub(crate) fn eprint_line(line: &str) {
     eprintln!("{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn without_examples(command: &mut clap::Command, path: &str, missing: &mut Vec<String>) -> usize {
+        let mut leaves = 0;
+        let inner: Vec<_> =
+            command.get_subcommands_mut().filter(|c| !c.is_hide_set() && c.get_name() != "help").collect();
+        let is_leaf = inner.is_empty();
+        for sub in inner {
+            let path = format!("{path} {}", sub.get_name());
+            leaves += without_examples(sub, &path, missing);
+        }
+        if is_leaf {
+            let help = command.render_long_help().to_string();
+            if !help.contains(&format!("Examples:\n  {path}")) {
+                missing.push(format!("{path}:\n{help}"));
+            }
+            return 1;
+        }
+        leaves
+    }
+
+    #[test]
+    fn every_commands_help_has_examples() {
+        let mut missing = Vec::new();
+        let leaves = without_examples(&mut Cli::command(), "holdfast", &mut missing);
+        assert!(missing.is_empty(), "{}", missing.join("\n"));
+        assert!(leaves >= 13, "only {leaves} commands?");
+    }
 }

@@ -20,6 +20,9 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Make an organisation; then add its owner with `holdfast user create` or `holdfast user add-to-org`.
+    #[command(
+        after_help = "Examples:\n  holdfast org create \"Acme Ltd\"\n  holdfast org create \"Acme Ltd\" --slug acme --json | jq -r .id"
+    )]
     Create {
         /// Its name.
         name: String,
@@ -31,6 +34,9 @@ enum Command {
         json: bool,
     },
     /// List organisations.
+    #[command(
+        after_help = "Examples:\n  holdfast org list\n  holdfast org list --search acme --json | jq -r '.[].slug'"
+    )]
     List {
         /// Only those whose name or slug holds this text.
         #[arg(long)]

@@ -68,7 +68,10 @@ async fn serve_until_stopped(config: Config, args: &Args) -> anyhow::Result<Exit
     let public = match args.role {
         Role::Worker => None,
         Role::All | Role::Api => Some(
-            Listener::bind(config.server.listen).await.context(format!("server.listen {}", config.server.listen))?,
+            Listener::bind(config.server.listen)
+                .await
+                .with_context(|| format!("server.listen {}", config.server.listen))?
+                .limited(&config.server),
         ),
     };
     let ops = Listener::bind(config.ops.listen).await.with_context(|| format!("ops.listen {}", config.ops.listen))?;

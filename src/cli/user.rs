@@ -25,6 +25,8 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Make a person with a one-time password, which is printed.
+    #[command(after_help = "Examples:\n  holdfast user create ada@example.com --org acme --role admin\n  \
+        holdfast user create ops@example.com --role owner --operator --json | jq -r .one_time_password")]
     Create {
         /// E-mail to sign in with.
         email: String,
@@ -45,6 +47,9 @@ enum Command {
         json: bool,
     },
     /// Give a person a one-time password, which is printed, and end their sessions.
+    #[command(
+        after_help = "Examples:\n  holdfast user reset-password ada@example.com\n  holdfast user reset-password ada@example.com --json"
+    )]
     ResetPassword {
         email: String,
         /// Print JSON.
@@ -52,6 +57,8 @@ enum Command {
         json: bool,
     },
     /// Make a person a member of another organisation.
+    #[command(after_help = "Examples:\n  holdfast user add-to-org ada@example.com acme\n  \
+        holdfast user add-to-org ada@example.com acme --role owner")]
     AddToOrg {
         email: String,
         /// Slug of the organisation.
@@ -61,6 +68,9 @@ enum Command {
         role: Role,
     },
     /// List people.
+    #[command(
+        after_help = "Examples:\n  holdfast user list\n  holdfast user list --search example.com --json | jq -r '.[].email'"
+    )]
     List {
         /// Only those whose e-mail or name holds this text.
         #[arg(long)]

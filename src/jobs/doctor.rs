@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{Jobs, store};
+use super::{Jobs, JobsError, Registry, jobs, store};
 use crate::platform::{
     db::DbError,
     health::{Check, CheckResult},
@@ -11,13 +11,27 @@ use crate::platform::{
 /// A due job that nobody has taken for this long, while nothing runs, means that no worker works. Seconds.
 const ABANDONED: f64 = 120.0;
 
-/// The checks of this capability.
-pub fn checks(jobs: &Jobs) -> Vec<Box<dyn Check>> {
-    vec![Box::new(ProgressCheck(jobs.clone())), Box::new(DeadLetters(jobs.clone()))]
+/// The checks of this capability. `registry` is what this build can run.
+pub fn checks(jobs: &Jobs, registry: &Registry) -> Vec<Box<dyn Check>> {
+    vec![
+        Box::new(ProgressCheck(jobs.clone(), registry.clone())),
+        Box::new(UnknownKinds(jobs.clone(), registry.clone())),
+        Box::new(DeadLetters(jobs.clone())),
+    ]
+}
+
+/// What is due: what this build runs, and what it does not know.
+async fn due(jobs: &Jobs, registry: &Registry) -> Result<(Vec<store::Due>, Vec<store::Due>), JobsError> {
+    let mut registry = registry.clone();
+    jobs::register(jobs, &mut registry)?;
+    let mut tx = jobs.db().system().await?;
+    let due = store::due(&mut tx).await?;
+    tx.commit().await?;
+    Ok(due.into_iter().partition(|d| registry.runs(&d.queue, &d.kind)))
 }
 
 /// Are jobs taken?
-struct ProgressCheck(Jobs);
+struct ProgressCheck(Jobs, Registry);
 
 #[async_trait]
 impl Check for ProgressCheck {
@@ -26,21 +40,21 @@ impl Check for ProgressCheck {
     }
 
     async fn run(&self) -> CheckResult {
-        match progress(&self.0).await {
+        match progress(&self.0, &self.1).await {
             Ok(result) => result,
             Err(error) => CheckResult::fail(format!("cannot look: {error}"), "see the check of the database"),
         }
     }
 }
 
-async fn progress(jobs: &Jobs) -> Result<CheckResult, DbError> {
+async fn progress(jobs: &Jobs, registry: &Registry) -> Result<CheckResult, JobsError> {
+    let (ours, _) = due(jobs, registry).await?;
     let mut tx = jobs.db().system().await?;
     let queues = store::queues(&mut tx).await?;
     let live = store::live_leases(&mut tx).await?;
     tx.commit().await?;
-    let (paused, open): (Vec<_>, Vec<_>) = queues.into_iter().partition(|q| q.paused);
-    let due: i64 = open.iter().map(|q| q.due).sum();
-    let oldest = open.iter().map(|q| q.oldest_seconds).fold(0.0, f64::max);
+    let due: i64 = ours.iter().map(|d| d.count).sum();
+    let oldest = ours.iter().map(|d| d.oldest_seconds).fold(0.0, f64::max);
     if live == 0 && oldest > ABANDONED {
         return Ok(CheckResult::fail(
             format!("{due} jobs are due, the oldest for {oldest:.0} s, and none runs"),
@@ -48,14 +62,38 @@ async fn progress(jobs: &Jobs) -> Result<CheckResult, DbError> {
         ));
     }
     let summary = format!("{due} due, {live} running");
-    if paused.iter().any(|q| q.depth > 0) {
-        let names: Vec<_> = paused.iter().map(|q| q.name.as_str()).collect();
+    let paused: Vec<_> = queues.iter().filter(|q| q.paused && q.depth > 0).map(|q| q.name.as_str()).collect();
+    if !paused.is_empty() {
         return Ok(CheckResult::warn(
-            format!("{summary}; paused with waiting jobs: {}", names.join(", ")),
+            format!("{summary}; paused with waiting jobs: {}", paused.join(", ")),
             "resume them on the jobs page",
         ));
     }
     Ok(CheckResult::pass(summary))
+}
+
+/// Does something wait for another version of Holdfast?
+struct UnknownKinds(Jobs, Registry);
+
+#[async_trait]
+impl Check for UnknownKinds {
+    fn name(&self) -> &'static str {
+        "jobs.unknown_kinds"
+    }
+
+    async fn run(&self) -> CheckResult {
+        match due(&self.0, &self.1).await {
+            Ok((_, unknown)) if unknown.is_empty() => CheckResult::pass("none"),
+            Ok((_, unknown)) => {
+                let kinds: Vec<_> = unknown.iter().map(|d| format!("{} ({} due)", d.kind, d.count)).collect();
+                CheckResult::warn(
+                    format!("this version cannot run {}", kinds.join(", ")),
+                    "start a worker of the version that queued them; after a downgrade, cancel them on the jobs page",
+                )
+            }
+            Err(error) => CheckResult::fail(format!("cannot look: {error}"), "see the check of the database"),
+        }
+    }
 }
 
 /// Has something been given up?

@@ -10,7 +10,8 @@
 //! Within a process, [`enqueue`] wakes the worker.
 //!
 //! Owns `jobs`, `job_payloads`, `job_history`, `job_attempts`, `job_dead_letters`, `job_queues`, `job_schedules`.
-//! Jobs: `jobs.maintain`. Metrics: `holdfast_jobs_*`. Checks: `jobs.progress`, `jobs.dead_letters`.
+//! Jobs: `jobs.maintain`. Metrics: `holdfast_jobs_*`. Checks: `jobs.progress`,
+//! `jobs.unknown_kinds`, `jobs.dead_letters`.
 
 pub mod config;
 pub mod doctor;

@@ -116,6 +116,52 @@ impl std::str::FromStr for JobState {
     }
 }
 
+/// Why an attempt failed, in words for those who use this installation. The chain of causes names hosts, files and
+/// statements: that is for its operators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reason {
+    TimedOut,
+    WorkerLost,
+    PayloadGone,
+    Internal,
+}
+
+impl Reason {
+    pub(super) const ALL: [Self; 4] = [Self::TimedOut, Self::WorkerLost, Self::PayloadGone, Self::Internal];
+
+    /// Of a stored error: what the queue itself wrote begins with its reason's text, all else is internal.
+    pub(super) fn of(error: &str) -> Self {
+        Self::ALL.into_iter().find(|reason| error.starts_with(reason.text())).unwrap_or(Self::Internal)
+    }
+
+    /// As shown in the API.
+    pub(super) fn text(self) -> &'static str {
+        match self {
+            Self::TimedOut => "it took too long",
+            Self::WorkerLost => "the worker stopped answering and its lease expired",
+            Self::PayloadGone => "the payload has been deleted by retention",
+            Self::Internal => "something went wrong here; it has been logged",
+        }
+    }
+
+    /// The end of its translations' key.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::TimedOut => "timed-out",
+            Self::WorkerLost => "worker-lost",
+            Self::PayloadGone => "payload-gone",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// Puts the reason in the place of the error.
+    fn replace(error: &mut Option<String>) {
+        if let Some(error) = error {
+            Self::of(error).text().clone_into(error);
+        }
+    }
+}
+
 /// A job in a list.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct JobSummary {
@@ -138,8 +184,16 @@ pub struct JobSummary {
     /// Begin of the last attempt.
     pub started_at: Option<DateTime<Utc>>,
     pub finished_at: Option<DateTime<Utc>>,
-    /// Why the last attempt failed: the chain of causes on one line.
+    /// Why the last attempt failed: for an operator's session the chain of causes on one line, for others a short reason.
     pub last_error: Option<String>,
+}
+
+impl JobSummary {
+    /// Without what only operators see.
+    pub(super) fn for_members(mut self) -> Self {
+        Reason::replace(&mut self.last_error);
+        self
+    }
 }
 
 /// One attempt that has ended.
@@ -152,6 +206,7 @@ pub struct Attempt {
     pub finished_at: DateTime<Utc>,
     /// The process that ran it.
     pub worker_id: Uuid,
+    /// As `last_error` of the job.
     pub error: Option<String>,
 }
 
@@ -191,6 +246,15 @@ pub struct JobDetail {
     pub request_id: Option<String>,
     /// Whether it can be run again from the dead letters.
     pub replayable: bool,
+}
+
+impl JobDetail {
+    /// Without what only operators see.
+    pub(super) fn for_members(mut self) -> Self {
+        self.job = self.job.for_members();
+        self.history.iter_mut().for_each(|attempt| Reason::replace(&mut attempt.error));
+        self
+    }
 }
 
 /// A queue and how it is doing.

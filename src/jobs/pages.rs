@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::{
     JobId, JobState, JobSummary, Jobs,
-    model::{AttemptOutcome, JobDetail, QueueStatus},
+    model::{AttemptOutcome, JobDetail, QueueStatus, Reason},
     routes::{JobFilter, require_operator},
 };
 use crate::{
@@ -126,6 +126,14 @@ impl AttemptOutcome {
 trait Looks {
     fn shell(&self) -> &Shell;
 
+    /// What the service gave: an error's chain for operators, else one of the reasons, in the reader's language.
+    fn error(&self, error: &str) -> String {
+        if self.shell().principal().is_operator() {
+            return error.to_owned();
+        }
+        self.shell().t(format!("jobs-reason-{}", Reason::of(error).as_str())).to_string()
+    }
+
     fn state(&self, state: JobState) -> String {
         self.shell().t(format!("jobs-state-{}", state.as_str())).to_string()
     }
@@ -154,6 +162,13 @@ impl Looks for Show<'_> {
     }
 }
 
+impl List<'_> {
+    /// What can be searched for.
+    fn search(&self) -> String {
+        self.shell.t(if self.operator { "jobs-search-errors" } else { "jobs-search" }).to_string()
+    }
+}
+
 impl Show<'_> {
     fn outcome(&self, outcome: AttemptOutcome) -> String {
         self.shell.t(format!("jobs-outcome-{}", outcome.as_str())).to_string()
@@ -169,7 +184,7 @@ async fn list(shell: Shell, State(jobs): State<Jobs>, Query(filter): Query<ListF
     who.require(Scope::JobsRead)?;
     let (owner, wanted, limit) = filter.api().resolve(who)?;
     let queues = jobs.queues(who).await?;
-    let page = Page::cut(jobs.list(owner, wanted, limit).await?, limit, |job| job.id.0);
+    let page = Page::cut(jobs.list(who, owner, wanted, limit).await?, limit, |job| job.id.0);
     let pager = filter.pager(page.next_cursor.as_deref());
     let operator = who.is_operator();
     shell.render(&List { shell: &shell, queues, jobs: page.data, filter, pager, operator })

@@ -80,6 +80,11 @@ impl Registry {
         Ok(())
     }
 
+    /// Whether this build runs jobs of this kind out of this queue. Those of a newer version beside it are its own affair.
+    pub(super) fn runs(&self, queue: &str, kind: &str) -> bool {
+        self.kinds.contains_key(kind) && self.kinds.values().any(|k| k.queue == queue)
+    }
+
     /// The queues of all kinds, sorted.
     pub fn queues(&self) -> Vec<&'static str> {
         let mut queues: Vec<_> = self.kinds.values().map(|k| k.queue).collect();

@@ -43,7 +43,7 @@ pub(super) struct JobFilter {
     pub queue: Option<String>,
     /// e.g. `knowledge.extract`
     pub kind: Option<String>,
-    /// Text in the kind or in the last error, or the beginning of an id.
+    /// Text in the kind or (for an operator's session) in the last error, or the beginning of an id.
     pub search: Option<String>,
     /// The installation's own jobs instead of the organisation's; operators only.
     pub system: Option<bool>,
@@ -69,6 +69,7 @@ impl JobFilter {
             queue: given(&self.queue),
             kind: given(&self.kind),
             search: given(&self.search),
+            search_errors: false,
             before: page.after()?,
         };
         Ok((owner, filter, page.limit()?))
@@ -76,7 +77,7 @@ impl JobFilter {
 }
 
 /// Jobs, newest first.
-#[utoipa::path(get, path = "/api/v1/jobs", tag = "jobs", params(JobFilter), responses((status = 200, body = Page<JobSummary>)))]
+#[utoipa::path(get, path = "/api/v1/jobs", tag = "Jobs", params(JobFilter), responses((status = 200, body = Page<JobSummary>)))]
 async fn list_jobs(
     State(jobs): State<Jobs>,
     Auth(who): Auth,
@@ -84,12 +85,12 @@ async fn list_jobs(
 ) -> Result<Json<Page<JobSummary>>, ApiError> {
     who.require(Scope::JobsRead)?;
     let (owner, filter, limit) = filter.resolve(&who)?;
-    let rows = jobs.list(owner, filter, limit).await?;
+    let rows = jobs.list(&who, owner, filter, limit).await?;
     Ok(Json(Page::cut(rows, limit, |job| job.id.0)))
 }
 
 /// A job with its attempts and errors.
-#[utoipa::path(get, path = "/api/v1/jobs/{id}", tag = "jobs", params(("id" = JobId, Path)), responses((status = 200, body = JobDetail), (status = 404)))]
+#[utoipa::path(get, path = "/api/v1/jobs/{id}", tag = "Jobs", params(("id" = JobId, Path)), responses((status = 200, body = JobDetail), (status = 404)))]
 async fn get_job(
     State(jobs): State<Jobs>,
     Auth(who): Auth,
@@ -100,7 +101,7 @@ async fn get_job(
 }
 
 /// Cancels a job. One that runs is asked to stop and shows `cancel_requested` until it has.
-#[utoipa::path(post, path = "/api/v1/jobs/{id}/cancel", tag = "jobs", params(("id" = JobId, Path)), responses((status = 200, body = JobSummary), (status = 404), (status = 409)))]
+#[utoipa::path(post, path = "/api/v1/jobs/{id}/cancel", tag = "Jobs", params(("id" = JobId, Path)), responses((status = 200, body = JobSummary), (status = 404), (status = 409)))]
 async fn cancel_job(
     State(jobs): State<Jobs>,
     Auth(who): Auth,
@@ -111,7 +112,7 @@ async fn cancel_job(
 }
 
 /// Runs a waiting job now, or a dead one again: as a new job, which is the answer.
-#[utoipa::path(post, path = "/api/v1/jobs/{id}/retry", tag = "jobs", params(("id" = JobId, Path)), responses((status = 200, body = JobSummary), (status = 404), (status = 409)))]
+#[utoipa::path(post, path = "/api/v1/jobs/{id}/retry", tag = "Jobs", params(("id" = JobId, Path)), responses((status = 200, body = JobSummary), (status = 404), (status = 409)))]
 async fn retry_job(
     State(jobs): State<Jobs>,
     Auth(who): Auth,
@@ -122,7 +123,7 @@ async fn retry_job(
 }
 
 /// Deletes a dead job's letter: it can no longer be run again. Its history stays until retention takes it.
-#[utoipa::path(delete, path = "/api/v1/jobs/{id}", tag = "jobs", params(("id" = JobId, Path)), responses((status = 204), (status = 404), (status = 409)))]
+#[utoipa::path(delete, path = "/api/v1/jobs/{id}", tag = "Jobs", params(("id" = JobId, Path)), responses((status = 204), (status = 404), (status = 409)))]
 async fn delete_job(State(jobs): State<Jobs>, Auth(who): Auth, Path(id): Path<JobId>) -> Result<StatusCode, ApiError> {
     who.require(Scope::JobsWrite)?;
     jobs.delete_dead_letter(&who, id).await?;
@@ -136,14 +137,14 @@ struct Queues {
 }
 
 /// Queues. The figures count the organisation's jobs; for an operator's session, all.
-#[utoipa::path(get, path = "/api/v1/queues", tag = "jobs", responses((status = 200, body = Queues)))]
+#[utoipa::path(get, path = "/api/v1/queues", tag = "Jobs", responses((status = 200, body = Queues)))]
 async fn list_queues(State(jobs): State<Jobs>, Auth(who): Auth) -> Result<Json<Queues>, ApiError> {
     who.require(Scope::JobsRead)?;
     Ok(Json(Queues { data: jobs.queues(&who).await? }))
 }
 
 /// Stops a queue from starting jobs; what runs goes on. Operators only.
-#[utoipa::path(post, path = "/api/v1/queues/{name}/pause", tag = "jobs", params(("name" = String, Path)), responses((status = 204), (status = 403), (status = 404)))]
+#[utoipa::path(post, path = "/api/v1/queues/{name}/pause", tag = "Jobs", params(("name" = String, Path)), responses((status = 204), (status = 403), (status = 404)))]
 async fn pause_queue(
     State(jobs): State<Jobs>,
     Auth(who): Auth,
@@ -153,7 +154,7 @@ async fn pause_queue(
 }
 
 /// Lets a paused queue start jobs again. Operators only.
-#[utoipa::path(post, path = "/api/v1/queues/{name}/resume", tag = "jobs", params(("name" = String, Path)), responses((status = 204), (status = 403), (status = 404)))]
+#[utoipa::path(post, path = "/api/v1/queues/{name}/resume", tag = "Jobs", params(("name" = String, Path)), responses((status = 204), (status = 403), (status = 404)))]
 async fn resume_queue(
     State(jobs): State<Jobs>,
     Auth(who): Auth,

@@ -49,6 +49,11 @@ impl Owner {
     }
 }
 
+/// Operators see errors whole, others a reason.
+fn as_seen_by(who: &Principal, job: JobSummary) -> JobSummary {
+    if who.is_operator() { job } else { job.for_members() }
+}
+
 impl Jobs {
     pub fn new(db: Db, clock: Clock, config: Config, metrics: Metrics) -> Self {
         Self(Arc::new(Inner { db, clock, config, metrics, pulse: Mutex::default() }))
@@ -122,15 +127,17 @@ impl Jobs {
     /// A page of jobs, newest first: up to `limit + 1`, so that the caller sees whether more follow.
     pub(super) async fn list(
         &self,
+        who: &Principal,
         owner: Owner,
         mut filter: Filter,
         limit: i64,
     ) -> Result<Vec<JobSummary>, JobsError> {
         filter.org = owner.org();
+        filter.search_errors = who.is_operator();
         let mut tx = self.begin(owner).await?;
         let rows = store::list(&mut tx, &filter, limit + 1).await?;
         tx.commit().await?;
-        Ok(rows)
+        Ok(rows.into_iter().map(|job| as_seen_by(who, job)).collect())
     }
 
     /// One job with all that is known of it.
@@ -140,7 +147,8 @@ impl Jobs {
         let (payload, request_id) = store::payload(&mut tx, id, job.created_at).await?.unzip();
         let replayable = job.state == JobState::Dead && store::is_dead_letter(&mut tx, id).await?;
         tx.commit().await?;
-        Ok(JobDetail { job, history, payload, request_id: request_id.flatten(), replayable })
+        let detail = JobDetail { job, history, payload, request_id: request_id.flatten(), replayable };
+        Ok(if who.is_operator() { detail } else { detail.for_members() })
     }
 
     /// Cancels a job: at once when it waits, with the next heartbeat of its worker when it runs.
@@ -152,7 +160,7 @@ impl Jobs {
         let job = store::get(&mut tx, job.org_id, id).await?.ok_or(JobsError::NotFound)?;
         tx.commit().await?;
         tracing::info!(job_id = %id, kind = job.kind, by = who.subject(), "job cancelled");
-        Ok(job)
+        Ok(as_seen_by(who, job))
     }
 
     /// Runs a waiting job now, or a dead one again (as a new job, whose summary is returned).
@@ -173,7 +181,7 @@ impl Jobs {
         tx.commit().await?;
         wake::hint();
         tracing::info!(job_id = %id, kind = job.kind, by = who.subject(), "job run again");
-        Ok(job)
+        Ok(as_seen_by(who, job))
     }
 
     /// Deletes a dead letter.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 
-use super::{CatchUp, Config, Cron, JobState, schedule::fires, worker::delay};
+use super::{CatchUp, Config, Cron, JobState, model::Reason, schedule::fires, worker::delay};
 use crate::platform::config::ConfigErrors;
 
 fn at(text: &str) -> DateTime<Utc> {
@@ -92,6 +92,17 @@ fn the_default_configuration_is_valid_and_a_wrong_one_named() {
     errors.enter("jobs");
     Config { poll_interval_ms: 0, ..Config::default() }.validate(&mut errors);
     assert!(errors.to_string().contains("jobs.poll_interval_ms"), "{errors}");
+}
+
+#[test]
+fn a_reason_says_nothing_of_an_errors_chain() {
+    for reason in Reason::ALL {
+        assert_eq!(Reason::of(reason.text()), reason);
+        assert_eq!(Reason::of(&format!("{}: more than 5 s", reason.text())), reason);
+    }
+    for chain in ["", "cannot reach http://10.0.0.7:8000: connection refused", "reading it: it took too long"] {
+        assert_eq!(Reason::of(chain), Reason::Internal);
+    }
 }
 
 proptest! {

@@ -1,6 +1,6 @@
 //! Texts to unit vectors: in this process or through a provider, with a cache for questions and one for passages.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
 use futures::{StreamExt as _, TryStreamExt as _};
 
@@ -52,12 +52,15 @@ pub fn text_hash(text: &str) -> [u8; 32] {
 }
 
 impl Llm {
-    /// The configured embedding model. Loads the local one when it is first asked for.
+    /// The configured embedding model. A local one is read, but its weights stay out of memory until it embeds.
     pub async fn embedder(&self) -> Result<EmbedModel, LlmError> {
         let config = &self.inner.config.embedding;
         if config.is_local() {
-            let local = self.local_embedder().await?;
-            return Ok(EmbedModel { id: local.id(), dims: local.dims(), max_tokens: local.max_tokens() });
+            let described = self.inner.local_model.get_or_try_init(|| async {
+                let (dir, prefixes) = self.local_files();
+                Ok::<_, LlmError>(self.inner.pool.run(move || LocalEmbedder::describe(&dir, prefixes)).await??)
+            });
+            return described.await.cloned();
         }
         let mut id = format!("{}@{}", config.model, config.dimensions);
         let [query, passage] = [&config.query_prefix, &config.passage_prefix].map(|p| p.as_deref().unwrap_or_default());
@@ -171,24 +174,32 @@ impl Llm {
     }
 
     async fn local_embedder(&self) -> Result<Arc<LocalEmbedder>, LlmError> {
-        let inner = &self.inner;
-        let loaded = inner.local.get_or_try_init(|| async {
-            let (dir, config) = (inner.embedding_dir.clone(), inner.config.embedding.clone());
-            let loaded = inner.pool.run(move || -> Result<LocalEmbedder, EmbedError> {
-                let embedder = LocalEmbedder::load(&dir)?;
-                Ok(match (config.query_prefix, config.passage_prefix) {
-                    (None, None) => embedder,
-                    (query, passage) => embedder.with_prefixes(Prefixes {
-                        query: query.unwrap_or_default(),
-                        passage: passage.unwrap_or_default(),
-                    }),
-                })
-            });
-            let embedder = loaded.await??;
-            tracing::info!(model = embedder.id(), dims = embedder.dims(), "embedding model loaded");
+        let loaded = self.inner.local.get_or_try_init(|| async {
+            let described = self.embedder().await?;
+            let (dir, prefixes) = self.local_files();
+            let embedder = self.inner.pool.run(move || LocalEmbedder::load(&dir, prefixes)).await??;
+            let EmbedModel { id, dims, .. } = embedder.model();
+            // The folder was changed under the running process, whose indexes were made for what was there at the start.
+            if *id != described.id {
+                return Err(LlmError::OtherEmbeddingModel { wanted: described.id, configured: id.clone() });
+            }
+            tracing::info!(model = id, dims, "embedding model loaded");
             Ok::<_, LlmError>(Arc::new(embedder))
         });
         loaded.await.cloned()
+    }
+
+    /// Where the local model is, and the configured prefixes where they override its own.
+    fn local_files(&self) -> (PathBuf, Option<Prefixes>) {
+        let config = &self.inner.config.embedding;
+        let prefixes = match (&config.query_prefix, &config.passage_prefix) {
+            (None, None) => None,
+            (query, passage) => Some(Prefixes {
+                query: query.clone().unwrap_or_default(),
+                passage: passage.clone().unwrap_or_default(),
+            }),
+        };
+        (self.inner.embedding_dir.clone(), prefixes)
     }
 
     async fn expect_configured(&self, model: &EmbedModel) -> Result<(), LlmError> {
@@ -237,7 +248,7 @@ impl Llm {
             operation: Operation::Embedding,
             kind: BackendKind::Local,
             provider: "local".into(),
-            model: embedder.id(),
+            model: embedder.model().id.clone(),
             alias: None,
         };
         let mut meter = Meter::new(&self.inner.recorder, call, target, false);

@@ -35,7 +35,7 @@ struct Providers {
 }
 
 /// List providers
-#[utoipa::path(get, path = "/api/v1/llm/providers", tag = "LLM", responses((status = 200, body = Providers), (status = 403)))]
+#[utoipa::path(get, path = "/api/v1/llm/providers", tag = "Models", responses((status = 200, body = Providers), (status = 403)))]
 async fn list_providers(State(llm): State<Llm>, Auth(who): Auth) -> Result<Json<Providers>, ApiError> {
     who.require_operator(PROVIDERS)?;
     let embedding_model = llm.embedder().await.ok();
@@ -55,7 +55,7 @@ struct TestProvider {
 ///
 /// Lists its models and asks one of them for one token. What fails, and what to do about it, is in the answer, which is
 /// 200.
-#[utoipa::path(post, path = "/api/v1/llm/providers/{name}/test", tag = "LLM", params(("name" = String, Path)), request_body = TestProvider,
+#[utoipa::path(post, path = "/api/v1/llm/providers/{name}/test", tag = "Models", params(("name" = String, Path)), request_body = TestProvider,
     responses((status = 200, body = ProviderTest), (status = 403), (status = 404)))]
 async fn test_provider(
     State(llm): State<Llm>,
@@ -83,7 +83,7 @@ struct UsageReport {
 }
 
 /// Usage by day and by model
-#[utoipa::path(get, path = "/api/v1/llm/usage", tag = "LLM", params(UsageQuery), responses((status = 200, body = UsageReport), (status = 403), (status = 422)))]
+#[utoipa::path(get, path = "/api/v1/llm/usage", tag = "Models", params(UsageQuery), responses((status = 200, body = UsageReport), (status = 403), (status = 422)))]
 async fn get_usage(
     State(llm): State<Llm>,
     Auth(who): Auth,

@@ -6,14 +6,21 @@ use std::{
     time::Duration,
 };
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::{
+    Method, RequestBuilder, Url,
+    dns::{Addrs, Name, Resolve, Resolving},
+    redirect::Policy,
+};
 
 /// Both clients. Cheap to clone; connections are pooled.
 #[derive(Clone, Debug)]
 pub struct HttpClients {
     operator: reqwest::Client,
-    tenant: reqwest::Client,
+    tenant: TenantClient,
 }
+
+/// A redirect too many is an error.
+const MOST_REDIRECTS: usize = 5;
 
 impl HttpClients {
     /// `user_agent` names us to the other side.
@@ -28,15 +35,14 @@ impl HttpClients {
         };
         Ok(Self {
             // Total time is the caller's to set: a stream of tokens may take minutes.
-            operator: base()
-                .read_timeout(Duration::from_secs(300))
-                .redirect(reqwest::redirect::Policy::none())
-                .build()?,
-            tenant: base()
-                .timeout(Duration::from_secs(30))
-                .redirect(reqwest::redirect::Policy::limited(5))
-                .dns_resolver(Arc::new(PublicOnly))
-                .build()?,
+            operator: base().read_timeout(Duration::from_secs(300)).redirect(Policy::none()).build()?,
+            tenant: TenantClient(
+                base()
+                    .timeout(Duration::from_secs(30))
+                    .redirect(public_redirects())
+                    .dns_resolver(Arc::new(PublicOnly))
+                    .build()?,
+            ),
         })
     }
 
@@ -45,10 +51,53 @@ impl HttpClients {
         &self.operator
     }
 
-    /// For addresses that come from users: only public targets, checked when connecting, after each redirect too.
-    pub fn tenant(&self) -> &reqwest::Client {
+    /// For addresses that come from users: only public targets.
+    pub fn tenant(&self) -> &TenantClient {
         &self.tenant
     }
+}
+
+/// The client for addresses that come from users. Names are judged when they are resolved, and again for each new
+/// connection; a resolver is not asked for addresses that are written as numbers, so those are judged here and at each
+/// redirect. The client inside is not handed out: there is no request that is not judged.
+#[derive(Clone, Debug)]
+pub struct TenantClient(reqwest::Client);
+
+impl TenantClient {
+    /// A request to a user's address; errs where that cannot be a public one.
+    pub fn request(&self, method: Method, address: &str) -> Result<RequestBuilder, Inside> {
+        let url: Url = address.parse().map_err(|_| Inside::NoAddress)?;
+        judge(&url)?;
+        Ok(self.0.request(method, url))
+    }
+}
+
+/// Why a user's address is not asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Inside {
+    #[error("this is not an http or https address")]
+    NoAddress,
+    #[error("{0} is not an address of the public internet")]
+    NotPublic(IpAddr),
+}
+
+/// What a resolver will not see: the scheme, and a host that is written as a number (in any of the spellings that a URL
+/// knows: its parser has made one of them).
+fn judge(url: &Url) -> Result<(), Inside> {
+    let host = url.host_str().filter(|_| matches!(url.scheme(), "http" | "https")).ok_or(Inside::NoAddress)?;
+    match host.trim_matches(['[', ']']).parse::<IpAddr>() {
+        Ok(ip) if !is_public(ip) => Err(Inside::NotPublic(ip)),
+        _ => Ok(()),
+    }
+}
+
+/// Follows redirects to what [`judge`] lets pass.
+fn public_redirects() -> Policy {
+    Policy::custom(|attempt| match judge(attempt.url()) {
+        Err(inside) => attempt.error(inside),
+        Ok(()) if attempt.previous().len() > MOST_REDIRECTS => attempt.error("too many redirects"),
+        Ok(()) => attempt.follow(),
+    })
 }
 
 /// Resolves names and refuses answers that lead inside.
@@ -136,5 +185,69 @@ mod tests {
         for ip in ["1.1.1.1", "8.8.8.8", "2606:4700:4700::1111", "::ffff:8.8.8.8"] {
             assert!(is_public(ip.parse().unwrap()), "{ip}");
         }
+    }
+
+    #[test]
+    fn a_users_address_that_is_written_as_a_number_is_judged_too() {
+        let tenant = HttpClients::new().unwrap().tenant().clone();
+        for inside in [
+            "http://127.0.0.1:8080/",
+            "http://2130706433/",
+            "http://0x7f.1/",
+            "http://0177.0.0.1/",
+            "http://127.0.0.1./",
+            "https://user@10.0.0.1/",
+            "http://192.168.1.1",
+            "http://169.254.169.254/latest/meta-data/",
+            "http://100.64.0.1/",
+            "http://0.0.0.0/",
+            "http://[::1]:9464/metrics",
+            "http://[fe80::1]/",
+            "http://[fd12::1]/",
+            "http://[::ffff:10.0.0.1]/",
+            "http://[64:ff9b::a00:1]/",
+        ] {
+            assert!(matches!(tenant.request(Method::GET, inside), Err(Inside::NotPublic(_))), "{inside}");
+        }
+        for none in ["file:///etc/passwd", "ftp://example.com/", "example.com", "http://", "unix:/run/x"] {
+            assert_eq!(tenant.request(Method::GET, none).err(), Some(Inside::NoAddress), "{none}");
+        }
+        for outside in
+            ["http://1.1.1.1/", "https://[2606:4700:4700::1111]/", "https://example.com/", "http://localhost"]
+        {
+            assert!(tenant.request(Method::GET, outside).is_ok(), "{outside}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_leads_inside_is_refused_when_it_is_resolved() {
+        let tenant = HttpClients::new().unwrap().tenant().clone();
+        let error = tenant.request(Method::GET, "http://localhost:1/").unwrap().send().await.unwrap_err();
+        let chain = format!("{:#}", anyhow::Error::from(error));
+        assert!(chain.contains("localhost has no public address"), "{chain}");
+    }
+
+    #[tokio::test]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the redirects alone: the whole client would not ask a test's server"
+    )]
+    async fn a_redirect_inside_is_not_followed() {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let client = reqwest::Client::builder().no_proxy().redirect(public_redirects()).build().unwrap();
+        let answer = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 4096]).await.unwrap();
+            let answer =
+                format!("HTTP/1.1 302 Found\r\nlocation: http://{address}/inside\r\ncontent-length: 0\r\n\r\n");
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            tokio::time::timeout(Duration::from_millis(500), listener.accept()).await.is_ok()
+        };
+        let asked = client.get(format!("http://{address}/")).send();
+        let (followed, result) = tokio::join!(answer, asked);
+        let chain = format!("{:#}", anyhow::Error::from(result.unwrap_err()));
+        assert!(!followed && chain.contains("127.0.0.1 is not an address of the public internet"), "{chain}");
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use holdfast::platform::ids::OrgId;
 use reqwest::{Method, header};
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
@@ -395,6 +396,100 @@ async fn an_answer_cites_what_it_was_given_and_quotes_it_exactly() {
     admin.delete(&conversation).await.expect(204);
     admin.get(&conversation).await.problem(404, "conversation_not_found");
     app.stop().await;
+}
+
+/// How many stored messages hold this text, wherever it stands in them.
+async fn messages_with(db: &mut PgConnection, text: &str) -> i64 {
+    let count = "SELECT count(*) FROM messages WHERE strpos(messages::text, $1) > 0";
+    sqlx::query_scalar(count).bind(text).fetch_one(db).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_document_is_quoted_by_no_stored_answer() {
+    let upstream = Upstream::start().await;
+    let app = TestApp::start_with(&[upstream.setting()]).await;
+    let admin = app.admin().await;
+    let (base, document) = handbook(&app, &admin).await;
+    let (other, _) = handbook(&app, &admin).await;
+    let mut db = PgConnection::connect_with(&app.target().admin).await.unwrap();
+    let ask = async |base: &str| {
+        let draft = json!({"name": base, "model": "mock/cites", "knowledge_bases": [base]});
+        let conversation = start(&admin, &admin.post("/api/v1/agents", &draft).await.expect(201)).await;
+        let question = json!({"content": "How much paid leave is there?"});
+        admin.post(&format!("{conversation}/messages"), &question).await.expect(200);
+        admin.post(&format!("{conversation}/regenerate"), &json!({})).await.expect(200);
+        conversation
+    };
+    let (ours, theirs) = (ask(&base).await, ask(&other).await);
+    let quoted = messages(&admin, &ours).await[1]["citations"].clone();
+    assert!(quoted[0]["text"].as_str().unwrap().contains("28 calendar days"), "{quoted}");
+    assert_eq!(messages_with(&mut db, "28 calendar days").await, 4, "two answers each, one of them superseded");
+
+    admin.delete(&format!("/api/v1/knowledge-bases/{base}/documents/{document}")).await.expect(204);
+    assert_eq!(messages_with(&mut db, "28 calendar days").await, 2, "the other base's");
+    let answer = messages(&admin, &ours).await[1].clone();
+    let left = &answer["citations"][0];
+    assert_eq!(
+        (&left["mark"], &left["filename"], &left["text"], &left["title"], &left["heading"], &left["deleted"]),
+        (&json!(1), &json!("handbook.md"), &json!(""), &json!("handbook.md"), &json!([]), &json!(true))
+    );
+    let page = admin.get(ours.trim_start_matches("/api/v1")).await;
+    assert!(page.text.contains("Deleted since then") && page.text.contains("handbook.md"), "{}", page.text);
+    assert!(!page.text.contains(&format!("/documents/{document}")), "no link leads to what is gone: {}", page.text);
+
+    // An answer that was being written meanwhile: what it says at its end is not kept either.
+    let late = format!("UPDATE messages SET citations = '{quoted}' WHERE id = '{}'", answer["id"].as_str().unwrap());
+    let mut tx = app.app.db.tenant(first_org(&admin).await).await.unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(late)).execute(&mut *tx).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(messages_with(&mut db, "28 calendar days").await, 2, "the other base's");
+
+    admin.delete(&format!("/api/v1/knowledge-bases/{other}")).await.expect(204);
+    assert_eq!(messages_with(&mut db, "28 calendar days").await, 0);
+    assert_eq!(messages(&admin, &theirs).await[1]["citations"][0]["deleted"], json!(true));
+    db.close().await.unwrap();
+    app.stop().await;
+}
+
+/// The end of an answer is written down while its document is being deleted: whoever is first, nothing stays.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_and_the_end_of_an_answer_take_turns() {
+    let upstream = Upstream::start().await;
+    let app = TestApp::start_with(&[upstream.setting()]).await;
+    let admin = app.admin().await;
+    let org = first_org(&admin).await;
+    let mut db = PgConnection::connect_with(&app.target().admin).await.unwrap();
+    for answer_first in [true, false] {
+        let (base, document) = handbook(&app, &admin).await;
+        let draft = json!({"name": base, "model": "mock/cites", "knowledge_bases": [base]});
+        let conversation = start(&admin, &admin.post("/api/v1/agents", &draft).await.expect(201)).await;
+        let question = json!({"content": "How much paid leave is there?"});
+        let answer = admin.post(&format!("{conversation}/messages"), &question).await.expect(200);
+        sqlx::query("UPDATE messages SET citations = '[]'").execute(&mut db).await.unwrap();
+        let set = "UPDATE messages SET citations = $1 WHERE id = $2::uuid";
+        let end = sqlx::query(set).bind(answer["citations"].clone()).bind(answer["id"].as_str().unwrap().to_owned());
+        let delete = sqlx::query("DELETE FROM knowledge_documents WHERE id = $1::uuid").bind(document);
+        let (first, second) = if answer_first { (end, delete) } else { (delete, end) };
+        let mut held = app.app.db.tenant(org).await.unwrap();
+        first.execute(&mut *held).await.unwrap();
+        let mut waits = app.app.db.tenant(org).await.unwrap();
+        let other = tokio::spawn(async move {
+            second.execute(&mut *waits).await.unwrap();
+            waits.commit().await.unwrap();
+        });
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert!(!other.is_finished(), "answer first: {answer_first}");
+        held.commit().await.unwrap();
+        other.await.unwrap();
+        assert_eq!(messages_with(&mut db, "28 calendar days").await, 0, "answer first: {answer_first}");
+    }
+    db.close().await.unwrap();
+    app.kill().await;
+}
+
+async fn first_org(client: &Client) -> OrgId {
+    let me = client.get("/api/v1/auth/me").await.expect(200);
+    me["organisation_id"].as_str().unwrap().parse().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

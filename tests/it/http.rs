@@ -16,7 +16,7 @@ use axum::{
     body::{Body, Bytes},
     routing::{get, post},
 };
-use futures::stream;
+use futures::{StreamExt as _, stream};
 use holdfast::platform::{
     clock::Clock,
     error::ApiError,
@@ -53,6 +53,16 @@ struct Server {
 
 async fn echo(Json(value): Json<serde_json::Value>) -> String {
     value.to_string().len().to_string()
+}
+
+/// Answers at once, and goes on answering for a while.
+async fn think(Json(value): Json<serde_json::Value>) -> Body {
+    let length = value.to_string().len();
+    let rest = stream::once(async move {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        Ok::<_, Infallible>(Bytes::from(length.to_string()))
+    });
+    Body::from_stream(stream::iter([Ok(Bytes::from_static(b"thinking "))]).chain(rest))
 }
 
 async fn panics() -> String {
@@ -99,8 +109,9 @@ async fn start_with(config: Config, idle: Duration) -> Server {
         .route("/slower", get(std::future::pending::<()>))
         .route("/endless", get(endless))
         .route("/panic", get(panics))
+        .route("/think", post(think))
         .route("/echo", post(echo));
-    let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+    let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap().limited(&config);
     let address = listener.address;
     let timeouts =
         Timeouts { header: Duration::from_millis(500), idle, grace: Duration::from_secs(5), max_connections: 100 };
@@ -248,6 +259,82 @@ async fn an_address_has_a_limit_and_is_told_when_to_come_back() {
     }
     assert!(answers[..3].iter().all(|a| a.starts_with("HTTP/1.1 200")));
     assert!(answers[3].starts_with("HTTP/1.1 429") && answers[3].contains("retry-after: 1"), "{}", answers[3]);
+}
+
+/// Whether the server says anything on this connection, or closes it at once.
+async fn is_served(stream: &mut TcpStream) -> bool {
+    let _ = stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).await.is_ok() && answer.starts_with(b"HTTP/1.1 200")
+}
+
+#[tokio::test]
+async fn an_address_has_so_many_connections_and_a_proxy_any_number() {
+    let config = Config { max_connections_per_address: 3, ..Config::default() };
+    let server = start(config.clone()).await;
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        held.push(TcpStream::connect(server.address).await.unwrap());
+        assert!(is_served(held.last_mut().unwrap()).await);
+    }
+    assert!(!is_served(&mut TcpStream::connect(server.address).await.unwrap()).await);
+    let metrics = server.telemetry.encode();
+    assert!(metrics.contains("holdfast_http_connections_refused_total 1"), "{metrics}");
+    held.pop();
+    timeout(Duration::from_secs(10), async {
+        while !is_served(&mut TcpStream::connect(server.address).await.unwrap()).await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+    .expect("the place of a connection that has ended");
+
+    let behind = start(Config { trusted_proxies: vec!["127.0.0.0/8".into()], ..config }).await;
+    let mut many = Vec::new();
+    for _ in 0..9 {
+        many.push(TcpStream::connect(behind.address).await.unwrap());
+        assert!(is_served(many.last_mut().unwrap()).await);
+    }
+}
+
+#[tokio::test]
+async fn large_bodies_share_a_bounded_memory() {
+    const MIB: usize = 1 << 20;
+    let server = start(Config { max_buffered_bytes: 2 * MIB, ..Config::default() }).await;
+    let large = format!("\"{}\"", "x".repeat(MIB + MIB / 4));
+    // One that has sent most of itself holds its memory.
+    let mut half = TcpStream::connect(server.address).await.unwrap();
+    half.write_all(&post_json(&large)[..MIB + MIB / 8]).await.unwrap();
+    let refused = timeout(Duration::from_secs(10), async {
+        loop {
+            let answer = exchange(server.address, &post_json(&large)).await;
+            if !answer.starts_with("HTTP/1.1 200") {
+                return answer;
+            }
+        }
+    });
+    let refused = refused.await.expect("the first is being read");
+    assert!(refused.starts_with("HTTP/1.1 503") && refused.contains("retry-after: 2"), "{refused}");
+    let small = exchange(server.address, &post_json(&format!("\"{}\"", "x".repeat(60_000)))).await;
+    assert!(small.starts_with("HTTP/1.1 200"), "small requests always find room: {small}");
+    drop(half);
+    let again = timeout(Duration::from_secs(10), async {
+        while !exchange(server.address, &post_json(&large)).await.starts_with("HTTP/1.1 200") {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    again.await.expect("room again once the first has gone");
+
+    // What a request was decoded into lives as long as its answer is being written.
+    let thinking = String::from_utf8(post_json(&large)).unwrap().replacen("/echo", "/think", 1);
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(thinking.as_bytes()).await.unwrap();
+    stream.read_exact(&mut [0; 12]).await.unwrap();
+    let refused = exchange(server.address, &post_json(&large)).await;
+    assert!(refused.starts_with("HTTP/1.1 503"), "{refused}");
+    timeout(Duration::from_secs(10), stream.read_to_end(&mut Vec::new())).await.expect("an end").unwrap();
+    let after = exchange(server.address, &post_json(&large)).await;
+    assert!(after.starts_with("HTTP/1.1 200"), "{after}");
 }
 
 #[tokio::test]

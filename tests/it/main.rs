@@ -18,6 +18,7 @@ mod agents;
 mod architecture;
 mod auth;
 mod backup;
+mod cli;
 mod config;
 mod console;
 mod db;

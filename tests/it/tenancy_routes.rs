@@ -1,10 +1,17 @@
-//! Every route with an id in it, out of the OpenAPI document, called by another organisation: 404, always.
+//! Every route with an id in it, called by another organisation: 404, always. The API's routes come out of the OpenAPI document, all others
+//! (pages, mostly) out of the sources, because they are in no document.
 
+use std::collections::BTreeSet;
+
+use reqwest::{Method, header};
 use serde_json::{Map, Value, json};
 
-use crate::support::{
-    app::{Client, TestApp},
-    documents::{add_document, make_base},
+use crate::{
+    architecture::{sources, src},
+    support::{
+        app::{Answer, Client, TestApp},
+        documents::{add_document, make_base},
+    },
 };
 
 /// What the first organisation has.
@@ -12,6 +19,8 @@ struct Theirs {
     base: String,
     document: String,
     agent: String,
+    /// `agent/<slug>`
+    model: String,
     conversation: String,
     key: String,
     link: String,
@@ -30,7 +39,8 @@ impl Theirs {
         let base = make_base(admin, "Theirs").await;
         let document = add_document(admin, &base, "theirs.md", b"# Theirs\n\nThe vault opens at nine.\n").await;
         app.wait_for_jobs().await;
-        let agent = id(&admin.post("/api/v1/agents", &json!({"name": "Theirs"})).await.expect(201));
+        let agent = admin.post("/api/v1/agents", &json!({"name": "Theirs"})).await.expect(201);
+        let (model, agent) = (format!("agent/{}", agent["slug"].as_str().unwrap()), id(&agent));
         let conversation =
             id(&admin.post(&format!("/api/v1/agents/{agent}/conversations"), &json!({})).await.expect(201));
         let key = id(&admin.post("/api/v1/api-keys", &json!({"name": "k", "scopes": ["inference"]})).await.expect(201));
@@ -47,14 +57,17 @@ impl Theirs {
         let organisation = me["organisation_id"].as_str().unwrap_or_else(|| panic!("{me}")).to_owned();
         let session = id(&admin.get("/api/v1/sessions").await.expect(200)["data"][0]);
         let job = id(&admin.get("/api/v1/jobs").await.expect(200)["data"][0]);
-        Self { base, document, agent, conversation, key, link, user, session, organisation, job }
+        Self { base, document, agent, model, conversation, key, link, user, session, organisation, job }
     }
 
     /// The id for a path's parameter; `None` for names, which belong to the whole installation.
     fn of(&self, path: &str, parameter: &str) -> Option<&str> {
-        Some(match (path.split('/').nth(3)?, parameter) {
-            ("knowledge-bases", "id") => &self.base,
-            ("knowledge-bases", "document") => &self.document,
+        // `/api/v1/agents/{agent}` and `/agents/{agent}` name the same thing, so does what stands below `/settings`.
+        let mut parts =
+            path.trim_start_matches("/api/v1").split('/').filter(|p| !["", "settings", "account"].contains(p));
+        Some(match (parts.next()?, parameter) {
+            ("knowledge-bases", "id") | ("knowledge", "base") => &self.base,
+            ("knowledge-bases" | "knowledge", "document") => &self.document,
             ("agents", "agent") => &self.agent,
             ("agents", "conversation") => &self.conversation,
             ("api-keys", "id") => &self.key,
@@ -63,7 +76,8 @@ impl Theirs {
             ("organisations", "id") => &self.organisation,
             ("sessions", "id") => &self.session,
             ("jobs", "id") => &self.job,
-            ("queues" | "llm", "name") => return None,
+            ("v1", "*id") => &self.model,
+            ("jobs" | "queues" | "llm" | "models", "name") | ("assets", "*path") => return None,
             (_, other) => panic!("{path}: this test does not know {{{other}}}: give it the id of such a thing"),
         })
     }
@@ -151,5 +165,81 @@ async fn another_organisations_ids_are_404_on_every_route() {
     }
     assert!(wrong.is_empty(), "{} of {tried}:\n{}", wrong.len(), wrong.join("\n"));
     assert!(tried >= 30, "only {tried} routes have ids?");
+    app.stop().await;
+}
+
+/// The paths of `.route("...")` in the sources, tests apart.
+fn routes_in_sources() -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for path in sources(&src()).iter().filter(|p| !p.ends_with("tests.rs")) {
+        let text = std::fs::read_to_string(path).unwrap();
+        // The gateway has a method of that name: `self.route(`.
+        for (at, call) in text.match_indices(".route(").filter(|(at, _)| !text[..*at].ends_with("self")) {
+            let argument = text[at + call.len()..].trim_start();
+            let literal = argument.strip_prefix('"').map(|rest| rest.split('"').next().unwrap().to_owned());
+            // One page is named by a constant; it has no id.
+            let known = literal.is_some() || argument.starts_with("PATH,");
+            assert!(known, "{}: the path of a route that is no literal", path.display());
+            found.extend(literal);
+        }
+    }
+    found
+}
+
+/// What a page's form may ask for: each takes what it knows.
+const FIELDS: &str = "name=Mine&title=Mine&filename=mine.md&content=Hello&role=member&version=1&description=&slug=mine";
+
+/// As the browser sends it.
+async fn submit(client: &Client, path: &str, csrf: &str) -> Answer {
+    let request = client.request(Method::POST, path).header(header::ACCEPT, "text/html");
+    let request = if path.ends_with("/documents") {
+        let part = |name: &str, content: &str| {
+            format!("--cut\r\nContent-Disposition: form-data; name={name}\r\n\r\n{content}\r\n")
+        };
+        let body =
+            format!("{}{}--cut--\r\n", part("\"csrf\"", csrf), part("\"file\"; filename=\"a.md\"", "# A\n\ntext"));
+        request.header(header::CONTENT_TYPE, "multipart/form-data; boundary=cut").body(body)
+    } else {
+        let form = "application/x-www-form-urlencoded";
+        request.header(header::CONTENT_TYPE, form).body(format!("csrf={csrf}&{FIELDS}"))
+    };
+    client.send(request).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_organisations_ids_are_404_on_every_page() {
+    let app = TestApp::start().await;
+    let (admin, stranger) = (app.admin().await, app.other_org("strangers").await);
+    let theirs = Theirs::make(&app, &admin).await;
+    let me = stranger.get("/api/v1/auth/me").await.expect(200);
+    let csrf = me["user"]["csrf_token"].as_str().unwrap().to_owned();
+    let (mut tried, mut wrong) = (0, Vec::new());
+    for path in routes_in_sources() {
+        let Some(filled) = theirs.fill(&path) else { continue };
+        let read = stranger.send(stranger.request(Method::GET, &filled).header(header::ACCEPT, "text/html")).await;
+        let written = submit(&stranger, &filled, &csrf).await;
+        let is_read = read.status != 405;
+        for (method, answer) in [("GET", &read), ("POST", &written)] {
+            tried += usize::from(answer.status != 405);
+            if ![404, 405].contains(&answer.status.as_u16()) {
+                wrong.push(format!("{method} {path}: {} {}", answer.status, answer.text));
+            }
+        }
+        if read.status == 405 && written.status == 405 {
+            wrong.push(format!("{path}: neither read nor written, so not tried"));
+        }
+        // To its owner it is there, so that the 404 means something. What can only be written is left alone.
+        if is_read {
+            let own = admin.get(&filled).await;
+            assert!(own.status.is_success(), "{path}: {} {}", own.status, own.text);
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {tried}:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(tried >= 30, "only {tried} pages have ids?");
+
+    // A model's name is an id that a body can carry.
+    let question = json!({"model": theirs.model, "messages": [{"role": "user", "content": "Hello"}]});
+    let asked = stranger.post("/v1/chat/completions", &question).await.expect(404);
+    assert_eq!(asked["error"]["code"], "model_not_found", "{asked}");
     app.stop().await;
 }

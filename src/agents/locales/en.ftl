@@ -78,6 +78,7 @@ agents-stopped = Stopped.
 agents-failed = The answer broke off.
 agents-searching = Searching the documents…
 agents-regenerate = Answer again
+agents-source-deleted = Deleted since then
 agents-page = p. { $page }
 agents-seconds = { $seconds } s
 agents-tokens = { $n ->

@@ -80,6 +80,7 @@ agents-stopped = Остановлено.
 agents-failed = Ответ оборвался.
 agents-searching = Ищу в документах…
 agents-regenerate = Ответить заново
+agents-source-deleted = С тех пор удалён
 agents-page = с. { $page }
 agents-seconds = { $seconds } с
 agents-tokens = { $n ->

@@ -56,7 +56,11 @@ impl Shown {
 pub(in crate::agents) fn link_marks(html: &str, citations: &[Citation]) -> String {
     let linked = |text: &str| {
         citations.iter().fold(text.to_owned(), |text, citation| {
-            let link = format!("<a class=\"citation\" href=\"{}\">{}</a>", citation.path(), citation.mark);
+            let link = if citation.deleted {
+                format!("<span class=\"citation\">{}</span>", citation.mark)
+            } else {
+                format!("<a class=\"citation\" href=\"{}\">{}</a>", citation.path(), citation.mark)
+            };
             text.replace(&format!("[{}]", citation.mark), &link)
         })
     };

@@ -52,14 +52,14 @@ impl Agents {
     pub async fn get(&self, org: OrgId, id: AgentId) -> Result<Agent, AgentError> {
         let mut tx = self.0.db.tenant(org).await?;
         let agent = store::get(&mut tx, id).await?;
-        tx.commit().await?;
+        drop(tx);
         agent.ok_or(AgentError::NotFound("agent"))
     }
 
     pub async fn get_by_slug(&self, org: OrgId, slug: &str) -> Result<Agent, AgentError> {
         let mut tx = self.0.db.tenant(org).await?;
         let agent = store::get_by_slug(&mut tx, slug).await?;
-        tx.commit().await?;
+        drop(tx);
         agent.ok_or(AgentError::NotFound("agent"))
     }
 
@@ -73,7 +73,7 @@ impl Agents {
     ) -> Result<Vec<Agent>, AgentError> {
         let mut tx = self.0.db.tenant(org).await?;
         let agents = store::list(&mut tx, search, after, limit + 1).await?;
-        tx.commit().await?;
+        drop(tx);
         Ok(agents)
     }
 
@@ -156,7 +156,7 @@ impl Agents {
     pub async fn counts(&self, org: OrgId) -> Result<(i64, i64), AgentError> {
         let mut tx = self.0.db.tenant(org).await?;
         let counts = store::counts(&mut tx, self.0.clock.now() - chrono::TimeDelta::days(1)).await?;
-        tx.commit().await?;
+        drop(tx);
         Ok(counts)
     }
 
@@ -165,7 +165,7 @@ impl Agents {
         let today = self.0.clock.now();
         let mut tx = self.0.db.tenant(org).await?;
         let found = store::conversations_by_day(&mut tx, today - chrono::TimeDelta::days(days)).await?;
-        tx.commit().await?;
+        drop(tx);
         let day = |ago| (today - chrono::TimeDelta::days(ago)).date_naive();
         Ok((0..days).rev().map(day).map(|d| found.iter().find(|(at, _)| *at == d).map_or(0, |(_, n)| *n)).collect())
     }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{Nothing, with_cookie};
 use crate::{
-    auth::{Auth, AuthError, Session, SessionId, clear_session_cookie},
+    auth::{Auth, Session, SessionId, clear_session_cookie},
     console::{Flash, Form, FormErrors, ListQuery, PageResult, Pager, Shell, see_other},
     platform::http::{Page, PageQuery, Path, Query},
 };
@@ -96,11 +96,7 @@ pub(super) async fn end_session(
     Form(Nothing {}): Form<Nothing>,
 ) -> PageResult {
     let own = shell.user().session_id == id.0;
-    match auth.end_session(shell.principal(), id).await {
-        // Ended in another tab a moment ago: what was wanted.
-        Ok(()) | Err(AuthError::NotFound(_)) => {}
-        Err(error) => return Err(error.into()),
-    }
+    auth.end_session(shell.principal(), id).await?;
     if own {
         return Ok(with_cookie(see_other("/login"), clear_session_cookie(&auth)));
     }

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// API keys of the organisation, newest first, revoked ones included.
-#[utoipa::path(get, path = "/api/v1/api-keys", tag = "api-keys", params(ListQuery), responses((status = 200, body = Page<ApiKey>), (status = 403)))]
+#[utoipa::path(get, path = "/api/v1/api-keys", tag = "API keys", params(ListQuery), responses((status = 200, body = Page<ApiKey>), (status = 403)))]
 pub(super) async fn list_api_keys(
     State(auth): State<Auth>,
     http::Auth(who): http::Auth,
@@ -42,7 +42,7 @@ pub(super) struct CreateApiKey {
 }
 
 /// Create an API key. The answer shows its secret, this once.
-#[utoipa::path(post, path = "/api/v1/api-keys", tag = "api-keys", request_body = CreateApiKey,
+#[utoipa::path(post, path = "/api/v1/api-keys", tag = "API keys", request_body = CreateApiKey,
     responses((status = 201, body = NewApiKey), (status = 403), (status = 422)))]
 pub(super) async fn create_api_key(
     State(auth): State<Auth>,
@@ -55,7 +55,7 @@ pub(super) async fn create_api_key(
 }
 
 /// Revoke an API key: it stops working at once.
-#[utoipa::path(delete, path = "/api/v1/api-keys/{id}", tag = "api-keys", params(("id" = ApiKeyId, Path)), responses((status = 204), (status = 404)))]
+#[utoipa::path(delete, path = "/api/v1/api-keys/{id}", tag = "API keys", params(("id" = ApiKeyId, Path)), responses((status = 204), (status = 404)))]
 pub(super) async fn revoke_api_key(
     State(auth): State<Auth>,
     http::Auth(who): http::Auth,

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Members of the organisation.
-#[utoipa::path(get, path = "/api/v1/members", tag = "members", params(ListQuery), responses((status = 200, body = Page<Member>), (status = 403)))]
+#[utoipa::path(get, path = "/api/v1/members", tag = "Members", params(ListQuery), responses((status = 200, body = Page<Member>), (status = 403)))]
 pub(super) async fn list_members(
     State(auth): State<Auth>,
     http::Auth(who): http::Auth,
@@ -36,7 +36,7 @@ pub(super) struct UpdateMember {
 }
 
 /// Change a member's role. Owners change anybody's, admins that of members and viewers.
-#[utoipa::path(patch, path = "/api/v1/members/{user_id}", tag = "members", params(("user_id" = UserId, Path)), request_body = UpdateMember,
+#[utoipa::path(patch, path = "/api/v1/members/{user_id}", tag = "Members", params(("user_id" = UserId, Path)), request_body = UpdateMember,
     responses((status = 200, body = Member), (status = 403), (status = 404), (status = 409, description = "`last_owner`")))]
 pub(super) async fn update_member(
     State(auth): State<Auth>,
@@ -49,7 +49,7 @@ pub(super) async fn update_member(
 }
 
 /// Remove a member, or leave.
-#[utoipa::path(delete, path = "/api/v1/members/{user_id}", tag = "members", params(("user_id" = UserId, Path)),
+#[utoipa::path(delete, path = "/api/v1/members/{user_id}", tag = "Members", params(("user_id" = UserId, Path)),
     responses((status = 204), (status = 403), (status = 404), (status = 409, description = "`last_owner`")))]
 pub(super) async fn remove_member(
     State(auth): State<Auth>,
@@ -61,7 +61,7 @@ pub(super) async fn remove_member(
 }
 
 /// Make a link by which a member who lost their password sets a new one.
-#[utoipa::path(post, path = "/api/v1/members/{user_id}/reset-link", tag = "members", params(("user_id" = UserId, Path)),
+#[utoipa::path(post, path = "/api/v1/members/{user_id}/reset-link", tag = "Members", params(("user_id" = UserId, Path)),
     responses((status = 201, body = NewLink), (status = 403), (status = 404)))]
 pub(super) async fn create_reset_link(
     State(auth): State<Auth>,
@@ -73,7 +73,7 @@ pub(super) async fn create_reset_link(
 }
 
 /// One-time links that can still be used.
-#[utoipa::path(get, path = "/api/v1/members/links", tag = "members", params(PageQuery), responses((status = 200, body = Page<Link>), (status = 403)))]
+#[utoipa::path(get, path = "/api/v1/members/links", tag = "Members", params(PageQuery), responses((status = 200, body = Page<Link>), (status = 403)))]
 pub(super) async fn list_links(
     State(auth): State<Auth>,
     http::Auth(who): http::Auth,
@@ -95,7 +95,7 @@ pub(super) struct CreateLink {
 }
 
 /// Make a one-time link by which somebody joins the organisation. It works for 72 hours.
-#[utoipa::path(post, path = "/api/v1/members/links", tag = "members", request_body = CreateLink,
+#[utoipa::path(post, path = "/api/v1/members/links", tag = "Members", request_body = CreateLink,
     responses((status = 201, body = NewLink), (status = 403), (status = 409, description = "`already_member`")))]
 pub(super) async fn create_link(
     State(auth): State<Auth>,
@@ -107,7 +107,7 @@ pub(super) async fn create_link(
 }
 
 /// Take a link back.
-#[utoipa::path(delete, path = "/api/v1/members/links/{id}", tag = "members", params(("id" = LinkId, Path)), responses((status = 204), (status = 404)))]
+#[utoipa::path(delete, path = "/api/v1/members/links/{id}", tag = "Members", params(("id" = LinkId, Path)), responses((status = 204), (status = 404)))]
 pub(super) async fn delete_link(
     State(auth): State<Auth>,
     http::Auth(who): http::Auth,

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// All organisations of the installation. For operators.
-#[utoipa::path(get, path = "/api/v1/organisations", tag = "organisations", params(ListQuery), responses((status = 200, body = Page<Organisation>), (status = 403)))]
+#[utoipa::path(get, path = "/api/v1/organisations", tag = "Organisations", params(ListQuery), responses((status = 200, body = Page<Organisation>), (status = 403)))]
 pub(super) async fn list_organisations(
     State(auth): State<Auth>,
     http::Auth(who): http::Auth,
@@ -40,7 +40,7 @@ pub(super) struct CreateOrganisation {
 }
 
 /// Create an organisation and become its owner. For operators.
-#[utoipa::path(post, path = "/api/v1/organisations", tag = "organisations", request_body = CreateOrganisation,
+#[utoipa::path(post, path = "/api/v1/organisations", tag = "Organisations", request_body = CreateOrganisation,
     responses((status = 201, body = Organisation), (status = 403), (status = 409, description = "`slug_taken`")))]
 pub(super) async fn create_organisation(
     State(auth): State<Auth>,
@@ -60,7 +60,7 @@ pub(super) struct UpdateOrganisation {
 }
 
 /// Rename the current organisation.
-#[utoipa::path(patch, path = "/api/v1/organisations/{id}", tag = "organisations", params(("id" = OrgId, Path)), request_body = UpdateOrganisation,
+#[utoipa::path(patch, path = "/api/v1/organisations/{id}", tag = "Organisations", params(("id" = OrgId, Path)), request_body = UpdateOrganisation,
     responses((status = 200, body = Organisation), (status = 403), (status = 404)))]
 pub(super) async fn update_organisation(
     State(auth): State<Auth>,

@@ -115,7 +115,7 @@ async fn signed_in(auth: &Auth, signed_in: &SignedIn) -> Result<Response, ApiErr
 /// Sign in with e-mail and password.
 ///
 /// Sets the session cookie. Attempts are limited by address and by account (429 with `Retry-After`).
-#[utoipa::path(post, path = "/api/v1/auth/login", tag = "auth", request_body = LoginRequest, security(()),
+#[utoipa::path(post, path = "/api/v1/auth/login", tag = "Authentication", request_body = LoginRequest, security(()),
     responses((status = 200, body = Me), (status = 401, description = "`invalid_credentials`: unknown e-mail or wrong password"),
               (status = 429, description = "`rate_limited`"), (status = 503, description = "too many sign-ins at this moment")))]
 pub(super) async fn login(
@@ -128,7 +128,7 @@ pub(super) async fn login(
 }
 
 /// Sign out: ends the session that asks.
-#[utoipa::path(post, path = "/api/v1/auth/logout", tag = "auth", responses((status = 204)))]
+#[utoipa::path(post, path = "/api/v1/auth/logout", tag = "Authentication", responses((status = 204)))]
 pub(super) async fn logout(State(auth): State<Auth>, http::Auth(who): http::Auth) -> Result<Response, ApiError> {
     auth.sign_out(&who).await?;
     let cookie = clear_session_cookie(&auth).map(|value| [(header::SET_COOKIE, value)]);
@@ -136,7 +136,7 @@ pub(super) async fn logout(State(auth): State<Auth>, http::Auth(who): http::Auth
 }
 
 /// Who is asking, in which organisation, and which others there are.
-#[utoipa::path(get, path = "/api/v1/auth/me", tag = "auth", responses((status = 200, body = Me), (status = 401)))]
+#[utoipa::path(get, path = "/api/v1/auth/me", tag = "Authentication", responses((status = 200, body = Me), (status = 401)))]
 pub(super) async fn me(http::Auth(who): http::Auth) -> Json<Me> {
     Json(who.into())
 }
@@ -150,7 +150,7 @@ pub(super) struct UpdateMe {
 }
 
 /// Change the own display name.
-#[utoipa::path(patch, path = "/api/v1/auth/me", tag = "auth", request_body = UpdateMe, responses((status = 204)))]
+#[utoipa::path(patch, path = "/api/v1/auth/me", tag = "Authentication", request_body = UpdateMe, responses((status = 204)))]
 pub(super) async fn update_me(
     State(auth): State<Auth>,
     http::Auth(who): http::Auth,
@@ -172,7 +172,7 @@ pub(super) struct ChangePassword {
 }
 
 /// Change the own password. Ends the person's other sessions.
-#[utoipa::path(post, path = "/api/v1/auth/password", tag = "auth", request_body = ChangePassword,
+#[utoipa::path(post, path = "/api/v1/auth/password", tag = "Authentication", request_body = ChangePassword,
     responses((status = 204), (status = 422, description = "a wrong current password or a refused new one")))]
 pub(super) async fn change_password(
     State(auth): State<Auth>,
@@ -191,7 +191,7 @@ pub(super) struct SwitchOrganisation {
 }
 
 /// Act in another of the own organisations from now on.
-#[utoipa::path(post, path = "/api/v1/auth/switch-organisation", tag = "auth", request_body = SwitchOrganisation,
+#[utoipa::path(post, path = "/api/v1/auth/switch-organisation", tag = "Authentication", request_body = SwitchOrganisation,
     responses((status = 204), (status = 404, description = "not one of the own organisations")))]
 pub(super) async fn switch_organisation(
     State(auth): State<Auth>,
@@ -219,7 +219,7 @@ pub(super) struct AcceptLink {
 /// Use a one-time link: join an organisation or set a new password.
 ///
 /// Without an account, `name` and `password` make one and sign in. With one, sign in first.
-#[utoipa::path(post, path = "/api/v1/auth/links/accept", tag = "auth", request_body = AcceptLink, security(()),
+#[utoipa::path(post, path = "/api/v1/auth/links/accept", tag = "Authentication", request_body = AcceptLink, security(()),
     responses((status = 200, body = Me), (status = 204, description = "the signed-in person joined"),
               (status = 401, description = "`sign_in_first`"), (status = 410, description = "`link_invalid`: used, ended, or never made")))]
 pub(super) async fn accept_link(
@@ -236,7 +236,7 @@ pub(super) async fn accept_link(
 }
 
 /// The own sign-ins, newest first.
-#[utoipa::path(get, path = "/api/v1/sessions", tag = "auth", params(PageQuery), responses((status = 200, body = Page<Session>)))]
+#[utoipa::path(get, path = "/api/v1/sessions", tag = "Authentication", params(PageQuery), responses((status = 200, body = Page<Session>)))]
 pub(super) async fn list_sessions(
     State(auth): State<Auth>,
     http::Auth(who): http::Auth,
@@ -248,7 +248,7 @@ pub(super) async fn list_sessions(
 }
 
 /// Sign out everywhere else.
-#[utoipa::path(delete, path = "/api/v1/sessions", tag = "auth", responses((status = 204)))]
+#[utoipa::path(delete, path = "/api/v1/sessions", tag = "Authentication", responses((status = 204)))]
 pub(super) async fn end_other_sessions(
     State(auth): State<Auth>,
     http::Auth(who): http::Auth,
@@ -258,7 +258,7 @@ pub(super) async fn end_other_sessions(
 }
 
 /// End one of the own sessions.
-#[utoipa::path(delete, path = "/api/v1/sessions/{id}", tag = "auth", params(("id" = SessionId, Path)), responses((status = 204), (status = 404)))]
+#[utoipa::path(delete, path = "/api/v1/sessions/{id}", tag = "Authentication", params(("id" = SessionId, Path)), responses((status = 204), (status = 404)))]
 pub(super) async fn end_session(
     State(auth): State<Auth>,
     http::Auth(who): http::Auth,

@@ -31,6 +31,31 @@ pub(in crate::jobs) async fn queues(conn: &mut PgConnection) -> Result<Vec<Queue
     .await
 }
 
+/// Due jobs of one kind in a queue that is not paused.
+pub(in crate::jobs) struct Due {
+    pub queue: String,
+    pub kind: String,
+    /// Whether the queue's rate holds jobs back.
+    pub rated: bool,
+    pub count: i64,
+    /// How long the longest waiting one has waited, seconds.
+    pub oldest_seconds: f64,
+}
+
+/// What is due, by kind: a caller knows which kinds it can run. Queues that no worker has written down yet are open.
+pub(in crate::jobs) async fn due(conn: &mut PgConnection) -> Result<Vec<Due>, sqlx::Error> {
+    sqlx::query_as!(
+        Due,
+        r#"SELECT j.queue, j.kind, coalesce(bool_or(q.rate_per_minute IS NOT NULL), false) AS "rated!", count(*) AS "count!",
+             max(extract(epoch FROM now() - j.run_at))::float8 AS "oldest_seconds!"
+           FROM jobs j LEFT JOIN job_queues q ON q.name = j.queue
+           WHERE j.state = 'queued' AND j.run_at <= now() AND q.paused IS NOT TRUE
+           GROUP BY j.queue, j.kind ORDER BY j.queue, j.kind"#
+    )
+    .fetch_all(conn)
+    .await
+}
+
 /// Pauses or resumes. False when there is no such queue.
 pub(in crate::jobs) async fn set_paused(
     conn: &mut PgConnection,

@@ -20,8 +20,10 @@ pub(in crate::jobs) struct Filter {
     pub state: Option<JobState>,
     pub queue: Option<String>,
     pub kind: Option<String>,
-    /// Text in the kind or the last error, or the beginning of the id.
+    /// Text in the kind, or the beginning of the id.
     pub search: Option<String>,
+    /// The search looks into errors too: whoever may not read them must not find by them either.
+    pub search_errors: bool,
     /// Older than this id.
     pub before: Option<Uuid>,
 }
@@ -83,7 +85,7 @@ pub(in crate::jobs) async fn list(
             FROM jobs
             WHERE org_id IS NOT DISTINCT FROM $1 AND ($2::text IS NULL OR state = $2) AND ($3::text IS NULL OR queue = $3)
               AND ($4::text IS NULL OR kind = $4) AND ($6::uuid IS NULL OR id < $6)
-              AND ($5::text IS NULL OR strpos(lower(kind || ' ' || coalesce(last_error, '')), lower($5)) > 0 OR starts_with(id::text, lower($5)))
+              AND ($5::text IS NULL OR strpos(lower(concat_ws(' ', kind, CASE WHEN $8 THEN last_error END)), lower($5)) > 0 OR starts_with(id::text, lower($5)))
             ORDER BY id DESC LIMIT $7)
            UNION ALL
            (SELECT id, org_id, queue, kind, state, priority, attempts, max_attempts,
@@ -91,7 +93,7 @@ pub(in crate::jobs) async fn list(
             FROM job_history
             WHERE org_id IS NOT DISTINCT FROM $1 AND ($2::text IS NULL OR state = $2) AND ($3::text IS NULL OR queue = $3)
               AND ($4::text IS NULL OR kind = $4) AND ($6::uuid IS NULL OR id < $6)
-              AND ($5::text IS NULL OR strpos(lower(kind || ' ' || coalesce(last_error, '')), lower($5)) > 0 OR starts_with(id::text, lower($5)))
+              AND ($5::text IS NULL OR strpos(lower(concat_ws(' ', kind, CASE WHEN $8 THEN last_error END)), lower($5)) > 0 OR starts_with(id::text, lower($5)))
             ORDER BY id DESC LIMIT $7)
            ORDER BY 1 DESC LIMIT $7"#,
         filter.org.map(|o| o.0),
@@ -101,6 +103,7 @@ pub(in crate::jobs) async fn list(
         filter.search,
         filter.before,
         limit,
+        filter.search_errors,
     )
     .fetch_all(conn)
     .await?;

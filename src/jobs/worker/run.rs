@@ -11,7 +11,7 @@ use crate::{
     jobs::{
         JobContext, JobError, JobState, JobsError,
         metrics::{FinishedLabels, Outcome, QueueLabels},
-        model::AttemptOutcome,
+        model::{AttemptOutcome, Reason},
         registry::Kind,
         store::{self, Ended, Leased},
     },
@@ -77,7 +77,7 @@ enum Ending {
 /// Runs the handler to its end, or to the end of its time, or until it is told to stop.
 async fn run(kind: &Kind, job: &Leased, running: &Running) -> (Ending, Option<String>) {
     let Some(payload) = job.payload.clone() else {
-        return (Ending::Dead, Some("the payload has been deleted by retention".to_owned()));
+        return (Ending::Dead, Some(Reason::PayloadGone.text().to_owned()));
     };
     let context = JobContext {
         job_id: job.id,
@@ -109,7 +109,10 @@ async fn run(kind: &Kind, job: &Leased, running: &Running) -> (Ending, Option<St
     running.cancel.cancel();
     let result = match result {
         None => None,
-        Some(Err(_)) => Some(Err(JobError::Retry(anyhow::anyhow!("timed out after {} s", kind.timeout.as_secs_f64())))),
+        Some(Err(_)) => {
+            let (reason, seconds) = (Reason::TimedOut.text(), kind.timeout.as_secs_f64());
+            Some(Err(JobError::Retry(anyhow::anyhow!("{reason}: more than {seconds} s"))))
+        }
         Some(Ok(Err(panic))) => Some(Err(JobError::Retry(anyhow::anyhow!("panicked: {}", panic_text(&*panic))))),
         Some(Ok(Ok(result))) => Some(result),
     };

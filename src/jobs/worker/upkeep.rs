@@ -9,7 +9,7 @@ use crate::{
     jobs::{
         Enqueue, JobId, JobState, Jobs, JobsError, Registry,
         metrics::QueueLabels,
-        model::AttemptOutcome,
+        model::{AttemptOutcome, Reason},
         schedule,
         store::{self, Ended, Expired, NewJob},
         wake,
@@ -132,8 +132,8 @@ async fn rescue(jobs: &Jobs, registry: &Registry) -> Result<usize, JobsError> {
 }
 
 async fn settle_expired(tx: &mut Tx, job: &Expired) -> Result<bool, sqlx::Error> {
-    let error = "the worker stopped answering and its lease expired";
-    let ended = Ended { id: job.id, lease_no: job.lease_no, outcome: AttemptOutcome::Lost, error: Some(error) };
+    let error = Some(Reason::WorkerLost.text());
+    let ended = Ended { id: job.id, lease_no: job.lease_no, outcome: AttemptOutcome::Lost, error };
     if job.cancel_requested {
         store::finish(tx, ended, JobState::Cancelled).await
     } else if job.attempt >= job.max_attempts {
@@ -147,14 +147,14 @@ async fn settle_expired(tx: &mut Tx, job: &Expired) -> Result<bool, sqlx::Error>
 async fn refresh_gauges(worker: &Worker) -> Result<(), JobsError> {
     let mut tx = worker.jobs.db().system().await?;
     let queues = store::queues(&mut tx).await?;
+    let due = store::due(&mut tx).await?;
     tx.commit().await?;
     for name in worker.registry.queues() {
         worker.jobs.metrics().gauges(name, queues.iter().find(|q| q.name == name));
     }
     // While anything runs, a limit or a concurrency key may rightly hold the rest back.
     let idle = queues.iter().all(|q| q.running == 0);
-    let waiting =
-        queues.iter().any(|q| q.due > 0 && !q.paused && q.rate_per_minute.is_none() && worker.queues.contains(&q.name));
+    let waiting = due.iter().any(|d| !d.rated && worker.registry.runs(&d.queue, &d.kind));
     worker.pulse.due(idle && waiting);
     Ok(())
 }

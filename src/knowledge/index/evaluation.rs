@@ -71,7 +71,7 @@ struct Model {
 
 impl Model {
     fn load(name: &str) -> Self {
-        Self { embedder: LocalEmbedder::load(&test_model(name)).unwrap(), known: RefCell::default() }
+        Self { embedder: LocalEmbedder::load(&test_model(name), None).unwrap(), known: RefCell::default() }
     }
 
     fn embed(&self, kind: InputKind, texts: &[String]) -> Vec<Vec<f32>> {
@@ -97,7 +97,7 @@ struct Figures {
 async fn evaluate(model: &Model, base: &Base) -> (Weights, BTreeMap<String, Figures>) {
     let dir = tempfile::tempdir().unwrap();
     let index = VectorIndex::new(dir.path().to_str().unwrap(), IndexOptions::default());
-    index.ensure_table("kb_e_g1", model.embedder.dims()).await.unwrap();
+    index.ensure_table("kb_e_g1", model.embedder.model().dims).await.unwrap();
     let vectors = model.embed(InputKind::Passage, &base.texts());
     let rows = base.rows.iter().zip(&vectors).map(|((chunk_id, document_id, text), vector)| IndexRow {
         chunk_id: *chunk_id,

@@ -96,7 +96,7 @@ struct TextRange {
 }
 
 /// Documents of a knowledge base, newest first.
-#[utoipa::path(get, path = "/api/v1/knowledge-bases/{id}/documents", tag = "knowledge",
+#[utoipa::path(get, path = "/api/v1/knowledge-bases/{id}/documents", tag = "Knowledge",
     params(("id" = KnowledgeBaseId, Path), DocumentFilter), responses((status = 200, body = Page<Document>), (status = 404)))]
 async fn list_documents(
     State(knowledge): State<Knowledge>,
@@ -119,7 +119,7 @@ async fn list_documents(
 }
 
 /// A document and how far it is.
-#[utoipa::path(get, path = "/api/v1/knowledge-bases/{id}/documents/{document}", tag = "knowledge",
+#[utoipa::path(get, path = "/api/v1/knowledge-bases/{id}/documents/{document}", tag = "Knowledge",
     params(("id" = KnowledgeBaseId, Path), ("document" = DocumentId, Path)),
     responses((status = 200, body = Document), (status = 404)))]
 async fn get_document(
@@ -132,7 +132,7 @@ async fn get_document(
 }
 
 /// Renames a document.
-#[utoipa::path(patch, path = "/api/v1/knowledge-bases/{id}/documents/{document}", tag = "knowledge",
+#[utoipa::path(patch, path = "/api/v1/knowledge-bases/{id}/documents/{document}", tag = "Knowledge",
     params(("id" = KnowledgeBaseId, Path), ("document" = DocumentId, Path)), request_body = UpdateDocument,
     responses((status = 200, body = Document), (status = 404), (status = 422)))]
 async fn update_document(
@@ -146,7 +146,7 @@ async fn update_document(
 }
 
 /// Deletes a document. Gone at once; its file and index rows follow within moments.
-#[utoipa::path(delete, path = "/api/v1/knowledge-bases/{id}/documents/{document}", tag = "knowledge",
+#[utoipa::path(delete, path = "/api/v1/knowledge-bases/{id}/documents/{document}", tag = "Knowledge",
     params(("id" = KnowledgeBaseId, Path), ("document" = DocumentId, Path)), responses((status = 204), (status = 404)))]
 async fn delete_document(
     State(knowledge): State<Knowledge>,
@@ -159,7 +159,7 @@ async fn delete_document(
 }
 
 /// The file as it was uploaded.
-#[utoipa::path(get, path = "/api/v1/knowledge-bases/{id}/documents/{document}/original", tag = "knowledge",
+#[utoipa::path(get, path = "/api/v1/knowledge-bases/{id}/documents/{document}/original", tag = "Knowledge",
     params(("id" = KnowledgeBaseId, Path), ("document" = DocumentId, Path)),
     responses((status = 200, content_type = "application/octet-stream", body = Vec<u8>), (status = 404)))]
 async fn get_original(
@@ -197,7 +197,7 @@ fn disposition(filename: &str) -> HeaderValue {
 }
 
 /// Passages of a document, in its order.
-#[utoipa::path(get, path = "/api/v1/knowledge-bases/{id}/documents/{document}/chunks", tag = "knowledge",
+#[utoipa::path(get, path = "/api/v1/knowledge-bases/{id}/documents/{document}/chunks", tag = "Knowledge",
     params(("id" = KnowledgeBaseId, Path), ("document" = DocumentId, Path), ChunkFilter),
     responses((status = 200, body = Page<Chunk>), (status = 404)))]
 async fn list_chunks(
@@ -221,7 +221,7 @@ async fn list_chunks(
 }
 
 /// The text of a document, which passages and citations point into. Empty before it was read.
-#[utoipa::path(get, path = "/api/v1/knowledge-bases/{id}/documents/{document}/text", tag = "knowledge",
+#[utoipa::path(get, path = "/api/v1/knowledge-bases/{id}/documents/{document}/text", tag = "Knowledge",
     params(("id" = KnowledgeBaseId, Path), ("document" = DocumentId, Path), TextRange),
     responses((status = 200, body = TextPart), (status = 404)))]
 async fn get_text(
@@ -238,7 +238,7 @@ async fn get_text(
 }
 
 /// Tries a failed document again.
-#[utoipa::path(post, path = "/api/v1/knowledge-bases/{id}/documents/{document}/retry", tag = "knowledge",
+#[utoipa::path(post, path = "/api/v1/knowledge-bases/{id}/documents/{document}/retry", tag = "Knowledge",
     params(("id" = KnowledgeBaseId, Path), ("document" = DocumentId, Path)),
     responses((status = 202, body = Document), (status = 404), (status = 409)))]
 async fn retry_document(

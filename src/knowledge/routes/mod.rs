@@ -59,7 +59,7 @@ struct BaseFilter {
 }
 
 /// Knowledge bases, newest first.
-#[utoipa::path(get, path = "/api/v1/knowledge-bases", tag = "knowledge", params(BaseFilter),
+#[utoipa::path(get, path = "/api/v1/knowledge-bases", tag = "Knowledge", params(BaseFilter),
     responses((status = 200, body = Page<KnowledgeBase>)))]
 async fn list_knowledge_bases(
     State(knowledge): State<Knowledge>,
@@ -74,7 +74,7 @@ async fn list_knowledge_bases(
 }
 
 /// Creates an empty knowledge base.
-#[utoipa::path(post, path = "/api/v1/knowledge-bases", tag = "knowledge", request_body = CreateKnowledgeBase,
+#[utoipa::path(post, path = "/api/v1/knowledge-bases", tag = "Knowledge", request_body = CreateKnowledgeBase,
     responses((status = 201, body = KnowledgeBase), (status = 422)))]
 async fn create_knowledge_base(
     State(knowledge): State<Knowledge>,
@@ -87,7 +87,7 @@ async fn create_knowledge_base(
 }
 
 /// A knowledge base and how many documents it holds.
-#[utoipa::path(get, path = "/api/v1/knowledge-bases/{id}", tag = "knowledge", params(("id" = KnowledgeBaseId, Path)),
+#[utoipa::path(get, path = "/api/v1/knowledge-bases/{id}", tag = "Knowledge", params(("id" = KnowledgeBaseId, Path)),
     responses((status = 200, body = KnowledgeBase), (status = 404)))]
 async fn get_knowledge_base(
     State(knowledge): State<Knowledge>,
@@ -99,7 +99,7 @@ async fn get_knowledge_base(
 }
 
 /// Renames a knowledge base or changes its description.
-#[utoipa::path(patch, path = "/api/v1/knowledge-bases/{id}", tag = "knowledge", params(("id" = KnowledgeBaseId, Path)),
+#[utoipa::path(patch, path = "/api/v1/knowledge-bases/{id}", tag = "Knowledge", params(("id" = KnowledgeBaseId, Path)),
     request_body = UpdateKnowledgeBase, responses((status = 200, body = KnowledgeBase), (status = 404), (status = 422)))]
 async fn update_knowledge_base(
     State(knowledge): State<Knowledge>,
@@ -112,7 +112,7 @@ async fn update_knowledge_base(
 }
 
 /// Deletes a knowledge base with all its documents. Gone at once; files and index follow within moments.
-#[utoipa::path(delete, path = "/api/v1/knowledge-bases/{id}", tag = "knowledge", params(("id" = KnowledgeBaseId, Path)),
+#[utoipa::path(delete, path = "/api/v1/knowledge-bases/{id}", tag = "Knowledge", params(("id" = KnowledgeBaseId, Path)),
     responses((status = 204), (status = 404)))]
 async fn delete_knowledge_base(
     State(knowledge): State<Knowledge>,
@@ -158,7 +158,7 @@ impl From<SearchHit> for SearchResult {
 }
 
 /// Passages that answer a question, best first. Documents that are not ready yet are not found yet.
-#[utoipa::path(post, path = "/api/v1/knowledge-bases/{id}/search", tag = "knowledge", params(("id" = KnowledgeBaseId, Path)),
+#[utoipa::path(post, path = "/api/v1/knowledge-bases/{id}/search", tag = "Knowledge", params(("id" = KnowledgeBaseId, Path)),
     request_body = SearchRequest, responses((status = 200, body = SearchResponse), (status = 404), (status = 422)))]
 async fn search_knowledge_base(
     State(knowledge): State<Knowledge>,

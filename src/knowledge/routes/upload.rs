@@ -54,7 +54,7 @@ struct UploadForm {
 /// base holds already gives the document that is there, with `duplicate: true` (200 when there was nothing new at all).
 /// When no file could be taken in, the first one's problem is the answer: 415 for what is no PDF, DOCX, HTML, Markdown or
 /// text, 413 for what is too large.
-#[utoipa::path(post, path = "/api/v1/knowledge-bases/{id}/documents", tag = "knowledge", params(("id" = KnowledgeBaseId, Path)),
+#[utoipa::path(post, path = "/api/v1/knowledge-bases/{id}/documents", tag = "Knowledge", params(("id" = KnowledgeBaseId, Path)),
     request_body(content = UploadForm, content_type = "multipart/form-data"),
     responses((status = 201, body = UploadResponse), (status = 200, body = UploadResponse), (status = 404), (status = 413), (status = 415)))]
 async fn upload_documents(

@@ -56,14 +56,14 @@ impl Knowledge {
         let mut tx = self.inner.db.tenant(org).await?;
         let filter = Filter { search, after, limit: Some(limit), ..Filter::default() };
         let bases = store::bases::list(&mut tx, &filter).await?;
-        tx.commit().await?;
+        drop(tx);
         Ok(bases)
     }
 
     pub async fn get_base(&self, org: OrgId, id: KnowledgeBaseId) -> Result<KnowledgeBase, KnowledgeError> {
         let mut tx = self.inner.db.tenant(org).await?;
         let base = get(&mut tx, id).await?;
-        tx.commit().await?;
+        drop(tx);
         Ok(base)
     }
 

@@ -26,7 +26,7 @@ impl Knowledge {
         if documents.is_empty() && !store::bases::exists(&mut tx, base).await? {
             return Err(KnowledgeError::BaseNotFound);
         }
-        tx.commit().await?;
+        drop(tx);
         Ok(documents)
     }
 
@@ -38,7 +38,7 @@ impl Knowledge {
     ) -> Result<Document, KnowledgeError> {
         let mut tx = self.inner.db.tenant(org).await?;
         let document = get(&mut tx, base, id).await?;
-        tx.commit().await?;
+        drop(tx);
         Ok(document)
     }
 

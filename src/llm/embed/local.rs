@@ -10,6 +10,7 @@ use super::EmbedError;
 use super::encoder::Encoder;
 use super::folder::{ModelFolder, Prefixes};
 use super::weights::hash_file;
+use crate::llm::EmbedModel;
 
 /// Tokens that one forward pass may hold, padding included: the temporaries of MiniLM take some 70 MB at this size, and twice the
 /// size is not faster on a CPU.
@@ -22,9 +23,8 @@ pub enum InputKind {
     Passage,
 }
 
-/// A loaded embedding model. `Send + Sync`; `embed` takes `&self` and uses the global rayon pool inside.
-pub struct LocalEmbedder {
-    encoder: Encoder,
+/// What decides a vector apart from the arithmetic: the tokenizer and the facts of the folder.
+struct Vocabulary {
     tokenizer: Tokenizer,
     prefixes: Prefixes,
     dims: usize,
@@ -34,12 +34,16 @@ pub struct LocalEmbedder {
     files_sha256: [u8; 32],
 }
 
-impl LocalEmbedder {
-    /// Loads a model folder. Blocking: reads the weights twice (once for the hash in [`Self::id`]); 0.3 s for MiniLM.
-    pub fn load(dir: &Path) -> Result<Self, EmbedError> {
-        let folder = ModelFolder::read(dir)?;
-        let encoder = Encoder::load(&folder)?;
-        let path = dir.join("tokenizer.json");
+/// A loaded embedding model. `Send + Sync`; `embed` takes `&self` and uses the global rayon pool inside.
+pub struct LocalEmbedder {
+    encoder: Encoder,
+    vocabulary: Vocabulary,
+    model: EmbedModel,
+}
+
+impl Vocabulary {
+    fn read(folder: &ModelFolder, prefixes: Option<Prefixes>) -> Result<Self, EmbedError> {
+        let path = folder.dir.join("tokenizer.json");
         let bytes = std::fs::read(&path).map_err(|source| EmbedError::Read { path: path.clone(), source })?;
         let mut tokenizer = Tokenizer::from_bytes(&bytes).map_err(|error| EmbedError::malformed(&path, &error))?;
         // Published files carry the padding and the cut of whoever exported them (MiniLM's: always 128 tokens); both are done here.
@@ -47,36 +51,87 @@ impl LocalEmbedder {
         tokenizer.with_truncation(None).map_err(|error| EmbedError::malformed(&path, &error))?;
         let special_tokens = tokenizer.get_post_processor().map_or(0, |processor| processor.added_tokens(false));
         let mut digest = Sha256::new();
-        hash_file(&dir.join("model.safetensors"), &mut digest)?;
+        hash_file(&folder.dir.join("model.safetensors"), &mut digest)?;
         digest.update(&bytes);
         digest.update(format!("{:?} {}", folder.pooling, folder.max_tokens));
         Ok(Self {
-            encoder,
             tokenizer,
-            prefixes: folder.prefixes,
+            prefixes: prefixes.unwrap_or_else(|| folder.prefixes.clone()),
             dims: folder.dims,
             max_tokens: folder.max_tokens,
             special_tokens,
-            name: dir.file_name().map_or_else(|| "model".into(), |name| name.to_string_lossy().into_owned()),
+            name: folder.dir.file_name().map_or_else(|| "model".into(), |name| name.to_string_lossy().into_owned()),
             files_sha256: digest.finalize().into(),
         })
     }
 
-    /// Overrides the prefixes that the model folder names.
-    #[must_use]
-    pub fn with_prefixes(mut self, prefixes: Prefixes) -> Self {
-        self.prefixes = prefixes;
-        self
+    fn count_tokens(&self, text: &str) -> Result<usize, EmbedError> {
+        let encoding =
+            self.tokenizer.encode_fast(text, false).map_err(|error| EmbedError::Tokenize(error.to_string()))?;
+        Ok(encoding.len())
     }
 
-    /// Embeds texts; unit vectors of [`Self::dims`] numbers, in the order of the texts. A text beyond [`Self::max_tokens`] is cut.
+    fn model(&self) -> EmbedModel {
+        let prefix = |text: &str| self.count_tokens(text).unwrap_or_default();
+        let reserved = self.special_tokens + prefix(&self.prefixes.query).max(prefix(&self.prefixes.passage));
+        EmbedModel { id: self.id(), dims: self.dims, max_tokens: self.max_tokens.saturating_sub(reserved) }
+    }
+
+    fn id(&self) -> String {
+        let mut digest = Sha256::new();
+        digest.update(self.files_sha256);
+        digest.update(format!("{:?}", self.prefixes));
+        let hash: [u8; 32] = digest.finalize().into();
+        let mut id = format!("{}-", self.name);
+        for byte in &hash[..6] {
+            // Writing to a String cannot fail.
+            let _ = write!(id, "{byte:02x}");
+        }
+        id
+    }
+
+    fn token_ids(&self, text: &str) -> Result<Vec<u32>, EmbedError> {
+        let tokenize = |error: tokenizers::Error| EmbedError::Tokenize(error.to_string());
+        let mut encoding = self.tokenizer.encode_fast(text, false).map_err(tokenize)?;
+        // Cut before the special tokens are added, so that the closing one is never cut off.
+        encoding.truncate(self.max_tokens - self.special_tokens, 0, TruncationDirection::Right);
+        Ok(self.tokenizer.post_process(encoding, None, true).map_err(tokenize)?.get_ids().to_vec())
+    }
+}
+
+impl LocalEmbedder {
+    /// Loads a model folder, with other prefixes than it names where some are given. Blocking: reads the weights twice (once
+    /// for the hash in the model's id); 0.3 s for MiniLM.
+    pub fn load(dir: &Path, prefixes: Option<Prefixes>) -> Result<Self, EmbedError> {
+        let folder = ModelFolder::read(dir)?;
+        let encoder = Encoder::load(&folder)?;
+        let vocabulary = Vocabulary::read(&folder, prefixes)?;
+        Ok(Self { encoder, model: vocabulary.model(), vocabulary })
+    }
+
+    /// What [`Self::load`] would load, without keeping anything in memory. Blocking: reads the whole folder.
+    pub fn describe(dir: &Path, prefixes: Option<Prefixes>) -> Result<EmbedModel, EmbedError> {
+        Ok(Vocabulary::read(&ModelFolder::read(dir)?, prefixes)?.model())
+    }
+
+    /// Id, length of a vector, and the longest text that is embedded whole, in tokens as [`Self::count_tokens`] counts them:
+    /// special tokens and the longer of the two prefixes are taken off. The id is the folder's name and a short hash of
+    /// everything that decides a vector (weights, tokenizer, pooling, length limit, prefixes): vectors of two models with the
+    /// same id are interchangeable, others must never meet in one index.
+    pub fn model(&self) -> &EmbedModel {
+        &self.model
+    }
+
+    /// Embeds texts; unit vectors of the model's `dims` numbers, in the order of the texts. A text beyond its `max_tokens` is cut.
     pub fn embed(&self, kind: InputKind, texts: &[String]) -> Result<Vec<Vec<f32>>, EmbedError> {
         let prefix = match kind {
-            InputKind::Query => &self.prefixes.query,
-            InputKind::Passage => &self.prefixes.passage,
+            InputKind::Query => &self.vocabulary.prefixes.query,
+            InputKind::Passage => &self.vocabulary.prefixes.passage,
         };
-        let tokens =
-            texts.iter().map(|text| self.token_ids(&format!("{prefix}{text}"))).collect::<Result<Vec<_>, _>>()?;
+        let tokens = texts
+            .iter()
+            .map(|text| self.vocabulary.token_ids(&format!("{prefix}{text}")))
+            .collect::<Result<Vec<_>, _>>()?;
         // Like lengths together: in a mixed batch the short texts would cost as much as the longest.
         let mut order: Vec<usize> = (0..tokens.len()).collect();
         order.sort_by_key(|&at| std::cmp::Reverse(tokens[at].len()));
@@ -96,44 +151,6 @@ impl LocalEmbedder {
 
     /// Tokens of a text as the model counts them, special tokens and prefix left out, nothing cut.
     pub fn count_tokens(&self, text: &str) -> Result<usize, EmbedError> {
-        let encoding =
-            self.tokenizer.encode_fast(text, false).map_err(|error| EmbedError::Tokenize(error.to_string()))?;
-        Ok(encoding.len())
-    }
-
-    /// Length of a vector.
-    pub fn dims(&self) -> usize {
-        self.dims
-    }
-
-    /// The longest text that is embedded whole, in tokens as [`Self::count_tokens`] counts them: special tokens and the longer of
-    /// the two prefixes are taken off.
-    pub fn max_tokens(&self) -> usize {
-        let prefix = |text: &str| self.count_tokens(text).unwrap_or_default();
-        let reserved = self.special_tokens + prefix(&self.prefixes.query).max(prefix(&self.prefixes.passage));
-        self.max_tokens.saturating_sub(reserved)
-    }
-
-    /// Folder name and a short hash of everything that decides a vector (weights, tokenizer, pooling, length limit, prefixes):
-    /// vectors of two models with the same id are interchangeable, others must never meet in one index.
-    pub fn id(&self) -> String {
-        let mut digest = Sha256::new();
-        digest.update(self.files_sha256);
-        digest.update(format!("{:?}", self.prefixes));
-        let hash: [u8; 32] = digest.finalize().into();
-        let mut id = format!("{}-", self.name);
-        for byte in &hash[..6] {
-            // Writing to a String cannot fail.
-            let _ = write!(id, "{byte:02x}");
-        }
-        id
-    }
-
-    fn token_ids(&self, text: &str) -> Result<Vec<u32>, EmbedError> {
-        let tokenize = |error: tokenizers::Error| EmbedError::Tokenize(error.to_string());
-        let mut encoding = self.tokenizer.encode_fast(text, false).map_err(tokenize)?;
-        // Cut before the special tokens are added, so that the closing one is never cut off.
-        encoding.truncate(self.max_tokens - self.special_tokens, 0, TruncationDirection::Right);
-        Ok(self.tokenizer.post_process(encoding, None, true).map_err(tokenize)?.get_ids().to_vec())
+        self.vocabulary.count_tokens(text)
     }
 }

@@ -17,7 +17,7 @@ pub(crate) fn test_model(name: &str) -> PathBuf {
 }
 
 fn minilm() -> LocalEmbedder {
-    LocalEmbedder::load(&test_model("all-MiniLM-L6-v2")).expect("load MiniLM")
+    LocalEmbedder::load(&test_model("all-MiniLM-L6-v2"), None).expect("load MiniLM")
 }
 
 fn dot(a: &[f32], b: &[f32]) -> f32 {
@@ -33,7 +33,7 @@ fn texts(texts: &[&str]) -> Vec<String> {
 #[test]
 fn minilm_gives_the_published_vectors() {
     let model = minilm();
-    assert_eq!((model.dims(), model.max_tokens()), (384, 254));
+    assert_eq!((model.model().dims, model.model().max_tokens), (384, 254));
     let inputs = texts(&["The weather is lovely today.", "It's so sunny outside!", "He drove to the stadium."]);
     let vectors = model.embed(InputKind::Passage, &inputs).unwrap();
     let reference = [
@@ -67,13 +67,16 @@ fn long_texts_are_cut_and_padding_changes_nothing() {
 
 #[test]
 fn the_id_follows_what_decides_a_vector() {
-    let plain = minilm();
-    let id = plain.id();
+    let folder = test_model("all-MiniLM-L6-v2");
+    let plain = LocalEmbedder::describe(&folder, None).unwrap();
+    assert_eq!(&plain, minilm().model(), "described as it is loaded");
+    let id = plain.id;
     assert!(id.starts_with("all-MiniLM-L6-v2-") && id.len() == "all-MiniLM-L6-v2-".len() + 12, "{id}");
-    let prefixed = plain.with_prefixes(Prefixes { query: "query: ".into(), passage: "passage: ".into() });
-    assert_ne!(prefixed.id(), id);
-    assert_eq!(prefixed.max_tokens(), 252, "the prefix takes two tokens");
-    let query = prefixed.embed(InputKind::Query, &texts(&["rain"])).unwrap().remove(0);
+    let prefixes = Prefixes { query: "query: ".into(), passage: "passage: ".into() };
+    let changed = LocalEmbedder::load(&folder, Some(prefixes)).unwrap();
+    assert_ne!(changed.model().id, id);
+    assert_eq!(changed.model().max_tokens, 252, "the prefix takes two tokens");
+    let query = changed.embed(InputKind::Query, &texts(&["rain"])).unwrap().remove(0);
     let spelled = minilm().embed(InputKind::Query, &texts(&["query: rain"])).unwrap().remove(0);
     assert!(dot(&query, &spelled) > 0.999_99);
 }
@@ -118,7 +121,7 @@ fn a_folder_is_read_as_sentence_transformers_reads_it() {
 fn what_would_give_wrong_vectors_is_refused_by_name() {
     let load = |files: &[(&str, &str)]| {
         let dir = folder(files);
-        LocalEmbedder::load(dir.path()).err().expect("refused")
+        LocalEmbedder::load(dir.path(), None).err().expect("refused")
     };
     assert!(matches!(load(&[]), EmbedError::Read { path, .. } if path.ends_with("config.json")));
     assert!(matches!(load(&[("config.json", "{")]), EmbedError::Malformed { .. }));

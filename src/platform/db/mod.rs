@@ -18,7 +18,7 @@ use std::{str::FromStr as _, time::Duration};
 
 use chrono::{DateTime, Utc};
 use sqlx::{
-    AssertSqlSafe, ConnectOptions as _, Executor as _, PgPool, Postgres,
+    AssertSqlSafe, ConnectOptions as _, PgPool, Postgres,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -27,7 +27,8 @@ pub use error::{DbError, constraint};
 
 use super::{crypto::MasterKey, ids::OrgId, lifecycle::uncancelled};
 
-/// A transaction; dropped without `commit()` it rolls back.
+/// A transaction; dropped without `commit()` it rolls back. What only reads is dropped: the rollback travels with the pool's own
+/// ping, where a commit would be a round trip more, and those are most of a short read's cost.
 pub type Tx = sqlx::Transaction<'static, Postgres>;
 
 /// Where the database is and as whom to connect: enough to make each role's connection.
@@ -221,10 +222,9 @@ fn pool(options: PgConnectOptions, config: &Config, max: u32) -> PgPool {
             Box::pin(async move {
                 // In an implicit transaction both are the same instant; inside a block that somebody left open the
                 // statement is younger; in an aborted one this fails. Either way the connection is thrown away.
-                let clean: bool = match conn.fetch_one("SELECT now() = statement_timestamp()").await {
-                    Ok(row) => sqlx::Row::try_get(&row, 0)?,
-                    Err(error) => return Err(error),
-                };
+                // Prepared once for each connection: this comes with every transaction.
+                let clean = sqlx::query_scalar!("SELECT now() = statement_timestamp() AS \"clean!\"");
+                let clean = clean.fetch_one(&mut *conn).await?;
                 if !clean {
                     tracing::warn!("a connection came back inside an open transaction: closed it");
                 }

@@ -19,12 +19,17 @@ pub struct Config {
     pub trusted_proxies: Vec<String>,
     /// Connections open at a time; more wait in the kernel's queue.
     pub max_connections: u32,
+    /// Connections that one address may have open; more are closed at once. Trusted proxies may have any number.
+    pub max_connections_per_address: u32,
     /// A client must have sent its request's head within this, seconds.
     pub header_timeout_seconds: u64,
     /// A request must have begun to be answered this long after the last byte of it arrived, seconds.
     pub request_timeout_seconds: u64,
     /// Largest body of a JSON request, bytes; uploads have their own limit in `[knowledge]`, `/v1` has its own in `[llm]`.
     pub max_body_bytes: usize,
+    /// Bodies that are held in memory, all together, bytes; beyond that large requests are answered 503. Uploads are not: they go to
+    /// the store as they come.
+    pub max_buffered_bytes: usize,
     /// A client may pause for this long while it sends a body, or while it reads a stream, seconds.
     pub body_idle_seconds: u64,
     /// Slowest body after that time, bytes a second of waiting for it: with the size limits it bounds how long an upload takes.
@@ -48,9 +53,11 @@ impl Default for Config {
             public_url: String::new(),
             trusted_proxies: Vec::new(),
             max_connections: 4096,
+            max_connections_per_address: 256,
             header_timeout_seconds: 10,
             request_timeout_seconds: 300,
             max_body_bytes: 2 * 1024 * 1024,
+            max_buffered_bytes: 256 * 1024 * 1024,
             body_idle_seconds: 30,
             body_min_bytes_per_second: 8192,
             requests_per_minute: 6000,
@@ -65,9 +72,11 @@ impl Default for Config {
 impl Config {
     pub fn validate(&self, errors: &mut ConfigErrors) {
         errors.range("max_connections", self.max_connections, 1, 1_000_000);
+        errors.range("max_connections_per_address", self.max_connections_per_address, 1, 1_000_000);
         errors.range("header_timeout_seconds", self.header_timeout_seconds, 1, 300);
         errors.range("request_timeout_seconds", self.request_timeout_seconds, 1, 3600);
         errors.range("max_body_bytes", self.max_body_bytes, 1024, 1 << 30);
+        errors.range("max_buffered_bytes", self.max_buffered_bytes, self.max_body_bytes, 1 << 40);
         errors.range("body_idle_seconds", self.body_idle_seconds, 1, 600);
         errors.range("body_min_bytes_per_second", self.body_min_bytes_per_second, 1, 100_000_000);
         errors.range("principal_requests_per_minute", self.principal_requests_per_minute, 1, 10_000_000);

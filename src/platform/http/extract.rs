@@ -1,16 +1,19 @@
 //! Extractors that answer bad input with problem+json, and the page of a list.
 
 use axum::{
+    RequestExt as _,
+    body::Bytes,
     extract::{FromRequest, FromRequestParts, Request},
     http::{StatusCode, request::Parts},
     response::{IntoResponse, Response},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use http_body_util::{BodyExt as _, LengthLimitError};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::unreadable_body;
+use super::{memory::Share, unreadable_body};
 use crate::platform::error::{ApiError, FieldError};
 
 /// A JSON body. What does not decode is 400 with a JSON pointer to the place.
@@ -20,7 +23,7 @@ pub struct Json<T>(pub T);
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
         let is_json = request
             .headers()
             .get(axum::http::header::CONTENT_TYPE)
@@ -29,7 +32,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
         if !is_json {
             return Err(ApiError::unsupported_media_type("send the body as `Content-Type: application/json`"));
         }
-        let bytes = body_bytes(request, state).await?;
+        let bytes = body_bytes(request).await?;
         decode(&bytes).map(Self)
     }
 }
@@ -38,11 +41,29 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
 const LONGEST_DETAIL: usize = 300;
 
 /// The whole body, within the route's limit.
-pub async fn body_bytes<S: Send + Sync>(request: Request, state: &S) -> Result<axum::body::Bytes, ApiError> {
-    axum::body::Bytes::from_request(request, state).await.map_err(|e| match e.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => ApiError::payload_too_large("the body is larger than this endpoint takes"),
-        _ => unreadable_body("the body ended early", e),
-    })
+/// 503 when the bodies of all requests together take more memory than `server.max_buffered_bytes`.
+pub async fn body_bytes(request: Request) -> Result<Bytes, ApiError> {
+    let share = request.extensions().get::<Share>().cloned();
+    let mut body = request.into_limited_body();
+    let mut whole = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(unread)?;
+        let Ok(data) = frame.into_data() else { continue };
+        if let Some(share) = &share {
+            share.take(data.len())?;
+        }
+        whole.extend_from_slice(&data);
+    }
+    Ok(whole.into())
+}
+
+fn unread(error: axum::Error) -> ApiError {
+    let error = anyhow::Error::new(error);
+    if error.chain().any(<dyn std::error::Error>::is::<LengthLimitError>) {
+        ApiError::payload_too_large("the body is larger than this endpoint takes")
+    } else {
+        unreadable_body("the body ended early", error)
+    }
 }
 
 /// Decodes JSON; errors carry a JSON pointer (RFC 6901).

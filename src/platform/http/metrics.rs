@@ -106,6 +106,7 @@ pub struct Metrics {
     pub in_flight: Gauge,
     pub connections: Gauge,
     pub connections_rejected: Counter,
+    pub connections_refused: Counter,
 }
 
 impl Metrics {
@@ -117,6 +118,7 @@ impl Metrics {
             in_flight: Gauge::default(),
             connections: Gauge::default(),
             connections_rejected: Counter::default(),
+            connections_refused: Counter::default(),
         };
         for &surface in Surface::ALL {
             let _ = metrics.latency.get_or_create(&SurfaceLabels { surface });
@@ -143,6 +145,11 @@ impl Metrics {
             "connections_rejected",
             "Connections closed because they sent no request in time",
             metrics.connections_rejected.clone(),
+        );
+        registry.register(
+            "connections_refused",
+            "Connections closed at once because their address has as many as it may",
+            metrics.connections_refused.clone(),
         );
         metrics
     }

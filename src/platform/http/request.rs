@@ -24,6 +24,7 @@ use tracing::Instrument as _;
 use super::{
     Authenticator, Config, Metrics, Principal, RateLimiter, address_key, client_address,
     limits::Refusal,
+    memory::{BodyMemory, Share},
     metrics::{LimitLabels, LimitedBy, Method, Outcome, RequestLabels, Surface, SurfaceLabels, TraceLabels},
     pace::{self, Pace},
     stall::{self, Patience},
@@ -77,6 +78,7 @@ pub struct Frame {
     by_address: RateLimiter,
     by_principal: RateLimiter,
     patience: Patience,
+    memory: BodyMemory,
 }
 
 impl Frame {
@@ -95,6 +97,7 @@ impl Frame {
             authenticator,
             by_address: RateLimiter::new(config.requests_per_minute, config.request_burst),
             patience: Patience { lifecycle, idle: Duration::from_secs(config.body_idle_seconds) },
+            memory: BodyMemory::new(config.max_buffered_bytes),
             by_principal: RateLimiter::new(config.principal_requests_per_minute, config.principal_request_burst),
         }
     }
@@ -132,6 +135,8 @@ async fn observe(State(frame): State<Frame>, mut request: Request, next: Next) -
     let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
     request.extensions_mut().insert(RequestId(request_id.clone()));
     request.extensions_mut().insert(ClientAddress(client));
+    let share = frame.memory.share();
+    request.extensions_mut().insert(share.clone());
     let span = tracing::info_span!("http.request", %request_id, %trace_id, route, method = %request.method());
     let mut report = Report::new(&frame, &request, client, request_id.clone(), trace_id, route);
 
@@ -143,7 +148,7 @@ async fn observe(State(frame): State<Frame>, mut request: Request, next: Next) -
         response.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
     }
     let (parts, body) = response.into_parts();
-    Response::from_parts(parts, Body::new(Observed { body, report, span }))
+    Response::from_parts(parts, Body::new(Observed { body, report, span, _share: share }))
 }
 
 /// Limits by address, finds out who asks, limits by that. No credentials is not an error here: the route decides.
@@ -364,6 +369,8 @@ struct Observed {
     body: Body,
     report: Report,
     span: tracing::Span,
+    /// What the request's body took of the memory, until here.
+    _share: Share,
 }
 
 impl HttpBody for Observed {

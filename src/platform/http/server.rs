@@ -20,7 +20,7 @@ use tokio::{
 };
 use tower::ServiceExt as _;
 
-use super::Metrics;
+use super::{Config, Metrics, places::Places};
 use crate::platform::lifecycle::Lifecycle;
 
 /// A bound port, before it serves: binding fails early, serving starts late.
@@ -28,12 +28,21 @@ use crate::platform::lifecycle::Lifecycle;
 pub struct Listener {
     inner: TcpListener,
     pub address: SocketAddr,
+    places: Places,
 }
 
 impl Listener {
     pub async fn bind(address: SocketAddr) -> std::io::Result<Self> {
         let inner = TcpListener::bind(address).await?;
-        Ok(Self { address: inner.local_addr()?, inner })
+        Ok(Self { address: inner.local_addr()?, inner, places: Places::new(usize::MAX, Vec::new()) })
+    }
+
+    /// With as many connections for each address as the configuration allows.
+    #[must_use]
+    pub fn limited(mut self, config: &Config) -> Self {
+        let most = usize::try_from(config.max_connections_per_address).unwrap_or(usize::MAX);
+        self.places = Places::new(most, config.trusted_networks());
+        self
     }
 }
 
@@ -77,12 +86,17 @@ pub async fn serve(listener: Listener, router: Router, timeouts: Timeouts, metri
                 continue;
             }
         };
+        let Some(seat) = listener.places.take(peer.ip()) else {
+            metrics.connections_refused.inc();
+            tracing::debug!(%peer, "connection refused: its address has as many as it may");
+            continue;
+        };
         let (router, metrics, inner) = (router.clone(), metrics.clone(), lifecycle.clone());
         lifecycle.spawn("http.connection", async move {
             metrics.connections.inc();
             connection(stream, peer, router, timeouts, &metrics, &inner).await;
             metrics.connections.dec();
-            drop(place);
+            drop((place, seat));
         });
     }
 }

@@ -48,7 +48,7 @@ async fn failures_are_retried_then_given_up_and_run_again_on_request() {
     bench.until("SELECT count(*) FROM job_dead_letters", 2).await;
     bench.until("SELECT count(*) FROM job_history WHERE state = 'succeeded' AND kind = 'test.probe'", 2).await;
     bench.until("SELECT count(*) FROM jobs WHERE state = 'queued' AND attempt = 0 AND run_at > now()", 1).await;
-    let api = Api::new(&worker.jobs, &principal(org, Role::Admin, false));
+    let api = Api::new(&worker.jobs, &principal(org, Role::Admin, true));
 
     let failed = api.get(&format!("/api/v1/jobs/{}", ids["fails"])).await;
     assert_eq!(
@@ -64,6 +64,18 @@ async fn failures_are_retried_then_given_up_and_run_again_on_request() {
     assert_eq!((&hopeless["attempts"], &hopeless["last_error"]), (&1.into(), &"cannot extract: bad file".into()));
     let panicked = api.get(&format!("/api/v1/jobs/{}", ids["panics"])).await;
     assert!(panicked["history"][0]["error"].as_str().unwrap().contains("panicked: out of order"), "{panicked}");
+
+    // Who only uses the installation sees that it failed, not what was said inside, and cannot search for it either.
+    let member = Api::new(&worker.jobs, &principal(org, Role::Owner, false));
+    let seen = member.get(&format!("/api/v1/jobs/{}", ids["fails"])).await;
+    let reason = "something went wrong here; it has been logged";
+    assert_eq!((&seen["last_error"], &seen["history"][0]["error"]), (&reason.into(), &reason.into()));
+    let listed = member.get("/api/v1/jobs?state=dead").await;
+    assert!(listed["data"].as_array().unwrap().iter().all(|job| job["last_error"] == reason), "{listed}");
+    for (api, found) in [(&member, 0), (&api, 2)] {
+        let list = api.get("/api/v1/jobs?search=refused").await;
+        assert_eq!(list["data"].as_array().unwrap().len(), found, "{list}");
+    }
 
     healthy.store(true, Ordering::SeqCst);
     let (status, again) = api.send(Method::POST, &format!("/api/v1/jobs/{}/retry", ids["fails"])).await;
@@ -87,7 +99,7 @@ async fn an_attempt_ends_with_its_time() {
     registry.register::<Hasty, _, _>(|_, _| async { std::future::pending().await });
     let worker = bench.worker(config(4), registry);
     bench.enqueue(None, &Hasty {}, &Enqueue::default()).await.unwrap();
-    bench.until("SELECT count(*) FROM job_attempts WHERE error = 'timed out after 0.5 s'", 2).await;
+    bench.until("SELECT count(*) FROM job_attempts WHERE error = 'it took too long: more than 0.5 s'", 2).await;
     bench.until("SELECT count(*) FROM job_dead_letters", 1).await;
     worker.stop().await;
     bench.end().await;

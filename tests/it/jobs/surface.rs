@@ -121,8 +121,14 @@ async fn the_pages_show_and_change_what_the_reader_may() {
 
     let (status, page) = send(&admin, Method::GET, "/jobs", "en").await;
     assert_eq!(status, StatusCode::OK, "{page}");
-    for expected in ["test.probe", "Given up", "Waiting", "&#60;b&#62;broken", &dead.to_string()] {
+    for expected in ["test.probe", "Given up", "Waiting", "Something went wrong here", &dead.to_string()] {
         assert!(page.contains(expected), "{expected} is missing in {page}");
+    }
+    for (who, sees) in [(&admin, false), (&operator, true)] {
+        for path in ["/jobs".to_owned(), format!("/jobs/{dead}")] {
+            let (_, page) = send(who, Method::GET, &path, "en").await;
+            assert_eq!(page.contains("&#60;b&#62;broken"), sees, "{path}: {page}");
+        }
     }
     assert!(!page.contains("/pause"), "only operators pause");
     let (_, page) = send(&admin, Method::GET, "/jobs?state=dead", "ru").await;

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 use holdfast::{
-    jobs::{CatchUp, Cron, Enqueue, JobError, doctor},
-    platform::health::Status,
+    jobs::{CatchUp, Config, Cron, Enqueue, JobError, Jobs, doctor},
+    platform::health::{CheckResult, Status},
 };
+
+use sqlx::Connection as _;
 
 use super::bench::{Bench, Seen, config, fine, probe, probes};
 
@@ -78,11 +80,66 @@ async fn a_schedule_that_no_code_has_is_removed_at_the_start() {
     bench.end().await;
 }
 
+/// Runs a check of the queue by its name, for a build that runs probes.
+fn checker(jobs: &Jobs) -> impl AsyncFn(&str) -> CheckResult + use<> {
+    let (jobs, registry) = (jobs.clone(), probes(&Seen::default(), fine()));
+    async move |name| doctor::checks(&jobs, &registry).into_iter().find(|c| c.name() == name).unwrap().run().await
+}
+
+/// Beside a newer version, during a rolling upgrade or after a downgrade.
+#[tokio::test]
+async fn jobs_that_this_build_does_not_know_make_nobody_unready() {
+    let bench = Bench::new().await;
+    bench
+        .execute(
+            "INSERT INTO job_queues (name) VALUES ('test'), ('newer');
+             INSERT INTO jobs (id, queue, kind, max_attempts, run_at, order_at) VALUES
+               (gen_random_uuid(), 'test', 'test.newer', 5, now() - interval '1 hour', now() - interval '1 hour'),
+               (gen_random_uuid(), 'newer', 'test.probe', 5, now() - interval '1 hour', now() - interval '1 hour')",
+        )
+        .await;
+    let worker = bench.worker(Config { stalled_seconds: 2, ..config(4) }, probes(&Seen::default(), fine()));
+    let run = checker(&worker.jobs);
+    assert_eq!(run("jobs.progress").await.status, Status::Pass);
+    let unknown = run("jobs.unknown_kinds").await;
+    assert_eq!(unknown.status, Status::Warn);
+    assert!(unknown.summary.contains("test.newer (1 due)"), "{}", unknown.summary);
+    // The worker reads the queues' figures at its start; what it cannot run has waited for longer than its patience now.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(worker.jobs.progress().status, Status::Pass, "{}", worker.jobs.progress().summary);
+    worker.stop().await;
+    bench.end().await;
+}
+
+/// The other side: what it knows and does not take makes a worker unready, with the reason.
+#[tokio::test]
+async fn due_jobs_that_are_known_and_not_taken_make_a_worker_unready() {
+    let bench = Bench::new().await;
+    bench.execute("INSERT INTO job_queues (name) VALUES ('test')").await;
+    bench.probe("x").await;
+    // Somebody holds the queue's lock, so that no lease gets through.
+    let mut admin = bench.admin().await;
+    let mut lock = admin.begin().await.unwrap();
+    sqlx::query("SELECT FROM job_queues WHERE name = 'test' FOR UPDATE").execute(&mut *lock).await.unwrap();
+    let worker = bench.worker(Config { stalled_seconds: 2, ..config(4) }, probes(&Seen::default(), fine()));
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+    while worker.jobs.progress().status != Status::Fail {
+        assert!(tokio::time::Instant::now() < deadline, "{}", worker.jobs.progress().summary);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(worker.jobs.progress().summary.contains("takes none"), "{}", worker.jobs.progress().summary);
+    lock.rollback().await.unwrap();
+    bench.until("SELECT count(*) FROM job_history WHERE kind = 'test.probe'", 1).await;
+    assert_eq!(worker.jobs.progress().status, Status::Pass);
+    worker.stop().await;
+    bench.end().await;
+}
+
 #[tokio::test]
 async fn checks_tell_a_queue_without_workers_from_an_idle_one() {
     let bench = Bench::new().await;
     let jobs = bench.jobs(config(4));
-    let run = async |name: &str| doctor::checks(&jobs).into_iter().find(|c| c.name() == name).unwrap().run().await;
+    let run = checker(&jobs);
     assert_eq!(run("jobs.progress").await.status, Status::Pass);
     assert_eq!(jobs.progress().status, Status::Pass);
     bench.execute("INSERT INTO job_queues (name) VALUES ('test')").await;

@@ -121,7 +121,7 @@ async fn once(who: &Principal, key: &HeaderValue, request: Request, next: Next) 
         ApiError::bad_request("idempotency_key_invalid", "Idempotency-Key is 1 to 255 visible ASCII characters")
     })?;
     let (parts, body) = request.into_parts();
-    let bytes = body_bytes(Request::from_parts(parts.clone(), body), &()).await?;
+    let bytes = body_bytes(Request::from_parts(parts.clone(), body)).await?;
     let target = parts.uri.path_and_query().map_or("/", |p| p.as_str());
     let slot = Slot {
         org: who.org_id,

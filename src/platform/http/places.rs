@@ -1,0 +1,84 @@
+//! How many connections one address may hold open: without a limit, one client that keeps many takes them all.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use ipnet::IpNet;
+
+use super::address_key;
+
+/// Places for connections, by address. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Places {
+    most: usize,
+    /// Proxies: behind one address of theirs are many clients.
+    exempt: Arc<[IpNet]>,
+    taken: Arc<Mutex<HashMap<String, usize>>>,
+}
+
+/// A connection's place; free again when it is dropped.
+#[derive(Debug)]
+pub(super) struct Place(Option<(Places, String)>);
+
+impl Places {
+    pub(super) fn new(most: usize, exempt: Vec<IpNet>) -> Self {
+        Self { most, exempt: exempt.into(), taken: Arc::default() }
+    }
+
+    /// `None` when the address has as many as it may.
+    pub(super) fn take(&self, peer: IpAddr) -> Option<Place> {
+        let peer = peer.to_canonical();
+        if self.exempt.iter().any(|net| net.contains(&peer)) {
+            return Some(Place(None));
+        }
+        let key = address_key(peer);
+        let mut taken = self.taken();
+        let count = taken.entry(key.clone()).or_default();
+        if *count >= self.most {
+            return None;
+        }
+        *count += 1;
+        Some(Place(Some((self.clone(), key))))
+    }
+
+    fn taken(&self) -> MutexGuard<'_, HashMap<String, usize>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let Some((places, key)) = &self.0 else { return };
+        let mut taken = places.taken();
+        if let Some(count) = taken.get_mut(key) {
+            *count -= 1;
+            if *count == 0 {
+                taken.remove(key);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_address_has_its_own_places_and_gets_them_back() {
+        let places = Places::new(2, vec!["10.0.0.0/8".parse().unwrap()]);
+        let take = |ip: &str| places.take(ip.parse().unwrap());
+        let held = [take("203.0.113.9"), take("::ffff:203.0.113.9")];
+        assert!(held.iter().all(Option::is_some) && take("203.0.113.9").is_none());
+        let other = [take("2001:db8::1"), take("2001:db8::2")];
+        assert!(other.iter().all(Option::is_some) && take("2001:db8::3").is_none(), "an IPv6 customer is one address");
+        let proxies: Vec<_> = (0..9).map(|_| take("10.1.2.3")).collect();
+        assert!(proxies.iter().all(Option::is_some), "a proxy stands for many");
+        drop(held);
+        assert!(take("203.0.113.9").is_some());
+        drop((other, proxies));
+        assert!(places.taken().is_empty(), "nothing is remembered of who has gone");
+    }
+}

@@ -1,0 +1,210 @@
+//! The command line of the real program, and what it and `/readyz` say when something is wrong.
+
+use std::time::Duration;
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::{Request, StatusCode},
+};
+use chrono::TimeDelta;
+use holdfast::{
+    app::App,
+    platform::health::{CheckResult, Status},
+};
+use serde_json::{Value, json};
+use sqlx::{Connection as _, PgConnection};
+use tower::ServiceExt as _;
+
+use crate::support::{
+    app::{ADMIN_PASSWORD, Client, TestApp},
+    documents::{add_document, files, make_base},
+    process::Site,
+};
+
+/// What a command prints when it succeeds.
+async fn says(site: &Site, args: &[&str]) -> String {
+    let output = site.run(args).await;
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What it prints as JSON.
+async fn tells(site: &Site, args: &[&str]) -> Value {
+    let args = [args, &["--json"]].concat();
+    serde_json::from_str(&says(site, &args).await).unwrap()
+}
+
+/// What a command that fails says.
+async fn refuses(site: &Site, args: &[&str]) -> String {
+    let output = site.run(args).await;
+    assert_eq!(output.status.code(), Some(1), "{args:?}: {}", String::from_utf8_lossy(&output.stdout));
+    String::from_utf8(output.stderr).unwrap()
+}
+
+/// Whether the signed-in person's organisations are these, by slug and role.
+async fn is_member_of(client: &Client, expected: &[(&str, &str)]) -> bool {
+    let me = client.get("/api/v1/auth/me").await.expect(200);
+    let list = me["user"]["organisations"].as_array().unwrap_or_else(|| panic!("{me}"));
+    let mut found: Vec<_> = list.iter().map(|o| (o["slug"].as_str().unwrap(), o["role"].as_str().unwrap())).collect();
+    found.sort_unstable();
+    found == expected
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_installation_is_managed_from_its_terminal() {
+    let mut site = Site::new();
+    // Alone on the directory: a database is made, migrated, and stopped again.
+    let first = says(&site, &["migrate"]).await;
+    let applied = first.split_whitespace().nth(2).unwrap().parse::<u32>().unwrap_or_else(|e| panic!("{e}: {first}"));
+    assert!(applied >= 9 && first.contains(&format!("{applied} of {applied} migrations applied now")), "{first}");
+    assert!(says(&site, &["migrate"]).await.contains(&format!("0 of {applied} migrations applied now")));
+    assert_eq!(site.processes(), Vec::<String>::new(), "something still runs");
+
+    // Beside the appliance that runs.
+    let running = site.start().await;
+    let busy = refuses(&site, &["migrate"]).await;
+    assert!(busy.contains("another Holdfast uses"), "{busy}");
+    let acme = tells(&site, &["org", "create", "Acme Ltd"]).await;
+    assert_eq!((&acme["slug"], &acme["name"]), (&json!("acme-ltd"), &json!("Acme Ltd")));
+    assert!(says(&site, &["org", "create", "Zenith", "--slug", "zen"]).await.contains("zen  Zenith"));
+    assert!(refuses(&site, &["org", "create", "Other", "--slug", "zen"]).await.contains("slug"));
+    let orgs = tells(&site, &["org", "list"]).await;
+    assert_eq!(orgs.as_array().unwrap().len(), 3, "{orgs}");
+    assert_eq!(tells(&site, &["org", "list", "--search", "ACME"]).await, json!([acme]));
+    assert!(says(&site, &["org", "list"]).await.contains("Acme Ltd"));
+
+    let ann =
+        tells(&site, &["user", "create", "ann@example.com", "--name", "Ann", "--org", "zen", "--role", "admin"]).await;
+    let once = ann["one_time_password"].as_str().unwrap();
+    let client = site.anonymous().sign_in("ann@example.com", once).await;
+    assert!(is_member_of(&client, &[("zen", "admin")]).await);
+    client.get("/api/v1/agents").await.problem(403, "password_change_required");
+    let taken = refuses(&site, &["user", "create", "ann@example.com"]).await;
+    assert!(taken.contains("this e-mail has an account"), "{taken}");
+    assert!(refuses(&site, &["user", "create", "bob@example.com", "--org", "nowhere"]).await.contains("organisation"));
+    let said = says(&site, &["user", "add-to-org", "ann@example.com", "acme-ltd", "--role", "owner"]).await;
+    assert_eq!(said.trim(), "ann@example.com is now owner of acme-ltd");
+    let anew = site.anonymous().sign_in("ann@example.com", once).await;
+    assert!(is_member_of(&anew, &[("acme-ltd", "owner"), ("zen", "admin")]).await);
+    refuses(&site, &["user", "add-to-org", "nobody@example.com", "zen"]).await;
+
+    let people = tells(&site, &["user", "list", "--search", "ANN@"]).await;
+    assert_eq!((people.as_array().unwrap().len(), &people[0]["email"]), (1, &json!("ann@example.com")));
+    let listed = says(&site, &["user", "list"]).await;
+    assert!(listed.contains("admin@example.com") && listed.contains("one-time password"), "{listed}");
+    assert!(!listed.contains(once), "{listed}");
+
+    let reset = says(&site, &["user", "reset-password", "ann@example.com"]).await;
+    let anew =
+        reset.lines().find_map(|line| line.strip_prefix("One-time password: ")).unwrap_or_else(|| panic!("{reset}"));
+    // The running appliance learns of another process's change when what it remembers of a session is ten seconds old.
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    while client.get("/api/v1/auth/me").await.status != 401 {
+        assert!(tokio::time::Instant::now() < deadline, "the session goes on");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    let old = json!({"email": "ann@example.com", "password": once});
+    site.anonymous().post("/api/v1/auth/login", &old).await.expect(401);
+    let client = site.anonymous().sign_in("ann@example.com", anew).await;
+    let change = json!({"current_password": anew, "new_password": ADMIN_PASSWORD});
+    assert!(client.post("/api/v1/auth/password", &change).await.status.is_success());
+    refuses(&site, &["user", "reset-password", "nobody@example.com"]).await;
+
+    // The doctor beside it: a model's provider that is not there.
+    assert!(says(&site, &["doctor", "--live"]).await.contains("\"ready\":true"));
+    site.set("HOLDFAST_LLM__PROVIDERS__AWAY__BASE_URL", "http://127.0.0.1:9/v1");
+    let doctor = site.run(&["doctor"]).await;
+    let found = String::from_utf8(doctor.stdout).unwrap();
+    assert_eq!(doctor.status.code(), Some(1), "{found}");
+    assert!(found.contains("FAIL  llm.providers") && found.contains("-> check base_url"), "{found}");
+    assert!(found.contains("pass  database.reachable"), "{found}");
+    let (status, output) = running.stop().await;
+    assert_eq!(site.run(&["doctor", "--live"]).await.status.code(), Some(1), "nobody is there to be ready");
+    assert!(status.success() && !output.contains(once) && !output.contains(anew), "{output}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_configuration_is_shown_without_its_secrets() {
+    let mut site = Site::without_admin();
+    let secrets = [
+        ("HOLDFAST_ADMIN__PASSWORD", "hunter2-admin"),
+        ("HOLDFAST_DATABASE__URL", "postgres://u:hunter2-database@db/holdfast"),
+        ("HOLDFAST_STORAGE__S3_SECRET_ACCESS_KEY", "hunter2-bucket"),
+        ("HOLDFAST_LLM__PROVIDERS__OPENROUTER__API_KEY", "hunter2-provider"),
+    ];
+    for (name, value) in secrets {
+        site.set(name, value);
+    }
+    site.set("HOLDFAST_STORAGE__S3_ACCESS_KEY_ID", "AKIA-is-no-secret");
+    site.set("HOLDFAST_LLM__PROVIDERS__OPENROUTER__BASE_URL", "https://openrouter.ai/api/v1");
+    site.set("HOLDFAST_SERVER__REQUEST_BURST", "77");
+    let shown = says(&site, &["config", "show"]).await;
+    assert!(!shown.contains("hunter2"), "{shown}");
+    assert_eq!(shown.matches("\"***\"").count(), secrets.len(), "{shown}");
+    assert!(shown.contains("request_burst = 77") && shown.contains("openrouter.ai"), "{shown}");
+    let again: toml::Table = shown.parse().unwrap();
+    assert_eq!(again["server"]["request_burst"].as_integer(), Some(77));
+    assert!(says(&site, &["config", "docs"]).await.contains("request_burst = "));
+    assert_eq!(says(&site, &["config", "check"]).await.trim(), "the configuration is fine");
+    assert!(!site.data_dir().exists(), "looking at the configuration touched the disk");
+}
+
+async fn check(app: &App, name: &str) -> CheckResult {
+    app.checks()
+        .unwrap()
+        .into_iter()
+        .find(|c| c.name() == name)
+        .unwrap_or_else(|| panic!("no check {name}"))
+        .run()
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_sees_a_wrong_clock_and_a_wrong_index() {
+    let app = TestApp::start().await;
+    assert_eq!(check(&app.app, "clock.skew").await.status, Status::Pass);
+    app.clock.advance(TimeDelta::seconds(30));
+    let skew = check(&app.app, "clock.skew").await;
+    assert!(skew.status == Status::Warn && skew.summary.contains("30."), "{skew:?}");
+
+    let admin = app.admin().await;
+    let base = make_base(&admin, "Checked").await;
+    add_document(&admin, &base, "a.md", b"# Locks\n\nThe lock keeper sleeps at noon.\n").await;
+    app.wait_for_jobs().await;
+    assert_eq!(check(&app.app, "knowledge.index").await.status, Status::Pass);
+    let mut db = PgConnection::connect_with(&app.target().admin).await.unwrap();
+    sqlx::query("UPDATE knowledge_chunks SET indexed_generation = NULL").execute(&mut db).await.unwrap();
+    db.close().await.unwrap();
+    let differs = check(&app.app, "knowledge.index").await;
+    assert!(differs.status == Status::Warn && differs.summary.contains("1 of 1"), "{differs:?}");
+    for file in files(&app.data_dir.join("vectors")) {
+        std::fs::write(file, b"noise").unwrap();
+    }
+    // A doctor is another process, and has read nothing of it before.
+    let unread = check(&App::build(app.app.runtime.clone()).unwrap(), "knowledge.index").await;
+    assert_eq!(unread.status, Status::Fail, "{unread:?}");
+    app.kill().await;
+}
+
+async fn ready(router: Router) -> (StatusCode, String) {
+    let response = router.oneshot(Request::get("/readyz").body(Body::empty()).unwrap()).await.unwrap();
+    let status = response.status();
+    let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+    (status, String::from_utf8(body.to_vec()).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readiness_fails_with_its_reason_for_machines_and_without_it_for_the_public() {
+    let app = TestApp::start().await;
+    let (status, body) = ready(app.app.ops_router()).await;
+    assert_eq!((status, serde_json::from_str::<Value>(&body).unwrap()["ready"].clone()), (StatusCode::OK, json!(true)));
+    app.app.db.close().await;
+    let (status, body) = ready(app.app.ops_router()).await;
+    let told: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((status, &told["ready"]), (StatusCode::SERVICE_UNAVAILABLE, &json!(false)));
+    assert!(told["database"].as_str().unwrap().starts_with("does not answer: "), "{told}");
+    let public = app.anonymous().get("/readyz").await;
+    assert_eq!((public.status.as_u16(), public.text.as_str()), (503, "not ready\n"));
+    app.kill().await;
+}
