@@ -18,7 +18,7 @@ use std::{str::FromStr as _, time::Duration};
 
 use chrono::{DateTime, Utc};
 use sqlx::{
-    AssertSqlSafe, ConnectOptions as _, PgPool, Postgres,
+    AssertSqlSafe, ConnectOptions as _, Executor as _, PgPool, Postgres,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -222,9 +222,9 @@ fn pool(options: PgConnectOptions, config: &Config, max: u32) -> PgPool {
             Box::pin(async move {
                 // In an implicit transaction both are the same instant; inside a block that somebody left open the
                 // statement is younger; in an aborted one this fails. Either way the connection is thrown away.
-                // Prepared once for each connection: this comes with every transaction.
-                let clean = sqlx::query_scalar!("SELECT now() = statement_timestamp() AS \"clean!\"");
-                let clean = clean.fetch_one(&mut *conn).await?;
+                // A simple query: the messages of a prepared one have timestamps of their own.
+                let clean: bool =
+                    sqlx::Row::try_get(&conn.fetch_one("SELECT now() = statement_timestamp()").await?, 0)?;
                 if !clean {
                     tracing::warn!("a connection came back inside an open transaction: closed it");
                 }
