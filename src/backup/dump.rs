@@ -220,7 +220,8 @@ where
     let (url, password) = tools::connection(&target.admin);
     let mut command = tools.command("pg_restore");
     command
-        .args(["--exit-on-error", "--single-transaction", "--no-owner", "--no-password"])
+        // Of the schema what is in it: an empty database has the schema itself, and its rights come with the roles.
+        .args(["--exit-on-error", "--single-transaction", "--no-owner", "--no-password", "--schema=public"])
         .arg(format!("--role={}", target.role_name(RoleKind::Owner)))
         .arg(format!("--dbname={url}"))
         .stdin(Stdio::piped())

@@ -3,7 +3,6 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::id_type;
 
@@ -165,6 +164,3 @@ pub struct DestinationStatus {
     pub last_verified_at: Option<DateTime<Utc>>,
     pub last_error: Option<String>,
 }
-
-/// Which installation a destination's backups belong to.
-pub type Installation = Uuid;

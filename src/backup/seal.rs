@@ -70,10 +70,6 @@ impl Recipients {
         texts.iter().map(parse).collect::<Result<_, _>>().map(Self)
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// The `age1...` texts, sorted.
     pub fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = self.0.iter().map(ToString::to_string).collect();

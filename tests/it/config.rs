@@ -109,8 +109,9 @@ fn every_setting_has_a_line_that_says_what_it_is() {
         let is_setting = bare
             .split_once(" = ")
             .is_some_and(|(key, _)| key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'));
-        // The example of a provider is explained by the line above it.
-        if is_setting && !lines[..at].iter().rev().take_while(|l| !l.is_empty()).any(|l| l.contains("llm.providers.")) {
+        // The examples of a provider and of a destination are explained by what is above them.
+        let named = |line: &&str| line.contains("llm.providers.") || line.contains("backup.destinations.");
+        if is_setting && !lines[..at].iter().rev().take_while(|l| !l.is_empty()).any(|l| named(&l)) {
             assert!(lines[at - 1].starts_with("# ") && !lines[at - 1].contains(" = "), "line {}: {line}", at + 1);
         }
     }

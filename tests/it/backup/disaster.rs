@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use crate::support::{
     app::Client,
-    cluster::binaries,
+    cluster::{PATIENCE, binaries},
     documents::{add_document, files, fixture, make_base, wait_for_document},
     process::Site,
     s3::S3,
@@ -43,14 +43,28 @@ struct State {
     answers: Vec<Value>,
 }
 
+impl State {
+    /// Where, without pages of passages.
+    fn differs_from(&self, other: &Self) -> String {
+        format!(
+            "rows {:?}, objects {}, answers {}",
+            self.rows.iter().filter(|(table, hash)| other.rows.get(*table) != Some(hash)).collect::<Vec<_>>(),
+            self.objects == other.objects,
+            self.answers == other.answers
+        )
+    }
+}
+
 async fn rows(data_dir: &Path) -> BTreeMap<String, String> {
     let key = MasterKey::load(&data_dir.join("secrets/master.key"), false).unwrap();
     let target = Managed::attach(data_dir, Some(&binaries()), "holdfast", &key).unwrap();
     let mut db = PgConnection::connect_with(&target.admin).await.unwrap();
     let mut found = BTreeMap::new();
     for table in TABLES {
+        // When somebody signed in last is not what people made.
+        let from = if table == "users" { "(SELECT id, email, name, password_hash FROM users)" } else { table };
         let sql = format!(
-            "SELECT coalesce(md5(string_agg(t::text, '|' ORDER BY t::text)), '') || ' ' || count(*) FROM {table} t"
+            "SELECT coalesce(md5(string_agg(t::text, '|' ORDER BY t::text)), '') || ' ' || count(*) FROM {from} t"
         );
         let hash: String = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut db).await.unwrap();
         assert!(!hash.ends_with(" 0"), "{table} is empty: nothing would be compared");
@@ -99,11 +113,20 @@ async fn fill(site: &Site) -> String {
         assert_eq!(wait_for_document(&admin, &base, id).await["status"], "ready");
     }
     super::ask(&admin, &base).await;
-    let key = json!({"name": "reader", "scopes": ["knowledge:read"]});
+    let key = json!({"name": "reader", "scopes": ["knowledge_read"]});
     let made = admin.post("/api/v1/api-keys", &key).await;
     assert!(made.status.is_success(), "{}", made.text);
     let output = site.run(&["org", "create", "Others Ltd", "--slug", "others"]).await;
     assert!(output.status.success(), "{output:?}");
+    // The self-test comes last, and decides how the arms of a search are weighed.
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    for state in ["queued", "running"] {
+        let path = format!("/api/v1/jobs?state={state}");
+        while !admin.get(&path).await.expect(200)["data"].as_array().unwrap().is_empty() {
+            assert!(tokio::time::Instant::now() < deadline, "jobs do not end");
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        }
+    }
     base
 }
 
@@ -180,7 +203,7 @@ async fn everything_comes_back_on_an_empty_host() {
         objects: objects(&host.data_dir()),
         answers: answers(&admin, &[&base]).await,
     };
-    assert_eq!(after, before);
+    assert!(after == before, "what came back differs: {}", after.differs_from(&before));
     // No passage was embedded again.
     let log = running.output();
     assert!(!log.contains("index disagrees") && !log.contains("is indexed again"), "{log}");
@@ -235,7 +258,8 @@ async fn everything_comes_back_from_and_to_a_bucket() {
     ok(&host, &["restore", "--from", "s3://holdfast/backups", "--key-file", &key]).await;
     let running = host.start().await;
     let admin = host.admin().await;
-    assert_eq!((rows(&host.data_dir()).await, answers(&admin, &[&base]).await), before);
+    assert_eq!(rows(&host.data_dir()).await, before.0);
+    assert!(answers(&admin, &[&base]).await == before.1, "searches find something else");
     let (status, output) = running.stop().await;
     assert!(status.success(), "{output}");
 }

@@ -81,7 +81,7 @@ async fn a_tool_that_fails_makes_no_backup_however_it_fails() {
     app.app.backups.prune(false).await.unwrap();
     let found = app.app.backups.verify(good.id, None, Some(&vault.keys())).await.unwrap();
     assert_eq!(found[0].problems, Vec::<String>::new());
-    let reports = run_all(&app.app.checks()).await;
+    let reports = run_all(&app.app.checks().unwrap()).await;
     let recent = reports.iter().find(|report| report.name == "backup.recent").unwrap();
     assert_eq!(recent.result.status, Health::Warn, "{:?}", recent.result);
     assert!(app.app.telemetry.encode().contains("holdfast_backup_runs_total{outcome=\"failed\"} 10"));
