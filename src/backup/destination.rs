@@ -143,7 +143,7 @@ impl Destination {
             }
             Ok((size, crypto::hex(&hash.finalize())))
         };
-        let (size, sha256) = self.found(&key, self.within(self.patience(name.size), "reading back", read).await)?;
+        let (size, sha256) = found(&key, self.within(self.patience(name.size), "reading back", read).await)?;
         if size != name.size {
             return Err(self.damaged(key, format!("{size} bytes instead of {}", name.size)));
         }
@@ -160,7 +160,7 @@ impl Destination {
     ) -> Result<impl futures::Stream<Item = Result<Bytes, DestinationError>> + Send + use<>, DestinationError> {
         let key = name.key();
         let opened = self.within(PATIENCE, "opening a blob", self.storage.get(&key)).await;
-        let object = self.found(&key, opened)?;
+        let object = found(&key, opened)?;
         let (this, name) = (self.clone(), name.clone());
         let source = this.name.clone();
         let bytes =
@@ -211,7 +211,7 @@ impl Destination {
             Ok(Bytes::from(pieces.concat()))
         };
         let result = self.within(self.patience(MAX_SMALL_BYTES), "reading", read).await;
-        self.found(key, result)
+        found(key, result)
     }
 
     /// The keys that lie here sealed with this passphrase.
@@ -279,20 +279,21 @@ impl Destination {
         DestinationError::Slow { name: self.name.clone(), what, seconds: limit.as_secs() }
     }
 
-    fn found<T>(&self, key: &str, result: Result<T, DestinationError>) -> Result<T, DestinationError> {
-        match result {
-            Err(DestinationError::Storage { source: StorageError::NotFound, name }) => {
-                Err(DestinationError::Missing { name, key: key.to_owned() })
-            }
-            other => other,
-        }
-    }
-
     fn read_back(&self, key: String, found: String) -> DestinationError {
         DestinationError::ReadBack { name: self.name.clone(), key, found }
     }
 
     fn damaged(&self, key: String, found: String) -> DestinationError {
         DestinationError::Damaged { name: self.name.clone(), key, found }
+    }
+}
+
+/// A storage's "not found", with the key.
+fn found<T>(key: &str, result: Result<T, DestinationError>) -> Result<T, DestinationError> {
+    match result {
+        Err(DestinationError::Storage { source: StorageError::NotFound, name }) => {
+            Err(DestinationError::Missing { name, key: key.to_owned() })
+        }
+        other => other,
     }
 }

@@ -6,7 +6,7 @@
 //! AGE-SECRET-KEY-1...
 //! ```
 
-use std::{fs, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path};
+use std::{fmt::Write as _, fs, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use secrecy::ExposeSecret as _;
@@ -89,14 +89,16 @@ impl KeyFile {
 
     /// The file's text.
     pub fn text(&self) -> String {
+        // Writing to a String cannot fail.
         let mut text = "# Holdfast backup key. Whoever has it reads every backup; without it none can be restored.\n\
                         # Keep it away from the appliance and from the backups, and a printed copy in a safe.\n"
             .to_owned();
         if let Some(key) = &self.installation_key {
-            text.push_str(&format!("{INSTALLATION_KEY} {}\n", STANDARD.encode(key)));
+            let _ = writeln!(text, "{INSTALLATION_KEY} {}", STANDARD.encode(key));
         }
         for identity in &self.identities {
-            text.push_str(&format!("# public key: {}\n{}\n", identity.recipient(), identity.secret().expose_secret()));
+            let (public, secret) = (identity.recipient(), identity.secret());
+            let _ = writeln!(text, "# public key: {public}\n{}", secret.expose_secret());
         }
         text
     }

@@ -24,7 +24,7 @@ use crate::{
 
 const PATH: &str = "/backups";
 /// Backups of the little pictures.
-const PICTURED: usize = 30;
+const PICTURED: u8 = 30;
 
 /// The routes.
 pub fn router() -> Router<Backups> {
@@ -65,8 +65,8 @@ async fn show(shell: Shell, State(backups): State<Backups>, Query(query): Query<
     let rows = backups.list(page.after()?.map(BackupId), limit + 1).await?;
     let rows = Page::cut(rows, limit, |backup| backup.id.0);
     let recent = backups.list(None, 200).await?;
-    let drills = backups.drills(PICTURED as i64).await?;
-    let made: Vec<&Backup> = recent.iter().filter(|b| b.total_bytes > 0).take(PICTURED).collect();
+    let drills = backups.drills(PICTURED.into()).await?;
+    let made: Vec<&Backup> = recent.iter().filter(|b| b.total_bytes > 0).take(PICTURED.into()).collect();
     let picture = |values: Vec<f64>, key: &str| {
         if values.len() < 2 { String::new() } else { svg::bars(&values, &shell.t(key).to_string()) }
     };
@@ -119,10 +119,6 @@ impl List<'_> {
         self.took(self.proven.as_ref().and_then(|drill| drill.seconds))
     }
 
-    fn has_copy(&self, backup: &Backup) -> bool {
-        backup.copies.iter().any(|copy| matches!(copy.status, CopyStatus::Verified | CopyStatus::Damaged))
-    }
-
     fn took(&self, seconds: Option<f64>) -> String {
         let Some(seconds) = seconds else { return "–".to_owned() };
         // Minutes below two hours, seconds below two minutes.
@@ -136,6 +132,11 @@ impl List<'_> {
 }
 
 impl Backup {
+    /// Whether there is something to look at.
+    fn has_copy(&self) -> bool {
+        self.copies.iter().any(|copy| matches!(copy.status, CopyStatus::Verified | CopyStatus::Damaged))
+    }
+
     /// How long it took.
     pub(super) fn seconds(&self) -> Option<f64> {
         self.finished_at.map(|end| (end - self.started_at).as_seconds_f64())

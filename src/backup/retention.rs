@@ -40,13 +40,15 @@ impl Rules {
     }
 }
 
+/// The day, week, month or year that a time lies in.
+type Period = fn(DateTime<Tz>) -> (i32, u32);
+
 /// The backups that go. The newest never does, and none that is held.
 pub fn plan(backups: &[Candidate], rules: &Rules, zone: Tz) -> Vec<BackupId> {
     let mut newest_first = backups.to_vec();
     newest_first.sort_by_key(|backup| std::cmp::Reverse((backup.taken_at, backup.id)));
     let mut keep: HashSet<BackupId> = newest_first.iter().take(1).map(|backup| backup.id).collect();
     keep.extend(newest_first.iter().filter(|backup| backup.held).map(|backup| backup.id));
-    type Period = fn(DateTime<Tz>) -> (i32, u32);
     let periods: [(usize, Period); 4] = [
         (rules.daily, |t| (t.year(), t.ordinal())),
         (rules.weekly, |t| (t.iso_week().year(), t.iso_week().week())),

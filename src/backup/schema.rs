@@ -69,7 +69,7 @@ pub fn differences(expected: &Schema, found: &Schema) -> Vec<String> {
         match found.rows.get(table) {
             None => differences.push(format!("table {table} is missing")),
             Some(count) if count != rows => {
-                differences.push(format!("table {table} has {count} rows instead of {rows}"))
+                differences.push(format!("table {table} has {count} rows instead of {rows}"));
             }
             Some(_) => {}
         }

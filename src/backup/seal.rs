@@ -243,7 +243,7 @@ where
     let (sender, receiver) = mpsc::channel(IN_FLIGHT);
     let (out, opened) = mpsc::channel::<Bytes>(IN_FLIGHT);
     let (pool, identity) = (pool.clone(), identity.clone());
-    let work = async move { pool.run(move || read_sealed(&identity, Inlet::new(receiver), out)).await? };
+    let work = async move { pool.run(move || read_sealed(&identity, Inlet::new(receiver), &out)).await? };
     let end = async move {
         let (fed, read): (_, Result<(), SealError>) = futures::join!(feed(data, sender), work);
         fed.and(read)
@@ -287,7 +287,7 @@ impl Opening {
     }
 }
 
-fn read_sealed(identity: &Identity, data: Inlet, out: mpsc::Sender<Bytes>) -> Result<(), SealError> {
+fn read_sealed(identity: &Identity, data: Inlet, out: &mpsc::Sender<Bytes>) -> Result<(), SealError> {
     let age = age::Decryptor::new_buffered(io::BufReader::new(data)).map_err(|e| SealError::Damaged(e.to_string()))?;
     let opened = age.decrypt(std::iter::once(&identity.0 as &dyn age::Identity)).map_err(|error| match error {
         age::DecryptError::NoMatchingKeys | age::DecryptError::KeyDecryptionFailed => SealError::WrongKey,

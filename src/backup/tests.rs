@@ -28,6 +28,11 @@ fn pieces(bytes: &[u8], of: usize) -> impl futures::Stream<Item = Result<Bytes, 
     stream::iter(pieces)
 }
 
+/// Bytes that do not compress well.
+fn noise(size: u32) -> Vec<u8> {
+    (0..size).map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()[2]).collect()
+}
+
 async fn sealed(identity: &Identity, plain: &[u8]) -> Vec<u8> {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("sealed");
@@ -49,7 +54,7 @@ async fn opened(identity: &Identity, bytes: &[u8], of: usize) -> Result<Vec<u8>,
 async fn what_is_sealed_opens_with_its_key_only() {
     let (identity, other) = (Identity::generate(), Identity::generate());
     for size in [0, 1, 65_535, 65_536, 65_537, 1_000_000] {
-        let plain: Vec<u8> = (0..size).map(|n: u32| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        let plain: Vec<u8> = noise(size);
         let bytes = sealed(&identity, &plain).await;
         for of in [100, 65_536, 10_000_000] {
             assert_eq!(opened(&identity, &bytes, of).await.unwrap(), plain, "{size} in pieces of {of}");
@@ -61,7 +66,7 @@ async fn what_is_sealed_opens_with_its_key_only() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_flipped_bit_and_every_cut_is_noticed() {
     let identity = Identity::generate();
-    let plain: Vec<u8> = (0..140_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 11) as u8).collect();
+    let plain: Vec<u8> = noise(140_000);
     let bytes = sealed(&identity, &plain).await;
     for at in (0..bytes.len()).step_by(997).chain(0..250) {
         let mut changed = bytes.clone();
@@ -84,7 +89,7 @@ async fn a_stream_that_breaks_off_is_not_sealed_as_if_it_were_whole() {
     assert!(matches!(result, Err(SealError::Input(_))), "{result:?}");
     // A disk that is full says so.
     let full = std::path::Path::new("/dev/full");
-    let result = seal::seal(&CpuPool::new(2), &recipients, pieces(&[7; 3_000_000], 4096), full).await;
+    let result = seal::seal(&CpuPool::new(2), &recipients, pieces(&noise(3_000_000), 4096), full).await;
     assert!(matches!(result, Err(SealError::Output(_))), "{result:?}");
 }
 
@@ -177,6 +182,8 @@ fn names_of_blobs_are_read_strictly() {
     }
 }
 
+type Change = fn(&mut Schema);
+
 #[test]
 fn differences_of_databases_are_named() {
     let schema = Schema {
@@ -188,7 +195,6 @@ fn differences_of_databases_are_named() {
         migration: 70,
     };
     assert_eq!(differences(&schema, &schema), Vec::<String>::new());
-    type Change = fn(&mut Schema);
     let changes: [(Change, &str); 10] = [
         (|s| s.rows.retain(|table, _| table != "a"), "table a is missing"),
         (|s| s.rows.extend([("a".into(), 2)]), "table a has 2 rows instead of 3"),
@@ -236,16 +242,16 @@ fn of_a_vector_store_the_versions_at_hand_are_taken() {
 fn a_key_file_says_what_is_wrong_with_it() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("key");
-    let made =
+    let written =
         KeyFile { identities: vec![Identity::generate(), Identity::generate()], installation_key: Some([7; 32]) };
-    made.write(&path).unwrap();
-    assert!(matches!(made.write(&path), Err(KeyError::Exists { .. })), "never overwritten");
+    written.write(&path).unwrap();
+    assert!(matches!(written.write(&path), Err(KeyError::Exists { .. })), "never overwritten");
     let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
     let read = KeyFile::read(&path).unwrap();
     let names = |file: &KeyFile| file.identities.iter().map(Identity::recipient).collect::<Vec<_>>();
-    assert_eq!((names(&read), read.installation_key), (names(&made), Some([7; 32])));
-    let second = names(&made)[1].clone();
+    assert_eq!((names(&read), read.installation_key), (names(&written), Some([7; 32])));
+    let second = names(&written)[1].clone();
     assert_eq!(read.for_recipients(std::slice::from_ref(&second)).unwrap().recipient(), second);
     assert!(matches!(read.for_recipients(&["age1other".into()]), Err(SealError::WrongKey)));
     assert!(matches!(KeyFile::read_outside(&path, dir.path()), Err(KeyError::InDataDir { .. })));

@@ -186,7 +186,7 @@ impl Writer {
             async move {
                 let destination = lock(lane).destination.clone();
                 if let Err(error) = destination.put_small(key, bytes.to_vec()).await {
-                    self.fail(lane, &error);
+                    fail(lane, &error);
                 }
             }
             .boxed()
@@ -238,23 +238,13 @@ impl Writer {
                 let destination = lock(lane).destination.clone();
                 match destination.put_blob(name, file).await {
                     Ok(()) => drop(lock(lane).known.insert(name.content.clone(), name.clone())),
-                    Err(error) => self.fail(lane, &error),
+                    Err(error) => fail(lane, &error),
                 }
             }
             .boxed()
         });
         copies.buffer_unordered(8).collect::<()>().await;
         self.check_alive()
-    }
-
-    fn fail(&self, lane: &Mutex<Lane>, error: &DestinationError) {
-        let mut lane = lock(lane);
-        tracing::error!(
-            destination = lane.destination.name,
-            error = describe(error),
-            "a destination failed: this backup leaves it out"
-        );
-        lane.failed.get_or_insert_with(|| describe(error));
     }
 
     /// An error when no destination is left.
@@ -269,6 +259,17 @@ impl Writer {
 
 fn lock(lane: &Mutex<Lane>) -> MutexGuard<'_, Lane> {
     lane.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Nothing more is written there in this run.
+fn fail(lane: &Mutex<Lane>, error: &DestinationError) {
+    let mut lane = lock(lane);
+    tracing::error!(
+        destination = lane.destination.name,
+        error = describe(error),
+        "a destination failed: this backup leaves it out"
+    );
+    lane.failed.get_or_insert_with(|| describe(error));
 }
 
 /// An error with its causes on one line.

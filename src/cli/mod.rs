@@ -110,8 +110,8 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Config(action) => config::run(&config, &action),
             Command::Org(args) => org::run(config, args).await,
             Command::User(args) => user::run(config, args).await,
-            Command::Backup(args) => backup::run(config, args).await,
-            Command::Restore(args) => restore::run(config, args).await,
+            Command::Backup(args) => Box::pin(backup::run(config, args)).await,
+            Command::Restore(args) => Box::pin(restore::run(config, args)).await,
             Command::Openapi | Command::Docs(_) | Command::ExtractChild => Ok(ExitCode::SUCCESS),
         }
     });

@@ -193,7 +193,7 @@ fn move_aside(path: &Path) -> anyhow::Result<()> {
         name.push(if n == 0 { ".before-restore".to_owned() } else { format!(".before-restore-{n}") });
         PathBuf::from(name)
     };
-    let free = (0..).map(name).find(|path| !path.exists()).context("no free name")?;
+    let free = (0..1000).map(name).find(|path| !path.exists()).context("no free name")?;
     fs::rename(path, &free).with_context(|| format!("cannot move {} aside", path.display()))
 }
 

@@ -33,6 +33,11 @@ pub fn random_unit() -> f64 {
     f64::from(u32::from_le_bytes(random_bytes())) / (f64::from(u32::MAX) + 1.0)
 }
 
+/// A number below `end` (0 for 0), for choosing by chance; not for secrets.
+pub fn random_below(end: usize) -> usize {
+    usize::from_le_bytes(random_bytes()).checked_rem(end).unwrap_or_default()
+}
+
 /// SHA-256 of `data`.
 pub fn sha256(data: impl AsRef<[u8]>) -> [u8; 32] {
     Sha256::digest(data.as_ref()).into()

@@ -77,9 +77,8 @@ impl Theirs {
             ("sessions", "id") => &self.session,
             ("jobs", "id") => &self.job,
             ("v1", "*id") => &self.model,
-            ("jobs" | "queues" | "llm" | "models", "name") | ("assets", "*path") => return None,
-            // The installation's own: for operators, whatever the id.
-            ("backups", "id") => return None,
+            // Backups are the installation's own: for operators, whatever the id.
+            ("jobs" | "queues" | "llm" | "models", "name") | ("assets", "*path") | ("backups", "id") => return None,
             (_, other) => panic!("{path}: this test does not know {{{other}}}: give it the id of such a thing"),
         })
     }

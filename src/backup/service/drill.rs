@@ -112,9 +112,7 @@ impl Backups {
                 if old.is_empty() {
                     return Err(BackupError::None);
                 }
-                // Below the length, as the share is below one.
-                let at = (crypto::random_unit() * old.len() as f64) as usize;
-                Ok(old[at.min(old.len() - 1)].clone())
+                Ok(old[crypto::random_below(old.len())].clone())
             }
         }
     }
@@ -220,9 +218,8 @@ impl Backups {
         let mut files = tree::entries(&self.inner.pool, from, identity, &manifest.objects).await?;
         // A sample: `verify` reads all of them.
         for at in 0..files.len().min(OBJECTS) {
-            let other = at + (crypto::random_unit() * (files.len() - at) as f64) as usize;
-            let last = files.len() - 1;
-            files.swap(at, other.min(last));
+            let other = at + crypto::random_below(files.len() - at);
+            files.swap(at, other);
         }
         for file in files.iter().take(OBJECTS) {
             let content = tree::open_blob(&self.inner.pool, from, identity, &file.blob).await?;

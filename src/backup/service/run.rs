@@ -289,7 +289,7 @@ impl Backups {
                     )),
                 };
                 backup.status = if backup.error.is_none() { Status::Verified } else { Status::Unverified };
-                backup.step = "done".to_owned();
+                "done".clone_into(&mut backup.step);
             }
             Err(error) => backup.error = Some(describe(&error)),
         }

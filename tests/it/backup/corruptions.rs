@@ -121,7 +121,7 @@ const READ: [Corruption; 27] = [
         c.sign(&key.signing_key("backup.manifest").unwrap(), |_| {});
     }),
     ("a manifest that renames itself", |c, key| {
-        c.sign(key, |m| m["id"] = json!("0197f000-0000-7000-8000-000000000000"))
+        c.sign(key, |m| m["id"] = json!("0197f000-0000-7000-8000-000000000000"));
     }),
     ("no list of blobs", |c, _| fs::remove_file(c.blobs_path()).unwrap()),
     ("a list of blobs without its last line", |c, _| {

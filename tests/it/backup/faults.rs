@@ -154,8 +154,8 @@ async fn uploads_and_deletions_go_on_while_a_backup_is_made() {
     }
     app.wait_for_jobs().await;
     let churn = async {
-        for n in 0..6 {
-            let gone = admin.delete(&format!("/api/v1/knowledge-bases/{base}/documents/{}", ids[n])).await;
+        for (n, id) in ids.iter().enumerate() {
+            let gone = admin.delete(&format!("/api/v1/knowledge-bases/{base}/documents/{id}")).await;
             assert!(gone.status.is_success(), "{}", gone.text);
             let text = format!("# New {n}\n\nA heron stood at lock {n}.\n");
             let id = add_document(&admin, &base, &format!("new-{n}.md"), text.as_bytes()).await;

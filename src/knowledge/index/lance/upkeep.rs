@@ -78,7 +78,7 @@ impl VectorIndex {
         let terms = batch.column_by_name("terms").and_then(|column| column.as_any().downcast_ref::<StringArray>());
         let (Some(vector), Some(terms)) = (vector, terms) else { return Err(IndexError::Schema(name.to_string())) };
         let id = uuids(name, batch, "chunk_id")?[0];
-        let nearest = self.vector_search(name, &vector.values().to_vec(), 10).await?;
+        let nearest = self.vector_search(name, vector.values(), 10).await?;
         // Passages may be the same word for word: as near is near enough.
         let near = nearest.iter().any(|hit| hit.chunk_id == id || hit.score > 0.999);
         let word = terms.value(0).split(' ').next().unwrap_or_default().to_owned();
