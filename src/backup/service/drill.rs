@@ -90,7 +90,7 @@ impl Backups {
         drill.error = tried.err().map(|error| describe(&error));
         self.write_down_drill(&drill).await?;
         self.inner.metrics.drilled(&drill);
-        drop(lock);
+        lock.release().await;
         Ok(drill)
     }
 

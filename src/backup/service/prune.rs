@@ -45,7 +45,7 @@ impl Backups {
                 ..Pruned::default()
             }));
         }
-        drop(lock);
+        lock.release().await;
         Ok(done)
     }
 

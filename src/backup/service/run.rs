@@ -67,7 +67,7 @@ impl Backups {
         };
         let backup = self.conclude(id, result, &unopened, sequence, kind).await?;
         self.inner.metrics.ran(&backup, began.elapsed());
-        drop(lock);
+        lock.release().await;
         Ok(backup)
     }
 

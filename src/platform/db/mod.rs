@@ -18,7 +18,7 @@ use std::{str::FromStr as _, time::Duration};
 
 use chrono::{DateTime, Utc};
 use sqlx::{
-    AssertSqlSafe, ConnectOptions as _, Executor as _, PgPool, Postgres,
+    AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgPool, Postgres,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -178,7 +178,7 @@ impl Db {
             )
             .fetch_one(&mut conn)
             .await?;
-            Ok::<_, sqlx::Error>(locked.then_some(SessionLock { _conn: conn }))
+            Ok::<_, sqlx::Error>(locked.then_some(SessionLock { conn }))
         })
         .await?;
         Ok(taken?)
@@ -202,7 +202,16 @@ impl Db {
 /// Holds an advisory lock for as long as it lives; the server releases it when the connection goes.
 #[derive(Debug)]
 pub struct SessionLock {
-    _conn: sqlx::PgConnection,
+    conn: sqlx::PgConnection,
+}
+
+impl SessionLock {
+    /// Gives the lock back before this returns: for whoever, or whose next step, takes it again at once. After a mere drop it is free
+    /// when the server has noticed.
+    pub async fn release(mut self) {
+        let _ = self.conn.execute("SELECT pg_advisory_unlock_all()").await;
+        let _ = self.conn.close().await;
+    }
 }
 
 async fn begin_uncancelled(pool: &PgPool, begin: impl sqlx::SqlSafeStr + Send + 'static) -> Result<Tx, DbError> {
