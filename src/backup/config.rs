@@ -18,6 +18,8 @@ pub struct Config {
     pub recipients: Vec<String>,
     /// When a backup is made, as cron.
     pub schedule: String,
+    /// Whether a backup is made before a new version changes the database; without one it is not changed.
+    pub before_migration: bool,
     /// When the newest backup is restored on trial, as cron.
     pub drill_schedule: String,
     /// When an old backup is restored on trial and every copy is read again, as cron.
@@ -51,6 +53,7 @@ impl Default for Config {
         Self {
             recipients: Vec::new(),
             schedule: "30 2 * * *".into(),
+            before_migration: true,
             drill_schedule: "30 4 * * *".into(),
             old_drill_schedule: "30 5 * * 0".into(),
             time_zone: "UTC".into(),

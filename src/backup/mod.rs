@@ -29,6 +29,9 @@ mod tests;
 mod tree;
 mod writer;
 
+/// The migration that made the tables of backups: older databases have nowhere to write one down.
+pub const FIRST_MIGRATION: i64 = 70;
+
 pub use config::Config;
 pub use destination::Destination;
 pub use doctor::checks;

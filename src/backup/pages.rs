@@ -127,7 +127,8 @@ impl List<'_> {
             s if s < 7200.0 => (s / 60.0, "backup-minutes"),
             s => (s / 3600.0, "backup-hours"),
         };
-        self.shell.t(unit).with("n", format!("{value:.0}")).to_string()
+        let digits = usize::from(value < 10.0);
+        self.shell.t(unit).with("n", format!("{value:.digits$}")).to_string()
     }
 }
 

@@ -1,12 +1,13 @@
 //! What every command that touches data does first: lock the data directory, find or start the database.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use secrecy::ExposeSecret as _;
 
 use crate::{
-    app::{Config, Runtime},
+    app::{App, Config, Runtime},
+    backup,
     platform::{
         clock::Clock,
         data_dir::DataDir,
@@ -54,13 +55,41 @@ impl Booted {
         Ok(Self { config, data_dir, target, managed })
     }
 
-    /// Brings the database up to date and checks that tenancy holds.
+    /// Brings the database up to date and checks that tenancy holds. Where backups are configured, one is made of what there is
+    /// before it is changed: without it nothing is.
     pub async fn migrate(&self) -> anyhow::Result<migrate::Migrated> {
+        if self.config.backup.is_on() && self.config.backup.before_migration {
+            let state = migrate::state(&self.target).await?;
+            if let Some(newest) = state.newest.filter(|_| state.missing > 0) {
+                self.back_up(newest, state.missing).await?;
+            }
+        }
         let migrated = migrate::run(&self.target, &self.data_dir.path).await?;
         if migrated.applied > 0 {
             tracing::info!(applied = migrated.applied, total = migrated.total, "database migrated");
         }
         Ok(migrated)
+    }
+
+    async fn back_up(&self, newest: i64, missing: usize) -> anyhow::Result<()> {
+        if newest < backup::FIRST_MIGRATION {
+            tracing::warn!(missing, "this database is older than backups are: it is migrated without one");
+            return Ok(());
+        }
+        tracing::info!(missing, "making a backup before the database is migrated");
+        let lifecycle = Lifecycle::new();
+        let app = App::build(self.runtime(lifecycle.clone()))?;
+        let made = app.backups.run(backup::Kind::BeforeMigration, Arc::new(|_| {})).await;
+        lifecycle.drain(Duration::from_secs(5)).await;
+        app.close().await;
+        let made = made.context("cannot make the backup before the migration")?;
+        anyhow::ensure!(
+            made.status != backup::Status::Failed,
+            "no backup could be made before the migration, so nothing was changed: {}. Mend that, or set \
+             backup.before_migration = false",
+            made.error.unwrap_or_default()
+        );
+        Ok(())
     }
 
     /// What the application is built from.

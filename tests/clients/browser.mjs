@@ -215,11 +215,38 @@ async function keys() {
   });
 }
 
+async function backups() {
+  const row = (table, text) => page.locator(`section[aria-labelledby='${table}'] tbody tr`).first().getByText(text, { exact: true });
+  await step("a backup is made, and read back", async () => {
+    await navigate("Backups");
+    await shoot("backups-empty");
+    await button("Back up now").click();
+    await page.getByText("A backup is queued.").waitFor();
+    await row("all", "verified").waitFor({ timeout: 60_000 });
+  });
+  await step("a restore is tried, and proven", async () => {
+    await page.reload();
+    await button("Try a restore").click();
+    await page.getByText("A restore on trial is queued.").waitFor();
+    await row("drills", "proven").waitFor({ timeout: 60_000 });
+  });
+  await step("a backup is held, verified and let go", async () => {
+    await button("Hold").click();
+    await row("all", "held").waitFor();
+    await button("Verify").click();
+    await page.getByText("The backup will be read again").waitFor();
+    await button("Release").click();
+    await page.getByText("Retention may remove this backup").waitFor();
+    await shoot("backups", true);
+  });
+}
+
 async function main() {
   await signInAndChoosePassword();
   const { base, search } = await fillKnowledge();
   const { agent, conversation, citation, quoted } = await askAgents();
   await keys();
+  await backups();
   await withoutScript();
   // Every page in every look and every link takes minutes: `scripts/test tour`, which scripts/test-slow runs.
   if (process.argv.includes("--tour")) await tour(page, { base, search, agent, conversation, citation, quoted });

@@ -65,6 +65,13 @@ def write_config(folder, mock, smollm2):
     text = f'[llm.providers.mock]\nkind = "openai"\nbase_url = "{mock}/v1"\napi_key_file = "{key}"\n'
     if smollm2:
         text += f'\n[llm.providers.smollm2]\nkind = "openai"\nbase_url = "{smollm2}/v1"\n'
+    # A key for these tests alone.
+    backup_key = folder / "backup-key"
+    backup_key.write_text("AGE-SECRET-KEY-1S46GMC3PU79CQAULSRL4UPXCUUAHLMSVFMKJ37P9ZFTYUS55DNNSRFE5R7\n")
+    recipient = "age1t63e75esuapgwa699efd7j03u6e9847d54x2jd5fneqnt2slg4ksn3fnxs"
+    (folder / "backups").mkdir()
+    text += f'\n[backup]\nrecipients = ["{recipient}"]\nkey_file = "{backup_key}"\n'
+    text += f'\n[backup.destinations.near]\nurl = "{folder / "backups"}"\n'
     path = folder / "holdfast.toml"
     path.write_text(text)
     return path

@@ -57,6 +57,10 @@ impl Backups {
         let result = async {
             let name_key = self.inner.master_key.derive("backup.blob_names");
             let writer = Writer::open(destinations, spool?, self.inner.pool.clone(), recipients, name_key).await;
+            if writer.outcomes().is_empty() {
+                let reasons = unopened.iter().map(|(_, reason)| reason.as_str());
+                return Err(BackupError::NoCopy(reasons.collect::<Vec<_>>().join("; ")));
+            }
             writer.check_alive()?;
             let manifest = self.capture(&writer, id, sequence, kind, &steps).await?;
             Ok::<_, BackupError>((manifest, writer))

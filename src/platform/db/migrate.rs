@@ -72,6 +72,32 @@ pub async fn run(target: &Target, data_dir: &Path) -> Result<Migrated, MigrateEr
     Ok(Migrated { installation: found, applied: after - before, total: MIGRATIONS.iter().count() })
 }
 
+/// What a migration run would find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct State {
+    /// The newest migration that the database has; `None` for an empty database, or one whose roles are not there yet.
+    pub newest: Option<i64>,
+    /// Migrations of this binary that it lacks.
+    pub missing: usize,
+}
+
+/// Looks, and changes nothing.
+pub async fn state(target: &Target) -> Result<State, DbError> {
+    let total = MIGRATIONS.iter().count();
+    let Ok(mut conn) = PgConnection::connect_with(&target.connect_as(RoleKind::Owner)).await else {
+        return Ok(State { newest: None, missing: total });
+    };
+    let before = applied(&mut conn).await?;
+    let newest = if before == 0 {
+        None
+    } else {
+        // Not query!: see `applied`.
+        sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success").fetch_one(&mut conn).await?
+    };
+    let _ = conn.close().await;
+    Ok(State { newest, missing: total.saturating_sub(before) })
+}
+
 /// How many migrations the database has.
 async fn applied(conn: &mut PgConnection) -> Result<usize, DbError> {
     let exists = sqlx::query_scalar!("SELECT to_regclass('_sqlx_migrations') IS NOT NULL AS \"exists!\"")

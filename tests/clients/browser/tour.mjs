@@ -181,7 +181,7 @@ export async function tour(page, { base, search, agent, conversation, citation, 
   const paths = {
     overview: "/", agents: "/agents", "agents-nothing-found": "/agents?q=zzzz", "agent-new": "/agents/new", agent, "agent-edit": `${agent}/edit`, "agent-versions": `${agent}/versions`,
     conversation, quoted, knowledge: "/knowledge", "knowledge-new": "/knowledge/new", base, search, "search-empty": `${base}/search`, "base-settings": `${base}/settings`,
-    citation, document, failed, passages: `${document}?view=passages`, jobs: "/jobs", job, models: "/settings/models", "api-keys": "/settings/api-keys",
+    citation, document, failed, passages: `${document}?view=passages`, jobs: "/jobs", job, backups: "/backups", models: "/settings/models", "api-keys": "/settings/api-keys",
     members: "/settings/members", organisation: "/settings", account: "/account", password: "/account/password", "api-docs": "/api/docs",
   };
   await everyLink(page, paths);

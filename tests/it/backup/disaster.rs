@@ -221,6 +221,42 @@ async fn everything_comes_back_on_an_empty_host() {
     assert_eq!(objects(&host.data_dir()), before.objects);
 }
 
+/// An older database: one migration is taken back.
+async fn make_older(site: &Site) {
+    let key = MasterKey::load(&site.data_dir().join("secrets/master.key"), false).unwrap();
+    let target = Managed::attach(&site.data_dir(), Some(&binaries()), "holdfast", &key).unwrap();
+    let mut db = PgConnection::connect_with(&target.admin).await.unwrap();
+    let sql = "ALTER TABLE messages DROP COLUMN alive_at; DELETE FROM _sqlx_migrations WHERE version = 61";
+    sqlx::raw_sql(sql).execute(&mut db).await.unwrap();
+    db.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_is_made_before_the_database_is_changed_or_it_is_not_changed() {
+    let vault = Vault::new();
+    let mut site = Site::new();
+    for (name, value) in vault.settings() {
+        site.set(name, &value);
+    }
+    let running = site.start().await;
+    make_older(&site).await;
+    let (status, output) = running.stop().await;
+    assert!(status.success(), "{output}");
+    // A mount that is missing: no backup, no migration, no start.
+    fs::rename(vault.folder("near"), vault.folder("unmounted")).unwrap();
+    let output = site.run(&["migrate"]).await;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && said.contains("nothing was changed"), "{said}");
+    fs::rename(vault.folder("unmounted"), vault.folder("near")).unwrap();
+    let said = ok(&site, &["migrate"]).await;
+    assert!(said.contains(": 1 of "), "{said}");
+    let list: Value = serde_json::from_str(&ok(&site, &["backup", "list", "--json"]).await).unwrap();
+    let kinds: Vec<_> = list.as_array().unwrap().iter().map(|b| (&b["kind"], &b["status"])).collect();
+    let before = json!("before_migration");
+    assert_eq!(kinds, [(&before, &json!("verified")), (&before, &json!("failed"))]);
+    assert!(ok(&site, &["migrate"]).await.contains(": 0 of "), "once");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_comes_back_from_and_to_a_bucket() {
     let (s3, vault) = (S3::start(), Vault::new());

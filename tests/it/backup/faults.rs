@@ -11,12 +11,14 @@ use holdfast::{
     backup::{BackupError, Choice, CopyStatus, DrillStatus, Kind, Status},
     platform::health::{Status as Health, run_all},
 };
+use serde_json::Value;
 
 use super::{borrowed, fill, run, silent, start};
 use crate::support::{
     app::TestApp,
-    cluster::binaries,
+    cluster::{PATIENCE, binaries},
     documents::{add_document, make_base, wait_for_document},
+    process::Site,
     vault::Vault,
 };
 
@@ -139,6 +141,57 @@ async fn two_runs_at_once_are_one() {
     assert!(matches!(second, Err(BackupError::Busy)), "{second:?}");
     assert_eq!(backups.list(None, 10).await.unwrap().len(), 1);
     app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_killed_at_any_step_is_failed_and_the_next_one_is_whole() {
+    let vault = Vault::new();
+    let mut site = Site::new();
+    for (name, value) in vault.settings() {
+        site.set(name, &value);
+    }
+    let running = site.start().await;
+    let admin = site.admin().await;
+    let base = make_base(&admin, "Harbour").await;
+    for n in 0..5 {
+        let text = format!("# Page {n}\n\nThe keeper of lock {n} wrote line {n}.\n");
+        let id = add_document(&admin, &base, &format!("{n}.md"), text.as_bytes()).await;
+        wait_for_document(&admin, &base, &id).await;
+    }
+    let run = async || -> Value {
+        let output = site.run(&["backup", "run", "--json"]).await;
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output:?}"))
+    };
+    let first = run().await;
+    assert_eq!(first["status"], "verified", "{first}");
+    let steps =
+        ["waiting for deletions", "database", "database: copying", "objects", "vectors", "settings", "manifest"];
+    for step in steps {
+        let child = site.launch_command(&["backup", "run"]);
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        while !child.output().contains(&format!("... {step}")) {
+            assert!(tokio::time::Instant::now() < deadline, "{step}: {}", child.output());
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        child.kill();
+    }
+    let last = run().await;
+    assert_eq!(last["status"], "verified", "{last}");
+    let output = site.run(&["backup", "list", "--json"]).await;
+    let list: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let backups = list.as_array().unwrap();
+    assert_eq!(backups.len(), steps.len() + 2);
+    let failed = backups.iter().filter(|backup| backup["status"] == "failed").count();
+    // The last step may have been done before the signal came.
+    assert!(failed >= steps.len() - 1, "{list}");
+    for id in [&first["id"], &last["id"]] {
+        let key = vault.key_file().display().to_string();
+        let output = site.run(&["backup", "verify", id.as_str().unwrap(), "--key-file", &key]).await;
+        assert!(output.status.success(), "{output:?}");
+    }
+    assert!(!site.data_dir().join("backup/spool").exists(), "nothing is left of the work");
+    let (status, output) = running.stop().await;
+    assert!(status.success(), "{output}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

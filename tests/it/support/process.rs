@@ -91,7 +91,12 @@ impl Site {
 
     /// Starts the appliance, without waiting for anything.
     pub fn launch(&self) -> Running {
-        let mut child = self.command(&["serve"]).spawn().unwrap();
+        self.launch_command(&["serve"])
+    }
+
+    /// Starts a command, without waiting for anything.
+    pub fn launch_command(&self, args: &[&str]) -> Running {
+        let mut child = self.command(args).spawn().unwrap();
         let lines = Arc::new(Mutex::new(Vec::new()));
         collect(child.stdout.take().unwrap(), lines.clone());
         collect(child.stderr.take().unwrap(), lines.clone());
