@@ -117,7 +117,7 @@ impl App {
             llm: llm.clone(),
         });
         let backups = Backups::new(backup::Deps {
-            config: config.backup.clone(),
+            config: backup::Config { tools_dir: config.tools_dir(), ..config.backup.clone() },
             data_dir,
             target,
             db: db.clone(),

@@ -87,6 +87,12 @@ impl Config {
         if e.is_empty() { Ok(()) } else { Err(e) }
     }
 
+    /// Where `pg_dump` is looked for: beside the private cluster's programs, where nothing else is said.
+    pub fn tools_dir(&self) -> Option<PathBuf> {
+        let beside = || self.database.bin_dir.clone().filter(|dir| dir.join("pg_dump").exists());
+        self.backup.tools_dir.clone().or_else(beside)
+    }
+
     /// Gives every section its type, reads secrets from their files and checks everything; all errors at once.
     pub fn load(mut raw: Raw) -> Result<Self, ConfigErrors> {
         let mut e = ConfigErrors::default();

@@ -19,8 +19,11 @@ use crate::platform::{
 /// A daily backup that is older than this is missing.
 const OVERDUE: TimeDelta = TimeDelta::hours(26);
 
-/// The checks of this capability.
+/// The checks of this capability; where backups are off, one that says so.
 pub fn checks(backups: &Backups) -> Vec<Box<dyn Check>> {
+    if !backups.config().is_on() {
+        return vec![Box::new(Recent(backups.clone()))];
+    }
     vec![
         Box::new(Recent(backups.clone())),
         Box::new(Proven(backups.clone())),
@@ -92,9 +95,6 @@ impl Check for Proven {
 
     async fn run(&self) -> CheckResult {
         let remedy = "try one: holdfast backup drill --key-file FILE; with backup.key_file it is tried every day";
-        if !self.0.config().is_on() {
-            return CheckResult::warn("no backups are made", "see backup.recent");
-        }
         let drills = match self.0.drills(50).await {
             Ok(drills) => drills,
             Err(error) => return cannot_look(&error),
@@ -132,9 +132,6 @@ impl Check for Destinations {
 
     async fn run(&self) -> CheckResult {
         let config = self.0.config();
-        if !config.is_on() {
-            return CheckResult::warn("no backups are made", "see backup.recent");
-        }
         let mut problems = Vec::new();
         let mut elsewhere = false;
         for name in config.destinations.keys() {
@@ -234,9 +231,6 @@ impl Check for Key {
 
     async fn run(&self) -> CheckResult {
         let config = self.0.config();
-        if !config.is_on() {
-            return CheckResult::warn("no backups are made", "see backup.recent");
-        }
         let Some(path) = &config.key_file else {
             return CheckResult::warn(
                 "no key is at hand: restores cannot be tried by themselves",

@@ -214,7 +214,7 @@ async fn with_database(booted: &Booted, args: &Args, restore: &Restore, lifecycl
         backup::say("database");
         refuse_full(booted).await?;
         roles::ensure(&booted.target).await?;
-        restore.database(&booted.target, config.backup.tools_dir.as_deref()).await?;
+        restore.database(&booted.target, config.tools_dir().as_deref()).await?;
         let marker = booted.data_dir.path.join("installation-id");
         fs::write(&marker, format!("{}\n", restore.manifest.installation))
             .with_context(|| format!("cannot write {}", marker.display()))?;
