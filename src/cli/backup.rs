@@ -161,8 +161,7 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
         let app = App::build(booted.runtime(lifecycle.clone()))?;
         let mut signals = Signals::listen()?;
         // Ctrl-C: the run is written down as cut off, and its files are removed.
-        let (work, watched) = (work(&app.backups, args.command), lifecycle.clone());
-        tokio::pin!(work);
+        let (mut work, watched) = (Box::pin(work(&app.backups, args.command)), lifecycle.clone());
         let result = tokio::select! {
             result = &mut work => result,
             () = watched.wait_for_signal(&mut signals) => work.await,

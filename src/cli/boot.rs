@@ -61,7 +61,7 @@ impl Booted {
         if self.config.backup.is_on() && self.config.backup.before_migration {
             let state = migrate::state(&self.target).await?;
             if let Some(newest) = state.newest.filter(|_| state.missing > 0) {
-                self.back_up(newest, state.missing).await?;
+                Box::pin(self.back_up(newest, state.missing)).await?;
             }
         }
         let migrated = migrate::run(&self.target, &self.data_dir.path).await?;
