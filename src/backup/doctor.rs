@@ -8,11 +8,11 @@ use super::{
     Backups,
     keys::KeyFile,
     model::{DrillStatus, Status},
-    writer::describe,
 };
 use crate::platform::{
     data_dir::free_bytes,
     db::{RoleKind, roles, tools::Tools},
+    error::chain,
     health::{Check, CheckResult},
 };
 
@@ -33,8 +33,8 @@ pub fn checks(backups: &Backups) -> Vec<Box<dyn Check>> {
     ]
 }
 
-fn cannot_look(error: &(dyn std::error::Error + 'static)) -> CheckResult {
-    CheckResult::fail(format!("cannot look: {}", describe(error)), "see the check of the database")
+fn cannot_look(error: &dyn std::error::Error) -> CheckResult {
+    CheckResult::fail(format!("cannot look: {}", chain(error)), "see the check of the database")
 }
 
 /// Is there a whole backup, and is it fresh?
@@ -143,7 +143,7 @@ impl Check for Destinations {
                 Err(error) => Err(error),
             };
             if let Err(error) = probed {
-                problems.push(describe(&error));
+                problems.push(chain(&error));
             }
         }
         if !problems.is_empty() {
@@ -238,7 +238,7 @@ impl Check for Key {
             );
         };
         match KeyFile::read_outside(path, &self.0.inner.data_dir) {
-            Err(error) => CheckResult::fail(describe(&error), "put the key file there"),
+            Err(error) => CheckResult::fail(chain(&error), "put the key file there"),
             Ok(keys) => match keys.for_recipients(&config.recipients) {
                 Err(_) => CheckResult::fail(
                     "the key at hand does not open what is sealed for backup.recipients",

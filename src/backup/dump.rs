@@ -7,7 +7,6 @@ use std::{
     io,
     path::Path,
     process::{ExitStatus, Stdio},
-    time::Duration,
 };
 
 use bytes::Bytes;
@@ -283,10 +282,8 @@ impl Tool {
 
     /// Waits for the end. Anything but 0 and silence is an error: a warning in a backup is a question nobody answers at night.
     async fn finish(mut self) -> Result<(), DumpError> {
-        let ended = tokio::time::timeout(Duration::from_secs(3600), self.child.wait()).await;
-        let status = ended
-            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-            .map_err(|source| DumpError::Start { tool: self.name, source })?;
+        // No limit of its own: indexes of a large database take hours. Whoever waits has one.
+        let status = self.child.wait().await.map_err(|source| DumpError::Start { tool: self.name, source })?;
         let words = self.words.await.unwrap_or_default();
         if !status.success() {
             return Err(DumpError::Failed { tool: self.name, status, words });

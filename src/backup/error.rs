@@ -30,6 +30,8 @@ pub enum BackupError {
     NoKey,
     #[error("documents are being removed, and did not come to an end within {0:?}")]
     NotQuiet(Duration),
+    #[error("the lock that holds deletions was lost half-way (did the database restart?): something may be missing")]
+    HoldLost,
     #[error("the file {0} changed while it was read")]
     Changed(String),
     #[error("{free} bytes are free in {dir}, {needed} are needed")]

@@ -124,10 +124,7 @@ impl Backups {
     async fn run_job(&self, context: &JobContext, kind: Kind) -> Result<(), JobError> {
         let progress = context.clone();
         let on_step: OnStep = Arc::new(move |step| progress.progress(0, step));
-        let backup = tokio::select! {
-            backup = self.run(kind, on_step) => backup.map_err(or_snooze)?,
-            () = context.cancel.cancelled() => return Err(JobError::retry(BackupError::Cancelled)),
-        };
+        let backup = self.run(kind, on_step, &context.cancel).await.map_err(or_snooze)?;
         match backup.status {
             Status::Failed => return Err(JobError::retry(anyhow::anyhow!("{}", backup.error.unwrap_or_default()))),
             // Tried again by the next schedule: a copy is there, and the alert is out.
@@ -144,10 +141,7 @@ impl Backups {
     async fn drill_job(&self, context: &JobContext, choice: Choice) -> Result<(), JobError> {
         let progress = context.clone();
         let on_step: OnStep = Arc::new(move |step| progress.progress(0, step));
-        let drill = tokio::select! {
-            drill = self.drill(choice, None, None, &on_step) => drill,
-            () = context.cancel.cancelled() => return Err(JobError::retry(BackupError::Cancelled)),
-        };
+        let drill = self.drill(choice, None, None, &on_step, &context.cancel).await;
         match drill {
             // Nothing to try yet.
             Err(BackupError::None) => Ok(()),

@@ -49,7 +49,7 @@ text_enum! {
     /// What a backup is worth.
     Status {
         Running = "running",
-        /// Read back and found whole at every destination it was meant for.
+        /// Every destination it was meant for has a whole copy.
         Verified = "verified",
         /// There is a copy, but something about it must be looked at: a destination failed, or the size is odd.
         Unverified = "unverified",
@@ -61,7 +61,7 @@ text_enum! {
 text_enum! {
     /// The state of a backup at one destination.
     CopyStatus {
-        /// Every byte was read back and was right.
+        /// What was written was read back, and nothing of it has been found wrong since.
         Verified = "verified",
         /// A check found it incomplete or changed.
         Damaged = "damaged",
@@ -110,12 +110,36 @@ pub struct Backup {
     pub copies: Vec<Copy>,
 }
 
+impl Backup {
+    /// One of which nothing is known yet but that it was begun.
+    pub fn begun(id: BackupId, sequence: i64, kind: Kind, started_at: DateTime<Utc>) -> Self {
+        Self {
+            id,
+            sequence,
+            kind,
+            status: Status::Running,
+            started_at,
+            finished_at: None,
+            step: String::new(),
+            database_bytes: 0,
+            rows: 0,
+            objects: 0,
+            vector_files: 0,
+            total_bytes: 0,
+            added_bytes: 0,
+            held: false,
+            error: None,
+            copies: Vec::new(),
+        }
+    }
+}
+
 /// A backup at one destination.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Copy {
     pub destination: String,
     pub status: CopyStatus,
-    /// When every byte of it was last read and found right.
+    /// When every byte of it was last read and found right; null while it stands on files of earlier backups that were not read again.
     pub verified_at: Option<DateTime<Utc>>,
     pub error: Option<String>,
 }

@@ -223,9 +223,7 @@ async fn hold(
     Path(id): Path<BackupId>,
     Form(Nothing {}): Form<Nothing>,
 ) -> PageResult {
-    require(&shell)?;
-    backups.hold(id, true).await?;
-    back(&shell, Ok(()), "backup-held")
+    set_held(&shell, &backups, id, true).await
 }
 
 async fn release(
@@ -234,7 +232,11 @@ async fn release(
     Path(id): Path<BackupId>,
     Form(Nothing {}): Form<Nothing>,
 ) -> PageResult {
-    require(&shell)?;
-    backups.hold(id, false).await?;
-    back(&shell, Ok(()), "backup-released")
+    set_held(&shell, &backups, id, false).await
+}
+
+async fn set_held(shell: &Shell, backups: &Backups, id: BackupId, held: bool) -> PageResult {
+    require(shell)?;
+    backups.hold(id, held).await?;
+    back(shell, Ok(()), if held { "backup-held" } else { "backup-released" })
 }

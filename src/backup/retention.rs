@@ -1,5 +1,5 @@
-//! Grandfather, father, son: which backups are kept. Pure; only whole copies come in here, so that a failed or damaged one never
-//! takes the place of a good one.
+//! Grandfather, father, son: which backups are kept. Pure. Only whole copies come in here, and only verified backups stand for their
+//! day: one that failed, is damaged or odd never takes the place of a good one.
 
 use std::collections::HashSet;
 
@@ -15,6 +15,8 @@ pub struct Candidate {
     pub taken_at: DateTime<Utc>,
     pub bytes: u64,
     pub held: bool,
+    /// Verified as a whole. What is not neither stands for its day nor takes room from what is.
+    pub verified: bool,
 }
 
 /// How many are kept.
@@ -43,10 +45,14 @@ impl Rules {
 /// The day, week, month or year that a time lies in.
 type Period = fn(DateTime<Tz>) -> (i32, u32);
 
-/// The backups that go. The newest never does, and none that is held.
+/// The backups that go. The newest verified one never does, and none that is held; one that is not verified goes when a verified one is
+/// younger.
 pub fn plan(backups: &[Candidate], rules: &Rules, zone: Tz) -> Vec<BackupId> {
-    let mut newest_first = backups.to_vec();
+    let (mut newest_first, others): (Vec<Candidate>, Vec<Candidate>) =
+        backups.iter().partition(|backup| backup.verified);
     newest_first.sort_by_key(|backup| std::cmp::Reverse((backup.taken_at, backup.id)));
+    let newest = newest_first.first().map(|backup| backup.taken_at);
+    let outlived = others.iter().filter(|backup| !backup.held && newest.is_some_and(|newest| backup.taken_at < newest));
     let mut keep: HashSet<BackupId> = newest_first.iter().take(1).map(|backup| backup.id).collect();
     keep.extend(newest_first.iter().filter(|backup| backup.held).map(|backup| backup.id));
     let periods: [(usize, Period); 4] = [
@@ -77,5 +83,6 @@ pub fn plan(backups: &[Candidate], rules: &Rules, zone: Tz) -> Vec<BackupId> {
             total = total.saturating_sub(backup.bytes);
         }
     }
-    newest_first.iter().map(|backup| backup.id).filter(|id| !kept.contains(id)).collect()
+    let goes = newest_first.iter().map(|backup| backup.id).filter(|id| !kept.contains(id));
+    goes.chain(outlived.map(|backup| backup.id)).collect()
 }

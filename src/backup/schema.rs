@@ -5,9 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use super::manifest::Schema;
+use crate::platform::db::Target;
 
 /// Tables of ours; partitions and plain tables, whose rows are counted.
 const TABLES: &str = "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
@@ -31,6 +32,14 @@ pub async fn tables(conn: &mut PgConnection) -> sqlx::Result<i64> {
     let count = "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
         WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p')";
     sqlx::query_scalar(count).fetch_one(conn).await
+}
+
+/// As the server says it, e.g. `15.18`.
+pub async fn server_version(target: &Target) -> sqlx::Result<String> {
+    let mut conn = PgConnection::connect_with(&target.admin).await?;
+    let version = sqlx::query_scalar("SELECT current_setting('server_version')").fetch_one(&mut conn).await?;
+    let _ = conn.close().await;
+    Ok(version)
 }
 
 async fn list(conn: &mut PgConnection, sql: &'static str) -> sqlx::Result<Vec<String>> {

@@ -82,19 +82,13 @@ pub async fn next_sequence(conn: &mut PgConnection) -> sqlx::Result<i64> {
     sqlx::query_scalar!(r#"SELECT coalesce(max(sequence), 0) + 1 AS "next!" FROM backups"#).fetch_one(conn).await
 }
 
-pub async fn begin(
-    conn: &mut PgConnection,
-    id: BackupId,
-    sequence: i64,
-    kind: Kind,
-    now: DateTime<Utc>,
-) -> sqlx::Result<()> {
+pub async fn begin(conn: &mut PgConnection, backup: &Backup) -> sqlx::Result<()> {
     sqlx::query!(
         "INSERT INTO backups (id, sequence, kind, status, started_at) VALUES ($1, $2, $3, 'running', $4)",
-        id.0,
-        sequence,
-        kind.as_str(),
-        now
+        backup.id.0,
+        backup.sequence,
+        backup.kind.as_str(),
+        backup.started_at
     )
     .execute(conn)
     .await
@@ -190,6 +184,11 @@ pub async fn last_size(conn: &mut PgConnection) -> sqlx::Result<Option<i64>> {
     sqlx::query_scalar!("SELECT database_bytes FROM backups WHERE status = 'verified' ORDER BY id DESC LIMIT 1")
         .fetch_optional(conn)
         .await
+}
+
+/// Destinations at which something was found damaged that retention has not removed yet.
+pub async fn damaged_destinations(conn: &mut PgConnection) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar!("SELECT DISTINCT destination FROM backup_copies WHERE status = 'damaged'").fetch_all(conn).await
 }
 
 /// Whole copies, time of the last check, last error: by destination.

@@ -264,7 +264,7 @@ fn a_key_file_says_what_is_wrong_with_it() {
 }
 
 fn candidate(n: u32, taken_at: DateTime<Utc>, bytes: u64, held: bool) -> Candidate {
-    Candidate { id: BackupId(Uuid::from_u128(u128::from(n))), taken_at, bytes, held }
+    Candidate { id: BackupId(Uuid::from_u128(u128::from(n))), taken_at, bytes, held, verified: true }
 }
 
 const RULES: Rules = Rules { daily: 7, weekly: 4, monthly: 12, yearly: 2, max_total_bytes: 0 };
@@ -296,6 +296,26 @@ fn the_size_of_all_is_bounded_but_the_newest_and_the_held_stay() {
     let rules = Rules { max_total_bytes: 1, ..RULES };
     assert_eq!(plan(&all, &rules, chrono_tz::UTC), [all[1].id, all[2].id, all[3].id]);
     assert_eq!(plan(&[], &rules, chrono_tz::UTC), []);
+}
+
+#[test]
+fn what_is_not_verified_takes_nobodys_place() {
+    let noon = DateTime::from_timestamp(1_790_000_000, 0).unwrap();
+    let day = |n: u32| candidate(n, noon - TimeDelta::days(i64::from(n)), 100, false);
+    let odd = |n: u32, hours: i64| Candidate {
+        verified: false,
+        taken_at: noon - TimeDelta::hours(hours),
+        ..candidate(n, noon, 100, false)
+    };
+    let rules = Rules { daily: 3, weekly: 0, monthly: 0, yearly: 0, max_total_bytes: 300 };
+    let good = [day(5), day(6), day(7)];
+    // Five bad days evict no good one, and are not evicted themselves while nothing verified is younger.
+    let bad: Vec<_> = (0..5).map(|n| odd(100 + n, 24 * i64::from(n))).collect();
+    assert_eq!(plan(&[&good[..], &bad].concat(), &rules, chrono_tz::UTC), []);
+    // A verified one outlives those before it.
+    let after = Candidate { taken_at: noon + TimeDelta::hours(1), ..day(50) };
+    let gone = plan(&[&good[..], &bad, &[after]].concat(), &rules, chrono_tz::UTC);
+    assert_eq!(gone, [vec![good[2].id], bad.iter().map(|b| b.id).collect()].concat());
 }
 
 proptest! {

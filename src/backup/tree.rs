@@ -111,7 +111,12 @@ pub async fn open_blob(
     Ok(stream::try_unfold((opened, Sha256::new(), 0_u64), move |(mut opened, mut hash, mut size)| {
         let expected = expected.clone();
         async move {
-            if let Some(bytes) = opened.try_next().await? {
+            let next = opened.try_next().await.map_err(|error| match error {
+                // The key was chosen by the recipients that the manifest names.
+                SealError::WrongKey => BackupError::Damaged(format!("{} is sealed for somebody else", expected.name)),
+                error => error.into(),
+            });
+            if let Some(bytes) = next? {
                 size += bytes.len() as u64;
                 hash.update(&bytes);
                 return Ok(Some((bytes, (opened, hash, size))));

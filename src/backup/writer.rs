@@ -15,7 +15,7 @@ use super::{
     manifest::{Blob, BlobName},
     seal::{self, Recipients, Sealed},
 };
-use crate::platform::{crypto, pools::CpuPool};
+use crate::platform::{crypto, error::chain, pools::CpuPool};
 
 /// Where sealed files wait for their copies.
 #[derive(Debug)]
@@ -71,6 +71,8 @@ struct Lane {
     destination: Destination,
     /// Blobs that lie there, by content.
     known: HashMap<String, BlobName>,
+    /// Damage was found there: a name and a length are not believed, each blob is read before it is used again.
+    doubted: bool,
     /// Why nothing more is written there.
     failed: Option<String>,
 }
@@ -95,21 +97,24 @@ struct Made {
 }
 
 impl Writer {
-    /// Lists what the destinations have. One that does not answer has failed for this run.
+    /// Lists what the destinations have. One that does not answer has failed for this run; what lies at those that are `doubted` is
+    /// read before it is used again.
     pub async fn open(
         destinations: Vec<Destination>,
+        doubted: &[String],
         spool: Spool,
         pool: CpuPool,
         recipients: Recipients,
         name_key: [u8; 32],
     ) -> Self {
         let lanes = stream::iter(destinations).map(|destination| {
+            let doubted = doubted.contains(&destination.name);
             async move {
                 let (known, failed) = match destination.blobs().await {
                     Ok(known) => (known, None),
-                    Err(error) => (HashMap::new(), Some(describe(&error))),
+                    Err(error) => (HashMap::new(), Some(chain(&error))),
                 };
-                Mutex::new(Lane { destination, known, failed })
+                Mutex::new(Lane { destination, known, doubted, failed })
             }
             .boxed()
         });
@@ -130,6 +135,7 @@ impl Writer {
     /// A content that some destination has already; it is copied to the others. `None` where it must be sealed.
     pub async fn reuse(&self, sha256: &str, size: u64) -> Result<Option<Blob>, BackupError> {
         let content = self.content(sha256);
+        self.read_doubted(&content).await;
         let holder = self.lanes.iter().find_map(|lane| {
             let lane = lock(lane);
             let name = lane.known.get(&content).filter(|_| lane.failed.is_none())?;
@@ -144,7 +150,7 @@ impl Writer {
                 Ok(()) => self.copy(&name, file.path(), lacking).await?,
                 // What cannot be read from there is sealed anew, for everybody.
                 Err(error) => {
-                    tracing::warn!(destination = holder.name, blob = %name, error = describe(&error), "a blob cannot be read");
+                    tracing::warn!(destination = holder.name, blob = %name, error = chain(&error), "a blob cannot be read");
                     let lane = self.lanes.iter().find(|lane| lock(lane).destination.name == holder.name);
                     lane.map(|lane| lock(lane).known.remove(&content));
                     return Ok(None);
@@ -153,6 +159,22 @@ impl Writer {
         }
         self.add(&name);
         Ok(Some(Blob { name, sha256: sha256.to_owned(), size }))
+    }
+
+    /// Reads the blob of a content where damage was found, and forgets it where it is not whole.
+    async fn read_doubted(&self, content: &str) {
+        for lane in &self.lanes {
+            let (destination, name) = {
+                let lane = lock(lane);
+                let name = lane.known.get(content).filter(|_| lane.doubted && lane.failed.is_none()).cloned();
+                (lane.destination.clone(), name)
+            };
+            let Some(name) = name else { continue };
+            if let Err(error) = destination.check_blob(&name).await {
+                tracing::warn!(destination = destination.name, blob = %name, error = chain(&error), "a damaged blob is stored anew");
+                lock(lane).known.remove(content);
+            }
+        }
     }
 
     /// Seals a stream and stores it everywhere.
@@ -266,22 +288,10 @@ fn fail(lane: &Mutex<Lane>, error: &DestinationError) {
     let mut lane = lock(lane);
     tracing::error!(
         destination = lane.destination.name,
-        error = describe(error),
+        error = chain(error),
         "a destination failed: this backup leaves it out"
     );
-    lane.failed.get_or_insert_with(|| describe(error));
-}
-
-/// An error with its causes on one line.
-pub fn describe(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
+    lane.failed.get_or_insert_with(|| chain(error));
 }
 
 /// Copies a sealed blob into a file.

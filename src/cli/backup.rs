@@ -11,6 +11,7 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use secrecy::SecretString;
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 
 use super::{boot::Booted, eprint_line, print_line};
 use crate::{
@@ -23,8 +24,8 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  holdfast backup keys generate --out /root/holdfast-backup.key\n  holdfast backup run\n  \
-    holdfast backup list --json | jq '.[0].status'\n  holdfast backup drill --key-file /root/holdfast-backup.key\n  \
+    after_help = "Examples:\n  holdfast backup keys generate --out holdfast-backup.key\n  holdfast backup run\n  \
+    holdfast backup list --json | jq '.[0].status'\n  holdfast backup drill --key-file holdfast-backup.key\n  \
     holdfast backup prune --dry-run\n\nTo bring a backup back: holdfast restore --help"
 )]
 pub struct Args {
@@ -115,7 +116,7 @@ enum Command {
 #[derive(Debug, Subcommand)]
 enum Keys {
     /// Make a key, and say what to put into the configuration.
-    #[command(after_help = "Examples:\n  holdfast backup keys generate --out /root/holdfast-backup.key\n  \
+    #[command(after_help = "Examples:\n  holdfast backup keys generate --out holdfast-backup.key\n  \
         holdfast backup keys generate --out NEW --add-to OLD     a rotation: NEW holds the new key and the old ones")]
     Generate {
         /// The key file: keep it away from this host, and a printed copy in a safe.
@@ -161,7 +162,7 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
         let app = App::build(booted.runtime(lifecycle.clone()))?;
         let mut signals = Signals::listen()?;
         // Ctrl-C: the run is written down as cut off, and its files are removed.
-        let (mut work, watched) = (Box::pin(work(&app.backups, args.command)), lifecycle.clone());
+        let (mut work, watched) = (Box::pin(work(&app.backups, args.command, lifecycle.soft())), lifecycle.clone());
         let result = tokio::select! {
             result = &mut work => result,
             () = watched.wait_for_signal(&mut signals) => work.await,
@@ -175,10 +176,10 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
     result
 }
 
-async fn work(backups: &Backups, command: Command) -> anyhow::Result<ExitCode> {
+async fn work(backups: &Backups, command: Command, cancel: &CancellationToken) -> anyhow::Result<ExitCode> {
     match command {
         Command::Run { json } => {
-            let backup = backups.run(Kind::Manual, Arc::new(say)).await?;
+            let backup = backups.run(Kind::Manual, Arc::new(say), cancel).await?;
             print(json, &backup, || show_backup(&backup))?;
             Ok(code(backup.status == Status::Verified))
         }
@@ -210,7 +211,7 @@ async fn work(backups: &Backups, command: Command) -> anyhow::Result<ExitCode> {
         Command::Drill { backup, old, destination, key_file, json } => {
             let choice = backup.map_or(if old { Choice::Old } else { Choice::Newest }, Choice::This);
             let on_step: OnStep = Arc::new(say);
-            let drill = backups.drill(choice, destination.as_deref(), key_file.as_deref(), &on_step).await?;
+            let drill = backups.drill(choice, destination.as_deref(), key_file.as_deref(), &on_step, cancel).await?;
             print(json, &drill, || show_drill(&drill))?;
             Ok(code(drill.status == DrillStatus::Passed))
         }

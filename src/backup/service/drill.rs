@@ -6,27 +6,22 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use futures::TryStreamExt as _;
-use sqlx::{Connection as _, PgConnection};
+use tokio_util::sync::CancellationToken;
 
-use super::Backups;
+use super::{Backups, OnStep, Restore, verify::is_damage};
 use crate::{
     backup::{
-        BackupError, BackupId, Destination, dump,
+        BackupError, BackupId, Destination,
         keys::KeyFile,
-        manifest::Manifest,
         model::{Backup, Copy, CopyStatus, Drill, DrillId, DrillReport, DrillStatus, Status},
-        schema,
-        seal::Identity,
-        service::run::OnStep,
-        store, tree,
-        writer::describe,
+        schema, store,
     },
     knowledge::index::{IndexOptions, VectorIndex},
     platform::{
         crypto::{self, MasterKey},
         data_dir::free_bytes,
-        db::{managed::Managed, roles, tools::Tools},
+        db::{managed::Managed, roles},
+        error::chain,
     },
     storage::{self, Storage},
 };
@@ -54,6 +49,7 @@ impl Backups {
         destination: Option<&str>,
         key_file: Option<&Path>,
         on_step: &OnStep,
+        cancel: &CancellationToken,
     ) -> Result<Drill, BackupError> {
         let keys = self.key_file(key_file)?;
         let lock = self.lock().await?;
@@ -78,17 +74,16 @@ impl Backups {
         let began = tokio::time::Instant::now();
         let tried = async {
             let from = self.open_destination(&name)?;
-            self.restore_on_trial(&from, backup_id, &keys, &mut drill.report, on_step).await
+            Box::pin(self.restore_on_trial(from, backup_id, &keys, &mut drill.report, (on_step, cancel))).await
         };
-        let tried = tokio::select! {
-            tried = tried => tried,
-            () = self.inner.lifecycle.soft().cancelled() => Err(BackupError::Cancelled),
-        };
+        let tried = tried.await;
         drill.seconds = Some(began.elapsed().as_secs_f64());
         drill.finished_at = Some(self.inner.clock.now());
         drill.status = if tried.is_ok() { DrillStatus::Passed } else { DrillStatus::Failed };
-        drill.error = tried.err().map(|error| describe(&error));
-        self.write_down_drill(&drill).await?;
+        // A full disk or a missing program says nothing of the backup.
+        let blames = tried.as_ref().is_err_and(|error| matches!(error, BackupError::Differs(_)) || is_damage(error));
+        drill.error = tried.err().map(|error| chain(&error));
+        self.write_down_drill(&drill, blames).await?;
         self.inner.metrics.drilled(&drill);
         lock.release().await;
         Ok(drill)
@@ -127,7 +122,8 @@ impl Backups {
         backup.copies.iter().find(whole).map(|copy| copy.destination.clone())
     }
 
-    async fn write_down_drill(&self, drill: &Drill) -> Result<(), BackupError> {
+    /// `blames`: the backup is what failed.
+    async fn write_down_drill(&self, drill: &Drill, blames: bool) -> Result<(), BackupError> {
         let backup = self.get(drill.backup_id).await?;
         let mut tx = self.inner.db.system().await?;
         store::finish_drill(&mut tx, drill).await?;
@@ -137,7 +133,7 @@ impl Backups {
             (DrillStatus::Passed, Status::Unverified) if !copies_fail => {
                 store::set_status(&mut tx, drill.backup_id, Status::Verified, None).await?;
             }
-            (DrillStatus::Failed, Status::Verified) if drill.error.as_deref() != Some("cancelled") => {
+            (DrillStatus::Failed, Status::Verified) if blames => {
                 let error = format!("a drill failed: {}", drill.error.as_deref().unwrap_or_default());
                 store::set_status(&mut tx, drill.backup_id, Status::Unverified, Some(&error)).await?;
             }
@@ -149,125 +145,87 @@ impl Backups {
 
     async fn restore_on_trial(
         &self,
-        from: &Destination,
+        from: Destination,
         id: BackupId,
         keys: &KeyFile,
         report: &mut DrillReport,
-        on_step: &OnStep,
+        (on_step, cancel): (&OnStep, &CancellationToken),
     ) -> Result<(), BackupError> {
-        let manifest = self.manifest(from, id).await?;
-        let identity = keys.for_recipients(&manifest.recipients)?;
+        let manifest = self.manifest(&from, id).await?;
+        let restore = Restore::of(from, manifest, keys, self.inner.pool.clone())?;
         let scratch = Scratch::make(&self.work_dir().join("drill"))?;
         // A loaded database takes about twice its dump: rows, indexes, write-ahead log.
-        let needed = manifest.database.dump.size * 2 + manifest.vectors.bytes + RESERVE;
+        let needed = restore.manifest.database.dump.size * 2 + restore.manifest.vectors.bytes + RESERVE;
         let free = free_bytes(&scratch.0).unwrap_or(u64::MAX);
         if free < needed {
             return Err(BackupError::DiskFull { dir: scratch.0.display().to_string(), free, needed });
         }
         on_step("database");
-        self.try_database(from, &manifest, identity, &scratch.0, report).await?;
-        on_step("objects");
-        self.try_objects(from, &manifest, identity, report).await?;
-        on_step("vectors");
-        self.try_vectors(from, &manifest, identity, &scratch.0, report).await
+        self.try_database(&restore, &scratch.0, report, cancel).await?;
+        let rest = async {
+            on_step("objects");
+            report.objects = restore.sample_objects(OBJECTS).await? as u64;
+            on_step("vectors");
+            self.try_vectors(&restore, &scratch.0, report).await
+        };
+        cancel.run_until_cancelled(rest).await.unwrap_or(Err(BackupError::Cancelled))
     }
 
     async fn try_database(
         &self,
-        from: &Destination,
-        manifest: &Manifest,
-        identity: &Identity,
+        restore: &Restore,
         scratch: &Path,
         report: &mut DrillReport,
+        cancel: &CancellationToken,
     ) -> Result<(), BackupError> {
         let key = MasterKey::parse(&crypto::hex(&crypto::random_bytes::<32>()))
             .map_err(|error| BackupError::Damaged(error.to_string()))?;
-        let server = Managed::start(scratch, self.inner.server_dir.as_deref(), &manifest.role_prefix, &key).await?;
-        let result = async {
-            let target = server.target();
-            roles::ensure(target).await?;
-            let (dir, major) = (self.inner.config.tools_dir.clone(), major(&manifest.database.tool_version));
-            let tools = self.inner.pool.run(move || Tools::find(dir.as_deref(), major)).await;
-            let tools = tools.map_err(dump::DumpError::from)?.map_err(dump::DumpError::from)?;
-            let data = tree::open_blob(&self.inner.pool, from, identity, &manifest.database.dump).await?;
-            dump::restore(target, &tools, data).await?;
-            let mut conn = PgConnection::connect_with(&target.admin).await?;
-            let found = schema::describe(&mut conn).await?;
-            report.server = sqlx::query_scalar("SELECT current_setting('server_version')").fetch_one(&mut conn).await?;
-            let _ = conn.close().await;
+        let prefix = &restore.manifest.role_prefix;
+        let server = Managed::start(scratch, self.inner.server_dir.as_deref(), prefix, &key).await?;
+        let loaded = async {
+            roles::ensure(server.target()).await?;
+            let found = restore.load(server.target(), self.inner.config.tools_dir.as_deref()).await?;
+            report.server = schema::server_version(server.target()).await?;
             Ok::<_, BackupError>(found)
         };
-        let found = result.await;
+        // The server ends before its folder does, whatever happens.
+        let loaded = cancel.run_until_cancelled(loaded).await;
         server.stop().await;
-        let found = found?;
+        let found = loaded.unwrap_or(Err(BackupError::Cancelled))?;
         report.tables = found.rows.len() as u64;
         report.rows = found.rows.values().sum();
         report.constraints = found.constraints.len() as u64;
         report.policies = found.policies.len() as u64;
-        let differences = schema::differences(&manifest.database.schema, &found);
-        if differences.is_empty() { Ok(()) } else { Err(BackupError::Differs(differences.join("; "))) }
-    }
-
-    async fn try_objects(
-        &self,
-        from: &Destination,
-        manifest: &Manifest,
-        identity: &Identity,
-        report: &mut DrillReport,
-    ) -> Result<(), BackupError> {
-        let mut files = tree::entries(&self.inner.pool, from, identity, &manifest.objects).await?;
-        // A sample: `verify` reads all of them.
-        for at in 0..files.len().min(OBJECTS) {
-            let other = at + crypto::random_below(files.len() - at);
-            files.swap(at, other);
-        }
-        for file in files.iter().take(OBJECTS) {
-            let content = tree::open_blob(&self.inner.pool, from, identity, &file.blob).await?;
-            content.try_for_each(|_| std::future::ready(Ok(()))).await?;
-            report.objects += 1;
-        }
         Ok(())
     }
 
     async fn try_vectors(
         &self,
-        from: &Destination,
-        manifest: &Manifest,
-        identity: &Identity,
+        restore: &Restore,
         scratch: &Path,
         report: &mut DrillReport,
     ) -> Result<(), BackupError> {
         let folder = scratch.join("vectors");
-        let files = tree::entries(&self.inner.pool, from, identity, &manifest.vectors).await?;
-        let Backups { inner } = self;
-        let config = storage::Config::default();
+        let (inner, config) = (&self.inner, storage::Config::default());
         let to = Storage::open_at("", folder.clone(), &config, inner.lifecycle.clone(), inner.storage_metrics.clone())?;
-        tree::restore(&inner.pool, from, identity, &files, &to, |_| {}).await?;
+        restore.vectors(&to, |_, _| {}).await?;
         let index = VectorIndex::new(&folder.display().to_string(), IndexOptions::default());
         let mut found = BTreeMap::new();
         for table in index.list_tables().await? {
             found.insert(table.clone(), index.state(&table).await?);
             if !index.finds_itself(&table).await? {
-                return Err(BackupError::Differs(format!(
-                    "a search in vector table {table} does not find what is in it"
-                )));
+                let words = format!("a search in vector table {table} does not find what is in it");
+                return Err(BackupError::Differs(words));
             }
         }
-        if found != manifest.vector_tables {
-            return Err(BackupError::Differs(format!(
-                "vector tables {found:?} instead of {:?}",
-                manifest.vector_tables
-            )));
+        let expected = &restore.manifest.vector_tables;
+        if found != *expected {
+            return Err(BackupError::Differs(format!("vector tables {found:?} instead of {expected:?}")));
         }
         report.vector_tables = found.len() as u64;
         report.vectors = found.values().map(|state| state.rows).sum();
         Ok(())
     }
-}
-
-/// The major version in `15.18` or `18devel`.
-pub(in crate::backup) fn major(version: &str) -> u32 {
-    version.split(|c: char| !c.is_ascii_digit()).next().and_then(|n| n.parse().ok()).unwrap_or_default()
 }
 
 /// A folder for a trial, removed with everything in it.

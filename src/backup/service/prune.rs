@@ -5,13 +5,15 @@ use std::collections::{BTreeSet, HashSet};
 use chrono::TimeDelta;
 
 use super::Backups;
-use crate::backup::{
-    BackupError, BackupId, Destination,
-    manifest::{BlobName, Manifest},
-    model::CopyStatus,
-    retention::{self, Candidate},
-    store,
-    writer::describe,
+use crate::{
+    backup::{
+        BackupError, BackupId, Destination,
+        manifest::{BlobName, Manifest},
+        model::{CopyStatus, Status},
+        retention::{self, Candidate},
+        store,
+    },
+    platform::error::chain,
 };
 
 /// A blob that no manifest refers to is left alone for this long: a run that is not done may have written it.
@@ -41,7 +43,7 @@ impl Backups {
             };
             done.push(pruned.await.unwrap_or_else(|error| Pruned {
                 destination: name.clone(),
-                error: Some(describe(&error)),
+                error: Some(chain(&error)),
                 ..Pruned::default()
             }));
         }
@@ -58,6 +60,7 @@ impl Backups {
                 taken_at: backup.started_at,
                 bytes: u64::try_from(backup.total_bytes).unwrap_or_default(),
                 held: backup.held,
+                verified: backup.status == Status::Verified,
             })
         });
         let zone = self.inner.config.time_zone.parse().unwrap_or(chrono_tz::UTC);

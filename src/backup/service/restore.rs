@@ -7,23 +7,24 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::{DateTime, Utc};
+use futures::TryStreamExt as _;
 use serde::Serialize;
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
-use super::{Settings, drill::major, run::fill};
+use super::{Settings, run::fill};
 use crate::{
     backup::{
         Backup, BackupError, BackupId, Destination, dump,
         keys::KeyFile,
-        manifest::Manifest,
+        manifest::{Manifest, Schema},
         model::{Copy, CopyStatus, Status},
         schema,
         seal::Identity,
         store, tree,
     },
     platform::{
-        crypto::MasterKey,
+        crypto::{self, MasterKey},
         db::{Target, tools::Tools},
         pools::CpuPool,
     },
@@ -69,15 +70,14 @@ pub struct Restore {
 }
 
 impl Restore {
-    /// Finds a backup (the newest that is whole to read its manifest of, without `id`) and checks that the key opens it.
+    /// Finds a backup (without `id` the newest) and checks that the key opens it.
     pub async fn open(from: Destination, keys: &KeyFile, id: Option<BackupId>) -> Result<Self, BackupError> {
         let trusted = keys.installation_key.as_ref();
         let manifest = match id {
             Some(id) => from.manifest(id, trusted).await?,
             None => newest(&from, trusted).await?,
         };
-        let identity = keys.for_recipients(&manifest.recipients)?.clone();
-        let restore = Self { from, manifest, identity, pool: CpuPool::new(8) };
+        let restore = Self::of(from, manifest, keys, CpuPool::new(8))?;
         // The smallest thing that the key must open.
         restore.settings().await?;
         Ok(restore)
@@ -121,8 +121,19 @@ impl Restore {
         files.map(|(path, text)| Ok((path, STANDARD.decode(text).map_err(damaged)?))).collect()
     }
 
-    /// Loads the dump into an empty database and compares the result with the manifest. The roles must be there.
-    pub async fn database(&self, target: &Target, tools_dir: Option<&Path>) -> Result<(), BackupError> {
+    /// As [`Self::open`], of a manifest that was read already.
+    pub(super) fn of(
+        from: Destination,
+        manifest: Manifest,
+        keys: &KeyFile,
+        pool: CpuPool,
+    ) -> Result<Self, BackupError> {
+        let identity = keys.for_recipients(&manifest.recipients)?.clone();
+        Ok(Self { from, manifest, identity, pool })
+    }
+
+    /// Loads the dump into an empty database and compares the result, which is returned, with the manifest. The roles must be there.
+    pub(super) async fn load(&self, target: &Target, tools_dir: Option<&Path>) -> Result<Schema, BackupError> {
         let (dir, wanted) = (tools_dir.map(Path::to_owned), major(&self.manifest.database.tool_version));
         let tools = self.pool.run(move || Tools::find(dir.as_deref(), wanted)).await;
         let tools = tools.map_err(dump::DumpError::from)?.map_err(dump::DumpError::from)?;
@@ -130,14 +141,32 @@ impl Restore {
         dump::restore(target, &tools, data).await?;
         let mut conn = PgConnection::connect_with(&target.admin).await?;
         let found = schema::describe(&mut conn).await?;
+        let _ = conn.close().await;
         let differences = schema::differences(&self.manifest.database.schema, &found);
-        if !differences.is_empty() {
-            return Err(BackupError::Differs(differences.join("; ")));
-        }
+        if differences.is_empty() { Ok(found) } else { Err(BackupError::Differs(differences.join("; "))) }
+    }
+
+    /// Restores the database for good.
+    pub async fn database(&self, target: &Target, tools_dir: Option<&Path>) -> Result<(), BackupError> {
+        self.load(target, tools_dir).await?;
+        let mut conn = PgConnection::connect_with(&target.admin).await?;
         // In the dump the backup that it is part of still runs.
         store::finish(&mut conn, &self.as_row()).await?;
         let _ = conn.close().await;
         Ok(())
+    }
+
+    /// Opens and hashes so many objects, chosen by chance. Returns how many there were to open.
+    pub(super) async fn sample_objects(&self, count: usize) -> Result<usize, BackupError> {
+        let mut files = tree::entries(&self.pool, &self.from, &self.identity, &self.manifest.objects).await?;
+        let count = count.min(files.len());
+        for at in 0..count {
+            let other = at + crypto::random_below(files.len() - at);
+            files.swap(at, other);
+            let content = tree::open_blob(&self.pool, &self.from, &self.identity, &files[at].blob).await?;
+            content.try_for_each(|_| std::future::ready(Ok(()))).await?;
+        }
+        Ok(count)
     }
 
     /// Tables that a database holds: one that is restored into holds none.
@@ -150,30 +179,12 @@ impl Restore {
 
     fn as_row(&self) -> Backup {
         let m = &self.manifest;
-        let copy = Copy {
-            destination: self.from.name.clone(),
-            status: CopyStatus::Verified,
-            verified_at: Some(m.taken_at),
-            error: None,
-        };
-        let mut backup = Backup {
-            id: m.id,
-            sequence: m.sequence,
-            kind: m.kind,
-            status: Status::Verified,
-            started_at: m.taken_at,
-            finished_at: Some(m.taken_at),
-            step: "restored from".to_owned(),
-            database_bytes: 0,
-            rows: 0,
-            objects: 0,
-            vector_files: 0,
-            total_bytes: 0,
-            added_bytes: 0,
-            held: false,
-            error: None,
-            copies: vec![copy],
-        };
+        let copy =
+            Copy { destination: self.from.name.clone(), status: CopyStatus::Verified, verified_at: None, error: None };
+        let mut backup = Backup::begun(m.id, m.sequence, m.kind, m.taken_at);
+        (backup.status, backup.finished_at) = (Status::Verified, Some(m.taken_at));
+        "restored from".clone_into(&mut backup.step);
+        backup.copies.push(copy);
         fill(&mut backup, m, 0);
         backup
     }
@@ -199,11 +210,27 @@ impl Restore {
     }
 }
 
-/// The backup with the highest number. One whose manifest cannot be trusted stops the search: what is older may have been put in
-/// front of us.
+/// The backup with the highest number: clocks go wrong, and ids follow them. A manifest that cannot be trusted and looks younger than
+/// that is an error: what is older may have been put in front of us.
 async fn newest(from: &Destination, trusted: Option<&[u8; 32]>) -> Result<Manifest, BackupError> {
-    let mut ids = from.backups().await?;
-    ids.sort_unstable();
-    let id = ids.pop().ok_or(BackupError::None)?;
-    Ok(from.manifest(id, trusted).await?)
+    let (mut newest, mut unreadable): (Option<Manifest>, Vec<(BackupId, BackupError)>) = (None, Vec::new());
+    for id in from.backups().await? {
+        match from.manifest(id, trusted).await {
+            Ok(manifest) if newest.as_ref().is_none_or(|other| other.sequence < manifest.sequence) => {
+                newest = Some(manifest);
+            }
+            Ok(_) => {}
+            Err(error) => unreadable.push((id, error.into())),
+        }
+    }
+    let younger = unreadable.into_iter().find(|(id, _)| newest.as_ref().is_none_or(|manifest| manifest.id < *id));
+    match younger {
+        Some((_, error)) => Err(error),
+        None => newest.ok_or(BackupError::None),
+    }
+}
+
+/// The major version in `15.18` or `18devel`.
+fn major(version: &str) -> u32 {
+    version.split(|c: char| !c.is_ascii_digit()).next().and_then(|n| n.parse().ok()).unwrap_or_default()
 }

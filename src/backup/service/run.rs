@@ -10,6 +10,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use futures::stream;
 use secrecy::ExposeSecret as _;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{Backups, Settings};
@@ -20,9 +21,9 @@ use crate::{
         manifest::{Blob, Database, FORMAT, Manifest},
         model::{Backup, Copy, CopyStatus, Kind, Status},
         store, tree,
-        writer::{Spool, Writer, describe},
+        writer::{Spool, Writer},
     },
-    platform::{crypto, data_dir::free_bytes},
+    platform::{crypto, data_dir::free_bytes, error::chain},
     storage::{Entry, Storage},
 };
 
@@ -37,8 +38,9 @@ const RESERVE: u64 = 256 << 20;
 pub type OnStep = Arc<dyn Fn(&str) + Send + Sync>;
 
 impl Backups {
-    /// Makes a backup. It has failed when this is an error; otherwise look at its status. `on_step` hears what is done.
-    pub async fn run(&self, kind: Kind, on_step: OnStep) -> Result<Backup, BackupError> {
+    /// Makes a backup. It has failed when this is an error; otherwise look at its status. `on_step` hears what is done; `cancel` ends
+    /// it, as failed.
+    pub async fn run(&self, kind: Kind, on_step: OnStep, cancel: &CancellationToken) -> Result<Backup, BackupError> {
         let recipients = self.recipients()?;
         let lock = self.lock().await?;
         let (db, clock) = (&self.inner.db, &self.inner.clock);
@@ -49,27 +51,27 @@ impl Backups {
         let sequence = self.next_sequence(&destinations).await?;
         let id = BackupId::generate(clock);
         let mut tx = db.system().await?;
-        store::begin(&mut tx, id, sequence, kind, clock.now()).await?;
+        let row = Backup::begun(id, sequence, kind, clock.now());
+        store::begin(&mut tx, &row).await?;
+        let doubted = store::damaged_destinations(&mut tx).await?;
         tx.commit().await?;
         let began = tokio::time::Instant::now();
         let steps = Steps { backups: self.clone(), id, on_step };
         let spool = Spool::make(&self.work_dir().join("spool"));
         let result = async {
             let name_key = self.inner.master_key.derive("backup.blob_names");
-            let writer = Writer::open(destinations, spool?, self.inner.pool.clone(), recipients, name_key).await;
+            let writer =
+                Writer::open(destinations, &doubted, spool?, self.inner.pool.clone(), recipients, name_key).await;
             if writer.outcomes().is_empty() {
                 let reasons = unopened.iter().map(|(_, reason)| reason.as_str());
                 return Err(BackupError::NoCopy(reasons.collect::<Vec<_>>().join("; ")));
             }
             writer.check_alive()?;
-            let manifest = self.capture(&writer, id, sequence, kind, &steps).await?;
+            let manifest = Box::pin(self.capture(&writer, id, sequence, kind, &steps)).await?;
             Ok::<_, BackupError>((manifest, writer))
         };
-        let result = tokio::select! {
-            result = result => result,
-            () = self.inner.lifecycle.soft().cancelled() => Err(BackupError::Cancelled),
-        };
-        let backup = self.conclude(id, result, &unopened, sequence, kind).await?;
+        let result = cancel.run_until_cancelled(result).await.unwrap_or(Err(BackupError::Cancelled));
+        let backup = self.conclude(row, result, &unopened).await?;
         self.inner.metrics.ran(&backup, began.elapsed());
         lock.release().await;
         Ok(backup)
@@ -81,7 +83,7 @@ impl Backups {
         for name in self.inner.config.destinations.keys() {
             match self.open_destination(name) {
                 Ok(destination) => opened.push(destination),
-                Err(error) => failed.push((name.clone(), describe(&error))),
+                Err(error) => failed.push((name.clone(), chain(&error))),
             }
         }
         (opened, failed)
@@ -117,7 +119,7 @@ impl Backups {
     ) -> Result<Manifest, BackupError> {
         let deps = &self.inner.deps;
         steps.enter("waiting for deletions to end").await;
-        let quiet = deps.knowledge.hold_deletes(QUIET).await?.ok_or(BackupError::NotQuiet(QUIET))?;
+        let mut quiet = deps.knowledge.hold_deletes(QUIET).await?.ok_or(BackupError::NotQuiet(QUIET))?;
         let mut snapshot = Snapshot::take(&deps.target, deps.config.tools_dir.as_deref(), &self.inner.pool).await?;
         let taken_at = deps.clock.now();
         let database = self.save_database(writer, &mut snapshot, steps).await;
@@ -135,7 +137,11 @@ impl Backups {
         // Listed after the versions were read: every file of theirs is there.
         let entries = tree::vector_files(deps.index_files.list_all().await?, &vector_tables);
         let vectors = self.save_tree(writer, "vectors", &deps.index_files, &entries, steps).await?;
-        drop(quiet);
+        // A lock that went with its connection has kept nothing.
+        if !quiet.is_held().await {
+            return Err(BackupError::HoldLost);
+        }
+        quiet.release().await;
         steps.enter("settings").await;
         let installation = self.installation().await?;
         let settings = self.save_settings(writer, installation).await?;
@@ -246,35 +252,16 @@ impl Backups {
     /// Writes down how a run ended.
     async fn conclude(
         &self,
-        id: BackupId,
+        mut backup: Backup,
         result: Result<(Manifest, Writer), BackupError>,
         unopened: &[(String, String)],
-        sequence: i64,
-        kind: Kind,
     ) -> Result<Backup, BackupError> {
         let now = self.inner.clock.now();
         let mut tx = self.inner.db.system().await?;
-        let before = store::backup(&mut tx, id).await?;
         let last_size = store::last_size(&mut tx).await?;
-        let started_at = before.as_ref().map_or(now, |backup| backup.started_at);
-        let mut backup = Backup {
-            id,
-            sequence,
-            kind,
-            status: Status::Failed,
-            started_at,
-            finished_at: Some(now),
-            step: before.map(|backup| backup.step).unwrap_or_default(),
-            database_bytes: 0,
-            rows: 0,
-            objects: 0,
-            vector_files: 0,
-            total_bytes: 0,
-            added_bytes: 0,
-            held: false,
-            error: None,
-            copies: Vec::new(),
-        };
+        let step = store::backup(&mut tx, backup.id).await?.map(|row| row.step);
+        (backup.status, backup.finished_at) = (Status::Failed, Some(now));
+        backup.step = step.unwrap_or_default();
         let mut copies: Vec<(String, Option<String>)> =
             unopened.iter().map(|(name, error)| (name.clone(), Some(error.clone()))).collect();
         match result {
@@ -295,15 +282,15 @@ impl Backups {
                 backup.status = if backup.error.is_none() { Status::Verified } else { Status::Unverified };
                 "done".clone_into(&mut backup.step);
             }
-            Err(error) => backup.error = Some(describe(&error)),
+            Err(error) => backup.error = Some(chain(&error)),
         }
         let whole = backup.status != Status::Failed;
+        // What lay there before was not read now.
+        let verified_at = (backup.added_bytes == backup.total_bytes).then_some(now);
         backup.copies = copies
             .into_iter()
             .map(|(destination, error)| match error {
-                None if whole => {
-                    Copy { destination, status: CopyStatus::Verified, verified_at: Some(now), error: None }
-                }
+                None if whole => Copy { destination, status: CopyStatus::Verified, verified_at, error: None },
                 error => Copy { destination, status: CopyStatus::Failed, verified_at: None, error },
             })
             .collect();
@@ -333,7 +320,6 @@ struct Steps {
 
 impl Steps {
     async fn enter(&self, step: &str) {
-        self.say(step);
         let written = async {
             let mut tx = self.backups.inner.db.system().await?;
             store::set_step(&mut tx, self.id, step).await?;
@@ -341,8 +327,9 @@ impl Steps {
             Ok::<_, BackupError>(())
         };
         if let Err(error) = written.await {
-            tracing::warn!(error = describe(&error), "the step of a backup could not be written down");
+            tracing::warn!(error = chain(&error), "the step of a backup could not be written down");
         }
+        self.say(step);
     }
 
     fn say(&self, step: &str) {

@@ -5,15 +5,17 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Backups;
-use crate::backup::{
-    BackupError, BackupId, Destination,
-    destination::DestinationError,
-    keys::KeyFile,
-    manifest::{Blob, Manifest},
-    model::{Copy, CopyStatus, Status},
-    seal::Identity,
-    store, tree,
-    writer::describe,
+use crate::{
+    backup::{
+        BackupError, BackupId, Destination,
+        destination::DestinationError,
+        keys::KeyFile,
+        manifest::{Blob, Manifest},
+        model::{Backup, Copy, CopyStatus, Status},
+        seal::{Identity, SealError},
+        store, tree,
+    },
+    platform::{error::chain, pools::CpuPool},
 };
 
 /// Blobs that are read at a time.
@@ -42,6 +44,8 @@ impl Backups {
         destination: Option<&str>,
         keys: Option<&KeyFile>,
     ) -> Result<Vec<Verified>, BackupError> {
+        // Retention must not take away what is being read.
+        let lock = self.lock().await?;
         let backup = self.get(id).await?;
         let mut found = Vec::new();
         for copy in &backup.copies {
@@ -50,18 +54,11 @@ impl Backups {
                 continue;
             }
             let from = self.open_destination(&copy.destination)?;
-            let verified = self.verify_copy(&from, id, keys).await?;
-            if let Some(expected) = verified.1.as_ref().map(|manifest| manifest.sequence)
-                && expected != backup.sequence
-            {
-                return Err(BackupError::Damaged(format!(
-                    "the manifest has number {expected}, the backup {}",
-                    backup.sequence
-                )));
-            }
-            self.write_down(&backup.status, &verified.0).await?;
-            found.push(verified.0);
+            let verified = self.verify_copy(&from, &backup, keys).await?;
+            self.write_down(backup.status, &verified).await?;
+            found.push(verified);
         }
+        lock.release().await;
         if found.is_empty() { Err(BackupError::NotFound(id)) } else { Ok(found) }
     }
 
@@ -69,36 +66,39 @@ impl Backups {
     async fn verify_copy(
         &self,
         from: &Destination,
-        id: BackupId,
+        backup: &Backup,
         keys: Option<&KeyFile>,
-    ) -> Result<(Verified, Option<Manifest>), BackupError> {
+    ) -> Result<Verified, BackupError> {
         let mut verified = Verified {
-            backup_id: id,
+            backup_id: backup.id,
             destination: from.name.clone(),
             blobs: 0,
             opened: 0,
             bytes: 0,
             problems: Vec::new(),
         };
-        let manifest = match self.manifest(from, id).await {
+        let manifest = match self.manifest(from, backup.id).await {
             Ok(manifest) => manifest,
             Err(error) if is_damage(&error) => {
-                verified.problems.push(describe(&error));
-                return Ok((verified, None));
+                verified.problems.push(chain(&error));
+                return Ok(verified);
             }
             Err(error) => return Err(error),
         };
-        let pool = &self.inner.pool;
+        if manifest.sequence != backup.sequence {
+            let (found, expected) = (manifest.sequence, backup.sequence);
+            verified.problems.push(format!("the manifest has number {found}, the backup {expected}"));
+        }
         check_blobs(from, &manifest, &mut verified).await?;
         // Without its bytes nothing can be opened, and each would be named twice.
         if let (Some(keys), true) = (keys, verified.problems.is_empty()) {
             let identity = keys.for_recipients(&manifest.recipients)?;
-            open_all(pool, from, identity, &manifest, &mut verified).await?;
+            open_all(&self.inner.pool, from, identity, &manifest, &mut verified).await?;
         }
-        Ok((verified, Some(manifest)))
+        Ok(verified)
     }
 
-    async fn write_down(&self, before: &Status, verified: &Verified) -> Result<(), BackupError> {
+    async fn write_down(&self, before: Status, verified: &Verified) -> Result<(), BackupError> {
         let now = self.inner.clock.now();
         let whole = verified.problems.is_empty();
         let mut tx = self.inner.db.system().await?;
@@ -109,7 +109,7 @@ impl Backups {
             error: (!whole).then(|| verified.problems.join("; ").chars().take(2000).collect()),
         };
         store::set_copy(&mut tx, verified.backup_id, &copy).await?;
-        if !whole && *before == Status::Verified {
+        if !whole && before == Status::Verified {
             let error = format!("the copy at {} is damaged", verified.destination);
             store::set_status(&mut tx, verified.backup_id, Status::Unverified, Some(&error)).await?;
         }
@@ -128,7 +128,7 @@ pub(in crate::backup) async fn check_blobs(
     let list = match from.blob_list(manifest).await.map_err(BackupError::from) {
         Ok(list) => list,
         Err(error) if is_damage(&error) => {
-            verified.problems.push(describe(&error));
+            verified.problems.push(chain(&error));
             return Ok(());
         }
         Err(error) => return Err(error),
@@ -154,7 +154,7 @@ pub(in crate::backup) async fn check_blobs(
                 verified.blobs += 1;
                 verified.bytes += name.size;
             }
-            Err(error) if is_damage(&error) => verified.problems.push(describe(&error)),
+            Err(error) if is_damage(&error) => verified.problems.push(chain(&error)),
             Err(error) => return Err(error),
         }
     }
@@ -163,7 +163,7 @@ pub(in crate::backup) async fn check_blobs(
 
 /// Opens every blob and compares its content with the manifest and the indexes.
 async fn open_all(
-    pool: &crate::platform::pools::CpuPool,
+    pool: &CpuPool,
     from: &Destination,
     identity: &Identity,
     manifest: &Manifest,
@@ -176,7 +176,7 @@ async fn open_all(
     for tree in [&manifest.objects, &manifest.vectors] {
         match tree::entries(pool, from, identity, tree).await {
             Ok(files) => blobs.extend(files.into_iter().map(|file| file.blob)),
-            Err(error) if is_damage(&error) => verified.problems.push(describe(&error)),
+            Err(error) if is_damage(&error) => verified.problems.push(chain(&error)),
             Err(error) => return Err(error),
         }
     }
@@ -192,7 +192,7 @@ async fn open_all(
     while let Some(content) = opened.next().await {
         match content {
             Ok(()) => verified.opened += 1,
-            Err(error) if is_damage(&error) => verified.problems.push(describe(&error)),
+            Err(error) if is_damage(&error) => verified.problems.push(chain(&error)),
             Err(error) => return Err(error),
         }
     }
@@ -202,7 +202,7 @@ async fn open_all(
 /// Whether the copy is wrong, rather than the way to it.
 pub(in crate::backup) fn is_damage(error: &BackupError) -> bool {
     match error {
-        BackupError::Damaged(_) | BackupError::Seal(_) | BackupError::Manifest(_) => true,
+        BackupError::Damaged(_) | BackupError::Seal(SealError::Damaged(_)) | BackupError::Manifest(_) => true,
         BackupError::Destination(error) => matches!(
             error,
             DestinationError::Damaged { .. } | DestinationError::Missing { .. } | DestinationError::Manifest { .. }

@@ -206,6 +206,11 @@ pub struct SessionLock {
 }
 
 impl SessionLock {
+    /// Whether the connection, and with it the lock, is still there.
+    pub async fn is_held(&mut self) -> bool {
+        self.conn.ping().await.is_ok()
+    }
+
     /// Gives the lock back before this returns: for whoever, or whose next step, takes it again at once. After a mere drop it is free
     /// when the server has noticed.
     pub async fn release(mut self) {

@@ -12,6 +12,7 @@ pub mod metrics;
 mod pace;
 mod places;
 mod principal;
+mod report;
 mod request;
 mod server;
 mod stall;

@@ -1,41 +1,33 @@
-//! What surrounds every request: id, span, address limit, authentication, security headers, and one wide log line and
-//! one metric observation on every way out, a client that goes away included.
+//! What surrounds every request: id, span, address limit, authentication, security headers, and a report on every way out,
+//! a client that goes away included.
 
 use std::{
     net::{IpAddr, SocketAddr},
-    pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
     time::Duration,
 };
 
 use axum::{
     Router,
-    body::{Body, Bytes, HttpBody},
+    body::Body,
     extract::{DefaultBodyLimit, MatchedPath, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse as _, Response},
 };
 use ipnet::IpNet;
-use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::{
     Authenticator, Config, Metrics, Principal, RateLimiter, address_key, client_address,
     limits::Refusal,
-    memory::{BodyMemory, Share},
-    metrics::{LimitLabels, LimitedBy, Method, Outcome, RequestLabels, Surface, SurfaceLabels, TraceLabels},
+    memory::BodyMemory,
+    metrics::{LimitLabels, LimitedBy, Surface},
     pace::{self, Pace},
+    report::{Observed, Report, Who},
     stall::{self, Patience},
 };
-use crate::platform::{
-    clock::Clock,
-    crypto,
-    error::{ApiError, ResponseError},
-    ids,
-    lifecycle::Lifecycle,
-};
+use crate::platform::{clock::Clock, crypto, error::ApiError, ids, lifecycle::Lifecycle};
 
 tokio::task_local! {
     static REQUEST_ID: String;
@@ -138,7 +130,7 @@ async fn observe(State(frame): State<Frame>, mut request: Request, next: Next) -
     let share = frame.memory.share();
     request.extensions_mut().insert(share.clone());
     let span = tracing::info_span!("http.request", %request_id, %trace_id, route, method = %request.method());
-    let mut report = Report::new(&frame, &request, client, request_id.clone(), trace_id, route);
+    let mut report = Report::new(&frame.metrics, &request, client, request_id.clone(), trace_id, route);
 
     let mut response = REQUEST_ID.scope(request_id.clone(), next.run(request)).instrument(span.clone()).await;
 
@@ -148,7 +140,7 @@ async fn observe(State(frame): State<Frame>, mut request: Request, next: Next) -
         response.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
     }
     let (parts, body) = response.into_parts();
-    Response::from_parts(parts, Body::new(Observed { body, report, span, _share: share }))
+    Response::from_parts(parts, Body::new(Observed::new(body, report, span, share)))
 }
 
 /// Limits by address, finds out who asks, limits by that. No credentials is not an error here: the route decides.
@@ -195,13 +187,6 @@ impl Frame {
             }),
         }
     }
-}
-
-/// Who asked, on the response, for the log line.
-#[derive(Clone, Debug)]
-struct Who {
-    org_id: String,
-    subject: String,
 }
 
 enum Credentials<'a> {
@@ -255,160 +240,5 @@ fn secure(headers: &mut HeaderMap) {
         (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
     ] {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
-    }
-}
-
-/// Collects what the log line and the metrics need; reports once, when the body has ended or was given up.
-struct Report {
-    frame: Frame,
-    started: Instant,
-    surface: Surface,
-    method: Method,
-    verb: String,
-    route: String,
-    path: String,
-    client: IpAddr,
-    request_id: String,
-    trace_id: String,
-    status: Option<StatusCode>,
-    first_byte: Option<Duration>,
-    who: Option<Who>,
-    error: Option<ResponseError>,
-    bytes: u64,
-    complete: bool,
-}
-
-impl Report {
-    fn new(
-        frame: &Frame,
-        request: &Request,
-        client: IpAddr,
-        request_id: String,
-        trace_id: String,
-        route: String,
-    ) -> Self {
-        frame.metrics.in_flight.inc();
-        Self {
-            frame: frame.clone(),
-            started: Instant::now(),
-            surface: Surface::of(request.uri().path()),
-            method: request.method().into(),
-            verb: request.method().to_string(),
-            route,
-            path: request.uri().path().to_owned(),
-            client,
-            request_id,
-            trace_id,
-            status: None,
-            first_byte: None,
-            who: None,
-            error: None,
-            bytes: 0,
-            complete: false,
-        }
-    }
-
-    fn take(&mut self, response: &mut Response) {
-        self.status = Some(response.status());
-        self.first_byte = Some(self.started.elapsed());
-        self.who = response.extensions_mut().remove();
-        self.error = response.extensions_mut().remove();
-    }
-
-    fn outcome(&self) -> Outcome {
-        match self.status {
-            _ if !self.complete => Outcome::Aborted,
-            None => Outcome::Aborted,
-            Some(StatusCode::TOO_MANY_REQUESTS) => Outcome::RateLimited,
-            Some(StatusCode::SERVICE_UNAVAILABLE) => Outcome::Unavailable,
-            Some(s) if s.is_server_error() => Outcome::ServerError,
-            Some(s) if s.is_client_error() => Outcome::ClientError,
-            Some(s) if s.is_redirection() => Outcome::Redirect,
-            Some(_) => Outcome::Ok,
-        }
-    }
-}
-
-impl Drop for Report {
-    fn drop(&mut self) {
-        let (outcome, took) = (self.outcome(), self.started.elapsed());
-        let metrics = &self.frame.metrics;
-        metrics.in_flight.dec();
-        metrics.requests.get_or_create(&RequestLabels { surface: self.surface, method: self.method, outcome }).inc();
-        let exemplar = TraceLabels { trace_id: self.trace_id.clone() };
-        metrics.latency.get_or_create(&SurfaceLabels { surface: self.surface }).observe(
-            took.as_secs_f64(),
-            Some(exemplar),
-            None,
-        );
-        if matches!(self.surface, Surface::Health | Surface::Assets) && outcome == Outcome::Ok {
-            return;
-        }
-        let (org_id, subject) = self.who.as_ref().map_or(("", ""), |w| (&w.org_id, &w.subject));
-        let (code, chain) = self.error.as_ref().map_or(("", ""), |e| (&e.code, e.chain.as_deref().unwrap_or_default()));
-        macro_rules! line {
-            ($level:ident) => {
-                tracing::$level!(
-                    target: "holdfast::request", request_id = self.request_id, trace_id = self.trace_id, method = self.verb,
-                    route = self.route, path = self.path, status = self.status.map(|s| s.as_u16()), outcome = outcome.as_str(),
-                    duration_ms = took.as_secs_f64() * 1e3, first_byte_ms = self.first_byte.map(|d| d.as_secs_f64() * 1e3),
-                    bytes = self.bytes, client = %self.client, org_id, subject, code, error = chain, "request"
-                )
-            };
-        }
-        match outcome {
-            Outcome::ServerError => line!(error),
-            Outcome::Unavailable => line!(warn),
-            _ => line!(info),
-        }
-    }
-}
-
-/// The response's body, which tells the report when it has ended.
-struct Observed {
-    body: Body,
-    report: Report,
-    span: tracing::Span,
-    /// What the request's body took of the memory, until here.
-    _share: Share,
-}
-
-impl HttpBody for Observed {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<http_body::Frame<Bytes>, axum::Error>>> {
-        let this = &mut *self;
-        let _entered = this.span.enter();
-        let polled = Pin::new(&mut this.body).poll_frame(cx);
-        match &polled {
-            Poll::Ready(Some(Ok(frame))) => this.report.bytes += frame.data_ref().map_or(0, |d| d.len() as u64),
-            Poll::Ready(None) => this.report.complete = true,
-            Poll::Ready(Some(Err(_))) | Poll::Pending => {}
-        }
-        if this.body.is_end_stream() {
-            this.report.complete = true;
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> http_body::SizeHint {
-        self.body.size_hint()
-    }
-}
-
-impl Drop for Observed {
-    fn drop(&mut self) {
-        // A body of known, empty size (204, HEAD, 304) is never polled.
-        if self.body.is_end_stream() {
-            self.report.complete = true;
-        }
     }
 }

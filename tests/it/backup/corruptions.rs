@@ -12,6 +12,8 @@ use holdfast::{
 };
 use serde_json::{Value, json};
 
+use tokio_util::sync::CancellationToken;
+
 use super::{fill, run, silent, start};
 use crate::support::{
     cluster::cluster,
@@ -206,13 +208,14 @@ async fn every_corruption_is_noticed() {
     verify().await.unwrap();
     for (what, corrupt) in DRILLED {
         corrupt(&copy, &key);
-        let drill = backups.drill(Choice::This(backup.id), None, None, &silent()).await.unwrap();
+        let drill =
+            backups.drill(Choice::This(backup.id), None, None, &silent(), &CancellationToken::new()).await.unwrap();
         assert_eq!(drill.status, DrillStatus::Failed, "{what} was not noticed");
         let error = drill.error.unwrap();
         assert!(error.starts_with("what was restored differs"), "{what}: {error}");
         restore_copy();
     }
-    let drill = backups.drill(Choice::This(backup.id), None, None, &silent()).await.unwrap();
+    let drill = backups.drill(Choice::This(backup.id), None, None, &silent(), &CancellationToken::new()).await.unwrap();
     assert_eq!((drill.status, drill.error), (DrillStatus::Passed, None));
     app.stop().await;
 }

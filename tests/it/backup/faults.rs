@@ -4,20 +4,29 @@ use std::{
     fs,
     os::unix::fs::{PermissionsExt as _, symlink},
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
+use chrono::TimeDelta;
 use holdfast::{
-    backup::{BackupError, Choice, CopyStatus, DrillStatus, Kind, Status},
-    platform::health::{Status as Health, run_all},
+    backup::{BackupError, Choice, CopyStatus, Destination, DrillStatus, Kind, OnStep, Restore, Status},
+    platform::{
+        db::Target,
+        health::{Status as Health, run_all},
+    },
+    storage,
 };
 use serde_json::Value;
+use sqlx::{Connection as _, PgConnection};
+
+use tokio_util::sync::CancellationToken;
 
 use super::{borrowed, fill, run, silent, start};
 use crate::support::{
     app::TestApp,
     cluster::{PATIENCE, binaries},
-    documents::{add_document, make_base, wait_for_document},
+    documents::{add_document, files, make_base, wait_for_document},
     process::Site,
     vault::Vault,
 };
@@ -117,7 +126,8 @@ async fn a_destination_that_is_away_leaves_the_other_copy() {
     let states: Vec<_> = half.copies.iter().map(|copy| (copy.destination.as_str(), copy.status)).collect();
     assert_eq!(states, [("far", CopyStatus::Failed), ("near", CopyStatus::Verified)]);
     assert!(!vault.folder("far").exists(), "nothing is written beside a mount");
-    let drill = app.app.backups.drill(Choice::This(half.id), None, None, &silent()).await.unwrap();
+    let drill =
+        app.app.backups.drill(Choice::This(half.id), None, None, &silent(), &CancellationToken::new()).await.unwrap();
     assert_eq!(drill.status, DrillStatus::Passed, "{:?}", drill.error);
     fs::rename(vault.folder("unmounted"), vault.folder("far")).unwrap();
     let whole = run(&app).await;
@@ -133,9 +143,10 @@ async fn two_runs_at_once_are_one() {
     let app = start(&vault).await;
     fill(&app).await;
     let backups = &app.app.backups;
-    let (first, second) = tokio::join!(backups.run(Kind::Manual, silent()), async {
+    let cancel = CancellationToken::new();
+    let (first, second) = tokio::join!(backups.run(Kind::Manual, silent(), &cancel), async {
         tokio::time::sleep(Duration::from_millis(50)).await;
-        backups.run(Kind::Manual, silent()).await
+        backups.run(Kind::Manual, silent(), &cancel).await
     });
     assert_eq!(first.unwrap().status, Status::Verified);
     assert!(matches!(second, Err(BackupError::Busy)), "{second:?}");
@@ -225,8 +236,134 @@ async fn uploads_and_deletions_go_on_while_a_backup_is_made() {
     let ((), made) = tokio::join!(churn, runs);
     for backup in made {
         assert_eq!((backup.status, &backup.error), (Status::Verified, &None));
-        let drill = app.app.backups.drill(Choice::This(backup.id), None, None, &silent()).await.unwrap();
+        let drill = app
+            .app
+            .backups
+            .drill(Choice::This(backup.id), None, None, &silent(), &CancellationToken::new())
+            .await
+            .unwrap();
         assert_eq!((drill.status, &drill.error), (DrillStatus::Passed, &None));
     }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damage_at_a_destination_does_not_live_on_in_the_next_backup() {
+    let vault = Vault::new();
+    let app = start(&vault).await;
+    fill(&app).await;
+    let first = run(&app).await;
+    assert!(first.copies[0].verified_at.is_some(), "all of it was written and read back");
+    assert!(run(&app).await.copies[0].verified_at.is_none(), "most of it lay there and was not read");
+    // A bit of everything that is there flips, lengths and names stay.
+    for file in files(&vault.folder("near").join("blobs")) {
+        let mut bytes = fs::read(&file).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(&file, bytes).unwrap();
+    }
+    let (backups, keys) = (&app.app.backups, vault.keys());
+    assert!(!backups.verify(first.id, None, Some(&keys)).await.unwrap()[0].problems.is_empty());
+    let next = run(&app).await;
+    assert_eq!((next.status, &next.error), (Status::Verified, &None));
+    let found = backups.verify(next.id, None, Some(&keys)).await.unwrap();
+    assert_eq!(found[0].problems, Vec::<String>::new());
+    app.stop().await;
+}
+
+/// Ends the sessions that hold a lock of ours, as a restart of the database would.
+fn end_locks(target: &Target) {
+    let options = target.admin.clone();
+    let ended = async {
+        let mut db = PgConnection::connect_with(&options).await.unwrap();
+        let sql = "SELECT pg_terminate_backend(pid) FROM pg_locks l JOIN pg_database d ON d.oid = l.database \
+            WHERE l.locktype = 'advisory' AND l.mode = 'ExclusiveLock' AND d.datname = current_database()";
+        sqlx::query(sql).execute(&mut db).await.unwrap();
+        db.close().await.unwrap();
+    };
+    tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(ended));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_could_not_keep_files_from_being_deleted_has_failed() {
+    let vault = Vault::new();
+    let app = start(&vault).await;
+    fill(&app).await;
+    let target = app.target().clone();
+    let on_step: OnStep = Arc::new(move |step| {
+        if step == "objects" {
+            end_locks(&target);
+        }
+    });
+    let failed = app.app.backups.run(Kind::Manual, on_step, &CancellationToken::new()).await.unwrap();
+    assert_eq!(failed.status, Status::Failed);
+    assert!(failed.error.unwrap().contains("holds deletions was lost"));
+    assert_eq!(run(&app).await.status, Status::Verified);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_or_drill_that_is_cancelled_ends_at_once_and_leaves_nothing() {
+    let vault = Vault::new();
+    let app = start(&vault).await;
+    fill(&app).await;
+    let backups = &app.app.backups;
+    let stopping = |at: &'static str| {
+        let cancel = CancellationToken::new();
+        let token = cancel.clone();
+        let on_step: OnStep = Arc::new(move |step| {
+            if step == at {
+                token.cancel();
+            }
+        });
+        (on_step, cancel)
+    };
+    let (on_step, cancel) = stopping("vectors");
+    let cut = backups.run(Kind::Manual, on_step, &cancel).await.unwrap();
+    assert_eq!((cut.status, cut.error.as_deref(), cut.step.as_str()), (Status::Failed, Some("cancelled"), "vectors"));
+    let good = run(&app).await;
+    for at in ["database", "vectors"] {
+        let (on_step, cancel) = stopping(at);
+        let drill = backups.drill(Choice::Newest, None, None, &on_step, &cancel).await.unwrap();
+        assert_eq!((drill.status, drill.error.as_deref()), (DrillStatus::Failed, Some("cancelled")), "{at}");
+    }
+    assert_eq!(backups.get(good.id).await.unwrap().status, Status::Verified, "the backup is not to blame");
+    assert_eq!(files(&app.data_dir.join("backup")), Vec::<PathBuf>::new());
+    let servers = std::process::Command::new("pgrep").arg("-f").arg(app.data_dir.join("backup")).output().unwrap();
+    assert!(servers.stdout.is_empty(), "a scratch server still runs: {servers:?}");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drill_that_fails_for_want_of_a_tool_says_nothing_of_the_backup() {
+    let vault = Vault::new();
+    let folder = tools(&vault.folder("bin"), "pg_restore", "exec REAL \"$@\"");
+    let app = with_tools(&vault, &folder).await;
+    let good = run(&app).await;
+    tools(&vault.folder("bin"), "pg_restore", "exit 1");
+    let backups = &app.app.backups;
+    let drill = backups.drill(Choice::Newest, None, None, &silent(), &CancellationToken::new()).await.unwrap();
+    assert_eq!(drill.status, DrillStatus::Failed);
+    assert_eq!(backups.get(good.id).await.unwrap().status, Status::Verified);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_was_set_back_hides_no_backup_from_a_restore() {
+    let vault = Vault::new();
+    let app = start(&vault).await;
+    let first = run(&app).await;
+    app.clock.advance(TimeDelta::hours(-1));
+    let second = run(&app).await;
+    assert!(second.id < first.id && second.sequence > first.sequence);
+    let place = storage::Config { url: vault.folder("near").display().to_string(), ..storage::Config::default() };
+    let metrics = &app.app.families.storage;
+    let open = || Destination::open("near", &place, 1000, &app.app.runtime.lifecycle, metrics).unwrap();
+    let newest = Restore::open(open(), &vault.keys(), None).await.unwrap();
+    assert_eq!(newest.plan().backup, second.id);
+    // The youngest by its name cannot be read: what is older is not taken for the newest.
+    fs::write(vault.folder("near").join(format!("backups/{}/manifest.json", first.id)), "{}").unwrap();
+    assert!(Restore::open(open(), &vault.keys(), None).await.is_err());
+    assert_eq!(Restore::open(open(), &vault.keys(), Some(second.id)).await.unwrap().plan().backup, second.id);
     app.stop().await;
 }

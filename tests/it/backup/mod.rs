@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use holdfast::backup::{Backup, Kind, OnStep};
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use crate::support::{
     app::{Client, TestApp},
@@ -30,7 +31,7 @@ fn silent() -> OnStep {
 }
 
 async fn run(app: &TestApp) -> Backup {
-    app.app.backups.run(Kind::Manual, silent()).await.unwrap()
+    app.app.backups.run(Kind::Manual, silent(), &CancellationToken::new()).await.unwrap()
 }
 
 /// Two organisations with a base each, an agent and a conversation. Returns the first's base.

@@ -7,6 +7,8 @@ use holdfast::{
 };
 use serde_json::json;
 
+use tokio_util::sync::CancellationToken;
+
 use super::{borrowed, fill, run, silent, start};
 use crate::support::{
     app::TestApp,
@@ -44,7 +46,7 @@ async fn a_backup_is_made_proven_and_the_next_one_is_small() {
     assert_eq!(second.sequence, first.sequence + 1);
     // The dump is new, and most of so small an installation.
     assert!(second.added_bytes * 4 < first.added_bytes * 3, "{} after {}", second.added_bytes, first.added_bytes);
-    let drill = app.app.backups.drill(Choice::Newest, None, None, &silent()).await.unwrap();
+    let drill = app.app.backups.drill(Choice::Newest, None, None, &silent(), &CancellationToken::new()).await.unwrap();
     assert_eq!((drill.status, &drill.error), (DrillStatus::Passed, &None));
     let report = &drill.report;
     assert_eq!((report.rows, report.vector_tables), (u64::try_from(second.rows).unwrap(), 2));
@@ -52,7 +54,8 @@ async fn a_backup_is_made_proven_and_the_next_one_is_small() {
         report.policies > 10 && report.constraints > 50 && report.objects >= 3 && report.vectors >= 3,
         "{report:?}"
     );
-    let old = app.app.backups.drill(Choice::Old, Some("far"), None, &silent()).await.unwrap();
+    let old =
+        app.app.backups.drill(Choice::Old, Some("far"), None, &silent(), &CancellationToken::new()).await.unwrap();
     assert_eq!((old.status, old.backup_id), (DrillStatus::Passed, first.id));
     assert_eq!(files(&app.data_dir.join("backup")), Vec::<std::path::PathBuf>::new(), "nothing is left of the work");
     for name in ["backup.recent", "backup.proven", "backup.tools", "backup.key"] {
@@ -110,7 +113,10 @@ async fn without_a_key_or_a_recipient_nothing_pretends() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     admin.post("/api/v1/backups", &json!({})).await.problem(409, "backups_off");
-    assert!(matches!(app.app.backups.run(Kind::Manual, silent()).await, Err(BackupError::Off)));
+    assert!(matches!(
+        app.app.backups.run(Kind::Manual, silent(), &CancellationToken::new()).await,
+        Err(BackupError::Off)
+    ));
     assert_eq!(check(&app, "backup.recent").await.status, Health::Warn);
     app.stop().await;
 
@@ -120,15 +126,17 @@ async fn without_a_key_or_a_recipient_nothing_pretends() {
     // A stranger's key, and one that would be lost with the data.
     let other = vault.folder("other-key");
     KeyFile { identities: vec![Identity::generate()], installation_key: None }.write(&other).unwrap();
-    let drill = app.app.backups.drill(Choice::Newest, None, Some(&other), &silent()).await.unwrap();
+    let drill =
+        app.app.backups.drill(Choice::Newest, None, Some(&other), &silent(), &CancellationToken::new()).await.unwrap();
     assert_eq!(drill.status, DrillStatus::Failed);
     assert!(drill.error.unwrap().contains("does not open"), "a wrong key");
     let inside = app.data_dir.join("key");
     std::fs::copy(vault.key_file(), &inside).unwrap();
-    let refused = app.app.backups.drill(Choice::Newest, None, Some(&inside), &silent()).await;
+    let refused =
+        app.app.backups.drill(Choice::Newest, None, Some(&inside), &silent(), &CancellationToken::new()).await;
     assert!(matches!(refused, Err(BackupError::Key(_))), "{refused:?}");
     std::fs::remove_file(vault.key_file()).unwrap();
-    assert!(app.app.backups.drill(Choice::Newest, None, None, &silent()).await.is_err());
+    assert!(app.app.backups.drill(Choice::Newest, None, None, &silent(), &CancellationToken::new()).await.is_err());
     assert_eq!(check(&app, "backup.key").await.status, Health::Fail);
     app.stop().await;
 }

@@ -44,6 +44,14 @@ impl Postmaster {
     }
 }
 
+/// A handle that is dropped without [`Postmaster::stop`], as on the way out of an error, must not leave a server that is started again and
+/// again.
+impl Drop for Postmaster {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
 async fn supervise(layout: &Layout, first: Child, stop: &CancellationToken) {
     let mut child = first;
     let mut backoff = Duration::from_millis(200);

@@ -1,0 +1,192 @@
+//! How a request went: one wide log line and one metric observation, on every way out.
+
+use std::{
+    net::IpAddr,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::{
+    body::{Body, Bytes, HttpBody},
+    extract::Request,
+    http::StatusCode,
+    response::Response,
+};
+use tokio::time::Instant;
+
+use super::{
+    Metrics,
+    memory::Share,
+    metrics::{Method, Outcome, RequestLabels, Surface, SurfaceLabels, TraceLabels},
+};
+use crate::platform::error::ResponseError;
+
+/// Who asked, on the response, for the log line.
+#[derive(Clone, Debug)]
+pub(super) struct Who {
+    pub org_id: String,
+    pub subject: String,
+}
+
+/// Collects what the log line and the metrics need; reports once, when the body has ended or was given up.
+pub(super) struct Report {
+    metrics: Metrics,
+    started: Instant,
+    surface: Surface,
+    method: Method,
+    verb: String,
+    route: String,
+    path: String,
+    client: IpAddr,
+    request_id: String,
+    trace_id: String,
+    status: Option<StatusCode>,
+    first_byte: Option<Duration>,
+    who: Option<Who>,
+    error: Option<ResponseError>,
+    bytes: u64,
+    complete: bool,
+}
+
+impl Report {
+    pub fn new(
+        metrics: &Metrics,
+        request: &Request,
+        client: IpAddr,
+        request_id: String,
+        trace_id: String,
+        route: String,
+    ) -> Self {
+        metrics.in_flight.inc();
+        Self {
+            metrics: metrics.clone(),
+            started: Instant::now(),
+            surface: Surface::of(request.uri().path()),
+            method: request.method().into(),
+            verb: request.method().to_string(),
+            route,
+            path: request.uri().path().to_owned(),
+            client,
+            request_id,
+            trace_id,
+            status: None,
+            first_byte: None,
+            who: None,
+            error: None,
+            bytes: 0,
+            complete: false,
+        }
+    }
+
+    /// Notes what the response says of itself.
+    pub fn take(&mut self, response: &mut Response) {
+        self.status = Some(response.status());
+        self.first_byte = Some(self.started.elapsed());
+        self.who = response.extensions_mut().remove();
+        self.error = response.extensions_mut().remove();
+    }
+
+    fn outcome(&self) -> Outcome {
+        match self.status {
+            _ if !self.complete => Outcome::Aborted,
+            None => Outcome::Aborted,
+            Some(StatusCode::TOO_MANY_REQUESTS) => Outcome::RateLimited,
+            Some(StatusCode::SERVICE_UNAVAILABLE) => Outcome::Unavailable,
+            Some(s) if s.is_server_error() => Outcome::ServerError,
+            Some(s) if s.is_client_error() => Outcome::ClientError,
+            Some(s) if s.is_redirection() => Outcome::Redirect,
+            Some(_) => Outcome::Ok,
+        }
+    }
+}
+
+impl Drop for Report {
+    fn drop(&mut self) {
+        let (outcome, took) = (self.outcome(), self.started.elapsed());
+        let metrics = &self.metrics;
+        metrics.in_flight.dec();
+        metrics.requests.get_or_create(&RequestLabels { surface: self.surface, method: self.method, outcome }).inc();
+        let exemplar = TraceLabels { trace_id: self.trace_id.clone() };
+        metrics.latency.get_or_create(&SurfaceLabels { surface: self.surface }).observe(
+            took.as_secs_f64(),
+            Some(exemplar),
+            None,
+        );
+        if matches!(self.surface, Surface::Health | Surface::Assets) && outcome == Outcome::Ok {
+            return;
+        }
+        let (org_id, subject) = self.who.as_ref().map_or(("", ""), |w| (&w.org_id, &w.subject));
+        let (code, chain) = self.error.as_ref().map_or(("", ""), |e| (&e.code, e.chain.as_deref().unwrap_or_default()));
+        macro_rules! line {
+            ($level:ident) => {
+                tracing::$level!(
+                    target: "holdfast::request", request_id = self.request_id, trace_id = self.trace_id, method = self.verb,
+                    route = self.route, path = self.path, status = self.status.map(|s| s.as_u16()), outcome = outcome.as_str(),
+                    duration_ms = took.as_secs_f64() * 1e3, first_byte_ms = self.first_byte.map(|d| d.as_secs_f64() * 1e3),
+                    bytes = self.bytes, client = %self.client, org_id, subject, code, error = chain, "request"
+                )
+            };
+        }
+        match outcome {
+            Outcome::ServerError => line!(error),
+            Outcome::Unavailable => line!(warn),
+            _ => line!(info),
+        }
+    }
+}
+
+/// The response's body, which tells the report when it has ended.
+pub(super) struct Observed {
+    body: Body,
+    report: Report,
+    span: tracing::Span,
+    /// What the request's body took of the memory, until here.
+    _share: Share,
+}
+
+impl Observed {
+    pub fn new(body: Body, report: Report, span: tracing::Span, share: Share) -> Self {
+        Self { body, report, span, _share: share }
+    }
+}
+
+impl HttpBody for Observed {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, axum::Error>>> {
+        let this = &mut *self;
+        let _entered = this.span.enter();
+        let polled = Pin::new(&mut this.body).poll_frame(cx);
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => this.report.bytes += frame.data_ref().map_or(0, |d| d.len() as u64),
+            Poll::Ready(None) => this.report.complete = true,
+            Poll::Ready(Some(Err(_))) | Poll::Pending => {}
+        }
+        if this.body.is_end_stream() {
+            this.report.complete = true;
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Observed {
+    fn drop(&mut self) {
+        // A body of known, empty size (204, HEAD, 304) is never polled.
+        if self.body.is_end_stream() {
+            self.report.complete = true;
+        }
+    }
+}
