@@ -5,7 +5,8 @@ use chrono::TimeDelta;
 
 use super::App;
 use crate::{
-    console::{Overview, OverviewSource},
+    backup::Status,
+    console::{Overview, OverviewSource, Recovery},
     platform::{error::ApiError, http::Principal},
 };
 
@@ -14,6 +15,19 @@ const DAYS: i64 = 14;
 
 /// Asks every capability for its numbers.
 pub struct Numbers(pub App);
+
+impl Numbers {
+    async fn recovery(&self) -> Result<Recovery, ApiError> {
+        let backups = &self.0.backups;
+        let recent = backups.list(None, 50).await?;
+        let last = recent.iter().find(|backup| backup.status != Status::Running);
+        Ok(Recovery {
+            is_on: backups.config().is_on(),
+            is_well: last.is_none_or(|backup| backup.status == Status::Verified),
+            proven: backups.last_proven().await?,
+        })
+    }
+}
 
 #[async_trait]
 impl OverviewSource for Numbers {
@@ -44,6 +58,7 @@ impl OverviewSource for Numbers {
             tokens_by_day,
             api_keys: app.auth.count_live_api_keys(who).await?,
             has_model: !app.llm.providers().is_empty(),
+            recovery: if who.is_operator() { Some(self.recovery().await?) } else { None },
         })
     }
 }

@@ -3,11 +3,13 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::seal::Recipients;
+use super::{destination::Patience, seal::Recipients};
 use crate::{jobs::Cron, platform::config::ConfigErrors, storage};
 
 /// Backups: when, for whom, where to, and how they are proven.
@@ -38,6 +40,8 @@ pub struct Config {
     pub keep_yearly: usize,
     /// Older backups are removed where a destination holds more, bytes; 0: no limit.
     pub max_total_bytes: u64,
+    /// Time that a destination has for an answer, seconds; for a file in addition to `min_bytes_per_second`.
+    pub timeout_seconds: u64,
     /// Slowest destination that is waited for, bytes a second.
     pub min_bytes_per_second: u64,
     /// Folder of `pg_dump` and `pg_restore`; empty looks in the usual places.
@@ -63,6 +67,7 @@ impl Default for Config {
             keep_monthly: 12,
             keep_yearly: 0,
             max_total_bytes: 0,
+            timeout_seconds: 60,
             min_bytes_per_second: 100_000,
             tools_dir: None,
             work_dir: None,
@@ -89,6 +94,7 @@ impl Config {
         errors.range("keep_weekly", self.keep_weekly, 0, 1000);
         errors.range("keep_monthly", self.keep_monthly, 0, 1000);
         errors.range("keep_yearly", self.keep_yearly, 0, 1000);
+        errors.range("timeout_seconds", self.timeout_seconds, 1, 3600);
         errors.range("min_bytes_per_second", self.min_bytes_per_second, 1000, 1 << 40);
         if !self.recipients.is_empty() && self.destinations.is_empty() {
             errors
@@ -107,6 +113,36 @@ impl Config {
             destination.validate_account(errors);
         }
         errors.enter("backup");
+    }
+
+    /// Longest time between two runs of a schedule, looking a year ahead from `now`; `None` where nothing is scheduled.
+    fn longest_gap(&self, schedule: &str, now: DateTime<Utc>) -> Option<TimeDelta> {
+        let cron = Cron::parse(schedule, &self.time_zone).ok()?;
+        let (mut at, mut longest) = (cron.next(now).ok()?, None);
+        for _ in 0..400 {
+            let next = cron.next(at).ok()?;
+            longest = longest.max(Some(next - at));
+            if next - now > TimeDelta::days(366) {
+                break;
+            }
+            at = next;
+        }
+        longest
+    }
+
+    /// How far apart backups are at most.
+    pub fn interval(&self, now: DateTime<Utc>) -> Option<TimeDelta> {
+        self.longest_gap(&self.schedule, now).filter(|_| self.is_on())
+    }
+
+    /// How far apart drills are at most; `None` without a key at hand.
+    pub fn drill_interval(&self, now: DateTime<Utc>) -> Option<TimeDelta> {
+        self.longest_gap(&self.drill_schedule, now).filter(|_| self.is_on() && self.key_file.is_some())
+    }
+
+    /// How long destinations are waited for.
+    pub fn patience(&self) -> Patience {
+        Patience { answer: Duration::from_secs(self.timeout_seconds), bytes_per_second: self.min_bytes_per_second }
     }
 
     /// Whether backups are made at all.

@@ -24,8 +24,14 @@ use crate::{
     storage::{self, Storage, StorageError},
 };
 
-/// Answers that do not depend on a length are waited for this long.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a destination is waited for.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// For an answer that does not depend on a length, and beside the bytes.
+    pub answer: Duration,
+    pub bytes_per_second: u64,
+}
+
 /// A manifest, or a wrapped key.
 const MAX_SMALL_BYTES: u64 = 64 << 20;
 
@@ -57,7 +63,7 @@ pub struct Destination {
     pub url: String,
     storage: Storage,
     folder: Option<PathBuf>,
-    min_bytes_per_second: u64,
+    patience: Patience,
 }
 
 impl std::fmt::Debug for Destination {
@@ -71,7 +77,7 @@ impl Destination {
     pub fn open(
         name: &str,
         config: &storage::Config,
-        min_bytes_per_second: u64,
+        patience: Patience,
         lifecycle: &Lifecycle,
         metrics: &storage::Metrics,
     ) -> Result<Self, DestinationError> {
@@ -82,7 +88,7 @@ impl Destination {
         let at = folder.clone().unwrap_or_default();
         let storage = Storage::open_at(&config.url, at, config, lifecycle.clone(), metrics.clone())
             .map_err(|source| DestinationError::Storage { name: name.to_owned(), source })?;
-        Ok(Self { name: name.to_owned(), url: config.url.clone(), storage, folder, min_bytes_per_second })
+        Ok(Self { name: name.to_owned(), url: config.url.clone(), storage, folder, patience })
     }
 
     /// The folder, where it is one of this machine.
@@ -92,12 +98,12 @@ impl Destination {
 
     /// Whether it can be read, found out by a listing.
     pub async fn probe(&self) -> Result<(), DestinationError> {
-        self.within(PATIENCE, "a listing", self.storage.probe()).await
+        self.within(self.patience.answer, "a listing", self.storage.probe()).await
     }
 
     /// Every blob that lies here and has the length that its name says.
     pub async fn blobs(&self) -> Result<HashMap<String, BlobName>, DestinationError> {
-        let entries = self.within(PATIENCE * 10, "the list of blobs", self.storage.list("blobs")).await?;
+        let entries = self.within(self.patience.answer * 10, "the list of blobs", self.storage.list("blobs")).await?;
         let whole = entries.into_iter().filter_map(|entry| {
             BlobName::of_key(&entry.key).filter(|name| name.size == entry.size).map(|name| (name.content.clone(), name))
         });
@@ -106,7 +112,7 @@ impl Destination {
 
     /// Blobs with the time they were written, whole or not: `(key, size, time)`.
     pub async fn all_blobs(&self) -> Result<Vec<storage::Entry>, DestinationError> {
-        self.within(PATIENCE * 10, "the list of blobs", self.storage.list("blobs")).await
+        self.within(self.patience.answer * 10, "the list of blobs", self.storage.list("blobs")).await
     }
 
     /// Stores a sealed file under its name, and reads it back.
@@ -159,7 +165,7 @@ impl Destination {
         name: &BlobName,
     ) -> Result<impl futures::Stream<Item = Result<Bytes, DestinationError>> + Send + use<>, DestinationError> {
         let key = name.key();
-        let opened = self.within(PATIENCE, "opening a blob", self.storage.get(&key)).await;
+        let opened = self.within(self.patience.answer, "opening a blob", self.storage.get(&key)).await;
         let object = found(&key, opened)?;
         let (this, name) = (self.clone(), name.clone());
         let source = this.name.clone();
@@ -170,8 +176,8 @@ impl Destination {
             let (this, name) = (this.clone(), name.clone());
             async move {
                 let Some((mut bytes, mut hash, mut size)) = state else { return Ok(None) };
-                let next = tokio::time::timeout(PATIENCE, bytes.try_next()).await;
-                let next = next.map_err(|_| this.slow("the next piece", PATIENCE))??;
+                let next = tokio::time::timeout(this.patience.answer, bytes.try_next()).await;
+                let next = next.map_err(|_| this.slow("the next piece", this.patience.answer))??;
                 if let Some(piece) = next {
                     size += piece.len() as u64;
                     hash.update(&piece);
@@ -186,7 +192,7 @@ impl Destination {
     }
 
     pub async fn delete(&self, key: &str) -> Result<(), DestinationError> {
-        self.within(PATIENCE, "a deletion", self.storage.delete(key)).await
+        self.within(self.patience.answer, "a deletion", self.storage.delete(key)).await
     }
 
     /// Stores a small file, and reads it back.
@@ -216,7 +222,7 @@ impl Destination {
 
     /// The keys that lie here sealed with this passphrase.
     pub async fn wrapped_keys(&self, passphrase: &SecretString) -> Result<KeyFile, BackupError> {
-        let entries = self.within(PATIENCE, "the list of keys", self.storage.list("keys")).await?;
+        let entries = self.within(self.patience.answer, "the list of keys", self.storage.list("keys")).await?;
         let mut identities = Vec::new();
         for entry in entries {
             let wrapped = self.get_small(&entry.key).await?;
@@ -231,7 +237,8 @@ impl Destination {
 
     /// Backups whose manifests lie here, in no order.
     pub async fn backups(&self) -> Result<Vec<BackupId>, DestinationError> {
-        let entries = self.within(PATIENCE * 5, "the list of backups", self.storage.list("backups")).await?;
+        let entries =
+            self.within(self.patience.answer * 5, "the list of backups", self.storage.list("backups")).await?;
         Ok(entries.iter().filter_map(|entry| Manifest::id_of_key(&entry.key)).collect())
     }
 
@@ -260,7 +267,7 @@ impl Destination {
 
     /// Time for so many bytes at the slowest rate that is waited for.
     fn patience(&self, size: u64) -> Duration {
-        PATIENCE + Duration::from_secs(size / self.min_bytes_per_second.max(1))
+        self.patience.answer + Duration::from_secs(size / self.patience.bytes_per_second.max(1))
     }
 
     async fn within<T>(

@@ -16,8 +16,8 @@ use crate::platform::{
     health::{Check, CheckResult},
 };
 
-/// A daily backup that is older than this is missing.
-const OVERDUE: TimeDelta = TimeDelta::hours(26);
+/// A backup that comes this much later than its schedule is missing: 26 h after the last for a daily one.
+const LATE: TimeDelta = TimeDelta::hours(2);
 
 /// The checks of this capability; where backups are off, one that says so.
 pub fn checks(backups: &Backups) -> Vec<Box<dyn Check>> {
@@ -58,6 +58,7 @@ impl Check for Recent {
             Err(error) => return cannot_look(&error),
         };
         let now = self.0.inner.clock.now();
+        let overdue = self.0.config().interval(now).unwrap_or(TimeDelta::days(1)) + LATE;
         let last = backups.iter().find(|backup| backup.status != Status::Running);
         let whole = backups.iter().find(|backup| backup.status == Status::Verified);
         let ended = last.and_then(|backup| Some(format!("the last one: {}", backup.error.as_ref()?)));
@@ -69,7 +70,7 @@ impl Check for Recent {
                 format!("no backup is whole; {}", ended.unwrap_or_default()),
                 "mend that, then: holdfast backup run",
             ),
-            Some(backup) if now - backup.started_at > OVERDUE => CheckResult::fail(
+            Some(backup) if now - backup.started_at > overdue => CheckResult::fail(
                 format!("the newest whole backup is {} h old", (now - backup.started_at).num_hours()),
                 ended.unwrap_or_else(|| "does a worker run? look for job backup.run".to_owned()),
             ),

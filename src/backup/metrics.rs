@@ -58,6 +58,11 @@ pub struct Metrics {
     pub previous_database_size: Gauge,
     pub total_size: Gauge,
     pub enabled: Gauge,
+    pub interval: Float,
+    pub drill_interval: Float,
+    pub key_missing: Gauge,
+    pub drill_space_needed: Gauge,
+    pub drill_space_free: Gauge,
     pub destination_backups: Family<DestinationLabels, Gauge>,
     pub destination_failing: Family<DestinationLabels, Gauge>,
 }
@@ -76,6 +81,11 @@ impl Metrics {
             previous_database_size: Gauge::default(),
             total_size: Gauge::default(),
             enabled: Gauge::default(),
+            interval: Gauge::default(),
+            drill_interval: Gauge::default(),
+            key_missing: Gauge::default(),
+            drill_space_needed: Gauge::default(),
+            drill_space_free: Gauge::default(),
             destination_backups: Family::default(),
             destination_failing: Family::default(),
         };
@@ -86,51 +96,12 @@ impl Metrics {
             let _ = metrics.drills.get_or_create(&OutcomeLabels { outcome });
             let _ = metrics.checks.get_or_create(&OutcomeLabels { outcome });
         }
+        metrics.register_gauges(registry);
         let m = &metrics;
         registry.register("runs", "Backups that were made or tried", m.runs.clone());
         registry.register_with_unit("run_duration", "How long a backup took", Unit::Seconds, m.run_duration.clone());
         registry.register("drills", "Restores that were tried", m.drills.clone());
         registry.register("verifications", "Copies that were read again, byte for byte", m.checks.clone());
-        registry.register("enabled", "1 where backups are configured", m.enabled.clone());
-        let seconds = Unit::Seconds;
-        let time = "seconds since 1970; 0 for never";
-        registry.register_with_unit(
-            "last_verified_timestamp",
-            format!("When the newest whole backup was taken, {time}"),
-            seconds.clone(),
-            m.last_verified.clone(),
-        );
-        registry.register_with_unit(
-            "last_proven_timestamp",
-            format!("When a restore was last tried with success, {time}"),
-            seconds.clone(),
-            m.last_proven.clone(),
-        );
-        registry.register_with_unit(
-            "restore_duration",
-            "How long the last good drill took",
-            seconds,
-            m.restore_duration.clone(),
-        );
-        let bytes = Unit::Bytes;
-        registry.register_with_unit(
-            "database_size",
-            "Dump of the newest backup, before compression",
-            bytes.clone(),
-            m.database_size.clone(),
-        );
-        registry.register_with_unit(
-            "previous_database_size",
-            "Dump of the whole backup before the newest, before compression",
-            bytes.clone(),
-            m.previous_database_size.clone(),
-        );
-        registry.register_with_unit(
-            "total_size",
-            "What a restore of the newest backup reads",
-            bytes,
-            m.total_size.clone(),
-        );
         registry.register("destination_backups", "Whole backups at a destination", m.destination_backups.clone());
         registry.register(
             "destination_failing",
@@ -138,6 +109,55 @@ impl Metrics {
             m.destination_failing.clone(),
         );
         metrics
+    }
+
+    fn register_gauges(&self, registry: &mut Registry) {
+        let seconds = [
+            ("interval", "Longest time between two scheduled backups; 0 where none are made", &self.interval),
+            (
+                "drill_interval",
+                "Longest time between two scheduled drills; 0 without a key at hand",
+                &self.drill_interval,
+            ),
+            (
+                "last_verified_timestamp",
+                "When the newest whole backup was taken, seconds since 1970; 0 for never",
+                &self.last_verified,
+            ),
+            (
+                "last_proven_timestamp",
+                "When a restore was last tried with success, seconds since 1970; 0 for never",
+                &self.last_proven,
+            ),
+            ("restore_duration", "How long the last good drill took", &self.restore_duration),
+        ];
+        for (name, help, gauge) in seconds {
+            registry.register_with_unit(name, help, Unit::Seconds, gauge.clone());
+        }
+        let bytes = [
+            ("database_size", "Dump of the newest backup, before compression", &self.database_size),
+            (
+                "previous_database_size",
+                "Dump of the whole backup before the newest, before compression",
+                &self.previous_database_size,
+            ),
+            ("total_size", "What a restore of the newest backup reads", &self.total_size),
+            (
+                "drill_space_needed",
+                "What a drill of the newest backup takes in the work folder",
+                &self.drill_space_needed,
+            ),
+            ("drill_space_free", "What is free in the work folder", &self.drill_space_free),
+        ];
+        for (name, help, gauge) in bytes {
+            registry.register_with_unit(name, help, Unit::Bytes, gauge.clone());
+        }
+        registry.register("enabled", "1 where backups are configured", self.enabled.clone());
+        registry.register(
+            "key_missing",
+            "1 where backup.key_file cannot be read or does not open new backups",
+            self.key_missing.clone(),
+        );
     }
 
     /// A run has ended.

@@ -112,23 +112,11 @@ impl List<'_> {
     }
 
     fn newest_duration(&self) -> String {
-        self.took(self.newest.as_ref().and_then(Backup::seconds))
+        self.shell.duration(self.newest.as_ref().and_then(Backup::seconds))
     }
 
     fn recovery_time(&self) -> String {
-        self.took(self.proven.as_ref().and_then(|drill| drill.seconds))
-    }
-
-    fn took(&self, seconds: Option<f64>) -> String {
-        let Some(seconds) = seconds else { return "–".to_owned() };
-        // Minutes below two hours, seconds below two minutes.
-        let (value, unit) = match seconds {
-            s if s < 120.0 => (s, "backup-seconds"),
-            s if s < 7200.0 => (s / 60.0, "backup-minutes"),
-            s => (s / 3600.0, "backup-hours"),
-        };
-        let digits = usize::from(value < 10.0);
-        self.shell.t(unit).with("n", format!("{value:.digits$}")).to_string()
+        self.shell.duration(self.proven.as_ref().and_then(|drill| drill.seconds))
     }
 }
 

@@ -48,11 +48,8 @@ pub struct Cli {
 enum Command {
     /// Run the API, the console and the worker.
     Serve(serve::Args),
-    /// Bring the database up to date, and stop.
-    #[command(
-        after_help = "Examples:\n  holdfast migrate\n  HOLDFAST_DATABASE__URL=postgres://owner@db/holdfast holdfast migrate     before the new version serves"
-    )]
-    Migrate,
+    /// Bring the database up to date, and stop; or roll an upgrade back.
+    Migrate(migrate::Args),
     /// Look at every part; prints pass, warn or fail and what to do. Exits 1 when something fails.
     Doctor(doctor::Args),
     /// The configuration: check it, show it, or print its documentation.
@@ -105,7 +102,7 @@ pub fn run(cli: Cli) -> ExitCode {
     let result = runtime.block_on(async {
         match cli.command {
             Command::Serve(args) => serve::run(config, args).await,
-            Command::Migrate => migrate::run(config).await,
+            Command::Migrate(args) => migrate::run(config, args).await,
             Command::Doctor(args) => doctor::run(config, args).await,
             Command::Config(action) => config::run(&config, &action),
             Command::Org(args) => org::run(config, args).await,

@@ -16,7 +16,12 @@ use super::{backup, boot::Booted, doctor, print_line};
 use crate::{
     app::{Config, Stores},
     backup::{BackupId, Destination, KeyFile, Part, Plan, Restore},
-    platform::{db::roles, lifecycle::Lifecycle, telemetry::Telemetry},
+    platform::{
+        crypto::{self, MasterKey},
+        db::{Target, roles},
+        lifecycle::Lifecycle,
+        telemetry::Telemetry,
+    },
     storage,
 };
 
@@ -54,6 +59,18 @@ pub struct Args {
 }
 
 impl Args {
+    /// Everything out of one backup at a configured destination.
+    pub(super) fn whole(
+        from: String,
+        key_file: PathBuf,
+        backup: BackupId,
+        plan: bool,
+        confirm: Option<String>,
+    ) -> Self {
+        let (key_file, backup) = (Some(key_file), Some(backup));
+        Self { from, key_file, passphrase_file: None, backup, only: None, plan, confirm, json: false }
+    }
+
     fn wants(&self, part: Part) -> bool {
         self.only.is_none_or(|only| only == part)
     }
@@ -77,6 +94,9 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
     show(&plan, args.json)?;
     if args.plan {
         return Ok(ExitCode::SUCCESS);
+    }
+    if args.wants(Part::Database) {
+        refuse_full_server(&config).await?;
     }
     let aside = occupied(&config, &args);
     if !aside.is_empty() {
@@ -108,7 +128,7 @@ fn destination(config: &Config, from: &str, lifecycle: &Lifecycle) -> anyhow::Re
         }
     };
     let metrics = Telemetry::new().register("storage", storage::Metrics::register);
-    Ok(Destination::open(name, &place, config.backup.min_bytes_per_second, lifecycle, &metrics)?)
+    Ok(Destination::open(name, &place, config.backup.patience(), lifecycle, &metrics)?)
 }
 
 fn show(plan: &Plan, json: bool) -> anyhow::Result<()> {
@@ -212,7 +232,7 @@ async fn with_database(booted: &Booted, args: &Args, restore: &Restore, lifecycl
     let config = &booted.config;
     if args.wants(Part::Database) {
         backup::say("database");
-        refuse_full(booted).await?;
+        refuse_full(&booted.target).await?;
         roles::ensure(&booted.target).await?;
         restore.database(&booted.target, config.tools_dir().as_deref()).await?;
         let marker = booted.data_dir.path.join("installation-id");
@@ -243,13 +263,22 @@ fn progress(what: &str, done: usize, all: usize) {
 }
 
 /// A database that holds something is not restored into: on a server of others there is no moving aside.
-async fn refuse_full(booted: &Booted) -> anyhow::Result<()> {
-    let tables = Restore::tables_of(&booted.target).await?;
+async fn refuse_full(target: &Target) -> anyhow::Result<()> {
+    let tables = Restore::tables_of(target).await?;
     anyhow::ensure!(
         tables == 0,
         "the database holds {tables} tables: restore into an empty one (CREATE DATABASE), and set database.url to it"
     );
     Ok(())
+}
+
+/// A server of the operator's is asked before anything is moved aside.
+async fn refuse_full_server(config: &Config) -> anyhow::Result<()> {
+    let Some(url) = &config.database.url else { return Ok(()) };
+    // Nobody signs in with what is derived from it here.
+    let key = MasterKey::parse(&crypto::hex(&crypto::random_bytes::<32>()))?;
+    let target = Target::from_url(url.expose_secret(), config.database.role_prefix.clone(), key);
+    refuse_full(&target.context("database.url")?).await
 }
 
 /// The master key into its place; the configuration beside it, for the operator to compare.

@@ -5,6 +5,7 @@ use axum::Router;
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum_extra::extract::cookie::Cookie;
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use super::api_docs::Tag;
@@ -43,6 +44,19 @@ pub struct Overview {
     pub api_keys: i64,
     /// Whether a language model is configured beside the built-in extractive one.
     pub has_model: bool,
+    /// Whether this installation would come back; only for those who run it.
+    pub recovery: Option<Recovery>,
+}
+
+/// What is known of the way back from a disaster.
+#[derive(Clone, Copy, Debug)]
+pub struct Recovery {
+    /// Whether backups are made at all.
+    pub is_on: bool,
+    /// Whether the last backup that ended is whole; true when none was made.
+    pub is_well: bool,
+    /// When a restore was last tried with success, and the seconds that it took.
+    pub proven: Option<(DateTime<Utc>, f64)>,
 }
 
 /// Implemented by app, which knows every capability.
@@ -73,6 +87,11 @@ impl OverviewPage<'_> {
     /// Where the jobs are, for those who may see them.
     fn jobs(&self) -> &'static str {
         if self.shell.can_edit() { "/jobs" } else { "" }
+    }
+
+    /// How long the restore took that was last proven.
+    fn recovery_time(&self, recovery: &Recovery) -> String {
+        self.shell.duration(recovery.proven.map(|(_, seconds)| seconds))
     }
 
     fn steps_done(&self) -> usize {

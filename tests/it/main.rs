@@ -34,3 +34,4 @@ mod metrics;
 mod support;
 mod tenancy;
 mod tenancy_routes;
+mod upgrade;

@@ -63,6 +63,3 @@ backup-drill-failed = failed
 backup-restore = Bring it back
 backup-restore-text = On an empty host with Holdfast, PostgreSQL’s programs and the key:
 backup-restore-then = It shows a plan and asks before it replaces anything. docs/disaster-recovery.md has every step.
-backup-seconds = { $n } s
-backup-minutes = { $n } min
-backup-hours = { $n } h

@@ -63,6 +63,3 @@ backup-drill-failed = не удалось
 backup-restore = Как восстановить
 backup-restore-text = На пустом сервере с Holdfast, программами PostgreSQL и ключом:
 backup-restore-then = Сначала показывается план, и без подтверждения ничего не заменяется. Все шаги — в docs/disaster-recovery.md.
-backup-seconds = { $n } с
-backup-minutes = { $n } мин
-backup-hours = { $n } ч

@@ -154,8 +154,7 @@ impl Backups {
         let manifest = self.manifest(&from, id).await?;
         let restore = Restore::of(from, manifest, keys, self.inner.pool.clone())?;
         let scratch = Scratch::make(&self.work_dir().join("drill"))?;
-        // A loaded database takes about twice its dump: rows, indexes, write-ahead log.
-        let needed = restore.manifest.database.dump.size * 2 + restore.manifest.vectors.bytes + RESERVE;
+        let needed = scratch_bytes(restore.manifest.database.dump.size, restore.manifest.vectors.bytes);
         let free = free_bytes(&scratch.0).unwrap_or(u64::MAX);
         if free < needed {
             return Err(BackupError::DiskFull { dir: scratch.0.display().to_string(), free, needed });
@@ -226,6 +225,11 @@ impl Backups {
         report.vectors = found.values().map(|state| state.rows).sum();
         Ok(())
     }
+}
+
+/// What a trial takes. A loaded database takes about twice its dump: rows, indexes, write-ahead log.
+pub(super) fn scratch_bytes(dump: u64, vectors: u64) -> u64 {
+    dump.saturating_mul(2).saturating_add(vectors).saturating_add(RESERVE)
 }
 
 /// A folder for a trial, removed with everything in it.

@@ -2,12 +2,17 @@
 
 use std::time::Duration;
 
-use super::Backups;
-use crate::backup::{
-    BackupError,
-    metrics::DestinationLabels,
-    model::{CopyStatus, Status},
-    store,
+use chrono::TimeDelta;
+
+use super::{Backups, drill::scratch_bytes};
+use crate::{
+    backup::{
+        BackupError,
+        metrics::DestinationLabels,
+        model::{CopyStatus, Status},
+        store,
+    },
+    platform::data_dir::free_bytes,
 };
 
 impl Backups {
@@ -32,7 +37,13 @@ impl Backups {
     /// Reads the tables into the gauges.
     pub async fn refresh_gauges(&self) -> Result<(), BackupError> {
         let metrics = &self.inner.metrics;
-        metrics.enabled.set(i64::from(self.inner.config.is_on()));
+        let (config, now) = (&self.inner.config, self.inner.clock.now());
+        let seconds = |gap: Option<TimeDelta>| gap.map_or(0.0, |gap| gap.num_milliseconds() as f64 / 1e3);
+        metrics.enabled.set(i64::from(config.is_on()));
+        metrics.interval.set(seconds(config.interval(now)));
+        metrics.drill_interval.set(seconds(config.drill_interval(now)));
+        metrics.key_missing.set(i64::from(config.is_on() && self.is_key_missing()));
+        metrics.drill_space_free.set(free_bytes(&self.work_dir()).map_or(0, signed));
         let mut tx = self.inner.db.system().await?;
         let backups = store::backups(&mut tx, None, 200).await?;
         let proven = store::last_proven(&mut tx).await?;
@@ -41,6 +52,8 @@ impl Backups {
         if let Some(newest) = whole.next() {
             metrics.last_verified.set(newest.started_at.timestamp_millis() as f64 / 1e3);
             metrics.total_size.set(newest.total_bytes);
+            let dump = u64::try_from(newest.database_bytes).unwrap_or_default();
+            metrics.drill_space_needed.set(signed(scratch_bytes(dump, 0)));
         }
         let mut made = backups.iter().filter(|backup| backup.database_bytes > 0);
         metrics.database_size.set(made.next().map_or(0, |backup| backup.database_bytes));
@@ -62,4 +75,15 @@ impl Backups {
         }
         Ok(())
     }
+
+    /// Whether the key that drills are to use is not there, or is another.
+    fn is_key_missing(&self) -> bool {
+        let config = &self.inner.config;
+        config.key_file.is_some()
+            && !self.key_file(None).is_ok_and(|keys| keys.for_recipients(&config.recipients).is_ok())
+    }
+}
+
+fn signed(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
 }

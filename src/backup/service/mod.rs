@@ -1,5 +1,6 @@
 //! [`Backups`]: the rules.
 
+mod adopt;
 mod drill;
 mod gauges;
 mod keys;
@@ -13,6 +14,7 @@ use std::{
     sync::Arc,
 };
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -140,6 +142,14 @@ impl Backups {
         Ok(drills)
     }
 
+    /// When a restore was last tried with success, and the seconds that it took.
+    pub async fn last_proven(&self) -> Result<Option<(DateTime<Utc>, f64)>, BackupError> {
+        let mut tx = self.inner.db.system().await?;
+        let proven = store::last_proven(&mut tx).await?;
+        tx.commit().await?;
+        Ok(proven)
+    }
+
     /// Keeps a backup from retention, or lets it go.
     pub async fn hold(&self, id: BackupId, held: bool) -> Result<Backup, BackupError> {
         let mut tx = self.inner.db.system().await?;
@@ -175,7 +185,7 @@ impl Backups {
             return Err(BackupError::NoDestination { name: name.to_owned(), known });
         };
         let Inner { deps, .. } = self.inner.as_ref();
-        Ok(Destination::open(name, destination, config.min_bytes_per_second, &deps.lifecycle, &deps.storage_metrics)?)
+        Ok(Destination::open(name, destination, config.patience(), &deps.lifecycle, &deps.storage_metrics)?)
     }
 
     /// The key for drills, from a file outside the data directory.

@@ -12,13 +12,13 @@ use serde::Serialize;
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
-use super::{Settings, run::fill};
+use super::Settings;
 use crate::{
     backup::{
         Backup, BackupError, BackupId, Destination, dump,
         keys::KeyFile,
         manifest::{Manifest, Schema},
-        model::{Copy, CopyStatus, Status},
+        model::Kind,
         schema,
         seal::Identity,
         store, tree,
@@ -81,6 +81,21 @@ impl Restore {
         // The smallest thing that the key must open.
         restore.settings().await?;
         Ok(restore)
+    }
+
+    /// The newest backup at a destination that was made before a migration, and whose database a program knows that knows the
+    /// migrations up to `known`.
+    pub async fn before_migration(from: Destination, keys: &KeyFile, known: i64) -> Result<Option<Self>, BackupError> {
+        let mut newest: Option<Manifest> = None;
+        for id in from.backups().await? {
+            // One that cannot be trusted is not rolled back to.
+            let Ok(manifest) = from.manifest(id, keys.installation_key.as_ref()).await else { continue };
+            let fits = manifest.kind == Kind::BeforeMigration && manifest.database.schema.migration <= known;
+            if fits && newest.as_ref().is_none_or(|other| other.sequence < manifest.sequence) {
+                newest = Some(manifest);
+            }
+        }
+        newest.map(|manifest| Self::of(from, manifest, keys, CpuPool::new(8))).transpose()
     }
 
     pub fn plan(&self) -> Plan {
@@ -151,7 +166,7 @@ impl Restore {
         self.load(target, tools_dir).await?;
         let mut conn = PgConnection::connect_with(&target.admin).await?;
         // In the dump the backup that it is part of still runs.
-        store::finish(&mut conn, &self.as_row()).await?;
+        store::finish(&mut conn, &Backup::of_manifest(&self.manifest, &self.from.name)).await?;
         let _ = conn.close().await;
         Ok(())
     }
@@ -175,18 +190,6 @@ impl Restore {
         let tables = schema::tables(&mut conn).await?;
         let _ = conn.close().await;
         Ok(tables)
-    }
-
-    fn as_row(&self) -> Backup {
-        let m = &self.manifest;
-        let copy =
-            Copy { destination: self.from.name.clone(), status: CopyStatus::Verified, verified_at: None, error: None };
-        let mut backup = Backup::begun(m.id, m.sequence, m.kind, m.taken_at);
-        (backup.status, backup.finished_at) = (Status::Verified, Some(m.taken_at));
-        "restored from".clone_into(&mut backup.step);
-        backup.copies.push(copy);
-        fill(&mut backup, m, 0);
-        backup
     }
 
     /// Writes every object. `on_file` hears how many are done, of how many.

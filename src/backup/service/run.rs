@@ -48,9 +48,11 @@ impl Backups {
         store::fail_abandoned(&mut tx, clock.now()).await?;
         tx.commit().await?;
         let (destinations, unopened) = self.open_destinations();
-        let sequence = self.next_sequence(&destinations).await?;
+        // A restored table is older than the backup that it came from: the number must be above what lies at a destination.
+        self.adopt(&destinations).await?;
         let id = BackupId::generate(clock);
         let mut tx = db.system().await?;
+        let sequence = store::next_sequence(&mut tx).await?;
         let row = Backup::begun(id, sequence, kind, clock.now());
         store::begin(&mut tx, &row).await?;
         let doubted = store::damaged_destinations(&mut tx).await?;
@@ -87,26 +89,6 @@ impl Backups {
             }
         }
         (opened, failed)
-    }
-
-    /// Above everything that the table or a destination knows: a restored table is older than the backup it came from.
-    async fn next_sequence(&self, destinations: &[Destination]) -> Result<i64, BackupError> {
-        let mut tx = self.inner.db.system().await?;
-        let mut next = store::next_sequence(&mut tx).await?;
-        let known: Vec<BackupId> = store::backups(&mut tx, None, 1000).await?.iter().map(|backup| backup.id).collect();
-        tx.commit().await?;
-        for destination in destinations {
-            // One that does not answer fails later, by itself.
-            let Ok(mut found) = destination.backups().await else { continue };
-            found.retain(|id| !known.contains(id));
-            found.sort_unstable();
-            for id in found.into_iter().rev().take(5) {
-                if let Ok(manifest) = self.manifest(destination, id).await {
-                    next = next.max(manifest.sequence + 1);
-                }
-            }
-        }
-        Ok(next)
     }
 
     async fn capture(

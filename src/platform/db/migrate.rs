@@ -1,6 +1,6 @@
 //! Migrations: run once, by one process at a time, as the owner.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path, sync::LazyLock};
 
 use sqlx::{Connection as _, PgConnection, migrate::Migrator};
 use uuid::Uuid;
@@ -12,7 +12,15 @@ use super::{
 };
 
 /// Every migration, in the binary.
-pub static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+pub static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
+    let mut migrations = sqlx::migrate!("./migrations");
+    // A database that a newer version has added to is served all the same: see `installation.compatible_since`.
+    migrations.set_ignore_missing(true);
+    migrations
+});
+
+/// The migration that added `installation.compatible_since`.
+const COMPATIBILITY: i64 = 12;
 
 /// Why the database could not be brought up to date.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +38,11 @@ pub enum MigrateError {
     EmptyDatabase { marker: String, expected: Uuid },
     #[error("the database belongs to installation {found}, but {marker} says {expected}: is `database.url` right?")]
     OtherInstallation { marker: String, expected: Uuid, found: Uuid },
+    #[error(
+        "a newer Holdfast has changed this database so that this version (up to migration {known}) cannot work with it \
+         (it must know migration {needed}): start the newer version, or roll back with `holdfast migrate --rollback`"
+    )]
+    TooNew { known: i64, needed: i64 },
     #[error("cannot write {0}")]
     Marker(String, #[source] std::io::Error),
     #[error(transparent)]
@@ -54,9 +67,10 @@ pub async fn run(target: &Target, data_dir: &Path) -> Result<Migrated, MigrateEr
     let marker = data_dir.join("installation-id");
     let expected = read_marker(&marker);
     let before = applied(&mut conn).await?;
-    if let (Some(expected), 0) = (expected, before) {
+    if let (Some(expected), true) = (expected, before.is_empty()) {
         return Err(MigrateError::EmptyDatabase { marker: marker.display().to_string(), expected });
     }
+    refuse_too_new(&mut conn, &before).await?;
     MIGRATIONS.run(&mut conn).await?;
     let after = applied(&mut conn).await?;
     let found = sqlx::query_scalar!("SELECT id FROM installation").fetch_one(&mut conn).await.map_err(DbError::from)?;
@@ -69,7 +83,7 @@ pub async fn run(target: &Target, data_dir: &Path) -> Result<Migrated, MigrateEr
     }
     verify::row_level_security(&mut conn, target).await?;
     let _ = conn.close().await;
-    Ok(Migrated { installation: found, applied: after - before, total: MIGRATIONS.iter().count() })
+    Ok(Migrated { installation: found, applied: after.len() - before.len(), total: MIGRATIONS.iter().count() })
 }
 
 /// What a migration run would find.
@@ -79,36 +93,52 @@ pub struct State {
     pub newest: Option<i64>,
     /// Migrations of this binary that it lacks.
     pub missing: usize,
+    /// Migrations that it has and this binary does not know: of a newer version.
+    pub unknown: usize,
+}
+
+/// The newest migration of this binary.
+pub fn newest_known() -> i64 {
+    MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default()
 }
 
 /// Looks, and changes nothing.
 pub async fn state(target: &Target) -> Result<State, DbError> {
-    let total = MIGRATIONS.iter().count();
+    let known: BTreeSet<i64> = MIGRATIONS.iter().map(|migration| migration.version).collect();
     let Ok(mut conn) = PgConnection::connect_with(&target.connect_as(RoleKind::Owner)).await else {
-        return Ok(State { newest: None, missing: total });
+        return Ok(State { newest: None, missing: known.len(), unknown: 0 });
     };
-    let before = applied(&mut conn).await?;
-    let newest = if before == 0 {
-        None
-    } else {
-        // Not query!: see `applied`.
-        sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success").fetch_one(&mut conn).await?
-    };
+    let has = applied(&mut conn).await?;
     let _ = conn.close().await;
-    Ok(State { newest, missing: total.saturating_sub(before) })
+    Ok(State {
+        newest: has.last().copied(),
+        missing: known.difference(&has).count(),
+        unknown: has.difference(&known).count(),
+    })
 }
 
-/// How many migrations the database has.
-async fn applied(conn: &mut PgConnection) -> Result<usize, DbError> {
+/// A version that is older than what was taken away from the database would fail in the middle of its work.
+async fn refuse_too_new(conn: &mut PgConnection, applied: &BTreeSet<i64>) -> Result<(), MigrateError> {
+    if !applied.contains(&COMPATIBILITY) {
+        return Ok(());
+    }
+    let needed = sqlx::query_scalar!("SELECT compatible_since FROM installation").fetch_one(conn).await;
+    let (needed, known) = (needed.map_err(DbError::from)?, newest_known());
+    if needed > known { Err(MigrateError::TooNew { known, needed }) } else { Ok(()) }
+}
+
+/// The migrations that the database has.
+async fn applied(conn: &mut PgConnection) -> Result<BTreeSet<i64>, DbError> {
     let exists = sqlx::query_scalar!("SELECT to_regclass('_sqlx_migrations') IS NOT NULL AS \"exists!\"")
         .fetch_one(&mut *conn)
         .await?;
     if !exists {
-        return Ok(0);
+        return Ok(BTreeSet::new());
     }
     // Not query!: the table is sqlx's own and absent from the database that queries are checked against.
-    let count: i64 = sqlx::query_scalar("SELECT count(*) FROM _sqlx_migrations WHERE success").fetch_one(conn).await?;
-    Ok(usize::try_from(count).unwrap_or_default())
+    let versions: Vec<i64> =
+        sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success").fetch_all(conn).await?;
+    Ok(versions.into_iter().collect())
 }
 
 fn read_marker(path: &Path) -> Option<Uuid> {

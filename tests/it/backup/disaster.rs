@@ -258,6 +258,55 @@ async fn a_backup_is_made_before_the_database_is_changed_or_it_is_not_changed() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_upgrade_is_rolled_back_by_one_command() {
+    let vault = Vault::new();
+    let mut site = Site::new();
+    for (name, value) in vault.settings() {
+        site.set(name, &value);
+    }
+    let running = site.start().await;
+    let admin = site.admin().await;
+    let base = make_base(&admin, "Before").await;
+    let id = add_document(&admin, &base, "tides.md", b"# Tides\n\nThe quibblefrotz sings at dawn.\n").await;
+    wait_for_document(&admin, &base, &id).await;
+    // Nothing to roll back to yet.
+    let output = site.run(&["migrate", "--rollback", "--confirm", "x"]).await;
+    assert!(String::from_utf8_lossy(&output.stderr).contains("made before a migration"), "{output:?}");
+    make_older(&site).await;
+    let (status, output) = running.stop().await;
+    assert!(status.success(), "{output}");
+    let said = ok(&site, &["migrate", "--plan"]).await;
+    assert!(said.contains("1 migrations would be applied, after a backup"), "{said}");
+    // The new version starts, changes the database, and somebody works with it.
+    let running = site.start().await;
+    let admin = site.admin().await;
+    make_base(&admin, "After").await;
+    admin.delete(&format!("/api/v1/knowledge-bases/{base}/documents/{id}")).await;
+    // Not under a running appliance.
+    let plan = ok(&site, &["migrate", "--rollback", "--plan"]).await;
+    let installation = plan.lines().find_map(|line| line.strip_prefix("installation  ")).unwrap().to_owned();
+    let refused = site.run(&["migrate", "--rollback", "--confirm", &installation]).await;
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("another Holdfast uses"), "{refused:?}");
+    let (status, output) = running.stop().await;
+    assert!(status.success(), "{output}");
+    let refused = site.run(&["migrate", "--rollback"]).await;
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("not confirmed"), "{refused:?}");
+    let said = ok(&site, &["migrate", "--rollback", "--confirm", &installation]).await;
+    assert!(said.contains("Rolling back to") && said.contains("pass  database.reachable"), "{said}");
+    assert!(site.data_dir().join("postgres.before-restore").exists(), "what was written since is kept");
+    let running = site.start().await;
+    let admin = site.admin().await;
+    let bases = admin.get("/api/v1/knowledge-bases").await.expect(200);
+    let names: Vec<_> = bases["data"].as_array().unwrap().iter().map(|base| base["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["Before"]);
+    let found = json!({"query": "quibblefrotz"});
+    let found = admin.post(&format!("/api/v1/knowledge-bases/{base}/search"), &found).await.expect(200);
+    assert_eq!(found["results"][0]["document_id"], id.as_str(), "its file and its vectors are back, too");
+    let (status, output) = running.stop().await;
+    assert!(status.success(), "{output}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn everything_comes_back_from_and_to_a_bucket() {
     let (s3, vault) = (S3::start(), Vault::new());
     let mut site = Site::new();

@@ -358,7 +358,10 @@ async fn a_clock_that_was_set_back_hides_no_backup_from_a_restore() {
     assert!(second.id < first.id && second.sequence > first.sequence);
     let place = storage::Config { url: vault.folder("near").display().to_string(), ..storage::Config::default() };
     let metrics = &app.app.families.storage;
-    let open = || Destination::open("near", &place, 1000, &app.app.runtime.lifecycle, metrics).unwrap();
+    let open = || {
+        Destination::open("near", &place, app.app.backups.config().patience(), &app.app.runtime.lifecycle, metrics)
+            .unwrap()
+    };
     let newest = Restore::open(open(), &vault.keys(), None).await.unwrap();
     assert_eq!(newest.plan().backup, second.id);
     // The youngest by its name cannot be read: what is older is not taken for the newest.

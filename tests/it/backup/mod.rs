@@ -3,6 +3,7 @@
 mod corruptions;
 mod disaster;
 mod faults;
+mod places;
 mod runs;
 
 use std::sync::Arc;

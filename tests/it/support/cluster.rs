@@ -17,7 +17,7 @@ use tokio::sync::OnceCell;
 
 /// The cluster; ends with the process: its shell waits for the end of our pipe and stops the server then.
 pub struct Cluster {
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
     _shell: Child,
     admin: PgConnectOptions,
     pub key: MasterKey,
@@ -71,7 +71,7 @@ async fn start() -> Cluster {
         Command::new("sh").args(["-c", &script]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     wait_for_line(&mut shell);
     let admin = PgConnectOptions::new().socket(&path).username("postgres").database("postgres");
-    let cluster = Cluster { _dir: dir, _shell: shell, admin, key: MasterKey::parse(&"07".repeat(32)).unwrap() };
+    let cluster = Cluster { dir, _shell: shell, admin, key: MasterKey::parse(&"07".repeat(32)).unwrap() };
     cluster.make_template().await;
     cluster
 }
@@ -92,6 +92,12 @@ impl Cluster {
             role_prefix: ROLE_PREFIX.into(),
             master_key: self.key.clone(),
         }
+    }
+
+    /// How to reach database `name` as the administrator, for the program's settings.
+    pub fn url(&self, name: &str) -> String {
+        let socket = self.dir.path().display().to_string().replace('/', "%2F");
+        format!("postgres://postgres@{socket}/{name}")
     }
 
     async fn make_template(&self) {

@@ -4,7 +4,9 @@
 
 pub mod app;
 pub mod cluster;
+pub mod disk;
 pub mod documents;
+pub mod false_s3;
 pub mod process;
 pub mod s3;
 pub mod sse;

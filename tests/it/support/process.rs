@@ -105,7 +105,15 @@ impl Site {
 
     /// Starts the appliance and waits until it is ready.
     pub async fn start(&self) -> Running {
-        let mut running = self.launch();
+        self.wait_for(self.launch()).await
+    }
+
+    /// As [`Self::start`], with one of the roles.
+    pub async fn start_role(&self, role: &str) -> Running {
+        self.wait_for(self.launch_command(&["serve", "--role", role])).await
+    }
+
+    async fn wait_for(&self, mut running: Running) -> Running {
         let (deadline, client) = (Instant::now() + PATIENCE, Client::new(&format!("http://{}", self.ops)));
         while !client.is_ready().await {
             assert!(running.child.try_wait().unwrap().is_none(), "it ended:\n{}", running.output());

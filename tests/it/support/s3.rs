@@ -7,7 +7,10 @@ use std::{
 };
 
 use futures::TryStreamExt as _;
-use object_store::{ObjectStore as _, ObjectStoreExt as _, aws::AmazonS3Builder};
+use object_store::{
+    ObjectStore as _, ObjectStoreExt as _,
+    aws::{AmazonS3, AmazonS3Builder},
+};
 use serde::Deserialize;
 
 /// The running service; ends with this value.
@@ -16,11 +19,26 @@ pub struct S3 {
     account: Account,
 }
 
-#[derive(Deserialize)]
-struct Account {
-    endpoint: String,
-    access_key_id: String,
-    secret_access_key: String,
+#[derive(Clone, Deserialize)]
+pub struct Account {
+    pub endpoint: String,
+    pub access_key_id: String,
+    pub secret_access_key: String,
+}
+
+impl Account {
+    /// The bucket, for looking into it past the appliance.
+    pub fn bucket(&self) -> AmazonS3 {
+        AmazonS3Builder::new()
+            .with_bucket_name("holdfast")
+            .with_endpoint(&self.endpoint)
+            .with_region("us-east-1")
+            .with_allow_http(true)
+            .with_access_key_id(&self.access_key_id)
+            .with_secret_access_key(&self.secret_access_key)
+            .build()
+            .unwrap()
+    }
 }
 
 impl S3 {
@@ -42,6 +60,10 @@ impl S3 {
         Self { child, account }
     }
 
+    pub fn account(&self) -> Account {
+        self.account.clone()
+    }
+
     /// Settings that put objects and index into the bucket.
     pub fn settings(&self) -> Vec<(&'static str, String)> {
         vec![
@@ -55,15 +77,7 @@ impl S3 {
 
     /// Everything in the bucket: names and contents.
     pub async fn contents(&self) -> Vec<(String, Vec<u8>)> {
-        let bucket = AmazonS3Builder::new()
-            .with_bucket_name("holdfast")
-            .with_endpoint(&self.account.endpoint)
-            .with_region("us-east-1")
-            .with_allow_http(true)
-            .with_access_key_id(&self.account.access_key_id)
-            .with_secret_access_key(&self.account.secret_access_key)
-            .build()
-            .unwrap();
+        let bucket = self.account.bucket();
         let found: Vec<_> = bucket.list(None).try_collect().await.unwrap();
         let mut contents = Vec::new();
         for meta in found {
