@@ -2,6 +2,7 @@
 """The figures of docs/benchmarks.md, measured on a real appliance. Run by scripts/bench; standard library and wrk.
 
     bench.py --binary PATH --models DIR --report FILE [--seconds N] [--documents N] [--first-run SECONDS]
+             [--backup-megabytes N] [--only-backup]
 
 What --first-run measured stays in the report when a later run does not measure it again.
 """
@@ -20,7 +21,8 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "clients"))
-from management import Api, first_key, wait_until_ready  # noqa: E402
+import backup  # noqa: E402
+from management import Api, first_key, first_sign_in, make_key, wait_until_ready  # noqa: E402
 from with_appliance import EMAIL, free_port, one_time_password, stop, wait_ready  # noqa: E402
 
 WORDS = ("valve pressure warranty kettle contract invoice delivery customer engine torque garden policy holiday salary "
@@ -33,7 +35,8 @@ FIRST_RUN = "first `scripts/run` on a machine without a build, to a served page"
 class Appliance:
     """A release binary on a data directory that outlives its restarts."""
 
-    def __init__(self, binary, models):
+    def __init__(self, binary, models, settings=None):
+        self.settings = settings or {}
         self.folder = Path(tempfile.mkdtemp(prefix="holdfast-bench-"))
         self.folder.chmod(0o755)
         (self.folder / "data").mkdir()
@@ -55,6 +58,7 @@ class Appliance:
             "HOLDFAST_SERVER__REQUEST_BURST": "1000000",
             "HOLDFAST_SERVER__PRINCIPAL_REQUESTS_PER_MINUTE": "10000000",
             "HOLDFAST_SERVER__PRINCIPAL_REQUEST_BURST": "1000000",
+            **self.settings,
         }
         with self.log.open("a") as output:
             started = time.monotonic()
@@ -176,6 +180,28 @@ def run(args, appliance):
     return rows
 
 
+def run_backup(args):
+    """Rows about a backup, on an appliance and a database server of its own."""
+    folder, started = Path(tempfile.mkdtemp(prefix="holdfast-bench-")), []
+    folder.chmod(0o755)
+
+    def start(settings):
+        appliance = Appliance(args.binary, args.models, settings)
+        started.append(appliance)
+        appliance.start()
+        api = first_sign_in(appliance.url, EMAIL, one_time_password(appliance.log))
+        return appliance, api, make_key(api)
+
+    try:
+        for row in backup.measure(start, folder, args.backup_megabytes):
+            print(f"{row[0]}: {row[1]}", flush=True)
+            yield row
+    finally:
+        for appliance in started:
+            appliance.remove()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binary", required=True)
@@ -184,13 +210,20 @@ def main():
     parser.add_argument("--seconds", type=int, default=15)
     parser.add_argument("--documents", type=int, default=50)
     parser.add_argument("--first-run", type=float, metavar="SECONDS", help="what a first scripts/run took")
+    parser.add_argument("--backup-megabytes", type=int, default=1024, help="size of the database that is backed up; 0 leaves that out")
+    parser.add_argument("--only-backup", action="store_true", help="print the figures of a backup, and write no report")
     args = parser.parse_args()
+    if args.only_backup:
+        list(run_backup(args))
+        return
     appliance = Appliance(args.binary, args.models)
     try:
         rows = run(args, appliance)
         appliance.stop()
     finally:
         appliance.remove()
+    if args.backup_megabytes:
+        rows += run_backup(args)
     version = subprocess.run([args.binary, "--version"], capture_output=True, text=True, check=True).stdout.strip()
     lines = ["# Benchmarks", "", f"Written by `scripts/bench` on {datetime.date.today()}: {version}, release build, {machine()}.",
              "The load generator runs on the same machine.", "", "| what | measured | at least |", "|---|---|---|"]

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -118,6 +119,9 @@ impl Destination {
     /// Stores a sealed file under its name, and reads it back.
     pub async fn put_blob(&self, name: &BlobName, file: &Path) -> Result<(), DestinationError> {
         let key = name.key();
+        if self.link(&key, file).await {
+            return self.check_written(name).await;
+        }
         let local = |source| DestinationError::Local { path: file.display().to_string(), source };
         let data = ReaderStream::with_capacity(tokio::fs::File::open(file).await.map_err(local)?, 256 << 10);
         let stored = self.storage.put_stream(&key, data, name.size);
@@ -126,6 +130,36 @@ impl Destination {
             // Not what was sealed: the spool changed under us.
             return Err(self.read_back(key, "the local file changed".to_owned()));
         }
+        self.check_written(name).await
+    }
+
+    /// On one disk the spooled file becomes the stored one: a second copy there would take time and room, and save nothing.
+    /// False where it is another disk, or could not be done.
+    async fn link(&self, key: &str, file: &Path) -> bool {
+        let Some(folder) = &self.folder else { return false };
+        let target = folder.join(key);
+        let parent = target.parent().unwrap_or(folder);
+        let partial = target.with_extension("partial");
+        let linked = async {
+            tokio::fs::File::open(file).await?.sync_all().await?;
+            tokio::fs::create_dir_all(parent).await?;
+            tokio::fs::hard_link(file, &partial).await?;
+            // Two destinations on one disk must not share it: what damages the one would damage the other.
+            if tokio::fs::metadata(file).await?.nlink() > 2 {
+                return Ok(false);
+            }
+            tokio::fs::rename(&partial, &target).await?;
+            tokio::fs::File::open(parent).await?.sync_all().await?;
+            Ok::<_, std::io::Error>(true)
+        };
+        let linked = linked.await.unwrap_or(false);
+        if !linked {
+            let _ = tokio::fs::remove_file(&partial).await;
+        }
+        linked
+    }
+
+    async fn check_written(&self, name: &BlobName) -> Result<(), DestinationError> {
         match self.check_blob(name).await {
             Err(DestinationError::Damaged { key, found, .. }) => {
                 // It would be taken for the real one by its name and length.

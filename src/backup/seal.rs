@@ -24,7 +24,7 @@ use crate::platform::{
 };
 
 /// Fast, and within a few percent of what the slower levels make of a dump.
-const ZSTD_LEVEL: i32 = 3;
+const ZSTD_LEVEL: i32 = 1;
 /// Pieces between the stream and the thread.
 const IN_FLIGHT: usize = 8;
 /// What one piece of opened data holds, bytes.

@@ -2,13 +2,24 @@
 
 use std::sync::Arc;
 
+use rustix::process::{Pid, setpriority_process};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// A bounded pool of blocking threads.
 #[derive(Clone, Debug)]
 pub struct CpuPool {
     permits: Arc<Semaphore>,
+    background: bool,
 }
+
+/// Lets everything else go first: a process that we started, with the children it will have, or this thread.
+pub fn yield_processor(process: Option<Pid>) {
+    // Not being allowed to is no reason to stop.
+    let _ = setpriority_process(process, BACKGROUND);
+}
+
+/// `nice` of background work: a thirtieth of what others get where all want the processor.
+const BACKGROUND: i32 = 15;
 
 /// The work panicked.
 #[derive(Debug, thiserror::Error)]
@@ -18,7 +29,12 @@ pub struct WorkLost(#[source] Option<tokio::task::JoinError>);
 impl CpuPool {
     /// At most `threads` pieces of work at a time; others wait.
     pub fn new(threads: usize) -> Self {
-        Self { permits: Arc::new(Semaphore::new(threads.max(1))) }
+        Self { permits: Arc::new(Semaphore::new(threads.max(1))), background: false }
+    }
+
+    /// As [`Self::new`], for work that nobody waits for at a screen: the processor serves everything else first.
+    pub fn background(threads: usize) -> Self {
+        Self { background: true, ..Self::new(threads) }
     }
 
     /// Runs `work` on a blocking thread. The permit belongs to the work, not to the waiting future: a client that
@@ -27,13 +43,22 @@ impl CpuPool {
     pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, WorkLost> {
         let permit = self.permits.clone().acquire_owned().await.map_err(|_| WorkLost(None))?;
         let span = tracing::Span::current();
-        tokio::task::spawn_blocking(move || {
+        let work = move || {
             let result = span.in_scope(work);
             drop(permit);
             result
-        })
-        .await
-        .map_err(|e| WorkLost(Some(e)))
+        };
+        if !self.background {
+            return tokio::task::spawn_blocking(work).await.map_err(|e| WorkLost(Some(e)));
+        }
+        // A thread of its own: a priority that was lowered cannot be raised again.
+        let (sender, result) = tokio::sync::oneshot::channel();
+        let thread = std::thread::Builder::new().name("background".into()).spawn(move || {
+            yield_processor(None);
+            let _ = sender.send(work());
+        });
+        thread.map_err(|_| WorkLost(None))?;
+        result.await.map_err(|_| WorkLost(None))
     }
 
     /// A place, if one is free now: for callers that answer "busy" rather than wait.

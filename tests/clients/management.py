@@ -34,13 +34,22 @@ class Api:
         return self.call("POST", f"/api/v1/knowledge-bases/{base}/documents", raw=body, media_type=f"multipart/form-data; boundary={mark}")
 
 
-def first_key(url, email, one_time_password):
-    """Signs in with the one-time password, chooses another, and makes an API key. Returns its secret."""
+def first_sign_in(url, email, one_time_password):
+    """Signs in with the one-time password, and chooses another. Returns the session's Api."""
     api = Api(url)
     me = api.call("POST", "/api/v1/auth/login", {"email": email, "password": one_time_password})
     assert me["user"]["must_change_password"], me
     api.headers["X-CSRF-Token"] = me["user"]["csrf_token"]
     api.call("POST", "/api/v1/auth/password", {"current_password": one_time_password, "new_password": PASSWORD})
+    return api
+
+
+def first_key(url, email, one_time_password):
+    """As first_sign_in, and makes an API key. Returns its secret."""
+    return make_key(first_sign_in(url, email, one_time_password))
+
+
+def make_key(api):
     return api.call("POST", "/api/v1/api-keys", {"name": "client test", "scopes": SCOPES})["secret"]
 
 

@@ -106,7 +106,7 @@ pub(super) struct Settings {
 impl Backups {
     pub fn new(deps: Deps) -> Self {
         // A sealing thread mostly waits for the tool, the disk or the network.
-        Self { inner: Arc::new(Inner { deps, pool: CpuPool::new(8) }) }
+        Self { inner: Arc::new(Inner { deps, pool: CpuPool::background(8) }) }
     }
 
     pub fn config(&self) -> &Config {

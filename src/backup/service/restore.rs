@@ -77,7 +77,7 @@ impl Restore {
             Some(id) => from.manifest(id, trusted).await?,
             None => newest(&from, trusted).await?,
         };
-        let restore = Self::of(from, manifest, keys, CpuPool::new(8))?;
+        let restore = Self::of(from, manifest, keys, CpuPool::background(8))?;
         // The smallest thing that the key must open.
         restore.settings().await?;
         Ok(restore)
@@ -95,7 +95,7 @@ impl Restore {
                 newest = Some(manifest);
             }
         }
-        newest.map(|manifest| Self::of(from, manifest, keys, CpuPool::new(8))).transpose()
+        newest.map(|manifest| Self::of(from, manifest, keys, CpuPool::background(8))).transpose()
     }
 
     pub fn plan(&self) -> Plan {
