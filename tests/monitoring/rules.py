@@ -6,7 +6,7 @@
     --metrics    scrapes of a live Holdfast, node_exporter, Prometheus and Alertmanager: every metric, label and label value that a
                  rule, a rule test or a runbook names must be in them
     --binary     holdfast: the commands in runbooks must be ones that it knows
-    --database   a migrated database: the SQL in runbooks must run in it (in a transaction that is rolled back)
+    --database   a migrated database, as its superuser: the SQL in runbooks must run in it (in a transaction that is rolled back)
 
 Needs promtool, amtool and prometheus-alertmanager (Debian: prometheus, prometheus-alertmanager) and PyYAML. Prints each finding on
 a line of its own and exits 1 when there is one.
@@ -170,10 +170,10 @@ def check_metrics(rules, queries, files):
 
 
 def check_commands(books, binary):
-    """Each `holdfast a b --c` of a runbook is one that the binary's --help knows."""
+    """Each `holdfast a b --c` of a runbook, in a block or in the text, is one that the binary's --help knows."""
     helps = {}
     for name, text in sorted(books.items()):
-        for line in re.findall(r"(?:^|exec (?:-T )?holdfast )holdfast ([a-z].*)$", "".join(blocks(text, "sh")), flags=re.M):
+        for line in re.findall(r"(?:(?<=`)|^|exec (?:-T )?holdfast )holdfast ([a-z][^`\n]*)", text, flags=re.M):
             line = line.partition(" #")[0]
             words = re.match(r"[a-z][a-z-]*(?: [a-z][a-z-]*)*", line).group().split()
             for flag in [None, *re.findall(r"(?<=\s)--[a-z-]+", line)]:
@@ -193,7 +193,9 @@ def check_sql(books, url):
     for name, text in sorted(books.items()):
         for code in blocks(text, "sql"):
             script = f"BEGIN;\n{code}\nROLLBACK;\n"
-            run("psql", "-qX", "-v", "ON_ERROR_STOP=1", "-v", f"book={name}", url, input=script)
+            done = subprocess.run(["psql", "-qX", "-v", "ON_ERROR_STOP=1", url], input=script, capture_output=True, text=True)
+            if done.returncode:
+                found(f"runbook {name}: {done.stderr.strip()}")
 
 
 def main():
