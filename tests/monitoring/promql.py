@@ -2,7 +2,7 @@
 import re
 
 # Made by Prometheus for each target.
-SYNTHETIC = {"up", "scrape_duration_seconds", "scrape_samples_scraped", "scrape_samples_post_metric_relabeling", "scrape_series_added"}
+SYNTHETIC = {"up", "scrape_duration_seconds", "scrape_samples_scraped", "scrape_samples_post_metric_relabeling", "scrape_series_added", "ALERTS"}
 # Put on by Prometheus, on everything that it scrapes.
 TARGET = {"job", "instance"}
 WORDS = set(
@@ -37,7 +37,9 @@ def selectors(expr):
 
 def blank_strings(expr):
     """The same length, with nothing in the strings: a matcher's value may hold braces."""
-    return STRING.sub(lambda m: '"' + "_" * (len(m.group()) - 2) + '"', expr)
+    blank = STRING.sub(lambda m: '"' + "_" * (len(m.group()) - 2) + '"', expr)
+    # A selector without a name names no metric.
+    return re.sub(r"(?<![\w:\s])\s*\{[^}]*\}", lambda m: " " * len(m.group()), blank)
 
 
 def grouped(expr):
@@ -59,7 +61,7 @@ class Live:
                     self.series.setdefault(match.group(1), []).append(labels)
 
     def problems(self, expr):
-        used, labels = selectors(expr), set(TARGET) | {"slo"}
+        used, labels = selectors(expr), TARGET | {"slo", "__name__"}
         for selector in used:
             if selector.name in self.known:
                 continue

@@ -174,19 +174,21 @@ def check_commands(books, binary):
     helps = {}
     for name, text in sorted(books.items()):
         for line in re.findall(r"(?:(?<=`)|^|exec (?:-T )?holdfast )holdfast ([a-z][^`\n]*)", text, flags=re.M):
-            line = line.partition(" #")[0]
-            words = re.match(r"[a-z][a-z-]*(?: [a-z][a-z-]*)*", line).group().split()
-            for flag in [None, *re.findall(r"(?<=\s)--[a-z-]+", line)]:
-                if not any(knows(binary, words[:n], flag, helps) for n in (3, 2, 1) if n <= len(words)):
-                    found(f"runbook {name}: holdfast {line.strip()}" + (f" has no {flag}" if flag else " is unknown"))
+            words, path = line.partition(" #")[0].split(), []
+            # As long as a command has commands, the next word must be one.
+            while "\nCommands:" in (known := help_of(binary, path, helps)) and words and not words[0].startswith("-"):
+                path.append(words.pop(0))
+            flags = [word for word in words if word.startswith("--")]
+            for wrong in [flag for flag in flags if flag not in known] if known else path[-1:]:
+                found(f"runbook {name}: holdfast {line.strip()}: {wrong} is unknown")
 
 
-def knows(binary, words, flag, helps):
-    key = tuple(words)
-    if key not in helps:
-        done = subprocess.run([binary, *words, "--help"], capture_output=True, text=True)
-        helps[key] = done.stdout if done.returncode == 0 else None
-    return helps[key] is not None and (flag is None or flag in helps[key])
+def help_of(binary, path, helps):
+    """What `--help` prints of a command; empty for one that does not exist."""
+    if tuple(path) not in helps:
+        done = subprocess.run([binary, *path, "--help"], capture_output=True, text=True)
+        helps[tuple(path)] = done.stdout if done.returncode == 0 else ""
+    return helps[tuple(path)]
 
 
 def check_sql(books, url):
