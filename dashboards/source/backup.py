@@ -10,7 +10,7 @@ DASHBOARD = Dashboard(
     service="backup",
     panels=[
         row("Now"),
-        stat("Backups", "Are backups made?", "none", largest("holdfast_backup_enabled"), texts=choice((1, "on", "green"), (0, "OFF", "orange")), alerts=("BackupsOff",)),
+        stat("Configured", "Are backups made?", "none", largest("holdfast_backup_enabled"), texts=choice((1, "on", "green"), (0, "OFF", "orange")), alerts=("BackupsOff",)),
         stat("Newest whole backup", "How much work would be lost?", "s", age("holdfast_backup_last_verified_timestamp_seconds"), empty="never", alerts=("BackupMissing", "BackupNeverMade")),
         stat("Restore last proven", "When did a trial restore last work?", "s", age("holdfast_backup_last_proven_timestamp_seconds"), empty="never", alerts=("BackupDrillOverdue", "BackupDrillNeverProven")),
         stat("Restore takes", "How long would everything be down?", "s", largest("holdfast_backup_restore_duration_seconds")),

@@ -17,13 +17,13 @@ DASHBOARD = Dashboard(
             f"{largest('holdfast_database_connections')} / {largest('holdfast_database_max_connections')}", limits=above(0.8, 0.95), sparkline=True, alerts=("DatabaseConnectionsHigh",),
         ),
         stat(
-            "Oldest transaction", "Does something stay open and hold back vacuum?", "s", largest("holdfast_database_longest_transaction_seconds"),
+            "Open for", "Does something stay open and hold back vacuum?", "s", largest("holdfast_database_longest_transaction_seconds"),
             limits=above(900, 21600), alerts=("DatabaseTransactionLong",),
         ),
         stat("Found in memory", "Does the working set fit into memory?", "percentunit", ratio(server_rate(HIT), f"({server_rate(HIT)} + {server_rate(READ)})"), limits=below(0.95), alerts=("DatabaseCacheHitLow",)),
-        stat("Size", "How large is the database?", "bytes", largest("holdfast_database_size_bytes"), sparkline=True),
+        stat("Size now", "How large is the database?", "bytes", largest("holdfast_database_size_bytes"), sparkline=True),
         stat(
-            "Transaction age", "How far from the wraparound at 2 billion?", "short", largest("holdfast_database_transaction_age"), limits=above(1e9, 1.5e9), alerts=("DatabaseWraparound",),
+            "Wraparound", "How far from the wraparound at 2 billion?", "short", largest("holdfast_database_transaction_age"), limits=above(1e9, 1.5e9), alerts=("DatabaseWraparound",),
         ),
         row("Who waits for it?"),
         timeseries(

@@ -29,7 +29,7 @@ DASHBOARD = Dashboard(
         timeseries("Swapping", "Is memory moved to disk and back?", "cps", (each("node_vmstat_pswpin"), "pages in"), (each("node_vmstat_pswpout"), "pages out")),
         timeseries("Killed for memory", "Did the kernel kill something?", "short", (f"increase({selector('node_vmstat_oom_kill')}[$__rate_interval])", "{{instance}}"), bars=True, alerts=("HostOomKill",)),
         row("Disk"),
-        timeseries("Free space", "Which disk is full?", "percentunit", (f"{AVAILABLE} / {SIZE}", "{{mountpoint}}"), limits=below(0.10, 0.05), defaults={"max": 1}, alerts=("HostDiskAlmostFull",)),
+        timeseries("Free space", "Which disk is full?", "percentunit", (f"{AVAILABLE} / {SIZE}", "{{mountpoint}}"), limits=below(0.10, 0.05), defaults={"max": 1}, alerts=("HostDiskAlmostFull", "HostDiskReadOnly")),
         timeseries("Free space in 24 hours", "At the pace of the last six hours, which disk will be full within a day?", "percentunit", (f"clamp_min(predict_linear({AVAILABLE}[6h], 86400) / {SIZE}, 0)", "{{mountpoint}}"), alerts=("HostDiskWillFill",)),
         timeseries("Free inodes", "On which disk can no more files be made?", "percentunit", (f"{selector('node_filesystem_files_free', DISKS)} / ({selector('node_filesystem_files', DISKS)} > 0)", "{{mountpoint}}"), limits=below(0.10), defaults={"max": 1}, alerts=("HostInodesLow",)),
         timeseries("Disk busy", "For which share of the time does a disk work?", "percentunit", (each("node_disk_io_time_seconds_total"), "{{device}}")),

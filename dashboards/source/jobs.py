@@ -15,7 +15,7 @@ DASHBOARD = Dashboard(
             "Longest wait", "How far behind is the slowest queue?", "s", largest("holdfast_jobs_oldest_due_seconds"),
             limits=above(900, 1800), sparkline=True, alerts=("JobQueueBehind", "JobQueueStuck"),
         ),
-        stat("Dead letters", "How many jobs gave up and wait for someone to look?", "short", f"sum({largest('holdfast_jobs_dead_letters', 'queue')})", limits=above(1), alerts=("DeadLettersWaiting",)),
+        stat("Given up", "How many jobs gave up and wait for someone to look?", "short", f"sum({largest('holdfast_jobs_dead_letters', 'queue')})", limits=above(1), alerts=("DeadLettersWaiting",)),
         stat("Queues paused", "Was a queue stopped by hand?", "short", f"sum({largest('holdfast_jobs_paused', 'queue')})", limits=above(1), alerts=("JobQueuePaused",)),
         stat("Most overdue schedule", "Does every schedule fire?", "s", largest("holdfast_jobs_schedule_overdue_seconds"), limits=above(900), alerts=("JobScheduleOverdue",)),
         row("Is work taken?"),

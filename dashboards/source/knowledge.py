@@ -13,7 +13,7 @@ DASHBOARD = Dashboard(
         stat("Documents", "How many can be searched?", "short", largest("holdfast_knowledge_documents", where='status="ready"')),
         stat("On their way", "How many wait or are worked on?", "short", f"sum({largest('holdfast_knowledge_documents', 'status', WAITING)})", sparkline=True, alerts=("KnowledgeDocumentsStuck",)),
         stat("Failed", "How many could not be read?", "short", largest("holdfast_knowledge_documents", where='status="failed"')),
-        stat("Passages", "How much is indexed?", "short", largest("holdfast_knowledge_chunks")),
+        stat("Indexed passages", "How much is indexed?", "short", largest("holdfast_knowledge_chunks")),
         stat("Knowledge bases", "In how many bases, and tables of the index, is that?", "short", (largest("holdfast_knowledge_bases"), "bases"), (largest("holdfast_knowledge_index_tables"), "tables")),
         stat(
             "Since maintenance", "Is the index looked after?", "s", age("holdfast_knowledge_index_last_maintenance_timestamp_seconds"),
