@@ -21,7 +21,7 @@ DASHBOARD = Dashboard(
         timeseries("Time of a scrape", "How long does reading the metrics take?", "s", (selector("scrape_duration_seconds"), "{{job}}"), limits=above(1), alerts=("HoldfastScrapeSlow",)),
         timeseries("Series of each part", "Does a part export too much?", "short", (selector("scrape_samples_post_metric_relabeling"), "{{job}}"), limits=above(10000), alerts=("HoldfastSeriesHigh",)),
         timeseries("Samples stored", "Does Prometheus store what it reads?", "cps", (rate("prometheus_tsdb_head_samples_appended_total"), "samples"), alerts=("PrometheusNotIngestingSamples",)),
-        timeseries("Prometheus' disk", "How much disk does the history take?", "bytes", (total("prometheus_tsdb_storage_blocks_bytes"), "blocks"), (total("prometheus_tsdb_wal_storage_size_bytes"), "write-ahead log")),
+        timeseries("Prometheus' disk", "How much disk does the history take?", "bytes", (total("prometheus_tsdb_storage_blocks_bytes"), "blocks")),
         timeseries(
             "Trouble with files", "Can Prometheus write and read its files?", "short",
             (increase("prometheus_tsdb_compactions_failed_total"), "compactions failed"), (increase("prometheus_tsdb_wal_corruptions_total"), "log corrupted"), bars=True, alerts=("PrometheusStorageFailing",),

@@ -70,12 +70,12 @@ def excluded(exclusions, rule, dashboard, panel, index):
 def expressions(page):
     """(where, PromQL) of everything on a page: panels, variables, annotations."""
     for panel, index, expr, _ in page.targets("prometheus"):
-        yield f"{page.data['uid']}: {panel['title']}", expr
+        yield f"{page.data['uid']}/{panel['title']}", expr
     for variable in page.variables:
         if variable["type"] == "query" and variable["datasource"]["type"] == "prometheus":
             yield f"{page.data['uid']}: variable {variable['name']}", page.filled(re.fullmatch(r"label_values\((.+), \w+\)", variable["query"])[1])
     for annotation in page.data["annotations"]["list"]:
-        yield f"{page.data['uid']}: annotation {annotation['name']}", page.filled(annotation["expr"])
+        yield f"annotation {annotation['name']}", page.filled(annotation["expr"])
 
 
 def metric_problems(pages, all_rules, metrics, values, unused):
@@ -83,11 +83,11 @@ def metric_problems(pages, all_rules, metrics, values, unused):
     recorded = recorded_labels(all_rules)
     wanted = [place for page in pages for place in expressions(page)]
     wanted += [(f"rule {rule.name}", expr) for rule in all_rules for expr in rule.exprs]
-    found = []
+    places = {}
     for where, expr in wanted:
         for problem in unknown(parse(fill(expr)), metrics, recorded, values):
-            if f"{where}: {problem}" not in found:
-                found.append(f"{where}: {problem}")
+            places.setdefault(problem, {})[where] = True
+    found = [f"{problem}: {'; '.join(where)}" for problem, where in sorted(places.items())]
     names = set().union(*(names_in(fill(expr)) for _, expr in wanted)) if wanted else set()
     for family, samples in sorted(metrics.families.items()):
         if not family.startswith("holdfast_"):

@@ -26,7 +26,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import dashboards
-from catalogue import ROOT, Metrics, code_values
+from catalogue import ROOT, Metrics, code_values, names_in, recorded_labels
 from load import from_environment
 from queries import fill
 
@@ -171,13 +171,16 @@ def look(monitoring, page, begin):
         yield panel["title"], index, expr, [value for value in values if not math.isnan(value)]
 
 
-def judge(seen, quiet):
-    """Problems of [(dashboard, title, index, expression, values)], against {"empty"|"zero": {"dashboard/title": reason}}."""
+def judge(seen, quiet, exported):
+    """Problems of [(dashboard, title, index, expression, values)], against {"empty"|"zero": {"dashboard/title": reason}}.
+
+    `exported` says whether a series exists: a panel that is empty because one does not is metric_problems' to tell.
+    """
     found, shown = [], defaultdict(list)
     for uid, title, index, expr, values in seen:
         place = f"{uid}/{title}"
         shown[place].append(values)
-        if not values and place not in quiet["empty"]:
+        if not values and place not in quiet["empty"] and all(map(exported, names_in(expr))):
             found.append(f"EMPTY {place}{f' (target {index})' if index else ''}: {expr}")
     for place, lists in shown.items():
         values = [value for one in lists for value in one]
@@ -196,7 +199,7 @@ def inside(args):
         monitoring.start()
         print(f"all targets up after {time.time() - begin:.0f} s", flush=True)
         load = from_environment()
-        load.upload()
+        load.upload(2)
         load.run(args.seconds)
         # What is read from the database or the index only now and then, and what rules make of the rest.
         time.sleep(20)
@@ -211,10 +214,11 @@ def inside(args):
         for job, text in texts.items():
             (Path(args.keep) / f"{job}.txt").write_text(text)
     quiet = tomllib.loads((HERE / "quiet.toml").read_text())
-    found = judge(seen, quiet)
     metrics = Metrics()
     for text in [*texts.values(), *(file.read_text() for file in sorted((HERE / "exporters").glob("*.txt")))]:
         metrics.add(text)
+    recorded = recorded_labels(all_rules)
+    found = judge(seen, quiet, lambda name: name in recorded or metrics.labels(name) is not None)
     found += dashboards.metric_problems(pages, all_rules, metrics, code_values(), dashboards.read_unused())
     print("\n".join(found))
     places = {(uid, title) for uid, title, *_ in seen}

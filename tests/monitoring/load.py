@@ -50,11 +50,11 @@ class Load:
         self.base = self.api.call("POST", "/api/v1/knowledge-bases", {"name": "Kettles"})["id"]
         self.documents = 0
         self.agents = {}
-        for slug, model in (("kettle", "mock/mock-echo"), ("kettle-plain", "builtin/extractive"), ("kettle-broken", "mock/mock-cut")):
+        for slug, model in (("kettle", "mock/mock-echo"), ("kettle-plain", "builtin/extractive"), ("kettle-broken", "mock/mock-cut"), ("kettle-uncited", "mock/mock-slow")):
             body = {"name": slug, "slug": slug, "model": model, "instructions": "Answer from the passages.", "knowledge_bases": [self.base]}
             self.agents[slug] = self.api.call("POST", "/api/v1/agents", body)["id"]
 
-    def upload(self, count=2):
+    def upload(self, count):
         ids = []
         for _ in range(count):
             self.documents += 1
@@ -94,6 +94,13 @@ class Load:
         expect(429, self.chat("mock/mock-error-429"))
         self.chat("agent/kettle-broken", stream=False)
 
+    def walk_away(self):
+        """A stream that its reader leaves."""
+        body = json.dumps({"model": "mock/mock-slow", "messages": [{"role": "user", "content": QUESTION}], "stream": True}).encode()
+        request = urllib.request.Request(f"{self.url}/v1/chat/completions", body, {"Content-Type": "application/json", "Authorization": f"Bearer {self.key}"})
+        with urllib.request.urlopen(request, timeout=60) as response:
+            response.readline()
+
     def pages(self):
         expect(200, status(f"{self.url}/login"))
         self.session.call("GET", "/api/v1/auth/me")
@@ -102,7 +109,8 @@ class Load:
         expect(401, status(f"{self.url}/api/v1/auth/login", "POST", {"email": self.email, "password": "not the password"}))
 
     def back_up(self):
-        """A backup, and a trial restore of it."""
+        """Two backups, to compare, and a trial restore."""
+        self.run_job("/api/v1/backups")
         self.run_job("/api/v1/backups")
         self.run_job("/api/v1/backup-drills")
 
@@ -110,14 +118,14 @@ class Load:
         job = self.session.call("POST", path)["job_id"]
 
         def ended():
-            state = self.session.call("GET", f"/api/v1/jobs/{job}")
-            return state if state["status"] in ("succeeded", "dead", "cancelled") else None
+            now = self.session.call("GET", f"/api/v1/jobs/{job}")
+            return now if now["state"] in ("succeeded", "dead", "cancelled") else None
 
-        state = wait_for(f"{path} ends", ended, 180)
-        assert state["status"] == "succeeded", state
+        now = wait_for(f"{path} ends", ended, 180)
+        assert now["state"] == "succeeded", now
 
     def run(self, seconds):
-        """Everything again and again, four at a time; a backup beside it."""
+        """Everything again and again, side by side; beside it, once, what takes long."""
         deadline = time.monotonic() + seconds
         parts = [self.search, self.models, self.wrong, self.pages, self.converse]
 
@@ -129,10 +137,11 @@ class Load:
         def slowly():
             self.guess()
             self.upload_rubbish()
+            self.walk_away()
+            self.chat("agent/kettle-uncited", stream=False)
             self.back_up()
-            while time.monotonic() < deadline:
-                self.upload(1)
-                time.sleep(2)
+            # More at once than is worked on at a time: some of it waits.
+            self.upload(12)
 
         with ThreadPoolExecutor(len(parts) + 1) as pool:
             for future in [pool.submit(repeat, part) for part in parts] + [pool.submit(slowly)]:
