@@ -33,11 +33,11 @@ DASHBOARD = Dashboard(
         timeseries("Open connections", "How many connections does Holdfast hold?", "short", (total("holdfast_database_pool_connections", "pool, state"), "{{pool}} {{state}}"), stack=True),
         timeseries(
             "Wait for a connection", "How long does one in twenty wait for a connection at least?", "s",
-            (quantile(0.95, "holdfast_database_pool_wait_seconds", "pool"), "{{pool}}"), limits=above(0.1), exemplars=True, alerts=("DatabasePoolWaitHigh",),
+            (quantile(0.95, "holdfast_database_pool_wait_seconds", "pool"), "{{pool}}"), limits=above(0.1), alerts=("DatabasePoolWaitHigh",),
         ),
         timeseries(
             "Transaction time", "How long does one transaction in twenty take at least?", "s",
-            (quantile(0.95, "holdfast_database_transaction_duration_seconds", "pool"), "{{pool}}"), exemplars=True,
+            (quantile(0.95, "holdfast_database_transaction_duration_seconds", "pool"), "{{pool}}"),
         ),
         timeseries("Transactions of Holdfast", "Which pool does the work?", "ops", (rate("holdfast_database_transaction_duration_seconds_count", "pool"), "{{pool}}"), stack=True),
         timeseries(

@@ -33,7 +33,7 @@ DASHBOARD = Dashboard(
             "Wait before the begin", "How long does one job in twenty wait at least?", "s", (quantile(0.95, "holdfast_jobs_wait_seconds", "queue"), "{{queue}}"),
             limits=above(60), alerts=("JobFreshnessBudgetBurning",), details="slo",
         ),
-        timeseries("Duration of an attempt", "Which work is slow?", "s", (quantile(0.95, "holdfast_jobs_duration_seconds", "queue"), "{{queue}}"), details="logs"),
+        timeseries("Duration of an attempt", "Which work is slow?", "s", (quantile(0.95, "holdfast_jobs_duration_seconds", "queue"), "{{queue}}"), exemplars=True, details="logs"),
         row("Does it end well?"),
         timeseries("Attempts by end", "How do attempts end?", "cps", (rate(FINISHED, "outcome"), "{{outcome}}"), stack=True),
         timeseries(

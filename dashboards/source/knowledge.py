@@ -36,6 +36,9 @@ DASHBOARD = Dashboard(
             limits=above(0.5), exemplars=True, alerts=("KnowledgeSearchSlow",),
         ),
         timeseries(
+            "Time of an arm", "Which half of a search is slow, by meaning or by words?", "s", (quantile(0.95, "holdfast_knowledge_search_arm_duration_seconds", "arm"), "{{arm}}"), exemplars=True,
+        ),
+        timeseries(
             "Words alone", "How many hybrid searches could not embed their question?", "short", (increase("holdfast_knowledge_searches_degraded_total"), "degraded"), bars=True, alerts=("KnowledgeSearchesDegraded",),
         ),
         row("Index"),

@@ -12,6 +12,7 @@ import argparse
 import json
 import math
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -145,7 +146,8 @@ class Monitoring:
         return len(up) == len(self.targets) and all(sample["value"][1] == "1" for sample in up)
 
     def get(self, path, **parameters):
-        with urllib.request.urlopen(f"{self.url}/api/v1/{path}", urllib.parse.urlencode(parameters).encode(), timeout=30) as response:
+        body = urllib.parse.urlencode(parameters).encode() if parameters else None
+        with urllib.request.urlopen(f"{self.url}/api/v1/{path}", body, timeout=30) as response:
             return json.load(response)["data"]
 
     def scrapes(self):
@@ -159,7 +161,7 @@ class Monitoring:
 
 
 def look(monitoring, page, begin):
-    """What each PromQL panel shows since `begin`: yields (title, index, expression, all values)."""
+    """What each PromQL panel shows since `begin`, and that its dots are traces; what variables offer: (title, index, expression, values)."""
     texts = {v["name"]: "" for v in page.variables if v["type"] == "textbox"}
     for panel, index, _, target in page.targets("prometheus"):
         expr = fill(target["expr"], texts, f"{4 * SCRAPE}s", f"{SCRAPE}s", f"{int(time.time() - begin)}s")
@@ -169,6 +171,27 @@ def look(monitoring, page, begin):
             raise AssertionError(f"{panel['title']}: {expr}: {error.read().decode()}") from None
         values = [float(value) for series in result for _, value in series["values"]]
         yield panel["title"], index, expr, [value for value in values if not math.isnan(value)]
+        if target.get("exemplar"):
+            found = monitoring.get("query_exemplars", query=expr, start=begin, end=time.time())
+            traces = [1.0 for series in found for exemplar in series["exemplars"] if exemplar["labels"].get("trace_id")]
+            yield f"{panel['title']}: traces", index, expr, traces
+    for name, expr in beside_panels(page):
+        if name.startswith("variable"):
+            series, label = re.fullmatch(r"label_values\((.+), (\w+)\)", expr).groups()
+            found = monitoring.get(f"label/{label}/values?{urllib.parse.urlencode({'match[]': fill(series)})}")
+            yield name, 0, fill(series), [1.0 for _ in found]
+        else:
+            yield name, 0, fill(expr), [1.0 for _ in monitoring.get("query", query=fill(expr))["result"]]
+
+
+def beside_panels(page):
+    """(name, expression) of the variables, and of the annotation that something must have made."""
+    for variable in page.variables:
+        if variable["type"] == "query" and variable["datasource"]["type"] == "prometheus":
+            yield f"variable {variable['name']}", variable["query"]
+    for annotation in page.data["annotations"]["list"]:
+        if annotation["name"] == "Starts and deploys":
+            yield f"annotation {annotation['name']}", annotation["expr"]
 
 
 def judge(seen, quiet, exported):
