@@ -3,7 +3,7 @@
 
     dashboards.py [--metrics FILE...] [--alerts DIR]
 
-Without scrapes: the rules of rules.py, less what dashboards/.lint excludes; each alert has a panel; the provisioning files.
+Without scrapes: the rules of rules.py and target_rules.py, less what dashboards/.lint excludes; each alert has a panel; the provisioning files.
 With --metrics (scrapes of /metrics, of Holdfast and of what stands beside it): every series, label and label value that a dashboard or a
 rule names exists, and everything that Holdfast exports is used or on dashboards/unused.txt. Series of Loki and Grafana, which are not
 packaged for Debian, are listed in exporters/*.txt beside this file.
@@ -18,10 +18,12 @@ from pathlib import Path
 
 import yaml
 
+import target_rules  # registers its rules
 from catalogue import OWN, ROOT, Metrics, alert_limits, code_values, names_in, recorded_labels, rules
+from page import Page, lint
 from provisioning import check_provisioning
 from queries import by, fill, matchers, name_of, parse, selectors, walk
-from rules import Page, alerts_named, lint
+from rules import alerts_named
 
 HERE = Path(__file__).resolve().parent
 FOLDER = ROOT / "dashboards"
@@ -38,7 +40,7 @@ def load(folder=FOLDER, alerts=ROOT / "alerts"):
 
 
 def static_problems(pages, all_rules, exclusions):
-    """The rules of rules.py less the exclusions, and what only several files together show."""
+    """The rules less the exclusions, and what only several files together show."""
     found, used = [], set()
     for page in pages:
         for name, panel, index, message in lint(page):

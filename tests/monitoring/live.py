@@ -34,8 +34,8 @@ from queries import fill
 HERE = Path(__file__).resolve().parent
 CLIENTS = HERE.parent / "clients"
 sys.path.insert(0, str(CLIENTS))
-from management import wait_for  # noqa: E402
-from with_appliance import free_port  # noqa: E402
+from management import wait_for
+from with_appliance import free_port
 
 SCRAPE = 2
 TOKEN = "a-token-for-this-test-alone"

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "clients"))
-from management import PASSWORD, Api, first_key, wait_for, wait_until_ready  # noqa: E402
+from management import PASSWORD, Api, first_key, wait_for, wait_until_ready
 
 FACT = "The Aurora kettle carries a warranty of 27 months from the date of purchase."
 QUESTION = "How long is the warranty of the Aurora kettle?"

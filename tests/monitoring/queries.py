@@ -3,7 +3,7 @@ import json
 import re
 import subprocess
 from datetime import timedelta
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import promql_parser as promql
@@ -21,7 +21,7 @@ def fill(expr, values=None, rate_interval="7919s", interval="15s", span="21600s"
     return re.sub(r"\$\{?(\w+)(?::\w+)?\}?", lambda found: values.get(found[1], ".+"), expr)
 
 
-@lru_cache(maxsize=None)
+@cache
 def parse(expr):
     """Raises ValueError where it is no PromQL."""
     return promql.parse(expr)
@@ -109,7 +109,7 @@ def constant(node):
     return None
 
 
-@lru_cache(maxsize=None)
+@cache
 def logql(expressions):
     """For each of a tuple of LogQL expressions what Grafana's grammar says: {errors, matchers, ranges, metric}."""
     if not expressions:

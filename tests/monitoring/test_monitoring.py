@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """The linter's own tests: a page that is right passes every rule, and each rule sees what it is there for.
 
     python -m unittest discover -s tests/monitoring
@@ -13,13 +12,13 @@ import yaml
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1] / "dashboards")]
 
-import dashboards  # noqa: E402
-import live  # noqa: E402
-from catalogue import Metrics, Rule, alert_limits, names_in, recorded_labels  # noqa: E402
-from provisioning import provider_problems, source_problems  # noqa: E402
-from queries import fill, numbers, output_labels, parse  # noqa: E402
-from rules import RULES, Page, lint  # noqa: E402
-from source import grafana  # noqa: E402
+import dashboards
+import live
+from catalogue import Metrics, Rule, alert_limits, names_in, recorded_labels
+from page import RULES, Page, lint
+from provisioning import provider_problems, source_problems
+from queries import fill, numbers, output_labels, parse
+from source import grafana
 
 LIMITS = {"SomethingSlow": {0.5, 10.0}}
 BUILT = grafana.Dashboard(
