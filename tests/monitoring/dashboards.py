@@ -3,7 +3,7 @@
 
     dashboards.py [--metrics FILE...] [--alerts DIR]
 
-Without scrapes: the rules of rules.py and target_rules.py, less what dashboards/.lint excludes; each alert has a panel; the provisioning files.
+Without scrapes: the rules of panel_rules.py and target_rules.py, less what dashboards/.lint excludes; each alert has a panel; the provisioning files.
 With --metrics (scrapes of /metrics, of Holdfast and of what stands beside it): every series, label and label value that a dashboard or a
 rule names exists, and everything that Holdfast exports is used or on dashboards/unused.txt. Series of Loki and Grafana, which are not
 packaged for Debian, are listed in exporters/*.txt beside this file.
@@ -23,7 +23,7 @@ from catalogue import OWN, ROOT, Metrics, alert_limits, code_values, names_in, r
 from page import Page, lint
 from provisioning import check_provisioning
 from queries import by, fill, matchers, name_of, parse, selectors, walk
-from rules import alerts_named
+from panel_rules import alerts_named
 
 HERE = Path(__file__).resolve().parent
 FOLDER = ROOT / "dashboards"
