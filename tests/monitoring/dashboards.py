@@ -21,9 +21,9 @@ import yaml
 import target_rules  # registers its rules
 from catalogue import OWN, ROOT, Metrics, alert_limits, code_values, names_in, recorded_labels, rules
 from page import Page, lint
+from panel_rules import alerts_named
 from provisioning import check_provisioning
 from queries import by, fill, matchers, name_of, parse, selectors, walk
-from panel_rules import alerts_named
 
 HERE = Path(__file__).resolve().parent
 FOLDER = ROOT / "dashboards"

@@ -244,8 +244,7 @@ def inside(args):
     found = judge(seen, quiet, lambda name: name in recorded or metrics.labels(name) is not None)
     found += dashboards.metric_problems(pages, all_rules, metrics, code_values(), dashboards.read_unused())
     print("\n".join(found))
-    places = {(uid, title) for uid, title, *_ in seen}
-    print(f"live: {len(places)} panels with {len(seen)} queries, {len(found)} problems, {time.time() - begin:.0f} s")
+    print(f"live: {sum(len(page.panels) for page in pages)} panels, {len(seen)} queries, {len(found)} problems, {time.time() - begin:.0f} s")
     return 1 if found else 0
 
 
