@@ -1,0 +1,1 @@
+"""The dashboards, one module each, and `grafana`, which writes them as Grafana's JSON."""

@@ -1,0 +1,59 @@
+"""Documents on their way, searches, and the index under them."""
+from .grafana import Dashboard, above, age, increase, largest, quantile, rate, row, stat, timeseries
+
+INGEST, SEARCH = "holdfast_knowledge_ingest_duration_seconds", "holdfast_knowledge_search_duration_seconds"
+WAITING = 'status=~"queued|extracting|embedding"'
+
+DASHBOARD = Dashboard(
+    title="Knowledge",
+    question="Do uploads become searchable, are searches fast and complete, and is the index kept in order?",
+    service="knowledge",
+    panels=[
+        row("Now"),
+        stat("Documents", "How many can be searched?", "short", largest("holdfast_knowledge_documents", where='status="ready"')),
+        stat("On their way", "How many wait or are worked on?", "short", f"sum({largest('holdfast_knowledge_documents', 'status', WAITING)})", sparkline=True, alerts=("KnowledgeDocumentsStuck",)),
+        stat("Failed", "How many could not be read?", "short", largest("holdfast_knowledge_documents", where='status="failed"')),
+        stat("Indexed passages", "How much is indexed?", "short", largest("holdfast_knowledge_chunks")),
+        stat("Knowledge bases", "In how many bases, and tables of the index, is that?", "short", (largest("holdfast_knowledge_bases"), "bases"), (largest("holdfast_knowledge_index_tables"), "tables")),
+        stat(
+            "Since maintenance", "Is the index looked after?", "s", age("holdfast_knowledge_index_last_maintenance_timestamp_seconds"),
+            limits=above(7200), empty="never", alerts=("KnowledgeMaintenanceStale",),
+        ),
+        row("Documents"),
+        timeseries("By status", "Do documents get through, or pile up somewhere?", "short", (largest("holdfast_knowledge_documents", "status", 'status!="ready"'), "{{status}}"), stack=True, alerts=("KnowledgeDocumentsStuck",)),
+        timeseries(
+            "In and out", "Are uploads worked off as fast as they come?", "cps",
+            (rate("holdfast_knowledge_documents_uploaded_total"), "uploaded"), (rate(f"{INGEST}_count", where='stage="total"'), "ready"),
+        ),
+        timeseries("Failures", "Why do documents fail or get refused?", "short", (increase("holdfast_knowledge_document_failures_total", "reason"), "{{reason}}"), bars=True, stack=True, alerts=("KnowledgeDocumentsFailing",), details="logs"),
+        timeseries("Time by stage", "How long does one document in twenty take at least, and where?", "s", (quantile(0.95, INGEST, "stage"), "{{stage}}")),
+        timeseries("Embedding", "How many texts are embedded?", "cps", (rate("holdfast_llm_embedded_texts_total", "backend"), "{{backend}}"), stack=True, details="llm"),
+        timeseries("Passages", "How fast does the index grow?", "short", (largest("holdfast_knowledge_chunks"), "passages")),
+        row("Searches"),
+        timeseries("Searches", "How much is searched, and how?", "cps", (rate(f"{SEARCH}_count", "mode"), "{{mode}}"), stack=True),
+        timeseries(
+            "Search time", "How long does one search in twenty take at least?", "s", (quantile(0.95, SEARCH, "mode"), "{{mode}}"),
+            limits=above(0.5), exemplars=True, alerts=("KnowledgeSearchSlow",),
+        ),
+        timeseries(
+            "Time of an arm", "Which half of a search is slow, by meaning or by words?", "s", (quantile(0.95, "holdfast_knowledge_search_arm_duration_seconds", "arm"), "{{arm}}"), exemplars=True,
+        ),
+        timeseries(
+            "Words alone", "How many hybrid searches could not embed their question?", "short", (increase("holdfast_knowledge_searches_degraded_total"), "degraded"), bars=True, alerts=("KnowledgeSearchesDegraded",),
+        ),
+        row("Index"),
+        timeseries(
+            "Passages in no index", "How much do searches have to scan?", "short", (largest("holdfast_knowledge_index_unindexed_rows"), "unindexed"),
+            limits=above(50000), alerts=("KnowledgeUnindexedRowsGrowing",),
+        ),
+        timeseries("Files and versions", "Does maintenance merge files and remove old versions?", "short", (largest("holdfast_knowledge_index_fragments"), "files"), (largest("holdfast_knowledge_index_versions"), "versions")),
+        timeseries("Size", "How much disk does the index take?", "bytes", (largest("holdfast_knowledge_index_size_bytes"), "index")),
+        timeseries("Maintenance", "Which steps of maintenance run, and how do they end?", "short", (increase("holdfast_knowledge_index_maintenance_total", "step, outcome"), "{{step}} {{outcome}}"), bars=True, stack=True),
+        timeseries("Maintenance failures", "Does maintenance fail?", "short", (increase("holdfast_knowledge_index_failures_total"), "failed steps"), bars=True, alerts=("KnowledgeMaintenanceFailing",), details="logs"),
+        timeseries(
+            "Damage", "Did the index differ from the database, or get lost?", "short",
+            (increase("holdfast_knowledge_index_repairs_total"), "documents repaired"), (increase("holdfast_knowledge_index_losses_total"), "indexes lost"),
+            bars=True, alerts=("KnowledgeIndexDiverged", "KnowledgeIndexLost"),
+        ),
+    ],
+)
