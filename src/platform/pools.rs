@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use super::telemetry::trace;
+
 /// A bounded pool of blocking threads.
 #[derive(Clone, Debug)]
 pub struct CpuPool {
@@ -26,9 +28,9 @@ impl CpuPool {
     #[expect(clippy::disallowed_methods, reason = "the home of the ban")]
     pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, WorkLost> {
         let permit = self.permits.clone().acquire_owned().await.map_err(|_| WorkLost(None))?;
-        let span = tracing::Span::current();
+        let (span, context) = (tracing::Span::current(), trace::current());
         tokio::task::spawn_blocking(move || {
-            let result = span.in_scope(work);
+            let result = trace::within(context, || span.in_scope(work));
             drop(permit);
             result
         })
