@@ -331,6 +331,38 @@ async fn a_line_says_what_it_belongs_to_and_is_cut_where_it_is_too_long() {
     assert!((200 * 1024..=256 * 1024).contains(&raw), "{raw} bytes");
 }
 
+/// The price of a line like a request's, all three outputs included: it is paid for every request.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_is_cheap() {
+    const LINES: u32 = 20_000;
+    let began = std::sync::OnceLock::new();
+    let request = Context::of_request(None, "01934f6e-7d7a-7cc0-8000-0123456789ab".into());
+    let took = Arc::new(Mutex::new(Duration::ZERO));
+    let measured = took.clone();
+    let written = write(move || {
+        let start = began.get_or_init(std::time::Instant::now);
+        holdfast::platform::telemetry::trace::within(Some(request), || {
+            let span = tracing::info_span!("http.request", route = "/api/v1/knowledge-bases/{id}/search", method = "POST");
+            let _in_span = span.enter();
+            for n in 0..LINES {
+                tracing::info!(
+                    target: "holdfast::request", method = "POST", route = "/api/v1/knowledge-bases/{id}/search",
+                    path = "/api/v1/knowledge-bases/01934f6e-7d7a-7cc0-8000-0123456789ab/search", status = 200, outcome = "ok",
+                    duration_ms = 12.5, first_byte_ms = 12.25, bytes = n, client = "10.1.2.3", org_id = "01934f6e-7d7a-7cc0-8000-0123456789ab",
+                    subject = "user:01934f6e-7d7a-7cc0-8000-0123456789ab", code = "", error = "", "request"
+                );
+            }
+        });
+        *measured.lock().unwrap() = start.elapsed();
+    })
+    .await;
+    let each = *took.lock().unwrap() / LINES;
+    println!("{each:?} for each line");
+    assert_eq!(written.stdout.lock().unwrap().len(), LINES as usize);
+    // Ten times what an unoptimised build takes; an optimised one is far below.
+    assert!(each < Duration::from_micros(500), "{each:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn operators_search_the_recent_lines() {
     let app = TestApp::start().await;
@@ -452,17 +484,17 @@ async fn with_a_loki_that_is_searched() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_callers_trace_reaches_the_model_server_and_the_job() {
+async fn a_callers_trace_reaches_the_model_server() {
     let upstream = Upstream::start().await;
     let app = TestApp::start_with(&[upstream.setting()]).await;
     let admin = app.admin().await;
-    let question = json!({"model": "mock/cites", "messages": [{"role": "user", "content": "heron?"}]});
+    let question = json!({"model": "mock/cites", "stream": true, "messages": [{"role": "user", "content": "heron?"}]});
     let request =
         admin.request(Method::POST, "/v1/chat/completions").header("traceparent", traceparent()).json(&question);
-    admin.send(request).await.expect(200);
+    assert_eq!(admin.send(request).await.status, 200);
     let passed_on = upstream.last_trace();
     assert!(passed_on.starts_with(&format!("00-{TRACE}-")) && passed_on != traceparent(), "{passed_on}");
-    admin.post("/v1/chat/completions", &question).await.expect(200);
+    assert_eq!(admin.post("/v1/chat/completions", &question).await.status, 200);
     assert!(!upstream.last_trace().contains(TRACE), "another request has another trace");
     app.stop().await;
 }
@@ -562,7 +594,7 @@ async fn the_real_program_ships_what_it_writes_and_changes_its_levels() {
         "{}",
         output.lines().filter(|l| l.to_lowercase().contains("canary")).collect::<Vec<_>>().join("\n")
     );
-    assert!(output.contains("c***@example.com"));
+    assert!(output.contains("a***@example.com"));
     assert!(loki.headers()["authorization"].to_str().unwrap().starts_with("Basic "));
 }
 

@@ -48,8 +48,9 @@ pub fn parse(filter: &str) -> Result<EnvFilter, BadFilter> {
         }
         c == ',' && depth <= 0
     });
-    for part in parts.map(str::trim) {
-        let level = part.rsplit_once('=').filter(|_| !part.ends_with(']')).map_or(part, |(_, level)| level);
+    let parts: Vec<&str> = parts.map(str::trim).collect();
+    for part in &parts {
+        let level = part.rsplit_once('=').filter(|_| !part.ends_with(']')).map_or(*part, |(_, level)| level);
         let is_level = ["off", "error", "warn", "info", "debug", "trace"].iter().any(|l| level.eq_ignore_ascii_case(l));
         if !is_level && part.contains('=') {
             return bad(format!("{level:?} in {part:?} is no level: off, error, warn, info, debug or trace"));
@@ -60,7 +61,7 @@ pub fn parse(filter: &str) -> Result<EnvFilter, BadFilter> {
             ));
         }
     }
-    EnvFilter::try_new(format!("{QUIET},{filter}")).map_err(|e| BadFilter(format!("{filter:?}: {e}")))
+    EnvFilter::try_new(format!("{QUIET},{}", parts.join(","))).map_err(|e| BadFilter(format!("{filter:?}: {e}")))
 }
 
 /// What is logged now.

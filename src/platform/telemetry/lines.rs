@@ -20,8 +20,12 @@ use crate::platform::clock::Clock;
 
 /// Longest line, bytes: what Loki takes.
 pub const MAX_LINE_BYTES: usize = 256 * 1024;
-/// Kept free of long texts, for what comes after them: ids and the names of fields.
+/// Kept free of long texts, for the short ones after them.
 const RESERVE: usize = 16 * 1024;
+/// Bytes of a short text: an id, an address, a word.
+const SHORT: usize = 512;
+/// Bytes of the value of a span's field, which is on every line inside of it.
+const MOST_OF_SPAN: usize = 4 * 1024;
 
 /// One line.
 #[derive(Clone, Debug)]
@@ -111,6 +115,9 @@ where
             && let Some(around) = span.extensions().get::<SpanFields>()
         {
             for (name, value) in around.0.iter().filter(|(name, _)| !has(name)) {
+                if json.len() + name.len() + value.len() + SHORT > MAX_LINE_BYTES {
+                    break;
+                }
                 name_of(&mut json, name);
                 json.extend_from_slice(value);
             }
@@ -139,15 +146,21 @@ fn name_of(json: &mut Vec<u8>, name: &str) {
 /// A field with a text.
 fn put(json: &mut Vec<u8>, name: &str, text: &str) {
     name_of(json, name);
-    text_of(json, name, text);
+    let room = room_for(text, json);
+    text_of(json, name, text, room);
 }
 
-/// A text as JSON: masked where its name says so, redacted, and cut where the line has no room for it.
-fn text_of(json: &mut Vec<u8>, name: &str, text: &str) {
+/// How many bytes of a line that holds `json` this text may take.
+fn room_for(text: &str, json: &[u8]) -> usize {
+    let free = if text.len() <= SHORT { 4 * SHORT } else { RESERVE };
+    (MAX_LINE_BYTES - free).saturating_sub(json.len())
+}
+
+/// A text as JSON: masked where its name says so, redacted, and cut where it is longer than `room` bytes.
+fn text_of(json: &mut Vec<u8>, name: &str, text: &str, room: usize) {
     if redact::is_secret(name) {
         return quote(json, MASK);
     }
-    let room = (MAX_LINE_BYTES - RESERVE).saturating_sub(json.len());
     // What cannot be written need not be looked through.
     let head = &text[..text.floor_char_boundary(room)];
     let clean = redact::redact(head);
@@ -193,9 +206,12 @@ enum Value<'a> {
     Number(&'a dyn std::fmt::Display),
 }
 
-fn value_of(json: &mut Vec<u8>, name: &str, value: &Value<'_>) {
+fn value_of(json: &mut Vec<u8>, name: &str, value: &Value<'_>, most: usize) {
     match value {
-        Value::Text(text) => text_of(json, name, text),
+        Value::Text(text) => {
+            let room = room_for(text, json).min(most);
+            text_of(json, name, text, room);
+        }
         Value::Number(_) if redact::is_secret(name) => quote(json, MASK),
         Value::Plain(plain) | Value::Number(plain) => {
             let _ = write!(json, "{plain}");
@@ -257,7 +273,7 @@ impl OfEvent {
             (name, _) if name.starts_with("log.") => {}
             (name, value) => {
                 name_of(&mut self.json, name);
-                value_of(&mut self.json, name, value);
+                value_of(&mut self.json, name, value, MAX_LINE_BYTES);
             }
         }
     }
@@ -272,7 +288,7 @@ struct OfSpan<'a>(&'a mut SpanFields);
 impl OfSpan<'_> {
     fn put(&mut self, field: &Field, value: &Value<'_>) {
         let mut json = Vec::new();
-        value_of(&mut json, field.name(), value);
+        value_of(&mut json, field.name(), value, MOST_OF_SPAN);
         self.0.put(field.name(), json);
     }
 }

@@ -47,7 +47,7 @@ pub fn is_secret(name: &str) -> bool {
 /// One pass over a text tells whether any of the rules could find something: almost none of the texts has one of these.
 static SUSPICIOUS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
-        r"(?i)hf_|sk-|sk_|pk_|rk_|whsec_|bearer|basic |digest |eyj|akia|asia|age-secret|private key|://|passw|passphrase|secret|token|api_?-?key|access_?-?key|private_?-?key|authorization|cookie|csrf|credentials|ghp_|gho_|ghs_|github_pat_|glpat-|xox|body|html|@",
+        r"(?i)hf_|sk-|sk_|pk_|rk_|whsec_|bearer|basic |digest |eyj|akia|asia|age-secret|private key|://|passw|passphrase|secret|token|api_?-?key|access_?-?key|private_?-?key|authorization|cookie|_session=|csrf|credentials|ghp_|gho_|ghs_|github_pat_|glpat-|xox|body|html|@",
     )
     .ok()
 });
@@ -92,7 +92,8 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
 /// where its quotation marks are escaped.
 static NAMED: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let name = r#"(?:[A-Za-z0-9_.-]*(?:password|passwd|passphrase|secret|token|api[_-]?key|access[_-]?key|secret[_-]?key|private[_-]?key|authorization|cookie|csrf|credentials))"#;
-    let between = r#"\\*["']?\s*(?:=>|[=:])\s*(?:Some\()?"#;
+    // A comma only after a quotation mark: a pair of a list.
+    let between = r#"(?:\\*["']?\s*(?:=>|[=:])\s*(?:Some\()?|\\*["']\s*,\s*)"#;
     let quoted = r#"\\*"(?:[^"\\]|\\[^"]|\\+"[^,}\s)\]])*\\*"|\\*"[^"]*\z|'[^']*'"#;
     let bare = r#"[^\s,;&"']+"#;
     Regex::new(&format!("(?is)({name}{between})({quoted}|{bare})")).ok()
@@ -201,6 +202,7 @@ mod tests {
             ),
             ("письмо на иван.петров@пример.рф ушло", "письмо на и***@пример.рф ушло"),
             ("x-api-key: abcdef", "x-api-key: ***"),
+            (r#"[("cookie", "a=b; c=d"), ("accept", "text/html")]"#, r#"[("cookie", "***"), ("accept", "text/html")]"#),
         ] {
             assert_eq!(redact(said), written, "of {said:?}");
         }
