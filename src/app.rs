@@ -80,20 +80,12 @@ pub struct App {
 impl App {
     /// Builds every capability on a migrated database. Starts nothing but what writes usage rows.
     pub fn build(runtime: Runtime) -> anyhow::Result<Self> {
-        let Runtime { config, target, data_dir, master_key, clock, lifecycle, logger, executable } = runtime.clone();
+        let Runtime { config, target, data_dir, master_key, clock, lifecycle, executable, .. } = runtime.clone();
         let telemetry = Telemetry::new();
         let families = Families::register(&telemetry);
         let db = Db::new(&target, &config.database);
         let http = HttpClients::new()?;
-        let logs = Logs::new(logs::Deps {
-            config: config.logs.clone(),
-            telemetry: config.telemetry.clone(),
-            ops: config.ops.local(),
-            http: http.clone(),
-            logger,
-            clock: clock.clone(),
-            lifecycle: lifecycle.clone(),
-        });
+        let logs = log_search(&runtime, &http);
         let idempotency = Idempotency::new(db.clone(), clock.clone(), master_key, lifecycle.clone());
         let auth = Auth::new(db.clone(), clock.clone(), &config.auth, &config.server, families.auth.clone())?;
         let jobs = Jobs::new(db.clone(), clock.clone(), config.jobs.clone(), families.jobs.clone());
@@ -255,4 +247,17 @@ impl App {
     pub async fn close(&self) {
         let _ = tokio::time::timeout(Duration::from_secs(5), self.db.close()).await;
     }
+}
+
+fn log_search(runtime: &Runtime, http: &HttpClients) -> Logs {
+    let Runtime { config, logger, clock, lifecycle, .. } = runtime.clone();
+    Logs::new(logs::Deps {
+        config: config.logs.clone(),
+        telemetry: config.telemetry.clone(),
+        ops: config.ops.local(),
+        http: http.clone(),
+        logger,
+        clock,
+        lifecycle,
+    })
 }

@@ -104,7 +104,7 @@ pub fn run(cli: Cli) -> ExitCode {
     };
     let result = runtime.block_on(async {
         match cli.command {
-            Command::Serve(args) => serve::run(config, args).await,
+            Command::Serve(args) => Box::pin(serve::run(config, args)).await,
             Command::Migrate(args) => migrate::run(config, args).await,
             Command::Doctor(args) => doctor::run(config, args).await,
             Command::LogLevel(args) => log_level::run(&config, &args).await,

@@ -16,14 +16,15 @@ use crate::{
 };
 
 const PATH: &str = "/logs";
-/// How far back, as in the address and in the translations' keys; the first is the default.
+/// How far back, as in the address and in the translations' keys.
 const RANGES: [(&str, TimeDelta); 5] = [
-    ("1h", TimeDelta::hours(1)),
     ("15m", TimeDelta::minutes(15)),
+    USUAL,
     ("6h", TimeDelta::hours(6)),
     ("24h", TimeDelta::hours(24)),
     ("7d", TimeDelta::days(7)),
 ];
+const USUAL: (&str, TimeDelta) = ("1h", TimeDelta::hours(1));
 /// Of what stands beside a message, characters.
 const SHORT: usize = 240;
 
@@ -61,7 +62,7 @@ struct List<'a> {
 async fn list(shell: Shell, State(logs): State<Logs>, Query(mut filter): Query<Filter>) -> PageResult {
     require(shell.principal())?;
     if !RANGES.iter().any(|(name, _)| *name == filter.range) {
-        RANGES[0].0.clone_into(&mut filter.range);
+        USUAL.0.clone_into(&mut filter.range);
     }
     let now = logs.now();
     let found = match filter.query(now) {
@@ -110,9 +111,13 @@ impl Filter {
         !self.from.is_empty() || !self.to.is_empty()
     }
 
+    fn back(&self) -> TimeDelta {
+        RANGES.iter().find(|(name, _)| *name == self.range).unwrap_or(&USUAL).1
+    }
+
     fn query(&self, now: DateTime<Utc>) -> Result<LogQuery, LogsError> {
         let given = |text: &String| Some(text.clone()).filter(|t| !t.is_empty());
-        let back = RANGES.iter().find(|(name, _)| *name == self.range).map_or(RANGES[0].1, |(_, back)| *back);
+        let back = self.back();
         let to = local(&self.to, "to")?.unwrap_or(now);
         let from = local(&self.from, "from")?.unwrap_or(to - back);
         Ok(LogQuery {
@@ -128,7 +133,7 @@ impl Filter {
 
     /// Older pages are of the time that the first one was of, however late they are looked at.
     fn pager(&self, next: Option<&str>, now: DateTime<Utc>) -> Pager {
-        let back = RANGES.iter().find(|(name, _)| *name == self.range).map_or(RANGES[0].1, |(_, back)| *back);
+        let back = self.back();
         let from =
             if self.has_times() { self.from.clone() } else { (now - back).format("%Y-%m-%dT%H:%M:%S").to_string() };
         let parts =
@@ -141,26 +146,19 @@ impl Filter {
 }
 
 impl List<'_> {
-    fn ranges(&self) -> impl Iterator<Item = &'static str> {
-        let mut ranges = RANGES;
-        ranges.sort_by_key(|(_, back)| *back);
-        ranges.into_iter().map(|(name, _)| name)
-    }
-
     fn range(&self, name: &str) -> String {
         self.shell.t(format!("logs-range-{name}")).to_string()
     }
+}
 
-    fn levels(&self) -> impl Iterator<Item = &'static str> {
-        Level::ALL.iter().map(|level| level.as_str())
+impl LogLine {
+    fn time(&self) -> String {
+        self.timestamp.format("%Y-%m-%d %H:%M:%S%.3f").to_string()
     }
 
-    fn time(&self, line: &LogLine) -> String {
-        line.timestamp.format("%Y-%m-%d %H:%M:%S%.3f").to_string()
-    }
-
-    fn tone(&self, level: &str) -> &'static str {
-        match level {
+    /// The tone of its badge.
+    fn tone(&self) -> &'static str {
+        match self.level.as_str() {
             "error" => "error",
             "warn" => "warn",
             "info" => "info",
@@ -169,9 +167,9 @@ impl List<'_> {
     }
 
     /// What stands beside the message, shortened.
-    fn short(&self, line: &LogLine) -> String {
+    fn short(&self) -> String {
         let text = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let parts = line.fields.iter().map(|(name, value)| (name, text(value))).filter(|(_, value)| !value.is_empty());
+        let parts = self.fields.iter().map(|(name, value)| (name, text(value))).filter(|(_, value)| !value.is_empty());
         let all = parts.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ");
         let mut short: String = all.chars().take(SHORT).collect();
         if short.len() < all.len() {
@@ -180,7 +178,8 @@ impl List<'_> {
         short
     }
 
-    fn whole(&self, line: &LogLine) -> String {
-        serde_json::to_string_pretty(line).unwrap_or_default()
+    /// All of it, for people.
+    fn whole(&self) -> String {
+        serde_json::to_string_pretty(self).unwrap_or_default()
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use reqwest::RequestBuilder;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::{levels, loki};
@@ -88,7 +88,7 @@ impl LokiAccess {
         if let Some(token) = &self.token {
             request = request.bearer_auth(token.expose_secret());
         } else if !self.user.is_empty() {
-            request = request.basic_auth(&self.user, self.password.as_ref().map(|password| password.expose_secret()));
+            request = request.basic_auth(&self.user, self.password.as_ref().map(ExposeSecret::expose_secret));
         }
         if !self.tenant.is_empty() {
             request = request.header("X-Scope-OrgID", &self.tenant);

@@ -91,7 +91,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
 /// `name=value`, `name: value`, `"name": "value"`, `name: Some("value")`: in URLs, headers, JSON and debug prints, also
 /// where its quotation marks are escaped.
 static NAMED: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let name = r#"(?:[A-Za-z0-9_.-]*(?:password|passwd|passphrase|secret|token|api[_-]?key|access[_-]?key|secret[_-]?key|private[_-]?key|authorization|cookie|csrf|credentials))"#;
+    let name = r"(?:[A-Za-z0-9_.-]*(?:password|passwd|passphrase|secret|token|api[_-]?key|access[_-]?key|secret[_-]?key|private[_-]?key|authorization|cookie|csrf|credentials))";
     // A comma only after a quotation mark: a pair of a list.
     let between = r#"(?:\\*["']?\s*(?:=>|[=:])\s*(?:Some\()?|\\*["']\s*,\s*)"#;
     let quoted = r#"\\*"(?:[^"\\]|\\[^"]|\\+"[^,}\s)\]])*\\*"|\\*"[^"]*\z|'[^']*'"#;
