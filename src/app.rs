@@ -21,6 +21,7 @@ use crate::{
     jobs::{self, Jobs},
     knowledge::{self, Knowledge},
     llm::{self, Llm},
+    logs::{self, Logs},
     platform::{
         clock::Clock,
         crypto::MasterKey,
@@ -30,7 +31,7 @@ use crate::{
         http_client::HttpClients,
         lifecycle::Lifecycle,
         pools::CpuPool,
-        telemetry::Telemetry,
+        telemetry::{Logger, Telemetry},
     },
     storage::{self, Storage},
 };
@@ -52,6 +53,8 @@ pub struct Runtime {
     pub master_key: MasterKey,
     pub clock: Clock,
     pub lifecycle: Lifecycle,
+    /// Of this process; detached where it logs nothing.
+    pub logger: Logger,
     /// This program: it starts itself as a child to read documents.
     pub executable: PathBuf,
 }
@@ -71,16 +74,18 @@ pub struct App {
     pub knowledge: Knowledge,
     pub agents: Agents,
     pub backups: Backups,
+    pub logs: Logs,
 }
 
 impl App {
     /// Builds every capability on a migrated database. Starts nothing but what writes usage rows.
     pub fn build(runtime: Runtime) -> anyhow::Result<Self> {
-        let Runtime { config, target, data_dir, master_key, clock, lifecycle, executable } = runtime.clone();
+        let Runtime { config, target, data_dir, master_key, clock, lifecycle, executable, .. } = runtime.clone();
         let telemetry = Telemetry::new();
         let families = Families::register(&telemetry);
         let db = Db::new(&target, &config.database);
         let http = HttpClients::new()?;
+        let logs = log_search(&runtime, &http);
         let idempotency = Idempotency::new(db.clone(), clock.clone(), master_key, lifecycle.clone());
         let auth = Auth::new(db.clone(), clock.clone(), &config.auth, &config.server, families.auth.clone())?;
         let jobs = Jobs::new(db.clone(), clock.clone(), config.jobs.clone(), families.jobs.clone());
@@ -133,7 +138,21 @@ impl App {
             settings_files: config.files.clone(),
             server_dir: config.database.bin_dir.clone(),
         });
-        Ok(Self { runtime, db, telemetry, families, idempotency, auth, jobs, storage, llm, knowledge, agents, backups })
+        Ok(Self {
+            runtime,
+            db,
+            telemetry,
+            families,
+            idempotency,
+            auth,
+            jobs,
+            storage,
+            llm,
+            knowledge,
+            agents,
+            backups,
+            logs,
+        })
     }
 
     /// Makes the first organisation and administrator where there is nobody.
@@ -220,6 +239,7 @@ impl App {
         checks.extend(knowledge::checks(&self.knowledge));
         checks.extend(agents::checks(&self.agents));
         checks.extend(backup::checks(&self.backups));
+        checks.extend(logs::checks(&self.logs));
         Ok(checks)
     }
 
@@ -227,4 +247,17 @@ impl App {
     pub async fn close(&self) {
         let _ = tokio::time::timeout(Duration::from_secs(5), self.db.close()).await;
     }
+}
+
+fn log_search(runtime: &Runtime, http: &HttpClients) -> Logs {
+    let Runtime { config, logger, clock, lifecycle, .. } = runtime.clone();
+    Logs::new(logs::Deps {
+        config: config.logs.clone(),
+        telemetry: config.telemetry.clone(),
+        ops: config.ops.local(),
+        http: http.clone(),
+        logger,
+        clock,
+        lifecycle,
+    })
 }

@@ -21,6 +21,8 @@ pub mod agents;
 pub mod backup;
 /// Knowledge bases: extraction, chunks, vectors, search.
 pub mod knowledge;
+/// Log search, and log levels at run time.
+pub mod logs;
 
 /// The composition root: configuration and wiring of every capability.
 pub mod app;

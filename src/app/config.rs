@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    agents, auth, backup, jobs, knowledge, llm,
+    agents, auth, backup, jobs, knowledge, llm, logs,
     platform::{
         config::{ConfigErrors, Raw, default_data_dir, secret},
         db, http, telemetry,
@@ -30,6 +30,7 @@ pub struct Config {
     pub knowledge: knowledge::Config,
     pub agents: agents::Config,
     pub backup: backup::Config,
+    pub logs: logs::Config,
     /// The file that this was read from, and the files with secrets that it names: a backup holds them.
     #[serde(skip)]
     pub files: Vec<PathBuf>,
@@ -100,8 +101,8 @@ impl Config {
         let server: http::Config = raw.section("server", &mut e);
         server.validate(&mut e);
         let ops = raw.section("ops", &mut e);
-        let telemetry: telemetry::Config = raw.section("telemetry", &mut e);
-        telemetry.validate(&mut e);
+        let mut telemetry: telemetry::Config = raw.section("telemetry", &mut e);
+        telemetry.resolve(&mut e);
         let mut database: db::Config = raw.section("database", &mut e);
         secret::resolve(&mut database.url, database.url_file.as_deref(), "url_file", &mut e);
         database.validate(&mut e);
@@ -124,6 +125,8 @@ impl Config {
         agents.validate(&llm, &mut e);
         let mut backup: backup::Config = raw.section("backup", &mut e);
         backup.validate(&mut e);
+        let logs: logs::Config = raw.section("logs", &mut e);
+        logs.validate(&mut e);
         let files = raw.files();
         raw.finish(&mut e);
         let config = Self {
@@ -140,6 +143,7 @@ impl Config {
             knowledge,
             agents,
             backup,
+            logs,
             files,
         };
         if e.is_empty() { Ok(config) } else { Err(e) }

@@ -15,7 +15,7 @@ use super::{App, generated, overview::Numbers};
 use crate::{
     agents, auth, backup,
     console::{Console, NavItem, Parts},
-    jobs, knowledge, llm,
+    jobs, knowledge, llm, logs,
     platform::{
         error::ApiError,
         health::Status,
@@ -24,12 +24,13 @@ use crate::{
 };
 
 /// The console's navigation, in order.
-const NAVIGATION: [NavItem; 9] = [
+const NAVIGATION: [NavItem; 10] = [
     item("/", "console-nav-overview", "overview", "", Role::Viewer),
     item("/agents", "console-nav-agents", "agents", "console-nav-build", Role::Viewer),
     item("/knowledge", "console-nav-knowledge", "knowledge", "console-nav-build", Role::Viewer),
     item("/jobs", "console-nav-jobs", "jobs", "console-nav-operate", Role::Member),
     NavItem { operator: true, ..item("/backups", "backup-title", "download", "console-nav-operate", Role::Admin) },
+    NavItem { operator: true, ..item("/logs", "logs-title", "document", "console-nav-operate", Role::Admin) },
     item("/settings/models", "console-nav-models", "models", "console-nav-operate", Role::Member),
     item("/settings/api-keys", "console-nav-api-keys", "key", "console-nav-settings", Role::Admin),
     item("/settings/members", "console-nav-members", "members", "console-nav-settings", Role::Admin),
@@ -56,6 +57,7 @@ impl App {
             .merge(Router::from(knowledge::routes::router().with_state(self.knowledge.clone())))
             .merge(Router::from(jobs::routes::router().with_state(self.jobs.clone())))
             .merge(Router::from(backup::routes::router().with_state(self.backups.clone())))
+            .merge(Router::from(logs::routes::router().with_state(self.logs.clone())))
             .merge(Router::from(llm::router().with_state(self.llm.clone())))
             .merge(Router::from(llm::openai_router().with_state(self.llm.clone())))
             .merge(auth::pages::router().with_state(self.auth.clone()))
@@ -64,6 +66,7 @@ impl App {
             .merge(jobs::pages::router().with_state(self.jobs.clone()))
             .merge(llm::pages::router().with_state(self.llm.clone()))
             .merge(backup::pages::router().with_state(self.backups.clone()))
+            .merge(logs::pages::router().with_state(self.logs.clone()))
             .merge(console.router())
             .route("/api/v1/openapi.json", get(|| async { Json(generated::openapi()) }))
             .route("/healthz", get(|| async { "ok\n" }))
@@ -88,13 +91,14 @@ impl App {
         http::wrap(guarded, frame, |framed| console.wrap(framed).layer(from_fn(llm::word_openai_errors)))
     }
 
-    /// `/metrics`, `/healthz`, `/readyz` for machines.
+    /// `/metrics`, `/healthz`, `/readyz` for machines, `/log-level` for operators on the host.
     pub fn ops_router(&self) -> Router {
         Router::new()
             .route("/metrics", get(|State(app): State<Self>| async move { app.telemetry.response() }))
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(ready))
             .with_state(self.clone())
+            .merge(logs::routes::ops_router().with_state(self.logs.clone()))
     }
 
     /// Whether this process can do its work: the database answers (migrations were done before anything listened), and

@@ -13,6 +13,7 @@ use crate::{
         data_dir::DataDir,
         db::{Target, managed::Managed, migrate},
         lifecycle::Lifecycle,
+        telemetry::Logger,
     },
 };
 
@@ -22,6 +23,7 @@ pub struct Booted {
     pub config: Arc<Config>,
     pub data_dir: DataDir,
     pub target: Target,
+    pub logger: Logger,
     managed: Option<Managed>,
 }
 
@@ -52,7 +54,8 @@ impl Booted {
             }
             None => (Managed::attach(&data_dir.path, bin_dir, prefix, key)?, None),
         };
-        Ok(Self { config, data_dir, target, managed })
+        let logger = Logger::detached(&config.telemetry);
+        Ok(Self { config, data_dir, target, logger, managed })
     }
 
     /// Brings the database up to date and checks that tenancy holds. Where backups are configured, one is made of what there is
@@ -101,6 +104,7 @@ impl Booted {
             master_key: self.data_dir.master_key.clone(),
             clock: Clock::system(),
             lifecycle,
+            logger: self.logger.clone(),
             // Stays right when an upgrade replaces the file.
             executable: "/proc/self/exe".into(),
         }

@@ -58,10 +58,7 @@ fn print(report: &Report) {
 }
 
 async fn live(config: &Config) -> anyhow::Result<ExitCode> {
-    let mut address = config.ops.listen;
-    if address.ip().is_unspecified() {
-        address.set_ip([127, 0, 0, 1].into());
-    }
+    let address = config.ops.local();
     let clients = crate::platform::http_client::HttpClients::new()?;
     let response =
         clients.operator().get(format!("http://{address}/readyz")).timeout(Duration::from_secs(4)).send().await?;

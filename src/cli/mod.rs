@@ -5,6 +5,7 @@ mod boot;
 mod config;
 mod docs;
 mod doctor;
+mod log_level;
 mod migrate;
 mod openapi;
 mod org;
@@ -52,6 +53,8 @@ enum Command {
     Migrate(migrate::Args),
     /// Look at every part; prints pass, warn or fail and what to do. Exits 1 when something fails.
     Doctor(doctor::Args),
+    /// What the running appliance logs: show it, or change it for a time.
+    LogLevel(log_level::Args),
     /// The configuration: check it, show it, or print its documentation.
     #[command(subcommand)]
     Config(config::Action),
@@ -101,9 +104,10 @@ pub fn run(cli: Cli) -> ExitCode {
     };
     let result = runtime.block_on(async {
         match cli.command {
-            Command::Serve(args) => serve::run(config, args).await,
+            Command::Serve(args) => Box::pin(serve::run(config, args)).await,
             Command::Migrate(args) => migrate::run(config, args).await,
             Command::Doctor(args) => doctor::run(config, args).await,
+            Command::LogLevel(args) => log_level::run(&config, &args).await,
             Command::Config(action) => config::run(&config, &action),
             Command::Org(args) => org::run(config, args).await,
             Command::User(args) => user::run(config, args).await,
@@ -172,6 +176,6 @@ mod tests {
         let mut missing = Vec::new();
         let leaves = without_examples(&mut Cli::command(), "holdfast", &mut missing);
         assert!(missing.is_empty(), "{}", missing.join("\n"));
-        assert!(leaves >= 13, "only {leaves} commands?");
+        assert!(leaves >= 14, "only {leaves} commands?");
     }
 }

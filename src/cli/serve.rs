@@ -13,7 +13,7 @@ use crate::{
         config::ConfigErrors,
         http::{Listener, Timeouts, serve},
         lifecycle::{Lifecycle, Signals},
-        telemetry,
+        telemetry::{self, Logger},
     },
 };
 
@@ -54,7 +54,7 @@ impl Args {
 
 pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
     let guard = telemetry::init(&config.telemetry)?;
-    let result = serve_until_stopped(config, &args).await;
+    let result = serve_until_stopped(config, &args, guard.logger.clone()).await;
     if let Err(error) = &result {
         tracing::error!(error = format!("{error:#}"), "Holdfast cannot go on");
     }
@@ -62,7 +62,7 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
     result
 }
 
-async fn serve_until_stopped(config: Config, args: &Args) -> anyhow::Result<ExitCode> {
+async fn serve_until_stopped(config: Config, args: &Args, logger: Logger) -> anyhow::Result<ExitCode> {
     let (started, signals) = (tokio::time::Instant::now(), Signals::listen()?);
     // Ports first: one that is taken is said at once, not after a database has been started.
     let public = match args.role {
@@ -75,7 +75,8 @@ async fn serve_until_stopped(config: Config, args: &Args) -> anyhow::Result<Exit
         ),
     };
     let ops = Listener::bind(config.ops.listen).await.with_context(|| format!("ops.listen {}", config.ops.listen))?;
-    let booted = Booted::open(config).await?;
+    let mut booted = Booted::open(config).await?;
+    booted.logger = logger;
     let result = with_database(&booted, args, (public, ops), started, signals).await;
     booted.close().await;
     result

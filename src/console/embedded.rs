@@ -41,6 +41,7 @@ locales! {
     "jobs"
     "knowledge"
     "llm"
+    "logs"
 }
 
 assets! {

@@ -12,11 +12,29 @@ use reqwest::{
     redirect::Policy,
 };
 
+use super::telemetry::trace;
+
 /// Both clients. Cheap to clone; connections are pooled.
 #[derive(Clone, Debug)]
 pub struct HttpClients {
     operator: reqwest::Client,
     tenant: TenantClient,
+}
+
+/// Tells the other side which trace its work belongs to.
+pub trait Traced: Sized {
+    /// Adds `traceparent`, where this task has a trace.
+    #[must_use]
+    fn traced(self) -> Self;
+}
+
+impl Traced for RequestBuilder {
+    fn traced(self) -> Self {
+        match trace::current() {
+            Some(context) => self.header("traceparent", context.traceparent()),
+            None => self,
+        }
+    }
 }
 
 /// A redirect too many is an error.
@@ -46,7 +64,8 @@ impl HttpClients {
         })
     }
 
-    /// For addresses that come from the configuration: model servers on localhost, Loki, S3.
+    /// For addresses that come from the configuration: model servers on localhost, Loki, S3. Requests that somebody waits for are
+    /// [`Traced::traced`].
     pub fn operator(&self) -> &reqwest::Client {
         &self.operator
     }
@@ -68,7 +87,7 @@ impl TenantClient {
     pub fn request(&self, method: Method, address: &str) -> Result<RequestBuilder, Inside> {
         let url: Url = address.parse().map_err(|_| Inside::NoAddress)?;
         judge(&url)?;
-        Ok(self.0.request(method, url))
+        Ok(self.0.request(method, url).traced())
     }
 }
 

@@ -8,6 +8,8 @@ use std::{future::Future, time::Duration};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use super::telemetry::trace;
+
 /// SIGTERM and SIGINT, kept from the moment of [`Signals::listen`] on. While nobody listens, a signal ends the process at
 /// once and leaves its private database running: listen before that is started.
 #[derive(Debug)]
@@ -46,19 +48,20 @@ impl Lifecycle {
         &self.hard
     }
 
-    /// Runs `task` until it ends; shutdown waits for it. A task that runs for ever watches [`Self::soft`].
+    /// Runs `task` until it ends; shutdown waits for it. A task that runs for ever watches [`Self::soft`]. What a request or a
+    /// job starts goes on belonging to it.
     #[expect(clippy::disallowed_methods, reason = "the home of the ban")]
     pub fn spawn<F>(&self, name: &'static str, task: F) -> tokio::task::JoinHandle<()>
     where
         F: Future<Output = ()> + Send + 'static,
     {
         let hard = self.hard.clone();
-        tokio::spawn(self.tasks.track_future(async move {
+        tokio::spawn(self.tasks.track_future(trace::carry(async move {
             tokio::select! {
                 () = task => {}
                 () = hard.cancelled() => tracing::debug!(task = name, "task ended by hard shutdown"),
             }
-        }))
+        })))
     }
 
     /// Asks everything to finish.
@@ -107,5 +110,5 @@ where
     F: Future<Output = T> + Send + 'static,
 {
     use tracing::Instrument as _;
-    tokio::spawn(future.in_current_span()).await
+    tokio::spawn(trace::carry(future.in_current_span())).await
 }

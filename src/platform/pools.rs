@@ -5,6 +5,8 @@ use std::sync::Arc;
 use rustix::process::{Pid, setpriority_process};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use super::telemetry::trace;
+
 /// A bounded pool of blocking threads.
 #[derive(Clone, Debug)]
 pub struct CpuPool {
@@ -42,9 +44,9 @@ impl CpuPool {
     #[expect(clippy::disallowed_methods, reason = "the home of the ban")]
     pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, WorkLost> {
         let permit = self.permits.clone().acquire_owned().await.map_err(|_| WorkLost(None))?;
-        let span = tracing::Span::current();
+        let (span, context) = (tracing::Span::current(), trace::current());
         let work = move || {
-            let result = span.in_scope(work);
+            let result = trace::within(context, || span.in_scope(work));
             drop(permit);
             result
         };

@@ -30,6 +30,7 @@ mod jobs;
 mod knowledge;
 mod knowledge_s3;
 mod llm;
+mod logs;
 mod metrics;
 mod support;
 mod tenancy;

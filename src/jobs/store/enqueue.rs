@@ -5,7 +5,11 @@ use sqlx::PgConnection;
 
 use crate::{
     jobs::{Enqueue, Job, JobId, JobsError, metrics, wake},
-    platform::{clock::Clock, http, ids::OrgId},
+    platform::{
+        clock::Clock,
+        ids::OrgId,
+        telemetry::trace::{self, Context},
+    },
 };
 
 /// Queues `job` in the caller's transaction: it exists if and when that commits. `org` is the transaction's
@@ -50,6 +54,7 @@ pub(in crate::jobs) async fn insert(
     new: &NewJob<'_>,
     options: &Enqueue,
 ) -> Result<(JobId, bool), JobsError> {
+    let context = trace::current();
     // The job that holds the key may end between the two statements: then there is room for ours.
     loop {
         let inserted = sqlx::query_scalar!(
@@ -60,8 +65,8 @@ pub(in crate::jobs) async fn insert(
                  ON CONFLICT (org_id, kind, unique_key) WHERE unique_key IS NOT NULL DO NOTHING
                  RETURNING id, org_id, created_at
                )
-               INSERT INTO job_payloads (job_id, org_id, created_at, payload, request_id)
-               SELECT id, org_id, created_at, $10, $11 FROM job
+               INSERT INTO job_payloads (job_id, org_id, created_at, payload, request_id, trace_id)
+               SELECT id, org_id, created_at, $10, $11, $12 FROM job
                RETURNING job_id"#,
             new.id.0,
             new.org.map(|o| o.0),
@@ -73,7 +78,8 @@ pub(in crate::jobs) async fn insert(
             options.unique_key,
             options.concurrency_key,
             new.payload,
-            http::current_request_id(),
+            context.as_ref().and_then(Context::request_id),
+            context.as_ref().map(Context::trace_id),
         )
         .fetch_optional(&mut *conn)
         .await?;

@@ -26,6 +26,8 @@ pub(in crate::jobs) struct Leased {
     /// `None` when retention has taken it.
     pub payload: Option<serde_json::Value>,
     pub request_id: Option<String>,
+    /// The trace that it was queued in.
+    pub trace_id: Option<String>,
 }
 
 /// Who leases, and what.
@@ -111,7 +113,7 @@ async fn take(
            )
            SELECT l.id AS "id!", l.org_id, l.queue AS "queue!", l.kind AS "kind!", l.attempt AS "attempt!",
              l.max_attempts AS "max_attempts!", l.lease_no AS "lease_no!",
-             extract(epoch FROM now() - l.run_at)::float8 AS "waited!", p.payload AS "payload?", p.request_id
+             extract(epoch FROM now() - l.run_at)::float8 AS "waited!", p.payload AS "payload?", p.request_id, p.trace_id
            FROM leased l LEFT JOIN job_payloads p ON p.job_id = l.id AND p.created_at = l.created_at
            ORDER BY l.order_at, l.id"#,
         request.worker,
@@ -135,6 +137,7 @@ async fn take(
             waited: r.waited,
             payload: r.payload,
             request_id: r.request_id,
+            trace_id: r.trace_id,
         })
         .collect())
 }

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use sqlx::PgConnection;
 
-use crate::jobs::{JobId, JobState, model::AttemptOutcome};
+use crate::{
+    jobs::{JobId, JobState, model::AttemptOutcome},
+    platform::telemetry::trace::{self, Context},
+};
 
 /// The attempt of lease `lease_no` has ended.
 #[derive(Clone, Copy, Debug)]
@@ -138,6 +141,7 @@ pub(in crate::jobs) async fn run_now(conn: &mut PgConnection, id: JobId) -> Resu
 
 /// Removes a dead letter and queues its job anew under `new_id`, with all its attempts. False when there is none.
 pub(in crate::jobs) async fn replay(conn: &mut PgConnection, id: JobId, new_id: JobId) -> Result<bool, sqlx::Error> {
+    let context = trace::current();
     let done = sqlx::query!(
         "WITH letter AS (
            DELETE FROM job_dead_letters WHERE job_id = $1 RETURNING *
@@ -145,9 +149,12 @@ pub(in crate::jobs) async fn replay(conn: &mut PgConnection, id: JobId, new_id: 
            INSERT INTO jobs (id, org_id, queue, kind, max_attempts, priority, run_at, order_at, concurrency_key)
            SELECT $2, org_id, queue, kind, max_attempts, priority, now(), now() - priority * interval '1 minute', concurrency_key FROM letter
          )
-         INSERT INTO job_payloads (job_id, org_id, created_at, payload) SELECT $2, org_id, now(), payload FROM letter",
+         INSERT INTO job_payloads (job_id, org_id, created_at, payload, request_id, trace_id)
+         SELECT $2, org_id, now(), payload, $3, $4 FROM letter",
         id.0,
         new_id.0,
+        context.as_ref().and_then(Context::request_id),
+        context.as_ref().map(Context::trace_id),
     )
     .execute(conn)
     .await?;

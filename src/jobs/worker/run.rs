@@ -15,7 +15,7 @@ use crate::{
         registry::Kind,
         store::{self, Ended, Leased},
     },
-    platform::crypto,
+    platform::{crypto, telemetry::trace::Context},
 };
 
 /// The longest wait between attempts.
@@ -29,11 +29,12 @@ pub(super) fn spawn(worker: &Arc<Worker>, job: Leased, leased: Instant) {
         stale.stop(Stop::Lost);
     }
     let span = tracing::info_span!(
-        "job", otel.name = format!("job.{}", job.kind), kind = job.kind, job_id = %job.id,
-        org_id = job.org_id.map(tracing::field::display), attempt = job.attempt, request_id = job.request_id,
+        "job", kind = job.kind, job_id = %job.id, org_id = job.org_id.map(tracing::field::display), attempt = job.attempt,
     );
+    let context = Context::of_job(job.id.0, job.trace_id.as_deref(), job.request_id.as_deref());
     let owner = worker.clone();
-    worker.lifecycle.spawn("job", async move { attempt(&owner, &job, &running).await }.instrument(span));
+    let task = async move { attempt(&owner, &job, &running).await };
+    worker.lifecycle.spawn("job", context.scope(task.instrument(span)));
 }
 
 async fn attempt(worker: &Worker, job: &Leased, running: &Arc<Running>) {
@@ -222,7 +223,7 @@ fn report(worker: &Worker, job: &Leased, outcome: Outcome, took: Duration, error
         ($level:ident) => {
             tracing::$level!(
                 target: "holdfast::job", job_id = %job.id, kind = job.kind, queue = job.queue,
-                org_id = job.org_id.map(tracing::field::display), request_id = job.request_id, worker_id = %worker.id,
+                org_id = job.org_id.map(tracing::field::display), worker_id = %worker.id,
                 attempt = job.attempt, max_attempts = job.max_attempts, lease_no = job.lease_no, outcome = outcome.as_str(),
                 duration_ms = took.as_secs_f64() * 1e3, wait_ms = job.waited * 1e3, error, "job"
             )

@@ -20,7 +20,7 @@ use super::{
     model::{BackendKind, CallContext, Embeddings, ModelInfo},
     wire::{ChatRequest, Completion, Original, StreamOptions, Usage},
 };
-use crate::platform::ids::OrgId;
+use crate::platform::{http_client::Traced as _, ids::OrgId};
 
 /// Largest whole answer; 2 048 vectors of 3 072 numbers as text are 70 MB, but our batches are smaller.
 const MAX_BODY_BYTES: usize = 32 * 1024 * 1024;
@@ -148,7 +148,7 @@ impl Provider {
         body: Option<Bytes>,
         timeout: Duration,
     ) -> Result<Response, LlmError> {
-        let mut request = self.http.request(method, format!("{}{path}", self.base_url));
+        let mut request = self.http.request(method, format!("{}{path}", self.base_url)).traced();
         if let Some(key) = &self.config.api_key {
             request = request.bearer_auth(key.expose_secret());
         }

@@ -123,6 +123,17 @@ pub struct OpsConfig {
     pub listen: SocketAddr,
 }
 
+impl OpsConfig {
+    /// Where a command on the same host reaches it.
+    pub fn local(&self) -> SocketAddr {
+        let mut address = self.listen;
+        if address.ip().is_unspecified() {
+            address.set_ip([127, 0, 0, 1].into());
+        }
+        address
+    }
+}
+
 impl Default for OpsConfig {
     fn default() -> Self {
         Self { listen: SocketAddr::from(([127, 0, 0, 1], 9464)) }

@@ -24,6 +24,5 @@ pub use limits::{RateLimiter, address_key, client_address};
 pub use metrics::Metrics;
 pub use pace::unreadable_body;
 pub use principal::{Actor, Auth, Authenticator, KeyActor, OrgRef, Principal, Role, Scope, SessionUser};
-use request::in_request;
 pub use request::{ClientAddress, Frame, RequestId, SESSION_COOKIE, current_request_id, session_cookie_name, wrap};
 pub use server::{Listener, Timeouts, serve};

@@ -1,11 +1,6 @@
 //! How a request went: one wide log line and one metric observation, on every way out.
 
-use std::{
-    net::IpAddr,
-    pin::Pin,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{net::IpAddr, pin::Pin, task::Poll, time::Duration};
 
 use axum::{
     body::{Body, Bytes, HttpBody},
@@ -20,7 +15,10 @@ use super::{
     memory::Share,
     metrics::{Method, Outcome, RequestLabels, Surface, SurfaceLabels, TraceLabels},
 };
-use crate::platform::error::ResponseError;
+use crate::platform::{
+    error::ResponseError,
+    telemetry::trace::{self, Context},
+};
 
 /// Who asked, on the response, for the log line.
 #[derive(Clone, Debug)]
@@ -39,8 +37,7 @@ pub(super) struct Report {
     route: String,
     path: String,
     client: IpAddr,
-    request_id: String,
-    trace_id: String,
+    context: Context,
     status: Option<StatusCode>,
     first_byte: Option<Duration>,
     who: Option<Who>,
@@ -50,14 +47,7 @@ pub(super) struct Report {
 }
 
 impl Report {
-    pub fn new(
-        metrics: &Metrics,
-        request: &Request,
-        client: IpAddr,
-        request_id: String,
-        trace_id: String,
-        route: String,
-    ) -> Self {
+    pub fn new(metrics: &Metrics, request: &Request, client: IpAddr, context: Context, route: String) -> Self {
         metrics.in_flight.inc();
         Self {
             metrics: metrics.clone(),
@@ -68,8 +58,7 @@ impl Report {
             route,
             path: request.uri().path().to_owned(),
             client,
-            request_id,
-            trace_id,
+            context,
             status: None,
             first_byte: None,
             who: None,
@@ -107,7 +96,7 @@ impl Drop for Report {
         let metrics = &self.metrics;
         metrics.in_flight.dec();
         metrics.requests.get_or_create(&RequestLabels { surface: self.surface, method: self.method, outcome }).inc();
-        let exemplar = TraceLabels { trace_id: self.trace_id.clone() };
+        let exemplar = TraceLabels { trace_id: self.context.trace_id().to_owned() };
         metrics.latency.get_or_create(&SurfaceLabels { surface: self.surface }).observe(
             took.as_secs_f64(),
             Some(exemplar),
@@ -121,18 +110,19 @@ impl Drop for Report {
         macro_rules! line {
             ($level:ident) => {
                 tracing::$level!(
-                    target: "holdfast::request", request_id = self.request_id, trace_id = self.trace_id, method = self.verb,
+                    target: "holdfast::request", method = self.verb,
                     route = self.route, path = self.path, status = self.status.map(|s| s.as_u16()), outcome = outcome.as_str(),
                     duration_ms = took.as_secs_f64() * 1e3, first_byte_ms = self.first_byte.map(|d| d.as_secs_f64() * 1e3),
                     bytes = self.bytes, client = %self.client, org_id, subject, code, error = chain, "request"
                 )
             };
         }
-        match outcome {
+        // Dropped wherever the client or the server gave up: outside of the request's task, as likely as not.
+        trace::within(Some(self.context.clone()), || match outcome {
             Outcome::ServerError => line!(error),
             Outcome::Unavailable => line!(warn),
             _ => line!(info),
-        }
+        });
     }
 }
 
@@ -140,14 +130,15 @@ impl Drop for Report {
 pub(super) struct Observed {
     body: Body,
     report: Report,
+    context: Context,
     span: tracing::Span,
     /// What the request's body took of the memory, until here.
     _share: Share,
 }
 
 impl Observed {
-    pub fn new(body: Body, report: Report, span: tracing::Span, share: Share) -> Self {
-        Self { body, report, span, _share: share }
+    pub fn new(body: Body, report: Report, context: Context, span: tracing::Span, share: Share) -> Self {
+        Self { body, report, context, span, _share: share }
     }
 }
 
@@ -157,11 +148,11 @@ impl HttpBody for Observed {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
+        cx: &mut std::task::Context<'_>,
     ) -> Poll<Option<Result<http_body::Frame<Bytes>, axum::Error>>> {
         let this = &mut *self;
         let _entered = this.span.enter();
-        let polled = Pin::new(&mut this.body).poll_frame(cx);
+        let polled = trace::within(Some(this.context.clone()), || Pin::new(&mut this.body).poll_frame(cx));
         match &polled {
             Poll::Ready(Some(Ok(frame))) => this.report.bytes += frame.data_ref().map_or(0, |d| d.len() as u64),
             Poll::Ready(None) => this.report.complete = true,

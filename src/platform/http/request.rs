@@ -27,20 +27,11 @@ use super::{
     report::{Observed, Report, Who},
     stall::{self, Patience},
 };
-use crate::platform::{clock::Clock, crypto, error::ApiError, ids, lifecycle::Lifecycle};
+use crate::platform::{clock::Clock, error::ApiError, ids, lifecycle::Lifecycle, telemetry::trace};
 
-tokio::task_local! {
-    static REQUEST_ID: String;
-}
-
-/// The id of the request being answered by this task.
+/// The id of the request that this task works for.
 pub fn current_request_id() -> Option<String> {
-    REQUEST_ID.try_with(Clone::clone).ok()
-}
-
-/// Carries the request's id into `future`, which runs in a task of its own.
-pub(super) fn in_request<F: Future>(future: F) -> impl Future<Output = F::Output> {
-    REQUEST_ID.scope(current_request_id().unwrap_or_default(), future)
+    trace::current().and_then(|context| context.request_id().map(str::to_owned))
 }
 
 /// Cookie of the console's session on plain http; over https it carries the `__Host-` prefix.
@@ -123,16 +114,17 @@ async fn observe(State(frame): State<Frame>, mut request: Request, next: Next) -
     let peer = request.extensions().get::<SocketAddr>().map_or(IpAddr::from([127, 0, 0, 1]), SocketAddr::ip);
     let client = client_address(peer, request.headers(), &frame.trusted_proxies);
     let request_id = accepted_request_id(request.headers()).unwrap_or_else(|| ids::new_uuid(&frame.clock).to_string());
-    let trace_id = trace_id(request.headers());
+    let traceparent = request.headers().get("traceparent").and_then(|v| v.to_str().ok());
+    let context = trace::Context::of_request(traceparent, request_id.clone());
     let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
     request.extensions_mut().insert(RequestId(request_id.clone()));
     request.extensions_mut().insert(ClientAddress(client));
     let share = frame.memory.share();
     request.extensions_mut().insert(share.clone());
-    let span = tracing::info_span!("http.request", %request_id, %trace_id, route, method = %request.method());
-    let mut report = Report::new(&frame.metrics, &request, client, request_id.clone(), trace_id, route);
+    let span = tracing::info_span!("http.request", route, method = %request.method());
+    let mut report = Report::new(&frame.metrics, &request, client, context.clone(), route);
 
-    let mut response = REQUEST_ID.scope(request_id.clone(), next.run(request)).instrument(span.clone()).await;
+    let mut response = context.clone().scope(next.run(request).instrument(span.clone())).await;
 
     report.take(&mut response);
     secure(response.headers_mut());
@@ -140,7 +132,7 @@ async fn observe(State(frame): State<Frame>, mut request: Request, next: Next) -
         response.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
     }
     let (parts, body) = response.into_parts();
-    Response::from_parts(parts, Body::new(Observed::new(body, report, span, share)))
+    Response::from_parts(parts, Body::new(Observed::new(body, report, context, span, share)))
 }
 
 /// Limits by address, finds out who asks, limits by that. No credentials is not an error here: the route decides.
@@ -216,19 +208,6 @@ fn accepted_request_id(headers: &HeaderMap) -> Option<String> {
     let id = headers.get("x-request-id")?.to_str().ok()?;
     let fine = (8..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
     fine.then(|| id.to_owned())
-}
-
-/// The trace that the caller is in (W3C Trace Context, `traceparent`), or a new one.
-fn trace_id(headers: &HeaderMap) -> String {
-    let parent = headers.get("traceparent").and_then(|v| v.to_str().ok()).and_then(|v| v.split('-').nth(1));
-    match parent {
-        Some(id)
-            if id.len() == 32 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) && id != "0".repeat(32) =>
-        {
-            id.to_owned()
-        }
-        _ => crypto::hex(&crypto::random_bytes::<16>()),
-    }
 }
 
 /// Headers that every response has; a page may have set a stricter policy already.

@@ -24,7 +24,6 @@ use http_body_util::BodyExt as _;
 use tokio::{sync::mpsc, time::timeout};
 use tracing::Instrument as _;
 
-use super::in_request;
 use crate::platform::lifecycle::Lifecycle;
 
 /// Frames between the answer and its reader: enough that a quick reader never waits.
@@ -50,7 +49,7 @@ pub(super) async fn pump(State(patience): State<Patience>, request: Request, nex
     let (frames, received) = mpsc::channel(FRAMES);
     let cut = Arc::new(AtomicBool::new(false));
     let task = write(body, frames, patience.idle, cut.clone());
-    patience.lifecycle.spawn("http.body", in_request(task).instrument(tracing::Span::current()));
+    patience.lifecycle.spawn("http.body", task.instrument(tracing::Span::current()));
     Response::from_parts(parts, Body::new(Pumped { frames: received, cut }))
 }
 

@@ -1,8 +1,13 @@
 //! `[telemetry]`
 
+use std::path::PathBuf;
+
+use reqwest::RequestBuilder;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use crate::platform::config::ConfigErrors;
+use super::{levels, loki};
+use crate::platform::config::{ConfigErrors, secret};
 
 /// How log lines look on standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -18,14 +23,34 @@ pub enum LogFormat {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// What is logged, as for the `RUST_LOG` of Rust programs: `info`, `debug`, `info,holdfast::jobs=debug`.
+    /// What is logged: a level, and levels for modules (`info`, `debug`, `info,holdfast::jobs=debug`).
     pub log: String,
     /// `auto`, `json` or `pretty`.
     pub log_format: LogFormat,
-    /// Address of a Loki to push to, e.g. `http://loki:3100`; empty pushes nowhere.
-    pub loki_url: String,
     /// Label `env` on the lines in Loki.
     pub environment: String,
+    /// Recent lines that are kept in memory for the page of logs; 0 keeps none.
+    pub recent_lines: usize,
+    /// Memory for them, bytes.
+    pub recent_bytes: usize,
+    /// Address of a Loki to push to, e.g. `http://loki:3100`; empty pushes nowhere.
+    pub loki_url: String,
+    /// Memory for lines that Loki has not taken yet, bytes; when it is full the oldest are dropped and counted.
+    pub loki_buffer_bytes: usize,
+    /// User name, where Loki stands behind basic authentication.
+    pub loki_user: String,
+    /// Better: `loki_password_file`.
+    #[serde(serialize_with = "secret::masked")]
+    pub loki_password: Option<SecretString>,
+    /// File that holds the password.
+    pub loki_password_file: Option<PathBuf>,
+    /// Better: `loki_token_file`.
+    #[serde(serialize_with = "secret::masked")]
+    pub loki_token: Option<SecretString>,
+    /// File that holds a bearer token, instead of user and password.
+    pub loki_token_file: Option<PathBuf>,
+    /// Tenant (`X-Scope-OrgID`), where Loki has several.
+    pub loki_tenant: String,
 }
 
 impl Default for Config {
@@ -33,22 +58,88 @@ impl Default for Config {
         Self {
             log: "info".into(),
             log_format: LogFormat::Auto,
-            loki_url: String::new(),
             environment: "production".into(),
+            recent_lines: 5000,
+            recent_bytes: 8 * 1024 * 1024,
+            loki_url: String::new(),
+            loki_buffer_bytes: 64 * 1024 * 1024,
+            loki_user: String::new(),
+            loki_password: None,
+            loki_password_file: None,
+            loki_token: None,
+            loki_token_file: None,
+            loki_tenant: String::new(),
         }
     }
 }
 
-impl Config {
-    pub fn validate(&self, errors: &mut ConfigErrors) {
-        if let Err(e) = tracing_subscriber::EnvFilter::try_new(&self.log) {
-            errors.push("log", e.to_string());
+/// What Loki wants to know of who asks.
+#[derive(Clone, Debug, Default)]
+pub struct LokiAccess {
+    user: String,
+    password: Option<SecretString>,
+    token: Option<SecretString>,
+    tenant: String,
+}
+
+impl LokiAccess {
+    /// Adds it to a request.
+    pub fn apply(&self, mut request: RequestBuilder) -> RequestBuilder {
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token.expose_secret());
+        } else if !self.user.is_empty() {
+            request = request.basic_auth(&self.user, self.password.as_ref().map(ExposeSecret::expose_secret));
         }
-        if !self.loki_url.is_empty() {
-            match self.loki_url.parse::<axum::http::Uri>() {
-                Ok(uri) if uri.host().is_some() && uri.scheme().is_some() => {}
-                _ => errors.push("loki_url", "expected an address such as http://loki:3100"),
-            }
+        if !self.tenant.is_empty() {
+            request = request.header("X-Scope-OrgID", &self.tenant);
+        }
+        request
+    }
+}
+
+/// Whether this is the address of a server, without a user in it: that would be written where addresses are.
+pub fn is_base_url(text: &str) -> bool {
+    let url = text.parse::<reqwest::Url>().ok();
+    url.is_some_and(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.username().is_empty()
+            && url.password().is_none()
+    })
+}
+
+impl Config {
+    /// Reads the secrets from their files and checks everything.
+    pub fn resolve(&mut self, errors: &mut ConfigErrors) {
+        secret::resolve(&mut self.loki_password, self.loki_password_file.as_deref(), "loki_password_file", errors);
+        secret::resolve(&mut self.loki_token, self.loki_token_file.as_deref(), "loki_token_file", errors);
+        if let Err(bad) = levels::parse(&self.log) {
+            errors.push("log", bad.to_string());
+        }
+        errors.range("recent_lines", self.recent_lines, 0, 1_000_000);
+        errors.range("recent_bytes", self.recent_bytes, 0, 1 << 30);
+        errors.range("loki_buffer_bytes", self.loki_buffer_bytes, loki::LEAST_BUFFER, 1 << 34);
+        if !self.loki_url.is_empty() && !is_base_url(&self.loki_url) {
+            errors.push("loki_url", "expected an address such as http://loki:3100; a user goes into loki_user");
+        }
+        if self.environment.is_empty() {
+            errors.push("environment", "must not be empty: it is a label");
+        }
+        if self.loki_token.is_some() && !self.loki_user.is_empty() {
+            errors.push("loki_token", "give a token, or a user with a password, not both");
+        }
+        if self.loki_tenant.chars().any(|c| !c.is_ascii_graphic()) {
+            errors.push("loki_tenant", "must be plain letters, digits and signs");
+        }
+    }
+
+    /// How Loki is addressed.
+    pub fn loki_access(&self) -> LokiAccess {
+        LokiAccess {
+            user: self.loki_user.clone(),
+            password: self.loki_password.clone(),
+            token: self.loki_token.clone(),
+            tenant: self.loki_tenant.clone(),
         }
     }
 }

@@ -1,81 +1,132 @@
-//! Log lines: JSON on standard output (pretty on a terminal), and to Loki.
-//!
-//! Loki gets the labels {service, env, level} only; ids are inside the line. A line that cannot be delivered is
-//! counted, never silent.
+//! The process's logger: every line goes to standard output (JSON; pretty on a terminal), into the memory of recent lines,
+//! and to Loki where one is configured.
 
-use std::{io::IsTerminal as _, time::Duration};
+use std::{
+    io::{IsTerminal as _, Write as _},
+    sync::Arc,
+    time::Duration,
+};
 
-use prometheus_client::{metrics::counter::Counter, registry::Registry};
-use tracing_subscriber::{EnvFilter, Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use tracing_subscriber::{layer::SubscriberExt as _, reload, util::SubscriberInitExt as _};
 
-use super::config::{Config, LogFormat};
+use super::{
+    config::{Config, LogFormat},
+    levels::{self, BadFilter, Levels},
+    lines::{Line, Lines, Output},
+    log_metrics::LogMetrics,
+    loki::{self, Loki, Shipping},
+    pretty,
+    ring::Ring,
+};
+use crate::platform::http_client::HttpClients;
 
-/// Keeps the exporter; [`Guard::flush`] sends what is left.
-#[derive(Default)]
-pub struct Guard {
-    loki: Option<tracing_loki::BackgroundTaskController>,
-    task: Option<tokio::task::JoinHandle<()>>,
+/// How long the end of the process waits for Loki.
+const FLUSH: Duration = Duration::from_secs(5);
+
+/// What the rest of the process asks of the logger. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Logger {
+    /// The recent lines.
+    pub recent: Arc<Ring>,
+    /// What is logged.
+    pub levels: Levels,
 }
 
-impl Guard {
-    /// Sends what is buffered, waiting at most five seconds.
-    pub async fn flush(self) {
-        if let (Some(controller), Some(task)) = (self.loki, self.task) {
-            controller.shutdown().await;
-            let _ = tokio::time::timeout(Duration::from_secs(5), task).await;
+impl Logger {
+    /// Of a process that logs nothing: a command, a test.
+    pub fn detached(config: &Config) -> Self {
+        Self {
+            recent: Arc::new(Ring::new(config.recent_lines, config.recent_bytes)),
+            levels: Levels::new(&config.log, |_| Ok(())),
         }
     }
 }
 
-/// `holdfast_log_*`
-#[derive(Clone, Debug)]
-pub struct LogMetrics {
-    pub lost: Counter,
+/// Where the lines go.
+pub struct Outputs {
+    /// Gets a line without its end.
+    pub stdout: Box<dyn Fn(&Line) + Send + Sync>,
+    pub recent: Arc<Ring>,
+    pub loki: Option<Loki>,
+    pub metrics: LogMetrics,
 }
 
-impl LogMetrics {
-    pub fn register(registry: &mut Registry) -> Self {
-        let lost = Counter::default();
-        registry.register("lines_lost", "Log lines that could not be delivered to Loki", lost.clone());
-        Self { lost }
+impl Output for Outputs {
+    fn emit(&self, line: &Line) {
+        self.metrics.written(line.level);
+        (self.stdout)(line);
+        self.recent.push(line);
+        // What is said after the end of shipping (how much was lost) would only be counted as lost itself.
+        if let Some(loki) = self.loki.as_ref().filter(|loki| !loki.is_closed()) {
+            loki.push(line);
+        }
+    }
+}
+
+/// Holds what carries lines to Loki; [`Guard::flush`] sends what is left.
+#[derive(Debug)]
+pub struct Guard {
+    pub logger: Logger,
+    shipping: Option<Shipping>,
+}
+
+impl Guard {
+    /// Sends what is buffered, waiting at most five seconds; what is left after that is counted and said.
+    pub async fn flush(self) {
+        let Some(shipping) = self.shipping else { return };
+        let lost @ 1.. = shipping.close(FLUSH).await else { return };
+        tracing::warn!(lines = lost, "Loki has not taken the last log lines: they are on standard output only");
     }
 }
 
 /// Installs the process's logger. Call once, inside the runtime.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the exporter outlives the tracker: it carries the last lines of the shutdown"
-)]
 pub fn init(config: &Config) -> anyhow::Result<Guard> {
-    let filter = EnvFilter::try_new(&config.log)?
-        // Their own chatter at `info` is about their insides.
-        .add_directive("lance=warn".parse()?)
-        .add_directive("lancedb=warn".parse()?)
-        .add_directive("sqlx::postgres::notice=warn".parse()?);
     let json = match config.log_format {
         LogFormat::Json => true,
         LogFormat::Pretty => false,
         LogFormat::Auto => !std::io::stdout().is_terminal(),
     };
-    let stdout = if json {
-        tracing_subscriber::fmt::layer()
-            .json()
-            .flatten_event(true)
-            .with_current_span(true)
-            .with_span_list(false)
-            .boxed()
+    let metrics = LogMetrics::of_process();
+    let (loki, shipping) = if config.loki_url.is_empty() {
+        (None, None)
     } else {
-        tracing_subscriber::fmt::layer().compact().with_target(false).boxed()
+        let loki = loki::Config {
+            url: config.loki_url.clone(),
+            access: config.loki_access(),
+            environment: config.environment.clone(),
+            buffer_bytes: config.loki_buffer_bytes,
+        };
+        let (loki, shipping) = Loki::start(&loki, HttpClients::new()?.operator().clone(), metrics.clone());
+        (Some(loki), Some(shipping))
     };
-    let registry = tracing_subscriber::registry().with(filter).with(stdout);
-    if config.loki_url.is_empty() {
-        registry.try_init()?;
-        return Ok(Guard::default());
-    }
-    let (layer, controller, task) = tracing_loki::builder()
-        .label("service", "holdfast")?
-        .label("env", config.environment.clone())?
-        .build_controller_url(config.loki_url.parse()?)?;
-    registry.with(layer).try_init()?;
-    Ok(Guard { loki: Some(controller), task: Some(tokio::spawn(task)) })
+    let (filter, handle) = reload::Layer::new(levels::parse(&config.log)?);
+    let apply = move |filter| handle.reload(filter).map_err(|e| BadFilter::not_applied(&e));
+    let recent = Arc::new(Ring::new(config.recent_lines, config.recent_bytes));
+    let logger = Logger { recent: recent.clone(), levels: Levels::new(&config.log, apply) };
+    let stdout: Box<dyn Fn(&Line) + Send + Sync> = if json { Box::new(write_json) } else { Box::new(write_pretty) };
+    let lines = Lines::new(Outputs { stdout, recent, loki, metrics });
+    tracing_subscriber::registry().with(filter).with(lines).try_init()?;
+    log_panics();
+    Ok(Guard { logger, shipping })
+}
+
+fn write_json(line: &Line) {
+    let mut text = Vec::with_capacity(line.json.len() + 1);
+    text.extend_from_slice(line.json.as_bytes());
+    text.push(b'\n');
+    // Nobody reads: there is nowhere to say so.
+    let _ = std::io::stdout().lock().write_all(&text);
+}
+
+fn write_pretty(line: &Line) {
+    let _ = writeln!(std::io::stdout().lock(), "{}", pretty::format(&line.json, std::io::stdout().is_terminal()));
+}
+
+/// A panic is a line like any other, instead of text among the JSON.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        let what = panic.payload_as_str().unwrap_or("without a message");
+        tracing::error!(target: "holdfast::panic", place, error = what, "panicked");
+    }));
 }

@@ -1,9 +1,22 @@
-//! Logs, metrics, and the tasks that carry them out of the process.
+//! Logs, traces, metrics, and the task that carries lines out of the process.
+//!
+//! event -> [`lines`] (one JSON line, redacted, with the ids of [`trace`]) -> standard output, [`ring`], [`loki`].
 
 pub mod config;
+pub mod levels;
+pub mod lines;
+mod log_metrics;
 mod logs;
+pub mod loki;
 pub mod metrics;
+mod pretty;
+mod redact;
+mod ring;
+pub mod trace;
 
 pub use config::Config;
-pub use logs::{Guard, LogMetrics, init};
+pub use log_metrics::{Level, LogMetrics, LostTo, Pushed};
+pub use logs::{Guard, Logger, Outputs, init};
 pub use metrics::Telemetry;
+pub use redact::redact;
+pub use ring::{Recent, Ring};

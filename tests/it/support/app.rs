@@ -9,6 +9,7 @@ use holdfast::{
         config::Raw,
         http::{Listener, Role, Timeouts, serve},
         lifecycle::Lifecycle,
+        telemetry::Logger,
     },
 };
 use reqwest::{Method, StatusCode, header};
@@ -49,6 +50,7 @@ impl TestApp {
         vars.extend(settings.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
         let config = Config::load(Raw::read(None, vars.into_iter()).unwrap()).unwrap_or_else(|e| panic!("{e}"));
         let (clock, lifecycle) = (Clock::movable(), Lifecycle::new());
+        let logger = Logger::detached(&config.telemetry);
         let runtime = Runtime {
             config: Arc::new(config),
             target,
@@ -56,6 +58,7 @@ impl TestApp {
             master_key: cluster().await.key.clone(),
             clock: clock.clone(),
             lifecycle: lifecycle.clone(),
+            logger,
             executable: PathBuf::from(env!("CARGO_BIN_EXE_holdfast")),
         };
         let app = App::build(runtime).unwrap();

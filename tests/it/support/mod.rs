@@ -7,6 +7,7 @@ pub mod cluster;
 pub mod disk;
 pub mod documents;
 pub mod false_s3;
+pub mod loki;
 pub mod process;
 pub mod s3;
 pub mod sse;

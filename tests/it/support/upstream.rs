@@ -12,7 +12,7 @@ use axum::{
     Json, Router,
     body::{Body, Bytes},
     extract::State,
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse as _, Response},
     routing::{get, post},
 };
@@ -25,6 +25,7 @@ use serde_json::{Value, json};
 pub struct Upstream {
     pub base_url: String,
     seen: Arc<Mutex<Vec<Value>>>,
+    traces: Arc<Mutex<Vec<String>>>,
     cancelled: Arc<AtomicUsize>,
 }
 
@@ -62,6 +63,11 @@ impl Upstream {
         self.seen.lock().unwrap().last().cloned().unwrap_or_default()
     }
 
+    /// `traceparent` of the last request; empty where it had none.
+    pub fn last_trace(&self) -> String {
+        self.traces.lock().unwrap().last().cloned().unwrap_or_default()
+    }
+
     /// Answers that were given up before their end.
     pub fn cancelled(&self) -> usize {
         self.cancelled.load(Ordering::SeqCst)
@@ -80,7 +86,9 @@ fn end() -> String {
     format!("data: {stop}\n\ndata: {usage}\n\ndata: [DONE]\n\n")
 }
 
-async fn chat(State(upstream): State<Upstream>, Json(body): Json<Value>) -> Response {
+async fn chat(State(upstream): State<Upstream>, headers: HeaderMap, Json(body): Json<Value>) -> Response {
+    let trace = headers.get("traceparent").map(|value| value.to_str().unwrap().to_owned());
+    upstream.traces.lock().unwrap().push(trace.unwrap_or_default());
     upstream.seen.lock().unwrap().push(body.clone());
     let refuse = |status: StatusCode| (status, Json(json!({"error": {"message": "no", "type": "t"}}))).into_response();
     let (pause, events) = match body["model"].as_str().unwrap() {

@@ -33,7 +33,7 @@ use utoipa::openapi::{
 use utoipa_axum::router::{UtoipaMethodRouter, UtoipaMethodRouterExt as _};
 
 use self::store::Slot;
-use super::{Principal, body_bytes, in_request};
+use super::{Principal, body_bytes};
 use crate::platform::{
     clock::Clock,
     crypto::{self, MasterKey},
@@ -211,7 +211,7 @@ impl Idempotency {
                 tracing::warn!(error = format!("{error:#}"), "cannot keep the answer to an idempotent request");
             }
         };
-        self.0.lifecycle.spawn("http.idempotent", in_request(work).in_current_span());
+        self.0.lifecycle.spawn("http.idempotent", work.in_current_span());
         receiver.await.map_err(|_| ApiError::unavailable(Duration::from_secs(2), "the server is shutting down"))
     }
 

@@ -1,0 +1,80 @@
+//! `holdfast log-level`
+
+use std::{process::ExitCode, time::Duration};
+
+use anyhow::Context as _;
+use serde_json::{Value, json};
+
+use super::{eprint_line, print_line};
+use crate::{app::Config, platform::http_client::HttpClients};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  holdfast log-level                                     what is logged now\n  \
+    holdfast log-level debug                               for ten minutes\n  \
+    holdfast log-level info,holdfast::jobs=debug --for 1h\n  \
+    holdfast log-level default                             as configured, now\n\n\
+    It asks the running appliance at ops.listen. For good, set telemetry.log.")]
+pub struct Args {
+    /// A level, and levels for modules; `default` is what is configured.
+    filter: Option<String>,
+    /// After this it is as configured again: 30s, 10m, 2h, at most 24h.
+    #[arg(long = "for", value_name = "TIME", default_value = "10m", value_parser = span)]
+    span: Duration,
+}
+
+/// `30s`, `10m`, `2h`.
+fn span(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text:?} is no time: say 30s, 10m or 2h");
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?);
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(wrong)
+}
+
+pub async fn run(config: &Config, args: &Args) -> anyhow::Result<ExitCode> {
+    let url = format!("http://{}/log-level", config.ops.local());
+    let clients = HttpClients::new()?;
+    let request = match &args.filter {
+        None => clients.operator().get(&url),
+        Some(filter) => {
+            clients.operator().put(&url).json(&json!({"filter": filter, "for_seconds": args.span.as_secs()}))
+        }
+    };
+    let response = request.timeout(Duration::from_secs(5)).send().await.with_context(|| {
+        format!("cannot ask the appliance at {url}: does it run, and is ops.listen the same as its?")
+    })?;
+    let (status, answer) = (response.status(), response.json::<Value>().await.unwrap_or_default());
+    let text = |name: &str| answer[name].as_str().unwrap_or_default().to_owned();
+    if !status.is_success() {
+        eprint_line(&format!(
+            "holdfast: {}",
+            if text("detail").is_empty() { status.to_string() } else { text("detail") }
+        ));
+        return Ok(ExitCode::FAILURE);
+    }
+    print_line(&match answer["until"].as_str() {
+        Some(until) => format!("{} until {until}, then {}", text("filter"), text("configured")),
+        None => format!("{} (as configured)", text("filter")),
+    });
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_a_unit() {
+        assert_eq!(span("30s"), Ok(Duration::from_secs(30)));
+        assert_eq!(span("10m"), Ok(Duration::from_secs(600)));
+        assert_eq!(span("2h"), Ok(Duration::from_secs(7200)));
+        for wrong in ["", "10", "m", "1d", "-1s", "1.5h", "99999999999999999999h", "9999999999999999999h"] {
+            assert!(span(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! `[logs]`
+
+use serde::{Deserialize, Serialize};
+
+use crate::platform::{config::ConfigErrors, telemetry::config::is_base_url};
+
+/// Log search.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Address of the Loki that is searched; empty takes `telemetry.loki_url`, and without that the recent lines in memory.
+    pub loki_query_url: String,
+}
+
+impl Config {
+    pub fn validate(&self, errors: &mut ConfigErrors) {
+        if !self.loki_query_url.is_empty() && !is_base_url(&self.loki_query_url) {
+            errors.push(
+                "loki_query_url",
+                "expected an address such as http://loki:3100; a user goes into telemetry.loki_user",
+            );
+        }
+    }
+}

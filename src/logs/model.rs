@@ -1,0 +1,163 @@
+//! What is searched for, and what a line is.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use regex::Regex;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::{IntoParams, ToSchema};
+
+use super::LogsError;
+use crate::platform::{error::FieldError, telemetry::Level};
+
+/// Lines on a page.
+const LIMIT: u32 = 50;
+const MOST: u32 = 200;
+/// Longest text that is searched for, characters.
+const MOST_TEXT: usize = 200;
+
+/// Where lines came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    Loki,
+    /// The recent lines of this process.
+    Memory,
+}
+
+/// A line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct LogLine {
+    pub timestamp: DateTime<Utc>,
+    /// `error`, `warn`, `info`, `debug` or `trace`.
+    pub level: String,
+    pub message: String,
+    /// The module that wrote it.
+    pub target: String,
+    pub trace_id: Option<String>,
+    pub request_id: Option<String>,
+    /// Everything else on the line.
+    #[schema(value_type = Object)]
+    pub fields: Map<String, Value>,
+}
+
+impl LogLine {
+    /// Reads a line that was stored at `nanos`; what is no JSON of ours is all message.
+    pub(super) fn read(nanos: i64, level: &str, line: &str) -> Self {
+        let mut fields = match serde_json::from_str(line) {
+            Ok(Value::Object(fields)) => fields,
+            _ => Map::from_iter([("message".to_owned(), Value::from(line))]),
+        };
+        let mut take = |name: &str| match fields.shift_remove(name) {
+            Some(Value::String(text)) => Some(text),
+            other => other.map(|value| value.to_string()),
+        };
+        let written = take("timestamp").and_then(|time| time.parse().ok());
+        Self {
+            timestamp: written.unwrap_or_else(|| DateTime::from_timestamp_nanos(nanos)),
+            level: take("level").unwrap_or_else(|| level.to_owned()),
+            message: take("message").unwrap_or_default(),
+            target: take("target").unwrap_or_default(),
+            trace_id: take("trace_id"),
+            request_id: take("request_id"),
+            fields,
+        }
+    }
+}
+
+/// Lines, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LogPage {
+    pub data: Vec<LogLine>,
+    /// Pass as `cursor` for older lines; null where there are none.
+    pub next_cursor: Option<String>,
+    pub source: Source,
+}
+
+/// The query of a search.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct LogQuery {
+    /// Lines since this; without it an hour before `to`.
+    pub from: Option<DateTime<Utc>>,
+    /// Lines before this; without it now.
+    pub to: Option<DateTime<Utc>>,
+    /// `error`, `warn`, `info`, `debug` or `trace`: of this severity or worse.
+    pub level: Option<String>,
+    /// A text anywhere in the line; case is ignored.
+    pub q: Option<String>,
+    /// Trace id or request id.
+    pub id: Option<String>,
+    /// Lines on a page: 1 to 200, default 50.
+    #[param(minimum = 1, maximum = 200)]
+    pub limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    pub cursor: Option<String>,
+}
+
+/// A search that can be done.
+#[derive(Clone, Debug)]
+pub struct Search {
+    /// Nanoseconds since 1970.
+    pub from: i64,
+    /// Nanoseconds since 1970, exclusive.
+    pub to: i64,
+    /// This severity or worse.
+    pub level: Option<Level>,
+    /// In the line as it is stored: JSON.
+    pub text: Option<Regex>,
+    pub id: Option<String>,
+    pub limit: usize,
+}
+
+impl LogQuery {
+    /// Checks it; all that is wrong at once.
+    pub fn search(&self, now: DateTime<Utc>) -> Result<Search, LogsError> {
+        let mut wrong = Vec::new();
+        let mut refuse = |field: &str, code, why: String| wrong.push(FieldError::new(format!("/{field}"), code, why));
+        let given = |text: &Option<String>| text.as_deref().map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned);
+        let nanos = |at: DateTime<Utc>| at.timestamp_nanos_opt().unwrap_or(i64::MAX);
+
+        let to = self.to.unwrap_or(now);
+        let from = self.from.unwrap_or(to - TimeDelta::hours(1));
+        if from >= to {
+            refuse("from", "out_of_range", "must be before `to`".into());
+        }
+        let level =
+            given(&self.level).and_then(|text| text.parse().map_err(|why| refuse("level", "invalid_value", why)).ok());
+        let text = given(&self.q).and_then(|text| {
+            if text.chars().count() > MOST_TEXT {
+                refuse("q", "too_long", format!("at most {MOST_TEXT} characters"));
+                return None;
+            }
+            pattern(&text)
+        });
+        let id = given(&self.id);
+        let fits = |id: &String| {
+            (8..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        };
+        if id.as_ref().is_some_and(|id| !fits(id)) {
+            refuse("id", "invalid_value", "a trace id or a request id: 8 to 64 letters, digits, - and _".into());
+        }
+        let limit = self.limit.unwrap_or(LIMIT);
+        if !(1..=MOST).contains(&limit) {
+            refuse("limit", "out_of_range", format!("{limit} is outside 1 to {MOST}"));
+        }
+        let before = given(&self.cursor).map(|cursor| cursor.parse::<i64>());
+        if matches!(before, Some(Err(_))) {
+            refuse("cursor", "invalid", "not a cursor of this list".into());
+        }
+        if !wrong.is_empty() {
+            return Err(LogsError::Invalid(wrong));
+        }
+        let to = before.and_then(Result::ok).map_or(nanos(to), |before| before.min(nanos(to)));
+        Ok(Search { from: nanos(from), to, level, text, id, limit: usize::try_from(limit).unwrap_or_default() })
+    }
+}
+
+/// Finds a text, whatever its case, in a line of JSON. Also of the dialect that Loki knows (RE2).
+fn pattern(text: &str) -> Option<Regex> {
+    let quoted = Value::from(text).to_string();
+    let inside = quoted.trim_start_matches('"');
+    let inside = inside.strip_suffix('"').unwrap_or(inside);
+    Regex::new(&format!("(?i){}", regex::escape(inside))).ok()
+}

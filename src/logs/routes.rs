@@ -1,0 +1,74 @@
+//! `/api/v1/logs`, for operators; `/log-level` on the ops port.
+
+use std::time::Duration;
+
+use axum::{Router, body::Bytes, extract::State, routing::get};
+use serde::Deserialize;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    Logs,
+    model::{LogPage, LogQuery},
+};
+use crate::platform::{
+    error::{ApiError, FieldError},
+    http::{Auth, Json, Principal, Query, decode},
+    telemetry::levels::{LevelStatus, MOST_SECONDS},
+};
+
+/// The routes of this capability.
+pub fn router() -> OpenApiRouter<Logs> {
+    OpenApiRouter::new().routes(routes!(search_logs))
+}
+
+/// For the ops port, which has no sign-in: whoever reaches it runs this installation.
+pub fn ops_router() -> Router<Logs> {
+    Router::new().route("/log-level", get(get_level).put(set_level))
+}
+
+/// Lines are of all organisations.
+pub(super) fn require(who: &Principal) -> Result<(), ApiError> {
+    who.require_operator("its logs")
+}
+
+/// Search the log, newest lines first: in Loki where one is configured, else among the recent lines of this process.
+#[utoipa::path(get, path = "/api/v1/logs", tag = "Logs", params(LogQuery), responses((status = 200, body = LogPage), (status = 403), (status = 422), (status = 502)))]
+async fn search_logs(
+    State(logs): State<Logs>,
+    Auth(who): Auth,
+    Query(query): Query<LogQuery>,
+) -> Result<Json<LogPage>, ApiError> {
+    require(&who)?;
+    Ok(Json(logs.search(&query).await?))
+}
+
+async fn get_level(State(logs): State<Logs>) -> Json<LevelStatus> {
+    Json(logs.0.deps.logger.levels.status())
+}
+
+/// What is to be logged.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LevelChange {
+    /// A level, and levels for modules; `default` is what is configured.
+    filter: String,
+    /// After this it is as configured again, seconds.
+    #[serde(default = "ten_minutes")]
+    for_seconds: u64,
+}
+
+fn ten_minutes() -> u64 {
+    600
+}
+
+async fn set_level(State(logs): State<Logs>, body: Bytes) -> Result<Json<LevelStatus>, ApiError> {
+    let change: LevelChange = decode(&body)?;
+    let refuse = |field: &str, code, why: String| ApiError::validation(vec![FieldError::new(field, code, why)]);
+    if !(1..=MOST_SECONDS).contains(&change.for_seconds) {
+        let why = format!("{} is outside 1 to {MOST_SECONDS} seconds", change.for_seconds);
+        return Err(refuse("/for_seconds", "out_of_range", why));
+    }
+    let (deps, span) = (&logs.0.deps, Duration::from_secs(change.for_seconds));
+    let status = deps.logger.levels.change(change.filter.trim(), span, &deps.clock, &deps.lifecycle);
+    Ok(Json(status.map_err(|bad| refuse("/filter", "invalid_value", bad.to_string()))?))
+}

@@ -1,0 +1,214 @@
+//! What is logged, and changing that while the process runs: for a time, after which it is as configured again.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use tracing_subscriber::EnvFilter;
+
+use crate::platform::{clock::Clock, lifecycle::Lifecycle};
+
+/// Asks for the configured filter.
+pub const DEFAULT: &str = "default";
+/// Longest change, seconds: what is meant for good belongs into the configuration.
+pub const MOST_SECONDS: u64 = 24 * 3600;
+
+/// Their own chatter at `info` is about their insides. Before what was asked for, which therefore overrules them.
+const QUIET: &str = "lance=warn,lancedb=warn,sqlx::postgres::notice=warn";
+
+/// A filter that cannot be used, and why.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct BadFilter(String);
+
+impl BadFilter {
+    /// The logger is gone.
+    pub(super) fn not_applied(error: &tracing_subscriber::reload::Error) -> Self {
+        Self(format!("the filter cannot be put in force: {error}"))
+    }
+}
+
+/// Reads a filter. Stricter than [`EnvFilter`], to which a misspelt level is a module of that name: it would silence all others.
+pub fn parse(filter: &str) -> Result<EnvFilter, BadFilter> {
+    let bad = |why: String| Err(BadFilter(why));
+    if filter.trim().is_empty() {
+        return bad("a filter is a level, or levels for modules: info, debug, info,holdfast::jobs=debug".into());
+    }
+    // Commas inside of [span{fields}] separate fields.
+    let mut depth = 0;
+    let parts = filter.split(|c: char| {
+        match c {
+            '[' => depth += 1,
+            ']' => depth -= 1,
+            _ => {}
+        }
+        c == ',' && depth <= 0
+    });
+    let parts: Vec<&str> = parts.map(str::trim).collect();
+    for part in &parts {
+        let level = part.rsplit_once('=').filter(|_| !part.ends_with(']')).map_or(*part, |(_, level)| level);
+        let is_level = ["off", "error", "warn", "info", "debug", "trace"].iter().any(|l| level.eq_ignore_ascii_case(l));
+        if !is_level && part.contains('=') {
+            return bad(format!("{level:?} in {part:?} is no level: off, error, warn, info, debug or trace"));
+        }
+        if !is_level {
+            return bad(format!(
+                "{part:?} is no level (off, error, warn, info, debug, trace); for a module say {part}=debug"
+            ));
+        }
+    }
+    EnvFilter::try_new(format!("{QUIET},{}", parts.join(","))).map_err(|e| BadFilter(format!("{filter:?}: {e}")))
+}
+
+/// What is logged now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LevelStatus {
+    /// The filter in force.
+    pub filter: String,
+    /// The filter of the configuration.
+    pub configured: String,
+    /// When the configured one comes back; null when it is in force.
+    pub until: Option<DateTime<Utc>>,
+}
+
+type Apply = Box<dyn Fn(EnvFilter) -> Result<(), BadFilter> + Send + Sync>;
+
+/// The filter of the process's logger. Cheap to clone.
+#[derive(Clone)]
+pub struct Levels(Arc<Inner>);
+
+struct Inner {
+    apply: Apply,
+    state: Mutex<State>,
+}
+
+struct State {
+    status: LevelStatus,
+    /// Grows with each change, so that the end of an older one does not undo a newer.
+    change: u64,
+}
+
+impl fmt::Debug for Levels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Levels").field(&self.status()).finish()
+    }
+}
+
+impl Levels {
+    /// `apply` puts a filter in force.
+    pub fn new(configured: &str, apply: impl Fn(EnvFilter) -> Result<(), BadFilter> + Send + Sync + 'static) -> Self {
+        let status = LevelStatus { filter: configured.to_owned(), configured: configured.to_owned(), until: None };
+        Self(Arc::new(Inner { apply: Box::new(apply), state: Mutex::new(State { status, change: 0 }) }))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn status(&self) -> LevelStatus {
+        self.state().status.clone()
+    }
+
+    /// Puts `filter` in force for `span` ([`DEFAULT`]: the configured one, now). At the end of the process it is forgotten.
+    pub fn change(
+        &self,
+        filter: &str,
+        span: Duration,
+        clock: &Clock,
+        lifecycle: &Lifecycle,
+    ) -> Result<LevelStatus, BadFilter> {
+        if filter == DEFAULT {
+            let mut state = self.state();
+            state.change += 1;
+            return self.restore(&mut state);
+        }
+        let parsed = parse(filter)?;
+        let mut state = self.state();
+        (self.0.apply)(parsed)?;
+        state.change += 1;
+        let until = clock.now() + span;
+        state.status = LevelStatus { filter: filter.to_owned(), until: Some(until), ..state.status.clone() };
+        let (status, change) = (state.status.clone(), state.change);
+        drop(state);
+        tracing::warn!(filter, until = %until, "log levels changed");
+        let (levels, stop) = (self.clone(), lifecycle.soft().clone());
+        lifecycle.spawn("log.levels", async move {
+            tokio::select! { () = tokio::time::sleep(span) => {}, () = stop.cancelled() => return }
+            let mut state = levels.state();
+            if state.change == change {
+                // The configured filter was in force before.
+                let _ = levels.restore(&mut state);
+            }
+        });
+        Ok(status)
+    }
+
+    fn restore(&self, state: &mut State) -> Result<LevelStatus, BadFilter> {
+        let configured = state.status.configured.clone();
+        (self.0.apply)(parse(&configured)?)?;
+        state.status = LevelStatus { filter: configured.clone(), configured, until: None };
+        tracing::warn!(filter = state.status.filter, "log levels are as configured again");
+        Ok(state.status.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bad_filter_says_what_is_wrong() {
+        for fine in [
+            "info",
+            "DEBUG",
+            "off",
+            "info,holdfast::jobs=debug",
+            "warn, sqlx=trace",
+            "info,lance=debug",
+            "info,[http.request{route=x,method=GET}]=debug",
+        ] {
+            parse(fine).unwrap_or_else(|e| panic!("{fine}: {e}"));
+        }
+        for (bad, why) in [
+            ("", "a filter is a level"),
+            ("debgu", "\"debgu\" is no level"),
+            ("info,holdfast=loud", "\"loud\" in \"holdfast=loud\" is no level"),
+            ("hyper", "for a module say hyper=debug"),
+            ("info,,debug", "\"\" is no level"),
+        ] {
+            let error = parse(bad).unwrap_err().to_string();
+            assert!(error.contains(why), "{bad:?}: {error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_change_ends_by_itself_and_a_newer_one_is_not_undone() {
+        let applied = Arc::new(Mutex::new(Vec::new()));
+        let seen = applied.clone();
+        let levels = Levels::new("info", move |filter| {
+            seen.lock().unwrap().push(filter.to_string());
+            Ok(())
+        });
+        let (clock, lifecycle) = (Clock::system(), Lifecycle::new());
+        let change = |filter: &str, millis| levels.change(filter, Duration::from_millis(millis), &clock, &lifecycle);
+        let wait = |millis| tokio::time::sleep(Duration::from_millis(millis));
+        change("debug", 600).unwrap();
+        wait(300).await;
+        assert!(change("debgu", 600).is_err());
+        assert_eq!(levels.status().filter, "debug", "a bad filter changes nothing");
+        change("trace", 900).unwrap();
+        wait(450).await;
+        assert_eq!(levels.status().filter, "trace", "the end of the first change is not the end of the second");
+        wait(900).await;
+        assert_eq!(levels.status(), LevelStatus { filter: "info".into(), configured: "info".into(), until: None });
+        change("debug", 60_000).unwrap();
+        change(DEFAULT, 1).unwrap();
+        assert_eq!(levels.status().until, None);
+        assert_eq!(applied.lock().unwrap().len(), 5, "debug, trace, info, debug, info");
+        lifecycle.drain(Duration::from_secs(1)).await;
+    }
+}

@@ -1,0 +1,298 @@
+//! From an event to a line: one JSON object with its time, level, target, message, fields, the fields of the spans around
+//! it, and the ids of what it belongs to. Redacted and cut here, once, for all who get it.
+
+use std::{io::Write as _, sync::Arc};
+
+use chrono::SecondsFormat;
+use tracing::{
+    Event, Subscriber,
+    field::{Field, Visit},
+    span::{Attributes, Id, Record},
+};
+use tracing_subscriber::{Layer, layer::Context, registry::LookupSpan};
+
+use super::{
+    log_metrics::Level,
+    redact::{self, MASK},
+    trace,
+};
+use crate::platform::clock::Clock;
+
+/// Longest line, bytes: what Loki takes.
+pub const MAX_LINE_BYTES: usize = 256 * 1024;
+/// Kept free of long texts, for the short ones after them.
+const RESERVE: usize = 16 * 1024;
+/// Bytes of a short text: an id, an address, a word.
+const SHORT: usize = 512;
+/// Bytes of the value of a span's field, which is on every line inside of it.
+const MOST_OF_SPAN: usize = 4 * 1024;
+
+/// One line.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// Nanoseconds since 1970.
+    pub nanos: i64,
+    pub level: Level,
+    /// A JSON object without a line break.
+    pub json: Arc<str>,
+    /// Sending it to a server would make more of its kind: what the HTTP client says of its own work, and the exporter of its.
+    pub is_local: bool,
+}
+
+/// Who gets the lines.
+pub trait Output: Send + Sync + 'static {
+    fn emit(&self, line: &Line);
+}
+
+/// The layer.
+#[derive(Debug)]
+pub struct Lines<O> {
+    output: O,
+}
+
+impl<O: Output> Lines<O> {
+    pub fn new(output: O) -> Self {
+        Self { output }
+    }
+}
+
+/// Fields of a span and of those around it: name and JSON.
+#[derive(Clone, Default)]
+struct SpanFields(Vec<(&'static str, Vec<u8>)>);
+
+impl SpanFields {
+    fn put(&mut self, name: &'static str, value: Vec<u8>) {
+        match self.0.iter_mut().find(|(known, _)| *known == name) {
+            Some(field) => field.1 = value,
+            None => self.0.push((name, value)),
+        }
+    }
+}
+
+impl<S, O> Layer<S> for Lines<O>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    O: Output,
+{
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let Some(span) = context.span(id) else { return };
+        let around = span.parent().and_then(|parent| parent.extensions().get::<SpanFields>().cloned());
+        let mut fields = around.unwrap_or_default();
+        attributes.record(&mut OfSpan(&mut fields));
+        span.extensions_mut().insert(fields);
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        let Some(span) = context.span(id) else { return };
+        if let Some(fields) = span.extensions_mut().get_mut::<SpanFields>() {
+            values.record(&mut OfSpan(fields));
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let (meta, now) = (event.metadata(), Clock::system().now());
+        let mut fields = OfEvent { json: Vec::with_capacity(512), log_target: None };
+        event.record(&mut fields);
+        let target = fields.log_target.as_deref().unwrap_or(meta.target());
+        let level = Level::from(*meta.level());
+
+        let mut json = Vec::with_capacity(fields.json.len() + 512);
+        let time = now.to_rfc3339_opts(SecondsFormat::Micros, true);
+        // Writing into a vector does not fail.
+        let _ = write!(json, r#"{{"timestamp":"{time}","level":"{}","target":"#, level.as_str());
+        quote(&mut json, target);
+        json.extend_from_slice(&fields.json);
+        let has = |name: &str| meta.fields().iter().any(|field| field.name() == name);
+        if let Some(work) = trace::current() {
+            if !has("trace_id") {
+                put(&mut json, "trace_id", work.trace_id());
+            }
+            if let Some(id) = work.request_id().filter(|_| !has("request_id")) {
+                put(&mut json, "request_id", id);
+            }
+        }
+        if let Some(span) = context.event_span(event)
+            && let Some(around) = span.extensions().get::<SpanFields>()
+        {
+            for (name, value) in around.0.iter().filter(|(name, _)| !has(name)) {
+                if json.len() + name.len() + value.len() + SHORT > MAX_LINE_BYTES {
+                    break;
+                }
+                name_of(&mut json, name);
+                json.extend_from_slice(value);
+            }
+        }
+        json.push(b'}');
+        let is_local = is_local(target, level);
+        let Ok(json) = String::from_utf8(json) else { return };
+        let nanos = now.timestamp_nanos_opt().unwrap_or(i64::MAX);
+        self.output.emit(&Line { nanos, level, json: json.into(), is_local });
+    }
+}
+
+/// Whether the line is about carrying lines away.
+fn is_local(target: &str, level: Level) -> bool {
+    const CARRIERS: [&str; 7] = ["hyper", "hyper_util", "h2", "reqwest", "rustls", "tokio", "mio"];
+    target.starts_with(super::loki::TARGET)
+        || (level >= Level::Debug && CARRIERS.contains(&target.split("::").next().unwrap_or_default()))
+}
+
+fn name_of(json: &mut Vec<u8>, name: &str) {
+    json.push(b',');
+    quote(json, name);
+    json.push(b':');
+}
+
+/// A field with a text.
+fn put(json: &mut Vec<u8>, name: &str, text: &str) {
+    name_of(json, name);
+    let room = room_for(text, json);
+    text_of(json, name, text, room);
+}
+
+/// How many bytes of a line that holds `json` this text may take.
+fn room_for(text: &str, json: &[u8]) -> usize {
+    let free = if text.len() <= SHORT { 4 * SHORT } else { RESERVE };
+    (MAX_LINE_BYTES - free).saturating_sub(json.len())
+}
+
+/// A text as JSON: masked where its name says so, redacted, and cut where it is longer than `room` bytes.
+fn text_of(json: &mut Vec<u8>, name: &str, text: &str, room: usize) {
+    if redact::is_secret(name) {
+        return quote(json, MASK);
+    }
+    // What cannot be written need not be looked through.
+    let head = &text[..text.floor_char_boundary(room)];
+    let clean = redact::redact(head);
+    let kept = &clean[..fitting(&clean, room)];
+    if head.len() == text.len() && kept.len() == clean.len() {
+        return quote(json, &clean);
+    }
+    let cut = text.len() - head.len() + clean.len() - kept.len();
+    quote(json, &format!("{kept} [{cut} bytes cut]"));
+}
+
+/// How many of the text's bytes fit into `room` bytes of JSON.
+fn fitting(text: &str, room: usize) -> usize {
+    // No character takes more than six for each of its bytes.
+    if text.len() * 6 <= room {
+        return text.len();
+    }
+    let mut taken = 0;
+    for (at, c) in text.char_indices() {
+        taken += match c {
+            '"' | '\\' | '\n' | '\r' | '\t' => 2,
+            '\0'..='\u{1f}' => 6,
+            c => c.len_utf8(),
+        };
+        if taken > room {
+            return at;
+        }
+    }
+    text.len()
+}
+
+fn quote(json: &mut Vec<u8>, text: &str) {
+    // Writing a text into a vector does not fail.
+    let _ = serde_json::to_writer(json, text);
+}
+
+/// What a value is on a line.
+enum Value<'a> {
+    Text(&'a str),
+    /// Number or truth value, as JSON.
+    Plain(&'a dyn std::fmt::Display),
+    /// A number under the name of a secret may be one.
+    Number(&'a dyn std::fmt::Display),
+}
+
+fn value_of(json: &mut Vec<u8>, name: &str, value: &Value<'_>, most: usize) {
+    match value {
+        Value::Text(text) => {
+            let room = room_for(text, json).min(most);
+            text_of(json, name, text, room);
+        }
+        Value::Number(_) if redact::is_secret(name) => quote(json, MASK),
+        Value::Plain(plain) | Value::Number(plain) => {
+            let _ = write!(json, "{plain}");
+        }
+    }
+}
+
+/// An error with its causes, outermost first.
+fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    crate::platform::error::chain(error)
+}
+
+macro_rules! visit {
+    () => {
+        fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+            self.put(field, &Value::Text(&format!("{value:?}")));
+        }
+        fn record_str(&mut self, field: &Field, value: &str) {
+            self.put(field, &Value::Text(value));
+        }
+        fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
+            self.put(field, &Value::Text(&causes(value)));
+        }
+        fn record_bool(&mut self, field: &Field, value: bool) {
+            self.put(field, &Value::Plain(&value));
+        }
+        fn record_i64(&mut self, field: &Field, value: i64) {
+            self.put(field, &Value::Number(&value));
+        }
+        fn record_u64(&mut self, field: &Field, value: u64) {
+            self.put(field, &Value::Number(&value));
+        }
+        fn record_i128(&mut self, field: &Field, value: i128) {
+            self.put(field, &Value::Number(&value));
+        }
+        fn record_u128(&mut self, field: &Field, value: u128) {
+            self.put(field, &Value::Number(&value));
+        }
+        fn record_f64(&mut self, field: &Field, value: f64) {
+            if value.is_finite() {
+                self.put(field, &Value::Number(&value));
+            } else {
+                self.put(field, &Value::Text(&value.to_string()));
+            }
+        }
+    };
+}
+
+struct OfEvent {
+    json: Vec<u8>,
+    /// Of a record of the crate `log`, whose target is a field.
+    log_target: Option<String>,
+}
+
+impl OfEvent {
+    fn put(&mut self, field: &Field, value: &Value<'_>) {
+        match (field.name(), value) {
+            ("log.target", Value::Text(target)) => self.log_target = Some((*target).to_owned()),
+            (name, _) if name.starts_with("log.") => {}
+            (name, value) => {
+                name_of(&mut self.json, name);
+                value_of(&mut self.json, name, value, MAX_LINE_BYTES);
+            }
+        }
+    }
+}
+
+impl Visit for OfEvent {
+    visit!();
+}
+
+struct OfSpan<'a>(&'a mut SpanFields);
+
+impl OfSpan<'_> {
+    fn put(&mut self, field: &Field, value: &Value<'_>) {
+        let mut json = Vec::new();
+        value_of(&mut json, field.name(), value, MOST_OF_SPAN);
+        self.0.put(field.name(), json);
+    }
+}
+
+impl Visit for OfSpan<'_> {
+    visit!();
+}

@@ -1,0 +1,251 @@
+//! What no log line may say: keys, tokens, passwords, cookies, the text of mail. Every text of a line passes here on its
+//! way to standard output, to the memory of recent lines and to Loki.
+//!
+//! Two ways in: the *name* of a field (`password = ..` is never written, whatever it holds), and the *shape* of a text (a
+//! key is a key wherever it stands: in a message, an error of another server, a URL, a debug print).
+
+use std::{borrow::Cow, sync::LazyLock};
+
+use regex::{Captures, Regex};
+
+/// What stands in the place of a secret.
+pub const MASK: &str = "***";
+
+/// Ends of names whose values are secret. `token` is one, `tokens` (a number of them) is not.
+const SECRET_ENDS: [&str; 14] = [
+    "password",
+    "passwd",
+    "passphrase",
+    "secret",
+    "token",
+    "api_key",
+    "apikey",
+    "access_key",
+    "secret_key",
+    "private_key",
+    "authorization",
+    "cookie",
+    "csrf",
+    "credentials",
+];
+
+/// Names of the text of a mail.
+const MAIL_TEXTS: [&str; 5] = ["body", "html", "text_body", "html_body", "mail_body"];
+
+/// Whether a field of this name is never written.
+pub fn is_secret(name: &str) -> bool {
+    let plain = |text: &str| text.to_ascii_lowercase().replace('-', "_");
+    let name = name.rsplit('.').next().unwrap_or(name);
+    // Nearly every name is told apart by its last letter.
+    if !name.ends_with(['d', 'e', 't', 'n', 'y', 'f', 's', 'D', 'E', 'T', 'N', 'Y', 'F', 'S', 'l', 'L']) {
+        return false;
+    }
+    let name = plain(name);
+    SECRET_ENDS.iter().any(|end| name.ends_with(end)) || MAIL_TEXTS.contains(&name.as_str())
+}
+
+/// One pass over a text tells whether any of the rules could find something: almost none of the texts has one of these.
+static SUSPICIOUS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(
+        r"(?i)hf_|sk-|sk_|pk_|rk_|whsec_|bearer|basic |digest |eyj|akia|asia|age-secret|private key|://|passw|passphrase|secret|token|api_?-?key|access_?-?key|private_?-?key|authorization|cookie|_session=|csrf|credentials|ghp_|gho_|ghs_|github_pat_|glpat-|xox|body|html|@",
+    )
+    .ok()
+});
+
+/// A rule: what it finds, and what of it stays (`$1`, `$2` are groups of it).
+struct Rule {
+    finds: Regex,
+    stays: &'static str,
+}
+
+static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
+    let rules = [
+        // Private keys in PEM, whole or cut off.
+        (r"(-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----).*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\z)", "$1***"),
+        // The header, to the end of its line or of its quotation marks; and a token that is only called one.
+        (
+            r#"(?i)(authorization\\*["']?\s*[:=]\s*\\*["']?)(?:bearer|basic|digest|negotiate|token)\s+[^"'\r\n\\]+"#,
+            "$1***",
+        ),
+        (r"(?i)\b(bearer\s+)[A-Za-z0-9._~+/=-]{6,}", "$1***"),
+        // Keys by their first letters: ours, OpenAI's and those like it, Stripe, GitHub, GitLab, Slack, AWS, age; JSON web tokens.
+        (
+            r"\b(hf_|sk-|sk_live_|sk_test_|rk_live_|whsec_|ghp_|gho_|ghs_|github_pat_|glpat-|xox[abprs]-)[A-Za-z0-9_-]{6,}",
+            "$1***",
+        ),
+        (r"\b(AKIA|ASIA)[0-9A-Z]{16}\b", "$1***"),
+        (r"(?i)(AGE-SECRET-KEY-)[0-9A-Z-]+", "$1***"),
+        (r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*)?", "***"),
+        // `scheme://user:password@host`
+        (r"([A-Za-z][A-Za-z0-9+.-]*://[^\s/:@]*):[^\s/@]+@", "$1:***@"),
+        // `Cookie: a=b; c=d`: every one of them.
+        (r"(?i)\b((?:set-)?cookie\s*:\s*)[^\r\n]+", "$1***"),
+        (r"\b((?:__Host-)?holdfast_session=)[^\s;&,\x22']+", "$1***"),
+    ];
+    rules
+        .into_iter()
+        .filter_map(|(finds, stays)| Some(Rule { finds: Regex::new(&format!("(?s){finds}")).ok()?, stays }))
+        .collect()
+});
+
+/// `name=value`, `name: value`, `"name": "value"`, `name: Some("value")`: in URLs, headers, JSON and debug prints, also
+/// where its quotation marks are escaped.
+static NAMED: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let name = r"(?:[A-Za-z0-9_.-]*(?:password|passwd|passphrase|secret|token|api[_-]?key|access[_-]?key|secret[_-]?key|private[_-]?key|authorization|cookie|csrf|credentials))";
+    // A comma only after a quotation mark: a pair of a list.
+    let between = r#"(?:\\*["']?\s*(?:=>|[=:])\s*(?:Some\()?|\\*["']\s*,\s*)"#;
+    let quoted = r#"\\*"(?:[^"\\]|\\[^"]|\\+"[^,}\s)\]])*\\*"|\\*"[^"]*\z|'[^']*'"#;
+    let bare = r#"[^\s,;&"']+"#;
+    Regex::new(&format!("(?is)({name}{between})({quoted}|{bare})")).ok()
+});
+
+/// The text of a mail as a quoted value; unquoted, `body: ` is an ordinary word.
+static MAIL_TEXT: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let between = r#"\\*["']?\s*[=:]\s*(?:Some\()?"#;
+    Regex::new(&format!(r#"(?is)(\b(?:(?:text|html|mail)_)?(?:body|html){between})(\\*"(?:[^"\\]|\\.)*\\*")"#)).ok()
+});
+
+/// The local part of a mail address, but for its first letter.
+static ADDRESS: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"\b([\p{L}0-9])[\p{L}0-9._%+-]*@((?:[\p{L}0-9-]+\.)+\p{L}{2,})").ok());
+
+/// `text` without what looks like a secret, an address or the text of a mail.
+pub fn redact(text: &str) -> Cow<'_, str> {
+    if !SUSPICIOUS.as_ref().is_some_and(|suspicious| suspicious.is_match(text)) {
+        return Cow::Borrowed(text);
+    }
+    let mut text = Cow::Borrowed(text);
+    let mut apply = |regex: &Regex, stays: &dyn Fn(&Captures<'_>) -> String| {
+        if let Cow::Owned(changed) = regex.replace_all(&text, |found: &Captures<'_>| stays(found)) {
+            text = Cow::Owned(changed);
+        }
+    };
+    for rule in RULES.iter() {
+        apply(&rule.finds, &|found| {
+            let mut kept = String::new();
+            found.expand(rule.stays, &mut kept);
+            kept
+        });
+    }
+    for named in [&NAMED, &MAIL_TEXT] {
+        if let Some(named) = named.as_ref() {
+            apply(named, &|found| format!("{}{}", &found[1], masked(&found[2])));
+        }
+    }
+    if let Some(address) = ADDRESS.as_ref() {
+        apply(address, &|found| format!("{}{MASK}@{}", &found[1], &found[2]));
+    }
+    text
+}
+
+/// The mask inside of the quotation marks that the value had.
+fn masked(value: &str) -> String {
+    let quotes = |end: bool| {
+        let is_quote = |c: char| matches!(c, '"' | '\'' | '\\');
+        if end {
+            &value[value.trim_end_matches(is_quote).len()..]
+        } else {
+            &value[..value.len() - value.trim_start_matches(is_quote).len()]
+        }
+    };
+    let (open, close) = (quotes(false), quotes(true));
+    if open.len() == value.len() { value.to_owned() } else { format!("{open}{MASK}{close}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rule_is_a_regex_that_compiles() {
+        assert!(SUSPICIOUS.is_some() && NAMED.is_some() && MAIL_TEXT.is_some() && ADDRESS.is_some());
+        assert_eq!(RULES.len(), 10);
+    }
+
+    #[test]
+    fn secrets_go_and_the_rest_stays() {
+        for (said, written) in [
+            ("key hf_0123456789abcdef refused", "key hf_*** refused"),
+            (
+                "OpenAI said: Incorrect API key provided: sk-proj-abc_DEF123",
+                "OpenAI said: Incorrect API key provided: sk-***",
+            ),
+            ("Authorization: Bearer abc.def-ghi", "Authorization: ***"),
+            ("sent bearer abcdefghi to it", "sent bearer *** to it"),
+            (r#"{"authorization": "Basic dXNlcjpwYXNz", "a": 1}"#, r#"{"authorization": "***", "a": 1}"#),
+            (
+                "postgres://holdfast:p4ss-w0rd@db:5432/holdfast?sslmode=require",
+                "postgres://holdfast:***@db:5432/holdfast?sslmode=require",
+            ),
+            (
+                "cannot connect: host=db user=a password=hunter2 dbname=x",
+                "cannot connect: host=db user=a password=*** dbname=x",
+            ),
+            ("/login?next=%2F&token=abc123&x=1", "/login?next=%2F&token=***&x=1"),
+            (
+                r#"Login { email: "ann@example.com", password: "hunter 2", token: Some("t-1"), n: 3 }"#,
+                r#"Login { email: "a***@example.com", password: "***", token: Some("***"), n: 3 }"#,
+            ),
+            (r#"said {\"password\":\"hunter2\",\"n\":1}"#, r#"said {\"password\":\"***\",\"n\":1}"#),
+            ("Cookie: holdfast_session=abc; theme=dark", "Cookie: ***"),
+            ("got holdfast_session=abcdef here", "got holdfast_session=*** here"),
+            ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc-def", "***"),
+            ("AKIAIOSFODNN7EXAMPLE is it", "AKIA*** is it"),
+            ("key AGE-SECRET-KEY-1QQQQ in the file", "key AGE-SECRET-KEY-*** in the file"),
+            (
+                "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\nend",
+                "-----BEGIN RSA PRIVATE KEY-----***\nend",
+            ),
+            (
+                r#"mail { to: "b@example.org", body: "Dear Bob, your order" }"#,
+                r#"mail { to: "b***@example.org", body: "***" }"#,
+            ),
+            ("письмо на иван.петров@пример.рф ушло", "письмо на и***@пример.рф ушло"),
+            ("x-api-key: abcdef", "x-api-key: ***"),
+            (r#"[("cookie", "a=b; c=d"), ("accept", "text/html")]"#, r#"[("cookie", "***"), ("accept", "text/html")]"#),
+        ] {
+            assert_eq!(redact(said), written, "of {said:?}");
+        }
+    }
+
+    #[test]
+    fn what_only_looks_like_it_stays() {
+        for plain in [
+            "prompt_tokens=120 completion_tokens: 7, max_tokens 4096",
+            "https://openrouter.ai/api/v1 answered 503",
+            "the sk- prefix and hf_ alone say nothing",
+            "tokens: 12",
+            "body of the request is too large",
+            "holdfast::jobs::worker",
+            "a@b is no address",
+            "the fencing token is old",
+            "",
+        ] {
+            assert_eq!(redact(plain), plain);
+        }
+    }
+
+    #[test]
+    fn fields_are_known_by_name() {
+        for secret in [
+            "password",
+            "one_time_password",
+            "API_KEY",
+            "x-api-key",
+            "token",
+            "csrf_token",
+            "set-cookie",
+            "Authorization",
+            "body",
+            "s3_secret_access_key",
+            "db.password",
+        ] {
+            assert!(is_secret(secret), "{secret}");
+        }
+        for plain in
+            ["message", "tokens", "one_time_passwords", "path", "token_count", "bytes", "key", "kind", "status", "url"]
+        {
+            assert!(!is_secret(plain), "{plain}");
+        }
+    }
+}

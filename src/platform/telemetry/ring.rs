@@ -1,0 +1,98 @@
+//! The recent lines in memory: what the page of logs shows where there is no Loki.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use super::{lines::Line, log_metrics::Level};
+
+/// What a line takes beside its text: its place in the queue, and the head of its allocation.
+const OVERHEAD: usize = 64;
+
+/// A line that is kept.
+#[derive(Clone, Debug)]
+pub struct Recent {
+    /// Nanoseconds since 1970; no two lines have the same.
+    pub nanos: i64,
+    pub level: Level,
+    pub json: Arc<str>,
+}
+
+/// The newest lines, within a number of lines and of bytes.
+#[derive(Debug)]
+pub struct Ring {
+    lines: usize,
+    bytes: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    kept: VecDeque<Recent>,
+    bytes: usize,
+    last: i64,
+}
+
+impl Ring {
+    /// Keeps at most so many lines and bytes; 0 lines keeps none.
+    pub fn new(lines: usize, bytes: usize) -> Self {
+        Self { lines, bytes, state: Mutex::default() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn push(&self, line: &Line) {
+        let mut state = self.state();
+        state.last = line.nanos.max(state.last + 1);
+        let nanos = state.last;
+        state.bytes += line.json.len() + OVERHEAD;
+        state.kept.push_back(Recent { nanos, level: line.level, json: line.json.clone() });
+        while state.kept.len() > self.lines || state.bytes > self.bytes {
+            let Some(oldest) = state.kept.pop_front() else { break };
+            state.bytes -= oldest.json.len() + OVERHEAD;
+        }
+    }
+
+    /// Every line that is kept, oldest first. Copies references, not texts: it is looked through without the lock.
+    pub fn all(&self) -> Vec<Recent> {
+        self.state().kept.iter().cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn push(ring: &Ring, nanos: i64, text: &str) {
+        ring.push(&Line { nanos, level: Level::Info, json: text.into(), is_local: false });
+    }
+
+    #[test]
+    fn it_keeps_the_newest_within_both_limits() {
+        let ring = Ring::new(3, 10_000);
+        (0..10).for_each(|n| push(&ring, n, &n.to_string()));
+        assert_eq!(ring.all().iter().map(|r| &*r.json).collect::<Vec<_>>(), ["7", "8", "9"]);
+        let ring = Ring::new(1000, 5000);
+        (0..100).for_each(|n| push(&ring, n, &"x".repeat(936)));
+        assert_eq!(ring.all().len(), 5);
+        push(&ring, 200, &"x".repeat(6000));
+        assert!(ring.all().is_empty(), "a line that is larger than all of it");
+        assert!({
+            let none = Ring::new(0, 0);
+            push(&none, 1, "a");
+            none.all().is_empty()
+        });
+    }
+
+    #[test]
+    fn no_two_lines_have_the_same_time() {
+        let ring = Ring::new(10, 10_000);
+        for nanos in [5, 5, 3, 9] {
+            push(&ring, nanos, "a");
+        }
+        assert_eq!(ring.all().iter().map(|r| r.nanos).collect::<Vec<_>>(), [5, 6, 7, 9]);
+    }
+}

@@ -1,0 +1,174 @@
+//! What a piece of work belongs to: its trace (W3C Trace Context, level 1) and the HTTP request that asked for it.
+//!
+//! A task carries its context; [`crate::platform::lifecycle::Lifecycle::spawn`] hands it to the tasks that it starts, a
+//! job keeps it in the queue, and outside calls pass it on. Every log line reads it here.
+
+use std::sync::Arc;
+
+use futures::future::Either;
+use uuid::Uuid;
+
+use crate::platform::crypto;
+
+tokio::task_local! {
+    static CURRENT: Context;
+}
+
+/// Whose work this is. Cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Context(Arc<Inner>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Inner {
+    /// 32 lower-case hexadecimal digits, not all zero.
+    trace_id: String,
+    /// Of our own part of the trace: 16 lower-case hexadecimal digits.
+    span_id: String,
+    /// Whether somebody records this trace.
+    sampled: bool,
+    request_id: Option<String>,
+}
+
+impl Context {
+    /// Of a request: in the caller's trace where `traceparent` is a valid header, in a new one otherwise.
+    pub fn of_request(traceparent: Option<&str>, request_id: String) -> Self {
+        let (trace_id, sampled) = traceparent.and_then(parse).map_or_else(
+            || (crypto::hex(&crypto::random_bytes::<16>()), true),
+            |(id, sampled)| (id.to_owned(), sampled),
+        );
+        Self::new(trace_id, sampled, Some(request_id))
+    }
+
+    /// Of a job: in the trace that it was queued in, else in one of its own that all its attempts share.
+    pub fn of_job(job: Uuid, trace_id: Option<&str>, request_id: Option<&str>) -> Self {
+        let trace_id = trace_id.filter(|id| is_id(id, 32)).map_or_else(|| job.simple().to_string(), str::to_owned);
+        Self::new(trace_id, true, request_id.map(str::to_owned))
+    }
+
+    fn new(trace_id: String, sampled: bool, request_id: Option<String>) -> Self {
+        Self(Arc::new(Inner { trace_id, span_id: crypto::hex(&crypto::random_bytes::<8>()), sampled, request_id }))
+    }
+
+    /// 32 lower-case hexadecimal digits.
+    pub fn trace_id(&self) -> &str {
+        &self.0.trace_id
+    }
+
+    /// The HTTP request, as in its log line; `None` for what no request asked for.
+    pub fn request_id(&self) -> Option<&str> {
+        self.0.request_id.as_deref()
+    }
+
+    /// The header for those whom we call.
+    pub fn traceparent(&self) -> String {
+        format!("00-{}-{}-{:02x}", self.0.trace_id, self.0.span_id, u8::from(self.0.sampled))
+    }
+
+    /// Runs `future` as part of this.
+    pub fn scope<F: Future>(self, future: F) -> impl Future<Output = F::Output> {
+        CURRENT.scope(self, future)
+    }
+}
+
+/// The context of this task, if it has one.
+pub fn current() -> Option<Context> {
+    CURRENT.try_with(Clone::clone).ok()
+}
+
+/// `future`, in the context of whoever calls this.
+pub fn carry<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    match current() {
+        Some(context) => Either::Left(CURRENT.scope(context, future)),
+        None => Either::Right(future),
+    }
+}
+
+/// Runs `work` on this thread in `context`.
+pub fn within<T>(context: Option<Context>, work: impl FnOnce() -> T) -> T {
+    match context {
+        Some(context) => CURRENT.sync_scope(context, work),
+        None => work(),
+    }
+}
+
+/// Trace id and sampled flag of a `traceparent` (W3C Trace Context, section 3.2): `00-<32>-<16>-<2>`; of later versions
+/// the same leading parts.
+fn parse(header: &str) -> Option<(&str, bool)> {
+    let mut parts = header.trim().split('-');
+    let (version, trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let known_end = version != "00" || parts.next().is_none();
+    let is_version = version.len() == 2 && version != "ff" && is_hex(version);
+    let flags = u8::from_str_radix(flags, 16).ok().filter(|_| flags.len() == 2 && is_hex(flags))?;
+    (known_end && is_version && is_id(trace, 32) && is_id(parent, 16)).then_some((trace, flags & 1 == 1))
+}
+
+fn is_hex(text: &str) -> bool {
+    text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+fn is_id(text: &str, length: usize) -> bool {
+    text.len() == length && is_hex(text) && text.bytes().any(|b| b != b'0')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+    #[test]
+    fn a_callers_trace_is_continued_and_a_broken_one_is_not() {
+        let fine = format!("00-{TRACE}-00f067aa0ba902b7-01");
+        let ours = Context::of_request(Some(&fine), "r".into());
+        assert_eq!(ours.trace_id(), TRACE);
+        let passed_on = ours.traceparent();
+        assert!(passed_on.starts_with(&format!("00-{TRACE}-")) && passed_on.ends_with("-01"), "{passed_on}");
+        assert!(!passed_on.contains("00f067aa0ba902b7"), "the span is ours: {passed_on}");
+        let unsampled = Context::of_request(Some(&fine.replace("-01", "-00")), "r".into());
+        assert!(unsampled.traceparent().ends_with("-00"));
+        assert_eq!(
+            Context::of_request(Some(&format!("cc-{TRACE}-00f067aa0ba902b7-01-more")), "r".into()).trace_id(),
+            TRACE
+        );
+        for broken in [
+            "",
+            "00",
+            &format!("00-{TRACE}"),
+            &format!("00-{}-00f067aa0ba902b7-01", TRACE.to_uppercase()),
+            &format!("00-{}-00f067aa0ba902b7-01", "0".repeat(32)),
+            &format!("00-{TRACE}-0000000000000000-01"),
+            &format!("00-{TRACE}-00f067aa0ba902b7-01-more"),
+            &format!("ff-{TRACE}-00f067aa0ba902b7-01"),
+            &format!("00-{TRACE}-00f067aa0ba902b7-1"),
+            &format!("00-{TRACE}-00f067aa0ba902b7-+1"),
+        ] {
+            let own = Context::of_request(Some(broken), "r".into());
+            assert!(own.trace_id() != TRACE && is_id(own.trace_id(), 32), "{broken:?} gave {own:?}");
+        }
+    }
+
+    #[test]
+    fn all_attempts_of_a_job_without_a_trace_share_one() {
+        let job = Uuid::from_u128(7);
+        let (first, second) = (Context::of_job(job, None, None), Context::of_job(job, Some("junk"), None));
+        assert_eq!(first.trace_id(), second.trace_id());
+        assert_eq!(Context::of_job(job, Some(TRACE), Some("r-1")).request_id(), Some("r-1"));
+    }
+
+    #[tokio::test]
+    async fn a_context_follows_its_task_and_no_further() {
+        assert_eq!(current(), None);
+        let context = Context::of_request(None, "r-1".into());
+        let expected = context.clone();
+        context
+            .scope(async {
+                assert_eq!(current().as_ref(), Some(&expected));
+                let other_thread = std::thread::spawn(current).join().unwrap();
+                assert_eq!(other_thread, None);
+                let carried = within(current(), current);
+                assert_eq!(carried.as_ref(), Some(&expected));
+            })
+            .await;
+        assert_eq!(current(), None);
+    }
+}

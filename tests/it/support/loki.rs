@@ -1,0 +1,206 @@
+//! A Loki that counts: decodes what it is sent, answers as it is told, goes away and comes back. On threads of its own, so that
+//! its end closes every connection as the end of a process does.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{Query, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse as _, Response},
+    routing::{get, post},
+};
+use loki_api::{logproto::PushRequest, prost::Message as _};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+/// A line as it came.
+#[derive(Clone, Debug)]
+pub struct Received {
+    pub labels: String,
+    pub nanos: i64,
+    pub line: String,
+}
+
+/// How a push is answered.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// Taken after this long.
+    Take(Duration),
+    /// With this status, and `Retry-After` in seconds.
+    Refuse(u16, Option<u64>),
+}
+
+#[derive(Default)]
+struct Inner {
+    received: Mutex<Vec<Received>>,
+    /// Answers to the next pushes; then each is taken at once.
+    answers: Mutex<VecDeque<Answer>>,
+    /// Bytes of each push, decompressed.
+    sizes: Mutex<Vec<usize>>,
+    /// When pushes came.
+    times: Mutex<Vec<Instant>>,
+    headers: Mutex<HeaderMap>,
+    queries: Mutex<Vec<BTreeMap<String, String>>>,
+    pushes: AtomicUsize,
+}
+
+/// The server.
+pub struct Loki {
+    pub address: SocketAddr,
+    inner: Arc<Inner>,
+    runtime: Option<tokio::runtime::Runtime>,
+}
+
+impl Loki {
+    /// Listens on a port of its own.
+    pub fn start() -> Self {
+        let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let mut loki = Self { address, inner: Arc::default(), runtime: None };
+        loki.come_back();
+        loki
+    }
+
+    /// An address where nobody listens yet.
+    pub fn absent() -> Self {
+        let mut loki = Self::start();
+        loki.go_away();
+        loki
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub fn come_back(&mut self) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let router = Router::new()
+            .route("/loki/api/v1/push", post(push))
+            .route("/loki/api/v1/query_range", get(query))
+            .route("/loki/api/v1/labels", get(|| async { Json(json!({"status": "success", "data": []})) }))
+            .layer(axum::extract::DefaultBodyLimit::max(64 << 20))
+            .with_state(self.inner.clone());
+        let address = self.address;
+        let (ready, listens) = std::sync::mpsc::channel();
+        runtime.spawn(async move {
+            let socket = tokio::net::TcpSocket::new_v4().unwrap();
+            socket.set_reuseaddr(true).unwrap();
+            socket.bind(address).unwrap();
+            let listener = socket.listen(64).unwrap();
+            ready.send(()).unwrap();
+            axum::serve(listener, router).await.unwrap();
+        });
+        listens.recv().unwrap();
+        self.runtime = Some(runtime);
+    }
+
+    /// As kill -9 does.
+    pub fn go_away(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+
+    /// How the next pushes are answered.
+    pub fn answer(&self, answers: impl IntoIterator<Item = Answer>) {
+        *self.inner.answers.lock().unwrap() = answers.into_iter().collect();
+    }
+
+    pub fn received(&self) -> Vec<Received> {
+        self.inner.received.lock().unwrap().clone()
+    }
+
+    pub fn count(&self) -> usize {
+        self.inner.received.lock().unwrap().len()
+    }
+
+    pub fn sizes(&self) -> Vec<usize> {
+        self.inner.sizes.lock().unwrap().clone()
+    }
+
+    pub fn times(&self) -> Vec<Instant> {
+        self.inner.times.lock().unwrap().clone()
+    }
+
+    /// Of the last push.
+    pub fn headers(&self) -> HeaderMap {
+        self.inner.headers.lock().unwrap().clone()
+    }
+
+    /// Pushes so far, refused ones included.
+    pub fn pushes(&self) -> usize {
+        self.inner.pushes.load(Ordering::SeqCst)
+    }
+
+    /// The parameters of the last search.
+    pub fn last_query(&self) -> BTreeMap<String, String> {
+        self.inner.queries.lock().unwrap().last().cloned().unwrap_or_default()
+    }
+
+    /// Waits until so many lines are there.
+    pub async fn wait_for(&self, lines: usize) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while self.count() < lines {
+            assert!(Instant::now() < deadline, "{} of {lines} lines came", self.count());
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+impl Drop for Loki {
+    fn drop(&mut self) {
+        self.go_away();
+    }
+}
+
+async fn push(State(loki): State<Arc<Inner>>, headers: HeaderMap, body: Bytes) -> Response {
+    loki.pushes.fetch_add(1, Ordering::SeqCst);
+    loki.times.lock().unwrap().push(Instant::now());
+    *loki.headers.lock().unwrap() = headers;
+    let answer = loki.answers.lock().unwrap().pop_front();
+    match answer.unwrap_or(Answer::Take(Duration::ZERO)) {
+        Answer::Take(after) => sleep(after).await,
+        Answer::Refuse(status, retry_after) => {
+            let mut response = (StatusCode::from_u16(status).unwrap(), "entry too far behind").into_response();
+            if let Some(seconds) = retry_after {
+                response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+            }
+            return response;
+        }
+    }
+    let plain = snap::raw::Decoder::new().decompress_vec(&body).unwrap();
+    loki.sizes.lock().unwrap().push(plain.len());
+    let request = PushRequest::decode(plain.as_slice()).unwrap();
+    let mut received = loki.received.lock().unwrap();
+    for stream in request.streams {
+        for entry in stream.entries {
+            let time = entry.timestamp.unwrap();
+            let nanos = time.seconds * 1_000_000_000 + i64::from(time.nanos);
+            received.push(Received { labels: stream.labels.clone(), nanos, line: entry.line });
+        }
+    }
+    StatusCode::NO_CONTENT.into_response()
+}
+
+/// The newest lines, whatever is asked: what is asked is kept.
+async fn query(State(loki): State<Arc<Inner>>, Query(asked): Query<BTreeMap<String, String>>) -> Json<Value> {
+    let limit: usize = asked["limit"].parse().unwrap();
+    let end: i64 = asked["end"].parse().unwrap();
+    loki.queries.lock().unwrap().push(asked);
+    let mut lines = loki.received.lock().unwrap().clone();
+    lines.retain(|line| line.nanos < end);
+    lines.sort_by_key(|line| -line.nanos);
+    lines.truncate(limit);
+    let values: Vec<_> = lines.iter().map(|line| json!([line.nanos.to_string(), line.line])).collect();
+    let stream = json!({"stream": {"service": "holdfast", "level": "info"}, "values": values});
+    Json(json!({"status": "success", "data": {"resultType": "streams", "result": [stream]}}))
+}
