@@ -1,0 +1,81 @@
+# shellcheck shell=bash
+# What the tests of compose/ share: an installation in a folder of its own, as somebody would have it who has just copied the files.
+#
+#   . "$(dirname "$0")/lib.sh" NAME     project holdfast-NAME with the image in $IMAGE, console on $PORT; removed at the end
+
+. "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
+
+export COMPOSE_PROJECT_NAME=holdfast-$1
+IMAGE=${IMAGE:-holdfast:local}
+PORT=${PORT:-18080}
+docker info >/dev/null 2>&1 || PATH="$("$ROOT/tests/compose/engine" start):$PATH"
+docker image inspect "$IMAGE" >/dev/null 2>&1 || die "no image $IMAGE. Build one:  scripts/image"
+home=$(mktemp -d)
+mkdir "$home/alerts" "$home/dashboards"
+cp -r "$ROOT/compose" "$ROOT/scripts" "$home/"
+[ ! -e "$ROOT/alerts" ] || cp -r "$ROOT/alerts" "$home/"
+rm -rf "$home/compose/.env" "$home/compose/.upgrade"
+
+files=(--file "$home/compose/docker-compose.yml")
+compose() { docker compose "${files[@]}" "$@"; }
+cleanup() {
+  code=$?
+  if [ $code != 0 ]; then
+    compose ps --all
+    compose logs --no-color --tail 15
+  fi
+  compose down --volumes --timeout 40 >/dev/null 2>&1
+  rm -rf "$home"
+}
+trap cleanup EXIT
+
+# install: compose-init, with this test's image and ports
+install() {
+  (cd "$home" && scripts/compose-init "$@" >/dev/null 2>&1)
+  sed -i "s/^HOLDFAST_PORT=.*/HOLDFAST_PORT=127.0.0.1:$PORT/; s/^GRAFANA_PORT=.*/GRAFANA_PORT=127.0.0.1:$((PORT + 1))/" "$home/compose/.env"
+  echo "HOLDFAST_IMAGE=$IMAGE" >>"$home/compose/.env"
+}
+
+passed=0
+# check WHAT COMMAND...
+check() {
+  local what=$1 log
+  shift
+  log=$(mktemp)
+  "$@" >"$log" 2>&1 || { tail -30 "$log" >&2; die "$what: failed: $*"; }
+  rm -f "$log"
+  echo "ok    $what"
+  passed=$((passed + 1))
+}
+# refuse WHAT COMMAND...: the command must fail
+refuse() {
+  local what=$1
+  shift
+  if "$@" >/dev/null 2>&1; then die "$what: should have failed: $*"; fi
+  echo "ok    $what"
+  passed=$((passed + 1))
+}
+# eventually SECONDS COMMAND...
+eventually() {
+  local until=$((SECONDS + $1))
+  shift
+  until "$@" >/dev/null 2>&1; do
+    [ $SECONDS -lt $until ] || return 1
+    sleep 1
+  done
+}
+inside() { compose exec -T holdfast "$@" </dev/null; }
+sql() { compose exec -T postgres psql --username holdfast --dbname "${2:-holdfast}" -Atqc "$1" </dev/null; }
+health() { docker inspect --format '{{.State.Health.Status}}' "$(compose ps --all --quiet "$1")"; }
+healthy() { [ "$(health "$1")" = healthy ]; }
+
+# api METHOD PATH [JSON]: as the first admin
+api() {
+  local jar=$home/cookies password
+  if [ ! -e "$jar" ]; then
+    password=$(inside cat /run/holdfast/admin_password)
+    curl --silent --fail --output /dev/null --cookie-jar "$jar" "http://127.0.0.1:$PORT/api/v1/auth/login" -H "Origin: http://127.0.0.1:$PORT" \
+      --json "{\"email\":\"admin@holdfast.local\",\"password\":\"$password\"}" || return 1
+  fi
+  curl --silent --fail --cookie "$jar" --request "$1" "http://127.0.0.1:$PORT/api/v1$2" -H "Origin: http://127.0.0.1:$PORT" ${3:+--json "$3"}
+}
