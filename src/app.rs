@@ -25,7 +25,7 @@ use crate::{
     platform::{
         clock::Clock,
         crypto::MasterKey,
-        db::{Db, Target},
+        db::{Db, STATISTICS_EVERY, Target},
         health::Check,
         http::Idempotency,
         http_client::HttpClients,
@@ -222,7 +222,7 @@ impl App {
             Ok(registry) => self.jobs.begin_counting(&registry),
             Err(error) => tracing::warn!(error = format!("{error:#}"), "cannot list the queues"),
         }
-        self.db.start_statistics(lifecycle);
+        self.db.start_statistics(STATISTICS_EVERY, lifecycle);
         self.auth.spawn_upkeep(lifecycle);
         self.idempotency.start_sweep();
         self.knowledge.start_gauges(lifecycle);

@@ -29,6 +29,7 @@ use tokio::time::Instant;
 pub use config::Config;
 pub use error::{DbError, constraint};
 pub use metrics::Metrics;
+pub use statistics::EVERY as STATISTICS_EVERY;
 pub use tx::Tx;
 
 use super::{crypto::MasterKey, ids::OrgId, lifecycle::uncancelled};

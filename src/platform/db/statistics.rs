@@ -1,4 +1,4 @@
-//! What the server says of itself, read every 15 s on a connection of its own: whether it answers does not depend on a pool
+//! What the server says of itself, read every 15 s ([`EVERY`]) on a connection of its own: whether it answers does not depend on a pool
 //! that others have taken.
 //!
 //! Everything but the age of others' transactions can be read by any role; that needs `pg_read_all_stats`, which
@@ -18,7 +18,8 @@ use super::{
 };
 use crate::platform::lifecycle::Lifecycle;
 
-const EVERY: Duration = Duration::from_secs(15);
+/// As often as Prometheus usually asks.
+pub const EVERY: Duration = Duration::from_secs(15);
 /// A server that takes longer than this for counters in its memory does not answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -62,7 +63,7 @@ pub(super) struct TableRows {
 }
 
 /// Reads until the shutdown begins.
-pub(super) fn start(options: PgConnectOptions, metrics: Metrics, lifecycle: &Lifecycle) {
+fn start(options: PgConnectOptions, metrics: Metrics, every: Duration, lifecycle: &Lifecycle) {
     let soft = lifecycle.soft().clone();
     let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE).connect_lazy_with(
         options.application_name("holdfast statistics").log_slow_statements(
@@ -75,7 +76,7 @@ pub(super) fn start(options: PgConnectOptions, metrics: Metrics, lifecycle: &Lif
         let mut reader = Reader { pool, metrics, answered: true, refused: Vec::new() };
         while !soft.is_cancelled() {
             reader.read().await;
-            tokio::select! { () = soft.cancelled() => {}, () = sleep(EVERY) => {} }
+            tokio::select! { () = soft.cancelled() => {}, () = sleep(every) => {} }
         }
         reader.pool.close().await;
     });
@@ -211,9 +212,9 @@ async fn tables(conn: &mut PgConnection) -> Result<Vec<TableRows>, sqlx::Error> 
 }
 
 impl Db {
-    /// Reads the server's figures until `lifecycle` ends.
-    pub fn start_statistics(&self, lifecycle: &Lifecycle) {
-        start(self.system.pool.connect_options().as_ref().clone(), self.metrics.clone(), lifecycle);
+    /// Reads the server's figures, now and `every` so often, until `lifecycle` ends.
+    pub fn start_statistics(&self, every: Duration, lifecycle: &Lifecycle) {
+        start(self.system.pool.connect_options().as_ref().clone(), self.metrics.clone(), every, lifecycle);
     }
 
     /// Whether role `system` sees how long others' transactions have been open.

@@ -15,6 +15,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
+pub use super::process::resident_bytes;
 use super::{exposition::Format, process};
 
 /// Declares an enum of label values: a closed set, `snake_case` on the wire, so that the number of series is bounded.

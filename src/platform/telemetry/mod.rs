@@ -23,6 +23,5 @@ pub use exposition::Format;
 pub use log_metrics::{Level, LogMetrics, LostTo, Pushed};
 pub use logs::{Guard, Logger, Outputs, init};
 pub use metrics::Telemetry;
-pub use process::resident_bytes;
 pub use redact::redact;
 pub use ring::{Recent, Ring};
