@@ -71,7 +71,8 @@ pub fn metrics_reference() -> String {
          (`trace_id`) on latencies, to those who accept `application/openmetrics-text`, as Prometheus text 0.0.4 to others. The labels \
          have no other values than those listed.\n\n| metric | type | unit | labels | meaning |\n|---|---|---|---|---|\n",
     );
-    let mut families = families(&telemetry.encode());
+    let text = telemetry.encode();
+    let mut families = families(&text);
     families.sort_by(|a, b| a.name.cmp(&b.name));
     for Family { name, kind, unit, help, labels } in families {
         let labels: Vec<String> = labels.into_iter().map(|(label, values)| describe(label, values)).collect();
