@@ -25,7 +25,7 @@ use crate::{
     platform::{
         clock::Clock,
         crypto::MasterKey,
-        db::{Db, Target},
+        db::{Db, STATISTICS_EVERY, Target},
         health::Check,
         http::Idempotency,
         http_client::HttpClients,
@@ -83,7 +83,9 @@ impl App {
         let Runtime { config, target, data_dir, master_key, clock, lifecycle, executable, .. } = runtime.clone();
         let telemetry = Telemetry::new();
         let families = Families::register(&telemetry);
-        let db = Db::new(&target, &config.database);
+        let db = Db::measured(&target, &config.database, &families.database);
+        let pools = db.clone();
+        telemetry.on_scrape(move || pools.observe_pools());
         let http = HttpClients::new()?;
         let logs = log_search(&runtime, &http);
         let idempotency = Idempotency::new(db.clone(), clock.clone(), master_key, lifecycle.clone());
@@ -216,6 +218,11 @@ impl App {
     /// Starts what every role needs beside its listeners.
     pub fn start_background(&self) {
         let lifecycle = &self.runtime.lifecycle;
+        match self.registry() {
+            Ok(registry) => self.jobs.begin_counting(&registry),
+            Err(error) => tracing::warn!(error = format!("{error:#}"), "cannot list the queues"),
+        }
+        self.db.start_statistics(STATISTICS_EVERY, lifecycle);
         self.auth.spawn_upkeep(lifecycle);
         self.idempotency.start_sweep();
         self.knowledge.start_gauges(lifecycle);

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::App;
 use crate::platform::{
-    db::Db,
+    db::{Db, roles},
     health::{Check, CheckResult},
 };
 
@@ -14,6 +14,7 @@ use crate::platform::{
 pub fn checks(app: &App) -> Vec<Box<dyn Check>> {
     vec![
         Box::new(Database(app.db.clone())),
+        Box::new(DatabaseStatistics(app.db.clone(), roles::statistics_sql(&app.runtime.target))),
         Box::new(DiskSpace(app.runtime.data_dir.clone())),
         Box::new(Clocks(app.clone())),
     ]
@@ -38,6 +39,27 @@ impl Check for Database {
             Err(error) => {
                 CheckResult::fail(format!("does not answer: {error}"), "look at the database's log and at database.url")
             }
+        }
+    }
+}
+
+/// Can a transaction that stays open be seen? With the SQL that would let us.
+struct DatabaseStatistics(Db, String);
+
+#[async_trait]
+impl Check for DatabaseStatistics {
+    fn name(&self) -> &'static str {
+        "database.statistics"
+    }
+
+    async fn run(&self) -> CheckResult {
+        match self.0.sees_others_sessions().await {
+            Ok(true) => CheckResult::pass("readable"),
+            Ok(false) => CheckResult::warn(
+                "how long transactions have been open cannot be read: holdfast_database_longest_transaction_seconds is NaN",
+                format!("let the server's administrator run:\n{}", self.1.trim_end()),
+            ),
+            Err(error) => CheckResult::fail(format!("cannot look: {error}"), "see database.reachable"),
         }
     }
 }

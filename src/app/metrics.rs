@@ -3,16 +3,31 @@
 use crate::{
     agents, auth, backup, jobs, knowledge, llm,
     platform::{
-        http,
+        db, http,
         telemetry::{LogMetrics, Telemetry},
     },
     storage,
 };
 
+/// Queues of this build, for the reference of metrics; a test compares them with what the worker registers.
+const QUEUES: [&str; 3] = ["backup", "knowledge", "system"];
+
+/// Schedules of this build, as [`QUEUES`].
+const SCHEDULES: [&str; 7] = [
+    "backup.drill",
+    "backup.drill_old",
+    "backup.run",
+    "jobs.maintain",
+    "knowledge.maintain",
+    "knowledge.reconcile",
+    "llm.retention",
+];
+
 /// All families, registered.
 #[derive(Clone, Debug)]
 pub struct Families {
     pub http: http::Metrics,
+    pub database: db::Metrics,
     pub log: LogMetrics,
     pub auth: auth::Metrics,
     pub jobs: jobs::Metrics,
@@ -27,6 +42,7 @@ impl Families {
     pub fn register(telemetry: &Telemetry) -> Self {
         Self {
             http: telemetry.register("http", http::Metrics::register),
+            database: telemetry.register("database", db::Metrics::register),
             log: telemetry.register("log", LogMetrics::register),
             auth: telemetry.register("auth", auth::Metrics::register),
             jobs: telemetry.register("jobs", jobs::Metrics::register),
@@ -37,4 +53,13 @@ impl Families {
             backup: telemetry.register("backup", backup::Metrics::register),
         }
     }
+
+    /// Makes the series that a process makes when it begins to work or knows its configuration, so that the reference has them.
+    pub(super) fn complete(&self) {
+        self.jobs.create(&QUEUES, &SCHEDULES);
+        self.backup.create_destination(ANY);
+    }
 }
+
+/// Stands in the reference for values that come from the configuration.
+pub(super) const ANY: &str = "*";

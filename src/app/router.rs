@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{
     Extension, Json, Router,
     extract::State,
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
     middleware::{from_fn, from_fn_with_state},
     routing::get,
 };
@@ -94,7 +94,10 @@ impl App {
     /// `/metrics`, `/healthz`, `/readyz` for machines, `/log-level` for operators on the host.
     pub fn ops_router(&self) -> Router {
         Router::new()
-            .route("/metrics", get(|State(app): State<Self>| async move { app.telemetry.response() }))
+            .route(
+                "/metrics",
+                get(|State(app): State<Self>, headers: HeaderMap| async move { app.telemetry.response(&headers) }),
+            )
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(ready))
             .with_state(self.clone())

@@ -160,6 +160,12 @@ impl Metrics {
         );
     }
 
+    /// Makes a destination's series, at zero.
+    pub fn create_destination(&self, destination: &str) {
+        let labels = DestinationLabels { destination: destination.to_owned() };
+        let _ = (self.destination_backups.get_or_create(&labels), self.destination_failing.get_or_create(&labels));
+    }
+
     /// A run has ended.
     pub fn ran(&self, backup: &Backup, took: Duration) {
         let outcome = match backup.status {

@@ -8,8 +8,8 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::model::QueueStatus;
-use crate::label_enum;
+use super::{model::QueueStatus, schedule::LATE, store::ScheduleState};
+use crate::{label_enum, platform::telemetry::Latency};
 
 /// 5 ms to 10 min: a mail is tens of milliseconds, a large document minutes; the longest timeouts are ten.
 const DURATION_BUCKETS: [f64; 12] = [0.005, 0.02, 0.1, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 120.0, 300.0, 600.0];
@@ -46,6 +46,12 @@ pub struct FinishedLabels {
     pub outcome: Outcome,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ScheduleLabels {
+    pub schedule: &'static str,
+}
+
+type Latencies = Family<QueueLabels, Latency, fn() -> Latency>;
 type Histograms = Family<QueueLabels, Histogram, fn() -> Histogram>;
 type Seconds = Gauge<f64, AtomicU64>;
 
@@ -61,7 +67,7 @@ pub(super) fn enqueued(queue: &'static str) {
 pub struct Metrics {
     pub started: Family<QueueLabels, Counter>,
     pub finished: Family<FinishedLabels, Counter>,
-    pub duration: Histograms,
+    pub duration: Latencies,
     pub wait: Histograms,
     pub leases_expired: Family<QueueLabels, Counter>,
     queued: Family<QueueLabels, Gauge>,
@@ -69,6 +75,9 @@ pub struct Metrics {
     oldest: Family<QueueLabels, Seconds>,
     dead_letters: Family<QueueLabels, Gauge>,
     paused: Family<QueueLabels, Gauge>,
+    schedule_last_success: Family<ScheduleLabels, Seconds>,
+    schedule_overdue: Family<ScheduleLabels, Seconds>,
+    schedule_missed: Family<ScheduleLabels, Counter>,
 }
 
 impl Metrics {
@@ -76,7 +85,7 @@ impl Metrics {
         let metrics = Self {
             started: Family::default(),
             finished: Family::default(),
-            duration: Family::new_with_constructor(|| Histogram::new(DURATION_BUCKETS)),
+            duration: Family::new_with_constructor(|| Latency::new(DURATION_BUCKETS)),
             wait: Family::new_with_constructor(|| Histogram::new(WAIT_BUCKETS)),
             leases_expired: Family::default(),
             queued: Family::default(),
@@ -84,49 +93,78 @@ impl Metrics {
             oldest: Family::default(),
             dead_letters: Family::default(),
             paused: Family::default(),
+            schedule_last_success: Family::default(),
+            schedule_overdue: Family::default(),
+            schedule_missed: Family::default(),
         };
+        metrics.describe_attempts(registry);
+        metrics.describe_queues(registry);
+        metrics.describe_schedules(registry);
+        metrics
+    }
+
+    fn describe_attempts(&self, registry: &mut Registry) {
         registry.register("enqueued", "Jobs queued by this process", ENQUEUED.clone());
-        registry.register("started", "Attempts begun by this process", metrics.started.clone());
-        registry.register("finished", "Attempts of this process that ended, by how", metrics.finished.clone());
+        registry.register("started", "Attempts begun by this process", self.started.clone());
+        registry.register("finished", "Attempts of this process that ended, by how", self.finished.clone());
         registry.register_with_unit(
             "duration",
             "From the begin to the end of an attempt",
             Unit::Seconds,
-            metrics.duration.clone(),
+            self.duration.clone(),
         );
         registry.register_with_unit(
             "wait",
             "From the time that a job could have run to the begin of its attempt",
             Unit::Seconds,
-            metrics.wait.clone(),
+            self.wait.clone(),
         );
         registry.register(
             "leases_expired",
             "Running jobs whose worker was lost, found by this process",
-            metrics.leases_expired.clone(),
+            self.leases_expired.clone(),
         );
-        registry.register("queued", "Jobs that wait, delayed ones included", metrics.queued.clone());
-        registry.register("running", "Jobs that run, over all workers", metrics.running.clone());
+    }
+
+    fn describe_queues(&self, registry: &mut Registry) {
+        registry.register("queued", "Jobs that wait, delayed ones included", self.queued.clone());
+        registry.register("running", "Jobs that run, over all workers", self.running.clone());
         registry.register_with_unit(
             "oldest_due",
             "How long the longest waiting due job has waited",
             Unit::Seconds,
-            metrics.oldest.clone(),
+            self.oldest.clone(),
         );
-        registry.register(
-            "dead_letters",
-            "Jobs that gave up and wait for someone to look",
-            metrics.dead_letters.clone(),
-        );
-        registry.register("paused", "1 when the queue is paused", metrics.paused.clone());
-        metrics
+        registry.register("dead_letters", "Jobs that gave up and wait for someone to look", self.dead_letters.clone());
+        registry.register("paused", "1 when the queue is paused", self.paused.clone());
     }
 
-    /// Makes every series of these queues, at zero, so that a first event is seen as a rise.
-    pub(super) fn create(&self, queues: &[&'static str]) {
+    fn describe_schedules(&self, registry: &mut Registry) {
+        registry.register_with_unit(
+            "schedule_last_success_timestamp",
+            "When a job of the schedule's kind last succeeded, seconds since 1970; 0 for never",
+            Unit::Seconds,
+            self.schedule_last_success.clone(),
+        );
+        registry.register_with_unit(
+            "schedule_overdue",
+            "How long ago the schedule's job should have begun, where it has not; 0 when on time",
+            Unit::Seconds,
+            self.schedule_overdue.clone(),
+        );
+        registry.register(
+            "schedule_missed",
+            "Times of a schedule at which no worker was there; some schedules make up for them later",
+            self.schedule_missed.clone(),
+        );
+    }
+
+    /// Makes every series of these queues and schedules, at zero, so that a first event is seen as a rise.
+    pub fn create(&self, queues: &[&'static str], schedules: &[&'static str]) {
+        self.create_queued(queues);
         for &queue in queues {
             let labels = QueueLabels { queue };
-            for family in [&*ENQUEUED, &self.started, &self.leases_expired] {
+            for family in [&self.started, &self.leases_expired] {
                 let _ = family.get_or_create(&labels);
             }
             for &outcome in Outcome::ALL {
@@ -135,6 +173,32 @@ impl Metrics {
             let _ = (self.duration.get_or_create(&labels), self.wait.get_or_create(&labels));
             self.gauges(queue, None);
         }
+        for &schedule in schedules {
+            let labels = ScheduleLabels { schedule };
+            let _ = (self.schedule_last_success.get_or_create(&labels), self.schedule_overdue.get_or_create(&labels));
+            let _ = self.schedule_missed.get_or_create(&labels);
+        }
+    }
+
+    /// Of these the series that a process has which queues jobs and runs none.
+    pub(super) fn create_queued(&self, queues: &[&'static str]) {
+        for &queue in queues {
+            let _ = ENQUEUED.get_or_create(&QueueLabels { queue });
+        }
+    }
+
+    /// Shows how a schedule stands in the database.
+    pub(super) fn schedule(&self, schedule: &'static str, state: &ScheduleState) {
+        let labels = ScheduleLabels { schedule };
+        self.schedule_last_success.get_or_create(&labels).set(state.last_success.unwrap_or_default());
+        let late = state.overdue_seconds > LATE.as_seconds_f64();
+        self.schedule_overdue.get_or_create(&labels).set(if late { state.overdue_seconds } else { 0.0 });
+    }
+
+    /// These many times of a schedule passed without a worker.
+    pub(super) fn missed(&self, schedule: &'static str, times: u64) {
+        self.schedule_missed.get_or_create(&ScheduleLabels { schedule }).inc_by(times);
+        tracing::warn!(schedule, times, "a schedule's times passed while no worker ran");
     }
 
     /// Shows what was counted in the database; `None` is zero.

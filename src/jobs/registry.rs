@@ -85,6 +85,11 @@ impl Registry {
         self.kinds.contains_key(kind) && self.kinds.values().any(|k| k.queue == queue)
     }
 
+    /// The names of all schedules.
+    pub(super) fn schedule_names(&self) -> Vec<&'static str> {
+        self.schedules.iter().map(|s| s.name).collect()
+    }
+
     /// The queues of all kinds, sorted.
     pub fn queues(&self) -> Vec<&'static str> {
         let mut queues: Vec<_> = self.kinds.values().map(|k| k.queue).collect();

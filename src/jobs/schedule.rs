@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::JobsError;
 
 /// A tick that is later than this was missed: its worker was away, not merely busy.
-const LATE: TimeDelta = TimeDelta::seconds(60);
+pub(super) const LATE: TimeDelta = TimeDelta::seconds(60);
 
 /// What becomes of ticks that passed while no worker ran.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,4 +69,15 @@ impl Cron {
 /// Whether a tick that is looked at `now` still fires.
 pub(super) fn fires(tick: DateTime<Utc>, now: DateTime<Utc>, catch_up: CatchUp) -> bool {
     catch_up == CatchUp::One || now - tick <= LATE
+}
+
+/// How many ticks, from `tick` on, were missed at `now`: later than a worker that is there would have been. Counts no further than
+/// 10 000 (a minute's schedule, a week).
+pub(super) fn missed(cron: &Cron, tick: DateTime<Utc>, now: DateTime<Utc>) -> Result<u64, JobsError> {
+    let (mut tick, mut missed) = (tick, 0);
+    while now - tick > LATE && missed < 10_000 {
+        missed += 1;
+        tick = cron.next(tick)?;
+    }
+    Ok(missed)
 }

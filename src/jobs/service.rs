@@ -64,10 +64,15 @@ impl Jobs {
     /// waited for.
     pub fn start_worker(&self, mut registry: Registry, lifecycle: &Lifecycle) -> Result<(), JobsError> {
         jobs::register(self, &mut registry)?;
-        self.0.metrics.create(&registry.queues());
+        self.0.metrics.create(&registry.queues(), &registry.schedule_names());
         let pulse = worker::start(self.clone(), registry, lifecycle);
         *self.0.pulse.lock().unwrap_or_else(PoisonError::into_inner) = Some(pulse);
         Ok(())
+    }
+
+    /// Makes the series of what a process without a worker does with the queues of `registry`.
+    pub fn begin_counting(&self, registry: &Registry) {
+        self.0.metrics.create_queued(&registry.queues());
     }
 
     /// Looks for due jobs now: call after a commit where a second matters. [`super::enqueue`] hints by itself.

@@ -5,7 +5,12 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 
-use super::{CatchUp, Config, Cron, JobState, model::Reason, schedule::fires, worker::delay};
+use super::{
+    CatchUp, Config, Cron, JobState,
+    model::Reason,
+    schedule::{fires, missed},
+    worker::delay,
+};
 use crate::platform::config::ConfigErrors;
 
 fn at(text: &str) -> DateTime<Utc> {
@@ -126,4 +131,14 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn ticks_that_nobody_was_there_for_are_counted() {
+    let cron = Cron::parse("*/15 * * * *", "UTC").unwrap();
+    let count = |tick, now| missed(&cron, at(tick), at(now)).unwrap();
+    assert_eq!(count("2026-11-23T03:00:00Z", "2026-11-23T03:00:40Z"), 0, "busy, not away");
+    assert_eq!(count("2026-11-23T03:00:00Z", "2026-11-23T03:01:30Z"), 1);
+    assert_eq!(count("2026-11-23T03:00:00Z", "2026-11-23T04:00:30Z"), 4, "the fifth is on time");
+    assert_eq!(count("2020-11-23T03:00:00Z", "2026-11-23T04:00:30Z"), 10_000);
 }

@@ -1,7 +1,8 @@
 //! `holdfast_knowledge_*`, and the events that log and count in one call
 
-use std::time::Duration;
+use std::{sync::atomic::AtomicU64, time::Duration};
 
+use chrono::{DateTime, Utc};
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -9,10 +10,10 @@ use prometheus_client::{
 };
 
 use super::{
-    index::TableStats,
+    index::{IndexError, MAINTENANCE_STEPS, TableStats},
     model::{DocumentId, DocumentStatus, KnowledgeBaseId, SearchMode},
 };
-use crate::label_enum;
+use crate::{label_enum, platform::telemetry::Latency};
 
 /// 100 ms (a note) to half an hour (a scanned library on two cores).
 const STAGE_BUCKETS: [f64; 9] = [0.1, 0.5, 2.0, 5.0, 15.0, 60.0, 180.0, 600.0, 1800.0];
@@ -89,6 +90,33 @@ pub struct ModeLabels {
 }
 
 label_enum! {
+    /// One half of a search.
+    pub enum Arm {
+        /// By meaning.
+        Vector = "vector",
+        /// By words.
+        Text = "text",
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ArmLabels {
+    pub arm: Arm,
+}
+
+label_enum! {
+    /// How a step of maintenance ended.
+    pub enum MaintenanceOutcome { Ok = "ok", Failed = "failed" }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct MaintenanceLabels {
+    /// One of [`MAINTENANCE_STEPS`].
+    pub step: &'static str,
+    pub outcome: MaintenanceOutcome,
+}
+
+label_enum! {
     /// Why a document failed, or was refused at the door.
     pub enum Failure {
         Encrypted = "encrypted",
@@ -126,7 +154,8 @@ pub struct FailureLabels {
 }
 
 type Stages = Family<StageLabels, Histogram, fn() -> Histogram>;
-type Searches = Family<ModeLabels, Histogram, fn() -> Histogram>;
+type Searches = Family<ModeLabels, Latency, fn() -> Latency>;
+type Arms = Family<ArmLabels, Latency, fn() -> Latency>;
 
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -137,9 +166,12 @@ pub struct Metrics {
     stages: Stages,
     failures: Family<FailureLabels, Counter>,
     searches: Searches,
+    arms: Arms,
     /// Hybrid searches that had only words to go by.
     degraded: Counter,
     index_failures: Counter,
+    maintenance: Family<MaintenanceLabels, Counter>,
+    last_maintenance: Gauge<f64, AtomicU64>,
     repaired: Counter,
     index_lost: Counter,
     index_tables: Gauge,
@@ -158,9 +190,12 @@ impl Metrics {
             uploaded: Counter::default(),
             stages: Family::new_with_constructor(|| Histogram::new(STAGE_BUCKETS)),
             failures: Family::default(),
-            searches: Family::new_with_constructor(|| Histogram::new(SEARCH_BUCKETS)),
+            searches: Family::new_with_constructor(|| Latency::new(SEARCH_BUCKETS)),
+            arms: Family::new_with_constructor(|| Latency::new(SEARCH_BUCKETS)),
             degraded: Counter::default(),
             index_failures: Counter::default(),
+            maintenance: Family::default(),
+            last_maintenance: Gauge::default(),
             repaired: Counter::default(),
             index_lost: Counter::default(),
             index_tables: Gauge::default(),
@@ -169,20 +204,32 @@ impl Metrics {
             index_versions: Gauge::default(),
             index_size: Gauge::default(),
         };
-        for status in DocumentStatus::ALL {
-            let _ = metrics.documents.get_or_create(&StatusLabels { status: status.into() });
-        }
-        for &stage in Stage::ALL {
-            let _ = metrics.stages.get_or_create(&StageLabels { stage });
-        }
-        for &mode in Mode::ALL {
-            let _ = metrics.searches.get_or_create(&ModeLabels { mode });
-        }
-        for &reason in Failure::ALL {
-            let _ = metrics.failures.get_or_create(&FailureLabels { reason });
-        }
+        metrics.at_zero();
         metrics.describe(registry);
         metrics
+    }
+
+    fn at_zero(&self) {
+        for status in DocumentStatus::ALL {
+            let _ = self.documents.get_or_create(&StatusLabels { status: status.into() });
+        }
+        for &stage in Stage::ALL {
+            let _ = self.stages.get_or_create(&StageLabels { stage });
+        }
+        for &mode in Mode::ALL {
+            let _ = self.searches.get_or_create(&ModeLabels { mode });
+        }
+        for &reason in Failure::ALL {
+            let _ = self.failures.get_or_create(&FailureLabels { reason });
+        }
+        for &arm in Arm::ALL {
+            let _ = self.arms.get_or_create(&ArmLabels { arm });
+        }
+        for step in MAINTENANCE_STEPS {
+            for &outcome in MaintenanceOutcome::ALL {
+                let _ = self.maintenance.get_or_create(&MaintenanceLabels { step, outcome });
+            }
+        }
     }
 
     fn describe(&self, registry: &mut Registry) {
@@ -202,12 +249,29 @@ impl Metrics {
             self.failures.clone(),
         );
         registry.register_with_unit("search_duration", "Time that a search took", Unit::Seconds, self.searches.clone());
+        registry.register_with_unit(
+            "search_arm_duration",
+            "Time that one arm of a search took in one knowledge base",
+            Unit::Seconds,
+            self.arms.clone(),
+        );
         registry.register(
             "searches_degraded",
             "Hybrid searches answered by words alone, because the question could not be embedded",
             self.degraded.clone(),
         );
         registry.register("index_failures", "Steps of index maintenance that failed", self.index_failures.clone());
+        registry.register(
+            "index_maintenance",
+            "Steps of index maintenance, by how they ended",
+            self.maintenance.clone(),
+        );
+        registry.register_with_unit(
+            "index_last_maintenance_timestamp",
+            "When this process last looked after all indexes, seconds since 1970; 0 for never",
+            Unit::Seconds,
+            self.last_maintenance.clone(),
+        );
         registry.register(
             "index_repairs",
             "Documents whose index rows were missing or left over",
@@ -294,9 +358,28 @@ impl Metrics {
         tracing::warn!(error, "the question could not be embedded: searching by words alone");
     }
 
-    pub(super) fn index_failed(&self, base: KnowledgeBaseId, step: &str, error: &(dyn std::error::Error + 'static)) {
-        self.index_failures.inc();
-        tracing::warn!(knowledge_base = %base, step, error, "index maintenance of {base} failed at {step}");
+    /// An arm was asked.
+    pub(super) fn asked(&self, arm: Arm, took: Duration) {
+        self.arms.get_or_create(&ArmLabels { arm }).observe(took.as_secs_f64());
+    }
+
+    /// The steps of maintenance ran on a base's index; those of `failures` failed.
+    pub(super) fn maintained(&self, base: KnowledgeBaseId, failures: &[(&'static str, IndexError)]) {
+        for step in MAINTENANCE_STEPS {
+            let error = failures.iter().find(|(failed, _)| *failed == step).map(|(_, error)| error);
+            let outcome = if error.is_some() { MaintenanceOutcome::Failed } else { MaintenanceOutcome::Ok };
+            self.maintenance.get_or_create(&MaintenanceLabels { step, outcome }).inc();
+            if let Some(error) = error {
+                self.index_failures.inc();
+                let error = error as &dyn std::error::Error;
+                tracing::warn!(knowledge_base = %base, step, error, "index maintenance of {base} failed at {step}");
+            }
+        }
+    }
+
+    /// All indexes have been looked after.
+    pub(super) fn looked_after(&self, now: DateTime<Utc>) {
+        self.last_maintenance.set(now.timestamp_micros() as f64 / 1e6);
     }
 
     pub(super) fn repaired(&self, base: KnowledgeBaseId, stale: usize, missing: usize) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
-    metrics::{counter::Counter, family::Family, histogram::Histogram},
+    metrics::{counter::Counter, family::Family},
     registry::{Registry, Unit},
 };
 
@@ -12,7 +12,7 @@ use super::{
     model::{BackendKind, Operation, Outcome},
     usage::{Target, UsageRow},
 };
-use crate::label_enum;
+use crate::{label_enum, platform::telemetry::Latency};
 
 /// 10 ms to 2 min: a query's embedding is about 10 ms, a long answer takes minutes.
 const DURATION_BUCKETS: [f64; 12] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 120.0];
@@ -72,7 +72,7 @@ pub struct KeptLabels {
     pub kept: Kept,
 }
 
-type Durations = Family<BackendLabels, Histogram, fn() -> Histogram>;
+type Durations = Family<BackendLabels, Latency, fn() -> Latency>;
 
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -89,7 +89,7 @@ pub struct Metrics {
 
 impl Metrics {
     pub fn register(registry: &mut Registry) -> Self {
-        let histogram: fn() -> Histogram = || Histogram::new(DURATION_BUCKETS);
+        let histogram: fn() -> Latency = || Latency::new(DURATION_BUCKETS);
         let metrics = Self {
             requests: Family::default(),
             duration: Family::new_with_constructor(histogram),

@@ -63,7 +63,7 @@ impl Metrics {
         };
         for &operation in Operation::ALL {
             let _ = metrics.durations.get_or_create(&DurationLabels { operation });
-            for outcome in [Outcome::Ok, Outcome::Error] {
+            for &outcome in Outcome::ALL {
                 let _ = metrics.operations.get_or_create(&OperationLabels { operation, outcome });
             }
         }

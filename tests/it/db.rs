@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use holdfast::platform::{
     clock::Clock,
-    db::{self, Db, RoleKind, migrate, verify},
+    db::{self, Db, RoleKind, migrate, roles, verify},
     ids::OrgId,
+    lifecycle::Lifecycle,
+    telemetry::Telemetry,
 };
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _, postgres::PgPoolOptions};
 
@@ -153,4 +155,122 @@ async fn an_empty_database_beside_a_directory_that_knew_a_full_one_is_refused() 
     for name in [first, second] {
         cluster().await.drop_database(&name).await;
     }
+}
+
+/// The value of the only sample that begins so.
+fn sample(telemetry: &Telemetry, name: &str) -> f64 {
+    let text = telemetry.encode();
+    let mut lines = text.lines().filter(|line| line.starts_with(name));
+    let line = lines.next().unwrap_or_else(|| panic!("no {name} in {text}"));
+    assert!(lines.next().is_none(), "{name} is not one sample");
+    line.rsplit_once(' ').unwrap().1.parse().unwrap()
+}
+
+async fn until(telemetry: &Telemetry, name: &str, fits: impl Fn(f64) -> bool) {
+    let began = std::time::Instant::now();
+    while !fits(sample(telemetry, name)) {
+        assert!(began.elapsed() < Duration::from_secs(30), "{name} is {}", sample(telemetry, name));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn transactions_and_the_wait_for_them_are_observed_and_pools_counted() {
+    let name = cluster().await.database().await;
+    let telemetry = Telemetry::new();
+    let metrics = telemetry.register("database", db::Metrics::register);
+    let db = Db::measured(&cluster().await.target(&name), &small(), &metrics);
+    let org = OrgId::generate(&Clock::system());
+    db.tenant(org).await.unwrap().commit().await.unwrap();
+    db.tenant(org).await.unwrap().rollback().await.unwrap();
+    drop(db.tenant(org).await.unwrap());
+    let open = db.tenant(org).await.unwrap();
+    db.observe_pools();
+    let count = |family: &str, pool: &str| {
+        sample(&telemetry, &format!("holdfast_database_{family}_seconds_count{{pool=\"{pool}\"}}"))
+    };
+    assert_eq!((count("pool_wait", "app"), count("transaction_duration", "app")), (4.0, 3.0));
+    assert_eq!((count("pool_wait", "system"), count("transaction_duration", "system")), (0.0, 0.0));
+    let used = "holdfast_database_pool_connections{pool=\"app\",state=\"used\"}";
+    assert_eq!(sample(&telemetry, used), 1.0);
+    assert_eq!(sample(&telemetry, "holdfast_database_pool_max_connections{pool=\"app\"}"), 2.0);
+    tokio::time::sleep(Duration::from_millis(120)).await;
+    drop(open);
+    let long = sample(&telemetry, "holdfast_database_transaction_duration_seconds_sum{pool=\"app\"}");
+    assert!(long >= 0.12, "{long}");
+    db.close().await;
+    cluster().await.drop_database(&name).await;
+}
+
+#[tokio::test]
+async fn the_servers_figures_are_read_and_say_when_it_does_not_answer() {
+    let name = cluster().await.database().await;
+    let target = cluster().await.target(&name);
+    let (telemetry, lifecycle) = (Telemetry::new(), Lifecycle::new());
+    let db = Db::measured(&target, &small(), &telemetry.register("database", db::Metrics::register));
+    let mut admin = PgConnection::connect_with(&target.admin).await.unwrap();
+    // Open from before the first look: others' transactions are seen.
+    admin.execute("BEGIN").await.unwrap();
+    admin.execute("SELECT 1").await.unwrap();
+    db.start_statistics(Duration::from_millis(100), &lifecycle);
+    until(&telemetry, "holdfast_database_up ", |up| up == 1.0).await;
+    until(&telemetry, "holdfast_database_longest_transaction_seconds ", |age| age > 0.2).await;
+    admin.execute("ROLLBACK").await.unwrap();
+    until(&telemetry, "holdfast_database_longest_transaction_seconds ", |age| age < 0.2).await;
+    for (name, least) in [
+        ("connections", 1.0),
+        ("max_connections", 400.0),
+        ("transaction_age", 1.0),
+        ("size_bytes", 1e6),
+        ("blocks_hit_total", 100.0),
+        ("transactions_total{outcome=\"committed\"}", 1.0),
+    ] {
+        until(&telemetry, &format!("holdfast_database_{name} "), |value| value >= least).await;
+    }
+    admin
+        .execute("INSERT INTO job_queues (name) VALUES ('a'), ('b'); DELETE FROM job_queues WHERE name = 'a'")
+        .await
+        .unwrap();
+    admin
+        .execute(
+            "VACUUM job_queues; INSERT INTO job_queues (name) VALUES ('c'); DELETE FROM job_queues WHERE name = 'c'",
+        )
+        .await
+        .unwrap();
+    admin.close().await.unwrap();
+    until(&telemetry, "holdfast_database_table_live_rows{table=\"job_queues\"}", |rows| rows >= 1.0).await;
+    until(&telemetry, "holdfast_database_table_dead_rows{table=\"job_queues\"}", |rows| rows >= 1.0).await;
+    until(&telemetry, "holdfast_database_table_last_vacuum_timestamp_seconds{table=\"job_queues\"}", |at| at > 1.7e9)
+        .await;
+
+    db.close().await;
+    cluster().await.drop_database(&name).await;
+    until(&telemetry, "holdfast_database_up ", |up| up == 0.0).await;
+    assert!(sample(&telemetry, "holdfast_database_connections ").is_nan(), "what it said last is no longer known");
+    assert!(sample(&telemetry, "holdfast_database_table_dead_rows{table=\"jobs\"}").is_nan());
+    assert!(lifecycle.drain(Duration::from_secs(20)).await);
+}
+
+#[tokio::test]
+async fn a_role_that_may_not_see_others_says_so_and_the_rest_is_read() {
+    let name = cluster().await.database().await;
+    // Roles belong to the whole cluster: this test's own.
+    let target = db::Target { role_prefix: "hfblind".into(), ..cluster().await.target(&name) };
+    roles::ensure(&target).await.unwrap();
+    let (telemetry, lifecycle) = (Telemetry::new(), Lifecycle::new());
+    let db = Db::measured(&target, &small(), &telemetry.register("database", db::Metrics::register));
+    assert!(db.sees_others_sessions().await.unwrap(), "granted where roles are made");
+    cluster().await.execute("REVOKE pg_read_all_stats FROM hfblind_system").await;
+    assert!(!db.sees_others_sessions().await.unwrap());
+    db.start_statistics(Duration::from_millis(100), &lifecycle);
+    until(&telemetry, "holdfast_database_up ", |up| up == 1.0).await;
+    until(&telemetry, "holdfast_database_longest_transaction_seconds ", f64::is_nan).await;
+    until(&telemetry, "holdfast_database_replication_slots{state=\"active\"}", |slots| slots == 0.0).await;
+    until(&telemetry, "holdfast_database_connections ", |connections| connections >= 1.0).await;
+    // What doctor prints helps.
+    cluster().await.execute(&roles::statistics_sql(&target)).await;
+    until(&telemetry, "holdfast_database_longest_transaction_seconds ", |age| !age.is_nan()).await;
+    lifecycle.drain(Duration::from_secs(20)).await;
+    db.close().await;
+    cluster().await.drop_database(&name).await;
 }

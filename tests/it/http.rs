@@ -236,6 +236,7 @@ async fn every_answer_has_an_id_and_safe_headers_and_is_counted() {
             && !panicked.contains("a bug"),
         "{panicked}"
     );
+    assert!(server.telemetry.encode().contains("\nholdfast_http_panics_total 1\n"));
     let unknown_key = exchange(
         server.address,
         b"GET / HTTP/1.1\r\nhost: x\r\nauthorization: Bearer hf_x\r\nconnection: close\r\n\r\n",

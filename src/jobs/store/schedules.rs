@@ -98,6 +98,39 @@ pub(in crate::jobs) async fn advance_schedule(
     Ok(moved.rows_affected() > 0)
 }
 
+/// How a schedule stands.
+pub(in crate::jobs) struct ScheduleState {
+    pub name: String,
+    /// Of a job of its kind, seconds since 1970.
+    pub last_success: Option<f64>,
+    /// Since a tick was due that has made no job, or whose job has not begun; 0 otherwise.
+    pub overdue_seconds: f64,
+}
+
+/// Schedules among `names`.
+pub(in crate::jobs) async fn schedule_states(
+    conn: &mut PgConnection,
+    names: &[String],
+) -> Result<Vec<ScheduleState>, sqlx::Error> {
+    sqlx::query_as!(
+        ScheduleState,
+        r#"SELECT s.name, extract(epoch FROM s.last_success_at)::float8 AS last_success,
+             greatest(extract(epoch FROM now() - s.next_at), extract(epoch FROM now() - CASE WHEN j.id IS NOT NULL THEN s.last_at END), 0)::float8
+               AS "overdue_seconds!"
+           FROM job_schedules s LEFT JOIN jobs j ON j.id = s.last_job_id AND j.state = 'queued' AND j.attempt = 0
+           WHERE s.name = ANY($1) ORDER BY s.name"#,
+        names,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Notes that a job of the system has done the work of the schedules of its kind.
+pub(in crate::jobs) async fn schedule_succeeded(conn: &mut PgConnection, kind: &str) -> Result<(), sqlx::Error> {
+    sqlx::query!("UPDATE job_schedules SET last_success_at = now() WHERE kind = $1", kind).execute(conn).await?;
+    Ok(())
+}
+
 /// Makes coming partitions and drops those older than `days`; returns how many of each.
 pub(in crate::jobs) async fn maintain(conn: &mut PgConnection, days: i32) -> Result<(i32, i32), sqlx::Error> {
     let done = sqlx::query!(

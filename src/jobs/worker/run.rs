@@ -202,7 +202,11 @@ async fn write(
     let mut tx = worker.jobs.db().system().await?;
     let (held, outcome) = match ending {
         Ending::Succeeded => {
-            (store::finish(&mut tx, ended(AttemptOutcome::Succeeded), JobState::Succeeded).await?, Outcome::Succeeded)
+            let held = store::finish(&mut tx, ended(AttemptOutcome::Succeeded), JobState::Succeeded).await?;
+            if held && job.org_id.is_none() && worker.registry.schedules.iter().any(|s| s.kind == job.kind) {
+                store::schedule_succeeded(&mut tx, &job.kind).await?;
+            }
+            (held, Outcome::Succeeded)
         }
         Ending::Cancelled => {
             (store::finish(&mut tx, ended(AttemptOutcome::Cancelled), JobState::Cancelled).await?, Outcome::Cancelled)

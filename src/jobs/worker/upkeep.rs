@@ -101,8 +101,10 @@ async fn fire_schedules(jobs: &Jobs, registry: &Registry) -> Result<usize, JobsE
         if id.is_some() {
             crate::jobs::metrics::enqueued(schedule.queue);
             wake::hint();
-        } else {
-            tracing::warn!(schedule = schedule.name, tick = %due.tick, "missed a tick while no worker ran");
+        }
+        let missed = schedule::missed(&schedule.cron, due.tick, due.now)?;
+        if missed > 0 {
+            jobs.metrics().missed(schedule.name, missed);
         }
     }
     Ok(fired)
@@ -148,7 +150,13 @@ async fn refresh_gauges(worker: &Worker) -> Result<(), JobsError> {
     let mut tx = worker.jobs.db().system().await?;
     let queues = store::queues(&mut tx).await?;
     let due = store::due(&mut tx).await?;
+    let schedules = store::schedule_states(&mut tx, &names(&worker.registry)).await?;
     tx.commit().await?;
+    for schedule in &worker.registry.schedules {
+        if let Some(state) = schedules.iter().find(|s| s.name == schedule.name) {
+            worker.jobs.metrics().schedule(schedule.name, state);
+        }
+    }
     for name in worker.registry.queues() {
         worker.jobs.metrics().gauges(name, queues.iter().find(|q| q.name == name));
     }

@@ -45,7 +45,9 @@ impl Knowledge {
             }
             tx.commit().await?;
         }
-        self.fail_abandoned().await.map_err(or_snooze)
+        self.fail_abandoned().await.map_err(or_snooze)?;
+        self.inner.metrics.looked_after(self.inner.clock.now());
+        Ok(())
     }
 
     /// Documents whose job ended without their knowledge (cancelled, out of time, given up with its worker) have failed: people see it and can
@@ -91,9 +93,7 @@ impl Knowledge {
             Err(IndexError::NoSuchTable(_)) => return Ok(()),
             Err(error) => return Err(error.into()),
         };
-        for (step, error) in &report.failures {
-            self.inner.metrics.index_failed(base, step, error);
-        }
+        self.inner.metrics.maintained(base, &report.failures);
         if report.failures.is_empty() {
             let mut tx = self.inner.db.tenant(org).await?;
             store::bases::touch_optimized(&mut tx, base, began).await?;

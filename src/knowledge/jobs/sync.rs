@@ -118,12 +118,8 @@ impl Knowledge {
     /// Rewrites the table's files without what was deleted. Fails when a step fails: then the job comes again.
     async fn purge(&self, base: KnowledgeBaseId, table: &str) -> Result<(), KnowledgeError> {
         let report = self.inner.index.optimize(table, Retention::Purge).await?;
-        let mut result = Ok(());
-        for (step, error) in report.failures {
-            self.inner.metrics.index_failed(base, step, &error);
-            result = Err(error.into());
-        }
-        result
+        self.inner.metrics.maintained(base, &report.failures);
+        report.failures.into_iter().next_back().map_or(Ok(()), |(_, error)| Err(error.into()))
     }
 }
 

@@ -11,6 +11,7 @@ use crate::{
     knowledge::{
         KnowledgeBase, KnowledgeBaseId, KnowledgeError, SearchHit, SearchMode, SearchRequest,
         index::{ArmWeights, DEFAULT_K, FusedHit, Hit, IndexError, OVER_FETCH, fuse, table_name},
+        metrics::Arm,
         store::{self, bases::Filter, chunks::Found},
     },
     llm::{CallContext, EmbedModel, InputKind},
@@ -139,7 +140,7 @@ impl Knowledge {
             match question {
                 // Vectors of another model say nothing about this question; reconciling rebuilds that base.
                 Some((model, vector)) if model.id == base.embedding_model => {
-                    self.inner.index.vector_search(&table, vector, fetch).await
+                    self.timed(Arm::Vector, self.inner.index.vector_search(&table, vector, fetch)).await
                 }
                 _ => Ok(Vec::new()),
             }
@@ -148,13 +149,20 @@ impl Knowledge {
             if request.mode == SearchMode::Vector {
                 return Ok(Vec::new());
             }
-            self.inner.index.text_search(&table, &request.query, fetch).await
+            self.timed(Arm::Text, self.inner.index.text_search(&table, &request.query, fetch)).await
         };
         let (by_meaning, by_words) = tokio::join!(by_meaning, by_words);
         match by_meaning.and_then(|by_meaning| Ok((by_meaning, by_words?))) {
             Ok(arms) => Ok(arms),
             Err(error) => self.without_index(org, base, error).await,
         }
+    }
+
+    async fn timed<T>(&self, arm: Arm, asking: impl Future<Output = T>) -> T {
+        let asked = Instant::now();
+        let answer = asking.await;
+        self.inner.metrics.asked(arm, asked.elapsed());
+        answer
     }
 
     /// What a search finds in a base whose index could not be asked: nothing where there is none yet. Where there should be one, making

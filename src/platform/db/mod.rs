@@ -9,27 +9,31 @@
 pub mod config;
 mod error;
 pub mod managed;
+mod metrics;
 pub mod migrate;
 pub mod roles;
+mod statistics;
 pub mod tools;
+mod tx;
 pub mod verify;
 
 use std::{str::FromStr as _, time::Duration};
 
 use chrono::{DateTime, Utc};
 use sqlx::{
-    AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgPool, Postgres,
+    AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
+use tokio::time::Instant;
 
 pub use config::Config;
 pub use error::{DbError, constraint};
+pub use metrics::Metrics;
+pub use statistics::EVERY as STATISTICS_EVERY;
+pub use tx::Tx;
 
 use super::{crypto::MasterKey, ids::OrgId, lifecycle::uncancelled};
-
-/// A transaction; dropped without `commit()` it rolls back. What only reads is dropped: the rollback travels with the pool's own
-/// ping, where a commit would be a round trip more, and those are most of a short read's cost.
-pub type Tx = sqlx::Transaction<'static, Postgres>;
+use metrics::{Pool, PoolMetrics};
 
 /// Where the database is and as whom to connect: enough to make each role's connection.
 #[derive(Clone, Debug)]
@@ -105,16 +109,34 @@ impl Target {
 /// The database as capabilities see it. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Db {
-    app: PgPool,
-    system: PgPool,
+    app: Measured,
+    system: Measured,
+    metrics: Metrics,
+}
+
+/// A pool, and what its transactions are observed with.
+#[derive(Clone, Debug)]
+struct Measured {
+    pool: PgPool,
+    metrics: PoolMetrics,
 }
 
 impl Db {
     /// Pools for the roles that serve; connects lazily, so this does not fail when the server is away.
     pub fn new(target: &Target, config: &Config) -> Self {
+        Self::measured(target, config, &Metrics::default())
+    }
+
+    /// As [`Self::new`], observed.
+    pub fn measured(target: &Target, config: &Config, metrics: &Metrics) -> Self {
+        let open = |role, max, kind| Measured {
+            pool: pool(target.connect_as(role), config, max),
+            metrics: metrics.pool(kind),
+        };
         Self {
-            app: pool(target.connect_as(RoleKind::App), config, config.max_connections),
-            system: pool(target.connect_as(RoleKind::System), config, config.max_system_connections),
+            app: open(RoleKind::App, config.max_connections, Pool::App),
+            system: open(RoleKind::System, config.max_system_connections, Pool::System),
+            metrics: metrics.clone(),
         }
     }
 
@@ -167,7 +189,7 @@ impl Db {
     }
 
     async fn session_lock(&self, key: i64, shared: bool) -> Result<Option<SessionLock>, DbError> {
-        let pool = self.app.clone();
+        let pool = self.app.pool.clone();
         let taken = uncancelled(async move {
             // Detached from the pool: a lock must never come back to it with the connection.
             let mut conn = pool.acquire().await?.detach();
@@ -184,18 +206,17 @@ impl Db {
         Ok(taken?)
     }
 
-    /// Connections in use and idle, for gauges: `(app, system)`.
-    pub fn pool_sizes(&self) -> [(RoleKind, u32, usize); 2] {
-        [
-            (RoleKind::App, self.app.size(), self.app.num_idle()),
-            (RoleKind::System, self.system.size(), self.system.num_idle()),
-        ]
+    /// Brings the gauges of the pools up to date; before each scrape.
+    pub fn observe_pools(&self) {
+        for (kind, Measured { pool, .. }) in [(Pool::App, &self.app), (Pool::System, &self.system)] {
+            self.metrics.pool_size(kind, pool.size(), pool.num_idle(), pool.options().get_max_connections());
+        }
     }
 
     /// Closes the pools; running transactions end first.
     pub async fn close(&self) {
-        self.app.close().await;
-        self.system.close().await;
+        self.app.pool.close().await;
+        self.system.pool.close().await;
     }
 }
 
@@ -219,9 +240,15 @@ impl SessionLock {
     }
 }
 
-async fn begin_uncancelled(pool: &PgPool, begin: impl sqlx::SqlSafeStr + Send + 'static) -> Result<Tx, DbError> {
-    let pool = pool.clone();
-    Ok(uncancelled(async move { pool.begin_with(begin).await }).await??)
+async fn begin_uncancelled(from: &Measured, begin: impl sqlx::SqlSafeStr + Send + 'static) -> Result<Tx, DbError> {
+    let Measured { pool, metrics } = from.clone();
+    Ok(uncancelled(async move {
+        let asked = Instant::now();
+        let begun = pool.begin_with(begin).await;
+        metrics.waited(asked.elapsed());
+        Ok::<_, sqlx::Error>(Tx::new(begun?, metrics.transaction))
+    })
+    .await??)
 }
 
 fn pool(options: PgConnectOptions, config: &Config, max: u32) -> PgPool {

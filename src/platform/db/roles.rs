@@ -40,6 +40,12 @@ pub fn setup_sql(target: &Target, database: &str, passwords: bool) -> String {
     sql
 }
 
+/// Lets role `system` see how long others' transactions have been open. Apart from the rest: not every server that lets us make roles
+/// lets us grant this one, and only a metric is lost without it.
+pub fn statistics_sql(target: &Target) -> String {
+    format!("GRANT pg_read_all_stats TO {};\n", target.role_name(RoleKind::System))
+}
+
 /// Makes sure that the four roles exist with the right attributes and passwords.
 pub async fn ensure(target: &Target) -> Result<(), RolesError> {
     // sqlx logs statements, slow ones as warnings: these hold the roles' passwords.
@@ -55,7 +61,11 @@ pub async fn ensure(target: &Target) -> Result<(), RolesError> {
         let mut tx = conn.begin().await?;
         tx.execute("SELECT pg_advisory_xact_lock(hashtextextended('holdfast roles', 0))").await?;
         sqlx::raw_sql(AssertSqlSafe(setup_sql(target, &database, true))).execute(&mut *tx).await?;
-        tx.commit().await
+        tx.commit().await?;
+        if let Err(error) = sqlx::raw_sql(AssertSqlSafe(statistics_sql(target))).execute(&mut conn).await {
+            tracing::debug!(%error, "role system does not see others' transactions; doctor says how it would");
+        }
+        Ok(())
     }
     .await;
     let usable = PgConnection::connect_with(&target.connect_as(RoleKind::Owner)).await;
@@ -66,7 +76,8 @@ pub async fn ensure(target: &Target) -> Result<(), RolesError> {
             Ok(())
         }
         (Err(error), _) if is_privilege_error(&error) => {
-            Err(RolesError::NotAllowed { sql: setup_sql(target, &database, false), source: error.into() })
+            let sql = setup_sql(target, &database, false) + &statistics_sql(target);
+            Err(RolesError::NotAllowed { sql, source: error.into() })
         }
         (Err(error), _) | (Ok(()), Err(error)) => Err(RolesError::Db(error.into())),
     }

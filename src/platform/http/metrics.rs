@@ -2,14 +2,17 @@
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
-    metrics::{counter::Counter, exemplar::HistogramWithExemplars, family::Family, gauge::Gauge},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
 
-use crate::label_enum;
+use crate::{label_enum, platform::telemetry::Latency};
 
 /// 1 ms to 60 s: an authenticated read is about 1 ms, an agent's answer may take a minute.
 const LATENCY_BUCKETS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 20.0, 60.0];
+
+/// 256 B (a small JSON object) to 256 MiB (a large upload).
+const SIZE_BUCKETS: [f64; 8] = [256.0, 1024.0, 4096.0, 16_384.0, 65_536.0, 1_048_576.0, 16_777_216.0, 268_435_456.0];
 
 label_enum! {
     /// The request's method.
@@ -90,20 +93,22 @@ pub struct SurfaceLabels {
     pub surface: Surface,
 }
 
-/// On the latency histogram's buckets: one trace that fell into each.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct TraceLabels {
-    pub trace_id: String,
+/// What a request of one surface is observed with: the handles, made once.
+#[derive(Clone, Debug)]
+pub(super) struct Observations {
+    pub latency: Latency,
+    pub received: Histogram,
+    pub sent: Histogram,
 }
-
-type Latency = Family<SurfaceLabels, HistogramWithExemplars<TraceLabels>, fn() -> HistogramWithExemplars<TraceLabels>>;
 
 #[derive(Clone, Debug)]
 pub struct Metrics {
     pub requests: Family<RequestLabels, Counter>,
-    pub latency: Latency,
+    /// In the order of [`Surface::ALL`].
+    surfaces: Vec<Observations>,
     pub rate_limited: Family<LimitLabels, Counter>,
     pub in_flight: Gauge,
+    pub panics: Counter,
     pub connections: Gauge,
     pub connections_rejected: Counter,
     pub connections_refused: Counter,
@@ -111,46 +116,77 @@ pub struct Metrics {
 
 impl Metrics {
     pub fn register(registry: &mut Registry) -> Self {
+        let latency = Family::<SurfaceLabels, Latency, _>::new_with_constructor(|| Latency::new(LATENCY_BUCKETS));
+        let size = || Family::<SurfaceLabels, Histogram, _>::new_with_constructor(|| Histogram::new(SIZE_BUCKETS));
+        let (received, sent) = (size(), size());
+        let observations = |&surface| {
+            let labels = SurfaceLabels { surface };
+            Observations {
+                latency: latency.get_or_create_owned(&labels),
+                received: received.get_or_create_owned(&labels),
+                sent: sent.get_or_create_owned(&labels),
+            }
+        };
         let metrics = Self {
             requests: Family::default(),
-            latency: Family::new_with_constructor(|| HistogramWithExemplars::new(LATENCY_BUCKETS.into_iter())),
+            surfaces: Surface::ALL.iter().map(observations).collect(),
             rate_limited: Family::default(),
             in_flight: Gauge::default(),
+            panics: Counter::default(),
             connections: Gauge::default(),
             connections_rejected: Counter::default(),
             connections_refused: Counter::default(),
         };
-        for &surface in Surface::ALL {
-            let _ = metrics.latency.get_or_create(&SurfaceLabels { surface });
-            for outcome in [Outcome::Ok, Outcome::ClientError, Outcome::ServerError, Outcome::Unavailable] {
-                for method in [Method::Get, Method::Post] {
-                    let _ = metrics.requests.get_or_create(&RequestLabels { surface, method, outcome });
-                }
-            }
-        }
-        for &limit in LimitedBy::ALL {
-            let _ = metrics.rate_limited.get_or_create(&LimitLabels { limit });
-        }
-        registry.register("requests", "Requests answered, or given up by the client", metrics.requests.clone());
+        metrics.at_zero();
         registry.register_with_unit(
             "request_duration",
             "From the request's head to the end of the response's body",
             Unit::Seconds,
-            metrics.latency.clone(),
+            latency,
         );
-        registry.register("rate_limited", "Requests refused by a rate limit", metrics.rate_limited.clone());
-        registry.register("requests_in_flight", "Requests being answered now", metrics.in_flight.clone());
-        registry.register("connections", "Connections open now", metrics.connections.clone());
+        registry.register_with_unit(
+            "request_size",
+            "Bodies of requests, as far as they were read",
+            Unit::Bytes,
+            received,
+        );
+        registry.register_with_unit("response_size", "Bodies of responses, as sent: compressed", Unit::Bytes, sent);
+        metrics.describe(registry);
+        metrics
+    }
+
+    fn at_zero(&self) {
+        for &surface in Surface::ALL {
+            for &outcome in Outcome::ALL {
+                for &method in Method::ALL {
+                    let _ = self.requests.get_or_create(&RequestLabels { surface, method, outcome });
+                }
+            }
+        }
+        for &limit in LimitedBy::ALL {
+            let _ = self.rate_limited.get_or_create(&LimitLabels { limit });
+        }
+    }
+
+    fn describe(&self, registry: &mut Registry) {
+        registry.register("requests", "Requests answered, or given up by the client", self.requests.clone());
+        registry.register("rate_limited", "Requests refused by a rate limit", self.rate_limited.clone());
+        registry.register("requests_in_flight", "Requests being answered now", self.in_flight.clone());
+        registry.register("panics", "Requests whose handler panicked: each is a bug", self.panics.clone());
+        registry.register("connections", "Connections open now", self.connections.clone());
         registry.register(
             "connections_rejected",
             "Connections closed because they sent no request in time",
-            metrics.connections_rejected.clone(),
+            self.connections_rejected.clone(),
         );
         registry.register(
             "connections_refused",
             "Connections closed at once because their address has as many as it may",
-            metrics.connections_refused.clone(),
+            self.connections_refused.clone(),
         );
-        metrics
+    }
+
+    pub(super) fn of(&self, surface: Surface) -> &Observations {
+        &self.surfaces[surface as usize]
     }
 }

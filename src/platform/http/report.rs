@@ -1,6 +1,15 @@
 //! How a request went: one wide log line and one metric observation, on every way out.
 
-use std::{net::IpAddr, pin::Pin, task::Poll, time::Duration};
+use std::{
+    net::IpAddr,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::Poll,
+    time::Duration,
+};
 
 use axum::{
     body::{Body, Bytes, HttpBody},
@@ -8,12 +17,13 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
+use http_body_util::BodyExt as _;
 use tokio::time::Instant;
 
 use super::{
     Metrics,
     memory::Share,
-    metrics::{Method, Outcome, RequestLabels, Surface, SurfaceLabels, TraceLabels},
+    metrics::{Method, Outcome, RequestLabels, Surface},
 };
 use crate::platform::{
     error::ResponseError,
@@ -42,6 +52,8 @@ pub(super) struct Report {
     first_byte: Option<Duration>,
     who: Option<Who>,
     error: Option<ResponseError>,
+    /// Of the request's body.
+    received: Arc<AtomicU64>,
     bytes: u64,
     complete: bool,
 }
@@ -63,9 +75,21 @@ impl Report {
             first_byte: None,
             who: None,
             error: None,
+            received: Arc::default(),
             bytes: 0,
             complete: false,
         }
+    }
+
+    /// The request, whose body is counted from here on.
+    pub fn count(&self, request: Request) -> Request {
+        let received = self.received.clone();
+        request.map(|body| {
+            Body::new(body.map_frame(move |frame| {
+                received.fetch_add(frame.data_ref().map_or(0, |data| data.len() as u64), Ordering::Relaxed);
+                frame
+            }))
+        })
     }
 
     /// Notes what the response says of itself.
@@ -96,12 +120,10 @@ impl Drop for Report {
         let metrics = &self.metrics;
         metrics.in_flight.dec();
         metrics.requests.get_or_create(&RequestLabels { surface: self.surface, method: self.method, outcome }).inc();
-        let exemplar = TraceLabels { trace_id: self.context.trace_id().to_owned() };
-        metrics.latency.get_or_create(&SurfaceLabels { surface: self.surface }).observe(
-            took.as_secs_f64(),
-            Some(exemplar),
-            None,
-        );
+        let observed = metrics.of(self.surface);
+        observed.latency.observe_in(Some(&self.context), took.as_secs_f64());
+        observed.received.observe(self.received.load(Ordering::Relaxed) as f64);
+        observed.sent.observe(self.bytes as f64);
         if matches!(self.surface, Surface::Health | Surface::Assets) && outcome == Outcome::Ok {
             return;
         }

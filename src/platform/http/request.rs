@@ -96,12 +96,14 @@ impl Frame {
 /// Puts the frame around the routes. `word_errors` adds the layers that give errors the shape of their surface (a page,
 /// another API's object): outside of everything that can refuse a request, so that no refusal is left in another shape.
 pub fn wrap(routes: Router, frame: Frame, word_errors: impl FnOnce(Router) -> Router) -> Router {
+    let panics = frame.metrics.panics.clone();
     let framed = routes
         .layer(from_fn_with_state(frame.clone(), authenticate))
         .layer(DefaultBodyLimit::max(frame.config.max_body_bytes))
         .layer(from_fn_with_state(Pace::new(&frame.config), pace::keep))
         .layer(from_fn_with_state(frame.patience.clone(), stall::pump))
-        .layer(tower_http::catch_panic::CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
+        .layer(tower_http::catch_panic::CatchPanicLayer::custom(move |_: Box<dyn std::any::Any + Send>| {
+            panics.inc();
             ApiError::internal(anyhow::anyhow!("a handler panicked")).into_response()
         }));
     word_errors(framed)
@@ -124,7 +126,7 @@ async fn observe(State(frame): State<Frame>, mut request: Request, next: Next) -
     let span = tracing::info_span!("http.request", route, method = %request.method());
     let mut report = Report::new(&frame.metrics, &request, client, context.clone(), route);
 
-    let mut response = context.clone().scope(next.run(request).instrument(span.clone())).await;
+    let mut response = context.clone().scope(next.run(report.count(request)).instrument(span.clone())).await;
 
     report.take(&mut response);
     secure(response.headers_mut());

@@ -1,16 +1,22 @@
-//! The registry, and `/metrics` in `OpenMetrics` text.
+//! The registry, and `/metrics`.
 
-use std::sync::{Arc, Mutex};
-
-use axum::{http::header, response::IntoResponse};
-use prometheus_client::{
-    encoding::{EncodeLabelSet, text::encode},
-    metrics::{gauge::Gauge, info::Info},
-    registry::{Registry, Unit},
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicUsize, Ordering},
 };
 
-/// Content type of `OpenMetrics` 1.0: prometheus-client encodes that, exemplars included.
-pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+use axum::{
+    http::{HeaderMap, header},
+    response::IntoResponse,
+};
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::info::Info,
+    registry::Registry,
+};
+
+pub use super::process::resident_bytes;
+use super::{exposition::Format, process};
 
 /// Declares an enum of label values: a closed set, `snake_case` on the wire, so that the number of series is bounded.
 ///
@@ -47,6 +53,8 @@ type Refresh = Box<dyn Fn() + Send + Sync>;
 pub struct Telemetry {
     registry: Arc<Mutex<Registry>>,
     refresh: Arc<Mutex<Vec<Refresh>>>,
+    /// What a scrape's text needs, from the last one.
+    length: Arc<AtomicUsize>,
 }
 
 impl Default for Telemetry {
@@ -65,81 +73,44 @@ impl Telemetry {
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("holdfast");
         registry.register("build", "Which Holdfast this is", Info::new(Build { version: env!("CARGO_PKG_VERSION") }));
-        let telemetry = Self { registry: Arc::new(Mutex::new(registry)), refresh: Arc::default() };
-        telemetry.register_process();
+        let telemetry =
+            Self { registry: Arc::new(Mutex::new(registry)), refresh: Arc::default(), length: Arc::default() };
+        process::register(&telemetry);
         telemetry
     }
 
     /// Lets a capability register its families below `holdfast_<capability>`.
     pub fn register<T>(&self, capability: &str, register: impl FnOnce(&mut Registry) -> T) -> T {
-        let mut registry = self.registry.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
         register(registry.sub_registry_with_prefix(capability))
     }
 
     /// Runs `refresh` before each scrape; it must not block.
     pub fn on_scrape(&self, refresh: impl Fn() + Send + Sync + 'static) {
-        self.refresh.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(Box::new(refresh));
+        self.refresh.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(refresh));
     }
 
     /// The whole registry as `OpenMetrics` text.
     pub fn encode(&self) -> String {
-        self.refresh.lock().unwrap_or_else(std::sync::PoisonError::into_inner).iter().for_each(|refresh| refresh());
-        let mut text = String::new();
-        let registry = self.registry.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        // Writing to a String does not fail.
-        let _ = encode(&mut text, &registry);
-        text
+        self.encode_as(Format::OpenMetrics)
     }
 
-    /// The response to a scrape.
-    pub fn response(&self) -> impl IntoResponse + use<> {
-        ([(header::CONTENT_TYPE, CONTENT_TYPE)], self.encode())
+    /// The whole registry.
+    pub fn encode_as(&self, format: Format) -> String {
+        self.refresh.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|refresh| refresh());
+        let mut text = String::with_capacity(self.length.load(Ordering::Relaxed));
+        {
+            let registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+            // Writing to a String does not fail.
+            let _ = encode(&mut text, &registry);
+        }
+        self.length.store(text.len() + text.len() / 8, Ordering::Relaxed);
+        format.write(&text)
     }
 
-    fn register_process(&self) {
-        let (memory, descriptors, cpu) =
-            (Gauge::<i64>::default(), Gauge::<i64>::default(), Gauge::<f64, std::sync::atomic::AtomicU64>::default());
-        self.register("process", |registry| {
-            registry.register_with_unit(
-                "resident_memory",
-                "Resident memory of this process",
-                Unit::Bytes,
-                memory.clone(),
-            );
-            registry.register("open_file_descriptors", "Open file descriptors of this process", descriptors.clone());
-            registry.register_with_unit(
-                "cpu",
-                "Processor time used by this process since its start",
-                Unit::Seconds,
-                cpu.clone(),
-            );
-        });
-        self.on_scrape(move || {
-            if let Some(bytes) = resident_bytes() {
-                memory.set(bytes);
-            }
-            if let Ok(dir) = std::fs::read_dir("/proc/self/fd") {
-                descriptors.set(i64::try_from(dir.count()).unwrap_or(i64::MAX));
-            }
-            if let Some(seconds) = cpu_seconds() {
-                cpu.set(seconds);
-            }
-        });
+    /// The response to a scrape, in the format that it accepts.
+    pub fn response(&self, request: &HeaderMap) -> impl IntoResponse + use<> {
+        let format = Format::accepted(request);
+        ([(header::CONTENT_TYPE, format.content_type())], self.encode_as(format))
     }
-}
-
-/// Resident memory of this process, bytes (`/proc/self/statm`, second field, in pages).
-pub fn resident_bytes() -> Option<i64> {
-    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: i64 = statm.split_whitespace().nth(1)?.parse().ok()?;
-    Some(pages * i64::try_from(rustix::param::page_size()).ok()?)
-}
-
-/// Processor time of this process, seconds (`/proc/self/stat`, fields 14 and 15, in clock ticks).
-fn cpu_seconds() -> Option<f64> {
-    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-    // The second field is the program's name in parentheses and may hold spaces.
-    let ticks: u64 =
-        stat.rsplit_once(')')?.1.split_whitespace().skip(11).take(2).filter_map(|f| f.parse::<u64>().ok()).sum();
-    Some(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
 }

@@ -3,6 +3,8 @@
 //! event -> [`lines`] (one JSON line, redacted, with the ids of [`trace`]) -> standard output, [`ring`], [`loki`].
 
 pub mod config;
+mod exemplar;
+mod exposition;
 pub mod levels;
 pub mod lines;
 mod log_metrics;
@@ -10,11 +12,14 @@ mod logs;
 pub mod loki;
 pub mod metrics;
 mod pretty;
+mod process;
 mod redact;
 mod ring;
 pub mod trace;
 
 pub use config::Config;
+pub use exemplar::Latency;
+pub use exposition::Format;
 pub use log_metrics::{Level, LogMetrics, LostTo, Pushed};
 pub use logs::{Guard, Logger, Outputs, init};
 pub use metrics::Telemetry;

@@ -4,8 +4,12 @@ use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 use holdfast::{
-    jobs::{CatchUp, Config, Cron, Enqueue, JobError, Jobs, doctor},
-    platform::health::{CheckResult, Status},
+    jobs::{CatchUp, Config, Cron, Enqueue, JobError, Jobs, Metrics, doctor},
+    platform::{
+        health::{CheckResult, Status},
+        lifecycle::Lifecycle,
+        telemetry::Telemetry,
+    },
 };
 
 use sqlx::Connection as _;
@@ -56,6 +60,48 @@ async fn a_schedule_with_catch_up_makes_up_once() {
     tokio::time::sleep(Duration::from_millis(1500)).await;
     assert_eq!(seen.lock().unwrap().len(), 1);
     worker.stop().await;
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn metrics_say_when_a_schedule_last_succeeded_what_it_missed_and_that_it_is_late() {
+    let bench = Bench::new().await;
+    let mut registry = probes(&Seen::default(), fine());
+    registry.schedule("test.tick", Cron::parse("*/5 * * * *", "UTC").unwrap(), CatchUp::One, &probe("tick")).unwrap();
+    bench
+        .execute(
+            "INSERT INTO job_schedules (name, kind, cron, time_zone, catch_up, next_at) \
+             VALUES ('test.tick', 'test.probe', '*/5 * * * *', 'UTC', 'one', date_trunc('hour', now()) - interval '1 hour')",
+        )
+        .await;
+    let telemetry = Telemetry::new();
+    let jobs =
+        Jobs::new(bench.db.clone(), bench.clock.clone(), config(2), telemetry.register("jobs", Metrics::register));
+    let lifecycle = Lifecycle::new();
+    jobs.start_worker(registry, &lifecycle).unwrap();
+    let sample = |name: &str| -> f64 {
+        let text = telemetry.encode();
+        let begin = format!("holdfast_jobs_schedule_{name}{{schedule=\"test.tick\"}} ");
+        text.lines().find_map(|line| line.strip_prefix(&begin)).unwrap_or_else(|| panic!("no {begin}")).parse().unwrap()
+    };
+    assert_eq!(sample("last_success_timestamp_seconds"), 0.0);
+    bench.until("SELECT count(*) FROM job_schedules WHERE last_success_at > now() - interval '1 minute'", 1).await;
+    assert!(sample("missed_total") >= 11.0, "{}", sample("missed_total"));
+    let waited = std::time::Instant::now();
+    while sample("last_success_timestamp_seconds") < 1.7e9 {
+        assert!(waited.elapsed() < Duration::from_secs(30));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(sample("overdue_seconds"), 0.0);
+    // Its queue is paused: the tick makes a job that nobody begins.
+    bench.execute("UPDATE job_queues SET paused = true; UPDATE job_schedules SET next_at = now()").await;
+    bench.until("SELECT count(*) FROM jobs WHERE state = 'queued'", 1).await;
+    bench.execute("UPDATE job_schedules SET last_at = now() - interval '10 minutes'").await;
+    while sample("overdue_seconds") < 600.0 {
+        assert!(waited.elapsed() < Duration::from_secs(60), "{}", sample("overdue_seconds"));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    lifecycle.drain(Duration::from_secs(20)).await;
     bench.end().await;
 }
 

@@ -21,7 +21,7 @@ use lancedb::{Connection, DistanceType, ObjectStoreRegistry, Session, Table};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-pub use upkeep::{OptimizeReport, Retention, TableState, TableStats};
+pub use upkeep::{MAINTENANCE_STEPS, OptimizeReport, Retention, TableState, TableStats};
 
 use super::{IndexError, analyze};
 

@@ -24,6 +24,9 @@ pub enum Retention {
     Purge,
 }
 
+/// What [`VectorIndex::optimize`] does, in this order.
+pub const MAINTENANCE_STEPS: [&str; 4] = ["compact", "vector_index", "index", "prune"];
+
 /// What [`VectorIndex::optimize`] did. One step's failure does not keep the others from running: a failing compaction must not stop
 /// old versions from being pruned, or the disk fills (lance issue 7653).
 #[derive(Debug, Default)]
@@ -32,7 +35,7 @@ pub struct OptimizeReport {
     pub fragments_added: usize,
     pub versions_removed: u64,
     pub bytes_removed: u64,
-    /// Step (`compact`, `index`, `vector_index`, `prune`) and what went wrong.
+    /// Step (one of [`MAINTENANCE_STEPS`]) and what went wrong.
     pub failures: Vec<(&'static str, IndexError)>,
 }
 

@@ -1,0 +1,336 @@
+//! `holdfast_database_*`
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::{Registry, Unit},
+};
+
+use super::statistics::{Activity, Slots, TableRows, Totals};
+use crate::label_enum;
+
+/// 0.1 ms (a connection lies ready on the same host) to 5 s, the usual `acquire_timeout_seconds`.
+const WAIT_BUCKETS: [f64; 11] = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0];
+/// 0.5 ms (one statement) to a minute: those that sit idle for that are ended by the server.
+const TRANSACTION_BUCKETS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5, 10.0, 60.0];
+
+label_enum! {
+    /// Whose connections.
+    pub enum Pool {
+        /// Requests and jobs, inside an organisation.
+        App = "app",
+        /// Leasing, sign-in, gauges.
+        System = "system",
+    }
+}
+
+label_enum! {
+    /// What a connection of a pool does.
+    pub enum ConnectionState { Idle = "idle", Used = "used" }
+}
+
+label_enum! {
+    /// Whether somebody reads a replication slot.
+    pub enum SlotState { Active = "active", Inactive = "inactive" }
+}
+
+label_enum! {
+    /// How a transaction ended.
+    pub enum TransactionOutcome { Committed = "committed", RolledBack = "rolled_back" }
+}
+
+label_enum! {
+    /// Tables whose rows come and go, and those that grow: a partitioned one with all its partitions.
+    pub enum Table {
+        EmbeddingCache = "embedding_cache",
+        IdempotencyKeys = "idempotency_keys",
+        JobAttempts = "job_attempts",
+        JobHistory = "job_history",
+        JobPayloads = "job_payloads",
+        JobQueues = "job_queues",
+        Jobs = "jobs",
+        KnowledgeChunks = "knowledge_chunks",
+        KnowledgeDocuments = "knowledge_documents",
+        KnowledgeTexts = "knowledge_texts",
+        LlmUsage = "llm_usage",
+        Messages = "messages",
+        Sessions = "sessions",
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PoolLabels {
+    pool: Pool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ConnectionLabels {
+    pool: Pool,
+    state: ConnectionState,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TableLabels {
+    table: Table,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SlotLabels {
+    state: SlotState,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabels {
+    outcome: TransactionOutcome,
+}
+
+/// NaN where it cannot be read: no alert takes that for a figure.
+type Number = Gauge<f64, AtomicU64>;
+type Numbers<L> = Family<L, Number>;
+
+/// Clones share the families.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    pool_connections: Family<ConnectionLabels, Gauge>,
+    pool_max: Family<PoolLabels, Gauge>,
+    pool_wait: Family<PoolLabels, Histogram, fn() -> Histogram>,
+    transactions: Family<PoolLabels, Histogram, fn() -> Histogram>,
+    up: Gauge,
+    connections: Number,
+    max_connections: Number,
+    longest_transaction: Number,
+    live_rows: Numbers<TableLabels>,
+    dead_rows: Numbers<TableLabels>,
+    last_vacuum: Numbers<TableLabels>,
+    transaction_age: Number,
+    slots: Numbers<SlotLabels>,
+    wal_retained: Number,
+    size: Number,
+    blocks_hit: Counter,
+    blocks_read: Counter,
+    deadlocks: Counter,
+    ended: Family<OutcomeLabels, Counter>,
+    temporary: Counter,
+}
+
+impl Default for Metrics {
+    /// In no registry.
+    fn default() -> Self {
+        Self {
+            pool_connections: Family::default(),
+            pool_max: Family::default(),
+            pool_wait: Family::new_with_constructor(|| Histogram::new(WAIT_BUCKETS)),
+            transactions: Family::new_with_constructor(|| Histogram::new(TRANSACTION_BUCKETS)),
+            up: Gauge::default(),
+            connections: Number::default(),
+            max_connections: Number::default(),
+            longest_transaction: Number::default(),
+            live_rows: Family::default(),
+            dead_rows: Family::default(),
+            last_vacuum: Family::default(),
+            transaction_age: Number::default(),
+            slots: Family::default(),
+            wal_retained: Number::default(),
+            size: Number::default(),
+            blocks_hit: Counter::default(),
+            blocks_read: Counter::default(),
+            deadlocks: Counter::default(),
+            ended: Family::default(),
+            temporary: Counter::default(),
+        }
+    }
+}
+
+/// What a pool's transactions are observed with: the handles, made once.
+#[derive(Clone, Debug)]
+pub(super) struct PoolMetrics {
+    pub wait: Histogram,
+    pub transaction: Histogram,
+}
+
+impl Metrics {
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        metrics.at_zero();
+        metrics.describe_pools(registry);
+        metrics.describe_server(registry);
+        metrics.describe_work(registry);
+        metrics
+    }
+
+    fn at_zero(&self) {
+        for &pool in Pool::ALL {
+            let labels = PoolLabels { pool };
+            let _ = (self.pool_max.get_or_create(&labels), self.pool(pool));
+            for &state in ConnectionState::ALL {
+                let _ = self.pool_connections.get_or_create(&ConnectionLabels { pool, state });
+            }
+        }
+        for family in [&self.live_rows, &self.dead_rows, &self.last_vacuum] {
+            for &table in Table::ALL {
+                let _ = family.get_or_create(&TableLabels { table });
+            }
+        }
+        for &state in SlotState::ALL {
+            let _ = self.slots.get_or_create(&SlotLabels { state });
+        }
+        for &outcome in TransactionOutcome::ALL {
+            let _ = self.ended.get_or_create(&OutcomeLabels { outcome });
+        }
+    }
+
+    fn describe_pools(&self, registry: &mut Registry) {
+        registry.register(
+            "pool_connections",
+            "Connections of this process, by what they do",
+            self.pool_connections.clone(),
+        );
+        registry.register("pool_max_connections", "Connections that this process may open", self.pool_max.clone());
+        registry.register_with_unit(
+            "pool_wait",
+            "From asking for a transaction to its begin: waiting for a connection, or opening one, and BEGIN",
+            Unit::Seconds,
+            self.pool_wait.clone(),
+        );
+        registry.register_with_unit(
+            "transaction_duration",
+            "From the begin to the end of a transaction of this process",
+            Unit::Seconds,
+            self.transactions.clone(),
+        );
+    }
+
+    fn describe_server(&self, registry: &mut Registry) {
+        registry.register("up", "1 when the server answered the last question, asked every 15 s", self.up.clone());
+        registry.register("connections", "Connections to the server, to all its databases", self.connections.clone());
+        registry.register("max_connections", "Connections that the server takes", self.max_connections.clone());
+        registry.register_with_unit(
+            "longest_transaction",
+            "How long the oldest open transaction has been open; NaN where the role may not see others'",
+            Unit::Seconds,
+            self.longest_transaction.clone(),
+        );
+        registry.register("table_live_rows", "Rows, as the server estimates them", self.live_rows.clone());
+        registry.register(
+            "table_dead_rows",
+            "Dead rows that vacuum has not removed, estimated",
+            self.dead_rows.clone(),
+        );
+        registry.register_with_unit(
+            "table_last_vacuum_timestamp",
+            "When vacuum last ended, by itself or by hand, seconds since 1970; 0 for never",
+            Unit::Seconds,
+            self.last_vacuum.clone(),
+        );
+        registry.register(
+            "transaction_age",
+            "Transactions since the oldest that is not frozen; at 2 billion the server takes no writes",
+            self.transaction_age.clone(),
+        );
+        registry.register("replication_slots", "Replication slots of the server", self.slots.clone());
+        registry.register_with_unit(
+            "wal_retained",
+            "Write-ahead log that the replication slot which is furthest behind keeps",
+            Unit::Bytes,
+            self.wal_retained.clone(),
+        );
+        registry.register_with_unit("size", "Size of the database", Unit::Bytes, self.size.clone());
+    }
+
+    fn describe_work(&self, registry: &mut Registry) {
+        registry.register("blocks_hit", "Blocks that were found in the server's cache", self.blocks_hit.clone());
+        registry.register("blocks_read", "Blocks that the server read from its disk", self.blocks_read.clone());
+        registry.register("deadlocks", "Deadlocks in the database", self.deadlocks.clone());
+        registry.register("transactions", "Transactions in the database, of all who use it", self.ended.clone());
+        registry.register_with_unit(
+            "temporary",
+            "Temporary files that queries wrote",
+            Unit::Bytes,
+            self.temporary.clone(),
+        );
+    }
+
+    pub(super) fn pool(&self, pool: Pool) -> PoolMetrics {
+        let labels = PoolLabels { pool };
+        PoolMetrics {
+            wait: self.pool_wait.get_or_create_owned(&labels),
+            transaction: self.transactions.get_or_create_owned(&labels),
+        }
+    }
+
+    pub(super) fn pool_size(&self, pool: Pool, size: u32, idle: usize, max: u32) {
+        let idle = i64::try_from(idle).unwrap_or(i64::MAX);
+        let connections = |state| self.pool_connections.get_or_create_owned(&ConnectionLabels { pool, state });
+        connections(ConnectionState::Idle).set(idle);
+        connections(ConnectionState::Used).set((i64::from(size) - idle).max(0));
+        self.pool_max.get_or_create(&PoolLabels { pool }).set(i64::from(max));
+    }
+
+    /// The server does not answer: what it said last is no longer known.
+    pub(super) fn down(&self) {
+        self.up.set(0);
+        for gauge in [&self.connections, &self.max_connections, &self.transaction_age, &self.size] {
+            gauge.set(f64::NAN);
+        }
+        self.activity(None);
+        self.slots(None);
+        self.tables(None);
+    }
+
+    pub(super) fn totals(&self, totals: &Totals) {
+        self.up.set(1);
+        self.connections.set(totals.connections as f64);
+        self.max_connections.set(totals.max_connections as f64);
+        self.transaction_age.set(totals.transaction_age as f64);
+        self.size.set(totals.bytes as f64);
+        let ended = |outcome| self.ended.get_or_create_owned(&OutcomeLabels { outcome });
+        let counters = [
+            (&self.blocks_hit, totals.blocks_hit),
+            (&self.blocks_read, totals.blocks_read),
+            (&self.deadlocks, totals.deadlocks),
+            (&self.temporary, totals.temporary_bytes),
+            (&ended(TransactionOutcome::Committed), totals.committed),
+            (&ended(TransactionOutcome::RolledBack), totals.rolled_back),
+        ];
+        for (counter, total) in counters {
+            // The server counts; where somebody resets its statistics this begins anew, as counters may.
+            counter.inner().store(u64::try_from(total).unwrap_or_default(), Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn activity(&self, activity: Option<&Activity>) {
+        self.longest_transaction.set(activity.map_or(f64::NAN, |a| a.longest_transaction));
+    }
+
+    pub(super) fn slots(&self, slots: Option<&Slots>) {
+        let count = |state, n: Option<i64>| {
+            self.slots.get_or_create(&SlotLabels { state }).set(n.map_or(f64::NAN, |n| n as f64));
+        };
+        count(SlotState::Active, slots.map(|s| s.active));
+        count(SlotState::Inactive, slots.map(|s| s.inactive));
+        self.wal_retained.set(slots.map_or(f64::NAN, |s| s.retained_bytes as f64));
+    }
+
+    /// A table that is not there has no rows.
+    pub(super) fn tables(&self, tables: Option<&[TableRows]>) {
+        for &table in Table::ALL {
+            let labels = TableLabels { table };
+            let found = tables.map(|all| all.iter().find(|t| t.name == table.as_str()));
+            let number = |of: fn(&TableRows) -> f64| found.map_or(f64::NAN, |table| table.map_or(0.0, of));
+            self.live_rows.get_or_create(&labels).set(number(|t| t.live as f64));
+            self.dead_rows.get_or_create(&labels).set(number(|t| t.dead as f64));
+            self.last_vacuum.get_or_create(&labels).set(number(|t| t.last_vacuum));
+        }
+    }
+}
+
+impl PoolMetrics {
+    pub(super) fn waited(&self, took: Duration) {
+        self.wait.observe(took.as_secs_f64());
+    }
+}

@@ -1,0 +1,225 @@
+//! What the server says of itself, read every 15 s ([`EVERY`]) on a connection of its own: whether it answers does not depend on a pool
+//! that others have taken.
+//!
+//! Everything but the age of others' transactions can be read by any role; that needs `pg_read_all_stats`, which
+//! [`super::roles`] grants where it may and `doctor` asks for where not.
+
+use std::time::Duration;
+
+use sqlx::{
+    ConnectOptions as _, PgConnection,
+    postgres::{PgConnectOptions, PgPool, PgPoolOptions},
+};
+use tokio::time::{sleep, timeout};
+
+use super::{
+    Db, DbError,
+    metrics::{Metrics, Table},
+};
+use crate::platform::lifecycle::Lifecycle;
+
+/// As often as Prometheus usually asks.
+pub const EVERY: Duration = Duration::from_secs(15);
+/// A server that takes longer than this for counters in its memory does not answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Of the database and the server.
+#[derive(Debug)]
+pub(super) struct Totals {
+    pub connections: i64,
+    pub max_connections: i64,
+    pub transaction_age: i64,
+    pub bytes: i64,
+    pub blocks_hit: i64,
+    pub blocks_read: i64,
+    pub deadlocks: i64,
+    pub temporary_bytes: i64,
+    pub committed: i64,
+    pub rolled_back: i64,
+}
+
+/// Of the sessions in the database.
+#[derive(Debug)]
+pub(super) struct Activity {
+    /// Seconds.
+    pub longest_transaction: f64,
+}
+
+#[derive(Debug)]
+pub(super) struct Slots {
+    pub active: i64,
+    pub inactive: i64,
+    pub retained_bytes: i64,
+}
+
+/// Of a table and its partitions.
+#[derive(Debug)]
+pub(super) struct TableRows {
+    pub name: String,
+    pub live: i64,
+    pub dead: i64,
+    /// Seconds since 1970; 0 for never.
+    pub last_vacuum: f64,
+}
+
+/// Reads until the shutdown begins.
+fn start(options: PgConnectOptions, metrics: Metrics, every: Duration, lifecycle: &Lifecycle) {
+    let soft = lifecycle.soft().clone();
+    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE).connect_lazy_with(
+        options.application_name("holdfast statistics").log_slow_statements(
+            // A server under load is said by the gauges, not by a line for each look.
+            tracing::log::LevelFilter::Debug,
+            PATIENCE,
+        ),
+    );
+    lifecycle.spawn("database.statistics", async move {
+        let mut reader = Reader { pool, metrics, answered: true, refused: Vec::new() };
+        while !soft.is_cancelled() {
+            reader.read().await;
+            tokio::select! { () = soft.cancelled() => {}, () = sleep(every) => {} }
+        }
+        reader.pool.close().await;
+    });
+}
+
+struct Reader {
+    pool: PgPool,
+    metrics: Metrics,
+    /// At the last look.
+    answered: bool,
+    /// What this server does not let us read: said once.
+    refused: Vec<&'static str>,
+}
+
+impl Reader {
+    async fn read(&mut self) {
+        match timeout(PATIENCE, self.look()).await.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
+            Ok(()) => {
+                if !self.answered {
+                    tracing::info!("the database answers again");
+                }
+                self.answered = true;
+            }
+            Err(error) => {
+                self.metrics.down();
+                if self.answered {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "the database does not answer");
+                }
+                self.answered = false;
+            }
+        }
+    }
+
+    async fn look(&mut self) -> Result<(), sqlx::Error> {
+        let mut conn = self.pool.acquire().await?;
+        let totals = totals(&mut conn).await?;
+        self.metrics.totals(&totals);
+        let found = activity(&mut conn).await;
+        let found = self.allowed("transactions of others (pg_stat_activity)", found)?.flatten();
+        self.metrics.activity(found.as_ref());
+        let found = slots(&mut conn).await;
+        let found = self.allowed("replication slots", found)?;
+        self.metrics.slots(found.as_ref());
+        let found = tables(&mut conn).await;
+        let found = self.allowed("table statistics", found)?;
+        self.metrics.tables(found.as_deref());
+        Ok(())
+    }
+
+    /// `None`, and a line the first time, for what this role may not read.
+    fn allowed<T>(&mut self, what: &'static str, found: Result<T, sqlx::Error>) -> Result<Option<T>, sqlx::Error> {
+        match found {
+            Ok(found) => Ok(Some(found)),
+            // 42501: insufficient privilege; 0A000, 55000: a server that does not do such a thing.
+            Err(sqlx::Error::Database(e)) if e.code().is_some_and(|c| ["42501", "0A000", "55000"].contains(&&*c)) => {
+                if !self.refused.contains(&what) {
+                    self.refused.push(what);
+                    tracing::warn!(
+                        what,
+                        reason = e.message(),
+                        "the database does not let us read this: its metrics stay empty"
+                    );
+                }
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+async fn totals(conn: &mut PgConnection) -> Result<Totals, sqlx::Error> {
+    sqlx::query_as!(
+        Totals,
+        r#"SELECT (SELECT sum(numbackends) FROM pg_stat_database)::bigint AS "connections!",
+             current_setting('max_connections')::bigint AS "max_connections!",
+             (SELECT max(age(datfrozenxid)) FROM pg_database)::bigint AS "transaction_age!",
+             pg_database_size(d.datid) AS "bytes!", d.blks_hit AS "blocks_hit!", d.blks_read AS "blocks_read!",
+             d.deadlocks AS "deadlocks!", d.temp_bytes AS "temporary_bytes!", d.xact_commit AS "committed!",
+             d.xact_rollback AS "rolled_back!"
+           FROM pg_stat_database d WHERE d.datname = current_database()"#
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// `None` where the role sees its own sessions only.
+async fn activity(conn: &mut PgConnection) -> Result<Option<Activity>, sqlx::Error> {
+    if !sees_others(&mut *conn).await? {
+        return Ok(None);
+    }
+    // A backend that streams the log has a start of its own but holds no rows back.
+    sqlx::query_as!(
+        Activity,
+        r#"SELECT coalesce(extract(epoch FROM max(clock_timestamp() - xact_start)), 0)::float8 AS "longest_transaction!"
+           FROM pg_stat_activity
+           WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"#
+    )
+    .fetch_one(conn)
+    .await
+    .map(Some)
+}
+
+async fn sees_others(conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(r#"SELECT pg_has_role('pg_read_all_stats', 'USAGE') AS "granted!""#).fetch_one(conn).await
+}
+
+async fn slots(conn: &mut PgConnection) -> Result<Slots, sqlx::Error> {
+    sqlx::query_as!(
+        Slots,
+        r#"SELECT count(*) FILTER (WHERE active) AS "active!", count(*) FILTER (WHERE NOT active) AS "inactive!",
+             greatest(coalesce(max(pg_wal_lsn_diff(
+               CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END, restart_lsn)), 0), 0)::bigint
+               AS "retained_bytes!"
+           FROM pg_replication_slots"#
+    )
+    .fetch_one(conn)
+    .await
+}
+
+async fn tables(conn: &mut PgConnection) -> Result<Vec<TableRows>, sqlx::Error> {
+    let names: Vec<String> = Table::ALL.iter().map(|table| table.as_str().to_owned()).collect();
+    sqlx::query_as!(
+        TableRows,
+        r#"SELECT whole.relname::text AS "name!", sum(s.n_live_tup)::bigint AS "live!", sum(s.n_dead_tup)::bigint AS "dead!",
+             coalesce(extract(epoch FROM max(greatest(s.last_vacuum, s.last_autovacuum))), 0)::float8 AS "last_vacuum!"
+           FROM pg_stat_user_tables s LEFT JOIN pg_inherits i ON i.inhrelid = s.relid
+             JOIN pg_class whole ON whole.oid = coalesce(i.inhparent, s.relid)
+           WHERE s.schemaname = 'public' AND whole.relname = ANY($1) GROUP BY whole.relname"#,
+        &names,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+impl Db {
+    /// Reads the server's figures, now and `every` so often, until `lifecycle` ends.
+    pub fn start_statistics(&self, every: Duration, lifecycle: &Lifecycle) {
+        start(self.system.pool.connect_options().as_ref().clone(), self.metrics.clone(), every, lifecycle);
+    }
+
+    /// Whether role `system` sees how long others' transactions have been open.
+    pub async fn sees_others_sessions(&self) -> Result<bool, DbError> {
+        let mut tx = self.system().await?;
+        Ok(sees_others(&mut tx).await?)
+    }
+}

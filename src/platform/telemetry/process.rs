@@ -1,0 +1,122 @@
+//! `holdfast_process_*` and `holdfast_runtime_*`: what the process and its tokio runtime take, read at each scrape.
+
+use std::{
+    fs,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use prometheus_client::{
+    metrics::{counter::Counter, gauge::Gauge},
+    registry::Unit,
+};
+use rustix::process::{Resource, getrlimit};
+
+use super::Telemetry;
+
+type Seconds = Gauge<f64, AtomicU64>;
+/// Fed with totals that others count.
+type TotalSeconds = Counter<f64, AtomicU64>;
+
+fn set(counter: &TotalSeconds, seconds: f64) {
+    counter.inner().store(seconds.to_bits(), Ordering::Relaxed);
+}
+
+pub(super) fn register(telemetry: &Telemetry) {
+    let (memory, descriptors, limit, threads) =
+        (Gauge::<i64>::default(), Gauge::<i64>::default(), Gauge::<i64>::default(), Gauge::<i64>::default());
+    let (cpu, started) = (TotalSeconds::default(), Seconds::default());
+    started.set(start_time().unwrap_or_default());
+    telemetry.register("process", |registry| {
+        registry.register_with_unit("resident_memory", "Resident memory of this process", Unit::Bytes, memory.clone());
+        registry.register("open_file_descriptors", "Open file descriptors of this process", descriptors.clone());
+        registry.register("max_file_descriptors", "File descriptors that this process may open", limit.clone());
+        registry.register("threads", "Threads of this process", threads.clone());
+        registry.register_with_unit(
+            "cpu",
+            "Processor time used by this process since its start",
+            Unit::Seconds,
+            cpu.clone(),
+        );
+        registry.register_with_unit(
+            "start_time",
+            "When this process started, seconds since 1970",
+            Unit::Seconds,
+            started.clone(),
+        );
+    });
+    telemetry.on_scrape(move || {
+        if let Some(bytes) = resident_bytes() {
+            memory.set(bytes);
+        }
+        if let Ok(dir) = fs::read_dir("/proc/self/fd") {
+            descriptors.set(i64::try_from(dir.count()).unwrap_or(i64::MAX));
+        }
+        limit.set(getrlimit(Resource::Nofile).current.and_then(|n| i64::try_from(n).ok()).unwrap_or(i64::MAX));
+        if let Some(stat) = Stat::read() {
+            set(&cpu, stat.seconds(11) + stat.seconds(12));
+            threads.set(i64::try_from(stat.0[17]).unwrap_or(i64::MAX));
+        }
+    });
+    runtime(telemetry);
+}
+
+fn runtime(telemetry: &Telemetry) {
+    let (workers, tasks, queue) = (Gauge::<i64>::default(), Gauge::<i64>::default(), Gauge::<i64>::default());
+    let busy = TotalSeconds::default();
+    telemetry.register("runtime", |registry| {
+        registry.register("workers", "Threads that run tasks", workers.clone());
+        registry.register("alive_tasks", "Tasks that have not ended", tasks.clone());
+        registry.register(
+            "queue_depth",
+            "Tasks that wait for any worker, those in a worker's own queue left out",
+            queue.clone(),
+        );
+        registry.register_with_unit(
+            "busy",
+            "Time that all workers together have run tasks",
+            Unit::Seconds,
+            busy.clone(),
+        );
+    });
+    telemetry.on_scrape(move || {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let metrics = runtime.metrics();
+        let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        workers.set(count(metrics.num_workers()));
+        tasks.set(count(metrics.num_alive_tasks()));
+        queue.set(count(metrics.global_queue_depth()));
+        set(&busy, (0..metrics.num_workers()).map(|n| metrics.worker_total_busy_duration(n).as_secs_f64()).sum());
+    });
+}
+
+/// Resident memory of this process, bytes (`/proc/self/statm`, second field, in pages).
+pub fn resident_bytes() -> Option<i64> {
+    let statm = fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: i64 = statm.split_whitespace().nth(1)?.parse().ok()?;
+    Some(pages * i64::try_from(rustix::param::page_size()).ok()?)
+}
+
+/// The numbers of `/proc/self/stat` (proc(5)) from the fourth field on; those below zero are 0.
+struct Stat(Vec<u64>);
+
+impl Stat {
+    fn read() -> Option<Self> {
+        let stat = fs::read_to_string("/proc/self/stat").ok()?;
+        // The second field is the program's name in parentheses and may hold spaces; the third is a letter.
+        let fields: Vec<u64> =
+            stat.rsplit_once(')')?.1.split_whitespace().map(|field| field.parse().unwrap_or_default()).collect();
+        (fields.len() > 20).then_some(Self(fields))
+    }
+
+    /// A field that is counted in clock ticks.
+    fn seconds(&self, field: usize) -> f64 {
+        self.0[field] as f64 / rustix::param::clock_ticks_per_second() as f64
+    }
+}
+
+/// When this process started, seconds since 1970: the boot's time, and the ticks between it and our start.
+fn start_time() -> Option<f64> {
+    let boot = fs::read_to_string("/proc/stat").ok()?;
+    let boot: f64 = boot.lines().find_map(|line| line.strip_prefix("btime "))?.parse().ok()?;
+    Some(boot + Stat::read()?.seconds(19))
+}
