@@ -16,6 +16,7 @@ use futures::FutureExt as _;
 
 use crate::{
     agents::{self, Agents},
+    alerting::{self, Alerting},
     auth::{self, Auth, FirstAdmin},
     backup::{self, Backups},
     jobs::{self, Jobs},
@@ -75,6 +76,7 @@ pub struct App {
     pub agents: Agents,
     pub backups: Backups,
     pub logs: Logs,
+    pub alerting: Alerting,
 }
 
 impl App {
@@ -86,6 +88,15 @@ impl App {
         let db = Db::new(&target, &config.database);
         let http = HttpClients::new()?;
         let logs = log_search(&runtime, &http);
+        let alerting = Alerting::new(alerting::Deps {
+            config: config.alerting.clone(),
+            base_url: config.server.base_url(),
+            db: db.clone(),
+            clock: clock.clone(),
+            http: http.clone(),
+            lifecycle: lifecycle.clone(),
+            metrics: families.alerting.clone(),
+        });
         let idempotency = Idempotency::new(db.clone(), clock.clone(), master_key, lifecycle.clone());
         let auth = Auth::new(db.clone(), clock.clone(), &config.auth, &config.server, families.auth.clone())?;
         let jobs = Jobs::new(db.clone(), clock.clone(), config.jobs.clone(), families.jobs.clone());
@@ -152,6 +163,7 @@ impl App {
             agents,
             backups,
             logs,
+            alerting,
         })
     }
 
@@ -210,6 +222,7 @@ impl App {
         llm::register(&mut registry, &self.llm)?;
         knowledge::register(&mut registry, &self.knowledge)?;
         backup::register(&mut registry, &self.backups)?;
+        alerting::register(&mut registry, &self.alerting)?;
         Ok(registry)
     }
 
@@ -221,6 +234,7 @@ impl App {
         self.knowledge.start_gauges(lifecycle);
         self.agents.start_sweep(lifecycle);
         self.backups.start_gauges();
+        self.alerting.start_gauges();
         let app = self.clone();
         lifecycle.spawn("app.start", async move {
             if let Err(error) = app.knowledge.reconcile_soon().await {
@@ -240,6 +254,7 @@ impl App {
         checks.extend(agents::checks(&self.agents));
         checks.extend(backup::checks(&self.backups));
         checks.extend(logs::checks(&self.logs));
+        checks.extend(alerting::checks(&self.alerting));
         Ok(checks)
     }
 

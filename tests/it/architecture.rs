@@ -80,7 +80,12 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("agents", [&services[..], &["jobs", "llm", "storage", "auth", "knowledge"]].concat()),
         ("backup", [&services[..], &["jobs", "storage", "auth", "knowledge"]].concat()),
         ("logs", services.to_vec()),
-        ("app", [&services[..], &["jobs", "llm", "storage", "auth", "knowledge", "agents", "backup", "logs"]].concat()),
+        ("alerting", [&services[..], &["jobs", "auth"]].concat()),
+        (
+            "app",
+            [&services[..], &["jobs", "llm", "storage", "auth", "knowledge", "agents", "backup", "logs", "alerting"]]
+                .concat(),
+        ),
         ("cli", [&services[..], &["app", "jobs", "llm", "storage", "auth", "knowledge", "agents", "backup"]].concat()),
         ("main", vec!["cli"]),
         ("lib", vec![]),
@@ -116,7 +121,7 @@ fn the_reader_of_edges_sees_every_spelling() {
 }
 
 /// Who may work outside a tenant: each place with its reason.
-const SYSTEM_CALLERS: [&str; 8] = [
+const SYSTEM_CALLERS: [&str; 9] = [
     "platform/db/mod.rs",        // ping, and its own definition
     "platform/http/idempotency", // retention over all organisations
     "auth",                      // sign-in and key look-up happen before the tenant is known
@@ -125,6 +130,7 @@ const SYSTEM_CALLERS: [&str; 8] = [
     "knowledge",                 // start-up reconciliation and gauges over all bases
     "agents",                    // gauges
     "backup",                    // backups are of the whole installation
+    "alerting",                  // alerts are of the whole installation
 ];
 
 #[test]

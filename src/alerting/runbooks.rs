@@ -1,0 +1,53 @@
+//! The runbooks of `docs/runbooks`, compiled in: they are needed most where there is no way out, or nothing else works.
+
+use rust_embed::RustEmbed;
+
+use super::model::Alert;
+use crate::console::{Html, markdown};
+
+#[derive(RustEmbed)]
+#[folder = "docs/runbooks/"]
+#[allow_missing = true]
+struct Files;
+
+/// The names of all, in order: each is that of its alert.
+pub fn names() -> Vec<String> {
+    let mut names: Vec<String> = Files::iter()
+        .filter_map(|file| file.strip_suffix(".md").map(str::to_owned))
+        .filter(|name| is_name(name))
+        .collect();
+    names.sort();
+    names
+}
+
+/// A runbook as HTML; `None` where there is none of this name.
+pub fn html(name: &str) -> Option<Html> {
+    let text = source(name)?;
+    // Between runbooks, links name the files, so that they work on the page of the repository too.
+    let linked = names()
+        .iter()
+        .fold(text, |text, other| text.replace(&format!("]({other}.md"), &format!("](/runbooks/{other}")));
+    Some(markdown(&linked))
+}
+
+fn source(name: &str) -> Option<String> {
+    let file = is_name(name).then(|| Files::get(&format!("{name}.md")))??;
+    String::from_utf8(file.data.into_owned()).ok()
+}
+
+/// A name and never a path. In a debug build the files are read from their folder when they are asked for.
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.len() <= 100 && name.chars().all(|c| c.is_ascii_alphanumeric())
+}
+
+/// Where an alert's runbook is: as its annotation says, else ours; empty where there is none.
+pub fn href(alert: &Alert) -> String {
+    let said = alert.annotation("runbook_url");
+    if said.starts_with("https://") || said.starts_with("http://") {
+        return said.to_owned();
+    }
+    if is_name(&alert.name) && Files::get(&format!("{}.md", alert.name)).is_some() {
+        return format!("/runbooks/{}", alert.name);
+    }
+    String::new()
+}
