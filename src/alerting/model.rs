@@ -197,9 +197,23 @@ impl Alert {
     }
 }
 
-label_enum! {
-    /// Where a delivery is.
-    pub enum DeliveryState { Queued = "queued", Delivered = "delivered", Dead = "dead" }
+/// Where a delivery is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeliveryState {
+    Queued,
+    Delivered,
+    Dead,
+}
+
+impl DeliveryState {
+    /// As stored and as shown in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Delivered => "delivered",
+            Self::Dead => "dead",
+        }
+    }
 }
 
 /// An alert on its way to a webhook, or there.

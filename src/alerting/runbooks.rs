@@ -22,12 +22,13 @@ pub fn names() -> Vec<String> {
 
 /// A runbook as HTML; `None` where there is none of this name.
 pub fn html(name: &str) -> Option<Html> {
-    let text = source(name)?;
-    // Between runbooks, links name the files, so that they work on the page of the repository too.
-    let linked = names()
-        .iter()
-        .fold(text, |text, other| text.replace(&format!("]({other}.md"), &format!("](/runbooks/{other}")));
-    Some(markdown(&linked))
+    Some(render(&source(name)?, &names()))
+}
+
+/// Between runbooks, links name the files, so that they work on the pages of the repository too.
+pub(super) fn render(text: &str, names: &[String]) -> Html {
+    let link = |text: String, name: &String| text.replace(&format!("]({name}.md"), &format!("](/runbooks/{name}"));
+    markdown(&names.iter().fold(text.to_owned(), link))
 }
 
 fn source(name: &str) -> Option<String> {
