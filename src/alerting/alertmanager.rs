@@ -282,6 +282,8 @@ async fn send(request: RequestBuilder) -> Result<Response, AlertmanagerError> {
     let words: String = response.text().await.unwrap_or_default().chars().take(LONGEST_WORDS).collect();
     let words = words.trim().trim_matches('"').to_owned();
     Err(match status {
+        // Up to 0.26 a silence that is not there is a 500.
+        StatusCode::INTERNAL_SERVER_ERROR if words.contains("silence not found") => AlertmanagerError::NoSilence,
         StatusCode::NOT_FOUND => AlertmanagerError::NoSilence,
         StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => AlertmanagerError::Refused(words),
         _ => AlertmanagerError::Failed { status: status.as_u16(), words },

@@ -64,7 +64,7 @@ async fn only_the_token_opens_the_door() {
     let app = start(&[]).await;
     let admin = app.admin().await;
     let body = notification(&[firing("A", "info", now(&app))]).to_string();
-    let key = json!({"name": "k", "scopes": ["admin"]});
+    let key = json!({"name": "k", "scopes": ["inference"]});
     let key = admin.post("/api/v1/api-keys", &key).await.expect(201);
     let key = key["key"].as_str().or_else(|| key["secret"].as_str()).unwrap_or_else(|| panic!("{key}")).to_owned();
     for wrong in ["", "wrong", &TOKEN[1..], &format!("{TOKEN}x"), &key] {
@@ -93,7 +93,7 @@ async fn only_the_token_opens_the_door() {
             assert_eq!(answer.json()["errors"][0]["pointer"], pointer, "{body}: {}", answer.text);
         }
     }
-    send_raw(&app, TOKEN, " ".repeat(17 << 20)).await.problem(413, "payload_too_large");
+    send_raw(&app, TOKEN, " ".repeat((16 << 20) + 65_536)).await.problem(413, "payload_too_large");
     // Alertmanager tries again after a 5xx: what it says while the database is away is not lost.
     app.app.db.close().await;
     let away = send_raw(&app, TOKEN, body).await;
@@ -135,11 +135,7 @@ async fn a_storm_is_taken_at_once_and_seen_by_pages() {
         path = format!("{PATH}?limit=150&status=firing&cursor={cursor}");
     }
     assert_eq!(seen.len(), 800);
-    assert_eq!(
-        list(&admin, "search=storm77&severity=info").await.len(),
-        4,
-        "77, 770, 773, 776, 779 and others by severity"
-    );
+    assert_eq!(list(&admin, "search=storm77&severity=info").await.len(), 5, "77, 770, 773, 776, 779");
     assert!(list(&admin, "search=no-such").await.is_empty());
     let later = (began + TimeDelta::hours(1)).to_rfc3339().replace('+', "%2B");
     assert_eq!(list(&admin, &format!("limit=5&since={later}")).await.len(), 5, "what still fires, fires then too");
