@@ -89,7 +89,7 @@ impl Alerting {
         store::seen_watchdog(tx, self.inner.clock.now()).await?;
         if self.inner.config.heartbeat_url.is_some() {
             // While one waits, another says nothing more.
-            let once = Enqueue { unique_key: Some(String::new()), priority: 5, ..Enqueue::default() };
+            let once = Enqueue { unique_key: Some("alerting.heartbeat".to_owned()), priority: 5, ..Enqueue::default() };
             jobs::enqueue(tx, &self.inner.clock, None, &Heartbeat {}, &once).await?;
         }
         Ok(())
