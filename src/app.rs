@@ -88,15 +88,7 @@ impl App {
         let db = Db::new(&target, &config.database);
         let http = HttpClients::new()?;
         let logs = log_search(&runtime, &http);
-        let alerting = Alerting::new(alerting::Deps {
-            config: config.alerting.clone(),
-            base_url: config.server.base_url(),
-            db: db.clone(),
-            clock: clock.clone(),
-            http: http.clone(),
-            lifecycle: lifecycle.clone(),
-            metrics: families.alerting.clone(),
-        });
+        let alerting = alerting(&runtime, &db, &http, &families);
         let idempotency = Idempotency::new(db.clone(), clock.clone(), master_key, lifecycle.clone());
         let auth = Auth::new(db.clone(), clock.clone(), &config.auth, &config.server, families.auth.clone())?;
         let jobs = Jobs::new(db.clone(), clock.clone(), config.jobs.clone(), families.jobs.clone());
@@ -274,5 +266,17 @@ fn log_search(runtime: &Runtime, http: &HttpClients) -> Logs {
         logger,
         clock,
         lifecycle,
+    })
+}
+
+fn alerting(runtime: &Runtime, db: &Db, http: &HttpClients, families: &Families) -> Alerting {
+    Alerting::new(alerting::Deps {
+        config: runtime.config.alerting.clone(),
+        base_url: runtime.config.server.base_url(),
+        db: db.clone(),
+        clock: runtime.clock.clone(),
+        http: http.clone(),
+        lifecycle: runtime.lifecycle.clone(),
+        metrics: families.alerting.clone(),
     })
 }

@@ -118,7 +118,7 @@ impl Webhook {
         let setting = at("secret", self.secret_file.as_deref());
         match &self.secret {
             None if self.secret_file.is_none() => {
-                errors.push("secret_file", "alerts are only sent signed: set a secret")
+                errors.push("secret_file", "alerts are only sent signed: set a secret");
             }
             None => {}
             Some(secret) => {

@@ -154,7 +154,7 @@ impl Metrics {
             DeliveryOutcome::Delivered => tracing::info!(delivery_id = %id, webhook, "alert delivered"),
             DeliveryOutcome::Retried => tracing::warn!(delivery_id = %id, webhook, error, "alert not delivered yet"),
             DeliveryOutcome::Dead => {
-                tracing::error!(delivery_id = %id, webhook, error, "alert not delivered, given up")
+                tracing::error!(delivery_id = %id, webhook, error, "alert not delivered, given up");
             }
         }
     }

@@ -145,8 +145,8 @@ impl NotifiedAlert {
 
 /// For senders that give none: any name for the set of labels will do.
 fn fingerprint_of(labels: &Labels) -> String {
-    let all: String = labels.iter().map(|(name, value)| format!("{name}\u{ff}{value}\u{ff}")).collect();
-    crypto::sha256_hex(all)[..16].to_owned()
+    let all: Vec<&str> = labels.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]).collect();
+    crypto::sha256_hex(all.join("\u{ff}"))[..16].to_owned()
 }
 
 /// One report for each fingerprint and start, in a fixed order. Of two, the one that says it has ended is the later one.

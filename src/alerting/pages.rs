@@ -84,7 +84,9 @@ impl ListFilter {
         for (name, value) in [("severity", &self.severity), ("from", &self.from), ("to", &self.to)] {
             if !value.is_empty() {
                 path.push(if path.contains('?') { '&' } else { '?' });
-                path.push_str(&format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)));
+                path.push_str(name);
+                path.push('=');
+                path.extend(utf8_percent_encode(value, NON_ALPHANUMERIC));
             }
         }
         ListQuery { q: self.q.clone(), cursor: self.cursor.clone() }.pager(&path, next)
@@ -190,8 +192,7 @@ impl Silences<'_> {
         }
     }
 
-    fn hours(&self, hours: &i64) -> String {
-        let hours = *hours;
+    fn hours(&self, hours: i64) -> String {
         let (key, n) = if hours < 48 { ("alerting-hours", hours) } else { ("alerting-days", hours / 24) };
         self.shell.tn(key, n).to_string()
     }

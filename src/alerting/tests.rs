@@ -51,7 +51,7 @@ fn weak_secrets_are_refused() {
     assert_eq!(named, expected);
 }
 
-fn reports(alerts: serde_json::Value) -> Vec<Report> {
+fn reports(alerts: &serde_json::Value) -> Vec<Report> {
     let text = json!({"version": "4", "alerts": alerts}).to_string();
     let notification: Notification = crate::platform::http::decode(text.as_bytes()).unwrap();
     distinct(notification.alerts.into_iter().map(|alert| alert.report(at(100))))
@@ -65,19 +65,19 @@ fn what_is_said_twice_in_a_notification_is_kept_once_and_its_end_wins() {
         json!([alert("firing", open), alert("resolved", &end)]),
         json!([alert("resolved", &end), alert("firing", open)]),
     ] {
-        let kept = reports(alerts);
+        let kept = reports(&alerts);
         assert_eq!((kept.len(), kept[0].ends_at, kept[0].severity), (1, Some(at(50)), Severity::Critical));
     }
     // Resolved without an end, or with one before its start: it has ended all the same.
-    let kept = reports(json!([alert("resolved", open)]));
+    let kept = reports(&json!([alert("resolved", open)]));
     assert_eq!(kept[0].ends_at, Some(at(100)));
-    let kept = reports(json!([alert("resolved", &(at(0) - TimeDelta::hours(1)).to_rfc3339())]));
+    let kept = reports(&json!([alert("resolved", &(at(0) - TimeDelta::hours(1)).to_rfc3339())]));
     assert_eq!(kept[0].ends_at, Some(at(0)));
 }
 
 #[test]
 fn odd_alerts_are_taken_all_the_same() {
-    let kept = reports(json!([
+    let kept = reports(&json!([
         {"status": "firing", "labels": {"alertname": "Nul\u{0}", "severity": "page"}, "startsAt": "2026-11-23T03:00:00.123456789Z", "unknown": {"a": [1]}},
         {"status": "firing", "labels": {}, "annotations": {}, "startsAt": "2026-11-23T03:00:00+03:00"},
     ]));
