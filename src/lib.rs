@@ -17,6 +17,8 @@ pub mod storage;
 
 /// Agents and conversations.
 pub mod agents;
+/// Alerts of Prometheus: taken, kept, shown, passed on; silences, runbooks.
+pub mod alerting;
 /// Backups, drills, restore.
 pub mod backup;
 /// Knowledge bases: extraction, chunks, vectors, search.

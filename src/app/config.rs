@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    agents, auth, backup, jobs, knowledge, llm, logs,
+    agents, alerting, auth, backup, jobs, knowledge, llm, logs,
     platform::{
         config::{ConfigErrors, Raw, default_data_dir, secret},
         db, http, telemetry,
@@ -31,6 +31,7 @@ pub struct Config {
     pub agents: agents::Config,
     pub backup: backup::Config,
     pub logs: logs::Config,
+    pub alerting: alerting::Config,
     /// The file that this was read from, and the files with secrets that it names: a backup holds them.
     #[serde(skip)]
     pub files: Vec<PathBuf>,
@@ -127,6 +128,8 @@ impl Config {
         backup.validate(&mut e);
         let logs: logs::Config = raw.section("logs", &mut e);
         logs.validate(&mut e);
+        let mut alerting: alerting::Config = raw.section("alerting", &mut e);
+        alerting.validate(&mut e);
         let files = raw.files();
         raw.finish(&mut e);
         let config = Self {
@@ -144,6 +147,7 @@ impl Config {
             agents,
             backup,
             logs,
+            alerting,
             files,
         };
         if e.is_empty() { Ok(config) } else { Err(e) }

@@ -11,7 +11,7 @@ use utoipa::{
 };
 
 use super::metrics::{ANY, Families};
-use crate::{agents, auth, backup, jobs, knowledge, llm, logs, platform::telemetry::Telemetry};
+use crate::{agents, alerting, auth, backup, jobs, knowledge, llm, logs, platform::telemetry::Telemetry};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -53,6 +53,7 @@ pub fn openapi() -> Document {
         jobs::routes::router().into_openapi(),
         backup::routes::router().into_openapi(),
         logs::routes::router().into_openapi(),
+        alerting::routes::router().into_openapi(),
         llm::router().into_openapi(),
         llm::openai_router().into_openapi(),
     ] {

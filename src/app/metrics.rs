@@ -1,7 +1,7 @@
 //! Every capability's metric families, under its own prefix.
 
 use crate::{
-    agents, auth, backup, jobs, knowledge, llm,
+    agents, alerting, auth, backup, jobs, knowledge, llm,
     platform::{
         db, http,
         telemetry::{LogMetrics, Telemetry},
@@ -36,6 +36,7 @@ pub struct Families {
     pub knowledge: knowledge::Metrics,
     pub agents: agents::Metrics,
     pub backup: backup::Metrics,
+    pub alerting: alerting::Metrics,
 }
 
 impl Families {
@@ -51,6 +52,7 @@ impl Families {
             knowledge: telemetry.register("knowledge", knowledge::Metrics::register),
             agents: telemetry.register("agents", agents::Metrics::register),
             backup: telemetry.register("backup", backup::Metrics::register),
+            alerting: telemetry.register("alerting", alerting::Metrics::register),
         }
     }
 

@@ -12,6 +12,8 @@ use crate::{
 
 /// Days of the little pictures.
 const DAYS: i64 = 14;
+/// Alerts that are named.
+const ALERTS: i64 = 5;
 
 /// Asks every capability for its numbers.
 pub struct Numbers(pub App);
@@ -44,6 +46,8 @@ impl OverviewSource for Numbers {
             .map(|day| by_day.iter().filter(|u| u.day == day).map(|u| u.prompt_tokens + u.completion_tokens).sum())
             .collect();
         let (jobs_waiting, jobs_failed) = app.jobs.counts(org).await?;
+        let (firing, firing_count) =
+            if who.is_operator() { app.alerting.overview(ALERTS).await? } else { (Vec::new(), 0) };
         Ok(Overview {
             knowledge_bases: i64::try_from(bases.len()).unwrap_or(i64::MAX),
             documents_ready: bases.iter().map(|b| b.documents_ready).sum(),
@@ -59,6 +63,8 @@ impl OverviewSource for Numbers {
             api_keys: app.auth.count_live_api_keys(who).await?,
             has_model: !app.llm.providers().is_empty(),
             recovery: if who.is_operator() { Some(self.recovery().await?) } else { None },
+            firing,
+            firing_count,
         })
     }
 }

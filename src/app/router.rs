@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::{App, generated, overview::Numbers};
 use crate::{
-    agents, auth, backup,
+    agents, alerting, auth, backup,
     console::{Console, NavItem, Parts},
     jobs, knowledge, llm, logs,
     platform::{
@@ -24,11 +24,12 @@ use crate::{
 };
 
 /// The console's navigation, in order.
-const NAVIGATION: [NavItem; 10] = [
+const NAVIGATION: [NavItem; 11] = [
     item("/", "console-nav-overview", "overview", "", Role::Viewer),
     item("/agents", "console-nav-agents", "agents", "console-nav-build", Role::Viewer),
     item("/knowledge", "console-nav-knowledge", "knowledge", "console-nav-build", Role::Viewer),
     item("/jobs", "console-nav-jobs", "jobs", "console-nav-operate", Role::Member),
+    NavItem { operator: true, ..item("/alerts", "alerting-title", "alert", "console-nav-operate", Role::Admin) },
     NavItem { operator: true, ..item("/backups", "backup-title", "download", "console-nav-operate", Role::Admin) },
     NavItem { operator: true, ..item("/logs", "logs-title", "document", "console-nav-operate", Role::Admin) },
     item("/settings/models", "console-nav-models", "models", "console-nav-operate", Role::Member),
@@ -58,6 +59,7 @@ impl App {
             .merge(Router::from(jobs::routes::router().with_state(self.jobs.clone())))
             .merge(Router::from(backup::routes::router().with_state(self.backups.clone())))
             .merge(Router::from(logs::routes::router().with_state(self.logs.clone())))
+            .merge(Router::from(alerting::routes::router().with_state(self.alerting.clone())))
             .merge(Router::from(llm::router().with_state(self.llm.clone())))
             .merge(Router::from(llm::openai_router().with_state(self.llm.clone())))
             .merge(auth::pages::router().with_state(self.auth.clone()))
@@ -67,6 +69,7 @@ impl App {
             .merge(llm::pages::router().with_state(self.llm.clone()))
             .merge(backup::pages::router().with_state(self.backups.clone()))
             .merge(logs::pages::router().with_state(self.logs.clone()))
+            .merge(alerting::pages::router().with_state(self.alerting.clone()))
             .merge(console.router())
             .route("/api/v1/openapi.json", get(|| async { Json(generated::openapi()) }))
             .route("/healthz", get(|| async { "ok\n" }))
@@ -86,7 +89,8 @@ impl App {
             .layer(Extension(self.idempotency.clone()))
             .layer(from_fn_with_state(auth::Origins::new(config), auth::csrf_guard));
         let (clock, lifecycle) = (self.runtime.clock.clone(), self.runtime.lifecycle.clone());
-        let frame = Frame::new(config, clock, self.families.http.clone(), Arc::new(self.auth.clone()), lifecycle);
+        let frame = Frame::new(config, clock, self.families.http.clone(), Arc::new(self.auth.clone()), lifecycle)
+            .with_own_tokens(&[alerting::routes::WEBHOOK]);
         // Inside, the console knows who is signed in; outside, it catches what is refused before that is known.
         http::wrap(guarded, frame, |framed| console.wrap(framed).layer(from_fn(llm::word_openai_errors)))
     }

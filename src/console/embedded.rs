@@ -35,6 +35,7 @@ macro_rules! assets {
 // One capability per line.
 locales! {
     "agents"
+    "alerting"
     "auth"
     "backup"
     "console"

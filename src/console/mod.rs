@@ -82,6 +82,6 @@ pub use form::{Form, FormErrors};
 pub use format::{Html, browser, escape, markdown};
 pub use i18n::Lang;
 pub use list::{ListQuery, Pager};
-pub use pages::{Overview, OverviewSource, Recovery};
+pub use pages::{FiringAlert, Overview, OverviewSource, Recovery};
 pub use shell::{NavSection, PASSWORD_PAGE, Shell};
 pub use state::{Console, NavItem, Parts};

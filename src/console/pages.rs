@@ -44,6 +44,10 @@ pub struct Overview {
     pub api_keys: i64,
     /// Whether a language model is configured beside the built-in extractive one.
     pub has_model: bool,
+    /// The worst of what fires in the installation; empty for those who do not run it.
+    pub firing: Vec<FiringAlert>,
+    /// All that fires.
+    pub firing_count: i64,
     /// Whether this installation would come back; only for those who run it.
     pub recovery: Option<Recovery>,
 }
@@ -57,6 +61,22 @@ pub struct Recovery {
     pub is_well: bool,
     /// When a restore was last tried with success, and the seconds that it took.
     pub proven: Option<(DateTime<Utc>, f64)>,
+}
+
+/// An alert of the installation that fires.
+#[derive(Debug, Clone)]
+pub struct FiringAlert {
+    /// Its page.
+    pub href: String,
+    pub name: String,
+    /// The end of its translation's key.
+    pub severity: &'static str,
+    /// Of its badge.
+    pub tone: &'static str,
+    pub summary: String,
+    pub since: DateTime<Utc>,
+    /// Where its runbook is; empty where there is none.
+    pub runbook: String,
 }
 
 /// Implemented by app, which knows every capability.

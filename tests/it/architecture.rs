@@ -80,7 +80,12 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("agents", [&services[..], &["jobs", "llm", "storage", "auth", "knowledge"]].concat()),
         ("backup", [&services[..], &["jobs", "storage", "auth", "knowledge"]].concat()),
         ("logs", services.to_vec()),
-        ("app", [&services[..], &["jobs", "llm", "storage", "auth", "knowledge", "agents", "backup", "logs"]].concat()),
+        ("alerting", [&services[..], &["jobs", "auth"]].concat()),
+        (
+            "app",
+            [&services[..], &["jobs", "llm", "storage", "auth", "knowledge", "agents", "backup", "logs", "alerting"]]
+                .concat(),
+        ),
         ("cli", [&services[..], &["app", "jobs", "llm", "storage", "auth", "knowledge", "agents", "backup"]].concat()),
         ("main", vec!["cli"]),
         ("lib", vec![]),
@@ -126,6 +131,7 @@ const SYSTEM_CALLERS: [&str; 9] = [
     "knowledge",                 // start-up reconciliation and gauges over all bases
     "agents",                    // gauges
     "backup",                    // backups are of the whole installation
+    "alerting",                  // alerts are of the whole installation
 ];
 
 #[test]

@@ -110,7 +110,11 @@ fn every_setting_has_a_line_that_says_what_it_is() {
             .split_once(" = ")
             .is_some_and(|(key, _)| key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'));
         // The examples of a provider and of a destination are explained by what is above them.
-        let named = |line: &&str| line.contains("llm.providers.") || line.contains("backup.destinations.");
+        let named = |line: &&str| {
+            ["llm.providers.", "backup.destinations.", "alerting.webhooks."]
+                .iter()
+                .any(|section| line.contains(section))
+        };
         if is_setting && !lines[..at].iter().rev().take_while(|l| !l.is_empty()).any(named) {
             assert!(lines[at - 1].starts_with("# ") && !lines[at - 1].contains(" = "), "line {}: {line}", at + 1);
         }

@@ -15,6 +15,7 @@
 
 mod abuse;
 mod agents;
+mod alerting;
 mod architecture;
 mod auth;
 mod backup;

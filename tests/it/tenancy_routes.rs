@@ -77,8 +77,10 @@ impl Theirs {
             ("sessions", "id") => &self.session,
             ("jobs", "id") => &self.job,
             ("v1", "*id") => &self.model,
-            // Backups are the installation's own: for operators, whatever the id.
-            ("jobs" | "queues" | "llm" | "models", "name") | ("assets", "*path") | ("backups", "id") => return None,
+            // Backups and alerts are the installation's own: for operators, whatever the id. Runbooks are files.
+            ("jobs" | "queues" | "llm" | "models" | "runbooks", "name")
+            | ("assets", "*path")
+            | ("backups" | "alerts", "id") => return None,
             (_, other) => panic!("{path}: this test does not know {{{other}}}: give it the id of such a thing"),
         })
     }

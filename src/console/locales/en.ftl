@@ -107,6 +107,19 @@ console-overview-keys = { $n ->
     [one] { $n } API key
    *[other] { $n } API keys
 }
+console-overview-firing = { $n ->
+    [one] { $n } alert fires
+   *[other] { $n } alerts fire
+}
+console-overview-all-alerts = All alerts
+console-overview-alert = Alert
+console-overview-severity = Severity
+console-overview-since = Since
+console-overview-runbook = Runbook
+console-severity-critical = critical
+console-severity-warning = warning
+console-severity-info = info
+console-severity-none = none
 console-no-model = No language model is configured yet. Agents answer by quoting the passages they find; add a provider to let them write.
 console-steps = First steps
 console-steps-done = { $done } of { $all } done

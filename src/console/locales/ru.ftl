@@ -109,6 +109,20 @@ console-overview-keys = { $n ->
     [few] { $n } ключа API
    *[other] { $n } ключей API
 }
+console-overview-firing = { $n ->
+    [one] { $n } активное оповещение
+    [few] { $n } активных оповещения
+   *[other] { $n } активных оповещений
+}
+console-overview-all-alerts = Все оповещения
+console-overview-alert = Оповещение
+console-overview-severity = Важность
+console-overview-since = С какого времени
+console-overview-runbook = Инструкция
+console-severity-critical = критическая
+console-severity-warning = предупреждение
+console-severity-info = сведения
+console-severity-none = без важности
 console-no-model = Языковая модель ещё не подключена. Агенты отвечают цитатами из найденных фрагментов; добавьте провайдера, чтобы они писали ответы.
 console-steps = Первые шаги
 console-steps-done = Сделано { $done } из { $all }

@@ -11,7 +11,7 @@ use axum::{
     Router,
     body::Body,
     extract::{DefaultBodyLimit, MatchedPath, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse as _, Response},
 };
@@ -62,6 +62,8 @@ pub struct Frame {
     by_principal: RateLimiter,
     patience: Patience,
     memory: BodyMemory,
+    /// Routes that look at `Authorization` themselves.
+    own_tokens: Arc<[(Method, &'static str)]>,
 }
 
 impl Frame {
@@ -82,7 +84,15 @@ impl Frame {
             patience: Patience { lifecycle, idle: Duration::from_secs(config.body_idle_seconds) },
             memory: BodyMemory::new(config.max_buffered_bytes),
             by_principal: RateLimiter::new(config.principal_requests_per_minute, config.principal_request_burst),
+            own_tokens: Arc::new([]),
         }
+    }
+
+    /// What these routes are sent as a bearer token is no API key: they check it, and nobody is looked up in the database.
+    #[must_use]
+    pub fn with_own_tokens(mut self, routes: &[(Method, &'static str)]) -> Self {
+        self.own_tokens = routes.into();
+        self
     }
 
     fn refuse(&self, limit: LimitedBy, refusal: Refusal) -> Response {
@@ -145,6 +155,9 @@ async fn authenticate(State(frame): State<Frame>, mut request: Request, next: Ne
         && let Some(Err(refusal)) = address.map(|a| frame.by_address.take(&address_key(a)))
     {
         return frame.refuse(LimitedBy::Address, refusal);
+    }
+    if frame.own_tokens.iter().any(|(method, path)| request.method() == method && request.uri().path() == *path) {
+        return next.run(request).await;
     }
     let principal = match frame.principal(request.headers()).await {
         Ok(Some(principal)) => principal,

@@ -1,0 +1,65 @@
+//! What can go wrong with alerts.
+
+use axum::http::StatusCode;
+
+use super::alertmanager::AlertmanagerError;
+use crate::{
+    jobs::JobsError,
+    platform::{
+        db::DbError,
+        error::{ApiError, FieldError},
+    },
+};
+
+#[derive(Debug, thiserror::Error)]
+pub enum AlertingError {
+    #[error(
+        "no alerts are taken here yet: set alerting.token_file to the file that holds the token which Alertmanager presents (`authorization` of its webhook receiver)"
+    )]
+    NoToken,
+    #[error(
+        "the token is wrong: Alertmanager's webhook receiver presents the one of alerting.token_file as `Authorization: Bearer`"
+    )]
+    WrongToken,
+    #[error("version {0:?} of Alertmanager's webhook format is not known here, 4 is")]
+    UnknownVersion(String),
+    #[error("no such alert")]
+    NotFound,
+    #[error(transparent)]
+    Alertmanager(#[from] AlertmanagerError),
+    #[error("fields are invalid")]
+    Invalid(Vec<FieldError>),
+    #[error(transparent)]
+    Db(#[from] DbError),
+    #[error(transparent)]
+    Jobs(#[from] JobsError),
+    #[error("cannot be written as JSON")]
+    Json(#[from] serde_json::Error),
+}
+
+impl From<sqlx::Error> for AlertingError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Db(error.into())
+    }
+}
+
+impl From<AlertingError> for ApiError {
+    fn from(error: AlertingError) -> Self {
+        match error {
+            // Not 404: Alertmanager tries again after a 5xx, so nothing is lost while somebody sets the token.
+            AlertingError::NoToken => Self::new(StatusCode::SERVICE_UNAVAILABLE, "alerting_off", error.to_string()),
+            AlertingError::WrongToken => {
+                Self::new(StatusCode::UNAUTHORIZED, "invalid_alerting_token", error.to_string())
+            }
+            AlertingError::UnknownVersion(_) => {
+                Self::validation(vec![FieldError::new("/version", "unknown_version", error.to_string())])
+            }
+            AlertingError::NotFound => Self::not_found("alert"),
+            AlertingError::Alertmanager(error) => error.into(),
+            AlertingError::Invalid(errors) => Self::validation(errors),
+            AlertingError::Db(error) => error.into(),
+            AlertingError::Jobs(error) => error.into(),
+            AlertingError::Json(_) => Self::internal(error),
+        }
+    }
+}

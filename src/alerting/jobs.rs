@@ -1,0 +1,102 @@
+//! The jobs of alerting and their schedules.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Alerting, model::DeliveryId};
+use crate::jobs::{CatchUp, Cron, Job, JobsError, Registry};
+
+const QUEUE: &str = "alerting";
+
+/// One alert to one webhook.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Deliver {
+    pub delivery_id: DeliveryId,
+}
+
+impl Job for Deliver {
+    const KIND: &'static str = "alerting.deliver";
+    const QUEUE: &'static str = QUEUE;
+    /// 10 s, 20 s, ...: about an hour and a half until it is given up.
+    const MAX_ATTEMPTS: i32 = 10;
+    const BACKOFF: Duration = Duration::from_secs(10);
+    const TIMEOUT: Duration = Duration::from_secs(30);
+}
+
+/// The Watchdog to the outside heartbeat.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Heartbeat {}
+
+impl Job for Heartbeat {
+    const KIND: &'static str = "alerting.heartbeat";
+    const QUEUE: &'static str = QUEUE;
+    const MAX_ATTEMPTS: i32 = 3;
+    const BACKOFF: Duration = Duration::from_secs(5);
+    const TIMEOUT: Duration = Duration::from_secs(30);
+}
+
+/// Ends what fires here and not at Alertmanager.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Compare {}
+
+impl Job for Compare {
+    const KIND: &'static str = "alerting.compare";
+    const QUEUE: &'static str = QUEUE;
+    const MAX_ATTEMPTS: i32 = 1;
+    const TIMEOUT: Duration = Duration::from_mins(1);
+}
+
+/// Ends what nobody speaks of, removes what is old.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Maintain {}
+
+impl Job for Maintain {
+    const KIND: &'static str = "alerting.maintain";
+    const QUEUE: &'static str = QUEUE;
+    const TIMEOUT: Duration = Duration::from_mins(5);
+}
+
+/// Registers what runs these jobs, and their schedules.
+pub fn register(registry: &mut Registry, alerting: &Alerting) -> Result<(), JobsError> {
+    let this = alerting.clone();
+    registry.register::<Deliver, _, _>(move |context, job| {
+        let this = this.clone();
+        async move { this.deliver(&context, job.delivery_id).await }
+    });
+    let this = alerting.clone();
+    registry.register::<Heartbeat, _, _>(move |context, _| {
+        let this = this.clone();
+        async move { this.heartbeat(&context).await }
+    });
+    let this = alerting.clone();
+    registry.register::<Compare, _, _>(move |_, _| {
+        let this = this.clone();
+        async move {
+            // An Alertmanager that is away has alerts and a check of its own: no dead letter for every few minutes of it.
+            match this.compare().await {
+                Ok(0) => {}
+                Ok(ended) => tracing::info!(ended, "alerts ended without a word from Alertmanager"),
+                Err(error) => {
+                    tracing::warn!(error = crate::platform::error::chain(&error), "cannot compare with Alertmanager");
+                }
+            }
+            Ok(())
+        }
+    });
+    let this = alerting.clone();
+    registry.register::<Maintain, _, _>(move |_, _| {
+        let this = this.clone();
+        async move {
+            let (ended, removed) = this.maintain().await?;
+            if ended > 0 || removed > 0 {
+                tracing::info!(ended, removed, "alerts that nobody spoke of, and old ones");
+            }
+            Ok(())
+        }
+    });
+    if alerting.inner.alertmanager.is_on() {
+        registry.schedule(Compare::KIND, Cron::parse("*/5 * * * *", "UTC")?, CatchUp::Skip, &Compare {})?;
+    }
+    registry.schedule(Maintain::KIND, Cron::parse("23 * * * *", "UTC")?, CatchUp::One, &Maintain {})
+}

@@ -1,0 +1,270 @@
+//! What an alert is, as Alertmanager sends it and as it is kept.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, SubsecRound as _, Utc};
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
+
+use crate::{id_type, label_enum, platform::crypto};
+
+id_type!(AlertId, "An alert: one time that it fired.");
+id_type!(DeliveryId, "An alert on its way to a webhook.");
+
+/// The alert that always fires.
+pub const WATCHDOG: &str = "Watchdog";
+
+/// Names and values.
+pub type Labels = BTreeMap<String, String>;
+
+label_enum! {
+    /// How bad it is, most first.
+    pub enum Severity { Critical = "critical", Warning = "warning", Info = "info", None = "none" }
+}
+
+impl Severity {
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|severity| severity.as_str() == text)
+    }
+
+    /// Of an alert's labels; whatever else they say counts as none.
+    fn of(labels: &Labels) -> Self {
+        labels.get("severity").and_then(|text| Self::parse(text)).unwrap_or(Self::None)
+    }
+
+    /// Of its badge.
+    pub fn tone(self) -> &'static str {
+        match self {
+            Self::Critical => "error",
+            Self::Warning => "warn",
+            Self::Info => "info",
+            Self::None => "neutral",
+        }
+    }
+}
+
+impl Serialize for Severity {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(self.as_str())
+    }
+}
+
+label_enum! {
+    /// Whether an alert fires.
+    pub enum Status { Firing = "firing", Resolved = "resolved" }
+}
+
+/// A notification, Alertmanager's webhook format version 4. What is not used here is not named: later versions may add fields.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct Notification {
+    /// `4`
+    pub version: String,
+    /// Alerts that did not fit into this notification (`max_alerts` of the receiver).
+    #[serde(default, rename = "truncatedAlerts")]
+    pub truncated_alerts: u64,
+    pub alerts: Vec<NotifiedAlert>,
+}
+
+/// An alert in a notification.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NotifiedAlert {
+    #[schema(value_type = String)]
+    pub status: NotifiedStatus,
+    #[serde(deserialize_with = "texts")]
+    pub labels: Labels,
+    #[serde(default, deserialize_with = "texts")]
+    pub annotations: Labels,
+    pub starts_at: DateTime<Utc>,
+    /// The year 1 while it fires.
+    #[serde(default)]
+    pub ends_at: Option<DateTime<Utc>>,
+    #[serde(default, rename = "generatorURL", deserialize_with = "text")]
+    pub generator_url: String,
+    #[serde(default, deserialize_with = "text")]
+    pub fingerprint: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NotifiedStatus {
+    Firing,
+    Resolved,
+}
+
+/// PostgreSQL keeps no NUL: one in a label must not make the whole notification unacceptable, for ever.
+fn text<'de, D: Deserializer<'de>>(d: D) -> Result<String, D::Error> {
+    String::deserialize(d).map(clean)
+}
+
+fn texts<'de, D: Deserializer<'de>>(d: D) -> Result<Labels, D::Error> {
+    Ok(Labels::deserialize(d)?.into_iter().map(|(name, value)| (clean(name), clean(value))).collect())
+}
+
+fn clean(text: String) -> String {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
+}
+
+/// What a notification says of an alert, ready to be kept.
+#[derive(Clone, Debug)]
+pub struct Report {
+    pub fingerprint: String,
+    pub starts_at: DateTime<Utc>,
+    /// `None`: it fires.
+    pub ends_at: Option<DateTime<Utc>>,
+    pub name: String,
+    pub severity: Severity,
+    pub labels: Labels,
+    pub annotations: Labels,
+    pub generator_url: String,
+}
+
+impl NotifiedAlert {
+    pub fn is_watchdog(&self) -> bool {
+        self.labels.get("alertname").is_some_and(|name| name == WATCHDOG)
+    }
+
+    /// `now` is taken for the end of what is resolved without saying when.
+    pub fn report(self, now: DateTime<Utc>) -> Report {
+        // To PostgreSQL's precision: Alertmanager sends nanoseconds, and the start is half of the key.
+        let starts_at = self.starts_at.trunc_subsecs(6);
+        let said = self.ends_at.filter(|end| *end > DateTime::UNIX_EPOCH).map_or(now, |end| end.trunc_subsecs(6));
+        let fingerprint = if self.fingerprint.is_empty() { fingerprint_of(&self.labels) } else { self.fingerprint };
+        Report {
+            fingerprint,
+            starts_at,
+            ends_at: (self.status == NotifiedStatus::Resolved).then(|| said.max(starts_at)),
+            name: self.labels.get("alertname").cloned().unwrap_or_default(),
+            severity: Severity::of(&self.labels),
+            labels: self.labels,
+            annotations: self.annotations,
+            generator_url: self.generator_url,
+        }
+    }
+}
+
+/// For senders that give none: any name for the set of labels will do.
+fn fingerprint_of(labels: &Labels) -> String {
+    let all: Vec<&str> = labels.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]).collect();
+    crypto::sha256_hex(all.join("\u{ff}"))[..16].to_owned()
+}
+
+/// One report for each fingerprint and start, in a fixed order. Of two, the one that says it has ended is the later one.
+pub fn distinct(reports: impl IntoIterator<Item = Report>) -> Vec<Report> {
+    let mut kept: BTreeMap<(String, DateTime<Utc>), Report> = BTreeMap::new();
+    for report in reports {
+        let key = (report.fingerprint.clone(), report.starts_at);
+        if kept.get(&key).is_none_or(|known| known.ends_at.is_none()) {
+            kept.insert(key, report);
+        }
+    }
+    kept.into_values().collect()
+}
+
+/// An alert as it is kept.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Alert {
+    pub id: AlertId,
+    /// Alertmanager's name for its labels.
+    pub fingerprint: String,
+    pub name: String,
+    #[schema(value_type = String, example = "critical")]
+    pub severity: Severity,
+    pub starts_at: DateTime<Utc>,
+    /// Null while it fires.
+    pub ends_at: Option<DateTime<Utc>>,
+    pub labels: Labels,
+    pub annotations: Labels,
+    /// The expression in Prometheus.
+    pub generator_url: String,
+    /// When it was first told of.
+    pub received_at: DateTime<Utc>,
+    /// When it was last told of.
+    pub heard_at: DateTime<Utc>,
+}
+
+impl Alert {
+    pub fn summary(&self) -> &str {
+        self.annotation("summary")
+    }
+
+    pub fn annotation(&self, name: &str) -> &str {
+        self.annotations.get(name).map_or("", String::as_str)
+    }
+
+    pub fn status(&self) -> Status {
+        if self.ends_at.is_some() { Status::Resolved } else { Status::Firing }
+    }
+}
+
+/// Where a delivery is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeliveryState {
+    Queued,
+    Delivered,
+    Dead,
+}
+
+impl DeliveryState {
+    /// As stored and as shown in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Delivered => "delivered",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+/// An alert on its way to a webhook, or there.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Delivery {
+    /// The `webhook-id` of every attempt.
+    pub id: DeliveryId,
+    /// Its name in `[alerting.webhooks]`.
+    pub webhook: String,
+    /// `firing` or `resolved`
+    pub event: String,
+    /// `queued` (or waiting for the next attempt), `delivered`, `dead`
+    pub state: String,
+    pub attempts: i32,
+    /// Why the last attempt failed.
+    pub error: Option<String>,
+    pub created_at: DateTime<Utc>,
+    /// End of the last attempt.
+    pub attempted_at: Option<DateTime<Utc>>,
+}
+
+/// An alert with where it was passed on to.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct AlertDetail {
+    #[serde(flatten)]
+    pub alert: Alert,
+    pub deliveries: Vec<Delivery>,
+}
+
+/// Which alerts to list.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    pub status: Option<Status>,
+    pub severity: Option<Severity>,
+    /// In the name, the summary or a label's value.
+    pub search: Option<String>,
+    /// Only what fired after.
+    pub since: Option<DateTime<Utc>>,
+    /// Only what fired before.
+    pub until: Option<DateTime<Utc>>,
+}
+
+/// What taking a notification came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Taken {
+    /// Alerts that fire and did not before.
+    pub firing: usize,
+    /// Alerts that have ended.
+    pub resolved: usize,
+    /// Alerts of which nothing new was said.
+    pub repeated: usize,
+    /// Whether the Watchdog was among them.
+    pub watchdog: bool,
+}

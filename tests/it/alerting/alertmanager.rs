@@ -1,0 +1,256 @@
+//! The real Alertmanager before the appliance: firing, repeating, resolved, the appliance away and back, silences.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use holdfast::platform::{health::Status as Health, lifecycle::Lifecycle};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    process::{Child, Command},
+};
+
+use super::{PATH, TOKEN, check, list, metric, now, start};
+use crate::support::{
+    app::{Client, TestApp},
+    cluster::PATIENCE,
+};
+
+/// The program: `HOLDFAST_TEST_ALERTMANAGER`, else Debian's or upstream's name on the path. `scripts/test` installs it.
+fn program() -> PathBuf {
+    if let Ok(path) = std::env::var("HOLDFAST_TEST_ALERTMANAGER") {
+        return path.into();
+    }
+    let path = std::env::var("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path)
+        .flat_map(|folder| ["prometheus-alertmanager", "alertmanager"].map(|name| folder.join(name)))
+        .find(|program| program.is_file());
+    found.unwrap_or_else(|| {
+        panic!("no Alertmanager: apt-get install prometheus-alertmanager, or set HOLDFAST_TEST_ALERTMANAGER")
+    })
+}
+
+/// An address of our own, before the appliance: it can be switched off, as when the appliance is away.
+struct Gate {
+    address: String,
+    open: Arc<AtomicBool>,
+    refused: Arc<std::sync::atomic::AtomicUsize>,
+}
+
+impl Gate {
+    async fn start() -> (Self, TcpListener) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        (Self { address, open: Arc::new(AtomicBool::new(true)), refused: Arc::default() }, listener)
+    }
+
+    fn lead_to(&self, listener: TcpListener, target: String) {
+        let (open, refused) = (self.open.clone(), self.refused.clone());
+        let lifecycle = Lifecycle::new();
+        lifecycle.clone().spawn("gate", async move {
+            loop {
+                let (mut inside, _) = listener.accept().await.unwrap();
+                if !open.load(Ordering::SeqCst) {
+                    refused.fetch_add(1, Ordering::SeqCst);
+                    continue;
+                }
+                let (target, open) = (target.clone(), open.clone());
+                lifecycle.spawn("gate.connection", async move {
+                    let mut outside = TcpStream::connect(target).await.unwrap();
+                    let closed = async {
+                        // Kept connections end with it, too.
+                        while open.load(Ordering::SeqCst) {
+                            tokio::time::sleep(Duration::from_millis(20)).await;
+                        }
+                    };
+                    tokio::select! {
+                        _ = tokio::io::copy_bidirectional(&mut inside, &mut outside) => {}
+                        () = closed => {}
+                    }
+                });
+            }
+        });
+    }
+}
+
+/// A running Alertmanager; ends with the value.
+struct Alertmanager {
+    url: String,
+    _process: Child,
+    _dir: tempfile::TempDir,
+}
+
+async fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port()
+}
+
+fn write_config(dir: &Path, holdfast: &str) -> PathBuf {
+    let token = dir.join("token");
+    std::fs::write(&token, TOKEN).unwrap();
+    let config = format!(
+        "route:\n  receiver: holdfast\n  group_by: [alertname]\n  group_wait: 100ms\n  group_interval: 1s\n  repeat_interval: 2s\n\
+         receivers:\n- name: holdfast\n  webhook_configs:\n  - url: http://{holdfast}{PATH}\n    send_resolved: true\n    http_config:\n      \
+         authorization:\n        type: Bearer\n        credentials_file: {}\n",
+        token.display()
+    );
+    let file = dir.join("alertmanager.yml");
+    std::fs::write(&file, config).unwrap();
+    file
+}
+
+impl Alertmanager {
+    async fn start(port: u16, holdfast: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let config = write_config(dir.path(), holdfast);
+        let process = Command::new(program())
+            .arg(format!("--config.file={}", config.display()))
+            .arg(format!("--storage.path={}", dir.path().join("data").display()))
+            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+            .arg("--cluster.listen-address=")
+            .stdout(Stdio::null())
+            .stderr(std::fs::File::create(dir.path().join("log")).unwrap())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let this = Self { url: format!("http://127.0.0.1:{port}"), _process: process, _dir: dir };
+        let client = Client::new(&this.url);
+        until("Alertmanager does not start", async || {
+            client.request(Method::GET, "/-/ready").send().await.is_ok_and(|answer| answer.status().is_success())
+        })
+        .await;
+        this
+    }
+
+    /// As Prometheus does.
+    async fn tell(&self, name: &str, starts_at: DateTime<Utc>, ends_at: Option<DateTime<Utc>>) {
+        let mut alert = json!({
+            "labels": {"alertname": name, "severity": "critical", "job": "holdfast"},
+            "annotations": {"summary": format!("{name} happened")}, "startsAt": starts_at, "generatorURL": "http://prometheus:9090/graph",
+        });
+        if let Some(end) = ends_at {
+            alert["endsAt"] = json!(end);
+        }
+        let answer = Client::new(&self.url).post("/api/v2/alerts", &json!([alert])).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+    }
+}
+
+async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while !done().await {
+        assert!(tokio::time::Instant::now() < deadline, "{what}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+async fn start_both() -> (TestApp, Alertmanager, Gate) {
+    let (gate, listener) = Gate::start().await;
+    let port = free_port().await;
+    let app = start(&[("HOLDFAST_ALERTING__ALERTMANAGER_URL", &format!("http://127.0.0.1:{port}"))]).await;
+    gate.lead_to(listener, app.base_url.trim_start_matches("http://").to_owned());
+    let alertmanager = Alertmanager::start(port, &gate.address).await;
+    (app, alertmanager, gate)
+}
+
+async fn count(admin: &Client, query: &str) -> usize {
+    list(admin, query).await.len()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn alertmanagers_alerts_arrive_repeat_end_and_survive_our_absence() {
+    let (app, alertmanager, gate) = start_both().await;
+    let admin = app.admin().await;
+    assert_eq!(check(&app, "alerting.alertmanager").await.status, Health::Pass);
+    let began = now(&app) - TimeDelta::minutes(1);
+    alertmanager.tell("QueueStuck", began, None).await;
+    until("nothing arrives", async || count(&admin, "status=firing").await == 1).await;
+    let first = list(&admin, "").await.remove(0);
+    assert_eq!((first["name"].as_str(), first["severity"].as_str()), (Some("QueueStuck"), Some("critical")));
+    assert_eq!(first["annotations"]["summary"], "QueueStuck happened");
+    assert_eq!(first["starts_at"].as_str().unwrap().parse::<DateTime<Utc>>().unwrap(), began);
+    // It repeats after two seconds: the same row, heard of again.
+    until("it does not repeat", async || list(&admin, "").await[0]["heard_at"] != first["heard_at"]).await;
+    assert_eq!(count(&admin, "").await, 1);
+
+    // We are away, it ends meanwhile, another one begins: both are told when we are back.
+    gate.open.store(false, Ordering::SeqCst);
+    alertmanager.tell("QueueStuck", began, Some(now(&app))).await;
+    alertmanager.tell("DiskWillFill", now(&app), None).await;
+    until("nobody tried", async || gate.refused.load(Ordering::SeqCst) >= 3).await;
+    assert_eq!(count(&admin, "status=firing").await, 1);
+    gate.open.store(true, Ordering::SeqCst);
+    until("what happened meanwhile is lost", async || {
+        count(&admin, "status=firing&search=DiskWillFill").await == 1
+            && count(&admin, "status=resolved&search=QueueStuck").await == 1
+    })
+    .await;
+    assert_eq!(count(&admin, "").await, 2);
+    alertmanager.tell("DiskWillFill", now(&app), Some(now(&app))).await;
+    until("it does not end", async || count(&admin, "status=firing").await == 0).await;
+    assert_eq!(metric(&app, "holdfast_alerting_alerts_total{status=\"firing\"}"), 2.0);
+    assert_eq!(metric(&app, "holdfast_alerting_alerts_total{status=\"resolved\"}"), 2.0);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn silences_are_made_seen_and_ended_at_alertmanager() {
+    let (app, alertmanager, _gate) = start_both().await;
+    let admin = app.admin().await;
+    let began = now(&app);
+    alertmanager.tell("Noisy", began, None).await;
+    until("nothing arrives", async || count(&admin, "status=firing").await == 1).await;
+    let path = format!("{PATH}/silences");
+    let new = json!({"matchers": [{"name": "alertname", "value": "Noisy"}, {"name": "job", "operator": "=~", "value": "hold.*"}], "duration_seconds": 3600, "comment": "known"});
+    let made = admin.post(&path, &new).await.expect(201);
+    assert_eq!((made["state"].as_str(), made["created_by"].as_str()), (Some("active"), Some("admin@example.com")));
+    assert_eq!(made["matchers"][1], json!({"name": "job", "operator": "=~", "value": "hold.*"}));
+    let known = Client::new(&alertmanager.url).get("/api/v2/silences").await.expect(200);
+    assert_eq!((known.as_array().unwrap().len(), known[0]["comment"].as_str()), (1, Some("known")));
+    assert_eq!(admin.get(&path).await.expect(200)["data"][0]["id"], made["id"]);
+    let silenced = Client::new(&alertmanager.url).get("/api/v2/alerts?silenced=true").await.expect(200);
+    assert_eq!(silenced[0]["status"]["state"], "suppressed", "{silenced}");
+
+    // It ends while it is silenced: Alertmanager says nothing of it, and we notice.
+    alertmanager.tell("Noisy", began, Some(now(&app))).await;
+    until("it is still there", async || {
+        Client::new(&alertmanager.url).get("/api/v2/alerts").await.expect(200) == json!([])
+    })
+    .await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(count(&admin, "status=firing").await, 1, "nothing was said");
+    assert_eq!(app.app.alerting.compare().await.unwrap(), 0, "Alertmanager has just started: it may not know yet");
+    app.clock.advance(TimeDelta::minutes(11));
+    assert_eq!(app.app.alerting.compare().await.unwrap(), 1);
+    assert_eq!(count(&admin, "status=firing").await, 0);
+
+    let one = format!("{path}/{}", made["id"].as_str().unwrap());
+    admin.delete(&one).await.expect(204);
+    let over: Value = admin.get(&path).await.expect(200)["data"][0].clone();
+    assert_eq!(over["state"], "expired", "{over}");
+    admin.delete(&format!("{path}/00000000-0000-0000-0000-000000000000")).await.problem(404, "silence_not_found");
+    admin.delete(&format!("{path}/..%2Fstatus")).await.problem(404, "silence_not_found");
+    // Alertmanager's own rules come back in its words: one that fits everything silences nothing on purpose.
+    let all = json!({"matchers": [{"name": "alertname", "operator": "=~", "value": ".*"}], "duration_seconds": 3600, "comment": "all"});
+    let refused = admin.post(&path, &all).await;
+    refused.problem(422, "alertmanager_refused");
+    for (field, value) in [
+        ("duration_seconds", json!(5)),
+        ("comment", json!(" ")),
+        ("matchers", json!([])),
+        ("matchers", json!([{"name": "a b", "value": ""}])),
+    ] {
+        let mut bad = new.clone();
+        bad[field] = value;
+        admin.post(&path, &bad).await.problem(422, "validation_failed");
+    }
+    app.stop().await;
+}

@@ -1,0 +1,137 @@
+//! Alerts, on the real router and PostgreSQL: what is sent, kept, shown and passed on.
+
+mod alertmanager;
+mod intake;
+mod pages;
+mod passing;
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicU16, Ordering},
+};
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, Method, StatusCode},
+};
+use chrono::{DateTime, SubsecRound as _, Utc};
+use holdfast::platform::{
+    health::{CheckResult, run_all},
+    lifecycle::Lifecycle,
+};
+use serde_json::{Value, json};
+
+use crate::support::app::{Answer, Client, TestApp};
+
+const TOKEN: &str = "a-token-for-alertmanager";
+const PATH: &str = "/api/v1/alerts";
+
+/// An appliance that takes alerts.
+async fn start(settings: &[(&str, &str)]) -> TestApp {
+    TestApp::start_with(&[&[("HOLDFAST_ALERTING__TOKEN", TOKEN)], settings].concat()).await
+}
+
+/// What Alertmanager sends, its unused fields included.
+fn notification(alerts: &[Value]) -> Value {
+    json!({
+        "version": "4", "groupKey": "{}:{alertname=\"X\"}", "truncatedAlerts": 0, "status": "firing", "receiver": "holdfast",
+        "groupLabels": {}, "commonLabels": {}, "commonAnnotations": {}, "externalURL": "http://alertmanager:9093", "alerts": alerts,
+    })
+}
+
+fn firing(name: &str, severity: &str, starts_at: DateTime<Utc>) -> Value {
+    json!({
+        "status": "firing", "labels": {"alertname": name, "severity": severity, "instance": "holdfast:9464"},
+        "annotations": {"summary": format!("{name} is wrong"), "description": "It went from 1 to 2.", "runbook_url": ""},
+        "startsAt": starts_at, "endsAt": "0001-01-01T00:00:00Z", "generatorURL": "http://prometheus:9090/graph?g0.expr=up",
+        "fingerprint": format!("{:016x}", name.bytes().fold(7_u64, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()))),
+    })
+}
+
+fn resolved(mut alert: Value, ends_at: DateTime<Utc>) -> Value {
+    alert["status"] = json!("resolved");
+    alert["endsAt"] = json!(ends_at);
+    alert
+}
+
+async fn send_raw(app: &TestApp, token: &str, body: String) -> Answer {
+    let client = app.anonymous();
+    let request = client.request(Method::POST, PATH).bearer_auth(token).header("content-type", "application/json");
+    client.send(request.body(body)).await
+}
+
+async fn send(app: &TestApp, alerts: &[Value]) -> Value {
+    send_raw(app, TOKEN, notification(alerts).to_string()).await.expect(200)
+}
+
+/// All alerts that the query finds.
+async fn list(admin: &Client, query: &str) -> Vec<Value> {
+    let answer = admin.get(&format!("{PATH}?{query}")).await.expect(200);
+    answer["data"].as_array().unwrap().clone()
+}
+
+async fn check(app: &TestApp, name: &str) -> CheckResult {
+    let checks: Vec<_> = app.app.checks().unwrap().into_iter().filter(|check| check.name() == name).collect();
+    run_all(&checks).await.remove(0).result
+}
+
+/// The value of a series; 0 where it is absent.
+fn metric(app: &TestApp, series: &str) -> f64 {
+    let text = app.app.telemetry.encode();
+    let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    line.map_or(0.0, |value| value.split(' ').next().unwrap().parse().unwrap())
+}
+
+fn now(app: &TestApp) -> DateTime<Utc> {
+    app.clock.now().trunc_subsecs(0)
+}
+
+/// What somebody else's server was sent.
+#[derive(Clone, Debug)]
+struct Received {
+    method: Method,
+    path: String,
+    headers: HeaderMap,
+    body: String,
+}
+
+/// Somebody else's server: notes what it gets, and answers with a status that a test can change.
+#[derive(Clone)]
+struct Receiver {
+    url: String,
+    status: Arc<AtomicU16>,
+    seen: Arc<Mutex<Vec<Received>>>,
+}
+
+impl Receiver {
+    async fn start() -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let receiver = Self { url, status: Arc::new(AtomicU16::new(200)), seen: Arc::default() };
+        let router = Router::new().fallback(note).with_state(receiver.clone());
+        Lifecycle::new().spawn("receiver", async move { axum::serve(listener, router).await.unwrap() });
+        receiver
+    }
+
+    fn answer_with(&self, status: u16) {
+        self.status.store(status, Ordering::SeqCst);
+    }
+
+    fn seen(&self) -> Vec<Received> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+async fn note(
+    State(receiver): State<Receiver>,
+    method: Method,
+    uri: axum::http::Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> StatusCode {
+    let body = String::from_utf8(body.to_vec()).unwrap();
+    receiver.seen.lock().unwrap().push(Received { method, path: uri.path().to_owned(), headers, body });
+    StatusCode::from_u16(receiver.status.load(Ordering::SeqCst)).unwrap()
+}

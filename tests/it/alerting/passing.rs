@@ -1,0 +1,157 @@
+//! Passing on: signed webhooks and the outside heartbeat.
+
+use std::time::Duration;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use chrono::TimeDelta;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use holdfast::platform::health::Status as Health;
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use super::{PATH, Received, Receiver, check, firing, list, metric, now, resolved, send, start};
+use crate::support::{
+    app::{Client, TestApp},
+    cluster::PATIENCE,
+};
+
+const SECRET: &str = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+/// What a receiver does, by the words of the standard; returns what was said.
+fn verify(received: &Received) -> Value {
+    let header = |name: &str| received.headers[name].to_str().unwrap();
+    let signed = format!("{}.{}.{}", header("webhook-id"), header("webhook-timestamp"), received.body);
+    let mut mac = Hmac::<Sha256>::new_from_slice(&STANDARD.decode(SECRET).unwrap()).unwrap();
+    mac.update(signed.as_bytes());
+    let expected = format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()));
+    assert_eq!(header("webhook-signature"), expected);
+    serde_json::from_str(&received.body).unwrap()
+}
+
+async fn deliveries(admin: &Client) -> Vec<Value> {
+    let id = list(admin, "").await[0]["id"].as_str().unwrap().to_owned();
+    admin.get(&format!("{PATH}/{id}")).await.expect(200)["deliveries"].as_array().unwrap().clone()
+}
+
+/// Runs what waits for its next attempt.
+async fn hurry(admin: &Client) {
+    for job in admin.get("/api/v1/jobs?system=true&state=queued&kind=alerting.deliver").await.expect(200)["data"]
+        .as_array()
+        .unwrap()
+    {
+        admin.post(&format!("/api/v1/jobs/{}/retry", job["id"].as_str().unwrap()), &json!({})).await;
+    }
+}
+
+async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while !done().await {
+        assert!(tokio::time::Instant::now() < deadline, "{what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn with_webhook(receiver: &Receiver) -> TestApp {
+    start(&[
+        ("HOLDFAST_ALERTING__WEBHOOKS__ONCALL__URL", &format!("{}/hook", receiver.url)),
+        ("HOLDFAST_ALERTING__WEBHOOKS__ONCALL__SECRET", &format!("whsec_{SECRET}")),
+        ("HOLDFAST_ALERTING__WEBHOOKS__ONCALL__SEVERITIES", "critical, warning"),
+    ])
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn webhooks_are_signed_and_every_attempt_says_the_same() {
+    let receiver = Receiver::start().await;
+    let app = with_webhook(&receiver).await;
+    let admin = app.admin().await;
+    let alert = firing("JobsStuck", "critical", now(&app));
+    receiver.answer_with(500);
+    send(&app, &[alert.clone(), firing("NotForThem", "info", now(&app))]).await;
+    until("no attempt", async || receiver.seen().len() == 1).await;
+    until("no note of it", async || metric(&app, "holdfast_alerting_deliveries_total{outcome=\"retried\"}") == 1.0)
+        .await;
+    let waiting = list(&admin, "search=JobsStuck").await[0]["id"].as_str().unwrap().to_owned();
+    let detail = admin.get(&format!("{PATH}/{waiting}")).await.expect(200);
+    let delivery = &detail["deliveries"][0];
+    assert_eq!((&delivery["state"], &delivery["attempts"]), (&json!("queued"), &json!(1)));
+    assert!(delivery["error"].as_str().unwrap().contains("500"), "{delivery}");
+    receiver.answer_with(204);
+    app.clock.advance(TimeDelta::seconds(30));
+    until("no second attempt", async || {
+        hurry(&admin).await;
+        receiver.seen().len() == 2
+    })
+    .await;
+    app.wait_for_jobs().await;
+    let seen = receiver.seen();
+    let said = verify(&seen[0]);
+    assert_eq!(verify(&seen[1]), said);
+    assert_eq!(seen[0].headers["webhook-id"], seen[1].headers["webhook-id"]);
+    assert_ne!(seen[0].headers["webhook-timestamp"], seen[1].headers["webhook-timestamp"]);
+    assert_eq!((said["type"].as_str(), said["data"]["name"].as_str()), (Some("alert.firing"), Some("JobsStuck")));
+    assert_eq!(said["data"]["annotations"]["summary"], "JobsStuck is wrong");
+    assert!(said["data"]["url"].as_str().unwrap().ends_with(&format!("/alerts/{waiting}")));
+    // Repeating is no news, ending is.
+    send(&app, &[alert.clone()]).await;
+    send(&app, &[resolved(alert, now(&app))]).await;
+    app.wait_for_jobs().await;
+    let seen = receiver.seen();
+    assert_eq!(seen.len(), 3);
+    assert_eq!(verify(&seen[2])["type"], "alert.resolved");
+    assert_eq!(metric(&app, "holdfast_alerting_deliveries_total{outcome=\"delivered\"}"), 2.0);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_wants_no_more_gets_no_more() {
+    let receiver = Receiver::start().await;
+    let app = with_webhook(&receiver).await;
+    let admin = app.admin().await;
+    receiver.answer_with(410);
+    send(&app, &[firing("Unwanted", "warning", now(&app))]).await;
+    app.wait_for_jobs().await;
+    assert_eq!(receiver.seen().len(), 1);
+    let delivery = &deliveries(&admin).await[0];
+    assert_eq!(delivery["state"], "dead", "{delivery}");
+    let dead = admin.get("/api/v1/jobs?system=true&state=dead&kind=alerting.deliver").await.expect(200);
+    assert_eq!(dead["data"].as_array().unwrap().len(), 1);
+    // Run again from the dead letters once the receiver is there again.
+    receiver.answer_with(200);
+    let job = dead["data"][0]["id"].as_str().unwrap();
+    let again = admin.post(&format!("/api/v1/jobs/{job}/retry"), &json!({})).await;
+    assert!(again.status.is_success(), "{}", again.text);
+    app.wait_for_jobs().await;
+    assert_eq!(deliveries(&admin).await[0]["state"], "delivered");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_watchdog_is_a_time_and_a_heartbeat() {
+    let receiver = Receiver::start().await;
+    let heartbeat = format!("{}/ping/secret", receiver.url);
+    let app =
+        start(&[("HOLDFAST_ALERTING__HEARTBEAT_URL", &heartbeat), ("HOLDFAST_ALERTING__HEARTBEAT_METHOD", "post")])
+            .await;
+    let admin = app.admin().await;
+    assert_eq!(check(&app, "alerting.watchdog").await.status, Health::Warn);
+    let watchdog = firing("Watchdog", "none", now(&app));
+    assert_eq!(send(&app, &[watchdog.clone()]).await["watchdog"], true);
+    app.wait_for_jobs().await;
+    assert!(list(&admin, "").await.is_empty());
+    let seen = receiver.seen();
+    assert_eq!((seen.len(), seen[0].method.as_str(), seen[0].path.as_str()), (1, "POST", "/ping/secret"));
+    assert_eq!(check(&app, "alerting.watchdog").await.status, Health::Pass);
+    app.app.alerting.refresh_gauges().await.unwrap();
+    let at = metric(&app, "holdfast_alerting_watchdog_timestamp_seconds");
+    assert!((at - now(&app).timestamp() as f64).abs() < 60.0, "{at}");
+    app.clock.advance(TimeDelta::minutes(16));
+    let quiet = check(&app, "alerting.watchdog").await;
+    assert_eq!(quiet.status, Health::Warn);
+    assert!(quiet.summary.contains("16 minutes"), "{quiet:?}");
+    // Resolved is no sign of life.
+    send(&app, &[resolved(watchdog.clone(), now(&app))]).await;
+    assert_eq!(check(&app, "alerting.watchdog").await.status, Health::Warn);
+    assert_eq!(metric(&app, "holdfast_alerting_heartbeats_total{outcome=\"ok\"}"), 1.0);
+    app.stop().await;
+}
