@@ -158,6 +158,7 @@ def measure(start, folder, megabytes, runs=3):
         size = int(server.sql("SELECT pg_database_size('holdfast')")) / 1e9
         hand, ours, idle, busy, more = [], [], [], [], []
         for run in range(runs):
+            change(server, f"hand {run}")
             hand.append(by_hand(server, recipient, folder / "hand" / "dump"))
             requests = Requests(appliance.url, key)
             time.sleep(12)

@@ -161,7 +161,7 @@ impl Metrics {
 
     /// Makes every series of these queues and schedules, at zero, so that a first event is seen as a rise.
     pub fn create(&self, queues: &[&'static str], schedules: &[&'static str]) {
-        self.create_queued(queues);
+        Self::create_queued(queues);
         for &queue in queues {
             let labels = QueueLabels { queue };
             for family in [&self.started, &self.leases_expired] {
@@ -181,7 +181,7 @@ impl Metrics {
     }
 
     /// Of these the series that a process has which queues jobs and runs none.
-    pub(super) fn create_queued(&self, queues: &[&'static str]) {
+    pub(super) fn create_queued(queues: &[&'static str]) {
         for &queue in queues {
             let _ = ENQUEUED.get_or_create(&QueueLabels { queue });
         }

@@ -72,7 +72,7 @@ impl Jobs {
 
     /// Makes the series of what a process without a worker does with the queues of `registry`.
     pub fn begin_counting(&self, registry: &Registry) {
-        self.0.metrics.create_queued(&registry.queues());
+        Metrics::create_queued(&registry.queues());
     }
 
     /// Looks for due jobs now: call after a commit where a second matters. [`super::enqueue`] hints by itself.

@@ -244,9 +244,9 @@ async fn begin_uncancelled(from: &Measured, begin: impl sqlx::SqlSafeStr + Send 
     let Measured { pool, metrics } = from.clone();
     Ok(uncancelled(async move {
         let asked = Instant::now();
-        let begun = pool.begin_with(begin).await;
+        let opened = pool.begin_with(begin).await;
         metrics.waited(asked.elapsed());
-        Ok::<_, sqlx::Error>(Tx::new(begun?, metrics.transaction))
+        Ok::<_, sqlx::Error>(Tx::new(opened?, metrics.transaction))
     })
     .await??)
 }
