@@ -17,7 +17,7 @@ async fn an_alert_is_one_row_from_its_start_to_its_end() {
     let began = now(&app) - TimeDelta::minutes(3);
     let alert = firing("DiskWillFill", "warning", began);
     assert_eq!(
-        send(&app, &[alert.clone()]).await,
+        send(&app, std::slice::from_ref(&alert)).await,
         json!({"firing": 1, "resolved": 0, "repeated": 0, "watchdog": false})
     );
     // Said again with other words, as values in annotations change.
@@ -30,20 +30,20 @@ async fn an_alert_is_one_row_from_its_start_to_its_end() {
     assert_eq!(rows[0]["annotations"]["description"], "It went from 2 to 3.");
     assert_ne!(rows[0]["heard_at"], rows[0]["received_at"]);
     app.app.alerting.refresh_gauges().await.unwrap();
-    assert_eq!(metric(&app, "holdfast_alerting_firing{severity=\"warning\"}"), 1.0);
+    assert_eq!(metric(&app, "holdfast_alerting_firing{severity=\"warning\"}"), 1);
 
     let ended = now(&app);
     assert_eq!(send(&app, &[resolved(alert.clone(), ended)]).await["resolved"], 1);
     // What says "firing" right after is older news that came late.
     app.clock.advance(TimeDelta::seconds(5));
-    assert_eq!(send(&app, &[alert.clone()]).await["firing"], 0);
+    assert_eq!(send(&app, std::slice::from_ref(&alert)).await["firing"], 0);
     let rows = list(&admin, "status=resolved").await;
     assert_eq!(rows.len(), 1, "{rows:?}");
     assert_eq!(rows[0]["ends_at"].as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>().unwrap(), ended);
-    assert_eq!(metric(&app, "holdfast_alerting_firing{severity=\"warning\"}"), 0.0);
+    assert_eq!(metric(&app, "holdfast_alerting_firing{severity=\"warning\"}"), 0);
     // What says so minutes later is an alert that went on: Prometheus was cut off for a while.
     app.clock.advance(TimeDelta::minutes(3));
-    assert_eq!(send(&app, &[alert.clone()]).await["firing"], 1);
+    assert_eq!(send(&app, std::slice::from_ref(&alert)).await["firing"], 1);
     assert_eq!(list(&admin, "status=firing").await.len(), 1);
     // It fires anew, and nobody said that it had ended: it has.
     let anew = firing("DiskWillFill", "warning", now(&app));
@@ -55,7 +55,7 @@ async fn an_alert_is_one_row_from_its_start_to_its_end() {
     let older = firing("DiskWillFill", "warning", began - TimeDelta::hours(1));
     send(&app, &[older]).await;
     assert_eq!(list(&admin, "status=firing").await.len(), 1);
-    assert_eq!(metric(&app, "holdfast_alerting_notifications_total{outcome=\"accepted\"}"), 7.0);
+    assert_eq!(metric(&app, "holdfast_alerting_notifications_total{outcome=\"accepted\"}"), 7);
     app.stop().await;
 }
 
@@ -76,7 +76,7 @@ async fn only_the_token_opens_the_door() {
     admin.post(PATH, &json!({})).await.problem(401, "invalid_alerting_token");
     let reading = anonymous.request(Method::GET, PATH).bearer_auth(TOKEN);
     anonymous.send(reading).await.problem(401, "invalid_api_key");
-    assert_eq!(metric(&app, "holdfast_alerting_notifications_total{outcome=\"refused\"}"), 7.0);
+    assert_eq!(metric(&app, "holdfast_alerting_notifications_total{outcome=\"refused\"}"), 7);
     assert!(list(&admin, "").await.is_empty());
 
     for (body, status, code, pointer) in [

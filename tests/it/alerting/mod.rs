@@ -77,11 +77,11 @@ async fn check(app: &TestApp, name: &str) -> CheckResult {
     run_all(&checks).await.remove(0).result
 }
 
-/// The value of a series; 0 where it is absent.
-fn metric(app: &TestApp, series: &str) -> f64 {
+/// The value of a series, without its fraction; 0 where it is absent.
+fn metric(app: &TestApp, series: &str) -> i64 {
     let text = app.app.telemetry.encode();
     let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-    line.map_or(0.0, |value| value.split(' ').next().unwrap().parse().unwrap())
+    line.map_or(0, |value| value.split(' ').next().unwrap().parse::<f64>().unwrap() as i64)
 }
 
 fn now(app: &TestApp) -> DateTime<Utc> {
