@@ -8,6 +8,8 @@
     clippy::missing_panics_doc,
     clippy::disallowed_methods,
     clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::float_cmp,
     clippy::format_collect,
     clippy::large_stack_arrays,
     reason = "a test that meets what it does not expect must fail, and a story is told in one piece"

@@ -126,7 +126,7 @@ fn the_linter_of_families_sees_each_flaw() {
         ("holdfast_jobs_done", "gauge", "Ends with a full stop."),
         ("holdfast_jobs_done", "gauge", "small"),
     ] {
-        assert_eq!(flaws(name, kind, help).is_empty(), false, "{name} {kind} {help:?}");
+        assert!(!flaws(name, kind, help).is_empty(), "{name} {kind} {help:?}");
     }
 }
 
