@@ -1,5 +1,8 @@
 //! Holdfast: a self-hosted GPT agent platform appliance. The map of the house; `docs/architecture.md` has the rules.
 
+// Whether a future may be sent is asked through every type in it; those of the query planner nest deeper than the usual 128.
+#![recursion_limit = "256"]
+
 /// The ground floor: config, database, errors, lifecycle, HTTP, telemetry.
 pub mod platform;
 

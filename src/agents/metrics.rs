@@ -4,13 +4,16 @@ use std::time::Duration;
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
-    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::{Registry, Unit},
 };
 use tokio::time::Instant;
 
 use super::model::{AgentId, ConversationId};
-use crate::{label_enum, platform::error};
+use crate::{
+    label_enum,
+    platform::{error, telemetry::Latency},
+};
 
 label_enum! {
     /// How an answer ended.
@@ -39,8 +42,8 @@ const BUCKETS: [f64; 11] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     answers: Family<AnswerLabels, Counter>,
-    first_token: Histogram,
-    duration: Histogram,
+    first_token: Latency,
+    duration: Latency,
     uncited: Counter,
     refused: Counter,
     in_progress: Gauge,
@@ -50,8 +53,8 @@ impl Metrics {
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self {
             answers: Family::default(),
-            first_token: Histogram::new(BUCKETS),
-            duration: Histogram::new(BUCKETS),
+            first_token: Latency::new(BUCKETS),
+            duration: Latency::new(BUCKETS),
             uncited: Counter::default(),
             refused: Counter::default(),
             in_progress: Gauge::default(),

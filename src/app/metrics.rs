@@ -10,10 +10,12 @@ use crate::{
 };
 
 /// Queues of this build, for the reference of metrics; a test compares them with what the worker registers.
-const QUEUES: [&str; 3] = ["backup", "knowledge", "system"];
+const QUEUES: [&str; 4] = ["alerting", "backup", "knowledge", "system"];
 
 /// Schedules of this build, as [`QUEUES`].
-const SCHEDULES: [&str; 7] = [
+const SCHEDULES: [&str; 9] = [
+    "alerting.compare",
+    "alerting.maintain",
     "backup.drill",
     "backup.drill_old",
     "backup.run",

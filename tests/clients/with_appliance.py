@@ -72,6 +72,8 @@ def write_config(folder, mock, smollm2):
     (folder / "backups").mkdir()
     text += f'\n[backup]\nrecipients = ["{recipient}"]\nkey_file = "{backup_key}"\n'
     text += f'\n[backup.destinations.near]\nurl = "{folder / "backups"}"\n'
+    # As Alertmanager has it.
+    text += '\n[alerting]\ntoken = "alertmanager-of-these-tests"\n'
     path = folder / "holdfast.toml"
     path.write_text(text)
     return path

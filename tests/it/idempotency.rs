@@ -222,6 +222,7 @@ async fn the_description_says_which_routes_take_a_key() {
     let expected = [
         "post /api/v1/agents",
         "post /api/v1/agents/{agent}/conversations",
+        "post /api/v1/alerts/silences",
         "post /api/v1/api-keys",
         "post /api/v1/knowledge-bases",
         "post /api/v1/members/links",

@@ -169,7 +169,7 @@ mod tests {
             "info,holdfast::jobs=debug",
             "warn, sqlx=trace",
             "info,lance=debug",
-            "info,[http.request{route=x,method=GET}]=debug",
+            "info,[http.request{route=x}]=debug",
         ] {
             parse(fine).unwrap_or_else(|e| panic!("{fine}: {e}"));
         }

@@ -172,16 +172,35 @@ async function keyboard(page, conversation) {
   });
 }
 
+/** An alert as Alertmanager sends it. Returns the path of its page. */
+async function alert(page) {
+  const labels = { alertname: "DatabaseDown", severity: "critical", service: "holdfast" };
+  const annotations = { summary: "The database does not answer", description: "holdfast_database_up has been 0 for a minute.", runbook_url: `${url}/runbooks/DatabaseDown` };
+  const fired = { status: "firing", labels, annotations, startsAt: new Date().toISOString(), endsAt: "0001-01-01T00:00:00Z", generatorURL: "", fingerprint: "1a30ba71cca2921f" };
+  const group = { version: "4", groupKey: "{}", truncatedAlerts: 0, status: "firing", receiver: "holdfast", groupLabels: {}, commonLabels: labels, commonAnnotations: annotations, externalURL: "", alerts: [fired] };
+  const headers = { Authorization: "Bearer alertmanager-of-these-tests", "Content-Type": "application/json" };
+  const answer = await fetch(`${url}/api/v1/alerts`, { method: "POST", headers, body: JSON.stringify(group) });
+  assert.ok(answer.ok, `${answer.status} ${await answer.text()}`);
+  await page.goto(`${url}/alerts`);
+  const path = await page.locator("main a[href^='/alerts/']", { hasText: "DatabaseDown" }).first().getAttribute("href");
+  await page.goto(url + path);
+  await page.getByRole("link", { name: /runbook/i }).first().click();
+  await page.getByRole("heading", { name: "Mitigation" }).waitFor();
+  return path;
+}
+
 export async function tour(page, { base, search, agent, conversation, citation, quoted }) {
   await members(page);
   const failed = await failures(page, base);
   await page.goto(`${url}/jobs?q=knowledge`);
   const job = await page.locator("#jobs tbody a[href^='/jobs/']").first().getAttribute("href");
   const document = citation.split("?")[0];
+  const fired = await alert(page);
   const paths = {
     overview: "/", agents: "/agents", "agents-nothing-found": "/agents?q=zzzz", "agent-new": "/agents/new", agent, "agent-edit": `${agent}/edit`, "agent-versions": `${agent}/versions`,
     conversation, quoted, knowledge: "/knowledge", "knowledge-new": "/knowledge/new", base, search, "search-empty": `${base}/search`, "base-settings": `${base}/settings`,
-    citation, document, failed, passages: `${document}?view=passages`, jobs: "/jobs", job, backups: "/backups", models: "/settings/models", "api-keys": "/settings/api-keys",
+    citation, document, failed, passages: `${document}?view=passages`, jobs: "/jobs", job, backups: "/backups", alerts: "/alerts", alert: fired, silences: "/alerts/silences", runbooks: "/runbooks", runbook: "/runbooks/DatabaseDown", logs: "/logs",
+    "logs-nothing-found": "/logs?q=zzzzzz", models: "/settings/models", "api-keys": "/settings/api-keys",
     members: "/settings/members", organisation: "/settings", account: "/account", password: "/account/password", "api-docs": "/api/docs",
   };
   await everyLink(page, paths);

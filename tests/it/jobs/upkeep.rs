@@ -94,8 +94,12 @@ async fn metrics_say_when_a_schedule_last_succeeded_what_it_missed_and_that_it_i
     }
     assert_eq!(sample("overdue_seconds"), 0.0);
     // Its queue is paused: the tick makes a job that nobody begins.
-    bench.execute("UPDATE job_queues SET paused = true; UPDATE job_schedules SET next_at = now()").await;
-    bench.until("SELECT count(*) FROM jobs WHERE state = 'queued'", 1).await;
+    bench
+        .execute(
+            "UPDATE job_queues SET paused = true; UPDATE job_schedules SET next_at = now() WHERE name = 'test.tick'",
+        )
+        .await;
+    bench.until("SELECT count(*) FROM jobs WHERE state = 'queued' AND kind = 'test.probe'", 1).await;
     bench.execute("UPDATE job_schedules SET last_at = now() - interval '10 minutes'").await;
     while sample("overdue_seconds") < 600.0 {
         assert!(waited.elapsed() < Duration::from_secs(60), "{}", sample("overdue_seconds"));
