@@ -127,7 +127,8 @@ pub fn markdown(source: &str) -> Html {
         });
     let mut out = String::with_capacity(source.len() * 3 / 2);
     html::push_html(&mut out, events);
-    out
+    // Long lines of code scroll sideways: the keyboard must reach them. Raw HTML was escaped, so every `<pre>` is ours.
+    out.replace("<pre>", "<pre tabindex=\"0\">")
 }
 
 /// `text` for HTML content and quoted attributes.

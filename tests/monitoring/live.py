@@ -225,7 +225,7 @@ def inside(args):
         load.upload(2)
         load.run(args.seconds)
         # What is read from the database or the index only now and then, and what rules make of the rest.
-        time.sleep(20)
+        time.sleep(30)
         pages, all_rules = dashboards.load(alerts=args.alerts)
         seen = [(page.data["uid"], *shown) for page in pages for shown in look(monitoring, page, begin)]
         texts = monitoring.scrapes()

@@ -54,12 +54,13 @@ class Load:
             body = {"name": slug, "slug": slug, "model": model, "instructions": "Answer from the passages.", "knowledge_bases": [self.base]}
             self.agents[slug] = self.api.call("POST", "/api/v1/agents", body)["id"]
 
-    def upload(self, count):
+    def upload(self, count, wait=True):
         ids = []
         for _ in range(count):
             self.documents += 1
             ids.append(self.api.upload(self.base, f"kettle-{self.documents}.md", document(self.documents))["id"])
-        wait_until_ready(self.api, self.base, ids)
+        if wait:
+            wait_until_ready(self.api, self.base, ids)
 
     def upload_rubbish(self):
         """Taken or refused, it must not become ready."""
@@ -141,7 +142,7 @@ class Load:
             self.chat("agent/kettle-uncited", stream=False)
             self.back_up()
             # More at once than is worked on at a time: some of it waits.
-            self.upload(12)
+            self.upload(60, wait=False)
 
         with ThreadPoolExecutor(len(parts) + 1) as pool:
             for future in [pool.submit(repeat, part) for part in parts] + [pool.submit(slowly)]:
