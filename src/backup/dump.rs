@@ -7,7 +7,6 @@ use std::{
     io,
     path::Path,
     process::{ExitStatus, Stdio},
-    time::Duration,
 };
 
 use bytes::Bytes;
@@ -150,11 +149,7 @@ impl Snapshot {
             Ok::<_, DumpError>(sealed?)
         };
         let counted = async { Ok(schema::describe(&mut self.conn).await?) };
-        let (sealed, schema, ()) = futures::try_join!(sealed, counted, async {
-            // Where it does not work, the dump is merely louder.
-            let _ = yield_backend(target).await;
-            Ok(())
-        })?;
+        let (sealed, schema) = futures::try_join!(sealed, counted)?;
         let entries = contents(&self.tools, head, &schema).await?;
         Ok(Dump { sealed, schema, entries, tool_version: self.tools.version.clone() })
     }
@@ -163,31 +158,6 @@ impl Snapshot {
     pub async fn close(self) {
         let _ = self.conn.close().await;
     }
-}
-
-/// Lets other sessions of a server on this host go before those of the backup: one copies tables for the dump, one counts.
-async fn yield_backend(target: &Target) -> sqlx::Result<()> {
-    if target.admin.get_socket().is_none() {
-        return Ok(());
-    }
-    let mut conn = PgConnection::connect_with(&target.connect_as(RoleKind::Backup)).await?;
-    let role = target.role_name(RoleKind::Backup);
-    for _ in 0..50 {
-        let sql = "SELECT pid, application_name = 'pg_dump' FROM pg_stat_activity WHERE usename = current_user";
-        let found: Vec<(i32, bool)> = sqlx::query_as(sql).fetch_all(&mut conn).await?;
-        for (pid, _) in &found {
-            // A socket may lead into a container that counts its processes by itself.
-            let title = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            if title.starts_with("postgres") && title.contains(&role) {
-                yield_processor(Pid::from_raw(*pid));
-            }
-        }
-        if found.iter().any(|(_, dumps)| *dumps) {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    conn.close().await
 }
 
 /// A finished dump.
@@ -298,6 +268,7 @@ impl Tool {
     #[expect(clippy::disallowed_methods, reason = "reads what the child says until it closes; ends with the child")]
     fn start(name: &'static str, command: &mut Command) -> Result<Self, DumpError> {
         let mut child = command.spawn().map_err(|source| DumpError::Start { tool: name, source })?;
+        // The tool, not the server's process that it talks to: that one holds locks which everybody waits for.
         yield_processor(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)));
         let stderr = child.stderr.take();
         let words = tokio::spawn(async move {

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::{
+    Config,
     keys::{KeyError, KeyFile},
     manifest::{Blob, BlobName, Database, FORMAT, Manifest, ManifestError, Schema, Tree},
     model::{BackupId, Kind},
@@ -268,6 +269,27 @@ fn candidate(n: u32, taken_at: DateTime<Utc>, bytes: u64, held: bool) -> Candida
 }
 
 const RULES: Rules = Rules { daily: 7, weekly: 4, monthly: 12, yearly: 2, max_total_bytes: 0 };
+
+#[test]
+fn the_longest_gap_of_a_schedule_says_when_a_backup_is_missing() {
+    let hours = |schedule: &str, zone: &str| {
+        let config = Config {
+            recipients: vec!["age1".into()],
+            schedule: schedule.into(),
+            time_zone: zone.into(),
+            ..Config::default()
+        };
+        config.interval("2026-11-23T05:00:00Z".parse().unwrap()).unwrap().num_hours()
+    };
+    assert_eq!(hours("30 2 * * *", "UTC"), 24);
+    assert_eq!(hours("30 2 * * 1-5", "UTC"), 72, "over the weekend");
+    assert_eq!(hours("0 12 1 * *", "UTC"), 31 * 24);
+    assert_eq!(hours("0 12 * * *", "Europe/Berlin"), 25, "in the night when the clock goes back");
+    let off = Config::default();
+    assert_eq!(off.interval("2026-11-23T05:00:00Z".parse().unwrap()), None);
+    let blind = Config { recipients: vec!["age1".into()], ..Config::default() };
+    assert_eq!(blind.drill_interval("2026-11-23T05:00:00Z".parse().unwrap()), None, "no key, no drills");
+}
 
 #[test]
 fn grandfather_father_and_son() {

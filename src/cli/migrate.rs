@@ -10,6 +10,7 @@ use crate::{
     backup::{Destination, KeyFile, Restore},
     platform::{
         db::migrate::{self, State},
+        error::chain,
         lifecycle::Lifecycle,
         telemetry::Telemetry,
     },
@@ -80,8 +81,19 @@ async fn roll_back(config: Config, args: Args) -> anyhow::Result<ExitCode> {
     let metrics = Telemetry::new().register("storage", storage::Metrics::register);
     let mut found: Option<(String, Restore)> = None;
     for (name, place) in &config.backup.destinations {
-        let from = Destination::open(name, place, config.backup.patience(), &lifecycle, &metrics)?;
-        let Some(restore) = Restore::before_migration(from, &keys, migrate::newest_known()).await? else { continue };
+        let looked = async {
+            let from = Destination::open(name, place, config.backup.patience(), &lifecycle, &metrics)?;
+            Restore::before_migration(from, &keys, migrate::newest_known()).await
+        };
+        let restore = match looked.await {
+            Ok(Some(restore)) => restore,
+            Ok(None) => continue,
+            Err(error) => {
+                // Another one may have what this one cannot show.
+                super::eprint_line(&format!("warning: {name}: {}", chain(&error)));
+                continue;
+            }
+        };
         if found.as_ref().is_none_or(|(_, other)| other.manifest.sequence < restore.manifest.sequence) {
             found = Some((name.clone(), restore));
         }

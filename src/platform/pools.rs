@@ -20,8 +20,8 @@ pub fn yield_processor(process: Option<Pid>) {
     let _ = setpriority_process(process, BACKGROUND);
 }
 
-/// `nice` of background work: a thirtieth of what others get where all want the processor.
-const BACKGROUND: i32 = 15;
+/// `nice` of background work: about a tenth of what others get where all want the processor.
+const BACKGROUND: i32 = 10;
 
 /// The work panicked.
 #[derive(Debug, thiserror::Error)]
@@ -66,5 +66,22 @@ impl CpuPool {
     /// A place, if one is free now: for callers that answer "busy" rather than wait.
     pub fn try_reserve(&self) -> Option<SemaphorePermit<'_>> {
         self.permits.try_acquire().ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::getpriority_process;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn background_work_goes_last_and_leaves_other_threads_alone() {
+        let niceness = || getpriority_process(None).unwrap();
+        let ours = niceness();
+        assert_eq!(CpuPool::background(1).run(niceness).await.unwrap(), BACKGROUND.max(ours));
+        assert_eq!(CpuPool::new(1).run(niceness).await.unwrap(), ours);
+        let lost: Result<(), WorkLost> = CpuPool::background(1).run(|| panic!("on purpose")).await;
+        assert!(lost.is_err());
     }
 }

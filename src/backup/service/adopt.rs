@@ -24,10 +24,11 @@ impl Backups {
             let mut tx = self.inner.db.system().await?;
             let rows = store::backups(&mut tx, None, 100_000).await?;
             tx.commit().await?;
-            let known: HashMap<BackupId, &Backup> = rows.iter().map(|backup| (backup.id, backup)).collect();
+            let by_id: HashMap<BackupId, &Backup> = rows.iter().map(|backup| (backup.id, backup)).collect();
             for id in found {
-                let row = known.get(&id);
-                if row.is_some_and(|backup| backup.copies.iter().any(|copy| copy.destination == destination.name)) {
+                let row = by_id.get(&id);
+                let known = |copy: &Copy| copy.destination == destination.name && copy.status != CopyStatus::Failed;
+                if row.is_some_and(|backup| backup.copies.iter().any(known)) {
                     continue;
                 }
                 match self.manifest(destination, id).await {

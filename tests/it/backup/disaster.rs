@@ -234,10 +234,7 @@ async fn make_older(site: &Site) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_is_made_before_the_database_is_changed_or_it_is_not_changed() {
     let vault = Vault::new();
-    let mut site = Site::new();
-    for (name, value) in vault.settings() {
-        site.set(name, &value);
-    }
+    let site = Site::with(vault.settings());
     let running = site.start().await;
     make_older(&site).await;
     let (status, output) = running.stop().await;
@@ -260,10 +257,7 @@ async fn a_backup_is_made_before_the_database_is_changed_or_it_is_not_changed() 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upgrade_is_rolled_back_by_one_command() {
     let vault = Vault::new();
-    let mut site = Site::new();
-    for (name, value) in vault.settings() {
-        site.set(name, &value);
-    }
+    let site = Site::with(vault.settings());
     let running = site.start().await;
     let admin = site.admin().await;
     let base = make_base(&admin, "Before").await;
@@ -309,10 +303,7 @@ async fn an_upgrade_is_rolled_back_by_one_command() {
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_comes_back_from_and_to_a_bucket() {
     let (s3, vault) = (S3::start(), Vault::new());
-    let mut site = Site::new();
-    for (name, value) in s3.settings().into_iter().chain(vault.settings()) {
-        site.set(name, &value);
-    }
+    let mut site = Site::with(s3.settings().into_iter().chain(vault.settings()));
     let account: Vec<_> = s3.settings().into_iter().filter(|(name, _)| name.contains("__S3_")).collect();
     for (name, value) in &account {
         site.set(&name.replace("STORAGE__", "BACKUP__DESTINATIONS__NEAR__"), value);

@@ -157,10 +157,7 @@ async fn two_runs_at_once_are_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_is_killed_at_any_step_is_failed_and_the_next_one_is_whole() {
     let vault = Vault::new();
-    let mut site = Site::new();
-    for (name, value) in vault.settings() {
-        site.set(name, &value);
-    }
+    let site = Site::with(vault.settings());
     let running = site.start().await;
     let admin = site.admin().await;
     let base = make_base(&admin, "Harbour").await;

@@ -92,6 +92,23 @@ async fn a_full_destination_leaves_the_other_copy_and_is_used_again_when_there_i
     app.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn two_copies_on_one_disk_are_two() {
+    let vault = Vault::new();
+    let app = TestApp::start_with(&borrowed(&vault.two())).await;
+    fill(&app).await;
+    let made = run(&app).await;
+    assert_eq!((made.status, &made.error), (Status::Verified, &None));
+    // In place, as a failing disk does it: a file that both share would change in both.
+    for path in files(&vault.folder("near").join("blobs")) {
+        fs::write(&path, b"damaged").unwrap();
+    }
+    let found = app.app.backups.verify(made.id, Some("far"), Some(&vault.keys())).await.unwrap();
+    assert_eq!(found[0].problems, Vec::<String>::new());
+    assert!(!app.app.backups.verify(made.id, Some("near"), None).await.unwrap()[0].problems.is_empty());
+    app.stop().await;
+}
+
 /// Fills the disk when a step begins.
 fn filling(disk: &Arc<Disk>, at: &'static str) -> OnStep {
     let disk = disk.clone();
@@ -195,5 +212,20 @@ async fn the_overview_tells_those_who_run_the_installation_when_a_restore_was_pr
     let other = app.other_org("others").await;
     let page = other.get("/").await.text;
     assert!(!page.contains("Last proven restore"), "not for other organisations");
+    // What the alerts read.
+    let says = async |line: &str| {
+        app.app.backups.refresh_gauges().await.unwrap();
+        let text = app.app.telemetry.encode();
+        assert!(
+            text.contains(line),
+            "{line}: {}",
+            text.lines().filter(|l| l.contains("holdfast_backup_")).collect::<String>()
+        );
+    };
+    says("holdfast_backup_interval_seconds 86400.0\n").await;
+    says("holdfast_backup_drill_interval_seconds 86400.0\n").await;
+    says("holdfast_backup_key_missing 0\n").await;
+    fs::remove_file(vault.key_file()).unwrap();
+    says("holdfast_backup_key_missing 1\n").await;
     app.stop().await;
 }

@@ -47,6 +47,15 @@ impl Site {
         site
     }
 
+    /// With an administrator, and these settings besides.
+    pub fn with(settings: impl IntoIterator<Item = (&'static str, String)>) -> Self {
+        let mut site = Self::new();
+        for (name, value) in settings {
+            site.set(name, &value);
+        }
+        site
+    }
+
     pub fn without_admin() -> Self {
         let dir = tempfile::Builder::new().prefix("hfproc").tempdir_in("/tmp").unwrap();
         // The database's user must be able to cross it.
