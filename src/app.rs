@@ -142,6 +142,7 @@ impl App {
             index_files,
             settings_files: config.files.clone(),
             server_dir: config.database.bin_dir.clone(),
+            traffic: families.http.traffic.clone(),
         });
         Ok(Self {
             runtime,

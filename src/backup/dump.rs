@@ -4,14 +4,15 @@
 //! ended with 0 and said nothing, its table of contents lists every table, and it is not suddenly much smaller than the last.
 
 use std::{
-    io,
+    fs::File,
+    io::{self, Read},
     path::Path,
     process::{ExitStatus, Stdio},
 };
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _, TryStreamExt as _};
-use rustix::process::Pid;
+use rustix::{fs::OFlags, process::Pid};
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -22,7 +23,7 @@ use tokio_util::io::ReaderStream;
 use super::{
     manifest::Schema,
     schema,
-    seal::{self, Recipients, SealError, Sealed},
+    seal::{SealError, Sealed, Sealer},
 };
 use crate::platform::{
     db::{
@@ -109,14 +110,13 @@ impl Snapshot {
         Ok(Self { conn, name, server_version, tools })
     }
 
-    /// Dumps into a sealed file and counts, both of this snapshot and at the same time. `on_bytes` hears how far the dump is.
+    /// Dumps into a sealed file and counts, both of this snapshot. `on_bytes` hears how far the dump is.
     pub async fn dump(
         &mut self,
         target: &Target,
-        pool: &CpuPool,
-        recipients: &Recipients,
+        sealer: &Sealer,
         file: &Path,
-        on_bytes: impl Fn(u64) + Send + Sync,
+        on_bytes: impl FnMut(u64) + Send + 'static,
     ) -> Result<Dump, DumpError> {
         let (url, password) = tools::connection(&target.connect_as(RoleKind::Backup));
         let mut command = self.tools.command("pg_dump");
@@ -130,33 +130,44 @@ impl Snapshot {
             command.env("PGPASSWORD", password);
         }
         let mut child = Tool::start("pg_dump", &mut command)?;
-        let (mut head, mut size) = (Vec::new(), 0_u64);
-        let data = child.output().inspect_ok(|bytes: &Bytes| {
-            let room = HEAD_BYTES.saturating_sub(head.len());
-            head.extend_from_slice(&bytes[..room.min(bytes.len())]);
-            size += bytes.len() as u64;
-            on_bytes(size);
-        });
-        let sealed = async {
-            let sealed = seal::seal(pool, recipients, data, file).await;
-            let ended = child.finish().await;
-            // A full disk ends the tool too, which then complains of us.
-            if let Err(error @ SealError::Output(_)) = sealed {
-                return Err(error.into());
-            }
-            // What a tool that failed has written so far would look whole.
-            ended?;
-            Ok::<_, DumpError>(sealed?)
-        };
-        let counted = async { Ok(schema::describe(&mut self.conn).await?) };
-        let (sealed, schema) = futures::try_join!(sealed, counted)?;
-        let entries = contents(&self.tools, head, &schema).await?;
+        let data = Dumped { pipe: child.blocking_output()?, head: Vec::new(), size: 0, on_bytes };
+        let sealed = sealer.seal(data, file).await;
+        let ended = child.finish().await;
+        // A full disk ends the tool too, which then complains of us.
+        if let Err(error @ SealError::Output(_)) = sealed {
+            return Err(error.into());
+        }
+        // What a tool that failed has written so far would look whole.
+        ended?;
+        let (sealed, data) = sealed?;
+        // Not at the same time: one process of the server that works without pause is enough for everybody else.
+        let schema = schema::describe(&mut self.conn).await?;
+        let entries = contents(&self.tools, data.head, &schema).await?;
         Ok(Dump { sealed, schema, entries, tool_version: self.tools.version.clone() })
     }
 
     /// Ends the transaction.
     pub async fn close(self) {
         let _ = self.conn.close().await;
+    }
+}
+
+/// What `pg_dump` writes, as it passes: how much it was, and how it begins.
+struct Dumped<F> {
+    pipe: File,
+    head: Vec<u8>,
+    size: u64,
+    on_bytes: F,
+}
+
+impl<F: FnMut(u64)> Read for Dumped<F> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.pipe.read(buffer)?;
+        let room = HEAD_BYTES.saturating_sub(self.head.len());
+        self.head.extend_from_slice(&buffer[..room.min(count)]);
+        self.size += count as u64;
+        (self.on_bytes)(self.size);
+        Ok(count)
     }
 }
 
@@ -280,6 +291,16 @@ impl Tool {
             String::from_utf8_lossy(&words).trim().to_owned()
         });
         Ok(Self { name, child, words })
+    }
+
+    /// The pipe that the tool writes to, for a thread that may block.
+    fn blocking_output(&mut self) -> Result<File, DumpError> {
+        let failed = |source| DumpError::Start { tool: self.name, source };
+        let pipe = self.child.stdout.take().ok_or_else(|| failed(io::ErrorKind::BrokenPipe.into()))?;
+        let pipe = pipe.into_owned_fd().map_err(failed)?;
+        let flags = rustix::fs::fcntl_getfl(&pipe).map_err(|error| failed(error.into()))?;
+        rustix::fs::fcntl_setfl(&pipe, flags - OFlags::NONBLOCK).map_err(|error| failed(error.into()))?;
+        Ok(pipe.into())
     }
 
     fn output(&mut self) -> impl Stream<Item = Result<Bytes, io::Error>> + Send + use<> {

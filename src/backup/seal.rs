@@ -6,9 +6,10 @@
 use std::{
     fmt,
     fs::File,
-    io::{self, BufWriter, Read, Write},
+    io::{self, BufReader, BufWriter, Read, Write},
     path::Path,
     str::FromStr,
+    time::{Duration, Instant},
 };
 
 use age::x25519;
@@ -20,7 +21,7 @@ use tokio::sync::mpsc;
 
 use crate::platform::{
     crypto,
-    pools::{CpuPool, WorkLost},
+    pools::{CpuPool, Traffic, WorkLost},
 };
 
 /// Fast, and within a few percent of what the slower levels make of a dump.
@@ -29,6 +30,15 @@ const ZSTD_LEVEL: i32 = 1;
 const IN_FLIGHT: usize = 8;
 /// What one piece of opened data holds, bytes.
 const PIECE: usize = 128 << 10;
+/// Bytes that are sealed by one thread, before it is seen how long that took: some 100 ms.
+const TURN: u64 = 16 << 20;
+/// Bytes after which a turn rests: as long as they took, some 10 ms.
+const STEP: u64 = 1 << 20;
+const LONGEST_REST: Duration = Duration::from_millis(100);
+/// A turn that took this long was starved (or waited for the server, which loses nothing by the following).
+const STARVED: Duration = Duration::from_secs(5);
+/// Turns that are then not left to chance.
+const INSIST: u32 = 16;
 
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {
@@ -199,6 +209,37 @@ where
     sealed?
 }
 
+/// Seals what is large, beside the requests.
+#[derive(Clone, Debug)]
+pub struct Sealer {
+    pub pool: CpuPool,
+    pub recipients: Recipients,
+    pub traffic: Traffic,
+}
+
+impl Sealer {
+    /// As [`seal`], of what `data` reads, on the sealing threads themselves: nothing passes through the threads that serve
+    /// requests. Returns the reader too.
+    ///
+    /// In turns, each on a thread that takes only what processor is left over, and rests while requests come: they hardly feel
+    /// it. Where nothing is left over for long, some turns take their share.
+    pub async fn seal<R: Read + Send + 'static>(&self, data: R, path: &Path) -> Result<(Sealed, R), SealError> {
+        let (idle, mut insisting) = (self.pool.idle(), 0_u32);
+        let mut sealing = Sealing::begin(&self.recipients, data, path)?;
+        loop {
+            let (started, pool) = (Instant::now(), if insisting == 0 { &idle } else { &self.pool });
+            let traffic = self.traffic.clone();
+            let (advanced, whole) = pool.run(move || sealing.turn(&traffic)).await??;
+            if whole {
+                return pool.run(move || advanced.finish()).await?;
+            }
+            sealing = advanced;
+            insisting =
+                if insisting == 0 && started.elapsed() > STARVED { INSIST } else { insisting.saturating_sub(1) };
+        }
+    }
+}
+
 /// Sends a stream through the channel, and its end; closes the channel without it where the stream fails.
 async fn feed<S, E>(data: S, sender: mpsc::Sender<Option<Bytes>>) -> Result<(), SealError>
 where
@@ -217,21 +258,59 @@ where
     Ok(())
 }
 
-fn write_sealed(recipients: &Recipients, mut data: Inlet, path: &Path) -> Result<Sealed, SealError> {
-    let file = File::options().write(true).create_new(true).open(path).map_err(SealError::Output)?;
-    let age = age::Encryptor::with_recipients(recipients.0.iter().map(|r| r as &dyn age::Recipient))
-        .map_err(|error| SealError::Recipient(error.to_string()))?;
-    let written = (|| {
+fn write_sealed(recipients: &Recipients, data: Inlet, path: &Path) -> Result<Sealed, SealError> {
+    let mut sealing = Sealing::begin(recipients, data, path)?;
+    sealing.advance(u64::MAX)?;
+    sealing.finish().map(|(sealed, _)| sealed)
+}
+
+/// A file that is being sealed.
+struct Sealing<R> {
+    data: BufReader<R>,
+    plain: Meter<zstd::Encoder<'static, age::stream::StreamWriter<Meter<BufWriter<File>>>>>,
+}
+
+impl<R: Read> Sealing<R> {
+    fn begin(recipients: &Recipients, data: R, path: &Path) -> Result<Self, SealError> {
+        let file = File::options().write(true).create_new(true).open(path).map_err(SealError::Output)?;
+        let age = age::Encryptor::with_recipients(recipients.0.iter().map(|r| r as &dyn age::Recipient))
+            .map_err(|error| SealError::Recipient(error.to_string()))?;
         let output = Meter::new(BufWriter::with_capacity(1 << 20, file));
-        let sealing = age.wrap_output(output)?;
-        let mut plain = Meter::new(zstd::Encoder::new(sealing, ZSTD_LEVEL)?);
-        io::copy(&mut data, &mut plain)?;
-        let (zstd, plain) = plain.finish();
-        let (file, sealed) = zstd.finish()?.finish()?.finish();
-        file.into_inner().map_err(io::IntoInnerError::into_error)?;
-        Ok(Sealed { plain, sealed })
-    })();
-    written.map_err(SealError::Output)
+        let zstd = age.wrap_output(output).and_then(|sealing| zstd::Encoder::new(sealing, ZSTD_LEVEL));
+        let plain = Meter::new(zstd.map_err(SealError::Output)?);
+        Ok(Self { data: BufReader::with_capacity(2 * PIECE, data), plain })
+    }
+
+    /// Seals up to so many bytes more; true where they were the last.
+    fn advance(&mut self, bytes: u64) -> Result<bool, SealError> {
+        let copied = io::copy(&mut (&mut self.data).take(bytes), &mut self.plain).map_err(SealError::Output)?;
+        Ok(copied < bytes)
+    }
+
+    /// Seals [`TURN`], with rests while there is traffic.
+    fn turn(mut self, traffic: &Traffic) -> Result<(Self, bool), SealError> {
+        for _ in 0..TURN / STEP {
+            let started = Instant::now();
+            if self.advance(STEP)? {
+                return Ok((self, true));
+            }
+            if traffic.is_heavy() {
+                std::thread::sleep(started.elapsed().min(LONGEST_REST));
+            }
+        }
+        Ok((self, false))
+    }
+
+    fn finish(self) -> Result<(Sealed, R), SealError> {
+        let (zstd, plain) = self.plain.finish();
+        let written = (|| {
+            let (file, sealed) = zstd.finish()?.finish()?.finish();
+            file.into_inner().map_err(io::IntoInnerError::into_error)?;
+            Ok(sealed)
+        })();
+        let sealed = written.map_err(SealError::Output)?;
+        Ok((Sealed { plain, sealed }, self.data.into_inner()))
+    }
 }
 
 /// Opens a sealed stream. An error where it was cut, changed, or sealed for others.
@@ -288,7 +367,7 @@ impl Opening {
 }
 
 fn read_sealed(identity: &Identity, data: Inlet, out: &mpsc::Sender<Bytes>) -> Result<(), SealError> {
-    let age = age::Decryptor::new_buffered(io::BufReader::new(data)).map_err(|e| SealError::Damaged(e.to_string()))?;
+    let age = age::Decryptor::new_buffered(BufReader::new(data)).map_err(|e| SealError::Damaged(e.to_string()))?;
     let opened = age.decrypt(std::iter::once(&identity.0 as &dyn age::Identity)).map_err(|error| match error {
         age::DecryptError::NoMatchingKeys | age::DecryptError::KeyDecryptionFailed => SealError::WrongKey,
         other => SealError::Damaged(other.to_string()),

@@ -1,8 +1,17 @@
 //! Bounded threads for CPU work, so that a burst of it cannot starve the requests.
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
 
 use rustix::process::{Pid, setpriority_process};
+use thread_priority::{
+    NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy, thread_native_id,
+};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::telemetry::trace;
@@ -11,7 +20,18 @@ use super::telemetry::trace;
 #[derive(Clone, Debug)]
 pub struct CpuPool {
     permits: Arc<Semaphore>,
-    background: bool,
+    class: Class,
+}
+
+/// Whose turn it is where all want the processor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Class {
+    Normal,
+    /// A lower `nice`: a small share. It counts within a control group; another container's processes do not feel it.
+    Background,
+    /// `SCHED_IDLE`: what is left over. Whatever wakes up finds the processor free, in another container too; but where all
+    /// processors are busy for minutes, next to nothing is left.
+    Idle,
 }
 
 /// Lets everything else go first: a process that we started, with the children it will have, or this thread.
@@ -23,6 +43,37 @@ pub fn yield_processor(process: Option<Pid>) {
 /// `nice` of background work: about a tenth of what others get where all want the processor.
 const BACKGROUND: i32 = 10;
 
+/// Whether requests are being served, so that long work in the background can leave room between them. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Traffic {
+    since: Instant,
+    /// Of the last request, milliseconds after `since`, and one more; 0 when there was none.
+    last: Arc<AtomicU64>,
+}
+
+impl Default for Traffic {
+    fn default() -> Self {
+        Self { since: Instant::now(), last: Arc::default() }
+    }
+}
+
+impl Traffic {
+    fn now(&self) -> u64 {
+        u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// A request has come.
+    pub fn came(&self) {
+        self.last.store(self.now().saturating_add(1), Ordering::Relaxed);
+    }
+
+    /// Whether one came in the last tenth of a second.
+    pub fn is_heavy(&self) -> bool {
+        let last = self.last.load(Ordering::Relaxed);
+        last > 0 && self.now() <= last.saturating_add(100)
+    }
+}
+
 /// The work panicked.
 #[derive(Debug, thiserror::Error)]
 #[error("work on a CPU pool ended without a result")]
@@ -31,12 +82,17 @@ pub struct WorkLost(#[source] Option<tokio::task::JoinError>);
 impl CpuPool {
     /// At most `threads` pieces of work at a time; others wait.
     pub fn new(threads: usize) -> Self {
-        Self { permits: Arc::new(Semaphore::new(threads.max(1))), background: false }
+        Self { permits: Arc::new(Semaphore::new(threads.max(1))), class: Class::Normal }
     }
 
     /// As [`Self::new`], for work that nobody waits for at a screen: the processor serves everything else first.
     pub fn background(threads: usize) -> Self {
-        Self { background: true, ..Self::new(threads) }
+        Self { class: Class::Background, ..Self::new(threads) }
+    }
+
+    /// The same places, for short pieces of work that may wait until nobody else wants the processor.
+    pub fn idle(&self) -> Self {
+        Self { permits: self.permits.clone(), class: Class::Idle }
     }
 
     /// Runs `work` on a blocking thread. The permit belongs to the work, not to the waiting future: a client that
@@ -50,13 +106,20 @@ impl CpuPool {
             drop(permit);
             result
         };
-        if !self.background {
+        let class = self.class;
+        if class == Class::Normal {
             return tokio::task::spawn_blocking(work).await.map_err(|e| WorkLost(Some(e)));
         }
         // A thread of its own: a priority that was lowered cannot be raised again.
         let (sender, result) = tokio::sync::oneshot::channel();
         let thread = std::thread::Builder::new().name("background".into()).spawn(move || {
-            yield_processor(None);
+            if class == Class::Idle {
+                let policy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+                // Not being allowed to is no reason to stop.
+                let _ = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, policy);
+            } else {
+                yield_processor(None);
+            }
             let _ = sender.send(work());
         });
         thread.map_err(|_| WorkLost(None))?;
@@ -81,6 +144,10 @@ mod tests {
         let ours = niceness();
         assert_eq!(CpuPool::background(1).run(niceness).await.unwrap(), BACKGROUND.max(ours));
         assert_eq!(CpuPool::new(1).run(niceness).await.unwrap(), ours);
+        let policy = || thread_priority::thread_schedule_policy().unwrap();
+        let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+        assert_eq!(CpuPool::background(1).idle().run(policy).await.unwrap(), idle);
+        assert_ne!(CpuPool::background(1).run(policy).await.unwrap(), idle);
         let lost: Result<(), WorkLost> = CpuPool::background(1).run(|| panic!("on purpose")).await;
         assert!(lost.is_err());
     }

@@ -40,7 +40,7 @@ use crate::{
         crypto::{self, MasterKey, SealError as CryptoError},
         db::{Db, SessionLock, Target},
         lifecycle::Lifecycle,
-        pools::CpuPool,
+        pools::{CpuPool, Traffic},
     },
     storage::{self, Storage},
 };
@@ -66,6 +66,8 @@ pub struct Deps {
     pub settings_files: Vec<PathBuf>,
     /// Server binaries for a scratch cluster.
     pub server_dir: Option<PathBuf>,
+    /// Sealing rests where requests are served beside it.
+    pub traffic: Traffic,
 }
 
 /// The backup service. Cheap to clone.

@@ -20,6 +20,7 @@ use crate::{
         dump::Snapshot,
         manifest::{Blob, Database, FORMAT, Manifest},
         model::{Backup, Copy, CopyStatus, Kind, Status},
+        seal::Sealer,
         store, tree,
         writer::{Spool, Writer},
     },
@@ -175,9 +176,16 @@ impl Backups {
             return Err(BackupError::DiskFull { dir: dir.display().to_string(), free, needed });
         }
         let file = writer.spool().file();
-        let recipients = self.recipients()?;
-        let on_bytes = |bytes: u64| steps.say(&format!("database, {} MiB", bytes >> 20));
-        let dump = snapshot.dump(&deps.target, &self.inner.pool, &recipients, file.path(), on_bytes).await?;
+        let (mut told, on_step) = (0, steps.on_step.clone());
+        let on_bytes = move |bytes: u64| {
+            if bytes >> 20 > told {
+                told = bytes >> 20;
+                on_step(&format!("database, {told} MiB"));
+            }
+        };
+        let sealer =
+            Sealer { pool: self.inner.pool.clone(), recipients: self.recipients()?, traffic: deps.traffic.clone() };
+        let dump = snapshot.dump(&deps.target, &sealer, file.path(), on_bytes).await?;
         steps.enter("database: copying").await;
         let blob = writer.put_sealed(&dump.sealed, &file).await?;
         Ok(Database {

@@ -6,7 +6,10 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::{label_enum, platform::telemetry::Latency};
+use crate::{
+    label_enum,
+    platform::{pools::Traffic, telemetry::Latency},
+};
 
 /// 1 ms to 60 s: an authenticated read is about 1 ms, an agent's answer may take a minute.
 const LATENCY_BUCKETS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 20.0, 60.0];
@@ -108,6 +111,7 @@ pub struct Metrics {
     surfaces: Vec<Observations>,
     pub rate_limited: Family<LimitLabels, Counter>,
     pub in_flight: Gauge,
+    pub traffic: Traffic,
     pub panics: Counter,
     pub connections: Gauge,
     pub connections_rejected: Counter,
@@ -132,6 +136,7 @@ impl Metrics {
             surfaces: Surface::ALL.iter().map(observations).collect(),
             rate_limited: Family::default(),
             in_flight: Gauge::default(),
+            traffic: Traffic::default(),
             panics: Counter::default(),
             connections: Gauge::default(),
             connections_rejected: Counter::default(),

@@ -61,6 +61,7 @@ pub(super) struct Report {
 impl Report {
     pub fn new(metrics: &Metrics, request: &Request, client: IpAddr, context: Context, route: String) -> Self {
         metrics.in_flight.inc();
+        metrics.traffic.came();
         Self {
             metrics: metrics.clone(),
             started: Instant::now(),
