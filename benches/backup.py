@@ -68,7 +68,10 @@ def by_hand(server, recipient, target):
 
 
 class Requests:
-    """People at work: 60 authenticated reads through row-level security a second, at fixed times, from four of them."""
+    """People at work: 60 authenticated reads through row-level security a second, at fixed times, from four of them.
+
+    They stand for other machines: where that is allowed, they do not wait for the processor here. Their first two seconds do not count.
+    """
 
     def __init__(self, url, key, rate=60, people=4):
         self.address, self.key, self.pause = url.removeprefix("http://"), key, people / rate
@@ -76,8 +79,14 @@ class Requests:
         self.threads = [threading.Thread(target=self.work) for _ in range(people)]
         for thread in self.threads:
             thread.start()
+        self.begin = time.monotonic() + 2
+        time.sleep(2)
 
     def work(self):
+        try:
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+        except PermissionError:
+            pass
         connection = http.client.HTTPConnection(self.address, timeout=30)
         due = time.monotonic()
         while not self.stopping.is_set():
@@ -86,7 +95,7 @@ class Requests:
             response = connection.getresponse()
             response.read()
             assert response.status == 200, response.status
-            self.times.append((time.monotonic() - due) * 1000)
+            self.times.append((time.monotonic(), (time.monotonic() - due) * 1000))
             due += self.pause
             time.sleep(max(0, due - time.monotonic()))
 
@@ -95,7 +104,7 @@ class Requests:
         self.stopping.set()
         for thread in self.threads:
             thread.join()
-        return statistics.quantiles(self.times, n=100)[98]
+        return statistics.quantiles([took for at, took in self.times if at > self.begin], n=100)[98]
 
 
 class Memory:
@@ -156,10 +165,13 @@ def measure(start, folder, megabytes, runs=3):
         server.sql("VACUUM ANALYZE")
         server.sql("CHECKPOINT")
         size = int(server.sql("SELECT pg_database_size('holdfast')")) / 1e9
-        hand, ours, idle, busy, more = [], [], [], [], []
+        hand, ours, idle, busy, beside, more = [], [], [], [], [], []
         for run in range(runs):
             change(server, f"hand {run}")
             hand.append(by_hand(server, recipient, folder / "hand" / "dump"))
+            requests = Requests(appliance.url, key)
+            by_hand(server, recipient, folder / "hand" / "dump")
+            beside.append(requests.stop())
             requests = Requests(appliance.url, key)
             time.sleep(12)
             idle.append(requests.stop())
@@ -181,6 +193,7 @@ def measure(start, folder, megabytes, runs=3):
         yield "p99 of 60 reads/s without a backup", f"{statistics.median(idle):.1f} ms", ""
         p99, was = statistics.median(busy), statistics.median(idle)
         yield "p99 of 60 reads/s during a backup", f"{p99:.1f} ms ({p99 / was:.2f} times; the backup then takes {statistics.median(ours):.1f} s)", "at most 2 times"
+        yield "the same during the one by hand", f"{statistics.median(beside):.1f} ms ({statistics.median(beside) / was:.2f} times)", ""
         yield "resident memory during a backup, more than before", f"{max(more):.0f} MB", "at most 200 MB"
     finally:
         server.stop()

@@ -210,7 +210,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=15)
     parser.add_argument("--documents", type=int, default=50)
     parser.add_argument("--first-run", type=float, metavar="SECONDS", help="what a first scripts/run took")
-    parser.add_argument("--backup-megabytes", type=int, default=1024, help="size of the database that is backed up; 0 leaves that out")
+    parser.add_argument("--backup-megabytes", type=int, default=1300, help="size of the database that is backed up; 0 leaves that out")
     parser.add_argument("--only-backup", action="store_true", help="print the figures of a backup, and write no report")
     args = parser.parse_args()
     if args.only_backup:

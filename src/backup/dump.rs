@@ -131,19 +131,19 @@ impl Snapshot {
         }
         let mut child = Tool::start("pg_dump", &mut command)?;
         let data = Dumped { pipe: child.blocking_output()?, head: Vec::new(), size: 0, on_bytes };
-        let sealed = sealer.seal(data, file).await;
+        let made = sealer.seal(data, file).await;
         let ended = child.finish().await;
         // A full disk ends the tool too, which then complains of us.
-        if let Err(error @ SealError::Output(_)) = sealed {
+        if let Err(error @ SealError::Output(_)) = made {
             return Err(error.into());
         }
         // What a tool that failed has written so far would look whole.
         ended?;
-        let (sealed, data) = sealed?;
+        let (written, data) = made?;
         // Not at the same time: one process of the server that works without pause is enough for everybody else.
         let schema = schema::describe(&mut self.conn).await?;
         let entries = contents(&self.tools, data.head, &schema).await?;
-        Ok(Dump { sealed, schema, entries, tool_version: self.tools.version.clone() })
+        Ok(Dump { sealed: written, schema, entries, tool_version: self.tools.version.clone() })
     }
 
     /// Ends the transaction.

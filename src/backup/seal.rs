@@ -225,7 +225,7 @@ impl Sealer {
     /// it. Where nothing is left over for long, some turns take their share.
     pub async fn seal<R: Read + Send + 'static>(&self, data: R, path: &Path) -> Result<(Sealed, R), SealError> {
         let (idle, mut insisting) = (self.pool.idle(), 0_u32);
-        let mut sealing = Sealing::begin(&self.recipients, data, path)?;
+        let mut sealing = Box::new(Sealing::begin(&self.recipients, data, path)?);
         loop {
             let (started, pool) = (Instant::now(), if insisting == 0 { &idle } else { &self.pool });
             let traffic = self.traffic.clone();
@@ -288,7 +288,7 @@ impl<R: Read> Sealing<R> {
     }
 
     /// Seals [`TURN`], with rests while there is traffic.
-    fn turn(mut self, traffic: &Traffic) -> Result<(Self, bool), SealError> {
+    fn turn(mut self: Box<Self>, traffic: &Traffic) -> Result<(Box<Self>, bool), SealError> {
         for _ in 0..TURN / STEP {
             let started = Instant::now();
             if self.advance(STEP)? {

@@ -6,6 +6,7 @@ use super::{boot::Booted, print_line};
 use crate::{
     app::{App, Config},
     platform::{
+        db::{Target, roles},
         health::{self, Report, Status},
         lifecycle::Lifecycle,
     },
@@ -14,12 +15,16 @@ use crate::{
 #[derive(Debug, Default, clap::Args)]
 #[command(
     after_help = "Examples:\n  holdfast doctor\n  holdfast doctor --json | jq '.[] | select(.status != \"pass\")'\n  \
+    holdfast doctor --roles-sql    for a database server that lets us make no roles: what its administrator must run\n  \
     holdfast doctor --live         only ask the running appliance whether it is ready (for health checks of containers)"
 )]
 pub struct Args {
     /// Print JSON.
     #[arg(long)]
     json: bool,
+    /// Print the SQL that makes the database's roles, with their passwords, for the server's administrator.
+    #[arg(long, conflicts_with_all = ["json", "live"])]
+    roles_sql: bool,
     /// Only ask the running appliance's /readyz.
     #[arg(long)]
     live: bool,
@@ -29,7 +34,16 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
     if args.live {
         return live(&config).await;
     }
+    anyhow::ensure!(
+        !args.roles_sql || config.database.url.is_some(),
+        "the private database server (no database.url) has its roles"
+    );
     let booted = Booted::open_or_join(config).await?;
+    if args.roles_sql {
+        print_line(roles_sql(&booted.target).trim_end());
+        booted.close().await;
+        return Ok(ExitCode::SUCCESS);
+    }
     let lifecycle = Lifecycle::new();
     let app = App::build(booted.runtime(lifecycle.clone()))?;
     let reports = health::run_all(&app.checks()?).await;
@@ -43,6 +57,11 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
     }
     let failed = reports.iter().any(|r| r.result.status == Status::Fail);
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn roles_sql(target: &Target) -> String {
+    let database = target.admin.get_database().unwrap_or("postgres");
+    roles::setup_sql(target, database, true) + &roles::statistics_sql(target)
 }
 
 fn print(report: &Report) {

@@ -91,6 +91,7 @@ impl CpuPool {
     }
 
     /// The same places, for short pieces of work that may wait until nobody else wants the processor.
+    #[must_use]
     pub fn idle(&self) -> Self {
         Self { permits: self.permits.clone(), class: Class::Idle }
     }

@@ -605,3 +605,78 @@ fn reqwest_form(name: &str, text: &str) -> (String, String) {
     );
     ("multipart/form-data; boundary=xyz".into(), body)
 }
+
+/// One of the program's metrics, by the beginning of its line.
+async fn metric(site: &Site, name: &str) -> f64 {
+    let text = Client::new(&format!("http://{}", site.ops)).get("/metrics").await.text;
+    text.lines()
+        .filter(|line| line.starts_with(name))
+        .map(|l| l.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
+        .sum()
+}
+
+/// Resident memory of a process, MiB.
+fn resident(pid: rustix::process::Pid) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() >> 10
+}
+
+/// Prints what memory it takes; `HOLDFAST_TEST_BINARY` names a release build.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "eleven minutes"]
+async fn a_loki_that_is_away_for_ten_minutes_under_load() {
+    let mut loki = Loki::start();
+    let mut site = Site::new();
+    site.set("HOLDFAST_TELEMETRY__LOKI_URL", &loki.url());
+    for name in ["REQUESTS_PER_MINUTE", "PRINCIPAL_REQUESTS_PER_MINUTE"] {
+        site.set(&format!("HOLDFAST_SERVER__{name}"), "1000000");
+    }
+    let running = site.start().await;
+    let admin = site.admin().await;
+    let load: Vec<_> = (0..8)
+        .map(|_| {
+            let admin = admin.clone();
+            tokio::spawn(async move {
+                loop {
+                    admin.get("/api/v1/agents").await.expect(200);
+                    sleep(Duration::from_millis(15)).await;
+                }
+            })
+        })
+        .collect();
+    sleep(Duration::from_secs(30)).await;
+    let (before, lines) = (resident(running.pid()), loki.count());
+    assert!(lines > 1000, "{lines} lines in 30 s are no load");
+    loki.go_away();
+    let (began, mut highest) = (Instant::now(), before);
+    while began.elapsed() < Duration::from_secs(600) {
+        sleep(Duration::from_secs(1)).await;
+        highest = highest.max(resident(running.pid()));
+    }
+    let waiting = metric(&site, "holdfast_log_buffer_bytes").await;
+    load.iter().for_each(tokio::task::JoinHandle::abort);
+    loki.come_back();
+    let returned = Instant::now();
+    while metric(&site, "holdfast_log_buffer_bytes").await > 0.0 {
+        assert!(returned.elapsed() < Duration::from_secs(120), "it does not catch up");
+        sleep(Duration::from_millis(100)).await;
+    }
+    let caught_up = returned.elapsed();
+    let dropped = metric(&site, "holdfast_log_lines_lost_total").await;
+    let (status, output) = running.stop().await;
+    assert!(status.success());
+    let is_shipped =
+        |line: &&str| parse(line).is_some_and(|l| !l["target"].as_str().unwrap().contains("telemetry::loki"));
+    let written: BTreeSet<&str> = output.lines().filter(is_shipped).collect();
+    let received = loki.received();
+    let sent: BTreeSet<&str> = received.iter().map(|received| received.line.as_str()).collect();
+    let missing = written.difference(&sent).count();
+    println!(
+        "{} lines written, {waiting} bytes waiting after ten minutes, {dropped} dropped, caught up in {:.1} s; \
+         resident memory {before} MiB before, {highest} MiB at most",
+        written.len(),
+        caught_up.as_secs_f64()
+    );
+    assert_eq!(missing as f64, dropped, "every line is there, or was counted");
+}

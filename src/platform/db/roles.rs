@@ -19,8 +19,7 @@ pub fn setup_sql(target: &Target, database: &str, passwords: bool) -> String {
             RoleKind::App | RoleKind::System => "NOSUPERUSER NOBYPASSRLS",
             RoleKind::Backup => "NOSUPERUSER BYPASSRLS REPLICATION",
         };
-        let password =
-            if passwords { target.role_password(kind) } else { "<see: holdfast doctor --show-passwords>".into() };
+        let password = if passwords { target.role_password(kind) } else { "<see: holdfast doctor --roles-sql>".into() };
         let _ = writeln!(
             sql,
             "DO $$ BEGIN CREATE ROLE {name}; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$;\n\
@@ -90,7 +89,10 @@ fn is_privilege_error(error: &sqlx::Error) -> bool {
 /// The roles could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum RolesError {
-    #[error("this database user may not create roles; let the server's administrator run:\n{sql}")]
+    #[error(
+        "this database user may not create roles; let the server's administrator run what `holdfast doctor --roles-sql` prints, \
+         which is this with the passwords:\n{sql}"
+    )]
     NotAllowed { sql: String, source: DbError },
     #[error(transparent)]
     Db(#[from] DbError),

@@ -1,6 +1,11 @@
 //! The whole disaster: fill, back up, destroy everything, bring it back with nothing but the program and the key.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fs,
+    path::{Path, PathBuf},
+    process::Output,
+};
 
 use holdfast::platform::{
     crypto::{MasterKey, sha256_hex},
@@ -131,10 +136,45 @@ async fn fill(site: &Site) -> String {
 }
 
 async fn ok(site: &Site, args: &[&str]) -> String {
-    let output = site.run(args).await;
+    said(&args.join(" "), &site.run(args).await)
+}
+
+fn said(command: &str, output: &Output) -> String {
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "holdfast {}:\n{out}\n{err}", args.join(" "));
+    assert!(output.status.success(), "{command}:\n{out}\n{err}");
     out.into_owned()
+}
+
+/// The commands of docs/disaster-recovery.md, run word for word, in its order, in the folder where the key lies.
+struct Page {
+    folder: PathBuf,
+    commands: VecDeque<String>,
+}
+
+impl Page {
+    /// `destination` stands for the page's mounted folder.
+    fn read(folder: PathBuf, destination: &str) -> Self {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/disaster-recovery.md");
+        let mut commands = VecDeque::new();
+        let mut inside = false;
+        for line in fs::read_to_string(page).unwrap().lines().map(str::trim) {
+            match (inside, line) {
+                (false, "```sh") => inside = true,
+                (true, "```") => inside = false,
+                (true, command) => commands.push_back(command.replace("/mnt/nas/holdfast", destination)),
+                _ => {}
+            }
+        }
+        Self { folder, commands }
+    }
+
+    /// The next command is one of `holdfast`, with these words somewhere in it.
+    async fn follow(&mut self, site: &Site, words: &str) -> String {
+        let command = self.commands.pop_front().unwrap_or_else(|| panic!("the page ends before `{words}`"));
+        assert!(command.contains(words), "the page says `{command}`, where `{words}` is done");
+        let args: Vec<&str> = command.strip_prefix("holdfast ").unwrap().split(' ').collect();
+        said(&command, &site.run_in(&self.folder, &args).await)
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -143,21 +183,23 @@ async fn everything_comes_back_on_an_empty_host() {
     let mut site = Site::new();
     let running = site.start().await;
     let base = fill(&site).await;
-    // As the page says: a key, kept elsewhere, and its public half in the configuration.
-    let key = vault.folder("holdfast.key").display().to_string();
-    let words = ok(&site, &["backup", "keys", "generate", "--out", &key]).await;
+    let near = vault.folder("near").display().to_string();
+    let key = vault.folder("holdfast-backup.key").display().to_string();
+    let mut page = Page::read(vault.folder("."), &near);
+    let words = page.follow(&site, "backup keys generate").await;
     let recipient =
         words.split('"').find(|word| word.starts_with("age1")).unwrap_or_else(|| panic!("{words}")).to_owned();
-    let near = vault.folder("near").display().to_string();
     site.set("HOLDFAST_BACKUP__RECIPIENTS", &recipient);
-    site.set("HOLDFAST_BACKUP__KEY_FILE", &key);
     site.set("HOLDFAST_BACKUP__TOOLS_DIR", &binaries().display().to_string());
     site.set("HOLDFAST_BACKUP__DESTINATIONS__NEAR__URL", &near);
+    let sheet = page.follow(&site, "backup keys sheet").await;
+    assert!(sheet.contains("AGE-SECRET-KEY-1") && sheet.contains(&near), "{sheet}");
     // Beside the running appliance.
-    let made: Value = serde_json::from_str(&ok(&site, &["backup", "run", "--json"]).await).unwrap();
-    assert_eq!(made["status"], "verified", "{made}");
-    let drill: Value = serde_json::from_str(&ok(&site, &["backup", "drill", "--json"]).await).unwrap();
-    assert_eq!(drill["status"], "passed", "{drill}");
+    let made = page.follow(&site, "backup run").await;
+    assert!(made.contains("verified"), "{made}");
+    let drill = page.follow(&site, "backup drill").await;
+    assert!(drill.contains("passed"), "{drill}");
+    site.set("HOLDFAST_BACKUP__KEY_FILE", &key);
     let admin = site.admin().await;
     let before = State {
         rows: rows(&site.data_dir()).await,
@@ -165,8 +207,6 @@ async fn everything_comes_back_on_an_empty_host() {
         answers: answers(&admin, &[&base]).await,
     };
     ok(&site, &["backup", "keys", "check"]).await;
-    let sheet = ok(&site, &["backup", "keys", "sheet", "--key-file", &key]).await;
-    assert!(sheet.contains("AGE-SECRET-KEY-1") && sheet.contains(&near), "{sheet}");
 
     // While it runs, nothing is replaced under it.
     let refused = site.run(&["restore", "--from", &near, "--key-file", &key]).await;
@@ -194,8 +234,11 @@ async fn everything_comes_back_on_an_empty_host() {
     fs::remove_dir_all(site.data_dir()).unwrap();
     let mut host = Site::new();
     host.set("HOLDFAST_BACKUP__TOOLS_DIR", &binaries().display().to_string());
-    let told = ok(&host, &["restore", "--from", &near, "--key-file", &key]).await;
+    let plan = page.follow(&host, "--plan").await;
+    assert!(plan.contains(&installation), "{plan}");
+    let told = page.follow(&host, "restore").await;
     assert!(told.contains("pass  database.reachable"), "{told}");
+    assert!(page.commands.is_empty(), "the page says more: {:?}", page.commands);
     let running = host.start().await;
     let admin = host.admin().await;
     let after = State {
@@ -336,6 +379,39 @@ async fn everything_comes_back_from_and_to_a_bucket() {
     let admin = host.admin().await;
     assert_eq!(rows(&host.data_dir()).await, before.0);
     assert!(answers(&admin, &[&base]).await == before.1, "searches find something else");
+    let (status, output) = running.stop().await;
+    assert!(status.success(), "{output}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_passphrase_and_a_destination_are_enough() {
+    let vault = Vault::new();
+    let site = Site::with(vault.settings());
+    let running = site.start().await;
+    let base = make_base(&site.admin().await, "Harbour").await;
+    let (near, key) = (vault.folder("near").display().to_string(), vault.key_file().display().to_string());
+    let (right, wrong) = (vault.folder("right"), vault.folder("wrong"));
+    fs::write(&right, "a ladder leans against the granary\n").unwrap();
+    fs::write(&wrong, "a ladder leans against the brewery\n").unwrap();
+    let (right, wrong) = (right.display().to_string(), wrong.display().to_string());
+    ok(&site, &["backup", "run"]).await;
+    // Before the key was left there, the passphrase opens nothing.
+    let early = site.run(&["restore", "--from", &near, "--passphrase-file", &right, "--plan"]).await;
+    assert!(!early.status.success(), "{early:?}");
+    ok(&site, &["backup", "keys", "wrap", "--key-file", &key, "--passphrase-file", &right]).await;
+    let (status, output) = running.stop().await;
+    assert!(status.success(), "{output}");
+
+    fs::remove_dir_all(site.data_dir()).unwrap();
+    fs::remove_file(vault.key_file()).unwrap();
+    let mut host = Site::new();
+    host.set("HOLDFAST_BACKUP__TOOLS_DIR", &binaries().display().to_string());
+    let refused = host.run(&["restore", "--from", &near, "--passphrase-file", &wrong]).await;
+    let words = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && words.contains("passphrase does not open"), "{words}");
+    ok(&host, &["restore", "--from", &near, "--passphrase-file", &right]).await;
+    let running = host.start().await;
+    host.admin().await.get(&format!("/api/v1/knowledge-bases/{base}")).await.expect(200);
     let (status, output) = running.stop().await;
     assert!(status.success(), "{output}");
 }

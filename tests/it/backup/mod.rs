@@ -4,6 +4,7 @@ mod corruptions;
 mod disaster;
 mod faults;
 mod places;
+mod rights;
 mod runs;
 
 use std::sync::Arc;

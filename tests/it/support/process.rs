@@ -80,7 +80,8 @@ impl Site {
     }
 
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast"));
+        let built = || env!("CARGO_BIN_EXE_holdfast").into();
+        let mut command = Command::new(std::env::var_os("HOLDFAST_TEST_BINARY").unwrap_or_else(built));
         command
             .args(args)
             .env_clear()
@@ -95,6 +96,13 @@ impl Site {
     /// Runs a command to its end.
     pub async fn run(&self, args: &[&str]) -> Output {
         let mut command = self.command(args);
+        tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+    }
+
+    /// As [`Self::run`], in a folder.
+    pub async fn run_in(&self, folder: &Path, args: &[&str]) -> Output {
+        let mut command = self.command(args);
+        command.current_dir(folder);
         tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
     }
 
