@@ -2,7 +2,7 @@
 """The figures of docs/benchmarks.md, measured on a real appliance. Run by scripts/bench; standard library and wrk.
 
     bench.py --binary PATH --models DIR --report FILE [--seconds N] [--documents N] [--first-run SECONDS]
-             [--backup-megabytes N] [--only-backup]
+             [--backup-megabytes N] [--only backup|telemetry]
 
 What --first-run measured stays in the report when a later run does not measure it again.
 """
@@ -22,6 +22,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "clients"))
 import backup  # noqa: E402
+import telemetry  # noqa: E402
 from management import Api, first_key, first_sign_in, make_key, wait_until_ready  # noqa: E402
 from with_appliance import EMAIL, free_port, one_time_password, stop, wait_ready  # noqa: E402
 
@@ -180,8 +181,8 @@ def run(args, appliance):
     return rows
 
 
-def run_backup(args):
-    """Rows about a backup, on an appliance and a database server of its own."""
+def run_apart(args, measure):
+    """The rows that `measure(start, folder)` yields, on appliances of its own; `start(settings)` gives (appliance, API, key)."""
     folder, started = Path(tempfile.mkdtemp(prefix="holdfast-bench-")), []
     folder.chmod(0o755)
 
@@ -193,13 +194,34 @@ def run_backup(args):
         return appliance, api, make_key(api)
 
     try:
-        for row in backup.measure(start, folder, args.backup_megabytes):
+        for row in measure(start, folder):
             print(f"{row[0]}: {row[1]}", flush=True)
             yield row
     finally:
         for appliance in started:
             appliance.remove()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def run_backup(args):
+    return run_apart(args, lambda start, folder: backup.measure(start, folder, args.backup_megabytes))
+
+
+def run_telemetry(args):
+    def ready(start):
+        """An appliance with something to read."""
+        def inner(settings):
+            appliance, _, key = start(settings)
+            api = Api(appliance.url, key)
+            for number in range(READ_ROWS):
+                api.call("POST", "/api/v1/knowledge-bases", {"name": f"Base {number}", "description": "Read by the benchmark of reads."})
+            return appliance, key
+        return inner
+
+    def reads(appliance, key):
+        return measure_reads(appliance, key, args.seconds)
+
+    return run_apart(args, lambda start, _: telemetry.measure(ready(start), reads, free_port()))
 
 
 def main():
@@ -211,10 +233,10 @@ def main():
     parser.add_argument("--documents", type=int, default=50)
     parser.add_argument("--first-run", type=float, metavar="SECONDS", help="what a first scripts/run took")
     parser.add_argument("--backup-megabytes", type=int, default=1300, help="size of the database that is backed up; 0 leaves that out")
-    parser.add_argument("--only-backup", action="store_true", help="print the figures of a backup, and write no report")
+    parser.add_argument("--only", choices=("backup", "telemetry"), help="print the figures of this part, and write no report")
     args = parser.parse_args()
-    if args.only_backup:
-        list(run_backup(args))
+    if args.only:
+        list({"backup": run_backup, "telemetry": run_telemetry}[args.only](args))
         return
     appliance = Appliance(args.binary, args.models)
     try:
@@ -222,6 +244,7 @@ def main():
         appliance.stop()
     finally:
         appliance.remove()
+    rows += run_telemetry(args)
     if args.backup_megabytes:
         rows += run_backup(args)
     version = subprocess.run([args.binary, "--version"], capture_output=True, text=True, check=True).stdout.strip()

@@ -21,7 +21,10 @@ use super::{
     seal::{Identity, SealError},
 };
 use crate::{
-    platform::{crypto, lifecycle::Lifecycle},
+    platform::{
+        crypto::{self, Digest},
+        lifecycle::Lifecycle,
+    },
     storage::{self, Storage, StorageError},
 };
 
@@ -35,6 +38,8 @@ pub struct Patience {
 
 /// A manifest, or a wrapped key.
 const MAX_SMALL_BYTES: u64 = 64 << 20;
+/// Of the list of a backup's blobs, bytes: seven million of them.
+const MAX_LIST_BYTES: u64 = 1 << 30;
 
 #[derive(Debug, thiserror::Error)]
 pub enum DestinationError {
@@ -103,10 +108,10 @@ impl Destination {
     }
 
     /// Every blob that lies here and has the length that its name says.
-    pub async fn blobs(&self) -> Result<HashMap<String, BlobName>, DestinationError> {
+    pub async fn blobs(&self) -> Result<HashMap<Digest, BlobName>, DestinationError> {
         let entries = self.within(self.patience.answer * 10, "the list of blobs", self.storage.list("blobs")).await?;
         let whole = entries.into_iter().filter_map(|entry| {
-            BlobName::of_key(&entry.key).filter(|name| name.size == entry.size).map(|name| (name.content.clone(), name))
+            BlobName::of_key(&entry.key).filter(|name| name.size == entry.size).map(|name| (name.content, name))
         });
         Ok(whole.collect())
     }
@@ -126,7 +131,7 @@ impl Destination {
         let data = ReaderStream::with_capacity(tokio::fs::File::open(file).await.map_err(local)?, 256 << 10);
         let stored = self.storage.put_stream(&key, data, name.size);
         let stored = self.within(self.patience(name.size), "an upload", stored).await?;
-        if stored.sha256_hex() != name.sealed {
+        if stored.sha256 != name.sealed.0 {
             // Not what was sealed: the spool changed under us.
             return Err(self.read_back(key, "the local file changed".to_owned()));
         }
@@ -181,7 +186,7 @@ impl Destination {
                 size += bytes.len() as u64;
                 hash.update(&bytes);
             }
-            Ok((size, crypto::hex(&hash.finalize())))
+            Ok((size, Digest(hash.finalize().into())))
         };
         let (size, sha256) = found(&key, self.within(self.patience(name.size), "reading back", read).await)?;
         if size != name.size {
@@ -217,7 +222,7 @@ impl Destination {
                     hash.update(&piece);
                     return Ok(Some((piece, Some((bytes, hash, size)))));
                 }
-                if size != name.size || crypto::hex(&hash.finalize()) != name.sealed {
+                if size != name.size || Digest(hash.finalize().into()) != name.sealed {
                     return Err(this.damaged(name.key(), "its bytes were changed".to_owned()));
                 }
                 Ok(None)
@@ -233,7 +238,7 @@ impl Destination {
     pub async fn put_small(&self, key: &str, bytes: Vec<u8>) -> Result<(), DestinationError> {
         let bytes = Bytes::from(bytes);
         self.within(self.patience(bytes.len() as u64), "an upload", self.storage.put(key, bytes.clone())).await?;
-        match self.get_small(key).await {
+        match self.get_whole(key, MAX_LIST_BYTES).await {
             Ok(found) if found == bytes => Ok(()),
             Ok(_) => Err(self.read_back(key.to_owned(), "its bytes were changed".to_owned())),
             Err(DestinationError::Missing { .. }) => Err(self.read_back(key.to_owned(), "nothing is there".to_owned())),
@@ -242,15 +247,19 @@ impl Destination {
     }
 
     pub async fn get_small(&self, key: &str) -> Result<Bytes, DestinationError> {
+        self.get_whole(key, MAX_SMALL_BYTES).await
+    }
+
+    async fn get_whole(&self, key: &str, most: u64) -> Result<Bytes, DestinationError> {
         let read = async {
             let object = self.storage.get(key).await?;
-            if object.size > MAX_SMALL_BYTES {
-                return Err(StorageError::TooLarge(MAX_SMALL_BYTES));
+            if object.size > most {
+                return Err(StorageError::TooLarge(most));
             }
             let pieces: Vec<Bytes> = object.stream.try_collect().await?;
             Ok(Bytes::from(pieces.concat()))
         };
-        let result = self.within(self.patience(MAX_SMALL_BYTES), "reading", read).await;
+        let result = self.within(self.patience(most), "reading", read).await;
         found(key, result)
     }
 
@@ -289,7 +298,7 @@ impl Destination {
     /// The names of a backup's blobs, checked against its manifest.
     pub async fn blob_list(&self, manifest: &Manifest) -> Result<Vec<BlobName>, DestinationError> {
         let key = Manifest::blobs_key(manifest.id);
-        let bytes = self.get_small(&key).await?;
+        let bytes = self.get_whole(&key, MAX_LIST_BYTES).await?;
         if crypto::sha256_hex(&bytes) != manifest.blobs_sha256 {
             return Err(self.damaged(key, "it is not the list that the manifest names".to_owned()));
         }

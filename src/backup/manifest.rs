@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     knowledge::index::TableState,
-    platform::crypto::{self, SigningKey},
+    platform::crypto::{self, Digest, SigningKey},
 };
 
 /// Of the layout and the manifest together.
@@ -43,22 +43,22 @@ pub enum ManifestError {
 /// once), and the hash and length of its sealed bytes (so that whoever reads it can tell whether it is whole, without a key).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BlobName {
-    /// HMAC-SHA256 of recipients and plain content, 64 hexadecimal digits.
-    pub content: String,
-    /// SHA-256 of the sealed bytes, 64 hexadecimal digits.
-    pub sealed: String,
+    /// HMAC-SHA256 of recipients and plain content.
+    pub content: Digest,
+    /// SHA-256 of the sealed bytes.
+    pub sealed: Digest,
     /// Length of the sealed bytes.
     pub size: u64,
 }
 
 impl BlobName {
-    pub fn new(content: String, sealed: &Fingerprint) -> Self {
-        Self { content, sealed: sealed.hex(), size: sealed.size }
+    pub fn new(content: Digest, sealed: &Fingerprint) -> Self {
+        Self { content, sealed: sealed.sha256, size: sealed.size }
     }
 
     /// Where it lies at a destination.
     pub fn key(&self) -> String {
-        format!("blobs/{}/{self}", &self.content[..2])
+        format!("blobs/{:02x}/{self}", self.content.0[0])
     }
 
     /// From a key in a listing; `None` for what is no blob.
@@ -82,13 +82,11 @@ impl FromStr for BlobName {
     type Err = BadName;
 
     fn from_str(text: &str) -> Result<Self, BadName> {
-        let is_hash =
-            |part: &str| part.len() == 64 && part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
         let mut parts = text.split('.');
-        match (parts.next(), parts.next(), parts.next().map(str::parse), parts.next()) {
-            (Some(content), Some(sealed), Some(Ok(size)), None) if is_hash(content) && is_hash(sealed) => {
-                Ok(Self { content: content.to_owned(), sealed: sealed.to_owned(), size })
-            }
+        let mut hash = || parts.next()?.parse().ok();
+        let (content, sealed) = (hash().ok_or(BadName)?, hash().ok_or(BadName)?);
+        match (parts.next().map(str::parse), parts.next()) {
+            (Some(Ok(size)), None) => Ok(Self { content, sealed, size }),
             _ => Err(BadName),
         }
     }
@@ -110,15 +108,15 @@ impl<'de> Deserialize<'de> for BlobName {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Blob {
     pub name: BlobName,
-    /// SHA-256 of the content, 64 hexadecimal digits.
-    pub sha256: String,
+    /// SHA-256 of the content.
+    pub sha256: Digest,
     /// Length of the content, bytes.
     pub size: u64,
 }
 
 impl Blob {
-    pub fn new(content: String, sealed: &Sealed) -> Self {
-        Self { name: BlobName::new(content, &sealed.sealed), sha256: sealed.plain.hex(), size: sealed.plain.size }
+    pub fn new(content: Digest, sealed: &Sealed) -> Self {
+        Self { name: BlobName::new(content, &sealed.sealed), sha256: sealed.plain.sha256, size: sealed.plain.size }
     }
 }
 

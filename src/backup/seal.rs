@@ -20,7 +20,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 
 use crate::platform::{
-    crypto,
+    crypto::Digest,
     pools::{CpuPool, Traffic, WorkLost},
 };
 
@@ -144,14 +144,7 @@ impl Identity {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint {
     pub size: u64,
-    pub sha256: [u8; 32],
-}
-
-impl Fingerprint {
-    /// 64 lower-case hexadecimal digits.
-    pub fn hex(&self) -> String {
-        crypto::hex(&self.sha256)
-    }
+    pub sha256: Digest,
 }
 
 /// Counts and hashes what passes.
@@ -172,7 +165,7 @@ impl<T> Meter<T> {
     }
 
     fn finish(self) -> (T, Fingerprint) {
-        (self.inner, Fingerprint { size: self.size, sha256: self.hash.finalize().into() })
+        (self.inner, Fingerprint { size: self.size, sha256: Digest(self.hash.finalize().into()) })
     }
 }
 

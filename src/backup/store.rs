@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
+use futures::TryStreamExt as _;
 use sqlx::PgConnection;
 
 use super::{
     manifest::FileEntry,
     model::{Backup, BackupId, Copy, CopyStatus, Drill, DrillId, DrillReport, DrillStatus, Kind, Status},
-    tree::Known,
+    tree::{Known, identity},
 };
 use crate::storage::Entry;
 
@@ -265,10 +266,14 @@ pub async fn last_proven(conn: &mut PgConnection) -> sqlx::Result<Option<(DateTi
 
 pub async fn known_files(conn: &mut PgConnection, tree: &str) -> sqlx::Result<Known> {
     let rows = sqlx::query!("SELECT key, size, modified_at, sha256 FROM backup_known_files WHERE tree = $1", tree);
-    let rows = rows.fetch_all(conn).await?.into_iter();
-    let known =
-        rows.map(|r| ((r.key, u64::try_from(r.size).unwrap_or_default(), r.modified_at.timestamp_micros()), r.sha256));
-    Ok(known.collect())
+    let (mut rows, mut known) = (rows.fetch(conn), Known::new());
+    while let Some(row) = rows.try_next().await? {
+        // What cannot be read is not known.
+        if let Ok(sha256) = row.sha256.parse() {
+            known.insert(identity(&row.key, u64::try_from(row.size).unwrap_or_default(), row.modified_at), sha256);
+        }
+    }
+    Ok(known)
 }
 
 /// Replaces what is known of a tree's files.
@@ -286,7 +291,7 @@ pub async fn remember_files(
         let keys: Vec<String> = known.iter().map(|(file, _)| file.key.clone()).collect();
         let sizes: Vec<i64> = known.iter().map(|(_, entry)| i64::try_from(entry.size).unwrap_or(i64::MAX)).collect();
         let times: Vec<DateTime<Utc>> = known.iter().map(|(_, entry)| entry.modified).collect();
-        let hashes: Vec<String> = known.iter().map(|(file, _)| file.blob.sha256.clone()).collect();
+        let hashes: Vec<String> = known.iter().map(|(file, _)| file.blob.sha256.to_string()).collect();
         sqlx::query!(
             "INSERT INTO backup_known_files (tree, key, size, modified_at, sha256) \
              SELECT $1, * FROM unnest($2::text[], $3::bigint[], $4::timestamptz[], $5::text[])",

@@ -20,7 +20,10 @@ use super::{
 };
 use crate::{
     knowledge::index::TableState,
-    platform::{crypto::MasterKey, pools::CpuPool},
+    platform::{
+        crypto::{Digest, MasterKey},
+        pools::CpuPool,
+    },
     storage::Entry,
 };
 
@@ -41,8 +44,8 @@ async fn sealed(identity: &Identity, plain: &[u8]) -> Vec<u8> {
     let made = seal::seal(&CpuPool::new(2), &recipients, pieces(plain, 7000), &file).await.unwrap();
     let bytes = std::fs::read(&file).unwrap();
     assert_eq!((made.plain.size, made.sealed.size), (plain.len() as u64, bytes.len() as u64));
-    assert_eq!(made.plain.hex(), crate::platform::crypto::sha256_hex(plain));
-    assert_eq!(made.sealed.hex(), crate::platform::crypto::sha256_hex(&bytes));
+    assert_eq!(made.plain.sha256, Digest::of(plain));
+    assert_eq!(made.sealed.sha256, Digest::of(&bytes));
     bytes
 }
 
@@ -104,8 +107,8 @@ fn a_passphrase_brings_a_key_back() {
 }
 
 fn blob(n: u8) -> Blob {
-    let name = BlobName { content: format!("{n:02x}").repeat(32), sealed: "ab".repeat(32), size: 12 };
-    Blob { name, sha256: "cd".repeat(32), size: 7 }
+    let name = BlobName { content: Digest([n; 32]), sealed: Digest([0xab; 32]), size: 12 };
+    Blob { name, sha256: Digest([0xcd; 32]), size: 7 }
 }
 
 fn manifest() -> Manifest {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use futures::{FutureExt as _, Stream, StreamExt as _, TryStreamExt as _, stream};
 
 use super::{
@@ -14,19 +15,19 @@ use super::{
 };
 use crate::{
     knowledge::index::TableState,
-    platform::{crypto, pools::CpuPool},
+    platform::{crypto::Digest, pools::CpuPool},
     storage::{Entry, Storage, StorageError},
 };
 
 /// Files on their way at a time: hides the latency of small ones.
 const AT_ONCE: usize = 4;
 
-/// What is known of files from earlier runs: their SHA-256 by key, length and time of change.
-pub type Known = HashMap<(String, u64, i64), String>;
+/// What is known of files from earlier runs: their SHA-256 by [`identity`].
+pub type Known = HashMap<Digest, Digest>;
 
-/// How a file is recognised as the one that was read before.
-pub fn identity(entry: &Entry) -> (String, u64, i64) {
-    (entry.key.clone(), entry.size, entry.modified.timestamp_micros())
+/// How a file is recognised as the one that was read before: a hash of key, length and time of change (microseconds).
+pub fn identity(key: &str, size: u64, modified: DateTime<Utc>) -> Digest {
+    Digest::of(format!("{size} {} {key}", modified.timestamp_micros()))
 }
 
 /// Stores every file of `entries`; what is known and lies at the destinations is not read again. `on_file` hears of each.
@@ -41,7 +42,7 @@ pub async fn save(
     let files = stream::iter(0..entries.len()).map(|at| {
         let entry = &entries[at];
         async move {
-            let known = known.get(&identity(entry)).cloned();
+            let known = known.get(&identity(&entry.key, entry.size, entry.modified)).copied();
             let saved = save_file(writer, store, entry, known).await;
             on_file(at + 1);
             saved
@@ -62,7 +63,7 @@ async fn save_file(
     writer: &Writer,
     store: &Storage,
     entry: &Entry,
-    known: Option<String>,
+    known: Option<Digest>,
 ) -> Result<Option<FileEntry>, BackupError> {
     if let Some(sha256) = known
         && let Some(blob) = writer.reuse(&sha256, entry.size).await?
@@ -82,19 +83,15 @@ async fn save_file(
 
 /// A line for each file.
 fn index_of(files: &[FileEntry]) -> impl Iterator<Item = Bytes> + Send {
-    let lines: Vec<Bytes> = files
-        .chunks(1000)
-        .map(|files| {
-            let mut text = String::new();
-            for file in files {
-                // Strings and numbers: cannot fail.
-                text.push_str(&serde_json::to_string(file).unwrap_or_default());
-                text.push('\n');
-            }
-            text.into()
-        })
-        .collect();
-    lines.into_iter()
+    files.chunks(1000).map(|files| {
+        let mut text = String::new();
+        for file in files {
+            // Strings and numbers: cannot fail.
+            text.push_str(&serde_json::to_string(file).unwrap_or_default());
+            text.push('\n');
+        }
+        text.into()
+    })
 }
 
 /// A blob's content. An error where it is not what the manifest says.
@@ -121,7 +118,7 @@ pub async fn open_blob(
                 hash.update(&bytes);
                 return Ok(Some((bytes, (opened, hash, size))));
             }
-            if size != expected.size || crypto::hex(&hash.finalize()) != expected.sha256 {
+            if size != expected.size || Digest(hash.finalize().into()) != expected.sha256 {
                 return Err(BackupError::Damaged(format!(
                     "the content of {} is not what the manifest says",
                     expected.name

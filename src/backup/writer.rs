@@ -15,7 +15,11 @@ use super::{
     manifest::{Blob, BlobName},
     seal::{self, Recipients, Sealed},
 };
-use crate::platform::{crypto, error::chain, pools::CpuPool};
+use crate::platform::{
+    crypto::{self, Digest},
+    error::chain,
+    pools::CpuPool,
+};
 
 /// Where sealed files wait for their copies.
 #[derive(Debug)]
@@ -70,7 +74,7 @@ impl Drop for Spooled {
 struct Lane {
     destination: Destination,
     /// Blobs that lie there, by content.
-    known: HashMap<String, BlobName>,
+    known: HashMap<Digest, BlobName>,
     /// Damage was found there: a name and a length are not believed, each blob is read before it is used again.
     doubted: bool,
     /// Why nothing more is written there.
@@ -122,10 +126,10 @@ impl Writer {
         Self { spool, pool, recipients, name_key, lanes, made: Mutex::default() }
     }
 
-    /// The name of a content with this SHA-256 (64 hexadecimal digits), for these recipients.
-    fn content(&self, sha256: &str) -> String {
+    /// The name of a content with this SHA-256, for these recipients.
+    fn content(&self, sha256: &Digest) -> Digest {
         let text = format!("{}\n{sha256}", self.recipients.names().join(","));
-        crypto::hex(&crypto::hmac_sha256(&self.name_key, text.as_bytes()))
+        Digest(crypto::hmac_sha256(&self.name_key, text.as_bytes()))
     }
 
     pub fn spool(&self) -> &Spool {
@@ -133,7 +137,7 @@ impl Writer {
     }
 
     /// A content that some destination has already; it is copied to the others. `None` where it must be sealed.
-    pub async fn reuse(&self, sha256: &str, size: u64) -> Result<Option<Blob>, BackupError> {
+    pub async fn reuse(&self, sha256: &Digest, size: u64) -> Result<Option<Blob>, BackupError> {
         let content = self.content(sha256);
         self.read_doubted(&content).await;
         let holder = self.lanes.iter().find_map(|lane| {
@@ -158,11 +162,11 @@ impl Writer {
             }
         }
         self.add(&name);
-        Ok(Some(Blob { name, sha256: sha256.to_owned(), size }))
+        Ok(Some(Blob { name, sha256: *sha256, size }))
     }
 
     /// Reads the blob of a content where damage was found, and forgets it where it is not whole.
-    async fn read_doubted(&self, content: &str) {
+    async fn read_doubted(&self, content: &Digest) {
         for lane in &self.lanes {
             let (destination, name) = {
                 let lane = lock(lane);
@@ -190,10 +194,10 @@ impl Writer {
 
     /// Stores a sealed file everywhere, unless its content is there already.
     pub async fn put_sealed(&self, sealed: &Sealed, file: &Spooled) -> Result<Blob, BackupError> {
-        if let Some(blob) = self.reuse(&sealed.plain.hex(), sealed.plain.size).await? {
+        if let Some(blob) = self.reuse(&sealed.plain.sha256, sealed.plain.size).await? {
             return Ok(blob);
         }
-        let blob = Blob::new(self.content(&sealed.plain.hex()), sealed);
+        let blob = Blob::new(self.content(&sealed.plain.sha256), sealed);
         self.copy(&blob.name, file.path(), self.lacking(&blob.name)).await?;
         self.made().added_bytes += blob.name.size;
         self.add(&blob.name);
@@ -259,7 +263,7 @@ impl Writer {
             async move {
                 let destination = lock(lane).destination.clone();
                 match destination.put_blob(name, file).await {
-                    Ok(()) => drop(lock(lane).known.insert(name.content.clone(), name.clone())),
+                    Ok(()) => drop(lock(lane).known.insert(name.content, name.clone())),
                     Err(error) => fail(lane, &error),
                 }
             }

@@ -624,7 +624,7 @@ fn resident(pid: rustix::process::Pid) -> u64 {
 
 /// Prints what memory it takes; `HOLDFAST_TEST_BINARY` names a release build.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "eleven minutes"]
+#[ignore = "thirteen minutes"]
 async fn a_loki_that_is_away_for_ten_minutes_under_load() {
     let mut loki = Loki::start();
     let mut site = Site::new();
@@ -639,20 +639,24 @@ async fn a_loki_that_is_away_for_ten_minutes_under_load() {
             let admin = admin.clone();
             tokio::spawn(async move {
                 loop {
-                    admin.get("/api/v1/agents").await.expect(200);
+                    let _ = admin.get("/api/v1/agents").await;
                     sleep(Duration::from_millis(15)).await;
                 }
             })
         })
         .collect();
-    sleep(Duration::from_secs(30)).await;
+    // Until connections, caches and the recent lines have the memory that they will have.
+    sleep(Duration::from_secs(120)).await;
     let (before, lines) = (resident(running.pid()), loki.count());
-    assert!(lines > 1000, "{lines} lines in 30 s are no load");
+    assert!(lines > 4000, "{lines} lines in two minutes are no load");
     loki.go_away();
-    let (began, mut highest) = (Instant::now(), before);
-    while began.elapsed() < Duration::from_secs(600) {
+    let (mut highest, mut minutes) = (before, Vec::new());
+    for second in 1..=600 {
         sleep(Duration::from_secs(1)).await;
         highest = highest.max(resident(running.pid()));
+        if second % 60 == 0 {
+            minutes.push(resident(running.pid()));
+        }
     }
     let waiting = metric(&site, "holdfast_log_buffer_bytes").await;
     load.iter().for_each(tokio::task::JoinHandle::abort);
@@ -674,7 +678,7 @@ async fn a_loki_that_is_away_for_ten_minutes_under_load() {
     let missing = written.difference(&sent).count();
     println!(
         "{} lines written, {waiting} bytes waiting after ten minutes, {dropped} dropped, caught up in {:.1} s; \
-         resident memory {before} MiB before, {highest} MiB at most",
+         resident memory {before} MiB before, {highest} MiB at most, by minute {minutes:?}",
         written.len(),
         caught_up.as_secs_f64()
     );
