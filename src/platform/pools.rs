@@ -139,6 +139,17 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn traffic_is_heavy_for_a_moment_after_each_request() {
+        let traffic = Traffic::default();
+        assert!(!traffic.is_heavy(), "nobody came");
+        traffic.clone().came();
+        assert!(traffic.is_heavy());
+        let past =
+            Traffic { since: traffic.since.checked_sub(std::time::Duration::from_millis(200)).unwrap(), ..traffic };
+        assert!(!past.is_heavy(), "that was a while ago");
+    }
+
     #[tokio::test]
     async fn background_work_goes_last_and_leaves_other_threads_alone() {
         let niceness = || getpriority_process(None).unwrap();

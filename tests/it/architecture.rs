@@ -189,3 +189,19 @@ fn every_module_says_what_it_is_for() {
         .collect();
     assert!(silent.is_empty(), "no module documentation: {silent:?}");
 }
+
+/// What goes into the program by its path, and into the image's build only where this list says so.
+#[test]
+fn the_images_build_sees_every_folder_that_is_embedded() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let list = fs::read_to_string(root.join("compose/Dockerfile.dockerignore")).unwrap();
+    let mut read: BTreeSet<String> =
+        ["Cargo.toml", "Cargo.lock", "build.rs", ".sqlx", "migrations"].map(String::from).into();
+    for text in sources(&src()).iter().map(|path| fs::read_to_string(path).unwrap()) {
+        let folders = text.split("#[folder = \"").skip(1);
+        read.extend(folders.map(|rest| rest.split('"').next().unwrap().trim_end_matches('/').to_owned()));
+    }
+    assert!(read.contains("demo"), "{read:?}");
+    let unseen: Vec<_> = read.iter().filter(|path| !list.lines().any(|line| line == format!("!{path}"))).collect();
+    assert!(unseen.is_empty(), "compose/Dockerfile.dockerignore keeps {unseen:?} from the build");
+}

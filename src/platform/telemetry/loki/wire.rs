@@ -37,12 +37,26 @@ pub(super) fn encode(labels: &Labels, entries: &[Entry]) -> Bytes {
         (!stream.entries.is_empty()).then_some(stream)
     });
     let plain = PushRequest { streams: streams.collect() }.encode_to_vec();
-    // Fails only above 4 GiB.
-    snap::raw::Encoder::new().compress_vec(&plain).unwrap_or_default().into()
+    // Fails only above 4 GiB. What it returns keeps the room for data that does not compress: six times what a batch needs, for as long
+    // as it waits.
+    snap::raw::Encoder::new().compress_vec(&plain).unwrap_or_default().into_boxed_slice().into()
 }
 
 fn timestamp(nanos: i64) -> Timestamp {
     // The remainder is below 1 000 000 000.
     let rest = i32::try_from(nanos.rem_euclid(1_000_000_000)).unwrap_or_default();
     Timestamp { seconds: nanos.div_euclid(1_000_000_000), nanos: rest }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_takes_the_memory_that_it_counts() {
+        let entry = |n| Entry { nanos: n, level: Level::Info, json: "a line that compresses ".repeat(20).into() };
+        let body = encode(&Labels::new("test"), &(0..1000).map(entry).collect::<Vec<_>>());
+        let length = body.len();
+        assert_eq!(body.try_into_mut().unwrap().capacity(), length);
+    }
 }
