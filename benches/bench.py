@@ -97,6 +97,11 @@ def measure_starts(appliance, runs=5):
     return statistics.median(seconds)
 
 
+def make_rows(api):
+    for number in range(READ_ROWS):
+        api.call("POST", "/api/v1/knowledge-bases", {"name": f"Base {number}", "description": "Read by the benchmark of reads."})
+
+
 def measure_reads(appliance, key, seconds, connections=32):
     """wrk on a list that is read through row-level security. Returns (requests/s, p50 ms, p99 ms)."""
     command = ["wrk", "-t2", f"-c{connections}", f"-d{seconds}s", "--latency", "-H", f"Authorization: Bearer {key}", f"{appliance.url}/api/v1/knowledge-bases"]
@@ -168,8 +173,7 @@ def run(args, appliance):
     api.call("POST", "/v1/embeddings", {"model": "embed", "input": "warm"})
     time.sleep(5)
     row("idle resident memory, MiniLM loaded", f"{appliance.resident_mb():.0f} MB", "350 MB")
-    for number in range(READ_ROWS):
-        api.call("POST", "/api/v1/knowledge-bases", {"name": f"Base {number}", "description": "Read by the benchmark of reads."})
+    make_rows(api)
     rate, p50, p99 = measure_reads(appliance, key, args.seconds)
     row(f"authenticated read of a list of {READ_ROWS} rows through RLS, 32 connections", f"{rate:.0f} requests/s (p50 {p50:.1f} ms, p99 {p99:.1f} ms)", "5 000 requests/s")
     base, pages = measure_ingest(api, args.documents, 10)
@@ -208,20 +212,15 @@ def run_backup(args):
 
 
 def run_telemetry(args):
-    def ready(start):
-        """An appliance with something to read."""
-        def inner(settings):
+    def measure(start, _):
+        def start_with_rows(settings):
             appliance, _, key = start(settings)
-            api = Api(appliance.url, key)
-            for number in range(READ_ROWS):
-                api.call("POST", "/api/v1/knowledge-bases", {"name": f"Base {number}", "description": "Read by the benchmark of reads."})
+            make_rows(Api(appliance.url, key))
             return appliance, key
-        return inner
 
-    def reads(appliance, key):
-        return measure_reads(appliance, key, args.seconds)
+        return telemetry.measure(start_with_rows, lambda appliance, key: measure_reads(appliance, key, args.seconds), free_port())
 
-    return run_apart(args, lambda start, _: telemetry.measure(ready(start), reads, free_port()))
+    return run_apart(args, measure)
 
 
 def main():

@@ -12,7 +12,7 @@ import time
 import urllib.request
 
 OFF = {"HOLDFAST_TELEMETRY__LOG": "off", "HOLDFAST_TELEMETRY__RECENT_LINES": "0"}
-# As often as compose/ asks, and three times over.
+# Three times as often as compose/ asks.
 SCRAPE_SECONDS = 5
 
 

@@ -23,7 +23,8 @@ use tokio_util::io::ReaderStream;
 use super::{
     manifest::Schema,
     schema,
-    seal::{SealError, Sealed, Sealer},
+    seal::{SealError, Sealed},
+    sealer::Sealer,
 };
 use crate::platform::{
     db::{

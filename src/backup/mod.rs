@@ -22,6 +22,7 @@ mod retention;
 pub mod routes;
 mod schema;
 mod seal;
+mod sealer;
 mod service;
 mod store;
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Sealing: zstd, then age. The only file that knows either.
 //!
 //! Both work on blocking readers and writers; a channel of a few pieces stands between them and our streams, so that the
-//! memory stays the same whatever the size.
+//! memory stays the same whatever the size. What is large is sealed beside the requests: `sealer.rs`.
 
 use std::{
     fmt,
@@ -9,7 +9,6 @@ use std::{
     io::{self, BufReader, BufWriter, Read, Write},
     path::Path,
     str::FromStr,
-    time::{Duration, Instant},
 };
 
 use age::x25519;
@@ -21,7 +20,7 @@ use tokio::sync::mpsc;
 
 use crate::platform::{
     crypto::Digest,
-    pools::{CpuPool, Traffic, WorkLost},
+    pools::{CpuPool, WorkLost},
 };
 
 /// Fast, and within a few percent of what the slower levels make of a dump.
@@ -30,15 +29,6 @@ const ZSTD_LEVEL: i32 = 1;
 const IN_FLIGHT: usize = 8;
 /// What one piece of opened data holds, bytes.
 const PIECE: usize = 128 << 10;
-/// Bytes that are sealed by one thread, before it is seen how long that took: some 100 ms.
-const TURN: u64 = 16 << 20;
-/// Bytes after which a turn rests: as long as they took, some 10 ms.
-const STEP: u64 = 1 << 20;
-const LONGEST_REST: Duration = Duration::from_millis(100);
-/// A turn that took this long was starved (or waited for the server, which loses nothing by the following).
-const STARVED: Duration = Duration::from_secs(5);
-/// Turns that are then not left to chance.
-const INSIST: u32 = 16;
 
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {
@@ -202,37 +192,6 @@ where
     sealed?
 }
 
-/// Seals what is large, beside the requests.
-#[derive(Clone, Debug)]
-pub struct Sealer {
-    pub pool: CpuPool,
-    pub recipients: Recipients,
-    pub traffic: Traffic,
-}
-
-impl Sealer {
-    /// As [`seal`], of what `data` reads, on the sealing threads themselves: nothing passes through the threads that serve
-    /// requests. Returns the reader too.
-    ///
-    /// In turns, each on a thread that takes only what processor is left over, and rests while requests come: they hardly feel
-    /// it. Where nothing is left over for long, some turns take their share.
-    pub async fn seal<R: Read + Send + 'static>(&self, data: R, path: &Path) -> Result<(Sealed, R), SealError> {
-        let (idle, mut insisting) = (self.pool.idle(), 0_u32);
-        let mut sealing = Box::new(Sealing::begin(&self.recipients, data, path)?);
-        loop {
-            let (started, pool) = (Instant::now(), if insisting == 0 { &idle } else { &self.pool });
-            let traffic = self.traffic.clone();
-            let (advanced, whole) = pool.run(move || sealing.turn(&traffic)).await??;
-            if whole {
-                return pool.run(move || advanced.finish()).await?;
-            }
-            sealing = advanced;
-            insisting =
-                if insisting == 0 && started.elapsed() > STARVED { INSIST } else { insisting.saturating_sub(1) };
-        }
-    }
-}
-
 /// Sends a stream through the channel, and its end; closes the channel without it where the stream fails.
 async fn feed<S, E>(data: S, sender: mpsc::Sender<Option<Bytes>>) -> Result<(), SealError>
 where
@@ -258,13 +217,13 @@ fn write_sealed(recipients: &Recipients, data: Inlet, path: &Path) -> Result<Sea
 }
 
 /// A file that is being sealed.
-struct Sealing<R> {
+pub(super) struct Sealing<R> {
     data: BufReader<R>,
     plain: Meter<zstd::Encoder<'static, age::stream::StreamWriter<Meter<BufWriter<File>>>>>,
 }
 
 impl<R: Read> Sealing<R> {
-    fn begin(recipients: &Recipients, data: R, path: &Path) -> Result<Self, SealError> {
+    pub(super) fn begin(recipients: &Recipients, data: R, path: &Path) -> Result<Self, SealError> {
         let file = File::options().write(true).create_new(true).open(path).map_err(SealError::Output)?;
         let age = age::Encryptor::with_recipients(recipients.0.iter().map(|r| r as &dyn age::Recipient))
             .map_err(|error| SealError::Recipient(error.to_string()))?;
@@ -275,26 +234,12 @@ impl<R: Read> Sealing<R> {
     }
 
     /// Seals up to so many bytes more; true where they were the last.
-    fn advance(&mut self, bytes: u64) -> Result<bool, SealError> {
+    pub(super) fn advance(&mut self, bytes: u64) -> Result<bool, SealError> {
         let copied = io::copy(&mut (&mut self.data).take(bytes), &mut self.plain).map_err(SealError::Output)?;
         Ok(copied < bytes)
     }
 
-    /// Seals [`TURN`], with rests while there is traffic.
-    fn turn(mut self: Box<Self>, traffic: &Traffic) -> Result<(Box<Self>, bool), SealError> {
-        for _ in 0..TURN / STEP {
-            let started = Instant::now();
-            if self.advance(STEP)? {
-                return Ok((self, true));
-            }
-            if traffic.is_heavy() {
-                std::thread::sleep(started.elapsed().min(LONGEST_REST));
-            }
-        }
-        Ok((self, false))
-    }
-
-    fn finish(self) -> Result<(Sealed, R), SealError> {
+    pub(super) fn finish(self) -> Result<(Sealed, R), SealError> {
         let (zstd, plain) = self.plain.finish();
         let written = (|| {
             let (file, sealed) = zstd.finish()?.finish()?.finish();

@@ -16,13 +16,14 @@ use super::{
     retention::{Candidate, Rules, plan},
     schema::differences,
     seal::{self, Identity, Recipients, SealError},
+    sealer::Sealer,
     tree::vector_files,
 };
 use crate::{
     knowledge::index::TableState,
     platform::{
         crypto::{Digest, MasterKey},
-        pools::CpuPool,
+        pools::{CpuPool, Traffic},
     },
     storage::Entry,
 };
@@ -104,6 +105,29 @@ fn a_passphrase_brings_a_key_back() {
     let wrapped = identity.wrap(&right).unwrap();
     assert_eq!(Identity::unwrap_with(&wrapped, &right).unwrap().recipient(), identity.recipient());
     assert!(matches!(Identity::unwrap_with(&wrapped, &wrong), Err(SealError::WrongPassphrase)));
+}
+
+/// On the edges of a step and of a turn, with rests and without.
+#[tokio::test]
+async fn what_is_sealed_in_turns_opens_whole() {
+    let identity = Identity::generate();
+    let recipients = Recipients::parse(&[identity.recipient()]).unwrap();
+    let plain = noise((32 << 20) + 5);
+    for (size, busy) in [(0, false), (1 << 20, false), (16 << 20, true), (plain.len(), false), (plain.len(), true)] {
+        let (dir, traffic) = (tempfile::tempdir().unwrap(), Traffic::default());
+        if busy {
+            traffic.came();
+        }
+        let sealer = Sealer { pool: CpuPool::background(2), recipients: recipients.clone(), traffic };
+        let (file, data) = (dir.path().join("sealed"), io::Cursor::new(plain[..size].to_vec()));
+        let (made, _) = sealer.seal(data, &file).await.unwrap();
+        assert_eq!((made.plain.size, made.plain.sha256), (size as u64, Digest::of(&plain[..size])));
+        let bytes = std::fs::read(&file).unwrap();
+        assert_eq!(made.sealed.sha256, Digest::of(&bytes));
+        let opened = seal::open(&CpuPool::new(2), &identity, pieces(&bytes, 70_000));
+        let opened: Vec<Bytes> = opened.try_collect().await.unwrap();
+        assert!(opened.concat() == plain[..size], "{size} bytes came back otherwise");
+    }
 }
 
 fn blob(n: u8) -> Blob {

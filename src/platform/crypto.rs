@@ -58,6 +58,16 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// 32 bytes out of 64 hexadecimal digits.
+fn unhex(text: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    let digit = |b: u8| char::from(b).to_digit(16);
+    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        *byte = u8::try_from(digit(pair[0])? << 4 | digit(pair[1])?).ok()?;
+    }
+    (text.len() == 64).then_some(bytes)
+}
+
 /// The 32 bytes of a hash; in text 64 lower-case hexadecimal digits. Half the memory of the text, where there are many.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest(pub [u8; 32]);
@@ -89,16 +99,8 @@ impl FromStr for Digest {
     type Err = BadDigest;
 
     fn from_str(text: &str) -> Result<Self, BadDigest> {
-        let bytes = text.as_bytes();
-        let digit = |b: u8| char::from(b).to_digit(16).filter(|_| !b.is_ascii_uppercase()).ok_or(BadDigest);
-        let mut digest = [0; 32];
-        if bytes.len() != 64 {
-            return Err(BadDigest);
-        }
-        for (byte, pair) in digest.iter_mut().zip(bytes.chunks_exact(2)) {
-            *byte = u8::try_from(digit(pair[0])? << 4 | digit(pair[1])?).map_err(|_| BadDigest)?;
-        }
-        Ok(Self(digest))
+        let digest = unhex(text).filter(|_| !text.bytes().any(|b| b.is_ascii_uppercase()));
+        digest.map(Self).ok_or(BadDigest)
     }
 }
 
@@ -149,16 +151,9 @@ impl MasterKey {
 
     /// 64 hexadecimal digits.
     pub fn parse(text: &str) -> anyhow::Result<Self> {
-        anyhow::ensure!(
-            text.len() == 64 && text.is_ascii(),
-            "expected 64 hexadecimal digits, found {} characters",
-            text.len()
-        );
-        let mut key = [0; 32];
-        for (i, byte) in key.iter_mut().enumerate() {
-            *byte = u8::from_str_radix(&text[2 * i..2 * i + 2], 16)?;
-        }
-        Ok(Self(key))
+        unhex(text)
+            .map(Self)
+            .with_context(|| format!("expected 64 hexadecimal digits, found {} characters", text.chars().count()))
     }
 
     /// The 64 hexadecimal digits, to be kept where the data directory's loss does not reach.

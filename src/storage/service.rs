@@ -18,7 +18,7 @@ use super::{
     Config, Metrics, StorageError,
     metrics::{DurationLabels, Operation, OperationLabels, Outcome},
 };
-use crate::platform::{crypto, lifecycle::Lifecycle};
+use crate::platform::lifecycle::Lifecycle;
 
 /// S3's smallest part; an object below it is written in one call.
 const PART_BYTES: usize = 5 << 20;
@@ -40,13 +40,6 @@ pub struct Storage {
 pub struct Stored {
     pub size: u64,
     pub sha256: [u8; 32],
-}
-
-impl Stored {
-    /// 64 lower-case hexadecimal digits.
-    pub fn sha256_hex(&self) -> String {
-        crypto::hex(&self.sha256)
-    }
 }
 
 /// An object being read.

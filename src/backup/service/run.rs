@@ -20,7 +20,7 @@ use crate::{
         dump::Snapshot,
         manifest::{Blob, Database, FORMAT, Manifest},
         model::{Backup, Copy, CopyStatus, Kind, Status},
-        seal::Sealer,
+        sealer::Sealer,
         store, tree,
         writer::{Spool, Writer},
     },

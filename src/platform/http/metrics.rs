@@ -111,6 +111,7 @@ pub struct Metrics {
     surfaces: Vec<Observations>,
     pub rate_limited: Family<LimitLabels, Counter>,
     pub in_flight: Gauge,
+    /// No metric: for work that makes room for requests, where they are counted anyway.
     pub traffic: Traffic,
     pub panics: Counter,
     pub connections: Gauge,
