@@ -77,6 +77,11 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Where files wait on their way.
+    pub fn work_dir(&self, data_dir: &Path) -> PathBuf {
+        self.work_dir.clone().unwrap_or_else(|| data_dir.join("backup"))
+    }
+
     pub fn validate(&mut self, errors: &mut ConfigErrors) {
         if let Err(error) = Recipients::parse(&self.recipients) {
             errors.push("recipients", error.to_string());

@@ -1,14 +1,13 @@
 //! A place for backups: what was written is read back before it counts.
 
 use std::{
-    collections::HashMap,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use bytes::Bytes;
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
 use tokio_util::io::ReaderStream;
@@ -18,13 +17,10 @@ use super::{
     keys::KeyFile,
     manifest::{BlobName, Manifest, ManifestError},
     model::BackupId,
-    seal::{Identity, SealError},
+    seal::{Fingerprint, Identity, SealError},
 };
 use crate::{
-    platform::{
-        crypto::{self, Digest},
-        lifecycle::Lifecycle,
-    },
+    platform::{crypto::Digest, lifecycle::Lifecycle},
     storage::{self, Storage, StorageError},
 };
 
@@ -38,8 +34,8 @@ pub struct Patience {
 
 /// A manifest, or a wrapped key.
 const MAX_SMALL_BYTES: u64 = 64 << 20;
-/// Of the list of a backup's blobs, bytes: seven million of them.
-const MAX_LIST_BYTES: u64 = 1 << 30;
+/// Entries of a listing that are handed on together.
+const PIECE: usize = 1000;
 
 #[derive(Debug, thiserror::Error)]
 pub enum DestinationError {
@@ -107,35 +103,44 @@ impl Destination {
         self.within(self.patience.answer, "a listing", self.storage.probe()).await
     }
 
-    /// Every blob that lies here and has the length that its name says.
-    pub async fn blobs(&self) -> Result<HashMap<Digest, BlobName>, DestinationError> {
-        let entries = self.within(self.patience.answer * 10, "the list of blobs", self.storage.list("blobs")).await?;
-        let whole = entries.into_iter().filter_map(|entry| {
-            BlobName::of_key(&entry.key).filter(|name| name.size == entry.size).map(|name| (name.content, name))
-        });
-        Ok(whole.collect())
+    /// What lies below `prefix`, in pieces and in no order. Each piece is waited for by itself.
+    fn list(
+        &self,
+        prefix: &str,
+        what: &'static str,
+    ) -> impl Stream<Item = Result<Vec<storage::Entry>, DestinationError>> + Send + use<> {
+        let found = self.storage.list(prefix).try_ready_chunks(PIECE);
+        stream::try_unfold((self.clone(), found), move |(this, mut found)| async move {
+            let next = async { found.try_next().await.map_err(|error| error.1) };
+            let next = this.within(this.patience.answer, what, next).await?;
+            Ok(next.map(|entries| (entries, (this, found))))
+        })
     }
 
-    /// Blobs with the time they were written, whole or not: `(key, size, time)`.
-    pub async fn all_blobs(&self) -> Result<Vec<storage::Entry>, DestinationError> {
-        self.within(self.patience.answer * 10, "the list of blobs", self.storage.list("blobs")).await
+    /// Every blob that lies here, whole or not, with the time it was written.
+    pub fn blobs(&self) -> impl Stream<Item = Result<Vec<storage::Entry>, DestinationError>> + Send + use<> {
+        self.list("blobs", "the list of blobs")
     }
 
     /// Stores a sealed file under its name, and reads it back.
     pub async fn put_blob(&self, name: &BlobName, file: &Path) -> Result<(), DestinationError> {
-        let key = name.key();
+        self.put_file(name.key(), name.whole(), file).await
+    }
+
+    /// Stores a file, and reads it back.
+    pub async fn put_file(&self, key: String, whole: Fingerprint, file: &Path) -> Result<(), DestinationError> {
         if self.link(&key, file).await {
-            return self.check_written(name).await;
+            return self.check_written(key, whole).await;
         }
         let local = |source| DestinationError::Local { path: file.display().to_string(), source };
         let data = ReaderStream::with_capacity(tokio::fs::File::open(file).await.map_err(local)?, 256 << 10);
-        let stored = self.storage.put_stream(&key, data, name.size);
-        let stored = self.within(self.patience(name.size), "an upload", stored).await?;
-        if stored.sha256 != name.sealed.0 {
-            // Not what was sealed: the spool changed under us.
+        let stored = self.storage.put_stream(&key, data, whole.size);
+        let stored = self.within(self.patience(whole.size), "an upload", stored).await?;
+        if stored.sha256 != whole.sha256.0 {
+            // The spool changed under us.
             return Err(self.read_back(key, "the local file changed".to_owned()));
         }
-        self.check_written(name).await
+        self.check_written(key, whole).await
     }
 
     /// On one disk the spooled file becomes the stored one: a second copy there would take time and room, and save nothing.
@@ -164,8 +169,8 @@ impl Destination {
         linked
     }
 
-    async fn check_written(&self, name: &BlobName) -> Result<(), DestinationError> {
-        match self.check_blob(name).await {
+    async fn check_written(&self, key: String, whole: Fingerprint) -> Result<(), DestinationError> {
+        match self.check(key, whole).await {
             Err(DestinationError::Damaged { key, found, .. }) => {
                 // It would be taken for the real one by its name and length.
                 let _ = self.storage.delete(&key).await;
@@ -178,7 +183,10 @@ impl Destination {
 
     /// Reads a blob and compares length and hash with its name.
     pub async fn check_blob(&self, name: &BlobName) -> Result<(), DestinationError> {
-        let key = name.key();
+        self.check(name.key(), name.whole()).await
+    }
+
+    async fn check(&self, key: String, whole: Fingerprint) -> Result<(), DestinationError> {
         let read = async {
             let mut object = self.storage.get(&key).await?;
             let (mut hash, mut size) = (Sha256::new(), 0);
@@ -186,46 +194,56 @@ impl Destination {
                 size += bytes.len() as u64;
                 hash.update(&bytes);
             }
-            Ok((size, Digest(hash.finalize().into())))
+            Ok(Fingerprint { size, sha256: Digest(hash.finalize().into()) })
         };
-        let (size, sha256) = found(&key, self.within(self.patience(name.size), "reading back", read).await)?;
-        if size != name.size {
-            return Err(self.damaged(key, format!("{size} bytes instead of {}", name.size)));
-        }
-        if sha256 != name.sealed {
-            return Err(self.damaged(key, "its bytes were changed".to_owned()));
-        }
-        Ok(())
+        let read = found(&key, self.within(self.patience(whole.size), "reading back", read).await)?;
+        if read == whole { Ok(()) } else { Err(self.damaged(key, read.unlike(&whole))) }
     }
 
     /// The bytes of a blob, to be opened. What differs from its name is an error at the end.
     pub async fn read_blob(
         &self,
         name: &BlobName,
-    ) -> Result<impl futures::Stream<Item = Result<Bytes, DestinationError>> + Send + use<>, DestinationError> {
-        let key = name.key();
-        let opened = self.within(self.patience.answer, "opening a blob", self.storage.get(&key)).await;
+    ) -> Result<impl Stream<Item = Result<Bytes, DestinationError>> + Send + use<>, DestinationError> {
+        let whole = name.whole();
+        self.read(name.key(), move |read| (read != whole).then(|| read.unlike(&whole))).await
+    }
+
+    /// The names of a backup's blobs, a line each. A list that is not the manifest's is an error at the end.
+    pub async fn read_blob_list(
+        &self,
+        manifest: &Manifest,
+    ) -> Result<impl Stream<Item = Result<Bytes, DestinationError>> + Send + use<>, DestinationError> {
+        let expected = manifest.blobs_sha256;
+        let wrong = move |read: Fingerprint| {
+            (read.sha256 != expected).then(|| "it is not the list that the manifest names".to_owned())
+        };
+        self.read(Manifest::blobs_key(manifest.id), wrong).await
+    }
+
+    /// The bytes of a file, each piece waited for by itself. What is `wrong` with them all is an error at the end.
+    async fn read<W: Fn(Fingerprint) -> Option<String> + Clone + Send + 'static>(
+        &self,
+        key: String,
+        wrong: W,
+    ) -> Result<impl Stream<Item = Result<Bytes, DestinationError>> + Send + use<W>, DestinationError> {
+        let opened = self.within(self.patience.answer, "opening a file", self.storage.get(&key)).await;
         let object = found(&key, opened)?;
-        let (this, name) = (self.clone(), name.clone());
-        let source = this.name.clone();
-        let bytes =
-            object.stream.map_err(move |error| DestinationError::Storage { name: source.clone(), source: error });
-        let state = Some((bytes, Sha256::new(), 0_u64));
-        Ok(futures::stream::try_unfold(state, move |state| {
-            let (this, name) = (this.clone(), name.clone());
+        let state = Some((object.stream, Sha256::new(), 0_u64));
+        let this = self.clone();
+        Ok(stream::try_unfold(state, move |state| {
+            let (this, key, wrong) = (this.clone(), key.clone(), wrong.clone());
             async move {
                 let Some((mut bytes, mut hash, mut size)) = state else { return Ok(None) };
-                let next = tokio::time::timeout(this.patience.answer, bytes.try_next()).await;
-                let next = next.map_err(|_| this.slow("the next piece", this.patience.answer))??;
-                if let Some(piece) = next {
+                if let Some(piece) = this.within(this.patience.answer, "the next piece", bytes.try_next()).await? {
                     size += piece.len() as u64;
                     hash.update(&piece);
                     return Ok(Some((piece, Some((bytes, hash, size)))));
                 }
-                if size != name.size || Digest(hash.finalize().into()) != name.sealed {
-                    return Err(this.damaged(name.key(), "its bytes were changed".to_owned()));
+                match wrong(Fingerprint { size, sha256: Digest(hash.finalize().into()) }) {
+                    None => Ok(None),
+                    Some(words) => Err(this.damaged(key, words)),
                 }
-                Ok(None)
             }
         }))
     }
@@ -238,7 +256,7 @@ impl Destination {
     pub async fn put_small(&self, key: &str, bytes: Vec<u8>) -> Result<(), DestinationError> {
         let bytes = Bytes::from(bytes);
         self.within(self.patience(bytes.len() as u64), "an upload", self.storage.put(key, bytes.clone())).await?;
-        match self.get_whole(key, MAX_LIST_BYTES).await {
+        match self.get_small(key).await {
             Ok(found) if found == bytes => Ok(()),
             Ok(_) => Err(self.read_back(key.to_owned(), "its bytes were changed".to_owned())),
             Err(DestinationError::Missing { .. }) => Err(self.read_back(key.to_owned(), "nothing is there".to_owned())),
@@ -247,30 +265,28 @@ impl Destination {
     }
 
     pub async fn get_small(&self, key: &str) -> Result<Bytes, DestinationError> {
-        self.get_whole(key, MAX_SMALL_BYTES).await
-    }
-
-    async fn get_whole(&self, key: &str, most: u64) -> Result<Bytes, DestinationError> {
         let read = async {
             let object = self.storage.get(key).await?;
-            if object.size > most {
-                return Err(StorageError::TooLarge(most));
+            if object.size > MAX_SMALL_BYTES {
+                return Err(StorageError::TooLarge(MAX_SMALL_BYTES));
             }
             let pieces: Vec<Bytes> = object.stream.try_collect().await?;
             Ok(Bytes::from(pieces.concat()))
         };
-        let result = self.within(self.patience(most), "reading", read).await;
+        let result = self.within(self.patience(MAX_SMALL_BYTES), "reading", read).await;
         found(key, result)
     }
 
     /// The keys that lie here sealed with this passphrase.
     pub async fn wrapped_keys(&self, passphrase: &SecretString) -> Result<KeyFile, BackupError> {
-        let entries = self.within(self.patience.answer, "the list of keys", self.storage.list("keys")).await?;
+        let mut entries = std::pin::pin!(self.list("keys", "the list of keys"));
         let mut identities = Vec::new();
-        for entry in entries {
-            let wrapped = self.get_small(&entry.key).await?;
-            // One of an earlier passphrase is no error while another opens.
-            identities.extend(Identity::unwrap_with(&wrapped, passphrase));
+        while let Some(entries) = entries.try_next().await? {
+            for entry in entries {
+                let wrapped = self.get_small(&entry.key).await?;
+                // One of an earlier passphrase is no error while another opens.
+                identities.extend(Identity::unwrap_with(&wrapped, passphrase));
+            }
         }
         if identities.is_empty() {
             return Err(SealError::WrongPassphrase.into());
@@ -280,9 +296,10 @@ impl Destination {
 
     /// Backups whose manifests lie here, in no order.
     pub async fn backups(&self) -> Result<Vec<BackupId>, DestinationError> {
-        let entries =
-            self.within(self.patience.answer * 5, "the list of backups", self.storage.list("backups")).await?;
-        Ok(entries.iter().filter_map(|entry| Manifest::id_of_key(&entry.key)).collect())
+        let ids = self.list("backups", "the list of backups").map_ok(|entries| {
+            stream::iter(entries.into_iter().filter_map(|entry| Manifest::id_of_key(&entry.key)).map(Ok))
+        });
+        ids.try_flatten().try_collect().await
     }
 
     pub async fn manifest(&self, id: BackupId, trusted: Option<&[u8; 32]>) -> Result<Manifest, DestinationError> {
@@ -293,19 +310,6 @@ impl Destination {
             key,
             source,
         })
-    }
-
-    /// The names of a backup's blobs, checked against its manifest.
-    pub async fn blob_list(&self, manifest: &Manifest) -> Result<Vec<BlobName>, DestinationError> {
-        let key = Manifest::blobs_key(manifest.id);
-        let bytes = self.get_whole(&key, MAX_LIST_BYTES).await?;
-        if crypto::sha256_hex(&bytes) != manifest.blobs_sha256 {
-            return Err(self.damaged(key, "it is not the list that the manifest names".to_owned()));
-        }
-        let text = String::from_utf8_lossy(&bytes);
-        text.lines()
-            .map(|line| line.parse().map_err(|_| self.damaged(key.clone(), "not a list of blobs".to_owned())))
-            .collect()
     }
 
     /// Time for so many bytes at the slowest rate that is waited for.

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     knowledge::KnowledgeError,
-    platform::{db::DbError, error::ApiError},
+    platform::{db::DbError, error::ApiError, pools::WorkLost},
     storage::StorageError,
 };
 
@@ -46,6 +46,10 @@ pub enum BackupError {
     Cancelled,
     #[error("cannot use {path}")]
     Io { path: String, source: std::io::Error },
+    #[error("the list of files cannot be kept in the spool")]
+    Catalogue(#[from] redb::Error),
+    #[error(transparent)]
+    Lost(#[from] WorkLost),
     #[error(transparent)]
     Db(#[from] DbError),
     #[error(transparent)]

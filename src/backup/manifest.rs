@@ -56,6 +56,11 @@ impl BlobName {
         Self { content, sealed: sealed.sha256, size: sealed.size }
     }
 
+    /// What its bytes must be.
+    pub fn whole(&self) -> Fingerprint {
+        Fingerprint { size: self.size, sha256: self.sealed }
+    }
+
     /// Where it lies at a destination.
     pub fn key(&self) -> String {
         format!("blobs/{:02x}/{self}", self.content.0[0])
@@ -158,11 +163,26 @@ pub struct Tree {
     pub bytes: u64,
 }
 
-/// A file of a [`Tree`].
+/// A file of a [`Tree`]; as text a line of its index, with the end of the line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileEntry {
     pub key: String,
     pub blob: Blob,
+}
+
+impl fmt::Display for FileEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Strings and numbers: cannot fail.
+        writeln!(f, "{}", serde_json::to_string(self).map_err(|_| fmt::Error)?)
+    }
+}
+
+impl FromStr for FileEntry {
+    type Err = serde_json::Error;
+
+    fn from_str(line: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(line)
+    }
 }
 
 /// Everything that a restore needs to know.
@@ -186,8 +206,8 @@ pub struct Manifest {
     pub vector_tables: BTreeMap<String, TableState>,
     /// Master key, configuration and the files with secrets that it names.
     pub settings: Blob,
-    /// SHA-256 of the file `blobs`, 64 hexadecimal digits.
-    pub blobs_sha256: String,
+    /// SHA-256 of the file `blobs`.
+    pub blobs_sha256: Digest,
     /// Blobs of the backup, each counted once.
     pub blobs: u64,
     /// Sealed bytes of all of them.

@@ -7,6 +7,7 @@
 //! Owns `backups`, `backup_copies`, `backup_drills`, `backup_known_files`. Jobs: `backup.run`, `backup.drill`, `backup.drill_old`, `backup.verify`.
 //! Metrics: `holdfast_backup_*`. Checks: `backup.recent`, `backup.proven`, `backup.destinations`, `backup.tools`, `backup.key`.
 
+mod catalogue;
 mod config;
 mod destination;
 mod doctor;
@@ -18,12 +19,14 @@ mod manifest;
 mod metrics;
 mod model;
 pub mod pages;
+mod reader;
 mod retention;
 pub mod routes;
 mod schema;
 mod seal;
 mod sealer;
 mod service;
+mod spool;
 mod store;
 #[cfg(test)]
 mod tests;

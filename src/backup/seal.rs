@@ -137,6 +137,16 @@ pub struct Fingerprint {
     pub sha256: Digest,
 }
 
+impl Fingerprint {
+    /// How bytes differ from what they should be.
+    pub fn unlike(&self, expected: &Self) -> String {
+        if self.size == expected.size {
+            return "its bytes were changed".to_owned();
+        }
+        format!("{} bytes instead of {}", self.size, expected.size)
+    }
+}
+
 /// Counts and hashes what passes.
 struct Meter<T> {
     inner: T,

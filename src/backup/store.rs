@@ -3,13 +3,12 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use futures::TryStreamExt as _;
 use sqlx::PgConnection;
 
 use super::{
-    manifest::FileEntry,
+    manifest::Blob,
     model::{Backup, BackupId, Copy, CopyStatus, Drill, DrillId, DrillReport, DrillStatus, Kind, Status},
-    tree::{Known, identity},
+    tree::{Known, KnownFile},
 };
 use crate::storage::Entry;
 
@@ -264,47 +263,59 @@ pub async fn last_proven(conn: &mut PgConnection) -> sqlx::Result<Option<(DateTi
     Ok(row.fetch_optional(conn).await?.map(|row| (row.finished_at, row.seconds)))
 }
 
-pub async fn known_files(conn: &mut PgConnection, tree: &str) -> sqlx::Result<Known> {
-    let rows = sqlx::query!("SELECT key, size, modified_at, sha256 FROM backup_known_files WHERE tree = $1", tree);
-    let (mut rows, mut known) = (rows.fetch(conn), Known::new());
-    while let Some(row) = rows.try_next().await? {
+/// What is known of a tree's files whose keys come after `after` and not after `last`; without one, of all that follow.
+pub async fn known_files(conn: &mut PgConnection, tree: &str, after: &str, last: Option<&str>) -> sqlx::Result<Known> {
+    let rows = sqlx::query!(
+        "SELECT key, size, modified_at, sha256 FROM backup_known_files WHERE tree = $1 AND key > $2 AND ($3::text IS NULL OR key <= $3)",
+        tree,
+        after,
+        last
+    );
+    let known = rows.fetch_all(conn).await?.into_iter().filter_map(|row| {
+        let (size, modified) = (u64::try_from(row.size).ok()?, row.modified_at.timestamp_micros());
         // What cannot be read is not known.
-        if let Ok(sha256) = row.sha256.parse() {
-            known.insert(identity(&row.key, u64::try_from(row.size).unwrap_or_default(), row.modified_at), sha256);
-        }
-    }
-    Ok(known)
+        Some((row.key, KnownFile { size, modified, sha256: row.sha256.parse().ok()? }))
+    });
+    Ok(known.collect())
 }
 
-/// Replaces what is known of a tree's files.
+/// Replaces what is known of the files that [`known_files`] returns.
 pub async fn remember_files(
     conn: &mut PgConnection,
     tree: &str,
-    entries: &[Entry],
-    files: &[FileEntry],
+    known: &Known,
+    files: &[(Entry, Blob)],
 ) -> sqlx::Result<()> {
-    let by_key: HashMap<&str, &Entry> = entries.iter().map(|entry| (entry.key.as_str(), entry)).collect();
-    sqlx::query!("DELETE FROM backup_known_files WHERE tree = $1", tree).execute(&mut *conn).await?;
-    for files in files.chunks(5000) {
-        let known: Vec<(&FileEntry, &Entry)> =
-            files.iter().filter_map(|file| Some((file, *by_key.get(file.key.as_str())?))).collect();
-        let keys: Vec<String> = known.iter().map(|(file, _)| file.key.clone()).collect();
-        let sizes: Vec<i64> = known.iter().map(|(_, entry)| i64::try_from(entry.size).unwrap_or(i64::MAX)).collect();
-        let times: Vec<DateTime<Utc>> = known.iter().map(|(_, entry)| entry.modified).collect();
-        let hashes: Vec<String> = known.iter().map(|(file, _)| file.blob.sha256.to_string()).collect();
-        sqlx::query!(
-            "INSERT INTO backup_known_files (tree, key, size, modified_at, sha256) \
-             SELECT $1, * FROM unnest($2::text[], $3::bigint[], $4::timestamptz[], $5::text[])",
-            tree,
-            &keys,
-            &sizes,
-            &times,
-            &hashes
-        )
-        .execute(&mut *conn)
-        .await?;
+    let found: HashMap<&str, KnownFile> =
+        files.iter().map(|(entry, blob)| (entry.key.as_str(), KnownFile::new(entry, blob.sha256))).collect();
+    let gone: Vec<String> = known.keys().filter(|key| !found.contains_key(key.as_str())).cloned().collect();
+    if !gone.is_empty() {
+        sqlx::query!("DELETE FROM backup_known_files WHERE tree = $1 AND key = ANY($2)", tree, &gone)
+            .execute(&mut *conn)
+            .await?;
     }
-    Ok(())
+    let new: Vec<_> =
+        files.iter().filter(|(entry, _)| known.get(&entry.key) != found.get(entry.key.as_str())).collect();
+    if new.is_empty() {
+        return Ok(());
+    }
+    let keys: Vec<String> = new.iter().map(|(entry, _)| entry.key.clone()).collect();
+    let sizes: Vec<i64> = new.iter().map(|(entry, _)| i64::try_from(entry.size).unwrap_or(i64::MAX)).collect();
+    let times: Vec<DateTime<Utc>> = new.iter().map(|(entry, _)| entry.modified).collect();
+    let hashes: Vec<String> = new.iter().map(|(_, blob)| blob.sha256.to_string()).collect();
+    sqlx::query!(
+        "INSERT INTO backup_known_files (tree, key, size, modified_at, sha256) \
+         SELECT $1, * FROM unnest($2::text[], $3::bigint[], $4::timestamptz[], $5::text[]) \
+         ON CONFLICT (tree, key) DO UPDATE SET size = excluded.size, modified_at = excluded.modified_at, sha256 = excluded.sha256",
+        tree,
+        &keys,
+        &sizes,
+        &times,
+        &hashes
+    )
+    .execute(conn)
+    .await
+    .map(drop)
 }
 
 /// Copies that retention removed, or that were found otherwise.

@@ -9,15 +9,16 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::{
-    Config,
+    BackupError, Config,
     keys::{KeyError, KeyFile},
-    manifest::{Blob, BlobName, Database, FORMAT, Manifest, ManifestError, Schema, Tree},
+    manifest::{Blob, BlobName, Database, FORMAT, FileEntry, Manifest, ManifestError, Schema, Tree},
     model::{BackupId, Kind},
     retention::{Candidate, Rules, plan},
     schema::differences,
     seal::{self, Identity, Recipients, SealError},
     sealer::Sealer,
-    tree::vector_files,
+    spool::Spool,
+    tree::belongs,
 };
 use crate::{
     knowledge::index::TableState,
@@ -158,7 +159,7 @@ fn manifest() -> Manifest {
         vectors: tree(3),
         vector_tables: BTreeMap::from([("kb_a_g1".into(), TableState { version: 2, rows: 5 })]),
         settings: blob(4),
-        blobs_sha256: "ef".repeat(32),
+        blobs_sha256: Digest([0xef; 32]),
         blobs: 10,
         total_bytes: 100,
         wal: None,
@@ -210,6 +211,67 @@ fn names_of_blobs_are_read_strictly() {
     }
 }
 
+#[test]
+fn a_catalogue_keeps_sets_apart_and_in_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = Spool::make(&dir.path().join("spool")).unwrap();
+    let catalogue = spool.catalogue().unwrap();
+    let name =
+        |content: u8, sealed: u8, size| BlobName { content: Digest([content; 32]), sealed: Digest([sealed; 32]), size };
+    let all = [name(0, 0, 0), name(7, 1, 300), name(7, 2, 5), name(8, 0, 1), name(255, 255, u64::MAX)];
+    catalogue.add_blobs(1, &[all[3].clone(), all[1].clone(), all[4].clone(), all[0].clone(), all[2].clone()]).unwrap();
+    catalogue.add_blobs(1, &all).unwrap();
+    catalogue.add_blobs(2, &all[3..4]).unwrap();
+    let mut sorted = all.to_vec();
+    sorted.sort();
+    assert_eq!(sorted, all, "the order of names is the catalogue's");
+    assert_eq!(catalogue.blobs(1, None, 2).unwrap(), all[..2]);
+    assert_eq!(catalogue.blobs(1, Some(&all[1]), 100).unwrap(), all[2..]);
+    assert_eq!(catalogue.blobs(0, None, 100).unwrap(), []);
+    assert_eq!(catalogue.blobs(2, None, 100).unwrap(), all[3..4]);
+    assert_eq!(catalogue.find_blob(1, &Digest([7; 32])).unwrap(), Some(all[1].clone()));
+    catalogue.remove_blob(1, &all[1]).unwrap();
+    assert_eq!(catalogue.find_blob(1, &Digest([7; 32])).unwrap(), Some(all[2].clone()), "the other of that content");
+    assert_eq!(catalogue.find_blob(2, &Digest([7; 32])).unwrap(), None);
+    assert!(catalogue.has_blob(1, &all[2]).unwrap() && !catalogue.has_blob(1, &all[1]).unwrap());
+
+    let modified = DateTime::from_timestamp_micros(1_790_000_000_123_456).unwrap();
+    let entry = |key: &str| Entry { key: key.into(), size: 3, modified };
+    catalogue.add_files(&["b", "a/é", "a/z", "B"].map(entry)).unwrap();
+    catalogue.add_files(&["b", "a"].map(entry)).unwrap();
+    let keys = |after: &str, count| -> Vec<String> {
+        catalogue.files(after, count).unwrap().into_iter().map(|entry| entry.key).collect()
+    };
+    assert_eq!(keys("", 100), ["B", "a", "a/z", "a/é", "b"]);
+    assert_eq!(keys("a", 2), ["a/z", "a/é"]);
+    assert_eq!(catalogue.files("a/é", 1).unwrap()[0].modified, modified);
+    assert_eq!(catalogue.count_files().unwrap(), 5);
+    catalogue.clear_files().unwrap();
+    assert_eq!((catalogue.count_files().unwrap(), keys("", 100).len()), (0, 0));
+    assert!(catalogue.has_blob(1, &all[2]).unwrap(), "only files were cleared");
+    drop((catalogue, spool));
+    assert!(!dir.path().join("spool").exists());
+}
+
+#[tokio::test]
+async fn lines_of_the_spool_are_read_back_and_what_is_none_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = Spool::make(&dir.path().join("spool")).unwrap();
+    let file = spool.file();
+    let entry = |key: &str| FileEntry { key: key.into(), blob: blob(3) };
+    let text = ["a", "b\nc", "\u{2028}"].map(|key| entry(key).to_string()).concat();
+    let data = pieces(text.as_bytes(), 50).map_err(|_| BackupError::Cancelled);
+    file.fill(data).await.unwrap();
+    let path = file.path().to_owned();
+    let read: Vec<FileEntry> = file.lines("the index").await.unwrap().try_collect().await.unwrap();
+    assert_eq!(read, ["a", "b\nc", "\u{2028}"].map(entry));
+    assert!(!path.exists(), "gone with the stream");
+    let file = spool.file();
+    file.fill(stream::iter([Ok::<_, BackupError>(Bytes::from_static(b"x\n"))])).await.unwrap();
+    let read: Result<Vec<BlobName>, _> = file.lines("the list").await.unwrap().try_collect().await;
+    assert_eq!(read.unwrap_err().to_string(), "the backup is damaged: the list: not the name of a blob");
+}
+
 type Change = fn(&mut Schema);
 
 #[test]
@@ -244,10 +306,9 @@ fn differences_of_databases_are_named() {
 
 #[test]
 fn of_a_vector_store_the_versions_at_hand_are_taken() {
-    let entry = |key: &str| Entry { key: key.into(), size: 1, modified: DateTime::UNIX_EPOCH };
     let tables = BTreeMap::from([("kb_a_g1".to_owned(), TableState { version: 2, rows: 1 })]);
     let manifest = |version: u64| format!("kb_a_g1.lance/_versions/{}.manifest", u64::MAX - version);
-    let keep = vec![
+    let keep = [
         "kb_a_g1.lance/data/x.lance".to_owned(),
         "kb_a_g1.lance/_indices/u/metadata.lance".to_owned(),
         manifest(1),
@@ -261,9 +322,8 @@ fn of_a_vector_store_the_versions_at_hand_are_taken() {
         "kb_b_g1.lance/data/x.lance".to_owned(),
         "doctor/x".to_owned(),
     ];
-    let all = keep.iter().chain(&drop).map(|key| entry(key)).collect();
-    let kept: Vec<String> = vector_files(all, &tables).into_iter().map(|entry| entry.key).collect();
-    assert_eq!(kept, keep);
+    let kept: Vec<&String> = keep.iter().chain(&drop).filter(|key| belongs(key, &tables)).collect();
+    assert_eq!(kept, keep.iter().collect::<Vec<_>>());
 }
 
 #[test]

@@ -1,84 +1,49 @@
 //! One run's way to its destinations: seals what is new, copies it everywhere, and remembers what the backup consists of.
 
 use std::{
-    collections::{BTreeSet, HashMap},
-    path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
+    path::Path,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use bytes::Bytes;
-use futures::{FutureExt as _, Stream, StreamExt as _, stream};
+use futures::{
+    FutureExt as _, Stream, StreamExt as _, TryStreamExt as _,
+    future::{BoxFuture, join_all},
+    stream,
+};
+use sha2::{Digest as _, Sha256};
+use tokio::io::AsyncWriteExt as _;
 
 use super::{
     BackupError,
+    catalogue::Catalogue,
     destination::{Destination, DestinationError},
     manifest::{Blob, BlobName},
-    seal::{self, Recipients, Sealed},
+    seal::{self, Fingerprint, Recipients, Sealed},
+    spool::{Spool, Spooled},
 };
-use crate::platform::{
-    crypto::{self, Digest},
-    error::chain,
-    pools::CpuPool,
+use crate::{
+    platform::{
+        crypto::{self, Digest},
+        error::chain,
+        pools::CpuPool,
+    },
+    storage::Entry,
 };
-
-/// Where sealed files wait for their copies.
-#[derive(Debug)]
-pub struct Spool {
-    dir: PathBuf,
-    next: Mutex<u64>,
-}
-
-impl Spool {
-    /// Makes an empty folder; what an earlier run left there is removed.
-    pub fn make(dir: &Path) -> Result<Self, BackupError> {
-        match std::fs::remove_dir_all(dir) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(BackupError::io(dir)(error)),
-            _ => {}
-        }
-        std::fs::create_dir_all(dir).map_err(BackupError::io(dir))?;
-        Ok(Self { dir: dir.to_owned(), next: Mutex::default() })
-    }
-
-    /// A file that goes when this is dropped.
-    pub fn file(&self) -> Spooled {
-        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-        *next += 1;
-        Spooled(self.dir.join(format!("{next}.partial")))
-    }
-}
-
-impl Drop for Spool {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.dir);
-    }
-}
-
-/// A file of the spool.
-#[derive(Debug)]
-pub struct Spooled(PathBuf);
-
-impl Spooled {
-    pub fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Spooled {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
 
 /// What a run knows of one destination.
 #[derive(Debug)]
 struct Lane {
     destination: Destination,
-    /// Blobs that lie there, by content.
-    known: HashMap<Digest, BlobName>,
+    /// The set of blobs in the catalogue that lie there.
+    set: u32,
     /// Damage was found there: a name and a length are not believed, each blob is read before it is used again.
     doubted: bool,
     /// Why nothing more is written there.
-    failed: Option<String>,
+    failed: OnceLock<String>,
 }
 
 /// The writing half of a run. Its methods may run side by side.
@@ -89,15 +54,23 @@ pub struct Writer {
     recipients: Recipients,
     /// Names contents, so that a destination learns nothing from a name.
     name_key: [u8; 32],
-    lanes: Vec<Mutex<Lane>>,
-    made: Mutex<Made>,
+    catalogue: Catalogue,
+    lanes: Vec<Lane>,
+    added_bytes: AtomicU64,
 }
 
-/// What the backup consists of so far.
-#[derive(Debug, Default)]
-struct Made {
-    blobs: BTreeSet<BlobName>,
-    added_bytes: u64,
+/// The set of blobs in the catalogue that the backup consists of; the destinations' follow.
+const MADE: u32 = 0;
+/// Names that are taken out of the catalogue together.
+const PIECE: usize = 10_000;
+
+/// The list of a backup's blobs.
+#[derive(Debug)]
+pub struct BlobList {
+    pub sha256: Digest,
+    pub blobs: u64,
+    /// Sealed bytes of all of them.
+    pub total_bytes: u64,
 }
 
 impl Writer {
@@ -110,20 +83,22 @@ impl Writer {
         pool: CpuPool,
         recipients: Recipients,
         name_key: [u8; 32],
-    ) -> Self {
-        let lanes = stream::iter(destinations).map(|destination| {
+    ) -> Result<Self, BackupError> {
+        let catalogue = spool.catalogue()?;
+        let lanes = stream::iter((MADE + 1..).zip(destinations)).map(|(set, destination)| {
             let doubted = doubted.contains(&destination.name);
+            let (pool, catalogue) = (&pool, &catalogue);
             async move {
-                let (known, failed) = match destination.blobs().await {
-                    Ok(known) => (known, None),
-                    Err(error) => (HashMap::new(), Some(chain(&error))),
+                let failed = match list(&destination, set, catalogue, pool).await {
+                    Err(BackupError::Destination(error)) => OnceLock::from(chain(&error)),
+                    other => other.map(|()| OnceLock::new())?,
                 };
-                Mutex::new(Lane { destination, known, doubted, failed })
+                Ok::<_, BackupError>(Lane { destination, set, doubted, failed })
             }
             .boxed()
         });
-        let lanes = lanes.buffered(8).collect().await;
-        Self { spool, pool, recipients, name_key, lanes, made: Mutex::default() }
+        let lanes = lanes.buffered(8).try_collect().await?;
+        Ok(Self { spool, pool, recipients, name_key, catalogue, lanes, added_bytes: AtomicU64::default() })
     }
 
     /// The name of a content with this SHA-256, for these recipients.
@@ -136,49 +111,56 @@ impl Writer {
         &self.spool
     }
 
+    /// Where a run may keep files that it goes through, beside what the writer knows of blobs.
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
     /// A content that some destination has already; it is copied to the others. `None` where it must be sealed.
     pub async fn reuse(&self, sha256: &Digest, size: u64) -> Result<Option<Blob>, BackupError> {
         let content = self.content(sha256);
-        self.read_doubted(&content).await;
-        let holder = self.lanes.iter().find_map(|lane| {
-            let lane = lock(lane);
-            let name = lane.known.get(&content).filter(|_| lane.failed.is_none())?;
-            Some((lane.destination.clone(), name.clone()))
-        });
-        let Some((holder, name)) = holder else { return Ok(None) };
-        let lacking = self.lacking(&name);
+        self.read_doubted(&content).await?;
+        let Some((holder, name)) = self.holder(&content)? else { return Ok(None) };
+        let lacking = self.lacking(&name)?;
         if !lacking.is_empty() {
             // The sealed file itself travels: sealed again it would have another name.
             let file = self.spool.file();
-            match fetch(&holder, &name, file.path()).await {
+            match fetch(holder, &name, &file).await {
                 Ok(()) => self.copy(&name, file.path(), lacking).await?,
                 // What cannot be read from there is sealed anew, for everybody.
-                Err(error) => {
-                    tracing::warn!(destination = holder.name, blob = %name, error = chain(&error), "a blob cannot be read");
-                    let lane = self.lanes.iter().find(|lane| lock(lane).destination.name == holder.name);
-                    lane.map(|lane| lock(lane).known.remove(&content));
+                Err(BackupError::Destination(error)) => {
+                    let destination = &holder.destination.name;
+                    tracing::warn!(destination, blob = %name, error = chain(&error), "a blob cannot be read");
+                    self.catalogue.remove_blob(holder.set, &name)?;
                     return Ok(None);
                 }
+                Err(error) => return Err(error),
             }
         }
-        self.add(&name);
+        self.catalogue.add_blobs(MADE, std::slice::from_ref(&name))?;
         Ok(Some(Blob { name, sha256: *sha256, size }))
     }
 
-    /// Reads the blob of a content where damage was found, and forgets it where it is not whole.
-    async fn read_doubted(&self, content: &Digest) {
-        for lane in &self.lanes {
-            let (destination, name) = {
-                let lane = lock(lane);
-                let name = lane.known.get(content).filter(|_| lane.doubted && lane.failed.is_none()).cloned();
-                (lane.destination.clone(), name)
-            };
-            let Some(name) = name else { continue };
-            if let Err(error) = destination.check_blob(&name).await {
-                tracing::warn!(destination = destination.name, blob = %name, error = chain(&error), "a damaged blob is stored anew");
-                lock(lane).known.remove(content);
+    /// A destination that has a content, and the blob's name there.
+    fn holder(&self, content: &Digest) -> Result<Option<(&Lane, BlobName)>, BackupError> {
+        for lane in self.alive() {
+            if let Some(name) = self.catalogue.find_blob(lane.set, content)? {
+                return Ok(Some((lane, name)));
             }
         }
+        Ok(None)
+    }
+
+    /// Reads the blobs of a content where damage was found, and forgets those that are not whole.
+    async fn read_doubted(&self, content: &Digest) -> Result<(), BackupError> {
+        for lane in self.alive().filter(|lane| lane.doubted) {
+            while let Some(name) = self.catalogue.find_blob(lane.set, content)? {
+                let Err(error) = lane.destination.check_blob(&name).await else { break };
+                tracing::warn!(destination = lane.destination.name, blob = %name, error = chain(&error), "a damaged blob is stored anew");
+                self.catalogue.remove_blob(lane.set, &name)?;
+            }
+        }
+        Ok(())
     }
 
     /// Seals a stream and stores it everywhere.
@@ -198,114 +180,123 @@ impl Writer {
             return Ok(blob);
         }
         let blob = Blob::new(self.content(&sealed.plain.sha256), sealed);
-        self.copy(&blob.name, file.path(), self.lacking(&blob.name)).await?;
-        self.made().added_bytes += blob.name.size;
-        self.add(&blob.name);
+        self.copy(&blob.name, file.path(), self.lacking(&blob.name)?).await?;
+        self.added_bytes.fetch_add(blob.name.size, Ordering::Relaxed);
+        self.catalogue.add_blobs(MADE, std::slice::from_ref(&blob.name))?;
         Ok(blob)
     }
 
-    /// Stores a file everywhere that the manifest refers to by itself.
+    /// Stores a small file everywhere that is found by its key.
     pub async fn put_small(&self, key: &str, bytes: &[u8]) -> Result<(), BackupError> {
-        let alive: Vec<usize> = (0..self.lanes.len()).filter(|&at| lock(&self.lanes[at]).failed.is_none()).collect();
-        let stored = stream::iter(alive).map(|at| {
-            let lane = &self.lanes[at];
-            async move {
-                let destination = lock(lane).destination.clone();
-                if let Err(error) = destination.put_small(key, bytes.to_vec()).await {
-                    fail(lane, &error);
-                }
-            }
-            .boxed()
-        });
-        stored.buffer_unordered(8).collect::<()>().await;
-        self.check_alive()
+        let alive = self.alive().collect();
+        self.at_each(alive, |destination| destination.put_small(key, bytes.to_vec()).boxed()).await.map(drop)
     }
 
-    /// Names of all blobs of the backup, sorted.
-    pub fn blobs(&self) -> Vec<BlobName> {
-        self.made().blobs.iter().cloned().collect()
+    /// Stores the list of the backup's blobs everywhere, sorted, a line each.
+    pub async fn put_blob_list(&self, key: &str) -> Result<BlobList, BackupError> {
+        let file = self.spool.file();
+        let mut out = file.create().await?;
+        let (mut hash, mut size, mut blobs, mut total_bytes) = (Sha256::new(), 0, 0, 0);
+        let mut names = self.catalogue.blobs(MADE, None, PIECE)?;
+        while let Some(last) = names.last() {
+            for name in &names {
+                let line = format!("{name}\n");
+                out.write_all(line.as_bytes()).await.map_err(BackupError::io(file.path()))?;
+                hash.update(&line);
+                size += line.len() as u64;
+                blobs += 1;
+                total_bytes += name.size;
+            }
+            names = self.catalogue.blobs(MADE, Some(last), PIECE)?;
+        }
+        out.flush().await.map_err(BackupError::io(file.path()))?;
+        let whole = Fingerprint { size, sha256: Digest(hash.finalize().into()) };
+        let (alive, path) = (self.alive().collect(), file.path());
+        self.at_each(alive, |destination| destination.put_file(key.to_owned(), whole, path).boxed()).await?;
+        Ok(BlobList { sha256: whole.sha256, blobs, total_bytes })
     }
 
     /// Sealed bytes that were not there before.
     pub fn added_bytes(&self) -> u64 {
-        self.made().added_bytes
+        self.added_bytes.load(Ordering::Relaxed)
     }
 
     /// Each destination's name, and why it failed if it did.
     pub fn outcomes(&self) -> Vec<(String, Option<String>)> {
-        self.lanes
-            .iter()
-            .map(|lane| lock(lane))
-            .map(|lane| (lane.destination.name.clone(), lane.failed.clone()))
-            .collect()
+        self.lanes.iter().map(|lane| (lane.destination.name.clone(), lane.failed.get().cloned())).collect()
     }
 
-    fn add(&self, name: &BlobName) {
-        self.made().blobs.insert(name.clone());
+    fn alive(&self) -> impl Iterator<Item = &Lane> {
+        self.lanes.iter().filter(|lane| lane.failed.get().is_none())
     }
 
-    fn made(&self) -> MutexGuard<'_, Made> {
-        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Where a blob is not.
+    fn lacking(&self, name: &BlobName) -> Result<Vec<&Lane>, BackupError> {
+        let mut lacking = Vec::new();
+        for lane in self.alive() {
+            if !self.catalogue.has_blob(lane.set, name)? {
+                lacking.push(lane);
+            }
+        }
+        Ok(lacking)
     }
 
-    /// Lanes by their place.
-    fn lacking(&self, name: &BlobName) -> Vec<usize> {
-        let lacks = |at: &usize| {
-            let lane = lock(&self.lanes[*at]);
-            lane.failed.is_none() && lane.known.get(&name.content) != Some(name)
-        };
-        (0..self.lanes.len()).filter(lacks).collect()
+    async fn copy<'a>(&'a self, name: &'a BlobName, file: &'a Path, lanes: Vec<&'a Lane>) -> Result<(), BackupError> {
+        for lane in self.at_each(lanes, |destination| destination.put_blob(name, file).boxed()).await? {
+            self.catalogue.add_blobs(lane.set, std::slice::from_ref(name))?;
+        }
+        Ok(())
     }
 
-    async fn copy(&self, name: &BlobName, file: &Path, lanes: Vec<usize>) -> Result<(), BackupError> {
-        let copies = stream::iter(lanes).map(|at| {
-            let lane = &self.lanes[at];
-            async move {
-                let destination = lock(lane).destination.clone();
-                match destination.put_blob(name, file).await {
-                    Ok(()) => drop(lock(lane).known.insert(name.content, name.clone())),
-                    Err(error) => fail(lane, &error),
+    /// Does the same at several destinations, and returns where it succeeded: where it fails nothing more is written in this run.
+    /// An error when no destination is left.
+    async fn at_each<'a>(
+        &self,
+        lanes: Vec<&'a Lane>,
+        work: impl Fn(&'a Destination) -> BoxFuture<'a, Result<(), DestinationError>>,
+    ) -> Result<Vec<&'a Lane>, BackupError> {
+        let works: Vec<_> = lanes.iter().map(|lane| work(&lane.destination)).collect();
+        let mut whole = Vec::new();
+        for (lane, done) in lanes.into_iter().zip(join_all(works).await) {
+            match done {
+                Ok(()) => whole.push(lane),
+                Err(error) => {
+                    let destination = &lane.destination.name;
+                    tracing::error!(
+                        destination,
+                        error = chain(&error),
+                        "a destination failed: this backup leaves it out"
+                    );
+                    lane.failed.get_or_init(|| chain(&error));
                 }
             }
-            .boxed()
-        });
-        copies.buffer_unordered(8).collect::<()>().await;
-        self.check_alive()
+        }
+        self.check_alive()?;
+        Ok(whole)
     }
 
     /// An error when no destination is left.
     pub fn check_alive(&self) -> Result<(), BackupError> {
-        let outcomes = self.outcomes();
-        if outcomes.iter().any(|(_, failed)| failed.is_none()) {
+        if self.alive().next().is_some() {
             return Ok(());
         }
-        Err(BackupError::NoCopy(outcomes.into_iter().filter_map(|(_, failed)| failed).collect::<Vec<_>>().join("; ")))
+        let reasons: Vec<String> = self.outcomes().into_iter().filter_map(|(_, failed)| failed).collect();
+        Err(BackupError::NoCopy(reasons.join("; ")))
     }
-}
-
-fn lock(lane: &Mutex<Lane>) -> MutexGuard<'_, Lane> {
-    lane.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Nothing more is written there in this run.
-fn fail(lane: &Mutex<Lane>, error: &DestinationError) {
-    let mut lane = lock(lane);
-    tracing::error!(
-        destination = lane.destination.name,
-        error = chain(error),
-        "a destination failed: this backup leaves it out"
-    );
-    lane.failed.get_or_insert_with(|| chain(error));
 }
 
 /// Copies a sealed blob into a file.
-async fn fetch(from: &Destination, name: &BlobName, file: &Path) -> Result<(), DestinationError> {
-    use tokio::io::AsyncWriteExt as _;
-    let local = |source| DestinationError::Local { path: file.display().to_string(), source };
-    let mut out = tokio::fs::File::create(file).await.map_err(local)?;
-    let mut data = std::pin::pin!(from.read_blob(name).await?);
-    while let Some(bytes) = data.next().await.transpose()? {
-        out.write_all(&bytes).await.map_err(local)?;
+async fn fetch(from: &Lane, name: &BlobName, file: &Spooled) -> Result<(), BackupError> {
+    file.fill(from.destination.read_blob(name).await?).await
+}
+
+/// Puts what lies whole at a destination into a set of the catalogue.
+async fn list(destination: &Destination, set: u32, catalogue: &Catalogue, pool: &CpuPool) -> Result<(), BackupError> {
+    let mut found = std::pin::pin!(destination.blobs());
+    while let Some(entries) = found.try_next().await? {
+        let whole = |entry: &Entry| BlobName::of_key(&entry.key).filter(|name| name.size == entry.size);
+        let (catalogue, names) = (catalogue.clone(), entries.iter().filter_map(whole).collect::<Vec<_>>());
+        pool.run(move || catalogue.add_blobs(set, &names)).await??;
     }
-    out.flush().await.map_err(local)
+    Ok(())
 }

@@ -204,6 +204,9 @@ async fn work(backups: &Backups, command: Command, cancel: &CancellationToken) -
                         copy.backup_id, copy.destination, copy.blobs, copy.bytes
                     ));
                     copy.problems.iter().for_each(|problem| print_line(&format!("  WRONG: {problem}")));
+                    if let Some(more @ 1..) = copy.wrong.checked_sub(copy.problems.len() as u64) {
+                        print_line(&format!("  WRONG: {more} more"));
+                    }
                 }
             })?;
             Ok(code(found.iter().all(|copy| copy.problems.is_empty())))

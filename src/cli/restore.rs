@@ -247,16 +247,17 @@ async fn with_database(booted: &Booted, args: &Args, restore: &Restore, lifecycl
         lifecycle,
         &Telemetry::new().register("storage", storage::Metrics::register),
     )?;
+    let work_dir = config.backup.work_dir(&booted.data_dir.path);
     if args.wants(Part::Objects) {
-        restore.objects(&stores.objects, |done, all| progress("objects", done, all)).await?;
+        restore.objects(&stores.objects, &work_dir, |done, all| progress("objects", done, all)).await?;
     }
     if args.wants(Part::Vectors) {
-        restore.vectors(&stores.index_files, |done, all| progress("vectors", done, all)).await?;
+        restore.vectors(&stores.index_files, &work_dir, |done, all| progress("vectors", done, all)).await?;
     }
     Ok(())
 }
 
-fn progress(what: &str, done: usize, all: usize) {
+fn progress(what: &str, done: u64, all: u64) {
     if done == all || done.is_multiple_of(1000) {
         super::eprint_line(&format!("... {what}, {done} of {all}"));
     }

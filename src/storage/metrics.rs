@@ -6,6 +6,8 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+use tokio::time::Instant;
+
 use crate::label_enum;
 
 /// 1 ms (a small local file) to 60 s (100 MB to a distant bucket).
@@ -82,5 +84,11 @@ impl Metrics {
         );
         registry.register_with_unit("read", "Bytes of objects that were read", Unit::Bytes, metrics.read.clone());
         metrics
+    }
+
+    /// Counts and times an operation that ended.
+    pub fn count(&self, operation: Operation, outcome: Outcome, begin: Instant) {
+        self.operations.get_or_create(&OperationLabels { operation, outcome }).inc();
+        self.durations.get_or_create(&DurationLabels { operation }).observe(begin.elapsed().as_secs_f64());
     }
 }

@@ -1,6 +1,6 @@
 //! [`Storage`]: the only code that knows `object_store`.
 
-use std::{ops::Range, path::Path as FilePath, path::PathBuf, sync::Arc};
+use std::{ops::Range, path::Path as FilePath, path::PathBuf, sync::Arc, task::Poll};
 
 use bytes::Bytes;
 use futures::{
@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::{
     Config, Metrics, StorageError,
-    metrics::{DurationLabels, Operation, OperationLabels, Outcome},
+    metrics::{Operation, Outcome},
 };
 use crate::platform::lifecycle::Lifecycle;
 
@@ -107,11 +107,7 @@ impl Storage {
 
     /// Bytes of everything in the store.
     pub async fn size(&self) -> Result<u64, StorageError> {
-        self.observed(Operation::List, async {
-            let sizes = self.store.list(None).map_ok(|meta| meta.size);
-            Ok(sizes.try_fold(0, |sum, size| std::future::ready(Ok(sum + size))).await?)
-        })
-        .await
+        self.list("").try_fold(0, |sum, entry| std::future::ready(Ok(sum + entry.size))).await
     }
 
     /// Stores `bytes` where nothing is yet; false, and nothing changed, where something is.
@@ -254,23 +250,26 @@ impl Storage {
         .await
     }
 
-    /// Everything below `prefix` (whole path segments), in no order.
-    pub async fn list(&self, prefix: &str) -> Result<Vec<Entry>, StorageError> {
-        self.observed(Operation::List, async { self.entries(Some(&path(prefix)?)).await }).await
-    }
-
-    /// Everything, in no order.
-    pub async fn list_all(&self) -> Result<Vec<Entry>, StorageError> {
-        self.observed(Operation::List, async { self.entries(None).await }).await
-    }
-
-    async fn entries(&self, below: Option<&Path>) -> Result<Vec<Entry>, StorageError> {
-        let entries = self.store.list(below).map_ok(|meta| Entry {
+    /// Everything below `prefix` (whole path segments; an empty one: everything), in no order, as it is found: a store of any
+    /// size can be gone through. Counted and timed once it came to its end.
+    pub fn list(&self, prefix: &str) -> BoxStream<'static, Result<Entry, StorageError>> {
+        let below = match Some(prefix).filter(|prefix| !prefix.is_empty()).map(path).transpose() {
+            Ok(below) => below,
+            Err(error) => return stream::once(std::future::ready(Err(error))).boxed(),
+        };
+        let (begin, failed, metrics) = (Instant::now(), self.metrics.clone(), self.metrics.clone());
+        let entries = self.store.list(below.as_ref()).map_err(StorageError::from).map_ok(|meta| Entry {
             key: meta.location.to_string(),
             size: meta.size,
             modified: meta.last_modified,
         });
-        Ok(entries.try_collect().await?)
+        entries
+            .inspect_err(move |_| failed.count(Operation::List, Outcome::Error, begin))
+            .chain(stream::poll_fn(move |_| {
+                metrics.count(Operation::List, Outcome::Ok, begin);
+                Poll::Ready(None)
+            }))
+            .boxed()
     }
 
     /// Runs an operation, and counts and times it.
@@ -287,8 +286,7 @@ impl Storage {
             Err(StorageError::TooLarge(_) | StorageError::Body(_) | StorageError::Key(_)) => Outcome::Rejected,
             Err(StorageError::Store(_) | StorageError::Folder(_)) => Outcome::Error,
         };
-        self.metrics.operations.get_or_create(&OperationLabels { operation, outcome }).inc();
-        self.metrics.durations.get_or_create(&DurationLabels { operation }).observe(begin.elapsed().as_secs_f64());
+        self.metrics.count(operation, outcome, begin);
         result
     }
 }

@@ -1,10 +1,10 @@
 use std::{io, path::Path};
 
 use bytes::Bytes;
-use futures::{StreamExt as _, stream};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use prometheus_client::registry::Registry;
 
-use super::{Config, Metrics, Storage, StorageError};
+use super::{Config, Entry, Metrics, Storage, StorageError};
 use crate::platform::{config::ConfigErrors, crypto, lifecycle::Lifecycle};
 
 fn open(dir: &Path) -> Storage {
@@ -77,8 +77,11 @@ async fn deleting_a_prefix_takes_what_lies_below_it_and_nothing_beside_it() {
     storage.delete_prefix("org/a/kb/1").await.unwrap();
     assert_eq!(files(dir.path()).len(), 1);
     assert!(storage.exists("org/a/kb/12/x").await.unwrap());
-    let listed = storage.list("org/a").await.unwrap();
+    let listed: Vec<Entry> = storage.list("org/a").try_collect().await.unwrap();
     assert_eq!(listed.iter().map(|e| e.key.as_str()).collect::<Vec<_>>(), ["org/a/kb/12/x"]);
+    let listed: Vec<Entry> = storage.list("").try_collect().await.unwrap();
+    assert_eq!(listed.len(), 1, "everything");
+    assert!(matches!(storage.list("org/../x").try_next().await, Err(StorageError::Key(_))));
     assert!(matches!(storage.get_bytes("org/a/kb/1/x").await, Err(StorageError::NotFound)));
     storage.delete("org/a/kb/1/x").await.unwrap();
 }

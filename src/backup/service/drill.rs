@@ -163,7 +163,7 @@ impl Backups {
         self.try_database(&restore, &scratch.0, report, cancel).await?;
         let rest = async {
             on_step("objects");
-            report.objects = restore.sample_objects(OBJECTS).await? as u64;
+            report.objects = restore.sample_objects(OBJECTS, &scratch.0).await? as u64;
             on_step("vectors");
             self.try_vectors(&restore, &scratch.0, report).await
         };
@@ -207,7 +207,7 @@ impl Backups {
         let folder = scratch.join("vectors");
         let (inner, config) = (&self.inner, storage::Config::default());
         let to = Storage::open_at("", folder.clone(), &config, inner.lifecycle.clone(), inner.storage_metrics.clone())?;
-        restore.vectors(&to, |_, _| {}).await?;
+        restore.vectors(&to, scratch, |_, _| {}).await?;
         let index = VectorIndex::new(&folder.display().to_string(), IndexOptions::default());
         let mut found = BTreeMap::new();
         for table in index.list_tables().await? {

@@ -3,7 +3,7 @@
 use secrecy::SecretString;
 
 use super::Backups;
-use crate::backup::{BackupError, BackupId, KeyFile, tree};
+use crate::backup::{BackupError, BackupId, KeyFile};
 
 impl Backups {
     /// Opens the settings of the newest backup, the smallest thing in it. Returns which, and where.
@@ -11,8 +11,7 @@ impl Backups {
         let (backup, name) = self.newest_whole(None).await?;
         let from = self.open_destination(&name)?;
         let manifest = self.manifest(&from, backup.id).await?;
-        let identity = keys.for_recipients(&manifest.recipients)?;
-        tree::read_blob(&self.inner.pool, &from, identity, &manifest.settings).await?;
+        self.reader(from, keys, &manifest)?.check(&manifest.settings).await?;
         Ok((backup.id, name))
     }
 
@@ -24,8 +23,8 @@ impl Backups {
             for identity in &keys.identities {
                 let (identity, passphrase) = (identity.clone(), passphrase.clone());
                 let key = format!("keys/{}.age", identity.recipient());
-                let wrapped = self.inner.pool.run(move || identity.wrap(&passphrase)).await;
-                to.put_small(&key, wrapped.map_err(crate::backup::SealError::from)??).await?;
+                let wrapped = self.inner.pool.run(move || identity.wrap(&passphrase)).await??;
+                to.put_small(&key, wrapped).await?;
             }
             done.push(name.clone());
         }

@@ -30,7 +30,9 @@ use super::{
     keys::KeyFile,
     manifest::Manifest,
     model::{Backup, DestinationStatus, Drill},
+    reader::Reader,
     seal::Recipients,
+    spool::Spool,
     store,
 };
 use crate::{
@@ -208,8 +210,13 @@ impl Backups {
         device(folder) == device(&self.inner.data_dir)
     }
 
+    /// A folder for what holds the lock of [`Self::lock`].
+    pub(super) fn spool(&self) -> Result<Spool, BackupError> {
+        Spool::make(&self.work_dir().join("spool"))
+    }
+
     pub(super) fn work_dir(&self) -> PathBuf {
-        self.inner.config.work_dir.clone().unwrap_or_else(|| self.inner.data_dir.join("backup"))
+        self.inner.config.work_dir(&self.inner.data_dir)
     }
 
     /// One run, drill or clean-up at a time, over all processes.
@@ -227,6 +234,12 @@ impl Backups {
             Some((backup, name))
         });
         found.ok_or(BackupError::None)
+    }
+
+    /// What opens a backup, where one of these keys does.
+    pub(super) fn reader(&self, from: Destination, keys: &KeyFile, manifest: &Manifest) -> Result<Reader, BackupError> {
+        let identity = keys.for_recipients(&manifest.recipients)?.clone();
+        Ok(Reader { from, identity, pool: self.inner.pool.clone() })
     }
 
     pub(super) async fn manifest(&self, from: &Destination, id: BackupId) -> Result<Manifest, BackupError> {

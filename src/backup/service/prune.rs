@@ -1,8 +1,9 @@
 //! Retention: which copies go, and which blobs nobody refers to any more.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 
 use chrono::TimeDelta;
+use futures::TryStreamExt as _;
 
 use super::Backups;
 use crate::{
@@ -18,6 +19,11 @@ use crate::{
 
 /// A blob that no manifest refers to is left alone for this long: a run that is not done may have written it.
 const ORPHAN_AGE: TimeDelta = TimeDelta::hours(24);
+
+/// The set of blobs in the catalogue that some manifest refers to.
+const NEEDED: u32 = 0;
+/// Names that go into the catalogue together.
+const PIECE: usize = 10_000;
 
 /// What a clean-up did at one destination.
 #[derive(Clone, Debug, Default, serde::Serialize, utoipa::ToSchema)]
@@ -77,23 +83,33 @@ impl Backups {
             }
         }
         let goes: HashSet<BackupId> = goes.into_iter().collect();
-        let mut needed: BTreeSet<BlobName> = BTreeSet::new();
+        let spool = self.spool()?;
+        let catalogue = spool.catalogue()?;
         for id in from.backups().await?.into_iter().filter(|id| !goes.contains(id)) {
             // One that cannot be read may refer to anything: nothing is removed then.
             let manifest = self.manifest(from, id).await?;
-            needed.extend(from.blob_list(&manifest).await?);
+            let list = spool.file();
+            list.fill(from.read_blob_list(&manifest).await?).await?;
+            let mut names = std::pin::pin!(list.lines("the list of blobs").await?.try_ready_chunks(PIECE));
+            while let Some(names) = names.try_next().await.map_err(|error| error.1)? {
+                let catalogue = catalogue.clone();
+                self.inner.pool.run(move || catalogue.add_blobs(NEEDED, &names)).await??;
+            }
         }
         let before = self.inner.clock.now() - ORPHAN_AGE;
-        for entry in from.all_blobs().await? {
-            let needed = BlobName::of_key(&entry.key).is_some_and(|name| needed.contains(&name));
-            if needed || entry.modified > before {
-                continue;
+        let mut found = std::pin::pin!(from.blobs());
+        while let Some(entries) = found.try_next().await? {
+            for entry in entries.into_iter().filter(|entry| entry.modified <= before) {
+                let name = BlobName::of_key(&entry.key);
+                if name.map(|name| catalogue.has_blob(NEEDED, &name)).transpose()?.unwrap_or(false) {
+                    continue;
+                }
+                if !dry_run {
+                    from.delete(&entry.key).await?;
+                }
+                pruned.blobs += 1;
+                pruned.bytes += entry.size;
             }
-            if !dry_run {
-                from.delete(&entry.key).await?;
-            }
-            pruned.blobs += 1;
-            pruned.bytes += entry.size;
         }
         Ok(pruned)
     }

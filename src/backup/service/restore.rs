@@ -1,13 +1,13 @@
 //! Restoring for good, on a host that may have nothing but this program and the key.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::{DateTime, Utc};
-use futures::TryStreamExt as _;
+use futures::StreamExt as _;
 use serde::Serialize;
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
@@ -17,10 +17,11 @@ use crate::{
     backup::{
         Backup, BackupError, BackupId, Destination, dump,
         keys::KeyFile,
-        manifest::{Manifest, Schema},
+        manifest::{Manifest, Schema, Tree},
         model::Kind,
+        reader::Reader,
         schema,
-        seal::Identity,
+        spool::Spool,
         store, tree,
     },
     platform::{
@@ -63,10 +64,8 @@ pub struct Plan {
 /// A backup that was found and can be opened.
 #[derive(Debug)]
 pub struct Restore {
-    from: Destination,
+    reader: Reader,
     pub manifest: Manifest,
-    identity: Identity,
-    pool: CpuPool,
 }
 
 impl Restore {
@@ -119,7 +118,7 @@ impl Restore {
     }
 
     async fn settings(&self) -> Result<Settings, BackupError> {
-        let bytes = tree::read_blob(&self.pool, &self.from, &self.identity, &self.manifest.settings).await?;
+        let bytes = self.reader.read(&self.manifest.settings).await?;
         serde_json::from_slice(&bytes).map_err(|error| BackupError::Damaged(format!("the settings: {error}")))
     }
 
@@ -144,15 +143,15 @@ impl Restore {
         pool: CpuPool,
     ) -> Result<Self, BackupError> {
         let identity = keys.for_recipients(&manifest.recipients)?.clone();
-        Ok(Self { from, manifest, identity, pool })
+        Ok(Self { reader: Reader { from, identity, pool }, manifest })
     }
 
     /// Loads the dump into an empty database and compares the result, which is returned, with the manifest. The roles must be there.
     pub(super) async fn load(&self, target: &Target, tools_dir: Option<&Path>) -> Result<Schema, BackupError> {
         let (dir, wanted) = (tools_dir.map(Path::to_owned), major(&self.manifest.database.tool_version));
-        let tools = self.pool.run(move || Tools::find(dir.as_deref(), wanted)).await;
+        let tools = self.reader.pool.run(move || Tools::find(dir.as_deref(), wanted)).await;
         let tools = tools.map_err(dump::DumpError::from)?.map_err(dump::DumpError::from)?;
-        let data = tree::open_blob(&self.pool, &self.from, &self.identity, &self.manifest.database.dump).await?;
+        let data = self.reader.open(&self.manifest.database.dump).await?;
         dump::restore(target, &tools, data).await?;
         let mut conn = PgConnection::connect_with(&target.admin).await?;
         let found = schema::describe(&mut conn).await?;
@@ -166,22 +165,28 @@ impl Restore {
         self.load(target, tools_dir).await?;
         let mut conn = PgConnection::connect_with(&target.admin).await?;
         // In the dump the backup that it is part of still runs.
-        store::finish(&mut conn, &Backup::of_manifest(&self.manifest, &self.from.name)).await?;
+        store::finish(&mut conn, &Backup::of_manifest(&self.manifest, &self.reader.from.name)).await?;
         let _ = conn.close().await;
         Ok(())
     }
 
-    /// Opens and hashes so many objects, chosen by chance. Returns how many there were to open.
-    pub(super) async fn sample_objects(&self, count: usize) -> Result<usize, BackupError> {
-        let mut files = tree::entries(&self.pool, &self.from, &self.identity, &self.manifest.objects).await?;
-        let count = count.min(files.len());
-        for at in 0..count {
-            let other = at + crypto::random_below(files.len() - at);
-            files.swap(at, other);
-            let content = tree::open_blob(&self.pool, &self.from, &self.identity, &files[at].blob).await?;
-            content.try_for_each(|_| std::future::ready(Ok(()))).await?;
+    /// Opens and hashes so many objects, chosen by chance. Returns how many there were to open. The index waits below `work_dir`.
+    pub(super) async fn sample_objects(&self, count: usize, work_dir: &Path) -> Result<usize, BackupError> {
+        let all = usize::try_from(self.manifest.objects.files).unwrap_or(usize::MAX);
+        let mut chosen = BTreeSet::new();
+        while chosen.len() < count.min(all) {
+            chosen.insert(crypto::random_below(all));
         }
-        Ok(count)
+        let spool = Spool::make(&work_dir.join("restore"))?;
+        let files = self.reader.files(&self.manifest.objects, &spool).await?.enumerate();
+        let mut files = std::pin::pin!(files);
+        while let Some((at, file)) = files.next().await {
+            let file = file?;
+            if chosen.contains(&at) {
+                self.reader.check(&file.blob).await?;
+            }
+        }
+        Ok(chosen.len())
     }
 
     /// Tables that a database holds: one that is restored into holds none.
@@ -192,24 +197,36 @@ impl Restore {
         Ok(tables)
     }
 
-    /// Writes every object. `on_file` hears how many are done, of how many.
-    pub async fn objects(&self, to: &Storage, on_file: impl Fn(usize, usize) + Sync) -> Result<(), BackupError> {
-        self.tree(&self.manifest.objects, to, on_file).await
+    /// Writes every object. The index waits below `work_dir`; `on_file` hears how many are done, of how many.
+    pub async fn objects(
+        &self,
+        to: &Storage,
+        work_dir: &Path,
+        on_file: impl Fn(u64, u64) + Sync,
+    ) -> Result<(), BackupError> {
+        self.tree(&self.manifest.objects, to, work_dir, on_file).await
     }
 
-    /// Writes every file of the vector store.
-    pub async fn vectors(&self, to: &Storage, on_file: impl Fn(usize, usize) + Sync) -> Result<(), BackupError> {
-        self.tree(&self.manifest.vectors, to, on_file).await
+    /// Writes every file of the vector store, likewise.
+    pub async fn vectors(
+        &self,
+        to: &Storage,
+        work_dir: &Path,
+        on_file: impl Fn(u64, u64) + Sync,
+    ) -> Result<(), BackupError> {
+        self.tree(&self.manifest.vectors, to, work_dir, on_file).await
     }
 
     async fn tree(
         &self,
-        tree: &crate::backup::manifest::Tree,
+        tree: &Tree,
         to: &Storage,
-        on_file: impl Fn(usize, usize) + Sync,
+        work_dir: &Path,
+        on_file: impl Fn(u64, u64) + Sync,
     ) -> Result<(), BackupError> {
-        let files = tree::entries(&self.pool, &self.from, &self.identity, tree).await?;
-        tree::restore(&self.pool, &self.from, &self.identity, &files, to, |done| on_file(done, files.len())).await
+        let spool = Spool::make(&work_dir.join("restore"))?;
+        let files = self.reader.files(tree, &spool).await?;
+        tree::restore(&self.reader, files, to, |done| on_file(done, tree.files)).await
     }
 }
 

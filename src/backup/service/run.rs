@@ -4,11 +4,19 @@
 //! taken. Whatever a row of the snapshot refers to is therefore still there when it is copied; what came later is too much, and
 //! is swept after a restore as after a crash.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use futures::stream;
+use futures::{TryStreamExt as _, stream};
 use secrecy::ExposeSecret as _;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -18,20 +26,22 @@ use crate::{
     backup::{
         BackupError, BackupId, Destination,
         dump::Snapshot,
-        manifest::{Blob, Database, FORMAT, Manifest},
+        manifest::{Blob, Database, FORMAT, Manifest, Tree},
         model::{Backup, Copy, CopyStatus, Kind, Status},
         sealer::Sealer,
         store, tree,
-        writer::{Spool, Writer},
+        writer::Writer,
     },
-    platform::{crypto, data_dir::free_bytes, error::chain},
-    storage::{Entry, Storage},
+    platform::{data_dir::free_bytes, error::chain},
+    storage::Storage,
 };
 
 /// Deletions in progress are waited for this long.
 const QUIET: Duration = Duration::from_secs(120);
 /// A dump that is smaller than this share of the last one is looked at by a person first.
 const SHRUNK: f64 = 0.5;
+/// Files that are gone through together.
+const PIECE: usize = 1000;
 /// The spool's disk keeps this much for others, bytes.
 const RESERVE: u64 = 256 << 20;
 
@@ -60,11 +70,9 @@ impl Backups {
         tx.commit().await?;
         let began = tokio::time::Instant::now();
         let steps = Steps { backups: self.clone(), id, on_step };
-        let spool = Spool::make(&self.work_dir().join("spool"));
         let result = async {
-            let name_key = self.inner.master_key.derive("backup.blob_names");
-            let writer =
-                Writer::open(destinations, &doubted, spool?, self.inner.pool.clone(), recipients, name_key).await;
+            let (name_key, pool) = (self.inner.master_key.derive("backup.blob_names"), self.inner.pool.clone());
+            let writer = Writer::open(destinations, &doubted, self.spool()?, pool, recipients, name_key).await?;
             if writer.outcomes().is_empty() {
                 let reasons = unopened.iter().map(|(_, reason)| reason.as_str());
                 return Err(BackupError::NoCopy(reasons.collect::<Vec<_>>().join("; ")));
@@ -109,8 +117,8 @@ impl Backups {
         snapshot.close().await;
         let database = database?;
         steps.enter("objects").await;
-        let entries = deps.objects.list("org").await?;
-        let objects = self.save_tree(writer, "objects", &deps.objects, &entries, steps).await?;
+        self.find_files(writer, &deps.objects, "org", |_| true).await?;
+        let objects = self.save_tree(writer, "objects", &deps.objects, steps).await?;
         steps.enter("vectors").await;
         let mut vector_tables = BTreeMap::new();
         for table in deps.index.list_tables().await? {
@@ -118,8 +126,8 @@ impl Backups {
             vector_tables.insert(table, state);
         }
         // Listed after the versions were read: every file of theirs is there.
-        let entries = tree::vector_files(deps.index_files.list_all().await?, &vector_tables);
-        let vectors = self.save_tree(writer, "vectors", &deps.index_files, &entries, steps).await?;
+        self.find_files(writer, &deps.index_files, "", |key| tree::belongs(key, &vector_tables)).await?;
+        let vectors = self.save_tree(writer, "vectors", &deps.index_files, steps).await?;
         // A lock that went with its connection has kept nothing.
         if !quiet.is_held().await {
             return Err(BackupError::HoldLost);
@@ -129,8 +137,7 @@ impl Backups {
         let installation = self.installation().await?;
         let settings = self.save_settings(writer, installation).await?;
         steps.enter("manifest").await;
-        let blobs = writer.blobs();
-        let list = blobs.iter().fold(String::new(), |text, name| text + &name.to_string() + "\n");
+        let list = writer.put_blob_list(&Manifest::blobs_key(id)).await?;
         let manifest = Manifest {
             format: FORMAT,
             id,
@@ -146,12 +153,11 @@ impl Backups {
             vectors,
             vector_tables,
             settings,
-            blobs_sha256: crypto::sha256_hex(&list),
-            blobs: blobs.len() as u64,
-            total_bytes: blobs.iter().map(|name| name.size).sum(),
+            blobs_sha256: list.sha256,
+            blobs: list.blobs,
+            total_bytes: list.total_bytes,
             wal: None,
         };
-        writer.put_small(&Manifest::blobs_key(id), list.as_bytes()).await?;
         let key = self.inner.master_key.signing_key("backup.manifest");
         let key = key.map_err(|_| BackupError::Damaged("the master key makes no signing key".into()))?;
         writer.put_small(&Manifest::key(id), &manifest.sign(&key)?).await?;
@@ -197,23 +203,53 @@ impl Backups {
         })
     }
 
+    /// Puts the files below `prefix` into the catalogue, in place of those that it has.
+    async fn find_files(
+        &self,
+        writer: &Writer,
+        files: &Storage,
+        prefix: &str,
+        belongs: impl Fn(&str) -> bool,
+    ) -> Result<(), BackupError> {
+        writer.catalogue().clear_files()?;
+        let mut found = files.list(prefix).try_ready_chunks(PIECE);
+        while let Some(mut entries) = found.try_next().await.map_err(|error| error.1)? {
+            entries.retain(|entry| belongs(&entry.key));
+            let catalogue = writer.catalogue().clone();
+            self.inner.pool.run(move || catalogue.add_files(&entries)).await??;
+        }
+        Ok(())
+    }
+
+    /// Stores the files of the catalogue, in pieces: memory does not grow with their number.
     async fn save_tree(
         &self,
         writer: &Writer,
         name: &'static str,
         files: &Storage,
-        entries: &[Entry],
         steps: &Steps,
-    ) -> Result<crate::backup::manifest::Tree, BackupError> {
-        let mut tx = self.inner.db.system().await?;
-        let known = store::known_files(&mut tx, name).await?;
-        tx.commit().await?;
-        let on_file = |done: usize| steps.say(&format!("{name}, {done} of {}", entries.len()));
-        let (tree, saved) = tree::save(writer, files, entries, &known, on_file).await?;
-        let mut tx = self.inner.db.system().await?;
-        store::remember_files(&mut tx, name, entries, &saved).await?;
-        tx.commit().await?;
-        Ok(tree)
+    ) -> Result<Tree, BackupError> {
+        let (total, done) = (writer.catalogue().count_files()?, AtomicU64::new(0));
+        let on_file = || steps.say(&format!("{name}, {} of {total}", done.fetch_add(1, Ordering::Relaxed) + 1));
+        let mut index = tree::Index::begin(writer.spool().file()).await?;
+        let mut after = String::new();
+        loop {
+            let entries = writer.catalogue().files(&after, PIECE)?;
+            let last = entries.last().map(|entry| entry.key.clone());
+            let mut tx = self.inner.db.system().await?;
+            let known = store::known_files(&mut tx, name, &after, last.as_deref()).await?;
+            tx.commit().await?;
+            let saved = tree::save(writer, files, entries, &known, on_file).await?;
+            index.add(&saved).await?;
+            let mut tx = self.inner.db.system().await?;
+            store::remember_files(&mut tx, name, &known, &saved).await?;
+            tx.commit().await?;
+            match last {
+                Some(last) => after = last,
+                // What is known of files beyond the last was forgotten with this.
+                None => return index.finish(writer).await,
+            }
+        }
     }
 
     async fn save_settings(&self, writer: &Writer, installation: Uuid) -> Result<Blob, BackupError> {

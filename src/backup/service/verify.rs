@@ -1,6 +1,6 @@
 //! Reading a backup again, byte for byte.
 
-use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -10,16 +10,20 @@ use crate::{
         BackupError, BackupId, Destination,
         destination::DestinationError,
         keys::KeyFile,
-        manifest::{Blob, Manifest},
+        manifest::{BlobName, Manifest},
         model::{Backup, Copy, CopyStatus, Status},
-        seal::{Identity, SealError},
-        store, tree,
+        reader::Reader,
+        seal::SealError,
+        spool::Spool,
+        store,
     },
-    platform::{error::chain, pools::CpuPool},
+    platform::error::chain,
 };
 
 /// Blobs that are read at a time.
 const AT_ONCE: usize = 4;
+/// Problems that are named: where a disk is gone, each of a million blobs is one.
+const MAX_PROBLEMS: usize = 100;
 
 /// What was found of one copy.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -31,7 +35,9 @@ pub struct Verified {
     /// Blobs that were opened with the key and whose content was right; 0 without a key.
     pub opened: u64,
     pub bytes: u64,
-    /// Everything that is wrong; empty when the copy is whole.
+    /// Things that are wrong; 0 when the copy is whole.
+    pub wrong: u64,
+    /// The first hundred of them.
     pub problems: Vec<String>,
 }
 
@@ -47,6 +53,7 @@ impl Backups {
         // Retention must not take away what is being read.
         let lock = self.lock().await?;
         let backup = self.get(id).await?;
+        let spool = self.spool()?;
         let mut found = Vec::new();
         for copy in &backup.copies {
             let wanted = destination.is_none_or(|name| name == copy.destination);
@@ -54,7 +61,7 @@ impl Backups {
                 continue;
             }
             let from = self.open_destination(&copy.destination)?;
-            let verified = self.verify_copy(&from, &backup, keys).await?;
+            let verified = self.verify_copy(from, &backup, keys, &spool).await?;
             self.write_down(backup.status, &verified).await?;
             found.push(verified);
         }
@@ -65,9 +72,10 @@ impl Backups {
     /// Reads a copy. An error only where the destination does not answer: what is wrong with the copy is in the result.
     async fn verify_copy(
         &self,
-        from: &Destination,
+        from: Destination,
         backup: &Backup,
         keys: Option<&KeyFile>,
+        spool: &Spool,
     ) -> Result<Verified, BackupError> {
         let mut verified = Verified {
             backup_id: backup.id,
@@ -75,32 +83,33 @@ impl Backups {
             blobs: 0,
             opened: 0,
             bytes: 0,
+            wrong: 0,
             problems: Vec::new(),
         };
-        let manifest = match self.manifest(from, backup.id).await {
+        let manifest = match self.manifest(&from, backup.id).await {
             Ok(manifest) => manifest,
             Err(error) if is_damage(&error) => {
-                verified.problems.push(chain(&error));
+                verified.problem(chain(&error));
                 return Ok(verified);
             }
             Err(error) => return Err(error),
         };
         if manifest.sequence != backup.sequence {
             let (found, expected) = (manifest.sequence, backup.sequence);
-            verified.problems.push(format!("the manifest has number {found}, the backup {expected}"));
+            verified.problem(format!("the manifest has number {found}, the backup {expected}"));
         }
-        check_blobs(from, &manifest, &mut verified).await?;
+        check_blobs(&from, &manifest, spool, &mut verified).await?;
         // Without its bytes nothing can be opened, and each would be named twice.
-        if let (Some(keys), true) = (keys, verified.problems.is_empty()) {
-            let identity = keys.for_recipients(&manifest.recipients)?;
-            open_all(&self.inner.pool, from, identity, &manifest, &mut verified).await?;
+        if let (Some(keys), true) = (keys, verified.wrong == 0) {
+            let reader = self.reader(from, keys, &manifest)?;
+            open_all(&reader, &manifest, spool, &mut verified).await?;
         }
         Ok(verified)
     }
 
     async fn write_down(&self, before: Status, verified: &Verified) -> Result<(), BackupError> {
         let now = self.inner.clock.now();
-        let whole = verified.problems.is_empty();
+        let whole = verified.wrong == 0;
         let mut tx = self.inner.db.system().await?;
         let copy = Copy {
             destination: verified.destination.clone(),
@@ -119,81 +128,90 @@ impl Backups {
     }
 }
 
-/// Compares every blob that the manifest refers to with its name.
-pub(in crate::backup) async fn check_blobs(
-    from: &Destination,
-    manifest: &Manifest,
-    verified: &mut Verified,
-) -> Result<(), BackupError> {
-    let list = match from.blob_list(manifest).await.map_err(BackupError::from) {
-        Ok(list) => list,
-        Err(error) if is_damage(&error) => {
-            verified.problems.push(chain(&error));
-            return Ok(());
-        }
-        Err(error) => return Err(error),
-    };
-    if list.len() as u64 != manifest.blobs || list.iter().map(|name| name.size).sum::<u64>() != manifest.total_bytes {
-        verified.problems.push("the list of blobs is not as long as the manifest says".to_owned());
-    }
-    let named = [&manifest.database.dump, &manifest.objects.index, &manifest.vectors.index, &manifest.settings];
-    for blob in named {
-        if !list.contains(&blob.name) {
-            verified.problems.push(format!("{} is not in the list of blobs", blob.name));
-        }
-    }
-    let mut checks = stream::iter(0..list.len())
-        .map(|at| {
-            let name = &list[at];
-            async move { (name, from.check_blob(name).await) }.boxed()
-        })
-        .buffer_unordered(AT_ONCE);
-    while let Some((name, checked)) = checks.next().await {
-        match checked.map_err(BackupError::from) {
-            Ok(()) => {
-                verified.blobs += 1;
-                verified.bytes += name.size;
-            }
-            Err(error) if is_damage(&error) => verified.problems.push(chain(&error)),
+impl Verified {
+    /// Counts what was found right. An error only where it was not found out.
+    fn note<T>(&mut self, found: Result<T, BackupError>, right: impl FnOnce(&mut Self, T)) -> Result<(), BackupError> {
+        match found {
+            Ok(found) => right(self, found),
+            Err(error) if is_damage(&error) => self.problem(chain(&error)),
             Err(error) => return Err(error),
         }
+        Ok(())
+    }
+
+    fn problem(&mut self, words: String) {
+        self.wrong += 1;
+        if self.problems.len() < MAX_PROBLEMS {
+            self.problems.push(words);
+        }
+    }
+}
+
+/// Compares every blob that the manifest refers to with its name.
+async fn check_blobs(
+    from: &Destination,
+    manifest: &Manifest,
+    spool: &Spool,
+    verified: &mut Verified,
+) -> Result<(), BackupError> {
+    let list = spool.file();
+    let fetched = async { list.fill(from.read_blob_list(manifest).await?).await };
+    if let Err(error) = fetched.await {
+        return verified.note(Err(error), |_, ()| ());
+    }
+    let mut missing =
+        vec![&manifest.database.dump, &manifest.objects.index, &manifest.vectors.index, &manifest.settings];
+    let (mut blobs, mut total_bytes) = (0, 0);
+    let names = list.lines::<BlobName>("the list of blobs").await?;
+    let checks = names.map_ok(|name| {
+        async move {
+            let checked = from.check_blob(&name).await;
+            Ok((name, checked))
+        }
+        .boxed()
+    });
+    let mut checks = std::pin::pin!(checks.try_buffer_unordered(AT_ONCE));
+    while let Some((name, checked)) = checks.try_next().await? {
+        blobs += 1;
+        total_bytes += name.size;
+        missing.retain(|blob| blob.name != name);
+        verified.note(checked.map_err(BackupError::from), |verified, ()| {
+            verified.blobs += 1;
+            verified.bytes += name.size;
+        })?;
+    }
+    if (blobs, total_bytes) != (manifest.blobs, manifest.total_bytes) {
+        verified.problem("the list of blobs is not as long as the manifest says".to_owned());
+    }
+    for blob in missing {
+        verified.problem(format!("{} is not in the list of blobs", blob.name));
     }
     Ok(())
 }
 
 /// Opens every blob and compares its content with the manifest and the indexes.
 async fn open_all(
-    pool: &CpuPool,
-    from: &Destination,
-    identity: &Identity,
+    reader: &Reader,
     manifest: &Manifest,
+    spool: &Spool,
     verified: &mut Verified,
 ) -> Result<(), BackupError> {
-    let mut blobs: Vec<Blob> =
-        [&manifest.database.dump, &manifest.objects.index, &manifest.vectors.index, &manifest.settings]
-            .map(Clone::clone)
-            .into();
-    for tree in [&manifest.objects, &manifest.vectors] {
-        match tree::entries(pool, from, identity, tree).await {
-            Ok(files) => blobs.extend(files.into_iter().map(|file| file.blob)),
-            Err(error) if is_damage(&error) => verified.problems.push(chain(&error)),
-            Err(error) => return Err(error),
-        }
+    let right = |verified: &mut Verified, ()| verified.opened += 1;
+    for blob in [&manifest.database.dump, &manifest.objects.index, &manifest.vectors.index, &manifest.settings] {
+        verified.note(reader.check(blob).await, right)?;
     }
-    let opened = stream::iter(0..blobs.len()).map(|at| {
-        let blob = &blobs[at];
-        async move {
-            let content = tree::open_blob(pool, from, identity, blob).await?;
-            content.try_for_each(|_| std::future::ready(Ok(()))).await
-        }
-        .boxed()
-    });
-    let mut opened = opened.buffer_unordered(AT_ONCE);
-    while let Some(content) = opened.next().await {
-        match content {
-            Ok(()) => verified.opened += 1,
-            Err(error) if is_damage(&error) => verified.problems.push(chain(&error)),
-            Err(error) => return Err(error),
+    for tree in [&manifest.objects, &manifest.vectors] {
+        let files = match reader.files(tree, spool).await {
+            Ok(files) => files,
+            Err(error) => {
+                verified.note(Err(error), right)?;
+                continue;
+            }
+        };
+        let opened = files.map(|file| async move { reader.check(&file?.blob).await }.boxed());
+        let mut opened = std::pin::pin!(opened.buffer_unordered(AT_ONCE));
+        while let Some(opened) = opened.next().await {
+            verified.note(opened, right)?;
         }
     }
     Ok(())

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::TimeDelta;
+use futures::TryStreamExt as _;
 use uuid::Uuid;
 
 use super::{Reconcile, or_snooze};
@@ -106,19 +107,18 @@ impl Knowledge {
     /// Objects of documents that are gone: an upload whose process was killed before it wrote its row.
     async fn remove_orphan_objects(&self) -> Result<(), KnowledgeError> {
         let before = self.inner.clock.now() - ORPHAN_AGE;
-        let entries = self.inner.storage.list("org").await?;
-        let old = entries.iter().filter(|entry| entry.modified < before);
-        let folders: HashMap<Uuid, String> = old.filter_map(|entry| document_of(&entry.key)).collect();
-        let ids: Vec<Uuid> = folders.keys().copied().collect();
-        for ids in ids.chunks(10_000) {
+        // In pieces: there may be any number of them.
+        let mut found = self.inner.storage.list("org").try_ready_chunks(10_000);
+        while let Some(entries) = found.try_next().await.map_err(|error| error.1)? {
+            let old = entries.iter().filter(|entry| entry.modified < before);
+            let folders: HashMap<Uuid, String> = old.filter_map(|entry| document_of(&entry.key)).collect();
+            let ids: Vec<Uuid> = folders.keys().copied().collect();
             let mut tx = self.inner.db.system().await?;
-            let existing: HashSet<Uuid> = store::system::existing_documents(&mut tx, ids).await?.into_iter().collect();
+            let existing: HashSet<Uuid> = store::system::existing_documents(&mut tx, &ids).await?.into_iter().collect();
             tx.commit().await?;
-            let orphans: Vec<&String> =
-                ids.iter().filter(|id| !existing.contains(id)).filter_map(|id| folders.get(id)).collect();
-            for folder in orphans {
+            for (_, folder) in folders.into_iter().filter(|(id, _)| !existing.contains(id)) {
                 tracing::warn!(folder, "removing an object that no document stands behind");
-                self.inner.storage.delete_prefix(folder).await?;
+                self.inner.storage.delete_prefix(&folder).await?;
             }
         }
         Ok(())

@@ -1,0 +1,131 @@
+//! What a run must remember of files and blobs, on disk: memory does not grow with their number.
+
+use std::{
+    ops::Bound,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use chrono::DateTime;
+use redb::{Database, Durability, Error, ReadableTable as _, ReadableTableMetadata as _, TableDefinition};
+
+use super::{manifest::BlobName, spool::Spooled};
+use crate::{platform::crypto::Digest, storage::Entry};
+
+/// Size and time of change (microseconds) by key.
+const FILES: TableDefinition<'_, &str, (u64, i64)> = TableDefinition::new("files");
+/// Names of blobs by the set that they are in: content, hash, size.
+const BLOBS: TableDefinition<'_, (u32, [u8; 32], [u8; 32], u64), ()> = TableDefinition::new("blobs");
+
+/// Pages that are kept in memory, bytes.
+const CACHE: usize = 16 << 20;
+
+/// Sets and maps in a file that goes with this. Cheap to clone.
+#[derive(Clone)]
+pub struct Catalogue(Arc<Inner>);
+
+struct Inner {
+    /// Never committed: nobody reads it after us, and what is not committed is never synced.
+    tx: Mutex<redb::WriteTransaction>,
+    _database: Database,
+    _file: Spooled,
+}
+
+impl std::fmt::Debug for Catalogue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Catalogue").finish_non_exhaustive()
+    }
+}
+
+impl Catalogue {
+    pub fn make(file: Spooled) -> Result<Self, Error> {
+        let database = Database::builder().set_cache_size(CACHE).create(file.path())?;
+        let mut tx = database.begin_write()?;
+        tx.set_durability(Durability::None)?;
+        tx.open_table(FILES)?;
+        tx.open_table(BLOBS)?;
+        Ok(Self(Arc::new(Inner { tx: Mutex::new(tx), _database: database, _file: file })))
+    }
+
+    fn tx(&self) -> MutexGuard<'_, redb::WriteTransaction> {
+        self.0.tx.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn add_files(&self, files: &[Entry]) -> Result<(), Error> {
+        let tx = self.tx();
+        let mut table = tx.open_table(FILES)?;
+        for file in files {
+            table.insert(file.key.as_str(), (file.size, file.modified.timestamp_micros()))?;
+        }
+        Ok(())
+    }
+
+    pub fn count_files(&self) -> Result<u64, Error> {
+        Ok(self.tx().open_table(FILES)?.len()?)
+    }
+
+    /// The next `count` files after the key `after`, by key.
+    pub fn files(&self, after: &str, count: usize) -> Result<Vec<Entry>, Error> {
+        let tx = self.tx();
+        let table = tx.open_table(FILES)?;
+        let next = table.range::<&str>((Bound::Excluded(after), Bound::Unbounded))?.take(count);
+        next.map(|found| {
+            let (key, value) = found?;
+            let (size, micros) = value.value();
+            let modified = DateTime::from_timestamp_micros(micros).unwrap_or(DateTime::UNIX_EPOCH);
+            Ok(Entry { key: key.value().to_owned(), size, modified })
+        })
+        .collect()
+    }
+
+    pub fn clear_files(&self) -> Result<(), Error> {
+        let tx = self.tx();
+        tx.delete_table(FILES)?;
+        tx.open_table(FILES)?;
+        Ok(())
+    }
+
+    /// Sets have numbers, which their users give.
+    pub fn add_blobs(&self, set: u32, names: &[BlobName]) -> Result<(), Error> {
+        let tx = self.tx();
+        let mut table = tx.open_table(BLOBS)?;
+        for name in names {
+            table.insert((set, name.content.0, name.sealed.0, name.size), ())?;
+        }
+        Ok(())
+    }
+
+    pub fn remove_blob(&self, set: u32, name: &BlobName) -> Result<(), Error> {
+        let tx = self.tx();
+        tx.open_table(BLOBS)?.remove((set, name.content.0, name.sealed.0, name.size))?;
+        Ok(())
+    }
+
+    pub fn has_blob(&self, set: u32, name: &BlobName) -> Result<bool, Error> {
+        Ok(self.tx().open_table(BLOBS)?.get((set, name.content.0, name.sealed.0, name.size))?.is_some())
+    }
+
+    /// A blob of this content.
+    pub fn find_blob(&self, set: u32, content: &Digest) -> Result<Option<BlobName>, Error> {
+        let tx = self.tx();
+        let table = tx.open_table(BLOBS)?;
+        let all = (set, content.0, [0; 32], 0)..=(set, content.0, [u8::MAX; 32], u64::MAX);
+        let found = table.range(all)?.next().transpose()?;
+        Ok(found.map(|(key, _)| name_of(key.value())))
+    }
+
+    /// The next `count` blobs after `after`, sorted.
+    pub fn blobs(&self, set: u32, after: Option<&BlobName>, count: usize) -> Result<Vec<BlobName>, Error> {
+        let tx = self.tx();
+        let table = tx.open_table(BLOBS)?;
+        let begin = match after {
+            Some(name) => Bound::Excluded((set, name.content.0, name.sealed.0, name.size)),
+            None => Bound::Included((set, [0; 32], [0; 32], 0)),
+        };
+        let next = table.range((begin, Bound::Included((set, [u8::MAX; 32], [u8::MAX; 32], u64::MAX))))?.take(count);
+        next.map(|found| Ok(name_of(found?.0.value()))).collect()
+    }
+}
+
+fn name_of((_, content, sealed, size): (u32, [u8; 32], [u8; 32], u64)) -> BlobName {
+    BlobName { content: Digest(content), sealed: Digest(sealed), size }
+}
