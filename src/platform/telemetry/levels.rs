@@ -2,13 +2,14 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard},
     time::Duration,
 };
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use tracing_subscriber::EnvFilter;
+use tracing::{Metadata, Subscriber, level_filters::LevelFilter, subscriber::Interest};
+use tracing_subscriber::{Layer, filter::Targets, layer::Context};
 
 use crate::platform::{clock::Clock, lifecycle::Lifecycle};
 
@@ -25,32 +26,52 @@ const QUIET: &str = "lance=warn,lancedb=warn,sqlx::postgres::notice=warn";
 #[error("{0}")]
 pub struct BadFilter(String);
 
-impl BadFilter {
-    /// The logger is gone.
-    pub(super) fn not_applied(error: &tracing_subscriber::reload::Error) -> Self {
-        Self(format!("the filter cannot be put in force: {error}"))
+/// The filter of the process's logger. A place in the code asks once whether it is heard, and again after each change; what spans
+/// are entered meanwhile is nothing to it. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Filter(Arc<RwLock<Targets>>);
+
+impl Filter {
+    pub fn new(targets: Targets) -> Self {
+        Self(Arc::new(RwLock::new(targets)))
+    }
+
+    pub fn set(&self, targets: Targets) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = targets;
+        tracing::callsite::rebuild_interest_cache();
+    }
+
+    fn targets(&self) -> RwLockReadGuard<'_, Targets> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Reads a filter. Stricter than [`EnvFilter`], to which a misspelt level is a module of that name: it would silence all others.
-pub fn parse(filter: &str) -> Result<EnvFilter, BadFilter> {
+impl<S: Subscriber> Layer<S> for Filter {
+    fn register_callsite(&self, place: &'static Metadata<'static>) -> Interest {
+        Layer::<S>::register_callsite(&*self.targets(), place)
+    }
+
+    fn enabled(&self, place: &Metadata<'_>, context: Context<'_, S>) -> bool {
+        Layer::<S>::enabled(&*self.targets(), place, context)
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Layer::<S>::max_level_hint(&*self.targets())
+    }
+}
+
+/// Reads a filter. Stricter than [`Targets`], to which a misspelt level is a module of that name: it would silence all others.
+pub fn parse(filter: &str) -> Result<Targets, BadFilter> {
     let bad = |why: String| Err(BadFilter(why));
     if filter.trim().is_empty() {
         return bad("a filter is a level, or levels for modules: info, debug, info,holdfast::jobs=debug".into());
     }
-    // Commas inside of [span{fields}] separate fields.
-    let mut depth = 0;
-    let parts = filter.split(|c: char| {
-        match c {
-            '[' => depth += 1,
-            ']' => depth -= 1,
-            _ => {}
-        }
-        c == ',' && depth <= 0
-    });
-    let parts: Vec<&str> = parts.map(str::trim).collect();
+    if filter.contains('[') {
+        return bad(format!("{filter:?} names a span: levels are for modules, as in info,holdfast::jobs=debug"));
+    }
+    let parts: Vec<&str> = filter.split(',').map(str::trim).collect();
     for part in &parts {
-        let level = part.rsplit_once('=').filter(|_| !part.ends_with(']')).map_or(*part, |(_, level)| level);
+        let level = part.rsplit_once('=').map_or(*part, |(_, level)| level);
         let is_level = ["off", "error", "warn", "info", "debug", "trace"].iter().any(|l| level.eq_ignore_ascii_case(l));
         if !is_level && part.contains('=') {
             return bad(format!("{level:?} in {part:?} is no level: off, error, warn, info, debug or trace"));
@@ -61,7 +82,7 @@ pub fn parse(filter: &str) -> Result<EnvFilter, BadFilter> {
             ));
         }
     }
-    EnvFilter::try_new(format!("{QUIET},{}", parts.join(","))).map_err(|e| BadFilter(format!("{filter:?}: {e}")))
+    format!("{QUIET},{}", parts.join(",")).parse().map_err(|e| BadFilter(format!("{filter:?}: {e}")))
 }
 
 /// What is logged now.
@@ -75,14 +96,12 @@ pub struct LevelStatus {
     pub until: Option<DateTime<Utc>>,
 }
 
-type Apply = Box<dyn Fn(EnvFilter) -> Result<(), BadFilter> + Send + Sync>;
-
-/// The filter of the process's logger. Cheap to clone.
+/// The filter of the process's logger, and how long it is that. Cheap to clone.
 #[derive(Clone)]
 pub struct Levels(Arc<Inner>);
 
 struct Inner {
-    apply: Apply,
+    filter: Filter,
     state: Mutex<State>,
 }
 
@@ -99,10 +118,10 @@ impl fmt::Debug for Levels {
 }
 
 impl Levels {
-    /// `apply` puts a filter in force.
-    pub fn new(configured: &str, apply: impl Fn(EnvFilter) -> Result<(), BadFilter> + Send + Sync + 'static) -> Self {
+    /// `filter` is what `configured` says.
+    pub fn new(configured: &str, filter: Filter) -> Self {
         let status = LevelStatus { filter: configured.to_owned(), configured: configured.to_owned(), until: None };
-        Self(Arc::new(Inner { apply: Box::new(apply), state: Mutex::new(State { status, change: 0 }) }))
+        Self(Arc::new(Inner { filter, state: Mutex::new(State { status, change: 0 }) }))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -128,7 +147,7 @@ impl Levels {
         }
         let parsed = parse(filter)?;
         let mut state = self.state();
-        (self.0.apply)(parsed)?;
+        self.0.filter.set(parsed);
         state.change += 1;
         let until = clock.now() + span;
         state.status = LevelStatus { filter: filter.to_owned(), until: Some(until), ..state.status.clone() };
@@ -149,7 +168,7 @@ impl Levels {
 
     fn restore(&self, state: &mut State) -> Result<LevelStatus, BadFilter> {
         let configured = state.status.configured.clone();
-        (self.0.apply)(parse(&configured)?)?;
+        self.0.filter.set(parse(&configured)?);
         state.status = LevelStatus { filter: configured.clone(), configured, until: None };
         tracing::warn!(filter = state.status.filter, "log levels are as configured again");
         Ok(state.status.clone())
@@ -162,15 +181,7 @@ mod tests {
 
     #[test]
     fn a_bad_filter_says_what_is_wrong() {
-        for fine in [
-            "info",
-            "DEBUG",
-            "off",
-            "info,holdfast::jobs=debug",
-            "warn, sqlx=trace",
-            "info,lance=debug",
-            "info,[http.request{route=x}]=debug",
-        ] {
+        for fine in ["info", "DEBUG", "off", "info,holdfast::jobs=debug", "warn, sqlx=trace", "info,lance=debug"] {
             parse(fine).unwrap_or_else(|e| panic!("{fine}: {e}"));
         }
         for (bad, why) in [
@@ -179,6 +190,7 @@ mod tests {
             ("info,holdfast=loud", "\"loud\" in \"holdfast=loud\" is no level"),
             ("hyper", "for a module say hyper=debug"),
             ("info,,debug", "\"\" is no level"),
+            ("info,[http.request{route=x}]=debug", "levels are for modules"),
         ] {
             let error = parse(bad).unwrap_err().to_string();
             assert!(error.contains(why), "{bad:?}: {error}");
@@ -187,12 +199,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_change_ends_by_itself_and_a_newer_one_is_not_undone() {
-        let applied = Arc::new(Mutex::new(Vec::new()));
-        let seen = applied.clone();
-        let levels = Levels::new("info", move |filter| {
-            seen.lock().unwrap().push(filter.to_string());
-            Ok(())
-        });
+        let filter = Filter::new(parse("info").unwrap());
+        let hears = |level| filter.targets().would_enable("holdfast", &level);
+        let levels = Levels::new("info", filter.clone());
         let (clock, lifecycle) = (Clock::system(), Lifecycle::new());
         let change = |filter: &str, millis| levels.change(filter, Duration::from_millis(millis), &clock, &lifecycle);
         let wait = |millis| tokio::time::sleep(Duration::from_millis(millis));
@@ -200,15 +209,18 @@ mod tests {
         wait(300).await;
         assert!(change("debgu", 600).is_err());
         assert_eq!(levels.status().filter, "debug", "a bad filter changes nothing");
+        assert!(hears(tracing::Level::DEBUG) && !hears(tracing::Level::TRACE));
         change("trace", 900).unwrap();
         wait(450).await;
         assert_eq!(levels.status().filter, "trace", "the end of the first change is not the end of the second");
         wait(900).await;
         assert_eq!(levels.status(), LevelStatus { filter: "info".into(), configured: "info".into(), until: None });
+        assert!(!hears(tracing::Level::DEBUG));
         change("debug", 60_000).unwrap();
+        assert!(hears(tracing::Level::DEBUG));
         change(DEFAULT, 1).unwrap();
         assert_eq!(levels.status().until, None);
-        assert_eq!(applied.lock().unwrap().len(), 5, "debug, trace, info, debug, info");
+        assert!(hears(tracing::Level::INFO) && !hears(tracing::Level::DEBUG));
         lifecycle.drain(Duration::from_secs(1)).await;
     }
 }

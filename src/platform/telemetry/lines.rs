@@ -56,8 +56,8 @@ impl<O: Output> Lines<O> {
     }
 }
 
-/// Fields of a span and of those around it: name and JSON.
-#[derive(Clone, Default)]
+/// Fields of a span: name and JSON.
+#[derive(Default)]
 struct SpanFields(Vec<(&'static str, Vec<u8>)>);
 
 impl SpanFields {
@@ -76,8 +76,7 @@ where
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
-        let around = span.parent().and_then(|parent| parent.extensions().get::<SpanFields>().cloned());
-        let mut fields = around.unwrap_or_default();
+        let mut fields = SpanFields::default();
         attributes.record(&mut OfSpan(&mut fields));
         span.extensions_mut().insert(fields);
     }
@@ -111,16 +110,19 @@ where
                 put(&mut json, "request_id", id);
             }
         }
-        if let Some(span) = context.event_span(event)
-            && let Some(around) = span.extensions().get::<SpanFields>()
-        {
-            for (name, value) in around.0.iter().filter(|(name, _)| !has(name)) {
+        let mut inner: Vec<&'static str> = Vec::new();
+        // From the inside out: what stands nearer to the event hides what is called the same.
+        for span in context.event_scope(event).into_iter().flatten() {
+            let extensions = span.extensions();
+            let Some(around) = extensions.get::<SpanFields>() else { continue };
+            for (name, value) in around.0.iter().filter(|(name, _)| !has(name) && !inner.contains(name)) {
                 if json.len() + name.len() + value.len() + SHORT > MAX_LINE_BYTES {
                     break;
                 }
                 name_of(&mut json, name);
                 json.extend_from_slice(value);
             }
+            inner.extend(around.0.iter().map(|(name, _)| *name));
         }
         json.push(b'}');
         let is_local = is_local(target, level);

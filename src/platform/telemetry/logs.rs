@@ -7,11 +7,11 @@ use std::{
     time::Duration,
 };
 
-use tracing_subscriber::{layer::SubscriberExt as _, reload, util::SubscriberInitExt as _};
+use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 use super::{
     config::{Config, LogFormat},
-    levels::{self, BadFilter, Levels},
+    levels::{self, Filter, Levels},
     lines::{Line, Lines, Output},
     log_metrics::LogMetrics,
     loki::{self, Loki, Shipping},
@@ -37,7 +37,7 @@ impl Logger {
     pub fn detached(config: &Config) -> Self {
         Self {
             recent: Arc::new(Ring::new(config.recent_lines, config.recent_bytes)),
-            levels: Levels::new(&config.log, |_| Ok(())),
+            levels: Levels::new(&config.log, Filter::new(Targets::new())),
         }
     }
 }
@@ -99,10 +99,9 @@ pub fn init(config: &Config) -> anyhow::Result<Guard> {
         let (loki, shipping) = Loki::start(&loki, HttpClients::new()?.operator().clone(), metrics.clone());
         (Some(loki), Some(shipping))
     };
-    let (filter, handle) = reload::Layer::new(levels::parse(&config.log)?);
-    let apply = move |filter| handle.reload(filter).map_err(|e| BadFilter::not_applied(&e));
+    let filter = Filter::new(levels::parse(&config.log)?);
     let recent = Arc::new(Ring::new(config.recent_lines, config.recent_bytes));
-    let logger = Logger { recent: recent.clone(), levels: Levels::new(&config.log, apply) };
+    let logger = Logger { recent: recent.clone(), levels: Levels::new(&config.log, filter.clone()) };
     let stdout: Box<dyn Fn(&Line) + Send + Sync> = if json { Box::new(write_json) } else { Box::new(write_pretty) };
     let lines = Lines::new(Outputs { stdout, recent, loki, metrics });
     tracing_subscriber::registry().with(filter).with(lines).try_init()?;
