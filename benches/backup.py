@@ -126,16 +126,26 @@ class Memory:
         return self.highest
 
 
+def destination(folder):
+    """Settings for backups into a new folder in this one."""
+    (folder / "near").mkdir()
+    key_file = folder / "key"
+    subprocess.run(["age-keygen", "-o", key_file], check=True, capture_output=True)
+    return {
+        "HOLDFAST_BACKUP__RECIPIENTS": re.search(r"age1\w+", key_file.read_text()).group(),
+        "HOLDFAST_BACKUP__DESTINATIONS__NEAR__URL": str(folder / "near"),
+        "HOLDFAST_BACKUP__KEEP_DAILY": "1",
+    }
+
+
 def backup_by_job(api):
-    """Makes a backup as the schedule does, by a job in the serving process. Returns the finished backup."""
-    known = {backup["id"] for backup in api.call("GET", "/api/v1/backups")["data"]}
-    api.call("POST", "/api/v1/backups")
-    while True:
-        made = [backup for backup in api.call("GET", "/api/v1/backups")["data"] if backup["id"] not in known]
-        if made and made[0]["status"] != "running":
-            assert made[0]["status"] == "verified", made[0]
-            return made[0]
+    """Makes a backup as the schedule does, by a job in the serving process that also removes old ones. Returns the backup."""
+    job = api.call("POST", "/api/v1/backups")["job_id"]
+    while api.call("GET", f"/api/v1/jobs/{job}")["state"] not in ("succeeded", "cancelled", "dead"):
         time.sleep(1)  # Asking is a request too, which a backup makes room for.
+    made = api.call("GET", "/api/v1/backups?limit=1")["data"][0]
+    assert made["status"] == "verified", made
+    return made
 
 
 def change(server, mark):
@@ -147,17 +157,9 @@ def change(server, mark):
 def measure(start, folder, megabytes, runs=3):
     """`start(settings)` starts an appliance and returns it with a session's API and a key. Yields rows (what, value, goal)."""
     server = Server(folder)
-    for name in ("near", "hand"):
-        (folder / name).mkdir()
-    key_file = folder / "key"
-    subprocess.run(["age-keygen", "-o", key_file], check=True, capture_output=True)
-    recipient = re.search(r"age1\w+", key_file.read_text()).group()
-    settings = {
-        "HOLDFAST_DATABASE__URL": server.url,
-        "HOLDFAST_BACKUP__RECIPIENTS": recipient,
-        "HOLDFAST_BACKUP__DESTINATIONS__NEAR__URL": str(folder / "near"),
-        "HOLDFAST_BACKUP__KEEP_DAILY": "1",
-    }
+    (folder / "hand").mkdir()
+    settings = {"HOLDFAST_DATABASE__URL": server.url, **destination(folder)}
+    recipient = settings["HOLDFAST_BACKUP__RECIPIENTS"]
     try:
         appliance, api, key = start(settings)
         rows = megabytes * 1024 // 2

@@ -2,7 +2,7 @@
 """The figures of docs/benchmarks.md, measured on a real appliance. Run by scripts/bench; standard library and wrk.
 
     bench.py --binary PATH --models DIR --report FILE [--seconds N] [--documents N] [--first-run SECONDS]
-             [--backup-megabytes N] [--only backup|telemetry]
+             [--backup-megabytes N] [--only backup|objects|telemetry]
 
 What --first-run measured stays in the report when a later run does not measure it again.
 """
@@ -22,6 +22,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "clients"))
 import backup  # noqa: E402
+import objects  # noqa: E402
 import telemetry  # noqa: E402
 from management import Api, first_key, first_sign_in, make_key, wait_until_ready  # noqa: E402
 from with_appliance import EMAIL, free_port, one_time_password, stop, wait_ready  # noqa: E402
@@ -211,6 +212,10 @@ def run_backup(args):
     return run_apart(args, lambda start, folder: backup.measure(start, folder, args.backup_megabytes))
 
 
+def run_objects(args):
+    return run_apart(args, objects.measure)
+
+
 def run_telemetry(args):
     def measure(start, _):
         def start_with_rows(settings):
@@ -218,7 +223,7 @@ def run_telemetry(args):
             make_rows(Api(appliance.url, key))
             return appliance, key
 
-        return telemetry.measure(start_with_rows, lambda appliance, key: measure_reads(appliance, key, args.seconds), free_port())
+        return telemetry.measure(start_with_rows, lambda appliance, key: measure_reads(appliance, key, max(args.seconds // 3, 3)), free_port())
 
     return run_apart(args, measure)
 
@@ -231,11 +236,11 @@ def main():
     parser.add_argument("--seconds", type=int, default=15)
     parser.add_argument("--documents", type=int, default=50)
     parser.add_argument("--first-run", type=float, metavar="SECONDS", help="what a first scripts/run took")
-    parser.add_argument("--backup-megabytes", type=int, default=1300, help="size of the database that is backed up; 0 leaves that out")
-    parser.add_argument("--only", choices=("backup", "telemetry"), help="print the figures of this part, and write no report")
+    parser.add_argument("--backup-megabytes", type=int, default=1300, help="size of the database that is backed up; 0 leaves backups out")
+    parser.add_argument("--only", choices=("backup", "objects", "telemetry"), help="print the figures of this part, and write no report")
     args = parser.parse_args()
     if args.only:
-        list({"backup": run_backup, "telemetry": run_telemetry}[args.only](args))
+        list({"backup": run_backup, "objects": run_objects, "telemetry": run_telemetry}[args.only](args))
         return
     appliance = Appliance(args.binary, args.models)
     try:
@@ -246,6 +251,7 @@ def main():
     rows += run_telemetry(args)
     if args.backup_megabytes:
         rows += run_backup(args)
+        rows += run_objects(args)
     version = subprocess.run([args.binary, "--version"], capture_output=True, text=True, check=True).stdout.strip()
     lines = ["# Benchmarks", "", f"Written by `scripts/bench` on {datetime.date.today()}: {version}, release build, {machine()}.",
              "The load generator runs on the same machine.", "", "| what | measured | at least |", "|---|---|---|"]
