@@ -42,9 +42,13 @@ DASHBOARD = Dashboard(
         row("Duration"),
         timeseries(
             "Quantiles", "How long do requests take? The dots are traces: a click opens their log lines.", "s",
-            *[(quantile(share, DURATION, where=USERS), f"{share * 100:.0f} %") for share in (0.5, 0.95, 0.99)], exemplars=True, alerts=("ApiLatencyBudgetBurning",),
+            *[(quantile(share, DURATION, where=USERS), f"{share * 100:.0f} %") for share in (0.5, 0.95, 0.99)], exemplars=True,
         ),
         timeseries("Slowest twentieth by surface", "Which surface is slow?", "s", (quantile(0.95, DURATION, "surface", USERS), "{{surface}}"), exemplars=True),
+        timeseries(
+            "Reads, to their first byte", "How long is waited for an answer to begin? What an answer takes to write or a file to fetch is not in it.", "s",
+            (quantile(0.95, "holdfast_http_first_byte_seconds", "surface", f'{USERS}, method="get"'), "{{surface}}"), exemplars=True, alerts=("ApiLatencyBudgetBurning", "ApiLatencyFewEvents"), details="slo",
+        ),
         heatmap("All requests", "Is there one crowd of requests, or a fast and a slow one?", "s", increase(f"{DURATION}_bucket", "le", USERS)),
         row("What limits"),
         timeseries(

@@ -230,6 +230,7 @@ async fn a_slow_bar_leads_to_a_trace() {
     }
     for ours in [
         "holdfast_http_request_duration_seconds",
+        "holdfast_http_first_byte_seconds",
         "holdfast_knowledge_search_duration_seconds",
         "holdfast_knowledge_search_arm_duration_seconds",
         "holdfast_llm_request_duration_seconds",

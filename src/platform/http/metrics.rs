@@ -1,5 +1,7 @@
 //! `holdfast_http_*`
 
+use std::{ops::Deref, sync::Arc};
+
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -96,16 +98,40 @@ pub struct SurfaceLabels {
     pub surface: Surface,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct MethodLabels {
+    pub surface: Surface,
+    pub method: Method,
+}
+
 /// What a request of one surface is observed with: the handles, made once.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Observations {
+    /// In the order of [`Method::ALL`], then of [`Outcome::ALL`].
+    requests: Vec<Vec<Counter>>,
+    /// In the order of [`Method::ALL`].
+    first_byte: Vec<Latency>,
     pub latency: Latency,
     pub received: Histogram,
     pub sent: Histogram,
 }
 
+impl Observations {
+    pub fn requests(&self, method: Method, outcome: Outcome) -> &Counter {
+        &self.requests[method as usize][outcome as usize]
+    }
+
+    pub fn first_byte(&self, method: Method) -> &Latency {
+        &self.first_byte[method as usize]
+    }
+}
+
+/// Cheap to clone: each request has one.
 #[derive(Clone, Debug)]
-pub struct Metrics {
+pub struct Metrics(Arc<Inner>);
+
+#[derive(Debug)]
+pub struct Inner {
     pub requests: Family<RequestLabels, Counter>,
     /// In the order of [`Surface::ALL`].
     surfaces: Vec<Observations>,
@@ -119,22 +145,38 @@ pub struct Metrics {
     pub connections_refused: Counter,
 }
 
+impl Deref for Metrics {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
 impl Metrics {
     pub fn register(registry: &mut Registry) -> Self {
         let latency = Family::<SurfaceLabels, Latency, _>::new_with_constructor(|| Latency::new(LATENCY_BUCKETS));
+        let first_byte = Family::<MethodLabels, Latency, _>::new_with_constructor(|| Latency::new(LATENCY_BUCKETS));
         let size = || Family::<SurfaceLabels, Histogram, _>::new_with_constructor(|| Histogram::new(SIZE_BUCKETS));
         let (received, sent) = (size(), size());
+        let requests = Family::<RequestLabels, Counter>::default();
         let observations = |&surface| {
             let labels = SurfaceLabels { surface };
+            let counter = |method, outcome| requests.get_or_create_owned(&RequestLabels { surface, method, outcome });
+            let of_method = |&method| Outcome::ALL.iter().map(|&outcome| counter(method, outcome)).collect();
             Observations {
+                requests: Method::ALL.iter().map(of_method).collect(),
+                first_byte: Method::ALL
+                    .iter()
+                    .map(|&method| first_byte.get_or_create_owned(&MethodLabels { surface, method }))
+                    .collect(),
                 latency: latency.get_or_create_owned(&labels),
                 received: received.get_or_create_owned(&labels),
                 sent: sent.get_or_create_owned(&labels),
             }
         };
-        let metrics = Self {
-            requests: Family::default(),
+        let metrics = Inner {
             surfaces: Surface::ALL.iter().map(observations).collect(),
+            requests,
             rate_limited: Family::default(),
             in_flight: Gauge::default(),
             traffic: Traffic::default(),
@@ -143,12 +185,20 @@ impl Metrics {
             connections_rejected: Counter::default(),
             connections_refused: Counter::default(),
         };
-        metrics.at_zero();
+        for &limit in LimitedBy::ALL {
+            let _ = metrics.rate_limited.get_or_create(&LimitLabels { limit });
+        }
         registry.register_with_unit(
             "request_duration",
             "From the request's head to the end of the response's body",
             Unit::Seconds,
             latency,
+        );
+        registry.register_with_unit(
+            "first_byte",
+            "From the request's head to the response's: what a streamed answer or a download takes after it is not in it",
+            Unit::Seconds,
+            first_byte,
         );
         registry.register_with_unit(
             "request_size",
@@ -158,22 +208,11 @@ impl Metrics {
         );
         registry.register_with_unit("response_size", "Bodies of responses, as sent: compressed", Unit::Bytes, sent);
         metrics.describe(registry);
-        metrics
+        Self(Arc::new(metrics))
     }
+}
 
-    fn at_zero(&self) {
-        for &surface in Surface::ALL {
-            for &outcome in Outcome::ALL {
-                for &method in Method::ALL {
-                    let _ = self.requests.get_or_create(&RequestLabels { surface, method, outcome });
-                }
-            }
-        }
-        for &limit in LimitedBy::ALL {
-            let _ = self.rate_limited.get_or_create(&LimitLabels { limit });
-        }
-    }
-
+impl Inner {
     fn describe(&self, registry: &mut Registry) {
         registry.register("requests", "Requests answered, or given up by the client", self.requests.clone());
         registry.register("rate_limited", "Requests refused by a rate limit", self.rate_limited.clone());

@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use super::{
     Metrics,
     memory::Share,
-    metrics::{Method, Outcome, RequestLabels, Surface},
+    metrics::{Method, Outcome, Surface},
 };
 use crate::platform::{
     error::ResponseError,
@@ -120,9 +120,12 @@ impl Drop for Report {
         let (outcome, took) = (self.outcome(), self.started.elapsed());
         let metrics = &self.metrics;
         metrics.in_flight.dec();
-        metrics.requests.get_or_create(&RequestLabels { surface: self.surface, method: self.method, outcome }).inc();
         let observed = metrics.of(self.surface);
+        observed.requests(self.method, outcome).inc();
         observed.latency.observe_in(Some(&self.context), took.as_secs_f64());
+        if let Some(first_byte) = self.first_byte {
+            observed.first_byte(self.method).observe_in(Some(&self.context), first_byte.as_secs_f64());
+        }
         observed.received.observe(self.received.load(Ordering::Relaxed) as f64);
         observed.sent.observe(self.bytes as f64);
         if matches!(self.surface, Surface::Health | Surface::Assets) && outcome == Outcome::Ok {
