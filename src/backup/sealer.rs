@@ -14,10 +14,10 @@ const TURN: u64 = 16 << 20;
 /// Bytes after which a turn rests: as long as they took, some 10 ms.
 const STEP: u64 = 1 << 20;
 const LONGEST_REST: Duration = Duration::from_millis(100);
-/// A turn that took this long was starved (or waited for the server, which loses nothing by the following).
+/// A turn that takes this long is starved (or waits for the server, which loses nothing by the following), and ends.
 const STARVED: Duration = Duration::from_secs(5);
-/// Turns that are then not left to chance.
-const INSIST: u32 = 16;
+/// Turns that are then not left to chance: a gigabyte, after which it is tried again.
+const INSIST: u32 = 64;
 
 /// Seals what is large, beside the requests.
 #[derive(Clone, Debug)]
@@ -44,15 +44,23 @@ impl Sealer {
                 return pool.run(move || advanced.finish()).await?;
             }
             sealing = advanced;
-            insisting =
-                if insisting == 0 && started.elapsed() > STARVED { INSIST } else { insisting.saturating_sub(1) };
+            insisting = insist(insisting, started.elapsed());
         }
     }
 }
 
-/// Seals [`TURN`], with rests while there is traffic; true where it was the last.
+/// How many turns are still not left to chance, after one that took so long.
+fn insist(insisting: u32, took: Duration) -> u32 {
+    if insisting == 0 && took > STARVED { INSIST } else { insisting.saturating_sub(1) }
+}
+
+/// Seals up to [`TURN`], with rests while there is traffic; true where it was the last.
 fn turn<R: Read>(mut sealing: Box<Sealing<R>>, traffic: &Traffic) -> Result<(Box<Sealing<R>>, bool), SealError> {
+    let began = Instant::now();
     for _ in 0..TURN / STEP {
+        if began.elapsed() > STARVED {
+            break;
+        }
         let started = Instant::now();
         if sealing.advance(STEP)? {
             return Ok((sealing, true));
@@ -62,4 +70,19 @@ fn turn<R: Read>(mut sealing: Box<Sealing<R>>, traffic: &Traffic) -> Result<(Box
         }
     }
     Ok((sealing, false))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_was_starved_takes_a_share_for_a_while_and_then_tries_again() {
+        let (quick, starved) = (Duration::from_millis(100), STARVED + Duration::from_millis(1));
+        assert_eq!(insist(0, quick), 0);
+        assert_eq!(insist(0, starved), INSIST);
+        // A share is small where everybody wants the processor: that it takes long does not prolong it.
+        assert_eq!(insist(INSIST, starved), INSIST - 1);
+        assert_eq!(insist(1, quick), 0);
+    }
 }
