@@ -236,7 +236,16 @@ impl Alertmanager {
 
     /// Fingerprints of every alert that it holds, silenced and inhibited ones included.
     pub async fn fingerprints(&self) -> Result<HashSet<String>, AlertmanagerError> {
-        let held: Vec<Held> = self.ask(self.request(Method::GET, "alerts")?).await?;
+        self.held("alerts").await
+    }
+
+    /// Fingerprints of the alerts that a silence keeps quiet.
+    pub async fn silenced(&self) -> Result<HashSet<String>, AlertmanagerError> {
+        self.held("alerts?silenced=true&active=false&inhibited=false&unprocessed=false").await
+    }
+
+    async fn held(&self, path: &str) -> Result<HashSet<String>, AlertmanagerError> {
+        let held: Vec<Held> = self.ask(self.request(Method::GET, path)?).await?;
         Ok(held.into_iter().map(|alert| alert.fingerprint).collect())
     }
 

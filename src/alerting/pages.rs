@@ -1,6 +1,6 @@
 //! The pages Alerts (what fires, what did, silences) and Runbooks.
 
-use std::borrow::Borrow;
+use std::{borrow::Borrow, collections::HashSet};
 
 use askama::Template;
 use axum::{
@@ -101,6 +101,8 @@ struct List<'a> {
     can_silence: bool,
     watchdog: Option<DateTime<Utc>>,
     firing: Vec<Alert>,
+    /// Fingerprints.
+    silenced: HashSet<String>,
     history: Vec<Alert>,
     filter: ListFilter,
     pager: Pager,
@@ -226,6 +228,7 @@ async fn list(shell: Shell, State(alerting): State<Alerting>, Query(filter): Que
         is_on: alerting.is_on(),
         can_silence: alerting.inner.alertmanager.is_on(),
         watchdog: alerting.watchdog().await?,
+        silenced: if firing.is_empty() { HashSet::new() } else { alerting.silenced().await },
         firing,
         pager: filter.pager(history.next_cursor.as_deref()),
         history: history.data,

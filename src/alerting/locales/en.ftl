@@ -51,6 +51,7 @@ alerting-no-silences-text = Silence what you are working on, so that others are 
 alerting-silence-active = in force
 alerting-silence-pending = to come
 alerting-silence-expired = over
+alerting-is-silenced = silenced
 alerting-silence-now = Silence 2 h
 alerting-silence-more = Silence…
 alerting-silence-new = New silence

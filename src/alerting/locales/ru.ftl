@@ -52,6 +52,7 @@ alerting-no-silences-text = Заглушите то, чем уже занима�
 alerting-silence-active = действует
 alerting-silence-pending = начнётся позже
 alerting-silence-expired = закончилось
+alerting-is-silenced = заглушено
 alerting-silence-now = Заглушить на 2 ч
 alerting-silence-more = Заглушить…
 alerting-silence-new = Новое правило

@@ -1,5 +1,7 @@
 //! Silences: checked here, kept by Alertmanager.
 
+use std::{collections::HashSet, time::Duration};
+
 use chrono::TimeDelta;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -21,6 +23,8 @@ const LONGEST: i64 = 365 * 24 * 3600;
 const LONGEST_COMMENT: usize = 1000;
 /// Expired ones that are shown.
 const EXPIRED_SHOWN: usize = 50;
+/// How long a page waits for what is only a mark on it.
+const AT_ONCE: Duration = Duration::from_millis(500);
 
 /// A silence that somebody asks for.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -108,6 +112,13 @@ impl Alerting {
     /// Live ones first, soonest end first; then the last that have expired.
     pub async fn silences(&self) -> Result<Vec<Silence>, AlertingError> {
         Ok(self.inner.alertmanager.silences(EXPIRED_SHOWN).await?)
+    }
+
+    /// Fingerprints of the alerts that a silence keeps quiet. None where Alertmanager does not say at once: the page of what fires
+    /// must be there when it is not.
+    pub async fn silenced(&self) -> HashSet<String> {
+        let asked = tokio::time::timeout(AT_ONCE, self.inner.alertmanager.silenced()).await;
+        asked.ok().and_then(Result::ok).unwrap_or_default()
     }
 
     /// Returns it as Alertmanager keeps it.

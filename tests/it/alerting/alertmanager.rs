@@ -19,7 +19,7 @@ use tokio::{
     process::{Child, Command},
 };
 
-use super::{PATH, TOKEN, check, list, metric, now, start};
+use super::{PATH, TOKEN, check, list, metric, now, pages::page, start};
 use crate::support::{
     app::{Client, TestApp},
     cluster::PATIENCE,
@@ -218,6 +218,14 @@ async fn silences_are_made_seen_and_ended_at_alertmanager() {
     assert_eq!(admin.get(&path).await.expect(200)["data"][0]["id"], made["id"]);
     let silenced = Client::new(&alertmanager.url).get("/api/v2/alerts?silenced=true").await.expect(200);
     assert_eq!(silenced[0]["status"]["state"], "suppressed", "{silenced}");
+    let shown = page(&admin, "/alerts").await;
+    assert!(shown.contains(">silenced<") && !shown.contains("Silence 2 h"), "{shown}");
+    alertmanager.tell("Heard", began, None).await;
+    until("nothing arrives", async || count(&admin, "status=firing").await == 2).await;
+    let shown = page(&admin, "/alerts").await;
+    assert_eq!((shown.matches(">silenced<").count(), shown.matches("Silence 2 h").count()), (1, 1), "{shown}");
+    alertmanager.tell("Heard", began, Some(now(&app))).await;
+    until("it does not end", async || count(&admin, "status=firing").await == 1).await;
 
     // It ends while it is silenced: Alertmanager says nothing of it, and we notice.
     alertmanager.tell("Noisy", began, Some(now(&app))).await;

@@ -12,7 +12,7 @@ async fn open(client: &Client, path: &str, lang: &str) -> Answer {
     client.send(request.header(header::ACCEPT_LANGUAGE, lang)).await
 }
 
-async fn page(client: &Client, path: &str) -> String {
+pub(super) async fn page(client: &Client, path: &str) -> String {
     let answer = open(client, path, "en").await;
     assert_eq!(answer.status, 200, "{path}: {}", answer.text);
     answer.text
