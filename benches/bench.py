@@ -175,8 +175,11 @@ def run(args, appliance):
     time.sleep(5)
     row("idle resident memory, MiniLM loaded", f"{appliance.resident_mb():.0f} MB", "350 MB")
     make_rows(api)
-    rate, p50, p99 = measure_reads(appliance, key, args.seconds)
-    row(f"authenticated read of a list of {READ_ROWS} rows through RLS, 32 connections", f"{rate:.0f} requests/s (p50 {p50:.1f} ms, p99 {p99:.1f} ms)", "5 000 requests/s")
+    slowest, (rate, p50, p99), fastest = sorted(measure_reads(appliance, key, args.seconds) for _ in range(3))
+    row(
+        f"authenticated read of a list of {READ_ROWS} rows through RLS, 32 connections (median of 3)",
+        f"{rate:.0f} requests/s ({slowest[0]:.0f} to {fastest[0]:.0f}; p50 {p50:.1f} ms, p99 {p99:.1f} ms)", "5 000 requests/s",
+    )
     base, pages = measure_ingest(api, args.documents, 10)
     row(f"ingest of Markdown, {args.documents} documents of 10 pages, upload to ready", f"{pages:.1f} pages/s")
     for mode in ("text", "vector", "hybrid"):
