@@ -79,6 +79,43 @@ async fn a_backup_is_made_proven_and_the_next_one_is_small() {
     app.stop().await;
 }
 
+/// More files than are gone through together: what is new, changed and gone is told apart in each piece, and at their edges.
+#[tokio::test(flavor = "multi_thread")]
+async fn any_number_of_objects_is_gone_through_in_pieces() {
+    let vault = Vault::new();
+    let app = start(&vault).await;
+    let folder = app.data_dir.join("objects/org/many");
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = |n: u32| folder.join(format!("{n:05}"));
+    (0..2500_u32).for_each(|n| std::fs::write(path(n), n.to_string()).unwrap());
+    let first = run(&app).await;
+    assert_eq!((first.status, first.objects), (Status::Verified, 2500), "{:?}", first.error);
+    // The first and last of pieces, all of one, one that changes its content.
+    (0..3).chain(998..1003).chain(2400..2500).for_each(|n| std::fs::remove_file(path(n)).unwrap());
+    std::fs::write(path(1500), "something else").unwrap();
+    let second = run(&app).await;
+    assert_eq!((second.status, second.objects), (Status::Verified, 2500 - 108), "{:?}", second.error);
+    assert!(second.added_bytes < first.added_bytes / 2, "{} after {}", second.added_bytes, first.added_bytes);
+    let mut tx = app.app.db.system().await.unwrap();
+    let known: i64 = sqlx::query_scalar("SELECT count(*) FROM backup_known_files WHERE tree = 'objects'")
+        .fetch_one(&mut *tx)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(known, 2500 - 108, "what is gone is forgotten");
+    let keys = vault.keys();
+    for backup in [&first, &second] {
+        let found = app.app.backups.verify(backup.id, None, Some(&keys)).await.unwrap();
+        assert_eq!((found[0].wrong, &found[0].problems), (0, &Vec::new()));
+        assert!(found[0].opened >= u64::try_from(backup.objects).unwrap());
+    }
+    // A copy without its disk: each of its blobs is wrong, and not each is named.
+    std::fs::rename(vault.folder("near").join("blobs"), vault.folder("near").join("gone")).unwrap();
+    let found = app.app.backups.verify(second.id, None, None).await.unwrap();
+    assert!(found[0].wrong > 2000 && found[0].problems.len() == 100, "{} wrong", found[0].wrong);
+    app.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn operators_see_and_start_backups_and_nobody_else_does() {
     let vault = Vault::new();
