@@ -571,6 +571,10 @@ async fn the_real_program_ships_what_it_writes_and_changes_its_levels() {
     assert!(has(&|line| line["target"] == "holdfast::request"
         && line["request_id"] == "request-0001"
         && line["trace_id"] == TRACE));
+    for field in ["\"route\":", "\"method\":", "\"request_id\":"] {
+        let twice = output.lines().find(|line| line.matches(field).count() > 1);
+        assert_eq!(twice, None, "a field is there once");
+    }
     assert!(has(&|line| line["message"] == "ready" && line.get("trace_id").is_none()));
     assert!(
         has(&|line| line["target"].as_str().unwrap().starts_with("hyper") && line["level"] == "trace"),

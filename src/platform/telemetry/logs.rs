@@ -105,6 +105,8 @@ pub fn init(config: &Config) -> anyhow::Result<Guard> {
     let stdout: Box<dyn Fn(&Line) + Send + Sync> = if json { Box::new(write_json) } else { Box::new(write_pretty) };
     let lines = Lines::new(Outputs { stdout, recent, loki, metrics });
     tracing_subscriber::registry().with(filter).with(lines).try_init()?;
+    // What crates say through `log` is held back by the filter alone, which changes; this limit was set once, by the first filter.
+    log::set_max_level(log::LevelFilter::Trace);
     log_panics();
     Ok(Guard { logger, shipping })
 }
