@@ -1,12 +1,12 @@
 //! `holdfast_storage_*`
 
+use std::time::Duration;
+
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, histogram::Histogram},
     registry::{Registry, Unit},
 };
-
-use tokio::time::Instant;
 
 use crate::label_enum;
 
@@ -72,7 +72,7 @@ impl Metrics {
         registry.register("operations", "Operations on the object store", metrics.operations.clone());
         registry.register_with_unit(
             "operation_duration",
-            "Time until an operation was answered; for a read, until its first byte",
+            "Time until an operation was answered; for a read, until its first byte; for a listing, what was waited for it in all",
             Unit::Seconds,
             metrics.durations.clone(),
         );
@@ -87,8 +87,8 @@ impl Metrics {
     }
 
     /// Counts and times an operation that ended.
-    pub fn count(&self, operation: Operation, outcome: Outcome, begin: Instant) {
+    pub fn count(&self, operation: Operation, outcome: Outcome, took: Duration) {
         self.operations.get_or_create(&OperationLabels { operation, outcome }).inc();
-        self.durations.get_or_create(&DurationLabels { operation }).observe(begin.elapsed().as_secs_f64());
+        self.durations.get_or_create(&DurationLabels { operation }).observe(took.as_secs_f64());
     }
 }

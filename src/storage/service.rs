@@ -1,6 +1,12 @@
 //! [`Storage`]: the only code that knows `object_store`.
 
-use std::{ops::Range, path::Path as FilePath, path::PathBuf, sync::Arc, task::Poll};
+use std::{
+    ops::Range,
+    path::{Path as FilePath, PathBuf},
+    sync::Arc,
+    task::{Poll, ready},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use futures::{
@@ -251,25 +257,38 @@ impl Storage {
     }
 
     /// Everything below `prefix` (whole path segments; an empty one: everything), in no order, as it is found: a store of any
-    /// size can be gone through. Counted and timed once it came to its end.
+    /// size can be gone through. Counted and timed when it has come to its end or has failed.
     pub fn list(&self, prefix: &str) -> BoxStream<'static, Result<Entry, StorageError>> {
         let below = match Some(prefix).filter(|prefix| !prefix.is_empty()).map(path).transpose() {
             Ok(below) => below,
-            Err(error) => return stream::once(std::future::ready(Err(error))).boxed(),
+            Err(error) => {
+                self.metrics.count(Operation::List, Outcome::Rejected, Duration::ZERO);
+                return stream::once(std::future::ready(Err(error))).boxed();
+            }
         };
-        let (begin, failed, metrics) = (Instant::now(), self.metrics.clone(), self.metrics.clone());
-        let entries = self.store.list(below.as_ref()).map_err(StorageError::from).map_ok(|meta| Entry {
+        let mut entries = self.store.list(below.as_ref()).map_err(StorageError::from).map_ok(|meta| Entry {
             key: meta.location.to_string(),
             size: meta.size,
             modified: meta.last_modified,
         });
-        entries
-            .inspect_err(move |_| failed.count(Operation::List, Outcome::Error, begin))
-            .chain(stream::poll_fn(move |_| {
-                metrics.count(Operation::List, Outcome::Ok, begin);
-                Poll::Ready(None)
-            }))
-            .boxed()
+        // What is done with an entry before the next is asked for is not the store's time.
+        let (mut asked, mut waited, mut counted, metrics) = (None, Duration::ZERO, false, self.metrics.clone());
+        let found = stream::poll_fn(move |context| {
+            let begin = *asked.get_or_insert_with(Instant::now);
+            let next = ready!(entries.poll_next_unpin(context));
+            asked = None;
+            waited += begin.elapsed();
+            let outcome = match &next {
+                Some(Ok(_)) => return Poll::Ready(next),
+                Some(Err(_)) => Outcome::Error,
+                None => Outcome::Ok,
+            };
+            if !std::mem::replace(&mut counted, true) {
+                metrics.count(Operation::List, outcome, waited);
+            }
+            Poll::Ready(next)
+        });
+        found.boxed()
     }
 
     /// Runs an operation, and counts and times it.
@@ -286,7 +305,7 @@ impl Storage {
             Err(StorageError::TooLarge(_) | StorageError::Body(_) | StorageError::Key(_)) => Outcome::Rejected,
             Err(StorageError::Store(_) | StorageError::Folder(_)) => Outcome::Error,
         };
-        self.metrics.count(operation, outcome, begin);
+        self.metrics.count(operation, outcome, begin.elapsed());
         result
     }
 }

@@ -4,11 +4,17 @@ use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use prometheus_client::registry::Registry;
 
-use super::{Config, Entry, Metrics, Storage, StorageError};
+use super::{
+    Config, Entry, Metrics, Storage, StorageError,
+    metrics::{Operation, OperationLabels, Outcome},
+};
 use crate::platform::{config::ConfigErrors, crypto, lifecycle::Lifecycle};
 
 fn open(dir: &Path) -> Storage {
-    let metrics = Metrics::register(&mut Registry::default());
+    open_counted(dir, Metrics::register(&mut Registry::default()))
+}
+
+fn open_counted(dir: &Path, metrics: Metrics) -> Storage {
     Storage::open(&Config::default(), dir, Lifecycle::new(), metrics).unwrap()
 }
 
@@ -68,7 +74,8 @@ async fn a_write_that_is_given_up_leaves_nothing() {
 #[tokio::test]
 async fn deleting_a_prefix_takes_what_lies_below_it_and_nothing_beside_it() {
     let dir = tempfile::tempdir().unwrap();
-    let storage = open(dir.path());
+    let metrics = Metrics::register(&mut Registry::default());
+    let storage = open_counted(dir.path(), metrics.clone());
     for key in ["org/a/kb/1/x", "org/a/kb/1/y", "org/a/kb/12/x"] {
         storage.put(key, Bytes::from_static(b"1")).await.unwrap();
     }
@@ -82,6 +89,9 @@ async fn deleting_a_prefix_takes_what_lies_below_it_and_nothing_beside_it() {
     let listed: Vec<Entry> = storage.list("").try_collect().await.unwrap();
     assert_eq!(listed.len(), 1, "everything");
     assert!(matches!(storage.list("org/../x").try_next().await, Err(StorageError::Key(_))));
+    let counted =
+        |outcome| metrics.operations.get_or_create(&OperationLabels { operation: Operation::List, outcome }).get();
+    assert_eq!([Outcome::Ok, Outcome::Rejected, Outcome::Error].map(counted), [2, 1, 0], "each listing once");
     assert!(matches!(storage.get_bytes("org/a/kb/1/x").await, Err(StorageError::NotFound)));
     storage.delete("org/a/kb/1/x").await.unwrap();
 }

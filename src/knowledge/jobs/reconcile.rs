@@ -108,7 +108,7 @@ impl Knowledge {
     async fn remove_orphan_objects(&self) -> Result<(), KnowledgeError> {
         let before = self.inner.clock.now() - ORPHAN_AGE;
         // In pieces: there may be any number of them.
-        let mut found = self.inner.storage.list("org").try_ready_chunks(10_000);
+        let mut found = self.inner.storage.list("org").try_chunks(1000);
         while let Some(entries) = found.try_next().await.map_err(|error| error.1)? {
             let old = entries.iter().filter(|entry| entry.modified < before);
             let folders: HashMap<Uuid, String> = old.filter_map(|entry| document_of(&entry.key)).collect();

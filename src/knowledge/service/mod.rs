@@ -162,8 +162,6 @@ impl Knowledge {
         self.inner.index_files.probe().await
     }
 
-    /// The right to write to a base's index. A lease alone does not stop a writer that was paused and has lost it; this
-    /// lock does, since it ends only with its connection. `Err(Busy)` while another process holds it.
     /// Keeps every file of objects and index from being deleted until the guard is dropped, over all processes; waits at most
     /// `patience` for deletions that run. `None` where they do not end.
     pub async fn hold_deletes(&self, patience: Duration) -> Result<Option<SessionLock>, KnowledgeError> {
@@ -182,6 +180,8 @@ impl Knowledge {
         self.inner.db.try_shared_session_lock(lock_key("knowledge.deletes")).await?.ok_or(KnowledgeError::Busy)
     }
 
+    /// The right to write to a base's index. A lease alone does not stop a writer that was paused and has lost it; this
+    /// lock does, since it ends only with its connection. [`KnowledgeError::Busy`] while another process holds it.
     pub(super) async fn lock_index(&self, base: KnowledgeBaseId) -> Result<SessionLock, KnowledgeError> {
         self.inner.db.try_session_lock(lock_key(&format!("knowledge.index:{base}"))).await?.ok_or(KnowledgeError::Busy)
     }

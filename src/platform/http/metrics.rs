@@ -196,7 +196,7 @@ impl Metrics {
         );
         registry.register_with_unit(
             "first_byte",
-            "From the request's head to the response's: what a streamed answer or a download takes after it is not in it",
+            "From the request's head to the response's, or to its giving up: what an answer takes after its head is not in it",
             Unit::Seconds,
             first_byte,
         );

@@ -123,9 +123,9 @@ impl Drop for Report {
         let observed = metrics.of(self.surface);
         observed.requests(self.method, outcome).inc();
         observed.latency.observe_in(Some(&self.context), took.as_secs_f64());
-        if let Some(first_byte) = self.first_byte {
-            observed.first_byte(self.method).observe_in(Some(&self.context), first_byte.as_secs_f64());
-        }
+        // Who gave up before anything came has waited so long at least: it must not look as if nobody had asked.
+        let first_byte = self.first_byte.unwrap_or(took);
+        observed.first_byte(self.method).observe_in(Some(&self.context), first_byte.as_secs_f64());
         observed.received.observe(self.received.load(Ordering::Relaxed) as f64);
         observed.sent.observe(self.bytes as f64);
         if matches!(self.surface, Surface::Health | Surface::Assets) && outcome == Outcome::Ok {
@@ -205,5 +205,40 @@ impl Drop for Observed {
         if self.body.is_end_stream() {
             self.report.complete = true;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus_client::{encoding::text::encode, registry::Registry};
+
+    use super::*;
+
+    #[test]
+    fn a_slow_body_is_no_slow_answer_and_who_gives_up_has_waited_for_one() {
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        let begin = |method: &str| {
+            let request = Request::builder().method(method).uri("/api/v1/agents").body(Body::empty()).unwrap();
+            let context = Context::of_request(None, "id".to_owned());
+            Report::new(&metrics, &request, [127, 0, 0, 1].into(), context, "/api/v1/agents".to_owned())
+        };
+        let pause = || std::thread::sleep(Duration::from_millis(200));
+        let mut streamed = begin("GET");
+        streamed.take(&mut Response::new(Body::empty()));
+        pause();
+        drop(streamed);
+        let given_up = begin("PUT");
+        pause();
+        drop(given_up);
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        let seconds = |method: &str| -> f64 {
+            let series = format!("first_byte_seconds_sum{{surface=\"api\",method=\"{method}\"}} ");
+            let line = text.lines().find_map(|line| line.strip_prefix(&series));
+            line.unwrap_or_else(|| panic!("{series} in {text}")).parse().unwrap()
+        };
+        assert!(seconds("get") < 0.1, "{text}");
+        assert!(seconds("put") >= 0.2, "{text}");
     }
 }
