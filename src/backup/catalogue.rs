@@ -6,10 +6,13 @@ use std::{
 };
 
 use chrono::DateTime;
-use redb::{Database, Durability, Error, ReadableTable as _, ReadableTableMetadata as _, TableDefinition};
+use redb::{Database, Durability, ReadableTable as _, ReadableTableMetadata as _, TableDefinition};
 
-use super::{manifest::BlobName, spool::Spooled};
-use crate::{platform::crypto::Digest, storage::Entry};
+use super::{BackupError, manifest::BlobName, spool::Spooled};
+use crate::{
+    platform::{crypto::Digest, pools::CpuPool},
+    storage::Entry,
+};
 
 /// Size and time of change (microseconds) by key.
 const FILES: TableDefinition<'_, &str, (u64, i64)> = TableDefinition::new("files");
@@ -19,11 +22,29 @@ const BLOBS: TableDefinition<'_, (u32, [u8; 32], [u8; 32], u64), ()> = TableDefi
 /// Pages that are kept in memory, bytes.
 const CACHE: usize = 16 << 20;
 
+/// The catalogue's file cannot be used: the disk is full, as a rule.
+#[derive(Debug, thiserror::Error)]
+#[error("the lists of a backup cannot be kept in its work folder")]
+pub struct CatalogueError(#[source] Box<redb::Error>);
+
+macro_rules! from_redb {
+    ($($error:ident),*) => {$(
+        impl From<redb::$error> for CatalogueError {
+            fn from(error: redb::$error) -> Self {
+                Self(Box::new(error.into()))
+            }
+        }
+    )*};
+}
+
+from_redb!(DatabaseError, SetDurabilityError, StorageError, TableError, TransactionError);
+
 /// Sets and maps in a file that goes with this. Cheap to clone.
 #[derive(Clone)]
 pub struct Catalogue(Arc<Inner>);
 
 struct Inner {
+    pool: CpuPool,
     /// Never committed: nobody reads it after us, and what is not committed is never synced.
     tx: Mutex<redb::WriteTransaction>,
     _database: Database,
@@ -37,20 +58,29 @@ impl std::fmt::Debug for Catalogue {
 }
 
 impl Catalogue {
-    pub fn make(file: Spooled) -> Result<Self, Error> {
+    pub fn make(file: Spooled, pool: CpuPool) -> Result<Self, CatalogueError> {
         let database = Database::builder().set_cache_size(CACHE).create(file.path())?;
         let mut tx = database.begin_write()?;
         tx.set_durability(Durability::None)?;
         tx.open_table(FILES)?;
         tx.open_table(BLOBS)?;
-        Ok(Self(Arc::new(Inner { tx: Mutex::new(tx), _database: database, _file: file })))
+        Ok(Self(Arc::new(Inner { pool, tx: Mutex::new(tx), _database: database, _file: file })))
     }
 
     fn tx(&self) -> MutexGuard<'_, redb::WriteTransaction> {
         self.0.tx.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn add_files(&self, files: &[Entry]) -> Result<(), Error> {
+    /// Does what takes longer than a look-up, on a thread where it may.
+    pub async fn apart<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, CatalogueError> + Send + 'static,
+    ) -> Result<T, BackupError> {
+        let this = self.clone();
+        Ok(self.0.pool.run(move || work(&this)).await??)
+    }
+
+    pub fn add_files(&self, files: &[Entry]) -> Result<(), CatalogueError> {
         let tx = self.tx();
         let mut table = tx.open_table(FILES)?;
         for file in files {
@@ -59,12 +89,12 @@ impl Catalogue {
         Ok(())
     }
 
-    pub fn count_files(&self) -> Result<u64, Error> {
+    pub fn count_files(&self) -> Result<u64, CatalogueError> {
         Ok(self.tx().open_table(FILES)?.len()?)
     }
 
     /// The next `count` files after the key `after`, by key.
-    pub fn files(&self, after: &str, count: usize) -> Result<Vec<Entry>, Error> {
+    pub fn files(&self, after: &str, count: usize) -> Result<Vec<Entry>, CatalogueError> {
         let tx = self.tx();
         let table = tx.open_table(FILES)?;
         let next = table.range::<&str>((Bound::Excluded(after), Bound::Unbounded))?.take(count);
@@ -77,7 +107,7 @@ impl Catalogue {
         .collect()
     }
 
-    pub fn clear_files(&self) -> Result<(), Error> {
+    pub fn clear_files(&self) -> Result<(), CatalogueError> {
         let tx = self.tx();
         tx.delete_table(FILES)?;
         tx.open_table(FILES)?;
@@ -85,7 +115,7 @@ impl Catalogue {
     }
 
     /// Sets have numbers, which their users give.
-    pub fn add_blobs(&self, set: u32, names: &[BlobName]) -> Result<(), Error> {
+    pub fn add_blobs(&self, set: u32, names: &[BlobName]) -> Result<(), CatalogueError> {
         let tx = self.tx();
         let mut table = tx.open_table(BLOBS)?;
         for name in names {
@@ -94,18 +124,18 @@ impl Catalogue {
         Ok(())
     }
 
-    pub fn remove_blob(&self, set: u32, name: &BlobName) -> Result<(), Error> {
+    pub fn remove_blob(&self, set: u32, name: &BlobName) -> Result<(), CatalogueError> {
         let tx = self.tx();
         tx.open_table(BLOBS)?.remove((set, name.content.0, name.sealed.0, name.size))?;
         Ok(())
     }
 
-    pub fn has_blob(&self, set: u32, name: &BlobName) -> Result<bool, Error> {
+    pub fn has_blob(&self, set: u32, name: &BlobName) -> Result<bool, CatalogueError> {
         Ok(self.tx().open_table(BLOBS)?.get((set, name.content.0, name.sealed.0, name.size))?.is_some())
     }
 
     /// A blob of this content.
-    pub fn find_blob(&self, set: u32, content: &Digest) -> Result<Option<BlobName>, Error> {
+    pub fn find_blob(&self, set: u32, content: &Digest) -> Result<Option<BlobName>, CatalogueError> {
         let tx = self.tx();
         let table = tx.open_table(BLOBS)?;
         let all = (set, content.0, [0; 32], 0)..=(set, content.0, [u8::MAX; 32], u64::MAX);
@@ -114,7 +144,7 @@ impl Catalogue {
     }
 
     /// The next `count` blobs after `after`, sorted.
-    pub fn blobs(&self, set: u32, after: Option<&BlobName>, count: usize) -> Result<Vec<BlobName>, Error> {
+    pub fn blobs(&self, set: u32, after: Option<&BlobName>, count: usize) -> Result<Vec<BlobName>, CatalogueError> {
         let tx = self.tx();
         let table = tx.open_table(BLOBS)?;
         let begin = match after {

@@ -46,7 +46,7 @@ pub struct Config {
     pub min_bytes_per_second: u64,
     /// Folder of `pg_dump` and `pg_restore`; empty looks in the usual places.
     pub tools_dir: Option<PathBuf>,
-    /// Folder for what is being made and for drills; empty: `backup` in the data directory.
+    /// Folder for what is being made, for lists of files and for drills; empty: `backup` in the data directory. Of this host alone.
     pub work_dir: Option<PathBuf>,
     /// Where backups go, by name: `[backup.destinations.nas]`. Each is a whole copy.
     pub destinations: BTreeMap<String, storage::Config>,

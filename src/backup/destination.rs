@@ -34,8 +34,8 @@ pub struct Patience {
 
 /// A manifest, or a wrapped key.
 const MAX_SMALL_BYTES: u64 = 64 << 20;
-/// Entries of a listing that are handed on together.
-const PIECE: usize = 1000;
+/// Entries of a listing that are handed on together: as many as a local listing brings at once.
+const PIECE: usize = 1024;
 
 #[derive(Debug, thiserror::Error)]
 pub enum DestinationError {
@@ -152,7 +152,7 @@ impl Destination {
         let partial = target.with_extension("partial");
         let linked = async {
             tokio::fs::File::open(file).await?.sync_all().await?;
-            tokio::fs::create_dir_all(parent).await?;
+            make_folders(folder, parent).await?;
             tokio::fs::hard_link(file, &partial).await?;
             // Two destinations on one disk must not share it: what damages the one would damage the other.
             if tokio::fs::metadata(file).await?.nlink() > 2 {
@@ -206,7 +206,7 @@ impl Destination {
         name: &BlobName,
     ) -> Result<impl Stream<Item = Result<Bytes, DestinationError>> + Send + use<>, DestinationError> {
         let whole = name.whole();
-        self.read(name.key(), move |read| (read != whole).then(|| read.unlike(&whole))).await
+        self.read(name.key(), whole.size, move |read| (read != whole).then(|| read.unlike(&whole))).await
     }
 
     /// The names of a backup's blobs, a line each. A list that is not the manifest's is an error at the end.
@@ -218,13 +218,16 @@ impl Destination {
         let wrong = move |read: Fingerprint| {
             (read.sha256 != expected).then(|| "it is not the list that the manifest names".to_owned())
         };
-        self.read(Manifest::blobs_key(manifest.id), wrong).await
+        let longest = manifest.blobs.saturating_mul(BlobName::MAX_LINE);
+        self.read(Manifest::blobs_key(manifest.id), longest, wrong).await
     }
 
-    /// The bytes of a file, each piece waited for by itself. What is `wrong` with them all is an error at the end.
+    /// The bytes of a file, each piece waited for by itself. What is `wrong` with them all is an error at the end; more than `longest`
+    /// bytes are one at once: they may be about to fill a disk.
     async fn read<W: Fn(Fingerprint) -> Option<String> + Clone + Send + 'static>(
         &self,
         key: String,
+        longest: u64,
         wrong: W,
     ) -> Result<impl Stream<Item = Result<Bytes, DestinationError>> + Send + use<W>, DestinationError> {
         let opened = self.within(self.patience.answer, "opening a file", self.storage.get(&key)).await;
@@ -238,6 +241,9 @@ impl Destination {
                 if let Some(piece) = this.within(this.patience.answer, "the next piece", bytes.try_next()).await? {
                     size += piece.len() as u64;
                     hash.update(&piece);
+                    if size > longest {
+                        return Err(this.damaged(key, format!("more than {longest} bytes")));
+                    }
                     return Ok(Some((piece, Some((bytes, hash, size)))));
                 }
                 match wrong(Fingerprint { size, sha256: Digest(hash.finalize().into()) }) {
@@ -294,9 +300,14 @@ impl Destination {
         Ok(KeyFile { identities, installation_key: None })
     }
 
+    /// What belongs to backups, whether or not there is a manifest: in no order, with the time it was written.
+    pub fn backup_files(&self) -> impl Stream<Item = Result<Vec<storage::Entry>, DestinationError>> + Send + use<> {
+        self.list("backups", "the list of backups")
+    }
+
     /// Backups whose manifests lie here, in no order.
     pub async fn backups(&self) -> Result<Vec<BackupId>, DestinationError> {
-        let ids = self.list("backups", "the list of backups").map_ok(|entries| {
+        let ids = self.backup_files().map_ok(|entries| {
             stream::iter(entries.into_iter().filter_map(|entry| Manifest::id_of_key(&entry.key)).map(Ok))
         });
         ids.try_flatten().try_collect().await
@@ -340,6 +351,18 @@ impl Destination {
     fn damaged(&self, key: String, found: String) -> DestinationError {
         DestinationError::Damaged { name: self.name.clone(), key, found }
     }
+}
+
+/// Makes `dir` below `folder`. A folder that is new is written down by the one that it is in.
+async fn make_folders(folder: &Path, dir: &Path) -> std::io::Result<()> {
+    if tokio::fs::try_exists(dir).await? {
+        return Ok(());
+    }
+    tokio::fs::create_dir_all(dir).await?;
+    for above in dir.ancestors().skip(1).take_while(|above| above.starts_with(folder)) {
+        tokio::fs::File::open(above).await?.sync_all().await?;
+    }
+    Ok(())
 }
 
 /// A storage's "not found", with the key.

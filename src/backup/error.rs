@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    destination::DestinationError, dump::DumpError, keys::KeyError, manifest::ManifestError, model::BackupId,
-    seal::SealError,
+    catalogue::CatalogueError, destination::DestinationError, dump::DumpError, keys::KeyError, manifest::ManifestError,
+    model::BackupId, seal::SealError,
 };
 use crate::{
     knowledge::KnowledgeError,
@@ -46,8 +46,8 @@ pub enum BackupError {
     Cancelled,
     #[error("cannot use {path}")]
     Io { path: String, source: std::io::Error },
-    #[error("the list of files cannot be kept in the spool")]
-    Catalogue(#[from] redb::Error),
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueError),
     #[error(transparent)]
     Lost(#[from] WorkLost),
     #[error(transparent)]

@@ -1,23 +1,24 @@
 //! The jobs of backup and their schedules.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
     BackupError, BackupId, Backups,
     model::{DrillStatus, Kind, Status},
-    service::{Choice, OnStep},
+    service::Choice,
+    watcher::Watcher,
 };
-use crate::jobs::{CatchUp, Cron, Enqueue, Job, JobContext, JobError, JobsError, Registry};
+use crate::jobs::{self, CatchUp, Cron, Enqueue, Job, JobContext, JobError, JobsError, Registry};
 
 const QUEUE: &str = "backup";
-/// One at a time: each holds the same lock.
+/// One at a time, of whatever kind: each holds the same lock.
 const KEY: &str = "backup";
 /// A large database over a slow line.
 const TIMEOUT: Duration = Duration::from_secs(12 * 3600);
 
-/// Makes a backup, then removes what retention does not keep.
+/// Makes a backup.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Run {
     pub kind: Kind,
@@ -25,6 +26,18 @@ pub struct Run {
 
 impl Job for Run {
     const KIND: &'static str = "backup.run";
+    const QUEUE: &'static str = QUEUE;
+    const MAX_ATTEMPTS: i32 = 3;
+    const TIMEOUT: Duration = TIMEOUT;
+    const BACKOFF: Duration = Duration::from_secs(60);
+}
+
+/// Removes what retention does not keep: after each backup, and apart from it, so that whoever asks for another meanwhile gets one.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Prune {}
+
+impl Job for Prune {
+    const KIND: &'static str = "backup.prune";
     const QUEUE: &'static str = QUEUE;
     const MAX_ATTEMPTS: i32 = 3;
     const TIMEOUT: Duration = TIMEOUT;
@@ -69,9 +82,11 @@ impl Job for Verify {
     const BACKOFF: Duration = Duration::from_secs(60);
 }
 
-/// How every job of backup is queued.
-pub fn options() -> Enqueue {
-    Enqueue { unique_key: Some(KEY.to_owned()), concurrency_key: Some(KEY.to_owned()), ..Enqueue::default() }
+/// How a job of backup is queued: one that waits or runs is not joined by a second of its kind for the same `subject`, a backup or
+/// nothing.
+pub fn options(subject: Option<BackupId>) -> Enqueue {
+    let unique = subject.map_or_else(|| KEY.to_owned(), |id| id.to_string());
+    Enqueue { unique_key: Some(unique), concurrency_key: Some(KEY.to_owned()), ..Enqueue::default() }
 }
 
 /// Registers what runs these jobs, and their schedules where backups are configured.
@@ -80,6 +95,11 @@ pub fn register(registry: &mut Registry, backups: &Backups) -> Result<(), JobsEr
     registry.register::<Run, _, _>(move |context, job| {
         let this = this.clone();
         async move { this.run_job(&context, job.kind).await }
+    });
+    let this = backups.clone();
+    registry.register::<Prune, _, _>(move |_, _| {
+        let this = this.clone();
+        async move { this.prune_job().await }
     });
     let this = backups.clone();
     registry.register::<DrillNewest, _, _>(move |context, _| {
@@ -91,13 +111,13 @@ pub fn register(registry: &mut Registry, backups: &Backups) -> Result<(), JobsEr
         let this = this.clone();
         async move {
             this.drill_job(&context, Choice::Old).await?;
-            this.verify_job(None).await
+            this.verify_job(&context, None).await
         }
     });
     let this = backups.clone();
-    registry.register::<Verify, _, _>(move |_, job| {
+    registry.register::<Verify, _, _>(move |context, job| {
         let this = this.clone();
-        async move { this.verify_job(Some(job.backup_id)).await }
+        async move { this.verify_job(&context, Some(job.backup_id)).await }
     });
     let config = backups.config();
     if config.is_on() {
@@ -120,29 +140,37 @@ fn or_snooze(error: BackupError) -> JobError {
     }
 }
 
+/// Shows in the job how far it is, and ends with it.
+fn watcher(context: &JobContext) -> Watcher {
+    let progress = context.clone();
+    Watcher::new(context.cancel.clone(), move |percent, step| progress.progress(percent, step))
+}
+
 impl Backups {
     async fn run_job(&self, context: &JobContext, kind: Kind) -> Result<(), JobError> {
-        let progress = context.clone();
-        let on_step: OnStep = Arc::new(move |step| progress.progress(0, step));
-        let backup = self.run(kind, on_step, &context.cancel).await.map_err(or_snooze)?;
-        match backup.status {
-            Status::Failed => return Err(JobError::retry(anyhow::anyhow!("{}", backup.error.unwrap_or_default()))),
-            // Tried again by the next schedule: a copy is there, and the alert is out.
-            _ => context.progress(90, "removing old backups"),
+        let backup = self.run(kind, &watcher(context)).await.map_err(or_snooze)?;
+        if backup.status == Status::Failed {
+            return Err(JobError::retry(anyhow::anyhow!("{}", backup.error.unwrap_or_default())));
         }
+        // One that is not whole everywhere is tried again by the next schedule: a copy is there, and the alert is out.
+        let mut tx = self.inner.db.system().await.map_err(JobError::retry)?;
+        jobs::enqueue(&mut tx, &self.inner.clock, None, &Prune {}, &options(None)).await.map_err(JobError::retry)?;
+        tx.commit().await.map_err(JobError::retry)
+    }
+
+    async fn prune_job(&self) -> Result<(), JobError> {
+        let mut damaged = Vec::new();
         for pruned in self.prune(false).await.map_err(or_snooze)? {
-            if let Some(error) = pruned.error {
-                tracing::warn!(destination = pruned.destination, error, "old backups could not be removed");
-            }
+            let Some(error) = pruned.error else { continue };
+            // After the next backup it is tried again; that a destination is away is told elsewhere.
+            tracing::warn!(destination = pruned.destination, error, "old backups could not be removed");
+            damaged.extend(pruned.damaged.then_some(error));
         }
-        Ok(())
+        if damaged.is_empty() { Ok(()) } else { Err(JobError::permanent(anyhow::anyhow!("{}", damaged.join("; ")))) }
     }
 
     async fn drill_job(&self, context: &JobContext, choice: Choice) -> Result<(), JobError> {
-        let progress = context.clone();
-        let on_step: OnStep = Arc::new(move |step| progress.progress(0, step));
-        let drill = self.drill(choice, None, None, &on_step, &context.cancel).await;
-        match drill {
+        match self.drill(choice, None, None, &watcher(context)).await {
             // Nothing to try yet.
             Err(BackupError::None) => Ok(()),
             Err(error) => Err(or_snooze(error)),
@@ -152,7 +180,7 @@ impl Backups {
     }
 
     /// The newest whole one where none is named.
-    async fn verify_job(&self, id: Option<BackupId>) -> Result<(), JobError> {
+    async fn verify_job(&self, context: &JobContext, id: Option<BackupId>) -> Result<(), JobError> {
         let id = match id {
             Some(id) => id,
             None => match self.newest_whole(None).await {
@@ -162,6 +190,6 @@ impl Backups {
         };
         let keys = self.key_file(None).ok();
         // What is wrong is written down, counted and logged.
-        self.verify(id, None, keys.as_ref()).await.map(drop).map_err(or_snooze)
+        self.verify(id, None, keys.as_ref(), &watcher(context)).await.map(drop).map_err(or_snooze)
     }
 }

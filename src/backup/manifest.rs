@@ -66,6 +66,15 @@ impl BlobName {
         format!("blobs/{:02x}/{self}", self.content.0[0])
     }
 
+    /// A name and the end of its line, bytes: two hashes, two dots, twenty digits.
+    pub const MAX_LINE: u64 = 64 + 1 + 64 + 1 + 20 + 1;
+
+    /// Whether a key in a listing is that of a blob that was not written to its end.
+    pub fn is_partial(key: &str) -> bool {
+        let hashes = key.strip_prefix("blobs/").and_then(|rest| rest.split_once('/')?.1.strip_suffix("partial"));
+        hashes.is_some_and(|hashes| format!("{hashes}0").parse::<Self>().is_ok())
+    }
+
     /// From a key in a listing; `None` for what is no blob.
     pub fn of_key(key: &str) -> Option<Self> {
         key.strip_prefix("blobs/")?.split_once('/')?.1.parse().ok()
@@ -239,6 +248,12 @@ impl Manifest {
     /// The id in a key of a listing; `None` for what is no manifest.
     pub fn id_of_key(key: &str) -> Option<BackupId> {
         key.strip_prefix("backups/")?.strip_suffix("/manifest.json")?.parse().ok()
+    }
+
+    /// The id in the key of a list of blobs, whole or not; `None` for what is none: other files may lie there that are not ours.
+    pub fn id_of_blobs_key(key: &str) -> Option<BackupId> {
+        let (id, file) = key.strip_prefix("backups/")?.split_once('/')?;
+        id.parse().ok().filter(|_| matches!(file, "blobs" | "blobs.partial"))
     }
 
     /// As it is stored.

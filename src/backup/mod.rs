@@ -4,7 +4,8 @@
 //! A backup exists where its signed manifest is ([`manifest`]); what it refers to are sealed files named by what they must be, so
 //! that the same content is stored once and damage is seen without a key. The tables here only remember what was done.
 //!
-//! Owns `backups`, `backup_copies`, `backup_drills`, `backup_known_files`. Jobs: `backup.run`, `backup.drill`, `backup.drill_old`, `backup.verify`.
+//! Owns `backups`, `backup_copies`, `backup_drills`, `backup_known_files`. Jobs: `backup.run`, `backup.prune`, `backup.drill`,
+//! `backup.drill_old`, `backup.verify`.
 //! Metrics: `holdfast_backup_*`. Checks: `backup.recent`, `backup.proven`, `backup.destinations`, `backup.tools`, `backup.key`.
 
 mod catalogue;
@@ -31,6 +32,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod watcher;
 mod writer;
 
 /// The migration that made the tables of backups: older databases have nowhere to write one down.
@@ -45,4 +47,5 @@ pub use keys::{KeyError, KeyFile};
 pub use metrics::Metrics;
 pub use model::{Backup, BackupId, CopyStatus, DestinationStatus, Drill, DrillStatus, Kind, Status};
 pub use seal::{Identity, SealError};
-pub use service::{Backups, Choice, Deps, OnStep, Part, Plan, Pruned, Restore, Verified};
+pub use service::{Backups, Choice, Deps, Part, Plan, Pruned, Restore, Verified};
+pub use watcher::Watcher;

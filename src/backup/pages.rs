@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::{
     BackupError, Backups,
-    jobs::{DrillNewest, Run, Verify},
+    jobs::{DrillNewest, Run},
     model::{Backup, BackupId, Copy, CopyStatus, DestinationStatus, Drill, DrillStatus, Kind, Status},
 };
 use crate::{
@@ -200,8 +200,7 @@ async fn verify(
     Form(Nothing {}): Form<Nothing>,
 ) -> PageResult {
     require(&shell)?;
-    backups.get(id).await?;
-    let queued = backups.enqueue(&Verify { backup_id: id }).await.map(drop);
+    let queued = backups.enqueue_verify(id).await.map(drop);
     back(&shell, queued, "backup-verify-queued")
 }
 

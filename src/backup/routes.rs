@@ -7,7 +7,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Backups,
-    jobs::{DrillNewest, Run, options},
+    jobs::{DrillNewest, Prune, Run, Verify, options},
     model::{Backup, BackupId, DestinationStatus, Drill, Kind},
 };
 use crate::{
@@ -23,6 +23,8 @@ pub fn router() -> OpenApiRouter<Backups> {
     OpenApiRouter::new()
         .routes(routes!(list_backups, create_backup))
         .routes(routes!(get_backup, update_backup))
+        .routes(routes!(verify_backup))
+        .routes(routes!(prune_backups))
         .routes(routes!(list_drills, create_drill))
         .routes(routes!(list_destinations))
 }
@@ -93,6 +95,27 @@ async fn update_backup(
     Ok(Json(backups.hold(id, change.held).await?))
 }
 
+/// Read every copy of a backup again, byte for byte; with `backup.key_file`, open everything in it. What is found is in its `copies`.
+#[utoipa::path(post, path = "/api/v1/backups/{id}/verify", tag = "Backups", params(("id" = BackupId, Path)), responses((status = 202, body = Queued), (status = 403), (status = 404), (status = 409)))]
+async fn verify_backup(
+    State(backups): State<Backups>,
+    Auth(who): Auth,
+    Path(id): Path<BackupId>,
+) -> Result<(StatusCode, Json<Queued>), ApiError> {
+    require(&who)?;
+    Ok((StatusCode::ACCEPTED, Json(Queued { job_id: backups.enqueue_verify(id).await? })))
+}
+
+/// Remove what retention does not keep. After each backup this is done anyway.
+#[utoipa::path(post, path = "/api/v1/backups/prune", tag = "Backups", responses((status = 202, body = Queued), (status = 403), (status = 409)))]
+async fn prune_backups(
+    State(backups): State<Backups>,
+    Auth(who): Auth,
+) -> Result<(StatusCode, Json<Queued>), ApiError> {
+    require(&who)?;
+    Ok((StatusCode::ACCEPTED, Json(Queued { job_id: backups.enqueue(&Prune {}).await? })))
+}
+
 /// Drills.
 #[derive(Debug, Serialize, ToSchema)]
 struct Drills {
@@ -129,11 +152,20 @@ async fn list_destinations(State(backups): State<Backups>, Auth(who): Auth) -> R
 
 impl Backups {
     pub(super) async fn enqueue<J: Job>(&self, job: &J) -> Result<JobId, ApiError> {
+        self.enqueue_for(None, job).await
+    }
+
+    pub(super) async fn enqueue_verify(&self, id: BackupId) -> Result<JobId, ApiError> {
+        self.get(id).await?;
+        self.enqueue_for(Some(id), &Verify { backup_id: id }).await
+    }
+
+    async fn enqueue_for<J: Job>(&self, subject: Option<BackupId>, job: &J) -> Result<JobId, ApiError> {
         if !self.config().is_on() {
             return Err(super::BackupError::Off.into());
         }
         let mut tx = self.inner.db.system().await?;
-        let id = jobs::enqueue(&mut tx, &self.inner.clock, None, job, &options()).await?;
+        let id = jobs::enqueue(&mut tx, &self.inner.clock, None, job, &options(subject)).await?;
         tx.commit().await.map_err(crate::platform::db::DbError::from)?;
         Ok(id)
     }

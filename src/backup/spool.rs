@@ -2,6 +2,7 @@
 
 use std::{
     fmt::Display,
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     str::FromStr,
     sync::{Mutex, PoisonError},
@@ -15,40 +16,64 @@ use tokio::{
 };
 
 use super::{BackupError, catalogue::Catalogue};
+use crate::platform::{crypto, pools::CpuPool};
 
-/// A folder of the one run that has it, gone when this is dropped.
+/// A folder of the one run or drill that has it, gone with everything in it when this is dropped. The name is new each time: what
+/// is left of a former one, a thread or a server, ends beside it and not in it.
+#[derive(Debug)]
+pub struct WorkFolder(PathBuf);
+
+impl WorkFolder {
+    /// Below `parent`, which is cleared of what a killed process left. `mode` is that of the folder.
+    pub fn make(parent: &Path, mode: u32) -> Result<Self, BackupError> {
+        match std::fs::remove_dir_all(parent) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(BackupError::io(parent)(error)),
+            _ => {}
+        }
+        let dir = parent.join(crypto::hex(&crypto::random_bytes::<4>()));
+        let make = |dir: &Path, mode| std::fs::DirBuilder::new().recursive(true).mode(mode).create(dir);
+        // Whoever may pass through here may not look around.
+        make(parent, 0o711).and_then(|()| make(&dir, mode)).map_err(BackupError::io(&dir))?;
+        Ok(Self(dir))
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for WorkFolder {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            tracing::warn!(%error, dir = %self.0.display(), "a backup's work folder could not be removed");
+        }
+        // Stays where another is at work there.
+        let _ = self.0.parent().map(std::fs::remove_dir);
+    }
+}
+
+/// Files of one run, which nobody else may read: not all are sealed.
 #[derive(Debug)]
 pub struct Spool {
-    dir: PathBuf,
+    folder: WorkFolder,
     next: Mutex<u64>,
 }
 
 impl Spool {
-    /// Makes an empty folder; what an earlier run left there is removed.
-    pub fn make(dir: &Path) -> Result<Self, BackupError> {
-        match std::fs::remove_dir_all(dir) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(BackupError::io(dir)(error)),
-            _ => {}
-        }
-        std::fs::create_dir_all(dir).map_err(BackupError::io(dir))?;
-        Ok(Self { dir: dir.to_owned(), next: Mutex::default() })
+    /// Below `work_dir`, which is that of one process at a time.
+    pub fn make(work_dir: &Path) -> Result<Self, BackupError> {
+        Ok(Self { folder: WorkFolder::make(&work_dir.join("spool"), 0o700)?, next: Mutex::default() })
     }
 
     /// A file that goes when this is dropped.
     pub fn file(&self) -> Spooled {
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         *next += 1;
-        Spooled(self.dir.join(format!("{next}.partial")))
+        Spooled(self.folder.path().join(format!("{next}.partial")))
     }
 
-    pub fn catalogue(&self) -> Result<Catalogue, BackupError> {
-        Ok(Catalogue::make(self.file())?)
-    }
-}
-
-impl Drop for Spool {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.dir);
+    pub fn catalogue(&self, pool: &CpuPool) -> Result<Catalogue, BackupError> {
+        Ok(Catalogue::make(self.file(), pool.clone())?)
     }
 }
 

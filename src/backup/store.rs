@@ -263,13 +263,12 @@ pub async fn last_proven(conn: &mut PgConnection) -> sqlx::Result<Option<(DateTi
     Ok(row.fetch_optional(conn).await?.map(|row| (row.finished_at, row.seconds)))
 }
 
-/// What is known of a tree's files whose keys come after `after` and not after `last`; without one, of all that follow.
-pub async fn known_files(conn: &mut PgConnection, tree: &str, after: &str, last: Option<&str>) -> sqlx::Result<Known> {
+/// What is known of a tree's files with these keys.
+pub async fn known_files(conn: &mut PgConnection, tree: &str, keys: &[String]) -> sqlx::Result<Known> {
     let rows = sqlx::query!(
-        "SELECT key, size, modified_at, sha256 FROM backup_known_files WHERE tree = $1 AND key > $2 AND ($3::text IS NULL OR key <= $3)",
+        "SELECT key, size, modified_at, sha256 FROM backup_known_files WHERE tree = $1 AND key = ANY($2)",
         tree,
-        after,
-        last
+        keys
     );
     let known = rows.fetch_all(conn).await?.into_iter().filter_map(|row| {
         let (size, modified) = (u64::try_from(row.size).ok()?, row.modified_at.timestamp_micros());
@@ -279,7 +278,34 @@ pub async fn known_files(conn: &mut PgConnection, tree: &str, after: &str, last:
     Ok(known.collect())
 }
 
-/// Replaces what is known of the files that [`known_files`] returns.
+/// How many files are known.
+pub async fn count_known_files(conn: &mut PgConnection) -> sqlx::Result<u64> {
+    let count = sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM backup_known_files"#).fetch_one(conn).await?;
+    Ok(u64::try_from(count).unwrap_or_default())
+}
+
+/// Forgets a tree's files after the key `after`, up to `last` or to the end, that are not among `keys`.
+pub async fn forget_files(
+    conn: &mut PgConnection,
+    tree: &str,
+    (after, last): (&str, Option<&str>),
+    keys: &[String],
+) -> sqlx::Result<()> {
+    // The order of the listing, also before migration 72 made it that of the column.
+    sqlx::query!(
+        r#"DELETE FROM backup_known_files
+           WHERE tree = $1 AND key COLLATE "C" > $2 AND ($3::text IS NULL OR key COLLATE "C" <= $3) AND key <> ALL($4)"#,
+        tree,
+        after,
+        last,
+        keys
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// Replaces what is `known` of files.
 pub async fn remember_files(
     conn: &mut PgConnection,
     tree: &str,
@@ -288,12 +314,6 @@ pub async fn remember_files(
 ) -> sqlx::Result<()> {
     let found: HashMap<&str, KnownFile> =
         files.iter().map(|(entry, blob)| (entry.key.as_str(), KnownFile::new(entry, blob.sha256))).collect();
-    let gone: Vec<String> = known.keys().filter(|key| !found.contains_key(key.as_str())).cloned().collect();
-    if !gone.is_empty() {
-        sqlx::query!("DELETE FROM backup_known_files WHERE tree = $1 AND key = ANY($2)", tree, &gone)
-            .execute(&mut *conn)
-            .await?;
-    }
     let new: Vec<_> =
         files.iter().filter(|(entry, _)| known.get(&entry.key) != found.get(entry.key.as_str())).collect();
     if new.is_empty() {

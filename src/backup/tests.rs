@@ -19,6 +19,7 @@ use super::{
     sealer::Sealer,
     spool::Spool,
     tree::belongs,
+    watcher::{Stretch, each_mib},
 };
 use crate::{
     knowledge::index::TableState,
@@ -209,13 +210,22 @@ fn names_of_blobs_are_read_strictly() {
     ] {
         assert_eq!(BlobName::of_key(wrong), None, "{wrong}");
     }
+    let partial = name.key().replace(".12", ".partial");
+    assert!(BlobName::is_partial(&partial) && !BlobName::is_partial(&name.key()), "{partial}");
+    assert!(!BlobName::is_partial("blobs/05/film.partial") && !BlobName::is_partial(&partial["blobs/".len()..]));
+    assert_eq!(name.to_string().len() as u64 + 1, BlobName::MAX_LINE - 18, "two digits instead of twenty");
+    let id = BackupId(Uuid::from_u128(7));
+    assert_eq!(Manifest::id_of_blobs_key(&Manifest::blobs_key(id)), Some(id));
+    for other in [Manifest::key(id), "backups/7/blobs".to_owned(), format!("backups/{id}/film"), "blobs".to_owned()] {
+        assert_eq!(Manifest::id_of_blobs_key(&other), None, "{other}");
+    }
 }
 
 #[test]
 fn a_catalogue_keeps_sets_apart_and_in_order() {
     let dir = tempfile::tempdir().unwrap();
-    let spool = Spool::make(&dir.path().join("spool")).unwrap();
-    let catalogue = spool.catalogue().unwrap();
+    let spool = Spool::make(dir.path()).unwrap();
+    let catalogue = spool.catalogue(&CpuPool::new(1)).unwrap();
     let name =
         |content: u8, sealed: u8, size| BlobName { content: Digest([content; 32]), sealed: Digest([sealed; 32]), size };
     let all = [name(0, 0, 0), name(7, 1, 300), name(7, 2, 5), name(8, 0, 1), name(255, 255, u64::MAX)];
@@ -254,9 +264,27 @@ fn a_catalogue_keeps_sets_apart_and_in_order() {
 }
 
 #[tokio::test]
+async fn a_spool_is_its_owners_alone_and_the_end_of_a_former_one_takes_nothing_from_the_next() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let work_dir = dir.path().join("work");
+    let former = Spool::make(&work_dir).unwrap();
+    let left_open = former.file();
+    let next = Spool::make(&work_dir).unwrap();
+    let file = next.file();
+    file.fill(pieces(b"text", 4).map_err(|_| BackupError::Cancelled)).await.unwrap();
+    drop((left_open, former));
+    assert_eq!(std::fs::read(file.path()).unwrap(), b"text");
+    let mode = std::fs::metadata(file.path().parent().unwrap()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700, "not all that lies there is sealed");
+    drop((file, next));
+    assert!(!work_dir.join("spool").exists());
+}
+
+#[tokio::test]
 async fn lines_of_the_spool_are_read_back_and_what_is_none_is_named() {
     let dir = tempfile::tempdir().unwrap();
-    let spool = Spool::make(&dir.path().join("spool")).unwrap();
+    let spool = Spool::make(dir.path()).unwrap();
     let file = spool.file();
     let entry = |key: &str| FileEntry { key: key.into(), blob: blob(3) };
     let text = ["a", "b\nc", "\u{2028}"].map(|key| entry(key).to_string()).concat();
@@ -425,6 +453,23 @@ fn what_is_not_verified_takes_nobodys_place() {
     let after = Candidate { taken_at: noon + TimeDelta::hours(1), ..day(50) };
     let gone = plan(&[&good[..], &bad, &[after]].concat(), &rules, chrono_tz::UTC);
     assert_eq!(gone, [vec![good[2].id], bad.iter().map(|b| b.id).collect()].concat());
+}
+
+#[test]
+fn how_far_work_is_stays_within_its_stretch() {
+    let stretch = Stretch(60, 85);
+    let cases = [((0, 4), 60), ((1, 4), 66), ((4, 4), 85), ((9, 4), 85), ((3, 0), 60), ((u64::MAX, u64::MAX), 85)];
+    for ((done, all), percent) in cases {
+        assert_eq!(stretch.at(done, all), percent, "{done} of {all}");
+    }
+    let edges: Vec<_> = (0..3).map(|n| Stretch(0, 100).piece(n, 3)).map(|piece| (piece.0, piece.1)).collect();
+    assert_eq!(edges, [(0, 33), (33, 66), (66, 100)]);
+    let mut said = Vec::new();
+    let mut hear = each_mib((2 << 20) - 5, |bytes, step| said.push((bytes >> 20, step.to_owned())));
+    [1, 1 << 20, (1 << 20) + 9, 2 << 20, 5 << 20].into_iter().for_each(&mut hear);
+    drop(hear);
+    let expected = [(1, "database, 1 of 2 MiB"), (2, "database, 2 of 2 MiB"), (5, "database, 5 MiB")];
+    assert_eq!(said, expected.map(|(mib, step)| (mib, step.to_owned())));
 }
 
 proptest! {

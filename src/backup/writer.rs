@@ -62,7 +62,7 @@ pub struct Writer {
 /// The set of blobs in the catalogue that the backup consists of; the destinations' follow.
 const MADE: u32 = 0;
 /// Names that are taken out of the catalogue together.
-const PIECE: usize = 10_000;
+const PIECE: usize = 1024;
 
 /// The list of a backup's blobs.
 #[derive(Debug)]
@@ -84,12 +84,12 @@ impl Writer {
         recipients: Recipients,
         name_key: [u8; 32],
     ) -> Result<Self, BackupError> {
-        let catalogue = spool.catalogue()?;
+        let catalogue = spool.catalogue(&pool)?;
         let lanes = stream::iter((MADE + 1..).zip(destinations)).map(|(set, destination)| {
             let doubted = doubted.contains(&destination.name);
-            let (pool, catalogue) = (&pool, &catalogue);
+            let catalogue = &catalogue;
             async move {
-                let failed = match list(&destination, set, catalogue, pool).await {
+                let failed = match list(&destination, set, catalogue).await {
                     Err(BackupError::Destination(error)) => OnceLock::from(chain(&error)),
                     other => other.map(|()| OnceLock::new())?,
                 };
@@ -197,8 +197,8 @@ impl Writer {
         let file = self.spool.file();
         let mut out = file.create().await?;
         let (mut hash, mut size, mut blobs, mut total_bytes) = (Sha256::new(), 0, 0, 0);
-        let mut names = self.catalogue.blobs(MADE, None, PIECE)?;
-        while let Some(last) = names.last() {
+        let mut names = self.catalogue.apart(|all| all.blobs(MADE, None, PIECE)).await?;
+        while let Some(last) = names.last().cloned() {
             for name in &names {
                 let line = format!("{name}\n");
                 out.write_all(line.as_bytes()).await.map_err(BackupError::io(file.path()))?;
@@ -207,7 +207,7 @@ impl Writer {
                 blobs += 1;
                 total_bytes += name.size;
             }
-            names = self.catalogue.blobs(MADE, Some(last), PIECE)?;
+            names = self.catalogue.apart(move |all| all.blobs(MADE, Some(&last), PIECE)).await?;
         }
         out.flush().await.map_err(BackupError::io(file.path()))?;
         let whole = Fingerprint { size, sha256: Digest(hash.finalize().into()) };
@@ -291,12 +291,12 @@ async fn fetch(from: &Lane, name: &BlobName, file: &Spooled) -> Result<(), Backu
 }
 
 /// Puts what lies whole at a destination into a set of the catalogue.
-async fn list(destination: &Destination, set: u32, catalogue: &Catalogue, pool: &CpuPool) -> Result<(), BackupError> {
+async fn list(destination: &Destination, set: u32, catalogue: &Catalogue) -> Result<(), BackupError> {
     let mut found = std::pin::pin!(destination.blobs());
     while let Some(entries) = found.try_next().await? {
         let whole = |entry: &Entry| BlobName::of_key(&entry.key).filter(|name| name.size == entry.size);
-        let (catalogue, names) = (catalogue.clone(), entries.iter().filter_map(whole).collect::<Vec<_>>());
-        pool.run(move || catalogue.add_blobs(set, &names)).await??;
+        let names: Vec<_> = entries.iter().filter_map(whole).collect();
+        catalogue.apart(move |all| all.add_blobs(set, &names)).await?;
     }
     Ok(())
 }

@@ -3,7 +3,6 @@
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::Arc,
     time::Duration,
 };
 
@@ -17,7 +16,7 @@ use super::{boot::Booted, eprint_line, print_line};
 use crate::{
     app::{App, Config},
     backup::{
-        Backup, BackupId, Backups, Choice, CopyStatus, Drill, DrillStatus, Identity, KeyFile, Kind, OnStep, Status,
+        Backup, BackupId, Backups, Choice, CopyStatus, Drill, DrillStatus, Identity, KeyFile, Kind, Status, Watcher,
     },
     platform::lifecycle::{Lifecycle, Signals},
 };
@@ -177,9 +176,10 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
 }
 
 async fn work(backups: &Backups, command: Command, cancel: &CancellationToken) -> anyhow::Result<ExitCode> {
+    let watcher = Watcher::new(cancel.clone(), say);
     match command {
         Command::Run { json } => {
-            let backup = backups.run(Kind::Manual, Arc::new(say), cancel).await?;
+            let backup = backups.run(Kind::Manual, &watcher).await?;
             print(json, &backup, || show_backup(&backup))?;
             Ok(code(backup.status == Status::Verified))
         }
@@ -195,7 +195,7 @@ async fn work(backups: &Backups, command: Command, cancel: &CancellationToken) -
             };
             let keys =
                 key_file.or_else(|| backups.config().key_file.clone()).map(|path| KeyFile::read(&path)).transpose()?;
-            let found = backups.verify(id, destination.as_deref(), keys.as_ref()).await?;
+            let found = backups.verify(id, destination.as_deref(), keys.as_ref(), &watcher).await?;
             print(json, &found, || {
                 for copy in &found {
                     let opened = if keys.is_some() { format!(", {} opened", copy.opened) } else { String::new() };
@@ -213,8 +213,7 @@ async fn work(backups: &Backups, command: Command, cancel: &CancellationToken) -
         }
         Command::Drill { backup, old, destination, key_file, json } => {
             let choice = backup.map_or(if old { Choice::Old } else { Choice::Newest }, Choice::This);
-            let on_step: OnStep = Arc::new(say);
-            let drill = backups.drill(choice, destination.as_deref(), key_file.as_deref(), &on_step, cancel).await?;
+            let drill = backups.drill(choice, destination.as_deref(), key_file.as_deref(), &watcher).await?;
             print(json, &drill, || show_drill(&drill))?;
             Ok(code(drill.status == DrillStatus::Passed))
         }
@@ -305,16 +304,16 @@ fn sheet(file: &KeyFile, backups: &Backups) -> String {
     )
 }
 
-/// Progress, for the person at the terminal: only what changed.
-pub(super) fn say(step: &str) {
+/// Progress, for the person at the terminal: what is new, and every tenth of the whole.
+fn say(percent: u8, step: &str) {
     use std::sync::Mutex;
-    static LAST: Mutex<String> = Mutex::new(String::new());
+    static LAST: Mutex<(String, u8)> = Mutex::new((String::new(), 0));
     let mut last = LAST.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     // The part before the figures.
     let head = step.split(',').next().unwrap_or(step);
-    if *last != head {
-        head.clone_into(&mut last);
-        eprint_line(&format!("... {step}"));
+    if last.0 != head || percent >= last.1 + 10 {
+        *last = (head.to_owned(), percent);
+        eprint_line(&format!("... {step} ({percent} %)"));
     }
 }
 

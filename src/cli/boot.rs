@@ -82,7 +82,8 @@ impl Booted {
         tracing::info!(missing, "making a backup before the database is migrated");
         let lifecycle = Lifecycle::new();
         let app = App::build(self.runtime(lifecycle.clone()))?;
-        let made = app.backups.run(backup::Kind::BeforeMigration, Arc::new(|_| {}), lifecycle.soft()).await;
+        let made =
+            app.backups.run(backup::Kind::BeforeMigration, &backup::Watcher::silent(lifecycle.soft().clone())).await;
         lifecycle.drain(Duration::from_secs(5)).await;
         app.close().await;
         let made = made.context("cannot make the backup before the migration")?;

@@ -6,7 +6,7 @@ use std::{
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     process::ExitCode,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
@@ -57,6 +57,9 @@ pub struct Args {
     #[arg(long)]
     json: bool,
 }
+
+/// How often the person at the terminal hears how far the database is.
+const TOLD: Duration = Duration::from_secs(2);
 
 impl Args {
     /// Everything out of one backup at a configured destination.
@@ -231,10 +234,17 @@ async fn bring_back(config: Config, args: &Args, restore: &Restore, lifecycle: &
 async fn with_database(booted: &Booted, args: &Args, restore: &Restore, lifecycle: &Lifecycle) -> anyhow::Result<()> {
     let config = &booted.config;
     if args.wants(Part::Database) {
-        backup::say("database");
+        super::eprint_line("... database");
         refuse_full(&booted.target).await?;
         roles::ensure(&booted.target).await?;
-        restore.database(&booted.target, config.tools_dir().as_deref()).await?;
+        let mut told = Instant::now();
+        let on_step = |step: &str| {
+            if told.elapsed() > TOLD {
+                told = Instant::now();
+                super::eprint_line(&format!("... {step}"));
+            }
+        };
+        restore.database(&booted.target, config.tools_dir().as_deref(), on_step).await?;
         let marker = booted.data_dir.path.join("installation-id");
         fs::write(&marker, format!("{}\n", restore.manifest.installation))
             .with_context(|| format!("cannot write {}", marker.display()))?;

@@ -1,20 +1,17 @@
 //! Restoring on trial: into a scratch server, with a key that does not come from the data directory.
 
-use std::{
-    collections::BTreeMap,
-    os::unix::fs::DirBuilderExt as _,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::Path};
 
-use tokio_util::sync::CancellationToken;
-
-use super::{Backups, OnStep, Restore, verify::is_damage};
+use super::{Backups, Restore, verify::is_damage};
 use crate::{
     backup::{
         BackupError, BackupId, Destination,
         keys::KeyFile,
         model::{Backup, Copy, CopyStatus, Drill, DrillId, DrillReport, DrillStatus, Status},
-        schema, store,
+        schema,
+        spool::WorkFolder,
+        store,
+        watcher::{self, Stretch, Watcher},
     },
     knowledge::index::{IndexOptions, VectorIndex},
     platform::{
@@ -27,9 +24,14 @@ use crate::{
 };
 
 /// Objects that a drill opens and hashes.
-const OBJECTS: usize = 50;
+const SAMPLE: usize = 50;
 /// The scratch disk keeps this much for others, bytes.
 const RESERVE: u64 = 512 << 20;
+
+/// What each part takes of a drill, percent.
+const DATABASE: Stretch = Stretch(0, 70);
+const OBJECTS: Stretch = Stretch(70, 75);
+const VECTORS: Stretch = Stretch(75, 100);
 
 /// Which backup is restored on trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,8 +50,7 @@ impl Backups {
         choice: Choice,
         destination: Option<&str>,
         key_file: Option<&Path>,
-        on_step: &OnStep,
-        cancel: &CancellationToken,
+        watcher: &Watcher,
     ) -> Result<Drill, BackupError> {
         let keys = self.key_file(key_file)?;
         let lock = self.lock().await?;
@@ -74,7 +75,7 @@ impl Backups {
         let began = tokio::time::Instant::now();
         let tried = async {
             let from = self.open_destination(&name)?;
-            Box::pin(self.restore_on_trial(from, backup_id, &keys, &mut drill.report, (on_step, cancel))).await
+            Box::pin(self.restore_on_trial(from, backup_id, &keys, &mut drill.report, watcher)).await
         };
         let tried = tried.await;
         drill.seconds = Some(began.elapsed().as_secs_f64());
@@ -149,25 +150,25 @@ impl Backups {
         id: BackupId,
         keys: &KeyFile,
         report: &mut DrillReport,
-        (on_step, cancel): (&OnStep, &CancellationToken),
+        watcher: &Watcher,
     ) -> Result<(), BackupError> {
         let manifest = self.manifest(&from, id).await?;
         let restore = Restore::of(from, manifest, keys, self.inner.pool.clone())?;
-        let scratch = Scratch::make(&self.work_dir().join("drill"))?;
+        // The scratch server's user passes through it.
+        let folder = WorkFolder::make(&self.work_dir().join("drill"), 0o711)?;
+        let scratch = folder.path();
         let needed = scratch_bytes(restore.manifest.database.dump.size, restore.manifest.vectors.bytes);
-        let free = free_bytes(&scratch.0).unwrap_or(u64::MAX);
+        let free = free_bytes(scratch).unwrap_or(u64::MAX);
         if free < needed {
-            return Err(BackupError::DiskFull { dir: scratch.0.display().to_string(), free, needed });
+            return Err(BackupError::DiskFull { dir: scratch.display().to_string(), free, needed });
         }
-        on_step("database");
-        self.try_database(&restore, &scratch.0, report, cancel).await?;
+        self.try_database(&restore, scratch, report, watcher).await?;
         let rest = async {
-            on_step("objects");
-            report.objects = restore.sample_objects(OBJECTS, &scratch.0).await? as u64;
-            on_step("vectors");
-            self.try_vectors(&restore, &scratch.0, report).await
+            watcher.say(OBJECTS.0, "objects");
+            report.objects = restore.sample_objects(SAMPLE, scratch).await? as u64;
+            self.try_vectors(&restore, scratch, report, watcher).await
         };
-        cancel.run_until_cancelled(rest).await.unwrap_or(Err(BackupError::Cancelled))
+        watcher.attend(rest).await
     }
 
     async fn try_database(
@@ -175,22 +176,25 @@ impl Backups {
         restore: &Restore,
         scratch: &Path,
         report: &mut DrillReport,
-        cancel: &CancellationToken,
+        watcher: &Watcher,
     ) -> Result<(), BackupError> {
+        watcher.say(DATABASE.0, "database");
         let key = MasterKey::parse(&crypto::hex(&crypto::random_bytes::<32>()))
             .map_err(|error| BackupError::Damaged(error.to_string()))?;
         let prefix = &restore.manifest.role_prefix;
         let server = Managed::start(scratch, self.inner.server_dir.as_deref(), prefix, &key).await?;
         let loaded = async {
             roles::ensure(server.target()).await?;
-            let found = restore.load(server.target(), self.inner.config.tools_dir.as_deref()).await?;
+            let size = restore.manifest.database.dump.size;
+            let on_bytes = watcher::each_mib(size, |bytes, step| watcher.say(DATABASE.at(bytes, size), step));
+            let found = restore.load(server.target(), self.inner.config.tools_dir.as_deref(), on_bytes).await?;
             report.server = schema::server_version(server.target()).await?;
             Ok::<_, BackupError>(found)
         };
         // The server ends before its folder does, whatever happens.
-        let loaded = cancel.run_until_cancelled(loaded).await;
+        let loaded = watcher.attend(loaded).await;
         server.stop().await;
-        let found = loaded.unwrap_or(Err(BackupError::Cancelled))?;
+        let found = loaded?;
         report.tables = found.rows.len() as u64;
         report.rows = found.rows.values().sum();
         report.constraints = found.constraints.len() as u64;
@@ -203,11 +207,14 @@ impl Backups {
         restore: &Restore,
         scratch: &Path,
         report: &mut DrillReport,
+        watcher: &Watcher,
     ) -> Result<(), BackupError> {
+        watcher.say(VECTORS.0, "vectors");
         let folder = scratch.join("vectors");
         let (inner, config) = (&self.inner, storage::Config::default());
         let to = Storage::open_at("", folder.clone(), &config, inner.lifecycle.clone(), inner.storage_metrics.clone())?;
-        restore.vectors(&to, scratch, |_, _| {}).await?;
+        let on_file = |done, all| watcher.say(VECTORS.at(done, all), &format!("vectors, {done} of {all} files"));
+        restore.vectors(&to, scratch, on_file).await?;
         let index = VectorIndex::new(&folder.display().to_string(), IndexOptions::default());
         let mut found = BTreeMap::new();
         for table in index.list_tables().await? {
@@ -230,31 +237,4 @@ impl Backups {
 /// What a trial takes. A loaded database takes about twice its dump: rows, indexes, write-ahead log.
 pub(super) fn scratch_bytes(dump: u64, vectors: u64) -> u64 {
     dump.saturating_mul(2).saturating_add(vectors).saturating_add(RESERVE)
-}
-
-/// A folder for a trial, removed with everything in it.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    /// Below `parent`, which is cleared of what a killed drill left. The name is new each time: its server may still run.
-    fn make(parent: &Path) -> Result<Self, BackupError> {
-        match std::fs::remove_dir_all(parent) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(BackupError::io(parent)(error)),
-            _ => {}
-        }
-        let dir = parent.join(crypto::hex(&crypto::random_bytes::<4>()));
-        // The scratch server's user passes through, and lists nothing.
-        let mut builder = std::fs::DirBuilder::new();
-        builder.recursive(true).mode(0o711);
-        builder.create(&dir).map_err(BackupError::io(&dir))?;
-        Ok(Self(dir))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            tracing::warn!(%error, dir = %self.0.display(), "a drill's folder could not be removed");
-        }
-    }
 }

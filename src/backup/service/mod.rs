@@ -21,7 +21,6 @@ use uuid::Uuid;
 pub use drill::Choice;
 pub use prune::Pruned;
 pub use restore::{Part, Plan, Restore};
-pub use run::OnStep;
 pub use verify::Verified;
 
 use super::{
@@ -212,7 +211,7 @@ impl Backups {
 
     /// A folder for what holds the lock of [`Self::lock`].
     pub(super) fn spool(&self) -> Result<Spool, BackupError> {
-        Spool::make(&self.work_dir().join("spool"))
+        Spool::make(&self.work_dir())
     }
 
     pub(super) fn work_dir(&self) -> PathBuf {

@@ -2,19 +2,21 @@
 
 use std::collections::HashSet;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use futures::TryStreamExt as _;
 
-use super::Backups;
+use super::{Backups, verify::is_damage};
 use crate::{
     backup::{
         BackupError, BackupId, Destination,
+        catalogue::{Catalogue, CatalogueError},
         manifest::{BlobName, Manifest},
         model::{CopyStatus, Status},
         retention::{self, Candidate},
         store,
     },
     platform::error::chain,
+    storage::Entry,
 };
 
 /// A blob that no manifest refers to is left alone for this long: a run that is not done may have written it.
@@ -23,7 +25,7 @@ const ORPHAN_AGE: TimeDelta = TimeDelta::hours(24);
 /// The set of blobs in the catalogue that some manifest refers to.
 const NEEDED: u32 = 0;
 /// Names that go into the catalogue together.
-const PIECE: usize = 10_000;
+const PIECE: usize = 1024;
 
 /// What a clean-up did at one destination.
 #[derive(Clone, Debug, Default, serde::Serialize, utoipa::ToSchema)]
@@ -35,6 +37,8 @@ pub struct Pruned {
     pub bytes: u64,
     /// Why it was given up there.
     pub error: Option<String>,
+    /// A backup there cannot be read, so nobody knows what it needs: nothing is removed until a person has looked.
+    pub damaged: bool,
 }
 
 impl Backups {
@@ -50,6 +54,7 @@ impl Backups {
             done.push(pruned.await.unwrap_or_else(|error| Pruned {
                 destination: name.clone(),
                 error: Some(chain(&error)),
+                damaged: is_damage(&error),
                 ..Pruned::default()
             }));
         }
@@ -72,6 +77,22 @@ impl Backups {
         let zone = self.inner.config.time_zone.parse().unwrap_or(chrono_tz::UTC);
         let goes = retention::plan(&whole.collect::<Vec<_>>(), &retention::Rules::of(&self.inner.config), zone);
         let mut pruned = Pruned { destination: from.name.clone(), backups: goes.clone(), ..Pruned::default() };
+        // Before anything is removed: lists need room, and what goes without its blobs frees none.
+        let spool = self.spool()?;
+        let catalogue = spool.catalogue(&self.inner.pool)?;
+        let goes: HashSet<BackupId> = goes.into_iter().collect();
+        let mut stays = from.backups().await?;
+        stays.retain(|id| !goes.contains(id));
+        for id in &stays {
+            // One that cannot be read may refer to anything: nothing is removed then.
+            let manifest = self.manifest(from, *id).await?;
+            let list = spool.file();
+            list.fill(from.read_blob_list(&manifest).await?).await?;
+            let mut names = std::pin::pin!(list.lines("the list of blobs").await?.try_chunks(PIECE));
+            while let Some(names) = names.try_next().await.map_err(|error| error.1)? {
+                catalogue.apart(move |all| all.add_blobs(NEEDED, &names)).await?;
+            }
+        }
         if !dry_run {
             for id in &goes {
                 // The manifest first: what is left without one is no backup.
@@ -82,28 +103,11 @@ impl Backups {
                 tx.commit().await?;
             }
         }
-        let goes: HashSet<BackupId> = goes.into_iter().collect();
-        let spool = self.spool()?;
-        let catalogue = spool.catalogue()?;
-        for id in from.backups().await?.into_iter().filter(|id| !goes.contains(id)) {
-            // One that cannot be read may refer to anything: nothing is removed then.
-            let manifest = self.manifest(from, id).await?;
-            let list = spool.file();
-            list.fill(from.read_blob_list(&manifest).await?).await?;
-            let mut names = std::pin::pin!(list.lines("the list of blobs").await?.try_ready_chunks(PIECE));
-            while let Some(names) = names.try_next().await.map_err(|error| error.1)? {
-                let catalogue = catalogue.clone();
-                self.inner.pool.run(move || catalogue.add_blobs(NEEDED, &names)).await??;
-            }
-        }
         let before = self.inner.clock.now() - ORPHAN_AGE;
         let mut found = std::pin::pin!(from.blobs());
         while let Some(entries) = found.try_next().await? {
-            for entry in entries.into_iter().filter(|entry| entry.modified <= before) {
-                let name = BlobName::of_key(&entry.key);
-                if name.map(|name| catalogue.has_blob(NEEDED, &name)).transpose()?.unwrap_or(false) {
-                    continue;
-                }
+            let orphans = catalogue.apart(move |all| orphans(all, entries, before)).await?;
+            for entry in orphans {
                 if !dry_run {
                     from.delete(&entry.key).await?;
                 }
@@ -111,6 +115,32 @@ impl Backups {
                 pruned.bytes += entry.size;
             }
         }
+        // Of a run that was killed before its manifest was written.
+        let mut found = std::pin::pin!(from.backup_files());
+        while let Some(entries) = found.try_next().await? {
+            for entry in entries.iter().filter(|entry| entry.modified <= before) {
+                let of = Manifest::id_of_blobs_key(&entry.key);
+                if !dry_run && of.is_some_and(|id| !stays.contains(&id)) {
+                    from.delete(&entry.key).await?;
+                }
+            }
+        }
         Ok(pruned)
     }
+}
+
+/// The files that no manifest refers to, and that no run may be about to refer to.
+fn orphans(all: &Catalogue, entries: Vec<Entry>, before: DateTime<Utc>) -> Result<Vec<Entry>, CatalogueError> {
+    let mut orphans = Vec::new();
+    for entry in entries.into_iter().filter(|entry| entry.modified <= before) {
+        let gone = match BlobName::of_key(&entry.key) {
+            Some(name) => !all.has_blob(NEEDED, &name)?,
+            // What else lies there is not ours, but for what was not written to its end.
+            None => BlobName::is_partial(&entry.key),
+        };
+        if gone {
+            orphans.push(entry);
+        }
+    }
+    Ok(orphans)
 }

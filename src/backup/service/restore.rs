@@ -7,7 +7,7 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::{DateTime, Utc};
-use futures::StreamExt as _;
+use futures::{StreamExt as _, TryStreamExt as _};
 use serde::Serialize;
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
@@ -22,7 +22,7 @@ use crate::{
         reader::Reader,
         schema,
         spool::Spool,
-        store, tree,
+        store, tree, watcher,
     },
     platform::{
         crypto::{self, MasterKey},
@@ -147,11 +147,22 @@ impl Restore {
     }
 
     /// Loads the dump into an empty database and compares the result, which is returned, with the manifest. The roles must be there.
-    pub(super) async fn load(&self, target: &Target, tools_dir: Option<&Path>) -> Result<Schema, BackupError> {
+    /// `on_bytes` hears how much of the dump was read.
+    pub(super) async fn load(
+        &self,
+        target: &Target,
+        tools_dir: Option<&Path>,
+        mut on_bytes: impl FnMut(u64) + Send,
+    ) -> Result<Schema, BackupError> {
         let (dir, wanted) = (tools_dir.map(Path::to_owned), major(&self.manifest.database.tool_version));
         let tools = self.reader.pool.run(move || Tools::find(dir.as_deref(), wanted)).await;
         let tools = tools.map_err(dump::DumpError::from)?.map_err(dump::DumpError::from)?;
         let data = self.reader.open(&self.manifest.database.dump).await?;
+        let mut read = 0;
+        let data = data.inspect_ok(|bytes| {
+            read += bytes.len() as u64;
+            on_bytes(read);
+        });
         dump::restore(target, &tools, data).await?;
         let mut conn = PgConnection::connect_with(&target.admin).await?;
         let found = schema::describe(&mut conn).await?;
@@ -160,9 +171,15 @@ impl Restore {
         if differences.is_empty() { Ok(found) } else { Err(BackupError::Differs(differences.join("; "))) }
     }
 
-    /// Restores the database for good.
-    pub async fn database(&self, target: &Target, tools_dir: Option<&Path>) -> Result<(), BackupError> {
-        self.load(target, tools_dir).await?;
+    /// Restores the database for good. `on_step` hears what was read of how much.
+    pub async fn database(
+        &self,
+        target: &Target,
+        tools_dir: Option<&Path>,
+        mut on_step: impl FnMut(&str) + Send,
+    ) -> Result<(), BackupError> {
+        let on_bytes = watcher::each_mib(self.manifest.database.dump.size, |_, step| on_step(step));
+        self.load(target, tools_dir, on_bytes).await?;
         let mut conn = PgConnection::connect_with(&target.admin).await?;
         // In the dump the backup that it is part of still runs.
         store::finish(&mut conn, &Backup::of_manifest(&self.manifest, &self.reader.from.name)).await?;
@@ -177,7 +194,7 @@ impl Restore {
         while chosen.len() < count.min(all) {
             chosen.insert(crypto::random_below(all));
         }
-        let spool = Spool::make(&work_dir.join("restore"))?;
+        let spool = Spool::make(work_dir)?;
         let files = self.reader.files(&self.manifest.objects, &spool).await?.enumerate();
         let mut files = std::pin::pin!(files);
         while let Some((at, file)) = files.next().await {
@@ -224,7 +241,7 @@ impl Restore {
         work_dir: &Path,
         on_file: impl Fn(u64, u64) + Sync,
     ) -> Result<(), BackupError> {
-        let spool = Spool::make(&work_dir.join("restore"))?;
+        let spool = Spool::make(work_dir)?;
         let files = self.reader.files(tree, &spool).await?;
         tree::restore(&self.reader, files, to, |done| on_file(done, tree.files)).await
     }

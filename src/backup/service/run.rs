@@ -6,11 +6,9 @@
 
 use std::{
     collections::BTreeMap,
+    convert::Infallible,
     path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -18,18 +16,20 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use futures::{TryStreamExt as _, stream};
 use secrecy::ExposeSecret as _;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::{Backups, Settings};
 use crate::{
     backup::{
         BackupError, BackupId, Destination,
+        catalogue::Catalogue,
         dump::Snapshot,
         manifest::{Blob, Database, FORMAT, Manifest, Tree},
         model::{Backup, Copy, CopyStatus, Kind, Status},
         sealer::Sealer,
         store, tree,
+        watcher::{self, Stretch, Watcher},
         writer::Writer,
     },
     platform::{data_dir::free_bytes, error::chain},
@@ -40,18 +40,23 @@ use crate::{
 const QUIET: Duration = Duration::from_secs(120);
 /// A dump that is smaller than this share of the last one is looked at by a person first.
 const SHRUNK: f64 = 0.5;
-/// Files that are gone through together.
-const PIECE: usize = 1000;
+/// Files that are gone through together: as many as a local listing brings at once.
+const PIECE: usize = 1024;
+/// What the spool takes for each file beside its content, bytes: in the catalogue, the index and the list of blobs.
+const LISTED: u64 = 1024;
 /// The spool's disk keeps this much for others, bytes.
 const RESERVE: u64 = 256 << 20;
 
-/// How a run is told about, as it goes.
-pub type OnStep = Arc<dyn Fn(&str) + Send + Sync>;
+/// What each part takes of a run, percent; the settings and the manifest take the rest.
+const DATABASE: Stretch = Stretch(0, 60);
+const OBJECTS: Stretch = Stretch(60, 85);
+const VECTORS: Stretch = Stretch(85, 95);
+/// The table is told this often where a run is.
+const NOTED: Duration = Duration::from_secs(1);
 
 impl Backups {
-    /// Makes a backup. It has failed when this is an error; otherwise look at its status. `on_step` hears what is done; `cancel` ends
-    /// it, as failed.
-    pub async fn run(&self, kind: Kind, on_step: OnStep, cancel: &CancellationToken) -> Result<Backup, BackupError> {
+    /// Makes a backup. It has failed when this is an error; otherwise look at its status.
+    pub async fn run(&self, kind: Kind, watcher: &Watcher) -> Result<Backup, BackupError> {
         let recipients = self.recipients()?;
         let lock = self.lock().await?;
         let (db, clock) = (&self.inner.db, &self.inner.clock);
@@ -69,8 +74,8 @@ impl Backups {
         let doubted = store::damaged_destinations(&mut tx).await?;
         tx.commit().await?;
         let began = tokio::time::Instant::now();
-        let steps = Steps { backups: self.clone(), id, on_step };
-        let result = async {
+        let steps = Steps::new(watcher.clone());
+        let made = async {
             let (name_key, pool) = (self.inner.master_key.derive("backup.blob_names"), self.inner.pool.clone());
             let writer = Writer::open(destinations, &doubted, self.spool()?, pool, recipients, name_key).await?;
             if writer.outcomes().is_empty() {
@@ -81,8 +86,11 @@ impl Backups {
             let manifest = Box::pin(self.capture(&writer, id, sequence, kind, &steps)).await?;
             Ok::<_, BackupError>((manifest, writer))
         };
-        let result = cancel.run_until_cancelled(result).await.unwrap_or(Err(BackupError::Cancelled));
-        let backup = self.conclude(row, result, &unopened).await?;
+        let result = tokio::select! {
+            result = watcher.attend(made) => result,
+            never = self.note_steps(id, steps.subscribe()) => match never {},
+        };
+        let backup = self.conclude(row, &steps.current(), result, &unopened).await?;
         self.inner.metrics.ran(&backup, began.elapsed());
         lock.release().await;
         Ok(backup)
@@ -109,17 +117,17 @@ impl Backups {
         steps: &Steps,
     ) -> Result<Manifest, BackupError> {
         let deps = &self.inner.deps;
-        steps.enter("waiting for deletions to end").await;
+        steps.say(0, "waiting for deletions to end");
         let mut quiet = deps.knowledge.hold_deletes(QUIET).await?.ok_or(BackupError::NotQuiet(QUIET))?;
         let mut snapshot = Snapshot::take(&deps.target, deps.config.tools_dir.as_deref(), &self.inner.pool).await?;
         let taken_at = deps.clock.now();
         let database = self.save_database(writer, &mut snapshot, steps).await;
         snapshot.close().await;
         let database = database?;
-        steps.enter("objects").await;
+        steps.say(OBJECTS.0, "objects");
         self.find_files(writer, &deps.objects, "org", |_| true).await?;
-        let objects = self.save_tree(writer, "objects", &deps.objects, steps).await?;
-        steps.enter("vectors").await;
+        let objects = self.save_tree(writer, "objects", &deps.objects, (OBJECTS, steps)).await?;
+        steps.say(VECTORS.0, "vectors");
         let mut vector_tables = BTreeMap::new();
         for table in deps.index.list_tables().await? {
             let state = deps.index.state(&table).await?;
@@ -127,16 +135,16 @@ impl Backups {
         }
         // Listed after the versions were read: every file of theirs is there.
         self.find_files(writer, &deps.index_files, "", |key| tree::belongs(key, &vector_tables)).await?;
-        let vectors = self.save_tree(writer, "vectors", &deps.index_files, steps).await?;
+        let vectors = self.save_tree(writer, "vectors", &deps.index_files, (VECTORS, steps)).await?;
         // A lock that went with its connection has kept nothing.
         if !quiet.is_held().await {
             return Err(BackupError::HoldLost);
         }
         quiet.release().await;
-        steps.enter("settings").await;
+        steps.say(VECTORS.1, "settings");
         let installation = self.installation().await?;
         let settings = self.save_settings(writer, installation).await?;
-        steps.enter("manifest").await;
+        steps.say(VECTORS.1, "manifest");
         let list = writer.put_blob_list(&Manifest::blobs_key(id)).await?;
         let manifest = Manifest {
             format: FORMAT,
@@ -170,29 +178,25 @@ impl Backups {
         snapshot: &mut Snapshot,
         steps: &Steps,
     ) -> Result<Database, BackupError> {
-        steps.enter("database").await;
+        steps.say(DATABASE.0, "database");
         let deps = &self.inner.deps;
         let mut tx = deps.db.system().await?;
         let last = store::last_size(&mut tx).await?.and_then(|size| u64::try_from(size).ok()).unwrap_or_default();
+        let files = store::count_known_files(&mut tx).await?;
         tx.commit().await?;
         let dir = self.work_dir();
         // Compressed it takes less; with nothing to go by, the reserve has to do.
-        let (free, needed) = (free_bytes(&dir).unwrap_or(u64::MAX), last / 2 + RESERVE);
+        let (free, needed) = (free_bytes(&dir).unwrap_or(u64::MAX), last / 2 + files * LISTED + RESERVE);
         if free < needed {
             return Err(BackupError::DiskFull { dir: dir.display().to_string(), free, needed });
         }
         let file = writer.spool().file();
-        let (mut told, on_step) = (0, steps.on_step.clone());
-        let on_bytes = move |bytes: u64| {
-            if bytes >> 20 > told {
-                told = bytes >> 20;
-                on_step(&format!("database, {told} MiB"));
-            }
-        };
+        let heard = steps.clone();
+        let on_bytes = watcher::each_mib(last, move |bytes, step| heard.say(DATABASE.at(bytes, last), step));
         let sealer =
             Sealer { pool: self.inner.pool.clone(), recipients: self.recipients()?, traffic: deps.traffic.clone() };
         let dump = snapshot.dump(&deps.target, &sealer, file.path(), on_bytes).await?;
-        steps.enter("database: copying").await;
+        steps.say(DATABASE.1, "database: copying");
         let blob = writer.put_sealed(&dump.sealed, &file).await?;
         Ok(Database {
             dump: blob,
@@ -211,12 +215,11 @@ impl Backups {
         prefix: &str,
         belongs: impl Fn(&str) -> bool,
     ) -> Result<(), BackupError> {
-        writer.catalogue().clear_files()?;
+        writer.catalogue().apart(Catalogue::clear_files).await?;
         let mut found = files.list(prefix).try_ready_chunks(PIECE);
         while let Some(mut entries) = found.try_next().await.map_err(|error| error.1)? {
             entries.retain(|entry| belongs(&entry.key));
-            let catalogue = writer.catalogue().clone();
-            self.inner.pool.run(move || catalogue.add_files(&entries)).await??;
+            writer.catalogue().apart(move |all| all.add_files(&entries)).await?;
         }
         Ok(())
     }
@@ -227,22 +230,28 @@ impl Backups {
         writer: &Writer,
         name: &'static str,
         files: &Storage,
-        steps: &Steps,
+        (stretch, steps): (Stretch, &Steps),
     ) -> Result<Tree, BackupError> {
         let (total, done) = (writer.catalogue().count_files()?, AtomicU64::new(0));
-        let on_file = || steps.say(&format!("{name}, {} of {total}", done.fetch_add(1, Ordering::Relaxed) + 1));
+        let on_file = || {
+            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+            steps.say(stretch.at(done, total), &format!("{name}, {done} of {total}"));
+        };
         let mut index = tree::Index::begin(writer.spool().file()).await?;
         let mut after = String::new();
         loop {
-            let entries = writer.catalogue().files(&after, PIECE)?;
+            let from = after.clone();
+            let entries = writer.catalogue().apart(move |all| all.files(&from, PIECE)).await?;
             let last = entries.last().map(|entry| entry.key.clone());
+            let keys: Vec<String> = entries.iter().map(|entry| entry.key.clone()).collect();
             let mut tx = self.inner.db.system().await?;
-            let known = store::known_files(&mut tx, name, &after, last.as_deref()).await?;
+            let known = store::known_files(&mut tx, name, &keys).await?;
             tx.commit().await?;
             let saved = tree::save(writer, files, entries, &known, on_file).await?;
             index.add(&saved).await?;
             let mut tx = self.inner.db.system().await?;
             store::remember_files(&mut tx, name, &known, &saved).await?;
+            store::forget_files(&mut tx, name, (&after, last.as_deref()), &keys).await?;
             tx.commit().await?;
             match last {
                 Some(last) => after = last,
@@ -268,6 +277,27 @@ impl Backups {
         writer.put(stream::iter([Ok::<_, std::io::Error>(Bytes::from(settings))])).await
     }
 
+    /// Writes down what a run does, so that a page shows it.
+    async fn note_steps(&self, id: BackupId, mut steps: watch::Receiver<String>) -> Infallible {
+        loop {
+            // The run that says them outlives this.
+            if steps.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            let step = steps.borrow_and_update().clone();
+            let written = async {
+                let mut tx = self.inner.db.system().await?;
+                store::set_step(&mut tx, id, &step).await?;
+                tx.commit().await?;
+                Ok::<_, BackupError>(())
+            };
+            if let Err(error) = written.await {
+                tracing::warn!(error = chain(&error), "the step of a backup could not be written down");
+            }
+            tokio::time::sleep(NOTED).await;
+        }
+    }
+
     pub(super) async fn installation(&self) -> Result<Uuid, BackupError> {
         let mut tx = self.inner.db.system().await?;
         let id = store::installation(&mut tx).await?;
@@ -279,15 +309,15 @@ impl Backups {
     async fn conclude(
         &self,
         mut backup: Backup,
+        step: &str,
         result: Result<(Manifest, Writer), BackupError>,
         unopened: &[(String, String)],
     ) -> Result<Backup, BackupError> {
         let now = self.inner.clock.now();
         let mut tx = self.inner.db.system().await?;
         let last_size = store::last_size(&mut tx).await?;
-        let step = store::backup(&mut tx, backup.id).await?.map(|row| row.step);
         (backup.status, backup.finished_at) = (Status::Failed, Some(now));
-        backup.step = step.unwrap_or_default();
+        step.clone_into(&mut backup.step);
         let mut copies: Vec<(String, Option<String>)> =
             unopened.iter().map(|(name, error)| (name.clone(), Some(error.clone()))).collect();
         match result {
@@ -337,28 +367,28 @@ pub(super) fn fill(backup: &mut Backup, manifest: &Manifest, added_bytes: u64) {
     backup.added_bytes = number(added_bytes);
 }
 
-/// Tells what a run does: the table, so that a page shows it, and whoever waits.
+/// What a run does: whoever waits hears it at once, the table now and then. Cheap to clone.
+#[derive(Clone)]
 struct Steps {
-    backups: Backups,
-    id: BackupId,
-    on_step: OnStep,
+    watcher: Watcher,
+    current: watch::Sender<String>,
 }
 
 impl Steps {
-    async fn enter(&self, step: &str) {
-        let written = async {
-            let mut tx = self.backups.inner.db.system().await?;
-            store::set_step(&mut tx, self.id, step).await?;
-            tx.commit().await?;
-            Ok::<_, BackupError>(())
-        };
-        if let Err(error) = written.await {
-            tracing::warn!(error = chain(&error), "the step of a backup could not be written down");
-        }
-        self.say(step);
+    fn new(watcher: Watcher) -> Self {
+        Self { watcher, current: watch::Sender::default() }
     }
 
-    fn say(&self, step: &str) {
-        (self.on_step)(step);
+    fn say(&self, percent: u8, step: &str) {
+        self.current.send_replace(step.to_owned());
+        self.watcher.say(percent, step);
+    }
+
+    fn current(&self) -> String {
+        self.current.borrow().clone()
+    }
+
+    fn subscribe(&self) -> watch::Receiver<String> {
+        self.current.subscribe()
     }
 }

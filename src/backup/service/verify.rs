@@ -8,14 +8,16 @@ use super::Backups;
 use crate::{
     backup::{
         BackupError, BackupId, Destination,
+        catalogue::Catalogue,
         destination::DestinationError,
         keys::KeyFile,
-        manifest::{BlobName, Manifest},
+        manifest::{Blob, BlobName, Manifest},
         model::{Backup, Copy, CopyStatus, Status},
         reader::Reader,
         seal::SealError,
         spool::Spool,
         store,
+        watcher::{Stretch, Watcher},
     },
     platform::error::chain,
 };
@@ -49,19 +51,22 @@ impl Backups {
         id: BackupId,
         destination: Option<&str>,
         keys: Option<&KeyFile>,
+        watcher: &Watcher,
     ) -> Result<Vec<Verified>, BackupError> {
         // Retention must not take away what is being read.
         let lock = self.lock().await?;
         let backup = self.get(id).await?;
         let spool = self.spool()?;
         let mut found = Vec::new();
-        for copy in &backup.copies {
-            let wanted = destination.is_none_or(|name| name == copy.destination);
-            if !wanted || matches!(copy.status, CopyStatus::Pruned | CopyStatus::Failed) {
-                continue;
-            }
+        let wanted = |copy: &&Copy| {
+            destination.is_none_or(|name| name == copy.destination)
+                && !matches!(copy.status, CopyStatus::Pruned | CopyStatus::Failed)
+        };
+        let copies: Vec<&Copy> = backup.copies.iter().filter(wanted).collect();
+        for (n, copy) in copies.iter().enumerate() {
             let from = self.open_destination(&copy.destination)?;
-            let verified = self.verify_copy(from, &backup, keys, &spool).await?;
+            let reading = Reading { spool: &spool, watcher, stretch: Stretch(0, 100).piece(n, copies.len()) };
+            let verified = watcher.attend(self.verify_copy(from, &backup, keys, reading)).await?;
             self.write_down(backup.status, &verified).await?;
             found.push(verified);
         }
@@ -75,7 +80,7 @@ impl Backups {
         from: Destination,
         backup: &Backup,
         keys: Option<&KeyFile>,
-        spool: &Spool,
+        reading: Reading<'_>,
     ) -> Result<Verified, BackupError> {
         let mut verified = Verified {
             backup_id: backup.id,
@@ -98,11 +103,13 @@ impl Backups {
             let (found, expected) = (manifest.sequence, backup.sequence);
             verified.problem(format!("the manifest has number {found}, the backup {expected}"));
         }
-        check_blobs(&from, &manifest, spool, &mut verified).await?;
+        let listed = reading.spool.catalogue(&self.inner.pool)?;
+        let of_two = |n| Reading { stretch: reading.stretch.piece(n, 1 + usize::from(keys.is_some())), ..reading };
+        check_blobs(&from, &manifest, of_two(0), &listed, &mut verified).await?;
         // Without its bytes nothing can be opened, and each would be named twice.
         if let (Some(keys), true) = (keys, verified.wrong == 0) {
             let reader = self.reader(from, keys, &manifest)?;
-            open_all(&reader, &manifest, spool, &mut verified).await?;
+            open_all(&reader, &manifest, of_two(1), &listed, &mut verified).await?;
         }
         Ok(verified)
     }
@@ -139,6 +146,14 @@ impl Verified {
         Ok(())
     }
 
+    /// What is not in the list is removed with the next backup that goes, though this one needs it.
+    fn expect_listed(&mut self, listed: &Catalogue, blob: &Blob) -> Result<(), BackupError> {
+        if !listed.has_blob(LISTED, &blob.name)? {
+            self.problem(format!("{} is not in the list of blobs", blob.name));
+        }
+        Ok(())
+    }
+
     fn problem(&mut self, words: String) {
         self.wrong += 1;
         if self.problems.len() < MAX_PROBLEMS {
@@ -147,20 +162,36 @@ impl Verified {
     }
 }
 
-/// Compares every blob that the manifest refers to with its name.
+/// What reading a copy needs: where its lists wait, who hears how far it is, and between which percents that is.
+#[derive(Clone, Copy)]
+struct Reading<'a> {
+    spool: &'a Spool,
+    watcher: &'a Watcher,
+    stretch: Stretch,
+}
+
+impl Reading<'_> {
+    fn say(&self, doing: &str, destination: &str, done: u64, all: u64) {
+        self.watcher.say(self.stretch.at(done, all), &format!("{doing} the copy at {destination}, {done} of {all}"));
+    }
+}
+
+/// The set of blobs in the catalogue that the backup's list names.
+const LISTED: u32 = 0;
+
+/// Compares every blob in the list with its name, and puts it into `listed`.
 async fn check_blobs(
     from: &Destination,
     manifest: &Manifest,
-    spool: &Spool,
+    reading: Reading<'_>,
+    listed: &Catalogue,
     verified: &mut Verified,
 ) -> Result<(), BackupError> {
-    let list = spool.file();
+    let list = reading.spool.file();
     let fetched = async { list.fill(from.read_blob_list(manifest).await?).await };
     if let Err(error) = fetched.await {
         return verified.note(Err(error), |_, ()| ());
     }
-    let mut missing =
-        vec![&manifest.database.dump, &manifest.objects.index, &manifest.vectors.index, &manifest.settings];
     let (mut blobs, mut total_bytes) = (0, 0);
     let names = list.lines::<BlobName>("the list of blobs").await?;
     let checks = names.map_ok(|name| {
@@ -171,10 +202,15 @@ async fn check_blobs(
         .boxed()
     });
     let mut checks = std::pin::pin!(checks.try_buffer_unordered(AT_ONCE));
-    while let Some((name, checked)) = checks.try_next().await? {
+    while let Some(found) = checks.next().await {
+        let (name, checked) = match found {
+            Ok(found) => found,
+            Err(error) => return verified.note(Err(error), |_, ()| ()),
+        };
         blobs += 1;
+        reading.say("reading", &from.name, blobs, manifest.blobs);
         total_bytes += name.size;
-        missing.retain(|blob| blob.name != name);
+        listed.add_blobs(LISTED, std::slice::from_ref(&name))?;
         verified.note(checked.map_err(BackupError::from), |verified, ()| {
             verified.blobs += 1;
             verified.bytes += name.size;
@@ -183,35 +219,57 @@ async fn check_blobs(
     if (blobs, total_bytes) != (manifest.blobs, manifest.total_bytes) {
         verified.problem("the list of blobs is not as long as the manifest says".to_owned());
     }
-    for blob in missing {
-        verified.problem(format!("{} is not in the list of blobs", blob.name));
+    for blob in roots(manifest) {
+        verified.expect_listed(listed, blob)?;
     }
     Ok(())
+}
+
+/// What the manifest itself refers to.
+fn roots(manifest: &Manifest) -> [&Blob; 4] {
+    [&manifest.database.dump, &manifest.objects.index, &manifest.vectors.index, &manifest.settings]
 }
 
 /// Opens every blob and compares its content with the manifest and the indexes.
 async fn open_all(
     reader: &Reader,
     manifest: &Manifest,
-    spool: &Spool,
+    reading: Reading<'_>,
+    listed: &Catalogue,
     verified: &mut Verified,
 ) -> Result<(), BackupError> {
+    let (mut done, all) = (0, manifest.objects.files + manifest.vectors.files);
     let right = |verified: &mut Verified, ()| verified.opened += 1;
-    for blob in [&manifest.database.dump, &manifest.objects.index, &manifest.vectors.index, &manifest.settings] {
+    for blob in roots(manifest) {
         verified.note(reader.check(blob).await, right)?;
     }
     for tree in [&manifest.objects, &manifest.vectors] {
-        let files = match reader.files(tree, spool).await {
+        let files = match reader.files(tree, reading.spool).await {
             Ok(files) => files,
             Err(error) => {
                 verified.note(Err(error), right)?;
                 continue;
             }
         };
-        let opened = files.map(|file| async move { reader.check(&file?.blob).await }.boxed());
+        let opened = files.map(|file| {
+            async move {
+                let blob = file?.blob;
+                reader.check(&blob).await.map(|()| blob)
+            }
+            .boxed()
+        });
         let mut opened = std::pin::pin!(opened.buffer_unordered(AT_ONCE));
         while let Some(opened) = opened.next().await {
-            verified.note(opened, right)?;
+            let mut sound = None;
+            verified.note(opened, |verified, blob| {
+                verified.opened += 1;
+                sound = Some(blob);
+            })?;
+            if let Some(blob) = sound {
+                verified.expect_listed(listed, &blob)?;
+            }
+            done += 1;
+            reading.say("opening", &reader.from.name, done, all);
         }
     }
     Ok(())

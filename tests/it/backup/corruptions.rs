@@ -8,11 +8,9 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use holdfast::{
     backup::{Backup, Choice, DrillStatus, Status},
-    platform::crypto::SigningKey,
+    platform::crypto::{self, SigningKey},
 };
 use serde_json::{Value, json};
-
-use tokio_util::sync::CancellationToken;
 
 use super::{fill, run, silent, start};
 use crate::support::{
@@ -67,6 +65,20 @@ impl Copy {
     }
 }
 
+/// Leaves a blob out of the list, and signs that this is right.
+fn unlist(copy: &Copy, key: &SigningKey, name: &str) {
+    let list = fs::read_to_string(copy.blobs_path()).unwrap();
+    let rest: String = list.lines().filter(|line| *line != name).map(|line| format!("{line}\n")).collect();
+    assert!(rest.len() < list.len(), "{name} in {list}");
+    let size: u64 = name.rsplit('.').next().unwrap().parse().unwrap();
+    fs::write(copy.blobs_path(), &rest).unwrap();
+    copy.sign(key, |m| {
+        m["blobs"] = json!(m["blobs"].as_u64().unwrap() - 1);
+        m["total_bytes"] = json!(m["total_bytes"].as_u64().unwrap() - size);
+        m["blobs_sha256"] = json!(crypto::hex(&crypto::sha256(&rest)));
+    });
+}
+
 fn edit(path: &Path, change: impl Fn(&mut Vec<u8>)) {
     let mut bytes = fs::read(path).unwrap();
     change(&mut bytes);
@@ -89,7 +101,7 @@ fn swap(a: &Path, b: &Path) {
 type Corruption = (&'static str, fn(&Copy, &SigningKey));
 
 /// What reading it again must notice.
-const READ: [Corruption; 27] = [
+const READ: [Corruption; 30] = [
     ("a flipped bit in the dump", |c, _| flip(&c.blob("/database/dump"))),
     ("a flipped bit in the settings", |c, _| flip(&c.blob("/settings"))),
     ("a flipped bit in the index of objects", |c, _| flip(&c.blob("/objects/index"))),
@@ -131,6 +143,15 @@ const READ: [Corruption; 27] = [
     }),
     ("an index that names another file's content", |c, key| {
         c.sign(key, |m| m["objects"]["index"]["sha256"] = m["settings"]["sha256"].clone());
+    }),
+    ("a list of blobs without the dump", |c, key| {
+        unlist(c, key, c.blob("/database/dump").file_name().unwrap().to_str().unwrap());
+    }),
+    ("a list of blobs without an object", |c, key| {
+        unlist(c, key, c.others()[2].file_name().unwrap().to_str().unwrap());
+    }),
+    ("more bytes than there are", |c, key| {
+        c.sign(key, |m| m["total_bytes"] = json!(m["total_bytes"].as_u64().unwrap() + 1))
     }),
     ("an index that names fewer files than there are", |c, key| c.sign(key, |m| m["objects"]["files"] = json!(1))),
 ];
@@ -189,7 +210,7 @@ async fn every_corruption_is_noticed() {
         copy_folder(&good, &folder);
     };
     let (backups, keys) = (&app.app.backups, vault.keys());
-    let verify = async || backups.verify(backup.id, Some("near"), Some(&keys)).await;
+    let verify = async || backups.verify(backup.id, Some("near"), Some(&keys), &silent()).await;
     let sound = verify().await.unwrap();
     assert_eq!(sound[0].problems, Vec::<String>::new());
     assert!(sound[0].opened > 8 && sound[0].blobs > 8, "{sound:?}");
@@ -203,19 +224,18 @@ async fn every_corruption_is_noticed() {
     }
     // Without a key the bytes are compared all the same.
     flip(&copy.blob("/database/dump"));
-    assert!(!backups.verify(backup.id, None, None).await.unwrap()[0].problems.is_empty());
+    assert!(!backups.verify(backup.id, None, None, &silent()).await.unwrap()[0].problems.is_empty());
     restore_copy();
     verify().await.unwrap();
     for (what, corrupt) in DRILLED {
         corrupt(&copy, &key);
-        let drill =
-            backups.drill(Choice::This(backup.id), None, None, &silent(), &CancellationToken::new()).await.unwrap();
+        let drill = backups.drill(Choice::This(backup.id), None, None, &silent()).await.unwrap();
         assert_eq!(drill.status, DrillStatus::Failed, "{what} was not noticed");
         let error = drill.error.unwrap();
         assert!(error.starts_with("what was restored differs"), "{what}: {error}");
         restore_copy();
     }
-    let drill = backups.drill(Choice::This(backup.id), None, None, &silent(), &CancellationToken::new()).await.unwrap();
+    let drill = backups.drill(Choice::This(backup.id), None, None, &silent()).await.unwrap();
     assert_eq!((drill.status, drill.error), (DrillStatus::Passed, None));
     app.stop().await;
 }

@@ -4,13 +4,12 @@ use std::{
     fs,
     os::unix::fs::{PermissionsExt as _, symlink},
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 
 use chrono::TimeDelta;
 use holdfast::{
-    backup::{BackupError, Choice, CopyStatus, Destination, DrillStatus, Kind, OnStep, Restore, Status},
+    backup::{BackupError, Choice, CopyStatus, Destination, DrillStatus, Kind, Restore, Status, Watcher},
     platform::{
         db::Target,
         health::{Status as Health, run_all},
@@ -90,7 +89,7 @@ async fn a_tool_that_fails_makes_no_backup_however_it_fails() {
     tools(&vault.folder("bin"), "pg_dump", "exec REAL \"$@\"");
     // Old backups outlive any number of failures.
     app.app.backups.prune(false).await.unwrap();
-    let found = app.app.backups.verify(good.id, None, Some(&vault.keys())).await.unwrap();
+    let found = app.app.backups.verify(good.id, None, Some(&vault.keys()), &silent()).await.unwrap();
     assert_eq!(found[0].problems, Vec::<String>::new());
     let reports = run_all(&app.app.checks().unwrap()).await;
     let recent = reports.iter().find(|report| report.name == "backup.recent").unwrap();
@@ -126,13 +125,12 @@ async fn a_destination_that_is_away_leaves_the_other_copy() {
     let states: Vec<_> = half.copies.iter().map(|copy| (copy.destination.as_str(), copy.status)).collect();
     assert_eq!(states, [("far", CopyStatus::Failed), ("near", CopyStatus::Verified)]);
     assert!(!vault.folder("far").exists(), "nothing is written beside a mount");
-    let drill =
-        app.app.backups.drill(Choice::This(half.id), None, None, &silent(), &CancellationToken::new()).await.unwrap();
+    let drill = app.app.backups.drill(Choice::This(half.id), None, None, &silent()).await.unwrap();
     assert_eq!(drill.status, DrillStatus::Passed, "{:?}", drill.error);
     fs::rename(vault.folder("unmounted"), vault.folder("far")).unwrap();
     let whole = run(&app).await;
     assert_eq!((whole.status, &whole.error), (Status::Verified, &None));
-    let found = app.app.backups.verify(whole.id, Some("far"), Some(&vault.keys())).await.unwrap();
+    let found = app.app.backups.verify(whole.id, Some("far"), Some(&vault.keys()), &silent()).await.unwrap();
     assert_eq!(found[0].problems, Vec::<String>::new(), "what it missed was copied from the other");
     app.stop().await;
 }
@@ -143,10 +141,10 @@ async fn two_runs_at_once_are_one() {
     let app = start(&vault).await;
     fill(&app).await;
     let backups = &app.app.backups;
-    let cancel = CancellationToken::new();
-    let (first, second) = tokio::join!(backups.run(Kind::Manual, silent(), &cancel), async {
+    let watcher = silent();
+    let (first, second) = tokio::join!(backups.run(Kind::Manual, &watcher), async {
         tokio::time::sleep(Duration::from_millis(50)).await;
-        backups.run(Kind::Manual, silent(), &cancel).await
+        backups.run(Kind::Manual, &watcher).await
     });
     assert_eq!(first.unwrap().status, Status::Verified);
     assert!(matches!(second, Err(BackupError::Busy)), "{second:?}");
@@ -233,12 +231,7 @@ async fn uploads_and_deletions_go_on_while_a_backup_is_made() {
     let ((), made) = tokio::join!(churn, runs);
     for backup in made {
         assert_eq!((backup.status, &backup.error), (Status::Verified, &None));
-        let drill = app
-            .app
-            .backups
-            .drill(Choice::This(backup.id), None, None, &silent(), &CancellationToken::new())
-            .await
-            .unwrap();
+        let drill = app.app.backups.drill(Choice::This(backup.id), None, None, &silent()).await.unwrap();
         assert_eq!((drill.status, &drill.error), (DrillStatus::Passed, &None));
     }
     app.stop().await;
@@ -260,10 +253,10 @@ async fn damage_at_a_destination_does_not_live_on_in_the_next_backup() {
         fs::write(&file, bytes).unwrap();
     }
     let (backups, keys) = (&app.app.backups, vault.keys());
-    assert!(!backups.verify(first.id, None, Some(&keys)).await.unwrap()[0].problems.is_empty());
+    assert!(!backups.verify(first.id, None, Some(&keys), &silent()).await.unwrap()[0].problems.is_empty());
     let next = run(&app).await;
     assert_eq!((next.status, &next.error), (Status::Verified, &None));
-    let found = backups.verify(next.id, None, Some(&keys)).await.unwrap();
+    let found = backups.verify(next.id, None, Some(&keys), &silent()).await.unwrap();
     assert_eq!(found[0].problems, Vec::<String>::new());
     app.stop().await;
 }
@@ -287,12 +280,12 @@ async fn a_run_that_could_not_keep_files_from_being_deleted_has_failed() {
     let app = start(&vault).await;
     fill(&app).await;
     let target = app.target().clone();
-    let on_step: OnStep = Arc::new(move |step| {
+    let watcher = Watcher::new(CancellationToken::new(), move |_, step| {
         if step == "objects" {
             end_locks(&target);
         }
     });
-    let failed = app.app.backups.run(Kind::Manual, on_step, &CancellationToken::new()).await.unwrap();
+    let failed = app.app.backups.run(Kind::Manual, &watcher).await.unwrap();
     assert_eq!(failed.status, Status::Failed);
     assert!(failed.error.unwrap().contains("holds deletions was lost"));
     assert_eq!(run(&app).await.status, Status::Verified);
@@ -307,21 +300,17 @@ async fn a_run_or_drill_that_is_cancelled_ends_at_once_and_leaves_nothing() {
     let backups = &app.app.backups;
     let stopping = |at: &'static str| {
         let cancel = CancellationToken::new();
-        let token = cancel.clone();
-        let on_step: OnStep = Arc::new(move |step| {
+        Watcher::new(cancel.clone(), move |_, step| {
             if step == at {
-                token.cancel();
+                cancel.cancel();
             }
-        });
-        (on_step, cancel)
+        })
     };
-    let (on_step, cancel) = stopping("vectors");
-    let cut = backups.run(Kind::Manual, on_step, &cancel).await.unwrap();
+    let cut = backups.run(Kind::Manual, &stopping("vectors")).await.unwrap();
     assert_eq!((cut.status, cut.error.as_deref(), cut.step.as_str()), (Status::Failed, Some("cancelled"), "vectors"));
     let good = run(&app).await;
     for at in ["database", "vectors"] {
-        let (on_step, cancel) = stopping(at);
-        let drill = backups.drill(Choice::Newest, None, None, &on_step, &cancel).await.unwrap();
+        let drill = backups.drill(Choice::Newest, None, None, &stopping(at)).await.unwrap();
         assert_eq!((drill.status, drill.error.as_deref()), (DrillStatus::Failed, Some("cancelled")), "{at}");
     }
     assert_eq!(backups.get(good.id).await.unwrap().status, Status::Verified, "the backup is not to blame");
@@ -339,7 +328,7 @@ async fn a_drill_that_fails_for_want_of_a_tool_says_nothing_of_the_backup() {
     let good = run(&app).await;
     tools(&vault.folder("bin"), "pg_restore", "exit 1");
     let backups = &app.app.backups;
-    let drill = backups.drill(Choice::Newest, None, None, &silent(), &CancellationToken::new()).await.unwrap();
+    let drill = backups.drill(Choice::Newest, None, None, &silent()).await.unwrap();
     assert_eq!(drill.status, DrillStatus::Failed);
     assert_eq!(backups.get(good.id).await.unwrap().status, Status::Verified);
     app.stop().await;

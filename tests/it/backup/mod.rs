@@ -7,9 +7,7 @@ mod places;
 mod rights;
 mod runs;
 
-use std::sync::Arc;
-
-use holdfast::backup::{Backup, Kind, OnStep};
+use holdfast::backup::{Backup, Kind, Watcher};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -28,12 +26,12 @@ async fn start(vault: &Vault) -> TestApp {
 }
 
 /// Nobody hears the steps.
-fn silent() -> OnStep {
-    Arc::new(|_| {})
+fn silent() -> Watcher {
+    Watcher::silent(CancellationToken::new())
 }
 
 async fn run(app: &TestApp) -> Backup {
-    app.app.backups.run(Kind::Manual, silent(), &CancellationToken::new()).await.unwrap()
+    app.app.backups.run(Kind::Manual, &silent()).await.unwrap()
 }
 
 /// Two organisations with a base each, an agent and a conversation. Returns the first's base.

@@ -2,7 +2,7 @@
 
 use std::{fs, sync::Arc, time::Duration};
 
-use holdfast::backup::{Choice, CopyStatus, DrillStatus, Kind, OnStep, Status};
+use holdfast::backup::{Choice, CopyStatus, DrillStatus, Kind, Status, Watcher};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tokio_util::sync::CancellationToken;
 
@@ -31,27 +31,19 @@ async fn a_destination_that_is_slow_refuses_or_lies_harms_neither_the_other_copy
     for manner in [Manner::Refuses, Manner::Slow, Manner::Truncates, Manner::Forgets] {
         far.set(manner);
         let bases = app.app.backups.clone();
-        let (half, ()) = tokio::join!(
-            async { bases.run(Kind::Manual, silent(), &CancellationToken::new()).await.unwrap() },
-            async {
-                for _ in 0..5 {
-                    admin.get("/api/v1/knowledge-bases").await.expect(200);
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
+        let (half, ()) = tokio::join!(async { bases.run(Kind::Manual, &silent()).await.unwrap() }, async {
+            for _ in 0..5 {
+                admin.get("/api/v1/knowledge-bases").await.expect(200);
+                tokio::time::sleep(Duration::from_millis(100)).await;
             }
-        );
+        });
         assert_eq!(half.status, Status::Unverified, "{manner:?}: {half:?}");
         let states: Vec<_> = half.copies.iter().map(|copy| (copy.destination.as_str(), copy.status)).collect();
         assert_eq!(states, [("far", CopyStatus::Failed), ("near", CopyStatus::Verified)], "{manner:?}");
         assert!(half.error.as_deref().unwrap().contains("no copy at far"), "{manner:?}: {half:?}");
         let reason = half.copies[0].error.as_deref().unwrap();
         assert!(reason.contains("destination far"), "{manner:?}: {reason}");
-        let drill = app
-            .app
-            .backups
-            .drill(Choice::This(half.id), Some("near"), None, &silent(), &CancellationToken::new())
-            .await
-            .unwrap();
+        let drill = app.app.backups.drill(Choice::This(half.id), Some("near"), None, &silent()).await.unwrap();
         assert_eq!((drill.status, &drill.error), (DrillStatus::Passed, &None), "{manner:?}");
     }
     far.set(Manner::Honest);
@@ -59,7 +51,7 @@ async fn a_destination_that_is_slow_refuses_or_lies_harms_neither_the_other_copy
     let next = run(&app).await;
     assert_eq!((next.status, &next.error), (Status::Verified, &None));
     for backup in [first, next] {
-        let found = app.app.backups.verify(backup.id, Some("far"), Some(&vault.keys())).await.unwrap();
+        let found = app.app.backups.verify(backup.id, Some("far"), Some(&vault.keys()), &silent()).await.unwrap();
         assert_eq!(found[0].problems, Vec::<String>::new());
     }
     app.stop().await;
@@ -82,12 +74,12 @@ async fn a_full_destination_leaves_the_other_copy_and_is_used_again_when_there_i
     assert!(far.error.as_deref().unwrap().contains("No space left"), "{far:?}");
     assert_eq!(half.copies[1].status, CopyStatus::Verified);
     let keys = vault.keys();
-    let old = app.app.backups.verify(first.id, Some("far"), Some(&keys)).await.unwrap();
+    let old = app.app.backups.verify(first.id, Some("far"), Some(&keys), &silent()).await.unwrap();
     assert_eq!(old[0].problems, Vec::<String>::new(), "the older one is untouched");
     disk.relieve();
     let next = run(&app).await;
     assert_eq!((next.status, &next.error), (Status::Verified, &None));
-    let found = app.app.backups.verify(next.id, Some("far"), Some(&keys)).await.unwrap();
+    let found = app.app.backups.verify(next.id, Some("far"), Some(&keys), &silent()).await.unwrap();
     assert_eq!(found[0].problems, Vec::<String>::new());
     app.stop().await;
 }
@@ -103,16 +95,16 @@ async fn two_copies_on_one_disk_are_two() {
     for path in files(&vault.folder("near").join("blobs")) {
         fs::write(&path, b"damaged").unwrap();
     }
-    let found = app.app.backups.verify(made.id, Some("far"), Some(&vault.keys())).await.unwrap();
+    let found = app.app.backups.verify(made.id, Some("far"), Some(&vault.keys()), &silent()).await.unwrap();
     assert_eq!(found[0].problems, Vec::<String>::new());
-    assert!(!app.app.backups.verify(made.id, Some("near"), None).await.unwrap()[0].problems.is_empty());
+    assert!(!app.app.backups.verify(made.id, Some("near"), None, &silent()).await.unwrap()[0].problems.is_empty());
     app.stop().await;
 }
 
 /// Fills the disk when a step begins.
-fn filling(disk: &Arc<Disk>, at: &'static str) -> OnStep {
+fn filling(disk: &Arc<Disk>, at: &'static str) -> Watcher {
     let disk = disk.clone();
-    Arc::new(move |step| {
+    Watcher::new(CancellationToken::new(), move |_, step| {
         if step == at {
             disk.fill(0);
         }
@@ -141,19 +133,18 @@ async fn a_full_disk_for_the_work_fails_the_run_or_the_drill_and_nothing_else() 
     let backups = &app.app.backups;
     // Found out in the middle.
     for step in ["database", "objects"] {
-        let failed = backups.run(Kind::Manual, filling(&large, step), &CancellationToken::new()).await.unwrap();
+        let failed = backups.run(Kind::Manual, &filling(&large, step)).await.unwrap();
         assert_eq!(failed.status, Status::Failed, "{step}");
         let error = failed.error.as_deref().unwrap();
         assert!(error.contains("No space left") || error.contains("free"), "{step}: {error}");
         large.relieve();
     }
-    let on_step = filling(&large, "database");
-    let drill = backups.drill(Choice::Newest, None, None, &on_step, &CancellationToken::new()).await.unwrap();
+    let drill = backups.drill(Choice::Newest, None, None, &filling(&large, "database")).await.unwrap();
     assert_eq!(drill.status, DrillStatus::Failed);
     assert_eq!(backups.get(good.id).await.unwrap().status, Status::Verified, "the backup is not to blame");
     large.relieve();
     assert_eq!(files(large.path()), Vec::<std::path::PathBuf>::new(), "nothing is left of the work");
-    let drill = backups.drill(Choice::Newest, None, None, &silent(), &CancellationToken::new()).await.unwrap();
+    let drill = backups.drill(Choice::Newest, None, None, &silent()).await.unwrap();
     assert_eq!((drill.status, &drill.error), (DrillStatus::Passed, &None));
     assert_eq!(run(&app).await.status, Status::Verified);
     app.stop().await;
@@ -180,7 +171,7 @@ async fn what_only_a_destination_knows_of_is_listed_proven_and_in_the_end_remove
         let found = backups.get(id).await.unwrap();
         assert_eq!((found.status, found.copies[0].status), (Status::Unverified, CopyStatus::Verified), "{found:?}");
         assert!(found.error.unwrap().contains("Prove it"), "it says what to do");
-        let drill = backups.drill(Choice::This(id), None, None, &silent(), &CancellationToken::new()).await.unwrap();
+        let drill = backups.drill(Choice::This(id), None, None, &silent()).await.unwrap();
         assert_eq!((drill.status, &drill.error), (DrillStatus::Passed, &None));
         assert_eq!(backups.get(id).await.unwrap().status, Status::Verified);
     }
@@ -205,7 +196,7 @@ async fn the_overview_tells_those_who_run_the_installation_when_a_restore_was_pr
     let page = admin.get("/").await.text;
     assert!(page.contains("Last proven restore") && page.contains("never tried"), "{page}");
     run(&app).await;
-    let drill = app.app.backups.drill(Choice::Newest, None, None, &silent(), &CancellationToken::new()).await.unwrap();
+    let drill = app.app.backups.drill(Choice::Newest, None, None, &silent()).await.unwrap();
     assert_eq!(drill.status, DrillStatus::Passed);
     let page = admin.get("/").await.text;
     assert!(page.contains("Last proven restore") && !page.contains("never tried"), "{page}");

@@ -1,12 +1,19 @@
 //! Runs, drills, retention and what they leave behind.
 
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
 use chrono::TimeDelta;
 use holdfast::{
-    backup::{BackupError, Choice, CopyStatus, DrillStatus, Identity, KeyFile, Kind, Status},
-    platform::health::{self, Status as Health, run_all},
+    backup::{BackupError, Choice, CopyStatus, DrillStatus, Identity, KeyFile, Kind, Status, Watcher},
+    platform::{
+        crypto,
+        health::{self, Status as Health, run_all},
+    },
 };
 use serde_json::json;
-
 use tokio_util::sync::CancellationToken;
 
 use super::{borrowed, fill, run, silent, start};
@@ -19,6 +26,27 @@ use crate::support::{
 async fn check(app: &TestApp, name: &str) -> health::CheckResult {
     let checks: Vec<_> = app.app.checks().unwrap().into_iter().filter(|check| check.name() == name).collect();
     run_all(&checks).await.remove(0).result
+}
+
+/// What a watcher heard: percent and step.
+type Heard = Arc<Mutex<Vec<(u8, String)>>>;
+
+fn listening() -> (Heard, Watcher) {
+    let heard = Heard::default();
+    let hears = heard.clone();
+    let hear = move |percent, step: &str| hears.lock().unwrap().push((percent, step.to_owned()));
+    (heard, Watcher::new(CancellationToken::new(), hear))
+}
+
+/// The steps came in this order, the percent never fell, and it came near the end.
+fn told_in_order(heard: &Heard, begins: &[&str]) {
+    let heard = heard.lock().unwrap();
+    assert!(heard.is_sorted_by_key(|(percent, _)| *percent), "{heard:?}");
+    assert!(heard.last().is_some_and(|(percent, _)| (95..=100).contains(percent)), "{heard:?}");
+    let mut steps = heard.iter();
+    for begin in begins {
+        assert!(steps.any(|(_, step)| step.starts_with(begin)), "{begin} is not in order in {heard:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -42,20 +70,32 @@ async fn a_backup_is_made_proven_and_the_next_one_is_small() {
             }
         }
     }
-    let second = run(&app).await;
+    let (heard, watcher) = listening();
+    let second = app.app.backups.run(Kind::Manual, &watcher).await.unwrap();
     assert_eq!(second.sequence, first.sequence + 1);
+    let (objects, vectors) = (second.objects, second.vector_files);
+    told_in_order(
+        &heard,
+        &[
+            "database",
+            "objects",
+            &format!("objects, {objects} of {objects}"),
+            &format!("vectors, {vectors} of {vectors}"),
+        ],
+    );
     // The dump is new, and most of so small an installation.
     assert!(second.added_bytes * 4 < first.added_bytes * 3, "{} after {}", second.added_bytes, first.added_bytes);
-    let drill = app.app.backups.drill(Choice::Newest, None, None, &silent(), &CancellationToken::new()).await.unwrap();
+    let (heard, watcher) = listening();
+    let drill = app.app.backups.drill(Choice::Newest, None, None, &watcher).await.unwrap();
     assert_eq!((drill.status, &drill.error), (DrillStatus::Passed, &None));
+    told_in_order(&heard, &["database", "objects", "vectors", "vectors, 1 of "]);
     let report = &drill.report;
     assert_eq!((report.rows, report.vector_tables), (u64::try_from(second.rows).unwrap(), 2));
     assert!(
         report.policies > 10 && report.constraints > 50 && report.objects >= 3 && report.vectors >= 3,
         "{report:?}"
     );
-    let old =
-        app.app.backups.drill(Choice::Old, Some("far"), None, &silent(), &CancellationToken::new()).await.unwrap();
+    let old = app.app.backups.drill(Choice::Old, Some("far"), None, &silent()).await.unwrap();
     assert_eq!((old.status, old.backup_id), (DrillStatus::Passed, first.id));
     assert_eq!(files(&app.data_dir.join("backup")), Vec::<std::path::PathBuf>::new(), "nothing is left of the work");
     for name in ["backup.recent", "backup.proven", "backup.tools", "backup.key"] {
@@ -79,6 +119,13 @@ async fn a_backup_is_made_proven_and_the_next_one_is_small() {
     app.stop().await;
 }
 
+/// A figure of the process.
+fn counted(app: &TestApp, series: &str) -> u64 {
+    let metrics = app.app.telemetry.encode();
+    let line = metrics.lines().find_map(|line| line.strip_prefix(series)?.split_whitespace().next());
+    line.unwrap_or_else(|| panic!("{series} in {metrics}")).parse().unwrap()
+}
+
 /// More files than are gone through together: what is new, changed and gone is told apart in each piece, and at their edges.
 #[tokio::test(flavor = "multi_thread")]
 async fn any_number_of_objects_is_gone_through_in_pieces() {
@@ -88,12 +135,30 @@ async fn any_number_of_objects_is_gone_through_in_pieces() {
     std::fs::create_dir_all(&folder).unwrap();
     let path = |n: u32| folder.join(format!("{n:05}"));
     (0..2500_u32).for_each(|n| std::fs::write(path(n), n.to_string()).unwrap());
-    let first = run(&app).await;
+    let (heard, watcher) = listening();
+    let backups = &app.app.backups;
+    let (first, shown) = tokio::join!(backups.run(Kind::Manual, &watcher), async {
+        loop {
+            let step = backups.list(None, 1).await.unwrap().pop().map(|backup| backup.step).unwrap_or_default();
+            if step == "done" || step.starts_with("objects, ") {
+                break step;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    let first = first.unwrap();
+    assert!(shown.ends_with(" of 2500"), "the table says where it is: {shown}");
+    told_in_order(&heard, &["database", "objects, 2500 of 2500", "vectors", "manifest"]);
     assert_eq!((first.status, first.objects), (Status::Verified, 2500), "{:?}", first.error);
     // The first and last of pieces, all of one, one that changes its content.
     (0..3).chain(998..1003).chain(2400..2500).for_each(|n| std::fs::remove_file(path(n)).unwrap());
     std::fs::write(path(1500), "something else").unwrap();
+    // As long as before.
+    std::fs::write(path(1600), "0061").unwrap();
+    let gets = || counted(&app, "holdfast_storage_operations_total{operation=\"get\",outcome=\"ok\"}");
+    let before = gets();
     let second = run(&app).await;
+    assert!(gets() - before < 100, "what is known is not read again: {}", gets() - before);
     assert_eq!((second.status, second.objects), (Status::Verified, 2500 - 108), "{:?}", second.error);
     assert!(second.added_bytes < first.added_bytes / 2, "{} after {}", second.added_bytes, first.added_bytes);
     let mut tx = app.app.db.system().await.unwrap();
@@ -101,17 +166,34 @@ async fn any_number_of_objects_is_gone_through_in_pieces() {
         .fetch_one(&mut *tx)
         .await
         .unwrap();
+    let known_hashes: Vec<String> =
+        sqlx::query_scalar("SELECT sha256 FROM backup_known_files").fetch_all(&mut *tx).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(known, 2500 - 108, "what is gone is forgotten");
+    let hash = crypto::hex(&crypto::sha256("0061"));
+    assert!(known_hashes.contains(&hash), "a file that is as long as before and newer is read again");
     let keys = vault.keys();
     for backup in [&first, &second] {
-        let found = app.app.backups.verify(backup.id, None, Some(&keys)).await.unwrap();
+        let (heard, watcher) = listening();
+        let found = app.app.backups.verify(backup.id, None, Some(&keys), &watcher).await.unwrap();
+        let opened = format!("opening the copy at near, {0} of {0}", backup.objects);
+        told_in_order(&heard, &["reading the copy at near, 1 of ", &opened]);
         assert_eq!((found[0].wrong, &found[0].problems), (0, &Vec::new()));
         assert!(found[0].opened >= u64::try_from(backup.objects).unwrap());
     }
+    // A drill opens the objects that it counts. Small ones are damaged, and the index of vectors, which comes later.
+    for path in files(&vault.folder("near").join("blobs")) {
+        let mut bytes = std::fs::read(&path).unwrap();
+        if bytes.len() < 400 {
+            bytes[200] ^= 1;
+            std::fs::write(&path, bytes).unwrap();
+        }
+    }
+    let drill = app.app.backups.drill(Choice::This(second.id), None, None, &silent()).await.unwrap();
+    assert_eq!((drill.status, drill.report.objects), (DrillStatus::Failed, 0), "{:?}", drill.error);
     // A copy without its disk: each of its blobs is wrong, and not each is named.
     std::fs::rename(vault.folder("near").join("blobs"), vault.folder("near").join("gone")).unwrap();
-    let found = app.app.backups.verify(second.id, None, None).await.unwrap();
+    let found = app.app.backups.verify(second.id, None, None, &silent()).await.unwrap();
     assert!(found[0].wrong > 2000 && found[0].problems.len() == 100, "{} wrong", found[0].wrong);
     app.stop().await;
 }
@@ -142,6 +224,45 @@ async fn operators_see_and_start_backups_and_nobody_else_does() {
         stranger.get(path).await.problem(403, "forbidden");
     }
     stranger.post("/api/v1/backups", &json!({})).await.problem(403, "forbidden");
+    stranger.post(&format!("{path}/verify"), &json!({})).await.problem(403, "forbidden");
+    stranger.post("/api/v1/backups/prune", &json!({})).await.problem(403, "forbidden");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_backup_is_verified_that_is_asked_for_and_a_backup_is_followed_by_a_clean_up() {
+    let vault = Vault::new();
+    let app = start(&vault).await;
+    let admin = app.admin().await;
+    let ids = [run(&app).await.id, run(&app).await.id];
+    let queues = async |verb: &str| admin.post(&format!("/api/v1/queues/backup/{verb}"), &json!({})).await.status;
+    assert_eq!(queues("pause").await, 204);
+    let queue =
+        async |path: String| admin.post(&path, &json!({})).await.expect(202)["job_id"].as_str().unwrap().to_owned();
+    let verify = async |n: usize| queue(format!("/api/v1/backups/{}/verify", ids[n])).await;
+    let (first, second) = (verify(0).await, verify(1).await);
+    assert_ne!(first, second);
+    assert_eq!(verify(0).await, first, "one that waits is not joined by another");
+    let absent = format!("/api/v1/backups/{}/verify", uuid::Uuid::now_v7());
+    admin.post(&absent, &json!({})).await.problem(404, "backup_not_found");
+    let made = queue("/api/v1/backups".to_owned()).await;
+    assert_eq!(queues("resume").await, 204);
+    app.wait_for_jobs().await;
+    for job in [&first, &second, &made] {
+        let job = admin.get(&format!("/api/v1/jobs/{job}")).await.expect(200);
+        assert_eq!(job["state"], "succeeded", "{job}");
+    }
+    for id in ids {
+        let backup = app.app.backups.get(id).await.unwrap();
+        assert!(backup.copies[0].verified_at > backup.finished_at, "{backup:?}");
+    }
+    let pruned = admin.get("/api/v1/jobs?system=true&kind=backup.prune").await.expect(200);
+    assert_eq!(pruned["data"].as_array().unwrap().len(), 1, "{pruned}");
+    queue("/api/v1/backups/prune".to_owned()).await;
+    app.wait_for_jobs().await;
+    let pruned = admin.get("/api/v1/jobs?system=true&kind=backup.prune").await.expect(200);
+    let states: Vec<_> = pruned["data"].as_array().unwrap().iter().map(|job| job["state"].clone()).collect();
+    assert_eq!(states, ["succeeded", "succeeded"], "{pruned}");
     app.stop().await;
 }
 
@@ -150,10 +271,7 @@ async fn without_a_key_or_a_recipient_nothing_pretends() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     admin.post("/api/v1/backups", &json!({})).await.problem(409, "backups_off");
-    assert!(matches!(
-        app.app.backups.run(Kind::Manual, silent(), &CancellationToken::new()).await,
-        Err(BackupError::Off)
-    ));
+    assert!(matches!(app.app.backups.run(Kind::Manual, &silent()).await, Err(BackupError::Off)));
     assert_eq!(check(&app, "backup.recent").await.status, Health::Warn);
     app.stop().await;
 
@@ -163,17 +281,15 @@ async fn without_a_key_or_a_recipient_nothing_pretends() {
     // A stranger's key, and one that would be lost with the data.
     let other = vault.folder("other-key");
     KeyFile { identities: vec![Identity::generate()], installation_key: None }.write(&other).unwrap();
-    let drill =
-        app.app.backups.drill(Choice::Newest, None, Some(&other), &silent(), &CancellationToken::new()).await.unwrap();
+    let drill = app.app.backups.drill(Choice::Newest, None, Some(&other), &silent()).await.unwrap();
     assert_eq!(drill.status, DrillStatus::Failed);
     assert!(drill.error.unwrap().contains("does not open"), "a wrong key");
     let inside = app.data_dir.join("key");
     std::fs::copy(vault.key_file(), &inside).unwrap();
-    let refused =
-        app.app.backups.drill(Choice::Newest, None, Some(&inside), &silent(), &CancellationToken::new()).await;
+    let refused = app.app.backups.drill(Choice::Newest, None, Some(&inside), &silent()).await;
     assert!(matches!(refused, Err(BackupError::Key(_))), "{refused:?}");
     std::fs::remove_file(vault.key_file()).unwrap();
-    assert!(app.app.backups.drill(Choice::Newest, None, None, &silent(), &CancellationToken::new()).await.is_err());
+    assert!(app.app.backups.drill(Choice::Newest, None, None, &silent()).await.is_err());
     assert_eq!(check(&app, "backup.key").await.status, Health::Fail);
     app.stop().await;
 }
@@ -212,8 +328,77 @@ async fn retention_removes_what_is_old_and_only_that() {
     assert!(whole(last.id) && whole(made[0].id), "the newest and the held one stay");
     assert!(files(&vault.folder("near")).len() > before / 2);
     for backup in kept.iter().filter(|backup| backup.copies[0].status == CopyStatus::Verified) {
-        let found = backups.verify(backup.id, None, Some(&vault.keys())).await.unwrap();
+        let found = backups.verify(backup.id, None, Some(&vault.keys()), &silent()).await.unwrap();
         assert_eq!(found[0].problems, Vec::<String>::new(), "nothing that is needed was removed");
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_blob_that_is_not_as_long_as_its_name_says_is_stored_anew() {
+    let vault = Vault::new();
+    let app = start(&vault).await;
+    fill(&app).await;
+    let first = run(&app).await;
+    let blobs = files(&vault.folder("near").join("blobs"));
+    let cut = blobs.iter().min_by_key(|path| std::fs::metadata(path).unwrap().len()).unwrap();
+    std::fs::write(cut, b"cut").unwrap();
+    // Nobody has verified it meanwhile.
+    let second = run(&app).await;
+    assert_eq!((second.status, &second.error), (Status::Verified, &None));
+    for (backup, wrong) in [(&second, 0), (&first, 1)] {
+        let found = app.app.backups.verify(backup.id, None, Some(&vault.keys()), &silent()).await.unwrap();
+        assert_eq!(found[0].wrong, wrong, "{:?}", found[0].problems);
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clean_up_removes_what_nobody_needs_and_nothing_where_it_cannot_tell() {
+    let vault = Vault::new();
+    let app = start(&vault).await;
+    let (old, new) = (run(&app).await, run(&app).await);
+    let (near, backups) = (vault.folder("near"), &app.app.backups);
+    backups.hold(old.id, true).await.unwrap();
+    let name = format!("{}.{}", "00".repeat(32), "11".repeat(32));
+    let orphan = near.join(format!("blobs/00/{name}.4"));
+    let killed = near.join(format!("backups/{}/blobs", uuid::Uuid::now_v7()));
+    let ours = [
+        orphan.clone(),
+        near.join(format!("blobs/00/{name}.partial")),
+        killed.clone(),
+        killed.with_extension("partial"),
+    ];
+    let not_ours = [near.join("blobs/00/film.partial"), near.join("backups/notes/blobs"), near.join("backups/film")];
+    for path in ours.iter().chain(&not_ours) {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, "text").unwrap();
+    }
+    let there = |paths: &[std::path::PathBuf]| paths.iter().filter(|path| path.exists()).count();
+    let pruned = backups.prune(false).await.unwrap();
+    assert_eq!((&pruned[0].error, pruned[0].blobs, there(&ours)), (&None, 0, 4), "a run may be about to need them");
+    app.clock.advance(TimeDelta::hours(25));
+    // A list that cannot be read may name anything.
+    let list = near.join(format!("backups/{}/blobs", old.id));
+    let text = std::fs::read(&list).unwrap();
+    std::fs::write(&list, [text.clone(), b"x\n".repeat(10_000)].concat()).unwrap();
+    let pruned = backups.prune(false).await.unwrap();
+    assert!(pruned[0].damaged && pruned[0].error.as_deref().unwrap().contains("more than"), "{pruned:?}");
+    assert_eq!(there(&ours), 4);
+    let admin = app.admin().await;
+    let job = admin.post("/api/v1/backups/prune", &json!({})).await.expect(202)["job_id"].as_str().unwrap().to_owned();
+    app.wait_for_jobs().await;
+    let job = admin.get(&format!("/api/v1/jobs/{job}")).await.expect(200);
+    assert_eq!(job["state"], "dead", "a person has to look: {job}");
+    std::fs::write(&list, text).unwrap();
+    let dry = backups.prune(true).await.unwrap();
+    assert_eq!((&dry[0].error, dry[0].blobs, there(&ours)), (&None, 2, 4));
+    let pruned = backups.prune(false).await.unwrap();
+    assert_eq!((&pruned[0].error, pruned[0].blobs), (&None, 2));
+    assert_eq!((there(&ours), there(&not_ours)), (0, 3));
+    for id in [old.id, new.id] {
+        let found = backups.verify(id, None, Some(&vault.keys()), &silent()).await.unwrap();
+        assert_eq!(found[0].problems, Vec::<String>::new());
     }
     app.stop().await;
 }
