@@ -6,10 +6,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::BackupError;
 
+type OnStep = dyn Fn(u8, &str) + Send + Sync;
+
 /// Hears how far a run, a drill or a verification is, and may end it. Cheap to clone.
 #[derive(Clone)]
 pub struct Watcher {
-    on_step: Arc<dyn Fn(u8, &str) + Send + Sync>,
+    on_step: Arc<OnStep>,
     cancel: CancellationToken,
 }
 
@@ -35,8 +37,13 @@ impl Watcher {
     }
 
     /// Does the work, or ends it.
-    pub(super) async fn attend<T>(&self, work: impl Future<Output = Result<T, BackupError>>) -> Result<T, BackupError> {
-        self.cancel.run_until_cancelled(work).await.unwrap_or(Err(BackupError::Cancelled))
+    pub(super) fn attend<'a, T: 'a>(
+        &'a self,
+        work: impl Future<Output = Result<T, BackupError>> + 'a,
+    ) -> impl Future<Output = Result<T, BackupError>> + 'a {
+        // Long work is large, and would be carried about in every future around it.
+        let work = Box::pin(work);
+        async { self.cancel.run_until_cancelled(work).await.unwrap_or(Err(BackupError::Cancelled)) }
     }
 }
 

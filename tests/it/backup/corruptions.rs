@@ -151,7 +151,7 @@ const READ: [Corruption; 30] = [
         unlist(c, key, c.others()[2].file_name().unwrap().to_str().unwrap());
     }),
     ("more bytes than there are", |c, key| {
-        c.sign(key, |m| m["total_bytes"] = json!(m["total_bytes"].as_u64().unwrap() + 1))
+        c.sign(key, |m| m["total_bytes"] = json!(m["total_bytes"].as_u64().unwrap() + 1));
     }),
     ("an index that names fewer files than there are", |c, key| c.sign(key, |m| m["objects"]["files"] = json!(1))),
 ];
