@@ -555,9 +555,11 @@ async fn the_real_program_ships_what_it_writes_and_changes_its_levels() {
     let said = |output: std::process::Output| String::from_utf8_lossy(&output.stdout).trim().to_owned();
     assert_eq!(said(site.run(&["log-level"]).await), "info (as configured)");
     assert!(
-        said(site.run(&["log-level", "info,holdfast::jobs=trace,hyper=trace", "--for", "3s"]).await)
-            .starts_with("info,holdfast::jobs=trace,hyper=trace until ")
+        said(site.run(&["log-level", "info,holdfast::jobs=trace,hyper=trace,tokenizers=trace", "--for", "3s"]).await)
+            .starts_with("info,holdfast::jobs=trace,hyper=trace,tokenizers=trace until ")
     );
+    let query = json!({"query": "heron"});
+    admin.post(&format!("/api/v1/knowledge-bases/{base}/search"), &query).await.expect(200);
     let bad = site.run(&["log-level", "debgu"]).await;
     let error = String::from_utf8_lossy(&bad.stderr).into_owned();
     assert!(bad.status.code() == Some(1) && error.contains("\"debgu\" is no level"), "{error}");
@@ -579,6 +581,10 @@ async fn the_real_program_ships_what_it_writes_and_changes_its_levels() {
     assert!(
         has(&|line| line["target"].as_str().unwrap().starts_with("hyper") && line["level"] == "trace"),
         "the change of levels is seen"
+    );
+    assert!(
+        has(&|line| line["target"].as_str().unwrap().starts_with("tokenizers") && line["level"] == "trace"),
+        "by what writes through the crate log too"
     );
     assert!(!lines.iter().rev().take(3).any(|line| line["level"] == "trace"), "and its end");
 
