@@ -42,6 +42,17 @@ pub enum Choice {
     This(BackupId),
 }
 
+/// What a drill that failed says something of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Blamed {
+    /// A full disk, or a missing program.
+    Nothing,
+    /// It is whole, and holds something else than it says.
+    Backup,
+    /// Its bytes are not what was written.
+    Copy,
+}
+
 impl Backups {
     /// Restores a backup on trial and writes down what came out. The drill failed when its status says so; an error here means
     /// that none was begun.
@@ -81,10 +92,13 @@ impl Backups {
         drill.seconds = Some(began.elapsed().as_secs_f64());
         drill.finished_at = Some(self.inner.clock.now());
         drill.status = if tried.is_ok() { DrillStatus::Passed } else { DrillStatus::Failed };
-        // A full disk or a missing program says nothing of the backup.
-        let blames = tried.as_ref().is_err_and(|error| matches!(error, BackupError::Differs(_)) || is_damage(error));
+        let blamed = match &tried {
+            Err(error) if is_damage(error) => Blamed::Copy,
+            Err(BackupError::Differs(_)) => Blamed::Backup,
+            _ => Blamed::Nothing,
+        };
         drill.error = tried.err().map(|error| chain(&error));
-        self.write_down_drill(&drill, blames).await?;
+        self.write_down_drill(&drill, blamed).await?;
         self.inner.metrics.drilled(&drill);
         lock.release().await;
         Ok(drill)
@@ -123,18 +137,23 @@ impl Backups {
         backup.copies.iter().find(whole).map(|copy| copy.destination.clone())
     }
 
-    /// `blames`: the backup is what failed.
-    async fn write_down_drill(&self, drill: &Drill, blames: bool) -> Result<(), BackupError> {
+    async fn write_down_drill(&self, drill: &Drill, blamed: Blamed) -> Result<(), BackupError> {
         let backup = self.get(drill.backup_id).await?;
         let mut tx = self.inner.db.system().await?;
         store::finish_drill(&mut tx, drill).await?;
+        if blamed == Blamed::Copy {
+            // The next backup reads what lies there before it uses it.
+            let (destination, error) = (drill.destination.clone(), drill.error.clone());
+            let copy = Copy { destination, status: CopyStatus::Damaged, verified_at: None, error };
+            store::set_copy(&mut tx, drill.backup_id, &copy).await?;
+        }
         let copies_fail = backup.copies.iter().any(|copy| copy.error.is_some());
         match (drill.status, backup.status) {
             // Only its size was odd: now it is proven.
             (DrillStatus::Passed, Status::Unverified) if !copies_fail => {
                 store::set_status(&mut tx, drill.backup_id, Status::Verified, None).await?;
             }
-            (DrillStatus::Failed, Status::Verified) if blames => {
+            (DrillStatus::Failed, Status::Verified) if blamed != Blamed::Nothing => {
                 let error = format!("a drill failed: {}", drill.error.as_deref().unwrap_or_default());
                 store::set_status(&mut tx, drill.backup_id, Status::Unverified, Some(&error)).await?;
             }

@@ -11,7 +11,7 @@ use crate::{
         BackupError, BackupId, Destination,
         catalogue::{Catalogue, CatalogueError},
         manifest::{BlobName, Manifest},
-        model::{CopyStatus, Status},
+        model::{Copy, CopyStatus, Status},
         retention::{self, Candidate},
         store,
     },
@@ -98,9 +98,12 @@ impl Backups {
                 // The manifest first: what is left without one is no backup.
                 from.delete(&Manifest::key(*id)).await?;
                 from.delete(&Manifest::blobs_key(*id)).await?;
-                let mut tx = self.inner.db.system().await?;
-                store::set_copy_status(&mut tx, *id, &from.name, CopyStatus::Pruned).await?;
-                tx.commit().await?;
+                self.note_pruned(*id, from).await?;
+            }
+            // A person took away what was past saving: nothing there is doubted for its sake any more.
+            let damaged = |copy: &Copy| copy.destination == from.name && copy.status == CopyStatus::Damaged;
+            for backup in backups.iter().filter(|b| b.copies.iter().any(damaged) && !stays.contains(&b.id)) {
+                self.note_pruned(backup.id, from).await?;
             }
         }
         let before = self.inner.clock.now() - ORPHAN_AGE;
@@ -126,6 +129,13 @@ impl Backups {
             }
         }
         Ok(pruned)
+    }
+
+    async fn note_pruned(&self, id: BackupId, from: &Destination) -> Result<(), BackupError> {
+        let mut tx = self.inner.db.system().await?;
+        store::set_copy_status(&mut tx, id, &from.name, CopyStatus::Pruned).await?;
+        tx.commit().await?;
+        Ok(())
     }
 }
 

@@ -1,5 +1,7 @@
 //! Reading a backup again, byte for byte.
 
+use std::error::Error;
+
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -238,7 +240,7 @@ async fn open_all(
     listed: &Catalogue,
     verified: &mut Verified,
 ) -> Result<(), BackupError> {
-    let (mut done, all) = (0, manifest.objects.files + manifest.vectors.files);
+    let (mut done, all) = (0, manifest.objects.files.saturating_add(manifest.vectors.files));
     let right = |verified: &mut Verified, ()| verified.opened += 1;
     for blob in roots(manifest) {
         verified.note(reader.check(blob).await, right)?;
@@ -275,14 +277,18 @@ async fn open_all(
     Ok(())
 }
 
-/// Whether the copy is wrong, rather than the way to it.
+/// Whether the copy is wrong, rather than the way to it. What read it may have wrapped the error.
 pub(in crate::backup) fn is_damage(error: &BackupError) -> bool {
-    match error {
-        BackupError::Damaged(_) | BackupError::Seal(SealError::Damaged(_)) | BackupError::Manifest(_) => true,
-        BackupError::Destination(error) => matches!(
-            error,
-            DestinationError::Damaged { .. } | DestinationError::Missing { .. } | DestinationError::Manifest { .. }
-        ),
-        _ => false,
-    }
+    let mut causes = std::iter::successors(Some(error as &(dyn Error + 'static)), |cause| Error::source(*cause));
+    causes.any(|cause| {
+        let destination = match cause.downcast_ref::<BackupError>() {
+            Some(BackupError::Damaged(_) | BackupError::Seal(SealError::Damaged(_)) | BackupError::Manifest(_)) => {
+                return true;
+            }
+            Some(BackupError::Destination(error)) => Some(error),
+            _ => cause.downcast_ref::<DestinationError>(),
+        };
+        use DestinationError::{Damaged, Manifest, Missing};
+        matches!(destination, Some(Damaged { .. } | Missing { .. } | Manifest { .. }))
+    })
 }

@@ -7,7 +7,7 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use holdfast::{
-    backup::{Backup, Choice, DrillStatus, Status},
+    backup::{Backup, Choice, CopyStatus, DrillStatus, Status},
     platform::crypto::{self, SigningKey},
 };
 use serde_json::{Value, json};
@@ -28,6 +28,13 @@ struct Copy {
 }
 
 impl Copy {
+    fn of(folder: PathBuf, backup: Backup, older: Backup) -> Self {
+        let path = folder.join(format!("backups/{}/manifest.json", backup.id));
+        let envelope: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+        let manifest = serde_json::from_str(envelope["manifest"].as_str().unwrap()).unwrap();
+        Self { folder, backup, older, manifest }
+    }
+
     fn manifest_path(&self) -> PathBuf {
         self.folder.join(format!("backups/{}/manifest.json", self.backup.id))
     }
@@ -200,10 +207,7 @@ async fn every_corruption_is_noticed() {
     let (folder, good) = (vault.folder("near"), vault.folder("good"));
     copy_folder(&folder, &good);
     let key = cluster().await.key.signing_key("backup.manifest").unwrap();
-    let path = folder.join(format!("backups/{}/manifest.json", backup.id));
-    let envelope: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
-    let manifest = serde_json::from_str(envelope["manifest"].as_str().unwrap()).unwrap();
-    let copy = Copy { folder: folder.clone(), backup: backup.clone(), older, manifest };
+    let copy = Copy::of(folder.clone(), backup.clone(), older);
     assert!(copy.others().len() > 8, "objects and vectors: {:?}", files(&folder));
     let restore_copy = || {
         fs::remove_dir_all(&folder).unwrap();
@@ -237,5 +241,46 @@ async fn every_corruption_is_noticed() {
     }
     let drill = backups.drill(Choice::This(backup.id), None, None, &silent()).await.unwrap();
     assert_eq!((drill.status, drill.error), (DrillStatus::Passed, None));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drill_that_finds_damage_blames_the_copy_and_the_next_backup_stores_it_anew() {
+    let vault = Vault::new();
+    let app = start(&vault).await;
+    fill(&app).await;
+    let backups = &app.app.backups;
+    let cases: [(&str, fn(&Copy)); 4] = [
+        ("a cut dump", |c| edit(&c.blob("/database/dump"), |b| b.truncate(b.len() - 1))),
+        ("a flipped bit in the dump", |c| flip(&c.blob("/database/dump"))),
+        ("no dump", |c| fs::remove_file(c.blob("/database/dump")).unwrap()),
+        ("cut objects", |c| c.others().iter().for_each(|path| edit(path, |b| b.truncate(b.len() - 1)))),
+    ];
+    let mut damaged = Vec::new();
+    for (what, corrupt) in cases {
+        let backup = run(&app).await;
+        damaged.push(backup.id);
+        assert_eq!((backup.status, &backup.error), (Status::Verified, &None), "before {what}");
+        corrupt(&Copy::of(vault.folder("near"), backup.clone(), backup.clone()));
+        let drill = backups.drill(Choice::This(backup.id), None, None, &silent()).await.unwrap();
+        assert_eq!(drill.status, DrillStatus::Failed, "{what}");
+        let found = backups.get(backup.id).await.unwrap();
+        let states = (found.status, found.copies[0].status);
+        assert_eq!(states, (Status::Unverified, CopyStatus::Damaged), "{what}: {:?}", drill.error);
+    }
+    let next = run(&app).await;
+    let found = backups.verify(next.id, None, Some(&vault.keys()), &silent()).await.unwrap();
+    assert_eq!(found[0].problems, Vec::<String>::new());
+    let drill = backups.drill(Choice::Newest, None, None, &silent()).await.unwrap();
+    assert_eq!((drill.status, drill.backup_id), (DrillStatus::Passed, next.id));
+    // They are kept until a person has taken them away.
+    for (gone, expected) in [(false, CopyStatus::Damaged), (true, CopyStatus::Pruned)] {
+        let folder = |id| vault.folder("near").join(format!("backups/{id}"));
+        damaged.iter().filter(|_| gone).for_each(|id| fs::remove_dir_all(folder(id)).unwrap());
+        assert_eq!(backups.prune(false).await.unwrap()[0].error, None);
+        for id in &damaged {
+            assert_eq!(backups.get(*id).await.unwrap().copies[0].status, expected);
+        }
+    }
     app.stop().await;
 }
