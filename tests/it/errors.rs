@@ -105,7 +105,9 @@ async fn what_openai_clients_meet_before_a_route_is_in_openais_shape() {
     is_openai(&admin.get("/v1/nothing").await, 404, "invalid_request_error", "not_found");
     is_openai(&admin.delete("/v1/models").await, 405, "invalid_request_error", "method_not_allowed");
     let larger = Value::String("x".repeat(21 << 20));
-    is_openai(&admin.post("/v1/chat/completions", &larger).await, 413, "invalid_request_error", "payload_too_large");
+    let refused = admin.post("/v1/chat/completions", &larger).await;
+    is_openai(&refused, 413, "invalid_request_error", "payload_too_large");
+    assert_eq!(refused.headers[header::CONNECTION], "close", "nobody reads the rest: the next request goes elsewhere");
     is_problem(&admin.get("/api/v1/knowledge-bases?search=%00").await, 400, "invalid_text");
     let large = Value::String("x".repeat(3 << 20));
     let misfit = admin.post("/v1/chat/completions", &large).await;

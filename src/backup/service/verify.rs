@@ -288,7 +288,11 @@ pub(in crate::backup) fn is_damage(error: &BackupError) -> bool {
             Some(BackupError::Destination(error)) => Some(error),
             _ => cause.downcast_ref::<DestinationError>(),
         };
-        use DestinationError::{Damaged, Manifest, Missing};
-        matches!(destination, Some(Damaged { .. } | Missing { .. } | Manifest { .. }))
+        matches!(
+            destination,
+            Some(
+                DestinationError::Damaged { .. } | DestinationError::Missing { .. } | DestinationError::Manifest { .. }
+            )
+        )
     })
 }
