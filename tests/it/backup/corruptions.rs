@@ -244,13 +244,15 @@ async fn every_corruption_is_noticed() {
     app.stop().await;
 }
 
+type Damage = (&'static str, fn(&Copy));
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_drill_that_finds_damage_blames_the_copy_and_the_next_backup_stores_it_anew() {
     let vault = Vault::new();
     let app = start(&vault).await;
     fill(&app).await;
     let backups = &app.app.backups;
-    let cases: [(&str, fn(&Copy)); 4] = [
+    let cases: [Damage; 4] = [
         ("a cut dump", |c| edit(&c.blob("/database/dump"), |b| b.truncate(b.len() - 1))),
         ("a flipped bit in the dump", |c| flip(&c.blob("/database/dump"))),
         ("no dump", |c| fs::remove_file(c.blob("/database/dump")).unwrap()),
