@@ -52,6 +52,8 @@ impl Watcher {
 pub struct Stretch(pub u8, pub u8);
 
 impl Stretch {
+    pub const WHOLE: Self = Self(0, 100);
+
     /// The percent where `done` of `all` is done. Where `all` is not known, or was too little, it stays within.
     pub fn at(self, done: u64, all: u64) -> u8 {
         let (done, all) = (u128::from(done.min(all)), u128::from(all));

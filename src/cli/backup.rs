@@ -305,7 +305,7 @@ fn sheet(file: &KeyFile, backups: &Backups) -> String {
 }
 
 /// Progress, for the person at the terminal: what is new, and every tenth of the whole.
-fn say(percent: u8, step: &str) {
+pub(super) fn say(percent: u8, step: &str) {
     use std::sync::Mutex;
     static LAST: Mutex<(String, u8)> = Mutex::new((String::new(), 0));
     let mut last = LAST.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

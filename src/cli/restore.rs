@@ -6,7 +6,7 @@ use std::{
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     process::ExitCode,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::Context as _;
@@ -15,7 +15,7 @@ use secrecy::ExposeSecret as _;
 use super::{backup, boot::Booted, doctor, print_line};
 use crate::{
     app::{Config, Stores},
-    backup::{BackupId, Destination, KeyFile, Part, Plan, Restore},
+    backup::{BackupId, Destination, KeyFile, Part, Plan, Restore, Watcher},
     platform::{
         crypto::{self, MasterKey},
         db::{Target, roles},
@@ -57,9 +57,6 @@ pub struct Args {
     #[arg(long)]
     json: bool,
 }
-
-/// How often the person at the terminal hears how far the database is.
-const TOLD: Duration = Duration::from_secs(2);
 
 impl Args {
     /// Everything out of one backup at a configured destination.
@@ -233,18 +230,11 @@ async fn bring_back(config: Config, args: &Args, restore: &Restore, lifecycle: &
 
 async fn with_database(booted: &Booted, args: &Args, restore: &Restore, lifecycle: &Lifecycle) -> anyhow::Result<()> {
     let config = &booted.config;
+    let watcher = Watcher::new(lifecycle.soft().clone(), backup::say);
     if args.wants(Part::Database) {
-        super::eprint_line("... database");
         refuse_full(&booted.target).await?;
         roles::ensure(&booted.target).await?;
-        let mut told = Instant::now();
-        let on_step = |step: &str| {
-            if told.elapsed() > TOLD {
-                told = Instant::now();
-                super::eprint_line(&format!("... {step}"));
-            }
-        };
-        restore.database(&booted.target, config.tools_dir().as_deref(), on_step).await?;
+        restore.database(&booted.target, config.tools_dir().as_deref(), &watcher).await?;
         let marker = booted.data_dir.path.join("installation-id");
         fs::write(&marker, format!("{}\n", restore.manifest.installation))
             .with_context(|| format!("cannot write {}", marker.display()))?;
@@ -259,18 +249,12 @@ async fn with_database(booted: &Booted, args: &Args, restore: &Restore, lifecycl
     )?;
     let work_dir = config.backup.work_dir(&booted.data_dir.path);
     if args.wants(Part::Objects) {
-        restore.objects(&stores.objects, &work_dir, |done, all| progress("objects", done, all)).await?;
+        restore.objects(&stores.objects, &work_dir, &watcher).await?;
     }
     if args.wants(Part::Vectors) {
-        restore.vectors(&stores.index_files, &work_dir, |done, all| progress("vectors", done, all)).await?;
+        restore.vectors(&stores.index_files, &work_dir, &watcher).await?;
     }
     Ok(())
-}
-
-fn progress(what: &str, done: u64, all: u64) {
-    if done == all || done.is_multiple_of(1000) {
-        super::eprint_line(&format!("... {what}, {done} of {all}"));
-    }
 }
 
 /// A database that holds something is not restored into: on a server of others there is no moving aside.

@@ -11,7 +11,7 @@ use crate::{
         schema,
         spool::WorkFolder,
         store,
-        watcher::{self, Stretch, Watcher},
+        watcher::{Stretch, Watcher},
     },
     knowledge::index::{IndexOptions, VectorIndex},
     platform::{
@@ -204,9 +204,8 @@ impl Backups {
         let server = Managed::start(scratch, self.inner.server_dir.as_deref(), prefix, &key).await?;
         let loaded = async {
             roles::ensure(server.target()).await?;
-            let size = restore.manifest.database.dump.size;
-            let on_bytes = watcher::each_mib(size, |bytes, step| watcher.say(DATABASE.at(bytes, size), step));
-            let found = restore.load(server.target(), self.inner.config.tools_dir.as_deref(), on_bytes).await?;
+            let tools_dir = self.inner.config.tools_dir.as_deref();
+            let found = restore.load(server.target(), tools_dir, (DATABASE, watcher)).await?;
             report.server = schema::server_version(server.target()).await?;
             Ok::<_, BackupError>(found)
         };
@@ -228,12 +227,10 @@ impl Backups {
         report: &mut DrillReport,
         watcher: &Watcher,
     ) -> Result<(), BackupError> {
-        watcher.say(VECTORS.0, "vectors");
         let folder = scratch.join("vectors");
         let (inner, config) = (&self.inner, storage::Config::default());
         let to = Storage::open_at("", folder.clone(), &config, inner.lifecycle.clone(), inner.storage_metrics.clone())?;
-        let on_file = |done, all| watcher.say(VECTORS.at(done, all), &format!("vectors, {done} of {all} files"));
-        restore.vectors(&to, scratch, on_file).await?;
+        restore.vectors_within(&to, scratch, (VECTORS, watcher)).await?;
         let index = VectorIndex::new(&folder.display().to_string(), IndexOptions::default());
         let mut found = BTreeMap::new();
         for table in index.list_tables().await? {

@@ -22,7 +22,8 @@ use crate::{
         reader::Reader,
         schema,
         spool::Spool,
-        store, tree, watcher,
+        store, tree,
+        watcher::{self, Stretch, Watcher},
     },
     platform::{
         crypto::{self, MasterKey},
@@ -147,18 +148,18 @@ impl Restore {
     }
 
     /// Loads the dump into an empty database and compares the result, which is returned, with the manifest. The roles must be there.
-    /// `on_bytes` hears how much of the dump was read.
     pub(super) async fn load(
         &self,
         target: &Target,
         tools_dir: Option<&Path>,
-        mut on_bytes: impl FnMut(u64) + Send,
+        (stretch, watcher): (Stretch, &Watcher),
     ) -> Result<Schema, BackupError> {
         let (dir, wanted) = (tools_dir.map(Path::to_owned), major(&self.manifest.database.tool_version));
         let tools = self.reader.pool.run(move || Tools::find(dir.as_deref(), wanted)).await;
         let tools = tools.map_err(dump::DumpError::from)?.map_err(dump::DumpError::from)?;
         let data = self.reader.open(&self.manifest.database.dump).await?;
-        let mut read = 0;
+        let (mut read, size) = (0, self.manifest.database.dump.size);
+        let mut on_bytes = watcher::each_mib(size, |bytes, step| watcher.say(stretch.at(bytes, size), step));
         let data = data.inspect_ok(|bytes| {
             read += bytes.len() as u64;
             on_bytes(read);
@@ -171,15 +172,15 @@ impl Restore {
         if differences.is_empty() { Ok(found) } else { Err(BackupError::Differs(differences.join("; "))) }
     }
 
-    /// Restores the database for good. `on_step` hears what was read of how much.
+    /// Restores the database for good.
     pub async fn database(
         &self,
         target: &Target,
         tools_dir: Option<&Path>,
-        mut on_step: impl FnMut(&str) + Send,
+        watcher: &Watcher,
     ) -> Result<(), BackupError> {
-        let on_bytes = watcher::each_mib(self.manifest.database.dump.size, |_, step| on_step(step));
-        self.load(target, tools_dir, on_bytes).await?;
+        watcher.say(0, "database");
+        self.load(target, tools_dir, (Stretch::WHOLE, watcher)).await?;
         let mut conn = PgConnection::connect_with(&target.admin).await?;
         // In the dump the backup that it is part of still runs.
         store::finish(&mut conn, &Backup::of_manifest(&self.manifest, &self.reader.from.name)).await?;
@@ -214,36 +215,37 @@ impl Restore {
         Ok(tables)
     }
 
-    /// Writes every object. The index waits below `work_dir`; `on_file` hears how many are done, of how many.
-    pub async fn objects(
-        &self,
-        to: &Storage,
-        work_dir: &Path,
-        on_file: impl Fn(u64, u64) + Sync,
-    ) -> Result<(), BackupError> {
-        self.tree(&self.manifest.objects, to, work_dir, on_file).await
+    /// Writes every object. The index waits below `work_dir`.
+    pub async fn objects(&self, to: &Storage, work_dir: &Path, watcher: &Watcher) -> Result<(), BackupError> {
+        self.tree(("objects", &self.manifest.objects), to, work_dir, (Stretch::WHOLE, watcher)).await
     }
 
     /// Writes every file of the vector store, likewise.
-    pub async fn vectors(
+    pub async fn vectors(&self, to: &Storage, work_dir: &Path, watcher: &Watcher) -> Result<(), BackupError> {
+        self.vectors_within(to, work_dir, (Stretch::WHOLE, watcher)).await
+    }
+
+    pub(super) async fn vectors_within(
         &self,
         to: &Storage,
         work_dir: &Path,
-        on_file: impl Fn(u64, u64) + Sync,
+        told: (Stretch, &Watcher),
     ) -> Result<(), BackupError> {
-        self.tree(&self.manifest.vectors, to, work_dir, on_file).await
+        self.tree(("vectors", &self.manifest.vectors), to, work_dir, told).await
     }
 
     async fn tree(
         &self,
-        tree: &Tree,
+        (name, tree): (&str, &Tree),
         to: &Storage,
         work_dir: &Path,
-        on_file: impl Fn(u64, u64) + Sync,
+        (stretch, watcher): (Stretch, &Watcher),
     ) -> Result<(), BackupError> {
+        watcher.say(stretch.0, name);
         let spool = Spool::make(work_dir)?;
-        let files = self.reader.files(tree, &spool).await?;
-        tree::restore(&self.reader, files, to, |done| on_file(done, tree.files)).await
+        let (files, all) = (self.reader.files(tree, &spool).await?, tree.files);
+        let on_file = |done| watcher.say(stretch.at(done, all), &format!("{name}, {done} of {all}"));
+        tree::restore(&self.reader, files, to, on_file).await
     }
 }
 

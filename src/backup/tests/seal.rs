@@ -1,0 +1,141 @@
+//! Sealing, and the keys for it.
+
+use std::io;
+
+use bytes::Bytes;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+
+use super::pieces;
+use crate::{
+    backup::{
+        keys::{KeyError, KeyFile},
+        seal::{self, Identity, Recipients, SealError},
+        sealer::Sealer,
+    },
+    platform::{
+        crypto::Digest,
+        pools::{CpuPool, Traffic},
+    },
+};
+
+/// Bytes that do not compress well.
+fn noise(size: u32) -> Vec<u8> {
+    (0..size).map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()[2]).collect()
+}
+
+async fn sealed(identity: &Identity, plain: &[u8]) -> Vec<u8> {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("sealed");
+    let recipients = Recipients::parse(&[identity.recipient()]).unwrap();
+    let made = seal::seal(&CpuPool::new(2), &recipients, pieces(plain, 7000), &file).await.unwrap();
+    let bytes = std::fs::read(&file).unwrap();
+    assert_eq!((made.plain.size, made.sealed.size), (plain.len() as u64, bytes.len() as u64));
+    assert_eq!(made.plain.sha256, Digest::of(plain));
+    assert_eq!(made.sealed.sha256, Digest::of(&bytes));
+    bytes
+}
+
+async fn opened(identity: &Identity, bytes: &[u8], of: usize) -> Result<Vec<u8>, SealError> {
+    let pieces: Vec<Bytes> = seal::open(&CpuPool::new(2), identity, pieces(bytes, of)).try_collect().await?;
+    Ok(pieces.concat())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_sealed_opens_with_its_key_only() {
+    let (identity, other) = (Identity::generate(), Identity::generate());
+    for size in [0, 1, 65_535, 65_536, 65_537, 1_000_000] {
+        let plain: Vec<u8> = noise(size);
+        let bytes = sealed(&identity, &plain).await;
+        for of in [100, 65_536, 10_000_000] {
+            assert_eq!(opened(&identity, &bytes, of).await.unwrap(), plain, "{size} in pieces of {of}");
+        }
+        assert!(matches!(opened(&other, &bytes, 4096).await, Err(SealError::WrongKey)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_flipped_bit_and_every_cut_is_noticed() {
+    let identity = Identity::generate();
+    let plain: Vec<u8> = noise(140_000);
+    let bytes = sealed(&identity, &plain).await;
+    for at in (0..bytes.len()).step_by(997).chain(0..250) {
+        let mut changed = bytes.clone();
+        changed[at] ^= 1;
+        assert!(opened(&identity, &changed, 8192).await.is_err(), "byte {at}");
+    }
+    for length in (0..bytes.len()).step_by(1511).chain([bytes.len() - 1]) {
+        assert!(opened(&identity, &bytes[..length], 8192).await.is_err(), "cut at {length}");
+    }
+    let longer = [bytes.as_slice(), b"x"].concat();
+    assert!(opened(&identity, &longer, 8192).await.is_err(), "something follows");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_breaks_off_is_not_sealed_as_if_it_were_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let recipients = Recipients::parse(&[Identity::generate().recipient()]).unwrap();
+    let broken = pieces(b"the beginning", 5).chain(stream::iter([Err(io::Error::other("cable"))]));
+    let result = seal::seal(&CpuPool::new(2), &recipients, broken, &dir.path().join("a")).await;
+    assert!(matches!(result, Err(SealError::Input(_))), "{result:?}");
+    // A disk that is full says so.
+    let full = std::path::Path::new("/dev/full");
+    let result = seal::seal(&CpuPool::new(2), &recipients, pieces(&noise(3_000_000), 4096), full).await;
+    assert!(matches!(result, Err(SealError::Output(_))), "{result:?}");
+}
+
+#[test]
+fn a_passphrase_brings_a_key_back() {
+    let identity = Identity::generate();
+    let (right, wrong) = ("correct horse battery staple".to_owned().into(), "wrong".to_owned().into());
+    let wrapped = identity.wrap(&right).unwrap();
+    assert_eq!(Identity::unwrap_with(&wrapped, &right).unwrap().recipient(), identity.recipient());
+    assert!(matches!(Identity::unwrap_with(&wrapped, &wrong), Err(SealError::WrongPassphrase)));
+}
+
+/// On the edges of a step and of a turn, with rests and without.
+#[tokio::test]
+async fn what_is_sealed_in_turns_opens_whole() {
+    let identity = Identity::generate();
+    let recipients = Recipients::parse(&[identity.recipient()]).unwrap();
+    let plain = noise((32 << 20) + 5);
+    for (size, busy) in [(0, false), (1 << 20, false), (16 << 20, true), (plain.len(), false), (plain.len(), true)] {
+        let (dir, traffic) = (tempfile::tempdir().unwrap(), Traffic::default());
+        if busy {
+            traffic.came();
+        }
+        let sealer = Sealer { pool: CpuPool::background(2), recipients: recipients.clone(), traffic };
+        let (file, data) = (dir.path().join("sealed"), io::Cursor::new(plain[..size].to_vec()));
+        let (made, _) = sealer.seal(data, &file).await.unwrap();
+        assert_eq!((made.plain.size, made.plain.sha256), (size as u64, Digest::of(&plain[..size])));
+        let bytes = std::fs::read(&file).unwrap();
+        assert_eq!(made.sealed.sha256, Digest::of(&bytes));
+        let opened = seal::open(&CpuPool::new(2), &identity, pieces(&bytes, 70_000));
+        let opened: Vec<Bytes> = opened.try_collect().await.unwrap();
+        assert!(opened.concat() == plain[..size], "{size} bytes came back otherwise");
+    }
+}
+
+#[test]
+fn a_key_file_says_what_is_wrong_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("key");
+    let written =
+        KeyFile { identities: vec![Identity::generate(), Identity::generate()], installation_key: Some([7; 32]) };
+    written.write(&path).unwrap();
+    assert!(matches!(written.write(&path), Err(KeyError::Exists { .. })), "never overwritten");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    let read = KeyFile::read(&path).unwrap();
+    let names = |file: &KeyFile| file.identities.iter().map(Identity::recipient).collect::<Vec<_>>();
+    assert_eq!((names(&read), read.installation_key), (names(&written), Some([7; 32])));
+    let second = names(&written)[1].clone();
+    assert_eq!(read.for_recipients(std::slice::from_ref(&second)).unwrap().recipient(), second);
+    assert!(matches!(read.for_recipients(&["age1other".into()]), Err(SealError::WrongKey)));
+    assert!(matches!(KeyFile::read_outside(&path, dir.path()), Err(KeyError::InDataDir { .. })));
+    KeyFile::read_outside(&path, &dir.path().join("elsewhere")).unwrap();
+    std::fs::write(&path, "# nothing\n").unwrap();
+    assert!(matches!(KeyFile::read(&path), Err(KeyError::Empty { .. })));
+    std::fs::write(&path, "AGE-SECRET-KEY-1QQQ\n").unwrap();
+    assert!(matches!(KeyFile::read(&path), Err(KeyError::Seal(SealError::Identity))));
+    assert!(matches!(KeyFile::read(&dir.path().join("none")), Err(KeyError::Read { .. })));
+}
