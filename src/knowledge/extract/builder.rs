@@ -2,7 +2,7 @@
 
 use unicode_normalization::UnicodeNormalization;
 
-use super::{Block, BlockKind, ExtractError, Extracted, Kind, Limits};
+use super::{Block, BlockKind, ExtractError, Extracted, Kind, LeftOutKind, Limits, Report, table::Table};
 
 /// A "heading" longer than this is a paragraph in large type; as a heading it would be repeated with every chunk.
 const LONGEST_HEADING: usize = 200;
@@ -18,6 +18,7 @@ pub(super) struct Builder {
     headings: Vec<(u8, String)>,
     page: Option<u32>,
     title: Option<String>,
+    report: Report,
 }
 
 impl Builder {
@@ -30,6 +31,7 @@ impl Builder {
             headings: Vec::new(),
             page: None,
             title: None,
+            report: Report::default(),
         }
     }
 
@@ -78,6 +80,31 @@ impl Builder {
         self.append(kind, lines.join("\n").trim_matches('\n'))
     }
 
+    pub(super) fn table(&mut self, table: &Table) -> Result<(), ExtractError> {
+        if table.is_empty() {
+            return Ok(());
+        }
+        let (lines, header) = table.lines();
+        let lines: Vec<String> = lines.iter().map(|line| flow(line)).collect();
+        let header_chars = lines[..header].iter().map(|line| line.chars().count() + 1).sum::<usize>().saturating_sub(1);
+        self.append(BlockKind::Table, &lines.join("\n"))?;
+        self.report.tables += 1;
+        if let Some(block) = self.blocks.last_mut().filter(|_| header > 0 && header < lines.len()) {
+            block.header_end = Some(block.start + header_chars);
+        }
+        Ok(())
+    }
+
+    /// Notes what is not in the text.
+    pub(super) fn left_out(&mut self, kind: LeftOutKind, text: &str) {
+        self.report.leave_out(kind, text);
+    }
+
+    /// For figures and doubts that only the format's reader knows.
+    pub(super) fn report(&mut self) -> &mut Report {
+        &mut self.report
+    }
+
     fn append(&mut self, kind: BlockKind, text: &str) -> Result<(), ExtractError> {
         if text.trim().is_empty() {
             return Ok(());
@@ -93,16 +120,17 @@ impl Builder {
         self.text.push_str(text);
         self.chars += text.chars().count();
         let heading = self.headings.iter().map(|(_, text)| text.clone()).collect();
-        self.blocks.push(Block { start, end: self.chars, page: self.page, heading, kind });
+        self.blocks.push(Block { start, end: self.chars, page: self.page, heading, kind, header_end: None });
         Ok(())
     }
 
     /// `Err(NoText)` when no block has a letter or a digit.
-    pub(super) fn finish(self, kind: Kind, pages: Option<u32>) -> Result<Extracted, ExtractError> {
+    pub(super) fn finish(mut self, kind: Kind, pages: Option<u32>) -> Result<Extracted, ExtractError> {
         if !self.text.chars().any(char::is_alphanumeric) {
             return Err(ExtractError::NoText);
         }
-        Ok(Extracted { kind, title: self.title, text: self.text, blocks: self.blocks, pages })
+        self.report.conclude(&self.text);
+        Ok(Extracted { kind, title: self.title, text: self.text, blocks: self.blocks, pages, report: self.report })
     }
 }
 

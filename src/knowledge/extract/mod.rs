@@ -16,13 +16,17 @@ mod markdown;
 mod model;
 mod pdf;
 mod plain;
+mod plausible;
+mod report;
 mod sniff;
+mod table;
 #[cfg(test)]
 mod tests;
 
 pub use chunk::{Chunk, chunk};
 pub use error::{ExtractError, Unsupported};
 pub use model::{Block, BlockKind, Extracted, Kind, Limits};
+pub use report::{Doubt, LeftOut, LeftOutKind, Report};
 pub use sniff::sniff;
 
 /// Reads `bytes` as `kind`, in this process: callers outside `child` and tests want `child::extract_in_child`.

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Report;
+
 /// The kinds of document that can be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -49,6 +51,8 @@ pub struct Extracted {
     pub blocks: Vec<Block>,
     /// Number of pages, where the format has pages.
     pub pages: Option<u32>,
+    /// What was left out and what is doubted.
+    pub report: Report,
 }
 
 /// A paragraph, heading, list, table or piece of code.
@@ -63,6 +67,9 @@ pub struct Block {
     /// Headings above the block, outermost first; for a heading, itself included.
     pub heading: Vec<String>,
     pub kind: BlockKind,
+    /// In a table, one past the last character of its caption and header rows: what is cut off below them needs them
+    /// again. `None` for other blocks, and for a table whose header is not known.
+    pub header_end: Option<usize>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
