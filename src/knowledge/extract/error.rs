@@ -27,6 +27,9 @@ pub enum ExtractError {
     Malformed { reason: String },
     #[error("no text found: the document has only images, or nothing at all")]
     NoText,
+    /// As `NoText`, where it is known why.
+    #[error("no text found: {reason}")]
+    NoTextBecause { reason: String },
     #[error("the file is larger than {limit} bytes")]
     TooLargeInput { limit: u64 },
     #[error("the document unpacks to more than {limit} bytes")]
@@ -45,9 +48,12 @@ pub enum ExtractError {
 impl ExtractError {
     #[expect(clippy::needless_pass_by_value, reason = "so that it can be handed to map_err")]
     pub(super) fn malformed(reason: impl ToString) -> Self {
-        // The reason may quote the document: keep it short, and storable in PostgreSQL.
-        let reason: String = reason.to_string().chars().filter(|c| !c.is_control()).take(300).collect();
-        ExtractError::Malformed { reason }
+        ExtractError::Malformed { reason: short(&reason.to_string()) }
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "as `malformed`")]
+    pub(super) fn no_text_because(reason: impl ToString) -> Self {
+        ExtractError::NoTextBecause { reason: short(&reason.to_string()) }
     }
 
     /// The stable code for the API and the database.
@@ -55,7 +61,7 @@ impl ExtractError {
         match self {
             ExtractError::Encrypted => "encrypted",
             ExtractError::Malformed { .. } => "malformed",
-            ExtractError::NoText => "no_text",
+            ExtractError::NoText | ExtractError::NoTextBecause { .. } => "no_text",
             ExtractError::TooLargeInput { .. } => "too_large_input",
             ExtractError::TooLargeOutput { .. } => "too_large_output",
             ExtractError::Timeout => "timeout",
@@ -69,6 +75,11 @@ impl ExtractError {
     pub fn is_transient(&self) -> bool {
         matches!(self, ExtractError::Process { .. })
     }
+}
+
+/// A reason may quote the document: keep it short, and storable in PostgreSQL.
+fn short(reason: &str) -> String {
+    reason.chars().filter(|c| !c.is_control()).take(300).collect()
 }
 
 impl From<Unsupported> for ExtractError {

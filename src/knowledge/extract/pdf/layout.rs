@@ -1,20 +1,13 @@
-//! From spans of a page to fragments (pieces of a line), and from fragments to headings, paragraphs, lists and tables.
+//! From fragments (pieces of a line) to headings, paragraphs, lists and tables.
 //!
 //! Lengths are points; y grows upwards; an em is the font size.
 
 use std::collections::HashMap;
 
-use pdf_oxide::layout::TextSpan;
-
-use super::{table, words::Words};
-
-/// Between words LaTeX leaves 0.22 em at the least; kerning stays below 0.1.
-const WORD_GAP: f32 = 0.16;
-/// Cells and list markers stand apart by more than this, words in justified text by less.
-const CELL_GAP: f32 = 0.95;
+use super::{super::table::Table, table, words::Words};
 
 /// A piece of a line: characters on one baseline without a wide gap.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Fragment {
     pub(super) text: String,
     pub(super) left: f32,
@@ -23,113 +16,30 @@ pub(super) struct Fragment {
     pub(super) y: f32,
     pub(super) size: f32,
     pub(super) bold: bool,
-    /// Not upright on the page as it is stored: `left` and `y` are in a frame of their own.
-    turned: bool,
+    /// Degrees by which its line is turned on the page as it is shown; `left` and `y` are in a frame turned with it.
+    pub(super) angle: i16,
+    /// The file says that it is no content (14.8.2.2), which is no proof.
+    pub(super) artifact: bool,
+    /// Left ends of its words, where they are known.
+    pub(super) words: Vec<f32>,
+    /// Words of annotations that belong here.
+    pub(super) notes: Vec<String>,
 }
 
 impl Fragment {
-    /// `rotation` of the page, in degrees.
-    fn new(span: &TextSpan, rotation: i32) -> Self {
-        let (left, y, mut width) = place(span, rotation);
-        // A space at the end, in LaTeX's tables for one, would make the gap behind it look narrow.
-        if span.text.ends_with(' ') && width > span.font_size {
-            width -= 0.25 * span.font_size;
-        }
-        Fragment {
-            text: span.text.clone(),
-            left,
-            right: left + width,
-            y,
-            size: span.font_size.max(1.0),
-            bold: span.font_weight.is_bold(),
-            turned: is_turned(span),
-        }
-    }
-
     pub(super) fn same_line(&self, y: f32) -> bool {
         (self.y - y).abs() < 0.5 * self.size
     }
-
-    /// Whether `next` stands on this line, right behind.
-    fn continues(&self, next: &Fragment) -> bool {
-        let gap = next.left - self.right;
-        let same_direction = self.turned == next.turned;
-        same_direction && self.same_line(next.y) && gap > -0.5 * self.size && gap < CELL_GAP * self.size
-    }
-
-    fn push(&mut self, next: &Fragment) {
-        let gap = next.left - self.right;
-        if gap > WORD_GAP * self.size && !self.text.ends_with(' ') && !next.text.starts_with(' ') {
-            self.text.push(' ');
-        }
-        self.text.push_str(&next.text);
-        if !next.text.trim().is_empty() {
-            self.bold = self.bold && next.bold;
-            self.size = self.size.max(next.size);
-            self.right = self.right.max(next.right);
-        }
-    }
 }
 
-fn is_turned(span: &TextSpan) -> bool {
-    span.rotation_degrees.abs() > 45.0
-}
-
-/// Left end, baseline and width as the reader sees them who has turned the text upright. Only differences count, so
-/// the size of the page does not come in.
-///
-/// The library gives a span the box of its origin, advance and height as if it were upright, and on a turned page
-/// turns that box with the page.
-fn place(span: &TextSpan, rotation: i32) -> (f32, f32, f32) {
-    let b = &span.bbox;
-    if !is_turned(span) {
-        return (b.x, b.y, b.width);
-    }
-    let (x, y, width) = match rotation {
-        90 => (-(b.y + b.height), b.x, b.height),
-        270 => (b.y, -(b.x + b.width), b.height),
-        _ => (b.x, b.y, b.width),
-    };
-    match span.rotation_degrees {
-        up if (45.0..135.0).contains(&up) => (y, -x, width),
-        down if (-135.0..-45.0).contains(&down) => (-y, x, width),
-        _ => (-x, -y, width),
-    }
-}
-
+#[derive(Debug, Default)]
 pub(super) struct Page {
     pub(super) fragments: Vec<Fragment>,
-    /// The whole text, for a page whose stream is not in reading order.
-    unordered: Option<String>,
-    bottom: f32,
-    top: f32,
-}
-
-pub(super) enum Part {
-    Heading(u8, String),
-    Paragraph(String),
-    List(String),
-    Table(String),
+    pub(super) bottom: f32,
+    pub(super) top: f32,
 }
 
 impl Page {
-    /// `spans` in the order of the content stream.
-    pub(super) fn new(spans: &[TextSpan], rotation: i32, bottom: f32, top: f32) -> Self {
-        let mut fragments: Vec<Fragment> = Vec::new();
-        for next in spans.iter().map(|span| Fragment::new(span, rotation)) {
-            match fragments.last_mut() {
-                Some(last) if last.continues(&next) => last.push(&next),
-                _ if next.text.trim().is_empty() => {}
-                _ => fragments.push(next),
-            }
-        }
-        Page { fragments, unordered: None, bottom, top }
-    }
-
-    pub(super) fn unordered(text: String) -> Self {
-        Page { fragments: Vec::new(), unordered: Some(text), bottom: 0.0, top: 0.0 }
-    }
-
     /// Text flows down, or up again to the right (a column, a cell). A stream that often goes up without going right
     /// was written in an order of its own.
     pub(super) fn is_disordered(&self) -> bool {
@@ -137,53 +47,18 @@ impl Page {
             let (before, after) = (&pair[0], &pair[1]);
             let up = after.y > before.y + 1.5 * before.size && after.left < before.right;
             let backwards = before.same_line(after.y) && after.right < before.left;
-            up || backwards
+            before.angle == after.angle && (up || backwards)
         };
         let bad = self.fragments.windows(2).filter(|pair| back(pair)).count();
-        self.fragments.len() >= 10 && bad * 5 > self.fragments.len()
+        self.fragments.len() >= 6 && bad * 5 > self.fragments.len()
     }
 }
 
-/// Drops page numbers, and lines that stand at the same place at the top or bottom of most pages.
-pub(super) fn strip_running_lines(pages: &mut [Page]) {
-    let mut seen: HashMap<(String, i32), usize> = HashMap::new();
-    let key = |f: &Fragment| {
-        let text: String = f.text.chars().map(|c| if c.is_ascii_digit() { '#' } else { c }).collect();
-        #[expect(clippy::cast_possible_truncation, reason = "points on a page, rounded to a grid of four")]
-        (text.trim().to_owned(), (f.y / 4.0).round() as i32)
-    };
-    let at_edge = |page: &Page, f: &Fragment| {
-        let margin = 0.12 * (page.top - page.bottom);
-        !f.turned && (f.y > page.top - margin || f.y < page.bottom + margin)
-    };
-    for page in pages.iter() {
-        for fragment in page.fragments.iter().filter(|f| at_edge(page, f)) {
-            *seen.entry(key(fragment)).or_default() += 1;
-        }
-    }
-    // First pages and chapter openings go without.
-    let often = (pages.len() / 2).max(2);
-    for page in pages.iter_mut() {
-        let mut fragments = std::mem::take(&mut page.fragments);
-        let running = |f: &Fragment| seen.get(&key(f)).is_some_and(|count| *count >= often);
-        fragments.retain(|f| !(at_edge(page, f) && (running(f) || is_page_number(&f.text))));
-        // A number below the last line, wherever the page ends.
-        if let Some(last) = fragments.last()
-            && is_page_number(&last.text)
-            && !last.turned
-            && fragments.iter().all(|f| f.y >= last.y)
-            && fragments.len() > 1
-            && !fragments[fragments.len() - 2].same_line(last.y)
-        {
-            fragments.pop();
-        }
-        page.fragments = fragments;
-    }
-}
-
-fn is_page_number(text: &str) -> bool {
-    let text = text.trim().trim_matches(['-', '–', '—', ' ']);
-    !text.is_empty() && text.len() <= 4 && text.bytes().all(|b| b.is_ascii_digit())
+pub(super) enum Part {
+    Heading(u8, String),
+    Paragraph(String),
+    List(String),
+    Table(Table),
 }
 
 /// The size of running text, and the sizes of headings above it, largest first.
@@ -227,13 +102,13 @@ fn is_large(fragment: &Fragment, body: f32) -> bool {
 }
 
 pub(super) fn parts(page: &Page, sizes: &HeadingSizes, words: &Words) -> Vec<Part> {
-    if let Some(text) = &page.unordered {
-        return text.split("\n\n").map(|text| Part::Paragraph(words.join(text.lines()))).collect();
-    }
     let mut parts = Vec::new();
     for region in table::regions(&page.fragments) {
         match region {
-            table::Region::Table(rows) => parts.push(Part::Table(rows)),
+            table::Region::Table(table, notes) => {
+                parts.push(Part::Table(table));
+                parts.extend(notes.into_iter().map(Part::Paragraph));
+            }
             table::Region::Flow(fragments) => flow(&fragments, sizes, words, &mut parts),
         }
     }
@@ -245,11 +120,16 @@ fn lines(fragments: &[Fragment]) -> Vec<Fragment> {
     let mut lines: Vec<Fragment> = Vec::new();
     for fragment in fragments {
         match lines.last_mut() {
-            Some(last) if last.same_line(fragment.y) && fragment.left >= last.right - 0.5 * last.size => {
+            Some(last)
+                if last.angle == fragment.angle
+                    && last.same_line(fragment.y)
+                    && fragment.left >= last.right - 0.5 * last.size =>
+            {
                 last.text.push(' ');
                 last.text.push_str(&fragment.text);
                 last.right = fragment.right;
                 last.bold &= fragment.bold;
+                last.notes.extend(fragment.notes.iter().cloned());
             }
             _ => lines.push(fragment.clone()),
         }
@@ -268,6 +148,7 @@ fn flow(fragments: &[Fragment], sizes: &HeadingSizes, words: &Words, parts: &mut
         let paragraph = &lines[start..end];
         let text = words.join(paragraph.iter().map(|line| line.text.as_str()));
         start = end;
+        let notes: Vec<String> = paragraph.iter().flat_map(|line| line.notes.iter().cloned()).collect();
         let level = sizes.level(&paragraph[0], &text).filter(|_| paragraph.len() <= 3);
         // A large "1. Introduction" is a heading, a bold "1. First" may be an item.
         let item = list_item(&text).filter(|_| level.is_none() || !is_large(&paragraph[0], sizes.body));
@@ -284,6 +165,7 @@ fn flow(fragments: &[Fragment], sizes: &HeadingSizes, words: &Words, parts: &mut
         } else {
             parts.push(Part::Paragraph(text));
         }
+        parts.extend(notes.into_iter().map(Part::Paragraph));
     }
 }
 

@@ -1,68 +1,161 @@
-//! PDF, read by `pdf_oxide`: its spans in the order of the content stream, put together by `layout`.
+//! PDF: `pdf_oxide` reads the objects, streams and fonts; what a page paints is told here.
 //!
-//! Measured on what Chromium, LibreOffice and LaTeX write: the library's own page texts lose or misplace the ends of
-//! lines in tagged files, mix up lines of two-column pages and tear table cells apart, while its spans are right, and
-//! these programs write them in reading order. Where a page's stream has no such order, the library's text is taken.
+//! `file` opens and repairs, `content` runs the content streams to glyphs, `visible` judges which of them a reader
+//! sees, `runs` makes pieces of lines of them, `forms` adds what lies on top of the page, `furniture` takes out what
+//! is on every page, and `layout` and `table` make blocks. The order of reading is that of the content stream:
+//! Chromium, LibreOffice and LaTeX write it so. Where a stream has no such order, `order` goes by place.
+//!
+//! The library's own page texts are not used: they lose or misplace the ends of lines in tagged files, mix up lines of
+//! two-column pages, tear table cells apart, and cannot say what a viewer does not show.
 
+mod columns;
+mod content;
+mod file;
+mod font;
+mod forms;
+mod furniture;
+mod geometry;
+mod layers;
 mod layout;
+mod order;
+mod page;
+mod runs;
+mod state;
 mod table;
+mod visible;
 mod words;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
-use pdf_oxide::{
-    Error, PdfDocument,
-    object::{Object, ObjectRef},
-};
+use pdf_oxide::object::{Object, ObjectRef};
 
-use super::{BlockKind, ExtractError, Extracted, Kind, Limits, builder::Builder};
+use super::{BlockKind, Doubt, ExtractError, Extracted, Kind, LeftOutKind, Limits, builder::Builder};
+use file::File;
 use layout::{Page, Part};
+use page::Reader;
 
 pub(super) fn extract(bytes: &[u8], limits: &Limits) -> Result<Extracted, ExtractError> {
-    // Without its end, where the index of objects is, fonts get lost and the text comes out as gibberish.
-    let tail = &bytes[bytes.len().saturating_sub(4096)..];
-    if !tail.windows(9).any(|window| window == b"startxref") {
-        return Err(ExtractError::malformed("the end of the file is missing"));
-    }
-    let document = PdfDocument::from_bytes(bytes.to_vec()).map_err(error)?;
-    if document.is_encrypted() && !document.is_authenticated() {
-        return Err(ExtractError::Encrypted);
-    }
-    let leaves = leaves(&document)?;
+    let file = File::open(bytes)?;
+    let leaves = leaves(&file)?;
     // `/Count` is only a claim, and the library walks the whole tree for each page that it promises.
-    let count = document.page_count().map_err(error)?;
+    let count = file.document.page_count().map_err(file::error)?;
     let count = if leaves > 0 { count.min(leaves) } else { count };
+    let mut builder = Builder::new(limits);
+    let mut found = Found::default();
+    let reader = Reader::new(&file);
+    if reader.has_xfa() {
+        found.unread.push("a form in XFA format, of which only the ordinary pages were read".to_owned());
+    }
     let mut pages = Vec::with_capacity(count.min(10_000));
     for index in 0..count {
-        pages.push(read_page(&document, index).map_err(error)?);
+        pages.push(reader.read(index, &mut found, builder.report()));
     }
-    layout::strip_running_lines(&mut pages);
-    let mut builder = Builder::new(limits);
-    let sizes = layout::HeadingSizes::of(&pages);
-    let words = words::Words::of(&pages);
+    if file.cut_off {
+        let missing = file.missing.get();
+        found.unread.push(format!("the end of the file is missing; {missing} references lead to nothing"));
+    }
+    furniture::take_out(&mut pages, builder.report());
+    fill(&mut builder, &pages)?;
+    found.report(&mut builder);
+    builder.finish(Kind::Pdf, u32::try_from(count).ok()).map_err(|error| found.reason(error, file.cut_off))
+}
+
+fn fill(builder: &mut Builder, pages: &[Page]) -> Result<(), ExtractError> {
+    let sizes = layout::HeadingSizes::of(pages);
+    let words = words::Words::of(pages);
     for (index, page) in pages.iter().enumerate() {
-        builder.page(u32::try_from(index + 1).unwrap_or(u32::MAX));
+        builder.page(number(index));
         for part in layout::parts(page, &sizes, &words) {
             match part {
                 Part::Heading(level, text) => builder.heading(level, &text)?,
                 Part::Paragraph(text) => builder.paragraph(&text)?,
                 Part::List(text) => builder.lines(BlockKind::List, &text)?,
-                Part::Table(text) => builder.lines(BlockKind::Table, &text)?,
+                Part::Table(table) => builder.table(&table)?,
             }
         }
     }
-    builder.finish(Kind::Pdf, u32::try_from(count).ok())
+    Ok(())
+}
+
+fn number(index: usize) -> u32 {
+    u32::try_from(index + 1).unwrap_or(u32::MAX)
+}
+
+/// What the pages gave besides text.
+#[derive(Debug, Default)]
+struct Found {
+    unread: Vec<String>,
+    /// By name: characters that a font did not tell, and all that it set.
+    fonts: BTreeMap<String, (u64, u64)>,
+    pages_without_text: Vec<u32>,
+    /// Pages of these whose text seems to be drawn as shapes.
+    outlined: Vec<u32>,
+    hidden: bool,
+    pictures: u32,
+    disordered: bool,
+}
+
+impl Found {
+    /// Fonts that told too little; a letter missing here and there stands in the text as U+FFFD.
+    fn unreadable_fonts(&self) -> Vec<String> {
+        let bad = self.fonts.iter().filter(|(_, (untold, all))| *untold >= 20 || *untold * 5 >= (*all).max(1));
+        bad.filter(|(_, (untold, _))| *untold > 0).map(|(name, _)| name.clone()).collect()
+    }
+
+    fn report(&mut self, builder: &mut Builder) {
+        let fonts = self.unreadable_fonts();
+        let report = builder.report();
+        if !self.outlined.is_empty() {
+            let pages = list(&self.outlined);
+            self.unread.push(format!("pages whose text seems to be drawn as shapes: {pages}"));
+        }
+        report.unreadable_fonts = fonts;
+        report.pages_without_text.clone_from(&self.pages_without_text);
+        report.images_without_text = self.pictures;
+        report.unread_parts.clone_from(&self.unread);
+        if self.disordered {
+            report.doubt(Doubt::UncertainOrder);
+        }
+    }
+
+    /// Why there is no text.
+    fn reason(&self, error: ExtractError, cut_off: bool) -> ExtractError {
+        if error != ExtractError::NoText {
+            return error;
+        }
+        let fonts = self.unreadable_fonts();
+        if cut_off {
+            ExtractError::malformed("the end of the file is missing, and what is left has no text that could be read")
+        } else if let Some(problem) = self.unread.iter().find(|problem| problem.contains("could not be")) {
+            ExtractError::malformed(format!("its pages could not be read: {problem}"))
+        } else if !fonts.is_empty() {
+            let fonts = fonts.join(", ");
+            ExtractError::no_text_because(format!("its fonts do not tell which characters they show ({fonts})"))
+        } else if !self.outlined.is_empty() {
+            ExtractError::no_text_because("it seems to be drawn as shapes")
+        } else if self.hidden {
+            ExtractError::no_text_because("all of it is hidden from a reader of the pages")
+        } else if self.pages_without_text.is_empty() {
+            ExtractError::no_text_because("its pages are empty")
+        } else {
+            error
+        }
+    }
+}
+
+fn list(pages: &[u32]) -> String {
+    pages.iter().take(20).map(u32::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// Pages that can be reached from the root of the page tree, 0 where the tree is so odd that only the library can tell.
 /// A tree that comes back to itself is refused here: the library would walk it for minutes.
-fn leaves(document: &PdfDocument) -> Result<usize, ExtractError> {
-    let root = document.catalog().ok().and_then(|catalog| catalog.as_dict()?.get("Pages")?.as_reference());
+fn leaves(file: &File) -> Result<usize, ExtractError> {
+    let root = file.document.catalog().ok().and_then(|catalog| catalog.as_dict()?.get("Pages")?.as_reference());
     let mut seen = HashSet::new();
     let mut open: Vec<ObjectRef> = root.into_iter().collect();
     let mut leaves = 0;
     while let Some(node) = open.pop() {
-        let Ok(object) = document.load_object(node) else { continue };
+        let Ok(object) = file.document.load_object(node) else { continue };
         let Some(kids) = object.as_dict().and_then(|dict| dict.get("Kids")) else {
             leaves += 1;
             continue;
@@ -70,27 +163,8 @@ fn leaves(document: &PdfDocument) -> Result<usize, ExtractError> {
         if !seen.insert(node) {
             return Err(ExtractError::malformed("its page tree contains itself"));
         }
-        let kids = document.resolve_object(kids).unwrap_or(Object::Null);
+        let kids = file.resolve(kids);
         open.extend(kids.as_array().into_iter().flatten().filter_map(Object::as_reference));
     }
     Ok(leaves)
-}
-
-fn read_page(document: &PdfDocument, index: usize) -> Result<Page, Error> {
-    let mut spans = document.extract_spans(index)?;
-    spans.retain(|span| span.artifact_type.is_none());
-    spans.sort_by_key(|span| span.sequence);
-    let media = document.get_page_media_box(index).unwrap_or((0.0, 0.0, 595.0, 842.0));
-    let page = Page::new(&spans, document.get_page_rotation(index).unwrap_or(0), media.1, media.3);
-    if page.is_disordered() {
-        return Ok(Page::unordered(document.extract_text(index)?));
-    }
-    Ok(page)
-}
-
-fn error(error: Error) -> ExtractError {
-    match error {
-        Error::EncryptedPdf => ExtractError::Encrypted,
-        other => ExtractError::malformed(other),
-    }
 }

@@ -3,27 +3,36 @@
 //! A stream writes a table cell by cell; the next cell stands to the right of the last one at about its height. Two
 //! columns of prose that a program has written line by line look the same and are told apart by the length of cells.
 
-use super::layout::Fragment;
+use super::{
+    super::table::{self, Table},
+    columns,
+    layout::Fragment,
+};
 
 pub(super) enum Region {
-    /// A line for each row, cells separated by " | ".
-    Table(String),
+    /// With the notes that belong to its cells.
+    Table(Table, Vec<String>),
     Flow(Vec<Fragment>),
 }
 
+/// Rows further apart than this many times their letters' size are no table.
+const WIDEST_ROW_GAP: f32 = 6.0;
+
 /// Lines below each other, from the same cell.
-struct Cell {
-    text: String,
-    left: f32,
-    right: f32,
+pub(super) struct Cell {
+    pub(super) text: String,
+    pub(super) left: f32,
+    pub(super) right: f32,
     /// Baselines of the first and the last line.
     top: f32,
     bottom: f32,
     fragments: Vec<Fragment>,
+    /// Where they stand among the fragments of the page.
+    indices: Vec<usize>,
 }
 
 impl Cell {
-    fn new(fragment: &Fragment) -> Self {
+    fn new(fragment: &Fragment, index: usize) -> Self {
         Cell {
             text: fragment.text.trim().to_owned(),
             left: fragment.left,
@@ -31,30 +40,65 @@ impl Cell {
             top: fragment.y,
             bottom: fragment.y,
             fragments: vec![fragment.clone()],
+            indices: vec![index],
         }
     }
 
-    fn push(&mut self, fragment: &Fragment) {
+    fn push(&mut self, fragment: &Fragment, index: usize) {
         self.text.push(' ');
         self.text.push_str(fragment.text.trim());
         self.left = self.left.min(fragment.left);
         self.right = self.right.max(fragment.right);
         self.bottom = fragment.y;
         self.fragments.push(fragment.clone());
+        self.indices.push(index);
+    }
+
+    fn size(&self) -> f32 {
+        self.fragments.iter().map(|fragment| fragment.size).fold(1.0, f32::max)
+    }
+
+    /// Two cells that stand as close as words: parted where a word begins at the left edge of another column.
+    fn parts(&self, columns: &[(f32, f32)], (first, last): (usize, usize)) -> Vec<(String, usize)> {
+        let whole = || vec![(self.text.clone(), last + 1 - first)];
+        let ([fragment], true) = (self.fragments.as_slice(), first < last) else { return whole() };
+        let words: Vec<&str> = fragment.text.split_whitespace().collect();
+        if words.len() != fragment.words.len() {
+            return whole();
+        }
+        let slack = 0.4 * fragment.size;
+        let mut parts: Vec<(String, usize)> = Vec::new();
+        for (word, left) in words.iter().zip(&fragment.words) {
+            let next = columns[first..=last].get(parts.len());
+            let begins = parts.is_empty() || next.is_some_and(|column| (column.0 - left).abs() < slack);
+            match parts.last_mut().filter(|_| !begins) {
+                Some((text, _)) => {
+                    text.push(' ');
+                    text.push_str(word);
+                }
+                None => parts.push(((*word).to_owned(), 1)),
+            }
+        }
+        if parts.len() == last + 1 - first { parts } else { whole() }
+    }
+
+    fn is_bold(&self) -> bool {
+        self.fragments.iter().all(|fragment| fragment.bold)
     }
 
     /// Below the last line of this cell, overlapping it.
     fn takes(&self, fragment: &Fragment) -> bool {
         let down = self.bottom - fragment.y;
-        down > 0.5 * fragment.size
+        self.fragments[0].angle == fragment.angle
+            && down > 0.5 * fragment.size
             && down < 1.7 * fragment.size
             && fragment.left < self.right
             && fragment.right > self.left
     }
 }
 
-struct Row {
-    cells: Vec<Cell>,
+pub(super) struct Row {
+    pub(super) cells: Vec<Cell>,
 }
 
 impl Row {
@@ -64,27 +108,154 @@ impl Row {
         let top = self.cells.iter().map(|cell| cell.top).fold(f32::MIN, f32::max);
         let bottom = self.cells.iter().map(|cell| cell.bottom).fold(f32::MAX, f32::min);
         let slack = 1.2 * fragment.size;
-        fragment.left >= last.right && fragment.y < top + slack && fragment.y > bottom - slack
+        let level = last.fragments[0].angle == fragment.angle;
+        level && fragment.left >= last.right && fragment.y < top + slack && fragment.y > bottom - slack
     }
 
     fn is_list_item(&self) -> bool {
-        self.cells.len() == 2 && self.cells[0].text.chars().count() <= 3
+        self.cells.len() == 2 && self.cells[0].text.chars().count() <= 3 && is_marker(&self.cells[0].text)
     }
+
+    fn top(&self) -> f32 {
+        self.cells.iter().map(|cell| cell.top).fold(f32::MIN, f32::max)
+    }
+
+    fn bottom(&self) -> f32 {
+        self.cells.iter().map(|cell| cell.bottom).fold(f32::MAX, f32::min)
+    }
+
+    /// Whether this row stands right above `next`.
+    fn leads_to(&self, next: &Row) -> bool {
+        let size = self.cells.iter().chain(&next.cells).map(Cell::size).fold(1.0, f32::max);
+        let gap = self.bottom() - next.top();
+        let level = self.cells[0].fragments[0].angle == next.cells[0].fragments[0].angle;
+        level && gap > -0.5 * size && gap < WIDEST_ROW_GAP * size
+    }
+}
+
+/// A bullet or a number: what stands behind it is an item of a list and no second column.
+fn is_marker(text: &str) -> bool {
+    let number = text.strip_suffix(['.', ')']).is_some_and(|number| number.chars().all(char::is_alphanumeric));
+    number || !text.contains(char::is_alphanumeric)
+}
+
+/// The rows of one table, or rows that are none.
+enum Block {
+    Table(Vec<Row>),
+    Flow(Row),
+}
+
+fn blocks(fragments: &[Fragment]) -> Vec<Block> {
+    let mut out = Vec::new();
+    let mut table: Vec<Row> = Vec::new();
+    let mut rows = read_rows(fragments).into_iter().peekable();
+    while let Some(row) = rows.next() {
+        let joins = table.last().is_none_or(|last| last.leads_to(&row));
+        if !joins {
+            close(&mut out, &mut table);
+        }
+        let multiple = |row: &Row| row.cells.len() > 1 && !row.is_list_item();
+        // A row with but one value, in the column of others, between rows with several.
+        let lone = !table.is_empty()
+            && joins
+            && row.cells.len() == 1
+            && rows.peek().is_some_and(|next| multiple(next) && row.leads_to(next))
+            && columns::fits_one(&table, &row);
+        if multiple(&row) || lone {
+            table.push(row);
+        } else {
+            close(&mut out, &mut table);
+            out.push(Block::Flow(row));
+        }
+    }
+    close(&mut out, &mut table);
+    out
+}
+
+/// One row alone is no table: a heading with its number, two authors, a header.
+fn close(blocks: &mut Vec<Block>, table: &mut Vec<Row>) {
+    let rows = std::mem::take(table);
+    if rows.len() < 2 {
+        blocks.extend(rows.into_iter().map(Block::Flow));
+    } else if is_prose(&rows) {
+        let columns = rows.iter().map(|row| row.cells.len()).max().unwrap_or(0);
+        let mut columns: Vec<Vec<Cell>> = (0..columns).map(|_| Vec::new()).collect();
+        for row in rows {
+            for (column, cell) in columns.iter_mut().zip(row.cells) {
+                column.push(cell);
+            }
+        }
+        blocks.extend(columns.into_iter().map(|cells| Block::Flow(Row { cells })));
+    } else {
+        blocks.push(Block::Table(rows));
+    }
+}
+
+/// For each table, the indices of its fragments.
+pub(super) fn tables(fragments: &[Fragment]) -> Vec<Vec<usize>> {
+    let indices = |rows: Vec<Row>| rows.into_iter().flat_map(|row| row.cells).flat_map(|cell| cell.indices).collect();
+    let blocks = blocks(fragments).into_iter();
+    blocks.filter_map(|block| if let Block::Table(rows) = block { Some(indices(rows)) } else { None }).collect()
 }
 
 pub(super) fn regions(fragments: &[Fragment]) -> Vec<Region> {
     let mut regions = Vec::new();
-    let mut rows: Vec<Row> = Vec::new();
-    for row in read_rows(fragments) {
-        if row.cells.len() > 1 && !row.is_list_item() {
-            rows.push(row);
-            continue;
+    for block in blocks(fragments) {
+        match block {
+            Block::Table(rows) => {
+                let cells = rows.iter().flat_map(|row| &row.cells).flat_map(|cell| &cell.fragments);
+                let notes = cells.flat_map(|fragment| fragment.notes.iter().cloned()).collect();
+                regions.push(Region::Table(build(&rows), notes));
+            }
+            Block::Flow(row) => {
+                for fragment in row.cells.into_iter().flat_map(|cell| cell.fragments) {
+                    match regions.last_mut() {
+                        Some(Region::Flow(flow))
+                            if flow.last().is_none_or(|last: &Fragment| last.angle == fragment.angle) =>
+                        {
+                            flow.push(fragment);
+                        }
+                        _ => regions.push(Region::Flow(vec![fragment])),
+                    }
+                }
+            }
         }
-        close(&mut regions, &mut rows);
-        flow(&mut regions, row);
     }
-    close(&mut regions, &mut rows);
     regions
+}
+
+/// Each value in the column below its heading.
+fn build(rows: &[Row]) -> Table {
+    let columns = columns::of(rows);
+    let mut table = Table::default();
+    table.header_rows = usize::from(has_header(rows));
+    for row in rows {
+        let mut cells = Vec::new();
+        let mut next = 0;
+        for (cell, (first, last)) in row.cells.iter().zip(columns::taken(&columns, row)) {
+            cells.extend((next..first).map(|_| table::Cell::new("")));
+            let parts = cell.parts(&columns, (first, last)).into_iter();
+            cells.extend(parts.map(|(text, columns)| table::Cell { text, columns, rows: 1 }));
+            next = last + 1;
+        }
+        table.row(cells);
+    }
+    table
+}
+
+/// Whether the first row says what stands below it: set off by its type, or words above numbers.
+fn has_header(rows: &[Row]) -> bool {
+    let [first, rest @ ..] = rows else { return false };
+    let number = |text: &str| {
+        let digits = text.chars().filter(char::is_ascii_digit).count();
+        digits > 0 && 2 * digits >= text.chars().filter(|c| c.is_alphanumeric()).count()
+    };
+    let all_bold = first.cells.iter().all(Cell::is_bold);
+    let set_off = all_bold && rest.iter().any(|row| !row.cells.iter().all(Cell::is_bold));
+    let words = first.cells.iter().all(|cell| !number(&cell.text));
+    let values = rest.iter().filter(|row| row.cells.iter().skip(1).any(|cell| number(&cell.text))).count();
+    let full = rest.iter().all(|row| row.cells.len() <= first.cells.len() + 1);
+    set_off || (words && full && first.cells.len() > 1 && 2 * values > rest.len())
 }
 
 fn read_rows(fragments: &[Fragment]) -> Vec<Row> {
@@ -97,15 +268,15 @@ fn read_rows(fragments: &[Fragment]) -> Vec<Row> {
                 // The first column's next line is the next row, unless another cell of this row follows.
                 && (multiple || leads_to_a_cell(&fragments[index..], cell))
             {
-                cell.push(fragment);
+                cell.push(fragment, index);
                 continue;
             }
             if row.takes(fragment) {
-                row.cells.push(Cell::new(fragment));
+                row.cells.push(Cell::new(fragment, index));
                 continue;
             }
         }
-        rows.push(Row { cells: vec![Cell::new(fragment)] });
+        rows.push(Row { cells: vec![Cell::new(fragment, index)] });
     }
     rows
 }
@@ -126,38 +297,6 @@ fn leads_to_a_cell(fragments: &[Fragment], cell: &Cell) -> bool {
         bottom = fragment.y;
     }
     false
-}
-
-fn flow(regions: &mut Vec<Region>, row: Row) {
-    let fragments = row.cells.into_iter().flat_map(|cell| cell.fragments);
-    match regions.last_mut() {
-        Some(Region::Flow(flow)) => flow.extend(fragments),
-        _ => regions.push(Region::Flow(fragments.collect())),
-    }
-}
-
-/// One row alone is no table: a heading with its number, two authors, a header.
-fn close(regions: &mut Vec<Region>, rows: &mut Vec<Row>) {
-    let rows = std::mem::take(rows);
-    if rows.len() < 2 {
-        for row in rows {
-            flow(regions, row);
-        }
-    } else if is_prose(&rows) {
-        let columns = rows.iter().map(|row| row.cells.len()).max().unwrap_or(0);
-        let mut columns: Vec<Vec<Cell>> = (0..columns).map(|_| Vec::new()).collect();
-        for row in rows {
-            for (column, cell) in columns.iter_mut().zip(row.cells) {
-                column.push(cell);
-            }
-        }
-        for cells in columns {
-            flow(regions, Row { cells });
-        }
-    } else {
-        let line = |row: &Row| row.cells.iter().map(|cell| cell.text.as_str()).collect::<Vec<_>>().join(" | ");
-        regions.push(Region::Table(rows.iter().map(line).collect::<Vec<_>>().join("\n")));
-    }
 }
 
 /// Columns of running text: many rows of long single-line cells.

@@ -1,0 +1,381 @@
+//! From glyphs to fragments: pieces of a line without a wide gap, in the order in which they are read.
+
+use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
+
+use super::{content::Glyph, layout::Fragment};
+
+/// Between words LaTeX leaves 0.22 em at the least; kerning stays below 0.1.
+const WORD_GAP: f32 = 0.16;
+/// Cells and list markers stand apart by more than this, words in justified text by less.
+const CELL_GAP: f32 = 0.95;
+
+/// A character, or a letter with its marks, on its line.
+struct Item {
+    text: String,
+    left: f32,
+    right: f32,
+    spacing: f32,
+}
+
+impl Item {
+    fn is_space(&self) -> bool {
+        self.text.chars().all(char::is_whitespace)
+    }
+}
+
+struct Run {
+    items: Vec<Item>,
+    left: f32,
+    right: f32,
+    first_y: f32,
+    y: f32,
+    size: f32,
+    bold: bool,
+    angle: i16,
+    artifact: bool,
+    right_to_left: bool,
+    weight: usize,
+}
+
+/// Glyphs in the order of the content stream; those that a font does not tell become one U+FFFD for each word.
+pub(super) fn fragments<'a>(glyphs: impl Iterator<Item = &'a Glyph>) -> Vec<Fragment> {
+    let mut runs: Vec<Run> = Vec::new();
+    for glyph in glyphs {
+        let (angle, left, y) = place(glyph);
+        let right = left + glyph.advance;
+        let text = glyph.text.as_deref().unwrap_or("\u{fffd}");
+        if text.is_empty() {
+            continue;
+        }
+        let text = readable(text);
+        if let Some(run) = runs.last_mut()
+            && run.continues(angle, left, right, y, glyph.size, &text)
+        {
+            run.push(text, left, right, y, glyph);
+            continue;
+        }
+        if text.chars().all(char::is_whitespace) {
+            continue;
+        }
+        let mut run = Run {
+            items: Vec::new(),
+            left,
+            right,
+            first_y: y,
+            y,
+            size: glyph.size,
+            bold: true,
+            angle,
+            artifact: glyph.artifact,
+            right_to_left: false,
+            weight: 0,
+        };
+        run.push(text, left, right, y, glyph);
+        runs.push(run);
+    }
+    join_right_to_left(runs).into_iter().filter_map(Run::finish).collect()
+}
+
+/// The angle of reading in degrees, and where the glyph stands for a reader who has turned the page by it.
+fn place(glyph: &Glyph) -> (i16, f32, f32) {
+    let (dx, dy) = glyph.direction;
+    let angle = dy.atan2(dx).to_degrees();
+    let quarter = (angle / 90.0).round() * 90.0;
+    // Scans lie a little askew, each line by its own angle.
+    let angle = if (angle - quarter).abs() < 7.0 { quarter } else { angle.round() };
+    let (sin, cos) = match angle as i32 {
+        0 => (0.0, 1.0),
+        90 => (1.0, 0.0),
+        180 | -180 => (0.0, -1.0),
+        -90 => (-1.0, 0.0),
+        _ => angle.to_radians().sin_cos(),
+    };
+    #[expect(clippy::cast_possible_truncation, reason = "degrees")]
+    let whole = if angle <= -180.0 { 180 } else { angle as i16 };
+    (whole, glyph.x * cos + glyph.y * sin, glyph.y * cos - glyph.x * sin)
+}
+
+/// Arabic letters in the shapes that they have within words are written as letters.
+fn readable(text: &str) -> String {
+    if text.chars().any(|c| matches!(c, '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{fefc}')) {
+        return text.nfkc().filter(|c| *c != ' ').collect();
+    }
+    text.to_owned()
+}
+
+pub(super) fn is_right_to_left(c: char) -> bool {
+    matches!(c, '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{fefc}')
+        && !c.is_numeric()
+        && !is_combining_mark(c)
+}
+
+impl Run {
+    fn same_line(&self, y: f32, size: f32) -> bool {
+        (self.y - y).abs() < 0.5 * self.size.max(size) && (self.first_y - y).abs() < 4.0 * self.size
+    }
+
+    fn continues(&self, angle: i16, left: f32, right: f32, y: f32, size: f32, text: &str) -> bool {
+        if self.angle != angle || !self.same_line(y, size) {
+            return false;
+        }
+        let near = |gap: f32| gap > -0.5 * self.size && gap < CELL_GAP * self.size;
+        let trailing = self.items.last().is_some_and(Item::is_space);
+        let reach = if trailing { self.right - 0.25 * self.size } else { self.right };
+        let backwards = self.right_to_left || text.chars().any(is_right_to_left);
+        let mark = text.chars().all(is_combining_mark);
+        near(left - reach)
+            || (backwards && near(self.left - right))
+            || (mark && left > self.left && right < self.right + size)
+    }
+
+    fn push(&mut self, text: String, left: f32, right: f32, y: f32, glyph: &Glyph) {
+        let narrow = glyph.advance.abs() < 0.02 * glyph.size;
+        let space = text.chars().all(char::is_whitespace);
+        self.left = self.left.min(left);
+        self.right = self.right.max(right);
+        if !space {
+            self.right_to_left |= text.chars().any(is_right_to_left);
+            self.bold &= glyph.bold;
+            self.weight += 1;
+            // A letter above or below the line does not move it.
+            if glyph.size >= 0.8 * self.size {
+                self.y = y;
+            }
+            self.size = self.size.max(glyph.size);
+        }
+        if let Some(last) = self.items.last_mut().filter(|last| !last.is_space()) {
+            if text.chars().all(is_combining_mark) || (narrow && !space) {
+                last.text.push_str(&text);
+                return;
+            }
+            // TeX draws an accent and then the letter below it.
+            if let Some(mark) = accent(&last.text).filter(|_| left < last.right - 0.3 * (last.right - last.left)) {
+                last.text = format!("{text}{mark}");
+                last.right = right.max(last.right);
+                return;
+            }
+            if last.text == "\u{fffd}" && text == "\u{fffd}" && left - last.right < WORD_GAP * self.size {
+                last.right = right;
+                return;
+            }
+        }
+        self.items.push(Item { text, left, right, spacing: glyph.spacing });
+    }
+
+    fn finish(mut self) -> Option<Fragment> {
+        let visible = |item: &&Item| !item.is_space();
+        let (first, last) = (self.items.iter().find(visible)?, self.items.iter().rfind(visible)?);
+        let (left, right) = (first.left.min(last.left), first.right.max(last.right));
+        if self.right_to_left {
+            self.items.sort_by(|a, b| a.left.total_cmp(&b.left));
+        }
+        let (mut text, mut words) = self.spell();
+        if self.right_to_left {
+            text = logical(&text);
+            words.clear();
+        }
+        if !text.contains(|c: char| !c.is_whitespace() && c != '\u{fffd}') && text.trim() != "\u{fffd}" {
+            text = "\u{fffd}".to_owned();
+        }
+        Some(Fragment {
+            text,
+            left,
+            right,
+            y: self.first_y,
+            size: self.size.max(1.0),
+            bold: self.bold,
+            angle: self.angle,
+            artifact: self.artifact,
+            words,
+            notes: Vec::new(),
+        })
+    }
+
+    /// The items with spaces where gaps are, and where each word begins.
+    fn spell(&self) -> (String, Vec<f32>) {
+        let gaps: Vec<f32> = self.items.windows(2).map(|pair| pair[1].left - pair[0].right).collect();
+        let least = self.word_gap(&gaps);
+        let (mut text, mut words) = (String::new(), Vec::new());
+        for (index, item) in self.items.iter().enumerate() {
+            let before = index.checked_sub(1).map(|before| (&self.items[before], gaps[before]));
+            if before.is_some_and(|(before, gap)| gap > least && !before.is_space()) && !item.is_space() {
+                text.push(' ');
+            }
+            if !item.is_space() && (text.is_empty() || text.ends_with(char::is_whitespace)) {
+                words.push(item.left);
+            }
+            text.push_str(&item.text);
+        }
+        match close_spaced_letters(&text) {
+            Some(closed) => (closed, Vec::new()),
+            None => (text, words),
+        }
+    }
+
+    /// The least gap between words. Where nearly all letters stand apart, that is how the line is set.
+    fn word_gap(&self, gaps: &[f32]) -> f32 {
+        let usual = WORD_GAP * self.size;
+        let inner: Vec<f32> = (gaps.iter().zip(self.items.windows(2)))
+            .filter(|(_, pair)| !pair[0].is_space() && !pair[1].is_space())
+            .map(|(gap, _)| *gap)
+            .collect();
+        let wide = inner.iter().filter(|gap| **gap > usual).count();
+        if inner.len() < 4 || wide * 10 < inner.len() * 7 {
+            return usual;
+        }
+        let mut sorted = inner;
+        sorted.sort_unstable_by(f32::total_cmp);
+        let (median, widest) = (sorted[sorted.len() / 2], sorted[sorted.len() - 1]);
+        let least = median + (0.12 * self.size).max(0.3 * median);
+        let two_kinds = widest > least;
+        if median < 0.3 * self.size || two_kinds { least } else { usual }
+    }
+}
+
+/// `H e l l o   w o r l d`: spaces between letters, more of them between words.
+fn close_spaced_letters(text: &str) -> Option<String> {
+    let words: Vec<&str> = text.trim().split("  ").map(str::trim).filter(|word| !word.is_empty()).collect();
+    let letters = |word: &&&str| word.split(' ').count() > 1 && word.split(' ').all(|part| part.chars().count() == 1);
+    let spaced = words.iter().filter(letters).count();
+    (words.len() > 1 && spaced * 2 > words.len() && text.len() >= 8).then(|| {
+        let close = |word: &&str| if letters(&word) { word.replace(' ', "") } else { (*word).to_owned() };
+        words.iter().map(close).collect::<Vec<_>>().join(" ")
+    })
+}
+
+fn accent(text: &str) -> Option<char> {
+    Some(match text {
+        "´" => '\u{301}',
+        "`" => '\u{300}',
+        "¨" => '\u{308}',
+        "ˆ" => '\u{302}',
+        "˜" => '\u{303}',
+        "¯" => '\u{304}',
+        "˘" => '\u{306}',
+        "˙" => '\u{307}',
+        "˚" => '\u{30a}',
+        "¸" => '\u{327}',
+        "ˇ" => '\u{30c}',
+        "˝" => '\u{30b}',
+        _ => return None,
+    })
+}
+
+/// Words of a line that runs to the left, and numbers in it, come one by one.
+fn join_right_to_left(runs: Vec<Run>) -> Vec<Run> {
+    let mut out: Vec<Run> = Vec::new();
+    for next in runs {
+        if let Some(last) = out.last_mut()
+            && (last.right_to_left || next.right_to_left)
+            && last.angle == next.angle
+            && last.same_line(next.first_y, next.size)
+        {
+            let gap = (next.left - last.right).max(last.left - next.right);
+            let inside = next.left >= last.left && next.right <= last.right;
+            if gap < CELL_GAP * last.size && (gap > -0.5 * last.size || inside) {
+                last.left = last.left.min(next.left);
+                last.right = last.right.max(next.right);
+                last.size = last.size.max(next.size);
+                last.bold &= next.bold;
+                last.right_to_left = true;
+                last.weight += next.weight;
+                last.items.extend(next.items);
+                continue;
+            }
+        }
+        out.push(next);
+    }
+    out
+}
+
+/// From the order on the page, left to right, to the order of reading.
+pub(super) fn logical(visual: &str) -> String {
+    #[derive(Clone, Copy, PartialEq)]
+    enum Side {
+        Left,
+        Right,
+        Number,
+        None,
+    }
+    // A letter keeps its marks.
+    let mut clusters: Vec<String> = Vec::new();
+    for c in visual.chars() {
+        match clusters.last_mut() {
+            Some(last) if is_combining_mark(c) => last.push(c),
+            _ => clusters.push(c.to_string()),
+        }
+    }
+    let side = |cluster: &String| match cluster.chars().next() {
+        Some(c) if is_right_to_left(c) => Side::Right,
+        Some(c) if c.is_numeric() => Side::Number,
+        Some(c) if c.is_alphabetic() => Side::Left,
+        _ => Side::None,
+    };
+    let mut sides: Vec<Side> = clusters.iter().map(side).collect();
+    // "3.5", "12:30", "50%": what stands within or at a number belongs to it.
+    for index in 0..sides.len() {
+        let number = |at: Option<usize>| at.and_then(|at| sides.get(at)).is_some_and(|side| *side == Side::Number);
+        let (before, after) = (number(index.checked_sub(1)), number(Some(index + 1)));
+        let joint = matches!(clusters[index].as_str(), "." | "," | ":" | "/" | "-" | "−" | "+") && before && after;
+        let sign = matches!(clusters[index].as_str(), "%" | "$" | "€" | "°") && (before || after);
+        if sides[index] == Side::None && (joint || sign) {
+            sides[index] = Side::Number;
+        }
+    }
+    let count = |wanted: Side| sides.iter().filter(|side| **side == wanted).count();
+    let base_right = count(Side::Right) >= count(Side::Left);
+    // Neutral characters go with their neighbours where both agree, else with the line.
+    let mut levels = Vec::with_capacity(sides.len());
+    for index in 0..sides.len() {
+        let strong = |side: &&Side| **side != Side::None;
+        let before = sides[..index].iter().rev().find(strong).copied();
+        let after = sides[index..].iter().find(strong).copied();
+        let right = |side: Option<Side>| {
+            side.map_or(base_right, |side| side == Side::Right || (side == Side::Number && base_right))
+        };
+        let is_right = match sides[index] {
+            Side::Right => true,
+            Side::Left | Side::Number => false,
+            Side::None if right(before) == right(after) && before.is_some() && after.is_some() => {
+                right(before) && !(before == Some(Side::Number) && after == Some(Side::Number) && !base_right)
+            }
+            Side::None => base_right,
+        };
+        levels.push(is_right);
+    }
+    let mut pieces: Vec<(bool, Vec<String>)> = Vec::new();
+    for (cluster, right) in clusters.into_iter().zip(levels) {
+        match pieces.last_mut() {
+            Some((last, piece)) if *last == right => piece.push(cluster),
+            _ => pieces.push((right, vec![cluster])),
+        }
+    }
+    for (right, piece) in &mut pieces {
+        if *right {
+            piece.reverse();
+            for cluster in piece {
+                *cluster = mirrored(cluster).to_owned();
+            }
+        }
+    }
+    if base_right {
+        pieces.reverse();
+    }
+    pieces.into_iter().flat_map(|(_, piece)| piece).collect()
+}
+
+fn mirrored(text: &str) -> &str {
+    match text {
+        "(" => ")",
+        ")" => "(",
+        "[" => "]",
+        "]" => "[",
+        "{" => "}",
+        "}" => "{",
+        "«" => "»",
+        "»" => "«",
+        "<" => ">",
+        ">" => "<",
+        other => other,
+    }
+}
