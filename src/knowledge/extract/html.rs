@@ -35,7 +35,7 @@ pub(super) fn append(builder: &mut Builder, html: &str, limits: &Limits) -> Resu
 }
 
 /// The label in `<meta charset="...">` or `<meta http-equiv ... content="text/html; charset=...">`.
-fn declared_charset(bytes: &[u8]) -> Option<&[u8]> {
+pub(super) fn declared_charset(bytes: &[u8]) -> Option<&[u8]> {
     let head = &bytes[..bytes.len().min(4096)];
     let at = head.windows(8).position(|w| w.eq_ignore_ascii_case(b"charset="))? + 8;
     let label = head[at..].trim_ascii_start();
@@ -313,4 +313,8 @@ fn rows(table: &Handle) -> String {
         }
     }
     out
+}
+
+pub(super) fn from_web_archive(_bytes: &[u8]) -> Option<String> {
+    None
 }

@@ -2,6 +2,7 @@
 
 mod child;
 mod chunk;
+mod docx;
 mod formats;
 mod pdf;
 mod sniff;
