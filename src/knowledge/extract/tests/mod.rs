@@ -4,6 +4,7 @@ mod child;
 mod chunk;
 mod docx;
 mod formats;
+mod html;
 mod pdf;
 mod sniff;
 
