@@ -11,6 +11,7 @@ mod chunk;
 mod decode;
 mod docx;
 mod error;
+mod formula;
 mod html;
 mod markdown;
 mod model;

@@ -62,8 +62,7 @@ fn zipped(bytes: &[u8]) -> Result<Kind, Unsupported> {
         };
     };
     let has = |name: &str| archive.index_for_name(name).is_some();
-    // Word on the web also writes word/document2.xml.
-    if archive.file_names().flatten().any(|name| name.starts_with("word/document")) {
+    if super::docx::is_word(bytes) {
         return Ok(Kind::Docx);
     }
     let name = if has("xl/workbook.xml") || has("xl/workbook.bin") {

@@ -32,6 +32,10 @@ impl Cell {
 }
 
 impl Table {
+    pub(super) fn with_header(header_rows: usize) -> Self {
+        Table { header_rows, ..Table::default() }
+    }
+
     pub(super) fn row(&mut self, cells: impl IntoIterator<Item = Cell>) {
         let mut row = Vec::new();
         let mut reaching = std::mem::take(&mut self.reaching);

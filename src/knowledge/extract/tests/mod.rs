@@ -2,7 +2,9 @@
 
 mod child;
 mod chunk;
+mod docx;
 mod formats;
+mod html;
 mod pdf;
 mod sniff;
 

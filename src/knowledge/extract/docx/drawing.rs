@@ -1,0 +1,131 @@
+//! Drawings: text boxes, alternative texts, charts and diagrams. What they show as a picture only is counted.
+
+use super::super::{
+    ExtractError,
+    table::{Cell, Table},
+};
+use super::{
+    inline::Line,
+    reader::{Piece, Reader},
+    xml::{Element, Ns},
+};
+
+#[derive(Default)]
+struct Seen {
+    pictures: u32,
+    described: Vec<String>,
+    has_text: bool,
+    decorative: bool,
+}
+
+impl Reader<'_, '_> {
+    pub(super) fn drawing(&mut self, element: &Element, line: &mut Line) -> Result<(), ExtractError> {
+        let mut seen = Seen::default();
+        let before = line.after.len();
+        self.shape(element, line, &mut seen)?;
+        seen.has_text |= line.after.len() > before;
+        for text in &seen.described {
+            line.push_apart(text);
+        }
+        if seen.described.is_empty() && !seen.has_text && !seen.decorative {
+            self.found.images_without_text += seen.pictures;
+        }
+        Ok(())
+    }
+
+    fn shape(&mut self, element: &Element, line: &mut Line, seen: &mut Seen) -> Result<(), ExtractError> {
+        let mut describe = |names: &[&str]| {
+            let text = names.iter().filter_map(|name| element.attribute(name)).find(|text| !text.trim().is_empty());
+            if let Some(text) = text.filter(|text| !seen.described.iter().any(|known| known == text)) {
+                seen.described.push(text.to_owned());
+            }
+        };
+        match &*element.name {
+            "txbxContent" => {
+                self.blocks(element, &mut line.after)?;
+                return Ok(());
+            }
+            "docPr" | "cNvPr" => describe(&["descr", "title"]),
+            "shape" | "rect" | "oval" | "roundrect" | "line" | "group" if element.ns == Ns::Vml => describe(&["alt"]),
+            "textpath" => describe(&["string"]),
+            "imagedata" => {
+                describe(&["title"]);
+                seen.pictures += 1;
+            }
+            "pic" => seen.pictures += 1,
+            "decorative" => seen.decorative |= element.value() == Some("1"),
+            "OLEObject" => {
+                let program = element.attribute("ProgID").unwrap_or("of an unknown program");
+                self.found.unread.push(format!("an embedded object ({program})"));
+            }
+            "chart" if element.relation("id").is_some() => {
+                return self.linked(element.relation("id"), line, Self::chart);
+            }
+            "relIds" => return self.linked(element.relation("dm"), line, Self::diagram),
+            "AlternateContent" => {
+                return match self.alternative(element) {
+                    Some(branch) => self.shape(branch, line, seen),
+                    None => Ok(()),
+                };
+            }
+            "p" if element.ns == Ns::Drawing => {
+                line.after.push(Piece::Paragraph(element.plain_text()));
+                return Ok(());
+            }
+            "control" => self.found.unread.push("an ActiveX control".to_owned()),
+            _ => {}
+        }
+        element.elements().try_for_each(|child| self.shape(child, line, seen))
+    }
+
+    /// A part that a drawing only points to.
+    fn linked(
+        &mut self,
+        id: Option<&str>,
+        line: &mut Line,
+        read: fn(&Element) -> Vec<Piece>,
+    ) -> Result<(), ExtractError> {
+        let target = self.relations.iter().find(|relation| Some(relation.id.as_str()) == id).map(|r| r.target.clone());
+        let Some(target) = target else { return Ok(()) };
+        match self.package.optional(&target)? {
+            Some(root) => line.after.extend(read(&root)),
+            None => self.found.unread.push(format!("{target}: a chart or diagram")),
+        }
+        Ok(())
+    }
+
+    /// The title, and the figures as a table: a row for each category, a column for each series.
+    fn chart(root: &Element) -> Vec<Piece> {
+        let mut pieces = Vec::new();
+        let titles = root.descendants().filter(|e| &*e.name == "title");
+        for title in titles {
+            pieces.push(Piece::Paragraph(title.plain_text()));
+        }
+        let series: Vec<&Element> = root.descendants().filter(|e| &*e.name == "ser").collect();
+        let points = |element: Option<&Element>| -> Vec<String> {
+            let points = element.into_iter().flat_map(Element::descendants).filter(|e| &*e.name == "pt");
+            points.filter_map(|point| point.child("v")).map(Element::own_text).collect()
+        };
+        let either = |one: &Element, names: [&str; 2]| points(names.iter().find_map(|name| one.child(name)));
+        let Some(first) = series.first() else { return pieces };
+        let categories = either(first, ["cat", "xVal"]);
+        let columns: Vec<Vec<String>> = series.iter().map(|one| either(one, ["val", "yVal"])).collect();
+        let name = |one: &&Element| points(one.child("tx")).join(" ");
+        let mut table = Table::with_header(1);
+        table.row(std::iter::once(Cell::new("")).chain(series.iter().map(|one| Cell::new(name(one)))));
+        let rows = columns.iter().map(Vec::len).max().unwrap_or(0).max(categories.len());
+        for row in 0..rows {
+            let at = |column: &Vec<String>| Cell::new(column.get(row).cloned().unwrap_or_default());
+            table.row(std::iter::once(at(&categories)).chain(columns.iter().map(at)));
+        }
+        pieces.push(Piece::Table(table));
+        pieces
+    }
+
+    /// The words of a diagram, a line for each of its shapes.
+    fn diagram(root: &Element) -> Vec<Piece> {
+        let points = root.descendants().filter(|e| &*e.name == "pt");
+        let texts = points.map(|point| point.plain_text().split_whitespace().collect::<Vec<_>>().join(" "));
+        texts.filter(|text| !text.is_empty()).map(|text| Piece::Item(0, format!("- {text}"))).collect()
+    }
+}

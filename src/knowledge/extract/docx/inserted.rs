@@ -1,0 +1,77 @@
+//! Files inserted into a document as they are (`w:altChunk`): Word takes them in when it opens the document.
+
+use super::super::{ExtractError, Limits, decode::decode, html};
+use super::{
+    package::Package,
+    read,
+    reader::{Piece, Reader},
+    xml::Element,
+};
+
+/// Documents within documents within documents.
+const MOST_NESTED: usize = 3;
+
+impl Reader<'_, '_> {
+    pub(super) fn inserted(&mut self, element: &Element, out: &mut Vec<Piece>) -> Result<(), ExtractError> {
+        let id = element.relation("id");
+        let target = self.relations.iter().find(|relation| Some(relation.id.as_str()) == id).map(|r| r.target.clone());
+        let Some(target) = target else {
+            self.found.unread.push("an inserted file that is not in the document".to_owned());
+            return Ok(());
+        };
+        let Some(bytes) = self.package.bytes(&target)? else {
+            self.found.unread.push(format!("{target}: an inserted file that cannot be read"));
+            return Ok(());
+        };
+        let ending = target.rsplit('.').next().unwrap_or_default();
+        if bytes.starts_with(b"PK\x03\x04") {
+            return self.inserted_document(&target, &bytes, out);
+        }
+        let text = decode(&bytes, html::declared_charset(&bytes));
+        let start = text.trim_start().get(..300).unwrap_or(text.trim_start()).to_ascii_lowercase();
+        if start.starts_with("{\\rtf") {
+            self.found.unread.push(format!("{target}: inserted text in the RTF format"));
+        } else if start.contains("mime-version:") {
+            match super::super::html::from_web_archive(&bytes) {
+                Some(html) => out.push(Piece::Html(html)),
+                None => self.found.unread.push(format!("{target}: an inserted web archive without a page")),
+            }
+        } else if matches!(ending, "htm" | "html" | "xhtml" | "xht") || start.starts_with('<') {
+            out.push(Piece::Html(text.into_owned()));
+        } else {
+            let text = text.replace("\r\n", "\n");
+            out.extend(text.split("\n\n").map(|paragraph| Piece::Paragraph(paragraph.to_owned())));
+        }
+        Ok(())
+    }
+
+    fn inserted_document(&mut self, target: &str, bytes: &[u8], out: &mut Vec<Piece>) -> Result<(), ExtractError> {
+        if self.depth >= MOST_NESTED {
+            self.found.unread.push(format!("{target}: a document within documents"));
+            return Ok(());
+        }
+        let limits = Limits { unpacked_bytes: self.package.left(), ..self.limits.clone() };
+        let inner = Package::open(bytes, &limits).and_then(|mut package| {
+            let inner = read(&mut package, &limits, self.depth + 1)?;
+            self.package.spend(package.left());
+            self.package.damaged.append(&mut package.damaged);
+            Ok(inner)
+        });
+        match inner {
+            Ok((mut pieces, found)) => {
+                out.append(&mut pieces);
+                self.found.images_without_text += found.images_without_text;
+                self.found.form_fields += found.form_fields;
+                self.found.comments += found.comments;
+                self.found.left_out.extend(found.left_out);
+                self.found.unread.extend(found.unread);
+                Ok(())
+            }
+            Err(error @ (ExtractError::TooLargeOutput { .. } | ExtractError::OutOfMemory)) => Err(error),
+            Err(error) => {
+                self.found.unread.push(format!("{target}: {error}"));
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Word documents, read by the standard (ECMA-376): parts found by their relationships, text by what the elements mean.
+//!
+//! An element that is not known is looked into, never skipped: what holds text is then found, whatever it is called.
+
+mod drawing;
+mod inline;
+mod inserted;
+mod math;
+mod numbering;
+mod package;
+mod reader;
+mod styles;
+mod symbols;
+mod tables;
+mod xml;
+
+use self::{
+    inline::Line,
+    numbering::Numbering,
+    package::{Package, Relation},
+    reader::{Found, Notes, Piece, Reader},
+    styles::Styles,
+    xml::Element,
+};
+use super::{BlockKind, ExtractError, Extracted, Kind, LeftOutKind, Limits, builder::Builder, html};
+
+pub(super) use package::is_word;
+
+pub(super) fn extract(bytes: &[u8], limits: &Limits) -> Result<Extracted, ExtractError> {
+    let mut package = Package::open(bytes, limits)?;
+    let mut builder = Builder::new(limits);
+    let relations = package.relations("")?;
+    if let Some(core) = relations.iter().find(|relation| relation.kind == "core-properties") {
+        let core = package.optional(&core.target)?;
+        let title = core.as_ref().and_then(|core| core.child("title"));
+        builder.title(&title.map(Element::own_text).unwrap_or_default());
+    }
+    let (pieces, found) = read(&mut package, limits, 0)?;
+    emit(&mut builder, pieces, limits)?;
+    for (kind, text) in &found.left_out {
+        builder.left_out(*kind, text);
+    }
+    let report = builder.report();
+    report.images_without_text += found.images_without_text;
+    report.form_fields += found.form_fields;
+    report.comments += found.comments;
+    for part in package.damaged.iter().chain(&found.unread) {
+        if report.unread_parts.len() < MOST_UNREAD && !report.unread_parts.contains(part) {
+            report.unread_parts.push(part.clone());
+        }
+    }
+    builder.finish(Kind::Docx, None)
+}
+
+/// Enough to judge by.
+const MOST_UNREAD: usize = 50;
+
+/// The pieces of the whole document: headers and footers, body, and the comments that nothing refers to.
+fn read(package: &mut Package<'_>, limits: &Limits, depth: usize) -> Result<(Vec<Piece>, Found), ExtractError> {
+    let main = package.main_part()?.ok_or_else(|| ExtractError::malformed("it has no main part"))?;
+    let body = package.required(&main)?;
+    let relations = package.relations(&main)?;
+    let mut part = |kind: &str| -> Result<Option<Element>, ExtractError> {
+        let target = relations.iter().find(|relation| relation.kind == kind).map(|relation| &relation.target);
+        target.map_or(Ok(None), |target| package.optional(target))
+    };
+    let styles = Styles::read(part("styles")?.as_ref());
+    let numbering = Numbering::read(part("numbering")?.as_ref(), &styles);
+    let notes = Notes {
+        footnotes: by_id(part("footnotes")?),
+        endnotes: by_id(part("endnotes")?),
+        comments: part("comments")?.into_iter().flat_map(|root| root.children).filter_map(into_element).collect(),
+    };
+    let mut reader = Reader::new(package, limits, &styles, &notes);
+    reader.numbering = numbering;
+    reader.depth = depth;
+    // Before the text: behind it they would belong to its last heading.
+    let mut pieces = running(&mut reader, &relations, "header")?;
+    pieces.append(&mut running(&mut reader, &relations, "footer")?);
+    let styles_used = body.descendants().filter(|e| &*e.name == "pStyle").filter_map(Element::value);
+    reader.titled = styles_used.into_iter().any(|style| styles.is_title(Some(style)));
+    reader.relations.clone_from(&relations);
+    pieces.append(&mut reader.story(&body)?);
+    let mut rest = Line::default();
+    for comment in notes.comments.iter().filter_map(|comment| comment.attribute("id")) {
+        reader.comment(comment, &mut rest)?;
+    }
+    for (known, notes) in [(&reader.seen_footnotes, &notes.footnotes), (&reader.seen_endnotes, &notes.endnotes)] {
+        let unseen = notes.iter().filter(|(id, _)| !known.contains(id)).map(|(_, note)| note.plain_text());
+        // A note that no reference leads to is not shown.
+        let unseen: Vec<String> = unseen.collect();
+        reader.found.left_out.extend(unseen.into_iter().map(|text| (LeftOutKind::Hidden, text)));
+    }
+    pieces.append(&mut rest.after);
+    Ok((pieces, reader.found))
+}
+
+/// Headers or footers, each different line once: contract numbers live there.
+fn running(reader: &mut Reader<'_, '_>, relations: &[Relation], kind: &str) -> Result<Vec<Piece>, ExtractError> {
+    let mut out: Vec<Piece> = Vec::new();
+    let mut known: Vec<String> = Vec::new();
+    for relation in relations.iter().filter(|relation| relation.kind == kind) {
+        let Some(root) = reader.package.optional(&relation.target)? else { continue };
+        reader.relations = reader.package.relations(&relation.target)?;
+        reader.running = true;
+        let pieces = reader.story(&root);
+        reader.running = false;
+        for piece in pieces? {
+            let text = match &piece {
+                Piece::Heading(_, text) | Piece::Paragraph(text) | Piece::Item(_, text) | Piece::Note(text) => {
+                    text.split_whitespace().collect::<Vec<_>>().join(" ")
+                }
+                Piece::Table(table) => table.lines().0.join("\n"),
+                Piece::Html(html) => html.clone(),
+            };
+            if known.contains(&text) {
+                reader.leave_out(LeftOutKind::Duplicate, &text);
+                continue;
+            }
+            known.push(text);
+            out.push(match piece {
+                // It heads no part of the text.
+                Piece::Heading(_, text) => Piece::Paragraph(text),
+                piece => piece,
+            });
+        }
+    }
+    Ok(out)
+}
+
+/// The notes of a part, without the lines that part notes from text.
+fn by_id(root: Option<Element>) -> std::collections::HashMap<String, Element> {
+    let notes = root.into_iter().flat_map(|root| root.children).filter_map(into_element);
+    let notes = notes.filter(|note| {
+        !matches!(note.attribute("type"), Some("separator" | "continuationSeparator" | "continuationNotice"))
+    });
+    notes.filter_map(|note| Some((note.attribute("id")?.to_owned(), note))).collect()
+}
+
+fn into_element(node: xml::Node) -> Option<Element> {
+    match node {
+        xml::Node::Element(element) => Some(element),
+        xml::Node::Text(_) => None,
+    }
+}
+
+fn emit(builder: &mut Builder, pieces: Vec<Piece>, limits: &Limits) -> Result<(), ExtractError> {
+    // Neighbouring items, which Word keeps as separate paragraphs, and the notes that they refer to.
+    let mut list = String::new();
+    let mut notes: Vec<String> = Vec::new();
+    for piece in pieces {
+        match piece {
+            Piece::Item(level, text) => {
+                let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+                list.push_str(&format!("{}{text}\n", "  ".repeat(level)));
+                continue;
+            }
+            Piece::Note(text) if !list.is_empty() => {
+                notes.push(text);
+                continue;
+            }
+            _ => {}
+        }
+        flush(builder, &mut list, &mut notes)?;
+        match piece {
+            Piece::Heading(level, text) => builder.heading(level, &text)?,
+            Piece::Paragraph(text) | Piece::Note(text) => builder.paragraph(&text)?,
+            Piece::Table(table) => builder.table(&table)?,
+            Piece::Html(html) => html::append(builder, &html, limits)?,
+            Piece::Item(..) => {}
+        }
+    }
+    flush(builder, &mut list, &mut notes)
+}
+
+fn flush(builder: &mut Builder, list: &mut String, notes: &mut Vec<String>) -> Result<(), ExtractError> {
+    builder.lines(BlockKind::List, &std::mem::take(list))?;
+    std::mem::take(notes).iter().try_for_each(|note| builder.paragraph(note))
+}
+
+/// The text of a page of HTML, for a cell.
+fn html_text(html: &str, limits: &Limits) -> String {
+    let mut builder = Builder::new(limits);
+    match html::append(&mut builder, html, limits).and_then(|()| builder.finish(Kind::Html, None)) {
+        Ok(document) => document.text.split_whitespace().collect::<Vec<_>>().join(" "),
+        Err(_) => String::new(),
+    }
+}

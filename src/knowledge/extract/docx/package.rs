@@ -1,0 +1,201 @@
+//! The archive of a Word document: parts by name however it is written, and the relationships between them.
+//!
+//! Only what is read is unpacked, and all of it together may not be larger than the limit.
+
+use std::{
+    collections::HashMap,
+    io::{Cursor, Read},
+};
+
+use super::super::{ExtractError, Limits};
+use super::xml::{self, Element};
+
+/// A document with more parts than this is made to hurt.
+const MOST_PARTS: usize = 10_000;
+
+pub(super) struct Package<'a> {
+    archive: zip::ZipArchive<Cursor<&'a [u8]>>,
+    /// Names as relationships spell them, to places in the archive.
+    names: HashMap<String, usize>,
+    /// Bytes that may still be unpacked.
+    left: u64,
+    most_bytes: u64,
+    most_depth: usize,
+    /// Parts that are damaged, for the report.
+    pub(super) damaged: Vec<String>,
+}
+
+/// From a part to another.
+#[derive(Debug, Clone)]
+pub(super) struct Relation {
+    pub(super) id: String,
+    /// The last word of the type: the transitional and the strict types end alike.
+    pub(super) kind: String,
+    /// A normal name in the package.
+    pub(super) target: String,
+}
+
+impl<'a> Package<'a> {
+    pub(super) fn open(bytes: &'a [u8], limits: &Limits) -> Result<Self, ExtractError> {
+        let archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(ExtractError::malformed)?;
+        if archive.len() > MOST_PARTS {
+            return Err(ExtractError::malformed(format!("more than {MOST_PARTS} parts")));
+        }
+        let names = part_names(&archive);
+        let (left, most_depth) = (limits.unpacked_bytes, limits.depth);
+        Ok(Self { archive, names, left, most_bytes: left, most_depth, damaged: Vec::new() })
+    }
+
+    /// Bytes that may still be unpacked: a document within the document shares the limit.
+    pub(super) fn left(&self) -> u64 {
+        self.left
+    }
+
+    pub(super) fn spend(&mut self, left: u64) {
+        self.left = left;
+    }
+
+    /// `None` where there is no such part. What could be unpacked of a damaged part is given, and noted.
+    pub(super) fn bytes(&mut self, name: &str) -> Result<Option<Vec<u8>>, ExtractError> {
+        let Some(index) = self.names.get(name).copied() else { return Ok(None) };
+        let part = match self.archive.by_index(index) {
+            Ok(part) => part,
+            Err(zip::result::ZipError::UnsupportedArchive(zip::result::ZipError::PASSWORD_REQUIRED)) => {
+                return Err(ExtractError::Encrypted);
+            }
+            Err(error) => {
+                self.damaged.push(format!("{name}: {error}"));
+                return Ok(None);
+            }
+        };
+        let mut bytes = Vec::new();
+        let read = part.take(self.left + 1).read_to_end(&mut bytes);
+        if bytes.len() as u64 > self.left {
+            return Err(ExtractError::TooLargeOutput { limit: self.most_bytes });
+        }
+        self.left -= bytes.len() as u64;
+        if let Err(error) = read {
+            self.damaged.push(format!("{name}: {error}"));
+        }
+        Ok(Some(bytes))
+    }
+
+    /// The tree of an XML part. `None` where there is no such part or nothing can be made of it.
+    pub(super) fn optional(&mut self, name: &str) -> Result<Option<Element>, ExtractError> {
+        let Some(bytes) = self.bytes(name)? else { return Ok(None) };
+        match xml::parse(&bytes, self.most_depth) {
+            Ok(parsed) => {
+                self.damaged.extend(parsed.damage.map(|damage| format!("{name}: {damage}")));
+                Ok(Some(parsed.root))
+            }
+            Err(error) => {
+                self.damaged.push(format!("{name}: {error}"));
+                Ok(None)
+            }
+        }
+    }
+
+    /// The tree of the part without which there is no document.
+    pub(super) fn required(&mut self, name: &str) -> Result<Element, ExtractError> {
+        let bytes = self.bytes(name)?;
+        let Some(bytes) = bytes.filter(|bytes| !bytes.is_empty()) else {
+            let why = self.damaged.pop().unwrap_or_else(|| format!("its part {name} is missing"));
+            return Err(ExtractError::malformed(why));
+        };
+        let parsed = xml::parse(&bytes, self.most_depth)?;
+        self.damaged.extend(parsed.damage.map(|damage| format!("{name}: {damage}")));
+        Ok(parsed.root)
+    }
+
+    /// The name of the part that holds the text: by relationship, else by content type, else by the usual name.
+    pub(super) fn main_part(&mut self) -> Result<Option<String>, ExtractError> {
+        let by_relation = self.relations("")?.into_iter().find(|r| r.kind == "officeDocument").map(|r| r.target);
+        if let Some(name) = by_relation.filter(|name| self.names.contains_key(name)) {
+            return Ok(Some(name));
+        }
+        let types = self.optional("[content_types].xml")?;
+        let by_type = types.iter().flat_map(Element::elements).find(|element| {
+            let kind = element.attribute("ContentType").unwrap_or_default();
+            kind.contains("word") && kind.ends_with(".main+xml")
+        });
+        let by_type = by_type.and_then(|element| element.attribute("PartName")).map(|name| normal(name, ""));
+        let usual = || self.names.keys().filter(|name| is_usual_main(name)).min().cloned();
+        Ok(by_type.filter(|name| self.names.contains_key(name)).or_else(usual))
+    }
+
+    /// The relationships of a part, in the order of the file; of the package itself for "".
+    pub(super) fn relations(&mut self, part: &str) -> Result<Vec<Relation>, ExtractError> {
+        let (folder, file) = part.rsplit_once('/').unwrap_or(("", part));
+        let name = if folder.is_empty() { format!("_rels/{file}.rels") } else { format!("{folder}/_rels/{file}.rels") };
+        let Some(root) = self.optional(&name)? else { return Ok(self.usual_relations(folder, part)) };
+        let inside = root.elements().filter(|relation| relation.attribute("TargetMode") != Some("External"));
+        let relations = inside.filter_map(|relation| {
+            let kind = relation.attribute("Type")?.trim_end_matches('/').rsplit('/').next()?.to_owned();
+            let target = normal(relation.attribute("Target")?, folder);
+            Some(Relation { id: relation.attribute("Id").unwrap_or_default().to_owned(), kind, target })
+        });
+        Ok(relations.collect())
+    }
+
+    /// For a part whose relationships are lost: its neighbours with the usual names.
+    fn usual_relations(&self, folder: &str, part: &str) -> Vec<Relation> {
+        if !is_usual_main(part) {
+            return Vec::new();
+        }
+        let mut found: Vec<Relation> = Vec::new();
+        for name in self.names.keys() {
+            let Some((at, file)) = name.rsplit_once('/') else { continue };
+            let stem = file.trim_end_matches(".xml").trim_end_matches(|c: char| c.is_ascii_digit());
+            let known = ["styles", "numbering", "footnotes", "endnotes", "comments", "header", "footer"];
+            if at == folder && file.ends_with(".xml") && known.contains(&stem) {
+                found.push(Relation { id: String::new(), kind: stem.to_owned(), target: name.clone() });
+            }
+        }
+        found.sort_by(|a, b| a.target.cmp(&b.target));
+        found
+    }
+}
+
+/// Whether an archive is a Word document, whatever its parts are called.
+pub(in super::super) fn is_word(bytes: &[u8]) -> bool {
+    let Ok(mut package) = Package::open(bytes, &Limits { unpacked_bytes: 16 << 20, ..Limits::default() }) else {
+        return false;
+    };
+    if package.names.keys().any(|name| is_usual_main(name)) {
+        return true;
+    }
+    let Ok(Some(types)) = package.optional("[content_types].xml") else { return false };
+    let kinds = types.elements().filter_map(|element| element.attribute("ContentType"));
+    kinds.into_iter().any(|kind| kind.contains("wordprocessingml") || kind.contains("ms-word.document"))
+}
+
+fn is_usual_main(name: &str) -> bool {
+    // Word on the web writes word/document2.xml.
+    name.starts_with("word/document") && name.ends_with(".xml")
+}
+
+fn part_names(archive: &zip::ZipArchive<Cursor<&[u8]>>) -> HashMap<String, usize> {
+    let mut names = HashMap::new();
+    for (index, name) in archive.file_names().enumerate() {
+        if let Ok(name) = name {
+            names.entry(normal(&name, "")).or_insert(index);
+        }
+    }
+    names
+}
+
+/// Part names are equal whatever their case; some programs write backslashes, or escapes as in an address.
+fn normal(target: &str, folder: &str) -> String {
+    let target = target.split(['#', '?']).next().unwrap_or_default().replace('\\', "/");
+    let target = percent_encoding::percent_decode_str(&target).decode_utf8_lossy().to_lowercase();
+    let mut path: Vec<&str> = if target.starts_with('/') { Vec::new() } else { folder.split('/').collect() };
+    for step in target.split('/') {
+        match step {
+            "" | "." => {}
+            ".." => _ = path.pop(),
+            step => path.push(step),
+        }
+    }
+    path.retain(|step| !step.is_empty());
+    path.join("/")
+}

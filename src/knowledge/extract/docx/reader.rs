@@ -1,0 +1,292 @@
+//! From the tree of a part to pieces: paragraphs, headings, items of lists, tables, and the notes between them.
+
+use std::collections::{HashMap, HashSet};
+
+use super::super::{ExtractError, LeftOutKind, Limits, table::Table};
+use super::{
+    inline::{Field, Line, closed_fields},
+    numbering::Numbering,
+    package::{Package, Relation},
+    styles::{self, Styles},
+    xml::{Element, Ns},
+};
+
+/// A block on its way to the builder.
+pub(super) enum Piece {
+    Heading(u8, String),
+    Paragraph(String),
+    Item(usize, String),
+    Table(Table),
+    /// A footnote or comment: it stands after the list or table that refers to it.
+    Note(String),
+    /// A page of HTML within the document.
+    Html(String),
+}
+
+/// The notes of a document by their ids.
+#[derive(Default)]
+pub(super) struct Notes {
+    pub(super) footnotes: HashMap<String, Element>,
+    pub(super) endnotes: HashMap<String, Element>,
+    pub(super) comments: Vec<Element>,
+}
+
+/// What is found beside the text.
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) images_without_text: u32,
+    pub(super) form_fields: u32,
+    pub(super) comments: u32,
+    pub(super) left_out: Vec<(LeftOutKind, String)>,
+    pub(super) unread: Vec<String>,
+}
+
+pub(super) struct Reader<'a, 'p> {
+    pub(super) package: &'a mut Package<'p>,
+    pub(super) limits: &'a Limits,
+    pub(super) styles: &'a Styles,
+    pub(super) numbering: Numbering,
+    pub(super) notes: &'a Notes,
+    /// Of the part that is being read.
+    pub(super) relations: Vec<Relation>,
+    pub(super) found: Found,
+    /// The document has a paragraph of the style "Title", which stands above "Heading 1".
+    pub(super) titled: bool,
+    /// Headers and footers are being read, where the number of the page says nothing.
+    pub(super) running: bool,
+    pub(super) fields: Vec<Field>,
+    /// Beginnings of fields, by address, that have an end.
+    pub(super) closed: HashSet<usize>,
+    /// Text of a paragraph whose end a tracked change has deleted: it goes on in the next.
+    carried: Option<String>,
+    /// Ids of footnotes and endnotes in the order of their references.
+    pub(super) seen_footnotes: Vec<String>,
+    pub(super) seen_endnotes: Vec<String>,
+    pub(super) seen_comments: HashSet<String>,
+    /// Documents within documents.
+    pub(super) depth: usize,
+}
+
+impl<'a, 'p> Reader<'a, 'p> {
+    pub(super) fn new(package: &'a mut Package<'p>, limits: &'a Limits, styles: &'a Styles, notes: &'a Notes) -> Self {
+        Self {
+            package,
+            limits,
+            styles,
+            numbering: Numbering::default(),
+            notes,
+            relations: Vec::new(),
+            found: Found::default(),
+            titled: false,
+            running: false,
+            fields: Vec::new(),
+            closed: HashSet::new(),
+            carried: None,
+            seen_footnotes: Vec::new(),
+            seen_endnotes: Vec::new(),
+            seen_comments: HashSet::new(),
+            depth: 0,
+        }
+    }
+
+    /// The pieces of a part, or of a note, which have fields of their own.
+    pub(super) fn story(&mut self, root: &Element) -> Result<Vec<Piece>, ExtractError> {
+        let fields = std::mem::take(&mut self.fields);
+        let carried = self.carried.take();
+        closed_fields(root, &mut self.closed);
+        let mut out = Vec::new();
+        self.blocks(root, &mut out)?;
+        self.end_carried(&mut out);
+        (self.fields, self.carried) = (fields, carried);
+        Ok(out)
+    }
+
+    /// Everything in `container` that stands for itself, wrappers looked through.
+    pub(super) fn blocks(&mut self, container: &Element, out: &mut Vec<Piece>) -> Result<(), ExtractError> {
+        for element in container.elements() {
+            self.block(element, out)?;
+        }
+        Ok(())
+    }
+
+    fn block(&mut self, element: &Element, out: &mut Vec<Piece>) -> Result<(), ExtractError> {
+        let name = &*element.name;
+        match name {
+            "p" if element.ns != Ns::Drawing => self.paragraph(element, out),
+            "tbl" => self.table(element, out),
+            "del" | "moveFrom" => {
+                self.leave_out(LeftOutKind::Revision, &element.plain_text());
+                Ok(())
+            }
+            "AlternateContent" => match self.alternative(element) {
+                Some(branch) => self.blocks(branch, out),
+                None => Ok(()),
+            },
+            "altChunk" => self.inserted(element, out),
+            "subDoc" => {
+                self.found.unread.push("a sub-document that is not in the file".to_owned());
+                Ok(())
+            }
+            _ if is_properties(name) => Ok(()),
+            "sdt" => {
+                self.count_control(element);
+                match element.child("sdtContent") {
+                    Some(content) => self.blocks(content, out),
+                    None => Ok(()),
+                }
+            }
+            // Formulas, or runs outside a paragraph: text all the same.
+            "oMathPara" | "oMath" | "r" | "hyperlink" => {
+                let mut line = Line::default();
+                self.inline(element, &mut line)?;
+                out.push(Piece::Paragraph(line.text));
+                out.append(&mut line.after);
+                Ok(())
+            }
+            _ => self.blocks(element, out),
+        }
+    }
+
+    fn paragraph(&mut self, paragraph: &Element, out: &mut Vec<Piece>) -> Result<(), ExtractError> {
+        let properties = paragraph.child("pPr");
+        let style = properties.and_then(|p| p.child_value("pStyle"));
+        let mut line = Line { text: self.carried.take().unwrap_or_default(), ..Line::default() };
+        line.hidden = self.styles.hidden(style);
+        for field in &mut self.fields {
+            field.start = 0;
+        }
+        for element in paragraph.elements() {
+            self.inline(element, &mut line)?;
+        }
+        let mark = properties.and_then(|p| p.child("rPr"));
+        if mark.is_some_and(|mark| mark.child("del").or_else(|| mark.child("moveFrom")).is_some()) {
+            self.carried = Some(line.text);
+            out.append(&mut line.after);
+            return Ok(());
+        }
+        if self.running && line.page_number && !says_something(&line.text) {
+            self.leave_out(LeftOutKind::PageNumber, &line.text);
+            line.text.clear();
+        }
+        let outline = properties.and_then(|p| p.child_value("outlineLvl")).and_then(|level| level.parse::<u8>().ok());
+        let heading = match outline {
+            Some(level) => (level < 9).then_some(level + 1),
+            None => self.styles.heading(style),
+        };
+        let item = self.item(properties, style);
+        let is_blank = line.text.trim().is_empty();
+        match (heading, item) {
+            _ if is_blank => {}
+            _ if self.styles.is_title(style) => out.push(Piece::Heading(1, line.text)),
+            (Some(level), item) => {
+                let label = item.map(|(_, label)| label).filter(|label| label != "-").unwrap_or_default();
+                out.push(Piece::Heading((level + u8::from(self.titled)).min(6), format!("{label} {}", line.text)));
+            }
+            (None, Some((level, label))) => out.push(Piece::Item(level, format!("{label} {}", line.text))),
+            (None, None) => out.push(Piece::Paragraph(line.text)),
+        }
+        out.append(&mut line.after);
+        Ok(())
+    }
+
+    /// The level and label of a paragraph in a list. An empty one counts too.
+    fn item(&mut self, properties: Option<&Element>, style: Option<&str>) -> Option<(usize, String)> {
+        let own = properties.and_then(|p| p.child("numPr")).map(styles::numbering);
+        let inherited = self.styles.numbering(style);
+        let (list, level) = match own {
+            Some((Some(list), level)) => (Some(list), level),
+            Some((None, level)) => (inherited.as_ref().map(|(list, _)| list.clone()), level),
+            None => {
+                (inherited.as_ref().map(|(list, _)| list.clone()), inherited.as_ref().and_then(|(_, level)| *level))
+            }
+        };
+        let list = list.filter(|list| list != "0");
+        if let Some(list) = &list {
+            let level = level.or_else(|| self.numbering.level_of_style(list, self.styles.ids(style))).unwrap_or(0);
+            if let Some(item) = self.numbering.next(list, level) {
+                return Some((item.level, item.label));
+            }
+        }
+        // The list's definition is lost or was never there.
+        let own_list = properties.and_then(|p| p.child("numPr")).is_some() && list.is_some();
+        (own_list || own_is_none(properties) && self.styles.is_list(style))
+            .then(|| (level.unwrap_or(0).min(8), "-".to_owned()))
+    }
+
+    fn end_carried(&mut self, out: &mut Vec<Piece>) {
+        if let Some(text) = self.carried.take().filter(|text| !text.trim().is_empty()) {
+            out.push(Piece::Paragraph(text));
+        }
+    }
+
+    /// One branch of an alternative: the first that says something.
+    pub(super) fn alternative<'e>(&mut self, element: &'e Element) -> Option<&'e Element> {
+        let says = |branch: &&Element| !branch.plain_text().trim().is_empty();
+        let mut branches = element.elements().filter(|e| matches!(&*e.name, "Choice" | "Fallback"));
+        let all: Vec<&Element> = branches.by_ref().collect();
+        let chosen = all.iter().copied().find(says).or_else(|| all.first().copied())?;
+        let text = chosen.plain_text();
+        for other in all.iter().filter(|other| !std::ptr::eq(**other, chosen)) {
+            let other = other.plain_text();
+            if squeeze(&other) != squeeze(&text) {
+                self.leave_out(LeftOutKind::Duplicate, &other);
+            }
+        }
+        Some(chosen)
+    }
+
+    pub(super) fn leave_out(&mut self, kind: LeftOutKind, text: &str) {
+        if !text.trim().is_empty() {
+            self.found.left_out.push((kind, text.to_owned()));
+        }
+    }
+
+    /// Fields of a form that somebody has filled.
+    pub(super) fn count_control(&mut self, control: &Element) {
+        let Some(properties) = control.child("sdtPr") else { return };
+        let is_field = ["text", "dropDownList", "comboBox", "date", "checkbox"];
+        let is_field = is_field.iter().any(|name| properties.child(name).is_some());
+        if is_field && properties.toggle("showingPlcHdr") != Some(true) {
+            self.found.form_fields += 1;
+        }
+    }
+}
+
+fn own_is_none(properties: Option<&Element>) -> bool {
+    properties.and_then(|p| p.child("numPr")).is_none()
+}
+
+/// Elements that say how something looks.
+pub(super) fn is_properties(name: &str) -> bool {
+    (name.ends_with("Pr") && !matches!(name, "sdtContentPr")) || matches!(name, "sdtEndPr" | "tblGrid" | "fldData")
+}
+
+fn squeeze(text: &str) -> String {
+    text.split_whitespace().collect()
+}
+
+/// A line with the number of its page: "Page of", "- -", "стр. из" say nothing without it.
+fn says_something(text: &str) -> bool {
+    let words: Vec<&str> = text.split_whitespace().filter(|word| word.chars().any(char::is_alphanumeric)).collect();
+    words.len() > 2 || words.iter().any(|word| word.chars().any(|c| c.is_ascii_digit()) || word.chars().count() > 8)
+}
+
+/// The text of pieces in a cell, in one line; notes go to `notes`, to stand after the table.
+pub(super) fn flatten(pieces: Vec<Piece>, limits: &Limits, notes: &mut Vec<Piece>) -> String {
+    let mut words: Vec<String> = Vec::new();
+    for piece in pieces {
+        match piece {
+            Piece::Heading(_, text) | Piece::Paragraph(text) | Piece::Item(_, text) => words.push(text),
+            Piece::Table(table) => words.push(one_line(&table)),
+            Piece::Note(_) => notes.push(piece),
+            Piece::Html(html) => words.push(super::html_text(&html, limits)),
+        }
+    }
+    words.retain(|text| !text.trim().is_empty());
+    words.join(" ")
+}
+
+/// A table within a cell: its own cells must not look like those of the outer table.
+fn one_line(table: &Table) -> String {
+    table.lines().0.iter().map(|line| line.replace(" | ", ", ")).collect::<Vec<_>>().join("; ")
+}

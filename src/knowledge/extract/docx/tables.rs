@@ -1,0 +1,161 @@
+//! Word's tables: spans across columns and rows, header rows, tables within cells.
+
+use super::super::{
+    ExtractError, LeftOutKind,
+    table::{Cell, Table},
+};
+use super::{
+    reader::{Piece, Reader, flatten},
+    xml::Element,
+};
+
+/// A file may claim any span.
+const WIDEST: usize = 1000;
+
+/// What a merged cell shows is the text of the cell that it is merged with.
+#[derive(Clone, Copy, PartialEq)]
+enum Merge {
+    None,
+    Start,
+    Continue,
+}
+
+impl Reader<'_, '_> {
+    pub(super) fn table(&mut self, element: &Element, out: &mut Vec<Piece>) -> Result<(), ExtractError> {
+        let mut rows = Vec::new();
+        self.gather(element, "tr", &mut rows);
+        let mut cells: Vec<(&Element, Vec<&Element>)> = Vec::new();
+        for row in rows {
+            if self.is_row_left_out(row) {
+                continue;
+            }
+            let mut in_row = Vec::new();
+            self.gather(row, "tc", &mut in_row);
+            cells.push((row, in_row));
+        }
+        // A box around text is no table.
+        if cells.iter().all(|(_, cells)| cells.len() <= 1) {
+            for cell in cells.iter().flat_map(|(_, cells)| cells) {
+                self.blocks(cell, out)?;
+            }
+            return Ok(());
+        }
+        let mut table = Table::with_header(header_rows(element, &cells));
+        let mut notes = Vec::new();
+        // The texts of the row above by their columns.
+        let mut above: Vec<String> = Vec::new();
+        for (row, cells) in &cells {
+            let mut texts: Vec<String> = vec![String::new(); skipped(row, "gridBefore")];
+            for cell in cells {
+                self.cell(cell, &above, &mut texts, &mut notes)?;
+            }
+            table.row(texts.iter().map(Cell::new));
+            above = texts;
+        }
+        if let Some(caption) = element.child("tblPr").and_then(|p| p.child_value("tblCaption")) {
+            table.caption = Some(caption.split_whitespace().collect::<Vec<_>>().join(" "));
+        }
+        out.push(Piece::Table(table));
+        out.append(&mut notes);
+        Ok(())
+    }
+
+    fn cell(
+        &mut self,
+        cell: &Element,
+        above: &[String],
+        texts: &mut Vec<String>,
+        notes: &mut Vec<Piece>,
+    ) -> Result<(), ExtractError> {
+        let properties = cell.child("tcPr");
+        let span = properties.and_then(|p| p.child_value("gridSpan")).and_then(|span| span.parse::<usize>().ok());
+        let span = span.unwrap_or(1).clamp(1, WIDEST);
+        let merge = |name: &str| match properties.and_then(|p| p.child(name)) {
+            None => Merge::None,
+            Some(merge) if merge.value() == Some("restart") => Merge::Start,
+            Some(_) => Merge::Continue,
+        };
+        let mut pieces = Vec::new();
+        self.blocks(cell, &mut pieces)?;
+        let own = flatten(pieces, self.limits, notes);
+        let own = own.split_whitespace().collect::<Vec<_>>().join(" ");
+        let covering = match (merge("vMerge"), merge("hMerge")) {
+            (Merge::Continue, _) => above.get(texts.len()).cloned(),
+            (_, Merge::Continue) => texts.last().cloned(),
+            _ => None,
+        };
+        let text = match covering {
+            Some(covering) => {
+                // Word keeps what was in a cell before it was merged, and does not show it.
+                if own != covering {
+                    self.leave_out(LeftOutKind::Hidden, &own);
+                }
+                covering
+            }
+            None if properties.is_some_and(|p| p.child("cellDel").is_some()) => {
+                self.leave_out(LeftOutKind::Revision, &own);
+                String::new()
+            }
+            None => own,
+        };
+        let room = WIDEST.saturating_sub(texts.len());
+        texts.extend(std::iter::repeat_n(text, span.min(room)));
+        Ok(())
+    }
+
+    /// The rows of a table or the cells of a row, wrappers looked through.
+    fn gather<'e>(&mut self, parent: &'e Element, wanted: &str, out: &mut Vec<&'e Element>) {
+        for element in parent.elements() {
+            match &*element.name {
+                name if name == wanted => out.push(element),
+                "del" | "moveFrom" => self.leave_out(LeftOutKind::Revision, &element.plain_text()),
+                "AlternateContent" => {
+                    if let Some(branch) = self.alternative(element) {
+                        self.gather(branch, wanted, out);
+                    }
+                }
+                "sdt" => {
+                    self.count_control(element);
+                    if let Some(content) = element.child("sdtContent") {
+                        self.gather(content, wanted, out);
+                    }
+                }
+                "ins" | "moveTo" | "customXml" | "smartTag" => self.gather(element, wanted, out),
+                _ => {}
+            }
+        }
+    }
+
+    fn is_row_left_out(&mut self, row: &Element) -> bool {
+        let Some(properties) = row.child("trPr") else { return false };
+        if properties.child("del").or_else(|| properties.child("moveFrom")).is_some() {
+            self.leave_out(LeftOutKind::Revision, &row.plain_text());
+            return true;
+        }
+        if properties.toggle("hidden") == Some(true) {
+            self.leave_out(LeftOutKind::Hidden, &row.plain_text());
+            return true;
+        }
+        false
+    }
+}
+
+fn skipped(row: &Element, name: &str) -> usize {
+    let count = row.child("trPr").and_then(|p| p.child_value(name)).and_then(|count| count.parse::<usize>().ok());
+    count.unwrap_or(0).min(WIDEST)
+}
+
+/// Rows that say of themselves that they are repeated on each page; else the first, if the table's look makes it one.
+fn header_rows(table: &Element, cells: &[(&Element, Vec<&Element>)]) -> usize {
+    let is_header = |row: &Element| row.child("trPr").and_then(|p| p.toggle("tblHeader")) == Some(true);
+    let marked = cells.iter().take_while(|(row, _)| is_header(row)).count();
+    if marked > 0 {
+        return if marked == cells.len() { 1 } else { marked };
+    }
+    let Some(look) = table.path(&["tblPr", "tblLook"]) else { return 0 };
+    let first = match look.attribute("firstRow") {
+        Some(first) => matches!(first, "1" | "true" | "on"),
+        None => look.value().and_then(|v| u32::from_str_radix(v, 16).ok()).is_some_and(|bits| bits & 0x20 != 0),
+    };
+    usize::from(first && cells.len() > 1)
+}

@@ -1,0 +1,150 @@
+//! What elements say that have no text of their own: fields of forms, pictures, formulas that a program has drawn.
+
+use super::{
+    super::LeftOutKind,
+    dom::{Handle, attribute, children, descendants, first, name, parent, plain_text, says, tokens},
+    math,
+    walk::Walk,
+};
+
+impl Walk<'_> {
+    /// Writes what the element shows. `true` where there is nothing more to read within it.
+    pub(super) fn shows_itself(&mut self, node: &Handle) -> bool {
+        match name(node) {
+            "img" | "area" => self.picture(node),
+            "input" => self.input(node),
+            "select" => self.select(node),
+            "textarea" => {
+                let value = plain_text(node);
+                self.found.form_fields += u32::from(!value.trim().is_empty());
+                self.word(&value);
+            }
+            "math" => self.word(&math::linear(node)),
+            "svg" => self.drawing(node),
+            "iframe" | "frame" | "video" | "audio" | "embed" => {
+                if let Some(text) = says(node, &["title", "aria-label", "alt"]) {
+                    self.word(&text);
+                }
+                return name(node) != "video" && name(node) != "audio";
+            }
+            "rt" | "rtc" => {
+                let text = plain_text(node);
+                if !text.trim().is_empty() {
+                    self.inline.push_str(&format!("({})", text.trim()));
+                }
+            }
+            "wbr" => {}
+            _ => return self.formula(node),
+        }
+        true
+    }
+
+    /// Formulas that KaTeX, `MathJax` or a wiki has drawn: once, by what is behind the drawing.
+    fn formula(&mut self, node: &Handle) -> bool {
+        let named = tokens(node);
+        let has = |word: &str| named.iter().any(|token| token == word);
+        let tag = name(node);
+        let is_drawn = tag == "mjx-container"
+            || (tag == "span" || tag == "div" || tag == "section")
+                && (named.first().is_some_and(|first| first == "katex" && !has("mathml") && !has("html"))
+                    || has("mwe") && has("element")
+                    || named.windows(2).any(|w| w == ["math", "jax"]) && !has("assistive"));
+        if !is_drawn {
+            return false;
+        }
+        if has("preview") || self.is_followed_by_source(node) {
+            self.leave_out(LeftOutKind::Duplicate, &plain_text(node));
+            return true;
+        }
+        let source = first(node, &["math"]).map(|math| math::linear(&math)).filter(|text| !text.is_empty());
+        if let Some(text) = source {
+            self.word(&text);
+            return true;
+        }
+        false
+    }
+
+    /// `MathJax` 2 keeps the source in a script behind the drawing.
+    fn is_followed_by_source(&self, node: &Handle) -> bool {
+        let Some(parent) = parent(node) else { return false };
+        let siblings = children(&parent);
+        let at = siblings.iter().position(|sibling| std::rc::Rc::ptr_eq(sibling, node)).unwrap_or(siblings.len());
+        siblings.iter().skip(at).take(4).any(is_tex_source)
+    }
+
+    fn picture(&mut self, node: &Handle) {
+        let alternative = attribute(node, "alt");
+        let text = says(node, &["alt", "title", "aria-label"]);
+        match (text, alternative) {
+            (Some(text), _) => self.word(&text),
+            // An empty text says that there is nothing to see.
+            (None, Some(_)) => {}
+            (None, None) if name(node) == "area" => {}
+            (None, None) => {
+                let figure = super::dom::ancestors(node).find(|above| name(above) == "figure");
+                let has_caption = figure.is_some_and(|figure| first(&figure, &["figcaption"]).is_some());
+                self.found.images_without_text += u32::from(!has_caption);
+            }
+        }
+    }
+
+    fn drawing(&mut self, svg: &Handle) {
+        let mut words: Vec<String> = says(svg, &["aria-label"]).into_iter().collect();
+        for node in descendants(svg).filter(|node| matches!(name(node), "title" | "desc" | "text" | "foreignObject")) {
+            let within = super::dom::ancestors(&node).any(|above| matches!(name(&above), "text" | "foreignObject"));
+            let text = plain_text(&node).split_whitespace().collect::<Vec<_>>().join(" ");
+            if !within && !text.is_empty() && !words.contains(&text) {
+                words.push(text);
+            }
+        }
+        self.word(&words.join(" "));
+    }
+
+    fn input(&mut self, node: &Handle) {
+        let kind = attribute(node, "type").unwrap_or_default().trim().to_ascii_lowercase();
+        match kind.as_str() {
+            "hidden" | "password" | "file" => {}
+            "checkbox" | "radio" => {
+                let checked = attribute(node, "checked").is_some();
+                self.found.form_fields += u32::from(checked);
+                self.word(if checked { "[x]" } else { "[ ]" });
+            }
+            "image" => self.picture(node),
+            "submit" | "button" | "reset" => self.word(&says(node, &["value"]).unwrap_or_default()),
+            _ => {
+                if let Some(value) = says(node, &["value"]) {
+                    self.found.form_fields += 1;
+                    self.word(&value);
+                }
+            }
+        }
+    }
+
+    /// The chosen entries, or the first, which is what a closed list shows.
+    fn select(&mut self, node: &Handle) {
+        let options: Vec<Handle> = descendants(node).filter(|node| name(node) == "option").collect();
+        let is_chosen = |option: &&Handle| attribute(option, "selected").is_some();
+        let mut chosen: Vec<&Handle> = options.iter().filter(is_chosen).collect();
+        let is_open = attribute(node, "multiple").is_some() || attribute(node, "size").is_some_and(|s| s.trim() != "1");
+        self.found.form_fields += u32::from(!chosen.is_empty());
+        if chosen.is_empty() {
+            chosen = if is_open { options.iter().collect() } else { options.first().into_iter().collect() };
+        }
+        let label = |option: &Handle| {
+            let text = plain_text(option);
+            if text.trim().is_empty() { says(option, &["label", "value"]).unwrap_or_default() } else { text }
+        };
+        let shown: Vec<String> = chosen.iter().map(|option| label(option).trim().to_owned()).collect();
+        let shown = shown.join(", ");
+        self.word(&shown);
+        let others = options.iter().filter(|option| !chosen.iter().any(|c| std::rc::Rc::ptr_eq(c, option)));
+        let others: Vec<String> = others.map(label).collect();
+        self.leave_out(LeftOutKind::Navigation, &others.join(", "));
+    }
+}
+
+/// `<script type="math/tex">`: a formula, no program.
+pub(super) fn is_tex_source(node: &Handle) -> bool {
+    name(node) == "script"
+        && attribute(node, "type").is_some_and(|kind| kind.trim().to_ascii_lowercase().starts_with("math/tex"))
+}

@@ -1,0 +1,83 @@
+//! HTML to blocks: everything that a reader of the page sees or can bring up, without programs, hidden parts and menus.
+
+mod dom;
+mod fields;
+mod judge;
+mod math;
+mod repair;
+mod tables;
+mod walk;
+
+use self::{
+    judge::Opened,
+    walk::{Found, Walk, emit, says_anything, title},
+};
+use super::{Doubt, ExtractError, Extracted, Kind, LeftOutKind, Limits, builder::Builder, decode::decode};
+
+pub(super) fn extract(bytes: &[u8], limits: &Limits) -> Result<Extracted, ExtractError> {
+    let text = decode(bytes, declared_charset(bytes));
+    let mut builder = Builder::new(limits);
+    append(&mut builder, &text, limits)?;
+    builder.finish(Kind::Html, None)
+}
+
+/// Also for the pieces of HTML within Markdown and Word documents.
+pub(super) fn append(builder: &mut Builder, html: &str, limits: &Limits) -> Result<(), ExtractError> {
+    let html = repair::repair(html);
+    // `document` must outlive the walk: dropping it takes all nodes apart, also those that are still held.
+    let document = dom::parse(&html, limits.depth)?;
+    builder.title(&title(&document).unwrap_or_default());
+    let opened = Opened::of(&document);
+    let mut found = Found::default();
+    let mut walk = Walk::new(limits, &opened, &mut found);
+    walk.run(document.clone())?;
+    let mut pieces = std::mem::take(&mut walk.pieces);
+    if !says_anything(&pieces) && found.left_out.iter().any(|(kind, _)| *kind == LeftOutKind::Navigation) {
+        // A page of links only: then they are what it says.
+        found = Found::default();
+        let mut walk = Walk::new(limits, &opened, &mut found);
+        walk.keep_furniture = true;
+        walk.run(document.clone())?;
+        pieces = std::mem::take(&mut walk.pieces);
+    }
+    let only_without_script = !says_anything(&pieces);
+    emit(builder, pieces)?;
+    for text in std::mem::take(&mut found.without_script) {
+        // What stands in for a program is the text where there is no other.
+        let document = dom::parse(&text, limits.depth)?;
+        if only_without_script {
+            let opened = Opened::of(&document);
+            let mut walk = Walk::new(limits, &opened, &mut found);
+            walk.run(document.clone())?;
+            let pieces = std::mem::take(&mut walk.pieces);
+            emit(builder, pieces)?;
+        } else {
+            found.left_out.push((LeftOutKind::Script, dom::plain_text(&document)));
+        }
+    }
+    report(builder, &found);
+    Ok(())
+}
+
+fn report(builder: &mut Builder, found: &Found) {
+    for (kind, text) in &found.left_out {
+        builder.left_out(*kind, text);
+    }
+    let report = builder.report();
+    report.images_without_text += found.images_without_text;
+    report.form_fields += found.form_fields;
+}
+
+/// The label in `<meta charset="...">` or `<meta http-equiv ... content="text/html; charset=...">`.
+pub(super) fn declared_charset(bytes: &[u8]) -> Option<&[u8]> {
+    let head = &bytes[..bytes.len().min(4096)];
+    let at = head.windows(8).position(|w| w.eq_ignore_ascii_case(b"charset="))? + 8;
+    let label = head[at..].trim_ascii_start();
+    let label = label.strip_prefix(b"\"").or_else(|| label.strip_prefix(b"'")).unwrap_or(label);
+    let end = label.iter().position(|b| !(b.is_ascii_alphanumeric() || b"-_:.".contains(b)))?;
+    Some(&label[..end])
+}
+
+pub(super) fn from_web_archive(_bytes: &[u8]) -> Option<String> {
+    None
+}

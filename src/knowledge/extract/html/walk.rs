@@ -1,0 +1,486 @@
+//! From the tree of a page to pieces: headings, paragraphs, lists, code, tables.
+
+use std::collections::HashSet;
+
+use super::{
+    super::{
+        BlockKind, ExtractError, LeftOutKind, Limits,
+        builder::{Builder, start_item},
+        formula::{lowered, raised},
+        table::Table,
+    },
+    dom::{Handle, attribute, first, is_html, name, plain_text, says, template_contents, text},
+    fields::is_tex_source,
+    judge::{Opened, has_below, is_gutter, left_out},
+    tables::{is_data, is_table},
+};
+
+/// Pages within pages (`srcdoc`).
+const MOST_NESTED: usize = 3;
+
+pub(super) enum Piece {
+    Heading(u8, String),
+    Paragraph(String),
+    Lines(BlockKind, String),
+    Table(Table),
+}
+
+/// What is found beside the text.
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) images_without_text: u32,
+    pub(super) form_fields: u32,
+    pub(super) left_out: Vec<(LeftOutKind, String)>,
+    /// Shown only where no program runs.
+    pub(super) without_script: Vec<String>,
+}
+
+enum Step {
+    Enter(Handle),
+    Leave(Handle),
+}
+
+pub(super) struct Walk<'a> {
+    pub(super) limits: &'a Limits,
+    pub(super) opened: &'a Opened,
+    pub(super) found: &'a mut Found,
+    pub(super) pieces: Vec<Piece>,
+    /// The text of the block that is being read.
+    pub(super) inline: String,
+    /// Open lists: the next number, or `None` for bullets. While any is open, all text is one block.
+    lists: Vec<Option<u64>>,
+    /// Open `<pre>` elements, where white space counts.
+    pre: usize,
+    /// Open headings: what is a block elsewhere is a part of the line here.
+    headings: usize,
+    /// The last thing was a link, a button or a word of its own: what follows must not touch it.
+    apart: bool,
+    /// Where raised and lowered text begins, and how many blocks there were then.
+    scripts: Vec<(usize, usize)>,
+    explained: HashSet<String>,
+    depth: usize,
+    /// Nothing is left out as furniture: without it there would be no text.
+    pub(super) keep_furniture: bool,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(limits: &'a Limits, opened: &'a Opened, found: &'a mut Found) -> Self {
+        Walk {
+            limits,
+            opened,
+            found,
+            pieces: Vec::new(),
+            inline: String::new(),
+            lists: Vec::new(),
+            pre: 0,
+            headings: 0,
+            apart: false,
+            scripts: Vec::new(),
+            explained: HashSet::new(),
+            depth: 0,
+            keep_furniture: false,
+        }
+    }
+
+    /// The pieces of the children of `node`, by themselves: for cells.
+    pub(super) fn within(&mut self, node: &Handle) -> Result<Vec<Piece>, ExtractError> {
+        let mut walk = Walk::new(self.limits, self.opened, self.found);
+        walk.explained = std::mem::take(&mut self.explained);
+        (walk.depth, walk.keep_furniture) = (self.depth, self.keep_furniture);
+        let mut stack: Vec<Step> = node.children.borrow().iter().rev().cloned().map(Step::Enter).collect();
+        walk.steps(&mut stack)?;
+        let (pieces, explained) = (std::mem::take(&mut walk.pieces), std::mem::take(&mut walk.explained));
+        self.explained = explained;
+        Ok(pieces)
+    }
+
+    pub(super) fn run(&mut self, root: Handle) -> Result<(), ExtractError> {
+        self.steps(&mut vec![Step::Enter(root)])
+    }
+
+    fn steps(&mut self, stack: &mut Vec<Step>) -> Result<(), ExtractError> {
+        while let Some(step) = stack.pop() {
+            match step {
+                Step::Leave(node) => self.leave(&node)?,
+                Step::Enter(node) => {
+                    if self.is_left_out(&node) || self.is_read_apart(&node)? || self.shows_itself(&node) {
+                        continue;
+                    }
+                    self.enter(&node)?;
+                    stack.push(Step::Leave(node.clone()));
+                    stack.extend(node.children.borrow().iter().rev().cloned().map(Step::Enter));
+                    // A shadow tree stands before what it takes in.
+                    if let Some(content) = template_contents(&node) {
+                        stack.extend(content.children.borrow().iter().rev().cloned().map(Step::Enter));
+                    }
+                }
+            }
+        }
+        self.flush()
+    }
+
+    fn is_left_out(&mut self, node: &Handle) -> bool {
+        if is_tex_source(node) {
+            self.word(&plain_text(node));
+            return true;
+        }
+        if matches!(name(node), "noscript" | "noframes") {
+            self.found.without_script.push(plain_text(node));
+            return true;
+        }
+        if name(node) == "head" || name(node) == "title" && is_html(node) {
+            let programs = super::dom::descendants(node).filter(|node| matches!(name(node), "script" | "style"));
+            let texts: Vec<String> = programs.map(|program| plain_text(&program)).collect();
+            texts.iter().for_each(|text| self.leave_out(LeftOutKind::Script, text));
+            return true;
+        }
+        let is_shadow = name(node) == "template"
+            && (attribute(node, "shadowrootmode").is_some() || attribute(node, "shadowroot").is_some());
+        if is_shadow {
+            return false;
+        }
+        match left_out(node, self.opened) {
+            Some(LeftOutKind::Navigation) if self.keep_furniture => false,
+            Some(_) => {
+                self.reject(node);
+                // What is gone still parts the words around it, if it is a block.
+                if is_block(name(node)) {
+                    self.apart = true;
+                }
+                true
+            }
+            None if is_gutter(node) => {
+                self.reject(node);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Notes what is left out; formulas within it that are only hidden because a drawing shows them are not.
+    pub(super) fn reject(&mut self, node: &Handle) {
+        let kind = left_out(node, self.opened).unwrap_or(LeftOutKind::Navigation);
+        self.leave_out(kind, &plain_text(node));
+    }
+
+    pub(super) fn leave_out(&mut self, kind: LeftOutKind, text: &str) {
+        if !text.trim().is_empty() {
+            self.found.left_out.push((kind, text.to_owned()));
+        }
+    }
+
+    /// Tables and pages within the page.
+    fn is_read_apart(&mut self, node: &Handle) -> Result<bool, ExtractError> {
+        if is_table(node) && is_data(node) {
+            self.break_list()?;
+            self.table(node)?;
+            return Ok(true);
+        }
+        if name(node) == "iframe"
+            && let Some(inner) = says(node, &["srcdoc"])
+            && self.depth < MOST_NESTED
+        {
+            self.break_list()?;
+            let document = super::dom::parse(&super::repair::repair(&inner), self.limits.depth)?;
+            let opened = Opened::of(&document);
+            let mut walk = Walk::new(self.limits, &opened, self.found);
+            walk.depth = self.depth + 1;
+            walk.run(document.clone())?;
+            let mut pieces = std::mem::take(&mut walk.pieces);
+            self.pieces.append(&mut pieces);
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    fn enter(&mut self, node: &Handle) -> Result<(), ExtractError> {
+        if let Some(text) = text(node) {
+            self.say(&text);
+            return Ok(());
+        }
+        match name(node) {
+            "br" if self.pre > 0 => self.inline.push('\n'),
+            "br" => self.inline.push(' '),
+            "ul" | "ol" | "menu" | "dir" => {
+                // A list of headed parts is no list but the page itself.
+                if has_below(node, &["h1", "h2", "h3", "h4", "h5", "h6"]) && self.lists.is_empty() {
+                    return self.boundary();
+                }
+                if self.lists.is_empty() {
+                    self.flush()?;
+                }
+                let first = attribute(node, "start").and_then(|s| s.trim().parse().ok()).unwrap_or(1);
+                self.lists.push((name(node) == "ol").then_some(first));
+            }
+            "li" if !self.lists.is_empty() => {
+                if let (Some(Some(next)), Some(value)) =
+                    (self.lists.last_mut(), attribute(node, "value").and_then(|value| value.trim().parse().ok()))
+                {
+                    *next = value;
+                }
+                start_item(&mut self.inline, &mut self.lists);
+                self.apart = false;
+            }
+            "pre" | "listing" | "xmp" | "plaintext" => {
+                if self.pre == 0 {
+                    self.break_list()?;
+                }
+                self.pre += 1;
+            }
+            tag if heading(tag).is_some() => {
+                self.boundary()?;
+                self.headings += 1;
+            }
+            "sup" | "sub" => self.scripts.push((self.inline.len(), self.pieces.len())),
+            "a" | "button" | "label" | "option" | "summary" if self.apart => self.part_words(),
+            "q" => self.say("\""),
+            tag if is_block(tag) || is_block_by_style(node) => self.boundary()?,
+            // Custom elements: words of neighbours stay apart.
+            tag if tag.contains('-') => self.part_words(),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn leave(&mut self, node: &Handle) -> Result<(), ExtractError> {
+        match name(node) {
+            "ul" | "ol" | "menu" | "dir" => {
+                if self.lists.pop().is_none() {
+                    return self.boundary();
+                }
+                if self.lists.is_empty() {
+                    self.end_lines(BlockKind::List);
+                }
+            }
+            "pre" | "listing" | "xmp" | "plaintext" if self.pre > 0 => {
+                self.pre -= 1;
+                if self.pre == 0 {
+                    self.end_lines(BlockKind::Code);
+                }
+            }
+            "sup" | "sub" => self.end_script(name(node) == "sup"),
+            "a" | "button" | "label" | "option" => self.apart = true,
+            "abbr" | "acronym" | "dfn" => self.explain(node),
+            "q" => self.say("\""),
+            tag if heading(tag).is_some() => {
+                self.headings = self.headings.saturating_sub(1);
+                if self.headings == 0 && self.lists.is_empty() && self.pre == 0 {
+                    let text = std::mem::take(&mut self.inline);
+                    self.pieces.push(Piece::Heading(heading(tag).unwrap_or(6), text));
+                } else {
+                    self.boundary()?;
+                }
+            }
+            tag if is_block(tag) || is_block_by_style(node) => self.boundary()?,
+            tag if tag.contains('-') => self.apart = true,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn end_script(&mut self, is_raised: bool) {
+        let Some((start, pieces)) = self.scripts.pop() else { return };
+        if pieces != self.pieces.len() || start > self.inline.len() || self.pre > 0 {
+            return;
+        }
+        let inner = self.inline.split_off(start);
+        let before = self.inline.chars().next_back();
+        self.inline.push_str(&if is_raised { raised(before, &inner) } else { lowered(before, &inner) });
+    }
+
+    /// What an abbreviation stands for, the first time.
+    fn explain(&mut self, node: &Handle) {
+        let Some(title) = says(node, &["title"]) else { return };
+        let short = plain_text(node);
+        if !title.trim().eq_ignore_ascii_case(short.trim()) && self.explained.insert(title.clone()) {
+            self.inline.push_str(&format!(" ({})", title.trim()));
+            self.apart = true;
+        }
+    }
+
+    fn say(&mut self, text: &str) {
+        if self.apart && !text.is_empty() {
+            if text.starts_with(char::is_alphanumeric) && self.pre == 0 {
+                self.part_words();
+            }
+            self.apart = false;
+        }
+        push_text(&mut self.inline, text, self.pre > 0);
+    }
+
+    /// A word of its own.
+    pub(super) fn word(&mut self, text: &str) {
+        if text.trim().is_empty() {
+            return;
+        }
+        self.part_words();
+        let mut line = String::new();
+        push_text(&mut line, text.trim(), false);
+        self.inline.push_str(&line);
+        self.apart = true;
+    }
+
+    fn part_words(&mut self) {
+        if self.inline.ends_with(|c: char| c.is_alphanumeric() || matches!(c, ':' | ',' | '.' | ')' | ']' | '%')) {
+            self.inline.push(' ');
+        }
+        self.apart = false;
+    }
+
+    /// Between two blocks; within a list or code, where everything is one block, at least the words stay apart.
+    fn boundary(&mut self) -> Result<(), ExtractError> {
+        self.apart = false;
+        if self.lists.is_empty() && self.pre == 0 && self.headings == 0 {
+            return self.flush();
+        }
+        let stop: &[char] = if self.pre > 0 { &['\n'] } else { &[' ', '\n'] };
+        if !self.inline.is_empty() && !self.inline.ends_with(stop) {
+            self.inline.push(if self.pre > 0 { '\n' } else { ' ' });
+        }
+        Ok(())
+    }
+
+    /// Code and tables within an item stand as blocks of their own, and the list goes on behind them.
+    fn break_list(&mut self) -> Result<(), ExtractError> {
+        if self.lists.is_empty() {
+            return self.flush();
+        }
+        self.end_lines(BlockKind::List);
+        Ok(())
+    }
+
+    fn end_lines(&mut self, kind: BlockKind) {
+        self.apart = false;
+        let text = std::mem::take(&mut self.inline);
+        if !text.trim().is_empty() {
+            self.pieces.push(Piece::Lines(kind, text));
+        }
+    }
+
+    pub(super) fn flush(&mut self) -> Result<(), ExtractError> {
+        self.apart = false;
+        let text = std::mem::take(&mut self.inline);
+        if !text.trim().is_empty() {
+            let in_list = !self.lists.is_empty();
+            self.pieces.push(if in_list { Piece::Lines(BlockKind::List, text) } else { Piece::Paragraph(text) });
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn emit(builder: &mut Builder, pieces: Vec<Piece>) -> Result<(), ExtractError> {
+    for piece in pieces {
+        match piece {
+            Piece::Heading(level, text) => builder.heading(level, &text)?,
+            Piece::Paragraph(text) => builder.paragraph(&text)?,
+            Piece::Lines(kind, text) => builder.lines(kind, &text)?,
+            Piece::Table(table) => builder.table(&table)?,
+        }
+    }
+    Ok(())
+}
+
+/// The text of pieces in one line, for a cell.
+pub(super) fn flatten(pieces: Vec<Piece>) -> String {
+    let mut words: Vec<String> = Vec::new();
+    for piece in pieces {
+        words.push(match piece {
+            Piece::Heading(_, text) | Piece::Paragraph(text) | Piece::Lines(_, text) => text,
+            // Its cells must not look like those of the outer table.
+            Piece::Table(table) => {
+                table.lines().0.iter().map(|line| line.replace(" | ", ", ")).collect::<Vec<_>>().join("; ")
+            }
+        });
+    }
+    words.iter().flat_map(|text| text.split_whitespace()).collect::<Vec<_>>().join(" ")
+}
+
+/// Whether anything of the page says something.
+pub(super) fn says_anything(pieces: &[Piece]) -> bool {
+    pieces.iter().any(|piece| match piece {
+        Piece::Heading(_, text) | Piece::Paragraph(text) | Piece::Lines(_, text) => {
+            text.chars().any(char::is_alphanumeric)
+        }
+        Piece::Table(table) => !table.is_empty(),
+    })
+}
+
+pub(super) fn title(document: &Handle) -> Option<String> {
+    let head = first(document, &["head"]).unwrap_or_else(|| document.clone());
+    let title = super::dom::descendants(&head).find(|node| name(node) == "title" && is_html(node))?;
+    Some(plain_text(&title))
+}
+
+/// Line ends in the source are spaces, except in `<pre>`.
+fn push_text(out: &mut String, text: &str, pre: bool) {
+    if pre {
+        out.push_str(text);
+        return;
+    }
+    for c in text.chars() {
+        if !c.is_whitespace() || c == '\u{a0}' {
+            out.push(c);
+        } else if !out.ends_with([' ', '\n']) {
+            out.push(' ');
+        }
+    }
+}
+
+fn heading(tag: &str) -> Option<u8> {
+    match tag.as_bytes() {
+        [b'h', level @ b'1'..=b'6'] => Some(level - b'0'),
+        _ => None,
+    }
+}
+
+fn is_block_by_style(node: &Handle) -> bool {
+    let style = attribute(node, "style").unwrap_or_default().replace(' ', "").to_ascii_lowercase();
+    ["display:block", "display:flex", "display:grid", "display:table", "display:list-item"]
+        .iter()
+        .any(|display| style.contains(display))
+}
+
+fn is_block(tag: &str) -> bool {
+    matches!(
+        tag,
+        "p" | "div"
+            | "section"
+            | "article"
+            | "main"
+            | "header"
+            | "footer"
+            | "aside"
+            | "nav"
+            | "body"
+            | "html"
+            | "blockquote"
+            | "figure"
+            | "figcaption"
+            | "address"
+            | "details"
+            | "summary"
+            | "dialog"
+            | "dl"
+            | "dt"
+            | "dd"
+            | "fieldset"
+            | "legend"
+            | "form"
+            | "center"
+            | "hr"
+            | "hgroup"
+            | "search"
+            | "table"
+            | "thead"
+            | "tbody"
+            | "tfoot"
+            | "tr"
+            | "td"
+            | "th"
+            | "caption"
+            | "li"
+            | "object"
+            | "optgroup"
+            | "frameset"
+    )
+}

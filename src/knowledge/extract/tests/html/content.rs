@@ -1,0 +1,110 @@
+use super::*;
+
+/// Whatever a page calls its main part, what stands beside it is read too.
+#[test]
+fn no_candidate_hides_what_stands_beside_it() {
+    for (html, expected) in [
+        ("<p>alpha</p><article>teaser</article>", "alpha\n\nteaser"),
+        ("<main></main><div>text</div>", "text"),
+        ("<main>short</main><div>long text beside it</div>", "short\n\nlong text beside it"),
+        ("<div role=main>a</div><div role=main>b</div>", "a\n\nb"),
+        ("<main hidden>old</main><div>text</div>", "text"),
+        ("<main style='display:none'>old</main><section>text</section>", "text"),
+        ("<article>one</article><article>two</article>", "one\n\ntwo"),
+        ("<article><h2>Box</h2></article><table><tr><td>a<td>b</table>", "Box\n\na | b"),
+        ("<main>a</main><footer>Contract No. 17 of 2026</footer>", "a\n\nContract No. 17 of 2026"),
+    ] {
+        assert_eq!(text(html), expected, "{html}");
+    }
+}
+
+#[test]
+fn menus_are_left_out_and_said() {
+    let document = page(
+        "<nav><ul><li><a href=/>Home</a><li><a href=/a>About</a></ul></nav>
+        <div class='main-menu'><a href=/x>Products</a> <a href=/y>Prices</a></div>
+        <header><a href=/>Logo</a></header>
+        <main><h1>Title</h1><p>Text</p><aside>Never open the valve.</aside><ul class=links><li><a href=/b>A link that counts</a></ul></main>
+        <aside><a href=/1>Read also</a></aside><footer><a href=/i>Imprint</a> <a href=/p>Privacy</a></footer>",
+    );
+    assert_eq!(document.text, "Title\n\nText\n\nNever open the valve.\n\n- A link that counts");
+    assert_eq!(
+        left_out(&document, LeftOutKind::Navigation),
+        ["Home About", "Products Prices", "Logo", "Read also", "Imprint Privacy"]
+    );
+    // What is called a menu and is none.
+    let dishes = "<nav>Today we serve soup, then fish with potatoes. <a href=/x>More</a></nav>";
+    assert_eq!(text(dishes), "Today we serve soup, then fish with potatoes. More");
+    // A page of links only.
+    assert_eq!(text("<nav><a href=/a>One</a><a href=/b>Two</a></nav>"), "One Two");
+}
+
+#[test]
+fn banners_about_cookies_are_left_out_and_texts_about_them_are_not() {
+    let document = page("<div id=cookie-banner role=dialog>We use cookies. <button>Accept</button></div><p>Text</p>");
+    assert_eq!(document.text, "Text");
+    assert_eq!(left_out(&document, LeftOutKind::Navigation), ["We use cookies. Accept"]);
+    let policy = "<main><div class=cookie-policy><h1>Cookie policy</h1><p>We keep cookies for a day.</p></div></main>";
+    assert_eq!(text(policy), "Cookie policy\n\nWe keep cookies for a day.");
+    assert_eq!(text("<div class=recipe-cookies><p>Bake the cookies.</p></div>"), "Bake the cookies.");
+}
+
+#[test]
+fn programs_and_hidden_text_are_left_out_and_said() {
+    let document = page(
+        "<style>.a{}</style><script>let x = 'secret';</script><p>Shown</p><p hidden>one</p><p style='DISPLAY : none'>two</p>
+        <div style='visibility:hidden'>three</div><template><p>four</p></template><input type=hidden value=five>",
+    );
+    assert_eq!(document.text, "Shown");
+    assert_eq!(left_out(&document, LeftOutKind::Hidden), ["one", "two", "three", "four"]);
+    assert_eq!(left_out(&document, LeftOutKind::Script), [".a{}", "let x = 'secret';"]);
+    assert!(document.report.doubts.contains(&Doubt::HiddenText));
+}
+
+/// What a click opens is there for the reader.
+#[test]
+fn accordions_tabs_and_dialogs_are_read() {
+    for html in [
+        "<details><summary>Question</summary><p>Answer</p></details>",
+        "<button aria-controls=p1 aria-expanded=false>Question</button><div id=p1 hidden>Answer</div>",
+        "<a data-toggle=collapse href='#c1'>Question</a><div id=c1 class=collapse style='display:none'>Answer</div>",
+        "<h3><button>Question</button></h3><div class='accordion-body' aria-hidden=true style='display:none'>Answer</div>",
+        "<p>Question</p><div hidden=until-found>Answer</div>",
+        "<ul><li role=tab><a href='#t'>Question</a></ul><div id=t role=tabpanel hidden>Answer</div>",
+        "<p>Question</p><dialog>Answer</dialog>",
+        "<p>Question</p><dialog open>Answer</dialog>",
+        "<p>Question</p><div aria-hidden=true><p>Answer</p></div>",
+        "<p>Question</p><div popover id=x>Answer</div>",
+    ] {
+        let text = text(html);
+        assert!(text.contains("Question") && text.contains("Answer"), "{html}: {text}");
+        assert!(!text.contains("QuestionAnswer"), "{html}: {text}");
+    }
+}
+
+#[test]
+fn an_article_keeps_its_own_header_footer_and_call_outs() {
+    let html = "<article><header><p>By <a href=/ann>Ann Smith</a></p></header><h1>Title</h1><p>Text</p>
+        <aside class=note><a href=/safety>Safety first</a></aside><div class='admonition warning'><p>Warning</p><p>Hot</p></div>
+        <footer>Filed under <a href=/t>Pumps</a></footer></article>";
+    assert_eq!(text(html), "By Ann Smith\n\nTitle\n\nText\n\nSafety first\n\nWarning\n\nHot\n\nFiled under Pumps");
+}
+
+#[test]
+fn what_stands_in_for_a_program_is_read_where_there_is_nothing_else() {
+    assert_eq!(text("<div id=root></div><noscript><p>The whole text</p></noscript>"), "The whole text");
+    let document = page("<p>Text</p><noscript>Turn on scripts</noscript>");
+    assert_eq!(document.text, "Text");
+    assert_eq!(left_out(&document, LeftOutKind::Script), ["Turn on scripts"]);
+    assert_eq!(text("<frameset><frame src=a><noframes><p>No frames</p></noframes></frameset>"), "No frames");
+}
+
+#[test]
+fn pages_within_the_page_are_read() {
+    assert_eq!(
+        text("<p>a</p><iframe srcdoc='<p>inner &amp;amp; more</p>'></iframe><p>b</p>"),
+        "a\n\ninner & more\n\nb"
+    );
+    let shadow = "<x-card><template shadowrootmode=open><h2>Card</h2><slot></slot></template><p>Light</p></x-card>";
+    assert_eq!(text(shadow), "Card\n\nLight");
+}
