@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::{
     id_type,
     knowledge::{KnowledgeBaseId, SearchMode},
-    platform::error::FieldError,
+    platform::{error::FieldError, names::tidy},
 };
 
 id_type!(AgentId, "An agent.");
@@ -119,8 +119,8 @@ impl Draft {
     pub fn check(mut self) -> Result<Self, Vec<FieldError>> {
         let mut errors = Vec::new();
         let mut wrong = |pointer: &str, code, detail: String| errors.push(FieldError::new(pointer, code, detail));
+        self.name = tidy(&self.name);
         for text in [
-            &mut self.name,
             &mut self.slug,
             &mut self.description,
             &mut self.settings.instructions,

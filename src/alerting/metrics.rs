@@ -17,7 +17,7 @@ use crate::{
 
 label_enum! {
     /// What became of a notification.
-    pub enum NotificationOutcome { Accepted = "accepted", Refused = "refused" }
+    pub enum NotificationOutcome { Accepted = "accepted", InPart = "in_part", Refused = "refused" }
 }
 
 label_enum! {
@@ -107,8 +107,12 @@ impl Metrics {
 
     /// A notification was taken.
     pub fn accepted(&self, taken: Taken, truncated: u64) {
-        self.notifications.get_or_create(&NotificationLabels { outcome: NotificationOutcome::Accepted }).inc();
-        let Taken { firing, resolved, repeated, watchdog } = taken;
+        let Taken { firing, resolved, repeated, unreadable, watchdog } = taken;
+        let outcome = if unreadable > 0 { NotificationOutcome::InPart } else { NotificationOutcome::Accepted };
+        self.notifications.get_or_create(&NotificationLabels { outcome }).inc();
+        if unreadable > 0 {
+            tracing::warn!(firing, resolved, repeated, unreadable, "alerts taken, but for those that cannot be read");
+        }
         if truncated > 0 {
             tracing::warn!(
                 firing,

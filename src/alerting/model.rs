@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::{id_type, label_enum, platform::crypto};
@@ -23,8 +24,10 @@ label_enum! {
 }
 
 impl Severity {
+    /// Whatever the case: rules of others write `Critical` and `WARNING`.
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|severity| severity.as_str() == text)
+        let text = text.trim();
+        Self::ALL.iter().copied().find(|severity| severity.as_str().eq_ignore_ascii_case(text))
     }
 
     /// Of an alert's labels; whatever else they say counts as none.
@@ -58,11 +61,14 @@ label_enum! {
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct Notification {
     /// `4`
+    #[serde(deserialize_with = "text")]
     pub version: String,
     /// Alerts that did not fit into this notification (`max_alerts` of the receiver).
-    #[serde(default, rename = "truncatedAlerts")]
+    #[serde(default, rename = "truncatedAlerts", deserialize_with = "or_default")]
     pub truncated_alerts: u64,
-    pub alerts: Vec<NotifiedAlert>,
+    /// Each as it came: one that cannot be read must not keep the others out.
+    #[schema(value_type = Vec<NotifiedAlert>)]
+    pub alerts: Vec<Value>,
 }
 
 /// An alert in a notification.
@@ -71,13 +77,15 @@ pub struct Notification {
 pub struct NotifiedAlert {
     #[schema(value_type = String)]
     pub status: NotifiedStatus,
-    #[serde(deserialize_with = "texts")]
+    #[serde(default, deserialize_with = "texts")]
     pub labels: Labels,
     #[serde(default, deserialize_with = "texts")]
     pub annotations: Labels,
-    pub starts_at: DateTime<Utc>,
+    /// Without one, when it was first told of.
+    #[serde(default, deserialize_with = "time")]
+    pub starts_at: Option<DateTime<Utc>>,
     /// The year 1 while it fires.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "time")]
     pub ends_at: Option<DateTime<Utc>>,
     #[serde(default, rename = "generatorURL", deserialize_with = "text")]
     pub generator_url: String,
@@ -85,22 +93,55 @@ pub struct NotifiedAlert {
     pub fingerprint: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotifiedStatus {
     Firing,
     Resolved,
 }
 
-/// PostgreSQL keeps no NUL: one in a label must not make the whole notification unacceptable, for ever.
+impl<'de> Deserialize<'de> for NotifiedStatus {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let status = String::deserialize(d)?;
+        match status.trim().to_ascii_lowercase().as_str() {
+            "firing" => Ok(Self::Firing),
+            "resolved" => Ok(Self::Resolved),
+            _ => Err(serde::de::Error::custom(format!("status {status:?} is neither firing nor resolved"))),
+        }
+    }
+}
+
+/// A text as it is kept. Templates of others fill in numbers and `null`, which mean their words and nothing.
+fn plain(value: Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => clean(text),
+        other => clean(other.to_string()),
+    }
+}
+
 fn text<'de, D: Deserializer<'de>>(d: D) -> Result<String, D::Error> {
-    String::deserialize(d).map(clean)
+    Value::deserialize(d).map(plain)
 }
 
 fn texts<'de, D: Deserializer<'de>>(d: D) -> Result<Labels, D::Error> {
-    Ok(Labels::deserialize(d)?.into_iter().map(|(name, value)| (clean(name), clean(value))).collect())
+    let named = Option::<BTreeMap<String, Value>>::deserialize(d)?.unwrap_or_default();
+    Ok(named.into_iter().map(|(name, value)| (clean(name), plain(value))).collect())
 }
 
+fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(d: D) -> Result<T, D::Error> {
+    Ok(Option::deserialize(d)?.unwrap_or_default())
+}
+
+/// An empty or missing time is none; one that cannot be read is an error.
+fn time<'de, D: Deserializer<'de>>(d: D) -> Result<Option<DateTime<Utc>>, D::Error> {
+    let text = Option::<String>::deserialize(d)?.unwrap_or_default();
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    text.trim().parse().map(Some).map_err(|e| serde::de::Error::custom(format!("{text:?} is no time: {e}")))
+}
+
+/// PostgreSQL keeps no NUL: one in a label must not make the whole notification unacceptable, for ever.
 fn clean(text: String) -> String {
     if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
 }
@@ -119,6 +160,20 @@ pub struct Report {
     pub generator_url: String,
 }
 
+impl Notification {
+    /// The alerts that can be read, and why the others cannot.
+    pub fn read(self) -> (Vec<NotifiedAlert>, Vec<String>) {
+        let (mut alerts, mut unreadable) = (Vec::new(), Vec::new());
+        for value in self.alerts {
+            match serde_json::from_value(value) {
+                Ok(alert) => alerts.push(alert),
+                Err(error) => unreadable.push(error.to_string()),
+            }
+        }
+        (alerts, unreadable)
+    }
+}
+
 impl NotifiedAlert {
     pub fn is_watchdog(&self) -> bool {
         self.labels.get("alertname").is_some_and(|name| name == WATCHDOG)
@@ -127,7 +182,8 @@ impl NotifiedAlert {
     /// `now` is taken for the end of what is resolved without saying when.
     pub fn report(self, now: DateTime<Utc>) -> Report {
         // To PostgreSQL's precision: Alertmanager sends nanoseconds, and the start is half of the key.
-        let starts_at = self.starts_at.trunc_subsecs(6);
+        let started = self.starts_at.filter(|start| *start > DateTime::UNIX_EPOCH).unwrap_or(now);
+        let starts_at = started.trunc_subsecs(6);
         let said = self.ends_at.filter(|end| *end > DateTime::UNIX_EPOCH).map_or(now, |end| end.trunc_subsecs(6));
         let fingerprint = if self.fingerprint.is_empty() { fingerprint_of(&self.labels) } else { self.fingerprint };
         Report {
@@ -265,6 +321,8 @@ pub struct Taken {
     pub resolved: usize,
     /// Alerts of which nothing new was said.
     pub repeated: usize,
+    /// Alerts that could not be read; the log says why.
+    pub unreadable: usize,
     /// Whether the Watchdog was among them.
     pub watchdog: bool,
 }

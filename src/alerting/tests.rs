@@ -54,7 +54,7 @@ fn weak_secrets_are_refused() {
 fn reports(alerts: &serde_json::Value) -> Vec<Report> {
     let text = json!({"version": "4", "alerts": alerts}).to_string();
     let notification: Notification = crate::platform::http::decode(text.as_bytes()).unwrap();
-    distinct(notification.alerts.into_iter().map(|alert| alert.report(at(100))))
+    distinct(notification.read().0.into_iter().map(|alert| alert.report(at(100))))
 }
 
 #[test]
@@ -86,6 +86,31 @@ fn odd_alerts_are_taken_all_the_same() {
     assert_eq!((odd.name.as_str(), odd.severity), ("Nul\u{fffd}", Severity::None));
     assert_eq!(odd.starts_at.timestamp_subsec_nanos(), 123_456_000, "PostgreSQL's precision");
     assert!(kept.iter().all(|report| report.fingerprint.len() == 16) && kept[0].fingerprint != kept[1].fingerprint);
+}
+
+#[test]
+fn one_odd_alert_does_not_keep_the_others_out() {
+    let text = json!({"version": 4, "truncatedAlerts": null, "alerts": [
+        {"status": "Firing", "labels": {"alertname": "A", "severity": " CRITICAL ", "code": 503, "up": true, "x": null},
+         "annotations": null, "startsAt": at(0).to_rfc3339(), "endsAt": "", "generatorURL": null, "fingerprint": null},
+        {"status": "firing", "labels": null, "startsAt": null},
+        {"status": "firing", "labels": {"alertname": "B"}, "startsAt": "yesterday"},
+        {"status": "pending", "labels": {"alertname": "C"}},
+        "no object at all",
+    ]})
+    .to_string();
+    let notification: Notification = crate::platform::http::decode(text.as_bytes()).unwrap();
+    assert_eq!((notification.version.as_str(), notification.truncated_alerts), ("4", 0));
+    let (alerts, unreadable) = notification.read();
+    assert_eq!((alerts.len(), unreadable.len()), (2, 3), "{unreadable:?}");
+    let kept = distinct(alerts.into_iter().map(|alert| alert.report(at(100))));
+    let first = kept.iter().find(|report| report.name == "A").unwrap();
+    assert_eq!(
+        (first.severity, first.labels["code"].as_str(), first.labels["up"].as_str()),
+        (Severity::Critical, "503", "true")
+    );
+    assert!(first.annotations.is_empty() && first.ends_at.is_none());
+    assert_eq!(kept.iter().find(|report| report.name.is_empty()).unwrap().starts_at, at(100));
 }
 
 #[test]

@@ -35,6 +35,9 @@ pub struct Config {
     /// The file that this was read from, and the files with secrets that it names: a backup holds them.
     #[serde(skip)]
     pub files: Vec<PathBuf>,
+    /// What is odd and no error, a line each.
+    #[serde(skip)]
+    pub warnings: Vec<String>,
 }
 
 /// Settings without a section.
@@ -131,7 +134,7 @@ impl Config {
         let mut alerting: alerting::Config = raw.section("alerting", &mut e);
         alerting.validate(&mut e);
         let files = raw.files();
-        raw.finish(&mut e);
+        let warnings = raw.finish(&mut e);
         let config = Self {
             plain,
             server,
@@ -149,6 +152,7 @@ impl Config {
             logs,
             alerting,
             files,
+            warnings,
         };
         if e.is_empty() { Ok(config) } else { Err(e) }
     }

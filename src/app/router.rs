@@ -19,7 +19,7 @@ use crate::{
     platform::{
         error::ApiError,
         health::Status,
-        http::{self, Frame, Role},
+        http::{self, Frame, KnownQuery, Role, refuse_unknown_query},
     },
 };
 
@@ -46,10 +46,12 @@ impl App {
     /// API, OpenAI surface and console, in the frame of limits, authentication and logging.
     pub fn router(&self) -> Router {
         let config = &self.runtime.config.server;
+        let openapi = serde_json::to_value(generated::openapi()).unwrap_or_default();
+        let known_query = KnownQuery::of(&openapi, "/api/v1/");
         let console = Console::new(Parts {
             nav: NAVIGATION.to_vec(),
             overview: Arc::new(Numbers(self.clone())),
-            openapi: serde_json::to_value(generated::openapi()).unwrap_or_default(),
+            openapi,
             https: config.is_https(),
         });
         let routes = Router::new()
@@ -85,7 +87,7 @@ impl App {
                 )
             });
         let guarded = console
-            .wrap(routes)
+            .wrap(routes.layer(from_fn_with_state(known_query, refuse_unknown_query)))
             .layer(Extension(self.idempotency.clone()))
             .layer(from_fn_with_state(auth::Origins::new(config), auth::csrf_guard));
         let (clock, lifecycle) = (self.runtime.clock.clone(), self.runtime.lifecycle.clone());

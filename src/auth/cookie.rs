@@ -3,21 +3,20 @@
 use axum::http::HeaderValue;
 
 use super::{Auth, SignedIn};
-use crate::platform::http::session_cookie_name;
 
 /// `Set-Cookie` that signs this browser in. `SameSite=Lax`: other sites' forms do not carry it; `__Host-` (https only)
 /// keeps subdomains from setting it.
 pub fn session_cookie(auth: &Auth, signed_in: &SignedIn) -> Option<HeaderValue> {
-    cookie(auth.is_https(), &signed_in.token, auth.session_seconds())
+    cookie(auth.session_cookie_name(), auth.is_https(), &signed_in.token, auth.session_seconds())
 }
 
 /// `Set-Cookie` that makes this browser forget its session.
 pub fn clear_session_cookie(auth: &Auth) -> Option<HeaderValue> {
-    cookie(auth.is_https(), "", 0)
+    cookie(auth.session_cookie_name(), auth.is_https(), "", 0)
 }
 
 /// Tokens are base64url, so the value is always a valid header.
-pub(super) fn cookie(https: bool, value: &str, max_age: i64) -> Option<HeaderValue> {
-    let (name, secure) = (session_cookie_name(https), if https { "; Secure" } else { "" });
+pub(super) fn cookie(name: &str, https: bool, value: &str, max_age: i64) -> Option<HeaderValue> {
+    let secure = if https { "; Secure" } else { "" };
     HeaderValue::try_from(format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age}{secure}")).ok()
 }

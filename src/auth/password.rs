@@ -8,6 +8,7 @@ use argon2::{
     password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash},
 };
 use tokio::{sync::Semaphore, time::Instant};
+use unicode_normalization::UnicodeNormalization as _;
 
 use super::{AuthError, Config, Metrics};
 use crate::platform::{crypto, pools::CpuPool};
@@ -96,6 +97,7 @@ impl RuleBroken {
 
 /// Length, not composition; not the e-mail or its name part alone; none of the commonest.
 pub fn check_rules(password: &str, email: &str) -> Result<(), RuleBroken> {
+    let password = normal(password);
     let lower = password.to_lowercase();
     let one_character = password.chars().all(|c| password.starts_with(c));
     if password.chars().count() < MIN_LENGTH {
@@ -124,8 +126,42 @@ pub fn one_time_password() -> String {
 pub enum Verified {
     No,
     Yes,
-    /// Right, and here is its hash with today's parameters, to be stored in place of the old one.
+    /// Right, and here is its hash with today's parameters and in today's form, to be stored in place of the old one.
     Rehashed(String),
+}
+
+/// The form of a password that is hashed: NFC, because macOS types й, ё and é in two characters where others type one
+/// (RFC 8265 section 4.2.1 asks for it too).
+fn normal(password: &str) -> String {
+    password.nfc().collect()
+}
+
+/// Whether two passwords are one, however they were typed.
+pub fn same(one: &str, other: &str) -> bool {
+    normal(one) == normal(other)
+}
+
+/// What the person may have meant, the likeliest first: a one-time password pasted with the space around it; hashes of
+/// older versions were made of the characters as they were typed.
+fn readings(password: &str) -> Vec<String> {
+    let trimmed = password.trim();
+    if is_one_time_shape(trimmed) {
+        return vec![trimmed.to_owned()];
+    }
+    let mut readings = vec![normal(password)];
+    for other in [password.to_owned(), password.nfd().collect()] {
+        if !readings.contains(&other) {
+            readings.push(other);
+        }
+    }
+    readings
+}
+
+/// Four groups of five, as `one_time_password` makes them.
+fn is_one_time_shape(password: &str) -> bool {
+    let groups: Vec<&str> = password.split('-').collect();
+    groups.len() == 4
+        && groups.iter().all(|g| g.len() == 5 && g.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()))
 }
 
 /// Hashes and compares, a few at a time. Clones share the pool.
@@ -153,6 +189,13 @@ impl Hasher {
 
     /// The PHC string of a new password.
     pub async fn hash(&self, password: &str) -> Result<String, AuthError> {
+        let (argon2, password) = (self.argon2.clone(), normal(password));
+        self.work(move || hash(&argon2, &password)).await?
+    }
+
+    /// As versions before 0.2 made it.
+    #[cfg(test)]
+    pub(super) async fn hash_as_typed(&self, password: &str) -> Result<String, AuthError> {
         let (argon2, password) = (self.argon2.clone(), password.to_owned());
         self.work(move || hash(&argon2, &password)).await?
     }
@@ -161,8 +204,8 @@ impl Hasher {
     pub async fn verify(&self, password: &str, stored: Option<&str>) -> Result<Verified, AuthError> {
         let known = stored.is_some();
         let stored = stored.unwrap_or(&self.dummy).to_owned();
-        let (argon2, password) = (self.argon2.clone(), password.to_owned());
-        let verified = self.work(move || verify(&argon2, &password, &stored)).await??;
+        let (argon2, readings) = (self.argon2.clone(), readings(password));
+        let verified = self.work(move || verify(&argon2, &readings, &stored)).await??;
         Ok(if known { verified } else { Verified::No })
     }
 
@@ -191,20 +234,19 @@ fn hash(argon2: &Argon2<'_>, password: &str) -> Result<String, AuthError> {
     Ok(hash.to_string())
 }
 
-fn verify(argon2: &Argon2<'_>, password: &str, stored: &str) -> Result<Verified, AuthError> {
+fn verify(argon2: &Argon2<'_>, readings: &[String], stored: &str) -> Result<Verified, AuthError> {
     let parsed = PasswordHash::new(stored).map_err(|e| AuthError::Hash(anyhow!("stored hash: {e}")))?;
     let params = Params::try_from(&parsed).map_err(|e| AuthError::Hash(anyhow!("stored hash: {e}")))?;
     if params.m_cost() > MAX_MEMORY_KIB || params.t_cost() > MAX_ITERATIONS || params.p_cost() > MAX_LANES {
         return Err(AuthError::Hash(anyhow!("stored hash asks for more work than allowed")));
     }
-    if argon2.verify_password(password.as_bytes(), &parsed).is_err() {
-        return Ok(Verified::No);
-    }
+    let right = readings.iter().position(|password| argon2.verify_password(password.as_bytes(), &parsed).is_ok());
+    let Some(right) = right else { return Ok(Verified::No) };
     let live = argon2.params();
     let same = (params.m_cost(), params.t_cost(), params.p_cost()) == (live.m_cost(), live.t_cost(), live.p_cost());
-    if same && parsed.algorithm.as_str() == "argon2id" {
+    if right == 0 && same && parsed.algorithm.as_str() == "argon2id" {
         Ok(Verified::Yes)
     } else {
-        hash(argon2, password).map(Verified::Rehashed)
+        hash(argon2, &readings[0]).map(Verified::Rehashed)
     }
 }

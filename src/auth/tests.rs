@@ -3,15 +3,23 @@
 use axum::http::{HeaderMap, HeaderName, Method};
 
 use super::{
-    Origins,
+    Config, Metrics, Origins,
     authenticate::{csrf_token, split_key},
     cookie::cookie,
     csrf::is_allowed,
     model::{check_email, check_slug},
-    password::{RuleBroken, check_rules, one_time_password},
+    password::{Hasher, RuleBroken, Verified, check_rules, one_time_password},
     service::{may_grant, may_manage},
 };
 use crate::platform::http::{self, Role};
+
+fn cheap() -> Config {
+    Config { hash_memory_kib: 64, hash_iterations: 1, ..Config::default() }
+}
+
+fn metrics() -> Metrics {
+    Metrics::register(&mut prometheus_client::registry::Registry::default())
+}
 
 #[test]
 fn passwords_follow_the_rules() {
@@ -33,6 +41,30 @@ fn one_time_passwords_are_long_different_and_legible() {
     assert_eq!(a.len(), 23);
     assert!(!a.contains(['l', 'o', '0', '1']), "{a}");
     assert_eq!(check_rules(&a, "a@b"), Ok(()));
+}
+
+/// Stored as NFC, whatever the keyboard; hashes of older versions, made of what was typed, go on working.
+#[tokio::test]
+async fn a_password_is_one_however_it_is_typed() {
+    let hasher = Hasher::new(&cheap(), metrics()).unwrap();
+    let (composed, decomposed) = ("ёлка и йод café", "е\u{308}лка и и\u{306}од cafe\u{301}");
+    assert_ne!(composed, decomposed);
+    for (typed, stored) in [(composed, decomposed), (decomposed, composed), (decomposed, decomposed)] {
+        let hash = hasher.hash(stored).await.unwrap();
+        assert!(matches!(hasher.verify(typed, Some(&hash)).await.unwrap(), Verified::Yes), "{typed} for {stored}");
+    }
+    let old = hasher.hash_as_typed(decomposed).await.unwrap();
+    for typed in [composed, decomposed] {
+        assert!(matches!(hasher.verify(typed, Some(&old)).await.unwrap(), Verified::Rehashed(_)), "{typed}");
+    }
+    let once = one_time_password();
+    let hash = hasher.hash(&once).await.unwrap();
+    for pasted in [format!(" {once}"), format!("{once}\r\n"), format!("\u{a0}{once}\t")] {
+        assert!(matches!(hasher.verify(&pasted, Some(&hash)).await.unwrap(), Verified::Yes), "{pasted:?}");
+    }
+    // In a password of one's own, space counts.
+    let own = hasher.hash("ends with a space ").await.unwrap();
+    assert!(matches!(hasher.verify("ends with a space", Some(&own)).await.unwrap(), Verified::No));
 }
 
 #[test]
@@ -74,9 +106,24 @@ fn keys_are_told_from_anything_else_without_a_look_up() {
 
 #[test]
 fn cookies_carry_the_prefix_only_over_https() {
-    let text = |https| cookie(https, "v", 60).unwrap().to_str().unwrap().to_owned();
-    assert_eq!(text(true), "__Host-holdfast_session=v; Path=/; HttpOnly; SameSite=Lax; Max-Age=60; Secure");
-    assert_eq!(text(false), "holdfast_session=v; Path=/; HttpOnly; SameSite=Lax; Max-Age=60");
+    let text = |url: &str| {
+        let server = http::Config { public_url: url.to_owned(), ..http::Config::default() };
+        cookie(&server.session_cookie(), server.is_https(), "v", 60).unwrap().to_str().unwrap().to_owned()
+    };
+    assert_eq!(text("https://h"), "__Host-holdfast_session=v; Path=/; HttpOnly; SameSite=Lax; Max-Age=60; Secure");
+    assert_eq!(text(""), "holdfast_session=v; Path=/; HttpOnly; SameSite=Lax; Max-Age=60");
+}
+
+#[test]
+fn two_appliances_on_one_host_have_cookies_of_their_own() {
+    let name = |url: &str| http::Config { public_url: url.to_owned(), ..http::Config::default() }.session_cookie();
+    assert_eq!(name("http://10.0.0.5:8080"), "holdfast_session");
+    assert_eq!(name("http://10.0.0.5:8081/"), "holdfast_session_8081");
+    assert_eq!(name("http://10.0.0.5"), "holdfast_session_80");
+    assert_eq!(name("https://[::1]:8443/base"), "__Host-holdfast_session_8443");
+    assert_eq!(name("https://[fe80::1]"), "__Host-holdfast_session");
+    let other = http::Config { listen: "0.0.0.0:9000".parse().unwrap(), ..http::Config::default() };
+    assert_eq!(other.session_cookie(), "holdfast_session_9000");
 }
 
 #[test]

@@ -18,13 +18,13 @@ use crate::{jobs::Cron, platform::config::ConfigErrors, storage};
 pub struct Config {
     /// Public keys (`age1...`) that backups are sealed for; without one no backup is made.
     pub recipients: Vec<String>,
-    /// When a backup is made, as cron.
+    /// When a backup is made, as cron; "off": only when somebody asks for one.
     pub schedule: String,
     /// Whether a backup is made before a new version changes the database; without one it is not changed.
     pub before_migration: bool,
-    /// When the newest backup is restored on trial, as cron.
+    /// When the newest backup is restored on trial, as cron; "off": only when somebody asks for it.
     pub drill_schedule: String,
-    /// When an old backup is restored on trial and every copy is read again, as cron.
+    /// When an old backup is restored on trial and every copy is read again, as cron; "off": only when somebody asks for it.
     pub old_drill_schedule: String,
     /// Time zone of the schedules.
     pub time_zone: String,
@@ -91,7 +91,7 @@ impl Config {
             ("drill_schedule", &self.drill_schedule),
             ("old_drill_schedule", &self.old_drill_schedule),
         ] {
-            if let Err(error) = Cron::parse(pattern, &self.time_zone) {
+            if let Err(error) = Cron::parse_or_off(pattern, &self.time_zone) {
                 errors.push(setting, error.to_string());
             }
         }
@@ -122,7 +122,7 @@ impl Config {
 
     /// Longest time between two runs of a schedule, looking a year ahead from `now`; `None` where nothing is scheduled.
     fn longest_gap(&self, schedule: &str, now: DateTime<Utc>) -> Option<TimeDelta> {
-        let cron = Cron::parse(schedule, &self.time_zone).ok()?;
+        let cron = Cron::parse_or_off(schedule, &self.time_zone).ok()??;
         let (mut at, mut longest) = (cron.next(now).ok()?, None);
         for _ in 0..400 {
             let next = cron.next(at).ok()?;

@@ -58,7 +58,8 @@ impl Check for Recent {
             Err(error) => return cannot_look(&error),
         };
         let now = self.0.inner.clock.now();
-        let overdue = self.0.config().interval(now).unwrap_or(TimeDelta::days(1)) + LATE;
+        let interval = self.0.config().interval(now);
+        let is_overdue = |age: TimeDelta| interval.is_some_and(|interval| age > interval + LATE);
         let last = backups.iter().find(|backup| backup.status != Status::Running);
         let whole = backups.iter().find(|backup| backup.status == Status::Verified);
         let ended = last.and_then(|backup| Some(format!("the last one: {}", backup.error.as_ref()?)));
@@ -70,12 +71,19 @@ impl Check for Recent {
                 format!("no backup is whole; {}", ended.unwrap_or_default()),
                 "mend that, then: holdfast backup run",
             ),
-            Some(backup) if now - backup.started_at > overdue => CheckResult::fail(
+            Some(backup) if is_overdue(now - backup.started_at) => CheckResult::fail(
                 format!("the newest whole backup is {} h old", (now - backup.started_at).num_hours()),
                 ended.unwrap_or_else(|| "does a worker run? look for job backup.run".to_owned()),
             ),
             Some(backup) => match ended {
                 Some(ended) => CheckResult::warn(format!("the newest whole one is of {}", backup.started_at), ended),
+                None if interval.is_none() => CheckResult::warn(
+                    format!(
+                        "the newest is of {}; backup.schedule is off, so none follows by itself",
+                        backup.started_at
+                    ),
+                    "set backup.schedule, or let something else call holdfast backup run",
+                ),
                 None => CheckResult::pass(format!(
                     "{} of {}: {} rows, {} objects, {} bytes",
                     backup.id, backup.started_at, backup.rows, backup.objects, backup.total_bytes

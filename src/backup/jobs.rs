@@ -123,11 +123,15 @@ pub fn register(registry: &mut Registry, backups: &Backups) -> Result<(), JobsEr
     });
     let config = backups.config();
     if config.is_on() {
-        let cron = |pattern: &str| Cron::parse(pattern, &config.time_zone);
-        registry.schedule("backup.run", cron(&config.schedule)?, CatchUp::One, &Run { kind: Kind::Scheduled })?;
-        if config.key_file.is_some() {
-            registry.schedule("backup.drill", cron(&config.drill_schedule)?, CatchUp::One, &DrillNewest {})?;
-            registry.schedule("backup.drill_old", cron(&config.old_drill_schedule)?, CatchUp::One, &DrillOld {})?;
+        let cron = |pattern: &str| Cron::parse_or_off(pattern, &config.time_zone);
+        if let Some(cron) = cron(&config.schedule)? {
+            registry.schedule("backup.run", cron, CatchUp::One, &Run { kind: Kind::Scheduled })?;
+        }
+        if let Some(cron) = cron(&config.drill_schedule)?.filter(|_| config.key_file.is_some()) {
+            registry.schedule("backup.drill", cron, CatchUp::One, &DrillNewest {})?;
+        }
+        if let Some(cron) = cron(&config.old_drill_schedule)?.filter(|_| config.key_file.is_some()) {
+            registry.schedule("backup.drill_old", cron, CatchUp::One, &DrillOld {})?;
         }
     }
     Ok(())

@@ -12,6 +12,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use secrecy::ExposeSecret as _;
 
 use super::seal::{Identity, SealError};
+use crate::platform::text_file;
 
 /// Precedes the installation's public key.
 const INSTALLATION_KEY: &str = "# installation key:";
@@ -47,7 +48,7 @@ pub struct KeyFile {
 impl KeyFile {
     pub fn read(path: &Path) -> Result<Self, KeyError> {
         let name = || path.display().to_string();
-        let text = fs::read_to_string(path).map_err(|source| KeyError::Read { path: name(), source })?;
+        let text = text_file::read(path).map_err(|source| KeyError::Read { path: name(), source })?;
         let file = Self::parse(&text)?;
         if file.identities.is_empty() { Err(KeyError::Empty { path: name() }) } else { Ok(file) }
     }

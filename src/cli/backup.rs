@@ -18,7 +18,10 @@ use crate::{
     backup::{
         Backup, BackupId, Backups, Choice, CopyStatus, Drill, DrillStatus, Identity, KeyFile, Kind, Status, Watcher,
     },
-    platform::lifecycle::{Lifecycle, Signals},
+    platform::{
+        lifecycle::{Lifecycle, Signals},
+        text_file,
+    },
 };
 
 #[derive(Debug, clap::Args)]
@@ -280,7 +283,7 @@ async fn work_on_keys(backups: &Backups, keys: Keys) -> anyhow::Result<ExitCode>
 
 /// A passphrase out of a file. Errors when it is so short that it can be guessed.
 pub(super) fn read_passphrase(path: &Path) -> anyhow::Result<SecretString> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = text_file::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     let text = text.trim();
     anyhow::ensure!(
         text.chars().count() >= 20,

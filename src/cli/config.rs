@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use super::print_line;
+use super::{eprint_line, print_line};
 use crate::app::Config;
 
 #[derive(Debug, Subcommand)]
@@ -31,7 +31,12 @@ const DOCUMENTATION: &str = include_str!("../../config/holdfast.toml");
 
 pub fn run(config: &Config, action: &Action) -> anyhow::Result<ExitCode> {
     match action {
-        Action::Check => print_line("the configuration is fine"),
+        Action::Check => {
+            for warning in &config.warnings {
+                eprint_line(&format!("warning: {warning}"));
+            }
+            print_line("the configuration is fine");
+        }
         Action::Show => print_line(toml::to_string_pretty(config)?.trim_end()),
         Action::Docs => return Ok(docs()),
     }

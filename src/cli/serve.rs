@@ -54,6 +54,9 @@ impl Args {
 
 pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
     let guard = telemetry::init(&config.telemetry)?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
     let result = serve_until_stopped(config, &args, guard.logger.clone()).await;
     if let Err(error) = &result {
         tracing::error!(error = format!("{error:#}"), "Holdfast cannot go on");

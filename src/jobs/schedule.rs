@@ -38,13 +38,33 @@ pub struct Cron {
 
 impl Cron {
     /// `pattern`: five fields (minute hour day month weekday) or `@daily` and the like; `zone`: an IANA name.
+    /// A pattern that can never fire, like the 31st of February, is an error.
     pub fn parse(pattern: &str, zone: &str) -> Result<Self, JobsError> {
         let wrong = |reason: String| JobsError::Schedule { name: format!("{pattern:?} in {zone:?}"), reason };
-        Ok(Self {
+        let fields = pattern.split_whitespace().count();
+        // The library also takes seconds and years, which would be read as minutes by whoever counts five fields.
+        if fields != 5 && !pattern.trim_start().starts_with('@') {
+            let reason = format!("it has {fields} fields; five are needed: minute hour day month weekday");
+            return Err(wrong(reason));
+        }
+        let cron = Self {
             pattern: pattern.parse().map_err(|e: croner::errors::CronError| wrong(e.to_string()))?,
             text: pattern.to_owned(),
             zone: zone.parse().map_err(|e: chrono_tz::ParseError| wrong(e.to_string()))?,
-        })
+        };
+        // What five fields can say comes round within the 28 years of the calendar, wherever one begins.
+        match cron.next(DateTime::UNIX_EPOCH) {
+            Ok(_) => Ok(cron),
+            Err(_) => Err(wrong("it never fires; write \"off\" where nothing shall run".into())),
+        }
+    }
+
+    /// Like `parse`, for a setting that may also switch its schedule off: `None` for "off", "never" and nothing at all.
+    pub fn parse_or_off(pattern: &str, zone: &str) -> Result<Option<Self>, JobsError> {
+        if matches!(pattern.trim().to_ascii_lowercase().as_str(), "" | "off" | "never") {
+            return Ok(None);
+        }
+        Self::parse(pattern, zone).map(Some)
     }
 
     /// The first tick after `after`.

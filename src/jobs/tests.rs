@@ -63,9 +63,13 @@ fn leap_day_comes_every_four_years() {
 
 #[test]
 fn a_wrong_pattern_or_zone_is_refused_by_name() {
-    for (pattern, zone, expected) in
-        [("61 * * * *", "UTC", "61"), ("* * * * *", "Europe/Atlantis", "Atlantis"), ("nonsense", "UTC", "nonsense")]
-    {
+    for (pattern, zone, expected) in [
+        ("61 * * * *", "UTC", "61"),
+        ("* * * * *", "Europe/Atlantis", "Atlantis"),
+        ("nonsense", "UTC", "nonsense"),
+        ("0 0 31 2 *", "UTC", "never fires"),
+        ("0 0 2 * * *", "UTC", "it has 6 fields"),
+    ] {
         let error = Cron::parse(pattern, zone).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }

@@ -167,6 +167,8 @@ pub struct Metrics {
     failures: Family<FailureLabels, Counter>,
     searches: Searches,
     arms: Arms,
+    /// Searches that found weak matches at best.
+    unmatched: Family<ModeLabels, Counter>,
     /// Hybrid searches that had only words to go by.
     degraded: Counter,
     index_failures: Counter,
@@ -192,6 +194,7 @@ impl Metrics {
             failures: Family::default(),
             searches: Family::new_with_constructor(|| Latency::new(SEARCH_BUCKETS)),
             arms: Family::new_with_constructor(|| Latency::new(SEARCH_BUCKETS)),
+            unmatched: Family::default(),
             degraded: Counter::default(),
             index_failures: Counter::default(),
             maintenance: Family::default(),
@@ -218,6 +221,7 @@ impl Metrics {
         }
         for &mode in Mode::ALL {
             let _ = self.searches.get_or_create(&ModeLabels { mode });
+            let _ = self.unmatched.get_or_create(&ModeLabels { mode });
         }
         for &reason in Failure::ALL {
             let _ = self.failures.get_or_create(&FailureLabels { reason });
@@ -254,6 +258,11 @@ impl Metrics {
             "Time that one arm of a search took in one knowledge base",
             Unit::Seconds,
             self.arms.clone(),
+        );
+        registry.register(
+            "searches_unmatched",
+            "Searches that nothing in the bases answers: they found weak matches at best",
+            self.unmatched.clone(),
         );
         registry.register(
             "searches_degraded",
@@ -348,9 +357,13 @@ impl Metrics {
         tracing::info!(document = %document, seconds, "document {document} ready");
     }
 
-    pub(super) fn searched(&self, mode: SearchMode, took: Duration, hits: usize) {
+    /// `hits` were found, of which `matches` are no weak ones.
+    pub(super) fn searched(&self, mode: SearchMode, took: Duration, hits: usize, matches: usize) {
         self.searches.get_or_create(&ModeLabels { mode: mode.into() }).observe(took.as_secs_f64());
-        tracing::debug!(mode = mode.as_str(), hits, ms = took.as_millis(), "search");
+        if matches == 0 {
+            self.unmatched.get_or_create(&ModeLabels { mode: mode.into() }).inc();
+        }
+        tracing::debug!(mode = mode.as_str(), hits, matches, ms = took.as_millis(), "search");
     }
 
     pub(super) fn degraded(&self, error: &(dyn std::error::Error + 'static)) {

@@ -210,6 +210,8 @@ pub struct SearchHit {
     /// The document's title, or its file name.
     pub title: String,
     pub text: String,
+    /// The nearest there is, but hardly an answer: few of the question's words, and a meaning no nearer than by chance.
+    pub weak: bool,
     /// Best first. Hybrid: 0 to 1, 1 led both arms. Vector: cosine similarity. Text: BM25.
     pub score: f64,
     /// Rank in each arm, from 1.

@@ -12,6 +12,8 @@ use std::{
 use serde::{Serialize, de::DeserializeOwned};
 use toml::{Table, Value};
 
+use super::text_file;
+
 /// Every problem found in the configuration.
 #[derive(Clone, Debug, Default)]
 pub struct ConfigErrors {
@@ -69,6 +71,8 @@ pub struct Raw {
     overrides: BTreeMap<Vec<String>, String>,
     /// The file that was read, and every file that a setting named `*_file` points to.
     files: Vec<PathBuf>,
+    /// The sections that were asked for.
+    sections: Vec<String>,
 }
 
 /// Where the file is looked for when none is named.
@@ -78,15 +82,20 @@ impl Raw {
     /// Reads `file` (or the default one where it exists) and the process's environment.
     #[expect(clippy::disallowed_methods, reason = "the home of the ban")]
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigErrors> {
+        // Not vars(): that panics where any variable, ours or not, is no UTF-8.
+        let vars = std::env::vars_os().filter_map(|(key, value)| {
+            let key = key.into_string().ok().filter(|key| key.starts_with("HOLDFAST_"))?;
+            Some((key, value.to_string_lossy().into_owned()))
+        });
         let named = file.map(Path::to_owned).or_else(|| std::env::var("HOLDFAST_CONFIG").ok().map(PathBuf::from));
-        Self::read(named.as_deref(), std::env::vars())
+        Self::read(named.as_deref(), vars)
     }
 
     /// Reads `file`, if given, and overrides among `vars`.
     pub fn read(file: Option<&Path>, vars: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigErrors> {
         let mut errors = ConfigErrors::default();
         let path = file.map_or_else(|| PathBuf::from(DEFAULT_FILE), Path::to_owned);
-        let table = match std::fs::read_to_string(&path) {
+        let table = match text_file::read(&path) {
             Ok(text) => toml::from_str(&text).unwrap_or_else(|e| {
                 errors.push(&path.display().to_string(), e.to_string());
                 Table::new()
@@ -103,7 +112,7 @@ impl Raw {
                 Some((path.split("__").map(str::to_lowercase).collect(), value))
             })
             .collect();
-        let mut raw = Self { table, overrides, files: Vec::new() };
+        let mut raw = Self { table, overrides, ..Self::default() };
         raw.files = raw.named_files();
         if path.exists() {
             raw.files.insert(0, path);
@@ -141,6 +150,7 @@ impl Raw {
     /// reported and its default used, so that the next one is looked at too.
     pub fn section<T: DeserializeOwned + Serialize + Default>(&mut self, name: &str, errors: &mut ConfigErrors) -> T {
         errors.enter(name);
+        self.sections.push(name.to_owned());
         let mut table = match self.table.remove(name) {
             _ if name.is_empty() => self.take_plain(),
             Some(Value::Table(table)) => table,
@@ -153,7 +163,11 @@ impl Raw {
         let defaults = Value::try_from(T::default()).unwrap_or(Value::Table(Table::new()));
         // Overrides of settings that have no default: their type is found by trying.
         let mut untyped: BTreeMap<Vec<String>, Vec<Value>> = BTreeMap::new();
+        let mut singles: BTreeMap<Vec<String>, String> = BTreeMap::new();
         for (path, text) in self.take_overrides(name) {
+            if name.is_empty() {
+                singles.insert(path.clone(), text.clone());
+            }
             let like = path.iter().try_fold(&defaults, |v, key| v.get(key));
             if like.is_none() {
                 untyped.insert(path.clone(), readings(&text));
@@ -171,23 +185,38 @@ impl Raw {
                 insert(&mut table, &path, reading);
                 continue;
             }
-            errors.push(&path.join("."), error.inner().to_string().trim().to_owned());
+            let message = error.inner().to_string().trim().to_owned();
+            // A variable without a section that names no setting is not ours: `finish` warns of it.
+            if let Some(text) = singles.remove(&path).filter(|_| message.starts_with("unknown field")) {
+                self.overrides.insert(path.clone(), text);
+            } else {
+                errors.push(&path.join("."), message);
+            }
             if !remove(&mut table, &path) {
                 return T::default();
             }
         }
     }
 
-    /// Reports what no section took: misspelt names must not be ignored.
-    pub fn finish(self, errors: &mut ConfigErrors) {
+    /// Reports what no section took: misspelt names must not be ignored. Returns warnings, a line each.
+    ///
+    /// A variable with two underscores was meant as `HOLDFAST_SECTION__KEY`. Others that begin like ours may come from
+    /// elsewhere: Kubernetes gives every pod `HOLDFAST_PORT` and `HOLDFAST_SERVICE_HOST` beside a service of that name.
+    pub fn finish(self, errors: &mut ConfigErrors) -> Vec<String> {
         errors.enter("");
         for name in self.table.keys() {
             errors.push(name, "unknown section or setting");
         }
+        let mut warnings = Vec::new();
         for path in self.overrides.keys() {
-            let name = path.join("__").to_uppercase();
-            errors.push(&format!("HOLDFAST_{name}"), "unknown environment variable");
+            let name = format!("HOLDFAST_{}", path.join("__").to_uppercase());
+            match path.as_slice() {
+                [single] => warnings.push(foreign(&name, single, &self.sections)),
+                _ => errors
+                    .push(&name, "unknown environment variable: no setting has this name, see holdfast config docs"),
+            }
         }
+        warnings
     }
 
     fn take_plain(&mut self) -> Table {
@@ -210,6 +239,20 @@ impl Raw {
                 Some((path[skip..].to_vec(), text))
             })
             .collect()
+    }
+}
+
+/// What to say of a variable that begins like ours and is none: `name` as it is written, `rest` behind `HOLDFAST_` in lower case.
+fn foreign(name: &str, rest: &str, sections: &[String]) -> String {
+    let section =
+        sections.iter().find_map(|section| Some((section, rest.strip_prefix(section.as_str())?.strip_prefix('_')?)));
+    match section.filter(|(section, _)| !section.is_empty()) {
+        Some((section, key)) => format!(
+            "{name} is no setting and is ignored; if it is meant as one, write HOLDFAST_{}__{} with two underscores",
+            section.to_uppercase(),
+            key.to_uppercase()
+        ),
+        None => format!("{name} is no setting of Holdfast and is ignored"),
     }
 }
 
@@ -286,6 +329,7 @@ pub mod secret {
     use serde::Serializer;
 
     use super::ConfigErrors;
+    use crate::platform::text_file;
 
     /// Serialises a secret as `"***"`: `config show` prints configuration.
     pub fn masked<S: Serializer>(secret: &Option<SecretString>, s: S) -> Result<S::Ok, S::Error> {
@@ -306,7 +350,7 @@ pub mod secret {
             errors.push(setting, "give the secret or its file, not both");
             return;
         }
-        match std::fs::read_to_string(file) {
+        match text_file::read(file) {
             Ok(text) if text.trim().is_empty() => errors.push(setting, format!("{} is empty", file.display())),
             Ok(text) => *secret = Some(text.trim().to_owned().into()),
             Err(e) => errors.push(setting, format!("{} cannot be read: {e}", file.display())),
@@ -335,6 +379,12 @@ mod tests {
         }
     }
 
+    #[derive(Debug, Default, Deserialize, Serialize)]
+    #[serde(default, deny_unknown_fields)]
+    struct Plain {
+        data_dir: Option<String>,
+    }
+
     fn read(toml: &str, vars: &[(&str, &str)]) -> (Section, ConfigErrors) {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("c.toml");
@@ -342,8 +392,27 @@ mod tests {
         let mut raw = Raw::read(Some(&file), vars.iter().map(|(k, v)| ((*k).into(), (*v).into()))).unwrap();
         let mut errors = ConfigErrors::default();
         let section = raw.section("server", &mut errors);
-        raw.finish(&mut errors);
+        let _ = raw.finish(&mut errors);
         (section, errors)
+    }
+
+    #[test]
+    fn variables_of_others_are_ignored_with_a_warning() {
+        let others = [
+            ("HOLDFAST_PORT", "tcp://10.96.0.7:8080"),
+            ("HOLDFAST_PORT_8080_TCP_ADDR", "10.96.0.7"),
+            ("HOLDFAST_SERVICE_HOST", "10.96.0.7"),
+            ("HOLDFAST_SERVER_PORT", "tcp://10.96.0.8:80"),
+        ];
+        let vars = others.iter().map(|(k, v)| ((*k).into(), (*v).into()));
+        let mut raw = Raw::read(None, vars).unwrap();
+        let mut errors = ConfigErrors::default();
+        let _: Plain = raw.section("", &mut errors);
+        let _: Section = raw.section("server", &mut errors);
+        let warnings = raw.finish(&mut errors);
+        assert!(errors.is_empty(), "{errors}");
+        assert_eq!(warnings.len(), others.len(), "{warnings:?}");
+        assert!(warnings.iter().any(|w| w.contains("HOLDFAST_SERVER__PORT with two underscores")), "{warnings:?}");
     }
 
     #[test]

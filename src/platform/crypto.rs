@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
+use super::text_file;
+
 /// `N` bytes from the operating system's generator.
 pub fn random_bytes<const N: usize>() -> [u8; N] {
     use rand::TryRng as _;
@@ -144,8 +146,7 @@ impl MasterKey {
             writeln!(file, "{}", hex(&random_bytes::<32>()))?;
             file.sync_all()?;
         }
-        let text =
-            fs::read_to_string(path).with_context(|| format!("cannot read the master key {}", path.display()))?;
+        let text = text_file::read(path).with_context(|| format!("cannot read the master key {}", path.display()))?;
         Self::parse(text.trim()).with_context(|| format!("{} must hold 64 hexadecimal digits", path.display()))
     }
 

@@ -22,9 +22,13 @@ pub mod http_client;
 pub mod ids;
 /// Starting, draining, stopping.
 pub mod lifecycle;
+/// Names that people give to things.
+pub mod names;
 /// Bounded threads for CPU work.
 pub mod pools;
 /// Names as they stand in addresses.
 pub mod slug;
 /// Logs and metrics.
 pub mod telemetry;
+/// Small text files that people write.
+pub mod text_file;

@@ -237,8 +237,49 @@ fn all_errors_are_told_at_once() {
             "{name} is not named in {error}"
         );
     }
-    let unknown = load("", &[("HOLDFAST_COLOUR", "red"), ("HOLDFAST_NOWHERE__X", "1")]).unwrap_err();
-    assert!(unknown.to_lowercase().contains("colour") && unknown.contains("HOLDFAST_NOWHERE__X"), "{unknown}");
+    let unknown = load("", &[("HOLDFAST_NOWHERE__X", "1"), ("HOLDFAST_DATA__DIR", "/x")]).unwrap_err();
+    assert!(unknown.contains("HOLDFAST_NOWHERE__X") && unknown.contains("HOLDFAST_DATA__DIR"), "{unknown}");
+}
+
+/// What Kubernetes puts into every pod beside a service called "holdfast", and Docker links do the like.
+#[test]
+fn variables_of_the_surroundings_do_not_stop_the_start() {
+    let config = load(
+        "",
+        &[
+            ("HOLDFAST_PORT", "tcp://10.96.0.7:8080"),
+            ("HOLDFAST_PORT_8080_TCP", "tcp://10.96.0.7:8080"),
+            ("HOLDFAST_PORT_8080_TCP_PROTO", "tcp"),
+            ("HOLDFAST_SERVICE_HOST", "10.96.0.7"),
+            ("HOLDFAST_SERVICE_PORT_HTTP", "8080"),
+            ("HOLDFAST_NAME", "/app/holdfast"),
+            ("HOLDFAST_ENV_PATH", "/usr/bin"),
+            ("HOLDFAST_BACKUP_SCHEDULE", "0 1 * * *"),
+            ("HOLDFAST_DATA_DIR", "/srv/holdfast"),
+        ],
+    )
+    .unwrap();
+    assert_eq!(config.data_dir, std::path::Path::new("/srv/holdfast"));
+    assert_eq!(config.backup.schedule, "30 2 * * *", "not taken");
+    assert_eq!(config.warnings.len(), 8, "{:?}", config.warnings);
+    let typo = config.warnings.iter().find(|w| w.starts_with("HOLDFAST_BACKUP_SCHEDULE")).unwrap();
+    assert!(typo.contains("HOLDFAST_BACKUP__SCHEDULE"), "{typo}");
+}
+
+#[test]
+fn a_schedule_fires_or_is_off() {
+    let with = |schedule: &str| load(&format!("[backup]\nschedule = '{schedule}'\n"), &[]);
+    for bad in ["0 0 31 2 *", "0 0 30 2 *", "0 0 31 4,6,9,11 *"] {
+        let error = with(bad).unwrap_err();
+        assert!(error.contains("backup.schedule: ") && error.contains("never fires"), "{bad}: {error}");
+    }
+    for bad in ["0 0 2 * * *", "30 2 * *", "* * * * * * *", "tomorrow"] {
+        let error = with(bad).unwrap_err();
+        assert!(error.contains("backup.schedule: ") && error.contains("five are needed"), "{bad}: {error}");
+    }
+    for good in ["off", "never", "", "Off", "@daily", "0 0 29 2 *", "0 3 1 * 1"] {
+        with(good).unwrap_or_else(|error| panic!("{good}: {error}"));
+    }
 }
 
 #[test]

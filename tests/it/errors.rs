@@ -142,3 +142,41 @@ async fn a_request_without_an_end_and_a_database_that_is_away_show_pages_too() {
     assert!(openai.headers.contains_key(header::RETRY_AFTER));
     app.kill().await;
 }
+
+/// A misspelt filter would give the whole list, which looks like an answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn query_parameters_that_an_endpoint_does_not_know_are_refused() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    for path in [
+        "/api/v1/knowledge-bases?limt=1",
+        "/api/v1/jobs?sate=dead",
+        "/api/v1/agents?limit=1&Search=x",
+        "/api/v1/llm/usage?form=2026-01-01T00:00:00Z",
+        "/api/v1/sessions?verbose=1",
+        "/api/v1/api-keys?page=2&a[]=1",
+    ] {
+        let answer = admin.get(path).await;
+        is_problem(&answer, 400, "unknown_parameter");
+    }
+    let answer = admin.get("/api/v1/knowledge-bases?limt=1&cursor=").await;
+    let problem = answer.json();
+    assert!(
+        problem["detail"].as_str().unwrap().contains("\"limt\"")
+            && problem["detail"].as_str().unwrap().contains("limit"),
+        "{problem}"
+    );
+    assert_eq!(problem["errors"][0]["pointer"], "/limt");
+    let made = admin.post("/api/v1/knowledge-bases?dry_run=true", &serde_json::json!({"name": "x"})).await;
+    is_problem(&made, 400, "unknown_parameter");
+    for fine in [
+        "/api/v1/knowledge-bases?limit=1",
+        "/api/v1/knowledge-bases?",
+        "/api/v1/knowledge-bases?cursor=&search=&limit=2",
+        "/login?utm_source=x",
+        "/api/v1/openapi.json?x=1",
+    ] {
+        assert_eq!(admin.get(fine).await.status, 200, "{fine}");
+    }
+    app.stop().await;
+}

@@ -53,9 +53,12 @@ impl Alerting {
         if notification.version != "4" {
             return Err(AlertingError::UnknownVersion(notification.version));
         }
-        let now = self.inner.clock.now();
-        let (watchdogs, alerts): (Vec<_>, Vec<_>) =
-            notification.alerts.into_iter().partition(model::NotifiedAlert::is_watchdog);
+        let (now, truncated) = (self.inner.clock.now(), notification.truncated_alerts);
+        let (readable, unreadable) = notification.read();
+        for reason in unreadable.iter().take(5) {
+            tracing::warn!(reason, "an alert in Alertmanager's notification cannot be read");
+        }
+        let (watchdogs, alerts): (Vec<_>, Vec<_>) = readable.into_iter().partition(model::NotifiedAlert::is_watchdog);
         let watchdog = watchdogs.iter().any(|alert| alert.status == NotifiedStatus::Firing);
         let reports = model::distinct(alerts.into_iter().map(|alert| alert.report(now)));
         let mut tx = self.inner.db.system().await?;
@@ -78,10 +81,11 @@ impl Alerting {
             firing: count(Status::Firing),
             resolved: count(Status::Resolved),
             repeated: kept.iter().filter(|change| !change.changed).count(),
+            unreadable: unreadable.len(),
             watchdog,
         };
         self.tell(&changed).await;
-        self.inner.metrics.accepted(taken, notification.truncated_alerts);
+        self.inner.metrics.accepted(taken, truncated);
         Ok(taken)
     }
 

@@ -26,6 +26,7 @@ use crate::platform::{
     clock::Clock,
     db::Db,
     http::{self, Actor, Principal, RateLimiter, SessionUser},
+    names::tidy,
 };
 
 /// Organisations, people, sessions, keys. Clones share everything.
@@ -40,6 +41,7 @@ pub(super) struct Inner {
     pub config: Config,
     /// Whether browsers come over TLS: the cookie's name and attributes.
     pub https: bool,
+    pub session_cookie: String,
     /// Address of the console, without a slash at the end.
     pub base_url: String,
     pub metrics: Metrics,
@@ -73,6 +75,7 @@ impl Auth {
             db,
             clock,
             https: server.is_https(),
+            session_cookie: server.session_cookie(),
             base_url: server.base_url(),
             hasher: Hasher::new(config, metrics.clone())?,
             by_address: limiter(config.attempts_per_minute_per_address),
@@ -89,6 +92,10 @@ impl Auth {
     /// Whether cookies are `Secure` and carry the `__Host-` prefix.
     pub fn is_https(&self) -> bool {
         self.inner.https
+    }
+
+    pub fn session_cookie_name(&self) -> &str {
+        &self.inner.session_cookie
     }
 
     /// Seconds until a session ends in any case: the cookie's `Max-Age`.
@@ -136,13 +143,16 @@ pub(super) fn operator(who: &Principal) -> Result<&SessionUser, AuthError> {
     }
 }
 
-/// `value` trimmed, of `min..=max` characters and without control characters (which PostgreSQL or a log could choke on).
+/// `value` as names are kept, of `min..=max` characters, and without control characters (which a log could choke on).
 pub(super) fn text(pointer: &'static str, value: &str, min: usize, max: usize) -> Result<String, AuthError> {
-    let value = value.trim();
-    if value.chars().any(char::is_control) || !(min..=max).contains(&value.chars().count()) {
-        return Err(AuthError::Field(pointer, format!("{min} to {max} characters, without control characters")));
+    let name = tidy(value);
+    if value.trim().chars().any(char::is_control) || !(min..=max).contains(&name.chars().count()) {
+        return Err(AuthError::Field(
+            pointer,
+            format!("{min} to {max} visible characters, without control characters"),
+        ));
     }
-    Ok(value.to_owned())
+    Ok(name)
 }
 
 /// The e-mail in the form in which it is stored.

@@ -10,7 +10,7 @@ use crate::{
         AuthError, LinkPurpose, SessionId, SignedIn,
         metrics::Login,
         model::{Account, check_email, current_org, normal_email},
-        password::{RuleBroken, Verified, check_rules},
+        password::{RuleBroken, Verified, check_rules, same},
         store::{accounts, links, sessions},
     },
     platform::{
@@ -137,7 +137,7 @@ impl Auth {
             return Err(AuthError::WrongPassword);
         }
         check_rules(new, &account.email)?;
-        if current == new {
+        if same(current, new) {
             return Err(RuleBroken::Unchanged.into());
         }
         let hash = self.inner.hasher.hash(new).await?;

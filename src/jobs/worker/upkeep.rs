@@ -57,7 +57,11 @@ pub(super) async fn prepare(worker: &Worker) -> Result<(), JobsError> {
     store::ensure_queues(&mut tx, &worker.queues).await?;
     let now = store::now(&mut tx).await?;
     for schedule in &worker.registry.schedules {
-        store::upsert_schedule(&mut tx, schedule, schedule.cron.next(now)?).await?;
+        // One schedule that has no next time must not keep the worker from everything else.
+        match schedule.cron.next(now) {
+            Ok(next) => store::upsert_schedule(&mut tx, schedule, next).await?,
+            Err(error) => skipped(schedule.name, &error),
+        }
     }
     let removed = store::remove_schedules_except(&mut tx, &names(&worker.registry)).await?;
     tx.commit().await?;
@@ -84,7 +88,13 @@ async fn fire_schedules(jobs: &Jobs, registry: &Registry) -> Result<usize, JobsE
     let mut fired = 0;
     for due in due {
         let Some(schedule) = registry.schedules.iter().find(|s| s.name == due.name) else { continue };
-        let next = schedule.cron.next(due.now)?;
+        let next = match schedule.cron.next(due.now) {
+            Ok(next) => next,
+            Err(error) => {
+                skipped(schedule.name, &error);
+                continue;
+            }
+        };
         // The tick's job and the step to the next tick commit together, and only one transaction makes the step.
         let mut tx = jobs.db().system().await?;
         let id = schedule::fires(due.tick, due.now, schedule.catch_up).then(|| JobId::generate(jobs.clock()));
@@ -108,6 +118,10 @@ async fn fire_schedules(jobs: &Jobs, registry: &Registry) -> Result<usize, JobsE
         }
     }
     Ok(fired)
+}
+
+fn skipped(schedule: &str, error: &JobsError) {
+    tracing::error!(schedule, %error, "schedule {schedule} is left out: it has no next time");
 }
 
 /// Takes jobs away from workers that stopped answering: they run again, or are over if they may not. Returns how many.

@@ -2,18 +2,30 @@
 //!
 //! LanceDB stems one language for each index, our bases mix English and Russian within a sentence. So documents and queries are
 //! analysed here and LanceDB splits the result at spaces: compatibility forms unified (NFKC), soft hyphens and stress marks dropped,
-//! Unicode words (UAX #29), lower case, ё as е, stop words of both languages out, Snowball stems (Russian for words with Cyrillic
-//! letters, English for the others). Quotes and operators are not words and vanish, so no query is a syntax error.
+//! Unicode words (UAX #29), lower case, ё as е, Latin letters without their marks, stop words of both languages out, Snowball stems
+//! (Russian for words with Cyrillic letters, English for the others). Quotes and operators are not words and vanish, so no query is a
+//! syntax error. What people write in several ways meets as several terms: `v1.2.3` and `1.2.3`, `10kg` and `10 kg`, `10,5` and `10.5`.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use frostem::{Algorithm, Stemmer};
-use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 use unicode_segmentation::UnicodeSegmentation;
 
-/// Longer "words" are base64, hashes and separators: they swell the dictionary and nobody types them.
+use crate::platform::crypto;
+
+/// Counted up when the terms of a text change: the indexes of bases are then written anew (`knowledge.reanalyse`).
+pub const ANALYSIS: i16 = 2;
+
+/// Longer identifiers are kept as their beginning and a hash: found as a whole, without swelling the dictionary.
 const MAX_WORD_CHARS: usize = 64;
+/// Still longer "words" are base64, pictures and separators, which nobody types.
+const MAX_IDENTIFIER_CHARS: usize = 512;
+/// More changes between letters and digits than this are a hash, whose pieces mean nothing.
+const MOST_PIECES: usize = 5;
+/// A text of so few words may be capitals throughout and still name an organisation: "WHO".
+const FEW_WORDS: usize = 3;
 
 /// The Snowball project's lists, as short as they are: a longer one drops words that carry meaning ("system", "first").
 static STOP_WORDS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
@@ -26,29 +38,150 @@ static STOP_WORDS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
 
 /// The terms of a text, joined by spaces; empty when nothing but stop words is in it.
 pub fn analyze(text: &str) -> String {
-    let russian = Stemmer::new(Algorithm::Russian);
-    let english = Stemmer::new(Algorithm::English);
     let text: String = text.nfkc().filter(|&c| c != '\u{ad}' && c != '\u{301}').collect();
-    let mut terms = String::with_capacity(text.len());
-    let mut push = |word: &str| {
-        if word.is_empty() || word.chars().count() > MAX_WORD_CHARS || STOP_WORDS.contains(word) {
-            return;
-        }
-        let stemmer = if word.chars().any(is_cyrillic) { &russian } else { &english };
-        if !terms.is_empty() {
-            terms.push(' ');
-        }
-        terms.push_str(&stemmer.stem(word));
-    };
-    for word in text.unicode_words() {
-        let word = word.to_lowercase().replace('ё', "е").replace('’', "'");
-        push(&word);
+    let mut terms = Terms::new(text.len());
+    let acronyms = has_acronyms(&text);
+    for (at, original) in text.unicode_word_indices() {
+        let word = fold(original);
+        // WHO, IT and US are names where the words around them are not in capitals too.
+        let name = acronyms && is_capitals(original);
+        terms.push(&word, name);
         // UAX #29 keeps `main.rs` and `max_rows` whole: found by the whole and by the parts. Numbers (3.14) stay whole only.
         if word.contains(['.', '_', ':']) && word.contains(char::is_alphabetic) {
-            word.split(['.', '_', ':']).for_each(&mut push);
+            word.split(['.', '_', ':']).for_each(|part| terms.push(part, false));
+        }
+        pieces(&word).into_iter().for_each(|piece| terms.push(piece, false));
+        if let Some(number) = number(&word) {
+            terms.push(&number, false);
+        }
+        if let Some(number) = grouped(&text[at..]) {
+            terms.push(&number, false);
         }
     }
-    terms
+    terms.text
+}
+
+struct Terms {
+    russian: Stemmer,
+    english: Stemmer,
+    text: String,
+}
+
+impl Terms {
+    fn new(capacity: usize) -> Self {
+        Self {
+            russian: Stemmer::new(Algorithm::Russian),
+            english: Stemmer::new(Algorithm::English),
+            text: String::with_capacity(capacity),
+        }
+    }
+
+    /// `word` in lower case. `name`: it counts even if it looks like a stop word, and is not stemmed ("us" is no plural).
+    fn push(&mut self, word: &str, name: bool) {
+        let length = word.chars().count();
+        if length == 0 || length > MAX_IDENTIFIER_CHARS || (!name && STOP_WORDS.contains(word)) {
+            return;
+        }
+        if !self.text.is_empty() {
+            self.text.push(' ');
+        }
+        if length > MAX_WORD_CHARS {
+            let beginning: String = word.chars().take(32).collect();
+            self.text.push_str(&format!("{beginning}~{}", &crypto::sha256_hex(word)[..16]));
+        } else if name && STOP_WORDS.contains(word) {
+            self.text.push_str(word);
+        } else {
+            let stemmer = if word.chars().any(is_cyrillic) { &self.russian } else { &self.english };
+            self.text.push_str(&stemmer.stem(word));
+        }
+    }
+}
+
+/// Lower case, ё as е, straight apostrophes, and Latin letters without marks: people type "cafe".
+fn fold(word: &str) -> String {
+    let word = word.to_lowercase().replace('ё', "е").replace('’', "'");
+    if word.is_ascii() || word.chars().any(is_cyrillic) {
+        return word;
+    }
+    let bare = word.nfd().filter(|c| !is_combining_mark(*c) || !is_latin_mark(*c));
+    let mut folded = String::with_capacity(word.len());
+    for c in bare {
+        match c {
+            'ß' => folded.push_str("ss"),
+            'æ' => folded.push_str("ae"),
+            'œ' => folded.push_str("oe"),
+            'ø' => folded.push('o'),
+            'ł' => folded.push('l'),
+            'đ' | 'ð' => folded.push('d'),
+            'ı' => folded.push('i'),
+            'þ' => folded.push_str("th"),
+            c => folded.push(c),
+        }
+    }
+    folded.nfc().collect()
+}
+
+/// The marks over and under Latin and Greek letters; those of other scripts (Devanagari, Hebrew, Thai) are letters' parts.
+fn is_latin_mark(c: char) -> bool {
+    ('\u{300}'..='\u{36f}').contains(&c)
+}
+
+fn is_capitals(word: &str) -> bool {
+    word.chars().filter(|c| c.is_alphabetic()).count() >= 2 && !word.chars().any(char::is_lowercase)
+}
+
+/// Whether capitals stand out in this text: it has small letters too, or is so short that it can be a name alone.
+fn has_acronyms(text: &str) -> bool {
+    let (small, large) = text.chars().fold((0usize, 0usize), |(small, large), c| {
+        (small + usize::from(c.is_lowercase()), large + usize::from(c.is_uppercase()))
+    });
+    small > large || text.unicode_words().count() <= FEW_WORDS
+}
+
+/// The runs of letters and of digits in a word that has both: `10kg`, `rfc9110`, `v1.2.3`.
+fn pieces(word: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    let (mut start, mut last) = (0, None);
+    for (at, c) in word.char_indices() {
+        let kind = if c.is_numeric() { Some(true) } else { c.is_alphabetic().then_some(false) };
+        if let (Some(now), Some(before)) = (kind, last)
+            && now != before
+        {
+            found.push(&word[start..at]);
+            start = at;
+        }
+        last = kind.or(last);
+    }
+    if found.is_empty() || found.len() >= MOST_PIECES {
+        return Vec::new();
+    }
+    found.push(&word[start..]);
+    found.iter().map(|piece| piece.trim_matches(|c: char| !c.is_alphanumeric())).collect()
+}
+
+/// Another way to write a number: `10,5` as `10.5`, `1,000,000` as `1000000`.
+fn number(word: &str) -> Option<String> {
+    if !word.contains(',') || !word.chars().all(|c| c.is_ascii_digit() || c == ',' || c == '.') {
+        return None;
+    }
+    let groups: Vec<&str> = word.split(',').collect();
+    let thousands = groups[1..].iter().all(|group| group.split('.').next().is_some_and(|digits| digits.len() == 3));
+    if thousands { Some(groups.concat()) } else { (groups.len() == 2).then(|| word.replace(',', ".")) }
+}
+
+/// The number that begins here in groups of three parted by spaces, as `1 000 000` is written in Russian and French.
+fn grouped(text: &str) -> Option<String> {
+    let digits = |s: &str| s.bytes().take_while(u8::is_ascii_digit).count();
+    let first = digits(text);
+    if !(1..=3).contains(&first) {
+        return None;
+    }
+    let (mut number, mut rest) = (text[..first].to_owned(), &text[first..]);
+    while let Some(group) = rest.strip_prefix(' ').filter(|group| digits(group) == 3) {
+        number.push_str(&group[..3]);
+        rest = &group[3..];
+    }
+    (number.len() > first).then_some(number)
 }
 
 fn is_cyrillic(c: char) -> bool {

@@ -131,7 +131,7 @@ async fn evaluate(model: &Model, base: &Base) -> (Weights, BTreeMap<String, Figu
             figures.vector += score(&ids(&by_vector));
             figures.text += score(&ids(&by_text));
             figures.even += score(&fused(ArmWeights { vector: 1.0, text: 1.0 }));
-            figures.hybrid += score(&fused(weights.for_query(&question.text)));
+            figures.hybrid += score(&fused(weights.for_query(&question.text).weights));
         }
     }
     for figures in figures.values_mut() {

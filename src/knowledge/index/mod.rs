@@ -16,7 +16,7 @@ mod lance;
 mod language;
 mod selftest;
 
-pub use analyze::analyze;
+pub use analyze::{ANALYSIS, analyze};
 pub use error::IndexError;
 pub use fuse::{DEFAULT_K, FusedHit, OVER_FETCH, fuse};
 pub use lance::{

@@ -11,6 +11,8 @@
 //! the score of an arm survives and the shape of a curve does not. What that rests on:
 //! `docs/decisions/0006-fusion-by-rank-and-score.md`.
 //!
+//! The same test finds how near a passage comes by chance ([`PROBES`]), so that a search can tell weak matches from answers.
+//!
 //! Pure: [`SelfTest::plan`] says which texts to embed, [`SelfTest::measure`] takes their vectors.
 
 use std::collections::{BTreeMap, HashMap};
@@ -37,7 +39,39 @@ const MOST: f64 = 20.0;
 /// One more question that both arms answered so well: keeps the quotient finite and, while there are few, near 1.
 const PSEUDO_NDCG: f64 = 0.6;
 /// Counted up when the test or the fusion changes: what an older one found says nothing about this one.
-const METHOD: u32 = 2;
+const METHOD: u32 = 3;
+/// Questions that hardly any base answers, from fields far apart, with their language. The nearest passage to such a question is near
+/// by chance: what comes no nearer to a real question is a weak match.
+const PROBES: [(&str, &str); 24] = [
+    ("eng", "How long do emperor penguins keep their egg warm?"),
+    ("eng", "Which chord follows the dominant in a minor key?"),
+    ("eng", "When should tulip bulbs be planted in a cold garden?"),
+    ("eng", "Who won the chess championship in Reykjavik?"),
+    ("eng", "What makes sourdough bread rise without yeast?"),
+    ("eng", "How deep is the crater on the far side of the moon?"),
+    ("eng", "Why did the ancient theatre use stone masks?"),
+    ("eng", "Can a violin be repaired after it has cracked?"),
+    ("eng", "What do sea turtles eat in their first summer?"),
+    ("eng", "How is blue glass made for church windows?"),
+    ("eng", "Which knot holds best on a wet climbing rope?"),
+    ("eng", "Does the comet come back within a hundred years?"),
+    ("rus", "Сколько дней императорский пингвин греет своё яйцо?"),
+    ("rus", "Какой аккорд следует за доминантой в миноре?"),
+    ("rus", "Когда сажают луковицы тюльпанов в холодном саду?"),
+    ("rus", "Кто победил в шахматном матче в Рейкьявике?"),
+    ("rus", "Почему хлеб на закваске поднимается без дрожжей?"),
+    ("rus", "Какой глубины кратер на обратной стороне Луны?"),
+    ("rus", "Зачем в античном театре надевали каменные маски?"),
+    ("rus", "Можно ли починить треснувшую скрипку?"),
+    ("rus", "Чем питаются морские черепахи в первое лето?"),
+    ("rus", "Как варят синее стекло для церковных окон?"),
+    ("rus", "Какой узел лучше держит мокрую верёвку альпиниста?"),
+    ("rus", "Вернётся ли комета в ближайшие сто лет?"),
+];
+/// Chance comes this near and no nearer: the share of probes below the floor.
+const CHANCE: f64 = 0.9;
+/// A floor must not cut off right answers: the share of them that may lie below it.
+const RIGHT_BELOW: f64 = 0.1;
 
 /// Weights of the two arms in the fusion.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -62,6 +96,9 @@ pub struct LanguageWeights {
     pub vector_ndcg: f64,
     pub text_ndcg: f64,
     pub hybrid_ndcg: f64,
+    /// Cosine similarity that a passage reaches by chance; what lies below is a weak match. `None` until measured.
+    #[serde(default)]
+    pub floor: Option<f64>,
 }
 
 /// What a self-test found out about a base; kept with it as JSON.
@@ -79,11 +116,11 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// The weights for a query, by the language that it is in.
-    pub fn for_query(&self, query: &str) -> ArmWeights {
+    /// What was found for the language that a query is in.
+    pub fn for_query(&self, query: &str) -> &LanguageWeights {
         let known: Vec<&str> = self.languages.keys().map(String::as_str).collect();
         let language = if known.is_empty() { None } else { language_of(query, &known) };
-        language.and_then(|code| self.languages.get(code)).unwrap_or(&self.other).weights
+        language.and_then(|code| self.languages.get(code)).unwrap_or(&self.other)
     }
 
     /// Whether a base of this many passages should be measured again: it doubled or halved, it was too small to measure, or it was
@@ -152,11 +189,21 @@ impl SelfTest {
                 test.cases.push(Case { passage: candidate.passage, language });
             }
         }
+        test.queries.extend(PROBES.iter().map(|(_, question)| (*question).to_owned()));
         test
     }
 
-    /// Scores the arms. The vectors are unit length and in the order of `queries`, `pool` and `rests`.
+    /// Scores the arms and finds the floors. The vectors are unit length and in the order of `queries`, `pool` and `rests`.
     pub fn measure(&self, queries: &[Vec<f32>], pool: &[Vec<f32>], rests: &[Vec<f32>]) -> Weights {
+        let (queries, probes) = queries.split_at(self.cases.len().min(queries.len()));
+        let chance: Vec<(&str, f64)> = PROBES
+            .iter()
+            .zip(probes)
+            .filter_map(|((language, _), probe)| {
+                let nearest = pool.iter().map(|passage| cosine(probe, passage)).max_by(f64::total_cmp)?;
+                Some((*language, nearest))
+            })
+            .collect();
         let bm25 = Bm25::new(&self.pool);
         let mut rows: BTreeMap<Option<&'static str>, Vec<Asked>> = BTreeMap::new();
         for (((query, rest), case), vectors) in
@@ -166,20 +213,25 @@ impl SelfTest {
             let (of_query, of_rest) = vectors;
             let similarity = |at: usize| -> f64 {
                 let passage = if at == case.passage { of_rest } else { &pool[at] };
-                of_query.iter().zip(passage).map(|(a, b)| f64::from(a * b)).sum()
+                cosine(of_query, passage)
             };
+            let near = similarity(case.passage);
             let vector = ranking((0..pool.len()).map(|at| (at, similarity(at))).collect());
             let text = ranking(bm25.search(query, case.passage, rest));
-            rows.entry(case.language).or_default().push(Asked { vector, text, right: id(case.passage) });
+            rows.entry(case.language).or_default().push(Asked { vector, text, right: id(case.passage), near });
         }
         let all: Vec<Asked> = rows.values().flatten().cloned().collect();
         let languages = rows
             .into_iter()
             .filter_map(|(language, asked)| Some((language?.to_string(), asked)))
             .filter(|(_, asked)| asked.len() >= MIN_QUERIES)
-            .map(|(language, asked)| (language, decide(&asked)))
+            .map(|(language, asked)| {
+                let floor = floor(&chance, Some(&language), &asked);
+                (language, LanguageWeights { floor, ..decide(&asked) })
+            })
             .collect();
-        Weights { method: METHOD, passages: self.base_passages, languages, other: decide(&all) }
+        let other = LanguageWeights { floor: floor(&chance, None, &all), ..decide(&all) };
+        Weights { method: METHOD, passages: self.base_passages, languages, other }
     }
 }
 
@@ -242,6 +294,8 @@ struct Asked {
     vector: Vec<Hit>,
     text: Vec<Hit>,
     right: Uuid,
+    /// Cosine similarity of the right answer.
+    near: f64,
 }
 
 impl Asked {
@@ -250,6 +304,28 @@ impl Asked {
         let rank = ids.position(|id| id == self.right).filter(|rank| *rank < 10);
         rank.map_or(0.0, |rank| 1.0 / (rank as f64 + 2.0).log2())
     }
+}
+
+/// The similarity that probes of the language reach by chance, but low enough for right answers. `None` without probes.
+fn floor(chance: &[(&str, f64)], language: Option<&str>, asked: &[Asked]) -> Option<f64> {
+    let of_language = |(code, near): &(&str, f64)| (language == Some(*code)).then_some(*near);
+    let own: Vec<f64> = chance.iter().filter_map(of_language).collect();
+    let probes = if own.is_empty() { chance.iter().map(|(_, near)| *near).collect() } else { own };
+    let chance = quantile(probes, CHANCE)?;
+    let right = (asked.len() >= MIN_QUERIES).then(|| quantile(asked.iter().map(|one| one.near).collect(), RIGHT_BELOW));
+    Some(right.flatten().map_or(chance, |right| right.min(chance)))
+}
+
+fn quantile(mut values: Vec<f64>, share: f64) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a place in the list")]
+    let at = (share * values.len().saturating_sub(1) as f64).round() as usize;
+    values.get(at).copied()
+}
+
+/// Of unit vectors.
+fn cosine(one: &[f32], other: &[f32]) -> f64 {
+    one.iter().zip(other).map(|(a, b)| f64::from(a * b)).sum()
 }
 
 fn decide(asked: &[Asked]) -> LanguageWeights {
@@ -264,7 +340,7 @@ fn decide(asked: &[Asked]) -> LanguageWeights {
     let weights = ArmWeights { vector: (EVEN * quotient.powi(STEEPNESS)).min(MOST), text: 1.0 };
     let fused = |one: &Asked| fuse(&one.vector, &one.text, weights, DEFAULT_K, 10);
     let hybrid_ndcg = mean(&|one| one.ndcg(fused(one).iter().map(|hit| hit.chunk_id)));
-    LanguageWeights { weights, queries: asked.len(), vector_ndcg, text_ndcg, hybrid_ndcg }
+    LanguageWeights { weights, queries: asked.len(), vector_ndcg, text_ndcg, hybrid_ndcg, floor: None }
 }
 
 /// Best first, as an arm of a search gives it; places in the pool stand in for chunk ids.

@@ -3,6 +3,7 @@
 mod embed;
 mod extract;
 mod maintain;
+mod reanalyse;
 mod reconcile;
 pub(super) mod sync;
 
@@ -121,6 +122,25 @@ impl SelfTest {
     }
 }
 
+/// Writes the terms of a base's index anew after a change of the text analysis.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Reanalyse {
+    pub knowledge_base_id: KnowledgeBaseId,
+}
+
+impl Job for Reanalyse {
+    const KIND: &'static str = "knowledge.reanalyse";
+    const QUEUE: &'static str = QUEUE;
+    const TIMEOUT: Duration = Duration::from_secs(3600);
+}
+
+impl Reanalyse {
+    pub fn options(base: KnowledgeBaseId) -> Enqueue {
+        let key = Some(base.to_string());
+        Enqueue { unique_key: key.clone(), concurrency_key: key, priority: -2, ..Enqueue::default() }
+    }
+}
+
 /// Goes through all bases: another embedding model, lost jobs, leftovers of a killed process. At start and every night.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Reconcile {}
@@ -156,6 +176,7 @@ pub fn register(registry: &mut Registry, knowledge: &Knowledge) -> Result<(), Jo
     run!(Sync, run_sync);
     run!(Optimize, run_optimize);
     run!(SelfTest, run_selftest);
+    run!(Reanalyse, run_reanalyse);
     run!(Reconcile, run_reconcile);
     run!(Maintain, run_maintain);
     registry.schedule("knowledge.reconcile", Cron::parse("17 3 * * *", "UTC")?, CatchUp::One, &Reconcile {})?;

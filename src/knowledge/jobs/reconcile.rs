@@ -52,6 +52,7 @@ impl Knowledge {
             }
             let mut tx = self.inner.db.tenant(base.org_id).await?;
             self.sync_soon(&mut tx, base.org_id, base.id).await?;
+            self.reanalyse_if_outdated(&mut tx, base.org_id, base.id).await?;
             self.measure_if_outdated(&mut tx, base.org_id, base.id).await?;
             tx.commit().await?;
         }

@@ -30,6 +30,8 @@ struct SearchPage<'a> {
     mode: SearchMode,
     modes: [SearchMode; 3],
     hits: Vec<Shown>,
+    /// How many of them, from the first on, are no weak matches.
+    matches: usize,
     errors: FormErrors,
 }
 
@@ -57,8 +59,19 @@ pub async fn search(
             Err(error) => errors = shell.form_errors(error.into())?,
         }
     }
+    let matches = hits.iter().filter(|hit| !hit.weak).count();
     let hits = hits.into_iter().map(|hit| Shown { pieces: highlight(&query.q, &hit.text), hit }).collect();
-    shell.render(&SearchPage { shell: &shell, tab: "search", base, query, mode, modes: SearchMode::ALL, hits, errors })
+    shell.render(&SearchPage {
+        shell: &shell,
+        tab: "search",
+        base,
+        query,
+        mode,
+        modes: SearchMode::ALL,
+        hits,
+        matches,
+        errors,
+    })
 }
 
 /// Splits `text` at the words that share a stem with the question.

@@ -126,8 +126,10 @@ async fn delete_knowledge_base(
 
 #[derive(Debug, Serialize, ToSchema)]
 struct SearchResponse {
-    /// Best first.
+    /// Best first; weak matches behind the others.
     results: Vec<SearchResult>,
+    /// How many of them are no weak matches. 0: nothing in the base answers this.
+    matches: usize,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -148,12 +150,15 @@ struct SearchResult {
     start: i32,
     /// One past the last character.
     end: i32,
+    /// The nearest there is, but hardly an answer: it has few of the question's words, and its meaning is no nearer than chance brings
+    /// it (a floor that the base's self-test finds).
+    weak: bool,
 }
 
 impl From<SearchHit> for SearchResult {
     fn from(hit: SearchHit) -> Self {
-        let SearchHit { document_id, filename, title, text, score, page, heading, start, end, .. } = hit;
-        Self { document_id, filename, title, text, score, page, heading, start, end }
+        let SearchHit { document_id, filename, title, text, score, page, heading, start, end, weak, .. } = hit;
+        Self { document_id, filename, title, text, score, page, heading, start, end, weak }
     }
 }
 
@@ -168,5 +173,6 @@ async fn search_knowledge_base(
 ) -> Result<Json<SearchResponse>, ApiError> {
     who.require(Scope::KnowledgeRead)?;
     let hits = knowledge.search_base(&who, id, &request).await?;
-    Ok(Json(SearchResponse { results: hits.into_iter().map(SearchResult::from).collect() }))
+    let matches = hits.iter().filter(|hit| !hit.weak).count();
+    Ok(Json(SearchResponse { results: hits.into_iter().map(SearchResult::from).collect(), matches }))
 }

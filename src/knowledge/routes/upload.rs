@@ -15,7 +15,7 @@ use crate::{
     },
     platform::{
         error::{ApiError, FieldError},
-        http::{Auth, Json, Path, Principal, Scope, unreadable_body},
+        http::{Auth, Json, Path, Principal, Scope, file_name, unreadable_body},
     },
     storage::StorageError,
 };
@@ -94,7 +94,7 @@ pub(in crate::knowledge) async fn receive(
     let (mut response, mut first) = (Uploads::default(), None);
     while let Some(field) = form.next_field().await.map_err(unreadable)? {
         // Browsers send an empty file with no name for a form without a choice.
-        let Some(filename) = field.file_name().filter(|name| !name.is_empty()).map(str::to_owned) else { continue };
+        let Some(filename) = file_name(field.headers()) else { continue };
         if response.data.len() + response.rejected.len() >= knowledge.max_upload_files() {
             return Err(ApiError::payload_too_large(format!(
                 "at most {} files in one upload",

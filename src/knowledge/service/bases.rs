@@ -13,7 +13,7 @@ use crate::{
             bases::{Filter, NewBase},
         },
     },
-    platform::{db::Tx, error::FieldError, http::Principal, ids::OrgId},
+    platform::{db::Tx, error::FieldError, http::Principal, ids::OrgId, names::tidy},
 };
 
 impl Knowledge {
@@ -33,7 +33,7 @@ impl Knowledge {
         name: &str,
         description: &str,
     ) -> Result<KnowledgeBase, KnowledgeError> {
-        let (name, description) = (clean(name), clean(description));
+        let (name, description) = (tidy(name), clean(description));
         check(Some(&name), Some(&description))?;
         let id = KnowledgeBaseId::generate(&self.inner.clock);
         let now = self.inner.clock.now();

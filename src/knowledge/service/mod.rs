@@ -4,6 +4,7 @@ mod bases;
 mod demo;
 mod documents;
 mod search;
+mod strength;
 mod upload;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};

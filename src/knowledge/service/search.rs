@@ -6,7 +6,10 @@ use futures::future::try_join_all;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::Knowledge;
+use super::{
+    Knowledge,
+    strength::{self, Meaning},
+};
 use crate::{
     knowledge::{
         KnowledgeBase, KnowledgeBaseId, KnowledgeError, SearchHit, SearchMode, SearchRequest,
@@ -95,13 +98,19 @@ impl Knowledge {
         for arm in [&mut vector, &mut text] {
             arm.sort_by(|a, b| b.score.total_cmp(&a.score));
         }
+        let meaning = question.is_some().then(|| Meaning {
+            near: vector.iter().map(|hit| (hit.chunk_id, f64::from(hit.score))).collect(),
+            floor: strength::floor(&bases, &request.query),
+        });
         let fused = match request.mode {
             SearchMode::Vector => single(&vector, |hit, rank| hit.vector_rank = Some(rank)),
             SearchMode::Text => single(&text, |hit, rank| hit.text_rank = Some(rank)),
             SearchMode::Hybrid => fuse(&vector, &text, weights(&bases, &request.query), DEFAULT_K, 2 * fetch),
         };
-        let hits = self.hydrate(call.org_id, &ids, &fused, request.limit).await?;
-        self.inner.metrics.searched(request.mode, begin.elapsed(), hits.len());
+        let mut hits = self.hydrate(call.org_id, &ids, &fused, request.limit).await?;
+        strength::mark(&mut hits, &request.query, meaning.as_ref());
+        let matches = hits.iter().filter(|hit| !hit.weak).count();
+        self.inner.metrics.searched(request.mode, begin.elapsed(), hits.len(), matches);
         Ok(hits)
     }
 
@@ -225,7 +234,7 @@ fn weights(bases: &[KnowledgeBase], query: &str) -> ArmWeights {
     let mut sum = ArmWeights { vector: 0.0, text: 0.0 };
     for base in bases {
         let share = base.chunks as f64 / total.max(1.0);
-        let own = base.weights.as_ref().map_or_else(ArmWeights::default, |weights| weights.0.for_query(query));
+        let own = base.weights.as_ref().map_or_else(ArmWeights::default, |weights| weights.0.for_query(query).weights);
         sum.vector += own.vector * share;
         sum.text += own.text * share;
     }
@@ -240,6 +249,7 @@ fn answer(found: Found, hit: &FusedHit) -> SearchHit {
         filename: found.filename,
         title: found.title,
         text: found.text,
+        weak: false,
         score: hit.score,
         vector_rank: hit.vector_rank,
         text_rank: hit.text_rank,

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::contains;
 use crate::{
     knowledge::{
-        index::Weights,
+        index::{ANALYSIS, Weights},
         model::{KnowledgeBase, KnowledgeBaseId},
     },
     platform::ids::OrgId,
@@ -24,14 +24,15 @@ pub struct NewBase<'a> {
 
 pub async fn insert(conn: &mut PgConnection, new: &NewBase<'_>) -> sqlx::Result<()> {
     sqlx::query!(
-        "INSERT INTO knowledge_bases (id, org_id, name, description, created_by, created_at, updated_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $6)",
+        "INSERT INTO knowledge_bases (id, org_id, name, description, created_by, created_at, updated_at, analysis) \
+         VALUES ($1, $2, $3, $4, $5, $6, $6, $7)",
         new.id.0,
         new.org.0,
         new.name,
         new.description,
         new.created_by,
         new.now,
+        ANALYSIS,
     )
     .execute(conn)
     .await?;
@@ -116,12 +117,18 @@ pub async fn delete(conn: &mut PgConnection, id: KnowledgeBaseId) -> sqlx::Resul
 pub struct IndexState {
     pub embedding_model: String,
     pub index_generation: i64,
+    /// The version of the text analysis that made its terms.
+    pub analysis: i16,
 }
 
 pub async fn index_state(conn: &mut PgConnection, id: KnowledgeBaseId) -> sqlx::Result<Option<IndexState>> {
-    sqlx::query_as!(IndexState, "SELECT embedding_model, index_generation FROM knowledge_bases WHERE id = $1", id.0)
-        .fetch_optional(conn)
-        .await
+    sqlx::query_as!(
+        IndexState,
+        "SELECT embedding_model, index_generation, analysis FROM knowledge_bases WHERE id = $1",
+        id.0
+    )
+    .fetch_optional(conn)
+    .await
 }
 
 /// Names the model of a base that has none yet.
@@ -174,5 +181,10 @@ pub async fn set_weights(conn: &mut PgConnection, id: KnowledgeBaseId, weights: 
     sqlx::query!("UPDATE knowledge_bases SET weights = $2 WHERE id = $1", id.0, Json(weights) as _)
         .execute(conn)
         .await?;
+    Ok(())
+}
+
+pub async fn set_analysis(conn: &mut PgConnection, id: KnowledgeBaseId, analysis: i16) -> sqlx::Result<()> {
+    sqlx::query!("UPDATE knowledge_bases SET analysis = $2 WHERE id = $1", id.0, analysis).execute(conn).await?;
     Ok(())
 }

@@ -122,6 +122,28 @@ pub async fn unindexed(
     .await
 }
 
+/// The next passages of a base, by id, that the index of `generation` holds.
+pub async fn indexed_after(
+    conn: &mut PgConnection,
+    base: KnowledgeBaseId,
+    generation: i64,
+    after: Uuid,
+    limit: i64,
+) -> sqlx::Result<Vec<Pending>> {
+    sqlx::query_as!(
+        Pending,
+        r#"SELECT c.id AS "id: ChunkId", c.heading, c.text FROM knowledge_chunks c
+           JOIN knowledge_documents d ON d.org_id = c.org_id AND d.id = c.document_id
+           WHERE d.knowledge_base_id = $1 AND c.indexed_generation = $2 AND c.id > $3 ORDER BY c.id LIMIT $4"#,
+        base.0,
+        generation,
+        after,
+        limit,
+    )
+    .fetch_all(conn)
+    .await
+}
+
 /// Notes that passages are in the index; gives those that still exist.
 pub async fn mark_indexed(conn: &mut PgConnection, ids: &[ChunkId], generation: i64) -> sqlx::Result<Vec<ChunkId>> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();

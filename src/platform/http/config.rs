@@ -113,7 +113,24 @@ impl Config {
     pub fn is_https(&self) -> bool {
         self.public_url.starts_with("https://")
     }
+
+    /// The name of the session's cookie: `__Host-` where the transport is encrypted, plain otherwise. A browser keeps
+    /// cookies by host and not by port, so an appliance at an unusual port has a name of its own: two on one host
+    /// would sign each other's people out.
+    pub fn session_cookie(&self) -> String {
+        let url = self.base_url();
+        let (prefix, usual) = if self.is_https() { ("__Host-", 443) } else { ("", 8080) };
+        let authority = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
+        let authority = authority.split('/').next().unwrap_or_default();
+        // An IPv6 address without a port ends with a bracket.
+        let port = authority.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+        let port = port.unwrap_or(if self.is_https() { 443 } else { 80 });
+        if port == usual { format!("{prefix}{SESSION_COOKIE}") } else { format!("{prefix}{SESSION_COOKIE}_{port}") }
+    }
 }
+
+/// The name of the session's cookie at the usual port.
+const SESSION_COOKIE: &str = "holdfast_session";
 
 /// The port for machines: metrics and health. Keep it inside.
 #[derive(Clone, Debug, Deserialize, Serialize)]

@@ -4,12 +4,13 @@ use axum::{
     RequestExt as _,
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Request},
-    http::{StatusCode, request::Parts},
+    http::{StatusCode, Uri, request::Parts},
     response::{IntoResponse, Response},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http_body_util::{BodyExt as _, LengthLimitError};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -129,11 +130,27 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        match axum::extract::Query::<T>::from_request_parts(parts, state).await {
+        let composed = parts.uri.query().and_then(composed);
+        let read = match &composed {
+            Some(query) => axum::extract::Query::<T>::try_from_uri(query),
+            None => axum::extract::Query::<T>::from_request_parts(parts, state).await,
+        };
+        match read {
             Ok(axum::extract::Query(value)) => Ok(Self(value)),
             Err(e) => Err(ApiError::bad_request("invalid_query", e.body_text())),
         }
     }
+}
+
+/// The query in NFC where it is not: names are kept so, and macOS pastes й, ё and é as two characters each.
+fn composed(query: &str) -> Option<Uri> {
+    // Percent signs, or nothing outside ASCII.
+    let pairs: Vec<(String, String)> = serde_html_form::from_str(query).ok().filter(|_| query.contains('%'))?;
+    if pairs.iter().all(|(_, value)| is_nfc(value)) {
+        return None;
+    }
+    let pairs: Vec<(String, String)> = pairs.into_iter().map(|(name, value)| (name, value.nfc().collect())).collect();
+    format!("/?{}", serde_html_form::to_string(&pairs).ok()?).parse().ok()
 }
 
 /// `?limit=50&cursor=...` of a list.

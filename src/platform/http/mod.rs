@@ -4,8 +4,10 @@
 //! principal -> routes. What authentication means is [`Authenticator`]'s, which `auth` implements.
 
 pub mod config;
+mod disposition;
 mod extract;
 mod idempotency;
+mod known_query;
 mod limits;
 mod memory;
 pub mod metrics;
@@ -18,11 +20,13 @@ mod server;
 mod stall;
 
 pub use config::{Config, OpsConfig};
+pub use disposition::file_name;
 pub use extract::{Json, Page, PageQuery, Path, Query, body_bytes, decode};
 pub use idempotency::{Idempotency, idempotent};
+pub use known_query::{KnownQuery, refuse_unknown_query};
 pub use limits::{RateLimiter, address_key, client_address};
 pub use metrics::Metrics;
 pub use pace::unreadable_body;
 pub use principal::{Actor, Auth, Authenticator, KeyActor, OrgRef, Principal, Role, Scope, SessionUser};
-pub use request::{ClientAddress, Frame, RequestId, SESSION_COOKIE, current_request_id, session_cookie_name, wrap};
+pub use request::{ClientAddress, Frame, RequestId, current_request_id, wrap};
 pub use server::{Listener, Timeouts, serve};

@@ -34,14 +34,6 @@ pub fn current_request_id() -> Option<String> {
     trace::current().and_then(|context| context.request_id().map(str::to_owned))
 }
 
-/// Cookie of the console's session on plain http; over https it carries the `__Host-` prefix.
-pub const SESSION_COOKIE: &str = "holdfast_session";
-
-/// The session cookie's name under this configuration.
-pub fn session_cookie_name(https: bool) -> &'static str {
-    if https { "__Host-holdfast_session" } else { SESSION_COOKIE }
-}
-
 /// Extension: the request's id, from the client's `X-Request-Id` or made here.
 #[derive(Clone, Debug)]
 pub struct RequestId(pub String);
@@ -54,6 +46,7 @@ pub struct ClientAddress(pub IpAddr);
 #[derive(Clone)]
 pub struct Frame {
     config: Arc<Config>,
+    session_cookie: Arc<str>,
     trusted_proxies: Arc<[IpNet]>,
     clock: Clock,
     metrics: Metrics,
@@ -76,6 +69,7 @@ impl Frame {
     ) -> Self {
         Self {
             config: Arc::new(config.clone()),
+            session_cookie: config.session_cookie().into(),
             trusted_proxies: config.trusted_networks().into(),
             clock,
             metrics,
@@ -190,7 +184,7 @@ async fn authenticate(State(frame): State<Frame>, mut request: Request, next: Ne
 impl Frame {
     /// Who asks; `None` without credentials, and with a session that has ended.
     async fn principal(&self, headers: &HeaderMap) -> Result<Option<Principal>, ApiError> {
-        match credentials(headers, self.config.is_https()) {
+        match credentials(headers, &self.session_cookie) {
             Credentials::None => Ok(None),
             Credentials::Session(token) => self.authenticator.session(token).await,
             Credentials::ApiKey(key) => self.authenticator.api_key(key).await?.map(Some).ok_or_else(|| {
@@ -207,20 +201,19 @@ enum Credentials<'a> {
     Session(&'a str),
 }
 
-fn credentials(headers: &HeaderMap, https: bool) -> Credentials<'_> {
+fn credentials<'a>(headers: &'a HeaderMap, cookie: &str) -> Credentials<'a> {
     if let Some(value) = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()) {
         return match value.split_once(' ') {
             Some((scheme, key)) if scheme.eq_ignore_ascii_case("bearer") => Credentials::ApiKey(key.trim()),
             _ => Credentials::ApiKey(""),
         };
     }
-    let name = session_cookie_name(https);
     headers
         .get_all(header::COOKIE)
         .iter()
         .filter_map(|v| v.to_str().ok())
         .flat_map(|v| v.split(';'))
-        .find_map(|pair| pair.trim().split_once('=').filter(|(key, _)| *key == name))
+        .find_map(|pair| pair.trim().split_once('=').filter(|(key, _)| *key == cookie))
         .map_or(Credentials::None, |(_, token)| Credentials::Session(token))
 }
 

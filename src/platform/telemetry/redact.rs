@@ -80,7 +80,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (r"([A-Za-z][A-Za-z0-9+.-]*://[^\s/:@]*):[^\s/@]+@", "$1:***@"),
         // `Cookie: a=b; c=d`: every one of them.
         (r"(?i)\b((?:set-)?cookie\s*:\s*)[^\r\n]+", "$1***"),
-        (r"\b((?:__Host-)?holdfast_session=)[^\s;&,\x22']+", "$1***"),
+        (r"\b((?:__Host-)?holdfast_session(?:_\d+)?=)[^\s;&,\x22']+", "$1***"),
     ];
     rules
         .into_iter()

@@ -247,6 +247,36 @@ impl VectorIndex {
         Ok(ids)
     }
 
+    /// Document and vector of these passages, as the table holds them.
+    pub async fn rows(&self, name: &str, chunks: &[Uuid]) -> Result<HashMap<Uuid, (Uuid, Vec<f32>)>, IndexError> {
+        let rows = self.read_rows(name, chunks).await;
+        self.explained(name, rows).await
+    }
+
+    async fn read_rows(&self, name: &str, chunks: &[Uuid]) -> Result<HashMap<Uuid, (Uuid, Vec<f32>)>, IndexError> {
+        if chunks.is_empty() {
+            return Ok(HashMap::new());
+        }
+        // UUIDs of our own making: nothing to escape.
+        let list = chunks.iter().map(|id| format!("'{id}'")).collect::<Vec<_>>().join(", ");
+        let query = self.table(name).await?.query().only_if(format!("chunk_id IN ({list})"));
+        let columns = Select::columns(&["chunk_id", "document_id", "vector"]);
+        let mut batches = query.select(columns).execute().await?;
+        let mut rows = HashMap::new();
+        while let Some(batch) = batches.next().await.transpose()? {
+            let (chunks, documents) = (uuids(name, &batch, "chunk_id")?, uuids(name, &batch, "document_id")?);
+            let vectors = batch.column_by_name("vector").and_then(|c| c.as_any().downcast_ref::<FixedSizeListArray>());
+            let vectors = vectors.ok_or_else(|| IndexError::Schema(name.to_owned()))?;
+            for (at, (chunk, document)) in chunks.into_iter().zip(documents).enumerate() {
+                let vector = vectors.value(at);
+                let vector = vector.as_any().downcast_ref::<Float32Array>();
+                let vector = vector.ok_or_else(|| IndexError::Schema(name.to_owned()))?;
+                rows.insert(chunk, (document, vector.values().to_vec()));
+            }
+        }
+        Ok(rows)
+    }
+
     /// Names of all tables in the store.
     pub async fn list_tables(&self) -> Result<Vec<String>, IndexError> {
         Ok(self.connection().await?.table_names().execute().await?)

@@ -18,7 +18,70 @@ fn marks_that_hide_a_word_are_dropped() {
 #[test]
 fn names_are_found_whole_and_in_parts() {
     assert_eq!(analyze("main.rs max_rows"), "main.r main rs max_row max row");
+    let meets = |one: &str, other: &str| {
+        let (one, other) = (analyze(one), analyze(other));
+        let terms: Vec<&str> = one.split(' ').collect();
+        assert!(other.split(' ').all(|term| terms.contains(&term)), "{other:?} is not within {one:?}");
+    };
+    for (document, query) in [
+        ("release v1.2.3 is out", "1.2.3"),
+        ("a load of 10kg", "10 kg"),
+        ("RFC9110 says", "RFC 9110"),
+        ("Обновление v2.0", "2.0"),
+        ("rose by 10,5 percent", "10.5"),
+        ("1,000,000 rows", "1000000"),
+        ("1 000 000 строк", "1000000"),
+        ("costs 12,345.67", "12345.67"),
+    ] {
+        meets(document, query);
+    }
+    // The other way round a part is enough.
+    for (document, query) in [("version 1.2.3", "v1.2.3"), ("10 kg", "10kg"), ("RFC 9110", "RFC9110")] {
+        let (document, query) = (analyze(document), analyze(query));
+        assert!(query.split(' ').any(|term| document.split(' ').any(|d| d == term)), "{query} {document}");
+    }
+    assert_eq!(analyze("a1b2c3d4e5f6"), "a1b2c3d4e5f6", "the pieces of a hash mean nothing");
     assert_eq!(analyze("3.14"), "3.14");
+}
+
+#[test]
+fn names_in_capitals_are_no_stop_words() {
+    assert_eq!(analyze("The WHO recommends it"), "who recommend");
+    assert_eq!(analyze("who recommends it"), "recommend");
+    for name in ["WHO", "IT", "US", "ОНА", "WHO US"] {
+        assert_eq!(analyze(name), name.to_lowercase(), "{name}");
+    }
+    assert_eq!(analyze("WHO WE ARE AND WHAT WE DO"), "", "a heading in capitals names nobody");
+    assert_eq!(analyze("Отдел IT: who и что"), "отдел it");
+}
+
+#[test]
+fn marks_on_latin_letters_do_not_part_words() {
+    for (one, other) in [
+        ("café", "cafe"),
+        ("cafe\u{301}", "cafe"),
+        ("Zürich", "Zurich"),
+        ("Łódź", "lodz"),
+        ("Straße", "strasse"),
+        ("naïve", "NAIVE"),
+        ("smørrebrød", "smorrebrod"),
+        ("İstanbul", "istanbul"),
+    ] {
+        assert_eq!(analyze(one), analyze(other), "{one}");
+    }
+    // й is a letter of its own, and so are the vowel signs of other scripts.
+    assert_ne!(analyze("йод"), analyze("иод"));
+    assert_eq!(analyze("и\u{306}од"), analyze("йод"));
+    assert!(analyze("हिन्दी").contains('ि'), "{}", analyze("हिन्दी"));
+}
+
+#[test]
+fn long_identifiers_are_found_as_a_whole() {
+    let (one, other) = ("x".repeat(70), format!("{}y", "x".repeat(69)));
+    assert_eq!(analyze(&one), analyze(&one.to_uppercase()));
+    assert_ne!(analyze(&one), analyze(&other));
+    assert!(analyze(&one).len() <= 64);
+    assert_eq!(analyze(&"x".repeat(513)), "");
 }
 
 #[test]
@@ -27,5 +90,4 @@ fn what_is_not_a_word_vanishes() {
         let terms = analyze(nothing);
         assert!(terms.is_empty(), "{nothing:?} gave {terms:?}");
     }
-    assert_eq!(analyze(&"x".repeat(65)), "");
 }

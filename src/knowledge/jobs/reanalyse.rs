@@ -1,0 +1,84 @@
+//! `knowledge.reanalyse`: the terms of a base's index are written anew after a change of the text analysis.
+//!
+//! In place, while the base is searched: vectors stay, and a row that is not done yet still has its old terms, most of which are the
+//! same. So no document leaves the search because of an upgrade.
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{Reanalyse, or_snooze, org};
+use crate::{
+    jobs::{self, JobContext, JobError},
+    knowledge::{
+        Knowledge, KnowledgeBaseId, KnowledgeError,
+        index::{ANALYSIS, IndexError, IndexRow, table_name},
+        model::searchable_text,
+        store,
+    },
+    platform::ids::OrgId,
+};
+
+/// Passages that are read and written at once: each write makes a version and a file.
+const BATCH: i64 = 1000;
+
+impl Knowledge {
+    /// Queues the work where a base's terms were made by another version.
+    pub(super) async fn reanalyse_if_outdated(
+        &self,
+        conn: &mut PgConnection,
+        org: OrgId,
+        base: KnowledgeBaseId,
+    ) -> Result<(), KnowledgeError> {
+        let state = store::bases::index_state(&mut *conn, base).await?;
+        if state.is_some_and(|state| state.analysis < ANALYSIS) {
+            let job = Reanalyse { knowledge_base_id: base };
+            jobs::enqueue(conn, &self.inner.clock, Some(org), &job, &Reanalyse::options(base)).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn run_reanalyse(&self, context: &JobContext, job: Reanalyse) -> Result<(), JobError> {
+        self.reanalyse(context, org(context.org_id)?, job.knowledge_base_id).await.map_err(or_snooze)
+    }
+
+    async fn reanalyse(&self, context: &JobContext, org: OrgId, base: KnowledgeBaseId) -> Result<(), KnowledgeError> {
+        let lock = self.lock_index(base).await?;
+        let mut tx = self.inner.db.tenant(org).await?;
+        let state = store::bases::index_state(&mut tx, base).await?;
+        let all = store::bases::get(&mut tx, base).await?.map_or(0, |base| base.chunks);
+        tx.commit().await?;
+        let Some(state) = state.filter(|state| state.analysis < ANALYSIS) else { return Ok(()) };
+        let table = table_name(base.0, state.index_generation);
+        let (mut last, mut done) = (Uuid::nil(), 0);
+        loop {
+            let mut tx = self.inner.db.tenant(org).await?;
+            let passages = store::chunks::indexed_after(&mut tx, base, state.index_generation, last, BATCH).await?;
+            tx.commit().await?;
+            let Some(end) = passages.last() else { break };
+            last = end.id.0;
+            let ids: Vec<Uuid> = passages.iter().map(|passage| passage.id.0).collect();
+            let mut rows = match self.inner.index.rows(&table, &ids).await {
+                Ok(rows) => rows,
+                // What is written into a new table has the new terms.
+                Err(IndexError::NoSuchTable(_)) => break,
+                Err(error) => return Err(error.into()),
+            };
+            let written = passages.iter().filter_map(|passage| {
+                let (document_id, vector) = rows.remove(&passage.id.0)?;
+                let text = searchable_text(&passage.heading, &passage.text);
+                Some(IndexRow { chunk_id: passage.id.0, document_id, text, vector })
+            });
+            self.inner.index.upsert(&table, written.collect()).await?;
+            done += i64::try_from(ids.len()).unwrap_or_default();
+            context.progress(i16::try_from(100 * done / all.max(done)).unwrap_or(100), "writing terms");
+        }
+        let mut tx = self.inner.db.tenant(org).await?;
+        store::bases::set_analysis(&mut tx, base, ANALYSIS).await?;
+        // Maintenance brings the full-text index up to date.
+        store::bases::touch_indexed(&mut tx, base, self.inner.clock.now()).await?;
+        tx.commit().await?;
+        drop(lock);
+        tracing::info!(knowledge_base = %base, passages = done, analysis = ANALYSIS, "terms of {base} written anew");
+        Ok(())
+    }
+}

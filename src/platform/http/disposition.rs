@@ -1,0 +1,117 @@
+//! The name of a file in `multipart/form-data`, as the many programs that send files write it.
+//!
+//! Browsers send UTF-8 with `"` and line ends percent-encoded (WHATWG HTML, "multipart form data"); curl also writes `\"`;
+//! .NET and PowerShell send an encoded word of e-mail (RFC 2047) and beside it, rightly, `filename*` (RFC 5987);
+//! others send `filename*` alone.
+
+use axum::http::{HeaderMap, header::CONTENT_DISPOSITION};
+use encoding_rs::Encoding;
+use percent_encoding::percent_decode_str;
+
+/// The file's name; `None` where the part is no file, or has an empty name (a form without a choice).
+pub fn file_name(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(CONTENT_DISPOSITION)?;
+    // By RFC 7578 UTF-8; what is not comes from very old programs, and then from the West.
+    let text = std::str::from_utf8(value.as_bytes())
+        .map_or_else(|_| encoding_rs::WINDOWS_1252.decode(value.as_bytes()).0.into_owned(), str::to_owned);
+    let (mut plain, mut extended) = (None, None);
+    for (name, value) in parameters(&text) {
+        match name.to_ascii_lowercase().as_str() {
+            "filename*" => extended = extended.or_else(|| decode_extended(&value)),
+            "filename" => plain = plain.or(Some(value)),
+            _ => {}
+        }
+    }
+    extended.or_else(|| plain.map(|plain| decode_plain(&plain))).filter(|name| !name.is_empty())
+}
+
+/// The parameters behind `form-data`, quotes taken off.
+fn parameters(text: &str) -> Vec<(&str, String)> {
+    let mut found = Vec::new();
+    let mut rest = text.split_once(';').map_or("", |(_, rest)| rest);
+    while let Some((name, after)) = rest.split_once('=') {
+        let after = after.trim_start();
+        let (value, next) = match after.strip_prefix('"') {
+            Some(quoted) => unquote(quoted),
+            None => {
+                after.split_once(';').map_or((after.trim().to_owned(), ""), |(v, next)| (v.trim().to_owned(), next))
+            }
+        };
+        found.push((name.trim().trim_start_matches(';').trim(), value));
+        rest = next;
+    }
+    found
+}
+
+/// The text up to the closing quote, and what follows. A backslash escapes a quote; elsewhere it is itself: Internet
+/// Explorer sent whole Windows paths.
+fn unquote(quoted: &str) -> (String, &str) {
+    let mut value = String::new();
+    let mut chars = quoted.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '"' => return (value, &quoted[at + 1..]),
+            '\\' if chars.peek().is_some_and(|(_, next)| matches!(next, '"' | '\\')) => {
+                value.extend(chars.next().map(|(_, next)| next));
+            }
+            _ => value.push(c),
+        }
+    }
+    (value, "")
+}
+
+/// `charset'language'percent-encoded`
+fn decode_extended(value: &str) -> Option<String> {
+    let mut parts = value.splitn(3, '\'');
+    let (charset, _, text) = (parts.next()?, parts.next()?, parts.next()?);
+    let bytes: Vec<u8> = percent_decode_str(text).collect();
+    let (text, _, malformed) = Encoding::for_label(charset.as_bytes())?.decode(&bytes);
+    (!malformed).then(|| text.into_owned())
+}
+
+fn decode_plain(value: &str) -> String {
+    if value.starts_with("=?")
+        && value.ends_with("?=")
+        && let Ok((header, _)) = mailparse::parse_header(format!("X: {value}").as_bytes())
+    {
+        return header.get_value();
+    }
+    value.replace("%22", "\"").replace("%0D", "\r").replace("%0A", "\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_as_programs_write_them() {
+        for (header, expected) in [
+            (r#"form-data; name="file"; filename="plain.pdf""#, Some("plain.pdf")),
+            (
+                r#"form-data; name=file; filename="=?utf-8?B?0J7RgtGH0ZHRgi5wZGY=?="; filename*=utf-8''%D0%9E%D1%82%D1%87%D1%91%D1%82.pdf"#,
+                Some("Отчёт.pdf"),
+            ),
+            (r#"form-data; name=file; filename="=?utf-8?B?0J7RgtGH0ZHRgi5wZGY=?=""#, Some("Отчёт.pdf")),
+            (r#"form-data; name=file; filename="=?utf-8?B?0J7RgtGH?= =?utf-8?B?0ZHRgi5wZGY=?=""#, Some("Отчёт.pdf")),
+            (r#"form-data; name=file; filename==?utf-8?B?0J7RgtGH0ZHRgi5wZGY=?="#, Some("Отчёт.pdf")),
+            (r#"form-data; name="file"; filename="=?utf-8?Q?a_b.pdf?=""#, Some("a b.pdf")),
+            ("form-data; name=file; filename*=UTF-8''%D0%9E%D1%82.pdf", Some("От.pdf")),
+            ("form-data; name=file; filename*=iso-8859-1'en'caf%E9.pdf", Some("café.pdf")),
+            ("form-data; name=file; filename*=nonsense; filename=b.pdf", Some("b.pdf")),
+            (r#"form-data; name="file"; filename="a%22b;c.pdf""#, Some("a\"b;c.pdf")),
+            (r#"form-data; name="file"; filename="a\"b.pdf""#, Some("a\"b.pdf")),
+            (r#"form-data; name="file"; filename="C:\Users\me\a.pdf""#, Some(r"C:\Users\me\a.pdf")),
+            (r#"form-data; name="file"; filename="100%.pdf""#, Some("100%.pdf")),
+            ("form-data; name=\"file\"; filename=\"Отчёт.pdf\"", Some("Отчёт.pdf")),
+            ("form-data; name=file; filename=bare.pdf", Some("bare.pdf")),
+            (r#"form-data; name="a; filename=evil"; FileName="x.pdf""#, Some("x.pdf")),
+            (r#"form-data; name="file"; filename="""#, None),
+            (r#"form-data; name="file""#, None),
+            ("form-data", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_DISPOSITION, axum::http::HeaderValue::from_bytes(header.as_bytes()).unwrap());
+            assert_eq!(file_name(&headers).as_deref(), expected, "{header}");
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! A query parameter that an endpoint does not know is 400: a misspelt filter would otherwise give the whole list.
+//!
+//! What an endpoint knows is what its OpenAPI description says, so one place holds for all of them.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use axum::{
+    extract::{MatchedPath, Request, State},
+    http::Method,
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use serde_json::Value;
+
+use crate::platform::error::{ApiError, FieldError};
+
+/// Method and route -> the names of its query parameters.
+#[derive(Clone, Debug)]
+pub struct KnownQuery(Arc<HashMap<(String, String), BTreeSet<String>>>);
+
+impl KnownQuery {
+    /// Reads an OpenAPI document. Only routes below `prefix` are checked.
+    pub fn of(openapi: &Value, prefix: &str) -> Self {
+        let mut known = HashMap::new();
+        let paths = openapi["paths"].as_object().into_iter().flatten().filter(|(path, _)| path.starts_with(prefix));
+        for (path, item) in paths {
+            for (method, operation) in item.as_object().into_iter().flatten() {
+                let parameters = operation["parameters"].as_array().into_iter().chain(item["parameters"].as_array());
+                let names = parameters
+                    .flatten()
+                    .filter(|parameter| parameter["in"] == "query")
+                    .filter_map(|parameter| parameter["name"].as_str().map(str::to_owned));
+                known.insert((method.to_uppercase(), path.clone()), names.collect());
+            }
+        }
+        Self(Arc::new(known))
+    }
+
+    fn of_route(&self, method: &Method, route: &str) -> Option<&BTreeSet<String>> {
+        // axum answers HEAD with the handler of GET.
+        let method = if method == Method::HEAD { "GET" } else { method.as_str() };
+        self.0.get(&(method.to_owned(), route.to_owned()))
+    }
+}
+
+/// Refuses requests with a query parameter that their route does not describe.
+pub async fn refuse_unknown_query(State(known): State<KnownQuery>, request: Request, next: Next) -> Response {
+    match unknown(&known, &request) {
+        Some(error) => error.into_response(),
+        None => next.run(request).await,
+    }
+}
+
+fn unknown(known: &KnownQuery, request: &Request) -> Option<ApiError> {
+    let query = request.uri().query().filter(|query| !query.is_empty())?;
+    let route = request.extensions().get::<MatchedPath>()?;
+    let names = known.of_route(request.method(), route.as_str())?;
+    let pairs: Vec<(String, String)> = serde_html_form::from_str(query).ok()?;
+    let odd: BTreeSet<&str> =
+        pairs.iter().map(|(name, _)| name.as_str()).filter(|name| !names.contains(*name)).collect();
+    let first = odd.first()?;
+    let there_are = if names.is_empty() {
+        "it takes none".to_owned()
+    } else {
+        format!("there are: {}", names.iter().map(String::as_str).collect::<Vec<_>>().join(", "))
+    };
+    // What was sent is repeated, but not at any length.
+    let shown = |name: &str| name.chars().filter(|c| !c.is_control()).take(60).collect::<String>();
+    Some(ApiError {
+        errors: odd
+            .iter()
+            .take(20)
+            .map(|name| {
+                FieldError::new(format!("/{}", shown(name)), "unknown_parameter", "this endpoint has no such parameter")
+            })
+            .collect(),
+        ..ApiError::bad_request(
+            "unknown_parameter",
+            format!("this endpoint has no query parameter {:?}; {there_are}", shown(first)),
+        )
+    })
+}

@@ -1,0 +1,40 @@
+//! Small text files that people write by hand or with a shell: settings, keys, passwords.
+
+use std::{io, path::Path};
+
+use encoding_rs::Encoding;
+
+/// The text of a file. Windows' Notepad puts a byte order mark before it, and PowerShell's `>` writes UTF-16: both are
+/// read as what was meant. Errors: `InvalidData` for what is no text.
+pub fn read(path: &Path) -> io::Result<String> {
+    let bytes = std::fs::read(path)?;
+    let (encoding, mark) = Encoding::for_bom(&bytes).unwrap_or((encoding_rs::UTF_8, 0));
+    let (text, malformed) = encoding.decode_without_bom_handling(&bytes[mark..]);
+    if malformed {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is no text in UTF-8"));
+    }
+    Ok(text.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read;
+
+    #[test]
+    fn a_byte_order_mark_is_not_part_of_the_text() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("key");
+        let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+        let text = "AGE-SECRET-KEY-1 ключ\r\n";
+        for bytes in [
+            text.as_bytes().to_vec(),
+            [b"\xef\xbb\xbf".as_slice(), text.as_bytes()].concat(),
+            [b"\xff\xfe".to_vec(), wide(text)].concat(),
+        ] {
+            std::fs::write(&file, bytes).unwrap();
+            assert_eq!(read(&file).unwrap(), text);
+        }
+        std::fs::write(&file, b"\xc3\x28").unwrap();
+        assert_eq!(read(&file).unwrap_err().kind(), std::io::ErrorKind::InvalidData);
+    }
+}

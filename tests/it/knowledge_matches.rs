@@ -1,0 +1,107 @@
+//! What a search says of its hits: weak matches, other ways to write a word, terms of an older version.
+
+use serde_json::{Value, json};
+use sqlx::Connection as _;
+
+use crate::{
+    knowledge::{search, superuser},
+    support::{
+        app::{Client, TestApp},
+        documents::{add_document, fixture, make_base},
+    },
+};
+
+async fn ask(client: &Client, base: &str, query: &str, mode: &str) -> Value {
+    let body = json!({"query": query, "limit": 5, "mode": mode});
+    client.post(&format!("/api/v1/knowledge-bases/{base}/search"), &body).await.expect(200)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_that_nothing_matches_says_so() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let base = make_base(&admin, "Pumps").await;
+    add_document(&admin, &base, "handbook.pdf", &fixture("chromium.en.pdf")).await;
+    app.wait_for_jobs().await;
+    let weights = admin.get(&format!("/api/v1/knowledge-bases/{base}")).await.expect(200)["weights"].clone();
+    assert!(weights["other"]["floor"].as_f64().is_some(), "measured with the base: {weights}");
+
+    for question in ["how long may a pump run dry", "pump run dry"] {
+        let found = ask(&admin, &base, question, "hybrid").await;
+        assert!(found["matches"].as_u64().unwrap() >= 1, "{question}: {found}");
+        assert_eq!(found["results"][0]["weak"], false, "{question}: {found}");
+    }
+    for nonsense in
+        ["xyzzy plugh frobnicate", "best chocolate cake recipe for a birthday", "кто победил на выборах мэра"]
+    {
+        let found = ask(&admin, &base, nonsense, "hybrid").await;
+        assert_eq!(found["matches"], 0, "{nonsense}: {found}");
+        assert!(found["results"].as_array().unwrap().iter().all(|hit| hit["weak"] == true), "{nonsense}: {found}");
+    }
+    let page = admin.get(&format!("/knowledge/{base}/search?q=best+chocolate+cake+recipe+for+a+birthday")).await.text;
+    assert!(page.contains("Nothing in this base seems to answer that") && page.contains("Weak matches"), "{page}");
+    let page = admin.get(&format!("/knowledge/{base}/search?q=how+long+may+a+pump+run+dry")).await.text;
+    assert!(!page.contains("Nothing in this base seems to answer that"), "{page}");
+    let metrics = app.app.telemetry.encode();
+    assert!(metrics.contains(r#"holdfast_knowledge_searches_unmatched_total{mode="hybrid"} 4"#), "{metrics}");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn words_meet_however_they_are_written() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let base = make_base(&admin, "Спецификаци\u{438}\u{306}").await;
+    let text = "# Notes\n\nRelease v1.2.3 follows RFC9110.\n\n## Store\n\nThe café holds 10kg of flour.\n\n## Health\n\nThe WHO advises 10,5 grams.\n";
+    add_document(&admin, &base, "a.md", text.as_bytes()).await;
+    app.wait_for_jobs().await;
+    for (query, expected) in [
+        ("1.2.3", "Release"),
+        ("RFC 9110", "Release"),
+        ("cafe", "flour"),
+        ("10 kg", "flour"),
+        ("WHO", "advises"),
+        ("10.5", "advises"),
+    ] {
+        let found = search(&admin, &base, query, "text").await;
+        assert!(
+            found.first().is_some_and(|hit| hit["text"].as_str().unwrap().contains(expected)),
+            "{query}: {found:?}"
+        );
+    }
+    // Lists: macOS pastes й as two characters, whichever way the name was typed.
+    for typed in ["Спецификаций", "Спецификаци\u{438}\u{306}"] {
+        let typed: String = typed.chars().skip(8).collect();
+        let query = serde_html_form::to_string([("search", typed.as_str())]).unwrap();
+        let listed = admin.get(&format!("/api/v1/knowledge-bases?{query}")).await.expect(200);
+        assert_eq!(listed["data"].as_array().unwrap().len(), 1, "{typed:?}");
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn terms_of_an_older_version_are_written_anew_while_the_base_is_searched() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let base = make_base(&admin, "Old").await;
+    let id = add_document(&admin, &base, "a.md", b"# Sea\n\nThe albatross returns in spring.\n").await;
+    app.wait_for_jobs().await;
+    let mut db = superuser(&app).await;
+    // As if the terms had been made of other words.
+    sqlx::query("UPDATE knowledge_chunks SET text = replace(text, 'albatross', 'petrel')")
+        .execute(&mut db)
+        .await
+        .unwrap();
+    sqlx::query("UPDATE knowledge_bases SET analysis = 1").execute(&mut db).await.unwrap();
+    assert!(search(&admin, &base, "petrel", "text").await.is_empty());
+    app.app.knowledge.reconcile_soon().await.unwrap();
+    app.wait_for_jobs().await;
+    assert_eq!(search(&admin, &base, "petrel", "text").await.len(), 1);
+    let by_meaning = search(&admin, &base, "the albatross returns in spring", "vector").await;
+    assert_eq!(by_meaning[0]["document_id"], id.as_str(), "the vectors are still there");
+    assert!(by_meaning[0]["score"].as_f64().unwrap() > 0.8, "and still the old ones: {by_meaning:?}");
+    let analysis: i16 = sqlx::query_scalar("SELECT analysis FROM knowledge_bases").fetch_one(&mut db).await.unwrap();
+    assert_eq!(analysis, 2);
+    db.close().await.unwrap();
+    app.stop().await;
+}
