@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use pdf_oxide::{
     content::{Operator, TextElement, parse_content_stream},
-    object::Object,
+    object::{Object, ObjectRef},
 };
 
 use super::{
@@ -97,12 +97,14 @@ pub(super) struct Runner<'a> {
     marks: Vec<Mark>,
     operators: usize,
     patterns: Vec<String>,
+    /// Forms that are running; one that draws itself is drawn once.
+    running: Vec<ObjectRef>,
 }
 
 impl<'a> Runner<'a> {
     pub(super) fn new(file: &'a File, fonts: &'a Fonts, layers: &'a Layers) -> Self {
-        let (scene, marks, patterns) = Default::default();
-        Runner { file, fonts, layers, scene, marks, operators: 0, patterns }
+        let (scene, marks, patterns, running) = Default::default();
+        Runner { file, fonts, layers, scene, marks, operators: 0, patterns, running }
     }
 
     pub(super) fn problem(&mut self, problem: String) {
@@ -306,10 +308,20 @@ impl<'a> Runner<'a> {
 
     /// A form, pattern or appearance, in the coordinates of `state`.
     pub(super) fn form(&mut self, entry: &Object, dict: &Dict, outer: &Dict, mut state: State, depth: usize) {
+        let reference = entry.as_reference();
+        if depth > DEEPEST || reference.is_some_and(|at| self.running.contains(&at)) {
+            return;
+        }
         let data = match self.file.data(entry) {
             Ok(data) => data,
             Err(reason) => return self.problem(format!("a stream that could not be unpacked ({reason})")),
         };
+        self.running.extend(reference);
+        // Unpacking the same form again and again is work too.
+        self.operators += 10 + data.len() / 16;
+        if self.operators > MOST_OPERATORS {
+            return self.problem("a page with more content than is read".to_owned());
+        }
         state.matrix = Matrix::from_slice(&self.file.numbers(dict, "Matrix")).then(state.matrix);
         if let Some(area) = Area::of_corners(&self.file.numbers(dict, "BBox")) {
             state.clip_to(area.through(state.matrix), state.matrix.is_upright());
@@ -317,6 +329,7 @@ impl<'a> Runner<'a> {
         let own = self.file.get(dict, "Resources");
         let resources = own.as_dict().unwrap_or(outer);
         self.run(&data, resources, state, depth);
+        self.running.truncate(self.running.len() - usize::from(reference.is_some()));
     }
 
     fn picture(&mut self, state: &State) {

@@ -106,7 +106,9 @@ impl<'a> Reader<'a> {
     fn settle(&self, scene: &mut Scene, extras: &[Extra], area: Area, found: &mut Found, report: &mut Report) -> Page {
         for hidden in runs::fragments(scene.glyphs.iter().filter(|glyph| glyph.seen == Seen::Hidden)) {
             found.hidden = true;
-            report.leave_out(LeftOutKind::Hidden, &hidden.text);
+            if hidden.text != "\u{fffd}" {
+                report.leave_out(LeftOutKind::Hidden, &hidden.text);
+            }
         }
         scene.glyphs.retain(|glyph| glyph.seen == Seen::Painted);
         let doubles = visible::take_doubles(&mut scene.glyphs);

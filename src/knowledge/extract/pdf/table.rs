@@ -124,6 +124,15 @@ impl Row {
         self.cells.iter().map(|cell| cell.bottom).fold(f32::MAX, f32::min)
     }
 
+    /// Whether at least two cells of each stand below, or nearly below, different cells of the other.
+    fn shares_columns(&self, other: &Row) -> bool {
+        let slack = 2.0 * self.cells[0].size();
+        let meets = |a: &Cell, b: &Cell| a.left < b.right + slack && a.right > b.left - slack;
+        let met =
+            |these: &Row, those: &Row| these.cells.iter().filter(|a| those.cells.iter().any(|b| meets(a, b))).count();
+        met(self, other) >= 2 && met(other, self) >= 2
+    }
+
     /// Whether this row stands right above `next`.
     fn leads_to(&self, next: &Row) -> bool {
         let size = self.cells.iter().chain(&next.cells).map(Cell::size).fold(1.0, f32::max);
@@ -150,7 +159,9 @@ fn blocks(fragments: &[Fragment]) -> Vec<Block> {
     let mut table: Vec<Row> = Vec::new();
     let mut rows = read_rows(fragments).into_iter().peekable();
     while let Some(row) = rows.next() {
-        let joins = table.last().is_none_or(|last| last.leads_to(&row));
+        let full = table.iter().rfind(|last| last.cells.len() > 1);
+        let joins = table.last().is_none_or(|last| last.leads_to(&row))
+            && full.is_none_or(|full| row.cells.len() == 1 || full.shares_columns(&row));
         if !joins {
             close(&mut out, &mut table);
         }
