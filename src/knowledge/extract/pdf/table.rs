@@ -259,7 +259,7 @@ fn has_header(rows: &[Row]) -> bool {
     let [first, rest @ ..] = rows else { return false };
     let number = |text: &str| {
         let digits = text.chars().filter(char::is_ascii_digit).count();
-        digits > 0 && 2 * digits >= text.chars().filter(|c| c.is_alphanumeric()).count()
+        2 * digits > text.chars().filter(|c| c.is_alphanumeric()).count()
     };
     let all_bold = first.cells.iter().all(Cell::is_bold);
     let set_off = all_bold && rest.iter().any(|row| !row.cells.iter().all(Cell::is_bold));

@@ -3,7 +3,10 @@
 mod child;
 mod chunk;
 mod formats;
+mod made;
 mod pdf;
+mod pdf_made;
+mod pdf_odd;
 mod sniff;
 
 use super::*;
