@@ -5,6 +5,8 @@ pub(super) struct Made {
     objects: Vec<String>,
     pages: Vec<String>,
     pub(super) catalog: String,
+    /// Further fonts of every page: `/F2 5 0 R`.
+    pub(super) fonts: String,
 }
 
 pub(super) const HELVETICA: &str = "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>";
@@ -15,6 +17,7 @@ impl Made {
             objects: vec![String::new(), String::new(), HELVETICA.to_owned()],
             pages: Vec::new(),
             catalog: String::new(),
+            fonts: String::new(),
         }
     }
 
@@ -35,9 +38,10 @@ impl Made {
     }
 
     pub(super) fn page_of(&mut self, contents: &str, resources: &str, more: &str) -> usize {
+        let fonts = &self.fonts;
         let page = self.object(format!(
             "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 600 800] /Contents {contents} \
-             /Resources << /Font << /F1 3 0 R >> {resources} >> {more} >>"
+             /Resources << /Font << /F1 3 0 R {fonts} >> {resources} >> {more} >>"
         ));
         self.pages.push(format!("{page} 0 R"));
         page

@@ -7,6 +7,7 @@ mod made;
 mod pdf;
 mod pdf_made;
 mod pdf_odd;
+mod plausible;
 mod sniff;
 
 use super::*;

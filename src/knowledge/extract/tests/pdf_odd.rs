@@ -51,7 +51,8 @@ fn what_says_how_a_stream_is_packed_may_stand_elsewhere() {
     let filter = made.object("/ASCIIHexDecode");
     let map = made.stream(&format!("/Filter {filter} 0 R"), &map);
     let font = made.object(composite(&format!("/ToUnicode {map} 0 R")));
-    made.page_with("BT /F2 12 Tf 60 700 Td <00010002> Tj ET", &format!(">> /Font << /F2 {font} 0 R"), "");
+    made.fonts = format!("/F2 {font} 0 R");
+    made.page("BT /F2 12 Tf 60 700 Td <00010002> Tj ET");
     assert_eq!(open(&made.bytes()).text, "OK");
 }
 
@@ -80,7 +81,8 @@ fn why_there_is_no_text() {
     assert!(reason(made).to_string().contains("shapes"));
     let mut made = Made::new();
     let font = made.object(composite(""));
-    made.page_with("BT /F2 12 Tf 60 700 Td <00370048005600570003> Tj ET", &format!(">> /Font << /F2 {font} 0 R"), "");
+    made.fonts = format!("/F2 {font} 0 R");
+    made.page("BT /F2 12 Tf 60 700 Td <00370048005600570003> Tj ET");
     let error = reason(made);
     assert_eq!(error.code(), "no_text");
     assert!(error.to_string().contains("Subset"), "{error}");
@@ -96,7 +98,8 @@ fn fonts_that_do_not_tell_their_characters_are_named() {
     );
     let content = at(60, 700, "Readable words")
         + "BT /F2 12 Tf 60 600 Td <0037004800560057> Tj /F3 12 Tf 0 -40 Td <01020304> Tj ET";
-    made.page_with(&content, &format!(">> /Font << /F1 3 0 R /F2 {font} 0 R /F3 {names} 0 R"), "");
+    made.fonts = format!("/F2 {font} 0 R /F3 {names} 0 R");
+    made.page(&content);
     let document = open(&made.bytes());
     assert_eq!(document.text, "Readable words");
     assert_eq!(document.report.unreadable_fonts, ["Numbered", "Subset"]);
@@ -193,12 +196,12 @@ fn right_to_left_in_the_order_of_reading() {
     let mut made = Made::new();
     let map = made.stream("", map);
     let font = made.object(format!("<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /ToUnicode {map} 0 R >>"));
-    let resources = format!(">> /Font << /F2 {font} 0 R");
+    made.fonts = format!("/F2 {font} 0 R");
     // As it looks, left to right: the last letter first; and with a number.
-    made.page_with("BT /F2 12 Tf 60 700 Td (dcba) Tj ET", &resources, "");
-    made.page_with("BT /F2 12 Tf 60 700 Td (12e) Tj (dcba) Tj ET", &resources, "");
+    made.page("BT /F2 12 Tf 60 700 Td (dcba) Tj ET");
+    made.page("BT /F2 12 Tf 60 700 Td (12) Tj (edcba) Tj ET");
     // In the order of reading, each letter put to the left of the one before.
-    made.page_with("BT /F2 12 Tf 100 700 Td (a) Tj -14 0 Td (b) Tj -5 0 Td (c) Tj -5 0 Td (d) Tj ET", &resources, "");
+    made.page("BT /F2 12 Tf 100 700 Td (a) Tj -7 0 Td (b) Tj -7 0 Td (c) Tj -7 0 Td (d) Tj ET");
     assert_eq!(open(&made.bytes()).text, "שלום\n\nשלום 12\n\nשלום");
 }
 
