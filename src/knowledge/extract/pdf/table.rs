@@ -17,6 +17,7 @@ pub(super) enum Region {
 
 /// Rows further apart than this many times their letters' size are no table.
 const WIDEST_ROW_GAP: f32 = 6.0;
+const LONGEST_HEADING: usize = 60;
 
 /// Lines below each other, from the same cell.
 pub(super) struct Cell {
@@ -116,6 +117,12 @@ impl Row {
         self.cells.len() == 2 && self.cells[0].text.chars().count() <= 3 && is_marker(&self.cells[0].text)
     }
 
+    /// Columns of running text, each of several long lines.
+    fn is_columns(&self) -> bool {
+        let chars = |cell: &Cell| cell.text.chars().count();
+        self.cells.iter().all(|cell| cell.fragments.len() >= 4 && chars(cell) > 20 * cell.fragments.len())
+    }
+
     fn top(&self) -> f32 {
         self.cells.iter().map(|cell| cell.top).fold(f32::MIN, f32::max)
     }
@@ -165,7 +172,7 @@ fn blocks(fragments: &[Fragment]) -> Vec<Block> {
         if !joins {
             close(&mut out, &mut table);
         }
-        let multiple = |row: &Row| row.cells.len() > 1 && !row.is_list_item();
+        let multiple = |row: &Row| row.cells.len() > 1 && !row.is_list_item() && !row.is_columns();
         // A row with but one value, in the column of others, between rows with several.
         let lone = !table.is_empty()
             && joins
@@ -246,7 +253,12 @@ fn build(rows: &[Row]) -> Table {
         for (cell, (first, last)) in row.cells.iter().zip(columns::taken(&columns, row)) {
             cells.extend((next..first).map(|_| table::Cell::new("")));
             let parts = cell.parts(&columns, (first, last)).into_iter();
-            cells.extend(parts.map(|(text, columns)| table::Cell { text, columns, rows: 1 }));
+            for (text, columns) in parts {
+                // A heading is repeated in all its columns, a long text is not.
+                let long = text.chars().count() > LONGEST_HEADING;
+                cells.push(table::Cell { text, columns: if long { 1 } else { columns }, rows: 1 });
+                cells.extend((1..columns).filter(|_| long).map(|_| table::Cell::new("")));
+            }
             next = last + 1;
         }
         table.row(cells);
