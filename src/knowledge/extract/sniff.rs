@@ -45,7 +45,8 @@ fn is_pdf(bytes: &[u8]) -> bool {
     let Some(at) = find(head, b"%PDF-") else { return false };
     head[..at].trim_ascii().is_empty()
         || head.starts_with(b"\xef\xbb\xbf")
-        || find(&bytes[bytes.len().saturating_sub(2048)..], b"startxref").is_some()
+        // Its objects tell it also where its end is padded, or missing.
+        || (find(&bytes[at..], b" obj").is_some() && find(&bytes[at..], b"endobj").is_some())
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {

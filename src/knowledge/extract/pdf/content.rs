@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use pdf_oxide::{
     content::{Operator, TextElement, parse_content_stream},
-    object::Object,
+    object::{Object, ObjectRef},
 };
 
 use super::{
@@ -21,6 +21,7 @@ use super::{
 /// Forms in forms; deeper ones loop.
 const DEEPEST: usize = 24;
 /// Operators on one page, forms that are drawn again and again included.
+const MOST_RULES: usize = 20_000;
 const MOST_OPERATORS: usize = 4_000_000;
 
 /// A character as it stands on the page.
@@ -68,6 +69,8 @@ pub(super) struct Scene {
     pub(super) glyphs: Vec<Glyph>,
     pub(super) fills: Vec<Fill>,
     pub(super) pictures: Vec<Area>,
+    /// Vertical lines: place, bottom and top.
+    pub(super) rules: Vec<(f32, f32, f32)>,
     /// Curves and lines of filled shapes: letters drawn as outlines have many.
     pub(super) outlines: usize,
     /// What could not be read, in words.
@@ -97,12 +100,14 @@ pub(super) struct Runner<'a> {
     marks: Vec<Mark>,
     operators: usize,
     patterns: Vec<String>,
+    /// Forms that are running; one that draws itself is drawn once.
+    running: Vec<ObjectRef>,
 }
 
 impl<'a> Runner<'a> {
     pub(super) fn new(file: &'a File, fonts: &'a Fonts, layers: &'a Layers) -> Self {
-        let (scene, marks, patterns) = Default::default();
-        Runner { file, fonts, layers, scene, marks, operators: 0, patterns }
+        let (scene, marks, patterns, running) = Default::default();
+        Runner { file, fonts, layers, scene, marks, operators: 0, patterns, running }
     }
 
     pub(super) fn problem(&mut self, problem: String) {
@@ -306,10 +311,20 @@ impl<'a> Runner<'a> {
 
     /// A form, pattern or appearance, in the coordinates of `state`.
     pub(super) fn form(&mut self, entry: &Object, dict: &Dict, outer: &Dict, mut state: State, depth: usize) {
+        let reference = entry.as_reference();
+        if depth > DEEPEST || reference.is_some_and(|at| self.running.contains(&at)) {
+            return;
+        }
         let data = match self.file.data(entry) {
             Ok(data) => data,
             Err(reason) => return self.problem(format!("a stream that could not be unpacked ({reason})")),
         };
+        self.running.extend(reference);
+        // Unpacking the same form again and again is work too.
+        self.operators += 10 + data.len() / 16;
+        if self.operators > MOST_OPERATORS {
+            return self.problem("a page with more content than is read".to_owned());
+        }
         state.matrix = Matrix::from_slice(&self.file.numbers(dict, "Matrix")).then(state.matrix);
         if let Some(area) = Area::of_corners(&self.file.numbers(dict, "BBox")) {
             state.clip_to(area.through(state.matrix), state.matrix.is_upright());
@@ -317,6 +332,7 @@ impl<'a> Runner<'a> {
         let own = self.file.get(dict, "Resources");
         let resources = own.as_dict().unwrap_or(outer);
         self.run(&data, resources, state, depth);
+        self.running.truncate(self.running.len() - usize::from(reference.is_some()));
     }
 
     fn picture(&mut self, state: &State) {
@@ -334,6 +350,19 @@ impl<'a> Runner<'a> {
     fn paint(&mut self, scope: &mut Scope<'_>, fills: bool, strokes: bool) {
         let path = std::mem::take(&mut scope.path);
         let hidden = self.marks.iter().any(|mark| mark.hidden);
+        if (fills || strokes) && !hidden && self.scene.rules.len() < MOST_RULES {
+            let thin = |area: &Area| area.width() < 2.5 && area.height() > 5.0;
+            let edges = path.rectangles.iter().flat_map(|area| match (thin(area), strokes) {
+                (true, _) => vec![(area.left, area.bottom, area.top)],
+                (false, true) => vec![(area.left, area.bottom, area.top), (area.right, area.bottom, area.top)],
+                (false, false) => Vec::new(),
+            });
+            self.scene.rules.extend(edges);
+            // A filled shape of lines is a rule where it is thin.
+            if strokes || thin(&path.area) {
+                self.scene.rules.extend(&path.verticals);
+            }
+        }
         if fills && !hidden {
             self.scene.outlines += path.curves;
             if let Some(pattern) = scope.state.pattern.clone() {
@@ -443,11 +472,22 @@ struct Path {
     only_rectangles: bool,
     curves: usize,
     clips: bool,
+    last: (f32, f32),
+    /// Vertical lines: place, bottom and top.
+    verticals: Vec<(f32, f32, f32)>,
 }
 
 impl Default for Path {
     fn default() -> Self {
-        Path { area: Area::EMPTY, rectangles: Vec::new(), only_rectangles: true, curves: 0, clips: false }
+        Path {
+            area: Area::EMPTY,
+            rectangles: Vec::new(),
+            only_rectangles: true,
+            curves: 0,
+            clips: false,
+            last: (0.0, 0.0),
+            verticals: Vec::new(),
+        }
     }
 }
 
@@ -455,11 +495,19 @@ impl Path {
     /// False for operators that build no path.
     fn step(&mut self, operator: &Operator, matrix: Matrix) -> bool {
         match *operator {
-            Operator::MoveTo { x, y } => self.area.add(matrix.apply(x, y)),
+            Operator::MoveTo { x, y } => {
+                self.last = matrix.apply(x, y);
+                self.area.add(self.last);
+            }
             Operator::LineTo { x, y } => {
                 self.only_rectangles = false;
                 self.curves += 1;
-                self.area.add(matrix.apply(x, y));
+                let (from, to) = (self.last, matrix.apply(x, y));
+                if (from.0 - to.0).abs() < 0.5 && (from.1 - to.1).abs() > 5.0 {
+                    self.verticals.push((to.0, from.1.min(to.1), from.1.max(to.1)));
+                }
+                self.last = to;
+                self.area.add(to);
             }
             Operator::CurveTo { x3, y3, .. }
             | Operator::CurveToV { x3, y3, .. }

@@ -7,7 +7,7 @@ use super::{
     file::{Dict, File, number, text},
     geometry::{Area, Matrix},
     layout::Fragment,
-    runs,
+    runs::{self, Rules},
     state::State,
 };
 
@@ -208,7 +208,7 @@ fn appearance(runner: &mut Runner<'_>, form: &Form, dict: &Dict, rect: Area, upr
     for problem in drawn.problems {
         runner.problem(problem);
     }
-    let fragments = runs::fragments(drawn.glyphs.iter().filter(|glyph| glyph.seen == Seen::Painted));
+    let fragments = runs::fragments(drawn.glyphs.iter().filter(|glyph| glyph.seen == Seen::Painted), &Rules::default());
     let lines: Vec<String> =
         fragments.into_iter().map(|fragment| fragment.text).filter(|text| text != "\u{fffd}").collect();
     let words = lines.join(" ");

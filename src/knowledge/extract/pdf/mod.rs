@@ -54,6 +54,9 @@ pub(super) fn extract(bytes: &[u8], limits: &Limits) -> Result<Extracted, Extrac
         let missing = file.missing.get();
         found.unread.push(format!("the end of the file is missing; {missing} references lead to nothing"));
     }
+    if file.cut_off && found.is_mostly_untold() {
+        return Err(ExtractError::malformed("the end of the file is missing, and with it the fonts of its text"));
+    }
     furniture::take_out(&mut pages, builder.report());
     fill(&mut builder, &pages)?;
     found.report(&mut builder);
@@ -100,6 +103,11 @@ impl Found {
     fn unreadable_fonts(&self) -> Vec<String> {
         let bad = self.fonts.iter().filter(|(_, (untold, all))| *untold >= 20 || *untold * 5 >= (*all).max(1));
         bad.filter(|(_, (untold, _))| *untold > 0).map(|(name, _)| name.clone()).collect()
+    }
+
+    fn is_mostly_untold(&self) -> bool {
+        let (untold, all) = self.fonts.values().fold((0, 0), |sum, (untold, all)| (sum.0 + untold, sum.1 + all));
+        untold * 2 > all
     }
 
     fn report(&mut self, builder: &mut Builder) {

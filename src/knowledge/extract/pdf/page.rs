@@ -14,7 +14,8 @@ use super::{
     geometry::{Area, Matrix},
     layers::Layers,
     layout::Page,
-    order, runs,
+    order,
+    runs::{self, Rules},
     state::State,
     visible,
 };
@@ -104,16 +105,20 @@ impl<'a> Reader<'a> {
     }
 
     fn settle(&self, scene: &mut Scene, extras: &[Extra], area: Area, found: &mut Found, report: &mut Report) -> Page {
-        for hidden in runs::fragments(scene.glyphs.iter().filter(|glyph| glyph.seen == Seen::Hidden)) {
+        for hidden in runs::fragments(scene.glyphs.iter().filter(|glyph| glyph.seen == Seen::Hidden), &Rules::default())
+        {
             found.hidden = true;
-            report.leave_out(LeftOutKind::Hidden, &hidden.text);
+            if hidden.text != "\u{fffd}" {
+                report.leave_out(LeftOutKind::Hidden, &hidden.text);
+            }
         }
         scene.glyphs.retain(|glyph| glyph.seen == Seen::Painted);
         let doubles = visible::take_doubles(&mut scene.glyphs);
         report.leave_out(LeftOutKind::Duplicate, &doubles);
         count_fonts(&scene.glyphs, &mut found.fonts);
         found.pictures += pictures_without_text(scene);
-        let mut fragments = runs::fragments(scene.glyphs.iter());
+        let rules = Rules::new(std::mem::take(&mut scene.rules));
+        let mut fragments = runs::fragments(scene.glyphs.iter(), &rules);
         fragments.retain(|fragment| fragment.text != "\u{fffd}");
         let mut page = Page { fragments, bottom: area.bottom, top: area.top };
         if page.is_disordered() {

@@ -9,6 +9,27 @@ const WORD_GAP: f32 = 0.16;
 /// Cells and list markers stand apart by more than this, words in justified text by less.
 const CELL_GAP: f32 = 0.95;
 
+/// The vertical lines of a page, by their places.
+#[derive(Debug, Default)]
+pub(super) struct Rules {
+    sorted: Vec<(f32, f32, f32)>,
+}
+
+impl Rules {
+    /// `lines` are places with bottoms and tops.
+    pub(super) fn new(mut lines: Vec<(f32, f32, f32)>) -> Self {
+        lines.sort_by(|a, b| a.0.total_cmp(&b.0));
+        Rules { sorted: lines }
+    }
+
+    /// Whether one stands between `left` and `right` at the height `y`.
+    fn part(&self, left: f32, right: f32, y: f32) -> bool {
+        let from = self.sorted.partition_point(|rule| rule.0 < left - 0.5);
+        let mut between = self.sorted[from..].iter().take_while(|rule| rule.0 <= right + 0.5);
+        between.any(|(_, bottom, top)| *bottom <= y && y <= *top)
+    }
+}
+
 /// A character, or a letter with its marks, on its line.
 struct Item {
     text: String,
@@ -38,7 +59,8 @@ struct Run {
 }
 
 /// Glyphs in the order of the content stream; those that a font does not tell become one U+FFFD for each word.
-pub(super) fn fragments<'a>(glyphs: impl Iterator<Item = &'a Glyph>) -> Vec<Fragment> {
+/// Nothing goes on across one of the vertical `rules`.
+pub(super) fn fragments<'a>(glyphs: impl Iterator<Item = &'a Glyph>, rules: &Rules) -> Vec<Fragment> {
     let mut runs: Vec<Run> = Vec::new();
     for glyph in glyphs {
         let (angle, left, y) = place(glyph);
@@ -50,6 +72,7 @@ pub(super) fn fragments<'a>(glyphs: impl Iterator<Item = &'a Glyph>) -> Vec<Frag
         let text = readable(text);
         if let Some(run) = runs.last_mut()
             && run.continues(angle, left, right, y, glyph.size, &text)
+            && !(angle == 0 && rules.part(run.right, left, y + 0.3 * glyph.size))
         {
             run.push(text, left, right, y, glyph);
             continue;
@@ -171,7 +194,7 @@ impl Run {
         }
         let (mut text, mut words) = self.spell();
         if self.right_to_left {
-            text = logical(&text);
+            text = logical(&self.pieces());
             words.clear();
         }
         if !text.contains(|c: char| !c.is_whitespace() && c != '\u{fffd}') && text.trim() != "\u{fffd}" {
@@ -189,6 +212,21 @@ impl Run {
             words,
             notes: Vec::new(),
         })
+    }
+
+    /// The items in the order of the page, with spaces where gaps are.
+    fn pieces(&self) -> Vec<String> {
+        let gaps: Vec<f32> = self.items.windows(2).map(|pair| pair[1].left - pair[0].right).collect();
+        let least = self.word_gap(&gaps);
+        let mut pieces: Vec<String> = Vec::new();
+        for (index, item) in self.items.iter().enumerate() {
+            let before = index.checked_sub(1).map(|before| (&self.items[before], gaps[before]));
+            if before.is_some_and(|(before, gap)| gap > least && !before.is_space()) && !item.is_space() {
+                pieces.push(" ".to_owned());
+            }
+            pieces.push(item.text.clone());
+        }
+        pieces
     }
 
     /// The items with spaces where gaps are, and where each word begins.
@@ -289,7 +327,9 @@ fn join_right_to_left(runs: Vec<Run>) -> Vec<Run> {
 }
 
 /// From the order on the page, left to right, to the order of reading.
-pub(super) fn logical(visual: &str) -> String {
+///
+/// What one glyph shows stays as it is: the letters of a ligature are in the order of reading already.
+fn logical(visual: &[String]) -> String {
     #[derive(Clone, Copy, PartialEq)]
     enum Side {
         Left,
@@ -297,14 +337,7 @@ pub(super) fn logical(visual: &str) -> String {
         Number,
         None,
     }
-    // A letter keeps its marks.
-    let mut clusters: Vec<String> = Vec::new();
-    for c in visual.chars() {
-        match clusters.last_mut() {
-            Some(last) if is_combining_mark(c) => last.push(c),
-            _ => clusters.push(c.to_string()),
-        }
-    }
+    let mut clusters = visual.to_vec();
     let side = |cluster: &String| match cluster.chars().next() {
         Some(c) if is_right_to_left(c) => Side::Right,
         Some(c) if c.is_numeric() => Side::Number,
@@ -344,7 +377,7 @@ pub(super) fn logical(visual: &str) -> String {
         levels.push(is_right);
     }
     let mut pieces: Vec<(bool, Vec<String>)> = Vec::new();
-    for (cluster, right) in clusters.into_iter().zip(levels) {
+    for (cluster, right) in clusters.drain(..).zip(levels) {
         match pieces.last_mut() {
             Some((last, piece)) if *last == right => piece.push(cluster),
             _ => pieces.push((right, vec![cluster])),
@@ -353,15 +386,34 @@ pub(super) fn logical(visual: &str) -> String {
     for (right, piece) in &mut pieces {
         if *right {
             piece.reverse();
-            for cluster in piece {
-                *cluster = mirrored(cluster).to_owned();
-            }
         }
     }
     if base_right {
         pieces.reverse();
     }
+    // Most programs name the bracket that was written, some the one that is drawn: the other way round in such a line.
+    if !is_balanced(pieces.iter().flat_map(|(_, piece)| piece)) {
+        for cluster in pieces.iter_mut().filter(|(right, _)| *right).flat_map(|(_, piece)| piece) {
+            *cluster = mirrored(cluster).to_owned();
+        }
+    }
     pieces.into_iter().flat_map(|(_, piece)| piece).collect()
+}
+
+/// Whether no bracket closes before one opens.
+fn is_balanced<'a>(clusters: impl Iterator<Item = &'a String>) -> bool {
+    let mut depth = 0;
+    for cluster in clusters {
+        match cluster.as_str() {
+            "(" | "[" | "{" => depth += 1,
+            ")" | "]" | "}" => depth -= 1,
+            _ => {}
+        }
+        if depth < 0 {
+            return false;
+        }
+    }
+    true
 }
 
 fn mirrored(text: &str) -> &str {

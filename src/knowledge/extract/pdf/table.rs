@@ -17,6 +17,7 @@ pub(super) enum Region {
 
 /// Rows further apart than this many times their letters' size are no table.
 const WIDEST_ROW_GAP: f32 = 6.0;
+const LONGEST_HEADING: usize = 60;
 
 /// Lines below each other, from the same cell.
 pub(super) struct Cell {
@@ -116,12 +117,27 @@ impl Row {
         self.cells.len() == 2 && self.cells[0].text.chars().count() <= 3 && is_marker(&self.cells[0].text)
     }
 
+    /// Columns of running text, each of several long lines.
+    fn is_columns(&self) -> bool {
+        let chars = |cell: &Cell| cell.text.chars().count();
+        self.cells.iter().all(|cell| cell.fragments.len() >= 4 && chars(cell) > 20 * cell.fragments.len())
+    }
+
     fn top(&self) -> f32 {
         self.cells.iter().map(|cell| cell.top).fold(f32::MIN, f32::max)
     }
 
     fn bottom(&self) -> f32 {
         self.cells.iter().map(|cell| cell.bottom).fold(f32::MAX, f32::min)
+    }
+
+    /// Whether at least two cells of each stand below, or nearly below, different cells of the other.
+    fn shares_columns(&self, other: &Row) -> bool {
+        let slack = 2.0 * self.cells[0].size();
+        let meets = |a: &Cell, b: &Cell| a.left < b.right + slack && a.right > b.left - slack;
+        let met =
+            |these: &Row, those: &Row| these.cells.iter().filter(|a| those.cells.iter().any(|b| meets(a, b))).count();
+        met(self, other) >= 2 && met(other, self) >= 2
     }
 
     /// Whether this row stands right above `next`.
@@ -150,11 +166,13 @@ fn blocks(fragments: &[Fragment]) -> Vec<Block> {
     let mut table: Vec<Row> = Vec::new();
     let mut rows = read_rows(fragments).into_iter().peekable();
     while let Some(row) = rows.next() {
-        let joins = table.last().is_none_or(|last| last.leads_to(&row));
+        let full = table.iter().rfind(|last| last.cells.len() > 1);
+        let joins = table.last().is_none_or(|last| last.leads_to(&row))
+            && full.is_none_or(|full| row.cells.len() == 1 || full.shares_columns(&row));
         if !joins {
             close(&mut out, &mut table);
         }
-        let multiple = |row: &Row| row.cells.len() > 1 && !row.is_list_item();
+        let multiple = |row: &Row| row.cells.len() > 1 && !row.is_list_item() && !row.is_columns();
         // A row with but one value, in the column of others, between rows with several.
         let lone = !table.is_empty()
             && joins
@@ -235,7 +253,12 @@ fn build(rows: &[Row]) -> Table {
         for (cell, (first, last)) in row.cells.iter().zip(columns::taken(&columns, row)) {
             cells.extend((next..first).map(|_| table::Cell::new("")));
             let parts = cell.parts(&columns, (first, last)).into_iter();
-            cells.extend(parts.map(|(text, columns)| table::Cell { text, columns, rows: 1 }));
+            for (text, columns) in parts {
+                // A heading is repeated in all its columns, a long text is not.
+                let long = text.chars().count() > LONGEST_HEADING;
+                cells.push(table::Cell { text, columns: if long { 1 } else { columns }, rows: 1 });
+                cells.extend((1..columns).filter(|_| long).map(|_| table::Cell::new("")));
+            }
             next = last + 1;
         }
         table.row(cells);
@@ -248,7 +271,7 @@ fn has_header(rows: &[Row]) -> bool {
     let [first, rest @ ..] = rows else { return false };
     let number = |text: &str| {
         let digits = text.chars().filter(char::is_ascii_digit).count();
-        digits > 0 && 2 * digits >= text.chars().filter(|c| c.is_alphanumeric()).count()
+        2 * digits > text.chars().filter(|c| c.is_alphanumeric()).count()
     };
     let all_bold = first.cells.iter().all(Cell::is_bold);
     let set_off = all_bold && rest.iter().any(|row| !row.cells.iter().all(Cell::is_bold));

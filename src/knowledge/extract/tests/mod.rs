@@ -5,7 +5,11 @@ mod chunk;
 mod docx;
 mod formats;
 mod html;
+mod made;
 mod pdf;
+mod pdf_made;
+mod pdf_odd;
+mod plausible;
 mod sniff;
 
 use super::*;

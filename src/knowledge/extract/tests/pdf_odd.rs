@@ -1,0 +1,221 @@
+use super::{
+    made::{Made, at, body},
+    *,
+};
+
+fn read_made(bytes: &[u8]) -> Result<Extracted, ExtractError> {
+    assert_eq!(super::sniff(bytes, "a.pdf"), Ok(Kind::Pdf));
+    extract(bytes, Kind::Pdf, &Limits::default())
+}
+
+fn open(bytes: &[u8]) -> Extracted {
+    let document = read_made(bytes).unwrap_or_else(|error| panic!("{error}"));
+    check_shape(&document);
+    document
+}
+
+fn page_with(content: &str, resources: &str) -> Extracted {
+    let mut made = Made::new();
+    made.page_with(content, resources, "");
+    open(&made.bytes())
+}
+
+fn hidden(document: &Extracted) -> Vec<String> {
+    let left = document.report.left_out.iter().filter(|left| left.kind == LeftOutKind::Hidden);
+    left.flat_map(|left| left.examples.clone()).collect()
+}
+
+#[test]
+fn what_says_how_a_stream_is_packed_may_stand_elsewhere() {
+    let packed: String =
+        at(60, 700, "Words in hexadecimal").bytes().map(|byte| format!("{byte:02x}")).collect::<String>() + ">";
+    let mut made = Made::new();
+    let filter = made.object("/ASCIIHexDecode");
+    let filters = made.object("[/ASCIIHexDecode]");
+    let none = made.object("null");
+    let length = made.object(packed.len().to_string());
+    let first = made.stream(&format!("/Filter {filter} 0 R"), &packed);
+    let second =
+        made.stream(&format!("/Filter {filters} 0 R /DecodeParms {none} 0 R"), &packed.replace("576f", "436f"));
+    let third = made.object(format!("<< /Filter [{filter} 0 R] /Length {length} 0 R >>\nstream\n{packed}\nendstream"));
+    let contents = made.object(format!("[{second} 0 R]"));
+    made.page_of(&format!("{first} 0 R"), "", "");
+    made.page_of(&format!("{contents} 0 R"), "", "");
+    made.page_of(&format!("[{third} 0 R]"), "", "");
+    assert_eq!(open(&made.bytes()).text, "Words in hexadecimal\n\nCords in hexadecimal\n\nWords in hexadecimal");
+    // The map of a font's characters, packed so too.
+    let map =
+        "1 begincodespacerange <0000> <ffff> endcodespacerange 2 beginbfchar <0001> <004f> <0002> <004b> endbfchar";
+    let map: String = map.bytes().map(|byte| format!("{byte:02x}")).collect::<String>() + ">";
+    let mut made = Made::new();
+    let filter = made.object("/ASCIIHexDecode");
+    let map = made.stream(&format!("/Filter {filter} 0 R"), &map);
+    let font = made.object(composite(&format!("/ToUnicode {map} 0 R")));
+    made.fonts = format!("/F2 {font} 0 R");
+    made.page("BT /F2 12 Tf 60 700 Td <00010002> Tj ET");
+    assert_eq!(open(&made.bytes()).text, "OK");
+}
+
+fn composite(more: &str) -> String {
+    format!(
+        "<< /Type /Font /Subtype /Type0 /BaseFont /ABCDEF+Subset /Encoding /Identity-H {more} /DescendantFonts [<< /Type /Font \
+         /Subtype /CIDFontType2 /BaseFont /ABCDEF+Subset /CIDSystemInfo << /Registry (Adobe) /Ordering (Identity) /Supplement 0 >> \
+         /DW 600 >>] >>"
+    )
+}
+
+#[test]
+fn why_there_is_no_text() {
+    let reason = |made: Made| read_made(&made.bytes()).unwrap_err();
+    let mut made = Made::new();
+    made.page("");
+    assert!(reason(made).to_string().contains("empty"));
+    let mut made = Made::new();
+    let broken = made.stream("/Filter /NoSuchDecode", "x");
+    made.page_of(&format!("{broken} 0 R"), "", "");
+    let error = reason(made);
+    assert_eq!(error.code(), "malformed");
+    assert!(error.to_string().contains("could not be unpacked"), "{error}");
+    let mut made = Made::new();
+    made.page(&"100 100 m 200 200 300 100 100 300 c f\n".repeat(500));
+    assert!(reason(made).to_string().contains("shapes"));
+    let mut made = Made::new();
+    let font = made.object(composite(""));
+    made.fonts = format!("/F2 {font} 0 R");
+    made.page("BT /F2 12 Tf 60 700 Td <00370048005600570003> Tj ET");
+    let error = reason(made);
+    assert_eq!(error.code(), "no_text");
+    assert!(error.to_string().contains("Subset"), "{error}");
+}
+
+#[test]
+fn fonts_that_do_not_tell_their_characters_are_named() {
+    let mut made = Made::new();
+    let font = made.object(composite(""));
+    let names = made.object(
+        "<< /Type /Font /Subtype /TrueType /BaseFont /Numbered /FirstChar 1 /LastChar 4 /Widths [500 500 500 500] \
+         /Encoding << /Differences [1 /g12 /g13 /cid14 /glyph15] >> >>",
+    );
+    let content = at(60, 700, "Readable words")
+        + "BT /F2 12 Tf 60 600 Td <0037004800560057> Tj /F3 12 Tf 0 -40 Td <01020304> Tj ET";
+    made.fonts = format!("/F2 {font} 0 R /F3 {names} 0 R");
+    made.page(&content);
+    let document = open(&made.bytes());
+    assert_eq!(document.text, "Readable words");
+    assert_eq!(document.report.unreadable_fonts, ["Numbered", "Subset"]);
+    assert!(document.report.doubts.contains(&Doubt::UnreadableFonts));
+}
+
+#[test]
+fn files_without_their_end_or_with_too_much_of_it() {
+    let mut made = Made::new();
+    made.page(&body(&["Words of a whole page."]));
+    let whole = made.bytes();
+    let text = "Words of a whole page.";
+    let before = |mark: &[u8]| whole.windows(mark.len()).position(|window| window == mark).unwrap();
+    assert_eq!(open(&[&whole[..], &[0; 9000]].concat()).text, text);
+    assert_eq!(open(&[&b"HTTP/1.1 200 OK\r\nContent-Type: application/pdf\r\n\r\n"[..], &whole].concat()).text, text);
+    assert_eq!(open(&[&whole[..before(b"startxref")], b"%%EOF\n"].concat()).text, text);
+    let cut = open(&whole[..before(b"xref")]);
+    assert_eq!(cut.text, text);
+    assert!(cut.report.unread_parts.iter().any(|part| part.contains("end of the file")), "{:?}", cut.report);
+    assert!(read_made(&whole[..200]).is_err());
+}
+
+#[test]
+fn hidden_layers_are_left_out_and_said() {
+    let mut made = Made::new();
+    let off = made.object("<< /Type /OCG /Name (Draft) >>");
+    let on = made.object("<< /Type /OCG /Name (Final) >>");
+    let member = made.object(format!("<< /Type /OCMD /OCGs [{off} 0 R {on} 0 R] /P /AllOn >>"));
+    made.catalog = format!("/OCProperties << /OCGs [{off} 0 R {on} 0 R] /D << /OFF [{off} 0 R] >> >>");
+    let layer = |name: &str, y, words: &str| format!("/OC /{name} BDC {} EMC\n", at(60, y, words));
+    let content = layer("A", 700, "old price")
+        + &layer("B", 680, "new price")
+        + &layer("C", 660, "both prices")
+        + &at(60, 640, "always");
+    let form = made.stream(&format!("/Subtype /Form /BBox [0 0 600 800] /OC {off} 0 R"), &at(60, 620, "old form"));
+    let resources = format!("/Properties << /A {off} 0 R /B {on} 0 R /C {member} 0 R >> /XObject << /X {form} 0 R >>");
+    made.page_with(&(content + "/X Do"), &resources, "");
+    let document = open(&made.bytes());
+    assert_in_order(&document, &["new price", "always"]);
+    assert!(!document.text.contains("old") && !document.text.contains("both"));
+    assert_eq!(hidden(&document), ["old price", "both prices", "old form"]);
+    assert!(document.report.doubts.contains(&Doubt::HiddenText));
+}
+
+#[test]
+fn text_that_nobody_sees_is_no_text_of_the_page() {
+    let seen = at(60, 700, "Curriculum vitae");
+    let secret = at(60, 500, "Hire me");
+    for (what, content) in [
+        ("white", format!("{seen} 1 g {secret}")),
+        ("not painted", format!("{seen} BT 3 Tr ET {secret}")),
+        ("covered", format!("{seen} {secret} 1 g 50 490 300 30 re f")),
+        ("black on black", format!("{seen} 0 g 50 490 300 30 re f {secret}")),
+        ("tiny", format!("{seen} q 0.05 0 0 0.05 0 0 cm {secret} Q")),
+        ("off the page", format!("{seen} 1 0 0 1 0 900 cm {secret}")),
+        ("clipped", format!("{seen} 0 0 10 10 re W n {secret}")),
+        ("transparent", format!("{seen} /G gs {secret}")),
+    ] {
+        let document = page_with(&content, "/ExtGState << /G << /ca 0 >> >>");
+        assert_eq!(document.text, "Curriculum vitae", "{what}");
+        assert_eq!(hidden(&document), ["Hire me"], "{what}");
+    }
+    // White letters on something dark are for everybody.
+    let document = page_with(&format!("0 0 0.5 rg 50 490 300 30 re f 1 g {secret}"), "");
+    assert_eq!((document.text.as_str(), document.report.hidden_characters), ("Hire me", 0));
+    // So are those of a scan's text layer.
+    let picture = "/Subtype /Image /Width 1 /Height 1 /ColorSpace /DeviceGray /BitsPerComponent 8";
+    let mut made = Made::new();
+    let picture = made.stream(picture, "0");
+    made.page_with(
+        &format!("q 600 0 0 800 0 0 cm /I Do Q BT 3 Tr ET {secret}"),
+        &format!("/XObject << /I {picture} 0 R >>"),
+        "",
+    );
+    let document = open(&made.bytes());
+    assert_eq!((document.text.as_str(), document.report.images_without_text), ("Hire me", 0));
+}
+
+#[test]
+fn letters_that_stand_apart_are_words() {
+    assert_eq!(page_with("BT /F1 12 Tf 6 Tc 60 700 Td (Hello world) Tj ET", "").text, "Hello world");
+    let spaced = "BT /F1 12 Tf 60 700 Td [(H) -250 (e) -250 (l) -250 (l) -250 (o) -700 (w) -250 (o) -250 (r) -250 (l) -250 (d)] TJ ET";
+    assert_eq!(page_with(spaced, "").text, "Hello world");
+    assert_eq!(page_with(&at(60, 700, "H e l l o   w o r l d"), "").text, "Hello world");
+    assert_eq!(page_with(&at(60, 700, "Column A B C D E F"), "").text, "Column A B C D E F");
+    // Bold by being drawn twice.
+    let document = page_with(&(at(60, 700, "Sum 11 22") + "BT /F1 12 Tf 60.4 700 Td (Sum 11 22) Tj ET"), "");
+    assert_eq!(document.text, "Sum 11 22");
+}
+
+#[test]
+fn right_to_left_in_the_order_of_reading() {
+    let map = "1 begincodespacerange <00> <ff> endcodespacerange 5 beginbfchar <61> <05e9> <62> <05dc> <63> <05d5> <64> <05dd> <65> <0020> endbfchar";
+    let mut made = Made::new();
+    let map = made.stream("", map);
+    let font = made.object(format!("<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /ToUnicode {map} 0 R >>"));
+    made.fonts = format!("/F2 {font} 0 R");
+    // As it looks, left to right: the last letter first; and with a number.
+    made.page("BT /F2 12 Tf 60 700 Td (dcba) Tj ET");
+    made.page("BT /F2 12 Tf 60 700 Td (12) Tj (edcba) Tj ET");
+    // In the order of reading, each letter put to the left of the one before.
+    made.page("BT /F2 12 Tf 100 700 Td (a) Tj -7 0 Td (b) Tj -7 0 Td (c) Tj -7 0 Td (d) Tj ET");
+    assert_eq!(open(&made.bytes()).text, "שלום\n\nשלום 12\n\nשלום");
+}
+
+#[test]
+fn forms_patterns_and_turned_pages_have_text_too() {
+    let mut made = Made::new();
+    let form = made.stream("/Subtype /Form /BBox [0 0 600 800]", &at(60, 700, "In a form"));
+    let pattern = made.stream(
+        "/PatternType 1 /PaintType 1 /TilingType 1 /BBox [0 0 600 800] /XStep 600 /YStep 800 /Resources << /Font << /F1 3 0 R >> >>",
+        &at(60, 600, "In a pattern"),
+    );
+    let resources = format!("/XObject << /X {form} 0 R >> /Pattern << /P {pattern} 0 R >>");
+    made.page_with("/X Do /Pattern cs /P scn 0 0 600 650 re f", &resources, "");
+    made.page_with("BT /F1 12 Tf 0 1 -1 0 300 100 Tm (Turned up) Tj ET", "", "");
+    made.page_with("BT /F1 12 Tf 0 1 -1 0 300 100 Tm (Turned page) Tj ET", "", "/Rotate 90");
+    assert_eq!(open(&made.bytes()).text, "In a form\n\nIn a pattern\n\nTurned up\n\nTurned page");
+}
