@@ -4,13 +4,16 @@ mod dom;
 mod fields;
 mod judge;
 mod math;
+mod pieces;
 mod repair;
 mod tables;
 mod walk;
 
 use self::{
+    dom::title,
     judge::Opened,
-    walk::{Found, Walk, emit, says_anything, title},
+    pieces::{emit, says_anything},
+    walk::{Found, Walk},
 };
 use super::{Doubt, ExtractError, Extracted, Kind, LeftOutKind, Limits, builder::Builder, decode::decode};
 
