@@ -52,7 +52,7 @@ impl Walk<'_> {
         if !is_drawn {
             return false;
         }
-        if has("preview") || Self::is_followed_by_source(node) {
+        if has("preview") || (self.opened.has_tex_sources && Self::is_followed_by_source(node)) {
             self.leave_out(LeftOutKind::Duplicate, &plain_text(node));
             return true;
         }

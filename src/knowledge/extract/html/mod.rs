@@ -80,7 +80,3 @@ pub(super) fn declared_charset(bytes: &[u8]) -> Option<&[u8]> {
     let end = label.iter().position(|b| !(b.is_ascii_alphanumeric() || b"-_:.".contains(b)))?;
     Some(&label[..end])
 }
-
-pub(super) fn from_web_archive(_bytes: &[u8]) -> Option<String> {
-    None
-}

@@ -199,7 +199,7 @@ impl<'a> Walk<'a> {
             "br" => self.inline.push(' '),
             "ul" | "ol" | "menu" | "dir" => {
                 // A list of headed parts is no list but the page itself.
-                if has_below(node, &["h1", "h2", "h3", "h4", "h5", "h6"]) && self.lists.is_empty() {
+                if self.lists.is_empty() && has_below(node, &["h1", "h2", "h3", "h4", "h5", "h6"]) {
                     return self.boundary();
                 }
                 if self.lists.is_empty() {
@@ -254,7 +254,8 @@ impl<'a> Walk<'a> {
                 }
             }
             "sup" | "sub" => self.end_script(name(node) == "sup"),
-            "a" | "button" | "label" | "option" => self.apart = true,
+            // Struck text is shown beside what stands for it now.
+            "a" | "button" | "label" | "option" | "s" | "del" | "strike" => self.apart = true,
             "abbr" | "acronym" | "dfn" => self.explain(node),
             "q" => self.say("\""),
             tag if heading(tag).is_some() => {
