@@ -32,10 +32,7 @@ impl Reader<'_, '_> {
         if start.starts_with("{\\rtf") {
             self.found.unread.push(format!("{target}: inserted text in the RTF format"));
         } else if start.contains("mime-version:") {
-            match super::super::html::from_web_archive(&bytes) {
-                Some(html) => out.push(Piece::Html(html)),
-                None => self.found.unread.push(format!("{target}: an inserted web archive without a page")),
-            }
+            self.found.unread.push(format!("{target}: an inserted web archive (MHT), which is not read"));
         } else if matches!(ending, "htm" | "html" | "xhtml" | "xht") || start.starts_with('<') {
             out.push(Piece::Html(text.into_owned()));
         } else {

@@ -152,7 +152,7 @@ fn emit(builder: &mut Builder, pieces: Vec<Piece>, limits: &Limits) -> Result<()
         match piece {
             Piece::Item(level, text) => {
                 let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-                list.push_str(&format!("{}{text}\n", "  ".repeat(level)));
+                list.extend(["  ".repeat(level).as_str(), &text, "\n"]);
                 continue;
             }
             Piece::Note(text) if !list.is_empty() => {

@@ -96,11 +96,10 @@ impl Numbering {
             (Some(count), _) => Some(count + 1),
             (None, start) => Some(start.unwrap_or(this.start)),
         };
-        for at in level + 1..LEVELS {
+        for (at, count) in counts.iter_mut().enumerate().skip(level + 1) {
             // By default a level starts again after any level above it.
-            let restarts = find(at).is_none_or(|l| l.restart.is_none_or(|after| after > level));
-            if restarts {
-                counts[at] = None;
+            if find(at).is_none_or(|l| l.restart.is_none_or(|after| after > level)) {
+                *count = None;
             }
         }
         if this.format == "bullet" {
@@ -118,10 +117,9 @@ impl Numbering {
             let format = find(place - 1);
             // A level that was left out counts as its first.
             let number = counts[place - 1].unwrap_or_else(|| format.map_or(1, |f| f.start));
-            let decimal = this.legal && place - 1 != level || this.legal;
             label.push_str(&number_in(
                 number,
-                if decimal { "decimal" } else { format.map_or("decimal", |f| &f.format) },
+                if this.legal { "decimal" } else { format.map_or("decimal", |f| &f.format) },
             ));
         }
         Some(Item { level, label: label.trim().to_owned() })

@@ -145,9 +145,10 @@ impl<'a> Package<'a> {
         let mut found: Vec<Relation> = Vec::new();
         for name in self.names.keys() {
             let Some((at, file)) = name.rsplit_once('/') else { continue };
-            let stem = file.trim_end_matches(".xml").trim_end_matches(|c: char| c.is_ascii_digit());
+            let Some(stem) = file.strip_suffix(".xml") else { continue };
+            let stem = stem.trim_end_matches(|c: char| c.is_ascii_digit());
             let known = ["styles", "numbering", "footnotes", "endnotes", "comments", "header", "footer"];
-            if at == folder && file.ends_with(".xml") && known.contains(&stem) {
+            if at == folder && known.contains(&stem) {
                 found.push(Relation { id: String::new(), kind: stem.to_owned(), target: name.clone() });
             }
         }
@@ -171,7 +172,7 @@ pub(in super::super) fn is_word(bytes: &[u8]) -> bool {
 
 fn is_usual_main(name: &str) -> bool {
     // Word on the web writes word/document2.xml.
-    name.starts_with("word/document") && name.ends_with(".xml")
+    name.strip_prefix("word/document").is_some_and(|rest| rest.strip_suffix(".xml").is_some())
 }
 
 fn part_names(archive: &zip::ZipArchive<Cursor<&[u8]>>) -> HashMap<String, usize> {

@@ -45,11 +45,16 @@ impl Reader<'_, '_> {
         // The texts of the row above by their columns.
         let mut above: Vec<String> = Vec::new();
         for (row, cells) in &cells {
-            let mut texts: Vec<String> = vec![String::new(); skipped(row, "gridBefore")];
-            for cell in cells {
-                self.cell(cell, &above, &mut texts, &mut notes)?;
+            let before = skipped(row, "gridBefore");
+            let mut texts: Vec<String> = vec![String::new(); before];
+            let mut line: Vec<Cell> = Vec::new();
+            if before > 0 {
+                line.push(Cell { text: String::new(), columns: before, rows: 1 });
             }
-            table.row(texts.iter().map(Cell::new));
+            for cell in cells {
+                line.push(self.cell(cell, &above, &mut texts, &mut notes)?);
+            }
+            table.row(line);
             above = texts;
         }
         if let Some(caption) = element.child("tblPr").and_then(|p| p.child_value("tblCaption")) {
@@ -66,7 +71,7 @@ impl Reader<'_, '_> {
         above: &[String],
         texts: &mut Vec<String>,
         notes: &mut Vec<Piece>,
-    ) -> Result<(), ExtractError> {
+    ) -> Result<Cell, ExtractError> {
         let properties = cell.child("tcPr");
         let span = properties.and_then(|p| p.child_value("gridSpan")).and_then(|span| span.parse::<usize>().ok());
         let span = span.unwrap_or(1).clamp(1, WIDEST);
@@ -99,8 +104,8 @@ impl Reader<'_, '_> {
             None => own,
         };
         let room = WIDEST.saturating_sub(texts.len());
-        texts.extend(std::iter::repeat_n(text, span.min(room)));
-        Ok(())
+        texts.extend(std::iter::repeat_n(text.clone(), span.min(room)));
+        Ok(Cell { text, columns: span, rows: 1 })
     }
 
     /// The rows of a table or the cells of a row, wrappers looked through.

@@ -158,3 +158,10 @@ pub(super) fn tokens(node: &Handle) -> Vec<String> {
     out.retain(|word| !word.is_empty());
     out
 }
+
+/// The page's own title, not that of a drawing in it.
+pub(super) fn title(document: &Handle) -> Option<String> {
+    let head = first(document, &["head"]).unwrap_or_else(|| document.clone());
+    let title = descendants(&head).find(|node| name(node) == "title" && is_html(node))?;
+    Some(plain_text(&title))
+}

@@ -30,7 +30,7 @@ impl Walk<'_> {
             "rt" | "rtc" => {
                 let text = plain_text(node);
                 if !text.trim().is_empty() {
-                    self.inline.push_str(&format!("({})", text.trim()));
+                    self.inline.extend(["(", text.trim(), ")"]);
                 }
             }
             "wbr" => {}
@@ -39,7 +39,7 @@ impl Walk<'_> {
         true
     }
 
-    /// Formulas that KaTeX, `MathJax` or a wiki has drawn: once, by what is behind the drawing.
+    /// Formulas that `KaTeX`, `MathJax` or a wiki has drawn: once, by what is behind the drawing.
     fn formula(&mut self, node: &Handle) -> bool {
         let named = tokens(node);
         let has = |word: &str| named.iter().any(|token| token == word);
@@ -52,7 +52,7 @@ impl Walk<'_> {
         if !is_drawn {
             return false;
         }
-        if has("preview") || self.is_followed_by_source(node) {
+        if has("preview") || (self.opened.has_tex_sources && Self::is_followed_by_source(node)) {
             self.leave_out(LeftOutKind::Duplicate, &plain_text(node));
             return true;
         }
@@ -65,7 +65,7 @@ impl Walk<'_> {
     }
 
     /// `MathJax` 2 keeps the source in a script behind the drawing.
-    fn is_followed_by_source(&self, node: &Handle) -> bool {
+    fn is_followed_by_source(node: &Handle) -> bool {
         let Some(parent) = parent(node) else { return false };
         let siblings = children(&parent);
         let at = siblings.iter().position(|sibling| std::rc::Rc::ptr_eq(sibling, node)).unwrap_or(siblings.len());

@@ -8,16 +8,26 @@ use std::collections::HashSet;
 use super::{
     super::LeftOutKind,
     dom::{Handle, ancestors, attribute, attribute_is, descendants, elements, name, plain_text, role, text, tokens},
+    fields::is_tex_source,
 };
 
 /// Text that a reader can bring up with a click is no hidden text: ids of panels that something on the page opens.
 #[derive(Default)]
-pub(super) struct Opened(HashSet<String>);
+pub(super) struct Opened {
+    ids: HashSet<String>,
+    /// The page has formulas as TeX in scripts, behind what they draw.
+    pub(super) has_tex_sources: bool,
+}
+
+/// A menu or a banner with more elements is none; and judging must not take long.
+const MOST_FURNITURE: usize = 5000;
 
 impl Opened {
     pub(super) fn of(document: &Handle) -> Self {
         let mut ids = HashSet::new();
+        let mut has_tex_sources = false;
         for node in descendants(document) {
+            has_tex_sources |= is_tex_source(&node);
             for key in ["aria-controls", "data-target", "data-bs-target", "popovertarget", "commandfor"] {
                 let value = attribute(&node, key).unwrap_or_default();
                 ids.extend(value.split_whitespace().map(|id| id.trim_start_matches('#').to_owned()));
@@ -29,13 +39,13 @@ impl Opened {
             }
         }
         ids.remove("");
-        Opened(ids)
+        Opened { ids, has_tex_sources }
     }
 
     fn has(&self, node: &Handle) -> bool {
         let panel = ["accordion", "collapse", "collapsible", "collapsed", "panel", "tabpanel", "tabs", "tab", "pane"];
         let panel_like = || tokens(node).iter().any(|word| panel.contains(&word.as_str()));
-        attribute(node, "id").is_some_and(|id| self.0.contains(&id))
+        attribute(node, "id").is_some_and(|id| self.ids.contains(&id))
             || role(node) == "tabpanel"
             || attribute(node, "popover").is_some()
             || panel_like()
@@ -66,16 +76,22 @@ fn is_hidden(node: &Handle) -> bool {
     if style.contains("display:none") || style.contains("visibility:hidden") || style.contains("visibility:collapse") {
         return true;
     }
-    // For screen readers only: it is seen. Icons written as words of a font are not.
-    attribute_is(node, "aria-hidden", "true") && matches!(name(node), "i" | "span" | "a" | "em" | "b" | "small") && {
+    false
+}
+
+/// A picture as a word of a font, which screen readers are kept from; other text that only they do not get is seen.
+fn is_icon(node: &Handle) -> bool {
+    attribute_is(node, "aria-hidden", "true") && matches!(name(node), "i" | "span" | "em" | "b") && {
+        let named = tokens(node);
+        let icon = ["icon", "icons", "fa", "glyphicon", "symbols"];
         let text = plain_text(node);
-        text.trim().chars().count() <= 20 && text.split_whitespace().count() <= 1
+        named.iter().any(|word| icon.contains(&word.as_str())) && text.split_whitespace().count() <= 1
     }
 }
 
 fn is_furniture(node: &Handle, tag: &str) -> bool {
     let role = role(node);
-    if is_cookie_banner(node, tag, &role) {
+    if is_icon(node) || is_cookie_banner(node, tag, &role) {
         return true;
     }
     match (tag, role.as_str()) {
@@ -129,6 +145,9 @@ fn is_cookie_banner(node: &Handle, tag: &str, role: &str) -> bool {
     if !named.iter().any(|word| words.contains(&word.as_str())) || is_within_content(node) {
         return false;
     }
+    if descendants(node).take(MOST_FURNITURE).count() == MOST_FURNITURE {
+        return false;
+    }
     let text = plain_text(node);
     let speaks_of_it = ["cookie", "consent", "файл", "куки"].iter().any(|word| text.to_lowercase().contains(word));
     let has_button = descendants(node).any(|below| {
@@ -148,6 +167,7 @@ struct Links {
 impl Links {
     fn of(root: &Handle) -> Self {
         let mut links = Links { all: 0, linked: 0, count: 0 };
+        let mut seen = 0;
         let mut stack = vec![(root.clone(), false)];
         while let Some((node, within)) = stack.pop() {
             let tag = name(&node);
@@ -157,6 +177,10 @@ impl Links {
             let is_link = (tag == "a" && attribute(&node, "href").is_some())
                 || matches!(tag, "button" | "select" | "input" | "label")
                 || matches!(role(&node).as_str(), "menuitem" | "button" | "link");
+            seen += 1;
+            if seen > MOST_FURNITURE {
+                return Links { all: 1, linked: 0, count: 0 };
+            }
             links.count += usize::from(is_link);
             if let Some(text) = text(&node) {
                 let letters = text.chars().filter(|c| c.is_alphanumeric()).count();

@@ -4,13 +4,16 @@ mod dom;
 mod fields;
 mod judge;
 mod math;
+mod pieces;
 mod repair;
 mod tables;
 mod walk;
 
 use self::{
+    dom::title,
     judge::Opened,
-    walk::{Found, Walk, emit, says_anything, title},
+    pieces::{emit, says_anything},
+    walk::{Found, Walk},
 };
 use super::{Doubt, ExtractError, Extracted, Kind, LeftOutKind, Limits, builder::Builder, decode::decode};
 
@@ -76,8 +79,4 @@ pub(super) fn declared_charset(bytes: &[u8]) -> Option<&[u8]> {
     let label = label.strip_prefix(b"\"").or_else(|| label.strip_prefix(b"'")).unwrap_or(label);
     let end = label.iter().position(|b| !(b.is_ascii_alphanumeric() || b"-_:.".contains(b)))?;
     Some(&label[..end])
-}
-
-pub(super) fn from_web_archive(_bytes: &[u8]) -> Option<String> {
-    None
 }

@@ -7,7 +7,8 @@ use super::{
     },
     dom::{Handle, attribute, descendants, elements, is_html, name, plain_text, role},
     judge::{has_below, has_elements, is_gutter, is_row, left_out},
-    walk::{Piece, Walk, flatten},
+    pieces::{Piece, flatten},
+    walk::Walk,
 };
 
 /// A file may claim any span.
@@ -141,7 +142,7 @@ impl Walk<'_> {
             }
             table.row(line);
         }
-        self.flush()?;
+        self.flush();
         self.pieces.push(Piece::Table(table));
         Ok(())
     }

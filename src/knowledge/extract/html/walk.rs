@@ -5,25 +5,18 @@ use std::collections::HashSet;
 use super::{
     super::{
         BlockKind, ExtractError, LeftOutKind, Limits,
-        builder::{Builder, start_item},
+        builder::start_item,
         formula::{lowered, raised},
-        table::Table,
     },
-    dom::{Handle, attribute, first, is_html, name, plain_text, says, template_contents, text},
+    dom::{Handle, attribute, is_html, name, plain_text, says, template_contents, text},
     fields::is_tex_source,
     judge::{Opened, has_below, is_gutter, left_out},
+    pieces::Piece,
     tables::{is_data, is_table},
 };
 
 /// Pages within pages (`srcdoc`).
 const MOST_NESTED: usize = 3;
-
-pub(super) enum Piece {
-    Heading(u8, String),
-    Paragraph(String),
-    Lines(BlockKind, String),
-    Table(Table),
-}
 
 /// What is found beside the text.
 #[derive(Default)]
@@ -101,12 +94,12 @@ impl<'a> Walk<'a> {
     fn steps(&mut self, stack: &mut Vec<Step>) -> Result<(), ExtractError> {
         while let Some(step) = stack.pop() {
             match step {
-                Step::Leave(node) => self.leave(&node)?,
+                Step::Leave(node) => self.leave(&node),
                 Step::Enter(node) => {
                     if self.is_left_out(&node) || self.is_read_apart(&node)? || self.shows_itself(&node) {
                         continue;
                     }
-                    self.enter(&node)?;
+                    self.enter(&node);
                     stack.push(Step::Leave(node.clone()));
                     stack.extend(node.children.borrow().iter().rev().cloned().map(Step::Enter));
                     // A shadow tree stands before what it takes in.
@@ -116,7 +109,8 @@ impl<'a> Walk<'a> {
                 }
             }
         }
-        self.flush()
+        self.flush();
+        Ok(())
     }
 
     fn is_left_out(&mut self, node: &Handle) -> bool {
@@ -131,7 +125,9 @@ impl<'a> Walk<'a> {
         if name(node) == "head" || name(node) == "title" && is_html(node) {
             let programs = super::dom::descendants(node).filter(|node| matches!(name(node), "script" | "style"));
             let texts: Vec<String> = programs.map(|program| plain_text(&program)).collect();
-            texts.iter().for_each(|text| self.leave_out(LeftOutKind::Script, text));
+            for text in &texts {
+                self.leave_out(LeftOutKind::Script, text);
+            }
             return true;
         }
         let is_shadow = name(node) == "template"
@@ -172,7 +168,7 @@ impl<'a> Walk<'a> {
     /// Tables and pages within the page.
     fn is_read_apart(&mut self, node: &Handle) -> Result<bool, ExtractError> {
         if is_table(node) && is_data(node) {
-            self.break_list()?;
+            self.break_list();
             self.table(node)?;
             return Ok(true);
         }
@@ -180,7 +176,7 @@ impl<'a> Walk<'a> {
             && let Some(inner) = says(node, &["srcdoc"])
             && self.depth < MOST_NESTED
         {
-            self.break_list()?;
+            self.break_list();
             let document = super::dom::parse(&super::repair::repair(&inner), self.limits.depth)?;
             let opened = Opened::of(&document);
             let mut walk = Walk::new(self.limits, &opened, self.found);
@@ -193,21 +189,21 @@ impl<'a> Walk<'a> {
         Ok(false)
     }
 
-    fn enter(&mut self, node: &Handle) -> Result<(), ExtractError> {
+    fn enter(&mut self, node: &Handle) {
         if let Some(text) = text(node) {
             self.say(&text);
-            return Ok(());
+            return;
         }
         match name(node) {
             "br" if self.pre > 0 => self.inline.push('\n'),
             "br" => self.inline.push(' '),
             "ul" | "ol" | "menu" | "dir" => {
                 // A list of headed parts is no list but the page itself.
-                if has_below(node, &["h1", "h2", "h3", "h4", "h5", "h6"]) && self.lists.is_empty() {
+                if self.lists.is_empty() && has_below(node, &["h1", "h2", "h3", "h4", "h5", "h6"]) {
                     return self.boundary();
                 }
                 if self.lists.is_empty() {
-                    self.flush()?;
+                    self.flush();
                 }
                 let first = attribute(node, "start").and_then(|s| s.trim().parse().ok()).unwrap_or(1);
                 self.lists.push((name(node) == "ol").then_some(first));
@@ -223,26 +219,25 @@ impl<'a> Walk<'a> {
             }
             "pre" | "listing" | "xmp" | "plaintext" => {
                 if self.pre == 0 {
-                    self.break_list()?;
+                    self.break_list();
                 }
                 self.pre += 1;
             }
             tag if heading(tag).is_some() => {
-                self.boundary()?;
+                self.boundary();
                 self.headings += 1;
             }
             "sup" | "sub" => self.scripts.push((self.inline.len(), self.pieces.len())),
             "a" | "button" | "label" | "option" | "summary" if self.apart => self.part_words(),
             "q" => self.say("\""),
-            tag if is_block(tag) || is_block_by_style(node) => self.boundary()?,
+            tag if is_block(tag) || is_block_by_style(node) => self.boundary(),
             // Custom elements: words of neighbours stay apart.
             tag if tag.contains('-') => self.part_words(),
             _ => {}
         }
-        Ok(())
     }
 
-    fn leave(&mut self, node: &Handle) -> Result<(), ExtractError> {
+    fn leave(&mut self, node: &Handle) {
         match name(node) {
             "ul" | "ol" | "menu" | "dir" => {
                 if self.lists.pop().is_none() {
@@ -259,7 +254,8 @@ impl<'a> Walk<'a> {
                 }
             }
             "sup" | "sub" => self.end_script(name(node) == "sup"),
-            "a" | "button" | "label" | "option" => self.apart = true,
+            // Struck text is shown beside what stands for it now.
+            "a" | "button" | "label" | "option" | "s" | "del" | "strike" => self.apart = true,
             "abbr" | "acronym" | "dfn" => self.explain(node),
             "q" => self.say("\""),
             tag if heading(tag).is_some() => {
@@ -268,14 +264,13 @@ impl<'a> Walk<'a> {
                     let text = std::mem::take(&mut self.inline);
                     self.pieces.push(Piece::Heading(heading(tag).unwrap_or(6), text));
                 } else {
-                    self.boundary()?;
+                    self.boundary();
                 }
             }
-            tag if is_block(tag) || is_block_by_style(node) => self.boundary()?,
+            tag if is_block(tag) || is_block_by_style(node) => self.boundary(),
             tag if tag.contains('-') => self.apart = true,
             _ => {}
         }
-        Ok(())
     }
 
     fn end_script(&mut self, is_raised: bool) {
@@ -293,7 +288,7 @@ impl<'a> Walk<'a> {
         let Some(title) = says(node, &["title"]) else { return };
         let short = plain_text(node);
         if !title.trim().eq_ignore_ascii_case(short.trim()) && self.explained.insert(title.clone()) {
-            self.inline.push_str(&format!(" ({})", title.trim()));
+            self.inline.extend([" (", title.trim(), ")"]);
             self.apart = true;
         }
     }
@@ -328,7 +323,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Between two blocks; within a list or code, where everything is one block, at least the words stay apart.
-    fn boundary(&mut self) -> Result<(), ExtractError> {
+    fn boundary(&mut self) {
         self.apart = false;
         if self.lists.is_empty() && self.pre == 0 && self.headings == 0 {
             return self.flush();
@@ -337,16 +332,14 @@ impl<'a> Walk<'a> {
         if !self.inline.is_empty() && !self.inline.ends_with(stop) {
             self.inline.push(if self.pre > 0 { '\n' } else { ' ' });
         }
-        Ok(())
     }
 
     /// Code and tables within an item stand as blocks of their own, and the list goes on behind them.
-    fn break_list(&mut self) -> Result<(), ExtractError> {
+    fn break_list(&mut self) {
         if self.lists.is_empty() {
             return self.flush();
         }
         self.end_lines(BlockKind::List);
-        Ok(())
     }
 
     fn end_lines(&mut self, kind: BlockKind) {
@@ -357,58 +350,14 @@ impl<'a> Walk<'a> {
         }
     }
 
-    pub(super) fn flush(&mut self) -> Result<(), ExtractError> {
+    pub(super) fn flush(&mut self) {
         self.apart = false;
         let text = std::mem::take(&mut self.inline);
         if !text.trim().is_empty() {
             let in_list = !self.lists.is_empty();
             self.pieces.push(if in_list { Piece::Lines(BlockKind::List, text) } else { Piece::Paragraph(text) });
         }
-        Ok(())
     }
-}
-
-pub(super) fn emit(builder: &mut Builder, pieces: Vec<Piece>) -> Result<(), ExtractError> {
-    for piece in pieces {
-        match piece {
-            Piece::Heading(level, text) => builder.heading(level, &text)?,
-            Piece::Paragraph(text) => builder.paragraph(&text)?,
-            Piece::Lines(kind, text) => builder.lines(kind, &text)?,
-            Piece::Table(table) => builder.table(&table)?,
-        }
-    }
-    Ok(())
-}
-
-/// The text of pieces in one line, for a cell.
-pub(super) fn flatten(pieces: Vec<Piece>) -> String {
-    let mut words: Vec<String> = Vec::new();
-    for piece in pieces {
-        words.push(match piece {
-            Piece::Heading(_, text) | Piece::Paragraph(text) | Piece::Lines(_, text) => text,
-            // Its cells must not look like those of the outer table.
-            Piece::Table(table) => {
-                table.lines().0.iter().map(|line| line.replace(" | ", ", ")).collect::<Vec<_>>().join("; ")
-            }
-        });
-    }
-    words.iter().flat_map(|text| text.split_whitespace()).collect::<Vec<_>>().join(" ")
-}
-
-/// Whether anything of the page says something.
-pub(super) fn says_anything(pieces: &[Piece]) -> bool {
-    pieces.iter().any(|piece| match piece {
-        Piece::Heading(_, text) | Piece::Paragraph(text) | Piece::Lines(_, text) => {
-            text.chars().any(char::is_alphanumeric)
-        }
-        Piece::Table(table) => !table.is_empty(),
-    })
-}
-
-pub(super) fn title(document: &Handle) -> Option<String> {
-    let head = first(document, &["head"]).unwrap_or_else(|| document.clone());
-    let title = super::dom::descendants(&head).find(|node| name(node) == "title" && is_html(node))?;
-    Some(plain_text(&title))
 }
 
 /// Line ends in the source are spaces, except in `<pre>`.

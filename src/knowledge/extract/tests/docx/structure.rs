@@ -25,6 +25,16 @@ fn tables_keep_every_value_in_its_column() {
     assert_eq!(header, "Region | 2026 | 2026\n| Q1 | Q2");
 }
 
+/// Word cuts a row at places that no other row knows, and counts the pieces.
+#[test]
+fn a_span_over_columns_that_no_row_has_is_one_column() {
+    let rows = [
+        row("", &[cell(r#"<w:gridSpan w:val="3"/>"#, "Name"), cell(r#"<w:gridSpan w:val="4"/>"#, "Ann")]),
+        row("", &[cell(r#"<w:gridSpan w:val="3"/>"#, "Age"), cell(r#"<w:gridSpan w:val="4"/>"#, "40")]),
+    ];
+    assert_eq!(text(&format!("<w:tbl>{}</w:tbl>", rows.concat())), "Name | Ann\nAge | 40");
+}
+
 #[test]
 fn the_first_row_is_a_header_by_the_look_of_the_table() {
     let rows = row("", &[cell("", "A"), cell("", "B")]) + &row("", &[cell("", "1"), cell("", "2")]);

@@ -36,6 +36,9 @@ fn spans_and_headers_are_known() {
     let header: String = document.text.chars().take(document.blocks[0].header_end.unwrap()).collect();
     assert_eq!(header, "Levels\nRegion | 2026 | 2026\nRegion | Q1 | Q2");
     assert_eq!(document.report.tables, 1);
+    // A span over columns that no row has says only "the whole row".
+    assert_eq!(text("<table><tr><td colspan=1000>All<tr><td>1<td>2</table>"), "All | All\n1 | 2");
+    assert_eq!(text("<table><tr><td colspan=3>a<td>b<tr><td colspan=3>c<td>d</table>"), "a | b\nc | d");
     // A column of headings is no row of them.
     assert_eq!(page("<table><tr><th>a<td>1<tr><th>b<td>2</table>").blocks[0].header_end, None);
     assert_eq!(page("<table><tr><th>a<th>b<tr><td>1<td>2</table>").blocks[0].header_end, Some(5));
