@@ -167,6 +167,7 @@ fn source(mark: u32, text: &str) -> Citation {
         title: "Title".into(),
         page: Some(3),
         heading: vec!["Leave".into(), "Rules".into()],
+        table_header: None,
         start: 0,
         end: 1,
         text: text.into(),

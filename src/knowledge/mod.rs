@@ -30,5 +30,6 @@ pub use jobs::register;
 pub use metrics::Metrics;
 pub use model::{
     ChunkId, Document, DocumentId, DocumentStatus, KnowledgeBase, KnowledgeBaseId, SearchHit, SearchMode, SearchRequest,
+    with_table_header,
 };
 pub use service::{Deps, Knowledge, MAX_QUERY_CHARS};

@@ -3,8 +3,11 @@
 mod child;
 mod chunk;
 mod formats;
+mod markdown;
 mod pdf;
 mod sniff;
+mod tables;
+mod texts;
 
 use super::*;
 
