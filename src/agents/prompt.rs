@@ -7,7 +7,10 @@ use super::{
     citations::without_marks,
     model::{Agent, Citation, Message, Speaker},
 };
-use crate::{knowledge::{MAX_QUERY_CHARS, with_table_header}, llm};
+use crate::{
+    knowledge::{MAX_QUERY_CHARS, with_table_header},
+    llm,
+};
 
 const RULES: &str = "You answer questions from the numbered sources in the last message.\n\
 - Use only what the sources say. Mark every statement with the number of its source in square brackets, like [1] or [2][3].\n\

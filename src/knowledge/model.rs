@@ -122,10 +122,7 @@ impl Document {
 
 /// The media type to serve an original with.
 pub fn media_type(kind: &str) -> &'static str {
-    Kind::ALL
-        .into_iter()
-        .find(|known| known.as_str() == kind)
-        .map_or("application/octet-stream", Kind::media_type)
+    Kind::ALL.into_iter().find(|known| known.as_str() == kind).map_or("application/octet-stream", Kind::media_type)
 }
 
 /// A passage as it is kept.

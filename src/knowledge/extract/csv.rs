@@ -42,17 +42,16 @@ fn best_separator(text: &str) -> Option<u8> {
         (width > 1).then_some((alike * 100 / sample.len(), width))
     };
     // With a comma in the figures a table of semicolons can look like one of commas: the others come first.
-    [b'\t', b';', b'|', b','].into_iter().filter_map(|s| Some((score(s)?, s))).max_by_key(|((alike, width), s)| {
-        (*alike >= 60, *s != b',' && *alike >= 90, *alike, *width)
-    }).map(|(_, separator)| separator)
+    [b'\t', b';', b'|', b',']
+        .into_iter()
+        .filter_map(|s| Some((score(s)?, s)))
+        .max_by_key(|((alike, width), s)| (*alike >= 60, *s != b',' && *alike >= 90, *alike, *width))
+        .map(|(_, separator)| separator)
 }
 
 fn rows(text: &str, separator: u8) -> impl Iterator<Item = Vec<String>> {
-    let reader = csv::ReaderBuilder::new()
-        .delimiter(separator)
-        .has_headers(false)
-        .flexible(true)
-        .from_reader(text.as_bytes());
+    let reader =
+        csv::ReaderBuilder::new().delimiter(separator).has_headers(false).flexible(true).from_reader(text.as_bytes());
     // Reads from memory what is UTF-8: no error is left to come.
     reader.into_records().map_while(Result::ok).map(|record| record.iter().map(str::to_owned).collect())
 }

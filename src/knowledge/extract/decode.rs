@@ -179,7 +179,7 @@ pub(super) fn tidy(text: &str) -> Cow<'_, str> {
             }
             '\u{8}' | '\u{7f}' | '\u{feff}' => {}
             c if c.is_control() => {
-                if !out.ends_with([' ', '\n']) {
+                if !out.is_empty() && !out.ends_with([' ', '\n']) {
                     out.push(' ');
                 }
             }

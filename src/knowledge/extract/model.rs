@@ -20,8 +20,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Self; 7] =
-        [Self::Pdf, Self::Docx, Self::Html, Self::Markdown, Self::Csv, Self::Code, Self::Text];
+    pub const ALL: [Self; 7] = [Self::Pdf, Self::Docx, Self::Html, Self::Markdown, Self::Csv, Self::Code, Self::Text];
 
     /// The stable name in the database and the API.
     pub fn as_str(self) -> &'static str {

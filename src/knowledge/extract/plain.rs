@@ -48,7 +48,9 @@ fn is_wrapped(paragraph: &str) -> bool {
     let is_prose = |line: &str| {
         let mut words = line.split(' ');
         let first = words.next().unwrap_or_default();
-        let marks = first.ends_with(['.', ')', ':']) && first.len() <= 4;
+        // The number of an item, or the time of an entry.
+        let marks = (first.ends_with(['.', ')', ':']) && first.len() <= 4)
+            || first.bytes().filter(u8::is_ascii_digit).count() >= 6;
         !line.starts_with([' ', '\t', '>', '-', '*', '+', '|', '•', '–', '—', '#', '='])
             && !marks
             && !line.contains(['\t', '|'])

@@ -73,7 +73,8 @@ impl Table {
     /// The lines, and how many of them are caption and header. Where the file does not say which rows are the header,
     /// the first one is if it looks like that.
     pub(super) fn lines(&self) -> (Vec<String>, usize) {
-        let header_rows = if self.header_rows == 0 { usize::from(self.starts_with_headings()) } else { self.header_rows };
+        let header_rows =
+            if self.header_rows == 0 { usize::from(self.starts_with_headings()) } else { self.header_rows };
         let mut lines: Vec<String> = self.caption.iter().map(|caption| caption.trim().to_owned()).collect();
         lines.retain(|caption| !caption.is_empty());
         let mut header = lines.len();
@@ -118,7 +119,7 @@ fn row_line(row: &[String]) -> String {
 fn is_number(cell: &str) -> bool {
     let digits = cell.chars().filter(char::is_ascii_digit).count();
     let letters = cell.chars().filter(|c| c.is_alphabetic()).count();
-    digits > 0 && letters <= digits
+    cell.chars().find(|c| c.is_alphanumeric()).is_some_and(|first| first.is_ascii_digit()) && letters <= digits
 }
 
 fn is_year(cell: &str) -> bool {

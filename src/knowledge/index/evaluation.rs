@@ -230,7 +230,9 @@ fn table_passages(model: &LocalEmbedder) -> Vec<TablePassage> {
     use crate::knowledge::{extract, model::searchable_text};
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/documents");
     let mut passages = Vec::new();
-    for name in ["md", "html", "docx", "pdf"].iter().flat_map(|kind| [format!("tables.en.{kind}"), format!("tables.ru.{kind}")]) {
+    for name in
+        ["md", "html", "docx", "pdf"].iter().flat_map(|kind| [format!("tables.en.{kind}"), format!("tables.ru.{kind}")])
+    {
         let bytes = std::fs::read(folder.join(&name)).unwrap();
         let kind = extract::sniff(&bytes, &name).unwrap();
         let document = extract::extract(&bytes, kind, &extract::Limits::default()).unwrap();

@@ -24,8 +24,11 @@ pub(super) fn find(text: &str) -> Option<FrontMatter<'_>> {
         if closes {
             let lines = &text[start..at];
             let separator = if mark == "---" { ':' } else { '=' };
-            return has_keys(lines, separator)
-                .then(|| FrontMatter { lines, title: title(lines, separator), end: at + line.len() });
+            return has_keys(lines, separator).then(|| FrontMatter {
+                lines,
+                title: title(lines, separator),
+                end: at + line.len(),
+            });
         }
         at += line.len();
     }
@@ -84,6 +87,9 @@ fn title(lines: &str, separator: char) -> Option<String> {
         return Some(value.split(" #").next().unwrap_or(value).trim().to_owned());
     };
     let inner = &value[1..];
-    let end = inner.char_indices().find(|(at, c)| *c == quote && !inner[..*at].ends_with('\\')).map_or(inner.len(), |(at, _)| at);
+    let end = inner
+        .char_indices()
+        .find(|(at, c)| *c == quote && !inner[..*at].ends_with('\\'))
+        .map_or(inner.len(), |(at, _)| at);
     Some(inner[..end].replace("\\\"", "\""))
 }

@@ -28,7 +28,8 @@ impl<'a> State<'a> {
         }
         let destination = address(&link.destination, &text);
         let title = if link.title == text { "" } else { link.title.as_str() };
-        let behind = [destination.as_str(), title].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
+        let behind =
+            [destination.as_str(), title].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
         if behind.is_empty() {
             return;
         }
@@ -103,7 +104,8 @@ impl<'a> State<'a> {
             "sup" if !tag.closing && self.buffer.ends_with(char::is_alphanumeric) => self.push("^"),
             "del" | "s" | "strike" => self.push("~~"),
             "p" | "div" | "ul" | "ol" | "li" | "dl" | "dt" | "dd" | "table" | "tr" | "td" | "th" | "blockquote"
-            | "details" | "summary" | "center" | "section" | "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "pre" | "option"
+            | "details" | "summary" | "center" | "section" | "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "pre"
+            | "option"
                 if !self.buffer.is_empty() && !self.buffer.ends_with([' ', '\n']) =>
             {
                 self.buffer.push(' ');

@@ -120,6 +120,7 @@ struct State<'a> {
     html: String,
     open_table: String,
     in_table: Vec<Event<'a>>,
+    open_tables: usize,
 }
 
 impl<'a> State<'a> {
@@ -144,6 +145,7 @@ impl<'a> State<'a> {
             html: String::new(),
             open_table: String::new(),
             in_table: Vec::new(),
+            open_tables: 0,
         }
     }
 
@@ -231,7 +233,9 @@ impl<'a> State<'a> {
                 self.item(range.start);
             }
             Tag::Emphasis | Tag::Strong | Tag::Strikethrough => self.emphasis(&range, true),
-            Tag::Link { link_type: LinkType::Autolink | LinkType::Email, .. } => self.open(String::new(), String::new(), ""),
+            Tag::Link { link_type: LinkType::Autolink | LinkType::Email, .. } => {
+                self.open(String::new(), String::new(), "")
+            }
             Tag::Link { dest_url, title, .. } => self.open(dest_url.to_string(), title.to_string(), ""),
             Tag::Image { dest_url, title, .. } => self.open(dest_url.to_string(), title.to_string(), "!"),
             _ => {}
@@ -388,12 +392,15 @@ impl<'a> State<'a> {
     fn end_html(&mut self, at: usize) -> Result<(), ExtractError> {
         let block = std::mem::take(&mut self.html);
         let report = self.builder.report();
-        let html = tags::only_elements(&block, at, &self.tags, |comment| report.leave_out(LeftOutKind::Comment, comment));
+        let html =
+            tags::only_elements(&block, at, &self.tags, |comment| report.leave_out(LeftOutKind::Comment, comment));
         let mut whole = std::mem::take(&mut self.open_table);
         pulldown_cmark::html::push_html(&mut whole, self.in_table.drain(..));
         whole.push_str(&html);
-        let lower = whole.to_ascii_lowercase();
-        if lower.matches("<table").count() > lower.matches("</table").count() && whole.len() < 1 << 20 {
+        let lower = html.to_ascii_lowercase();
+        self.open_tables =
+            (self.open_tables + lower.matches("<table").count()).saturating_sub(lower.matches("</table").count());
+        if self.open_tables > 0 {
             self.open_table = whole;
             return Ok(());
         }

@@ -12,8 +12,15 @@ fn words(text: &str) -> usize {
     text.split_whitespace().count()
 }
 
+fn empty(header_rows: usize, caption: Option<&str>) -> Table {
+    let mut table = Table::default();
+    table.header_rows = header_rows;
+    table.caption = caption.map(str::to_owned);
+    table
+}
+
 fn table(rows: &[&[&str]], header_rows: usize) -> Table {
-    let mut table = Table { header_rows, ..Table::default() };
+    let mut table = empty(header_rows, None);
     for row in rows {
         table.row(row.iter().map(|cell| Cell::new(*cell)));
     }
@@ -35,7 +42,8 @@ fn passages(document: &Extracted, most: usize) -> Vec<(String, String)> {
     let chunks = chunk(document, &words, most);
     for chunk in &chunks {
         assert_eq!(chunk.text, chars[chunk.start..chunk.end].iter().collect::<String>());
-        let whole = chunk.table_header.as_ref().map_or(chunk.text.clone(), |header| format!("{header}\n{}", chunk.text));
+        let whole =
+            chunk.table_header.as_ref().map_or(chunk.text.clone(), |header| format!("{header}\n{}", chunk.text));
         assert_eq!(chunk.tokens, words(&whole));
         assert!(chunk.tokens <= most, "{chunk:?}");
         covered[chunk.start..chunk.end].fill(true);
@@ -50,7 +58,7 @@ fn cells_keep_their_places() {
     let lines = |table: &Table| table.lines().0.join("\n");
     assert_eq!(lines(&table(&[&["", "Q1", "Q2", ""], &["North", "", "11.2", ""]], 1)), " | Q1 | Q2\nNorth |  | 11.2");
     assert_eq!(lines(&table(&[&["a | b", "c"]], 0)), "a \\| b | c");
-    let mut spans = Table { header_rows: 2, caption: Some("Costs".into()), ..Table::default() };
+    let mut spans = empty(2, Some("Costs"));
     spans.row([Cell { rows: 2, ..Cell::new("Pump") }, Cell { columns: 2, ..Cell::new("Costs") }]);
     spans.row([Cell::new("2025"), Cell::new("2026")]);
     spans.row([Cell::new("A"), Cell::new("1"), Cell::new("2")]);
@@ -69,8 +77,9 @@ fn a_header_is_told_by_the_figures_below_it() {
 
 #[test]
 fn the_header_goes_with_every_passage() {
-    let rows: Vec<Vec<String>> = (0..40).map(|n| vec![format!("Station{n}"), format!("{n}.5"), format!("{n}.7")]).collect();
-    let mut table = Table { header_rows: 1, caption: Some("Levels by station".into()), ..Table::default() };
+    let rows: Vec<Vec<String>> =
+        (0..40).map(|n| vec![format!("Station{n}"), format!("{n}.5"), format!("{n}.7")]).collect();
+    let mut table = empty(1, Some("Levels by station"));
     table.row(["Station", "Spring", "Autumn"].map(Cell::new));
     for row in rows {
         table.row(row.into_iter().map(Cell::new));
@@ -88,7 +97,7 @@ fn the_header_goes_with_every_passage() {
 #[test]
 fn a_row_too_long_is_cut_between_cells_that_keep_their_headings() {
     let columns: Vec<String> = (0..30).map(|n| format!("Column{n}")).collect();
-    let mut wide = Table { header_rows: 1, ..Table::default() };
+    let mut wide = empty(1, None);
     wide.row(columns.iter().map(|c| Cell::new(c.as_str())));
     for name in ["North", "South"] {
         wide.row((0..30).map(|n| Cell::new(if n == 0 { name.to_owned() } else { format!("{name}{n}") })));
@@ -108,14 +117,16 @@ fn a_row_too_long_is_cut_between_cells_that_keep_their_headings() {
 fn a_header_too_long_is_cut_and_nothing_is_lost() {
     let header = "a heading of many words ".repeat(12);
     let cells: Vec<String> = (0..6).map(|n| format!("{header}{n}")).collect();
-    let mut table = Table { header_rows: 1, ..Table::default() };
+    let mut table = empty(1, None);
     table.row(cells.into_iter().map(Cell::new));
     for row in 0..5 {
         table.row((0..6).map(|n| Cell::new(format!("value{row}x{n}"))));
     }
     for most in [5, 12, 40, 100, 220] {
         let all = passages(&document(&table), most);
-        assert!(all.iter().any(|(above, text)| text.contains("value4x5") && (most < 12 || above.contains("a heading"))));
+        assert!(
+            all.iter().any(|(above, text)| text.contains("value4x5") && (most < 12 || above.contains("a heading")))
+        );
     }
 }
 
@@ -125,7 +136,7 @@ proptest::proptest! {
         rows in proptest::collection::vec(proptest::collection::vec("[a-zа-я0-9|]{0,8}( [a-z]{1,5}){0,6}", 1..8), 2..20),
         header_rows in 0usize..3, most in 1usize..60,
     ) {
-        let mut table = Table { header_rows, ..Table::default() };
+        let mut table = empty(header_rows, None);
         for row in rows {
             table.row(row.into_iter().map(Cell::new));
         }

@@ -13,8 +13,30 @@ fn read_as(name: &str, bytes: &[u8]) -> Extracted {
 fn a_known_extension_wins() {
     let source = "# Setup\n\n- name: <package>\n- **kwargs and **args\n- __init__\n```\n[a](http://b)\n";
     for name in [
-        "a.yaml", "a.yml", "a.json", "a.toml", "a.ini", "a.cfg", "a.conf", ".env", "a.py", "a.sh", "a.sql", "a.rs", "a.js", "a.ts",
-        "a.css", "a.xml", "a.log", "a.tex", "a.rst", "a.adoc", "Dockerfile", "Makefile", ".gitignore", "A.PY",
+        "a.yaml",
+        "a.yml",
+        "a.json",
+        "a.toml",
+        "a.ini",
+        "a.cfg",
+        "a.conf",
+        ".env",
+        "a.py",
+        "a.sh",
+        "a.sql",
+        "a.rs",
+        "a.js",
+        "a.ts",
+        "a.css",
+        "a.xml",
+        "a.log",
+        "a.tex",
+        "a.rst",
+        "a.adoc",
+        "Dockerfile",
+        "Makefile",
+        ".gitignore",
+        "A.PY",
     ] {
         let document = read_as(name, source.as_bytes());
         assert_eq!(document.kind, Kind::Code, "{name}");
@@ -34,9 +56,17 @@ fn a_known_extension_wins() {
 fn tables_as_text_are_tables() {
     for (name, source, text) in [
         ("a.csv", "Region,Q1,Q2\nNorth,10.5,11.2\nSouth,,9\n", "Region | Q1 | Q2\nNorth | 10.5 | 11.2\nSouth | | 9"),
-        ("a.csv", "\u{feff}Регион;I кв.;II кв.\r\nСевер;10,5;11,2\r\nЮг;8,1;9,0\r\n", "Регион | I кв. | II кв.\nСевер | 10,5 | 11,2\nЮг | 8,1 | 9,0"),
+        (
+            "a.csv",
+            "\u{feff}Регион;I кв.;II кв.\r\nСевер;10,5;11,2\r\nЮг;8,1;9,0\r\n",
+            "Регион | I кв. | II кв.\nСевер | 10,5 | 11,2\nЮг | 8,1 | 9,0",
+        ),
         ("a.tsv", "k\tv\na, b\t1\n", "k | v\na, b | 1"),
-        ("a.csv", "name,note\n\"Smith, J.\",\"two\nlines \"\"here\"\"\"\n", "name | note\nSmith, J. | two lines \"here\""),
+        (
+            "a.csv",
+            "name,note\n\"Smith, J.\",\"two\nlines \"\"here\"\"\"\n",
+            "name | note\nSmith, J. | two lines \"here\"",
+        ),
         ("a.csv", "sep=|\na|b\n1|2\n", "a | b\n1 | 2"),
         ("a.csv", "Report 2026\n\nRegion,Q1\nNorth,10.5\n", "Report 2026\n\nRegion | Q1\nNorth | 10.5"),
         ("a.csv", "a,b\n1,2,3\n4\n", "a | b\n1 | 2 | 3\n4"),
@@ -61,7 +91,7 @@ fn lone_control_characters_do_not_make_a_text_binary() {
         (b"pump\0four", "pump four"),
         (b"pump four\r\n\x1a", "pump four"),
         (b"page one\x0cpage two", "page one\n\npage two"),
-        (b"\x0b\x08\x7f\0 all of them\x1a", "all of them"),
+        (b"\x0b\x08\x7f\0all of them\x1a", "all of them"),
         (b"N\x08NA\x08AM\x08ME\x08E and _\x08x", "NAME and x"),
         (b"\x1b[31mERROR\x1b[0m pump \x1b[1;32mon\x1b[m", "ERROR pump on"),
         (b"a.txt\0b.txt\0", "a.txt b.txt"),
@@ -79,10 +109,15 @@ fn lone_control_characters_do_not_make_a_text_binary() {
 
 #[test]
 fn every_encoding_is_read_or_said_to_be_guessed() {
-    let russian = "Насосная станция номер 4 находится у реки. Просим подготовить помещения и отключить воду до понедельника.\n";
+    let russian =
+        "Насосная станция номер 4 находится у реки. Просим подготовить помещения и отключить воду до понедельника.\n";
     let japanese = "こんにちは、ポンプ室の温度は二十五度です。点検は毎週月曜日に行います。\n";
     for (label, text) in [
-        ("windows-1251", russian), ("koi8-r", russian), ("ibm866", russian), ("shift_jis", japanese), ("euc-jp", japanese),
+        ("windows-1251", russian),
+        ("koi8-r", russian),
+        ("ibm866", russian),
+        ("shift_jis", japanese),
+        ("euc-jp", japanese),
         ("gb18030", "泵房的温度是二十五度。每周一进行检查，请提前准备好所有的房间。\n"),
     ] {
         let encoding = encoding_rs::Encoding::for_label(label.as_bytes()).unwrap();
