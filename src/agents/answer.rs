@@ -15,7 +15,7 @@ use super::{
     prompt,
 };
 use crate::{
-    knowledge::{Knowledge, SearchHit, SearchRequest},
+    knowledge::{Knowledge, SearchHit, SearchRequest, with_table_header},
     llm::{self, CallContext, ChatRequest, ChatStream, Llm, LlmError, Passage, Usage},
     platform::ids::OrgId,
 };
@@ -159,7 +159,7 @@ impl Engine {
         let mut left = u64::from(settings.retrieval.max_tokens);
         // What does not fit is passed over, not the end: a shorter passage below it may.
         let fitting = hits.into_iter().filter(|hit| {
-            let tokens = llm::estimate_tokens(&hit.text);
+            let tokens = llm::estimate_tokens(&with_table_header(hit.table_header.as_deref(), &hit.text));
             let fits = tokens <= left;
             if fits {
                 left -= tokens;
@@ -180,6 +180,7 @@ fn citation(mark: u32, hit: SearchHit) -> Citation {
         filename: hit.filename,
         page: hit.page,
         heading: hit.heading,
+        table_header: hit.table_header,
         start: i64::from(hit.start),
         end: i64::from(hit.end),
         text: hit.text,

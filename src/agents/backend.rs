@@ -234,7 +234,7 @@ fn annotations(answer: &Answer) -> Value {
 fn annotation(c: &Citation, index: usize) -> Value {
     json!({
         "type": "file_citation", "index": index, "file_id": c.document_id, "filename": c.filename, "title": c.title, "mark": c.mark,
-        "knowledge_base_id": c.knowledge_base_id, "chunk_id": c.chunk_id, "page": c.page, "heading": c.heading, "start": c.start,
+        "knowledge_base_id": c.knowledge_base_id, "chunk_id": c.chunk_id, "page": c.page, "heading": c.heading, "table_header": c.table_header, "start": c.start,
         "end": c.end, "quote": c.text, "url": c.path(),
     })
 }

@@ -202,6 +202,9 @@ pub struct Citation {
     pub page: Option<i32>,
     /// Headings above the passage, outermost first.
     pub heading: Vec<String>,
+    /// Caption and header rows of the table that the passage is cut from, where it does not hold them itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table_header: Option<String>,
     /// The passage is `text[start..end]` of the document's text, in characters.
     pub start: i64,
     pub end: i64,

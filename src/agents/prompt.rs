@@ -7,7 +7,10 @@ use super::{
     citations::without_marks,
     model::{Agent, Citation, Message, Speaker},
 };
-use crate::{knowledge::MAX_QUERY_CHARS, llm};
+use crate::{
+    knowledge::{MAX_QUERY_CHARS, with_table_header},
+    llm,
+};
 
 const RULES: &str = "You answer questions from the numbered sources in the last message.\n\
 - Use only what the sources say. Mark every statement with the number of its source in square brackets, like [1] or [2][3].\n\
@@ -56,7 +59,7 @@ fn with_sources(sources: &[Citation], question: &str) -> String {
             "<source number=\"{}\">\n(from \"{}\"{page}{heading})\n{}\n</source>\n",
             source.mark,
             quoted(&source.title),
-            quoted(&source.text)
+            quoted(&with_table_header(source.table_header.as_deref(), &source.text))
         );
     }
     let _ = write!(text, "\nQuestion: {question}");

@@ -122,10 +122,7 @@ impl Document {
 
 /// The media type to serve an original with.
 pub fn media_type(kind: &str) -> &'static str {
-    [Kind::Pdf, Kind::Docx, Kind::Html, Kind::Markdown, Kind::Text]
-        .into_iter()
-        .find(|known| known.as_str() == kind)
-        .map_or("application/octet-stream", Kind::media_type)
+    Kind::ALL.into_iter().find(|known| known.as_str() == kind).map_or("application/octet-stream", Kind::media_type)
 }
 
 /// A passage as it is kept.
@@ -142,6 +139,9 @@ pub struct Chunk {
     pub page: Option<i32>,
     /// Headings above the passage, outermost first.
     pub heading: Vec<String>,
+    /// Where the passage is cut from a table below its header: caption and header rows. They are no part of `text`.
+    #[schema(example = "Region | Q1 | Q2")]
+    pub table_header: Option<String>,
     pub tokens: i32,
 }
 
@@ -219,6 +219,8 @@ pub struct SearchHit {
     pub text_rank: Option<usize>,
     pub page: Option<i32>,
     pub heading: Vec<String>,
+    /// Caption and header rows of the table that the passage is cut from, where it does not hold them itself.
+    pub table_header: Option<String>,
     pub start: i32,
     pub end: i32,
 }
@@ -238,18 +240,28 @@ pub fn original_key(org: OrgId, base: KnowledgeBaseId, document: DocumentId) -> 
     format!("{}/original", document_prefix(org, base, document))
 }
 
-/// What of a passage is embedded and made searchable: the headings above it say what it is about, and stand nowhere in
-/// its text. Cut to leave the model's window to the text.
-pub fn searchable_text(heading: &[String], text: &str) -> String {
+/// What of a passage is embedded and made searchable: the headings above it say what it is about, the header of a table
+/// what its columns are, and both stand nowhere in its text. The headings are cut to leave the model's window to the
+/// text; the table's header has been counted when the passage was cut.
+pub fn searchable_text(heading: &[String], table_header: Option<&str>, text: &str) -> String {
     const HEADING_CHARS: usize = 120;
+    let text = with_table_header(table_header, text);
     if heading.is_empty() {
-        return text.to_owned();
+        return text;
     }
     let path = heading.join(" > ");
     // The innermost headings are the most specific.
     let skip = path.chars().count().saturating_sub(HEADING_CHARS);
     let path: String = path.chars().skip(skip).collect();
     format!("{path}\n{text}")
+}
+
+/// A passage as somebody reads it who sees nothing around it.
+pub fn with_table_header(table_header: Option<&str>, text: &str) -> String {
+    match table_header {
+        Some(header) => format!("{header}\n{text}"),
+        None => text.to_owned(),
+    }
 }
 
 /// A file name as it is kept: the last part of a path, without control characters, in NFC, at most 255 characters with

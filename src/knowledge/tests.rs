@@ -49,9 +49,9 @@ fn file_names_lose_what_could_mislead_and_keep_their_language() {
 
 #[test]
 fn headings_travel_with_the_passage_but_leave_it_room() {
-    assert_eq!(searchable_text(&[], "text"), "text");
-    assert_eq!(searchable_text(&["A".into(), "Б".into()], "text"), "A > Б\ntext");
-    let long = searchable_text(&["x".repeat(300), "innermost".into()], "text");
+    assert_eq!(searchable_text(&[], None, "text"), "text");
+    assert_eq!(searchable_text(&["A".into(), "Б".into()], None, "text"), "A > Б\ntext");
+    let long = searchable_text(&["x".repeat(300), "innermost".into()], None, "text");
     assert!(long.ends_with("innermost\ntext") && long.chars().count() <= 125, "{long}");
 }
 

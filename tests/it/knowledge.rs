@@ -55,7 +55,7 @@ async fn every_kind_becomes_ready_and_is_found_in_its_language() {
         ("руководство.pdf", "chromium.ru.pdf", "pdf", "торцевое уплотнение насоса", "сорока секунд"),
         ("отчёт.docx", "report.ru.docx", "docx", "", ""),
         ("page", "page.utf-8.html", "html", "", ""),
-        ("notes.txt", "notes.md", "markdown", "terminal torque", "2.5 Nm"),
+        ("notes", "notes.md", "markdown", "terminal torque", "2.5 Nm"),
         ("письмо.txt", "letter.windows-1251.txt", "text", "поверка манометра", "двенадцатое июня"),
     ];
     let mut ids = Vec::new();
@@ -93,6 +93,44 @@ async fn every_kind_becomes_ready_and_is_found_in_its_language() {
     let info = admin.get(&format!("/api/v1/knowledge-bases/{base}")).await.expect(200);
     assert_eq!((&info["documents"], &info["documents_ready"]), (&json!(6), &json!(6)));
     assert!(info["weights"].is_object(), "measured once the base has settled: {info}");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_header_of_a_table_goes_with_each_of_its_passages() {
+    use std::fmt::Write as _;
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let base = make_base(&admin, "Tables").await;
+    let mut csv = "Region,Revenue Q1,Revenue Q2\n".to_owned();
+    for n in 1..=120 {
+        let _ = writeln!(csv, "Region{n},{n}.1,{n}.25");
+    }
+    let id = add_document(&admin, &base, "revenue.csv", csv.as_bytes()).await;
+    app.wait_for_jobs().await;
+    let read = document(&admin, &base, &id).await;
+    assert_eq!((&read["status"], &read["kind"]), (&json!("ready"), &json!("csv")), "{read}");
+    let chunks =
+        admin.get(&format!("/api/v1/knowledge-bases/{base}/documents/{id}/chunks?limit=100")).await.expect(200);
+    let chunks = chunks["data"].as_array().unwrap();
+    assert!(chunks.len() > 3, "{chunks:#?}");
+    let header = "Region | Revenue Q1 | Revenue Q2";
+    assert!(chunks[0]["table_header"].is_null() && chunks[0]["text"].as_str().unwrap().starts_with(header));
+    for chunk in &chunks[1..] {
+        assert_eq!(chunk["table_header"], header);
+        assert!(
+            chunk["text"]
+                .as_str()
+                .unwrap()
+                .lines()
+                .all(|line| line.starts_with("Region") && line.matches('|').count() == 2)
+        );
+    }
+    let hits = search(&admin, &base, "What was the revenue in Q2 of Region117?", "hybrid").await;
+    assert!(hits[0]["text"].as_str().unwrap().contains("Region117 | 117.1 | 117.25"), "{hits:#?}");
+    assert_eq!(hits[0]["table_header"], header);
+    let page = admin.get(&format!("/knowledge/{base}/documents/{id}?view=passages")).await.text;
+    assert!(page.matches(header).count() >= chunks.len(), "the page shows the header with each passage");
     app.stop().await;
 }
 

@@ -1,4 +1,6 @@
 //! Bytes to text: byte order mark, then UTF-8, then what the document declares, then a guess by statistics.
+//!
+//! A file whose lines are partly UTF-8 and partly something older (a log, a mailbox) is decoded line by line.
 
 use std::borrow::Cow;
 
@@ -8,30 +10,50 @@ use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 /// The detector's verdict is settled long before this, and it is not fast.
 const GUESS_BYTES: usize = 1 << 20;
 
-/// `declared`: an encoding label out of the document itself, such as HTML's `<meta charset>`.
-pub(super) fn decode<'a>(bytes: &'a [u8], declared: Option<&[u8]>) -> Cow<'a, str> {
-    let (text, _) = detect(bytes, declared).decode_with_bom_removal(bytes);
-    text
+/// A text, and the encoding's name where the file did not tell it.
+pub(super) struct Decoded<'a> {
+    pub(super) text: Cow<'a, str>,
+    pub(super) guessed: Option<&'static str>,
 }
 
-pub(super) fn detect(bytes: &[u8], declared: Option<&[u8]>) -> &'static Encoding {
+/// `declared`: an encoding label out of the document itself, such as HTML's `<meta charset>`.
+pub(super) fn decode<'a>(bytes: &'a [u8], declared: Option<&[u8]>) -> Cow<'a, str> {
+    decode_or_guess(bytes, declared).text
+}
+
+/// What cannot be decoded becomes U+FFFD.
+pub(super) fn decode_or_guess<'a>(bytes: &'a [u8], declared: Option<&[u8]>) -> Decoded<'a> {
+    if let Some(text) = utf32(bytes) {
+        return Decoded { text: Cow::Owned(text), guessed: None };
+    }
     if let Some((encoding, _)) = Encoding::for_bom(bytes) {
-        return encoding;
+        return Decoded { text: encoding.decode_with_bom_removal(bytes).0, guessed: None };
     }
     if let Some(encoding) = utf16_without_mark(bytes) {
-        return encoding;
+        return Decoded { text: encoding.decode_without_bom_handling(bytes).0, guessed: Some(encoding.name()) };
     }
     // Text in another encoding is hardly ever valid UTF-8 by accident, while declarations are often wrong.
     if is_utf8_prefix(bytes) {
-        return UTF_8;
+        return Decoded { text: UTF_8.decode_without_bom_handling(bytes).0, guessed: None };
+    }
+    if let Some(decoded) = line_by_line(bytes) {
+        return decoded;
     }
     if let Some(encoding) = declared.and_then(Encoding::for_label)
         && encoding != UTF_8
     {
-        return encoding;
+        return Decoded { text: encoding.decode_without_bom_handling(bytes).0, guessed: None };
     }
+    let encoding = guess(bytes);
+    Decoded { text: encoding.decode_without_bom_handling(bytes).0, guessed: Some(encoding.name()) }
+}
+
+fn guess(bytes: &[u8]) -> &'static Encoding {
+    // ASCII says nothing, and may fill the beginning: a table's header, a long preamble.
+    let start = bytes.iter().position(|b| !b.is_ascii()).unwrap_or(0).saturating_sub(256);
+    let sample = &bytes[start..bytes.len().min(start + GUESS_BYTES)];
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
-    detector.feed(&bytes[..bytes.len().min(GUESS_BYTES)], true);
+    detector.feed(sample, true);
     detector.guess(None, Utf8Detection::Deny)
 }
 
@@ -40,16 +62,156 @@ pub(super) fn is_utf8_prefix(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_err_and(|e| e.error_len().is_none()) || std::str::from_utf8(bytes).is_ok()
 }
 
-/// UTF-16 of mostly Latin text without its mark: every other byte is zero.
+/// `None` unless most of what is not ASCII stands in lines of UTF-8. A broken character in such a line costs only itself.
+fn line_by_line(bytes: &[u8]) -> Option<Decoded<'static>> {
+    let lines = || bytes.split_inclusive(|b| *b == b'\n');
+    let high = |line: &[u8]| line.iter().filter(|b| !b.is_ascii()).count();
+    let (mut good, mut bad, mut old) = (0, 0, Vec::new());
+    for line in lines() {
+        let broken = broken_bytes(line);
+        good += high(line) - broken;
+        bad += broken;
+        if is_older(line, broken) && old.len() < GUESS_BYTES {
+            old.extend_from_slice(line);
+        }
+    }
+    if good <= bad {
+        return None;
+    }
+    let encoding = guess(&old);
+    let mut text = String::with_capacity(bytes.len() + bytes.len() / 8);
+    for line in lines() {
+        if is_older(line, broken_bytes(line)) {
+            text.push_str(&encoding.decode_without_bom_handling(line).0);
+        } else {
+            text.push_str(&String::from_utf8_lossy(line));
+        }
+    }
+    Some(Decoded { text: Cow::Owned(text), guessed: (!old.is_empty()).then(|| encoding.name()) })
+}
+
+/// A line of an older encoding and not one of UTF-8 with a fault.
+fn is_older(line: &[u8], broken: usize) -> bool {
+    broken > 0 && line.iter().filter(|b| !b.is_ascii()).count() < 3 * broken
+}
+
+/// Bytes that are no part of a character of UTF-8.
+fn broken_bytes(line: &[u8]) -> usize {
+    line.utf8_chunks().map(|chunk| chunk.invalid().len()).sum()
+}
+
+/// UTF-32 with its mark, or with three zeros around most characters.
+fn utf32(bytes: &[u8]) -> Option<String> {
+    let little = |b: &[u8; 4]| u32::from_le_bytes(*b);
+    let big = |b: &[u8; 4]| u32::from_be_bytes(*b);
+    let (read, rest): (&dyn Fn(&[u8; 4]) -> u32, &[u8]) = if let Some(rest) = bytes.strip_prefix(b"\xff\xfe\0\0") {
+        (&little, rest)
+    } else if let Some(rest) = bytes.strip_prefix(b"\0\0\xfe\xff") {
+        (&big, rest)
+    } else {
+        let sample = &bytes[..bytes.len().min(4096) & !3];
+        let zero = |at: usize| sample.iter().skip(at).step_by(4).filter(|b| **b == 0).count() * 4;
+        match sample.len() {
+            0..16 => return None,
+            all if zero(2) == all && zero(3) == all && zero(0) == 0 => (&little, bytes),
+            all if zero(0) == all && zero(1) == all && zero(3) == 0 => (&big, bytes),
+            _ => return None,
+        }
+    };
+    let (units, _) = rest.as_chunks::<4>();
+    let text: String = units.iter().map(|unit| char::from_u32(read(unit)).unwrap_or('\u{fffd}')).collect();
+    let bad = text.chars().filter(|c| *c == '\u{fffd}').count();
+    (bad * 10 <= units.len()).then_some(text)
+}
+
+/// UTF-16 without its mark: of mostly Latin text every other byte is zero; of another script the spaces between the
+/// words are, and read the right way around nearly all is letters.
 fn utf16_without_mark(bytes: &[u8]) -> Option<&'static Encoding> {
     let sample = &bytes[..bytes.len().min(4096) & !1];
     let zeros = |odd: usize| sample.iter().skip(odd).step_by(2).filter(|b| **b == 0).count();
     let (even, odd, half) = (zeros(0), zeros(1), sample.len() / 2);
-    if half >= 8 && odd * 10 > half * 7 && even == 0 {
-        Some(UTF_16LE)
-    } else if half >= 8 && even * 10 > half * 7 && odd == 0 {
-        Some(UTF_16BE)
-    } else {
-        None
+    if half >= 8 && odd * 10 > half * 7 && even * 50 <= half {
+        return Some(UTF_16LE);
+    }
+    if half >= 8 && even * 10 > half * 7 && odd * 50 <= half {
+        return Some(UTF_16BE);
+    }
+    let unusual = sample.iter().filter(|b| !matches!(b, b'\t' | b'\n' | b'\r' | b' '..=b'~' | 0)).count();
+    if half < 8 || even + odd == 0 || unusual * 5 < half || !bytes.len().is_multiple_of(2) {
+        return None;
+    }
+    [UTF_16LE, UTF_16BE].into_iter().find(|encoding| {
+        let (text, broken) = encoding.decode_without_bom_handling(sample);
+        let (mut good, mut spaces, mut all) = (0usize, 0usize, 0usize);
+        for c in text.chars() {
+            all += 1;
+            spaces += usize::from(matches!(c, ' ' | '\n' | '\r'));
+            good += usize::from(matches!(c, '\t' | '\n' | '\r' | ' '..='~' | '\u{2010}'..='\u{2026}' | '\u{3001}'..='\u{30ff}' | '\u{ff01}'..='\u{ff5e}') || (c.is_alphabetic() && !matches!(c, '\u{3400}'..='\u{4dbf}')));
+        }
+        !broken && good * 100 >= all * 95 && spaces * 100 >= all
+    })
+}
+
+/// Control characters that programs leave in texts, as what they mean: terminal colours and overstriking go, a break
+/// of lines or pages is one, and what parts fields or pads them parts words. Line ends become `\n`.
+pub(super) fn tidy(text: &str) -> Cow<'_, str> {
+    let text = text.trim_end_matches(['\0', '\u{1a}']);
+    if !text.chars().any(|c| (c.is_control() && !matches!(c, '\n' | '\t')) || c == '\u{feff}') {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\r' => {
+                chars.next_if_eq(&'\n');
+                out.push('\n');
+            }
+            '\n' | '\t' => out.push(c),
+            '\u{b}' | '\u{85}' => out.push('\n'),
+            '\u{c}' => out.push_str("\n\n"),
+            '\u{1b}' => skip_escape(&mut chars),
+            // Bold and underlined print of old: a letter, a step back, the letter again.
+            '\u{8}' if chars.peek().is_some_and(|next| !next.is_whitespace()) => {
+                if out.ends_with(|last: char| !last.is_whitespace()) {
+                    out.pop();
+                }
+            }
+            '\u{8}' | '\u{7f}' | '\u{feff}' => {}
+            c if c.is_control() => {
+                if !out.is_empty() && !out.ends_with([' ', '\n']) {
+                    out.push(' ');
+                }
+            }
+            c => out.push(c),
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// The rest of a terminal's control sequence (ECMA-48: CSI, OSC or two characters).
+fn skip_escape(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) {
+    match chars.peek() {
+        Some('[') => {
+            chars.next();
+            while chars.next_if(|c| matches!(c, '0'..='?' | ' '..='/')).is_some() {}
+            chars.next_if(|c| matches!(c, '@'..='~'));
+        }
+        Some(']') => {
+            // A title; at most a line, should its end be missing.
+            while let Some(c) = chars.next_if(|c| *c != '\n') {
+                if c == '\u{7}' {
+                    return;
+                }
+                if c == '\u{1b}' {
+                    chars.next_if_eq(&'\\');
+                    return;
+                }
+            }
+        }
+        Some('@'..='_') => {
+            chars.next();
+        }
+        _ => {}
     }
 }

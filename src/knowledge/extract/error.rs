@@ -14,7 +14,7 @@ pub enum Unsupported {
     #[error("this Office document is protected by a password: save it without one")]
     EncryptedOffice,
     /// What it looks like, in words: "a PNG image", "an Excel workbook".
-    #[error("this looks like {0}; supported are PDF, DOCX, HTML, Markdown and plain text")]
+    #[error("this looks like {0}; supported are PDF, DOCX, HTML, Markdown, CSV, code and plain text")]
     Other(String),
 }
 

@@ -8,6 +8,7 @@
 mod builder;
 pub mod child;
 mod chunk;
+mod csv;
 mod decode;
 mod docx;
 mod error;
@@ -40,6 +41,8 @@ pub fn extract(bytes: &[u8], kind: Kind, limits: &Limits) -> Result<Extracted, E
         Kind::Docx => docx::extract(bytes, limits),
         Kind::Html => html::extract(bytes, limits),
         Kind::Markdown => markdown::extract(bytes, limits),
+        Kind::Csv => csv::extract(bytes, limits),
+        Kind::Code => plain::extract_code(bytes, limits),
         Kind::Text => plain::extract(bytes, limits),
     }
 }

@@ -12,10 +12,16 @@ pub enum Kind {
     Docx,
     Html,
     Markdown,
+    /// A table of comma-separated values and the like.
+    Csv,
+    /// Source code, settings, logs: each line as it stands.
+    Code,
     Text,
 }
 
 impl Kind {
+    pub const ALL: [Self; 7] = [Self::Pdf, Self::Docx, Self::Html, Self::Markdown, Self::Csv, Self::Code, Self::Text];
+
     /// The stable name in the database and the API.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -23,6 +29,8 @@ impl Kind {
             Kind::Docx => "docx",
             Kind::Html => "html",
             Kind::Markdown => "markdown",
+            Kind::Csv => "csv",
+            Kind::Code => "code",
             Kind::Text => "text",
         }
     }
@@ -34,7 +42,8 @@ impl Kind {
             Kind::Docx => "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
             Kind::Html => "text/html",
             Kind::Markdown => "text/markdown",
-            Kind::Text => "text/plain",
+            Kind::Csv => "text/csv",
+            Kind::Code | Kind::Text => "text/plain",
         }
     }
 }

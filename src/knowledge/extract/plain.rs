@@ -1,9 +1,17 @@
-//! Plain text: paragraphs are what empty lines separate.
+//! Plain text: paragraphs are what empty lines separate. Source code, settings and logs keep every line.
 
-use super::{BlockKind, ExtractError, Extracted, Kind, Limits, builder::Builder, decode::decode};
+use super::{
+    BlockKind, ExtractError, Extracted, Kind, Limits,
+    builder::Builder,
+    decode::{decode_or_guess, tidy},
+};
+
+/// Lines of code in one block, where no empty line ends it before.
+const LONGEST_CODE: usize = 200;
 
 pub(super) fn extract(bytes: &[u8], limits: &Limits) -> Result<Extracted, ExtractError> {
-    let text = decode(bytes, None).replace("\r\n", "\n").replace('\r', "\n").replace('\u{c}', "\n\n");
+    let decoded = decode_or_guess(bytes, None);
+    let text = tidy(&decoded.text);
     let mut builder = Builder::new(limits);
     let mut paragraph = String::new();
     for line in text.split('\n') {
@@ -15,21 +23,72 @@ pub(super) fn extract(bytes: &[u8], limits: &Limits) -> Result<Extracted, Extrac
         }
     }
     flush(&mut builder, &mut paragraph)?;
+    builder.report().guessed_encoding = decoded.guessed.map(str::to_owned);
     builder.finish(Kind::Text, None)
 }
 
 /// A paragraph wrapped by hand flows; one of short or indented lines (an address, a log, a poem) keeps its lines.
 fn flush(builder: &mut Builder, paragraph: &mut String) -> Result<(), ExtractError> {
-    let lines = paragraph.lines().count();
-    let wrapped = paragraph.lines().take(lines.saturating_sub(1)).all(|line| {
-        let width = line.trim_end().chars().count();
-        (50..=120).contains(&width) && !line.starts_with([' ', '\t'])
-    });
-    if lines == 1 || wrapped {
+    if is_wrapped(paragraph) {
         builder.paragraph(paragraph)?;
     } else {
         builder.lines(BlockKind::Paragraph, paragraph)?;
     }
     paragraph.clear();
     Ok(())
+}
+
+/// Whether each line ends where its next word would no longer fit. Lists, tables, quotes and logs do not look so.
+fn is_wrapped(paragraph: &str) -> bool {
+    let lines: Vec<&str> = paragraph.lines().map(str::trim_end).collect();
+    let width = lines.iter().map(|line| line.chars().count()).max().unwrap_or(0);
+    if lines.len() < 2 || !(40..=120).contains(&width) {
+        return false;
+    }
+    let is_prose = |line: &str| {
+        let mut words = line.split(' ');
+        let first = words.next().unwrap_or_default();
+        // The number of an item, or the time of an entry.
+        let marks = (first.ends_with(['.', ')', ':']) && first.len() <= 4)
+            || first.bytes().filter(u8::is_ascii_digit).count() >= 6;
+        !line.starts_with([' ', '\t', '>', '-', '*', '+', '|', '•', '–', '—', '#', '='])
+            && !marks
+            && !line.contains(['\t', '|'])
+            && !line.trim_start().contains("   ")
+    };
+    let full = |pair: &[&str]| {
+        let next = pair[1].split(' ').next().unwrap_or_default();
+        let with_next = pair[0].chars().count() + 1 + next.chars().count();
+        // Some wrap a little before the edge.
+        with_next + 4 > width && pair[0].chars().count() >= 30
+    };
+    lines.iter().all(|line| is_prose(line)) && lines.windows(2).all(full)
+}
+
+/// Code, settings, logs, and markup that we do not read: each line as it stands.
+pub(super) fn extract_code(bytes: &[u8], limits: &Limits) -> Result<Extracted, ExtractError> {
+    let decoded = decode_or_guess(bytes, None);
+    let mut builder = Builder::new(limits);
+    append_code(&mut builder, &tidy(&decoded.text))?;
+    builder.report().guessed_encoding = decoded.guessed.map(str::to_owned);
+    builder.finish(Kind::Code, None)
+}
+
+/// A block for each part between empty lines that does not begin indented.
+pub(super) fn append_code(builder: &mut Builder, text: &str) -> Result<(), ExtractError> {
+    let mut part = String::new();
+    let (mut empty, mut count) = (false, 0);
+    for line in text.split('\n') {
+        let is_empty = line.trim().is_empty();
+        if (empty && !is_empty && !line.starts_with([' ', '\t'])) || count >= LONGEST_CODE {
+            builder.lines(BlockKind::Code, &part)?;
+            part.clear();
+            count = 0;
+        }
+        part.push_str(line);
+        part.push('\n');
+        count += 1;
+        empty = is_empty;
+    }
+    builder.lines(BlockKind::Code, &part)
 }

@@ -40,6 +40,8 @@ pub struct Report {
     pub hidden_characters: u64,
     /// Share of the words that look like words of a language, 0 to 1; null where there are too few to judge.
     pub plausible_words: Option<f32>,
+    /// The encoding that the text was read in, where the file does not say it and it is no UTF-8: a guess by statistics.
+    pub guessed_encoding: Option<String>,
     /// Characters that could not be decoded and stand in the text as U+FFFD.
     pub undecodable_characters: u64,
     /// What is not in the text, with examples.
@@ -79,6 +81,8 @@ pub enum LeftOutKind {
     Script,
     /// Said twice by the file: a fallback beside what it falls back from.
     Duplicate,
+    /// A note of the author in the source, which no reader is shown.
+    Comment,
 }
 
 /// A reason to look at a document.

@@ -1,12 +1,9 @@
-//! What a file is, by its content. The name decides only between Markdown and plain text, which cannot always be told
-//! apart and where a wrong answer costs little.
+//! What a file is: PDF, Word and HTML by their content. Which kind of text it is cannot be told by that, and a wrong
+//! answer would change it: there a known extension wins, and only without one it is guessed.
 
 use std::io::{Cursor, Read};
 
-use super::{
-    Kind, Unsupported,
-    decode::{decode, detect, is_utf8_prefix},
-};
+use super::{Kind, Unsupported, decode::decode};
 
 /// Signs of a text format stand at its beginning.
 const SAMPLE_BYTES: usize = 64 << 10;
@@ -101,14 +98,26 @@ fn compound_file(bytes: &[u8]) -> Unsupported {
 }
 
 fn is_text(sample: &[u8]) -> bool {
-    let encoding = detect(sample, None);
-    let (text, _, malformed) = encoding.decode(sample);
-    if malformed && !is_utf8_prefix(sample) && encoding.is_single_byte() {
-        return false;
+    let text = decode(complete(sample), None);
+    // Padding of old disks, and the mark that ended files on them.
+    let text = text.trim_end_matches(['\0', '\u{1a}']);
+    // What print and terminals leave behind is common in texts; see `decode::tidy`.
+    let odd = |c: &char| {
+        (c.is_control()
+            && !matches!(c, '\n' | '\r' | '\t' | '\u{8}' | '\u{b}' | '\u{c}' | '\u{1b}' | '\u{7f}' | '\u{85}'))
+            || *c == '\u{fffd}'
+    };
+    let (all, odd) = (text.chars().count(), text.chars().filter(odd).count());
+    // A few stray control characters are a flaw of a text; more is a binary file, and so are a few behind a known mark.
+    all > 0 && odd <= 3 + all / 50 && (odd <= 3 || infer::get(sample).is_none())
+}
+
+/// Without the character that the sample's end cuts through.
+fn complete(sample: &[u8]) -> &[u8] {
+    match std::str::from_utf8(sample) {
+        Err(error) if error.error_len().is_none() => &sample[..error.valid_up_to()],
+        _ => sample,
     }
-    let odd = |c: &char| (c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{c}' | '\u{1b}')) || *c == '\u{fffd}';
-    // One stray control character in a thousand is a flaw of a text; more is a binary file.
-    !text.contains('\0') && text.chars().filter(odd).count() * 1000 <= text.chars().count()
 }
 
 fn binary_name(sample: &[u8]) -> String {
@@ -127,23 +136,262 @@ fn binary_name(sample: &[u8]) -> String {
     }
 }
 
+/// A known extension wins: each guess would change what the text says (`<package>`, `__name__`).
 fn text_kind(text: &str, filename: &str) -> Kind {
-    let extension = filename.rsplit_once('.').map(|(_, e)| e.to_ascii_lowercase()).unwrap_or_default();
-    let signs = markdown_signs(text);
+    let extension = extension(filename);
     let start = skip_prologue(text).get(..200).unwrap_or(skip_prologue(text)).to_ascii_lowercase();
-    if ["<!doctype html", "<html", "<head", "<body"].iter().any(|tag| start.starts_with(tag)) {
+    let is_page = ["<!doctype html", "<html", "<head", "<body"].iter().any(|tag| start.starts_with(tag));
+    match extension.as_deref() {
+        Some("md" | "markdown" | "mdown" | "mkd" | "mkdn" | "mdx" | "qmd" | "rmd") => return Kind::Markdown,
+        Some("csv" | "tsv" | "tab" | "psv") => return Kind::Csv,
+        Some("xhtml" | "xht" | "mht") if is_page => return Kind::Html,
+        Some(extension) if CODE.contains(&extension) => return Kind::Code,
+        _ if is_code_name(filename) || text.starts_with("#!") => return Kind::Code,
+        _ => {}
+    }
+    if is_page {
         return Kind::Html;
     }
+    let signs = markdown_signs(text);
     // A fragment of HTML; but a README often opens with a few tags of its own.
     let fragment = ["<div", "<p>", "<p ", "<h1", "<h2", "<table", "<article", "<section", "<ul", "<meta", "<title"];
     if fragment.iter().any(|tag| start.starts_with(tag)) && signs == 0 {
         return Kind::Html;
     }
-    match extension.as_str() {
-        "md" | "markdown" | "mdx" => Kind::Markdown,
-        _ if signs >= 2 => Kind::Markdown,
-        _ => Kind::Text,
+    match extension.as_deref() {
+        // Of a file that is named as what it is not, the name says nothing.
+        None => {}
+        Some(extension) if NO_TEXT.contains(&extension) => {}
+        Some(_) => return Kind::Text,
     }
+    if signs >= 2 { Kind::Markdown } else { Kind::Text }
+}
+
+/// Formats whose every line counts as it stands.
+const CODE: &[&str] = &[
+    "yaml",
+    "yml",
+    "json",
+    "jsonl",
+    "ndjson",
+    "json5",
+    "jsonc",
+    "geojson",
+    "ipynb",
+    "toml",
+    "ini",
+    "cfg",
+    "conf",
+    "config",
+    "cnf",
+    "env",
+    "properties",
+    "editorconfig",
+    "reg",
+    "inf",
+    "desktop",
+    "service",
+    "unit",
+    "timer",
+    "socket",
+    "plist",
+    "xml",
+    "xsd",
+    "xsl",
+    "xslt",
+    "svg",
+    "rss",
+    "atom",
+    "wsdl",
+    "kml",
+    "gpx",
+    "dtd",
+    "py",
+    "pyi",
+    "pyw",
+    "sh",
+    "bash",
+    "zsh",
+    "fish",
+    "ksh",
+    "bat",
+    "cmd",
+    "ps1",
+    "psm1",
+    "sql",
+    "ddl",
+    "rs",
+    "js",
+    "mjs",
+    "cjs",
+    "ts",
+    "mts",
+    "cts",
+    "jsx",
+    "tsx",
+    "vue",
+    "svelte",
+    "astro",
+    "css",
+    "scss",
+    "sass",
+    "less",
+    "c",
+    "h",
+    "cc",
+    "cpp",
+    "cxx",
+    "hpp",
+    "hh",
+    "cs",
+    "java",
+    "kt",
+    "kts",
+    "scala",
+    "groovy",
+    "gradle",
+    "go",
+    "rb",
+    "php",
+    "pl",
+    "pm",
+    "lua",
+    "r",
+    "jl",
+    "swift",
+    "m",
+    "mm",
+    "dart",
+    "ex",
+    "exs",
+    "erl",
+    "hrl",
+    "hs",
+    "ml",
+    "mli",
+    "fs",
+    "fsx",
+    "clj",
+    "cljs",
+    "lisp",
+    "el",
+    "scm",
+    "vb",
+    "vbs",
+    "bas",
+    "pas",
+    "f",
+    "f90",
+    "asm",
+    "s",
+    "v",
+    "sv",
+    "vhd",
+    "vhdl",
+    "tf",
+    "tfvars",
+    "hcl",
+    "nix",
+    "proto",
+    "thrift",
+    "graphql",
+    "gql",
+    "prisma",
+    "cmake",
+    "mk",
+    "mak",
+    "dockerfile",
+    "log",
+    "out",
+    "err",
+    "tex",
+    "ltx",
+    "sty",
+    "bib",
+    "cls",
+    "adoc",
+    "asciidoc",
+    "diff",
+    "patch",
+    "ics",
+    "vcf",
+    "ldif",
+    "rules",
+    "awk",
+    "sed",
+    "j2",
+    "jinja",
+    "tmpl",
+    "tpl",
+    "ejs",
+    "hbs",
+    "mustache",
+    "erb",
+    "po",
+    "pot",
+    "srt",
+    "vtt",
+    "plantuml",
+    "puml",
+    "mmd",
+    "dot",
+    "gv",
+    "lock",
+    "sum",
+    "mod",
+    "bicep",
+    "zig",
+    "nim",
+    "sol",
+    "rst",
+    "rest",
+    "pod",
+    "org",
+    "textile",
+    "wiki",
+    "mediawiki",
+    "ftl",
+    "strings",
+    "csproj",
+    "sln",
+    "http",
+];
+
+/// Formats that are no text: a text with such a name is guessed.
+const NO_TEXT: &[&str] = &[
+    "pdf", "docx", "doc", "odt", "rtf", "png", "jpg", "jpeg", "gif", "webp", "bmp", "tif", "tiff", "zip", "gz", "xlsx",
+    "xls", "pptx", "ppt", "bin", "exe", "dat", "tmp", "bak", "html", "htm",
+];
+
+/// In lower case; `None` for a name such as "Minutes v1.2" or "Dr. Smith".
+fn extension(filename: &str) -> Option<String> {
+    let (_, extension) = filename.rsplit_once('.')?;
+    let plausible = (1..=12).contains(&extension.len())
+        && extension.chars().all(|c| c.is_ascii_alphanumeric())
+        && !extension.bytes().all(|b| b.is_ascii_digit());
+    plausible.then(|| extension.to_ascii_lowercase())
+}
+
+/// Files of programs that have a name and no extension.
+fn is_code_name(filename: &str) -> bool {
+    let name = filename.to_ascii_lowercase();
+    let names =
+        ["makefile", "gnumakefile", "dockerfile", "containerfile", "jenkinsfile", "vagrantfile", "gemfile", "rakefile"];
+    let more = [
+        "procfile",
+        "caddyfile",
+        "justfile",
+        "crontab",
+        "hosts",
+        "fstab",
+        "sshd_config",
+        "cmakelists.txt",
+        "requirements.txt",
+    ];
+    names.contains(&name.as_str())
+        || more.contains(&name.as_str())
+        || names.iter().any(|known| name.starts_with(&format!("{known}.")))
+        || (name.starts_with('.') && (name.ends_with("rc") || name.ends_with("ignore") || name.starts_with(".env")))
 }
 
 /// Past white space, the XML declaration and comments.

@@ -191,6 +191,97 @@ async fn hybrid_follows_the_better_arm_of_each_language() {
     assert!(broken.is_empty(), "{broken:#?}");
 }
 
+/// A question to the tables of `tests/fixtures/documents/tables.*`, the answer, the heading that it stands under, and
+/// what its row is called.
+const TABLE_QUESTIONS: [(&str, &str, &str, &str); 10] = [
+    ("What was the revenue in Q2 in Norland?", "10.5", "Revenue Q2", "Norland"),
+    ("Varley shop, revenue of the fourth quarter (Q4)", "77.3", "Revenue Q4", "Varley"),
+    ("Сколько воды израсходовала Сосновка за III квартал?", "41,7", "III квартал", "Сосновка"),
+    ("What does the Selby valve cost?", "87.8", "Price in euros", "Selby valve"),
+    ("order number of the Welton valve", "SP-4851", "Order number", "Welton valve"),
+    ("Какой уровень реки был на посту Рябинино в апреле?", "4,87", "Апрель", "Рябинино"),
+    ("Which power has Station Rowan?", "402.0", "Power in kW", "Station Rowan"),
+    ("Сколько дней отпуска на участке Хвойное?", "35", "Дней отпуска", "Хвойное"),
+    ("How long does a delivery to Selby take by rail?", "6.4", "By rail", "Selby"),
+    ("Летний тариф на перевозку до станции Ульянка", "318,4", "Летний тариф", "Ульянка"),
+];
+
+/// A passage as the index takes it, and whether it answers a question.
+struct TablePassage {
+    searchable: String,
+    lines: Vec<String>,
+}
+
+impl TablePassage {
+    /// In the line of `row` stands `value`, and above it `heading` at the same place: with it, one knows what it means.
+    fn says(&self, value: &str, heading: &str, row: &str) -> bool {
+        let line = self.lines.iter().position(|line| line.contains(row) && line.contains(value));
+        let cells = |line: &str| -> Vec<String> { line.split('|').map(|cell| cell.trim().to_owned()).collect() };
+        line.is_some_and(|at| {
+            let column = cells(&self.lines[at]).iter().position(|cell| cell == value);
+            let above = self.lines[..at].iter().find(|line| line.contains(heading));
+            above.is_some_and(|line| cells(line).iter().position(|cell| cell == heading) == column)
+        })
+    }
+}
+
+/// Reads, cuts and prepares each document as `knowledge.extract` does.
+fn table_passages(model: &LocalEmbedder) -> Vec<TablePassage> {
+    use crate::knowledge::{extract, model::searchable_text};
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/documents");
+    let mut passages = Vec::new();
+    for name in
+        ["md", "html", "docx", "pdf"].iter().flat_map(|kind| [format!("tables.en.{kind}"), format!("tables.ru.{kind}")])
+    {
+        let bytes = std::fs::read(folder.join(&name)).unwrap();
+        let kind = extract::sniff(&bytes, &name).unwrap();
+        let document = extract::extract(&bytes, kind, &extract::Limits::default()).unwrap();
+        let chunks = extract::chunk(&document, &|text| model.count_tokens(text).unwrap(), 220);
+        assert!(chunks.len() > 1, "{name} is one passage: its questions show nothing");
+        passages.extend(chunks.into_iter().map(|chunk| {
+            let searchable = searchable_text(&chunk.heading, chunk.table_header.as_deref(), &chunk.text);
+            TablePassage { lines: searchable.lines().map(str::to_owned).collect(), searchable }
+        }));
+    }
+    passages
+}
+
+#[tokio::test]
+async fn figures_of_a_table_are_found_with_their_headings() {
+    let model = Model::load("all-MiniLM-L6-v2");
+    let passages = table_passages(&model.embedder);
+    let dir = tempfile::tempdir().unwrap();
+    let index = VectorIndex::new(dir.path().to_str().unwrap(), IndexOptions::default());
+    index.ensure_table("kb_t_g1", model.embedder.model().dims).await.unwrap();
+    let texts: Vec<String> = passages.iter().map(|passage| passage.searchable.clone()).collect();
+    let vectors = model.embed(InputKind::Passage, &texts);
+    let rows = texts.into_iter().zip(vectors).enumerate().map(|(n, (text, vector))| IndexRow {
+        chunk_id: Uuid::from_u128(n as u128),
+        document_id: Uuid::from_u128(1_000_000),
+        text,
+        vector,
+    });
+    index.upsert("kb_t_g1", rows.collect()).await.unwrap();
+    let (mut first, mut missed) = (0, Vec::new());
+    for (question, value, heading, row) in TABLE_QUESTIONS {
+        assert!(passages.iter().any(|passage| passage.says(value, heading, row)), "no passage says {value} of {row}");
+        let vector = model.embed(InputKind::Query, &[question.to_owned()]).remove(0);
+        let by_vector = index.vector_search("kb_t_g1", &vector, OVER_FETCH).await.unwrap();
+        let by_text = index.text_search("kb_t_g1", question, OVER_FETCH).await.unwrap();
+        let hits = fuse(&by_vector, &by_text, ArmWeights::default(), DEFAULT_K, 10);
+        let right = |hit: &FusedHit| passages[hit.chunk_id.as_u128() as usize].says(value, heading, row);
+        let rank = hits.iter().position(right);
+        println!("{question} -> {value}: {}", rank.map_or("not found".to_owned(), |rank| format!("rank {}", rank + 1)));
+        first += usize::from(rank == Some(0));
+        if rank.is_none_or(|rank| rank > 2) {
+            missed.push(question);
+        }
+    }
+    println!("first: {first} of {}, {} passages", TABLE_QUESTIONS.len(), passages.len());
+    assert!(missed.is_empty(), "not within the first three: {missed:#?}");
+    assert!(first * 10 >= TABLE_QUESTIONS.len() * 7, "only {first} came first");
+}
+
 /// Data: `tests/fixtures/retrieval/make-set DIR`, then `HOLDFAST_RETRIEVAL_SET=DIR`.
 #[tokio::test]
 #[ignore = "half an hour and two models; scripts/test-slow"]

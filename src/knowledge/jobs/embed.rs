@@ -9,7 +9,6 @@ use crate::{
         ChunkId, DocumentId, DocumentStatus, Knowledge, KnowledgeBaseId, KnowledgeError,
         index::{IndexRow, table_name},
         metrics::Stage,
-        model::searchable_text,
         store::{self, bases::IndexState, chunks::Pending},
     },
     llm::{self, CallContext, EmbedModel},
@@ -88,7 +87,7 @@ impl Knowledge {
     async fn embed_step(&self, target: &Target, step: Vec<Pending>) -> Result<(), KnowledgeError> {
         let Target { org, base, document, model, state } = target;
         let table = table_name(base.0, state.index_generation);
-        let texts: Vec<String> = step.iter().map(|pending| searchable_text(&pending.heading, &pending.text)).collect();
+        let texts: Vec<String> = step.iter().map(Pending::searchable).collect();
         let vectors = self.inner.llm.embed_passages(&CallContext::job(*org, "knowledge.embed"), model, &texts).await?;
         let ids: Vec<ChunkId> = step.iter().map(|pending| pending.id).collect();
         let hashes: Vec<Vec<u8>> = texts.iter().map(|text| llm::text_hash(text).to_vec()).collect();

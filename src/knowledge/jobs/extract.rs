@@ -109,7 +109,11 @@ impl Knowledge {
             let chunks = chunk(&extracted, &|text| count_tokens(local.as_ref(), text), most);
             let new = chunks.into_iter().map(|chunk| NewChunk {
                 id: ChunkId::generate(&clock),
-                text_sha256: llm::text_hash(&searchable_text(&chunk.heading, &chunk.text)),
+                text_sha256: llm::text_hash(&searchable_text(
+                    &chunk.heading,
+                    chunk.table_header.as_deref(),
+                    &chunk.text,
+                )),
                 chunk,
             });
             new.collect()

@@ -133,8 +133,8 @@ impl Knowledge {
         tx.commit().await?;
         let Some(base) = base else { return Ok(()) };
         let passages = usize::try_from(base.chunks).unwrap_or_default();
-        let sample = sample.into_iter().map(|Pending { heading, text, .. }| {
-            let context = searchable_text(&heading, "").trim_end_matches('\n').to_owned();
+        let sample = sample.into_iter().map(|Pending { heading, table_header, text, .. }| {
+            let context = searchable_text(&heading, table_header.as_deref(), "").trim_end_matches('\n').to_owned();
             index::Sample { context, text }
         });
         let sample: Vec<_> = sample.collect();

@@ -141,6 +141,8 @@ struct Open<'a> {
     after: String,
     /// Headings above the cited passage, and its page.
     heading: Vec<String>,
+    /// Of the table that the cited passage is cut from.
+    table_header: Option<String>,
     page: Option<i32>,
     chunks: Vec<Chunk>,
     next_chunk: Option<i32>,
@@ -205,7 +207,8 @@ async fn page<'a>(
     let from = mark.map_or_else(|| query.from.unwrap_or(0).max(0), |(start, _)| (start - BEFORE).max(0));
     let part = knowledge.text(org, base.id, id, from, from.saturating_add(WINDOW)).await?;
     let (before, marked, after) = split(&part, mark);
-    let (heading, page) = cited.map_or_else(Default::default, |chunk| (chunk.heading, chunk.page));
+    let (heading, table_header, page) =
+        cited.map_or_else(Default::default, |chunk| (chunk.heading, chunk.table_header, chunk.page));
     Ok(Open {
         shell,
         base,
@@ -217,6 +220,7 @@ async fn page<'a>(
         marked,
         after,
         heading,
+        table_header,
         page,
         chunks,
         next_chunk,

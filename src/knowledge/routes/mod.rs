@@ -146,6 +146,9 @@ struct SearchResult {
     page: Option<i32>,
     /// Headings above the passage, outermost first.
     heading: Vec<String>,
+    /// Where the passage is cut from a table below its header: caption and header rows. They are no part of `text`.
+    #[schema(example = "Region | Q1 | Q2")]
+    table_header: Option<String>,
     /// First character in the document's text, from 0.
     start: i32,
     /// One past the last character.
@@ -157,8 +160,10 @@ struct SearchResult {
 
 impl From<SearchHit> for SearchResult {
     fn from(hit: SearchHit) -> Self {
-        let SearchHit { document_id, filename, title, text, score, page, heading, start, end, weak, .. } = hit;
-        Self { document_id, filename, title, text, score, page, heading, start, end, weak }
+        let SearchHit {
+            document_id, filename, title, text, score, page, heading, table_header, start, end, weak, ..
+        } = hit;
+        Self { document_id, filename, title, text, score, page, heading, table_header, start, end, weak }
     }
 }
 

@@ -255,6 +255,7 @@ fn answer(found: Found, hit: &FusedHit) -> SearchHit {
         text_rank: hit.text_rank,
         page: found.page,
         heading: found.heading,
+        table_header: found.table_header,
         start: found.start,
         end: found.end,
     }

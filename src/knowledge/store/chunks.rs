@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
-    knowledge::model::{Chunk, ChunkId, DocumentId, KnowledgeBaseId},
+    knowledge::model::{Chunk, ChunkId, DocumentId, KnowledgeBaseId, searchable_text},
     platform::ids::OrgId,
 };
 
@@ -38,15 +38,16 @@ pub async fn replace(
             part.iter().map(|c| c.chunk.page.and_then(|page| i32::try_from(page).ok())).collect();
         // An array of arrays must be rectangular in PostgreSQL: the heading paths travel as JSON.
         let headings: Vec<serde_json::Value> = part.iter().map(|c| c.chunk.heading.clone().into()).collect();
+        let table_headers: Vec<Option<String>> = part.iter().map(|c| c.chunk.table_header.clone()).collect();
         let tokens: Vec<i32> = part.iter().map(|c| int(c.chunk.tokens)).collect();
         let hashes: Vec<Vec<u8>> = part.iter().map(|c| c.text_sha256.to_vec()).collect();
         sqlx::query!(
             "INSERT INTO knowledge_chunks \
-               (id, org_id, document_id, ordinal, text, start_char, end_char, page, heading, tokens, text_sha256) \
+               (id, org_id, document_id, ordinal, text, start_char, end_char, page, heading, tokens, text_sha256, table_header) \
              SELECT id, $1, $2, ordinal, text, start_char, end_char, page, \
-                    ARRAY(SELECT h.value FROM jsonb_array_elements_text(heading) WITH ORDINALITY AS h(value, n) ORDER BY h.n), tokens, hash \
-             FROM unnest($3::uuid[], $4::int[], $5::text[], $6::int[], $7::int[], $8::int[], $9::jsonb[], $10::int[], $11::bytea[]) \
-               AS t(id, ordinal, text, start_char, end_char, page, heading, tokens, hash)",
+                    ARRAY(SELECT h.value FROM jsonb_array_elements_text(heading) WITH ORDINALITY AS h(value, n) ORDER BY h.n), tokens, hash, table_header \
+             FROM unnest($3::uuid[], $4::int[], $5::text[], $6::int[], $7::int[], $8::int[], $9::jsonb[], $10::int[], $11::bytea[], $12::text[]) \
+               AS t(id, ordinal, text, start_char, end_char, page, heading, tokens, hash, table_header)",
             org.0,
             document.0,
             &ids,
@@ -58,6 +59,7 @@ pub async fn replace(
             &headings,
             &tokens,
             &hashes,
+            &table_headers as _,
         )
         .execute(&mut *conn)
         .await?;
@@ -74,7 +76,7 @@ pub async fn list(
 ) -> sqlx::Result<Vec<Chunk>> {
     sqlx::query_as!(
         Chunk,
-        r#"SELECT id AS "id: ChunkId", ordinal, text, start_char AS start, end_char AS "end", page, heading, tokens
+        r#"SELECT id AS "id: ChunkId", ordinal, text, start_char AS start, end_char AS "end", page, heading, table_header, tokens
            FROM knowledge_chunks WHERE document_id = $1 AND ordinal >= $2 ORDER BY ordinal LIMIT $3"#,
         document.0,
         from_ordinal,
@@ -87,7 +89,7 @@ pub async fn list(
 pub async fn get(conn: &mut PgConnection, document: DocumentId, id: ChunkId) -> sqlx::Result<Option<Chunk>> {
     sqlx::query_as!(
         Chunk,
-        r#"SELECT id AS "id: ChunkId", ordinal, text, start_char AS start, end_char AS "end", page, heading, tokens
+        r#"SELECT id AS "id: ChunkId", ordinal, text, start_char AS start, end_char AS "end", page, heading, table_header, tokens
            FROM knowledge_chunks WHERE document_id = $1 AND id = $2"#,
         document.0,
         id.0,
@@ -100,7 +102,15 @@ pub async fn get(conn: &mut PgConnection, document: DocumentId, id: ChunkId) -> 
 pub struct Pending {
     pub id: ChunkId,
     pub heading: Vec<String>,
+    pub table_header: Option<String>,
     pub text: String,
+}
+
+impl Pending {
+    /// What of it is embedded and searched.
+    pub fn searchable(&self) -> String {
+        searchable_text(&self.heading, self.table_header.as_deref(), &self.text)
+    }
 }
 
 /// The next passages of a document that are not in the index of `generation`.
@@ -112,7 +122,7 @@ pub async fn unindexed(
 ) -> sqlx::Result<Vec<Pending>> {
     sqlx::query_as!(
         Pending,
-        r#"SELECT id AS "id: ChunkId", heading, text FROM knowledge_chunks
+        r#"SELECT id AS "id: ChunkId", heading, table_header, text FROM knowledge_chunks
            WHERE document_id = $1 AND indexed_generation IS DISTINCT FROM $2 ORDER BY ordinal LIMIT $3"#,
         document.0,
         generation,
@@ -232,10 +242,10 @@ pub async fn sample(conn: &mut PgConnection, base: KnowledgeBaseId, limit: i64) 
     sqlx::query_as!(
         Pending,
         r#"WITH numbered AS (
-           SELECT c.id, c.heading, c.text, row_number() OVER (ORDER BY c.id) - 1 AS n, count(*) OVER () AS total
+           SELECT c.id, c.heading, c.table_header, c.text, row_number() OVER (ORDER BY c.id) - 1 AS n, count(*) OVER () AS total
            FROM knowledge_chunks c JOIN knowledge_documents d ON d.org_id = c.org_id AND d.id = c.document_id
            WHERE d.knowledge_base_id = $1 AND d.status = 'ready')
-         SELECT id AS "id: ChunkId", heading, text FROM numbered WHERE n % greatest(1, total / $2) = 0 ORDER BY n LIMIT $2"#,
+         SELECT id AS "id: ChunkId", heading, table_header, text FROM numbered WHERE n % greatest(1, total / $2) = 0 ORDER BY n LIMIT $2"#,
         base.0,
         limit,
     )
@@ -253,6 +263,7 @@ pub struct Found {
     pub text: String,
     pub page: Option<i32>,
     pub heading: Vec<String>,
+    pub table_header: Option<String>,
     pub start: i32,
     pub end: i32,
 }
@@ -263,7 +274,7 @@ pub async fn found(conn: &mut PgConnection, bases: &[Uuid], ids: &[Uuid]) -> sql
         Found,
         r#"SELECT c.id AS "id: ChunkId", c.document_id AS "document_id: DocumentId",
                   d.knowledge_base_id AS "knowledge_base_id: KnowledgeBaseId", d.filename,
-                  coalesce(nullif(d.title, ''), d.filename) AS "title!", c.text, c.page, c.heading, c.start_char AS start, c.end_char AS "end"
+                  coalesce(nullif(d.title, ''), d.filename) AS "title!", c.text, c.page, c.heading, c.table_header, c.start_char AS start, c.end_char AS "end"
            FROM knowledge_chunks c JOIN knowledge_documents d ON d.org_id = c.org_id AND d.id = c.document_id
            WHERE c.id = ANY($2) AND d.knowledge_base_id = ANY($1) AND d.status = 'ready'"#,
         bases,

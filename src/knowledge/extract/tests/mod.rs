@@ -6,11 +6,14 @@ mod docx;
 mod formats;
 mod html;
 mod made;
+mod markdown;
 mod pdf;
 mod pdf_made;
 mod pdf_odd;
 mod plausible;
 mod sniff;
+mod tables;
+mod texts;
 
 use super::*;
 

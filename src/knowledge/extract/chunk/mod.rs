@@ -1,7 +1,10 @@
 //! Cuts a document into passages for embedding and search.
 //!
 //! Blocks under one heading are gathered up to the limit; a block that is too long alone is split at sentences by
-//! `text-splitter`. Counting tokens is the dear part: each character is counted a small constant number of times.
+//! `text-splitter`, a table between its rows (`rows`), with its header carried along. Counting tokens is the dear
+//! part: each character is counted a small constant number of times.
+
+mod rows;
 
 use std::ops::Range;
 
@@ -23,7 +26,9 @@ pub struct Chunk {
     pub page: Option<u32>,
     /// Headings above the passage, outermost first. Not part of `text`.
     pub heading: Vec<String>,
-    /// As `count` has it.
+    /// Where `text` begins below the header of a table: the header, in lines as in the document. Not part of `text`.
+    pub table_header: Option<String>,
+    /// As `count` has it, `table_header` included.
     pub tokens: usize,
 }
 
@@ -71,8 +76,11 @@ impl ChunkSizer for Sizer<'_> {
 struct Piece<'a> {
     bytes: Range<usize>,
     chars: Range<usize>,
+    /// With `header`.
     tokens: usize,
     block: &'a Block,
+    /// Of the table that the piece is cut from, where the piece itself does not begin with it.
+    header: Option<String>,
 }
 
 struct Chunker<'a> {
@@ -90,12 +98,17 @@ impl<'a> Chunker<'a> {
         let text = &self.offsets.text[bytes.clone()];
         let tokens = (self.count)(text);
         if tokens <= self.max_tokens {
-            self.add(Piece { bytes, chars: block.start..block.end, tokens, block });
-            return;
+            self.add(Piece { bytes, chars: block.start..block.end, tokens, block, header: None });
+        } else if block.kind == BlockKind::Table {
+            self.table(block, bytes.start, text);
+        } else {
+            self.split(block, bytes.start, block.start, text);
         }
+    }
+
+    /// Splits `text`, a part of `block` that begins at these offsets, at sentences.
+    fn split(&mut self, block: &'a Block, mut byte: usize, mut char: usize, text: &str) {
         // The splitter looks at the whole text it is given at every level, so a very long block goes in portions.
-        let mut char = block.start;
-        let mut byte = bytes.start;
         for portion in portions(text) {
             let base = byte;
             let parts: Vec<(usize, &str)> = self.splitter.chunk_indices(portion).collect();
@@ -104,7 +117,7 @@ impl<'a> Chunker<'a> {
                 let end = char + part.chars().count();
                 byte = base + at + part.len();
                 let tokens = (self.count)(part);
-                self.add(Piece { bytes: base + at..byte, chars: char..end, tokens, block });
+                self.add(Piece { bytes: base + at..byte, chars: char..end, tokens, block, header: None });
                 char = end;
             }
             let end = base + portion.len();
@@ -115,7 +128,8 @@ impl<'a> Chunker<'a> {
 
     fn add(&mut self, piece: Piece<'a>) {
         let together: usize = self.pending.iter().map(|p| p.tokens).sum();
-        if together + piece.tokens > self.max_tokens {
+        // A header stands above the whole passage.
+        if piece.header.is_some() || together + piece.tokens > self.max_tokens {
             self.flush();
         }
         self.pending.push(piece);
@@ -129,7 +143,8 @@ impl<'a> Chunker<'a> {
             let mut taken = pieces.len();
             let tokens = loop {
                 let text = &self.offsets.text[pieces[0].bytes.start..pieces[taken - 1].bytes.end];
-                let tokens = if taken == 1 { pieces[0].tokens } else { (self.count)(text) };
+                let tokens =
+                    if taken == 1 { pieces[0].tokens } else { self.count_with(pieces[0].header.as_deref(), text) };
                 if tokens <= self.max_tokens || taken == 1 {
                     break tokens;
                 }
@@ -138,6 +153,13 @@ impl<'a> Chunker<'a> {
             let rest = pieces.split_off(taken);
             self.push(&pieces, tokens);
             pieces = rest;
+        }
+    }
+
+    fn count_with(&self, header: Option<&str>, text: &str) -> usize {
+        match header {
+            Some(header) => (self.count)(&format!("{header}\n{text}")),
+            None => (self.count)(text),
         }
     }
 
@@ -150,6 +172,7 @@ impl<'a> Chunker<'a> {
             end: last.chars.end,
             page: first.block.page,
             heading: first.block.heading.clone(),
+            table_header: first.header.clone(),
             tokens,
         });
     }

@@ -1,0 +1,472 @@
+//! Markdown (`CommonMark` with GitHub's tables, task lists, footnotes, alerts and math) to blocks.
+//!
+//! What a viewer shows is kept, and so is what it only links to: the destinations of links and pictures stand behind
+//! their text. Comments are left out, and said to be.
+
+mod front_matter;
+mod inline;
+mod tags;
+
+use std::ops::Range;
+
+use pulldown_cmark::{BlockQuoteKind, CodeBlockKind, Event, HeadingLevel, LinkType, Options, Parser, Tag, TagEnd};
+
+use self::tags::Tags;
+use super::{
+    BlockKind, ExtractError, Extracted, Kind, LeftOutKind, Limits,
+    builder::Builder,
+    decode::{decode_or_guess, tidy},
+    html,
+    table::{Cell, Table},
+};
+
+/// Deeper lists are not indented further: a line of ten thousand bullets would fill the memory.
+const DEEPEST_INDENT: usize = 12;
+
+pub(super) fn extract(bytes: &[u8], limits: &Limits) -> Result<Extracted, ExtractError> {
+    let decoded = decode_or_guess(bytes, None);
+    let mut builder = Builder::new(limits);
+    append(&mut builder, &tidy(&decoded.text), limits)?;
+    builder.report().guessed_encoding = decoded.guessed.map(str::to_owned);
+    builder.finish(Kind::Markdown, None)
+}
+
+fn append(builder: &mut Builder, text: &str, limits: &Limits) -> Result<(), ExtractError> {
+    let mut text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if let Some(found) = front_matter::find(text) {
+        if let Some(title) = &found.title {
+            builder.title(title);
+        }
+        // All of it can be searched for: authors, dates, tags, versions.
+        builder.lines(BlockKind::Paragraph, found.lines)?;
+        text = &text[found.end..];
+    }
+    // No metadata blocks: the parser takes them for such anywhere, and what stands between two rules would be gone.
+    let options = Options::ENABLE_TABLES
+        | Options::ENABLE_STRIKETHROUGH
+        | Options::ENABLE_TASKLISTS
+        | Options::ENABLE_FOOTNOTES
+        | Options::ENABLE_MATH
+        | Options::ENABLE_GFM;
+    let parser = Parser::new_ext(text, options);
+    let definitions: Vec<Definition> = parser
+        .reference_definitions()
+        .iter()
+        .map(|(label, link)| Definition {
+            label: label.to_owned(),
+            destination: link.dest.to_string(),
+            title: link.title.as_deref().unwrap_or_default().to_owned(),
+            start: link.span.start,
+        })
+        .collect();
+    let mut state = State::new(builder, limits, text);
+    for (event, range) in parser.into_offset_iter() {
+        state.event(event, range)?;
+    }
+    state.finish(definitions)
+}
+
+/// `[label]: destination "title"`
+struct Definition {
+    label: String,
+    destination: String,
+    title: String,
+    start: usize,
+}
+
+/// What the characters that come now belong to.
+#[derive(Clone, Copy, PartialEq)]
+enum Within {
+    Text,
+    Heading,
+    Code,
+    Cell,
+}
+
+/// A link, a picture or an element with something to say behind its text.
+struct Link {
+    /// Where its text begins in the buffer.
+    start: usize,
+    destination: String,
+    title: String,
+    /// The element's name, `""` for Markdown's own link, `"!"` for its picture.
+    element: String,
+}
+
+struct State<'a> {
+    builder: &'a mut Builder,
+    limits: &'a Limits,
+    source: &'a str,
+    tags: Tags,
+    buffer: String,
+    /// One entry for each open list: the next number, or `None` for bullets. While any is open, all text is one block.
+    lists: Vec<Option<u64>>,
+    within: Within,
+    /// The paragraph, heading or cell that is being read.
+    span: Range<usize>,
+    /// The buffer's length behind a marker whose text has not come yet.
+    marker: Option<usize>,
+    /// What comes next in a list begins a line.
+    new_line: bool,
+    links: Vec<Link>,
+    destinations: std::collections::HashSet<String>,
+    /// Destinations of links in a heading: they come below it, since a heading is repeated with each passage.
+    aside: Vec<String>,
+    table: Table,
+    row: Vec<Cell>,
+    /// Where the last cell ends: a viewer drops what stands behind the last column, and we do not.
+    cell_end: usize,
+    /// The HTML block that is being read, and a table of HTML that goes on behind an empty line, with the Markdown in it.
+    html: String,
+    open_table: String,
+    in_table: Vec<Event<'a>>,
+    open_tables: usize,
+}
+
+impl<'a> State<'a> {
+    fn new(builder: &'a mut Builder, limits: &'a Limits, source: &'a str) -> Self {
+        State {
+            builder,
+            limits,
+            source,
+            tags: Tags::of(source),
+            buffer: String::new(),
+            lists: Vec::new(),
+            within: Within::Text,
+            span: 0..0,
+            marker: None,
+            new_line: false,
+            links: Vec::new(),
+            destinations: std::collections::HashSet::new(),
+            aside: Vec::new(),
+            table: Table::default(),
+            row: Vec::new(),
+            cell_end: 0,
+            html: String::new(),
+            open_table: String::new(),
+            in_table: Vec::new(),
+            open_tables: 0,
+        }
+    }
+
+    fn event(&mut self, event: Event<'a>, range: Range<usize>) -> Result<(), ExtractError> {
+        let is_block = matches!(event, Event::Html(_) | Event::Start(Tag::HtmlBlock) | Event::End(TagEnd::HtmlBlock));
+        if !self.open_table.is_empty() && !is_block {
+            let event = self.literal(event, &range);
+            self.in_table.push(event);
+            return Ok(());
+        }
+        match event {
+            Event::Start(tag) => self.start(tag, range)?,
+            Event::End(tag) => self.end(tag, &range)?,
+            Event::Text(text) if self.within == Within::Code => self.code(&text),
+            Event::Text(text) | Event::Code(text) => self.push(&text),
+            Event::InlineMath(text) => self.push(&format!("${text}$")),
+            Event::DisplayMath(text) => self.push(&format!("$${text}$$")),
+            Event::Html(text) => self.html.push_str(&text),
+            Event::InlineHtml(text) => self.inline_html(&text, range.start),
+            // Rows of a table that no parser knows keep their lines.
+            Event::SoftBreak if self.source[range.end..].trim_start_matches([' ', '>']).starts_with(['|', '+']) => {
+                self.line_break();
+            }
+            Event::SoftBreak => self.push(" "),
+            Event::HardBreak => self.line_break(),
+            Event::FootnoteReference(label) => self.push(&format!("[{label}]")),
+            Event::TaskListMarker(done) => self.push(if done { "[x] " } else { "[ ] " }),
+            Event::Rule => {}
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, tag: Tag<'a>, range: Range<usize>) -> Result<(), ExtractError> {
+        match tag {
+            Tag::Paragraph => {
+                self.span = range;
+                self.begin()?;
+            }
+            Tag::Heading { .. } => {
+                self.span = range;
+                self.begin()?;
+                self.within = Within::Heading;
+            }
+            Tag::BlockQuote(kind) => {
+                self.begin()?;
+                if let Some(kind) = kind {
+                    self.mark(alert(kind));
+                }
+            }
+            Tag::FootnoteDefinition(label) => {
+                self.begin()?;
+                self.mark(&format!("[{label}] "));
+            }
+            Tag::CodeBlock(kind) => {
+                self.begin()?;
+                self.within = Within::Code;
+                // The language alone is for colours; more than that names a file or a chunk.
+                if let CodeBlockKind::Fenced(info) = kind
+                    && info.contains(|c: char| !c.is_alphanumeric() && !"+#-_".contains(c))
+                {
+                    self.code(&format!("{info}\n"));
+                }
+            }
+            Tag::Table(_) => {
+                self.flush()?;
+                self.table = Table::default();
+            }
+            Tag::TableHead | Tag::TableRow => {
+                self.row.clear();
+                self.cell_end = range.start;
+            }
+            Tag::TableCell => {
+                self.span = range;
+                self.within = Within::Cell;
+            }
+            Tag::HtmlBlock => self.flush()?,
+            Tag::List(first) => {
+                if self.lists.is_empty() {
+                    self.flush()?;
+                }
+                self.lists.push(first);
+            }
+            Tag::Item => {
+                self.span = range.clone();
+                self.item(range.start);
+            }
+            Tag::Emphasis | Tag::Strong | Tag::Strikethrough => self.emphasis(&range, true),
+            Tag::Link { link_type: LinkType::Autolink | LinkType::Email, .. } => {
+                self.open(String::new(), String::new(), "")
+            }
+            Tag::Link { dest_url, title, .. } => self.open(dest_url.to_string(), title.to_string(), ""),
+            Tag::Image { dest_url, title, .. } => self.open(dest_url.to_string(), title.to_string(), "!"),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, tag: TagEnd, range: &Range<usize>) -> Result<(), ExtractError> {
+        match tag {
+            TagEnd::Heading(level) => self.end_heading(number(level))?,
+            TagEnd::Paragraph if self.lists.is_empty() => self.flush()?,
+            TagEnd::Paragraph | TagEnd::BlockQuote(_) | TagEnd::FootnoteDefinition => self.new_line = true,
+            TagEnd::CodeBlock => {
+                self.within = Within::Text;
+                if self.lists.is_empty() {
+                    let text = std::mem::take(&mut self.buffer);
+                    self.marker = None;
+                    self.builder.lines(BlockKind::Code, &text)?;
+                } else {
+                    self.new_line = true;
+                }
+            }
+            TagEnd::TableCell => {
+                self.within = Within::Text;
+                self.row.push(Cell::new(std::mem::take(&mut self.buffer)));
+                self.cell_end = range.end;
+            }
+            TagEnd::TableHead | TagEnd::TableRow => {
+                self.row_behind_last_column(range.end);
+                self.table.header_rows += usize::from(tag == TagEnd::TableHead);
+                self.table.row(self.row.drain(..));
+            }
+            TagEnd::Table => self.builder.table(&std::mem::take(&mut self.table))?,
+            TagEnd::List(_) => {
+                self.lists.pop();
+                self.new_line = true;
+                if self.lists.is_empty() {
+                    self.flush_list()?;
+                }
+            }
+            TagEnd::Item => self.new_line = true,
+            TagEnd::HtmlBlock => self.end_html(range.start)?,
+            TagEnd::Emphasis | TagEnd::Strong | TagEnd::Strikethrough => self.emphasis(range, false),
+            TagEnd::Link => self.close(""),
+            TagEnd::Image => self.close("!"),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A block begins: within a list on a line of its own, elsewhere as a block of its own.
+    fn begin(&mut self) -> Result<(), ExtractError> {
+        if self.marker == Some(self.buffer.len()) {
+            return Ok(());
+        }
+        if self.lists.is_empty() {
+            return self.flush();
+        }
+        self.new_line = true;
+        Ok(())
+    }
+
+    fn push(&mut self, text: &str) {
+        self.start_line();
+        self.buffer.push_str(text);
+    }
+
+    fn start_line(&mut self) {
+        if std::mem::take(&mut self.new_line) && !self.lists.is_empty() && self.marker != Some(self.buffer.len()) {
+            self.buffer.truncate(self.buffer.trim_end().len());
+            if !self.buffer.is_empty() {
+                self.buffer.push('\n');
+            }
+            self.buffer.push_str(&self.indent());
+        }
+    }
+
+    fn indent(&self) -> String {
+        "  ".repeat(self.lists.len().min(DEEPEST_INDENT))
+    }
+
+    /// What stands before the text of the next paragraph.
+    fn mark(&mut self, text: &str) {
+        self.push(text);
+        self.marker = Some(self.buffer.len());
+    }
+
+    fn line_break(&mut self) {
+        match self.within {
+            Within::Cell | Within::Heading => self.push(" "),
+            _ if self.lists.is_empty() => self.push("\n"),
+            _ => self.new_line = true,
+        }
+    }
+
+    /// The number as it is written where it leaves some out: "3." behind "1." is a gap that the author has made.
+    fn item(&mut self, at: usize) {
+        let written = self.source[at..].split(|c: char| !c.is_ascii_digit()).next().and_then(|n| n.parse::<u64>().ok());
+        self.buffer.truncate(self.buffer.trim_end().len());
+        if !self.buffer.is_empty() {
+            self.buffer.push('\n');
+        }
+        self.buffer.push_str(&"  ".repeat((self.lists.len().max(1) - 1).min(DEEPEST_INDENT)));
+        match self.lists.last_mut() {
+            Some(Some(next)) => {
+                let number = written.map_or(*next, |written| written.max(*next));
+                self.buffer.push_str(&format!("{number}. "));
+                *next = number.saturating_add(1);
+            }
+            _ => self.buffer.push_str("- "),
+        }
+        self.marker = Some(self.buffer.len());
+    }
+
+    fn code(&mut self, text: &str) {
+        if self.lists.is_empty() {
+            self.buffer.push_str(text);
+            return;
+        }
+        for line in text.lines() {
+            self.new_line = true;
+            self.push(line);
+        }
+    }
+
+    fn end_heading(&mut self, level: u8) -> Result<(), ExtractError> {
+        self.within = Within::Text;
+        if !self.lists.is_empty() {
+            self.new_line = true;
+            return Ok(());
+        }
+        let text = std::mem::take(&mut self.buffer);
+        self.marker = None;
+        // A heading of signs alone is none for the builder, but it stands there.
+        if text.chars().any(char::is_alphanumeric) {
+            self.builder.heading(level, &text)?;
+        } else {
+            self.builder.paragraph(&text)?;
+        }
+        let aside = std::mem::take(&mut self.aside);
+        self.builder.paragraph(&aside.join(", "))
+    }
+
+    /// Cells that a row has beyond the table's columns, such as those of a bar in code.
+    fn row_behind_last_column(&mut self, end: usize) {
+        let rest = self.source.get(self.cell_end..end).unwrap_or_default().trim();
+        let rest = rest.strip_prefix('|').unwrap_or(rest);
+        let rest = rest.strip_suffix('|').unwrap_or(rest);
+        if !rest.trim().is_empty() {
+            self.row.extend(rest.split('|').map(|cell| Cell::new(cell.trim())));
+        }
+    }
+
+    fn end_html(&mut self, at: usize) -> Result<(), ExtractError> {
+        let block = std::mem::take(&mut self.html);
+        let report = self.builder.report();
+        let html =
+            tags::only_elements(&block, at, &self.tags, |comment| report.leave_out(LeftOutKind::Comment, comment));
+        let mut whole = std::mem::take(&mut self.open_table);
+        pulldown_cmark::html::push_html(&mut whole, self.in_table.drain(..));
+        whole.push_str(&html);
+        let lower = html.to_ascii_lowercase();
+        self.open_tables =
+            (self.open_tables + lower.matches("<table").count()).saturating_sub(lower.matches("</table").count());
+        if self.open_tables > 0 {
+            self.open_table = whole;
+            return Ok(());
+        }
+        html::append(self.builder, &whole, self.limits)
+    }
+
+    fn flush(&mut self) -> Result<(), ExtractError> {
+        if !self.lists.is_empty() {
+            return self.flush_list();
+        }
+        let text = std::mem::take(&mut self.buffer);
+        self.marker = None;
+        if text.trim().contains('\n') {
+            let lines: Vec<String> =
+                text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+            return self.builder.lines(BlockKind::Paragraph, &lines.join("\n"));
+        }
+        self.builder.paragraph(&text)
+    }
+
+    fn flush_list(&mut self) -> Result<(), ExtractError> {
+        let text = std::mem::take(&mut self.buffer);
+        self.marker = None;
+        self.builder.lines(BlockKind::List, &text)
+    }
+
+    fn finish(mut self, mut definitions: Vec<Definition>) -> Result<(), ExtractError> {
+        self.flush()?;
+        if !self.open_table.is_empty() {
+            // It was never closed.
+            let mut whole = std::mem::take(&mut self.open_table);
+            pulldown_cmark::html::push_html(&mut whole, self.in_table.drain(..));
+            html::append(self.builder, &whole, self.limits)?;
+        }
+        definitions.sort_by_key(|definition| definition.start);
+        let mut unused = String::new();
+        for Definition { label, destination, title, .. } in definitions {
+            if matches!(destination.as_str(), "" | "#") {
+                // `[//]: # (a comment)`
+                self.builder.left_out(LeftOutKind::Comment, &title);
+            } else if !self.destinations.contains(&destination) {
+                let title = if title.is_empty() { title } else { format!(" ({title})") };
+                unused.push_str(&format!("{label}: {destination}{title}\n"));
+            }
+        }
+        self.builder.lines(BlockKind::Paragraph, &unused)
+    }
+}
+
+fn alert(kind: BlockQuoteKind) -> &'static str {
+    match kind {
+        BlockQuoteKind::Note => "Note: ",
+        BlockQuoteKind::Tip => "Tip: ",
+        BlockQuoteKind::Important => "Important: ",
+        BlockQuoteKind::Warning => "Warning: ",
+        BlockQuoteKind::Caution => "Caution: ",
+    }
+}
+
+fn number(level: HeadingLevel) -> u8 {
+    match level {
+        HeadingLevel::H1 => 1,
+        HeadingLevel::H2 => 2,
+        HeadingLevel::H3 => 3,
+        HeadingLevel::H4 => 4,
+        HeadingLevel::H5 => 5,
+        HeadingLevel::H6 => 6,
+    }
+}
