@@ -70,7 +70,7 @@ impl Knowledge {
             });
             self.inner.index.upsert(&table, written.collect()).await?;
             done += i64::try_from(ids.len()).unwrap_or_default();
-            context.progress(i16::try_from(100 * done / all.max(done)).unwrap_or(100), "writing terms");
+            context.progress(u8::try_from(100 * done / all.max(done)).unwrap_or(100), "writing terms");
         }
         let mut tx = self.inner.db.tenant(org).await?;
         store::bases::set_analysis(&mut tx, base, ANALYSIS).await?;
