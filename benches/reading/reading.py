@@ -174,6 +174,7 @@ def main():
     measured = {}
     for reader in compared:
         measured[reader.name] = measure(reader, folder, truths)
+        print(f"{reader.name}: {len(measured[reader.name])} documents read", file=sys.stderr, flush=True)
     by_kind, in_all = tables(truths, measured)
     reached = aims(truths, measured)
     if args.book:

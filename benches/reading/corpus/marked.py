@@ -33,9 +33,9 @@ def rules(truth, prose):
 def metadata(truth, prose):
     """Metadata at the start, a block that looks like it later."""
     title = prose.title()
-    truth.say_anywhere(title)
     first, second, third = (truth.say(prose.sentence()) for _ in range(3))
     truth.say_anywhere("status", prose.words["places"][0])
+    # At the start it may go into the title of the document.
     truth.allow("title", "author", "status", title, prose.words["people"][0])
     return f"---\ntitle: {title}\nauthor: {prose.words['people'][0]}\n---\n\n{first}\n\n---\nstatus: {prose.words['places'][0]}\n---\n\n{second}\n\n{third}\n"
 
@@ -58,14 +58,14 @@ def unknown_tags(truth, prose):
     number = prose.integer()
     truth.say("deploy region now", "Vec u8", "git checkout branch-name", number, "HashMap String T")
     truth.verbatim("deploy <region> now", "Vec<u8>", "<branch-name>", "HashMap<String, T>")
-    return f"deploy <region> now\n\nVec<u8> {''}\n\ngit checkout <branch-name>\n\n{number} HashMap<String, T>\n".replace(f"Vec<u8> \n", "Vec<u8>\n")
+    return f"deploy <region> now\n\nVec<u8>\n\ngit checkout <branch-name>\n\n{number} HashMap<String, T>\n"
 
 
 def html_inside(truth, prose):
     """Real elements of HTML are marks, what they hold is text."""
-    first, second, third, fourth = (truth.say(prose.sentence()) for _ in range(4))
+    first, second, third, fourth, key = (truth.say(text) for text in (*(prose.sentence() for _ in range(4)), "Ctrl"))
     word = truth.forbid(prose.forbidden())
-    return f"<div align=\"center\">\n\n{first}\n\n</div>\n\n<p>{second}</p>\n\n<!-- {word} -->\n\n{third}<br>{fourth}\n\n<kbd>Ctrl</kbd>\n" if truth.say("Ctrl") else ""
+    return f'<div align="center">\n\n{first}\n\n</div>\n\n<p>{second}</p>\n\n<!-- {word} -->\n\n{third}<br>{fourth}\n\n<kbd>{key}</kbd>\n'
 
 
 def cells(truth, prose):
@@ -206,8 +206,7 @@ def separated(truth, prose):
     header, rows = prose.price_table(8)
     for row in [header, *rows]:
         truth.say(*row)
-    mark = ";" if prose.language == "ru" else ","
-    return "\n".join(mark.join(row) for row in [header, *rows]) + "\n"
+    return "\n".join(";".join(row) for row in [header, *rows]) + "\n"
 
 
 TEXT = {"settings.yaml": settings, "module.py": python, "script.sh": shell, "query.sql": query, "settings.ini": ini, "controls.txt": controls, "columns.txt": indented, "mail.txt": wrapped,

@@ -190,7 +190,7 @@ def with_headers(corpus, language):
         word.add_field(section.footer.paragraphs[0], "PAGE", "1")
         truth = document.tell(corpus.truth(f"headers.{language}.{target}", f"{target}-libreoffice", language, 4))
         truth.say_anywhere(header, footer)
-        truth.allow(header, footer, *"123456789")
+        truth.allow(header, footer, *map(str, range(1, 20)))
         corpus.later(truth, "office", word.saved(out), made_of="docx", target=target)
 
 
@@ -255,7 +255,7 @@ def formulas(corpus):
         truth = document.tell(corpus.truth(f"formulas-{number}.en.pdf", "pdf-latex", "en"))
         first, second = prose.decimal(), prose.integer()
         truth.say_anywhere(first, second)
-        truth.allow(*"123456789abcxydtEmn=+", "dx", "mc", "xdx", "bx", "ax", "max")
+        truth.allow(*"123456789abcxydtEmn=+", "dx", "mc", "xdx", "bx", "ax", "max", "xn", "n")
         document.add("raw", rf"\[ a x + b = {first} \qquad \sum_{{n=1}}^{{{second}}} x_n \]")
         corpus.later(truth, "latex", blocks.latex(document))
 

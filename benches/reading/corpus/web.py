@@ -63,8 +63,7 @@ def cells(truth, prose):
     label, total = truth.say(prose.one("columns")), truth.say(prose.integer())
     items = [truth.say(item) for item in prose.some("items", 3)]
     lines = [truth.say(prose.integer()) for _ in range(2)]
-    script, hidden = truth.forbid(prose.forbidden(), prose.forbidden()), None
-    hidden = truth.forbidden[-1]
+    script, hidden = truth.forbid(prose.forbidden()), truth.forbid(prose.forbidden())
     listed = "".join(f"<li>{item}</li>" for item in items)
     return (f"<table><tr><td><div>{label}</div><div>{total}</div></td><td><ul>{listed}</ul></td></tr>"
             f"<tr><td>{lines[0]}<br>{lines[1]}<script>{script}()</script></td><td><span style='display:none'>{hidden}</span></td></tr></table>{p(truth, prose)}")
@@ -169,7 +168,7 @@ def inline(truth, prose):
     word, number = prose.one("items"), prose.integer(1000, 9999)
     truth.say(f"{word} {number}", "m2", prose.words["places"][0], prose.words["places"][1])
     return (f"<p><b>{word[:2]}</b>{word[2:]} <i>{number[:2]}</i>{number[2:]} m<sup>2</sup></p><div>{prose.words['places'][0]}</div><div>{prose.words['places'][1]}</div>"
-            f"<button>{truth.say(prose.heading())}</button><span>{truth.say(prose.integer())}</span>")
+            f"<button>{truth.allow(prose.heading())}</button><span>{truth.say(prose.integer())}</span>")
 
 
 def links(truth, prose):
@@ -191,7 +190,7 @@ def code(truth, prose):
 def data(truth, prose):
     """Data islands are programs, not text."""
     island = json.dumps({"@type": "Article", "name": truth.forbid(prose.forbidden())})
-    return f"<script type='application/ld+json'>{island}</script><noscript>{p(truth, prose, 1)}</noscript>{p(truth, prose, 4)}"
+    return f"<script type='application/ld+json'>{island}</script><noscript>{truth.allow(prose.sentence())}</noscript>{p(truth, prose, 4)}"
 
 
 def layout(truth, prose):
