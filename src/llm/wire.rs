@@ -61,6 +61,7 @@ pub struct StreamOptions {
 
 /// One message of a conversation.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ChatMessage)]
 pub struct Message {
     /// `system`, `developer`, `user`, `assistant` or `tool`.
     #[serde(default)]

@@ -6,6 +6,7 @@
 pub mod config;
 mod extract;
 mod idempotency;
+mod leftover;
 mod limits;
 mod memory;
 pub mod metrics;

@@ -140,11 +140,6 @@ async fn observe(State(frame): State<Frame>, mut request: Request, next: Next) -
 
     report.take(&mut response);
     secure(response.headers_mut());
-    if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        // The rest of the body is not read, and the connection ends: a client must not send its next request there. HTTP/2 leaves
-        // this header out.
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
     }
