@@ -40,6 +40,11 @@ pub struct AdaptationLabels {
 }
 
 impl Adaptation {
+    /// Names it in the reader's language.
+    pub fn key(self) -> String {
+        format!("llm-adaptation-{}", self.as_str().replace('_', "-"))
+    }
+
     /// What it replaces: a limit has one name.
     pub fn opposite(self) -> Option<Self> {
         match self {

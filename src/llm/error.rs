@@ -195,19 +195,27 @@ impl Refusal {
     fn into_api_error(self, text: String) -> ApiError {
         let (mut status, code) = self.failure.status();
         // Which of these it is, is the provider's to say.
-        if matches!(self.failure, Failure::Rejected | Failure::Moderated) && matches!(self.status, 400 | 403 | 409 | 413 | 415 | 422)
+        if matches!(self.failure, Failure::Rejected | Failure::Moderated)
+            && matches!(self.status, 400 | 403 | 409 | 413 | 415 | 422)
         {
             status = StatusCode::from_u16(self.status).unwrap_or(status);
         }
         let ours = self.failure == Failure::Auth;
         let upstream = Upstream {
             // A wrong key is the operator's: the client must not look for the fault at its own.
-            code: self.code.filter(|_| !ours).or_else(|| (self.failure == Failure::Quota).then(|| "insufficient_quota".to_owned())),
+            code: self
+                .code
+                .filter(|_| !ours)
+                .or_else(|| (self.failure == Failure::Quota).then(|| "insufficient_quota".to_owned())),
             kind: self.kind.filter(|_| !ours),
             param: self.param.or_else(|| (self.failure == Failure::TooLong).then(|| "messages".to_owned())),
             is_final: self.failure.is_final(),
         };
-        ApiError { retry_after: self.retry_after, upstream: Some(Box::new(upstream)), ..ApiError::new(status, code, text) }
+        ApiError {
+            retry_after: self.retry_after,
+            upstream: Some(Box::new(upstream)),
+            ..ApiError::new(status, code, text)
+        }
     }
 }
 

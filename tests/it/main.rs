@@ -33,6 +33,7 @@ mod jobs;
 mod knowledge;
 mod knowledge_s3;
 mod llm;
+mod llm_providers;
 mod logs;
 mod metrics;
 mod support;

@@ -69,3 +69,13 @@ llm-estimated = { $n ->
     [one] tokens of { $n } request are estimated
    *[other] tokens of { $n } requests are estimated
 }
+llm-adaptation-no-stream-options = asked without stream_options, tokens are estimated
+llm-adaptation-max-tokens = limit sent as max_tokens
+llm-adaptation-max-completion-tokens = limit sent as max_completion_tokens
+llm-adaptation-system-for-developer = developer messages sent as system
+llm-adaptation-no-system = system messages sent with the first question
+llm-adaptation-alternate-turns = messages of one role in a row are joined
+llm-adaptation-plain-content = lists of texts sent as one text
+llm-adaptation-input-fields-only = fields of answers left out of messages
+llm-adaptation-no-stream = answers asked for whole, then streamed from here
+llm-adaptation-no-encoding-format = embeddings asked for without encoding_format

@@ -70,3 +70,13 @@ llm-estimated = { $n ->
     [one] токены { $n } запроса оценены
    *[other] токены { $n } запросов оценены
 }
+llm-adaptation-no-stream-options = запрашивается без stream_options, токены оцениваются
+llm-adaptation-max-tokens = предел ответа передаётся как max_tokens
+llm-adaptation-max-completion-tokens = предел ответа передаётся как max_completion_tokens
+llm-adaptation-system-for-developer = сообщения developer передаются как system
+llm-adaptation-no-system = системные сообщения передаются вместе с первым вопросом
+llm-adaptation-alternate-turns = сообщения одной роли подряд объединяются
+llm-adaptation-plain-content = списки текстов передаются одним текстом
+llm-adaptation-input-fields-only = поля, которые бывают только в ответах, убираются из сообщений
+llm-adaptation-no-stream = ответ запрашивается целиком, поток делает этот сервер
+llm-adaptation-no-encoding-format = векторы запрашиваются без encoding_format

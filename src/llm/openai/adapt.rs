@@ -114,7 +114,12 @@ impl Reason {
 }
 
 /// The change that a chat request needs, if one is known for these words; never one that is there already.
-pub(super) fn remedy(refusal: &Refusal, request: &ChatRequest, known: &Adaptations, newer_limit: bool) -> Option<Adaptation> {
+pub(super) fn remedy(
+    refusal: &Refusal,
+    request: &ChatRequest,
+    known: &Adaptations,
+    newer_limit: bool,
+) -> Option<Adaptation> {
     // llama.cpp answers 500 when a template refuses the conversation.
     if !matches!(refusal.failure, Failure::Rejected | Failure::Server | Failure::Forbidden) {
         return None;
@@ -134,7 +139,8 @@ fn parameters(reason: &Reason, request: &ChatRequest, known: &Adaptations, newer
         return Some(NoStreamOptions);
     }
     if request.max_tokens.is_some() || request.max_completion_tokens.is_some() {
-        let newer = if known.contains(&MaxCompletionTokens) { true } else { newer_limit && !known.contains(&MaxTokens) };
+        let newer =
+            if known.contains(&MaxCompletionTokens) { true } else { newer_limit && !known.contains(&MaxTokens) };
         if !newer && reason.unknown("max_tokens") {
             return Some(MaxCompletionTokens);
         }
@@ -143,16 +149,29 @@ fn parameters(reason: &Reason, request: &ChatRequest, known: &Adaptations, newer
         }
     }
     let has_output_fields = request.messages.iter().any(|m| OUTPUT_FIELDS.iter().any(|f| m.extra.contains_key(*f)));
-    if has_output_fields && reason.says(&UNKNOWN) && OUTPUT_FIELDS.iter().any(|field| reason.names(field) || reason.param.ends_with(field))
+    if has_output_fields
+        && reason.says(&UNKNOWN)
+        && OUTPUT_FIELDS.iter().any(|field| reason.names(field) || reason.param.ends_with(field))
     {
         return Some(InputFieldsOnly);
     }
-    if streams && !reason.names("stream_options") && (reason.param == "stream" || reason.says(&["streaming", "'stream'", "`stream`", "\"stream\""])) && reason.says(&["not support", "unsupported", "not available", "not yet allowed", "not allowed", "disabled"])
+    if streams
+        && !reason.names("stream_options")
+        && (reason.param == "stream" || reason.says(&["streaming", "'stream'", "`stream`", "\"stream\""]))
+        && reason.says(&["not support", "unsupported", "not available", "not yet allowed", "not allowed", "disabled"])
     {
         return Some(NoStream);
     }
     // "extra fields not permitted", and nobody says which: the one that is ours.
-    let anonymous = reason.param.is_empty() && reason.says(&["extra field", "extra input", "unrecognized request argument", "unrecognized field", "unknown field", "additional properties"]);
+    let anonymous = reason.param.is_empty()
+        && reason.says(&[
+            "extra field",
+            "extra input",
+            "unrecognized request argument",
+            "unrecognized field",
+            "unknown field",
+            "additional properties",
+        ]);
     (sends_options && anonymous && !names_own_parameter(reason, request)).then_some(NoStreamOptions)
 }
 
@@ -165,23 +184,52 @@ fn conversation(reason: &Reason, request: &ChatRequest, known: &Adaptations) -> 
     use Adaptation::{AlternateTurns, NoSystem, PlainContent, SystemForDeveloper};
     let has = |role: &str| request.messages.iter().any(|m| m.role == role);
     let about_roles = reason.names("role") || reason.says(&["role"]) || reason.param.ends_with(".role");
-    if has("developer") && !known.contains(&SystemForDeveloper) && (reason.says(&["developer"]) || about_roles) && !reason.says(&["alternat"]) {
+    if has("developer")
+        && !known.contains(&SystemForDeveloper)
+        && (reason.says(&["developer"]) || about_roles)
+        && !reason.says(&["alternat"])
+    {
         return Some(SystemForDeveloper);
     }
     let has_system = has("system") || has("developer");
-    let no_system = ["system role", "role system", "role 'system'", "role \"system\"", "got system", "system message", "system prompt", "support 'system'", "'system' with this model"];
-    if has_system && !known.contains(&NoSystem) && reason.says(&no_system) && reason.says(&["not support", "unsupported", "only user", "not allowed", "got system"]) {
+    let no_system = [
+        "system role",
+        "role system",
+        "role 'system'",
+        "role \"system\"",
+        "got system",
+        "system message",
+        "system prompt",
+        "support 'system'",
+        "'system' with this model",
+    ];
+    if has_system
+        && !known.contains(&NoSystem)
+        && reason.says(&no_system)
+        && reason.says(&["not support", "unsupported", "only user", "not allowed", "got system"])
+    {
         return Some(NoSystem);
     }
-    let order = ["alternat", "consecutive", "same role", "expected last role", "must start with", "first message", "must be followed", "roles must"];
+    let order = [
+        "alternat",
+        "consecutive",
+        "same role",
+        "expected last role",
+        "must start with",
+        "first message",
+        "must be followed",
+        "roles must",
+    ];
     if reason.says(&order) {
         // Templates without a system role count it as a turn.
         return Some(if known.contains(&AlternateTurns) && has_system { NoSystem } else { AlternateTurns });
     }
-    let has_parts = request.messages.iter().any(|m| matches!(&m.content, Some(Content::Parts(_))) && !m.has_more_than_text());
+    let has_parts =
+        request.messages.iter().any(|m| matches!(&m.content, Some(Content::Parts(_))) && !m.has_more_than_text());
     let about_content = reason.names("content") || reason.param.ends_with("content") || reason.says(&["content"]);
     let about_type = reason.says(&["string", " str", "array", "list", "sequence"]);
-    let by_language = ["can only concatenate str", "cannot unmarshal array", "untagged enum", "expected a string", "must be str"];
+    let by_language =
+        ["can only concatenate str", "cannot unmarshal array", "untagged enum", "expected a string", "must be str"];
     (has_parts && ((about_content && about_type) || reason.says(&by_language))).then_some(PlainContent)
 }
 
@@ -189,6 +237,7 @@ fn conversation(reason: &Reason, request: &ChatRequest, known: &Adaptations) -> 
 pub(super) fn embedding_remedy(refusal: &Refusal, known: &Adaptations) -> Option<Adaptation> {
     let reason = Reason::of(refusal);
     let anonymous = reason.param.is_empty() && reason.says(&["extra field", "extra input"]);
-    let about = matches!(refusal.failure, Failure::Rejected | Failure::Server) && (reason.names("encoding_format") || anonymous);
+    let about = matches!(refusal.failure, Failure::Rejected | Failure::Server)
+        && (reason.names("encoding_format") || anonymous);
     (about && !known.contains(&Adaptation::NoEncodingFormat)).then_some(Adaptation::NoEncodingFormat)
 }

@@ -112,7 +112,8 @@ pub(super) fn describe(error: &reqwest::Error) -> String {
 }
 
 /// Names of errors, and words, by what they mean. Lower case.
-const QUOTA: [&str; 4] = ["insufficient_quota", "exceeded your current quota", "quota_exceeded", "budget has been exceeded"];
+const QUOTA: [&str; 4] =
+    ["insufficient_quota", "exceeded your current quota", "quota_exceeded", "budget has been exceeded"];
 const CREDIT: [&str; 6] = [
     "billing_hard_limit_reached",
     "billing_not_active",
@@ -182,7 +183,9 @@ fn classify(status: u16, said: &Said) -> Failure {
         403 if says(said, &CREDIT) => Failure::Billing,
         403 => Failure::Forbidden,
         // A page or a plain text: there is no API at this address.
-        404 if !said.structured && !said.words.to_lowercase().contains("model") && !said.words.is_empty() => Failure::BadResponse,
+        404 if !said.structured && !said.words.to_lowercase().contains("model") && !said.words.is_empty() => {
+            Failure::BadResponse
+        }
         404 => Failure::ModelNotFound,
         408 | 504 | 524 => Failure::Timeout,
         413 => Failure::TooLarge,
@@ -194,12 +197,16 @@ fn classify(status: u16, said: &Said) -> Failure {
         400..500 if says(said, &WRONG_KEY) => Failure::Auth,
         400..500 if says(said, &QUOTA) => Failure::Quota,
         400..500 if says(said, &CREDIT) => Failure::Billing,
-        400..500 if says(said, &["model_not_found", "does not exist or you do not have access"]) => Failure::ModelNotFound,
+        400..500 if says(said, &["model_not_found", "does not exist or you do not have access"]) => {
+            Failure::ModelNotFound
+        }
         400..500 => Failure::Rejected,
         _ if says(said, &LOADING) => Failure::Loading,
         503 | 529 => Failure::Overloaded,
         _ if says(said, &["overloaded_error", "overloaded"]) => Failure::Overloaded,
-        _ if said.structured && says(said, &["exceed_context_size", "maximum context length", "context size"]) => Failure::TooLong,
+        _ if said.structured && says(said, &["exceed_context_size", "maximum context length", "context size"]) => {
+            Failure::TooLong
+        }
         _ => Failure::Server,
     }
 }
@@ -211,7 +218,12 @@ fn status_of(said: &Said) -> u16 {
         () if says(said, &["overloaded"]) || says(said, &LOADING) => 503,
         () if says(said, &WRONG_KEY) => 401,
         () if says(said, &["permission"]) => 403,
-        () if says(said, &["invalid_request", "badrequest", "invalid_prompt"]) || says(said, &TOO_LONG) || says(said, &MODERATED) => 400,
+        () if says(said, &["invalid_request", "badrequest", "invalid_prompt"])
+            || says(said, &TOO_LONG)
+            || says(said, &MODERATED) =>
+        {
+            400
+        }
         () => 500,
     }
 }
@@ -238,13 +250,16 @@ fn wording(failure: Failure, status: u16, said: &Said) -> String {
 
 /// Takes out what is not for clients: our key, addresses inside of the operator's network, the insides of a program that broke.
 pub(super) fn scrub(text: &str, key: Option<&SecretString>) -> String {
-    static SECRET: LazyLock<Option<Regex>> =
-        LazyLock::new(|| Regex::new(r"(?i)\bsk-[\w-]{6,}|\bbearer\s+\S{8,}").ok());
+    static SECRET: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?i)\bsk-[\w-]{6,}|\bbearer\s+\S{8,}").ok());
     static INSIDE: LazyLock<Option<Regex>> = LazyLock::new(|| {
         let address = r"(?:127|10)(?:\.\d{1,3}){3}|192\.168(?:\.\d{1,3}){2}|172\.(?:1[6-9]|2\d|3[01])(?:\.\d{1,3}){2}|169\.254(?:\.\d{1,3}){2}";
-        let name = r"localhost|[\w-]+(?:\.[\w-]+)*\.(?:local|internal|lan|svc|cluster\.local)|\[(?:::1|f[cde][0-9a-f:]+)\]";
+        let name =
+            r"localhost|[\w-]+(?:\.[\w-]+)*\.(?:local|internal|lan|svc|cluster\.local)|\[(?:::1|f[cde][0-9a-f:]+)\]";
         // A scheme with a single word as its host is a name of that network too.
-        Regex::new(&format!(r"(?i)(?:https?://)?\b?(?:{address}|{name})(?::\d+)?(?:/[\w./-]*)?|https?://[\w-]+(?::\d+)?(?:[/\s]|$)")).ok()
+        Regex::new(&format!(
+            r"(?i)(?:https?://)?(?:{address}|{name})(?::\d+)?(?:/[\w./-]*)?|https?://[\w-]+(?::\d+)?(?:[/\s]|$)"
+        ))
+        .ok()
     });
     static PATH: LazyLock<Option<Regex>> = LazyLock::new(|| {
         Regex::new(r#"(^|[\s"'(])/(?:srv|home|root|usr|opt|var|app|tmp|etc|mnt|data|workspace)/[\w./@-]+"#).ok()
@@ -269,8 +284,11 @@ pub(super) fn scrub(text: &str, key: Option<&SecretString>) -> String {
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name| headers.get(name)?.to_str().ok().map(str::trim);
     let date = |name| DateTime::parse_from_rfc2822(text(name)?).ok();
-    if let Some(Ok(millis)) = headers.get("retry-after-ms").and_then(|v| v.to_str().ok()).map(|v| v.trim().parse::<f64>()) {
-        return (millis.is_finite() && millis >= 0.0).then(|| Duration::from_secs_f64(millis.min(3_600_000.0) / 1000.0));
+    if let Some(Ok(millis)) =
+        headers.get("retry-after-ms").and_then(|v| v.to_str().ok()).map(|v| v.trim().parse::<f64>())
+    {
+        return (millis.is_finite() && millis >= 0.0)
+            .then(|| Duration::from_secs_f64(millis.min(3_600_000.0) / 1000.0));
     }
     let until = || {
         let now = date(DATE).map_or_else(|| Clock::system().now(), |date| date.to_utc());
@@ -293,16 +311,9 @@ mod tests {
         for (name, value) in headers {
             map.insert(*name, value.parse().unwrap());
         }
-        match refused(
-            "p",
-            Some(&"sk-secret".to_owned().into()),
-            StatusCode::from_u16(status).unwrap(),
-            &map,
-            body.as_bytes(),
-        ) {
-            LlmError::Provider { failure, message, retry_after, .. } => (failure, message, retry_after),
-            other => panic!("{other:?}"),
-        }
+        let key = "sk-secret".to_owned().into();
+        let refusal = refused("p", Some(&key), StatusCode::from_u16(status).unwrap(), &map, body.as_bytes());
+        (refusal.failure, refusal.message, refusal.retry_after)
     }
 
     #[test]
@@ -311,7 +322,8 @@ mod tests {
             refuse(401, &[], r#"{"error":{"message":"Incorrect API key provided: sk-secret"}}"#);
         assert_eq!(failure, Failure::Auth);
         assert!(!message.contains("sk-"), "{message}");
-        assert_eq!(refuse(403, &[], "").0.status(), (StatusCode::BAD_GATEWAY, "provider_auth"));
+        assert_eq!(refuse(403, &[], "").0.status(), (StatusCode::FORBIDDEN, "provider_forbidden"));
+        assert_eq!(refuse(403, &[], r#"{"error":{"message":"Invalid API key"}}"#).0, Failure::Auth);
         let (failure, _, retry) = refuse(429, &[("retry-after", "7")], "");
         assert_eq!((failure.status().0.as_u16(), retry), (429, Some(Duration::from_secs(7))));
         let date = "Wed, 21 Oct 2026 07:28:00 GMT";
@@ -328,17 +340,67 @@ mod tests {
 
     #[test]
     fn errors_inside_an_answer_are_seen_in_every_shape() {
-        let ask = |text: &str| {
-            in_body("p", None, text).err().map(|e| match e {
-                LlmError::Provider { failure, .. } => failure,
-                other => panic!("{other:?}"),
-            })
-        };
+        let ask = |text: &str| in_body("p", None, text).err().map(|e| e.failure().unwrap());
         assert_eq!(ask(r#"{"error":{"message":"no","code":429}}"#), Some(Failure::RateLimited));
         assert_eq!(ask(r#"{"error":{"message":"no","code":"server_error"},"choices":[]}"#), Some(Failure::Server));
-        assert_eq!(ask(r#"{"error":"model is loading"}"#), Some(Failure::Server));
+        assert_eq!(ask(r#"{"error":"model is loading"}"#), Some(Failure::Loading));
+        assert_eq!(ask(r#"{"detail":"Internal error"}"#), Some(Failure::Server));
+        assert_eq!(ask(r#"{"error":{"message":"m","type":"insufficient_quota"}}"#), Some(Failure::Quota));
         assert_eq!(ask(r#"{"object":"error","message":"too long","code":400}"#), Some(Failure::Rejected));
         assert_eq!(ask(r#"{"choices":[{"delta":{"content":"an \"error\" is quoted"}}],"error":null}"#), None);
         assert_eq!(ask(r#"{"choices":[{"delta":{"content":"\"error\""}}]}"#), None);
+    }
+
+    #[test]
+    fn a_refusal_is_told_apart_by_what_it_says() {
+        let error =
+            |message: &str, code: &str| serde_json::json!({"error": {"message": message, "code": code}}).to_string();
+        for (status, message, code, expected) in [
+            (
+                429,
+                "You exceeded your current quota, please check your plan and billing details.",
+                "insufficient_quota",
+                Failure::Quota,
+            ),
+            (429, "Rate limit reached for requests", "rate_limit_exceeded", Failure::RateLimited),
+            (400, "Your credit balance is too low to access the API", "", Failure::Billing),
+            (400, "This model's maximum context length is 2048 tokens", "", Failure::TooLong),
+            (400, "the request exceeds the available context size, try increasing it", "", Failure::TooLong),
+            (
+                400,
+                "The response was filtered due to the prompt triggering content management policy",
+                "content_filter",
+                Failure::Moderated,
+            ),
+            (403, "Your chosen model requires moderation and your input was flagged", "", Failure::Moderated),
+            (
+                403,
+                "Country, region, or territory not supported",
+                "unsupported_country_region_territory",
+                Failure::Forbidden,
+            ),
+            (404, "The model `x` does not exist", "model_not_found", Failure::ModelNotFound),
+            (413, "Request too large", "", Failure::TooLarge),
+            (503, "Loading model", "", Failure::Loading),
+            (503, "no healthy upstream", "", Failure::Overloaded),
+            (529, "Overloaded", "", Failure::Overloaded),
+            (422, "top_p is wrong", "", Failure::Rejected),
+        ] {
+            assert_eq!(refuse(status, &[], &error(message, code)).0, expected, "{status} {message}");
+        }
+        assert_eq!(refuse(404, &[], "<html><title>404 Not Found</title></html>").0, Failure::BadResponse);
+        let per_minute = error("You exceeded your current quota", "");
+        assert_eq!(refuse(429, &[("retry-after", "7")], &per_minute).0, Failure::RateLimited);
+        assert_eq!(refuse(429, &[("retry-after-ms", "250")], "").2, Some(Duration::from_millis(250)));
+    }
+
+    #[test]
+    fn keys_addresses_and_paths_stay_here() {
+        let text = "Bearer abcdefghij at http://10.0.0.7:8000/v1, gpu.internal:80, http://vllm/v1 and localhost:11434, see /srv/app/model.py or https://platform.openai.com/docs; 3.10.5 sk-1234567";
+        let said = scrub(text, None);
+        for secret in ["abcdefghij", "10.0.0.7", "gpu", "vllm", "localhost", "/srv", "sk-1"] {
+            assert!(!said.contains(secret), "{secret}: {said}");
+        }
+        assert!(said.contains("https://platform.openai.com/docs") && said.contains("3.10.5"), "{said}");
     }
 }

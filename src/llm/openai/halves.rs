@@ -14,7 +14,7 @@ pub(super) struct Halves(BTreeMap<String, u16>);
 
 impl Halves {
     /// The chunk with its halves joined: the first half at the end of a text waits, a second half at its begin is put to the one
-    /// that waits, and what finds no other half is U+FFFD. `None` where nothing is to be done.
+    /// that waits, and what finds no other half is U+FFFD.
     pub(super) fn join<'a>(&mut self, text: &'a str) -> Cow<'a, str> {
         if self.0.is_empty() && !has_half(text) {
             return Cow::Borrowed(text);
@@ -28,7 +28,8 @@ impl Halves {
         Cow::Owned(value.to_string())
     }
 
-    /// Whether something waits.
+    /// Whether nothing waits.
+    #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -70,7 +71,8 @@ impl Halves {
         let mut first = waiting;
         let mut rest = text;
         while !rest.is_empty() {
-            let half = rest.strip_prefix(MARK).and_then(|r| Some((u16::from_str_radix(r.get(..4)?, 16).ok()?, &r[4..])));
+            let half =
+                rest.strip_prefix(MARK).and_then(|r| Some((u16::from_str_radix(r.get(..4)?, 16).ok()?, &r[4..])));
             match (half, first.take()) {
                 (Some((low, after)), Some(high)) if is_low(low) => {
                     out.push(whole(high, low));

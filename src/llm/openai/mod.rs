@@ -23,7 +23,7 @@ use self::{
     prepare::Habits,
 };
 use super::{
-    adaptation::{AdaptedModel, Adaptation},
+    adaptation::{Adaptation, AdaptedModel},
     backend::{ChatStream, ModelBackend},
     config,
     error::{Failure, LlmError},

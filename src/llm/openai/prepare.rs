@@ -61,9 +61,9 @@ pub(super) fn prepare(request: &mut ChatRequest, habits: Habits, known: &Adaptat
 fn only_input(message: &mut Message) {
     let is_empty = |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
     // A call of the older kind is input.
-    message.extra.retain(|name, value| {
-        !is_empty(value) && (name == "function_call" || !OUTPUT_FIELDS.contains(&name.as_str()))
-    });
+    message
+        .extra
+        .retain(|name, value| !is_empty(value) && (name == "function_call" || !OUTPUT_FIELDS.contains(&name.as_str())));
 }
 
 fn plain(message: &mut Message) {

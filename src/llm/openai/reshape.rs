@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::wire::{ChatChunk, ChatCompletion, Choice, Chunk, ChunkChoice, Delta, Original};
+use super::super::wire::{ChatChunk, ChatCompletion, Choice, Chunk, ChunkChoice, Content, Delta, Original};
 
 /// The chunks that a whole answer stands for.
 pub(super) fn unroll(whole: ChatCompletion) -> Vec<Chunk> {
@@ -29,7 +29,7 @@ pub(super) fn unroll(whole: ChatCompletion) -> Vec<Chunk> {
 
 /// All that a choice says, as one delta.
 fn said(choice: Choice) -> ChunkChoice {
-    let content = choice.message.content.as_ref().map(|content| content.text());
+    let content = choice.message.content.as_ref().map(Content::text);
     let mut fields: Map<String, Value> = choice.message.extra;
     for (at, call) in fields.get_mut("tool_calls").and_then(Value::as_array_mut).into_iter().flatten().enumerate() {
         if let Some(call) = call.as_object_mut() {

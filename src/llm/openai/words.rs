@@ -54,7 +54,9 @@ impl Said {
                     return push(sentences, sentence);
                 }
                 self.name(object);
-                for key in ["error", "errors", "message", "detail", "error_description", "msg", "error_msg", "reason", "title"] {
+                for key in
+                    ["error", "errors", "message", "detail", "error_description", "msg", "error_msg", "reason", "title"]
+                {
                     if let Some(inner) = object.get(key) {
                         self.gather(inner, depth + 1, sentences);
                     }
@@ -147,7 +149,8 @@ fn place_of(place: &[Value]) -> String {
                 after_index = true;
             }
             Value::String(name) if out.is_empty() && name == "body" => {}
-            Value::String(name) if after_index && matches!(name.as_str(), "user" | "assistant" | "system" | "tool") => {}
+            Value::String(name) if after_index && matches!(name.as_str(), "user" | "assistant" | "system" | "tool") => {
+            }
             Value::String(name) => {
                 out.push_str(if out.is_empty() { "" } else { "." });
                 out.push_str(name);
@@ -203,7 +206,10 @@ mod tests {
     fn the_reason_is_found_in_every_shape() {
         for (body, expected) in [
             (r#"{"error":{"message":"no","type":"t","param":"p","code":"c"}}"#, "no"),
-            (r#"{"error":"model \"x\" not found, try pulling it first"}"#, "model \"x\" not found, try pulling it first"),
+            (
+                r#"{"error":"model \"x\" not found, try pulling it first"}"#,
+                "model \"x\" not found, try pulling it first",
+            ),
             (r#"{"detail":"Not enough credits"}"#, "Not enough credits"),
             (
                 r#"{"detail":[{"type":"extra_forbidden","loc":["body","stream_options"],"msg":"Extra inputs are not permitted","input":{}}]}"#,
@@ -236,7 +242,9 @@ mod tests {
 
     #[test]
     fn names_and_status_are_kept() {
-        let said = read(r#"{"error":{"message":"m","type":"invalid_request_error","param":"max_tokens","code":"unsupported_parameter"}}"#);
+        let said = read(
+            r#"{"error":{"message":"m","type":"invalid_request_error","param":"max_tokens","code":"unsupported_parameter"}}"#,
+        );
         assert_eq!(
             (said.code.as_deref(), said.param.as_deref(), said.kind.as_deref(), said.status),
             (Some("unsupported_parameter"), Some("max_tokens"), Some("invalid_request_error"), None)
@@ -247,7 +255,8 @@ mod tests {
             r#"{"error":{"message":"Provider returned error","code":400,"metadata":{"raw":"{\"error\":{\"message\":\"too long\",\"code\":\"context_length_exceeded\"}}"}}}"#,
         );
         assert_eq!((nested.code.as_deref(), nested.status), (Some("context_length_exceeded"), Some(400)));
-        let list = read(r#"{"detail":[{"type":"missing","loc":["body","messages",2,"content"],"msg":"Field required"}]}"#);
+        let list =
+            read(r#"{"detail":[{"type":"missing","loc":["body","messages",2,"content"],"msg":"Field required"}]}"#);
         assert_eq!(list.param.as_deref(), Some("messages[2].content"));
     }
 

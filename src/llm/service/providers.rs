@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::Llm;
 use crate::{
     llm::{
-        adaptation::{AdaptedModel, Adaptation},
+        adaptation::{Adaptation, AdaptedModel},
         config::ProviderKind,
         error::{Failure, LlmError},
         model::CallContext,

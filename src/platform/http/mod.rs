@@ -4,6 +4,7 @@
 //! principal -> routes. What authentication means is [`Authenticator`]'s, which `auth` implements.
 
 pub mod config;
+mod cors;
 mod extract;
 mod idempotency;
 mod leftover;
@@ -19,7 +20,7 @@ mod server;
 mod stall;
 
 pub use config::{Config, OpsConfig};
-pub use extract::{Json, Page, PageQuery, Path, Query, body_bytes, decode};
+pub use extract::{Json, Page, PageQuery, Path, Query, body_bytes, decode, require_json};
 pub use idempotency::{Idempotency, idempotent};
 pub use limits::{RateLimiter, address_key, client_address};
 pub use metrics::Metrics;

@@ -20,6 +20,7 @@ use tracing::Instrument as _;
 
 use super::{
     Authenticator, Config, Metrics, Principal, RateLimiter, address_key, client_address,
+    cors::{self, Allowed},
     limits::Refusal,
     memory::BodyMemory,
     metrics::{LimitLabels, LimitedBy, Surface},
@@ -117,6 +118,7 @@ pub fn wrap(routes: Router, frame: Frame, word_errors: impl FnOnce(Router) -> Ro
             ApiError::internal(anyhow::anyhow!("a handler panicked")).into_response()
         }));
     word_errors(framed)
+        .layer(from_fn_with_state(Allowed::new(&frame.config), cors::answer))
         .layer(tower_http::compression::CompressionLayer::new())
         .layer(from_fn_with_state(frame, observe))
 }
@@ -174,6 +176,9 @@ async fn authenticate(State(frame): State<Frame>, mut request: Request, next: Ne
             let mut response = next.run(request).await;
             if let Some(allowance) = allowance {
                 allowance.tell(response.headers_mut());
+                if surface == Surface::Openai {
+                    allowance.tell_openai(response.headers_mut());
+                }
             }
             response
         }
