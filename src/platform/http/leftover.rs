@@ -38,6 +38,8 @@ const WAIT: Duration = Duration::from_secs(1);
 /// How long a connection that ends is read on, and how long it may be silent meanwhile.
 const LINGER: Duration = Duration::from_secs(10);
 const LINGER_SILENT: Duration = Duration::from_secs(2);
+/// Most that is read meanwhile: a client that does not listen is not worth more.
+const LINGER_BYTES: usize = 16 << 20;
 
 /// A request's body as long as somebody reads it; then what is left of it.
 #[derive(Debug, Default)]
@@ -202,7 +204,14 @@ impl AsyncWrite for Lent {
 /// Nothing more is sent; reads until the client has stopped too, so that the answer arrives before the connection ends.
 pub(super) async fn linger(mut stream: TcpStream) {
     let _ = stream.shutdown().await;
-    let mut thrown_away = vec![0; 16 * 1024];
-    let read_on = async { while matches!(timeout(LINGER_SILENT, stream.read(&mut thrown_away)).await, Ok(Ok(1..))) {} };
+    let (mut thrown_away, mut left) = (vec![0; 16 * 1024], LINGER_BYTES);
+    let read_on = async {
+        while let Ok(Ok(read @ 1..)) = timeout(LINGER_SILENT, stream.read(&mut thrown_away)).await {
+            left = left.saturating_sub(read);
+            if left == 0 {
+                return;
+            }
+        }
+    };
     let _ = timeout(LINGER, read_on).await;
 }
