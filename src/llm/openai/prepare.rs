@@ -128,3 +128,39 @@ fn append(message: &mut Message, more: Option<Content>) {
         (a, b) => a.or(b),
     };
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_request_is_written_as_the_server_takes_it() {
+        let request = json!({"model": "m", "max_tokens": "7", "stop": null, "messages": [
+            {"role": "system", "content": "S"},
+            {"role": "assistant", "content": "W"},
+            {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
+            {"role": "user", "content": "c"},
+            {"role": "system", "content": "later"}
+        ]});
+        let mut request: ChatRequest = serde_json::from_value(request).unwrap();
+        let known = [Adaptation::AlternateTurns, Adaptation::NoSystem, Adaptation::PlainContent].into();
+        prepare(&mut request, Habits { newer_limit: true, ..Habits::default() }, &known);
+        let expected = json!({"model": "m", "messages": [
+            {"role": "user", "content": "..."},
+            {"role": "assistant", "content": "W"},
+            {"role": "user", "content": "S\n\nlater\n\na\nb\n\nc"}
+        ], "max_completion_tokens": 7});
+        assert_eq!(serde_json::to_value(&request).unwrap(), expected);
+    }
+
+    #[test]
+    fn fields_of_answers_and_nothing_else_leave_a_message() {
+        let message = json!({"role": "assistant", "content": null, "refusal": null, "annotations": [], "reasoning_content": "r", "name": "n", "tool_calls": [{"id": "a"}]});
+        let mut message: Message = serde_json::from_value(message).unwrap();
+        only_input(&mut message);
+        let left = json!({"role": "assistant", "content": null, "name": "n", "tool_calls": [{"id": "a"}]});
+        assert_eq!(serde_json::to_value(&message).unwrap(), left);
+    }
+}
