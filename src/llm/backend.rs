@@ -38,6 +38,17 @@ pub trait ModelBackend: Send + Sync + 'static {
         let _ = (texts, dimensions);
         Err(LlmError::invalid("model", "model_not_supported", format!("{model} is not an embedding model")))
     }
+
+    /// Embeds texts that the client has cut into tokens: only who made the model knows which.
+    async fn embed_tokens(
+        &self,
+        model: &str,
+        tokens: &[Vec<u32>],
+        dimensions: Option<usize>,
+    ) -> Result<Embeddings, LlmError> {
+        let _ = (tokens, dimensions);
+        Err(LlmError::invalid("model", "model_not_supported", format!("{model} is not an embedding model")))
+    }
 }
 
 /// The chunks of one answer, in order. Ends after the last chunk; an `Err` is the last item. Dropped early it cancels the

@@ -9,6 +9,7 @@ use std::{
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
+use super::adaptation::Adaptation;
 use crate::platform::config::{ConfigErrors, secret};
 
 /// Names that a provider cannot have: other backends answer to them.
@@ -18,7 +19,7 @@ const RESERVED: [&str; 4] = ["agent", "builtin", "holdfast", "local"];
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Most tokens of an answer where the request names no limit.
+    /// A streamed answer whose request names no limit is ended after so many tokens, as estimated here. The server is told no limit.
     pub max_output_tokens: u32,
     /// Largest conversation that is accepted, in tokens as estimated here.
     pub max_request_tokens: u64,
@@ -89,6 +90,9 @@ pub struct Provider {
     /// The models to offer; empty: those that the server lists.
     #[serde(default)]
     pub models: Vec<String>,
+    /// What requests to this server need, beforehand; what is not named is found out when it refuses one.
+    #[serde(default)]
+    pub adaptations: Vec<Adaptation>,
 }
 
 /// What a model server speaks.
@@ -111,7 +115,7 @@ fn default_idle_timeout() -> u64 {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            max_output_tokens: 4096,
+            max_output_tokens: 32_768,
             max_request_tokens: 200_000,
             max_body_bytes: 20 * 1024 * 1024,
             heartbeat_seconds: 15,
@@ -301,14 +305,18 @@ impl Provider {
         let setting = |key: &str| format!("providers.{name}.{key}");
         let plain = !name.is_empty()
             && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b));
-        if !plain || RESERVED.contains(&name) {
-            errors.push(
-                &format!("providers.{name}"),
-                format!(
-                    "a provider's name is lower case letters, digits, - and _, and none of {}",
-                    RESERVED.join(", ")
-                ),
-            );
+        let at = format!("providers.{name}");
+        if !plain {
+            errors.push(&at, "a provider's name is made of lower case letters, digits, - and _");
+        } else if RESERVED.contains(&name) {
+            let taken = RESERVED.join(", ");
+            errors.push(&at, format!("{name:?} means something else before a model's name, as do all of {taken}: call the provider by another, such as \"ollama\""));
+        }
+        for adaptation in &self.adaptations {
+            if adaptation.opposite().is_some_and(|opposite| self.adaptations.contains(&opposite)) {
+                errors.push(&setting("adaptations"), "a limit has one name: max_tokens or max_completion_tokens");
+                break;
+            }
         }
         match self.base_url.parse::<axum::http::Uri>() {
             Ok(uri)

@@ -324,6 +324,40 @@ impl Llm {
         Ok(Embeddings { vectors: made.into_iter().flat_map(|e| e.vectors).collect(), usage })
     }
 
+    /// Embeds texts that the client has cut into the model's tokens: passed on as they are. Metered.
+    pub(super) async fn embed_tokens_with_provider(
+        &self,
+        call: &CallContext,
+        model: &str,
+        tokens: &[Vec<u32>],
+        dimensions: Option<usize>,
+    ) -> Result<Embeddings, LlmError> {
+        let (sum, most) = (tokens.iter().map(|t| t.len() as u64).sum::<u64>(), self.inner.config.max_request_tokens);
+        if sum > most {
+            let text = format!("the request has {sum} tokens, at most {most} are accepted");
+            return Err(LlmError::invalid("input", "context_length_exceeded", text));
+        }
+        let (backend, name, mut meter) = self.begin_embedding(call, model, None).await?;
+        match backend.embed_tokens(&name, tokens, dimensions).await {
+            Ok(made) if made.vectors.len() == tokens.len() => {
+                meter.set_usage(Some(made.usage.clone().unwrap_or_else(|| Usage::new(sum, 0))));
+                meter.succeeded();
+                self.count_texts(BackendKind::Openai, tokens.len());
+                Ok(Embeddings { usage: Some(meter.usage().0), ..made })
+            }
+            Ok(made) => {
+                let text = format!("it returned {} vectors for {} texts", made.vectors.len(), tokens.len());
+                let error = bad_response(model, &text);
+                meter.failed(&error);
+                Err(error)
+            }
+            Err(error) => {
+                meter.failed(&error);
+                Err(error)
+            }
+        }
+    }
+
     fn count_texts(&self, backend: BackendKind, texts: usize) {
         let labels = BackendLabels { operation: Operation::Embedding, backend };
         self.inner.metrics.embedded_texts.get_or_create(&labels).inc_by(texts as u64);

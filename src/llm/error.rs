@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::{
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{embed::EmbedError, model::Outcome};
 use crate::platform::{
     db::DbError,
-    error::{ApiError, FieldError, ResponseError},
+    error::{ApiError, FieldError, ResponseError, Upstream},
     pools::WorkLost,
 };
 
@@ -20,6 +20,9 @@ use crate::platform::{
 pub enum LlmError {
     #[error("there is no model {0:?} here; GET /v1/models lists what there is")]
     UnknownModel(String),
+    /// The same, with the names that there are.
+    #[error("there is no model {name:?} here; {models}")]
+    NoSuchModel { name: String, models: String },
     /// The request cannot be served as it is. `param` as OpenAI writes it: `messages[0].content`.
     #[error("{message}")]
     Invalid { param: String, code: &'static str, message: String },
@@ -28,6 +31,9 @@ pub enum LlmError {
     /// The provider of the model failed; `message` holds no secret.
     #[error("provider {provider}: {message}")]
     Provider { provider: String, failure: Failure, message: String, retry_after: Option<Duration> },
+    /// The provider answered with an error.
+    #[error("provider {}: {}", .0.provider, .0.message)]
+    Refused(Box<Refusal>),
     /// The in-process embedding model is missing or broken.
     #[error("the embedding model cannot be used")]
     EmbeddingModel(#[from] EmbedError),
@@ -45,6 +51,22 @@ pub enum LlmError {
     Api(ApiError),
 }
 
+/// What a provider answered instead of what was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub provider: String,
+    pub failure: Failure,
+    /// Its HTTP status, or the one that its error names.
+    pub status: u16,
+    /// For clients: no secret and no internal address is in it.
+    pub message: String,
+    /// As the provider names them.
+    pub code: Option<String>,
+    pub param: Option<String>,
+    pub kind: Option<String>,
+    pub retry_after: Option<Duration>,
+}
+
 /// How a provider failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
@@ -52,7 +74,17 @@ pub enum Failure {
     Auth,
     /// Our account there has no credit.
     Billing,
+    /// What our account may use is used up: waiting does not help.
+    Quota,
+    /// Our account there may not do this: the model, the region, the organisation.
+    Forbidden,
+    /// It, or a filter before it, refuses the content.
+    Moderated,
     RateLimited,
+    /// It has more to do than it can.
+    Overloaded,
+    /// It still loads its model.
+    Loading,
     /// It answered 5xx, or reported an error in the stream.
     Server,
     Unreachable,
@@ -63,34 +95,70 @@ pub enum Failure {
     BadResponse,
     /// It found fault with the request.
     Rejected,
+    /// The conversation is longer than the model takes.
+    TooLong,
+    /// The request has more bytes, or more tokens at once, than it takes.
+    TooLarge,
     ModelNotFound,
 }
 
 impl Failure {
+    pub const ALL: [Self; 17] = [
+        Self::Auth,
+        Self::Billing,
+        Self::Quota,
+        Self::Forbidden,
+        Self::Moderated,
+        Self::RateLimited,
+        Self::Overloaded,
+        Self::Loading,
+        Self::Server,
+        Self::Unreachable,
+        Self::Timeout,
+        Self::Cut,
+        Self::BadResponse,
+        Self::Rejected,
+        Self::TooLong,
+        Self::TooLarge,
+        Self::ModelNotFound,
+    ];
+
     /// Status and stable code for our client.
     pub fn status(self) -> (StatusCode, &'static str) {
         match self {
             Self::Auth => (StatusCode::BAD_GATEWAY, "provider_auth"),
-            Self::Billing => (StatusCode::BAD_GATEWAY, "provider_billing"),
+            Self::Billing => (StatusCode::PAYMENT_REQUIRED, "provider_billing"),
+            Self::Quota => (StatusCode::TOO_MANY_REQUESTS, "provider_quota"),
+            Self::Forbidden => (StatusCode::FORBIDDEN, "provider_forbidden"),
+            Self::Moderated => (StatusCode::FORBIDDEN, "provider_moderation"),
             Self::RateLimited => (StatusCode::TOO_MANY_REQUESTS, "provider_rate_limited"),
+            Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "provider_overloaded"),
+            Self::Loading => (StatusCode::SERVICE_UNAVAILABLE, "provider_loading"),
             Self::Server => (StatusCode::BAD_GATEWAY, "provider_error"),
             Self::Unreachable => (StatusCode::BAD_GATEWAY, "provider_unreachable"),
             Self::Timeout => (StatusCode::GATEWAY_TIMEOUT, "provider_timeout"),
             Self::Cut => (StatusCode::BAD_GATEWAY, "provider_stream_cut"),
             Self::BadResponse => (StatusCode::BAD_GATEWAY, "provider_bad_response"),
             Self::Rejected => (StatusCode::BAD_REQUEST, "provider_rejected"),
+            Self::TooLong => (StatusCode::BAD_REQUEST, "context_length_exceeded"),
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "provider_too_large"),
             Self::ModelNotFound => (StatusCode::NOT_FOUND, "model_not_found"),
         }
     }
-}
 
-impl Failure {
     /// What the operator can do about it.
     pub fn advice(self) -> &'static str {
         match self {
             Self::Auth => "check the provider's api_key_file: the key is wrong, has ended or may not use this model",
             Self::Billing => "add credit to the account at the provider",
+            Self::Quota => "raise the quota or the budget of the account at the provider, or use another provider",
+            Self::Forbidden => {
+                "the key is right but may not do this: look at the account's models, regions and projects at the provider"
+            }
+            Self::Moderated => "the provider's filter refuses the content: change the text, or use another model",
             Self::RateLimited => "wait, or raise the limit of the account at the provider",
+            Self::Overloaded => "wait, or use another model: the provider has more requests than it can answer",
+            Self::Loading => "wait until the server has loaded its model; timeout_seconds says how long requests wait",
             Self::Server => "the fault is at the provider: look at its log or its status page",
             Self::Unreachable => "check base_url, that the server runs, and the network and firewall between",
             Self::Timeout => {
@@ -99,7 +167,54 @@ impl Failure {
             Self::Cut => "the server ended its answer early: look at its log, and at proxies between",
             Self::BadResponse => "base_url must be that of an OpenAI-compatible API, usually ending in /v1",
             Self::Rejected => "the server refuses the request: its reason stands above",
+            Self::TooLong => "shorten the conversation or the passages, or give the model a larger context window",
+            Self::TooLarge => "send less at once; a proxy before the provider may also limit the size",
             Self::ModelNotFound => "check the model's name and that base_url ends where the API begins, usually /v1",
+        }
+    }
+
+    /// That the same request cannot succeed a moment later, although its status suggests it.
+    fn is_final(self) -> bool {
+        matches!(self, Self::Auth | Self::Billing | Self::Quota | Self::BadResponse)
+    }
+
+    fn outcome(self) -> Outcome {
+        match self {
+            Self::RateLimited => Outcome::RateLimited,
+            Self::Timeout => Outcome::Timeout,
+            Self::Rejected | Self::ModelNotFound | Self::TooLong | Self::TooLarge | Self::Moderated => {
+                Outcome::ClientError
+            }
+            _ => Outcome::ProviderError,
+        }
+    }
+}
+
+impl Refusal {
+    /// The error for our client: our class of it, and the provider's own names beside it.
+    fn into_api_error(self, text: String) -> ApiError {
+        let (mut status, code) = self.failure.status();
+        // Which of these it is, is the provider's to say.
+        if matches!(self.failure, Failure::Rejected | Failure::Moderated)
+            && matches!(self.status, 400 | 403 | 409 | 413 | 415 | 422)
+        {
+            status = StatusCode::from_u16(self.status).unwrap_or(status);
+        }
+        let ours = self.failure == Failure::Auth;
+        let upstream = Upstream {
+            // A wrong key is the operator's: the client must not look for the fault at its own.
+            code: self
+                .code
+                .filter(|_| !ours)
+                .or_else(|| (self.failure == Failure::Quota).then(|| "insufficient_quota".to_owned())),
+            kind: self.kind.filter(|_| !ours),
+            param: self.param.or_else(|| (self.failure == Failure::TooLong).then(|| "messages".to_owned())),
+            is_final: self.failure.is_final(),
+        };
+        ApiError {
+            retry_after: self.retry_after,
+            upstream: Some(Box::new(upstream)),
+            ..ApiError::new(status, code, text)
         }
     }
 }
@@ -109,19 +224,25 @@ impl LlmError {
         Self::Invalid { param: param.into(), code, message: message.into() }
     }
 
+    /// How a provider failed; `None` where it was none.
+    pub fn failure(&self) -> Option<Failure> {
+        match self {
+            Self::Provider { failure, .. } => Some(*failure),
+            Self::Refused(refusal) => Some(refusal.failure),
+            _ => None,
+        }
+    }
+
     /// How the usage row and the metrics call it.
     pub fn outcome(&self) -> Outcome {
         match self {
             Self::UnknownModel(_)
+            | Self::NoSuchModel { .. }
             | Self::Invalid { .. }
             | Self::UnknownProvider(_)
             | Self::OtherEmbeddingModel { .. } => Outcome::ClientError,
-            Self::Provider { failure, .. } => match failure {
-                Failure::RateLimited => Outcome::RateLimited,
-                Failure::Timeout => Outcome::Timeout,
-                Failure::Rejected | Failure::ModelNotFound => Outcome::ClientError,
-                _ => Outcome::ProviderError,
-            },
+            Self::Provider { failure, .. } => failure.outcome(),
+            Self::Refused(refusal) => refusal.failure.outcome(),
             Self::Api(e) if e.status == StatusCode::TOO_MANY_REQUESTS => Outcome::RateLimited,
             Self::Api(e) if e.status.is_client_error() => Outcome::ClientError,
             Self::Api(e) if matches!(e.code.as_ref(), "provider_timeout") => Outcome::Timeout,
@@ -140,7 +261,7 @@ impl From<LlmError> for ApiError {
     fn from(error: LlmError) -> Self {
         let text = error.to_string();
         match error {
-            LlmError::UnknownModel(_) => {
+            LlmError::UnknownModel(_) | LlmError::NoSuchModel { .. } => {
                 Self { errors: vec![FieldError::new("/model", "model_not_found", text.clone())], ..Self::new(StatusCode::NOT_FOUND, "model_not_found", text) }
             }
             LlmError::UnknownProvider(_) => Self::new(StatusCode::NOT_FOUND, "provider_not_found", text),
@@ -149,8 +270,10 @@ impl From<LlmError> for ApiError {
             }
             LlmError::Provider { failure, retry_after, .. } => {
                 let (status, code) = failure.status();
-                Self { retry_after, ..Self::new(status, code, text) }
+                let upstream = failure.is_final().then(|| Box::new(Upstream { is_final: true, ..Upstream::default() }));
+                Self { retry_after, upstream, ..Self::new(status, code, text) }
             }
+            LlmError::Refused(refusal) => refusal.into_api_error(text),
             LlmError::OtherEmbeddingModel { .. } => Self::conflict("embedding_model_changed", text),
             LlmError::EmbeddingModel(source) => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -205,7 +328,11 @@ impl OpenAiError {
             _ => "server_error",
         };
         let param = error.errors.first().and_then(|field| param(&field.pointer));
-        json!({"error": {"message": error.detail, "type": kind, "param": param, "code": error.code}})
+        let upstream = error.upstream.as_deref();
+        let named = |get: fn(&Upstream) -> &Option<String>| upstream.and_then(|u| get(u).as_deref());
+        let (kind, code) = (named(|u| &u.kind).unwrap_or(kind), named(|u| &u.code).unwrap_or(&error.code));
+        let param = named(|u| &u.param).map(str::to_owned).or(param);
+        json!({"error": {"message": error.detail, "type": kind, "param": param, "code": code}})
     }
 }
 
@@ -213,7 +340,15 @@ impl IntoResponse for OpenAiError {
     fn into_response(self) -> Response {
         let mut response = (self.0.status, axum::Json(self.body())).into_response();
         if let Some(after) = self.0.retry_after {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+            let headers = response.headers_mut();
+            let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+            let millis = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+            headers.insert(HeaderName::from_static("retry-after-ms"), HeaderValue::from(millis.max(1)));
+        }
+        if self.0.upstream.as_ref().is_some_and(|u| u.is_final) {
+            // OpenAI's libraries would try again what has this status.
+            response.headers_mut().insert(HeaderName::from_static("x-should-retry"), HeaderValue::from_static("false"));
         }
         if self.0.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

@@ -9,6 +9,7 @@ use prometheus_client::{
 };
 
 use super::{
+    adaptation::{Adaptation, AdaptationLabels},
     model::{BackendKind, Operation, Outcome},
     usage::{Target, UsageRow},
 };
@@ -85,6 +86,7 @@ pub struct Metrics {
     pub usage_rows_written: Counter,
     pub usage_rows_lost: Counter,
     expired: Family<KeptLabels, Counter>,
+    adaptations: Family<AdaptationLabels, Counter>,
 }
 
 impl Metrics {
@@ -100,6 +102,7 @@ impl Metrics {
             usage_rows_written: Counter::default(),
             usage_rows_lost: Counter::default(),
             expired: Family::default(),
+            adaptations: Family::default(),
         };
         metrics.at_zero();
         registry.register("requests", "Calls to models, by how they ended", metrics.requests.clone());
@@ -129,6 +132,11 @@ impl Metrics {
             metrics.usage_rows_lost.clone(),
         );
         registry.register("expired_rows", "Rows that retention removed", metrics.expired.clone());
+        registry.register(
+            "adaptations",
+            "Ways of a model server that were found out from a refusal, once for each model",
+            metrics.adaptations.clone(),
+        );
         metrics
     }
 
@@ -163,6 +171,14 @@ impl Metrics {
         for &kept in Kept::ALL {
             let _ = self.expired.get_or_create(&KeptLabels { kept });
         }
+        for &adaptation in Adaptation::ALL {
+            let _ = self.adaptations.get_or_create(&AdaptationLabels { adaptation });
+        }
+    }
+
+    /// A model needs its requests in another form.
+    pub(super) fn adapted(&self, adaptation: Adaptation) {
+        self.adaptations.get_or_create(&AdaptationLabels { adaptation }).inc();
     }
 
     /// A call ended.

@@ -6,6 +6,7 @@
 //!
 //! Owns `llm_usage` and `embedding_cache`. Jobs: `llm.retention`. Metrics: `holdfast_llm_*`. Spans: `llm.chat`, `llm.embed`.
 
+mod adaptation;
 mod backend;
 pub mod config;
 mod doctor;
@@ -15,24 +16,28 @@ mod embeddings;
 mod error;
 mod extractive;
 mod jobs;
+mod loose;
 mod metrics;
 mod model;
 mod openai;
 pub mod pages;
 mod routes;
+mod runaway;
 mod service;
 mod sse;
 mod store;
 mod surface;
+mod tokens;
 mod usage;
 mod wire;
 
+pub use adaptation::{Adaptation, AdaptedModel};
 pub use backend::{ChatStream, ModelBackend};
 pub use config::{Config, RefusedModel};
 pub use doctor::checks;
 pub use embed::InputKind;
 pub use embeddings::text_hash;
-pub use error::{Failure, LlmError, OpenAiError};
+pub use error::{Failure, LlmError, OpenAiError, Refusal};
 pub use extractive::MODEL as EXTRACTIVE_MODEL;
 pub use jobs::register;
 pub use metrics::Metrics;

@@ -10,7 +10,7 @@ use chrono::{Days, TimeDelta};
 use serde::Deserialize;
 
 use super::{
-    error::LlmError,
+    error::{Failure, LlmError},
     model::EmbedModel,
     routes::PROVIDERS,
     service::{Llm, ProviderInfo, ProviderTest, TestError},
@@ -100,7 +100,7 @@ impl UsageByModel {
 impl TestError {
     /// Names the advice in the reader's language.
     fn advice_key(&self) -> String {
-        let known = self.code.starts_with("provider_") || self.code == "model_not_found";
+        let known = Failure::ALL.iter().any(|failure| failure.status().1 == self.code);
         format!("llm-advice-{}", if known { self.code.replace('_', "-") } else { "other".to_owned() })
     }
 }

@@ -24,7 +24,9 @@ use super::{
     embeddings,
     error::{LlmError, OpenAiError},
     model::{CallContext, ModelInfo, TokenEstimate},
+    openai::halves::{has_half, mended},
     service::Llm,
+    tokens::{self, Input},
     wire::{ChatChunk, ChatCompletion, ChatRequest, Chunk, Usage},
 };
 use crate::platform::{
@@ -81,13 +83,18 @@ impl<T: serde::de::DeserializeOwned> FromRequest<Llm> for Body<T> {
     async fn from_request(mut request: Request, llm: &Llm) -> Result<Self, OpenAiError> {
         let most = llm.inner.config.max_body_bytes;
         DefaultBodyLimit::max(most).apply(&mut request);
-        match http::Json::from_request(request, llm).await {
-            Ok(http::Json(value)) => Ok(Self(value)),
+        http::require_json(request.headers())?;
+        let bytes = match http::body_bytes(request).await {
             Err(error) if error.status == StatusCode::PAYLOAD_TOO_LARGE => {
                 let text = format!("the request is larger than {most} bytes (llm.max_body_bytes of this server)");
-                Err(OpenAiError(ApiError::payload_too_large(text)))
+                return Err(OpenAiError(ApiError::payload_too_large(text)));
             }
-            Err(error) => Err(error.into()),
+            bytes => bytes?,
+        };
+        match std::str::from_utf8(&bytes) {
+            // Python writes half a character as JSON without a word.
+            Ok(text) if has_half(text) => Ok(Self(http::decode(mended(text).as_bytes())?)),
+            _ => Ok(Self(http::decode(&bytes)?)),
         }
     }
 }
@@ -129,8 +136,10 @@ async fn get_model(
     Caller(who): Caller,
     Path(id): Path<String>,
 ) -> Result<axum::Json<Model>, OpenAiError> {
-    let found = llm.models(who.org_id).await.into_iter().find(|model| model.id == id);
-    Ok(axum::Json(found.ok_or(LlmError::UnknownModel(id))?.into()))
+    match llm.models(who.org_id).await.into_iter().find(|model| model.id == id) {
+        Some(found) => Ok(axum::Json(found.into())),
+        None => Err(llm.no_such_model(who.org_id, id).await.into()),
+    }
 }
 
 /// Answer a conversation
@@ -243,7 +252,11 @@ impl UsageChunk {
     }
 
     fn missing(self) -> Option<Chunk> {
-        let usage = self.usage.unwrap_or_else(|| Usage::new(self.prompt.tokens(), self.output.tokens()));
+        let usage = self.usage.unwrap_or_else(|| {
+            let mut guess = Usage::new(self.prompt.tokens(), self.output.tokens());
+            guess.extra.insert("estimated".to_owned(), Value::Bool(true));
+            guess
+        });
         let chunk = ChatChunk { object: "chat.completion.chunk".into(), usage: Some(usage), ..self.head };
         (!self.came).then(|| Chunk::made(chunk))
     }
@@ -251,11 +264,13 @@ impl UsageChunk {
 
 /// A request to `/v1/embeddings`.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"model": "embed", "input": ["How long does an on-call shift last?"]}))]
 struct EmbeddingRequest {
     /// `embed` (the model of the knowledge bases) or `provider/model`.
+    #[schema(example = "embed")]
     model: String,
-    /// A text or a list of texts.
-    #[schema(value_type = Vec<String>)]
+    /// A text, a list of texts, or tokens of one text or of several (for `embed` those of `cl100k_base`).
+    #[schema(value_type = Vec<String>, example = json!(["How long does an on-call shift last?"]))]
     input: Value,
     /// `float` (the default) or `base64` (little-endian 32-bit floats).
     #[serde(default)]
@@ -283,8 +298,7 @@ async fn create_embeddings(
     Caller(who): Caller,
     Body(request): Body<EmbeddingRequest>,
 ) -> Result<axum::Json<Value>, OpenAiError> {
-    let texts = texts(request.input)?;
-    llm.check_length("input", &texts)?;
+    let input = tokens::read(request.input, MAX_INPUTS)?;
     let kind = match request.input_type.as_deref() {
         None | Some("passage" | "document" | "search_document") => InputKind::Passage,
         Some("query" | "search_query") => InputKind::Query,
@@ -294,6 +308,11 @@ async fn create_embeddings(
     };
     let call = CallContext::of(&who);
     let (model, made) = if request.model == embeddings::ALIAS {
+        let texts = match input {
+            Input::Texts(texts) => texts,
+            Input::Tokens(tokens) => tokens::decode(&tokens)?,
+        };
+        llm.check_length("input", &texts)?;
         let model = llm.embedder().await?;
         if request.dimensions.is_some_and(|d| d != model.dims) {
             let text = format!("{} makes vectors of {} numbers", model.id, model.dims);
@@ -302,7 +321,15 @@ async fn create_embeddings(
         let made = llm.embed_now(&call, &model, kind, &texts).await?;
         (model.id, made)
     } else {
-        let made = llm.embed_with_provider(&call, &request.model, None, &texts, request.dimensions).await?;
+        let made = match input {
+            Input::Texts(texts) => {
+                llm.check_length("input", &texts)?;
+                llm.embed_with_provider(&call, &request.model, None, &texts, request.dimensions).await?
+            }
+            Input::Tokens(tokens) => {
+                llm.embed_tokens_with_provider(&call, &request.model, &tokens, request.dimensions).await?
+            }
+        };
         (request.model, made)
     };
     let data: Vec<Value> = made
@@ -321,33 +348,4 @@ async fn create_embeddings(
     Ok(axum::Json(
         json!({"object": "list", "data": data, "model": model, "usage": {"prompt_tokens": tokens, "total_tokens": tokens}}),
     ))
-}
-
-/// The texts of `input`.
-fn texts(input: Value) -> Result<Vec<String>, LlmError> {
-    let list = match input {
-        Value::String(text) => vec![Value::String(text)],
-        Value::Array(list) if !list.is_empty() => list,
-        _ => return Err(LlmError::invalid("input", "invalid_value", "input is a text or a list of texts")),
-    };
-    if list.len() > MAX_INPUTS {
-        return Err(LlmError::invalid(
-            "input",
-            "too_many_inputs",
-            format!("at most {MAX_INPUTS} texts, found {}", list.len()),
-        ));
-    }
-    let text = |(at, value): (usize, Value)| match value {
-        Value::String(text) if !text.trim().is_empty() => Ok(text),
-        Value::String(_) => {
-            Err(LlmError::invalid(format!("input[{at}]"), "input_empty", "a text to embed is not empty"))
-        }
-        Value::Number(_) | Value::Array(_) => Err(LlmError::invalid(
-            "input",
-            "token_ids_not_supported",
-            "token ids belong to one tokenizer and cannot be embedded here: send the texts",
-        )),
-        _ => Err(LlmError::invalid(format!("input[{at}]"), "invalid_value", "input is a text or a list of texts")),
-    };
-    list.into_iter().enumerate().map(text).collect()
 }

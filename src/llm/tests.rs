@@ -237,18 +237,7 @@ fn every_mistake_in_the_configuration_is_named() {
 
 #[test]
 fn every_failure_of_a_provider_has_advice_in_both_languages() {
-    for failure in [
-        Failure::Auth,
-        Failure::Billing,
-        Failure::RateLimited,
-        Failure::Server,
-        Failure::Unreachable,
-        Failure::Timeout,
-        Failure::Cut,
-        Failure::BadResponse,
-        Failure::Rejected,
-        Failure::ModelNotFound,
-    ] {
+    for failure in Failure::ALL {
         let key = format!("\nllm-advice-{} = ", failure.status().1.replace('_', "-"));
         for locale in [include_str!("locales/en.ftl"), include_str!("locales/ru.ftl")] {
             assert!(locale.contains(&key), "{key} is missing");

@@ -10,23 +10,26 @@ use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use super::loose;
+
 /// A request to `/v1/chat/completions`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({"model": "agent/handbook", "messages": [{"role": "user", "content": "How long does an on-call shift last?"}]}))]
 pub struct ChatRequest {
     /// `provider/model`, an alias (`fast`, `quality`), `agent/<slug>` or `builtin/extractive`.
     pub model: String,
     pub messages: Vec<Message>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "loose::flag", skip_serializing_if = "Option::is_none")]
     pub stream: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream_options: Option<StreamOptions>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "loose::float", skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f64>,
     /// Most tokens of the answer; the older name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "loose::limit", skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<u32>,
     /// Most tokens of the answer, reasoning included; the newer name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "loose::limit", skip_serializing_if = "Option::is_none")]
     pub max_completion_tokens: Option<u32>,
     /// Everything else (`tools`, `response_format`, `top_p`, ...), passed on as it is.
     #[serde(flatten)]
@@ -61,6 +64,7 @@ pub struct StreamOptions {
 
 /// One message of a conversation.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ChatMessage)]
 pub struct Message {
     /// `system`, `developer`, `user`, `assistant` or `tool`.
     #[serde(default)]

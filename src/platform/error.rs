@@ -36,6 +36,16 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
+/// How a server behind us named an error: for surfaces whose clients know its names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Upstream {
+    pub code: Option<String>,
+    pub param: Option<String>,
+    pub kind: Option<String>,
+    /// That trying again cannot help, where the status alone would say otherwise.
+    pub is_final: bool,
+}
+
 /// An error on its way to a client.
 #[derive(Debug)]
 pub struct ApiError {
@@ -46,6 +56,7 @@ pub struct ApiError {
     pub detail: String,
     pub errors: Vec<FieldError>,
     pub retry_after: Option<Duration>,
+    pub upstream: Option<Box<Upstream>>,
     /// For the log only.
     pub source: Option<anyhow::Error>,
 }
@@ -53,7 +64,15 @@ pub struct ApiError {
 impl ApiError {
     /// Any status; the named constructors below cover the usual ones.
     pub fn new(status: StatusCode, code: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
-        Self { status, code: code.into(), detail: detail.into(), errors: Vec::new(), retry_after: None, source: None }
+        Self {
+            status,
+            code: code.into(),
+            detail: detail.into(),
+            errors: Vec::new(),
+            retry_after: None,
+            upstream: None,
+            source: None,
+        }
     }
 
     /// 400.

@@ -13,6 +13,9 @@ The model's name chooses the behaviour:
     mock-cut         breaks the connection in the middle of the stream
     mock-error-NNN   answers with status NNN (429 carries Retry-After: 7)
     mock-embed       /v1/embeddings: 8 numbers for each text, derived from its SHA-256
+    mock-mistral     like mock-echo, but refuses `stream_options` and `max_completion_tokens` with 422 as Mistral does
+    mock-vllm        like mock-echo, but refuses turns that do not alternate, and a conversation that is longer than 64 words
+                     together with its max_tokens, with 400 as vLLM does
 
 GET /calls lists what was asked so far (path, authorization, body, and whether the client went away), DELETE /calls forgets it.
 A request without "Authorization: Bearer mock-key" is answered 401.
@@ -27,7 +30,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-MODELS = ["mock-echo", "mock-tools", "mock-slow", "mock-stall", "mock-cut", "mock-embed"]
+MODELS = ["mock-echo", "mock-mistral", "mock-vllm", "mock-tools", "mock-slow", "mock-stall", "mock-cut", "mock-embed"]
 TOOL_ARGUMENTS = ['{"city"', ': "Par', 'is"}']
 calls = []
 calls_lock = threading.Lock()
@@ -101,6 +104,8 @@ class Handler(BaseHTTPRequestHandler):
         if error:
             status = int(error.group(1))
             return self.fail(status, f"upstream says {status}", "mock_error", **({"Retry_After": "7"} if status == 429 else {}))
+        if self.path == "/v1/chat/completions" and self.refused(body, model):
+            return None
         try:
             if self.path == "/v1/embeddings":
                 self.embeddings(body)
@@ -111,6 +116,28 @@ class Handler(BaseHTTPRequestHandler):
         except (BrokenPipeError, ConnectionResetError):
             call["cancelled"] = True
             self.close_connection = True
+
+    def refused(self, body, model):
+        """Answers what the real servers refuse; whether it did."""
+        if model == "mock-mistral":
+            unknown = [name for name in ("stream_options", "max_completion_tokens") if name in body]
+            if unknown:
+                detail = [{"type": "extra_forbidden", "loc": ["body", name], "msg": "Extra inputs are not permitted", "input": body[name]} for name in unknown]
+                self.send_json(422, {"object": "error", "message": {"detail": detail}, "type": "invalid_request_error", "param": None, "code": None})
+            return bool(unknown)
+        if model == "mock-vllm":
+            roles = [m["role"] for m in body["messages"] if m["role"] != "system"]
+            words = sum(len(text_of(m.get("content")).split()) for m in body["messages"])
+            wanted = body.get("max_tokens") or 0
+            message = None
+            if any(role != ("user", "assistant")[at % 2] for at, role in enumerate(roles)):
+                message = "Conversation roles must alternate user/assistant/user/assistant/..."
+            elif words + wanted > 64:
+                message = f"This model's maximum context length is 64 tokens. However, you requested {words + wanted} tokens ({words} in the messages, {wanted} in the completion)."
+            if message:
+                self.send_json(400, {"object": "error", "message": message, "type": "BadRequestError", "param": None, "code": 400})
+            return bool(message)
+        return False
 
     def embeddings(self, body):
         texts = [body["input"]] if isinstance(body["input"], str) else body["input"]

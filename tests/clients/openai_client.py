@@ -7,12 +7,16 @@ says which failed.
 import base64
 import json
 import os
+import shutil
 import struct
 import sys
+import tempfile
 import time
 import traceback
 import urllib.request
+from pathlib import Path
 
+import httpx
 import openai
 from management import Api, first_key, wait_for, wait_until_ready
 
@@ -135,7 +139,63 @@ def errors(client):
     expect(400, openai.BadRequestError, lambda: client.chat.completions.create(model="mock/mock-echo", messages="x"))
 
 
-CHECKS = [models, chat, chat_streaming, tool_calls_survive_streaming, disconnect_cancels_upstream, embeddings,
+def a_wrong_key_does_not_cost_the_connection(_):
+    """A hundred calls with a wrong key, one after the other on one connection: each is answered 401."""
+    with httpx.Client(limits=httpx.Limits(max_connections=1, max_keepalive_connections=1)) as http:
+        wrong = openai.OpenAI(base_url=f"{URL}/v1", api_key="hf_wrong", max_retries=0, http_client=http)
+        text = "word " * 5000
+        for turn in range(100):
+            expect(401, openai.AuthenticationError, lambda: question(wrong, "mock/mock-echo", text if turn % 2 else "short"))
+            expect(401, openai.AuthenticationError, lambda: wrong.embeddings.create(model="embed", input=text))
+
+
+def servers_that_differ(client):
+    for model in ("mock/mock-mistral", "mock/mock-vllm"):
+        chunks = list(question(client, model, "one two", stream=True, stream_options={"include_usage": True}))
+        assert "".join(c.choices[0].delta.content or "" for c in chunks if c.choices) == "You said: one two", chunks
+        assert chunks[-1].usage.completion_tokens > 0, chunks[-1]
+    limited = question(client, "mock/mock-mistral", "one", max_completion_tokens=50)
+    assert limited.choices[0].message.content == "You said: one", limited
+    two = [{"role": "user", "content": "one"}, {"role": "user", "content": "two"}]
+    joined = client.chat.completions.create(model="mock/mock-vllm", messages=two)
+    assert joined.choices[0].message.content == "You said: one\n\ntwo", joined
+    long = expect(400, openai.BadRequestError, lambda: question(client, "mock/mock-vllm", "word " * 100))
+    assert long.code == "context_length_exceeded" and "64 tokens" in str(long), long
+    expect(400, openai.BadRequestError, lambda: question(client, "mock/mock-vllm", "one", max_tokens=4096))
+
+
+def langchain_embeds_as_it_comes(client):
+    """LangChain cuts texts into the tokens of cl100k_base before it asks for vectors."""
+    vocabulary = tiktoken_vocabulary()
+    if not vocabulary:
+        print("      not checked: no vocabulary of cl100k_base on this machine", flush=True)
+        return
+    os.environ["TIKTOKEN_CACHE_DIR"] = vocabulary
+    from langchain_openai import OpenAIEmbeddings
+
+    for model, length in (("embed", None), ("mock/mock-embed", 8)):
+        embedder = OpenAIEmbeddings(model=model, base_url=f"{URL}/v1", api_key=client.api_key, max_retries=0)
+        vectors = embedder.embed_documents(["kettle", "чайник"])
+        assert len(vectors) == 2 and len(vectors[0]) == len(embedder.embed_query("kettle")), [len(v) for v in vectors]
+        assert length is None or len(vectors[0]) == length, len(vectors[0])
+    plain = client.embeddings.create(model="embed", input=["kettle"], encoding_format="float").data[0].embedding
+    cut = OpenAIEmbeddings(model="embed", base_url=f"{URL}/v1", api_key=client.api_key).embed_documents(["kettle"])[0]
+    assert all(abs(a - b) < 1e-4 for a, b in zip(plain, cut, strict=True)), "tokens and text have other vectors"
+
+
+def tiktoken_vocabulary():
+    """A folder as tiktoken keeps it, out of the vocabulary that the crate tiktoken-rs brings; None without one."""
+    home = Path(os.environ.get("CARGO_HOME", Path.home() / ".cargo"))
+    found = sorted(home.glob("registry/src/*/tiktoken-rs-*/assets/cl100k_base.tiktoken"))
+    if not found:
+        return None
+    folder = tempfile.mkdtemp(prefix="tiktoken-")
+    # tiktoken names a file by the SHA-1 of its address.
+    shutil.copy(found[-1], Path(folder) / "9b5ad71b2ce5302211f9c61530b329a4922fc6a4")
+    return folder
+
+
+CHECKS = [a_wrong_key_does_not_cost_the_connection, servers_that_differ, langchain_embeds_as_it_comes, models, chat, chat_streaming, tool_calls_survive_streaming, disconnect_cancels_upstream, embeddings,
           agent_cites_its_document, agent_streams, agent_without_a_language_model, errors]
 
 

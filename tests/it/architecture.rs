@@ -205,3 +205,29 @@ fn the_images_build_sees_every_folder_that_is_embedded() {
     let unseen: Vec<_> = read.iter().filter(|path| !list.lines().any(|line| line == format!("!{path}"))).collect();
     assert!(unseen.is_empty(), "compose/Dockerfile.dockerignore keeps {unseen:?} from the build");
 }
+
+/// Two types of one name would share one schema of the `OpenAPI` document, and one of them would be described wrongly.
+#[test]
+fn every_schema_of_the_api_has_a_name_of_its_own() {
+    let mut names: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for path in sources(&src()) {
+        let text = fs::read_to_string(&path).unwrap();
+        for (at, _) in
+            text.match_indices("ToSchema").filter(|(at, _)| text[..*at].rfind("#[derive(") > text[..*at].rfind(")]"))
+        {
+            let rest = &text[at..];
+            let Some((head, named)) =
+                rest.split_once("struct ").into_iter().chain(rest.split_once("enum ")).min_by_key(|(h, _)| h.len())
+            else {
+                continue;
+            };
+            let renamed = head.split_once("schema(as = ").map(|(_, rest)| rest);
+            let name: String =
+                renamed.unwrap_or(named).chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            names.entry(name).or_default().push(path.display().to_string());
+        }
+    }
+    assert!(names.len() > 60 && names.contains_key("ChatMessage"), "{} names were found", names.len());
+    let shared: Vec<_> = names.into_iter().filter(|(_, places)| places.len() > 1).collect();
+    assert!(shared.is_empty(), "give one of them another name with #[schema(as = ...)]: {shared:#?}");
+}

@@ -321,3 +321,19 @@ async fn local_folders_are_refused_before_a_process_of_one_role_does_anything() 
         assert!(!site.data_dir().exists(), "{role} made a data directory");
     }
 }
+
+/// What stands between ```toml and ``` in a document.
+fn blocks(document: &str) -> Vec<&str> {
+    document.split("```toml\n").skip(1).filter_map(|rest| Some(rest.split_once("\n```")?.0)).collect()
+}
+
+#[test]
+fn what_the_readme_says_to_paste_is_accepted() {
+    let examples = blocks(include_str!("../../README.md"));
+    assert!(examples.iter().any(|text| text.contains("[llm.providers.")), "{examples:?}");
+    for text in examples {
+        load(text, &[]).unwrap_or_else(|e| panic!("{text}\n{e}"));
+    }
+    let refused = load("[llm.providers.local]\nbase_url = 'http://127.0.0.1:1/v1'", &[]).unwrap_err();
+    assert!(refused.contains("llm.providers.local") && refused.contains("ollama"), "{refused}");
+}

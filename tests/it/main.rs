@@ -34,6 +34,7 @@ mod knowledge;
 mod knowledge_matches;
 mod knowledge_s3;
 mod llm;
+mod llm_providers;
 mod logs;
 mod metrics;
 mod support;

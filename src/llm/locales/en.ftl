@@ -37,6 +37,13 @@ llm-advice-provider-stream-cut = The server ended its answer early: look at its 
 llm-advice-provider-bad-response = base_url must be that of an OpenAI-compatible API, usually ending in /v1.
 llm-advice-provider-rejected = The server refuses the request: its reason stands above.
 llm-advice-model-not-found = Check the model’s name, and that base_url ends where the API begins, usually /v1.
+llm-advice-provider-quota = Raise the quota or the budget of the account at the provider, or use another provider.
+llm-advice-provider-forbidden = The key is right but may not do this: look at the account’s models, regions and projects at the provider.
+llm-advice-provider-moderation = The provider’s filter refuses the content: change the text, or use another model.
+llm-advice-provider-overloaded = Wait, or use another model: the provider has more requests than it can answer.
+llm-advice-provider-loading = Wait until the server has loaded its model; timeout_seconds says how long requests wait.
+llm-advice-context-length-exceeded = Shorten the conversation or the passages, or give the model a larger context window.
+llm-advice-provider-too-large = Send less at once; a proxy before the provider may also limit the size.
 llm-advice-other = The log of this server says more.
 llm-no-providers = No language model yet
 llm-no-providers-text = Agents quote their documents word for word. To let a language model answer, add [llm.providers.NAME] with base_url and api_key_file to the configuration, and name one of its models in [llm.aliases].
@@ -62,3 +69,13 @@ llm-estimated = { $n ->
     [one] tokens of { $n } request are estimated
    *[other] tokens of { $n } requests are estimated
 }
+llm-adaptation-no-stream-options = asked without stream_options, tokens are estimated
+llm-adaptation-max-tokens = limit sent as max_tokens
+llm-adaptation-max-completion-tokens = limit sent as max_completion_tokens
+llm-adaptation-system-for-developer = developer messages sent as system
+llm-adaptation-no-system = system messages sent with the first question
+llm-adaptation-alternate-turns = messages of one role in a row are joined
+llm-adaptation-plain-content = lists of texts sent as one text
+llm-adaptation-input-fields-only = fields of answers left out of messages
+llm-adaptation-no-stream = answers asked for whole, then streamed from here
+llm-adaptation-no-encoding-format = embeddings asked for without encoding_format

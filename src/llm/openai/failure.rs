@@ -1,9 +1,10 @@
-//! What a provider says when it fails, in words that our clients may see. Its key never appears in them, and what it says
-//! about its own insides (5xx, authentication) is logged instead of passed on.
+//! What a provider says when it fails, in words that our clients may see: its reason, without our key, addresses of the
+//! operator's network or paths of its machine. Which kind of failure it is decides the status, and whether to try again.
 
-use std::time::Duration;
+use std::{sync::LazyLock, time::Duration};
 
 use chrono::DateTime;
+use regex::Regex;
 use reqwest::{
     StatusCode,
     header::{DATE, HeaderMap, RETRY_AFTER},
@@ -11,11 +12,11 @@ use reqwest::{
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
-use super::super::error::{Failure, LlmError};
-use crate::platform::error::chain;
-
-/// Longest message that is passed on, characters.
-const MAX_MESSAGE: usize = 1000;
+use super::{
+    super::error::{Failure, LlmError, Refusal},
+    words::{self, Said},
+};
+use crate::platform::{clock::Clock, error::chain};
 
 /// The error for an answer with a status of 4xx or 5xx.
 pub(super) fn refused(
@@ -24,53 +25,71 @@ pub(super) fn refused(
     status: StatusCode,
     headers: &HeaderMap,
     body: &[u8],
-) -> LlmError {
-    let text = String::from_utf8_lossy(body);
-    let said = redact(&message_of(&text), key);
+) -> Refusal {
+    let mut said = words::read(&String::from_utf8_lossy(body));
+    said.words = scrub(&said.words, key);
     let retry_after = retry_after(headers);
-    let failure = match classify(status.as_u16()) {
+    let failure = match classify(status.as_u16(), &said) {
         // OpenRouter's limit on what runs at a time; without the header the account is empty.
-        Failure::Billing if retry_after.is_some() => Failure::RateLimited,
+        Failure::Billing if status.as_u16() == 402 && retry_after.is_some() => Failure::RateLimited,
+        // The same words are said of a limit per minute, and then with a time.
+        Failure::Quota if retry_after.is_some() && !is_quota_code(&said) => Failure::RateLimited,
         failure => failure,
     };
-    if !matches!(failure, Failure::Rejected | Failure::ModelNotFound) {
-        tracing::warn!(provider, status = status.as_u16(), said, "a provider refused a request");
-    }
-    LlmError::Provider {
-        provider: provider.to_owned(),
-        failure,
-        message: wording(failure, status.as_u16(), &said),
-        retry_after,
-    }
+    report(provider, failure, status.as_u16(), &said, retry_after)
 }
 
 /// `Err` when a body of status 200, or an event of a stream, is an error in one of the shapes that are in use:
-/// `{"error": {...}}` (OpenAI, OpenRouter, `SGLang`), `{"error": "..."}` (Ollama), `{"object": "error", "message"}` (vLLM).
+/// `{"error": {...}}` (OpenAI, OpenRouter, `SGLang`), `{"error": "..."}` (Ollama), `{"object": "error", "message"}` (vLLM),
+/// `{"detail": ...}` (`FastAPI`).
 pub(super) fn in_body(provider: &str, key: Option<&SecretString>, text: &str) -> Result<(), LlmError> {
     // Nearly every chunk ends here, without being parsed twice.
-    if !text.contains("\"error\"") {
+    if !text.contains("\"error\"") && (text.contains("\"choices\"") || !text.contains("\"detail\"")) {
         return Ok(());
     }
     let Ok(value) = serde_json::from_str::<Value>(text) else { return Ok(()) };
-    let named = value
-        .get("error")
-        .filter(|e| e.as_object().is_some_and(|o| !o.is_empty()) || e.as_str().is_some_and(|s| !s.is_empty()));
+    let is_something = |e: &Value| match e {
+        Value::Object(object) => !object.is_empty(),
+        Value::String(text) => !text.is_empty(),
+        _ => false,
+    };
+    let named = value.get("error").is_some_and(is_something);
     let plain = value.get("object").and_then(Value::as_str) == Some("error");
-    let Some(error) = named.or(plain.then_some(&value)) else { return Ok(()) };
-    let said = redact(&message_of(text), key);
-    let code = error
-        .get("code")
-        .and_then(|c| c.as_u64().or_else(|| c.as_str()?.parse().ok()))
-        .and_then(|c| u16::try_from(c).ok());
-    let code = code.filter(|c| (400..600).contains(c)).unwrap_or(500);
-    let failure = classify(code);
-    tracing::warn!(provider, code, said, "a provider reported an error inside its answer");
-    Err(LlmError::Provider {
+    let detail = value.get("choices").is_none() && value.get("detail").is_some();
+    if !named && !plain && !detail {
+        return Ok(());
+    }
+    let mut said = words::read(text);
+    said.words = scrub(&said.words, key);
+    let status = said.status.unwrap_or_else(|| status_of(&said));
+    Err(report(provider, classify(status, &said), status, &said, None).into())
+}
+
+impl From<Refusal> for LlmError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(Box::new(refusal))
+    }
+}
+
+fn report(provider: &str, failure: Failure, status: u16, said: &Said, retry_after: Option<Duration>) -> Refusal {
+    let ours = matches!(
+        failure,
+        Failure::Rejected | Failure::ModelNotFound | Failure::TooLong | Failure::TooLarge | Failure::Moderated
+    );
+    if !ours {
+        let (said, code) = (&said.words, said.code.as_deref().unwrap_or_default());
+        tracing::warn!(provider, status, said, code, "a provider refused a request");
+    }
+    Refusal {
         provider: provider.to_owned(),
         failure,
-        message: wording(failure, code, &said),
-        retry_after: None,
-    })
+        status,
+        message: wording(failure, status, said),
+        code: said.code.clone(),
+        param: said.param.clone(),
+        kind: said.kind.clone(),
+        retry_after,
+    }
 }
 
 /// The error for a connection that failed.
@@ -92,55 +111,189 @@ pub(super) fn describe(error: &reqwest::Error) -> String {
     text.to_owned()
 }
 
-fn classify(status: u16) -> Failure {
+/// Names of errors, and words, by what they mean. Lower case.
+const QUOTA: [&str; 4] =
+    ["insufficient_quota", "exceeded your current quota", "quota_exceeded", "budget has been exceeded"];
+const CREDIT: [&str; 6] = [
+    "billing_hard_limit_reached",
+    "billing_not_active",
+    "insufficient_balance",
+    "insufficient balance",
+    "credit balance is too low",
+    "insufficient credits",
+];
+const TOO_LONG: [&str; 15] = [
+    "context_length_exceeded",
+    "exceed_context_size",
+    "string_above_max_length",
+    "maximum context length",
+    "context length",
+    "context window",
+    "context size",
+    "context_length",
+    "max_model_len",
+    "maximum model length",
+    "prompt is too long",
+    "prompt too long",
+    "input is too long",
+    "too many input tokens",
+    "reduce the length of the messages",
+];
+const MODERATED: [&str; 9] = [
+    "content_filter",
+    "content_policy",
+    "content management policy",
+    "content policy",
+    "moderation",
+    "flagged",
+    "usage policies",
+    "safety system",
+    "responsibleaipolicyviolation",
+];
+const WRONG_KEY: [&str; 6] = [
+    "invalid_api_key",
+    "invalid api key",
+    "incorrect api key",
+    "api key not valid",
+    "api key expired",
+    "authentication_error",
+];
+const LOADING: [&str; 6] =
+    ["loading model", "model is loading", "currently loading", "still loading", "model is not ready", "warming up"];
+
+fn says(said: &Said, any: &[&str]) -> bool {
+    let texts = [Some(&said.words), said.code.as_ref(), said.kind.as_ref()];
+    texts.into_iter().flatten().any(|text| {
+        let text = text.to_lowercase();
+        any.iter().any(|what| text.contains(what))
+    })
+}
+
+fn is_quota_code(said: &Said) -> bool {
+    [&said.code, &said.kind].into_iter().flatten().any(|name| name == "insufficient_quota")
+}
+
+fn classify(status: u16, said: &Said) -> Failure {
     match status {
-        401 | 403 => Failure::Auth,
+        401 => Failure::Auth,
         402 => Failure::Billing,
+        403 if says(said, &WRONG_KEY) => Failure::Auth,
+        403 if says(said, &MODERATED) => Failure::Moderated,
+        403 if says(said, &QUOTA) => Failure::Quota,
+        403 if says(said, &CREDIT) => Failure::Billing,
+        403 => Failure::Forbidden,
+        // A page or a plain text: there is no API at this address.
+        404 if !said.structured && !said.words.to_lowercase().contains("model") && !said.words.is_empty() => {
+            Failure::BadResponse
+        }
         404 => Failure::ModelNotFound,
         408 | 504 | 524 => Failure::Timeout,
+        413 => Failure::TooLarge,
+        429 if says(said, &CREDIT) => Failure::Billing,
+        429 if says(said, &QUOTA) => Failure::Quota,
         429 => Failure::RateLimited,
+        400..500 if says(said, &TOO_LONG) => Failure::TooLong,
+        400..500 if says(said, &MODERATED) => Failure::Moderated,
+        400..500 if says(said, &WRONG_KEY) => Failure::Auth,
+        400..500 if says(said, &QUOTA) => Failure::Quota,
+        400..500 if says(said, &CREDIT) => Failure::Billing,
+        400..500 if says(said, &["model_not_found", "does not exist or you do not have access"]) => {
+            Failure::ModelNotFound
+        }
         400..500 => Failure::Rejected,
+        _ if says(said, &LOADING) => Failure::Loading,
+        503 | 529 => Failure::Overloaded,
+        _ if says(said, &["overloaded_error", "overloaded"]) => Failure::Overloaded,
+        _ if said.structured && says(said, &["exceed_context_size", "maximum context length", "context size"]) => {
+            Failure::TooLong
+        }
         _ => Failure::Server,
     }
 }
 
-fn wording(failure: Failure, status: u16, said: &str) -> String {
-    let own = match failure {
-        Failure::Auth => "it does not accept the configured API key",
-        Failure::Billing => "its account has no credit left",
-        Failure::RateLimited => "it limits the rate of requests, try again later",
-        Failure::Timeout => "it did not answer in time",
-        Failure::Server => return format!("it failed ({status})"),
-        _ if said.is_empty() => return format!("it refused the request ({status})"),
-        _ => return said.to_owned(),
-    };
-    own.to_owned()
-}
-
-/// The message inside an error's body, or the body.
-fn message_of(text: &str) -> String {
-    let value: Value = serde_json::from_str(text).unwrap_or_default();
-    let message = [value.pointer("/error/message"), value.get("error"), value.get("message"), value.get("detail")]
-        .into_iter()
-        .flatten()
-        .find_map(Value::as_str);
-    let message = message.map_or_else(|| if value.is_null() { text.to_owned() } else { String::new() }, str::to_owned);
-    message.chars().filter(|c| !c.is_control() || *c == '\n').take(MAX_MESSAGE).collect()
-}
-
-/// Takes our key out, should the provider repeat it.
-fn redact(text: &str, key: Option<&SecretString>) -> String {
-    match key.map(SecretString::expose_secret) {
-        Some(key) if key.len() >= 4 => text.replace(key, "***"),
-        _ => text.to_owned(),
+/// The status that an error's name stands for, where it came without one.
+fn status_of(said: &Said) -> u16 {
+    match () {
+        () if says(said, &["rate_limit"]) || says(said, &QUOTA) => 429,
+        () if says(said, &["overloaded"]) || says(said, &LOADING) => 503,
+        () if says(said, &WRONG_KEY) => 401,
+        () if says(said, &["permission"]) => 403,
+        () if says(said, &["invalid_request", "badrequest", "invalid_prompt"])
+            || says(said, &TOO_LONG)
+            || says(said, &MODERATED) =>
+        {
+            400
+        }
+        () => 500,
     }
 }
 
-/// `Retry-After` (RFC 9110 section 10.2.3): seconds, or a date, which is compared with the server's own `Date`.
+fn wording(failure: Failure, status: u16, said: &Said) -> String {
+    let said = &said.words;
+    let own = match failure {
+        // What it says would tell of the operator's key.
+        Failure::Auth => return "it does not accept the configured API key".to_owned(),
+        Failure::Billing => "its account has no credit left".to_owned(),
+        Failure::Quota => "the quota of its account is used up, waiting does not help".to_owned(),
+        Failure::RateLimited => "it limits the rate of requests, try again later".to_owned(),
+        Failure::Overloaded => format!("it is overloaded ({status}), try again later"),
+        Failure::Loading => "it still loads its model, try again later".to_owned(),
+        Failure::Timeout => "it did not answer in time".to_owned(),
+        Failure::Server => format!("it failed ({status})"),
+        Failure::BadResponse => format!("there is no such API at its address ({status})"),
+        Failure::Forbidden if said.is_empty() => format!("its account may not do this ({status})"),
+        _ if said.is_empty() => return format!("it refused the request ({status})"),
+        _ => return said.clone(),
+    };
+    if said.is_empty() || own.contains(said.as_str()) { own } else { format!("{own}: {said}") }
+}
+
+/// Takes out what is not for clients: our key, addresses inside of the operator's network, the insides of a program that broke.
+pub(super) fn scrub(text: &str, key: Option<&SecretString>) -> String {
+    static SECRET: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?i)\bsk-[\w-]{6,}|\bbearer\s+\S{8,}").ok());
+    static INSIDE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        let address = r"(?:127|10)(?:\.\d{1,3}){3}|192\.168(?:\.\d{1,3}){2}|172\.(?:1[6-9]|2\d|3[01])(?:\.\d{1,3}){2}|169\.254(?:\.\d{1,3}){2}";
+        let name =
+            r"localhost|[\w-]+(?:\.[\w-]+)*\.(?:local|internal|lan|svc|cluster\.local)|\[(?:::1|f[cde][0-9a-f:]+)\]";
+        // A scheme with a single word as its host is a name of that network too.
+        Regex::new(&format!(
+            r"(?i)(?:https?://)?(?:{address}|{name})(?::\d+)?(?:/[\w./-]*)?|https?://[\w-]+(?::\d+)?(?:[/\s]|$)"
+        ))
+        .ok()
+    });
+    static PATH: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r#"(^|[\s"'(])/(?:srv|home|root|usr|opt|var|app|tmp|etc|mnt|data|workspace)/[\w./@-]+"#).ok()
+    });
+    let text = match key.map(SecretString::expose_secret) {
+        Some(key) if key.len() >= 4 => text.replace(key, "***"),
+        _ => text.to_owned(),
+    };
+    // A broken program's own story.
+    let text = text.find("Traceback").map_or(text.as_str(), |at| &text[..at]).trim_end().to_owned();
+    let replace = |pattern: &LazyLock<Option<Regex>>, text: String, with: &str| match pattern.as_ref() {
+        Some(pattern) => pattern.replace_all(&text, with).into_owned(),
+        None => text,
+    };
+    let text = replace(&SECRET, text, "***");
+    let text = replace(&INSIDE, text, "(address)");
+    replace(&PATH, text, "$1(path)")
+}
+
+/// `retry-after-ms` (OpenAI, Azure) or `Retry-After` (RFC 9110 section 10.2.3): seconds, or a date, which is compared with the
+/// server's own `Date`.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name| headers.get(name)?.to_str().ok().map(str::trim);
     let date = |name| DateTime::parse_from_rfc2822(text(name)?).ok();
-    let until = || Some((date(RETRY_AFTER)? - date(DATE)?).as_seconds_f64());
+    if let Some(Ok(millis)) =
+        headers.get("retry-after-ms").and_then(|v| v.to_str().ok()).map(|v| v.trim().parse::<f64>())
+    {
+        return (millis.is_finite() && millis >= 0.0)
+            .then(|| Duration::from_secs_f64(millis.min(3_600_000.0) / 1000.0));
+    }
+    let until = || {
+        let now = date(DATE).map_or_else(|| Clock::system().now(), |date| date.to_utc());
+        Some((date(RETRY_AFTER)?.to_utc() - now).as_seconds_f64().max(0.0))
+    };
     let seconds: f64 = text(RETRY_AFTER)?.parse().ok().or_else(until)?;
     (seconds.is_finite() && seconds >= 0.0).then(|| Duration::from_secs_f64(seconds.min(3600.0).ceil()))
 }
@@ -158,16 +311,9 @@ mod tests {
         for (name, value) in headers {
             map.insert(*name, value.parse().unwrap());
         }
-        match refused(
-            "p",
-            Some(&"sk-secret".to_owned().into()),
-            StatusCode::from_u16(status).unwrap(),
-            &map,
-            body.as_bytes(),
-        ) {
-            LlmError::Provider { failure, message, retry_after, .. } => (failure, message, retry_after),
-            other => panic!("{other:?}"),
-        }
+        let key = "sk-secret".to_owned().into();
+        let refusal = refused("p", Some(&key), StatusCode::from_u16(status).unwrap(), &map, body.as_bytes());
+        (refusal.failure, refusal.message, refusal.retry_after)
     }
 
     #[test]
@@ -176,7 +322,8 @@ mod tests {
             refuse(401, &[], r#"{"error":{"message":"Incorrect API key provided: sk-secret"}}"#);
         assert_eq!(failure, Failure::Auth);
         assert!(!message.contains("sk-"), "{message}");
-        assert_eq!(refuse(403, &[], "").0.status(), (StatusCode::BAD_GATEWAY, "provider_auth"));
+        assert_eq!(refuse(403, &[], "").0.status(), (StatusCode::FORBIDDEN, "provider_forbidden"));
+        assert_eq!(refuse(403, &[], r#"{"error":{"message":"Invalid API key"}}"#).0, Failure::Auth);
         let (failure, _, retry) = refuse(429, &[("retry-after", "7")], "");
         assert_eq!((failure.status().0.as_u16(), retry), (429, Some(Duration::from_secs(7))));
         let date = "Wed, 21 Oct 2026 07:28:00 GMT";
@@ -193,17 +340,67 @@ mod tests {
 
     #[test]
     fn errors_inside_an_answer_are_seen_in_every_shape() {
-        let ask = |text: &str| {
-            in_body("p", None, text).err().map(|e| match e {
-                LlmError::Provider { failure, .. } => failure,
-                other => panic!("{other:?}"),
-            })
-        };
+        let ask = |text: &str| in_body("p", None, text).err().map(|e| e.failure().unwrap());
         assert_eq!(ask(r#"{"error":{"message":"no","code":429}}"#), Some(Failure::RateLimited));
         assert_eq!(ask(r#"{"error":{"message":"no","code":"server_error"},"choices":[]}"#), Some(Failure::Server));
-        assert_eq!(ask(r#"{"error":"model is loading"}"#), Some(Failure::Server));
+        assert_eq!(ask(r#"{"error":"model is loading"}"#), Some(Failure::Loading));
+        assert_eq!(ask(r#"{"detail":"Internal error"}"#), Some(Failure::Server));
+        assert_eq!(ask(r#"{"error":{"message":"m","type":"insufficient_quota"}}"#), Some(Failure::Quota));
         assert_eq!(ask(r#"{"object":"error","message":"too long","code":400}"#), Some(Failure::Rejected));
         assert_eq!(ask(r#"{"choices":[{"delta":{"content":"an \"error\" is quoted"}}],"error":null}"#), None);
         assert_eq!(ask(r#"{"choices":[{"delta":{"content":"\"error\""}}]}"#), None);
+    }
+
+    #[test]
+    fn a_refusal_is_told_apart_by_what_it_says() {
+        let error =
+            |message: &str, code: &str| serde_json::json!({"error": {"message": message, "code": code}}).to_string();
+        for (status, message, code, expected) in [
+            (
+                429,
+                "You exceeded your current quota, please check your plan and billing details.",
+                "insufficient_quota",
+                Failure::Quota,
+            ),
+            (429, "Rate limit reached for requests", "rate_limit_exceeded", Failure::RateLimited),
+            (400, "Your credit balance is too low to access the API", "", Failure::Billing),
+            (400, "This model's maximum context length is 2048 tokens", "", Failure::TooLong),
+            (400, "the request exceeds the available context size, try increasing it", "", Failure::TooLong),
+            (
+                400,
+                "The response was filtered due to the prompt triggering content management policy",
+                "content_filter",
+                Failure::Moderated,
+            ),
+            (403, "Your chosen model requires moderation and your input was flagged", "", Failure::Moderated),
+            (
+                403,
+                "Country, region, or territory not supported",
+                "unsupported_country_region_territory",
+                Failure::Forbidden,
+            ),
+            (404, "The model `x` does not exist", "model_not_found", Failure::ModelNotFound),
+            (413, "Request too large", "", Failure::TooLarge),
+            (503, "Loading model", "", Failure::Loading),
+            (503, "no healthy upstream", "", Failure::Overloaded),
+            (529, "Overloaded", "", Failure::Overloaded),
+            (422, "top_p is wrong", "", Failure::Rejected),
+        ] {
+            assert_eq!(refuse(status, &[], &error(message, code)).0, expected, "{status} {message}");
+        }
+        assert_eq!(refuse(404, &[], "<html><title>404 Not Found</title></html>").0, Failure::BadResponse);
+        let per_minute = error("You exceeded your current quota", "");
+        assert_eq!(refuse(429, &[("retry-after", "7")], &per_minute).0, Failure::RateLimited);
+        assert_eq!(refuse(429, &[("retry-after-ms", "250")], "").2, Some(Duration::from_millis(250)));
+    }
+
+    #[test]
+    fn keys_addresses_and_paths_stay_here() {
+        let text = "Bearer abcdefghij at http://10.0.0.7:8000/v1, gpu.internal:80, http://vllm/v1 and localhost:11434, see /srv/app/model.py or https://platform.openai.com/docs; 3.10.5 sk-1234567";
+        let said = scrub(text, None);
+        for secret in ["abcdefghij", "10.0.0.7", "gpu", "vllm", "localhost", "/srv", "sk-1"] {
+            assert!(!said.contains(secret), "{secret}: {said}");
+        }
+        assert!(said.contains("https://platform.openai.com/docs") && said.contains("3.10.5"), "{said}");
     }
 }

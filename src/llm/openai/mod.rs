@@ -1,7 +1,12 @@
 //! A provider that speaks OpenAI's HTTP API: OpenAI, OpenRouter, vLLM, llama.cpp, Ollama, LM Studio and many more.
 
+mod adapt;
 mod failure;
+pub(super) mod halves;
+mod prepare;
+mod reshape;
 mod stream;
+mod words;
 
 use std::time::Duration;
 
@@ -13,12 +18,18 @@ use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use self::{
+    adapt::{Adaptations, Learned},
+    prepare::Habits,
+};
 use super::{
+    adaptation::{Adaptation, AdaptedModel},
     backend::{ChatStream, ModelBackend},
     config,
     error::{Failure, LlmError},
+    metrics::Metrics,
     model::{BackendKind, CallContext, Embeddings, ModelInfo},
-    wire::{ChatRequest, Completion, Original, StreamOptions, Usage},
+    wire::{ChatRequest, Completion, Original, Usage},
 };
 use crate::platform::{http_client::Traced as _, ids::OrgId};
 
@@ -29,6 +40,11 @@ const MODELS_LIVE: Duration = Duration::from_mins(1);
 /// A list of models that takes longer is not worth the wait.
 const MODELS_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Ways of a server that are found out for one request.
+const MOST_TRIES: usize = 6;
+/// While a server loads its model it is asked again after so long: first, and at most.
+const LOADING_WAIT: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(5));
+
 /// One configured model server.
 pub(super) struct Provider {
     name: String,
@@ -37,6 +53,8 @@ pub(super) struct Provider {
     http: reqwest::Client,
     /// What the server lists, or the error of the last try: a server that is down is not asked for every request.
     listed: moka::future::Cache<(), Result<Vec<String>, String>>,
+    learned: Learned,
+    metrics: Metrics,
 }
 
 impl std::fmt::Debug for Provider {
@@ -74,13 +92,15 @@ enum Vector {
 }
 
 impl Provider {
-    pub(super) fn new(name: &str, config: config::Provider, http: reqwest::Client) -> Self {
+    pub(super) fn new(name: &str, config: config::Provider, http: reqwest::Client, metrics: Metrics) -> Self {
         Self {
             name: name.to_owned(),
             base_url: config.base_url.trim_end_matches('/').to_owned(),
             config,
             http,
             listed: moka::future::Cache::builder().max_capacity(1).time_to_live(MODELS_LIVE).build(),
+            learned: Learned::default(),
+            metrics,
         }
     }
 
@@ -118,34 +138,104 @@ impl Provider {
         authority == host || authority.ends_with(&format!(".{host}"))
     }
 
+    fn habits(&self) -> Habits {
+        Habits {
+            // The option is deprecated there and has no effect.
+            always_reports_usage: self.is_host("openrouter.ai"),
+            newer_limit: self.is_host("api.openai.com") || self.is_host("openai.azure.com"),
+        }
+    }
+
+    /// What the configuration says of this server, and what was learned of the model.
+    fn known(&self, model: &str) -> Adaptations {
+        let mut known = self.learned.of(model);
+        let fits = |a: &&Adaptation| a.opposite().is_none_or(|opposite| !known.contains(&opposite));
+        let configured: Vec<Adaptation> = self.config.adaptations.iter().filter(fits).copied().collect();
+        known.extend(configured);
+        known
+    }
+
+    /// The models that turned out to need something.
+    pub(super) fn adapted(&self) -> Vec<AdaptedModel> {
+        self.learned.list()
+    }
+
+    fn remember(&self, model: &str, adaptation: Adaptation) {
+        if self.learned.add(model, adaptation) {
+            self.metrics.adapted(adaptation);
+            tracing::info!(
+                target: "holdfast::llm", provider = self.name, model, adaptation = adaptation.as_str(),
+                "a provider refused a request as it was; from now on it is sent in the way that the provider takes"
+            );
+        }
+    }
+
     /// The request as this server wants it.
-    fn prepare(&self, model: &str, mut request: ChatRequest) -> Result<Bytes, LlmError> {
+    fn prepare(&self, model: &str, mut request: ChatRequest, known: &Adaptations) -> Result<Bytes, LlmError> {
         model.clone_into(&mut request.model);
-        if self.is_host("openrouter.ai") {
-            // Always reports usage; the option is deprecated there and has no effect.
-            request.stream_options = None;
-        } else if request.stream == Some(true) {
-            request.stream_options.get_or_insert_with(StreamOptions::default).include_usage = Some(true);
-        }
-        // One limit under one name, the newer where a client sends both. OpenAI's reasoning models refuse the older name;
-        // elsewhere that is the one that every server knows: Ollama ignores the newer and writes on, Mistral refuses it.
-        let most = request.max_completion_tokens.take().or(request.max_tokens.take());
-        if self.is_host("api.openai.com") || self.is_host("openai.azure.com") {
-            request.max_completion_tokens = most;
-        } else {
-            request.max_tokens = most;
-        }
+        prepare::prepare(&mut request, self.habits(), known);
         serde_json::to_vec(&request)
             .map(Bytes::from)
             .map_err(|e| LlmError::invalid("messages", "invalid_value", e.to_string()))
     }
 
-    /// Sends a request and waits for the head of a good answer.
+    /// Asks for an answer; what the server refuses only because of its ways is asked again in those. They are remembered when
+    /// they have worked.
+    async fn ask(&self, model: &str, request: &ChatRequest) -> Result<Response, LlmError> {
+        let (mut known, mut learned) = (self.known(model), Vec::new());
+        loop {
+            let body = self.prepare(model, request.clone(), &known)?;
+            let error = match self.send(Method::POST, "/chat/completions", Some(body), self.config.timeout()).await {
+                Ok(response) => {
+                    learned.into_iter().for_each(|adaptation| self.remember(model, adaptation));
+                    return Ok(response);
+                }
+                Err(error) => error,
+            };
+            let LlmError::Refused(refusal) = &error else { return Err(error) };
+            let remedy = adapt::remedy(refusal, request, &known, self.habits().newer_limit);
+            let Some(remedy) = remedy.filter(|r| learned.len() < MOST_TRIES && !learned.contains(r)) else {
+                return Err(error);
+            };
+            known.extend([remedy]);
+            if let Some(opposite) = remedy.opposite() {
+                known.remove(&opposite);
+            }
+            learned.push(remedy);
+        }
+    }
+
+    /// Sends a request and waits for the head of a good answer; a server that still loads its model is asked until it is ready.
     async fn send(
         &self,
         method: Method,
         path: &str,
         body: Option<Bytes>,
+        timeout: Duration,
+    ) -> Result<Response, LlmError> {
+        let (until, mut wait) = (tokio::time::Instant::now() + timeout, LOADING_WAIT.0);
+        loop {
+            let left = until.saturating_duration_since(tokio::time::Instant::now());
+            let error = match self.send_once(method.clone(), path, body.clone(), left, timeout).await {
+                Err(error) if error.failure() == Some(Failure::Loading) => error,
+                done => return done,
+            };
+            let asked = if let LlmError::Refused(refusal) = &error { refusal.retry_after } else { None };
+            let pause = asked.unwrap_or(wait).min(LOADING_WAIT.1);
+            if tokio::time::Instant::now() + pause >= until {
+                return Err(error);
+            }
+            tokio::time::sleep(pause).await;
+            wait = (wait * 2).min(LOADING_WAIT.1);
+        }
+    }
+
+    async fn send_once(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Bytes>,
+        left: Duration,
         timeout: Duration,
     ) -> Result<Response, LlmError> {
         let mut request = self.http.request(method, format!("{}{path}", self.base_url)).traced();
@@ -158,7 +248,7 @@ impl Provider {
         if let Some(body) = body {
             request = request.header(reqwest::header::CONTENT_TYPE, "application/json").body(body);
         }
-        let response = match tokio::time::timeout(timeout, request.send()).await {
+        let response = match tokio::time::timeout(left, request.send()).await {
             Err(_) => {
                 return Err(self.fail(Failure::Timeout, format!("it did not answer within {} s", timeout.as_secs())));
             }
@@ -170,7 +260,19 @@ impl Provider {
         }
         let (status, headers) = (response.status(), response.headers().clone());
         let body = self.read(response, Duration::from_secs(10)).await.unwrap_or_default();
-        Err(failure::refused(&self.name, self.config.api_key.as_ref(), status, &headers, &body))
+        let refusal = failure::refused(&self.name, self.config.api_key.as_ref(), status, &headers, &body);
+        Err(self.without_address(refusal.into()))
+    }
+
+    /// The name of the server is not for clients, where only the operator's network knows it.
+    fn without_address(&self, error: LlmError) -> LlmError {
+        let LlmError::Refused(mut refusal) = error else { return error };
+        let authority = self.base_url.split("://").nth(1).unwrap_or_default().split('/').next().unwrap_or_default();
+        let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+        if host.len() > 3 {
+            refusal.message = refusal.message.replace(authority, "(address)").replace(host, "(address)");
+        }
+        LlmError::Refused(refusal)
     }
 
     /// Reads a whole body.
@@ -217,18 +319,47 @@ impl ModelBackend for Provider {
     }
 
     async fn stream(&self, _: &CallContext, model: &str, request: ChatRequest) -> Result<ChatStream, LlmError> {
-        let body = self.prepare(model, request)?;
-        let response = self.send(Method::POST, "/chat/completions", Some(body), self.config.timeout()).await?;
-        let is_json = response
-            .headers()
-            .get(reqwest::header::CONTENT_TYPE)
-            .is_some_and(|v| v.as_bytes().starts_with(b"application/json"));
-        if is_json {
-            // Some servers answer an error, or everything at once, whatever was asked.
-            let body = self.read(response, self.config.idle_timeout()).await?;
-            failure::in_body(&self.name, self.config.api_key.as_ref(), &String::from_utf8_lossy(&body))?;
-            return Err(self.fail(Failure::BadResponse, "it answered a streaming request with one JSON document"));
+        let response = self.ask(model, &request).await?;
+        match self.look(response).await? {
+            Shape::Events(response) => Ok(self.events(response)),
+            Shape::Document(body) => {
+                let whole = self.completion(&body)?;
+                let chunks = reshape::unroll(whole.body().clone());
+                Ok(ChatStream::new(futures::stream::iter(chunks.into_iter().map(Ok))))
+            }
         }
+    }
+
+    async fn complete(&self, _: &CallContext, model: &str, request: ChatRequest) -> Result<Completion, LlmError> {
+        let response = self.ask(model, &request).await?;
+        match self.look(response).await? {
+            Shape::Events(response) => self.events(response).collect().await,
+            Shape::Document(body) => self.completion(&body),
+        }
+    }
+
+    async fn embed(&self, model: &str, texts: &[String], dimensions: Option<usize>) -> Result<Embeddings, LlmError> {
+        self.embed_input(model, json!(texts), dimensions).await
+    }
+
+    async fn embed_tokens(
+        &self,
+        model: &str,
+        tokens: &[Vec<u32>],
+        dimensions: Option<usize>,
+    ) -> Result<Embeddings, LlmError> {
+        self.embed_input(model, json!(tokens), dimensions).await
+    }
+}
+
+/// What an answer is, whatever it was asked to be and calls itself.
+enum Shape {
+    Events(Response),
+    Document(Bytes),
+}
+
+impl Provider {
+    fn events(&self, response: Response) -> ChatStream {
         let reader = stream::Reader::new(
             self.name.clone(),
             self.config.api_key.clone(),
@@ -236,35 +367,89 @@ impl ModelBackend for Provider {
             self.config.idle_timeout(),
             response,
         );
-        Ok(ChatStream::new(reader.chunks()))
+        ChatStream::new(reader.chunks())
     }
 
-    async fn complete(&self, _: &CallContext, model: &str, request: ChatRequest) -> Result<Completion, LlmError> {
-        let body = self.prepare(model, request)?;
-        let response = self.send(Method::POST, "/chat/completions", Some(body), self.config.timeout()).await?;
-        let body = self.read(response, self.config.timeout()).await?;
-        let text = String::from_utf8_lossy(&body);
-        failure::in_body(&self.name, self.config.api_key.as_ref(), &text)?;
-        Original::parse(text.as_ref())
-            .map_err(|e| self.fail(Failure::BadResponse, format!("its answer is not a chat completion: {e}")))
+    fn completion(&self, body: &Bytes) -> Result<Completion, LlmError> {
+        let text = String::from_utf8_lossy(body);
+        let text = text.trim_start_matches('\u{feff}');
+        failure::in_body(&self.name, self.config.api_key.as_ref(), text).map_err(|e| self.without_address(e))?;
+        let parsed = if halves::has_half(text) { Original::parse(halves::mended(text)) } else { Original::parse(text) };
+        parsed.map_err(|e| self.fail(Failure::BadResponse, format!("its answer is not a chat completion: {e}")))
     }
 
-    async fn embed(&self, model: &str, texts: &[String], dimensions: Option<usize>) -> Result<Embeddings, LlmError> {
-        let mut body = json!({"model": model, "input": texts, "encoding_format": "float"});
+    /// Reads as far as needed to see what it is: some servers answer everything at once whatever was asked, others stream, and
+    /// not all say so in the content type.
+    async fn look(&self, mut response: Response) -> Result<Shape, LlmError> {
+        let kind = response.headers().get(reqwest::header::CONTENT_TYPE).map(|v| v.as_bytes().to_ascii_lowercase());
+        if kind.is_some_and(|kind| kind.starts_with(b"text/event-stream")) {
+            return Ok(Shape::Events(response));
+        }
+        let mut begin = BytesMut::new();
+        let first = loop {
+            match tokio::time::timeout(self.config.timeout(), response.chunk()).await {
+                Err(_) => {
+                    let text = format!("it did not answer within {} s", self.config.timeout_seconds);
+                    return Err(self.fail(Failure::Timeout, text));
+                }
+                Ok(Err(error)) => return Err(self.broken(&error)),
+                Ok(Ok(None)) => break None,
+                Ok(Ok(Some(part))) => begin.extend_from_slice(&part),
+            }
+            let text = begin.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&begin);
+            if let Some(byte) = text.iter().find(|b| !b.is_ascii_whitespace()) {
+                break Some(*byte);
+            }
+        };
+        if matches!(first, None | Some(b'{' | b'[')) {
+            let rest = self.read(response, self.config.timeout()).await?;
+            begin.extend_from_slice(&rest);
+            return Ok(Shape::Document(begin.freeze()));
+        }
+        let rest = futures::stream::unfold(response, |mut response| async move {
+            response.chunk().await.transpose().map(|part| (part, response))
+        });
+        let whole = futures::StreamExt::chain(futures::stream::iter([Ok(begin.freeze())]), rest);
+        Ok(Shape::Events(axum::http::Response::new(reqwest::Body::wrap_stream(whole)).into()))
+    }
+
+    async fn embed_input(&self, model: &str, input: Value, dimensions: Option<usize>) -> Result<Embeddings, LlmError> {
+        let mut body = json!({"model": model, "input": input, "encoding_format": "float"});
         if let Some(dimensions) = dimensions {
             body["dimensions"] = json!(dimensions);
         }
-        let response =
-            self.send(Method::POST, "/embeddings", Some(body.to_string().into()), self.config.timeout()).await?;
+        let mut known = self.known(model);
+        let mut learned = None;
+        let response = loop {
+            if known.contains(&Adaptation::NoEncodingFormat)
+                && let Some(body) = body.as_object_mut()
+            {
+                body.remove("encoding_format");
+            }
+            let sent = Some(body.to_string().into());
+            match self.send(Method::POST, "/embeddings", sent, self.config.timeout()).await {
+                Ok(response) => break response,
+                Err(LlmError::Refused(refusal)) => match adapt::embedding_remedy(&refusal, &known) {
+                    Some(remedy) => {
+                        known.insert(remedy);
+                        learned = Some(remedy);
+                    }
+                    None => return Err(LlmError::Refused(refusal)),
+                },
+                Err(error) => return Err(error),
+            }
+        };
+        if let Some(adaptation) = learned {
+            self.remember(model, adaptation);
+        }
         let body = self.read(response, self.config.timeout()).await?;
-        failure::in_body(&self.name, self.config.api_key.as_ref(), &String::from_utf8_lossy(&body))?;
+        failure::in_body(&self.name, self.config.api_key.as_ref(), &String::from_utf8_lossy(&body))
+            .map_err(|e| self.without_address(e))?;
         let list: EmbeddingList = serde_json::from_slice(&body)
             .map_err(|e| self.fail(Failure::BadResponse, format!("its answer is not a list of embeddings: {e}")))?;
         self.in_order(list)
     }
-}
 
-impl Provider {
     /// The vectors by their `index`, which some servers do not send in order.
     fn in_order(&self, list: EmbeddingList) -> Result<Embeddings, LlmError> {
         let mut vectors: Vec<Option<Vec<f32>>> = vec![None; list.data.len()];
@@ -296,9 +481,10 @@ mod tests {
     fn openai_gets_the_newer_name_of_the_limit() {
         let prepared = |base_url: &str| {
             let config = toml::from_str(&format!("base_url = '{base_url}'")).unwrap();
-            let provider = Provider::new("p", config, HttpClients::new().unwrap().operator().clone());
+            let metrics = Metrics::register(&mut prometheus_client::registry::Registry::default());
+            let provider = Provider::new("p", config, HttpClients::new().unwrap().operator().clone(), metrics);
             let request = ChatRequest { max_tokens: Some(7), stream: Some(true), ..ChatRequest::default() };
-            serde_json::from_slice::<Value>(&provider.prepare("m", request).unwrap()).unwrap()
+            serde_json::from_slice::<Value>(&provider.prepare("m", request, &provider.known("m")).unwrap()).unwrap()
         };
         let openai = prepared("https://api.openai.com/v1");
         assert_eq!((&openai["max_completion_tokens"], openai.get("max_tokens")), (&json!(7), None));

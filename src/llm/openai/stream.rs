@@ -13,6 +13,7 @@ use super::{
         wire::{ChatChunk, Chunk, Original},
     },
     failure,
+    halves::Halves,
 };
 
 /// One event; pictures inside an answer make some of them large.
@@ -28,6 +29,7 @@ pub(super) struct Reader {
     response: Option<Response>,
     parser: SseParser,
     events: VecDeque<SseEvent>,
+    halves: Halves,
     /// An error to report after the chunk that carries its usage.
     pending: Option<LlmError>,
     /// A choice has its finish reason, or there is nothing more to say: the end of the connection is no surprise.
@@ -50,6 +52,7 @@ impl Reader {
             response: Some(response),
             parser: SseParser::new(MAX_EVENT_BYTES),
             events: VecDeque::new(),
+            halves: Halves::default(),
             pending: None,
             finished: false,
         }
@@ -101,6 +104,13 @@ impl Reader {
 
     fn understand(&mut self, event: &SseEvent) -> Option<Result<Chunk, LlmError>> {
         let data = event.data.trim();
+        if matches!(event.event.as_str(), "ping" | "heartbeat" | "keep-alive" | "keepalive") {
+            return None;
+        }
+        if event.event == "error" && !data.starts_with('{') && !data.is_empty() {
+            let error = serde_json::json!({"error": {"message": data}}).to_string();
+            return failure::in_body(&self.provider, self.key.as_ref(), &error).err().map(Err);
+        }
         if data == "[DONE]" {
             self.close();
             return None;
@@ -124,7 +134,7 @@ impl Reader {
                 None => Some(Err(error)),
             };
         }
-        match Chunk::parse(event.data.as_str()) {
+        match Chunk::parse(self.halves.join(&event.data)) {
             Ok(chunk) => {
                 self.finished |= chunk.body().choices.iter().any(|choice| choice.finish_reason.is_some());
                 Some(Ok(chunk))

@@ -23,6 +23,7 @@ use super::{
     metrics::Metrics,
     model::{BackendKind, CallContext, EmbedModel, ModelInfo, Operation, estimate_tokens},
     openai::Provider,
+    runaway,
     store::{self, UsageByDay, UsageByModel},
     usage::{Meter, Recorder, Target},
     wire::{ChatRequest, Completion, Message},
@@ -115,7 +116,8 @@ impl Llm {
             .providers
             .iter()
             .map(|(name, provider)| {
-                (name.clone(), Arc::new(Provider::new(name, provider.clone(), http.operator().clone())))
+                let (config, http) = (provider.clone(), http.operator().clone());
+                (name.clone(), Arc::new(Provider::new(name, config, http, metrics.clone())))
             })
             .collect();
         let mut backends: BTreeMap<String, Arc<dyn ModelBackend>> = BTreeMap::new();
@@ -161,8 +163,14 @@ impl Llm {
         let (route, mut meter) = self.begin(&call, &mut request, true).await?;
         request.stream = Some(true);
         let span = meter.span().clone();
+        let unlimited = request.max_tokens.is_none() && request.max_completion_tokens.is_none();
+        let most = (unlimited && route.backend.kind() == BackendKind::Openai)
+            .then(|| u64::from(self.inner.config.max_output_tokens));
         match route.backend.stream(&call, &route.model, request).instrument(span).await {
-            Ok(stream) => Ok(stream.metered(meter)),
+            Ok(stream) => match most {
+                Some(most) => Ok(ChatStream::new(runaway::cap(stream, most)).metered(meter)),
+                None => Ok(stream.metered(meter)),
+            },
             Err(error) => {
                 meter.failed(&error);
                 Err(error)
@@ -198,19 +206,13 @@ impl Llm {
             let text = "`embed` makes vectors, not answers: it is for POST /v1/embeddings";
             return Err(LlmError::invalid("model", "model_not_supported", text));
         }
-        let route = self.route(&request.model).await?;
+        let route = self.route_of(call.org_id, &request.model).await?;
         let mut meter = Meter::new(&self.inner.recorder, call, route.target(Operation::Chat), streamed);
         if let Err(error) = self.check(call, request, route.backend.kind()) {
             meter.failed(&error);
             return Err(error);
         }
         meter.prompt(request);
-        if request.max_tokens.is_none()
-            && request.max_completion_tokens.is_none()
-            && route.backend.kind() == BackendKind::Openai
-        {
-            request.max_tokens = Some(self.inner.config.max_output_tokens);
-        }
         Ok((route, meter))
     }
 
@@ -250,6 +252,20 @@ impl Llm {
 
     fn backend(&self, prefix: &str) -> Option<Arc<dyn ModelBackend>> {
         self.inner.backends.read().unwrap_or_else(PoisonError::into_inner).get(prefix).cloned()
+    }
+
+    /// As [`Self::route`]; an unknown name is answered with those that there are.
+    async fn route_of(&self, org: OrgId, requested: &str) -> Result<Route, LlmError> {
+        match self.route(requested).await {
+            Err(LlmError::UnknownModel(name)) => Err(self.no_such_model(org, name).await),
+            found => found,
+        }
+    }
+
+    /// The error for a name that nobody has.
+    pub(super) async fn no_such_model(&self, org: OrgId, name: String) -> LlmError {
+        let models = self.models(org).await;
+        LlmError::NoSuchModel { name, models: there_are(models.into_iter().map(|model| model.id)) }
     }
 
     /// Resolves an alias, `prefix/model`, or a bare name that exactly one provider offers.
@@ -305,7 +321,7 @@ impl Llm {
         model: &str,
         alias: Option<&str>,
     ) -> Result<(Arc<dyn ModelBackend>, String, Meter), LlmError> {
-        let mut route = self.route(model).await?;
+        let mut route = self.route_of(call.org_id, model).await?;
         route.alias = alias.map(str::to_owned);
         let meter = Meter::new(&self.inner.recorder, call, route.target(Operation::Embedding), false);
         Ok((route.backend, route.model, meter))

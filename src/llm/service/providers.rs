@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::Llm;
 use crate::{
     llm::{
+        adaptation::{Adaptation, AdaptedModel},
         config::ProviderKind,
         error::{Failure, LlmError},
         model::CallContext,
@@ -32,6 +33,10 @@ pub struct ProviderInfo {
     pub models: Vec<String>,
     pub timeout_seconds: u64,
     pub idle_timeout_seconds: u64,
+    /// What the configuration says that requests to it need.
+    pub adaptations: Vec<Adaptation>,
+    /// The models that turned out to need something, since this process started.
+    pub adapted: Vec<AdaptedModel>,
 }
 
 /// What a test of a provider found.
@@ -75,7 +80,7 @@ pub struct TestError {
 
 impl TestError {
     fn new(error: LlmError) -> Self {
-        let failure = if let LlmError::Provider { failure, .. } = &error { Some(*failure) } else { None };
+        let failure = error.failure();
         let ApiError { code, detail, .. } = error.into();
         Self { code: code.into_owned(), detail, advice: failure.map_or("see the server's log", Failure::advice) }
     }
@@ -92,6 +97,8 @@ impl Llm {
             models: provider.models.clone(),
             timeout_seconds: provider.timeout_seconds,
             idle_timeout_seconds: provider.idle_timeout_seconds,
+            adaptations: provider.adaptations.clone(),
+            adapted: self.inner.providers.get(name).map(|p| p.adapted()).unwrap_or_default(),
         };
         self.inner.config.providers.iter().map(describe).collect()
     }

@@ -17,6 +17,8 @@ pub struct Config {
     pub public_url: String,
     /// Proxies whose `X-Forwarded-For` is believed, as networks (`10.0.0.0/8`).
     pub trusted_proxies: Vec<String>,
+    /// Origins of other sites (`https://app.example.com`) whose pages may call `/v1`; none by default.
+    pub cors_origins: Vec<String>,
     /// Connections open at a time; more wait in the kernel's queue.
     pub max_connections: u32,
     /// Connections that one address may have open; more are closed at once. Trusted proxies may have any number.
@@ -52,6 +54,7 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             public_url: String::new(),
             trusted_proxies: Vec::new(),
+            cors_origins: Vec::new(),
             max_connections: 4096,
             max_connections_per_address: 256,
             header_timeout_seconds: 10,
@@ -86,6 +89,14 @@ impl Config {
         errors.range("grace_seconds", self.grace_seconds, 1, 600);
         for proxy in self.trusted_proxies.iter().filter(|p| p.parse::<IpNet>().is_err()) {
             errors.push("trusted_proxies", format!("{proxy:?} is not a network such as 10.0.0.0/8"));
+        }
+        for origin in self.cors_origins.iter().filter(|origin| !super::cors::is_origin(origin)) {
+            errors.push(
+                "cors_origins",
+                format!(
+                    "{origin:?} is not one origin such as https://app.example.com, without a path or a slash at its end"
+                ),
+            );
         }
         if !self.public_url.is_empty() {
             match self.public_url.parse::<axum::http::Uri>() {

@@ -4,7 +4,7 @@ use axum::{
     RequestExt as _,
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Request},
-    http::{StatusCode, Uri, request::Parts},
+    http::{HeaderMap, StatusCode, Uri, request::Parts},
     response::{IntoResponse, Response},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -25,17 +25,19 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        let is_json = request
-            .headers()
-            .get(axum::http::header::CONTENT_TYPE)
-            .and_then(|v| v.to_str().ok())
-            .is_some_and(|v| v.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().ends_with("json"));
-        if !is_json {
-            return Err(ApiError::unsupported_media_type("send the body as `Content-Type: application/json`"));
-        }
+        require_json(request.headers())?;
         let bytes = body_bytes(request).await?;
         decode(&bytes).map(Self)
     }
+}
+
+/// 415 where the head does not say that the body is JSON.
+pub fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
+    let kind = headers.get(axum::http::header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    if kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().ends_with("json") {
+        return Ok(());
+    }
+    Err(ApiError::unsupported_media_type("send the body as `Content-Type: application/json`"))
 }
 
 /// Of a decoder's error, characters.
@@ -69,6 +71,8 @@ fn unread(error: axum::Error) -> ApiError {
 
 /// Decodes JSON; errors carry a JSON pointer (RFC 6901).
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    // Windows programs begin their files with it.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|e| {
         let pointer = pointer(e.path());

@@ -97,6 +97,15 @@ impl Allowance {
         headers.insert(HeaderName::from_static("ratelimit-remaining"), HeaderValue::from(self.remaining));
         headers.insert(HeaderName::from_static("ratelimit-reset"), HeaderValue::from(reset));
     }
+
+    /// The same under the names that OpenAI's clients read.
+    pub fn tell_openai(self, headers: &mut HeaderMap) {
+        headers.insert(HeaderName::from_static("x-ratelimit-limit-requests"), HeaderValue::from(self.limit));
+        headers.insert(HeaderName::from_static("x-ratelimit-remaining-requests"), HeaderValue::from(self.remaining));
+        if let Ok(reset) = HeaderValue::from_str(&format!("{}ms", self.reset.as_millis())) {
+            headers.insert(HeaderName::from_static("x-ratelimit-reset-requests"), reset);
+        }
+    }
 }
 
 /// There is nothing left.

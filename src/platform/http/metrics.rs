@@ -93,6 +93,21 @@ pub struct LimitLabels {
     pub limit: LimitedBy,
 }
 
+label_enum! {
+    /// What became of the rest of a body whose request was answered before it was read.
+    pub enum LeftBody {
+        /// Read and thrown away: the connection goes on.
+        Drained = "drained",
+        /// Too large or too slow: the answer says that the connection ends.
+        Closed = "closed",
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct LeftLabels {
+    pub end: LeftBody,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct SurfaceLabels {
     pub surface: Surface,
@@ -136,6 +151,7 @@ pub struct Inner {
     /// In the order of [`Surface::ALL`].
     surfaces: Vec<Observations>,
     pub rate_limited: Family<LimitLabels, Counter>,
+    pub left_bodies: Family<LeftLabels, Counter>,
     pub in_flight: Gauge,
     /// No metric: for work that makes room for requests, where they are counted anyway.
     pub traffic: Traffic,
@@ -178,6 +194,7 @@ impl Metrics {
             surfaces: Surface::ALL.iter().map(observations).collect(),
             requests,
             rate_limited: Family::default(),
+            left_bodies: Family::default(),
             in_flight: Gauge::default(),
             traffic: Traffic::default(),
             panics: Counter::default(),
@@ -187,6 +204,9 @@ impl Metrics {
         };
         for &limit in LimitedBy::ALL {
             let _ = metrics.rate_limited.get_or_create(&LimitLabels { limit });
+        }
+        for &end in LeftBody::ALL {
+            let _ = metrics.left_bodies.get_or_create(&LeftLabels { end });
         }
         registry.register_with_unit(
             "request_duration",
@@ -216,6 +236,11 @@ impl Inner {
     fn describe(&self, registry: &mut Registry) {
         registry.register("requests", "Requests answered, or given up by the client", self.requests.clone());
         registry.register("rate_limited", "Requests refused by a rate limit", self.rate_limited.clone());
+        registry.register(
+            "left_bodies",
+            "Requests answered before their body was read: whether the rest was read, or the connection ended",
+            self.left_bodies.clone(),
+        );
         registry.register("requests_in_flight", "Requests being answered now", self.in_flight.clone());
         registry.register("panics", "Requests whose handler panicked: each is a bug", self.panics.clone());
         registry.register("connections", "Connections open now", self.connections.clone());

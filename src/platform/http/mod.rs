@@ -4,10 +4,12 @@
 //! principal -> routes. What authentication means is [`Authenticator`]'s, which `auth` implements.
 
 pub mod config;
+mod cors;
 mod disposition;
 mod extract;
 mod idempotency;
 mod known_query;
+mod leftover;
 mod limits;
 mod memory;
 pub mod metrics;
@@ -21,7 +23,7 @@ mod stall;
 
 pub use config::{Config, OpsConfig};
 pub use disposition::file_name;
-pub use extract::{Json, Page, PageQuery, Path, Query, body_bytes, decode};
+pub use extract::{Json, Page, PageQuery, Path, Query, body_bytes, decode, require_json};
 pub use idempotency::{Idempotency, idempotent};
 pub use known_query::{KnownQuery, refuse_unknown_query};
 pub use limits::{RateLimiter, address_key, client_address};

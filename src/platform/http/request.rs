@@ -20,6 +20,7 @@ use tracing::Instrument as _;
 
 use super::{
     Authenticator, Config, Metrics, Principal, RateLimiter, address_key, client_address,
+    cors::{self, Allowed},
     limits::Refusal,
     memory::BodyMemory,
     metrics::{LimitLabels, LimitedBy, Surface},
@@ -111,6 +112,7 @@ pub fn wrap(routes: Router, frame: Frame, word_errors: impl FnOnce(Router) -> Ro
             ApiError::internal(anyhow::anyhow!("a handler panicked")).into_response()
         }));
     word_errors(framed)
+        .layer(from_fn_with_state(Allowed::new(&frame.config), cors::answer))
         .layer(tower_http::compression::CompressionLayer::new())
         .layer(from_fn_with_state(frame, observe))
 }
@@ -134,11 +136,6 @@ async fn observe(State(frame): State<Frame>, mut request: Request, next: Next) -
 
     report.take(&mut response);
     secure(response.headers_mut());
-    if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        // The rest of the body is not read, and the connection ends: a client must not send its next request there. HTTP/2 leaves
-        // this header out.
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
     }
@@ -173,6 +170,9 @@ async fn authenticate(State(frame): State<Frame>, mut request: Request, next: Ne
             let mut response = next.run(request).await;
             if let Some(allowance) = allowance {
                 allowance.tell(response.headers_mut());
+                if surface == Surface::Openai {
+                    allowance.tell_openai(response.headers_mut());
+                }
             }
             response
         }

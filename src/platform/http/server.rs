@@ -2,16 +2,20 @@
 //! (tokio-rs/axum#2741) and a client that trickles its head holds a connection for ever.
 
 use std::{
+    convert::Infallible,
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
-use axum::Router;
+use axum::{Router, http::Request};
+use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
-    service::TowerToHyperService,
 };
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -20,7 +24,11 @@ use tokio::{
 };
 use tower::ServiceExt as _;
 
-use super::{Config, Metrics, places::Places};
+use super::{
+    Config, Metrics,
+    leftover::{self, Lent},
+    places::Places,
+};
 use crate::platform::lifecycle::Lifecycle;
 
 /// A bound port, before it serves: binding fails early, serving starts late.
@@ -118,14 +126,43 @@ async fn connection(
     lifecycle: &Lifecycle,
 ) {
     let _ = stream.set_nodelay(true);
+    let (stream, owner) = Lent::new(stream);
+    let unread = Arc::new(AtomicBool::new(false));
+    converse(stream, peer, router, timeouts, metrics, lifecycle, &unread).await;
+    let stream = owner.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(stream) = stream.filter(|_| unread.load(Ordering::Relaxed)) {
+        tokio::select! {
+            () = leftover::linger(stream) => {}
+            () = lifecycle.soft().cancelled() => {}
+        }
+    }
+}
+
+/// Answers what comes on a connection, until it ends. `unread`: an answer went out before its request had come in whole.
+async fn converse(
+    stream: Lent,
+    peer: SocketAddr,
+    router: Router,
+    timeouts: Timeouts,
+    metrics: &Metrics,
+    lifecycle: &Lifecycle,
+    unread: &Arc<AtomicBool>,
+) {
     let last_request = Arc::new(Mutex::new(None));
-    let seen = last_request.clone();
-    let service =
-        TowerToHyperService::new(router.map_request(move |mut request: axum::http::Request<hyper::body::Incoming>| {
-            *seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    let (seen, unread, counted) = (last_request.clone(), unread.clone(), metrics.clone());
+    let service = service_fn(move |request: Request<Incoming>| {
+        *seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        let (router, unread, metrics) = (router.clone(), unread.clone(), counted.clone());
+        async move {
+            let (mut request, leftover) = leftover::keep(request);
             request.extensions_mut().insert(peer);
-            request.map(axum::body::Body::new)
-        }));
+            let Ok(mut response) = router.oneshot(request).await;
+            if leftover.settle(&mut response, &metrics).await {
+                unread.store(true, Ordering::Relaxed);
+            }
+            Ok::<_, Infallible>(response)
+        }
+    });
     // hyper's timer begins once the protocol is known (telling HTTP/2 from HTTP/1 waits for the first bytes without a limit), and runs
     // between the requests of HTTP/1 only.
     let unused = async {

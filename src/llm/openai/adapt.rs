@@ -1,0 +1,385 @@
+//! What a server differs in is learned from how it refuses a request, tried once, and remembered for the model.
+//!
+//! Only what was not asked for is left out, and only what means the same is written in another way. A parameter of the
+//! client's own that a server does not take is the client's to change: it gets the server's words.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{PoisonError, RwLock},
+};
+
+use super::super::{
+    adaptation::{Adaptation, AdaptedModel},
+    error::{Failure, Refusal},
+    wire::{ChatRequest, Content},
+};
+
+pub(super) type Adaptations = BTreeSet<Adaptation>;
+
+/// Models that are remembered for one provider.
+const MOST_MODELS: usize = 10_000;
+
+/// What was learned, by model; in memory: after a start a server that was repaired is asked anew.
+#[derive(Debug, Default)]
+pub(super) struct Learned(RwLock<BTreeMap<String, Adaptations>>);
+
+impl Learned {
+    pub(super) fn of(&self, model: &str) -> Adaptations {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(model).cloned().unwrap_or_default()
+    }
+
+    /// Whether it was new.
+    pub(super) fn add(&self, model: &str, adaptation: Adaptation) -> bool {
+        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= MOST_MODELS && !all.contains_key(model) {
+            return false;
+        }
+        let known = all.entry(model.to_owned()).or_default();
+        if let Some(opposite) = adaptation.opposite() {
+            known.remove(&opposite);
+        }
+        known.insert(adaptation)
+    }
+
+    pub(super) fn list(&self) -> Vec<AdaptedModel> {
+        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let listed = |(model, known): (&String, &Adaptations)| AdaptedModel {
+            model: model.clone(),
+            adaptations: known.iter().copied().collect(),
+        };
+        all.iter().map(listed).collect()
+    }
+}
+
+/// A parameter is unknown to the server, whichever it is.
+const UNKNOWN: [&str; 15] = [
+    "extra_forbidden",
+    "extra input",
+    "extra field",
+    "extra inputs",
+    "not permitted",
+    "unrecognized",
+    "unrecognised",
+    "unknown",
+    "unexpected",
+    "unsupported",
+    "not supported",
+    "does not support",
+    "not allowed",
+    "is not available",
+    "additional properties",
+];
+
+/// Fields of messages that only answers have.
+pub(super) const OUTPUT_FIELDS: [&str; 8] = [
+    "reasoning_content",
+    "reasoning",
+    "reasoning_details",
+    "thinking",
+    "annotations",
+    "refusal",
+    "audio",
+    "function_call",
+];
+
+/// What a server said, in lower case.
+struct Reason {
+    text: String,
+    param: String,
+}
+
+impl Reason {
+    fn of(refusal: &Refusal) -> Self {
+        let code = refusal.code.as_deref().unwrap_or_default();
+        let param = refusal.param.as_deref().unwrap_or_default().to_lowercase();
+        Self { text: format!("{} {code}", refusal.message).to_lowercase(), param }
+    }
+
+    fn says(&self, any: &[&str]) -> bool {
+        any.iter().any(|what| self.text.contains(what))
+    }
+
+    /// Whether the parameter is named, as a word of its own.
+    fn names(&self, name: &str) -> bool {
+        let is_word = |c: char| c.is_alphanumeric() || c == '_';
+        self.param == name
+            || self.text.match_indices(name).any(|(at, _)| {
+                !self.text[..at].ends_with(is_word) && !self.text[at + name.len()..].starts_with(is_word)
+            })
+    }
+
+    fn unknown(&self, name: &str) -> bool {
+        self.names(name) && self.says(&UNKNOWN)
+    }
+}
+
+/// The change that a chat request needs, if one is known for these words; never one that is there already.
+pub(super) fn remedy(
+    refusal: &Refusal,
+    request: &ChatRequest,
+    known: &Adaptations,
+    newer_limit: bool,
+) -> Option<Adaptation> {
+    // llama.cpp answers 500 when a template refuses the conversation.
+    if !matches!(refusal.failure, Failure::Rejected | Failure::Server | Failure::Forbidden) {
+        return None;
+    }
+    let reason = Reason::of(refusal);
+    let found = parameters(&reason, request, known, newer_limit).or_else(|| conversation(&reason, request, known));
+    found.filter(|adaptation| !known.contains(adaptation))
+}
+
+fn parameters(reason: &Reason, request: &ChatRequest, known: &Adaptations, newer_limit: bool) -> Option<Adaptation> {
+    use Adaptation::{InputFieldsOnly, MaxCompletionTokens, MaxTokens, NoStream, NoStreamOptions};
+    let streams = request.stream == Some(true) && !known.contains(&NoStream);
+    // What a client asks beyond usage is its own. Usage it gets anyway, estimated.
+    let optional = request.stream_options.as_ref().is_none_or(|o| o.extra.is_empty());
+    let sends_options = streams && optional && !known.contains(&NoStreamOptions);
+    if sends_options && (reason.names("stream_options") || reason.names("include_usage")) {
+        return Some(NoStreamOptions);
+    }
+    if request.max_tokens.is_some() || request.max_completion_tokens.is_some() {
+        let newer =
+            if known.contains(&MaxCompletionTokens) { true } else { newer_limit && !known.contains(&MaxTokens) };
+        if !newer && reason.unknown("max_tokens") {
+            return Some(MaxCompletionTokens);
+        }
+        if newer && reason.unknown("max_completion_tokens") {
+            return Some(MaxTokens);
+        }
+    }
+    let has_output_fields = request.messages.iter().any(|m| OUTPUT_FIELDS.iter().any(|f| m.extra.contains_key(*f)));
+    if has_output_fields
+        && reason.says(&UNKNOWN)
+        && OUTPUT_FIELDS.iter().any(|field| reason.names(field) || reason.param.ends_with(field))
+    {
+        return Some(InputFieldsOnly);
+    }
+    if streams
+        && !reason.names("stream_options")
+        && (reason.param == "stream" || reason.says(&["streaming", "'stream'", "`stream`", "\"stream\""]))
+        && reason.says(&["not support", "unsupported", "not available", "not yet allowed", "not allowed", "disabled"])
+    {
+        return Some(NoStream);
+    }
+    // "extra fields not permitted", and nobody says which: the one that is ours.
+    let anonymous = reason.param.is_empty()
+        && reason.says(&[
+            "extra field",
+            "extra input",
+            "unrecognized request argument",
+            "unrecognized field",
+            "unknown field",
+            "additional properties",
+        ]);
+    (sends_options && anonymous && !names_own_parameter(reason, request)).then_some(NoStreamOptions)
+}
+
+fn names_own_parameter(reason: &Reason, request: &ChatRequest) -> bool {
+    request.extra.keys().any(|key| reason.names(&key.to_lowercase()))
+        || (request.temperature.is_some() && reason.names("temperature"))
+}
+
+fn conversation(reason: &Reason, request: &ChatRequest, known: &Adaptations) -> Option<Adaptation> {
+    use Adaptation::{AlternateTurns, NoSystem, PlainContent, SystemForDeveloper};
+    let has = |role: &str| request.messages.iter().any(|m| m.role == role);
+    let about_roles = reason.names("role") || reason.says(&["role"]) || reason.param.ends_with(".role");
+    if has("developer")
+        && !known.contains(&SystemForDeveloper)
+        && (reason.says(&["developer"]) || about_roles)
+        && !reason.says(&["alternat"])
+    {
+        return Some(SystemForDeveloper);
+    }
+    let has_system = has("system") || has("developer");
+    let no_system = [
+        "system role",
+        "role system",
+        "role 'system'",
+        "role \"system\"",
+        "got system",
+        "system message",
+        "system prompt",
+        "support 'system'",
+        "'system' with this model",
+    ];
+    if has_system
+        && !known.contains(&NoSystem)
+        && reason.says(&no_system)
+        && reason.says(&["not support", "unsupported", "only user", "not allowed", "got system"])
+    {
+        return Some(NoSystem);
+    }
+    let order = [
+        "alternat",
+        "consecutive",
+        "same role",
+        "expected last role",
+        "must start with",
+        "first message",
+        "must be followed",
+        "roles must",
+    ];
+    if reason.says(&order) {
+        // Templates without a system role count it as a turn.
+        return Some(if known.contains(&AlternateTurns) && has_system { NoSystem } else { AlternateTurns });
+    }
+    let has_parts =
+        request.messages.iter().any(|m| matches!(&m.content, Some(Content::Parts(_))) && !m.has_more_than_text());
+    let about_content = reason.names("content") || reason.param.ends_with("content") || reason.says(&["content"]);
+    let about_type = reason.says(&["string", " str", "array", "list", "sequence"]);
+    let by_language =
+        ["can only concatenate str", "cannot unmarshal array", "untagged enum", "expected a string", "must be str"];
+    (has_parts && ((about_content && about_type) || reason.says(&by_language))).then_some(PlainContent)
+}
+
+/// The change that a request for embeddings needs.
+pub(super) fn embedding_remedy(refusal: &Refusal, known: &Adaptations) -> Option<Adaptation> {
+    let reason = Reason::of(refusal);
+    let anonymous = reason.param.is_empty() && reason.says(&["extra field", "extra input"]);
+    let about = matches!(refusal.failure, Failure::Rejected | Failure::Server)
+        && (reason.names("encoding_format") || anonymous);
+    (about && !known.contains(&Adaptation::NoEncodingFormat)).then_some(Adaptation::NoEncodingFormat)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{super::words, *};
+
+    fn refusal(failure: Failure, body: &str) -> Refusal {
+        let said = words::read(body);
+        Refusal {
+            provider: "p".into(),
+            failure,
+            status: 400,
+            message: said.words,
+            code: said.code,
+            param: said.param,
+            kind: said.kind,
+            retry_after: None,
+        }
+    }
+
+    fn req(value: Value) -> ChatRequest {
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn the_words_of_real_servers_lead_to_what_they_take() {
+        use Adaptation::{
+            AlternateTurns, InputFieldsOnly, MaxCompletionTokens, NoStream, NoStreamOptions, NoSystem, PlainContent,
+            SystemForDeveloper,
+        };
+        let stream =
+            req(json!({"model": "m", "stream": true, "messages": [{"role": "user", "content": "x"}], "top_p": 1}));
+        for (f, b, r, e) in [
+            (
+                Failure::Rejected,
+                r#"{"detail":[{"loc":["body","stream_options"],"msg":"extra fields not permitted"}]}"#,
+                stream.clone(),
+                Some(NoStreamOptions),
+            ),
+            (Failure::Rejected, r#"{"error":"extra fields not permitted"}"#, stream.clone(), Some(NoStreamOptions)),
+            (
+                Failure::Rejected,
+                r#"{"error":{"message":"Unrecognized request argument supplied: stream_options","param":""}}"#,
+                stream.clone(),
+                Some(NoStreamOptions),
+            ),
+            (
+                Failure::Rejected,
+                r#"{"error":{"message":"Unrecognized request argument supplied: top_p"}}"#,
+                stream.clone(),
+                None,
+            ),
+            (
+                Failure::Rejected,
+                r#"{"error":{"message":"Unsupported value: 'stream' does not support true with this model.","param":"stream"}}"#,
+                stream.clone(),
+                Some(NoStream),
+            ),
+            (
+                Failure::Rejected,
+                r#"{"error":{"message":"Unsupported parameter: 'top_p' is not supported with this model.","param":"top_p"}}"#,
+                stream.clone(),
+                None,
+            ),
+            (
+                Failure::Rejected,
+                r#"{"error":{"message":"Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.","param":"max_tokens"}}"#,
+                req(json!({"model":"m","max_tokens":5,"messages":[]})),
+                Some(MaxCompletionTokens),
+            ),
+            (
+                Failure::Rejected,
+                r#"{"object":"error","message":{"detail":[{"type":"extra_forbidden","loc":["body","max_completion_tokens"],"msg":"Extra inputs are not permitted"}]}}"#,
+                req(json!({"model":"m","max_tokens":5,"messages":[]})),
+                None,
+            ),
+            (
+                Failure::Rejected,
+                r#"{"error":{"message":"developer is not one of ['system', 'assistant', 'user', 'tool', 'function'] - 'messages.[0].role'"}}"#,
+                req(json!({"model":"m","messages":[{"role":"developer","content":"x"}]})),
+                Some(SystemForDeveloper),
+            ),
+            (
+                Failure::Rejected,
+                r#"{"error":{"message":"Unexpected role 'developer'"}}"#,
+                req(json!({"model":"m","messages":[{"role":"developer","content":"x"}]})),
+                Some(SystemForDeveloper),
+            ),
+            (
+                Failure::Rejected,
+                r#"{"message":"System role not supported"}"#,
+                req(json!({"model":"m","messages":[{"role":"system","content":"x"}]})),
+                Some(NoSystem),
+            ),
+            (
+                Failure::Rejected,
+                r#"{"message":"Only user, assistant and tool roles are supported, got system."}"#,
+                req(json!({"model":"m","messages":[{"role":"system","content":"x"}]})),
+                Some(NoSystem),
+            ),
+            (
+                Failure::Rejected,
+                r#"{"error":{"message":"Unsupported value: 'messages[0].role' does not support 'system' with this model.","param":"messages[0].role"}}"#,
+                req(json!({"model":"m","messages":[{"role":"system","content":"x"}]})),
+                Some(NoSystem),
+            ),
+            (
+                Failure::Server,
+                r#"{"error":{"code":500,"message":"Jinja Exception: Conversation roles must alternate user/assistant/"}}"#,
+                stream.clone(),
+                Some(AlternateTurns),
+            ),
+            (
+                Failure::Server,
+                r#"{"error":{"code":500,"message":"After the optional system message, conversation roles must alternate user and assistant roles except for tool calls and results."}}"#,
+                req(json!({"model":"m","messages":[{"role":"system","content":"x"}]})),
+                Some(AlternateTurns),
+            ),
+            (
+                Failure::Rejected,
+                r#"{"error":{"message":"Invalid type for 'messages[0].content': expected a string, but got an array instead","param":"messages[0].content"}}"#,
+                req(json!({"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"x"}]}]})),
+                Some(PlainContent),
+            ),
+            (
+                Failure::Rejected,
+                r#"{"error":{"message":"json: cannot unmarshal array into Go struct field Message.messages.content of type string"}}"#,
+                req(json!({"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"x"}]}]})),
+                Some(PlainContent),
+            ),
+            (
+                Failure::Rejected,
+                r#"{"detail":[{"type":"extra_forbidden","loc":["body","messages",1,"assistant","reasoning_content"],"msg":"Extra inputs are not permitted","input":"\n"}]}"#,
+                req(json!({"model":"m","messages":[{"role":"assistant","content":"x","reasoning_content":"y"}]})),
+                Some(InputFieldsOnly),
+            ),
+        ] {
+            assert_eq!(remedy(&refusal(f, b), &r, &Adaptations::new(), false), e, "{b}");
+        }
+    }
+}

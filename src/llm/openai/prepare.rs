@@ -1,0 +1,166 @@
+//! A request as a server wants it.
+
+use serde_json::Value;
+
+use super::{
+    super::{
+        adaptation::Adaptation,
+        wire::{ChatRequest, Content, Message, StreamOptions},
+    },
+    adapt::{Adaptations, OUTPUT_FIELDS},
+};
+
+/// What differs between servers before any has refused something.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Habits {
+    /// It reports usage of itself: the option is not needed.
+    pub always_reports_usage: bool,
+    /// The limit of an answer has its newer name. OpenAI's reasoning models refuse the older one; elsewhere that is the one that
+    /// every server knows: Ollama ignores the newer and writes on, Mistral refuses it.
+    pub newer_limit: bool,
+}
+
+/// Puts the request into the server's form.
+pub(super) fn prepare(request: &mut ChatRequest, habits: Habits, known: &Adaptations) {
+    let needs = |adaptation| known.contains(&adaptation);
+    // Null is what is not said; not every server knows that.
+    request.extra.retain(|_, value| !value.is_null());
+    if needs(Adaptation::NoStream) {
+        request.stream = None;
+    }
+    if request.stream != Some(true) || habits.always_reports_usage || needs(Adaptation::NoStreamOptions) {
+        request.stream_options = None;
+    } else {
+        request.stream_options.get_or_insert_with(StreamOptions::default).include_usage = Some(true);
+    }
+    // One limit under one name, the newer where a client sends both.
+    let most = request.max_completion_tokens.take().or(request.max_tokens.take());
+    let newer = needs(Adaptation::MaxCompletionTokens) || (habits.newer_limit && !needs(Adaptation::MaxTokens));
+    if newer {
+        request.max_completion_tokens = most;
+    } else {
+        request.max_tokens = most;
+    }
+    if needs(Adaptation::SystemForDeveloper) || needs(Adaptation::NoSystem) || needs(Adaptation::AlternateTurns) {
+        request.messages.iter_mut().filter(|m| m.role == "developer").for_each(|m| "system".clone_into(&mut m.role));
+    }
+    if needs(Adaptation::InputFieldsOnly) {
+        request.messages.iter_mut().for_each(only_input);
+    }
+    if needs(Adaptation::PlainContent) {
+        request.messages.iter_mut().for_each(plain);
+    }
+    if needs(Adaptation::NoSystem) {
+        without_system(&mut request.messages);
+    }
+    if needs(Adaptation::AlternateTurns) {
+        alternate(&mut request.messages);
+    }
+}
+
+fn only_input(message: &mut Message) {
+    let is_empty = |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+    // A call of the older kind is input.
+    message
+        .extra
+        .retain(|name, value| !is_empty(value) && (name == "function_call" || !OUTPUT_FIELDS.contains(&name.as_str())));
+}
+
+fn plain(message: &mut Message) {
+    let Some(Content::Parts(parts)) = &message.content else { return };
+    if message.has_more_than_text() {
+        return;
+    }
+    let texts: Vec<&str> = parts.iter().filter_map(|part| part.get("text")?.as_str()).collect();
+    message.content = Some(Content::Text(texts.join("\n")));
+}
+
+/// What was said as system goes before the user's first words.
+fn without_system(messages: &mut Vec<Message>) {
+    let (system, mut others): (Vec<Message>, Vec<Message>) =
+        std::mem::take(messages).into_iter().partition(|m| m.role == "system");
+    if !system.is_empty() {
+        let mut first = Message { role: "user".into(), ..Message::default() };
+        system.into_iter().for_each(|message| append(&mut first, message.content));
+        match others.iter_mut().find(|m| m.role == "user") {
+            Some(user) => {
+                append(&mut first, user.content.take());
+                user.content = first.content;
+            }
+            None => others.insert(0, first),
+        }
+    }
+    *messages = others;
+}
+
+/// Joins messages of one role in a row; the user begins.
+fn alternate(messages: &mut Vec<Message>) {
+    let mut turns: Vec<Message> = Vec::with_capacity(messages.len());
+    for mut message in std::mem::take(messages) {
+        // Later instructions are words of the user to a template that takes them at the begin only.
+        if message.role == "system" && turns.iter().any(|m| m.role != "system") {
+            "user".clone_into(&mut message.role);
+        }
+        if message.role == "assistant" && turns.iter().all(|m| m.role == "system") {
+            // It spoke first: a template wants somebody to have asked.
+            turns.push(Message::user("..."));
+        }
+        let speaks = |m: &Message| m.role != "tool" && !m.extra.contains_key("tool_calls");
+        match turns.last_mut().filter(|last| last.role == message.role && speaks(last) && speaks(&message)) {
+            Some(last) => append(last, message.content),
+            None => turns.push(message),
+        }
+    }
+    *messages = turns;
+}
+
+/// Adds content as a paragraph of its own.
+fn append(message: &mut Message, more: Option<Content>) {
+    let text = |text: String| serde_json::json!({"type": "text", "text": text});
+    let parts = |content: Content| match content {
+        Content::Text(words) => vec![text(words)],
+        Content::Parts(parts) => parts,
+    };
+    message.content = match (message.content.take(), more) {
+        (Some(Content::Text(a)), Some(Content::Text(b))) if a.is_empty() || b.is_empty() => Some(Content::Text(a + &b)),
+        (Some(Content::Text(a)), Some(Content::Text(b))) => Some(Content::Text(format!("{a}\n\n{b}"))),
+        (Some(a), Some(b)) => Some(Content::Parts(parts(a).into_iter().chain(parts(b)).collect())),
+        (a, b) => a.or(b),
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_request_is_written_as_the_server_takes_it() {
+        let request = json!({"model": "m", "max_tokens": "7", "stop": null, "messages": [
+            {"role": "system", "content": "S"},
+            {"role": "assistant", "content": "W"},
+            {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
+            {"role": "user", "content": "c"},
+            {"role": "system", "content": "later"}
+        ]});
+        let mut request: ChatRequest = serde_json::from_value(request).unwrap();
+        let known = [Adaptation::AlternateTurns, Adaptation::NoSystem, Adaptation::PlainContent].into();
+        prepare(&mut request, Habits { newer_limit: true, ..Habits::default() }, &known);
+        let expected = json!({"model": "m", "messages": [
+            {"role": "user", "content": "..."},
+            {"role": "assistant", "content": "W"},
+            {"role": "user", "content": "S\n\nlater\n\na\nb\n\nc"}
+        ], "max_completion_tokens": 7});
+        assert_eq!(serde_json::to_value(&request).unwrap(), expected);
+    }
+
+    #[test]
+    fn fields_of_answers_and_nothing_else_leave_a_message() {
+        let message = json!({"role": "assistant", "content": null, "refusal": null, "annotations": [], "reasoning_content": "r", "name": "n", "tool_calls": [{"id": "a"}]});
+        let mut message: Message = serde_json::from_value(message).unwrap();
+        only_input(&mut message);
+        let left = json!({"role": "assistant", "content": null, "name": "n", "tool_calls": [{"id": "a"}]});
+        assert_eq!(serde_json::to_value(&message).unwrap(), left);
+    }
+}

@@ -1,0 +1,89 @@
+//! Pages of other sites may call `/v1` where `server.cors_origins` names them.
+//!
+//! Nothing is answered to an origin that is not named, no credentials are allowed (a browser then sends no cookie: such a page
+//! needs an API key), and a preflight, which a browser sends without the key, is answered before anybody is asked who they are.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
+
+use super::{Config, metrics::Surface};
+
+/// What a page's program may read beside the simple headers.
+const EXPOSED: &str = "x-request-id, retry-after, retry-after-ms, x-should-retry, ratelimit-limit, ratelimit-remaining, ratelimit-reset, \
+    x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests";
+/// Asked headers are named back up to this length: their names tell nothing, and libraries send many of their own.
+const LONGEST_ASKED: usize = 2000;
+
+/// The layer's state: the origins, in lower case.
+#[derive(Clone, Debug)]
+pub(super) struct Allowed(Arc<[String]>);
+
+impl Allowed {
+    pub(super) fn new(config: &Config) -> Self {
+        Self(config.cors_origins.iter().map(|origin| origin.to_ascii_lowercase()).collect())
+    }
+
+    fn origin(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+        let origin = headers.get(header::ORIGIN)?;
+        let asked = origin.to_str().ok()?.to_ascii_lowercase();
+        self.0.contains(&asked).then(|| origin.clone())
+    }
+}
+
+/// The layer.
+pub(super) async fn answer(State(allowed): State<Allowed>, request: Request, next: Next) -> Response {
+    if allowed.0.is_empty() || Surface::of(request.uri().path()) != Surface::Openai {
+        return next.run(request).await;
+    }
+    let origin = allowed.origin(request.headers());
+    let asked = request.headers().get(header::ACCESS_CONTROL_REQUEST_METHOD).is_some();
+    let mut response = match &origin {
+        Some(_) if request.method() == Method::OPTIONS && asked => preflight(request.headers()),
+        _ => next.run(request).await,
+    };
+    let headers = response.headers_mut();
+    // A cache must not give one site's answer to another.
+    headers.append(header::VARY, HeaderValue::from_static("origin"));
+    if let Some(origin) = origin {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
+    }
+    response
+}
+
+fn preflight(asked: &HeaderMap) -> Response {
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, OPTIONS"));
+    let names = asked.get(header::ACCESS_CONTROL_REQUEST_HEADERS).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let fine = names.len() <= LONGEST_ASKED
+        && names.split(',').all(|name| name.trim().is_empty() || HeaderName::try_from(name.trim()).is_ok());
+    let allow = if fine && !names.is_empty() { HeaderValue::from_str(names).ok() } else { None };
+    headers.insert(
+        header::ACCESS_CONTROL_ALLOW_HEADERS,
+        allow.unwrap_or(HeaderValue::from_static("authorization, content-type")),
+    );
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+    headers.append(header::VARY, HeaderValue::from_static("access-control-request-headers"));
+    response
+}
+
+/// Whether it is an origin as browsers write it: scheme, host, and a port that is not the scheme's own.
+pub(super) fn is_origin(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once("://") else { return false };
+    let known =
+        matches!(scheme, "http" | "https" | "chrome-extension" | "moz-extension" | "app" | "tauri" | "capacitor");
+    let usual = match scheme {
+        "http" => ":80",
+        "https" => ":443",
+        _ => "\0",
+    };
+    let host = rest.parse::<axum::http::uri::Authority>().is_ok_and(|a| a.as_str() == rest && !rest.contains('@'));
+    known && host && !rest.ends_with(usual) && !rest.contains('*')
+}
