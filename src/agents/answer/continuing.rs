@@ -21,8 +21,9 @@ pub(super) fn keep_marks(sources: &mut Vec<Citation>, cited: &[Citation]) {
         let known = cited.iter().find(|c| c.chunk_id == source.chunk_id).map(|c| c.mark);
         source.mark = known.or_else(|| free.next()).unwrap_or(source.mark);
     }
-    let lost = cited.iter().filter(|c| !c.deleted && !sources.iter().any(|s| s.mark == c.mark)).cloned();
-    sources.extend(lost.collect::<Vec<_>>());
+    let is_lost = |c: &&Citation| !c.deleted && !sources.iter().any(|s| s.mark == c.mark);
+    let lost: Vec<Citation> = cited.iter().filter(is_lost).cloned().collect();
+    sources.extend(lost);
     sources.sort_by_key(|source| source.mark);
 }
 

@@ -235,7 +235,7 @@ impl Answer {
     /// Why the model stopped: in OpenAI's words, else in the provider's; none where it did not say.
     pub fn finish_reason(&self) -> Option<String> {
         let reason = self.reason.as_deref()?;
-        Some(Ending::of(reason).openai().unwrap_or(reason).chars().take(60).collect())
+        Some(Ending::of(reason).openai().unwrap_or(reason).chars().filter(|c| !c.is_control()).take(60).collect())
     }
 
     /// From the question to the first piece of the answer, where one came.

@@ -215,43 +215,9 @@ impl Agents {
             Err(error) => return (None, Ended::Failed(error.into())),
         };
         let begun = question.begun.map_or("", |begun| begun.text.as_str());
-        let (mut answer, ended) = self.hand_over(answer, begun, stop, events).await;
+        let (mut answer, ended) = hand_over(answer, begun, stop, events).await;
         answer.close();
         (Some(answer), ended)
-    }
-
-    async fn hand_over(
-        &self,
-        mut answer: Answer,
-        begun: &str,
-        stop: &CancellationToken,
-        events: &mpsc::Sender<AnswerEvent>,
-    ) -> (Answer, Ended) {
-        if !deliver(events, stop, AnswerEvent::Sources { citations: answer.sources.clone() }).await {
-            return (answer, Ended::Stopped);
-        }
-        let mut seam = Seam::new(begun);
-        loop {
-            let next = tokio::select! {
-                next = answer.next() => next,
-                () = stop.cancelled() => return (answer, Ended::Stopped),
-                () = events.closed() => return (answer, Ended::Stopped),
-            };
-            let (event, ended) = match next {
-                None => (seam.end(), Some(Ended::Complete)),
-                Some(Err(error)) => (seam.end(), Some(Ended::Failed(ApiError::from(error)))),
-                Some(Ok(said)) => (seam.event(said), None),
-            };
-            if let Some(event) = event
-                && !deliver(events, stop, event).await
-                && ended.is_none()
-            {
-                return (answer, Ended::Stopped);
-            }
-            if let Some(ended) = ended {
-                return (answer, ended);
-            }
-        }
     }
 
     /// Writes the end down; a database that restarts meanwhile is waited for.
@@ -271,6 +237,40 @@ impl Agents {
                 }
                 Err(_) => tokio::time::sleep(Duration::from_secs(patience)).await,
             }
+        }
+    }
+}
+
+/// Hands an answer to its reader to its end, or until nobody wants it any more.
+async fn hand_over(
+    mut answer: Answer,
+    begun: &str,
+    stop: &CancellationToken,
+    events: &mpsc::Sender<AnswerEvent>,
+) -> (Answer, Ended) {
+    if !deliver(events, stop, AnswerEvent::Sources { citations: answer.sources.clone() }).await {
+        return (answer, Ended::Stopped);
+    }
+    let mut seam = Seam::new(begun);
+    loop {
+        let next = tokio::select! {
+            next = answer.next() => next,
+            () = stop.cancelled() => return (answer, Ended::Stopped),
+            () = events.closed() => return (answer, Ended::Stopped),
+        };
+        let (event, ended) = match next {
+            None => (seam.end(), Some(Ended::Complete)),
+            Some(Err(error)) => (seam.end(), Some(Ended::Failed(ApiError::from(error)))),
+            Some(Ok(said)) => (seam.event(said), None),
+        };
+        if let Some(event) = event
+            && !deliver(events, stop, event).await
+            && ended.is_none()
+        {
+            return (answer, Ended::Stopped);
+        }
+        if let Some(ended) = ended {
+            return (answer, ended);
         }
     }
 }

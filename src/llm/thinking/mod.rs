@@ -322,7 +322,7 @@ pub fn without_thinking(answer: &str) -> String {
             // As much as it was, from where it stands: the end of what was given.
             Piece::WasText(bytes, tag) => {
                 text.push_str(&tag);
-                text.push_str(&answer[answer.len().saturating_sub(bytes)..]);
+                text.push_str(answer.get(answer.len().saturating_sub(bytes)..).unwrap_or_default());
             }
             Piece::Thinking(_) => {}
         }
