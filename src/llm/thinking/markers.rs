@@ -15,6 +15,8 @@ pub(super) enum Family {
     Think,
     Thought,
     Reasoning,
+    /// `<details type="reasoning">` of pipelines made for Open WebUI
+    Details,
     /// `<seed:think>`
     Seed,
     /// `[THINK]` of Mistral
@@ -47,12 +49,13 @@ pub(super) enum Look {
     Marker(Kind, Family, usize),
 }
 
-const TAGS: [(&str, Family); 8] = [
+const TAGS: [(&str, Family); 9] = [
     ("think", Family::Think),
     ("thinking", Family::Think),
     ("thought", Family::Thought),
     ("thoughts", Family::Thought),
     ("reasoning", Family::Reasoning),
+    ("details", Family::Details),
     ("seed:think", Family::Seed),
     ("antthinking", Family::Think),
     ("antml:thinking", Family::Think),
@@ -122,11 +125,16 @@ fn tag(text: &str) -> Look {
         return if begins { Look::Partial } else { Look::Nothing };
     }
     let Some((_, family)) = TAGS.iter().find(|(tag, _)| tag.eq_ignore_ascii_case(name)) else { return Look::Nothing };
-    if !rest.starts_with(['>', ' ', '\t']) {
+    if !rest.starts_with(['>', ' ', '\t', '/']) {
         return Look::Nothing;
     }
     match rest.find(['>', '<', '\n']) {
-        Some(end) if rest[end..].starts_with('>') && !rest[..end].ends_with('/') && end <= MAX_ATTRIBUTES => {
+        Some(end) if rest[end..].starts_with('>') && end <= MAX_ATTRIBUTES => {
+            // Of these only what says that it is thinking; other folds are the answer's own.
+            if *family == Family::Details && kind == Kind::Open && !rest[..end].contains("reasoning") {
+                return Look::Nothing;
+            }
+            let kind = if rest[..end].ends_with('/') { Kind::Noise } else { kind };
             Look::Marker(kind, *family, text.len() - rest.len() + end + 1)
         }
         None if rest.len() <= MAX_ATTRIBUTES => Look::Partial,

@@ -245,7 +245,8 @@ impl Splitter {
             }
         }
         match kind {
-            Kind::Noise => Some(fresh || self.thought),
+            Kind::Noise => Some(fresh || (self.thought && marker.starts_with("<|"))),
+            Kind::Close if family == Family::Details => Some(false),
             Kind::Open if fresh || self.code.at_line_start() || ends_a_sentence(self.code.last_word_end()) => {
                 self.open(family, if fresh { "" } else { marker });
                 Some(true)
