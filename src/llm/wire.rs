@@ -259,6 +259,18 @@ impl From<RawDelta> for Delta {
     }
 }
 
+impl From<Message> for Delta {
+    /// All of a whole message as one piece.
+    fn from(message: Message) -> Self {
+        let content = match message.content {
+            Some(Content::Text(text)) => Value::String(text),
+            Some(Content::Parts(parts)) => Value::Array(parts),
+            None => Value::Null,
+        };
+        RawDelta { role: Some(message.role), content, extra: message.extra }.into()
+    }
+}
+
 impl Delta {
     fn append(&mut self, name: &str, text: &str) {
         match self.extra.get_mut(name) {

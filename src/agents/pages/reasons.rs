@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::console::Shell;
 
 /// Codes of failed answers, and of questions that were not taken, that have words of their own.
-pub(in crate::agents) const CODES: [&str; 26] = [
+pub(in crate::agents) const CODES: [&str; 33] = [
     "answer_broke_off",
     "answer_empty",
     "answer_filtered",
@@ -17,11 +17,18 @@ pub(in crate::agents) const CODES: [&str; 26] = [
     "provider_bad_response",
     "provider_billing",
     "provider_error",
+    "provider_forbidden",
+    "provider_loading",
+    "provider_moderation",
+    "provider_overloaded",
+    "provider_quota",
     "provider_rate_limited",
     "provider_rejected",
     "provider_stream_cut",
     "provider_timeout",
+    "provider_too_large",
     "provider_unreachable",
+    "context_length_exceeded",
     "model_not_found",
     "too_many_answers",
     "conversation_busy",
