@@ -30,6 +30,8 @@ pub enum AgentError {
     ConversationFull(u32),
     #[error("there is no answer to make anew")]
     NothingToRegenerate,
+    #[error("there is no answer to continue")]
+    NothingToContinue,
     #[error("knowledge")]
     Knowledge(#[from] KnowledgeError),
     #[error("model")]
@@ -77,6 +79,10 @@ impl From<AgentError> for ApiError {
             AgentError::NothingToRegenerate => {
                 Self::conflict("nothing_to_regenerate", "the conversation has no answer yet")
             }
+            AgentError::NothingToContinue => Self::conflict(
+                "nothing_to_continue",
+                "the conversation does not end with an answer that was cut off, stopped or broken off",
+            ),
             AgentError::Knowledge(error) => error.into(),
             AgentError::Llm(error) => error.into(),
             AgentError::Db(error) => error.into(),

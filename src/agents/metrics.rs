@@ -9,15 +9,55 @@ use prometheus_client::{
 };
 use tokio::time::Instant;
 
-use super::model::{AgentId, ConversationId};
+use super::{
+    error::AgentError,
+    model::{AgentId, ConversationId},
+};
 use crate::{
     label_enum,
+    llm::{Failure, LlmError},
     platform::{error, telemetry::Latency},
 };
 
 label_enum! {
     /// How an answer ended.
     pub enum Outcome { Complete = "complete", Stopped = "stopped", Failed = "failed" }
+}
+
+label_enum! {
+    /// Why there is no answer.
+    pub enum Reason {
+        /// The provider refused or failed before it answered.
+        Provider = "provider",
+        /// The stream ended, stalled or was broken off before the answer did.
+        BrokeOff = "broke_off",
+        Empty = "empty",
+        OnlyThinking = "only_thinking",
+        Filtered = "filtered",
+        Refused = "refused",
+        NeedsTools = "needs_tools",
+        /// Retrieval, the database, a limit of our own.
+        Other = "other",
+    }
+}
+
+impl Reason {
+    fn of(error: &LlmError) -> Self {
+        match error {
+            LlmError::Provider { failure: Failure::Cut, .. } => Self::BrokeOff,
+            LlmError::Provider { .. } => Self::Provider,
+            LlmError::Api(error) => match error.code.as_ref() {
+                "answer_broke_off" => Self::BrokeOff,
+                "answer_empty" => Self::Empty,
+                "answer_only_thinking" => Self::OnlyThinking,
+                "answer_filtered" => Self::Filtered,
+                "answer_refused" => Self::Refused,
+                "answer_needs_tools" => Self::NeedsTools,
+                _ => Self::Other,
+            },
+            _ => Self::Other,
+        }
+    }
 }
 
 label_enum! {
@@ -36,6 +76,11 @@ struct AnswerLabels {
     outcome: Outcome,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FailureLabels {
+    reason: Reason,
+}
+
 /// 50 ms to 2 minutes: extractive answers at one end, long answers of large models at the other.
 const BUCKETS: [f64; 11] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0];
 
@@ -44,6 +89,8 @@ pub struct Metrics {
     answers: Family<AnswerLabels, Counter>,
     first_token: Latency,
     duration: Latency,
+    failed: Family<FailureLabels, Counter>,
+    cut_off: Counter,
     uncited: Counter,
     refused: Counter,
     in_progress: Gauge,
@@ -55,6 +102,8 @@ impl Metrics {
             answers: Family::default(),
             first_token: Latency::new(BUCKETS),
             duration: Latency::new(BUCKETS),
+            failed: Family::default(),
+            cut_off: Counter::default(),
             uncited: Counter::default(),
             refused: Counter::default(),
             in_progress: Gauge::default(),
@@ -68,6 +117,15 @@ impl Metrics {
             "answers",
             "Answers of agents, by the way they were asked for and how they ended",
             metrics.answers.clone(),
+        );
+        for &reason in Reason::ALL {
+            let _ = metrics.failed.get_or_create(&FailureLabels { reason });
+        }
+        registry.register("answers_failed", "Answers that failed, by why there is none", metrics.failed.clone());
+        registry.register(
+            "answers_cut_off",
+            "Answers that were cut off at the limit on their length",
+            metrics.cut_off.clone(),
         );
         registry.register_with_unit(
             "first_token",
@@ -143,17 +201,31 @@ impl Answering {
         self.sources = sources;
     }
 
-    /// A piece of text came; `cited` sources are cited so far.
-    pub(super) fn wrote(&mut self, cited: usize) {
+    /// A piece of text came.
+    pub(super) fn wrote(&mut self) {
         self.first.get_or_insert_with(|| self.began.elapsed());
-        self.cited = cited;
     }
 
-    pub(super) fn completed(&mut self) {
+    /// `cited`: sources that it cites; `cut_off`: at the limit on its length.
+    pub(super) fn completed(&mut self, cited: usize, cut_off: bool) {
+        self.cited = cited;
+        self.metrics.cut_off.inc_by(u64::from(cut_off));
         self.end = Some((Outcome::Complete, String::new()));
     }
 
-    pub(super) fn failed(&mut self, why: &dyn std::error::Error) {
+    /// The answer failed on its way.
+    pub(super) fn failed(&mut self, why: &LlmError) {
+        self.fail(Reason::of(why), why);
+    }
+
+    /// The answer could not begin.
+    pub(super) fn refused(&mut self, why: &AgentError) {
+        let reason = if let AgentError::Llm(why) = why { Reason::of(why) } else { Reason::Other };
+        self.fail(reason, why);
+    }
+
+    fn fail(&mut self, reason: Reason, why: &dyn std::error::Error) {
+        self.metrics.failed.get_or_create(&FailureLabels { reason }).inc();
         self.end = Some((Outcome::Failed, error::chain(why)));
     }
 

@@ -261,16 +261,63 @@ pub struct Message {
     pub id: MessageId,
     pub role: Speaker,
     pub status: MessageStatus,
+    /// As the model wrote it, without its thinking.
     pub content: String,
+    /// What the model thought before it answered, where it shows that. Never shown to a model again.
+    pub thinking: String,
     /// The sources that the text cites, by mark.
     pub citations: Vec<Citation>,
     pub agent_version: Option<i32>,
     pub model: Option<String>,
     pub error_code: Option<String>,
+    /// Why the model stopped: `stop`, `length` (cut off at the limit: can be continued), `content_filter`, `tool_calls`, or a
+    /// word of its provider.
+    pub finish_reason: Option<String>,
     pub prompt_tokens: Option<i64>,
     pub completion_tokens: Option<i64>,
     /// From the question to the first piece of the answer, milliseconds.
     pub first_token_ms: Option<i64>,
     pub duration_ms: Option<i64>,
     pub created_at: DateTime<Utc>,
+}
+
+impl Message {
+    /// A message of this moment, with nothing known of its making.
+    pub fn new(id: MessageId, role: Speaker, status: MessageStatus, content: String, now: DateTime<Utc>) -> Self {
+        Self {
+            id,
+            role,
+            status,
+            content,
+            thinking: String::new(),
+            citations: Vec::new(),
+            agent_version: None,
+            model: None,
+            error_code: None,
+            finish_reason: None,
+            prompt_tokens: None,
+            completion_tokens: None,
+            first_token_ms: None,
+            duration_ms: None,
+            created_at: now,
+        }
+    }
+
+    /// Whether the answer was cut off at the limit on its length.
+    pub fn is_cut_off(&self) -> bool {
+        self.status == MessageStatus::Complete && self.finish_reason.as_deref() == Some("length")
+    }
+
+    /// Whether the answer stops in the middle, so that the model can go on with it.
+    pub fn can_continue(&self) -> bool {
+        let refused =
+            matches!(self.error_code.as_deref(), Some("answer_refused" | "answer_filtered" | "answer_needs_tools"));
+        let stops = match self.status {
+            MessageStatus::Complete => self.is_cut_off(),
+            MessageStatus::Stopped => true,
+            MessageStatus::Failed => !refused,
+            MessageStatus::Streaming => false,
+        };
+        self.role == Speaker::Assistant && stops && !self.content.trim().is_empty()
+    }
 }

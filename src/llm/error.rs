@@ -243,6 +243,8 @@ impl LlmError {
             | Self::OtherEmbeddingModel { .. } => Outcome::ClientError,
             Self::Provider { failure, .. } => failure.outcome(),
             Self::Refused(refusal) => refusal.failure.outcome(),
+            // An agent's model that answered with no answer.
+            Self::Api(e) if e.code.starts_with("answer_") => Outcome::ProviderError,
             Self::Api(e) if e.status == StatusCode::TOO_MANY_REQUESTS => Outcome::RateLimited,
             Self::Api(e) if e.status.is_client_error() => Outcome::ClientError,
             Self::Api(e) if matches!(e.code.as_ref(), "provider_timeout") => Outcome::Timeout,

@@ -13,6 +13,7 @@ mod doctor;
 /// In-process embeddings of BERT-family models (candle).
 pub mod embed;
 mod embeddings;
+mod ending;
 mod error;
 mod extractive;
 mod jobs;
@@ -21,13 +22,16 @@ mod metrics;
 mod model;
 mod openai;
 pub mod pages;
+mod parts;
 mod routes;
 mod runaway;
 mod service;
 mod sse;
 mod store;
 mod surface;
+mod thinking;
 mod tokens;
+mod turns;
 mod usage;
 mod wire;
 
@@ -37,6 +41,7 @@ pub use config::{Config, RefusedModel};
 pub use doctor::checks;
 pub use embed::InputKind;
 pub use embeddings::text_hash;
+pub use ending::Ending;
 pub use error::{Failure, LlmError, OpenAiError, Refusal};
 pub use extractive::MODEL as EXTRACTIVE_MODEL;
 pub use jobs::register;
@@ -49,6 +54,8 @@ pub use service::{ChatTest, Deps, Llm, ProviderInfo, ProviderTest, TestError};
 pub use sse::{SseEvent, SseParser};
 pub use store::{UsageByDay, UsageByModel};
 pub use surface::{router as openai_router, word_errors as word_openai_errors};
+pub use thinking::{Piece, Splitter, without_thinking};
+pub use turns::alternate;
 pub use wire::{
     ChatChunk, ChatCompletion, ChatRequest, Choice, Chunk, ChunkChoice, Completion, Content, Delta, Message, Original,
     StreamOptions, Usage,

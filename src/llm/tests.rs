@@ -7,11 +7,13 @@ use serde_json::{Value, json};
 use super::{
     backend::ChatStream,
     config::{Config, Provider},
+    ending::Ending,
     error::{Failure, LlmError, OpenAiError},
     extractive::answer,
     model::{Passage, estimate_tokens},
     sse::{SseEvent, SseParser},
-    wire::{ChatCompletion, ChatRequest, Chunk, Original},
+    turns::alternate,
+    wire::{ChatCompletion, ChatRequest, Chunk, Message, Original},
 };
 use crate::platform::config::ConfigErrors;
 
@@ -94,10 +96,119 @@ fn odd_chunks_are_understood_and_keep_their_text() {
 }
 
 #[test]
+fn a_content_of_parts_is_sorted_into_text_thinking_and_refusal() {
+    for (delta, text, thinking, refusal) in [
+        (json!({"content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}), "ab", "", ""),
+        (json!({"content": {"type": "text", "text": "a"}}), "a", "", ""),
+        (
+            json!({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "t"}]}, {"type": "text", "text": "a"}]}),
+            "a",
+            "t",
+            "",
+        ),
+        (json!({"content": [{"type": "thinking", "thinking": "t", "signature": "s"}]}), "", "t", ""),
+        (json!({"content": [{"type": "reasoning", "text": "t"}]}), "", "t", ""),
+        (json!({"content": [{"type": "refusal", "refusal": "no"}]}), "", "", "no"),
+        (json!({"content": null, "refusal": "no"}), "", "", "no"),
+        (json!({"content": "a", "reasoning_content": "t"}), "a", "t", ""),
+        (
+            json!({"reasoning": "t", "reasoning_content": "t", "reasoning_details": [{"type": "reasoning.text", "text": "t"}]}),
+            "",
+            "t",
+            "",
+        ),
+        (json!({"reasoning_details": [{"type": "reasoning.summary", "summary": "t"}]}), "", "t", ""),
+        (json!({"thinking": "t", "content": ""}), "", "t", ""),
+        (json!({"content": ["a", "b"]}), "ab", "", ""),
+        (json!({"content": 7}), "", "", ""),
+    ] {
+        let chunk = Chunk::parse(json!({"choices": [{"delta": delta}]}).to_string()).unwrap();
+        let found = &chunk.body().choices[0].delta;
+        assert_eq!(
+            (chunk.body().text(), found.thinking().as_str(), found.refusal()),
+            (text, thinking, refusal),
+            "{delta}"
+        );
+    }
+}
+
+#[test]
+fn an_empty_finish_reason_is_none() {
+    let reason = |json: Value| {
+        let chunk =
+            Chunk::parse(json!({"choices": [{"delta": {"content": "a"}, "finish_reason": json}]}).to_string()).unwrap();
+        chunk.body().finish_reason().map(str::to_owned)
+    };
+    assert_eq!((reason(json!("")), reason(json!(null)), reason(json!(5))), (None, None, None));
+    assert_eq!(reason(json!("length")).as_deref(), Some("length"));
+    for (said, ending) in [
+        ("MAX_TOKENS", Ending::Length),
+        ("end_turn", Ending::Stop),
+        ("SAFETY", Ending::ContentFilter),
+        ("abort", Ending::Failed),
+        ("x", Ending::Other),
+    ] {
+        assert_eq!(Ending::of(said), ending, "{said}");
+    }
+}
+
+#[test]
+fn parts_of_a_message_stand_apart() {
+    let text =
+        |parts: Value| serde_json::from_value::<Message>(json!({"role": "user", "content": parts})).unwrap().text();
+    let part = |text: &str| json!({"type": "text", "text": text});
+    assert_eq!(text(json!([part("one"), part("two")])), "one\ntwo");
+    assert_eq!(text(json!([part("one "), part("two"), part("\nthree"), part("")])), "one two\nthree");
+    assert_eq!(text(json!([{"type": "thinking", "thinking": "t"}, part("one")])), "one");
+}
+
+#[test]
+fn turns_alternate_and_nothing_is_left_out() {
+    let message = |role: &str, text: &str| Message::new(role, text);
+    let flat =
+        |messages: Vec<Message>| alternate(messages).iter().map(|m| (m.role.clone(), m.text())).collect::<Vec<_>>();
+    let expect =
+        |list: &[(&str, &str)]| list.iter().map(|(r, t)| ((*r).to_owned(), (*t).to_owned())).collect::<Vec<_>>();
+    let given = vec![
+        message("system", "s"),
+        message("user", "a"),
+        message("user", "b"),
+        message("assistant", "c"),
+        message("assistant", "d"),
+        message("user", "e"),
+    ];
+    assert_eq!(flat(given), expect(&[("system", "s"), ("user", "a\n\nb"), ("assistant", "c\n\nd"), ("user", "e")]));
+    let given =
+        vec![message("assistant", "Hello!"), message("user", "a"), message("system", "s"), message("user", "b")];
+    assert_eq!(flat(given), expect(&[("system", "You began the conversation with:\nHello!\n\ns"), ("user", "a\n\nb")]));
+    let plain = vec![message("system", "s"), message("user", "a"), message("assistant", "b"), message("user", "c")];
+    assert_eq!(alternate(plain.clone()), plain);
+    // Tools keep their own order.
+    let tools: Vec<Message> = serde_json::from_value(json!([
+        {"role": "user", "content": "a"},
+        {"role": "assistant", "content": null, "tool_calls": [{"id": "1"}, {"id": "2"}]},
+        {"role": "tool", "content": "x", "tool_call_id": "1"},
+        {"role": "tool", "content": "y", "tool_call_id": "2"},
+        {"role": "user", "content": "b"}
+    ]))
+    .unwrap();
+    assert_eq!(alternate(tools.clone()), tools);
+    // Pictures stay among the parts.
+    let picture: Message =
+        serde_json::from_value(json!({"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}))
+            .unwrap();
+    let both = alternate(vec![picture, message("user", "What is it?")]);
+    assert_eq!(
+        serde_json::to_value(&both[0]).unwrap()["content"],
+        json!([{"type": "image_url", "image_url": {"url": "x"}}, {"type": "text", "text": "What is it?"}])
+    );
+}
+
+#[test]
 fn a_request_passes_through_with_what_we_do_not_know_in_its_order() {
     let text = r#"{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"x"}},{"type":"text","text":"b"}],"name":"n"}],"tools":[{"function":{"parameters":{"properties":{"zebra":{},"apple":{}}}}}],"seed":7}"#;
     let request: ChatRequest = serde_json::from_str(text).unwrap();
-    assert_eq!(request.question(), "ab");
+    assert_eq!(request.question(), "a\nb");
     assert_eq!(serde_json::to_string(&request).unwrap(), text);
     let null: ChatRequest = serde_json::from_value(json!({"model": "m", "stream": null, "max_tokens": null, "messages": [{"role": "assistant", "content": null, "tool_calls": []}]})).unwrap();
     assert_eq!(

@@ -223,6 +223,8 @@ impl Meter {
                 self.first_token = Some(self.started.elapsed());
             }
             self.output.add(delta.content.as_deref().unwrap_or_default());
+            // Billed like any other output.
+            self.output.add(&delta.thinking());
         }
         // The last one seen anywhere counts: some servers repeat it cumulatively, others send it with the last choice.
         if let Some(usage) = &chunk.usage {

@@ -10,7 +10,10 @@ use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::loose;
+use super::{
+    loose,
+    parts::{self, Part},
+};
 
 /// A request to `/v1/chat/completions`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -93,14 +96,22 @@ impl Message {
         Self::new("assistant", text)
     }
 
-    /// The text of the content, its parts put together.
+    /// The text of the content, its parts put together; thinking is no text.
     pub fn text(&self) -> String {
         self.content.as_ref().map(Content::text).unwrap_or_default()
     }
 
-    /// Whether a part of the content is not text: a picture, sound, a file.
+    /// Whether a part of the content cannot be read as text: a picture, sound, a file.
     pub fn has_more_than_text(&self) -> bool {
-        matches!(&self.content, Some(Content::Parts(parts)) if parts.iter().any(|part| part.get("text").is_none()))
+        matches!(&self.content, Some(Content::Parts(parts)) if parts.iter().any(|part| parts::read(part) == Part::Other))
+    }
+
+    /// Whether it calls tools, or answers such a call.
+    pub fn is_about_tools(&self) -> bool {
+        let calls = |name: &str| {
+            self.extra.get(name).is_some_and(|v| !v.is_null() && v.as_array().is_none_or(|l| !l.is_empty()))
+        };
+        matches!(self.role.as_str(), "tool" | "function") || calls("tool_calls") || calls("function_call")
     }
 }
 
@@ -117,7 +128,7 @@ impl Content {
     pub fn text(&self) -> String {
         match self {
             Self::Text(text) => text.clone(),
-            Self::Parts(parts) => parts.iter().filter_map(|part| part.get("text")?.as_str()).collect(),
+            Self::Parts(parts) => parts::text(parts),
         }
     }
 }
@@ -148,7 +159,7 @@ pub struct Choice {
     pub index: u32,
     #[serde(default, deserialize_with = "lenient")]
     pub message: Message,
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "reason")]
     pub finish_reason: Option<String>,
     #[serde(flatten)]
     pub extra: Map<String, Value>,
@@ -197,25 +208,98 @@ pub struct ChunkChoice {
     pub index: u32,
     #[serde(default, deserialize_with = "lenient")]
     pub delta: Delta,
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "reason")]
     pub finish_reason: Option<String>,
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
 
-/// What a chunk adds to a message.
+/// What a chunk adds to a message. A content that comes as a list of parts is sorted: its text into `content`, its thinking
+/// and a refusal under the names that others use for them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(from = "RawDelta")]
 pub struct Delta {
-    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
-    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub content: Option<String>,
     /// `tool_calls` fragments keyed by `index`, `reasoning_content`, `annotations`, ...
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
 
+/// A [`Delta`] as it comes.
+#[derive(Deserialize)]
+struct RawDelta {
+    #[serde(default, deserialize_with = "lenient")]
+    role: Option<String>,
+    #[serde(default)]
+    content: Value,
+    #[serde(flatten)]
+    extra: Map<String, Value>,
+}
+
+impl From<RawDelta> for Delta {
+    fn from(raw: RawDelta) -> Self {
+        let mut delta = Self { role: raw.role, content: None, extra: raw.extra };
+        let parts = match raw.content {
+            Value::String(text) => {
+                delta.content = Some(text);
+                return delta;
+            }
+            Value::Array(parts) => parts,
+            Value::Object(part) => vec![Value::Object(part)],
+            _ => return delta,
+        };
+        for part in &parts {
+            // Pieces of one text, not parts of a message: nothing comes between them.
+            match parts::read(part) {
+                Part::Text(text) => delta.content.get_or_insert_default().push_str(&text),
+                Part::Thinking(text) => delta.append("reasoning_content", &text),
+                Part::Refusal(text) => delta.append("refusal", &text),
+                Part::Other => {}
+            }
+        }
+        delta
+    }
+}
+
+impl From<Message> for Delta {
+    /// All of a whole message as one piece.
+    fn from(message: Message) -> Self {
+        let content = match message.content {
+            Some(Content::Text(text)) => Value::String(text),
+            Some(Content::Parts(parts)) => Value::Array(parts),
+            None => Value::Null,
+        };
+        RawDelta { role: Some(message.role), content, extra: message.extra }.into()
+    }
+}
+
 impl Delta {
+    fn append(&mut self, name: &str, text: &str) {
+        match self.extra.get_mut(name) {
+            Some(Value::String(old)) => old.push_str(text),
+            _ => drop(self.extra.insert(name.to_owned(), Value::String(text.to_owned()))),
+        }
+    }
+
+    /// What it adds to the model's thinking, whatever the server calls it.
+    pub fn thinking(&self) -> String {
+        parts::thinking(&self.extra).unwrap_or_default()
+    }
+
+    /// What it adds to a refusal.
+    pub fn refusal(&self) -> &str {
+        self.extra.get("refusal").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// Whether it holds a piece of a tool call.
+    pub fn calls_tools(&self) -> bool {
+        let some = |v: &Value| v.as_array().map_or(v.is_object(), |list| !list.is_empty());
+        ["tool_calls", "function_call"].into_iter().any(|name| self.extra.get(name).is_some_and(some))
+    }
+
     /// Whether it carries a token: text, reasoning, a piece of a tool call; not just the role.
     pub(super) fn says_something(&self) -> bool {
         self.content.as_ref().is_some_and(|text| !text.is_empty()) || self.extra.values().any(|value| !value.is_null())
@@ -286,6 +370,11 @@ impl<T> Original<T> {
 fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(deserializer: D) -> Result<T, D::Error> {
     let value = Value::deserialize(deserializer)?;
     Ok(serde_json::from_value(value).unwrap_or_default())
+}
+
+/// Why an answer ended: an empty reason is none. Some servers send one on every chunk.
+fn reason<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    lenient::<D, Option<String>>(deserializer).map(|reason| reason.filter(|reason| !reason.trim().is_empty()))
 }
 
 /// A count that may come as null or as a number with a fraction.

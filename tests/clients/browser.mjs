@@ -199,6 +199,85 @@ async function askAgents() {
   return { agent, conversation, citation, quoted };
 }
 
+/** How answers end that are none, or not whole. */
+async function endings() {
+  await step("an answer that was cut off says so, and goes on", async () => {
+    await makeAgent("Long", "mock/mock-long");
+    await ask("Everything, please.");
+    await message().getByText("cut off at its length limit").waitFor();
+    const id = await message().getAttribute("data-message");
+    await page.getByRole("button", { name: "Continue" }).click();
+    await message().getByText("This begins well and here it ends.").waitFor();
+    await answered(5_000);
+    assert.equal(await message().getAttribute("data-message"), id, "it went on in another message");
+    assert.equal(await page.getByRole("button", { name: "Continue" }).count(), 0);
+  });
+
+  await step("thinking is folded, apart from the answer, and cites nothing", async () => {
+    await makeAgent("Thinker", "mock/mock-think");
+    await ask(question);
+    await answered();
+    const thought = message().locator("details.thinking > .thought");
+    assert.equal(await thought.isVisible(), false, "it is open");
+    await message().getByText("Thinking", { exact: true }).click();
+    await thought.getByText("First I look at [1] and [2].").waitFor();
+    assert.doesNotMatch(await message().locator(".prose").textContent(), /think|First I look/);
+    assert.equal(await message().locator(".source").count(), 1);
+    assert.deepEqual(await harness.barriers(page), []);
+  });
+
+  const once = async (text) => {
+    await page.getByRole("alert").filter({ hasText: text }).waitFor();
+    assert.equal(await page.locator("#chat [role=alert]").count(), 1, "it is said more than once");
+    assert.doesNotMatch(await page.locator("#chat [role=alert]").textContent(), /provider_|answer_/);
+  };
+  await step("a failed answer says why once, in words, also after a reload", async () => {
+    await makeAgent("Mute", "mock/mock-mute");
+    await ask("Well?");
+    await once(/did not get to an answer/);
+    await page.reload();
+    await once(/did not get to an answer/);
+    await page.locator("aside details.user-menu > summary").click();
+    await page.locator('aside .preferences button[value="ru"]').click();
+    await once(/до ответа не дошла/);
+    await page.locator("aside details.user-menu > summary").click();
+    await page.locator('aside .preferences button[value="en"]').click();
+  });
+
+  await step("a connection that broke off keeps what was written", async () => {
+    await makeAgent("Cut", "mock/mock-cut");
+    await ask("one two three four");
+    await once(/broke off in the middle/);
+    await message().getByText("You said:").waitFor();
+    await page.getByRole("button", { name: "Continue" }).waitFor();
+  });
+
+  await step("offline, the question goes back to where it was written", async () => {
+    await page.context().setOffline(true);
+    await ask("Anybody?");
+    await page.getByRole("alert").filter({ hasText: "The server cannot be reached" }).waitFor();
+    assert.equal(await page.getByRole("textbox", { name: "Question" }).inputValue(), "Anybody?");
+    await page.context().setOffline(false);
+    expected(/ERR_INTERNET_DISCONNECTED/);
+  });
+
+  await step("a second window says that the conversation is being answered", async () => {
+    await makeAgent("Busy", "mock/mock-slow");
+    await ask("Count, please.");
+    await message().getByText("word1").waitFor();
+    const other = await page.context().newPage();
+    await other.goto(page.url());
+    await other.getByRole("textbox", { name: "Question" }).fill("And?");
+    await other.getByRole("button", { name: "Send" }).click();
+    await other.getByRole("alert").filter({ hasText: "in another window" }).waitFor();
+    assert.equal(await other.getByRole("textbox", { name: "Question" }).inputValue(), "And?");
+    await other.close();
+    await page.getByRole("button", { name: "Stop" }).click();
+    await answered(5_000);
+    expected(/status of 409/);
+  });
+}
+
 async function keys() {
   await step("an API key is made, works, and is revoked", async () => {
     await navigate("API keys");
@@ -245,6 +324,7 @@ async function main() {
   await signInAndChoosePassword();
   const { base, search } = await fillKnowledge();
   const { agent, conversation, citation, quoted } = await askAgents();
+  await endings();
   await keys();
   await backups();
   await withoutScript();

@@ -11,6 +11,9 @@ The model's name chooses the behaviour:
     mock-slow        one word each 200 ms (cancellation, time-outs)
     mock-stall       sends the first chunk, then nothing for a minute
     mock-cut         breaks the connection in the middle of the stream
+    mock-long        is cut off at its limit; asked to continue, it ends
+    mock-think       thinks between <think> tags, then answers as mock-echo does
+    mock-mute        thinks, and answers nothing
     mock-error-NNN   answers with status NNN (429 carries Retry-After: 7)
     mock-embed       /v1/embeddings: 8 numbers for each text, derived from its SHA-256
     mock-mistral     like mock-echo, but refuses `stream_options` and `max_completion_tokens` with 422 as Mistral does
@@ -30,7 +33,10 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-MODELS = ["mock-echo", "mock-mistral", "mock-vllm", "mock-tools", "mock-slow", "mock-stall", "mock-cut", "mock-embed"]
+MODELS = [
+    "mock-echo", "mock-mistral", "mock-vllm", "mock-tools", "mock-slow", "mock-stall", "mock-cut", "mock-long", "mock-think", "mock-mute",
+    "mock-embed",
+]
 TOOL_ARGUMENTS = ['{"city"', ': "Par', 'is"}']
 calls = []
 calls_lock = threading.Lock()
@@ -187,6 +193,14 @@ class Handler(BaseHTTPRequestHandler):
                 self.chunk(model, {"tool_calls": [{"index": 0, "function": {"arguments": part}}]})
             self.chunk(model, {}, "tool_calls")
         else:
+            reason = "stop"
+            if model == "mock-long":
+                goes_on = text_of(body["messages"][-1]["content"]).startswith("Your answer was cut off")
+                text, reason = ("and here it ends.", "stop") if goes_on else ("This begins well ", "length")
+            if model == "mock-think":
+                text = f"<think>First I look at [1] and [2].</think>\n\n{text}"
+            if model == "mock-mute":
+                text = "<think>Nothing comes to mind.</think>"
             if model == "mock-slow":
                 text = " ".join(f"word{i}" for i in range(100))
             for i, word in enumerate(re.findall(r"\S+\s*", text)):
@@ -197,7 +211,7 @@ class Handler(BaseHTTPRequestHandler):
                     self.close_connection = True
                     return self.connection.close()
                 self.chunk(model, {"content": word})
-            self.chunk(model, {}, "stop")
+            self.chunk(model, {}, reason)
         if (body.get("stream_options") or {}).get("include_usage"):
             self.event({**self.head(model, "chat.completion.chunk"), "choices": [], "usage": self.usage(body, text)})
         self.event("[DONE]")

@@ -347,7 +347,7 @@ async fn an_answer_cites_what_it_was_given_and_quotes_it_exactly() {
         .post(&format!("{conversation}/messages"), &json!({"content": "How many days of leave are there?"}))
         .await
         .expect(200);
-    assert_eq!(message["content"], "The answer stands in [1] and not in . Both: [1]");
+    assert_eq!(message["content"], "The answer stands in [1] and not in [7]. Both: [1, 9]");
     assert_eq!((&message["status"], &message["model"]), (&json!("complete"), &json!("mock/cites")));
     assert_eq!((&message["prompt_tokens"], &message["completion_tokens"]), (&json!(40), &json!(9)));
     let citations = message["citations"].as_array().unwrap();
@@ -681,11 +681,11 @@ async fn an_agent_is_a_model_for_openai_clients() {
     let messages = json!([{"role": "system", "content": "Answer in verse."}, {"role": "user", "content": "How many days of leave?"}]);
     let whole = site.post("/v1/chat/completions", &json!({"model": model, "messages": messages})).await.expect(200);
     let message = &whole["choices"][0]["message"];
-    assert_eq!(message["content"], "The answer stands in [1] and not in . Both: [1]");
+    assert_eq!(message["content"], "The answer stands in [1] and not in [7]. Both: [1, 9]");
     assert_eq!((&whole["model"], &whole["usage"]["total_tokens"]), (&json!(model), &json!(49)));
     let notes = message["annotations"].as_array().unwrap_or_else(|| panic!("{whole}"));
-    assert_eq!(notes.len(), 2, "one for each mark: {whole}");
-    for (note, index) in notes.iter().zip([21, 44]) {
+    assert_eq!(notes.len(), 1, "one for each mark: {whole}");
+    for (note, index) in notes.iter().zip([21]) {
         assert_eq!(
             (&note["type"], &note["file_id"], &note["index"]),
             (&json!("file_citation"), &json!(document), &json!(index))
@@ -705,9 +705,9 @@ async fn an_agent_is_a_model_for_openai_clients() {
     let chunks: Vec<Value> = events.all().await.into_iter().map(|(_, data)| data).collect();
     assert_eq!(chunks.last().unwrap(), "[DONE]");
     let text: String = chunks.iter().filter_map(|c| c["choices"][0]["delta"]["content"].as_str()).collect();
-    assert_eq!(text, "The answer stands in [1] and not in . Both: [1]");
+    assert_eq!(text, "The answer stands in [1] and not in [7]. Both: [1, 9]");
     let last = chunks.iter().find(|c| c["choices"][0]["finish_reason"] == "stop").unwrap();
-    assert_eq!(last["choices"][0]["delta"]["annotations"].as_array().unwrap().len(), 2);
+    assert_eq!(last["choices"][0]["delta"]["annotations"].as_array().unwrap().len(), 1);
     assert_eq!(chunks[chunks.len() - 2]["usage"]["total_tokens"], 49);
     let body = json!({"model": model, "messages": messages, "stream": true});
     let mut events = Events::of(site.request(Method::POST, "/v1/chat/completions").json(&body).send().await.unwrap());
@@ -755,5 +755,368 @@ async fn an_answer_that_nobody_writes_any_more_is_marked_and_a_slow_one_is_not()
     assert_eq!(status().await, "failed");
     admin.post(&format!("{conversation}/stop"), &json!({})).await;
     db.close().await.unwrap();
+    app.stop().await;
+}
+
+/// What is no answer fails, says why in every place, and is kept so.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_is_text_or_a_failure_with_a_reason() {
+    let upstream = Upstream::start().await;
+    let app = TestApp::start_with(&[upstream.setting()]).await;
+    let admin = app.admin().await;
+    for (model, status, code, reason, content, words, russian) in [
+        (
+            "only-thinking",
+            502,
+            "answer_only_thinking",
+            json!("stop"),
+            "",
+            "did not get to an answer",
+            "до ответа не дошла",
+        ),
+        (
+            "thinks-to-the-limit",
+            422,
+            "answer_only_thinking",
+            json!("length"),
+            "",
+            "did not get to an answer",
+            "до ответа не дошла",
+        ),
+        ("filtered", 422, "answer_filtered", json!("content_filter"), "", "content filter", "Фильтр содержания"),
+        (
+            "half-filtered",
+            422,
+            "answer_filtered",
+            json!("content_filter"),
+            "Half of it",
+            "content filter",
+            "Фильтр содержания",
+        ),
+        ("refuses", 422, "answer_refused", json!("stop"), "I will not.", "refused to answer", "отказалась отвечать"),
+        (
+            "refuses-in-parts",
+            422,
+            "answer_refused",
+            json!("stop"),
+            "I will not.",
+            "refused to answer",
+            "отказалась отвечать",
+        ),
+        ("tools", 502, "answer_needs_tools", json!("tool_calls"), "", "asked for a tool", "запросила инструмент"),
+        ("empty", 502, "answer_empty", json!("stop"), "", "answered nothing", "ничего не ответила"),
+        ("cut", 502, "provider_stream_cut", json!(null), "half an answer", "broke off", "оборвалась"),
+        ("fails-inside", 502, "provider_error", json!(null), "half an answer [", "provider failed", "произошла ошибка"),
+        ("empty-reasons", 502, "provider_stream_cut", json!(null), "half", "broke off", "оборвалась"),
+        ("aborts", 502, "answer_broke_off", json!("abort"), "Half of it", "broke the answer off", "прервал ответ"),
+    ] {
+        let agent = make_agent(&admin, &format!("mock/{model}"), &[]).await;
+        let conversation = start(&admin, &agent).await;
+        admin.post(&format!("{conversation}/messages"), &json!({"content": "Well?"})).await.problem(status, code);
+        let end = stream(&admin, &conversation, "And?").await.all().await.pop().unwrap().1;
+        assert!(!end["error"].as_str().unwrap().is_empty(), "{model}: {end}");
+        for kept in messages(&admin, &conversation).await.iter().skip(1).step_by(2).chain([&end["message"]]) {
+            let found = (
+                &kept["status"],
+                &kept["error_code"],
+                &kept["finish_reason"],
+                kept["content"].as_str().unwrap().trim(),
+            );
+            assert_eq!(found, (&json!("failed"), &json!(code), &reason, content), "{model}: {kept}");
+        }
+        // On the page once, in words, without the code; also in Russian.
+        let page = conversation.trim_start_matches("/api/v1");
+        let shown = admin.get(page).await.text;
+        assert_eq!(shown.matches("class=\"banner error\"").count(), 2, "{model}: one for each answer: {shown}");
+        assert!(shown.contains(words) && !shown.contains(&format!("<code>{code}")), "{model}: {shown}");
+        let request = admin.request(Method::GET, page).header(header::ACCEPT_LANGUAGE, "ru");
+        let shown = admin.send(request).await.text;
+        assert!(shown.contains(russian), "{model}: {shown}");
+    }
+    for (reason, count) in [
+        ("only_thinking", 4),
+        ("filtered", 4),
+        ("refused", 4),
+        ("needs_tools", 2),
+        ("empty", 2),
+        ("broke_off", 6),
+        ("provider", 2),
+    ] {
+        let series = format!("holdfast_agents_answers_failed_total{{reason=\"{reason}\"}}");
+        assert_eq!(metric(&app, &series), count, "{series}");
+    }
+    app.stop().await;
+}
+
+/// The same on the OpenAI surface: in its own shape where it has one, else an error.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_is_told_how_an_agents_answer_ended() {
+    let upstream = Upstream::start().await;
+    let app = TestApp::start_with(&[upstream.setting()]).await;
+    let admin = app.admin().await;
+    let request = async |model: &str, stream: bool| {
+        let agent = make_agent(&admin, &format!("mock/{model}"), &[]).await;
+        let name = format!("agent/{}", agent["slug"].as_str().unwrap());
+        let body = json!({"model": name, "stream": stream, "messages": [{"role": "user", "content": "Well?"}]});
+        let sent = admin.request(Method::POST, "/v1/chat/completions").json(&body).send().await.unwrap();
+        let (status, text) = (sent.status().as_u16(), sent.text().await.unwrap());
+        admin.delete(&format!("/api/v1/agents/{}", agent["id"].as_str().unwrap())).await.expect(204);
+        (status, text)
+    };
+    for (model, status, code) in [
+        ("only-thinking", 502, "answer_only_thinking"),
+        ("thinks-to-the-limit", 422, "answer_only_thinking"),
+        ("filtered", 422, "answer_filtered"),
+        ("tools", 502, "answer_needs_tools"),
+        ("empty", 502, "answer_empty"),
+        ("cut", 502, "provider_stream_cut"),
+    ] {
+        let (found, text) = request(model, false).await;
+        let error: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((found, &error["error"]["code"]), (status, &json!(code)), "{model}: {text}");
+        let (_, text) = request(model, true).await;
+        assert!(text.contains(&format!("\"code\":\"{code}\"")), "{model}: {text}");
+    }
+    for (model, reason, content, refusal) in [
+        ("refuses", "stop", json!(null), json!("I will not.")),
+        ("half-filtered", "content_filter", json!("Half of it"), json!(null)),
+        ("long", "length", json!("It begins and "), json!(null)),
+        ("parts", "stop", json!("It is so."), json!(null)),
+    ] {
+        let (status, text) = request(model, false).await;
+        let whole: Value = serde_json::from_str(&text).unwrap();
+        let choice = &whole["choices"][0];
+        let found = (&choice["finish_reason"], &choice["message"]["content"], &choice["message"]["refusal"]);
+        assert_eq!((status, found), (200, (&json!(reason), &content, &refusal)), "{model}: {text}");
+        let (_, text) = request(model, true).await;
+        assert!(text.contains(&format!("\"finish_reason\":\"{reason}\"")), "{model}: {text}");
+        assert_eq!(text.contains("\"refusal\":\"I will not.\""), model == "refuses", "{model}: {text}");
+    }
+    app.stop().await;
+}
+
+/// Thinking is kept apart, in whatever way it comes: not in the text, not in history, not cited.
+#[tokio::test(flavor = "multi_thread")]
+async fn thinking_is_kept_apart_from_the_answer() {
+    let upstream = Upstream::start().await;
+    let app = TestApp::start_with(&[upstream.setting()]).await;
+    let admin = app.admin().await;
+    let (base, _) = handbook(&app, &admin).await;
+    for (model, thinking) in [
+        ("tagged", "I read [1] and [1, 1]."),
+        ("unopened", "I should read [1]. So it is."),
+        ("reasons", "I read [1]."),
+        ("parts", "Hm [1]."),
+    ] {
+        let agent = make_agent(&admin, &format!("mock/{model}"), &[&base]).await;
+        let conversation = start(&admin, &agent).await;
+        // Twice: what was learnt from the first answer must not spoil the second.
+        for round in 0..2 {
+            let events = stream(&admin, &conversation, "How much paid leave is there?").await.all().await;
+            let (mut text, mut thought) = (String::new(), String::new());
+            for (name, data) in &events {
+                match name.as_str() {
+                    "delta" => text.push_str(data["text"].as_str().unwrap()),
+                    "thinking" => thought.push_str(data["text"].as_str().unwrap()),
+                    "rewrite" => {
+                        data["text"].as_str().unwrap().clone_into(&mut text);
+                        data["thinking"].as_str().unwrap().clone_into(&mut thought);
+                    }
+                    _ => {}
+                }
+            }
+            let rewritten = events.iter().any(|(name, _)| name == "rewrite");
+            assert_eq!(rewritten, model == "unopened" && round == 0, "{model}, {round}");
+            let message = &events.last().unwrap().1["message"];
+            assert_eq!((text.as_str(), thought.trim()), ("It is so.", thinking), "{model}, {round}");
+            let kept = (&message["content"], &message["thinking"], &message["citations"], &message["status"]);
+            assert_eq!(
+                kept,
+                (&json!("It is so."), &json!(thinking), &json!([]), &json!("complete")),
+                "{model}, {round}"
+            );
+        }
+        let sent = upstream.last_request()["messages"].to_string();
+        assert!(sent.contains("It is so.") && !sent.contains("I read") && !sent.contains("think"), "{model}: {sent}");
+        let shown = admin.get(conversation.trim_start_matches("/api/v1")).await.text;
+        assert_eq!(shown.matches("<details class=\"thinking\">").count(), 2, "{model}: {shown}");
+
+        let body = json!({"model": format!("agent/{}", agent["slug"].as_str().unwrap()), "messages": [
+            {"role": "user", "content": "a"}, {"role": "assistant", "content": "<think>secret</think>b [1]"}, {"role": "user", "content": "How much?"}]});
+        let whole = admin.post("/v1/chat/completions", &body).await.expect(200);
+        let message = &whole["choices"][0]["message"];
+        let found =
+            (&message["content"], message["reasoning_content"].as_str().unwrap().trim(), &message["annotations"]);
+        assert_eq!(found, (&json!("It is so."), thinking, &json!([])), "{model}: {whole}");
+        assert!(!upstream.last_request()["messages"].to_string().contains("secret"), "{}", upstream.last_request());
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_was_cut_off_goes_on_in_the_same_message() {
+    let upstream = Upstream::start().await;
+    let app = TestApp::start_with(&[upstream.setting()]).await;
+    let admin = app.admin().await;
+    let agent = make_agent(&admin, "mock/long", &[]).await;
+    let conversation = start(&admin, &agent).await;
+    let cut = admin.post(&format!("{conversation}/messages"), &json!({"content": "All?"})).await.expect(200);
+    assert_eq!(
+        (&cut["status"], &cut["finish_reason"], &cut["content"]),
+        (&json!("complete"), &json!("length"), &json!("It begins and "))
+    );
+    assert_eq!(metric(&app, "holdfast_agents_answers_cut_off_total"), 1);
+    let page = conversation.trim_start_matches("/api/v1");
+    let shown = admin.get(page).await.text;
+    assert!(shown.contains("cut off at its length limit") && shown.contains(&format!("{page}/continue")), "{shown}");
+
+    // Without JavaScript: a form.
+    assert_eq!(submit(&admin, &format!("{page}/continue"), "").await.status, 303);
+    let kept = messages(&admin, &conversation).await;
+    assert_eq!(kept.len(), 2);
+    let whole = "It begins and after this it ends.";
+    assert_eq!(
+        (&kept[1]["id"], &kept[1]["content"], &kept[1]["finish_reason"]),
+        (&cut["id"], &json!(whole), &json!("stop"))
+    );
+    let sent = upstream.last_request()["messages"].clone();
+    let roles: Vec<&str> = sent.as_array().unwrap().iter().map(|m| m["role"].as_str().unwrap()).collect();
+    assert_eq!((roles, &sent[2]["content"]), (vec!["system", "user", "assistant", "user"], &json!("It begins and ")));
+    let shown = admin.get(page).await.text;
+    assert!(!shown.contains("cut off") && !shown.contains(&format!("{page}/continue")), "{shown}");
+    admin.post(&format!("{conversation}/continue"), &json!({})).await.problem(409, "nothing_to_continue");
+
+    // As a stream, and after an answer that broke off.
+    let second = start(&admin, &agent).await;
+    admin.post(&format!("{second}/messages"), &json!({"content": "All?"})).await.expect(200);
+    let going_on = admin.request(Method::POST, &format!("{second}/continue")).json(&json!({"stream": true}));
+    let events = Events::of(going_on.send().await.unwrap()).all().await;
+    let added: String =
+        events.iter().filter(|(name, _)| name == "delta").filter_map(|(_, data)| data["text"].as_str()).collect();
+    assert_eq!(
+        (added.as_str(), &events.last().unwrap().1["message"]["content"]),
+        ("after this it ends.", &json!(whole))
+    );
+    let path = format!("/api/v1/agents/{}", agent["id"].as_str().unwrap());
+    let change = |model: &str| json!({"name": "x", "slug": agent["slug"], "model": model});
+    admin.put(&path, &change("mock/cut")).await.expect(200);
+    let third = start(&admin, &agent).await;
+    admin.post(&format!("{third}/messages"), &json!({"content": "All?"})).await.problem(502, "provider_stream_cut");
+    // A continuation that fails leaves what was there.
+    admin.put(&path, &change("mock/broken")).await.expect(200);
+    admin.post(&format!("{third}/continue"), &json!({})).await.problem(502, "provider_error");
+    assert_eq!(messages(&admin, &third).await[1]["content"], "half an answer");
+    admin.put(&path, &change("mock/long")).await.expect(200);
+    let whole = admin.post(&format!("{third}/continue"), &json!({})).await.expect(200);
+    assert_eq!(
+        (&whole["content"], &whole["status"], &whole["error_code"]),
+        (&json!("half an answer after this it ends."), &json!("complete"), &json!(null))
+    );
+
+    let stranger = app.other_org("strangers").await;
+    stranger.post(&format!("{third}/continue"), &json!({})).await.problem(404, "agent_not_found");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn brackets_that_are_no_citation_stay_as_they_are() {
+    let upstream = Upstream::start().await;
+    let app = TestApp::start_with(&[upstream.setting()]).await;
+    let admin = app.admin().await;
+    let (base, _) = handbook(&app, &admin).await;
+    let agent = make_agent(&admin, "mock/lists", &[&base]).await;
+    let conversation = start(&admin, &agent).await;
+    let text = "Set `ports = [8080, 9090]`, read `arr[1]`, see [2019] and [1].";
+    for _ in 0..2 {
+        let message = admin
+            .post(&format!("{conversation}/messages"), &json!({"content": "How much paid leave is there?"}))
+            .await
+            .expect(200);
+        assert_eq!(message["content"], text);
+        assert_eq!(message["citations"].as_array().unwrap().len(), 1, "{message}");
+    }
+    let sent = upstream.last_request()["messages"][2]["content"].clone();
+    assert_eq!(sent, "Set `ports = [8080, 9090]`, read `arr[1]`, see [2019] and.", "the history");
+    let shown = admin.get(conversation.trim_start_matches("/api/v1")).await.text;
+    assert!(
+        shown.contains(
+            "<code>ports = [8080, 9090]</code>, read <code>arr[1]</code>, see [2019] and <a class=\"citation\""
+        ),
+        "{shown}"
+    );
+    app.stop().await;
+}
+
+/// What reaches the model alternates; what an agent cannot take is refused, never left out.
+#[tokio::test(flavor = "multi_thread")]
+async fn conversations_of_programs_are_put_in_turns_or_refused() {
+    let upstream = Upstream::start().await;
+    let app = TestApp::start_with(&[upstream.setting()]).await;
+    let admin = app.admin().await;
+    let agent = make_agent(&admin, "mock/cites", &[]).await;
+    let ask = async |messages: Value| {
+        let body = json!({"model": format!("agent/{}", agent["slug"].as_str().unwrap()), "messages": messages});
+        admin.post("/v1/chat/completions", &body).await
+    };
+    let message = |role: &str, text: &str| json!({"role": role, "content": text});
+    for (messages, sent) in [
+        (json!([message("user", "a"), message("user", "b")]), vec![("user", "a\n\nb")]),
+        (json!([message("assistant", "Hello!"), message("user", "a")]), vec![("user", "a")]),
+        (
+            json!([message("user", "a"), message("assistant", "b"), message("assistant", "c"), message("user", "d")]),
+            vec![("user", "a"), ("assistant", "b\n\nc"), ("user", "d")],
+        ),
+        (json!([message("user", "a"), message("system", "In verse."), message("user", "b")]), vec![("user", "a\n\nb")]),
+        (json!([message("user", "a"), message("system", "In verse.")]), vec![("user", "a")]),
+        (json!([message("user", "a"), message("assistant", "")]), vec![("user", "a")]),
+        (
+            json!([{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}]),
+            vec![("user", "a\nb")],
+        ),
+    ] {
+        ask(messages.clone()).await.expect(200);
+        let request = upstream.last_request();
+        let found: Vec<(&str, &str)> = request["messages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .skip(1)
+            .map(|m| (m["role"].as_str().unwrap(), m["content"].as_str().unwrap()))
+            .collect();
+        assert_eq!(found, sent, "{messages}");
+        let system = request["messages"][0]["content"].as_str().unwrap();
+        assert_eq!(system.contains("In verse."), messages.to_string().contains("In verse."), "{system}");
+        assert_eq!(system.contains("Hello!"), messages.to_string().contains("Hello!"), "{system}");
+    }
+    let call = json!({"role": "assistant", "content": null, "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]});
+    let picture = json!([{"type": "image_url", "image_url": {"url": "x"}}]);
+    for (messages, param, code) in [
+        (json!([message("user", "a"), message("assistant", "Well,")]), "messages[1].role", "last_message_not_user"),
+        (
+            json!([message("user", "a"), call, {"role": "tool", "tool_call_id": "1", "content": "x"}]),
+            "messages[1].tool_calls",
+            "tools_not_supported",
+        ),
+        (
+            json!([message("user", "a"), {"role": "tool", "tool_call_id": "1", "content": "x"}]),
+            "messages[1].role",
+            "tools_not_supported",
+        ),
+        (json!([message("system", "s")]), "messages[0].role", "last_message_not_user"),
+        (json!([message("critic", "s"), message("user", "a")]), "messages[0].role", "invalid_value"),
+        (
+            json!([{"role": "system", "content": picture}, message("user", "a")]),
+            "messages[0].content",
+            "content_not_supported",
+        ),
+        (
+            json!([message("user", "a"), {"role": "assistant", "content": picture}, message("user", "a")]),
+            "messages[1].content",
+            "content_not_supported",
+        ),
+    ] {
+        let error = ask(messages).await.expect(400)["error"].clone();
+        assert_eq!((&error["param"], &error["code"]), (&json!(param), &json!(code)), "{error}");
+    }
     app.stop().await;
 }

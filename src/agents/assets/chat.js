@@ -51,46 +51,82 @@ async function reload() {
   document.querySelector('.chat-split > aside').replaceWith(aside);
 }
 
-function fail(message) {
-  const note = element('<p class="banner error" role="alert"></p>');
-  note.textContent = `${chat.dataset.textFailed} ${message}`;
+const reasons = JSON.parse(chat.dataset.reasons);
+
+/** What went wrong, in the reader's language: a known code in words of its own, everything else without the server's English. */
+function why(error) {
+  const code = error.code || (error instanceof TypeError ? 'offline' : '');
+  return reasons[code] ?? (code ? `${reasons.other} (${code})` : reasons.other);
+}
+
+function fail(error) {
+  const note = element('<p class="banner error" role="alert" data-not-sent></p>');
+  note.textContent = why(error);
   chat.append(note);
   toBottom();
 }
 
-async function answer(path, body) {
-  const bubble = element('<div class="message assistant streaming"><span class="avatar" aria-hidden="true"></span><div class="prose"><p></p></div></div>');
-  const paragraph = bubble.querySelector('p');
-  paragraph.textContent = chat.dataset.textThinking;
-  paragraph.className = 'muted';
-  chat.append(bubble);
+/** The bubble of an answer that is being written; `begun` is one that goes on. */
+function bubbleOf(begun) {
+  const bubble = begun ?? element('<div class="message assistant streaming"><span class="avatar" aria-hidden="true"></span><div class="prose"></div></div>');
+  bubble.classList.add('streaming');
+  for (const old of bubble.querySelectorAll('.banner, .message-meta')) old.remove();
+  const paragraph = element('<p class="muted"></p>');
+  paragraph.textContent = chat.dataset.textSearching;
+  bubble.querySelector('.prose').append(paragraph);
+  if (!begun) chat.append(bubble);
+  return { bubble, paragraph };
+}
+
+/** Where thinking is shown: folded, above the text. */
+function thoughts(bubble) {
+  const there = bubble.querySelector('details.thinking > .thought');
+  if (there) return there;
+  const details = element('<details class="thinking"><summary></summary><div class="thought"></div></details>');
+  details.firstChild.textContent = chat.dataset.textThinking;
+  bubble.querySelector('.prose').before(details);
+  return details.lastChild;
+}
+
+async function answer(path, body, begun) {
+  const { bubble, paragraph } = bubbleOf(begun);
   toBottom();
   busy(true);
-  status.textContent = chat.dataset.textThinking;
+  status.textContent = chat.dataset.textSearching;
   let written = '';
-  let failed = '';
+  let base = '';
+  let taken = false;
+  const show = (text) => {
+    const follow = nearBottom();
+    written = text;
+    paragraph.className = 'streamed';
+    paragraph.textContent = written;
+    if (follow) toBottom();
+  };
   try {
     await stream(path, {
       body: { ...body, stream: true },
       onEvent: ({ event, data }) => {
         const value = JSON.parse(data);
-        if (event === 'delta') {
-          const follow = nearBottom();
-          written += value.text;
-          paragraph.className = 'streamed';
-          paragraph.textContent = written;
-          if (follow) toBottom();
-        } else if (event === 'end') {
-          failed = value.error ?? '';
+        if (event === 'start') {
+          taken = true;
+          base = value.message.content;
+        } else if (event === 'delta') show(written + value.text);
+        else if (event === 'thinking') thoughts(bubble).append(value.text);
+        else if (event === 'rewrite') {
+          thoughts(bubble).textContent = value.thinking;
+          show(value.text.startsWith(base) ? value.text.slice(base.length) : value.text);
         }
       },
     });
-    await reload();
-    status.textContent = [...chat.querySelectorAll('.message.assistant .prose')].at(-1)?.textContent ?? '';
-    if (failed) fail(failed);
+    await reload(); // shows how it ended, also where it failed
+    status.textContent = [...chat.querySelectorAll('.message.assistant')].at(-1)?.querySelector('.banner, .prose')?.textContent ?? '';
+    return true;
   } catch (error) {
-    bubble.remove();
-    fail(error.message);
+    if (!begun) bubble.remove();
+    if (begun || taken) await reload().catch(() => {});
+    fail(error);
+    return taken;
   } finally {
     busy(false);
     toBottom();
@@ -104,16 +140,23 @@ async function ask() {
   text.value = '';
   grow();
   chat.querySelector('.empty')?.remove();
+  for (const old of chat.querySelectorAll('[data-not-sent]')) old.remove();
   document.querySelector('[data-flash]')?.remove(); // what it said was about the page before the question
   const bubble = element('<div class="message user"></div>');
   bubble.textContent = content;
   chat.append(bubble);
+  let sent = false;
   try {
     const id = await conversation();
-    await answer(`/api/v1/agents/${agent}/conversations/${id}/messages`, { content });
+    sent = await answer(`/api/v1/agents/${agent}/conversations/${id}/messages`, { content });
   } catch (error) {
+    fail(error);
+  }
+  // A question that was not taken goes back to where it was written.
+  if (!sent && !text.value) {
+    bubble.remove();
     text.value = content;
-    fail(error.message);
+    grow();
   }
 }
 
@@ -136,9 +179,12 @@ stop.addEventListener('click', () => {
   fetch(`/api/v1/agents/${agent}/conversations/${chat.dataset.conversation}/stop`, { method: 'POST', headers: { 'x-csrf-token': csrf() } });
 });
 chat.addEventListener('submit', (event) => {
-  if (!event.target.matches('[data-regenerate]')) return;
+  const message = event.target.closest('.message');
+  const again = event.target.matches('[data-regenerate]');
+  if (!again && !event.target.matches('[data-continue]')) return;
   event.preventDefault();
-  event.target.closest('.message').remove();
-  answer(`/api/v1/agents/${agent}/conversations/${chat.dataset.conversation}/regenerate`, {});
+  if (text.readOnly) return;
+  if (again) message.remove();
+  answer(`/api/v1/agents/${agent}/conversations/${chat.dataset.conversation}/${again ? 'regenerate' : 'continue'}`, {}, again ? undefined : message);
 });
 if (chat.querySelector('.message')) toBottom();

@@ -4,11 +4,13 @@ use askama::Template;
 use axum::{extract::State, response::Response};
 use serde::Deserialize;
 
+use super::reasons;
 use crate::{
     agents::{
+        citations::{false_definitions, marks},
         error::AgentError,
         model::{Agent, AgentId, Citation, Conversation, ConversationId, Message, MessageStatus, Speaker},
-        service::{Agents, AnswerEvent, Ask},
+        service::{Agents, Ask},
     },
     console::{Flash, Form, ListQuery, PageResult, Pager, Shell, markdown},
     platform::{
@@ -26,7 +28,7 @@ struct Shown {
 
 impl Shown {
     fn new(message: Message) -> Self {
-        let html = link_marks(&markdown(&message.content), &message.citations);
+        let html = answer_html(&message.content, &message.citations);
         Self { message, html }
     }
 
@@ -42,6 +44,22 @@ impl Shown {
         self.message.status == MessageStatus::Stopped
     }
 
+    /// Why it failed, in words.
+    fn why(&self) -> String {
+        reasons::key(self.message.error_code.as_deref().unwrap_or_default())
+    }
+
+    /// A code that has no words of its own is shown.
+    fn odd_code(&self) -> Option<&str> {
+        self.message.error_code.as_deref().filter(|code| !reasons::CODES.contains(code))
+    }
+
+    /// Something other than an answer stopped it: a filter in the middle, a word that only its provider knows.
+    fn odd_ending(&self) -> Option<&str> {
+        let complete = self.message.status == MessageStatus::Complete;
+        self.message.finish_reason.as_deref().filter(|reason| complete && !matches!(*reason, "stop" | "length"))
+    }
+
     fn is_streaming(&self) -> bool {
         self.message.status == MessageStatus::Streaming
     }
@@ -51,26 +69,41 @@ impl Shown {
     }
 }
 
-/// Turns each `[n]` that cites a source into a link to the passage in its document. Only in text: a mark inside a tag is
-/// part of an attribute.
-pub(in crate::agents) fn link_marks(html: &str, citations: &[Citation]) -> String {
-    let linked = |text: &str| {
-        citations.iter().fold(text.to_owned(), |text, citation| {
-            let link = if citation.deleted {
-                format!("<span class=\"citation\">{}</span>", citation.mark)
-            } else {
-                format!("<a class=\"citation\" href=\"{}\">{}</a>", citation.path(), citation.mark)
-            };
-            text.replace(&format!("[{}]", citation.mark), &link)
-        })
-    };
-    // Markdown's renderer escapes `<` and `>` in text and attributes: what stands between them is a tag.
-    html.split_inclusive('>')
-        .map(|part| match part.find('<') {
-            Some(tag) => format!("{}{}", linked(&part[..tag]), &part[tag..]),
-            None => linked(part),
-        })
-        .collect()
+/// An answer's text as HTML, each mark that cites a source turned into a link to the passage in its document. Everything else
+/// is shown as the model wrote it.
+pub(in crate::agents) fn answer_html(text: &str, citations: &[Citation]) -> String {
+    let known = |n: u32| citations.iter().any(|c| c.mark == n);
+    let found = if citations.is_empty() { Vec::new() } else { marks(text, known) };
+    // Placeholders for the links: characters that no text holds and that mean nothing to Markdown.
+    let mut edits: Vec<(std::ops::Range<usize>, String)> =
+        found.iter().enumerate().map(|(n, mark)| (mark.range.clone(), format!("\u{e000}{n}\u{e001}"))).collect();
+    edits.extend(false_definitions(text).into_iter().map(|at| (at..at, "\\".to_owned())));
+    edits.sort_by_key(|(range, _)| range.start);
+    let (mut source, mut from) = (String::with_capacity(text.len()), 0);
+    for (range, with) in edits {
+        // A list of sources such as `[1]: handbook.md` may hold marks only behind its own bracket.
+        if range.start >= from {
+            source.push_str(&text[from..range.start]);
+            source.push_str(&with);
+            from = range.end;
+        }
+    }
+    source.push_str(&text[from..]);
+    let mut html = markdown(&source);
+    for (n, mark) in found.iter().enumerate() {
+        let links: String =
+            mark.numbers.iter().filter_map(|n| citations.iter().find(|c| c.mark == *n)).map(link).collect();
+        html = html.replace(&format!("\u{e000}{n}\u{e001}"), &links);
+    }
+    html
+}
+
+fn link(citation: &Citation) -> String {
+    if citation.deleted {
+        format!("<span class=\"citation\">{}</span>", citation.mark)
+    } else {
+        format!("<a class=\"citation\" href=\"{}\">{}</a>", citation.path(), citation.mark)
+    }
 }
 
 pub fn place(citation: &Citation) -> String {
@@ -96,6 +129,10 @@ impl Chat<'_> {
             Some(c) => format!("/agents/{}/conversations/{}/ask", self.agent.id, c.id),
             None => format!("/agents/{}/ask", self.agent.id),
         }
+    }
+
+    fn reasons(&self) -> String {
+        reasons::words(self.shell)
     }
 
     fn is_open(&self, id: &ConversationId) -> bool {
@@ -190,6 +227,16 @@ pub async fn regenerate(
     answered(&shell, &agents, id, conversation, Ask::Again).await
 }
 
+pub async fn go_on(
+    shell: Shell,
+    State(agents): State<Agents>,
+    Path((id, conversation)): Path<(AgentId, ConversationId)>,
+    Form(_): Form<Nothing>,
+) -> PageResult {
+    shell.principal().require(Scope::Inference)?;
+    answered(&shell, &agents, id, conversation, Ask::Continue).await
+}
+
 /// Stops an answer that another window waits for.
 pub async fn stop(
     shell: Shell,
@@ -218,18 +265,13 @@ async fn answered(
             | AgentError::Busy
             | AgentError::Overloaded
             | AgentError::ConversationFull(_)
-            | AgentError::NothingToRegenerate),
-        ) => {
-            let error = ApiError::from(error);
-            return Ok(shell.redirect(&back, &Flash::error("agents-not-asked").with("reason", &error.detail)));
-        }
+            | AgentError::NothingToRegenerate
+            | AgentError::NothingToContinue),
+        ) => return Ok(shell.redirect(&back, &Flash::error(&reasons::key(&ApiError::from(error).code)))),
         Err(error) => return Err(error.into()),
     };
-    while let Some(event) = asked.events.recv().await {
-        if let AnswerEvent::End { error: Some(detail), .. } = event {
-            return Ok(shell.redirect(&back, &Flash::error("agents-not-answered").with("reason", &detail)));
-        }
-    }
+    // An answer that failed says so where it stands.
+    while asked.events.recv().await.is_some() {}
     Ok(crate::console::see_other(&back))
 }
 
@@ -249,7 +291,7 @@ pub async fn rename(
     match agents.rename_conversation(shell.principal(), id, conversation, &form.title).await {
         Ok(_) => Ok(shell.redirect(&back, &Flash::ok("agents-conversation-renamed"))),
         Err(error @ AgentError::Invalid(_)) => {
-            Ok(shell.redirect(&back, &Flash::error("agents-not-asked").with("reason", &ApiError::from(error).detail)))
+            Ok(shell.redirect(&back, &Flash::error(&reasons::key(&ApiError::from(error).code))))
         }
         Err(error) => Err(error.into()),
     }

@@ -3,6 +3,7 @@
 pub(super) mod chat;
 mod edit;
 mod list;
+pub(super) mod reasons;
 
 use axum::{
     Router,
@@ -23,6 +24,7 @@ pub fn router() -> Router<Agents> {
         .route("/agents/{agent}/conversations/{conversation}", get(chat::conversation))
         .route("/agents/{agent}/conversations/{conversation}/ask", post(chat::ask_in))
         .route("/agents/{agent}/conversations/{conversation}/regenerate", post(chat::regenerate))
+        .route("/agents/{agent}/conversations/{conversation}/continue", post(chat::go_on))
         .route("/agents/{agent}/conversations/{conversation}/stop", post(chat::stop))
         .route("/agents/{agent}/conversations/{conversation}/rename", post(chat::rename))
         .route("/agents/{agent}/conversations/{conversation}/delete", post(chat::delete))

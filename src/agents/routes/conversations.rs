@@ -125,8 +125,9 @@ pub(super) struct NewMessage {
 
 /// Ask a question
 ///
-/// With `stream` the answer comes as server-sent events: `start`, `sources`, `delta`..., `end`; otherwise as one
-/// message. Closing the connection stops the answer; what was written is kept.
+/// With `stream` the answer comes as server-sent events: `start`, `sources`, `thinking` and `delta`..., `end`; otherwise as one
+/// message. `rewrite` replaces what `delta` and `thinking` brought so far: a model's thinking is not always known from its
+/// beginning. `finish_reason` of the message is `length` where the answer was cut off at the limit. Closing the connection stops the answer; what was written is kept.
 #[utoipa::path(post, path = "/api/v1/agents/{agent}/conversations/{conversation}/messages", tag = TAG,
     params(("agent" = AgentId, Path), ("conversation" = ConversationId, Path)), request_body = NewMessage,
     responses((status = 200, body = Message), (status = 404, body = Problem), (status = 409, body = Problem), (status = 429, body = Problem)))]
@@ -161,6 +162,25 @@ pub(super) async fn regenerate_answer(
 ) -> Result<Response, ApiError> {
     who.require(Scope::Inference)?;
     let asked = agents.ask(&who, agent, id, Ask::Again).await?;
+    answer(&agents, asked, body.stream || wants_events(&headers)).await
+}
+
+/// Continue the last answer where it stops
+///
+/// For an answer that was cut off at the limit (`finish_reason` is `length`), stopped, or broken off: the model goes on in the
+/// same message. As a stream, `delta` brings what is added.
+#[utoipa::path(post, path = "/api/v1/agents/{agent}/conversations/{conversation}/continue", tag = TAG,
+    params(("agent" = AgentId, Path), ("conversation" = ConversationId, Path)), request_body = Regenerate,
+    responses((status = 200, body = Message), (status = 404, body = Problem), (status = 409, body = Problem), (status = 429, body = Problem)))]
+pub(super) async fn continue_answer(
+    State(agents): State<Agents>,
+    Auth(who): Auth,
+    Path((agent, id)): Path<(AgentId, ConversationId)>,
+    headers: HeaderMap,
+    Json(body): Json<Regenerate>,
+) -> Result<Response, ApiError> {
+    who.require(Scope::Inference)?;
+    let asked = agents.ask(&who, agent, id, Ask::Continue).await?;
     answer(&agents, asked, body.stream || wants_events(&headers)).await
 }
 

@@ -24,5 +24,6 @@ pub fn router() -> OpenApiRouter<Agents> {
         ))
         .routes(routes!(conversations::post_message))
         .routes(routes!(conversations::regenerate_answer))
+        .routes(routes!(conversations::continue_answer))
         .routes(routes!(conversations::stop_answer))
 }

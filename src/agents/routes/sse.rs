@@ -27,6 +27,8 @@ pub fn respond(asked: Asked, heartbeat: Duration) -> Response {
             let name = match &e {
                 AnswerEvent::Sources { .. } => "sources",
                 AnswerEvent::Delta { .. } => "delta",
+                AnswerEvent::Thinking { .. } => "thinking",
+                AnswerEvent::Rewrite { .. } => "rewrite",
                 AnswerEvent::End { .. } => "end",
             };
             event(name, &e)

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     agents::{
+        answer::Begun,
         error::AgentError,
         model::{Agent, AgentId, Conversation, ConversationId, Message, MessageId, MessageStatus, Speaker},
         store::conversations::{self as store, Owner},
@@ -28,6 +29,8 @@ pub enum Ask {
     Question(String),
     /// The last answer again; the one before is hidden.
     Again,
+    /// The last answer goes on where it stops.
+    Continue,
 }
 
 impl Agents {
@@ -171,15 +174,28 @@ impl Agents {
         let turn = self.0.writers.enter(id)?;
         let place = self.0.engine.enter()?;
         let mut history = store::messages(&mut tx, id, self.shown()).await?;
-        let question = match ask {
+        let new = || self.message(Speaker::Assistant, MessageStatus::Streaming, String::new(), Some(&agent));
+        let (question, answer, begun) = match ask {
             Ask::Question(text) => {
                 self.check_room(history.len())?;
-                self.write_question(&mut tx, who.org_id, &conversation, &text).await?
+                (self.write_question(&mut tx, who.org_id, &conversation, &text).await?, new(), None)
             }
-            Ask::Again => take_back(&mut tx, &mut history).await?,
+            Ask::Again => (take_back(&mut tx, &mut history).await?, new(), None),
+            Ask::Continue => {
+                let (question, mut answer) = to_continue(&mut history)?;
+                if !store::reopen_answer(&mut tx, answer.id, self.0.clock.now()).await? {
+                    return Err(AgentError::Busy);
+                }
+                let begun = Begun { text: answer.content.clone(), citations: answer.citations.clone() };
+                answer.status = MessageStatus::Streaming;
+                answer.error_code = None;
+                answer.agent_version = Some(agent.version);
+                (question, answer, Some(begun))
+            }
         };
-        let answer = self.message(Speaker::Assistant, MessageStatus::Streaming, String::new(), Some(&agent));
-        store::insert_message(&mut tx, who.org_id, id, &answer).await.map_err(deleted_meanwhile)?;
+        if begun.is_none() {
+            store::insert_message(&mut tx, who.org_id, id, &answer).await.map_err(deleted_meanwhile)?;
+        }
         tx.commit().await?;
         let history = answered(history, self.0.config.history_messages);
         Ok(self.write(Job {
@@ -190,6 +206,7 @@ impl Agents {
             history,
             question,
             answer,
+            begun,
             turn,
             place,
         }))
@@ -214,21 +231,8 @@ impl Agents {
     }
 
     fn message(&self, role: Speaker, status: MessageStatus, content: String, agent: Option<&Agent>) -> Message {
-        Message {
-            id: MessageId::generate(&self.0.clock),
-            role,
-            status,
-            content,
-            citations: Vec::new(),
-            agent_version: agent.map(|a| a.version),
-            model: None,
-            error_code: None,
-            prompt_tokens: None,
-            completion_tokens: None,
-            first_token_ms: None,
-            duration_ms: None,
-            created_at: self.0.clock.now(),
-        }
+        let message = Message::new(MessageId::generate(&self.0.clock), role, status, content, self.0.clock.now());
+        Message { agent_version: agent.map(|a| a.version), ..message }
     }
 }
 
@@ -240,6 +244,13 @@ async fn take_back(tx: &mut Tx, history: &mut Vec<Message>) -> Result<Message, A
         store::supersede(tx, answer.id).await?;
     }
     Ok(tail.swap_remove(0))
+}
+
+/// The last answer with its question; `history` ends before both.
+fn to_continue(history: &mut Vec<Message>) -> Result<(Message, Message), AgentError> {
+    let answer = history.pop().filter(Message::can_continue).ok_or(AgentError::NothingToContinue)?;
+    let question = history.pop().filter(|m| m.role == Speaker::User).ok_or(AgentError::NothingToContinue)?;
+    Ok((question, answer))
 }
 
 /// The newest questions with their answers, `most` messages at most. A question without an answer is left out: many

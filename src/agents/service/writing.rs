@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 use super::{ALIVE_EVERY, Agents};
 use crate::{
     agents::{
-        answer::{Answer, Overrides, Place, Question},
+        answer::{Answer, Begun, LONGEST_REPEATED, Overrides, Place, Question, Said, cited, joined},
         error::AgentError,
         model::{Agent, Citation, ConversationId, Message, MessageId, MessageStatus},
         store::conversations as store,
@@ -26,7 +26,7 @@ use crate::{
     platform::{error::ApiError, ids::OrgId},
 };
 
-/// What a reader sees of an answer, in order: `sources` once, any number of `delta`, one `end`.
+/// What a reader sees of an answer, in order: `sources` once, any number of `thinking`, `delta` and `rewrite`, one `end`.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum AnswerEvent {
@@ -34,6 +34,10 @@ pub enum AnswerEvent {
     Sources { citations: Vec<Citation> },
     /// The next piece of text.
     Delta { text: String },
+    /// The next piece of the model's thinking, which is no part of the answer.
+    Thinking { text: String },
+    /// What came as text was thinking, or the other way round: both read like this from the beginning.
+    Rewrite { text: String, thinking: String },
     /// The message as it is kept: complete, stopped or failed.
     End {
         message: Box<Message>,
@@ -108,6 +112,8 @@ pub struct Job {
     pub history: Vec<Message>,
     pub question: Message,
     pub answer: Message,
+    /// What the answer says already, where it is continued.
+    pub begun: Option<Begun>,
     pub turn: Turn,
     pub place: Place,
 }
@@ -144,7 +150,7 @@ impl Agents {
 
     async fn run(&self, job: Job, events: mpsc::Sender<AnswerEvent>) {
         let began = Instant::now();
-        let Job { org, actor, agent, conversation, history, question, answer: mut message, turn, place } = job;
+        let Job { org, actor, agent, conversation, history, question, answer: mut message, begun, turn, place } = job;
         let question = Question {
             org,
             actor,
@@ -153,20 +159,15 @@ impl Agents {
             text: &question.content,
             conversation: Some(conversation),
             overrides: Overrides::default(),
+            begun: begun.as_ref(),
         };
         let (answer, ended) = tokio::select! {
             ended = self.stream(&question, place, &turn.stop, &events) => ended,
             never = self.stay_alive(org, message.id) => match never {},
         };
-        message.duration_ms = Some(millis(began.elapsed()));
+        message.duration_ms = Some(message.duration_ms.unwrap_or_default() + millis(began.elapsed()));
         if let Some(answer) = answer {
-            let tokens = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-            message.first_token_ms = answer.first_token().map(millis);
-            message.citations = answer.citations();
-            message.prompt_tokens = answer.usage.as_ref().map(|u| tokens(u.prompt_tokens));
-            message.completion_tokens = answer.usage.as_ref().map(|u| tokens(u.completion_tokens));
-            message.model = Some(answer.model);
-            message.content = answer.text;
+            take_over(&mut message, answer, begun);
         }
         message.status = ended.status();
         let error = if let Ended::Failed(error) = ended { Some(error) } else { None };
@@ -209,29 +210,14 @@ impl Agents {
             () = stop.cancelled() => return (None, Ended::Stopped),
             () = events.closed() => return (None, Ended::Stopped),
         };
-        let mut answer = match started {
+        let answer = match started {
             Ok(answer) => answer,
             Err(error) => return (None, Ended::Failed(error.into())),
         };
-        if !deliver(events, stop, AnswerEvent::Sources { citations: answer.sources.clone() }).await {
-            return (Some(answer), Ended::Stopped);
-        }
-        loop {
-            let next = tokio::select! {
-                next = answer.next() => next,
-                () = stop.cancelled() => return (Some(answer), Ended::Stopped),
-                () = events.closed() => return (Some(answer), Ended::Stopped),
-            };
-            match next {
-                None => return (Some(answer), Ended::Complete),
-                Some(Err(error)) => return (Some(answer), Ended::Failed(ApiError::from(error))),
-                Some(Ok(text)) => {
-                    if !deliver(events, stop, AnswerEvent::Delta { text }).await {
-                        return (Some(answer), Ended::Stopped);
-                    }
-                }
-            }
-        }
+        let begun = question.begun.map_or("", |begun| begun.text.as_str());
+        let (mut answer, ended) = hand_over(answer, begun, stop, events).await;
+        answer.close();
+        (Some(answer), ended)
     }
 
     /// Writes the end down; a database that restarts meanwhile is waited for.
@@ -253,6 +239,108 @@ impl Agents {
             }
         }
     }
+}
+
+/// Hands an answer to its reader to its end, or until nobody wants it any more.
+async fn hand_over(
+    mut answer: Answer,
+    begun: &str,
+    stop: &CancellationToken,
+    events: &mpsc::Sender<AnswerEvent>,
+) -> (Answer, Ended) {
+    if !deliver(events, stop, AnswerEvent::Sources { citations: answer.sources.clone() }).await {
+        return (answer, Ended::Stopped);
+    }
+    let mut seam = Seam::new(begun);
+    loop {
+        let next = tokio::select! {
+            next = answer.next() => next,
+            () = stop.cancelled() => return (answer, Ended::Stopped),
+            () = events.closed() => return (answer, Ended::Stopped),
+        };
+        let (event, ended) = match next {
+            None => (seam.end(), Some(Ended::Complete)),
+            Some(Err(error)) => (seam.end(), Some(Ended::Failed(ApiError::from(error)))),
+            Some(Ok(said)) => (seam.event(said), None),
+        };
+        if let Some(event) = event
+            && !deliver(events, stop, event).await
+            && ended.is_none()
+        {
+            return (answer, Ended::Stopped);
+        }
+        if let Some(ended) = ended {
+            return (answer, ended);
+        }
+    }
+}
+
+/// Where a continuation meets what it continues: its beginning is held back until it is known whether it repeats the end of
+/// that. Without anything to continue everything passes.
+struct Seam<'a> {
+    begun: &'a str,
+    held: Option<String>,
+}
+
+impl<'a> Seam<'a> {
+    fn new(begun: &'a str) -> Self {
+        Self { begun, held: (!begun.is_empty()).then(String::new) }
+    }
+
+    fn event(&mut self, said: Said) -> Option<AnswerEvent> {
+        match (said, &mut self.held) {
+            (Said::Thinking(text), _) => Some(AnswerEvent::Thinking { text }),
+            (Said::Text(text), None) => Some(AnswerEvent::Delta { text }),
+            (Said::Text(text), Some(held)) => {
+                held.push_str(&text);
+                if held.trim_start().len() > LONGEST_REPEATED { self.end() } else { None }
+            }
+            (Said::Rewritten { text, thinking }, _) => {
+                self.held = None;
+                Some(AnswerEvent::Rewrite { text: joined(self.begun, &text), thinking })
+            }
+        }
+    }
+
+    /// What is still held back.
+    fn end(&mut self) -> Option<AnswerEvent> {
+        let held = self.held.take().filter(|held| !held.is_empty())?;
+        let text = joined(self.begun, &held).split_off(self.begun.len());
+        Some(AnswerEvent::Delta { text })
+    }
+}
+
+/// Writes what came into the message, behind what it says already.
+fn take_over(message: &mut Message, mut answer: Answer, begun: Option<Begun>) {
+    let plus = |old: Option<i64>, new: Option<u64>| {
+        let new = new.map(|n| i64::try_from(n).unwrap_or(i64::MAX));
+        if old.is_none() && new.is_none() {
+            None
+        } else {
+            Some(old.unwrap_or_default().saturating_add(new.unwrap_or_default()))
+        }
+    };
+    if message.first_token_ms.is_none() {
+        message.first_token_ms = answer.first_token().map(millis);
+    }
+    message.prompt_tokens = plus(message.prompt_tokens, answer.usage.as_ref().map(|u| u.prompt_tokens));
+    message.completion_tokens = plus(message.completion_tokens, answer.usage.as_ref().map(|u| u.completion_tokens));
+    message.finish_reason = answer.finish_reason();
+    if !message.thinking.is_empty() && !answer.thinking.is_empty() {
+        message.thinking.push_str("\n\n");
+    }
+    message.thinking.push_str(answer.thinking.trim());
+    let begun = begun.unwrap_or_default();
+    message.content = joined(&begun.text, &answer.text);
+    if message.content.trim().is_empty() {
+        // What the model said instead of answering.
+        message.content = std::mem::take(&mut answer.refusal);
+    }
+    // Deleted documents are not among the sources of today, but the text still cites them.
+    let gone = begun.citations.into_iter().filter(|c| !answer.sources.iter().any(|s| s.mark == c.mark));
+    let sources: Vec<Citation> = answer.sources.iter().cloned().chain(gone).collect();
+    message.citations = cited(&message.content, &sources);
+    message.model = Some(answer.model);
 }
 
 /// Hands an event to the reader. False when nobody reads any more, or when it was stopped while a reader did not keep up.

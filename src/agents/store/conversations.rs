@@ -129,11 +129,24 @@ pub async fn touch_answer(conn: &mut PgConnection, id: MessageId, now: DateTime<
         .map(drop)
 }
 
+/// An answer is written on; what it says so far stays. False where it is being written already.
+pub async fn reopen_answer(conn: &mut PgConnection, id: MessageId, now: DateTime<Utc>) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "UPDATE messages SET status = 'streaming', error_code = NULL, alive_at = $2 WHERE id = $1 AND status <> 'streaming'",
+        id.0,
+        now
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
 /// Writes how an answer ended.
 pub async fn finish_message(conn: &mut PgConnection, m: &Message) -> sqlx::Result<()> {
     sqlx::query!(
         "UPDATE messages SET status = $2, content = $3, citations = $4, model = $5, error_code = $6, prompt_tokens = $7, \
-         completion_tokens = $8, first_token_ms = $9, duration_ms = $10 WHERE id = $1",
+         completion_tokens = $8, first_token_ms = $9, duration_ms = $10, finish_reason = $11, thinking = $12, agent_version = $13 \
+         WHERE id = $1",
         m.id.0,
         m.status as MessageStatus,
         m.content,
@@ -143,7 +156,10 @@ pub async fn finish_message(conn: &mut PgConnection, m: &Message) -> sqlx::Resul
         m.prompt_tokens,
         m.completion_tokens,
         m.first_token_ms,
-        m.duration_ms
+        m.duration_ms,
+        m.finish_reason,
+        m.thinking,
+        m.agent_version
     )
     .execute(conn)
     .await
@@ -154,8 +170,8 @@ pub async fn finish_message(conn: &mut PgConnection, m: &Message) -> sqlx::Resul
 pub async fn messages(conn: &mut PgConnection, conversation: ConversationId, limit: i64) -> sqlx::Result<Vec<Message>> {
     let rows = sqlx::query!(
         r#"SELECT id AS "id: MessageId", role AS "role: Speaker", status AS "status: MessageStatus", content,
-             citations AS "citations: Json<Vec<Citation>>", agent_version, model, error_code, prompt_tokens, completion_tokens,
-             first_token_ms, duration_ms, created_at
+             citations AS "citations: Json<Vec<Citation>>", agent_version, model, error_code, finish_reason, thinking, prompt_tokens,
+             completion_tokens, first_token_ms, duration_ms, created_at
            FROM messages WHERE conversation_id = $1 AND NOT superseded ORDER BY id DESC LIMIT $2"#,
         conversation.0,
         limit
@@ -167,10 +183,12 @@ pub async fn messages(conn: &mut PgConnection, conversation: ConversationId, lim
         role: r.role,
         status: r.status,
         content: r.content,
+        thinking: r.thinking,
         citations: r.citations.0,
         agent_version: r.agent_version,
         model: r.model,
         error_code: r.error_code,
+        finish_reason: r.finish_reason,
         prompt_tokens: r.prompt_tokens,
         completion_tokens: r.completion_tokens,
         first_token_ms: r.first_token_ms,

@@ -63,6 +63,20 @@ export async function withoutScript() {
     await page.goBack();
   });
 
+  const agent = page.url();
+  await at("an answer that was cut off goes on", async () => {
+    await page.goto(`${url}/agents/new`);
+    await page.getByLabel("Name", { exact: true }).fill("Plain long");
+    await page.getByLabel("Model", { exact: true }).selectOption("mock/mock-long");
+    await main.getByRole("button", { name: "Create" }).click();
+    await page.getByRole("textbox", { name: "Question" }).fill("Everything, please.");
+    await page.getByRole("button", { name: "Send" }).click();
+    await page.getByText("cut off at its length limit").waitFor();
+    await page.getByRole("button", { name: "Continue" }).click();
+    await page.getByText("This begins well and here it ends.").waitFor();
+    await page.goto(agent);
+  });
+
   await at("what was made is deleted after a confirmation", async () => {
     await confirmed("Delete conversation", "Delete");
     await page.getByText("The conversation is deleted.").waitFor();

@@ -43,8 +43,8 @@ impl Upstream {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base_url = format!("http://{}/v1", listener.local_addr().unwrap());
         let upstream = Self { base_url, ..Self::default() };
-        let names = ["cites", "slow", "silent", "broken", "limited", "cut"];
-        let models = json!({"object": "list", "data": names.map(|id| json!({"id": id}))});
+        let names = ["cites", "slow", "silent", "broken", "limited", "cut"].into_iter().chain(ODD);
+        let models = json!({"object": "list", "data": names.map(|id| json!({"id": id})).collect::<Vec<_>>()});
         let router = Router::new()
             .route("/v1/models", get(|| async { Json(models) }))
             .route("/v1/chat/completions", post(chat))
@@ -75,9 +75,91 @@ impl Upstream {
 }
 
 fn word(text: &str) -> String {
-    let chunk =
-        json!({"id": "c", "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": text}}]});
+    delta(&json!({"content": text}))
+}
+
+fn delta(delta: &Value) -> String {
+    let chunk = json!({"id": "c", "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": delta}]});
     format!("data: {chunk}\n\n")
+}
+
+fn ended(reason: &str) -> String {
+    format!("data: {}\n\ndata: [DONE]\n\n", json!({"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]}))
+}
+
+/// Models whose answers are none, or hold more than an answer.
+const ODD: [&str; 17] = [
+    "tagged",
+    "unopened",
+    "reasons",
+    "only-thinking",
+    "thinks-to-the-limit",
+    "filtered",
+    "half-filtered",
+    "refuses",
+    "refuses-in-parts",
+    "tools",
+    "parts",
+    "empty",
+    "long",
+    "lists",
+    "fails-inside",
+    "empty-reasons",
+    "aborts",
+];
+
+/// What such a model says; `None` for the others.
+fn odd(model: &str, body: &Value) -> Option<Vec<String>> {
+    let words = |text: &str| text.split_inclusive(' ').map(word).collect::<Vec<_>>();
+    let with = |mut events: Vec<String>, reason: &str| {
+        events.push(ended(reason));
+        events
+    };
+    let said = body["messages"].as_array().unwrap().last().unwrap()["content"].as_str().unwrap_or_default();
+    Some(match model {
+        "tagged" => {
+            with(["<th", "ink>I read [1] an", "d [1, 1].</thi", "nk>\n\nIt is ", "so."].map(word).to_vec(), "stop")
+        }
+        "unopened" => with(words("I should read [1]. So it is.\n</think>\n\nIt is so."), "stop"),
+        "reasons" => with(vec![delta(&json!({"reasoning_content": "I read [1]."})), word("It is so.")], "stop"),
+        "only-thinking" => {
+            with(vec![delta(&json!({"reasoning_content": "Hm."})), delta(&json!({"content": ""}))], "stop")
+        }
+        "thinks-to-the-limit" => with(words("<think>and on and on"), "length"),
+        "filtered" => with(vec![], "content_filter"),
+        "half-filtered" => with(words("Half of it"), "content_filter"),
+        "refuses" => with(
+            vec![delta(&json!({"content": null, "refusal": "I will "})), delta(&json!({"refusal": "not."}))],
+            "stop",
+        ),
+        "refuses-in-parts" => {
+            with(vec![delta(&json!({"content": [{"type": "refusal", "refusal": "I will not."}]}))], "stop")
+        }
+        "tools" => {
+            let call = json!({"tool_calls": [{"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}]});
+            with(vec![delta(&call)], "tool_calls")
+        }
+        "parts" => {
+            let thinking =
+                json!({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "Hm [1]."}]}]});
+            let text = |text: &str| delta(&json!({"content": [{"type": "text", "text": text}]}));
+            with(vec![delta(&thinking), text("It is "), text("so.")], "stop")
+        }
+        "empty" => with(vec![word(" \n")], "stop"),
+        "long" if said.starts_with("Your answer was cut off") => with(words("after this it ends."), "stop"),
+        "long" => with(words("It begins and "), "length"),
+        "lists" => with(words("Set `ports = [8080, 9090]`, read `arr[1]`, see [2019] and [1]."), "stop"),
+        "fails-inside" => {
+            let error = json!({"error": {"message": "out of memory", "code": 500}});
+            vec![word("half "), word("an answer ["), format!("data: {error}\n\n")]
+        }
+        "aborts" => with(words("Half of it"), "abort"),
+        // An empty reason on every chunk, and no end.
+        "empty-reasons" => {
+            vec![format!("data: {}\n\n", json!({"choices": [{"delta": {"content": "half"}, "finish_reason": ""}]}))]
+        }
+        _ => return None,
+    })
 }
 
 fn end() -> String {
@@ -91,7 +173,9 @@ async fn chat(State(upstream): State<Upstream>, headers: HeaderMap, Json(body): 
     upstream.traces.lock().unwrap().push(trace.unwrap_or_default());
     upstream.seen.lock().unwrap().push(body.clone());
     let refuse = |status: StatusCode| (status, Json(json!({"error": {"message": "no", "type": "t"}}))).into_response();
-    let (pause, events) = match body["model"].as_str().unwrap() {
+    let model = body["model"].as_str().unwrap();
+    let (pause, events) = match model {
+        _ if ODD.contains(&model) => (Duration::ZERO, odd(model, &body).unwrap()),
         "broken" => return refuse(StatusCode::INTERNAL_SERVER_ERROR),
         "limited" => {
             let mut response = refuse(StatusCode::TOO_MANY_REQUESTS);

@@ -1,20 +1,20 @@
 //! `agent/<slug>` as a model: the same answers, for any client that speaks OpenAI's chat format.
 
+mod chunks;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures::stream;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{
     answer::{Answer, Overrides, Question},
     error::AgentError,
-    model::{Agent, Citation, Message, MessageId, MessageStatus, Speaker},
+    model::{Agent, Message, MessageId, MessageStatus, Speaker},
     service::{Agents, WeakAgents},
 };
 use crate::llm::{
-    self, BackendKind, CallContext, ChatChunk, ChatRequest, ChatStream, Chunk, ChunkChoice, Delta, LlmError,
-    ModelBackend, ModelInfo,
+    self, BackendKind, CallContext, ChatChunk, ChatRequest, ChatStream, Completion, LlmError, ModelBackend, ModelInfo,
 };
 use crate::platform::error::ApiError;
 
@@ -46,6 +46,24 @@ impl ModelBackend for AgentBackend {
     }
 
     async fn stream(&self, call: &CallContext, model: &str, request: ChatRequest) -> Result<ChatStream, LlmError> {
+        let (answer, head) = self.start(call, model, request).await?;
+        Ok(chunks::stream(answer, head))
+    }
+
+    async fn complete(&self, call: &CallContext, model: &str, request: ChatRequest) -> Result<Completion, LlmError> {
+        let (answer, head) = self.start(call, model, request).await?;
+        chunks::whole(answer, head).await
+    }
+}
+
+impl AgentBackend {
+    /// Begins an answer; with id, time and model, which all of its chunks share.
+    async fn start(
+        &self,
+        call: &CallContext,
+        model: &str,
+        request: ChatRequest,
+    ) -> Result<(Answer, ChatChunk), LlmError> {
         if call.agent_id.is_some() {
             return Err(LlmError::invalid("model", "agent_recursion", "an agent cannot be another agent's model"));
         }
@@ -66,6 +84,7 @@ impl ModelBackend for AgentBackend {
             text: &question,
             conversation: None,
             overrides: overrides(request)?,
+            begun: None,
         };
         let place = agents.engine().enter().map_err(gateway_error)?;
         let answer = agents.engine().start(&asked, place).await.map_err(gateway_error)?;
@@ -76,7 +95,7 @@ impl ModelBackend for AgentBackend {
             model: agent.model_name(),
             ..ChatChunk::default()
         };
-        Ok(ChatStream::new(stream::unfold(State { answer, head, phase: Phase::Role }, step)))
+        Ok((answer, head))
     }
 }
 
@@ -118,144 +137,60 @@ fn overrides(request: ChatRequest) -> Result<Overrides, LlmError> {
     })
 }
 
-/// The last message is the question; those before it are history; what the client says as system is added to the
-/// agent's instructions.
+/// The user's last message is the question; those before it are history; what the client says as system, also behind the
+/// question, is added to the agent's instructions.
 fn split(agent: &mut Agent, messages: &[llm::Message]) -> Result<(Vec<Message>, String), LlmError> {
-    let Some((last, before)) = messages.split_last().filter(|(last, _)| last.role == "user") else {
-        return Err(LlmError::invalid("messages", "invalid_value", "the last message must be the user's"));
+    let is_ruling = |m: &llm::Message| matches!(m.role.as_str(), "system" | "developer");
+    check(messages)?;
+    // An assistant's message without a word is what some clients keep a place for the answer with.
+    let is_place = |m: &llm::Message| m.role == "assistant" && m.text().trim().is_empty();
+    let asked = messages.iter().rposition(|m| !is_ruling(m) && !is_place(m));
+    let Some(at) = asked.filter(|at| messages[*at].role == "user") else {
+        let last = asked.unwrap_or(messages.len().saturating_sub(1));
+        let text = "the last message must be the user's: an agent answers questions, and cannot go on with an answer that its caller began";
+        return Err(LlmError::invalid(format!("messages[{last}].role"), "last_message_not_user", text));
     };
-    if let Some(at) = messages.iter().position(|m| m.role == "user" && m.has_more_than_text()) {
-        return Err(LlmError::invalid(
-            format!("messages[{at}].content"),
-            "content_not_supported",
-            "agents read text only: pictures, sound and files go to the model itself",
-        ));
-    }
-    let question = last.text();
     let mut history = Vec::new();
-    for message in before {
+    for (n, message) in messages.iter().enumerate().filter(|(n, _)| *n != at) {
         match message.role.as_str() {
             "user" => history.push(spoken(Speaker::User, message)),
-            "assistant" => history.push(spoken(Speaker::Assistant, message)),
+            "assistant" if n < at => history.push(spoken(Speaker::Assistant, message)),
             "system" | "developer" => {
                 agent.settings.instructions.push_str("\n\n");
                 agent.settings.instructions.push_str(&message.text());
             }
-            role => {
-                return Err(LlmError::invalid(
-                    "messages",
-                    "invalid_value",
-                    format!("agents take no messages of role {role:?}"),
-                ));
-            }
+            _ => {}
         }
     }
-    Ok((history, question))
+    Ok((history, messages[at].text()))
 }
 
+/// Refuses what an agent would have to leave out.
+fn check(messages: &[llm::Message]) -> Result<(), LlmError> {
+    for (at, message) in messages.iter().enumerate() {
+        let refuse =
+            |field: &str, code, text: String| Err(LlmError::invalid(format!("messages[{at}].{field}"), code, text));
+        if message.is_about_tools() {
+            let field = if message.role == "assistant" { "tool_calls" } else { "role" };
+            let text = "agents take no tool calls and no results of tools: send what was found out as text, or ask the model itself";
+            return refuse(field, "tools_not_supported", text.to_owned());
+        }
+        if !matches!(message.role.as_str(), "user" | "assistant" | "system" | "developer") {
+            return refuse("role", "invalid_value", format!("agents take no messages of role {:?}", message.role));
+        }
+        if message.has_more_than_text() {
+            let text = "agents read text only: pictures, sound and files go to the model itself";
+            return refuse("content", "content_not_supported", text.to_owned());
+        }
+    }
+    Ok(())
+}
+
+/// A message of the client's history. Thinking that it sends back, apart or in the text, is none of it.
 fn spoken(role: Speaker, message: &llm::Message) -> Message {
-    Message {
-        id: MessageId(uuid::Uuid::nil()),
-        role,
-        status: MessageStatus::Complete,
-        content: message.text(),
-        citations: Vec::new(),
-        agent_version: None,
-        model: None,
-        error_code: None,
-        prompt_tokens: None,
-        completion_tokens: None,
-        first_token_ms: None,
-        duration_ms: None,
-        created_at: chrono::DateTime::UNIX_EPOCH,
-    }
-}
-
-struct State {
-    answer: Answer,
-    /// Id, time and model, which all chunks share.
-    head: ChatChunk,
-    phase: Phase,
-}
-
-enum Phase {
-    Role,
-    Text,
-    Usage,
-    Over,
-}
-
-/// One chunk: first the role, then text, then annotations with the reason of the end, then usage.
-async fn step(mut state: State) -> Option<(Result<Chunk, LlmError>, State)> {
-    let chunk = match state.phase {
-        Phase::Role => {
-            state.phase = Phase::Text;
-            state.chunk(Delta { role: Some("assistant".into()), content: Some(String::new()), extra: Map::new() }, None)
-        }
-        Phase::Text => match state.answer.next().await {
-            Some(Ok(text)) => state.chunk(Delta { content: Some(text), ..Delta::default() }, None),
-            Some(Err(error)) => {
-                state.phase = Phase::Over;
-                return Some((Err(error), state));
-            }
-            None => {
-                state.phase = Phase::Usage;
-                let extra = Map::from_iter([("annotations".to_owned(), annotations(&state.answer))]);
-                let reason = state.answer.finish_reason.clone().unwrap_or_else(|| "stop".into());
-                state.chunk(Delta { extra, ..Delta::default() }, Some(reason))
-            }
-        },
-        Phase::Usage => {
-            state.phase = Phase::Over;
-            let usage = state.answer.usage.clone()?;
-            ChatChunk { usage: Some(usage), ..state.head.clone() }
-        }
-        Phase::Over => return None,
-    };
-    Some((Ok(Chunk::made(chunk)), state))
-}
-
-impl State {
-    fn chunk(&self, delta: Delta, finish_reason: Option<String>) -> ChatChunk {
-        let choice = ChunkChoice { index: 0, delta, finish_reason, extra: Map::new() };
-        ChatChunk { choices: vec![choice], ..self.head.clone() }
-    }
-}
-
-/// `file_citation` annotations: one for each mark in the text; `index` is where the mark stands, in characters.
-fn annotations(answer: &Answer) -> Value {
-    let cited = answer.citations();
-    let places = marks(&answer.text);
-    let found =
-        places.iter().filter_map(|(index, mark)| Some(annotation(cited.iter().find(|c| c.mark == *mark)?, *index)));
-    Value::Array(found.collect())
-}
-
-fn annotation(c: &Citation, index: usize) -> Value {
-    json!({
-        "type": "file_citation", "index": index, "file_id": c.document_id, "filename": c.filename, "title": c.title, "mark": c.mark,
-        "knowledge_base_id": c.knowledge_base_id, "chunk_id": c.chunk_id, "page": c.page, "heading": c.heading, "table_header": c.table_header, "start": c.start,
-        "end": c.end, "quote": c.text, "url": c.path(),
-    })
-}
-
-/// `(character index, n)` of every `[n]`.
-fn marks(text: &str) -> Vec<(usize, u32)> {
-    let mut found = Vec::new();
-    let mut chars = text.chars().enumerate().peekable();
-    while let Some((at, c)) = chars.next() {
-        if c != '[' {
-            continue;
-        }
-        let mut digits = String::new();
-        while let Some((_, d)) = chars.next_if(|(_, d)| d.is_ascii_digit()) {
-            digits.push(d);
-        }
-        if let (Some((_, ']')), Ok(n)) = (chars.peek(), digits.parse()) {
-            found.push((at, n));
-        }
-    }
-    found
+    let id = MessageId(uuid::Uuid::nil());
+    let text = if role == Speaker::Assistant { llm::without_thinking(&message.text()) } else { message.text() };
+    Message::new(id, role, MessageStatus::Complete, text, chrono::DateTime::UNIX_EPOCH)
 }
 
 fn gateway_error(error: AgentError) -> LlmError {

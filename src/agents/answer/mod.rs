@@ -1,14 +1,18 @@
 //! One answer: passages for the question, the prompt, the model's stream, and the citations that the text really makes.
 //! Both ways to ask come through here, so the limit on answers at a time and their counting stand here, too.
 
-use std::{sync::Arc, time::Duration};
+mod continuing;
+mod reading;
 
-use futures::StreamExt as _;
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+};
+
 use serde_json::{Map, Value};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
-    citations::MarkFilter,
     error::AgentError,
     metrics::{Answering, Metrics},
     model::{Agent, Citation, ConversationId, Message},
@@ -16,9 +20,11 @@ use super::{
 };
 use crate::{
     knowledge::{Knowledge, SearchHit, SearchRequest, with_table_header},
-    llm::{self, CallContext, ChatRequest, ChatStream, Llm, LlmError, Passage, Usage},
+    llm::{self, CallContext, ChatRequest, ChatStream, Llm, Passage},
     platform::ids::OrgId,
 };
+pub use continuing::{Begun, LONGEST_REPEATED, joined};
+pub use reading::{Answer, Said, cited};
 
 /// Finds passages and asks models.
 #[derive(Clone, Debug)]
@@ -29,6 +35,27 @@ pub struct Engine {
     pub default_model: String,
     metrics: Metrics,
     places: Arc<Semaphore>,
+    /// Models that began with thinking and wrote no tag before it: their next answer is read so from its beginning.
+    unopened: Unopened,
+}
+
+/// A set of models that all answers share.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Unopened(Arc<Mutex<HashSet<String>>>);
+
+impl Unopened {
+    fn has(&self, model: &str) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(model)
+    }
+
+    fn note(&self, model: &str, unopened: bool) {
+        let mut models = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if unopened {
+            models.insert(model.to_owned());
+        } else {
+            models.remove(model);
+        }
+    }
 }
 
 /// A place to write one answer; given up when dropped.
@@ -50,6 +77,8 @@ pub struct Question<'a> {
     pub conversation: Option<ConversationId>,
     /// What the OpenAI surface overrides of the agent's own settings.
     pub overrides: Overrides,
+    /// An answer to go on with.
+    pub begun: Option<&'a Begun>,
 }
 
 /// What a client of the OpenAI surface may say about how the model writes.
@@ -61,27 +90,17 @@ pub struct Overrides {
     pub others: Map<String, Value>,
 }
 
-/// An answer on its way.
-#[derive(Debug)]
-pub struct Answer {
-    /// What the model was given, by mark.
-    pub sources: Vec<Citation>,
-    pub model: String,
-    pub usage: Option<Usage>,
-    pub finish_reason: Option<String>,
-    /// What has been shown so far.
-    pub text: String,
-    stream: ChatStream,
-    filter: MarkFilter,
-    ended: bool,
-    report: Answering,
-    _place: Place,
-}
-
 impl Engine {
     /// `most`: answers being written at a time.
     pub fn new(knowledge: Knowledge, llm: Llm, default_model: String, metrics: Metrics, most: usize) -> Self {
-        Self { knowledge, llm, default_model, metrics, places: Arc::new(Semaphore::new(most)) }
+        Self {
+            knowledge,
+            llm,
+            default_model,
+            metrics,
+            places: Arc::new(Semaphore::new(most)),
+            unopened: Unopened::default(),
+        }
     }
 
     /// A place to write an answer, or `Overloaded`: nobody waits for one, because an answer may take minutes.
@@ -97,22 +116,13 @@ impl Engine {
     /// answer is dropped.
     pub async fn start(&self, question: &Question<'_>, place: Place) -> Result<Answer, AgentError> {
         let mut report = self.metrics.began(question.agent.id, question.conversation);
-        let grounded = !question.agent.settings.knowledge_bases.is_empty();
         match self.begin(question, &mut report).await {
-            Ok((sources, model, stream)) => Ok(Answer {
-                filter: MarkFilter::new(grounded.then_some(sources.len())),
-                sources,
-                model,
-                usage: None,
-                finish_reason: None,
-                text: String::new(),
-                stream,
-                ended: false,
-                report,
-                _place: place,
-            }),
+            Ok((sources, model, stream)) => {
+                let answer = Answer::new(sources, model, stream, self.unopened.clone(), report, place);
+                Ok(if question.begun.is_some() { answer.going_on() } else { answer })
+            }
             Err(error) => {
-                report.failed(&error);
+                report.refused(&error);
                 Err(error)
             }
         }
@@ -124,11 +134,16 @@ impl Engine {
         report: &mut Answering,
     ) -> Result<(Vec<Citation>, String, ChatStream), AgentError> {
         let agent = question.agent;
-        let sources = self.retrieve(question).await?;
+        let mut sources = self.retrieve(question).await?;
+        if let Some(begun) = question.begun {
+            continuing::keep_marks(&mut sources, &begun.citations);
+        }
         let model =
             if agent.settings.model.is_empty() { self.default_model.clone() } else { agent.settings.model.clone() };
-        let mut request =
-            ChatRequest::new(model.clone(), prompt::build(agent, question.history, &sources, question.text));
+        let mut request = ChatRequest::new(
+            model.clone(),
+            prompt::build(agent, question.history, &sources, question.text, question.begun),
+        );
         let overrides = &question.overrides;
         request.temperature = overrides.temperature.or(agent.settings.temperature);
         request.max_tokens = overrides.max_output_tokens.or(agent.settings.max_output_tokens);
@@ -185,58 +200,5 @@ fn citation(mark: u32, hit: SearchHit) -> Citation {
         end: i64::from(hit.end),
         text: hit.text,
         deleted: false,
-    }
-}
-
-impl Answer {
-    /// The next piece of text; `None` when the answer is complete.
-    pub async fn next(&mut self) -> Option<Result<String, LlmError>> {
-        while !self.ended {
-            match self.stream.next().await {
-                Some(Ok(chunk)) => {
-                    let chunk = chunk.body();
-                    if chunk.usage.is_some() {
-                        self.usage.clone_from(&chunk.usage);
-                    }
-                    if let Some(reason) = chunk.finish_reason() {
-                        self.finish_reason = Some(reason.to_owned());
-                    }
-                    let shown = self.filter.push(chunk.text());
-                    if !shown.is_empty() {
-                        return Some(Ok(self.wrote(shown)));
-                    }
-                }
-                Some(Err(error)) => {
-                    self.ended = true;
-                    self.report.failed(&error);
-                    return Some(Err(error));
-                }
-                None => {
-                    self.ended = true;
-                    self.report.completed();
-                    let rest = self.filter.finish();
-                    if !rest.is_empty() {
-                        return Some(Ok(self.wrote(rest)));
-                    }
-                }
-            }
-        }
-        None
-    }
-
-    fn wrote(&mut self, shown: String) -> String {
-        self.text.push_str(&shown);
-        self.report.wrote(self.filter.used().len());
-        shown
-    }
-
-    /// From the question to the first piece of the answer, where one came.
-    pub fn first_token(&self) -> Option<Duration> {
-        self.report.first_token()
-    }
-
-    /// The sources that the text cites so far.
-    pub fn citations(&self) -> Vec<Citation> {
-        self.sources.iter().filter(|s| self.filter.used().contains(&s.mark)).cloned().collect()
     }
 }

@@ -1,0 +1,168 @@
+//! An answer in OpenAI's shape, in chunks or whole. Thinking goes under `reasoning_content`, where clients look for it.
+
+use futures::stream;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    agents::{
+        answer::{Answer, Said},
+        citations::marks,
+        model::Citation,
+    },
+    llm::{
+        self, ChatChunk, ChatCompletion, ChatStream, Choice, Chunk, ChunkChoice, Completion, Content, Delta, LlmError,
+        Original,
+    },
+};
+
+struct State {
+    answer: Answer,
+    /// Id, time and model, which all chunks share.
+    head: ChatChunk,
+    phase: Phase,
+    /// The text that the client has.
+    sent: String,
+}
+
+enum Phase {
+    Role,
+    Text,
+    Usage,
+    Over,
+}
+
+pub(super) fn stream(answer: Answer, head: ChatChunk) -> ChatStream {
+    ChatStream::new(stream::unfold(State { answer, head, phase: Phase::Role, sent: String::new() }, step))
+}
+
+/// Reads the answer to its end.
+pub(super) async fn whole(mut answer: Answer, head: ChatChunk) -> Result<Completion, LlmError> {
+    let mut reason = None;
+    while let Some(said) = answer.next().await {
+        if let Err(error) = said {
+            reason = Some(openai_ending(&answer, error)?);
+        }
+    }
+    let mut extra = Map::from_iter([("annotations".to_owned(), annotations(&answer))]);
+    if !answer.thinking.is_empty() {
+        extra.insert("reasoning_content".into(), json!(answer.thinking));
+    }
+    let refused = !answer.refusal.is_empty();
+    extra.insert("refusal".into(), if refused { json!(answer.refusal) } else { Value::Null });
+    let content = (!refused || !answer.text.is_empty()).then(|| Content::Text(answer.text.clone()));
+    let message = llm::Message { role: "assistant".into(), content, extra };
+    let reason = reason.or_else(|| answer.finish_reason()).unwrap_or_else(|| "stop".into());
+    let choice = Choice { index: 0, message, finish_reason: Some(reason), extra: Map::new() };
+    Ok(Original::made(ChatCompletion {
+        id: head.id,
+        object: "chat.completion".into(),
+        created: head.created,
+        model: head.model,
+        choices: vec![choice],
+        usage: answer.usage,
+        extra: Map::new(),
+    }))
+}
+
+/// The finish reason with which OpenAI's format says that an answer failed, where it has one: a refusal in the model's words, and
+/// a text that a filter cut. Else the error.
+fn openai_ending(answer: &Answer, error: LlmError) -> Result<String, LlmError> {
+    let code = if let LlmError::Api(error) = &error { error.code.clone() } else { "".into() };
+    match code.as_ref() {
+        "answer_refused" if !answer.refusal.trim().is_empty() => Ok("stop".into()),
+        "answer_refused" | "answer_filtered" if !answer.text.trim().is_empty() => Ok("content_filter".into()),
+        _ => Err(error),
+    }
+}
+
+/// One chunk: first the role, then text and thinking, then annotations with the reason of the end, then usage.
+async fn step(mut state: State) -> Option<(Result<Chunk, LlmError>, State)> {
+    loop {
+        let chunk = match state.phase {
+            Phase::Role => {
+                state.phase = Phase::Text;
+                let role = Some("assistant".into());
+                state.chunk(Delta { role, content: Some(String::new()), extra: Map::new() }, None)
+            }
+            Phase::Text => match state.answer.next().await {
+                Some(Ok(said)) => match state.delta(said) {
+                    Some(delta) => state.chunk(delta, None),
+                    None => continue,
+                },
+                Some(Err(error)) => match openai_ending(&state.answer, error) {
+                    Ok(reason) => state.end(reason),
+                    Err(error) => {
+                        state.phase = Phase::Over;
+                        return Some((Err(error), state));
+                    }
+                },
+                None => {
+                    let reason = state.answer.finish_reason().unwrap_or_else(|| "stop".into());
+                    state.end(reason)
+                }
+            },
+            Phase::Usage => {
+                state.phase = Phase::Over;
+                let usage = state.answer.usage.clone()?;
+                ChatChunk { usage: Some(usage), ..state.head.clone() }
+            }
+            Phase::Over => return None,
+        };
+        return Some((Ok(Chunk::made(chunk)), state));
+    }
+}
+
+impl State {
+    fn chunk(&self, delta: Delta, finish_reason: Option<String>) -> ChatChunk {
+        let choice = ChunkChoice { index: 0, delta, finish_reason, extra: Map::new() };
+        ChatChunk { choices: vec![choice], ..self.head.clone() }
+    }
+
+    fn delta(&mut self, said: Said) -> Option<Delta> {
+        let text = match said {
+            Said::Text(text) => text,
+            Said::Thinking(text) => {
+                let extra = Map::from_iter([("reasoning_content".to_owned(), json!(text))]);
+                return Some(Delta { extra, ..Delta::default() });
+            }
+            // What was sent cannot be taken back; what was kept back can still be sent.
+            Said::Rewritten { text, .. } => text.strip_prefix(self.sent.as_str())?.to_owned(),
+        };
+        self.sent.push_str(&text);
+        (!text.is_empty()).then(|| Delta { content: Some(text), ..Delta::default() })
+    }
+
+    fn end(&mut self, reason: String) -> ChatChunk {
+        self.phase = Phase::Usage;
+        let mut extra = Map::from_iter([("annotations".to_owned(), annotations(&self.answer))]);
+        if !self.answer.refusal.is_empty() {
+            extra.insert("refusal".into(), json!(self.answer.refusal));
+        }
+        self.chunk(Delta { extra, ..Delta::default() }, Some(reason))
+    }
+}
+
+/// `file_citation` annotations: one for each source of each mark in the text; `index` is where the mark stands, in characters.
+fn annotations(answer: &Answer) -> Value {
+    let sources = &answer.sources;
+    let source = |n: u32| sources.iter().find(|s| s.mark == n);
+    if sources.is_empty() {
+        return json!([]);
+    }
+    let (mut found, mut index, mut from) = (Vec::new(), 0, 0);
+    for mark in marks(&answer.text, |n| source(n).is_some()) {
+        index += answer.text[from..mark.range.start].chars().count();
+        from = mark.range.start;
+        found.extend(mark.numbers.iter().filter_map(|n| source(*n)).map(|c| annotation(c, index)));
+    }
+    Value::Array(found)
+}
+
+fn annotation(c: &Citation, index: usize) -> Value {
+    json!({
+        "type": "file_citation", "index": index, "file_id": c.document_id, "filename": c.filename, "title": c.title, "mark": c.mark,
+        "knowledge_base_id": c.knowledge_base_id, "chunk_id": c.chunk_id, "page": c.page, "heading": c.heading, "table_header": c.table_header,
+        "start": c.start,
+        "end": c.end, "quote": c.text, "url": c.path(),
+    })
+}

@@ -1,0 +1,138 @@
+//! Citations in an answer: found by their place, and by nothing else.
+//!
+//! A model writes `[1]` for a source, and also for an element of a list, a year, an interval, a footnote of its own. A mark
+//! is a citation where it stands in running text, names only sources that the model was given, and has nothing around it
+//! that says otherwise. What is none stays as the model wrote it: no character of an answer is changed or left out.
+
+mod context;
+mod numbers;
+#[cfg(test)]
+mod tests;
+
+use std::ops::Range;
+
+use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
+
+/// A citation in a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Bytes of the text.
+    pub range: Range<usize>,
+    /// The sources, in the order in which they are named.
+    pub numbers: Vec<u32>,
+}
+
+/// Longest mark, bytes between its brackets: `Источники 1, 2, 3`.
+const LONGEST: usize = 80;
+
+/// The citations in `text`; `known` says which sources there are.
+pub fn marks(text: &str, known: impl Fn(u32) -> bool) -> Vec<Mark> {
+    let mut found: Vec<Mark> = Vec::new();
+    if !text.contains(['[', '(', '【', '［', '〔']) {
+        return found;
+    }
+    let plain = running_text(text);
+    let mut from = 0;
+    while let Some(at) = text[from..].find(['[', '(', '【', '［', '〔']).map(|at| from + at) {
+        let open = text[at..].chars().next().unwrap_or('[');
+        from = at + open.len_utf8();
+        let close = numbers::closing(open);
+        let Some(length) = text[from..].find(|c: char| c == close || c == open || c == '\n').filter(|n| *n <= LONGEST)
+        else {
+            continue;
+        };
+        let end = from + length + close.len_utf8();
+        if !text[from + length..].starts_with(close)
+            || !plain.get(at..end).is_some_and(|bytes| bytes.iter().all(|p| *p))
+        {
+            continue;
+        }
+        let Some(named) = numbers::read(&text[from..from + length], open) else { continue };
+        if !named.numbers.iter().all(|n| known(*n)) {
+            continue;
+        }
+        let range = context::whole(text, at..end);
+        let after_mark = found.last().is_some_and(|mark| mark.range.end == range.start);
+        if context::allows(text, &range, &named, after_mark) {
+            from = range.end;
+            found.push(Mark { range, numbers: named.numbers });
+        }
+    }
+    found
+}
+
+/// The text without its citations: they number the sources of another question.
+pub fn without_marks(text: &str, known: impl Fn(u32) -> bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut from = 0;
+    for mark in marks(text, known) {
+        let before = &text[from..mark.range.start];
+        // "28 days [1]." -> "28 days."
+        out.push_str(before.strip_suffix(' ').unwrap_or(before));
+        from = mark.range.end;
+    }
+    out.push_str(&text[from..]);
+    out
+}
+
+/// For each byte whether it is running text: not code, not math, no link, no footnote of the answer's own, no HTML.
+fn running_text(text: &str) -> Vec<bool> {
+    let mut plain = vec![false; text.len()];
+    let shown = hide_definitions(text);
+    let options =
+        Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_FOOTNOTES | Options::ENABLE_MATH;
+    let mut inside = 0_usize;
+    for (event, range) in Parser::new_ext(&shown, options).into_offset_iter() {
+        match event {
+            Event::Start(
+                Tag::CodeBlock(_) | Tag::Link { .. } | Tag::Image { .. } | Tag::FootnoteDefinition(_) | Tag::HtmlBlock,
+            ) => inside += 1,
+            Event::End(
+                TagEnd::CodeBlock | TagEnd::Link | TagEnd::Image | TagEnd::FootnoteDefinition | TagEnd::HtmlBlock,
+            ) => {
+                inside = inside.saturating_sub(1);
+            }
+            Event::Text(_) if inside == 0 => plain[range].fill(true),
+            _ => {}
+        }
+    }
+    for (open, close) in [("\\[", "\\]"), ("\\(", "\\)")] {
+        let mut from = 0;
+        while let Some(start) = text[from..].find(open).map(|at| from + at) {
+            let Some(length) = text[start..].find(close).filter(|n| !text[start..start + n].contains("\n\n")) else {
+                break;
+            };
+            from = start + length + close.len();
+            plain[start..from].fill(false);
+        }
+    }
+    plain
+}
+
+/// Where lines stand such as `[1]: handbook.md`: to Markdown they define a link and are not shown. With an address behind
+/// the colon the answer means that; else it is a list of its sources.
+pub fn false_definitions(text: &str) -> Vec<usize> {
+    let parser = Parser::new(text);
+    let mut found: Vec<usize> = parser
+        .reference_definitions()
+        .iter()
+        .filter(|(label, definition)| {
+            let address =
+                ["http://", "https://", "mailto:", "/", "#"].iter().any(|start| definition.dest.starts_with(start));
+            !address && label.trim_start_matches('^').chars().next().is_some_and(|c| c.is_ascii_digit())
+        })
+        .map(|(_, definition)| definition.span.start)
+        .filter(|at| text[*at..].starts_with('['))
+        .collect();
+    found.sort_unstable();
+    found
+}
+
+/// The same text, byte for byte, in which false definitions are none.
+fn hide_definitions(text: &str) -> String {
+    let mut bytes = text.as_bytes().to_vec();
+    for at in false_definitions(text) {
+        bytes[at] = b'(';
+    }
+    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
+}

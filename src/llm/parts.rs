@@ -1,0 +1,67 @@
+//! The parts of a message's content where it is a list: text, thinking, a refusal, and what is none of these.
+//!
+//! Providers differ in how they wrap thinking: `{"type": "thinking", "thinking": "..."}` (Anthropic),
+//! `{"type": "thinking", "thinking": [{"type": "text", ...}]}` (Mistral), `{"type": "reasoning", "text": "..."}`, or a field
+//! of its own beside the content (`reasoning_content`, `reasoning`).
+
+use serde_json::{Map, Value};
+
+/// What one part is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Text(String),
+    Thinking(String),
+    Refusal(String),
+    /// A picture, sound, a file: nothing that can be read as text.
+    Other,
+}
+
+pub(super) fn read(part: &Value) -> Part {
+    let field = |name: &str| part.get(name).and_then(Value::as_str);
+    if let Some(text) = part.as_str() {
+        return Part::Text(text.to_owned());
+    }
+    let kind = field("type").unwrap_or_default();
+    if kind.contains("thinking") || kind.contains("reasoning") {
+        let names = ["thinking", "reasoning", "text", "content", "summary"];
+        return Part::Thinking(names.into_iter().find_map(|name| words(part.get(name)?)).unwrap_or_default());
+    }
+    if let Some(refusal) = field("refusal") {
+        return Part::Refusal(refusal.to_owned());
+    }
+    field("text").map_or(Part::Other, |text| Part::Text(text.to_owned()))
+}
+
+/// All words inside a text, a list of parts or a part.
+fn words(value: &Value) -> Option<String> {
+    let found = match value {
+        Value::String(text) => text.clone(),
+        Value::Array(list) => list.iter().filter_map(words).collect(),
+        Value::Object(fields) => {
+            ["text", "thinking", "summary", "content"].into_iter().find_map(|name| words(fields.get(name)?))?
+        }
+        _ => return None,
+    };
+    (!found.is_empty()).then_some(found)
+}
+
+/// The text of a whole message's parts. Parts stand apart: where nothing separates two of them, a line feed does.
+pub(super) fn text(parts: &[Value]) -> String {
+    let mut out = String::new();
+    for part in parts {
+        let (Part::Text(text) | Part::Refusal(text)) = read(part) else { continue };
+        let apart = out.is_empty() || text.is_empty() || out.ends_with(char::is_whitespace);
+        if !apart && !text.starts_with(char::is_whitespace) {
+            out.push('\n');
+        }
+        out.push_str(&text);
+    }
+    out
+}
+
+/// The thinking in a message's fields. Servers that use several names say the same under each: the first counts.
+pub(super) fn thinking(fields: &Map<String, Value>) -> Option<String> {
+    let names =
+        ["reasoning_content", "reasoning", "thinking", "reasoning_text", "thinking_blocks", "reasoning_details"];
+    names.into_iter().find_map(|name| words(fields.get(name)?))
+}
