@@ -31,6 +31,7 @@ mod http;
 mod idempotency;
 mod jobs;
 mod knowledge;
+mod knowledge_reading;
 mod knowledge_s3;
 mod llm;
 mod logs;

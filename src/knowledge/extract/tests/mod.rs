@@ -3,6 +3,7 @@
 mod child;
 mod chunk;
 mod formats;
+mod ocr;
 mod pdf;
 mod sniff;
 
