@@ -195,7 +195,7 @@ impl LeftOutKind {
 }
 
 /// A reason to look at a document.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Doubt {
     /// Some pages have no text, only pictures.

@@ -234,5 +234,6 @@ fn conclude(document: Extracted, mut scan: Scan<'_>) -> Extracted {
     if doubtful.iter().any(|page| scan.found.contains_key(page)) {
         document.report.doubt(Doubt::ImplausibleText);
     }
+    document.report.doubts.sort_unstable();
     document
 }
