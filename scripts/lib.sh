@@ -86,6 +86,15 @@ need_alertmanager() {
   have prometheus-alertmanager || have alertmanager || install_packages prometheus-alertmanager
 }
 
+# Installs the programs for OCR that the tests call.
+need_ocr() {
+  local missing=()
+  have tesseract || missing+=(tesseract-ocr)
+  tesseract --list-langs 2>/dev/null | grep -qx rus || missing+=(tesseract-ocr-rus)
+  have pdftoppm || missing+=(poppler-utils)
+  install_packages "${missing[@]}"
+}
+
 # Installs what the build needs: protoc for lancedb, a C toolchain for the -sys crates.
 need_build_tools() {
   local missing=()

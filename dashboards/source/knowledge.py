@@ -29,6 +29,16 @@ DASHBOARD = Dashboard(
         timeseries("Time by stage", "How long does one document in twenty take at least, and where?", "s", (quantile(0.95, INGEST, "stage"), "{{stage}}")),
         timeseries("Embedding", "How many texts are embedded?", "cps", (rate("holdfast_llm_embedded_texts_total", "backend"), "{{backend}}"), stack=True, details="llm"),
         timeseries("Passages", "How fast does the index grow?", "short", (largest("holdfast_knowledge_chunks"), "passages")),
+        row("Reading"),
+        stat("With doubts", "How many ready documents should somebody look at?", "short", largest("holdfast_knowledge_documents_doubted"), sparkline=True),
+        stat("By words only", "How many wait for the embedding model?", "short", largest("holdfast_knowledge_documents_words_only"), limits=above(0), alerts=("KnowledgeWordsOnly",)),
+        timeseries("Doubts", "What is doubted about documents that are read?", "short", (increase("holdfast_knowledge_reading_doubts_total", "doubt"), "{{doubt}}"), bars=True, stack=True),
+        timeseries("Left out", "What is not taken into the text, and how much of it?", "short", (increase("holdfast_knowledge_left_out_characters_total", "kind"), "{{kind}}"), bars=True, stack=True),
+        timeseries("Pages", "What are pages read by: their text, OCR or a model?", "short", (increase("holdfast_knowledge_pages_read_total", "by"), "{{by}}"), bars=True, stack=True),
+        timeseries(
+            "Unread pages", "Which pages stay without text, and why?", "short", (increase("holdfast_knowledge_pages_unread_total", "reason"), "{{reason}}"), bars=True, stack=True,
+            alerts=("KnowledgePagesUnread",), details="logs",
+        ),
         row("Searches"),
         timeseries("Searches", "How much is searched, and how?", "cps", (rate(f"{SEARCH}_count", "mode"), "{{mode}}"), stack=True),
         timeseries(

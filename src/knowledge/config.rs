@@ -28,6 +28,16 @@ pub struct Config {
     pub extract_memory_mib: u64,
     /// Time that reading one document may take, seconds.
     pub extract_timeout_seconds: u64,
+    /// Folder of the programs for OCR, tesseract and pdftoppm; empty looks where programs usually are.
+    pub ocr_folder: String,
+    /// Pages of one document that are recognised from their pictures at most; the reading report names the others.
+    pub ocr_pages: usize,
+    /// Time that OCR of one page may take, seconds.
+    pub ocr_page_seconds: u64,
+    /// Pages of one document that are sent to the model of its base at most.
+    pub vision_pages: usize,
+    /// Tokens that reading pages by a model may take in one organisation on one day (UTC); 0 forbids it.
+    pub vision_tokens_per_day: u64,
     /// Longest passage, tokens of the embedding model; a model with a smaller window shortens it.
     pub passage_tokens: usize,
     /// Rows of a base from which its vectors get an approximate index; below it every vector is compared.
@@ -47,6 +57,11 @@ impl Default for Config {
             extract_processes: 2,
             extract_memory_mib: 1024,
             extract_timeout_seconds: 180,
+            ocr_folder: String::new(),
+            ocr_pages: 200,
+            ocr_page_seconds: 60,
+            vision_pages: 20,
+            vision_tokens_per_day: 500_000,
             // MiniLM's window is 256 word pieces; headings travel with the passage.
             passage_tokens: 220,
             vector_index_rows: 50_000,
@@ -67,6 +82,9 @@ impl Config {
         errors.range("extract_processes", self.extract_processes, 1, 64);
         errors.range("extract_memory_mib", self.extract_memory_mib, 128, 65_536);
         errors.range("extract_timeout_seconds", self.extract_timeout_seconds, 5, 600);
+        errors.range("ocr_pages", self.ocr_pages, 1, 10_000);
+        errors.range("ocr_page_seconds", self.ocr_page_seconds, 5, 300);
+        errors.range("vision_pages", self.vision_pages, 1, 10_000);
         errors.range("passage_tokens", self.passage_tokens, 32, 2048);
         errors.range("vector_index_rows", self.vector_index_rows, 1000, 10_000_000);
         errors.range("index_cache_mib", self.index_cache_mib, 8, 65_536);
@@ -108,5 +126,10 @@ impl Config {
             input_bytes: self.max_upload_bytes,
             ..Limits::default()
         }
+    }
+
+    /// What drawing or recognising one page may use.
+    pub fn page_limits(&self) -> Limits {
+        Limits { cpu_seconds: self.ocr_page_seconds, wall_seconds: self.ocr_page_seconds, ..self.extract_limits() }
     }
 }

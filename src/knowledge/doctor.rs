@@ -1,11 +1,12 @@
 //! `knowledge.store`: the vector store takes files. `knowledge.index`: the vector store against PostgreSQL. `knowledge.extraction`: the child process reads a document.
+//! `knowledge.ocr`: what the bases want of OCR is installed. `knowledge.vectors`: no document waits for the embedding model.
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::{
     Knowledge, KnowledgeError,
-    extract::{Limits, child::extract_in_child},
+    extract::{Limits, child::extract_in_child, ocr::Programs},
     index::{IndexError, table_name},
     store,
 };
@@ -26,6 +27,8 @@ pub fn checks(knowledge: &Knowledge) -> Vec<Box<dyn Check>> {
         Box::new(StoreCheck(knowledge.clone())),
         Box::new(IndexCheck(knowledge.clone())),
         Box::new(ExtractionCheck(knowledge.clone())),
+        Box::new(OcrCheck(knowledge.clone())),
+        Box::new(WordsOnlyCheck(knowledge.clone())),
     ]
 }
 
@@ -131,6 +134,95 @@ impl Check for ExtractionCheck {
             Err(error) => CheckResult::fail(
                 format!("documents cannot be read: {error}"),
                 "check that processes may be started (container limits on processes and memory), and [knowledge] extract_memory_mib",
+            ),
+        }
+    }
+}
+
+struct OcrCheck(Knowledge);
+
+#[async_trait]
+impl Check for OcrCheck {
+    fn name(&self) -> &'static str {
+        "knowledge.ocr"
+    }
+
+    async fn run(&self) -> CheckResult {
+        match look_for_ocr(&self.0).await {
+            Ok(result) => result,
+            Err(error) => CheckResult::fail(
+                format!("the settings of the knowledge bases cannot be read: {:#}", anyhow::Error::new(error)),
+                "check the database",
+            ),
+        }
+    }
+}
+
+/// What the bases want of OCR against what is installed.
+async fn look_for_ocr(knowledge: &Knowledge) -> Result<CheckResult, KnowledgeError> {
+    let mut tx = knowledge.inner.db.system().await?;
+    let wanted = store::system::ocr_languages(&mut tx).await?;
+    tx.commit().await?;
+    if wanted.bases == 0 {
+        return Ok(CheckResult::pass("no knowledge base reads pages by OCR"));
+    }
+    let bases = wanted.bases;
+    let programs = Programs::find(&knowledge.inner.config.ocr_folder);
+    let missing = programs.missing();
+    if !missing.is_empty() {
+        return Ok(CheckResult::warn(
+            format!(
+                "{bases} knowledge bases read scanned pages by OCR, and {} is not installed",
+                missing.join(" and ")
+            ),
+            "install tesseract-ocr, its language data (tesseract-ocr-rus, ...) and poppler-utils, or switch OCR off in the settings of the bases",
+        ));
+    }
+    let installed = programs.languages().await;
+    let absent: Vec<&str> =
+        wanted.languages.iter().filter(|language| !installed.contains(language)).map(String::as_str).collect();
+    if installed.iter().all(|language| language == "osd") {
+        return Ok(CheckResult::warn(
+            "OCR has no language data",
+            "install some: tesseract-ocr-eng, tesseract-ocr-rus, ...",
+        ));
+    }
+    if absent.is_empty() {
+        let languages = installed.join(", ");
+        return Ok(CheckResult::pass(format!(
+            "{bases} knowledge bases read scanned pages by OCR; languages: {languages}"
+        )));
+    }
+    Ok(CheckResult::warn(
+        format!("OCR has no data for {}", absent.join(", ")),
+        "install it (Debian: tesseract-ocr-<language>), or choose other languages in the settings of the bases",
+    ))
+}
+
+struct WordsOnlyCheck(Knowledge);
+
+#[async_trait]
+impl Check for WordsOnlyCheck {
+    fn name(&self) -> &'static str {
+        "knowledge.vectors"
+    }
+
+    async fn run(&self) -> CheckResult {
+        let counted = async {
+            let mut tx = self.0.inner.db.system().await?;
+            let counted = store::system::doubted(&mut tx).await?;
+            tx.commit().await?;
+            Ok::<_, KnowledgeError>(counted)
+        };
+        match counted.await {
+            Ok((_, 0)) => CheckResult::pass("every ready document has its vectors"),
+            Ok((_, count)) => CheckResult::warn(
+                format!("{count} documents are found by their words alone: the embedding model was missing"),
+                "see llm.embedding_model; they get their vectors by themselves within 15 minutes of its being there",
+            ),
+            Err(error) => CheckResult::fail(
+                format!("documents cannot be counted: {:#}", anyhow::Error::new(error)),
+                "check the database",
             ),
         }
     }

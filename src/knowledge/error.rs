@@ -27,6 +27,8 @@ pub enum KnowledgeError {
     Unsupported(#[from] Unsupported),
     #[error("the document has not failed")]
     NotFailed,
+    #[error("the document is being read already")]
+    BeingRead,
     /// Another writer holds the base's lock.
     #[error("the index of the knowledge base is being written by another process")]
     Busy,
@@ -66,6 +68,9 @@ impl From<KnowledgeError> for ApiError {
             KnowledgeError::Unsupported(why) => Self::unsupported_media_type(why.to_string()),
             KnowledgeError::NotFailed => {
                 Self::conflict("document_not_failed", "only a failed document can be tried again")
+            }
+            KnowledgeError::BeingRead => {
+                Self::conflict("document_being_read", "the document is being read already: wait until it is ready")
             }
             KnowledgeError::Storage(error) => error.into(),
             KnowledgeError::Llm(error) => error.into(),

@@ -4,7 +4,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{extract::Kind, index::Weights};
+use super::{
+    extract::{Doubt, Kind, Report},
+    index::Weights,
+};
 use crate::{id_type, platform::ids::OrgId};
 
 id_type!(KnowledgeBaseId, "A knowledge base.");
@@ -26,6 +29,10 @@ pub struct KnowledgeBase {
     pub documents: i64,
     pub documents_ready: i64,
     pub documents_failed: i64,
+    /// Ready documents that somebody should look at: their reading report has doubts.
+    pub documents_doubted: i64,
+    /// Ready documents that are found by their words alone, because the embedding model was missing.
+    pub documents_words_only: i64,
     /// Passages of all documents.
     pub chunks: i64,
     /// Size of the originals, bytes.
@@ -33,6 +40,13 @@ pub struct KnowledgeBase {
     /// What the self-test found about the two arms of the search, by language; null before the first one.
     #[schema(value_type = Option<Object>)]
     pub weights: Option<sqlx::types::Json<Weights>>,
+    /// How pages without usable text are read.
+    pub reading: ReadingMode,
+    /// Languages of the OCR, as tesseract calls them; empty for English and Russian, as far as they are installed.
+    #[schema(example = json!(["eng", "rus"]))]
+    pub ocr_languages: Vec<String>,
+    /// The model that reads pages from their pictures where OCR cannot; empty for none.
+    pub vision_model: String,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
@@ -42,6 +56,40 @@ impl KnowledgeBase {
     pub fn documents_pending(&self) -> i64 {
         self.documents - self.documents_ready - self.documents_failed
     }
+}
+
+/// How pages without usable text (scans, fonts that do not tell their characters) are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum ReadingMode {
+    /// Not at all: only what the file holds as text is read.
+    Text,
+    /// From their pictures, where OCR is installed. The default: a page that is missing without a word costs more than
+    /// the processor time, which is limited, and where OCR is not installed the report says so.
+    #[default]
+    Ocr,
+}
+
+impl ReadingMode {
+    pub const ALL: [Self; 2] = [Self::Ocr, Self::Text];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Ocr => "ocr",
+        }
+    }
+}
+
+/// What of a base can be changed; `None` leaves as it is.
+#[derive(Clone, Debug, Default)]
+pub struct BaseChanges {
+    pub name: Option<String>,
+    pub description: Option<String>,
+    pub reading: Option<ReadingMode>,
+    pub ocr_languages: Option<Vec<String>>,
+    pub vision_model: Option<String>,
 }
 
 /// How far a document is.
@@ -109,12 +157,27 @@ pub struct Document {
     pub chunks: i32,
     /// How often reading it was begun.
     pub attempts: i32,
+    /// Why somebody should look at it; empty where nothing is doubted.
+    #[schema(value_type = Vec<Doubt>)]
+    pub doubts: Vec<String>,
+    /// Found by its words alone, because the embedding model was missing; it gets its vectors when the model is there.
+    pub words_only: bool,
+    /// What reading it gave, left out and doubts. Only where one document is asked for; absent when it was not read yet,
+    /// or was read before reports were kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Report>)]
+    pub report: Option<sqlx::types::Json<Report>>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
     pub ready_at: Option<DateTime<Utc>>,
 }
 
 impl Document {
+    /// Ready, and somebody should look at it.
+    pub fn is_doubted(&self) -> bool {
+        self.status == DocumentStatus::Ready && !self.doubts.is_empty()
+    }
+
     pub fn display_title(&self) -> &str {
         self.title.as_deref().filter(|title| !title.is_empty()).unwrap_or(&self.filename)
     }

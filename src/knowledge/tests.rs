@@ -2,11 +2,29 @@ use uuid::Uuid;
 
 use super::{
     DocumentId,
-    jobs::sync::Difference,
+    jobs::{sync::Difference, vision::without_fence},
     model::{TextPart, clean_filename, searchable_text},
-    pages::{highlight, split},
+    pages::{highlight, ranges, split},
     store::chunks::Indexed,
 };
+
+#[test]
+fn pages_are_named_as_ranges() {
+    assert_eq!(ranges(&[2]), "2");
+    assert_eq!(ranges(&[1, 3, 4, 5, 9]), "1, 3–5, 9");
+    let every_second: Vec<u32> = (0..40).map(|page| page * 2 + 1).collect();
+    assert!(ranges(&every_second).ends_with("23, …"));
+}
+
+#[test]
+fn a_fence_around_a_whole_page_is_taken_off_and_one_inside_stays() {
+    assert_eq!(without_fence("```markdown\nNorth | 10.5\n```"), "North | 10.5");
+    assert_eq!(without_fence("  plain  "), "plain");
+    let inside = "Run:\n```\nls\n```\nthen wait.";
+    assert_eq!(without_fence(inside), inside);
+    let two = "```\na\n```\nb\n```\nc\n```";
+    assert_eq!(without_fence(two), two);
+}
 
 #[test]
 fn the_marked_passage_is_cut_by_characters() {

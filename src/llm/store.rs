@@ -59,6 +59,18 @@ pub async fn usage_by_day(conn: &mut PgConnection, from: DateTime<Utc>) -> Resul
     .await
 }
 
+/// Tokens that calls of one actor have taken since `from`.
+pub async fn tokens_of(conn: &mut PgConnection, actor: &str, from: DateTime<Utc>) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(
+        "SELECT coalesce(sum(prompt_tokens + completion_tokens), 0)::bigint AS \"tokens!\" FROM llm_usage \
+         WHERE actor = $1 AND created_at >= $2",
+        actor,
+        from
+    )
+    .fetch_one(conn)
+    .await
+}
+
 /// An organisation's use of one model.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct UsageByModel {

@@ -165,6 +165,8 @@ async fn hostile_documents_fail_with_a_reason_and_harm_nobody() {
     let app = TestApp::start_with(&[("HOLDFAST_KNOWLEDGE__EXTRACT_TIMEOUT_SECONDS", "20")]).await;
     let admin = app.admin().await;
     let base = make_base(&admin, "Hostile").await;
+    // A picture of a page has words for OCR; here it is to have none.
+    admin.patch(&format!("/api/v1/knowledge-bases/{base}"), &json!({"reading": "text"})).await.expect(200);
     let mut ids = Vec::new();
     for (name, code) in
         [("encrypted.pdf", "encrypted"), ("zip-bomb.docx", "too_large_output"), ("images-only.pdf", "no_text")]

@@ -32,6 +32,7 @@ mod idempotency;
 mod jobs;
 mod knowledge;
 mod knowledge_matches;
+mod knowledge_reading;
 mod knowledge_s3;
 mod llm;
 mod llm_providers;

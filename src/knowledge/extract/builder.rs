@@ -124,11 +124,8 @@ impl Builder {
         Ok(())
     }
 
-    /// `Err(NoText)` when no block has a letter or a digit.
+    /// A text without a letter or a digit is given with its report, too: pages may still be read from their pictures.
     pub(super) fn finish(mut self, kind: Kind, pages: Option<u32>) -> Result<Extracted, ExtractError> {
-        if !self.text.chars().any(char::is_alphanumeric) {
-            return Err(ExtractError::NoText);
-        }
         self.report.conclude(&self.text);
         Ok(Extracted { kind, title: self.title, text: self.text, blocks: self.blocks, pages, report: self.report })
     }
@@ -152,7 +149,7 @@ pub(super) fn start_item(out: &mut String, lists: &mut [Option<u64>]) {
 }
 
 /// `clean`, then one space between words.
-fn flow(text: &str) -> String {
+pub(super) fn flow(text: &str) -> String {
     let clean = clean(text);
     let mut out = String::with_capacity(clean.len());
     for word in clean.split_whitespace() {
@@ -166,7 +163,7 @@ fn flow(text: &str) -> String {
 
 /// NFC; ligatures taken apart; soft hyphens, zero-width and direction marks and control characters removed (PostgreSQL
 /// cannot hold U+0000); every kind of space becomes a plain one, so that a search for the words finds them.
-fn clean(text: &str) -> String {
+pub(super) fn clean(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.nfc() {
         match c {

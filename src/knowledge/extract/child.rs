@@ -16,13 +16,13 @@ use std::{
 };
 
 use rustix::process::{Pid, Resource, Rlimit, Signal};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     process::{Child, Command},
 };
 
-use super::{ExtractError, Extracted, Limits, extract, sniff};
+use super::{ExtractError, Extracted, Limits, ocr, read as read_document, sniff};
 
 /// The hidden subcommand that must call [`main`].
 pub const SUBCOMMAND: &str = "extract-child";
@@ -39,10 +39,14 @@ const COMPLAINT_BYTES: u64 = 4 << 10;
 struct Header {
     filename: String,
     limits: Limits,
+    /// To draw or recognise one page instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    page: Option<ocr::Order>,
 }
 
 /// Sniffs and extracts `bytes` in a child process started from `exe`, this program's own file.
-/// Dropping the future kills the child and all that it may have started.
+/// Dropping the future kills the child and all that it may have started. A document without text is given with its report:
+/// [`Extracted::or_no_text`] makes an error of it.
 pub async fn extract_in_child(
     exe: &Path,
     bytes: &[u8],
@@ -63,6 +67,30 @@ pub(super) async fn extract_with(
     if bytes.len() as u64 > limits.input_bytes {
         return Err(ExtractError::TooLargeInput { limit: limits.input_bytes });
     }
+    let header = Header { filename: filename.to_owned(), limits: limits.clone(), page: None };
+    run(exe, arguments, &header, bytes).await
+}
+
+/// Draws or recognises a page of a PDF in a child process, as `order` says.
+pub(super) async fn page_with(
+    exe: &Path,
+    arguments: &[&OsStr],
+    bytes: &[u8],
+    order: ocr::Order,
+    limits: &Limits,
+) -> Result<ocr::Answer, ExtractError> {
+    let header = Header { filename: String::new(), limits: limits.clone(), page: Some(order) };
+    run(exe, arguments, &header, bytes).await
+}
+
+/// Gives a child the header and the document, and understands its answer.
+async fn run<T: DeserializeOwned>(
+    exe: &Path,
+    arguments: &[&OsStr],
+    header: &Header,
+    bytes: &[u8],
+) -> Result<T, ExtractError> {
+    let limits = &header.limits;
     let mut child = Command::new(exe)
         .args(arguments)
         .env_clear()
@@ -75,7 +103,7 @@ pub(super) async fn extract_with(
         .spawn()
         .map_err(process)?;
     let mut group = Group::of(&child);
-    let talk = converse(&mut child, bytes, filename, limits);
+    let talk = converse(&mut child, bytes, header);
     match tokio::time::timeout(Duration::from_secs(limits.wall_seconds), talk).await {
         Ok(Ok((status, answer, complaint))) => {
             group.disarm();
@@ -112,15 +140,14 @@ impl Drop for Group {
 async fn converse(
     child: &mut Child,
     bytes: &[u8],
-    filename: &str,
-    limits: &Limits,
+    header: &Header,
 ) -> Result<(ExitStatus, Vec<u8>, Vec<u8>), ExtractError> {
+    let limits = &header.limits;
     let (Some(mut input), Some(output), Some(errors)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
     else {
         return Err(process("no pipes"));
     };
-    let header = Header { filename: filename.to_owned(), limits: limits.clone() };
-    let mut header = serde_json::to_vec(&header).map_err(process)?;
+    let mut header = serde_json::to_vec(header).map_err(process)?;
     header.push(b'\n');
     let write = async move {
         // A child that has failed early does not read to the end; its answer says why.
@@ -152,7 +179,7 @@ fn process(error: impl ToString) -> ExtractError {
     ExtractError::Process { reason: error.to_string() }
 }
 
-fn read_answer(status: ExitStatus, answer: &[u8], complaint: &[u8]) -> Result<Extracted, ExtractError> {
+fn read_answer<T: DeserializeOwned>(status: ExitStatus, answer: &[u8], complaint: &[u8]) -> Result<T, ExtractError> {
     use std::os::unix::process::ExitStatusExt;
     if status.success() {
         let start = answer.windows(MARK.len()).position(|window| window == MARK).map(|at| at + MARK.len());
@@ -185,28 +212,43 @@ pub fn main(input: impl Read, mut output: impl Write) -> ExitCode {
         return ExitCode::FAILURE;
     }
     watch_parent();
-    let result = answer(input);
-    let written = serde_json::to_vec(&result)
+    let written = answer(input)
         .map_err(std::io::Error::from)
         .and_then(|frame| output.write_all(MARK).and_then(|()| output.write_all(&frame)))
         .and_then(|()| output.flush());
     if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn answer(input: impl Read) -> Result<Extracted, ExtractError> {
+/// The frame: what came of the order, as JSON.
+fn answer(input: impl Read) -> serde_json::Result<Vec<u8>> {
+    match read_order(input) {
+        Ok((Header { page: Some(order), limits, .. }, bytes)) => {
+            serde_json::to_vec(&ocr::answer(&order, bytes, &limits))
+        }
+        Ok((header, bytes)) => serde_json::to_vec(&read_whole(header, bytes)),
+        Err(error) => serde_json::to_vec(&Err::<Extracted, _>(error)),
+    }
+}
+
+fn read_order(input: impl Read) -> Result<(Header, Vec<u8>), ExtractError> {
     let mut input = BufReader::new(input);
-    let mut header = String::new();
-    input.by_ref().take(HEADER_BYTES).read_line(&mut header).map_err(process)?;
-    let Header { filename, limits } = serde_json::from_str(&header).map_err(process)?;
-    limit(&limits).map_err(process)?;
+    let mut line = String::new();
+    input.by_ref().take(HEADER_BYTES).read_line(&mut line).map_err(process)?;
+    let header: Header = serde_json::from_str(&line).map_err(process)?;
+    let limits = &header.limits;
+    limit(limits).map_err(process)?;
     let mut bytes = Vec::new();
     input.take(limits.input_bytes + 1).read_to_end(&mut bytes).map_err(|error| match error.kind() {
         std::io::ErrorKind::OutOfMemory => ExtractError::OutOfMemory,
         _ => process(error),
     })?;
+    Ok((header, bytes))
+}
+
+fn read_whole(Header { filename, limits, .. }: Header, bytes: Vec<u8>) -> Result<Extracted, ExtractError> {
     let work = move || {
         let kind = sniff(&bytes, &filename)?;
-        extract(&bytes, kind, &limits)
+        read_document(&bytes, kind, &limits)
     };
     // No thread without room for its stack.
     let thread =
@@ -245,7 +287,10 @@ fn watch_parent() {
         while rustix::process::getppid() == parent {
             std::thread::sleep(Duration::from_millis(500));
         }
-        // Nobody is left to answer to, and no buffer worth flushing.
+        // Nobody is left to answer to, and no buffer worth flushing. Programs that were started here go first.
+        if rustix::process::getpgrp() == rustix::process::getpid() {
+            let _ = rustix::process::kill_process_group(rustix::process::getpid(), Signal::KILL);
+        }
         let _ = rustix::process::kill_process(rustix::process::getpid(), Signal::KILL);
     });
 }

@@ -16,6 +16,8 @@ mod formula;
 mod html;
 mod markdown;
 mod model;
+pub mod ocr;
+pub mod pages;
 mod pdf;
 mod plain;
 mod plausible;
@@ -28,11 +30,17 @@ mod tests;
 pub use chunk::{Chunk, chunk};
 pub use error::{ExtractError, Unsupported};
 pub use model::{Block, BlockKind, Extracted, Kind, Limits};
-pub use report::{Doubt, LeftOut, LeftOutKind, Report};
+pub use report::{Doubt, LeftOut, LeftOutKind, Report, UnreadPages, UnreadReason};
 pub use sniff::sniff;
 
 /// Reads `bytes` as `kind`, in this process: callers outside `child` and tests want `child::extract_in_child`.
+/// `Err(NoText)` when no block has a letter or a digit.
 pub fn extract(bytes: &[u8], kind: Kind, limits: &Limits) -> Result<Extracted, ExtractError> {
+    read(bytes, kind, limits)?.or_no_text()
+}
+
+/// As [`extract`], with the report of a document without text.
+fn read(bytes: &[u8], kind: Kind, limits: &Limits) -> Result<Extracted, ExtractError> {
     if bytes.len() as u64 > limits.input_bytes {
         return Err(ExtractError::TooLargeInput { limit: limits.input_bytes });
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Report;
+use super::{ExtractError, Report};
 
 /// The kinds of document that can be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -62,6 +62,17 @@ pub struct Extracted {
     pub pages: Option<u32>,
     /// What was left out and what is doubted.
     pub report: Report,
+}
+
+impl Extracted {
+    pub fn has_text(&self) -> bool {
+        self.text.chars().any(char::is_alphanumeric)
+    }
+
+    /// `Err(NoText)` when no block has a letter or a digit.
+    pub fn or_no_text(self) -> Result<Self, ExtractError> {
+        if self.has_text() { Ok(self) } else { Err(ExtractError::NoText) }
+    }
 }
 
 /// A paragraph, heading, list, table or piece of code.

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 const MOST_EXAMPLES: usize = 20;
 const LONGEST_EXAMPLE: usize = 200;
 /// Below this share of plausible words a text is doubted.
-const PLAUSIBLE: f32 = 0.6;
+pub(super) const PLAUSIBLE: f32 = 0.6;
 
 /// What reading a document gave, and what it left out or doubts.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -48,6 +48,8 @@ pub struct Report {
     pub left_out: Vec<LeftOut>,
     /// Parts of the file that could not be read, in words.
     pub unread_parts: Vec<String>,
+    /// Pages without usable text that no other way has read, and why.
+    pub unread_pages: Vec<UnreadPages>,
     /// Why somebody should look at the document; empty where nothing is doubted.
     pub doubts: Vec<Doubt>,
 }
@@ -62,6 +64,92 @@ pub struct LeftOut {
     pub characters: u64,
     /// The first different ones, each cut to 200 characters.
     pub examples: Vec<String>,
+}
+
+/// Pages that stayed without usable text, for one reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct UnreadPages {
+    pub reason: UnreadReason,
+    /// From 1.
+    pub pages: Vec<u32>,
+    /// What went wrong, in words; empty where the reason says it all.
+    #[serde(default)]
+    pub detail: String,
+}
+
+/// Why a page without usable text was not read from its picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum UnreadReason {
+    /// The knowledge base reads text only.
+    Off,
+    /// The programs for OCR (tesseract, pdftoppm) are not installed.
+    NotInstalled,
+    /// No language data for OCR is installed for the languages of the base.
+    NoLanguage,
+    /// More such pages than one document may have.
+    OverLimit,
+    /// The document's time for OCR was used up.
+    OutOfTime,
+    /// OCR broke off.
+    OcrFailed,
+    /// Neither OCR nor a model found words in the picture.
+    NothingFound,
+    /// OCR is not sure of what it sees: a poor scan, handwriting, a drawing.
+    Unclear,
+    /// The tokens of the day, or the pages of the document, for reading by a model are used up.
+    OverBudget,
+    /// The model could not be asked, or gave no answer.
+    ModelFailed,
+}
+
+impl UnreadReason {
+    pub const ALL: [Self; 10] = [
+        Self::Off,
+        Self::NotInstalled,
+        Self::NoLanguage,
+        Self::OverLimit,
+        Self::OutOfTime,
+        Self::OcrFailed,
+        Self::NothingFound,
+        Self::Unclear,
+        Self::OverBudget,
+        Self::ModelFailed,
+    ];
+
+    /// The stable name in the API and the metric.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::NotInstalled => "not_installed",
+            Self::NoLanguage => "no_language",
+            Self::OverLimit => "over_limit",
+            Self::OutOfTime => "out_of_time",
+            Self::OcrFailed => "ocr_failed",
+            Self::NothingFound => "nothing_found",
+            Self::Unclear => "unclear",
+            Self::OverBudget => "over_budget",
+            Self::ModelFailed => "model_failed",
+        }
+    }
+}
+
+impl UnreadReason {
+    /// What to do about it, for the API; pages say it in their language.
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::Off => "the base reads text only: switch on OCR in its settings and read the document again",
+            Self::NotInstalled => "OCR is not installed on this server: install tesseract-ocr and poppler-utils",
+            Self::NoLanguage => "OCR has no data for the languages of this base: install it, or choose other languages",
+            Self::OverLimit => "it has more such pages than knowledge.ocr_pages allows",
+            Self::OutOfTime => "the time for OCR of one document was used up",
+            Self::OcrFailed => "OCR broke off: read the document again",
+            Self::NothingFound => "OCR found no words in the pictures",
+            Self::Unclear => "the pictures are too unclear for OCR: scan the document again in better quality",
+            Self::OverBudget => "the budget for reading by a model is used up: read the document again tomorrow",
+            Self::ModelFailed => "the model that reads pictures could not be asked: read the document again",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -85,8 +173,33 @@ pub enum LeftOutKind {
     Comment,
 }
 
+impl LeftOutKind {
+    pub const ALL: [Self; 7] = [
+        Self::PageNumber,
+        Self::RunningLine,
+        Self::Navigation,
+        Self::Hidden,
+        Self::Revision,
+        Self::Script,
+        Self::Duplicate,
+    ];
+
+    /// The stable name in the API and the metric.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PageNumber => "page_number",
+            Self::RunningLine => "running_line",
+            Self::Navigation => "navigation",
+            Self::Hidden => "hidden",
+            Self::Revision => "revision",
+            Self::Script => "script",
+            Self::Duplicate => "duplicate",
+        }
+    }
+}
+
 /// A reason to look at a document.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Doubt {
     /// Some pages have no text, only pictures.
@@ -166,9 +279,18 @@ impl Report {
     }
 
     /// Adds a doubt that no figure tells.
-    pub(super) fn doubt(&mut self, doubt: Doubt) {
+    pub fn doubt(&mut self, doubt: Doubt) {
         if !self.doubts.contains(&doubt) {
             self.doubts.push(doubt);
+        }
+    }
+
+    /// Notes that a page stays without usable text.
+    pub fn unread_page(&mut self, page: u32, reason: UnreadReason, detail: &str) {
+        let same = self.unread_pages.iter_mut().find(|entry| entry.reason == reason && entry.detail == detail);
+        match same {
+            Some(entry) => entry.pages.push(page),
+            None => self.unread_pages.push(UnreadPages { reason, pages: vec![page], detail: detail.to_owned() }),
         }
     }
 

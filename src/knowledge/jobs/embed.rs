@@ -7,23 +7,30 @@ use crate::{
     jobs::{JobContext, JobError},
     knowledge::{
         ChunkId, DocumentId, DocumentStatus, Knowledge, KnowledgeBaseId, KnowledgeError,
-        index::{IndexRow, table_name},
+        index::{IndexError, IndexRow, table_name},
         metrics::Stage,
-        store::{self, bases::IndexState, chunks::Pending},
+        store::{self, bases::IndexState, chunks::Pending, documents::Work},
     },
-    llm::{self, CallContext, EmbedModel},
+    llm::{self, CallContext, EmbedModel, Failure, LlmError},
     platform::ids::OrgId,
 };
 
 /// Passages of one step: each step is a version of the table, and shows progress.
 const STEP: i64 = 128;
+/// The model's name of a base that has no vectors: any other starts a generation.
+const WORDS: &str = "words";
+/// Of a table without vectors: LanceDB wants a column of them.
+const WORDS_DIMS: usize = 1;
 
-/// Where a document's passages go.
+/// Where a document's passages go, and what they take along.
 struct Target {
     org: OrgId,
     base: KnowledgeBaseId,
     document: DocumentId,
-    model: EmbedModel,
+    /// `None`: no vectors, they are found by their words alone.
+    model: Option<EmbedModel>,
+    /// Of the table.
+    dims: usize,
     state: IndexState,
 }
 
@@ -31,17 +38,49 @@ impl Knowledge {
     /// Every step is kept by itself: an attempt after a killed process goes on where the last one ended.
     pub(super) async fn run_embed(&self, context: &JobContext, job: Embed) -> Result<(), JobError> {
         let (org, id) = (org(context.org_id)?, job.document_id);
-        let embedded = self.embed(context, org, id).await;
-        self.or_last_words(context, org, id, embedded).await
+        let mut done = self.embed(context, org, &job).await;
+        if let Err(KnowledgeError::Llm(error)) = &done
+            && (is_missing(error) || (is_away(error) && context.is_last_attempt()))
+        {
+            tracing::warn!(document = %id, error = error as &dyn std::error::Error, "no embedding model: indexing by words");
+            done = self.index_by_words(context, org, &job).await;
+        }
+        self.or_last_words(context, org, id, done).await
     }
 
-    async fn embed(&self, context: &JobContext, org: OrgId, id: DocumentId) -> Result<(), KnowledgeError> {
-        let begin = Instant::now();
+    async fn embed(&self, context: &JobContext, org: OrgId, job: &Embed) -> Result<(), KnowledgeError> {
+        let Some(work) = self.work(org, job).await? else { return Ok(()) };
+        let target = self.target(org, work.knowledge_base_id, job.document_id).await?;
+        let Some(target) = target else { return Ok(()) };
+        self.index(context, job, &work, &target).await
+    }
+
+    /// A document that the model is missing for is found by its words until it is there.
+    async fn index_by_words(&self, context: &JobContext, org: OrgId, job: &Embed) -> Result<(), KnowledgeError> {
+        let Some(work) = self.work(org, job).await? else { return Ok(()) };
+        let target = self.target_of_words(org, work.knowledge_base_id, job.document_id).await?;
+        let Some(target) = target else { return Ok(()) };
+        self.index(context, job, &work, &target).await
+    }
+
+    async fn work(&self, org: OrgId, job: &Embed) -> Result<Option<Work>, KnowledgeError> {
         let mut tx = self.inner.db.tenant(org).await?;
-        let work = store::documents::lock(&mut tx, id).await?;
+        let work = store::documents::lock(&mut tx, job.document_id).await?;
         tx.commit().await?;
-        let Some(work) = work.filter(|work| work.status == DocumentStatus::Embedding) else { return Ok(()) };
-        let Some(target) = self.target(org, work.knowledge_base_id, id).await? else { return Ok(()) };
+        Ok(work.filter(|work| work.status == DocumentStatus::Embedding))
+    }
+
+    async fn index(
+        &self,
+        context: &JobContext,
+        job: &Embed,
+        work: &Work,
+        target: &Target,
+    ) -> Result<(), KnowledgeError> {
+        let (begin, org, id) = (Instant::now(), target.org, job.document_id);
+        if job.replaces {
+            self.remove_former(target, i64::from(work.chunks)).await?;
+        }
         loop {
             let generation = target.state.index_generation;
             let mut tx = self.inner.db.tenant(org).await?;
@@ -54,9 +93,9 @@ impl Knowledge {
             if step.is_empty() {
                 break;
             }
-            self.embed_step(&target, step).await?;
+            self.embed_step(target, step).await?;
         }
-        self.finish(org, work.knowledge_base_id, id).await?;
+        self.finish(target).await?;
         self.inner.metrics.stage(Stage::Embed, begin.elapsed());
         Ok(())
     }
@@ -75,7 +114,10 @@ impl Knowledge {
         let state = store::bases::index_state(&mut tx, base).await?;
         tx.commit().await?;
         match state {
-            Some(state) if state.embedding_model == model.id => Ok(Some(Target { org, base, document, model, state })),
+            Some(state) if state.embedding_model == model.id => {
+                let dims = model.dims;
+                Ok(Some(Target { org, base, document, model: Some(model), dims, state }))
+            }
             Some(_) => {
                 self.renew(org, base, &model).await?;
                 Ok(None)
@@ -84,11 +126,59 @@ impl Knowledge {
         }
     }
 
+    /// Where passages without vectors go: beside those with vectors where the base has some, else into a table of words.
+    async fn target_of_words(
+        &self,
+        org: OrgId,
+        base: KnowledgeBaseId,
+        document: DocumentId,
+    ) -> Result<Option<Target>, KnowledgeError> {
+        let mut tx = self.inner.db.tenant(org).await?;
+        let Some(mut state) = store::bases::index_state(&mut tx, base).await? else { return Ok(None) };
+        let dims = match self.inner.index.dimensions(&table_name(base.0, state.index_generation)).await {
+            Ok(dims) => dims,
+            // Nothing is lost with the model's name: there is no vector of it. The model that comes starts a generation.
+            Err(IndexError::NoSuchTable(_)) => {
+                store::bases::set_model(&mut tx, base, WORDS).await?;
+                WORDS.clone_into(&mut state.embedding_model);
+                WORDS_DIMS
+            }
+            Err(error) => return Err(error.into()),
+        };
+        tx.commit().await?;
+        Ok(Some(Target { org, base, document, model: None, dims, state }))
+    }
+
+    /// Takes out of the index what the document had there before it was read again; once, before its first passage goes in.
+    async fn remove_former(&self, target: &Target, chunks: i64) -> Result<(), KnowledgeError> {
+        let Target { org, base, document, state, .. } = target;
+        let mut tx = self.inner.db.tenant(*org).await?;
+        let left = store::chunks::count_unindexed(&mut tx, *document, state.index_generation).await?;
+        tx.commit().await?;
+        if left < chunks {
+            return Ok(());
+        }
+        let lock = self.lock_index(*base).await?;
+        let table = table_name(base.0, state.index_generation);
+        match self.inner.index.delete_documents(&table, &[document.0]).await {
+            Ok(()) | Err(IndexError::NoSuchTable(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+        drop(lock);
+        Ok(())
+    }
+
     async fn embed_step(&self, target: &Target, step: Vec<Pending>) -> Result<(), KnowledgeError> {
-        let Target { org, base, document, model, state } = target;
+        let Target { org, base, document, model, dims, state } = target;
         let table = table_name(base.0, state.index_generation);
         let texts: Vec<String> = step.iter().map(Pending::searchable).collect();
-        let vectors = self.inner.llm.embed_passages(&CallContext::job(*org, "knowledge.embed"), model, &texts).await?;
+        let vectors = match model {
+            Some(model) => {
+                self.inner.llm.embed_passages(&CallContext::job(*org, "knowledge.embed"), model, &texts).await?
+            }
+            // Near to nothing: no search by meaning finds them.
+            None => vec![vec![0.0; *dims]; texts.len()],
+        };
         let ids: Vec<ChunkId> = step.iter().map(|pending| pending.id).collect();
         let hashes: Vec<Vec<u8>> = texts.iter().map(|text| llm::text_hash(text).to_vec()).collect();
         let rows = ids.iter().zip(texts).zip(vectors).map(|((chunk, text), vector)| IndexRow {
@@ -108,7 +198,7 @@ impl Knowledge {
             return Err(KnowledgeError::Busy);
         }
         if now.is_some() {
-            let new = self.inner.index.ensure_table(&table, model.dims).await?;
+            let new = self.inner.index.ensure_table(&table, *dims).await?;
             self.inner.index.upsert(&table, rows).await?;
             if new {
                 // A table of an old base may be new because it was lost: then other documents miss in it.
@@ -133,16 +223,34 @@ impl Knowledge {
         Ok(())
     }
 
-    async fn finish(&self, org: OrgId, base: KnowledgeBaseId, id: DocumentId) -> Result<(), KnowledgeError> {
-        let mut tx = self.inner.db.tenant(org).await?;
-        let seconds = store::documents::set_ready(&mut tx, id, self.inner.clock.now()).await?;
-        self.measure_if_outdated(&mut tx, org, base).await?;
+    async fn finish(&self, target: &Target) -> Result<(), KnowledgeError> {
+        let (id, words_only) = (target.document, target.model.is_none());
+        let mut tx = self.inner.db.tenant(target.org).await?;
+        let seconds = store::documents::set_ready(&mut tx, id, words_only, self.inner.clock.now()).await?;
+        self.measure_if_outdated(&mut tx, target.org, target.base).await?;
         tx.commit().await?;
         if let Some(seconds) = seconds {
-            self.inner.metrics.ready(id, seconds);
+            self.inner.metrics.ready(id, seconds, words_only);
         }
         Ok(())
     }
+}
+
+/// Whether the model is not there: waiting a moment does not help.
+pub(super) fn is_missing(error: &LlmError) -> bool {
+    match error {
+        LlmError::EmbeddingModel(_) | LlmError::UnknownModel(_) | LlmError::UnknownProvider(_) => true,
+        LlmError::Provider { failure, .. } => {
+            matches!(failure, Failure::Auth | Failure::Billing | Failure::ModelNotFound)
+        }
+        _ => false,
+    }
+}
+
+/// Whether the model is busy or out of reach: trying again may help.
+fn is_away(error: &LlmError) -> bool {
+    let LlmError::Provider { failure, .. } = error else { return false };
+    matches!(failure, Failure::RateLimited | Failure::Server | Failure::Unreachable | Failure::Timeout | Failure::Cut)
 }
 
 fn percent(left: i64, total: i64) -> u8 {

@@ -1,10 +1,10 @@
 //! `knowledge.extract`
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use tokio::time::Instant;
 
-use super::{Embed, Extract, or_snooze, org};
+use super::{Embed, Extract, embed::is_missing, or_snooze, org};
 use crate::{
     jobs::{self, JobContext, JobError},
     knowledge::{
@@ -18,7 +18,7 @@ use crate::{
             documents::{Reading, Work},
         },
     },
-    llm::{self, embed::LocalEmbedder, estimate_tokens},
+    llm::{self, LlmError, embed::LocalEmbedder, estimate_tokens},
     platform::ids::OrgId,
 };
 
@@ -39,8 +39,9 @@ impl Knowledge {
         // Deleted, or read by an earlier attempt that could not say so.
         let Some(work) = work else { return Ok(()) };
         context.progress(5, "reading");
-        let extracted = match self.read(org, id, &work).await {
-            Ok(extracted) => extracted,
+        let extracted = match self.read(context, org, &job, &work).await {
+            Ok(extracted) if extracted.has_text() => extracted,
+            Ok(empty) => return self.fail_without_text(org, id, &empty).await.map_err(or_snooze),
             Err(Failed::Document(error)) if !error.is_transient() || context.is_last_attempt() => {
                 self.fail(org, id, error.code(), &error.to_string()).await?;
                 return Ok(());
@@ -79,6 +80,18 @@ impl Knowledge {
         result.map_err(or_snooze)
     }
 
+    /// Fails a document in which there is nothing to find, and keeps what is known of it.
+    async fn fail_without_text(&self, org: OrgId, id: DocumentId, empty: &Extracted) -> Result<(), KnowledgeError> {
+        let mut tx = self.inner.db.tenant(org).await?;
+        store::documents::store_failed_reading(&mut tx, id, page_count(empty), &empty.report).await?;
+        tx.commit().await?;
+        self.inner.metrics.read(id, empty.pages, &empty.report);
+        let error = ExtractError::NoText;
+        let advice = empty.report.unread_pages.first().map(|unread| unread.reason.advice());
+        let reason = advice.map_or_else(|| error.to_string(), |advice| format!("{error}; {advice}"));
+        self.fail(org, id, error.code(), &reason).await
+    }
+
     async fn fail(&self, org: OrgId, id: DocumentId, code: &str, reason: &str) -> Result<(), KnowledgeError> {
         let mut tx = self.inner.db.tenant(org).await?;
         let failed = store::documents::set_failed(&mut tx, id, code, reason, self.inner.clock.now()).await?;
@@ -89,21 +102,32 @@ impl Knowledge {
         Ok(())
     }
 
-    async fn read(&self, org: OrgId, id: DocumentId, work: &Work) -> Result<Extracted, Failed> {
+    async fn read(&self, context: &JobContext, org: OrgId, job: &Extract, work: &Work) -> Result<Extracted, Failed> {
         let process = |reason: String| Failed::Document(ExtractError::Process { reason });
         // The permit bounds memory too: a file is held whole while a child reads it.
         let _permit = self.inner.extractions.acquire().await.map_err(|e| process(e.to_string()))?;
-        let key = original_key(org, work.knowledge_base_id, id);
+        let key = original_key(org, work.knowledge_base_id, job.document_id);
         let bytes = self.inner.storage.get_bytes(&key).await.map_err(|e| Failed::Here(e.into()))?;
         let limits = self.inner.config.extract_limits();
-        extract_in_child(&self.inner.extractor, &bytes, &work.filename, &limits).await.map_err(Failed::Document)
+        let read = extract_in_child(&self.inner.extractor, &bytes, &work.filename, &limits).await;
+        let read = read.map_err(Failed::Document)?;
+        self.recognise(context, org, job, work, &bytes, read).await.map_err(Failed::Here)
     }
 
     /// Cuts into passages that fit the embedding model's window.
     async fn cut(&self, extracted: &Extracted) -> Result<Vec<NewChunk>, KnowledgeError> {
-        let model = self.inner.llm.embedder().await?;
-        let local = self.inner.llm.local_embedder_if_configured().await?;
-        let most = self.inner.config.passage_tokens.min(model.max_tokens);
+        let llm = &self.inner.llm;
+        let most = self.inner.config.passage_tokens;
+        let known = async {
+            let model = llm.embedder().await?;
+            Ok::<_, LlmError>((llm.local_embedder_if_configured().await?, most.min(model.max_tokens)))
+        };
+        let (local, most) = match known.await {
+            Ok(known) => known,
+            // Its tokens are guessed; it is cut again when the model is there.
+            Err(error) if is_missing(&error) => (None, most),
+            Err(error) => return Err(error.into()),
+        };
         let (extracted, clock) = (extracted.clone(), self.inner.clock.clone());
         let cut = move || {
             let chunks = chunk(&extracted, &|text| count_tokens(local.as_ref(), text), most);
@@ -136,19 +160,30 @@ impl Knowledge {
         if !matches!(work.status, DocumentStatus::Extracting | DocumentStatus::Queued) {
             return Ok(());
         }
+        let before = store::chunks::hashes(&mut tx, work.knowledge_base_id, Some(id)).await?;
         store::chunks::replace(&mut tx, org, id, &chunks).await?;
+        let now: HashSet<&[u8]> = chunks.iter().map(|chunk| chunk.text_sha256.as_slice()).collect();
+        let gone: Vec<Vec<u8>> = before.iter().filter(|hash| !now.contains(hash.as_slice())).cloned().collect();
+        self.forget(&mut tx, &gone).await?;
         let reading = Reading {
             title: extracted.title.as_deref(),
             text: &extracted.text,
-            pages: extracted.pages.and_then(|pages| i32::try_from(pages).ok()),
+            pages: page_count(extracted),
             chunks: i32::try_from(chunks.len()).unwrap_or(i32::MAX),
+            report: &extracted.report,
         };
         store::documents::store_reading(&mut tx, org, id, &reading, self.inner.clock.now()).await?;
         let options = Embed::options(work.knowledge_base_id, id);
-        jobs::enqueue(&mut tx, &self.inner.clock, Some(org), &Embed { document_id: id }, &options).await?;
+        let embed = Embed { document_id: id, replaces: !before.is_empty() };
+        jobs::enqueue(&mut tx, &self.inner.clock, Some(org), &embed, &options).await?;
         tx.commit().await?;
+        self.inner.metrics.read(id, extracted.pages, &extracted.report);
         Ok(())
     }
+}
+
+fn page_count(extracted: &Extracted) -> Option<i32> {
+    extracted.pages.and_then(|pages| i32::try_from(pages).ok())
 }
 
 fn count_tokens(local: Option<&Arc<LocalEmbedder>>, text: &str) -> usize {

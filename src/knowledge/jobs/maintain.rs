@@ -14,7 +14,7 @@ use crate::{
         model::searchable_text,
         store::{self, chunks::Pending, system::AnyBase},
     },
-    llm::{CallContext, InputKind},
+    llm::{CallContext, EmbedModel, InputKind},
     platform::ids::OrgId,
 };
 
@@ -46,6 +46,7 @@ impl Knowledge {
             tx.commit().await?;
         }
         self.fail_abandoned().await.map_err(or_snooze)?;
+        self.embed_words_only().await.map_err(or_snooze)?;
         self.inner.metrics.looked_after(self.inner.clock.now());
         Ok(())
     }
@@ -72,6 +73,55 @@ impl Knowledge {
             tx.commit().await?;
             self.inner.metrics.failed(id, code, reason);
         }
+        Ok(())
+    }
+
+    /// Documents that were indexed by their words alone get their vectors, where the model is there by now.
+    pub async fn embed_words_only(&self) -> Result<(), KnowledgeError> {
+        let mut tx = self.inner.db.system().await?;
+        let bases = store::system::words_only(&mut tx).await?;
+        tx.commit().await?;
+        if bases.is_empty() {
+            return Ok(());
+        }
+        let llm = &self.inner.llm;
+        let Ok(model) = llm.embedder().await else { return Ok(()) };
+        for (org, base) in bases {
+            // The configuration alone does not say that it answers. In no document, so in no cache.
+            let text = [format!("does the embedding model answer? {base}")];
+            let call = CallContext::job(org, "knowledge.maintain");
+            if llm.embed(&call, &model, InputKind::Passage, &text).await.is_err() {
+                continue;
+            }
+            self.embed_base_of_words(org, base, &model).await?;
+        }
+        Ok(())
+    }
+
+    async fn embed_base_of_words(
+        &self,
+        org: OrgId,
+        base: KnowledgeBaseId,
+        model: &EmbedModel,
+    ) -> Result<(), KnowledgeError> {
+        let mut tx = self.inner.db.tenant(org).await?;
+        let state = store::bases::index_state(&mut tx, base).await?;
+        if state.is_none_or(|state| state.embedding_model != model.id) {
+            drop(tx);
+            return self.renew(org, base, model).await;
+        }
+        // Passages that were cut without the model at hand may be longer than its window.
+        let local = self.inner.llm.local_embedder_if_configured().await?.is_some();
+        let to = if local { DocumentStatus::Queued } else { DocumentStatus::Embedding };
+        let now = self.inner.clock.now();
+        let documents = store::documents::requeue_words_only(&mut tx, base, to, now).await?;
+        store::chunks::unmark_indexed(&mut tx, &documents).await?;
+        for id in &documents {
+            self.enqueue_for(&mut tx, org, base, *id, to).await?;
+        }
+        tx.commit().await?;
+        let count = documents.len();
+        tracing::info!(knowledge_base = %base, documents = count, "the embedding model is there: {base} gets its vectors");
         Ok(())
     }
 
@@ -114,7 +164,8 @@ impl Knowledge {
         let Some(base) = store::bases::get(&mut *conn, base).await? else { return Ok(()) };
         let passages = usize::try_from(base.chunks).unwrap_or_default();
         // Measured when the base has settled, not after each of a hundred uploads.
-        let settled = passages > 0 && base.documents_pending() == 0;
+        // Without a model there is nothing to measure.
+        let settled = passages > 0 && base.documents_pending() == 0 && base.documents_words_only == 0;
         if settled && base.weights.is_none_or(|weights| weights.0.outdated(passages)) {
             let job = SelfTest { knowledge_base_id: base.id };
             jobs::enqueue(conn, &self.inner.clock, Some(org), &job, &SelfTest::options(base.id)).await?;

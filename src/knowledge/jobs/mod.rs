@@ -4,8 +4,10 @@ mod embed;
 mod extract;
 mod maintain;
 mod reanalyse;
+mod recognise;
 mod reconcile;
 pub(super) mod sync;
+pub(super) mod vision;
 
 use std::time::Duration;
 
@@ -24,6 +26,9 @@ const QUEUE: &str = "knowledge";
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Extract {
     pub document_id: DocumentId,
+    /// Pages without usable text go through OCR, whatever the base says: somebody asked for it.
+    #[serde(default)]
+    pub ocr: bool,
 }
 
 impl Job for Extract {
@@ -42,6 +47,9 @@ impl Extract {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Embed {
     pub document_id: DocumentId,
+    /// The document had other passages before, which may be in the index.
+    #[serde(default)]
+    pub replaces: bool,
 }
 
 impl Job for Embed {

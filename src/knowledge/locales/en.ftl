@@ -132,3 +132,101 @@ knowledge-table-header = The header of the table that this passage is cut from
 knowledge-pages = Pages
 knowledge-ready-at = Ready
 knowledge-filename = File name
+
+knowledge-status-doubted = Ready, with doubts
+knowledge-status-words_only = By words only
+knowledge-count-doubted = { $n ->
+    [one] { $n } ready document has doubts
+   *[other] { $n } ready documents have doubts
+}
+knowledge-count-doubted-short = { $n } with doubts
+knowledge-doubted-text = Part of their text may be missing or wrong: their page says what to look at.
+knowledge-count-words-only = { $n ->
+    [one] { $n } document is found by its words only
+   *[other] { $n } documents are found by their words only
+}
+knowledge-words-only-text = The embedding model is missing. They get their vectors by themselves when it is there.
+knowledge-words-only-document = Found by its words only: the embedding model was missing when it was indexed. It gets its vectors by itself when the model is there; there is nothing to do.
+
+knowledge-report = Reading report
+knowledge-report-fine = Everything was read; nothing is doubted.
+knowledge-report-before = This document was read before reports were kept. Read it again to see what was left out.
+knowledge-report-characters = Characters
+knowledge-report-words = Words
+knowledge-report-plausible = Words that look like words
+knowledge-report-tables = Tables
+knowledge-report-form-fields = Filled form fields
+knowledge-report-comments = Comments and notes
+knowledge-report-images = Images without text
+knowledge-report-without-text = Pages without text
+knowledge-report-by-ocr = Pages read by OCR
+knowledge-report-by-model = Pages read by a model
+knowledge-report-hidden = Hidden characters found
+knowledge-report-undecodable = Characters not decoded
+knowledge-report-fonts = Unreadable fonts
+knowledge-report-parts = Parts not read
+knowledge-read-again = Read again
+knowledge-read-with-ocr = Read again with OCR
+knowledge-open-original = Open the original
+knowledge-reading-again = It is read again. Until it is ready it is not found.
+knowledge-being-read = It is being read already.
+
+knowledge-doubt-pages_without_text = Pages without text.
+knowledge-doubt-pages_without_text-do = Some pages have only pictures. Switch on OCR in the settings of the base and read the document again, or open the original.
+knowledge-doubt-unreadable_fonts = Unreadable fonts.
+knowledge-doubt-unreadable_fonts-do = Some fonts do not tell which characters they show. Read it again with OCR, or save the file from the program that made it.
+knowledge-doubt-implausible_text = Odd text.
+knowledge-doubt-implausible_text-do = Few of the words look like words. Compare the text with the original; OCR may read it better.
+knowledge-doubt-hidden_text = Hidden text.
+knowledge-doubt-hidden_text-do = The file holds text that a viewer does not show; it was left out. Look at the examples below.
+knowledge-doubt-unread_parts = Parts not read.
+knowledge-doubt-unread_parts-do = Some parts of the file could not be read. Open the original and save it anew.
+knowledge-doubt-undecodable_characters = Characters not decoded.
+knowledge-doubt-undecodable_characters-do = Some characters stand in the text as �. Save the file in UTF-8 and upload it again.
+knowledge-doubt-much_left_out = Much was left out.
+knowledge-doubt-much_left_out-do = An unusual share was taken for headers and footers. Look at the examples below.
+knowledge-doubt-uncertain_order = Uncertain order.
+knowledge-doubt-uncertain_order-do = The order of the text on a page could not be told. Compare the text with the original.
+knowledge-doubt-read_from_pictures = Read from pictures.
+knowledge-doubt-read_from_pictures-do = Some pages were recognised from their pictures; names and numbers may be misread. Compare them with the original.
+
+knowledge-unread = Pages that stayed unread
+knowledge-unread-pages = Page { $pages }:
+knowledge-unread-off = the base reads text only. Switch on OCR in its settings, then read the document again.
+knowledge-unread-not_installed = OCR is not installed on this server. Ask your operator to install tesseract and poppler-utils.
+knowledge-unread-no_language = OCR has no data for the languages of this base. Ask your operator to install them, or choose others in the settings.
+knowledge-unread-over_limit = more pages without text than one document may have. Split the document, or ask your operator to raise the limit.
+knowledge-unread-out_of_time = the time for OCR of one document was used up. Split the document, or ask your operator to raise the limit.
+knowledge-unread-ocr_failed = OCR broke off. Read the document again; if it fails again, open the original.
+knowledge-unread-nothing_found = no words were found in the picture.
+knowledge-unread-unclear = the picture is too unclear for OCR. Scan it again in better quality, or open the original.
+knowledge-unread-over_budget = the budget for reading by a model is used up. Read the document again tomorrow, or ask your operator to raise it.
+knowledge-unread-model_failed = the model could not be asked. Look at Models, then read the document again.
+
+knowledge-left-out-nothing = Nothing was left out.
+knowledge-left-out = { $n ->
+    [one] { $n } character was left out
+   *[other] { $n } characters were left out
+}
+knowledge-left-out-times = { $n ->
+    [one] once
+   *[other] { $n } times
+}
+knowledge-left-out-page_number = Page numbers
+knowledge-left-out-running_line = Repeated headers and footers (kept once)
+knowledge-left-out-navigation = Navigation of a web page
+knowledge-left-out-hidden = Hidden text
+knowledge-left-out-revision = Deleted by tracked changes
+knowledge-left-out-script = Scripts and style sheets
+knowledge-left-out-duplicate = Said twice by the file
+
+knowledge-reading = Pages without text
+knowledge-reading-hint = Scans, and fonts that do not tell their characters. Documents that are here already are read again on their page.
+knowledge-reading-ocr = Recognise them from their pictures (OCR)
+knowledge-reading-text = Leave them: read text only
+knowledge-ocr-languages = Languages of the OCR
+knowledge-ocr-languages-hint = As tesseract calls them, separated by spaces. Empty: English and Russian, as far as they are installed.
+knowledge-vision-model = Model for pages that OCR cannot read
+knowledge-vision-model-hint = A model that understands pictures, such as provider/model. Pages are sent to it. Empty: none.
+knowledge-ocr-here = OCR is installed on this server, with the languages { $languages }.
+knowledge-ocr-missing = OCR is not installed on this server: pages without text stay unread, and their documents say so. Ask your operator to install tesseract and poppler-utils.

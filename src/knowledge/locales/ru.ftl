@@ -136,3 +136,105 @@ knowledge-table-header = Заголовок таблицы, из которой 
 knowledge-pages = Страниц
 knowledge-ready-at = Обработан
 knowledge-filename = Имя файла
+
+knowledge-status-doubted = Готов, есть сомнения
+knowledge-status-words_only = Только по словам
+knowledge-count-doubted = { $n ->
+    [one] { $n } готовый документ с сомнениями
+    [few] { $n } готовых документа с сомнениями
+   *[other] { $n } готовых документов с сомнениями
+}
+knowledge-count-doubted-short = { $n } с сомнениями
+knowledge-doubted-text = Часть текста могла потеряться или прочитаться неверно: на странице документа сказано, что проверить.
+knowledge-count-words-only = { $n ->
+    [one] { $n } документ находится только по словам
+    [few] { $n } документа находятся только по словам
+   *[other] { $n } документов находятся только по словам
+}
+knowledge-words-only-text = Модель эмбеддингов недоступна. Когда она появится, поиск по смыслу заработает сам.
+knowledge-words-only-document = Находится только по словам: при индексации модель эмбеддингов была недоступна. Когда она появится, документ проиндексируется сам; делать ничего не нужно.
+
+knowledge-report = Отчёт о чтении
+knowledge-report-fine = Прочитано всё, сомнений нет.
+knowledge-report-before = Документ прочитан до появления отчётов. Прочитайте его снова, чтобы увидеть, что было пропущено.
+knowledge-report-characters = Символов
+knowledge-report-words = Слов
+knowledge-report-plausible = Слова, похожие на слова
+knowledge-report-tables = Таблиц
+knowledge-report-form-fields = Заполненных полей формы
+knowledge-report-comments = Комментариев и заметок
+knowledge-report-images = Изображений без текста
+knowledge-report-without-text = Страницы без текста
+knowledge-report-by-ocr = Страницы, распознанные OCR
+knowledge-report-by-model = Страницы, прочитанные моделью
+knowledge-report-hidden = Найдено скрытых символов
+knowledge-report-undecodable = Нераспознанных символов
+knowledge-report-fonts = Нечитаемые шрифты
+knowledge-report-parts = Непрочитанные части
+knowledge-read-again = Прочитать снова
+knowledge-read-with-ocr = Прочитать снова с OCR
+knowledge-open-original = Открыть оригинал
+knowledge-reading-again = Документ читается снова. Пока он не готов, поиск его не находит.
+knowledge-being-read = Документ уже читается.
+
+knowledge-doubt-pages_without_text = Страницы без текста.
+knowledge-doubt-pages_without_text-do = На некоторых страницах только изображения. Включите OCR в настройках базы и прочитайте документ снова или откройте оригинал.
+knowledge-doubt-unreadable_fonts = Нечитаемые шрифты.
+knowledge-doubt-unreadable_fonts-do = Некоторые шрифты не сообщают, какие символы они показывают. Прочитайте документ снова с OCR или сохраните файл заново в исходной программе.
+knowledge-doubt-implausible_text = Странный текст.
+knowledge-doubt-implausible_text-do = Мало слов похоже на слова. Сравните текст с оригиналом; OCR может прочитать лучше.
+knowledge-doubt-hidden_text = Скрытый текст.
+knowledge-doubt-hidden_text-do = В файле есть текст, который не виден при просмотре; он пропущен. Посмотрите примеры ниже.
+knowledge-doubt-unread_parts = Непрочитанные части.
+knowledge-doubt-unread_parts-do = Некоторые части файла не удалось прочитать. Откройте оригинал и сохраните его заново.
+knowledge-doubt-undecodable_characters = Нераспознанные символы.
+knowledge-doubt-undecodable_characters-do = Некоторые символы стоят в тексте как �. Сохраните файл в UTF-8 и загрузите снова.
+knowledge-doubt-much_left_out = Много пропущено.
+knowledge-doubt-much_left_out-do = Необычно большая часть принята за колонтитулы. Посмотрите примеры ниже.
+knowledge-doubt-uncertain_order = Неясный порядок.
+knowledge-doubt-uncertain_order-do = Порядок текста на странице определить не удалось. Сравните текст с оригиналом.
+knowledge-doubt-read_from_pictures = Прочитано с изображений.
+knowledge-doubt-read_from_pictures-do = Некоторые страницы распознаны по изображению; имена и числа могут быть прочитаны неверно. Сравните их с оригиналом.
+
+knowledge-unread = Страницы, оставшиеся непрочитанными
+knowledge-unread-pages = Стр. { $pages }:
+knowledge-unread-off = база читает только текст. Включите OCR в её настройках и прочитайте документ снова.
+knowledge-unread-not_installed = OCR на этом сервере не установлен. Попросите администратора установить tesseract и poppler-utils.
+knowledge-unread-no_language = у OCR нет данных для языков этой базы. Попросите администратора установить их или выберите другие в настройках.
+knowledge-unread-over_limit = страниц без текста больше, чем разрешено для одного документа. Разделите документ или попросите администратора поднять предел.
+knowledge-unread-out_of_time = время на OCR одного документа исчерпано. Разделите документ или попросите администратора поднять предел.
+knowledge-unread-ocr_failed = OCR прервался. Прочитайте документ снова; если ошибка повторится, откройте оригинал.
+knowledge-unread-nothing_found = на изображении не найдено слов.
+knowledge-unread-unclear = изображение слишком нечёткое для OCR. Отсканируйте его лучше или откройте оригинал.
+knowledge-unread-over_budget = бюджет на чтение моделью исчерпан. Прочитайте документ снова завтра или попросите администратора поднять бюджет.
+knowledge-unread-model_failed = модель не ответила. Проверьте раздел «Модели» и прочитайте документ снова.
+
+knowledge-left-out-nothing = Ничего не пропущено.
+knowledge-left-out = { $n ->
+    [one] Пропущен { $n } символ
+    [few] Пропущено { $n } символа
+   *[other] Пропущено { $n } символов
+}
+knowledge-left-out-times = { $n ->
+    [one] { $n } раз
+    [few] { $n } раза
+   *[other] { $n } раз
+}
+knowledge-left-out-page_number = Номера страниц
+knowledge-left-out-running_line = Повторяющиеся колонтитулы (оставлены один раз)
+knowledge-left-out-navigation = Навигация веб-страницы
+knowledge-left-out-hidden = Скрытый текст
+knowledge-left-out-revision = Удалено в режиме правок
+knowledge-left-out-script = Скрипты и таблицы стилей
+knowledge-left-out-duplicate = Сказано в файле дважды
+
+knowledge-reading = Страницы без текста
+knowledge-reading-hint = Сканы и шрифты, которые не сообщают своих символов. Документы, которые уже есть, читаются снова на их странице.
+knowledge-reading-ocr = Распознавать по изображению (OCR)
+knowledge-reading-text = Оставлять: читать только текст
+knowledge-ocr-languages = Языки OCR
+knowledge-ocr-languages-hint = Как их называет tesseract, через пробел. Пусто: английский и русский, если они установлены.
+knowledge-vision-model = Модель для страниц, которые не читает OCR
+knowledge-vision-model-hint = Модель, понимающая изображения, например provider/model. Страницы отправляются ей. Пусто: никакая.
+knowledge-ocr-here = OCR на этом сервере установлен, языки: { $languages }.
+knowledge-ocr-missing = OCR на этом сервере не установлен: страницы без текста останутся непрочитанными, о чём будет сказано у документов. Попросите администратора установить tesseract и poppler-utils.

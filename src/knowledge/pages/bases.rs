@@ -6,7 +6,11 @@ use serde::Deserialize;
 
 use crate::{
     console::{Flash, Form, FormErrors, ListQuery, PageResult, Pager, Shell},
-    knowledge::{Knowledge, KnowledgeBase, KnowledgeBaseId, index::LanguageWeights},
+    knowledge::{
+        Knowledge, KnowledgeBase, KnowledgeBaseId,
+        index::LanguageWeights,
+        model::{BaseChanges, ReadingMode},
+    },
     platform::http::{Page, PageQuery, Path, Query, Scope},
 };
 
@@ -34,6 +38,37 @@ pub async fn list(shell: Shell, State(knowledge): State<Knowledge>, Query(query)
 pub struct BaseForm {
     name: String,
     description: String,
+    /// Absent in the form for a new base.
+    reading: Option<String>,
+    /// Separated by spaces or commas.
+    ocr_languages: Option<String>,
+    vision_model: Option<String>,
+}
+
+impl BaseForm {
+    fn of(base: &KnowledgeBase) -> Self {
+        Self {
+            name: base.name.clone(),
+            description: base.description.clone(),
+            reading: Some(base.reading.as_str().to_owned()),
+            ocr_languages: Some(base.ocr_languages.join(" ")),
+            vision_model: Some(base.vision_model.clone()),
+        }
+    }
+
+    fn changes(&self) -> BaseChanges {
+        let languages = |text: &String| text.split([' ', ',', '+', ';']).map(str::to_owned).collect();
+        BaseChanges {
+            name: Some(self.name.clone()),
+            description: Some(self.description.clone()),
+            reading: self
+                .reading
+                .as_deref()
+                .and_then(|text| ReadingMode::ALL.into_iter().find(|mode| mode.as_str() == text)),
+            ocr_languages: self.ocr_languages.as_ref().map(languages),
+            vision_model: self.vision_model.clone(),
+        }
+    }
 }
 
 #[derive(Template)]
@@ -51,7 +86,7 @@ pub async fn new(shell: Shell) -> PageResult {
 
 pub async fn create(shell: Shell, State(knowledge): State<Knowledge>, Form(form): Form<BaseForm>) -> PageResult {
     shell.principal().require(Scope::KnowledgeWrite)?;
-    match knowledge.create_base(shell.principal(), &form.name, &form.description).await {
+    match knowledge.create_base(shell.principal(), form.changes()).await {
         Ok(base) => Ok(shell
             .redirect(&format!("/knowledge/{}", base.id), &Flash::ok("knowledge-created").with("name", &base.name))),
         Err(error) => {
@@ -68,10 +103,18 @@ struct Settings<'a> {
     tab: &'static str,
     base: KnowledgeBase,
     form: BaseForm,
+    modes: [ReadingMode; 2],
+    /// Languages of the OCR; `None` where it is not installed.
+    ocr: Option<String>,
     errors: FormErrors,
 }
 
 impl Settings<'_> {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "templates pass references")]
+    fn is_chosen(&self, mode: &ReadingMode) -> bool {
+        self.form.reading.as_deref() == Some(mode.as_str())
+    }
+
     /// What the self-test found, by language; empty before the first one.
     fn languages(&self) -> Vec<(String, LanguageWeights)> {
         let Some(weights) = &self.base.weights else { return Vec::new() };
@@ -80,11 +123,23 @@ impl Settings<'_> {
     }
 }
 
+async fn ocr(knowledge: &Knowledge) -> Option<String> {
+    knowledge.ocr_languages().await.map(|languages| languages.join(" "))
+}
+
 pub async fn settings(shell: Shell, State(knowledge): State<Knowledge>, Path(id): Path<KnowledgeBaseId>) -> PageResult {
     shell.principal().require(Scope::KnowledgeRead)?;
     let base = knowledge.get_base(shell.org_id(), id).await?;
-    let form = BaseForm { name: base.name.clone(), description: base.description.clone() };
-    shell.render(&Settings { shell: &shell, tab: "settings", base, form, errors: FormErrors::default() })
+    let form = BaseForm::of(&base);
+    shell.render(&Settings {
+        shell: &shell,
+        tab: "settings",
+        base,
+        form,
+        modes: ReadingMode::ALL,
+        ocr: ocr(&knowledge).await,
+        errors: FormErrors::default(),
+    })
 }
 
 pub async fn update(
@@ -94,12 +149,20 @@ pub async fn update(
     Form(form): Form<BaseForm>,
 ) -> PageResult {
     shell.principal().require(Scope::KnowledgeWrite)?;
-    match knowledge.update_base(shell.org_id(), id, Some(&form.name), Some(&form.description)).await {
+    match knowledge.update_base(shell.org_id(), id, form.changes()).await {
         Ok(_) => Ok(shell.redirect(&format!("/knowledge/{id}/settings"), &Flash::ok("knowledge-saved"))),
         Err(error) => {
             let errors = shell.form_errors(error.into())?;
             let base = knowledge.get_base(shell.org_id(), id).await?;
-            shell.render_invalid(&Settings { shell: &shell, tab: "settings", base, form, errors })
+            shell.render_invalid(&Settings {
+                shell: &shell,
+                tab: "settings",
+                base,
+                form,
+                modes: ReadingMode::ALL,
+                ocr: ocr(&knowledge).await,
+                errors,
+            })
         }
     }
 }

@@ -7,11 +7,12 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::bases::Nothing;
+use super::{bases::Nothing, report};
 use crate::{
     console::{Flash, Form, FormErrors, ListQuery, PageResult, Pager, Shell},
     knowledge::{
-        ChunkId, Document, DocumentId, DocumentStatus, Knowledge, KnowledgeBase, KnowledgeBaseId,
+        ChunkId, Document, DocumentId, DocumentStatus, Knowledge, KnowledgeBase, KnowledgeBaseId, KnowledgeError,
+        extract::Report,
         model::{Chunk, TextPart},
         routes::{DocumentFilter, receive},
         store::documents::Filter,
@@ -26,6 +27,11 @@ use crate::{
 const WINDOW: i32 = 20_000;
 const BEFORE: i32 = 1_500;
 
+/// In the filter of the list: ready, with doubts.
+const DOUBTED: &str = "doubted";
+/// In the filter of the list: found by words alone.
+const WORDS_ONLY: &str = "words_only";
+
 #[derive(Template)]
 #[template(path = "knowledge/templates/base.html")]
 struct List<'a> {
@@ -35,7 +41,7 @@ struct List<'a> {
     documents: Vec<Document>,
     query: ListQuery,
     status: String,
-    statuses: [DocumentStatus; 5],
+    statuses: [&'static str; 7],
     pager: Pager,
     limit: String,
 }
@@ -55,17 +61,20 @@ pub async fn list(
 ) -> PageResult {
     shell.principal().require(Scope::KnowledgeRead)?;
     let base = knowledge.get_base(shell.org_id(), id).await?;
+    // Two states more than a document has: ready, but with something to look at or to wait for.
+    let (doubted, words_only) = (status == DOUBTED, status == WORDS_ONLY);
     let filter = DocumentFilter {
-        limit: None,
         cursor: query.cursor().map(str::to_owned),
-        search: None,
-        status: Some(status.clone()),
+        status: (!doubted && !words_only).then(|| status.clone()),
+        ..DocumentFilter::default()
     };
     let page = filter.page();
     let limit = page.limit()?;
     let rows = Filter {
         search: query.search(),
         status: filter.status()?,
+        doubted: doubted.then_some(true),
+        words_only: words_only.then_some(true),
         after: page.after()?,
         limit: Some(limit + 1),
         ..Filter::default()
@@ -75,7 +84,8 @@ pub async fn list(
     let pager = query.pager(&path, page.next_cursor.as_deref());
     let limit = shell.bytes(i64::try_from(knowledge.max_upload_bytes()).unwrap_or(i64::MAX));
     let documents = page.data;
-    let statuses = DocumentStatus::ALL;
+    let [queued, extracting, embedding, ready, failed] = DocumentStatus::ALL.map(DocumentStatus::as_str);
+    let statuses = [queued, extracting, embedding, ready, DOUBTED, WORDS_ONLY, failed];
     shell.render(&List { shell: &shell, tab: "documents", base, documents, query, status, statuses, pager, limit })
 }
 
@@ -155,6 +165,33 @@ impl Open<'_> {
     fn lead(&self) -> &str {
         let name = &self.document.filename;
         if self.document.display_title() == *name { "" } else { name }
+    }
+
+    #[expect(clippy::unused_self, reason = "templates call methods")]
+    fn ranges(&self, pages: &[u32]) -> String {
+        report::ranges(pages)
+    }
+
+    #[expect(
+        clippy::unused_self,
+        clippy::trivially_copy_pass_by_ref,
+        reason = "templates call methods, with references"
+    )]
+    fn percent(&self, share: &f32) -> u8 {
+        report::percent(*share)
+    }
+
+    #[expect(clippy::unused_self, reason = "templates call methods")]
+    fn left_out_characters(&self, report: &Report) -> u64 {
+        report::left_out_characters(report)
+    }
+
+    fn ocr_may_help(&self) -> bool {
+        report::ocr_may_help(&self.base, &self.document)
+    }
+
+    fn is_from_before(&self) -> bool {
+        report::is_from_before(&self.document)
     }
 
     fn previous_from(&self) -> Option<i32> {
@@ -285,8 +322,30 @@ pub async fn retry(
     shell.principal().require(Scope::KnowledgeWrite)?;
     let flash = match knowledge.retry_document(shell.org_id(), base, id).await {
         Ok(_) => Flash::ok("knowledge-retrying"),
-        Err(crate::knowledge::KnowledgeError::NotFailed) => Flash::warn("knowledge-not-failed"),
+        Err(KnowledgeError::NotFailed) => Flash::warn("knowledge-not-failed"),
         Err(error) => return Err(error.into()),
     };
     Ok(shell.redirect(&format!("/knowledge/{base}"), &flash))
+}
+
+/// An empty field is no OCR.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct ReadAgain {
+    ocr: String,
+}
+
+pub async fn read_again(
+    shell: Shell,
+    State(knowledge): State<Knowledge>,
+    Path((base, id)): Path<(KnowledgeBaseId, DocumentId)>,
+    Form(form): Form<ReadAgain>,
+) -> PageResult {
+    shell.principal().require(Scope::KnowledgeWrite)?;
+    let flash = match knowledge.read_document_again(shell.org_id(), base, id, form.ocr == "true").await {
+        Ok(_) => Flash::ok("knowledge-reading-again"),
+        Err(KnowledgeError::BeingRead) => Flash::warn("knowledge-being-read"),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(shell.redirect(&format!("/knowledge/{base}/documents/{id}"), &flash))
 }

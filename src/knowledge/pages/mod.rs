@@ -2,6 +2,7 @@
 
 mod bases;
 mod documents;
+mod report;
 mod search;
 
 use axum::{
@@ -11,7 +12,7 @@ use axum::{
 };
 
 #[cfg(test)]
-pub(super) use {documents::split, search::highlight};
+pub(super) use {documents::split, report::ranges, search::highlight};
 
 use super::Knowledge;
 
@@ -29,4 +30,5 @@ pub fn router() -> Router<Knowledge> {
         .route("/knowledge/{base}/documents/{document}", get(documents::open).post(documents::rename))
         .route("/knowledge/{base}/documents/{document}/delete", post(documents::delete))
         .route("/knowledge/{base}/documents/{document}/retry", post(documents::retry))
+        .route("/knowledge/{base}/documents/{document}/read", post(documents::read_again))
 }

@@ -16,6 +16,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     knowledge::{
         Document, DocumentId, DocumentStatus, Knowledge, KnowledgeBaseId,
+        extract::Doubt,
         model::{Chunk, TextPart, media_type},
         store::documents::Filter,
     },
@@ -37,6 +38,7 @@ pub(super) fn router() -> OpenApiRouter<Knowledge> {
         .routes(routes!(list_chunks))
         .routes(routes!(get_text))
         .routes(routes!(retry_document))
+        .routes(routes!(read_document_again))
 }
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -51,6 +53,15 @@ pub(in crate::knowledge) struct DocumentFilter {
     pub search: Option<String>,
     #[param(value_type = Option<DocumentStatus>)]
     pub status: Option<String>,
+    /// `true`: ready ones whose reading report has doubts; `false`: ready ones whose report has none.
+    #[param(value_type = Option<bool>)]
+    pub doubts: Option<String>,
+    /// Those with this doubt.
+    #[param(value_type = Option<Doubt>)]
+    pub doubt: Option<String>,
+    /// `true`: those that are found by their words alone, because the embedding model was missing; `false`: the others.
+    #[param(value_type = Option<bool>)]
+    pub words_only: Option<String>,
 }
 
 impl DocumentFilter {
@@ -63,9 +74,46 @@ impl DocumentFilter {
         status.map(Some).ok_or_else(wrong)
     }
 
+    pub fn doubt(&self) -> Result<Option<Doubt>, ApiError> {
+        let Some(text) = self.doubt.as_deref().filter(|text| !text.is_empty()) else { return Ok(None) };
+        let doubt = Doubt::ALL.into_iter().find(|doubt| doubt.as_str() == text);
+        let wrong =
+            || ApiError::validation(vec![FieldError::new("/doubt", "invalid", format!("{text:?} is no doubt"))]);
+        doubt.map(Some).ok_or_else(wrong)
+    }
+
+    pub fn doubts(&self) -> Result<Option<bool>, ApiError> {
+        flag("/doubts", self.doubts.as_deref())
+    }
+
+    pub fn words_only(&self) -> Result<Option<bool>, ApiError> {
+        flag("/words_only", self.words_only.as_deref())
+    }
+
     pub fn page(&self) -> PageQuery {
         PageQuery { limit: self.limit, cursor: self.cursor.clone() }
     }
+}
+
+/// An empty field, as a form sends it, is no filter.
+fn flag(pointer: &str, text: Option<&str>) -> Result<Option<bool>, ApiError> {
+    match text.unwrap_or_default() {
+        "" => Ok(None),
+        "true" => Ok(Some(true)),
+        "false" => Ok(Some(false)),
+        other => {
+            let text = format!("{other:?} is neither true nor false");
+            Err(ApiError::validation(vec![FieldError::new(pointer, "invalid", text)]))
+        }
+    }
+}
+
+/// How to read a document again.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+struct ReadAgain {
+    /// Pages without usable text go through OCR, whatever the knowledge base says.
+    ocr: bool,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -110,6 +158,9 @@ async fn list_documents(
     let rows = Filter {
         search: filter.search.as_deref(),
         status: filter.status()?,
+        doubted: filter.doubts()?,
+        doubt: filter.doubt()?,
+        words_only: filter.words_only()?,
         after: page.after()?,
         limit: Some(limit + 1),
         ..Filter::default()
@@ -248,4 +299,19 @@ async fn retry_document(
 ) -> Result<(StatusCode, Json<Document>), ApiError> {
     who.require(Scope::KnowledgeWrite)?;
     Ok((StatusCode::ACCEPTED, Json(knowledge.retry_document(who.org_id, base, id).await?)))
+}
+
+/// Reads a document again from its file, ready or failed: after the base's settings, or what is installed, have changed.
+/// Until it is read it is not found.
+#[utoipa::path(post, path = "/api/v1/knowledge-bases/{id}/documents/{document}/read", tag = "Knowledge",
+    params(("id" = KnowledgeBaseId, Path), ("document" = DocumentId, Path)), request_body = ReadAgain,
+    responses((status = 202, body = Document), (status = 404), (status = 409)))]
+async fn read_document_again(
+    State(knowledge): State<Knowledge>,
+    Auth(who): Auth,
+    Path((base, id)): Path<(KnowledgeBaseId, DocumentId)>,
+    Json(body): Json<ReadAgain>,
+) -> Result<(StatusCode, Json<Document>), ApiError> {
+    who.require(Scope::KnowledgeWrite)?;
+    Ok((StatusCode::ACCEPTED, Json(knowledge.read_document_again(who.org_id, base, id, body.ocr).await?)))
 }

@@ -11,7 +11,10 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 pub(super) use documents::DocumentFilter;
 pub(super) use upload::receive;
 
-use super::{DocumentId, Knowledge, KnowledgeBase, KnowledgeBaseId, SearchHit, SearchRequest};
+use super::{
+    DocumentId, Knowledge, KnowledgeBase, KnowledgeBaseId, SearchHit, SearchRequest,
+    model::{BaseChanges, ReadingMode},
+};
 use crate::platform::{
     error::ApiError,
     http::{Auth, Json, Page, PageQuery, Path, Query, Scope, idempotent},
@@ -36,6 +39,15 @@ struct CreateKnowledgeBase {
     /// At most 2000 characters.
     #[serde(default)]
     description: String,
+    #[serde(default)]
+    reading: ReadingMode,
+    /// Languages of the OCR, as tesseract calls them; empty for English and Russian, as far as they are installed.
+    #[serde(default)]
+    #[schema(example = json!(["eng", "rus"]))]
+    ocr_languages: Vec<String>,
+    /// The model that reads pages from their pictures where OCR cannot; empty for none.
+    #[serde(default)]
+    vision_model: String,
 }
 
 /// Fields that are left out stay as they are.
@@ -44,6 +56,9 @@ struct CreateKnowledgeBase {
 struct UpdateKnowledgeBase {
     name: Option<String>,
     description: Option<String>,
+    reading: Option<ReadingMode>,
+    ocr_languages: Option<Vec<String>>,
+    vision_model: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -82,7 +97,15 @@ async fn create_knowledge_base(
     Json(body): Json<CreateKnowledgeBase>,
 ) -> Result<(StatusCode, Json<KnowledgeBase>), ApiError> {
     who.require(Scope::KnowledgeWrite)?;
-    let base = knowledge.create_base(&who, &body.name, &body.description).await?;
+    let CreateKnowledgeBase { name, description, reading, ocr_languages, vision_model } = body;
+    let new = BaseChanges {
+        name: Some(name),
+        description: Some(description),
+        reading: Some(reading),
+        ocr_languages: Some(ocr_languages),
+        vision_model: Some(vision_model),
+    };
+    let base = knowledge.create_base(&who, new).await?;
     Ok((StatusCode::CREATED, Json(base)))
 }
 
@@ -98,7 +121,7 @@ async fn get_knowledge_base(
     Ok(Json(knowledge.get_base(who.org_id, id).await?))
 }
 
-/// Renames a knowledge base or changes its description.
+/// Renames a knowledge base, or changes its description or how its documents are read.
 #[utoipa::path(patch, path = "/api/v1/knowledge-bases/{id}", tag = "Knowledge", params(("id" = KnowledgeBaseId, Path)),
     request_body = UpdateKnowledgeBase, responses((status = 200, body = KnowledgeBase), (status = 404), (status = 422)))]
 async fn update_knowledge_base(
@@ -108,7 +131,9 @@ async fn update_knowledge_base(
     Json(body): Json<UpdateKnowledgeBase>,
 ) -> Result<Json<KnowledgeBase>, ApiError> {
     who.require(Scope::KnowledgeWrite)?;
-    Ok(Json(knowledge.update_base(who.org_id, id, body.name.as_deref(), body.description.as_deref()).await?))
+    let UpdateKnowledgeBase { name, description, reading, ocr_languages, vision_model } = body;
+    let changes = BaseChanges { name, description, reading, ocr_languages, vision_model };
+    Ok(Json(knowledge.update_base(who.org_id, id, changes).await?))
 }
 
 /// Deletes a knowledge base with all its documents. Gone at once; files and index follow within moments.

@@ -1,5 +1,7 @@
 //! Making, listing, changing and deleting knowledge bases.
 
+use std::collections::HashSet;
+
 use uuid::Uuid;
 
 use super::Knowledge;
@@ -8,37 +10,45 @@ use crate::{
     knowledge::{
         KnowledgeBase, KnowledgeBaseId, KnowledgeError,
         jobs::Sync,
+        model::BaseChanges,
         store::{
             self,
             bases::{Filter, NewBase},
         },
     },
+    llm::EXTRACTIVE_MODEL,
     platform::{db::Tx, error::FieldError, http::Principal, ids::OrgId, names::tidy},
 };
 
+/// Each more costs OCR time and, with many, accuracy.
+const MOST_LANGUAGES: usize = 10;
+
 impl Knowledge {
-    pub async fn create_base(
-        &self,
-        who: &Principal,
-        name: &str,
-        description: &str,
-    ) -> Result<KnowledgeBase, KnowledgeError> {
-        self.create_base_as(who.org_id, &who.subject(), name, description).await
+    pub async fn create_base(&self, who: &Principal, new: BaseChanges) -> Result<KnowledgeBase, KnowledgeError> {
+        self.create_base_as(who.org_id, &who.subject(), new).await
     }
 
     pub(super) async fn create_base_as(
         &self,
         org: OrgId,
         subject: &str,
-        name: &str,
-        description: &str,
+        new: BaseChanges,
     ) -> Result<KnowledgeBase, KnowledgeError> {
-        let (name, description) = (tidy(name), clean(description));
-        check(Some(&name), Some(&description))?;
+        let new = self.checked(BaseChanges { name: Some(new.name.unwrap_or_default()), ..new }).await?;
         let id = KnowledgeBaseId::generate(&self.inner.clock);
         let now = self.inner.clock.now();
         let mut tx = self.inner.db.tenant(org).await?;
-        let new = NewBase { id, org, name: &name, description: &description, created_by: subject, now };
+        let new = NewBase {
+            id,
+            org,
+            name: new.name.as_deref().unwrap_or_default(),
+            description: new.description.as_deref().unwrap_or_default(),
+            reading: new.reading.unwrap_or_default(),
+            ocr_languages: new.ocr_languages.as_deref().unwrap_or_default(),
+            vision_model: new.vision_model.as_deref().unwrap_or_default(),
+            created_by: subject,
+            now,
+        };
         store::bases::insert(&mut tx, &new).await?;
         let base = get(&mut tx, id).await?;
         tx.commit().await?;
@@ -72,16 +82,42 @@ impl Knowledge {
         &self,
         org: OrgId,
         id: KnowledgeBaseId,
-        name: Option<&str>,
-        description: Option<&str>,
+        changes: BaseChanges,
     ) -> Result<KnowledgeBase, KnowledgeError> {
-        let (name, description) = (name.map(clean), description.map(clean));
-        check(name.as_deref(), description.as_deref())?;
+        let changes = self.checked(changes).await?;
         let mut tx = self.inner.db.tenant(org).await?;
-        store::bases::update(&mut tx, id, name.as_deref(), description.as_deref(), self.inner.clock.now()).await?;
+        store::bases::update(&mut tx, id, &changes, self.inner.clock.now()).await?;
         let base = get(&mut tx, id).await?;
         tx.commit().await?;
         Ok(base)
+    }
+
+    /// The changes as they are kept, or what is wrong with them.
+    async fn checked(&self, changes: BaseChanges) -> Result<BaseChanges, KnowledgeError> {
+        let clean = |text: String| clean(&text);
+        let languages = |list: Vec<String>| {
+            let mut kept: Vec<String> = list.into_iter().map(clean).filter(|language| !language.is_empty()).collect();
+            let mut seen = HashSet::new();
+            kept.retain(|language| seen.insert(language.clone()));
+            kept
+        };
+        let changes = BaseChanges {
+            name: changes.name.map(|name| tidy(&name)),
+            description: changes.description.map(clean),
+            reading: changes.reading,
+            ocr_languages: changes.ocr_languages.map(languages),
+            vision_model: changes.vision_model.map(clean),
+        };
+        let mut errors = check(&changes);
+        if changes.vision_model.as_deref() == Some(EXTRACTIVE_MODEL) {
+            let text = format!("{EXTRACTIVE_MODEL} does not see pictures");
+            errors.push(FieldError::new("/vision_model", "not_a_vision_model", text));
+        } else if let Some(model) = changes.vision_model.as_deref().filter(|model| !model.is_empty())
+            && let Err(refused) = self.inner.llm.check_chat_model(model).await
+        {
+            errors.push(FieldError::new("/vision_model", refused.code, refused.message));
+        }
+        if errors.is_empty() { Ok(changes) } else { Err(KnowledgeError::Invalid(errors)) }
     }
 
     /// Gone for everybody when this returns; objects and index follow by a job.
@@ -116,15 +152,28 @@ fn clean(text: &str) -> String {
     text.replace('\0', "").trim().to_owned()
 }
 
-fn check(name: Option<&str>, description: Option<&str>) -> Result<(), KnowledgeError> {
+fn check(changes: &BaseChanges) -> Vec<FieldError> {
     let mut errors = Vec::new();
-    match name.map(|name| name.chars().count()) {
+    match changes.name.as_ref().map(|name| name.chars().count()) {
         Some(0) => errors.push(FieldError::new("/name", "required", "give the knowledge base a name")),
         Some(201..) => errors.push(FieldError::new("/name", "too_long", "at most 200 characters")),
         _ => {}
     }
-    if description.is_some_and(|text| text.chars().count() > 2000) {
+    if changes.description.as_ref().is_some_and(|text| text.chars().count() > 2000) {
         errors.push(FieldError::new("/description", "too_long", "at most 2000 characters"));
     }
-    if errors.is_empty() { Ok(()) } else { Err(KnowledgeError::Invalid(errors)) }
+    let languages = changes.ocr_languages.as_deref().unwrap_or_default();
+    if languages.len() > MOST_LANGUAGES {
+        errors.push(FieldError::new("/ocr_languages", "too_long", format!("at most {MOST_LANGUAGES} languages")));
+    }
+    if let Some(odd) = languages.iter().find(|language| !is_language(language)) {
+        let text = format!("{odd:?} is no language of tesseract; they are called eng, rus, chi_sim, ...");
+        errors.push(FieldError::new("/ocr_languages", "invalid", text));
+    }
+    errors
+}
+
+/// Whether it can be the name of tesseract's language data: `eng`, `chi_sim`, `script/Cyrillic` not.
+fn is_language(name: &str) -> bool {
+    (2..=30).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }

@@ -7,7 +7,7 @@ use rust_embed::RustEmbed;
 
 use super::Knowledge;
 use crate::{
-    knowledge::{KnowledgeBase, KnowledgeError},
+    knowledge::{KnowledgeBase, KnowledgeError, model::BaseChanges},
     platform::ids::OrgId,
 };
 
@@ -29,7 +29,12 @@ impl Knowledge {
             Some(base) => base,
             None => {
                 let about = "How a small fictional team works: vacation, expenses, on-call, security, office. English and Russian.";
-                self.create_base_as(org, SUBJECT, NAME, about).await?
+                let new = BaseChanges {
+                    name: Some(NAME.to_owned()),
+                    description: Some(about.to_owned()),
+                    ..BaseChanges::default()
+                };
+                self.create_base_as(org, SUBJECT, new).await?
             }
         };
         for name in Files::iter() {

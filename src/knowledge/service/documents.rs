@@ -88,11 +88,36 @@ impl Knowledge {
     ) -> Result<Document, KnowledgeError> {
         let mut tx = self.inner.db.tenant(org).await?;
         let document = get(&mut tx, base, id).await?;
-        let to = if document.chunks > 0 { DocumentStatus::Embedding } else { DocumentStatus::Queued };
+        // What could not be read a second time still has the passages of the first.
+        let after_reading = matches!(document.failure_code.as_deref(), Some("embedding" | "internal"));
+        let indexes = after_reading && document.chunks > 0;
+        let to = if indexes { DocumentStatus::Embedding } else { DocumentStatus::Queued };
         if !store::documents::requeue(&mut tx, id, &[DocumentStatus::Failed], to, self.inner.clock.now()).await? {
             return Err(KnowledgeError::NotFailed);
         }
         self.enqueue_for(&mut tx, org, base, id, to).await?;
+        let document = get(&mut tx, base, id).await?;
+        tx.commit().await?;
+        Ok(document)
+    }
+
+    /// Reads a document again from its file, with `ocr` its pages without usable text whatever the base says. Until it is
+    /// read it is not found.
+    pub async fn read_document_again(
+        &self,
+        org: OrgId,
+        base: KnowledgeBaseId,
+        id: DocumentId,
+        ocr: bool,
+    ) -> Result<Document, KnowledgeError> {
+        let mut tx = self.inner.db.tenant(org).await?;
+        get(&mut tx, base, id).await?;
+        let from = [DocumentStatus::Ready, DocumentStatus::Failed];
+        if !store::documents::requeue(&mut tx, id, &from, DocumentStatus::Queued, self.inner.clock.now()).await? {
+            return Err(KnowledgeError::BeingRead);
+        }
+        let job = Extract { document_id: id, ocr };
+        jobs::enqueue(&mut tx, &self.inner.clock, Some(org), &job, &Extract::options(id)).await?;
         let document = get(&mut tx, base, id).await?;
         tx.commit().await?;
         Ok(document)
@@ -110,10 +135,12 @@ impl Knowledge {
         let clock = &self.inner.clock;
         match status {
             DocumentStatus::Queued | DocumentStatus::Extracting => {
-                jobs::enqueue(tx, clock, Some(org), &Extract { document_id: id }, &Extract::options(id)).await?;
+                let job = Extract { document_id: id, ocr: false };
+                jobs::enqueue(tx, clock, Some(org), &job, &Extract::options(id)).await?;
             }
             DocumentStatus::Embedding => {
-                jobs::enqueue(tx, clock, Some(org), &Embed { document_id: id }, &Embed::options(base, id)).await?;
+                let job = Embed { document_id: id, replaces: false };
+                jobs::enqueue(tx, clock, Some(org), &job, &Embed::options(base, id)).await?;
             }
             DocumentStatus::Ready | DocumentStatus::Failed => {}
         }

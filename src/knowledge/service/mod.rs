@@ -16,6 +16,7 @@ pub use upload::{Rejected, Upload};
 
 use super::{
     Config, KnowledgeBaseId, KnowledgeError, Metrics,
+    extract::ocr::Programs,
     index::{IndexError, TableStats, VectorIndex},
     metrics::StatusLabels,
     store,
@@ -96,6 +97,16 @@ impl Knowledge {
         self.inner.config.max_upload_files
     }
 
+    /// Languages that OCR reads on this server; `None` where its programs are not installed.
+    pub async fn ocr_languages(&self) -> Option<Vec<String>> {
+        let programs = Programs::find(&self.inner.config.ocr_folder);
+        if !programs.missing().is_empty() {
+            return None;
+        }
+        // `osd` is no language: it tells how a page is turned.
+        Some(programs.languages().await.into_iter().filter(|language| language != "osd").collect())
+    }
+
     /// Keeps the gauges fresh until shutdown.
     pub fn start_gauges(&self, lifecycle: &Lifecycle) {
         let (knowledge, soft) = (self.clone(), lifecycle.soft().clone());
@@ -126,6 +137,7 @@ impl Knowledge {
         let mut tx = self.inner.db.system().await?;
         let (statuses, chunks) = store::system::counts(&mut tx).await?;
         let bases = store::system::bases(&mut tx).await?.len();
+        let (doubted, words_only) = store::system::doubted(&mut tx).await?;
         tx.commit().await?;
         let metrics = &self.inner.metrics;
         for status in super::DocumentStatus::ALL {
@@ -133,6 +145,8 @@ impl Knowledge {
             metrics.documents.get_or_create(&StatusLabels { status: status.into() }).set(count);
         }
         metrics.chunks.set(chunks);
+        metrics.documents_doubted.set(doubted);
+        metrics.documents_words_only.set(words_only);
         metrics.bases.set(i64::try_from(bases).unwrap_or(i64::MAX));
         Ok(())
     }

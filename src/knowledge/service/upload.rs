@@ -146,7 +146,7 @@ impl Knowledge {
                 &mut tx,
                 &self.inner.clock,
                 Some(*org),
-                &Extract { document_id: *id },
+                &Extract { document_id: *id, ocr: false },
                 &Extract::options(*id),
             )
             .await?;

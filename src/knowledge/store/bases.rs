@@ -8,7 +8,7 @@ use super::contains;
 use crate::{
     knowledge::{
         index::{ANALYSIS, Weights},
-        model::{KnowledgeBase, KnowledgeBaseId},
+        model::{BaseChanges, KnowledgeBase, KnowledgeBaseId, ReadingMode},
     },
     platform::ids::OrgId,
 };
@@ -18,20 +18,27 @@ pub struct NewBase<'a> {
     pub org: OrgId,
     pub name: &'a str,
     pub description: &'a str,
+    pub reading: ReadingMode,
+    pub ocr_languages: &'a [String],
+    pub vision_model: &'a str,
     pub created_by: &'a str,
     pub now: DateTime<Utc>,
 }
 
 pub async fn insert(conn: &mut PgConnection, new: &NewBase<'_>) -> sqlx::Result<()> {
     sqlx::query!(
-        "INSERT INTO knowledge_bases (id, org_id, name, description, created_by, created_at, updated_at, analysis) \
-         VALUES ($1, $2, $3, $4, $5, $6, $6, $7)",
+        "INSERT INTO knowledge_bases \
+           (id, org_id, name, description, created_by, created_at, updated_at, reading, ocr_languages, vision_model, analysis) \
+         VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8, $9, $10)",
         new.id.0,
         new.org.0,
         new.name,
         new.description,
         new.created_by,
         new.now,
+        new.reading.as_str(),
+        new.ocr_languages,
+        new.vision_model,
         ANALYSIS,
     )
     .execute(conn)
@@ -56,11 +63,15 @@ pub async fn list(conn: &mut PgConnection, filter: &Filter<'_>) -> sqlx::Result<
         KnowledgeBase,
         r#"SELECT b.id AS "id: KnowledgeBaseId", b.name, b.description, b.embedding_model, b.index_generation,
                   c.documents AS "documents!", c.ready AS "documents_ready!", c.failed AS "documents_failed!",
+                  c.doubted AS "documents_doubted!", c.words_only AS "documents_words_only!",
+                  b.reading AS "reading: ReadingMode", b.ocr_languages, b.vision_model,
                   c.chunks AS "chunks!", c.size AS "size!", b.weights AS "weights: Json<Weights>", b.created_at, b.updated_at
            FROM knowledge_bases b
            CROSS JOIN LATERAL (
              SELECT count(*) AS documents, count(*) FILTER (WHERE status = 'ready') AS ready,
                     count(*) FILTER (WHERE status = 'failed') AS failed,
+                    count(*) FILTER (WHERE status = 'ready' AND doubts <> '{}') AS doubted,
+                    count(*) FILTER (WHERE status = 'ready' AND words_only) AS words_only,
                     coalesce(sum(d.chunks), 0)::bigint AS chunks, coalesce(sum(d.size), 0)::bigint AS size
              FROM knowledge_documents d WHERE d.org_id = b.org_id AND d.knowledge_base_id = b.id
            ) c
@@ -87,20 +98,24 @@ pub async fn exists(conn: &mut PgConnection, id: KnowledgeBaseId) -> sqlx::Resul
         .await
 }
 
-/// Changes name or description; `None` leaves as it is. False when there is no such base.
+/// Changes what is given. False when there is no such base.
 pub async fn update(
     conn: &mut PgConnection,
     id: KnowledgeBaseId,
-    name: Option<&str>,
-    description: Option<&str>,
+    changes: &BaseChanges,
     now: DateTime<Utc>,
 ) -> sqlx::Result<bool> {
     let done = sqlx::query!(
-        "UPDATE knowledge_bases SET name = coalesce($2, name), description = coalesce($3, description), updated_at = $4 WHERE id = $1",
+        "UPDATE knowledge_bases SET name = coalesce($2, name), description = coalesce($3, description), updated_at = $4, \
+           reading = coalesce($5, reading), ocr_languages = coalesce($6, ocr_languages), vision_model = coalesce($7, vision_model) \
+         WHERE id = $1",
         id.0,
-        name,
-        description,
+        changes.name,
+        changes.description,
         now,
+        changes.reading.map(ReadingMode::as_str),
+        changes.ocr_languages.as_deref() as _,
+        changes.vision_model,
     )
     .execute(conn)
     .await?;
@@ -110,6 +125,24 @@ pub async fn update(
 pub async fn delete(conn: &mut PgConnection, id: KnowledgeBaseId) -> sqlx::Result<bool> {
     let done = sqlx::query!("DELETE FROM knowledge_bases WHERE id = $1", id.0).execute(conn).await?;
     Ok(done.rows_affected() > 0)
+}
+
+/// How pages without usable text are read in a base.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadingSettings {
+    pub reading: ReadingMode,
+    pub ocr_languages: Vec<String>,
+    pub vision_model: String,
+}
+
+pub async fn reading_settings(conn: &mut PgConnection, id: KnowledgeBaseId) -> sqlx::Result<Option<ReadingSettings>> {
+    sqlx::query_as!(
+        ReadingSettings,
+        r#"SELECT reading AS "reading: ReadingMode", ocr_languages, vision_model FROM knowledge_bases WHERE id = $1"#,
+        id.0
+    )
+    .fetch_optional(conn)
+    .await
 }
 
 /// What a base's index is made with.
@@ -136,6 +169,12 @@ pub async fn claim_model(conn: &mut PgConnection, id: KnowledgeBaseId, model: &s
     sqlx::query!("UPDATE knowledge_bases SET embedding_model = $2 WHERE id = $1 AND embedding_model = ''", id.0, model)
         .execute(conn)
         .await?;
+    Ok(())
+}
+
+/// Names the model of a base whatever it had.
+pub async fn set_model(conn: &mut PgConnection, id: KnowledgeBaseId, model: &str) -> sqlx::Result<()> {
+    sqlx::query!("UPDATE knowledge_bases SET embedding_model = $2 WHERE id = $1", id.0, model).execute(conn).await?;
     Ok(())
 }
 

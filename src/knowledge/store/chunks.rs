@@ -268,7 +268,8 @@ pub struct Found {
     pub end: i32,
 }
 
-/// The passages with these ids that belong to ready documents of these bases.
+/// The passages with these ids that belong to ready documents of these bases, or to some that get their vectors and are
+/// found by their words until then.
 pub async fn found(conn: &mut PgConnection, bases: &[Uuid], ids: &[Uuid]) -> sqlx::Result<Vec<Found>> {
     sqlx::query_as!(
         Found,
@@ -276,7 +277,8 @@ pub async fn found(conn: &mut PgConnection, bases: &[Uuid], ids: &[Uuid]) -> sql
                   d.knowledge_base_id AS "knowledge_base_id: KnowledgeBaseId", d.filename,
                   coalesce(nullif(d.title, ''), d.filename) AS "title!", c.text, c.page, c.heading, c.table_header, c.start_char AS start, c.end_char AS "end"
            FROM knowledge_chunks c JOIN knowledge_documents d ON d.org_id = c.org_id AND d.id = c.document_id
-           WHERE c.id = ANY($2) AND d.knowledge_base_id = ANY($1) AND d.status = 'ready'"#,
+           WHERE c.id = ANY($2) AND d.knowledge_base_id = ANY($1)
+             AND (d.status = 'ready' OR (d.status = 'embedding' AND d.words_only))"#,
         bases,
         ids,
     )

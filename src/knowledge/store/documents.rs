@@ -1,12 +1,15 @@
 //! `knowledge_documents` and `knowledge_texts`
 
 use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
 
 use super::contains;
 use crate::{
-    knowledge::model::{Document, DocumentId, DocumentStatus, KnowledgeBaseId, TextPart},
+    knowledge::{
+        extract::{Doubt, Report},
+        model::{Document, DocumentId, DocumentStatus, KnowledgeBaseId, TextPart},
+    },
     platform::ids::OrgId,
 };
 
@@ -52,6 +55,12 @@ pub struct Filter<'a> {
     /// A part of the file name or the title.
     pub search: Option<&'a str>,
     pub status: Option<DocumentStatus>,
+    /// Ready ones whose reading report has doubts, or ready ones whose has none.
+    pub doubted: Option<bool>,
+    /// Those with this doubt.
+    pub doubt: Option<Doubt>,
+    /// Those that are found by their words alone, or those that are not.
+    pub words_only: Option<bool>,
     /// Only those older than this one.
     pub after: Option<Uuid>,
     /// `None`: all.
@@ -63,11 +72,14 @@ pub async fn list(conn: &mut PgConnection, base: KnowledgeBaseId, filter: &Filte
         Document,
         r#"SELECT id AS "id: DocumentId", knowledge_base_id AS "knowledge_base_id: KnowledgeBaseId", filename, title, kind, size,
                   encode(sha256, 'hex') AS "sha256!", status AS "status: DocumentStatus", failure_code, failure_reason, progress,
-                  pages, chunks, attempts, created_at, updated_at, ready_at
+                  pages, chunks, attempts, created_at, updated_at, ready_at, doubts, words_only,
+                  CASE WHEN $2::uuid IS NOT NULL THEN reading_report END AS "report: Json<Report>"
            FROM knowledge_documents
            WHERE knowledge_base_id = $1 AND ($2::uuid IS NULL OR id = $2) AND ($3::bytea IS NULL OR sha256 = $3)
              AND ($4::text IS NULL OR filename ILIKE $4 OR title ILIKE $4) AND ($5::text IS NULL OR status = $5)
              AND ($6::uuid IS NULL OR id < $6)
+             AND ($8::boolean IS NULL OR (status = 'ready' AND (doubts <> '{}') = $8))
+             AND ($9::text IS NULL OR doubts @> ARRAY[$9]) AND ($10::boolean IS NULL OR words_only = $10)
            ORDER BY id DESC LIMIT $7"#,
         base.0,
         filter.id.map(|id| id.0),
@@ -76,6 +88,9 @@ pub async fn list(conn: &mut PgConnection, base: KnowledgeBaseId, filter: &Filte
         filter.status.map(DocumentStatus::as_str),
         filter.after,
         filter.limit,
+        filter.doubted,
+        filter.doubt.map(Doubt::as_str),
+        filter.words_only,
     )
     .fetch_all(conn)
     .await
@@ -154,6 +169,12 @@ pub struct Reading<'a> {
     pub text: &'a str,
     pub pages: Option<i32>,
     pub chunks: i32,
+    pub report: &'a Report,
+}
+
+/// The names of a report's doubts.
+fn doubts(report: &Report) -> Vec<String> {
+    report.doubts.iter().map(|doubt| doubt.as_str().to_owned()).collect()
 }
 
 /// Keeps the text (replacing an older one) and moves on to `embedding`.
@@ -174,13 +195,16 @@ pub async fn store_reading(
     .execute(&mut *conn)
     .await?;
     sqlx::query!(
-        "UPDATE knowledge_documents SET status = 'embedding', progress = 0, title = $2, pages = $3, chunks = $4, updated_at = $5 \
+        "UPDATE knowledge_documents SET status = 'embedding', progress = 0, title = $2, pages = $3, chunks = $4, updated_at = $5, \
+           reading_report = $6, doubts = $7 \
          WHERE id = $1",
         id.0,
         reading.title,
         reading.pages,
         reading.chunks,
         now,
+        Json(reading.report) as _,
+        &doubts(reading.report),
     )
     .execute(conn)
     .await?;
@@ -200,15 +224,58 @@ pub async fn set_progress(
 }
 
 /// Moves to `ready`; gives the time since the upload, seconds. `None` when it was deleted or failed meanwhile.
-pub async fn set_ready(conn: &mut PgConnection, id: DocumentId, now: DateTime<Utc>) -> sqlx::Result<Option<f64>> {
+pub async fn set_ready(
+    conn: &mut PgConnection,
+    id: DocumentId,
+    words_only: bool,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Option<f64>> {
     sqlx::query_scalar!(
-        r#"UPDATE knowledge_documents SET status = 'ready', progress = 100, ready_at = $2, updated_at = $2
+        r#"UPDATE knowledge_documents SET status = 'ready', progress = 100, ready_at = $2, updated_at = $2, words_only = $3
            WHERE id = $1 AND status = 'embedding' RETURNING extract(epoch FROM $2 - created_at)::float8 AS "seconds!""#,
         id.0,
         now,
+        words_only,
     )
     .fetch_optional(conn)
     .await
+}
+
+/// Puts the documents of a base that are found by their words alone back to an earlier status. Gives their ids.
+pub async fn requeue_words_only(
+    conn: &mut PgConnection,
+    base: KnowledgeBaseId,
+    to: DocumentStatus,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Vec<DocumentId>> {
+    sqlx::query_scalar!(
+        r#"UPDATE knowledge_documents SET status = $2, progress = 0, updated_at = $3
+           WHERE knowledge_base_id = $1 AND words_only AND status = 'ready' RETURNING id AS "id: DocumentId""#,
+        base.0,
+        to.as_str(),
+        now,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Keeps the report of a document that could not be read, with what is known of it.
+pub async fn store_failed_reading(
+    conn: &mut PgConnection,
+    id: DocumentId,
+    pages: Option<i32>,
+    report: &Report,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "UPDATE knowledge_documents SET reading_report = $2, doubts = $3, pages = coalesce($4, pages) WHERE id = $1",
+        id.0,
+        Json(report) as _,
+        &doubts(report),
+        pages,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// False when it was deleted meanwhile.

@@ -21,6 +21,44 @@ pub async fn counts(conn: &mut PgConnection) -> sqlx::Result<(Vec<(DocumentStatu
     Ok((rows.into_iter().map(|row| (row.status, row.documents)).collect(), chunks))
 }
 
+/// Ready documents that somebody should look at, and ready ones that are found by their words alone.
+pub async fn doubted(conn: &mut PgConnection) -> sqlx::Result<(i64, i64)> {
+    let row = sqlx::query!(
+        r#"SELECT count(*) FILTER (WHERE doubts <> '{}') AS "doubted!", count(*) FILTER (WHERE words_only) AS "words_only!"
+           FROM knowledge_documents WHERE status = 'ready'"#
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok((row.doubted, row.words_only))
+}
+
+/// Bases with ready documents that are found by their words alone.
+pub async fn words_only(conn: &mut PgConnection) -> sqlx::Result<Vec<(OrgId, KnowledgeBaseId)>> {
+    let rows = sqlx::query!(
+        r#"SELECT DISTINCT org_id AS "org_id: OrgId", knowledge_base_id AS "knowledge_base_id: KnowledgeBaseId"
+           FROM knowledge_documents WHERE words_only AND status = 'ready' ORDER BY 1, 2"#
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.org_id, row.knowledge_base_id)).collect())
+}
+
+/// How many bases read by OCR, and the languages that they name.
+pub struct OcrWanted {
+    pub bases: i64,
+    pub languages: Vec<String>,
+}
+
+pub async fn ocr_languages(conn: &mut PgConnection) -> sqlx::Result<OcrWanted> {
+    sqlx::query_as!(
+        OcrWanted,
+        r#"SELECT count(DISTINCT b.id) AS "bases!", coalesce(array_agg(DISTINCT l) FILTER (WHERE l IS NOT NULL), '{}') AS "languages!"
+           FROM knowledge_bases b LEFT JOIN LATERAL unnest(b.ocr_languages) AS l ON true WHERE b.reading = 'ocr'"#
+    )
+    .fetch_one(conn)
+    .await
+}
+
 /// A base of any organisation.
 pub struct AnyBase {
     pub id: KnowledgeBaseId,

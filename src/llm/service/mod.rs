@@ -403,6 +403,14 @@ impl Llm {
         Ok((by_day, by_model))
     }
 
+    /// Tokens that jobs of one kind have taken since `from`: what a budget is held against.
+    pub async fn tokens_of_job(&self, org: OrgId, kind: &str, from: DateTime<Utc>) -> Result<u64, DbError> {
+        let mut tx = self.inner.db.tenant(org).await?;
+        let tokens = store::tokens_of(&mut tx, &CallContext::job(org, kind).actor, from).await?;
+        tx.commit().await?;
+        Ok(u64::try_from(tokens).unwrap_or_default())
+    }
+
     pub(super) fn clock(&self) -> &Clock {
         &self.inner.clock
     }

@@ -7,13 +7,22 @@ use super::{
     *,
 };
 
-const ARGUMENTS: [&str; 4] = ["--exact", "knowledge::extract::tests::child::as_child", "--ignored", "--nocapture"];
+/// The name of [`as_child`] among the tests.
+fn child_name() -> String {
+    let module = module_path!();
+    format!("{}::as_child", module.split_once("::").map_or(module, |(_, path)| path))
+}
+
+/// Makes this test program the child.
+pub(super) fn arguments() -> Vec<String> {
+    ["--exact", &child_name(), "--ignored", "--nocapture"].map(str::to_owned).to_vec()
+}
 
 #[test]
 #[ignore = "the child process of the other tests"]
 fn as_child() {
     // Not among all that is ignored: its limits would end the whole program.
-    if !std::env::args().any(|argument| argument == ARGUMENTS[1]) {
+    if !std::env::args().any(|argument| argument == child_name()) {
         return;
     }
     let _ = child::main(std::io::stdin(), std::io::stdout());
@@ -21,8 +30,9 @@ fn as_child() {
 
 async fn in_child(bytes: &[u8], name: &str, limits: &Limits) -> Result<Extracted, ExtractError> {
     let exe = std::env::current_exe().unwrap();
-    let arguments: Vec<&OsStr> = ARGUMENTS.iter().map(OsStr::new).collect();
-    extract_with(&exe, &arguments, bytes, name, limits).await
+    let arguments = arguments();
+    let arguments: Vec<&OsStr> = arguments.iter().map(OsStr::new).collect();
+    extract_with(&exe, &arguments, bytes, name, limits).await.and_then(Extracted::or_no_text)
 }
 
 #[tokio::test]

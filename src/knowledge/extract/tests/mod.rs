@@ -7,6 +7,7 @@ mod formats;
 mod html;
 mod made;
 mod markdown;
+mod ocr;
 mod pdf;
 mod pdf_made;
 mod pdf_odd;

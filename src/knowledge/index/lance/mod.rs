@@ -148,6 +148,12 @@ impl VectorIndex {
         Ok(new)
     }
 
+    /// Length of the table's vectors.
+    pub async fn dimensions(&self, name: &str) -> Result<usize, IndexError> {
+        let found = async { dimensions(&self.table(name).await?).await };
+        self.explained(name, found.await).await
+    }
+
     /// Inserts rows, replacing those with the same chunk id: doing it twice is doing it once. Best in batches of 1000 rows: each call
     /// makes a version and a file.
     pub async fn upsert(&self, name: &str, rows: Vec<IndexRow>) -> Result<(), IndexError> {
@@ -381,6 +387,10 @@ fn hits(table: &str, batches: &[RecordBatch], score: &str, scale: fn(f32) -> f32
             .ok_or_else(|| IndexError::Schema(table.to_string()))?;
         let (chunks, documents) = (uuids(table, batch, "chunk_id")?, uuids(table, batch, "document_id")?);
         for ((chunk_id, document_id), score) in chunks.into_iter().zip(documents).zip(scores.values()) {
+            // A vector of zeros, which a passage without one has, is at no distance to anything.
+            if !score.is_finite() {
+                continue;
+            }
             hits.push(Hit { chunk_id, document_id, score: scale(*score) });
         }
     }

@@ -83,7 +83,9 @@ impl VectorIndex {
         let id = uuids(name, batch, "chunk_id")?[0];
         let nearest = self.vector_search(name, vector.values(), 10).await?;
         // Passages may be the same word for word: as near is near enough.
-        let near = nearest.iter().any(|hit| hit.chunk_id == id || hit.score > 0.999);
+        // One of words alone is near to nothing.
+        let wordy = vector.values().iter().all(|number| *number == 0.0);
+        let near = wordy || nearest.iter().any(|hit| hit.chunk_id == id || hit.score > 0.999);
         let word = terms.value(0).split(' ').next().unwrap_or_default().to_owned();
         Ok(near && (word.is_empty() || !self.terms_search(name, &word, 1).await?.is_empty()))
     }
@@ -152,6 +154,10 @@ impl VectorIndex {
             return Ok(());
         }
         let dims = dimensions(table).await?;
+        // A table of words alone has no vectors worth an index.
+        if dims == 1 {
+            return Ok(());
+        }
         let index = IvfPqIndexBuilder::default()
             .distance_type(DistanceType::Cosine)
             .num_partitions(u32::try_from(rows / 4096).unwrap_or(u32::MAX).max(1))

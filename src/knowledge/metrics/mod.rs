@@ -1,157 +1,28 @@
 //! `holdfast_knowledge_*`, and the events that log and count in one call
 
+mod labels;
+
 use std::{sync::atomic::AtomicU64, time::Duration};
 
 use chrono::{DateTime, Utc};
 use prometheus_client::{
-    encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
 
+pub use labels::*;
+
 use super::{
+    extract::{Doubt, LeftOutKind, Report, UnreadReason},
     index::{IndexError, MAINTENANCE_STEPS, TableStats},
     model::{DocumentId, DocumentStatus, KnowledgeBaseId, SearchMode},
 };
-use crate::{label_enum, platform::telemetry::Latency};
+use crate::platform::telemetry::Latency;
 
 /// 100 ms (a note) to half an hour (a scanned library on two cores).
 const STAGE_BUCKETS: [f64; 9] = [0.1, 0.5, 2.0, 5.0, 15.0, 60.0, 180.0, 600.0, 1800.0];
 /// 5 ms (words only, small base) to 5 s.
 const SEARCH_BUCKETS: [f64; 9] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
-
-label_enum! {
-    /// Where a document stands.
-    pub enum Status {
-        Queued = "queued",
-        Extracting = "extracting",
-        Embedding = "embedding",
-        Ready = "ready",
-        Failed = "failed",
-    }
-}
-
-impl From<DocumentStatus> for Status {
-    fn from(status: DocumentStatus) -> Self {
-        match status {
-            DocumentStatus::Queued => Self::Queued,
-            DocumentStatus::Extracting => Self::Extracting,
-            DocumentStatus::Embedding => Self::Embedding,
-            DocumentStatus::Ready => Self::Ready,
-            DocumentStatus::Failed => Self::Failed,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct StatusLabels {
-    pub status: Status,
-}
-
-label_enum! {
-    /// A stage of a document's way.
-    pub enum Stage {
-        /// Reading and cutting.
-        Extract = "extract",
-        /// Vectors and index.
-        Embed = "embed",
-        /// From the upload to ready, waiting included.
-        Total = "total",
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct StageLabels {
-    pub stage: Stage,
-}
-
-label_enum! {
-    /// How was searched.
-    pub enum Mode {
-        Hybrid = "hybrid",
-        Vector = "vector",
-        Text = "text",
-    }
-}
-
-impl From<SearchMode> for Mode {
-    fn from(mode: SearchMode) -> Self {
-        match mode {
-            SearchMode::Hybrid => Self::Hybrid,
-            SearchMode::Vector => Self::Vector,
-            SearchMode::Text => Self::Text,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct ModeLabels {
-    pub mode: Mode,
-}
-
-label_enum! {
-    /// One half of a search.
-    pub enum Arm {
-        /// By meaning.
-        Vector = "vector",
-        /// By words.
-        Text = "text",
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct ArmLabels {
-    pub arm: Arm,
-}
-
-label_enum! {
-    /// How a step of maintenance ended.
-    pub enum MaintenanceOutcome { Ok = "ok", Failed = "failed" }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct MaintenanceLabels {
-    /// One of [`MAINTENANCE_STEPS`].
-    pub step: &'static str,
-    pub outcome: MaintenanceOutcome,
-}
-
-label_enum! {
-    /// Why a document failed, or was refused at the door.
-    pub enum Failure {
-        Encrypted = "encrypted",
-        Malformed = "malformed",
-        NoText = "no_text",
-        TooLarge = "too_large",
-        Timeout = "timeout",
-        OutOfMemory = "out_of_memory",
-        Unsupported = "unsupported",
-        Embedding = "embedding",
-        Internal = "internal",
-    }
-}
-
-impl Failure {
-    /// From the stable code in the database and the API.
-    pub fn of(code: &str) -> Self {
-        match code {
-            "encrypted" => Self::Encrypted,
-            "malformed" => Self::Malformed,
-            "no_text" => Self::NoText,
-            "too_large_input" | "too_large_output" => Self::TooLarge,
-            "timeout" => Self::Timeout,
-            "out_of_memory" => Self::OutOfMemory,
-            "unsupported" => Self::Unsupported,
-            "embedding" => Self::Embedding,
-            _ => Self::Internal,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct FailureLabels {
-    pub reason: Failure,
-}
 
 type Stages = Family<StageLabels, Histogram, fn() -> Histogram>;
 type Searches = Family<ModeLabels, Latency, fn() -> Latency>;
@@ -162,6 +33,12 @@ pub struct Metrics {
     pub documents: Family<StatusLabels, Gauge>,
     pub chunks: Gauge,
     pub bases: Gauge,
+    pub documents_doubted: Gauge,
+    pub documents_words_only: Gauge,
+    doubts: Family<DoubtLabels, Counter>,
+    left_out: Family<LeftOutLabels, Counter>,
+    pages: Family<PageLabels, Counter>,
+    unread_pages: Family<UnreadLabels, Counter>,
     uploaded: Counter,
     stages: Stages,
     failures: Family<FailureLabels, Counter>,
@@ -189,6 +66,12 @@ impl Metrics {
             documents: Family::default(),
             chunks: Gauge::default(),
             bases: Gauge::default(),
+            documents_doubted: Gauge::default(),
+            documents_words_only: Gauge::default(),
+            doubts: Family::default(),
+            left_out: Family::default(),
+            pages: Family::default(),
+            unread_pages: Family::default(),
             uploaded: Counter::default(),
             stages: Family::new_with_constructor(|| Histogram::new(STAGE_BUCKETS)),
             failures: Family::default(),
@@ -225,6 +108,18 @@ impl Metrics {
         }
         for &reason in Failure::ALL {
             let _ = self.failures.get_or_create(&FailureLabels { reason });
+        }
+        for doubt in Doubt::ALL {
+            let _ = self.doubts.get_or_create(&DoubtLabels { doubt: doubt.as_str() });
+        }
+        for kind in LeftOutKind::ALL {
+            let _ = self.left_out.get_or_create(&LeftOutLabels { kind: kind.as_str() });
+        }
+        for &by in ReadBy::ALL {
+            let _ = self.pages.get_or_create(&PageLabels { by });
+        }
+        for reason in UnreadReason::ALL {
+            let _ = self.unread_pages.get_or_create(&UnreadLabels { reason: reason.as_str() });
         }
         for &arm in Arm::ALL {
             let _ = self.arms.get_or_create(&ArmLabels { arm });
@@ -291,7 +186,33 @@ impl Metrics {
             "Indexes whose files were gone, and that are made again from the database",
             self.index_lost.clone(),
         );
+        self.describe_reading(registry);
         self.describe_index(registry);
+    }
+
+    fn describe_reading(&self, registry: &mut Registry) {
+        registry.register(
+            "documents_doubted",
+            "Ready documents that somebody should look at: their reading report has doubts",
+            self.documents_doubted.clone(),
+        );
+        registry.register(
+            "documents_words_only",
+            "Ready documents that are found by their words alone, because the embedding model was missing",
+            self.documents_words_only.clone(),
+        );
+        registry.register("reading_doubts", "Doubts about documents that were read, by kind", self.doubts.clone());
+        registry.register(
+            "left_out_characters",
+            "Characters of documents that are not in their text, by what they were taken for",
+            self.left_out.clone(),
+        );
+        registry.register("pages_read", "Pages of documents with text, by what they were read by", self.pages.clone());
+        registry.register(
+            "pages_unread",
+            "Pages that stayed without usable text, by why no other way has read them",
+            self.unread_pages.clone(),
+        );
     }
 
     fn describe_index(&self, registry: &mut Registry) {
@@ -348,13 +269,41 @@ impl Metrics {
         tracing::warn!(document = %document, code, reason, "document {document} failed");
     }
 
+    /// A document was read, whether or not it had text.
+    pub(super) fn read(&self, document: DocumentId, pages: Option<u32>, report: &Report) {
+        for doubt in &report.doubts {
+            self.doubts.get_or_create(&DoubtLabels { doubt: doubt.as_str() }).inc();
+        }
+        for left_out in &report.left_out {
+            let labels = LeftOutLabels { kind: left_out.kind.as_str() };
+            self.left_out.get_or_create(&labels).inc_by(left_out.characters);
+        }
+        let (ocr, model) = (report.pages_by_ocr.len() as u64, report.pages_by_model.len() as u64);
+        let unread = report.pages_without_text.len() as u64;
+        let text = u64::from(pages.unwrap_or(0)).saturating_sub(ocr + model + unread);
+        for (by, count) in [(ReadBy::Text, text), (ReadBy::Ocr, ocr), (ReadBy::Model, model)] {
+            self.pages.get_or_create(&PageLabels { by }).inc_by(count);
+        }
+        for unread in &report.unread_pages {
+            let labels = UnreadLabels { reason: unread.reason.as_str() };
+            self.unread_pages.get_or_create(&labels).inc_by(unread.pages.len() as u64);
+        }
+        if report.doubts.is_empty() {
+            return;
+        }
+        let doubts = report.doubts.iter().map(|doubt| doubt.as_str()).collect::<Vec<_>>().join(", ");
+        tracing::info!(document = %document, doubts, pages_without_text = unread, pages_by_ocr = ocr, pages_by_model = model,
+            left_out = report.left_out.iter().map(|left_out| left_out.characters).sum::<u64>(),
+            "document {document} was read with doubts");
+    }
+
     pub(super) fn stage(&self, stage: Stage, took: Duration) {
         self.stages.get_or_create(&StageLabels { stage }).observe(took.as_secs_f64());
     }
 
-    pub(super) fn ready(&self, document: DocumentId, seconds: f64) {
+    pub(super) fn ready(&self, document: DocumentId, seconds: f64, words_only: bool) {
         self.stages.get_or_create(&StageLabels { stage: Stage::Total }).observe(seconds.max(0.0));
-        tracing::info!(document = %document, seconds, "document {document} ready");
+        tracing::info!(document = %document, seconds, words_only, "document {document} ready");
     }
 
     /// `hits` were found, of which `matches` are no weak ones.

@@ -1,0 +1,174 @@
+//! Pages without usable text, and the words that OCR or a model found in their pictures.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Block, BlockKind, Doubt, Extracted,
+    builder::{clean, flow},
+    plausible,
+    report::PLAUSIBLE,
+};
+
+/// A page of odd characters has more of them than one in so many.
+const ODD: usize = 5;
+/// Shorter lines are no running text: a table, a form, an address.
+const SHORT_LINE: usize = 25;
+
+/// How a page's text was recognised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    Ocr,
+    Model,
+}
+
+/// What was recognised on a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recognised {
+    pub way: Way,
+    pub text: String,
+}
+
+/// Pages that have no text, or one that cannot be words; from 1. Empty for what has no pages.
+pub fn unusable(document: &Extracted) -> Vec<u32> {
+    let Some(count) = document.pages else { return Vec::new() };
+    let mut texts: BTreeMap<u32, String> = BTreeMap::new();
+    for (block, text) in document.blocks.iter().zip(block_texts(document)) {
+        let page = texts.entry(block.page.unwrap_or(1)).or_default();
+        page.push_str(text);
+        page.push('\n');
+    }
+    // A reader that names the pages without text has looked: what it does not name is blank.
+    let named = &document.report.pages_without_text;
+    let is_unusable = |page: &u32| match texts.get(page).filter(|text| text.chars().any(char::is_alphanumeric)) {
+        None => named.is_empty() || named.contains(page),
+        Some(text) => is_implausible(text),
+    };
+    (1..=count).filter(is_unusable).collect()
+}
+
+/// Whether a text looks like the numbers of glyphs, or like characters that nobody can read.
+pub fn is_implausible(text: &str) -> bool {
+    let all = text.chars().filter(|c| !c.is_whitespace()).count();
+    let odd = text.chars().filter(|c| matches!(c, '\u{fffd}' | '\u{e000}'..='\u{f8ff}')).count();
+    odd * ODD > all || plausible::share(text).is_some_and(|share| share < PLAUSIBLE)
+}
+
+/// The document with recognised texts in the place of these pages' own, and a report that says so.
+pub fn with_recognised(document: Extracted, recognised: &BTreeMap<u32, Recognised>) -> Extracted {
+    if recognised.is_empty() {
+        return document;
+    }
+    let mut out = Rebuilt { text: String::new(), chars: 0, blocks: Vec::new() };
+    let mut waiting = recognised.iter().peekable();
+    for (block, text) in document.blocks.iter().zip(block_texts(&document)) {
+        let page = block.page.unwrap_or(1);
+        while let Some((number, found)) = waiting.next_if(|(number, _)| **number <= page) {
+            out.page(*number, found);
+        }
+        if !recognised.contains_key(&page) {
+            out.push(block, text);
+        }
+    }
+    for (number, found) in waiting {
+        out.page(*number, found);
+    }
+    let mut report = document.report;
+    let by = |way: Way| recognised.iter().filter(move |(_, found)| found.way == way).map(|(page, _)| *page);
+    report.pages_by_ocr = by(Way::Ocr).collect();
+    report.pages_by_model = by(Way::Model).collect();
+    report.pages_without_text.retain(|page| !recognised.contains_key(page));
+    // They are judged again by what the text is now.
+    report.doubts.retain(|doubt| {
+        !matches!(doubt, Doubt::PagesWithoutText | Doubt::ImplausibleText | Doubt::UndecodableCharacters)
+    });
+    report.conclude(&out.text);
+    Extracted { text: out.text, blocks: out.blocks, report, ..document }
+}
+
+/// The text of each block.
+fn block_texts(document: &Extracted) -> impl Iterator<Item = &str> {
+    let (mut byte, mut char) = (0, 0);
+    let mut at = move |wanted: usize| {
+        let rest = &document.text[byte..];
+        byte += rest.char_indices().nth(wanted.saturating_sub(char)).map_or(rest.len(), |(at, _)| at);
+        char = char.max(wanted);
+        byte
+    };
+    document.blocks.iter().map(move |block| {
+        let start = at(block.start);
+        &document.text[start..at(block.end)]
+    })
+}
+
+/// A document's text while it is put together anew.
+struct Rebuilt {
+    text: String,
+    chars: usize,
+    blocks: Vec<Block>,
+}
+
+impl Rebuilt {
+    fn push(&mut self, block: &Block, text: &str) {
+        if !self.text.is_empty() {
+            self.text.push_str("\n\n");
+            self.chars += 2;
+        }
+        let start = self.chars;
+        self.text.push_str(text);
+        self.chars += text.chars().count();
+        let header_end = block.header_end.map(|end| end - block.start + start);
+        self.blocks.push(Block { start, end: self.chars, header_end, ..block.clone() });
+    }
+
+    fn page(&mut self, number: u32, found: &Recognised) {
+        for (kind, text) in paragraphs(&found.text) {
+            let block = Block { start: 0, end: 0, page: Some(number), heading: Vec::new(), kind, header_end: None };
+            self.push(&block, &text);
+        }
+    }
+}
+
+/// The blocks of a recognised text: parted by empty lines, running text put together, short lines left alone.
+fn paragraphs(text: &str) -> Vec<(BlockKind, String)> {
+    let text = clean(&text.replace('\u{c}', "\n\n").replace("\r\n", "\n"));
+    let mut found = Vec::new();
+    for part in text.split("\n\n") {
+        let lines: Vec<&str> = part.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        let (kind, text) = if lines.len() < 2 || is_running_text(&lines) {
+            (BlockKind::Paragraph, flow(&joined(&lines)))
+        } else {
+            (BlockKind::List, lines.iter().map(|line| flow(line)).collect::<Vec<_>>().join("\n"))
+        };
+        if text.chars().any(|c| !c.is_whitespace()) {
+            found.push((kind, text));
+        }
+    }
+    found
+}
+
+/// Whether lines are as long as each other up to the last, and have few numbers: rows of a table must stay rows.
+fn is_running_text(lines: &[&str]) -> bool {
+    let length = |line: &&str| line.chars().count();
+    let longest = lines.iter().map(length).max().unwrap_or(0);
+    let full = &lines[..lines.len() - 1];
+    let digits: usize = lines.iter().map(|line| line.chars().filter(char::is_ascii_digit).count()).sum();
+    let all: usize = lines.iter().map(length).sum();
+    longest >= SHORT_LINE && full.iter().all(|line| length(line) * 10 >= longest * 6) && digits * 5 <= all
+}
+
+/// Lines as one text; a word that a hyphen parts at the end of a line is whole again.
+fn joined(lines: &[&str]) -> String {
+    let mut out = String::new();
+    for line in lines {
+        let parted = out.strip_suffix(['-', '‐']).filter(|before| {
+            before.chars().next_back().is_some_and(char::is_alphabetic) && line.starts_with(char::is_lowercase)
+        });
+        if let Some(length) = parted.map(str::len) {
+            out.truncate(length);
+        } else if !out.is_empty() {
+            out.push(' ');
+        }
+        out.push_str(line);
+    }
+    out
+}

@@ -1,0 +1,239 @@
+//! Pages without usable text, read from their pictures: by OCR first, by a model where the base names one.
+//!
+//! Nothing here fails a document: what could not be read stays as it is, and the report says why and what to do.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use tokio::time::Instant;
+
+use super::Extract;
+use crate::{
+    jobs::JobContext,
+    knowledge::{
+        Knowledge, KnowledgeError,
+        extract::{
+            Doubt, ExtractError, Extracted, Kind, UnreadReason,
+            ocr::{Order, Programs, Recognition, choose_languages, draw_page, recognise_page},
+            pages::{Recognised, Way, is_implausible, unusable, with_recognised},
+        },
+        model::ReadingMode,
+        store::{self, bases::ReadingSettings, documents::Work},
+    },
+    platform::ids::OrgId,
+};
+
+/// No page is begun after so long: the job ends before its own time is over, a last page's wait for a model included.
+const PATIENCE: Duration = Duration::from_secs(800);
+
+/// Words of a page that OCR is less sure of, on average, are noise: clean scans are above 90, a drawing is below 45.
+const SURE: f32 = 60.0;
+
+/// A document whose pages are being recognised.
+pub(super) struct Scan<'a> {
+    pub org: OrgId,
+    pub context: &'a JobContext,
+    pub pdf: &'a [u8],
+    pub settings: ReadingSettings,
+    pub programs: Programs,
+    until: Instant,
+    /// Pages to read, from 1.
+    pages: Vec<u32>,
+    pub found: BTreeMap<u32, Recognised>,
+    /// Why a page has no better text; the last word counts.
+    pub unread: BTreeMap<u32, (UnreadReason, String)>,
+}
+
+impl Scan<'_> {
+    fn out_of_time(&self) -> bool {
+        Instant::now() >= self.until
+    }
+
+    pub fn stays_unread(&mut self, page: u32, reason: UnreadReason, detail: impl Into<String>) {
+        self.unread.insert(page, (reason, detail.into()));
+    }
+
+    /// Pages that a model may still read better: without words, or with some that cannot be right.
+    fn left(&self) -> Vec<u32> {
+        let is_left = |page: &&u32| self.found.get(*page).is_none_or(|found| is_implausible(&found.text));
+        self.pages.iter().filter(is_left).copied().collect()
+    }
+}
+
+impl Knowledge {
+    /// The document with what could be recognised on its pages without usable text.
+    pub(super) async fn recognise(
+        &self,
+        context: &JobContext,
+        org: OrgId,
+        job: &Extract,
+        work: &Work,
+        pdf: &[u8],
+        document: Extracted,
+    ) -> Result<Extracted, KnowledgeError> {
+        let pages = if document.kind == Kind::Pdf { unusable(&document) } else { Vec::new() };
+        if pages.is_empty() {
+            return Ok(document);
+        }
+        let mut tx = self.inner.db.tenant(org).await?;
+        let settings = store::bases::reading_settings(&mut tx, work.knowledge_base_id).await?;
+        tx.commit().await?;
+        let Some(mut settings) = settings else { return Ok(document) };
+        if job.ocr {
+            settings.reading = ReadingMode::Ocr;
+        }
+        let mut scan = Scan {
+            org,
+            context,
+            pdf,
+            settings,
+            programs: Programs::find(&self.inner.config.ocr_folder),
+            until: Instant::now() + PATIENCE,
+            pages,
+            found: BTreeMap::new(),
+            unread: BTreeMap::new(),
+        };
+        self.read_by_ocr(&mut scan, job).await?;
+        if !scan.settings.vision_model.is_empty() {
+            self.read_by_model(&mut scan, job).await?;
+        }
+        Ok(conclude(document, scan))
+    }
+
+    async fn read_by_ocr(&self, scan: &mut Scan<'_>, job: &Extract) -> Result<(), KnowledgeError> {
+        let pages = scan.pages.clone();
+        let recognition = match self.recognition(scan).await {
+            Ok(recognition) => recognition,
+            Err((reason, detail)) => {
+                pages.iter().for_each(|page| scan.stays_unread(*page, reason, detail.clone()));
+                return Ok(());
+            }
+        };
+        for (done, &page) in pages.iter().enumerate() {
+            if done >= self.inner.config.ocr_pages {
+                scan.stays_unread(page, UnreadReason::OverLimit, "");
+                continue;
+            }
+            if scan.out_of_time() {
+                scan.stays_unread(page, UnreadReason::OutOfTime, "");
+                continue;
+            }
+            self.tell(scan, job, done, "OCR").await?;
+            let Some(pdftoppm) = scan.programs.pdftoppm.clone() else { continue };
+            let order = Order { pdftoppm, page, ocr: Some(recognition.clone()) };
+            let limits = self.inner.config.page_limits();
+            match recognise_page(&self.inner.extractor, scan.pdf, order, &limits).await {
+                Ok(words) if !words.text.chars().any(char::is_alphanumeric) => {
+                    scan.stays_unread(page, UnreadReason::NothingFound, "");
+                }
+                Ok(words) if words.confidence < SURE => {
+                    scan.stays_unread(page, UnreadReason::Unclear, format!("{:.0} %", words.confidence));
+                }
+                Ok(words) => drop(scan.found.insert(page, Recognised { way: Way::Ocr, text: words.text })),
+                Err(error) => {
+                    tracing::warn!(document = %job.document_id, page, error = %error, "OCR of a page failed");
+                    scan.stays_unread(page, UnreadReason::OcrFailed, why(&error));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What OCR works with here, or why it does not.
+    async fn recognition(&self, scan: &Scan<'_>) -> Result<Recognition, (UnreadReason, String)> {
+        if scan.settings.reading == ReadingMode::Text {
+            return Err((UnreadReason::Off, String::new()));
+        }
+        let missing = scan.programs.missing();
+        let Some(tesseract) = scan.programs.tesseract.clone().filter(|_| missing.is_empty()) else {
+            return Err((UnreadReason::NotInstalled, missing.join(", ")));
+        };
+        let installed = scan.programs.languages().await;
+        let languages = choose_languages(&scan.settings.ocr_languages, &installed);
+        if languages.is_empty() {
+            return Err((UnreadReason::NoLanguage, scan.settings.ocr_languages.join(", ")));
+        }
+        let turns = installed.iter().any(|language| language == "osd");
+        Ok(Recognition { tesseract, languages, turns })
+    }
+
+    /// Shows how far the document is.
+    pub(super) async fn tell(
+        &self,
+        scan: &Scan<'_>,
+        job: &Extract,
+        done: usize,
+        way: &str,
+    ) -> Result<(), KnowledgeError> {
+        let percent = u8::try_from(5 + done * 50 / scan.pages.len().max(1)).unwrap_or(55);
+        scan.context.progress(percent, &format!("reading page {} of {} by {way}", done + 1, scan.pages.len()));
+        let mut tx = self.inner.db.tenant(scan.org).await?;
+        store::documents::set_progress(&mut tx, job.document_id, i16::from(percent), self.inner.clock.now()).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    async fn read_by_model(&self, scan: &mut Scan<'_>, job: &Extract) -> Result<(), KnowledgeError> {
+        let mut reader = self.page_reader(scan).await?;
+        for (done, page) in scan.left().into_iter().enumerate() {
+            if done >= self.inner.config.vision_pages {
+                let detail = format!("{} pages of one document", self.inner.config.vision_pages);
+                scan.stays_unread(page, UnreadReason::OverBudget, detail);
+                continue;
+            }
+            if scan.out_of_time() {
+                scan.stays_unread(page, UnreadReason::OutOfTime, "");
+                continue;
+            }
+            let Some(pdftoppm) = scan.programs.pdftoppm.clone() else {
+                scan.stays_unread(page, UnreadReason::NotInstalled, "pdftoppm");
+                continue;
+            };
+            self.tell(scan, job, done, "a model").await?;
+            let order = Order { pdftoppm, page, ocr: None };
+            let picture = draw_page(&self.inner.extractor, scan.pdf, order, &self.inner.config.page_limits()).await;
+            let answer = match picture {
+                Ok(picture) => reader.read(&self.inner.llm, &picture).await,
+                Err(error) => Err((UnreadReason::OcrFailed, why(&error))),
+            };
+            match answer {
+                Ok(text) => {
+                    scan.unread.remove(&page);
+                    scan.found.insert(page, Recognised { way: Way::Model, text });
+                }
+                Err((reason, detail)) => scan.stays_unread(page, reason, detail),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Words for the report, short.
+fn why(error: &ExtractError) -> String {
+    error.to_string().chars().take(200).collect()
+}
+
+/// Takes over what is better than the page's own text, and says what stayed unread.
+fn conclude(document: Extracted, mut scan: Scan<'_>) -> Extracted {
+    // Words of OCR that cannot be right are no better than a page's own text; on a page without any they are a beginning.
+    let doubtful: Vec<u32> =
+        scan.found.iter().filter(|(_, found)| is_implausible(&found.text)).map(|(page, _)| *page).collect();
+    let has_own = |page: &u32| document.blocks.iter().any(|block| block.page == Some(*page));
+    scan.found.retain(|page, _| !doubtful.contains(page) || !has_own(page));
+    let mut document = with_recognised(document, &scan.found);
+    for page in scan.pages.iter().filter(|page| !scan.found.contains_key(*page)) {
+        let has_blocks = document.blocks.iter().any(|block| block.page == Some(*page));
+        if !has_blocks && !document.report.pages_without_text.contains(page) {
+            document.report.pages_without_text.push(*page);
+        }
+        document.report.doubt(if has_blocks { Doubt::ImplausibleText } else { Doubt::PagesWithoutText });
+        if let Some((reason, detail)) = scan.unread.get(page) {
+            document.report.unread_page(*page, *reason, detail);
+        }
+    }
+    document.report.pages_without_text.sort_unstable();
+    if doubtful.iter().any(|page| scan.found.contains_key(page)) {
+        document.report.doubt(Doubt::ImplausibleText);
+    }
+    document.report.doubts.sort_unstable();
+    document
+}

@@ -1,0 +1,176 @@
+//! The labels of the metrics: enums, and structs of one label each
+
+use prometheus_client::encoding::EncodeLabelSet;
+
+use crate::{
+    knowledge::model::{DocumentStatus, SearchMode},
+    label_enum,
+};
+
+label_enum! {
+    /// Where a document stands.
+    pub enum Status {
+        Queued = "queued",
+        Extracting = "extracting",
+        Embedding = "embedding",
+        Ready = "ready",
+        Failed = "failed",
+    }
+}
+
+impl From<DocumentStatus> for Status {
+    fn from(status: DocumentStatus) -> Self {
+        match status {
+            DocumentStatus::Queued => Self::Queued,
+            DocumentStatus::Extracting => Self::Extracting,
+            DocumentStatus::Embedding => Self::Embedding,
+            DocumentStatus::Ready => Self::Ready,
+            DocumentStatus::Failed => Self::Failed,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct StatusLabels {
+    pub status: Status,
+}
+
+label_enum! {
+    /// A stage of a document's way.
+    pub enum Stage {
+        /// Reading and cutting.
+        Extract = "extract",
+        /// Vectors and index.
+        Embed = "embed",
+        /// From the upload to ready, waiting included.
+        Total = "total",
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct StageLabels {
+    pub stage: Stage,
+}
+
+label_enum! {
+    /// How was searched.
+    pub enum Mode {
+        Hybrid = "hybrid",
+        Vector = "vector",
+        Text = "text",
+    }
+}
+
+impl From<SearchMode> for Mode {
+    fn from(mode: SearchMode) -> Self {
+        match mode {
+            SearchMode::Hybrid => Self::Hybrid,
+            SearchMode::Vector => Self::Vector,
+            SearchMode::Text => Self::Text,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ModeLabels {
+    pub mode: Mode,
+}
+
+label_enum! {
+    /// One half of a search.
+    pub enum Arm {
+        /// By meaning.
+        Vector = "vector",
+        /// By words.
+        Text = "text",
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ArmLabels {
+    pub arm: Arm,
+}
+
+label_enum! {
+    /// How a step of maintenance ended.
+    pub enum MaintenanceOutcome { Ok = "ok", Failed = "failed" }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct MaintenanceLabels {
+    /// One of `MAINTENANCE_STEPS`.
+    pub step: &'static str,
+    pub outcome: MaintenanceOutcome,
+}
+
+label_enum! {
+    /// Why a document failed, or was refused at the door.
+    pub enum Failure {
+        Encrypted = "encrypted",
+        Malformed = "malformed",
+        NoText = "no_text",
+        TooLarge = "too_large",
+        Timeout = "timeout",
+        OutOfMemory = "out_of_memory",
+        Unsupported = "unsupported",
+        Embedding = "embedding",
+        Internal = "internal",
+    }
+}
+
+impl Failure {
+    /// From the stable code in the database and the API.
+    pub fn of(code: &str) -> Self {
+        match code {
+            "encrypted" => Self::Encrypted,
+            "malformed" => Self::Malformed,
+            "no_text" => Self::NoText,
+            "too_large_input" | "too_large_output" => Self::TooLarge,
+            "timeout" => Self::Timeout,
+            "out_of_memory" => Self::OutOfMemory,
+            "unsupported" => Self::Unsupported,
+            "embedding" => Self::Embedding,
+            _ => Self::Internal,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct FailureLabels {
+    pub reason: Failure,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct DoubtLabels {
+    /// One of `Doubt::ALL`.
+    pub doubt: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct LeftOutLabels {
+    /// One of `LeftOutKind::ALL`.
+    pub kind: &'static str,
+}
+
+label_enum! {
+    /// What a page was read by.
+    pub enum ReadBy {
+        /// The text that the file holds.
+        Text = "text",
+        /// OCR of its picture.
+        Ocr = "ocr",
+        /// A model that was shown its picture.
+        Model = "model",
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct PageLabels {
+    pub by: ReadBy,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct UnreadLabels {
+    /// One of `UnreadReason::ALL`.
+    pub reason: &'static str,
+}
