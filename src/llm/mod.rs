@@ -9,7 +9,7 @@
 mod backend;
 pub mod config;
 mod doctor;
-/// In-process embeddings of BERT-family models (candle).
+/// In-process embeddings of BERT-family models.
 pub mod embed;
 mod embeddings;
 mod error;

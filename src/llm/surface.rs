@@ -23,6 +23,7 @@ use super::{
     embed::InputKind,
     embeddings,
     error::{LlmError, OpenAiError},
+    lanes::lane_of,
     model::{CallContext, ModelInfo, TokenEstimate},
     service::Llm,
     wire::{ChatChunk, ChatCompletion, ChatRequest, Chunk, Usage},
@@ -293,16 +294,17 @@ async fn create_embeddings(
         }
     };
     let call = CallContext::of(&who);
+    let lane = lane_of(texts.len());
     let (model, made) = if request.model == embeddings::ALIAS {
         let model = llm.embedder().await?;
         if request.dimensions.is_some_and(|d| d != model.dims) {
             let text = format!("{} makes vectors of {} numbers", model.id, model.dims);
             return Err(LlmError::invalid("dimensions", "dimensions_not_supported", text).into());
         }
-        let made = llm.embed_now(&call, &model, kind, &texts).await?;
+        let made = llm.embed_now(&call, &model, lane, kind, &texts).await?;
         (model.id, made)
     } else {
-        let made = llm.embed_with_provider(&call, &request.model, None, &texts, request.dimensions).await?;
+        let made = llm.embed_with_provider(&call, lane, &request.model, None, &texts, request.dimensions).await?;
         (request.model, made)
     };
     let data: Vec<Value> = made

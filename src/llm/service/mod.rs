@@ -17,6 +17,7 @@ use super::{
     backend::{ChatStream, ModelBackend},
     config::{Config, RefusedModel, there_are},
     embed::LocalEmbedder,
+    lanes::Lanes,
     embeddings::QueryCache,
     error::LlmError,
     extractive::{self, Extractive},
@@ -35,7 +36,6 @@ use crate::platform::{
     http_client::HttpClients,
     ids::OrgId,
     lifecycle::Lifecycle,
-    pools::CpuPool,
 };
 
 /// Characters; it stands in usage rows and log lines.
@@ -72,7 +72,7 @@ pub(super) struct Inner {
     /// Loaded when first used: an installation that embeds elsewhere does not pay its memory.
     pub local_model: OnceCell<EmbedModel>,
     pub local: OnceCell<Arc<LocalEmbedder>>,
-    pub pool: CpuPool,
+    pub lanes: Lanes,
     pub query_cache: QueryCache,
 }
 
@@ -126,7 +126,7 @@ impl Llm {
         let recorder = Recorder::start(db.clone(), clock.clone(), metrics.clone(), &lifecycle);
         let inner = Inner {
             embedding_dir: config.embedding.dir(&data_dir),
-            pool: CpuPool::new(config.embedding.threads),
+            lanes: Lanes::new(config.embedding.threads()),
             query_cache: QueryCache::default(),
             local_model: OnceCell::new(),
             local: OnceCell::new(),
