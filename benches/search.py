@@ -111,7 +111,7 @@ class Questions:
         response = self.connection.getresponse()
         content = response.read()
         took = (time.monotonic() - started) * 1000
-        assert response.status == 200 and json.loads(content)["data"], (response.status, content)
+        assert response.status == 200 and json.loads(content)["results"], (response.status, content)
         return took
 
     def measure(self, base, mode="hybrid", runs=200):

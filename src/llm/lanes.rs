@@ -98,6 +98,38 @@ impl Drop for Turn<'_> {
 mod tests {
     use super::*;
 
+    /// Documents hold all their places, and would for minutes.
+    #[tokio::test]
+    async fn a_question_finds_a_place_while_documents_are_worked_on() {
+        let lanes = Lanes::new(1);
+        let (end, running) = (Arc::new(Mutex::new(())), Arc::new(Semaphore::new(0)));
+        let held = end.lock().unwrap();
+        let documents: Vec<_> = (0..PIECES + 1)
+            .map(|_| {
+                let (pool, end, running) = (lanes.pool(Lane::Bulk).clone(), end.clone(), running.clone());
+                Box::pin(async move {
+                    let work = move || {
+                        running.add_permits(1);
+                        drop(end.lock());
+                    };
+                    pool.run(work).await
+                })
+            })
+            .collect();
+        let all = futures::future::join_all(documents);
+        let asked = async {
+            running.acquire_many(u32::try_from(PIECES).unwrap()).await.unwrap().forget();
+            let question = lanes.pool(Lane::Question).run(|| "answered");
+            let answered = tokio::time::timeout(Duration::from_secs(20), question).await;
+            drop(held);
+            answered
+        };
+        let (done, answered) = tokio::join!(all, asked);
+        assert_eq!(answered.expect("a question waits for no document").unwrap(), "answered");
+        assert!(done.into_iter().all(|done| done.is_ok()));
+        assert_eq!((lane_of(1), lane_of(500)), (Lane::Question, Lane::Bulk));
+    }
+
     #[tokio::test(start_paused = true)]
     async fn documents_step_aside_for_questions_but_not_for_ever() {
         let turns = Turns::default();

@@ -15,6 +15,7 @@ mod embeddings;
 mod error;
 mod extractive;
 mod jobs;
+mod lanes;
 mod metrics;
 mod model;
 mod openai;

@@ -1,12 +1,11 @@
 //! The transformer itself: token ids in, one unit vector for each text out. BERT and XLM-RoBERTa are the same but for where they begin
 //! to count positions.
 
-use rten_gemm::GemmExecutor;
+use holdfast_kernels::{Activation, GemmExecutor, Layer, Linear, Norm, Scratch};
 use serde::Deserialize;
 
 use super::EmbedError;
 use super::folder::{Architecture, ModelFolder, Pooling};
-use super::layer::{Activation, Layer, Linear, Norm, Scratch};
 use super::weights::WeightFile;
 
 /// What `config.json` says of the transformer.
@@ -47,13 +46,15 @@ impl Encoder {
         let mut reader = Reader::open(folder, &config)?;
         let (dims, inner, heads) = (config.hidden_size, config.intermediate_size, config.num_attention_heads);
         let words = reader.matrix("embeddings.word_embeddings.weight", [config.vocab_size, dims])?;
-        let mut positions = reader.matrix("embeddings.position_embeddings.weight", [config.max_position_embeddings, dims])?;
+        let mut positions =
+            reader.matrix("embeddings.position_embeddings.weight", [config.max_position_embeddings, dims])?;
         let types = reader.matrix("embeddings.token_type_embeddings.weight", [config.type_vocab_size, dims])?;
         for row in positions.chunks_exact_mut(dims) {
             row.iter_mut().zip(&types).for_each(|(position, first)| *position += first);
         }
         let norm = reader.norm("embeddings.LayerNorm")?;
-        let layers = (0..config.num_hidden_layers).map(|at| reader.layer(at, activation, heads)).collect::<Result<_, _>>()?;
+        let layers =
+            (0..config.num_hidden_layers).map(|at| reader.layer(at, activation, heads)).collect::<Result<_, _>>()?;
         let padding = (folder.architecture == Architecture::XlmRoberta).then_some(folder.pad_token_id);
         Ok(Self { words, positions, norm, layers, pooling: folder.pooling, padding, dims, inner, heads })
     }

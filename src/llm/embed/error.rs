@@ -19,7 +19,7 @@ pub enum EmbedError {
     #[error("the tokenizer and the weights do not belong together: {0}")]
     Mismatch(String),
     #[error("the model failed")]
-    Model(#[from] rten_gemm::GemmError),
+    Model(#[from] holdfast_kernels::GemmError),
     /// No threads could be started for the model.
     #[error("the model has no threads to run on")]
     Threads(#[from] rayon::ThreadPoolBuildError),

@@ -166,7 +166,8 @@ impl LocalEmbedder {
                 .map(|text| self.vocabulary.token_ids(&format!("{prefix}{text}")))
                 .collect::<Result<_, _>>()?;
             let ids: Vec<&[u32]> = read.iter().map(|(ids, _)| ids.as_slice()).collect();
-            let made = batches(&ids).par_iter().map(|batch| self.encoder.encode(batch)).collect::<Result<Vec<_>, _>>()?;
+            let made =
+                batches(&ids).par_iter().map(|batch| self.encoder.encode(batch)).collect::<Result<Vec<_>, _>>()?;
             let tokens = read.iter().map(|(_, tokens)| tokens).sum();
             Ok(Embedded { vectors: made.into_iter().flatten().collect(), tokens })
         })

@@ -7,7 +7,6 @@
 mod encoder;
 mod error;
 mod folder;
-mod layer;
 mod local;
 mod weights;
 

@@ -69,6 +69,29 @@ fn long_texts_are_cut_and_padding_changes_nothing() {
     assert_eq!(model.count_tokens("The weather is lovely today.").unwrap(), 6);
 }
 
+/// What the model made of these texts before its layers were our own, on candle: numbers 0, 100, 200 and 300 of each vector.
+#[test]
+fn vectors_are_those_of_every_release() {
+    let fixture = include_str!("../../../tests/fixtures/retrieval/vectors.json");
+    let fixture: std::collections::BTreeMap<String, Vec<(String, [f32; 4])>> = serde_json::from_str(fixture).unwrap();
+    for (name, known) in fixture {
+        let model = LocalEmbedder::load(&test_model(&name), None, 2).unwrap();
+        for kind in [InputKind::Passage, InputKind::Query] {
+            let known: Vec<_> =
+                known.iter().filter(|(text, _)| text.starts_with('?') == (kind == InputKind::Query)).collect();
+            let texts: Vec<String> = known.iter().map(|(text, _)| text.clone()).collect();
+            let together = embed(&model, kind, &texts);
+            for ((text, want), vector) in known.iter().zip(&together) {
+                let got = [0, 100, 200, 300].map(|at| vector[at]);
+                let near = got.iter().zip(want).all(|(got, want)| (got - want).abs() < 1e-4);
+                assert!(near, "{name}, {text:?}: {got:?} is not {want:?}");
+                let alone = embed(&model, kind, std::slice::from_ref(text)).remove(0);
+                assert!(alone.iter().zip(vector).all(|(a, b)| (a - b).abs() < 1e-5), "{text:?} alone and in company");
+            }
+        }
+    }
+}
+
 #[test]
 fn the_id_follows_what_decides_a_vector() {
     let folder = test_model("all-MiniLM-L6-v2");
@@ -148,7 +171,7 @@ fn what_would_give_wrong_vectors_is_refused_by_name() {
     }
 }
 
-/// Prints what `docs/benchmarks.md` records for the dev profile: passages a second and resident memory.
+/// Prints passages and tokens a second beside what the processor could do if it did nothing but multiply, and resident memory.
 #[test]
 #[ignore = "measures for half a minute; scripts/test-slow"]
 fn speed_and_memory() {
@@ -168,8 +191,25 @@ fn speed_and_memory() {
     for (name, tokens) in [("about 200 tokens", 8), ("about 100 tokens", 4), ("about 25 tokens", 1)] {
         let passages: Vec<String> = (0..128).map(|n| format!("{n} {}", passage.repeat(tokens))).collect();
         let started = std::time::Instant::now();
-        embed(&model, InputKind::Passage, &passages);
-        println!("{name}: {:.1} passages/s, {:?} MB", 128.0 / started.elapsed().as_secs_f64(), resident_mb());
+        let made = model.embed(Lane::Bulk, InputKind::Passage, &passages).unwrap();
+        let seconds = started.elapsed().as_secs_f64();
+        let (passages, tokens) = (128.0 / seconds, made.tokens as f64 / seconds);
+        println!("{name}: {passages:.1} passages/s, {tokens:.0} tokens/s, {:?} MB", resident_mb());
     }
+    for threads in [1, 2] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let tokens = pool.install(holdfast_kernels::tokens_of_pure_multiplication);
+        println!("multiplying alone, {threads} threads: {tokens:.0} tokens/s");
+    }
+    let mut times: Vec<f64> = (0..200)
+        .map(|n| {
+            let question = texts(&[&format!("how often is pump {n} inspected?")]);
+            let started = std::time::Instant::now();
+            model.embed(Lane::Question, InputKind::Query, &question).unwrap();
+            started.elapsed().as_secs_f64() * 1000.0
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    println!("a question: median {:.1} ms, 95 % within {:.1} ms", times[100], times[190]);
     assert!(resident_mb().0 <= 350, "{:?}", resident_mb());
 }
