@@ -171,7 +171,8 @@ fn strided(numbers: &[f32], shape: [usize; 2], strides: [usize; 2]) -> Matrix<'_
     Matrix::from_slice_with_strides(shape, numbers, strides).unwrap_or_else(|_| Matrix::from_data([0, 0], &[]))
 }
 
-/// The matrices of `MiniLM`'s six layers for 512 tokens, and nothing else, on the threads of the caller's pool: what the processor can do at most, tokens a second.
+/// What the processor can do at most, tokens a second: the matrices of `MiniLM`'s six layers for 512 tokens and nothing else, on the
+/// threads of the caller's pool.
 pub fn tokens_of_pure_multiplication() -> f64 {
     const TOKENS: usize = 512;
     let gemm = GemmExecutor::new();
