@@ -2,7 +2,11 @@
 
 use async_trait::async_trait;
 
-use super::{embed::{InputKind, Lane}, error::LlmError, service::Llm};
+use super::{
+    embed::{InputKind, Lane},
+    error::LlmError,
+    service::Llm,
+};
 use crate::platform::health::{Check, CheckResult};
 
 /// The gateway's checks.

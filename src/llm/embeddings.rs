@@ -6,8 +6,8 @@ use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::{
     embed::{Embedded, InputKind, Lane, LocalEmbedder, Prefixes},
-    lanes::{self, lane_of},
     error::{Failure, LlmError},
+    lanes::{self, lane_of},
     metrics::{self, BackendLabels},
     model::{BackendKind, CallContext, EmbedModel, Embeddings, Operation, estimate_tokens},
     service::Llm,

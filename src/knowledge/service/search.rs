@@ -164,12 +164,7 @@ impl Knowledge {
     }
 
     /// The text arm of one base. A table that is not made yet has found nothing.
-    async fn by_words(
-        &self,
-        base: &Searchable,
-        request: &SearchRequest,
-        fetch: usize,
-    ) -> Result<Vec<Hit>, IndexError> {
+    async fn by_words(&self, base: &Searchable, request: &SearchRequest, fetch: usize) -> Result<Vec<Hit>, IndexError> {
         if request.mode == SearchMode::Vector {
             return Ok(Vec::new());
         }
@@ -185,12 +180,7 @@ impl Knowledge {
 
     /// What a search finds in a base whose index could not be asked: nothing where there is none yet. Where there should be one, making
     /// it again is queued, and the search fails for now.
-    async fn without_index(
-        &self,
-        org: OrgId,
-        base: &Searchable,
-        error: IndexError,
-    ) -> Result<(), KnowledgeError> {
+    async fn without_index(&self, org: OrgId, base: &Searchable, error: IndexError) -> Result<(), KnowledgeError> {
         if !matches!(error, IndexError::NoSuchTable(_) | IndexError::Damaged(_)) {
             return Err(error.into());
         }

@@ -41,9 +41,10 @@ pub(super) struct Encoder {
 
 impl Encoder {
     pub(super) fn load(folder: &ModelFolder) -> Result<Self, EmbedError> {
+        let file = WeightFile::open(&folder.dir.join("model.safetensors"))?;
         let config: Config = folder.config()?;
         let activation = config.check()?;
-        let mut reader = Reader::open(folder, &config)?;
+        let mut reader = Reader::new(file, &config);
         let (dims, inner, heads) = (config.hidden_size, config.intermediate_size, config.num_attention_heads);
         let words = reader.matrix("embeddings.word_embeddings.weight", [config.vocab_size, dims])?;
         let mut positions =
@@ -145,11 +146,11 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn open(folder: &ModelFolder, config: &'a Config) -> Result<Self, EmbedError> {
-        let file = WeightFile::open(&folder.dir.join("model.safetensors"))?;
-        let known = ["", "bert.", "roberta."].into_iter();
-        let prefix = known.clone().find(|prefix| file.contains(&format!("{prefix}embeddings.word_embeddings.weight")));
-        Ok(Self { file, prefix: prefix.unwrap_or_default(), config, gemm: GemmExecutor::new() })
+    fn new(file: WeightFile, config: &'a Config) -> Self {
+        let mut known = ["", "bert.", "roberta."].into_iter();
+        let holds = |prefix: &&str| file.contains(&format!("{prefix}embeddings.word_embeddings.weight"));
+        let prefix = known.find(holds).unwrap_or_default();
+        Self { file, prefix, config, gemm: GemmExecutor::new() }
     }
 
     fn matrix(&mut self, name: &str, shape: [usize; 2]) -> Result<Vec<f32>, EmbedError> {

@@ -12,7 +12,7 @@ use futures::TryStreamExt as _;
 use lancedb::query::{ExecutableQuery as _, QueryBase as _};
 use serde::{Deserialize, Serialize};
 
-use super::{IndexError, VectorIndex, dimensions, tidy::compaction, full_text_index, full_text_options, uuids};
+use super::{IndexError, VectorIndex, dimensions, full_text_index, full_text_options, tidy::compaction, uuids};
 
 /// Which old versions of a table [`VectorIndex::optimize`] removes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
