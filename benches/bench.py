@@ -2,7 +2,7 @@
 """The figures of docs/benchmarks.md, measured on a real appliance. Run by scripts/bench; standard library and wrk.
 
     bench.py --binary PATH --models DIR --report FILE [--seconds N] [--documents N] [--first-run SECONDS]
-             [--backup-megabytes N] [--only backup|objects|telemetry]
+             [--backup-megabytes N] [--passages N,N] [--only backup|objects|telemetry|reads|ingest|search]
 
 What --first-run measured stays in the report when a later run does not measure it again.
 """
@@ -23,6 +23,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "clients"))
 import backup  # noqa: E402
 import objects  # noqa: E402
+import reads  # noqa: E402
+import search  # noqa: E402
 import telemetry  # noqa: E402
 from management import Api, first_key, first_sign_in, make_key, wait_until_ready  # noqa: E402
 from with_appliance import EMAIL, free_port, one_time_password, stop, wait_ready  # noqa: E402
@@ -128,17 +130,31 @@ def measure_ingest(api, documents, pages):
     return base, documents * pages / (time.monotonic() - started)
 
 
-def measure_search(api, base, mode, runs=200):
-    """Returns (p50, p95) in milliseconds, one search at a time."""
-    random.seed(1)
-    times = []
-    for _ in range(runs):
-        query = " ".join(random.choices(WORDS, k=4))
-        started = time.monotonic()
-        api.call("POST", f"/api/v1/knowledge-bases/{base}/search", {"query": query, "limit": 8, "mode": mode})
-        times.append((time.monotonic() - started) * 1000)
+def measure_search(appliance, key, base, pages):
+    """The rows of questions to a base that was just ingested, and has settled."""
+    for mode in ("text", "vector", "hybrid"):
+        p50, p95 = search.Questions(appliance.url, key, seed=pages).measure(base, mode)
+        yield f"search over {pages} pages, {mode}, right after the ingest", f"p50 {p50:.1f} ms, p95 {p95:.1f} ms", ""
+
+
+def measure_overtaking(appliance, api, key, base, pages, documents=20):
+    """The row of questions while as many other documents get their vectors."""
+    other = api.call("POST", "/api/v1/knowledge-bases", {"name": "Uploaded meanwhile"})["id"]
+    ids = [api.upload(other, f"later-{n}.md", document(10_000 + n, 10))["id"] for n in range(documents)]
+    time.sleep(2)
+    questions, times = search.Questions(appliance.url, key, seed=11), []
+    while any(api.call("GET", f"/api/v1/knowledge-bases/{other}/documents/{one}")["status"] != "ready" for one in ids[-1:]):
+        times += [questions.ask(base) for _ in range(10)]
     cuts = statistics.quantiles(times, n=20)
-    return cuts[9], cuts[18]
+    yield f"hybrid search over {pages} pages while {documents} documents are embedded", f"p50 {cuts[9]:.1f} ms, p95 {cuts[18]:.1f} ms ({len(times)} questions)", ""
+
+
+def measure_ingest_and_search(args, appliance, key):
+    api = Api(appliance.url, key)
+    base, rate = measure_ingest(api, args.documents, 10)
+    yield f"ingest of Markdown, {args.documents} documents of 10 pages, upload to ready", f"{rate:.1f} pages/s", "12 pages/s"
+    yield from measure_search(appliance, key, base, args.documents * 10)
+    yield from measure_overtaking(appliance, api, key, base, args.documents * 10)
 
 
 def machine():
@@ -174,17 +190,8 @@ def run(args, appliance):
     api.call("POST", "/v1/embeddings", {"model": "embed", "input": "warm"})
     time.sleep(5)
     row("idle resident memory, MiniLM loaded", f"{appliance.resident_mb():.0f} MB", "350 MB")
-    make_rows(api)
-    slowest, (rate, p50, p99), fastest = sorted(measure_reads(appliance, key, args.seconds) for _ in range(3))
-    row(
-        f"authenticated read of a list of {READ_ROWS} rows through RLS, 32 connections (median of 3)",
-        f"{rate:.0f} requests/s ({slowest[0]:.0f} to {fastest[0]:.0f}; p50 {p50:.1f} ms, p99 {p99:.1f} ms)", "5 000 requests/s",
-    )
-    base, pages = measure_ingest(api, args.documents, 10)
-    row(f"ingest of Markdown, {args.documents} documents of 10 pages, upload to ready", f"{pages:.1f} pages/s")
-    for mode in ("text", "vector", "hybrid"):
-        p50, p95 = measure_search(api, base, mode)
-        row(f"search over {args.documents * 10} pages, {mode}", f"p50 {p50:.1f} ms, p95 {p95:.1f} ms")
+    for measured in measure_ingest_and_search(args, appliance, key):
+        row(*measured)
     row("resident memory after all that", f"{appliance.resident_mb():.0f} MB")
     return rows
 
@@ -219,13 +226,35 @@ def run_objects(args):
     return run_apart(args, objects.measure)
 
 
+def with_rows(start):
+    """Starts an appliance that has a list to read."""
+    def start_with_rows(settings):
+        appliance, _, key = start(settings)
+        make_rows(Api(appliance.url, key))
+        return appliance, key
+
+    return start_with_rows
+
+
+def run_search(args):
+    return run_apart(args, lambda start, folder: search.measure(start, folder, args.passages))
+
+
+def run_reads(args):
+    return run_apart(args, lambda start, folder: reads.measure(with_rows(start), folder, measure_reads, READ_ROWS, args.seconds))
+
+
+def run_ingest(args):
+    def measure(start, _):
+        appliance, _, key = start({})
+        return measure_ingest_and_search(args, appliance, key)
+
+    return run_apart(args, measure)
+
+
 def run_telemetry(args):
     def measure(start, _):
-        def start_with_rows(settings):
-            appliance, _, key = start(settings)
-            make_rows(Api(appliance.url, key))
-            return appliance, key
-
+        start_with_rows = with_rows(start)
         return telemetry.measure(start_with_rows, lambda appliance, key: measure_reads(appliance, key, max(args.seconds // 3, 3)), free_port())
 
     return run_apart(args, measure)
@@ -240,10 +269,13 @@ def main():
     parser.add_argument("--documents", type=int, default=50)
     parser.add_argument("--first-run", type=float, metavar="SECONDS", help="what a first scripts/run took")
     parser.add_argument("--backup-megabytes", type=int, default=1300, help="size of the database that is backed up; 0 leaves backups out")
-    parser.add_argument("--only", choices=("backup", "objects", "telemetry"), help="print the figures of this part, and write no report")
+    parser.add_argument("--passages", type=lambda text: [int(size) for size in text.split(",") if size], default=[10_000, 100_000],
+                        help="sizes of the bases that are searched, with a comma between them; none leaves them out")
+    parser.add_argument("--only", choices=("backup", "objects", "telemetry", "reads", "ingest", "search"), help="print the figures of this part, and write no report")
     args = parser.parse_args()
     if args.only:
-        list({"backup": run_backup, "objects": run_objects, "telemetry": run_telemetry}[args.only](args))
+        parts = {"backup": run_backup, "objects": run_objects, "telemetry": run_telemetry, "reads": run_reads, "ingest": run_ingest, "search": run_search}
+        list(parts[args.only](args))
         return
     appliance = Appliance(args.binary, args.models)
     try:
@@ -251,6 +283,9 @@ def main():
         appliance.stop()
     finally:
         appliance.remove()
+    rows += run_reads(args)
+    if args.passages:
+        rows += run_search(args)
     rows += run_telemetry(args)
     if args.backup_megabytes:
         rows += run_backup(args)

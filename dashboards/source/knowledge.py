@@ -46,7 +46,8 @@ DASHBOARD = Dashboard(
             limits=above(0.5), exemplars=True, alerts=("KnowledgeSearchSlow",),
         ),
         timeseries(
-            "Time of an arm", "Which half of a search is slow, by meaning or by words?", "s", (quantile(0.95, "holdfast_knowledge_search_arm_duration_seconds", "arm"), "{{arm}}"), exemplars=True,
+            "Time by part", "Which part of a search is slow: the question's vector, the search by meaning or by words, or the database?", "s",
+            (quantile(0.95, "holdfast_knowledge_search_part_duration_seconds", "part"), "{{part}}"), exemplars=True,
         ),
         timeseries(
             "Words alone", "How many hybrid searches could not embed their question?", "short", (increase("holdfast_knowledge_searches_degraded_total"), "degraded"), bars=True, alerts=("KnowledgeSearchesDegraded",),
@@ -56,10 +57,14 @@ DASHBOARD = Dashboard(
             "Passages in no index", "How much do searches have to scan?", "short", (largest("holdfast_knowledge_index_unindexed_rows"), "unindexed"),
             limits=above(50000), alerts=("KnowledgeUnindexedRowsGrowing",),
         ),
+        timeseries(
+            "Index updates", "How long does bringing an index up to date take, as documents come and by maintenance?", "s",
+            (quantile(0.95, "holdfast_knowledge_index_update_duration_seconds", "update"), "{{update}}"),
+        ),
         timeseries("Files and versions", "Does maintenance merge files and remove old versions?", "short", (largest("holdfast_knowledge_index_fragments"), "files"), (largest("holdfast_knowledge_index_versions"), "versions")),
         timeseries("Size", "How much disk does the index take?", "bytes", (largest("holdfast_knowledge_index_size_bytes"), "index")),
         timeseries("Maintenance", "Which steps of maintenance run, and how do they end?", "short", (increase("holdfast_knowledge_index_maintenance_total", "step, outcome"), "{{step}} {{outcome}}"), bars=True, stack=True),
-        timeseries("Maintenance failures", "Does maintenance fail?", "short", (increase("holdfast_knowledge_index_failures_total"), "failed steps"), bars=True, alerts=("KnowledgeMaintenanceFailing",), details="logs"),
+        timeseries("Maintenance failures", "Does maintenance fail?", "short", (increase("holdfast_knowledge_index_failures_total"), "failed steps"), (increase("holdfast_knowledge_index_update_failures_total"), "failed quick updates"), bars=True, alerts=("KnowledgeMaintenanceFailing",), details="logs"),
         timeseries(
             "Damage", "Did the index differ from the database, or get lost?", "short",
             (increase("holdfast_knowledge_index_repairs_total"), "documents repaired"), (increase("holdfast_knowledge_index_losses_total"), "indexes lost"),

@@ -61,7 +61,7 @@ pub struct Embedding {
     pub dimensions: usize,
     /// Longest text for a provider's model, tokens; a local model knows its own.
     pub max_tokens: usize,
-    /// Threads for the local model's batches.
+    /// Threads of the local model, once for documents and once for questions, which go first; 0: as many as there are processors.
     pub threads: usize,
     /// A passage's vector is kept for this long after it was last asked for, days.
     pub cache_retention_days: u32,
@@ -137,7 +137,7 @@ impl Default for Embedding {
             passage_prefix: None,
             dimensions: 0,
             max_tokens: 512,
-            threads: 1,
+            threads: 0,
             cache_retention_days: 90,
         }
     }
@@ -146,6 +146,11 @@ impl Default for Embedding {
 impl Embedding {
     pub fn is_local(&self) -> bool {
         self.model == "local"
+    }
+
+    /// `threads`, or their default.
+    pub fn threads(&self) -> usize {
+        if self.threads > 0 { self.threads } else { std::thread::available_parallelism().map_or(2, usize::from) }
     }
 
     /// `model_dir`, or its default below the data directory.
@@ -198,7 +203,7 @@ impl Config {
             }
         }
         let embedding = &self.embedding;
-        errors.range("embedding.threads", embedding.threads, 1, 64);
+        errors.range("embedding.threads", embedding.threads, 0, 64);
         errors.range("embedding.cache_retention_days", embedding.cache_retention_days, 1, 36_500);
         if embedding.is_local() {
             if embedding.dimensions != 0 {

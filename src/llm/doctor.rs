@@ -2,7 +2,11 @@
 
 use async_trait::async_trait;
 
-use super::{embed::InputKind, error::LlmError, service::Llm};
+use super::{
+    embed::{InputKind, Lane},
+    error::LlmError,
+    service::Llm,
+};
 use crate::platform::health::{Check, CheckResult};
 
 /// The gateway's checks.
@@ -77,7 +81,8 @@ impl Llm {
         let model = self.embedder().await?;
         let text = ["holdfast".to_owned()];
         let vectors = if let Some(local) = self.local_embedder_if_configured().await? {
-            self.inner.pool.run(move || local.embed(InputKind::Query, &text)).await??
+            let pool = self.inner.lanes.pool(Lane::Question);
+            pool.run(move || local.embed(Lane::Question, InputKind::Query, &text)).await??.vectors
         } else {
             self.route(&self.inner.config.embedding.model).await?.embed(&text).await?
         };

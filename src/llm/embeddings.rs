@@ -5,8 +5,9 @@ use std::{collections::HashMap, path::PathBuf, sync::Arc};
 use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::{
-    embed::{EmbedError, InputKind, LocalEmbedder, Prefixes},
+    embed::{Embedded, InputKind, Lane, LocalEmbedder, Prefixes},
     error::{Failure, LlmError},
+    lanes::{self, lane_of},
     metrics::{self, BackendLabels},
     model::{BackendKind, CallContext, EmbedModel, Embeddings, Operation, estimate_tokens},
     service::Llm,
@@ -20,11 +21,10 @@ use crate::platform::{
     ids::OrgId,
 };
 
-/// Texts of one request to a provider, and of one piece of work on the pool. Small enough that a question waits for one
-/// piece of a large document at most.
+/// Texts of one request to a provider.
 const BATCH: usize = 32;
-/// Requests to a provider at a time, for one call.
-const CONCURRENCY: usize = 4;
+/// Texts of one piece of the local model's work: enough for all its threads, and half a second where there are two.
+const PIECE: usize = 16;
 /// The alias for the configured embedding model.
 pub(super) const ALIAS: &str = "embed";
 
@@ -58,7 +58,8 @@ impl Llm {
         if config.is_local() {
             let described = self.inner.local_model.get_or_try_init(|| async {
                 let (dir, prefixes) = self.local_files();
-                Ok::<_, LlmError>(self.inner.pool.run(move || LocalEmbedder::describe(&dir, prefixes)).await??)
+                let pool = self.inner.lanes.pool(Lane::Question);
+                Ok::<_, LlmError>(pool.run(move || LocalEmbedder::describe(&dir, prefixes)).await??)
             });
             return described.await.cloned();
         }
@@ -92,7 +93,7 @@ impl Llm {
         self.inner.metrics.looked_up(metrics::Cache::Query, texts.len() - missing.len(), missing.len());
         if !missing.is_empty() {
             let wanted: Vec<String> = missing.iter().map(|&i| texts[i].clone()).collect();
-            let made = self.embed_now(call, model, kind, &wanted).await?.vectors;
+            let made = self.embed_now(call, model, lane_of(wanted.len()), kind, &wanted).await?.vectors;
             for (i, vector) in missing.into_iter().zip(made) {
                 cache.insert(keys[i], Arc::new(vector.clone()));
                 vectors[i] = Some(vector);
@@ -137,7 +138,7 @@ impl Llm {
         missing.dedup_by(|a, b| hashes[*a] == hashes[*b]);
         if !missing.is_empty() {
             let wanted: Vec<String> = missing.iter().map(|&i| texts[i].clone()).collect();
-            let made = self.embed_now(call, model, InputKind::Passage, &wanted).await?.vectors;
+            let made = self.embed_now(call, model, Lane::Bulk, InputKind::Passage, &wanted).await?.vectors;
             let new: Vec<Vec<u8>> = missing.iter().map(|&i| hashes[i].clone()).collect();
             if keep {
                 let bytes: Vec<Vec<u8>> = made.iter().map(|v| to_bytes(v)).collect();
@@ -177,7 +178,9 @@ impl Llm {
         let loaded = self.inner.local.get_or_try_init(|| async {
             let described = self.embedder().await?;
             let (dir, prefixes) = self.local_files();
-            let embedder = self.inner.pool.run(move || LocalEmbedder::load(&dir, prefixes)).await??;
+            let threads = self.inner.config.embedding.threads();
+            let pool = self.inner.lanes.pool(Lane::Question);
+            let embedder = pool.run(move || LocalEmbedder::load(&dir, prefixes, threads)).await??;
             let EmbedModel { id, dims, .. } = embedder.model();
             // The folder was changed under the running process, whose indexes were made for what was there at the start.
             if *id != described.id {
@@ -215,19 +218,20 @@ impl Llm {
         &self,
         call: &CallContext,
         model: &EmbedModel,
+        lane: Lane,
         kind: InputKind,
         texts: &[String],
     ) -> Result<Embeddings, LlmError> {
         let config = &self.inner.config.embedding;
         if config.is_local() {
-            return self.embed_local(call, kind, texts).await;
+            return self.embed_local(call, lane, kind, texts).await;
         }
         let prefix = match kind {
             InputKind::Query => config.query_prefix.as_deref(),
             InputKind::Passage => config.passage_prefix.as_deref(),
         };
         let texts: Vec<String> = texts.iter().map(|text| format!("{}{text}", prefix.unwrap_or_default())).collect();
-        let mut made = self.embed_with_provider(call, &config.model, Some(ALIAS), &texts, None).await?;
+        let mut made = self.embed_with_provider(call, lane, &config.model, Some(ALIAS), &texts, None).await?;
         for vector in &mut made.vectors {
             if vector.len() != model.dims {
                 let text = format!(
@@ -242,7 +246,13 @@ impl Llm {
         Ok(made)
     }
 
-    async fn embed_local(&self, call: &CallContext, kind: InputKind, texts: &[String]) -> Result<Embeddings, LlmError> {
+    async fn embed_local(
+        &self,
+        call: &CallContext,
+        lane: Lane,
+        kind: InputKind,
+        texts: &[String],
+    ) -> Result<Embeddings, LlmError> {
         let embedder = self.local_embedder().await?;
         let target = Target {
             operation: Operation::Embedding,
@@ -252,35 +262,33 @@ impl Llm {
             alias: None,
         };
         let mut meter = Meter::new(&self.inner.recorder, call, target, false);
-        let (mut vectors, mut tokens) = (Vec::with_capacity(texts.len()), 0);
-        for batch in texts.chunks(BATCH) {
-            let (embedder, batch) = (embedder.clone(), batch.to_vec());
-            let work = self.inner.pool.run(move || -> Result<(Vec<Vec<f32>>, usize), EmbedError> {
-                let tokens = batch.iter().map(|text| embedder.count_tokens(text)).sum::<Result<usize, _>>()?;
-                Ok((embedder.embed(kind, &batch)?, tokens))
-            });
-            match work.await.map_err(LlmError::from).and_then(|made| made.map_err(LlmError::from)) {
-                Ok((made, count)) => {
-                    vectors.extend(made);
-                    tokens += count as u64;
-                }
-                Err(error) => {
-                    meter.failed(&error);
-                    return Err(error);
-                }
+        let pool = self.inner.lanes.pool(lane).clone();
+        let owned: Vec<Vec<String>> = texts.chunks(PIECE).map(<[String]>::to_vec).collect();
+        let pieces = futures::stream::iter(owned)
+            .map(move |piece| {
+                let (embedder, pool) = (embedder.clone(), pool.clone());
+                async move { Ok::<_, LlmError>(pool.run(move || embedder.embed(lane, kind, &piece)).await??) }
+            })
+            .buffered(lanes::PIECES);
+        let made: Vec<Embedded> = match pieces.try_collect().await {
+            Ok(made) => made,
+            Err(error) => {
+                meter.failed(&error);
+                return Err(error);
             }
-        }
-        let usage = Usage::new(tokens, 0);
+        };
+        let usage = Usage::new(made.iter().map(|piece| piece.tokens as u64).sum(), 0);
         meter.set_usage(Some(usage.clone()));
         meter.succeeded();
         self.count_texts(BackendKind::Local, texts.len());
-        Ok(Embeddings { vectors, usage: Some(usage) })
+        Ok(Embeddings { vectors: made.into_iter().flat_map(|piece| piece.vectors).collect(), usage: Some(usage) })
     }
 
     /// Embeds through a provider, in batches. Vectors are as the provider gave them. Metered.
     pub(super) async fn embed_with_provider(
         &self,
         call: &CallContext,
+        lane: Lane,
         model: &str,
         alias: Option<&str>,
         texts: &[String],
@@ -293,10 +301,12 @@ impl Llm {
         // Owned, because a closure over borrowed batches is not general enough for a handler's future.
         let owned: Vec<Vec<String>> = texts.chunks(BATCH).map(<[String]>::to_vec).collect();
         let asked = model.to_owned();
+        let turns = self.inner.lanes.of_provider(model.split('/').next().unwrap_or_default());
         let batches = futures::stream::iter(owned)
             .map(move |batch| {
-                let (backend, name, asked) = (backend.clone(), name.clone(), asked.clone());
+                let (backend, name, asked, turns) = (backend.clone(), name.clone(), asked.clone(), turns.clone());
                 async move {
+                    let _turn = turns.take(lane).await;
                     let made = backend.embed(&name, &batch, dimensions).await?;
                     if made.vectors.len() == batch.len() {
                         return Ok(made);
@@ -307,7 +317,7 @@ impl Llm {
                     ))
                 }
             })
-            .buffered(CONCURRENCY);
+            .buffered(lanes::CONCURRENCY);
         let made: Vec<Embeddings> = match batches.try_collect().await {
             Ok(made) => made,
             Err(error) => {
@@ -328,6 +338,7 @@ impl Llm {
     pub(super) async fn embed_tokens_with_provider(
         &self,
         call: &CallContext,
+        lane: Lane,
         model: &str,
         tokens: &[Vec<u32>],
         dimensions: Option<usize>,
@@ -338,7 +349,10 @@ impl Llm {
             return Err(LlmError::invalid("input", "context_length_exceeded", text));
         }
         let (backend, name, mut meter) = self.begin_embedding(call, model, None).await?;
-        match backend.embed_tokens(&name, tokens, dimensions).await {
+        let turn = self.inner.lanes.of_provider(model.split('/').next().unwrap_or_default()).take(lane).await;
+        let made = backend.embed_tokens(&name, tokens, dimensions).await;
+        drop(turn);
+        match made {
             Ok(made) if made.vectors.len() == tokens.len() => {
                 meter.set_usage(Some(made.usage.clone().unwrap_or_else(|| Usage::new(sum, 0))));
                 meter.succeeded();

@@ -10,13 +10,14 @@ mod adaptation;
 mod backend;
 pub mod config;
 mod doctor;
-/// In-process embeddings of BERT-family models (candle).
+/// In-process embeddings of BERT-family models.
 pub mod embed;
 mod embeddings;
 mod ending;
 mod error;
 mod extractive;
 mod jobs;
+mod lanes;
 mod loose;
 mod metrics;
 mod model;

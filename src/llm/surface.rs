@@ -23,6 +23,7 @@ use super::{
     embed::InputKind,
     embeddings,
     error::{LlmError, OpenAiError},
+    lanes::lane_of,
     model::{CallContext, ModelInfo, TokenEstimate},
     openai::halves::{has_half, mended},
     service::Llm,
@@ -307,6 +308,7 @@ async fn create_embeddings(
         }
     };
     let call = CallContext::of(&who);
+    let lane = lane_of(texts.len());
     let (model, made) = if request.model == embeddings::ALIAS {
         let texts = match input {
             Input::Texts(texts) => texts,
@@ -318,16 +320,16 @@ async fn create_embeddings(
             let text = format!("{} makes vectors of {} numbers", model.id, model.dims);
             return Err(LlmError::invalid("dimensions", "dimensions_not_supported", text).into());
         }
-        let made = llm.embed_now(&call, &model, kind, &texts).await?;
+        let made = llm.embed_now(&call, &model, lane, kind, &texts).await?;
         (model.id, made)
     } else {
         let made = match input {
             Input::Texts(texts) => {
                 llm.check_length("input", &texts)?;
-                llm.embed_with_provider(&call, &request.model, None, &texts, request.dimensions).await?
+                llm.embed_with_provider(&call, lane, &request.model, None, &texts, request.dimensions).await?
             }
             Input::Tokens(tokens) => {
-                llm.embed_tokens_with_provider(&call, &request.model, &tokens, request.dimensions).await?
+                llm.embed_tokens_with_provider(&call, lane, &request.model, &tokens, request.dimensions).await?
             }
         };
         (request.model, made)

@@ -232,7 +232,7 @@ async fn a_slow_bar_leads_to_a_trace() {
         "holdfast_http_request_duration_seconds",
         "holdfast_http_first_byte_seconds",
         "holdfast_knowledge_search_duration_seconds",
-        "holdfast_knowledge_search_arm_duration_seconds",
+        "holdfast_knowledge_search_part_duration_seconds",
         "holdfast_llm_request_duration_seconds",
     ] {
         assert!(found.get(ours).is_some_and(|ids| ids.contains(trace)), "{ours} does not lead to {trace}: {found:#?}");

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::llm::embed::tests::test_model;
-use crate::llm::embed::{InputKind, LocalEmbedder};
+use crate::llm::embed::{InputKind, Lane, LocalEmbedder};
 
 /// The rule: fusion may cost this much against the better arm, no more.
 const TOLERANCE: f64 = 0.02;
@@ -71,14 +71,14 @@ struct Model {
 
 impl Model {
     fn load(name: &str) -> Self {
-        Self { embedder: LocalEmbedder::load(&test_model(name), None).unwrap(), known: RefCell::default() }
+        Self { embedder: LocalEmbedder::load(&test_model(name), None, 2).unwrap(), known: RefCell::default() }
     }
 
     fn embed(&self, kind: InputKind, texts: &[String]) -> Vec<Vec<f32>> {
         let mut known = self.known.borrow_mut();
         let key = |text: &String| (kind == InputKind::Query, text.clone());
         let new: Vec<String> = texts.iter().filter(|text| !known.contains_key(&key(text))).cloned().collect();
-        let vectors = self.embedder.embed(kind, &new).unwrap();
+        let vectors = self.embedder.embed(Lane::Bulk, kind, &new).unwrap().vectors;
         known.extend(new.iter().map(key).zip(vectors));
         texts.iter().map(|text| known[&key(text)].clone()).collect()
     }

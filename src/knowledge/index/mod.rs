@@ -20,8 +20,8 @@ pub use analyze::{ANALYSIS, analyze};
 pub use error::IndexError;
 pub use fuse::{DEFAULT_K, FusedHit, OVER_FETCH, fuse};
 pub use lance::{
-    Hit, IndexOptions, IndexRow, MAINTENANCE_STEPS, OptimizeReport, Retention, TableState, TableStats, VectorIndex,
-    table_name,
+    Hit, IndexOptions, IndexRow, MAINTENANCE_STEPS, OptimizeReport, Retention, TableState, TableStats, Tidied,
+    VectorIndex, table_name,
 };
 pub use language::language_of;
 pub use selftest::{ArmWeights, LanguageWeights, Sample, SelfTest, Weights};

@@ -2,12 +2,12 @@
 
 use tokio::time::Instant;
 
-use super::{Embed, org};
+use super::{Embed, Optimize, org};
 use crate::{
-    jobs::{JobContext, JobError},
+    jobs::{self, JobContext, JobError},
     knowledge::{
         ChunkId, DocumentId, DocumentStatus, Knowledge, KnowledgeBaseId, KnowledgeError,
-        index::{IndexError, IndexRow, table_name},
+        index::{IndexError, IndexRow, Tidied, table_name},
         metrics::Stage,
         store::{self, bases::IndexState, chunks::Pending, documents::Work},
     },
@@ -95,8 +95,11 @@ impl Knowledge {
             }
             self.embed_step(target, step).await?;
         }
-        self.finish(target).await?;
+        let settled = self.finish(target).await?;
         self.inner.metrics.stage(Stage::Embed, begin.elapsed());
+        if settled {
+            self.settle(target).await?;
+        }
         Ok(())
     }
 
@@ -200,6 +203,7 @@ impl Knowledge {
         if now.is_some() {
             let new = self.inner.index.ensure_table(&table, *dims).await?;
             self.inner.index.upsert(&table, rows).await?;
+            self.tidy(*base, &table, false).await;
             if new {
                 // A table of an old base may be new because it was lost: then other documents miss in it.
                 let mut tx = self.inner.db.tenant(*org).await?;
@@ -223,16 +227,50 @@ impl Knowledge {
         Ok(())
     }
 
-    async fn finish(&self, target: &Target) -> Result<(), KnowledgeError> {
+    /// The document is ready. True when no other one of its base is on its way.
+    async fn finish(&self, target: &Target) -> Result<bool, KnowledgeError> {
         let (id, words_only) = (target.document, target.model.is_none());
         let mut tx = self.inner.db.tenant(target.org).await?;
         let seconds = store::documents::set_ready(&mut tx, id, words_only, self.inner.clock.now()).await?;
-        self.measure_if_outdated(&mut tx, target.org, target.base).await?;
+        let settled = self.measure_if_outdated(&mut tx, target.org, target.base).await?;
         tx.commit().await?;
         if let Some(seconds) = seconds {
             self.inner.metrics.ready(id, seconds, words_only);
         }
+        Ok(settled)
+    }
+
+    /// Brings the index up to date now that nothing more is on its way: people ask a base that they have just filled.
+    async fn settle(&self, target: &Target) -> Result<(), KnowledgeError> {
+        let Target { org, base, state, .. } = target;
+        let lock = match self.lock_index(*base).await {
+            // Whoever writes there now, or the next round of maintenance, does it.
+            Err(KnowledgeError::Busy) => return Ok(()),
+            lock => lock?,
+        };
+        let mut tx = self.inner.db.tenant(*org).await?;
+        let now = store::bases::index_state(&mut tx, *base).await?;
+        tx.commit().await?;
+        if now.as_ref() != Some(state) {
+            return Ok(());
+        }
+        let tidied = self.tidy(*base, &table_name(base.0, state.index_generation), true).await;
+        if tidied.is_some_and(|tidied| tidied.wants_vector_index) {
+            let mut tx = self.inner.db.tenant(*org).await?;
+            let job = Optimize { knowledge_base_id: *base };
+            jobs::enqueue(&mut tx, &self.inner.clock, Some(*org), &job, &Optimize::options(*base)).await?;
+            tx.commit().await?;
+        }
+        drop(lock);
         Ok(())
+    }
+
+    /// The caller holds the lock. A failure is counted and logged and no more: the rows are found all the same, and maintenance tries
+    /// again.
+    async fn tidy(&self, base: KnowledgeBaseId, table: &str, settled: bool) -> Option<Tidied> {
+        let begin = Instant::now();
+        let tidied = self.inner.index.tidy(table, settled).await;
+        self.inner.metrics.tidied(base, begin.elapsed(), tidied)
     }
 }
 

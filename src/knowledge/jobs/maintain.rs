@@ -4,6 +4,7 @@ use std::{collections::HashSet, time::Duration};
 
 use chrono::TimeDelta;
 use sqlx::PgConnection;
+use tokio::time::Instant;
 
 use super::{Embed, Extract, Maintain, Optimize, SelfTest, or_snooze, org};
 use crate::{
@@ -11,6 +12,7 @@ use crate::{
     knowledge::{
         DocumentStatus, Knowledge, KnowledgeBaseId, KnowledgeError,
         index::{self, IndexError, Retention, table_name},
+        metrics::Update,
         model::searchable_text,
         store::{self, chunks::Pending, system::AnyBase},
     },
@@ -138,8 +140,12 @@ impl Knowledge {
         tx.commit().await?;
         let Some(state) = state else { return Ok(()) };
         let table = table_name(base.0, state.index_generation);
+        let asked = Instant::now();
         let report = match self.inner.index.optimize(&table, Retention::Keep(KEEP_VERSIONS)).await {
-            Ok(report) => report,
+            Ok(report) => {
+                self.inner.metrics.updated_index(Update::Thorough, asked.elapsed());
+                report
+            }
             Err(IndexError::NoSuchTable(_)) => return Ok(()),
             Err(error) => return Err(error.into()),
         };
@@ -154,14 +160,15 @@ impl Knowledge {
         Ok(())
     }
 
-    /// Queues a self-test where the last one says nothing about the base as it is now.
+    /// Queues a self-test where the last one says nothing about the base as it is now. True when the base has settled: it has passages,
+    /// and no document is on its way.
     pub(super) async fn measure_if_outdated(
         &self,
         conn: &mut PgConnection,
         org: OrgId,
         base: KnowledgeBaseId,
-    ) -> Result<(), KnowledgeError> {
-        let Some(base) = store::bases::get(&mut *conn, base).await? else { return Ok(()) };
+    ) -> Result<bool, KnowledgeError> {
+        let Some(base) = store::bases::get(&mut *conn, base).await? else { return Ok(false) };
         let passages = usize::try_from(base.chunks).unwrap_or_default();
         // Measured when the base has settled, not after each of a hundred uploads.
         // Without a model there is nothing to measure.
@@ -170,7 +177,7 @@ impl Knowledge {
             let job = SelfTest { knowledge_base_id: base.id };
             jobs::enqueue(conn, &self.inner.clock, Some(org), &job, &SelfTest::options(base.id)).await?;
         }
-        Ok(())
+        Ok(settled)
     }
 
     pub(super) async fn run_selftest(&self, context: &JobContext, job: SelfTest) -> Result<(), JobError> {

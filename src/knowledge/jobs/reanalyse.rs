@@ -12,7 +12,6 @@ use crate::{
     knowledge::{
         Knowledge, KnowledgeBaseId, KnowledgeError,
         index::{ANALYSIS, IndexError, IndexRow, table_name},
-        model::searchable_text,
         store,
     },
     platform::ids::OrgId,
@@ -65,8 +64,7 @@ impl Knowledge {
             };
             let written = passages.iter().filter_map(|passage| {
                 let (document_id, vector) = rows.remove(&passage.id.0)?;
-                let text = searchable_text(&passage.heading, &passage.text);
-                Some(IndexRow { chunk_id: passage.id.0, document_id, text, vector })
+                Some(IndexRow { chunk_id: passage.id.0, document_id, text: passage.searchable(), vector })
             });
             self.inner.index.upsert(&table, written.collect()).await?;
             done += i64::try_from(ids.len()).unwrap_or_default();

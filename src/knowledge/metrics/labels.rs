@@ -77,18 +77,39 @@ pub struct ModeLabels {
 }
 
 label_enum! {
-    /// One half of a search.
-    pub enum Arm {
-        /// By meaning.
+    /// A part of a search.
+    pub enum Part {
+        /// What the database says of the bases.
+        Bases = "bases",
+        /// The question's vector.
+        Embed = "embed",
+        /// By meaning, in one base.
         Vector = "vector",
-        /// By words.
+        /// By words, in one base.
         Text = "text",
+        /// The texts of what was found.
+        Rows = "rows",
     }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct ArmLabels {
-    pub arm: Arm,
+pub struct PartLabels {
+    pub part: Part,
+}
+
+label_enum! {
+    /// How an index was brought up to date.
+    pub enum Update {
+        /// What is new, as it comes.
+        Quick = "quick",
+        /// Everything, by maintenance.
+        Thorough = "thorough",
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct UpdateLabels {
+    pub update: Update,
 }
 
 label_enum! {

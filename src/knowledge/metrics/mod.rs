@@ -14,7 +14,7 @@ pub use labels::*;
 
 use super::{
     extract::{Doubt, LeftOutKind, Report, UnreadReason},
-    index::{IndexError, MAINTENANCE_STEPS, TableStats},
+    index::{IndexError, MAINTENANCE_STEPS, TableStats, Tidied},
     model::{DocumentId, DocumentStatus, KnowledgeBaseId, SearchMode},
 };
 use crate::platform::telemetry::Latency;
@@ -23,10 +23,15 @@ use crate::platform::telemetry::Latency;
 const STAGE_BUCKETS: [f64; 9] = [0.1, 0.5, 2.0, 5.0, 15.0, 60.0, 180.0, 600.0, 1800.0];
 /// 5 ms (words only, small base) to 5 s.
 const SEARCH_BUCKETS: [f64; 9] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+/// 1 ms (a short read) to 1 s.
+const PART_BUCKETS: [f64; 9] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0];
+/// 50 ms (a note) to five minutes (the vectors of a library).
+const UPDATE_BUCKETS: [f64; 9] = [0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0];
 
 type Stages = Family<StageLabels, Histogram, fn() -> Histogram>;
 type Searches = Family<ModeLabels, Latency, fn() -> Latency>;
-type Arms = Family<ArmLabels, Latency, fn() -> Latency>;
+type Parts = Family<PartLabels, Latency, fn() -> Latency>;
+type Updates = Family<UpdateLabels, Histogram, fn() -> Histogram>;
 
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -43,7 +48,9 @@ pub struct Metrics {
     stages: Stages,
     failures: Family<FailureLabels, Counter>,
     searches: Searches,
-    arms: Arms,
+    parts: Parts,
+    updates: Updates,
+    update_failures: Counter,
     /// Searches that found weak matches at best.
     unmatched: Family<ModeLabels, Counter>,
     /// Hybrid searches that had only words to go by.
@@ -76,7 +83,9 @@ impl Metrics {
             stages: Family::new_with_constructor(|| Histogram::new(STAGE_BUCKETS)),
             failures: Family::default(),
             searches: Family::new_with_constructor(|| Latency::new(SEARCH_BUCKETS)),
-            arms: Family::new_with_constructor(|| Latency::new(SEARCH_BUCKETS)),
+            parts: Family::new_with_constructor(|| Latency::new(PART_BUCKETS)),
+            updates: Family::new_with_constructor(|| Histogram::new(UPDATE_BUCKETS)),
+            update_failures: Counter::default(),
             unmatched: Family::default(),
             degraded: Counter::default(),
             index_failures: Counter::default(),
@@ -121,8 +130,11 @@ impl Metrics {
         for reason in UnreadReason::ALL {
             let _ = self.unread_pages.get_or_create(&UnreadLabels { reason: reason.as_str() });
         }
-        for &arm in Arm::ALL {
-            let _ = self.arms.get_or_create(&ArmLabels { arm });
+        for &part in Part::ALL {
+            let _ = self.parts.get_or_create(&PartLabels { part });
+        }
+        for &update in Update::ALL {
+            let _ = self.updates.get_or_create(&UpdateLabels { update });
         }
         for step in MAINTENANCE_STEPS {
             for &outcome in MaintenanceOutcome::ALL {
@@ -149,10 +161,10 @@ impl Metrics {
         );
         registry.register_with_unit("search_duration", "Time that a search took", Unit::Seconds, self.searches.clone());
         registry.register_with_unit(
-            "search_arm_duration",
-            "Time that one arm of a search took in one knowledge base",
+            "search_part_duration",
+            "Time that a part of a search took; parts run beside each other, and `vector` and `text` once for each knowledge base",
             Unit::Seconds,
-            self.arms.clone(),
+            self.parts.clone(),
         );
         registry.register(
             "searches_unmatched",
@@ -216,6 +228,17 @@ impl Metrics {
     }
 
     fn describe_index(&self, registry: &mut Registry) {
+        registry.register_with_unit(
+            "index_update_duration",
+            "Time that bringing an index up to date took: `quick` while documents come in, `thorough` by maintenance",
+            Unit::Seconds,
+            self.updates.clone(),
+        );
+        registry.register(
+            "index_update_failures",
+            "Quick updates of an index that failed; its new passages are scanned until maintenance has indexed them",
+            self.update_failures.clone(),
+        );
         registry.register("index_tables", "Tables of the index", self.index_tables.clone());
         registry.register(
             "index_unindexed_rows",
@@ -320,9 +343,38 @@ impl Metrics {
         tracing::warn!(error, "the question could not be embedded: searching by words alone");
     }
 
-    /// An arm was asked.
-    pub(super) fn asked(&self, arm: Arm, took: Duration) {
-        self.arms.get_or_create(&ArmLabels { arm }).observe(took.as_secs_f64());
+    /// A part of a search is done.
+    pub(super) fn part(&self, part: Part, took: Duration) {
+        self.parts.get_or_create(&PartLabels { part }).observe(took.as_secs_f64());
+    }
+
+    pub(super) fn updated_index(&self, update: Update, took: Duration) {
+        self.updates.get_or_create(&UpdateLabels { update }).observe(took.as_secs_f64());
+    }
+
+    /// An index was looked at after a write, and brought up to date where that was worth it.
+    pub(super) fn tidied(
+        &self,
+        base: KnowledgeBaseId,
+        took: Duration,
+        tidied: Result<Tidied, IndexError>,
+    ) -> Option<Tidied> {
+        match tidied {
+            Ok(tidied) => {
+                if tidied.worked {
+                    self.updated_index(Update::Quick, took);
+                    let (indexed, waiting, ms) = (tidied.indexed, tidied.waiting, took.as_millis());
+                    tracing::debug!(knowledge_base = %base, indexed, waiting, ms, "index of {base} brought up to date");
+                }
+                Some(tidied)
+            }
+            Err(error) => {
+                self.update_failures.inc();
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(knowledge_base = %base, error, "index of {base} could not be brought up to date");
+                None
+            }
+        }
     }
 
     /// The steps of maintenance ran on a base's index; those of `failures` failed.

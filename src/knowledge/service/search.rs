@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use futures::future::try_join_all;
+use futures::future::join_all;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -12,10 +12,10 @@ use super::{
 };
 use crate::{
     knowledge::{
-        KnowledgeBase, KnowledgeBaseId, KnowledgeError, SearchHit, SearchMode, SearchRequest,
+        KnowledgeBaseId, KnowledgeError, SearchHit, SearchMode, SearchRequest,
         index::{ArmWeights, DEFAULT_K, FusedHit, Hit, IndexError, OVER_FETCH, fuse, table_name},
-        metrics::Arm,
-        store::{self, bases::Filter, chunks::Found},
+        metrics::Part,
+        store::{self, bases::Searchable, chunks::Found},
     },
     llm::{CallContext, EmbedModel, InputKind},
     platform::{error::FieldError, http::Principal, ids::OrgId},
@@ -23,6 +23,9 @@ use crate::{
 
 /// Longest query, characters.
 pub const MAX_QUERY_CHARS: usize = 4000;
+
+/// Passages that are read beyond those asked for.
+const SPARE: usize = 8;
 
 /// A question's vector, and the model that made it.
 type Question = (EmbedModel, Vec<f32>);
@@ -51,8 +54,8 @@ impl Knowledge {
         request: &SearchRequest,
     ) -> Result<Vec<SearchHit>, KnowledgeError> {
         request.check()?;
-        self.get_base(who.org_id, base).await?;
-        self.search_as(&CallContext::of(who), &[base], request).await
+        let found = self.search_as(&CallContext::of(who), &[base], request).await?;
+        found.ok_or(KnowledgeError::BaseNotFound)
     }
 
     /// Searches several bases of an organisation at once, for its agents. Bases that are gone are passed over; what is
@@ -64,41 +67,52 @@ impl Knowledge {
         request: &SearchRequest,
     ) -> Result<Vec<SearchHit>, KnowledgeError> {
         request.check()?;
-        self.search_as(&CallContext::job(org, "knowledge.search"), bases, request).await
+        let found = self.search_as(&CallContext::job(org, "knowledge.search"), bases, request).await?;
+        Ok(found.unwrap_or_default())
     }
 
+    /// `None` where none of these bases exists.
     #[tracing::instrument(name = "knowledge.search", skip_all, fields(mode = request.mode.as_str(), bases = bases.len()))]
     async fn search_as(
         &self,
         call: &CallContext,
         bases: &[KnowledgeBaseId],
         request: &SearchRequest,
-    ) -> Result<Vec<SearchHit>, KnowledgeError> {
+    ) -> Result<Option<Vec<SearchHit>>, KnowledgeError> {
         let begin = Instant::now();
         let ids: Vec<Uuid> = bases.iter().map(|id| id.0).collect();
-        let mut tx = self.inner.db.tenant(call.org_id).await?;
-        let bases = store::bases::list(&mut tx, &Filter { ids: Some(&ids), ..Filter::default() }).await?;
-        // Not held while the model and the index work.
-        tx.commit().await?;
-        let bases: Vec<KnowledgeBase> = bases.into_iter().filter(|base| base.chunks > 0).collect();
+        let bases = self.timed(Part::Bases, self.searchable(call.org_id, &ids)).await?;
         if bases.is_empty() {
-            return Ok(Vec::new());
+            return Ok(None);
         }
-        let question = self.question(call, request).await?;
+        let bases: Vec<Searchable> = bases.into_iter().filter(|base| base.chunks > 0).collect();
+        if bases.is_empty() {
+            return Ok(Some(Vec::new()));
+        }
         let fetch = OVER_FETCH.max(request.limit * 4);
-        let arms =
-            try_join_all(bases.iter().map(|base| self.ask(call.org_id, base, request, question.as_ref(), fetch)))
-                .await?;
+        // The words need not wait for the question's vector.
+        let (by_meaning, by_words) = tokio::join!(
+            self.by_meaning(call, &bases, request, fetch),
+            join_all(bases.iter().map(|base| self.by_words(base, request, fetch)))
+        );
         let (mut vector, mut text) = (Vec::new(), Vec::new());
-        for (by_meaning, by_words) in arms {
-            vector.extend(by_meaning);
-            text.extend(by_words);
+        let by_meaning = by_meaning?;
+        let meant = by_meaning.is_some();
+        let by_meaning = by_meaning.unwrap_or_else(|| bases.iter().map(|_| Ok(Vec::new())).collect());
+        for (base, (by_meaning, by_words)) in bases.iter().zip(by_meaning.into_iter().zip(by_words)) {
+            match by_meaning.and_then(|by_meaning| Ok((by_meaning, by_words?))) {
+                Ok((by_meaning, by_words)) => {
+                    vector.extend(by_meaning);
+                    text.extend(by_words);
+                }
+                Err(error) => self.without_index(call.org_id, base, error).await?,
+            }
         }
         // Cosine and BM25 compare within an arm, across bases too.
         for arm in [&mut vector, &mut text] {
             arm.sort_by(|a, b| b.score.total_cmp(&a.score));
         }
-        let meaning = question.is_some().then(|| Meaning {
+        let meaning = meant.then(|| Meaning {
             near: vector.iter().map(|hit| (hit.chunk_id, f64::from(hit.score))).collect(),
             floor: strength::floor(&bases, &request.query),
         });
@@ -107,11 +121,17 @@ impl Knowledge {
             SearchMode::Text => single(&text, |hit, rank| hit.text_rank = Some(rank)),
             SearchMode::Hybrid => fuse(&vector, &text, weights(&bases, &request.query), DEFAULT_K, 2 * fetch),
         };
-        let mut hits = self.hydrate(call.org_id, &ids, &fused, request.limit).await?;
+        let mut hits = self.timed(Part::Rows, self.hydrate(call.org_id, &ids, &fused, request.limit)).await?;
         strength::mark(&mut hits, &request.query, meaning.as_ref());
         let matches = hits.iter().filter(|hit| !hit.weak).count();
         self.inner.metrics.searched(request.mode, begin.elapsed(), hits.len(), matches);
-        Ok(hits)
+        Ok(Some(hits))
+    }
+
+    async fn searchable(&self, org: OrgId, ids: &[Uuid]) -> Result<Vec<Searchable>, KnowledgeError> {
+        let mut tx = self.inner.db.tenant(org).await?;
+        // Not held while the model and the index work.
+        Ok(store::bases::searchable(&mut tx, ids).await?)
     }
 
     /// `None` for a search by words, or when no model is at hand and words will do.
@@ -122,7 +142,8 @@ impl Knowledge {
         let embedded = async {
             let model = self.inner.llm.embedder().await?;
             let texts = std::slice::from_ref(&request.query);
-            let vectors = self.inner.llm.embed(call, &model, InputKind::Query, texts).await?;
+            let embedding = self.inner.llm.embed(call, &model, InputKind::Query, texts);
+            let vectors = self.timed(Part::Embed, embedding).await?;
             Ok(vectors.into_iter().next().map(|vector| (model, vector)))
         };
         match embedded.await {
@@ -135,53 +156,43 @@ impl Knowledge {
         }
     }
 
-    /// Both arms of one base. A table that is not made yet has found nothing.
-    async fn ask(
+    /// The vector arm of each base; `None` where the question has no vector.
+    async fn by_meaning(
         &self,
-        org: OrgId,
-        base: &KnowledgeBase,
+        call: &CallContext,
+        bases: &[Searchable],
         request: &SearchRequest,
-        question: Option<&Question>,
         fetch: usize,
-    ) -> Result<(Vec<Hit>, Vec<Hit>), KnowledgeError> {
-        let table = table_name(base.id.0, base.index_generation);
-        let by_meaning = async {
-            match question {
-                // Vectors of another model say nothing about this question; reconciling rebuilds that base.
-                Some((model, vector)) if model.id == base.embedding_model => {
-                    self.timed(Arm::Vector, self.inner.index.vector_search(&table, vector, fetch)).await
-                }
-                _ => Ok(Vec::new()),
-            }
-        };
-        let by_words = async {
-            if request.mode == SearchMode::Vector {
+    ) -> Result<Option<Vec<Result<Vec<Hit>, IndexError>>>, KnowledgeError> {
+        let Some((model, vector)) = self.question(call, request).await? else { return Ok(None) };
+        let asked = bases.iter().map(async |base| {
+            // Vectors of another model say nothing about this question; reconciling rebuilds that base.
+            if model.id != base.embedding_model {
                 return Ok(Vec::new());
             }
-            self.timed(Arm::Text, self.inner.index.text_search(&table, &request.query, fetch)).await
-        };
-        let (by_meaning, by_words) = tokio::join!(by_meaning, by_words);
-        match by_meaning.and_then(|by_meaning| Ok((by_meaning, by_words?))) {
-            Ok(arms) => Ok(arms),
-            Err(error) => self.without_index(org, base, error).await,
-        }
+            self.timed(Part::Vector, self.inner.index.vector_search(&table_of(base), &vector, fetch)).await
+        });
+        Ok(Some(join_all(asked).await))
     }
 
-    async fn timed<T>(&self, arm: Arm, asking: impl Future<Output = T>) -> T {
+    /// The text arm of one base. A table that is not made yet has found nothing.
+    async fn by_words(&self, base: &Searchable, request: &SearchRequest, fetch: usize) -> Result<Vec<Hit>, IndexError> {
+        if request.mode == SearchMode::Vector {
+            return Ok(Vec::new());
+        }
+        self.timed(Part::Text, self.inner.index.text_search(&table_of(base), &request.query, fetch)).await
+    }
+
+    async fn timed<T>(&self, part: Part, asking: impl Future<Output = T>) -> T {
         let asked = Instant::now();
         let answer = asking.await;
-        self.inner.metrics.asked(arm, asked.elapsed());
+        self.inner.metrics.part(part, asked.elapsed());
         answer
     }
 
     /// What a search finds in a base whose index could not be asked: nothing where there is none yet. Where there should be one, making
     /// it again is queued, and the search fails for now.
-    async fn without_index(
-        &self,
-        org: OrgId,
-        base: &KnowledgeBase,
-        error: IndexError,
-    ) -> Result<(Vec<Hit>, Vec<Hit>), KnowledgeError> {
+    async fn without_index(&self, org: OrgId, base: &Searchable, error: IndexError) -> Result<(), KnowledgeError> {
         if !matches!(error, IndexError::NoSuchTable(_) | IndexError::Damaged(_)) {
             return Err(error.into());
         }
@@ -191,7 +202,7 @@ impl Knowledge {
             self.sync_soon(&mut tx, org, base.id).await?;
         }
         tx.commit().await?;
-        if expected > 0 { Err(error.into()) } else { Ok((Vec::new(), Vec::new())) }
+        if expected > 0 { Err(error.into()) } else { Ok(()) }
     }
 
     /// Texts for ids, best first; what this organisation may not see or what is gone meanwhile is left out.
@@ -205,15 +216,26 @@ impl Knowledge {
         if fused.is_empty() {
             return Ok(Vec::new());
         }
-        // More than asked for: some may belong to documents that are not ready.
-        let ids: Vec<Uuid> = fused.iter().map(|hit| hit.chunk_id).collect();
         let mut tx = self.inner.db.tenant(org).await?;
-        let found = store::chunks::found(&mut tx, bases, &ids).await?;
-        tx.commit().await?;
-        let mut found: HashMap<Uuid, Found> = found.into_iter().map(|found| (found.id.0, found)).collect();
-        let hits = fused.iter().filter_map(|hit| found.remove(&hit.chunk_id).map(|found| answer(found, hit)));
-        Ok(hits.take(limit).collect())
+        let mut hits = Vec::with_capacity(limit);
+        // More than asked for: some may belong to documents that are not ready. Only where most do, all are read.
+        let (likely, rest) = fused.split_at(fused.len().min(limit + SPARE));
+        for part in [likely, rest].into_iter().filter(|part| !part.is_empty()) {
+            let ids: Vec<Uuid> = part.iter().map(|hit| hit.chunk_id).collect();
+            let found = store::chunks::found(&mut tx, bases, &ids).await?;
+            let mut found: HashMap<Uuid, Found> = found.into_iter().map(|found| (found.id.0, found)).collect();
+            hits.extend(part.iter().filter_map(|hit| found.remove(&hit.chunk_id).map(|found| answer(found, hit))));
+            if hits.len() >= limit {
+                break;
+            }
+        }
+        hits.truncate(limit);
+        Ok(hits)
     }
+}
+
+fn table_of(base: &Searchable) -> String {
+    table_name(base.id.0, base.index_generation)
 }
 
 /// One arm alone keeps its own scores.
@@ -229,7 +251,7 @@ fn single(hits: &[Hit], set_rank: fn(&mut FusedHit, usize)) -> Vec<FusedHit> {
 }
 
 /// The weights for this question, averaged over the bases by their size.
-fn weights(bases: &[KnowledgeBase], query: &str) -> ArmWeights {
+fn weights(bases: &[Searchable], query: &str) -> ArmWeights {
     let total: f64 = bases.iter().map(|base| base.chunks as f64).sum();
     let mut sum = ArmWeights { vector: 0.0, text: 0.0 };
     for base in bases {

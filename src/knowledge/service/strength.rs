@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
-use crate::knowledge::{KnowledgeBase, SearchHit, index::analyze, model::searchable_text};
+use crate::knowledge::{SearchHit, index::analyze, model::searchable_text, store::bases::Searchable};
 
 /// Share of the question's words that make a match whatever the vectors say.
 const ENOUGH_WORDS: f64 = 0.5;
@@ -34,7 +34,7 @@ pub(super) fn mark(hits: &mut [SearchHit], query: &str, meaning: Option<&Meaning
 }
 
 /// The lowest floor: a passage is not called weak because of another base.
-pub(super) fn floor(bases: &[KnowledgeBase], query: &str) -> Option<f64> {
+pub(super) fn floor(bases: &[Searchable], query: &str) -> Option<f64> {
     let floors = bases.iter().map(|base| base.weights.as_ref().and_then(|weights| weights.0.for_query(query).floor));
     floors.collect::<Option<Vec<f64>>>()?.into_iter().min_by(f64::total_cmp)
 }
@@ -44,7 +44,7 @@ fn share(terms: &HashSet<&str>, hit: &SearchHit) -> f64 {
     if terms.is_empty() {
         return 0.0;
     }
-    let own = analyze(&searchable_text(&hit.heading, &hit.text));
+    let own = analyze(&searchable_text(&hit.heading, hit.table_header.as_deref(), &hit.text));
     let own: HashSet<&str> = own.split(' ').collect();
     terms.iter().filter(|term| own.contains(*term)).count() as f64 / terms.len() as f64
 }

@@ -92,6 +92,33 @@ pub async fn get(conn: &mut PgConnection, id: KnowledgeBaseId) -> sqlx::Result<O
     Ok(found.into_iter().next())
 }
 
+/// What a search must know of a base.
+pub struct Searchable {
+    pub id: KnowledgeBaseId,
+    pub embedding_model: String,
+    pub index_generation: i64,
+    /// Passages, where several bases share a question by their size; of one alone, whether it has any.
+    pub chunks: i64,
+    pub weights: Option<Json<Weights>>,
+}
+
+pub async fn searchable(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<Searchable>> {
+    sqlx::query_as!(
+        Searchable,
+        r#"SELECT b.id AS "id: KnowledgeBaseId", b.embedding_model, b.index_generation, b.weights AS "weights: Json<Weights>",
+                  CASE WHEN cardinality($1::uuid[]) > 1
+                    THEN (SELECT coalesce(sum(d.chunks), 0)::bigint FROM knowledge_documents d
+                          WHERE d.org_id = b.org_id AND d.knowledge_base_id = b.id)
+                    ELSE (SELECT count(*) FROM (SELECT FROM knowledge_documents d
+                          WHERE d.org_id = b.org_id AND d.knowledge_base_id = b.id AND d.chunks > 0 LIMIT 1) AS one)
+                  END AS "chunks!"
+           FROM knowledge_bases b WHERE b.id = ANY($1) ORDER BY b.id DESC"#,
+        ids,
+    )
+    .fetch_all(conn)
+    .await
+}
+
 pub async fn exists(conn: &mut PgConnection, id: KnowledgeBaseId) -> sqlx::Result<bool> {
     sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM knowledge_bases WHERE id = $1) AS "exists!""#, id.0)
         .fetch_one(conn)

@@ -15,8 +15,14 @@ pub enum EmbedError {
     Unsupported(String),
     #[error("the text cannot be tokenised: {0}")]
     Tokenize(String),
+    /// A token that the model's tables do not have: its files do not belong together.
+    #[error("the tokenizer and the weights do not belong together: {0}")]
+    Mismatch(String),
     #[error("the model failed")]
-    Model(#[from] candle_core::Error),
+    Model(#[from] holdfast_kernels::GemmError),
+    /// No threads could be started for the model.
+    #[error("the model has no threads to run on")]
+    Threads(#[from] rayon::ThreadPoolBuildError),
     /// The weights produced NaN or infinity: a damaged file, or half-precision weights that overflow.
     #[error("the model produced a vector that is not finite")]
     NotFinite,

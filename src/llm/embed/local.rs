@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use rayon::ThreadPool;
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use sha2::{Digest, Sha256};
 use tokenizers::{PostProcessor, Tokenizer, TruncationDirection};
 
@@ -11,16 +13,35 @@ use super::encoder::Encoder;
 use super::folder::{ModelFolder, Prefixes};
 use super::weights::hash_file;
 use crate::llm::EmbedModel;
+use crate::platform::pools::yield_processor;
 
-/// Tokens that one forward pass may hold, padding included: the temporaries of MiniLM take some 70 MB at this size, and twice the
-/// size is not faster on a CPU.
-const BATCH_TOKENS: usize = 1024;
+/// Tokens that one forward pass holds, where one text does not have more: what its layers write stays in the processor's caches, and
+/// ten times as many are not faster.
+const BATCH_TOKENS: usize = 512;
 
 /// Which prefix a text gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InputKind {
     Query,
     Passage,
+}
+
+/// Who waits for the vectors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// Somebody at a screen: threads of their own, which the processor serves before those of [`Self::Bulk`].
+    Question,
+    /// A document: both lanes at once slow this one down.
+    Bulk,
+}
+
+/// What [`LocalEmbedder::embed`] made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Embedded {
+    /// Unit vectors of the model's `dims` numbers, in the order of the texts.
+    pub vectors: Vec<Vec<f32>>,
+    /// Tokens of the texts with their prefixes, nothing cut, special tokens left out.
+    pub tokens: usize,
 }
 
 /// What decides a vector apart from the arithmetic: the tokenizer and the facts of the folder.
@@ -34,11 +55,13 @@ struct Vocabulary {
     files_sha256: [u8; 32],
 }
 
-/// A loaded embedding model. `Send + Sync`; `embed` takes `&self` and uses the global rayon pool inside.
+/// A loaded embedding model. `Send + Sync`; `embed` takes `&self` and works on threads of its own, one pool for each [`Lane`].
 pub struct LocalEmbedder {
     encoder: Encoder,
     vocabulary: Vocabulary,
     model: EmbedModel,
+    questions: ThreadPool,
+    bulk: ThreadPool,
 }
 
 impl Vocabulary {
@@ -90,23 +113,31 @@ impl Vocabulary {
         id
     }
 
-    fn token_ids(&self, text: &str) -> Result<Vec<u32>, EmbedError> {
+    /// What the model reads of a text, and how many tokens the text has.
+    fn token_ids(&self, text: &str) -> Result<(Vec<u32>, usize), EmbedError> {
         let tokenize = |error: tokenizers::Error| EmbedError::Tokenize(error.to_string());
         let mut encoding = self.tokenizer.encode_fast(text, false).map_err(tokenize)?;
+        let tokens = encoding.len();
         // Cut before the special tokens are added, so that the closing one is never cut off.
         encoding.truncate(self.max_tokens - self.special_tokens, 0, TruncationDirection::Right);
-        Ok(self.tokenizer.post_process(encoding, None, true).map_err(tokenize)?.get_ids().to_vec())
+        let encoding = self.tokenizer.post_process(encoding, None, true).map_err(tokenize)?;
+        Ok((encoding.get_ids().to_vec(), tokens))
     }
 }
 
 impl LocalEmbedder {
-    /// Loads a model folder, with other prefixes than it names where some are given. Blocking: reads the weights twice (once
-    /// for the hash in the model's id); 0.3 s for MiniLM.
-    pub fn load(dir: &Path, prefixes: Option<Prefixes>) -> Result<Self, EmbedError> {
+    /// Loads a model folder, with other prefixes than it names where some are given; `threads` for each lane. Blocking: reads the
+    /// weights twice (once for the hash in the model's id); 0.3 s for `MiniLM`.
+    pub fn load(dir: &Path, prefixes: Option<Prefixes>, threads: usize) -> Result<Self, EmbedError> {
         let folder = ModelFolder::read(dir)?;
         let encoder = Encoder::load(&folder)?;
         let vocabulary = Vocabulary::read(&folder, prefixes)?;
-        Ok(Self { encoder, model: vocabulary.model(), vocabulary })
+        let pool = |name: &'static str| {
+            rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(move |at| format!("{name}-{at}"))
+        };
+        let questions = pool("embed-question").build()?;
+        let bulk = pool("embed-bulk").start_handler(|_| yield_processor(None)).build()?;
+        Ok(Self { encoder, model: vocabulary.model(), vocabulary, questions, bulk })
     }
 
     /// What [`Self::load`] would load, without keeping anything in memory. Blocking: reads the whole folder.
@@ -122,35 +153,45 @@ impl LocalEmbedder {
         &self.model
     }
 
-    /// Embeds texts; unit vectors of the model's `dims` numbers, in the order of the texts. A text beyond its `max_tokens` is cut.
-    pub fn embed(&self, kind: InputKind, texts: &[String]) -> Result<Vec<Vec<f32>>, EmbedError> {
+    /// Embeds texts. One beyond the model's `max_tokens` is cut.
+    pub fn embed(&self, lane: Lane, kind: InputKind, texts: &[String]) -> Result<Embedded, EmbedError> {
         let prefix = match kind {
             InputKind::Query => &self.vocabulary.prefixes.query,
             InputKind::Passage => &self.vocabulary.prefixes.passage,
         };
-        let tokens = texts
-            .iter()
-            .map(|text| self.vocabulary.token_ids(&format!("{prefix}{text}")))
-            .collect::<Result<Vec<_>, _>>()?;
-        // Like lengths together: in a mixed batch the short texts would cost as much as the longest.
-        let mut order: Vec<usize> = (0..tokens.len()).collect();
-        order.sort_by_key(|&at| std::cmp::Reverse(tokens[at].len()));
-        let mut vectors = vec![Vec::new(); texts.len()];
-        let mut rest = order.as_slice();
-        while let Some(&longest) = rest.first() {
-            let count = (BATCH_TOKENS / tokens[longest].len().max(1)).clamp(1, rest.len());
-            let (batch, remaining) = rest.split_at(count);
-            let ids: Vec<&[u32]> = batch.iter().map(|&at| tokens[at].as_slice()).collect();
-            for (&at, vector) in batch.iter().zip(self.encoder.encode(&ids)?) {
-                vectors[at] = vector;
-            }
-            rest = remaining;
-        }
-        Ok(vectors)
+        let pool = if lane == Lane::Question { &self.questions } else { &self.bulk };
+        pool.install(|| {
+            let read: Vec<(Vec<u32>, usize)> = texts
+                .par_iter()
+                .map(|text| self.vocabulary.token_ids(&format!("{prefix}{text}")))
+                .collect::<Result<_, _>>()?;
+            let ids: Vec<&[u32]> = read.iter().map(|(ids, _)| ids.as_slice()).collect();
+            let made =
+                batches(&ids).par_iter().map(|batch| self.encoder.encode(batch)).collect::<Result<Vec<_>, _>>()?;
+            let tokens = read.iter().map(|(_, tokens)| tokens).sum();
+            Ok(Embedded { vectors: made.into_iter().flatten().collect(), tokens })
+        })
     }
 
     /// Tokens of a text as the model counts them, special tokens and prefix left out, nothing cut.
     pub fn count_tokens(&self, text: &str) -> Result<usize, EmbedError> {
         self.vocabulary.count_tokens(text)
     }
+}
+
+/// Texts in their order, cut where a batch has its tokens.
+fn batches<'a, 'b>(texts: &'a [&'b [u32]]) -> Vec<&'a [&'b [u32]]> {
+    let mut batches = Vec::new();
+    let (mut begin, mut tokens) = (0, 0);
+    for (at, text) in texts.iter().enumerate() {
+        if at > begin && tokens + text.len() > BATCH_TOKENS {
+            batches.push(&texts[begin..at]);
+            (begin, tokens) = (at, 0);
+        }
+        tokens += text.len();
+    }
+    if begin < texts.len() {
+        batches.push(&texts[begin..]);
+    }
+    batches
 }

@@ -1,8 +1,8 @@
-//! In-process embeddings of BERT-family models (candle, CPU).
+//! In-process embeddings of BERT-family models (CPU).
 //!
 //! [`LocalEmbedder::load`] reads any folder with `config.json`, `tokenizer.json` and `model.safetensors`, as sentence-transformers
-//! publishes them; all-MiniLM-L6-v2 is what `scripts/fetch-model` puts in place. Owns no tables and no threads: `embed` is plain CPU
-//! work, which callers run on a bounded pool.
+//! publishes them; all-MiniLM-L6-v2 is what `scripts/fetch-model` puts in place. Owns no tables; `embed` blocks its caller
+//! while the model's own threads work, so callers run it on a bounded pool.
 
 mod encoder;
 mod error;
@@ -12,7 +12,7 @@ mod weights;
 
 pub use error::EmbedError;
 pub use folder::Prefixes;
-pub use local::{InputKind, LocalEmbedder};
+pub use local::{Embedded, InputKind, Lane, LocalEmbedder};
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -2,7 +2,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::folder::{ModelFolder, Pooling};
-use super::{EmbedError, InputKind, LocalEmbedder, Prefixes};
+use super::{EmbedError, InputKind, Lane, LocalEmbedder, Prefixes};
 
 /// Where `scripts/test` puts the models (`scripts/fetch-model --dir`).
 #[expect(clippy::disallowed_methods, reason = "a test's fixture, not configuration")]
@@ -17,7 +17,11 @@ pub(crate) fn test_model(name: &str) -> PathBuf {
 }
 
 fn minilm() -> LocalEmbedder {
-    LocalEmbedder::load(&test_model("all-MiniLM-L6-v2"), None).expect("load MiniLM")
+    LocalEmbedder::load(&test_model("all-MiniLM-L6-v2"), None, 2).expect("load MiniLM")
+}
+
+fn embed(model: &LocalEmbedder, kind: InputKind, texts: &[String]) -> Vec<Vec<f32>> {
+    model.embed(Lane::Bulk, kind, texts).unwrap().vectors
 }
 
 fn dot(a: &[f32], b: &[f32]) -> f32 {
@@ -35,7 +39,7 @@ fn minilm_gives_the_published_vectors() {
     let model = minilm();
     assert_eq!((model.model().dims, model.model().max_tokens), (384, 254));
     let inputs = texts(&["The weather is lovely today.", "It's so sunny outside!", "He drove to the stadium."]);
-    let vectors = model.embed(InputKind::Passage, &inputs).unwrap();
+    let vectors = embed(&model, InputKind::Passage, &inputs);
     let reference = [
         0.019_196, 0.120_085, 0.159_598, 0.067_066, 0.050_075, -0.025_919, 0.056_468, -0.092_858, -0.037_611, 0.006_324,
     ];
@@ -52,17 +56,40 @@ fn minilm_gives_the_published_vectors() {
 fn long_texts_are_cut_and_padding_changes_nothing() {
     let model = minilm();
     let long = "word ".repeat(600);
-    let alone = model.embed(InputKind::Query, std::slice::from_ref(&long)).unwrap().remove(0);
+    let alone = embed(&model, InputKind::Query, std::slice::from_ref(&long)).remove(0);
     for (got, want) in alone.iter().zip([-0.008_124, -0.095_586, -0.038_673, 0.049_662]) {
         assert!((got - want).abs() < 2e-5, "{got} is not {want}");
     }
-    let mixed = model.embed(InputKind::Query, &[String::from("short"), long, String::new()]).unwrap();
-    let short = model.embed(InputKind::Query, &texts(&["short"])).unwrap().remove(0);
+    let mixed = embed(&model, InputKind::Query, &[String::from("short"), long, String::new()]);
+    let short = embed(&model, InputKind::Query, &texts(&["short"])).remove(0);
     assert!(dot(&mixed[0], &short) > 0.999_99, "the order is kept and padding is masked");
     assert!(dot(&mixed[1], &alone) > 0.999_99);
     assert!(mixed.iter().all(|vector| (dot(vector, vector) - 1.0).abs() < 1e-5));
-    assert_eq!(model.embed(InputKind::Query, &[]).unwrap(), Vec::<Vec<f32>>::new());
+    assert_eq!(embed(&model, InputKind::Query, &[]), Vec::<Vec<f32>>::new());
     assert_eq!(model.count_tokens("The weather is lovely today.").unwrap(), 6);
+}
+
+/// What the model made of these texts before its layers were our own, on candle: numbers 0, 100, 200 and 300 of each vector.
+#[test]
+fn vectors_are_those_of_every_release() {
+    let fixture = include_str!("../../../tests/fixtures/retrieval/vectors.json");
+    let fixture: std::collections::BTreeMap<String, Vec<(String, [f32; 4])>> = serde_json::from_str(fixture).unwrap();
+    for (name, known) in fixture {
+        let model = LocalEmbedder::load(&test_model(&name), None, 2).unwrap();
+        for kind in [InputKind::Passage, InputKind::Query] {
+            let known: Vec<_> =
+                known.iter().filter(|(text, _)| text.starts_with('?') == (kind == InputKind::Query)).collect();
+            let texts: Vec<String> = known.iter().map(|(text, _)| text.clone()).collect();
+            let together = embed(&model, kind, &texts);
+            for ((text, want), vector) in known.iter().zip(&together) {
+                let got = [0, 100, 200, 300].map(|at| vector[at]);
+                let near = got.iter().zip(want).all(|(got, want)| (got - want).abs() < 1e-4);
+                assert!(near, "{name}, {text:?}: {got:?} is not {want:?}");
+                let alone = embed(&model, kind, std::slice::from_ref(text)).remove(0);
+                assert!(alone.iter().zip(vector).all(|(a, b)| (a - b).abs() < 1e-5), "{text:?} alone and in company");
+            }
+        }
+    }
 }
 
 #[test]
@@ -73,11 +100,11 @@ fn the_id_follows_what_decides_a_vector() {
     let id = plain.id;
     assert!(id.starts_with("all-MiniLM-L6-v2-") && id.len() == "all-MiniLM-L6-v2-".len() + 12, "{id}");
     let prefixes = Prefixes { query: "query: ".into(), passage: "passage: ".into() };
-    let changed = LocalEmbedder::load(&folder, Some(prefixes)).unwrap();
+    let changed = LocalEmbedder::load(&folder, Some(prefixes), 2).unwrap();
     assert_ne!(changed.model().id, id);
     assert_eq!(changed.model().max_tokens, 252, "the prefix takes two tokens");
-    let query = changed.embed(InputKind::Query, &texts(&["rain"])).unwrap().remove(0);
-    let spelled = minilm().embed(InputKind::Query, &texts(&["query: rain"])).unwrap().remove(0);
+    let query = embed(&changed, InputKind::Query, &texts(&["rain"])).remove(0);
+    let spelled = embed(&minilm(), InputKind::Query, &texts(&["query: rain"])).remove(0);
     assert!(dot(&query, &spelled) > 0.999_99);
 }
 
@@ -121,7 +148,7 @@ fn a_folder_is_read_as_sentence_transformers_reads_it() {
 fn what_would_give_wrong_vectors_is_refused_by_name() {
     let load = |files: &[(&str, &str)]| {
         let dir = folder(files);
-        LocalEmbedder::load(dir.path(), None).err().expect("refused")
+        LocalEmbedder::load(dir.path(), None, 2).err().expect("refused")
     };
     assert!(matches!(load(&[]), EmbedError::Read { path, .. } if path.ends_with("config.json")));
     assert!(matches!(load(&[("config.json", "{")]), EmbedError::Malformed { .. }));
@@ -144,7 +171,7 @@ fn what_would_give_wrong_vectors_is_refused_by_name() {
     }
 }
 
-/// Prints what `docs/benchmarks.md` records for the dev profile: passages a second and resident memory.
+/// Prints passages and tokens a second beside what the processor could do if it did nothing but multiply, and resident memory.
 #[test]
 #[ignore = "measures for half a minute; scripts/test-slow"]
 fn speed_and_memory() {
@@ -164,8 +191,25 @@ fn speed_and_memory() {
     for (name, tokens) in [("about 200 tokens", 8), ("about 100 tokens", 4), ("about 25 tokens", 1)] {
         let passages: Vec<String> = (0..128).map(|n| format!("{n} {}", passage.repeat(tokens))).collect();
         let started = std::time::Instant::now();
-        model.embed(InputKind::Passage, &passages).unwrap();
-        println!("{name}: {:.1} passages/s, {:?} MB", 128.0 / started.elapsed().as_secs_f64(), resident_mb());
+        let made = model.embed(Lane::Bulk, InputKind::Passage, &passages).unwrap();
+        let seconds = started.elapsed().as_secs_f64();
+        let (passages, tokens) = (128.0 / seconds, made.tokens as f64 / seconds);
+        println!("{name}: {passages:.1} passages/s, {tokens:.0} tokens/s, {:?} MB", resident_mb());
     }
+    for threads in [1, 2] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let tokens = pool.install(holdfast_kernels::tokens_of_pure_multiplication);
+        println!("multiplying alone, {threads} threads: {tokens:.0} tokens/s");
+    }
+    let mut times: Vec<f64> = (0..200)
+        .map(|n| {
+            let question = texts(&[&format!("how often is pump {n} inspected?")]);
+            let started = std::time::Instant::now();
+            model.embed(Lane::Question, InputKind::Query, &question).unwrap();
+            started.elapsed().as_secs_f64() * 1000.0
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    println!("a question: median {:.1} ms, 95 % within {:.1} ms", times[100], times[190]);
     assert!(resident_mb().0 <= 350, "{:?}", resident_mb());
 }

@@ -1,18 +1,15 @@
 //! Weights out of a safetensors file, one tensor at a time.
 //!
-//! candle's own readers either map the file (needs unsafe) or hold all of it beside the tensors that are made from it: twice the
-//! model in memory while loading. The format is simple enough to seek in: 8 bytes of little-endian header length, a JSON header
-//! `{name: {dtype, shape, data_offsets}}`, then the data (<https://huggingface.co/docs/safetensors>).
+//! The format is simple enough to seek in: 8 bytes of little-endian header length, a JSON header `{name: {dtype, shape, data_offsets}}`,
+//! then the data (<https://huggingface.co/docs/safetensors>). Mapping the file would need unsafe code, and reading it whole twice the
+//! model's memory while loading.
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
-use candle_core::{DType, Device, Error, Result, Shape, Tensor};
-use candle_nn::Init;
-use candle_nn::var_builder::SimpleBackend;
+use half::{bf16, f16};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -30,13 +27,14 @@ struct Entry {
 }
 
 pub(super) struct WeightFile {
-    file: Mutex<File>,
+    path: PathBuf,
+    file: File,
     data_start: u64,
     entries: HashMap<String, Entry>,
 }
 
 impl WeightFile {
-    pub(super) fn open(path: &Path) -> std::result::Result<Self, EmbedError> {
+    pub(super) fn open(path: &Path) -> Result<Self, EmbedError> {
         let read = |source| EmbedError::Read { path: PathBuf::from(path), source };
         let mut file = File::open(path).map_err(read)?;
         let file_bytes = file.metadata().map_err(read)?.len();
@@ -64,53 +62,52 @@ impl WeightFile {
             }
             entries.insert(name, entry);
         }
-        Ok(Self { file: Mutex::new(file), data_start, entries })
+        Ok(Self { path: path.to_path_buf(), file, data_start, entries })
     }
 
-    fn read(&self, name: &str, device: &Device) -> Result<Tensor> {
-        let entry = self.entries.get(name).ok_or_else(|| Error::CannotFindTensor { path: name.to_string() }.bt())?;
-        let dtype = match entry.dtype.as_str() {
-            "F32" => DType::F32,
-            "F16" => DType::F16,
-            "BF16" => DType::BF16,
-            other => candle_core::bail!("tensor `{name}` has data type {other}; F32, F16 and BF16 are read"),
+    pub(super) fn contains(&self, name: &str) -> bool {
+        self.entries.contains_key(name)
+    }
+
+    /// The numbers of a tensor that must have this shape, in row-major order.
+    pub(super) fn read(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, EmbedError> {
+        let entry = self.entries.get(name).ok_or_else(|| self.malformed(&format!("tensor `{name}` is missing")))?;
+        if entry.shape != shape {
+            return Err(self.malformed(&format!("tensor `{name}` has the shape {:?}, not {shape:?}", entry.shape)));
+        }
+        let width = match entry.dtype.as_str() {
+            "F32" => 4,
+            "F16" | "BF16" => 2,
+            other => {
+                let what = format!("tensor `{name}` has data type {other}; F32, F16 and BF16 are read");
+                return Err(EmbedError::Unsupported(what));
+            }
         };
         let (start, end) = entry.data_offsets;
-        let bytes = usize::try_from(end - start).map_err(Error::wrap)?;
-        if bytes != entry.shape.iter().product::<usize>() * dtype.size_in_bytes() {
-            candle_core::bail!("tensor `{name}` has {bytes} bytes, which does not match its shape {:?}", entry.shape);
+        let numbers: usize = shape.iter().product();
+        if usize::try_from(end - start).ok() != numbers.checked_mul(width) {
+            let bytes = end - start;
+            return Err(self.malformed(&format!("tensor `{name}` has {bytes} bytes, which does not match its shape")));
         }
-        let mut buffer = vec![0_u8; bytes];
-        {
-            let mut file = self.file.lock().map_err(|_| Error::msg("a reader of the weights panicked"))?;
-            file.seek(SeekFrom::Start(self.data_start + start))?;
-            file.read_exact(&mut buffer)?;
-        }
-        Tensor::from_raw_buffer(&buffer, dtype, &entry.shape, device)
-    }
-}
-
-impl SimpleBackend for WeightFile {
-    fn get(&self, shape: Shape, name: &str, _: Init, dtype: DType, device: &Device) -> Result<Tensor> {
-        let tensor = self.get_unchecked(name, dtype, device)?;
-        if tensor.shape() == &shape {
-            return Ok(tensor);
-        }
-        let msg = format!("shape mismatch for {name}");
-        Err(Error::UnexpectedShape { msg, expected: shape, got: tensor.shape().clone() }.bt())
+        let mut bytes = vec![0_u8; numbers * width];
+        let failed = |source| EmbedError::Read { path: self.path.clone(), source };
+        self.file.seek(SeekFrom::Start(self.data_start + start)).map_err(failed)?;
+        self.file.read_exact(&mut bytes).map_err(failed)?;
+        let two = |bytes: &[u8]| [bytes[0], bytes[1]];
+        Ok(match self.entries[name].dtype.as_str() {
+            "F16" => bytes.chunks_exact(2).map(|b| f16::from_le_bytes(two(b)).to_f32()).collect(),
+            "BF16" => bytes.chunks_exact(2).map(|b| bf16::from_le_bytes(two(b)).to_f32()).collect(),
+            _ => bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
+        })
     }
 
-    fn get_unchecked(&self, name: &str, dtype: DType, device: &Device) -> Result<Tensor> {
-        self.read(name, device)?.to_dtype(dtype)
-    }
-
-    fn contains_tensor(&self, name: &str) -> bool {
-        self.entries.contains_key(name)
+    fn malformed(&self, reason: &str) -> EmbedError {
+        EmbedError::malformed(&self.path, &reason)
     }
 }
 
 /// Adds a whole file to a digest, in pieces.
-pub(super) fn hash_file(path: &Path, digest: &mut Sha256) -> std::result::Result<(), EmbedError> {
+pub(super) fn hash_file(path: &Path, digest: &mut Sha256) -> Result<(), EmbedError> {
     let read = |source| EmbedError::Read { path: PathBuf::from(path), source };
     let mut file = File::open(path).map_err(read)?;
     let mut buffer = vec![0_u8; 1 << 20];

@@ -20,6 +20,7 @@ use super::{
     embeddings::QueryCache,
     error::LlmError,
     extractive::{self, Extractive},
+    lanes::Lanes,
     metrics::Metrics,
     model::{BackendKind, CallContext, EmbedModel, ModelInfo, Operation, estimate_tokens},
     openai::Provider,
@@ -36,7 +37,6 @@ use crate::platform::{
     http_client::HttpClients,
     ids::OrgId,
     lifecycle::Lifecycle,
-    pools::CpuPool,
 };
 
 /// Characters; it stands in usage rows and log lines.
@@ -73,7 +73,7 @@ pub(super) struct Inner {
     /// Loaded when first used: an installation that embeds elsewhere does not pay its memory.
     pub local_model: OnceCell<EmbedModel>,
     pub local: OnceCell<Arc<LocalEmbedder>>,
-    pub pool: CpuPool,
+    pub lanes: Lanes,
     pub query_cache: QueryCache,
 }
 
@@ -128,7 +128,7 @@ impl Llm {
         let recorder = Recorder::start(db.clone(), clock.clone(), metrics.clone(), &lifecycle);
         let inner = Inner {
             embedding_dir: config.embedding.dir(&data_dir),
-            pool: CpuPool::new(config.embedding.threads),
+            lanes: Lanes::new(config.embedding.threads()),
             query_cache: QueryCache::default(),
             local_model: OnceCell::new(),
             local: OnceCell::new(),

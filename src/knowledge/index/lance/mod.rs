@@ -2,8 +2,9 @@
 //!
 //! A table holds `chunk_id`, `document_id` (UUIDs as text, which LanceDB can filter by), `terms` (what [`analyze`] made of the text) and
 //! `vector` (unit length). Its full-text index is made with the table and splits `terms` at spaces. Rows that came after the last
-//! [`VectorIndex::optimize`] are in no index yet, and still found: LanceDB scans them beside it.
+//! [`VectorIndex::tidy`] or [`VectorIndex::optimize`] are in no index yet, and still found: LanceDB scans them beside it.
 
+mod tidy;
 mod upkeep;
 
 use std::collections::HashMap;
@@ -21,6 +22,7 @@ use lancedb::{Connection, DistanceType, ObjectStoreRegistry, Session, Table};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
+pub use tidy::Tidied;
 pub use upkeep::{MAINTENANCE_STEPS, OptimizeReport, Retention, TableState, TableStats};
 
 use super::{IndexError, analyze};

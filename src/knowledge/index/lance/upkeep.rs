@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lancedb::index::Index;
 use lancedb::index::vector::IvfPqIndexBuilder;
-use lancedb::table::{CompactionOptions, OptimizeAction, OptimizeOptions};
+use lancedb::table::{OptimizeAction, OptimizeOptions};
 use lancedb::{DistanceType, Table};
 
 use arrow_array::{Array, FixedSizeListArray, Float32Array, RecordBatch, StringArray};
@@ -12,7 +12,7 @@ use futures::TryStreamExt as _;
 use lancedb::query::{ExecutableQuery as _, QueryBase as _};
 use serde::{Deserialize, Serialize};
 
-use super::{IndexError, VectorIndex, dimensions, full_text_index, full_text_options, uuids};
+use super::{IndexError, VectorIndex, dimensions, full_text_index, full_text_options, tidy::compaction, uuids};
 
 /// Which old versions of a table [`VectorIndex::optimize`] removes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,11 +96,8 @@ impl VectorIndex {
         let table = self.table(name).await?;
         let purge = retention == Retention::Purge;
         let mut report = OptimizeReport::default();
-        let compaction = CompactionOptions {
-            materialize_deletions_threshold: if purge { 0.0 } else { 0.1 },
-            ..CompactionOptions::default()
-        };
-        match table.optimize(OptimizeAction::Compact { options: compaction, remap_options: None }).await {
+        let options = compaction(if purge { 0.0 } else { 0.1 });
+        match table.optimize(OptimizeAction::Compact { options, remap_options: None }).await {
             Ok(stats) => {
                 let compaction = stats.compaction.unwrap_or_default();
                 report.fragments_removed = compaction.fragments_removed;
@@ -114,7 +111,7 @@ impl VectorIndex {
         let indexing = if purge {
             table.create_index(&["terms"], Index::FTS(full_text_options())).replace(true).execute().await
         } else {
-            table.optimize(OptimizeAction::Index(OptimizeOptions::default())).await.map(drop)
+            table.optimize(OptimizeAction::Index(OptimizeOptions::merge(usize::MAX))).await.map(drop)
         };
         if let Err(error) = indexing {
             report.failures.push(("index", error.into()));
@@ -144,15 +141,10 @@ impl VectorIndex {
     /// training put them, so it is trained anew when the rows have doubled; the index name remembers the rows of its training.
     async fn renew_vector_index(&self, table: &Table) -> Result<(), IndexError> {
         let rows = table.count_rows(None).await?;
-        if rows < self.store.options.vector_index_rows {
+        if !self.wants_vector_index(table, rows).await? {
             return Ok(());
         }
-        let trained =
-            table.list_indices().await?.into_iter().find(|index| index.columns == ["vector"]).map(|index| index.name);
-        let trained_rows = trained.as_deref().and_then(|name| name.strip_prefix("vector_")?.parse::<usize>().ok());
-        if trained_rows.is_some_and(|trained_rows| rows < trained_rows * 2) {
-            return Ok(());
-        }
+        let trained = vector_index(table).await?;
         let dims = dimensions(table).await?;
         // A table of words alone has no vectors worth an index.
         if dims == 1 {
@@ -167,6 +159,16 @@ impl VectorIndex {
             table.drop_index(&old).await?;
         }
         Ok(())
+    }
+
+    /// Whether the table has outgrown its vector index, or should have one and has none.
+    pub(super) async fn wants_vector_index(&self, table: &Table, rows: usize) -> Result<bool, IndexError> {
+        if rows < self.store.options.vector_index_rows {
+            return Ok(false);
+        }
+        let trained = vector_index(table).await?;
+        let trained_rows = trained.as_deref().and_then(|name| name.strip_prefix("vector_")?.parse::<usize>().ok());
+        Ok(trained_rows.is_none_or(|trained_rows| rows >= trained_rows * 2))
     }
 
     pub async fn stats(&self, name: &str) -> Result<TableStats, IndexError> {
@@ -189,4 +191,8 @@ impl VectorIndex {
             bytes: stats.total_bytes,
         })
     }
+}
+
+async fn vector_index(table: &Table) -> Result<Option<String>, IndexError> {
+    Ok(table.list_indices().await?.into_iter().find(|index| index.columns == ["vector"]).map(|index| index.name))
 }

@@ -108,6 +108,43 @@ async fn a_purge_leaves_nothing_of_a_deleted_document() {
     assert_eq!(index.stats(&table).await.unwrap().versions, 1);
 }
 
+/// While documents come in, searches do not pay for what no index covers yet, and find the same.
+#[tokio::test]
+async fn what_came_in_is_indexed_before_anybody_pays_for_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let index = open(dir.path());
+    let table = table_name(id(7), 1);
+    assert_eq!(index.tidy(&table, true).await.unwrap(), Tidied::default(), "there is no table yet");
+    index.ensure_table(&table, DIMS).await.unwrap();
+    let page = |n: u128| {
+        let words = ["albatross", "sturgeon", "badger"][usize::try_from(n % 3).unwrap()];
+        row(100 + n, 10 + n / 20, &format!("Sheet {n} tells of the {words}"), [1.0, n as f32 / 400.0, 0.0, 0.0])
+    };
+    let mut worked = Vec::new();
+    for part in 0..20 {
+        index.upsert(&table, (part * 20..part * 20 + 20).map(page).collect()).await.unwrap();
+        let tidied = index.tidy(&table, false).await.unwrap();
+        let stats = index.stats(&table).await.unwrap();
+        assert!(stats.unindexed_rows < 256 && stats.fragments <= 17, "after {part}: {stats:?}, {tidied:?}");
+        assert_eq!(stats.unindexed_rows, tidied.waiting);
+        worked.push(tidied.worked);
+    }
+    assert!(worked.contains(&true) && worked.contains(&false), "in pieces, not after each write: {worked:?}");
+    let found = async || {
+        let text = index.text_search(&table, "sheet 77 sturgeon", 10).await.unwrap();
+        (text, index.vector_search(&table, &[1.0, 0.5, 0.0, 0.0], 10).await.unwrap())
+    };
+    let (text, vector) = found().await;
+    assert!(chunks(&text).contains(&177), "{text:?}");
+    let settled = index.tidy(&table, true).await.unwrap();
+    assert!(settled.worked && settled.waiting == 0 && !settled.wants_vector_index, "{settled:?}");
+    let stats = index.stats(&table).await.unwrap();
+    assert!(stats.unindexed_rows == 0 && stats.fragments <= 5 && stats.rows == 400, "{stats:?}");
+    assert_eq!(found().await.1, vector);
+    assert_eq!(chunks(&found().await.0), chunks(&text), "the same in the same order");
+    assert!(!index.tidy(&table, true).await.unwrap().worked, "nothing is left to do");
+}
+
 /// Each write is a version with a file of its own: without maintenance the folder grows for ever.
 #[tokio::test]
 async fn maintenance_takes_back_what_rewriting_costs() {

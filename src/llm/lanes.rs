@@ -1,0 +1,154 @@
+//! Questions before documents: a person waits for the one, and the other takes minutes anyway.
+//!
+//! In this process the two have threads of their own ([`super::embed::Lane`]) and here their places. A provider's requests are counted: those
+//! of documents are few at a time over all callers, and none begins while a question to that provider is under way.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
+
+use super::embed::Lane;
+use crate::platform::pools::CpuPool;
+
+/// Texts that are a question, or as good as one.
+const QUESTION_TEXTS: usize = 4;
+/// Pieces of documents that the local model has at a time: one is worked on, and the next is there when it ends.
+pub(super) const PIECES: usize = 2;
+/// Requests of documents to a provider at a time.
+pub(super) const CONCURRENCY: usize = 4;
+/// So long a document steps aside for questions before each of its requests: a crowd that never stops asking must not stop it for good.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How urgent so many texts are.
+pub(super) fn lane_of(texts: usize) -> Lane {
+    if texts <= QUESTION_TEXTS { Lane::Question } else { Lane::Bulk }
+}
+
+/// Whose turn it is.
+pub(super) struct Lanes {
+    questions: CpuPool,
+    bulk: CpuPool,
+    /// By the provider's name.
+    providers: Mutex<HashMap<String, Arc<Turns>>>,
+}
+
+impl Lanes {
+    /// `threads`: of the local model.
+    pub fn new(threads: usize) -> Self {
+        Self { questions: CpuPool::new(threads), bulk: CpuPool::new(PIECES), providers: Mutex::default() }
+    }
+
+    /// Where the local model's work of this lane runs.
+    pub fn pool(&self, lane: Lane) -> &CpuPool {
+        if lane == Lane::Question { &self.questions } else { &self.bulk }
+    }
+
+    pub fn of_provider(&self, name: &str) -> Arc<Turns> {
+        let mut providers = self.providers.lock().unwrap_or_else(PoisonError::into_inner);
+        providers.entry(name.to_owned()).or_default().clone()
+    }
+}
+
+/// The turns of those who ask one provider for vectors.
+pub(super) struct Turns {
+    places: Semaphore,
+    /// Questions that are under way.
+    questions: watch::Sender<usize>,
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self { places: Semaphore::new(CONCURRENCY), questions: watch::Sender::new(0) }
+    }
+}
+
+/// The right to send one request, until dropped.
+pub(super) enum Turn<'a> {
+    Question(&'a watch::Sender<usize>),
+    Bulk { _place: Option<SemaphorePermit<'a>> },
+}
+
+impl Turns {
+    pub async fn take(&self, lane: Lane) -> Turn<'_> {
+        if lane == Lane::Question {
+            self.questions.send_modify(|count| *count += 1);
+            return Turn::Question(&self.questions);
+        }
+        // It is never closed.
+        let place = self.places.acquire().await.ok();
+        let mut questions = self.questions.subscribe();
+        let _ = tokio::time::timeout(PATIENCE, questions.wait_for(|count| *count == 0)).await;
+        Turn::Bulk { _place: place }
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if let Self::Question(questions) = self {
+            questions.send_modify(|count| *count -= 1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Documents hold all their places, and would for minutes.
+    #[tokio::test]
+    async fn a_question_finds_a_place_while_documents_are_worked_on() {
+        let lanes = Lanes::new(1);
+        let (end, running) = (Arc::new(Mutex::new(())), Arc::new(Semaphore::new(0)));
+        let held = end.lock().unwrap();
+        let documents: Vec<_> = (0..PIECES + 1)
+            .map(|_| {
+                let (pool, end, running) = (lanes.pool(Lane::Bulk).clone(), end.clone(), running.clone());
+                Box::pin(async move {
+                    let work = move || {
+                        running.add_permits(1);
+                        drop(end.lock());
+                    };
+                    pool.run(work).await
+                })
+            })
+            .collect();
+        let all = futures::future::join_all(documents);
+        let asked = async {
+            running.acquire_many(u32::try_from(PIECES).unwrap()).await.unwrap().forget();
+            let question = lanes.pool(Lane::Question).run(|| "answered");
+            let answered = tokio::time::timeout(Duration::from_secs(20), question).await;
+            drop(held);
+            answered
+        };
+        let (done, answered) = tokio::join!(all, asked);
+        assert_eq!(answered.expect("a question waits for no document").unwrap(), "answered");
+        assert!(done.into_iter().all(|done| done.is_ok()));
+        assert_eq!((lane_of(1), lane_of(500)), (Lane::Question, Lane::Bulk));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn documents_step_aside_for_questions_but_not_for_ever() {
+        let turns = Turns::default();
+        let soon = Duration::from_millis(10);
+        let question = turns.take(Lane::Question).await;
+        let another = turns.take(Lane::Question).await;
+        assert!(tokio::time::timeout(soon, turns.take(Lane::Bulk)).await.is_err(), "a question is under way");
+        drop(question);
+        assert!(tokio::time::timeout(soon, turns.take(Lane::Bulk)).await.is_err(), "another one is");
+        drop(another);
+        let mut bulk = Vec::new();
+        for _ in 0..CONCURRENCY {
+            bulk.push(tokio::time::timeout(soon, turns.take(Lane::Bulk)).await.expect("nobody asks"));
+        }
+        assert!(tokio::time::timeout(soon, turns.take(Lane::Bulk)).await.is_err(), "so many at a time");
+        let question = tokio::time::timeout(soon, turns.take(Lane::Question)).await.expect("a question never waits");
+        bulk.pop();
+        let patient = tokio::time::timeout(PATIENCE + soon, turns.take(Lane::Bulk)).await;
+        assert!(patient.is_ok(), "a question that never ends holds nobody up for ever");
+        drop(question);
+    }
+}
