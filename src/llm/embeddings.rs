@@ -349,7 +349,8 @@ impl Llm {
             return Err(LlmError::invalid("input", "context_length_exceeded", text));
         }
         let (backend, name, mut meter) = self.begin_embedding(call, model, None).await?;
-        let turn = self.inner.lanes.of_provider(model.split('/').next().unwrap_or_default()).take(lane).await;
+        let turns = self.inner.lanes.of_provider(model.split('/').next().unwrap_or_default());
+        let turn = turns.take(lane).await;
         let made = backend.embed_tokens(&name, tokens, dimensions).await;
         drop(turn);
         match made {

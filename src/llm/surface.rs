@@ -308,7 +308,10 @@ async fn create_embeddings(
         }
     };
     let call = CallContext::of(&who);
-    let lane = lane_of(texts.len());
+    let lane = lane_of(match &input {
+        Input::Texts(texts) => texts.len(),
+        Input::Tokens(tokens) => tokens.len(),
+    });
     let (model, made) = if request.model == embeddings::ALIAS {
         let texts = match input {
             Input::Texts(texts) => texts,

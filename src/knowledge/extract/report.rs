@@ -174,7 +174,7 @@ pub enum LeftOutKind {
 }
 
 impl LeftOutKind {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::PageNumber,
         Self::RunningLine,
         Self::Navigation,
@@ -182,6 +182,7 @@ impl LeftOutKind {
         Self::Revision,
         Self::Script,
         Self::Duplicate,
+        Self::Comment,
     ];
 
     /// The stable name in the API and the metric.
@@ -194,6 +195,7 @@ impl LeftOutKind {
             Self::Revision => "revision",
             Self::Script => "script",
             Self::Duplicate => "duplicate",
+            Self::Comment => "comment",
         }
     }
 }

@@ -218,6 +218,7 @@ knowledge-left-out-navigation = Navigation of a web page
 knowledge-left-out-hidden = Hidden text
 knowledge-left-out-revision = Deleted by tracked changes
 knowledge-left-out-script = Scripts and style sheets
+knowledge-left-out-comment = Comments in the source, which no reader is shown
 knowledge-left-out-duplicate = Said twice by the file
 
 knowledge-reading = Pages without text

@@ -226,6 +226,7 @@ knowledge-left-out-navigation = Навигация веб-страницы
 knowledge-left-out-hidden = Скрытый текст
 knowledge-left-out-revision = Удалено в режиме правок
 knowledge-left-out-script = Скрипты и таблицы стилей
+knowledge-left-out-comment = Комментарии в исходном тексте, которых читатель не видит
 knowledge-left-out-duplicate = Сказано в файле дважды
 
 knowledge-reading = Страницы без текста
