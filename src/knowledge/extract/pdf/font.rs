@@ -72,6 +72,7 @@ impl Font {
         let composite = info.subtype == "Type0";
         let type3 = info.subtype == "Type3";
         let name = match dict.get("BaseFont").and_then(Object::as_name) {
+            Some(_) if lost && absent => format!("{name} (not in the file)"),
             Some(base) => base.split_once('+').map_or(base, |(_, base)| base).to_owned(),
             None => format!("{name} ({})", info.subtype),
         };

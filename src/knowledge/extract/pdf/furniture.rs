@@ -83,20 +83,24 @@ pub(super) fn take_out(pages: &mut [Page], report: &mut Report) {
     }
     // The first page and those that open a chapter go without.
     let often = (pages.len() / 2).clamp(2, 3);
-    let runs = |page: usize, line: &Line| seen.get(&key(page, line)).is_some_and(|on| on.len() >= often);
+    let chains: HashMap<(String, i32), HashMap<usize, bool>> =
+        seen.into_iter().map(|(key, on)| (key, chained(&on, often))).collect();
+    let runs = |page: usize, line: &Line| chains.get(&key(page, line)).and_then(|on| on.get(&page)).copied();
     let mut drops: Vec<(usize, usize, LeftOutKind)> = Vec::new();
     for (page, lines) in lines.iter().enumerate() {
         let running: HashSet<usize> = (lines.iter().enumerate())
-            .filter(|(_, line)| may_run(&pages[page], line) && (key(page, line).0.is_empty() || runs(page, line)))
+            .filter(|(_, line)| {
+                may_run(&pages[page], line) && (key(page, line).0.is_empty() || runs(page, line).is_some())
+            })
             .map(|(index, _)| index)
             .collect();
-        let in_tables = cells(&pages[page].fragments, lines, &running);
+        let in_tables: HashSet<usize> = table::tables(&pages[page].fragments).into_iter().flatten().collect();
         let drop = |index: usize, drops: &mut Vec<(usize, usize, LeftOutKind)>| -> bool {
             let line = &lines[index];
             if !running.contains(&index) || line.fragments.iter().any(|at| in_tables.contains(at)) {
                 return false;
             }
-            let repeated = seen.get(&key(page, line)).is_some_and(|on| on.first() != Some(&page));
+            let repeated = runs(page, line) == Some(true);
             for at in &line.fragments {
                 match numbers.get(&(page, *at)) {
                     Some(kind) => drops.push((page, *at, *kind)),
@@ -190,11 +194,16 @@ fn lines(page: &Page) -> Vec<Line> {
     lines
 }
 
-/// The fragments in tables, but for tables that consist of running lines alone (a letterhead).
-fn cells(fragments: &[Fragment], lines: &[Line], running: &HashSet<usize>) -> HashSet<usize> {
-    let on_running: HashSet<usize> = running.iter().flat_map(|index| lines[*index].fragments.iter().copied()).collect();
-    let tables = table::tables(fragments).into_iter();
-    tables.filter(|cells| !cells.iter().all(|at| on_running.contains(at))).flatten().collect()
+/// The pages of `on` that follow each other, but for one in between (left and right pages differ), at least `often`;
+/// and whether the page repeats one before it.
+fn chained(on: &[usize], often: usize) -> HashMap<usize, bool> {
+    let mut out = HashMap::new();
+    let mut pages = on.to_vec();
+    pages.dedup();
+    for chain in pages.chunk_by(|before, after| after - before <= 2).filter(|chain| chain.len() >= often) {
+        out.extend(chain.iter().enumerate().map(|(at, page)| (*page, at > 0)));
+    }
+    out
 }
 
 /// The fragments, by page and index, that a sequence over the pages shows to be page numbers.

@@ -111,6 +111,27 @@ fn a_table_that_goes_on_keeps_its_heading_on_each_page() {
 }
 
 #[test]
+fn rows_that_come_again_at_the_foot_of_pages_are_no_footers() {
+    let rows = |page: i32| {
+        let row =
+            |y: i32, n: i32| at(60, y, &format!("row {n}")) + &at(200, y, &(7 * n).to_string()) + &at(300, y, "x");
+        body(&[&format!("Chapter {page} has words of its own.")]) + &row(62, 8) + &row(46, 9) + &row(30, 10)
+    };
+    let document = pages(&[rows(1), rows(2), rows(3), rows(4)]);
+    assert_eq!(document.text.matches("row 9 | 63 | x").count(), 4);
+    assert!(document.report.left_out.is_empty());
+}
+
+#[test]
+fn drawn_lines_part_cells_that_stand_close() {
+    let row =
+        |y: i32, cells: [&str; 3]| cells.iter().zip([60, 92, 116]).map(|(text, x)| at(x, y, text)).collect::<String>();
+    let lines: String = [87, 112].iter().map(|x| format!("{x} 680 m {x} 715 l S\n")).collect();
+    let document = page(&(row(700, ["Item", "Q1", "Q2"]) + &row(684, ["Bolt", "", "12"]) + &lines));
+    assert_eq!(document.text, "Item | Q1 | Q2\nBolt | | 12");
+}
+
+#[test]
 fn fields_notes_and_boxes_are_read_where_they_stand() {
     let mut made = Made::new();
     made.catalog = "/AcroForm << /Fields [] /NeedAppearances true >>".to_owned();
