@@ -265,10 +265,37 @@ fn squeeze(text: &str) -> String {
     text.split_whitespace().collect()
 }
 
-/// A line with the number of its page: "Page of", "- -", "стр. из" say nothing without it.
+/// Words that say nothing without the number of the page: any other may be the name that somebody looks for.
+const PAGE_WORDS: [&str; 24] = [
+    "page",
+    "pages",
+    "pg",
+    "p",
+    "of",
+    "seite",
+    "s",
+    "von",
+    "страница",
+    "стр",
+    "с",
+    "из",
+    "лист",
+    "листов",
+    "página",
+    "pagina",
+    "de",
+    "di",
+    "van",
+    "strona",
+    "str",
+    "z",
+    "sivu",
+    "sida",
+];
+
 fn says_something(text: &str) -> bool {
-    let words: Vec<&str> = text.split_whitespace().filter(|word| word.chars().any(char::is_alphanumeric)).collect();
-    words.len() > 2 || words.iter().any(|word| word.chars().any(|c| c.is_ascii_digit()) || word.chars().count() > 8)
+    let mut words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.any(|word| !PAGE_WORDS.contains(&word.to_lowercase().as_str()))
 }
 
 /// The text of pieces in a cell, in one line; notes go to `notes`, to stand after the table.

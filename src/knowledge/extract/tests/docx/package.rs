@@ -118,6 +118,7 @@ fn headers_and_footers_are_kept_once() {
     let footer = root(
         "ftr",
         &(p(&r("Footer note 77"))
+            + &p(r#"<w:r><w:t>Derby, </w:t></w:r><w:fldSimple w:instr="PAGE"><w:r><w:t>3</w:t></w:r></w:fldSimple>"#)
             + &p(r#"<w:r><w:t>Page </w:t></w:r><w:fldSimple w:instr=" PAGE "><w:r><w:t>1</w:t></w:r></w:fldSimple>"#)),
     );
     let document = open(&with_parts(
@@ -129,7 +130,7 @@ fn headers_and_footers_are_kept_once() {
             ("rId4", "footer", "footer1.xml", &footer),
         ],
     ));
-    assert_eq!(document.text, "Contract No. FV 17/2026\n\nAnnex\n\nFooter note 77\n\nBody");
+    assert_eq!(document.text, "Contract No. FV 17/2026\n\nAnnex\n\nFooter note 77\n\nDerby,\n\nBody");
     assert_eq!(left_out(&document, LeftOutKind::Duplicate), ["Contract No. FV 17/2026"]);
     assert_eq!(left_out(&document, LeftOutKind::PageNumber), ["Page"]);
 }
