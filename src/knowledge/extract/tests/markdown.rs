@@ -160,7 +160,7 @@ fn marks_that_mean_something_stay() {
         ),
         ("```js title=\"src/app.js\"\nx\n```", "js title=\"src/app.js\"\nx"),
         ("# ★\n\ntext", "★\n\ntext"),
-        ("a\u{b}b \u{8}c\u{7f} d\0e", "a\nb c d e"),
+        ("a\u{b}b \u{8}c\u{7f} d\0e", "a b c d e"),
     ]);
 }
 
