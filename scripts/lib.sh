@@ -189,7 +189,7 @@ reading_benchmark() {
   have chromium || missing+=(chromium)
   have soffice || missing+=(libreoffice-writer-nogui)
   have pdflatex || missing+=(texlive-latex-base texlive-latex-recommended)
-  kpsewhich russian.ldf >/dev/null 2>&1 || missing+=(texlive-lang-cyrillic)
+  kpsewhich russianb.ldf >/dev/null 2>&1 || missing+=(texlive-lang-cyrillic)
   # Without it LaTeX draws its letters as pictures, which no reader can read.
   [ -d /usr/share/texmf/fonts/type1/public/cm-super ] || missing+=(cm-super)
   fc-list 2>/dev/null | grep -q DejaVuSerif || missing+=(fonts-dejavu-core)
