@@ -11,7 +11,7 @@ from . import blocks, printed
 from .blocks import report
 from .make import Corpus
 
-SECTIONS = {"latex": 620, "chromium": 845}  # measured: 300 pages each
+SECTIONS = {"latex": 620, "chromium": 845}  # 540 of each gave 262 and 192 pages
 
 
 def fill(corpus):
