@@ -190,3 +190,19 @@ smollm2_model() {
   fi
   echo "$file"
 }
+
+# reading_benchmark BINARY [ARGUMENTS...]: benches/reading, with the programs that write its documents (the first time: 500 MB of packages).
+reading_benchmark() {
+  local binary=$1 missing=()
+  shift
+  have chromium || missing+=(chromium)
+  have soffice || missing+=(libreoffice-writer-nogui)
+  have pdflatex || missing+=(texlive-latex-base texlive-latex-recommended)
+  kpsewhich russianb.ldf >/dev/null 2>&1 || missing+=(texlive-lang-cyrillic)
+  # Without it LaTeX draws its letters as pictures, which no reader can read.
+  [ -d /usr/share/texmf/fonts/type1/public/cm-super ] || missing+=(cm-super)
+  fc-list 2>/dev/null | grep -q DejaVuSerif || missing+=(fonts-dejavu-core)
+  python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3 python3-venv)
+  install_packages "${missing[@]}"
+  nice -n 10 python3 "$ROOT/benches/reading/reading.py" --binary "$binary" --cache "$CACHE" "$@"
+}

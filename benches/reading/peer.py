@@ -6,7 +6,6 @@ import json
 import sys
 import time
 import warnings
-from pathlib import Path
 
 warnings.filterwarnings("ignore")
 TEXT = {".md", ".txt", ".py", ".yaml", ".yml", ".sh", ".sql", ".ini", ".csv", ".log", ".json", ".toml", ".rs"}
@@ -34,12 +33,6 @@ def pypdf(path):
     return "\n\n".join(page.extract_text() for page in pypdf.PdfReader(path).pages)
 
 
-def trafilatura(path):
-    import trafilatura
-
-    return trafilatura.extract(Path(path).read_bytes(), include_tables=True, include_links=False, favor_recall=True) or ""
-
-
 def python_docx(path):
     import docx
 
@@ -57,7 +50,6 @@ READERS = {
     "markitdown": (markitdown, {".pdf", ".docx", ".html", ".xhtml", ".htm"} | TEXT),
     "pypdf": (lambda: pypdf, {".pdf"}),
     "python-docx": (lambda: python_docx, {".docx"}),
-    "trafilatura": (lambda: trafilatura, {".html", ".xhtml", ".htm"}),
 }
 
 

@@ -94,7 +94,7 @@ class Peer:
 
 def installed(python):
     """What stands in the peers' environment, for the report."""
-    program = "import importlib.metadata as m;print(*(f'{n} {m.version(n)}' for n in ('pypdfium2','markitdown','pypdf','python-docx','trafilatura')),sep=', ')"
+    program = "import importlib.metadata as m;print(*(f'{n} {m.version(n)}' for n in ('pypdfium2','markitdown','pypdf','python-docx')),sep=', ')"
     return subprocess.run([python, "-c", program], capture_output=True, text=True, check=True).stdout.strip()
 
 

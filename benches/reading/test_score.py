@@ -27,10 +27,10 @@ class TheScorer(unittest.TestCase):
         result = judged(GOOD)
         self.assertEqual((result.words_lost, result.words_invented, result.numbers_lost, result.relations_lost, result.faults), (0, 0, 0, 0, []))
         self.assertEqual(result.placed, result.in_order)
-        self.assertEqual((result.words, result.numbers, result.relations), (19, 7, 3))
+        self.assertEqual((result.words, result.numbers, result.relations), (20, 8, 3))
 
     def test_a_dropped_number_is_seen(self):
-        for number in ("17/2026", "1,204\\.50", "11.2"):
+        for number in ("17", "1,204\\.50", "11.2"):
             result = judged(GOOD.replace(number, ""))
             self.assertEqual((result.numbers_lost, result.words_lost), (1, 1), number)
         self.assertEqual(judged(GOOD.replace("10.5", "1 0.5")).numbers_lost, 1, "a number in pieces")
@@ -44,7 +44,7 @@ class TheScorer(unittest.TestCase):
         self.assertEqual(judged(GOOD.replace("costs ", "")).words_lost, 1)
         broken = judged(GOOD.replace("Invoice", "In-\nvoice"))
         self.assertEqual((broken.words_lost, broken.words_invented), (1, 2))
-        self.assertEqual(judged(GOOD + GOOD).words_invented, 17, "all but what may be repeated: 1 and 2")
+        self.assertEqual(judged(GOOD + GOOD).words_invented, 18, "all but what may be repeated: 1 and 2")
         self.assertEqual(judged(GOOD.replace("Invoice", "In\ufffe\nvoice")).words_lost, 0, "pdfium's mark of a hyphen")
 
     def test_what_must_not_come_through_is_seen_and_counted_once(self):

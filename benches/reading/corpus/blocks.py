@@ -21,10 +21,11 @@ class Document:
     def tell(self, truth):
         """Writes down what the blocks say."""
         truth.say(self.title)
-        for number, (kind, *content) in enumerate(self.blocks):
+        for kind, *content in self.blocks:
             if kind in ("list", "steps"):
                 truth.say(*content[0])
-                truth.allow(*(str(n + 1) for n in range(len(content[0]))))
+                # A word processor goes on counting in the next list, unless it is told to begin again.
+                truth.allow(*(str(n + 1) for n in range(40 if kind == "steps" else 0)))
             elif kind == "table":
                 truth.table(*content)
             else:

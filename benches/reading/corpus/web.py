@@ -195,10 +195,11 @@ def data(truth, prose):
 
 def layout(truth, prose):
     """A page laid out by tables, as mails are."""
-    name = truth.say(prose.one("companies"))
+    name, code = truth.say(prose.one("companies")), prose.code()
+    truth.allow(name, code)
     left = "".join(f"<p>{truth.say(prose.sentence())}</p>" for _ in range(2))
     right = "".join(f"<p>{truth.say(prose.sentence())}</p>" for _ in range(2))
-    return f"<table><tr><td colspan=2>{name}</td></tr><tr><td>{left}</td><td>{right}</td></tr><tr><td colspan=2>{truth.say(prose.code())}</td></tr></table>"
+    return f"<table><tr><td colspan=2>{name}</td></tr><tr><td>{left}</td><td>{right}</td></tr><tr><td colspan=2>{truth.say(code)}</td></tr></table>"
 
 
 PAGES = {f.__name__.replace("_", "-"): f for f in (

@@ -295,7 +295,7 @@ def notes(corpus, language):
     space = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
     place, note = truth.say(prose.sentence()), truth.say_anywhere(prose.sentence())
     end, comment = truth.say_anywhere(prose.sentence()), truth.say_anywhere(prose.sentence())
-    truth.allow("1", "2", "A")
+    truth.allow("1", "2", "A", "i", "comment")
     separator = lambda kind: f'<w:{kind} w:type="separator" w:id="-1"><w:p><w:r><w:separator/></w:r></w:p></w:{kind}>'
     for kind, text in (("footnote", note), ("endnote", end)):
         files[f"word/{kind}s.xml"] = f'<w:{kind}s {space}>{separator(kind)}<w:{kind} w:id="1">{paragraph(run(text))}</w:{kind}></w:{kind}s>'.encode()
