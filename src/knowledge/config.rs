@@ -32,7 +32,7 @@ pub struct Config {
     pub ocr_folder: String,
     /// Pages of one document that are recognised from their pictures at most; the reading report names the others.
     pub ocr_pages: usize,
-    /// Time that OCR of one page may take, seconds.
+    /// Processor time that OCR of one page may take, seconds; by the clock it may be three times that.
     pub ocr_page_seconds: u64,
     /// Pages of one document that are sent to the model of its base at most.
     pub vision_pages: usize,
@@ -130,6 +130,8 @@ impl Config {
 
     /// What drawing or recognising one page may use.
     pub fn page_limits(&self) -> Limits {
-        Limits { cpu_seconds: self.ocr_page_seconds, wall_seconds: self.ocr_page_seconds, ..self.extract_limits() }
+        // Processor time is what a page costs; on a busy server it waits for most of it.
+        let (cpu_seconds, wall_seconds) = (self.ocr_page_seconds, self.ocr_page_seconds.saturating_mul(3));
+        Limits { cpu_seconds, wall_seconds, ..self.extract_limits() }
     }
 }

@@ -168,7 +168,7 @@ async fn scanned_pages_are_read_by_ocr_and_found() {
     let shown = page(&admin, &format!("/knowledge/{base}/documents/{id}"), "en").await;
     assert!(shown.contains("Pages read by OCR") && shown.contains("names and numbers may be misread"), "{shown}");
     // The form of the page does the same; the base's own setting holds again.
-    admin.post(&path, &json!({"ocr": "yes"})).await.expect(422);
+    admin.post(&path, &json!({"ocr": "yes"})).await.expect(400);
     admin.post(&path, &json!({})).await.expect(202);
     app.wait_for_jobs().await;
     assert_eq!(document(&admin, &base, &id).await["doubts"], json!(["pages_without_text"]));

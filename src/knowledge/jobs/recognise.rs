@@ -209,7 +209,11 @@ impl Knowledge {
 
 /// Words for the report, short.
 fn why(error: &ExtractError) -> String {
-    error.to_string().chars().take(200).collect()
+    match error {
+        ExtractError::Timeout => "it took too long".to_owned(),
+        ExtractError::OutOfMemory => "it took too much memory".to_owned(),
+        error => error.to_string().chars().take(200).collect(),
+    }
 }
 
 /// Takes over what is better than the page's own text, and says what stayed unread.

@@ -56,6 +56,7 @@ impl Knowledge {
             self.measure_if_outdated(&mut tx, base.org_id, base.id).await?;
             tx.commit().await?;
         }
+        self.embed_words_only().await?;
         let may_delete = self.may_delete().await?;
         self.remove_orphan_tables().await?;
         self.remove_orphan_objects().await?;
