@@ -20,7 +20,7 @@ pub enum Ending {
 }
 
 impl Ending {
-    /// From the reason of any provider: OpenAI, Anthropic, Gemini, DeepSeek, Zhipu, vLLM, Mistral and others.
+    /// From the reason that any provider gives, whatever its word for it.
     pub fn of(reason: &str) -> Self {
         match reason.trim().to_ascii_lowercase().as_str() {
             "stop" | "end_turn" | "stop_sequence" | "eos" | "eos_token" | "complete" | "completed" | "pause_turn" => {

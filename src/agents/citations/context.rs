@@ -23,11 +23,10 @@ pub(super) fn allows(text: &str, range: &Range<usize>, named: &Named, after_mark
     if !named.bare {
         return true;
     }
-    !after.starts_with('(')
-        && !is_in_list(before)
-        && (after_mark || !follows_an_identifier(before))
-        && !is_operand(before, after)
-        && !(named.numbers.len() > 1 && is_a_set(before))
+    let is_index = !after_mark && follows_an_identifier(before);
+    let is_one_of_several = named.numbers.len() > 1 && is_a_set(before);
+    let is_other = after.starts_with('(') || is_in_list(before) || is_index || is_operand(before, after);
+    !is_other && !is_one_of_several
 }
 
 /// `[1]: handbook.md` and `[^1]: the note` at the beginning of a line.
@@ -101,7 +100,7 @@ fn is_operand(before: &str, after: &str) -> bool {
     }
     let method =
         after.strip_prefix('.').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '_'));
-    let assigned = after.starts_with(|c: char| matches!(c, '=' | '+' | '∪' | '∩' | '×' | '∈' | '≤' | '≥'));
+    let assigned = after.starts_with(['=', '+', '∪', '∩', '×', '∈', '≤', '≥']);
     assigned || (method && !after.starts_with(". "))
 }
 

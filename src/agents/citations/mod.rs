@@ -37,8 +37,7 @@ pub fn marks(text: &str, known: impl Fn(u32) -> bool) -> Vec<Mark> {
         let open = text[at..].chars().next().unwrap_or('[');
         from = at + open.len_utf8();
         let close = numbers::closing(open);
-        let Some(length) = text[from..].find(|c: char| c == close || c == open || c == '\n').filter(|n| *n <= LONGEST)
-        else {
+        let Some(length) = text[from..].find([close, open, '\n']).filter(|n| *n <= LONGEST) else {
             continue;
         };
         let end = from + length + close.len_utf8();

@@ -15,7 +15,7 @@ pub(super) enum Family {
     Think,
     Thought,
     Reasoning,
-    /// `<details type="reasoning">` of pipelines made for Open WebUI
+    /// `<details type="reasoning">` of pipelines that fold thinking by themselves
     Details,
     /// `<seed:think>`
     Seed,
