@@ -74,6 +74,10 @@ pub(super) enum Turn<'a> {
 
 impl Turns {
     pub async fn take(&self, lane: Lane) -> Turn<'_> {
+        self.take_within(lane, PATIENCE).await
+    }
+
+    async fn take_within(&self, lane: Lane, patience: Duration) -> Turn<'_> {
         if lane == Lane::Question {
             self.questions.send_modify(|count| *count += 1);
             return Turn::Question(&self.questions);
@@ -81,7 +85,7 @@ impl Turns {
         // It is never closed.
         let place = self.places.acquire().await.ok();
         let mut questions = self.questions.subscribe();
-        let _ = tokio::time::timeout(PATIENCE, questions.wait_for(|count| *count == 0)).await;
+        let _ = tokio::time::timeout(patience, questions.wait_for(|count| *count == 0)).await;
         Turn::Bulk { _place: place }
     }
 }
@@ -130,10 +134,10 @@ mod tests {
         assert_eq!((lane_of(1), lane_of(500)), (Lane::Question, Lane::Bulk));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn documents_step_aside_for_questions_but_not_for_ever() {
         let turns = Turns::default();
-        let soon = Duration::from_millis(10);
+        let (soon, patience) = (Duration::from_millis(50), Duration::from_millis(100));
         let question = turns.take(Lane::Question).await;
         let another = turns.take(Lane::Question).await;
         assert!(tokio::time::timeout(soon, turns.take(Lane::Bulk)).await.is_err(), "a question is under way");
@@ -147,7 +151,7 @@ mod tests {
         assert!(tokio::time::timeout(soon, turns.take(Lane::Bulk)).await.is_err(), "so many at a time");
         let question = tokio::time::timeout(soon, turns.take(Lane::Question)).await.expect("a question never waits");
         bulk.pop();
-        let patient = tokio::time::timeout(PATIENCE + soon, turns.take(Lane::Bulk)).await;
+        let patient = tokio::time::timeout(Duration::from_secs(20), turns.take_within(Lane::Bulk, patience)).await;
         assert!(patient.is_ok(), "a question that never ends holds nobody up for ever");
         drop(question);
     }
