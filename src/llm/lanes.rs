@@ -100,21 +100,24 @@ impl Drop for Turn<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
 
     /// Documents hold all their places, and would for minutes.
     #[tokio::test]
     async fn a_question_finds_a_place_while_documents_are_worked_on() {
         let lanes = Lanes::new(1);
-        let (end, running) = (Arc::new(Mutex::new(())), Arc::new(Semaphore::new(0)));
-        let held = end.lock().unwrap();
+        let (end, running) = (Arc::new(AtomicBool::new(false)), Arc::new(Semaphore::new(0)));
         let documents: Vec<_> = (0..PIECES + 1)
             .map(|_| {
                 let (pool, end, running) = (lanes.pool(Lane::Bulk).clone(), end.clone(), running.clone());
                 Box::pin(async move {
                     let work = move || {
                         running.add_permits(1);
-                        drop(end.lock());
+                        while !end.load(Ordering::SeqCst) {
+                            std::thread::sleep(Duration::from_millis(1));
+                        }
                     };
                     pool.run(work).await
                 })
@@ -125,7 +128,7 @@ mod tests {
             running.acquire_many(u32::try_from(PIECES).unwrap()).await.unwrap().forget();
             let question = lanes.pool(Lane::Question).run(|| "answered");
             let answered = tokio::time::timeout(Duration::from_secs(20), question).await;
-            drop(held);
+            end.store(true, Ordering::SeqCst);
             answered
         };
         let (done, answered) = tokio::join!(all, asked);
