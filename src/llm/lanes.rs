@@ -74,6 +74,10 @@ pub(super) enum Turn<'a> {
 
 impl Turns {
     pub async fn take(&self, lane: Lane) -> Turn<'_> {
+        self.take_within(lane, PATIENCE).await
+    }
+
+    async fn take_within(&self, lane: Lane, patience: Duration) -> Turn<'_> {
         if lane == Lane::Question {
             self.questions.send_modify(|count| *count += 1);
             return Turn::Question(&self.questions);
@@ -81,7 +85,7 @@ impl Turns {
         // It is never closed.
         let place = self.places.acquire().await.ok();
         let mut questions = self.questions.subscribe();
-        let _ = tokio::time::timeout(PATIENCE, questions.wait_for(|count| *count == 0)).await;
+        let _ = tokio::time::timeout(patience, questions.wait_for(|count| *count == 0)).await;
         Turn::Bulk { _place: place }
     }
 }
@@ -96,21 +100,24 @@ impl Drop for Turn<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
 
     /// Documents hold all their places, and would for minutes.
     #[tokio::test]
     async fn a_question_finds_a_place_while_documents_are_worked_on() {
         let lanes = Lanes::new(1);
-        let (end, running) = (Arc::new(Mutex::new(())), Arc::new(Semaphore::new(0)));
-        let held = end.lock().unwrap();
+        let (end, running) = (Arc::new(AtomicBool::new(false)), Arc::new(Semaphore::new(0)));
         let documents: Vec<_> = (0..PIECES + 1)
             .map(|_| {
                 let (pool, end, running) = (lanes.pool(Lane::Bulk).clone(), end.clone(), running.clone());
                 Box::pin(async move {
                     let work = move || {
                         running.add_permits(1);
-                        drop(end.lock());
+                        while !end.load(Ordering::SeqCst) {
+                            std::thread::sleep(Duration::from_millis(1));
+                        }
                     };
                     pool.run(work).await
                 })
@@ -121,7 +128,7 @@ mod tests {
             running.acquire_many(u32::try_from(PIECES).unwrap()).await.unwrap().forget();
             let question = lanes.pool(Lane::Question).run(|| "answered");
             let answered = tokio::time::timeout(Duration::from_secs(20), question).await;
-            drop(held);
+            end.store(true, Ordering::SeqCst);
             answered
         };
         let (done, answered) = tokio::join!(all, asked);
@@ -130,10 +137,10 @@ mod tests {
         assert_eq!((lane_of(1), lane_of(500)), (Lane::Question, Lane::Bulk));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn documents_step_aside_for_questions_but_not_for_ever() {
         let turns = Turns::default();
-        let soon = Duration::from_millis(10);
+        let (soon, patience) = (Duration::from_millis(50), Duration::from_millis(100));
         let question = turns.take(Lane::Question).await;
         let another = turns.take(Lane::Question).await;
         assert!(tokio::time::timeout(soon, turns.take(Lane::Bulk)).await.is_err(), "a question is under way");
@@ -147,7 +154,7 @@ mod tests {
         assert!(tokio::time::timeout(soon, turns.take(Lane::Bulk)).await.is_err(), "so many at a time");
         let question = tokio::time::timeout(soon, turns.take(Lane::Question)).await.expect("a question never waits");
         bulk.pop();
-        let patient = tokio::time::timeout(PATIENCE + soon, turns.take(Lane::Bulk)).await;
+        let patient = tokio::time::timeout(Duration::from_secs(20), turns.take_within(Lane::Bulk, patience)).await;
         assert!(patient.is_ok(), "a question that never ends holds nobody up for ever");
         drop(question);
     }
