@@ -20,6 +20,7 @@ class Answer:
     seconds: float
     error: str | None = None
     peak_mb: float = 0.0
+    processor: float = 0.0  # seconds
 
 
 class Holdfast:
@@ -47,14 +48,14 @@ class Holdfast:
         complaint = child.stderr.read()
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
-        seconds, peak = time.perf_counter() - started, usage.ru_maxrss / 1024
+        seconds, peak, processor = time.perf_counter() - started, usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime
         _, mark, frame = output.partition(MARK)
         if child.returncode != 0 or not mark:
-            return Answer(None, seconds, f"exit {child.returncode}: {complaint[-200:].decode(errors='replace')}", peak)
+            return Answer(None, seconds, f"exit {child.returncode}: {complaint[-200:].decode(errors='replace')}", peak, processor)
         answer = json.loads(frame)
         if "Ok" in answer:
-            return Answer(answer["Ok"]["text"], seconds, None, peak)
-        return Answer(None, seconds, json.dumps(answer["Err"], ensure_ascii=False), peak)
+            return Answer(answer["Ok"]["text"], seconds, None, peak, processor)
+        return Answer(None, seconds, json.dumps(answer["Err"], ensure_ascii=False), peak, processor)
 
     def close(self):
         pass

@@ -148,7 +148,7 @@ def measure_book(args, python):
     for truth in json.loads((folder / "truth.json").read_text()):
         answer = readers.Holdfast(args.binary).read(folder / truth["file"])
         result = score(truth, answer.text, answer.seconds, answer.error)
-        told = (f"{truth['file']}, {truth['pages']} pages: {answer.seconds:.1f} s (at most {BOOK_SECONDS}), {answer.peak_mb:.0f} MB in the child (at most {BOOK_MB}), "
+        told = (f"{truth['file']}, {truth['pages']} pages: {answer.seconds:.1f} s (at most {BOOK_SECONDS}; {answer.processor:.1f} s of processor), {answer.peak_mb:.0f} MB in the child (at most {BOOK_MB}), "
                 f"{result.words_lost} of {result.words} words lost, {result.numbers_lost} numbers{'; ' + answer.error if answer.error else ''}")
         out.append((told, answer.text is not None and answer.seconds <= BOOK_SECONDS and answer.peak_mb <= BOOK_MB and not result.numbers_lost))
     return out
