@@ -127,6 +127,14 @@ impl<'a> Chunker<'a> {
     }
 
     fn add(&mut self, piece: Piece<'a>) {
+        // A passage cites one page and one heading. Text without any heading (a scan) begins anew on each page.
+        let parted = self.pending.last().is_some_and(|last| {
+            let (last, next) = (last.block, piece.block);
+            last.heading != next.heading || (next.heading.is_empty() && last.page != next.page)
+        });
+        if parted {
+            self.flush();
+        }
         let together: usize = self.pending.iter().map(|p| p.tokens).sum();
         // A header stands above the whole passage.
         if piece.header.is_some() || together + piece.tokens > self.max_tokens {
