@@ -13,8 +13,7 @@ fn words(text: &str) -> usize {
 }
 
 fn empty(header_rows: usize, caption: Option<&str>) -> Table {
-    let mut table = Table::default();
-    table.header_rows = header_rows;
+    let mut table = Table::with_header(header_rows);
     table.caption = caption.map(str::to_owned);
     table
 }
