@@ -44,8 +44,8 @@ label_enum! {
 impl Reason {
     fn of(error: &LlmError) -> Self {
         match error {
-            LlmError::Provider { failure: Failure::Cut, .. } => Self::BrokeOff,
-            LlmError::Provider { .. } => Self::Provider,
+            error if error.failure() == Some(Failure::Cut) => Self::BrokeOff,
+            error if error.failure().is_some() => Self::Provider,
             LlmError::Api(error) => match error.code.as_ref() {
                 "answer_broke_off" => Self::BrokeOff,
                 "answer_empty" => Self::Empty,

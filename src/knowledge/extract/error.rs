@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::Report;
+
 /// A file that is no document we read. The messages are meant for the person who uploaded it.
 #[derive(Debug, Clone, PartialEq, Eq, Error, Serialize, Deserialize)]
 #[serde(tag = "why", content = "what", rename_all = "snake_case")]
@@ -51,9 +53,12 @@ impl ExtractError {
         ExtractError::Malformed { reason: short(&reason.to_string()) }
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "as `malformed`")]
-    pub(super) fn no_text_because(reason: impl ToString) -> Self {
-        ExtractError::NoTextBecause { reason: short(&reason.to_string()) }
+    /// That there is no text, with the reason that a report gives.
+    pub fn no_text(report: &Report) -> Self {
+        match &report.no_text_reason {
+            Some(reason) => ExtractError::NoTextBecause { reason: short(reason) },
+            None => ExtractError::NoText,
+        }
     }
 
     /// The stable code for the API and the database.

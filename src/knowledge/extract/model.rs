@@ -71,7 +71,7 @@ impl Extracted {
 
     /// `Err(NoText)` when no block has a letter or a digit.
     pub fn or_no_text(self) -> Result<Self, ExtractError> {
-        if self.has_text() { Ok(self) } else { Err(ExtractError::NoText) }
+        if self.has_text() { Ok(self) } else { Err(ExtractError::no_text(&self.report)) }
     }
 }
 

@@ -44,6 +44,8 @@ pub struct Report {
     pub guessed_encoding: Option<String>,
     /// Characters that could not be decoded and stand in the text as U+FFFD.
     pub undecodable_characters: u64,
+    /// Why the document has no text at all, where it is known.
+    pub no_text_reason: Option<String>,
     /// What is not in the text, with examples.
     pub left_out: Vec<LeftOut>,
     /// Parts of the file that could not be read, in words.

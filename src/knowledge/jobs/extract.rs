@@ -86,7 +86,7 @@ impl Knowledge {
         store::documents::store_failed_reading(&mut tx, id, page_count(empty), &empty.report).await?;
         tx.commit().await?;
         self.inner.metrics.read(id, empty.pages, &empty.report);
-        let error = ExtractError::NoText;
+        let error = ExtractError::no_text(&empty.report);
         let advice = empty.report.unread_pages.first().map(|unread| unread.reason.advice());
         let reason = advice.map_or_else(|| error.to_string(), |advice| format!("{error}; {advice}"));
         self.fail(org, id, error.code(), &reason).await

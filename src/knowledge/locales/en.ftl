@@ -162,6 +162,7 @@ knowledge-report-without-text = Pages without text
 knowledge-report-by-ocr = Pages read by OCR
 knowledge-report-by-model = Pages read by a model
 knowledge-report-hidden = Hidden characters found
+knowledge-report-encoding = Encoding, guessed
 knowledge-report-undecodable = Characters not decoded
 knowledge-report-fonts = Unreadable fonts
 knowledge-report-parts = Parts not read

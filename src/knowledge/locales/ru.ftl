@@ -168,6 +168,7 @@ knowledge-report-without-text = Страницы без текста
 knowledge-report-by-ocr = Страницы, распознанные OCR
 knowledge-report-by-model = Страницы, прочитанные моделью
 knowledge-report-hidden = Найдено скрытых символов
+knowledge-report-encoding = Кодировка (угадана)
 knowledge-report-undecodable = Нераспознанных символов
 knowledge-report-fonts = Нечитаемые шрифты
 knowledge-report-parts = Непрочитанные части

@@ -1,8 +1,8 @@
 //! An answer that came in another shape than it was asked for: whole instead of in pieces.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::super::wire::{ChatChunk, ChatCompletion, Choice, Chunk, ChunkChoice, Content, Delta, Original};
+use super::super::wire::{ChatChunk, ChatCompletion, Choice, Chunk, ChunkChoice, Delta, Original};
 
 /// The chunks that a whole answer stands for.
 pub(super) fn unroll(whole: ChatCompletion) -> Vec<Chunk> {
@@ -29,13 +29,12 @@ pub(super) fn unroll(whole: ChatCompletion) -> Vec<Chunk> {
 
 /// All that a choice says, as one delta.
 fn said(choice: Choice) -> ChunkChoice {
-    let content = choice.message.content.as_ref().map(Content::text);
-    let mut fields: Map<String, Value> = choice.message.extra;
-    for (at, call) in fields.get_mut("tool_calls").and_then(Value::as_array_mut).into_iter().flatten().enumerate() {
+    let mut delta = Delta { role: Some("assistant".into()), ..Delta::from(choice.message) };
+    for (at, call) in delta.extra.get_mut("tool_calls").and_then(Value::as_array_mut).into_iter().flatten().enumerate()
+    {
         if let Some(call) = call.as_object_mut() {
             call.entry("index").or_insert(json!(at));
         }
     }
-    let delta = Delta { role: Some("assistant".into()), content, extra: fields };
     ChunkChoice { index: choice.index, delta, finish_reason: None, extra: choice.extra }
 }

@@ -60,7 +60,11 @@ pub(super) fn extract(bytes: &[u8], limits: &Limits) -> Result<Extracted, Extrac
     furniture::take_out(&mut pages, builder.report());
     fill(&mut builder, &pages)?;
     found.report(&mut builder);
-    builder.finish(Kind::Pdf, u32::try_from(count).ok()).map_err(|error| found.reason(error, file.cut_off))
+    let mut document = builder.finish(Kind::Pdf, u32::try_from(count).ok())?;
+    if !document.has_text() {
+        document.report.no_text_reason = found.no_text_reason(file.cut_off)?;
+    }
+    Ok(document)
 }
 
 fn fill(builder: &mut Builder, pages: &[Page]) -> Result<(), ExtractError> {
@@ -126,28 +130,27 @@ impl Found {
         }
     }
 
-    /// Why there is no text.
-    fn reason(&self, error: ExtractError, cut_off: bool) -> ExtractError {
-        if error != ExtractError::NoText {
-            return error;
-        }
+    /// Why there is no text, where it is known. A file that could not be read is an error; other ways may read the others' pages.
+    fn no_text_reason(&self, cut_off: bool) -> Result<Option<String>, ExtractError> {
         let fonts = self.unreadable_fonts();
         if cut_off {
-            ExtractError::malformed("the end of the file is missing, and what is left has no text that could be read")
-        } else if let Some(problem) = self.unread.iter().find(|problem| problem.contains("could not be")) {
-            ExtractError::malformed(format!("its pages could not be read: {problem}"))
-        } else if !fonts.is_empty() {
-            let fonts = fonts.join(", ");
-            ExtractError::no_text_because(format!("its fonts do not tell which characters they show ({fonts})"))
-        } else if !self.outlined.is_empty() {
-            ExtractError::no_text_because("it seems to be drawn as shapes")
-        } else if self.hidden {
-            ExtractError::no_text_because("all of it is hidden from a reader of the pages")
-        } else if self.pages_without_text.is_empty() {
-            ExtractError::no_text_because("its pages are empty")
-        } else {
-            error
+            let reason = "the end of the file is missing, and what is left has no text that could be read";
+            return Err(ExtractError::malformed(reason));
         }
+        if let Some(problem) = self.unread.iter().find(|problem| problem.contains("could not be")) {
+            return Err(ExtractError::malformed(format!("its pages could not be read: {problem}")));
+        }
+        Ok(if !fonts.is_empty() {
+            Some(format!("its fonts do not tell which characters they show ({})", fonts.join(", ")))
+        } else if !self.outlined.is_empty() {
+            Some("it seems to be drawn as shapes".to_owned())
+        } else if self.hidden {
+            Some("all of it is hidden from a reader of the pages".to_owned())
+        } else if self.pages_without_text.is_empty() {
+            Some("its pages are empty".to_owned())
+        } else {
+            None
+        })
     }
 }
 
