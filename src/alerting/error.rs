@@ -23,6 +23,8 @@ pub enum AlertingError {
     WrongToken,
     #[error("version {0:?} of Alertmanager's webhook format is not known here, 4 is")]
     UnknownVersion(String),
+    #[error("none of the alerts can be read")]
+    Unreadable(Vec<FieldError>),
     #[error("no such alert")]
     NotFound,
     #[error(transparent)]
@@ -53,6 +55,10 @@ impl From<AlertingError> for ApiError {
             }
             AlertingError::UnknownVersion(_) => {
                 Self::validation(vec![FieldError::new("/version", "unknown_version", error.to_string())])
+            }
+            AlertingError::Unreadable(errors) => {
+                let text = "none of the alerts can be read";
+                Self { errors, ..Self::bad_request("invalid_value", text) }
             }
             AlertingError::NotFound => Self::not_found("alert"),
             AlertingError::Alertmanager(error) => error.into(),

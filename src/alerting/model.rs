@@ -7,7 +7,10 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::{id_type, label_enum, platform::crypto};
+use crate::{
+    id_type, label_enum,
+    platform::{crypto, error::FieldError},
+};
 
 id_type!(AlertId, "An alert: one time that it fired.");
 id_type!(DeliveryId, "An alert on its way to a webhook.");
@@ -162,12 +165,17 @@ pub struct Report {
 
 impl Notification {
     /// The alerts that can be read, and why the others cannot.
-    pub fn read(self) -> (Vec<NotifiedAlert>, Vec<String>) {
+    pub fn read(self) -> (Vec<NotifiedAlert>, Vec<FieldError>) {
         let (mut alerts, mut unreadable) = (Vec::new(), Vec::new());
-        for value in self.alerts {
-            match serde_json::from_value(value) {
+        for (at, value) in self.alerts.into_iter().enumerate() {
+            match serde_path_to_error::deserialize(value) {
                 Ok(alert) => alerts.push(alert),
-                Err(error) => unreadable.push(error.to_string()),
+                Err(error) => {
+                    let path = error.path().to_string().replace('.', "/");
+                    let pointer = format!("/alerts/{at}/{path}");
+                    let reason = error.inner().to_string();
+                    unreadable.push(FieldError::new(pointer.trim_end_matches("/?"), "invalid_value", reason));
+                }
             }
         }
         (alerts, unreadable)

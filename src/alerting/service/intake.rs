@@ -55,8 +55,12 @@ impl Alerting {
         }
         let (now, truncated) = (self.inner.clock.now(), notification.truncated_alerts);
         let (readable, unreadable) = notification.read();
-        for reason in unreadable.iter().take(5) {
-            tracing::warn!(reason, "an alert in Alertmanager's notification cannot be read");
+        for error in unreadable.iter().take(5) {
+            let (place, reason) = (&error.pointer, &error.detail);
+            tracing::warn!(place, reason, "an alert in Alertmanager's notification cannot be read");
+        }
+        if readable.is_empty() && !unreadable.is_empty() {
+            return Err(AlertingError::Unreadable(unreadable));
         }
         let (watchdogs, alerts): (Vec<_>, Vec<_>) = readable.into_iter().partition(model::NotifiedAlert::is_watchdog);
         let watchdog = watchdogs.iter().any(|alert| alert.status == NotifiedStatus::Firing);

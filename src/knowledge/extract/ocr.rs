@@ -13,6 +13,7 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use rustix::process::{Pid, Resource, Rlimit};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -142,14 +143,14 @@ pub(super) fn answer(order: &Order, pdf: Vec<u8>, limits: &Limits) -> Result<Ans
         draw.push("-png");
     }
     draw.push("-");
-    let picture = run(&order.pdftoppm, &draw, pdf, PICTURE_BYTES)?;
+    let picture = run(&order.pdftoppm, &draw, pdf, PICTURE_BYTES, limits)?;
     let Some(Recognition { tesseract, languages, turns }) = &order.ocr else {
         return Ok(Answer::Picture(STANDARD.encode(picture)));
     };
     let languages = languages.join("+");
     let segmentation = if *turns { "1" } else { "3" };
     let read = ["stdin", "stdout", "-l", &languages, "--psm", segmentation, "--dpi", "300", "tsv"];
-    let text = run(tesseract, &read, picture, TEXT_BYTES.min(limits.output_bytes))?;
+    let text = run(tesseract, &read, picture, TEXT_BYTES.min(limits.output_bytes), limits)?;
     Ok(Answer::Text(words(&String::from_utf8_lossy(&text))))
 }
 
@@ -185,7 +186,13 @@ pub(super) fn words(table: &str) -> Words {
 }
 
 /// Runs a program to its end, with `input` on its standard input, and gives what it wrote.
-fn run(program: &Path, arguments: &[&str], input: Vec<u8>, most: u64) -> Result<Vec<u8>, ExtractError> {
+fn run(
+    program: &Path,
+    arguments: &[&str],
+    input: Vec<u8>,
+    most: u64,
+    limits: &Limits,
+) -> Result<Vec<u8>, ExtractError> {
     let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let failed = |why: &str| ExtractError::malformed(format!("{name}: {why}"));
     let mut child = Command::new(program)
@@ -198,6 +205,10 @@ fn run(program: &Path, arguments: &[&str], input: Vec<u8>, most: u64) -> Result<
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
+        .map_err(|error| failed(&error.to_string()))?;
+    // What it inherits is made for this program, which is larger by far. In time: it has nothing to read yet.
+    let memory = Rlimit { current: Some(limits.memory_bytes), maximum: Some(limits.memory_bytes) };
+    rustix::process::prlimit(Some(Pid::from_child(&child)), Resource::As, memory)
         .map_err(|error| failed(&error.to_string()))?;
     let (Some(mut stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
     else {

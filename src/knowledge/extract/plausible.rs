@@ -66,8 +66,8 @@ fn is_glyph_number(word: &str) -> bool {
             let digits = name.trim_start_matches(|c: char| c.is_ascii_alphabetic());
             let word = &name[..name.len() - digits.len()];
             let number = digits.trim_start_matches(':');
-            let named = matches!(word, "cid" | "CID" | "glyph" | "gid" | "g");
-            named && !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())
+            let is_glyph = matches!(word, "cid" | "CID" | "glyph" | "gid" | "g");
+            is_glyph && !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())
         })
 }
 

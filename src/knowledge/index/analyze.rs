@@ -24,8 +24,8 @@ const MAX_WORD_CHARS: usize = 64;
 const MAX_IDENTIFIER_CHARS: usize = 512;
 /// More changes between letters and digits than this are a hash, whose pieces mean nothing.
 const MOST_PIECES: usize = 5;
-/// A text of so few words may be capitals throughout and still name an organisation: "WHO".
-const FEW_WORDS: usize = 3;
+/// A text of so few words may be capitals throughout and still name somebody: "WHO", "WHO US".
+const FEW_WORDS: usize = 2;
 
 /// The Snowball project's lists, as short as they are: a longer one drops words that carry meaning ("system", "first").
 static STOP_WORDS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {

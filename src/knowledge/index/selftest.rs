@@ -313,7 +313,9 @@ fn floor(chance: &[(&str, f64)], language: Option<&str>, asked: &[Asked]) -> Opt
     let probes = if own.is_empty() { chance.iter().map(|(_, near)| *near).collect() } else { own };
     let chance = quantile(probes, CHANCE)?;
     let right = (asked.len() >= MIN_QUERIES).then(|| quantile(asked.iter().map(|one| one.near).collect(), RIGHT_BELOW));
-    Some(right.flatten().map_or(chance, |right| right.min(chance)))
+    let floor = right.flatten().map_or(chance, |right| right.min(chance));
+    // As it is kept: the last digits mean nothing, and JSON does not always give them back.
+    Some((floor * 1e4).round() / 1e4)
 }
 
 fn quantile(mut values: Vec<f64>, share: f64) -> Option<f64> {

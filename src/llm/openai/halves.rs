@@ -41,8 +41,8 @@ impl Halves {
                     *text = joined;
                 }
             }
-            Value::Array(list) => {
-                for (at, item) in list.iter_mut().enumerate() {
+            Value::Array(items) => {
+                for (at, item) in items.iter_mut().enumerate() {
                     // A piece of a list (a choice, a tool call) says itself which it is.
                     let at = item.get("index").and_then(Value::as_u64).unwrap_or(at as u64);
                     self.below(item, place, &at.to_string(), last);
@@ -254,6 +254,6 @@ mod tests {
     fn a_whole_text_is_mended() {
         assert_eq!(mended(r#"{"a":"x\ud800y"}"#), r#"{"a":"x\ufffdy"}"#);
         assert!(!has_half(r#"{"a":"\ud83d\ude00 \\ud800"}"#) && has_half(r#"{"a":"\uDC00"}"#));
-        assert!(!has_half(r#"\"#) && !has_half(r#"\u"#) && !has_half(r#"\ud8"#));
+        assert!(!has_half(r"\") && !has_half(r"\u") && !has_half(r"\ud8"));
     }
 }

@@ -18,7 +18,7 @@ async fn an_alert_is_one_row_from_its_start_to_its_end() {
     let alert = firing("DiskWillFill", "warning", began);
     assert_eq!(
         send(&app, std::slice::from_ref(&alert)).await,
-        json!({"firing": 1, "resolved": 0, "repeated": 0, "watchdog": false})
+        json!({"firing": 1, "resolved": 0, "repeated": 0, "unreadable": 0, "watchdog": false})
     );
     // Said again with other words, as values in annotations change.
     app.clock.advance(TimeDelta::minutes(5));
@@ -47,7 +47,10 @@ async fn an_alert_is_one_row_from_its_start_to_its_end() {
     assert_eq!(list(&admin, "status=firing").await.len(), 1);
     // It fires anew, and nobody said that it had ended: it has.
     let anew = firing("DiskWillFill", "warning", now(&app));
-    assert_eq!(send(&app, &[anew]).await, json!({"firing": 1, "resolved": 1, "repeated": 0, "watchdog": false}));
+    assert_eq!(
+        send(&app, &[anew]).await,
+        json!({"firing": 1, "resolved": 1, "repeated": 0, "unreadable": 0, "watchdog": false})
+    );
     let rows = list(&admin, "").await;
     assert_eq!((rows.len(), &rows[0]["ends_at"]), (2, &Value::Null));
     assert_eq!(rows[1]["ends_at"], rows[0]["starts_at"]);
@@ -93,6 +96,12 @@ async fn only_the_token_opens_the_door() {
             assert_eq!(answer.json()["errors"][0]["pointer"], pointer, "{body}: {}", answer.text);
         }
     }
+    // One that cannot be read does not keep the others out, and is said.
+    let odd = json!({"status": "firing", "labels": {"alertname": "Odd"}, "startsAt": "yesterday"});
+    let taken = send(&app, &[odd, firing("B", "CRITICAL", now(&app))]).await;
+    assert_eq!(taken, json!({"firing": 1, "resolved": 0, "repeated": 0, "unreadable": 1, "watchdog": false}));
+    assert_eq!(list(&admin, "?severity=critical").await.len(), 1);
+    assert_eq!(metric(&app, "holdfast_alerting_notifications_total{outcome=\"in_part\"}"), 1);
     send_raw(&app, TOKEN, " ".repeat((16 << 20) + 65_536)).await.problem(413, "payload_too_large");
     // Alertmanager tries again after a 5xx: what it says while the database is away is not lost.
     app.app.db.close().await;

@@ -15,7 +15,7 @@ use self::{
     pieces::{emit, says_anything},
     walk::{Found, Walk},
 };
-use super::{Doubt, ExtractError, Extracted, Kind, LeftOutKind, Limits, builder::Builder, decode::decode};
+use super::{ExtractError, Extracted, Kind, LeftOutKind, Limits, builder::Builder, decode::decode};
 
 pub(super) fn extract(bytes: &[u8], limits: &Limits) -> Result<Extracted, ExtractError> {
     let text = decode(bytes, declared_charset(bytes));

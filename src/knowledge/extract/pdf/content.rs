@@ -451,8 +451,8 @@ impl<'a> Runner<'a> {
 }
 
 fn middle((x, y): (f32, f32), to_page: Matrix, size: f32) -> (f32, f32) {
-    let [a, b, c, d, ..] = to_page.0;
-    (x + 0.25 * size * (a + c), y + 0.25 * size * (b + d))
+    let m = to_page.0;
+    (x + 0.25 * size * (m[0] + m[2]), y + 0.25 * size * (m[1] + m[3]))
 }
 
 /// A stream that is running.

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{
     super::{LeftOutKind, Report},
-    layout::{Fragment, Page},
+    layout::Page,
     table,
 };
 

@@ -11,11 +11,13 @@ impl Matrix {
     }
 
     /// First `self`, then `next`.
+    #[expect(clippy::many_single_char_names, reason = "the standard's own names (ISO 32000-1, 8.3.3)")]
     pub(super) fn then(self, next: Matrix) -> Matrix {
         let ([a, b, c, d, e, f], [p, q, r, s, t, u]) = (self.0, next.0);
         Matrix([a * p + b * r, a * q + b * s, c * p + d * r, c * q + d * s, e * p + f * r + t, e * q + f * s + u])
     }
 
+    #[expect(clippy::many_single_char_names, reason = "the standard's own names (ISO 32000-1, 8.3.3)")]
     pub(super) fn apply(self, x: f32, y: f32) -> (f32, f32) {
         let [a, b, c, d, e, f] = self.0;
         (a * x + c * y + e, b * x + d * y + f)

@@ -35,7 +35,6 @@ struct Item {
     text: String,
     left: f32,
     right: f32,
-    spacing: f32,
 }
 
 impl Item {
@@ -182,7 +181,7 @@ impl Run {
                 return;
             }
         }
-        self.items.push(Item { text, left, right, spacing: glyph.spacing });
+        self.items.push(Item { text, left, right });
     }
 
     fn finish(mut self) -> Option<Fragment> {

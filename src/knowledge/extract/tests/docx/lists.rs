@@ -69,9 +69,11 @@ fn lists_by_style_and_numbered_headings() {
         <w:style w:type="paragraph" w:styleId="H2"><w:name w:val="heading 2"/><w:basedOn w:val="H1"/></w:style>
         <w:style w:type="paragraph" w:styleId="None"><w:name w:val="heading 3"/><w:pPr><w:numPr><w:numId w:val="6"/></w:numPr></w:pPr></w:style>
         <w:style w:type="paragraph" w:styleId="LB"><w:name w:val="List Bullet"/></w:style>"#;
-    let styled =
+    let paragraph =
         |style: &str, text: &str| format!(r#"<w:p><w:pPr><w:pStyle w:val="{style}"/></w:pPr>{}</w:p>"#, r(text));
-    let body = [styled("H1", "Scope"), styled("H2", "Terms"), styled("None", "Plain"), styled("LB", "item")].concat();
+    let body =
+        [paragraph("H1", "Scope"), paragraph("H2", "Terms"), paragraph("None", "Plain"), paragraph("LB", "item")]
+            .concat();
     let document = with_numbering(&body, &numbering, styles);
     assert_eq!(document.text, "Part I Scope\n\nI.1 Terms\n\nPlain\n\n- item");
     assert_eq!(block_with(&document, "item").heading, ["Part I Scope", "I.1 Terms", "Plain"]);
@@ -85,10 +87,10 @@ fn headings_by_inheritance_outline_and_translated_names() {
         <w:style w:type="paragraph" w:styleId="d"><w:name w:val="Überschrift 3"/></w:style>
         <w:style w:type="paragraph" w:styleId="e"><w:name w:val="Заголовок 4"/></w:style>
         <w:style w:type="paragraph" w:styleId="f"><w:name w:val="Not so"/><w:basedOn w:val="b"/><w:pPr><w:outlineLvl w:val="9"/></w:pPr></w:style>"#;
-    let styled = |style: &str| {
+    let paragraph = |style: &str| {
         format!(r#"<w:p><w:pPr><w:pStyle w:val="{style}"/></w:pPr>{}</w:p>"#, r(&format!("Head {style}")))
     };
-    let body = ["a", "c", "d", "e", "f"].map(styled).concat()
+    let body = ["a", "c", "d", "e", "f"].map(paragraph).concat()
         + r#"<w:p><w:pPr><w:outlineLvl w:val="0"/></w:pPr><w:r><w:t>Direct</w:t></w:r></w:p>"#;
     let document = with_numbering(&body, "", styles);
     assert_eq!(blocks(&document, BlockKind::Heading), ["Head a", "Head c", "Head d", "Head e", "Direct"]);
