@@ -43,6 +43,25 @@ fn numbers_are_content_where_no_sequence_shows_them_to_be_page_numbers() {
 }
 
 #[test]
+fn years_that_rise_from_page_to_page_are_kept() {
+    let content = |form: &str, number: i32, y| {
+        at(280, y, &form.replace('#', &number.to_string())) + &body(&["What happened in this year."])
+    };
+    for (form, first) in [("#", 2019), ("- # -", 1898), ("s # on", 2021), ("#", 4711)] {
+        for y in [770, 30] {
+            let document = pages(&[0, 1, 2, 3, 4, 5].map(|page| content(form, first + page, y)));
+            for page in 0..6 {
+                let number = form.replace('#', &(first + page).to_string());
+                assert!(document.text.contains(&number), "{number} at {y}: {}", document.text);
+            }
+            assert!(document.report.left_out.is_empty());
+        }
+    }
+    let document = pages(&[0, 1, 2].map(|page| content("Page #", 1000 + page, 30)));
+    assert_eq!(document.text, ["What happened in this year."; 3].join("\n\n"));
+}
+
+#[test]
 fn rows_that_look_alike_are_kept() {
     let row = |y, name: &str| (1..4).map(|n| at(n * 100, y, &format!("{name} {n}"))).collect::<String>();
     let document = page(&(row(770, "Day") + &row(754, "Room")));
