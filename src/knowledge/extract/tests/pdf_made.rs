@@ -119,6 +119,36 @@ fn empty_cells_keep_their_columns() {
 }
 
 #[test]
+fn headings_stand_above_their_columns_however_each_is_aligned() {
+    let row = |y: i32, cells: &[(i32, &str)]| cells.iter().map(|(x, text)| at(*x, y, text)).collect::<String>();
+    // Centred above names that stand left and numbers that stand right; one name reaches below the heading.
+    let content = row(700, &[(110, "Item"), (230, "Sent"), (310, "Left")])
+        + &row(684, &[(60, "Bolt"), (270, "12"), (350, "7")])
+        + &row(668, &[(60, "Bolts of brass"), (270, "40"), (350, "1")])
+        + &row(652, &[(60, "Nut"), (350, "99")])
+        + &row(636, &[(60, "Pin"), (270, "5"), (350, "3")]);
+    assert_eq!(
+        page(&content).text,
+        "Item | Sent | Left\nBolt | 12 | 7\nBolts of brass | 40 | 1\nNut | | 99\nPin | 5 | 3"
+    );
+    // A heading set by other widths than the rows: above the names there is the heading of the numbers.
+    let content = row(700, &[(60, "Item"), (120, "Sent"), (250, "Left")])
+        + &row(684, &[(60, "Bolts of brass"), (180, "12"), (250, "7")])
+        + &row(668, &[(60, "Nuts of brass"), (180, "40"), (250, "1")]);
+    assert_eq!(page(&content).text, "Item | Sent | Left\nBolts of brass | 12 | 7\nNuts of brass | 40 | 1");
+    // A heading above two columns says its words in both, a wide cell further down does not.
+    let content = row(700, &[(60, "Item"), (220, "Both years")])
+        + &row(684, &[(60, "Kind"), (200, "2024"), (270, "2025")])
+        + &row(668, &[(60, "Bolt"), (200, "12"), (270, "7")])
+        + &row(652, &[(60, "Nut"), (200, "never sent any")])
+        + &row(636, &[(60, "Pin"), (200, "5"), (270, "3")]);
+    assert_eq!(
+        page(&content).text,
+        "Item | Both years | Both years\nKind | 2024 | 2025\nBolt | 12 | 7\nNut | never sent any\nPin | 5 | 3"
+    );
+}
+
+#[test]
 fn a_table_that_goes_on_keeps_its_heading_on_each_page() {
     let head = || at(60, 770, "Date") + &at(200, 770, "Amount");
     let rows = |n: i32| at(60, 754, &format!("{n} May")) + &at(200, 754, &format!("{n}.50"));
