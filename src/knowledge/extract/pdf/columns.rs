@@ -4,26 +4,35 @@ use super::table::Row;
 
 type Stretch = (f32, f32);
 
+/// A cell of a row with empty ones belongs to the column beside it up to this many times its letters' size.
+const REACH: f32 = 2.5;
+
 /// Left to right. The fullest rows make the columns; cells of other rows that stand in none of them add theirs.
 pub(super) fn of(rows: &[Row]) -> Vec<Stretch> {
     let mut order: Vec<&Row> = rows.iter().collect();
     order.sort_by_key(|row| std::cmp::Reverse(row.cells.len()));
     let most = order.first().map_or(0, |row| row.cells.len());
-    let mut columns: Vec<Stretch> = Vec::new();
+    let full: Vec<&Row> = rows.iter().filter(|row| row.cells.len() == most).collect();
+    // LaTeX may set the heading of a long table by other widths than its rows.
+    let without_heading = || full.get(1..).filter(|rest| rest.len() > 1).and_then(|rest| by_count(rest, most));
+    let mut columns = by_count(&full, most).or_else(without_heading).unwrap_or_default();
+    if !columns.is_empty() {
+        order.retain(|row| row.cells.len() < most);
+    }
     for row in order {
-        for cell in &row.cells {
+        for (index, cell) in row.cells.iter().enumerate() {
             let touched: Vec<usize> = touching(&columns, (cell.left, cell.right)).collect();
             match touched.as_slice() {
-                [] => {
-                    let at = columns.partition_point(|column| column.0 < cell.left);
-                    columns.insert(at, (cell.left, cell.right));
-                }
+                [] => match beside(&columns, row, index) {
+                    Some(near) => widen(&mut columns, near, (cell.left, cell.right)),
+                    None => {
+                        let at = columns.partition_point(|column| column.0 < cell.left);
+                        columns.insert(at, (cell.left, cell.right));
+                    }
+                },
                 // A cell of a fuller row may widen its column, a heading over several may not.
                 [only] if row.cells.len() == most || row.cells.len() * 2 > columns.len() => {
-                    let right = columns.get(only + 1).map_or(f32::MAX, |next| next.0 - 0.5);
-                    let left = only.checked_sub(1).map_or(f32::MIN, |before| columns[before].1 + 0.5);
-                    let column = &mut columns[*only];
-                    *column = (column.0.min(cell.left.max(left)), column.1.max(cell.right.min(right)));
+                    widen(&mut columns, *only, (cell.left, cell.right));
                 }
                 _ => {}
             }
@@ -32,12 +41,43 @@ pub(super) fn of(rows: &[Row]) -> Vec<Stretch> {
     columns
 }
 
+/// Where the rows with all their cells agree, the first cell of each belongs to the first column, and so on, however
+/// each is aligned: a heading is centred over names that stand left and numbers that stand right.
+fn by_count(rows: &[&Row], most: usize) -> Option<Vec<Stretch>> {
+    let mut columns = vec![(f32::MAX, f32::MIN); most];
+    for row in rows {
+        for (column, cell) in columns.iter_mut().zip(&row.cells) {
+            *column = (column.0.min(cell.left), column.1.max(cell.right));
+        }
+    }
+    columns.windows(2).all(|pair| pair[0].1 <= pair[1].0).then_some(columns)
+}
+
+/// The nearest column to a cell that stands in none, unless another cell of its row stands there.
+fn beside(columns: &[Stretch], row: &Row, index: usize) -> Option<usize> {
+    let cell = &row.cells[index];
+    let gap = |column: &Stretch| (column.0 - cell.right).max(cell.left - column.1);
+    let (near, column) = columns.iter().enumerate().min_by(|a, b| gap(a.1).total_cmp(&gap(b.1)))?;
+    let taken = row.cells.iter().any(|other| other.left < column.1 && other.right > column.0);
+    (!taken && gap(column) < REACH * cell.size()).then_some(near)
+}
+
+fn widen(columns: &mut [Stretch], at: usize, (left, right): Stretch) {
+    let most = columns.get(at + 1).map_or(f32::MAX, |next| next.0 - 0.5);
+    let least = at.checked_sub(1).map_or(f32::MIN, |before| columns[before].1 + 0.5);
+    let column = &mut columns[at];
+    *column = (column.0.min(left.max(least)), column.1.max(right.min(most)));
+}
+
 fn touching(columns: &[Stretch], (left, right): Stretch) -> impl Iterator<Item = usize> {
     columns.iter().enumerate().filter(move |(_, column)| column.0 < right && column.1 > left).map(|(index, _)| index)
 }
 
 /// For each cell of `row`, the first and the last of its columns; no two cells share one.
 pub(super) fn taken(columns: &[Stretch], row: &Row) -> Vec<(usize, usize)> {
+    if row.cells.len() == columns.len() {
+        return (0..columns.len()).map(|index| (index, index)).collect();
+    }
     let last = columns.len().saturating_sub(1);
     let mut out: Vec<(usize, usize)> = Vec::new();
     let mut free = 0;

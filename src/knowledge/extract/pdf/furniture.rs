@@ -41,6 +41,8 @@ const PAGE_WORDS: [&str; 24] = [
     "页",
     "ページ",
 ];
+/// From here on a number may be a year, an order, a room: a page number only if there are so many pages, or it says so.
+const FIRST_DOUBTFUL: i64 = 1000;
 const JOINING_WORDS: [&str; 12] = ["of", "from", "из", "von", "de", "sur", "di", "av", "van", "z", "af", "第"];
 
 /// A line of a page, left to right.
@@ -59,6 +61,8 @@ struct Counter {
     has_words: bool,
     /// It says that it counts pages.
     says_page: bool,
+    /// By a word that means nothing else; "с 2019" and "p 5" may say other things.
+    surely: bool,
 }
 
 pub(super) fn take_out(pages: &mut [Page], report: &mut Report) {
@@ -234,6 +238,12 @@ fn page_numbers(pages: &[Page]) -> HashMap<(usize, usize), LeftOutKind> {
             continue;
         };
         // Two pages show little: there the number must be the page's own.
+        // Years rise from page to page too, and what is left out here is lost.
+        let most = i64::try_from(pages.len()).unwrap_or(i64::MAX);
+        let large = places.iter().any(|(.., value)| *value >= FIRST_DOUBTFUL);
+        if large && !counter.surely && !(-most..=most).contains(&usual) {
+            continue;
+        }
         let shown = on.len() >= 3 || (on.len() == 2 && pages.len() <= 3 && (usual == 1 || counter.says_page));
         if !shown || on.len() * 2 < places.iter().map(|(page, ..)| page).collect::<HashSet<_>>().len() {
             continue;
@@ -288,10 +298,13 @@ fn counters(text: &str) -> Vec<(Counter, i64)> {
 fn counter(before: &str, after: &str, numbers: usize, roman: bool) -> Option<Counter> {
     let around = format!("{before} {after}").to_lowercase();
     let words = around.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty());
-    let (mut says_page, mut has_words) = (false, false);
+    let (mut says_page, mut surely, mut has_words) = (false, false, false);
     for word in words {
         match word {
-            word if PAGE_WORDS.contains(&word) => says_page = true,
+            word if PAGE_WORDS.contains(&word) => {
+                says_page = true;
+                surely |= word.chars().count() > 2 || matches!(word, "pg" | "pp" | "页");
+            }
             word if JOINING_WORDS.contains(&word) => {}
             _ => has_words = true,
         }
@@ -300,7 +313,7 @@ fn counter(before: &str, after: &str, numbers: usize, roman: bool) -> Option<Cou
     let total = numbers == 2 && !has_words;
     let fits = numbers == 1 || says_page || total;
     let template = format!("{}#{}", before.trim(), after.trim());
-    (fits && (!has_words || says_page)).then_some(Counter { template, roman, has_words, says_page })
+    (fits && (!has_words || says_page)).then_some(Counter { template, roman, has_words, says_page, surely })
 }
 
 fn roman(word: &str) -> Option<i64> {

@@ -41,6 +41,10 @@ impl Item {
     fn is_space(&self) -> bool {
         self.text.chars().all(char::is_whitespace)
     }
+
+    fn is_letter(&self) -> bool {
+        self.is_space() || self.text.chars().all(|c| c.is_alphabetic() || is_combining_mark(c))
+    }
 }
 
 struct Run {
@@ -265,7 +269,10 @@ impl Run {
         let (median, widest) = (sorted[sorted.len() / 2], sorted[sorted.len() - 1]);
         let least = median + (0.12 * self.size).max(0.3 * median);
         let two_kinds = widest > least;
-        if median < 0.3 * self.size || two_kinds { least } else { usual }
+        // Spaces of their own part the words, or all of it is one word: five letters as far apart as one another.
+        let spaced = self.items.iter().any(Item::is_space);
+        let alike = sorted[0] > 0.8 * median && self.items.iter().all(Item::is_letter);
+        if median < 0.3 * self.size || two_kinds || spaced || alike { least } else { usual }
     }
 }
 

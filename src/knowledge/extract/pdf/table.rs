@@ -55,7 +55,7 @@ impl Cell {
         self.indices.push(index);
     }
 
-    fn size(&self) -> f32 {
+    pub(super) fn size(&self) -> f32 {
         self.fragments.iter().map(|fragment| fragment.size).fold(1.0, f32::max)
     }
 
@@ -247,15 +247,17 @@ fn build(rows: &[Row]) -> Table {
     let columns = columns::of(rows);
     let mut table = Table::default();
     table.header_rows = usize::from(has_header(rows));
-    for row in rows {
+    let most = rows.iter().map(|row| row.cells.len()).max().unwrap_or(0);
+    let heading = rows.iter().take_while(|row| row.cells.len() < most).count();
+    for (index, row) in rows.iter().enumerate() {
         let mut cells = Vec::new();
         let mut next = 0;
         for (cell, (first, last)) in row.cells.iter().zip(columns::taken(&columns, row)) {
             cells.extend((next..first).map(|_| table::Cell::new("")));
             let parts = cell.parts(&columns, (first, last)).into_iter();
             for (text, columns) in parts {
-                // A heading is repeated in all its columns, a long text is not.
-                let long = text.chars().count() > LONGEST_HEADING;
+                // A heading above the full rows is repeated in all its columns, another wide cell or a long one is not.
+                let long = index >= heading || text.chars().count() > LONGEST_HEADING;
                 cells.push(table::Cell { text, columns: if long { 1 } else { columns }, rows: 1 });
                 cells.extend((1..columns).filter(|_| long).map(|_| table::Cell::new("")));
             }

@@ -43,6 +43,25 @@ fn numbers_are_content_where_no_sequence_shows_them_to_be_page_numbers() {
 }
 
 #[test]
+fn years_that_rise_from_page_to_page_are_kept() {
+    let content = |form: &str, number: i32, y| {
+        at(280, y, &form.replace('#', &number.to_string())) + &body(&["What happened in this year."])
+    };
+    for (form, first) in [("#", 2019), ("- # -", 1898), ("s # on", 2021), ("#", 4711)] {
+        for y in [770, 30] {
+            let document = pages(&[0, 1, 2, 3, 4, 5].map(|page| content(form, first + page, y)));
+            for page in 0..6 {
+                let number = form.replace('#', &(first + page).to_string());
+                assert!(document.text.contains(&number), "{number} at {y}: {}", document.text);
+            }
+            assert!(document.report.left_out.is_empty());
+        }
+    }
+    let document = pages(&[0, 1, 2].map(|page| content("Page #", 1000 + page, 30)));
+    assert_eq!(document.text, ["What happened in this year."; 3].join("\n\n"));
+}
+
+#[test]
 fn rows_that_look_alike_are_kept() {
     let row = |y, name: &str| (1..4).map(|n| at(n * 100, y, &format!("{name} {n}"))).collect::<String>();
     let document = page(&(row(770, "Day") + &row(754, "Room")));
@@ -96,6 +115,36 @@ fn empty_cells_keep_their_columns() {
     assert_eq!(
         document.text,
         "Item | Ordered | Sent | Left\nBolts | 12 | | 7\nNuts | | 40 | 1\n| | 99\nRivets | 3 | 2 | 1"
+    );
+}
+
+#[test]
+fn headings_stand_above_their_columns_however_each_is_aligned() {
+    let row = |y: i32, cells: &[(i32, &str)]| cells.iter().map(|(x, text)| at(*x, y, text)).collect::<String>();
+    // Centred above names that stand left and numbers that stand right; one name reaches below the heading.
+    let content = row(700, &[(110, "Item"), (230, "Sent"), (310, "Left")])
+        + &row(684, &[(60, "Bolt"), (270, "12"), (350, "7")])
+        + &row(668, &[(60, "Bolts of brass"), (270, "40"), (350, "1")])
+        + &row(652, &[(60, "Nut"), (350, "99")])
+        + &row(636, &[(60, "Pin"), (270, "5"), (350, "3")]);
+    assert_eq!(
+        page(&content).text,
+        "Item | Sent | Left\nBolt | 12 | 7\nBolts of brass | 40 | 1\nNut | | 99\nPin | 5 | 3"
+    );
+    // A heading set by other widths than the rows: above the names there is the heading of the numbers.
+    let content = row(700, &[(60, "Item"), (120, "Sent"), (250, "Left")])
+        + &row(684, &[(60, "Bolts of brass"), (180, "12"), (250, "7")])
+        + &row(668, &[(60, "Nuts of brass"), (180, "40"), (250, "1")]);
+    assert_eq!(page(&content).text, "Item | Sent | Left\nBolts of brass | 12 | 7\nNuts of brass | 40 | 1");
+    // A heading above two columns says its words in both, a wide cell further down does not.
+    let content = row(700, &[(60, "Item"), (220, "Both years")])
+        + &row(684, &[(60, "Kind"), (200, "2024"), (270, "2025")])
+        + &row(668, &[(60, "Bolt"), (200, "12"), (270, "7")])
+        + &row(652, &[(60, "Nut"), (200, "never sent any")])
+        + &row(636, &[(60, "Pin"), (200, "5"), (270, "3")]);
+    assert_eq!(
+        page(&content).text,
+        "Item | Both years | Both years\nKind | 2024 | 2025\nBolt | 12 | 7\nNut | never sent any\nPin | 5 | 3"
     );
 }
 

@@ -183,6 +183,15 @@ fn letters_that_stand_apart_are_words() {
     assert_eq!(page_with("BT /F1 12 Tf 6 Tc 60 700 Td (Hello world) Tj ET", "").text, "Hello world");
     let spaced = "BT /F1 12 Tf 60 700 Td [(H) -250 (e) -250 (l) -250 (l) -250 (o) -700 (w) -250 (o) -250 (r) -250 (l) -250 (d)] TJ ET";
     assert_eq!(page_with(spaced, "").text, "Hello world");
+    // Further apart than words usually are: one word, or several with spaces of their own; numbers stay apart.
+    let apart = |text: &str| {
+        let letters: Vec<String> = text.chars().map(|c| format!("({c})")).collect();
+        format!("BT /F1 12 Tf 60 700 Td [{}] TJ ET", letters.join(" -350 "))
+    };
+    for text in ["Norwell", "Summary of costs"] {
+        assert_eq!(page_with(&apart(text), "").text, text);
+    }
+    assert_eq!(page_with(&apart("34567"), "").text, "3 4 5 6 7");
     assert_eq!(page_with(&at(60, 700, "H e l l o   w o r l d"), "").text, "Hello world");
     assert_eq!(page_with(&at(60, 700, "Column A B C D E F"), "").text, "Column A B C D E F");
     // Bold by being drawn twice.
