@@ -106,7 +106,7 @@ pub fn run(cli: Cli) -> ExitCode {
         match cli.command {
             Command::Serve(args) => Box::pin(serve::run(config, args)).await,
             Command::Migrate(args) => migrate::run(config, args).await,
-            Command::Doctor(args) => doctor::run(config, args).await,
+            Command::Doctor(args) => Box::pin(doctor::run(config, args)).await,
             Command::LogLevel(args) => log_level::run(&config, &args).await,
             Command::Config(action) => config::run(&config, &action),
             Command::Org(args) => org::run(config, args).await,

@@ -111,7 +111,7 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
     bring_back(config.clone(), &args, &restore, &lifecycle).await?;
     lifecycle.drain(Duration::from_secs(5)).await;
     print_line("restored; looking at every part (holdfast doctor):");
-    doctor::run(config, doctor::Args::default()).await
+    Box::pin(doctor::run(config, doctor::Args::default())).await
 }
 
 /// By name, by folder or by bucket.

@@ -109,7 +109,7 @@ mod tests {
     async fn a_question_finds_a_place_while_documents_are_worked_on() {
         let lanes = Lanes::new(1);
         let (end, running) = (Arc::new(AtomicBool::new(false)), Arc::new(Semaphore::new(0)));
-        let documents: Vec<_> = (0..PIECES + 1)
+        let documents: Vec<_> = (0..=PIECES)
             .map(|_| {
                 let (pool, end, running) = (lanes.pool(Lane::Bulk).clone(), end.clone(), running.clone());
                 Box::pin(async move {

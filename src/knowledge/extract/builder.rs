@@ -125,9 +125,9 @@ impl Builder {
     }
 
     /// A text without a letter or a digit is given with its report, too: pages may still be read from their pictures.
-    pub(super) fn finish(mut self, kind: Kind, pages: Option<u32>) -> Result<Extracted, ExtractError> {
+    pub(super) fn finish(mut self, kind: Kind, pages: Option<u32>) -> Extracted {
         self.report.conclude(&self.text);
-        Ok(Extracted { kind, title: self.title, text: self.text, blocks: self.blocks, pages, report: self.report })
+        Extracted { kind, title: self.title, text: self.text, blocks: self.blocks, pages, report: self.report }
     }
 }
 

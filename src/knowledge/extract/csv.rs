@@ -20,7 +20,7 @@ pub(super) fn extract(bytes: &[u8], limits: &Limits) -> Result<Extracted, Extrac
         None => append_code(&mut builder, &text)?,
     }
     builder.report().guessed_encoding = decoded.guessed.map(str::to_owned);
-    builder.finish(Kind::Csv, None)
+    Ok(builder.finish(Kind::Csv, None))
 }
 
 /// The rows with the separator that gives most of them the same number of cells; `None` where they have one each.

@@ -100,11 +100,14 @@ fn broken_bytes(line: &[u8]) -> usize {
     line.utf8_chunks().map(|chunk| chunk.invalid().len()).sum()
 }
 
+/// A character of four bytes.
+type Read<'a> = &'a dyn Fn(&[u8; 4]) -> u32;
+
 /// UTF-32 with its mark, or with three zeros around most characters.
 fn utf32(bytes: &[u8]) -> Option<String> {
     let little = |b: &[u8; 4]| u32::from_le_bytes(*b);
     let big = |b: &[u8; 4]| u32::from_be_bytes(*b);
-    let (read, rest): (&dyn Fn(&[u8; 4]) -> u32, &[u8]) = if let Some(rest) = bytes.strip_prefix(b"\xff\xfe\0\0") {
+    let (read, rest): (Read<'_>, &[u8]) = if let Some(rest) = bytes.strip_prefix(b"\xff\xfe\0\0") {
         (&little, rest)
     } else if let Some(rest) = bytes.strip_prefix(b"\0\0\xfe\xff") {
         (&big, rest)

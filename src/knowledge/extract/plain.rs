@@ -24,7 +24,7 @@ pub(super) fn extract(bytes: &[u8], limits: &Limits) -> Result<Extracted, Extrac
     }
     flush(&mut builder, &mut paragraph)?;
     builder.report().guessed_encoding = decoded.guessed.map(str::to_owned);
-    builder.finish(Kind::Text, None)
+    Ok(builder.finish(Kind::Text, None))
 }
 
 /// A paragraph wrapped by hand flows; one of short or indented lines (an address, a log, a poem) keeps its lines.
@@ -71,7 +71,7 @@ pub(super) fn extract_code(bytes: &[u8], limits: &Limits) -> Result<Extracted, E
     let mut builder = Builder::new(limits);
     append_code(&mut builder, &tidy(&decoded.text))?;
     builder.report().guessed_encoding = decoded.guessed.map(str::to_owned);
-    builder.finish(Kind::Code, None)
+    Ok(builder.finish(Kind::Code, None))
 }
 
 /// A block for each part between empty lines that does not begin indented.

@@ -50,7 +50,9 @@ pub fn analyze(text: &str) -> String {
         if word.contains(['.', '_', ':']) && word.contains(char::is_alphabetic) {
             word.split(['.', '_', ':']).for_each(|part| terms.push(part, false));
         }
-        pieces(&word).into_iter().for_each(|piece| terms.push(piece, false));
+        for piece in pieces(&word) {
+            terms.push(piece, false);
+        }
         if let Some(number) = number(&word) {
             terms.push(&number, false);
         }
@@ -87,7 +89,7 @@ impl Terms {
         }
         if length > MAX_WORD_CHARS {
             let beginning: String = word.chars().take(32).collect();
-            self.text.push_str(&format!("{beginning}~{}", &crypto::sha256_hex(word)[..16]));
+            self.text.extend([beginning.as_str(), "~", &crypto::sha256_hex(word)[..16]]);
         } else if name && STOP_WORDS.contains(word) {
             self.text.push_str(word);
         } else {

@@ -104,7 +104,9 @@ impl Knowledge {
         let recognition = match self.recognition(scan).await {
             Ok(recognition) => recognition,
             Err((reason, detail)) => {
-                pages.iter().for_each(|page| scan.stays_unread(*page, reason, detail.clone()));
+                for page in pages {
+                    scan.stays_unread(*page, reason, detail.clone());
+                }
                 return Ok(());
             }
         };

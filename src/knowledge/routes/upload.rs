@@ -29,7 +29,7 @@ pub(super) fn router() -> OpenApiRouter<Knowledge> {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 enum UploadResponse {
-    One(Upload),
+    One(Box<Upload>),
     Several(Uploads),
 }
 
@@ -74,7 +74,7 @@ async fn upload_documents(
     }
     let known = uploads.data.iter().all(|upload| upload.duplicate);
     let response = match uploads.data.pop() {
-        Some(upload) if uploads.data.is_empty() && uploads.rejected.is_empty() => UploadResponse::One(upload),
+        Some(upload) if uploads.data.is_empty() && uploads.rejected.is_empty() => UploadResponse::One(Box::new(upload)),
         last => {
             uploads.data.extend(last);
             UploadResponse::Several(uploads)

@@ -173,6 +173,7 @@ fn is_quota_code(said: &Said) -> bool {
     [&said.code, &said.kind].into_iter().flatten().any(|name| name == "insufficient_quota")
 }
 
+#[expect(clippy::match_same_arms, reason = "in the order of the statuses")]
 fn classify(status: u16, said: &Said) -> Failure {
     match status {
         401 => Failure::Auth,

@@ -187,7 +187,9 @@ impl Provider {
             let body = self.prepare(model, request.clone(), &known)?;
             let error = match self.send(Method::POST, "/chat/completions", Some(body), self.config.timeout()).await {
                 Ok(response) => {
-                    learned.into_iter().for_each(|adaptation| self.remember(model, adaptation));
+                    for adaptation in learned {
+                        self.remember(model, adaptation);
+                    }
                     return Ok(response);
                 }
                 Err(error) => error,

@@ -81,7 +81,9 @@ fn without_system(messages: &mut Vec<Message>) {
         std::mem::take(messages).into_iter().partition(|m| m.role == "system");
     if !system.is_empty() {
         let mut first = Message { role: "user".into(), ..Message::default() };
-        system.into_iter().for_each(|message| append(&mut first, message.content));
+        for message in system {
+            append(&mut first, message.content);
+        }
         match others.iter_mut().find(|m| m.role == "user") {
             Some(user) => {
                 append(&mut first, user.content.take());

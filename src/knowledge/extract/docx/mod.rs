@@ -49,7 +49,7 @@ pub(super) fn extract(bytes: &[u8], limits: &Limits) -> Result<Extracted, Extrac
             report.unread_parts.push(part.clone());
         }
     }
-    builder.finish(Kind::Docx, None)
+    Ok(builder.finish(Kind::Docx, None))
 }
 
 /// Enough to judge by.
@@ -181,7 +181,7 @@ fn flush(builder: &mut Builder, list: &mut String, notes: &mut Vec<String>) -> R
 /// The text of a page of HTML, for a cell.
 fn html_text(html: &str, limits: &Limits) -> String {
     let mut builder = Builder::new(limits);
-    match html::append(&mut builder, html, limits).and_then(|()| builder.finish(Kind::Html, None)) {
+    match html::append(&mut builder, html, limits).map(|()| builder.finish(Kind::Html, None)) {
         Ok(document) => document.text.split_whitespace().collect::<Vec<_>>().join(" "),
         Err(_) => String::new(),
     }

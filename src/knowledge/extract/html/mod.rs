@@ -21,7 +21,7 @@ pub(super) fn extract(bytes: &[u8], limits: &Limits) -> Result<Extracted, Extrac
     let text = decode(bytes, declared_charset(bytes));
     let mut builder = Builder::new(limits);
     append(&mut builder, &text, limits)?;
-    builder.finish(Kind::Html, None)
+    Ok(builder.finish(Kind::Html, None))
 }
 
 /// Also for the pieces of HTML within Markdown and Word documents.

@@ -65,7 +65,7 @@ impl State<'_> {
         match self.lists.last_mut() {
             Some(Some(next)) => {
                 let number = written.map_or(*next, |written| written.max(*next));
-                self.buffer.push_str(&format!("{number}. "));
+                self.buffer.extend([number.to_string().as_str(), ". "]);
                 *next = number.saturating_add(1);
             }
             _ => self.buffer.push_str("- "),

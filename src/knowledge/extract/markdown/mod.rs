@@ -26,7 +26,7 @@ pub(super) fn extract(bytes: &[u8], limits: &Limits) -> Result<Extracted, Extrac
     let mut builder = Builder::new(limits);
     append(&mut builder, &tidy(&decoded.text), limits)?;
     builder.report().guessed_encoding = decoded.guessed.map(str::to_owned);
-    builder.finish(Kind::Markdown, None)
+    Ok(builder.finish(Kind::Markdown, None))
 }
 
 fn append(builder: &mut Builder, text: &str, limits: &Limits) -> Result<(), ExtractError> {
@@ -232,7 +232,7 @@ impl<'a> State<'a> {
             }
             Tag::Emphasis | Tag::Strong | Tag::Strikethrough => self.emphasis(&range, true),
             Tag::Link { link_type: LinkType::Autolink | LinkType::Email, .. } => {
-                self.open(String::new(), String::new(), "")
+                self.open(String::new(), String::new(), "");
             }
             Tag::Link { dest_url, title, .. } => self.open(dest_url.to_string(), title.to_string(), ""),
             Tag::Image { dest_url, title, .. } => self.open(dest_url.to_string(), title.to_string(), "!"),
@@ -346,7 +346,7 @@ impl<'a> State<'a> {
                 self.builder.left_out(LeftOutKind::Comment, &title);
             } else if !self.destinations.contains(&destination) {
                 let title = if title.is_empty() { title } else { format!(" ({title})") };
-                unused.push_str(&format!("{label}: {destination}{title}\n"));
+                unused.extend([&label, ": ", &destination, &title, "\n"].map(|part: &str| part));
             }
         }
         self.builder.lines(BlockKind::Paragraph, &unused)

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-/// HTML, SVG and MathML, current and obsolete.
+/// HTML, SVG and `MathML`, current and obsolete.
 const ELEMENTS: &str = "a abbr acronym address applet area article aside audio b base basefont bdi bdo big blockquote body br button \
     canvas caption center cite code col colgroup data datalist dd del details dfn dialog dir div dl dt em embed \
     fieldset figcaption figure font footer form frame frameset h1 h2 h3 h4 h5 h6 head header hgroup hr html i \
@@ -51,7 +51,7 @@ impl<'a> Tag<'a> {
         let end = end.map(|(at, _)| at)?;
         let is_name = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ':');
         let name_end = inner[..end].find(|c| !is_name(c)).unwrap_or(end);
-        let text = &text[..text.len() - inner.len() + end + 1];
+        let text = &text[..=text.len() - inner.len() + end];
         let attributes = inner[name_end..end].trim().trim_end_matches('/').trim_end();
         Some(Tag { name: inner[..name_end].to_owned(), closing, attributes, text })
     }

@@ -116,7 +116,7 @@ impl<'a> Runner<'a> {
         }
     }
 
-    pub(super) fn run(&mut self, data: &[u8], resources: &Dict, start: State, depth: usize) {
+    pub(super) fn run(&mut self, data: &[u8], resources: &Dict, start: &State, depth: usize) {
         if depth > DEEPEST {
             return;
         }
@@ -331,7 +331,7 @@ impl<'a> Runner<'a> {
         }
         let own = self.file.get(dict, "Resources");
         let resources = own.as_dict().unwrap_or(outer);
-        self.run(&data, resources, state, depth);
+        self.run(&data, resources, &state, depth);
         self.running.truncate(self.running.len() - usize::from(reference.is_some()));
     }
 

@@ -219,7 +219,7 @@ pub(super) fn text(object: &Object) -> Option<String> {
     })
 }
 
-/// PDFDocEncoding (Annex D.3).
+/// `PDFDocEncoding` (Annex D.3).
 fn latin(byte: u8) -> char {
     const HIGH: [char; 33] = [
         '•', '†', '‡', '…', '—', '–', 'ƒ', '⁄', '‹', '›', '−', '‰', '„', '“', '”', '‘', '’', '‚', '™', 'ﬁ', 'ﬂ', 'Ł',

@@ -12,6 +12,7 @@ use pdf_oxide::{
 
 use super::file::{Dict, File, number};
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact about the font of its own")]
 pub(super) struct Font {
     info: FontInfo,
     pub(super) name: String,
@@ -133,7 +134,7 @@ impl Font {
 
     fn tell(&self, code: u32) -> Option<String> {
         let map = self.info.to_unicode.as_ref().and_then(|map| map.get()).filter(|map| !map.is_empty());
-        let mapped = map.as_ref().and_then(|map| map.get(&code).map(|text| text.into_owned()));
+        let mapped = map.as_ref().and_then(|map| map.get(&code).map(std::borrow::Cow::into_owned));
         if mapped.is_some_and(|text| !text.contains(['\u{fffd}', '\u{fffe}', '\u{ffff}'])) {
             return self.info.char_to_unicode(code);
         }
@@ -171,9 +172,8 @@ impl Font {
                 return (*name == format!("a{code}") && self.type3 && (33..127).contains(&byte))
                     .then(|| char::from(byte).to_string());
             }
-            Some(_) => {}
             None if self.type3 => return None,
-            None => {}
+            Some(_) | None => {}
         }
         let text = self.info.char_to_unicode(code).filter(|text| !text.chars().all(char::is_control));
         text.or_else(|| (32..127).contains(&byte).then(|| char::from(byte).to_string()).filter(|_| !self.type3))

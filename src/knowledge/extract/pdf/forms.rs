@@ -143,7 +143,7 @@ fn inherited(file: &File, dict: &Dict, key: &str) -> Object {
             return value;
         }
         match file.get(&dict, "Parent").as_dict() {
-            Some(parent) => dict = parent.clone(),
+            Some(parent) => dict.clone_from(parent),
             None => break,
         }
     }

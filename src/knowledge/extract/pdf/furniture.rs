@@ -117,14 +117,14 @@ pub(super) fn take_out(pages: &mut [Page], report: &mut Report) {
         // From the edges inwards, up to the first line that is not furniture.
         let top = (0..lines.len()).take_while(|index| drop(*index, &mut drops)).count();
         let bottom = (top..lines.len()).rev().take_while(|index| drop(*index, &mut drops)).count();
-        for index in top..lines.len() - bottom {
-            let artifact = lines[index].fragments.iter().all(|at| pages[page].fragments[*at].artifact);
+        for (index, line) in lines.iter().enumerate().take(lines.len() - bottom).skip(top) {
+            let artifact = line.fragments.iter().all(|at| pages[page].fragments[*at].artifact);
             if artifact && drop(index, &mut drops) {
                 continue;
             }
             // A number beside words that do not run.
-            for at in lines[index].fragments.iter().filter(|at| !in_tables.contains(at)) {
-                if let Some(kind) = numbers.get(&(page, *at)).filter(|_| lines[index].fragments.len() > 1) {
+            for at in line.fragments.iter().filter(|at| !in_tables.contains(at)) {
+                if let Some(kind) = numbers.get(&(page, *at)).filter(|_| line.fragments.len() > 1) {
                     drops.push((page, *at, *kind));
                 }
             }
@@ -210,9 +210,12 @@ fn chained(on: &[usize], often: usize) -> HashMap<usize, bool> {
     out
 }
 
+/// Pages, indexes of fragments and values that count alike.
+type Sequences = HashMap<(Counter, i32), Vec<(usize, usize, i64)>>;
+
 /// The fragments, by page and index, that a sequence over the pages shows to be page numbers.
 fn page_numbers(pages: &[Page]) -> HashMap<(usize, usize), LeftOutKind> {
-    let mut found: HashMap<(Counter, i32), Vec<(usize, usize, i64)>> = HashMap::new();
+    let mut found = Sequences::new();
     for (number, page) in pages.iter().enumerate() {
         let lines = lines(page);
         let outermost = [0, 1, lines.len().saturating_sub(2), lines.len().saturating_sub(1)];

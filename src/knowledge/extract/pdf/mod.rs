@@ -60,7 +60,7 @@ pub(super) fn extract(bytes: &[u8], limits: &Limits) -> Result<Extracted, Extrac
     furniture::take_out(&mut pages, builder.report());
     fill(&mut builder, &pages)?;
     found.report(&mut builder);
-    let mut document = builder.finish(Kind::Pdf, u32::try_from(count).ok())?;
+    let mut document = builder.finish(Kind::Pdf, u32::try_from(count).ok());
     if !document.has_text() {
         document.report.no_text_reason = found.no_text_reason(file.cut_off)?;
     }

@@ -5,7 +5,7 @@ use super::layout::Fragment;
 /// Bands of a page that are looked at together when columns are sought.
 const MOST_BANDS: usize = 80;
 
-pub(super) fn by_place(fragments: Vec<Fragment>) -> Vec<Fragment> {
+pub(super) fn by_place(fragments: &[Fragment]) -> Vec<Fragment> {
     let mut angles: Vec<i16> = fragments.iter().map(|f| f.angle).collect();
     angles.sort_unstable_by_key(|angle| (*angle != 0, *angle));
     angles.dedup();

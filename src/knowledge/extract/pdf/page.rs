@@ -54,11 +54,11 @@ impl<'a> Reader<'a> {
         let mut runner = Runner::new(self.file, &self.fonts, &self.layers);
         let data = self.content(dict, &mut runner);
         let state = State { matrix: upright, base: upright, ..State::default() };
-        runner.run(&data, &self.file.dict(dict, "Resources"), state, 0);
+        runner.run(&data, &self.file.dict(dict, "Resources"), &state, 0);
         let extras = forms::extras(&mut runner, &self.form, dict, upright);
         let mut scene = runner.scene;
         visible::judge(&mut scene, area);
-        let page = self.settle(&mut scene, &extras, area, found, report);
+        let page = Self::settle(&mut scene, &extras, area, found, report);
         for problem in scene.problems.drain(..) {
             found.unread.push(format!("page {number}: {problem}"));
         }
@@ -104,7 +104,7 @@ impl<'a> Reader<'a> {
         data
     }
 
-    fn settle(&self, scene: &mut Scene, extras: &[Extra], area: Area, found: &mut Found, report: &mut Report) -> Page {
+    fn settle(scene: &mut Scene, extras: &[Extra], area: Area, found: &mut Found, report: &mut Report) -> Page {
         for hidden in runs::fragments(scene.glyphs.iter().filter(|glyph| glyph.seen == Seen::Hidden), &Rules::default())
         {
             found.hidden = true;
@@ -123,7 +123,7 @@ impl<'a> Reader<'a> {
         let mut page = Page { fragments, bottom: area.bottom, top: area.top };
         if page.is_disordered() {
             found.disordered = true;
-            page.fragments = order::by_place(std::mem::take(&mut page.fragments));
+            page.fragments = order::by_place(&page.fragments);
         }
         for extra in extras {
             match &extra.what {

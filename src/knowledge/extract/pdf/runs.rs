@@ -109,6 +109,7 @@ fn place(glyph: &Glyph) -> (i16, f32, f32) {
     let quarter = (angle / 90.0).round() * 90.0;
     // Scans lie a little askew, each line by its own angle.
     let angle = if (angle - quarter).abs() < 7.0 { quarter } else { angle.round() };
+    #[expect(clippy::cast_possible_truncation, reason = "whole degrees")]
     let (sin, cos) = match angle as i32 {
         0 => (0.0, 1.0),
         90 => (1.0, 0.0),
@@ -201,7 +202,7 @@ impl Run {
             words.clear();
         }
         if !text.contains(|c: char| !c.is_whitespace() && c != '\u{fffd}') && text.trim() != "\u{fffd}" {
-            text = "\u{fffd}".to_owned();
+            "\u{fffd}".clone_into(&mut text);
         }
         Some(Fragment {
             text,

@@ -118,7 +118,7 @@ fn documents() -> impl Strategy<Value = Extracted> {
             }
             .unwrap();
         }
-        builder.finish(Kind::Pdf, Some(9)).unwrap()
+        builder.finish(Kind::Pdf, Some(9))
     })
 }
 

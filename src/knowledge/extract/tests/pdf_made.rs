@@ -12,7 +12,9 @@ fn open(bytes: &[u8]) -> Extracted {
 
 fn pages(contents: &[String]) -> Extracted {
     let mut made = Made::new();
-    contents.iter().for_each(|content| made.page(content));
+    for content in contents {
+        made.page(content);
+    }
     open(&made.bytes())
 }
 
