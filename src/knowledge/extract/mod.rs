@@ -14,6 +14,7 @@ mod docx;
 mod error;
 mod formula;
 mod html;
+mod link;
 mod markdown;
 mod model;
 pub mod ocr;

@@ -33,6 +33,10 @@ pub fn sniff(bytes: &[u8], filename: &str) -> Result<Kind, Unsupported> {
         return Err(Unsupported::Other(binary_name(sample)));
     }
     let text = decode(sample, None);
+    if is_web_archive(&text) {
+        let name = "a web archive (MHT): save the page as HTML, or print it to a PDF";
+        return Err(Unsupported::Other(name.to_owned()));
+    }
     Ok(text_kind(&text, filename))
 }
 
@@ -136,6 +140,15 @@ fn binary_name(sample: &[u8]) -> String {
     }
 }
 
+/// The head of a message whose parts belong together, the first of them a page.
+fn is_web_archive(text: &str) -> bool {
+    let text = text.trim_start();
+    let head = text.split("\n\n").next().unwrap_or_default().split("\r\n\r\n").next().unwrap_or_default();
+    let head = head.to_ascii_lowercase();
+    let is_head = head.lines().all(|line| line.starts_with([' ', '\t']) || line.contains(':'));
+    is_head && head.contains("mime-version:") && head.contains("multipart/related") && !head.contains("\nreceived:")
+}
+
 /// A known extension wins: each guess would change what the text says (`<package>`, `__name__`).
 fn text_kind(text: &str, filename: &str) -> Kind {
     let extension = extension(filename);
@@ -144,7 +157,10 @@ fn text_kind(text: &str, filename: &str) -> Kind {
     match extension.as_deref() {
         Some("md" | "markdown" | "mdown" | "mkd" | "mkdn" | "mdx" | "qmd" | "rmd") => return Kind::Markdown,
         Some("csv" | "tsv" | "tab" | "psv") => return Kind::Csv,
-        Some("xhtml" | "xht" | "mht") if is_page => return Kind::Html,
+        // Without any tag its lines are what parts it.
+        Some("html" | "htm" | "xhtml" | "xht" | "shtml" | "mht" | "mhtml") if is_page || has_html_tag(text) => {
+            return Kind::Html;
+        }
         Some(extension) if CODE.split(' ').any(|known| known == extension) => return Kind::Code,
         _ if is_code_name(filename) || text.starts_with("#!") => return Kind::Code,
         _ => {}
@@ -154,7 +170,25 @@ fn text_kind(text: &str, filename: &str) -> Kind {
     }
     let signs = markdown_signs(text);
     // A fragment of HTML; but a README often opens with a few tags of its own.
-    let fragment = ["<div", "<p>", "<p ", "<h1", "<h2", "<table", "<article", "<section", "<ul", "<meta", "<title"];
+    let fragment = [
+        "<div",
+        "<p>",
+        "<p ",
+        "<h1",
+        "<h2",
+        "<h3",
+        "<h4",
+        "<table",
+        "<article",
+        "<section",
+        "<main",
+        "<ul",
+        "<ol",
+        "<dl",
+        "<blockquote",
+        "<meta",
+        "<title",
+    ];
     if fragment.iter().any(|tag| start.starts_with(tag)) && signs == 0 {
         return Kind::Html;
     }
@@ -165,6 +199,21 @@ fn text_kind(text: &str, filename: &str) -> Kind {
         Some(_) => return Kind::Text,
     }
     if signs >= 2 { Kind::Markdown } else { Kind::Text }
+}
+
+/// Elements that only a page has; a text may well speak of `<region>`.
+fn has_html_tag(text: &str) -> bool {
+    let names = "p div span h1 h2 h3 h4 h5 h6 ul ol li dl dt dd table tr td th tbody thead a b i em strong u br hr img \
+        pre code blockquote section article main header footer nav aside form input button label select details summary \
+        figure font center small sup sub style script title meta link";
+    text.split('<').skip(1).any(|rest| {
+        let name = rest.strip_prefix('/').unwrap_or(rest);
+        let end = name.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(name.len());
+        let (name, after) = name.split_at(end);
+        after.starts_with(|c: char| c.is_whitespace() || matches!(c, '>' | '/'))
+            && rest.contains('>')
+            && names.split_whitespace().any(|known| known.eq_ignore_ascii_case(name))
+    })
 }
 
 /// Formats whose every line counts as it stands.

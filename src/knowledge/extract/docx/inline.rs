@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::super::{
     ExtractError, LeftOutKind,
     formula::{lowered, raised},
+    link::address_elsewhere,
 };
 use super::{
     math,
@@ -22,6 +23,10 @@ pub(super) struct Line {
     pub(super) after: Vec<Piece>,
     /// The paragraph's style hides its text.
     pub(super) hidden: bool,
+    /// It becomes a heading: addresses of links stand behind it.
+    pub(super) heading: bool,
+    /// Where struck text ended, if that is the last thing.
+    pub(super) struck: Option<usize>,
     /// It shows the number of its page.
     pub(super) page_number: bool,
     /// What comes next must not touch the word before.
@@ -34,6 +39,25 @@ impl Line {
             self.text.push(' ');
         }
         self.text.push_str(text);
+    }
+
+    /// Marks what has come since `start` as struck out: it does not hold any more.
+    fn strike(&mut self, start: usize) {
+        let Some(text) = self.text.get(start..).filter(|text| !text.trim().is_empty()) else { return };
+        let (text, after) = text.split_at(text.trim_end().len());
+        let (text, after) = (text.to_owned(), after.to_owned());
+        self.text.truncate(start);
+        if self.struck == Some(start) && self.text.ends_with("~~") {
+            self.text.truncate(start - 2);
+            self.text.push_str(&text);
+        } else {
+            let trimmed = text.trim_start();
+            self.text.push_str(&text[..text.len() - trimmed.len()]);
+            self.text.extend(["~~", trimmed]);
+        }
+        self.text.push_str("~~");
+        self.struck = after.is_empty().then_some(self.text.len());
+        self.text.push_str(&after);
     }
 
     /// Text that is a word of its own.
@@ -100,6 +124,7 @@ impl Reader<'_, '_> {
                 Ok(())
             }
             "sdt" => self.control(element, line),
+            "hyperlink" => self.link(element, line),
             "AlternateContent" => match self.alternative(element) {
                 Some(branch) => self.inlines(branch, line),
                 None => Ok(()),
@@ -155,7 +180,17 @@ impl Reader<'_, '_> {
             self.leave_out(LeftOutKind::Hidden, &unseen.text);
             return Ok(());
         }
-        let script = properties.and_then(|p| p.child_value("vertAlign"));
+        let start = line.text.len();
+        self.shown_run(run, line)?;
+        let struck = properties.and_then(|p| p.toggle("strike").filter(|on| *on).or_else(|| p.toggle("dstrike")));
+        if struck == Some(true) {
+            line.strike(start);
+        }
+        Ok(())
+    }
+
+    fn shown_run(&mut self, run: &Element, line: &mut Line) -> Result<(), ExtractError> {
+        let script = run.child("rPr").and_then(|p| p.child_value("vertAlign"));
         let Some(script) = script.filter(|script| matches!(*script, "superscript" | "subscript")) else {
             return self.inlines(run, line);
         };
@@ -170,6 +205,38 @@ impl Reader<'_, '_> {
         line.page_number = inner.page_number;
         line.after.append(&mut inner.after);
         Ok(())
+    }
+
+    /// Where a link leads stands behind its text, once for each destination.
+    fn link(&mut self, link: &Element, line: &mut Line) -> Result<(), ExtractError> {
+        let start = line.text.len();
+        self.inlines(link, line)?;
+        let id = link.relation("id");
+        let target = self.relations.iter().find(|r| r.kind == "hyperlink" && Some(r.id.as_str()) == id);
+        if let Some(target) = target.map(|relation| relation.target.clone()) {
+            let anchor = link.attribute("anchor").map(|anchor| format!("#{anchor}")).unwrap_or_default();
+            self.leads_to(&(target + &anchor), start, line);
+        }
+        Ok(())
+    }
+
+    fn leads_to(&mut self, destination: &str, start: usize, line: &mut Line) {
+        if !self.is_shown() {
+            return;
+        }
+        let text = line.text.get(start..).unwrap_or_default().trim().to_owned();
+        let address = address_elsewhere(destination, &text);
+        if address.is_empty() || !self.seen_links.insert(address.clone()) {
+            return;
+        }
+        if line.heading {
+            line.after.push(Piece::Paragraph(format!("{text} ({address})")));
+        } else {
+            let trailing = line.text.len() - line.text.trim_end().len();
+            let end = line.text.split_off(line.text.len() - trailing);
+            line.text.push_str(&format!(" ({address}){end}"));
+            line.apart = end.is_empty();
+        }
     }
 
     fn in_run(&mut self, element: &Element, line: &mut Line) -> Result<(), ExtractError> {
@@ -262,6 +329,7 @@ impl Reader<'_, '_> {
                 line.text.truncate(field.start.min(line.text.len()));
                 line.page_number = true;
             }
+            "HYPERLINK" if !result.is_empty() => self.leads_to(&linked(&field.code), field.start, line),
             _ if !result.is_empty() => {}
             // These show what their instruction says.
             "EQ" => line.push_apart(&words.collect::<Vec<_>>().join(" ")),
@@ -348,6 +416,21 @@ impl Reader<'_, '_> {
         }
         Ok(())
     }
+}
+
+/// The address in `HYPERLINK "address" \l "place in it" \o "tip"`.
+fn linked(code: &str) -> String {
+    let mut parts = code.split('"');
+    let before = parts.next().unwrap_or_default();
+    let first = parts.next().unwrap_or_default();
+    // Only a place in the same document.
+    if before.contains("\\l") || before.contains("\\o") {
+        return String::new();
+    }
+    let words = || before.split_whitespace().nth(1).unwrap_or_default();
+    let address = if first.is_empty() { words() } else { first };
+    let place = parts.next().filter(|between| between.contains("\\l")).and_then(|_| parts.next());
+    address.replace("\\\\", "\\") + &place.map(|place| format!("#{place}")).unwrap_or_default()
 }
 
 /// What a field of an old form shows without a result: a check box, or the chosen entry of a list.

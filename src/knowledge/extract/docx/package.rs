@@ -31,7 +31,7 @@ pub(super) struct Relation {
     pub(super) id: String,
     /// The last word of the type: the transitional and the strict types end alike.
     pub(super) kind: String,
-    /// A normal name in the package.
+    /// A normal name in the package; for a link out of it the address as it is.
     pub(super) target: String,
 }
 
@@ -128,10 +128,13 @@ impl<'a> Package<'a> {
         let (folder, file) = part.rsplit_once('/').unwrap_or(("", part));
         let name = if folder.is_empty() { format!("_rels/{file}.rels") } else { format!("{folder}/_rels/{file}.rels") };
         let Some(root) = self.optional(&name)? else { return Ok(self.usual_relations(folder, part)) };
-        let inside = root.elements().filter(|relation| relation.attribute("TargetMode") != Some("External"));
-        let relations = inside.filter_map(|relation| {
+        let relations = root.elements().filter_map(|relation| {
             let kind = relation.attribute("Type")?.trim_end_matches('/').rsplit('/').next()?.to_owned();
-            let target = normal(relation.attribute("Target")?, folder);
+            let target = match (relation.attribute("TargetMode"), kind.as_str()) {
+                (Some("External"), "hyperlink") => relation.attribute("Target")?.to_owned(),
+                (Some("External"), _) => return None,
+                _ => normal(relation.attribute("Target")?, folder),
+            };
             Some(Relation { id: relation.attribute("Id").unwrap_or_default().to_owned(), kind, target })
         });
         Ok(relations.collect())

@@ -63,6 +63,8 @@ pub(super) struct Reader<'a, 'p> {
     pub(super) seen_footnotes: Vec<String>,
     pub(super) seen_endnotes: Vec<String>,
     pub(super) seen_comments: HashSet<String>,
+    /// Destinations of links that have been said.
+    pub(super) seen_links: HashSet<String>,
     /// Documents within documents.
     pub(super) depth: usize,
 }
@@ -85,6 +87,7 @@ impl<'a, 'p> Reader<'a, 'p> {
             seen_footnotes: Vec::new(),
             seen_endnotes: Vec::new(),
             seen_comments: HashSet::new(),
+            seen_links: HashSet::new(),
             depth: 0,
         }
     }
@@ -152,6 +155,12 @@ impl<'a, 'p> Reader<'a, 'p> {
         let style = properties.and_then(|p| p.child_value("pStyle"));
         let mut line = Line { text: self.carried.take().unwrap_or_default(), ..Line::default() };
         line.hidden = self.styles.hidden(style);
+        let outline = properties.and_then(|p| p.child_value("outlineLvl")).and_then(|level| level.parse::<u8>().ok());
+        let heading = match outline {
+            Some(level) => (level < 9).then_some(level + 1),
+            None => self.styles.heading(style),
+        };
+        line.heading = heading.is_some() || self.styles.is_title(style);
         for field in &mut self.fields {
             field.start = 0;
         }
@@ -168,11 +177,6 @@ impl<'a, 'p> Reader<'a, 'p> {
             self.leave_out(LeftOutKind::PageNumber, &line.text);
             line.text.clear();
         }
-        let outline = properties.and_then(|p| p.child_value("outlineLvl")).and_then(|level| level.parse::<u8>().ok());
-        let heading = match outline {
-            Some(level) => (level < 9).then_some(level + 1),
-            None => self.styles.heading(style),
-        };
         let item = self.item(properties, style);
         let is_blank = line.text.trim().is_empty();
         match (heading, item) {

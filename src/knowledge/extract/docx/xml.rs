@@ -288,7 +288,7 @@ fn is_dead_weight(parent: &Element, ns: Ns, name: &str) -> bool {
     if ns != Ns::Word {
         return false;
     }
-    let kept = ["vanish", "rStyle", "vertAlign", "ins", "del", "moveFrom", "moveTo"];
+    let kept = ["vanish", "rStyle", "vertAlign", "strike", "dstrike", "ins", "del", "moveFrom", "moveTo"];
     matches!(name, "proofErr" | "lastRenderedPageBreak" | "bookmarkStart" | "bookmarkEnd" | "noProof")
         || (&*parent.name == "rPr" && !kept.contains(&name))
 }

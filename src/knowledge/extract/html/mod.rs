@@ -1,8 +1,10 @@
 //! HTML to blocks: everything that a reader of the page sees or can bring up, without programs, hidden parts and menus.
 
+mod blocks;
 mod dom;
 mod fields;
 mod judge;
+mod links;
 mod math;
 mod pieces;
 mod repair;

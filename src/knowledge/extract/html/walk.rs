@@ -8,9 +8,11 @@ use super::{
         builder::start_item,
         formula::{lowered, raised},
     },
+    blocks::{heading, is_block, is_block_by_style},
     dom::{Handle, attribute, is_html, name, plain_text, says, template_contents, text},
     fields::is_tex_source,
     judge::{Opened, has_below, is_gutter, left_out},
+    links::is_struck,
     pieces::Piece,
     tables::{is_data, is_table},
 };
@@ -41,16 +43,23 @@ pub(super) struct Walk<'a> {
     /// The text of the block that is being read.
     pub(super) inline: String,
     /// Open lists: the next number, or `None` for bullets. While any is open, all text is one block.
-    lists: Vec<Option<u64>>,
+    pub(super) lists: Vec<Option<u64>>,
     /// Open `<pre>` elements, where white space counts.
-    pre: usize,
+    pub(super) pre: usize,
     /// Open headings: what is a block elsewhere is a part of the line here.
-    headings: usize,
+    pub(super) headings: usize,
     /// The last thing was a link, a button or a word of its own: what follows must not touch it.
-    apart: bool,
+    pub(super) apart: bool,
     /// Where raised and lowered text begins, and how many blocks there were then.
-    scripts: Vec<(usize, usize)>,
-    explained: HashSet<String>,
+    pub(super) scripts: Vec<(usize, usize)>,
+    /// Abbreviations, and the destinations of links, that have been said.
+    pub(super) explained: HashSet<String>,
+    /// Where struck text begins, and how many blocks there were then.
+    pub(super) struck: Vec<(usize, usize)>,
+    /// Where the text of an open link begins, and how many blocks there were then.
+    pub(super) links: Vec<(usize, usize)>,
+    /// Destinations of links in a heading or in raised text, to be said behind it.
+    pub(super) aside: Vec<String>,
     depth: usize,
     /// Nothing is left out as furniture: without it there would be no text.
     pub(super) keep_furniture: bool,
@@ -70,6 +79,9 @@ impl<'a> Walk<'a> {
             apart: false,
             scripts: Vec::new(),
             explained: HashSet::new(),
+            struck: Vec::new(),
+            links: Vec::new(),
+            aside: Vec::new(),
             depth: 0,
             keep_furniture: false,
         }
@@ -228,8 +240,13 @@ impl<'a> Walk<'a> {
                 self.headings += 1;
             }
             "sup" | "sub" => self.scripts.push((self.inline.len(), self.pieces.len())),
-            "a" | "button" | "label" | "option" | "summary" if self.apart => self.part_words(),
+            "a" => self.open_link(),
+            "button" | "label" | "option" | "summary" if self.apart => self.part_words(),
             "q" => self.say("\""),
+            _ if is_struck(node) => {
+                self.part_struck();
+                self.struck.push((self.inline.len(), self.pieces.len()));
+            }
             tag if is_block(tag) || is_block_by_style(node) => self.boundary(),
             // Custom elements: words of neighbours stay apart.
             tag if tag.contains('-') => self.part_words(),
@@ -254,8 +271,9 @@ impl<'a> Walk<'a> {
                 }
             }
             "sup" | "sub" => self.end_script(name(node) == "sup"),
-            // Struck text is shown beside what stands for it now.
-            "a" | "button" | "label" | "option" | "s" | "del" | "strike" => self.apart = true,
+            "a" => self.close_link(node),
+            "button" | "label" | "option" => self.apart = true,
+            _ if is_struck(node) => self.end_struck(),
             "abbr" | "acronym" | "dfn" => self.explain(node),
             "q" => self.say("\""),
             tag if heading(tag).is_some() => {
@@ -263,6 +281,7 @@ impl<'a> Walk<'a> {
                 if self.headings == 0 && self.lists.is_empty() && self.pre == 0 {
                     let text = std::mem::take(&mut self.inline);
                     self.pieces.push(Piece::Heading(heading(tag).unwrap_or(6), text));
+                    self.say_aside();
                 } else {
                     self.boundary();
                 }
@@ -281,6 +300,11 @@ impl<'a> Walk<'a> {
         let inner = self.inline.split_off(start);
         let before = self.inline.chars().next_back();
         self.inline.push_str(&if is_raised { raised(before, &inner) } else { lowered(before, &inner) });
+        if self.scripts.is_empty() && self.headings == 0 {
+            for address in std::mem::take(&mut self.aside) {
+                self.say_behind(&address);
+            }
+        }
     }
 
     /// What an abbreviation stands for, the first time.
@@ -315,7 +339,7 @@ impl<'a> Walk<'a> {
         self.apart = true;
     }
 
-    fn part_words(&mut self) {
+    pub(super) fn part_words(&mut self) {
         if self.inline.ends_with(|c: char| c.is_alphanumeric() || matches!(c, ':' | ',' | '.' | ')' | ']' | '%')) {
             self.inline.push(' ');
         }
@@ -373,63 +397,4 @@ fn push_text(out: &mut String, text: &str, pre: bool) {
             out.push(' ');
         }
     }
-}
-
-fn heading(tag: &str) -> Option<u8> {
-    match tag.as_bytes() {
-        [b'h', level @ b'1'..=b'6'] => Some(level - b'0'),
-        _ => None,
-    }
-}
-
-fn is_block_by_style(node: &Handle) -> bool {
-    let style = attribute(node, "style").unwrap_or_default().replace(' ', "").to_ascii_lowercase();
-    ["display:block", "display:flex", "display:grid", "display:table", "display:list-item"]
-        .iter()
-        .any(|display| style.contains(display))
-}
-
-fn is_block(tag: &str) -> bool {
-    matches!(
-        tag,
-        "p" | "div"
-            | "section"
-            | "article"
-            | "main"
-            | "header"
-            | "footer"
-            | "aside"
-            | "nav"
-            | "body"
-            | "html"
-            | "blockquote"
-            | "figure"
-            | "figcaption"
-            | "address"
-            | "details"
-            | "summary"
-            | "dialog"
-            | "dl"
-            | "dt"
-            | "dd"
-            | "fieldset"
-            | "legend"
-            | "form"
-            | "center"
-            | "hr"
-            | "hgroup"
-            | "search"
-            | "table"
-            | "thead"
-            | "tbody"
-            | "tfoot"
-            | "tr"
-            | "td"
-            | "th"
-            | "caption"
-            | "li"
-            | "object"
-            | "optgroup"
-            | "frameset"
-    )
 }

@@ -4,10 +4,11 @@ use std::ops::Range;
 
 use pulldown_cmark::{CowStr, Event};
 
-use super::{super::LeftOutKind, Link, State, Within, tags::Tag};
-
-/// A destination longer than this is cut: it is data and no address.
-const LONGEST_DESTINATION: usize = 2000;
+use super::{
+    super::{LeftOutKind, link::address},
+    Link, State, Within,
+    tags::Tag,
+};
 
 impl<'a> State<'a> {
     pub(super) fn open(&mut self, destination: String, title: String, element: &str) {
@@ -128,18 +129,4 @@ impl<'a> State<'a> {
             event => event,
         }
     }
-}
-
-/// The destination as it is shown behind `text`; empty where the text says it already.
-fn address(destination: &str, text: &str) -> String {
-    let plain = destination.strip_prefix("mailto:").or_else(|| destination.strip_prefix("tel:")).unwrap_or(destination);
-    let is_data = destination.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("data:"));
-    let letters = |s: &str| s.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
-    let says_it = plain == text
-        || plain.trim_end_matches('/') == text
-        || plain.strip_prefix('#').is_some_and(|anchor| letters(anchor) == letters(text));
-    if is_data || says_it || plain == "#" {
-        return String::new();
-    }
-    plain.chars().take(LONGEST_DESTINATION).collect()
 }

@@ -34,6 +34,42 @@ fn the_name_decides_between_text_and_markdown_only() {
     assert_eq!(sniff(b"BM is a railway company. MZ is another.", "a.txt"), Ok(Kind::Text));
 }
 
+/// A part of a page, as an export or a message holds it.
+#[test]
+fn a_fragment_that_is_named_a_page_is_one() {
+    for html in [
+        "<h3>Payment</h3>\n<p>Within 30 days.\n<ul><li>1<li>2</ul>",
+        "Payment is due.<br>\nWithin 30 days.",
+        "<span>Total</span>: 5 < 7",
+        "# not Markdown <b>here</b>\n\n- nor a list",
+    ] {
+        for name in ["a.html", "A.HTM", "a.xhtml", "a.shtml"] {
+            assert_eq!(sniff(html.as_bytes(), name), Ok(Kind::Html), "{html} as {name}");
+        }
+    }
+    assert_eq!(sniff(b"<h3>Payment</h3><p>Within 30 days.</p>", "upload"), Ok(Kind::Html));
+    assert_eq!(sniff(b"Deploy to <region> where a < b > c.\nNext line.", "a.html"), Ok(Kind::Text));
+    assert_eq!(sniff(b"Use <b>bold</b> for names.", "a.md"), Ok(Kind::Markdown));
+    assert_eq!(sniff(b"Use <b>bold</b> for names.", "a.txt"), Ok(Kind::Text));
+}
+
+#[test]
+fn a_web_archive_is_named_and_not_read_as_text() {
+    let head = "From: <Saved by a browser>\r\nSubject: Prices\r\nMIME-Version: 1.0\r\nContent-Type: multipart/related;\r\n\
+        \ttype=\"text/html\";\r\n\tboundary=\"----b\"\r\n\r\n------b\r\nContent-Type: text/html\r\n\
+        Content-Transfer-Encoding: quoted-printable\r\n\r\n<p>Caf=C3=A9</p>\r\n------b--\r\n";
+    for name in ["page.mht", "page.mhtml", "page.html", "page"] {
+        match sniff(head.as_bytes(), name) {
+            Err(Unsupported::Other(message)) => {
+                assert!(message.contains("MHT") && message.contains("HTML"), "{message}")
+            }
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+    assert_eq!(sniff(b"<html><p>A page all the same</html>", "page.mht"), Ok(Kind::Html));
+    assert_eq!(sniff(b"MHT files say MIME-Version: 1.0 and multipart/related in their head.", "a.txt"), Ok(Kind::Text));
+}
+
 #[test]
 fn what_is_not_supported_is_named() {
     let name_of = |name: &str| match sniff(&fixture(name), name) {

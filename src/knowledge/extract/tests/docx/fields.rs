@@ -223,3 +223,70 @@ fn notes_and_comments_are_kept() {
     );
     assert_eq!(document.report.comments, 2);
 }
+
+/// An address that only a click shows is a part of what the document says.
+#[test]
+fn where_links_lead_can_be_found() {
+    let links = |list: &[(&str, &str)]| {
+        let list = list.iter().map(|(id, target)| {
+            format!(r#"<Relationship Id="{id}" Type="{OFFICE}/hyperlink" Target="{target}" TargetMode="External"/>"#)
+        });
+        let list = list.collect::<String>();
+        format!(
+            r#"<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">{list}</Relationships>"#
+        )
+    };
+    let top = relationships(&[("rId1", "officeDocument", "word/document.xml")]);
+    let link = |attributes: &str, text: &str| format!("<w:hyperlink {attributes}>{}</w:hyperlink>", r(text));
+    let mark = |kind: &str| format!(r#"<w:r><w:fldChar w:fldCharType="{kind}"/></w:r>"#);
+    let field = |code: &str, result: &str| {
+        [
+            mark("begin"),
+            format!("<w:r><w:instrText>{code}</w:instrText></w:r>"),
+            mark("separate"),
+            r(result),
+            mark("end"),
+        ]
+        .concat()
+    };
+    let heading = r#"<w:pPr><w:outlineLvl w:val="0"/></w:pPr>"#;
+    let inner = [
+        p(&(r("See ") + &link(r#"r:id="a""#, "the order") + &r("."))),
+        p(&link(r#"r:id="b" w:anchor="s2""#, "Ann")),
+        p(&(link(r#"w:anchor="chapter""#, "Chapter 2") + &r(", ") + &link(r#"r:id="c""#, "example.com"))),
+        p(&(field(r#" HYPERLINK "https://example.com/terms?v=17" \o "tip" "#, "Terms") + &r(" apply"))),
+        p(&field(r#" HYPERLINK \l "_Toc1" "#, "Contents")),
+        p(&(heading.to_owned() + &link(r#"r:id="d""#, "Annex"))),
+        p(&(link(r#"r:id="a""#, "again") + &link(r#"r:id="lost""#, " nowhere"))),
+    ]
+    .concat();
+    let main = root("document", &format!("<w:body>{inner}</w:body>"));
+    let rels = links(&[
+        ("a", "https://example.com/orders/91319"),
+        ("b", "mailto:ann@example.com"),
+        ("c", "http://www.example.com/"),
+        ("d", "https://example.com/annex.pdf"),
+    ]);
+    let document = open(&zip(&[
+        ("_rels/.rels", top.as_bytes()),
+        ("word/document.xml", main.as_bytes()),
+        ("word/_rels/document.xml.rels", rels.as_bytes()),
+    ]));
+    assert_eq!(
+        document.text,
+        "See the order (https://example.com/orders/91319).\n\nAnn (ann@example.com#s2)\n\nChapter 2, example.com\n\n\
+        Terms (https://example.com/terms?v=17) apply\n\nContents\n\nAnnex\n\nAnnex (https://example.com/annex.pdf)\n\n\
+        again nowhere"
+    );
+}
+
+/// A price that holds no more is not the price.
+#[test]
+fn struck_text_stays_marked() {
+    let struck =
+        |tag: &str, t: &str| format!(r#"<w:r><w:rPr><w:{tag}/></w:rPr><w:t xml:space="preserve">{t}</w:t></w:r>"#);
+    let line = [r("Price: "), struck("strike", "1"), struck("dstrike", "00 "), r("90")].concat();
+    assert_eq!(text(&p(&line)), "Price: ~~100~~ 90");
+    let off = format!(r#"{}<w:r><w:rPr><w:strike w:val="0"/></w:rPr><w:t>90</w:t></w:r>"#, r("Price: "));
+    assert_eq!(text(&p(&off)), "Price: 90");
+}

@@ -27,14 +27,14 @@ fn menus_are_left_out_and_said() {
         <main><h1>Title</h1><p>Text</p><aside>Never open the valve.</aside><ul class=links><li><a href=/b>A link that counts</a></ul></main>
         <aside><a href=/1>Read also</a></aside><footer><a href=/i>Imprint</a> <a href=/p>Privacy</a></footer>",
     );
-    assert_eq!(document.text, "Title\n\nText\n\nNever open the valve.\n\n- A link that counts");
+    assert_eq!(document.text, "Title\n\nText\n\nNever open the valve.\n\n- A link that counts (/b)");
     assert_eq!(
         left_out(&document, LeftOutKind::Navigation),
         ["Home About", "Products Prices", "Logo", "Read also", "Imprint Privacy"]
     );
     // What is called a menu and is none.
     let dishes = "<nav>Today we serve soup, then fish with potatoes. <a href=/x>More</a></nav>";
-    assert_eq!(text(dishes), "Today we serve soup, then fish with potatoes. More");
+    assert_eq!(text(dishes), "Today we serve soup, then fish with potatoes. More (/x)");
     // A page of links only.
     assert_eq!(text("<nav><a href=/a>One</a><a href=/b>Two</a></nav>"), "One Two");
 }
@@ -87,7 +87,10 @@ fn an_article_keeps_its_own_header_footer_and_call_outs() {
     let html = "<article><header><p>By <a href=/ann>Ann Smith</a></p></header><h1>Title</h1><p>Text</p>
         <aside class=note><a href=/safety>Safety first</a></aside><div class='admonition warning'><p>Warning</p><p>Hot</p></div>
         <footer>Filed under <a href=/t>Pumps</a></footer></article>";
-    assert_eq!(text(html), "By Ann Smith\n\nTitle\n\nText\n\nSafety first\n\nWarning\n\nHot\n\nFiled under Pumps");
+    assert_eq!(
+        text(html),
+        "By Ann Smith (/ann)\n\nTitle\n\nText\n\nSafety first (/safety)\n\nWarning\n\nHot\n\nFiled under Pumps (/t)"
+    );
 }
 
 #[test]
@@ -107,4 +110,57 @@ fn pages_within_the_page_are_read() {
     );
     let shadow = "<x-card><template shadowrootmode=open><h2>Card</h2><slot></slot></template><p>Light</p></x-card>";
     assert_eq!(text(shadow), "Card\n\nLight");
+}
+
+/// An address that only a click shows is a part of what the page says; of a menu it is not.
+#[test]
+fn where_links_lead_can_be_found() {
+    for (html, expected) in [
+        (
+            "<p>See <a href='https://example.com/orders/91319'>the order</a>.</p>",
+            "See the order (https://example.com/orders/91319).",
+        ),
+        ("<p>Write to <a href='mailto:ann@example.com'>Ann</a> now</p>", "Write to Ann (ann@example.com) now"),
+        ("<p><a href='tel:+49301234'>Call</a></p>", "Call (+49301234)"),
+        ("<p><a href='files/form-7.pdf'>The form</a></p>", "The form (files/form-7.pdf)"),
+        (
+            "<ul><li><a href='https://a.example/x'>One</a><li><a href='https://a.example/y'>Two</a></ul>",
+            "- One (https://a.example/x)\n- Two (https://a.example/y)",
+        ),
+        (
+            "<table><tr><th>Part<th>Sheet<tr><td>A1<td><a href='/a1.pdf'>Open</a></table>",
+            "Part | Sheet\nA1 | Open (/a1.pdf)",
+        ),
+        // Behind a heading and behind raised text.
+        ("<h2><a href='https://a.example/x'>Title</a></h2><p>Text</p>", "Title\n\nTitle (https://a.example/x)\n\nText"),
+        ("<p>So it is<sup><a href='https://a.example/s'>1</a></sup>.</p>", "So it is^1 (https://a.example/s)."),
+        // Once; and not what the text says already, places in the page, programs, or code.
+        (
+            "<p><a href='https://a.example/x'>One</a> <a href='https://a.example/x'>more</a></p>",
+            "One (https://a.example/x) more",
+        ),
+        (
+            "<p><a href='https://a.example/'>a.example</a>, <a href='/wiki/New_York'>New York</a></p>",
+            "a.example, New York",
+        ),
+        ("<p><a href='#top'>Up</a> <a href='javascript:go()'>Go</a> <a>None</a></p>", "Up Go None"),
+        ("<pre>x = <a href='/api/y'>y</a>()</pre>", "x = y()"),
+    ] {
+        assert_eq!(text(html), expected, "{html}");
+    }
+}
+
+/// A price that holds no more is not the price.
+#[test]
+fn struck_text_stays_marked() {
+    for html in [
+        "<p>Price: <s>100</s> 90</p>",
+        "<p>Price: <del>100</del> 90</p>",
+        "<p>Price: <strike>100</strike> 90</p>",
+        "<p>Price: <span style='text-decoration: line-through'>100</span> 90</p>",
+        "<p>Price: <span style='text-decoration-line:line-through'>100 </span>90</p>",
+    ] {
+        assert_eq!(text(html), "Price: ~~100~~ 90", "{html}");
+    }
+    assert_eq!(text("<del><p>Gone</p><p>too</p></del>"), "Gone\n\ntoo");
 }
