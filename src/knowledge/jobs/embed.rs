@@ -278,17 +278,18 @@ impl Knowledge {
 pub(super) fn is_missing(error: &LlmError) -> bool {
     match error {
         LlmError::EmbeddingModel(_) | LlmError::UnknownModel(_) | LlmError::UnknownProvider(_) => true,
-        LlmError::Provider { failure, .. } => {
-            matches!(failure, Failure::Auth | Failure::Billing | Failure::ModelNotFound)
+        error => {
+            use Failure::{Auth, Billing, Forbidden, ModelNotFound, Quota};
+            matches!(error.failure(), Some(Auth | Billing | Quota | Forbidden | ModelNotFound))
         }
-        _ => false,
     }
 }
 
 /// Whether the model is busy or out of reach: trying again may help.
 fn is_away(error: &LlmError) -> bool {
-    let LlmError::Provider { failure, .. } = error else { return false };
-    matches!(failure, Failure::RateLimited | Failure::Server | Failure::Unreachable | Failure::Timeout | Failure::Cut)
+    use Failure::{Cut, Loading, Overloaded, RateLimited, Server, Timeout, Unreachable};
+    let failure = error.failure();
+    matches!(failure, Some(RateLimited | Overloaded | Loading | Server | Unreachable | Timeout | Cut))
 }
 
 fn percent(left: i64, total: i64) -> u8 {

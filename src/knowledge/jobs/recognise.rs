@@ -105,7 +105,7 @@ impl Knowledge {
             Ok(recognition) => recognition,
             Err((reason, detail)) => {
                 for page in pages {
-                    scan.stays_unread(*page, reason, detail.clone());
+                    scan.stays_unread(page, reason, detail.clone());
                 }
                 return Ok(());
             }

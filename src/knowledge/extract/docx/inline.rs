@@ -208,14 +208,14 @@ impl Reader<'_, '_> {
     }
 
     /// Where a link leads stands behind its text, once for each destination.
-    fn link(&mut self, link: &Element, line: &mut Line) -> Result<(), ExtractError> {
-        let start = line.text.len();
-        self.inlines(link, line)?;
+    fn link(&mut self, link: &Element, out: &mut Line) -> Result<(), ExtractError> {
+        let start = out.text.len();
+        self.inlines(link, out)?;
         let id = link.relation("id");
         let target = self.relations.iter().find(|r| r.kind == "hyperlink" && Some(r.id.as_str()) == id);
         if let Some(target) = target.map(|relation| relation.target.clone()) {
             let anchor = link.attribute("anchor").map(|anchor| format!("#{anchor}")).unwrap_or_default();
-            self.leads_to(&(target + &anchor), start, line);
+            self.leads_to(&(target + &anchor), start, out);
         }
         Ok(())
     }
