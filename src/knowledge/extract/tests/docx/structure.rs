@@ -37,7 +37,7 @@ fn a_span_over_columns_that_no_row_has_is_one_column() {
 
 #[test]
 fn the_first_row_is_a_header_by_the_look_of_the_table() {
-    let rows = row("", &[cell("", "A"), cell("", "B")]) + &row("", &[cell("", "1"), cell("", "2")]);
+    let rows = row("", &[cell("", "A"), cell("", "B")]) + &row("", &[cell("", "c"), cell("", "d")]);
     for (look, header) in [
         (r#"<w:tblPr><w:tblLook w:firstRow="1"/></w:tblPr>"#, Some(5)),
         (r#"<w:tblPr><w:tblLook w:val="04A0"/></w:tblPr>"#, Some(5)),
