@@ -17,7 +17,7 @@ pub(super) fn address(destination: &str, text: &str) -> String {
 }
 
 /// As `address`, in a page or an office document: places within it lead nowhere else, and a path on the same site that
-/// ends in the words of the text says nothing more (`/wiki/New_York`).
+/// ends in words of the text says nothing more (`/wiki/New_York`).
 pub(super) fn address_elsewhere(destination: &str, text: &str) -> String {
     let destination = destination.trim();
     let text = text.trim();
@@ -29,7 +29,7 @@ pub(super) fn address_elsewhere(destination: &str, text: &str) -> String {
         let last = path.rsplit('/').next().unwrap_or_default();
         let stem = [".html", ".htm", ".php"].iter().find_map(|ending| last.strip_suffix(ending)).unwrap_or(last);
         let stem = percent_encoding::percent_decode_str(stem).decode_utf8_lossy();
-        if last == destination.trim_end_matches('/') && last.is_empty() || letters(&stem) == letters(text) {
+        if letters(text).contains(&letters(&stem)) {
             return String::new();
         }
     }

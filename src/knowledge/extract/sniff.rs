@@ -145,8 +145,8 @@ fn is_web_archive(text: &str) -> bool {
     let text = text.trim_start();
     let head = text.split("\n\n").next().unwrap_or_default().split("\r\n\r\n").next().unwrap_or_default();
     let head = head.to_ascii_lowercase();
-    let is_head = head.lines().all(|line| line.starts_with([' ', '\t']) || line.contains(':'));
-    is_head && head.contains("mime-version:") && head.contains("multipart/related") && !head.contains("\nreceived:")
+    let named = |name: &str| head.lines().any(|line| line.starts_with(name));
+    named("mime-version:") && named("content-type:") && head.contains("multipart/related") && !named("received:")
 }
 
 /// A known extension wins: each guess would change what the text says (`<package>`, `__name__`).

@@ -340,7 +340,8 @@ impl<'a> Walk<'a> {
     }
 
     pub(super) fn part_words(&mut self) {
-        if self.inline.ends_with(|c: char| c.is_alphanumeric() || matches!(c, ':' | ',' | '.' | ')' | ']' | '%')) {
+        if self.inline.ends_with(|c: char| c.is_alphanumeric() || matches!(c, ':' | ',' | '.' | ')' | ']' | '%' | '~'))
+        {
             self.inline.push(' ');
         }
         self.apart = false;

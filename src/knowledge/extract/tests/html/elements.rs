@@ -108,7 +108,7 @@ fn small_elements_keep_words_and_numbers_right() {
             "WHO (World Health Organization), WHO",
         ),
         ("a<br>b<wbr>c&shy;d&nbsp;e&amp;f&lt;g", "a bcd e&f<g"),
-        ("<a href=/a>One</a><a href=/b>Two</a>", "One Two"),
+        ("<a href=/a>One</a><a href=/b>Two</a>", "One (/a) Two (/b)"),
         ("<x-tab>One</x-tab><x-tab>Two</x-tab>", "One Two"),
         ("foo<b>bar</b>", "foobar"),
         ("<p>Price: <s>100</s><b>90</b></p>", "Price: ~~100~~ 90"),
