@@ -30,6 +30,7 @@ fn refuse(status: u16, body: &Value) -> Response {
     answer(status, "application/json", body.to_string())
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "json! reads better without &")]
 fn openai_error(status: u16, message: &str, param: Value, code: Value) -> Response {
     refuse(
         status,

@@ -17,6 +17,7 @@ use super::{
 
 /// A line of text that is being put together.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact about the line of its own")]
 pub(super) struct Line {
     pub(super) text: String,
     /// What stands after the paragraph: text boxes, notes, charts.
@@ -234,7 +235,7 @@ impl Reader<'_, '_> {
         } else {
             let trailing = line.text.len() - line.text.trim_end().len();
             let end = line.text.split_off(line.text.len() - trailing);
-            line.text.push_str(&format!(" ({address}){end}"));
+            line.text.extend([" (", &address, ")", &end]);
             line.apart = end.is_empty();
         }
     }

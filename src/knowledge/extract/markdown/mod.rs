@@ -245,7 +245,9 @@ impl<'a> State<'a> {
         match tag {
             TagEnd::Heading(level) => self.end_heading(number(level))?,
             TagEnd::Paragraph if self.lists.is_empty() => self.flush()?,
-            TagEnd::Paragraph | TagEnd::BlockQuote(_) | TagEnd::FootnoteDefinition => self.new_line = true,
+            TagEnd::Paragraph | TagEnd::BlockQuote(_) | TagEnd::FootnoteDefinition | TagEnd::Item => {
+                self.new_line = true;
+            }
             TagEnd::CodeBlock => {
                 self.within = Within::Text;
                 if self.lists.is_empty() {
@@ -274,7 +276,6 @@ impl<'a> State<'a> {
                     self.flush_list()?;
                 }
             }
-            TagEnd::Item => self.new_line = true,
             TagEnd::HtmlBlock => self.end_html(range.start)?,
             TagEnd::Emphasis | TagEnd::Strong | TagEnd::Strikethrough => self.emphasis(range, false),
             TagEnd::Link => self.close(""),

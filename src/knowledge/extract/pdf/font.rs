@@ -133,7 +133,7 @@ impl Font {
     }
 
     fn tell(&self, code: u32) -> Option<String> {
-        let map = self.info.to_unicode.as_ref().and_then(|map| map.get()).filter(|map| !map.is_empty());
+        let map = self.info.to_unicode.as_ref().and_then(pdf_oxide::fonts::LazyCMap::get).filter(|map| !map.is_empty());
         let mapped = map.as_ref().and_then(|map| map.get(&code).map(std::borrow::Cow::into_owned));
         if mapped.is_some_and(|text| !text.contains(['\u{fffd}', '\u{fffe}', '\u{ffff}'])) {
             return self.info.char_to_unicode(code);

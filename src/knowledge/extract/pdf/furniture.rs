@@ -53,6 +53,7 @@ struct Line {
 
 /// What a text may be as a page number.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a sign of its own")]
 struct Counter {
     /// The text with its number taken out.
     template: String,

@@ -61,7 +61,7 @@ fn a_web_archive_is_named_and_not_read_as_text() {
     for name in ["page.mht", "page.mhtml", "page.html", "page"] {
         match sniff(head.as_bytes(), name) {
             Err(Unsupported::Other(message)) => {
-                assert!(message.contains("MHT") && message.contains("HTML"), "{message}")
+                assert!(message.contains("MHT") && message.contains("HTML"), "{message}");
             }
             other => panic!("{name}: {other:?}"),
         }
