@@ -60,7 +60,7 @@ def answer(messages):
 
 
 def vector(text):
-    digest = hashlib.sha256(text.encode()).digest()
+    digest = hashlib.sha256(str(text).encode()).digest()
     numbers = [b / 255.0 - 0.5 for b in digest[:8]]
     norm = sum(n * n for n in numbers) ** 0.5
     return [n / norm for n in numbers]

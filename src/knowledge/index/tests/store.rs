@@ -142,8 +142,8 @@ async fn what_came_in_is_indexed_before_anybody_pays_for_it() {
     assert!(stats.unindexed_rows == 0 && stats.fragments <= 5 && stats.rows == 400, "{stats:?}");
     assert_eq!(found().await.1, vector);
     // The others of the ten are as good as each other, and come in any order.
-    let best = |hits: &[Hit]| (hits.len(), hits[0].chunk_id, (hits[0].score * 100.0).round());
-    assert_eq!(best(&found().await.0), best(&text), "the same leads with the same score");
+    let best = |hits: &[Hit]| (hits.len(), hits[0].chunk_id);
+    assert_eq!(best(&found().await.0), best(&text), "the same leads");
     assert!(!index.tidy(&table, true).await.unwrap().worked, "nothing is left to do");
 }
 
