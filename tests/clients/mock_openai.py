@@ -150,7 +150,8 @@ class Handler(BaseHTTPRequestHandler):
         vectors = [vector(t) for t in texts]
         if body.get("encoding_format") == "base64":
             vectors = [base64.b64encode(struct.pack(f"<{len(v)}f", *v)).decode() for v in vectors]
-        tokens = sum(len(t.split()) for t in texts)
+        # Texts, or the ids of their tokens.
+        tokens = sum(len(t.split() if isinstance(t, str) else t) for t in texts)
         data = [{"object": "embedding", "index": i, "embedding": v} for i, v in enumerate(vectors)]
         self.send_json(200, {"object": "list", "data": data, "model": body["model"], "usage": {"prompt_tokens": tokens, "total_tokens": tokens}})
 
