@@ -58,6 +58,7 @@ DASHBOARD = Dashboard(
         timeseries(
             "Connections closed", "Does someone hold or flood connections?", "short",
             (increase("holdfast_http_connections_refused_total"), "too many of one address"), (increase("holdfast_http_connections_rejected_total"), "sent no request in time"),
+            (increase("holdfast_http_left_bodies_total", "end"), "answered before the body was read: {{end}}"),
             bars=True, alerts=("HttpConnectionsRefused",),
         ),
         timeseries(

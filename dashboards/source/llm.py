@@ -33,6 +33,7 @@ DASHBOARD = Dashboard(
         ),
         timeseries("Defects", "Do calls fail inside Holdfast?", "short", (increase(REQUESTS, "operation, backend", 'outcome="internal_error"'), "{{operation}} {{backend}}"), bars=True, alerts=("LlmInternalErrors",), details="logs"),
         timeseries("Given up", "How often does the caller go away first?", "cps", (rate(REQUESTS, "backend", 'outcome="cancelled"'), "{{backend}}"), stack=True),
+        timeseries("Adapted requests", "What do providers not take as it is usual?", "short", (increase("holdfast_llm_adaptations_total", "adaptation"), "{{adaptation}}"), bars=True),
         row("Duration"),
         timeseries(
             "First token", "How long does one stream in twenty take at least to begin?", "s", (quantile(0.95, "holdfast_llm_first_token_seconds", "backend"), "{{backend}}"),

@@ -30,7 +30,8 @@ class Api:
     def upload(self, base, filename, text, media_type="text/markdown"):
         mark = "holdfast-test-boundary"
         head = f'--{mark}\r\nContent-Disposition: form-data; name="file"; filename="{filename}"\r\nContent-Type: {media_type}\r\n\r\n'
-        body = head.encode() + text.encode() + f"\r\n--{mark}--\r\n".encode()
+        content = text if isinstance(text, bytes) else text.encode()
+        body = head.encode() + content + f"\r\n--{mark}--\r\n".encode()
         return self.call("POST", f"/api/v1/knowledge-bases/{base}/documents", raw=body, media_type=f"multipart/form-data; boundary={mark}")
 
 

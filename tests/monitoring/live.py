@@ -223,6 +223,7 @@ def inside(args):
         print(f"all targets up after {time.time() - begin:.0f} s", flush=True)
         load = from_environment()
         load.upload(2)
+        load.upload_odd()
         load.run(args.seconds)
         # What is read from the database or the index only now and then, and what rules make of the rest.
         time.sleep(30)

@@ -69,10 +69,17 @@ class Load:
         except AssertionError:
             pass
 
+    def upload_odd(self):
+        """A scan, whose pages are read from their pictures or stay unread, and a web page with a menu, which is left out."""
+        documents = Path(__file__).parent.parent / "fixtures" / "documents"
+        for name, media_type in (("scanned.pdf", "application/pdf"), ("page.utf-8.html", "text/html")):
+            self.api.upload(self.base, name, (documents / name).read_bytes(), media_type)
+
     def search(self):
         for mode in ("hybrid", "vector", "text"):
             found = self.api.call("POST", f"/api/v1/knowledge-bases/{self.base}/search", {"query": QUESTION, "mode": mode, "limit": 5})
             assert found["results"], f"{mode} found nothing"
+        self.api.call("POST", f"/api/v1/knowledge-bases/{self.base}/search", {"query": "xyzzy plugh", "mode": "text", "limit": 5})
 
     def chat(self, model, stream=True):
         return status(f"{self.url}/v1/chat/completions", "POST", {"model": model, "messages": [{"role": "user", "content": QUESTION}], "stream": stream}, self.key)
