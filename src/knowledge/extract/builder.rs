@@ -126,7 +126,7 @@ impl Builder {
 
     /// A text without a letter or a digit is given with its report, too: pages may still be read from their pictures.
     pub(super) fn finish(mut self, kind: Kind, pages: Option<u32>) -> Extracted {
-        self.report.conclude(&self.text);
+        self.report.conclude(kind, &self.text);
         Extracted { kind, title: self.title, text: self.text, blocks: self.blocks, pages, report: self.report }
     }
 }

@@ -81,7 +81,7 @@ pub fn with_recognised(document: Extracted, recognised: &BTreeMap<u32, Recognise
     report.doubts.retain(|doubt| {
         !matches!(doubt, Doubt::PagesWithoutText | Doubt::ImplausibleText | Doubt::UndecodableCharacters)
     });
-    report.conclude(&out.text);
+    report.conclude(document.kind, &out.text);
     Extracted { text: out.text, blocks: out.blocks, report, ..document }
 }
 

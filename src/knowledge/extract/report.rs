@@ -6,6 +6,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::Kind;
+
 /// Examples kept of each kind of what was left out: enough to judge by, whatever the document's length.
 const MOST_EXAMPLES: usize = 20;
 const LONGEST_EXAMPLE: usize = 200;
@@ -299,18 +301,20 @@ impl Report {
     }
 
     /// Fills in what the text itself tells, and the doubts that follow from the figures.
-    pub(super) fn conclude(&mut self, text: &str) {
+    pub(super) fn conclude(&mut self, kind: Kind, text: &str) {
         self.characters = text.chars().count() as u64;
         self.words = text.split_whitespace().count() as u64;
         self.undecodable_characters = text.chars().filter(|c| *c == '\u{fffd}').count() as u64;
         self.plausible_words = super::plausible::share(text);
         let furniture: u64 =
             self.left_out.iter().filter(|l| l.kind == LeftOutKind::RunningLine).map(|l| l.characters).sum();
+        // Every web page has a few hidden parts: templates, menus that open, words for screen readers.
+        let usual = if kind == Kind::Html { self.characters / 10 } else { 0 };
         for (holds, doubt) in [
             (!self.pages_without_text.is_empty(), Doubt::PagesWithoutText),
             (!self.unreadable_fonts.is_empty(), Doubt::UnreadableFonts),
             (self.plausible_words.is_some_and(|share| share < PLAUSIBLE), Doubt::ImplausibleText),
-            (self.hidden_characters > 0, Doubt::HiddenText),
+            (self.hidden_characters > usual, Doubt::HiddenText),
             (!self.unread_parts.is_empty(), Doubt::UnreadParts),
             (self.undecodable_characters > 0, Doubt::UndecodableCharacters),
             (furniture * 4 > self.characters, Doubt::MuchLeftOut),

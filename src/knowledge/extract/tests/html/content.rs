@@ -59,6 +59,9 @@ fn programs_and_hidden_text_are_left_out_and_said() {
     assert_eq!(left_out(&document, LeftOutKind::Hidden), ["one", "two", "three", "four"]);
     assert_eq!(left_out(&document, LeftOutKind::Script), [".a{}", "let x = 'secret';"]);
     assert!(document.report.doubts.contains(&Doubt::HiddenText));
+    // A few hidden words are usual on a web page.
+    let usual = page(&format!("<p>{}</p><template>menu</template>", "word ".repeat(100)));
+    assert_eq!((usual.report.hidden_characters, usual.report.doubts.as_slice()), (4, [].as_slice()));
 }
 
 /// What a click opens is there for the reader.
