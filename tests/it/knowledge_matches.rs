@@ -57,6 +57,7 @@ async fn words_meet_however_they_are_written() {
     app.wait_for_jobs().await;
     for (query, expected) in [
         ("1.2.3", "Release"),
+        ("v1.2.3", "Release"),
         ("RFC 9110", "Release"),
         ("cafe", "flour"),
         ("10 kg", "flour"),
@@ -64,6 +65,7 @@ async fn words_meet_however_they_are_written() {
         ("10.5", "advises"),
     ] {
         let found = search(&admin, &base, query, "text").await;
+        assert_eq!(found[0]["weak"], false, "{query}: {found:?}");
         assert!(
             found.first().is_some_and(|hit| hit["text"].as_str().unwrap().contains(expected)),
             "{query}: {found:?}"
