@@ -138,11 +138,11 @@ def parts(before, after):
     return ", ".join(told)
 
 
-def settle(server, ops):
+def settle(server):
     """Lets maintenance run now."""
-    before = sums(ops)["count", "thorough"]
-    server.sql("UPDATE job_schedules SET next_at = now() WHERE name = 'knowledge.maintain'")
-    wait_for("maintenance", lambda: sums(ops)["count", "thorough"] > before, 1800)
+    before = server.sql("UPDATE job_schedules SET next_at = now() WHERE name = 'knowledge.maintain' RETURNING now()").splitlines()[0]
+    done = f"SELECT count(*) FROM job_schedules WHERE name = 'knowledge.maintain' AND last_success_at > '{before}'"
+    wait_for("maintenance", lambda: server.sql(done) == "1", 1800)
 
 
 def fill(appliance, server, api, filling, base, passages):
@@ -176,7 +176,7 @@ def measure(start, folder, sizes=(10_000, 100_000)):
             yield f"{size} passages into the index, vectors at hand", f"{size / seconds:.0f} passages/s", ""
             for state in ("fresh", "settled"):
                 if state == "settled":
-                    settle(server, appliance.ops)
+                    settle(server)
                 questions, before = Questions(appliance.url, key, seed=size + len(state)), sums(appliance.ops)
                 p50, p95 = questions.measure(base)
                 goal = goals.get((size, state))
