@@ -97,7 +97,7 @@ class PagesUnread:
         for name in PROGRAMS:
             (folder / name).symlink_to(shutil.which(name))
         for document in self.documents:
-            self.place.key.call("POST", f"{self.place.documents}/{document}/read")
+            self.place.key.call("POST", f"{self.place.documents}/{document}/read", {})
 
     def mended(self):
         found = [self.place.key.call("GET", f"{self.place.documents}/{document}") for document in self.documents]
