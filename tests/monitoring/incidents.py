@@ -108,13 +108,11 @@ INCIDENTS = [WordsOnly, PagesUnread]
 
 
 class Place:
-    """The appliance, with one knowledge base."""
+    """A knowledge base of its own: where a document comes when the model is there, its base gets its vectors at once."""
 
-    def __init__(self):
-        url = os.environ["APPLIANCE_URL"]
-        self.session = first_sign_in(url, os.environ["APPLIANCE_EMAIL"], os.environ["APPLIANCE_ONE_TIME_PASSWORD"])
-        self.key = Api(url, make_key(self.session))
-        self.base = self.key.call("POST", "/api/v1/knowledge-bases", {"name": "Pumps"})["id"]
+    def __init__(self, key, name):
+        self.key = key
+        self.base = key.call("POST", "/api/v1/knowledge-bases", {"name": name})["id"]
         self.documents = f"/api/v1/knowledge-bases/{self.base}/documents"
 
     def upload(self, *file):
@@ -127,10 +125,6 @@ class Place:
             return found if all(document["status"] in ("ready", "failed") for document in found) else None
 
         return [document for document in wait_for("documents end", ended, 300) if document["status"] == "ready"]
-
-    def firing(self):
-        found = self.session.call("GET", "/api/v1/alerts?status=firing&limit=100")["data"]
-        return {alert["labels"]["alertname"] for alert in found}
 
 
 def log_lines():
@@ -188,10 +182,16 @@ def firing(monitoring):
 
 def inside(args):
     folder = Path(tempfile.mkdtemp(prefix="holdfast-incidents-"))
-    monitoring, place = Monitoring(folder, ROOT / "alerts"), Place()
+    monitoring = Monitoring(folder, ROOT / "alerts")
     faster_rules(folder / "alerts", args.faster)
-    incidents = [kind(place) for kind in INCIDENTS if args.only in (None, kind.alert)]
+    url = os.environ["APPLIANCE_URL"]
+    session = first_sign_in(url, os.environ["APPLIANCE_EMAIL"], os.environ["APPLIANCE_ONE_TIME_PASSWORD"])
+    key = Api(url, make_key(session))
+    incidents = [kind(Place(key, kind.alert)) for kind in INCIDENTS if args.only in (None, kind.alert)]
     others = set()
+
+    def arrived():
+        return {alert["labels"]["alertname"] for alert in session.call("GET", "/api/v1/alerts?status=firing&limit=100")["data"]}
 
     def until(what, check, seconds):
         begin = time.monotonic()
@@ -201,7 +201,7 @@ def inside(args):
                 print(f"ok    {what} ({time.monotonic() - begin:.0f} s)", flush=True)
                 return
             time.sleep(1)
-        raise AssertionError(f"{what}: not within {seconds} s; firing: {firing(monitoring)}, at the appliance {place.firing()}")
+        raise AssertionError(f"{what}: not within {seconds} s; firing: {firing(monitoring)}, at the appliance {arrived()}")
 
     try:
         monitoring.start()
@@ -210,13 +210,13 @@ def inside(args):
             incident.cause()
         for incident in incidents:
             until(f"{incident.alert} fires", lambda: incident.alert in firing(monitoring), 180)
-            until(f"{incident.alert} arrives at the appliance", lambda: incident.alert in place.firing(), 60)
+            until(f"{incident.alert} arrives at the appliance", lambda: incident.alert in arrived(), 60)
             diagnose(monitoring, incident, args.faster)
         for incident in incidents:
             incident.mend()
         for incident in reversed(incidents):
             until(f"{incident.alert}: what its runbook advises mends it", incident.mended, 1200)
-            until(f"{incident.alert} ends", lambda: incident.alert not in firing(monitoring) | place.firing(), 300)
+            until(f"{incident.alert} ends", lambda: incident.alert not in firing(monitoring) | arrived(), 300)
         for name in {name for incident in incidents for name in incident.doctor}:
             assert doctor()[name] == "pass", f"doctor still finds something wrong with {name}"
     finally:
