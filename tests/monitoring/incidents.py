@@ -18,12 +18,14 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import yaml
 
 from catalogue import ROOT
-from live import CLIENTS, Monitoring, free_port, settings, start_sink
+from live import CLIENTS, SCRAPE, TOKEN, Monitoring, free_port, settings, start_sink
 from management import Api, first_sign_in, make_key, wait_for
 from rules import blocks
 
@@ -33,9 +35,10 @@ SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def faster(expr, by):
-    """A duration, or PromQL with durations in brackets, with each of them divided."""
+    """A duration, or PromQL with durations in brackets, with each of them divided; a range keeps some scrapes."""
+    least = 6 * SCRAPE if "[" in expr else 1
     def divide(match):
-        return f"{max(int(match[1]) * SECONDS[match[2]] // by, 2)}s"
+        return f"{max(int(match[1]) * SECONDS[match[2]] // by, least)}s"
     return re.sub(r"\b(\d+)([smhd])\b(?=\]|$)", divide, expr)
 
 
@@ -104,7 +107,46 @@ class PagesUnread:
         return all(document["status"] == "ready" and document["report"]["pages_by_ocr"] for document in found)
 
 
-INCIDENTS = [WordsOnly, PagesUnread]
+class AlertsRefused:
+    """Somebody posts alerts with a wrong token, and one that cannot be read."""
+
+    alert = "AlertsRefused"
+    doctor = []
+    logged = True
+
+    def __init__(self, _):
+        pass
+
+    def cause(self):
+        fine = {"status": "resolved", "labels": {"alertname": "Fine"}, "startsAt": "2026-01-01T00:00:00Z", "endsAt": "2026-01-01T01:00:00Z", "fingerprint": "beef"}
+        odd = {"status": "firing", "labels": {"alertname": "Odd"}, "startsAt": "yesterday", "fingerprint": "f00d"}
+        notification = {"version": "4", "groupKey": "{}", "truncatedAlerts": 0, "status": "firing", "receiver": "holdfast", "groupLabels": {}, "commonLabels": {}, "commonAnnotations": {}, "externalURL": "", "alerts": [fine, odd]}
+        # An increase is seen from the second time on: twice, and between them a few looks of Prometheus.
+        for _ in range(2):
+            for token, wanted in (("wrong", 401), (TOKEN, 200)):
+                status = self.post(token, notification)
+                assert status == wanted, f"{status} instead of {wanted}"
+            time.sleep(3 * SCRAPE)
+
+    @staticmethod
+    def post(token, body):
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        request = urllib.request.Request(os.environ["APPLIANCE_URL"] + "/api/v1/alerts", json.dumps(body).encode(), headers)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as response:
+                return response.status
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    def mend(self):
+        """The sender has stopped."""
+
+    def mended(self):
+        return True
+
+
+# The last one is the shortest: its alert ends by itself soon.
+INCIDENTS = [WordsOnly, PagesUnread, AlertsRefused]
 
 
 class Place:
@@ -133,20 +175,33 @@ def log_lines():
             entry = json.loads(line)
         except ValueError:
             continue
-        yield entry.get("level", "").lower(), line
+        yield entry, line
 
 
 def matches(query):
-    """Lines of the appliance's log that a LogQL query of a runbook shows; knows the label `level` and filters of lines."""
-    level = re.search(r'level=~?"([^"]*)"', query)
-    filters = re.findall(r'(\|=|\|~|!=|!~)\s*(?:"([^"]*)"|`([^`]*)`)', query.partition("}")[2])
-    assert filters, f"a log query that this script does not read: {query}"
+    """Lines of the appliance's log that a LogQL query of a runbook shows; knows the label `level`, |= and |~, and fields after | json."""
+    selector, _, rest = query.strip().partition("}")
+    texts, _, fields = rest.partition("| json")
+    level = re.search(r'level=~?"([^"]*)"', selector)
+    filters = re.findall(r'(\|[=~])\s*["`]([^"`]*)["`]', texts)
+    fields = [condition.strip() for condition in fields.split("|") if condition.strip()]
+    assert filters or fields, f"a log query that this script does not read: {query}"
 
-    def shown(kind, text, line):
-        hit = text in line if kind in ("|=", "!=") else re.search(text, line) is not None
-        return hit == kind.startswith("|")
+    def shown(entry, line):
+        if level and not re.fullmatch(level[1], entry.get("level", "").lower()):
+            return False
+        if not all(text in line if kind == "|=" else re.search(text, line) for kind, text in filters):
+            return False
+        return all(holds(entry, condition) for condition in fields)
 
-    return [line for at, line in log_lines() if (not level or re.fullmatch(level[1], at)) and all(shown(kind, quoted or raw, line) for kind, quoted, raw in filters)]
+    return [line for entry, line in log_lines() if shown(entry, line)]
+
+
+def holds(entry, condition):
+    name, compare, value = re.fullmatch(r'(\w+)\s*(=|>=)\s*"?([^"]*)"?', condition).groups()
+    if name not in entry:
+        return False
+    return str(entry[name]) == value if compare == "=" else float(entry[name]) >= float(value)
 
 
 def doctor():
@@ -208,7 +263,7 @@ def inside(args):
         for incident in incidents:
             assert incident.alert not in firing(monitoring)
             incident.cause()
-        for incident in incidents:
+        for incident in reversed(incidents):
             until(f"{incident.alert} fires", lambda: incident.alert in firing(monitoring), 180)
             until(f"{incident.alert} arrives at the appliance", lambda: incident.alert in arrived(), 60)
             diagnose(monitoring, incident, args.faster)

@@ -204,7 +204,7 @@ knowledge-unread-unclear = the picture is too unclear for OCR. Scan it again in 
 knowledge-unread-over_budget = the budget for reading by a model is used up. Read the document again tomorrow, or ask your operator to raise it.
 knowledge-unread-model_failed = the model could not be asked. Look at Models, then read the document again.
 
-knowledge-unread-certainty = OCR is { $n } % sure
+knowledge-unread-certainty = OCR is { $n } % sure
 knowledge-unread-pages-limit = pages of one document: at most { $n }
 knowledge-unread-tokens-limit = tokens a day: at most { $n }
 knowledge-unread-too-long = it took too long

@@ -210,7 +210,7 @@ knowledge-unread-unclear = изображение слишком нечётко�
 knowledge-unread-over_budget = бюджет на чтение моделью исчерпан. Прочитайте документ снова завтра или попросите оператора увеличить бюджет.
 knowledge-unread-model_failed = модель не ответила. Проверьте раздел «Модели» и прочитайте документ снова.
 
-knowledge-unread-certainty = уверенность распознавания: { $n } %
+knowledge-unread-certainty = уверенность распознавания: { $n } %
 knowledge-unread-pages-limit = страниц одного документа: не более { $n }
 knowledge-unread-tokens-limit = токенов в день: не более { $n }
 knowledge-unread-too-long = это заняло слишком много времени
