@@ -11,8 +11,8 @@ DASHBOARD = Dashboard(
     service="agents",
     panels=[
         row("Now"),
-        stat("Answers", "How much are agents asked?", "cps", rate(ANSWERS), sparkline=True),
-        stat("In progress", "How many answers are being written?", "short", total("holdfast_agents_answers_in_progress"), sparkline=True),
+        stat("Answers", "How much are agents asked?", "cps", rate(ANSWERS)),
+        stat("In progress", "How many answers are being written?", "short", total("holdfast_agents_answers_in_progress")),
         stat("Failing", "Which share of the answers fails?", "percentunit", FAILING, empty="no traffic", alerts=("AnswerSuccessBudgetBurning",), details="slo"),
         stat("First words", "How long does one answer in twenty take at least to begin?", "s", quantile(0.95, FIRST), limits=above(5), empty="no traffic", alerts=("AnswerFirstTokenBudgetBurning",), details="slo"),
         stat("Uncited", "Which share of the answers cites nothing?", "percentunit", UNCITED, limits=above(0.5), empty="no traffic", alerts=("AgentAnswersUncited",)),

@@ -11,8 +11,8 @@ DASHBOARD = Dashboard(
     panels=[
         row("Now"),
         stat("Configured", "Are backups made?", "none", largest("holdfast_backup_enabled"), texts=choice((1, "on", "green"), (0, "OFF", "orange")), alerts=("BackupsOff",)),
-        stat("Newest whole backup", "How much work would be lost?", "s", age("holdfast_backup_last_verified_timestamp_seconds"), empty="never", alerts=("BackupMissing", "BackupNeverMade")),
-        stat("Restore last proven", "When did a trial restore last work?", "s", age("holdfast_backup_last_proven_timestamp_seconds"), empty="never", alerts=("BackupDrillOverdue", "BackupDrillNeverProven")),
+        stat("Newest whole backup", "How much work would be lost?", "s", age("holdfast_backup_last_verified_timestamp_seconds"), empty="none known", alerts=("BackupMissing", "BackupNeverMade")),
+        stat("Restore last proven", "When did a trial restore last work?", "s", age("holdfast_backup_last_proven_timestamp_seconds"), empty="none known", alerts=("BackupDrillOverdue", "BackupDrillNeverProven")),
         stat("Restore takes", "How long would everything be down?", "s", largest("holdfast_backup_restore_duration_seconds")),
         stat("Restore reads", "How much would have to be fetched?", "bytes", largest("holdfast_backup_total_size_bytes")),
         stat("Key for drills", "Can drills open the backups?", "none", largest("holdfast_backup_key_missing"), texts=choice((0, "there", "green"), (1, "MISSING", "orange")), alerts=("BackupKeyMissing",)),

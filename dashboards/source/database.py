@@ -14,14 +14,14 @@ DASHBOARD = Dashboard(
         stat("PostgreSQL", "Does it answer?", "none", "min(holdfast_database_up{TARGET})", texts=choice((1, "up", "green"), (0, "DOWN", "red")), alerts=("DatabaseDown",)),
         stat(
             "Connections taken", "How near is the server's limit?", "percentunit",
-            f"{largest('holdfast_database_connections')} / {largest('holdfast_database_max_connections')}", limits=above(0.8, 0.95), sparkline=True, alerts=("DatabaseConnectionsHigh",),
+            f"{largest('holdfast_database_connections')} / {largest('holdfast_database_max_connections')}", limits=above(0.8, 0.95), alerts=("DatabaseConnectionsHigh",),
         ),
         stat(
             "Open for", "Does something stay open and hold back vacuum?", "s", largest("holdfast_database_longest_transaction_seconds"),
             limits=above(900, 21600), alerts=("DatabaseTransactionLong",),
         ),
         stat("Found in memory", "Does the working set fit into memory?", "percentunit", ratio(server_rate(HIT), f"({server_rate(HIT)} + {server_rate(READ)})"), limits=below(0.95), alerts=("DatabaseCacheHitLow",)),
-        stat("Size now", "How large is the database?", "bytes", largest("holdfast_database_size_bytes"), sparkline=True),
+        stat("Size now", "How large is the database?", "bytes", largest("holdfast_database_size_bytes")),
         stat(
             "Wraparound", "How far from the wraparound at 2 billion?", "short", largest("holdfast_database_transaction_age"), limits=above(1e9, 1.5e9), alerts=("DatabaseWraparound",),
         ),

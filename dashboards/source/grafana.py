@@ -167,21 +167,22 @@ def timeseries(title, question, unit, *queries, stack=False, minimum=0, limits=N
     return Panel("timeseries", title, question, unit, queries, limits=limits, defaults=defaults, options=options, **more)
 
 
-def stat(title, question, unit, *queries, limits=None, texts=None, empty="", sparkline=False, width=4, height=4, **more):
-    defaults = {}
-    if texts:
-        defaults["mappings"] = texts
-    if empty:
-        defaults["noValue"] = empty
+def stat(title, question, unit, *queries, limits=None, texts=None, empty="no data", width=4, height=4, **more):
+    """One number, as it is now: asked for the instant, since the last value of a range would outlive the process that it came from.
+
+    Where there is none, `empty` stands in no colour: left to itself Grafana gives it that of the lowest threshold, which is green.
+    """
+    nothing = {"type": "special", "options": {"match": "null+nan", "result": {"text": empty, "color": "text", "index": 9}}}
     options = {
         "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
         "colorMode": "value" if limits or texts else "none",
-        "graphMode": "area" if sparkline else "none",
+        "graphMode": "none",
         "justifyMode": "auto",
         "orientation": "auto",
         "textMode": "auto",
     }
-    return Panel("stat", title, question, unit, queries, width=width, height=height, limits=limits, defaults=defaults, options=options, **more)
+    defaults = {"mappings": [*(texts or []), nothing]}
+    return Panel("stat", title, question, unit, queries, width=width, height=height, limits=limits, defaults=defaults, options=options, instant=True, **more)
 
 
 def heatmap(title, question, unit, bucket, **more):

@@ -48,7 +48,7 @@ DASHBOARD = Dashboard(
         stat("Up since", "When was the machine booted?", "dateTimeFromNow", f"{selector('node_boot_time_seconds')} * 1000", width=6, alerts=("HostRebooted",)),
         stat("Clock synchronised", "Does a time service set the clock?", "bool_yes_no", f"min({selector('node_timex_sync_status')})", width=6, alerts=("HostClockNotSynchronised",)),
         stat("Holdfast up since", "When was Holdfast started, and which version is it?", "dateTimeFromNow", ("max by (instance, version) (holdfast_process_start_time_seconds{TARGET} * on (job, instance) group_left (version) holdfast_build_info{TARGET}) * 1000", "{{version}}"), width=6, alerts=("HoldfastRestarting",)),
-        stat("Threads", "How many threads has Holdfast?", "short", total("holdfast_process_threads"), sparkline=True, width=6),
+        stat("Threads", "How many threads has Holdfast?", "short", total("holdfast_process_threads"), width=6),
         row("What Holdfast takes"),
         timeseries("Processors", "How many processors does it use, and how many are its workers busy with?", "none", (f"sum({each('holdfast_process_cpu_seconds_total')})", "used"), (f"sum({each('holdfast_runtime_busy_seconds_total')})", "of that, requests and tasks")),
         timeseries("Workers busy", "Do requests wait before anyone looks at them?", "percentunit", (f"{each('holdfast_runtime_busy_seconds_total')} / {selector('holdfast_runtime_workers')}", "{{instance}}"), limits=above(0.9), defaults={"max": 1}, alerts=("HoldfastRuntimeSaturated",)),

@@ -9,11 +9,11 @@ DASHBOARD = Dashboard(
     service="jobs",
     panels=[
         row("Now"),
-        stat("Wait", "How many jobs wait?", "short", f"sum({largest('holdfast_jobs_queued', 'queue')})", sparkline=True),
-        stat("Run", "How many jobs run?", "short", f"sum({largest('holdfast_jobs_running', 'queue')})", sparkline=True),
+        stat("Wait", "How many jobs wait?", "short", f"sum({largest('holdfast_jobs_queued', 'queue')})"),
+        stat("Run", "How many jobs run?", "short", f"sum({largest('holdfast_jobs_running', 'queue')})"),
         stat(
             "Longest wait", "How far behind is the slowest queue?", "s", largest("holdfast_jobs_oldest_due_seconds"),
-            limits=above(900, 1800), sparkline=True, alerts=("JobQueueBehind", "JobQueueStuck"),
+            limits=above(900, 1800), alerts=("JobQueueBehind", "JobQueueStuck"),
         ),
         stat("Given up", "How many jobs gave up and wait for someone to look?", "short", f"sum({largest('holdfast_jobs_dead_letters', 'queue')})", limits=above(1), alerts=("DeadLettersWaiting",)),
         stat("Queues paused", "Was a queue stopped by hand?", "short", f"sum({largest('holdfast_jobs_paused', 'queue')})", limits=above(1), alerts=("JobQueuePaused",)),

@@ -11,13 +11,13 @@ DASHBOARD = Dashboard(
     panels=[
         row("Now"),
         stat("Documents", "How many can be searched?", "short", largest("holdfast_knowledge_documents", where='status="ready"')),
-        stat("On their way", "How many wait or are worked on?", "short", f"sum({largest('holdfast_knowledge_documents', 'status', WAITING)})", sparkline=True, alerts=("KnowledgeDocumentsStuck",)),
+        stat("On their way", "How many wait or are worked on?", "short", f"sum({largest('holdfast_knowledge_documents', 'status', WAITING)})", alerts=("KnowledgeDocumentsStuck",)),
         stat("Failed", "How many could not be read?", "short", largest("holdfast_knowledge_documents", where='status="failed"')),
         stat("Indexed passages", "How much is indexed?", "short", largest("holdfast_knowledge_chunks")),
         stat("Knowledge bases", "In how many bases, and tables of the index, is that?", "short", (largest("holdfast_knowledge_bases"), "bases"), (largest("holdfast_knowledge_index_tables"), "tables")),
         stat(
             "Since maintenance", "Is the index looked after?", "s", age("holdfast_knowledge_index_last_maintenance_timestamp_seconds"),
-            limits=above(7200), empty="never", alerts=("KnowledgeMaintenanceStale",),
+            limits=above(7200), empty="none known", alerts=("KnowledgeMaintenanceStale",),
         ),
         row("Documents"),
         timeseries("By status", "Do documents get through, or pile up somewhere?", "short", (largest("holdfast_knowledge_documents", "status", 'status!="ready"'), "{{status}}"), stack=True, alerts=("KnowledgeDocumentsStuck",)),

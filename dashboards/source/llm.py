@@ -11,14 +11,14 @@ DASHBOARD = Dashboard(
     service="llm",
     panels=[
         row("Now"),
-        stat("Calls", "How much are models used?", "reqps", rate(REQUESTS), sparkline=True),
+        stat("Calls", "How much are models used?", "reqps", rate(REQUESTS)),
         stat(
             "Failing", "Which share times out or fails at the provider?", "percentunit", ratio(rate(REQUESTS, where=FAILED), rate(REQUESTS, where=OURS)),
             limits=above(0.1, 0.5), empty="no traffic", alerts=("LlmProviderFailing",),
         ),
         stat("Begin of an answer", "How long does one stream in twenty take at least to begin?", "s", quantile(0.95, "holdfast_llm_first_token_seconds"), limits=above(5), empty="no streams", alerts=("LlmFirstTokenSlow",)),
-        stat("Tokens in", "How much is sent to models?", "cps", rate("holdfast_llm_tokens_total", where='direction="input"'), sparkline=True),
-        stat("Tokens out", "How much do models write?", "cps", rate("holdfast_llm_tokens_total", where='direction="output"'), sparkline=True),
+        stat("Tokens in", "How much is sent to models?", "cps", rate("holdfast_llm_tokens_total", where='direction="input"')),
+        stat("Tokens out", "How much do models write?", "cps", rate("holdfast_llm_tokens_total", where='direction="output"')),
         stat("Usage not recorded", "Is every call of the last day in the reports?", "short", 'sum(increase(holdfast_llm_usage_rows_lost_total{TARGET}[1d]))', limits=above(1), alerts=("LlmUsageRowsLost",)),
         row("Rate and errors"),
         timeseries("Calls by kind", "What is asked of which kind of model?", "reqps", (rate(REQUESTS, "operation, backend"), "{{operation}} {{backend}}"), stack=True),

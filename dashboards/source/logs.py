@@ -30,7 +30,7 @@ DASHBOARD = Dashboard(
         row("Does every line get there?"),
         stat("Loki", "Are lines sent to Loki?", "none", largest("holdfast_log_loki_enabled"), texts=choice((1, "on", "green"), (0, "off", "orange"))),
         stat("Lost", "How many lines of the last day are missing in Loki?", "short", "sum(increase(holdfast_log_lines_lost_total{TARGET}[1d]))", alerts=("LogLinesDropped",)),
-        stat("Waiting", "How much waits in memory to be sent?", "bytes", total("holdfast_log_buffer_bytes"), sparkline=True),
+        stat("Waiting", "How much waits in memory to be sent?", "bytes", total("holdfast_log_buffer_bytes")),
         timeseries("Lines written", "Is more written than usual, and how bad is it?", "cps", ("sum by (level) (rate(holdfast_log_lines_total{TARGET}[$__rate_interval]))", "{{level}}"), stack=True, width=12, alerts=("LogErrorsHigh",)),
         timeseries("Lines lost", "Why are lines missing?", "short", (increase("holdfast_log_lines_lost_total", "reason"), "{{reason}}"), bars=True, stack=True, alerts=("LogLinesDropped",)),
         timeseries("Pushes", "Does Loki take what is sent?", "short", (increase("holdfast_log_pushes_total", "outcome"), "{{outcome}}"), bars=True, stack=True, alerts=("LogPushFailing",)),

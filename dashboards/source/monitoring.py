@@ -11,11 +11,11 @@ DASHBOARD = Dashboard(
     panels=[
         row("Would anyone be told?"),
         stat("Parts that answer", "Does Prometheus reach everything?", "percentunit", f"avg({selector('up')})", limits=below(critical=1), alerts=("TargetDown",)),
-        stat("Since the watchdog", "How long ago did an alert last make it to Holdfast? One is sent every few minutes.", "s", age("holdfast_alerting_watchdog_timestamp_seconds"), limits=above(900), empty="never", alerts=("AlertPathBroken",)),
+        stat("Since the watchdog", "How long ago did an alert last make it to Holdfast? One is sent every few minutes.", "s", age("holdfast_alerting_watchdog_timestamp_seconds"), limits=above(900), empty="none known", alerts=("AlertPathBroken",)),
         stat("Prometheus' rules", "Is the current configuration in force?", "none", f"min({selector('prometheus_config_last_reload_successful')})", texts=LOADED, alerts=("PrometheusBadConfig",)),
         stat("Alertmanager's routes", "Is the current configuration in force?", "none", f"min({selector('alertmanager_config_last_reload_successful')})", texts=LOADED, alerts=("AlertmanagerBadConfig",)),
         stat("Alerts firing", "How much is being told now?", "short", (total("holdfast_alerting_firing", "severity", 'severity!="none"'), "{{severity}}")),
-        stat("Since retention in Loki", "Are old log lines removed, before the disk is full?", "s", age("loki_compactor_apply_retention_last_successful_run_timestamp_seconds"), empty="never"),
+        stat("Since retention in Loki", "Are old log lines removed, before the disk is full?", "s", age("loki_compactor_apply_retention_last_successful_run_timestamp_seconds"), empty="none known"),
         row("Measured"),
         timeline("Parts", "Which part did not answer, and when?", choice((1, "answers", "green"), (0, "DOWN", "red")), (f"min by (job, instance) ({selector('up')})", "{{job}} {{instance}}"), alerts=("TargetDown", "TargetMissing")),
         timeseries("Time of a scrape", "How long does reading the metrics take?", "s", (selector("scrape_duration_seconds"), "{{job}}"), limits=above(1), alerts=("HoldfastScrapeSlow",)),

@@ -24,11 +24,11 @@ DASHBOARD = Dashboard(
         ),
         stat(
             "Newest backup", "How much work would be lost if this machine burnt down now?", "s", age("holdfast_backup_last_verified_timestamp_seconds"),
-            empty="never", alerts=("BackupMissing", "BackupNeverMade"), details="backup",
+            empty="none known", alerts=("BackupMissing", "BackupNeverMade"), details="backup",
         ),
         stat(
             "Restore last proven", "When did a trial restore last work?", "s", age("holdfast_backup_last_proven_timestamp_seconds"),
-            empty="never", alerts=("BackupDrillOverdue", "BackupDrillNeverProven"), details="backup",
+            empty="none known", alerts=("BackupDrillOverdue", "BackupDrillNeverProven"), details="backup",
         ),
         stat(
             "Fullest disk", "How much of the fullest disk is free?", "percentunit",

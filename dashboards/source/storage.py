@@ -9,10 +9,10 @@ DASHBOARD = Dashboard(
     service="storage",
     panels=[
         row("Object store"),
-        stat("In use", "How much is it used?", "ops", rate(OPERATIONS), sparkline=True, width=6),
+        stat("In use", "How much is it used?", "ops", rate(OPERATIONS), width=6),
         stat("Failing", "Which share of the operations fails?", "percentunit", ratio(rate(OPERATIONS, where='outcome="error"'), rate(OPERATIONS)), limits=above(0.01), empty="no traffic", width=6, alerts=("StorageFailing",)),
-        stat("Written", "How much is stored?", "Bps", rate("holdfast_storage_written_bytes_total"), sparkline=True, width=6),
-        stat("Read", "How much is read?", "Bps", rate("holdfast_storage_read_bytes_total"), sparkline=True, width=6),
+        stat("Written", "How much is stored?", "Bps", rate("holdfast_storage_written_bytes_total"), width=6),
+        stat("Read", "How much is read?", "Bps", rate("holdfast_storage_read_bytes_total"), width=6),
         timeseries("Operations", "What is done?", "ops", (rate(OPERATIONS, "operation"), "{{operation}}"), stack=True, width=12),
         timeseries("By outcome", "How do operations end?", "ops", (rate(OPERATIONS, "outcome"), "{{outcome}}"), stack=True, width=12),
         timeseries(

@@ -7,7 +7,7 @@ use crate::{
     knowledge::{search, superuser},
     support::{
         app::{Client, TestApp},
-        documents::{add_document, fixture, make_base},
+        documents::{add_document, fixture, make_base, wait_for_document},
     },
 };
 
@@ -44,6 +44,24 @@ async fn a_question_that_nothing_matches_says_so() {
     assert!(!page.contains("Nothing in this base seems to answer that"), "{page}");
     let metrics = app.app.telemetry.encode();
     assert!(metrics.contains(r#"holdfast_knowledge_searches_unmatched_total{mode="hybrid"} 4"#), "{metrics}");
+    app.stop().await;
+}
+
+/// Without a measurement there is no floor, and nothing is called weak.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_base_is_measured_when_the_last_document_that_it_waits_for_fails() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let base = make_base(&admin, "Pumps").await;
+    add_document(&admin, &base, "handbook.pdf", &fixture("chromium.en.pdf")).await;
+    app.wait_for_jobs().await;
+    let mut db = superuser(&app).await;
+    sqlx::query("UPDATE knowledge_bases SET weights = NULL").execute(&mut db).await.unwrap();
+    let damaged = add_document(&admin, &base, "damaged.pdf", &fixture("truncated.pdf")).await;
+    assert_eq!(wait_for_document(&admin, &base, &damaged).await["status"], "failed");
+    app.wait_for_jobs().await;
+    let weights = admin.get(&format!("/api/v1/knowledge-bases/{base}")).await.expect(200)["weights"].clone();
+    assert!(weights["other"]["floor"].as_f64().is_some(), "{weights}");
     app.stop().await;
 }
 

@@ -360,6 +360,43 @@ async fn without_the_embedding_model_documents_are_found_by_words_until_it_is_th
     app.stop().await;
 }
 
+/// Each of them took the others back to their begin, and none came to rest.
+#[tokio::test(flavor = "multi_thread")]
+async fn several_documents_come_to_rest_while_a_providers_model_is_missing() {
+    let models = Models::default();
+    let url = models.start().await;
+    let app = TestApp::start_with(&[
+        ("HOLDFAST_LLM__PROVIDERS__MOCK__BASE_URL", url.as_str()),
+        ("HOLDFAST_LLM__EMBEDDING__MODEL", "mock/e"),
+        ("HOLDFAST_LLM__EMBEDDING__DIMENSIONS", "3"),
+    ])
+    .await;
+    let admin = app.admin().await;
+    let base = make_base(&admin, "Words").await;
+    let birds = add_document(&admin, &base, "birds.md", b"# Birds\n\nThe albatross returns in spring.\n").await;
+    let fish = add_document(&admin, &base, "fish.md", b"# Fish\n\nThe sturgeon swims upstream.\n").await;
+    app.wait_for_jobs().await;
+    // A start of the process, or a night, changes nothing as long as the model is missing.
+    app.app.knowledge.reconcile_soon().await.unwrap();
+    app.wait_for_jobs().await;
+    for id in [&birds, &fish] {
+        let read = document(&admin, &base, id).await;
+        assert_eq!((&read["status"], &read["words_only"]), (&json!("ready"), &json!(true)), "{read}");
+    }
+    let generation =
+        async || admin.get(&format!("/api/v1/knowledge-bases/{base}")).await.expect(200)["index_generation"].clone();
+    assert_eq!(generation().await, 1);
+
+    models.embeds.store(true, Ordering::SeqCst);
+    app.app.knowledge.embed_words_only().await.unwrap();
+    app.wait_for_jobs().await;
+    for id in [&birds, &fish] {
+        assert_eq!(document(&admin, &base, id).await["words_only"], false);
+    }
+    assert_eq!(generation().await, 2);
+    app.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn documents_without_vectors_stand_beside_those_with_them() {
     let models = Models::default();

@@ -267,3 +267,16 @@ def panel_states(page):
     for panel in page.panels:
         if panel["type"] == "state-timeline" and not panel["fieldConfig"]["defaults"].get("mappings"):
             yield panel, None, "shows states without words"
+
+
+@rule("panel-now")
+def panel_now(page):
+    """The last value of a range outlives the process that it came from, and Grafana shows nothing in the lowest threshold's colour."""
+    for panel in page.panels:
+        if panel["type"] != "stat":
+            continue
+        if not all(target.get("instant") and not target.get("range") for target in panel["targets"]):
+            yield panel, None, "does not ask for the instant: it goes on showing what was before the process died"
+        special = [m["options"] for m in panel["fieldConfig"]["defaults"].get("mappings", []) if m["type"] == "special"]
+        if not any(s["match"] == "null+nan" and s["result"].get("text") and s["result"].get("color") == "text" for s in special):
+            yield panel, None, "shows nothing in the colour of its lowest threshold"

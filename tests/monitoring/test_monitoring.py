@@ -32,9 +32,10 @@ BUILT = grafana.Dashboard(
         grafana.timeline("State", "Does it run?", grafana.choice((1, "yes", "green")), (grafana.largest("holdfast_things_up"), "things")),
         grafana.logs("Lines", "What is said?", '{service="holdfast"} |= `x`'),
         grafana.timeseries("Volume", "How much is said?", "short", ('sum by (level) (count_over_time({service="holdfast"} [$__auto]))', "{{level}}"), source=grafana.LOKI),
+        grafana.stat("Now", "How much now?", "reqps", grafana.rate("holdfast_things_total")),
     ],
 ).build("test")
-RATE, SLOW, STATE, LINES, VOLUME = range(1, 6)
+RATE, SLOW, STATE, LINES, VOLUME, NOW = range(1, 7)
 
 
 def page(change=lambda data: None, limits=None):
@@ -79,6 +80,7 @@ WRONG = {
     "panel-thresholds": [put("panels", SLOW, "fieldConfig", "defaults", "thresholds", "steps", 1, "value", 0.4), put("panels", SLOW, "description", "How slow?"), put("panels", SLOW, "description", "How slow? Alert: Nothing.")],
     "panel-links": [put("panels", RATE, "links", 0, "url", "/d/holdfast-nowhere?${__url_time_range}"), put("panels", RATE, "links", 0, "url", "/d/holdfast-test")],
     "panel-states": [put("panels", STATE, "fieldConfig", "defaults", "mappings", [])],
+    "panel-now": [put("panels", NOW, "targets", 0, "instant", False), put("panels", NOW, "targets", 0, "range", True), put("panels", NOW, "fieldConfig", "defaults", "mappings", [])],
     "target-promql-rule": [expression(RATE, "sum by (kind (rate(holdfast_things_total{TARGET}[$__rate_interval]))")],
     "target-rate-interval-rule": [expression(RATE, "sum by (kind) (rate(holdfast_things_total{TARGET}[5m]))"), expression(RATE, "sum by (kind) (irate(holdfast_things_total{TARGET}[$__interval]))")],
     "target-job-rule": [expression(RATE, 'sum by (kind) (rate(holdfast_things_total{instance=~"$instance"}[$__rate_interval]))')],

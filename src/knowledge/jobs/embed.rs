@@ -18,7 +18,7 @@ use crate::{
 /// Passages of one step: each step is a version of the table, and shows progress.
 const STEP: i64 = 128;
 /// The model's name of a base that has no vectors: any other starts a generation.
-const WORDS: &str = "words";
+pub(super) const WORDS: &str = "words";
 /// Of a table without vectors: LanceDB wants a column of them.
 const WORDS_DIMS: usize = 1;
 
@@ -121,7 +121,12 @@ impl Knowledge {
                 let dims = model.dims;
                 Ok(Some(Target { org, base, document, model: Some(model), dims, state }))
             }
-            Some(_) => {
+            Some(state) => {
+                // A base of words has no vectors because a model that is configured did not answer. As long as it does not, renewing the
+                // base for it would take every document back to its begin, again and again.
+                if state.embedding_model == WORDS {
+                    self.ask_model(org, base, &model).await?;
+                }
                 self.renew(org, base, &model).await?;
                 Ok(None)
             }

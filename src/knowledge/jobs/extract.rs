@@ -94,7 +94,12 @@ impl Knowledge {
 
     async fn fail(&self, org: OrgId, id: DocumentId, code: &str, reason: &str) -> Result<(), KnowledgeError> {
         let mut tx = self.inner.db.tenant(org).await?;
+        let work = store::documents::lock(&mut tx, id).await?;
         let failed = store::documents::set_failed(&mut tx, id, code, reason, self.inner.clock.now()).await?;
+        // It may have been the last one that its base waited for before it measures itself.
+        if let Some(work) = work.filter(|_| failed) {
+            self.measure_if_outdated(&mut tx, org, work.knowledge_base_id).await?;
+        }
         tx.commit().await?;
         if failed {
             self.inner.metrics.failed(id, code, reason);

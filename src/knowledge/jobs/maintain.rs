@@ -72,6 +72,7 @@ impl Knowledge {
             }
             let (code, reason) = ("internal", "its job ended without a result: try again");
             store::documents::set_failed(&mut tx, id, code, reason, self.inner.clock.now()).await?;
+            self.measure_if_outdated(&mut tx, org, work.knowledge_base_id).await?;
             tx.commit().await?;
             self.inner.metrics.failed(id, code, reason);
         }
@@ -89,14 +90,24 @@ impl Knowledge {
         let llm = &self.inner.llm;
         let Ok(model) = llm.embedder().await else { return Ok(()) };
         for (org, base) in bases {
-            // The configuration alone does not say that it answers. In no document, so in no cache.
-            let text = [format!("does the embedding model answer? {base}")];
-            let call = CallContext::job(org, "knowledge.maintain");
-            if llm.embed(&call, &model, InputKind::Passage, &text).await.is_err() {
-                continue;
+            if self.ask_model(org, base, &model).await.is_ok() {
+                self.embed_base_of_words(org, base, &model).await?;
             }
-            self.embed_base_of_words(org, base, &model).await?;
         }
+        Ok(())
+    }
+
+    /// Whether the model answers: the configuration alone does not say that.
+    pub(super) async fn ask_model(
+        &self,
+        org: OrgId,
+        base: KnowledgeBaseId,
+        model: &EmbedModel,
+    ) -> Result<(), KnowledgeError> {
+        // In no document, so in no cache.
+        let text = [format!("does the embedding model answer? {base}")];
+        let call = CallContext::job(org, "knowledge.maintain");
+        self.inner.llm.embed(&call, model, InputKind::Passage, &text).await?;
         Ok(())
     }
 

@@ -4,7 +4,7 @@ mod embed;
 mod extract;
 mod maintain;
 mod reanalyse;
-mod recognise;
+pub(super) mod recognise;
 mod reconcile;
 pub(super) mod sync;
 pub(super) mod vision;

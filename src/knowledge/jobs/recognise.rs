@@ -28,6 +28,10 @@ const PATIENCE: Duration = Duration::from_secs(800);
 /// Words of a page that OCR is less sure of, on average, are noise: clean scans are above 90, a drawing is below 45.
 const SURE: f32 = 60.0;
 
+/// What broke OCR of a page off, in reports: their page says it in the reader's language.
+pub(in crate::knowledge) const TOOK_TOO_LONG: &str = "it took too long";
+pub(in crate::knowledge) const TOO_MUCH_MEMORY: &str = "it took too much memory";
+
 /// A document whose pages are being recognised.
 pub(super) struct Scan<'a> {
     pub org: OrgId,
@@ -212,8 +216,8 @@ impl Knowledge {
 /// Words for the report, short.
 fn why(error: &ExtractError) -> String {
     match error {
-        ExtractError::Timeout => "it took too long".to_owned(),
-        ExtractError::OutOfMemory => "it took too much memory".to_owned(),
+        ExtractError::Timeout => TOOK_TOO_LONG.to_owned(),
+        ExtractError::OutOfMemory => TOO_MUCH_MEMORY.to_owned(),
         error => error.to_string().chars().take(200).collect(),
     }
 }

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use futures::TryStreamExt as _;
 use uuid::Uuid;
 
-use super::{Reconcile, or_snooze};
+use super::{Reconcile, embed::WORDS, or_snooze};
 use crate::{
     jobs::{self, Enqueue, JobContext, JobError},
     knowledge::{DocumentStatus, Knowledge, KnowledgeBaseId, KnowledgeError, store},
@@ -47,7 +47,12 @@ impl Knowledge {
             }
         };
         for base in &bases {
-            if let Some(model) = &model {
+            let mut tx = self.inner.db.tenant(base.org_id).await?;
+            let state = store::bases::index_state(&mut tx, base.id).await?;
+            tx.commit().await?;
+            // A base of words waits until the model answers: see below.
+            let has_vectors = state.is_some_and(|state| state.embedding_model != WORDS);
+            if let Some(model) = model.as_ref().filter(|_| has_vectors) {
                 self.renew(base.org_id, base.id, model).await?;
             }
             let mut tx = self.inner.db.tenant(base.org_id).await?;

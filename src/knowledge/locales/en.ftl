@@ -83,7 +83,7 @@ knowledge-search-empty-text = You see the passages that an agent would be given,
 knowledge-search-nothing = No passage answers this. Documents that are not ready yet are not found yet.
 knowledge-search-no-match = Nothing in this base seems to answer that.
 knowledge-search-weak = Weak matches
-knowledge-search-weak-text = These are the nearest passages, but they have few of the question's words and are no nearer in meaning than by chance.
+knowledge-search-weak-text = These are the nearest passages that there are. They have few of the question's words, and their meaning is no closer to it than chance would bring it.
 knowledge-score = Score
 knowledge-by-meaning = By meaning: no. { $rank }
 knowledge-by-words = By words: no. { $rank }
@@ -94,7 +94,7 @@ knowledge-model = Embedding model
 knowledge-generation = Generation
 knowledge-selftest = Self-test
 knowledge-selftest-text = Sentences of the documents are asked as questions, and each kind of search is scored (nDCG@10, 1 is perfect). The weights follow from it.
-knowledge-selftest-none = Not measured yet: it needs some more text.
+knowledge-selftest-none = Not measured yet: that happens when every document has been read, and needs some text.
 knowledge-language = Language
 knowledge-any-language = Any
 knowledge-language-eng = English
@@ -145,15 +145,15 @@ knowledge-count-words-only = { $n ->
     [one] { $n } document is found by its words only
    *[other] { $n } documents are found by their words only
 }
-knowledge-words-only-text = The embedding model is missing. They get their vectors by themselves when it is there.
-knowledge-words-only-document = Found by its words only: the embedding model was missing when it was indexed. It gets its vectors by itself when the model is there; there is nothing to do.
+knowledge-words-only-text = The embedding model is missing. Once it is there, search by meaning finds them too; there is nothing to do.
+knowledge-words-only-document = Found by its words only: the embedding model was missing when it was indexed. Once the model is there, search by meaning finds it too; there is nothing to do.
 
 knowledge-report = Reading report
 knowledge-report-fine = Everything was read; nothing is doubted.
 knowledge-report-before = This document was read before reports were kept. Read it again to see what was left out.
 knowledge-report-characters = Characters
 knowledge-report-words = Words
-knowledge-report-plausible = Words that look like words
+knowledge-report-plausible = Plausible words
 knowledge-report-tables = Tables
 knowledge-report-form-fields = Filled form fields
 knowledge-report-comments = Comments and notes
@@ -169,23 +169,23 @@ knowledge-report-parts = Parts not read
 knowledge-read-again = Read again
 knowledge-read-with-ocr = Read again with OCR
 knowledge-open-original = Open the original
-knowledge-reading-again = It is read again. Until it is ready it is not found.
-knowledge-being-read = It is being read already.
+knowledge-reading-again = The document is being read again. Until it is ready, searches do not find it.
+knowledge-being-read = The document is being read already.
 
 knowledge-doubt-pages_without_text = Pages without text.
-knowledge-doubt-pages_without_text-do = Some pages have only pictures. Switch on OCR in the settings of the base and read the document again, or open the original.
+knowledge-doubt-pages_without_text-do = Some pages have only pictures, or nothing at all. What stayed unread, and what to do about it, stands below.
 knowledge-doubt-unreadable_fonts = Unreadable fonts.
-knowledge-doubt-unreadable_fonts-do = Some fonts do not tell which characters they show. Read it again with OCR, or save the file from the program that made it.
+knowledge-doubt-unreadable_fonts-do = Some fonts do not say which characters they show, so words may be missing or wrong. Compare the text with the original, or save the file anew in the program that made it.
 knowledge-doubt-implausible_text = Odd text.
-knowledge-doubt-implausible_text-do = Few of the words look like words. Compare the text with the original; OCR may read it better.
+knowledge-doubt-implausible_text-do = Few of the words look like real words. Compare the text with the original.
 knowledge-doubt-hidden_text = Hidden text.
-knowledge-doubt-hidden_text-do = The file holds text that a viewer does not show; it was left out. Look at the examples below.
+knowledge-doubt-hidden_text-do = The file holds text that is not shown when it is opened; it was left out. Look at the examples below.
 knowledge-doubt-unread_parts = Parts not read.
 knowledge-doubt-unread_parts-do = Some parts of the file could not be read. Open the original and save it anew.
 knowledge-doubt-undecodable_characters = Characters not decoded.
 knowledge-doubt-undecodable_characters-do = Some characters stand in the text as �. Save the file in UTF-8 and upload it again.
 knowledge-doubt-much_left_out = Much was left out.
-knowledge-doubt-much_left_out-do = An unusual share was taken for headers and footers. Look at the examples below.
+knowledge-doubt-much_left_out-do = An unusual share of the text was taken for headers and footers. Look at the examples below.
 knowledge-doubt-uncertain_order = Uncertain order.
 knowledge-doubt-uncertain_order-do = The order of the text on a page could not be told. Compare the text with the original.
 knowledge-doubt-read_from_pictures = Read from pictures.
@@ -196,7 +196,7 @@ knowledge-unread-pages = Page { $pages }:
 knowledge-unread-off = the base reads text only. Switch on OCR in its settings, then read the document again.
 knowledge-unread-not_installed = OCR is not installed on this server. Ask your operator to install tesseract and poppler-utils.
 knowledge-unread-no_language = OCR has no data for the languages of this base. Ask your operator to install them, or choose others in the settings.
-knowledge-unread-over_limit = more pages without text than one document may have. Split the document, or ask your operator to raise the limit.
+knowledge-unread-over_limit = the document has more pages without text than OCR may read of one document. Split it, or ask your operator to raise the limit.
 knowledge-unread-out_of_time = the time for OCR of one document was used up. Split the document, or ask your operator to raise the limit.
 knowledge-unread-ocr_failed = OCR broke off. Read the document again; if it fails again, open the original.
 knowledge-unread-nothing_found = no words were found in the picture.
@@ -204,14 +204,20 @@ knowledge-unread-unclear = the picture is too unclear for OCR. Scan it again in 
 knowledge-unread-over_budget = the budget for reading by a model is used up. Read the document again tomorrow, or ask your operator to raise it.
 knowledge-unread-model_failed = the model could not be asked. Look at Models, then read the document again.
 
+knowledge-unread-certainty = OCR is { $n } % sure
+knowledge-unread-pages-limit = pages of one document: at most { $n }
+knowledge-unread-tokens-limit = tokens a day: at most { $n }
+knowledge-unread-too-long = it took too long
+knowledge-unread-too-much-memory = it took too much memory
+
 knowledge-left-out-nothing = Nothing was left out.
 knowledge-left-out = { $n ->
     [one] { $n } character was left out
    *[other] { $n } characters were left out
 }
 knowledge-left-out-times = { $n ->
-    [one] once
-   *[other] { $n } times
+    [one] in one place
+   *[other] in { $n } places
 }
 knowledge-left-out-page_number = Page numbers
 knowledge-left-out-running_line = Repeated headers and footers (kept once)
@@ -219,16 +225,16 @@ knowledge-left-out-navigation = Navigation of a web page
 knowledge-left-out-hidden = Hidden text
 knowledge-left-out-revision = Deleted by tracked changes
 knowledge-left-out-script = Scripts and style sheets
-knowledge-left-out-comment = Comments in the source, which no reader is shown
-knowledge-left-out-duplicate = Said twice by the file
+knowledge-left-out-comment = Comments in the source, which readers do not see
+knowledge-left-out-duplicate = Text that the file holds twice
 
 knowledge-reading = Pages without text
-knowledge-reading-hint = Scans, and fonts that do not tell their characters. Documents that are here already are read again on their page.
+knowledge-reading-hint = Scanned pages, and pages whose fonts do not say which characters they show. For documents that are in the base already, choose “Read again” on their page.
 knowledge-reading-ocr = Recognise them from their pictures (OCR)
 knowledge-reading-text = Leave them: read text only
-knowledge-ocr-languages = Languages of the OCR
-knowledge-ocr-languages-hint = As tesseract calls them, separated by spaces. Empty: English and Russian, as far as they are installed.
+knowledge-ocr-languages = Languages for OCR
+knowledge-ocr-languages-hint = Codes of tesseract, separated by spaces, such as eng rus. Empty: English and Russian, as far as they are installed.
 knowledge-vision-model = Model for pages that OCR cannot read
-knowledge-vision-model-hint = A model that understands pictures, such as provider/model. Pages are sent to it. Empty: none.
+knowledge-vision-model-hint = A model that understands pictures, written as provider/model. The pages are sent to it. Empty: no model is asked.
 knowledge-ocr-here = OCR is installed on this server, with the languages { $languages }.
-knowledge-ocr-missing = OCR is not installed on this server: pages without text stay unread, and their documents say so. Ask your operator to install tesseract and poppler-utils.
+knowledge-ocr-missing = OCR is not installed on this server: pages without text stay unread, and the reading reports say so. Ask your operator to install tesseract and poppler-utils.

@@ -73,7 +73,7 @@ knowledge-failure-timeout = Чтение заняло слишком много 
 knowledge-failure-out_of_memory = Для чтения понадобилось слишком много памяти.
 knowledge-failure-unsupported = Документы такого вида не читаются.
 knowledge-failure-process = Процесс чтения завершился с ошибкой. Попробуйте ещё раз.
-knowledge-failure-embedding = Модель эмбеддингов недоступна. Сообщите администратору и попробуйте ещё раз.
+knowledge-failure-embedding = Модель эмбеддингов недоступна. Сообщите оператору и попробуйте ещё раз.
 knowledge-failure-internal = Произошла внутренняя ошибка, она записана в журнал. Попробуйте ещё раз.
 
 knowledge-search-title = Поиск в базе «{ $name }»
@@ -87,7 +87,7 @@ knowledge-search-empty-text = Вы увидите фрагменты, котор
 knowledge-search-nothing = Подходящих фрагментов нет. Документы, которые ещё не готовы, пока не находятся.
 knowledge-search-no-match = Похоже, в этой базе нет ответа на этот вопрос.
 knowledge-search-weak = Слабые совпадения
-knowledge-search-weak-text = Это ближайшие фрагменты, но в них мало слов из вопроса, а по смыслу они не ближе случайных.
+knowledge-search-weak-text = Это самые близкие фрагменты из имеющихся. В них мало слов из вопроса, а по смыслу они не ближе, чем могли бы совпасть случайно.
 knowledge-score = Оценка
 knowledge-by-meaning = По смыслу: № { $rank }
 knowledge-by-words = По словам: № { $rank }
@@ -98,7 +98,7 @@ knowledge-model = Модель эмбеддингов
 knowledge-generation = Поколение
 knowledge-selftest = Самопроверка
 knowledge-selftest-text = Предложения из документов задаются как вопросы, и каждый вид поиска получает оценку (nDCG@10, 1 — идеально). По ней выбираются веса.
-knowledge-selftest-none = Ещё не измерено: нужно больше текста.
+knowledge-selftest-none = Ещё не измерено: измерение проводится, когда прочитаны все документы, и для него нужно достаточно текста.
 knowledge-language = Язык
 knowledge-any-language = Любой
 knowledge-language-eng = Английский
@@ -140,29 +140,29 @@ knowledge-filename = Имя файла
 knowledge-status-doubted = Готов, есть сомнения
 knowledge-status-words_only = Только по словам
 knowledge-count-doubted = { $n ->
-    [one] { $n } готовый документ с сомнениями
-    [few] { $n } готовых документа с сомнениями
-   *[other] { $n } готовых документов с сомнениями
+    [one] { $n } готовый документ вызывает сомнения
+    [few] { $n } готовых документа вызывают сомнения
+   *[other] { $n } готовых документов вызывают сомнения
 }
-knowledge-count-doubted-short = { $n } с сомнениями
-knowledge-doubted-text = Часть текста могла потеряться или прочитаться неверно: на странице документа сказано, что проверить.
+knowledge-count-doubted-short = есть сомнения: { $n }
+knowledge-doubted-text = Часть текста могла потеряться или прочитаться неверно: что проверить, сказано на странице документа.
 knowledge-count-words-only = { $n ->
-    [one] { $n } документ находится только по словам
-    [few] { $n } документа находятся только по словам
-   *[other] { $n } документов находятся только по словам
+    [one] { $n } документ ищется только по словам
+    [few] { $n } документа ищутся только по словам
+   *[other] { $n } документов ищутся только по словам
 }
 knowledge-words-only-text = Модель эмбеддингов недоступна. Когда она появится, поиск по смыслу заработает сам.
-knowledge-words-only-document = Находится только по словам: при индексации модель эмбеддингов была недоступна. Когда она появится, документ проиндексируется сам; делать ничего не нужно.
+knowledge-words-only-document = Ищется только по словам: при индексации модель эмбеддингов была недоступна. Когда она появится, поиск по смыслу заработает сам; делать ничего не нужно.
 
 knowledge-report = Отчёт о чтении
 knowledge-report-fine = Прочитано всё, сомнений нет.
-knowledge-report-before = Документ прочитан до появления отчётов. Прочитайте его снова, чтобы увидеть, что было пропущено.
+knowledge-report-before = Документ прочитан до появления отчётов. Чтобы узнать, что было пропущено, прочитайте его снова.
 knowledge-report-characters = Символов
 knowledge-report-words = Слов
-knowledge-report-plausible = Слова, похожие на слова
+knowledge-report-plausible = Правдоподобных слов
 knowledge-report-tables = Таблиц
 knowledge-report-form-fields = Заполненных полей формы
-knowledge-report-comments = Комментариев и заметок
+knowledge-report-comments = Комментариев и примечаний
 knowledge-report-images = Изображений без текста
 knowledge-report-without-text = Страницы без текста
 knowledge-report-by-ocr = Страницы, распознанные OCR
@@ -179,36 +179,42 @@ knowledge-reading-again = Документ читается снова. Пока
 knowledge-being-read = Документ уже читается.
 
 knowledge-doubt-pages_without_text = Страницы без текста.
-knowledge-doubt-pages_without_text-do = На некоторых страницах только изображения. Включите OCR в настройках базы и прочитайте документ снова или откройте оригинал.
+knowledge-doubt-pages_without_text-do = На некоторых страницах только изображения или совсем ничего нет. Что осталось непрочитанным и что с этим делать, сказано ниже.
 knowledge-doubt-unreadable_fonts = Нечитаемые шрифты.
-knowledge-doubt-unreadable_fonts-do = Некоторые шрифты не сообщают, какие символы они показывают. Прочитайте документ снова с OCR или сохраните файл заново в исходной программе.
+knowledge-doubt-unreadable_fonts-do = В некоторых шрифтах не указано, какие символы они изображают, поэтому слова могли пропасть или исказиться. Сравните текст с оригиналом или сохраните файл заново в исходной программе.
 knowledge-doubt-implausible_text = Странный текст.
-knowledge-doubt-implausible_text-do = Мало слов похоже на слова. Сравните текст с оригиналом; OCR может прочитать лучше.
+knowledge-doubt-implausible_text-do = Мало какие слова похожи на настоящие. Сравните текст с оригиналом.
 knowledge-doubt-hidden_text = Скрытый текст.
-knowledge-doubt-hidden_text-do = В файле есть текст, который не виден при просмотре; он пропущен. Посмотрите примеры ниже.
+knowledge-doubt-hidden_text-do = В файле есть текст, который не виден, когда файл открыт; он пропущен. Посмотрите примеры ниже.
 knowledge-doubt-unread_parts = Непрочитанные части.
 knowledge-doubt-unread_parts-do = Некоторые части файла не удалось прочитать. Откройте оригинал и сохраните его заново.
 knowledge-doubt-undecodable_characters = Нераспознанные символы.
-knowledge-doubt-undecodable_characters-do = Некоторые символы стоят в тексте как �. Сохраните файл в UTF-8 и загрузите снова.
+knowledge-doubt-undecodable_characters-do = Вместо некоторых символов в тексте стоит �. Сохраните файл в UTF-8 и загрузите снова.
 knowledge-doubt-much_left_out = Много пропущено.
-knowledge-doubt-much_left_out-do = Необычно большая часть принята за колонтитулы. Посмотрите примеры ниже.
+knowledge-doubt-much_left_out-do = Необычно большая часть текста принята за колонтитулы. Посмотрите примеры ниже.
 knowledge-doubt-uncertain_order = Неясный порядок.
 knowledge-doubt-uncertain_order-do = Порядок текста на странице определить не удалось. Сравните текст с оригиналом.
-knowledge-doubt-read_from_pictures = Прочитано с изображений.
-knowledge-doubt-read_from_pictures-do = Некоторые страницы распознаны по изображению; имена и числа могут быть прочитаны неверно. Сравните их с оригиналом.
+knowledge-doubt-read_from_pictures = Распознано по изображениям.
+knowledge-doubt-read_from_pictures-do = Некоторые страницы распознаны по изображениям; имена и числа могли прочитаться неверно. Сравните их с оригиналом.
 
 knowledge-unread = Страницы, оставшиеся непрочитанными
 knowledge-unread-pages = Стр. { $pages }:
 knowledge-unread-off = база читает только текст. Включите OCR в её настройках и прочитайте документ снова.
-knowledge-unread-not_installed = OCR на этом сервере не установлен. Попросите администратора установить tesseract и poppler-utils.
-knowledge-unread-no_language = у OCR нет данных для языков этой базы. Попросите администратора установить их или выберите другие в настройках.
-knowledge-unread-over_limit = страниц без текста больше, чем разрешено для одного документа. Разделите документ или попросите администратора поднять предел.
-knowledge-unread-out_of_time = время на OCR одного документа исчерпано. Разделите документ или попросите администратора поднять предел.
-knowledge-unread-ocr_failed = OCR прервался. Прочитайте документ снова; если ошибка повторится, откройте оригинал.
+knowledge-unread-not_installed = OCR на этом сервере не установлен. Попросите оператора установить tesseract и poppler-utils.
+knowledge-unread-no_language = у OCR нет данных для языков этой базы. Попросите оператора установить их или выберите другие в настройках.
+knowledge-unread-over_limit = страниц без текста больше, чем OCR может прочитать в одном документе. Разделите документ или попросите оператора увеличить предел.
+knowledge-unread-out_of_time = время на распознавание одного документа истекло. Разделите документ или попросите оператора увеличить предел.
+knowledge-unread-ocr_failed = распознавание прервалось. Прочитайте документ снова; если ошибка повторится, откройте оригинал.
 knowledge-unread-nothing_found = на изображении не найдено слов.
-knowledge-unread-unclear = изображение слишком нечёткое для OCR. Отсканируйте его лучше или откройте оригинал.
-knowledge-unread-over_budget = бюджет на чтение моделью исчерпан. Прочитайте документ снова завтра или попросите администратора поднять бюджет.
+knowledge-unread-unclear = изображение слишком нечёткое для OCR. Отсканируйте страницу ещё раз с лучшим качеством или откройте оригинал.
+knowledge-unread-over_budget = бюджет на чтение моделью исчерпан. Прочитайте документ снова завтра или попросите оператора увеличить бюджет.
 knowledge-unread-model_failed = модель не ответила. Проверьте раздел «Модели» и прочитайте документ снова.
+
+knowledge-unread-certainty = уверенность распознавания: { $n } %
+knowledge-unread-pages-limit = страниц одного документа: не более { $n }
+knowledge-unread-tokens-limit = токенов в день: не более { $n }
+knowledge-unread-too-long = это заняло слишком много времени
+knowledge-unread-too-much-memory = для этого понадобилось слишком много памяти
 
 knowledge-left-out-nothing = Ничего не пропущено.
 knowledge-left-out = { $n ->
@@ -217,26 +223,25 @@ knowledge-left-out = { $n ->
    *[other] Пропущено { $n } символов
 }
 knowledge-left-out-times = { $n ->
-    [one] { $n } раз
-    [few] { $n } раза
-   *[other] { $n } раз
+    [one] в { $n } месте
+   *[other] в { $n } местах
 }
 knowledge-left-out-page_number = Номера страниц
 knowledge-left-out-running_line = Повторяющиеся колонтитулы (оставлены один раз)
 knowledge-left-out-navigation = Навигация веб-страницы
 knowledge-left-out-hidden = Скрытый текст
-knowledge-left-out-revision = Удалено в режиме правок
+knowledge-left-out-revision = Удалённое в режиме правок
 knowledge-left-out-script = Скрипты и таблицы стилей
-knowledge-left-out-comment = Комментарии в исходном тексте, которых читатель не видит
-knowledge-left-out-duplicate = Сказано в файле дважды
+knowledge-left-out-comment = Комментарии в исходном коде, которых читатель не видит
+knowledge-left-out-duplicate = Текст, который есть в файле дважды
 
 knowledge-reading = Страницы без текста
-knowledge-reading-hint = Сканы и шрифты, которые не сообщают своих символов. Документы, которые уже есть, читаются снова на их странице.
+knowledge-reading-hint = Сканы и страницы, в шрифтах которых не указано, какие символы они изображают. Для документов, которые уже есть в базе, нажмите «Прочитать снова» на их странице.
 knowledge-reading-ocr = Распознавать по изображению (OCR)
-knowledge-reading-text = Оставлять: читать только текст
-knowledge-ocr-languages = Языки OCR
-knowledge-ocr-languages-hint = Как их называет tesseract, через пробел. Пусто: английский и русский, если они установлены.
+knowledge-reading-text = Не распознавать: читать только текст
+knowledge-ocr-languages = Языки для OCR
+knowledge-ocr-languages-hint = Коды tesseract через пробел, например eng rus. Если пусто: английский и русский, когда они установлены.
 knowledge-vision-model = Модель для страниц, которые не читает OCR
-knowledge-vision-model-hint = Модель, понимающая изображения, например provider/model. Страницы отправляются ей. Пусто: никакая.
+knowledge-vision-model-hint = Модель, понимающая изображения, в виде provider/model. Страницы отправляются ей. Если пусто, модель не используется.
 knowledge-ocr-here = OCR на этом сервере установлен, языки: { $languages }.
-knowledge-ocr-missing = OCR на этом сервере не установлен: страницы без текста останутся непрочитанными, о чём будет сказано у документов. Попросите администратора установить tesseract и poppler-utils.
+knowledge-ocr-missing = OCR на этом сервере не установлен: страницы без текста останутся непрочитанными, и это будет сказано в отчётах о чтении. Попросите оператора установить tesseract и poppler-utils.

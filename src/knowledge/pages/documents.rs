@@ -12,7 +12,7 @@ use crate::{
     console::{Flash, Form, FormErrors, ListQuery, PageResult, Pager, Shell},
     knowledge::{
         ChunkId, Document, DocumentId, DocumentStatus, Knowledge, KnowledgeBase, KnowledgeBaseId, KnowledgeError,
-        extract::Report,
+        extract::{Report, UnreadPages},
         model::{Chunk, TextPart},
         routes::{DocumentFilter, receive},
         store::documents::Filter,
@@ -184,6 +184,10 @@ impl Open<'_> {
     #[expect(clippy::unused_self, reason = "templates call methods")]
     fn left_out_characters(&self, report: &Report) -> u64 {
         report::left_out_characters(report)
+    }
+
+    fn unread_detail(&self, unread: &UnreadPages) -> String {
+        report::unread_detail(self.shell, unread)
     }
 
     fn ocr_may_help(&self) -> bool {

@@ -1,9 +1,13 @@
 //! What a document's page says of its reading report.
 
-use crate::knowledge::{
-    Document, DocumentStatus, KnowledgeBase,
-    extract::{Doubt, Report},
-    model::ReadingMode,
+use crate::{
+    console::Shell,
+    knowledge::{
+        Document, DocumentStatus, KnowledgeBase,
+        extract::{Doubt, Report, UnreadPages, UnreadReason},
+        jobs::recognise::{TOO_MUCH_MEMORY, TOOK_TOO_LONG},
+        model::ReadingMode,
+    },
 };
 
 /// Ranges of pages that are named; a book of scans has one range, a book with a scan here and there has many.
@@ -31,6 +35,22 @@ pub(super) fn percent(share: f32) -> u8 {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 100")]
     let percent = (share.clamp(0.0, 1.0) * 100.0).floor() as u8;
     percent
+}
+
+/// What is added to the reason why pages stayed unread, in the reader's language; names of programs and languages, and what a
+/// provider says, stay as they are.
+pub(super) fn unread_detail(shell: &Shell, unread: &UnreadPages) -> String {
+    let detail = unread.detail.as_str();
+    let (number, unit) = detail.split_once(' ').unwrap_or((detail, ""));
+    let (key, number) = match (unread.reason, unit) {
+        (UnreadReason::Unclear, _) => ("knowledge-unread-certainty", number),
+        (UnreadReason::OverBudget, "pages of one document") => ("knowledge-unread-pages-limit", number),
+        (UnreadReason::OverBudget, "tokens a day") => ("knowledge-unread-tokens-limit", number),
+        (UnreadReason::OcrFailed, _) if detail == TOOK_TOO_LONG => ("knowledge-unread-too-long", ""),
+        (UnreadReason::OcrFailed, _) if detail == TOO_MUCH_MEMORY => ("knowledge-unread-too-much-memory", ""),
+        _ => return detail.to_owned(),
+    };
+    shell.t(key).with("n", number).to_string()
 }
 
 /// Whether reading the document again with OCR may help where the base reads text only.

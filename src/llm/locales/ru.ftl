@@ -38,13 +38,13 @@ llm-advice-provider-stream-cut = Сервер оборвал ответ: пос�
 llm-advice-provider-bad-response = base_url должен указывать на API, совместимый с OpenAI, обычно он кончается на /v1.
 llm-advice-provider-rejected = Сервер отвергает запрос: причина указана выше.
 llm-advice-model-not-found = Проверьте имя модели и то, что base_url кончается там, где начинается API, обычно на /v1.
-llm-advice-provider-quota = Поднимите квоту или бюджет счёта у провайдера или возьмите другого провайдера.
-llm-advice-provider-forbidden = Ключ верен, но этого ему нельзя: посмотрите у провайдера, какие модели, регионы и проекты разрешены.
-llm-advice-provider-moderation = Фильтр провайдера не пропускает содержание: измените текст или возьмите другую модель.
-llm-advice-provider-overloaded = Подождите или возьмите другую модель: у провайдера больше запросов, чем он успевает.
+llm-advice-provider-quota = Увеличьте квоту или бюджет учётной записи у провайдера или выберите другого провайдера.
+llm-advice-provider-forbidden = Ключ верен, но не даёт на это права: посмотрите у провайдера, какие модели, регионы и проекты разрешены учётной записи.
+llm-advice-provider-moderation = Фильтр провайдера не пропускает содержание: измените текст или выберите другую модель.
+llm-advice-provider-overloaded = Подождите или выберите другую модель: у провайдера больше запросов, чем он успевает обработать.
 llm-advice-provider-loading = Подождите, пока сервер загрузит модель; сколько ждут запросы, задаёт timeout_seconds.
-llm-advice-context-length-exceeded = Сократите разговор или отрывки либо дайте модели большее окно контекста.
-llm-advice-provider-too-large = Отправляйте меньше за раз; размер может ограничивать и прокси перед провайдером.
+llm-advice-context-length-exceeded = Сократите беседу или число фрагментов либо дайте модели большее окно контекста.
+llm-advice-provider-too-large = Отправляйте меньше за один раз; размер может ограничивать и прокси перед провайдером.
 llm-advice-other = Подробности в журнале этого сервера.
 llm-no-providers = Языковой модели пока нет
 llm-no-providers-text = Агенты дословно цитируют документы. Чтобы отвечала языковая модель, добавьте в конфигурацию раздел [llm.providers.ИМЯ] с base_url и api_key_file и назовите одну из его моделей в [llm.aliases].
@@ -70,13 +70,13 @@ llm-estimated = { $n ->
     [one] токены { $n } запроса оценены
    *[other] токены { $n } запросов оценены
 }
-llm-adaptation-no-stream-options = запрашивается без stream_options, токены оцениваются
+llm-adaptation-no-stream-options = запрашивается без stream_options, число токенов оценивается приблизительно
 llm-adaptation-max-tokens = предел ответа передаётся как max_tokens
 llm-adaptation-max-completion-tokens = предел ответа передаётся как max_completion_tokens
 llm-adaptation-system-for-developer = сообщения developer передаются как system
 llm-adaptation-no-system = системные сообщения передаются вместе с первым вопросом
-llm-adaptation-alternate-turns = сообщения одной роли подряд объединяются
+llm-adaptation-alternate-turns = идущие подряд сообщения одной роли объединяются
 llm-adaptation-plain-content = списки текстов передаются одним текстом
 llm-adaptation-input-fields-only = поля, которые бывают только в ответах, убираются из сообщений
-llm-adaptation-no-stream = ответ запрашивается целиком, поток делает этот сервер
+llm-adaptation-no-stream = ответ запрашивается целиком и передаётся потоком уже отсюда
 llm-adaptation-no-encoding-format = векторы запрашиваются без encoding_format

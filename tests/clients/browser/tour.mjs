@@ -118,6 +118,52 @@ async function failures(page, base) {
   return document;
 }
 
+/** Documents that somebody should look at: the list says so and filters by it, their page says what and why, in both languages. */
+async function doubts(page, base) {
+  const paths = { doubted: `${base}?status=doubted`, "weak-matches": `${base}/search?q=${encodeURIComponent("Best chocolate cake recipe for a birthday?")}` };
+  const look = (name) => page.getByRole("row").filter({ hasText: name });
+  await step(page, "a question that nothing answers says so, and what is near stands apart", async () => {
+    await page.goto(url + paths["weak-matches"]);
+    await page.getByText("Nothing in this base seems to answer that.").waitFor();
+    await page.getByRole("heading", { name: "Weak matches" }).waitFor();
+  });
+
+  await step(page, "documents with doubts say what to look at, and what was not read", async () => {
+    await page.goto(url + base);
+    await page.locator("input[type=file]").setInputFiles([fixture("scanned.pdf"), fixture("images-only.pdf")]);
+    await look("scanned.pdf").getByText("Ready, with doubts", { exact: true }).waitFor({ timeout: 120_000 });
+    await look("images-only.pdf").getByText("Failed", { exact: true }).waitFor({ timeout: 60_000 });
+    paths.unread = await look("images-only.pdf").getByRole("link").first().getAttribute("href");
+    await page.getByLabel("Status").selectOption({ label: "Ready, with doubts" });
+    await page.locator("main").getByRole("button", { name: "Search" }).press("Enter");
+    await page.waitForURL(/status=doubted/);
+    await look("scanned.pdf").waitFor();
+    assert.equal(await look("images-only.pdf").count(), 0, "it is not ready");
+    paths.scanned = await look("scanned.pdf").getByRole("link").first().getAttribute("href");
+    await look("scanned.pdf").getByRole("link").first().press("Enter");
+    const report = page.getByRole("region", { name: "Reading report" });
+    await report.getByText("Read from pictures.").waitFor();
+    await report.getByText("2–3").waitFor();
+    await page.goto(url + paths.unread);
+    await report.getByText(/OCR is \d+\s% sure/).waitFor();
+    await wear(page, looks[3]);
+    await page.reload();
+    await page.getByText(/уверенность распознавания: \d+\s%/).waitFor();
+    await wear(page, looks[0]);
+  });
+
+  await step(page, "what was left out unfolds by keyboard", async () => {
+    await page.goto(url + base);
+    await look("page.utf-8.html").getByRole("link").first().press("Enter");
+    await page.waitForURL(/documents/);
+    paths["left-out"] = new URL(page.url()).pathname;
+    await page.locator("details.left-out > summary").press("Enter");
+    await page.getByText("NAV-TEXT").first().waitFor();
+    assert.deepEqual(await judge(page, "left-out-open"), []);
+  });
+  return paths;
+}
+
 /** A second organisation, made on the command line: the switcher, and every page before there is anything. */
 async function emptyOrganisation(page) {
   const holdfast = (...args) => execFileSync(process.env.APPLIANCE_BINARY, ["--config", process.env.APPLIANCE_CONFIG, ...args]);
@@ -192,6 +238,7 @@ async function alert(page) {
 export async function tour(page, { base, search, agent, conversation, citation, quoted }) {
   await members(page);
   const failed = await failures(page, base);
+  const doubted = await doubts(page, base);
   await page.goto(`${url}/jobs?q=knowledge`);
   const job = await page.locator("#jobs tbody a[href^='/jobs/']").first().getAttribute("href");
   const document = citation.split("?")[0];
@@ -199,7 +246,7 @@ export async function tour(page, { base, search, agent, conversation, citation, 
   const paths = {
     overview: "/", agents: "/agents", "agents-nothing-found": "/agents?q=zzzz", "agent-new": "/agents/new", agent, "agent-edit": `${agent}/edit`, "agent-versions": `${agent}/versions`,
     conversation, quoted, knowledge: "/knowledge", "knowledge-new": "/knowledge/new", base, search, "search-empty": `${base}/search`, "base-settings": `${base}/settings`,
-    citation, document, failed, passages: `${document}?view=passages`, jobs: "/jobs", job, backups: "/backups", alerts: "/alerts", alert: fired, silences: "/alerts/silences", runbooks: "/runbooks", runbook: "/runbooks/DatabaseDown", logs: "/logs",
+    citation, document, failed, ...doubted, passages: `${document}?view=passages`, jobs: "/jobs", job, backups: "/backups", alerts: "/alerts", alert: fired, silences: "/alerts/silences", runbooks: "/runbooks", runbook: "/runbooks/DatabaseDown", logs: "/logs",
     "logs-nothing-found": "/logs?q=zzzzzz", models: "/settings/models", "api-keys": "/settings/api-keys",
     members: "/settings/members", organisation: "/settings", account: "/account", password: "/account/password", "api-docs": "/api/docs",
   };
