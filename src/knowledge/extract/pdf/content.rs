@@ -48,7 +48,7 @@ pub(super) struct Glyph {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Seen {
     Painted,
-    /// Render mode 3: the text layer of a scan, or a text that nobody is to see.
+    /// Render mode 3, or transparent: the text layer of a scan, or a text that nobody is to see.
     NotPainted,
     Hidden,
 }
@@ -125,8 +125,15 @@ impl<'a> Runner<'a> {
             Err(error) => return self.problem(format!("a stream that could not be understood ({error})")),
         };
         let fonts = self.file.dict(resources, "Font");
-        let mut scope =
-            Scope { resources, fonts, state: start.clone(), stack: Vec::new(), path: Path::default(), depth };
+        let mut scope = Scope {
+            resources,
+            fonts,
+            state: start.clone(),
+            stack: Vec::new(),
+            path: Path::default(),
+            depth,
+            in_text: false,
+        };
         let marks = self.marks.len();
         for operator in operators {
             self.operators += 1;
@@ -137,6 +144,10 @@ impl<'a> Runner<'a> {
         }
         while self.marks.len() > marks {
             self.end_mark();
+        }
+        // Unpacking gives what it can of a damaged stream and does not say that the rest is missing.
+        if depth == 0 && scope.in_text {
+            self.problem("its content ends in the middle of a text: the rest may be damaged".to_owned());
         }
     }
 
@@ -197,6 +208,11 @@ impl<'a> Runner<'a> {
             Operator::Stroke | Operator::CloseAndStroke => self.paint(scope, false, true),
             Operator::EndPath => self.paint(scope, false, false),
             other => {
+                match other {
+                    Operator::BeginText => scope.in_text = true,
+                    Operator::EndText => scope.in_text = false,
+                    _ => {}
+                }
                 if !scope.path.step(&other, scope.state.matrix) {
                     scope.state.step(&other);
                 }
@@ -219,11 +235,13 @@ impl<'a> Runner<'a> {
 
     fn show(&mut self, state: &mut State, bytes: &[u8]) {
         let Some(font) = state.font.clone() else { return };
-        let hidden = self.marks.iter().any(|mark| mark.hidden) || state.opacity() < 0.02;
+        let hidden = self.marks.iter().any(|mark| mark.hidden);
         let artifact = self.marks.iter().any(|mark| mark.artifact);
         let seen = match state.mode {
             _ if hidden => Seen::Hidden,
             3 => Seen::NotPainted,
+            // Some programs write the text layer of a scan in a transparent colour.
+            _ if state.opacity() < 0.02 => Seen::NotPainted,
             _ => Seen::Painted,
         };
         for (code, length) in font.codes(bytes) {
@@ -463,6 +481,7 @@ struct Scope<'a> {
     stack: Vec<State>,
     path: Path,
     depth: usize,
+    in_text: bool,
 }
 
 /// The path under construction, on the page.

@@ -233,18 +233,20 @@ impl Run {
         pieces
     }
 
-    /// The items with spaces where gaps are, and where each word begins.
-    fn spell(&self) -> (String, Vec<f32>) {
+    /// The items with spaces where gaps are, and where each word begins and ends.
+    fn spell(&self) -> (String, Vec<(f32, f32)>) {
         let gaps: Vec<f32> = self.items.windows(2).map(|pair| pair[1].left - pair[0].right).collect();
         let least = self.word_gap(&gaps);
-        let (mut text, mut words) = (String::new(), Vec::new());
+        let (mut text, mut words) = (String::new(), Vec::<(f32, f32)>::new());
         for (index, item) in self.items.iter().enumerate() {
             let before = index.checked_sub(1).map(|before| (&self.items[before], gaps[before]));
             if before.is_some_and(|(before, gap)| gap > least && !before.is_space()) && !item.is_space() {
                 text.push(' ');
             }
             if !item.is_space() && (text.is_empty() || text.ends_with(char::is_whitespace)) {
-                words.push(item.left);
+                words.push((item.left, item.right));
+            } else if let Some(word) = words.last_mut().filter(|_| !item.is_space()) {
+                word.1 = word.1.max(item.right);
             }
             text.push_str(&item.text);
         }
