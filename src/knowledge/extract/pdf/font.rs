@@ -30,6 +30,12 @@ pub(super) struct Font {
     known: RefCell<HashMap<u32, Option<Rc<str>>>>,
 }
 
+impl std::fmt::Debug for Font {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
 /// The fonts of a file, each read once.
 #[derive(Default)]
 pub(super) struct Fonts {

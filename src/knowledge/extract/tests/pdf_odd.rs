@@ -285,3 +285,20 @@ fn a_content_that_ends_within_a_text_is_named() {
     let document = page_with(&format!("{} BT /F1 12 Tf 60 300 Td (Half of) Tj", body(&["Whole words."])), "");
     assert!(document.report.unread_parts[0].contains("in the middle of a text"), "{:?}", document.report);
 }
+
+#[test]
+fn what_is_too_much_of_a_page_is_named() {
+    let unread = |document: &Extracted| document.report.unread_parts.join("; ");
+    // The library stops within such a stream, and says nothing.
+    let document =
+        page_with(&format!("{} {} {}", at(60, 700, "Before"), "q ".repeat(1_000_000), at(60, 600, "After")), "");
+    assert_eq!(document.text, "Before");
+    assert!(unread(&document).contains("more content than is read"), "{}", unread(&document));
+    let document = page_with(&format!("{} BT /F1 1 Tf ({}) Tj ET", at(60, 700, "Before"), "ab ".repeat(400_000)), "");
+    assert!(unread(&document).contains("more characters than are read"), "{}", unread(&document));
+    let mut made = Made::new();
+    let note = made.object("<< /Subtype /Text /Rect [60 700 70 710] /Contents (Note) >>");
+    made.page_with(&at(60, 700, "Words"), "", &format!("/Annots [{}]", format!("{note} 0 R ").repeat(5001)));
+    let document = open(&made.bytes());
+    assert!(unread(&document).contains("5001 annotations, of which 5000 were read"), "{}", unread(&document));
+}
