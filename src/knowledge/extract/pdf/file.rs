@@ -48,6 +48,10 @@ impl File {
         if document.is_encrypted() && !document.is_authenticated() {
             return Err(ExtractError::Encrypted);
         }
+        // The library takes the key for the file's own from a place where this revision keeps another one.
+        if document.is_encrypted() && revision(&document) == Some(5) {
+            return Err(ExtractError::Encrypted);
+        }
         let mut file = File { document, cipher: None, cut_off, missing: Cell::new(0) };
         file.cipher = file.cipher();
         Ok(file)
@@ -191,6 +195,16 @@ impl File {
         out.extend(format!("\nstartxref\n{start}\n%%EOF\n").into_bytes());
         out
     }
+}
+
+/// Of the security handler that encrypted the file (7.6.4).
+fn revision(document: &PdfDocument) -> Option<i64> {
+    let encrypt = document.trailer().as_dict()?.get("Encrypt")?;
+    let encrypt = match encrypt.as_reference() {
+        Some(at) => document.load_object(at).ok()?,
+        None => encrypt.clone(),
+    };
+    encrypt.as_dict()?.get("R")?.as_integer()
 }
 
 pub(super) fn number(object: &Object) -> Option<f32> {

@@ -6,7 +6,7 @@
 use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
 use pdf_oxide::{
-    fonts::{CIDToGIDMap, Encoding, FontInfo},
+    fonts::{CIDToGIDMap, Encoding, FontInfo, cff_encoding::parse_cff_encoding, type1_encoding::parse_type1_encoding},
     object::{Object, ObjectRef},
 };
 
@@ -25,7 +25,15 @@ pub(super) struct Font {
     lost: bool,
     /// Height of the letters in text space for a size of 1.
     pub(super) height: f32,
+    /// What the font program itself says of its codes, for an embedded font with letters (9.6.6.2).
+    own_encoding: HashMap<u8, char>,
     known: RefCell<HashMap<u32, Option<Rc<str>>>>,
+}
+
+impl std::fmt::Debug for Font {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.name)
+    }
 }
 
 /// The fonts of a file, each read once.
@@ -85,6 +93,7 @@ impl Font {
             type3,
             lost,
             height: if type3 { type3_height(dict) } else { 1.0 },
+            own_encoding: if composite || type3 { HashMap::new() } else { own_encoding(file, dict) },
             name,
             info,
             known: RefCell::default(),
@@ -175,9 +184,23 @@ impl Font {
             None if self.type3 => return None,
             Some(_) | None => {}
         }
-        let text = self.info.char_to_unicode(code).filter(|text| !text.chars().all(char::is_control));
+        let text =
+            self.info.char_to_unicode(code).filter(|text| !text.chars().all(|c| c.is_control() || c == '\u{fffd}'));
+        // The library forgets it where the file changes a few codes of it: TeX keeps its ligatures there.
+        let text = text.or_else(|| self.own_encoding.get(&byte).map(char::to_string));
         text.or_else(|| (32..127).contains(&byte).then(|| char::from(byte).to_string()).filter(|_| !self.type3))
     }
+}
+
+fn own_encoding(file: &File, font: &Dict) -> HashMap<u8, char> {
+    let descriptor = file.dict(font, "FontDescriptor");
+    let program = |key: &str| descriptor.get(key).and_then(|program| file.data(program).ok());
+    let told = match (program("FontFile"), program("FontFile3")) {
+        (Some(data), _) => parse_type1_encoding(&data),
+        (None, Some(data)) => parse_cff_encoding(&data),
+        (None, None) => None,
+    };
+    told.unwrap_or_default()
 }
 
 /// Names that number glyphs instead of naming characters: `g12`, `cid:12`, `glyph12`, `index12`.
@@ -213,7 +236,8 @@ fn type3_height(dict: &Dict) -> f32 {
     match (numbers("FontBBox").as_slice(), numbers("FontMatrix").as_slice()) {
         ([_, bottom, _, top], [_, _, _, scale, ..]) if top > bottom => {
             let height = (top - bottom) * scale.abs();
-            if (0.05..20.0).contains(&height) { height } else { 1.0 }
+            // A font made for a size below 1 has letters of many units.
+            if (0.05..2000.0).contains(&height) { height } else { 1.0 }
         }
         (_, [_, _, _, scale, ..]) if scale.abs() > 0.02 => scale.abs() * 10.0,
         _ => 1.0,

@@ -3,14 +3,17 @@
 use pdf_oxide::object::Object;
 
 use super::{
-    content::{Runner, Seen},
+    content::Runner,
     file::{Dict, File, number, text},
     geometry::{Area, Matrix},
     layout::Fragment,
     runs::{self, Rules},
+    scene::Seen,
     state::State,
 };
 
+/// On one page: each is looked for among the words of the page.
+const MOST_ANNOTATIONS: usize = 5000;
 /// Annotation flags (table 165): hidden, and not to be shown on a screen.
 const HIDDEN: i64 = 1 << 1;
 const NO_VIEW: i64 = 1 << 5;
@@ -60,7 +63,13 @@ impl Form {
 /// The annotations of a page; `upright` turns the page as a viewer does.
 pub(super) fn extras(runner: &mut Runner<'_>, form: &Form, page: &Dict, upright: Matrix) -> Vec<Extra> {
     let mut out = Vec::new();
-    for annotation in runner.file.array(page, "Annots") {
+    let annotations = runner.file.get(page, "Annots");
+    let annotations = annotations.as_array().map(Vec::as_slice).unwrap_or_default();
+    if annotations.len() > MOST_ANNOTATIONS {
+        runner.problem(format!("{} annotations, of which {MOST_ANNOTATIONS} were read", annotations.len()));
+    }
+    for annotation in annotations.iter().take(MOST_ANNOTATIONS) {
+        let annotation = runner.file.resolve(annotation);
         let Some(dict) = annotation.as_dict() else { continue };
         let Some(rect) = Area::of_corners(&runner.file.numbers(dict, "Rect")) else { continue };
         let area = rect.through(upright);

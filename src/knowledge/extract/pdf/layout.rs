@@ -20,8 +20,8 @@ pub(super) struct Fragment {
     pub(super) angle: i16,
     /// The file says that it is no content (14.8.2.2), which is no proof.
     pub(super) artifact: bool,
-    /// Left ends of its words, where they are known.
-    pub(super) words: Vec<f32>,
+    /// Left and right ends of its words, where they are known.
+    pub(super) words: Vec<(f32, f32)>,
     /// Words of annotations that belong here.
     pub(super) notes: Vec<String>,
 }

@@ -1,6 +1,6 @@
 //! PDF: `pdf_oxide` reads the objects, streams and fonts; what a page paints is told here.
 //!
-//! `file` opens and repairs, `content` runs the content streams to glyphs, `visible` judges which of them a reader
+//! `file` opens and repairs, `content` runs the content streams to the glyphs of a `scene`, `visible` judges which of them a reader
 //! sees, `runs` makes pieces of lines of them, `forms` adds what lies on top of the page, `furniture` takes out what
 //! is on every page, and `layout` and `table` make blocks. The order of reading is that of the content stream:
 //! Chromium, LibreOffice and LaTeX write it so. Where a stream has no such order, `order` goes by place.
@@ -19,7 +19,10 @@ mod layers;
 mod layout;
 mod order;
 mod page;
+mod path;
+mod right_to_left;
 mod runs;
+mod scene;
 mod state;
 mod table;
 mod visible;

@@ -7,7 +7,7 @@ use pdf_oxide::object::Object;
 use super::{
     super::{LeftOutKind, Report},
     Found,
-    content::{Glyph, Runner, Scene, Seen},
+    content::Runner,
     file::{Dict, File},
     font::Fonts,
     forms::{self, Extra, Form, What},
@@ -16,6 +16,7 @@ use super::{
     layout::Page,
     order,
     runs::{self, Rules},
+    scene::{Glyph, Scene, Seen},
     state::State,
     visible,
 };

@@ -2,7 +2,11 @@
 
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
-use super::{content::Glyph, layout::Fragment};
+use super::{
+    layout::Fragment,
+    right_to_left::{is_right_to_left, logical},
+    scene::Glyph,
+};
 
 /// Between words LaTeX leaves 0.22 em at the least; kerning stays below 0.1.
 const WORD_GAP: f32 = 0.16;
@@ -130,12 +134,6 @@ fn readable(text: &str) -> String {
     text.to_owned()
 }
 
-pub(super) fn is_right_to_left(c: char) -> bool {
-    matches!(c, '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{fefc}')
-        && !c.is_numeric()
-        && !is_combining_mark(c)
-}
-
 impl Run {
     fn same_line(&self, y: f32, size: f32) -> bool {
         (self.y - y).abs() < 0.5 * self.size.max(size) && (self.first_y - y).abs() < 4.0 * self.size
@@ -233,18 +231,20 @@ impl Run {
         pieces
     }
 
-    /// The items with spaces where gaps are, and where each word begins.
-    fn spell(&self) -> (String, Vec<f32>) {
+    /// The items with spaces where gaps are, and where each word begins and ends.
+    fn spell(&self) -> (String, Vec<(f32, f32)>) {
         let gaps: Vec<f32> = self.items.windows(2).map(|pair| pair[1].left - pair[0].right).collect();
         let least = self.word_gap(&gaps);
-        let (mut text, mut words) = (String::new(), Vec::new());
+        let (mut text, mut words) = (String::new(), Vec::<(f32, f32)>::new());
         for (index, item) in self.items.iter().enumerate() {
             let before = index.checked_sub(1).map(|before| (&self.items[before], gaps[before]));
             if before.is_some_and(|(before, gap)| gap > least && !before.is_space()) && !item.is_space() {
                 text.push(' ');
             }
             if !item.is_space() && (text.is_empty() || text.ends_with(char::is_whitespace)) {
-                words.push(item.left);
+                words.push((item.left, item.right));
+            } else if let Some(word) = words.last_mut().filter(|_| !item.is_space()) {
+                word.1 = word.1.max(item.right);
             }
             text.push_str(&item.text);
         }
@@ -331,110 +331,4 @@ fn join_right_to_left(runs: Vec<Run>) -> Vec<Run> {
         out.push(next);
     }
     out
-}
-
-/// From the order on the page, left to right, to the order of reading.
-///
-/// What one glyph shows stays as it is: the letters of a ligature are in the order of reading already.
-fn logical(visual: &[String]) -> String {
-    #[derive(Clone, Copy, PartialEq)]
-    enum Side {
-        Left,
-        Right,
-        Number,
-        None,
-    }
-    let mut clusters = visual.to_vec();
-    let side = |cluster: &String| match cluster.chars().next() {
-        Some(c) if is_right_to_left(c) => Side::Right,
-        Some(c) if c.is_numeric() => Side::Number,
-        Some(c) if c.is_alphabetic() => Side::Left,
-        _ => Side::None,
-    };
-    let mut sides: Vec<Side> = clusters.iter().map(side).collect();
-    // "3.5", "12:30", "50%": what stands within or at a number belongs to it.
-    for index in 0..sides.len() {
-        let number = |at: Option<usize>| at.and_then(|at| sides.get(at)).is_some_and(|side| *side == Side::Number);
-        let (before, after) = (number(index.checked_sub(1)), number(Some(index + 1)));
-        let joint = matches!(clusters[index].as_str(), "." | "," | ":" | "/" | "-" | "−" | "+") && before && after;
-        let sign = matches!(clusters[index].as_str(), "%" | "$" | "€" | "°") && (before || after);
-        if sides[index] == Side::None && (joint || sign) {
-            sides[index] = Side::Number;
-        }
-    }
-    let count = |wanted: Side| sides.iter().filter(|side| **side == wanted).count();
-    let base_right = count(Side::Right) >= count(Side::Left);
-    // Neutral characters go with their neighbours where both agree, else with the line.
-    let mut levels = Vec::with_capacity(sides.len());
-    for index in 0..sides.len() {
-        let strong = |side: &&Side| **side != Side::None;
-        let before = sides[..index].iter().rev().find(strong).copied();
-        let after = sides[index..].iter().find(strong).copied();
-        let right = |side: Option<Side>| {
-            side.map_or(base_right, |side| side == Side::Right || (side == Side::Number && base_right))
-        };
-        let is_right = match sides[index] {
-            Side::Right => true,
-            Side::Left | Side::Number => false,
-            Side::None if right(before) == right(after) && before.is_some() && after.is_some() => {
-                right(before) && !(before == Some(Side::Number) && after == Some(Side::Number) && !base_right)
-            }
-            Side::None => base_right,
-        };
-        levels.push(is_right);
-    }
-    let mut pieces: Vec<(bool, Vec<String>)> = Vec::new();
-    for (cluster, right) in clusters.drain(..).zip(levels) {
-        match pieces.last_mut() {
-            Some((last, piece)) if *last == right => piece.push(cluster),
-            _ => pieces.push((right, vec![cluster])),
-        }
-    }
-    for (right, piece) in &mut pieces {
-        if *right {
-            piece.reverse();
-        }
-    }
-    if base_right {
-        pieces.reverse();
-    }
-    // Most programs name the bracket that was written, some the one that is drawn: the other way round in such a line.
-    if !is_balanced(pieces.iter().flat_map(|(_, piece)| piece)) {
-        for cluster in pieces.iter_mut().filter(|(right, _)| *right).flat_map(|(_, piece)| piece) {
-            *cluster = mirrored(cluster).to_owned();
-        }
-    }
-    pieces.into_iter().flat_map(|(_, piece)| piece).collect()
-}
-
-/// Whether no bracket closes before one opens.
-fn is_balanced<'a>(clusters: impl Iterator<Item = &'a String>) -> bool {
-    let mut depth = 0;
-    for cluster in clusters {
-        match cluster.as_str() {
-            "(" | "[" | "{" => depth += 1,
-            ")" | "]" | "}" => depth -= 1,
-            _ => {}
-        }
-        if depth < 0 {
-            return false;
-        }
-    }
-    true
-}
-
-fn mirrored(text: &str) -> &str {
-    match text {
-        "(" => ")",
-        ")" => "(",
-        "[" => "]",
-        "]" => "[",
-        "{" => "}",
-        "}" => "{",
-        "«" => "»",
-        "»" => "«",
-        "<" => ">",
-        ">" => "<",
-        other => other,
-    }
 }

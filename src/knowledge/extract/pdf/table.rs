@@ -18,6 +18,8 @@ pub(super) enum Region {
 /// Rows further apart than this many times their letters' size are no table.
 const WIDEST_ROW_GAP: f32 = 6.0;
 const LONGEST_HEADING: usize = 60;
+/// Between headings of narrow columns, in sizes of their letters; words of one heading stand closer.
+const HEADING_GAP: f32 = 0.4;
 
 /// Lines below each other, from the same cell.
 pub(super) struct Cell {
@@ -69,7 +71,7 @@ impl Cell {
         }
         let slack = 0.4 * fragment.size;
         let mut parts: Vec<(String, usize)> = Vec::new();
-        for (word, left) in words.iter().zip(&fragment.words) {
+        for (word, (left, _)) in words.iter().zip(&fragment.words) {
             let next = columns[first..=last].get(parts.len());
             let begins = parts.is_empty() || next.is_some_and(|column| (column.0 - left).abs() < slack);
             match parts.last_mut().filter(|_| !begins) {
@@ -81,6 +83,40 @@ impl Cell {
             }
         }
         if parts.len() == last + 1 - first { parts } else { whole() }
+    }
+
+    /// The headings of `columns` that stand as close as words, told from words by wider gaps between them.
+    fn headings(&self, columns: &[(f32, f32)]) -> Option<Vec<Cell>> {
+        let ([fragment], [index]) = (self.fragments.as_slice(), self.indices.as_slice()) else { return None };
+        let words: Vec<&str> = fragment.text.split_whitespace().collect();
+        if columns.len() < 3 || words.len() != fragment.words.len() || fragment.angle != 0 {
+            return None;
+        }
+        let mut parts: Vec<Fragment> = Vec::new();
+        for (word, (left, right)) in words.iter().zip(&fragment.words) {
+            match parts.last_mut().filter(|part| left - part.right < HEADING_GAP * fragment.size) {
+                Some(part) => {
+                    part.text = format!("{} {word}", part.text);
+                    part.right = *right;
+                    part.words.push((*left, *right));
+                }
+                None => parts.push(Fragment {
+                    text: (*word).to_owned(),
+                    left: *left,
+                    right: *right,
+                    words: vec![(*left, *right)],
+                    notes: if parts.is_empty() { fragment.notes.clone() } else { Vec::new() },
+                    ..fragment.clone()
+                }),
+            }
+        }
+        let above = |(at, part): (usize, &Fragment)| {
+            let before = at.checked_sub(1).is_none_or(|before| part.left >= columns[before].1 - part.size);
+            let after = columns.get(at + 1).is_none_or(|next| part.right <= next.0 + part.size);
+            before && after
+        };
+        let fits = parts.len() == columns.len() && parts.iter().enumerate().all(above);
+        fits.then(|| parts.iter().map(|part| Cell::new(part, *index)).collect())
     }
 
     fn is_bold(&self) -> bool {
@@ -164,7 +200,9 @@ enum Block {
 fn blocks(fragments: &[Fragment]) -> Vec<Block> {
     let mut out = Vec::new();
     let mut table: Vec<Row> = Vec::new();
-    let mut rows = read_rows(fragments).into_iter().peekable();
+    let mut rows = read_rows(fragments);
+    part_headings(&mut rows);
+    let mut rows = rows.into_iter().peekable();
     while let Some(row) = rows.next() {
         let full = table.iter().rfind(|last| last.cells.len() > 1);
         let joins = table.last().is_none_or(|last| last.leads_to(&row))
@@ -188,6 +226,22 @@ fn blocks(fragments: &[Fragment]) -> Vec<Block> {
     }
     close(&mut out, &mut table);
     out
+}
+
+/// A line above a table that has as many parts as the table has columns is its first row.
+fn part_headings(rows: &mut [Row]) {
+    for index in 1..rows.len() {
+        let (above, below) = rows.split_at_mut(index);
+        let Some(line) = above.last_mut().filter(|line| line.cells.len() == 1 && line.leads_to(&below[0])) else {
+            continue;
+        };
+        let count = below.iter().take(10).take_while(|row| row.cells.len() > 1).count();
+        if count > 1
+            && let Some(cells) = line.cells[0].headings(&columns::of(&below[..count]))
+        {
+            line.cells = cells;
+        }
+    }
 }
 
 /// One row alone is no table: a heading with its number, two authors, a header.

@@ -8,8 +8,8 @@
 use std::collections::HashMap;
 
 use super::{
-    content::{Fill, Glyph, Scene, Seen},
     geometry::Area,
+    scene::{Fill, Glyph, Scene, Seen},
     state::Paint,
 };
 

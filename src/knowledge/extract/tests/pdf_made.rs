@@ -229,3 +229,16 @@ fn fields_notes_and_boxes_are_read_where_they_stand() {
     assert_eq!((document.report.form_fields, document.report.comments), (4, 1));
     assert_eq!(left_out(&document, LeftOutKind::Hidden).unwrap().examples, ["secret"]);
 }
+
+#[test]
+fn headings_as_close_as_words_stand_above_their_columns() {
+    // As close as two words that a program justifies: "Unit price" is one of three.
+    let cells = |y: i32, cells: [(i32, &str); 3]| cells.iter().map(|(x, text)| at(*x, y, text)).collect::<String>();
+    let rows = cells(684, [(60, "12"), (100, "7.50"), (170, "90.00")])
+        + &cells(668, [(60, "3"), (100, "2.00"), (170, "6.00")]);
+    let head = "BT /F1 12 Tf 60 700 Td [(Count) -700 (Unit price) -700 (Total)] TJ ET\n";
+    assert_eq!(page(&format!("{head}{rows}")).text, "Count | Unit price | Total\n12 | 7.50 | 90.00\n3 | 2.00 | 6.00");
+    // A sentence above a table is none of its rows.
+    let document = page(&(at(60, 700, "Three sorts of bolts") + &rows));
+    assert_eq!(document.text, "Three sorts of bolts\n\n12 | 7.50 | 90.00\n3 | 2.00 | 6.00");
+}

@@ -228,3 +228,77 @@ fn forms_patterns_and_turned_pages_have_text_too() {
     made.page_with("BT /F1 12 Tf 0 1 -1 0 300 100 Tm (Turned page) Tj ET", "", "/Rotate 90");
     assert_eq!(open(&made.bytes()).text, "In a form\n\nIn a pattern\n\nTurned up\n\nTurned page");
 }
+
+#[test]
+fn a_transparent_text_over_a_picture_is_the_layer_of_a_scan() {
+    let mut made = Made::new();
+    let picture = made.stream("/Subtype /Image /Width 1 /Height 1 /ColorSpace /DeviceGray /BitsPerComponent 8", "0");
+    let resources = format!("/XObject << /I {picture} 0 R >> /ExtGState << /G << /ca 0 >> >>");
+    let content = format!(
+        "q 600 0 0 400 0 0 cm /I Do Q /G gs {} {}",
+        at(60, 300, "Read from the scan"),
+        at(60, 700, "Nobody sees")
+    );
+    made.page_with(&content, &resources, "");
+    let document = open(&made.bytes());
+    assert_eq!(document.text, "Read from the scan");
+    assert_eq!(hidden(&document), ["Nobody sees"]);
+}
+
+#[test]
+fn letters_of_a_font_with_large_units_are_no_dust() {
+    let map = "1 begincodespacerange <00> <ff> endcodespacerange 1 beginbfrange <61> <7a> <0061> endbfrange";
+    let mut made = Made::new();
+    let map = made.stream("", map);
+    let widths = "40 ".repeat(26);
+    let font = made.object(format!(
+        "<< /Type /Font /Subtype /Type3 /FontBBox [-2 -11 44 43] /FontMatrix [1 0 0 1 0 0] /CharProcs << >> \
+         /Encoding << /Differences [97 /C61] >> /FirstChar 97 /LastChar 122 /Widths [{widths}] /ToUnicode {map} 0 R >>"
+    ));
+    made.fonts = format!("/F2 {font} 0 R");
+    made.page("BT /F2 0.24 Tf 60 700 Td (questions) Tj ET");
+    assert_eq!(open(&made.bytes()).text, "questions");
+}
+
+#[test]
+fn a_font_program_tells_the_codes_that_the_file_leaves_to_it() {
+    // As TeX has it: a few codes named by the file, the ligatures by the font.
+    let program = "%!PS-AdobeFont-1.0: Small\n/Encoding 256 array\n0 1 255 {1 index exch /.notdef put} for\n\
+                   dup 11 /ff put\ndup 12 /fi put\ndup 101 /e put\nreadonly def\ncurrentfile eexec\n";
+    let mut made = Made::new();
+    let program = made.stream(&format!("/Length1 {}", program.len()), program);
+    let widths = "500 ".repeat(128);
+    let font = made.object(format!(
+        "<< /Type /Font /Subtype /Type1 /BaseFont /ABCDEF+Small /FirstChar 0 /LastChar 127 /Widths [{widths}] \
+         /Encoding << /Differences [0 /Gamma 13 /fl] >> /FontDescriptor << /Type /FontDescriptor /FontName /ABCDEF+Small \
+         /Flags 4 /FontFile {program} 0 R >> >>"
+    ));
+    made.fonts = format!("/F2 {font} 0 R");
+    made.page("BT /F2 12 Tf 60 700 Td (\\014nite \\015at co\\013ee) Tj ET");
+    assert_eq!(open(&made.bytes()).text, "finite flat coffee");
+}
+
+#[test]
+fn a_content_that_ends_within_a_text_is_named() {
+    let document = page_with(&body(&["Whole words."]), "");
+    assert_eq!(document.report.unread_parts, [""; 0]);
+    let document = page_with(&format!("{} BT /F1 12 Tf 60 300 Td (Half of) Tj", body(&["Whole words."])), "");
+    assert!(document.report.unread_parts[0].contains("in the middle of a text"), "{:?}", document.report);
+}
+
+#[test]
+fn what_is_too_much_of_a_page_is_named() {
+    let unread = |document: &Extracted| document.report.unread_parts.join("; ");
+    // The library stops within such a stream, and says nothing.
+    let document =
+        page_with(&format!("{} {} {}", at(60, 700, "Before"), "q ".repeat(1_000_000), at(60, 600, "After")), "");
+    assert_eq!(document.text, "Before");
+    assert!(unread(&document).contains("more content than is read"), "{}", unread(&document));
+    let document = page_with(&format!("{} BT /F1 1 Tf ({}) Tj ET", at(60, 700, "Before"), "ab ".repeat(400_000)), "");
+    assert!(unread(&document).contains("more characters than are read"), "{}", unread(&document));
+    let mut made = Made::new();
+    let note = made.object("<< /Subtype /Text /Rect [60 700 70 710] /Contents (Note) >>");
+    made.page_with(&at(60, 700, "Words"), "", &format!("/Annots [{}]", format!("{note} 0 R ").repeat(5001)));
+    let document = open(&made.bytes());
+    assert!(unread(&document).contains("5001 annotations, of which 5000 were read"), "{}", unread(&document));
+}

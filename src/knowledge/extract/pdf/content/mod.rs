@@ -3,6 +3,8 @@
 //! Forms, tiling patterns and the appearances of annotations run as the page itself does. Nothing is left out here:
 //! each glyph is marked with what speaks against its being seen, and `visible` judges.
 
+mod paint;
+
 use std::rc::Rc;
 
 use pdf_oxide::{
@@ -15,73 +17,19 @@ use super::{
     font::{Font, Fonts},
     geometry::{Area, Matrix},
     layers::Layers,
+    path::Path,
+    scene::{Glyph, Scene, Seen},
     state::{Paint, State},
 };
 
 /// Forms in forms; deeper ones loop.
 const DEEPEST: usize = 24;
 /// Operators on one page, forms that are drawn again and again included.
-const MOST_RULES: usize = 20_000;
 const MOST_OPERATORS: usize = 4_000_000;
-
-/// A character as it stands on the page.
-#[derive(Debug, Clone)]
-pub(super) struct Glyph {
-    /// `None` where the font does not tell which character it is.
-    pub(super) text: Option<Rc<str>>,
-    pub(super) x: f32,
-    pub(super) y: f32,
-    /// Direction of reading, length 1.
-    pub(super) direction: (f32, f32),
-    /// Length along the direction, spacing between letters included.
-    pub(super) advance: f32,
-    /// The spacing alone.
-    pub(super) spacing: f32,
-    pub(super) size: f32,
-    pub(super) bold: bool,
-    pub(super) artifact: bool,
-    pub(super) font: Rc<Font>,
-    pub(super) colour: Paint,
-    pub(super) seen: Seen,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Seen {
-    Painted,
-    /// Render mode 3: the text layer of a scan, or a text that nobody is to see.
-    NotPainted,
-    Hidden,
-}
-
-/// What is painted over a part of the page, `after` so many glyphs.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Fill {
-    pub(super) area: Area,
-    pub(super) colour: Paint,
-    pub(super) after: usize,
-    /// It covers all of `area`, and what lies below does not shine through.
-    pub(super) covers: bool,
-}
-
-/// Everything that a page paints.
-#[derive(Default)]
-pub(super) struct Scene {
-    pub(super) glyphs: Vec<Glyph>,
-    pub(super) fills: Vec<Fill>,
-    pub(super) pictures: Vec<Area>,
-    /// Vertical lines: place, bottom and top.
-    pub(super) rules: Vec<(f32, f32, f32)>,
-    /// Curves and lines of filled shapes: letters drawn as outlines have many.
-    pub(super) outlines: usize,
-    /// What could not be read, in words.
-    pub(super) problems: Vec<String>,
-}
-
-impl std::fmt::Debug for Font {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.name)
-    }
-}
+/// Where the library stops reading a stream, without saying so.
+const MOST_IN_A_STREAM: usize = 1_000_000;
+/// Characters on one page: a book has fewer.
+const MOST_GLYPHS: usize = 1_000_000;
 
 /// A piece of marked content.
 #[derive(Default)]
@@ -124,9 +72,19 @@ impl<'a> Runner<'a> {
             Ok(operators) => operators,
             Err(error) => return self.problem(format!("a stream that could not be understood ({error})")),
         };
+        if operators.len() >= MOST_IN_A_STREAM {
+            self.problem("a stream with more content than is read".to_owned());
+        }
         let fonts = self.file.dict(resources, "Font");
-        let mut scope =
-            Scope { resources, fonts, state: start.clone(), stack: Vec::new(), path: Path::default(), depth };
+        let mut scope = Scope {
+            resources,
+            fonts,
+            state: start.clone(),
+            stack: Vec::new(),
+            path: Path::default(),
+            depth,
+            in_text: false,
+        };
         let marks = self.marks.len();
         for operator in operators {
             self.operators += 1;
@@ -137,6 +95,10 @@ impl<'a> Runner<'a> {
         }
         while self.marks.len() > marks {
             self.end_mark();
+        }
+        // Unpacking gives what it can of a damaged stream and does not say that the rest is missing.
+        if depth == 0 && scope.in_text {
+            self.problem("its content ends in the middle of a text: the rest may be damaged".to_owned());
         }
     }
 
@@ -197,6 +159,11 @@ impl<'a> Runner<'a> {
             Operator::Stroke | Operator::CloseAndStroke => self.paint(scope, false, true),
             Operator::EndPath => self.paint(scope, false, false),
             other => {
+                match other {
+                    Operator::BeginText => scope.in_text = true,
+                    Operator::EndText => scope.in_text = false,
+                    _ => {}
+                }
                 if !scope.path.step(&other, scope.state.matrix) {
                     scope.state.step(&other);
                 }
@@ -219,14 +186,20 @@ impl<'a> Runner<'a> {
 
     fn show(&mut self, state: &mut State, bytes: &[u8]) {
         let Some(font) = state.font.clone() else { return };
-        let hidden = self.marks.iter().any(|mark| mark.hidden) || state.opacity() < 0.02;
+        let hidden = self.marks.iter().any(|mark| mark.hidden);
         let artifact = self.marks.iter().any(|mark| mark.artifact);
         let seen = match state.mode {
             _ if hidden => Seen::Hidden,
             3 => Seen::NotPainted,
+            // Some programs write the text layer of a scan in a transparent colour.
+            _ if state.opacity() < 0.02 => Seen::NotPainted,
             _ => Seen::Painted,
         };
-        for (code, length) in font.codes(bytes) {
+        let room = MOST_GLYPHS.saturating_sub(self.scene.glyphs.len());
+        if bytes.len() > room {
+            self.problem("a page with more characters than are read".to_owned());
+        }
+        for (code, length) in font.codes(&bytes[..bytes.len().min(room)]) {
             let to_page = state.text_matrix.then(state.matrix);
             let (x, y) = to_page.apply(0.0, state.rise);
             let word = if length == 1 && code == 32 { state.word_space } else { 0.0 };
@@ -335,82 +308,6 @@ impl<'a> Runner<'a> {
         self.running.truncate(self.running.len() - usize::from(reference.is_some()));
     }
 
-    fn picture(&mut self, state: &State) {
-        if self.marks.iter().any(|mark| mark.hidden) {
-            return;
-        }
-        let unit = Area { left: 0.0, bottom: 0.0, right: 1.0, top: 1.0 };
-        let area = unit.through(state.matrix).common(state.clip);
-        if area.size() > 0.0 {
-            self.scene.pictures.push(area);
-            self.fill(state, area, Paint::Unknown, false);
-        }
-    }
-
-    fn paint(&mut self, scope: &mut Scope<'_>, fills: bool, strokes: bool) {
-        let path = std::mem::take(&mut scope.path);
-        let hidden = self.marks.iter().any(|mark| mark.hidden);
-        if (fills || strokes) && !hidden && self.scene.rules.len() < MOST_RULES {
-            let thin = |area: &Area| area.width() < 2.5 && area.height() > 5.0;
-            let edges = path.rectangles.iter().flat_map(|area| match (thin(area), strokes) {
-                (true, _) => vec![(area.left, area.bottom, area.top)],
-                (false, true) => vec![(area.left, area.bottom, area.top), (area.right, area.bottom, area.top)],
-                (false, false) => Vec::new(),
-            });
-            self.scene.rules.extend(edges);
-            // A filled shape of lines is a rule where it is thin.
-            if strokes || thin(&path.area) {
-                self.scene.rules.extend(&path.verticals);
-            }
-        }
-        if fills && !hidden {
-            self.scene.outlines += path.curves;
-            if let Some(pattern) = scope.state.pattern.clone() {
-                self.fill(&scope.state, path.area, Paint::Unknown, false);
-                self.tiling(scope, &pattern);
-            } else if path.only_rectangles {
-                for area in &path.rectangles {
-                    self.fill(&scope.state, *area, scope.state.fill, true);
-                }
-            } else {
-                self.fill(&scope.state, path.area, Paint::Unknown, false);
-            }
-        }
-        if strokes && !hidden && scope.state.line_width * scope.state.matrix.up() > 3.0 {
-            self.fill(&scope.state, path.area, Paint::Unknown, false);
-        }
-        if path.clips {
-            let exact = path.only_rectangles && path.rectangles.len() == 1;
-            scope.state.clip_to(path.area, exact);
-        }
-    }
-
-    fn fill(&mut self, state: &State, area: Area, colour: Paint, whole: bool) {
-        let area = area.common(state.clip);
-        if area.width() < 2.0 || area.height() < 2.0 || state.opacity() < 0.02 {
-            return;
-        }
-        let solid = state.opacity() > 0.98 && !state.blends && !state.masked;
-        let covers = whole && solid && state.clip_is_exact && colour != Paint::Unknown;
-        let colour = if covers { colour } else { Paint::Unknown };
-        self.scene.fills.push(Fill { area, colour, after: self.scene.glyphs.len(), covers });
-    }
-
-    /// Text within a tiling pattern, once.
-    fn tiling(&mut self, scope: &Scope<'_>, name: &str) {
-        let Some(entry) = self.file.dict(scope.resources, "Pattern").remove(name) else { return };
-        let target = self.file.resolve(&entry);
-        let Object::Stream { dict, .. } = &target else { return };
-        let key = format!("{entry:?}");
-        if self.patterns.len() >= 50 || key.len() > 200 || self.patterns.contains(&key) {
-            return;
-        }
-        self.patterns.push(key);
-        let state =
-            State { matrix: scope.state.base, base: scope.state.base, clip: scope.state.clip, ..State::default() };
-        self.form(&entry, dict, scope.resources, state, scope.depth + 1);
-    }
-
     fn begin_mark(&mut self, tag: &str, properties: Option<&Object>, resources: &Dict) {
         let mut mark = Mark { artifact: tag == "Artifact", first_glyph: self.scene.glyphs.len(), ..Mark::default() };
         let named = properties
@@ -463,71 +360,5 @@ struct Scope<'a> {
     stack: Vec<State>,
     path: Path,
     depth: usize,
-}
-
-/// The path under construction, on the page.
-struct Path {
-    area: Area,
-    rectangles: Vec<Area>,
-    only_rectangles: bool,
-    curves: usize,
-    clips: bool,
-    last: (f32, f32),
-    /// Vertical lines: place, bottom and top.
-    verticals: Vec<(f32, f32, f32)>,
-}
-
-impl Default for Path {
-    fn default() -> Self {
-        Path {
-            area: Area::EMPTY,
-            rectangles: Vec::new(),
-            only_rectangles: true,
-            curves: 0,
-            clips: false,
-            last: (0.0, 0.0),
-            verticals: Vec::new(),
-        }
-    }
-}
-
-impl Path {
-    /// False for operators that build no path.
-    fn step(&mut self, operator: &Operator, matrix: Matrix) -> bool {
-        match *operator {
-            Operator::MoveTo { x, y } => {
-                self.last = matrix.apply(x, y);
-                self.area.add(self.last);
-            }
-            Operator::LineTo { x, y } => {
-                self.only_rectangles = false;
-                self.curves += 1;
-                let (from, to) = (self.last, matrix.apply(x, y));
-                if (from.0 - to.0).abs() < 0.5 && (from.1 - to.1).abs() > 5.0 {
-                    self.verticals.push((to.0, from.1.min(to.1), from.1.max(to.1)));
-                }
-                self.last = to;
-                self.area.add(to);
-            }
-            Operator::CurveTo { x3, y3, .. }
-            | Operator::CurveToV { x3, y3, .. }
-            | Operator::CurveToY { x3, y3, .. } => {
-                self.only_rectangles = false;
-                self.curves += 1;
-                self.area.add(matrix.apply(x3, y3));
-            }
-            Operator::Rectangle { x, y, width, height } => {
-                let corners = [x, y, x + width, y + height];
-                let area = Area::of_corners(&corners).unwrap_or(Area::EMPTY).through(matrix);
-                self.only_rectangles &= matrix.is_upright();
-                self.area.add((area.left, area.bottom));
-                self.area.add((area.right, area.top));
-                self.rectangles.push(area);
-            }
-            Operator::ClosePath => {}
-            Operator::ClipNonZero | Operator::ClipEvenOdd => self.clips = true,
-            _ => return false,
-        }
-        true
-    }
+    in_text: bool,
 }
