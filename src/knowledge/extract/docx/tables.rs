@@ -2,7 +2,7 @@
 
 use super::super::{
     ExtractError, LeftOutKind,
-    table::{Cell, Table},
+    table::{Cell, Table, repeated},
 };
 use super::{
     reader::{Piece, Reader, flatten},
@@ -104,7 +104,7 @@ impl Reader<'_, '_> {
             None => own,
         };
         let room = WIDEST.saturating_sub(texts.len());
-        texts.extend(std::iter::repeat_n(text.clone(), span.min(room)));
+        texts.extend(std::iter::repeat_n(repeated(&text).to_owned(), span.min(room)));
         Ok(Cell { text, columns: span, rows: 1 })
     }
 
