@@ -19,6 +19,7 @@ mod mail;
 mod markdown;
 mod model;
 mod notebook;
+mod numbers;
 pub mod ocr;
 pub mod pages;
 mod pdf;

@@ -6,10 +6,10 @@ use super::super::{
     ExtractError, LeftOutKind,
     formula::{lowered, raised},
     link::address_elsewhere,
+    numbers::number_in,
 };
 use super::{
     math,
-    numbering::number_in,
     reader::{Piece, Reader, flatten, is_properties},
     symbols,
     xml::{Element, Ns},
