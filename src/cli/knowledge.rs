@@ -21,8 +21,8 @@ const PROGRAM: &str = "/proc/self/exe";
 pub enum Action {
     /// Read files as an uploaded document is read, and print their text: what is searched, and what is not in it.
     ///
-    /// Each file is read by the same code, in a process of its own with the same limits (knowledge.extract_*,
-    /// knowledge.max_upload_bytes), without a database and without OCR. Standard output has the text; standard error says
+    /// Each file is read by the same code, in a process of its own with the same limits (`knowledge.extract_*`,
+    /// `knowledge.max_upload_bytes`), without a database and without OCR. Standard output has the text; standard error says
     /// what is doubted or left out, and why a file could not be read.
     #[command(after_help = "Exit codes:\n  0   every file has been read, perhaps with doubts\n  \
         1   some file could not be read, or has no text\n  64  wrong arguments or configuration\n\n\
@@ -92,7 +92,9 @@ fn print(file: &Path, outcome: &Outcome, several: bool) {
                 print_line(&format!("==> {file} <=="));
             }
             print_line(&document.text);
-            remarks(document).iter().for_each(|remark| eprint_line(&format!("{file}: {remark}")));
+            for remark in remarks(document) {
+                eprint_line(&format!("{file}: {remark}"));
+            }
         }
         Err((code, message)) => eprint_line(&format!("{file}: not read ({code}): {message}")),
     }

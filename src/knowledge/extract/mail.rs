@@ -34,7 +34,7 @@ pub(super) fn is_message(bytes: &[u8]) -> bool {
             continue;
         }
         let name = line.split(|b| *b == b':').next().unwrap_or_default();
-        if name.len() == line.len() || name.is_empty() || !name.iter().all(|b| b.is_ascii_graphic()) {
+        if name.len() == line.len() || name.is_empty() || !name.iter().all(u8::is_ascii_graphic) {
             return false;
         }
         names.push(String::from_utf8_lossy(name).to_ascii_lowercase());
@@ -68,7 +68,7 @@ fn is_nested_too_deep(bytes: &[u8]) -> bool {
 
 /// The text of a part as its head and its bytes tell it.
 fn text_of<'a>(part: &ParsedMail<'_>, bytes: &'a [u8]) -> Decoded<'a> {
-    let charset = part.ctype.params.get("charset").map(|charset| charset.as_bytes());
+    let charset = part.ctype.params.get("charset").map(String::as_bytes);
     let of_page = || (part.ctype.mimetype == "text/html").then(|| html::declared_charset(bytes)).flatten();
     decode_or_guess(bytes, charset.or_else(of_page))
 }

@@ -26,7 +26,8 @@ pub(super) fn append(builder: &mut Builder, cells: Vec<Value>, limits: &Limits) 
         match cell["cell_type"].as_str() {
             Some("markdown") => markdown::append(builder, &source, limits)?,
             Some("heading") => {
-                builder.heading(cell["level"].as_u64().map_or(1, |level| level.clamp(1, 6) as u8), &source)?
+                let level = cell["level"].as_u64().and_then(|level| u8::try_from(level).ok()).unwrap_or(1);
+                builder.heading(level.clamp(1, 6), &source)?;
             }
             _ => builder.lines(BlockKind::Code, &source)?,
         }

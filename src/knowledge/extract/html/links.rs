@@ -3,7 +3,7 @@
 
 use super::{
     super::link::address_elsewhere,
-    dom::{Handle, attribute, name},
+    dom::{Handle, attribute},
     pieces::Piece,
     walk::Walk,
 };

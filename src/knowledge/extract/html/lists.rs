@@ -49,7 +49,7 @@ impl Walk<'_> {
         });
         let Some(format) = by_style.or(by_type).filter(|format| !format.is_empty()) else { return Marks::Bullets };
         let is_reversed = attribute(node, "reversed").is_some();
-        let items = || elements(node).iter().filter(|item| name(item) == "li").count() as i64;
+        let items = || elements(node).iter().filter(|item| name(item) == "li").map(|_| 1).sum::<i64>();
         let start = attribute(node, "start").and_then(|start| start.trim().parse().ok());
         let next = start.unwrap_or_else(|| if is_reversed { items() } else { 1 });
         Marks::Numbers { next, step: if is_reversed { -1 } else { 1 }, format }

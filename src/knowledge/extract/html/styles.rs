@@ -226,12 +226,12 @@ impl Styles {
     }
 
     fn is_without_size(&self, node: &Handle, declared: &Declared) -> bool {
-        let none = declared.length("font-size") == Some(0.0);
+        let is_empty = declared.length("font-size") == Some(0.0);
         // Some take the space between boxes away like that, and the boxes have a size of their own.
         let resets = || descendants(node).skip(1).any(|below| self.declared(&below).get("font-size").is_some());
         let unseen = declared.get("opacity").and_then(|value| value.parse::<f32>().ok()) == Some(0.0);
         let fades_in = self.has_programs || declared.get("transition").is_some() || declared.get("animation").is_some();
-        none && !self.has_others && !resets() || unseen && !fades_in && !self.may_be_shown(node)
+        is_empty && !self.has_others && !resets() || unseen && !fades_in && !self.may_be_shown(node)
     }
 
     /// In the colour of its ground: its own, or white on a page that has no other.
