@@ -13,6 +13,7 @@ use super::{
 
 /// Messages within messages.
 const MOST_NESTED: usize = 5;
+const MOST_CHOICES: usize = 4;
 /// The parser calls itself for each part within a part.
 const MOST_PARTS: usize = 1000;
 /// A head is shorter than this.
@@ -47,7 +48,7 @@ pub(super) fn is_message(bytes: &[u8]) -> bool {
 
 pub(super) fn extract(bytes: &[u8], limits: &Limits) -> Result<Extracted, ExtractError> {
     let mut builder = Builder::new(limits);
-    Reader { builder: &mut builder, limits, depth: 0 }.message(bytes)?;
+    Reader { builder: &mut builder, limits, depth: 0, choices: 0 }.message(bytes)?;
     Ok(builder.finish(Kind::Text, None))
 }
 
@@ -77,6 +78,8 @@ struct Reader<'a> {
     builder: &'a mut Builder,
     limits: &'a Limits,
     depth: usize,
+    /// Open choices between forms of a body.
+    choices: usize,
 }
 
 impl Reader<'_> {
@@ -160,10 +163,16 @@ impl Reader<'_> {
 
     /// The same body in several forms, the richest last; but some programs put only a word or two into one of them.
     fn alternative(&mut self, part: &ParsedMail<'_>, attached: &mut Vec<String>) -> Result<(), ExtractError> {
+        // To choose, a form is read twice: choices within choices would take twice as long for each.
+        if self.choices >= MOST_CHOICES {
+            return self.unread("a choice between forms of the body within others".to_owned());
+        }
         let mut texts = Vec::new();
+        self.choices += 1;
         for inner in &part.subparts {
             let mut scratch = Builder::new(self.limits);
-            Reader { builder: &mut scratch, limits: self.limits, depth: self.depth }.part(inner, &mut Vec::new())?;
+            Reader { builder: &mut scratch, limits: self.limits, depth: self.depth, choices: self.choices }
+                .part(inner, &mut Vec::new())?;
             texts.push(scratch.finish(Kind::Text, None).text);
         }
         let words = |text: &String| text.split_whitespace().count();
@@ -176,6 +185,7 @@ impl Reader<'_> {
                 self.builder.left_out(LeftOutKind::Duplicate, &texts[at]);
             }
         }
+        self.choices -= 1;
         Ok(())
     }
 

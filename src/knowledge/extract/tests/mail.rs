@@ -77,6 +77,16 @@ fn a_message_of_thousands_of_parts_within_parts_is_refused() {
 }
 
 #[test]
+fn choices_within_choices_take_no_time() {
+    let mut deep = String::from("From: a\nMIME-Version: 1.0\n");
+    for level in 0..60 {
+        deep += &format!("Content-Type: multipart/alternative; boundary=b{level}z\n\n--b{level}z\n");
+    }
+    let document = read_as("a.eml", (deep + "Content-Type: text/plain\n\nx\n").as_bytes());
+    assert_eq!(document.report.unread_parts, ["a choice between forms of the body within others"]);
+}
+
+#[test]
 fn a_saved_page_is_read_whatever_it_is_called() {
     let page = "From: <Saved by a browser>\nSubject: Prices\nMIME-Version: 1.0\n\
         Content-Type: multipart/related; type=\"text/html\"; boundary=edge\n\n--edge\nContent-Type: text/html\n\

@@ -33,6 +33,12 @@ fn what_a_style_sheet_in_the_page_hides_is_left_out_and_said() {
 }
 
 #[test]
+fn a_page_of_hidden_text_only_says_so() {
+    let error = extract(b"<p style='display:none'>trap</p>", Kind::Html, &Limits::default()).unwrap_err();
+    assert!(error.code() == "no_text" && error.to_string().contains("hidden"), "{error}");
+}
+
+#[test]
 fn what_is_seen_in_some_state_or_by_some_reader_is_kept() {
     for (css, body) in [
         // Opened by a click, on a small screen, by a program, or only taken away in print.
