@@ -5,6 +5,7 @@ mod boot;
 mod config;
 mod docs;
 mod doctor;
+mod knowledge;
 mod log_level;
 mod migrate;
 mod openapi;
@@ -66,6 +67,9 @@ enum Command {
     Backup(backup::Args),
     /// Bring a backup back, on an empty host with nothing but this program and the key.
     Restore(restore::Args),
+    /// Documents: read files as an upload is read.
+    #[command(subcommand)]
+    Knowledge(knowledge::Action),
     /// Print the OpenAPI 3.1 document of the REST API.
     #[command(
         after_help = "Examples:\n  holdfast openapi > openapi.json\n  holdfast openapi | jq -r '.paths | keys[]'"
@@ -113,6 +117,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::User(args) => user::run(config, args).await,
             Command::Backup(args) => Box::pin(backup::run(config, args)).await,
             Command::Restore(args) => Box::pin(restore::run(config, args)).await,
+            Command::Knowledge(action) => knowledge::run(&config, action).await,
             Command::Openapi | Command::Docs(_) | Command::ExtractChild => Ok(ExitCode::SUCCESS),
         }
     });

@@ -131,23 +131,6 @@ impl Builder {
     }
 }
 
-/// Starts the line of a list item. `lists` has an entry for each open list: its next number, or `None` for bullets.
-pub(super) fn start_item(out: &mut String, lists: &mut [Option<u64>]) {
-    out.truncate(out.trim_end().len());
-    if !out.is_empty() {
-        out.push('\n');
-    }
-    out.push_str(&"  ".repeat(lists.len().saturating_sub(1)));
-    match lists.last_mut() {
-        Some(Some(number)) => {
-            out.push_str(&number.to_string());
-            out.push_str(". ");
-            *number += 1;
-        }
-        _ => out.push_str("- "),
-    }
-}
-
 /// `clean`, then one space between words.
 pub(super) fn flow(text: &str) -> String {
     let clean = clean(text);

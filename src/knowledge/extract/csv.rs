@@ -10,17 +10,23 @@ use super::{
 
 /// Rows that the separator is judged by.
 const SAMPLE_ROWS: usize = 50;
+/// Quotes that nothing closes, before quotes are taken for letters in the whole file.
+const MOST_STRAY: usize = 100;
 
 pub(super) fn extract(bytes: &[u8], limits: &Limits) -> Result<Extracted, ExtractError> {
     let decoded = decode_or_guess(bytes, None);
     let text = tidy(&decoded.text);
     let mut builder = Builder::new(limits);
-    match read(&text) {
-        Some(rows) => append(&mut builder, rows)?,
-        None => append_code(&mut builder, &text)?,
-    }
+    append(&mut builder, &text)?;
     builder.report().guessed_encoding = decoded.guessed.map(str::to_owned);
     Ok(builder.finish(Kind::Csv, None))
+}
+
+pub(super) fn append(builder: &mut Builder, text: &str) -> Result<(), ExtractError> {
+    match read(text) {
+        Some(rows) => append_rows(builder, rows),
+        None => append_code(builder, text),
+    }
 }
 
 /// The rows with the separator that gives most of them the same number of cells; `None` where they have one each.
@@ -31,6 +37,11 @@ fn read(text: &str) -> Option<Vec<Vec<String>>> {
         _ => (None, text),
     };
     let separator = declared.or_else(|| best_separator(text))?;
+    // Some write a space before a quote, which then is none by the letter of the standard.
+    let (spaced, tight) = (format!("{} \"", char::from(separator)), format!("{}\"", char::from(separator)));
+    if text.contains(&spaced) && !text.contains(&tight) {
+        return Some(rows(&text.replace(&spaced, &tight), separator).collect());
+    }
     Some(rows(text, separator).collect())
 }
 
@@ -50,14 +61,50 @@ fn best_separator(text: &str) -> Option<u8> {
 }
 
 fn rows(text: &str, separator: u8) -> impl Iterator<Item = Vec<String>> {
-    let reader =
-        csv::ReaderBuilder::new().delimiter(separator).has_headers(false).flexible(true).from_reader(text.as_bytes());
+    // The number of cells of the first row, and how many stray quotes have been found.
+    let (mut width, mut stray) = (None, 0);
+    let mut records = records(text, separator, true);
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        let record = records.next()?;
+        let at = start + record.position().map_or(0, |position| usize::try_from(position.byte()).unwrap_or(0));
+        let width = *width.get_or_insert(record.len());
+        if stray > MOST_STRAY || !swallows_rows(&record, width, separator, text) {
+            return Some(record.iter().map(str::to_owned).collect());
+        }
+        stray += 1;
+        let rest = text.get(at..)?.trim_start_matches(['\n', '\r']);
+        let (line, behind) = rest.split_once('\n').unwrap_or((rest, ""));
+        start = text.len() - behind.len();
+        // After so many the rest of the file does not mean its quotes.
+        records = self::records(behind, separator, stray <= MOST_STRAY);
+        self::records(line, separator, false).next().map(|record| record.iter().map(str::to_owned).collect())
+    })
+}
+
+/// A quote at the start of a cell that nothing closes, or only one many rows below: it is a part of the text.
+fn swallows_rows(record: &csv::StringRecord, width: usize, separator: u8, text: &str) -> bool {
+    let is_row = |line: &&str| width > 1 && line.matches(char::from(separator)).count() + 1 >= width;
+    record.iter().any(|cell| cell.contains('\n') && cell.lines().skip(1).filter(is_row).count() > 1)
+        || record.iter().next_back().is_some_and(|cell| {
+            // Up to the end of the file, where no quote stands.
+            cell.contains('\n') && text.trim_end().ends_with(cell.trim_end()) && !cell.trim_end().ends_with('"')
+        })
+}
+
+fn records(text: &str, separator: u8, quoting: bool) -> impl Iterator<Item = csv::StringRecord> + use<'_> {
+    let reader = csv::ReaderBuilder::new()
+        .delimiter(separator)
+        .has_headers(false)
+        .flexible(true)
+        .quoting(quoting)
+        .from_reader(text.as_bytes());
     // Reads from memory what is UTF-8: no error is left to come.
-    reader.into_records().map_while(Result::ok).map(|record| record.iter().map(str::to_owned).collect())
+    reader.into_records().map_while(Result::ok)
 }
 
 /// A line alone above the table is its caption.
-fn append(builder: &mut Builder, rows: Vec<Vec<String>>) -> Result<(), ExtractError> {
+fn append_rows(builder: &mut Builder, rows: Vec<Vec<String>>) -> Result<(), ExtractError> {
     let filled = |row: &[String]| row.iter().filter(|cell| !cell.trim().is_empty()).count();
     let preamble = rows.iter().take_while(|row| filled(row) < 2).count();
     let preamble = if preamble < rows.len() { preamble.min(10) } else { 0 };

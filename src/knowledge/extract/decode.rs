@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
-use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
+use encoding_rs::{Encoding, ISO_2022_JP, UTF_8, UTF_16BE, UTF_16LE};
 
 /// The detector's verdict is settled long before this, and it is not fast.
 const GUESS_BYTES: usize = 1 << 20;
@@ -32,6 +32,10 @@ pub(super) fn decode_or_guess<'a>(bytes: &'a [u8], declared: Option<&[u8]>) -> D
     if let Some(encoding) = utf16_without_mark(bytes) {
         return Decoded { text: encoding.decode_without_bom_handling(bytes).0, guessed: Some(encoding.name()) };
     }
+    // Seven bits, and therefore valid UTF-8 that says nonsense.
+    if is_iso_2022_jp(bytes) {
+        return Decoded { text: ISO_2022_JP.decode_without_bom_handling(bytes).0, guessed: None };
+    }
     // Text in another encoding is hardly ever valid UTF-8 by accident, while declarations are often wrong.
     if is_utf8_prefix(bytes) {
         return Decoded { text: UTF_8.decode_without_bom_handling(bytes).0, guessed: None };
@@ -57,12 +61,19 @@ fn guess(bytes: &[u8]) -> &'static Encoding {
     detector.guess(None, Utf8Detection::Deny)
 }
 
+/// Japanese mail: ASCII with escape sequences that switch to other sets of characters and back.
+fn is_iso_2022_jp(bytes: &[u8]) -> bool {
+    let has = |switch: &[u8]| bytes.windows(3).any(|window| window == switch);
+    bytes.is_ascii() && (has(b"\x1b$B") || has(b"\x1b$@") || has(b"\x1b(I")) && (has(b"\x1b(B") || has(b"\x1b(J"))
+}
+
 /// Valid UTF-8, or valid up to a character cut off by the end of the bytes.
 pub(super) fn is_utf8_prefix(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_err_and(|e| e.error_len().is_none()) || std::str::from_utf8(bytes).is_ok()
 }
 
-/// `None` unless most of what is not ASCII stands in lines of UTF-8. A broken character in such a line costs only itself.
+/// `None` unless much of what is not ASCII is UTF-8: more than other encodings are by chance (a seventh of a Chinese
+/// text, less of others). A broken character in such a line costs only itself.
 fn line_by_line(bytes: &[u8]) -> Option<Decoded<'static>> {
     let lines = || bytes.split_inclusive(|b| *b == b'\n');
     let high = |line: &[u8]| line.iter().filter(|b| !b.is_ascii()).count();
@@ -75,7 +86,7 @@ fn line_by_line(bytes: &[u8]) -> Option<Decoded<'static>> {
             old.extend_from_slice(line);
         }
     }
-    if good <= bad {
+    if good == 0 || good * 2 < bad {
         return None;
     }
     let encoding = guess(&old);
@@ -212,7 +223,12 @@ fn skip_escape(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) {
                 }
             }
         }
-        Some('@'..='_') => {
+        // Which characters are shown, and others of two and more.
+        Some(' '..='/') => {
+            while chars.next_if(|c| matches!(c, ' '..='/')).is_some() {}
+            chars.next_if(|c| matches!(c, '0'..='~'));
+        }
+        Some('0'..='~') => {
             chars.next();
         }
         _ => {}

@@ -15,8 +15,11 @@ mod error;
 mod formula;
 mod html;
 mod link;
+mod mail;
 mod markdown;
 mod model;
+mod notebook;
+mod numbers;
 pub mod ocr;
 pub mod pages;
 mod pdf;
@@ -27,6 +30,7 @@ mod sniff;
 mod table;
 #[cfg(test)]
 mod tests;
+mod written;
 
 pub use chunk::{Chunk, chunk};
 pub use error::{ExtractError, Unsupported};

@@ -4,27 +4,34 @@ use super::{
     BlockKind, ExtractError, Extracted, Kind, Limits,
     builder::Builder,
     decode::{decode_or_guess, tidy},
+    mail, notebook, written,
 };
 
 /// Lines of code in one block, where no empty line ends it before.
 const LONGEST_CODE: usize = 200;
 
 pub(super) fn extract(bytes: &[u8], limits: &Limits) -> Result<Extracted, ExtractError> {
+    if mail::is_message(bytes) {
+        return mail::extract(bytes, limits);
+    }
     let decoded = decode_or_guess(bytes, None);
-    let text = tidy(&decoded.text);
     let mut builder = Builder::new(limits);
+    append_text(&mut builder, &tidy(&decoded.text))?;
+    builder.report().guessed_encoding = decoded.guessed.map(str::to_owned);
+    Ok(builder.finish(Kind::Text, None))
+}
+
+pub(super) fn append_text(builder: &mut Builder, text: &str) -> Result<(), ExtractError> {
     let mut paragraph = String::new();
     for line in text.split('\n') {
         if line.trim().is_empty() {
-            flush(&mut builder, &mut paragraph)?;
+            flush(builder, &mut paragraph)?;
         } else {
             paragraph.push_str(line);
             paragraph.push('\n');
         }
     }
-    flush(&mut builder, &mut paragraph)?;
-    builder.report().guessed_encoding = decoded.guessed.map(str::to_owned);
-    Ok(builder.finish(Kind::Text, None))
+    flush(builder, &mut paragraph)
 }
 
 /// A paragraph wrapped by hand flows; one of short or indented lines (an address, a log, a poem) keeps its lines.
@@ -67,9 +74,14 @@ fn is_wrapped(paragraph: &str) -> bool {
 
 /// Code, settings, logs, and markup that we do not read: each line as it stands.
 pub(super) fn extract_code(bytes: &[u8], limits: &Limits) -> Result<Extracted, ExtractError> {
-    let decoded = decode_or_guess(bytes, None);
+    let unfolded = written::unfold(bytes);
+    let decoded = decode_or_guess(&unfolded, None);
     let mut builder = Builder::new(limits);
-    append_code(&mut builder, &tidy(&decoded.text))?;
+    let text = tidy(&decoded.text);
+    match notebook::cells(&text) {
+        Some(cells) => notebook::append(&mut builder, cells, limits)?,
+        None => append_code(&mut builder, &written::unescape(&text))?,
+    }
     builder.report().guessed_encoding = decoded.guessed.map(str::to_owned);
     Ok(builder.finish(Kind::Code, None))
 }

@@ -306,6 +306,9 @@ impl Report {
         self.words = text.split_whitespace().count() as u64;
         self.undecodable_characters = text.chars().filter(|c| *c == '\u{fffd}').count() as u64;
         self.plausible_words = super::plausible::share(text);
+        if self.no_text_reason.is_none() && self.hidden_characters > 0 && !text.chars().any(char::is_alphanumeric) {
+            self.no_text_reason = Some("all of its text is hidden from a reader".to_owned());
+        }
         let furniture: u64 =
             self.left_out.iter().filter(|l| l.kind == LeftOutKind::RunningLine).map(|l| l.characters).sum();
         // Every web page has a few hidden parts: templates, menus that open, words for screen readers.

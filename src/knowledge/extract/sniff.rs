@@ -3,7 +3,7 @@
 
 use std::io::{Cursor, Read};
 
-use super::{Kind, Unsupported, decode::decode};
+use super::{Kind, Unsupported, decode::decode, mail::is_message};
 
 /// Signs of a text format stand at its beginning.
 const SAMPLE_BYTES: usize = 64 << 10;
@@ -33,11 +33,10 @@ pub fn sniff(bytes: &[u8], filename: &str) -> Result<Kind, Unsupported> {
         return Err(Unsupported::Other(binary_name(sample)));
     }
     let text = decode(sample, None);
-    if is_web_archive(&text) {
-        let name = "a web archive (MHT): save the page as HTML, or print it to a PDF";
+    if let Some(name) = other_markup(&text) {
         return Err(Unsupported::Other(name.to_owned()));
     }
-    Ok(text_kind(&text, filename))
+    Ok(text_kind(&text, sample, filename))
 }
 
 /// The header may stand after some junk (ISO 32000-1, Annex H), but a text that talks about "%PDF-" is no PDF.
@@ -140,28 +139,38 @@ fn binary_name(sample: &[u8]) -> String {
     }
 }
 
-/// The head of a message whose parts belong together, the first of them a page.
-fn is_web_archive(text: &str) -> bool {
-    let text = text.trim_start();
-    let head = text.split("\n\n").next().unwrap_or_default().split("\r\n\r\n").next().unwrap_or_default();
-    let head = head.to_ascii_lowercase();
-    let named = |name: &str| head.lines().any(|line| line.starts_with(name));
-    named("mime-version:") && named("content-type:") && head.contains("multipart/related") && !named("received:")
+/// Office documents as one file of XML: their tags would be read as words.
+fn other_markup(text: &str) -> Option<&'static str> {
+    let start = text.trim_start_matches(['\u{feff}', ' ', '\n', '\r', '\t']);
+    let start = &start[..start.floor_char_boundary(2000)];
+    let is_xml =
+        start.starts_with("<?xml") || start.starts_with("<w:wordDocument") || start.starts_with("<pkg:package");
+    if !is_xml {
+        None
+    } else if ["<?mso-application", "<w:wordDocument", "<pkg:package"].iter().any(|sign| start.contains(sign)) {
+        Some("an Office document in an XML format: save it as .docx or PDF")
+    } else if start.contains("<office:document") {
+        Some("an OpenDocument file in the flat XML format: save it as .docx or PDF")
+    } else {
+        None
+    }
 }
 
 /// A known extension wins: each guess would change what the text says (`<package>`, `__name__`).
-fn text_kind(text: &str, filename: &str) -> Kind {
+fn text_kind(text: &str, sample: &[u8], filename: &str) -> Kind {
     let extension = extension(filename);
     let start = skip_prologue(text).get(..200).unwrap_or(skip_prologue(text)).to_ascii_lowercase();
     let is_page = ["<!doctype html", "<html", "<head", "<body"].iter().any(|tag| start.starts_with(tag));
     match extension.as_deref() {
         Some("md" | "markdown" | "mdown" | "mkd" | "mkdn" | "mdx" | "qmd" | "rmd") => return Kind::Markdown,
         Some("csv" | "tsv" | "tab" | "psv") => return Kind::Csv,
+        Some(extension) if CODE.split(' ').any(|known| known == extension) => return Kind::Code,
+        // The reader of texts knows it by the same sign.
+        _ if is_message(sample) => return Kind::Text,
         // Without any tag its lines are what parts it.
-        Some("html" | "htm" | "xhtml" | "xht" | "shtml" | "mht" | "mhtml") if is_page || has_html_tag(text) => {
+        Some("html" | "htm" | "xhtml" | "xht" | "shtml") if is_page || has_html_tag(text) => {
             return Kind::Html;
         }
-        Some(extension) if CODE.split(' ').any(|known| known == extension) => return Kind::Code,
         _ if is_code_name(filename) || text.starts_with("#!") => return Kind::Code,
         _ => {}
     }

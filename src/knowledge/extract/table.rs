@@ -1,11 +1,12 @@
 //! A table on its way to text: which cell stands in which row and column, and which rows are its header.
 //!
 //! As text it has a line for each row with its cells between " | ", an empty cell included, so that each value keeps
-//! its column; a bar within a cell is written `\|`. A cell that spans several columns or rows is repeated in each: what stands below a heading over
-//! three columns belongs to it in all three. A column in which no cell begins is none: programs give a cell a span of
-//! 100 to say "the whole row", and cut rows at places that no other row knows.
+//! its column; a bar within a cell is written `\|`. A cell that spans several columns or rows is repeated in each: what
+//! stands below a heading over three columns belongs to it in all three. A long one is no heading and stands once.
+//! A column in which no cell begins is none: programs give a cell a span of 100 to say "the whole row", and cut rows
+//! at places that no other row knows.
 
-use std::rc::Rc;
+use std::{collections::BTreeSet, rc::Rc};
 
 /// Rows of cells, top to bottom.
 #[derive(Debug, Default)]
@@ -13,10 +14,19 @@ pub(super) struct Table {
     pub(super) caption: Option<String>,
     /// Rows at the top that are headings of columns.
     pub(super) header_rows: usize,
-    /// Texts by column, and whether a cell begins there.
-    rows: Vec<Vec<(Rc<str>, bool)>>,
+    rows: Vec<Vec<Placed>>,
     /// For each column, the text of a cell that reaches down into it and the rows that it still covers.
     reaching: Vec<(usize, Rc<str>)>,
+}
+
+/// A text in a row, over one or more columns.
+#[derive(Debug)]
+struct Placed {
+    column: usize,
+    columns: usize,
+    text: Rc<str>,
+    /// The cell begins in this row, and does not reach into it from above.
+    begins: bool,
 }
 
 /// A cell; both spans are at least 1.
@@ -26,13 +36,22 @@ pub(super) struct Cell {
     pub(super) rows: usize,
 }
 
-/// A file may claim any span; no table is wider.
-const MOST_COLUMNS: usize = 1000;
+/// A file may claim any span; no cell is repeated beyond this column, or reaches down there.
+const LAST_SPANNED: usize = 1000;
+/// A longer text over several cells is no heading: it stands once.
+const LONGEST_REPEATED: usize = 300;
+/// Bytes of repeated texts in one table: beyond them each text stands once.
+const MOST_REPEATED: usize = 4 << 20;
 
 impl Cell {
     pub(super) fn new(text: impl Into<String>) -> Self {
         Cell { text: text.into(), columns: 1, rows: 1 }
     }
+}
+
+/// A cell's text in the other cells that it covers.
+pub(super) fn repeated(text: &str) -> &str {
+    if text.len() > LONGEST_REPEATED { "" } else { text }
 }
 
 impl Table {
@@ -41,53 +60,73 @@ impl Table {
     }
 
     pub(super) fn row(&mut self, cells: impl IntoIterator<Item = Cell>) {
-        let mut row = Vec::new();
-        let mut reaching = std::mem::take(&mut self.reaching);
-        let take = |row: &mut Vec<(Rc<str>, bool)>, reaching: &mut Vec<(usize, Rc<str>)>| {
-            while let Some((left, text)) = reaching.get_mut(row.len()).filter(|(left, _)| *left > 0) {
-                *left -= 1;
-                row.push((Rc::clone(text), false));
-            }
-        };
+        let mut row: Vec<Placed> = Vec::new();
+        let mut column = 0;
         for cell in cells {
-            take(&mut row, &mut reaching);
+            self.reach_into(&mut row, &mut column);
             let text: Rc<str> = cell.text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|").into();
-            for column in 0..cell.columns.max(1) {
-                if row.len() >= MOST_COLUMNS {
-                    break;
-                }
-                if cell.rows > 1 {
-                    reaching.resize(reaching.len().max(row.len() + 1), (0, "".into()));
-                    reaching[row.len()] = (cell.rows - 1, Rc::clone(&text));
-                }
-                row.push((Rc::clone(&text), column == 0));
+            let columns = cell.columns.min(LAST_SPANNED.saturating_sub(column)).max(1);
+            if cell.rows > 1 && column < LAST_SPANNED {
+                self.reaching.resize(self.reaching.len().max(column + columns), (0, "".into()));
+                self.reaching[column..column + columns].fill((cell.rows - 1, repeated(&text).into()));
             }
+            row.push(Placed { column, columns, text, begins: true });
+            column += columns;
         }
-        take(&mut row, &mut reaching);
-        self.reaching = reaching;
+        self.reach_into(&mut row, &mut column);
         self.rows.push(row);
     }
 
+    /// Puts what reaches down from above into the row, up to the first free column.
+    fn reach_into(&mut self, row: &mut Vec<Placed>, column: &mut usize) {
+        while let Some((left, text)) = self.reaching.get_mut(*column).filter(|(left, _)| *left > 0) {
+            *left -= 1;
+            match row.last_mut() {
+                Some(last) if !last.begins && Rc::ptr_eq(&last.text, text) => last.columns += 1,
+                _ => row.push(Placed { column: *column, columns: 1, text: Rc::clone(text), begins: false }),
+            }
+            *column += 1;
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
-        self.rows.iter().flatten().all(|(text, _)| text.is_empty())
+        self.rows.iter().flatten().all(|placed| placed.text.is_empty())
     }
 
     /// For a format that has no way to mark its header.
     pub(super) fn first_row_has_only_words(&self) -> bool {
-        self.rows.len() > 1 && self.rows[0].iter().all(|(cell, _)| !is_number(cell) || is_year(cell))
+        self.rows.len() > 1 && self.rows[0].iter().all(|placed| !is_number(&placed.text) || is_year(&placed.text))
+    }
+
+    /// The texts of each row in the columns in which any cell begins.
+    fn texts(&self) -> Vec<Vec<&str>> {
+        let begins = self.rows.iter().flatten().filter(|placed| placed.begins).map(|placed| placed.column);
+        let columns: Vec<usize> = begins.collect::<BTreeSet<_>>().into_iter().collect();
+        let mut left = MOST_REPEATED;
+        let mut repeat = |text| {
+            let text = repeated(text);
+            left = left.saturating_sub(text.len() + 3);
+            if left > 0 { text } else { "" }
+        };
+        let mut rows = Vec::new();
+        for row in &self.rows {
+            let mut texts = Vec::new();
+            for placed in row {
+                let from = columns.partition_point(|column| *column < placed.column);
+                let covered = columns[from..].iter().take_while(|column| **column < placed.column + placed.columns);
+                for (at, _) in covered.enumerate() {
+                    texts.push(if at == 0 && placed.begins { &*placed.text } else { repeat(&placed.text) });
+                }
+            }
+            rows.push(texts);
+        }
+        rows
     }
 
     /// The lines, and how many of them are caption and header. Where the file does not say which rows are the header,
     /// the first one is if it looks like that.
     pub(super) fn lines(&self) -> (Vec<String>, usize) {
-        let width = self.rows.iter().map(Vec::len).max().unwrap_or(0);
-        let begins = |column: usize| self.rows.iter().any(|row| row.get(column).is_some_and(|(_, begins)| *begins));
-        let columns: Vec<usize> = (0..width).filter(|column| begins(*column)).collect();
-        let rows: Vec<Vec<&str>> = self
-            .rows
-            .iter()
-            .map(|row| columns.iter().filter_map(|at| row.get(*at)).map(|(text, _)| &**text).collect())
-            .collect();
+        let rows = self.texts();
         let header_rows =
             if self.header_rows == 0 { usize::from(starts_with_headings(&rows)) } else { self.header_rows };
         let mut lines: Vec<String> = self.caption.iter().map(|caption| caption.trim().to_owned()).collect();

@@ -1,5 +1,7 @@
 //! Drawings: text boxes, alternative texts, charts and diagrams. What they show as a picture only is counted.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::super::{
     ExtractError,
     table::{Cell, Table},
@@ -9,6 +11,31 @@ use super::{
     reader::{Piece, Reader},
     xml::{Element, Ns},
 };
+
+/// Values of a chart by their places: a place without a value is left out in the file.
+type Points = BTreeMap<u32, String>;
+
+fn points(element: Option<&Element>) -> Points {
+    let Some(element) = element else { return Points::new() };
+    // Of categories on several levels the outermost comes last, and holds until the next.
+    let levels: Vec<&Element> = element.descendants().filter(|e| &*e.name == "lvl").collect();
+    let Some((first, outer)) = levels.split_first() else { return level(element) };
+    let outer: Vec<Points> = outer.iter().rev().map(|one| level(one)).collect();
+    let mut out = level(first);
+    for (at, text) in &mut out {
+        let above = outer.iter().filter_map(|one| one.range(..=*at).next_back()).map(|(_, text)| text.as_str());
+        *text = above.chain([text.as_str()]).collect::<Vec<_>>().join(" ");
+    }
+    out
+}
+
+fn level(element: &Element) -> Points {
+    let points = element.descendants().filter(|e| &*e.name == "pt").enumerate();
+    let place = |at: usize, point: &Element| {
+        point.attribute("idx").and_then(|idx| idx.parse().ok()).unwrap_or(u32::try_from(at).unwrap_or(u32::MAX))
+    };
+    points.filter_map(|(at, point)| Some((place(at, point), point.child("v")?.own_text()))).collect()
+}
 
 #[derive(Default)]
 struct Seen {
@@ -42,8 +69,11 @@ impl Reader<'_, '_> {
         };
         match &*element.name {
             "txbxContent" => {
-                self.blocks(element, &mut line.after)?;
-                return Ok(());
+                // On the colour of its shape.
+                let ground = std::mem::replace(&mut self.plain_ground, false);
+                let read = self.blocks(element, &mut line.after);
+                self.plain_ground = ground;
+                return read;
             }
             "docPr" | "cNvPr" => describe(&["descr", "title"]),
             "shape" | "rect" | "oval" | "roundrect" | "line" | "group" if element.ns == Ns::Vml => describe(&["alt"]),
@@ -102,20 +132,20 @@ impl Reader<'_, '_> {
             pieces.push(Piece::Paragraph(title.plain_text()));
         }
         let series: Vec<&Element> = root.descendants().filter(|e| &*e.name == "ser").collect();
-        let points = |element: Option<&Element>| -> Vec<String> {
-            let points = element.into_iter().flat_map(Element::descendants).filter(|e| &*e.name == "pt");
-            points.filter_map(|point| point.child("v")).map(Element::own_text).collect()
-        };
         let either = |one: &Element, names: [&str; 2]| points(names.iter().find_map(|name| one.child(name)));
         let Some(first) = series.first() else { return pieces };
         let categories = either(first, ["cat", "xVal"]);
-        let columns: Vec<Vec<String>> = series.iter().map(|one| either(one, ["val", "yVal"])).collect();
-        let name = |one: &&Element| points(one.child("tx")).join(" ");
+        let columns: Vec<Points> = series.iter().map(|one| either(one, ["val", "yVal"])).collect();
+        let name = |one: &&Element| -> String {
+            let names = points(one.child("tx")).into_values().collect::<Vec<_>>().join(" ");
+            if names.is_empty() { one.path(&["tx", "v"]).map(Element::own_text).unwrap_or_default() } else { names }
+        };
         let mut table = Table::with_header(1);
         table.row(std::iter::once(Cell::new("")).chain(series.iter().map(|one| Cell::new(name(one)))));
-        let rows = columns.iter().map(Vec::len).max().unwrap_or(0).max(categories.len());
-        for row in 0..rows {
-            let at = |column: &Vec<String>| Cell::new(column.get(row).cloned().unwrap_or_default());
+        let rows: BTreeSet<u32> =
+            columns.iter().chain([&categories]).flat_map(|column| column.keys().copied()).collect();
+        for row in rows {
+            let at = |column: &Points| Cell::new(column.get(&row).cloned().unwrap_or_default());
             table.row(std::iter::once(at(&categories)).chain(columns.iter().map(at)));
         }
         pieces.push(Piece::Table(table));

@@ -1,6 +1,4 @@
-//! The text of a paragraph: runs, fields, tracked changes, formulas, references to notes.
-
-use std::collections::HashSet;
+//! The text of a paragraph: runs, links, tracked changes, formulas.
 
 use super::super::{
     ExtractError, LeftOutKind,
@@ -9,8 +7,8 @@ use super::super::{
 };
 use super::{
     math,
-    numbering::number_in,
     reader::{Piece, Reader, flatten, is_properties},
+    styles::Look,
     symbols,
     xml::{Element, Ns},
 };
@@ -22,8 +20,10 @@ pub(super) struct Line {
     pub(super) text: String,
     /// What stands after the paragraph: text boxes, notes, charts.
     pub(super) after: Vec<Piece>,
-    /// The paragraph's style hides its text.
-    pub(super) hidden: bool,
+    /// What its style says of its text.
+    pub(super) look: Look,
+    /// It stands on a ground that is not the page's.
+    pub(super) shaded: bool,
     /// It becomes a heading: addresses of links stand behind it.
     pub(super) heading: bool,
     /// Where struck text ended, if that is the last thing.
@@ -35,7 +35,7 @@ pub(super) struct Line {
 }
 
 impl Line {
-    fn push(&mut self, text: &str) {
+    pub(super) fn push(&mut self, text: &str) {
         if std::mem::take(&mut self.apart) && text.starts_with(char::is_alphanumeric) {
             self.text.push(' ');
         }
@@ -75,40 +75,6 @@ impl Line {
     }
 }
 
-/// An open field: `{ PAGE }`, `{ HYPERLINK ... }`, a field of a form.
-pub(super) struct Field {
-    code: String,
-    in_result: bool,
-    /// Where its result begins in the line.
-    pub(super) start: usize,
-    /// A check box, or the chosen entry of a drop-down list.
-    form: Option<String>,
-    is_form: bool,
-}
-
-/// Notes the beginnings of fields that have an end: the others would swallow the rest of the document.
-pub(super) fn closed_fields(root: &Element, closed: &mut HashSet<usize>) {
-    let mut open: Vec<usize> = Vec::new();
-    let mut stack = vec![root];
-    while let Some(element) = stack.pop() {
-        if matches!(&*element.name, "del" | "moveFrom" | "Fallback") {
-            continue;
-        }
-        if &*element.name == "fldChar" {
-            match element.attribute("fldCharType") {
-                Some("begin") => open.push(address(element)),
-                Some("end") => closed.extend(open.pop()),
-                _ => {}
-            }
-        }
-        stack.extend(element.elements().rev());
-    }
-}
-
-fn address(element: &Element) -> usize {
-    std::ptr::from_ref(element).addr()
-}
-
 impl Reader<'_, '_> {
     pub(super) fn inline(&mut self, element: &Element, line: &mut Line) -> Result<(), ExtractError> {
         let name = &*element.name;
@@ -130,15 +96,7 @@ impl Reader<'_, '_> {
                 Some(branch) => self.inlines(branch, line),
                 None => Ok(()),
             },
-            "fldSimple" => {
-                let code = element.attribute("instr").unwrap_or_default().to_owned();
-                let form = element.child("ffData").and_then(form_value);
-                let is_form = element.child("ffData").is_some();
-                self.fields.push(Field { code, in_result: true, start: line.text.len(), form, is_form });
-                self.inlines(element, line)?;
-                self.end_field(line);
-                Ok(())
-            }
+            "fldSimple" => self.simple_field(element, line),
             "ruby" => {
                 let mut above = Line::default();
                 if let Some(base) = element.child("rubyBase") {
@@ -166,15 +124,13 @@ impl Reader<'_, '_> {
         }
     }
 
-    fn inlines(&mut self, parent: &Element, line: &mut Line) -> Result<(), ExtractError> {
+    pub(super) fn inlines(&mut self, parent: &Element, line: &mut Line) -> Result<(), ExtractError> {
         parent.elements().try_for_each(|element| self.inline(element, line))
     }
 
     fn run(&mut self, run: &Element, line: &mut Line) -> Result<(), ExtractError> {
         let properties = run.child("rPr");
-        let own = properties.and_then(|p| p.toggle("vanish"));
-        let by_style = properties.and_then(|p| p.child_value("rStyle")).and_then(|style| self.styles.hides_run(style));
-        if own.or(by_style).unwrap_or(line.hidden) {
+        if self.is_unseen(properties, line) {
             // Fields that begin or end here still do.
             let mut unseen = Line::default();
             run.elements().try_for_each(|element| self.inline(element, &mut unseen))?;
@@ -183,8 +139,7 @@ impl Reader<'_, '_> {
         }
         let start = line.text.len();
         self.shown_run(run, line)?;
-        let struck = properties.and_then(|p| p.toggle("strike").filter(|on| *on).or_else(|| p.toggle("dstrike")));
-        if struck == Some(true) {
+        if self.is_struck(properties, line) {
             line.strike(start);
         }
         Ok(())
@@ -221,7 +176,7 @@ impl Reader<'_, '_> {
         Ok(())
     }
 
-    fn leads_to(&mut self, destination: &str, start: usize, line: &mut Line) {
+    pub(super) fn leads_to(&mut self, destination: &str, start: usize, line: &mut Line) {
         if !self.is_shown() {
             return;
         }
@@ -244,11 +199,7 @@ impl Reader<'_, '_> {
         match &*element.name {
             "t" => self.say(&element.own_text(), line),
             "delText" => self.leave_out(LeftOutKind::Revision, &element.own_text()),
-            "instrText" => {
-                if let Some(field) = self.fields.last_mut().filter(|field| !field.in_result) {
-                    field.code.push_str(&element.own_text());
-                }
-            }
+            "instrText" => self.instruction(&element.own_text()),
             "tab" | "ptab" => self.say("\t", line),
             "br" | "cr" => self.say("\n", line),
             "noBreakHyphen" => self.say("-", line),
@@ -270,18 +221,13 @@ impl Reader<'_, '_> {
         Ok(())
     }
 
-    /// Within a field only its result is shown.
-    fn is_shown(&self) -> bool {
-        self.fields.iter().all(|field| field.in_result)
-    }
-
-    fn say(&self, text: &str, line: &mut Line) {
+    pub(super) fn say(&self, text: &str, line: &mut Line) {
         if self.is_shown() {
             line.push(text);
         }
     }
 
-    fn symbol(&mut self, code: Option<&str>, font: Option<&str>, line: &mut Line) {
+    pub(super) fn symbol(&mut self, code: Option<&str>, font: Option<&str>, line: &mut Line) {
         let Some(code) = code.and_then(|code| u32::from_str_radix(code, 16).ok()) else { return };
         match symbols::text(code, font.unwrap_or_default()) {
             Some(text) => self.say(&text, line),
@@ -290,158 +236,4 @@ impl Reader<'_, '_> {
             None => {}
         }
     }
-
-    fn field(&mut self, mark: &Element, line: &mut Line) {
-        match mark.attribute("fldCharType") {
-            Some("begin") if self.closed.contains(&address(mark)) => {
-                let data = mark.child("ffData");
-                self.fields.push(Field {
-                    code: String::new(),
-                    in_result: false,
-                    start: line.text.len(),
-                    form: data.and_then(form_value),
-                    is_form: data.is_some(),
-                });
-            }
-            Some("separate") => {
-                if let Some(field) = self.fields.last_mut() {
-                    field.in_result = true;
-                    field.start = line.text.len();
-                }
-            }
-            Some("end") => self.end_field(line),
-            _ => {}
-        }
-    }
-
-    fn end_field(&mut self, line: &mut Line) {
-        let Some(field) = self.fields.pop() else { return };
-        if !self.is_shown() {
-            return;
-        }
-        let result = line.text.get(field.start..).unwrap_or_default().trim().to_owned();
-        let mut words = field.code.split_whitespace();
-        let kind = words.next().unwrap_or_default().to_uppercase();
-        if field.is_form && (field.form.is_some() || !result.is_empty()) {
-            self.found.form_fields += 1;
-        }
-        match kind.as_str() {
-            "PAGE" | "NUMPAGES" | "SECTIONPAGES" if self.running => {
-                line.text.truncate(field.start.min(line.text.len()));
-                line.page_number = true;
-            }
-            "HYPERLINK" if !result.is_empty() => self.leads_to(&linked(&field.code), field.start, line),
-            _ if !result.is_empty() => {}
-            // These show what their instruction says.
-            "EQ" => line.push_apart(&words.collect::<Vec<_>>().join(" ")),
-            "MACROBUTTON" | "GOTOBUTTON" => line.push_apart(&words.skip(1).collect::<Vec<_>>().join(" ")),
-            "SYMBOL" => {
-                let code = words.next().and_then(|code| match code.strip_prefix("0x") {
-                    Some(hex) => u32::from_str_radix(hex, 16).ok(),
-                    None => code.parse().ok(),
-                });
-                let font = field.code.split_once("\\f").map(|(_, font)| font).unwrap_or_default();
-                self.symbol(code.map(|code| format!("{code:x}")).as_deref(), Some(font), line);
-            }
-            _ => {
-                if let Some(value) = &field.form {
-                    line.push_apart(value);
-                }
-            }
-        }
-    }
-
-    fn control(&mut self, control: &Element, line: &mut Line) -> Result<(), ExtractError> {
-        self.count_control(control);
-        let properties = control.child("sdtPr");
-        if let Some(check_box) = properties.and_then(|p| p.child("checkbox")) {
-            let checked = check_box.toggle("checked").unwrap_or(false);
-            self.say(if checked { "[x]" } else { "[ ]" }, line);
-            line.apart = true;
-            return Ok(());
-        }
-        let start = line.text.len();
-        if let Some(content) = control.child("sdtContent") {
-            self.inlines(content, line)?;
-        }
-        if line.text[start..].trim().is_empty() {
-            let list = properties.and_then(|p| p.child("dropDownList").or_else(|| p.child("comboBox")));
-            if let Some((list, last)) = list.and_then(|list| Some((list, list.attribute("lastValue")?))) {
-                let entry = list.elements().find(|entry| entry.attribute("value") == Some(last));
-                let text = entry.and_then(|entry| entry.attribute("displayText")).unwrap_or(last);
-                line.push_apart(text);
-            }
-        }
-        Ok(())
-    }
-
-    fn note(&mut self, reference: &Element, line: &mut Line) -> Result<(), ExtractError> {
-        let is_footnote = &*reference.name == "footnoteReference";
-        let id = reference.attribute("id").unwrap_or_default();
-        let notes = self.notes;
-        let Some(note) = (if is_footnote { &notes.footnotes } else { &notes.endnotes }).get(id) else { return Ok(()) };
-        let seen = if is_footnote { &mut self.seen_footnotes } else { &mut self.seen_endnotes };
-        let known = seen.iter().position(|seen| seen == id);
-        let number = known.unwrap_or(seen.len()) as u64 + 1;
-        if known.is_none() {
-            seen.push(id.to_owned());
-        }
-        let label = if is_footnote { number.to_string() } else { number_in(number, "lowerRoman") };
-        let own_mark = matches!(reference.attribute("customMarkFollows"), Some("1" | "true" | "on"));
-        if !own_mark {
-            line.push(&format!("[{label}]"));
-        }
-        if known.is_none() {
-            let pieces = self.story(note)?;
-            let text = flatten(pieces, self.limits, &mut line.after);
-            let label = if own_mark { String::new() } else { format!("[{label}] ") };
-            line.after.push(Piece::Note(format!("{label}{text}")));
-        }
-        Ok(())
-    }
-
-    pub(super) fn comment(&mut self, id: &str, line: &mut Line) -> Result<(), ExtractError> {
-        let notes = self.notes;
-        let Some(comment) = notes.comments.iter().find(|comment| comment.attribute("id") == Some(id)) else {
-            return Ok(());
-        };
-        if !self.seen_comments.insert(id.to_owned()) {
-            return Ok(());
-        }
-        let pieces = self.story(comment)?;
-        let text = flatten(pieces, self.limits, &mut line.after);
-        if !text.trim().is_empty() {
-            self.found.comments += 1;
-            let author = comment.attribute("author").unwrap_or_default();
-            line.after.push(Piece::Note(format!("[Comment {author}: {}]", text.trim())));
-        }
-        Ok(())
-    }
-}
-
-/// The address in `HYPERLINK "address" \l "place in it" \o "tip"`.
-fn linked(code: &str) -> String {
-    let mut parts = code.split('"');
-    let before = parts.next().unwrap_or_default();
-    let first = parts.next().unwrap_or_default();
-    // Only a place in the same document.
-    if before.contains("\\l") || before.contains("\\o") {
-        return String::new();
-    }
-    let words = || before.split_whitespace().nth(1).unwrap_or_default();
-    let address = if first.is_empty() { words() } else { first };
-    let place = parts.next().filter(|between| between.contains("\\l")).and_then(|_| parts.next());
-    address.replace("\\\\", "\\") + &place.map(|place| format!("#{place}")).unwrap_or_default()
-}
-
-/// What a field of an old form shows without a result: a check box, or the chosen entry of a list.
-fn form_value(data: &Element) -> Option<String> {
-    if let Some(check_box) = data.child("checkBox") {
-        let checked = check_box.toggle("checked").or_else(|| check_box.toggle("default")).unwrap_or(false);
-        return Some(if checked { "[x]" } else { "[ ]" }.to_owned());
-    }
-    let list = data.child("ddList")?;
-    let chosen = list.child_value("result").or_else(|| list.child_value("default")).unwrap_or("0");
-    let entries = list.elements().filter(|e| &*e.name == "listEntry");
-    entries.filter_map(Element::value).nth(chosen.parse().ok()?).map(str::to_owned)
 }

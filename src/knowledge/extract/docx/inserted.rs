@@ -1,6 +1,6 @@
 //! Files inserted into a document as they are (`w:altChunk`): Word takes them in when it opens the document.
 
-use super::super::{ExtractError, Limits, decode::decode, html};
+use super::super::{ExtractError, Limits, decode::decode, html, mail};
 use super::{
     package::Package,
     read,
@@ -31,8 +31,11 @@ impl Reader<'_, '_> {
         let start = text.trim_start().get(..300).unwrap_or(text.trim_start()).to_ascii_lowercase();
         if start.starts_with("{\\rtf") {
             self.found.unread.push(format!("{target}: inserted text in the RTF format"));
-        } else if start.contains("mime-version:") {
-            self.found.unread.push(format!("{target}: an inserted web archive (MHT), which is not read"));
+        } else if mail::is_message(&bytes) {
+            match mail::page(&bytes) {
+                Some(page) => out.push(Piece::Html(page)),
+                None => self.found.unread.push(format!("{target}: an inserted web archive (MHT) without a page")),
+            }
         } else if matches!(ending, "htm" | "html" | "xhtml" | "xht") || start.starts_with('<') {
             out.push(Piece::Html(text.into_owned()));
         } else {

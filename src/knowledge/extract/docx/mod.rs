@@ -3,9 +3,12 @@
 //! An element that is not known is looked into, never skipped: what holds text is then found, whatever it is called.
 
 mod drawing;
+mod fields;
 mod inline;
 mod inserted;
+mod look;
 mod math;
+mod notes;
 mod numbering;
 mod package;
 mod reader;
@@ -66,14 +69,18 @@ fn read(package: &mut Package<'_>, limits: &Limits, depth: usize) -> Result<(Vec
     };
     let styles = Styles::read(part("styles")?.as_ref());
     let numbering = Numbering::read(part("numbering")?.as_ref(), &styles);
-    let notes = Notes {
-        footnotes: by_id(part("footnotes")?),
-        endnotes: by_id(part("endnotes")?),
-        comments: part("comments")?.into_iter().flat_map(|root| root.children).filter_map(into_element).collect(),
-    };
+    let comments: Vec<Element> =
+        part("comments")?.into_iter().flat_map(|root| root.children).filter_map(into_element).collect();
+    let mut comment_places = std::collections::HashMap::new();
+    for (at, id) in comments.iter().enumerate().filter_map(|(at, comment)| Some((at, comment.attribute("id")?))) {
+        comment_places.entry(id.to_owned()).or_insert(at);
+    }
+    let (footnotes, endnotes) = (by_id(part("footnotes")?), by_id(part("endnotes")?));
+    let notes = Notes { footnotes, endnotes, comments, comment_places };
     let mut reader = Reader::new(package, limits, &styles, &notes);
     reader.numbering = numbering;
     reader.depth = depth;
+    reader.plain_ground = !has_ground(&body);
     // Before the text: behind it they would belong to its last heading.
     let mut pieces = running(&mut reader, &relations, "header")?;
     pieces.append(&mut running(&mut reader, &relations, "footer")?);
@@ -86,7 +93,7 @@ fn read(package: &mut Package<'_>, limits: &Limits, depth: usize) -> Result<(Vec
         reader.comment(comment, &mut rest)?;
     }
     for (known, notes) in [(&reader.seen_footnotes, &notes.footnotes), (&reader.seen_endnotes, &notes.endnotes)] {
-        let unseen = notes.iter().filter(|(id, _)| !known.contains(id)).map(|(_, note)| note.plain_text());
+        let unseen = notes.iter().filter(|(id, _)| !known.contains_key(*id)).map(|(_, note)| note.plain_text());
         // A note that no reference leads to is not shown.
         let unseen: Vec<String> = unseen.collect();
         reader.found.left_out.extend(unseen.into_iter().map(|text| (LeftOutKind::Hidden, text)));
@@ -101,6 +108,8 @@ fn running(reader: &mut Reader<'_, '_>, relations: &[Relation], kind: &str) -> R
     let mut known: Vec<String> = Vec::new();
     for relation in relations.iter().filter(|relation| relation.kind == kind) {
         let Some(root) = reader.package.optional(&relation.target)? else { continue };
+        // What is drawn in a header stands behind the page.
+        reader.plain_ground &= !has_ground(&root);
         reader.relations = reader.package.relations(&relation.target)?;
         reader.running = true;
         let pieces = reader.story(&root);
@@ -126,6 +135,11 @@ fn running(reader: &mut Reader<'_, '_>, relations: &[Relation], kind: &str) -> R
         }
     }
     Ok(out)
+}
+
+/// Something may be drawn behind the text.
+fn has_ground(root: &Element) -> bool {
+    root.descendants().any(|element| matches!(&*element.name, "anchor" | "pict" | "background"))
 }
 
 /// The notes of a part, without the lines that part notes from text.

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{styles::Styles, xml::Element};
+use super::{super::numbers::number_in, styles::Styles, xml::Element};
 
 const LEVELS: usize = 9;
 
@@ -145,53 +145,4 @@ fn level(element: &Element) -> Option<(usize, Level)> {
         style: element.child_value("pStyle").map(str::to_owned),
     };
     Some((at, level))
-}
-
-pub(super) fn number_in(number: u64, format: &str) -> String {
-    match format {
-        "none" => String::new(),
-        "lowerLetter" => letters(number, "abcdefghijklmnopqrstuvwxyz"),
-        "upperLetter" => letters(number, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
-        "russianLower" => letters(number, "абвгдежзиклмнопрстуфхцчшщэюя"),
-        "russianUpper" => letters(number, "АБВГДЕЖЗИКЛМНОПРСТУФХЦЧШЩЭЮЯ"),
-        "lowerRoman" => roman(number).to_lowercase(),
-        "upperRoman" => roman(number),
-        "decimalZero" => format!("{number:02}"),
-        _ => number.to_string(),
-    }
-}
-
-/// a to z, then aa to zz: the letter repeated, as Word does.
-fn letters(number: u64, alphabet: &str) -> String {
-    let alphabet: Vec<char> = alphabet.chars().collect();
-    let Some(index) = number.checked_sub(1).and_then(|n| usize::try_from(n).ok()) else { return String::new() };
-    let times = (index / alphabet.len() + 1).min(30);
-    std::iter::repeat_n(alphabet[index % alphabet.len()], times).collect()
-}
-
-fn roman(number: u64) -> String {
-    let signs = [
-        (1000, "M"),
-        (900, "CM"),
-        (500, "D"),
-        (400, "CD"),
-        (100, "C"),
-        (90, "XC"),
-        (50, "L"),
-        (40, "XL"),
-        (10, "X"),
-        (9, "IX"),
-        (5, "V"),
-        (4, "IV"),
-        (1, "I"),
-    ];
-    let mut left = number.min(100_000);
-    let mut out = String::new();
-    for (value, sign) in signs {
-        while left >= value {
-            out.push_str(sign);
-            left -= value;
-        }
-    }
-    out
 }

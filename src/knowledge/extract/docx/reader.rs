@@ -4,7 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use super::super::{ExtractError, LeftOutKind, Limits, table::Table};
 use super::{
-    inline::{Field, Line, closed_fields},
+    fields::{Field, closed_fields},
+    inline::Line,
+    look::is_shaded,
     numbering::Numbering,
     package::{Package, Relation},
     styles::{self, Styles},
@@ -28,7 +30,9 @@ pub(super) enum Piece {
 pub(super) struct Notes {
     pub(super) footnotes: HashMap<String, Element>,
     pub(super) endnotes: HashMap<String, Element>,
+    /// In the order of the file, and their places in it by their ids.
     pub(super) comments: Vec<Element>,
+    pub(super) comment_places: HashMap<String, usize>,
 }
 
 /// What is found beside the text.
@@ -54,14 +58,16 @@ pub(super) struct Reader<'a, 'p> {
     pub(super) titled: bool,
     /// Headers and footers are being read, where the number of the page says nothing.
     pub(super) running: bool,
+    /// What is read stands on the white page: no coloured cell, box, picture or page is behind it.
+    pub(super) plain_ground: bool,
     pub(super) fields: Vec<Field>,
     /// Beginnings of fields, by address, that have an end.
     pub(super) closed: HashSet<usize>,
     /// Text of a paragraph whose end a tracked change has deleted: it goes on in the next.
     carried: Option<String>,
-    /// Ids of footnotes and endnotes in the order of their references.
-    pub(super) seen_footnotes: Vec<String>,
-    pub(super) seen_endnotes: Vec<String>,
+    /// Numbers of footnotes and endnotes, in the order of their references, by their ids.
+    pub(super) seen_footnotes: HashMap<String, u64>,
+    pub(super) seen_endnotes: HashMap<String, u64>,
     pub(super) seen_comments: HashSet<String>,
     /// Destinations of links that have been said.
     pub(super) seen_links: HashSet<String>,
@@ -81,11 +87,12 @@ impl<'a, 'p> Reader<'a, 'p> {
             found: Found::default(),
             titled: false,
             running: false,
+            plain_ground: true,
             fields: Vec::new(),
             closed: HashSet::new(),
             carried: None,
-            seen_footnotes: Vec::new(),
-            seen_endnotes: Vec::new(),
+            seen_footnotes: HashMap::new(),
+            seen_endnotes: HashMap::new(),
             seen_comments: HashSet::new(),
             seen_links: HashSet::new(),
             depth: 0,
@@ -154,7 +161,8 @@ impl<'a, 'p> Reader<'a, 'p> {
         let properties = paragraph.child("pPr");
         let style = properties.and_then(|p| p.child_value("pStyle"));
         let mut line = Line { text: self.carried.take().unwrap_or_default(), ..Line::default() };
-        line.hidden = self.styles.hidden(style);
+        line.look = self.styles.look(style);
+        line.shaded = properties.is_some_and(is_shaded) || self.styles.is_shaded(style);
         let outline = properties.and_then(|p| p.child_value("outlineLvl")).and_then(|level| level.parse::<u8>().ok());
         let heading = match outline {
             Some(level) => (level < 9).then_some(level + 1),

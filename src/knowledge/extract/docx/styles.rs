@@ -1,8 +1,8 @@
-//! Styles: which paragraphs are headings, hidden or numbered by what they inherit.
+//! Styles: which paragraphs are headings, hidden, struck out or numbered by what they inherit.
 
 use std::collections::HashMap;
 
-use super::xml::Element;
+use super::{look::is_shaded, xml::Element};
 
 /// What a style says of itself; what it does not say it takes from the style that it is based on.
 #[derive(Debug, Default, Clone)]
@@ -11,8 +11,44 @@ struct Style {
     based_on: Option<String>,
     /// Level of a heading, from 0; 9 is body text.
     outline: Option<u8>,
-    hidden: Option<bool>,
+    look: Look,
+    shaded: bool,
     numbering: Option<(Option<String>, Option<usize>)>,
+}
+
+/// What is said of the look of text; `None` where nothing is.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Look {
+    pub(super) hidden: Option<bool>,
+    pub(super) struck: Option<bool>,
+    pub(super) white: Option<bool>,
+}
+
+impl Look {
+    /// Of the properties of a run (`w:rPr`).
+    pub(super) fn of(properties: &Element) -> Self {
+        let struck = [properties.toggle("strike"), properties.toggle("dstrike")];
+        Look {
+            hidden: properties.toggle("vanish"),
+            struck: struck.into_iter().flatten().reduce(|one, other| one || other),
+            white: properties.child_value("color").map(is_white),
+        }
+    }
+
+    /// What is not said here, by `other`.
+    pub(super) fn or(self, other: Self) -> Self {
+        Look {
+            hidden: self.hidden.or(other.hidden),
+            struck: self.struck.or(other.struck),
+            white: self.white.or(other.white),
+        }
+    }
+}
+
+fn is_white(colour: &str) -> bool {
+    let bright =
+        |at: usize| colour.get(at..at + 2).and_then(|hex| u8::from_str_radix(hex, 16).ok()).is_some_and(|c| c > 0xf9);
+    colour.len() == 6 && bright(0) && bright(2) && bright(4)
 }
 
 #[derive(Debug, Default)]
@@ -35,7 +71,8 @@ impl Styles {
                 name: element.child_value("name").unwrap_or_default().to_lowercase(),
                 based_on: element.child_value("basedOn").map(str::to_owned),
                 outline: paragraph.and_then(|p| p.child_value("outlineLvl")).and_then(|level| level.parse().ok()),
-                hidden: element.child("rPr").and_then(|run| run.toggle("vanish")),
+                look: element.child("rPr").map(Look::of).unwrap_or_default(),
+                shaded: paragraph.is_some_and(is_shaded) || element.child("rPr").is_some_and(is_shaded),
                 numbering: paragraph.and_then(|p| p.child("numPr")).map(numbering),
             };
             let is_default = matches!(element.attribute("default"), Some("1" | "true" | "on"));
@@ -84,14 +121,19 @@ impl Styles {
         })
     }
 
-    pub(super) fn hidden(&self, id: Option<&str>) -> bool {
-        id.is_some() && self.chain(id).find_map(|(_, style)| style?.hidden).unwrap_or(false)
-            || id.is_none() && self.chain(None).find_map(|(_, style)| style?.hidden).unwrap_or(false)
+    /// How a paragraph of this style looks.
+    pub(super) fn look(&self, id: Option<&str>) -> Look {
+        self.chain(id).filter_map(|(_, style)| style).fold(Look::default(), |look, style| look.or(style.look))
     }
 
     /// A character style has no default.
-    pub(super) fn hides_run(&self, id: &str) -> Option<bool> {
-        self.chain(Some(id)).find_map(|(_, style)| style?.hidden)
+    pub(super) fn look_of_run(&self, id: &str) -> Look {
+        self.look(Some(id))
+    }
+
+    /// Whether the style puts a colour behind the text.
+    pub(super) fn is_shaded(&self, id: Option<&str>) -> bool {
+        self.chain(id).any(|(_, style)| style.is_some_and(|style| style.shaded))
     }
 
     /// The list that a style numbers its paragraphs in, and at which level.

@@ -2,9 +2,10 @@
 
 use super::super::{
     ExtractError, LeftOutKind,
-    table::{Cell, Table},
+    table::{Cell, Table, repeated},
 };
 use super::{
+    look::is_shaded,
     reader::{Piece, Reader, flatten},
     xml::Element,
 };
@@ -35,11 +36,16 @@ impl Reader<'_, '_> {
         }
         // A box around text is no table.
         if cells.iter().all(|(_, cells)| cells.len() <= 1) {
+            let ground = std::mem::replace(&mut self.plain_ground, false);
             for cell in cells.iter().flat_map(|(_, cells)| cells) {
                 self.blocks(cell, out)?;
             }
+            self.plain_ground = ground;
             return Ok(());
         }
+        let ground = self.plain_ground;
+        // A style of tables may colour any row.
+        let has_style = element.child("tblPr").is_some_and(|p| p.child("tblStyle").is_some() || is_shaded(p));
         let mut table = Table::with_header(header_rows(element, &cells));
         let mut notes = Vec::new();
         // The texts of the row above by their columns.
@@ -52,7 +58,10 @@ impl Reader<'_, '_> {
                 line.push(Cell { text: String::new(), columns: before, rows: 1 });
             }
             for cell in cells {
+                let is_shaded = cell.child("tcPr").is_some_and(is_shaded);
+                self.plain_ground = ground && !has_style && !is_shaded;
                 line.push(self.cell(cell, &above, &mut texts, &mut notes)?);
+                self.plain_ground = ground;
             }
             table.row(line);
             above = texts;
@@ -104,7 +113,7 @@ impl Reader<'_, '_> {
             None => own,
         };
         let room = WIDEST.saturating_sub(texts.len());
-        texts.extend(std::iter::repeat_n(text.clone(), span.min(room)));
+        texts.extend(std::iter::repeat_n(repeated(&text).to_owned(), span.min(room)));
         Ok(Cell { text, columns: span, rows: 1 })
     }
 

@@ -283,12 +283,26 @@ fn is_text(name: &str) -> bool {
     matches!(name, "t" | "delText" | "instrText" | "title" | "v")
 }
 
-/// What says nothing about the text and makes most of a document's elements: fonts, sizes, colours, spelling marks.
+/// What says nothing about the text and makes most of a document's elements: fonts, spacing, languages, spelling marks.
 fn is_dead_weight(parent: &Element, ns: Ns, name: &str) -> bool {
     if ns != Ns::Word {
         return false;
     }
-    let kept = ["vanish", "rStyle", "vertAlign", "strike", "dstrike", "ins", "del", "moveFrom", "moveTo"];
+    let kept = [
+        "vanish",
+        "rStyle",
+        "vertAlign",
+        "strike",
+        "dstrike",
+        "ins",
+        "del",
+        "moveFrom",
+        "moveTo",
+        "color",
+        "shd",
+        "highlight",
+        "sz",
+    ];
     matches!(name, "proofErr" | "lastRenderedPageBreak" | "bookmarkStart" | "bookmarkEnd" | "noProof")
         || (&*parent.name == "rPr" && !kept.contains(&name))
 }

@@ -1,19 +1,10 @@
 //! Which elements begin a line of their own.
 
-use super::dom::{Handle, attribute};
-
 pub(super) fn heading(tag: &str) -> Option<u8> {
     match tag.as_bytes() {
         [b'h', level @ b'1'..=b'6'] => Some(level - b'0'),
         _ => None,
     }
-}
-
-pub(super) fn is_block_by_style(node: &Handle) -> bool {
-    let style = attribute(node, "style").unwrap_or_default().replace(' ', "").to_ascii_lowercase();
-    ["display:block", "display:flex", "display:grid", "display:table", "display:list-item"]
-        .iter()
-        .any(|display| style.contains(display))
 }
 
 pub(super) fn is_block(tag: &str) -> bool {

@@ -2,7 +2,7 @@
 
 use super::{
     super::LeftOutKind,
-    dom::{Handle, attribute, children, descendants, first, name, parent, plain_text, says, tokens},
+    dom::{Handle, attribute, descendants, first, name, plain_text, says, tokens},
     math,
     walk::Walk,
 };
@@ -17,7 +17,9 @@ impl Walk<'_> {
             "textarea" => {
                 let value = plain_text(node);
                 self.found.form_fields += u32::from(!value.trim().is_empty());
-                self.word(&value);
+                let shown =
+                    if value.trim().is_empty() { says(node, &["placeholder"]).unwrap_or_default() } else { value };
+                self.word(&shown);
             }
             "math" => self.word(&math::linear(node)),
             "svg" => self.drawing(node),
@@ -52,7 +54,7 @@ impl Walk<'_> {
         if !is_drawn {
             return false;
         }
-        if has("preview") || (self.opened.has_tex_sources && Self::is_followed_by_source(node)) {
+        if has("preview") || self.opened.is_followed_by_source(node) {
             self.leave_out(LeftOutKind::Duplicate, &plain_text(node));
             return true;
         }
@@ -64,14 +66,6 @@ impl Walk<'_> {
         false
     }
 
-    /// `MathJax` 2 keeps the source in a script behind the drawing.
-    fn is_followed_by_source(node: &Handle) -> bool {
-        let Some(parent) = parent(node) else { return false };
-        let siblings = children(&parent);
-        let at = siblings.iter().position(|sibling| std::rc::Rc::ptr_eq(sibling, node)).unwrap_or(siblings.len());
-        siblings.iter().skip(at).take(4).any(is_tex_source)
-    }
-
     fn picture(&mut self, node: &Handle) {
         let alternative = attribute(node, "alt");
         let text = says(node, &["alt", "title", "aria-label"]);
@@ -81,9 +75,7 @@ impl Walk<'_> {
             (None, Some(_)) => {}
             (None, None) if name(node) == "area" => {}
             (None, None) => {
-                let figure = super::dom::ancestors(node).find(|above| name(above) == "figure");
-                let has_caption = figure.is_some_and(|figure| first(&figure, &["figcaption"]).is_some());
-                self.found.images_without_text += u32::from(!has_caption);
+                self.found.images_without_text += u32::from(!self.captions.last().copied().unwrap_or(false));
             }
         }
     }
@@ -115,6 +107,9 @@ impl Walk<'_> {
                 if let Some(value) = says(node, &["value"]) {
                     self.found.form_fields += 1;
                     self.word(&value);
+                } else {
+                    // What an empty field shows, often in the place of a label.
+                    self.word(&says(node, &["placeholder"]).unwrap_or_default());
                 }
             }
         }

@@ -9,14 +9,16 @@ use super::{
     super::LeftOutKind,
     dom::{Handle, ancestors, attribute, attribute_is, descendants, elements, name, plain_text, role, text, tokens},
     fields::is_tex_source,
+    styles::Styles,
 };
 
 /// Text that a reader can bring up with a click is no hidden text: ids of panels that something on the page opens.
 #[derive(Default)]
 pub(super) struct Opened {
     ids: HashSet<String>,
-    /// The page has formulas as TeX in scripts, behind what they draw.
-    pub(super) has_tex_sources: bool,
+    /// Nodes that stand right before the TeX source of what they draw, by address.
+    before_source: HashSet<usize>,
+    pub(super) styles: Styles,
 }
 
 /// A menu or a banner with more elements is none; and judging must not take long.
@@ -25,9 +27,12 @@ const MOST_FURNITURE: usize = 5000;
 impl Opened {
     pub(super) fn of(document: &Handle) -> Self {
         let mut ids = HashSet::new();
-        let mut has_tex_sources = false;
+        let mut before_source = HashSet::new();
         for node in descendants(document) {
-            has_tex_sources |= is_tex_source(&node);
+            let children = node.children.borrow();
+            for at in (0..children.len()).filter(|at| is_tex_source(&children[*at])) {
+                before_source.extend(children[at.saturating_sub(3)..at].iter().map(address));
+            }
             for key in ["aria-controls", "data-target", "data-bs-target", "popovertarget", "commandfor"] {
                 let value = attribute(&node, key).unwrap_or_default();
                 ids.extend(value.split_whitespace().map(|id| id.trim_start_matches('#').to_owned()));
@@ -39,7 +44,12 @@ impl Opened {
             }
         }
         ids.remove("");
-        Opened { ids, has_tex_sources }
+        Opened { ids, before_source, styles: Styles::of(document) }
+    }
+
+    /// `MathJax` 2 keeps the source in a script behind the drawing.
+    pub(super) fn is_followed_by_source(&self, node: &Handle) -> bool {
+        self.before_source.contains(&address(node))
     }
 
     fn has(&self, node: &Handle) -> bool {
@@ -52,6 +62,10 @@ impl Opened {
     }
 }
 
+fn address(node: &Handle) -> usize {
+    std::rc::Rc::as_ptr(node).addr()
+}
+
 /// Why an element is left out, if it is.
 pub(super) fn left_out(node: &Handle, opened: &Opened) -> Option<LeftOutKind> {
     let tag = name(node);
@@ -61,7 +75,7 @@ pub(super) fn left_out(node: &Handle, opened: &Opened) -> Option<LeftOutKind> {
         "template" | "rp" | "datalist" | "noembed" => return Some(LeftOutKind::Hidden),
         _ => {}
     }
-    if is_hidden(node) && !opened.has(node) {
+    if (is_hidden(node) || opened.styles.hides(node)) && !opened.has(node) {
         return Some(LeftOutKind::Hidden);
     }
     is_furniture(node, tag).then_some(LeftOutKind::Navigation)

@@ -1,9 +1,9 @@
 //! Links of a page: where they lead stands behind their text, as a reader of Markdown's has it, and once for each
-//! destination. Menus are left out as a whole and say none. And text that is struck out, which is shown and holds no more.
+//! destination. Menus are left out as a whole and say none.
 
 use super::{
     super::link::address_elsewhere,
-    dom::{Handle, attribute, name},
+    dom::{Handle, attribute},
     pieces::Piece,
     walk::Walk,
 };
@@ -49,38 +49,5 @@ impl Walk<'_> {
     pub(super) fn say_aside(&mut self) {
         let aside = std::mem::take(&mut self.aside);
         self.pieces.extend(aside.into_iter().map(Piece::Paragraph));
-    }
-
-    pub(super) fn part_struck(&mut self) {
-        if self.apart {
-            self.part_words();
-        }
-    }
-
-    /// Struck text is shown beside what stands for it now, and marked as Markdown does it.
-    pub(super) fn end_struck(&mut self) {
-        let Some((start, pieces)) = self.struck.pop() else { return };
-        self.apart = true;
-        if pieces != self.pieces.len() || self.pre > 0 || !self.struck.is_empty() {
-            return;
-        }
-        let Some(text) = self.inline.get(start..).filter(|text| !text.trim().is_empty() && !text.contains('\n')) else {
-            return;
-        };
-        let marked = format!("~~{}~~", text.trim());
-        let (before, after) = (text.starts_with(' '), text.ends_with(' '));
-        self.inline.truncate(start);
-        self.inline.push_str(if before { " " } else { "" });
-        self.inline.push_str(&marked);
-        self.inline.push_str(if after { " " } else { "" });
-    }
-}
-
-pub(super) fn is_struck(node: &Handle) -> bool {
-    let style = || attribute(node, "style").unwrap_or_default().to_ascii_lowercase();
-    match name(node) {
-        "s" | "strike" | "del" => true,
-        "span" | "font" | "b" | "i" | "em" | "strong" => style().contains("line-through"),
-        _ => false,
     }
 }

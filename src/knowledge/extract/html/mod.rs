@@ -5,9 +5,12 @@ mod dom;
 mod fields;
 mod judge;
 mod links;
+mod lists;
 mod math;
 mod pieces;
 mod repair;
+mod struck;
+mod styles;
 mod tables;
 mod walk;
 

@@ -68,10 +68,14 @@ fn xhtml(html: &str) -> String {
 
 /// Even in HTML `<script/>` means no script up to the end of the page, if no end tag follows.
 fn unclosed(html: &str) -> Cow<'_, str> {
-    let is_raw = |name: &str| RAW.iter().any(|raw| name.eq_ignore_ascii_case(raw));
+    // Where the last end tag of each begins.
+    let last: Vec<(&str, usize)> = RAW.iter().filter_map(|raw| Some((*raw, last_end_tag(html, raw)?))).collect();
     EMPTY.replace_all(html, |found: &Captures| {
         let after = found.get(0).map_or(html.len(), |m| m.end());
-        close(found, |name| is_raw(name) && !has_end_tag(&html[after..], name))
+        close(found, |name| {
+            let is = |raw: &str| name.eq_ignore_ascii_case(raw);
+            RAW.iter().any(|raw| is(raw)) && !last.iter().any(|(raw, at)| is(raw) && *at >= after)
+        })
     })
 }
 
@@ -82,9 +86,9 @@ fn close(found: &Captures, wanted: impl Fn(&str) -> bool) -> String {
     if is_void || !wanted(name) { found[0].to_owned() } else { format!("<{name}{}></{name}>", &found[2]) }
 }
 
-fn has_end_tag(html: &str, name: &str) -> bool {
-    html.match_indices("</")
-        .any(|(at, _)| html[at + 2..].get(..name.len()).is_some_and(|n| n.eq_ignore_ascii_case(name)))
+fn last_end_tag(html: &str, name: &str) -> Option<usize> {
+    let is_it = |at: &usize| html[at + 2..].get(..name.len()).is_some_and(|n| n.eq_ignore_ascii_case(name));
+    html.rmatch_indices("</").map(|(at, _)| at).find(is_it)
 }
 
 fn has_tag(html: &str, names: &[&str]) -> bool {

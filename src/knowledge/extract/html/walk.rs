@@ -5,15 +5,15 @@ use std::collections::HashSet;
 use super::{
     super::{
         BlockKind, ExtractError, LeftOutKind, Limits,
-        builder::start_item,
         formula::{lowered, raised},
     },
-    blocks::{heading, is_block, is_block_by_style},
+    blocks::{heading, is_block},
     dom::{Handle, attribute, is_html, name, plain_text, says, template_contents, text},
     fields::is_tex_source,
     judge::{Opened, has_below, is_gutter, left_out},
-    links::is_struck,
+    lists::Marks,
     pieces::Piece,
+    struck::is_struck,
     tables::{is_data, is_table},
 };
 
@@ -42,8 +42,8 @@ pub(super) struct Walk<'a> {
     pub(super) pieces: Vec<Piece>,
     /// The text of the block that is being read.
     pub(super) inline: String,
-    /// Open lists: the next number, or `None` for bullets. While any is open, all text is one block.
-    pub(super) lists: Vec<Option<u64>>,
+    /// While any is open, all text is one block.
+    pub(super) lists: Vec<Marks>,
     /// Open `<pre>` elements, where white space counts.
     pub(super) pre: usize,
     /// Open headings: what is a block elsewhere is a part of the line here.
@@ -56,6 +56,8 @@ pub(super) struct Walk<'a> {
     pub(super) explained: HashSet<String>,
     /// Where struck text begins, and how many blocks there were then.
     pub(super) struck: Vec<(usize, usize)>,
+    /// Open figures: whether they have a caption.
+    pub(super) captions: Vec<bool>,
     /// Where the text of an open link begins, and how many blocks there were then.
     pub(super) links: Vec<(usize, usize)>,
     /// Destinations of links in a heading or in raised text, to be said behind it.
@@ -80,6 +82,7 @@ impl<'a> Walk<'a> {
             scripts: Vec::new(),
             explained: HashSet::new(),
             struck: Vec::new(),
+            captions: Vec::new(),
             links: Vec::new(),
             aside: Vec::new(),
             depth: 0,
@@ -91,6 +94,9 @@ impl<'a> Walk<'a> {
     pub(super) fn within(&mut self, node: &Handle) -> Result<Vec<Piece>, ExtractError> {
         let mut walk = Walk::new(self.limits, self.opened, self.found);
         walk.explained = std::mem::take(&mut self.explained);
+        walk.captions.clone_from(&self.captions);
+        // A cell of a table that is struck out.
+        walk.struck = if self.struck.is_empty() { Vec::new() } else { vec![(0, 0)] };
         (walk.depth, walk.keep_furniture) = (self.depth, self.keep_furniture);
         let mut stack: Vec<Step> = node.children.borrow().iter().rev().cloned().map(Step::Enter).collect();
         walk.steps(&mut stack)?;
@@ -209,26 +215,8 @@ impl<'a> Walk<'a> {
         match name(node) {
             "br" if self.pre > 0 => self.inline.push('\n'),
             "br" => self.inline.push(' '),
-            "ul" | "ol" | "menu" | "dir" => {
-                // A list of headed parts is no list but the page itself.
-                if self.lists.is_empty() && has_below(node, &["h1", "h2", "h3", "h4", "h5", "h6"]) {
-                    return self.boundary();
-                }
-                if self.lists.is_empty() {
-                    self.flush();
-                }
-                let first = attribute(node, "start").and_then(|s| s.trim().parse().ok()).unwrap_or(1);
-                self.lists.push((name(node) == "ol").then_some(first));
-            }
-            "li" if !self.lists.is_empty() => {
-                if let (Some(Some(next)), Some(value)) =
-                    (self.lists.last_mut(), attribute(node, "value").and_then(|value| value.trim().parse().ok()))
-                {
-                    *next = value;
-                }
-                start_item(&mut self.inline, &mut self.lists);
-                self.apart = false;
-            }
+            "ul" | "ol" | "menu" | "dir" => self.open_list(node),
+            "li" if !self.lists.is_empty() => self.open_item(node),
             "pre" | "listing" | "xmp" | "plaintext" => {
                 if self.pre == 0 {
                     self.break_list();
@@ -243,11 +231,12 @@ impl<'a> Walk<'a> {
             "a" => self.open_link(),
             "button" | "label" | "option" | "summary" if self.apart => self.part_words(),
             "q" => self.say("\""),
-            _ if is_struck(node) => {
-                self.part_struck();
-                self.struck.push((self.inline.len(), self.pieces.len()));
+            _ if is_struck(node) => self.start_struck(),
+            "figure" => {
+                self.boundary();
+                self.captions.push(has_below(node, &["figcaption"]));
             }
-            tag if is_block(tag) || is_block_by_style(node) => self.boundary(),
+            tag if is_block(tag) || self.opened.styles.is_block(node) => self.boundary(),
             // Custom elements: words of neighbours stay apart.
             tag if tag.contains('-') => self.part_words(),
             _ => {}
@@ -256,14 +245,7 @@ impl<'a> Walk<'a> {
 
     fn leave(&mut self, node: &Handle) {
         match name(node) {
-            "ul" | "ol" | "menu" | "dir" => {
-                if self.lists.pop().is_none() {
-                    return self.boundary();
-                }
-                if self.lists.is_empty() {
-                    self.end_lines(BlockKind::List);
-                }
-            }
+            "ul" | "ol" | "menu" | "dir" => self.close_list(),
             "pre" | "listing" | "xmp" | "plaintext" if self.pre > 0 => {
                 self.pre -= 1;
                 if self.pre == 0 {
@@ -274,19 +256,23 @@ impl<'a> Walk<'a> {
             "a" => self.close_link(node),
             "button" | "label" | "option" => self.apart = true,
             _ if is_struck(node) => self.end_struck(),
+            "figure" => {
+                self.captions.pop();
+                self.boundary();
+            }
             "abbr" | "acronym" | "dfn" => self.explain(node),
             "q" => self.say("\""),
             tag if heading(tag).is_some() => {
                 self.headings = self.headings.saturating_sub(1);
                 if self.headings == 0 && self.lists.is_empty() && self.pre == 0 {
-                    let text = std::mem::take(&mut self.inline);
+                    let text = self.take_line(false);
                     self.pieces.push(Piece::Heading(heading(tag).unwrap_or(6), text));
                     self.say_aside();
                 } else {
                     self.boundary();
                 }
             }
-            tag if is_block(tag) || is_block_by_style(node) => self.boundary(),
+            tag if is_block(tag) || self.opened.styles.is_block(node) => self.boundary(),
             tag if tag.contains('-') => self.apart = true,
             _ => {}
         }
@@ -348,7 +334,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Between two blocks; within a list or code, where everything is one block, at least the words stay apart.
-    fn boundary(&mut self) {
+    pub(super) fn boundary(&mut self) {
         self.apart = false;
         if self.lists.is_empty() && self.pre == 0 && self.headings == 0 {
             return self.flush();
@@ -367,9 +353,9 @@ impl<'a> Walk<'a> {
         self.end_lines(BlockKind::List);
     }
 
-    fn end_lines(&mut self, kind: BlockKind) {
+    pub(super) fn end_lines(&mut self, kind: BlockKind) {
         self.apart = false;
-        let text = std::mem::take(&mut self.inline);
+        let text = self.take_line(kind == BlockKind::List);
         if !text.trim().is_empty() {
             self.pieces.push(Piece::Lines(kind, text));
         }
@@ -377,7 +363,7 @@ impl<'a> Walk<'a> {
 
     pub(super) fn flush(&mut self) {
         self.apart = false;
-        let text = std::mem::take(&mut self.inline);
+        let text = self.take_line(!self.lists.is_empty());
         if !text.trim().is_empty() {
             let in_list = !self.lists.is_empty();
             self.pieces.push(if in_list { Piece::Lines(BlockKind::List, text) } else { Piece::Paragraph(text) });

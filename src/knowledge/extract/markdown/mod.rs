@@ -29,7 +29,7 @@ pub(super) fn extract(bytes: &[u8], limits: &Limits) -> Result<Extracted, Extrac
     Ok(builder.finish(Kind::Markdown, None))
 }
 
-fn append(builder: &mut Builder, text: &str, limits: &Limits) -> Result<(), ExtractError> {
+pub(super) fn append(builder: &mut Builder, text: &str, limits: &Limits) -> Result<(), ExtractError> {
     let mut text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if let Some(found) = front_matter::find(text) {
         if let Some(title) = &found.title {

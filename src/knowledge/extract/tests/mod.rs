@@ -8,6 +8,7 @@ mod docx;
 mod formats;
 mod html;
 mod made;
+mod mail;
 mod markdown;
 mod ocr;
 mod pdf;

@@ -54,20 +54,18 @@ fn a_fragment_that_is_named_a_page_is_one() {
 }
 
 #[test]
-fn a_web_archive_is_named_and_not_read_as_text() {
-    let head = "From: <Saved by a browser>\r\nSubject: Prices\r\nMIME-Version: 1.0\r\nContent-Type: multipart/related;\r\n\
-        \ttype=\"text/html\";\r\n\tboundary=\"----b\"\r\n\r\n------b\r\nContent-Type: text/html\r\n\
-        Content-Transfer-Encoding: quoted-printable\r\n\r\n<p>Caf=C3=A9</p>\r\n------b--\r\n";
-    for name in ["page.mht", "page.mhtml", "page.html", "page"] {
-        match sniff(head.as_bytes(), name) {
-            Err(Unsupported::Other(message)) => {
-                assert!(message.contains("MHT") && message.contains("HTML"), "{message}");
-            }
+fn office_documents_as_one_file_of_xml_are_named() {
+    let head = "<?xml version=\"1.0\"?>\n";
+    let word =
+        "<?mso-application progid=\"Word.Document\"?><w:wordDocument xmlns:w=\"x\"><w:t>x</w:t></w:wordDocument>";
+    let open = "<office:document xmlns:office=\"x\"><text:p>x</text:p></office:document>";
+    for (body, name) in [(word, "a.doc"), (word, "a.xml"), (open, "a.fodt"), ("<pkg:package xmlns:pkg=\"x\"/>", "a")] {
+        match sniff(format!("{head}{body}").as_bytes(), name) {
+            Err(Unsupported::Other(message)) => assert!(message.contains("XML format"), "{message}"),
             other => panic!("{name}: {other:?}"),
         }
     }
-    assert_eq!(sniff(b"<html><p>A page all the same</html>", "page.mht"), Ok(Kind::Html));
-    assert_eq!(sniff(b"MHT files say MIME-Version: 1.0 and multipart/related in their head.", "a.txt"), Ok(Kind::Text));
+    assert_eq!(sniff(format!("{head}<note>w:wordDocument</note>").as_bytes(), "a.xml"), Ok(Kind::Code));
 }
 
 #[test]

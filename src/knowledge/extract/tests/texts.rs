@@ -72,6 +72,10 @@ fn tables_as_text_are_tables() {
         ("a.csv", "a,b\n1,2,3\n4\n", "a | b\n1 | 2 | 3\n4"),
         ("a.csv", "only one column\nof words\n", "only one column\nof words"),
         ("a.csv", "a,b\nx|y,2\n", "a | b\nx\\|y | 2"),
+        // A quote that nothing closes ends with its line, and so does one that would swallow rows.
+        ("a.csv", "a,b\n\"x,1\ny,2\nz,3\n", "a | b\n\"x | 1\ny | 2\nz | 3"),
+        ("a.csv", "a,b\n\"x,1\ny,2\nw,3\n\"z\",4\n", "a | b\n\"x | 1\ny | 2\nw | 3\nz | 4"),
+        ("a.csv", "a, \"b, c\"\n1, \"2, 3\"\n", "a | b, c\n1 | 2, 3"),
     ] {
         let document = read_as(name, source.as_bytes());
         assert_eq!((document.kind, document.text.as_str()), (Kind::Csv, text), "{source:?}");
@@ -96,6 +100,7 @@ fn lone_control_characters_do_not_make_a_text_binary() {
         (b"\x1b[31mERROR\x1b[0m pump \x1b[1;32mon\x1b[m", "ERROR pump on"),
         (b"a.txt\0b.txt\0", "a.txt b.txt"),
         (b"one\rtwo\rthree", "one\ntwo\nthree"),
+        (b"\x1b(B\x1b)0pump\x1b=\x1b7 on\x1b#8", "pump on"),
     ] {
         assert_eq!(read_as("a.txt", bytes).text, text, "{bytes:?}");
     }
@@ -150,6 +155,9 @@ fn every_encoding_is_read_or_said_to_be_guessed() {
         }
     }
     assert_eq!(read_as("a.txt", russian.as_bytes()).report.guessed_encoding, None);
+    // Seven bits, with switches that look like those of terminals.
+    let mail = b"PO 17: \x1b$BElKL\x1b(B and \x1b$B@>\x1b(J.";
+    assert_eq!(read_as("a.txt", mail).text, "PO 17: 東北 and 西.");
 }
 
 #[test]
@@ -160,6 +168,9 @@ fn lines_of_different_encodings_are_all_read() {
     let document = read_as("a.log", &bytes);
     assert_in_order(&document, &["Первая строка", "Вторая строка в старой кодировке.", "Первая строка"]);
     assert_eq!(document.report.guessed_encoding.as_deref(), Some("windows-1251"));
+    // As much of the one as of the other.
+    let german = b"\xc3\x9cber\nGr\xf6\xdfe\nGr\xf6\xdfe\n";
+    assert_eq!(read_as("a.txt", german).text, "Über\nGröße\nGröße");
     // One broken character costs itself and is said.
     let broken = [good.as_bytes(), "Третья стро".as_bytes(), b"\xd0", "ка.\n".as_bytes()].concat();
     let document = read_as("a.txt", &broken);
@@ -184,4 +195,12 @@ fn only_prose_flows() {
     ] {
         assert_eq!(read_as("a.txt", kept.as_bytes()).text, kept, "{kept}");
     }
+}
+
+#[test]
+fn a_table_of_any_width_keeps_every_cell() {
+    let row = |start: u32| (start..start + 3000).map(|n| n.to_string()).collect::<Vec<_>>();
+    let source = format!("{}\n{}\n", row(10_000).join(","), row(50_000).join(","));
+    let text = read_as("a.csv", source.as_bytes()).text;
+    assert_eq!(text, format!("{}\n{}", row(10_000).join(" | "), row(50_000).join(" | ")));
 }

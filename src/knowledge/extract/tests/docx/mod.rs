@@ -2,6 +2,7 @@
 
 mod fields;
 mod lists;
+mod look;
 mod package;
 mod structure;
 

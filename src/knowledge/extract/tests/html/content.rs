@@ -162,5 +162,5 @@ fn struck_text_stays_marked() {
     ] {
         assert_eq!(text(html), "Price: ~~100~~ 90", "{html}");
     }
-    assert_eq!(text("<del><p>Gone</p><p>too</p></del>"), "Gone\n\ntoo");
+    assert_eq!(text("<del><p>Gone</p><p>too</p></del>"), "~~Gone~~\n\n~~too~~");
 }

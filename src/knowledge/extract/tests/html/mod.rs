@@ -3,6 +3,7 @@
 mod content;
 mod elements;
 mod repair;
+mod styles;
 mod tables;
 
 use super::*;

@@ -1,0 +1,218 @@
+//! Messages of mail (`.eml`) and web pages saved in that form (`.mht`): who wrote when to whom, the body in the richest of its
+//! forms, and the names of what is attached. Attached texts and messages are read, other attachments are said to be unread.
+
+use mailparse::{DispositionType, MailHeaderMap, ParsedMail, parse_mail};
+
+use super::{
+    BlockKind, ExtractError, Extracted, Kind, LeftOutKind, Limits,
+    builder::Builder,
+    csv,
+    decode::{Decoded, decode_or_guess, tidy},
+    html, markdown, plain,
+};
+
+/// Messages within messages.
+const MOST_NESTED: usize = 5;
+const MOST_CHOICES: usize = 4;
+/// The parser calls itself for each part within a part.
+const MOST_PARTS: usize = 1000;
+/// A head is shorter than this.
+const LONGEST_HEAD: usize = 64 << 10;
+/// What a reader sees of a message's head.
+const SHOWN: [&str; 6] = ["From", "To", "Cc", "Reply-To", "Date", "Subject"];
+
+/// Whether the bytes begin with the head of a message: nothing but headers up to an empty line, among them some that only
+/// programs write. A text that begins with "From:" and "Subject:" is no message by that.
+pub(super) fn is_message(bytes: &[u8]) -> bool {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
+    let head = &bytes[..bytes.len().min(LONGEST_HEAD)];
+    let mut names: Vec<String> = Vec::new();
+    for line in head.split(|b| *b == b'\n').map(<[u8]>::trim_ascii_end) {
+        if line.is_empty() {
+            break;
+        }
+        if line.starts_with(b" ") || line.starts_with(b"\t") {
+            continue;
+        }
+        let name = line.split(|b| *b == b':').next().unwrap_or_default();
+        if name.len() == line.len() || name.is_empty() || !name.iter().all(u8::is_ascii_graphic) {
+            return false;
+        }
+        names.push(String::from_utf8_lossy(name).to_ascii_lowercase());
+    }
+    let has = |known: &[&str]| names.iter().any(|name| known.contains(&name.as_str()));
+    let is_mail = has(&["from", "sender", "to", "subject", "date"])
+        && has(&["mime-version", "message-id", "received", "return-path", "dkim-signature", "x-mailer"]);
+    is_mail || has(&["mime-version"]) && has(&["content-type"])
+}
+
+pub(super) fn extract(bytes: &[u8], limits: &Limits) -> Result<Extracted, ExtractError> {
+    let mut builder = Builder::new(limits);
+    Reader { builder: &mut builder, limits, depth: 0, choices: 0 }.message(bytes)?;
+    Ok(builder.finish(Kind::Text, None))
+}
+
+/// The first page of HTML in a message or archive.
+pub(super) fn page(bytes: &[u8]) -> Option<String> {
+    if is_nested_too_deep(bytes) {
+        return None;
+    }
+    let mail = parse_mail(bytes.trim_ascii_start()).ok()?;
+    let part = mail.parts().find(|part| part.ctype.mimetype == "text/html")?;
+    let bytes = part.get_body_raw().ok()?;
+    Some(text_of(part, &bytes).text.into_owned())
+}
+
+fn is_nested_too_deep(bytes: &[u8]) -> bool {
+    bytes.windows(10).filter(|window| window.eq_ignore_ascii_case(b"multipart/")).count() > MOST_PARTS
+}
+
+/// The text of a part as its head and its bytes tell it.
+fn text_of<'a>(part: &ParsedMail<'_>, bytes: &'a [u8]) -> Decoded<'a> {
+    let charset = part.ctype.params.get("charset").map(String::as_bytes);
+    let of_page = || (part.ctype.mimetype == "text/html").then(|| html::declared_charset(bytes)).flatten();
+    decode_or_guess(bytes, charset.or_else(of_page))
+}
+
+struct Reader<'a> {
+    builder: &'a mut Builder,
+    limits: &'a Limits,
+    depth: usize,
+    /// Open choices between forms of a body.
+    choices: usize,
+}
+
+impl Reader<'_> {
+    fn message(&mut self, bytes: &[u8]) -> Result<(), ExtractError> {
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
+        if is_nested_too_deep(bytes) {
+            return Err(ExtractError::malformed(format!("more than {MOST_PARTS} parts within parts")));
+        }
+        let mail = parse_mail(bytes).map_err(ExtractError::malformed)?;
+        // A saved page has the head of a message only as a wrapping.
+        if mail.ctype.mimetype != "multipart/related" || mail.headers.get_first_header("To").is_some() {
+            let line = |name: &&str| mail.headers.get_first_value(name).map(|value| format!("{name}: {value}\n"));
+            let head: String = SHOWN.iter().filter_map(line).collect();
+            self.builder.lines(BlockKind::Paragraph, &tidy(&head))?;
+        }
+        self.builder.title(&mail.headers.get_first_value("Subject").unwrap_or_default());
+        let mut attached = Vec::new();
+        self.part(&mail, &mut attached)?;
+        self.builder.lines(BlockKind::List, &attached.join("\n"))
+    }
+
+    fn part(&mut self, part: &ParsedMail<'_>, attached: &mut Vec<String>) -> Result<(), ExtractError> {
+        match part.ctype.mimetype.as_str() {
+            "multipart/alternative" => self.alternative(part, attached),
+            "multipart/related" => self.related(part, attached),
+            kind if kind.starts_with("multipart/") => {
+                part.subparts.iter().try_for_each(|inner| self.part(inner, attached))
+            }
+            kind => {
+                let name = file_name(part);
+                if let Some(name) = &name {
+                    attached.push(format!("- Attachment: {name} ({kind})"));
+                }
+                self.content(part, kind, name.as_deref().unwrap_or("without a name"))
+            }
+        }
+    }
+
+    /// A part that is no container.
+    fn content(&mut self, part: &ParsedMail<'_>, kind: &str, name: &str) -> Result<(), ExtractError> {
+        let Ok(bytes) = part.get_body_raw() else {
+            return self.unread(format!("{kind} {name}: it cannot be decoded"));
+        };
+        match kind {
+            "message/rfc822" | "message/global" if self.depth < MOST_NESTED => {
+                self.depth += 1;
+                let read = self.message(&bytes);
+                self.depth -= 1;
+                match read {
+                    Err(ExtractError::Malformed { reason }) => self.unread(format!("message {name}: {reason}")),
+                    read => read,
+                }
+            }
+            kind if kind.starts_with("text/") || kind.starts_with("message/delivery-status") => {
+                self.text(part, kind, &bytes)
+            }
+            // Proves who has written it, and says nothing.
+            "application/pkcs7-signature" | "application/x-pkcs7-signature" | "application/pgp-signature" => Ok(()),
+            kind if kind.starts_with("image/") => {
+                self.builder.report().images_without_text += 1;
+                Ok(())
+            }
+            _ => self.unread(format!("attachment {name} ({kind}, {} bytes)", bytes.len())),
+        }
+    }
+
+    fn text(&mut self, part: &ParsedMail<'_>, kind: &str, bytes: &[u8]) -> Result<(), ExtractError> {
+        let decoded = text_of(part, bytes);
+        if decoded.guessed.is_some() {
+            self.builder.report().guessed_encoding = decoded.guessed.map(str::to_owned);
+        }
+        let text = tidy(&decoded.text);
+        match kind {
+            "text/html" => html::append(self.builder, &text, self.limits),
+            "text/plain" | "text/enriched" => plain::append_text(self.builder, &text),
+            "text/markdown" => markdown::append(self.builder, &text, self.limits),
+            "text/csv" => csv::append(self.builder, &text),
+            _ => plain::append_code(self.builder, &text),
+        }
+    }
+
+    /// The same body in several forms, the richest last; but some programs put only a word or two into one of them.
+    fn alternative(&mut self, part: &ParsedMail<'_>, attached: &mut Vec<String>) -> Result<(), ExtractError> {
+        // To choose, a form is read twice: choices within choices would take twice as long for each.
+        if self.choices >= MOST_CHOICES {
+            return self.unread("a choice between forms of the body within others".to_owned());
+        }
+        let mut texts = Vec::new();
+        self.choices += 1;
+        for inner in &part.subparts {
+            let mut scratch = Builder::new(self.limits);
+            Reader { builder: &mut scratch, limits: self.limits, depth: self.depth, choices: self.choices }
+                .part(inner, &mut Vec::new())?;
+            texts.push(scratch.finish(Kind::Text, None).text);
+        }
+        let words = |text: &String| text.split_whitespace().count();
+        let most = texts.iter().map(words).max().unwrap_or(0);
+        let chosen = texts.iter().rposition(|text| words(text) * 10 >= most * 8).unwrap_or(0);
+        for (at, inner) in part.subparts.iter().enumerate() {
+            if at == chosen {
+                self.part(inner, attached)?;
+            } else if texts[at] != texts[chosen] {
+                self.builder.left_out(LeftOutKind::Duplicate, &texts[at]);
+            }
+        }
+        self.choices -= 1;
+        Ok(())
+    }
+
+    /// A page with what belongs to it: frames have text, pictures stand in the page, and the rest is how it looks.
+    fn related(&mut self, part: &ParsedMail<'_>, attached: &mut Vec<String>) -> Result<(), ExtractError> {
+        for (at, inner) in part.subparts.iter().enumerate() {
+            let kind = inner.ctype.mimetype.as_str();
+            let is_page = kind.starts_with("multipart/") || matches!(kind, "text/html" | "text/plain");
+            let is_drawn = kind.starts_with("image/") || kind.starts_with("font/") || kind == "text/css";
+            if at == 0 || is_page || !is_drawn && !kind.contains("javascript") && file_name(inner).is_some() {
+                self.part(inner, attached)?;
+            }
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "so that it ends a match of results")]
+    fn unread(&mut self, what: String) -> Result<(), ExtractError> {
+        self.builder.report().unread_parts.push(what);
+        Ok(())
+    }
+}
+
+/// The name of an attachment, or what stands for it; `None` for the body.
+fn file_name(part: &ParsedMail<'_>) -> Option<String> {
+    let disposition = part.get_content_disposition();
+    let name = disposition.params.get("filename").or_else(|| part.ctype.params.get("name"));
+    let is_attached = disposition.disposition == DispositionType::Attachment;
+    name.cloned().or_else(|| is_attached.then(|| "without a name".to_owned()))
+}

@@ -1,0 +1,103 @@
+//! Numbers as the labels of lists write them: 3, c, iii, 三. The formats have the names that Word gives them.
+
+pub(super) fn number_in(number: u64, format: &str) -> String {
+    match format {
+        "none" => String::new(),
+        "lowerLetter" => letters(number, "abcdefghijklmnopqrstuvwxyz"),
+        "upperLetter" => letters(number, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
+        "russianLower" => letters(number, "абвгдежзиклмнопрстуфхцчшщэюя"),
+        "russianUpper" => letters(number, "АБВГДЕЖЗИКЛМНОПРСТУФХЦЧШЩЭЮЯ"),
+        "lowerRoman" => roman(number).to_lowercase(),
+        "upperRoman" => roman(number),
+        "decimalZero" => format!("{number:02}"),
+        "numberInDash" => format!("- {number} -"),
+        "hex" => format!("{number:X}"),
+        "arabicAlpha" => letters(number, "أبتثجحخدذرزسشصضطظعغفقكلمنهوي"),
+        "hebrew2" => letters(number, "אבגדהוזחטיכלמנסעפצקרשת"),
+        "ganada" => letters(number, "가나다라마바사아자차카타파하"),
+        "aiueo" | "aiueoFullWidth" => letters(
+            number,
+            "アイウエオカキクケコサシスセソタチツテトナニヌネノハヒフヘホマミムメモヤユヨラリルレロワヲン",
+        ),
+        "chineseCounting"
+        | "chineseCountingThousand"
+        | "taiwaneseCounting"
+        | "taiwaneseCountingThousand"
+        | "japaneseCounting" => counted(number),
+        "lowerAlphabet" => alphabetic(number).to_lowercase(),
+        "upperAlphabet" => alphabetic(number),
+        _ => number.to_string(),
+    }
+}
+
+/// a to z, then aa to zz: the letter repeated, as Word does.
+fn letters(number: u64, alphabet: &str) -> String {
+    let alphabet: Vec<char> = alphabet.chars().collect();
+    let Some(index) = number.checked_sub(1).and_then(|n| usize::try_from(n).ok()) else { return String::new() };
+    let times = (index / alphabet.len() + 1).min(30);
+    std::iter::repeat_n(alphabet[index % alphabet.len()], times).collect()
+}
+
+fn roman(number: u64) -> String {
+    let signs = [
+        (1000, "M"),
+        (900, "CM"),
+        (500, "D"),
+        (400, "CD"),
+        (100, "C"),
+        (90, "XC"),
+        (50, "L"),
+        (40, "XL"),
+        (10, "X"),
+        (9, "IX"),
+        (5, "V"),
+        (4, "IV"),
+        (1, "I"),
+    ];
+    let mut left = number.min(100_000);
+    let mut out = String::new();
+    for (value, sign) in signs {
+        while left >= value {
+            out.push_str(sign);
+            left -= value;
+        }
+    }
+    out
+}
+
+/// A to Z, then AA, AB, as browsers do.
+fn alphabetic(mut number: u64) -> String {
+    let mut out = Vec::new();
+    while number > 0 {
+        out.push(b'A' + u8::try_from((number - 1) % 26).unwrap_or(0));
+        number = (number - 1) / 26;
+    }
+    out.iter().rev().map(|letter| char::from(*letter)).collect()
+}
+
+/// As the languages of East Asia count, up to 9999.
+fn counted(number: u64) -> String {
+    const DIGITS: [&str; 10] = ["〇", "一", "二", "三", "四", "五", "六", "七", "八", "九"];
+    if number == 0 || number > 9999 {
+        return if number == 0 { DIGITS[0].to_owned() } else { number.to_string() };
+    }
+    let digits = number.to_string();
+    let mut out = String::new();
+    let mut skipped = false;
+    for (at, digit) in digits.bytes().map(|b| usize::from(b - b'0')).enumerate() {
+        let place = digits.len() - 1 - at;
+        if digit == 0 {
+            skipped = true;
+            continue;
+        }
+        if std::mem::take(&mut skipped) {
+            out.push_str(DIGITS[0]);
+        }
+        // 十二, and not 一十二.
+        if digit != 1 || place != 1 || number > 19 {
+            out.push_str(DIGITS[digit]);
+        }
+        out.push_str(["", "十", "百", "千"][place]);
+    }
+    out
+}
