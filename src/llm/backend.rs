@@ -33,9 +33,10 @@ pub trait ModelBackend: Send + Sync + 'static {
         self.stream(call, model, request).await?.collect().await
     }
 
-    /// Embeds texts; vectors as the server gave them, in the order of the texts.
-    async fn embed(&self, model: &str, texts: &[String], dimensions: Option<usize>) -> Result<Embeddings, LlmError> {
-        let _ = (texts, dimensions);
+    /// Embeds texts; vectors as the server gave them, in the order of the texts. `more`: other fields of the request (`dimensions`,
+    /// `input_type`, `user`), for the server as they are.
+    async fn embed(&self, model: &str, texts: &[String], more: &Map<String, Value>) -> Result<Embeddings, LlmError> {
+        let _ = (texts, more);
         Err(LlmError::invalid("model", "model_not_supported", format!("{model} is not an embedding model")))
     }
 
@@ -44,9 +45,9 @@ pub trait ModelBackend: Send + Sync + 'static {
         &self,
         model: &str,
         tokens: &[Vec<u32>],
-        dimensions: Option<usize>,
+        more: &Map<String, Value>,
     ) -> Result<Embeddings, LlmError> {
-        let _ = (tokens, dimensions);
+        let _ = (tokens, more);
         Err(LlmError::invalid("model", "model_not_supported", format!("{model} is not an embedding model")))
     }
 }
@@ -146,6 +147,7 @@ impl Fold {
                 choice.finish_reason.clone_from(&part.finish_reason);
             }
             merge(&mut choice.message.extra, &part.delta.extra);
+            beside(&mut choice.extra, &part.extra);
         }
     }
 
@@ -178,6 +180,18 @@ fn choice_at(choices: &mut Vec<Choice>, index: u32) -> &mut Choice {
         choices.len() - 1
     });
     &mut choices[at]
+}
+
+/// What stands beside the deltas of a choice (`logprobs`, `error`, a provider's own reason): lists grow, the rest is as it was last.
+fn beside(into: &mut Map<String, Value>, part: &Map<String, Value>) {
+    for (key, value) in part {
+        match (into.get_mut(key), value) {
+            (_, Value::Null) => {}
+            (Some(Value::Object(old)), Value::Object(new)) => beside(old, new),
+            (Some(Value::Array(old)), Value::Array(new)) => old.extend(new.iter().cloned()),
+            (_, value) => drop(into.insert(key.clone(), value.clone())),
+        }
+    }
 }
 
 /// Adds a fragment to what is there: texts are continued, lists are matched by `index` or appended, the rest is replaced.

@@ -92,6 +92,10 @@ impl SseParser {
                 None => self.data = Some(value.to_owned()),
             },
             "event" => value.clone_into(&mut self.event),
+            // An error that a server writes into its stream as it is, without the field's name.
+            _ if line.starts_with("{\"") && line.ends_with('}') => {
+                return Some(SseEvent { event: std::mem::take(&mut self.event), data: line.to_owned() });
+            }
             // A comment has an empty name.
             _ => {}
         }

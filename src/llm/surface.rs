@@ -282,6 +282,20 @@ struct EmbeddingRequest {
     /// `query` or `passage`, for models that treat the two differently; `passage` by default.
     #[serde(default)]
     input_type: Option<String>,
+    /// Everything else (`user`, `truncate`, ...), passed on to the provider as it is.
+    #[serde(flatten)]
+    extra: Map<String, Value>,
+}
+
+impl EmbeddingRequest {
+    /// What a provider is asked for beside the texts.
+    fn for_provider(&self) -> Map<String, Value> {
+        let mut more = self.extra.clone();
+        more.retain(|_, value| !value.is_null());
+        more.extend(self.dimensions.map(|dimensions| ("dimensions".to_owned(), json!(dimensions))));
+        more.extend(self.input_type.as_ref().map(|kind| ("input_type".to_owned(), json!(kind))));
+        more
+    }
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
@@ -297,22 +311,23 @@ enum Encoding {
 async fn create_embeddings(
     State(llm): State<Llm>,
     Caller(who): Caller,
-    Body(request): Body<EmbeddingRequest>,
+    Body(mut request): Body<EmbeddingRequest>,
 ) -> Result<axum::Json<Value>, OpenAiError> {
-    let input = tokens::read(request.input, MAX_INPUTS)?;
-    let kind = match request.input_type.as_deref() {
-        None | Some("passage" | "document" | "search_document") => InputKind::Passage,
-        Some("query" | "search_query") => InputKind::Query,
-        Some(_) => {
-            return Err(LlmError::invalid("input_type", "invalid_value", "input_type is `query` or `passage`").into());
-        }
-    };
+    let input = tokens::read(request.input.take(), MAX_INPUTS)?;
     let call = CallContext::of(&who);
     let lane = lane_of(match &input {
         Input::Texts(texts) => texts.len(),
         Input::Tokens(tokens) => tokens.len(),
     });
     let (model, made) = if request.model == embeddings::ALIAS {
+        let kind = match request.input_type.as_deref() {
+            None | Some("passage" | "document" | "search_document") => InputKind::Passage,
+            Some("query" | "search_query") => InputKind::Query,
+            Some(_) => {
+                let text = "input_type is `query` or `passage`";
+                return Err(LlmError::invalid("input_type", "invalid_value", text).into());
+            }
+        };
         let texts = match input {
             Input::Texts(texts) => texts,
             Input::Tokens(tokens) => tokens::decode(&tokens)?,
@@ -326,13 +341,14 @@ async fn create_embeddings(
         let made = llm.embed_now(&call, &model, lane, kind, &texts).await?;
         (model.id, made)
     } else {
+        let more = request.for_provider();
         let made = match input {
             Input::Texts(texts) => {
                 llm.check_length("input", &texts)?;
-                llm.embed_with_provider(&call, lane, &request.model, None, &texts, request.dimensions).await?
+                llm.embed_with_provider(&call, lane, &request.model, None, &texts, more).await?
             }
             Input::Tokens(tokens) => {
-                llm.embed_tokens_with_provider(&call, lane, &request.model, &tokens, request.dimensions).await?
+                llm.embed_tokens_with_provider(&call, lane, &request.model, &tokens, &more).await?
             }
         };
         (request.model, made)

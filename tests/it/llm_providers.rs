@@ -55,6 +55,11 @@ fn spoken(body: &Value) -> Vec<(String, Value)> {
     messages.map(|m| (m["role"].as_str().unwrap().to_owned(), m["content"].clone())).collect()
 }
 
+/// A stream that says half of something, and then this.
+fn broken_off(last: &str) -> String {
+    format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"half\"}}}}]}}\n\n{last}\n\n")
+}
+
 async fn chat(State(seen): State<Seen>, Json(body): Json<Value>) -> Response {
     let times = {
         let mut seen = seen.lock().unwrap();
@@ -121,6 +126,33 @@ async fn chat(State(seen): State<Seen>, Json(body): Json<Value>) -> Response {
             "text/event-stream",
             EVENTS.replace("\"hel\"", "\"a\\ud83d\"").replace("\"lo\"", "\"\\ude00b\\ud83d\""),
         ),
+        "json-called-events" => answer(200, "text/event-stream", WHOLE),
+        "error-called-events" => {
+            answer(200, "text/event-stream", "{\n \"error\": {\"message\": \"none left\", \"code\": \"insufficient_quota\"}\n}")
+        }
+        "sign-in" => answer(200, "text/event-stream", "<html><head><title>Sign in to the proxy</title></head></html>"),
+        "words" => answer(200, "text/plain", "asleep"),
+        "packed" => {
+            let mut response = answer(200, "text/event-stream", "\u{1f}\u{8b}");
+            response.headers_mut().insert(header::CONTENT_ENCODING, "gzip".parse().unwrap());
+            response
+        }
+        "moved" => {
+            let mut response = answer(307, "text/plain", "");
+            response.headers_mut().insert(header::LOCATION, "http://10.0.0.9/v1".parse().unwrap());
+            response
+        }
+        "nothing" => answer(200, "text/event-stream", "data: [DONE]\n\n"),
+        "no-choice" => answer(200, "application/json", r#"{"id":"c","choices":[]}"#),
+        "lines" => answer(200, "text/event-stream", EVENTS.replace("\n\n", "\n")),
+        "said-bare" => answer(200, "text/event-stream", broken_off(r#"data: {"message":"out of memory","code":500}"#)),
+        "said-in-list" => answer(200, "text/event-stream", broken_off(r#"data: {"errors":[{"message":"out of memory"}]}"#)),
+        "said-in-words" => answer(200, "text/event-stream", broken_off("data: out of memory")),
+        "said-unframed" => answer(200, "text/event-stream", broken_off(r#"{"error":{"message":"out of memory"}}"#)),
+        "beside" => answer(200, "text/event-stream", [
+            r#"data: {"choices":[{"index":0,"delta":{"content":"a"},"logprobs":{"content":[{"token":"a"}]},"stop_reason":"x"}]}"#,
+            r#"data: {"choices":[{"index":0,"delta":{"content":"b"},"logprobs":{"content":[{"token":"b"}]},"stop_reason":"x","finish_reason":"stop"}]}"#,
+            "data: [DONE]", ""].join("\n\n")),
         "loading" if times < 3 => {
             refuse(503, &json!({"error": {"message": "Loading model", "type": "unavailable_error", "code": 503}}))
         }
@@ -446,6 +478,81 @@ async fn what_comes_in_another_shape_than_asked_for_is_turned_into_it() {
         assert_eq!(f.stream(model, json!({})).await.0, "hello", "{model}");
     }
     assert_eq!(f.stream("halves", json!({})).await.0, "a😀b\u{fffd}");
+    f.app.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_no_answer_is_told_by_what_it_is() {
+    let f = start(&[]).await;
+    let whole = f.ask("json-called-events", json!({})).await.expect(200);
+    assert_eq!(whole["choices"][0]["message"]["content"], "hello");
+    assert_eq!(f.stream("json-called-events", json!({})).await.0, "hello");
+    assert_eq!(f.stream("lines", json!({})).await.0, "hello", "no empty lines between the events");
+    for (model, status, code, words) in [
+        ("error-called-events", 429, "insufficient_quota", "none left"),
+        ("sign-in", 502, "provider_bad_response", "a page instead of JSON: Sign in to the proxy"),
+        ("packed", 502, "provider_bad_response", "compressed (gzip)"),
+        ("moved", 502, "provider_bad_response", "redirects to another address (307)"),
+        ("no-choice", 502, "provider_bad_response", "holds no choice"),
+    ] {
+        for stream in [false, true] {
+            let answer = f.ask(model, json!({"stream": stream})).await;
+            let error = answer.json()["error"].clone();
+            assert_eq!((answer.status.as_u16(), &error["code"]), (status, &json!(code)), "{model}: {error}");
+            assert!(error["message"].as_str().unwrap().contains(words), "{model}: {error}");
+            assert!(!error.to_string().contains("10.0.0.9"), "{error}");
+        }
+    }
+    for (model, code, words) in [
+        ("nothing", "provider_bad_response", "holds no choice"),
+        ("words", "provider_stream_cut", "before its answer began"),
+        ("said-bare", "provider_error", "out of memory"),
+        ("said-in-list", "provider_error", "out of memory"),
+        ("said-in-words", "provider_error", "out of memory"),
+        ("said-unframed", "provider_error", "out of memory"),
+    ] {
+        let streamed = f.ask(model, json!({"stream": true})).await;
+        let events: Vec<&str> = streamed.text.lines().filter_map(|l| l.strip_prefix("data: ")).collect();
+        let error: Value = serde_json::from_str(events[events.len() - 2]).unwrap();
+        assert_eq!(
+            (&error["error"]["code"], events.last()),
+            (&json!(code), Some(&"[DONE]")),
+            "{model}: {}",
+            streamed.text
+        );
+        assert!(error["error"]["message"].as_str().unwrap().contains(words), "{model}: {error}");
+        let whole = f.ask(model, json!({})).await;
+        assert_eq!((whole.status.as_u16(), &whole.json()["error"]["code"]), (502, &json!(code)), "{model}");
+    }
+    f.app.stop().await;
+}
+
+#[tokio::test]
+async fn what_stands_beside_the_text_of_a_stream_is_in_the_whole_answer_too() {
+    let f = start(&[]).await;
+    let whole = f.ask("beside", json!({})).await.expect(200);
+    let choice = &whole["choices"][0];
+    assert_eq!((&choice["message"]["content"], &choice["stop_reason"]), (&json!("ab"), &json!("x")), "{whole}");
+    assert_eq!(choice["logprobs"]["content"], json!([{"token": "a"}, {"token": "b"}]), "{whole}");
+    f.app.stop().await;
+}
+
+#[tokio::test]
+async fn what_else_is_asked_of_an_embedding_model_reaches_it() {
+    let f = start(&[]).await;
+    let more = json!({"input_type": "classification", "user": "u", "truncate": "END", "dimensions": 2, "none": null});
+    for (model, input) in [("texts", json!(["a"])), ("ids", json!([[1, 2]]))] {
+        let mut body = json!({"model": format!("up/{model}"), "input": input});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        f.admin.post("/v1/embeddings", &body).await.expect(200);
+        let asked = f.asked(model).pop().unwrap();
+        for name in ["input_type", "user", "truncate", "dimensions"] {
+            assert_eq!(asked[name], more[name], "{asked}");
+        }
+        assert!(asked.get("none").is_none() && asked["encoding_format"] == "float", "{asked}");
+    }
+    let ours = json!({"model": "embed", "input": "a", "input_type": "classification"});
+    assert_eq!(f.admin.post("/v1/embeddings", &ours).await.json()["error"]["param"], "input_type");
     f.app.stop().await;
 }
 

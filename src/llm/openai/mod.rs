@@ -1,25 +1,27 @@
 //! A provider that speaks OpenAI's HTTP API: OpenAI, OpenRouter, vLLM, llama.cpp, Ollama, LM Studio and many more.
 
 mod adapt;
+mod answer;
 mod failure;
 pub(super) mod halves;
 mod prepare;
 mod reshape;
 mod stream;
+mod vectors;
 mod words;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use reqwest::{Method, Response};
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use self::{
     adapt::{Adaptations, Learned},
+    answer::Shape,
     prepare::Habits,
 };
 use super::{
@@ -29,12 +31,10 @@ use super::{
     error::{Failure, LlmError},
     metrics::Metrics,
     model::{BackendKind, CallContext, Embeddings, ModelInfo},
-    wire::{ChatRequest, Completion, Original, Usage},
+    wire::{ChatRequest, Completion},
 };
 use crate::platform::{http_client::Traced as _, ids::OrgId};
 
-/// Largest whole answer; 2 048 vectors of 3 072 numbers as text are 70 MB, but our batches are smaller.
-const MAX_BODY_BYTES: usize = 32 * 1024 * 1024;
 /// How long a server's list of models is believed.
 const MODELS_LIVE: Duration = Duration::from_mins(1);
 /// A list of models that takes longer is not worth the wait.
@@ -68,27 +68,6 @@ impl std::fmt::Debug for Provider {
 struct ModelList {
     #[serde(default, alias = "models")]
     data: Vec<Value>,
-}
-
-#[derive(Deserialize)]
-struct EmbeddingList {
-    data: Vec<EmbeddingItem>,
-    #[serde(default)]
-    usage: Option<Usage>,
-}
-
-#[derive(Deserialize)]
-struct EmbeddingItem {
-    #[serde(default)]
-    index: Option<usize>,
-    embedding: Vector,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Vector {
-    Numbers(Vec<f32>),
-    Base64(String),
 }
 
 impl Provider {
@@ -247,6 +226,8 @@ impl Provider {
         if self.is_host("openrouter.ai") {
             request = request.header("X-OpenRouter-Title", "Holdfast");
         }
+        // Answers are read as they are; without the header a server may choose.
+        request = request.header(reqwest::header::ACCEPT_ENCODING, "identity");
         if let Some(body) = body {
             request = request.header(reqwest::header::CONTENT_TYPE, "application/json").body(body);
         }
@@ -275,26 +256,6 @@ impl Provider {
             refusal.message = refusal.message.replace(authority, "(address)").replace(host, "(address)");
         }
         LlmError::Refused(refusal)
-    }
-
-    /// Reads a whole body.
-    async fn read(&self, mut response: Response, timeout: Duration) -> Result<Bytes, LlmError> {
-        let mut body = BytesMut::new();
-        loop {
-            match tokio::time::timeout(timeout, response.chunk()).await {
-                Err(_) => {
-                    return Err(self.fail(Failure::Timeout, format!("its answer stopped for {} s", timeout.as_secs())));
-                }
-                Ok(Err(error)) => return Err(self.broken(&error)),
-                Ok(Ok(None)) => return Ok(body.freeze()),
-                Ok(Ok(Some(part))) if body.len() + part.len() > MAX_BODY_BYTES => {
-                    return Err(
-                        self.fail(Failure::BadResponse, format!("its answer is larger than {MAX_BODY_BYTES} bytes"))
-                    );
-                }
-                Ok(Ok(Some(part))) => body.extend_from_slice(&part),
-            }
-        }
     }
 
     fn fail(&self, failure: Failure, message: impl Into<String>) -> LlmError {
@@ -340,137 +301,17 @@ impl ModelBackend for Provider {
         }
     }
 
-    async fn embed(&self, model: &str, texts: &[String], dimensions: Option<usize>) -> Result<Embeddings, LlmError> {
-        self.embed_input(model, json!(texts), dimensions).await
+    async fn embed(&self, model: &str, texts: &[String], more: &Map<String, Value>) -> Result<Embeddings, LlmError> {
+        self.embed_input(model, json!(texts), more).await
     }
 
     async fn embed_tokens(
         &self,
         model: &str,
         tokens: &[Vec<u32>],
-        dimensions: Option<usize>,
+        more: &Map<String, Value>,
     ) -> Result<Embeddings, LlmError> {
-        self.embed_input(model, json!(tokens), dimensions).await
-    }
-}
-
-/// What an answer is, whatever it was asked to be and calls itself.
-enum Shape {
-    Events(Response),
-    Document(Bytes),
-}
-
-impl Provider {
-    fn events(&self, response: Response) -> ChatStream {
-        let reader = stream::Reader::new(
-            self.name.clone(),
-            self.config.api_key.clone(),
-            self.config.timeout(),
-            self.config.idle_timeout(),
-            response,
-        );
-        ChatStream::new(reader.chunks())
-    }
-
-    fn completion(&self, body: &Bytes) -> Result<Completion, LlmError> {
-        let text = String::from_utf8_lossy(body);
-        let text = text.trim_start_matches('\u{feff}');
-        failure::in_body(&self.name, self.config.api_key.as_ref(), text).map_err(|e| self.without_address(e))?;
-        let parsed = if halves::has_half(text) { Original::parse(halves::mended(text)) } else { Original::parse(text) };
-        parsed.map_err(|e| self.fail(Failure::BadResponse, format!("its answer is not a chat completion: {e}")))
-    }
-
-    /// Reads as far as needed to see what it is: some servers answer everything at once whatever was asked, others stream, and
-    /// not all say so in the content type.
-    async fn look(&self, mut response: Response) -> Result<Shape, LlmError> {
-        let kind = response.headers().get(reqwest::header::CONTENT_TYPE).map(|v| v.as_bytes().to_ascii_lowercase());
-        if kind.is_some_and(|kind| kind.starts_with(b"text/event-stream")) {
-            return Ok(Shape::Events(response));
-        }
-        let mut begin = BytesMut::new();
-        let first = loop {
-            match tokio::time::timeout(self.config.timeout(), response.chunk()).await {
-                Err(_) => {
-                    let text = format!("it did not answer within {} s", self.config.timeout_seconds);
-                    return Err(self.fail(Failure::Timeout, text));
-                }
-                Ok(Err(error)) => return Err(self.broken(&error)),
-                Ok(Ok(None)) => break None,
-                Ok(Ok(Some(part))) => begin.extend_from_slice(&part),
-            }
-            let text = begin.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&begin);
-            if let Some(byte) = text.iter().find(|b| !b.is_ascii_whitespace()) {
-                break Some(*byte);
-            }
-        };
-        if matches!(first, None | Some(b'{' | b'[')) {
-            let rest = self.read(response, self.config.timeout()).await?;
-            begin.extend_from_slice(&rest);
-            return Ok(Shape::Document(begin.freeze()));
-        }
-        let rest = futures::stream::unfold(response, |mut response| async move {
-            response.chunk().await.transpose().map(|part| (part, response))
-        });
-        let whole = futures::StreamExt::chain(futures::stream::iter([Ok(begin.freeze())]), rest);
-        Ok(Shape::Events(axum::http::Response::new(reqwest::Body::wrap_stream(whole)).into()))
-    }
-
-    async fn embed_input(&self, model: &str, input: Value, dimensions: Option<usize>) -> Result<Embeddings, LlmError> {
-        let mut body = json!({"model": model, "input": input, "encoding_format": "float"});
-        if let Some(dimensions) = dimensions {
-            body["dimensions"] = json!(dimensions);
-        }
-        let mut known = self.known(model);
-        let mut learned = None;
-        let response = loop {
-            if known.contains(&Adaptation::NoEncodingFormat)
-                && let Some(body) = body.as_object_mut()
-            {
-                body.remove("encoding_format");
-            }
-            let sent = Some(body.to_string().into());
-            match self.send(Method::POST, "/embeddings", sent, self.config.timeout()).await {
-                Ok(response) => break response,
-                Err(LlmError::Refused(refusal)) => match adapt::embedding_remedy(&refusal, &known) {
-                    Some(remedy) => {
-                        known.insert(remedy);
-                        learned = Some(remedy);
-                    }
-                    None => return Err(LlmError::Refused(refusal)),
-                },
-                Err(error) => return Err(error),
-            }
-        };
-        if let Some(adaptation) = learned {
-            self.remember(model, adaptation);
-        }
-        let body = self.read(response, self.config.timeout()).await?;
-        failure::in_body(&self.name, self.config.api_key.as_ref(), &String::from_utf8_lossy(&body))
-            .map_err(|e| self.without_address(e))?;
-        let list: EmbeddingList = serde_json::from_slice(&body)
-            .map_err(|e| self.fail(Failure::BadResponse, format!("its answer is not a list of embeddings: {e}")))?;
-        self.in_order(list)
-    }
-
-    /// The vectors by their `index`, which some servers do not send in order.
-    fn in_order(&self, list: EmbeddingList) -> Result<Embeddings, LlmError> {
-        let mut vectors: Vec<Option<Vec<f32>>> = vec![None; list.data.len()];
-        for (at, item) in list.data.into_iter().enumerate() {
-            let vector = match item.embedding {
-                Vector::Numbers(numbers) => numbers,
-                Vector::Base64(text) => {
-                    let bytes = STANDARD
-                        .decode(text)
-                        .map_err(|e| self.fail(Failure::BadResponse, format!("an embedding is not base64: {e}")))?;
-                    super::embeddings::from_bytes(&bytes)
-                }
-            };
-            match vectors.get_mut(item.index.unwrap_or(at)) {
-                Some(place @ None) => *place = Some(vector),
-                _ => return Err(self.fail(Failure::BadResponse, "the indexes of its embeddings are wrong")),
-            }
-        }
-        Ok(Embeddings { vectors: vectors.into_iter().flatten().collect(), usage: list.usage })
+        self.embed_input(model, json!(tokens), more).await
     }
 }
 

@@ -34,6 +34,8 @@ pub(super) struct Reader {
     pending: Option<LlmError>,
     /// A choice has its finish reason, or there is nothing more to say: the end of the connection is no surprise.
     finished: bool,
+    /// A choice was seen.
+    begun: bool,
 }
 
 impl Reader {
@@ -55,6 +57,7 @@ impl Reader {
             halves: Halves::default(),
             pending: None,
             finished: false,
+            begun: false,
         }
     }
 
@@ -94,7 +97,8 @@ impl Reader {
                 if std::mem::replace(&mut self.finished, true) {
                     return None;
                 }
-                return Some(Err(self.fail(Failure::Cut, "its stream ended in the middle of the answer")));
+                let text = if self.begun { "in the middle of the answer" } else { "before its answer began" };
+                return Some(Err(self.fail(Failure::Cut, format!("its stream ended {text}"))));
             }
             if let Err(error) = self.fill().await {
                 return Some(Err(error));
@@ -112,8 +116,9 @@ impl Reader {
             return failure::in_body(&self.provider, self.key.as_ref(), &error).err().map(Err);
         }
         if data == "[DONE]" {
+            let begun = self.begun;
             self.close();
-            return None;
+            return (!begun).then(|| Err(self.fail(Failure::BadResponse, "its stream holds no choice")));
         }
         if data.is_empty() {
             return None;
@@ -134,10 +139,24 @@ impl Reader {
                 None => Some(Err(error)),
             };
         }
+        if !data.starts_with(['{', '[']) {
+            // Words in place of a chunk: why it gave up.
+            let error = serde_json::json!({"error": {"message": data}}).to_string();
+            return failure::in_body(&self.provider, self.key.as_ref(), &error).err().map(Err);
+        }
         match Chunk::parse(self.halves.join(&event.data)) {
             Ok(chunk) => {
+                self.begun |= !chunk.body().choices.is_empty();
                 self.finished |= chunk.body().choices.iter().any(|choice| choice.finish_reason.is_some());
                 Some(Ok(chunk))
+            }
+            // Events without the empty line between them: each line is one.
+            Err(_) if data.contains('\n') => {
+                let line = |data: &str| SseEvent { event: event.event.clone(), data: data.to_owned() };
+                for apart in data.lines().rev().map(line) {
+                    self.events.push_front(apart);
+                }
+                None
             }
             Err(error) => {
                 Some(Err(self.fail(Failure::BadResponse, format!("an event of its stream is not a chunk: {error}"))))

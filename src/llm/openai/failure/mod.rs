@@ -1,6 +1,9 @@
 //! What a provider says when it fails, in words that our clients may see: its reason, without our key, addresses of the
 //! operator's network or paths of its machine. Which kind of failure it is decides the status, and whether to try again.
 
+#[cfg(test)]
+mod tests;
+
 use std::{sync::LazyLock, time::Duration};
 
 use chrono::DateTime;
@@ -41,10 +44,11 @@ pub(super) fn refused(
 
 /// `Err` when a body of status 200, or an event of a stream, is an error in one of the shapes that are in use:
 /// `{"error": {...}}` (OpenAI, OpenRouter, `SGLang`), `{"error": "..."}` (Ollama), `{"object": "error", "message"}` (vLLM),
-/// `{"detail": ...}` (`FastAPI`).
+/// `{"detail": ...}` (`FastAPI`), `{"errors": [...]}`, `{"message": "...", "code": 500}`.
 pub(super) fn in_body(provider: &str, key: Option<&SecretString>, text: &str) -> Result<(), LlmError> {
     // Nearly every chunk ends here, without being parsed twice.
-    if !text.contains("\"error\"") && (text.contains("\"choices\"") || !text.contains("\"detail\"")) {
+    let is_answer = text.contains("\"choices\"") || text.contains("\"embedding\"");
+    if is_answer && !text.contains("\"error\"") {
         return Ok(());
     }
     let Ok(value) = serde_json::from_str::<Value>(text) else { return Ok(()) };
@@ -55,8 +59,11 @@ pub(super) fn in_body(provider: &str, key: Option<&SecretString>, text: &str) ->
     };
     let named = value.get("error").is_some_and(is_something);
     let plain = value.get("object").and_then(Value::as_str) == Some("error");
-    let detail = value.get("choices").is_none() && value.get("detail").is_some();
-    if !named && !plain && !detail {
+    let bare = value.get("choices").is_none() && value.get("data").is_none();
+    let list = value.get("errors").and_then(Value::as_array).is_some_and(|list| !list.is_empty());
+    let message = value.get("message").is_some_and(Value::is_string);
+    let unnamed = bare && (value.get("detail").is_some() || list || message);
+    if !named && !plain && !unnamed {
         return Ok(());
     }
     let mut said = words::read(text);
@@ -176,6 +183,8 @@ fn is_quota_code(said: &Said) -> bool {
 #[expect(clippy::match_same_arms, reason = "in the order of the statuses")]
 fn classify(status: u16, said: &Said) -> Failure {
     match status {
+        // Not followed: the key would go along.
+        300..400 => Failure::BadResponse,
         401 => Failure::Auth,
         402 => Failure::Billing,
         403 if says(said, &WRONG_KEY) => Failure::Auth,
@@ -241,6 +250,9 @@ fn wording(failure: Failure, status: u16, said: &Said) -> String {
         Failure::Loading => "it still loads its model, try again later".to_owned(),
         Failure::Timeout => "it did not answer in time".to_owned(),
         Failure::Server => format!("it failed ({status})"),
+        Failure::BadResponse if (300..400).contains(&status) => {
+            return format!("it redirects to another address ({status}): base_url must be the one that answers");
+        }
         Failure::BadResponse => format!("there is no such API at its address ({status})"),
         Failure::Forbidden if said.is_empty() => format!("its account may not do this ({status})"),
         _ if said.is_empty() => return format!("it refused the request ({status})"),
@@ -297,111 +309,4 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     };
     let seconds: f64 = text(RETRY_AFTER)?.parse().ok().or_else(until)?;
     (seconds.is_finite() && seconds >= 0.0).then(|| Duration::from_secs_f64(seconds.min(3600.0).ceil()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn refuse(
-        status: u16,
-        headers: &[(&'static str, &'static str)],
-        body: &str,
-    ) -> (Failure, String, Option<Duration>) {
-        let mut map = HeaderMap::new();
-        for (name, value) in headers {
-            map.insert(*name, value.parse().unwrap());
-        }
-        let key = "sk-secret".to_owned().into();
-        let refusal = refused("p", Some(&key), StatusCode::from_u16(status).unwrap(), &map, body.as_bytes());
-        (refusal.failure, refusal.message, refusal.retry_after)
-    }
-
-    #[test]
-    fn statuses_become_failures_and_nothing_internal_is_passed_on() {
-        let (failure, message, _) =
-            refuse(401, &[], r#"{"error":{"message":"Incorrect API key provided: sk-secret"}}"#);
-        assert_eq!(failure, Failure::Auth);
-        assert!(!message.contains("sk-"), "{message}");
-        assert_eq!(refuse(403, &[], "").0.status(), (StatusCode::FORBIDDEN, "provider_forbidden"));
-        assert_eq!(refuse(403, &[], r#"{"error":{"message":"Invalid API key"}}"#).0, Failure::Auth);
-        let (failure, _, retry) = refuse(429, &[("retry-after", "7")], "");
-        assert_eq!((failure.status().0.as_u16(), retry), (429, Some(Duration::from_secs(7))));
-        let date = "Wed, 21 Oct 2026 07:28:00 GMT";
-        let (_, _, retry) = refuse(429, &[("date", date), ("retry-after", "Wed, 21 Oct 2026 07:28:30 GMT")], "");
-        assert_eq!(retry, Some(Duration::from_secs(30)));
-        assert_eq!(refuse(402, &[], "").0, Failure::Billing);
-        assert_eq!(refuse(402, &[("retry-after", "3")], "").0, Failure::RateLimited);
-        let (failure, message, _) = refuse(500, &[], "Traceback: /srv/model.py");
-        assert_eq!((failure, message.as_str()), (Failure::Server, "it failed (500)"));
-        let (failure, message, _) = refuse(400, &[], r#"{"error":{"message":"bad tools for sk-secret"}}"#);
-        assert_eq!((failure, message.as_str()), (Failure::Rejected, "bad tools for ***"));
-        assert_eq!(refuse(404, &[], "{}").0, Failure::ModelNotFound);
-    }
-
-    #[test]
-    fn errors_inside_an_answer_are_seen_in_every_shape() {
-        let ask = |text: &str| in_body("p", None, text).err().map(|e| e.failure().unwrap());
-        assert_eq!(ask(r#"{"error":{"message":"no","code":429}}"#), Some(Failure::RateLimited));
-        assert_eq!(ask(r#"{"error":{"message":"no","code":"server_error"},"choices":[]}"#), Some(Failure::Server));
-        assert_eq!(ask(r#"{"error":"model is loading"}"#), Some(Failure::Loading));
-        assert_eq!(ask(r#"{"detail":"Internal error"}"#), Some(Failure::Server));
-        assert_eq!(ask(r#"{"error":{"message":"m","type":"insufficient_quota"}}"#), Some(Failure::Quota));
-        assert_eq!(ask(r#"{"object":"error","message":"too long","code":400}"#), Some(Failure::Rejected));
-        assert_eq!(ask(r#"{"choices":[{"delta":{"content":"an \"error\" is quoted"}}],"error":null}"#), None);
-        assert_eq!(ask(r#"{"choices":[{"delta":{"content":"\"error\""}}]}"#), None);
-    }
-
-    #[test]
-    fn a_refusal_is_told_apart_by_what_it_says() {
-        let error =
-            |message: &str, code: &str| serde_json::json!({"error": {"message": message, "code": code}}).to_string();
-        for (status, message, code, expected) in [
-            (
-                429,
-                "You exceeded your current quota, please check your plan and billing details.",
-                "insufficient_quota",
-                Failure::Quota,
-            ),
-            (429, "Rate limit reached for requests", "rate_limit_exceeded", Failure::RateLimited),
-            (400, "Your credit balance is too low to access the API", "", Failure::Billing),
-            (400, "This model's maximum context length is 2048 tokens", "", Failure::TooLong),
-            (400, "the request exceeds the available context size, try increasing it", "", Failure::TooLong),
-            (
-                400,
-                "The response was filtered due to the prompt triggering content management policy",
-                "content_filter",
-                Failure::Moderated,
-            ),
-            (403, "Your chosen model requires moderation and your input was flagged", "", Failure::Moderated),
-            (
-                403,
-                "Country, region, or territory not supported",
-                "unsupported_country_region_territory",
-                Failure::Forbidden,
-            ),
-            (404, "The model `x` does not exist", "model_not_found", Failure::ModelNotFound),
-            (413, "Request too large", "", Failure::TooLarge),
-            (503, "Loading model", "", Failure::Loading),
-            (503, "no healthy upstream", "", Failure::Overloaded),
-            (529, "Overloaded", "", Failure::Overloaded),
-            (422, "top_p is wrong", "", Failure::Rejected),
-        ] {
-            assert_eq!(refuse(status, &[], &error(message, code)).0, expected, "{status} {message}");
-        }
-        assert_eq!(refuse(404, &[], "<html><title>404 Not Found</title></html>").0, Failure::BadResponse);
-        let per_minute = error("You exceeded your current quota", "");
-        assert_eq!(refuse(429, &[("retry-after", "7")], &per_minute).0, Failure::RateLimited);
-        assert_eq!(refuse(429, &[("retry-after-ms", "250")], "").2, Some(Duration::from_millis(250)));
-    }
-
-    #[test]
-    fn keys_addresses_and_paths_stay_here() {
-        let text = "Bearer abcdefghij at http://10.0.0.7:8000/v1, gpu.internal:80, http://vllm/v1 and localhost:11434, see /srv/app/model.py or https://platform.openai.com/docs; 3.10.5 sk-1234567";
-        let said = scrub(text, None);
-        for secret in ["abcdefghij", "10.0.0.7", "gpu", "vllm", "localhost", "/srv", "sk-1"] {
-            assert!(!said.contains(secret), "{secret}: {said}");
-        }
-        assert!(said.contains("https://platform.openai.com/docs") && said.contains("3.10.5"), "{said}");
-    }
 }

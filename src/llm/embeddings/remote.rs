@@ -1,0 +1,111 @@
+//! Embeddings through a provider: of texts in batches, and of tokens as they are.
+
+use futures::{StreamExt as _, TryStreamExt as _};
+use serde_json::{Map, Value};
+
+use super::{
+    super::{
+        embed::Lane,
+        error::LlmError,
+        lanes,
+        model::{BackendKind, CallContext, Embeddings},
+        service::Llm,
+        wire::Usage,
+    },
+    bad_response,
+};
+
+/// Texts of one request to a provider.
+const BATCH: usize = 32;
+
+impl Llm {
+    /// Embeds through a provider, in batches. Vectors are as the provider gave them. Metered.
+    pub(in crate::llm) async fn embed_with_provider(
+        &self,
+        call: &CallContext,
+        lane: Lane,
+        model: &str,
+        alias: Option<&str>,
+        texts: &[String],
+        more: Map<String, Value>,
+    ) -> Result<Embeddings, LlmError> {
+        let (backend, name, mut meter) = self.begin_embedding(call, model, alias).await?;
+        for text in texts {
+            meter.prompt_text(text);
+        }
+        // Owned, because a closure over borrowed batches is not general enough for a handler's future.
+        let owned: Vec<Vec<String>> = texts.chunks(BATCH).map(<[String]>::to_vec).collect();
+        let asked = model.to_owned();
+        let turns = self.inner.lanes.of_provider(model.split('/').next().unwrap_or_default());
+        let batches = futures::stream::iter(owned)
+            .map(move |batch| {
+                let (backend, name, asked, turns) = (backend.clone(), name.clone(), asked.clone(), turns.clone());
+                let more = more.clone();
+                async move {
+                    let _turn = turns.take(lane).await;
+                    let made = backend.embed(&name, &batch, &more).await?;
+                    if made.vectors.len() == batch.len() {
+                        return Ok(made);
+                    }
+                    Err(bad_response(
+                        &asked,
+                        &format!("it returned {} vectors for {} texts", made.vectors.len(), batch.len()),
+                    ))
+                }
+            })
+            .buffered(lanes::CONCURRENCY);
+        let made: Vec<Embeddings> = match batches.try_collect().await {
+            Ok(made) => made,
+            Err(error) => {
+                meter.failed(&error);
+                return Err(error);
+            }
+        };
+        let usage =
+            made.iter().map(|e| e.usage.as_ref()).try_fold(0, |sum, usage| usage.map(|u| sum + u.prompt_tokens));
+        meter.set_usage(usage.map(|tokens| Usage::new(tokens, 0)));
+        meter.succeeded();
+        self.count_texts(BackendKind::Openai, texts.len());
+        let usage = Some(meter.usage().0);
+        Ok(Embeddings { vectors: made.into_iter().flat_map(|e| e.vectors).collect(), usage })
+    }
+
+    /// Embeds texts that the client has cut into the model's tokens: passed on as they are. Metered.
+    pub(in crate::llm) async fn embed_tokens_with_provider(
+        &self,
+        call: &CallContext,
+        lane: Lane,
+        model: &str,
+        tokens: &[Vec<u32>],
+        more: &Map<String, Value>,
+    ) -> Result<Embeddings, LlmError> {
+        let (sum, most) = (tokens.iter().map(|t| t.len() as u64).sum::<u64>(), self.inner.config.max_request_tokens);
+        if sum > most {
+            let text = format!("the request has {sum} tokens, at most {most} are accepted");
+            return Err(LlmError::invalid("input", "context_length_exceeded", text));
+        }
+        let (backend, name, mut meter) = self.begin_embedding(call, model, None).await?;
+        let turns = self.inner.lanes.of_provider(model.split('/').next().unwrap_or_default());
+        let turn = turns.take(lane).await;
+        let made = backend.embed_tokens(&name, tokens, more).await;
+        drop(turn);
+        match made {
+            Ok(made) if made.vectors.len() == tokens.len() => {
+                meter.set_usage(Some(made.usage.clone().unwrap_or_else(|| Usage::new(sum, 0))));
+                meter.succeeded();
+                self.count_texts(BackendKind::Openai, tokens.len());
+                Ok(Embeddings { usage: Some(meter.usage().0), ..made })
+            }
+            Ok(made) => {
+                let text = format!("it returned {} vectors for {} texts", made.vectors.len(), tokens.len());
+                let error = bad_response(model, &text);
+                meter.failed(&error);
+                Err(error)
+            }
+            Err(error) => {
+                meter.failed(&error);
+                Err(error)
+            }
+        }
+    }
+}

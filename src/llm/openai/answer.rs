@@ -1,0 +1,121 @@
+//! What a server answered: pieces, a whole answer, or something that is neither.
+
+use bytes::{Bytes, BytesMut};
+use reqwest::Response;
+use std::time::Duration;
+
+use super::{
+    super::{
+        backend::ChatStream,
+        error::{Failure, LlmError},
+        wire::{Completion, Original},
+    },
+    Provider, failure, halves, stream, words,
+};
+
+/// Largest whole answer; 2 048 vectors of 3 072 numbers as text are 70 MB, but our batches are smaller.
+const MAX_BODY_BYTES: usize = 32 * 1024 * 1024;
+
+/// What an answer is, whatever it was asked to be and calls itself.
+pub(super) enum Shape {
+    Events(Response),
+    Document(Bytes),
+}
+
+impl Provider {
+    /// Reads a whole body.
+    pub(super) async fn read(&self, mut response: Response, timeout: Duration) -> Result<Bytes, LlmError> {
+        let mut body = BytesMut::new();
+        loop {
+            match tokio::time::timeout(timeout, response.chunk()).await {
+                Err(_) => {
+                    return Err(self.fail(Failure::Timeout, format!("its answer stopped for {} s", timeout.as_secs())));
+                }
+                Ok(Err(error)) => return Err(self.broken(&error)),
+                Ok(Ok(None)) => return Ok(body.freeze()),
+                Ok(Ok(Some(part))) if body.len() + part.len() > MAX_BODY_BYTES => {
+                    return Err(
+                        self.fail(Failure::BadResponse, format!("its answer is larger than {MAX_BODY_BYTES} bytes"))
+                    );
+                }
+                Ok(Ok(Some(part))) => body.extend_from_slice(&part),
+            }
+        }
+    }
+
+    pub(super) fn events(&self, response: Response) -> ChatStream {
+        let reader = stream::Reader::new(
+            self.name.clone(),
+            self.config.api_key.clone(),
+            self.config.timeout(),
+            self.config.idle_timeout(),
+            response,
+        );
+        ChatStream::new(reader.chunks())
+    }
+
+    pub(super) fn completion(&self, body: &Bytes) -> Result<Completion, LlmError> {
+        let text = String::from_utf8_lossy(body);
+        let text = text.trim_start_matches('\u{feff}');
+        failure::in_body(&self.name, self.config.api_key.as_ref(), text).map_err(|e| self.without_address(e))?;
+        let parsed = if halves::has_half(text) { Original::parse(halves::mended(text)) } else { Original::parse(text) };
+        let whole: Completion =
+            parsed.map_err(|e| self.fail(Failure::BadResponse, format!("its answer is not a chat completion: {e}")))?;
+        if whole.body().choices.is_empty() {
+            return Err(self.fail(Failure::BadResponse, "its answer holds no choice"));
+        }
+        Ok(whole)
+    }
+
+    /// Compressed although that was not asked for: nothing of it can be read.
+    fn expect_plain(&self, response: &Response) -> Result<(), LlmError> {
+        let coding = response.headers().get(reqwest::header::CONTENT_ENCODING).and_then(|v| v.to_str().ok());
+        match coding.map(str::trim).filter(|c| !c.is_empty() && !c.eq_ignore_ascii_case("identity")) {
+            Some(coding) => {
+                let coding: String = coding.chars().take(20).collect();
+                let text = format!("its answer is compressed ({coding}), which it was not asked for");
+                Err(self.fail(Failure::BadResponse, text))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Reads as far as needed to see what it is: some servers answer everything at once whatever was asked, others stream, and
+    /// the content type says neither for sure; a proxy before the server answers with a page of its own.
+    pub(super) async fn look(&self, mut response: Response) -> Result<Shape, LlmError> {
+        self.expect_plain(&response)?;
+        let mut begin = BytesMut::new();
+        let first = loop {
+            match tokio::time::timeout(self.config.timeout(), response.chunk()).await {
+                Err(_) => {
+                    let text = format!("it did not answer within {} s", self.config.timeout_seconds);
+                    return Err(self.fail(Failure::Timeout, text));
+                }
+                Ok(Err(error)) => return Err(self.broken(&error)),
+                Ok(Ok(None)) => break None,
+                Ok(Ok(Some(part))) => begin.extend_from_slice(&part),
+            }
+            let text = begin.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&begin);
+            if let Some(byte) = text.iter().find(|b| !b.is_ascii_whitespace()) {
+                break Some(*byte);
+            }
+        };
+        if matches!(first, None | Some(b'{' | b'[' | b'<')) {
+            let rest = self.read(response, self.config.timeout()).await?;
+            begin.extend_from_slice(&rest);
+            if first == Some(b'<') {
+                let page = words::read(&String::from_utf8_lossy(&begin));
+                let words = failure::scrub(&page.words, self.config.api_key.as_ref());
+                return Err(
+                    self.fail(Failure::BadResponse, format!("it answered with a page instead of JSON: {words}"))
+                );
+            }
+            return Ok(Shape::Document(begin.freeze()));
+        }
+        let rest = futures::stream::unfold(response, |mut response| async move {
+            response.chunk().await.transpose().map(|part| (part, response))
+        });
+        let whole = futures::StreamExt::chain(futures::stream::iter([Ok(begin.freeze())]), rest);
+        Ok(Shape::Events(axum::http::Response::new(reqwest::Body::wrap_stream(whole)).into()))
+    }
+}

@@ -1,0 +1,107 @@
+//! Embeddings of a server, in the order of the texts.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::{
+    super::{
+        adaptation::Adaptation,
+        embeddings,
+        error::{Failure, LlmError},
+        model::Embeddings,
+        wire::Usage,
+    },
+    Provider, adapt, failure,
+};
+
+#[derive(Deserialize)]
+struct EmbeddingList {
+    data: Vec<EmbeddingItem>,
+    #[serde(default)]
+    usage: Option<Usage>,
+}
+
+#[derive(Deserialize)]
+struct EmbeddingItem {
+    #[serde(default)]
+    index: Option<usize>,
+    embedding: Vector,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Vector {
+    Numbers(Vec<f32>),
+    Base64(String),
+}
+
+impl Provider {
+    /// `more`: what else the client asked for, passed on as it is.
+    pub(super) async fn embed_input(
+        &self,
+        model: &str,
+        input: Value,
+        more: &Map<String, Value>,
+    ) -> Result<Embeddings, LlmError> {
+        let mut body = json!({"model": model, "input": input, "encoding_format": "float"});
+        for (name, value) in more {
+            body[name] = value.clone();
+        }
+        let mut known = self.known(model);
+        let mut learned = None;
+        let response = loop {
+            if known.contains(&Adaptation::NoEncodingFormat)
+                && let Some(body) = body.as_object_mut()
+            {
+                body.remove("encoding_format");
+            }
+            let sent = Some(body.to_string().into());
+            match self.send(Method::POST, "/embeddings", sent, self.config.timeout()).await {
+                Ok(response) => break response,
+                Err(LlmError::Refused(refusal)) => match adapt::embedding_remedy(&refusal, &known) {
+                    Some(remedy) => {
+                        known.insert(remedy);
+                        learned = Some(remedy);
+                    }
+                    None => return Err(LlmError::Refused(refusal)),
+                },
+                Err(error) => return Err(error),
+            }
+        };
+        if let Some(adaptation) = learned {
+            self.remember(model, adaptation);
+        }
+        let body = self.read(response, self.config.timeout()).await?;
+        failure::in_body(&self.name, self.config.api_key.as_ref(), &String::from_utf8_lossy(&body))
+            .map_err(|e| self.without_address(e))?;
+        let list: EmbeddingList = serde_json::from_slice(&body)
+            .map_err(|e| self.fail(Failure::BadResponse, format!("its answer is not a list of embeddings: {e}")))?;
+        self.in_order(list)
+    }
+
+    /// The vectors by their `index`, which some servers do not send in order.
+    fn in_order(&self, list: EmbeddingList) -> Result<Embeddings, LlmError> {
+        let mut vectors: Vec<Option<Vec<f32>>> = vec![None; list.data.len()];
+        for (at, item) in list.data.into_iter().enumerate() {
+            let vector = match item.embedding {
+                Vector::Numbers(numbers) => numbers,
+                Vector::Base64(text) => {
+                    let bytes = STANDARD
+                        .decode(text)
+                        .map_err(|e| self.fail(Failure::BadResponse, format!("an embedding is not base64: {e}")))?;
+                    if bytes.len() % 4 != 0 {
+                        return Err(self.fail(Failure::BadResponse, "an embedding ends in the middle of a number"));
+                    }
+                    embeddings::from_bytes(&bytes)
+                }
+            };
+            match vectors.get_mut(item.index.unwrap_or(at)) {
+                Some(place @ None) => *place = Some(vector),
+                _ => return Err(self.fail(Failure::BadResponse, "the indexes of its embeddings are wrong")),
+            }
+        }
+        Ok(Embeddings { vectors: vectors.into_iter().flatten().collect(), usage: list.usage })
+    }
+}
