@@ -69,6 +69,11 @@ pub fn analyze(text: &str) -> String {
         if let Some(number) = grouped(&text[at..]) {
             terms.push(&number, false);
         }
+        humps(original).iter().for_each(|hump| terms.push(&fold(hump), false));
+        let (before, after) = (&text[..at], &text[at + original.len()..]);
+        if let Some(name) = with_sign(before, &word, after).or_else(|| joined(before, &word, after)) {
+            terms.push(&name, true);
+        }
     }
     terms.text
 }
@@ -157,6 +162,48 @@ fn has_acronyms(text: &str) -> bool {
         (small + usize::from(c.is_lowercase()), large + usize::from(c.is_uppercase()))
     });
     small > large || text.unicode_words().count() <= FEW_WORDS
+}
+
+/// The parts of a name as programs have them: `getUserName`, `HTTPServer`.
+fn humps(word: &str) -> Vec<&str> {
+    let chars: Vec<(usize, char)> = word.char_indices().collect();
+    if !chars.iter().all(|(_, c)| c.is_alphabetic()) {
+        return Vec::new();
+    }
+    let starts = chars.windows(2).enumerate().filter_map(|(n, pair)| {
+        let (before, (at, now)) = (pair[0].1, pair[1]);
+        let next_is_small = chars.get(n + 2).is_some_and(|(_, next)| next.is_lowercase());
+        (now.is_uppercase() && (before.is_lowercase() || next_is_small)).then_some(at)
+    });
+    let mut cuts: Vec<usize> = std::iter::once(0).chain(starts).chain([word.len()]).collect();
+    cuts.dedup();
+    let parts: Vec<&str> = cuts.windows(2).map(|cut| &word[cut[0]..cut[1]]).collect();
+    // "GmbH" and "PhD" are no two words, and single letters mean nothing.
+    let fine = (2..=MOST_PIECES).contains(&parts.len()) && parts.iter().all(|part| part.chars().count() > 1);
+    if fine { parts } else { Vec::new() }
+}
+
+/// A name that its sign tells from another: `C++`, `C#`, `.NET`.
+fn with_sign(before: &str, word: &str, after: &str) -> Option<String> {
+    let ends = |rest: &str| !rest.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '+' | '#'));
+    let sign = ["++", "#"].into_iter().find(|sign| after.strip_prefix(sign).is_some_and(ends));
+    if let Some(sign) = sign.filter(|_| word.chars().count() <= 2 && word.starts_with(char::is_alphabetic)) {
+        return Some(format!("{word}{sign}"));
+    }
+    let begins = |rest: &str| rest.is_empty() || rest.ends_with(|c: char| c.is_whitespace() || matches!(c, '(' | '"'));
+    let dotted = before.strip_suffix('.').is_some_and(begins) && word.starts_with(char::is_alphabetic);
+    dotted.then(|| format!(".{word}"))
+}
+
+/// Two words with a hyphen or `&` between them, as one: `e-mail` is also written `email`, and `R&D` is a name.
+fn joined(before: &str, word: &str, after: &str) -> Option<String> {
+    let is_hyphen = |c: char| matches!(c, '-' | '\u{2010}');
+    let sign = after.chars().next().filter(|&c| is_hyphen(c) || (c == '&' && word.chars().count() <= 2))?;
+    let rest = &after[sign.len_utf8()..];
+    let next = rest.unicode_word_indices().next().filter(|(at, _)| *at == 0)?.1;
+    let alone = !before.ends_with(is_hyphen) && !rest[next.len()..].starts_with(is_hyphen);
+    let letters = |word: &str| word.chars().all(char::is_alphabetic);
+    (alone && letters(word) && letters(next)).then(|| format!("{word}{}", fold(next)))
 }
 
 /// The runs of letters and of digits in a word that has both: `10kg`, `rfc9110`, `v1.2.3`.

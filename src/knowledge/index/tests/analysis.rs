@@ -138,3 +138,23 @@ fn vowel_points_and_stretched_letters_do_not_part_words() {
         assert_eq!(analyze(one), analyze(other), "{one}");
     }
 }
+
+#[test]
+fn names_with_signs_and_humps_meet() {
+    for (document, query) in [
+        ("call getUserName first", "user name"),
+        ("an HTTPServer stops", "http server"),
+        ("written in C++.", "C++"),
+        ("written in C# and F#", "F#"),
+        ("the .NET runtime", ".NET"),
+        ("send an e-mail", "email"),
+        ("the Wi\u{2011}Fi is down", "wifi"),
+        ("the R&D team", "R&D"),
+    ] {
+        within(document, query);
+    }
+    let has = |text: &str, term: &str| analyze(text).split(' ').any(|own| own == term);
+    assert!(has("C++", "c++") && has("C#", "c#") && has(".NET", ".net"));
+    assert!(!has("C", "c++") && !has("the net.", ".net") && !has("C+++", "c++"));
+    assert_eq!(analyze("GmbH"), "gmbh");
+}
