@@ -121,7 +121,7 @@ async fn terms_of_an_older_version_are_written_anew_while_the_base_is_searched()
     assert_eq!(by_meaning[0]["document_id"], id.as_str(), "the vectors are still there");
     assert!(by_meaning[0]["score"].as_f64().unwrap() > 0.8, "and still the old ones: {by_meaning:?}");
     let analysis: i16 = sqlx::query_scalar("SELECT analysis FROM knowledge_bases").fetch_one(&mut db).await.unwrap();
-    assert_eq!(analysis, 2);
+    assert_eq!(analysis, 3);
     db.close().await.unwrap();
     app.stop().await;
 }

@@ -16,7 +16,7 @@ use unicode_segmentation::UnicodeSegmentation;
 use crate::platform::crypto;
 
 /// Counted up when the terms of a text change: the indexes of bases are then written anew (`knowledge.reanalyse`).
-pub const ANALYSIS: i16 = 2;
+pub const ANALYSIS: i16 = 3;
 
 /// Longer identifiers are kept as their beginning and a hash: found as a whole, without swelling the dictionary.
 const MAX_WORD_CHARS: usize = 64;
@@ -53,11 +53,26 @@ pub fn analyze(text: &str) -> String {
         for piece in pieces(&word) {
             terms.push(piece, false);
         }
-        if let Some(number) = number(&word) {
+        for number in numbers(&word) {
             terms.push(&number, false);
+        }
+        // l'eau is found by eau, and O'Brien by Brien and OBrien; an English 's is the stemmer's.
+        if let Some((before, after)) = word.split_once('\'')
+            && word.contains(char::is_alphabetic)
+            && !STOP_WORDS.contains(word.as_str())
+            && after != "s"
+        {
+            let parts = [before, after].into_iter().filter(|part| part.chars().count() > 1);
+            parts.for_each(|part| terms.push(part, false));
+            terms.push(&format!("{before}{after}"), false);
         }
         if let Some(number) = grouped(&text[at..]) {
             terms.push(&number, false);
+        }
+        humps(original).iter().for_each(|hump| terms.push(&fold(hump), false));
+        let (before, after) = (&text[..at], &text[at + original.len()..]);
+        if let Some(name) = with_sign(before, &word, after).or_else(|| joined(before, &word, after)) {
+            terms.push(&name, true);
         }
     }
     terms.text
@@ -101,11 +116,11 @@ impl Terms {
 
 /// Lower case, ё as е, straight apostrophes, and Latin letters without marks: people type "cafe".
 fn fold(word: &str) -> String {
-    let word = word.to_lowercase().replace('ё', "е").replace('’', "'");
+    let word = word.to_lowercase().replace('ё', "е").replace(['’', '\u{2bc}'], "'");
     if word.is_ascii() || word.chars().any(is_cyrillic) {
         return word;
     }
-    let bare = word.nfd().filter(|c| !is_combining_mark(*c) || !is_latin_mark(*c));
+    let bare = word.nfd().filter(|c| !(is_combining_mark(*c) && is_left_out(*c)) && *c != TATWEEL);
     let mut folded = String::with_capacity(word.len());
     for c in bare {
         match c {
@@ -117,15 +132,24 @@ fn fold(word: &str) -> String {
             'đ' | 'ð' => folded.push('d'),
             'ı' => folded.push('i'),
             'þ' => folded.push_str("th"),
+            'ς' => folded.push('σ'),
+            // Persian keyboards and Arabic ones have each their own.
+            'ک' => folded.push('ك'),
+            'ی' | 'ى' => folded.push('ي'),
+            '٠'..='٩' | '۰'..='۹' => folded.extend(char::from_digit(u32::from(c) & 15, 10)),
             c => folded.push(c),
         }
     }
     folded.nfc().collect()
 }
 
-/// The marks over and under Latin and Greek letters; those of other scripts (Devanagari, Hebrew, Thai) are letters' parts.
-fn is_latin_mark(c: char) -> bool {
-    ('\u{300}'..='\u{36f}').contains(&c)
+/// The stroke that stretches an Arabic word.
+const TATWEEL: char = '\u{640}';
+
+/// Marks that people leave out when they type: over and under Latin and Greek letters, the vowel points of Hebrew and Arabic. Those of
+/// other scripts (Devanagari, Thai) are letters' parts.
+fn is_left_out(c: char) -> bool {
+    matches!(c, '\u{300}'..='\u{36f}' | '\u{591}'..='\u{5c7}' | '\u{610}'..='\u{61a}' | '\u{64b}'..='\u{65f}' | '\u{670}' | '\u{6d6}'..='\u{6ed}')
 }
 
 fn is_capitals(word: &str) -> bool {
@@ -138,6 +162,48 @@ fn has_acronyms(text: &str) -> bool {
         (small + usize::from(c.is_lowercase()), large + usize::from(c.is_uppercase()))
     });
     small > large || text.unicode_words().count() <= FEW_WORDS
+}
+
+/// The parts of a name as programs have them: `getUserName`, `HTTPServer`.
+fn humps(word: &str) -> Vec<&str> {
+    let chars: Vec<(usize, char)> = word.char_indices().collect();
+    if !chars.iter().all(|(_, c)| c.is_alphabetic()) {
+        return Vec::new();
+    }
+    let starts = chars.windows(2).enumerate().filter_map(|(n, pair)| {
+        let (before, (at, now)) = (pair[0].1, pair[1]);
+        let next_is_small = chars.get(n + 2).is_some_and(|(_, next)| next.is_lowercase());
+        (now.is_uppercase() && (before.is_lowercase() || next_is_small)).then_some(at)
+    });
+    let mut cuts: Vec<usize> = std::iter::once(0).chain(starts).chain([word.len()]).collect();
+    cuts.dedup();
+    let parts: Vec<&str> = cuts.windows(2).map(|cut| &word[cut[0]..cut[1]]).collect();
+    // "GmbH" and "PhD" are no two words, and single letters mean nothing.
+    let fine = (2..=MOST_PIECES).contains(&parts.len()) && parts.iter().all(|part| part.chars().count() > 1);
+    if fine { parts } else { Vec::new() }
+}
+
+/// A name that its sign tells from another: `C++`, `C#`, `.NET`.
+fn with_sign(before: &str, word: &str, after: &str) -> Option<String> {
+    let ends = |rest: &str| !rest.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '+' | '#'));
+    let sign = ["++", "#"].into_iter().find(|sign| after.strip_prefix(sign).is_some_and(ends));
+    if let Some(sign) = sign.filter(|_| word.chars().count() <= 2 && word.starts_with(char::is_alphabetic)) {
+        return Some(format!("{word}{sign}"));
+    }
+    let begins = |rest: &str| rest.is_empty() || rest.ends_with(|c: char| c.is_whitespace() || matches!(c, '(' | '"'));
+    let dotted = before.strip_suffix('.').is_some_and(begins) && word.starts_with(char::is_alphabetic);
+    dotted.then(|| format!(".{word}"))
+}
+
+/// Two words with a hyphen or `&` between them, as one: `e-mail` is also written `email`, and `R&D` is a name.
+fn joined(before: &str, word: &str, after: &str) -> Option<String> {
+    let is_hyphen = |c: char| matches!(c, '-' | '\u{2010}');
+    let sign = after.chars().next().filter(|&c| is_hyphen(c) || (c == '&' && word.chars().count() <= 2))?;
+    let rest = &after[sign.len_utf8()..];
+    let next = rest.unicode_word_indices().next().filter(|(at, _)| *at == 0)?.1;
+    let alone = !before.ends_with(is_hyphen) && !rest[next.len()..].starts_with(is_hyphen);
+    let letters = |word: &str| word.chars().all(char::is_alphabetic);
+    (alone && letters(word) && letters(next)).then(|| format!("{word}{}", fold(next)))
 }
 
 /// The runs of letters and of digits in a word that has both: `10kg`, `rfc9110`, `v1.2.3`.
@@ -161,14 +227,29 @@ fn pieces(word: &str) -> Vec<&str> {
     found.iter().map(|piece| piece.trim_matches(|c: char| !c.is_alphanumeric())).collect()
 }
 
-/// Another way to write a number: `10,5` as `10.5`, `1,000,000` as `1000000`.
-fn number(word: &str) -> Option<String> {
-    if !word.contains(',') || !word.chars().all(|c| c.is_ascii_digit() || c == ',' || c == '.') {
-        return None;
+/// Other ways to write a number, as plain digits with a point: `10,5` is `10.5`, `1,000,000` and `1.000.000` are `1000000`,
+/// `1.000,50`, `1,000.50` and `1'000.50` are `1000.50`. One separator before three digits can be either: `1,000` is `1000` and `1.000`.
+fn numbers(word: &str) -> Vec<String> {
+    let is_mark = |c: char| matches!(c, ',' | '.' | '\'');
+    if !word.starts_with(|c: char| c.is_ascii_digit()) || !word.chars().all(|c| c.is_ascii_digit() || is_mark(c)) {
+        return Vec::new();
     }
-    let groups: Vec<&str> = word.split(',').collect();
-    let thousands = groups[1..].iter().all(|group| group.split('.').next().is_some_and(|digits| digits.len() == 3));
-    if thousands { Some(groups.concat()) } else { (groups.len() == 2).then(|| word.replace(',', ".")) }
+    let marks: Vec<char> = word.chars().filter(|&c| is_mark(c)).collect();
+    let groups: Vec<&str> = word.split(is_mark).collect();
+    let (Some(&last), Some((end, front))) = (marks.last(), groups.split_last()) else { return Vec::new() };
+    let in_threes = |groups: &[&str]| {
+        groups.first().is_some_and(|first| (1..=3).contains(&first.len())) && groups[1..].iter().all(|g| g.len() == 3)
+    };
+    let mut found = Vec::new();
+    let others_alike = marks[..marks.len() - 1].iter().all(|mark| *mark == marks[0]);
+    if marks.iter().all(|mark| *mark == last) && in_threes(&groups) {
+        found.push(groups.concat());
+    }
+    let decimal = if marks.len() == 1 { last == ',' } else { others_alike && marks[0] != last && in_threes(front) };
+    if decimal && last != '\'' {
+        found.push(format!("{}.{end}", front.concat()));
+    }
+    found
 }
 
 /// The number that begins here in groups of three parted by spaces, as `1 000 000` is written in Russian and French.
@@ -183,7 +264,14 @@ fn grouped(text: &str) -> Option<String> {
         number.push_str(&group[..3]);
         rest = &group[3..];
     }
-    (number.len() > first).then_some(number)
+    if number.len() == first {
+        return None;
+    }
+    // The digits behind a comma or a point: `1 000,50`.
+    if let Some(after) = rest.strip_prefix([',', '.']).filter(|after| digits(after) > 0) {
+        number.extend([".", &after[..digits(after)]]);
+    }
+    Some(number)
 }
 
 fn is_cyrillic(c: char) -> bool {

@@ -123,6 +123,8 @@ impl Knowledge {
         };
         let mut hits = self.timed(Part::Rows, self.hydrate(call.org_id, &ids, &fused, request.limit)).await?;
         strength::mark(&mut hits, &request.query, meaning.as_ref());
+        // Only now: a weak match must not take the place of an answer.
+        hits.truncate(request.limit);
         let matches = hits.iter().filter(|hit| !hit.weak).count();
         self.inner.metrics.searched(request.mode, begin.elapsed(), hits.len(), matches);
         Ok(Some(hits))
@@ -205,7 +207,7 @@ impl Knowledge {
         if expected > 0 { Err(error.into()) } else { Ok(()) }
     }
 
-    /// Texts for ids, best first; what this organisation may not see or what is gone meanwhile is left out.
+    /// Texts for ids, best first, and a few more than `limit`; what this organisation may not see or what is gone meanwhile is left out.
     async fn hydrate(
         &self,
         org: OrgId,
@@ -229,7 +231,6 @@ impl Knowledge {
                 break;
             }
         }
-        hits.truncate(limit);
         Ok(hits)
     }
 }

@@ -91,3 +91,70 @@ fn what_is_not_a_word_vanishes() {
         assert!(terms.is_empty(), "{nothing:?} gave {terms:?}");
     }
 }
+
+fn within(document: &str, query: &str) {
+    let (document, terms) = (analyze(document), analyze(query));
+    let has = |term: &str| document.split(' ').any(|own| own == term);
+    assert!(!terms.is_empty() && terms.split(' ').all(has), "{query:?} ({terms}) is not within {document:?}");
+}
+
+#[test]
+fn numbers_meet_whatever_parts_their_digits() {
+    for (document, query) in [
+        ("сумма 1 000,50 рублей", "1000.50"),
+        ("Betrag 1.000,50 Euro", "1000.50"),
+        ("total 1,000.50", "1000.50"),
+        ("CHF 1'000.50", "1000.50"),
+        ("CHF 12’345’678", "12345678"),
+        ("1.000.000 Zeilen", "1000000"),
+        ("1\u{202f}000\u{202f}000 lignes", "1000000"),
+        ("3 500 pieces", "3500"),
+        ("1.500 Stück", "1500"),
+        ("٢٠٢٦", "2026"),
+    ] {
+        within(document, query);
+    }
+    assert_eq!(analyze("192.168.0.1"), "192.168.0.1");
+}
+
+#[test]
+fn an_apostrophe_parts_words_and_joins_them() {
+    for (document, query) in [
+        ("le niveau de l'eau", "eau"),
+        ("l’eau", "eau"),
+        ("Mr O'Brien", "OBrien"),
+        ("Mr O’Brien", "Brien"),
+        ("обʼєкт", "об'єкт"),
+        ("the user's name", "users"),
+    ] {
+        within(document, query);
+    }
+}
+
+#[test]
+fn vowel_points_and_stretched_letters_do_not_part_words() {
+    for (one, other) in [("كِتَابٌ", "كتاب"), ("كتـــاب", "كتاب"), ("أحمد", "احمد"), ("שָׁלוֹם", "שלום"), ("کتاب", "كتاب")]
+    {
+        assert_eq!(analyze(one), analyze(other), "{one}");
+    }
+}
+
+#[test]
+fn names_with_signs_and_humps_meet() {
+    for (document, query) in [
+        ("call getUserName first", "user name"),
+        ("an HTTPServer stops", "http server"),
+        ("written in C++.", "C++"),
+        ("written in C# and F#", "F#"),
+        ("the .NET runtime", ".NET"),
+        ("send an e-mail", "email"),
+        ("the Wi\u{2011}Fi is down", "wifi"),
+        ("the R&D team", "R&D"),
+    ] {
+        within(document, query);
+    }
+    let has = |text: &str, term: &str| analyze(text).split(' ').any(|own| own == term);
+    assert!(has("C++", "c++") && has("C#", "c#") && has(".NET", ".net"));
+    assert!(!has("C", "c++") && !has("the net.", ".net") && !has("C+++", "c++"));
+    assert_eq!(analyze("GmbH"), "gmbh");
+}
