@@ -56,6 +56,13 @@ impl Agents {
         }
     }
 
+    /// The first of these messages that a model is shown with the next question, where earlier ones are left out.
+    pub fn seen_from(&self, messages: &[Message]) -> Option<MessageId> {
+        let all = answered(messages.to_vec(), u32::MAX);
+        let shown = answered(messages.to_vec(), self.0.config.history_messages);
+        if shown.len() < all.len() { shown.first().map(|m| m.id) } else { None }
+    }
+
     pub async fn start_conversation(&self, who: &Principal, agent: AgentId) -> Result<Conversation, AgentError> {
         let agent = self.get(who.org_id, agent).await?;
         let now = self.0.clock.now();
@@ -175,12 +182,17 @@ impl Agents {
         let place = self.0.engine.enter()?;
         let mut history = store::messages(&mut tx, id, self.shown()).await?;
         let new = || self.message(Speaker::Assistant, MessageStatus::Streaming, String::new(), Some(&agent));
+        let mut replaces = Vec::new();
         let (question, answer, begun) = match ask {
             Ask::Question(text) => {
                 self.check_room(history.len())?;
                 (self.write_question(&mut tx, who.org_id, &conversation, &text).await?, new(), None)
             }
-            Ask::Again => (take_back(&mut tx, &mut history).await?, new(), None),
+            Ask::Again => {
+                let (question, old) = take_back(&mut tx, &mut history).await?;
+                replaces = old;
+                (question, new(), None)
+            }
             Ask::Continue => {
                 let (question, mut answer) = to_continue(&mut history)?;
                 if !store::reopen_answer(&mut tx, answer.id, self.0.clock.now()).await? {
@@ -207,6 +219,7 @@ impl Agents {
             question,
             answer,
             begun,
+            replaces,
             turn,
             place,
         }))
@@ -236,14 +249,17 @@ impl Agents {
     }
 }
 
-/// Hides the last answer and returns its question; `history` ends before that.
-async fn take_back(tx: &mut Tx, history: &mut Vec<Message>) -> Result<Message, AgentError> {
+/// The last question, and its answers that are hidden when the new one has text: a model that fails must not take a good answer
+/// away. Those that say nothing are hidden at once. `history` ends before the question.
+async fn take_back(tx: &mut Tx, history: &mut Vec<Message>) -> Result<(Message, Vec<MessageId>), AgentError> {
     let at = history.iter().rposition(|m| m.role == Speaker::User).ok_or(AgentError::NothingToRegenerate)?;
     let mut tail = history.split_off(at);
-    for answer in &tail[1..] {
+    let (saying, empty): (Vec<_>, Vec<_>) = tail[1..].iter().partition(|answer| !answer.content.trim().is_empty());
+    for answer in empty {
         store::supersede(tx, answer.id).await?;
     }
-    Ok(tail.swap_remove(0))
+    let replaced = saying.iter().map(|answer| answer.id).collect();
+    Ok((tail.swap_remove(0), replaced))
 }
 
 /// The last answer with its question; `history` ends before both.
