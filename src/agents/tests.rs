@@ -11,7 +11,7 @@ use super::{
     },
     pages::chat::answer_html,
     prompt,
-    service::answered,
+    service::{answered, title_of},
 };
 use crate::knowledge::{KnowledgeBaseId, MAX_QUERY_CHARS};
 
@@ -319,6 +319,15 @@ fn history_is_sent_without_the_numbers_of_other_sources_and_with_all_others() {
     assert_eq!(shown(&before), "28 days. Set `a = [1]` and see [2019], [8080, 9090].");
     before.citations = vec![source(2, "x")];
     assert_eq!(shown(&before), text, "this answer cites another source");
+}
+
+#[test]
+fn a_conversations_title_can_be_seen_and_turns_nothing_around() {
+    for (question, title) in [("\u{200b}\n\nHow long?\nmore", "How long?"), ("\u{202e}evil", "evil"), ("\u{200b}", "")]
+    {
+        assert_eq!(title_of(question), title, "{question:?}");
+    }
+    assert_eq!(title_of(&"😀".repeat(90)), format!("{}…", "😀".repeat(80)));
 }
 
 #[test]

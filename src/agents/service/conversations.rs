@@ -19,6 +19,7 @@ use crate::{
         http::Principal,
         ids::OrgId,
         lifecycle::uncancelled,
+        names::tidy,
     },
 };
 
@@ -48,6 +49,8 @@ impl Agents {
     /// Cleans a question; says what is wrong when it is empty or longer than `max_question_chars`.
     pub(in crate::agents) fn check_question(&self, text: &str) -> Result<String, String> {
         let text = clean(text);
+        // What cannot be seen is no question.
+        let text = if tidy(&text).is_empty() { String::new() } else { text };
         let (length, most) = (text.chars().count(), self.0.config.max_question_chars);
         if (1..=most).contains(&length) {
             Ok(text)
@@ -120,7 +123,7 @@ impl Agents {
         id: ConversationId,
         title: &str,
     ) -> Result<Conversation, AgentError> {
-        let title = clean(title);
+        let title = tidy(title);
         if title.is_empty() || title.chars().count() > 200 {
             return Err(AgentError::Invalid(vec![FieldError::new("/title", "invalid_length", "1 to 200 characters")]));
         }
@@ -304,9 +307,9 @@ fn clean(text: &str) -> String {
     text.replace('\0', "").trim().to_owned()
 }
 
-/// The first line of the first question.
-fn title_of(question: &str) -> String {
-    let line = question.lines().next().unwrap_or_default();
+/// The first line of the first question that can be seen.
+pub(in crate::agents) fn title_of(question: &str) -> String {
+    let line = question.lines().map(tidy).find(|line| !line.is_empty()).unwrap_or_default();
     let mut title: String = line.chars().take(80).collect();
     if line.chars().count() > 80 {
         title.push('…');
