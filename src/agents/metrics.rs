@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::{
     error::AgentError,
-    model::{AgentId, ConversationId},
+    model::{Agent, AgentId, Citation, ConversationId},
 };
 use crate::{
     label_enum,
@@ -70,6 +70,34 @@ label_enum! {
     }
 }
 
+label_enum! {
+    /// What was found for a question.
+    pub enum Found {
+        Matches = "matches",
+        /// Nothing but weak matches.
+        Weak = "weak",
+        Nothing = "nothing",
+        /// The agent has no knowledge bases.
+        NotAsked = "not_asked",
+    }
+}
+
+impl Found {
+    pub(super) fn of(agent: &Agent, sources: &[Citation]) -> Self {
+        match sources {
+            _ if agent.settings.knowledge_bases.is_empty() => Self::NotAsked,
+            [] => Self::Nothing,
+            sources if sources.iter().all(|s| s.weak) => Self::Weak,
+            _ => Self::Matches,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FoundLabels {
+    found: Found,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct AnswerLabels {
     surface: Surface,
@@ -87,6 +115,7 @@ const BUCKETS: [f64; 11] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     answers: Family<AnswerLabels, Counter>,
+    questions: Family<FoundLabels, Counter>,
     first_token: Latency,
     duration: Latency,
     failed: Family<FailureLabels, Counter>,
@@ -100,6 +129,7 @@ impl Metrics {
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self {
             answers: Family::default(),
+            questions: Family::default(),
             first_token: Latency::new(BUCKETS),
             duration: Latency::new(BUCKETS),
             failed: Family::default(),
@@ -117,6 +147,14 @@ impl Metrics {
             "answers",
             "Answers of agents, by the way they were asked for and how they ended",
             metrics.answers.clone(),
+        );
+        for &found in Found::ALL {
+            let _ = metrics.questions.get_or_create(&FoundLabels { found });
+        }
+        registry.register(
+            "questions",
+            "Questions that went to a model, by what was found for them in the agent's knowledge bases",
+            metrics.questions.clone(),
         );
         for &reason in Reason::ALL {
             let _ = metrics.failed.get_or_create(&FailureLabels { reason });
@@ -141,7 +179,7 @@ impl Metrics {
         );
         registry.register(
             "answers_uncited",
-            "Complete answers that were given sources and cite none",
+            "Complete answers that were given sources that match, and cite none",
             metrics.uncited.clone(),
         );
         registry.register(
@@ -170,6 +208,7 @@ impl Metrics {
             conversation,
             model: String::new(),
             sources: 0,
+            found: None,
             cited: 0,
             began: Instant::now(),
             first: None,
@@ -187,6 +226,7 @@ pub(super) struct Answering {
     conversation: Option<ConversationId>,
     model: String,
     sources: usize,
+    found: Option<Found>,
     cited: usize,
     began: Instant,
     first: Option<Duration>,
@@ -196,7 +236,9 @@ pub(super) struct Answering {
 
 impl Answering {
     /// What the answer is made from.
-    pub(super) fn given(&mut self, model: &str, sources: usize) {
+    pub(super) fn given(&mut self, model: &str, sources: usize, found: Found) {
+        self.metrics.questions.get_or_create(&FoundLabels { found }).inc();
+        self.found = Some(found);
         model.clone_into(&mut self.model);
         self.sources = sources;
     }
@@ -246,16 +288,18 @@ impl Drop for Answering {
         if let Some(first) = self.first {
             metrics.first_token.observe(first.as_secs_f64());
         }
-        if outcome == Outcome::Complete && self.sources > 0 && self.cited == 0 {
+        // Of weak matches none need be cited: "the documents do not say" is then the right answer.
+        if outcome == Outcome::Complete && self.found == Some(Found::Matches) && self.cited == 0 {
             metrics.uncited.inc();
         }
         let conversation_id = self.conversation.map(|id| id.to_string());
+        let found = self.found.map(Found::as_str);
         let first_token_ms = self.first.map(|first| first.as_secs_f64() * 1e3);
         macro_rules! line {
             ($level:ident) => {
                 tracing::$level!(
                     target: "holdfast::agents", agent_id = %self.agent, conversation_id, surface = surface.as_str(), model = self.model,
-                    outcome = outcome.as_str(), duration_ms = took.as_secs_f64() * 1e3, first_token_ms, sources = self.sources,
+                    outcome = outcome.as_str(), duration_ms = took.as_secs_f64() * 1e3, first_token_ms, sources = self.sources, found,
                     cited = self.cited, error, "answer"
                 )
             };

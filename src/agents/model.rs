@@ -48,6 +48,8 @@ pub struct AgentSettings {
     pub temperature: Option<f64>,
     /// Longest answer, tokens; null leaves it to the model.
     pub max_output_tokens: Option<u32>,
+    /// Where the documents do not answer, the model may answer from what it knows, and says so. Else it says that they do not.
+    pub beyond_documents: bool,
 }
 
 /// An agent with the settings of its current version.
@@ -210,6 +212,9 @@ pub struct Citation {
     pub end: i64,
     /// Empty once the document is deleted.
     pub text: String,
+    /// The nearest there was for the question, but hardly an answer to it.
+    #[serde(default)]
+    pub weak: bool,
     /// The document has been deleted since, and with it everything here but the mark, the ids and the filename.
     #[serde(default)]
     pub deleted: bool,
@@ -306,6 +311,11 @@ impl Message {
     /// Whether the answer was cut off at the limit on its length.
     pub fn is_cut_off(&self) -> bool {
         self.status == MessageStatus::Complete && self.finish_reason.as_deref() == Some("length")
+    }
+
+    /// Whether it cites nothing but weak matches.
+    pub fn cites_only_weak(&self) -> bool {
+        !self.citations.is_empty() && self.citations.iter().all(|c| c.weak && !c.deleted)
     }
 
     /// Whether the answer stops in the middle, so that the model can go on with it.

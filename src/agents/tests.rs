@@ -11,7 +11,7 @@ use super::{
     },
     pages::chat::answer_html,
     prompt,
-    service::answered,
+    service::{answered, title_of},
 };
 use crate::knowledge::{KnowledgeBaseId, MAX_QUERY_CHARS};
 
@@ -50,6 +50,7 @@ fn a_draft_says_everything_that_is_wrong_with_it() {
             retrieval: Retrieval { limit: 31, max_tokens: 199, ..Retrieval::default() },
             temperature: Some(2.1),
             max_output_tokens: Some(0),
+            beyond_documents: false,
         },
     };
     let errors = draft.check().unwrap_err();
@@ -122,6 +123,7 @@ fn source(mark: u32, text: &str) -> Citation {
         start: 0,
         end: 1,
         text: text.into(),
+        weak: false,
         deleted: false,
     }
 }
@@ -160,7 +162,55 @@ fn passages_stand_apart_from_instructions() {
     );
     assert!(last.ends_with("Question: How long?"), "{last}");
     let nothing = prompt::build(&agent("", true), &[], &[], "Q?", None);
-    assert!(nothing[1].text().contains("(none were found)"), "{:?}", nothing[1]);
+    assert!(nothing[1].text().contains("the search found no passage for this question"), "{:?}", nothing[1]);
+}
+
+#[test]
+fn the_model_is_told_of_weak_matches() {
+    let weak = |mark| Citation { weak: true, ..source(mark, "x") };
+    let shown = |agent: &Agent, sources: &[Citation]| prompt::build(agent, &[], sources, "Q?", None)[1].text();
+    let only_weak = "No passage of the documents matches the question well.";
+    let by_documents = agent("", true);
+    assert!(shown(&by_documents, &[weak(1), weak(2)]).starts_with(&format!("Sources:\n{only_weak}")));
+    let mixed = shown(&by_documents, &[source(1, "x"), weak(2)]);
+    assert!(!mixed.contains(only_weak) && mixed.matches("; a weak match)").count() == 1, "{mixed}");
+    assert!(!shown(&by_documents, &[source(1, "x")]).contains("weak"));
+
+    let rules = |agent: &Agent| prompt::build(agent, &[], &[], "Q?", None)[0].text();
+    let mut beyond = by_documents.clone();
+    beyond.settings.beyond_documents = true;
+    assert!(rules(&by_documents).contains("Use only what the sources say."));
+    assert!(
+        !rules(&beyond).contains("Use only") && rules(&beyond).contains("this part does not come from the documents")
+    );
+}
+
+#[test]
+fn an_answer_that_cites_nothing_but_weak_matches_says_so() {
+    let weak = Citation { weak: true, ..source(1, "x") };
+    let cites = |citations: Vec<Citation>| Message { citations, ..answer("So [1].") }.cites_only_weak();
+    assert!(cites(vec![weak.clone()]));
+    assert!(!cites(vec![weak.clone(), source(2, "y")]) && !cites(vec![]));
+    assert!(!cites(vec![Citation { deleted: true, ..weak }]), "of a deleted document nothing is known");
+}
+
+#[test]
+fn characters_of_icon_fonts_stay_what_they_are() {
+    let html = answer_html("Press \u{e000}0\u{e001} [1]", &[source(1, "x")]);
+    assert!(
+        html.contains("Press \u{e000}0\u{e001} <a class") && html.matches("class=\"citation\"").count() == 1,
+        "{html}"
+    );
+}
+
+/// A line of a megabyte with a mark at every fourth byte: read in a time that grows with its length, not with its square.
+#[test]
+fn a_long_line_of_marks_is_read_in_time() {
+    let text = "[1] ".repeat(250_000);
+    let begin = std::time::Instant::now();
+    let html = answer_html(&text, &[source(1, "x")]);
+    assert_eq!(html.matches("class=\"citation\"").count(), 250_000);
+    assert!(begin.elapsed().as_secs() < 20, "{:?}", begin.elapsed());
 }
 
 #[test]
@@ -252,6 +302,10 @@ fn marks_become_links_where_they_cite_and_nothing_is_lost() {
     // To Markdown the last line defines a link and is not shown.
     let listed = answer_html("So it is [1].\n\n[1]: handbook.md", &citations);
     assert!(listed.contains("[1]: handbook.md") && listed.contains(&link(1)), "{listed}");
+    let addresses = answer_html("So it is.\n\n- [1]: https://example.org/a\n\n[x]: /y", &[]);
+    assert!(addresses.contains("https://example.org/a") && addresses.contains("[x]: /y"), "{addresses}");
+    let linked = answer_html("See [1].\n\n[1]: https://example.org/a", &[]);
+    assert!(linked.contains("<a href=\"https://example.org/a\">1</a>") && !linked.contains("]:"), "{linked}");
     let two = answer_html("Both [1, 2].", &citations);
     assert!(two.contains(&format!("Both {}{}.", link(1), link(2))), "{two}");
 }
@@ -265,6 +319,15 @@ fn history_is_sent_without_the_numbers_of_other_sources_and_with_all_others() {
     assert_eq!(shown(&before), "28 days. Set `a = [1]` and see [2019], [8080, 9090].");
     before.citations = vec![source(2, "x")];
     assert_eq!(shown(&before), text, "this answer cites another source");
+}
+
+#[test]
+fn a_conversations_title_can_be_seen_and_turns_nothing_around() {
+    for (question, title) in [("\u{200b}\n\nHow long?\nmore", "How long?"), ("\u{202e}evil", "evil"), ("\u{200b}", "")]
+    {
+        assert_eq!(title_of(question), title, "{question:?}");
+    }
+    assert_eq!(title_of(&"😀".repeat(90)), format!("{}…", "😀".repeat(80)));
 }
 
 #[test]

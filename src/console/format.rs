@@ -109,8 +109,8 @@ pub fn time(at: DateTime<Utc>) -> Html {
 pub fn markdown(source: &str) -> Html {
     use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, html};
     let allowed = |url: &str| {
-        ["https://", "http://", "mailto:", "/", "#"].iter().any(|start| url.starts_with(start))
-            && !url.starts_with("//")
+        let scheme = |start: &&str| url.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start));
+        ["https://", "http://", "mailto:", "/", "#"].iter().any(scheme) && !url.starts_with("//")
     };
     let events =
         Parser::new_ext(source, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH).map(|event| match event {
@@ -169,6 +169,7 @@ mod tests {
         let html =
             markdown("**b** <script>x</script> [l](javascript:alert(1)) ![i](https://evil/x.png)\n\n<img src=x>");
         assert!(html.contains("<strong>b</strong>") && html.contains("&lt;script&gt;"), "{html}");
+        assert!(markdown("[l](HTTPS://example.org)").contains("href=\"HTTPS://example.org\""));
         assert!(!html.contains("<script") && !html.contains("javascript:") && !html.contains("<img"), "{html}");
     }
 }

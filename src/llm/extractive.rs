@@ -2,7 +2,8 @@
 //!
 //! No language model: an installation without a provider is useful from its first minute, and says what it is. Words are
 //! compared by their first letters (a crude stem that serves English and Russian), weighted by how rare they are among the
-//! sentences; where no sentence holds enough of the question, the answer is that the documents do not say.
+//! sentences; where no sentence holds enough of the question, the answer is that the documents do not say. Weak matches are not
+//! quoted: a word that they share with the question would make them look like its answer.
 
 use std::collections::{HashMap, HashSet};
 
@@ -158,6 +159,7 @@ fn best_sentences(question: &str, passages: &[Passage]) -> Vec<Quote> {
     let sentences: Vec<Sentence> = passages
         .iter()
         .enumerate()
+        .filter(|(_, p)| !p.weak)
         .flat_map(|(at, p)| sentences(&p.text).into_iter().map(move |s| (at, s)))
         .map(|(at, s)| (at, s.to_owned(), stems(s)))
         .collect();

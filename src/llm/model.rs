@@ -51,6 +51,8 @@ pub struct Passage {
     pub text: String,
     /// The document's title or file name.
     pub title: String,
+    /// The nearest there is, but hardly an answer.
+    pub weak: bool,
 }
 
 /// An embedding model: vectors of different ids never meet in one index.

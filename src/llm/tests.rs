@@ -260,7 +260,7 @@ fn errors_name_the_parameter_as_openai_does() {
 }
 
 fn kettle() -> Vec<Passage> {
-    let passage = |title: &str, text: &str| Passage { title: title.into(), text: text.into() };
+    let passage = |title: &str, text: &str| Passage { title: title.into(), text: text.into(), weak: false };
     vec![
         passage(
             "kettle.md",
@@ -290,6 +290,21 @@ fn the_extractive_model_quotes_the_sentence_that_answers() {
     assert!(russian.starts_with("Языковая модель не настроена"), "{russian}");
     assert!(russian.contains("27 месяцев со дня покупки. [3]"), "{russian}");
     assert!(answer("How often should I descale it?", &kettle()).contains("every eight weeks. [1]"));
+}
+
+#[test]
+fn the_extractive_model_quotes_no_weak_match() {
+    let question = "How long is the warranty of the Aurora kettle?";
+    let weak: Vec<Passage> = kettle().into_iter().map(|p| Passage { weak: true, ..p }).collect();
+    assert!(answer(question, &weak).starts_with("The documents do not say."), "{}", answer(question, &weak));
+    // The numbers of the others stay.
+    let mut mixed = kettle();
+    mixed[0].weak = true;
+    assert!(
+        answer(question, &mixed).contains("27 months from the date of purchase. [2]"),
+        "{}",
+        answer(question, &mixed)
+    );
 }
 
 #[test]

@@ -704,8 +704,11 @@ async fn agents_answer_below_their_prefix() {
 #[tokio::test]
 async fn without_a_provider_the_passages_answer() {
     let f = start().await;
-    let passages =
-        vec![Passage { text: "The kettle has a warranty of 27 months. It is blue.".into(), title: "kettle.md".into() }];
+    let passages = vec![Passage {
+        text: "The kettle has a warranty of 27 months. It is blue.".into(),
+        title: "kettle.md".into(),
+        weak: false,
+    }];
     let call =
         f.call().for_agent(OrgId::generate(&Clock::system()).0, "How long is the warranty of the kettle?", passages);
     let request = ChatRequest::new(EXTRACTIVE_MODEL, vec![Message::user("How long is the warranty of the kettle?")]);

@@ -17,6 +17,7 @@
 
 mod abuse;
 mod agents;
+mod agents_sources;
 mod alerting;
 mod architecture;
 mod auth;

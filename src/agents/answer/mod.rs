@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     error::AgentError,
-    metrics::{Answering, Metrics},
+    metrics::{Answering, Found, Metrics},
     model::{Agent, Citation, ConversationId, Message},
     prompt,
 };
@@ -148,8 +148,10 @@ impl Engine {
         request.temperature = overrides.temperature.or(agent.settings.temperature);
         request.max_tokens = overrides.max_output_tokens.or(agent.settings.max_output_tokens);
         request.extra.clone_from(&overrides.others);
-        report.given(&model, sources.len());
-        let passages = sources.iter().map(|s| Passage { text: s.text.clone(), title: s.title.clone() }).collect();
+        let found = Found::of(agent, &sources);
+        report.given(&model, sources.len(), found);
+        let passages = sources.iter().map(|s| Passage { text: s.text.clone(), title: s.title.clone(), weak: s.weak });
+        let passages = passages.collect();
         let call = CallContext { actor: question.actor.clone(), ..CallContext::job(question.org, "agents") }.for_agent(
             agent.id.0,
             question.text,
@@ -199,6 +201,7 @@ fn citation(mark: u32, hit: SearchHit) -> Citation {
         start: i64::from(hit.start),
         end: i64::from(hit.end),
         text: hit.text,
+        weak: hit.weak,
         deleted: false,
     }
 }

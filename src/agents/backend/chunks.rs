@@ -163,6 +163,6 @@ fn annotation(c: &Citation, index: usize) -> Value {
         "type": "file_citation", "index": index, "file_id": c.document_id, "filename": c.filename, "title": c.title, "mark": c.mark,
         "knowledge_base_id": c.knowledge_base_id, "chunk_id": c.chunk_id, "page": c.page, "heading": c.heading, "table_header": c.table_header,
         "start": c.start,
-        "end": c.end, "quote": c.text, "url": c.path(),
+        "end": c.end, "weak": c.weak, "quote": c.text, "url": c.path(),
     })
 }

@@ -15,8 +15,7 @@ pub(super) fn whole(text: &str, range: Range<usize>) -> Range<usize> {
 
 /// Whether the mark may be a citation where it stands. `after_mark`: right behind another citation.
 pub(super) fn allows(text: &str, range: &Range<usize>, named: &Named, after_mark: bool) -> bool {
-    let line_start = text[..range.start].rfind('\n').map_or(0, |at| at + 1);
-    let (before, after) = (&text[line_start..range.start], &text[range.end..]);
+    let (before, after) = (line_before(text, range.start), &text[range.end..]);
     if before.ends_with('\\') || is_definition(before, after) {
         return false;
     }
@@ -27,6 +26,19 @@ pub(super) fn allows(text: &str, range: &Range<usize>, named: &Named, after_mark
     let is_one_of_several = named.numbers.len() > 1 && is_a_set(before);
     let is_other = after.starts_with('(') || is_in_list(before) || is_index || is_operand(before, after);
     !is_other && !is_one_of_several
+}
+
+/// How far back a mark's surroundings are looked at, bytes: a line may be megabytes long and hold a mark at every third of them.
+const LOOK_BACK: usize = 500;
+
+/// The line before `at`, or as much of it as counts.
+fn line_before(text: &str, at: usize) -> &str {
+    let mut from = at.saturating_sub(LOOK_BACK);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    let near = &text[from..at];
+    near.rsplit('\n').next().unwrap_or(near)
 }
 
 /// `[1]: handbook.md` and `[^1]: the note` at the beginning of a line.

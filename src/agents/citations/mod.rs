@@ -9,7 +9,7 @@ mod numbers;
 #[cfg(test)]
 mod tests;
 
-use std::ops::Range;
+use std::{collections::HashSet, ops::Range};
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
@@ -108,21 +108,32 @@ fn running_text(text: &str) -> Vec<bool> {
     plain
 }
 
-/// Where lines stand such as `[1]: handbook.md`: to Markdown they define a link and are not shown. With an address behind
-/// the colon the answer means that; else it is a list of its sources.
+/// Where lines stand such as `[1]: handbook.md`: to Markdown they define a link and are not shown. Where the text has such a link,
+/// and an address stands behind the colon, the answer means that; else it is a list of its sources, and would be lost.
 pub fn false_definitions(text: &str) -> Vec<usize> {
     let parser = Parser::new(text);
-    let mut found: Vec<usize> = parser
+    let numbered = |label: &str| label.trim_start_matches('^').starts_with(|c: char| c.is_ascii_digit());
+    let defined: Vec<(String, bool, usize)> = parser
         .reference_definitions()
         .iter()
-        .filter(|(label, definition)| {
+        .map(|(label, definition)| {
             let address =
                 ["http://", "https://", "mailto:", "/", "#"].iter().any(|start| definition.dest.starts_with(start));
-            !address && label.trim_start_matches('^').chars().next().is_some_and(|c| c.is_ascii_digit())
+            (label.to_lowercase(), address || !numbered(label), definition.span.start)
         })
-        .map(|(_, definition)| definition.span.start)
-        .filter(|at| text[*at..].starts_with('['))
+        .filter(|(.., at)| text[*at..].starts_with('['))
         .collect();
+    if defined.is_empty() {
+        return Vec::new();
+    }
+    let used: HashSet<String> = parser
+        .filter_map(|event| match event {
+            Event::Start(Tag::Link { id, .. } | Tag::Image { id, .. }) => Some(id.to_lowercase()),
+            _ => None,
+        })
+        .collect();
+    let is_false = |(label, meant, _): &(String, bool, usize)| !meant || !used.contains(label);
+    let mut found: Vec<usize> = defined.into_iter().filter(is_false).map(|(.., at)| at).collect();
     found.sort_unstable();
     found
 }

@@ -77,6 +77,15 @@ agents-being-written = The answer is being written.
 agents-stopped = Stopped.
 agents-searching = Searching the documents…
 agents-regenerate = Answer again
+agents-only-weak = Only weak matches: nothing in the documents matches this question well. Check the sources before you rely on the answer.
+agents-weak = weak match
+agents-earlier-left-out = The model no longer sees the messages above this line: it is shown the latest questions and answers only.
+agents-bases-gone = { $n ->
+    [one] { $n } of this agent's knowledge bases has been deleted. It answers without it.
+   *[other] { $n } of this agent's knowledge bases have been deleted. It answers without them.
+}
+agents-beyond = May answer beyond the documents
+agents-beyond-hint = Where the documents do not answer, the model may answer from what it knows, and says so. Otherwise it says that the documents do not contain the answer.
 agents-source-deleted = Deleted since then
 agents-page = p. { $page }
 agents-seconds = { $seconds } s

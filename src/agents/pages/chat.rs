@@ -9,7 +9,7 @@ use crate::{
     agents::{
         citations::{false_definitions, marks},
         error::AgentError,
-        model::{Agent, AgentId, Citation, Conversation, ConversationId, Message, MessageStatus, Speaker},
+        model::{Agent, AgentId, Citation, Conversation, ConversationId, Message, MessageId, MessageStatus, Speaker},
         service::{Agents, Ask},
     },
     console::{Flash, Form, ListQuery, PageResult, Pager, Shell, markdown},
@@ -74,9 +74,13 @@ impl Shown {
 pub(in crate::agents) fn answer_html(text: &str, citations: &[Citation]) -> String {
     let known = |n: u32| citations.iter().any(|c| c.mark == n);
     let found = if citations.is_empty() { Vec::new() } else { marks(text, known) };
-    // Placeholders for the links: characters that no text holds and that mean nothing to Markdown.
+    // Placeholders for the links: a character that this text does not hold and that means nothing to Markdown. Documents may hold
+    // any, icon fonts use this very range.
+    let Some(place) = ('\u{e000}'..='\u{f8ff}').find(|c| !text.contains(*c)) else {
+        return markdown(text);
+    };
     let mut edits: Vec<(std::ops::Range<usize>, String)> =
-        found.iter().enumerate().map(|(n, mark)| (mark.range.clone(), format!("\u{e000}{n}\u{e001}"))).collect();
+        found.iter().enumerate().map(|(n, mark)| (mark.range.clone(), format!("{place}{n}{place}"))).collect();
     edits.extend(false_definitions(text).into_iter().map(|at| (at..at, "\\".to_owned())));
     edits.sort_by_key(|(range, _)| range.start);
     let (mut source, mut from) = (String::with_capacity(text.len()), 0);
@@ -89,13 +93,14 @@ pub(in crate::agents) fn answer_html(text: &str, citations: &[Citation]) -> Stri
         }
     }
     source.push_str(&text[from..]);
-    let mut html = markdown(&source);
-    for (n, mark) in found.iter().enumerate() {
-        let links: String =
-            mark.numbers.iter().filter_map(|n| citations.iter().find(|c| c.mark == *n)).map(link).collect();
-        html = html.replace(&format!("\u{e000}{n}\u{e001}"), &links);
-    }
-    html
+    // Every second part is a number between two placeholders. All at once: an answer may hold thousands.
+    let links = |n: &str| -> String {
+        let mark = n.parse().ok().and_then(|n: usize| found.get(n));
+        let numbers = mark.map_or(&[][..], |mark| &mark.numbers);
+        numbers.iter().filter_map(|n| citations.iter().find(|c| c.mark == *n)).map(link).collect()
+    };
+    let html = markdown(&source);
+    html.split(place).enumerate().map(|(n, part)| if n % 2 == 0 { part.to_owned() } else { links(part) }).collect()
 }
 
 fn link(citation: &Citation) -> String {
@@ -117,6 +122,10 @@ struct Chat<'a> {
     agent: Agent,
     conversation: Option<Conversation>,
     messages: Vec<Shown>,
+    /// The first message that the model is shown with the next question, where there are earlier ones.
+    seen_from: Option<MessageId>,
+    /// Knowledge bases of the agent that are deleted.
+    gone: usize,
     conversations: Vec<Conversation>,
     query: ListQuery,
     pager: Pager,
@@ -133,6 +142,10 @@ impl Chat<'_> {
 
     fn reasons(&self) -> String {
         reasons::words(self.shell)
+    }
+
+    fn is_seen_from(&self, message: &Message) -> bool {
+        self.seen_from == Some(message.id)
     }
 
     fn is_open(&self, id: &ConversationId) -> bool {
@@ -163,8 +176,20 @@ async fn page(
     let pager = query.pager(&format!("/agents/{id}"), list.next_cursor.as_deref());
     let model =
         if agent.settings.model.is_empty() { agents.default_model().to_owned() } else { agent.settings.model.clone() };
+    let (seen_from, gone) = (agents.seen_from(&messages), agents.bases_gone(shell.org_id(), &agent).await?);
     let messages = messages.into_iter().map(Shown::new).collect();
-    shell.render(&Chat { shell: &shell, agent, conversation, messages, conversations: list.data, query, pager, model })
+    shell.render(&Chat {
+        shell: &shell,
+        agent,
+        conversation,
+        messages,
+        seen_from,
+        gone,
+        conversations: list.data,
+        query,
+        pager,
+        model,
+    })
 }
 
 pub async fn open(

@@ -33,6 +33,8 @@ pub struct Fields {
     max_tokens: String,
     temperature: String,
     max_output_tokens: String,
+    /// `on` where it is ticked.
+    beyond_documents: String,
     note: String,
     etag: String,
 }
@@ -52,6 +54,7 @@ impl Fields {
             max_tokens: settings.retrieval.max_tokens.to_string(),
             temperature: settings.temperature.map(|t| t.to_string()).unwrap_or_default(),
             max_output_tokens: settings.max_output_tokens.map(|t| t.to_string()).unwrap_or_default(),
+            beyond_documents: if settings.beyond_documents { "on".into() } else { String::new() },
             note: String::new(),
             etag: agent.etag(),
         }
@@ -72,6 +75,7 @@ impl Fields {
             retrieval,
             temperature: number(&self.temperature.replace(',', "."), "/temperature", &mut errors),
             max_output_tokens: number(&self.max_output_tokens, "/max_output_tokens", &mut errors),
+            beyond_documents: self.beyond_documents == "on",
         };
         if !errors.is_empty() {
             return Err(AgentError::Invalid(errors));

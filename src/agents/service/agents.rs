@@ -207,6 +207,19 @@ impl Agents {
         Ok(())
     }
 
+    /// How many of an agent's knowledge bases are deleted: it answers without them.
+    pub async fn bases_gone(&self, org: OrgId, agent: &Agent) -> Result<usize, AgentError> {
+        let mut gone = 0;
+        for id in &agent.settings.knowledge_bases {
+            match self.knowledge().get_base(org, *id).await {
+                Ok(_) => {}
+                Err(KnowledgeError::BaseNotFound) => gone += 1,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(gone)
+    }
+
     /// Knowledge bases must exist, and the model must be one that answers.
     async fn check_references(&self, org: OrgId, draft: &Draft) -> Result<(), AgentError> {
         let mut errors = Vec::new();

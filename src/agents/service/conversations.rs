@@ -19,6 +19,7 @@ use crate::{
         http::Principal,
         ids::OrgId,
         lifecycle::uncancelled,
+        names::tidy,
     },
 };
 
@@ -48,12 +49,21 @@ impl Agents {
     /// Cleans a question; says what is wrong when it is empty or longer than `max_question_chars`.
     pub(in crate::agents) fn check_question(&self, text: &str) -> Result<String, String> {
         let text = clean(text);
+        // What cannot be seen is no question.
+        let text = if tidy(&text).is_empty() { String::new() } else { text };
         let (length, most) = (text.chars().count(), self.0.config.max_question_chars);
         if (1..=most).contains(&length) {
             Ok(text)
         } else {
             Err(format!("{length} characters; 1 to {most} are allowed"))
         }
+    }
+
+    /// The first of these messages that a model is shown with the next question, where earlier ones are left out.
+    pub fn seen_from(&self, messages: &[Message]) -> Option<MessageId> {
+        let all = answered(messages.to_vec(), u32::MAX);
+        let shown = answered(messages.to_vec(), self.0.config.history_messages);
+        if shown.len() < all.len() { shown.first().map(|m| m.id) } else { None }
     }
 
     pub async fn start_conversation(&self, who: &Principal, agent: AgentId) -> Result<Conversation, AgentError> {
@@ -113,7 +123,7 @@ impl Agents {
         id: ConversationId,
         title: &str,
     ) -> Result<Conversation, AgentError> {
-        let title = clean(title);
+        let title = tidy(title);
         if title.is_empty() || title.chars().count() > 200 {
             return Err(AgentError::Invalid(vec![FieldError::new("/title", "invalid_length", "1 to 200 characters")]));
         }
@@ -175,12 +185,17 @@ impl Agents {
         let place = self.0.engine.enter()?;
         let mut history = store::messages(&mut tx, id, self.shown()).await?;
         let new = || self.message(Speaker::Assistant, MessageStatus::Streaming, String::new(), Some(&agent));
+        let mut replaces = Vec::new();
         let (question, answer, begun) = match ask {
             Ask::Question(text) => {
                 self.check_room(history.len())?;
                 (self.write_question(&mut tx, who.org_id, &conversation, &text).await?, new(), None)
             }
-            Ask::Again => (take_back(&mut tx, &mut history).await?, new(), None),
+            Ask::Again => {
+                let (question, old) = take_back(&mut tx, &mut history).await?;
+                replaces = old;
+                (question, new(), None)
+            }
             Ask::Continue => {
                 let (question, mut answer) = to_continue(&mut history)?;
                 if !store::reopen_answer(&mut tx, answer.id, self.0.clock.now()).await? {
@@ -207,6 +222,7 @@ impl Agents {
             question,
             answer,
             begun,
+            replaces,
             turn,
             place,
         }))
@@ -236,14 +252,17 @@ impl Agents {
     }
 }
 
-/// Hides the last answer and returns its question; `history` ends before that.
-async fn take_back(tx: &mut Tx, history: &mut Vec<Message>) -> Result<Message, AgentError> {
+/// The last question, and its answers that are hidden when the new one has text: a model that fails must not take a good answer
+/// away. Those that say nothing are hidden at once. `history` ends before the question.
+async fn take_back(tx: &mut Tx, history: &mut Vec<Message>) -> Result<(Message, Vec<MessageId>), AgentError> {
     let at = history.iter().rposition(|m| m.role == Speaker::User).ok_or(AgentError::NothingToRegenerate)?;
     let mut tail = history.split_off(at);
-    for answer in &tail[1..] {
+    let (saying, empty): (Vec<_>, Vec<_>) = tail[1..].iter().partition(|answer| !answer.content.trim().is_empty());
+    for answer in empty {
         store::supersede(tx, answer.id).await?;
     }
-    Ok(tail.swap_remove(0))
+    let replaced = saying.iter().map(|answer| answer.id).collect();
+    Ok((tail.swap_remove(0), replaced))
 }
 
 /// The last answer with its question; `history` ends before both.
@@ -288,9 +307,9 @@ fn clean(text: &str) -> String {
     text.replace('\0', "").trim().to_owned()
 }
 
-/// The first line of the first question.
-fn title_of(question: &str) -> String {
-    let line = question.lines().next().unwrap_or_default();
+/// The first line of the first question that can be seen.
+pub(in crate::agents) fn title_of(question: &str) -> String {
+    let line = question.lines().map(tidy).find(|line| !line.is_empty()).unwrap_or_default();
     let mut title: String = line.chars().take(80).collect();
     if line.chars().count() > 80 {
         title.push('…');

@@ -18,7 +18,7 @@ use crate::{
 pub use agents::NewVersion;
 pub use conversations::Ask;
 #[cfg(test)]
-pub(super) use conversations::answered;
+pub(super) use conversations::{answered, title_of};
 use writing::Writers;
 pub use writing::{AnswerEvent, Asked, Failure};
 

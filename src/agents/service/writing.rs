@@ -114,6 +114,8 @@ pub struct Job {
     pub answer: Message,
     /// What the answer says already, where it is continued.
     pub begun: Option<Begun>,
+    /// Answers that are hidden when this one has text.
+    pub replaces: Vec<MessageId>,
     pub turn: Turn,
     pub place: Place,
 }
@@ -150,7 +152,19 @@ impl Agents {
 
     async fn run(&self, job: Job, events: mpsc::Sender<AnswerEvent>) {
         let began = Instant::now();
-        let Job { org, actor, agent, conversation, history, question, answer: mut message, begun, turn, place } = job;
+        let Job {
+            org,
+            actor,
+            agent,
+            conversation,
+            history,
+            question,
+            answer: mut message,
+            begun,
+            replaces,
+            turn,
+            place,
+        } = job;
         let question = Question {
             org,
             actor,
@@ -172,7 +186,7 @@ impl Agents {
         message.status = ended.status();
         let error = if let Ended::Failed(error) = ended { Some(error) } else { None };
         message.error_code = error.as_ref().map(|e| e.code.clone().into_owned());
-        self.keep(org, &message).await;
+        self.keep(org, &message, &replaces).await;
         // The conversation is free before the reader learns of the end: the next question may follow at once.
         drop(turn);
         let failure = error.as_ref().map(|e| Failure { status: e.status, retry_after: e.retry_after });
@@ -221,11 +235,15 @@ impl Agents {
     }
 
     /// Writes the end down; a database that restarts meanwhile is waited for.
-    async fn keep(&self, org: OrgId, message: &Message) {
+    async fn keep(&self, org: OrgId, message: &Message, replaces: &[MessageId]) {
+        let replaces = if message.content.trim().is_empty() { &[] } else { replaces };
         for patience in [1, 2, 4, 8, 0] {
             let result: Result<(), AgentError> = async {
                 let mut tx = self.0.db.tenant(org).await?;
                 store::finish_message(&mut tx, message).await?;
+                for old in replaces {
+                    store::supersede(&mut tx, *old).await?;
+                }
                 tx.commit().await?;
                 Ok(())
             }
