@@ -96,10 +96,11 @@ class Fill:
 class Questions:
     """Asks, one at a time, over one connection; never the same twice."""
 
-    def __init__(self, url, key, seed=1):
+    def __init__(self, url, key, seed=1, texts=None):
+        """`texts`: what the base is about; sentences of our own documentation without it."""
         self.connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
         self.headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-        self.chance, self.choices = random.Random(seed), sentences()
+        self.chance, self.choices = random.Random(seed), texts or sentences()
 
     def ask(self, base, mode="hybrid"):
         """Returns milliseconds."""

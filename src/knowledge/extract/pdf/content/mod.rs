@@ -14,7 +14,7 @@ use pdf_oxide::{
 
 use super::{
     file::{Dict, File, number, text},
-    font::{Font, Fonts},
+    font::Fonts,
     geometry::{Area, Matrix},
     layers::Layers,
     path::Path,
