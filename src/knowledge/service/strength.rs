@@ -39,24 +39,52 @@ pub(super) fn floor(bases: &[Searchable], query: &str) -> Option<f64> {
     floors.collect::<Option<Vec<f64>>>()?.into_iter().min_by(f64::total_cmp)
 }
 
-/// The question's words, each with the terms that it is found by: `v1.2.3` is one word, and `1.2.3` is enough.
-fn words(query: &str) -> Vec<HashSet<String>> {
-    let set =
-        |text: &str| analyze(text).split(' ').filter(|t| !t.is_empty()).map(str::to_owned).collect::<HashSet<_>>();
+/// A word of the question.
+#[derive(Debug)]
+struct Word {
+    /// Each of these is the word, or so large a part of it that one is enough: `1.2.3` of `v1.2.3`, but not `e` of `E7731`.
+    enough: Vec<String>,
+    /// Its other parts: found where all of them are, as `10 kg` for `10kg`.
+    parts: Vec<String>,
+}
+
+impl Word {
+    fn of(word: &str) -> Option<Self> {
+        let terms = analyze(word);
+        let mut terms = terms.split(' ').filter(|term| !term.is_empty()).map(str::to_owned);
+        let whole = terms.next()?;
+        let length = word.chars().count();
+        let (large, small): (Vec<String>, Vec<String>) = terms.partition(|term| term.chars().count() * 2 > length);
+        let parts = if small.is_empty() { small } else { small.into_iter().chain(large.iter().cloned()).collect() };
+        Some(Self { enough: std::iter::once(whole).chain(large).collect(), parts })
+    }
+
+    fn is_in(&self, own: &HashSet<&str>) -> bool {
+        let has = |term: &String| own.contains(term.as_str());
+        self.enough.iter().any(has) || (!self.parts.is_empty() && self.parts.iter().all(has))
+    }
+}
+
+/// The question's words that count.
+fn words(query: &str) -> Vec<Word> {
     // Which words count is told by the whole question: "IT" alone is a name, within a sentence in capitals it is none.
-    let whole = set(query);
-    query.unicode_words().map(set).filter(|terms| !terms.is_disjoint(&whole)).collect()
+    let whole = analyze(query);
+    let whole: HashSet<&str> = whole.split(' ').collect();
+    query
+        .unicode_words()
+        .filter_map(Word::of)
+        .filter(|word| word.enough.iter().chain(&word.parts).any(|term| whole.contains(term.as_str())))
+        .collect()
 }
 
 /// How many of the question's words a passage has, 0 to 1.
-fn share(words: &[HashSet<String>], hit: &SearchHit) -> f64 {
+fn share(words: &[Word], hit: &SearchHit) -> f64 {
     if words.is_empty() {
         return 0.0;
     }
     let own = analyze(&searchable_text(&hit.heading, hit.table_header.as_deref(), &hit.text));
     let own: HashSet<&str> = own.split(' ').collect();
-    let found = words.iter().filter(|terms| terms.iter().any(|term| own.contains(term.as_str())));
-    found.count() as f64 / words.len() as f64
+    words.iter().filter(|word| word.is_in(&own)).count() as f64 / words.len() as f64
 }
 
 #[cfg(test)]
@@ -66,8 +94,31 @@ mod tests {
     #[test]
     fn a_word_that_is_written_in_several_ways_counts_once() {
         assert_eq!(words("upgrade to v1.2.3").len(), 2, "{:?}", words("upgrade to v1.2.3"));
-        assert!(words("v1.2.3")[0].contains("1.2.3"));
+        assert_eq!(words("v1.2.3")[0].enough, ["v1.2.3", "1.2.3"]);
         assert_eq!(words("10kg of flour").len(), 2);
         assert!(words("the and of").is_empty());
+    }
+
+    #[test]
+    fn a_small_part_of_a_word_is_not_the_word() {
+        let has = |text: &str, query: &str| {
+            let own = super::analyze(text);
+            words(query).iter().all(|word| word.is_in(&own.split(' ').collect()))
+        };
+        for (text, query) in [
+            ("see 1.2.3", "v1.2.3"),
+            ("10 kg of flour", "10kg"),
+            ("as RFC 9110 says", "RFC9110"),
+            ("the user name that we get", "getUserName"),
+            ("the error 7731", "E7731"),
+            ("le niveau de l'eau", "eau"),
+        ] {
+            assert!(has(text, query), "{query} in {text}");
+        }
+        for (text, query) in
+            [("id 4e 6-1 e", "E7731"), ("0 of x", "0x80070005"), ("10 boxes", "10kg"), ("a name", "getUserName")]
+        {
+            assert!(!has(text, query), "{query} in {text}");
+        }
     }
 }
