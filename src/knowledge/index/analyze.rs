@@ -69,7 +69,9 @@ pub fn analyze(text: &str) -> String {
         if let Some(number) = grouped(&text[at..]) {
             terms.push(&number, false);
         }
-        humps(original).iter().for_each(|hump| terms.push(&fold(hump), false));
+        for hump in humps(original) {
+            terms.push(&fold(hump), false);
+        }
         let (before, after) = (&text[..at], &text[at + original.len()..]);
         if let Some(name) = with_sign(before, &word, after).or_else(|| joined(before, &word, after)) {
             terms.push(&name, true);
