@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Context as _;
 use secrecy::ExposeSecret as _;
 
+use super::THIS_PROGRAM;
 use crate::{
     app::{App, Config, Runtime},
     backup,
@@ -106,8 +107,7 @@ impl Booted {
             clock: Clock::system(),
             lifecycle,
             logger: self.logger.clone(),
-            // Stays right when an upgrade replaces the file.
-            executable: "/proc/self/exe".into(),
+            executable: THIS_PROGRAM.into(),
         }
     }
 

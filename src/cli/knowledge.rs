@@ -8,14 +8,11 @@ use std::{
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::{eprint_line, print_line};
+use super::{THIS_PROGRAM, eprint_line, print_line};
 use crate::{
     app::Config,
     knowledge::extract::{ExtractError, Extracted, Limits, child::extract_in_child},
 };
-
-/// This program's own file, which starts the process that reads.
-const PROGRAM: &str = "/proc/self/exe";
 
 #[derive(Debug, Subcommand)]
 pub enum Action {
@@ -71,7 +68,7 @@ async fn read(file: &Path, limits: &Limits) -> Outcome {
     }
     let bytes = tokio::fs::read(file).await.map_err(cannot_open)?;
     let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let read = extract_in_child(Path::new(PROGRAM), &bytes, &name, limits).await;
+    let read = extract_in_child(Path::new(THIS_PROGRAM), &bytes, &name, limits).await;
     read.and_then(Extracted::or_no_text).map_err(as_read)
 }
 

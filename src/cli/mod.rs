@@ -26,6 +26,9 @@ use crate::{
 /// `sysexits.h`: `EX_CONFIG` is 78, `EX_USAGE` 64; a bad configuration is answered like bad arguments.
 const EXIT_USAGE: u8 = 64;
 
+/// This program's own file, for the processes that it starts; it stays right when an upgrade replaces the file.
+const THIS_PROGRAM: &str = "/proc/self/exe";
+
 /// A self-hosted GPT agent platform in one process: agents, knowledge, LLM gateway, jobs.
 #[derive(Debug, Parser)]
 #[command(name = "holdfast", version, propagate_version = true, arg_required_else_help = true)]

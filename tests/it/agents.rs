@@ -10,6 +10,7 @@ use sqlx::{Connection as _, PgConnection};
 use tokio::time::Instant;
 
 use crate::support::{
+    agents::start,
     app::{Answer, Client, TestApp},
     cluster::PATIENCE,
     documents::{add_document, make_base, wait_for_document},
@@ -24,13 +25,6 @@ const HANDBOOK_RU: &str = "# Отпуск\n\nКаждому сотруднику
 async fn make_agent(client: &Client, model: &str, bases: &[&str]) -> Value {
     let draft = json!({"name": format!("Agent {model}"), "model": model, "knowledge_bases": bases, "instructions": "Be brief."});
     client.post("/api/v1/agents", &draft).await.expect(201)
-}
-
-/// `/api/v1/agents/{id}/conversations/{id}` of a new conversation.
-async fn start(client: &Client, agent: &Value) -> String {
-    let path = format!("/api/v1/agents/{}/conversations", agent["id"].as_str().unwrap());
-    let made = client.post(&path, &json!({})).await.expect(201);
-    format!("{path}/{}", made["id"].as_str().unwrap())
 }
 
 async fn stream(client: &Client, conversation: &str, question: &str) -> Events {

@@ -4,6 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{
+    agents::start,
     app::{Client, TestApp},
     documents::{add_document, fixture, make_base},
     upstream::Upstream,
@@ -12,13 +13,6 @@ use crate::support::{
 async fn agent(client: &Client, model: &str, bases: &[&str], beyond_documents: bool) -> Value {
     let draft = json!({"name": "Ann", "model": model, "knowledge_bases": bases, "beyond_documents": beyond_documents});
     client.post("/api/v1/agents", &draft).await.expect(201)
-}
-
-/// `/api/v1/agents/{id}/conversations/{id}` of a new conversation.
-async fn start(client: &Client, agent: &Value) -> String {
-    let path = format!("/api/v1/agents/{}/conversations", agent["id"].as_str().unwrap());
-    let made = client.post(&path, &json!({})).await.expect(201);
-    format!("{path}/{}", made["id"].as_str().unwrap())
 }
 
 async fn ask(client: &Client, conversation: &str, question: &str) -> Value {

@@ -360,17 +360,22 @@ async fn without_the_embedding_model_documents_are_found_by_words_until_it_is_th
     app.stop().await;
 }
 
+/// An appliance whose embedding model is the provider's at this address.
+async fn embedded_by(url: &str) -> TestApp {
+    TestApp::start_with(&[
+        ("HOLDFAST_LLM__PROVIDERS__MOCK__BASE_URL", url),
+        ("HOLDFAST_LLM__EMBEDDING__MODEL", "mock/e"),
+        ("HOLDFAST_LLM__EMBEDDING__DIMENSIONS", "3"),
+    ])
+    .await
+}
+
 /// Each of them took the others back to their begin, and none came to rest.
 #[tokio::test(flavor = "multi_thread")]
 async fn several_documents_come_to_rest_while_a_providers_model_is_missing() {
     let models = Models::default();
     let url = models.start().await;
-    let app = TestApp::start_with(&[
-        ("HOLDFAST_LLM__PROVIDERS__MOCK__BASE_URL", url.as_str()),
-        ("HOLDFAST_LLM__EMBEDDING__MODEL", "mock/e"),
-        ("HOLDFAST_LLM__EMBEDDING__DIMENSIONS", "3"),
-    ])
-    .await;
+    let app = embedded_by(&url).await;
     let admin = app.admin().await;
     let base = make_base(&admin, "Words").await;
     let birds = add_document(&admin, &base, "birds.md", b"# Birds\n\nThe albatross returns in spring.\n").await;
@@ -402,12 +407,7 @@ async fn documents_without_vectors_stand_beside_those_with_them() {
     let models = Models::default();
     models.embeds.store(true, Ordering::SeqCst);
     let url = models.start().await;
-    let app = TestApp::start_with(&[
-        ("HOLDFAST_LLM__PROVIDERS__MOCK__BASE_URL", url.as_str()),
-        ("HOLDFAST_LLM__EMBEDDING__MODEL", "mock/e"),
-        ("HOLDFAST_LLM__EMBEDDING__DIMENSIONS", "3"),
-    ])
-    .await;
+    let app = embedded_by(&url).await;
     let admin = app.admin().await;
     let base = make_base(&admin, "Both").await;
     let with = add_document(&admin, &base, "with.md", b"# Birds\n\nThe albatross returns in spring.\n").await;

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "shared tools; which tests use them changes")]
 
+pub mod agents;
 pub mod app;
 pub mod cluster;
 pub mod disk;

@@ -4,6 +4,7 @@
 //! `vector` (unit length). Its full-text index is made with the table and splits `terms` at spaces. Rows that came after the last
 //! [`VectorIndex::tidy`] or [`VectorIndex::optimize`] are in no index yet, and still found: LanceDB scans them beside it.
 
+mod rows;
 mod tidy;
 mod upkeep;
 
@@ -11,9 +12,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow_array::types::Float32Type;
-use arrow_array::{Array, FixedSizeListArray, Float32Array, RecordBatch, RecordBatchIterator, StringArray};
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_array::{Array, FixedSizeListArray, Float32Array, RecordBatch, RecordBatchIterator};
+use arrow_schema::{DataType, Field};
 use futures::{StreamExt, TryStreamExt};
 use lancedb::index::Index;
 use lancedb::index::scalar::{FtsIndexBuilder, FullTextSearchQuery, MatchQuery};
@@ -26,6 +26,7 @@ pub use tidy::Tidied;
 pub use upkeep::{MAINTENANCE_STEPS, OptimizeReport, Retention, TableState, TableStats};
 
 use super::{IndexError, analyze};
+use rows::{hits, record_batch, schema, uuids};
 
 /// Handles of tables that are kept open; one is a few kilobytes, what it reads lies in the session's caches.
 const OPEN_TABLES: u64 = 512;
@@ -334,17 +335,6 @@ fn full_text_options() -> FtsIndexBuilder {
         .max_token_length(None)
 }
 
-fn schema(dims: usize) -> Result<SchemaRef, IndexError> {
-    let item = Arc::new(Field::new("item", DataType::Float32, true));
-    let dims = i32::try_from(dims).map_err(|_| IndexError::Dimensions { expected: i32::MAX as usize, got: dims })?;
-    Ok(Arc::new(Schema::new(vec![
-        Field::new("chunk_id", DataType::Utf8, false),
-        Field::new("document_id", DataType::Utf8, false),
-        Field::new("terms", DataType::Utf8, false),
-        Field::new("vector", DataType::FixedSizeList(item, dims), false),
-    ])))
-}
-
 async fn dimensions(table: &Table) -> Result<usize, IndexError> {
     let schema = table.schema().await?;
     match schema.field_with_name("vector").map(Field::data_type) {
@@ -355,55 +345,4 @@ async fn dimensions(table: &Table) -> Result<usize, IndexError> {
 
 async fn full_text_index(table: &Table) -> Result<Option<String>, IndexError> {
     Ok(table.list_indices().await?.into_iter().find(|index| index.columns == ["terms"]).map(|index| index.name))
-}
-
-fn record_batch(rows: Vec<IndexRow>, dims: usize) -> Result<RecordBatch, IndexError> {
-    if let Some(row) = rows.iter().find(|row| row.vector.len() != dims) {
-        return Err(IndexError::Dimensions { expected: dims, got: row.vector.len() });
-    }
-    // A merge with the same key twice in its input keeps both: the last one is meant.
-    let rows: HashMap<Uuid, IndexRow> = rows.into_iter().map(|row| (row.chunk_id, row)).collect();
-    let column = |value: fn(&IndexRow) -> String| StringArray::from_iter_values(rows.values().map(value));
-    let schema = schema(dims)?;
-    let vectors = FixedSizeListArray::from_iter_primitive::<Float32Type, _, _>(
-        rows.values().map(|row| Some(row.vector.iter().copied().map(Some))),
-        i32::try_from(dims).unwrap_or(i32::MAX),
-    );
-    Ok(RecordBatch::try_new(
-        schema,
-        vec![
-            Arc::new(column(|row| row.chunk_id.to_string())),
-            Arc::new(column(|row| row.document_id.to_string())),
-            Arc::new(column(|row| analyze(&row.text))),
-            Arc::new(vectors),
-        ],
-    )?)
-}
-
-fn hits(table: &str, batches: &[RecordBatch], score: &str, scale: fn(f32) -> f32) -> Result<Vec<Hit>, IndexError> {
-    let mut hits = Vec::new();
-    for batch in batches {
-        let scores = batch
-            .column_by_name(score)
-            .and_then(|column| column.as_any().downcast_ref::<Float32Array>())
-            .ok_or_else(|| IndexError::Schema(table.to_string()))?;
-        let (chunks, documents) = (uuids(table, batch, "chunk_id")?, uuids(table, batch, "document_id")?);
-        for ((chunk_id, document_id), score) in chunks.into_iter().zip(documents).zip(scores.values()) {
-            // A vector of zeros, which a passage without one has, is at no distance to anything.
-            if !score.is_finite() {
-                continue;
-            }
-            hits.push(Hit { chunk_id, document_id, score: scale(*score) });
-        }
-    }
-    Ok(hits)
-}
-
-fn uuids(table: &str, batch: &RecordBatch, column: &str) -> Result<Vec<Uuid>, IndexError> {
-    let schema = || IndexError::Schema(table.to_string());
-    let column = batch
-        .column_by_name(column)
-        .and_then(|column| column.as_any().downcast_ref::<StringArray>())
-        .ok_or_else(schema)?;
-    (0..column.len()).map(|row| Uuid::parse_str(column.value(row)).map_err(|_| schema())).collect()
 }
