@@ -25,7 +25,10 @@ use super::{
     error::{LlmError, OpenAiError},
     lanes::lane_of,
     model::{CallContext, ModelInfo, TokenEstimate},
-    openai::halves::{has_half, mended},
+    openai::{
+        exact::kept,
+        halves::{has_half, mended},
+    },
     service::Llm,
     tokens::{self, Input},
     wire::{ChatChunk, ChatCompletion, ChatRequest, Chunk, Usage},
@@ -94,8 +97,9 @@ impl<T: serde::de::DeserializeOwned> FromRequest<Llm> for Body<T> {
         };
         match std::str::from_utf8(&bytes) {
             // Python writes half a character as JSON without a word.
-            Ok(text) if has_half(text) => Ok(Self(http::decode(mended(text).as_bytes())?)),
-            _ => Ok(Self(http::decode(&bytes)?)),
+            Ok(text) if has_half(text) => Ok(Self(http::decode(kept(&mended(text)).as_bytes())?)),
+            Ok(text) => Ok(Self(http::decode(kept(text).as_bytes())?)),
+            Err(_) => Ok(Self(http::decode(&bytes)?)),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod adapt;
 mod answer;
+pub(super) mod exact;
 mod failure;
 pub(super) mod halves;
 mod prepare;
@@ -153,8 +154,8 @@ impl Provider {
     fn prepare(&self, model: &str, mut request: ChatRequest, known: &Adaptations) -> Result<Bytes, LlmError> {
         model.clone_into(&mut request.model);
         prepare::prepare(&mut request, self.habits(), known);
-        serde_json::to_vec(&request)
-            .map(Bytes::from)
+        serde_json::to_string(&request)
+            .map(|json| Bytes::from(exact::written(json)))
             .map_err(|e| LlmError::invalid("messages", "invalid_value", e.to_string()))
     }
 
@@ -320,12 +321,26 @@ mod tests {
     use super::*;
     use crate::platform::http_client::HttpClients;
 
+    fn provider(base_url: &str) -> Provider {
+        let config = toml::from_str(&format!("base_url = '{base_url}'")).unwrap();
+        let metrics = Metrics::register(&mut prometheus_client::registry::Registry::default());
+        Provider::new("p", config, HttpClients::new().unwrap().operator().clone(), metrics)
+    }
+
+    #[test]
+    fn a_number_beyond_64_bits_is_sent_as_it_came() {
+        let request =
+            r#"{"model":"x","messages":[],"seed":18446744073709551617,"metadata":{"id":-9223372036854775809}}"#;
+        let request: ChatRequest = serde_json::from_str(&exact::kept(request)).unwrap();
+        let sent = provider("http://localhost/v1").prepare("m", request, &Adaptations::new()).unwrap();
+        let sent = std::str::from_utf8(&sent).unwrap();
+        assert!(sent.contains(r#""seed":18446744073709551617,"metadata":{"id":-9223372036854775809}"#), "{sent}");
+    }
+
     #[test]
     fn openai_gets_the_newer_name_of_the_limit() {
         let prepared = |base_url: &str| {
-            let config = toml::from_str(&format!("base_url = '{base_url}'")).unwrap();
-            let metrics = Metrics::register(&mut prometheus_client::registry::Registry::default());
-            let provider = Provider::new("p", config, HttpClients::new().unwrap().operator().clone(), metrics);
+            let provider = provider(base_url);
             let request = ChatRequest { max_tokens: Some(7), stream: Some(true), ..ChatRequest::default() };
             serde_json::from_slice::<Value>(&provider.prepare("m", request, &provider.known("m")).unwrap()).unwrap()
         };

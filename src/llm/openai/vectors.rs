@@ -11,15 +11,15 @@ use super::{
         embeddings,
         error::{Failure, LlmError},
         model::Embeddings,
-        wire::Usage,
+        wire::{Usage, lenient},
     },
-    Provider, adapt, failure,
+    Provider, adapt, exact, failure,
 };
 
 #[derive(Deserialize)]
 struct EmbeddingList {
     data: Vec<EmbeddingItem>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     usage: Option<Usage>,
 }
 
@@ -57,7 +57,7 @@ impl Provider {
             {
                 body.remove("encoding_format");
             }
-            let sent = Some(body.to_string().into());
+            let sent = Some(exact::written(body.to_string()).into());
             match self.send(Method::POST, "/embeddings", sent, self.config.timeout()).await {
                 Ok(response) => break response,
                 Err(LlmError::Refused(refusal)) => match adapt::embedding_remedy(&refusal, &known) {
