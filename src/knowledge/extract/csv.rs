@@ -18,7 +18,7 @@ pub(super) fn extract(bytes: &[u8], limits: &Limits) -> Result<Extracted, Extrac
     let text = tidy(&decoded.text);
     let mut builder = Builder::new(limits);
     append(&mut builder, &text)?;
-    builder.report().guessed_encoding = decoded.guessed.map(str::to_owned);
+    builder.report().guessed_encoding = decoded.guessed;
     Ok(builder.finish(Kind::Csv, None))
 }
 

@@ -24,6 +24,14 @@ pub(super) fn number_in(number: u64, format: &str) -> String {
         | "taiwaneseCounting"
         | "taiwaneseCountingThousand"
         | "japaneseCounting" => counted(number),
+        "ordinal" => ordinal(number),
+        "cardinalText" => in_words(number, false),
+        "ordinalText" => in_words(number, true),
+        "chicago" => {
+            let signs = ["*", "†", "‡", "§"];
+            let index = usize::try_from(number.max(1) - 1).unwrap_or(0);
+            signs[index % signs.len()].repeat((index / signs.len() + 1).min(30))
+        }
         "lowerAlphabet" => alphabetic(number).to_lowercase(),
         "upperAlphabet" => alphabetic(number),
         _ => number.to_string(),
@@ -100,4 +108,73 @@ fn counted(number: u64) -> String {
         out.push_str(["", "十", "百", "千"][place]);
     }
     out
+}
+
+/// 1st, 2nd, 11th: Word writes it in the language of the text, of which the list says nothing.
+fn ordinal(number: u64) -> String {
+    let end = match (number % 10, number % 100) {
+        (_, 11..=13) => "th",
+        (1, _) => "st",
+        (2, _) => "nd",
+        (3, _) => "rd",
+        _ => "th",
+    };
+    format!("{number}{end}")
+}
+
+/// One, Twenty-two; First, Twenty-second. From a hundred on in figures.
+fn in_words(number: u64, is_ordinal: bool) -> String {
+    const ONES: [&str; 20] = [
+        "Zero",
+        "One",
+        "Two",
+        "Three",
+        "Four",
+        "Five",
+        "Six",
+        "Seven",
+        "Eight",
+        "Nine",
+        "Ten",
+        "Eleven",
+        "Twelve",
+        "Thirteen",
+        "Fourteen",
+        "Fifteen",
+        "Sixteen",
+        "Seventeen",
+        "Eighteen",
+        "Nineteen",
+    ];
+    const TENS: [&str; 10] = ["", "", "Twenty", "Thirty", "Forty", "Fifty", "Sixty", "Seventy", "Eighty", "Ninety"];
+    let Some(small) = usize::try_from(number).ok().filter(|number| *number < 100) else {
+        return if is_ordinal { ordinal(number) } else { number.to_string() };
+    };
+    let word = match (small / 10, small % 10) {
+        (0 | 1, _) => ONES[small].to_owned(),
+        (tens, 0) => TENS[tens].to_owned(),
+        (tens, ones) => format!("{}-{}", TENS[tens], ONES[ones].to_lowercase()),
+    };
+    if !is_ordinal {
+        return word;
+    }
+    let irregular = [
+        ("one", "first"),
+        ("two", "second"),
+        ("three", "third"),
+        ("five", "fifth"),
+        ("eight", "eighth"),
+        ("nine", "ninth"),
+        ("twelve", "twelfth"),
+    ];
+    let lower = word.to_lowercase();
+    if let Some((cardinal, ordinal)) = irregular.iter().find(|(cardinal, _)| lower.ends_with(cardinal)) {
+        let stem = &word[..word.len() - cardinal.len()];
+        let first = if stem.is_empty() { ordinal[..1].to_uppercase() } else { ordinal[..1].to_owned() };
+        return format!("{stem}{first}{}", &ordinal[1..]);
+    }
+    match word.strip_suffix('y') {
+        Some(stem) => format!("{stem}ieth"),
+        None => format!("{word}th"),
+    }
 }

@@ -1,6 +1,9 @@
 //! Pages without usable text, and the words that OCR or a model found in their pictures.
 
-use std::collections::BTreeMap;
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashSet},
+};
 
 use super::{
     Block, BlockKind, Doubt, Extracted,
@@ -28,7 +31,7 @@ pub struct Recognised {
     pub text: String,
 }
 
-/// Pages that have no text, or one that cannot be words; from 1. Empty for what has no pages.
+/// Pages that have no text, or one that cannot be words, or words that are only seen; from 1. Empty for what has no pages.
 pub fn unusable(document: &Extracted) -> Vec<u32> {
     let Some(count) = document.pages else { return Vec::new() };
     let mut texts: BTreeMap<u32, String> = BTreeMap::new();
@@ -39,9 +42,10 @@ pub fn unusable(document: &Extracted) -> Vec<u32> {
     }
     // A reader that names the pages without text has looked: what it does not name is blank.
     let named = &document.report.pages_without_text;
+    let partly = &document.report.pages_partly_unreadable;
     let is_unusable = |page: &u32| match texts.get(page).filter(|text| text.chars().any(char::is_alphanumeric)) {
         None => named.is_empty() || named.contains(page),
-        Some(text) => is_implausible(text),
+        Some(text) => partly.contains(page) || is_implausible(text),
     };
     (1..=count).filter(is_unusable).collect()
 }
@@ -53,33 +57,49 @@ pub fn is_implausible(text: &str) -> bool {
     odd * ODD > all || plausible::share(text).is_some_and(|share| share < PLAUSIBLE)
 }
 
-/// The document with recognised texts in the place of these pages' own, and a report that says so.
+/// The document with recognised texts in the place of these pages' own, and a report that says so. A page that could be
+/// read in part keeps that, and what else was seen on it comes behind.
 pub fn with_recognised(document: Extracted, recognised: &BTreeMap<u32, Recognised>) -> Extracted {
     if recognised.is_empty() {
         return document;
     }
     let mut out = Rebuilt { text: String::new(), chars: 0, blocks: Vec::new() };
     let mut waiting = recognised.iter().peekable();
+    let partly = |page: u32| document.report.pages_partly_unreadable.contains(&page);
+    // The words of the page that is being kept.
+    let mut own = HashSet::new();
     for (block, text) in document.blocks.iter().zip(block_texts(&document)) {
         let page = block.page.unwrap_or(1);
-        while let Some((number, found)) = waiting.next_if(|(number, _)| **number <= page) {
-            out.page(*number, found);
+        let is_due = |number: u32| number < page || number == page && !partly(page);
+        while let Some((number, found)) = waiting.next_if(|(number, _)| is_due(**number)) {
+            out.page(*number, &found.text, &std::mem::take(&mut own));
         }
         if !recognised.contains_key(&page) {
             out.push(block, text);
+        } else if partly(page) {
+            out.push(block, text);
+            own.extend(words(text));
         }
     }
     for (number, found) in waiting {
-        out.page(*number, found);
+        out.page(*number, &found.text, &std::mem::take(&mut own));
     }
     let mut report = document.report;
     let by = |way: Way| recognised.iter().filter(move |(_, found)| found.way == way).map(|(page, _)| *page);
     report.pages_by_ocr = by(Way::Ocr).collect();
     report.pages_by_model = by(Way::Model).collect();
     report.pages_without_text.retain(|page| !recognised.contains_key(page));
+    report.pages_partly_unreadable.retain(|page| !recognised.contains_key(page));
+    if report.pages_without_text.is_empty() && report.pages_partly_unreadable.is_empty() {
+        // Whatever they set has been seen.
+        report.unreadable_fonts.clear();
+    }
     // They are judged again by what the text is now.
     report.doubts.retain(|doubt| {
-        !matches!(doubt, Doubt::PagesWithoutText | Doubt::ImplausibleText | Doubt::UndecodableCharacters)
+        !matches!(
+            doubt,
+            Doubt::PagesWithoutText | Doubt::ImplausibleText | Doubt::UndecodableCharacters | Doubt::UnreadableFonts
+        )
     });
     report.conclude(document.kind, &out.text);
     Extracted { text: out.text, blocks: out.blocks, report, ..document }
@@ -120,12 +140,36 @@ impl Rebuilt {
         self.blocks.push(Block { start, end: self.chars, header_end, ..block.clone() });
     }
 
-    fn page(&mut self, number: u32, found: &Recognised) {
-        for (kind, text) in paragraphs(&found.text) {
+    /// `own` are the words that the page has beside the recognised ones.
+    fn page(&mut self, number: u32, found: &str, own: &HashSet<String>) {
+        for (kind, text) in paragraphs(&unsaid(found, own)) {
             let block = Block { start: 0, end: 0, page: Some(number), heading: Vec::new(), kind, header_end: None };
             self.push(&block, &text);
         }
     }
+}
+
+/// In lower case, without what stands around them.
+fn words(text: &str) -> impl Iterator<Item = String> {
+    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.map(str::to_lowercase)
+}
+
+/// The lines of a recognised text that say something else than `own`: recognition is rarely without a mistake, so half of
+/// the words tell that a line is the same.
+fn unsaid<'a>(text: &'a str, own: &HashSet<String>) -> Cow<'a, str> {
+    if own.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    let is_new = |line: &&str| {
+        let (mut all, mut known) = (0, 0);
+        for word in words(line) {
+            all += 1;
+            known += usize::from(own.contains(&word));
+        }
+        all == 0 || known * 2 < all
+    };
+    Cow::Owned(text.split('\n').filter(is_new).collect::<Vec<_>>().join("\n"))
 }
 
 /// The blocks of a recognised text: parted by empty lines, running text put together, short lines left alone.

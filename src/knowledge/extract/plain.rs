@@ -11,13 +11,13 @@ use super::{
 const LONGEST_CODE: usize = 200;
 
 pub(super) fn extract(bytes: &[u8], limits: &Limits) -> Result<Extracted, ExtractError> {
-    if mail::is_message(bytes) {
+    if mail::is_mail(bytes) {
         return mail::extract(bytes, limits);
     }
     let decoded = decode_or_guess(bytes, None);
     let mut builder = Builder::new(limits);
     append_text(&mut builder, &tidy(&decoded.text))?;
-    builder.report().guessed_encoding = decoded.guessed.map(str::to_owned);
+    builder.report().guessed_encoding = decoded.guessed;
     Ok(builder.finish(Kind::Text, None))
 }
 
@@ -82,7 +82,7 @@ pub(super) fn extract_code(bytes: &[u8], limits: &Limits) -> Result<Extracted, E
         Some(cells) => notebook::append(&mut builder, cells, limits)?,
         None => append_code(&mut builder, &written::unescape(&text))?,
     }
-    builder.report().guessed_encoding = decoded.guessed.map(str::to_owned);
+    builder.report().guessed_encoding = decoded.guessed;
     Ok(builder.finish(Kind::Code, None))
 }
 

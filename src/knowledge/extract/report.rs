@@ -32,6 +32,8 @@ pub struct Report {
     pub comments: u32,
     /// Pages without any text of their own, from 1.
     pub pages_without_text: Vec<u32>,
+    /// Pages with some text, most of which is a picture, or with words that their font does not tell, from 1.
+    pub pages_partly_unreadable: Vec<u32>,
     /// Pages whose text was recognised from their picture (OCR), from 1.
     pub pages_by_ocr: Vec<u32>,
     /// Pages that a vision model has read, from 1.

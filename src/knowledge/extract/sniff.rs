@@ -3,7 +3,7 @@
 
 use std::io::{Cursor, Read};
 
-use super::{Kind, Unsupported, decode::decode, mail::is_message};
+use super::{Kind, Unsupported, decode::decode, mail::is_mail};
 
 /// Signs of a text format stand at its beginning.
 const SAMPLE_BYTES: usize = 64 << 10;
@@ -166,7 +166,7 @@ fn text_kind(text: &str, sample: &[u8], filename: &str) -> Kind {
         Some("csv" | "tsv" | "tab" | "psv") => return Kind::Csv,
         Some(extension) if CODE.split(' ').any(|known| known == extension) => return Kind::Code,
         // The reader of texts knows it by the same sign.
-        _ if is_message(sample) => return Kind::Text,
+        _ if is_mail(sample) => return Kind::Text,
         // Without any tag its lines are what parts it.
         Some("html" | "htm" | "xhtml" | "xht" | "shtml") if is_page || has_html_tag(text) => {
             return Kind::Html;

@@ -235,7 +235,9 @@ fn conclude(document: Extracted, mut scan: Scan<'_>) -> Extracted {
         if !has_blocks && !document.report.pages_without_text.contains(page) {
             document.report.pages_without_text.push(*page);
         }
-        document.report.doubt(if has_blocks { Doubt::ImplausibleText } else { Doubt::PagesWithoutText });
+        if !document.report.pages_partly_unreadable.contains(page) {
+            document.report.doubt(if has_blocks { Doubt::ImplausibleText } else { Doubt::PagesWithoutText });
+        }
         if let Some((reason, detail)) = scan.unread.get(page) {
             document.report.unread_page(*page, *reason, detail);
         }

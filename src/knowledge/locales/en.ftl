@@ -159,6 +159,7 @@ knowledge-report-form-fields = Filled form fields
 knowledge-report-comments = Comments and notes
 knowledge-report-images = Images without text
 knowledge-report-without-text = Pages without text
+knowledge-report-partly = Pages read only in part
 knowledge-report-by-ocr = Pages read by OCR
 knowledge-report-by-model = Pages read by a model
 knowledge-report-hidden = Hidden characters found

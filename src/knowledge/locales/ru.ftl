@@ -165,6 +165,7 @@ knowledge-report-form-fields = Заполненных полей формы
 knowledge-report-comments = Комментариев и примечаний
 knowledge-report-images = Изображений без текста
 knowledge-report-without-text = Страницы без текста
+knowledge-report-partly = Страницы, прочитанные не целиком
 knowledge-report-by-ocr = Страницы, распознанные OCR
 knowledge-report-by-model = Страницы, прочитанные моделью
 knowledge-report-hidden = Найдено скрытых символов

@@ -7,6 +7,7 @@ use super::super::{
     table::{Cell, Table},
 };
 use super::{
+    figures::shown,
     inline::Line,
     reader::{Piece, Reader},
     xml::{Element, Ns},
@@ -15,13 +16,13 @@ use super::{
 /// Values of a chart by their places: a place without a value is left out in the file.
 type Points = BTreeMap<u32, String>;
 
-fn points(element: Option<&Element>) -> Points {
+fn points(element: Option<&Element>, since_1904: bool) -> Points {
     let Some(element) = element else { return Points::new() };
     // Of categories on several levels the outermost comes last, and holds until the next.
     let levels: Vec<&Element> = element.descendants().filter(|e| &*e.name == "lvl").collect();
-    let Some((first, outer)) = levels.split_first() else { return level(element) };
-    let outer: Vec<Points> = outer.iter().rev().map(|one| level(one)).collect();
-    let mut out = level(first);
+    let Some((first, outer)) = levels.split_first() else { return level(element, since_1904) };
+    let outer: Vec<Points> = outer.iter().rev().map(|one| level(one, since_1904)).collect();
+    let mut out = level(first, since_1904);
     for (at, text) in &mut out {
         let above = outer.iter().filter_map(|one| one.range(..=*at).next_back()).map(|(_, text)| text.as_str());
         *text = above.chain([text.as_str()]).collect::<Vec<_>>().join(" ");
@@ -29,12 +30,17 @@ fn points(element: Option<&Element>) -> Points {
     out
 }
 
-fn level(element: &Element) -> Points {
+fn level(element: &Element, since_1904: bool) -> Points {
+    let code = element.descendants().find(|e| &*e.name == "formatCode").map(Element::own_text).unwrap_or_default();
     let points = element.descendants().filter(|e| &*e.name == "pt").enumerate();
     let place = |at: usize, point: &Element| {
         point.attribute("idx").and_then(|idx| idx.parse().ok()).unwrap_or(u32::try_from(at).unwrap_or(u32::MAX))
     };
-    points.filter_map(|(at, point)| Some((place(at, point), point.child("v")?.own_text()))).collect()
+    let value = |point: &Element| {
+        let code = point.attribute("formatCode").unwrap_or(&code);
+        Some(shown(&point.child("v")?.own_text(), code, since_1904))
+    };
+    points.filter_map(|(at, point)| Some((place(at, point), value(point)?))).collect()
 }
 
 #[derive(Default)]
@@ -132,12 +138,14 @@ impl Reader<'_, '_> {
             pieces.push(Piece::Paragraph(title.plain_text()));
         }
         let series: Vec<&Element> = root.descendants().filter(|e| &*e.name == "ser").collect();
-        let either = |one: &Element, names: [&str; 2]| points(names.iter().find_map(|name| one.child(name)));
+        let since_1904 = root.toggle("date1904") == Some(true);
+        let either =
+            |one: &Element, names: [&str; 2]| points(names.iter().find_map(|name| one.child(name)), since_1904);
         let Some(first) = series.first() else { return pieces };
         let categories = either(first, ["cat", "xVal"]);
         let columns: Vec<Points> = series.iter().map(|one| either(one, ["val", "yVal"])).collect();
         let name = |one: &&Element| -> String {
-            let names = points(one.child("tx")).into_values().collect::<Vec<_>>().join(" ");
+            let names = points(one.child("tx"), since_1904).into_values().collect::<Vec<_>>().join(" ");
             if names.is_empty() { one.path(&["tx", "v"]).map(Element::own_text).unwrap_or_default() } else { names }
         };
         let mut table = Table::with_header(1);

@@ -142,7 +142,7 @@ impl Reader<'_, '_> {
                 line.push_apart(text);
             }
         }
-        Ok(())
+        self.show_bound(control, start, line)
     }
 
     /// Within a field only its result is shown.

@@ -2,8 +2,10 @@
 //!
 //! An element that is not known is looked into, never skipped: what holds text is then found, whatever it is called.
 
+mod bound;
 mod drawing;
 mod fields;
+mod figures;
 mod inline;
 mod inserted;
 mod look;
@@ -63,10 +65,7 @@ fn read(package: &mut Package<'_>, limits: &Limits, depth: usize) -> Result<(Vec
     let main = package.main_part()?.ok_or_else(|| ExtractError::malformed("it has no main part"))?;
     let body = package.required(&main)?;
     let relations = package.relations(&main)?;
-    let mut part = |kind: &str| -> Result<Option<Element>, ExtractError> {
-        let target = relations.iter().find(|relation| relation.kind == kind).map(|relation| &relation.target);
-        target.map_or(Ok(None), |target| package.optional(target))
-    };
+    let mut part = |kind: &str| part_of(package, &relations, kind);
     let styles = Styles::read(part("styles")?.as_ref());
     let numbering = Numbering::read(part("numbering")?.as_ref(), &styles);
     let comments: Vec<Element> =
@@ -81,6 +80,7 @@ fn read(package: &mut Package<'_>, limits: &Limits, depth: usize) -> Result<(Vec
     reader.numbering = numbering;
     reader.depth = depth;
     reader.plain_ground = !has_ground(&body);
+    reader.note_formats = notes::formats(part_of(reader.package, &relations, "settings")?.as_ref(), &body);
     // Before the text: behind it they would belong to its last heading.
     let mut pieces = running(&mut reader, &relations, "header")?;
     pieces.append(&mut running(&mut reader, &relations, "footer")?);
@@ -100,6 +100,12 @@ fn read(package: &mut Package<'_>, limits: &Limits, depth: usize) -> Result<(Vec
     }
     pieces.append(&mut rest.after);
     Ok((pieces, reader.found))
+}
+
+/// The part that a relationship of this kind leads to.
+fn part_of(package: &mut Package<'_>, relations: &[Relation], kind: &str) -> Result<Option<Element>, ExtractError> {
+    let target = relations.iter().find(|relation| relation.kind == kind).map(|relation| &relation.target);
+    target.map_or(Ok(None), |target| package.optional(target))
 }
 
 /// Headers or footers, each different line once: contract numbers live there.

@@ -17,7 +17,8 @@ impl Reader<'_, '_> {
         let known = seen.get(id).copied();
         let number = known.unwrap_or(seen.len() as u64 + 1);
         seen.entry(id.to_owned()).or_insert(number);
-        let label = if is_footnote { number.to_string() } else { number_in(number, "lowerRoman") };
+        let format = if is_footnote { &self.note_formats.0 } else { &self.note_formats.1 };
+        let label = number_in(number, format);
         let own_mark = matches!(reference.attribute("customMarkFollows"), Some("1" | "true" | "on"));
         if !own_mark {
             line.push(&format!("[{label}]"));
@@ -46,4 +47,17 @@ impl Reader<'_, '_> {
         }
         Ok(())
     }
+}
+
+/// How footnotes and endnotes are numbered: by the last section that says it, else by the settings of the document.
+pub(super) fn formats(settings: Option<&Element>, body: &Element) -> (String, String) {
+    let find = |name: &str, usual: &str| {
+        let roots = [Some(body), settings].into_iter().flatten();
+        let mut formats = roots.filter_map(|root| {
+            let all = root.descendants().filter(|element| *element.name == *name);
+            all.filter_map(|properties| properties.child_value("numFmt")).last()
+        });
+        formats.next().unwrap_or(usual).to_owned()
+    };
+    (find("footnotePr", "decimal"), find("endnotePr", "lowerRoman"))
 }

@@ -140,6 +140,17 @@ impl<'a> Package<'a> {
         Ok(relations.collect())
     }
 
+    /// The parts with data of other programs, in the order of their names.
+    pub(super) fn custom_parts(&self) -> Vec<String> {
+        let is_data = |name: &&String| {
+            let number = name.strip_prefix("customxml/item").and_then(|rest| rest.strip_suffix(".xml"));
+            number.is_some_and(|number| number.bytes().all(|b| b.is_ascii_digit()))
+        };
+        let mut parts: Vec<String> = self.names.keys().filter(is_data).cloned().collect();
+        parts.sort();
+        parts
+    }
+
     /// For a part whose relationships are lost: its neighbours with the usual names.
     fn usual_relations(&self, folder: &str, part: &str) -> Vec<Relation> {
         if !is_usual_main(part) {

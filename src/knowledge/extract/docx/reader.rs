@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::super::{ExtractError, LeftOutKind, Limits, table::Table};
 use super::{
+    bound::Data,
     fields::{Field, closed_fields},
     inline::Line,
     look::is_shaded,
@@ -73,6 +74,10 @@ pub(super) struct Reader<'a, 'p> {
     pub(super) seen_links: HashSet<String>,
     /// Documents within documents.
     pub(super) depth: usize,
+    /// How footnotes and endnotes are numbered.
+    pub(super) note_formats: (String, String),
+    /// What controls are bound to, once one is.
+    pub(super) data: Option<Data>,
 }
 
 impl<'a, 'p> Reader<'a, 'p> {
@@ -96,6 +101,8 @@ impl<'a, 'p> Reader<'a, 'p> {
             seen_comments: HashSet::new(),
             seen_links: HashSet::new(),
             depth: 0,
+            note_formats: ("decimal".to_owned(), "lowerRoman".to_owned()),
+            data: None,
         }
     }
 
@@ -140,10 +147,13 @@ impl<'a, 'p> Reader<'a, 'p> {
             _ if is_properties(name) => Ok(()),
             "sdt" => {
                 self.count_control(element);
-                match element.child("sdtContent") {
-                    Some(content) => self.blocks(content, out),
-                    None => Ok(()),
+                let mut pieces = Vec::new();
+                if let Some(content) = element.child("sdtContent") {
+                    self.blocks(content, &mut pieces)?;
                 }
+                self.show_bound_block(element, &mut pieces)?;
+                out.append(&mut pieces);
+                Ok(())
             }
             // Formulas, or runs outside a paragraph: text all the same.
             "oMathPara" | "oMath" | "r" | "hyperlink" => {

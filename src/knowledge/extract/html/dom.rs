@@ -7,12 +7,15 @@ use html5ever::{ParseOpts, parse_document, tendril::TendrilSink};
 pub(super) use markup5ever_rcdom::Handle;
 use markup5ever_rcdom::{NodeData, RcDom};
 
-use super::super::ExtractError;
+use super::{super::ExtractError, attributes};
 
 /// Bytes fed to the parser between two looks at the depth.
 const FEED_BYTES: usize = 16 << 10;
 
 pub(super) fn parse(html: &str, depth: usize) -> Result<Handle, ExtractError> {
+    if !attributes::are_few(html) {
+        return Err(ExtractError::malformed(format!("an element has more than {} attributes", attributes::MOST)));
+    }
     let mut parser = parse_document(RcDom::default(), ParseOpts::default());
     let mut rest = html;
     while !rest.is_empty() {

@@ -1,5 +1,6 @@
 //! HTML to blocks: everything that a reader of the page sees or can bring up, without programs, hidden parts and menus.
 
+mod attributes;
 mod blocks;
 mod dom;
 mod fields;
@@ -20,12 +21,13 @@ use self::{
     pieces::{emit, says_anything},
     walk::{Found, Walk},
 };
-use super::{ExtractError, Extracted, Kind, LeftOutKind, Limits, builder::Builder, decode::decode};
+use super::{ExtractError, Extracted, Kind, LeftOutKind, Limits, builder::Builder, decode::decode_or_guess};
 
 pub(super) fn extract(bytes: &[u8], limits: &Limits) -> Result<Extracted, ExtractError> {
-    let text = decode(bytes, declared_charset(bytes));
+    let decoded = decode_or_guess(bytes, declared_charset(bytes));
     let mut builder = Builder::new(limits);
-    append(&mut builder, &text, limits)?;
+    append(&mut builder, &decoded.text, limits)?;
+    builder.report().guessed_encoding = decoded.guessed;
     Ok(builder.finish(Kind::Html, None))
 }
 
@@ -76,10 +78,16 @@ fn report(builder: &mut Builder, found: &Found) {
     report.form_fields += found.form_fields;
 }
 
-/// The label in `<meta charset="...">` or `<meta http-equiv ... content="text/html; charset=...">`.
+/// The label in `<meta charset="...">`, `<meta http-equiv ... content="text/html; charset=...">` or `<?xml encoding="...">`.
 pub(super) fn declared_charset(bytes: &[u8]) -> Option<&[u8]> {
     let head = &bytes[..bytes.len().min(4096)];
-    let at = head.windows(8).position(|w| w.eq_ignore_ascii_case(b"charset="))? + 8;
+    let of_page = || head.windows(8).position(|w| w.eq_ignore_ascii_case(b"charset="));
+    // XHTML may say it in the declaration of XML alone.
+    let of_xml = || {
+        let end = head.starts_with(b"<?xml").then(|| head.windows(2).position(|w| w == b"?>"))??;
+        head[..end].windows(9).position(|w| w == b"encoding=").map(|at| at + 1)
+    };
+    let at = of_page().or_else(of_xml)? + 8;
     let label = head[at..].trim_ascii_start();
     let label = label.strip_prefix(b"\"").or_else(|| label.strip_prefix(b"'")).unwrap_or(label);
     let end = label.iter().position(|b| !(b.is_ascii_alphanumeric() || b"-_:.".contains(b)))?;

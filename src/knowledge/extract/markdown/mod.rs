@@ -25,7 +25,7 @@ pub(super) fn extract(bytes: &[u8], limits: &Limits) -> Result<Extracted, Extrac
     let decoded = decode_or_guess(bytes, None);
     let mut builder = Builder::new(limits);
     append(&mut builder, &tidy(&decoded.text), limits)?;
-    builder.report().guessed_encoding = decoded.guessed.map(str::to_owned);
+    builder.report().guessed_encoding = decoded.guessed;
     Ok(builder.finish(Kind::Markdown, None))
 }
 

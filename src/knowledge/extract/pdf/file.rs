@@ -14,7 +14,11 @@ use pdf_oxide::{
     writer::ObjectSerializer,
 };
 
-use super::super::ExtractError;
+use super::{
+    super::ExtractError,
+    index, lengths, revision5,
+    unpack::{Unpacked, unpack},
+};
 
 pub(super) type Dict = HashMap<String, Object>;
 
@@ -32,27 +36,30 @@ pub(super) struct File {
 
 impl File {
     pub(super) fn open(bytes: &[u8]) -> Result<Self, ExtractError> {
-        let file = Self::open_as_it_is(bytes.to_vec())?;
-        if !has_distant_filters(bytes) {
-            return Ok(file);
+        let mended = || {
+            let mut bytes = bytes.to_vec();
+            lengths::mend(&mut bytes);
+            index::mend(&mut bytes);
+            bytes
+        };
+        let mut document = PdfDocument::from_bytes(mended()).map_err(error)?;
+        if document.is_encrypted() && revision(&document) == Some(5) {
+            let bytes = revision5::as_revision_6(&mended(), &document).ok_or(ExtractError::Encrypted)?;
+            document = PdfDocument::from_bytes(bytes).map_err(error)?;
         }
-        let cut_off = file.cut_off;
-        let mut file = Self::open_as_it_is(file.written_anew())?;
-        file.cut_off = cut_off;
+        let mut file = Self::of(document)?;
+        if has_distant_filters(bytes) {
+            file = Self::of(PdfDocument::from_bytes(file.written_anew()).map_err(error)?)?;
+        }
+        file.cut_off = find(bytes, b"startxref").is_none() && find(bytes, b"%%EOF").is_none();
         Ok(file)
     }
 
-    fn open_as_it_is(bytes: Vec<u8>) -> Result<Self, ExtractError> {
-        let cut_off = find(&bytes, b"startxref").is_none() && find(&bytes, b"%%EOF").is_none();
-        let document = PdfDocument::from_bytes(bytes).map_err(error)?;
+    fn of(document: PdfDocument) -> Result<Self, ExtractError> {
         if document.is_encrypted() && !document.is_authenticated() {
             return Err(ExtractError::Encrypted);
         }
-        // The library takes the key for the file's own from a place where this revision keeps another one.
-        if document.is_encrypted() && revision(&document) == Some(5) {
-            return Err(ExtractError::Encrypted);
-        }
-        let mut file = File { document, cipher: None, cut_off, missing: Cell::new(0) };
+        let mut file = File { document, cipher: None, cut_off: false, missing: Cell::new(0) };
         file.cipher = file.cipher();
         Ok(file)
     }
@@ -93,6 +100,11 @@ impl File {
         array.as_array().into_iter().flatten().map(|object| self.resolve(object)).collect()
     }
 
+    /// An array whose references are not followed.
+    pub(super) fn array_as_it_is(&self, dict: &Dict, key: &str) -> Vec<Object> {
+        self.get(dict, key).as_array().cloned().unwrap_or_default()
+    }
+
     pub(super) fn numbers(&self, dict: &Dict, key: &str) -> Vec<f32> {
         self.array(dict, key).iter().filter_map(number).collect()
     }
@@ -121,21 +133,24 @@ impl File {
 
     /// What a stream holds, unpacked.
     pub(super) fn data(&self, object: &Object) -> Result<Vec<u8>, String> {
+        self.unpack(object).map(|unpacked| unpacked.data)
+    }
+
+    /// What a stream holds, and whether a part of it is missing.
+    pub(super) fn unpack(&self, object: &Object) -> Result<Unpacked, String> {
         let target = self.resolve(object);
         let Object::Stream { dict, data } = target else { return Err("it is no stream".to_owned()) };
         if self.get(&dict, "F").as_dict().is_some() || self.get(&dict, "F").as_string().is_some() {
             return Err("it is kept in another file".to_owned());
         }
-        let stream = Object::Stream { dict: self.packing(dict), data };
-        let reference = object.as_reference();
-        match (&self.cipher, reference) {
-            (Some(cipher), Some(at)) => {
-                let decrypt = |data: &[u8]| cipher.decrypt_stream(data, at.id, u32::from(at.r#gen));
-                stream.decode_stream_data_with_decryption(Some(&decrypt), at.id, u32::from(at.r#gen))
+        let data = match (&self.cipher, object.as_reference()) {
+            // An empty stream has no vector to begin with.
+            (Some(cipher), Some(at)) if !data.is_empty() => {
+                cipher.decrypt_stream(&data, at.id, u32::from(at.r#gen)).map_err(|error| error.to_string())?
             }
-            _ => stream.decode_stream_data(),
-        }
-        .map_err(|error| error.to_string())
+            _ => data.to_vec(),
+        };
+        unpack(&self.packing(dict), data)
     }
 
     /// The dictionary of a stream with what says how it is packed in place.

@@ -3,6 +3,7 @@
 use pdf_oxide::object::Object;
 
 use super::{
+    attached,
     content::Runner,
     file::{Dict, File, number, text},
     geometry::{Area, Matrix},
@@ -35,6 +36,10 @@ pub(super) enum What {
     /// Words of its own: a note, a text box, a stamp, a button.
     Note(String),
     Comment(String),
+    /// What the file says that a picture shows.
+    Figure(String),
+    /// Where a click on it leads.
+    Link(String),
     /// A viewer does not show it.
     Hidden(String),
 }
@@ -77,7 +82,7 @@ pub(super) fn extras(runner: &mut Runner<'_>, form: &Form, page: &Dict, upright:
         let flags = runner.file.get(dict, "F").as_integer().unwrap_or(0);
         let layer = dict.get("OC").is_some_and(|layer| runner.layers.hides(runner.file, layer));
         let what = match what {
-            What::Check(_) if flags & (HIDDEN | NO_VIEW) != 0 || layer => continue,
+            What::Check(_) | What::Link(_) if flags & (HIDDEN | NO_VIEW) != 0 || layer => continue,
             What::Field(text) | What::Note(text) | What::Comment(text) if flags & (HIDDEN | NO_VIEW) != 0 || layer => {
                 What::Hidden(text)
             }
@@ -106,8 +111,18 @@ fn read(runner: &mut Runner<'_>, form: &Form, dict: &Dict, rect: Area, upright: 
                 (shown, said) => shown.or(said).map(What::Note),
             }
         }
+        "Link" => {
+            let action = file.dict(dict, "A");
+            text(&file.get(&action, "URI")).filter(|uri| !uri.trim().is_empty()).map(What::Link)
+        }
         // `Contents` of these is not shown: the words stand in the annotation that they belong to, or nowhere.
-        "Popup" | "Link" | "Screen" | "Movie" | "Sound" | "3D" | "RichMedia" | "PrinterMark" | "TrapNet" => None,
+        "Popup" | "Screen" | "Movie" | "Sound" | "3D" | "RichMedia" | "PrinterMark" | "TrapNet" => None,
+        "FileAttachment" => {
+            let specification = file.dict(dict, "FS");
+            let name = attached::name(file, &specification).unwrap_or_else(|| "without a name".to_owned());
+            runner.problem(format!("an attached file that was not read ({name})"));
+            contents.map(What::Comment)
+        }
         "Watermark" => appearance(runner, form, dict, rect, upright).map(What::Note),
         _ => contents.map(What::Comment),
     }
@@ -251,7 +266,7 @@ pub(super) fn place(fragments: &mut Vec<Fragment>, extra: &Extra) {
                 insert(fragments, area, mark);
             }
         }
-        What::Note(words) | What::Comment(words) => {
+        What::Note(words) | What::Comment(words) | What::Figure(words) | What::Link(words) => {
             let away = |fragment: &Fragment| {
                 let down = fragment.y - area.top.midpoint(area.bottom);
                 let across = (fragment.left - area.right).max(area.left - fragment.right).max(0.0);

@@ -85,6 +85,21 @@ impl Area {
         }
     }
 
+    /// The smallest one with both in it.
+    pub(super) fn around(self, other: Area) -> Area {
+        Area {
+            left: self.left.min(other.left),
+            bottom: self.bottom.min(other.bottom),
+            right: self.right.max(other.right),
+            top: self.top.max(other.top),
+        }
+    }
+
+    /// As a mirror shows it: what was read to the left is read to the right.
+    pub(super) fn mirrored(self) -> Area {
+        Area { left: -self.right, right: -self.left, ..self }
+    }
+
     pub(super) fn contains(&self, (x, y): (f32, f32)) -> bool {
         x >= self.left && x <= self.right && y >= self.bottom && y <= self.top
     }

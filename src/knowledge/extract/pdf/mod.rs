@@ -8,23 +8,29 @@
 //! The library's own page texts are not used: they lose or misplace the ends of lines in tagged files, mix up lines of
 //! two-column pages, tear table cells apart, and cannot say what a viewer does not show.
 
+mod attached;
 mod columns;
 mod content;
+mod figures;
 mod file;
 mod font;
 mod forms;
 mod furniture;
 mod geometry;
+mod index;
 mod layers;
 mod layout;
+mod lengths;
 mod order;
 mod page;
 mod path;
+mod revision5;
 mod right_to_left;
 mod runs;
 mod scene;
 mod state;
 mod table;
+mod unpack;
 mod visible;
 mod words;
 
@@ -36,6 +42,9 @@ use super::{BlockKind, Doubt, ExtractError, Extracted, Kind, Limits, builder::Bu
 use file::File;
 use layout::{Page, Part};
 use page::Reader;
+
+/// Parts that could not be read, of those that are named.
+const MOST_UNREAD: usize = 50;
 
 pub(super) fn extract(bytes: &[u8], limits: &Limits) -> Result<Extracted, ExtractError> {
     let file = File::open(bytes)?;
@@ -49,13 +58,17 @@ pub(super) fn extract(bytes: &[u8], limits: &Limits) -> Result<Extracted, Extrac
     if reader.has_xfa() {
         found.unread.push("a form in XFA format, of which only the ordinary pages were read".to_owned());
     }
+    let attached = attached::names(&file);
+    if !attached.is_empty() {
+        found.unread.push(format!("files within the file: {}", attached.join(", ")));
+    }
     let mut pages = Vec::with_capacity(count.min(10_000));
     for index in 0..count {
         pages.push(reader.read(index, &mut found, builder.report()));
     }
     if file.cut_off {
         let missing = file.missing.get();
-        found.unread.push(format!("the end of the file is missing; {missing} references lead to nothing"));
+        found.unread.insert(0, format!("the end of the file is missing; {missing} references lead to nothing"));
     }
     if file.cut_off && found.is_mostly_untold() {
         return Err(ExtractError::malformed("the end of the file is missing, and with it the fonts of its text"));
@@ -100,6 +113,10 @@ struct Found {
     pages_without_text: Vec<u32>,
     /// Pages of these whose text seems to be drawn as shapes.
     outlined: Vec<u32>,
+    /// Pages with some text, and with words in a picture or in a font that does not tell them.
+    partly_unreadable: Vec<u32>,
+    /// Destinations of links that have been said.
+    links: HashSet<String>,
     hidden: bool,
     pictures: u32,
     disordered: bool,
@@ -126,8 +143,12 @@ impl Found {
         }
         report.unreadable_fonts = fonts;
         report.pages_without_text.clone_from(&self.pages_without_text);
+        report.pages_partly_unreadable.clone_from(&self.partly_unreadable);
         report.images_without_text = self.pictures;
-        report.unread_parts.clone_from(&self.unread);
+        report.unread_parts = self.unread.iter().take(MOST_UNREAD).cloned().collect();
+        if let Some(more) = self.unread.len().checked_sub(MOST_UNREAD + 1) {
+            report.unread_parts.push(format!("and {} more", more + 1));
+        }
         if self.disordered {
             report.doubt(Doubt::UncertainOrder);
         }

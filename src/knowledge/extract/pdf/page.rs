@@ -1,13 +1,14 @@
 //! Reads one page: from its content and annotations to fragments, and what a reader of it should be told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use pdf_oxide::object::Object;
 
 use super::{
-    super::{LeftOutKind, Report},
+    super::{LeftOutKind, Report, link::address},
     Found,
     content::Runner,
+    figures::Owners,
     file::{Dict, File},
     font::Fonts,
     forms::{self, Extra, Form, What},
@@ -15,6 +16,7 @@ use super::{
     layers::Layers,
     layout::Page,
     order,
+    right_to_left::{is_read_to_the_left, mirror},
     runs::{self, Rules},
     scene::{Glyph, Scene, Seen},
     state::State,
@@ -23,17 +25,26 @@ use super::{
 
 /// Smaller pictures are bullets, lines and icons.
 const SMALLEST_PICTURE: f32 = 36.0;
+/// Characters in a row that their font does not tell: fewer are bullets and signs.
+const WORD: usize = 3;
+/// Characters in such words that make a page worth reading from its picture.
+const MANY_UNTOLD: usize = 8;
+/// A picture over so much of a page, with fewer characters than that on it, is a scan with a stamp or a fax's first line.
+const SCAN: f32 = 0.6;
+const FEW: usize = 40;
 
 pub(super) struct Reader<'a> {
     file: &'a File,
     fonts: Fonts,
     layers: Layers,
     form: Form,
+    owners: Owners,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(file: &'a File) -> Self {
-        Reader { file, fonts: Fonts::default(), layers: Layers::of(file), form: Form::of(file) }
+        let (fonts, layers) = (Fonts::default(), Layers::of(file));
+        Reader { file, fonts, layers, form: Form::of(file), owners: Owners::of(file) }
     }
 
     pub(super) fn has_xfa(&self) -> bool {
@@ -53,22 +64,33 @@ impl<'a> Reader<'a> {
         let dict = page.as_dict().unwrap_or(&empty);
         let (area, upright) = self.frame(index);
         let mut runner = Runner::new(self.file, &self.fonts, &self.layers);
+        runner.figures = self.owners.figures(self.file, dict);
         let data = self.content(dict, &mut runner);
         let state = State { matrix: upright, base: upright, ..State::default() };
         runner.run(&data, &self.file.dict(dict, "Resources"), &state, 0);
-        let extras = forms::extras(&mut runner, &self.form, dict, upright);
+        let mut extras = forms::extras(&mut runner, &self.form, dict, upright);
         let mut scene = runner.scene;
         visible::judge(&mut scene, area);
-        let page = Self::settle(&mut scene, &extras, area, found, report);
+        let pictures = pictures_without_text(&scene);
+        for figure in scene.figures.drain(..) {
+            let area = if figure.area.size() > 0.0 { figure.area } else { area };
+            extras.push(Extra { area, what: What::Figure(figure.text) });
+        }
+        let (page, has_own_text) = Self::settle(&mut scene, extras, area, found, report);
         for problem in scene.problems.drain(..) {
             found.unread.push(format!("page {number}: {problem}"));
         }
         let shows = !scene.pictures.is_empty() || scene.outlines > visible::MANY_OUTLINES || untold(&scene.glyphs) > 0;
         if page.fragments.is_empty() && shows {
+            // Its pictures are what it says: it is named as a page, and they are not counted again.
             found.pages_without_text.push(number);
             if scene.pictures.is_empty() && scene.outlines > visible::MANY_OUTLINES {
                 found.outlined.push(number);
             }
+        } else if (shows && !has_own_text) || is_scan(&scene, area) || untold_in_words(&scene.glyphs) >= MANY_UNTOLD {
+            found.partly_unreadable.push(number);
+        } else {
+            found.pictures += pictures;
         }
         page
     }
@@ -95,8 +117,13 @@ impl<'a> Reader<'a> {
         };
         let mut data = Vec::new();
         for part in parts {
-            match self.file.data(&part) {
-                Ok(bytes) => data.extend(bytes),
+            match self.file.unpack(&part) {
+                Ok(unpacked) => {
+                    data.extend(unpacked.data);
+                    if let Some(damage) = unpacked.damage {
+                        runner.problem(format!("a part of its content is missing ({damage})"));
+                    }
+                }
                 Err(reason) => runner.problem(format!("a content stream that could not be unpacked ({reason})")),
             }
             // A stream may end within a line, never within a word.
@@ -105,7 +132,14 @@ impl<'a> Reader<'a> {
         data
     }
 
-    fn settle(scene: &mut Scene, extras: &[Extra], area: Area, found: &mut Found, report: &mut Report) -> Page {
+    /// The pieces of text of the page, and whether any of them is painted by the page itself.
+    fn settle(
+        scene: &mut Scene,
+        mut extras: Vec<Extra>,
+        area: Area,
+        found: &mut Found,
+        report: &mut Report,
+    ) -> (Page, bool) {
         for hidden in runs::fragments(scene.glyphs.iter().filter(|glyph| glyph.seen == Seen::Hidden), &Rules::default())
         {
             found.hidden = true;
@@ -117,29 +151,63 @@ impl<'a> Reader<'a> {
         let doubles = visible::take_doubles(&mut scene.glyphs);
         report.leave_out(LeftOutKind::Duplicate, &doubles);
         count_fonts(&scene.glyphs, &mut found.fonts);
-        found.pictures += pictures_without_text(scene);
         let rules = Rules::new(std::mem::take(&mut scene.rules));
         let mut fragments = runs::fragments(scene.glyphs.iter(), &rules);
         fragments.retain(|fragment| fragment.text != "\u{fffd}");
+        if is_read_to_the_left(&fragments) {
+            mirror(&mut fragments);
+            extras.iter_mut().for_each(|extra| extra.area = extra.area.mirrored());
+        }
         let mut page = Page { fragments, bottom: area.bottom, top: area.top };
         if page.is_disordered() {
             found.disordered = true;
             page.fragments = order::by_place(&page.fragments);
         }
-        for extra in extras {
-            match &extra.what {
+        let has_own_text = !page.fragments.is_empty();
+        for mut extra in extras {
+            match &mut extra.what {
                 What::Field(_) | What::Check(true) => report.form_fields += 1,
                 What::Comment(_) => report.comments += 1,
                 What::Hidden(text) => {
                     found.hidden = true;
                     report.leave_out(LeftOutKind::Hidden, text);
                 }
-                What::Check(false) | What::Note(_) => {}
+                What::Link(destination) => match new_address(destination, &page, &mut found.links) {
+                    Some(address) => *destination = address,
+                    None => continue,
+                },
+                What::Figure(text) if page.fragments.iter().any(|fragment| fragment.text.trim() == text.trim()) => {
+                    continue;
+                }
+                What::Check(false) | What::Note(_) | What::Figure(_) => {}
             }
-            forms::place(&mut page.fragments, extra);
+            forms::place(&mut page.fragments, &extra);
         }
-        page
+        (page, has_own_text)
     }
+}
+
+/// Where a link leads, the first time, if the page does not say it.
+fn new_address(destination: &str, page: &Page, known: &mut HashSet<String>) -> Option<String> {
+    let address = address(destination.trim(), "");
+    let squeezed = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_lowercase();
+    let plain = squeezed(&address);
+    let bare = plain.split_once("://").map_or(plain.as_str(), |(_, bare)| bare).trim_end_matches('/');
+    let said = || squeezed(&page.fragments.iter().map(|fragment| fragment.text.as_str()).collect::<String>());
+    (!bare.is_empty() && known.insert(address.clone()) && !said().contains(bare)).then_some(address)
+}
+
+/// Whether what the page says is a picture, beside a few characters.
+fn is_scan(scene: &Scene, page: Area) -> bool {
+    let told = scene.glyphs.iter().filter(|glyph| glyph.text.as_ref().is_some_and(|text| !text.trim().is_empty()));
+    let covers = |picture: &Area| picture.common(page).size() >= SCAN * page.size();
+    told.count() < FEW && scene.pictures.iter().any(covers)
+}
+
+/// Characters that their font does not tell, in words of some length.
+fn untold_in_words(glyphs: &[Glyph]) -> usize {
+    let words = glyphs.chunk_by(|a, b| a.text.is_none() == b.text.is_none());
+    words.filter(|word| word.len() >= WORD && word[0].text.is_none()).map(<[Glyph]>::len).sum()
 }
 
 fn untold(glyphs: &[Glyph]) -> usize {
@@ -172,8 +240,11 @@ fn pictures_without_text(scene: &Scene) -> u32 {
     let mut seen: Vec<Area> = Vec::new();
     for picture in &scene.pictures {
         let notable = picture.width() >= SMALLEST_PICTURE && picture.height() >= SMALLEST_PICTURE;
-        let written = || scene.glyphs.iter().any(|glyph| picture.contains((glyph.x, glyph.y)));
-        if notable && seen.len() < 1000 && !seen.contains(picture) && !written() {
+        let written =
+            || scene.glyphs.iter().any(|glyph| glyph.seen == Seen::Painted && picture.contains((glyph.x, glyph.y)));
+        let middle = (picture.left.midpoint(picture.right), picture.bottom.midpoint(picture.top));
+        let described = || scene.figures.iter().any(|figure| figure.area.contains(middle));
+        if notable && seen.len() < 1000 && !seen.contains(picture) && !written() && !described() {
             seen.push(*picture);
         }
     }

@@ -2,10 +2,31 @@
 
 use unicode_normalization::char::is_combining_mark;
 
+use super::layout::Fragment;
+
 pub(super) fn is_right_to_left(c: char) -> bool {
     matches!(c, '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{fefc}')
         && !c.is_numeric()
         && !is_combining_mark(c)
+}
+
+/// Whether a page is read to the left: most of its letters are.
+pub(super) fn is_read_to_the_left(fragments: &[Fragment]) -> bool {
+    let (mut left, mut all) = (0usize, 0usize);
+    for c in fragments.iter().flat_map(|fragment| fragment.text.chars()).filter(|c| c.is_alphabetic()) {
+        all += 1;
+        left += usize::from(is_right_to_left(c));
+    }
+    left * 2 > all
+}
+
+/// A page that is read to the left, as a mirror shows it: its first column stands left then, and the rest of the reader
+/// need not know. The words themselves are in the order of reading already.
+pub(super) fn mirror(fragments: &mut [Fragment]) {
+    for fragment in fragments {
+        (fragment.left, fragment.right) = (-fragment.right, -fragment.left);
+        fragment.words.clear();
+    }
 }
 
 /// From the order on the page, left to right, to the order of reading.

@@ -191,6 +191,12 @@ impl Run {
         let visible = |item: &&Item| !item.is_space();
         let (first, last) = (self.items.iter().find(visible)?, self.items.iter().rfind(visible)?);
         let (left, right) = (first.left.min(last.left), first.right.max(last.right));
+        // A hyphen for line ends is painted where it stands within a line, and so it is one there.
+        if let Some((_, inner)) = self.items.split_last_mut() {
+            for item in inner.iter_mut().filter(|item| item.text == "\u{ad}") {
+                "-".clone_into(&mut item.text);
+            }
+        }
         if self.right_to_left {
             self.items.sort_by(|a, b| a.left.total_cmp(&b.left));
         }

@@ -43,12 +43,21 @@ pub(super) struct Fill {
     pub(super) covers: bool,
 }
 
+/// What the file says that a figure shows.
+#[derive(Debug)]
+pub(super) struct Figure {
+    /// Empty where nothing tells where it is.
+    pub(super) area: Area,
+    pub(super) text: String,
+}
+
 /// Everything that a page paints.
 #[derive(Default)]
 pub(super) struct Scene {
     pub(super) glyphs: Vec<Glyph>,
     pub(super) fills: Vec<Fill>,
     pub(super) pictures: Vec<Area>,
+    pub(super) figures: Vec<Figure>,
     /// Vertical lines: place, bottom and top.
     pub(super) rules: Vec<(f32, f32, f32)>,
     /// Curves and lines of filled shapes: letters drawn as outlines have many.

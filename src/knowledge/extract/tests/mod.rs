@@ -2,6 +2,7 @@
 
 #![expect(clippy::format_push_string, clippy::format_collect, reason = "documents put together by hand read better so")]
 
+mod charsets;
 mod child;
 mod chunk;
 mod docx;
@@ -12,7 +13,9 @@ mod mail;
 mod markdown;
 mod ocr;
 mod pdf;
+mod pdf_damaged;
 mod pdf_made;
+mod pdf_marked;
 mod pdf_odd;
 mod plausible;
 mod sniff;

@@ -279,6 +279,12 @@ fn a_font_program_tells_the_codes_that_the_file_leaves_to_it() {
 }
 
 #[test]
+fn a_hyphen_for_line_ends_is_one_only_there() {
+    let lines = ["A single\\255user licence is for one per\\255", "son of the campus."];
+    assert_eq!(page_with(&body(&lines), "").text, "A single-user licence is for one person of the campus.");
+}
+
+#[test]
 fn a_content_that_ends_within_a_text_is_named() {
     let document = page_with(&body(&["Whole words."]), "");
     assert_eq!(document.report.unread_parts, [""; 0]);

@@ -3,6 +3,7 @@
 //! Forms, tiling patterns and the appearances of annotations run as the page itself does. Nothing is left out here:
 //! each glyph is marked with what speaks against its being seen, and `visible` judges.
 
+mod marks;
 mod paint;
 
 use std::rc::Rc;
@@ -12,8 +13,10 @@ use pdf_oxide::{
     object::{Object, ObjectRef},
 };
 
+use self::marks::Mark;
 use super::{
-    file::{Dict, File, number, text},
+    figures::Figures,
+    file::{Dict, File, number},
     font::Fonts,
     geometry::{Area, Matrix},
     layers::Layers,
@@ -31,20 +34,13 @@ const MOST_IN_A_STREAM: usize = 1_000_000;
 /// Characters on one page: a book has fewer.
 const MOST_GLYPHS: usize = 1_000_000;
 
-/// A piece of marked content.
-#[derive(Default)]
-struct Mark {
-    hidden: bool,
-    artifact: bool,
-    actual_text: Option<String>,
-    first_glyph: usize,
-}
-
 pub(super) struct Runner<'a> {
     pub(super) file: &'a File,
     pub(super) fonts: &'a Fonts,
     pub(super) layers: &'a Layers,
     pub(super) scene: Scene,
+    /// What the elements that own the page's content say of figures.
+    pub(super) figures: Figures<'a>,
     marks: Vec<Mark>,
     operators: usize,
     patterns: Vec<String>,
@@ -54,8 +50,8 @@ pub(super) struct Runner<'a> {
 
 impl<'a> Runner<'a> {
     pub(super) fn new(file: &'a File, fonts: &'a Fonts, layers: &'a Layers) -> Self {
-        let (scene, marks, patterns, running) = Default::default();
-        Runner { file, fonts, layers, scene, marks, operators: 0, patterns, running }
+        let (scene, figures, marks, patterns, running) = Default::default();
+        Runner { file, fonts, layers, scene, figures, marks, operators: 0, patterns, running }
     }
 
     pub(super) fn problem(&mut self, problem: String) {
@@ -269,12 +265,15 @@ impl<'a> Runner<'a> {
         };
         let hidden = dict.get("OC").is_some_and(|layer| self.layers.hides(self.file, layer));
         match self.file.get(dict, "Subtype").as_name() {
-            Some("Image") if !hidden => self.picture(&scope.state),
+            Some("Image") if !hidden => {
+                self.picture(&scope.state);
+                self.described_by_its_owner(dict);
+            }
             Some("Form") => {
                 let mut state = scope.state.clone();
                 state.group_alpha = state.opacity();
                 state.alpha = 1.0;
-                self.marks.push(Mark { hidden, ..Mark::default() });
+                self.marks.push(Mark::of_form(hidden));
                 self.form(&entry, dict, scope.resources, state, scope.depth + 1);
                 self.end_mark();
             }
@@ -288,8 +287,13 @@ impl<'a> Runner<'a> {
         if depth > DEEPEST || reference.is_some_and(|at| self.running.contains(&at)) {
             return;
         }
-        let data = match self.file.data(entry) {
-            Ok(data) => data,
+        let data = match self.file.unpack(entry) {
+            Ok(unpacked) => {
+                if let Some(damage) = unpacked.damage {
+                    self.problem(format!("a part of a form or picture is missing ({damage})"));
+                }
+                unpacked.data
+            }
             Err(reason) => return self.problem(format!("a stream that could not be unpacked ({reason})")),
         };
         self.running.extend(reference);
@@ -306,44 +310,6 @@ impl<'a> Runner<'a> {
         let resources = own.as_dict().unwrap_or(outer);
         self.run(&data, resources, &state, depth);
         self.running.truncate(self.running.len() - usize::from(reference.is_some()));
-    }
-
-    fn begin_mark(&mut self, tag: &str, properties: Option<&Object>, resources: &Dict) {
-        let mut mark = Mark { artifact: tag == "Artifact", first_glyph: self.scene.glyphs.len(), ..Mark::default() };
-        let named = properties
-            .and_then(Object::as_name)
-            .map(|name| self.file.dict(resources, "Properties").get(name).cloned().unwrap_or(Object::Null));
-        if let Some(properties) = named.as_ref().or(properties) {
-            mark.hidden = tag == "OC" && self.layers.hides(self.file, properties);
-            if let Some(dict) = self.file.resolve(properties).as_dict() {
-                mark.actual_text = text(&self.file.get(dict, "ActualText"));
-            }
-        }
-        self.marks.push(mark);
-    }
-
-    fn end_mark(&mut self) {
-        let Some(mark) = self.marks.pop() else { return };
-        let Some(actual) = mark.actual_text else { return };
-        let first = mark.first_glyph.min(self.scene.glyphs.len());
-        let glyphs = &mut self.scene.glyphs[first..];
-        // The words for these glyphs; a text far longer than they are is something else than what a viewer shows.
-        if glyphs.is_empty() || actual.chars().count() > 4 * glyphs.len() + 4 {
-            return;
-        }
-        let actual = actual.trim_end_matches('\u{ad}');
-        if let [first, rest @ ..] = glyphs {
-            first.text = Some(Rc::from(actual));
-            // One glyph as wide as all of them.
-            if let Some(last) = rest.last() {
-                let along = (last.x - first.x) * first.direction.0 + (last.y - first.y) * first.direction.1;
-                if along >= 0.0 {
-                    first.advance = along + last.advance;
-                    first.spacing = last.spacing;
-                }
-            }
-        }
-        self.scene.glyphs.truncate(first + 1);
     }
 }
 

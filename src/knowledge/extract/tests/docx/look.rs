@@ -132,7 +132,7 @@ fn labels_of_lists_are_written_as_a_reader_sees_them() {
         (28, "lowerLetter", "bb"),
         (28, "lowerAlphabet", "ab"),
         (0, "upperAlphabet", ""),
-        (4, "ordinal", "4"),
+        (4, "ordinal", "4th"),
     ] {
         assert_eq!(of(number, format), label, "{number} {format}");
     }

@@ -4,6 +4,7 @@ mod fields;
 mod lists;
 mod look;
 mod package;
+mod shown;
 mod structure;
 
 use std::io::{Cursor, Write};

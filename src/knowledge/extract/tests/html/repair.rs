@@ -45,3 +45,29 @@ fn an_empty_script_in_html_takes_not_the_whole_page() {
     // In HTML with an end tag the slash means nothing.
     assert_eq!(text("<script/>let x</script><p>text</p>"), "text");
 }
+
+#[test]
+fn an_element_with_more_attributes_than_any_is_refused_before_it_is_parsed() {
+    let element = |count: usize, before: &str| {
+        let attributes: String = (0..count).map(|n| format!("{before}a{n}=\"> {n}\"")).collect();
+        format!("<html><body><p{attributes}>Words</p></body></html>")
+    };
+    assert_eq!(text(&element(400, " ")), "Words");
+    for html in
+        [element(600, " "), element(600, "/"), element(200_000, "\n"), "<p>x</p ".to_owned() + &"b c ".repeat(300)]
+    {
+        let error = super::super::extract(html.as_bytes(), Kind::Html, &Limits::default()).unwrap_err();
+        assert_eq!(error.code(), "malformed");
+        assert!(error.to_string().contains("more than 500 attributes"), "{error}");
+    }
+    // What only looks like a tag has none.
+    let words = "a b c ".repeat(300);
+    for html in [
+        format!("<p>Words</p><script>if (a<b {words})</script>"),
+        format!("<p>Words</p><!-- <p {words} -->"),
+        format!("<style>a<b {words}</style><p title='<b {words}'>Words</p>"),
+        format!("<p>Words</p><textarea hidden><b {words}</textarea>"),
+    ] {
+        assert!(text(&html).starts_with("Words"), "{html}");
+    }
+}

@@ -2,18 +2,41 @@
 //!
 //! A file whose lines are partly UTF-8 and partly something older (a log, a mailbox) is decoded line by line.
 
+mod labels;
+mod seven_bits;
+
 use std::borrow::Cow;
 
+use base64::{
+    Engine as _, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
-use encoding_rs::{Encoding, ISO_2022_JP, UTF_8, UTF_16BE, UTF_16LE};
+use encoding_rs::{Encoding, ISO_2022_JP, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
 /// The detector's verdict is settled long before this, and it is not fast.
 const GUESS_BYTES: usize = 1 << 20;
 
+/// Programs forget the padding, and leave bits behind.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+/// In more text than this hardly anything is valid UTF-8 by accident.
+const SHORT: usize = 100;
+
 /// A text, and the encoding's name where the file did not tell it.
 pub(super) struct Decoded<'a> {
     pub(super) text: Cow<'a, str>,
-    pub(super) guessed: Option<&'static str>,
+    pub(super) guessed: Option<String>,
+}
+
+impl<'a> Decoded<'a> {
+    fn known(text: Cow<'a, str>) -> Self {
+        Decoded { text, guessed: None }
+    }
 }
 
 /// `declared`: an encoding label out of the document itself, such as HTML's `<meta charset>`.
@@ -24,32 +47,58 @@ pub(super) fn decode<'a>(bytes: &'a [u8], declared: Option<&[u8]>) -> Cow<'a, st
 /// What cannot be decoded becomes U+FFFD.
 pub(super) fn decode_or_guess<'a>(bytes: &'a [u8], declared: Option<&[u8]>) -> Decoded<'a> {
     if let Some(text) = utf32(bytes) {
-        return Decoded { text: Cow::Owned(text), guessed: None };
+        return Decoded::known(Cow::Owned(text));
     }
     if let Some((encoding, _)) = Encoding::for_bom(bytes) {
-        return Decoded { text: encoding.decode_with_bom_removal(bytes).0, guessed: None };
+        return Decoded::known(encoding.decode_with_bom_removal(bytes).0);
     }
     if let Some(encoding) = utf16_without_mark(bytes) {
-        return Decoded { text: encoding.decode_without_bom_handling(bytes).0, guessed: Some(encoding.name()) };
+        let guessed = Some(encoding.name().to_owned());
+        return Decoded { text: encoding.decode_without_bom_handling(bytes).0, guessed };
     }
     // Seven bits, and therefore valid UTF-8 that says nonsense.
     if is_iso_2022_jp(bytes) {
-        return Decoded { text: ISO_2022_JP.decode_without_bom_handling(bytes).0, guessed: None };
+        return Decoded::known(ISO_2022_JP.decode_without_bom_handling(bytes).0);
+    }
+    if let Some(text) = seven_bits::decode(bytes, declared) {
+        return Decoded::known(Cow::Owned(text));
+    }
+    let named = declared.and_then(labels::encoding);
+    if let Some(encoding) = named.filter(|_| is_short(bytes))
+        && ![UTF_8, WINDOWS_1252].contains(&encoding)
+        && let Some(text) = encoding.decode_without_bom_handling_and_without_replacement(bytes)
+    {
+        return Decoded::known(text);
     }
     // Text in another encoding is hardly ever valid UTF-8 by accident, while declarations are often wrong.
     if is_utf8_prefix(bytes) {
-        return Decoded { text: UTF_8.decode_without_bom_handling(bytes).0, guessed: None };
+        return Decoded::known(UTF_8.decode_without_bom_handling(bytes).0);
     }
     if let Some(decoded) = line_by_line(bytes) {
         return decoded;
     }
-    if let Some(encoding) = declared.and_then(Encoding::for_label)
-        && encoding != UTF_8
-    {
-        return Decoded { text: encoding.decode_without_bom_handling(bytes).0, guessed: None };
+    if let Some(encoding) = named.filter(|encoding| *encoding != UTF_8) {
+        return Decoded::known(encoding.decode_without_bom_handling(bytes).0);
     }
     let encoding = guess(bytes);
-    Decoded { text: encoding.decode_without_bom_handling(bytes).0, guessed: Some(encoding.name()) }
+    let guessed = match declared.filter(|_| named.is_none()) {
+        Some(label) => format!("{}; named is {}", encoding.name(), String::from_utf8_lossy(label)),
+        None => encoding.name().to_owned(),
+    };
+    Decoded { text: encoding.decode_without_bom_handling(bytes).0, guessed: Some(guessed) }
+}
+
+/// Base64 with whatever stands between its letters.
+pub(super) fn decode_leniently(base64: &[u8]) -> Vec<u8> {
+    let is_letter = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    let mut letters: Vec<u8> = base64.iter().copied().filter(is_letter).collect();
+    // One letter too many says nothing.
+    letters.truncate(letters.len() - usize::from(letters.len() % 4 == 1));
+    LENIENT.decode(&letters).unwrap_or_default()
+}
+
+fn is_short(bytes: &[u8]) -> bool {
+    bytes.len() < SHORT && !bytes.is_ascii()
 }
 
 fn guess(bytes: &[u8]) -> &'static Encoding {
@@ -98,7 +147,7 @@ fn line_by_line(bytes: &[u8]) -> Option<Decoded<'static>> {
             text.push_str(&String::from_utf8_lossy(line));
         }
     }
-    Some(Decoded { text: Cow::Owned(text), guessed: (!old.is_empty()).then(|| encoding.name()) })
+    Some(Decoded { text: Cow::Owned(text), guessed: (!old.is_empty()).then(|| encoding.name().to_owned()) })
 }
 
 /// A line of an older encoding and not one of UTF-8 with a fault.

@@ -1,13 +1,16 @@
-//! Messages of mail (`.eml`) and web pages saved in that form (`.mht`): who wrote when to whom, the body in the richest of its
+//! Messages of mail (`.eml`), mailboxes of them (`.mbox`) and web pages saved in that form (`.mht`): who wrote when to whom, the body in the richest of its
 //! forms, and the names of what is attached. Attached texts and messages are read, other attachments are said to be unread.
 
-use mailparse::{DispositionType, MailHeaderMap, ParsedMail, parse_mail};
+mod mbox;
+mod words;
+
+use mailparse::{DispositionType, MailHeaderMap, ParsedMail, body::Body, parse_mail};
 
 use super::{
     BlockKind, ExtractError, Extracted, Kind, LeftOutKind, Limits,
     builder::Builder,
     csv,
-    decode::{Decoded, decode_or_guess, tidy},
+    decode::{Decoded, decode_leniently, decode_or_guess, tidy},
     html, markdown, plain,
 };
 
@@ -46,9 +49,24 @@ pub(super) fn is_message(bytes: &[u8]) -> bool {
     is_mail || has(&["mime-version"]) && has(&["content-type"])
 }
 
+/// Whether the bytes begin with a message, or with a mailbox.
+pub(super) fn is_mail(bytes: &[u8]) -> bool {
+    is_message(bytes) || mbox::is_mailbox(bytes)
+}
+
 pub(super) fn extract(bytes: &[u8], limits: &Limits) -> Result<Extracted, ExtractError> {
     let mut builder = Builder::new(limits);
-    Reader { builder: &mut builder, limits, depth: 0, choices: 0 }.message(bytes)?;
+    if mbox::is_mailbox(bytes) {
+        for message in mbox::messages(bytes) {
+            let mut reader = Reader { builder: &mut builder, limits, depth: 0, choices: 0, in_mailbox: true };
+            match reader.message(&message) {
+                Err(ExtractError::Malformed { reason }) => reader.unread(format!("a message: {reason}"))?,
+                read => read?,
+            }
+        }
+    } else {
+        Reader { builder: &mut builder, limits, depth: 0, choices: 0, in_mailbox: false }.message(bytes)?;
+    }
     Ok(builder.finish(Kind::Text, None))
 }
 
@@ -80,6 +98,8 @@ struct Reader<'a> {
     depth: usize,
     /// Open choices between forms of a body.
     choices: usize,
+    /// One of many messages: its subject heads what it says.
+    in_mailbox: bool,
 }
 
 impl Reader<'_> {
@@ -89,13 +109,21 @@ impl Reader<'_> {
             return Err(ExtractError::malformed(format!("more than {MOST_PARTS} parts within parts")));
         }
         let mail = parse_mail(bytes).map_err(ExtractError::malformed)?;
+        let charset = mail.ctype.params.get("charset").map(String::as_bytes);
+        let header = |name: &str| mail.headers.get_first_header(name).map(|h| words::text(h.get_value_raw(), charset));
+        let subject = header("Subject").unwrap_or_default();
+        if self.in_mailbox && self.depth == 0 {
+            let names = [&subject, &header("From").unwrap_or_default(), &header("Date").unwrap_or_default()];
+            let name = names.into_iter().find(|name| name.chars().any(char::is_alphanumeric));
+            self.builder.heading(1, &tidy(name.map_or("-", String::as_str)))?;
+        }
         // A saved page has the head of a message only as a wrapping.
         if mail.ctype.mimetype != "multipart/related" || mail.headers.get_first_header("To").is_some() {
-            let line = |name: &&str| mail.headers.get_first_value(name).map(|value| format!("{name}: {value}\n"));
+            let line = |name: &&str| header(name).map(|value| format!("{name}: {value}\n"));
             let head: String = SHOWN.iter().filter_map(line).collect();
             self.builder.lines(BlockKind::Paragraph, &tidy(&head))?;
         }
-        self.builder.title(&mail.headers.get_first_value("Subject").unwrap_or_default());
+        self.builder.title(&subject);
         let mut attached = Vec::new();
         self.part(&mail, &mut attached)?;
         self.builder.lines(BlockKind::List, &attached.join("\n"))
@@ -120,8 +148,11 @@ impl Reader<'_> {
 
     /// A part that is no container.
     fn content(&mut self, part: &ParsedMail<'_>, kind: &str, name: &str) -> Result<(), ExtractError> {
-        let Ok(bytes) = part.get_body_raw() else {
-            return self.unread(format!("{kind} {name}: it cannot be decoded"));
+        let bytes = match (part.get_body_raw(), part.get_body_encoded()) {
+            (Ok(bytes), _) => bytes,
+            // Something of another program within the letters.
+            (Err(_), Body::Base64(body)) => decode_leniently(body.get_raw()),
+            (Err(_), _) => return self.unread(format!("{kind} {name}: it cannot be decoded")),
         };
         match kind {
             "message/rfc822" | "message/global" if self.depth < MOST_NESTED => {
@@ -149,11 +180,14 @@ impl Reader<'_> {
     fn text(&mut self, part: &ParsedMail<'_>, kind: &str, bytes: &[u8]) -> Result<(), ExtractError> {
         let decoded = text_of(part, bytes);
         if decoded.guessed.is_some() {
-            self.builder.report().guessed_encoding = decoded.guessed.map(str::to_owned);
+            self.builder.report().guessed_encoding = decoded.guessed;
         }
         let text = tidy(&decoded.text);
         match kind {
-            "text/html" => html::append(self.builder, &text, self.limits),
+            "text/html" => match html::append(self.builder, &text, self.limits) {
+                Err(ExtractError::Malformed { reason }) => self.unread(format!("a page in the message: {reason}")),
+                read => read,
+            },
             "text/plain" | "text/enriched" => plain::append_text(self.builder, &text),
             "text/markdown" => markdown::append(self.builder, &text, self.limits),
             "text/csv" => csv::append(self.builder, &text),
@@ -171,8 +205,8 @@ impl Reader<'_> {
         self.choices += 1;
         for inner in &part.subparts {
             let mut scratch = Builder::new(self.limits);
-            Reader { builder: &mut scratch, limits: self.limits, depth: self.depth, choices: self.choices }
-                .part(inner, &mut Vec::new())?;
+            let (limits, depth, choices, in_mailbox) = (self.limits, self.depth, self.choices, self.in_mailbox);
+            Reader { builder: &mut scratch, limits, depth, choices, in_mailbox }.part(inner, &mut Vec::new())?;
             texts.push(scratch.finish(Kind::Text, None).text);
         }
         let words = |text: &String| text.split_whitespace().count();

@@ -1,0 +1,40 @@
+//! Files within a file: a viewer lists them, and they are not read here, which the report says.
+
+use pdf_oxide::object::Object;
+
+use super::file::{Dict, File, text};
+
+/// Names that are listed, and nodes of their tree that are looked at.
+const MOST: usize = 50;
+const MOST_NODES: usize = 1000;
+
+/// The names of the files that the document as a whole has.
+pub(super) fn names(file: &File) -> Vec<String> {
+    let catalog = file.document.catalog().ok();
+    let Some(catalog) = catalog.as_ref().and_then(Object::as_dict) else { return Vec::new() };
+    let mut open = vec![file.get(&file.dict(catalog, "Names"), "EmbeddedFiles")];
+    let mut found = Vec::new();
+    let mut nodes = 0;
+    while let Some(node) = open.pop() {
+        nodes += 1;
+        let Some(dict) = node.as_dict() else { continue };
+        let names = file.array_as_it_is(dict, "Names");
+        for [key, value] in names.as_chunks::<2>().0 {
+            let target = file.resolve(value);
+            let name = target.as_dict().and_then(|dict| name(file, dict)).or_else(|| text(&file.resolve(key)));
+            found.extend(name);
+        }
+        if nodes + open.len() > MOST_NODES || found.len() >= MOST {
+            break;
+        }
+        open.extend(file.array_as_it_is(dict, "Kids").iter().take(MOST_NODES).map(|kid| file.resolve(kid)));
+    }
+    found.truncate(MOST);
+    found
+}
+
+/// What a file specification (7.11.3) calls its file.
+pub(super) fn name(file: &File, specification: &Dict) -> Option<String> {
+    let names = ["UF", "F", "Unix", "DOS"].iter().filter_map(|key| text(&file.get(specification, key)));
+    names.map(|name| name.trim().to_owned()).find(|name| !name.is_empty())
+}

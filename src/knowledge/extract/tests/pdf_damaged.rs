@@ -1,0 +1,184 @@
+//! PDF files that are damaged, or encrypted for nobody: what can be read of them is read, and the rest is named.
+
+use std::io::Write;
+
+use flate2::{Compression, write::ZlibEncoder};
+use pdf_oxide::crypto::{AesKeySize, HashAlgorithm, Padding, active};
+
+use super::{
+    made::{Made, at, body},
+    *,
+};
+
+fn read_made(bytes: &[u8]) -> Result<Extracted, ExtractError> {
+    extract(bytes, Kind::Pdf, &Limits::default())
+}
+
+fn open(bytes: &[u8]) -> Extracted {
+    let document = read_made(bytes).unwrap_or_else(|error| panic!("{error}"));
+    check_shape(&document);
+    document
+}
+
+fn unread(document: &Extracted) -> String {
+    document.report.unread_parts.join("; ")
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn packed(text: &str) -> Vec<u8> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(text.as_bytes()).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// A page whose content is this data, packed.
+fn page_of_packed(data: &[u8]) -> Vec<u8> {
+    let mut made = Made::new();
+    let content = made.stream("/Filter [/ASCIIHexDecode /FlateDecode]", &format!("{}>", hex(data)));
+    made.page_of(&format!("{content} 0 R"), "", "");
+    made.bytes()
+}
+
+/// Lines that do not repeat each other, so that damage in the middle is damage to some of them.
+fn lines() -> String {
+    (0..400).map(|n: u32| at(60, 780, &format!("Line {n} has {} in it", n.wrapping_mul(2_654_435_761)))).collect()
+}
+
+#[test]
+fn a_length_that_is_too_short_cuts_nothing_off() {
+    // What stands behind the short length reads like the end of a stream to the library: a number, an array.
+    for second in ["1 0 0 1 0 0 cm ", "[3] 0 d ", "/G gs "] {
+        let first = at(60, 700, "First words");
+        let content = format!("{first}{second}{}", at(60, 600, "Second words"));
+        let mut made = Made::new();
+        let stream = made.object(format!("<< /Length {} >>\nstream\n{content}\nendstream", first.len()));
+        made.page_of(&format!("{stream} 0 R"), "", "");
+        assert_eq!(open(&made.bytes()).text, "First words\n\nSecond words", "{second}");
+    }
+    // Too long, and one that says the words of an object in its text.
+    for length in [9_999_999, 60] {
+        let mut made = Made::new();
+        let content = at(60, 700, "Words about an obj and a stream");
+        let stream = made.object(format!("<< /Length {length} >>\nstream\n{content}\nendstream"));
+        made.page_of(&format!("{stream} 0 R"), "", "");
+        assert_eq!(open(&made.bytes()).text, "Words about an obj and a stream");
+    }
+}
+
+#[test]
+fn a_stream_whose_end_is_cut_short_is_read() {
+    for end in ["\nendstrea\n", "\r\nendst  \n", "\nendstream", "endstream\n"] {
+        let content = at(60, 700, "The end of this is cut");
+        let mut made = Made::new();
+        let stream = made.object(format!("<< /Length {} >>\nstream\n{content}{end}", content.len()));
+        made.page_of(&format!("{stream} 0 R"), "", "");
+        assert_eq!(open(&made.bytes()).text, "The end of this is cut", "{end:?}");
+    }
+}
+
+#[test]
+fn what_can_be_unpacked_of_a_damaged_stream_is_read_and_the_rest_named() {
+    let whole = packed(&lines());
+    let text = open(&page_of_packed(&whole)).text;
+    assert!(text.contains("Line 399 has"), "{text}");
+    // A wrong check sum, and a line end before the data: nothing is missing.
+    let mut odd = whole.clone();
+    *odd.last_mut().unwrap() ^= 1;
+    odd.insert(0, b'\n');
+    let document = open(&page_of_packed(&odd));
+    assert_eq!((document.text.as_str(), unread(&document).as_str()), (text.as_str(), ""));
+    // The end of the data is missing.
+    let document = open(&page_of_packed(&whole[..whole.len() / 2]));
+    assert!(document.text.contains("Line 10 has") && !document.text.contains("Line 399 has"));
+    assert!(unread(&document).contains("page 1: a part of its content is missing (the end"), "{}", unread(&document));
+    // Some bytes in the middle are noise.
+    let mut noise = whole.clone();
+    let middle = noise.len() / 2;
+    noise[middle..middle + 40].fill(0xff);
+    let document = open(&page_of_packed(&noise));
+    assert!(document.text.contains("Line 10 has"), "{}", document.text);
+    assert!(unread(&document).contains("a part of its content is missing (its packed data is damaged)"));
+    assert!(document.report.doubts.contains(&Doubt::UnreadParts));
+    // Nothing but noise.
+    let error = read_made(&page_of_packed(&[0xff; 200])).unwrap_err();
+    assert!(error.to_string().contains("damaged from the start"), "{error}");
+}
+
+#[test]
+fn a_file_that_breaks_off_within_a_page_gives_the_words_before() {
+    let mut made = Made::new();
+    made.page_of("5 0 R", "", "");
+    made.stream("", &body(&["The first line.", "The second line.", "The third line."]));
+    let bytes = made.bytes();
+    let end = bytes.windows(9).position(|window| window == b"The third").unwrap();
+    let document = open(&bytes[..end]);
+    assert!(document.text.contains("The first line.") && document.text.contains("The second line."));
+    assert!(unread(&document).contains("the end of the file is missing"), "{}", unread(&document));
+}
+
+fn digest(parts: &[&[u8]]) -> Vec<u8> {
+    let mut hasher = active().hasher(HashAlgorithm::Sha256).unwrap();
+    parts.iter().for_each(|part| hasher.update(part));
+    hasher.finalize()
+}
+
+/// As Acrobat 9 encrypts a file that anybody may read (revision 5), whose only page has this content.
+fn encrypted(content: &str, password: &[u8]) -> Vec<u8> {
+    let (key, check, salt) = ([7; 32], b"checksal", b"key-salt");
+    let aes = |key: &[u8], vector: &[u8], data: &[u8], padding| {
+        active().symmetric().aes_cbc_encrypt(AesKeySize::Aes256, key, vector, data, padding).unwrap()
+    };
+    let user = [digest(&[password, check]), check.to_vec(), salt.to_vec()].concat();
+    let user_key = aes(&digest(&[password, salt]), &[0; 16], &key, Padding::None);
+    let vector = [3; 16];
+    let data = [vector.to_vec(), aes(&key, &vector, content.as_bytes(), Padding::Pkcs7)].concat();
+    let mut made = Made::new();
+    let place = "#".repeat(data.len());
+    made.page(&place);
+    let encryption = made.object(format!(
+        "<< /Filter /Standard /V 5 /R 5 /Length 256 /P -4 /U <{}> /UE <{}> /O <{}> /OE <{}> /Perms <{}> /StmF /StdCF /StrF /StdCF \
+         /CF << /StdCF << /CFM /AESV3 /AuthEvent /DocOpen /Length 32 >> >> >>",
+        hex(&user),
+        hex(&user_key),
+        "00".repeat(48),
+        "00".repeat(32),
+        "00".repeat(16)
+    ));
+    let bytes = made.bytes();
+    let at = bytes.windows(place.len()).position(|window| window == place.as_bytes()).unwrap();
+    let mut bytes = [&bytes[..at], &data, &bytes[at + place.len()..]].concat();
+    let root = bytes.windows(11).rposition(|window| window == b"/Root 1 0 R").unwrap();
+    let more = format!("/Encrypt {encryption} 0 R /ID [<00><00>] ");
+    bytes.splice(root..root, more.bytes());
+    bytes
+}
+
+#[test]
+fn a_file_of_acrobat_9_without_a_password_is_read() {
+    let bytes = encrypted(&at(60, 700, "Everybody may read this"), b"");
+    assert_eq!(open(&bytes).text, "Everybody may read this");
+    assert_eq!(read_made(&encrypted(&at(60, 700, "Nobody"), b"secret")).unwrap_err(), ExtractError::Encrypted);
+}
+
+#[test]
+fn an_index_that_leads_to_other_objects_is_not_believed() {
+    let mut made = Made::new();
+    made.page(&at(60, 700, "Words of the first page"));
+    made.page(&at(60, 700, "Words of the second page"));
+    let text = String::from_utf8(made.bytes()).unwrap();
+    // Every entry leads to the object behind the one that it is for.
+    let (before, index) = text.split_once("xref\n").unwrap();
+    let (head, entries) = index.split_once("0000000000 65535 f \n").unwrap();
+    let (entries, trailer) = entries.split_once("trailer").unwrap();
+    let mut rows: Vec<&str> = entries.lines().collect();
+    rows.rotate_left(1);
+    let rows: String = rows.iter().map(|row| format!("{row}\n")).collect();
+    let broken = format!("{before}xref\n{head}0000000000 65535 f \n{rows}trailer{trailer}");
+    assert_eq!(open(broken.as_bytes()).text, "Words of the first page\n\nWords of the second page");
+    // Its first number is one too large: the free entry that heads every index stands for object 1.
+    let shifted = text.replacen("xref\n0 ", "xref\n1 ", 1);
+    assert_eq!(open(shifted.as_bytes()).text, "Words of the first page\n\nWords of the second page");
+}
