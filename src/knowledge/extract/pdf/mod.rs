@@ -43,6 +43,8 @@ use file::File;
 use layout::{Page, Part};
 use page::Reader;
 
+/// Pages that a page tree may name more than once: the library looks for each of them anew.
+const MOST_AGAIN: usize = 1000;
 /// Parts that could not be read, of those that are named.
 const MOST_UNREAD: usize = 50;
 
@@ -189,10 +191,15 @@ fn leaves(file: &File) -> Result<usize, ExtractError> {
     let mut seen = HashSet::new();
     let mut open: Vec<ObjectRef> = root.into_iter().collect();
     let mut leaves = 0;
+    let (mut pages, mut again) = (HashSet::new(), 0);
     while let Some(node) = open.pop() {
         let Ok(object) = file.document.load_object(node) else { continue };
         let Some(kids) = object.as_dict().and_then(|dict| dict.get("Kids")) else {
             leaves += 1;
+            again += usize::from(!pages.insert(node));
+            if again > MOST_AGAIN {
+                return Err(ExtractError::malformed("its page tree names the same pages again and again"));
+            }
             continue;
         };
         if !seen.insert(node) {

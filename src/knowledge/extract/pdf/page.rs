@@ -25,6 +25,8 @@ use super::{
 
 /// Smaller pictures are bullets, lines and icons.
 const SMALLEST_PICTURE: f32 = 36.0;
+/// Bytes of content of one page that are looked at.
+const MOST_CONTENT: usize = 64 << 20;
 /// Characters in a row that their font does not tell: fewer are bullets and signs.
 const WORD: usize = 3;
 /// Characters in such words that make a page worth reading from its picture.
@@ -98,7 +100,11 @@ impl<'a> Reader<'a> {
     /// What a viewer shows of the page, and the matrix that turns it as the viewer does.
     fn frame(&self, index: usize) -> (Area, Matrix) {
         let document = &self.file.document;
-        let (left, bottom, right, top) = document.get_page_visible_box(index).unwrap_or((0.0, 0.0, 612.0, 792.0));
+        let letter = (0.0, 0.0, 612.0, 792.0);
+        let (left, bottom, right, top) = document.get_page_visible_box(index).unwrap_or(letter);
+        // A viewer takes paper of a usual size where the file's has none.
+        let has_size = (right - left).is_finite() && right - left > 0.0 && (top - bottom).is_finite() && top > bottom;
+        let (left, bottom, right, top) = if has_size { (left, bottom, right, top) } else { letter };
         let upright = match document.get_page_rotation(index).unwrap_or(0) {
             90 => Matrix([0.0, -1.0, 1.0, 0.0, 0.0, 0.0]),
             180 => Matrix([-1.0, 0.0, 0.0, -1.0, 0.0, 0.0]),
@@ -117,11 +123,15 @@ impl<'a> Reader<'a> {
         };
         let mut data = Vec::new();
         for part in parts {
+            if data.len() > MOST_CONTENT {
+                runner.problem(format!("more than {} MB of content", MOST_CONTENT >> 20));
+                break;
+            }
             match self.file.unpack(&part) {
                 Ok(unpacked) => {
                     data.extend(unpacked.data);
                     if let Some(damage) = unpacked.damage {
-                        runner.problem(format!("a part of its content is missing ({damage})"));
+                        runner.problem(format!("its content may not be whole ({damage})"));
                     }
                 }
                 Err(reason) => runner.problem(format!("a content stream that could not be unpacked ({reason})")),

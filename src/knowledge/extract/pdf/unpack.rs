@@ -19,6 +19,7 @@ const MOST: usize = 100 << 20;
 const LATEST_START: usize = 20;
 /// Filters on one stream; more is made to hurt.
 const MOST_FILTERS: usize = 8;
+const CUT: &str = "the end of its packed data is missing";
 /// Bytes that are unpacked at a time.
 const PIECE: usize = 512;
 /// Bytes in a row of a predictor.
@@ -93,10 +94,12 @@ fn inflate(packed: &[u8]) -> (Vec<u8>, Option<&'static str>) {
     let mut best = (Vec::new(), Some("its packed data is damaged"));
     if let Some(start) = start {
         best = read(ZlibDecoder::new(&packed[start..]));
-        // Its check sum may be wrong or cut off, which no viewer minds.
-        if best.1.is_some() && packed.len() > start + 2 {
+        if let Some(damage) = best.1.filter(|_| packed.len() > start + 2) {
             let bare = read(DeflateDecoder::new(&packed[start + 2..]));
-            if bare.1.is_none() || bare.0.len() > best.0.len() {
+            // All of it is there: its check sum is cut off, which no viewer minds, or says that something is wrong.
+            if bare.1.is_none() {
+                best = (bare.0, (damage != CUT).then_some("its check sum is wrong"));
+            } else if bare.0.len() > best.0.len() {
                 best = bare;
             }
         }
@@ -129,7 +132,7 @@ fn read(packed: impl Read) -> (Vec<u8>, Option<&'static str>) {
             Ok(0) => return (data, None),
             Ok(length) => data.extend_from_slice(&piece[..length]),
             Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-                return (data, Some("the end of its packed data is missing"));
+                return (data, Some(CUT));
             }
             Err(_) => return (data, Some("its packed data is damaged")),
         }

@@ -3,7 +3,7 @@
 /// Objects from number 1 on; 1 is the catalog, 2 the page tree, 3 Helvetica.
 pub(super) struct Made {
     objects: Vec<String>,
-    pages: Vec<String>,
+    pub(super) pages: Vec<String>,
     pub(super) catalog: String,
     /// Further fonts of every page: `/F2 5 0 R`.
     pub(super) fonts: String,

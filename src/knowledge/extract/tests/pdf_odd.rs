@@ -293,6 +293,19 @@ fn a_content_that_ends_within_a_text_is_named() {
 }
 
 #[test]
+fn a_page_without_a_size_and_a_tree_that_names_one_page_for_ever() {
+    let mut made = Made::new();
+    made.page(&at(60, 700, "On paper of no size"));
+    let bytes = String::from_utf8(made.bytes()).unwrap().replace("[0 0 600 800]", "[0 0 000 000]");
+    assert_eq!(open(bytes.as_bytes()).text, "On paper of no size");
+    let mut made = Made::new();
+    let page = made.page_with(&at(60, 700, "Words"), "", "");
+    made.pages.extend((0..2000).map(|_| format!("{page} 0 R")));
+    let error = read_made(&made.bytes()).unwrap_err();
+    assert!(error.to_string().contains("the same pages again and again"), "{error}");
+}
+
+#[test]
 fn what_is_too_much_of_a_page_is_named() {
     let unread = |document: &Extracted| document.report.unread_parts.join("; ");
     // The library stops within such a stream, and says nothing.

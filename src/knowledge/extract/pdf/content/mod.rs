@@ -290,7 +290,7 @@ impl<'a> Runner<'a> {
         let data = match self.file.unpack(entry) {
             Ok(unpacked) => {
                 if let Some(damage) = unpacked.damage {
-                    self.problem(format!("a part of a form or picture is missing ({damage})"));
+                    self.problem(format!("a form that may not be whole ({damage})"));
                 }
                 unpacked.data
             }
