@@ -185,28 +185,33 @@ fn list(pages: &[u32]) -> String {
 }
 
 /// Pages that can be reached from the root of the page tree, 0 where the tree is so odd that only the library can tell.
-/// A tree that comes back to itself is refused here: the library would walk it for minutes.
+/// A tree that comes back to itself is refused here: the library would walk it for minutes. Programs that take pages out
+/// leave one empty node in many places, which is no harm.
 fn leaves(file: &File) -> Result<usize, ExtractError> {
     let root = file.document.catalog().ok().and_then(|catalog| catalog.as_dict()?.get("Pages")?.as_reference());
-    let mut seen = HashSet::new();
-    let mut open: Vec<ObjectRef> = root.into_iter().collect();
-    let mut leaves = 0;
-    let (mut pages, mut again) = (HashSet::new(), 0);
-    while let Some(node) = open.pop() {
-        let Ok(object) = file.document.load_object(node) else { continue };
-        let Some(kids) = object.as_dict().and_then(|dict| dict.get("Kids")) else {
-            leaves += 1;
-            again += usize::from(!pages.insert(node));
-            if again > MOST_AGAIN {
-                return Err(ExtractError::malformed("its page tree names the same pages again and again"));
-            }
+    let (mut seen, mut above) = (HashSet::new(), HashSet::new());
+    let mut open: Vec<(ObjectRef, bool)> = root.into_iter().map(|root| (root, false)).collect();
+    let (mut leaves, mut again) = (0, 0);
+    while let Some((node, is_done)) = open.pop() {
+        if is_done {
+            above.remove(&node);
             continue;
-        };
-        if !seen.insert(node) {
+        }
+        if !above.insert(node) {
             return Err(ExtractError::malformed("its page tree contains itself"));
         }
+        open.push((node, true));
+        let Ok(object) = file.document.load_object(node) else { continue };
+        again += usize::from(!seen.insert(node));
+        if again > MOST_AGAIN {
+            return Err(ExtractError::malformed("its page tree names the same pages again and again"));
+        }
+        let Some(kids) = object.as_dict().and_then(|dict| dict.get("Kids")) else {
+            leaves += 1;
+            continue;
+        };
         let kids = file.resolve(kids);
-        open.extend(kids.as_array().into_iter().flatten().filter_map(Object::as_reference));
+        open.extend(kids.as_array().into_iter().flatten().filter_map(Object::as_reference).map(|kid| (kid, false)));
     }
     Ok(leaves)
 }

@@ -260,6 +260,11 @@ impl Run {
         }
     }
 
+    fn is_row_of_numbers(&self) -> bool {
+        let mut items = self.items.iter().filter(|item| !item.is_space());
+        items.all(|item| item.text.bytes().all(|b| b.is_ascii_digit()))
+    }
+
     /// The least gap between words. Where nearly all letters stand apart, that is how the line is set.
     fn word_gap(&self, gaps: &[f32]) -> f32 {
         let usual = WORD_GAP * self.size;
@@ -267,6 +272,13 @@ impl Run {
             .filter(|(_, pair)| !pair[0].is_space() && !pair[1].is_space())
             .map(|(gap, _)| *gap)
             .collect();
+        if self.is_row_of_numbers() {
+            // The labels of an axis stand as close as letters, but those of one number closer.
+            let (close, apart) = (0.02 * self.size, 0.05 * self.size);
+            if inner.iter().any(|gap| *gap < close) && inner.iter().all(|gap| *gap < close || *gap > apart) {
+                return apart.min(usual);
+            }
+        }
         let wide = inner.iter().filter(|gap| **gap > usual).count();
         if inner.len() < 4 || wide * 10 < inner.len() * 7 {
             return usual;

@@ -293,6 +293,33 @@ fn a_content_that_ends_within_a_text_is_named() {
 }
 
 #[test]
+fn the_numbers_of_an_axis_stay_apart() {
+    // Digits of Helvetica are 0.556 em wide: the labels stand 0.8 points apart.
+    let axis: String =
+        (8..30).map(|n| format!("BT /F1 10 Tf 1 0 0 1 {:.2} 100 Tm ({n}) Tj ET\n", 12.0 * f64::from(n))).collect();
+    let labels = "8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29";
+    let close = axis.replace("/F1 10 Tf", "/F1 10.3 Tf");
+    assert_eq!(page_with(&format!("{axis} {}", at(60, 700, "Words")), "").text.lines().next(), Some(labels));
+    assert_eq!(page_with(&format!("{close} {}", at(60, 700, "Words")), "").text.lines().next(), Some(labels));
+    // One number whose digits are placed one by one.
+    let number: String = (0..8)
+        .map(|n| format!("BT /F1 10 Tf 1 0 0 1 {:.2} 100 Tm ({n}) Tj ET\n", 60.0 + 5.56 * f64::from(n)))
+        .collect();
+    assert_eq!(page_with(&number, "").text, "01234567");
+    let spaced = "BT /F1 10 Tf 1 Tc 60 100 Td (20240305) Tj ET";
+    assert_eq!(page_with(spaced, "").text, "20240305");
+}
+
+#[test]
+fn a_page_tree_may_name_an_empty_node_more_than_once() {
+    let mut made = Made::new();
+    made.page(&at(60, 700, "Words"));
+    let empty = made.object("<< /Type /Pages /Count 0 /Kids [] /Parent 2 0 R >>");
+    made.pages.extend((0..5).map(|_| format!("{empty} 0 R")));
+    assert_eq!(open(&made.bytes()).text, "Words");
+}
+
+#[test]
 fn a_page_without_a_size_and_a_tree_that_names_one_page_for_ever() {
     let mut made = Made::new();
     made.page(&at(60, 700, "On paper of no size"));
