@@ -311,6 +311,15 @@ fn the_numbers_of_an_axis_stay_apart() {
 }
 
 #[test]
+fn operators_within_the_parts_of_a_line_cost_no_words() {
+    let content =
+        "BT /F1 10 Tf 60 700 Td [(Grandes) 0.0 Tc\n-250.0 (Clients,) 0.0 Tc -250 (et) 2 Tw (M\\(a\\)) ] TJ ET";
+    assert_eq!(page_with(content, "").text, "Grandes Clients, etM(a)");
+    let apart = "BT /F1 10 Tf 60 700 Td (One) Tj 0.0 Tc 50 0 Td (two) Tj [(three)] TJ ET";
+    assert_eq!(page_with(apart, "").text.split_whitespace().collect::<String>().len(), 11);
+}
+
+#[test]
 fn a_page_tree_may_name_an_empty_node_more_than_once() {
     let mut made = Made::new();
     made.page(&at(60, 700, "Words"));

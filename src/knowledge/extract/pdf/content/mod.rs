@@ -6,7 +6,7 @@
 mod marks;
 mod paint;
 
-use std::rc::Rc;
+use std::{borrow::Cow, rc::Rc, sync::LazyLock};
 
 use pdf_oxide::{
     content::{Operator, TextElement, parse_content_stream},
@@ -33,6 +33,15 @@ const MOST_OPERATORS: usize = 4_000_000;
 const MOST_IN_A_STREAM: usize = 1_000_000;
 /// Characters on one page: a book has fewer.
 const MOST_GLYPHS: usize = 1_000_000;
+
+/// After a string, a number is followed by a string or the end of the line only: an operator between them stands within
+/// the parts of a line. The library gives up such a line, others skip the operator.
+static STRAY: LazyLock<Option<regex::bytes::Regex>> =
+    LazyLock::new(|| regex::bytes::Regex::new(r"(?-u)([)>]\s*)-?[0-9.]+\s+T[cwzs]\s*((?:-?[0-9.]+\s*)?[(<\]])").ok());
+
+fn without_strays(data: &[u8]) -> Cow<'_, [u8]> {
+    STRAY.as_ref().map_or(Cow::Borrowed(data), |stray| stray.replace_all(data, &b"$1 $2"[..]))
+}
 
 pub(super) struct Runner<'a> {
     pub(super) file: &'a File,
@@ -64,7 +73,7 @@ impl<'a> Runner<'a> {
         if depth > DEEPEST {
             return;
         }
-        let operators = match parse_content_stream(data) {
+        let operators = match parse_content_stream(&without_strays(data)) {
             Ok(operators) => operators,
             Err(error) => return self.problem(format!("a stream that could not be understood ({error})")),
         };

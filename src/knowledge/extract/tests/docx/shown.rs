@@ -26,6 +26,8 @@ fn a_control_shows_the_data_that_it_is_bound_to() {
         bound("<w:showingPlcHdr/><w:text/>", id, "/ns0:order[1]/@number", &r("Click here")),
         r(", due "),
         bound("<w:date/>", id, "/ns0:order[1]/ns0:due[1]", &r("5 March 2024")),
+        r(", sent "),
+        bound("<w:showingPlcHdr/><w:date/>", id, "/ns0:order[1]/ns0:due[1]", &r("Click for a date")),
         r(", "),
         bound(
             r#"<w:dropDownList><w:listItem w:value="1" w:displayText="open"/><w:listItem w:value="2" w:displayText="paid"/></w:dropDownList>"#,
@@ -58,9 +60,9 @@ fn a_control_shows_the_data_that_it_is_bound_to() {
     };
     assert_eq!(
         document.text,
-        "Order of pumps\n\nFor Meyer & Sons, number A-17, due 5 March 2024, paid, note kept as it is\n\nMeyer & Sons | b"
+        "Order of pumps\n\nFor Meyer & Sons, number A-17, due 5 March 2024, sent 2024-03-05T00:00:00, paid, note kept as it is\n\nMeyer & Sons | b"
     );
-    assert_eq!(left_out(&document, LeftOutKind::Duplicate), ["Old name", "Click here", "open"]);
+    assert_eq!(left_out(&document, LeftOutKind::Duplicate), ["Old name", "Click here", "Click for a date", "open"]);
 }
 
 #[test]
