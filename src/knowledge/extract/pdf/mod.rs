@@ -173,7 +173,11 @@ impl Found {
         } else if self.hidden {
             Some("all of it is hidden from a reader of the pages".to_owned())
         } else if self.pages_without_text.is_empty() {
-            Some("its pages are empty".to_owned())
+            let unread = self.unread.iter().find(|problem| problem.starts_with("page "));
+            Some(unread.map_or_else(
+                || "its pages are empty".to_owned(),
+                |problem| format!("what its pages hold could not be read: {problem}"),
+            ))
         } else {
             None
         })

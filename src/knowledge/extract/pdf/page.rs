@@ -166,7 +166,9 @@ impl<'a> Reader<'a> {
         fragments.retain(|fragment| fragment.text != "\u{fffd}");
         if is_read_to_the_left(&fragments) {
             mirror(&mut fragments);
-            extras.iter_mut().for_each(|extra| extra.area = extra.area.mirrored());
+            for extra in &mut extras {
+                extra.area = extra.area.mirrored();
+            }
         }
         let mut page = Page { fragments, bottom: area.bottom, top: area.top };
         if page.is_disordered() {

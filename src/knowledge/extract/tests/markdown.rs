@@ -26,6 +26,7 @@ fn what_stands_between_rules_is_text() {
         ("+++\nno keys\n+++\nend", "+++ no keys\n+++ end"),
         ("---\ntitle: never closed\n\ntext", "title: never closed\n\ntext"),
         ("---\n---\ntext", "text"),
+        ("---\n\nTitle: of a slide\nand: words\n\n---\n\nend", "Title: of a slide and: words\n\nend"),
         ("intro\n\n+++\nkey = 1\n+++\nend", "intro\n\n+++ key = 1\n+++ end"),
     ]);
 }

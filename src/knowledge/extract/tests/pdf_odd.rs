@@ -348,6 +348,10 @@ fn what_is_too_much_of_a_page_is_named() {
     let document =
         page_with(&format!("{} {} {}", at(60, 700, "Before"), "q ".repeat(1_000_000), at(60, 600, "After")), "");
     assert_eq!(document.text, "Before");
+    let mut made = Made::new();
+    made.page(&"q ".repeat(1_000_000));
+    let reason = read_made(&made.bytes()).unwrap_err().to_string();
+    assert!(reason.contains("more content than is read"), "{reason}");
     assert!(unread(&document).contains("more content than is read"), "{}", unread(&document));
     let document = page_with(&format!("{} BT /F1 1 Tf ({}) Tj ET", at(60, 700, "Before"), "ab ".repeat(400_000)), "");
     assert!(unread(&document).contains("more characters than are read"), "{}", unread(&document));

@@ -72,6 +72,7 @@ fn tables_as_text_are_tables() {
         ("a.csv", "a,b\n1,2,3\n4\n", "a | b\n1 | 2 | 3\n4"),
         ("a.csv", "only one column\nof words\n", "only one column\nof words"),
         ("a.csv", "a,b\nx|y,2\n", "a | b\nx\\|y | 2"),
+        ("a.csv", "Item, unit;Price, net\nBolt, kg;1,50\n", "Item, unit | Price, net\nBolt, kg | 1,50"),
         // A quote that nothing closes ends with its line, and so does one that would swallow rows.
         ("a.csv", "a,b\n\"x,1\ny,2\nz,3\n", "a | b\n\"x | 1\ny | 2\nz | 3"),
         ("a.csv", "a,b\n\"x,1\ny,2\nw,3\n\"z\",4\n", "a | b\n\"x | 1\ny | 2\nw | 3\nz | 4"),

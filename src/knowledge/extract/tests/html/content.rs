@@ -35,6 +35,10 @@ fn menus_are_left_out_and_said() {
     // What is called a menu and is none.
     let dishes = "<nav>Today we serve soup, then fish with potatoes. <a href=/x>More</a></nav>";
     assert_eq!(text(dishes), "Today we serve soup, then fish with potatoes. More (/x)");
+    let one = "<p>Text</p><div class=menu><a href=/x>Menu of the week</a></div>";
+    assert_eq!(text(one), "Text\n\nMenu of the week (/x)");
+    let prices = "<p>Text</p><div class=menu><table><tr><td><a href=/a>Soup</a><td><a href=/b>4.50</a></table></div>";
+    assert_eq!(text(prices), "Text\n\nSoup (/a) | 4.50 (/b)");
     // A page of links only.
     assert_eq!(text("<nav><a href=/a>One</a><a href=/b>Two</a></nav>"), "One Two");
 }
