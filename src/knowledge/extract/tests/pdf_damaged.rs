@@ -130,7 +130,9 @@ fn a_file_that_breaks_off_within_a_page_gives_the_words_before() {
 
 fn digest(parts: &[&[u8]]) -> Vec<u8> {
     let mut hasher = active().hasher(HashAlgorithm::Sha256).unwrap();
-    parts.iter().for_each(|part| hasher.update(part));
+    for part in parts {
+        hasher.update(part);
+    }
     hasher.finalize()
 }
 

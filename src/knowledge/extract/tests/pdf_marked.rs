@@ -156,11 +156,7 @@ fn a_page_with_one_mute_font_is_read_from_its_picture_too() {
     made.page(&format!("{} {quiet}", body(&["The words of the letter can be read.", "Its second line, too."])));
     made.page(&body(&["All of this page can be read."]));
     // A sign here and there is no word.
-    made.page(&format!(
-        "{} {}",
-        body(&["Items with signs."]),
-        "BT /F2 12 Tf 60 500 Td <0001> Tj 0 -20 Td (  ) Tj ET".repeat(1)
-    ));
+    made.page(&format!("{} {}", body(&["Items with signs."]), "BT /F2 12 Tf 60 500 Td <0001> Tj 0 -20 Td (  ) Tj ET"));
     let document = open(&made.bytes());
     assert_eq!(document.report.pages_partly_unreadable, [1]);
     assert_eq!(unusable(&document), [1]);
