@@ -182,6 +182,9 @@ impl Font {
                     .then(|| char::from(byte).to_string());
             }
             None if self.type3 => return None,
+            None if self.info.subtype == "TrueType" && self.own_encoding.contains_key(&byte) => {
+                return self.own_encoding.get(&byte).map(char::to_string);
+            }
             Some(_) | None => {}
         }
         let text =
@@ -195,12 +198,29 @@ impl Font {
 fn own_encoding(file: &File, font: &Dict) -> HashMap<u8, char> {
     let descriptor = file.dict(font, "FontDescriptor");
     let program = |key: &str| descriptor.get(key).and_then(|program| file.data(program).ok());
+    if !font.contains_key("Encoding") && program("FontFile2").is_some_and(|data| has_only_mac_codes(&data)) {
+        let roman = |byte: u8| encoding_rs::MACINTOSH.decode_without_bom_handling(&[byte]).0.chars().next();
+        return (128..=255).filter_map(|byte| Some((byte, roman(byte)?))).collect();
+    }
     let told = match (program("FontFile"), program("FontFile3")) {
         (Some(data), _) => parse_type1_encoding(&data),
         (None, Some(data)) => parse_cff_encoding(&data),
         (None, None) => None,
     };
     told.unwrap_or_default()
+}
+
+/// Whether the glyphs of a TrueType font are found by the codes of the Macintosh (platform 1) and by no others.
+fn has_only_mac_codes(data: &[u8]) -> bool {
+    let number = |at: usize| Some(u16::from_be_bytes([*data.get(at)?, *data.get(at + 1)?]));
+    let platforms = || -> Option<Vec<(u16, u16)>> {
+        let entry = (0..usize::from(number(4)?)).map(|n| 12 + 16 * n).find(|at| data.get(*at..at + 4) == Some(b"cmap"));
+        let table = usize::from(number(entry? + 8)?) << 16 | usize::from(number(entry? + 10)?);
+        (0..usize::from(number(table + 2)?))
+            .map(|n| Some((number(table + 4 + 8 * n)?, number(table + 6 + 8 * n)?)))
+            .collect()
+    };
+    platforms().is_some_and(|all| !all.is_empty() && all.iter().all(|codes| *codes == (1, 0)))
 }
 
 /// Names that number glyphs instead of naming characters: `g12`, `cid:12`, `glyph12`, `index12`.

@@ -279,6 +279,29 @@ fn a_font_program_tells_the_codes_that_the_file_leaves_to_it() {
 }
 
 #[test]
+fn a_font_that_is_found_by_the_codes_of_the_macintosh_has_its_letters() {
+    let text = |platform: u8, encoding: &str| {
+        let header =
+            [&[0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0][..], b"cmap", &[0, 0, 0, 0, 0, 0, 0, 28, 0, 0, 1, 18]].concat();
+        let table = [&[0, 0, 0, 1, 0, platform, 0, 0, 0, 0, 0, 12, 0, 0, 1, 6, 0, 0][..], &[1; 256]].concat();
+        let program: String = [header, table].concat().iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut made = Made::new();
+        let program = made.stream("/Filter /ASCIIHexDecode", &(program + ">"));
+        let font = made.object(format!(
+            "<< /Type /Font /Subtype /TrueType /BaseFont /AAAAAA+Arial /FirstChar 0 /LastChar 255 /Widths [{}] {encoding} \
+             /FontDescriptor << /Type /FontDescriptor /FontName /AAAAAA+Arial /Flags 4 /FontFile2 {program} 0 R >> >>",
+            "500 ".repeat(256)
+        ));
+        made.fonts = format!("/F2 {font} 0 R");
+        made.page("BT /F2 12 Tf 60 700 Td (Z\\237rich, 4\\325 6, 5 \\333) Tj ET");
+        open(&made.bytes()).text
+    };
+    assert_eq!(text(1, ""), "Zürich, 4’ 6, 5 €");
+    assert_ne!(text(3, ""), "Zürich, 4’ 6, 5 €");
+    assert_eq!(text(1, "/Encoding /WinAnsiEncoding").split(", 5 ").last(), Some("Û"));
+}
+
+#[test]
 fn a_hyphen_for_line_ends_is_one_only_there() {
     let lines = ["A single\\255user licence is for one per\\255", "son of the campus."];
     assert_eq!(page_with(&body(&lines), "").text, "A single-user licence is for one person of the campus.");
