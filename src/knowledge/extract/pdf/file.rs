@@ -16,7 +16,7 @@ use pdf_oxide::{
 
 use super::{
     super::ExtractError,
-    index, lengths, revision5,
+    depth, index, lengths, revision5,
     unpack::{Unpacked, unpack},
 };
 
@@ -36,6 +36,9 @@ pub(super) struct File {
 
 impl File {
     pub(super) fn open(bytes: &[u8]) -> Result<Self, ExtractError> {
+        if depth::is_bottomless(bytes) {
+            return Err(ExtractError::malformed("its objects stand in each other without end"));
+        }
         let mended = || {
             let mut bytes = bytes.to_vec();
             lengths::mend(&mut bytes);

@@ -11,6 +11,7 @@
 mod attached;
 mod columns;
 mod content;
+mod depth;
 mod figures;
 mod file;
 mod font;

@@ -193,3 +193,23 @@ fn an_index_that_leads_to_other_objects_is_not_believed() {
     let shifted = text.replacen("xref\n0 ", "xref\n1 ", 1);
     assert_eq!(open(shifted.as_bytes()).text, "Words of the first page\n\nWords of the second page");
 }
+
+#[test]
+fn what_stands_in_itself_without_end_is_not_begun() {
+    let deep = |open: &str, close: &str| format!("{} {}", open.repeat(60_000), close.repeat(60_000));
+    let mut made = Made::new();
+    made.page_with(&at(60, 700, "Words"), "", &format!("/Odd {}", deep("<</a ", ">>")));
+    assert!(read_made(&made.bytes()).unwrap_err().to_string().contains("without end"));
+    for (open, close) in [("[", "]"), ("/P <</a ", ">>")] {
+        let mut made = Made::new();
+        made.page(&deep(open, close));
+        made.page(&at(60, 700, "Words"));
+        let document = self::open(&made.bytes());
+        assert_eq!(document.text, "Words");
+        assert!(unread(&document).contains("without end"), "{}", unread(&document));
+    }
+    // Many, but beside each other.
+    let mut made = Made::new();
+    made.page(&format!("{} {}", "[1] 0 d ".repeat(60_000), at(60, 700, "Words")));
+    assert_eq!(self::open(&made.bytes()).text, "Words");
+}

@@ -15,6 +15,7 @@ use pdf_oxide::{
 
 use self::marks::Mark;
 use super::{
+    depth::is_bottomless,
     figures::Figures,
     file::{Dict, File, number},
     font::Fonts,
@@ -72,6 +73,9 @@ impl<'a> Runner<'a> {
     pub(super) fn run(&mut self, data: &[u8], resources: &Dict, start: &State, depth: usize) {
         if depth > DEEPEST {
             return;
+        }
+        if is_bottomless(data) {
+            return self.problem("a stream that could not be understood (it stands in itself without end)".to_owned());
         }
         let operators = match parse_content_stream(&without_strays(data)) {
             Ok(operators) => operators,
