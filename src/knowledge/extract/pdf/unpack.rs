@@ -15,6 +15,8 @@ use super::file::Dict;
 
 /// Bytes that one stream may unpack to; more is made to hurt, or a picture that nobody reads here.
 const MOST: usize = 100 << 20;
+/// Bytes of such a stream that are read all the same.
+const KEPT: usize = 8 << 20;
 /// Where the packed data may begin: some programs write line ends before it.
 const LATEST_START: usize = 20;
 /// Filters on one stream; more is made to hurt.
@@ -52,7 +54,7 @@ pub(super) fn unpack(dict: &Dict, data: Vec<u8>) -> Result<Unpacked, String> {
             }
         }
         if out.data.len() > MOST {
-            out.data.truncate(MOST);
+            out.data.truncate(KEPT);
             out.damage = Some(format!("it unpacks to more than {} MB", MOST >> 20));
         }
     }

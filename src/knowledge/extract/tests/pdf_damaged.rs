@@ -213,3 +213,15 @@ fn what_stands_in_itself_without_end_is_not_begun() {
     made.page(&format!("{} {}", "[1] 0 d ".repeat(60_000), at(60, 700, "Words")));
     assert_eq!(self::open(&made.bytes()).text, "Words");
 }
+
+#[test]
+fn of_a_stream_that_unpacks_to_more_than_any_the_beginning_is_read() {
+    let filled = |megabytes: usize| {
+        let comment = format!("% {}\n", "x".repeat(megabytes << 20));
+        open(&page_of_packed(&packed(&[at(60, 700, "Before"), comment, at(60, 600, "after")].concat())))
+    };
+    let document = filled(101);
+    assert_eq!(document.text, "Before");
+    assert!(unread(&document).contains("more than 100 MB"), "{}", unread(&document));
+    assert_eq!(filled(20).text, "Before\n\nafter");
+}
