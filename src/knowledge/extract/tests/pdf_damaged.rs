@@ -208,6 +208,12 @@ fn what_stands_in_itself_without_end_is_not_begun() {
         assert_eq!(document.text, "Words");
         assert!(unread(&document).contains("without end"), "{}", unread(&document));
     }
+    // Marks cost each the same, however many are open.
+    let mut made = Made::new();
+    made.page(&format!("{} {}", "/P <</MCID 1>> BDC ".repeat(200_000), at(60, 700, "Words")));
+    let start = std::time::Instant::now();
+    assert_eq!(self::open(&made.bytes()).text, "Words");
+    assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
     // Many, but beside each other.
     let mut made = Made::new();
     made.page(&format!("{} {}", "[1] 0 d ".repeat(60_000), at(60, 700, "Words")));

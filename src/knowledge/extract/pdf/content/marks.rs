@@ -13,6 +13,9 @@ use super::{
     Runner,
 };
 
+/// Figures of one page of which something is said.
+const MOST_FIGURES: usize = 1000;
+
 /// A piece of marked content.
 #[derive(Default)]
 pub(super) struct Mark {
@@ -56,7 +59,22 @@ impl Runner<'_> {
                 mark.number = self.file.get(dict, "MCID").as_integer();
             }
         }
+        self.push_mark(mark);
+    }
+
+    /// What stands in hidden content is hidden, at whatever depth.
+    pub(super) fn push_mark(&mut self, mut mark: Mark) {
+        mark.hidden |= self.is_hidden();
+        mark.artifact |= self.is_artifact();
         self.marks.push(mark);
+    }
+
+    pub(super) fn is_hidden(&self) -> bool {
+        self.marks.last().is_some_and(|mark| mark.hidden)
+    }
+
+    pub(super) fn is_artifact(&self) -> bool {
+        self.marks.last().is_some_and(|mark| mark.artifact)
     }
 
     pub(super) fn end_mark(&mut self) {
@@ -88,8 +106,8 @@ impl Runner<'_> {
     fn describe(&mut self, mark: &Mark) {
         let drew = self.scene.pictures.len() > mark.first_picture;
         let wrote = self.scene.glyphs.len() > mark.first_glyph;
-        let hidden = mark.hidden || self.marks.iter().any(|mark| mark.hidden);
-        if hidden || mark.artifact || wrote && !drew && !mark.is_figure {
+        let enough = self.scene.figures.len() >= MOST_FIGURES;
+        if enough || mark.hidden || mark.artifact || wrote && !drew && !mark.is_figure {
             return;
         }
         let own = mark.alternative.clone().or_else(|| mark.actual_text.clone().filter(|_| drew && !wrote));

@@ -195,8 +195,7 @@ impl<'a> Runner<'a> {
 
     fn show(&mut self, state: &mut State, bytes: &[u8]) {
         let Some(font) = state.font.clone() else { return };
-        let hidden = self.marks.iter().any(|mark| mark.hidden);
-        let artifact = self.marks.iter().any(|mark| mark.artifact);
+        let (hidden, artifact) = (self.is_hidden(), self.is_artifact());
         let seen = match state.mode {
             _ if hidden => Seen::Hidden,
             3 => Seen::NotPainted,
@@ -286,7 +285,7 @@ impl<'a> Runner<'a> {
                 let mut state = scope.state.clone();
                 state.group_alpha = state.opacity();
                 state.alpha = 1.0;
-                self.marks.push(Mark::of_form(hidden));
+                self.push_mark(Mark::of_form(hidden));
                 self.form(&entry, dict, scope.resources, state, scope.depth + 1);
                 self.end_mark();
             }

@@ -16,7 +16,7 @@ const MOST_RULES: usize = 20_000;
 
 impl Runner<'_> {
     pub(super) fn picture(&mut self, state: &State) {
-        if self.marks.iter().any(|mark| mark.hidden) {
+        if self.is_hidden() {
             return;
         }
         let unit = Area { left: 0.0, bottom: 0.0, right: 1.0, top: 1.0 };
@@ -29,7 +29,7 @@ impl Runner<'_> {
 
     pub(super) fn paint(&mut self, scope: &mut Scope<'_>, fills: bool, strokes: bool) {
         let path = std::mem::take(&mut scope.path);
-        let hidden = self.marks.iter().any(|mark| mark.hidden);
+        let hidden = self.is_hidden();
         if (fills || strokes) && !hidden && self.scene.rules.len() < MOST_RULES {
             let thin = |area: &Area| area.width() < 2.5 && area.height() > 5.0;
             let edges = path.rectangles.iter().flat_map(|area| match (thin(area), strokes) {
