@@ -183,7 +183,7 @@ impl Knowledge {
             }
         }
         let bytes = self.inner.index_files.size().await?;
-        self.inner.metrics.measured_index(tables.len(), &sum, bytes);
+        self.inner.metrics.measured_index(tables.len(), &sum, bytes, self.inner.index.held_bytes().await);
         Ok(())
     }
 

@@ -4,6 +4,7 @@
 //! `vector` (unit length). Its full-text index is made with the table and splits `terms` at spaces. Rows that came after the last
 //! [`VectorIndex::tidy`] or [`VectorIndex::optimize`] are in no index yet, and still found: LanceDB scans them beside it.
 
+mod held;
 mod rows;
 mod tidy;
 mod upkeep;
@@ -26,6 +27,7 @@ pub use tidy::Tidied;
 pub use upkeep::{MAINTENANCE_STEPS, OptimizeReport, Retention, TableState, TableStats};
 
 use super::{IndexError, analyze};
+use held::HeldTables;
 use rows::{hits, record_batch, schema, uuids};
 
 /// Handles of tables that are kept open; one is a few kilobytes, what it reads lies in the session's caches.
@@ -52,6 +54,8 @@ pub struct IndexOptions {
     pub metadata_cache_bytes: usize,
     /// Rows from which a table gets an approximate vector index; below it every vector is compared: exact, and 50 ms at 100 000 rows.
     pub vector_index_rows: usize,
+    /// Bytes for the vectors of tables that have no vector index.
+    pub held_vector_bytes: usize,
 }
 
 impl Default for IndexOptions {
@@ -62,6 +66,7 @@ impl Default for IndexOptions {
             index_cache_bytes: 64 << 20,
             metadata_cache_bytes: 32 << 20,
             vector_index_rows: 50_000,
+            held_vector_bytes: 64 << 20,
         }
     }
 }
@@ -91,6 +96,7 @@ pub struct Hit {
 pub struct VectorIndex {
     store: Arc<Store>,
     tables: moka::future::Cache<String, Table>,
+    held: HeldTables,
 }
 
 /// Where the store is, and the connection once it was needed: connecting reads from S3, which may be down when we start.
@@ -104,8 +110,9 @@ impl VectorIndex {
     /// A local path (made if absent) or `s3://bucket/prefix`. Does not connect.
     pub fn new(uri: &str, options: IndexOptions) -> Self {
         let tables = moka::future::Cache::builder().max_capacity(OPEN_TABLES).build();
+        let held = HeldTables::new(options.held_vector_bytes);
         let store = Store { uri: uri.to_owned(), options, connection: OnceCell::new() };
-        Self { store: Arc::new(store), tables }
+        Self { store: Arc::new(store), tables, held }
     }
 
     async fn connection(&self) -> Result<&Connection, IndexError> {
@@ -198,6 +205,12 @@ impl VectorIndex {
         if vector.len() != expected {
             return Err(IndexError::Dimensions { expected, got: vector.len() });
         }
+        let rows = table.count_rows(None).await?;
+        if rows < self.store.options.vector_index_rows
+            && let Some(held) = self.held.of(name, &table, rows, expected).await?
+        {
+            return Ok(held.nearest(vector, limit));
+        }
         let query = table
             .query()
             .limit(limit)
@@ -279,6 +292,11 @@ impl VectorIndex {
         Ok(rows)
     }
 
+    /// Bytes of the vectors that are held in memory now.
+    pub async fn held_bytes(&self) -> u64 {
+        self.held.bytes().await
+    }
+
     /// Names of all tables in the store.
     pub async fn list_tables(&self) -> Result<Vec<String>, IndexError> {
         Ok(self.connection().await?.table_names().execute().await?)
@@ -287,6 +305,7 @@ impl VectorIndex {
     /// Removes a table with all its files. An absent one is no error.
     pub async fn drop_table(&self, name: &str) -> Result<(), IndexError> {
         self.tables.invalidate(name).await;
+        self.held.forget(name).await;
         match self.connection().await?.drop_table(name, &[]).await.map_err(IndexError::from) {
             Err(IndexError::NoSuchTable(_)) | Ok(()) => Ok(()),
             Err(error) => Err(error),
