@@ -12,9 +12,10 @@ pub(super) fn whole(answer: Completion) -> Completion {
     let mut body = answer.body().clone();
     let mut changed = false;
     let is_empty = |choice: &Choice| choice.message.content.is_none() && choice.message.extra.is_empty();
-    let raw: Value = match body.choices.iter().any(is_empty) {
-        true => serde_json::from_str(answer.raw()).unwrap_or_default(),
-        false => Value::Null,
+    let raw: Value = if body.choices.iter().any(is_empty) {
+        serde_json::from_str(answer.raw()).unwrap_or_default()
+    } else {
+        Value::Null
     };
     for (at, choice) in body.choices.iter_mut().enumerate() {
         changed |= find_message(choice, &raw["choices"][at]);
