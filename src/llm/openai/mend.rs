@@ -20,6 +20,7 @@ pub(super) fn whole(answer: Completion) -> Completion {
     for (at, choice) in body.choices.iter_mut().enumerate() {
         changed |= find_message(choice, &raw["choices"][at]);
         changed |= word(&mut choice.finish_reason, &mut choice.extra);
+        changed |= without_empty_calls(&mut choice.message.extra);
     }
     changed |= has_empty_reason(answer.raw());
     if !changed {
@@ -55,7 +56,9 @@ fn find_message(choice: &mut Choice, raw: &Value) -> bool {
 pub(super) fn chunk(chunk: Chunk) -> Chunk {
     let odd = |choice: &ChunkChoice| {
         let elsewhere = choice.extra.contains_key("text") || choice.extra.contains_key("message");
-        elsewhere || choice.finish_reason.as_deref().is_some_and(|reason| openai_word(reason).is_some())
+        elsewhere
+            || has_empty_calls(&choice.delta.extra)
+            || choice.finish_reason.as_deref().is_some_and(|reason| openai_word(reason).is_some())
     };
     if !chunk.body().choices.iter().any(odd) && !has_empty_reason(chunk.raw()) {
         return chunk;
@@ -68,6 +71,7 @@ pub(super) fn chunk(chunk: Chunk) -> Chunk {
             find_delta(choice);
         }
         word(&mut choice.finish_reason, &mut choice.extra);
+        without_empty_calls(&mut choice.delta.extra);
     }
     if body.object == "text_completion" {
         "chat.completion.chunk".clone_into(&mut body.object);
@@ -83,6 +87,15 @@ fn find_delta(choice: &mut ChunkChoice) {
     } else if let Some(Value::String(text)) = text {
         choice.delta.content = Some(text);
     }
+}
+
+fn has_empty_calls(message: &Map<String, Value>) -> bool {
+    message.get("tool_calls").and_then(Value::as_array).is_some_and(Vec::is_empty)
+}
+
+/// An empty list of calls (vLLM) is none: clients that see the field begin to call, and OpenAI refuses it when it is sent back.
+fn without_empty_calls(message: &mut Map<String, Value>) -> bool {
+    has_empty_calls(message) && message.shift_remove("tool_calls").is_some()
 }
 
 /// OpenAI's word for a reason that it has another one for.
@@ -156,6 +169,15 @@ mod tests {
         assert_eq!(whole(Completion::parse(raw).unwrap()).raw(), raw);
         let raw = r#"{"choices": [{"delta": {"content":"a"}, "finish_reason":null}]}"#;
         assert_eq!(chunk(Chunk::parse(raw).unwrap()).raw(), raw);
+    }
+
+    #[test]
+    fn an_empty_list_of_calls_is_none() {
+        let raw = r#"{"choices":[{"index":0,"message":{"role":"assistant","content":"a","tool_calls":[]},"finish_reason":"stop"}]}"#;
+        assert!(!whole(Completion::parse(raw).unwrap()).raw().contains("tool_calls"));
+        let raw = r#"{"choices":[{"index":0,"delta":{"content":"a","tool_calls":[]}}]}"#;
+        let sent = chunk(Chunk::parse(raw).unwrap());
+        assert!(!sent.raw().contains("tool_calls") && sent.body().text() == "a", "{}", sent.raw());
     }
 
     #[test]
