@@ -189,7 +189,9 @@ async fn a_page_of_an_allowed_origin_can_read_why_it_may_not() {
     let request = f.admin.request(Method::POST, "/v1/chat/completions").json(&question("x"));
     let mut forged = request.header("sec-fetch-site", "cross-site").build().unwrap();
     forged.headers_mut().remove("x-csrf-token");
-    let forged = nobody.send(reqwest::RequestBuilder::from_parts(reqwest::Client::new(), forged)).await;
+    let forged = nobody
+        .send(reqwest::RequestBuilder::from_parts(reqwest::Client::builder().no_proxy().build().unwrap(), forged))
+        .await;
     let (status, code, _) = error(&forged);
     assert_eq!((status, code.as_str()), (403, "csrf_refused"));
     f.app.stop().await;

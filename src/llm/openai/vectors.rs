@@ -96,7 +96,7 @@ impl Provider {
     fn in_order(&self, list: EmbeddingList) -> Result<Embeddings, LlmError> {
         let mut vectors: Vec<Option<Vec<f32>>> = vec![None; list.data.len()];
         for (at, item) in list.data.into_iter().enumerate() {
-            let vector = match item.embedding {
+            let vector: Vec<f32> = match item.embedding {
                 Vector::Numbers(numbers) => numbers.into_iter().map(|n| n.unwrap_or(f32::NAN)).collect(),
                 Vector::Base64(text) => {
                     let bytes = STANDARD
