@@ -82,6 +82,7 @@ knowledge-search-empty = Try a search
 knowledge-search-empty-text = You see the passages that an agent would be given, best first, with their scores.
 knowledge-search-nothing = No passage answers this. Documents that are not ready yet are not found yet.
 knowledge-search-no-match = Nothing in this base seems to answer that.
+knowledge-search-words-only = These passages were found by their words alone: the embedding model is not at hand, or this base is being indexed for another one.
 knowledge-search-weak = Weak matches
 knowledge-search-weak-text = These are the nearest passages that there are. They have few of the question's words, and their meaning is no closer to it than chance would bring it.
 knowledge-score = Score
