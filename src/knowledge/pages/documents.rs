@@ -20,6 +20,7 @@ use crate::{
     platform::{
         error::ApiError,
         http::{Page, Path, Query, Scope},
+        names::with_directions_shown,
     },
 };
 
@@ -248,6 +249,10 @@ async fn page<'a>(
     let from = mark.map_or_else(|| query.from.unwrap_or(0).max(0), |(start, _)| (start - BEFORE).max(0));
     let part = knowledge.text(org, base.id, id, from, from.saturating_add(WINDOW)).await?;
     let (before, marked, after) = split(&part, mark);
+    let [before, marked, after] = [before, marked, after].map(|text| with_directions_shown(&text));
+    for chunk in &mut chunks {
+        chunk.text = with_directions_shown(&chunk.text);
+    }
     let (heading, table_header, page) =
         cited.map_or_else(Default::default, |chunk| (chunk.heading, chunk.table_header, chunk.page));
     Ok(Open {

@@ -10,7 +10,10 @@ use unicode_segmentation::UnicodeSegmentation as _;
 use crate::{
     console::{FormErrors, PageResult, Shell},
     knowledge::{Knowledge, KnowledgeBase, KnowledgeBaseId, SearchFound, SearchHit, SearchMode, SearchRequest, index::analyze},
-    platform::http::{Path, Query, Scope},
+    platform::{
+        http::{Path, Query, Scope},
+        names::with_directions_shown,
+    },
 };
 
 #[derive(Debug, Default, Deserialize)]
@@ -63,7 +66,11 @@ pub async fn search(
     }
     let SearchFound { hits, words_only } = found;
     let matches = hits.iter().filter(|hit| !hit.weak).count();
-    let hits = hits.into_iter().map(|hit| Shown { pieces: highlight(&query.q, &hit.text), hit }).collect();
+    let shown = |hit: SearchHit| {
+        let pieces = highlight(&query.q, &hit.text).into_iter();
+        Shown { pieces: pieces.map(|(marked, text)| (marked, with_directions_shown(&text))).collect(), hit }
+    };
+    let hits = hits.into_iter().map(shown).collect();
     shell.render(&SearchPage {
         shell: &shell,
         tab: "search",
