@@ -191,6 +191,10 @@ impl Open<'_> {
         report::unread_detail(self.shell, unread)
     }
 
+    fn unread_parts(&self, report: &Report) -> Vec<String> {
+        report::unread_parts(self.shell, report)
+    }
+
     fn ocr_may_help(&self) -> bool {
         report::ocr_may_help(&self.base, &self.document)
     }
