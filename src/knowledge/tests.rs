@@ -2,9 +2,10 @@ use uuid::Uuid;
 
 use super::{
     DocumentId,
+    extract::UnreadWhat,
     jobs::{sync::Difference, vision::without_fence},
     model::{TextPart, clean_filename, searchable_text},
-    pages::{highlight, ranges, split},
+    pages::{highlight, part_key, ranges, split},
     store::chunks::Indexed,
 };
 
