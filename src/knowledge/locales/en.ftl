@@ -46,6 +46,12 @@ knowledge-duplicates = { $n ->
    *[other] These documents are here already.
 }
 knowledge-rejected = “{ $name }” was not added: { $reason }
+knowledge-rejected-with-others = “{ $name }” was not added: { $reason } Other files of this upload were not added either: look at the list, and upload what is missing.
+knowledge-refused-empty = The file is empty.
+knowledge-refused-legacy_word = This is a Word document in the old .doc format: save it as .docx or PDF.
+knowledge-refused-encrypted_office = This Office document is protected by a password: save it without one.
+knowledge-refused-other_kind = Files of this kind are not supported. Supported are PDF, DOCX, HTML, Markdown, CSV, code and plain text.
+knowledge-refused-payload_too_large = The file is too large.
 knowledge-nothing-chosen = Choose at least one file.
 knowledge-no-documents = No documents yet
 knowledge-no-documents-text = Drop files into the field above. Each is ready to be found within moments.

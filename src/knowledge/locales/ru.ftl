@@ -50,6 +50,12 @@ knowledge-duplicates = { $n ->
    *[other] Эти документы уже есть в базе.
 }
 knowledge-rejected = Файл «{ $name }» не добавлен: { $reason }
+knowledge-rejected-with-others = Файл «{ $name }» не добавлен: { $reason } Не добавлены и другие файлы этой загрузки: посмотрите список и загрузите недостающие.
+knowledge-refused-empty = Файл пуст.
+knowledge-refused-legacy_word = Это документ Word в старом формате .doc: сохраните его как .docx или PDF.
+knowledge-refused-encrypted_office = Этот документ Office защищён паролем: сохраните его без пароля.
+knowledge-refused-other_kind = Файлы такого вида не поддерживаются. Поддерживаются PDF, DOCX, HTML, Markdown, CSV, код и обычный текст.
+knowledge-refused-payload_too_large = Файл слишком велик.
 knowledge-nothing-chosen = Выберите хотя бы один файл.
 knowledge-no-documents = Документов пока нет
 knowledge-no-documents-text = Перетащите файлы в поле выше. Через несколько мгновений они будут доступны для поиска.

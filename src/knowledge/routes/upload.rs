@@ -41,6 +41,8 @@ pub(in crate::knowledge) struct Uploads {
     pub data: Vec<Upload>,
     /// Files that were not taken in, and why.
     pub rejected: Vec<Rejected>,
+    /// The upload was given up at a file that is too large: the files behind it were not read, and stand in neither list.
+    pub rest_not_read: bool,
 }
 
 #[derive(ToSchema)]
@@ -116,10 +118,13 @@ pub(in crate::knowledge) async fn receive(
         }
         let problem = ApiError::from(error);
         let filename = clean_filename(&filename);
-        response.rejected.push(Rejected { filename, code: problem.code.to_string(), detail: problem.detail.clone() });
+        let reason = problem.errors.first().map(|error| error.code.to_string());
+        let code = problem.code.to_string();
+        response.rejected.push(Rejected { filename, code, reason, detail: problem.detail.clone() });
         first.get_or_insert(problem);
         // The rest of it would have to be read to get to the next file.
         if too_large {
+            response.rest_not_read = true;
             break;
         }
     }

@@ -44,6 +44,9 @@ pub struct Rejected {
     pub filename: String,
     /// Stable: `unsupported_media_type`, `payload_too_large`.
     pub code: String,
+    /// Of what is not supported, stable: `empty`, `legacy_word`, `encrypted_office`, `other_kind`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     pub detail: String,
 }
 
