@@ -17,7 +17,7 @@ fn marks_that_hide_a_word_are_dropped() {
 
 #[test]
 fn names_are_found_whole_and_in_parts() {
-    assert_eq!(analyze("main.rs max_rows"), "main.r main rs .r max_row max row");
+    assert_eq!(analyze("main.rs max_rows"), "main.r main rs .rs max_row max row");
     let meets = |one: &str, other: &str| {
         let (one, other) = (analyze(one), analyze(other));
         let terms: Vec<&str> = one.split(' ').collect();
