@@ -34,7 +34,7 @@ pub enum UnreadWhat {
     MuchContent,
     /// A page with more characters than are read.
     ManyCharacters,
-    /// A page with more annotations than are read.
+    /// A page with more annotations (`detail`) than are read (`name`).
     ManyAnnotations,
     /// The content of a page ends in the middle of a text.
     BrokenText,
@@ -188,7 +188,7 @@ impl fmt::Display for UnreadPart {
             UnreadWhat::Stream => write!(f, "a stream that could not be understood ({detail})"),
             UnreadWhat::MuchContent => f.write_str("more content than is read"),
             UnreadWhat::ManyCharacters => f.write_str("more characters than are read"),
-            UnreadWhat::ManyAnnotations => write!(f, "more annotations than are read ({detail})"),
+            UnreadWhat::ManyAnnotations => write!(f, "{detail} annotations, of which {name} were read"),
             UnreadWhat::BrokenText => {
                 f.write_str("its content ends in the middle of a text: the rest may be damaged")
             }

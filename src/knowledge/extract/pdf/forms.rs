@@ -67,7 +67,7 @@ pub(super) fn extras(runner: &mut Runner<'_>, form: &Form, page: &Dict, upright:
     let annotations = runner.file.get(page, "Annots");
     let annotations = annotations.as_array().map(Vec::as_slice).unwrap_or_default();
     if annotations.len() > MOST_ANNOTATIONS {
-        runner.problem(UnreadWhat::ManyAnnotations.with(annotations.len()));
+        runner.problem(UnreadWhat::ManyAnnotations.named(&MOST_ANNOTATIONS.to_string()).because(annotations.len()));
     }
     for annotation in annotations.iter().take(MOST_ANNOTATIONS) {
         let annotation = runner.file.resolve(annotation);
