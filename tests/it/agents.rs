@@ -339,10 +339,8 @@ async fn marks_that_turn_the_writing_direction_are_seen() {
     let agent = admin.post("/api/v1/agents", &draft).await.expect(201);
     assert_eq!((&agent["name"], &agent["description"]), (&json!("Ann"), &json!("payfdp.exe")));
     let conversation = start(&admin, &agent).await;
-    let answer = admin
-        .post(&format!("{conversation}/messages"), &json!({"content": "pay\u{202d}me?\nNow."}))
-        .await
-        .expect(200);
+    let answer =
+        admin.post(&format!("{conversation}/messages"), &json!({"content": "pay\u{202d}me?\nNow."})).await.expect(200);
     assert_eq!(answer["content"], "Open `in\u{202e}fdp.exe` [a\u{2066}b](https://example.org \"t\u{202e}\")");
     let whole = admin.get(&conversation).await.expect(200);
     assert_eq!(whole["title"], "payme?");

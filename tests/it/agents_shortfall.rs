@@ -16,7 +16,8 @@ const QUESTION: &str = "When is the valve of the boiler inspected?";
 /// Sections of some 150 tokens each, all about the question.
 fn manual() -> String {
     let section = |n: usize| {
-        let detail = format!("Valve {n} of the boiler is inspected in month {n}, by two people, with the boiler cold. ");
+        let detail =
+            format!("Valve {n} of the boiler is inspected in month {n}, by two people, with the boiler cold. ");
         format!("# Valve {n}\n\n{}\n\n", detail.repeat(6))
     };
     (1..=6).map(section).collect()
@@ -122,10 +123,8 @@ async fn the_best_passage_is_shown_whatever_its_length() {
     add_document(&admin, &base, "long.md", format!("# Valve\n\n{long}\n").as_bytes()).await;
     app.wait_for_jobs().await;
     let ann = agent(&admin, &base, json!({"limit": 1, "max_tokens": 200})).await;
-    let answer = admin
-        .post(&format!("{}/messages", start(&admin, &ann).await), &json!({"content": QUESTION}))
-        .await
-        .expect(200);
+    let answer =
+        admin.post(&format!("{}/messages", start(&admin, &ann).await), &json!({"content": QUESTION})).await.expect(200);
     let sent = upstream.last_request()["messages"][1]["content"].as_str().unwrap().to_owned();
     assert!(sent.contains("fourteen millimetres") && !sent.contains("the search found no passage"), "{sent}");
     assert_eq!(answer["shortfall"]["passages_left_out"], 0, "{answer}");

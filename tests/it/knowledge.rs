@@ -90,7 +90,8 @@ async fn names_and_titles_turn_no_writing_direction() {
         let page = admin.get(&format!("/knowledge/{base}{path}")).await.text;
         assert!(!turns(&page), "{path}: {page}");
     }
-    let rejected = upload(&admin, &base, &[("x\u{202e}gnp.png", b"\x89PNG\r\n\x1a\n0000"), ("b.md", b"# B\n\nText.\n")]).await;
+    let rejected =
+        upload(&admin, &base, &[("x\u{202e}gnp.png", b"\x89PNG\r\n\x1a\n0000"), ("b.md", b"# B\n\nText.\n")]).await;
     assert!(!turns(&rejected.text), "{}", rejected.text);
     app.stop().await;
 }

@@ -136,11 +136,7 @@ impl Engine {
         }
     }
 
-    async fn begin(
-        &self,
-        question: &Question<'_>,
-        report: &mut Answering,
-    ) -> Result<(Given, ChatStream), AgentError> {
+    async fn begin(&self, question: &Question<'_>, report: &mut Answering) -> Result<(Given, ChatStream), AgentError> {
         let agent = question.agent;
         let (mut sources, shortfall) = self.retrieve(question).await?;
         report.fell_short(shortfall);

@@ -7,7 +7,11 @@ use futures::StreamExt as _;
 
 use super::{Given, Place, Unopened};
 use crate::{
-    agents::{citations::marks, metrics::Answering, model::{Citation, Shortfall}},
+    agents::{
+        citations::marks,
+        metrics::Answering,
+        model::{Citation, Shortfall},
+    },
     llm::{ChatStream, Chunk, Ending, LlmError, Piece, Splitter, Usage},
     platform::error::ApiError,
 };
@@ -51,13 +55,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    pub(super) fn new(
-        given: Given,
-        stream: ChatStream,
-        unopened: Unopened,
-        report: Answering,
-        place: Place,
-    ) -> Self {
+    pub(super) fn new(given: Given, stream: ChatStream, unopened: Unopened, report: Answering, place: Place) -> Self {
         let Given { sources, shortfall, model } = given;
         Self {
             sources,

@@ -68,8 +68,9 @@ const IDENTIFIERS: [&str; 30] = [
 
 /// Ends of files and hosts, of which a text speaks: `handbook.md[1]`, `example.org[2]`.
 const ENDINGS: [&str; 36] = [
-    "md", "txt", "pdf", "doc", "docx", "odt", "rtf", "html", "htm", "csv", "xml", "json", "yaml", "yml", "toml", "ini", "conf",
-    "cfg", "log", "sh", "py", "js", "ts", "rs", "go", "java", "sql", "exe", "com", "org", "net", "io", "ru", "de", "eu", "dev",
+    "md", "txt", "pdf", "doc", "docx", "odt", "rtf", "html", "htm", "csv", "xml", "json", "yaml", "yml", "toml", "ini",
+    "conf", "cfg", "log", "sh", "py", "js", "ts", "rs", "go", "java", "sql", "exe", "com", "org", "net", "io", "ru",
+    "de", "eu", "dev",
 ];
 
 /// `arr[1]`, `my_list[1]`, `x[1]`, `sys.argv[1]`, `f(x)[1]`, `rows[0][1]`, `https://example.org/a[1]`

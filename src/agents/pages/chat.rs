@@ -9,7 +9,10 @@ use crate::{
     agents::{
         citations::{false_definitions, marks},
         error::AgentError,
-        model::{Agent, AgentId, Citation, Conversation, ConversationId, Message, MessageId, MessageStatus, Shortfall, Speaker},
+        model::{
+            Agent, AgentId, Citation, Conversation, ConversationId, Message, MessageId, MessageStatus, Shortfall,
+            Speaker,
+        },
         service::{Agents, Ask},
     },
     console::{Flash, Form, ListQuery, PageResult, Pager, Shell, markdown},

@@ -266,7 +266,9 @@ async fn hand_over(
     stop: &CancellationToken,
     events: &mpsc::Sender<AnswerEvent>,
 ) -> (Answer, Ended) {
-    if !deliver(events, stop, AnswerEvent::Sources { citations: answer.sources.clone(), shortfall: answer.shortfall }).await {
+    if !deliver(events, stop, AnswerEvent::Sources { citations: answer.sources.clone(), shortfall: answer.shortfall })
+        .await
+    {
         return (answer, Ended::Stopped);
     }
     let mut seam = Seam::new(begun);

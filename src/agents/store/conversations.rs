@@ -217,22 +217,22 @@ pub async fn messages(conn: &mut PgConnection, conversation: ConversationId, lim
     let messages = rows.into_iter().rev().map(|r| {
         let (citations, shortfall) = taken_apart(r.citations.0);
         Message {
-        id: r.id,
-        role: r.role,
-        status: r.status,
-        content: r.content,
-        thinking: r.thinking,
-        citations,
-        shortfall,
-        agent_version: r.agent_version,
-        model: r.model,
-        error_code: r.error_code,
-        finish_reason: r.finish_reason,
-        prompt_tokens: r.prompt_tokens,
-        completion_tokens: r.completion_tokens,
-        first_token_ms: r.first_token_ms,
-        duration_ms: r.duration_ms,
-        created_at: r.created_at,
+            id: r.id,
+            role: r.role,
+            status: r.status,
+            content: r.content,
+            thinking: r.thinking,
+            citations,
+            shortfall,
+            agent_version: r.agent_version,
+            model: r.model,
+            error_code: r.error_code,
+            finish_reason: r.finish_reason,
+            prompt_tokens: r.prompt_tokens,
+            completion_tokens: r.completion_tokens,
+            first_token_ms: r.first_token_ms,
+            duration_ms: r.duration_ms,
+            created_at: r.created_at,
         }
     });
     Ok(messages.collect())

@@ -189,9 +189,7 @@ impl fmt::Display for UnreadPart {
             UnreadWhat::MuchContent => f.write_str("more content than is read"),
             UnreadWhat::ManyCharacters => f.write_str("more characters than are read"),
             UnreadWhat::ManyAnnotations => write!(f, "{detail} annotations, of which {name} were read"),
-            UnreadWhat::BrokenText => {
-                f.write_str("its content ends in the middle of a text: the rest may be damaged")
-            }
+            UnreadWhat::BrokenText => f.write_str("its content ends in the middle of a text: the rest may be damaged"),
             UnreadWhat::MissingObject => f.write_str("an object that the file does not have"),
             UnreadWhat::Xfa => f.write_str("a form in XFA format, of which only the ordinary pages were read"),
             UnreadWhat::MissingEnd => {
@@ -222,11 +220,17 @@ impl fmt::Display for UnreadPart {
 #[serde(tag = "what", rename_all = "snake_case")]
 pub enum UnreadValue {
     /// How sure OCR is of the words that it sees.
-    Certainty { percent: u32 },
+    Certainty {
+        percent: u32,
+    },
     /// How many pages of one document a model reads.
-    PagesOfADocument { most: u64 },
+    PagesOfADocument {
+        most: u64,
+    },
     /// How many tokens reading by a model may use in a day.
-    TokensADay { most: u64 },
+    TokensADay {
+        most: u64,
+    },
     TookTooLong,
     TooMuchMemory,
 }

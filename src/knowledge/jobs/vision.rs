@@ -4,7 +4,10 @@ use serde_json::json;
 
 use super::recognise::Scan;
 use crate::{
-    knowledge::{Knowledge, KnowledgeError, extract::{UnreadDetail, UnreadReason, UnreadValue}},
+    knowledge::{
+        Knowledge, KnowledgeError,
+        extract::{UnreadDetail, UnreadReason, UnreadValue},
+    },
     llm::{CallContext, ChatRequest, Content, Llm, Message},
     platform::ids::OrgId,
 };

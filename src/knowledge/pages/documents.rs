@@ -92,8 +92,7 @@ pub async fn list(
 }
 
 /// Why files are refused.
-pub(in crate::knowledge) const REFUSALS: [&str; 5] =
-    ["empty", "legacy_word", "encrypted_office", "other_kind", "payload_too_large"];
+const REFUSALS: [&str; 5] = ["empty", "legacy_word", "encrypted_office", "other_kind", "payload_too_large"];
 
 /// Why a file was refused, in the reader's language. The server's own words are English, and may say more.
 fn refusal(shell: &Shell, reason: &str) -> Option<String> {

@@ -41,7 +41,9 @@ pub(super) fn percent(share: f32) -> u8 {
 pub(super) fn unread_detail(shell: &Shell, unread: &UnreadPages) -> String {
     match unread.value {
         None => unread.detail.clone(),
-        Some(UnreadValue::Certainty { percent }) => shell.t("knowledge-unread-certainty").with("n", percent).to_string(),
+        Some(UnreadValue::Certainty { percent }) => {
+            shell.t("knowledge-unread-certainty").with("n", percent).to_string()
+        }
         Some(UnreadValue::PagesOfADocument { most }) => {
             shell.t("knowledge-unread-pages-limit").with("n", shell.number(most)).to_string()
         }

@@ -9,7 +9,9 @@ use unicode_segmentation::UnicodeSegmentation as _;
 
 use crate::{
     console::{FormErrors, PageResult, Shell},
-    knowledge::{Knowledge, KnowledgeBase, KnowledgeBaseId, SearchFound, SearchHit, SearchMode, SearchRequest, index::analyze},
+    knowledge::{
+        Knowledge, KnowledgeBase, KnowledgeBaseId, SearchFound, SearchHit, SearchMode, SearchRequest, index::analyze,
+    },
     platform::{
         http::{Path, Query, Scope},
         names::with_directions_shown,

@@ -32,9 +32,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use pdf_oxide::object::{Object, ObjectRef};
 
-use super::{
-    BlockKind, Doubt, ExtractError, Extracted, Kind, Limits, UnreadPart, UnreadWhat, builder::Builder,
-};
+use super::{BlockKind, Doubt, ExtractError, Extracted, Kind, Limits, UnreadPart, UnreadWhat, builder::Builder};
 use file::File;
 use layout::{Page, Part};
 use page::Reader;

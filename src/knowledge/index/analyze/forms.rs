@@ -194,7 +194,8 @@ pub(super) fn latin_twin(word: &str) -> Option<String> {
 
 /// Scripts without spaces between words (Chinese, Japanese, Thai, Lao, Burmese, Khmer), and Korean; not their digits.
 fn is_continuous(c: char) -> bool {
-    let is_digit = matches!(c, '\u{e50}'..='\u{e59}' | '\u{ed0}'..='\u{ed9}' | '\u{1040}'..='\u{1049}' | '\u{17e0}'..='\u{17e9}');
+    let is_digit =
+        matches!(c, '\u{e50}'..='\u{e59}' | '\u{ed0}'..='\u{ed9}' | '\u{1040}'..='\u{1049}' | '\u{17e0}'..='\u{17e9}');
     !is_digit
         && matches!(c, '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}' | '\u{2e80}'..='\u{2fdf}'
             | '\u{3005}'..='\u{3007}' | '\u{3041}'..='\u{30ff}' | '\u{31f0}'..='\u{31ff}' | '\u{3400}'..='\u{4dbf}'
