@@ -11,8 +11,22 @@ pub fn tidy(name: &str) -> String {
 }
 
 /// With these `fdp.exe` looks like `exe.pdf`, and one name like another.
-fn turns_direction(c: char) -> bool {
+pub fn turns_direction(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// `text` with the marks that turn the writing direction around written out, for texts that nobody may change: what is read must be what
+/// is there.
+pub fn with_directions_shown(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if turns_direction(c) {
+            shown.push_str(&format!("[U+{:04X}]", u32::from(c)));
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
 }
 
 /// White space, and what fonts draw nothing for (Unicode, `Default_Ignorable_Code_Point`; the Hangul fillers and the empty

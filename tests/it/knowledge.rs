@@ -44,6 +44,58 @@ pub async fn superuser(app: &TestApp) -> PgConnection {
     PgConnection::connect_with(&app.target().admin).await.unwrap()
 }
 
+/// Who uploads again what could not be read wants it tried again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_that_failed_is_tried_again_when_it_is_uploaded_again() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let base = make_base(&admin, "Damaged").await;
+    let id = add_document(&admin, &base, "damaged.pdf", &fixture("truncated.pdf")).await;
+    app.wait_for_jobs().await;
+    let first = document(&admin, &base, &id).await;
+    assert_eq!((&first["status"], &first["attempts"]), (&json!("failed"), &json!(1)), "{first}");
+    let again = upload(&admin, &base, &[("again.pdf", &fixture("truncated.pdf"))]).await.expect(200);
+    assert_eq!(
+        (&again["id"], &again["duplicate"], &again["status"]),
+        (&json!(id), &json!(true), &json!("queued")),
+        "{again}"
+    );
+    app.wait_for_jobs().await;
+    let second = document(&admin, &base, &id).await;
+    assert_eq!((&second["status"], &second["attempts"]), (&json!("failed"), &json!(2)), "{second}");
+    // What is ready stays as it is.
+    let ready = add_document(&admin, &base, "a.md", b"# A\n\nText.\n").await;
+    app.wait_for_jobs().await;
+    let same = upload(&admin, &base, &[("b.md", b"# A\n\nText.\n")]).await.expect(200);
+    assert_eq!((&same["id"], &same["status"]), (&json!(ready), &json!("ready")), "{same}");
+    app.stop().await;
+}
+
+/// A document may call itself, and a file be called, anything: what is read is what is there.
+#[tokio::test(flavor = "multi_thread")]
+async fn names_and_titles_turn_no_writing_direction() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let base = make_base(&admin, "Names").await;
+    let html = "<html><head><title>In\u{202e}voice \u{2066}1</title></head><body><p>The albatross\u{202e}returns.</p></body></html>";
+    let id = add_document(&admin, &base, "a\u{202e}lmth.html", html.as_bytes()).await;
+    app.wait_for_jobs().await;
+    let read = document(&admin, &base, &id).await;
+    assert_eq!((&read["title"], &read["filename"]), (&json!("Invoice 1"), &json!("almth.html")), "{read}");
+    let found = search(&admin, &base, "albatross", "text").await;
+    assert_eq!(found[0]["title"], "Invoice 1");
+    assert!(found[0]["text"].as_str().unwrap().contains('\u{202e}'), "the passage is as it is: {found:?}");
+    let turns = |text: &str| text.contains(|c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'));
+    for path in ["", "/search?q=albatross", &format!("/documents/{id}"), &format!("/documents/{id}?view=passages")] {
+        let page = admin.get(&format!("/knowledge/{base}{path}")).await.text;
+        assert!(!turns(&page), "{path}: {page}");
+    }
+    let rejected =
+        upload(&admin, &base, &[("x\u{202e}gnp.png", b"\x89PNG\r\n\x1a\n0000"), ("b.md", b"# B\n\nText.\n")]).await;
+    assert!(!turns(&rejected.text), "{}", rejected.text);
+    app.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_kind_becomes_ready_and_is_found_in_its_language() {
     let app = TestApp::start().await;
@@ -357,7 +409,7 @@ async fn what_a_crash_interrupted_or_lost_is_made_good() {
     }
     let org: uuid::Uuid = sqlx::query_scalar("SELECT org_id FROM knowledge_bases").fetch_one(&mut db).await.unwrap();
     let request: SearchRequest = serde_json::from_value(json!({"query": "albatross"})).unwrap();
-    let hits = again.knowledge.search(org.into(), &[base.parse().unwrap()], &request).await.unwrap();
+    let hits = again.knowledge.search(org.into(), &[base.parse().unwrap()], &request).await.unwrap().hits;
     assert_eq!(hits.iter().map(|hit| hit.document_id.to_string()).collect::<Vec<_>>(), [id]);
     assert!(hits[0].vector_rank.is_some() && hits[0].text_rank.is_some(), "both arms are back");
     assert!(!orphan.exists(), "an old object without a row is removed");

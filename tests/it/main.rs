@@ -17,7 +17,9 @@
 
 mod abuse;
 mod agents;
+mod agents_shortfall;
 mod agents_sources;
+mod agents_strangers;
 mod alerting;
 mod architecture;
 mod auth;

@@ -4,7 +4,7 @@
 use mailparse::{DispositionType, MailHeaderMap, ParsedMail, parse_mail};
 
 use super::{
-    BlockKind, ExtractError, Extracted, Kind, LeftOutKind, Limits,
+    BlockKind, ExtractError, Extracted, Kind, LeftOutKind, Limits, UnreadPart, UnreadWhat,
     builder::Builder,
     csv,
     decode::{Decoded, decode_or_guess, tidy},
@@ -121,7 +121,7 @@ impl Reader<'_> {
     /// A part that is no container.
     fn content(&mut self, part: &ParsedMail<'_>, kind: &str, name: &str) -> Result<(), ExtractError> {
         let Ok(bytes) = part.get_body_raw() else {
-            return self.unread(format!("{kind} {name}: it cannot be decoded"));
+            return self.unread(UnreadWhat::MailPart.named(&format!("{kind} {name}")));
         };
         match kind {
             "message/rfc822" | "message/global" if self.depth < MOST_NESTED => {
@@ -129,7 +129,9 @@ impl Reader<'_> {
                 let read = self.message(&bytes);
                 self.depth -= 1;
                 match read {
-                    Err(ExtractError::Malformed { reason }) => self.unread(format!("message {name}: {reason}")),
+                    Err(ExtractError::Malformed { reason }) => {
+                        self.unread(UnreadWhat::AttachedMessage.named(name).because(reason))
+                    }
                     read => read,
                 }
             }
@@ -142,7 +144,10 @@ impl Reader<'_> {
                 self.builder.report().images_without_text += 1;
                 Ok(())
             }
-            _ => self.unread(format!("attachment {name} ({kind}, {} bytes)", bytes.len())),
+            _ => {
+                let detail = format!("{kind}, {} bytes", bytes.len());
+                self.unread(UnreadWhat::Attachment.named(name).because(detail))
+            }
         }
     }
 
@@ -165,7 +170,7 @@ impl Reader<'_> {
     fn alternative(&mut self, part: &ParsedMail<'_>, attached: &mut Vec<String>) -> Result<(), ExtractError> {
         // To choose, a form is read twice: choices within choices would take twice as long for each.
         if self.choices >= MOST_CHOICES {
-            return self.unread("a choice between forms of the body within others".to_owned());
+            return self.unread(UnreadWhat::NestedForms.into());
         }
         let mut texts = Vec::new();
         self.choices += 1;
@@ -203,8 +208,8 @@ impl Reader<'_> {
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "so that it ends a match of results")]
-    fn unread(&mut self, what: String) -> Result<(), ExtractError> {
-        self.builder.report().unread_parts.push(what);
+    fn unread(&mut self, part: UnreadPart) -> Result<(), ExtractError> {
+        self.builder.report().unread.push(part);
         Ok(())
     }
 }

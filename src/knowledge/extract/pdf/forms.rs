@@ -3,6 +3,7 @@
 use pdf_oxide::object::Object;
 
 use super::{
+    super::UnreadWhat,
     content::Runner,
     file::{Dict, File, number, text},
     geometry::{Area, Matrix},
@@ -66,7 +67,7 @@ pub(super) fn extras(runner: &mut Runner<'_>, form: &Form, page: &Dict, upright:
     let annotations = runner.file.get(page, "Annots");
     let annotations = annotations.as_array().map(Vec::as_slice).unwrap_or_default();
     if annotations.len() > MOST_ANNOTATIONS {
-        runner.problem(format!("{} annotations, of which {MOST_ANNOTATIONS} were read", annotations.len()));
+        runner.problem(UnreadWhat::ManyAnnotations.named(&MOST_ANNOTATIONS.to_string()).because(annotations.len()));
     }
     for annotation in annotations.iter().take(MOST_ANNOTATIONS) {
         let annotation = runner.file.resolve(annotation);

@@ -32,7 +32,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use pdf_oxide::object::{Object, ObjectRef};
 
-use super::{BlockKind, Doubt, ExtractError, Extracted, Kind, Limits, builder::Builder};
+use super::{BlockKind, Doubt, ExtractError, Extracted, Kind, Limits, UnreadPart, UnreadWhat, builder::Builder};
 use file::File;
 use layout::{Page, Part};
 use page::Reader;
@@ -47,7 +47,7 @@ pub(super) fn extract(bytes: &[u8], limits: &Limits) -> Result<Extracted, Extrac
     let mut found = Found::default();
     let reader = Reader::new(&file);
     if reader.has_xfa() {
-        found.unread.push("a form in XFA format, of which only the ordinary pages were read".to_owned());
+        found.unread.push(UnreadWhat::Xfa.into());
     }
     let mut pages = Vec::with_capacity(count.min(10_000));
     for index in 0..count {
@@ -55,7 +55,7 @@ pub(super) fn extract(bytes: &[u8], limits: &Limits) -> Result<Extracted, Extrac
     }
     if file.cut_off {
         let missing = file.missing.get();
-        found.unread.push(format!("the end of the file is missing; {missing} references lead to nothing"));
+        found.unread.push(UnreadWhat::MissingEnd.with(missing));
     }
     if file.cut_off && found.is_mostly_untold() {
         return Err(ExtractError::malformed("the end of the file is missing, and with it the fonts of its text"));
@@ -94,7 +94,7 @@ fn number(index: usize) -> u32 {
 /// What the pages gave besides text.
 #[derive(Debug, Default)]
 struct Found {
-    unread: Vec<String>,
+    unread: Vec<UnreadPart>,
     /// By name: characters that a font did not tell, and all that it set.
     fonts: BTreeMap<String, (u64, u64)>,
     pages_without_text: Vec<u32>,
@@ -122,12 +122,12 @@ impl Found {
         let report = builder.report();
         if !self.outlined.is_empty() {
             let pages = list(&self.outlined);
-            self.unread.push(format!("pages whose text seems to be drawn as shapes: {pages}"));
+            self.unread.push(UnreadWhat::DrawnText.with(pages));
         }
         report.unreadable_fonts = fonts;
         report.pages_without_text.clone_from(&self.pages_without_text);
         report.images_without_text = self.pictures;
-        report.unread_parts.clone_from(&self.unread);
+        report.unread.clone_from(&self.unread);
         if self.disordered {
             report.doubt(Doubt::UncertainOrder);
         }
@@ -140,7 +140,7 @@ impl Found {
             let reason = "the end of the file is missing, and what is left has no text that could be read";
             return Err(ExtractError::malformed(reason));
         }
-        if let Some(problem) = self.unread.iter().find(|problem| problem.contains("could not be")) {
+        if let Some(problem) = self.unread.iter().find(|problem| problem.is_unreadable()) {
             return Err(ExtractError::malformed(format!("its pages could not be read: {problem}")));
         }
         Ok(if !fonts.is_empty() {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use pdf_oxide::object::Object;
 
 use super::{
-    super::{LeftOutKind, Report},
+    super::{LeftOutKind, Report, UnreadWhat},
     Found,
     content::Runner,
     file::{Dict, File},
@@ -45,7 +45,7 @@ impl<'a> Reader<'a> {
         let page = match self.file.document.get_page(index) {
             Ok(page) => page,
             Err(error) => {
-                found.unread.push(format!("page {number} could not be read ({error})"));
+                found.unread.push(UnreadWhat::Page.with(error).on_page(number));
                 return Page::default();
             }
         };
@@ -61,7 +61,7 @@ impl<'a> Reader<'a> {
         visible::judge(&mut scene, area);
         let page = Self::settle(&mut scene, &extras, area, found, report);
         for problem in scene.problems.drain(..) {
-            found.unread.push(format!("page {number}: {problem}"));
+            found.unread.push(problem.on_page(number));
         }
         let shows = !scene.pictures.is_empty() || scene.outlines > visible::MANY_OUTLINES || untold(&scene.glyphs) > 0;
         if page.fragments.is_empty() && shows {
@@ -97,7 +97,7 @@ impl<'a> Reader<'a> {
         for part in parts {
             match self.file.data(&part) {
                 Ok(bytes) => data.extend(bytes),
-                Err(reason) => runner.problem(format!("a content stream that could not be unpacked ({reason})")),
+                Err(reason) => runner.problem(UnreadWhat::PackedStream.with(reason)),
             }
             // A stream may end within a line, never within a word.
             data.push(b'\n');
