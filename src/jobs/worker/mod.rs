@@ -124,10 +124,10 @@ pub(super) fn start(jobs: Jobs, registry: Registry, lifecycle: &Lifecycle) -> Ar
         jobs,
     });
     tracing::info!(worker_id = %worker.id, queues = ?worker.queues, slots = worker.jobs.config().slots(), "worker started");
-    lifecycle.spawn("jobs.worker", async move {
+    lifecycle.spawn_vital("jobs.worker", async move {
         if worker.prepare().await {
-            worker.lifecycle.spawn("jobs.heartbeat", heartbeat::run(worker.clone()));
-            worker.lifecycle.spawn("jobs.upkeep", upkeep::run(worker.clone()));
+            worker.lifecycle.spawn_vital("jobs.heartbeat", heartbeat::run(worker.clone()));
+            worker.lifecycle.spawn_vital("jobs.upkeep", upkeep::run(worker.clone()));
             lease_loop(&worker).await;
             drain(&worker).await;
         }

@@ -76,7 +76,9 @@ async fn a_schedule_that_a_clock_ahead_put_off_comes_back() {
         )
         .await;
     let worker = bench.worker(config(2), registry);
-    bench.until("SELECT count(*) FROM job_schedules WHERE name = 'test.tick' AND next_at < now() + interval '1 year'", 1).await;
+    bench
+        .until("SELECT count(*) FROM job_schedules WHERE name = 'test.tick' AND next_at < now() + interval '1 year'", 1)
+        .await;
     assert_eq!(bench.count("SELECT count(*) FROM job_history WHERE kind = 'test.probe'").await, 0, "it did not fire");
     worker.stop().await;
     bench.end().await;
