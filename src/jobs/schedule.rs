@@ -59,6 +59,19 @@ fn fields(pattern: &str) -> Result<&str, String> {
     ))
 }
 
+/// `*/90` minutes would fire at minute 0 of every hour, and not every 90 minutes.
+fn check_steps(fields: &str) -> Result<(), String> {
+    for (field, (most, name)) in
+        fields.split_whitespace().zip([(59, "minute"), (23, "hour"), (31, "day"), (12, "month"), (7, "weekday")])
+    {
+        let steps = field.split(',').filter_map(|part| part.split_once('/')?.1.parse::<u32>().ok());
+        if let Some(step) = steps.max().filter(|step| *step > most) {
+            return Err(format!("the step {step} of its {name} is larger than any {name}, so it would never be taken"));
+        }
+    }
+    Ok(())
+}
+
 /// A cron pattern in a time zone.
 ///
 /// Where the clock jumps forward, a fixed time inside the gap fires at the gap's end; where it is turned back, a fixed
@@ -76,6 +89,7 @@ impl Cron {
     pub fn parse(pattern: &str, zone: &str) -> Result<Self, JobsError> {
         let wrong = |reason: String| JobsError::Schedule { name: format!("{pattern:?} in {zone:?}"), reason };
         let fields = fields(pattern).map_err(wrong)?;
+        check_steps(fields).map_err(wrong)?;
         let cron = Self {
             pattern: fields.parse().map_err(|e: croner::errors::CronError| wrong(e.to_string()))?,
             text: pattern.to_owned(),
@@ -86,6 +100,11 @@ impl Cron {
             Ok(_) => Ok(cron),
             Err(_) => Err(wrong("it never fires; write \"off\" where nothing shall run".into())),
         }
+    }
+
+    /// Whether this is a time zone's IANA name.
+    pub fn is_zone(name: &str) -> bool {
+        name.parse::<chrono_tz::Tz>().is_ok()
     }
 
     /// Like `parse`, for a setting that may also switch its schedule off: `None` for "off", "never" and nothing at all.

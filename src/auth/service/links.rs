@@ -10,6 +10,7 @@ use super::{Auth, Client, email, may_grant, may_manage, settled, text};
 use crate::{
     auth::{
         AuthError, Link, LinkId, LinkPurpose, NewLink, SignedIn,
+        email::spellings,
         model::{Account, LinkRow},
         password::check_rules,
         store::{

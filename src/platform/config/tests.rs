@@ -113,6 +113,12 @@ fn a_value_of_the_wrong_kind_is_told_in_words_and_a_secret_is_not_shown() {
         assert_eq!(said(path, secret), "expected a string", "{path}");
     }
     assert_eq!(said("listen", secret), secret);
+    assert_eq!(said("api_key", &format!("{secret}\nin `api_key`")), "expected a string");
+    assert!(said("listen", "invalid socket address syntax\nin `listen`").contains("127.0.0.1:8080"));
+    assert!(
+        said("before_migration", "invalid type: string \"yes\", expected a boolean")
+            .ends_with("expected true or false")
+    );
     assert_eq!(said("url_file", secret), secret);
     let unit = "invalid type: string \"10MB\", expected u64";
     let expected = "invalid type: string \"10MB\", expected a whole number of bytes, written without a unit";

@@ -16,6 +16,11 @@ pub(super) fn of_syntax(file: &Path, text: &str, error: &toml::de::Error) -> Str
 
 /// What a decoder says of the value of the setting at `path`.
 pub(super) fn of_value(path: &[String], message: &str) -> String {
+    // The lines behind repeat the setting's name.
+    let message = message.lines().next().unwrap_or_default();
+    if message == "invalid socket address syntax" {
+        return "expected an address with a port, such as 127.0.0.1:8080".to_owned();
+    }
     let (found, expected) = match message.split_once(", expected ") {
         Some((found, expected)) if found.starts_with("invalid ") => (found, expected),
         // Of an enum's value, which is repeated too.
@@ -26,6 +31,7 @@ pub(super) fn of_value(path: &[String], message: &str) -> String {
     let expected = match (is_number, unit(path)) {
         (true, Some(unit)) => format!("a whole number of {unit}, written without a unit"),
         (true, None) => "a whole number".to_owned(),
+        (false, _) if expected == "a boolean" => "true or false".to_owned(),
         (false, _) => expected.to_owned(),
     };
     if is_secret(path) { format!("expected {expected}") } else { format!("{found}, expected {expected}") }
