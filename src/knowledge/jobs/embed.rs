@@ -206,17 +206,12 @@ impl Knowledge {
             return Err(KnowledgeError::Busy);
         }
         if now.is_some() {
-            let new = self.inner.index.ensure_table(&table, *dims).await?;
+            if self.is_lost(target, &table).await? {
+                return Err(KnowledgeError::Busy);
+            }
+            self.inner.index.ensure_table(&table, *dims).await?;
             self.inner.index.upsert(&table, rows).await?;
             self.tidy(*base, &table, false).await;
-            if new {
-                // A table of an old base may be new because it was lost: then other documents miss in it.
-                let mut tx = self.inner.db.tenant(*org).await?;
-                if store::chunks::count_indexed(&mut tx, *base, state.index_generation).await? > 0 {
-                    self.sync_soon(&mut tx, *org, *base).await?;
-                }
-                tx.commit().await?;
-            }
         }
         let mut tx = self.inner.db.tenant(*org).await?;
         let kept = store::chunks::mark_indexed(&mut tx, &ids, state.index_generation).await?;
@@ -230,6 +225,22 @@ impl Knowledge {
         tx.commit().await?;
         drop(lock);
         Ok(())
+    }
+
+    /// Whether the table is gone although the base has passages in it. Then a comparison is queued, which makes it again with all of
+    /// them and under another name: made here it would hold this document alone, where caches still know the former table's files.
+    async fn is_lost(&self, target: &Target, table: &str) -> Result<bool, KnowledgeError> {
+        match self.inner.index.dimensions(table).await {
+            Err(IndexError::NoSuchTable(_)) => {}
+            dims => return Ok(dims.map(|_| false)?),
+        }
+        let mut tx = self.inner.db.tenant(target.org).await?;
+        let lost = store::chunks::count_indexed(&mut tx, target.base, target.state.index_generation).await? > 0;
+        if lost {
+            self.sync_soon(&mut tx, target.org, target.base).await?;
+        }
+        tx.commit().await?;
+        Ok(lost)
     }
 
     /// The document is ready. True when no other one of its base is on its way.

@@ -125,20 +125,18 @@ impl VectorIndex {
         connection.get_or_try_init(connect).await
     }
 
-    /// Makes the table and its full-text index where they are absent; true when the table is new. Fails when the table is there with
-    /// other dimensions.
-    pub async fn ensure_table(&self, name: &str, dims: usize) -> Result<bool, IndexError> {
+    /// Makes the table and its full-text index where they are absent. Fails when the table is there with other dimensions.
+    pub async fn ensure_table(&self, name: &str, dims: usize) -> Result<(), IndexError> {
         let made = self.make_table(name, dims).await;
         self.explained(name, made).await
     }
 
-    async fn make_table(&self, name: &str, dims: usize) -> Result<bool, IndexError> {
-        let (table, new) = match self.table(name).await {
-            Ok(table) => (table, false),
+    async fn make_table(&self, name: &str, dims: usize) -> Result<(), IndexError> {
+        let table = match self.table(name).await {
             Err(IndexError::NoSuchTable(_)) => {
-                (self.connection().await?.create_empty_table(name, schema(dims)?).execute().await?, true)
+                self.connection().await?.create_empty_table(name, schema(dims)?).execute().await?
             }
-            Err(error) => return Err(error),
+            table => table?,
         };
         let expected = dimensions(&table).await?;
         if expected != dims {
@@ -148,13 +146,12 @@ impl VectorIndex {
         if full_text_index(&table).await?.is_none() {
             table.create_index(&["terms"], Index::FTS(full_text_options())).execute().await?;
         }
-        Ok(new)
+        Ok(())
     }
 
     /// Length of the table's vectors.
     pub async fn dimensions(&self, name: &str) -> Result<usize, IndexError> {
-        let found = async { dimensions(&self.table(name).await?).await };
-        self.explained(name, found.await).await
+        self.read(name, || async { dimensions(&self.table(name).await?).await }).await
     }
 
     /// Inserts rows, replacing those with the same chunk id: doing it twice is doing it once. Best in batches of 1000 rows: each call
@@ -192,8 +189,7 @@ impl VectorIndex {
 
     /// The nearest passages by cosine similarity, best first.
     pub async fn vector_search(&self, name: &str, vector: &[f32], limit: usize) -> Result<Vec<Hit>, IndexError> {
-        let found = self.nearest(name, vector, limit).await;
-        self.explained(name, found).await
+        self.read(name, || self.nearest(name, vector, limit)).await
     }
 
     async fn nearest(&self, name: &str, vector: &[f32], limit: usize) -> Result<Vec<Hit>, IndexError> {
@@ -216,8 +212,7 @@ impl VectorIndex {
 
     /// The passages with the best BM25 score for a person's words, best first. Any text is a valid query.
     pub async fn text_search(&self, name: &str, query: &str, limit: usize) -> Result<Vec<Hit>, IndexError> {
-        let found = self.matching(name, query, limit).await;
-        self.explained(name, found).await
+        self.read(name, || self.matching(name, query, limit)).await
     }
 
     async fn matching(&self, name: &str, query: &str, limit: usize) -> Result<Vec<Hit>, IndexError> {
@@ -241,8 +236,7 @@ impl VectorIndex {
 
     /// All ids of the table, to compare with PostgreSQL: (chunk, document), in no order.
     pub async fn chunk_ids(&self, name: &str) -> Result<Vec<(Uuid, Uuid)>, IndexError> {
-        let ids = self.read_ids(name).await;
-        self.explained(name, ids).await
+        self.read(name, || self.read_ids(name)).await
     }
 
     async fn read_ids(&self, name: &str) -> Result<Vec<(Uuid, Uuid)>, IndexError> {
@@ -258,8 +252,7 @@ impl VectorIndex {
 
     /// Document and vector of these passages, as the table holds them.
     pub async fn rows(&self, name: &str, chunks: &[Uuid]) -> Result<HashMap<Uuid, (Uuid, Vec<f32>)>, IndexError> {
-        let rows = self.read_rows(name, chunks).await;
-        self.explained(name, rows).await
+        self.read(name, || self.read_rows(name, chunks)).await
     }
 
     async fn read_rows(&self, name: &str, chunks: &[Uuid]) -> Result<HashMap<Uuid, (Uuid, Vec<f32>)>, IndexError> {
@@ -297,6 +290,22 @@ impl VectorIndex {
         match self.connection().await?.drop_table(name, &[]).await.map_err(IndexError::from) {
             Err(IndexError::NoSuchTable(_)) | Ok(()) => Ok(()),
             Err(error) => Err(error),
+        }
+    }
+
+    /// Reads, and once more from the table as it is now where a file was gone: a purge may have taken the files of the version that the
+    /// open handle still knew, and a table may have been made anew under its name.
+    async fn read<T, F: Future<Output = Result<T, IndexError>>>(
+        &self,
+        name: &str,
+        reading: impl Fn() -> F,
+    ) -> Result<T, IndexError> {
+        match self.explained(name, reading().await).await {
+            Err(IndexError::Damaged(error)) => {
+                tracing::info!(table = name, %error, "read again from the newest version");
+                reading().await
+            }
+            result => result,
         }
     }
 
