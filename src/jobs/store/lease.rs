@@ -82,9 +82,8 @@ async fn take(
 ) -> Result<Vec<Leased>, sqlx::Error> {
     // room: what each queue's limits leave (rate: GCRA with 6 s of burst, at least one job), and one for an idle queue.
     // oldest: candidates in order; of jobs with the same concurrency key only the first is one, and none while another runs.
-    // fair: candidates of every organisation that has jobs, the oldest of each, at one look into the index for each (a
-    // hundred of them; NULL is the system). Behind those of `oldest` it hardly matters which of an
-    // organisation's own jobs comes next, so these are found by id, which grows with time.
+    // fair: candidates among the two hundred oldest jobs of each organisation that has any (of a hundred; NULL is the system), by
+    // id, which grows with time: a look into the index for each. Who has more than that is found by `oldest`.
     // ranked: turn is how many of the queue's jobs the organisation would then run.
     let rows = sqlx::query!(
         r#"WITH RECURSIVE room AS MATERIALIZED (
@@ -112,16 +111,14 @@ async fn take(
              ) c
            ), fair AS MATERIALIZED (
              SELECT c.* FROM room CROSS JOIN orgs o CROSS JOIN LATERAL (
-               SELECT j.* FROM (
-                 (SELECT j.id, j.queue, j.org_id, j.order_at, j.concurrency_key FROM jobs j
-                  WHERE j.org_id = o.org_id AND j.queue = room.name AND j.state = 'queued' AND j.run_at <= now()
-                    AND j.order_at <= now() + interval '9 minutes' AND j.kind = ANY($3) ORDER BY j.id LIMIT 50)
+               SELECT j.id, j.queue, j.org_id, j.order_at, j.concurrency_key FROM (
+                 (SELECT * FROM jobs j WHERE j.org_id = o.org_id ORDER BY j.id LIMIT 200)
                  UNION ALL
-                 (SELECT j.id, j.queue, j.org_id, j.order_at, j.concurrency_key FROM jobs j
-                  WHERE o.nth = 0 AND j.org_id IS NULL AND j.queue = room.name AND j.state = 'queued' AND j.run_at <= now()
-                    AND j.order_at <= now() + interval '9 minutes' AND j.kind = ANY($3) ORDER BY j.id LIMIT 50)
+                 (SELECT * FROM jobs j WHERE o.nth = 0 AND j.org_id IS NULL ORDER BY j.id LIMIT 200)
                ) j
-               WHERE NOT EXISTS (SELECT FROM jobs r WHERE r.concurrency_key = j.concurrency_key AND r.state = 'running')
+               WHERE j.queue = room.name AND j.state = 'queued' AND j.run_at <= now()
+                 AND j.order_at <= now() + interval '9 minutes' AND j.kind = ANY($3)
+                 AND NOT EXISTS (SELECT FROM jobs r WHERE r.concurrency_key = j.concurrency_key AND r.state = 'running')
                  AND NOT EXISTS (
                    SELECT FROM jobs f WHERE f.concurrency_key = j.concurrency_key AND f.state = 'queued' AND f.queue = j.queue
                      AND f.run_at <= now() AND f.kind = ANY($3) AND (f.order_at, f.id) < (j.order_at, j.id))

@@ -59,7 +59,7 @@ pub(super) fn is_of_another(error: &sqlx::Error) -> bool {
 pub(super) async fn is_clean(conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
     // In an implicit transaction both are the same instant; inside a block that somebody left open the statement is younger. A simple
     // query: the messages of a prepared one have timestamps of their own.
-    let clean = conn.fetch_one("SELECT now() = statement_timestamp()").await?.try_get(0)?;
+    let clean: bool = conn.fetch_one("SELECT now() = statement_timestamp()").await?.try_get(0)?;
     if !clean {
         tracing::warn!("a connection came back inside an open transaction: closed it");
     }
