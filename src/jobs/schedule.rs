@@ -59,14 +59,14 @@ fn fields(pattern: &str) -> Result<&str, String> {
     ))
 }
 
-/// `*/90` minutes would fire at minute 0 of every hour, and not every 90 minutes.
+/// `*/90` minutes would fire at minute 0 of every hour, and not every 90 minutes; `*/60` does what it says.
 fn check_steps(fields: &str) -> Result<(), String> {
     for (field, (most, name)) in
-        fields.split_whitespace().zip([(59, "minute"), (23, "hour"), (31, "day"), (12, "month"), (7, "weekday")])
+        fields.split_whitespace().zip([(60, "minute"), (24, "hour"), (31, "day"), (12, "month"), (7, "weekday")])
     {
         let steps = field.split(',').filter_map(|part| part.split_once('/')?.1.parse::<u32>().ok());
         if let Some(step) = steps.max().filter(|step| *step > most) {
-            return Err(format!("the step {step} of its {name} is larger than any {name}, so it would never be taken"));
+            return Err(format!("the step {step} of its {name} is more than there are, so it would never be taken"));
         }
     }
     Ok(())
