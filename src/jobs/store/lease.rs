@@ -75,6 +75,7 @@ pub(in crate::jobs) async fn lease(
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one statement: which jobs are due, whose turn it is, and taking them")]
 async fn take(
     conn: &mut PgConnection,
     request: &LeaseRequest<'_>,
