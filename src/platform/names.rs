@@ -31,7 +31,7 @@ pub fn with_directions_shown(text: &str) -> String {
 
 /// White space, and what fonts draw nothing for (Unicode, `Default_Ignorable_Code_Point`; the Hangul fillers and the empty
 /// Braille pattern look the same).
-fn is_invisible(c: char) -> bool {
+pub fn is_invisible(c: char) -> bool {
     c.is_whitespace()
         || matches!(c, '\0' | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
             | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}'

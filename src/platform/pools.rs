@@ -12,7 +12,7 @@ use rustix::process::{Pid, setpriority_process};
 use thread_priority::{
     NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy, thread_native_id,
 };
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::Semaphore;
 
 use super::telemetry::trace;
 
@@ -136,11 +136,6 @@ impl CpuPool {
         });
         thread.map_err(|_| WorkLost(None))?;
         result.await.map_err(|_| WorkLost(None))
-    }
-
-    /// A place, if one is free now: for callers that answer "busy" rather than wait.
-    pub fn try_reserve(&self) -> Option<SemaphorePermit<'_>> {
-        self.permits.try_acquire().ok()
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use holdfast::{
     app::{App, Runtime},
     knowledge::SearchRequest,
-    platform::lifecycle::Lifecycle,
+    platform::{health::Status, lifecycle::Lifecycle},
 };
 use reqwest::{Method, header};
 use serde_json::{Value, json};
@@ -477,6 +477,56 @@ async fn an_index_that_vanishes_is_made_again_without_a_restart() {
     assert_eq!(search(&admin, &base, "albatross", "text").await.len(), 1);
     assert_eq!(search(&admin, &base, "sturgeon", "text").await.len(), 1);
     app.stop().await;
+}
+
+/// A full disk or a power cut leaves files of the index shorter than they were: a process that starts then finds that when somebody
+/// searches, says so in doctor, and makes the index again.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_with_a_broken_file_is_made_again() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let base = make_base(&admin, "Broken").await;
+    let id = add_document(&admin, &base, "a.md", b"# Birds\n\nThe albatross returns in spring.\n").await;
+    app.wait_for_jobs().await;
+    let mut db = superuser(&app).await;
+    let org: uuid::Uuid = sqlx::query_scalar("SELECT org_id FROM knowledge_bases").fetch_one(&mut db).await.unwrap();
+    app.app.runtime.lifecycle.drain(Duration::from_secs(5)).await;
+    for (part, keep) in [("/data/", 2), ("/_indices/", 2), ("/_indices/", 0), ("/_versions/", 2), ("/_versions/", 0)] {
+        for file in files(&app.data_dir.join("vectors")) {
+            if file.to_string_lossy().contains(part) {
+                let bytes = std::fs::read(&file).unwrap();
+                std::fs::write(&file, &bytes[..bytes.len().checked_div(keep).unwrap_or_default()]).unwrap();
+            }
+        }
+        // Nothing of it is in this one's memory.
+        let again = App::build(Runtime { lifecycle: Lifecycle::new(), ..app.app.runtime.clone() }).unwrap();
+        let check = holdfast::knowledge::checks(&again.knowledge).into_iter().find(|c| c.name() == "knowledge.index");
+        let said = check.unwrap().run().await;
+        assert_eq!(said.status, Status::Fail, "{part} {keep}: {said:?}");
+        assert!(
+            said.summary.contains("kb_") && said.remedy.as_deref().unwrap_or_default().contains(".lance"),
+            "{said:?}"
+        );
+        again.start_worker().unwrap();
+        let begin = std::time::Instant::now();
+        for mode in ["text", "vector", "hybrid"] {
+            let request: SearchRequest = serde_json::from_value(json!({"query": "albatross", "mode": mode})).unwrap();
+            loop {
+                match again.knowledge.search(org.into(), &[base.parse().unwrap()], &request).await {
+                    Ok(hits) if hits.iter().any(|hit| hit.document_id.to_string() == id) => break,
+                    other => assert!(begin.elapsed() < Duration::from_secs(60), "{part} {keep} {mode}: {other:?}"),
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+        while again.jobs.unfinished().await.unwrap() > 0 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        again.runtime.lifecycle.drain(Duration::from_secs(5)).await;
+        again.close().await;
+    }
+    db.close().await.unwrap();
+    app.kill().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -234,10 +234,10 @@ impl Agents {
         (Some(answer), ended)
     }
 
-    /// Writes the end down; a database that restarts meanwhile is waited for.
+    /// Writes the end down; a database that is away meanwhile is waited for, four minutes at the most: the reader has seen the answer.
     async fn keep(&self, org: OrgId, message: &Message, replaces: &[MessageId]) {
         let replaces = if message.content.trim().is_empty() { &[] } else { replaces };
-        for patience in [1, 2, 4, 8, 0] {
+        for patience in [1, 2, 4, 8, 15, 15, 30, 30, 30, 30, 30, 0] {
             let result: Result<(), AgentError> = async {
                 let mut tx = self.0.db.tenant(org).await?;
                 store::finish_message(&mut tx, message).await?;

@@ -209,8 +209,16 @@ impl Knowledge {
             if self.is_lost(target, &table).await? {
                 return Err(KnowledgeError::Busy);
             }
-            self.inner.index.ensure_table(&table, *dims).await?;
-            self.inner.index.upsert(&table, rows).await?;
+            let written = async {
+                self.inner.index.ensure_table(&table, *dims).await?;
+                self.inner.index.upsert(&table, rows).await
+            };
+            if let Err(error) = written.await {
+                if matches!(error, IndexError::Damaged(_)) {
+                    self.compare(target).await?;
+                }
+                return Err(error.into());
+            }
             self.tidy(*base, &table, false).await;
         }
         let mut tx = self.inner.db.tenant(*org).await?;
@@ -231,7 +239,7 @@ impl Knowledge {
     /// them and under another name: made here it would hold this document alone, where caches still know the former table's files.
     async fn is_lost(&self, target: &Target, table: &str) -> Result<bool, KnowledgeError> {
         match self.inner.index.dimensions(table).await {
-            Err(IndexError::NoSuchTable(_)) => {}
+            Err(IndexError::NoSuchTable(_) | IndexError::Damaged(_)) => {}
             dims => return Ok(dims.map(|_| false)?),
         }
         let mut tx = self.inner.db.tenant(target.org).await?;
@@ -241,6 +249,14 @@ impl Knowledge {
         }
         tx.commit().await?;
         Ok(lost)
+    }
+
+    /// Queues a comparison of the base's index with the database, which makes the index again where it is broken.
+    async fn compare(&self, target: &Target) -> Result<(), KnowledgeError> {
+        let mut tx = self.inner.db.tenant(target.org).await?;
+        self.sync_soon(&mut tx, target.org, target.base).await?;
+        tx.commit().await?;
+        Ok(())
     }
 
     /// The document is ready. True when no other one of its base is on its way.

@@ -23,13 +23,14 @@ pub(super) enum Shape {
 }
 
 impl Provider {
-    /// Reads a whole body.
+    /// Reads a whole body, which may take `timeout` in all: a byte now and then is no progress.
     pub(super) async fn read(&self, mut response: Response, timeout: Duration) -> Result<Bytes, LlmError> {
-        let mut body = BytesMut::new();
+        let (mut body, until) = (BytesMut::new(), tokio::time::Instant::now() + timeout);
         loop {
-            match tokio::time::timeout(timeout, response.chunk()).await {
+            match tokio::time::timeout_at(until, response.chunk()).await {
                 Err(_) => {
-                    return Err(self.fail(Failure::Timeout, format!("its answer stopped for {} s", timeout.as_secs())));
+                    let text = format!("its answer was not whole after {} s", timeout.as_secs());
+                    return Err(self.fail(Failure::Timeout, text));
                 }
                 Ok(Err(error)) => return Err(self.broken(&error)),
                 Ok(Ok(None)) => return Ok(body.freeze()),

@@ -5,6 +5,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use futures::Stream;
 use reqwest::Response;
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::{
     super::{
@@ -27,8 +28,11 @@ pub(super) struct Reader {
     provider: String,
     secrets: Arc<Secrets>,
     idle: Duration,
-    /// Until the first event: the server may still be reading the prompt.
-    first: Option<Duration>,
+    /// Until the first event, and between two of them at the most, whatever bytes and comments come meanwhile.
+    longest: Duration,
+    /// Waited for the next event so far. What the reader of the answer takes for itself does not count.
+    waited: Duration,
+    begun_to_send: bool,
     response: Option<Response>,
     parser: SseParser,
     events: VecDeque<SseEvent>,
@@ -67,7 +71,9 @@ impl Reader {
             provider,
             secrets,
             idle,
-            first: Some(first),
+            longest: first,
+            waited: Duration::ZERO,
+            begun_to_send: false,
             response: Some(response),
             parser: SseParser::new(MAX_EVENT_BYTES),
             events: VecDeque::new(),
@@ -231,14 +237,21 @@ impl Reader {
 
     /// Reads on until there is something to look at.
     async fn fill(&mut self) -> Result<(), LlmError> {
-        let wait = self.first.unwrap_or(self.idle);
+        // The server may still be reading the prompt.
+        let silence = if self.begun_to_send { self.idle } else { self.longest };
+        let (begin, wait) = (Instant::now(), silence.min(self.longest.saturating_sub(self.waited)));
         let Some(response) = &mut self.response else { return Ok(()) };
-        match tokio::time::timeout(wait, response.chunk()).await {
-            Err(_) => Err(self.fail(Failure::Timeout, format!("its stream stopped for {} s", wait.as_secs()))),
+        let chunk = tokio::time::timeout(wait, response.chunk()).await;
+        self.waited += begin.elapsed();
+        match chunk {
+            Err(_) => {
+                let waited = self.waited.as_secs();
+                Err(self.fail(Failure::Timeout, format!("its stream stopped for {waited} s")))
+            }
             Ok(Ok(Some(bytes))) => {
                 let events = self.parser.push(&bytes).map_err(|e| self.fail(Failure::BadResponse, e.to_string()))?;
                 if !events.is_empty() {
-                    self.first = None;
+                    (self.begun_to_send, self.waited) = (true, Duration::ZERO);
                 }
                 self.events.extend(events);
                 Ok(())
