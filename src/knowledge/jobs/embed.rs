@@ -219,7 +219,7 @@ impl Knowledge {
                 }
                 return Err(error.into());
             }
-            self.tidy(*base, &table, false).await;
+            self.tidy(target, &table, false).await?;
         }
         let mut tx = self.inner.db.tenant(*org).await?;
         let kept = store::chunks::mark_indexed(&mut tx, &ids, state.index_generation).await?;
@@ -286,7 +286,7 @@ impl Knowledge {
         if now.as_ref() != Some(state) {
             return Ok(());
         }
-        let tidied = self.tidy(*base, &table_name(base.0, state.index_generation), true).await;
+        let tidied = self.tidy(target, &table_name(base.0, state.index_generation), true).await?;
         if tidied.is_some_and(|tidied| tidied.wants_vector_index) {
             let mut tx = self.inner.db.tenant(*org).await?;
             let job = Optimize { knowledge_base_id: *base };
@@ -299,10 +299,14 @@ impl Knowledge {
 
     /// The caller holds the lock. A failure is counted and logged and no more: the rows are found all the same, and maintenance tries
     /// again.
-    async fn tidy(&self, base: KnowledgeBaseId, table: &str, settled: bool) -> Option<Tidied> {
+    async fn tidy(&self, target: &Target, table: &str, settled: bool) -> Result<Option<Tidied>, KnowledgeError> {
         let begin = Instant::now();
         let tidied = self.inner.index.tidy(table, settled).await;
-        self.inner.metrics.tidied(base, begin.elapsed(), tidied)
+        // A write succeeds where the table was lost a moment ago and its open handle still knows enough of it.
+        if matches!(tidied, Err(IndexError::Damaged(_))) {
+            self.compare(target).await?;
+        }
+        Ok(self.inner.metrics.tidied(target.base, begin.elapsed(), tidied))
     }
 }
 

@@ -165,11 +165,13 @@ impl Knowledge {
             Err(error) => return Err(error.into()),
         };
         self.inner.metrics.maintained(base, &report.failures);
+        let mut tx = self.inner.db.tenant(org).await?;
         if report.failures.is_empty() {
-            let mut tx = self.inner.db.tenant(org).await?;
             store::bases::touch_optimized(&mut tx, base, began).await?;
-            tx.commit().await?;
+        } else if report.failures.iter().any(|(_, error)| matches!(error, IndexError::Damaged(_))) {
+            self.sync_soon(&mut tx, org, base).await?;
         }
+        tx.commit().await?;
         tracing::debug!(knowledge_base = %base, bytes_removed = report.bytes_removed, "index of {base} optimised");
         drop((lock, may_delete));
         Ok(())
