@@ -113,6 +113,7 @@ impl App {
             index_files: index_files.clone(),
             llm: llm.clone(),
             cpu: CpuPool::new(std::thread::available_parallelism().map_or(2, usize::from)),
+            traffic: families.http.traffic.clone(),
             metrics: families.knowledge.clone(),
             extractor: executable,
         };

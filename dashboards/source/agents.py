@@ -29,6 +29,7 @@ DASHBOARD = Dashboard(
         timeseries("Refused", "When were questions turned away?", "short", (increase("holdfast_agents_answers_refused_total"), "refused"), bars=True, alerts=("AgentAnswersRefused",)),
         timeseries("Without a source", "Do answers still cite?", "percentunit", (UNCITED, "uncited"), limits=above(0.5), alerts=("AgentAnswersUncited",), details="knowledge"),
         timeseries("What was found", "How often do the documents hold nothing for a question, or only weak matches?", "cps", (rate("holdfast_agents_questions_total", "found"), "{{found}}"), stack=True, details="knowledge"),
+        timeseries("Left out", "What of a search did the model not see: passages that did not fit, the ends of long questions?", "short", (increase("holdfast_agents_left_out_total", "what"), "{{what}}"), bars=True, stack=True, details="knowledge"),
         timeseries("Searches for answers and people", "How much is looked up?", "cps", (rate("holdfast_knowledge_search_duration_seconds_count", "mode"), "{{mode}}"), stack=True, details="knowledge"),
     ],
 )

@@ -61,7 +61,10 @@ DASHBOARD = Dashboard(
             (quantile(0.95, "holdfast_knowledge_index_update_duration_seconds", "update"), "{{update}}"),
         ),
         timeseries("Files and versions", "Does maintenance merge files and remove old versions?", "short", (largest("holdfast_knowledge_index_fragments"), "files"), (largest("holdfast_knowledge_index_versions"), "versions")),
-        timeseries("Size", "How much disk does the index take?", "bytes", (largest("holdfast_knowledge_index_size_bytes"), "index")),
+        timeseries(
+            "Size", "How much disk does the index take, and how much memory the vectors that are held for searches?", "bytes",
+            (largest("holdfast_knowledge_index_size_bytes"), "index on disk"), (largest("holdfast_knowledge_held_vectors_bytes"), "vectors in memory"),
+        ),
         timeseries(
             "Maintenance", "Which steps of maintenance run, and do they fail?", "short",
             (increase("holdfast_knowledge_index_maintenance_total", "step, outcome"), "{{step}} {{outcome}}"), (increase("holdfast_knowledge_index_failures_total"), "failed steps"),

@@ -33,6 +33,10 @@ DASHBOARD = Dashboard(
         ),
         timeseries("Defects", "Do calls fail inside Holdfast?", "short", (increase(REQUESTS, "operation, backend", 'outcome="internal_error"'), "{{operation}} {{backend}}"), bars=True, alerts=("LlmInternalErrors",), details="logs"),
         timeseries("Given up", "How often does the caller go away first?", "cps", (rate(REQUESTS, "backend", 'outcome="cancelled"'), "{{backend}}"), stack=True),
+        timeseries(
+            "Providers fail", "Which provider fails, and with what?", "short", (increase("holdfast_llm_provider_failures_total", "provider, failure"), "{{provider}} {{failure}}"),
+            bars=True, alerts=("LlmProviderFailing",), details="logs",
+        ),
         timeseries("Adapted requests", "What do providers not take as it is usual?", "short", (increase("holdfast_llm_adaptations_total", "adaptation"), "{{adaptation}}"), bars=True),
         row("Duration"),
         timeseries(

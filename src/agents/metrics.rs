@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::{
     error::AgentError,
-    model::{Agent, AgentId, Citation, ConversationId},
+    model::{Agent, AgentId, Citation, ConversationId, Shortfall},
 };
 use crate::{
     label_enum,
@@ -82,6 +82,16 @@ label_enum! {
     }
 }
 
+label_enum! {
+    /// What of a search the model did not see.
+    pub enum LeftOut {
+        /// Passages that did not fit into the agent's `retrieval.max_tokens`.
+        Passages = "passages",
+        /// Questions of which only the beginning was searched for.
+        QuestionEnds = "question_ends",
+    }
+}
+
 impl Found {
     pub(super) fn of(agent: &Agent, sources: &[Citation]) -> Self {
         match sources {
@@ -96,6 +106,11 @@ impl Found {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct FoundLabels {
     found: Found,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LeftOutLabels {
+    what: LeftOut,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -116,6 +131,7 @@ const BUCKETS: [f64; 11] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.
 pub struct Metrics {
     answers: Family<AnswerLabels, Counter>,
     questions: Family<FoundLabels, Counter>,
+    left_out: Family<LeftOutLabels, Counter>,
     first_token: Latency,
     duration: Latency,
     failed: Family<FailureLabels, Counter>,
@@ -130,6 +146,7 @@ impl Metrics {
         let metrics = Self {
             answers: Family::default(),
             questions: Family::default(),
+            left_out: Family::default(),
             first_token: Latency::new(BUCKETS),
             duration: Latency::new(BUCKETS),
             failed: Family::default(),
@@ -155,6 +172,14 @@ impl Metrics {
             "questions",
             "Questions that went to a model, by what was found for them in the agent's knowledge bases",
             metrics.questions.clone(),
+        );
+        for &what in LeftOut::ALL {
+            let _ = metrics.left_out.get_or_create(&LeftOutLabels { what });
+        }
+        registry.register(
+            "left_out",
+            "What of a search the model did not see: passages that did not fit into retrieval.max_tokens, the ends of questions that are too long to search for",
+            metrics.left_out.clone(),
         );
         for &reason in Reason::ALL {
             let _ = metrics.failed.get_or_create(&FailureLabels { reason });
@@ -209,6 +234,7 @@ impl Metrics {
             model: String::new(),
             sources: 0,
             found: None,
+            shortfall: Shortfall::default(),
             cited: 0,
             began: Instant::now(),
             first: None,
@@ -227,6 +253,7 @@ pub(super) struct Answering {
     model: String,
     sources: usize,
     found: Option<Found>,
+    shortfall: Shortfall,
     cited: usize,
     began: Instant,
     first: Option<Duration>,
@@ -241,6 +268,16 @@ impl Answering {
         self.found = Some(found);
         model.clone_into(&mut self.model);
         self.sources = sources;
+    }
+
+    /// What was found and is not given to the model.
+    pub(super) fn fell_short(&mut self, shortfall: Shortfall) {
+        let count = |what, n| {
+            self.metrics.left_out.get_or_create(&LeftOutLabels { what }).inc_by(n);
+        };
+        count(LeftOut::Passages, u64::from(shortfall.passages_left_out));
+        count(LeftOut::QuestionEnds, u64::from(shortfall.question_cut_to.is_some()));
+        self.shortfall = shortfall;
     }
 
     /// A piece of text came.
@@ -294,13 +331,15 @@ impl Drop for Answering {
         }
         let conversation_id = self.conversation.map(|id| id.to_string());
         let found = self.found.map(Found::as_str);
+        let (left_out, words_only) = (self.shortfall.passages_left_out, self.shortfall.words_only);
+        let question_cut = self.shortfall.question_cut_to.is_some();
         let first_token_ms = self.first.map(|first| first.as_secs_f64() * 1e3);
         macro_rules! line {
             ($level:ident) => {
                 tracing::$level!(
                     target: "holdfast::agents", agent_id = %self.agent, conversation_id, surface = surface.as_str(), model = self.model,
                     outcome = outcome.as_str(), duration_ms = took.as_secs_f64() * 1e3, first_token_ms, sources = self.sources, found,
-                    cited = self.cited, error, "answer"
+                    left_out, question_cut, words_only, cited = self.cited, error, "answer"
                 )
             };
         }

@@ -8,7 +8,10 @@ use uuid::Uuid;
 use crate::{
     id_type,
     knowledge::{KnowledgeBaseId, SearchMode},
-    platform::{error::FieldError, names::tidy},
+    platform::{
+        error::FieldError,
+        names::{tidy, turns_direction},
+    },
 };
 
 id_type!(AgentId, "An agent.");
@@ -131,6 +134,10 @@ impl Draft {
         ] {
             *text = text.trim().replace('\0', "");
         }
+        // Shown as they are, beside other words.
+        for text in [&mut self.description, &mut self.note] {
+            text.retain(|c| !turns_direction(c));
+        }
         if self.slug.is_empty() {
             self.slug = slug_of(&self.name);
         }
@@ -221,10 +228,44 @@ pub struct Citation {
 }
 
 impl Citation {
+    /// Cites nothing.
+    pub fn of_nothing() -> Self {
+        Self {
+            mark: 0,
+            knowledge_base_id: Uuid::nil(),
+            document_id: Uuid::nil(),
+            chunk_id: Uuid::nil(),
+            filename: String::new(),
+            title: String::new(),
+            page: None,
+            heading: Vec::new(),
+            table_header: None,
+            start: 0,
+            end: 0,
+            text: String::new(),
+            weak: false,
+            deleted: true,
+        }
+    }
+
     /// The console's page that shows the passage in its document.
     pub fn path(&self) -> String {
         format!("/knowledge/{}/documents/{}?chunk={}#passage", self.knowledge_base_id, self.document_id, self.chunk_id)
     }
+}
+
+/// What of the search for an answer's passages did not reach the model, or was not searched for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct Shortfall {
+    /// Passages that were found and did not fit into the agent's `retrieval.max_tokens`: the model did not see them.
+    pub passages_left_out: u32,
+    /// The question is longer than a search takes: so many of its characters were searched for, its first ones. The model saw all of
+    /// it.
+    #[schema(minimum = 1)]
+    pub question_cut_to: Option<u32>,
+    /// Found by words alone, although the agent searches by meaning too: the embedding model was not at hand.
+    pub words_only: bool,
 }
 
 /// A conversation.
@@ -272,6 +313,8 @@ pub struct Message {
     pub thinking: String,
     /// The sources that the text cites, by mark.
     pub citations: Vec<Citation>,
+    /// What of the search for its passages the model did not see.
+    pub shortfall: Shortfall,
     pub agent_version: Option<i32>,
     pub model: Option<String>,
     pub error_code: Option<String>,
@@ -296,6 +339,7 @@ impl Message {
             content,
             thinking: String::new(),
             citations: Vec::new(),
+            shortfall: Shortfall::default(),
             agent_version: None,
             model: None,
             error_code: None,

@@ -118,11 +118,13 @@ fn quoted(text: &str) -> String {
 }
 
 /// What to search for: the question, with the one before it when it is too short to stand alone ("and in winter?"). Of a long letter
-/// the beginning: a search takes less than a conversation does.
-pub fn search_query(question: &str, history: &[Message]) -> String {
+/// the beginning, which is told: a search takes less than a conversation does.
+pub fn search_query(question: &str, history: &[Message]) -> (String, Option<u32>) {
     let short = question.split_whitespace().count() < 4;
     let before = history.iter().rev().find(|m| m.role == Speaker::User && short).map_or("", |m| &m.content);
     let left = MAX_QUERY_CHARS.saturating_sub(question.chars().count() + 1);
     let before: String = before.chars().take(left).chain([' ']).collect();
-    format!("{before}{question}").trim_start().chars().take(MAX_QUERY_CHARS).collect()
+    let query: String = format!("{before}{question}").trim_start().chars().take(MAX_QUERY_CHARS).collect();
+    let is_cut = question.chars().count() > MAX_QUERY_CHARS;
+    (query, is_cut.then_some(u32::try_from(MAX_QUERY_CHARS).unwrap_or(u32::MAX)))
 }

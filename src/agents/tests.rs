@@ -252,13 +252,19 @@ fn a_passage_cannot_leave_its_tag() {
 #[test]
 fn a_short_question_is_searched_for_with_the_one_before() {
     let history = [question("How long is leave in summer?"), answer("28 days.")];
-    assert_eq!(prompt::search_query("and in winter?", &history), "How long is leave in summer? and in winter?");
-    assert_eq!(prompt::search_query("Where do I apply for it?", &history), "Where do I apply for it?");
-    assert_eq!(prompt::search_query("and in winter?", &[]), "and in winter?");
+    let whole = |question: &str, history: &[Message]| {
+        let (query, cut_to) = prompt::search_query(question, history);
+        assert_eq!(cut_to, None, "{question}");
+        query
+    };
+    assert_eq!(whole("and in winter?", &history), "How long is leave in summer? and in winter?");
+    assert_eq!(whole("Where do I apply for it?", &history), "Where do I apply for it?");
+    assert_eq!(whole("and in winter?", &[]), "and in winter?");
     // A search takes less than a conversation: of what comes before as much as fits, of the question the beginning.
     let letter = "ж".repeat(20_000);
-    assert_eq!(prompt::search_query(&letter, &history).chars().count(), MAX_QUERY_CHARS);
-    let query = prompt::search_query("and in winter?", &[question(&letter)]);
+    let (query, cut_to) = prompt::search_query(&letter, &history);
+    assert_eq!((query.chars().count(), cut_to), (MAX_QUERY_CHARS, Some(4000)));
+    let query = whole("and in winter?", &[question(&letter)]);
     assert!(query.chars().count() == MAX_QUERY_CHARS && query.ends_with("ж and in winter?"), "{query}");
 }
 

@@ -62,6 +62,7 @@ impl Families {
     pub(super) fn complete(&self) {
         self.jobs.create(&QUEUES, &SCHEDULES);
         self.backup.create_destination(ANY);
+        self.llm.create_provider(ANY);
     }
 }
 

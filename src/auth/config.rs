@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::password;
+use super::{
+    email::{check_email, normal_email},
+    password,
+};
 use crate::platform::config::{ConfigErrors, secret};
 
 /// Sign-in, sessions and passwords.
@@ -80,13 +83,13 @@ pub struct AdminConfig {
 impl AdminConfig {
     /// The e-mail in the form in which it is stored.
     pub fn email(&self) -> String {
-        if self.email.trim().is_empty() { "admin@localhost".to_owned() } else { self.email.trim().to_lowercase() }
+        if self.email.trim().is_empty() { "admin@localhost".to_owned() } else { normal_email(&self.email) }
     }
 
     /// Reads `password_file` and checks both settings.
     pub fn resolve(&mut self, errors: &mut ConfigErrors) {
         secret::resolve(&mut self.password, self.password_file.as_deref(), "password_file", errors);
-        if let Err(why) = super::model::check_email(&self.email()) {
+        if let Err(why) = check_email(&self.email()) {
             errors.push("email", why);
         }
         if let Some(chosen) = &self.password

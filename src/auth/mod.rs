@@ -10,6 +10,7 @@ pub mod config;
 mod cookie;
 mod csrf;
 mod doctor;
+mod email;
 mod error;
 pub mod metrics;
 mod model;

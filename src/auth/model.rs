@@ -208,25 +208,6 @@ pub(super) fn current_org(orgs: &[OrgRef], id: Option<OrgId>) -> Option<&OrgRef>
     orgs.iter().find(|org| Some(org.id) == id).or_else(|| orgs.first())
 }
 
-/// E-mail in the form in which it is stored and compared.
-pub(super) fn normal_email(email: &str) -> String {
-    email.trim().to_lowercase()
-}
-
-/// `Err` says what is wrong. Only mail can tell whether an address exists; this refuses what cannot be one.
-pub(super) fn check_email(email: &str) -> Result<(), &'static str> {
-    let fine = email.len() <= 254
-        && !email.chars().any(|c| c.is_whitespace() || c.is_control())
-        && email.split_once('@').is_some_and(|(name, host)| {
-            !name.is_empty()
-                && !host.is_empty()
-                && !host.contains('@')
-                && !host.starts_with('.')
-                && !host.ends_with('.')
-        });
-    if fine { Ok(()) } else { Err("not an e-mail address") }
-}
-
 /// `Err` says what is wrong. Slugs stand in addresses and on the command line.
 pub(super) fn check_slug(slug: &str) -> Result<(), &'static str> {
     let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());

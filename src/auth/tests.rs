@@ -7,7 +7,7 @@ use super::{
     authenticate::{csrf_token, split_key},
     cookie::cookie,
     csrf::is_allowed,
-    model::{check_email, check_slug},
+    model::check_slug,
     password::{Hasher, RuleBroken, Verified, check_rules, one_time_password},
     service::{may_grant, may_manage},
 };
@@ -68,13 +68,7 @@ async fn a_password_is_one_however_it_is_typed() {
 }
 
 #[test]
-fn emails_and_slugs() {
-    for good in ["a@b", "ada@example.com", "имя@пример.рф"] {
-        assert!(check_email(good).is_ok(), "{good}");
-    }
-    for bad in ["", "a", "@b", "a@", "a b@c", "a@b@c", "a@.b", "a\0@b"] {
-        assert!(check_email(bad).is_err(), "{bad:?}");
-    }
+fn slugs() {
     assert!(check_slug("acme-2").is_ok());
     for bad in ["", "-a", "a-", "A", "a_b", "ж", &"a".repeat(65)] {
         assert!(check_slug(bad).is_err(), "{bad:?}");

@@ -86,12 +86,18 @@ impl Config {
         if let Err(error) = Recipients::parse(&self.recipients) {
             errors.push("recipients", error.to_string());
         }
+        // Once, and not with each of the schedules.
+        let zone = if Cron::is_zone(&self.time_zone) { &self.time_zone } else { "UTC" };
+        if zone != self.time_zone {
+            let text = "is no time zone: write one such as Europe/Moscow, or Etc/GMT-3 for three hours ahead of UTC";
+            errors.push("time_zone", format!("{:?} {text}", self.time_zone));
+        }
         for (setting, pattern) in [
             ("schedule", &self.schedule),
             ("drill_schedule", &self.drill_schedule),
             ("old_drill_schedule", &self.old_drill_schedule),
         ] {
-            if let Err(error) = Cron::parse_or_off(pattern, &self.time_zone) {
+            if let Err(error) = Cron::parse_or_off(pattern, zone) {
                 errors.push(setting, error.to_string());
             }
         }

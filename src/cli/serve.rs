@@ -115,11 +115,13 @@ async fn with_database(
         ..Timeouts::default()
     };
     let ops_address = ops.address;
-    lifecycle
-        .spawn("ops.listener", serve(ops, app.ops_router(), timeouts, app.families.http.clone(), lifecycle.clone()));
+    lifecycle.spawn_vital(
+        "ops.listener",
+        serve(ops, app.ops_router(), timeouts, app.families.http.clone(), lifecycle.clone()),
+    );
     if let Some(public) = public {
         let address = public.address;
-        lifecycle.spawn(
+        lifecycle.spawn_vital(
             "http.listener",
             serve(public, app.router(), timeouts, app.families.http.clone(), lifecycle.clone()),
         );
@@ -130,6 +132,9 @@ async fn with_database(
     lifecycle.wait_for_signal(&mut signals).await;
     let clean = lifecycle.drain(grace).await;
     app.close().await;
+    if let Some(task) = lifecycle.lost() {
+        anyhow::bail!("{task} ended by itself, which is a defect: the log says where it panicked");
+    }
     tracing::info!(clean, "stopped");
     Ok(ExitCode::SUCCESS)
 }

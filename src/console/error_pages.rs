@@ -9,7 +9,7 @@ use axum::response::Response;
 
 use super::{Bare, Console, form};
 use crate::platform::error::ResponseError;
-use crate::platform::http::current_request_id;
+use crate::platform::http::{current_request_id, metrics::Surface};
 
 #[derive(Template)]
 #[template(path = "console/templates/error.html")]
@@ -83,6 +83,7 @@ fn view<'a>(page: &'a Bare, status: StatusCode, error: Option<&ResponseError>) -
 /// A browser that opens a page or posts a form, not a script and not one of the APIs.
 fn wants_page(path: &str, headers: &HeaderMap) -> bool {
     let accepts = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-    let api = path.starts_with("/api/v") || path == "/v1" || path.starts_with("/v1/") || path.starts_with("/assets/");
+    let openai = Surface::of(path) == Surface::Openai;
+    let api = path.starts_with("/api/v") || openai || path.starts_with("/assets/");
     accepts.contains("text/html") && !api
 }

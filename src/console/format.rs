@@ -104,27 +104,47 @@ pub fn time(at: DateTime<Utc>) -> Html {
     )
 }
 
-/// `CommonMark` (tables, strikethrough) as HTML. Raw HTML in the source is shown as text and only http(s), mailto and
-/// local links stay links: the source may come from a model or a document.
+/// `CommonMark` (tables, strikethrough) as HTML. Raw HTML in the source is shown as text, and only http(s), mailto and
+/// local links stay links: the source may come from a model or a document. Of other links and of pictures the address is shown
+/// behind their text.
 pub fn markdown(source: &str) -> Html {
-    use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, html};
+    use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html};
     let allowed = |url: &str| {
         let scheme = |start: &&str| url.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start));
         ["https://", "http://", "mailto:", "/", "#"].iter().any(scheme) && !url.starts_with("//")
     };
-    let events =
-        Parser::new_ext(source, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH).map(|event| match event {
-            Event::Html(raw) | Event::InlineHtml(raw) => Event::Text(raw),
-            Event::Start(Tag::Link { link_type, dest_url, title, id }) if !allowed(&dest_url) => {
-                Event::Start(Tag::Link { link_type, dest_url: CowStr::Borrowed("#"), title, id })
+    // Of each link that is open: its address where it is refused, and what it has said.
+    let mut open: Vec<Option<(CowStr<'_>, String)>> = Vec::new();
+    let parser = Parser::new_ext(source, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH);
+    let events = parser.filter_map(|event| match event {
+        // A remote picture would tell its server who reads this page; the policy blocks it anyway.
+        Event::Start(Tag::Link { dest_url, .. }) if !allowed(&dest_url) => {
+            open.push(Some((dest_url, String::new())));
+            None
+        }
+        Event::Start(Tag::Image { dest_url, .. }) => {
+            open.push(Some((dest_url, String::new())));
+            None
+        }
+        Event::Start(Tag::Link { .. }) => {
+            open.push(None);
+            Some(event)
+        }
+        Event::End(TagEnd::Link | TagEnd::Image) => match open.pop().flatten() {
+            // An address in angle brackets is its own text.
+            Some((address, text)) if *address == *text || address.is_empty() => None,
+            Some((address, text)) if text.is_empty() => Some(Event::Text(address)),
+            Some((address, _)) => Some(Event::Text(format!(" ({address})").into())),
+            None => Some(event),
+        },
+        event => {
+            let event = if let Event::Html(raw) | Event::InlineHtml(raw) = event { Event::Text(raw) } else { event };
+            if let Event::Text(text) | Event::Code(text) = &event {
+                open.iter_mut().flatten().for_each(|(_, said)| said.push_str(text));
             }
-            // A remote image would tell its server who reads this page; the policy blocks it anyway.
-            Event::Start(Tag::Image { link_type, title, id, .. }) => {
-                Event::Start(Tag::Link { link_type, dest_url: CowStr::Borrowed("#"), title, id })
-            }
-            Event::End(pulldown_cmark::TagEnd::Image) => Event::End(pulldown_cmark::TagEnd::Link),
-            other => other,
-        });
+            Some(event)
+        }
+    });
     let mut out = String::with_capacity(source.len() * 3 / 2);
     html::push_html(&mut out, events);
     // Long lines of code scroll sideways: the keyboard must reach them. Raw HTML was escaped, so every `<pre>` is ours.
@@ -170,6 +190,24 @@ mod tests {
             markdown("**b** <script>x</script> [l](javascript:alert(1)) ![i](https://evil/x.png)\n\n<img src=x>");
         assert!(html.contains("<strong>b</strong>") && html.contains("&lt;script&gt;"), "{html}");
         assert!(markdown("[l](HTTPS://example.org)").contains("href=\"HTTPS://example.org\""));
-        assert!(!html.contains("<script") && !html.contains("javascript:") && !html.contains("<img"), "{html}");
+        assert!(!html.contains("<script") && !html.contains("=\"javascript:") && !html.contains("<img"), "{html}");
+    }
+
+    #[test]
+    fn refused_links_keep_their_address_as_text() {
+        for (source, shown) in [
+            ("See [the file](docs/a.md).", "See the file (docs/a.md)."),
+            ("[x](javascript:alert(1))", "x (javascript:alert(1))"),
+            ("![plan](https://example.org/p.png)", "plan (https://example.org/p.png)"),
+            ("![](p.png) [](//host/x)", "p.png //host/x"),
+            ("<ftp://example.org>", "ftp://example.org"),
+            ("[**bold** `c`](file:///a)", "<strong>bold</strong> <code>c</code> (file:///a)"),
+            ("[![alt](i.png)](tel:1)", "alt (i.png) (tel:1)"),
+            ("[a]\n\n[a]: ftp://b", "a (ftp://b)"),
+        ] {
+            assert_eq!(markdown(source).trim(), format!("<p>{shown}</p>"), "{source}");
+        }
+        let kept = markdown("[![alt](i.png)](https://example.org)");
+        assert!(kept.contains("<a href=\"https://example.org\">alt (i.png)</a>"), "{kept}");
     }
 }

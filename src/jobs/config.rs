@@ -10,7 +10,8 @@ use crate::platform::config::ConfigErrors;
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Jobs that this process runs at once; 0 takes twice the number of cores, at least 4.
+    /// Jobs that this process runs at once; 0 takes twice the number of cores, at least 4. A queue of which none runs may begin one
+    /// more, so that no queue waits for another's long jobs.
     pub concurrency: usize,
     /// How often an idle worker looks for due jobs, milliseconds. Jobs of this process wake it earlier.
     pub poll_interval_ms: u64,

@@ -25,6 +25,53 @@ impl CatchUp {
     }
 }
 
+/// Names that stand for five fields, as in Vixie cron.
+const NAMED: [(&str, &str); 7] = [
+    ("@hourly", "0 * * * *"),
+    ("@daily", "0 0 * * *"),
+    ("@midnight", "0 0 * * *"),
+    ("@weekly", "0 0 * * 0"),
+    ("@monthly", "0 0 1 * *"),
+    ("@yearly", "0 0 1 1 *"),
+    ("@annually", "0 0 1 1 *"),
+];
+
+/// The five fields of `pattern`; `Err` says what is understood. The library would also take seconds and years, which whoever
+/// counts five fields reads as minutes.
+fn fields(pattern: &str) -> Result<&str, String> {
+    let name = pattern.trim();
+    if let Some((_, fields)) = NAMED.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
+        return Ok(fields);
+    }
+    let count = pattern.split_whitespace().count();
+    if count == 5 && !name.starts_with('@') {
+        return Ok(pattern);
+    }
+    let begin = if name.starts_with('@') {
+        format!("{name} is not understood")
+    } else {
+        format!("it has {count} field{}", if count == 1 { "" } else { "s" })
+    };
+    let names: Vec<&str> = NAMED.iter().map(|(name, _)| *name).collect();
+    Err(format!(
+        "{begin}; five fields are needed (minute hour day month weekday, such as \"0 */6 * * *\" for every six hours), or one of {}",
+        names.join(", ")
+    ))
+}
+
+/// `*/90` minutes would fire at minute 0 of every hour, and not every 90 minutes; `*/60` does what it says.
+fn check_steps(fields: &str) -> Result<(), String> {
+    for (field, (most, name)) in
+        fields.split_whitespace().zip([(60, "minute"), (24, "hour"), (31, "day"), (12, "month"), (7, "weekday")])
+    {
+        let steps = field.split(',').filter_map(|part| part.split_once('/')?.1.parse::<u32>().ok());
+        if let Some(step) = steps.max().filter(|step| *step > most) {
+            return Err(format!("the step {step} of its {name} is more than there are, so it would never be taken"));
+        }
+    }
+    Ok(())
+}
+
 /// A cron pattern in a time zone.
 ///
 /// Where the clock jumps forward, a fixed time inside the gap fires at the gap's end; where it is turned back, a fixed
@@ -37,18 +84,14 @@ pub struct Cron {
 }
 
 impl Cron {
-    /// `pattern`: five fields (minute hour day month weekday) or `@daily` and the like; `zone`: an IANA name.
+    /// `pattern`: five fields (minute hour day month weekday) or one of the names in `NAMED`; `zone`: an IANA name.
     /// A pattern that can never fire, like the 31st of February, is an error.
     pub fn parse(pattern: &str, zone: &str) -> Result<Self, JobsError> {
         let wrong = |reason: String| JobsError::Schedule { name: format!("{pattern:?} in {zone:?}"), reason };
-        let fields = pattern.split_whitespace().count();
-        // The library also takes seconds and years, which would be read as minutes by whoever counts five fields.
-        if fields != 5 && !pattern.trim_start().starts_with('@') {
-            let reason = format!("it has {fields} fields; five are needed: minute hour day month weekday");
-            return Err(wrong(reason));
-        }
+        let fields = fields(pattern).map_err(wrong)?;
+        check_steps(fields).map_err(wrong)?;
         let cron = Self {
-            pattern: pattern.parse().map_err(|e: croner::errors::CronError| wrong(e.to_string()))?,
+            pattern: fields.parse().map_err(|e: croner::errors::CronError| wrong(e.to_string()))?,
             text: pattern.to_owned(),
             zone: zone.parse().map_err(|e: chrono_tz::ParseError| wrong(e.to_string()))?,
         };
@@ -57,6 +100,11 @@ impl Cron {
             Ok(_) => Ok(cron),
             Err(_) => Err(wrong("it never fires; write \"off\" where nothing shall run".into())),
         }
+    }
+
+    /// Whether this is a time zone's IANA name.
+    pub fn is_zone(name: &str) -> bool {
+        name.parse::<chrono_tz::Tz>().is_ok()
     }
 
     /// Like `parse`, for a setting that may also switch its schedule off: `None` for "off", "never" and nothing at all.

@@ -69,10 +69,23 @@ fn a_wrong_pattern_or_zone_is_refused_by_name() {
         ("nonsense", "UTC", "nonsense"),
         ("0 0 31 2 *", "UTC", "never fires"),
         ("0 0 2 * * *", "UTC", "it has 6 fields"),
+        ("daily", "UTC", "it has 1 field;"),
+        ("@every 6h", "UTC", "@every 6h is not understood; five fields are needed"),
+        ("@reboot", "UTC", "or one of @hourly, @daily, @midnight, @weekly"),
+        ("@daily 5 * * *", "UTC", "is not understood"),
+        ("*/90 * * * *", "UTC", "the step 90 of its minute is more"),
+        ("0 1-5,*/36 * * *", "UTC", "the step 36 of its hour is more"),
     ] {
         let error = Cron::parse(pattern, zone).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
+}
+
+#[test]
+fn the_names_of_vixie_cron_are_understood() {
+    assert_eq!(ticks(" @Midnight ", "Europe/Berlin", "2026-06-01T12:00:00Z", 2), ["06-01 22:00", "06-02 22:00"]);
+    assert_eq!(ticks("@weekly", "UTC", "2026-06-01T12:00:00Z", 2), ["06-07 00:00", "06-14 00:00"]);
+    assert_eq!(ticks("@annually", "UTC", "2026-06-01T12:00:00Z", 1), ["01-01 00:00"]);
 }
 
 #[test]

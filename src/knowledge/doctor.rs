@@ -1,14 +1,18 @@
 //! `knowledge.store`: the vector store takes files. `knowledge.index`: the vector store against PostgreSQL. `knowledge.extraction`: the child process reads a document.
 //! `knowledge.ocr`: what the bases want of OCR is installed. `knowledge.vectors`: no document waits for the embedding model.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use bytes::Bytes;
+use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::{
     Knowledge, KnowledgeError,
     extract::{Limits, child::extract_in_child, ocr::Programs},
     index::{IndexError, table_name},
-    store,
+    store::{self, chunks::Pending, system::AnyBase},
 };
 use crate::{
     platform::{
@@ -20,6 +24,8 @@ use crate::{
 
 /// Bases that one look compares: the newest ones; reconciling compares all.
 const BASES: usize = 50;
+/// So long their files are read through.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The checks of this capability.
 pub fn checks(knowledge: &Knowledge) -> Vec<Box<dyn Check>> {
@@ -82,29 +88,46 @@ impl Check for IndexCheck {
                 format!("the index of {different} of {bases} knowledge bases differs from the database"),
                 "it is repaired by the job knowledge.reconcile, which runs at start and every night",
             ),
-            Err(error) => CheckResult::fail(
-                format!("the index cannot be read: {:#}", anyhow::Error::new(error)),
-                "check [knowledge] index_url, free space, and that this user may read there",
+            Err(Unreadable { table, error }) => CheckResult::fail(
+                format!("the index {table} cannot be read: {:#}", anyhow::Error::new(error)),
+                format!(
+                    "check [knowledge] index_url, free space, and that this user may read there; a file that is broken or gone is made again \
+                     by the next search or upload of its base, and otherwise when you delete the folder {table}.lance there"
+                ),
             ),
         }
     }
 }
 
+/// What could not be read.
+struct Unreadable {
+    table: String,
+    error: KnowledgeError,
+}
+
 /// Bases looked at, passages in their indexes, and how many bases differ.
-async fn compare(knowledge: &Knowledge) -> Result<(usize, usize, usize), KnowledgeError> {
+async fn compare(knowledge: &Knowledge) -> Result<(usize, usize, usize), Unreadable> {
     let inner = &knowledge.inner;
-    let mut tx = inner.db.system().await?;
-    let bases = store::system::bases(&mut tx).await?;
-    tx.commit().await?;
+    let begin = Instant::now();
+    let of_database = |error: KnowledgeError| Unreadable { table: "of the database".to_owned(), error };
+    let bases = async {
+        let mut tx = inner.db.system().await?;
+        Ok(store::system::bases(&mut tx).await?)
+    };
     let (mut looked_at, mut passages, mut different) = (0, 0, 0);
-    for base in bases.iter().rev().take(BASES) {
-        let mut tx = inner.db.tenant(base.org_id).await?;
-        let expected = store::chunks::count_indexed(&mut tx, base.id, base.index_generation).await?;
-        tx.commit().await?;
-        let rows = match inner.index.stats(&table_name(base.id.0, base.index_generation)).await {
-            Ok(stats) => stats.rows,
+    for base in bases.await.map_err(of_database)?.iter().rev().take(BASES) {
+        let (expected, words) = expected(knowledge, base).await.map_err(of_database)?;
+        let table = table_name(base.id.0, base.index_generation);
+        // Every file is looked at as a search does, as long as there is time: `stats` reads the table's list of files alone.
+        let rows = if begin.elapsed() < PATIENCE {
+            knowledge.read_whole(&table, &words).await.map(|ids| ids.len())
+        } else {
+            inner.index.stats(&table).await.map(|stats| stats.rows)
+        };
+        let rows = match rows {
+            Ok(rows) => rows,
             Err(IndexError::NoSuchTable(_)) => 0,
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(Unreadable { table, error: error.into() }),
         };
         looked_at += 1;
         passages += rows;
@@ -114,6 +137,14 @@ async fn compare(knowledge: &Knowledge) -> Result<(usize, usize, usize), Knowled
         }
     }
     Ok((looked_at, passages, different))
+}
+
+/// How many passages a base's index should hold, and words that stand in it.
+async fn expected(knowledge: &Knowledge, base: &AnyBase) -> Result<(i64, String), KnowledgeError> {
+    let mut tx = knowledge.inner.db.tenant(base.org_id).await?;
+    let expected = store::chunks::count_indexed(&mut tx, base.id, base.index_generation).await?;
+    let words = store::chunks::indexed_after(&mut tx, base.id, base.index_generation, Uuid::nil(), 1).await?;
+    Ok((expected, words.first().map(Pending::searchable).unwrap_or_default()))
 }
 
 struct ExtractionCheck(Knowledge);

@@ -65,7 +65,16 @@ impl From<KnowledgeError> for ApiError {
             KnowledgeError::BaseNotFound => Self::not_found("knowledge_base"),
             KnowledgeError::DocumentNotFound => Self::not_found("document"),
             KnowledgeError::Invalid(fields) => Self::validation(fields),
-            KnowledgeError::Unsupported(why) => Self::unsupported_media_type(why.to_string()),
+            KnowledgeError::Unsupported(why) => {
+                let reason = match why {
+                    Unsupported::Empty => "empty",
+                    Unsupported::LegacyWord => "legacy_word",
+                    Unsupported::EncryptedOffice => "encrypted_office",
+                    Unsupported::Other(_) => "other_kind",
+                };
+                let errors = vec![FieldError::new("/file", reason, why.to_string())];
+                Self { errors, ..Self::unsupported_media_type(why.to_string()) }
+            }
             KnowledgeError::NotFailed => {
                 Self::conflict("document_not_failed", "only a failed document can be tried again")
             }

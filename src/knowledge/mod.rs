@@ -29,7 +29,7 @@ pub use error::KnowledgeError;
 pub use jobs::register;
 pub use metrics::Metrics;
 pub use model::{
-    ChunkId, Document, DocumentId, DocumentStatus, KnowledgeBase, KnowledgeBaseId, SearchHit, SearchMode,
+    ChunkId, Document, DocumentId, DocumentStatus, KnowledgeBase, KnowledgeBaseId, SearchFound, SearchHit, SearchMode,
     SearchRequest, with_table_header,
 };
 pub use service::{Deps, Knowledge, MAX_QUERY_CHARS};

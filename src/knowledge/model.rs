@@ -8,7 +8,10 @@ use super::{
     extract::{Doubt, Kind, Report},
     index::Weights,
 };
-use crate::{id_type, platform::ids::OrgId};
+use crate::{
+    id_type,
+    platform::{ids::OrgId, names::tidy},
+};
 
 id_type!(KnowledgeBaseId, "A knowledge base.");
 id_type!(DocumentId, "A document in a knowledge base.");
@@ -178,9 +181,16 @@ impl Document {
         self.status == DocumentStatus::Ready && !self.doubts.is_empty()
     }
 
-    pub fn display_title(&self) -> &str {
-        self.title.as_deref().filter(|title| !title.is_empty()).unwrap_or(&self.filename)
+    /// One line that can be seen: what the document calls itself, else its file's name.
+    pub fn display_title(&self) -> String {
+        seen_title(self.title.as_deref().unwrap_or_default(), &self.filename)
     }
+}
+
+/// A document may call itself anything: what cannot be seen, or turns the writing direction around, is no title.
+pub fn seen_title(title: &str, filename: &str) -> String {
+    let title = tidy(title);
+    if title.is_empty() { filename.to_owned() } else { title }
 }
 
 /// The media type to serve an original with.
@@ -261,6 +271,16 @@ pub struct SearchRequest {
 
 fn default_limit() -> usize {
     10
+}
+
+/// What a search found.
+#[derive(Clone, Debug, Default)]
+pub struct SearchFound {
+    /// Best first, weak matches behind the others.
+    pub hits: Vec<SearchHit>,
+    /// The question's meaning could not be compared with all passages (the embedding model is not at hand, or a base is being indexed
+    /// for another one), although that was asked for: there, words alone found them.
+    pub words_only: bool,
 }
 
 /// A passage that answers.

@@ -2,9 +2,10 @@ use uuid::Uuid;
 
 use super::{
     DocumentId,
+    extract::UnreadWhat,
     jobs::{sync::Difference, vision::without_fence},
     model::{TextPart, clean_filename, searchable_text},
-    pages::{highlight, ranges, split},
+    pages::{highlight, part_key, ranges, split},
     store::chunks::Indexed,
 };
 
@@ -107,4 +108,15 @@ fn lost_rows_are_missing_and_unmarked_ones_unfinished() {
     let difference = Difference::of(&[], &[chunk(1, 10, true), chunk(2, 20, false)]);
     assert_eq!(difference.missing.into_iter().collect::<Vec<_>>(), [DocumentId(id(10))]);
     assert_eq!(difference.unfinished.len(), 2);
+}
+
+#[test]
+fn every_part_that_cannot_be_read_has_words_in_both_languages() {
+    for what in UnreadWhat::ALL {
+        let key = format!("\n{} = ", part_key(what));
+        for locale in [include_str!("locales/en.ftl"), include_str!("locales/ru.ftl")] {
+            assert!(locale.contains(&key), "{key} is missing");
+        }
+        assert_eq!(serde_json::to_value(what).unwrap(), what.as_str());
+    }
 }

@@ -201,10 +201,13 @@ fn merge(into: &mut Map<String, Value>, part: &Map<String, Value>) {
             (_, Value::Null) => {}
             (Some(Value::Object(old)), Value::Object(new)) => merge(old, new),
             (Some(Value::Array(old)), Value::Array(new)) => new.iter().for_each(|item| merge_item(old, item)),
-            // Identifiers come whole; what grows is text such as `arguments` and `reasoning_content`.
-            (Some(Value::String(old)), Value::String(new)) if !matches!(key.as_str(), "id" | "type" | "name") => {
-                old.push_str(new);
+            // Identifiers come whole, and empty where they have come before; what grows is text such as `arguments`.
+            (Some(Value::String(old)), Value::String(new)) if matches!(key.as_str(), "id" | "type" | "name") => {
+                if !new.is_empty() {
+                    old.clone_from(new);
+                }
             }
+            (Some(Value::String(old)), Value::String(new)) => old.push_str(new),
             (Some(old), new) => *old = new.clone(),
             (None, Value::Array(new)) => {
                 let mut list = Vec::new();

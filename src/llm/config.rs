@@ -332,6 +332,12 @@ impl Provider {
                 if uri.authority().is_some_and(|a| a.as_str().contains('@')) {
                     errors.push(&setting("base_url"), "must not hold a password: use api_key_file");
                 }
+                let ends = ["/chat/completions", "/completions", "/embeddings", "/models", "/responses"];
+                let path = uri.path().trim_end_matches('/');
+                if let Some(end) = ends.into_iter().find(|end| path.ends_with(end)) {
+                    let text = format!("ends where the API begins, usually with /v1: {end} is put behind it");
+                    errors.push(&setting("base_url"), text);
+                }
             }
             _ => errors.push(&setting("base_url"), "expected an address such as http://localhost:11434/v1"),
         }

@@ -9,10 +9,13 @@ use axum::{
 use serde_json::{Value, json};
 
 use super::{embed::EmbedError, model::Outcome};
-use crate::platform::{
-    db::DbError,
-    error::{ApiError, FieldError, ResponseError, Upstream},
-    pools::WorkLost,
+use crate::{
+    label_enum,
+    platform::{
+        db::DbError,
+        error::{ApiError, FieldError, ResponseError, Upstream},
+        pools::WorkLost,
+    },
 };
 
 /// A call to a model failed.
@@ -67,62 +70,43 @@ pub struct Refusal {
     pub retry_after: Option<Duration>,
 }
 
-/// How a provider failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failure {
-    /// It refused our key.
-    Auth,
-    /// Our account there has no credit.
-    Billing,
-    /// What our account may use is used up: waiting does not help.
-    Quota,
-    /// Our account there may not do this: the model, the region, the organisation.
-    Forbidden,
-    /// It, or a filter before it, refuses the content.
-    Moderated,
-    RateLimited,
-    /// It has more to do than it can.
-    Overloaded,
-    /// It still loads its model.
-    Loading,
-    /// It answered 5xx, or reported an error in the stream.
-    Server,
-    Unreachable,
-    Timeout,
-    /// The stream broke off before its end.
-    Cut,
-    /// Its answer is not what the protocol says.
-    BadResponse,
-    /// It found fault with the request.
-    Rejected,
-    /// The conversation is longer than the model takes.
-    TooLong,
-    /// The request has more bytes, or more tokens at once, than it takes.
-    TooLarge,
-    ModelNotFound,
+label_enum! {
+    /// How a provider failed.
+    pub enum Failure {
+        /// It refused our key.
+        Auth = "auth",
+        /// Our account there has no credit.
+        Billing = "billing",
+        /// What our account may use is used up: waiting does not help.
+        Quota = "quota",
+        /// Our account there may not do this: the model, the region, the organisation.
+        Forbidden = "forbidden",
+        /// It, or a filter before it, refuses the content.
+        Moderated = "moderated",
+        RateLimited = "rate_limited",
+        /// It has more to do than it can.
+        Overloaded = "overloaded",
+        /// It still loads its model.
+        Loading = "loading",
+        /// It answered 5xx, or reported an error in the stream.
+        Server = "server",
+        Unreachable = "unreachable",
+        Timeout = "timeout",
+        /// The stream broke off before its end.
+        Cut = "cut",
+        /// Its answer is not what the protocol says.
+        BadResponse = "bad_response",
+        /// It found fault with the request.
+        Rejected = "rejected",
+        /// The conversation is longer than the model takes.
+        TooLong = "too_long",
+        /// The request has more bytes, or more tokens at once, than it takes.
+        TooLarge = "too_large",
+        ModelNotFound = "model_not_found",
+    }
 }
 
 impl Failure {
-    pub const ALL: [Self; 17] = [
-        Self::Auth,
-        Self::Billing,
-        Self::Quota,
-        Self::Forbidden,
-        Self::Moderated,
-        Self::RateLimited,
-        Self::Overloaded,
-        Self::Loading,
-        Self::Server,
-        Self::Unreachable,
-        Self::Timeout,
-        Self::Cut,
-        Self::BadResponse,
-        Self::Rejected,
-        Self::TooLong,
-        Self::TooLarge,
-        Self::ModelNotFound,
-    ];
-
     /// Status and stable code for our client.
     pub fn status(self) -> (StatusCode, &'static str) {
         match self {

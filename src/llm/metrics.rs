@@ -10,6 +10,7 @@ use prometheus_client::{
 
 use super::{
     adaptation::{Adaptation, AdaptationLabels},
+    error::Failure,
     model::{BackendKind, Operation, Outcome},
     usage::{Target, UsageRow},
 };
@@ -73,6 +74,13 @@ pub struct KeptLabels {
     pub kept: Kept,
 }
 
+/// The provider is a name out of the configuration: few, and the same for as long as the process runs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct FailureLabels {
+    pub provider: String,
+    pub failure: Failure,
+}
+
 type Durations = Family<BackendLabels, Latency, fn() -> Latency>;
 
 #[derive(Clone, Debug)]
@@ -87,6 +95,7 @@ pub struct Metrics {
     pub usage_rows_lost: Counter,
     expired: Family<KeptLabels, Counter>,
     adaptations: Family<AdaptationLabels, Counter>,
+    provider_failures: Family<FailureLabels, Counter>,
 }
 
 impl Metrics {
@@ -103,6 +112,7 @@ impl Metrics {
             usage_rows_lost: Counter::default(),
             expired: Family::default(),
             adaptations: Family::default(),
+            provider_failures: Family::default(),
         };
         metrics.at_zero();
         registry.register("requests", "Calls to models, by how they ended", metrics.requests.clone());
@@ -137,7 +147,24 @@ impl Metrics {
             "Ways of a model server that were found out from a refusal, once for each model",
             metrics.adaptations.clone(),
         );
+        registry.register(
+            "provider_failures",
+            "Calls that a provider did not answer, by what was wrong",
+            metrics.provider_failures.clone(),
+        );
         metrics
+    }
+
+    /// Makes a provider's series, at zero.
+    pub fn create_provider(&self, provider: &str) {
+        for &failure in Failure::ALL {
+            let _ = self.provider_failures.get_or_create(&FailureLabels { provider: provider.to_owned(), failure });
+        }
+    }
+
+    /// A provider failed. What it said is in the log line of the call.
+    pub(super) fn provider_failed(&self, provider: &str, failure: Failure) {
+        self.provider_failures.get_or_create(&FailureLabels { provider: provider.to_owned(), failure }).inc();
     }
 
     /// Series exist before their first event.

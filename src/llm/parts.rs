@@ -65,3 +65,16 @@ pub(super) fn thinking(fields: &Map<String, Value>) -> Option<String> {
         ["reasoning_content", "reasoning", "thinking", "reasoning_text", "thinking_blocks", "reasoning_details"];
     names.into_iter().find_map(|name| words(fields.get(name)?))
 }
+
+/// What a model wrote beside its text: thinking, and the names and arguments of tool calls. For counting.
+pub(super) fn beside(fields: &Map<String, Value>) -> String {
+    let mut out = thinking(fields).unwrap_or_default();
+    let calls = fields.get("tool_calls").and_then(Value::as_array).into_iter().flatten();
+    for function in calls.filter_map(|call| call.get("function")).chain(fields.get("function_call")) {
+        ["name", "arguments"]
+            .into_iter()
+            .filter_map(|key| function.get(key)?.as_str())
+            .for_each(|text| out.push_str(text));
+    }
+    out
+}

@@ -1,7 +1,8 @@
 //! Server-sent events, incrementally (WHATWG HTML, section 9.2.6 "Interpreting an event stream").
 //!
 //! Takes bytes as the network cuts them, even inside a character or between CR and LF, and gives the events; what a cut
-//! falls into makes no difference. Comments (`: OPENROUTER PROCESSING`), `id` and `retry` are skipped.
+//! falls into makes no difference. Comments (`: OPENROUTER PROCESSING`), `id` and `retry` are skipped; an error that a server
+//! writes beside the format is an event all the same.
 
 /// One event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -92,6 +93,11 @@ impl SseParser {
                 None => self.data = Some(value.to_owned()),
             },
             "event" => value.clone_into(&mut self.event),
+            // llama.cpp of 2025 says so why it gives up; the format knows no such field.
+            "error" if !value.is_empty() => {
+                self.event.clear();
+                return Some(SseEvent { event: "error".to_owned(), data: value.to_owned() });
+            }
             // An error that a server writes into its stream as it is, without the field's name.
             _ if line.starts_with("{\"") && line.ends_with('}') => {
                 return Some(SseEvent { event: std::mem::take(&mut self.event), data: line.to_owned() });

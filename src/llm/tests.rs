@@ -35,6 +35,11 @@ fn events_are_read_in_every_spelling_of_the_format() {
         parse_in(&[text.as_bytes()]),
         [event("", "one"), event("", "two\nlines"), event("ping", ""), event("", "last")]
     );
+    let beside = "data: one\n\nerror: {\"code\":400}\n\n{\"error\":\"x\"}\n\nerror:\n\ndata: last\n\n";
+    assert_eq!(
+        parse_in(&[beside.as_bytes()]),
+        [event("", "one"), event("error", "{\"code\":400}"), event("", "{\"error\":\"x\"}"), event("", "last")]
+    );
 }
 
 #[test]
@@ -228,7 +233,7 @@ async fn chunks_put_together_are_the_whole_answer() {
         json!({"choices": [{"index": 0, "delta": {"content": "llo", "reasoning_content": "th"}}]}),
         json!({"choices": [{"index": 0, "delta": {"reasoning_content": "ink", "tool_calls": [{"index": 1, "id": "b", "type": "function", "function": {"name": "two", "arguments": ""}}]}}]}),
         json!({"choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0, "id": "a", "type": "function", "function": {"name": "one", "arguments": "{"}}]}}]}),
-        json!({"choices": [{"index": 0, "delta": {"tool_calls": [{"index": 1, "function": {"arguments": "[]"}}, {"index": 0, "function": {"arguments": "}"}}]}}]}),
+        json!({"choices": [{"index": 0, "delta": {"tool_calls": [{"index": 1, "id": "", "function": {"name": "", "arguments": "[]"}}, {"index": 0, "id": null, "function": {"name": null, "arguments": "}"}}]}}]}),
         json!({"choices": [{"index": 0, "delta": {"annotations": [{"type": "file_citation", "n": 1}]}, "finish_reason": "tool_calls"}]}),
         json!({"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}}),
     ];
@@ -359,11 +364,24 @@ fn every_mistake_in_the_configuration_is_named() {
     let mut errors = ConfigErrors::default();
     Config::default().validate(&mut errors);
     assert!(errors.is_empty(), "{errors}");
+    for (base_url, fine) in [
+        ("http://localhost:11434/v1", true),
+        ("https://openrouter.ai/api/v1/", true),
+        ("https://models.example.com", true),
+        ("http://localhost:8000/v1/chat/completions", false),
+        ("http://localhost:8000/v1/embeddings/", false),
+    ] {
+        let mut config = Config::default();
+        config.providers.insert("p".into(), toml::from_str(&format!("base_url = '{base_url}'")).unwrap());
+        let mut errors = ConfigErrors::default();
+        config.validate(&mut errors);
+        assert_eq!(errors.is_empty(), fine, "{base_url}: {errors}");
+    }
 }
 
 #[test]
 fn every_failure_of_a_provider_has_advice_in_both_languages() {
-    for failure in Failure::ALL {
+    for &failure in Failure::ALL {
         let key = format!("\nllm-advice-{} = ", failure.status().1.replace('_', "-"));
         for locale in [include_str!("locales/en.ftl"), include_str!("locales/ru.ftl")] {
             assert!(locale.contains(&key), "{key} is missing");

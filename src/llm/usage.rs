@@ -16,7 +16,7 @@ use super::{
     error::LlmError,
     metrics::Metrics,
     model::{BackendKind, CallContext, Operation, Outcome, TokenEstimate},
-    store,
+    parts, store,
     wire::{ChatChunk, ChatCompletion, ChatRequest, Usage},
 };
 use crate::platform::{
@@ -209,7 +209,13 @@ impl Meter {
 
     /// Counts the prompt, for when the server does not.
     pub(super) fn prompt(&mut self, request: &ChatRequest) {
-        request.messages.iter().for_each(|m| self.prompt.add(&m.text()));
+        for message in &request.messages {
+            self.prompt.add(&message.text());
+            self.prompt.add(&parts::beside(&message.extra));
+        }
+        if let Some(tools) = request.extra.get("tools").filter(|tools| !tools.is_null()) {
+            self.prompt.add(&tools.to_string());
+        }
     }
 
     pub(super) fn prompt_text(&mut self, text: &str) {
@@ -224,29 +230,38 @@ impl Meter {
             }
             self.output.add(delta.content.as_deref().unwrap_or_default());
             // Billed like any other output.
-            self.output.add(&delta.thinking());
+            self.output.add(&delta.beside());
         }
         // The last one seen anywhere counts: some servers repeat it cumulatively, others send it with the last choice.
-        if let Some(usage) = &chunk.usage {
-            self.usage = Some(usage.clone());
+        if let Some(usage) = chunk.usage.as_ref().and_then(Usage::counted) {
+            self.usage = Some(usage);
         }
     }
 
     pub(super) fn see_whole(&mut self, whole: &ChatCompletion) {
-        whole.choices.iter().for_each(|c| self.output.add(&c.message.text()));
-        self.usage.clone_from(&whole.usage);
+        for choice in &whole.choices {
+            self.output.add(&choice.message.text());
+            self.output.add(&parts::beside(&choice.message.extra));
+        }
+        self.usage = whole.usage.as_ref().and_then(Usage::counted);
     }
 
     pub(super) fn set_usage(&mut self, usage: Option<Usage>) {
         self.usage = usage;
     }
 
-    /// Usage so far: as counted by the server, or estimated here (`true`).
+    /// Usage so far: as counted by the server, or estimated here (`true`). A count of zero beside words that came is none.
     pub(super) fn usage(&self) -> (Usage, bool) {
-        match &self.usage {
-            Some(usage) => (usage.clone(), false),
-            None => (Usage::new(self.prompt.tokens(), self.output.tokens()), true),
+        let (prompt, output) = (self.prompt.tokens(), self.output.tokens());
+        let Some(mut usage) = self.usage.clone() else { return (Usage::new(prompt, output), true) };
+        let mut estimated = false;
+        for (count, guess) in [(&mut usage.prompt_tokens, prompt), (&mut usage.completion_tokens, output)] {
+            if *count == 0 && guess > 0 {
+                (*count, estimated) = (guess, true);
+            }
         }
+        usage.total_tokens = usage.total_tokens.max(usage.prompt_tokens + usage.completion_tokens);
+        (usage, estimated)
     }
 
     pub(super) fn succeeded(&mut self) {
@@ -256,6 +271,12 @@ impl Meter {
     pub(super) fn failed(&mut self, error: &LlmError) {
         self.outcome = Some(error.outcome());
         self.error = Some(chain(error));
+        // An agent's model has a call of its own, which failed in the same way.
+        if self.target.kind == BackendKind::Openai
+            && let Some(failure) = error.failure()
+        {
+            self.recorder.metrics.provider_failed(&self.target.provider, failure);
+        }
     }
 
     fn row(&self, took: Duration, outcome: Outcome) -> UsageRow {
@@ -291,6 +312,7 @@ impl Drop for Meter {
             && self.first_token.is_none()
         {
             self.usage = Some(Usage::default());
+            (self.prompt, self.output) = (TokenEstimate::default(), TokenEstimate::default());
         }
         let row = self.row(took, outcome);
         self.recorder.metrics.called(&self.target, outcome, took, self.first_token, &row);

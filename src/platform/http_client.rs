@@ -18,6 +18,7 @@ use super::telemetry::trace;
 #[derive(Clone, Debug)]
 pub struct HttpClients {
     operator: reqwest::Client,
+    patient: reqwest::Client,
     tenant: TenantClient,
 }
 
@@ -52,8 +53,9 @@ impl HttpClients {
                 .no_proxy()
         };
         Ok(Self {
-            // Total time is the caller's to set: a stream of tokens may take minutes.
+            // Total time is the caller's to set.
             operator: base().read_timeout(Duration::from_secs(300)).redirect(Policy::none()).build()?,
+            patient: base().redirect(Policy::none()).build()?,
             tenant: TenantClient(
                 base()
                     .timeout(Duration::from_secs(30))
@@ -68,6 +70,12 @@ impl HttpClients {
     /// [`Traced::traced`].
     pub fn operator(&self) -> &reqwest::Client {
         &self.operator
+    }
+
+    /// As [`Self::operator`], without an end to a silence: for model servers, whose configured times may be an hour. The caller keeps
+    /// the time.
+    pub fn patient(&self) -> &reqwest::Client {
+        &self.patient
     }
 
     /// For addresses that come from users: only public targets.

@@ -3,8 +3,14 @@
 //! Shutdown is soft first (stop accepting, finish what runs, within the grace period) and hard after it; a second
 //! signal skips the grace period. The shape follows matrix-authentication-service.
 
-use std::{future::Future, time::Duration};
+use std::{
+    future::Future,
+    panic::AssertUnwindSafe,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
+use futures::FutureExt as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -30,6 +36,8 @@ pub struct Lifecycle {
     soft: CancellationToken,
     hard: CancellationToken,
     tasks: TaskTracker,
+    /// The first vital task that ended before it was asked to.
+    lost: Arc<OnceLock<&'static str>>,
 }
 
 impl Lifecycle {
@@ -62,6 +70,29 @@ impl Lifecycle {
                 () = hard.cancelled() => tracing::debug!(task = name, "task ended by hard shutdown"),
             }
         })))
+    }
+
+    /// Like [`Self::spawn`], for a loop without which the process is of no use and looks healthy: one that ends before the
+    /// shutdown, by a panic, ends the process in order, so that whoever supervises it starts it again.
+    pub fn spawn_vital<F>(&self, name: &'static str, task: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let this = self.clone();
+        self.spawn(name, async move {
+            let ended = AssertUnwindSafe(task).catch_unwind().await;
+            if !this.soft.is_cancelled() {
+                let panicked = ended.is_err();
+                tracing::error!(task = name, panicked, "{name} has ended and cannot be done without: stopping");
+                let _ = this.lost.set(name);
+                this.soft.cancel();
+            }
+        });
+    }
+
+    /// The vital task whose end stopped this process, if one did.
+    pub fn lost(&self) -> Option<&'static str> {
+        self.lost.get().copied()
     }
 
     /// Asks everything to finish.
@@ -111,4 +142,24 @@ where
 {
     use tracing::Instrument as _;
     tokio::spawn(trace::carry(future.in_current_span())).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_vital_task_that_ends_too_early_stops_the_process_and_is_named() {
+        for panics in [true, false] {
+            let lifecycle = Lifecycle::new();
+            lifecycle.spawn_vital("the.loop", async move { assert!(!panics, "by accident") });
+            tokio::time::timeout(Duration::from_secs(5), lifecycle.soft().cancelled()).await.unwrap();
+            assert_eq!(lifecycle.lost(), Some("the.loop"));
+        }
+        let lifecycle = Lifecycle::new();
+        let soft = lifecycle.soft().clone();
+        lifecycle.spawn_vital("the.loop", async move { soft.cancelled().await });
+        assert!(lifecycle.drain(Duration::from_secs(5)).await);
+        assert_eq!(lifecycle.lost(), None, "it ended because it was asked to");
+    }
 }

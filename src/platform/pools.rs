@@ -5,14 +5,14 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use rustix::process::{Pid, setpriority_process};
 use thread_priority::{
     NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy, thread_native_id,
 };
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::Semaphore;
 
 use super::telemetry::trace;
 
@@ -72,6 +72,17 @@ impl Traffic {
         let last = self.last.load(Ordering::Relaxed);
         last > 0 && self.now() <= last.saturating_add(100)
     }
+
+    /// Returns when no request came for a tenth of a second, or after `patience`: work that nobody waits for steps aside, and is not
+    /// stopped for good by a crowd that never rests.
+    pub async fn quiet(&self, patience: Duration) {
+        let waiting = async {
+            while self.is_heavy() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let _ = tokio::time::timeout(patience, waiting).await;
+    }
 }
 
 /// The work panicked.
@@ -126,11 +137,6 @@ impl CpuPool {
         thread.map_err(|_| WorkLost(None))?;
         result.await.map_err(|_| WorkLost(None))
     }
-
-    /// A place, if one is free now: for callers that answer "busy" rather than wait.
-    pub fn try_reserve(&self) -> Option<SemaphorePermit<'_>> {
-        self.permits.try_acquire().ok()
-    }
 }
 
 #[cfg(test)]
@@ -138,6 +144,33 @@ mod tests {
     use rustix::process::getpriority_process;
 
     use super::*;
+
+    #[tokio::test]
+    async fn work_steps_aside_while_requests_come_and_not_for_ever() {
+        let traffic = Traffic::default();
+        let waited = async |patience| {
+            let begin = Instant::now();
+            traffic.quiet(patience).await;
+            begin.elapsed()
+        };
+        assert!(waited(Duration::from_mins(1)).await < Duration::from_secs(5), "nobody has asked anything");
+        traffic.came();
+        let pause = waited(Duration::from_mins(1)).await;
+        assert!((Duration::from_millis(50)..Duration::from_secs(30)).contains(&pause), "{pause:?}");
+        let requests = {
+            let traffic = traffic.clone();
+            tokio::spawn(async move {
+                loop {
+                    traffic.came();
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            })
+        };
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let crowded = waited(Duration::from_millis(400)).await;
+        assert!(crowded >= Duration::from_millis(350), "{crowded:?}");
+        requests.abort();
+    }
 
     #[test]
     fn traffic_is_heavy_for_a_moment_after_each_request() {

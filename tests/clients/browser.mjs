@@ -261,6 +261,44 @@ async function endings() {
     expected(/ERR_INTERNET_DISCONNECTED/);
   });
 
+  await step("a question whose answer never came back is shown, not sent twice", async () => {
+    await makeAgent("Patchy", "mock/mock-echo");
+    await ask("The first one?");
+    await answered();
+    const asked = (text) => page.locator("#chat .message.user", { hasText: text }).count();
+    const box = () => page.getByRole("textbox", { name: "Question" }).inputValue();
+    // It arrives, and the connection breaks off before a word comes back.
+    const arrives = async (route) => {
+      await route.fetch().catch(() => {});
+      await route.abort();
+    };
+    await page.route("**/messages", arrives, { times: 1 });
+    await ask("The second one?");
+    await page.waitForFunction(() => document.querySelectorAll("#chat .message.user[data-message]").length === 2);
+    assert.equal(await box(), "");
+    assert.equal(await asked("The second one?"), 1);
+    // It does not arrive: it stays in its box, and is sent once.
+    await page.route("**/messages", (route) => route.abort(), { times: 1 });
+    await ask("The third one?");
+    await page.getByRole("alert").filter({ hasText: "The server cannot be reached" }).waitFor();
+    assert.equal(await box(), "The third one?");
+    await page.getByRole("button", { name: "Send" }).click();
+    await page.waitForFunction(() => document.querySelectorAll("#chat .message.user[data-message]").length === 3);
+    await answered();
+    assert.equal(await asked("The third one?"), 1);
+    expected(/ERR_FAILED/);
+  });
+
+  await step("an answer that cannot be made anew stays", async () => {
+    const before = await message().getAttribute("data-message");
+    await page.route("**/regenerate", (route) => route.abort(), { times: 1 });
+    await page.getByRole("button", { name: "Answer again" }).click();
+    await page.getByRole("alert").filter({ hasText: "The server cannot be reached" }).waitFor();
+    assert.equal(await message().getAttribute("data-message"), before);
+    assert.equal(await message().isVisible(), true);
+    expected(/ERR_FAILED/);
+  });
+
   await step("a second window says that the conversation is being answered", async () => {
     await makeAgent("Busy", "mock/mock-slow");
     await ask("Count, please.");

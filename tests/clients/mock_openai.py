@@ -8,6 +8,7 @@ The model's name chooses the behaviour:
                      (<source number="1">), answers with that sentence of the first one
                      which shares most words with the question, and cites it as [1]
     mock-tools       answers with one tool call, its arguments split over several chunks
+    mock-calls       answers with two whole tool calls, both under number 0 as Gemini sends them
     mock-slow        one word each 200 ms (cancellation, time-outs)
     mock-stall       sends the first chunk, then nothing for a minute
     mock-cut         breaks the connection in the middle of the stream
@@ -34,7 +35,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 MODELS = [
-    "mock-echo", "mock-mistral", "mock-vllm", "mock-tools", "mock-slow", "mock-stall", "mock-cut", "mock-long", "mock-think", "mock-mute",
+    "mock-echo", "mock-mistral", "mock-vllm", "mock-tools", "mock-calls", "mock-slow", "mock-stall", "mock-cut", "mock-long", "mock-think", "mock-mute",
     "mock-embed",
 ]
 TOOL_ARGUMENTS = ['{"city"', ': "Par', 'is"}']
@@ -192,6 +193,11 @@ class Handler(BaseHTTPRequestHandler):
             self.chunk(model, {"tool_calls": [{"index": 0, "id": "call_1", "type": "function", "function": {"name": "weather", "arguments": ""}}]})
             for part in TOOL_ARGUMENTS:
                 self.chunk(model, {"tool_calls": [{"index": 0, "function": {"arguments": part}}]})
+            self.chunk(model, {}, "tool_calls")
+        elif model == "mock-calls":
+            for i, city in enumerate(("Paris", "Oslo")):
+                function = {"name": "weather", "arguments": json.dumps({"city": city})}
+                self.chunk(model, {"tool_calls": [{"index": 0, "id": f"call_{i}", "type": "function", "function": function}]})
             self.chunk(model, {}, "tool_calls")
         else:
             reason = "stop"

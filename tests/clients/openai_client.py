@@ -5,10 +5,12 @@ Run by scripts/test through with_appliance.py, which sets the environment. Each 
 says which failed.
 """
 import base64
+import gzip
 import json
 import os
 import shutil
 import struct
+import subprocess
 import sys
 import tempfile
 import time
@@ -195,8 +197,39 @@ def tiktoken_vocabulary():
     return folder
 
 
+def packed_bodies(client):
+    """Some clients pack what is large."""
+    body = json.dumps({"model": "mock/mock-echo", "messages": [{"role": "user", "content": "hello there"}]}).encode()
+    for coding, data, status in (("gzip", gzip.compress(body), 200), ("zstd", b"(\xb5/\xfd", 415)):
+        headers = {"Authorization": f"Bearer {client.api_key}", "Content-Type": "application/json", "Content-Encoding": coding}
+        answer = httpx.post(f"{URL}/v1/chat/completions", content=data, headers=headers)
+        assert answer.status_code == status, answer.text
+        said = answer.json()["choices"][0]["message"]["content"] if status == 200 else answer.json()["error"]["message"]
+        assert ("You said: hello there" if status == 200 else "Content-Encoding") in said, said
+
+
+def whole_calls_under_one_number(client):
+    """The library puts the pieces of a call together by their number."""
+    tools = [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}]
+    with client.chat.completions.stream(model="mock/mock-calls", messages=[{"role": "user", "content": "x"}], tools=tools) as stream:
+        calls = stream.get_final_completion().choices[0].message.tool_calls
+    assert [json.loads(call.function.arguments) for call in calls] == [{"city": "Paris"}, {"city": "Oslo"}], calls
+
+
+def node_clients(client):
+    """openai and the AI SDK of JavaScript, where node and its packages are there (scripts/test brings them)."""
+    folder = Path(__file__).resolve().parent
+    if not shutil.which("node") or not (folder / "node_modules" / "ai").exists():
+        print("      not checked: no Node.js, or no tests/clients/node_modules", flush=True)
+        return
+    environment = {**os.environ, "APPLIANCE_KEY": client.api_key}
+    done = subprocess.run(["node", str(folder / "node_clients.mjs")], env=environment, capture_output=True, text=True, timeout=300)
+    print("".join(f"      {line}\n" for line in (done.stdout + done.stderr).splitlines()), end="", flush=True)
+    assert done.returncode == 0, "a check of node_clients.mjs failed"
+
+
 CHECKS = [a_wrong_key_does_not_cost_the_connection, servers_that_differ, langchain_embeds_as_it_comes, models, chat, chat_streaming, tool_calls_survive_streaming, disconnect_cancels_upstream, embeddings,
-          agent_cites_its_document, agent_streams, agent_without_a_language_model, errors]
+          agent_cites_its_document, agent_streams, agent_without_a_language_model, errors, packed_bodies, whole_calls_under_one_number, node_clients]
 
 
 def main():

@@ -308,6 +308,51 @@ async fn an_agent_refuses_what_it_would_have_to_ignore() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_answer_takes_no_idempotency_key_and_says_so() {
+    let upstream = Upstream::start().await;
+    let app = TestApp::start_with(&[upstream.setting()]).await;
+    let admin = app.admin().await;
+    let agent = make_agent(&admin, "mock/cites", &[]).await;
+    let conversation = start(&admin, &agent).await;
+    for (action, body) in [
+        ("messages", json!({"content": "And?"})),
+        ("messages", json!({"content": "And?", "stream": true})),
+        ("regenerate", json!({})),
+        ("continue", json!({})),
+    ] {
+        let request = admin.request(Method::POST, &format!("{conversation}/{action}")).json(&body);
+        let refused = admin.send(request.header("idempotency-key", "k")).await;
+        refused.problem(400, "idempotency_key_not_supported");
+        assert!(refused.text.contains("read the conversation"), "{}", refused.text);
+    }
+    assert_eq!(messages(&admin, &conversation).await.len(), 0, "nothing was asked");
+    app.stop().await;
+}
+
+/// What a text seems to say and what it says are one, on the page; the API gives it as it came.
+#[tokio::test(flavor = "multi_thread")]
+async fn marks_that_turn_the_writing_direction_are_seen() {
+    let upstream = Upstream::start().await;
+    let app = TestApp::start_with(&[upstream.setting()]).await;
+    let admin = app.admin().await;
+    let draft = json!({"name": "An\u{202e}n", "model": "mock/turns", "description": "pay\u{202e}fdp.exe", "note": "a\u{2066}b"});
+    let agent = admin.post("/api/v1/agents", &draft).await.expect(201);
+    assert_eq!((&agent["name"], &agent["description"]), (&json!("Ann"), &json!("payfdp.exe")));
+    let conversation = start(&admin, &agent).await;
+    let answer =
+        admin.post(&format!("{conversation}/messages"), &json!({"content": "pay\u{202d}me?\nNow."})).await.expect(200);
+    assert_eq!(answer["content"], "Open `in\u{202e}fdp.exe` [a\u{2066}b](https://example.org \"t\u{202e}\")");
+    let whole = admin.get(&conversation).await.expect(200);
+    assert_eq!(whole["title"], "payme?");
+    let page = admin.get(conversation.trim_start_matches("/api/v1")).await.text;
+    assert!(!page.contains(|c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')), "{page}");
+    for seen in ["<code>in[U+202E]fdp.exe</code>", "a[U+2066]b", "pay[U+202D]me?"] {
+        assert!(page.contains(seen), "{seen}: {page}");
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_full_conversation_takes_no_more_questions() {
     let upstream = Upstream::start().await;
     let app = TestApp::start_with(&[upstream.setting(), ("HOLDFAST_AGENTS__MAX_MESSAGES", "4")]).await;

@@ -89,12 +89,24 @@ async fn weak_matches_are_told_to_the_model_and_to_the_reader() {
 async fn without_a_model_no_weak_match_is_quoted() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
-    let base = pumps(&app, &admin).await;
-    let ann = agent(&admin, "", &[&base], false).await;
-    let answer = ask(&admin, &start(&admin, &ann).await, WRONG).await;
+    let base = make_base(&admin, "Seals").await;
+    let text = "# Seals\n\nThe pump seal manufacturer names the torque. It stands on a plate. The plate is of brass. Brass lasts long. \
+        A lamp shows the level. The lamp is green. Green means enough. Red means too little. Then call the foreman. He is in the hall.\n";
+    add_document(&admin, &base, "seals.md", text.as_bytes()).await;
+    app.wait_for_jobs().await;
+    // By words alone, so that no vector decides. Three of seven words are few, and enough for a quotation if nobody said that it is weak.
+    let weak = "Which chocolate cake recipe does the pump seal manufacturer recommend?";
+    let draft = json!({"name": "Ann", "knowledge_bases": [&base], "retrieval": {"mode": "text"}});
+    let ann = admin.post("/api/v1/agents", &draft).await.expect(201);
+    let found = json!({"query": weak, "mode": "text"});
+    let found = admin.post(&format!("/api/v1/knowledge-bases/{base}/search"), &found).await.expect(200);
+    assert_eq!((found["results"].as_array().unwrap().len(), &found["matches"]), (1, &json!(0)), "{found}");
+    let answer = ask(&admin, &start(&admin, &ann).await, weak).await;
     assert!(answer["content"].as_str().unwrap().starts_with("The documents do not say."), "{answer}");
     assert_eq!(answer["citations"], json!([]));
     assert!(counted(&app, "weak"), "{}", app.app.telemetry.encode());
+    let answer = ask(&admin, &start(&admin, &ann).await, "Which torque does the pump seal manufacturer name?").await;
+    assert!(answer["content"].as_str().unwrap().contains("names the torque"), "{answer}");
     app.stop().await;
 }
 

@@ -68,6 +68,40 @@ async fn dropped_requests_never_lend_their_transaction_to_another_organisation()
     cluster().await.drop_database(&name).await;
 }
 
+/// The statement that opens a transaction may fail after its BEGIN (a timeout, a cancelled backend): nobody later pays for it.
+#[tokio::test]
+async fn a_begin_that_failed_half_way_spoils_no_later_one() {
+    let name = cluster().await.database().await;
+    let target = cluster().await.target(&name);
+    let mut admin = PgConnection::connect_with(&target.admin).await.unwrap();
+    // What the statement calls is found here first.
+    let function = |body: &str| {
+        format!(
+            "CREATE SCHEMA IF NOT EXISTS before; GRANT USAGE ON SCHEMA before TO PUBLIC;
+             CREATE OR REPLACE FUNCTION before.set_config(name text, value text, local boolean) RETURNS text
+             LANGUAGE plpgsql AS $$ BEGIN {body} END $$;
+             ALTER DATABASE \"{name}\" SET search_path = before, pg_catalog, public"
+        )
+    };
+    let works = function("RETURN pg_catalog.set_config(name, value, local);");
+    admin.execute(AssertSqlSafe(works.clone())).await.unwrap();
+    let db = Db::new(&target, &small());
+    let org = OrgId::generate(&Clock::system());
+    for round in 0..4 {
+        admin.execute(AssertSqlSafe(function("RAISE EXCEPTION 'cancelled';"))).await.unwrap();
+        let (one, other) = tokio::join!(db.tenant(org), db.tenant(org));
+        assert!(one.is_err() && other.is_err(), "the function is not called");
+        admin.execute(AssertSqlSafe(works.clone())).await.unwrap();
+        let (one, other) = tokio::join!(db.tenant(org), db.tenant(org));
+        for tx in [one, other] {
+            let mut tx = tx.unwrap_or_else(|error| panic!("round {round}: {error:?}"));
+            assert_eq!(current_org(&mut tx).await, Some(org.to_string()), "round {round}");
+        }
+    }
+    db.close().await;
+    cluster().await.drop_database(&name).await;
+}
+
 #[tokio::test]
 async fn an_organisation_ends_with_its_transaction() {
     let name = cluster().await.database().await;

@@ -47,6 +47,79 @@ async fn a_question_that_nothing_matches_says_so() {
     app.stop().await;
 }
 
+/// A weak match that the words rank first must not take the place of a match that stands behind it.
+#[tokio::test(flavor = "multi_thread")]
+async fn weak_matches_are_cut_off_only_when_they_are_known() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let base = make_base(&admin, "Farm").await;
+    let mut documents = vec![
+        ("air.md".to_owned(), "The zeppelin, the zeppelin, a zeppelin, one zeppelin more."),
+        ("farm.md".to_owned(), "A cat and a dog share the yard with hens, geese, ducks and the morning sun."),
+    ];
+    for n in 0..4 {
+        documents.push((format!("cat{n}.md"), "The cat sleeps."));
+        documents.push((format!("dog{n}.md"), "The dog barks."));
+    }
+    for (n, (name, text)) in documents.iter().enumerate() {
+        add_document(&admin, &base, name, format!("# Part {n}\n\n{text}\n").as_bytes()).await;
+    }
+    app.wait_for_jobs().await;
+    let question = "zeppelin cat dog bird";
+    let all = ask(&admin, &base, question, "text").await;
+    let names = |found: &Value| -> Vec<(String, bool)> {
+        let hits = found["results"].as_array().unwrap().iter();
+        hits.map(|hit| (hit["filename"].as_str().unwrap().to_owned(), hit["weak"] == true)).collect()
+    };
+    let zeppelin = all["results"].as_array().unwrap().iter().find(|hit| hit["filename"] == "air.md").unwrap();
+    assert!(zeppelin["score"].as_f64() > all["results"][0]["score"].as_f64(), "ranked first by the words: {all}");
+    let body = json!({"query": question, "limit": 1, "mode": "text"});
+    let one = admin.post(&format!("/api/v1/knowledge-bases/{base}/search"), &body).await.expect(200);
+    assert_eq!((names(&one), &one["matches"]), (vec![("farm.md".to_owned(), false)], &json!(1)), "{one}");
+    app.stop().await;
+}
+
+/// `C++` is another name than C, and characters of a script without spaces are no words.
+#[tokio::test(flavor = "multi_thread")]
+async fn names_with_signs_and_scripts_without_spaces_are_told_from_their_letters() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let base = make_base(&admin, "Names").await;
+    for (name, text) in [
+        ("vitamin.md", "Vitamin C is in lemons, and vitamin F in oil."),
+        ("code.md", "The driver is written in C++17, the tool in C#, the service for ASP.NET."),
+        ("fishing.md", "A net of hemp."),
+        ("leave.md", "员工申请带薪年假需提前三天。"),
+        ("year.md", "今年的申报很长，请看假日表。"),
+        ("thai.md", "เขากำลังกินข้าวที่บ้าน"),
+        ("korean.md", "번역을 부탁했다."),
+        ("isbn.md", "The book has the ISBN 978-3-16-148410-0."),
+        ("part.md", "Деталь СВ-1234 на складе."),
+    ] {
+        add_document(&admin, &base, name, format!("# {name}\n\n{text}\n").as_bytes()).await;
+    }
+    app.wait_for_jobs().await;
+    for (query, name) in [
+        ("C++", "code.md"),
+        ("C#", "code.md"),
+        (".NET", "code.md"),
+        ("申请年假", "leave.md"),
+        ("กินข้าว", "thai.md"),
+        ("번역이", "korean.md"),
+        ("9783161484100", "isbn.md"),
+        ("CB-1234", "part.md"),
+        ("cb1234", "part.md"),
+    ] {
+        let found = ask(&admin, &base, query, "text").await;
+        let strong: Vec<&Value> =
+            found["results"].as_array().unwrap().iter().filter(|hit| hit["weak"] == false).collect();
+        let names: Vec<&str> = strong.iter().map(|hit| hit["filename"].as_str().unwrap()).collect();
+        assert_eq!(names, [name], "{query}: {found}");
+        assert_eq!(found["results"][0]["filename"], name, "{query}: {found}");
+    }
+    app.stop().await;
+}
+
 /// Without a measurement there is no floor, and nothing is called weak.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_base_is_measured_when_the_last_document_that_it_waits_for_fails() {
@@ -121,7 +194,7 @@ async fn terms_of_an_older_version_are_written_anew_while_the_base_is_searched()
     assert_eq!(by_meaning[0]["document_id"], id.as_str(), "the vectors are still there");
     assert!(by_meaning[0]["score"].as_f64().unwrap() > 0.8, "and still the old ones: {by_meaning:?}");
     let analysis: i16 = sqlx::query_scalar("SELECT analysis FROM knowledge_bases").fetch_one(&mut db).await.unwrap();
-    assert_eq!(analysis, 3);
+    assert_eq!(analysis, 4);
     db.close().await.unwrap();
     app.stop().await;
 }

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::{
     knowledge::{document, search, superuser},
     support::{
+        agents::start,
         app::{Client, TestApp, model_dir},
         documents::{add_document, fixture, make_base},
     },
@@ -336,6 +337,20 @@ async fn without_the_embedding_model_documents_are_found_by_words_until_it_is_th
     for mode in ["text", "hybrid"] {
         assert_eq!(search(&admin, &base, "albatross", mode).await.len(), 1, "{mode}");
     }
+    let asked = async |mode: &str| {
+        let body = json!({"query": "albatross", "mode": mode});
+        admin.post(&format!("/api/v1/knowledge-bases/{base}/search"), &body).await.expect(200)["words_only"].clone()
+    };
+    assert_eq!((asked("text").await, asked("hybrid").await), (json!(false), json!(true)));
+    let searched = format!("/knowledge/{base}/search?q=albatross");
+    assert!(page(&admin, &searched, "en").await.contains("data-words-only"));
+    let draft = json!({"name": "Ann", "knowledge_bases": [&base]});
+    let conversation = start(&admin, &admin.post("/api/v1/agents", &draft).await.expect(201)).await;
+    let question = json!({"content": "When does the albatross return?"});
+    let answer = admin.post(&format!("{conversation}/messages"), &question).await.expect(200);
+    assert_eq!(answer["shortfall"]["words_only"], true, "{answer}");
+    let shown = page(&admin, conversation.trim_start_matches("/api/v1"), "en").await;
+    assert!(shown.contains("searched by words alone"), "{shown}");
     let info = admin.get(&format!("/api/v1/knowledge-bases/{base}")).await.expect(200);
     assert_eq!(info["documents_words_only"], 1);
     let listed = admin.get(&format!("/api/v1/knowledge-bases/{base}/documents?words_only=true")).await.expect(200);
@@ -356,6 +371,8 @@ async fn without_the_embedding_model_documents_are_found_by_words_until_it_is_th
     for mode in ["text", "hybrid", "vector"] {
         assert_eq!(search(&admin, &base, "albatross", mode).await.len(), 1, "{mode}");
     }
+    assert_eq!(asked("hybrid").await, json!(false));
+    assert!(!page(&admin, &searched, "en").await.contains("data-words-only"));
     assert_eq!(doctor(&app, "knowledge.vectors").await.0, Status::Pass);
     app.stop().await;
 }

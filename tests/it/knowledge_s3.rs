@@ -86,7 +86,7 @@ async fn documents_and_index_live_in_a_bucket_and_a_delete_leaves_nothing() {
     let mut db = superuser(&app).await;
     let org: uuid::Uuid = sqlx::query_scalar("SELECT org_id FROM knowledge_bases").fetch_one(&mut db).await.unwrap();
     let request: SearchRequest = serde_json::from_value(json!({"query": "marmalade"})).unwrap();
-    let hits = again.knowledge.search(org.into(), &[base.parse().unwrap()], &request).await.unwrap();
+    let hits = again.knowledge.search(org.into(), &[base.parse().unwrap()], &request).await.unwrap().hits;
     assert_eq!(hits[0].document_id.to_string(), kept);
     again.knowledge.delete_base(org.into(), base.parse().unwrap()).await.unwrap();
     while again.jobs.unfinished().await.unwrap() > 0 {

@@ -136,6 +136,17 @@ async fn chat(State(seen): State<Seen>, headers: HeaderMap, Json(body): Json<Val
         "endless" => sse(data(&(0..600).map(|i| word(&format!("w{i} "))).collect::<Vec<_>>()), Duration::from_millis(50), &seen),
         "cut" => sse(data(&[word("half "), word("way")]), quick, &seen),
         "stall" => sse(data(&[word("a"), word("b")]), Duration::from_millis(1500), &seen),
+        "comments" => {
+            let pings = std::iter::repeat_n(": still here\n\n".to_owned(), 60);
+            sse(data(&[word("a")]).into_iter().chain(pings).chain(data(&[STOP.into()])).collect(), Duration::from_millis(500), &seen)
+        }
+        "drip" => {
+            let bytes = stream::iter(WHOLE.bytes()).then(|byte| async move {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                Ok::<_, std::io::Error>(Bytes::from(vec![byte]))
+            });
+            ([(header::CONTENT_TYPE, "application/json")], Body::from_stream(bytes)).into_response()
+        }
         "in-stream" => sse(
             data(&[word("so "), json!({"error": {"message": format!("boom {KEY}"), "code": 429}, "usage": {"prompt_tokens": 5, "completion_tokens": 1}, "choices": []}).to_string()]),
             quick,
@@ -598,6 +609,17 @@ async fn a_stream_that_fails_ends_with_an_error_event() {
         assert_eq!(f.rows(count).await[count - 1]["outcome"], outcome, "{model}");
     }
     assert_eq!(f.rows(3).await[2]["prompt_tokens"], 5, "what was used before the error is counted");
+}
+
+#[tokio::test]
+async fn bytes_that_bring_nothing_do_not_keep_an_answer_waiting() {
+    let f = start().await;
+    for (model, stream) in [("up/comments", true), ("up/drip", false)] {
+        let begin = std::time::Instant::now();
+        let text = f.ask(model, stream).await.text().await.unwrap();
+        assert!(text.contains("provider_timeout"), "{model}: {text}");
+        assert!(begin.elapsed() < Duration::from_secs(20), "{model}: {:?}", begin.elapsed());
+    }
 }
 
 #[tokio::test]

@@ -17,7 +17,9 @@
 
 mod abuse;
 mod agents;
+mod agents_shortfall;
 mod agents_sources;
+mod agents_strangers;
 mod alerting;
 mod architecture;
 mod auth;
@@ -36,7 +38,9 @@ mod knowledge_matches;
 mod knowledge_reading;
 mod knowledge_s3;
 mod llm;
+mod llm_answers;
 mod llm_providers;
+mod llm_requests;
 mod logs;
 mod metrics;
 mod support;

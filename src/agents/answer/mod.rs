@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::{
     error::AgentError,
     metrics::{Answering, Found, Metrics},
-    model::{Agent, Citation, ConversationId, Message},
+    model::{Agent, Citation, ConversationId, Message, Shortfall},
     prompt,
 };
 use crate::{
@@ -56,6 +56,14 @@ impl Unopened {
             models.remove(model);
         }
     }
+}
+
+/// What a model is given to answer from.
+#[derive(Debug)]
+pub(super) struct Given {
+    pub sources: Vec<Citation>,
+    pub shortfall: Shortfall,
+    pub model: String,
 }
 
 /// A place to write one answer; given up when dropped.
@@ -117,8 +125,8 @@ impl Engine {
     pub async fn start(&self, question: &Question<'_>, place: Place) -> Result<Answer, AgentError> {
         let mut report = self.metrics.began(question.agent.id, question.conversation);
         match self.begin(question, &mut report).await {
-            Ok((sources, model, stream)) => {
-                let answer = Answer::new(sources, model, stream, self.unopened.clone(), report, place);
+            Ok((given, stream)) => {
+                let answer = Answer::new(given, stream, self.unopened.clone(), report, place);
                 Ok(if question.begun.is_some() { answer.going_on() } else { answer })
             }
             Err(error) => {
@@ -128,13 +136,10 @@ impl Engine {
         }
     }
 
-    async fn begin(
-        &self,
-        question: &Question<'_>,
-        report: &mut Answering,
-    ) -> Result<(Vec<Citation>, String, ChatStream), AgentError> {
+    async fn begin(&self, question: &Question<'_>, report: &mut Answering) -> Result<(Given, ChatStream), AgentError> {
         let agent = question.agent;
-        let mut sources = self.retrieve(question).await?;
+        let (mut sources, shortfall) = self.retrieve(question).await?;
+        report.fell_short(shortfall);
         if let Some(begun) = question.begun {
             continuing::keep_marks(&mut sources, &begun.citations);
         }
@@ -158,33 +163,42 @@ impl Engine {
             passages,
         );
         let stream = self.llm.chat(call, request).await?;
-        Ok((sources, model, stream))
+        Ok((Given { sources, shortfall, model }, stream))
     }
 
-    /// The passages that fit into the agent's budget of tokens, best first.
-    async fn retrieve(&self, question: &Question<'_>) -> Result<Vec<Citation>, AgentError> {
+    /// The passages that fit into the agent's budget of tokens, best first, and what is not among them.
+    async fn retrieve(&self, question: &Question<'_>) -> Result<(Vec<Citation>, Shortfall), AgentError> {
         let settings = &question.agent.settings;
         if settings.knowledge_bases.is_empty() {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), Shortfall::default()));
         }
+        let (query, question_cut_to) = prompt::search_query(question.text, question.history);
         let request = SearchRequest {
-            query: prompt::search_query(question.text, question.history),
+            query,
             limit: usize::try_from(settings.retrieval.limit).unwrap_or(usize::MAX),
             mode: settings.retrieval.mode,
         };
-        let hits = self.knowledge.search(question.org, &settings.knowledge_bases, &request).await?;
-        let mut left = u64::from(settings.retrieval.max_tokens);
-        // What does not fit is passed over, not the end: a shorter passage below it may.
-        let fitting = hits.into_iter().filter(|hit| {
-            let tokens = llm::estimate_tokens(&with_table_header(hit.table_header.as_deref(), &hit.text));
-            let fits = tokens <= left;
-            if fits {
-                left -= tokens;
-            }
-            fits
-        });
-        Ok(fitting.zip(1..).map(|(hit, mark)| citation(mark, hit)).collect())
+        let found = self.knowledge.search(question.org, &settings.knowledge_bases, &request).await?;
+        let (fitting, passages_left_out) = fitting(found.hits, settings.retrieval.max_tokens);
+        let sources = fitting.into_iter().zip(1..).map(|(hit, mark)| citation(mark, hit)).collect();
+        Ok((sources, Shortfall { passages_left_out, question_cut_to, words_only: found.words_only }))
     }
+}
+
+/// The passages that fit into `most` tokens, and how many do not. What does not fit is passed over, not the end: a shorter passage below
+/// it may. The best one is always there, whatever its length: an agent that is shown nothing says that the documents hold nothing.
+fn fitting(hits: Vec<SearchHit>, most: u32) -> (Vec<SearchHit>, u32) {
+    let (all, mut left) = (hits.len(), u64::from(most));
+    let mut fitting: Vec<SearchHit> = Vec::with_capacity(all);
+    for hit in hits {
+        let tokens = llm::estimate_tokens(&with_table_header(hit.table_header.as_deref(), &hit.text));
+        if tokens <= left || fitting.is_empty() {
+            left = left.saturating_sub(tokens);
+            fitting.push(hit);
+        }
+    }
+    let left_out = all - fitting.len();
+    (fitting, u32::try_from(left_out).unwrap_or(u32::MAX))
 }
 
 fn citation(mark: u32, hit: SearchHit) -> Citation {

@@ -5,9 +5,13 @@ use std::{collections::VecDeque, time::Duration};
 use axum::http::StatusCode;
 use futures::StreamExt as _;
 
-use super::{Place, Unopened};
+use super::{Given, Place, Unopened};
 use crate::{
-    agents::{citations::marks, metrics::Answering, model::Citation},
+    agents::{
+        citations::marks,
+        metrics::Answering,
+        model::{Citation, Shortfall},
+    },
     llm::{ChatStream, Chunk, Ending, LlmError, Piece, Splitter, Usage},
     platform::error::ApiError,
 };
@@ -29,6 +33,7 @@ pub enum Said {
 pub struct Answer {
     /// What the model was given, by mark.
     pub sources: Vec<Citation>,
+    pub shortfall: Shortfall,
     pub model: String,
     pub usage: Option<Usage>,
     /// What has been shown so far.
@@ -50,16 +55,11 @@ pub struct Answer {
 }
 
 impl Answer {
-    pub(super) fn new(
-        sources: Vec<Citation>,
-        model: String,
-        stream: ChatStream,
-        unopened: Unopened,
-        report: Answering,
-        place: Place,
-    ) -> Self {
+    pub(super) fn new(given: Given, stream: ChatStream, unopened: Unopened, report: Answering, place: Place) -> Self {
+        let Given { sources, shortfall, model } = given;
         Self {
             sources,
+            shortfall,
             model,
             usage: None,
             text: String::new(),

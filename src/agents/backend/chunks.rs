@@ -7,7 +7,7 @@ use crate::{
     agents::{
         answer::{Answer, Said},
         citations::marks,
-        model::Citation,
+        model::{Citation, Shortfall},
     },
     llm::{
         self, ChatChunk, ChatCompletion, ChatStream, Choice, Chunk, ChunkChoice, Completion, Content, Delta, LlmError,
@@ -43,7 +43,7 @@ pub(super) async fn whole(mut answer: Answer, head: ChatChunk) -> Result<Complet
             reason = Some(openai_ending(&answer, error)?);
         }
     }
-    let mut extra = Map::from_iter([("annotations".to_owned(), annotations(&answer))]);
+    let mut extra = notes(&answer);
     if !answer.thinking.is_empty() {
         extra.insert("reasoning_content".into(), json!(answer.thinking));
     }
@@ -134,12 +134,21 @@ impl State {
 
     fn end(&mut self, reason: String) -> ChatChunk {
         self.phase = Phase::Usage;
-        let mut extra = Map::from_iter([("annotations".to_owned(), annotations(&self.answer))]);
+        let mut extra = notes(&self.answer);
         if !self.answer.refusal.is_empty() {
             extra.insert("refusal".into(), json!(self.answer.refusal));
         }
         self.chunk(Delta { extra, ..Delta::default() }, Some(reason))
     }
+}
+
+/// What is said beside the text: its citations, and what of the search the model did not see.
+fn notes(answer: &Answer) -> Map<String, Value> {
+    let mut notes = Map::from_iter([("annotations".to_owned(), annotations(answer))]);
+    if answer.shortfall != Shortfall::default() {
+        notes.insert("shortfall".into(), json!(answer.shortfall));
+    }
+    notes
 }
 
 /// `file_citation` annotations: one for each source of each mark in the text; `index` is where the mark stands, in characters.

@@ -66,6 +66,13 @@ const IDENTIFIERS: [&str; 30] = [
     "obj", "cfg", "src", "dst", "env", "elem", "elems", "mat", "dict", "tuple", "cols", "xs", "ys", "len", "kwargs",
 ];
 
+/// Ends of files and hosts, of which a text speaks: `handbook.md[1]`, `example.org[2]`.
+const ENDINGS: [&str; 36] = [
+    "md", "txt", "pdf", "doc", "docx", "odt", "rtf", "html", "htm", "csv", "xml", "json", "yaml", "yml", "toml", "ini",
+    "conf", "cfg", "log", "sh", "py", "js", "ts", "rs", "go", "java", "sql", "exe", "com", "org", "net", "io", "ru",
+    "de", "eu", "dev",
+];
+
 /// `arr[1]`, `my_list[1]`, `x[1]`, `sys.argv[1]`, `f(x)[1]`, `rows[0][1]`, `https://example.org/a[1]`
 fn follows_an_identifier(before: &str) -> bool {
     let Some(last) = before.chars().next_back() else { return false };
@@ -90,9 +97,13 @@ fn follows_an_identifier(before: &str) -> bool {
     }
     let letters: Vec<char> = name.chars().collect();
     let one = letters.len() == 1 && letters[0].is_ascii_alphabetic();
-    let camel = letters.windows(2).any(|w| w[0].is_ascii_lowercase() && w[1].is_ascii_uppercase());
-    let dotted =
-        word.len() > name.len() && word[..word.len() - name.len()].ends_with('.') && letters[0].is_ascii_lowercase();
+    // "PostgreSQL[1]" and "JavaScript[2]" are names of a language.
+    let camel = letters[0].is_ascii_lowercase()
+        && letters.windows(2).any(|w| w[0].is_ascii_lowercase() && w[1].is_ascii_uppercase());
+    let dotted = word.len() > name.len()
+        && word[..word.len() - name.len()].ends_with('.')
+        && letters[0].is_ascii_lowercase()
+        && !ENDINGS.contains(&name);
     let mixed = letters[0].is_ascii_lowercase() && letters.len() < 8 && letters.iter().any(char::is_ascii_digit);
     one || camel
         || dotted
@@ -107,7 +118,7 @@ fn is_operand(before: &str, after: &str) -> bool {
     // An asterisk right at the mark is emphasis.
     let product = before.ends_with(" * ");
     let (before, after) = (before.trim_end(), after.trim_start_matches(' '));
-    if product || before.ends_with(operator) || before.ends_with("\":") || before.ends_with("return") {
+    if product || before.ends_with(operator) || before.ends_with("\":") || before.trim_start() == "return" {
         return true;
     }
     let method =

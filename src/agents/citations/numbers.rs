@@ -11,7 +11,10 @@ pub(super) struct Named {
 /// Longest range, `[1-30]`.
 const WIDEST: u32 = 30;
 
-const WORDS: [&str; 21] = [
+const WORDS: [&str; 24] = [
+    "citations",
+    "citation",
+    "cite",
     "sources",
     "source",
     "src",
@@ -100,7 +103,7 @@ fn is_digit(c: char) -> bool {
 }
 
 fn number(text: &str) -> Option<u32> {
-    let text = text.trim().trim_start_matches('^');
+    let text = text.trim().trim_matches('^');
     if text.is_empty() || text.chars().count() > 4 || !text.chars().all(is_digit) {
         return None;
     }

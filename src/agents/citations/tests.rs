@@ -36,6 +36,10 @@ fn what_names_sources_in_running_text_is_a_citation() {
         ("He said \"so\"[1].", vec![1]),
         ("- [x] done [1]\n- [ ] open [2]", vec![1, 2]),
         ("[1] [2]\n\n[1]: handbook.md\n[2]: other.pdf", vec![1, 2]),
+        ("PostgreSQL[1] and JavaScript[2]", vec![1, 2]),
+        ("as handbook.md[1] and example.org[2] say", vec![1, 2]),
+        ("You have 28 days to return [1].", vec![1]),
+        ("So it is [citation:1][citation: 2] and [^3^].", vec![1, 2, 3]),
     ] {
         assert_eq!(cited(text), expected, "{text}");
     }
@@ -56,6 +60,7 @@ fn what_is_something_else_is_no_citation() {
         "See [2].\n\n[2]: https://example.org",
         "Cut off [2](https://exam",
         "Noted[^1].\n\n[^1]: My own note [2].",
+        "return [1]\n  return [2, 3]",
         "arr[1], my_list[2], x[1], sys.argv[1], myList[2], f(x)[1], rows[0][1]",
         "ports = [1, 2]",
         "{\"a\": [1, 2]}",

@@ -78,7 +78,15 @@ agents-stopped = Stopped.
 agents-searching = Searching the documents…
 agents-regenerate = Answer again
 agents-only-weak = Only weak matches: nothing in the documents matches this question well. Check the sources before you rely on the answer.
+agents-found-only-weak = Only weak matches were found: nothing in the documents matches this question well.
 agents-weak = weak match
+agents-left-out = { $n ->
+    [one] { $n } more passage was found, but did not fit into this agent's limit on tokens: the model did not see it.
+   *[other] { $n } more passages were found, but did not fit into this agent's limit on tokens: the model did not see them.
+}
+agents-question-cut = The documents were searched for the first { $n } characters of the question only. To search for the rest of it, ask again in fewer words.
+agents-words-only = The documents were searched by words alone: the embedding model is not at hand, or they are being indexed for another one.
+agents-arrived = The question had arrived: here it is, with what was written of its answer.
 agents-earlier-left-out = The model no longer sees the messages above this line: it is shown the latest questions and answers only.
 agents-bases-gone = { $n ->
     [one] { $n } of this agent's knowledge bases has been deleted. It answers without it.

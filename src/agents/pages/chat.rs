@@ -9,13 +9,17 @@ use crate::{
     agents::{
         citations::{false_definitions, marks},
         error::AgentError,
-        model::{Agent, AgentId, Citation, Conversation, ConversationId, Message, MessageId, MessageStatus, Speaker},
+        model::{
+            Agent, AgentId, Citation, Conversation, ConversationId, Message, MessageId, MessageStatus, Shortfall,
+            Speaker,
+        },
         service::{Agents, Ask},
     },
     console::{Flash, Form, ListQuery, PageResult, Pager, Shell, markdown},
     platform::{
         error::ApiError,
         http::{Page, PageQuery, Path, Query, Scope},
+        names::with_directions_shown,
     },
 };
 
@@ -30,6 +34,24 @@ impl Shown {
     fn new(message: Message) -> Self {
         let html = answer_html(&message.content, &message.citations);
         Self { message, html }
+    }
+
+    /// The question, on the page as it was asked.
+    fn asked(&self) -> String {
+        with_directions_shown(&self.message.content)
+    }
+
+    fn thinking(&self) -> String {
+        with_directions_shown(&self.message.thinking)
+    }
+
+    /// What of the search for its passages the model did not see.
+    fn notes(&self, shell: &Shell) -> Vec<String> {
+        let Shortfall { passages_left_out, question_cut_to, words_only } = self.message.shortfall;
+        let left_out = (passages_left_out > 0).then(|| shell.tn("agents-left-out", passages_left_out).to_string());
+        let cut = question_cut_to.map(|n| shell.t("agents-question-cut").with("n", n).to_string());
+        let words = words_only.then(|| shell.t("agents-words-only").to_string());
+        [left_out, cut, words].into_iter().flatten().collect()
     }
 
     fn is_user(&self) -> bool {
@@ -77,7 +99,7 @@ pub(in crate::agents) fn answer_html(text: &str, citations: &[Citation]) -> Stri
     // Placeholders for the links: a character that this text does not hold and that means nothing to Markdown. Documents may hold
     // any, icon fonts use this very range.
     let Some(place) = ('\u{e000}'..='\u{f8ff}').find(|c| !text.contains(*c)) else {
-        return markdown(text);
+        return with_directions_shown(&markdown(text));
     };
     let mut edits: Vec<(std::ops::Range<usize>, String)> =
         found.iter().enumerate().map(|(n, mark)| (mark.range.clone(), format!("{place}{n}{place}"))).collect();
@@ -100,7 +122,8 @@ pub(in crate::agents) fn answer_html(text: &str, citations: &[Citation]) -> Stri
         numbers.iter().filter_map(|n| citations.iter().find(|c| c.mark == *n)).map(link).collect()
     };
     let html = markdown(&source);
-    html.split(place).enumerate().map(|(n, part)| if n % 2 == 0 { part.to_owned() } else { links(part) }).collect()
+    let linked = html.split(place).enumerate().map(|(n, part)| if n % 2 == 0 { part.to_owned() } else { links(part) });
+    with_directions_shown(&linked.collect::<String>())
 }
 
 fn link(citation: &Citation) -> String {
@@ -112,7 +135,7 @@ fn link(citation: &Citation) -> String {
 }
 
 pub fn place(citation: &Citation) -> String {
-    citation.heading.join(" › ")
+    with_directions_shown(&citation.heading.join(" › "))
 }
 
 #[derive(Template)]

@@ -128,6 +128,9 @@ pub(super) struct NewMessage {
 /// With `stream` the answer comes as server-sent events: `start`, `sources`, `thinking` and `delta`..., `end`; otherwise as one
 /// message. `rewrite` replaces what `delta` and `thinking` brought so far: a model's thinking is not always known from its
 /// beginning. `finish_reason` of the message is `length` where the answer was cut off at the limit. Closing the connection stops the answer; what was written is kept.
+///
+/// `sources` also says what of the search the model did not see (`shortfall`). There is no `Idempotency-Key` here (400 where there is one):
+/// where it is not known whether a question arrived, read the conversation.
 #[utoipa::path(post, path = "/api/v1/agents/{agent}/conversations/{conversation}/messages", tag = TAG,
     params(("agent" = AgentId, Path), ("conversation" = ConversationId, Path)), request_body = NewMessage,
     responses((status = 200, body = Message), (status = 404, body = Problem), (status = 409, body = Problem), (status = 429, body = Problem)))]
@@ -139,6 +142,7 @@ pub(super) async fn post_message(
     Json(body): Json<NewMessage>,
 ) -> Result<Response, ApiError> {
     who.require(Scope::Inference)?;
+    refuse_key(&headers)?;
     let asked = agents.ask(&who, agent, id, Ask::Question(body.content)).await?;
     answer(&agents, asked, body.stream || wants_events(&headers)).await
 }
@@ -161,6 +165,7 @@ pub(super) async fn regenerate_answer(
     Json(body): Json<Regenerate>,
 ) -> Result<Response, ApiError> {
     who.require(Scope::Inference)?;
+    refuse_key(&headers)?;
     let asked = agents.ask(&who, agent, id, Ask::Again).await?;
     answer(&agents, asked, body.stream || wants_events(&headers)).await
 }
@@ -180,6 +185,7 @@ pub(super) async fn continue_answer(
     Json(body): Json<Regenerate>,
 ) -> Result<Response, ApiError> {
     who.require(Scope::Inference)?;
+    refuse_key(&headers)?;
     let asked = agents.ask(&who, agent, id, Ask::Continue).await?;
     answer(&agents, asked, body.stream || wants_events(&headers)).await
 }
@@ -201,6 +207,17 @@ pub(super) async fn stop_answer(
 ) -> Result<Json<Stopped>, ApiError> {
     who.require(Scope::Inference)?;
     Ok(Json(Stopped { stopped: agents.stop_answer(&who, agent, id).await? }))
+}
+
+/// An answer cannot be kept and repeated under a key: it comes as it is written, and may take minutes. A client that relies on the key is
+/// told, before it asks twice.
+fn refuse_key(headers: &HeaderMap) -> Result<(), ApiError> {
+    if !headers.contains_key("idempotency-key") {
+        return Ok(());
+    }
+    let text = "answers take no Idempotency-Key: leave it out, and where it is not known whether a question arrived, read the conversation: \
+                a question that was taken stands in it, with its answer";
+    Err(ApiError::bad_request("idempotency_key_not_supported", text))
 }
 
 fn wants_events(headers: &HeaderMap) -> bool {

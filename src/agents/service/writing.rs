@@ -20,7 +20,7 @@ use crate::{
     agents::{
         answer::{Answer, Begun, LONGEST_REPEATED, Overrides, Place, Question, Said, cited, joined},
         error::AgentError,
-        model::{Agent, Citation, ConversationId, Message, MessageId, MessageStatus},
+        model::{Agent, Citation, ConversationId, Message, MessageId, MessageStatus, Shortfall},
         store::conversations as store,
     },
     platform::{error::ApiError, ids::OrgId},
@@ -30,8 +30,8 @@ use crate::{
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum AnswerEvent {
-    /// What the model was given to answer from.
-    Sources { citations: Vec<Citation> },
+    /// What the model was given to answer from, and what of the search it was not.
+    Sources { citations: Vec<Citation>, shortfall: Shortfall },
     /// The next piece of text.
     Delta { text: String },
     /// The next piece of the model's thinking, which is no part of the answer.
@@ -234,10 +234,10 @@ impl Agents {
         (Some(answer), ended)
     }
 
-    /// Writes the end down; a database that restarts meanwhile is waited for.
+    /// Writes the end down; a database that is away meanwhile is waited for, four minutes at the most: the reader has seen the answer.
     async fn keep(&self, org: OrgId, message: &Message, replaces: &[MessageId]) {
         let replaces = if message.content.trim().is_empty() { &[] } else { replaces };
-        for patience in [1, 2, 4, 8, 0] {
+        for patience in [1, 2, 4, 8, 15, 15, 30, 30, 30, 30, 30, 0] {
             let result: Result<(), AgentError> = async {
                 let mut tx = self.0.db.tenant(org).await?;
                 store::finish_message(&mut tx, message).await?;
@@ -266,7 +266,9 @@ async fn hand_over(
     stop: &CancellationToken,
     events: &mpsc::Sender<AnswerEvent>,
 ) -> (Answer, Ended) {
-    if !deliver(events, stop, AnswerEvent::Sources { citations: answer.sources.clone() }).await {
+    if !deliver(events, stop, AnswerEvent::Sources { citations: answer.sources.clone(), shortfall: answer.shortfall })
+        .await
+    {
         return (answer, Ended::Stopped);
     }
     let mut seam = Seam::new(begun);
@@ -358,6 +360,7 @@ fn take_over(message: &mut Message, mut answer: Answer, begun: Option<Begun>) {
     let gone = begun.citations.into_iter().filter(|c| !answer.sources.iter().any(|s| s.mark == c.mark));
     let sources: Vec<Citation> = answer.sources.iter().cloned().chain(gone).collect();
     message.citations = cited(&message.content, &sources);
+    message.shortfall = answer.shortfall;
     message.model = Some(answer.model);
 }
 

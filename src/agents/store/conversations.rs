@@ -1,11 +1,14 @@
 //! Conversations and messages.
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
 
 use crate::{
-    agents::model::{AgentId, Citation, Conversation, ConversationId, Message, MessageId, MessageStatus, Speaker},
+    agents::model::{
+        AgentId, Citation, Conversation, ConversationId, Message, MessageId, MessageStatus, Shortfall, Speaker,
+    },
     platform::ids::OrgId,
 };
 
@@ -14,6 +17,39 @@ use crate::{
 pub struct Owner<'a> {
     pub agent: AgentId,
     pub subject: &'a str,
+}
+
+/// An element of the column `citations`: behind the citations one that says what the model did not see, where there is something to say.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Kept {
+    Shortfall(Note),
+    Citation(Citation),
+}
+
+/// Of no document, and in the shape of a citation, so that a version before this one can still read the message.
+#[derive(Debug, Serialize, Deserialize)]
+struct Note {
+    shortfall: Shortfall,
+    #[serde(flatten)]
+    nothing: Citation,
+}
+
+fn kept(message: &Message) -> Vec<Kept> {
+    let note = (message.shortfall != Shortfall::default())
+        .then(|| Kept::Shortfall(Note { shortfall: message.shortfall, nothing: Citation::of_nothing() }));
+    message.citations.iter().cloned().map(Kept::Citation).chain(note).collect()
+}
+
+fn taken_apart(kept: Vec<Kept>) -> (Vec<Citation>, Shortfall) {
+    let (mut citations, mut shortfall) = (Vec::with_capacity(kept.len()), Shortfall::default());
+    for element in kept {
+        match element {
+            Kept::Citation(citation) => citations.push(citation),
+            Kept::Shortfall(note) => shortfall = note.shortfall,
+        }
+    }
+    (citations, shortfall)
 }
 
 pub async fn insert(
@@ -108,7 +144,7 @@ pub async fn insert_message(
         m.role as Speaker,
         m.status as MessageStatus,
         m.content,
-        Json(&m.citations) as _,
+        Json(kept(m)) as _,
         m.agent_version,
         m.model,
         m.created_at
@@ -150,7 +186,7 @@ pub async fn finish_message(conn: &mut PgConnection, m: &Message) -> sqlx::Resul
         m.id.0,
         m.status as MessageStatus,
         m.content,
-        Json(&m.citations) as _,
+        Json(kept(m)) as _,
         m.model,
         m.error_code,
         m.prompt_tokens,
@@ -170,7 +206,7 @@ pub async fn finish_message(conn: &mut PgConnection, m: &Message) -> sqlx::Resul
 pub async fn messages(conn: &mut PgConnection, conversation: ConversationId, limit: i64) -> sqlx::Result<Vec<Message>> {
     let rows = sqlx::query!(
         r#"SELECT id AS "id: MessageId", role AS "role: Speaker", status AS "status: MessageStatus", content,
-             citations AS "citations: Json<Vec<Citation>>", agent_version, model, error_code, finish_reason, thinking, prompt_tokens,
+             citations AS "citations: Json<Vec<Kept>>", agent_version, model, error_code, finish_reason, thinking, prompt_tokens,
              completion_tokens, first_token_ms, duration_ms, created_at
            FROM messages WHERE conversation_id = $1 AND NOT superseded ORDER BY id DESC LIMIT $2"#,
         conversation.0,
@@ -178,22 +214,26 @@ pub async fn messages(conn: &mut PgConnection, conversation: ConversationId, lim
     )
     .fetch_all(conn)
     .await?;
-    let messages = rows.into_iter().rev().map(|r| Message {
-        id: r.id,
-        role: r.role,
-        status: r.status,
-        content: r.content,
-        thinking: r.thinking,
-        citations: r.citations.0,
-        agent_version: r.agent_version,
-        model: r.model,
-        error_code: r.error_code,
-        finish_reason: r.finish_reason,
-        prompt_tokens: r.prompt_tokens,
-        completion_tokens: r.completion_tokens,
-        first_token_ms: r.first_token_ms,
-        duration_ms: r.duration_ms,
-        created_at: r.created_at,
+    let messages = rows.into_iter().rev().map(|r| {
+        let (citations, shortfall) = taken_apart(r.citations.0);
+        Message {
+            id: r.id,
+            role: r.role,
+            status: r.status,
+            content: r.content,
+            thinking: r.thinking,
+            citations,
+            shortfall,
+            agent_version: r.agent_version,
+            model: r.model,
+            error_code: r.error_code,
+            finish_reason: r.finish_reason,
+            prompt_tokens: r.prompt_tokens,
+            completion_tokens: r.completion_tokens,
+            first_token_ms: r.first_token_ms,
+            duration_ms: r.duration_ms,
+            created_at: r.created_at,
+        }
     });
     Ok(messages.collect())
 }

@@ -7,7 +7,8 @@ use super::{Auth, email, search, text};
 use crate::{
     auth::{
         AuthError, LinkPurpose, Organisation, User,
-        model::{check_slug, normal_email},
+        email::spellings,
+        model::check_slug,
         password::one_time_password,
         store::{
             accounts::{self, NewUser},
@@ -119,7 +120,7 @@ impl Auth {
         let hash = self.inner.hasher.hash(&password).await?;
         let mut tx = self.inner.db.system().await?;
         let account =
-            accounts::account_by_email(&mut tx, &normal_email(mail)).await?.ok_or(AuthError::NotFound("user"))?;
+            accounts::account_by_email(&mut tx, &spellings(mail)).await?.ok_or(AuthError::NotFound("user"))?;
         accounts::set_password(&mut tx, account.id, &hash, true).await?;
         sessions::delete_others(&mut tx, account.id, None).await?;
         links::delete_for(&mut tx, &account.email, LinkPurpose::Reset).await?;
@@ -133,7 +134,7 @@ impl Auth {
     pub async fn add_to_organisation(&self, mail: &str, org_slug: &str, role: Role) -> Result<(), AuthError> {
         let mut tx = self.inner.db.system().await?;
         let account =
-            accounts::account_by_email(&mut tx, &normal_email(mail)).await?.ok_or(AuthError::NotFound("user"))?;
+            accounts::account_by_email(&mut tx, &spellings(mail)).await?.ok_or(AuthError::NotFound("user"))?;
         let org =
             accounts::organisation_by_slug(&mut tx, org_slug).await?.ok_or(AuthError::NotFound("organisation"))?;
         accounts::insert_membership(&mut tx, org.id, account.id, role, self.now()).await?;

@@ -10,6 +10,7 @@ use super::{Auth, Client, email, may_grant, may_manage, settled, text};
 use crate::{
     auth::{
         AuthError, Link, LinkId, LinkPurpose, NewLink, SignedIn,
+        email::spellings,
         model::{Account, LinkRow},
         password::check_rules,
         store::{
@@ -72,7 +73,7 @@ impl Auth {
             )));
         }
         let mut tx = self.inner.db.tenant(who.org_id).await?;
-        let member = members::by_email(&mut tx, &mail).await?;
+        let member = members::by_email(&mut tx, &spellings(&mail)).await?;
         tx.commit().await?;
         if member {
             return Err(AuthError::AlreadyMember);
@@ -148,7 +149,7 @@ impl Auth {
     async fn find_link(&self, token: &str) -> Result<(LinkRow, Option<Account>), AuthError> {
         let mut tx = self.inner.db.system().await?;
         let link = links::by_token(&mut tx, &crypto::sha256(token), self.now()).await?.ok_or(AuthError::LinkInvalid)?;
-        let account = accounts::account_by_email(&mut tx, &link.email).await?;
+        let account = accounts::account_by_email(&mut tx, &spellings(&link.email)).await?;
         tx.commit().await?;
         Ok((link, account))
     }
@@ -170,7 +171,7 @@ impl Auth {
                 if user.user_id != account.id {
                     return Err(AuthError::LinkForAnother);
                 }
-                self.join(token, account.id, user.session_id.into()).await
+                self.join(token, &account, user.session_id.into()).await
             }
             (LinkPurpose::Join, None) => self.join_as_new(token, &link.email, accept, client).await,
             (LinkPurpose::Reset, Some(account)) => self.reset_by_link(token, &account, accept, client).await,
@@ -178,19 +179,24 @@ impl Auth {
         }
     }
 
-    async fn join(&self, token: &str, user: UserId, session: crate::auth::SessionId) -> Result<Accepted, AuthError> {
+    async fn join(
+        &self,
+        token: &str,
+        account: &Account,
+        session: crate::auth::SessionId,
+    ) -> Result<Accepted, AuthError> {
         let now = self.now();
         let mut tx = self.inner.db.system().await?;
         let link = links::by_token(&mut tx, &crypto::sha256(token), now).await?.ok_or(AuthError::LinkInvalid)?;
         let role = link.role.ok_or(AuthError::LinkInvalid)?;
-        accounts::insert_membership(&mut tx, link.org_id, user, role, now).await?;
+        accounts::insert_membership(&mut tx, link.org_id, account.id, role, now).await?;
         // A reset link of the one organisation must not open the other.
-        links::delete_for(&mut tx, &link.email, LinkPurpose::Reset).await?;
+        links::delete_for(&mut tx, &account.email, LinkPurpose::Reset).await?;
         sessions::set_organisation(&mut tx, session, link.org_id).await?;
         links::mark_used(&mut tx, link.id, now).await?;
         tx.commit().await?;
         self.changed();
-        tracing::info!(org_id = %link.org_id, user_id = %user, role = role.as_str(), "member joined");
+        tracing::info!(org_id = %link.org_id, user_id = %account.id, role = role.as_str(), "member joined");
         Ok(Accepted::Joined(link.org_id))
     }
 

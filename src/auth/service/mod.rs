@@ -157,8 +157,8 @@ pub(super) fn text(pointer: &'static str, value: &str, min: usize, max: usize) -
 
 /// The e-mail in the form in which it is stored.
 pub(super) fn email(value: &str) -> Result<String, AuthError> {
-    let email = super::model::normal_email(value);
-    super::model::check_email(&email).map_err(|why| AuthError::Field("/email", why.to_owned()))?;
+    let email = super::email::normal_email(value);
+    super::email::check_email(&email).map_err(|why| AuthError::Field("/email", why.to_owned()))?;
     Ok(email)
 }
 

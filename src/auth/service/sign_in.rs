@@ -8,8 +8,9 @@ use super::{Auth, Client, person};
 use crate::{
     auth::{
         AuthError, LinkPurpose, SessionId, SignedIn,
+        email::{normal_email, spellings},
         metrics::Login,
-        model::{Account, check_email, current_org, normal_email},
+        model::{Account, current_org},
         password::{RuleBroken, Verified, check_rules, same},
         store::{accounts, links, sessions},
     },
@@ -24,7 +25,7 @@ impl Auth {
     /// Checks e-mail and password and opens a session. Unknown e-mail, wrong password and disabled account are one
     /// error that takes one time.
     pub async fn sign_in(&self, email: &str, password: &SecretString, client: &Client) -> Result<SignedIn, AuthError> {
-        let email = normal_email(email);
+        let (spellings, email) = (spellings(email), normal_email(email));
         let address = client.address.to_string();
         let report = |outcome, known: Option<&Account>| {
             self.inner.metrics.login(outcome, known.map(|a| a.email.as_str()), &address);
@@ -34,7 +35,7 @@ impl Auth {
             report(Login::LimitedByAddress, None);
             return Err(AuthError::TooMany(wait));
         }
-        let (account, address_known) = self.find_account(&email, &address).await?;
+        let (account, address_known) = self.find_account(&spellings, &address).await?;
         // A stranger can use up the account's allowance, but not that of the addresses its owner signs in from.
         let key = if address_known { format!("{email} {}", address_key(client.address)) } else { email };
         if let Err(wait) = self.inner.by_account.check(&key) {
@@ -72,9 +73,9 @@ impl Auth {
 
     /// The account, and whether its owner has signed in from this address. The same statements run for an e-mail that
     /// nobody has.
-    async fn find_account(&self, email: &str, address: &str) -> Result<(Option<Account>, bool), AuthError> {
+    async fn find_account(&self, spellings: &[String], address: &str) -> Result<(Option<Account>, bool), AuthError> {
         let mut tx = self.inner.db.system().await?;
-        let account = if check_email(email).is_ok() { accounts::account_by_email(&mut tx, email).await? } else { None };
+        let account = accounts::account_by_email(&mut tx, spellings).await?;
         let id = account.as_ref().map_or(UserId(uuid::Uuid::nil()), |a| a.id);
         let known = sessions::address_known(&mut tx, id, address).await?;
         tx.commit().await?;

@@ -111,12 +111,14 @@ pub async fn insert_membership(
     Ok(())
 }
 
-pub async fn account_by_email(conn: &mut PgConnection, email: &str) -> sqlx::Result<Option<Account>> {
+/// The account of the first of these spellings of one address that somebody has.
+pub async fn account_by_email(conn: &mut PgConnection, spellings: &[String]) -> sqlx::Result<Option<Account>> {
     sqlx::query_as!(
         Account,
         "SELECT id AS \"id: UserId\", email, password_hash, must_change_password, is_operator, \
-           disabled_at IS NOT NULL AS \"disabled!\" FROM users WHERE email = $1",
-        email
+           disabled_at IS NOT NULL AS \"disabled!\" FROM users WHERE email = ANY($1) \
+         ORDER BY array_position($1, email) LIMIT 1",
+        spellings
     )
     .fetch_optional(conn)
     .await

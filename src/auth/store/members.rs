@@ -41,10 +41,10 @@ pub async fn get(conn: &mut PgConnection, user: UserId) -> sqlx::Result<Option<M
     .await
 }
 
-pub async fn by_email(conn: &mut PgConnection, email: &str) -> sqlx::Result<bool> {
+pub async fn by_email(conn: &mut PgConnection, spellings: &[String]) -> sqlx::Result<bool> {
     sqlx::query_scalar!(
-        "SELECT EXISTS (SELECT FROM memberships m JOIN users u ON u.id = m.user_id WHERE u.email = $1) AS \"member!\"",
-        email
+        "SELECT EXISTS (SELECT FROM memberships m JOIN users u ON u.id = m.user_id WHERE u.email = ANY($1)) AS \"member!\"",
+        spellings
     )
     .fetch_one(conn)
     .await

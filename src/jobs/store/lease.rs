@@ -35,13 +35,16 @@ pub(in crate::jobs) struct LeaseRequest<'a> {
     pub worker: Uuid,
     pub queues: &'a [String],
     pub kinds: &'a [String],
-    /// At most this many jobs.
+    /// At most this many jobs, and one more of each of the idle queues.
     pub slots: i64,
+    /// Queues of which this worker runs nothing.
+    pub idle: &'a [String],
     pub lease: Duration,
 }
 
-/// Leases due jobs in the order of `order_at`, within each queue's limits and one for each concurrency key. Empty also
-/// when other workers were leasing from the same queues just now.
+/// Leases due jobs within each queue's limits and one for each concurrency key. Whose organisation has fewer of the queue's
+/// running jobs goes first, then the order is that of `order_at`: nobody waits for all of another's large upload. Empty
+/// also when other workers were leasing from the same queues just now.
 pub(in crate::jobs) async fn lease(
     conn: &mut PgConnection,
     request: &LeaseRequest<'_>,
@@ -72,25 +75,33 @@ pub(in crate::jobs) async fn lease(
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one statement: which jobs are due, whose turn it is, and taking them")]
 async fn take(
     conn: &mut PgConnection,
     request: &LeaseRequest<'_>,
     open: &[String],
 ) -> Result<Vec<Leased>, sqlx::Error> {
-    // room: what each queue's limits leave (rate: GCRA with 6 s of burst, at least one job).
-    // due: candidates; of jobs with the same concurrency key only the first is one, and none while another runs.
+    // room: what each queue's limits leave (rate: GCRA with 6 s of burst, at least one job), and one for an idle queue.
+    // oldest: candidates in order; of jobs with the same concurrency key only the first is one, and none while another runs.
+    // fair: candidates among the two hundred oldest jobs of each organisation that has any (of a hundred; NULL is the system), by
+    // id, which grows with time: a look into the index for each. Who has more than that is found by `oldest`.
+    // ranked: turn is how many of the queue's jobs the organisation would then run.
     let rows = sqlx::query!(
-        r#"WITH room AS MATERIALIZED (
-             SELECT q.name, greatest(0, least($4::bigint,
-               coalesce(q.concurrency - (SELECT count(*) FROM jobs r WHERE r.queue = q.name AND r.state = 'running'), $4),
+        r#"WITH RECURSIVE room AS MATERIALIZED (
+             SELECT q.name, greatest(0, least(greatest($4::bigint, (q.name = ANY($6))::integer),
+               coalesce(q.concurrency - (SELECT count(*) FROM jobs r WHERE r.queue = q.name AND r.state = 'running'), $4 + 1),
                coalesce(floor((greatest(60.0 / q.rate_per_minute, 6.0) - extract(epoch FROM greatest(q.rate_next_at, now()) - now()))
-                 * q.rate_per_minute / 60.0)::bigint, $4))) AS free
+                 * q.rate_per_minute / 60.0)::bigint, $4 + 1))) AS free
              FROM job_queues q WHERE q.name = ANY($2)
-           ), due AS MATERIALIZED (
-             SELECT c.id, c.order_at,
-               row_number() OVER (PARTITION BY coalesce(c.concurrency_key, c.id::text) ORDER BY c.order_at, c.id) AS nth
-             FROM room CROSS JOIN LATERAL (
-               SELECT j.id, j.order_at, j.concurrency_key FROM jobs j
+           ), orgs AS (
+             SELECT NULL::uuid AS org_id, 0 AS nth
+             UNION ALL
+             SELECT (SELECT j.org_id FROM jobs j WHERE j.org_id > coalesce(o.org_id, '00000000-0000-0000-0000-000000000000')
+               ORDER BY j.org_id LIMIT 1), o.nth + 1
+             FROM orgs o WHERE o.nth < 100 AND (o.nth = 0 OR o.org_id IS NOT NULL)
+           ), oldest AS MATERIALIZED (
+             SELECT c.* FROM room CROSS JOIN LATERAL (
+               SELECT j.id, j.queue, j.org_id, j.order_at, j.concurrency_key FROM jobs j
                WHERE j.queue = room.name AND j.state = 'queued' AND j.run_at <= now()
                  AND j.order_at <= now() + interval '9 minutes' AND j.kind = ANY($3)
                  AND NOT EXISTS (SELECT FROM jobs r WHERE r.concurrency_key = j.concurrency_key AND r.state = 'running')
@@ -99,12 +110,43 @@ async fn take(
                      AND f.run_at <= now() AND f.kind = ANY($3) AND (f.order_at, f.id) < (j.order_at, j.id))
                ORDER BY j.order_at, j.id LIMIT room.free FOR UPDATE OF j SKIP LOCKED
              ) c
+           ), fair AS MATERIALIZED (
+             SELECT c.* FROM room CROSS JOIN orgs o CROSS JOIN LATERAL (
+               SELECT j.id, j.queue, j.org_id, j.order_at, j.concurrency_key FROM (
+                 (SELECT * FROM jobs j WHERE j.org_id = o.org_id ORDER BY j.id LIMIT 200)
+                 UNION ALL
+                 (SELECT * FROM jobs j WHERE o.nth = 0 AND j.org_id IS NULL ORDER BY j.id LIMIT 200)
+               ) j
+               WHERE j.queue = room.name AND j.state = 'queued' AND j.run_at <= now()
+                 AND j.order_at <= now() + interval '9 minutes' AND j.kind = ANY($3)
+                 AND NOT EXISTS (SELECT FROM jobs r WHERE r.concurrency_key = j.concurrency_key AND r.state = 'running')
+                 AND NOT EXISTS (
+                   SELECT FROM jobs f WHERE f.concurrency_key = j.concurrency_key AND f.state = 'queued' AND f.queue = j.queue
+                     AND f.run_at <= now() AND f.kind = ANY($3) AND (f.order_at, f.id) < (j.order_at, j.id))
+               ORDER BY j.order_at, j.id LIMIT room.free
+             ) c
+             WHERE room.free > 0
+           ), due AS MATERIALIZED (
+             SELECT c.*, row_number() OVER (PARTITION BY coalesce(c.concurrency_key, c.id::text) ORDER BY c.order_at, c.id) AS nth
+             FROM (SELECT * FROM oldest UNION SELECT * FROM fair) c
+           ), busy AS MATERIALIZED (
+             SELECT r.queue, r.org_id, count(*) AS running FROM jobs r WHERE r.queue = ANY($2) AND r.state = 'running' GROUP BY r.queue, r.org_id
+           ), ranked AS MATERIALIZED (
+             SELECT d.id, d.queue, d.order_at,
+               coalesce(b.running, 0) + row_number() OVER (PARTITION BY d.queue, d.org_id ORDER BY d.order_at, d.id) AS turn
+             FROM due d LEFT JOIN busy b ON b.queue = d.queue AND b.org_id IS NOT DISTINCT FROM d.org_id
+             WHERE d.nth = 1
+           ), placed AS MATERIALIZED (
+             SELECT r.*, row_number() OVER (PARTITION BY r.queue ORDER BY r.turn, r.order_at, r.id) AS in_queue FROM ranked r
            ), chosen AS MATERIALIZED (
-             SELECT id FROM due WHERE nth = 1 ORDER BY order_at, id LIMIT $4
+             SELECT id FROM (
+               SELECT p.id, p.queue, p.in_queue, row_number() OVER (ORDER BY p.turn, p.order_at, p.id) AS place
+               FROM placed p JOIN room ON room.name = p.queue WHERE p.in_queue <= room.free
+             ) c WHERE c.place <= $4 OR (c.in_queue = 1 AND c.queue = ANY($6))
            ), leased AS (
              UPDATE jobs j SET state = 'running', attempt = j.attempt + 1, lease_no = j.lease_no + 1, worker_id = $1,
                leased_until = now() + make_interval(secs => $5), started_at = now(), progress = 0, progress_note = ''
-             FROM chosen WHERE j.id = chosen.id
+             FROM chosen WHERE j.id = chosen.id AND j.state = 'queued'
              RETURNING j.id, j.org_id, j.queue, j.kind, j.attempt, j.max_attempts, j.lease_no, j.run_at, j.created_at, j.order_at
            ), spent AS (
              UPDATE job_queues q SET rate_next_at = greatest(q.rate_next_at, now()) + n.started * make_interval(secs => 60.0 / q.rate_per_minute)
@@ -121,6 +163,7 @@ async fn take(
         request.kinds,
         request.slots,
         request.lease.as_secs_f64(),
+        request.idle,
     )
     .fetch_all(conn)
     .await?;

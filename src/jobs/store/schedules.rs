@@ -98,6 +98,29 @@ pub(in crate::jobs) async fn advance_schedule(
     Ok(moved.rows_affected() > 0)
 }
 
+/// When schedules among `names` fire next.
+pub(in crate::jobs) async fn next_ticks(
+    conn: &mut PgConnection,
+    names: &[String],
+) -> Result<Vec<(String, DateTime<Utc>)>, sqlx::Error> {
+    let rows =
+        sqlx::query!("SELECT name, next_at FROM job_schedules WHERE name = ANY($1)", names).fetch_all(conn).await?;
+    Ok(rows.into_iter().map(|r| (r.name, r.next_at)).collect())
+}
+
+/// When a schedule fires next, its row locked until the transaction ends.
+pub(in crate::jobs) async fn lock_next_tick(
+    conn: &mut PgConnection,
+    name: &str,
+) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
+    sqlx::query_scalar!("SELECT next_at FROM job_schedules WHERE name = $1 FOR UPDATE", name).fetch_optional(conn).await
+}
+
+/// The database's clock at this moment, and not at the begin of the transaction.
+pub(in crate::jobs) async fn clock(conn: &mut PgConnection) -> Result<DateTime<Utc>, sqlx::Error> {
+    sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#).fetch_one(conn).await
+}
+
 /// How a schedule stands.
 pub(in crate::jobs) struct ScheduleState {
     pub name: String,

@@ -11,7 +11,7 @@ mod run;
 mod upkeep;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -58,6 +58,7 @@ enum Stop {
 /// A job that runs here.
 #[derive(Debug)]
 struct Running {
+    queue: String,
     lease_no: i32,
     /// What the handler sees.
     cancel: CancellationToken,
@@ -68,9 +69,10 @@ struct Running {
 }
 
 impl Running {
-    fn new(lease_no: i32, confirmed: Instant) -> Self {
+    fn new(queue: &str, lease_no: i32, confirmed: Instant) -> Self {
         let stop = watch::Sender::new(None);
         Self {
+            queue: queue.to_owned(),
             lease_no,
             cancel: CancellationToken::new(),
             stop,
@@ -122,10 +124,10 @@ pub(super) fn start(jobs: Jobs, registry: Registry, lifecycle: &Lifecycle) -> Ar
         jobs,
     });
     tracing::info!(worker_id = %worker.id, queues = ?worker.queues, slots = worker.jobs.config().slots(), "worker started");
-    lifecycle.spawn("jobs.worker", async move {
+    lifecycle.spawn_vital("jobs.worker", async move {
         if worker.prepare().await {
-            worker.lifecycle.spawn("jobs.heartbeat", heartbeat::run(worker.clone()));
-            worker.lifecycle.spawn("jobs.upkeep", upkeep::run(worker.clone()));
+            worker.lifecycle.spawn_vital("jobs.heartbeat", heartbeat::run(worker.clone()));
+            worker.lifecycle.spawn_vital("jobs.upkeep", upkeep::run(worker.clone()));
             lease_loop(&worker).await;
             drain(&worker).await;
         }
@@ -153,13 +155,23 @@ impl Worker {
         }
     }
 
-    async fn lease(&self, slots: usize) -> Result<Vec<Leased>, JobsError> {
+    /// Free slots, and the queues of which nothing runs here. Those may begin one job more than there are slots: a backup
+    /// of an hour or a dozen scanned books must not keep alerts from going out.
+    fn room(&self) -> (usize, Vec<String>) {
+        let running = self.running();
+        let busy: HashSet<&str> = running.values().map(|job| job.queue.as_str()).collect();
+        let idle = self.queues.iter().filter(|queue| !busy.contains(queue.as_str())).cloned().collect();
+        (self.jobs.config().slots().saturating_sub(running.len()), idle)
+    }
+
+    async fn lease(&self, slots: usize, idle: &[String]) -> Result<Vec<Leased>, JobsError> {
         let mut tx = self.jobs.db().system().await?;
         let request = LeaseRequest {
             worker: self.id,
-            queues: &self.queues,
+            queues: if slots == 0 { idle } else { &self.queues },
             kinds: &self.kinds,
             slots: i64::try_from(slots).unwrap_or(i64::MAX),
+            idle,
             lease: LEASE,
         };
         let leased = store::lease(&mut tx, &request).await?;
@@ -175,14 +187,14 @@ async fn lease_loop(worker: &Arc<Worker>) {
     let mut errors = Steady::new("lease jobs");
     let mut eager = EAGER.iter();
     while !soft.is_cancelled() {
-        let room = worker.jobs.config().slots().saturating_sub(worker.running().len());
-        if room == 0 {
+        let (room, idle) = worker.room();
+        if room == 0 && idle.is_empty() {
             tokio::select! { () = soft.cancelled() => break, _ = freed.changed() => {} }
             continue;
         }
         let asked = Instant::now();
         // Not dropped half-way at shutdown: a lease that is committed but not run would have to wait for its rescue.
-        let found = errors.watch(worker.lease(room).await);
+        let found = errors.watch(worker.lease(room, &idle).await);
         let taken = found.as_ref().map_or(0, Vec::len);
         if found.is_some() {
             worker.pulse.polled(taken);
@@ -190,7 +202,7 @@ async fn lease_loop(worker: &Arc<Worker>) {
         for job in found.into_iter().flatten() {
             run::spawn(worker, job, asked);
         }
-        let wait = if taken == room {
+        let wait = if taken > 0 && taken >= room {
             Duration::ZERO
         } else if taken > 0 {
             // There may be more behind what a concurrency key or another worker's lock held back.

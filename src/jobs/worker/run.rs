@@ -23,7 +23,7 @@ const MAX_BACKOFF: Duration = Duration::from_hours(1);
 
 /// Runs a leased job as a task of its own.
 pub(super) fn spawn(worker: &Arc<Worker>, job: Leased, leased: Instant) {
-    let running = Arc::new(Running::new(job.lease_no, leased));
+    let running = Arc::new(Running::new(&job.queue, job.lease_no, leased));
     // An attempt of the same job that is still here has lost its lease, or this one could not have been taken.
     if let Some(stale) = worker.running().insert(job.id, running.clone()) {
         stale.stop(Stop::Lost);

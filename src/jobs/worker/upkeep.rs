@@ -28,6 +28,7 @@ const GAUGES: Duration = Duration::from_secs(10);
 pub(super) async fn run(worker: Arc<Worker>) {
     let (mut ticks, mut rescues, mut figures) =
         (Steady::new("fire schedules"), Steady::new("rescue jobs"), Steady::new("read the queues' figures"));
+    let mut clocks = Steady::new("compare schedules with the clock");
     let (mut last_rescue, mut last_figures) = (None::<Instant>, None::<Instant>);
     let is_due = |last: Option<Instant>, every: Duration| last.is_none_or(|at| at.elapsed() >= every);
     while !worker.lifecycle.soft().is_cancelled() {
@@ -38,6 +39,7 @@ pub(super) async fn run(worker: Arc<Worker>) {
         }
         if is_due(last_figures, GAUGES) {
             figures.watch(refresh_gauges(&worker).await);
+            clocks.watch(bring_back(&worker.jobs, &worker.registry).await);
             last_figures = Some(Instant::now());
         }
         tokio::select! { () = worker.lifecycle.soft().cancelled() => {}, () = sleep(jittered(TICK)) => {} }
@@ -118,6 +120,29 @@ async fn fire_schedules(jobs: &Jobs, registry: &Registry) -> Result<usize, JobsE
         }
     }
     Ok(fired)
+}
+
+/// Schedules whose next time is later than it should be from now on: the clock was ahead when they fired last, and has been
+/// put right. Left alone they would rest for as long as it was wrong.
+async fn bring_back(jobs: &Jobs, registry: &Registry) -> Result<(), JobsError> {
+    let mut tx = jobs.db().system().await?;
+    let (now, ticks) = (store::clock(&mut tx).await?, store::next_ticks(&mut tx, &names(registry)).await?);
+    tx.commit().await?;
+    for (name, tick) in ticks {
+        let Some(schedule) = registry.schedules.iter().find(|s| s.name == name) else { continue };
+        if schedule.cron.next(now).is_ok_and(|due| tick <= due) {
+            continue;
+        }
+        // It may have fired between the two looks. Under its lock nothing moves it, and the clock is read after that.
+        let mut tx = jobs.db().system().await?;
+        let Some(tick) = store::lock_next_tick(&mut tx, &name).await? else { continue };
+        let Ok(due) = schedule.cron.next(store::clock(&mut tx).await?) else { continue };
+        if tick > due && store::advance_schedule(&mut tx, &name, tick, due, None).await? {
+            tx.commit().await?;
+            tracing::warn!(schedule = name, was = %tick, next = %due, "schedule {name} brought back: the clock was ahead");
+        }
+    }
+    Ok(())
 }
 
 fn skipped(schedule: &str, error: &JobsError) {

@@ -5,6 +5,8 @@ import { prepare } from '../console/console.js';
 import { dropzone, inParallel, upload } from '../console/upload.js';
 
 const form = document.querySelector('form[data-upload]');
+// Why files are refused, in the reader's language; empty where that is the server's own.
+const refusals = JSON.parse(form?.dataset.refusals ?? '{}');
 
 /** Shows the table of documents as the server has it now. */
 async function showDocuments() {
@@ -48,7 +50,8 @@ async function send(file) {
   } catch (problem) {
     bar.remove();
     note.className = 'note-error';
-    note.textContent = problem.status === 0 ? form.dataset.network : problem.message;
+    const reason = refusals[problem.errors?.[0]?.code] ?? refusals[problem.code] ?? problem.message;
+    note.textContent = problem.status === 0 ? form.dataset.network : reason;
     return;
   }
   await showDocuments();

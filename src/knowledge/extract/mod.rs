@@ -30,6 +30,7 @@ mod sniff;
 mod table;
 #[cfg(test)]
 mod tests;
+mod unread;
 mod written;
 
 pub use chunk::{Chunk, chunk};
@@ -37,6 +38,7 @@ pub use error::{ExtractError, Unsupported};
 pub use model::{Block, BlockKind, Extracted, Kind, Limits};
 pub use report::{Doubt, LeftOut, LeftOutKind, Report, UnreadPages, UnreadReason};
 pub use sniff::sniff;
+pub use unread::{UnreadDetail, UnreadPart, UnreadValue, UnreadWhat};
 
 /// Reads `bytes` as `kind`, in this process: callers outside `child` and tests want `child::extract_in_child`.
 /// `Err(NoText)` when no block has a letter or a digit.

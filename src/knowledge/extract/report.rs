@@ -6,7 +6,10 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Kind;
+use super::{
+    Kind,
+    unread::{UnreadDetail, UnreadPart, UnreadValue},
+};
 
 /// Examples kept of each kind of what was left out: enough to judge by, whatever the document's length.
 const MOST_EXAMPLES: usize = 20;
@@ -52,7 +55,9 @@ pub struct Report {
     pub no_text_reason: Option<String>,
     /// What is not in the text, with examples.
     pub left_out: Vec<LeftOut>,
-    /// Parts of the file that could not be read, in words.
+    /// Parts of the file that could not be read.
+    pub unread: Vec<UnreadPart>,
+    /// The same in words.
     pub unread_parts: Vec<String>,
     /// Pages without usable text that no other way has read, and why.
     pub unread_pages: Vec<UnreadPages>,
@@ -81,6 +86,9 @@ pub struct UnreadPages {
     /// What went wrong, in words; empty where the reason says it all.
     #[serde(default)]
     pub detail: String,
+    /// The same as a value, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<UnreadValue>,
 }
 
 /// Why a page without usable text was not read from its picture.
@@ -294,11 +302,16 @@ impl Report {
     }
 
     /// Notes that a page stays without usable text.
-    pub fn unread_page(&mut self, page: u32, reason: UnreadReason, detail: &str) {
-        let same = self.unread_pages.iter_mut().find(|entry| entry.reason == reason && entry.detail == detail);
+    pub fn unread_page(&mut self, page: u32, reason: UnreadReason, detail: &UnreadDetail) {
+        let same = self.unread_pages.iter_mut().find(|entry| entry.reason == reason && entry.detail == detail.words);
         match same {
             Some(entry) => entry.pages.push(page),
-            None => self.unread_pages.push(UnreadPages { reason, pages: vec![page], detail: detail.to_owned() }),
+            None => self.unread_pages.push(UnreadPages {
+                reason,
+                pages: vec![page],
+                detail: detail.words.clone(),
+                value: detail.value,
+            }),
         }
     }
 
@@ -307,6 +320,12 @@ impl Report {
         self.characters = text.chars().count() as u64;
         self.words = text.split_whitespace().count() as u64;
         self.undecodable_characters = text.chars().filter(|c| *c == '\u{fffd}').count() as u64;
+        for part in &self.unread {
+            let words = part.to_string();
+            if !self.unread_parts.contains(&words) {
+                self.unread_parts.push(words);
+            }
+        }
         self.plausible_words = super::plausible::share(text);
         if self.no_text_reason.is_none() && self.hidden_characters > 0 && !text.chars().any(char::is_alphanumeric) {
             self.no_text_reason = Some("all of its text is hidden from a reader".to_owned());

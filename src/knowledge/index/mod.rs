@@ -16,7 +16,7 @@ mod lance;
 mod language;
 mod selftest;
 
-pub use analyze::{ANALYSIS, analyze};
+pub use analyze::{ANALYSIS, Word, analyze, words};
 pub use error::IndexError;
 pub use fuse::{DEFAULT_K, FusedHit, OVER_FETCH, fuse};
 pub use lance::{

@@ -206,17 +206,20 @@ impl Knowledge {
             return Err(KnowledgeError::Busy);
         }
         if now.is_some() {
-            let new = self.inner.index.ensure_table(&table, *dims).await?;
-            self.inner.index.upsert(&table, rows).await?;
-            self.tidy(*base, &table, false).await;
-            if new {
-                // A table of an old base may be new because it was lost: then other documents miss in it.
-                let mut tx = self.inner.db.tenant(*org).await?;
-                if store::chunks::count_indexed(&mut tx, *base, state.index_generation).await? > 0 {
-                    self.sync_soon(&mut tx, *org, *base).await?;
-                }
-                tx.commit().await?;
+            if self.is_lost(target, &table).await? {
+                return Err(KnowledgeError::Busy);
             }
+            let written = async {
+                self.inner.index.ensure_table(&table, *dims).await?;
+                self.inner.index.upsert(&table, rows).await
+            };
+            if let Err(error) = written.await {
+                if matches!(error, IndexError::Damaged(_)) {
+                    self.compare(target).await?;
+                }
+                return Err(error.into());
+            }
+            self.tidy(target, &table, false).await?;
         }
         let mut tx = self.inner.db.tenant(*org).await?;
         let kept = store::chunks::mark_indexed(&mut tx, &ids, state.index_generation).await?;
@@ -229,6 +232,30 @@ impl Knowledge {
         }
         tx.commit().await?;
         drop(lock);
+        Ok(())
+    }
+
+    /// Whether the table is gone although the base has passages in it. Then a comparison is queued, which makes it again with all of
+    /// them and under another name: made here it would hold this document alone, where caches still know the former table's files.
+    async fn is_lost(&self, target: &Target, table: &str) -> Result<bool, KnowledgeError> {
+        match self.inner.index.dimensions(table).await {
+            Err(IndexError::NoSuchTable(_) | IndexError::Damaged(_)) => {}
+            dims => return Ok(dims.map(|_| false)?),
+        }
+        let mut tx = self.inner.db.tenant(target.org).await?;
+        let lost = store::chunks::count_indexed(&mut tx, target.base, target.state.index_generation).await? > 0;
+        if lost {
+            self.sync_soon(&mut tx, target.org, target.base).await?;
+        }
+        tx.commit().await?;
+        Ok(lost)
+    }
+
+    /// Queues a comparison of the base's index with the database, which makes the index again where it is broken.
+    async fn compare(&self, target: &Target) -> Result<(), KnowledgeError> {
+        let mut tx = self.inner.db.tenant(target.org).await?;
+        self.sync_soon(&mut tx, target.org, target.base).await?;
+        tx.commit().await?;
         Ok(())
     }
 
@@ -259,7 +286,7 @@ impl Knowledge {
         if now.as_ref() != Some(state) {
             return Ok(());
         }
-        let tidied = self.tidy(*base, &table_name(base.0, state.index_generation), true).await;
+        let tidied = self.tidy(target, &table_name(base.0, state.index_generation), true).await?;
         if tidied.is_some_and(|tidied| tidied.wants_vector_index) {
             let mut tx = self.inner.db.tenant(*org).await?;
             let job = Optimize { knowledge_base_id: *base };
@@ -272,10 +299,14 @@ impl Knowledge {
 
     /// The caller holds the lock. A failure is counted and logged and no more: the rows are found all the same, and maintenance tries
     /// again.
-    async fn tidy(&self, base: KnowledgeBaseId, table: &str, settled: bool) -> Option<Tidied> {
+    async fn tidy(&self, target: &Target, table: &str, settled: bool) -> Result<Option<Tidied>, KnowledgeError> {
         let begin = Instant::now();
         let tidied = self.inner.index.tidy(table, settled).await;
-        self.inner.metrics.tidied(base, begin.elapsed(), tidied)
+        // A write succeeds where the table was lost a moment ago and its open handle still knows enough of it.
+        if matches!(tidied, Err(IndexError::Damaged(_))) {
+            self.compare(target).await?;
+        }
+        Ok(self.inner.metrics.tidied(target.base, begin.elapsed(), tidied))
     }
 }
 

@@ -1,8 +1,8 @@
 //! `knowledge.extract`
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::{Embed, Extract, embed::is_missing, or_snooze, org};
 use crate::{
@@ -22,6 +22,9 @@ use crate::{
     platform::ids::OrgId,
 };
 
+/// How long a document waits for one of the processes that read documents.
+const TURN: Duration = Duration::from_secs(60);
+
 /// Whose fault it is that there is no text.
 enum Failed {
     Document(ExtractError),
@@ -32,6 +35,12 @@ impl Knowledge {
     /// A document that cannot be read is the document's failure, not the job's: it is recorded, and the job is done.
     pub(super) async fn run_extract(&self, context: &JobContext, job: Extract) -> Result<(), JobError> {
         let (org, id) = (org(context.org_id)?, job.document_id);
+        // The permit bounds memory too: a file is held whole while a child reads it. Who waits too long for it gives the worker's
+        // place back: the wait is part of the attempt's time, and scanned books before it may take all of that.
+        let Ok(permit) = timeout(TURN, self.inner.extractions.acquire()).await else {
+            return Err(JobError::snooze(Duration::from_secs(2)));
+        };
+        let permit = permit.map_err(JobError::retry)?;
         let begin = Instant::now();
         let mut tx = self.inner.db.tenant(org).await?;
         let work = store::documents::begin_extract(&mut tx, id, self.inner.clock.now()).await?;
@@ -49,6 +58,7 @@ impl Knowledge {
             Err(Failed::Document(error)) => return Err(JobError::retry(error)),
             Err(Failed::Here(error)) => return self.or_last_words(context, org, id, Err(error)).await,
         };
+        drop(permit);
         context.progress(60, "cutting into passages");
         let kept = match self.cut(&extracted).await {
             Ok(chunks) => self.keep(org, id, &extracted, chunks).await,
@@ -108,9 +118,6 @@ impl Knowledge {
     }
 
     async fn read(&self, context: &JobContext, org: OrgId, job: &Extract, work: &Work) -> Result<Extracted, Failed> {
-        let process = |reason: String| Failed::Document(ExtractError::Process { reason });
-        // The permit bounds memory too: a file is held whole while a child reads it.
-        let _permit = self.inner.extractions.acquire().await.map_err(|e| process(e.to_string()))?;
         let key = original_key(org, work.knowledge_base_id, job.document_id);
         let bytes = self.inner.storage.get_bytes(&key).await.map_err(|e| Failed::Here(e.into()))?;
         let limits = self.inner.config.extract_limits();

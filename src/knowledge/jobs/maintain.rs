@@ -26,6 +26,10 @@ const KEEP_VERSIONS: Duration = Duration::from_secs(3600);
 const ABANDONED: TimeDelta = TimeDelta::minutes(10);
 /// Passages that a self-test chooses from.
 const SAMPLE: i64 = 500;
+/// Texts that a self-test embeds between two looks at the traffic.
+const PIECE: usize = 16;
+/// So long each of these waits for a quiet moment.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Knowledge {
     pub(super) async fn run_maintain(&self, _: &JobContext, _: Maintain) -> Result<(), JobError> {
@@ -161,11 +165,13 @@ impl Knowledge {
             Err(error) => return Err(error.into()),
         };
         self.inner.metrics.maintained(base, &report.failures);
+        let mut tx = self.inner.db.tenant(org).await?;
         if report.failures.is_empty() {
-            let mut tx = self.inner.db.tenant(org).await?;
             store::bases::touch_optimized(&mut tx, base, began).await?;
-            tx.commit().await?;
+        } else if report.failures.iter().any(|(_, error)| matches!(error, IndexError::Damaged(_))) {
+            self.sync_soon(&mut tx, org, base).await?;
         }
+        tx.commit().await?;
         tracing::debug!(knowledge_base = %base, bytes_removed = report.bytes_removed, "index of {base} optimised");
         drop((lock, may_delete));
         Ok(())
@@ -208,12 +214,11 @@ impl Knowledge {
         });
         let sample: Vec<_> = sample.collect();
         let test = self.inner.cpu.run(move || index::SelfTest::plan(&sample, passages)).await?;
-        let llm = &self.inner.llm;
-        let (model, call) = (llm.embedder().await?, CallContext::job(org, "knowledge.selftest"));
-        let questions = llm.embed(&call, &model, InputKind::Query, &test.queries).await?;
+        let model = self.inner.llm.embedder().await?;
+        let questions = self.embed_aside(org, &model, InputKind::Query, &test.queries).await?;
         // The pool's vectors lie in the cache since its passages were indexed; what is made here is not kept.
-        let pool = llm.embed(&call, &model, InputKind::Passage, &test.pool).await?;
-        let rests = llm.embed(&call, &model, InputKind::Passage, &test.rests).await?;
+        let pool = self.embed_aside(org, &model, InputKind::Passage, &test.pool).await?;
+        let rests = self.embed_aside(org, &model, InputKind::Passage, &test.rests).await?;
         let weights = self.inner.cpu.run(move || test.measure(&questions, &pool, &rests)).await?;
         let mut tx = self.inner.db.tenant(org).await?;
         store::bases::set_weights(&mut tx, id, &weights).await?;
@@ -222,5 +227,22 @@ impl Knowledge {
         tracing::info!(knowledge_base = %id, passages, questions = all.queries, vector_ndcg = all.vector_ndcg,
             text_ndcg = all.text_ndcg, hybrid_ndcg = all.hybrid_ndcg, "self-test of {id}");
         Ok(())
+    }
+
+    /// Vectors for a self-test, made while nobody asks anything: people who ask a base that they have just filled would wait for it.
+    async fn embed_aside(
+        &self,
+        org: OrgId,
+        model: &EmbedModel,
+        kind: InputKind,
+        texts: &[String],
+    ) -> Result<Vec<Vec<f32>>, KnowledgeError> {
+        let call = CallContext::job(org, "knowledge.selftest");
+        let mut vectors = Vec::with_capacity(texts.len());
+        for piece in texts.chunks(PIECE) {
+            self.inner.traffic.quiet(PATIENCE).await;
+            vectors.extend(self.inner.llm.embed(&call, model, kind, piece).await?);
+        }
+        Ok(vectors)
     }
 }

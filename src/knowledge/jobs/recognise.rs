@@ -12,7 +12,7 @@ use crate::{
     knowledge::{
         Knowledge, KnowledgeError,
         extract::{
-            Doubt, ExtractError, Extracted, Kind, UnreadReason,
+            Doubt, ExtractError, Extracted, Kind, UnreadDetail, UnreadReason, UnreadValue,
             ocr::{Order, Programs, Recognition, choose_languages, draw_page, recognise_page},
             pages::{Recognised, Way, is_implausible, unusable, with_recognised},
         },
@@ -28,10 +28,6 @@ const PATIENCE: Duration = Duration::from_secs(800);
 /// Words of a page that OCR is less sure of, on average, are noise: clean scans are above 90, a drawing is below 45.
 const SURE: f32 = 60.0;
 
-/// What broke OCR of a page off, in reports: their page says it in the reader's language.
-pub(in crate::knowledge) const TOOK_TOO_LONG: &str = "it took too long";
-pub(in crate::knowledge) const TOO_MUCH_MEMORY: &str = "it took too much memory";
-
 /// A document whose pages are being recognised.
 pub(super) struct Scan<'a> {
     pub org: OrgId,
@@ -44,7 +40,7 @@ pub(super) struct Scan<'a> {
     pages: Vec<u32>,
     pub found: BTreeMap<u32, Recognised>,
     /// Why a page has no better text; the last word counts.
-    pub unread: BTreeMap<u32, (UnreadReason, String)>,
+    pub unread: BTreeMap<u32, (UnreadReason, UnreadDetail)>,
 }
 
 impl Scan<'_> {
@@ -52,7 +48,7 @@ impl Scan<'_> {
         Instant::now() >= self.until
     }
 
-    pub fn stays_unread(&mut self, page: u32, reason: UnreadReason, detail: impl Into<String>) {
+    pub fn stays_unread(&mut self, page: u32, reason: UnreadReason, detail: impl Into<UnreadDetail>) {
         self.unread.insert(page, (reason, detail.into()));
     }
 
@@ -132,7 +128,9 @@ impl Knowledge {
                     scan.stays_unread(page, UnreadReason::NothingFound, "");
                 }
                 Ok(words) if words.confidence < SURE => {
-                    scan.stays_unread(page, UnreadReason::Unclear, format!("{:.0} %", words.confidence));
+                    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 60")]
+                    let percent = words.confidence.clamp(0.0, SURE).round() as u32;
+                    scan.stays_unread(page, UnreadReason::Unclear, UnreadValue::Certainty { percent });
                 }
                 Ok(words) => drop(scan.found.insert(page, Recognised { way: Way::Ocr, text: words.text })),
                 Err(error) => {
@@ -145,18 +143,18 @@ impl Knowledge {
     }
 
     /// What OCR works with here, or why it does not.
-    async fn recognition(&self, scan: &Scan<'_>) -> Result<Recognition, (UnreadReason, String)> {
+    async fn recognition(&self, scan: &Scan<'_>) -> Result<Recognition, (UnreadReason, UnreadDetail)> {
         if scan.settings.reading == ReadingMode::Text {
-            return Err((UnreadReason::Off, String::new()));
+            return Err((UnreadReason::Off, UnreadDetail::default()));
         }
         let missing = scan.programs.missing();
         let Some(tesseract) = scan.programs.tesseract.clone().filter(|_| missing.is_empty()) else {
-            return Err((UnreadReason::NotInstalled, missing.join(", ")));
+            return Err((UnreadReason::NotInstalled, missing.join(", ").into()));
         };
         let installed = scan.programs.languages().await;
         let languages = choose_languages(&scan.settings.ocr_languages, &installed);
         if languages.is_empty() {
-            return Err((UnreadReason::NoLanguage, scan.settings.ocr_languages.join(", ")));
+            return Err((UnreadReason::NoLanguage, scan.settings.ocr_languages.join(", ").into()));
         }
         let turns = installed.iter().any(|language| language == "osd");
         Ok(Recognition { tesseract, languages, turns })
@@ -182,7 +180,7 @@ impl Knowledge {
         let mut reader = self.page_reader(scan).await?;
         for (done, page) in scan.left().into_iter().enumerate() {
             if done >= self.inner.config.vision_pages {
-                let detail = format!("{} pages of one document", self.inner.config.vision_pages);
+                let detail = UnreadValue::PagesOfADocument { most: self.inner.config.vision_pages as u64 };
                 scan.stays_unread(page, UnreadReason::OverBudget, detail);
                 continue;
             }
@@ -213,12 +211,12 @@ impl Knowledge {
     }
 }
 
-/// Words for the report, short.
-fn why(error: &ExtractError) -> String {
+/// For the report, short.
+fn why(error: &ExtractError) -> UnreadDetail {
     match error {
-        ExtractError::Timeout => TOOK_TOO_LONG.to_owned(),
-        ExtractError::OutOfMemory => TOO_MUCH_MEMORY.to_owned(),
-        error => error.to_string().chars().take(200).collect(),
+        ExtractError::Timeout => UnreadValue::TookTooLong.into(),
+        ExtractError::OutOfMemory => UnreadValue::TooMuchMemory.into(),
+        error => error.to_string().chars().take(200).collect::<String>().into(),
     }
 }
 

@@ -12,7 +12,10 @@ use crate::{
         DocumentId, DocumentStatus, Knowledge, KnowledgeBaseId, KnowledgeError,
         index::{IndexError, Retention, table_name},
         model::{base_prefix, document_prefix},
-        store::{self, chunks::Indexed},
+        store::{
+            self,
+            chunks::{Indexed, Pending},
+        },
     },
     platform::ids::OrgId,
 };
@@ -69,10 +72,14 @@ impl Knowledge {
     /// The caller holds the lock.
     async fn sync_rows(&self, org: OrgId, base: KnowledgeBaseId, generation: i64) -> Result<(), KnowledgeError> {
         let table = table_name(base.0, generation);
-        let (indexed, lost) = match self.inner.index.chunk_ids(&table).await {
+        let mut tx = self.inner.db.tenant(org).await?;
+        let words = store::chunks::indexed_after(&mut tx, base, generation, Uuid::nil(), 1).await?;
+        tx.commit().await?;
+        let words = words.first().map(Pending::searchable).unwrap_or_default();
+        let (indexed, lost) = match self.read_whole(&table, &words).await {
             Ok(ids) => (ids, false),
             Err(IndexError::NoSuchTable(_)) => (Vec::new(), true),
-            // Nobody else writes or purges now: the file is gone for good.
+            // Nobody else writes or purges now: the file is gone or broken for good.
             Err(IndexError::Damaged(_)) => {
                 self.inner.index.drop_table(&table).await?;
                 (Vec::new(), true)
@@ -113,6 +120,23 @@ impl Knowledge {
             self.inner.index.delete_documents(&table, documents).await?;
         }
         self.purge(base, &table).await
+    }
+
+    /// All ids of a table whose every part could be read: a search needs the vectors and the words' index too, which lie in files of
+    /// their own. `words` are some that stand in it.
+    pub(in crate::knowledge) async fn read_whole(
+        &self,
+        table: &str,
+        words: &str,
+    ) -> Result<Vec<(Uuid, Uuid)>, IndexError> {
+        let index = &self.inner.index;
+        let ids = index.chunk_ids(table).await?;
+        if !ids.is_empty() {
+            let anywhere = vec![1.0; index.dimensions(table).await?];
+            index.vector_search(table, &anywhere, 1).await?;
+            index.text_search(table, words, 1).await?;
+        }
+        Ok(ids)
     }
 
     /// Rewrites the table's files without what was deleted. Fails when a step fails: then the job comes again.

@@ -4,7 +4,10 @@ use serde_json::json;
 
 use super::recognise::Scan;
 use crate::{
-    knowledge::{Knowledge, KnowledgeError, extract::UnreadReason},
+    knowledge::{
+        Knowledge, KnowledgeError,
+        extract::{UnreadDetail, UnreadReason, UnreadValue},
+    },
     llm::{CallContext, ChatRequest, Content, Llm, Message},
     platform::ids::OrgId,
 };
@@ -37,9 +40,9 @@ impl Knowledge {
 
 impl PageReader {
     /// The text of a page, or why there is none. `picture` is a PNG in base64.
-    pub(super) async fn read(&mut self, llm: &Llm, picture: &str) -> Result<String, (UnreadReason, String)> {
+    pub(super) async fn read(&mut self, llm: &Llm, picture: &str) -> Result<String, (UnreadReason, UnreadDetail)> {
         if self.used >= self.budget {
-            return Err((UnreadReason::OverBudget, format!("{} tokens a day", self.budget)));
+            return Err((UnreadReason::OverBudget, UnreadValue::TokensADay { most: self.budget }.into()));
         }
         let parts = vec![
             json!({"type": "text", "text": TASK}),
@@ -53,25 +56,25 @@ impl PageReader {
                 error = &error as &dyn std::error::Error,
                 "a model could not read a page"
             );
-            (UnreadReason::ModelFailed, error.to_string().chars().take(200).collect::<String>())
+            (UnreadReason::ModelFailed, error.to_string().chars().take(200).collect::<String>().into())
         })?;
         let body = completion.body();
         self.used += body.usage.as_ref().map_or(0, |usage| usage.prompt_tokens + usage.completion_tokens);
         let Some(choice) = body.choices.first() else {
-            return Err((UnreadReason::ModelFailed, "it gave no answer".to_owned()));
+            return Err((UnreadReason::ModelFailed, "it gave no answer".into()));
         };
         let text = without_fence(&choice.message.text());
         // What is cut off would pass for the whole page.
         if choice.finish_reason.as_deref() == Some("length") {
-            return Err((UnreadReason::ModelFailed, "its answer was cut off at the limit of tokens".to_owned()));
+            return Err((UnreadReason::ModelFailed, "its answer was cut off at the limit of tokens".into()));
         }
         if text.trim_matches(|c: char| !c.is_alphanumeric()).eq_ignore_ascii_case(NOTHING) {
-            return Err((UnreadReason::NothingFound, String::new()));
+            return Err((UnreadReason::NothingFound, UnreadDetail::default()));
         }
         if text.chars().any(char::is_alphanumeric) {
             return Ok(text);
         }
-        Err((UnreadReason::ModelFailed, "it gave no words".to_owned()))
+        Err((UnreadReason::ModelFailed, "it gave no words".into()))
     }
 }
 

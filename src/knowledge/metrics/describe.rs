@@ -123,5 +123,11 @@ impl Metrics {
             Unit::Bytes,
             self.index_size.clone(),
         );
+        registry.register_with_unit(
+            "held_vectors",
+            "Vectors of bases without an approximate index that are held in memory; every five minutes",
+            Unit::Bytes,
+            self.held_vectors.clone(),
+        );
     }
 }

@@ -66,6 +66,7 @@ pub struct Metrics {
     index_fragments: Gauge,
     index_versions: Gauge,
     index_size: Gauge,
+    held_vectors: Gauge,
 }
 
 impl Metrics {
@@ -99,6 +100,7 @@ impl Metrics {
             index_fragments: Gauge::default(),
             index_versions: Gauge::default(),
             index_size: Gauge::default(),
+            held_vectors: Gauge::default(),
         };
         metrics.at_zero();
         metrics.describe(registry);
@@ -144,13 +146,14 @@ impl Metrics {
         }
     }
 
-    pub(super) fn measured_index(&self, tables: usize, sum: &TableStats, bytes: u64) {
+    pub(super) fn measured_index(&self, tables: usize, sum: &TableStats, bytes: u64, held_bytes: u64) {
         let count = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
         self.index_tables.set(count(tables));
         self.index_unindexed.set(count(sum.unindexed_rows));
         self.index_fragments.set(count(sum.fragments));
         self.index_versions.set(count(sum.versions));
         self.index_size.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        self.held_vectors.set(i64::try_from(held_bytes).unwrap_or(i64::MAX));
     }
 
     pub(super) fn index_lost(&self, base: KnowledgeBaseId, documents: usize) {

@@ -6,10 +6,11 @@ use axum::{
     http::StatusCode,
 };
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::{bases::Nothing, report};
 use crate::{
-    console::{Flash, Form, FormErrors, ListQuery, PageResult, Pager, Shell},
+    console::{Flash, Form, FormErrors, Lang, ListQuery, PageResult, Pager, Shell},
     knowledge::{
         ChunkId, Document, DocumentId, DocumentStatus, Knowledge, KnowledgeBase, KnowledgeBaseId, KnowledgeError,
         extract::{Report, UnreadPages},
@@ -20,6 +21,7 @@ use crate::{
     platform::{
         error::ApiError,
         http::{Page, Path, Query, Scope},
+        names::with_directions_shown,
     },
 };
 
@@ -89,6 +91,21 @@ pub async fn list(
     shell.render(&List { shell: &shell, tab: "documents", base, documents, query, status, statuses, pager, limit })
 }
 
+/// Why files are refused.
+const REFUSALS: [&str; 5] = ["empty", "legacy_word", "encrypted_office", "other_kind", "payload_too_large"];
+
+/// Why a file was refused, in the reader's language. The server's own words are English, and may say more.
+fn refusal(shell: &Shell, reason: &str) -> Option<String> {
+    let known = shell.lang() != Lang::En && REFUSALS.contains(&reason);
+    known.then(|| shell.t(format!("knowledge-refused-{reason}")).to_string())
+}
+
+/// All of them, for the script of the page.
+fn refusals(shell: &Shell) -> String {
+    let words = REFUSALS.iter().filter_map(|reason| Some(((*reason).to_owned(), refusal(shell, reason)?.into())));
+    Value::Object(words.collect()).to_string()
+}
+
 /// A form without JavaScript; with it, the files go to the API one by one.
 pub async fn upload(
     shell: Shell,
@@ -108,7 +125,14 @@ pub async fn upload(
     let flash = match (uploads.data.len(), uploads.rejected.first()) {
         (0, None) => Flash::warn("knowledge-nothing-chosen"),
         (_, Some(rejected)) => {
-            Flash::error("knowledge-rejected").with("name", &rejected.filename).with("reason", &rejected.detail)
+            let reason = rejected.reason.as_deref().unwrap_or(&rejected.code);
+            let reason = refusal(&shell, reason).unwrap_or_else(|| rejected.detail.clone());
+            let key = if uploads.rest_not_read || uploads.rejected.len() > 1 {
+                "knowledge-rejected-with-others"
+            } else {
+                "knowledge-rejected"
+            };
+            Flash::error(key).with("name", &rejected.filename).with("reason", &reason)
         }
         (n, None) if uploads.data.iter().all(|upload| upload.duplicate) => {
             Flash::warn("knowledge-duplicates").with("n", &n)
@@ -160,6 +184,12 @@ struct Open<'a> {
     errors: FormErrors,
 }
 
+impl List<'_> {
+    fn refusals(&self) -> String {
+        refusals(self.shell)
+    }
+}
+
 impl Open<'_> {
     /// The file's name, where the title says something else.
     fn lead(&self) -> &str {
@@ -188,6 +218,10 @@ impl Open<'_> {
 
     fn unread_detail(&self, unread: &UnreadPages) -> String {
         report::unread_detail(self.shell, unread)
+    }
+
+    fn unread_parts(&self, report: &Report) -> Vec<String> {
+        report::unread_parts(self.shell, report)
     }
 
     fn ocr_may_help(&self) -> bool {
@@ -248,6 +282,10 @@ async fn page<'a>(
     let from = mark.map_or_else(|| query.from.unwrap_or(0).max(0), |(start, _)| (start - BEFORE).max(0));
     let part = knowledge.text(org, base.id, id, from, from.saturating_add(WINDOW)).await?;
     let (before, marked, after) = split(&part, mark);
+    let [before, marked, after] = [before, marked, after].map(|text| with_directions_shown(&text));
+    for chunk in &mut chunks {
+        chunk.text = with_directions_shown(&chunk.text);
+    }
     let (heading, table_header, page) =
         cited.map_or_else(Default::default, |chunk| (chunk.heading, chunk.table_header, chunk.page));
     Ok(Open {

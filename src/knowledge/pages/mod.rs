@@ -12,7 +12,11 @@ use axum::{
 };
 
 #[cfg(test)]
-pub(super) use {documents::split, report::ranges, search::highlight};
+pub(super) use {
+    documents::split,
+    report::{part_key, ranges},
+    search::highlight,
+};
 
 use super::Knowledge;
 

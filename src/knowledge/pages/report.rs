@@ -4,8 +4,7 @@ use crate::{
     console::Shell,
     knowledge::{
         Document, DocumentStatus, KnowledgeBase,
-        extract::{Doubt, Report, UnreadPages, UnreadReason},
-        jobs::recognise::{TOO_MUCH_MEMORY, TOOK_TOO_LONG},
+        extract::{Doubt, Report, UnreadPages, UnreadPart, UnreadValue, UnreadWhat},
         model::ReadingMode,
     },
 };
@@ -37,20 +36,43 @@ pub(super) fn percent(share: f32) -> u8 {
     percent
 }
 
-/// What is added to the reason why pages stayed unread, in the reader's language; names of programs and languages, and what a
-/// provider says, stay as they are.
+/// What is added to the reason why pages stayed unread, in the reader's language; names of programs and languages, what a
+/// provider says, and reports of older versions stay as they are.
 pub(super) fn unread_detail(shell: &Shell, unread: &UnreadPages) -> String {
-    let detail = unread.detail.as_str();
-    let (number, unit) = detail.split_once(' ').unwrap_or((detail, ""));
-    let (key, number) = match (unread.reason, unit) {
-        (UnreadReason::Unclear, _) => ("knowledge-unread-certainty", number),
-        (UnreadReason::OverBudget, "pages of one document") => ("knowledge-unread-pages-limit", number),
-        (UnreadReason::OverBudget, "tokens a day") => ("knowledge-unread-tokens-limit", number),
-        (UnreadReason::OcrFailed, _) if detail == TOOK_TOO_LONG => ("knowledge-unread-too-long", ""),
-        (UnreadReason::OcrFailed, _) if detail == TOO_MUCH_MEMORY => ("knowledge-unread-too-much-memory", ""),
-        _ => return detail.to_owned(),
+    match unread.value {
+        None => unread.detail.clone(),
+        Some(UnreadValue::Certainty { percent }) => {
+            shell.t("knowledge-unread-certainty").with("n", percent).to_string()
+        }
+        Some(UnreadValue::PagesOfADocument { most }) => {
+            shell.t("knowledge-unread-pages-limit").with("n", shell.number(most)).to_string()
+        }
+        Some(UnreadValue::TokensADay { most }) => {
+            shell.t("knowledge-unread-tokens-limit").with("n", shell.number(most)).to_string()
+        }
+        Some(UnreadValue::TookTooLong) => shell.t("knowledge-unread-too-long").to_string(),
+        Some(UnreadValue::TooMuchMemory) => shell.t("knowledge-unread-too-much-memory").to_string(),
+    }
+}
+
+/// The key of the words for a part that could not be read.
+pub(in crate::knowledge) fn part_key(what: UnreadWhat) -> String {
+    format!("knowledge-part-{}", what.as_str())
+}
+
+/// The parts of the file that could not be read, in the reader's language. What only words tell (a report of an older version) stays as
+/// it is.
+pub(super) fn unread_parts(shell: &Shell, report: &Report) -> Vec<String> {
+    let told = |part: &UnreadPart| {
+        let words = shell.t(part_key(part.what)).with("name", part.name.as_str()).with("detail", part.detail.as_str());
+        match part.page {
+            Some(page) => shell.t("knowledge-part-on-page").with("page", page).with("part", words).to_string(),
+            None => words.to_string(),
+        }
     };
-    shell.t(key).with("n", number).to_string()
+    let known: Vec<String> = report.unread.iter().map(ToString::to_string).collect();
+    let others = report.unread_parts.iter().filter(|words| !known.contains(words)).cloned();
+    report.unread.iter().map(told).chain(others).collect()
 }
 
 /// Whether reading the document again with OCR may help where the base reads text only.

@@ -9,8 +9,13 @@ use unicode_segmentation::UnicodeSegmentation as _;
 
 use crate::{
     console::{FormErrors, PageResult, Shell},
-    knowledge::{Knowledge, KnowledgeBase, KnowledgeBaseId, SearchHit, SearchMode, SearchRequest, index::analyze},
-    platform::http::{Path, Query, Scope},
+    knowledge::{
+        Knowledge, KnowledgeBase, KnowledgeBaseId, SearchFound, SearchHit, SearchMode, SearchRequest, index::analyze,
+    },
+    platform::{
+        http::{Path, Query, Scope},
+        names::with_directions_shown,
+    },
 };
 
 #[derive(Debug, Default, Deserialize)]
@@ -32,6 +37,8 @@ struct SearchPage<'a> {
     hits: Vec<Shown>,
     /// How many of them, from the first on, are no weak matches.
     matches: usize,
+    /// Meaning was asked for, and words alone found them.
+    words_only: bool,
     errors: FormErrors,
 }
 
@@ -51,16 +58,21 @@ pub async fn search(
     shell.principal().require(Scope::KnowledgeRead)?;
     let base = knowledge.get_base(shell.org_id(), id).await?;
     let mode = SearchMode::ALL.into_iter().find(|mode| mode.as_str() == query.mode).unwrap_or_default();
-    let (mut hits, mut errors) = (Vec::new(), FormErrors::default());
+    let (mut found, mut errors) = (SearchFound::default(), FormErrors::default());
     if !query.q.trim().is_empty() {
         let request = SearchRequest { query: query.q.clone(), limit: 10, mode };
         match knowledge.search_base(shell.principal(), id, &request).await {
-            Ok(found) => hits = found,
+            Ok(answer) => found = answer,
             Err(error) => errors = shell.form_errors(error.into())?,
         }
     }
+    let SearchFound { hits, words_only } = found;
     let matches = hits.iter().filter(|hit| !hit.weak).count();
-    let hits = hits.into_iter().map(|hit| Shown { pieces: highlight(&query.q, &hit.text), hit }).collect();
+    let shown = |hit: SearchHit| {
+        let pieces = highlight(&query.q, &hit.text).into_iter();
+        Shown { pieces: pieces.map(|(marked, text)| (marked, with_directions_shown(&text))).collect(), hit }
+    };
+    let hits = hits.into_iter().map(shown).collect();
     shell.render(&SearchPage {
         shell: &shell,
         tab: "search",
@@ -70,6 +82,7 @@ pub async fn search(
         modes: SearchMode::ALL,
         hits,
         matches,
+        words_only,
         errors,
     })
 }

@@ -12,7 +12,7 @@ pub(super) use documents::DocumentFilter;
 pub(super) use upload::receive;
 
 use super::{
-    DocumentId, Knowledge, KnowledgeBase, KnowledgeBaseId, SearchHit, SearchRequest,
+    DocumentId, Knowledge, KnowledgeBase, KnowledgeBaseId, SearchFound, SearchHit, SearchRequest,
     model::{BaseChanges, ReadingMode},
 };
 use crate::platform::{
@@ -155,6 +155,8 @@ struct SearchResponse {
     results: Vec<SearchResult>,
     /// How many of them are no weak matches. 0: nothing in the base answers this.
     matches: usize,
+    /// Found by words alone although meaning was asked for: the embedding model is not at hand, or the base is being indexed for another.
+    words_only: bool,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -202,7 +204,7 @@ async fn search_knowledge_base(
     Json(request): Json<SearchRequest>,
 ) -> Result<Json<SearchResponse>, ApiError> {
     who.require(Scope::KnowledgeRead)?;
-    let hits = knowledge.search_base(&who, id, &request).await?;
+    let SearchFound { hits, words_only } = knowledge.search_base(&who, id, &request).await?;
     let matches = hits.iter().filter(|hit| !hit.weak).count();
-    Ok(Json(SearchResponse { results: hits.into_iter().map(SearchResult::from).collect(), matches }))
+    Ok(Json(SearchResponse { results: hits.into_iter().map(SearchResult::from).collect(), matches, words_only }))
 }

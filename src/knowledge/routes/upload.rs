@@ -11,6 +11,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     knowledge::{
         Knowledge, KnowledgeBaseId, KnowledgeError,
+        model::clean_filename,
         service::{Rejected, Upload},
     },
     platform::{
@@ -40,6 +41,8 @@ pub(in crate::knowledge) struct Uploads {
     pub data: Vec<Upload>,
     /// Files that were not taken in, and why.
     pub rejected: Vec<Rejected>,
+    /// The upload was given up at a file that is too large: the files behind it were not read, and stand in neither list.
+    pub rest_not_read: bool,
 }
 
 #[derive(ToSchema)]
@@ -51,7 +54,8 @@ struct UploadForm {
 }
 
 /// Adds documents. 201 with the document of a single file, or `{data, rejected}` for several. A file whose content the
-/// base holds already gives the document that is there, with `duplicate: true` (200 when there was nothing new at all).
+/// base holds already gives the document that is there, with `duplicate: true` (200 when there was nothing new at all); where that one
+/// could not be read, it is tried again.
 /// When no file could be taken in, the first one's problem is the answer: 415 for what is no PDF, DOCX, HTML, Markdown or
 /// text, 413 for what is too large.
 #[utoipa::path(post, path = "/api/v1/knowledge-bases/{id}/documents", tag = "Knowledge", params(("id" = KnowledgeBaseId, Path)),
@@ -113,10 +117,14 @@ pub(in crate::knowledge) async fn receive(
             return Err(error.into());
         }
         let problem = ApiError::from(error);
-        response.rejected.push(Rejected { filename, code: problem.code.to_string(), detail: problem.detail.clone() });
+        let filename = clean_filename(&filename);
+        let reason = problem.errors.first().map(|error| error.code.to_string());
+        let code = problem.code.to_string();
+        response.rejected.push(Rejected { filename, code, reason, detail: problem.detail.clone() });
         first.get_or_insert(problem);
         // The rest of it would have to be read to get to the next file.
         if too_large {
+            response.rest_not_read = true;
             break;
         }
     }

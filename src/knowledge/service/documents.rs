@@ -88,17 +88,28 @@ impl Knowledge {
     ) -> Result<Document, KnowledgeError> {
         let mut tx = self.inner.db.tenant(org).await?;
         let document = get(&mut tx, base, id).await?;
+        let document = self.retry_failed(&mut tx, org, &document).await?;
+        tx.commit().await?;
+        Ok(document)
+    }
+
+    /// The failed document, queued from the stage that failed.
+    pub(super) async fn retry_failed(
+        &self,
+        tx: &mut Tx,
+        org: OrgId,
+        document: &Document,
+    ) -> Result<Document, KnowledgeError> {
+        let (base, id) = (document.knowledge_base_id, document.id);
         // What could not be read a second time still has the passages of the first.
         let after_reading = matches!(document.failure_code.as_deref(), Some("embedding" | "internal"));
         let indexes = after_reading && document.chunks > 0;
         let to = if indexes { DocumentStatus::Embedding } else { DocumentStatus::Queued };
-        if !store::documents::requeue(&mut tx, id, &[DocumentStatus::Failed], to, self.inner.clock.now()).await? {
+        if !store::documents::requeue(tx, id, &[DocumentStatus::Failed], to, self.inner.clock.now()).await? {
             return Err(KnowledgeError::NotFailed);
         }
-        self.enqueue_for(&mut tx, org, base, id, to).await?;
-        let document = get(&mut tx, base, id).await?;
-        tx.commit().await?;
-        Ok(document)
+        self.enqueue_for(tx, org, base, id, to).await?;
+        get(tx, base, id).await
     }
 
     /// Reads a document again from its file, with `ocr` its pages without usable text whatever the base says. Until it is

@@ -28,7 +28,7 @@ use crate::{
         crypto,
         db::{Db, SessionLock},
         lifecycle::Lifecycle,
-        pools::CpuPool,
+        pools::{CpuPool, Traffic},
     },
     storage::{Storage, StorageError},
 };
@@ -47,6 +47,7 @@ pub struct Deps {
     pub index_files: Storage,
     pub llm: Llm,
     pub cpu: CpuPool,
+    pub traffic: Traffic,
     pub metrics: Metrics,
     /// The program with the subcommand `extract-child`: `/proc/self/exe`, which stays right when an upgrade replaces the file.
     pub extractor: PathBuf,
@@ -67,6 +68,7 @@ pub(super) struct Inner {
     pub index_files: Storage,
     pub llm: Llm,
     pub cpu: CpuPool,
+    pub traffic: Traffic,
     pub metrics: Metrics,
     pub extractor: PathBuf,
     /// Child processes at a time: each may take `extract_memory_mib`.
@@ -81,9 +83,22 @@ impl std::fmt::Debug for Knowledge {
 
 impl Knowledge {
     pub fn new(config: Config, deps: Deps) -> Self {
-        let Deps { db, clock, storage, index, index_files, llm, cpu, metrics, extractor } = deps;
+        let Deps { db, clock, storage, index, index_files, llm, cpu, traffic, metrics, extractor } = deps;
         let extractions = Semaphore::new(config.extract_processes.max(1));
-        let inner = Inner { config, db, clock, storage, index, index_files, llm, cpu, metrics, extractor, extractions };
+        let inner = Inner {
+            config,
+            db,
+            clock,
+            storage,
+            index,
+            index_files,
+            llm,
+            cpu,
+            traffic,
+            metrics,
+            extractor,
+            extractions,
+        };
         Self { inner: Arc::new(inner) }
     }
 
@@ -168,7 +183,7 @@ impl Knowledge {
             }
         }
         let bytes = self.inner.index_files.size().await?;
-        self.inner.metrics.measured_index(tables.len(), &sum, bytes);
+        self.inner.metrics.measured_index(tables.len(), &sum, bytes, self.inner.index.held_bytes().await);
         Ok(())
     }
 

@@ -12,9 +12,10 @@ use super::{
 };
 use crate::{
     knowledge::{
-        KnowledgeBaseId, KnowledgeError, SearchHit, SearchMode, SearchRequest,
+        KnowledgeBaseId, KnowledgeError, SearchFound, SearchHit, SearchMode, SearchRequest,
         index::{ArmWeights, DEFAULT_K, FusedHit, Hit, IndexError, OVER_FETCH, fuse, table_name},
         metrics::Part,
+        model::seen_title,
         store::{self, bases::Searchable, chunks::Found},
     },
     llm::{CallContext, EmbedModel, InputKind},
@@ -29,6 +30,8 @@ const SPARE: usize = 8;
 
 /// A question's vector, and the model that made it.
 type Question = (EmbedModel, Vec<f32>);
+/// What one arm found in each base.
+type ByBase = Vec<Result<Vec<Hit>, IndexError>>;
 
 impl SearchRequest {
     fn check(&self) -> Result<(), KnowledgeError> {
@@ -52,7 +55,7 @@ impl Knowledge {
         who: &Principal,
         base: KnowledgeBaseId,
         request: &SearchRequest,
-    ) -> Result<Vec<SearchHit>, KnowledgeError> {
+    ) -> Result<SearchFound, KnowledgeError> {
         request.check()?;
         let found = self.search_as(&CallContext::of(who), &[base], request).await?;
         found.ok_or(KnowledgeError::BaseNotFound)
@@ -65,7 +68,7 @@ impl Knowledge {
         org: OrgId,
         bases: &[KnowledgeBaseId],
         request: &SearchRequest,
-    ) -> Result<Vec<SearchHit>, KnowledgeError> {
+    ) -> Result<SearchFound, KnowledgeError> {
         request.check()?;
         let found = self.search_as(&CallContext::job(org, "knowledge.search"), bases, request).await?;
         Ok(found.unwrap_or_default())
@@ -78,7 +81,7 @@ impl Knowledge {
         call: &CallContext,
         bases: &[KnowledgeBaseId],
         request: &SearchRequest,
-    ) -> Result<Option<Vec<SearchHit>>, KnowledgeError> {
+    ) -> Result<Option<SearchFound>, KnowledgeError> {
         let begin = Instant::now();
         let ids: Vec<Uuid> = bases.iter().map(|id| id.0).collect();
         let bases = self.timed(Part::Bases, self.searchable(call.org_id, &ids)).await?;
@@ -87,7 +90,7 @@ impl Knowledge {
         }
         let bases: Vec<Searchable> = bases.into_iter().filter(|base| base.chunks > 0).collect();
         if bases.is_empty() {
-            return Ok(Some(Vec::new()));
+            return Ok(Some(SearchFound::default()));
         }
         let fetch = OVER_FETCH.max(request.limit * 4);
         // The words need not wait for the question's vector.
@@ -96,8 +99,9 @@ impl Knowledge {
             join_all(bases.iter().map(|base| self.by_words(base, request, fetch)))
         );
         let (mut vector, mut text) = (Vec::new(), Vec::new());
-        let by_meaning = by_meaning?;
+        let (by_meaning, everywhere) = by_meaning?;
         let meant = by_meaning.is_some();
+        let words_only = request.mode != SearchMode::Text && !everywhere;
         let by_meaning = by_meaning.unwrap_or_else(|| bases.iter().map(|_| Ok(Vec::new())).collect());
         for (base, (by_meaning, by_words)) in bases.iter().zip(by_meaning.into_iter().zip(by_words)) {
             match by_meaning.and_then(|by_meaning| Ok((by_meaning, by_words?))) {
@@ -127,7 +131,7 @@ impl Knowledge {
         hits.truncate(request.limit);
         let matches = hits.iter().filter(|hit| !hit.weak).count();
         self.inner.metrics.searched(request.mode, begin.elapsed(), hits.len(), matches);
-        Ok(Some(hits))
+        Ok(Some(SearchFound { hits, words_only }))
     }
 
     async fn searchable(&self, org: OrgId, ids: &[Uuid]) -> Result<Vec<Searchable>, KnowledgeError> {
@@ -158,15 +162,15 @@ impl Knowledge {
         }
     }
 
-    /// The vector arm of each base; `None` where the question has no vector.
+    /// The vector arm of each base, `None` where the question has no vector, and whether all of them have vectors to compare.
     async fn by_meaning(
         &self,
         call: &CallContext,
         bases: &[Searchable],
         request: &SearchRequest,
         fetch: usize,
-    ) -> Result<Option<Vec<Result<Vec<Hit>, IndexError>>>, KnowledgeError> {
-        let Some((model, vector)) = self.question(call, request).await? else { return Ok(None) };
+    ) -> Result<(Option<ByBase>, bool), KnowledgeError> {
+        let Some((model, vector)) = self.question(call, request).await? else { return Ok((None, false)) };
         let asked = bases.iter().map(async |base| {
             // Vectors of another model say nothing about this question; reconciling rebuilds that base.
             if model.id != base.embedding_model {
@@ -174,7 +178,8 @@ impl Knowledge {
             }
             self.timed(Part::Vector, self.inner.index.vector_search(&table_of(base), &vector, fetch)).await
         });
-        Ok(Some(join_all(asked).await))
+        let everywhere = bases.iter().all(|base| base.embedding_model == model.id);
+        Ok((Some(join_all(asked).await), everywhere))
     }
 
     /// The text arm of one base. A table that is not made yet has found nothing.
@@ -269,8 +274,8 @@ fn answer(found: Found, hit: &FusedHit) -> SearchHit {
         chunk_id: found.id,
         document_id: found.document_id,
         knowledge_base_id: found.knowledge_base_id,
+        title: seen_title(&found.title, &found.filename),
         filename: found.filename,
-        title: found.title,
         text: found.text,
         weak: false,
         score: hit.score,

@@ -13,7 +13,7 @@ use super::Knowledge;
 use crate::{
     jobs,
     knowledge::{
-        Document, DocumentId, KnowledgeBaseId, KnowledgeError,
+        Document, DocumentId, DocumentStatus, KnowledgeBaseId, KnowledgeError,
         extract::{Kind, Unsupported, sniff},
         jobs::Extract,
         model::{clean_filename, document_prefix, original_key},
@@ -44,6 +44,9 @@ pub struct Rejected {
     pub filename: String,
     /// Stable: `unsupported_media_type`, `payload_too_large`.
     pub code: String,
+    /// Of what is not supported, stable: `empty`, `legacy_word`, `encrypted_office`, `other_kind`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     pub detail: String,
 }
 
@@ -140,7 +143,15 @@ impl Knowledge {
         })?;
         let filter = Filter { sha256: Some(&stored.sha256), ..Filter::default() };
         let found = store::documents::list(&mut tx, *base, &filter).await?;
-        let document = found.into_iter().next().ok_or(KnowledgeError::DocumentNotFound)?;
+        let mut document = found.into_iter().next().ok_or(KnowledgeError::DocumentNotFound)?;
+        // Who uploads again what could not be read wants it tried again: OCR may have been installed, a limit raised.
+        if !inserted && document.status == DocumentStatus::Failed {
+            document = match self.retry_failed(&mut tx, *org, &document).await {
+                // Another upload was quicker.
+                Err(KnowledgeError::NotFailed) => document,
+                retried => retried?,
+            };
+        }
         if inserted {
             jobs::enqueue(
                 &mut tx,

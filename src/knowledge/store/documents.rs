@@ -10,7 +10,7 @@ use crate::{
         extract::{Doubt, Report},
         model::{Document, DocumentId, DocumentStatus, KnowledgeBaseId, TextPart},
     },
-    platform::ids::OrgId,
+    platform::{ids::OrgId, names::tidy},
 };
 
 pub struct NewDocument<'a> {
@@ -194,12 +194,13 @@ pub async fn store_reading(
     )
     .execute(&mut *conn)
     .await?;
+    let title = reading.title.map(tidy).filter(|title| !title.is_empty());
     sqlx::query!(
         "UPDATE knowledge_documents SET status = 'embedding', progress = 0, title = $2, pages = $3, chunks = $4, updated_at = $5, \
            reading_report = $6, doubts = $7 \
          WHERE id = $1",
         id.0,
-        reading.title,
+        title,
         reading.pages,
         reading.chunks,
         now,

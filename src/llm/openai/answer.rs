@@ -10,7 +10,7 @@ use super::{
         error::{Failure, LlmError},
         wire::{Completion, Original},
     },
-    Provider, failure, halves, stream, words,
+    Provider, failure, halves, mend, stream, words,
 };
 
 /// Largest whole answer; 2 048 vectors of 3 072 numbers as text are 70 MB, but our batches are smaller.
@@ -23,13 +23,14 @@ pub(super) enum Shape {
 }
 
 impl Provider {
-    /// Reads a whole body.
+    /// Reads a whole body, which may take `timeout` in all: a byte now and then is no progress.
     pub(super) async fn read(&self, mut response: Response, timeout: Duration) -> Result<Bytes, LlmError> {
-        let mut body = BytesMut::new();
+        let (mut body, until) = (BytesMut::new(), tokio::time::Instant::now() + timeout);
         loop {
-            match tokio::time::timeout(timeout, response.chunk()).await {
+            match tokio::time::timeout_at(until, response.chunk()).await {
                 Err(_) => {
-                    return Err(self.fail(Failure::Timeout, format!("its answer stopped for {} s", timeout.as_secs())));
+                    let text = format!("its answer was not whole after {} s", timeout.as_secs());
+                    return Err(self.fail(Failure::Timeout, text));
                 }
                 Ok(Err(error)) => return Err(self.broken(&error)),
                 Ok(Ok(None)) => return Ok(body.freeze()),
@@ -46,7 +47,7 @@ impl Provider {
     pub(super) fn events(&self, response: Response) -> ChatStream {
         let reader = stream::Reader::new(
             self.name.clone(),
-            self.config.api_key.clone(),
+            self.secrets.clone(),
             self.config.timeout(),
             self.config.idle_timeout(),
             response,
@@ -56,34 +57,26 @@ impl Provider {
 
     pub(super) fn completion(&self, body: &Bytes) -> Result<Completion, LlmError> {
         let text = String::from_utf8_lossy(body);
-        let text = text.trim_start_matches('\u{feff}');
-        failure::in_body(&self.name, self.config.api_key.as_ref(), text).map_err(|e| self.without_address(e))?;
+        let text = text.trim_start_matches('\u{feff}').trim();
+        if text.is_empty() {
+            return Err(self.fail(Failure::BadResponse, "its answer is empty"));
+        }
+        failure::in_body(&self.name, &self.secrets, text)?;
         let parsed = if halves::has_half(text) { Original::parse(halves::mended(text)) } else { Original::parse(text) };
         let whole: Completion =
             parsed.map_err(|e| self.fail(Failure::BadResponse, format!("its answer is not a chat completion: {e}")))?;
         if whole.body().choices.is_empty() {
             return Err(self.fail(Failure::BadResponse, "its answer holds no choice"));
         }
-        Ok(whole)
-    }
-
-    /// Compressed although that was not asked for: nothing of it can be read.
-    fn expect_plain(&self, response: &Response) -> Result<(), LlmError> {
-        let coding = response.headers().get(reqwest::header::CONTENT_ENCODING).and_then(|v| v.to_str().ok());
-        match coding.map(str::trim).filter(|c| !c.is_empty() && !c.eq_ignore_ascii_case("identity")) {
-            Some(coding) => {
-                let coding: String = coding.chars().take(20).collect();
-                let text = format!("its answer is compressed ({coding}), which it was not asked for");
-                Err(self.fail(Failure::BadResponse, text))
-            }
-            None => Ok(()),
+        match whole.body().choices.iter().find_map(|c| mend::error_of(&c.extra, c.finish_reason.as_deref())) {
+            Some(error) => Err(failure::in_place(&self.name, &self.secrets, &error)),
+            None => Ok(mend::whole(whole)),
         }
     }
 
     /// Reads as far as needed to see what it is: some servers answer everything at once whatever was asked, others stream, and
     /// the content type says neither for sure; a proxy before the server answers with a page of its own.
     pub(super) async fn look(&self, mut response: Response) -> Result<Shape, LlmError> {
-        self.expect_plain(&response)?;
         let mut begin = BytesMut::new();
         let first = loop {
             match tokio::time::timeout(self.config.timeout(), response.chunk()).await {
@@ -105,7 +98,7 @@ impl Provider {
             begin.extend_from_slice(&rest);
             if first == Some(b'<') {
                 let page = words::read(&String::from_utf8_lossy(&begin));
-                let words = failure::scrub(&page.words, self.config.api_key.as_ref());
+                let words = self.secrets.scrub(&page.words);
                 return Err(
                     self.fail(Failure::BadResponse, format!("it answered with a page instead of JSON: {words}"))
                 );

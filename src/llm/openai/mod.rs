@@ -2,28 +2,31 @@
 
 mod adapt;
 mod answer;
+mod calls;
+mod connection;
 pub(super) mod exact;
 mod failure;
 pub(super) mod halves;
+mod mend;
 mod prepare;
 mod reshape;
+mod secrets;
 mod stream;
 mod vectors;
 mod words;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use reqwest::{Method, Response};
-use secrecy::ExposeSecret as _;
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use self::{
     adapt::{Adaptations, Learned},
     answer::Shape,
     prepare::Habits,
+    secrets::{Secrets, host_of},
 };
 use super::{
     adaptation::{Adaptation, AdaptedModel},
@@ -34,7 +37,7 @@ use super::{
     model::{BackendKind, CallContext, Embeddings, ModelInfo},
     wire::{ChatRequest, Completion},
 };
-use crate::platform::{http_client::Traced as _, ids::OrgId};
+use crate::platform::ids::OrgId;
 
 /// How long a server's list of models is believed.
 const MODELS_LIVE: Duration = Duration::from_mins(1);
@@ -43,14 +46,14 @@ const MODELS_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Ways of a server that are found out for one request.
 const MOST_TRIES: usize = 6;
-/// While a server loads its model it is asked again after so long: first, and at most.
-const LOADING_WAIT: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(5));
 
 /// One configured model server.
 pub(super) struct Provider {
     name: String,
     config: config::Provider,
     base_url: String,
+    host: String,
+    secrets: Arc<Secrets>,
     http: reqwest::Client,
     /// What the server lists, or the error of the last try: a server that is down is not asked for every request.
     listed: moka::future::Cache<(), Result<Vec<String>, String>>,
@@ -64,17 +67,23 @@ impl std::fmt::Debug for Provider {
     }
 }
 
-/// `GET /models`, as leniently as it comes.
-#[derive(Deserialize)]
-struct ModelList {
-    #[serde(default, alias = "models")]
-    data: Vec<Value>,
+/// The names in an answer to `GET /models`, as leniently as it comes: OpenAI's `data`; a list alone (Together); llama.cpp sends `data`
+/// and, for Ollama's clients, `models`.
+fn names_in(list: &Value) -> Option<Vec<String>> {
+    let named = |key| list.get(key).and_then(Value::as_array);
+    let filled = ["data", "models"].into_iter().filter_map(named).find(|found| !found.is_empty());
+    let models = list.as_array().or(filled).or_else(|| named("data")).or_else(|| named("models"))?;
+    let name =
+        |model: &Value| ["id", "name", "model"].into_iter().find_map(|key| model.get(key)?.as_str().map(str::to_owned));
+    Some(models.iter().filter_map(|model| model.as_str().map(str::to_owned).or_else(|| name(model))).collect())
 }
 
 impl Provider {
     pub(super) fn new(name: &str, config: config::Provider, http: reqwest::Client, metrics: Metrics) -> Self {
         Self {
             name: name.to_owned(),
+            host: host_of(&config.base_url),
+            secrets: Arc::new(Secrets::new(config.api_key.clone(), &config.base_url)),
             base_url: config.base_url.trim_end_matches('/').to_owned(),
             config,
             http,
@@ -88,11 +97,11 @@ impl Provider {
     pub(super) async fn discover(&self) -> Result<Vec<String>, LlmError> {
         let response = self.send(Method::GET, "/models", None, MODELS_TIMEOUT.min(self.config.timeout())).await?;
         let body = self.read(response, MODELS_TIMEOUT).await?;
-        let list: ModelList = serde_json::from_slice(&body)
-            .map_err(|e| self.fail(Failure::BadResponse, format!("its list of models is not one: {e}")))?;
-        let id =
-            |model: &Value| model.get("id").or_else(|| model.get("name")).and_then(Value::as_str).map(str::to_owned);
-        Ok(list.data.iter().filter_map(id).collect())
+        let text = String::from_utf8_lossy(&body);
+        failure::in_body(&self.name, &self.secrets, &text)?;
+        let no_list = || self.fail(Failure::BadResponse, "its list of models is not one");
+        let list: Value = serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|_| no_list())?;
+        names_in(&list).ok_or_else(no_list)
     }
 
     /// The models to offer: as configured, else as the server lists them.
@@ -114,8 +123,7 @@ impl Provider {
     }
 
     fn is_host(&self, host: &str) -> bool {
-        let authority = self.base_url.split("://").nth(1).unwrap_or_default().split('/').next().unwrap_or_default();
-        authority == host || authority.ends_with(&format!(".{host}"))
+        self.host == host || self.host.strip_suffix(host).is_some_and(|before| before.ends_with('.'))
     }
 
     fn habits(&self) -> Habits {
@@ -185,78 +193,6 @@ impl Provider {
             }
             learned.push(remedy);
         }
-    }
-
-    /// Sends a request and waits for the head of a good answer; a server that still loads its model is asked until it is ready.
-    async fn send(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<Bytes>,
-        timeout: Duration,
-    ) -> Result<Response, LlmError> {
-        let (until, mut wait) = (tokio::time::Instant::now() + timeout, LOADING_WAIT.0);
-        loop {
-            let left = until.saturating_duration_since(tokio::time::Instant::now());
-            let error = match self.send_once(method.clone(), path, body.clone(), left, timeout).await {
-                Err(error) if error.failure() == Some(Failure::Loading) => error,
-                done => return done,
-            };
-            let asked = if let LlmError::Refused(refusal) = &error { refusal.retry_after } else { None };
-            let pause = asked.unwrap_or(wait).min(LOADING_WAIT.1);
-            if tokio::time::Instant::now() + pause >= until {
-                return Err(error);
-            }
-            tokio::time::sleep(pause).await;
-            wait = (wait * 2).min(LOADING_WAIT.1);
-        }
-    }
-
-    async fn send_once(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<Bytes>,
-        left: Duration,
-        timeout: Duration,
-    ) -> Result<Response, LlmError> {
-        let mut request = self.http.request(method, format!("{}{path}", self.base_url)).traced();
-        if let Some(key) = &self.config.api_key {
-            request = request.bearer_auth(key.expose_secret());
-        }
-        if self.is_host("openrouter.ai") {
-            request = request.header("X-OpenRouter-Title", "Holdfast");
-        }
-        // Answers are read as they are; without the header a server may choose.
-        request = request.header(reqwest::header::ACCEPT_ENCODING, "identity");
-        if let Some(body) = body {
-            request = request.header(reqwest::header::CONTENT_TYPE, "application/json").body(body);
-        }
-        let response = match tokio::time::timeout(left, request.send()).await {
-            Err(_) => {
-                return Err(self.fail(Failure::Timeout, format!("it did not answer within {} s", timeout.as_secs())));
-            }
-            Ok(Err(error)) => return Err(self.broken(&error)),
-            Ok(Ok(response)) => response,
-        };
-        if response.status().is_success() {
-            return Ok(response);
-        }
-        let (status, headers) = (response.status(), response.headers().clone());
-        let body = self.read(response, Duration::from_secs(10)).await.unwrap_or_default();
-        let refusal = failure::refused(&self.name, self.config.api_key.as_ref(), status, &headers, &body);
-        Err(self.without_address(refusal.into()))
-    }
-
-    /// The name of the server is not for clients, where only the operator's network knows it.
-    fn without_address(&self, error: LlmError) -> LlmError {
-        let LlmError::Refused(mut refusal) = error else { return error };
-        let authority = self.base_url.split("://").nth(1).unwrap_or_default().split('/').next().unwrap_or_default();
-        let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
-        if host.len() > 3 {
-            refusal.message = refusal.message.replace(authority, "(address)").replace(host, "(address)");
-        }
-        LlmError::Refused(refusal)
     }
 
     fn fail(&self, failure: Failure, message: impl Into<String>) -> LlmError {
@@ -348,8 +284,33 @@ mod tests {
         assert_eq!((&openai["max_completion_tokens"], openai.get("max_tokens")), (&json!(7), None));
         let azure = prepared("https://mine.openai.azure.com/openai/v1");
         assert_eq!((&azure["max_completion_tokens"], azure.get("max_tokens")), (&json!(7), None));
-        let openrouter = prepared("https://openrouter.ai/api/v1");
+        for unusual in ["https://API.OPENAI.COM/v1", "https://api.openai.com:443/v1/"] {
+            assert_eq!(prepared(unusual)["max_completion_tokens"], 7, "{unusual}");
+        }
+        let openrouter = prepared("https://openrouter.ai:443/api/v1");
         assert_eq!((&openrouter["max_tokens"], openrouter.get("stream_options")), (&json!(7), None));
         assert_eq!(prepared("http://openai.com.example.org/v1")["max_tokens"], 7);
+        assert_eq!(prepared("http://notapi.openai.com/v1")["max_tokens"], 7);
+    }
+
+    #[test]
+    fn models_are_found_in_every_shape_of_their_list() {
+        for (list, expected) in [
+            (json!({"object": "list", "data": [{"id": "a"}, {"id": "b/c"}]}), Some(vec!["a", "b/c"])),
+            (
+                json!({"models": [{"name": "a", "model": "a"}], "object": "list", "data": [{"id": "a"}]}),
+                Some(vec!["a"]),
+            ),
+            (json!([{"id": "a", "type": "chat"}]), Some(vec!["a"])),
+            (json!({"models": [{"name": "a"}, {"model": "b"}]}), Some(vec!["a", "b"])),
+            (json!({"data": ["a"]}), Some(vec!["a"])),
+            (json!({"data": null, "models": []}), Some(vec![])),
+            (json!({"object": "list", "data": []}), Some(vec![])),
+            (json!({"detail": "x"}), None),
+            (json!("x"), None),
+        ] {
+            let found = names_in(&list);
+            assert_eq!(found, expected.map(|names| names.into_iter().map(str::to_owned).collect()), "{list}");
+        }
     }
 }

@@ -25,6 +25,7 @@ pub(super) fn prepare(request: &mut ChatRequest, habits: Habits, known: &Adaptat
     let needs = |adaptation| known.contains(&adaptation);
     // Null is what is not said; not every server knows that.
     request.extra.retain(|_, value| !value.is_null());
+    request.messages.iter_mut().for_each(said);
     if needs(Adaptation::NoStream) {
         request.stream = None;
     }
@@ -58,16 +59,30 @@ pub(super) fn prepare(request: &mut ChatRequest, habits: Habits, known: &Adaptat
     }
 }
 
+/// Leaves out what a client's library writes of an answer that it sends back although there is nothing: `"refusal": null`, and
+/// `"tool_calls": []`, which vLLM answers and OpenAI refuses.
+fn said(message: &mut Message) {
+    let is_none = |name: &str, value: &Value| {
+        value.is_null() || (name == "tool_calls" && value.as_array().is_some_and(Vec::is_empty))
+    };
+    message.extra.retain(|name, value| !is_none(name, value));
+}
+
 fn only_input(message: &mut Message) {
-    let is_empty = |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+    let is_empty = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
     // A call of the older kind is input.
     message
         .extra
         .retain(|name, value| !is_empty(value) && (name == "function_call" || !OUTPUT_FIELDS.contains(&name.as_str())));
 }
 
+/// One text: of parts, and where there is no content (a call of tools).
 fn plain(message: &mut Message) {
-    let Some(Content::Parts(parts)) = &message.content else { return };
+    let parts = match &message.content {
+        Some(Content::Text(_)) => return,
+        Some(Content::Parts(parts)) => parts.as_slice(),
+        None => &[],
+    };
     if message.has_more_than_text() {
         return;
     }
@@ -158,9 +173,27 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_that_is_sent_back_has_nothing_that_says_nothing() {
+        let messages = json!([
+            {"role": "assistant", "content": "a", "refusal": null, "tool_calls": [], "audio": null, "annotations": []},
+            {"role": "assistant", "content": null, "tool_calls": [{"id": "a"}], "function_call": null}
+        ]);
+        let mut request: ChatRequest = serde_json::from_value(json!({"model": "m", "messages": messages})).unwrap();
+        prepare(&mut request, Habits::default(), &Adaptations::new());
+        let expected = json!([
+            {"role": "assistant", "content": "a", "annotations": []},
+            {"role": "assistant", "content": null, "tool_calls": [{"id": "a"}]}
+        ]);
+        assert_eq!(serde_json::to_value(&request.messages).unwrap(), expected);
+        prepare(&mut request, Habits::default(), &[Adaptation::PlainContent].into());
+        assert_eq!(serde_json::to_value(&request.messages[1]).unwrap()["content"], "");
+    }
+
+    #[test]
     fn fields_of_answers_and_nothing_else_leave_a_message() {
         let message = json!({"role": "assistant", "content": null, "refusal": null, "annotations": [], "reasoning_content": "r", "name": "n", "tool_calls": [{"id": "a"}]});
         let mut message: Message = serde_json::from_value(message).unwrap();
+        said(&mut message);
         only_input(&mut message);
         let left = json!({"role": "assistant", "content": null, "name": "n", "tool_calls": [{"id": "a"}]});
         assert_eq!(serde_json::to_value(&message).unwrap(), left);

@@ -1,19 +1,23 @@
 //! A streamed answer: bytes of the connection to chunks.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use futures::Stream;
 use reqwest::Response;
-use secrecy::SecretString;
+use serde_json::json;
+use tokio::time::Instant;
 
 use super::{
     super::{
         error::{Failure, LlmError},
         sse::{SseEvent, SseParser},
-        wire::{ChatChunk, Chunk, Original},
+        wire::{ChatChunk, Chunk, ChunkChoice, Original},
     },
+    calls::Calls,
     failure,
     halves::Halves,
+    mend,
+    secrets::Secrets,
 };
 
 /// One event; pictures inside an answer make some of them large.
@@ -22,15 +26,23 @@ const MAX_EVENT_BYTES: usize = 16 * 1024 * 1024;
 /// Reads chunks off a connection. Dropping it closes the connection, which tells the server to stop.
 pub(super) struct Reader {
     provider: String,
-    key: Option<SecretString>,
+    secrets: Arc<Secrets>,
     idle: Duration,
-    /// Until the first event: the server may still be reading the prompt.
-    first: Option<Duration>,
+    /// Until the first event, and between two of them at the most, whatever bytes and comments come meanwhile.
+    longest: Duration,
+    /// Waited for the next event so far. What the reader of the answer takes for itself does not count.
+    waited: Duration,
+    begun_to_send: bool,
     response: Option<Response>,
     parser: SseParser,
     events: VecDeque<SseEvent>,
     halves: Halves,
-    /// An error to report after the chunk that carries its usage.
+    calls: Calls,
+    /// The choices that were seen.
+    seen: Vec<Seen>,
+    /// Of the first chunk, for one that is made here.
+    head: Option<ChatChunk>,
+    /// An error to report after the chunk that carries its usage, or the last of its text.
     pending: Option<LlmError>,
     /// A choice has its finish reason, or there is nothing more to say: the end of the connection is no surprise.
     finished: bool,
@@ -38,23 +50,37 @@ pub(super) struct Reader {
     begun: bool,
 }
 
+/// A choice as far as it has come.
+#[derive(Default)]
+struct Seen {
+    index: u32,
+    calls_tools: bool,
+    /// It has said why it ended.
+    ended: bool,
+}
+
 impl Reader {
     pub(super) fn new(
         provider: String,
-        key: Option<SecretString>,
+        secrets: Arc<Secrets>,
         first: Duration,
         idle: Duration,
         response: Response,
     ) -> Self {
         Self {
             provider,
-            key,
+            secrets,
             idle,
-            first: Some(first),
+            longest: first,
+            waited: Duration::ZERO,
+            begun_to_send: false,
             response: Some(response),
             parser: SseParser::new(MAX_EVENT_BYTES),
             events: VecDeque::new(),
             halves: Halves::default(),
+            calls: Calls::default(),
+            seen: Vec::new(),
+            head: None,
             pending: None,
             finished: false,
             begun: false,
@@ -111,20 +137,24 @@ impl Reader {
         if matches!(event.event.as_str(), "ping" | "heartbeat" | "keep-alive" | "keepalive") {
             return None;
         }
-        if event.event == "error" && !data.starts_with('{') && !data.is_empty() {
-            let error = serde_json::json!({"error": {"message": data}}).to_string();
-            return failure::in_body(&self.provider, self.key.as_ref(), &error).err().map(Err);
+        if event.event == "error" && !data.is_empty() {
+            let error = serde_json::from_str(data).unwrap_or_else(|_| json!({ "message": data }));
+            return Some(Err(failure::in_place(&self.provider, &self.secrets, &error)));
         }
         if data == "[DONE]" {
-            let begun = self.begun;
+            let end = self.missing_end();
             self.close();
-            return (!begun).then(|| Err(self.fail(Failure::BadResponse, "its stream holds no choice")));
+            return match end {
+                Some(end) => Some(Ok(end)),
+                None if self.begun => None,
+                None => Some(Err(self.fail(Failure::BadResponse, "its stream holds no choice"))),
+            };
         }
         if data.is_empty() {
             return None;
         }
         // Before anything else: an error has none of a chunk's fields, and would pass for an empty one.
-        if let Err(error) = failure::in_body(&self.provider, self.key.as_ref(), data) {
+        if let Err(error) = failure::in_body(&self.provider, &self.secrets, data) {
             let usage = serde_json::from_str::<ChatChunk>(data).ok().and_then(|chunk| chunk.usage);
             return match usage {
                 // What was used until then is billed, so it must be counted.
@@ -141,15 +171,11 @@ impl Reader {
         }
         if !data.starts_with(['{', '[']) {
             // Words in place of a chunk: why it gave up.
-            let error = serde_json::json!({"error": {"message": data}}).to_string();
-            return failure::in_body(&self.provider, self.key.as_ref(), &error).err().map(Err);
+            let error = json!({ "message": data });
+            return Some(Err(failure::in_place(&self.provider, &self.secrets, &error)));
         }
         match Chunk::parse(self.halves.join(&event.data)) {
-            Ok(chunk) => {
-                self.begun |= !chunk.body().choices.is_empty();
-                self.finished |= chunk.body().choices.iter().any(|choice| choice.finish_reason.is_some());
-                Some(Ok(chunk))
-            }
+            Ok(chunk) => Some(Ok(self.see(chunk))),
             // Events without the empty line between them: each line is one.
             Err(_) if data.contains('\n') => {
                 let line = |data: &str| SseEvent { event: event.event.clone(), data: data.to_owned() };
@@ -164,16 +190,68 @@ impl Reader {
         }
     }
 
+    /// The chunk in OpenAI's form, noted.
+    fn see(&mut self, chunk: Chunk) -> Chunk {
+        let mut chunk = mend::chunk(chunk);
+        if chunk.raw().contains("\"tool_calls\"") {
+            let mut body = chunk.body().clone();
+            if self.calls.number(&mut body) {
+                chunk = Original::made(body);
+            }
+        }
+        let body = chunk.body();
+        for choice in &body.choices {
+            let error = mend::error_of(&choice.extra, choice.finish_reason.as_deref());
+            if let Some(error) = error.filter(|_| self.pending.is_none()) {
+                self.pending = Some(failure::in_place(&self.provider, &self.secrets, &error));
+            }
+            let at = self.seen.iter().position(|seen| seen.index == choice.index).unwrap_or_else(|| {
+                self.seen.push(Seen { index: choice.index, ..Seen::default() });
+                self.seen.len() - 1
+            });
+            self.seen[at].calls_tools |= choice.delta.calls_tools();
+            self.seen[at].ended |= choice.finish_reason.is_some();
+            self.finished |= choice.finish_reason.is_some();
+        }
+        self.begun |= !body.choices.is_empty();
+        if self.head.is_none() {
+            self.head =
+                Some(ChatChunk { choices: Vec::new(), usage: None, extra: serde_json::Map::new(), ..body.clone() });
+        }
+        chunk
+    }
+
+    /// The end of choices that the server has called done, and of which it has not said why: clients take an answer without a
+    /// reason for one that was broken off.
+    fn missing_end(&mut self) -> Option<Chunk> {
+        let end = |seen: &Seen| ChunkChoice {
+            index: seen.index,
+            finish_reason: Some(if seen.calls_tools { "tool_calls" } else { "stop" }.to_owned()),
+            ..ChunkChoice::default()
+        };
+        let choices: Vec<ChunkChoice> = self.seen.iter().filter(|seen| !seen.ended).map(end).collect();
+        let head = self.head.take().unwrap_or_default();
+        (!choices.is_empty())
+            .then(|| Original::made(ChatChunk { object: "chat.completion.chunk".into(), choices, ..head }))
+    }
+
     /// Reads on until there is something to look at.
     async fn fill(&mut self) -> Result<(), LlmError> {
-        let wait = self.first.unwrap_or(self.idle);
+        // The server may still be reading the prompt.
+        let silence = if self.begun_to_send { self.idle } else { self.longest };
+        let (begin, wait) = (Instant::now(), silence.min(self.longest.saturating_sub(self.waited)));
         let Some(response) = &mut self.response else { return Ok(()) };
-        match tokio::time::timeout(wait, response.chunk()).await {
-            Err(_) => Err(self.fail(Failure::Timeout, format!("its stream stopped for {} s", wait.as_secs()))),
+        let chunk = tokio::time::timeout(wait, response.chunk()).await;
+        self.waited += begin.elapsed();
+        match chunk {
+            Err(_) => {
+                let waited = self.waited.as_secs();
+                Err(self.fail(Failure::Timeout, format!("its stream stopped for {waited} s")))
+            }
             Ok(Ok(Some(bytes))) => {
                 let events = self.parser.push(&bytes).map_err(|e| self.fail(Failure::BadResponse, e.to_string()))?;
                 if !events.is_empty() {
-                    self.first = None;
+                    (self.begun_to_send, self.waited) = (true, Duration::ZERO);
                 }
                 self.events.extend(events);
                 Ok(())

@@ -16,6 +16,9 @@ use super::{
     Provider, adapt, exact, failure,
 };
 
+/// What is wrong with a vector of NaN, infinity or null.
+const NO_NUMBER: &str = "its model computed no number (NaN or infinity) for this text";
+
 #[derive(Deserialize)]
 struct EmbeddingList {
     data: Vec<EmbeddingItem>,
@@ -33,7 +36,8 @@ struct EmbeddingItem {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Vector {
-    Numbers(Vec<f32>),
+    /// `null` is what NaN becomes in JSON.
+    Numbers(Vec<Option<f32>>),
     Base64(String),
 }
 
@@ -74,19 +78,26 @@ impl Provider {
             self.remember(model, adaptation);
         }
         let body = self.read(response, self.config.timeout()).await?;
-        failure::in_body(&self.name, self.config.api_key.as_ref(), &String::from_utf8_lossy(&body))
-            .map_err(|e| self.without_address(e))?;
-        let list: EmbeddingList = serde_json::from_slice(&body)
-            .map_err(|e| self.fail(Failure::BadResponse, format!("its answer is not a list of embeddings: {e}")))?;
+        let text = String::from_utf8_lossy(&body);
+        let text = text.trim_start_matches('\u{feff}');
+        failure::in_body(&self.name, &self.secrets, text)?;
+        let list: EmbeddingList = serde_json::from_str(text).map_err(|e| {
+            // Python writes it so, and no reader of JSON takes it.
+            if text.contains("NaN") || text.contains("Infinity") {
+                return self.fail(Failure::BadResponse, NO_NUMBER);
+            }
+            self.fail(Failure::BadResponse, format!("its answer is not a list of embeddings: {e}"))
+        })?;
         self.in_order(list)
     }
 
-    /// The vectors by their `index`, which some servers do not send in order.
+    /// The vectors by their `index`, which some servers do not send in order. One that holds something else than numbers would
+    /// spoil what is searched with it, and nobody would see why.
     fn in_order(&self, list: EmbeddingList) -> Result<Embeddings, LlmError> {
         let mut vectors: Vec<Option<Vec<f32>>> = vec![None; list.data.len()];
         for (at, item) in list.data.into_iter().enumerate() {
-            let vector = match item.embedding {
-                Vector::Numbers(numbers) => numbers,
+            let vector: Vec<f32> = match item.embedding {
+                Vector::Numbers(numbers) => numbers.into_iter().map(|n| n.unwrap_or(f32::NAN)).collect(),
                 Vector::Base64(text) => {
                     let bytes = STANDARD
                         .decode(text)
@@ -97,6 +108,12 @@ impl Provider {
                     embeddings::from_bytes(&bytes)
                 }
             };
+            if vector.is_empty() {
+                return Err(self.fail(Failure::BadResponse, format!("embedding {at} is empty")));
+            }
+            if !vector.iter().all(|n| n.is_finite()) {
+                return Err(self.fail(Failure::BadResponse, format!("embedding {at}: {NO_NUMBER}")));
+            }
             match vectors.get_mut(item.index.unwrap_or(at)) {
                 Some(place @ None) => *place = Some(vector),
                 _ => return Err(self.fail(Failure::BadResponse, "the indexes of its embeddings are wrong")),

@@ -90,7 +90,8 @@ impl Llm {
             .providers
             .iter()
             .map(|(name, provider)| {
-                let (config, http) = (provider.clone(), http.operator().clone());
+                let (config, http) = (provider.clone(), http.patient().clone());
+                metrics.create_provider(name);
                 (name.clone(), Arc::new(Provider::new(name, config, http, metrics.clone())))
             })
             .collect();

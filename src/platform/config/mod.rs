@@ -6,6 +6,7 @@
 pub mod secret;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use std::{
     collections::BTreeMap,
@@ -101,7 +102,7 @@ impl Raw {
         let path = file.map_or_else(|| PathBuf::from(DEFAULT_FILE), Path::to_owned);
         let table = match text_file::read(&path) {
             Ok(text) => toml::from_str(&text).unwrap_or_else(|e| {
-                errors.push(&path.display().to_string(), e.to_string());
+                errors.push(&path.display().to_string(), words::of_syntax(&path, &text, &e));
                 Table::new()
             }),
             Err(_) if file.is_none() => Table::new(),
@@ -194,7 +195,7 @@ impl Raw {
             if let Some(text) = singles.remove(&path).filter(|_| message.starts_with("unknown field")) {
                 self.overrides.insert(path.clone(), text);
             } else {
-                errors.push(&path.join("."), message);
+                errors.push(&path.join("."), words::of_value(&path, &message));
             }
             if !remove(&mut table, &path) {
                 return T::default();
@@ -216,6 +217,9 @@ impl Raw {
             let name = format!("HOLDFAST_{}", path.join("__").to_uppercase());
             match path.as_slice() {
                 [single] => warnings.push(foreign(&name, single, &self.sections)),
+                [first, ..] if is_anothers(first) => {
+                    warnings.push(format!("{name} is no setting of Holdfast and is ignored"));
+                }
                 _ => errors
                     .push(&name, "unknown environment variable: no setting has this name, see holdfast config docs"),
             }
@@ -244,6 +248,13 @@ impl Raw {
             })
             .collect()
     }
+}
+
+/// Whether a variable with two underscores is of another program all the same, by what stands before them: Kubernetes makes
+/// `HOLDFAST__DB_PORT` beside a service `holdfast--db`; a Docker link to a container `holdfast` brings each of its variables
+/// along as `HOLDFAST_ENV_HOLDFAST_SERVER__LISTEN`.
+fn is_anothers(first: &str) -> bool {
+    first.is_empty() || first.split('_').any(|word| word == "env")
 }
 
 /// What to say of a variable that begins like ours and is none: `name` as it is written, `rest` behind `HOLDFAST_` in lower case.

@@ -29,6 +29,10 @@ pub fn resolve(secret: &mut Option<SecretString>, file: Option<&Path>, setting: 
     }
     match text_file::read(file) {
         Ok(text) if text.trim().is_empty() => errors.push(setting, format!("{} is empty", file.display())),
+        // No secret has one inside, and none can be sent in a header: a note below the key, or two keys.
+        Ok(text) if text.trim().contains(['\n', '\r', '\0']) => {
+            errors.push(setting, format!("{} has more than one line: it must hold the secret alone", file.display()));
+        }
         Ok(text) => *secret = Some(text.trim().to_owned().into()),
         Err(e) => errors.push(setting, format!("{} cannot be read: {e}", file.display())),
     }

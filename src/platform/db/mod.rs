@@ -3,10 +3,11 @@
 //! Nothing outside this module sees a pool. A caller gets a transaction: [`Db::tenant`] with the organisation set, or
 //! [`Db::system`] for what has no tenant yet. sqlx 0.9.0 returns a connection to the pool inside an open transaction
 //! when a `begin()` future is dropped (transact-rs/sqlx#4385), and axum drops handler futures when a client
-//! disconnects: so `BEGIN` runs in a task that is never cancelled, and a connection that comes back is asked whether
-//! it is clean. `tests/it/db.rs` keeps both true.
+//! disconnects: so `BEGIN` runs in a task that is never cancelled. It does so as well when the statement fails after
+//! its `BEGIN` (a timeout, a cancelled backend): see [`Doubt`]. `tests/it/db.rs` keeps both true.
 
 pub mod config;
+mod doubt;
 mod error;
 pub mod managed;
 mod metrics;
@@ -33,7 +34,11 @@ pub use statistics::EVERY as STATISTICS_EVERY;
 pub use tx::Tx;
 
 use super::{crypto::MasterKey, ids::OrgId, lifecycle::uncancelled};
+use doubt::Doubt;
 use metrics::{Pool, PoolMetrics};
+
+/// A connection that nobody used for so long is closed.
+const IDLE: Duration = Duration::from_secs(300);
 
 /// Where the database is and as whom to connect: enough to make each role's connection.
 #[derive(Clone, Debug)]
@@ -118,6 +123,7 @@ pub struct Db {
 #[derive(Clone, Debug)]
 struct Measured {
     pool: PgPool,
+    doubt: Doubt,
     metrics: PoolMetrics,
 }
 
@@ -129,9 +135,10 @@ impl Db {
 
     /// As [`Self::new`], observed.
     pub fn measured(target: &Target, config: &Config, metrics: &Metrics) -> Self {
-        let open = |role, max, kind| Measured {
-            pool: pool(target.connect_as(role), config, max),
-            metrics: metrics.pool(kind),
+        let open = |role, max, kind| {
+            let doubt = Doubt::default();
+            let pool = pool(target.connect_as(role), config, max, &doubt);
+            Measured { pool, doubt, metrics: metrics.pool(kind) }
         };
         Self {
             app: open(RoleKind::App, config.max_connections, Pool::App),
@@ -240,37 +247,39 @@ impl SessionLock {
     }
 }
 
-async fn begin_uncancelled(from: &Measured, begin: impl sqlx::SqlSafeStr + Send + 'static) -> Result<Tx, DbError> {
-    let Measured { pool, metrics } = from.clone();
+async fn begin_uncancelled(from: &Measured, begin: impl sqlx::SqlSafeStr) -> Result<Tx, DbError> {
+    let (Measured { pool, doubt, metrics }, begin) = (from.clone(), begin.into_sql_str());
     Ok(uncancelled(async move {
         let asked = Instant::now();
-        let opened = pool.begin_with(begin).await;
+        let mut opened = pool.begin_with(begin.clone()).await;
+        // Not this caller's failure, but one before it: that connection is thrown away now, and the next is tried.
+        for _ in 0..pool.size() {
+            let Err(error) = &opened else { break };
+            doubt.raise(error);
+            if !doubt::is_of_another(error) {
+                break;
+            }
+            opened = pool.begin_with(begin.clone()).await;
+        }
         metrics.waited(asked.elapsed());
         Ok::<_, sqlx::Error>(Tx::new(opened?, metrics.transaction))
     })
     .await??)
 }
 
-fn pool(options: PgConnectOptions, config: &Config, max: u32) -> PgPool {
+fn pool(options: PgConnectOptions, config: &Config, max: u32, doubt: &Doubt) -> PgPool {
+    let doubt = doubt.clone();
     PgPoolOptions::new()
         .max_connections(max)
         .acquire_timeout(Duration::from_secs(config.acquire_timeout_seconds))
-        .idle_timeout(Duration::from_secs(300))
+        .idle_timeout(IDLE)
         .max_lifetime(Duration::from_secs(1800))
         // A restarted server is noticed when the connection is used; a ping before each use would cost a round trip.
         .test_before_acquire(false)
-        .after_release(|conn, _| {
-            Box::pin(async move {
-                // In an implicit transaction both are the same instant; inside a block that somebody left open the
-                // statement is younger; in an aborted one this fails. Either way the connection is thrown away.
-                // A simple query: the messages of a prepared one have timestamps of their own.
-                let clean: bool =
-                    sqlx::Row::try_get(&conn.fetch_one("SELECT now() = statement_timestamp()").await?, 0)?;
-                if !clean {
-                    tracing::warn!("a connection came back inside an open transaction: closed it");
-                }
-                Ok(clean)
-            })
+        .after_release(move |conn, _| {
+            let doubt = doubt.clone();
+            // The pool's own ping, with which a rollback travels, is all that a connection of a calm pool costs.
+            Box::pin(async move { Ok(!doubt.is_raised() || doubt::is_clean(conn).await?) })
         })
         .connect_lazy_with(options)
 }

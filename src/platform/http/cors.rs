@@ -84,6 +84,44 @@ pub(super) fn is_origin(text: &str) -> bool {
         "https" => ":443",
         _ => "\0",
     };
-    let host = rest.parse::<axum::http::uri::Authority>().is_ok_and(|a| a.as_str() == rest && !rest.contains('@'));
+    let host = rest.parse::<axum::http::uri::Authority>().is_ok_and(|a| {
+        // A port that is none is parsed all the same, and would match no browser's origin.
+        let port = a.as_str().strip_prefix(a.host()).unwrap_or_default();
+        a.as_str() == rest && !rest.contains('@') && (port.is_empty() || a.port_u16().is_some())
+    });
     known && host && !rest.ends_with(usual) && !rest.contains('*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_origin;
+
+    #[test]
+    fn an_origin_is_what_a_browser_sends() {
+        for good in [
+            "https://app.example.com",
+            "http://localhost:3000",
+            "https://[::1]:3000",
+            "https://a.example:8443",
+            "chrome-extension://abcdefghijklmnop",
+        ] {
+            assert!(is_origin(good), "{good}");
+        }
+        for bad in [
+            "null",
+            "*",
+            "https://*.example.com",
+            "https://a.example/",
+            "https://a.example:443",
+            "http://a.example:80",
+            "https://a.example:99999",
+            "https://a.example:",
+            "https://user@a.example",
+            "https://",
+            "ftp://a.example",
+            "a.example",
+        ] {
+            assert!(!is_origin(bad), "{bad}");
+        }
+    }
 }

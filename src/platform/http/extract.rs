@@ -4,7 +4,7 @@ use axum::{
     RequestExt as _,
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Request},
-    http::{HeaderMap, StatusCode, Uri, request::Parts},
+    http::{HeaderMap, StatusCode, Uri, header::CONTENT_ENCODING, request::Parts},
     response::{IntoResponse, Response},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -46,6 +46,12 @@ const LONGEST_DETAIL: usize = 300;
 /// The whole body, within the route's limit.
 /// 503 when the bodies of all requests together take more memory than `server.max_buffered_bytes`.
 pub async fn body_bytes(request: Request) -> Result<Bytes, ApiError> {
+    // A layer that unpacks bodies takes the header away: what is left is packed.
+    let coding = request.headers().get(CONTENT_ENCODING).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    if !matches!(coding.trim().to_ascii_lowercase().as_str(), "" | "identity") {
+        let text = "a body that is packed in this way (Content-Encoding) is not read here: send it as it is";
+        return Err(ApiError::unsupported_media_type(text));
+    }
     let share = request.extensions().get::<Share>().cloned();
     let mut body = request.into_limited_body();
     let mut whole = Vec::new();

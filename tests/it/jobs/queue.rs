@@ -14,7 +14,7 @@ use holdfast::{
     platform::ids::OrgId,
 };
 
-use super::bench::{Bench, Hasty, Seen, config, fine, probe, probes};
+use super::bench::{Bench, Gate, Hasty, Seen, config, fine, probe, probes};
 
 #[tokio::test]
 async fn a_job_exists_when_its_transaction_commits_and_runs_once() {
@@ -149,6 +149,55 @@ async fn a_concurrency_key_runs_one_job_at_a_time_in_order_over_all_workers() {
     for worker in workers {
         worker.stop().await;
     }
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn nobody_waits_for_all_of_anothers_large_upload() {
+    let bench = Bench::new().await;
+    let (large, small) = (OrgId::generate(&bench.clock), OrgId::generate(&bench.clock));
+    for n in 0..60 {
+        bench.enqueue(Some(large), &probe(&format!("large {n:02}")), &Enqueue::default()).await.unwrap();
+    }
+    for _ in 0..3 {
+        bench.enqueue(Some(small), &probe("small"), &Enqueue::default()).await.unwrap();
+    }
+    bench.probe("system").await;
+    let seen = Seen::default();
+    let registry = probes(&seen, |_, _| async {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        Ok(())
+    });
+    let worker = bench.worker(config(2), registry);
+    bench.until("SELECT count(*) FROM job_history WHERE kind = 'test.probe'", 64).await;
+    let seen = seen.lock().unwrap().clone();
+    let others = seen.iter().rposition(|tag| tag == "small" || tag == "system").unwrap();
+    assert!(others < 12, "the last of them was job {others}: {seen:?}");
+    let large: Vec<_> = seen.iter().filter(|tag| tag.starts_with("large")).collect();
+    // Two at a time may be written down the other way round.
+    assert!(large.windows(3).all(|three| three[0] < three[2]), "its own order holds: {large:?}");
+    worker.stop().await;
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_queue_does_not_wait_for_anothers_long_jobs() {
+    let bench = Bench::new().await;
+    let gate = Gate::default();
+    let mut registry = gate.deaf();
+    registry.register::<Hasty, _, _>(|_, _| async { Ok(()) });
+    let worker = bench.worker(config(1), registry);
+    bench.probe("long").await;
+    bench.probe("next").await;
+    gate.begun(1).await;
+    for done in 1..=3 {
+        bench.enqueue(None, &Hasty {}, &Enqueue::default()).await.unwrap();
+        bench.until("SELECT count(*) FROM job_history WHERE kind = 'test.hasty'", done).await;
+    }
+    assert_eq!(gate.begun.load(Ordering::SeqCst), 1, "within a queue the limit of jobs at once holds");
+    gate.open.cancel();
+    bench.until("SELECT count(*) FROM job_history WHERE kind = 'test.probe'", 2).await;
+    worker.stop().await;
     bench.end().await;
 }
 

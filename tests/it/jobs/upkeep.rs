@@ -65,6 +65,26 @@ async fn a_schedule_with_catch_up_makes_up_once() {
 }
 
 #[tokio::test]
+async fn a_schedule_that_a_clock_ahead_put_off_comes_back() {
+    let bench = Bench::new().await;
+    let mut registry = probes(&Seen::default(), fine());
+    registry.schedule("test.tick", Cron::parse("0 0 1 1 *", "UTC").unwrap(), CatchUp::Skip, &probe("tick")).unwrap();
+    bench
+        .execute(
+            "INSERT INTO job_schedules (name, kind, cron, time_zone, catch_up, next_at) \
+             VALUES ('test.tick', 'test.probe', '0 0 1 1 *', 'UTC', 'skip', now() + interval '40 years')",
+        )
+        .await;
+    let worker = bench.worker(config(2), registry);
+    bench
+        .until("SELECT count(*) FROM job_schedules WHERE name = 'test.tick' AND next_at < now() + interval '1 year'", 1)
+        .await;
+    assert_eq!(bench.count("SELECT count(*) FROM job_history WHERE kind = 'test.probe'").await, 0, "it did not fire");
+    worker.stop().await;
+    bench.end().await;
+}
+
+#[tokio::test]
 async fn metrics_say_when_a_schedule_last_succeeded_what_it_missed_and_that_it_is_late() {
     let bench = Bench::new().await;
     let mut registry = probes(&Seen::default(), fine());

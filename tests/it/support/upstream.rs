@@ -88,7 +88,8 @@ fn ended(reason: &str) -> String {
 }
 
 /// Models whose answers are none, or hold more than an answer.
-const ODD: [&str; 17] = [
+const ODD: [&str; 18] = [
+    "turns",
     "tagged",
     "unopened",
     "reasons",
@@ -145,6 +146,7 @@ fn odd(model: &str, body: &Value) -> Option<Vec<String>> {
             let text = |text: &str| delta(&json!({"content": [{"type": "text", "text": text}]}));
             with(vec![delta(&thinking), text("It is "), text("so.")], "stop")
         }
+        "turns" => with(vec![word("Open `in\u{202e}fdp.exe` [a\u{2066}b](https://example.org \"t\u{202e}\")")], "stop"),
         "empty" => with(vec![word(" \n")], "stop"),
         "long" if said.starts_with("Your answer was cut off") => with(words("after this it ends."), "stop"),
         "long" => with(words("It begins and "), "length"),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::{
-    ExtractError,
+    ExtractError, UnreadWhat,
     table::{Cell, Table},
 };
 use super::{
@@ -92,7 +92,7 @@ impl Reader<'_, '_> {
             "decorative" => seen.decorative |= element.value() == Some("1"),
             "OLEObject" => {
                 let program = element.attribute("ProgID").unwrap_or("of an unknown program");
-                self.found.unread.push(format!("an embedded object ({program})"));
+                self.found.unread.push(UnreadWhat::EmbeddedObject.with(program));
             }
             "chart" if element.relation("id").is_some() => {
                 return self.linked(element.relation("id"), line, Self::chart);
@@ -108,7 +108,7 @@ impl Reader<'_, '_> {
                 line.after.push(Piece::Paragraph(element.plain_text()));
                 return Ok(());
             }
-            "control" => self.found.unread.push("an ActiveX control".to_owned()),
+            "control" => self.found.unread.push(UnreadWhat::ActiveX.into()),
             _ => {}
         }
         element.elements().try_for_each(|child| self.shape(child, line, seen))
@@ -125,7 +125,7 @@ impl Reader<'_, '_> {
         let Some(target) = target else { return Ok(()) };
         match self.package.optional(&target)? {
             Some(root) => line.after.extend(read(&root)),
-            None => self.found.unread.push(format!("{target}: a chart or diagram")),
+            None => self.found.unread.push(UnreadWhat::Chart.named(&target)),
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Files inserted into a document as they are (`w:altChunk`): Word takes them in when it opens the document.
 
-use super::super::{ExtractError, Limits, decode::decode, html, mail};
+use super::super::{ExtractError, Limits, UnreadWhat, decode::decode, html, mail};
 use super::{
     package::Package,
     read,
@@ -16,11 +16,11 @@ impl Reader<'_, '_> {
         let id = element.relation("id");
         let target = self.relations.iter().find(|relation| Some(relation.id.as_str()) == id).map(|r| r.target.clone());
         let Some(target) = target else {
-            self.found.unread.push("an inserted file that is not in the document".to_owned());
+            self.found.unread.push(UnreadWhat::MissingInsert.into());
             return Ok(());
         };
         let Some(bytes) = self.package.bytes(&target)? else {
-            self.found.unread.push(format!("{target}: an inserted file that cannot be read"));
+            self.found.unread.push(UnreadWhat::Insert.named(&target).because("its part is missing or damaged"));
             return Ok(());
         };
         let ending = target.rsplit('.').next().unwrap_or_default();
@@ -30,11 +30,11 @@ impl Reader<'_, '_> {
         let text = decode(&bytes, html::declared_charset(&bytes));
         let start = text.trim_start().get(..300).unwrap_or(text.trim_start()).to_ascii_lowercase();
         if start.starts_with("{\\rtf") {
-            self.found.unread.push(format!("{target}: inserted text in the RTF format"));
+            self.found.unread.push(UnreadWhat::InsertedRtf.named(&target));
         } else if mail::is_message(&bytes) {
             match mail::page(&bytes) {
                 Some(page) => out.push(Piece::Html(page)),
-                None => self.found.unread.push(format!("{target}: an inserted web archive (MHT) without a page")),
+                None => self.found.unread.push(UnreadWhat::InsertedArchive.named(&target)),
             }
         } else if matches!(ending, "htm" | "html" | "xhtml" | "xht") || start.starts_with('<') {
             out.push(Piece::Html(text.into_owned()));
@@ -47,7 +47,7 @@ impl Reader<'_, '_> {
 
     fn inserted_document(&mut self, target: &str, bytes: &[u8], out: &mut Vec<Piece>) -> Result<(), ExtractError> {
         if self.depth >= MOST_NESTED {
-            self.found.unread.push(format!("{target}: a document within documents"));
+            self.found.unread.push(UnreadWhat::NestedDocument.named(target));
             return Ok(());
         }
         let limits = Limits { unpacked_bytes: self.package.left(), ..self.limits.clone() };
@@ -69,7 +69,7 @@ impl Reader<'_, '_> {
             }
             Err(error @ (ExtractError::TooLargeOutput { .. } | ExtractError::OutOfMemory)) => Err(error),
             Err(error) => {
-                self.found.unread.push(format!("{target}: {error}"));
+                self.found.unread.push(UnreadWhat::Insert.named(target).because(error));
                 Ok(())
             }
         }

@@ -50,8 +50,8 @@ pub(super) fn extract(bytes: &[u8], limits: &Limits) -> Result<Extracted, Extrac
     report.form_fields += found.form_fields;
     report.comments += found.comments;
     for part in package.damaged.iter().chain(&found.unread) {
-        if report.unread_parts.len() < MOST_UNREAD && !report.unread_parts.contains(part) {
-            report.unread_parts.push(part.clone());
+        if report.unread.len() < MOST_UNREAD && !report.unread.contains(part) {
+            report.unread.push(part.clone());
         }
     }
     Ok(builder.finish(Kind::Docx, None))

@@ -7,7 +7,7 @@ use std::{
     io::{Cursor, Read},
 };
 
-use super::super::{ExtractError, Limits};
+use super::super::{ExtractError, Limits, UnreadPart, UnreadWhat};
 use super::xml::{self, Element};
 
 /// A document with more parts than this is made to hurt.
@@ -22,7 +22,7 @@ pub(super) struct Package<'a> {
     most_bytes: u64,
     most_depth: usize,
     /// Parts that are damaged, for the report.
-    pub(super) damaged: Vec<String>,
+    pub(super) damaged: Vec<UnreadPart>,
 }
 
 /// From a part to another.
@@ -64,7 +64,7 @@ impl<'a> Package<'a> {
                 return Err(ExtractError::Encrypted);
             }
             Err(error) => {
-                self.damaged.push(format!("{name}: {error}"));
+                self.damaged.push(UnreadWhat::DamagedPart.named(name).because(error));
                 return Ok(None);
             }
         };
@@ -75,7 +75,7 @@ impl<'a> Package<'a> {
         }
         self.left -= bytes.len() as u64;
         if let Err(error) = read {
-            self.damaged.push(format!("{name}: {error}"));
+            self.damaged.push(UnreadWhat::DamagedPart.named(name).because(error));
         }
         Ok(Some(bytes))
     }
@@ -85,11 +85,11 @@ impl<'a> Package<'a> {
         let Some(bytes) = self.bytes(name)? else { return Ok(None) };
         match xml::parse(&bytes, self.most_depth) {
             Ok(parsed) => {
-                self.damaged.extend(parsed.damage.map(|damage| format!("{name}: {damage}")));
+                self.damaged.extend(parsed.damage.map(|damage| UnreadWhat::DamagedPart.named(name).because(damage)));
                 Ok(Some(parsed.root))
             }
             Err(error) => {
-                self.damaged.push(format!("{name}: {error}"));
+                self.damaged.push(UnreadWhat::DamagedPart.named(name).because(error));
                 Ok(None)
             }
         }
@@ -99,11 +99,12 @@ impl<'a> Package<'a> {
     pub(super) fn required(&mut self, name: &str) -> Result<Element, ExtractError> {
         let bytes = self.bytes(name)?;
         let Some(bytes) = bytes.filter(|bytes| !bytes.is_empty()) else {
-            let why = self.damaged.pop().unwrap_or_else(|| format!("its part {name} is missing"));
+            let damaged = self.damaged.pop().map(|part| part.to_string());
+            let why = damaged.unwrap_or_else(|| format!("its part {name} is missing"));
             return Err(ExtractError::malformed(why));
         };
         let parsed = xml::parse(&bytes, self.most_depth)?;
-        self.damaged.extend(parsed.damage.map(|damage| format!("{name}: {damage}")));
+        self.damaged.extend(parsed.damage.map(|damage| UnreadWhat::DamagedPart.named(name).because(damage)));
         Ok(parsed.root)
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::super::{ExtractError, LeftOutKind, Limits, table::Table};
+use super::super::{ExtractError, LeftOutKind, Limits, UnreadPart, UnreadWhat, table::Table};
 use super::{
     bound::Data,
     fields::{Field, closed_fields},
@@ -43,7 +43,7 @@ pub(super) struct Found {
     pub(super) form_fields: u32,
     pub(super) comments: u32,
     pub(super) left_out: Vec<(LeftOutKind, String)>,
-    pub(super) unread: Vec<String>,
+    pub(super) unread: Vec<UnreadPart>,
 }
 
 pub(super) struct Reader<'a, 'p> {
@@ -141,7 +141,7 @@ impl<'a, 'p> Reader<'a, 'p> {
             },
             "altChunk" => self.inserted(element, out),
             "subDoc" => {
-                self.found.unread.push("a sub-document that is not in the file".to_owned());
+                self.found.unread.push(UnreadWhat::SubDocument.into());
                 Ok(())
             }
             _ if is_properties(name) => Ok(()),

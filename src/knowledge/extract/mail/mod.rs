@@ -7,7 +7,7 @@ mod words;
 use mailparse::{DispositionType, MailHeaderMap, ParsedMail, body::Body, parse_mail};
 
 use super::{
-    BlockKind, ExtractError, Extracted, Kind, LeftOutKind, Limits,
+    BlockKind, ExtractError, Extracted, Kind, LeftOutKind, Limits, UnreadPart, UnreadWhat,
     builder::Builder,
     csv,
     decode::{Decoded, decode_leniently, decode_or_guess, tidy},
@@ -60,7 +60,7 @@ pub(super) fn extract(bytes: &[u8], limits: &Limits) -> Result<Extracted, Extrac
         for message in mbox::messages(bytes) {
             let mut reader = Reader { builder: &mut builder, limits, depth: 0, choices: 0, in_mailbox: true };
             match reader.message(&message) {
-                Err(ExtractError::Malformed { reason }) => reader.unread(format!("a message: {reason}"))?,
+                Err(ExtractError::Malformed { reason }) => reader.unread(UnreadWhat::AttachedMessage.with(reason))?,
                 read => read?,
             }
         }
@@ -152,7 +152,7 @@ impl Reader<'_> {
             (Ok(bytes), _) => bytes,
             // Something of another program within the letters.
             (Err(_), Body::Base64(body)) => decode_leniently(body.get_raw()),
-            (Err(_), _) => return self.unread(format!("{kind} {name}: it cannot be decoded")),
+            (Err(_), _) => return self.unread(UnreadWhat::MailPart.named(&format!("{kind} {name}"))),
         };
         match kind {
             "message/rfc822" | "message/global" if self.depth < MOST_NESTED => {
@@ -160,7 +160,9 @@ impl Reader<'_> {
                 let read = self.message(&bytes);
                 self.depth -= 1;
                 match read {
-                    Err(ExtractError::Malformed { reason }) => self.unread(format!("message {name}: {reason}")),
+                    Err(ExtractError::Malformed { reason }) => {
+                        self.unread(UnreadWhat::AttachedMessage.named(name).because(reason))
+                    }
                     read => read,
                 }
             }
@@ -173,7 +175,10 @@ impl Reader<'_> {
                 self.builder.report().images_without_text += 1;
                 Ok(())
             }
-            _ => self.unread(format!("attachment {name} ({kind}, {} bytes)", bytes.len())),
+            _ => {
+                let detail = format!("{kind}, {} bytes", bytes.len());
+                self.unread(UnreadWhat::Attachment.named(name).because(detail))
+            }
         }
     }
 
@@ -185,7 +190,7 @@ impl Reader<'_> {
         let text = tidy(&decoded.text);
         match kind {
             "text/html" => match html::append(self.builder, &text, self.limits) {
-                Err(ExtractError::Malformed { reason }) => self.unread(format!("a page in the message: {reason}")),
+                Err(ExtractError::Malformed { reason }) => self.unread(UnreadWhat::Insert.named(kind).because(reason)),
                 read => read,
             },
             "text/plain" | "text/enriched" => plain::append_text(self.builder, &text),
@@ -199,7 +204,7 @@ impl Reader<'_> {
     fn alternative(&mut self, part: &ParsedMail<'_>, attached: &mut Vec<String>) -> Result<(), ExtractError> {
         // To choose, a form is read twice: choices within choices would take twice as long for each.
         if self.choices >= MOST_CHOICES {
-            return self.unread("a choice between forms of the body within others".to_owned());
+            return self.unread(UnreadWhat::NestedForms.into());
         }
         let mut texts = Vec::new();
         self.choices += 1;
@@ -237,8 +242,8 @@ impl Reader<'_> {
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "so that it ends a match of results")]
-    fn unread(&mut self, what: String) -> Result<(), ExtractError> {
-        self.builder.report().unread_parts.push(what);
+    fn unread(&mut self, part: UnreadPart) -> Result<(), ExtractError> {
+        self.builder.report().unread.push(part);
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 use pdf_oxide::object::Object;
 
 use super::{
+    super::UnreadWhat,
     attached,
     content::Runner,
     file::{Dict, File, number, text},
@@ -71,7 +72,7 @@ pub(super) fn extras(runner: &mut Runner<'_>, form: &Form, page: &Dict, upright:
     let annotations = runner.file.get(page, "Annots");
     let annotations = annotations.as_array().map(Vec::as_slice).unwrap_or_default();
     if annotations.len() > MOST_ANNOTATIONS {
-        runner.problem(format!("{} annotations, of which {MOST_ANNOTATIONS} were read", annotations.len()));
+        runner.problem(UnreadWhat::ManyAnnotations.named(&MOST_ANNOTATIONS.to_string()).because(annotations.len()));
     }
     for annotation in annotations.iter().take(MOST_ANNOTATIONS) {
         let annotation = runner.file.resolve(annotation);
@@ -120,7 +121,7 @@ fn read(runner: &mut Runner<'_>, form: &Form, dict: &Dict, rect: Area, upright: 
         "FileAttachment" => {
             let specification = file.dict(dict, "FS");
             let name = attached::name(file, &specification).unwrap_or_else(|| "without a name".to_owned());
-            runner.problem(format!("an attached file that was not read ({name})"));
+            runner.problem(UnreadWhat::AttachedFile.named(&name));
             contents.map(What::Comment)
         }
         "Watermark" => appearance(runner, form, dict, rect, upright).map(What::Note),

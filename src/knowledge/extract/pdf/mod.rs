@@ -39,7 +39,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use pdf_oxide::object::{Object, ObjectRef};
 
-use super::{BlockKind, Doubt, ExtractError, Extracted, Kind, Limits, builder::Builder};
+use super::{BlockKind, Doubt, ExtractError, Extracted, Kind, Limits, UnreadPart, UnreadWhat, builder::Builder};
 use file::File;
 use layout::{Page, Part};
 use page::Reader;
@@ -59,11 +59,11 @@ pub(super) fn extract(bytes: &[u8], limits: &Limits) -> Result<Extracted, Extrac
     let mut found = Found::default();
     let reader = Reader::new(&file);
     if reader.has_xfa() {
-        found.unread.push("a form in XFA format, of which only the ordinary pages were read".to_owned());
+        found.unread.push(UnreadWhat::Xfa.into());
     }
     let attached = attached::names(&file);
     if !attached.is_empty() {
-        found.unread.push(format!("files within the file: {}", attached.join(", ")));
+        found.unread.push(UnreadWhat::AttachedFiles.with(attached.join(", ")));
     }
     let mut pages = Vec::with_capacity(count.min(10_000));
     for index in 0..count {
@@ -71,7 +71,7 @@ pub(super) fn extract(bytes: &[u8], limits: &Limits) -> Result<Extracted, Extrac
     }
     if file.cut_off {
         let missing = file.missing.get();
-        found.unread.insert(0, format!("the end of the file is missing; {missing} references lead to nothing"));
+        found.unread.insert(0, UnreadWhat::MissingEnd.with(missing));
     }
     if file.cut_off && found.is_mostly_untold() {
         return Err(ExtractError::malformed("the end of the file is missing, and with it the fonts of its text"));
@@ -110,7 +110,7 @@ fn number(index: usize) -> u32 {
 /// What the pages gave besides text.
 #[derive(Debug, Default)]
 struct Found {
-    unread: Vec<String>,
+    unread: Vec<UnreadPart>,
     /// By name: characters that a font did not tell, and all that it set.
     fonts: BTreeMap<String, (u64, u64)>,
     pages_without_text: Vec<u32>,
@@ -142,15 +142,15 @@ impl Found {
         let report = builder.report();
         if !self.outlined.is_empty() {
             let pages = list(&self.outlined);
-            self.unread.push(format!("pages whose text seems to be drawn as shapes: {pages}"));
+            self.unread.push(UnreadWhat::DrawnText.with(pages));
         }
         report.unreadable_fonts = fonts;
         report.pages_without_text.clone_from(&self.pages_without_text);
         report.pages_partly_unreadable.clone_from(&self.partly_unreadable);
         report.images_without_text = self.pictures;
-        report.unread_parts = self.unread.iter().take(MOST_UNREAD).cloned().collect();
+        report.unread = self.unread.iter().take(MOST_UNREAD).cloned().collect();
         if let Some(more) = self.unread.len().checked_sub(MOST_UNREAD + 1) {
-            report.unread_parts.push(format!("and {} more", more + 1));
+            report.unread.push(UnreadWhat::More.with(more + 1));
         }
         if self.disordered {
             report.doubt(Doubt::UncertainOrder);
@@ -164,7 +164,7 @@ impl Found {
             let reason = "the end of the file is missing, and what is left has no text that could be read";
             return Err(ExtractError::malformed(reason));
         }
-        if let Some(problem) = self.unread.iter().find(|problem| problem.contains("could not be")) {
+        if let Some(problem) = self.unread.iter().find(|problem| problem.is_unreadable()) {
             return Err(ExtractError::malformed(format!("its pages could not be read: {problem}")));
         }
         Ok(if !fonts.is_empty() {
@@ -174,7 +174,7 @@ impl Found {
         } else if self.hidden {
             Some("all of it is hidden from a reader of the pages".to_owned())
         } else if self.pages_without_text.is_empty() {
-            let unread = self.unread.iter().find(|problem| problem.starts_with("page "));
+            let unread = self.unread.iter().find(|problem| problem.page.is_some());
             Some(unread.map_or_else(
                 || "its pages are empty".to_owned(),
                 |problem| format!("what its pages hold could not be read: {problem}"),

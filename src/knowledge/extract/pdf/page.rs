@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use pdf_oxide::object::Object;
 
 use super::{
-    super::{LeftOutKind, Report, link::address},
+    super::{LeftOutKind, Report, UnreadWhat, link::address},
     Found,
     content::Runner,
     figures::Owners,
@@ -58,7 +58,7 @@ impl<'a> Reader<'a> {
         let page = match self.file.document.get_page(index) {
             Ok(page) => page,
             Err(error) => {
-                found.unread.push(format!("page {number} could not be read ({error})"));
+                found.unread.push(UnreadWhat::Page.with(error).on_page(number));
                 return Page::default();
             }
         };
@@ -80,7 +80,7 @@ impl<'a> Reader<'a> {
         }
         let (page, has_own_text) = Self::settle(&mut scene, extras, area, found, report);
         for problem in scene.problems.drain(..) {
-            found.unread.push(format!("page {number}: {problem}"));
+            found.unread.push(problem.on_page(number));
         }
         let shows = !scene.pictures.is_empty() || scene.outlines > visible::MANY_OUTLINES || untold(&scene.glyphs) > 0;
         if page.fragments.is_empty() && shows {
@@ -124,17 +124,17 @@ impl<'a> Reader<'a> {
         let mut data = Vec::new();
         for part in parts {
             if data.len() > MOST_CONTENT {
-                runner.problem(format!("more than {} MB of content", MOST_CONTENT >> 20));
+                runner.problem(UnreadWhat::MuchContent);
                 break;
             }
             match self.file.unpack(&part) {
                 Ok(unpacked) => {
                     data.extend(unpacked.data);
                     if let Some(damage) = unpacked.damage {
-                        runner.problem(format!("its content may not be whole ({damage})"));
+                        runner.problem(UnreadWhat::DamagedContent.with(damage));
                     }
                 }
-                Err(reason) => runner.problem(format!("a content stream that could not be unpacked ({reason})")),
+                Err(reason) => runner.problem(UnreadWhat::PackedStream.with(reason)),
             }
             // A stream may end within a line, never within a word.
             data.push(b'\n');

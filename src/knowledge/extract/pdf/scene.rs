@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{font::Font, geometry::Area, state::Paint};
+use super::{super::UnreadPart, font::Font, geometry::Area, state::Paint};
 
 /// A character as it stands on the page.
 #[derive(Debug, Clone)]
@@ -62,6 +62,6 @@ pub(super) struct Scene {
     pub(super) rules: Vec<(f32, f32, f32)>,
     /// Curves and lines of filled shapes: letters drawn as outlines have many.
     pub(super) outlines: usize,
-    /// What could not be read, in words.
-    pub(super) problems: Vec<String>,
+    /// What could not be read.
+    pub(super) problems: Vec<UnreadPart>,
 }

@@ -4,6 +4,7 @@
 //! `vector` (unit length). Its full-text index is made with the table and splits `terms` at spaces. Rows that came after the last
 //! [`VectorIndex::tidy`] or [`VectorIndex::optimize`] are in no index yet, and still found: LanceDB scans them beside it.
 
+mod held;
 mod rows;
 mod tidy;
 mod upkeep;
@@ -26,6 +27,7 @@ pub use tidy::Tidied;
 pub use upkeep::{MAINTENANCE_STEPS, OptimizeReport, Retention, TableState, TableStats};
 
 use super::{IndexError, analyze};
+use held::HeldTables;
 use rows::{hits, record_batch, schema, uuids};
 
 /// Handles of tables that are kept open; one is a few kilobytes, what it reads lies in the session's caches.
@@ -52,6 +54,8 @@ pub struct IndexOptions {
     pub metadata_cache_bytes: usize,
     /// Rows from which a table gets an approximate vector index; below it every vector is compared: exact, and 50 ms at 100 000 rows.
     pub vector_index_rows: usize,
+    /// Bytes for the vectors of tables that have no vector index.
+    pub held_vector_bytes: usize,
 }
 
 impl Default for IndexOptions {
@@ -62,6 +66,7 @@ impl Default for IndexOptions {
             index_cache_bytes: 64 << 20,
             metadata_cache_bytes: 32 << 20,
             vector_index_rows: 50_000,
+            held_vector_bytes: 64 << 20,
         }
     }
 }
@@ -91,6 +96,7 @@ pub struct Hit {
 pub struct VectorIndex {
     store: Arc<Store>,
     tables: moka::future::Cache<String, Table>,
+    held: HeldTables,
 }
 
 /// Where the store is, and the connection once it was needed: connecting reads from S3, which may be down when we start.
@@ -104,8 +110,9 @@ impl VectorIndex {
     /// A local path (made if absent) or `s3://bucket/prefix`. Does not connect.
     pub fn new(uri: &str, options: IndexOptions) -> Self {
         let tables = moka::future::Cache::builder().max_capacity(OPEN_TABLES).build();
+        let held = HeldTables::new(options.held_vector_bytes);
         let store = Store { uri: uri.to_owned(), options, connection: OnceCell::new() };
-        Self { store: Arc::new(store), tables }
+        Self { store: Arc::new(store), tables, held }
     }
 
     async fn connection(&self) -> Result<&Connection, IndexError> {
@@ -125,20 +132,18 @@ impl VectorIndex {
         connection.get_or_try_init(connect).await
     }
 
-    /// Makes the table and its full-text index where they are absent; true when the table is new. Fails when the table is there with
-    /// other dimensions.
-    pub async fn ensure_table(&self, name: &str, dims: usize) -> Result<bool, IndexError> {
+    /// Makes the table and its full-text index where they are absent. Fails when the table is there with other dimensions.
+    pub async fn ensure_table(&self, name: &str, dims: usize) -> Result<(), IndexError> {
         let made = self.make_table(name, dims).await;
         self.explained(name, made).await
     }
 
-    async fn make_table(&self, name: &str, dims: usize) -> Result<bool, IndexError> {
-        let (table, new) = match self.table(name).await {
-            Ok(table) => (table, false),
+    async fn make_table(&self, name: &str, dims: usize) -> Result<(), IndexError> {
+        let table = match self.table(name).await {
             Err(IndexError::NoSuchTable(_)) => {
-                (self.connection().await?.create_empty_table(name, schema(dims)?).execute().await?, true)
+                self.connection().await?.create_empty_table(name, schema(dims)?).execute().await?
             }
-            Err(error) => return Err(error),
+            table => table?,
         };
         let expected = dimensions(&table).await?;
         if expected != dims {
@@ -148,13 +153,12 @@ impl VectorIndex {
         if full_text_index(&table).await?.is_none() {
             table.create_index(&["terms"], Index::FTS(full_text_options())).execute().await?;
         }
-        Ok(new)
+        Ok(())
     }
 
     /// Length of the table's vectors.
     pub async fn dimensions(&self, name: &str) -> Result<usize, IndexError> {
-        let found = async { dimensions(&self.table(name).await?).await };
-        self.explained(name, found.await).await
+        self.read(name, || async { dimensions(&self.table(name).await?).await }).await
     }
 
     /// Inserts rows, replacing those with the same chunk id: doing it twice is doing it once. Best in batches of 1000 rows: each call
@@ -192,8 +196,7 @@ impl VectorIndex {
 
     /// The nearest passages by cosine similarity, best first.
     pub async fn vector_search(&self, name: &str, vector: &[f32], limit: usize) -> Result<Vec<Hit>, IndexError> {
-        let found = self.nearest(name, vector, limit).await;
-        self.explained(name, found).await
+        self.read(name, || self.nearest(name, vector, limit)).await
     }
 
     async fn nearest(&self, name: &str, vector: &[f32], limit: usize) -> Result<Vec<Hit>, IndexError> {
@@ -201,6 +204,12 @@ impl VectorIndex {
         let expected = dimensions(&table).await?;
         if vector.len() != expected {
             return Err(IndexError::Dimensions { expected, got: vector.len() });
+        }
+        let rows = table.count_rows(None).await?;
+        if rows < self.store.options.vector_index_rows
+            && let Some(held) = self.held.of(name, &table, rows, expected).await?
+        {
+            return Ok(held.nearest(vector, limit));
         }
         let query = table
             .query()
@@ -216,8 +225,7 @@ impl VectorIndex {
 
     /// The passages with the best BM25 score for a person's words, best first. Any text is a valid query.
     pub async fn text_search(&self, name: &str, query: &str, limit: usize) -> Result<Vec<Hit>, IndexError> {
-        let found = self.matching(name, query, limit).await;
-        self.explained(name, found).await
+        self.read(name, || self.matching(name, query, limit)).await
     }
 
     async fn matching(&self, name: &str, query: &str, limit: usize) -> Result<Vec<Hit>, IndexError> {
@@ -241,8 +249,7 @@ impl VectorIndex {
 
     /// All ids of the table, to compare with PostgreSQL: (chunk, document), in no order.
     pub async fn chunk_ids(&self, name: &str) -> Result<Vec<(Uuid, Uuid)>, IndexError> {
-        let ids = self.read_ids(name).await;
-        self.explained(name, ids).await
+        self.read(name, || self.read_ids(name)).await
     }
 
     async fn read_ids(&self, name: &str) -> Result<Vec<(Uuid, Uuid)>, IndexError> {
@@ -258,8 +265,7 @@ impl VectorIndex {
 
     /// Document and vector of these passages, as the table holds them.
     pub async fn rows(&self, name: &str, chunks: &[Uuid]) -> Result<HashMap<Uuid, (Uuid, Vec<f32>)>, IndexError> {
-        let rows = self.read_rows(name, chunks).await;
-        self.explained(name, rows).await
+        self.read(name, || self.read_rows(name, chunks)).await
     }
 
     async fn read_rows(&self, name: &str, chunks: &[Uuid]) -> Result<HashMap<Uuid, (Uuid, Vec<f32>)>, IndexError> {
@@ -286,6 +292,11 @@ impl VectorIndex {
         Ok(rows)
     }
 
+    /// Bytes of the vectors that are held in memory now.
+    pub async fn held_bytes(&self) -> u64 {
+        self.held.bytes().await
+    }
+
     /// Names of all tables in the store.
     pub async fn list_tables(&self) -> Result<Vec<String>, IndexError> {
         Ok(self.connection().await?.table_names().execute().await?)
@@ -294,9 +305,26 @@ impl VectorIndex {
     /// Removes a table with all its files. An absent one is no error.
     pub async fn drop_table(&self, name: &str) -> Result<(), IndexError> {
         self.tables.invalidate(name).await;
+        self.held.forget(name).await;
         match self.connection().await?.drop_table(name, &[]).await.map_err(IndexError::from) {
             Err(IndexError::NoSuchTable(_)) | Ok(()) => Ok(()),
             Err(error) => Err(error),
+        }
+    }
+
+    /// Reads, and once more from the table as it is now where a file was gone: a purge may have taken the files of the version that the
+    /// open handle still knew, and a table may have been made anew under its name.
+    async fn read<T, F: Future<Output = Result<T, IndexError>>>(
+        &self,
+        name: &str,
+        reading: impl Fn() -> F,
+    ) -> Result<T, IndexError> {
+        match self.explained(name, reading().await).await {
+            Err(IndexError::Damaged(error)) => {
+                tracing::info!(table = name, %error, "read again from the newest version");
+                reading().await
+            }
+            result => result,
         }
     }
 

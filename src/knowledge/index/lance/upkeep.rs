@@ -20,7 +20,7 @@ pub enum Retention {
     /// Those older than this: readers that began before may still be reading them.
     Keep(Duration),
     /// All, and the indexes are rebuilt without what was deleted: afterwards nothing of deleted documents is left in any file.
-    /// Readers that run at this moment may fail once.
+    /// Readers that run at this moment read once more.
     Purge,
 }
 
@@ -60,12 +60,12 @@ pub struct TableState {
 impl VectorIndex {
     /// The newest version of a table, and its rows.
     pub async fn state(&self, name: &str) -> Result<TableState, IndexError> {
-        let state = async {
+        let state = || async {
             let table = self.table(name).await?;
             table.checkout_latest().await?;
             Ok(TableState { version: table.version().await?, rows: table.count_rows(None).await? as u64 })
         };
-        self.explained(name, state.await).await
+        self.read(name, state).await
     }
 
     /// Whether the table finds a passage by its own vector, and any by its own words; true for one without rows.
@@ -172,8 +172,7 @@ impl VectorIndex {
     }
 
     pub async fn stats(&self, name: &str) -> Result<TableStats, IndexError> {
-        let stats = self.count(name).await;
-        self.explained(name, stats).await
+        self.read(name, || self.count(name)).await
     }
 
     async fn count(&self, name: &str) -> Result<TableStats, IndexError> {

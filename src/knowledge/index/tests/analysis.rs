@@ -17,7 +17,7 @@ fn marks_that_hide_a_word_are_dropped() {
 
 #[test]
 fn names_are_found_whole_and_in_parts() {
-    assert_eq!(analyze("main.rs max_rows"), "main.r main rs max_row max row");
+    assert_eq!(analyze("main.rs max_rows"), "main.r main rs .rs max_row max row");
     let meets = |one: &str, other: &str| {
         let (one, other) = (analyze(one), analyze(other));
         let terms: Vec<&str> = one.split(' ').collect();
@@ -111,6 +111,8 @@ fn numbers_meet_whatever_parts_their_digits() {
         ("3 500 pieces", "3500"),
         ("1.500 Stück", "1500"),
         ("٢٠٢٦", "2026"),
+        ("พ.ศ. ๒๕๖๙", "2569"),
+        ("२०२६", "2026"),
     ] {
         within(document, query);
     }
@@ -124,6 +126,7 @@ fn an_apostrophe_parts_words_and_joins_them() {
         ("l’eau", "eau"),
         ("Mr O'Brien", "OBrien"),
         ("Mr O’Brien", "Brien"),
+        ("Mr O‘Brien", "O'Brien"),
         ("обʼєкт", "об'єкт"),
         ("the user's name", "users"),
     ] {
@@ -133,8 +136,15 @@ fn an_apostrophe_parts_words_and_joins_them() {
 
 #[test]
 fn vowel_points_and_stretched_letters_do_not_part_words() {
-    for (one, other) in [("كِتَابٌ", "كتاب"), ("كتـــاب", "كتاب"), ("أحمد", "احمد"), ("שָׁלוֹם", "שלום"), ("کتاب", "كتاب")]
-    {
+    for (one, other) in [
+        ("كِتَابٌ", "كتاب"),
+        ("كتـــاب", "كتاب"),
+        ("أحمد", "احمد"),
+        ("שָׁלוֹם", "שלום"),
+        ("کتاب", "كتاب"),
+        ("مدرسة", "مدرسه"),
+        ("آسفي", "اسفي"),
+    ] {
         assert_eq!(analyze(one), analyze(other), "{one}");
     }
 }
@@ -155,6 +165,34 @@ fn names_with_signs_and_humps_meet() {
     }
     let has = |text: &str, term: &str| analyze(text).split(' ').any(|own| own == term);
     assert!(has("C++", "c++") && has("C#", "c#") && has(".NET", ".net"));
+    assert!(has("C++17", "c++") && has("С++", "c++") && has("ASP.NET", ".net") && has("(.NET)", ".net"));
     assert!(!has("C", "c++") && !has("the net.", ".net") && !has("C+++", "c++"));
     assert_eq!(analyze("GmbH"), "gmbh");
+}
+
+#[test]
+fn what_nobody_sees_parts_no_word() {
+    for unseen in ['\u{200c}', '\u{200d}', '\u{200e}', '\u{2060}', '\u{feff}', '\u{202e}', '\u{fe0f}', '\u{ad}'] {
+        assert_eq!(analyze(&format!("E77{unseen}31 pass{unseen}word")), analyze("E7731 password"), "{unseen:?}");
+    }
+    assert_eq!(analyze("foo\u{200b}bar"), "foo bar", "a space without width is a space");
+    assert_eq!(analyze("می‌خواهم"), analyze("میخواهم"));
+}
+
+#[test]
+fn scripts_without_spaces_give_pairs_and_single_characters() {
+    let has = |text: &str, term: &str| analyze(text).split(' ').any(|own| own == term);
+    for (text, terms) in [
+        ("申请年假", ["申请", "年假", "假"]),
+        ("データ", ["デー", "ータ", "データ"]),
+        ("กินข้าว", ["กิ", "กิน", "ข้า"]),
+        ("번역을", ["번역", "역을", "번"]),
+    ] {
+        for term in terms {
+            assert!(has(text, term), "{term} in {text}: {}", analyze(text));
+        }
+    }
+    assert_eq!(analyze("水"), "水");
+    assert_eq!(analyze("日本 語"), analyze("日本 語"));
+    assert!(!has("日本 語", "本語"), "a space parts them");
 }

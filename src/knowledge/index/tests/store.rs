@@ -216,7 +216,7 @@ async fn wrong_dimensions_and_absent_tables_are_named() {
     let wrong = |result: Result<(), IndexError>| {
         assert!(matches!(result, Err(IndexError::Dimensions { .. })), "{result:?}");
     };
-    wrong(index.ensure_table("kb_a_g1", 8).await.map(drop));
+    wrong(index.ensure_table("kb_a_g1", 8).await);
     wrong(index.vector_search("kb_a_g1", &[1.0], 1).await.map(drop));
     let short = IndexRow { chunk_id: id(1), document_id: id(1), text: String::new(), vector: vec![1.0] };
     wrong(index.upsert("kb_a_g1", vec![short]).await);
@@ -242,6 +242,100 @@ async fn another_handle_sees_commits() {
     assert_eq!(chunks(&reader.text_search(&table, "server", 10).await.unwrap()), [1]);
 }
 
+/// A reader whose open table is of before a purge, as one in another process is for a second, reads again instead of failing.
+#[tokio::test]
+async fn a_purge_takes_no_answer_from_a_reader() {
+    let dir = tempfile::tempdir().unwrap();
+    let writer = open(dir.path());
+    let options = IndexOptions { read_consistency: Duration::from_hours(1), ..IndexOptions::default() };
+    let table = table_name(id(7), 1);
+    writer.ensure_table(&table, DIMS).await.unwrap();
+    writer.upsert(&table, rows()).await.unwrap();
+    for round in 0..4 {
+        let reader = VectorIndex::new(dir.path().to_str().unwrap(), options.clone());
+        reader.state(&table).await.unwrap();
+        writer.delete_documents(&table, &[id(12)]).await.unwrap();
+        writer.upsert(&table, rows()).await.unwrap();
+        writer.optimize(&table, Retention::Purge).await.unwrap();
+        match round {
+            0 => assert_eq!(reader.vector_search(&table, &[1.0, 0.0, 0.0, 0.0], 9).await.unwrap().len(), 4),
+            1 => assert_eq!(chunks(&reader.text_search(&table, "database", 9).await.unwrap()), [4]),
+            2 => assert_eq!(reader.chunk_ids(&table).await.unwrap().len(), 4),
+            _ => assert_eq!(reader.rows(&table, &[id(3)]).await.unwrap().len(), 1),
+        }
+    }
+}
+
+/// Passages with vectors that point anywhere, by the numbers that they get.
+fn random_rows(dims: usize) -> impl FnMut(u128, u128) -> Vec<IndexRow> {
+    let mut seed = 1_u64;
+    let mut number = move || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 40) as f32 / 8_388_608.0 - 1.0
+    };
+    move |from, to| {
+        let row = |n: u128| {
+            let mut vector: Vec<f32> = (0..dims).map(|_| number()).collect();
+            let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+            for x in &mut vector {
+                *x /= length;
+            }
+            IndexRow { chunk_id: id(n), document_id: id(n / 10), text: format!("passage number{n}"), vector }
+        };
+        (from..to).map(row).collect()
+    }
+}
+
+/// What is held in memory finds what LanceDB finds, in the version that is there now; a table that is too large is not held.
+#[tokio::test]
+async fn held_vectors_find_what_the_table_has_now() {
+    // Not a multiple of what is multiplied side by side.
+    const DIMS: usize = 37;
+    let dir = tempfile::tempdir().unwrap();
+    let with = |bytes: usize| {
+        let options =
+            IndexOptions { read_consistency: Duration::ZERO, held_vector_bytes: bytes, ..IndexOptions::default() };
+        VectorIndex::new(dir.path().to_str().unwrap(), options)
+    };
+    // 300 rows of 37 numbers and two ids take 54 000 bytes.
+    let (held, small, none) = (with(1 << 20), with(100_000), with(0));
+    held.ensure_table("kb_held_g1", DIMS).await.unwrap();
+    let mut rows = random_rows(DIMS);
+    let first = rows(0, 300);
+    held.upsert("kb_held_g1", first.clone()).await.unwrap();
+    let wordy =
+        IndexRow { chunk_id: id(999), document_id: id(99), text: "words alone".into(), vector: vec![0.0; DIMS] };
+    held.upsert("kb_held_g1", vec![wordy]).await.unwrap();
+    let check = async |what: &str, question: &[f32], best: u128| {
+        let found = held.vector_search("kb_held_g1", question, 20).await.unwrap();
+        let expected = none.vector_search("kb_held_g1", question, 20).await.unwrap();
+        assert_eq!(chunks(&found), chunks(&expected), "{what}");
+        assert_eq!(
+            chunks(&small.vector_search("kb_held_g1", question, 20).await.unwrap()),
+            chunks(&expected),
+            "{what}"
+        );
+        assert_eq!(found[0].chunk_id.as_u128(), best, "{what}");
+        for (found, expected) in found.iter().zip(&expected) {
+            assert!((found.score - expected.score).abs() < 1e-5, "{what}: {found:?}, {expected:?}");
+            assert_eq!(found.document_id, expected.document_id, "{what}");
+        }
+    };
+    check("filled", &first[7].vector, 7).await;
+    assert!(held.held_bytes().await > 50_000, "{}", held.held_bytes().await);
+    assert_eq!((small.held_bytes().await, none.held_bytes().await), (0, 0));
+    let all = held.vector_search("kb_held_g1", &first[7].vector, 1000).await.unwrap();
+    assert_eq!(all.len(), 300, "the passage without a vector is near to nothing");
+    let more = rows(300, 305);
+    held.upsert("kb_held_g1", more.clone()).await.unwrap();
+    check("added", &more[2].vector, 302).await;
+    held.delete_documents("kb_held_g1", &[id(30)]).await.unwrap();
+    let gone = held.vector_search("kb_held_g1", &more[2].vector, 400).await.unwrap();
+    assert!(gone.len() == 300 && gone.iter().all(|hit| hit.document_id != id(30)), "{}", gone.len());
+    held.drop_table("kb_held_g1").await.unwrap();
+    assert!(held.vector_search("kb_held_g1", &more[2].vector, 1).await.is_err());
+}
+
 /// A table above the threshold gets its vector index, finds nearly what an exact search finds, and trains anew when it doubled.
 #[tokio::test]
 async fn a_large_table_is_indexed_approximately() {
@@ -249,24 +343,7 @@ async fn a_large_table_is_indexed_approximately() {
     let options = IndexOptions { read_consistency: Duration::ZERO, vector_index_rows: 600, ..IndexOptions::default() };
     let index = VectorIndex::new(dir.path().to_str().unwrap(), options);
     index.ensure_table("kb_large_g1", 16).await.unwrap();
-    let mut seed = 1_u64;
-    let mut rows = |from: u128, to: u128| -> Vec<IndexRow> {
-        (from..to)
-            .map(|n| {
-                let mut vector: Vec<f32> = (0..16)
-                    .map(|_| {
-                        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                        (seed >> 40) as f32 / 8_388_608.0 - 1.0
-                    })
-                    .collect();
-                let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
-                for x in &mut vector {
-                    *x /= length;
-                }
-                IndexRow { chunk_id: id(n), document_id: id(n / 10), text: format!("passage number{n}"), vector }
-            })
-            .collect()
-    };
+    let mut rows = random_rows(16);
     let first = rows(0, 700);
     index.upsert("kb_large_g1", first.clone()).await.unwrap();
     let exact = index.vector_search("kb_large_g1", &first[5].vector, 10).await.unwrap();

@@ -4,19 +4,18 @@
 #[cfg(test)]
 mod tests;
 
-use std::{sync::LazyLock, time::Duration};
+use std::time::Duration;
 
 use chrono::DateTime;
-use regex::Regex;
 use reqwest::{
     StatusCode,
     header::{DATE, HeaderMap, RETRY_AFTER},
 };
-use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
 use super::{
     super::error::{Failure, LlmError, Refusal},
+    secrets::Secrets,
     words::{self, Said},
 };
 use crate::platform::{clock::Clock, error::chain};
@@ -24,13 +23,13 @@ use crate::platform::{clock::Clock, error::chain};
 /// The error for an answer with a status of 4xx or 5xx.
 pub(super) fn refused(
     provider: &str,
-    key: Option<&SecretString>,
+    secrets: &Secrets,
     status: StatusCode,
     headers: &HeaderMap,
     body: &[u8],
 ) -> Refusal {
     let mut said = words::read(&String::from_utf8_lossy(body));
-    said.words = scrub(&said.words, key);
+    said.words = secrets.scrub(&said.words);
     let retry_after = retry_after(headers);
     let failure = match classify(status.as_u16(), &said) {
         // OpenRouter's limit on what runs at a time; without the header the account is empty.
@@ -45,7 +44,7 @@ pub(super) fn refused(
 /// `Err` when a body of status 200, or an event of a stream, is an error in one of the shapes that are in use:
 /// `{"error": {...}}` (OpenAI, OpenRouter, `SGLang`), `{"error": "..."}` (Ollama), `{"object": "error", "message"}` (vLLM),
 /// `{"detail": ...}` (`FastAPI`), `{"errors": [...]}`, `{"message": "...", "code": 500}`.
-pub(super) fn in_body(provider: &str, key: Option<&SecretString>, text: &str) -> Result<(), LlmError> {
+pub(super) fn in_body(provider: &str, secrets: &Secrets, text: &str) -> Result<(), LlmError> {
     // Nearly every chunk ends here, without being parsed twice.
     let is_answer = text.contains("\"choices\"") || text.contains("\"embedding\"");
     if is_answer && !text.contains("\"error\"") {
@@ -66,10 +65,20 @@ pub(super) fn in_body(provider: &str, key: Option<&SecretString>, text: &str) ->
     if !named && !plain && !unnamed {
         return Ok(());
     }
-    let mut said = words::read(text);
-    said.words = scrub(&said.words, key);
+    Err(said(provider, secrets, text))
+}
+
+/// The error that a server reports in the middle of an answer, whatever its words are wrapped in.
+pub(super) fn said(provider: &str, secrets: &Secrets, error: &str) -> LlmError {
+    let mut said = words::read(error);
+    said.words = secrets.scrub(&said.words);
     let status = said.status.unwrap_or_else(|| status_of(&said));
-    Err(report(provider, classify(status, &said), status, &said, None).into())
+    report(provider, classify(status, &said), status, &said, None).into()
+}
+
+/// The error that stands in place of a choice, or of an event.
+pub(super) fn in_place(provider: &str, secrets: &Secrets, error: &Value) -> LlmError {
+    said(provider, secrets, &serde_json::json!({ "error": error }).to_string())
 }
 
 impl From<Refusal> for LlmError {
@@ -259,37 +268,6 @@ fn wording(failure: Failure, status: u16, said: &Said) -> String {
         _ => return said.clone(),
     };
     if said.is_empty() || own.contains(said.as_str()) { own } else { format!("{own}: {said}") }
-}
-
-/// Takes out what is not for clients: our key, addresses inside of the operator's network, the insides of a program that broke.
-pub(super) fn scrub(text: &str, key: Option<&SecretString>) -> String {
-    static SECRET: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?i)\bsk-[\w-]{6,}|\bbearer\s+\S{8,}").ok());
-    static INSIDE: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        let address = r"(?:127|10)(?:\.\d{1,3}){3}|192\.168(?:\.\d{1,3}){2}|172\.(?:1[6-9]|2\d|3[01])(?:\.\d{1,3}){2}|169\.254(?:\.\d{1,3}){2}";
-        let name =
-            r"localhost|[\w-]+(?:\.[\w-]+)*\.(?:local|internal|lan|svc|cluster\.local)|\[(?:::1|f[cde][0-9a-f:]+)\]";
-        // A scheme with a single word as its host is a name of that network too.
-        Regex::new(&format!(
-            r"(?i)(?:https?://)?(?:{address}|{name})(?::\d+)?(?:/[\w./-]*)?|https?://[\w-]+(?::\d+)?(?:[/\s]|$)"
-        ))
-        .ok()
-    });
-    static PATH: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new(r#"(^|[\s"'(])/(?:srv|home|root|usr|opt|var|app|tmp|etc|mnt|data|workspace)/[\w./@-]+"#).ok()
-    });
-    let text = match key.map(SecretString::expose_secret) {
-        Some(key) if key.len() >= 4 => text.replace(key, "***"),
-        _ => text.to_owned(),
-    };
-    // A broken program's own story.
-    let text = text.find("Traceback").map_or(text.as_str(), |at| &text[..at]).trim_end().to_owned();
-    let replace = |pattern: &LazyLock<Option<Regex>>, text: String, with: &str| match pattern.as_ref() {
-        Some(pattern) => pattern.replace_all(&text, with).into_owned(),
-        None => text,
-    };
-    let text = replace(&SECRET, text, "***");
-    let text = replace(&INSIDE, text, "(address)");
-    replace(&PATH, text, "$1(path)")
 }
 
 /// `retry-after-ms` (OpenAI, Azure) or `Retry-After` (RFC 9110 section 10.2.3): seconds, or a date, which is compared with the

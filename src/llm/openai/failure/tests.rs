@@ -5,8 +5,8 @@ fn refuse(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> 
     for (name, value) in headers {
         map.insert(*name, value.parse().unwrap());
     }
-    let key = "sk-secret".to_owned().into();
-    let refusal = refused("p", Some(&key), StatusCode::from_u16(status).unwrap(), &map, body.as_bytes());
+    let secrets = Secrets::new(Some("sk-secret".to_owned().into()), "http://localhost/v1");
+    let refusal = refused("p", &secrets, StatusCode::from_u16(status).unwrap(), &map, body.as_bytes());
     (refusal.failure, refusal.message, refusal.retry_after)
 }
 
@@ -33,7 +33,7 @@ fn statuses_become_failures_and_nothing_internal_is_passed_on() {
 
 #[test]
 fn errors_inside_an_answer_are_seen_in_every_shape() {
-    let ask = |text: &str| in_body("p", None, text).err().map(|e| e.failure().unwrap());
+    let ask = |text: &str| in_body("p", &Secrets::default(), text).err().map(|e| e.failure().unwrap());
     assert_eq!(ask(r#"{"error":{"message":"no","code":429}}"#), Some(Failure::RateLimited));
     assert_eq!(ask(r#"{"error":{"message":"no","code":"server_error"},"choices":[]}"#), Some(Failure::Server));
     assert_eq!(ask(r#"{"error":"model is loading"}"#), Some(Failure::Loading));
@@ -85,14 +85,4 @@ fn a_refusal_is_told_apart_by_what_it_says() {
     let per_minute = error("You exceeded your current quota", "");
     assert_eq!(refuse(429, &[("retry-after", "7")], &per_minute).0, Failure::RateLimited);
     assert_eq!(refuse(429, &[("retry-after-ms", "250")], "").2, Some(Duration::from_millis(250)));
-}
-
-#[test]
-fn keys_addresses_and_paths_stay_here() {
-    let text = "Bearer abcdefghij at http://10.0.0.7:8000/v1, gpu.internal:80, http://vllm/v1 and localhost:11434, see /srv/app/model.py or https://platform.openai.com/docs; 3.10.5 sk-1234567";
-    let said = scrub(text, None);
-    for secret in ["abcdefghij", "10.0.0.7", "gpu", "vllm", "localhost", "/srv", "sk-1"] {
-        assert!(!said.contains(secret), "{secret}: {said}");
-    }
-    assert!(said.contains("https://platform.openai.com/docs") && said.contains("3.10.5"), "{said}");
 }

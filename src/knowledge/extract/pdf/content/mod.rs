@@ -15,6 +15,7 @@ use pdf_oxide::{
 
 use self::marks::Mark;
 use super::{
+    super::{UnreadPart, UnreadWhat},
     depth::is_bottomless,
     figures::Figures,
     file::{Dict, File, number},
@@ -64,7 +65,8 @@ impl<'a> Runner<'a> {
         Runner { file, fonts, layers, scene, figures, marks, operators: 0, patterns, running }
     }
 
-    pub(super) fn problem(&mut self, problem: String) {
+    pub(super) fn problem(&mut self, problem: impl Into<UnreadPart>) {
+        let problem = problem.into();
         if !self.scene.problems.contains(&problem) && self.scene.problems.len() < 20 {
             self.scene.problems.push(problem);
         }
@@ -75,14 +77,14 @@ impl<'a> Runner<'a> {
             return;
         }
         if is_bottomless(data) {
-            return self.problem("a stream that could not be understood (it stands in itself without end)".to_owned());
+            return self.problem(UnreadWhat::Stream.with("it stands in itself without end"));
         }
         let operators = match parse_content_stream(&without_strays(data)) {
             Ok(operators) => operators,
-            Err(error) => return self.problem(format!("a stream that could not be understood ({error})")),
+            Err(error) => return self.problem(UnreadWhat::Stream.with(error)),
         };
         if operators.len() >= MOST_IN_A_STREAM {
-            self.problem("a stream with more content than is read".to_owned());
+            self.problem(UnreadWhat::MuchContent);
         }
         let fonts = self.file.dict(resources, "Font");
         let mut scope = Scope {
@@ -98,7 +100,7 @@ impl<'a> Runner<'a> {
         for operator in operators {
             self.operators += 1;
             if self.operators > MOST_OPERATORS {
-                return self.problem("a page with more content than is read".to_owned());
+                return self.problem(UnreadWhat::MuchContent);
             }
             self.step(&mut scope, operator);
         }
@@ -107,7 +109,7 @@ impl<'a> Runner<'a> {
         }
         // Unpacking gives what it can of a damaged stream and does not say that the rest is missing.
         if depth == 0 && scope.in_text {
-            self.problem("its content ends in the middle of a text: the rest may be damaged".to_owned());
+            self.problem(UnreadWhat::BrokenText);
         }
     }
 
@@ -205,7 +207,7 @@ impl<'a> Runner<'a> {
         };
         let room = MOST_GLYPHS.saturating_sub(self.scene.glyphs.len());
         if bytes.len() > room {
-            self.problem("a page with more characters than are read".to_owned());
+            self.problem(UnreadWhat::ManyCharacters);
         }
         for (code, length) in font.codes(&bytes[..bytes.len().min(room)]) {
             let to_page = state.text_matrix.then(state.matrix);
@@ -271,7 +273,7 @@ impl<'a> Runner<'a> {
         let target = self.file.resolve(&entry);
         let Some(dict) = target.as_dict() else {
             if target.is_null() {
-                self.problem("an object that the file does not have".to_owned());
+                self.problem(UnreadWhat::MissingObject);
             }
             return;
         };
@@ -302,17 +304,17 @@ impl<'a> Runner<'a> {
         let data = match self.file.unpack(entry) {
             Ok(unpacked) => {
                 if let Some(damage) = unpacked.damage {
-                    self.problem(format!("a form that may not be whole ({damage})"));
+                    self.problem(UnreadWhat::DamagedContent.with(damage));
                 }
                 unpacked.data
             }
-            Err(reason) => return self.problem(format!("a stream that could not be unpacked ({reason})")),
+            Err(reason) => return self.problem(UnreadWhat::PackedStream.with(reason)),
         };
         self.running.extend(reference);
         // Unpacking the same form again and again is work too.
         self.operators += 10 + data.len() / 16;
         if self.operators > MOST_OPERATORS {
-            return self.problem("a page with more content than is read".to_owned());
+            return self.problem(UnreadWhat::MuchContent);
         }
         state.matrix = Matrix::from_slice(&self.file.numbers(dict, "Matrix")).then(state.matrix);
         if let Some(area) = Area::of_corners(&self.file.numbers(dict, "BBox")) {

@@ -4,12 +4,16 @@
 //! know is kept in `extra`. What comes from a server also keeps its [`Original`] text, so that passing it on changes nothing.
 //! Key order inside `extra` is kept (`serde_json` is built with `preserve_order`): models read the order of a schema's properties.
 
+mod delta;
+mod usage;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+pub use self::{delta::Delta, usage::Usage};
 use super::{
     loose,
     parts::{self, Part},
@@ -214,120 +218,6 @@ pub struct ChunkChoice {
     pub extra: Map<String, Value>,
 }
 
-/// What a chunk adds to a message. A content that comes as a list of parts is sorted: its text into `content`, its thinking
-/// and a refusal under the names that others use for them.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(from = "RawDelta")]
-pub struct Delta {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub role: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub content: Option<String>,
-    /// `tool_calls` fragments keyed by `index`, `reasoning_content`, `annotations`, ...
-    #[serde(flatten)]
-    pub extra: Map<String, Value>,
-}
-
-/// A [`Delta`] as it comes.
-#[derive(Deserialize)]
-struct RawDelta {
-    #[serde(default, deserialize_with = "lenient")]
-    role: Option<String>,
-    #[serde(default)]
-    content: Value,
-    #[serde(flatten)]
-    extra: Map<String, Value>,
-}
-
-impl From<RawDelta> for Delta {
-    fn from(raw: RawDelta) -> Self {
-        let mut delta = Self { role: raw.role, content: None, extra: raw.extra };
-        let parts = match raw.content {
-            Value::String(text) => {
-                delta.content = Some(text);
-                return delta;
-            }
-            Value::Array(parts) => parts,
-            Value::Object(part) => vec![Value::Object(part)],
-            _ => return delta,
-        };
-        for part in &parts {
-            // Pieces of one text, not parts of a message: nothing comes between them.
-            match parts::read(part) {
-                Part::Text(text) => delta.content.get_or_insert_default().push_str(&text),
-                Part::Thinking(text) => delta.append("reasoning_content", &text),
-                Part::Refusal(text) => delta.append("refusal", &text),
-                Part::Other => {}
-            }
-        }
-        delta
-    }
-}
-
-impl From<Message> for Delta {
-    /// All of a whole message as one piece.
-    fn from(message: Message) -> Self {
-        let content = match message.content {
-            Some(Content::Text(text)) => Value::String(text),
-            Some(Content::Parts(parts)) => Value::Array(parts),
-            None => Value::Null,
-        };
-        RawDelta { role: Some(message.role), content, extra: message.extra }.into()
-    }
-}
-
-impl Delta {
-    fn append(&mut self, name: &str, text: &str) {
-        match self.extra.get_mut(name) {
-            Some(Value::String(old)) => old.push_str(text),
-            _ => drop(self.extra.insert(name.to_owned(), Value::String(text.to_owned()))),
-        }
-    }
-
-    /// What it adds to the model's thinking, whatever the server calls it.
-    pub fn thinking(&self) -> String {
-        parts::thinking(&self.extra).unwrap_or_default()
-    }
-
-    /// What it adds to a refusal.
-    pub fn refusal(&self) -> &str {
-        self.extra.get("refusal").and_then(Value::as_str).unwrap_or_default()
-    }
-
-    /// Whether it holds a piece of a tool call.
-    pub fn calls_tools(&self) -> bool {
-        let some = |v: &Value| v.as_array().map_or(v.is_object(), |list| !list.is_empty());
-        ["tool_calls", "function_call"].into_iter().any(|name| self.extra.get(name).is_some_and(some))
-    }
-
-    /// Whether it carries a token: text, reasoning, a piece of a tool call; not just the role.
-    pub(super) fn says_something(&self) -> bool {
-        self.content.as_ref().is_some_and(|text| !text.is_empty()) || self.extra.values().any(|value| !value.is_null())
-    }
-}
-
-/// Tokens of one request, as the provider counted them.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Usage {
-    /// Cached ones included (OpenAI's meaning).
-    #[serde(default, deserialize_with = "count")]
-    pub prompt_tokens: u64,
-    /// Reasoning included.
-    #[serde(default, deserialize_with = "count")]
-    pub completion_tokens: u64,
-    #[serde(default, deserialize_with = "count")]
-    pub total_tokens: u64,
-    /// Details by kind, `cost`, ...
-    #[serde(flatten)]
-    pub extra: Map<String, Value>,
-}
-
-impl Usage {
-    pub fn new(prompt_tokens: u64, completion_tokens: u64) -> Self {
-        Self { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens, extra: Map::new() }
-    }
-}
-
 /// Something from a model server: its JSON text as received, and what we understand of it. Immutable, so that the two
 /// cannot disagree.
 #[derive(Clone, Debug, PartialEq)]
@@ -342,10 +232,13 @@ pub type Chunk = Original<ChatChunk>;
 pub type Completion = Original<ChatCompletion>;
 
 impl<T: Serialize + DeserializeOwned> Original<T> {
-    /// Understands what a server sent.
+    /// Understands what a server sent. Of a field that stands twice the last counts, as with other readers of JSON.
     pub fn parse(raw: impl Into<Arc<str>>) -> Result<Self, serde_json::Error> {
         let raw = raw.into();
-        Ok(Self { body: serde_json::from_str(&raw)?, raw })
+        let body = serde_json::from_str(&raw).or_else(|error| {
+            serde_json::from_str::<Value>(&raw).ok().and_then(|v| T::deserialize(v).ok()).ok_or(error)
+        })?;
+        Ok(Self { body, raw })
     }
 
     /// Something made here.
@@ -377,16 +270,4 @@ pub(super) fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(
 /// Why an answer ended: an empty reason is none. Some servers send one on every chunk.
 fn reason<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     lenient::<D, Option<String>>(deserializer).map(|reason| reason.filter(|reason| !reason.trim().is_empty()))
-}
-
-/// A count that may come as null or as a number with a fraction.
-fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    let value = Value::deserialize(deserializer)?;
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a float-to-integer cast saturates, and a negative count is none"
-    )]
-    let number = value.as_u64().or_else(|| value.as_f64().map(|f| f as u64));
-    Ok(number.unwrap_or_default())
 }

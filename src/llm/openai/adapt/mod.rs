@@ -3,6 +3,9 @@
 //! Only what was not asked for is left out, and only what means the same is written in another way. A parameter of the
 //! client's own that a server does not take is the client's to change: it gets the server's words.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{PoisonError, RwLock},
@@ -219,15 +222,18 @@ fn conversation(reason: &Reason, request: &ChatRequest, known: &Adaptations) -> 
         "first message",
         "must be followed",
         "roles must",
+        // "System message must be at the beginning."
+        "at the beginning",
+        "at the start",
     ];
     if reason.says(&order) {
         // Templates without a system role count it as a turn.
         return Some(if known.contains(&AlternateTurns) && has_system { NoSystem } else { AlternateTurns });
     }
-    let has_parts =
-        request.messages.iter().any(|m| matches!(&m.content, Some(Content::Parts(_))) && !m.has_more_than_text());
+    let not_one_text = |content: &Option<Content>| matches!(content, None | Some(Content::Parts(_)));
+    let has_parts = request.messages.iter().any(|m| not_one_text(&m.content) && !m.has_more_than_text());
     let about_content = reason.names("content") || reason.param.ends_with("content") || reason.says(&["content"]);
-    let about_type = reason.says(&["string", " str", "array", "list", "sequence"]);
+    let about_type = reason.says(&["string", " str", "array", "list", "sequence", "<nil>", "null", "none"]);
     let by_language =
         ["can only concatenate str", "cannot unmarshal array", "untagged enum", "expected a string", "must be str"];
     (has_parts && ((about_content && about_type) || reason.says(&by_language))).then_some(PlainContent)
@@ -240,147 +246,4 @@ pub(super) fn embedding_remedy(refusal: &Refusal, known: &Adaptations) -> Option
     let about = matches!(refusal.failure, Failure::Rejected | Failure::Server)
         && (reason.names("encoding_format") || anonymous);
     (about && !known.contains(&Adaptation::NoEncodingFormat)).then_some(Adaptation::NoEncodingFormat)
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::{super::words, *};
-
-    fn refusal(failure: Failure, body: &str) -> Refusal {
-        let said = words::read(body);
-        Refusal {
-            provider: "p".into(),
-            failure,
-            status: 400,
-            message: said.words,
-            code: said.code,
-            param: said.param,
-            kind: said.kind,
-            retry_after: None,
-        }
-    }
-
-    fn req(value: Value) -> ChatRequest {
-        serde_json::from_value(value).unwrap()
-    }
-
-    #[test]
-    #[expect(clippy::too_many_lines, reason = "a table")]
-    fn the_words_of_real_servers_lead_to_what_they_take() {
-        use Adaptation::{
-            AlternateTurns, InputFieldsOnly, MaxCompletionTokens, NoStream, NoStreamOptions, NoSystem, PlainContent,
-            SystemForDeveloper,
-        };
-        let stream =
-            req(json!({"model": "m", "stream": true, "messages": [{"role": "user", "content": "x"}], "top_p": 1}));
-        for (f, b, r, e) in [
-            (
-                Failure::Rejected,
-                r#"{"detail":[{"loc":["body","stream_options"],"msg":"extra fields not permitted"}]}"#,
-                stream.clone(),
-                Some(NoStreamOptions),
-            ),
-            (Failure::Rejected, r#"{"error":"extra fields not permitted"}"#, stream.clone(), Some(NoStreamOptions)),
-            (
-                Failure::Rejected,
-                r#"{"error":{"message":"Unrecognized request argument supplied: stream_options","param":""}}"#,
-                stream.clone(),
-                Some(NoStreamOptions),
-            ),
-            (
-                Failure::Rejected,
-                r#"{"error":{"message":"Unrecognized request argument supplied: top_p"}}"#,
-                stream.clone(),
-                None,
-            ),
-            (
-                Failure::Rejected,
-                r#"{"error":{"message":"Unsupported value: 'stream' does not support true with this model.","param":"stream"}}"#,
-                stream.clone(),
-                Some(NoStream),
-            ),
-            (
-                Failure::Rejected,
-                r#"{"error":{"message":"Unsupported parameter: 'top_p' is not supported with this model.","param":"top_p"}}"#,
-                stream.clone(),
-                None,
-            ),
-            (
-                Failure::Rejected,
-                r#"{"error":{"message":"Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.","param":"max_tokens"}}"#,
-                req(json!({"model":"m","max_tokens":5,"messages":[]})),
-                Some(MaxCompletionTokens),
-            ),
-            (
-                Failure::Rejected,
-                r#"{"object":"error","message":{"detail":[{"type":"extra_forbidden","loc":["body","max_completion_tokens"],"msg":"Extra inputs are not permitted"}]}}"#,
-                req(json!({"model":"m","max_tokens":5,"messages":[]})),
-                None,
-            ),
-            (
-                Failure::Rejected,
-                r#"{"error":{"message":"developer is not one of ['system', 'assistant', 'user', 'tool', 'function'] - 'messages.[0].role'"}}"#,
-                req(json!({"model":"m","messages":[{"role":"developer","content":"x"}]})),
-                Some(SystemForDeveloper),
-            ),
-            (
-                Failure::Rejected,
-                r#"{"error":{"message":"Unexpected role 'developer'"}}"#,
-                req(json!({"model":"m","messages":[{"role":"developer","content":"x"}]})),
-                Some(SystemForDeveloper),
-            ),
-            (
-                Failure::Rejected,
-                r#"{"message":"System role not supported"}"#,
-                req(json!({"model":"m","messages":[{"role":"system","content":"x"}]})),
-                Some(NoSystem),
-            ),
-            (
-                Failure::Rejected,
-                r#"{"message":"Only user, assistant and tool roles are supported, got system."}"#,
-                req(json!({"model":"m","messages":[{"role":"system","content":"x"}]})),
-                Some(NoSystem),
-            ),
-            (
-                Failure::Rejected,
-                r#"{"error":{"message":"Unsupported value: 'messages[0].role' does not support 'system' with this model.","param":"messages[0].role"}}"#,
-                req(json!({"model":"m","messages":[{"role":"system","content":"x"}]})),
-                Some(NoSystem),
-            ),
-            (
-                Failure::Server,
-                r#"{"error":{"code":500,"message":"Jinja Exception: Conversation roles must alternate user/assistant/"}}"#,
-                stream.clone(),
-                Some(AlternateTurns),
-            ),
-            (
-                Failure::Server,
-                r#"{"error":{"code":500,"message":"After the optional system message, conversation roles must alternate user and assistant roles except for tool calls and results."}}"#,
-                req(json!({"model":"m","messages":[{"role":"system","content":"x"}]})),
-                Some(AlternateTurns),
-            ),
-            (
-                Failure::Rejected,
-                r#"{"error":{"message":"Invalid type for 'messages[0].content': expected a string, but got an array instead","param":"messages[0].content"}}"#,
-                req(json!({"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"x"}]}]})),
-                Some(PlainContent),
-            ),
-            (
-                Failure::Rejected,
-                r#"{"error":{"message":"json: cannot unmarshal array into Go struct field Message.messages.content of type string"}}"#,
-                req(json!({"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"x"}]}]})),
-                Some(PlainContent),
-            ),
-            (
-                Failure::Rejected,
-                r#"{"detail":[{"type":"extra_forbidden","loc":["body","messages",1,"assistant","reasoning_content"],"msg":"Extra inputs are not permitted","input":"\n"}]}"#,
-                req(json!({"model":"m","messages":[{"role":"assistant","content":"x","reasoning_content":"y"}]})),
-                Some(InputFieldsOnly),
-            ),
-        ] {
-            assert_eq!(remedy(&refusal(f, b), &r, &Adaptations::new(), false), e, "{b}");
-        }
-    }
 }

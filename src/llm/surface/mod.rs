@@ -1,23 +1,28 @@
 //! The OpenAI-compatible surface: `/v1/models`, `/v1/chat/completions`, `/v1/embeddings`. Errors in OpenAI's shape.
 
+mod asking;
+
 use std::{convert::Infallible, time::Duration};
 
 use axum::{
-    extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path, Request, State},
-    http::{HeaderName, HeaderValue, StatusCode, header, request::Parts},
-    middleware::Next,
+    extract::{Path, State},
+    http::{HeaderName, HeaderValue, header},
+    middleware::from_fn,
     response::{
         IntoResponse as _, Response,
         sse::{Event, KeepAlive, Sse},
     },
+    routing::{get, post},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use futures::{Stream, StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use tower_http::decompression::RequestDecompressionLayer;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use self::asking::{Body, Caller};
 use super::{
     backend::ChatStream,
     embed::InputKind,
@@ -25,18 +30,11 @@ use super::{
     error::{LlmError, OpenAiError},
     lanes::lane_of,
     model::{CallContext, ModelInfo, TokenEstimate},
-    openai::{
-        exact::kept,
-        halves::{has_half, mended},
-    },
     service::Llm,
     tokens::{self, Input},
     wire::{ChatChunk, ChatCompletion, ChatRequest, Chunk, Usage},
 };
-use crate::platform::{
-    error::{ApiError, ResponseError},
-    http::{self, Auth, Principal, Scope},
-};
+pub use asking::word_errors;
 
 /// OpenAI's own limit on texts of one request.
 const MAX_INPUTS: usize = 2048;
@@ -45,63 +43,15 @@ const MAX_INPUTS: usize = 2048;
 pub fn router() -> OpenApiRouter<Llm> {
     OpenApiRouter::new()
         .routes(routes!(list_models))
-        .route("/v1/models/{*id}", axum::routing::get(get_model))
+        .route("/v1/models/{*id}", get(get_model))
         .routes(routes!(create_chat_completion))
         .routes(routes!(create_embeddings))
-}
-
-/// Layer around the whole server: below `/v1` also what was refused before a route was reached (a key, a limit, an
-/// unknown path, a time-out) is answered in OpenAI's shape.
-pub async fn word_errors(request: Request, next: Next) -> Response {
-    let path = request.uri().path();
-    let ours = path == "/v1" || path.starts_with("/v1/");
-    let response = next.run(request).await;
-    let problem = response.headers().get(header::CONTENT_TYPE).is_some_and(|v| v == "application/problem+json");
-    let Some(error) = response.extensions().get::<ResponseError>().filter(|_| ours && problem) else { return response };
-    let error = OpenAiError(ApiError::new(response.status(), error.code.clone(), error.detail.clone()));
-    let (mut head, _) = response.into_parts();
-    head.headers.remove(header::CONTENT_LENGTH);
-    head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Response::from_parts(head, error.body().to_string().into())
-}
-
-/// Who asks, allowed to use models; errors in OpenAI's shape.
-struct Caller(Principal);
-
-impl<S: Send + Sync> FromRequestParts<S> for Caller {
-    type Rejection = OpenAiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, OpenAiError> {
-        let Auth(who) = Auth::from_request_parts(parts, state).await.map_err(OpenAiError)?;
-        who.require(Scope::Inference)?;
-        Ok(Self(who))
-    }
-}
-
-/// A JSON body within `llm.max_body_bytes`; errors name the parameter.
-struct Body<T>(T);
-
-impl<T: serde::de::DeserializeOwned> FromRequest<Llm> for Body<T> {
-    type Rejection = OpenAiError;
-
-    async fn from_request(mut request: Request, llm: &Llm) -> Result<Self, OpenAiError> {
-        let most = llm.inner.config.max_body_bytes;
-        DefaultBodyLimit::max(most).apply(&mut request);
-        http::require_json(request.headers())?;
-        let bytes = match http::body_bytes(request).await {
-            Err(error) if error.status == StatusCode::PAYLOAD_TOO_LARGE => {
-                let text = format!("the request is larger than {most} bytes (llm.max_body_bytes of this server)");
-                return Err(OpenAiError(ApiError::payload_too_large(text)));
-            }
-            bytes => bytes?,
-        };
-        match std::str::from_utf8(&bytes) {
-            // Python writes half a character as JSON without a word.
-            Ok(text) if has_half(text) => Ok(Self(http::decode(kept(&mended(text)).as_bytes())?)),
-            Ok(text) => Ok(Self(http::decode(kept(text).as_bytes())?)),
-            Err(_) => Ok(Self(http::decode(&bytes)?)),
-        }
-    }
+        // Whoever ends an address with a slash means the same.
+        .route("/v1/models/", get(list_models))
+        .route("/v1/chat/completions/", post(create_chat_completion))
+        .route("/v1/embeddings/", post(create_embeddings))
+        .layer(RequestDecompressionLayer::new().pass_through_unaccepted(true))
+        .layer(from_fn(asking::note_coding))
 }
 
 /// A model as OpenAI lists it.
@@ -164,13 +114,26 @@ async fn create_chat_completion(
         return Ok(([(header::CONTENT_TYPE, "application/json")], completion.raw().to_owned()).into_response());
     }
     let (heartbeat, wanted) = (llm.heartbeat(), UsageChunk::wanted(&request));
-    let mut start = Box::pin(async move { llm.chat(call, request).await });
+    let mut start = Box::pin(async move { begun(llm.chat(call, request).await?).await });
     let response = match tokio::time::timeout(heartbeat, &mut start).await {
         Ok(stream) => respond(events(stream?, wanted), heartbeat),
         // A server that loads its model or reads a long prompt says nothing for minutes: proxies would cut the connection.
         Err(_) => respond(begin_late(start, wanted), heartbeat),
     };
     Ok(response)
+}
+
+/// The answer with its first chunk. What fails before it is an error with a status: many servers say in a stream, after a good head,
+/// that they refuse the request.
+async fn begun(mut answer: ChatStream) -> Result<Begun, LlmError> {
+    let first = answer.next().await.transpose()?;
+    Ok(Begun { first, rest: answer })
+}
+
+/// An answer that has begun.
+struct Begun {
+    first: Option<Chunk>,
+    rest: ChatStream,
 }
 
 fn respond(events: impl Stream<Item = Event> + Send + 'static, heartbeat: Duration) -> Response {
@@ -184,7 +147,7 @@ fn respond(events: impl Stream<Item = Event> + Send + 'static, heartbeat: Durati
 
 /// The events of an answer whose beginning is still awaited. What fails then can only be said inside the stream.
 fn begin_late(
-    start: impl Future<Output = Result<ChatStream, LlmError>> + Send + 'static,
+    start: impl Future<Output = Result<Begun, LlmError>> + Send + 'static,
     wanted: Option<UsageChunk>,
 ) -> impl Stream<Item = Event> + Send {
     stream::once(start).flat_map(move |started| match started {
@@ -194,26 +157,28 @@ fn begin_late(
 }
 
 /// The chunks as events, one for one and as received, then `[DONE]`; an error as an event of its own.
-fn events(answer: ChatStream, mut wanted: Option<UsageChunk>) -> impl Stream<Item = Event> + Send {
-    let chunks = answer.map(Some).chain(stream::once(async { None })).filter_map(move |item| {
-        let event = match item {
-            Some(Ok(chunk)) => match &mut wanted {
-                // Asked of the provider for our own books: a client that did not ask for it may stumble over it.
-                None if chunk.body().is_usage_only() => None,
-                None => Some(Event::default().data(chunk.raw())),
-                Some(usage) => {
-                    usage.see(chunk.body());
-                    Some(Event::default().data(chunk.raw()))
+fn events(answer: Begun, mut wanted: Option<UsageChunk>) -> impl Stream<Item = Event> + Send {
+    let Begun { first, rest } = answer;
+    let chunks =
+        stream::iter(first.map(Ok)).chain(rest).map(Some).chain(stream::once(async { None })).filter_map(move |item| {
+            let event = match item {
+                Some(Ok(chunk)) => match &mut wanted {
+                    // Asked of the provider for our own books: a client that did not ask for it may stumble over it.
+                    None if chunk.body().is_usage_only() => None,
+                    None => Some(Event::default().data(chunk.raw())),
+                    Some(usage) => {
+                        usage.see(chunk.body());
+                        Some(Event::default().data(chunk.raw()))
+                    }
+                },
+                Some(Err(error)) => {
+                    wanted = None;
+                    Some(failed(error))
                 }
-            },
-            Some(Err(error)) => {
-                wanted = None;
-                Some(failed(error))
-            }
-            None => wanted.take().and_then(UsageChunk::missing).map(|chunk| Event::default().data(chunk.raw())),
-        };
-        std::future::ready(event)
-    });
+                None => wanted.take().and_then(UsageChunk::missing).map(|chunk| Event::default().data(chunk.raw())),
+            };
+            std::future::ready(event)
+        });
     chunks.chain(stream::once(async { done() }))
 }
 
@@ -246,14 +211,18 @@ impl UsageChunk {
     }
 
     fn see(&mut self, chunk: &ChatChunk) {
-        self.came |= chunk.is_usage_only();
+        let counted = chunk.usage.as_ref().and_then(Usage::counted);
+        self.came |= chunk.is_usage_only() && counted.is_some();
         if self.head.id.is_empty() {
             self.head = ChatChunk { choices: Vec::new(), usage: None, extra: Map::new(), ..chunk.clone() };
         }
-        if chunk.usage.is_some() {
-            self.usage.clone_from(&chunk.usage);
+        if counted.is_some() {
+            self.usage = counted;
         }
-        chunk.choices.iter().for_each(|c| self.output.add(c.delta.content.as_deref().unwrap_or_default()));
+        for choice in &chunk.choices {
+            self.output.add(choice.delta.content.as_deref().unwrap_or_default());
+            self.output.add(&choice.delta.beside());
+        }
     }
 
     fn missing(self) -> Option<Chunk> {

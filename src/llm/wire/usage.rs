@@ -1,0 +1,57 @@
+//! Tokens as providers count them.
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+/// Tokens of one request, as the provider counted them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Usage {
+    /// Cached ones included (OpenAI's meaning).
+    #[serde(default, deserialize_with = "count")]
+    pub prompt_tokens: u64,
+    /// Reasoning included.
+    #[serde(default, deserialize_with = "count")]
+    pub completion_tokens: u64,
+    #[serde(default, deserialize_with = "count")]
+    pub total_tokens: u64,
+    /// Details by kind, `cost`, ...
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+impl Usage {
+    /// With its counts in OpenAI's names, where it came with those that Anthropic and OpenAI's newer API use; `None` where nothing was
+    /// counted: some servers send an empty or a zero usage on every chunk, or always.
+    pub(in crate::llm) fn counted(&self) -> Option<Self> {
+        let either = |ours: u64, theirs: &str| match ours {
+            0 => self.extra.get(theirs).and_then(Value::as_u64).unwrap_or_default(),
+            ours => ours,
+        };
+        let prompt_tokens = either(self.prompt_tokens, "input_tokens");
+        let completion_tokens = either(self.completion_tokens, "output_tokens");
+        let total_tokens = self.total_tokens.max(prompt_tokens + completion_tokens);
+        (prompt_tokens + completion_tokens > 0).then(|| Self {
+            prompt_tokens,
+            completion_tokens,
+            total_tokens,
+            extra: self.extra.clone(),
+        })
+    }
+
+    pub fn new(prompt_tokens: u64, completion_tokens: u64) -> Self {
+        Self { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens, extra: Map::new() }
+    }
+}
+
+/// A count that may come as null or as a number with a fraction.
+fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a float-to-integer cast saturates, and a negative count is none"
+    )]
+    let number = value.as_u64().or_else(|| value.as_f64().map(|f| f as u64));
+    Ok(number.unwrap_or_default())
+}
