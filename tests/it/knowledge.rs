@@ -513,7 +513,7 @@ async fn an_index_with_a_broken_file_is_made_again() {
             let request: SearchRequest = serde_json::from_value(json!({"query": "albatross", "mode": mode})).unwrap();
             loop {
                 match again.knowledge.search(org.into(), &[base.parse().unwrap()], &request).await {
-                    Ok(hits) if hits.iter().any(|hit| hit.document_id.to_string() == id) => break,
+                    Ok(hits) if hits.hits.iter().any(|hit| hit.document_id.to_string() == id) => break,
                     other => assert!(begin.elapsed() < Duration::from_secs(60), "{part} {keep} {mode}: {other:?}"),
                 }
                 tokio::time::sleep(Duration::from_millis(100)).await;
