@@ -20,7 +20,7 @@ pub struct Owner<'a> {
 }
 
 /// An element of the column `citations`: behind the citations one that says what the model did not see, where there is something to say.
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
 enum Kept {
     Shortfall(Note),
@@ -28,7 +28,7 @@ enum Kept {
 }
 
 /// Of no document, and in the shape of a citation, so that a version before this one can still read the message.
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Note {
     shortfall: Shortfall,
     #[serde(flatten)]
