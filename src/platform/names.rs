@@ -1,5 +1,7 @@
 //! Names that people give to things: one line that can be seen.
 
+use std::fmt::Write as _;
+
 use unicode_normalization::UnicodeNormalization as _;
 
 /// `name` in NFC, without space around it, without control characters (PostgreSQL has no NUL) and without marks that turn
@@ -21,7 +23,8 @@ pub fn with_directions_shown(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         if turns_direction(c) {
-            shown.push_str(&format!("[U+{:04X}]", u32::from(c)));
+            // Writing to a String cannot fail.
+            let _ = write!(shown, "[U+{:04X}]", u32::from(c));
         } else {
             shown.push(c);
         }

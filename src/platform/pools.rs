@@ -159,6 +159,7 @@ mod tests {
         assert!((Duration::from_millis(50)..Duration::from_secs(30)).contains(&pause), "{pause:?}");
         let requests = {
             let traffic = traffic.clone();
+            #[expect(clippy::disallowed_methods, reason = "aborted below")]
             tokio::spawn(async move {
                 loop {
                     traffic.came();

@@ -275,7 +275,7 @@ fn a_schedule_fires_or_is_off() {
     }
     for bad in ["0 0 2 * * *", "30 2 * *", "* * * * * * *", "tomorrow"] {
         let error = with(bad).unwrap_err();
-        assert!(error.contains("backup.schedule: ") && error.contains("five are needed"), "{bad}: {error}");
+        assert!(error.contains("backup.schedule: ") && error.contains("five fields are needed"), "{bad}: {error}");
     }
     for good in ["off", "never", "", "Off", "@daily", "0 0 29 2 *", "0 3 1 * 1"] {
         with(good).unwrap_or_else(|error| panic!("{good}: {error}"));

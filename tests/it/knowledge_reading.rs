@@ -285,7 +285,8 @@ async fn a_model_reads_what_ocr_does_not_within_its_budget() {
     app.wait_for_jobs().await;
     let read = document(&admin, &base, &id).await;
     assert_eq!((&read["status"], &read["report"]["pages_by_model"]), (&json!("ready"), &json!([2])), "{read}");
-    let over = json!([{"reason": "over_budget", "pages": [3], "detail": "1 pages of one document"}]);
+    let over = json!([{"reason": "over_budget", "pages": [3], "detail": "1 pages of one document",
+        "value": {"what": "pages_of_a_document", "most": 1}}]);
     assert_eq!(read["report"]["unread_pages"], over, "{read}");
     let hits = search(&admin, &base, "quibblefrotz", "text").await;
     assert_eq!(hits[0]["page"], 2, "{hits:#?}");

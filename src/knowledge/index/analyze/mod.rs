@@ -124,7 +124,9 @@ impl Sink for Terms {
     fn end(&mut self) {}
 
     fn pairs(&mut self, pairs: &[String], _: usize) {
-        pairs.iter().for_each(|pair| self.term(pair, Role::Whole));
+        for pair in pairs {
+            self.term(pair, Role::Whole);
+        }
     }
 }
 
@@ -234,7 +236,9 @@ impl<S: Sink> Reader<'_, S> {
             self.push(&sign, true, Role::Whole);
             self.push(&word, name, Role::Hint);
             self.parts(&word, |_| Role::Hint);
-            humps(original).into_iter().for_each(|hump| self.push(&fold(hump), false, Role::Hint));
+            for hump in humps(original) {
+                self.push(&fold(hump), false, Role::Hint);
+            }
         } else {
             self.push(&word, name, Role::Whole);
             let digits = has_digit(&word);
@@ -302,7 +306,9 @@ impl<S: Sink> Reader<'_, S> {
             let divided = !pieces(&word).is_empty();
             self.push(&word, name, if divided { Role::Hint } else { role_of(&word, length, digits) });
             self.parts(&word, |_| Role::Part);
-            humps(original).into_iter().for_each(|hump| self.push(&fold(hump), false, Role::Hint));
+            for hump in humps(original) {
+                self.push(&fold(hump), false, Role::Hint);
+            }
         }
         self.sink.end();
     }
