@@ -75,7 +75,7 @@ impl TestApp {
     /// Stops everything; fails the test when work is left behind that nobody will do.
     pub async fn stop(self) {
         self.wait_for_jobs().await;
-        self.kill().await;
+        Box::pin(self.kill()).await;
     }
 
     /// Stops everything without looking at what is left.
