@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     /// The numbers that pieces get, one chunk for each.
-    fn numbered(pieces: Value) -> Vec<u64> {
+    fn numbered(pieces: &Value) -> Vec<u64> {
         let mut calls = Calls::default();
         let number = |piece: Value| {
             let raw = json!({"choices": [{"index": 0, "delta": {"tool_calls": [piece]}}]});
@@ -152,7 +152,7 @@ mod tests {
                 vec![0, 1, 2],
             ),
         ] {
-            assert_eq!(numbered(pieces.clone()), expected, "{pieces}");
+            assert_eq!(numbered(&pieces), expected, "{pieces}");
         }
     }
 

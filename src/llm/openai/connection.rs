@@ -141,7 +141,7 @@ pub(super) struct Packed {
 impl Packed {
     /// Unless it was the connection that broke.
     fn or_broken(coding: &'static str, source: io::Error) -> Box<dyn std::error::Error + Send + Sync> {
-        if source.get_ref().is_some_and(|inner| inner.is::<reqwest::Error>()) {
+        if source.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<reqwest::Error>) {
             return source.into();
         }
         Self { coding, source }.into()

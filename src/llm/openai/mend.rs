@@ -45,7 +45,9 @@ fn find_message(choice: &mut Choice, raw: &Value) -> bool {
         (None, None) => return false,
     };
     choice.message = found;
-    ["delta", "text", "content"].into_iter().for_each(|key| drop(choice.extra.shift_remove(key)));
+    for key in ["delta", "text", "content"] {
+        choice.extra.shift_remove(key);
+    }
     if choice.message.role.is_empty() {
         "assistant".clone_into(&mut choice.message.role);
     }

@@ -238,7 +238,7 @@ impl<T: Serialize + DeserializeOwned> Original<T> {
         let body = serde_json::from_str(&raw).or_else(|error| {
             serde_json::from_str::<Value>(&raw).ok().and_then(|v| T::deserialize(v).ok()).ok_or(error)
         })?;
-        Ok(Self { body, raw })
+        Ok(Self { raw, body })
     }
 
     /// Something made here.
