@@ -503,9 +503,19 @@ async fn what_is_no_answer_is_told_by_what_it_is() {
             assert!(!error.to_string().contains("10.0.0.9"), "{error}");
         }
     }
+    // Before the first word there is a status for it.
     for (model, code, words) in [
         ("nothing", "provider_bad_response", "holds no choice"),
         ("words", "provider_stream_cut", "before its answer began"),
+    ] {
+        for stream in [false, true] {
+            let answer = f.ask(model, json!({"stream": stream})).await;
+            let error = answer.json()["error"].clone();
+            assert_eq!((answer.status.as_u16(), &error["code"]), (502, &json!(code)), "{model}: {error}");
+            assert!(error["message"].as_str().unwrap().contains(words), "{model}: {error}");
+        }
+    }
+    for (model, code, words) in [
         ("said-bare", "provider_error", "out of memory"),
         ("said-in-list", "provider_error", "out of memory"),
         ("said-in-words", "provider_error", "out of memory"),

@@ -114,9 +114,12 @@ impl Provider {
             "gzip" | "x-gzip" => {
                 let mut plain = GzipDecoder::new(packed);
                 plain.multiple_members(true);
-                reqwest::Body::wrap_stream(ReaderStream::new(plain))
+                reqwest::Body::wrap_stream(ReaderStream::new(plain).map_err(|e| Packed::or_broken("gzip", e)))
             }
-            "br" => reqwest::Body::wrap_stream(ReaderStream::new(BrotliDecoder::new(packed))),
+            "br" => {
+                let plain = ReaderStream::new(BrotliDecoder::new(packed));
+                reqwest::Body::wrap_stream(plain.map_err(|e| Packed::or_broken("brotli", e)))
+            }
             _ => {
                 let coding: String = coding.chars().take(20).collect();
                 let text = format!("its answer is compressed ({coding}), which it was not asked for");
@@ -124,6 +127,36 @@ impl Provider {
             }
         };
         Ok(head.map(|()| body).into())
+    }
+}
+
+/// An answer is not packed as it says.
+#[derive(Debug, thiserror::Error)]
+#[error("its answer is compressed ({coding}) and cannot be unpacked")]
+pub(super) struct Packed {
+    coding: &'static str,
+    source: io::Error,
+}
+
+impl Packed {
+    /// Unless it was the connection that broke.
+    fn or_broken(coding: &'static str, source: io::Error) -> Box<dyn std::error::Error + Send + Sync> {
+        if source.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<reqwest::Error>) {
+            return source.into();
+        }
+        Self { coding, source }.into()
+    }
+
+    /// In the causes of an error.
+    pub(super) fn within<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Self> {
+        let mut cause = Some(error);
+        while let Some(error) = cause {
+            if let Some(found) = error.downcast_ref() {
+                return Some(found);
+            }
+            cause = error.source();
+        }
+        None
     }
 }
 

@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use super::{
     super::error::{Failure, LlmError, Refusal},
+    connection::Packed,
     secrets::Secrets,
     words::{self, Said},
 };
@@ -110,13 +111,20 @@ fn report(provider: &str, failure: Failure, status: u16, said: &Said, retry_afte
 
 /// The error for a connection that failed.
 pub(super) fn transport(provider: &str, error: &reqwest::Error) -> LlmError {
-    let failure = if error.is_timeout() { Failure::Timeout } else { Failure::Unreachable };
+    let failure = match Packed::within(error) {
+        Some(_) => Failure::BadResponse,
+        None if error.is_timeout() => Failure::Timeout,
+        None => Failure::Unreachable,
+    };
     LlmError::Provider { provider: provider.to_owned(), failure, message: describe(error), retry_after: None }
 }
 
 /// What went wrong with a connection, without its address: that is the operator's business.
 pub(super) fn describe(error: &reqwest::Error) -> String {
     tracing::warn!(error = chain(error), "a connection to a provider failed");
+    if let Some(packed) = Packed::within(error) {
+        return packed.to_string();
+    }
     let text = if error.is_timeout() {
         "it did not answer in time"
     } else if error.is_connect() {
