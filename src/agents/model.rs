@@ -228,26 +228,6 @@ pub struct Citation {
 }
 
 impl Citation {
-    /// Cites nothing.
-    pub fn of_nothing() -> Self {
-        Self {
-            mark: 0,
-            knowledge_base_id: Uuid::nil(),
-            document_id: Uuid::nil(),
-            chunk_id: Uuid::nil(),
-            filename: String::new(),
-            title: String::new(),
-            page: None,
-            heading: Vec::new(),
-            table_header: None,
-            start: 0,
-            end: 0,
-            text: String::new(),
-            weak: false,
-            deleted: true,
-        }
-    }
-
     /// The console's page that shows the passage in its document.
     pub fn path(&self) -> String {
         format!("/knowledge/{}/documents/{}?chunk={}#passage", self.knowledge_base_id, self.document_id, self.chunk_id)

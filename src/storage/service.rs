@@ -24,7 +24,7 @@ use super::{
     Config, Metrics, StorageError,
     metrics::{Operation, Outcome},
 };
-use crate::platform::lifecycle::Lifecycle;
+use crate::platform::{crypto, lifecycle::Lifecycle};
 
 /// S3's smallest part; an object below it is written in one call.
 const PART_BYTES: usize = 5 << 20;
@@ -109,6 +109,17 @@ impl Storage {
             Ok(())
         })
         .await
+    }
+
+    /// Writes, reads and deletes a small object. False: what was read is not what was written.
+    pub async fn round_trip(&self) -> Result<bool, StorageError> {
+        // A name of its own: several hosts may look at the same time.
+        let key = format!("doctor/{}", crypto::hex(&crypto::random_bytes::<8>()));
+        let data = Bytes::from_static(b"holdfast doctor");
+        self.put(&key, data.clone()).await?;
+        let same = self.get_bytes(&key).await? == data;
+        self.delete(&key).await?;
+        Ok(same && !self.exists(&key).await?)
     }
 
     /// Bytes of everything in the store.

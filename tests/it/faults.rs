@@ -1,6 +1,6 @@
 //! What must not be lost: the database goes away, the process is killed, somebody presses Ctrl-C too early.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use chrono::TimeDelta;
 use holdfast::platform::crypto::random_bytes;
@@ -10,11 +10,14 @@ use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::support::{
-    app::{Answer, Client, TestApp},
-    cluster::{PATIENCE, terminate_sessions},
-    documents::{add_document, files, fixture, make_base, send_file, wait_for_document},
-    process::Site,
+use crate::{
+    knowledge::document,
+    support::{
+        app::{Answer, Client, TestApp},
+        cluster::{PATIENCE, terminate_sessions},
+        documents::{add_document, files, fixture, make_base, send_file, wait_for_document},
+        process::Site,
+    },
 };
 
 /// An answer while the database may be away: a success, or 503 that says when to come back.
@@ -296,6 +299,58 @@ async fn a_document_whose_job_is_gone_fails_and_can_be_tried_again() {
     admin.post("/api/v1/queues/knowledge/resume", &json!({})).await;
     assert!(admin.post(&format!("{path}/retry"), &json!({})).await.status.is_success());
     assert_eq!(wait_for_document(&admin, &base, &id).await["status"], "ready");
+    app.stop().await;
+}
+
+/// What was accepted is not given up because a disk was not mounted for a while.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_waits_for_as_long_as_the_object_store_is_away() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let base = make_base(&admin, "Weirs").await;
+    admin.post("/api/v1/queues/knowledge/pause", &json!({})).await;
+    let id = add_document(&admin, &base, "weir.md", page(1).as_bytes()).await;
+    let lost = add_document(&admin, &base, "lost.md", page(2).as_bytes()).await;
+    let (objects, away) = (app.data_dir.join("objects"), app.data_dir.join("objects.away"));
+    fs::rename(&objects, &away).unwrap();
+    fs::write(&objects, b"no folder").unwrap();
+    admin.post("/api/v1/queues/knowledge/resume", &json!({})).await;
+
+    // Nobody waits for backoffs here.
+    let mut db = PgConnection::connect_with(&app.target().admin).await.unwrap();
+    let hurry = "UPDATE jobs SET run_at = now(), order_at = now() WHERE kind = 'knowledge.extract' AND run_at > now()";
+    let failed = "SELECT count(*) FROM job_attempts WHERE outcome = 'failed'";
+    let since = Instant::now();
+    while sqlx::query_scalar::<_, i64>(failed).fetch_one(&mut db).await.unwrap() < 8 {
+        assert!(since.elapsed() < PATIENCE, "the last attempt never came");
+        sqlx::query(hurry).execute(&mut db).await.unwrap();
+        sleep(Duration::from_millis(100)).await;
+    }
+    for _ in 0..20 {
+        sqlx::query(hurry).execute(&mut db).await.unwrap();
+        sleep(Duration::from_millis(100)).await;
+        let document = document(&admin, &base, &id).await;
+        assert!(document["status"] != "failed", "{document}");
+    }
+
+    fs::remove_file(&objects).unwrap();
+    fs::rename(&away, &objects).unwrap();
+    // Of one the file never comes back: that is said, and waits for nothing.
+    let original = files(&objects).into_iter().find(|path| path.to_string_lossy().contains(&lost)).unwrap();
+    fs::remove_file(original).unwrap();
+    for (id, status, code) in [(&id, "ready", Value::Null), (&lost, "failed", json!("original_missing"))] {
+        let since = Instant::now();
+        loop {
+            sqlx::query(hurry).execute(&mut db).await.unwrap();
+            let document = document(&admin, &base, id).await;
+            if document["status"] == status {
+                assert_eq!(document["failure_code"], code, "{document}");
+                break;
+            }
+            assert!(since.elapsed() < PATIENCE, "{document}");
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
     app.stop().await;
 }
 

@@ -491,7 +491,7 @@ async fn what_is_no_answer_is_told_by_what_it_is() {
     for (model, status, code, words) in [
         ("error-called-events", 429, "insufficient_quota", "none left"),
         ("sign-in", 502, "provider_bad_response", "a page instead of JSON: Sign in to the proxy"),
-        ("packed", 502, "provider_unreachable", "the connection to it broke"),
+        ("packed", 502, "provider_bad_response", "compressed (gzip) and cannot be unpacked"),
         ("moved", 502, "provider_bad_response", "redirects to another address (307)"),
         ("no-choice", 502, "provider_bad_response", "holds no choice"),
     ] {

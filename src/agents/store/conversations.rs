@@ -1,7 +1,6 @@
 //! Conversations and messages.
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
 
@@ -17,39 +16,6 @@ use crate::{
 pub struct Owner<'a> {
     pub agent: AgentId,
     pub subject: &'a str,
-}
-
-/// An element of the column `citations`: behind the citations one that says what the model did not see, where there is something to say.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(untagged)]
-enum Kept {
-    Shortfall(Note),
-    Citation(Citation),
-}
-
-/// Of no document, and in the shape of a citation, so that a version before this one can still read the message.
-#[derive(Debug, Serialize, Deserialize)]
-struct Note {
-    shortfall: Shortfall,
-    #[serde(flatten)]
-    nothing: Citation,
-}
-
-fn kept(message: &Message) -> Vec<Kept> {
-    let note = (message.shortfall != Shortfall::default())
-        .then(|| Kept::Shortfall(Note { shortfall: message.shortfall, nothing: Citation::of_nothing() }));
-    message.citations.iter().cloned().map(Kept::Citation).chain(note).collect()
-}
-
-fn taken_apart(kept: Vec<Kept>) -> (Vec<Citation>, Shortfall) {
-    let (mut citations, mut shortfall) = (Vec::with_capacity(kept.len()), Shortfall::default());
-    for element in kept {
-        match element {
-            Kept::Citation(citation) => citations.push(citation),
-            Kept::Shortfall(note) => shortfall = note.shortfall,
-        }
-    }
-    (citations, shortfall)
 }
 
 pub async fn insert(
@@ -136,15 +102,16 @@ pub async fn insert_message(
     m: &Message,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "INSERT INTO messages (id, org_id, conversation_id, role, status, content, citations, agent_version, model, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        "INSERT INTO messages (id, org_id, conversation_id, role, status, content, citations, shortfall, agent_version, model, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         m.id.0,
         org.0,
         conversation.0,
         m.role as Speaker,
         m.status as MessageStatus,
         m.content,
-        Json(kept(m)) as _,
+        Json(&m.citations) as _,
+        Json(&m.shortfall) as _,
         m.agent_version,
         m.model,
         m.created_at
@@ -181,12 +148,12 @@ pub async fn reopen_answer(conn: &mut PgConnection, id: MessageId, now: DateTime
 pub async fn finish_message(conn: &mut PgConnection, m: &Message) -> sqlx::Result<()> {
     sqlx::query!(
         "UPDATE messages SET status = $2, content = $3, citations = $4, model = $5, error_code = $6, prompt_tokens = $7, \
-         completion_tokens = $8, first_token_ms = $9, duration_ms = $10, finish_reason = $11, thinking = $12, agent_version = $13 \
-         WHERE id = $1",
+         completion_tokens = $8, first_token_ms = $9, duration_ms = $10, finish_reason = $11, thinking = $12, agent_version = $13, \
+         shortfall = $14 WHERE id = $1",
         m.id.0,
         m.status as MessageStatus,
         m.content,
-        Json(kept(m)) as _,
+        Json(&m.citations) as _,
         m.model,
         m.error_code,
         m.prompt_tokens,
@@ -195,7 +162,8 @@ pub async fn finish_message(conn: &mut PgConnection, m: &Message) -> sqlx::Resul
         m.duration_ms,
         m.finish_reason,
         m.thinking,
-        m.agent_version
+        m.agent_version,
+        Json(&m.shortfall) as _
     )
     .execute(conn)
     .await
@@ -206,34 +174,31 @@ pub async fn finish_message(conn: &mut PgConnection, m: &Message) -> sqlx::Resul
 pub async fn messages(conn: &mut PgConnection, conversation: ConversationId, limit: i64) -> sqlx::Result<Vec<Message>> {
     let rows = sqlx::query!(
         r#"SELECT id AS "id: MessageId", role AS "role: Speaker", status AS "status: MessageStatus", content,
-             citations AS "citations: Json<Vec<Kept>>", agent_version, model, error_code, finish_reason, thinking, prompt_tokens,
-             completion_tokens, first_token_ms, duration_ms, created_at
+             citations AS "citations: Json<Vec<Citation>>", shortfall AS "shortfall: Json<Shortfall>", agent_version, model,
+             error_code, finish_reason, thinking, prompt_tokens, completion_tokens, first_token_ms, duration_ms, created_at
            FROM messages WHERE conversation_id = $1 AND NOT superseded ORDER BY id DESC LIMIT $2"#,
         conversation.0,
         limit
     )
     .fetch_all(conn)
     .await?;
-    let messages = rows.into_iter().rev().map(|r| {
-        let (citations, shortfall) = taken_apart(r.citations.0);
-        Message {
-            id: r.id,
-            role: r.role,
-            status: r.status,
-            content: r.content,
-            thinking: r.thinking,
-            citations,
-            shortfall,
-            agent_version: r.agent_version,
-            model: r.model,
-            error_code: r.error_code,
-            finish_reason: r.finish_reason,
-            prompt_tokens: r.prompt_tokens,
-            completion_tokens: r.completion_tokens,
-            first_token_ms: r.first_token_ms,
-            duration_ms: r.duration_ms,
-            created_at: r.created_at,
-        }
+    let messages = rows.into_iter().rev().map(|r| Message {
+        id: r.id,
+        role: r.role,
+        status: r.status,
+        content: r.content,
+        thinking: r.thinking,
+        citations: r.citations.0,
+        shortfall: r.shortfall.0,
+        agent_version: r.agent_version,
+        model: r.model,
+        error_code: r.error_code,
+        finish_reason: r.finish_reason,
+        prompt_tokens: r.prompt_tokens,
+        completion_tokens: r.completion_tokens,
+        first_token_ms: r.first_token_ms,
+        duration_ms: r.duration_ms,
+        created_at: r.created_at,
     });
     Ok(messages.collect())
 }

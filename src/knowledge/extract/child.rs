@@ -201,7 +201,12 @@ fn read_answer<T: DeserializeOwned>(status: ExitStatus, answer: &[u8], complaint
         Err(ExtractError::malformed("reading it crashed the reader"))
     } else {
         // SIGKILL without our doing: the kernel's out-of-memory killer, or an operator.
-        Err(process(format!("{status}")))
+        Err(process(match signal {
+            Some(Signal::KILL) => {
+                "it was killed from outside, most often because the machine's memory was used up".into()
+            }
+            _ => status.to_string(),
+        }))
     }
 }
 

@@ -20,10 +20,13 @@ use crate::{
     },
     llm::{self, LlmError, embed::LocalEmbedder, estimate_tokens},
     platform::ids::OrgId,
+    storage::StorageError,
 };
 
 /// How long a document waits for one of the processes that read documents.
 const TURN: Duration = Duration::from_secs(60);
+/// How long a document whose last attempt failed waits for a store that is away.
+const STORE_AWAY: Duration = Duration::from_secs(30);
 
 /// Whose fault it is that there is no text.
 enum Failed {
@@ -51,6 +54,9 @@ impl Knowledge {
         let extracted = match self.read(context, org, &job, &work).await {
             Ok(extracted) if extracted.has_text() => extracted,
             Ok(empty) => return self.fail_without_text(org, id, &empty).await.map_err(or_snooze),
+            Err(Failed::Document(error)) if error.is_transient() && self.waits_for_stores(context).await => {
+                return Err(JobError::snooze(STORE_AWAY));
+            }
             Err(Failed::Document(error)) if !error.is_transient() || context.is_last_attempt() => {
                 self.fail(org, id, error.code(), &error.to_string()).await?;
                 return Ok(());
@@ -82,12 +88,32 @@ impl Knowledge {
             Err(KnowledgeError::Llm(_)) if context.is_last_attempt() => {
                 self.fail(org, id, "embedding", "the embedding model could not be used").await?;
             }
+            Err(_) if self.waits_for_stores(context).await => return Err(JobError::snooze(STORE_AWAY)),
+            Err(KnowledgeError::Storage(StorageError::NotFound)) if context.is_last_attempt() => {
+                self.fail(org, id, "original_missing", "its file is not in the object store: upload it again").await?;
+            }
             Err(_) if context.is_last_attempt() => {
                 self.fail(org, id, "internal", "something went wrong here; it has been logged").await?;
             }
             Err(_) => {}
         }
         result.map_err(or_snooze)
+    }
+
+    /// Whether the last attempt may have failed for want of a store: a full disk, a folder that is not mounted, a bucket out of reach.
+    /// What was accepted then waits until it is back, however long that takes; `doctor` and the alerts on the store tell of it.
+    async fn waits_for_stores(&self, context: &JobContext) -> bool {
+        if !context.is_last_attempt() {
+            return false;
+        }
+        let objects = self.inner.storage.round_trip().await.map(drop).map_err(KnowledgeError::from);
+        let away = match objects {
+            Ok(()) => self.inner.index.list_tables().await.map(drop).map_err(KnowledgeError::from),
+            away => away,
+        };
+        let Err(error) = away else { return false };
+        tracing::warn!(job_id = %context.job_id, error = &error as &dyn std::error::Error, "a document waits for its store");
+        true
     }
 
     /// Fails a document in which there is nothing to find, and keeps what is known of it.

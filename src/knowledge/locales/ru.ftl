@@ -79,6 +79,7 @@ knowledge-failure-timeout = Чтение заняло слишком много 
 knowledge-failure-out_of_memory = Для чтения понадобилось слишком много памяти.
 knowledge-failure-unsupported = Документы такого вида не читаются.
 knowledge-failure-process = Процесс чтения завершился с ошибкой. Попробуйте ещё раз.
+knowledge-failure-original_missing = Файла больше нет в хранилище. Удалите документ и загрузите его снова; сообщите оператору.
 knowledge-failure-embedding = Модель эмбеддингов недоступна. Сообщите оператору и попробуйте ещё раз.
 knowledge-failure-internal = Произошла внутренняя ошибка, она записана в журнал. Попробуйте ещё раз.
 

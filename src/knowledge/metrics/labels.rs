@@ -135,6 +135,7 @@ label_enum! {
         OutOfMemory = "out_of_memory",
         Unsupported = "unsupported",
         Embedding = "embedding",
+        OriginalMissing = "original_missing",
         Internal = "internal",
     }
 }
@@ -151,6 +152,7 @@ impl Failure {
             "out_of_memory" => Self::OutOfMemory,
             "unsupported" => Self::Unsupported,
             "embedding" => Self::Embedding,
+            "original_missing" => Self::OriginalMissing,
             _ => Self::Internal,
         }
     }

@@ -113,8 +113,38 @@ impl Vocabulary {
         id
     }
 
-    /// What the model reads of a text, and how many tokens the text has.
-    fn token_ids(&self, text: &str) -> Result<(Vec<u32>, usize), EmbedError> {
+    /// The text in pieces that the model reads whole, each of at most so many tokens.
+    fn pieces<'a>(&self, text: &'a str, most: usize) -> Result<Vec<&'a str>, EmbedError> {
+        let encoding = self.tokenizer.encode(text, false).map_err(|error| EmbedError::Tokenize(error.to_string()))?;
+        let (offsets, words) = (encoding.get_offsets(), encoding.get_word_ids());
+        let (mut pieces, mut rest, mut from) = (Vec::new(), text, 0);
+        // A piece by itself may have a token more than it had within the text.
+        let most = (most - most / 16).max(4);
+        while from + most < offsets.len() {
+            // Half a word is read as other tokens, which may be more of them.
+            let (least, most) = (from + most * 3 / 4, from + most);
+            let to = (least..=most).rev().find(|&at| words[at] != words[at - 1]).unwrap_or(most);
+            let end = offsets[to - 1].1.saturating_sub(text.len() - rest.len()).min(rest.len());
+            let (piece, left) = rest.split_at(rest.ceil_char_boundary(end));
+            pieces.push(piece);
+            (rest, from) = (left, to);
+        }
+        pieces.push(rest);
+        Ok(pieces)
+    }
+
+    /// What the model reads of a text: its token ids, special ones included, and how many of them are the text's and the prefix's. More
+    /// than one of these where the text is longer than the window.
+    fn token_ids(&self, prefix: &str, text: &str, most: usize) -> Result<Vec<(Vec<u32>, usize)>, EmbedError> {
+        let whole = self.token_ids_of_piece(&format!("{prefix}{text}"))?;
+        if whole.1 + self.special_tokens <= self.max_tokens {
+            return Ok(vec![whole]);
+        }
+        let pieces = self.pieces(text, most)?;
+        pieces.iter().map(|piece| self.token_ids_of_piece(&format!("{prefix}{piece}"))).collect()
+    }
+
+    fn token_ids_of_piece(&self, text: &str) -> Result<(Vec<u32>, usize), EmbedError> {
         let tokenize = |error: tokenizers::Error| EmbedError::Tokenize(error.to_string());
         let mut encoding = self.tokenizer.encode_fast(text, false).map_err(tokenize)?;
         let tokens = encoding.len();
@@ -153,7 +183,8 @@ impl LocalEmbedder {
         &self.model
     }
 
-    /// Embeds texts. One beyond the model's `max_tokens` is cut.
+    /// Embeds texts. Of one beyond the model's `max_tokens` nothing is left out: it is read in pieces, and its vector is their mean,
+    /// weighted by their tokens.
     pub fn embed(&self, lane: Lane, kind: InputKind, texts: &[String]) -> Result<Embedded, EmbedError> {
         let prefix = match kind {
             InputKind::Query => &self.vocabulary.prefixes.query,
@@ -161,15 +192,17 @@ impl LocalEmbedder {
         };
         let pool = if lane == Lane::Question { &self.questions } else { &self.bulk };
         pool.install(|| {
-            let read: Vec<(Vec<u32>, usize)> = texts
+            let read: Vec<Vec<(Vec<u32>, usize)>> = texts
                 .par_iter()
-                .map(|text| self.vocabulary.token_ids(&format!("{prefix}{text}")))
+                .map(|text| self.vocabulary.token_ids(prefix, text, self.model.max_tokens))
                 .collect::<Result<_, _>>()?;
-            let ids: Vec<&[u32]> = read.iter().map(|(ids, _)| ids.as_slice()).collect();
+            let pieces: Vec<&(Vec<u32>, usize)> = read.iter().flatten().collect();
+            let ids: Vec<&[u32]> = pieces.iter().map(|(ids, _)| ids.as_slice()).collect();
             let made =
                 batches(&ids).par_iter().map(|batch| self.encoder.encode(batch)).collect::<Result<Vec<_>, _>>()?;
-            let tokens = read.iter().map(|(_, tokens)| tokens).sum();
-            Ok(Embedded { vectors: made.into_iter().flatten().collect(), tokens })
+            let mut made = made.into_iter().flatten();
+            let vectors = read.iter().map(|pieces| mean(pieces.iter().map(|(_, tokens)| *tokens).zip(&mut made)));
+            Ok(Embedded { vectors: vectors.collect(), tokens: pieces.iter().map(|(_, tokens)| tokens).sum() })
         })
     }
 
@@ -177,6 +210,21 @@ impl LocalEmbedder {
     pub fn count_tokens(&self, text: &str) -> Result<usize, EmbedError> {
         self.vocabulary.count_tokens(text)
     }
+}
+
+/// The mean of a text's vectors, weighted by tokens, of length 1. A single one stays as it is.
+fn mean(mut pieces: impl Iterator<Item = (usize, Vec<f32>)>) -> Vec<f32> {
+    let Some((tokens, first)) = pieces.next() else { return Vec::new() };
+    let Some(second) = pieces.next() else { return first };
+    let mut sum = vec![0.0; first.len()];
+    for (tokens, vector) in [(tokens, first), second].into_iter().chain(pieces) {
+        #[expect(clippy::cast_precision_loss, reason = "a window has a few thousand tokens")]
+        let weight = tokens as f32;
+        sum.iter_mut().zip(vector).for_each(|(sum, number)| *sum += weight * number);
+    }
+    let length = sum.iter().map(|number| number * number).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
+    sum.iter_mut().for_each(|number| *number /= length);
+    sum
 }
 
 /// Texts in their order, cut where a batch has its tokens.

@@ -53,9 +53,9 @@ fn minilm_gives_the_published_vectors() {
 }
 
 #[test]
-fn long_texts_are_cut_and_padding_changes_nothing() {
+fn padding_changes_nothing() {
     let model = minilm();
-    let long = "word ".repeat(600);
+    let long = "word ".repeat(254);
     let alone = embed(&model, InputKind::Query, std::slice::from_ref(&long)).remove(0);
     for (got, want) in alone.iter().zip([-0.008_124, -0.095_586, -0.038_673, 0.049_662]) {
         assert!((got - want).abs() < 2e-5, "{got} is not {want}");
@@ -67,6 +67,24 @@ fn long_texts_are_cut_and_padding_changes_nothing() {
     assert!(mixed.iter().all(|vector| (dot(vector, vector) - 1.0).abs() < 1e-5));
     assert_eq!(embed(&model, InputKind::Query, &[]), Vec::<Vec<f32>>::new());
     assert_eq!(model.count_tokens("The weather is lovely today.").unwrap(), 6);
+}
+
+/// Beyond the model's window, whatever the text is made of: sentences, one word without end, letters of four bytes.
+#[test]
+fn all_of_a_long_text_is_in_its_vector() {
+    for name in ["all-MiniLM-L6-v2", "multilingual-e5-small"] {
+        let model = LocalEmbedder::load(&test_model(name), None, 2).unwrap();
+        let rain = "It rains on the hills. ".repeat(200);
+        let whole = format!("{rain}{}", "The bank lends money. ".repeat(200));
+        let (bank, long) = ("The bank lends money. ".repeat(20), format!("{rain}{rain}"));
+        let vectors = embed(&model, InputKind::Passage, &[rain, whole, bank, long]);
+        let (rain, whole, bank, long) = (&vectors[0], &vectors[1], &vectors[2], &vectors[3]);
+        assert!(dot(whole, bank) > dot(rain, bank) + 0.05, "{name}: the end counts");
+        assert!(dot(rain, long) > 0.99, "{name}: more of the same changes nothing");
+        let odd = texts(&[&"x".repeat(9000), &"𝔘".repeat(3000), &"日本語".repeat(900), &"a ".repeat(3000)]);
+        let read = model.embed(Lane::Bulk, InputKind::Query, &odd).unwrap();
+        assert!(read.vectors.iter().all(|vector| (dot(vector, vector) - 1.0).abs() < 1e-4), "{name}");
+    }
 }
 
 /// What the model made of these texts before its layers were our own, on candle: numbers 0, 100, 200 and 300 of each vector.

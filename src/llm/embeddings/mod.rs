@@ -73,7 +73,7 @@ impl Llm {
     }
 
     /// Embeds texts: unit vectors of `model.dims` numbers, in the order of the texts. What is longer than
-    /// `model.max_tokens` is cut. Errors when the configured model is no longer `model`: two models' vectors must not meet.
+    /// `model.max_tokens` the in-process model reads in pieces; a provider does as it likes. Errors when the configured model is no longer `model`: two models' vectors must not meet.
     /// Passages that are in `embedding_cache` are read from it; none is added.
     pub async fn embed(
         &self,

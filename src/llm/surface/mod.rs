@@ -279,6 +279,8 @@ enum Encoding {
 }
 
 /// Embed texts
+///
+/// A text that is longer than the appliance's own model reads at once is read in pieces; its vector is their mean.
 #[utoipa::path(post, path = "/v1/embeddings", tag = "OpenAI", request_body = EmbeddingRequest,
     responses((status = 200, description = "OpenAI's list of embeddings"), (status = 400, description = "OpenAI's error object"), (status = 404, description = "no such model")))]
 async fn create_embeddings(
