@@ -31,11 +31,17 @@ fn ok_or_come_back(answer: &Answer) -> bool {
     true
 }
 
+/// Who is told to come back does not ask again at once: that would end at the limit on requests.
+async fn a_moment() {
+    sleep(Duration::from_millis(50)).await;
+}
+
 /// Asks in a conversation of its own; what was acknowledged must be there later.
 async fn chat(client: &Client, agent: &str) -> Option<String> {
     let path = format!("/api/v1/agents/{agent}/conversations");
     let made = client.post(&path, &json!({})).await;
     if !ok_or_come_back(&made) {
+        a_moment().await;
         return None;
     }
     let conversation = format!("{path}/{}", made.json()["id"].as_str().unwrap());
@@ -79,6 +85,7 @@ async fn sessions_that_the_database_ends_cost_a_retry_and_nothing_else() {
     let since = Instant::now();
     while !ok_or_come_back(&admin.get("/api/v1/agents").await) {
         assert!(since.elapsed() < Duration::from_secs(5), "not back within 5 s");
+        a_moment().await;
     }
     assert!(!kept.is_empty(), "nothing was answered between the terminations");
     for conversation in &kept {
@@ -88,6 +95,7 @@ async fn sessions_that_the_database_ends_cost_a_retry_and_nothing_else() {
                 if ok_or_come_back(&answer) {
                     return answer.json()["messages"].clone();
                 }
+                a_moment().await;
             }
         });
         assert_eq!(messages.await.unwrap().as_array().unwrap().len(), 2, "an acknowledged answer is gone");

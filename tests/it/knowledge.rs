@@ -13,7 +13,7 @@ use sqlx::{Connection as _, PgConnection};
 
 use crate::support::{
     app::{Answer, Client, TestApp},
-    documents::{add_document, files, fixture, make_base},
+    documents::{add_document, files, fixture, make_base, wait_for_document},
 };
 
 async fn upload(client: &Client, base: &str, files: &[(&str, &[u8])]) -> Answer {
@@ -472,7 +472,8 @@ async fn an_index_that_vanishes_is_made_again_without_a_restart() {
     assert!(gauge("versions") >= 2 && gauge("unindexed_rows") <= 1, "{metrics}");
     // A document that comes before anybody searched finds no table: it waits until that is made again, with both.
     std::fs::remove_dir_all(&vectors).unwrap();
-    add_document(&admin, &base, "b.md", b"# Fish\n\nThe sturgeon swims upstream.\n").await;
+    let fish = add_document(&admin, &base, "b.md", b"# Fish\n\nThe sturgeon swims upstream.\n").await;
+    assert_eq!(wait_for_document(&admin, &base, &fish).await["status"], "ready");
     app.wait_for_jobs().await;
     assert_eq!(search(&admin, &base, "albatross", "text").await.len(), 1);
     assert_eq!(search(&admin, &base, "sturgeon", "text").await.len(), 1);

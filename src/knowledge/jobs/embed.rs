@@ -238,9 +238,12 @@ impl Knowledge {
     /// Whether the table is gone although the base has passages in it. Then a comparison is queued, which makes it again with all of
     /// them and under another name: made here it would hold this document alone, where caches still know the former table's files.
     async fn is_lost(&self, target: &Target, table: &str) -> Result<bool, KnowledgeError> {
+        // The store is asked: a table that was open a moment ago answers from memory.
+        let is_there = self.inner.index.list_tables().await?.iter().any(|name| name == table);
         match self.inner.index.dimensions(table).await {
-            Err(IndexError::NoSuchTable(_) | IndexError::Damaged(_)) => {}
-            dims => return Ok(dims.map(|_| false)?),
+            Ok(_) if is_there => return Ok(false),
+            Ok(_) | Err(IndexError::NoSuchTable(_) | IndexError::Damaged(_)) => {}
+            Err(error) => return Err(error.into()),
         }
         let mut tx = self.inner.db.tenant(target.org).await?;
         let lost = store::chunks::count_indexed(&mut tx, target.base, target.state.index_generation).await? > 0;
