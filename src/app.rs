@@ -127,6 +127,8 @@ impl App {
             knowledge: knowledge.clone(),
             llm: llm.clone(),
         });
+        let embedding = &config.llm.embedding;
+        let model_dir = embedding.is_local().then(|| embedding.dir(&data_dir));
         let backups = Backups::new(backup::Deps {
             config: backup::Config { tools_dir: config.tools_dir(), ..config.backup.clone() },
             data_dir,
@@ -141,6 +143,7 @@ impl App {
             objects: storage.clone(),
             index,
             index_files,
+            model_dir,
             settings_files: config.files.clone(),
             server_dir: config.database.bin_dir.clone(),
             traffic: families.http.traffic.clone(),

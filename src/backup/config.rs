@@ -16,8 +16,10 @@ use crate::{jobs::Cron, platform::config::ConfigErrors, storage};
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Public keys (`age1...`) that backups are sealed for; without one no backup is made.
+    /// Public keys (`age1...`) that backups are sealed for; empty: the newest key in `key_file`. Without either no backup is made.
     pub recipients: Vec<String>,
+    /// Whether the files of the embedding model travel with a backup: a restore needs no internet then.
+    pub embedding_model: bool,
     /// When a backup is made, as cron; "off": only when somebody asks for one.
     pub schedule: String,
     /// Whether a backup is made before a new version changes the database; without one it is not changed.
@@ -56,6 +58,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             recipients: Vec::new(),
+            embedding_model: true,
             schedule: "30 2 * * *".into(),
             before_migration: true,
             drill_schedule: "30 4 * * *".into(),
@@ -107,7 +110,7 @@ impl Config {
         errors.range("keep_yearly", self.keep_yearly, 0, 1000);
         errors.range("timeout_seconds", self.timeout_seconds, 1, 3600);
         errors.range("min_bytes_per_second", self.min_bytes_per_second, 1000, 1 << 40);
-        if !self.recipients.is_empty() && self.destinations.is_empty() {
+        if self.is_on() && self.destinations.is_empty() {
             errors
                 .push("destinations", "name at least one: [backup.destinations.nas] with url = \"/mnt/nas/holdfast\"");
         }
@@ -158,6 +161,6 @@ impl Config {
 
     /// Whether backups are made at all.
     pub fn is_on(&self) -> bool {
-        !self.recipients.is_empty()
+        !self.recipients.is_empty() || self.key_file.is_some()
     }
 }

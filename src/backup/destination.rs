@@ -98,9 +98,10 @@ impl Destination {
         self.folder.as_deref()
     }
 
-    /// Whether it can be read, found out by a listing.
-    pub async fn probe(&self) -> Result<(), DestinationError> {
-        self.within(self.patience.answer, "a listing", self.storage.probe()).await
+    /// Writes, reads and removes a small file.
+    pub async fn round_trip(&self) -> Result<(), DestinationError> {
+        let same = self.within(self.patience.answer, "a small file", self.storage.round_trip()).await?;
+        if same { Ok(()) } else { Err(self.read_back("a small file".to_owned(), "something else".to_owned())) }
     }
 
     /// What lies below `prefix`, in pieces and in no order. Each piece is waited for by itself.
@@ -297,7 +298,7 @@ impl Destination {
         if identities.is_empty() {
             return Err(SealError::WrongPassphrase.into());
         }
-        Ok(KeyFile { identities, installation_key: None })
+        Ok(KeyFile { identities, installation: None })
     }
 
     /// What belongs to backups, whether or not there is a manifest: in no order, with the time it was written.

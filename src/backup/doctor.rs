@@ -6,7 +6,7 @@ use sqlx::{Connection as _, PgConnection};
 
 use super::{
     Backups,
-    keys::KeyFile,
+    keys::{KeyError, KeyFile},
     model::{DrillStatus, Status},
 };
 use crate::platform::{
@@ -112,6 +112,10 @@ impl Check for Proven {
         let last = drills.iter().find(|drill| drill.status != DrillStatus::Running);
         match last {
             None => CheckResult::warn("no restore has been tried", remedy),
+            Some(drill) if drill.status == DrillStatus::NoRoom => CheckResult::warn(
+                format!("the last restore could not be tried: {}", drill.error.as_deref().unwrap_or_default()),
+                "make room there, or set backup.work_dir to a folder on a larger disk; it says nothing of the backup",
+            ),
             Some(drill) if drill.status == DrillStatus::Failed => CheckResult::fail(
                 format!("the last restore that was tried failed: {}", drill.error.as_deref().unwrap_or_default()),
                 "look at the backup with holdfast backup verify, make a new one, try again",
@@ -147,7 +151,7 @@ impl Check for Destinations {
             let probed = match self.0.open_destination(name) {
                 Ok(destination) => {
                     elsewhere |= destination.folder().is_none_or(|folder| !self.0.is_same_disk(folder));
-                    destination.probe().await.map_err(super::BackupError::from)
+                    destination.round_trip().await.map_err(super::BackupError::from)
                 }
                 Err(error) => Err(error),
             };
@@ -156,14 +160,20 @@ impl Check for Destinations {
             }
         }
         if !problems.is_empty() {
-            return CheckResult::fail(problems.join("; "), "mount the folder, or check bucket, keys and network");
+            let user = rustix::process::geteuid().as_raw();
+            return CheckResult::fail(
+                problems.join("; "),
+                format!(
+                    "mount the folder and let user {user} write there (chown {user} FOLDER), or check bucket, keys and network"
+                ),
+            );
         }
         let count = config.destinations.len();
         if elsewhere {
-            CheckResult::pass(format!("{count} answer"))
+            CheckResult::pass(format!("{count} take, give back and remove a file"))
         } else {
             CheckResult::warn(
-                format!("{count} answer, all on the disk of the data itself"),
+                format!("{count} take, give back and remove a file, all on the disk of the data itself"),
                 "name one on another machine: [backup.destinations.offsite] with url = \"s3://...\" or a mount",
             )
         }
@@ -246,15 +256,36 @@ impl Check for Key {
                 "set backup.key_file to a copy of the key outside the data directory (a secret, mounted read-only)",
             );
         };
-        match KeyFile::read_outside(path, &self.0.inner.data_dir) {
-            Err(error) => CheckResult::fail(chain(&error), "put the key file there"),
-            Ok(keys) => match keys.for_recipients(&config.recipients) {
-                Err(_) => CheckResult::fail(
-                    "the key at hand does not open what is sealed for backup.recipients",
-                    "put the right key file there, or set backup.recipients to its public key",
-                ),
-                Ok(identity) => CheckResult::pass(format!("{} opens new backups", identity.recipient())),
-            },
+        let keys = match KeyFile::read_outside(path, &self.0.inner.data_dir) {
+            Ok(keys) => keys,
+            Err(KeyError::Read { source, .. }) if source.kind() == std::io::ErrorKind::PermissionDenied => {
+                let (user, path) = (rustix::process::geteuid().as_raw(), path.display());
+                return CheckResult::fail(
+                    format!("{path} may not be read by user {user}, whom Holdfast runs as"),
+                    format!(
+                        "chown {user} {path} && chmod 0400 {path}    (on the host, where it is mounted into a container)"
+                    ),
+                );
+            }
+            Err(error) => return CheckResult::fail(chain(&error), "put the key file there"),
+        };
+        if let Err(error) = self.0.check_is_ours(&keys) {
+            return CheckResult::fail(chain(&error), "holdfast backup keys adopt --key-file FILE, or the right file");
+        }
+        let recipients = match self.0.recipients() {
+            Ok(recipients) => recipients.names(),
+            Err(error) => return CheckResult::fail(chain(&error), "set backup.recipients"),
+        };
+        match keys.for_recipients(&recipients) {
+            Err(_) => CheckResult::fail(
+                "the key at hand does not open what is sealed for backup.recipients",
+                "put the right key file there, or set backup.recipients to its public key",
+            ),
+            Ok(_) if keys.installation.is_none() => CheckResult::warn(
+                "the key file does not say which installation it is for: a restore with it would believe whoever signed",
+                "holdfast backup keys adopt --key-file FILE writes it down; keep a copy of the file as it then is",
+            ),
+            Ok(identity) => CheckResult::pass(format!("{} opens new backups", identity.recipient())),
         }
     }
 }

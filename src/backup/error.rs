@@ -26,6 +26,15 @@ pub enum BackupError {
     None,
     #[error("there is no destination {name:?}; there are: {known}")]
     NoDestination { name: String, known: String },
+    #[error(
+        "destination {destination} holds only backups of other installations ({installations}): take the key file of one of them"
+    )]
+    OnlyOthers { destination: String, installations: String },
+    #[error(
+        "destination {destination} holds backups of several installations that this key opens ({installations}), and the key file does not \
+         say which it is for: name a backup with --backup, `holdfast restore --plan --backup ID` shows whose it is"
+    )]
+    Ambiguous { destination: String, installations: String },
     #[error("no key: set backup.key_file, or name one with --key-file")]
     NoKey,
     #[error("documents are being removed, and did not come to an end within {0:?}")]

@@ -180,7 +180,8 @@ impl Backups {
             // Nothing to try yet.
             Err(BackupError::None) => Ok(()),
             Err(error) => Err(or_snooze(error)),
-            Ok(drill) if drill.status == DrillStatus::Passed => Ok(()),
+            // Without room another attempt ends likewise; that it is overdue is told, and why.
+            Ok(drill) if matches!(drill.status, DrillStatus::Passed | DrillStatus::NoRoom) => Ok(()),
             Ok(drill) => Err(JobError::retry(anyhow::anyhow!("{}", drill.error.unwrap_or_default()))),
         }
     }

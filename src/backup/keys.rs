@@ -2,20 +2,35 @@
 //!
 //! ```text
 //! # Holdfast backup key ...
+//! # installation: <uuid>
 //! # installation key: <base64>
 //! AGE-SECRET-KEY-1...
 //! ```
+//!
+//! The installation's public key checks what was signed with the installation's secret one; a file without it opens backups of whoever.
 
-use std::{fmt::Write as _, fs, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path};
+use std::{
+    fmt::{self, Write as _},
+    fs,
+    io::Write as _,
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use secrecy::ExposeSecret as _;
 
-use super::seal::{Identity, SealError};
-use crate::platform::text_file;
+use uuid::Uuid;
 
+use super::seal::{Identity, SealError};
+use crate::platform::{crypto::MasterKey, data_dir, text_file};
+
+/// Precedes the installation's id.
+const INSTALLATION: &str = "# installation:";
 /// Precedes the installation's public key.
 const INSTALLATION_KEY: &str = "# installation key:";
+/// Of the key that manifests are signed with.
+pub const SIGNING_PURPOSE: &str = "backup.manifest";
 
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
@@ -27,6 +42,13 @@ pub enum KeyError {
     Exists { path: String },
     #[error("cannot write the key file {path}")]
     Write { path: String, source: std::io::Error },
+    #[error("the key file's line {line:?} cannot be read: it was changed, or typed wrongly")]
+    Line { line: String },
+    #[error(
+        "the key file is for installation {named}, this one is {ours}: a restore with it would refuse what is made here. Take the right file; \
+         where this one is meant for this installation, `holdfast backup keys adopt --key-file FILE` puts that right"
+    )]
+    OtherInstallation { named: String, ours: String },
     #[error(
         "{path} lies in the data directory: what is lost with it cannot restore it. Keep the key elsewhere (another disk, a secret \
          mounted read-only) and set backup.key_file"
@@ -36,13 +58,46 @@ pub enum KeyError {
     Seal(#[from] SealError),
 }
 
+/// An installation as a key file names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Installation {
+    /// For people; unknown before the first start.
+    pub id: Option<Uuid>,
+    /// Public; checks manifests.
+    pub key: [u8; 32],
+}
+
+impl Installation {
+    /// The one that lies in a data directory; `None` where there is none. Makes nothing.
+    pub fn of_data_dir(dir: &Path, secret_key_file: Option<&Path>) -> anyhow::Result<Option<Self>> {
+        let Some(key) = data_dir::existing_key(dir, secret_key_file)? else { return Ok(None) };
+        Ok(Some(Self { id: data_dir::installation_id(dir), key: Self::public_key(&key)? }))
+    }
+
+    /// The public half of what an installation signs its manifests with.
+    pub fn public_key(key: &MasterKey) -> anyhow::Result<[u8; 32]> {
+        key.signing_key(SIGNING_PURPOSE)
+            .map(|key| key.public())
+            .map_err(|_| anyhow::anyhow!("the master key makes no signing key"))
+    }
+}
+
+impl fmt::Display for Installation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.id {
+            Some(id) => write!(f, "{id}"),
+            None => write!(f, "with the public key {}", STANDARD.encode(self.key)),
+        }
+    }
+}
+
 /// What a key file holds.
 #[derive(Clone, Debug)]
 pub struct KeyFile {
     /// One, or after a rotation several: the newest first.
     pub identities: Vec<Identity>,
-    /// Checks manifests; absent in a file that only holds age keys.
-    pub installation_key: Option<[u8; 32]>,
+    /// Whose backups it is for; absent in a file that only holds age keys.
+    pub installation: Option<Installation>,
 }
 
 impl KeyFile {
@@ -64,20 +119,45 @@ impl KeyFile {
 
     /// Lines that are neither a key nor a comment are an error.
     pub fn parse(text: &str) -> Result<Self, KeyError> {
-        let (mut identities, mut installation_key) = (Vec::new(), None);
+        let (mut identities, mut id, mut installation_key) = (Vec::new(), None, None);
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            // Half a line read as none would be a file for whoever.
+            let broken = || KeyError::Line { line: line.to_owned() };
             if let Some(key) = line.strip_prefix(INSTALLATION_KEY) {
-                installation_key = STANDARD.decode(key.trim()).ok().and_then(|key| key.try_into().ok());
+                let key = STANDARD.decode(key.trim()).ok().and_then(|key| key.try_into().ok());
+                installation_key = Some(key.ok_or_else(broken)?);
+            } else if let Some(text) = line.strip_prefix(INSTALLATION) {
+                id = Some(text.trim().parse().map_err(|_| broken())?);
             } else if !line.starts_with('#') {
                 identities.push(line.parse()?);
             }
         }
-        Ok(Self { identities, installation_key })
+        Ok(Self { identities, installation: installation_key.map(|key| Installation { id, key }) })
     }
 
     /// Writes a new file that only its owner may read.
     pub fn write(&self, path: &Path) -> Result<(), KeyError> {
-        let name = || path.display().to_string();
+        self.write_new(path, path)
+    }
+
+    /// Writes the file anew, whole or not at all, with the permissions and the owner that it has.
+    pub fn replace(&self, path: &Path) -> Result<(), KeyError> {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".new");
+        let new = PathBuf::from(name);
+        let failed = |source| KeyError::Write { path: path.display().to_string(), source };
+        let former = fs::metadata(path).map_err(failed)?;
+        // One that an earlier attempt left.
+        let _ = fs::remove_file(&new);
+        self.write_new(&new, path)?;
+        let moved = fs::set_permissions(&new, former.permissions())
+            .and_then(|()| std::os::unix::fs::chown(&new, Some(former.uid()), Some(former.gid())))
+            .and_then(|()| fs::rename(&new, path));
+        moved.map_err(failed)
+    }
+
+    fn write_new(&self, path: &Path, named: &Path) -> Result<(), KeyError> {
+        let name = || named.display().to_string();
         let mut file = match fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
                 return Err(KeyError::Exists { path: name() });
@@ -94,7 +174,10 @@ impl KeyFile {
         let mut text = "# Holdfast backup key. Whoever has it reads every backup; without it none can be restored.\n\
                         # Keep it away from the appliance and from the backups, and a printed copy in a safe.\n"
             .to_owned();
-        if let Some(key) = &self.installation_key {
+        if let Some(Installation { id, key }) = &self.installation {
+            if let Some(id) = id {
+                let _ = writeln!(text, "{INSTALLATION} {id}");
+            }
             let _ = writeln!(text, "{INSTALLATION_KEY} {}", STANDARD.encode(key));
         }
         for identity in &self.identities {
@@ -102,6 +185,21 @@ impl KeyFile {
             let _ = writeln!(text, "# public key: {public}\n{}", secret.expose_secret());
         }
         text
+    }
+
+    /// The installation's public key, which a restore trusts alone; without one it trusts whoever signed.
+    pub fn trusted(&self) -> Option<&[u8; 32]> {
+        self.installation.as_ref().map(|installation| &installation.key)
+    }
+
+    /// Errors where the file says that it is for another installation than `ours`.
+    pub fn check_is_for(&self, ours: &Installation) -> Result<(), KeyError> {
+        match &self.installation {
+            Some(named) if named.key != ours.key => {
+                Err(KeyError::OtherInstallation { named: named.to_string(), ours: ours.to_string() })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The key that a backup was sealed for.

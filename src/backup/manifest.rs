@@ -31,8 +31,10 @@ pub const FORMAT: u32 = 1;
 pub enum ManifestError {
     #[error("the manifest cannot be read")]
     Malformed(#[source] serde_json::Error),
-    #[error("the manifest was changed, or signed by another installation")]
-    Signature,
+    #[error("the manifest was changed after it was signed")]
+    Changed,
+    #[error("the backup is of another installation ({0}) than the key is for")]
+    OtherInstallation(Uuid),
     #[error("the manifest has format {0}; this version of Holdfast reads format {FORMAT}")]
     Format(u32),
     #[error("the manifest of {found} lies where that of {expected} belongs")]
@@ -211,6 +213,9 @@ pub struct Manifest {
     pub database: Database,
     pub objects: Tree,
     pub vectors: Tree,
+    /// Files of the embedding model, where they travel with the backup.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<Tree>,
     /// Version and rows of each vector table.
     pub vector_tables: BTreeMap<String, TableState>,
     /// Master key, configuration and the files with secrets that it names.
@@ -269,12 +274,15 @@ impl Manifest {
     pub fn open(bytes: &[u8], id: BackupId, trusted: Option<&[u8; 32]>) -> Result<Self, ManifestError> {
         let envelope: Envelope = serde_json::from_slice(bytes).map_err(ManifestError::Malformed)?;
         let own: Option<[u8; 32]> = STANDARD.decode(&envelope.public_key).ok().and_then(|key| key.try_into().ok());
-        let signature = STANDARD.decode(&envelope.signature).map_err(|_| ManifestError::Signature)?;
-        let key = trusted.copied().or(own).ok_or(ManifestError::Signature)?;
-        if !crypto::is_signed(&key, envelope.manifest.as_bytes(), &signature) {
-            return Err(ManifestError::Signature);
+        let own = own.ok_or(ManifestError::Changed)?;
+        let signature = STANDARD.decode(&envelope.signature).map_err(|_| ManifestError::Changed)?;
+        if !crypto::is_signed(&own, envelope.manifest.as_bytes(), &signature) {
+            return Err(ManifestError::Changed);
         }
         let format: Format = serde_json::from_str(&envelope.manifest).map_err(ManifestError::Malformed)?;
+        if trusted.is_some_and(|trusted| *trusted != own) {
+            return Err(ManifestError::OtherInstallation(format.installation));
+        }
         if format.format != FORMAT {
             return Err(ManifestError::Format(format.format));
         }
@@ -290,4 +298,6 @@ impl Manifest {
 #[derive(Deserialize)]
 struct Format {
     format: u32,
+    #[serde(default)]
+    installation: Uuid,
 }

@@ -23,13 +23,23 @@ label_enum! {
 }
 
 label_enum! {
-    /// How a drill or a check ended.
+    /// How a drill ended; `no_room` says nothing of the backup.
+    pub enum DrillOutcome { Passed = "passed", Failed = "failed", NoRoom = "no_room" }
+}
+
+label_enum! {
+    /// How a check ended.
     pub enum Outcome { Passed = "passed", Failed = "failed" }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RunLabels {
     outcome: RunOutcome,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DrillLabels {
+    outcome: DrillOutcome,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -49,7 +59,7 @@ type Float = Gauge<f64, AtomicU64>;
 pub struct Metrics {
     runs: Family<RunLabels, Counter>,
     run_duration: Histogram,
-    drills: Family<OutcomeLabels, Counter>,
+    drills: Family<DrillLabels, Counter>,
     checks: Family<OutcomeLabels, Counter>,
     pub last_verified: Float,
     pub last_proven: Float,
@@ -92,8 +102,10 @@ impl Metrics {
         for &outcome in RunOutcome::ALL {
             let _ = metrics.runs.get_or_create(&RunLabels { outcome });
         }
+        for &outcome in DrillOutcome::ALL {
+            let _ = metrics.drills.get_or_create(&DrillLabels { outcome });
+        }
         for &outcome in Outcome::ALL {
-            let _ = metrics.drills.get_or_create(&OutcomeLabels { outcome });
             let _ = metrics.checks.get_or_create(&OutcomeLabels { outcome });
         }
         metrics.register_gauges(registry);
@@ -155,7 +167,7 @@ impl Metrics {
         registry.register("enabled", "1 where backups are configured", self.enabled.clone());
         registry.register(
             "key_missing",
-            "1 where backup.key_file cannot be read or does not open new backups",
+            "1 where backup.key_file cannot be read, does not open new backups, or is for another installation",
             self.key_missing.clone(),
         );
     }
@@ -188,11 +200,16 @@ impl Metrics {
 
     /// A drill has ended.
     pub fn drilled(&self, drill: &Drill) {
-        let passed = drill.status == DrillStatus::Passed;
-        let outcome = if passed { Outcome::Passed } else { Outcome::Failed };
-        self.drills.get_or_create(&OutcomeLabels { outcome }).inc();
+        let outcome = match drill.status {
+            DrillStatus::Passed => DrillOutcome::Passed,
+            DrillStatus::NoRoom => DrillOutcome::NoRoom,
+            DrillStatus::Failed | DrillStatus::Running => DrillOutcome::Failed,
+        };
+        self.drills.get_or_create(&DrillLabels { outcome }).inc();
         let (id, backup, destination) = (drill.id, drill.backup_id, drill.destination.as_str());
-        if passed {
+        if outcome == DrillOutcome::NoRoom {
+            tracing::warn!(drill_id = %id, backup_id = %backup, destination, error = drill.error, "no room to try a restore");
+        } else if outcome == DrillOutcome::Passed {
             tracing::info!(drill_id = %id, backup_id = %backup, destination, seconds = drill.seconds, rows = drill.report.rows, "restore proven");
         } else {
             tracing::error!(drill_id = %id, backup_id = %backup, destination, error = drill.error, "restore drill failed");

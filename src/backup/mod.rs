@@ -43,7 +43,7 @@ pub use destination::Destination;
 pub use doctor::checks;
 pub use error::BackupError;
 pub use jobs::register;
-pub use keys::{KeyError, KeyFile};
+pub use keys::{Installation, KeyError, KeyFile};
 pub use metrics::Metrics;
 pub use model::{Backup, BackupId, CopyStatus, DestinationStatus, Drill, DrillStatus, Kind, Status};
 pub use seal::{Identity, SealError};

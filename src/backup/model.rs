@@ -78,6 +78,8 @@ text_enum! {
         Running = "running",
         Passed = "passed",
         Failed = "failed",
+        /// It could not be tried: the work folder's disk has too little room.
+        NoRoom = "no_room",
     }
 }
 

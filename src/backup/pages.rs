@@ -158,6 +158,7 @@ impl DrillStatus {
         match self {
             Self::Running => "info",
             Self::Passed => "ok",
+            Self::NoRoom => "warn",
             Self::Failed => "error",
         }
     }

@@ -55,8 +55,21 @@ impl From<Row> for Backup {
     }
 }
 
-/// Newest first, below `before`.
+/// Newest first, before `before`: by number, which goes on whatever the clock does.
 pub async fn backups(conn: &mut PgConnection, before: Option<BackupId>, limit: i64) -> sqlx::Result<Vec<Backup>> {
+    select(conn, before, None, limit).await
+}
+
+pub async fn backup(conn: &mut PgConnection, id: BackupId) -> sqlx::Result<Option<Backup>> {
+    Ok(select(conn, None, Some(id), 1).await?.pop())
+}
+
+async fn select(
+    conn: &mut PgConnection,
+    before: Option<BackupId>,
+    only: Option<BackupId>,
+    limit: i64,
+) -> sqlx::Result<Vec<Backup>> {
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT b.id AS "id: BackupId", b.sequence, b.kind, b.status, b.started_at, b.finished_at, b.step, b.database_bytes,
@@ -64,17 +77,15 @@ pub async fn backups(conn: &mut PgConnection, before: Option<BackupId>, limit: i
              coalesce((SELECT jsonb_agg(jsonb_build_object('destination', c.destination, 'status', c.status,
                'verified_at', c.verified_at, 'error', c.error) ORDER BY c.destination)
                FROM backup_copies c WHERE c.backup_id = b.id), '[]') AS "copies!: sqlx::types::Json<Vec<Copy>>"
-           FROM backups b WHERE $1::uuid IS NULL OR b.id < $1 ORDER BY b.id DESC LIMIT $2"#,
+           FROM backups b
+           WHERE ($1::uuid IS NULL OR (b.sequence, b.id) < (SELECT o.sequence, o.id FROM backups o WHERE o.id = $1))
+             AND ($2::uuid IS NULL OR b.id = $2)
+           ORDER BY b.sequence DESC, b.id DESC LIMIT $3"#,
         before.map(|id| id.0),
+        only.map(|id| id.0),
         limit
     );
     Ok(rows.fetch_all(conn).await?.into_iter().map(Into::into).collect())
-}
-
-pub async fn backup(conn: &mut PgConnection, id: BackupId) -> sqlx::Result<Option<Backup>> {
-    // Ids sort by time: the next one below the one after it.
-    let next = BackupId(uuid::Uuid::from_u128(id.0.as_u128().saturating_add(1)));
-    Ok(backups(conn, Some(next), 1).await?.pop().filter(|backup| backup.id == id))
 }
 
 /// The number of the next run.
@@ -181,9 +192,11 @@ pub async fn set_held(conn: &mut PgConnection, id: BackupId, held: bool) -> sqlx
 
 /// Size of the last verified dump, bytes.
 pub async fn last_size(conn: &mut PgConnection) -> sqlx::Result<Option<i64>> {
-    sqlx::query_scalar!("SELECT database_bytes FROM backups WHERE status = 'verified' ORDER BY id DESC LIMIT 1")
-        .fetch_optional(conn)
-        .await
+    sqlx::query_scalar!(
+        "SELECT database_bytes FROM backups WHERE status = 'verified' ORDER BY sequence DESC, id DESC LIMIT 1"
+    )
+    .fetch_optional(conn)
+    .await
 }
 
 /// Destinations at which something was found damaged that retention has not removed yet.
@@ -196,9 +209,9 @@ pub async fn destination_states(
     conn: &mut PgConnection,
 ) -> sqlx::Result<HashMap<String, (i64, Option<DateTime<Utc>>, Option<String>)>> {
     let rows = sqlx::query!(
-        r#"SELECT destination, count(*) FILTER (WHERE status = 'verified') AS "whole!", max(verified_at) AS verified_at,
-             (array_agg(error ORDER BY backup_id DESC))[1] AS error
-           FROM backup_copies GROUP BY destination"#
+        r#"SELECT c.destination, count(*) FILTER (WHERE c.status = 'verified') AS "whole!", max(c.verified_at) AS verified_at,
+             (array_agg(c.error ORDER BY b.sequence DESC, b.id DESC))[1] AS error
+           FROM backup_copies c JOIN backups b ON b.id = c.backup_id GROUP BY c.destination"#
     );
     let rows = rows.fetch_all(conn).await?;
     Ok(rows.into_iter().map(|row| (row.destination, (row.whole, row.verified_at, row.error))).collect())

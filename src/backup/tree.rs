@@ -6,6 +6,7 @@ use std::{
 };
 
 use futures::{FutureExt as _, Stream, StreamExt as _, TryStreamExt as _, stream};
+use sha2::{Digest as _, Sha256};
 use tokio::{
     fs::File,
     io::{AsyncWriteExt as _, BufWriter},
@@ -145,6 +146,19 @@ pub async fn restore(
         .boxed()
     });
     written.try_buffer_unordered(AT_ONCE).try_collect().await
+}
+
+/// Whether a store holds exactly this file.
+pub async fn is_there(store: &Storage, file: &FileEntry) -> Result<bool, BackupError> {
+    let mut object = match store.get(&file.key).await {
+        Err(StorageError::NotFound) => return Ok(false),
+        object => object?,
+    };
+    let mut hash = Sha256::new();
+    while let Some(bytes) = object.stream.try_next().await? {
+        hash.update(&bytes);
+    }
+    Ok(Digest(hash.finalize().into()) == file.blob.sha256)
 }
 
 /// Whether a file of a vector store is one of the given versions of its tables.

@@ -16,9 +16,11 @@ use super::{boot::Booted, eprint_line, print_line};
 use crate::{
     app::{App, Config},
     backup::{
-        Backup, BackupId, Backups, Choice, CopyStatus, Drill, DrillStatus, Identity, KeyFile, Kind, Status, Watcher,
+        Backup, BackupId, Backups, Choice, CopyStatus, Drill, DrillStatus, Identity, Installation, KeyFile, Kind,
+        Status, Watcher,
     },
     platform::{
+        data_dir::DataDir,
         lifecycle::{Lifecycle, Signals},
         text_file,
     },
@@ -117,9 +119,11 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum Keys {
-    /// Make a key, and say what to put into the configuration.
+    /// Make a key, and say what to put into the configuration. Needs no appliance, and starts none.
     #[command(after_help = "Examples:\n  holdfast backup keys generate --out holdfast-backup.key\n  \
-        holdfast backup keys generate --out NEW --add-to OLD     a rotation: NEW holds the new key and the old ones")]
+        holdfast backup keys generate --out NEW --add-to OLD     a rotation: NEW holds the new key and the old ones\n  \
+        holdfast backup keys generate --out /run/backup/holdfast-backup.key --begin-installation --keep     as compose/ does before \
+        the first start")]
     Generate {
         /// The key file: keep it away from this host, and a printed copy in a safe.
         #[arg(long, value_name = "FILE")]
@@ -127,6 +131,19 @@ enum Keys {
         /// A key file whose keys are taken over, so that older backups still open.
         #[arg(long, value_name = "FILE")]
         add_to: Option<PathBuf>,
+        /// Make the data directory's secret key where there is none yet, so that the file can name the installation before its first start.
+        #[arg(long)]
+        begin_installation: bool,
+        /// Where the file is there already, change nothing.
+        #[arg(long)]
+        keep: bool,
+    },
+    /// Write into a key file that it is for this installation: for a file made before the first start, elsewhere, or for another one.
+    #[command(after_help = "Examples:\n  holdfast backup keys adopt --key-file FILE")]
+    Adopt {
+        /// The key; `backup.key_file` when absent.
+        #[arg(long, value_name = "FILE")]
+        key_file: Option<PathBuf>,
     },
     /// Print a sheet for the safe: the key, whose it is, and how to restore with it.
     #[command(after_help = "Examples:\n  holdfast backup keys sheet --key-file FILE | lp")]
@@ -155,7 +172,81 @@ enum Keys {
 }
 
 pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
-    let booted = Booted::open_or_join(config).await?;
+    // What needs no appliance must not make one.
+    match args.command {
+        Command::Keys(Keys::Generate { out, add_to, begin_installation, keep }) => {
+            generate(&config, &out, add_to.as_deref(), begin_installation, keep)
+        }
+        Command::Keys(Keys::Adopt { key_file }) => adopt(&config, key_file),
+        Command::Keys(Keys::Sheet { key_file }) => {
+            print_line(&sheet(&KeyFile::read(&key_file)?, &config));
+            Ok(ExitCode::SUCCESS)
+        }
+        command => with_appliance(config, command).await,
+    }
+}
+
+/// The installation in the data directory, without starting anything.
+fn installation(config: &Config) -> anyhow::Result<Option<Installation>> {
+    Installation::of_data_dir(&config.data_dir, config.secret_key_file.as_deref())
+}
+
+fn generate(config: &Config, out: &Path, add_to: Option<&Path>, begin: bool, keep: bool) -> anyhow::Result<ExitCode> {
+    if keep && out.exists() {
+        print_line(&format!("{} is there already: nothing was changed", out.display()));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut identities = vec![Identity::generate()];
+    if let Some(old) = add_to {
+        identities.extend(KeyFile::read(old)?.identities);
+    }
+    if begin {
+        drop(DataDir::open(&config.data_dir, config.secret_key_file.as_deref())?);
+    }
+    let file = KeyFile { identities, installation: installation(config)? };
+    file.write(out)?;
+    let recipient = file.identities[0].recipient();
+    let whose = match &file.installation {
+        Some(installation) => format!("It is for the installation in {} ({installation}).", config.data_dir.display()),
+        None => format!(
+            "There is no installation in {} yet, so it names none: after the first start run\n  holdfast backup keys adopt --key-file {}",
+            config.data_dir.display(),
+            out.display()
+        ),
+    };
+    print_line(&format!(
+        "The key is in {0}. Whoever has it reads every backup; without it none can be restored.\n{whose}\n\
+         Keep it away from this host, and print it for the safe: holdfast backup keys sheet --key-file {0}\n\n\
+         Put this into the configuration:\n\n[backup]\nrecipients = [\"{recipient}\"]\n\n\
+         [backup.destinations.nas]\nurl = \"/mnt/nas/holdfast\"      # or s3://bucket/prefix",
+        out.display()
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn adopt(config: &Config, key_file: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+    let path = key_file.or_else(|| config.backup.key_file.clone());
+    let path = path.context("name a key with --key-file, or set backup.key_file")?;
+    let ours = installation(config)?.with_context(|| {
+        format!("there is no installation in {}: start it once, or set HOLDFAST_DATA_DIR", config.data_dir.display())
+    })?;
+    let mut file = KeyFile::read(&path)?;
+    let former = file.installation.replace(ours);
+    if former == Some(ours) {
+        print_line(&format!("{} is for this installation ({ours}) already", path.display()));
+        return Ok(ExitCode::SUCCESS);
+    }
+    file.replace(&path)?;
+    let before = former.map(|former| format!("; before, it was for {former}")).unwrap_or_default();
+    print_line(&format!(
+        "{} is for this installation now ({ours}){before}. Replace the copies that you keep elsewhere, the printed one too.",
+        path.display()
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn with_appliance(config: Config, command: Command) -> anyhow::Result<ExitCode> {
+    let booted = Booted::existing(config).await?;
     let lifecycle = Lifecycle::new();
     let worked = async {
         if booted.data_dir.is_locked() {
@@ -164,7 +255,7 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
         let app = App::build(booted.runtime(lifecycle.clone()))?;
         let mut signals = Signals::listen()?;
         // Ctrl-C: the run is written down as cut off, and its files are removed.
-        let (mut work, watched) = (Box::pin(work(&app.backups, args.command, lifecycle.soft())), lifecycle.clone());
+        let (mut work, watched) = (Box::pin(work(&app.backups, command, lifecycle.soft())), lifecycle.clone());
         let result = tokio::select! {
             result = &mut work => result,
             () = watched.wait_for_signal(&mut signals) => work.await,
@@ -182,6 +273,9 @@ async fn work(backups: &Backups, command: Command, cancel: &CancellationToken) -
     let watcher = Watcher::new(cancel.clone(), say);
     match command {
         Command::Run { json } => {
+            if let Some(problem) = backups.key_problem() {
+                eprint_line(&format!("warning: {:#}", anyhow::Error::new(problem)));
+            }
             let backup = backups.run(Kind::Manual, &watcher).await?;
             print(json, &backup, || show_backup(&backup))?;
             Ok(code(backup.status == Status::Verified))
@@ -245,26 +339,7 @@ async fn work(backups: &Backups, command: Command, cancel: &CancellationToken) -
 
 async fn work_on_keys(backups: &Backups, keys: Keys) -> anyhow::Result<ExitCode> {
     match keys {
-        Keys::Generate { out, add_to } => {
-            let mut identities = vec![Identity::generate()];
-            if let Some(old) = &add_to {
-                identities.extend(KeyFile::read(old)?.identities);
-            }
-            let file = KeyFile { identities, installation_key: Some(backups.installation_key()?) };
-            file.write(&out)?;
-            let recipient = file.identities[0].recipient();
-            print_line(&format!(
-                "The key is in {}. Whoever has it reads every backup; without it none can be restored.\n\
-                 Keep it away from this host, and print it for the safe: holdfast backup keys sheet --key-file {0}\n\n\
-                 Put this into the configuration:\n\n[backup]\nrecipients = [\"{recipient}\"]\n\n\
-                 [backup.destinations.nas]\nurl = \"/mnt/nas/holdfast\"      # or s3://bucket/prefix",
-                out.display()
-            ));
-        }
-        Keys::Sheet { key_file } => {
-            let file = KeyFile::read(&key_file)?;
-            print_line(&sheet(&file, backups));
-        }
+        Keys::Generate { .. } | Keys::Adopt { .. } | Keys::Sheet { .. } => {}
         Keys::Check { key_file } => {
             let path = key_file.or_else(|| backups.config().key_file.clone());
             let path = path.context("name a key with --key-file, or set backup.key_file")?;
@@ -293,9 +368,9 @@ pub(super) fn read_passphrase(path: &Path) -> anyhow::Result<SecretString> {
     Ok(text.to_owned().into())
 }
 
-fn sheet(file: &KeyFile, backups: &Backups) -> String {
+fn sheet(file: &KeyFile, config: &Config) -> String {
     let destinations: Vec<String> =
-        backups.config().destinations.iter().map(|(name, d)| format!("  {name}: {}", d.url)).collect();
+        config.backup.destinations.iter().map(|(name, d)| format!("  {name}: {}", d.url)).collect();
     format!(
         "HOLDFAST RECOVERY SHEET\n=======================\n\nKeep this in a safe. Type the lines between the rules into a file, say holdfast-backup.key.\n\n\
          ----------------------------------------------------------------\n{}\

@@ -11,7 +11,7 @@ use crate::{
     backup,
     platform::{
         clock::Clock,
-        data_dir::DataDir,
+        data_dir::{self, DataDir},
         db::{Target, managed::Managed, migrate},
         lifecycle::Lifecycle,
         telemetry::Logger,
@@ -33,6 +33,17 @@ impl Booted {
     pub async fn open(config: Config) -> anyhow::Result<Self> {
         let data_dir = DataDir::open(&config.data_dir, config.secret_key_file.as_deref())?;
         Self::reach(config, data_dir).await
+    }
+
+    /// As [`Self::open_or_join`], of an installation that is there: what only looks at one, or keeps it, makes none.
+    pub async fn existing(config: Config) -> anyhow::Result<Self> {
+        let there = data_dir::existing_key(&config.data_dir, config.secret_key_file.as_deref())?.is_some();
+        anyhow::ensure!(
+            there,
+            "there is no installation in {}: set HOLDFAST_DATA_DIR (or data_dir) to where it is, or start one with `holdfast serve`",
+            config.data_dir.display()
+        );
+        Self::open_or_join(config).await
     }
 
     /// As [`Self::open`], or beside the appliance that runs on the same directory.

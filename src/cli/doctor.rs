@@ -38,7 +38,7 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
         !args.roles_sql || config.database.url.is_some(),
         "the private database server (no database.url) has its roles"
     );
-    let booted = Booted::open_or_join(config).await?;
+    let booted = Booted::existing(config).await?;
     if args.roles_sql {
         print_line(roles_sql(&booted.target).trim_end());
         booted.close().await;

@@ -18,11 +18,12 @@ use crate::{
     backup::{BackupId, Destination, KeyFile, Part, Plan, Restore, Watcher},
     platform::{
         crypto::{self, MasterKey},
+        data_dir::INSTALLATION_ID,
         db::{Target, roles},
         lifecycle::Lifecycle,
         telemetry::Telemetry,
     },
-    storage,
+    storage::{self, Storage},
 };
 
 #[derive(Debug, clap::Args)]
@@ -84,7 +85,7 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
         (None, Some(path)) => from.wrapped_keys(&backup::read_passphrase(path)?).await?,
         (None, None) => anyhow::bail!("name a key with --key-file"),
     };
-    if keys.installation_key.is_none() {
+    if keys.installation.is_none() {
         super::eprint_line(
             "warning: this key does not say whose backups it opens: that nobody else has put one there cannot be checked",
         );
@@ -139,7 +140,7 @@ fn show(plan: &Plan, json: bool) -> anyhow::Result<()> {
     let mib = |bytes: u64| bytes.div_ceil(1 << 20);
     print_line(&format!(
         "backup        {} (number {}), taken {}\ninstallation  {}\nmade by       Holdfast {} on PostgreSQL {}\n\
-         database      {} tables, {} rows, {} MiB\nobjects       {} files, {} MiB\nvectors       {} tables, {} MiB\nto read       {} MiB",
+         database      {} tables, {} rows, {} MiB\nobjects       {} files, {} MiB\nvectors       {} tables, {} MiB\nmodel         {}\nto read       {} MiB",
         plan.backup,
         plan.sequence,
         plan.taken_at.format("%Y-%m-%d %H:%M:%SZ"),
@@ -153,6 +154,10 @@ fn show(plan: &Plan, json: bool) -> anyhow::Result<()> {
         mib(plan.object_bytes),
         plan.vector_tables,
         mib(plan.vector_bytes),
+        match plan.model_bytes {
+            0 => "not in this backup: scripts/fetch-model puts it in place, or copy its folder here".to_owned(),
+            bytes => format!("{} MiB, written where it is missing", mib(bytes)),
+        },
         mib(plan.total_bytes)
     ));
     Ok(())
@@ -164,7 +169,7 @@ fn occupied(config: &Config, args: &Args) -> Vec<PathBuf> {
     let mut paths = Vec::new();
     if args.wants(Part::Database) && config.database.url.is_none() {
         paths.push(data.join("postgres"));
-        paths.push(data.join("installation-id"));
+        paths.push(data.join(INSTALLATION_ID));
     }
     if args.only.is_none() && config.secret_key_file.is_none() {
         paths.push(data.join("secrets").join("master.key"));
@@ -235,7 +240,7 @@ async fn with_database(booted: &Booted, args: &Args, restore: &Restore, lifecycl
         refuse_full(&booted.target).await?;
         roles::ensure(&booted.target).await?;
         restore.database(&booted.target, config.tools_dir().as_deref(), &watcher).await?;
-        let marker = booted.data_dir.path.join("installation-id");
+        let marker = booted.data_dir.path.join(INSTALLATION_ID);
         fs::write(&marker, format!("{}\n", restore.manifest.installation))
             .with_context(|| format!("cannot write {}", marker.display()))?;
         // Brings an older backup up to this version, and checks that tenancy holds.
@@ -254,7 +259,34 @@ async fn with_database(booted: &Booted, args: &Args, restore: &Restore, lifecycl
     if args.wants(Part::Vectors) {
         restore.vectors(&stores.index_files, &work_dir, &watcher).await?;
     }
+    if args.only.is_none() {
+        put_model(booted, restore, lifecycle, &watcher).await;
+    }
     Ok(())
+}
+
+/// The embedding model into its folder. What fails is told, and undoes nothing: everything else is back, and found by its words.
+async fn put_model(booted: &Booted, restore: &Restore, lifecycle: &Lifecycle, watcher: &Watcher) {
+    let (config, data_dir) = (&booted.config, &booted.data_dir.path);
+    let embedding = &config.llm.embedding;
+    if !embedding.is_local() {
+        return;
+    }
+    let folder = embedding.dir(data_dir);
+    let written = async {
+        let metrics = Telemetry::new().register("storage", storage::Metrics::register);
+        let to = Storage::open_at("", folder.clone(), &storage::Config::default(), lifecycle.clone(), metrics)?;
+        restore.model(&to, &config.backup.work_dir(data_dir), watcher).await
+    };
+    match written.await {
+        Ok(None | Some(0)) => {}
+        Ok(Some(files)) => print_line(&format!("the embedding model is in {} ({files} files)", folder.display())),
+        Err(error) => super::eprint_line(&format!(
+            "warning: the embedding model could not be written to {}: {:#}",
+            folder.display(),
+            anyhow::Error::new(error)
+        )),
+    }
 }
 
 /// A database that holds something is not restored into: on a server of others there is no moving aside.

@@ -8,8 +8,12 @@ use std::{
 };
 
 use rustix::fs::{FlockOperation, flock};
+use uuid::Uuid;
 
 use super::crypto::MasterKey;
+
+/// File with the installation's id, so that a data directory is not used with the database of another.
+pub const INSTALLATION_ID: &str = "installation-id";
 
 /// Why the data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +73,21 @@ impl DataDir {
     pub fn is_locked(&self) -> bool {
         self.lock.is_some()
     }
+}
+
+/// The master key of an installation that is there; `None` where there is none. Makes nothing.
+pub fn existing_key(dir: &Path, secret_key_file: Option<&Path>) -> anyhow::Result<Option<MasterKey>> {
+    let own = dir.join("secrets").join("master.key");
+    let file = secret_key_file.unwrap_or(&own);
+    if !file.exists() {
+        return Ok(None);
+    }
+    MasterKey::load(file, false).map(Some)
+}
+
+/// The id of the installation that a data directory belongs to, once it has one.
+pub fn installation_id(dir: &Path) -> Option<Uuid> {
+    fs::read_to_string(dir.join(INSTALLATION_ID)).ok()?.trim().parse().ok()
 }
 
 /// The database's user must be able to reach its folder inside (x for others), but not to list the directory.

@@ -60,6 +60,7 @@ backup-report = { $tables } tables, { $rows } rows, { $policies } policies, { $o
 backup-drill-running = running
 backup-drill-passed = proven
 backup-drill-failed = failed
+backup-drill-no_room = no room
 backup-restore = Bring it back
 backup-restore-text = On an empty host with Holdfast, PostgreSQL’s programs and the key:
 backup-restore-then = It shows a plan and asks before it replaces anything. docs/disaster-recovery.md has every step.

@@ -60,6 +60,7 @@ backup-report = таблиц: { $tables }, строк: { $rows }, политик
 backup-drill-running = идёт
 backup-drill-passed = подтверждено
 backup-drill-failed = не удалось
+backup-drill-no_room = нет места
 backup-restore = Как восстановить
 backup-restore-text = На пустом сервере с Holdfast, программами PostgreSQL и ключом:
 backup-restore-then = Сначала показывается план, и без подтверждения ничего не заменяется. Все шаги — в docs/disaster-recovery.md.

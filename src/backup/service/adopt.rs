@@ -1,13 +1,14 @@
 //! Backups that a destination has and the table does not know: of a run that ended between its manifest and its row, or of another
 //! host with the same key. Unknown, they would neither be listed nor ever be removed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::{Backups, run::fill};
 use crate::{
     backup::{
         Backup, BackupError, BackupId, Destination,
-        manifest::Manifest,
+        destination::DestinationError,
+        manifest::{Manifest, ManifestError},
         model::{Copy, CopyStatus, Status},
         store,
     },
@@ -15,9 +16,10 @@ use crate::{
 };
 
 impl Backups {
-    /// Takes them into the table, as unverified. Returns how many there were.
-    pub(super) async fn adopt(&self, destinations: &[Destination]) -> Result<usize, BackupError> {
-        let mut adopted = 0;
+    /// Takes them into the table, as unverified. Returns the destinations that another installation uses, and what to do: retention and
+    /// restores of both would meet there.
+    pub(super) async fn adopt(&self, destinations: &[Destination]) -> Result<Vec<(String, String)>, BackupError> {
+        let mut shared = BTreeMap::new();
         for destination in destinations {
             // One that does not answer fails later, by itself.
             let Ok(found) = destination.backups().await else { continue };
@@ -33,15 +35,22 @@ impl Backups {
                 }
                 match self.manifest(destination, id).await {
                     Ok(manifest) => self.take_in(destination, &manifest, row.copied()).await?,
+                    Err(BackupError::Destination(DestinationError::Manifest {
+                        source: ManifestError::OtherInstallation(other),
+                        ..
+                    })) => {
+                        let words = format!(
+                            "backups of another installation ({other}) lie here: give this one a folder or a prefix of its own"
+                        );
+                        shared.insert(destination.name.clone(), words);
+                    }
                     Err(error) => {
                         tracing::warn!(destination = destination.name, backup_id = %id, error = chain(&error), "a backup that is not in the table cannot be read");
-                        continue;
                     }
                 }
-                adopted += 1;
             }
         }
-        Ok(adopted)
+        Ok(shared.into_iter().collect())
     }
 
     async fn take_in(

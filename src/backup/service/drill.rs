@@ -91,7 +91,12 @@ impl Backups {
         let tried = tried.await;
         drill.seconds = Some(began.elapsed().as_secs_f64());
         drill.finished_at = Some(self.inner.clock.now());
-        drill.status = if tried.is_ok() { DrillStatus::Passed } else { DrillStatus::Failed };
+        drill.status = match &tried {
+            Ok(()) => DrillStatus::Passed,
+            // Says nothing of the backup.
+            Err(BackupError::DiskFull { .. }) => DrillStatus::NoRoom,
+            Err(_) => DrillStatus::Failed,
+        };
         let blamed = match &tried {
             Err(error) if is_damage(error) => Blamed::Copy,
             Err(BackupError::Differs(_)) => Blamed::Backup,
@@ -171,8 +176,9 @@ impl Backups {
         report: &mut DrillReport,
         watcher: &Watcher,
     ) -> Result<(), BackupError> {
-        let manifest = self.manifest(&from, id).await?;
-        let restore = Restore::of(from, manifest, keys, self.inner.pool.clone())?;
+        // Signed by us, and found by the key as on a host that knows nothing of us.
+        self.manifest(&from, id).await?;
+        let restore = Restore::open(from, keys, Some(id)).await?;
         // The scratch server's user passes through it.
         let folder = WorkFolder::make(&self.work_dir().join("drill"), 0o711)?;
         let scratch = folder.path();

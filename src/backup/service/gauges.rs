@@ -42,7 +42,7 @@ impl Backups {
         metrics.enabled.set(i64::from(config.is_on()));
         metrics.interval.set(seconds(config.interval(now)));
         metrics.drill_interval.set(seconds(config.drill_interval(now)));
-        metrics.key_missing.set(i64::from(config.is_on() && self.is_key_missing()));
+        metrics.key_missing.set(i64::from(config.is_on() && self.key_problem().is_some()));
         metrics.drill_space_free.set(free_bytes(&self.work_dir()).map_or(0, signed));
         let mut tx = self.inner.db.system().await?;
         let backups = store::backups(&mut tx, None, 200).await?;
@@ -74,13 +74,6 @@ impl Backups {
             metrics.destination_failing.get_or_create(&labels).set(i64::from(ended.is_some_and(|b| !has(&b))));
         }
         Ok(())
-    }
-
-    /// Whether the key that drills are to use is not there, or is another.
-    fn is_key_missing(&self) -> bool {
-        let config = &self.inner.config;
-        config.key_file.is_some()
-            && !self.key_file(None).is_ok_and(|keys| keys.for_recipients(&config.recipients).is_ok())
     }
 }
 

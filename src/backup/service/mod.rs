@@ -26,10 +26,9 @@ pub use verify::Verified;
 use super::{
     BackupError, BackupId, Config, Metrics,
     destination::Destination,
-    keys::KeyFile,
+    keys::{Installation, KeyFile},
     manifest::Manifest,
     model::{Backup, DestinationStatus, Drill},
-    reader::Reader,
     seal::Recipients,
     spool::Spool,
     store,
@@ -38,7 +37,8 @@ use crate::{
     knowledge::{Knowledge, index::VectorIndex},
     platform::{
         clock::Clock,
-        crypto::{self, MasterKey, SealError as CryptoError},
+        crypto::{self, MasterKey},
+        data_dir,
         db::{Db, SessionLock, Target},
         lifecycle::Lifecycle,
         pools::{CpuPool, Traffic},
@@ -63,6 +63,8 @@ pub struct Deps {
     pub index: VectorIndex,
     /// The files of `index`.
     pub index_files: Storage,
+    /// Folder of the in-process embedding model; `None` where a provider embeds.
+    pub model_dir: Option<PathBuf>,
     /// The configuration's file and the files with secrets that it names.
     pub settings_files: Vec<PathBuf>,
     /// Server binaries for a scratch cluster.
@@ -174,11 +176,17 @@ impl Backups {
         Ok(configured.collect())
     }
 
+    /// Whom backups are sealed for: as configured, or the newest key of the file at hand.
     pub(super) fn recipients(&self) -> Result<Recipients, BackupError> {
-        if !self.inner.config.is_on() {
+        let config = &self.inner.config;
+        if !config.is_on() {
             return Err(BackupError::Off);
         }
-        Ok(Recipients::parse(&self.inner.config.recipients)?)
+        if !config.recipients.is_empty() {
+            return Ok(Recipients::parse(&config.recipients)?);
+        }
+        let newest = self.key_file(None)?.identities.into_iter().next().ok_or(BackupError::NoKey)?;
+        Ok(Recipients::parse(&[newest.recipient()])?)
     }
 
     pub(super) fn open_destination(&self, name: &str) -> Result<Destination, BackupError> {
@@ -191,15 +199,19 @@ impl Backups {
         Ok(Destination::open(name, destination, config.patience(), &deps.lifecycle, &deps.storage_metrics)?)
     }
 
-    /// The key for drills, from a file outside the data directory.
+    /// The key for drills, from a file outside the data directory, which is for this installation.
     pub(super) fn key_file(&self, given: Option<&Path>) -> Result<KeyFile, BackupError> {
         let path = given.or(self.inner.config.key_file.as_deref()).ok_or(BackupError::NoKey)?;
-        Ok(KeyFile::read_outside(path, &self.inner.data_dir)?)
+        let keys = KeyFile::read_outside(path, &self.inner.data_dir)?;
+        self.check_is_ours(&keys)?;
+        Ok(keys)
     }
 
-    /// What checks this installation's manifests.
-    pub fn installation_key(&self) -> Result<[u8; 32], CryptoError> {
-        Ok(self.inner.master_key.signing_key("backup.manifest")?.public())
+    /// This installation, as its key file should name it.
+    pub(super) fn installation_named(&self) -> Result<Installation, BackupError> {
+        let key = Installation::public_key(&self.inner.master_key);
+        let key = key.map_err(|error| BackupError::Damaged(error.to_string()))?;
+        Ok(Installation { id: data_dir::installation_id(&self.inner.data_dir), key })
     }
 
     /// Whether a folder lies on the disk of the data directory.
@@ -235,15 +247,8 @@ impl Backups {
         found.ok_or(BackupError::None)
     }
 
-    /// What opens a backup, where one of these keys does.
-    pub(super) fn reader(&self, from: Destination, keys: &KeyFile, manifest: &Manifest) -> Result<Reader, BackupError> {
-        let identity = keys.for_recipients(&manifest.recipients)?.clone();
-        Ok(Reader { from, identity, pool: self.inner.pool.clone() })
-    }
-
     pub(super) async fn manifest(&self, from: &Destination, id: BackupId) -> Result<Manifest, BackupError> {
-        let key =
-            self.installation_key().map_err(|_| BackupError::Damaged("the master key makes no signing key".into()))?;
-        Ok(from.manifest(id, Some(&key)).await?)
+        let ours = self.installation_named()?;
+        Ok(from.manifest(id, Some(&ours.key)).await?)
     }
 }

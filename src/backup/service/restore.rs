@@ -15,9 +15,11 @@ use uuid::Uuid;
 use super::Settings;
 use crate::{
     backup::{
-        Backup, BackupError, BackupId, Destination, dump,
+        Backup, BackupError, BackupId, Destination,
+        destination::DestinationError,
+        dump,
         keys::KeyFile,
-        manifest::{Manifest, Schema, Tree},
+        manifest::{Manifest, ManifestError, Schema, Tree},
         model::Kind,
         reader::Reader,
         schema,
@@ -58,6 +60,8 @@ pub struct Plan {
     pub object_bytes: u64,
     pub vector_tables: usize,
     pub vector_bytes: u64,
+    /// Of the embedding model; 0 where it does not travel with the backup.
+    pub model_bytes: u64,
     /// What is read from the destination.
     pub total_bytes: u64,
 }
@@ -70,12 +74,13 @@ pub struct Restore {
 }
 
 impl Restore {
-    /// Finds a backup (without `id` the newest) and checks that the key opens it.
+    /// Finds a backup (without `id` the newest that is this key's) and checks that the key opens it. What a drill, `verify`, `keys check`
+    /// and `doctor` accept is what this accepts: they ask it.
     pub async fn open(from: Destination, keys: &KeyFile, id: Option<BackupId>) -> Result<Self, BackupError> {
-        let trusted = keys.installation_key.as_ref();
+        let trusted = keys.trusted();
         let manifest = match id {
             Some(id) => from.manifest(id, trusted).await?,
-            None => newest(&from, trusted).await?,
+            None => newest(&from, keys).await?,
         };
         let restore = Self::of(from, manifest, keys, CpuPool::background(8))?;
         // The smallest thing that the key must open.
@@ -89,13 +94,17 @@ impl Restore {
         let mut newest: Option<Manifest> = None;
         for id in from.backups().await? {
             // One that cannot be trusted is not rolled back to.
-            let Ok(manifest) = from.manifest(id, keys.installation_key.as_ref()).await else { continue };
+            let Ok(manifest) = from.manifest(id, keys.trusted()).await else { continue };
             let fits = manifest.kind == Kind::BeforeMigration && manifest.database.schema.migration <= known;
             if fits && newest.as_ref().is_none_or(|other| other.sequence < manifest.sequence) {
                 newest = Some(manifest);
             }
         }
         newest.map(|manifest| Self::of(from, manifest, keys, CpuPool::background(8))).transpose()
+    }
+
+    pub(super) fn reader(&self) -> &Reader {
+        &self.reader
     }
 
     pub fn plan(&self) -> Plan {
@@ -114,6 +123,7 @@ impl Restore {
             object_bytes: m.objects.bytes,
             vector_tables: m.vector_tables.len(),
             vector_bytes: m.vectors.bytes,
+            model_bytes: m.model.as_ref().map_or(0, |model| model.bytes),
             total_bytes: m.total_bytes,
         }
     }
@@ -225,6 +235,25 @@ impl Restore {
         self.vectors_within(to, work_dir, (Stretch::WHOLE, watcher)).await
     }
 
+    /// Writes the files of the embedding model that are missing in its folder or differ. Returns how many; `None` where the backup has none.
+    /// The index waits below `work_dir`.
+    pub async fn model(&self, to: &Storage, work_dir: &Path, watcher: &Watcher) -> Result<Option<u64>, BackupError> {
+        let Some(tree) = &self.manifest.model else { return Ok(None) };
+        watcher.say(0, "embedding model");
+        let spool = Spool::make(work_dir)?;
+        let mut files = std::pin::pin!(self.reader.files(tree, &spool).await?);
+        let mut written = 0;
+        while let Some(file) = files.try_next().await? {
+            if tree::is_there(to, &file).await? {
+                continue;
+            }
+            let data = Box::pin(self.reader.open(&file.blob).await?);
+            to.put_stream(&file.key, data, file.blob.size).await?;
+            written += 1;
+        }
+        Ok(Some(written))
+    }
+
     pub(super) async fn vectors_within(
         &self,
         to: &Storage,
@@ -249,18 +278,40 @@ impl Restore {
     }
 }
 
-/// The backup with the highest number: clocks go wrong, and ids follow them. A manifest that cannot be trusted and looks younger than
-/// that is an error: what is older may have been put in front of us.
-async fn newest(from: &Destination, trusted: Option<&[u8; 32]>) -> Result<Manifest, BackupError> {
+/// The backup with the highest number of those that this key is for: clocks go wrong, and ids follow them. A manifest that cannot be
+/// read and looks younger than that is an error: what is older may have been put in front of us.
+async fn newest(from: &Destination, keys: &KeyFile) -> Result<Manifest, BackupError> {
     let (mut newest, mut unreadable): (Option<Manifest>, Vec<(BackupId, BackupError)>) = (None, Vec::new());
+    let (mut ours, mut others) = (BTreeSet::new(), BTreeSet::new());
     for id in from.backups().await? {
-        match from.manifest(id, trusted).await {
-            Ok(manifest) if newest.as_ref().is_none_or(|other| other.sequence < manifest.sequence) => {
-                newest = Some(manifest);
+        match from.manifest(id, keys.trusted()).await {
+            // A key that names no installation tells them apart by what it opens.
+            Ok(manifest) if keys.for_recipients(&manifest.recipients).is_err() => {
+                others.insert(manifest.installation);
             }
-            Ok(_) => {}
+            Ok(manifest) => {
+                ours.insert(manifest.installation);
+                if newest.as_ref().is_none_or(|other| other.sequence < manifest.sequence) {
+                    newest = Some(manifest);
+                }
+            }
+            Err(DestinationError::Manifest { source: ManifestError::OtherInstallation(other), .. }) => {
+                others.insert(other);
+            }
             Err(error) => unreadable.push((id, error.into())),
         }
+    }
+    if !others.is_empty() {
+        let others: Vec<String> = others.iter().map(ToString::to_string).collect();
+        let (destination, installations) = (from.name.clone(), others.join(", "));
+        tracing::warn!(destination, installations, "backups of other installations lie here too, and were passed over");
+        if newest.is_none() && unreadable.is_empty() {
+            return Err(BackupError::OnlyOthers { destination, installations });
+        }
+    }
+    if ours.len() > 1 {
+        let installations = ours.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        return Err(BackupError::Ambiguous { destination: from.name.clone(), installations });
     }
     let younger = unreadable.into_iter().find(|(id, _)| newest.as_ref().is_none_or(|manifest| manifest.id < *id));
     match younger {

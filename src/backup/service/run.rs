@@ -25,6 +25,7 @@ use crate::{
         BackupError, BackupId, Destination,
         catalogue::Catalogue,
         dump::Snapshot,
+        keys::SIGNING_PURPOSE,
         manifest::{Blob, Database, FORMAT, Manifest, Tree},
         model::{Backup, Copy, CopyStatus, Kind, Status},
         sealer::Sealer,
@@ -33,7 +34,7 @@ use crate::{
         writer::Writer,
     },
     platform::{data_dir::free_bytes, error::chain},
-    storage::Storage,
+    storage::{self, Storage},
 };
 
 /// Deletions in progress are waited for this long.
@@ -50,7 +51,8 @@ const RESERVE: u64 = 256 << 20;
 /// What each part takes of a run, percent; the settings and the manifest take the rest.
 const DATABASE: Stretch = Stretch(0, 60);
 const OBJECTS: Stretch = Stretch(60, 85);
-const VECTORS: Stretch = Stretch(85, 95);
+const VECTORS: Stretch = Stretch(85, 93);
+const MODEL: Stretch = Stretch(93, 95);
 /// The table is told this often where a run is.
 const NOTED: Duration = Duration::from_secs(1);
 
@@ -63,9 +65,12 @@ impl Backups {
         let mut tx = db.system().await?;
         store::fail_abandoned(&mut tx, clock.now()).await?;
         tx.commit().await?;
-        let (destinations, unopened) = self.open_destinations();
+        let (mut destinations, mut unopened) = self.open_destinations();
         // A restored table is older than the backup that it came from: the number must be above what lies at a destination.
-        self.adopt(&destinations).await?;
+        for (name, error) in self.adopt(&destinations).await? {
+            destinations.retain(|destination| destination.name != name);
+            unopened.push((name, error));
+        }
         let id = BackupId::generate(clock);
         let mut tx = db.system().await?;
         let sequence = store::next_sequence(&mut tx).await?;
@@ -136,15 +141,23 @@ impl Backups {
         // Listed after the versions were read: every file of theirs is there.
         self.find_files(writer, &deps.index_files, "", |key| tree::belongs(key, &vector_tables)).await?;
         let vectors = self.save_tree(writer, "vectors", &deps.index_files, (VECTORS, steps)).await?;
+        let model = match self.model_files()? {
+            Some(files) => {
+                steps.say(VECTORS.1, "embedding model");
+                self.find_files(writer, &files, "", |_| true).await?;
+                Some(self.save_tree(writer, "models", &files, (MODEL, steps)).await?)
+            }
+            None => None,
+        };
         // A lock that went with its connection has kept nothing.
         if !quiet.is_held().await {
             return Err(BackupError::HoldLost);
         }
         quiet.release().await;
-        steps.say(VECTORS.1, "settings");
+        steps.say(MODEL.1, "settings");
         let installation = self.installation().await?;
         let settings = self.save_settings(writer, installation).await?;
-        steps.say(VECTORS.1, "manifest");
+        steps.say(MODEL.1, "manifest");
         let list = writer.put_blob_list(&Manifest::blobs_key(id)).await?;
         let manifest = Manifest {
             format: FORMAT,
@@ -159,6 +172,7 @@ impl Backups {
             database,
             objects,
             vectors,
+            model,
             vector_tables,
             settings,
             blobs_sha256: list.sha256,
@@ -166,7 +180,7 @@ impl Backups {
             total_bytes: list.total_bytes,
             wal: None,
         };
-        let key = self.inner.master_key.signing_key("backup.manifest");
+        let key = self.inner.master_key.signing_key(SIGNING_PURPOSE);
         let key = key.map_err(|_| BackupError::Damaged("the master key makes no signing key".into()))?;
         writer.put_small(&Manifest::key(id), &manifest.sign(&key)?).await?;
         Ok(manifest)
@@ -259,6 +273,15 @@ impl Backups {
                 None => return index.finish(writer).await,
             }
         }
+    }
+
+    /// The embedding model's folder, where it is to travel along; one that is missing is told by `doctor`, and needs no copy.
+    fn model_files(&self) -> Result<Option<Storage>, BackupError> {
+        let deps = &self.inner.deps;
+        let folder = deps.model_dir.as_ref().filter(|folder| deps.config.embedding_model && folder.is_dir());
+        let Some(folder) = folder else { return Ok(None) };
+        let config = storage::Config::default();
+        Ok(Some(Storage::open_at("", folder.clone(), &config, deps.lifecycle.clone(), deps.storage_metrics.clone())?))
     }
 
     async fn save_settings(&self, writer: &Writer, installation: Uuid) -> Result<Blob, BackupError> {

@@ -6,14 +6,14 @@ use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Backups;
+use super::{Backups, Restore};
 use crate::{
     backup::{
         BackupError, BackupId, Destination,
         catalogue::Catalogue,
         destination::DestinationError,
         keys::KeyFile,
-        manifest::{Blob, BlobName, Manifest},
+        manifest::{Blob, BlobName, Manifest, ManifestError},
         model::{Backup, Copy, CopyStatus, Status},
         reader::Reader,
         seal::SealError,
@@ -55,6 +55,7 @@ impl Backups {
         keys: Option<&KeyFile>,
         watcher: &Watcher,
     ) -> Result<Vec<Verified>, BackupError> {
+        keys.map_or(Ok(()), |keys| self.check_is_ours(keys))?;
         // Retention must not take away what is being read.
         let lock = self.lock().await?;
         let backup = self.get(id).await?;
@@ -110,8 +111,13 @@ impl Backups {
         check_blobs(&from, &manifest, of_two(0), &listed, &mut verified).await?;
         // Without its bytes nothing can be opened, and each would be named twice.
         if let (Some(keys), true) = (keys, verified.wrong == 0) {
-            let reader = self.reader(from, keys, &manifest)?;
-            open_all(&reader, &manifest, of_two(1), &listed, &mut verified).await?;
+            match Restore::open(from, keys, Some(backup.id)).await {
+                Ok(restore) => {
+                    open_all(restore.reader(), &manifest, of_two(1), &listed, &mut verified).await?;
+                }
+                Err(error) if is_damage(&error) => verified.problem(chain(&error)),
+                Err(error) => return Err(error),
+            }
         }
         Ok(verified)
     }
@@ -282,17 +288,16 @@ pub(in crate::backup) fn is_damage(error: &BackupError) -> bool {
     let mut causes = std::iter::successors(Some(error as &(dyn Error + 'static)), |cause| Error::source(*cause));
     causes.any(|cause| {
         let destination = match cause.downcast_ref::<BackupError>() {
+            Some(BackupError::Manifest(ManifestError::OtherInstallation(_))) => return false,
             Some(BackupError::Damaged(_) | BackupError::Seal(SealError::Damaged(_)) | BackupError::Manifest(_)) => {
                 return true;
             }
             Some(BackupError::Destination(error)) => Some(error),
             _ => cause.downcast_ref::<DestinationError>(),
         };
-        matches!(
-            destination,
-            Some(
-                DestinationError::Damaged { .. } | DestinationError::Missing { .. } | DestinationError::Manifest { .. }
-            )
-        )
+        match destination {
+            Some(DestinationError::Manifest { source, .. }) => !matches!(source, ManifestError::OtherInstallation(_)),
+            other => matches!(other, Some(DestinationError::Damaged { .. } | DestinationError::Missing { .. })),
+        }
     })
 }

@@ -38,6 +38,7 @@ fn manifest() -> Manifest {
         },
         objects: tree(2),
         vectors: tree(3),
+        model: None,
         vector_tables: BTreeMap::from([("kb_a_g1".into(), TableState { version: 2, rows: 5 })]),
         settings: blob(4),
         blobs_sha256: Digest([0xef; 32]),
@@ -62,11 +63,12 @@ fn a_manifest_is_believed_only_as_it_was_signed() {
     {
         assert!(text.contains(from), "{text}");
         let changed = text.replace(from, to);
-        assert!(matches!(open(changed.as_bytes()), Err(ManifestError::Signature)), "{to}");
-        assert!(matches!(Manifest::open(changed.as_bytes(), manifest.id, None), Err(ManifestError::Signature)), "{to}");
+        assert!(matches!(open(changed.as_bytes()), Err(ManifestError::Changed)), "{to}");
+        assert!(matches!(Manifest::open(changed.as_bytes(), manifest.id, None), Err(ManifestError::Changed)), "{to}");
     }
     // Somebody else's, and our own under another name: an older one that is replayed.
-    assert!(matches!(open(&manifest.sign(&other).unwrap()), Err(ManifestError::Signature)));
+    let foreign = open(&manifest.sign(&other).unwrap());
+    assert!(matches!(foreign, Err(ManifestError::OtherInstallation(id)) if id == manifest.installation), "{foreign:?}");
     let elsewhere = Manifest::open(&signed, BackupId(Uuid::from_u128(8)), Some(&key.public()));
     assert!(matches!(elsewhere, Err(ManifestError::Misplaced { .. })));
     let newer = Manifest { format: FORMAT + 1, ..manifest.clone() };

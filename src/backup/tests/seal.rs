@@ -4,11 +4,12 @@ use std::io;
 
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
+use uuid::Uuid;
 
 use super::pieces;
 use crate::{
     backup::{
-        keys::{KeyError, KeyFile},
+        keys::{Installation, KeyError, KeyFile},
         seal::{self, Identity, Recipients, SealError},
         sealer::Sealer,
     },
@@ -119,15 +120,17 @@ async fn what_is_sealed_in_turns_opens_whole() {
 fn a_key_file_says_what_is_wrong_with_it() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("key");
-    let written =
-        KeyFile { identities: vec![Identity::generate(), Identity::generate()], installation_key: Some([7; 32]) };
+    let written = KeyFile {
+        identities: vec![Identity::generate(), Identity::generate()],
+        installation: Some(Installation { id: Some(Uuid::from_u128(7)), key: [7; 32] }),
+    };
     written.write(&path).unwrap();
     assert!(matches!(written.write(&path), Err(KeyError::Exists { .. })), "never overwritten");
     let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
     let read = KeyFile::read(&path).unwrap();
     let names = |file: &KeyFile| file.identities.iter().map(Identity::recipient).collect::<Vec<_>>();
-    assert_eq!((names(&read), read.installation_key), (names(&written), Some([7; 32])));
+    assert_eq!((names(&read), read.installation), (names(&written), written.installation));
     let second = names(&written)[1].clone();
     assert_eq!(read.for_recipients(std::slice::from_ref(&second)).unwrap().recipient(), second);
     assert!(matches!(read.for_recipients(&["age1other".into()]), Err(SealError::WrongKey)));
@@ -138,4 +141,43 @@ fn a_key_file_says_what_is_wrong_with_it() {
     std::fs::write(&path, "AGE-SECRET-KEY-1QQQ\n").unwrap();
     assert!(matches!(KeyFile::read(&path), Err(KeyError::Seal(SealError::Identity))));
     assert!(matches!(KeyFile::read(&dir.path().join("none")), Err(KeyError::Read { .. })));
+}
+
+#[test]
+fn a_key_file_says_whose_it_is_and_half_a_line_is_no_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("key");
+    let ours = Installation { id: Some(Uuid::from_u128(7)), key: [7; 32] };
+    let other = Installation { id: Some(Uuid::from_u128(8)), key: [8; 32] };
+    let mut file = KeyFile { identities: vec![Identity::generate()], installation: Some(other) };
+    file.write(&path).unwrap();
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o440)).unwrap();
+    let error = KeyFile::read(&path).unwrap().check_is_for(&ours).unwrap_err().to_string();
+    assert!(
+        error.contains(&Uuid::from_u128(8).to_string()) && error.contains(&Uuid::from_u128(7).to_string()),
+        "{error}"
+    );
+    assert!(error.contains("keys adopt"), "{error}");
+    file.installation = Some(ours);
+    file.replace(&path).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o440, "as it was");
+    let read = KeyFile::read(&path).unwrap();
+    read.check_is_for(&ours).unwrap();
+    assert_eq!(read.identities[0].recipient(), file.identities[0].recipient());
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing else is left");
+    // A byte order mark, as editors of Windows write one, is no part of the first line.
+    let text = read.text();
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    std::fs::write(&path, format!("\u{feff}{}", text.replace('\n', "\r\n"))).unwrap();
+    KeyFile::read(&path).unwrap().check_is_for(&ours).unwrap();
+    for broken in
+        [text.replace("installation key: B", "installation key: "), text.replace("installation: 0", "installation: x")]
+    {
+        assert_ne!(broken, text);
+        assert!(matches!(KeyFile::parse(&broken), Err(KeyError::Line { .. })), "{broken}");
+    }
+    // Without the line it is for whoever, which a restore says.
+    let bare: String = text.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect();
+    assert_eq!(KeyFile::parse(&bare).unwrap().installation, None);
 }

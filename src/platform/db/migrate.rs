@@ -10,6 +10,7 @@ use super::{
     roles::{self, RolesError},
     verify::{self, Unsafe},
 };
+use crate::platform::data_dir::{INSTALLATION_ID, installation_id};
 
 /// Every migration, in the binary.
 pub static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
@@ -64,8 +65,7 @@ pub struct Migrated {
 pub async fn run(target: &Target, data_dir: &Path) -> Result<Migrated, MigrateError> {
     roles::ensure(target).await?;
     let mut conn = PgConnection::connect_with(&target.connect_as(RoleKind::Owner)).await.map_err(DbError::from)?;
-    let marker = data_dir.join("installation-id");
-    let expected = read_marker(&marker);
+    let (marker, expected) = (data_dir.join(INSTALLATION_ID), installation_id(data_dir));
     let before = applied(&mut conn).await?;
     if let (Some(expected), true) = (expected, before.is_empty()) {
         return Err(MigrateError::EmptyDatabase { marker: marker.display().to_string(), expected });
@@ -139,10 +139,6 @@ async fn applied(conn: &mut PgConnection) -> Result<BTreeSet<i64>, DbError> {
     let versions: Vec<i64> =
         sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success").fetch_all(conn).await?;
     Ok(versions.into_iter().collect())
-}
-
-fn read_marker(path: &Path) -> Option<Uuid> {
-    std::fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
 fn write_marker(path: &Path, id: Uuid) -> std::io::Result<()> {

@@ -234,10 +234,14 @@ async fn everything_comes_back_on_an_empty_host() {
     fs::remove_dir_all(site.data_dir()).unwrap();
     let mut host = Site::new();
     host.set("HOLDFAST_BACKUP__TOOLS_DIR", &binaries().display().to_string());
+    // Where it lies by itself: nobody has put a model there.
+    let model = host.data_dir().join("models/all-MiniLM-L6-v2");
+    host.set("HOLDFAST_LLM__EMBEDDING__MODEL_DIR", &model.display().to_string());
     let plan = page.follow(&host, "--plan").await;
     assert!(plan.contains(&installation), "{plan}");
     let told = page.follow(&host, "restore").await;
-    assert!(told.contains("pass  database.reachable"), "{told}");
+    assert!(told.contains("the embedding model is in") && model.join("model.safetensors").exists(), "{told}");
+    assert!(told.contains("pass  database.reachable") && told.contains("pass  llm.embedding_model"), "{told}");
     assert!(page.commands.is_empty(), "the page says more: {:?}", page.commands);
     let running = host.start().await;
     let admin = host.admin().await;

@@ -3,6 +3,7 @@
 mod corruptions;
 mod disaster;
 mod faults;
+mod keys;
 mod places;
 mod rights;
 mod runs;

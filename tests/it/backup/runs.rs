@@ -280,7 +280,7 @@ async fn without_a_key_or_a_recipient_nothing_pretends() {
     run(&app).await;
     // A stranger's key, and one that would be lost with the data.
     let other = vault.folder("other-key");
-    KeyFile { identities: vec![Identity::generate()], installation_key: None }.write(&other).unwrap();
+    KeyFile { identities: vec![Identity::generate()], installation: None }.write(&other).unwrap();
     let drill = app.app.backups.drill(Choice::Newest, None, Some(&other), &silent()).await.unwrap();
     assert_eq!(drill.status, DrillStatus::Failed);
     assert!(drill.error.unwrap().contains("does not open"), "a wrong key");

@@ -18,7 +18,7 @@ impl Vault {
         let dir = tempfile::Builder::new().prefix("hfvault").tempdir_in("/tmp").unwrap();
         let identity = Identity::generate();
         let recipient = identity.recipient();
-        KeyFile { identities: vec![identity], installation_key: None }.write(&dir.path().join("key")).unwrap();
+        KeyFile { identities: vec![identity], installation: None }.write(&dir.path().join("key")).unwrap();
         for folder in ["near", "far"] {
             fs::create_dir(dir.path().join(folder)).unwrap();
         }
@@ -43,6 +43,8 @@ impl Vault {
         vec![
             ("HOLDFAST_BACKUP__RECIPIENTS", self.recipient.clone()),
             ("HOLDFAST_BACKUP__KEY_FILE", self.key_file().display().to_string()),
+            // 90 MB that most tests can do without.
+            ("HOLDFAST_BACKUP__EMBEDDING_MODEL", "false".into()),
             ("HOLDFAST_BACKUP__TOOLS_DIR", super::cluster::binaries().display().to_string()),
             ("HOLDFAST_DATABASE__BIN_DIR", super::cluster::binaries().display().to_string()),
             ("HOLDFAST_BACKUP__DESTINATIONS__NEAR__URL", self.folder("near").display().to_string()),
