@@ -26,3 +26,6 @@ fi
 # Alertmanager presents it, Holdfast compares it.
 [ -e alerts_token ] || password | tr -d '\n' | keep alerts_token "$holdfast:$alertmanager" 0440
 chmod 0711 .
+# On the host: the key that opens backups lies there, for Holdfast's user.
+chown "$holdfast:$holdfast" /run/backup
+chmod 0700 /run/backup

@@ -137,6 +137,9 @@ enum Keys {
         /// Where the file is there already, change nothing.
         #[arg(long)]
         keep: bool,
+        /// Say nothing of the configuration, which has it already.
+        #[arg(long)]
+        quiet: bool,
     },
     /// Write into a key file that it is for this installation: for a file made before the first start, elsewhere, or for another one.
     #[command(after_help = "Examples:\n  holdfast backup keys adopt --key-file FILE")]
@@ -174,8 +177,19 @@ enum Keys {
 pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
     // What needs no appliance must not make one.
     match args.command {
-        Command::Keys(Keys::Generate { out, add_to, begin_installation, keep }) => {
-            generate(&config, &out, add_to.as_deref(), begin_installation, keep)
+        Command::Keys(Keys::Generate { out, add_to, begin_installation, keep, quiet }) => {
+            if keep && out.exists() {
+                print_line(&format!("{} is there already: nothing was changed", out.display()));
+                return Ok(ExitCode::SUCCESS);
+            }
+            let recipient = generate(&config, &out, add_to.as_deref(), begin_installation)?;
+            if !quiet {
+                print_line(&format!(
+                    "\nPut this into the configuration:\n\n[backup]\nrecipients = [\"{recipient}\"]\n\n\
+                     [backup.destinations.nas]\nurl = \"/mnt/nas/holdfast\"      # or s3://bucket/prefix"
+                ));
+            }
+            Ok(ExitCode::SUCCESS)
         }
         Command::Keys(Keys::Adopt { key_file }) => adopt(&config, key_file),
         Command::Keys(Keys::Sheet { key_file }) => {
@@ -191,16 +205,14 @@ fn installation(config: &Config) -> anyhow::Result<Option<Installation>> {
     Installation::of_data_dir(&config.data_dir, config.secret_key_file.as_deref())
 }
 
-fn generate(config: &Config, out: &Path, add_to: Option<&Path>, begin: bool, keep: bool) -> anyhow::Result<ExitCode> {
-    if keep && out.exists() {
-        print_line(&format!("{} is there already: nothing was changed", out.display()));
-        return Ok(ExitCode::SUCCESS);
-    }
+/// Writes a key file. Returns the public half.
+fn generate(config: &Config, out: &Path, add_to: Option<&Path>, begin: bool) -> anyhow::Result<String> {
     let mut identities = vec![Identity::generate()];
     if let Some(old) = add_to {
         identities.extend(KeyFile::read(old)?.identities);
     }
-    if begin {
+    // Under a running appliance it is there, and locked.
+    if begin && installation(config)?.is_none() {
         drop(DataDir::open(&config.data_dir, config.secret_key_file.as_deref())?);
     }
     let file = KeyFile { identities, installation: installation(config)? };
@@ -216,12 +228,10 @@ fn generate(config: &Config, out: &Path, add_to: Option<&Path>, begin: bool, kee
     };
     print_line(&format!(
         "The key is in {0}. Whoever has it reads every backup; without it none can be restored.\n{whose}\n\
-         Keep it away from this host, and print it for the safe: holdfast backup keys sheet --key-file {0}\n\n\
-         Put this into the configuration:\n\n[backup]\nrecipients = [\"{recipient}\"]\n\n\
-         [backup.destinations.nas]\nurl = \"/mnt/nas/holdfast\"      # or s3://bucket/prefix",
+         Keep it away from this host, and print it for the safe: holdfast backup keys sheet --key-file {0}",
         out.display()
     ));
-    Ok(ExitCode::SUCCESS)
+    Ok(recipient)
 }
 
 fn adopt(config: &Config, key_file: Option<PathBuf>) -> anyhow::Result<ExitCode> {
@@ -237,7 +247,8 @@ fn adopt(config: &Config, key_file: Option<PathBuf>) -> anyhow::Result<ExitCode>
         return Ok(ExitCode::SUCCESS);
     }
     file.replace(&path)?;
-    let before = former.map(|former| format!("; before, it was for {former}")).unwrap_or_default();
+    let before = former.filter(|former| former.key != ours.key);
+    let before = before.map(|former| format!("; before, it was for {former}")).unwrap_or_default();
     print_line(&format!(
         "{} is for this installation now ({ours}){before}. Replace the copies that you keep elsewhere, the printed one too.",
         path.display()

@@ -169,7 +169,8 @@ async fn commands_that_need_no_appliance_make_none() {
     let (good, text) = said(&site, &["backup", "keys", "check"]).await;
     assert!(good && text.contains("opens backup"), "{text}");
     let (good, text) = said(&site, &["backup", "keys", "adopt", "--key-file", &early]).await;
-    assert!(good && text.contains("already"), "{text}");
+    assert!(good && text.contains("is for this installation now") && !text.contains("before"), "{text}");
+    assert!(said(&site, &["backup", "keys", "adopt", "--key-file", &early]).await.1.contains("already"));
     let (good, text) = said(&site, &["backup", "keys", "adopt", "--key-file", &key]).await;
     assert!(good && text.contains("is for this installation now"), "{text}");
     let (status, output) = running.stop().await;
