@@ -29,3 +29,9 @@ chmod 0711 .
 # On the host: the key that opens backups lies there, for Holdfast's user.
 chown "$holdfast:$holdfast" /run/backup
 chmod 0700 /run/backup
+# One that a person put there, to restore with.
+key=/run/backup/holdfast-backup.key
+if [ -e $key ]; then
+  chown "$holdfast:$holdfast" $key
+  chmod 0400 $key
+fi
