@@ -12,6 +12,7 @@ mod openapi;
 mod org;
 mod restore;
 mod serve;
+mod support_bundle;
 mod user;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -73,6 +74,8 @@ enum Command {
     /// Documents: read files as an upload is read.
     #[command(subcommand)]
     Knowledge(knowledge::Action),
+    /// Collect what helps to find out what is wrong into one file, without secrets and without anybody's texts.
+    SupportBundle(support_bundle::Args),
     /// Print the OpenAPI 3.1 document of the REST API.
     #[command(
         after_help = "Examples:\n  holdfast openapi > openapi.json\n  holdfast openapi | jq -r '.paths | keys[]'"
@@ -120,6 +123,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::User(args) => user::run(config, args).await,
             Command::Backup(args) => Box::pin(backup::run(config, args)).await,
             Command::Restore(args) => Box::pin(restore::run(config, args)).await,
+            Command::SupportBundle(args) => Box::pin(support_bundle::run(config, args)).await,
             Command::Knowledge(action) => knowledge::run(&config, action).await,
             Command::Openapi | Command::Docs(_) | Command::ExtractChild => Ok(ExitCode::SUCCESS),
         }

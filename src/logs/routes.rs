@@ -1,4 +1,4 @@
-//! `/api/v1/logs`, for operators; `/log-level` on the ops port.
+//! `/api/v1/logs`, for operators; `/log-level` and `/recent-lines` on the ops port.
 
 use std::time::Duration;
 
@@ -23,7 +23,13 @@ pub fn router() -> OpenApiRouter<Logs> {
 
 /// For the ops port, which has no sign-in: whoever reaches it runs this installation.
 pub fn ops_router() -> Router<Logs> {
-    Router::new().route("/log-level", get(get_level).put(set_level))
+    Router::new().route("/log-level", get(get_level).put(set_level)).route("/recent-lines", get(recent_lines))
+}
+
+/// What this process still knows of what it logged, oldest first: JSON, a line each.
+async fn recent_lines(State(logs): State<Logs>) -> String {
+    let lines = logs.0.deps.logger.recent.all();
+    lines.iter().fold(String::new(), |all, line| all + &line.json + "\n")
 }
 
 /// Lines are of all organisations.

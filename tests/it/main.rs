@@ -44,6 +44,7 @@ mod llm_requests;
 mod logs;
 mod metrics;
 mod support;
+mod support_bundle;
 mod tenancy;
 mod tenancy_routes;
 mod upgrade;

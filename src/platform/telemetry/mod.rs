@@ -13,7 +13,7 @@ pub mod loki;
 pub mod metrics;
 mod pretty;
 mod process;
-mod redact;
+pub mod redact;
 mod ring;
 pub mod trace;
 

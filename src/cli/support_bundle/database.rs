@@ -1,0 +1,78 @@
+//! Figures of the database: each one statement that makes JSON.
+
+use secrecy::ExposeSecret as _;
+use sqlx::{Connection as _, PgConnection};
+
+use crate::{
+    app::Config,
+    platform::{
+        data_dir,
+        db::{RoleKind, Target, managed::Managed},
+    },
+};
+
+pub const TABLES: &str = "SELECT coalesce(jsonb_agg(to_jsonb(t)), '[]') FROM (
+    SELECT relname AS name, n_live_tup AS rows, n_dead_tup AS dead_rows, pg_total_relation_size(relid) AS bytes,
+      last_autovacuum, last_autoanalyze, seq_scan, idx_scan
+    FROM pg_stat_user_tables ORDER BY pg_total_relation_size(relid) DESC) t";
+
+pub const JOBS: &str = "SELECT jsonb_build_object(
+    'now', (SELECT coalesce(jsonb_agg(to_jsonb(t)), '[]') FROM (
+      SELECT queue, kind, state, count(*) AS jobs, max(attempt) AS attempts, min(run_at) AS oldest FROM jobs GROUP BY 1, 2, 3 ORDER BY 1, 2, 3) t),
+    'ended_within_a_day', (SELECT coalesce(jsonb_agg(to_jsonb(t)), '[]') FROM (
+      SELECT queue, kind, state, count(*) AS jobs FROM job_history WHERE finished_at > now() - interval '1 day' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3) t),
+    'queues', (SELECT coalesce(jsonb_agg(to_jsonb(t)), '[]') FROM (
+      SELECT name, paused, concurrency, rate_per_minute FROM job_queues ORDER BY name) t))";
+
+pub const ACTIVITY: &str = "SELECT coalesce(jsonb_agg(to_jsonb(t)), '[]') FROM (
+    SELECT usename AS role, state, wait_event_type, wait_event, count(*) AS sessions,
+      max(extract(epoch FROM now() - xact_start))::int AS longest_transaction_seconds
+    FROM pg_stat_activity WHERE datname = current_database() GROUP BY 1, 2, 3, 4 ORDER BY 5 DESC) t";
+
+pub const SETTINGS: &str = "SELECT jsonb_object_agg(name, jsonb_build_object('value', setting, 'unit', unit, 'source', source)) FROM pg_settings
+    WHERE name IN ('server_version', 'max_connections', 'shared_buffers', 'effective_cache_size', 'work_mem', 'maintenance_work_mem',
+      'max_wal_size', 'min_wal_size', 'wal_compression', 'checkpoint_timeout', 'random_page_cost', 'effective_io_concurrency', 'jit', 'fsync',
+      'synchronous_commit', 'full_page_writes', 'data_checksums', 'autovacuum', 'autovacuum_max_workers', 'log_lock_waits', 'deadlock_timeout',
+      'statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'TimeZone', 'server_encoding', 'lc_collate')";
+
+pub const BACKUPS: &str = "SELECT jsonb_build_object(
+    'backups', (SELECT coalesce(jsonb_agg(to_jsonb(t)), '[]') FROM (
+      SELECT b.sequence, b.kind, b.status, b.started_at, b.finished_at, b.total_bytes, b.error,
+        (SELECT jsonb_object_agg(c.destination, c.status) FROM backup_copies c WHERE c.backup_id = b.id) AS copies
+      FROM backups b ORDER BY b.sequence DESC LIMIT 20) t),
+    'drills', (SELECT coalesce(jsonb_agg(to_jsonb(t)), '[]') FROM (
+      SELECT destination, status, started_at, seconds, error FROM backup_drills ORDER BY id DESC LIMIT 20) t))";
+
+/// Values are not in it: the extension puts `$1` in their places. Other statements than these could hold a password.
+const STATEMENTS: &str = "SELECT coalesce(jsonb_agg(to_jsonb(t)), '[]') FROM (
+    SELECT calls, round(total_exec_time) AS total_ms, round(mean_exec_time::numeric, 2) AS mean_ms, rows, shared_blks_read,
+      left(query, 1000) AS query
+    FROM pg_stat_statements WHERE query ~* '^\\s*(select|insert|update|delete|with)\\M'
+    ORDER BY total_exec_time DESC LIMIT 30) t";
+
+/// The database, where it is; nothing is started for this.
+pub fn target(config: &Config) -> anyhow::Result<Target> {
+    let key = data_dir::existing_key(&config.data_dir, config.secret_key_file.as_deref())?;
+    let key = key.ok_or_else(|| anyhow::anyhow!("there is no installation in {}", config.data_dir.display()))?;
+    let database = &config.database;
+    Ok(match &database.url {
+        Some(url) => Target::from_url(url.expose_secret(), database.role_prefix.clone(), key)?,
+        None => Managed::attach(&config.data_dir, database.bin_dir.as_deref(), &database.role_prefix, &key)?,
+    })
+}
+
+/// The JSON that a statement makes.
+pub async fn ask(config: &Config, sql: &'static str) -> anyhow::Result<String> {
+    // The role that reads everything, and writes nothing.
+    let mut conn = PgConnection::connect_with(&target(config)?.connect_as(RoleKind::Backup)).await?;
+    let found: serde_json::Value = sqlx::query_scalar(sql).fetch_one(&mut conn).await?;
+    let _ = conn.close().await;
+    Ok(serde_json::to_string_pretty(&found)?)
+}
+
+/// Where the server keeps statistics of statements.
+pub async fn statements(config: &Config) -> anyhow::Result<String> {
+    let there = ask(config, "SELECT to_jsonb(to_regclass('pg_stat_statements') IS NOT NULL)").await?;
+    anyhow::ensure!(there == "true", "the extension pg_stat_statements is not in this database");
+    ask(config, STATEMENTS).await
+}

@@ -1,0 +1,216 @@
+//! `holdfast support-bundle`: what somebody needs who is to find out what is wrong, and nothing else.
+//!
+//! What goes in is listed ([`parts`]), never what is left out. No row of a person's is read: figures, names of tables and settings, log
+//! lines as they are written anyway. Each part has a time limit and stands for itself: with the database down the others are there, and that
+//! one says why it is not.
+
+mod database;
+mod host;
+
+use std::{
+    fs::OpenOptions,
+    io::Write as _,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use futures::{FutureExt as _, future::BoxFuture};
+use zip::{ZipWriter, write::SimpleFileOptions};
+
+use super::{boot::Booted, eprint_line, print_line};
+use crate::{
+    app::{App, Config},
+    platform::{db::migrate, health, http_client::HttpClients, lifecycle::Lifecycle, telemetry::redact::redact},
+};
+
+/// For what asks another process or the database.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// For all checks of doctor together.
+const DOCTOR: Duration = Duration::from_secs(60);
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  holdfast support-bundle\n  holdfast support-bundle --preview | less     all that would be in it, and no file\n  \
+    holdfast support-bundle --out /tmp/holdfast.zip"
+)]
+pub struct Args {
+    /// The file; `holdfast-support-<time>.zip` in this folder when absent.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Print every part instead of writing a file.
+    #[arg(long)]
+    preview: bool,
+}
+
+/// A file of the bundle.
+struct Part<'a> {
+    name: &'static str,
+    what: &'static str,
+    limit: Duration,
+    made: BoxFuture<'a, anyhow::Result<String>>,
+}
+
+/// A part as it came out.
+struct Made {
+    name: &'static str,
+    what: &'static str,
+    text: String,
+    failed: bool,
+}
+
+/// Everything that goes into a bundle.
+fn parts(config: &Config) -> Vec<Part<'_>> {
+    let part = |name, what, limit, made| Part { name, what, limit, made };
+    vec![
+        part(
+            "versions.txt",
+            "versions of Holdfast, system and kernel; processors, memory",
+            PATIENCE,
+            host::versions().boxed(),
+        ),
+        part("config.toml", "the configuration in force, secrets masked", PATIENCE, settings(config).boxed()),
+        part("doctor.json", "every check of holdfast doctor", DOCTOR, doctor(config).boxed()),
+        part("disk.txt", "room and size of the data directory's folders", PATIENCE, host::disks(config).boxed()),
+        part(
+            "schema.json",
+            "migrations that the database has and that this version knows",
+            PATIENCE,
+            schema(config).boxed(),
+        ),
+        part(
+            "tables.json",
+            "rows and sizes of tables, by statistics",
+            PATIENCE,
+            database::ask(config, database::TABLES).boxed(),
+        ),
+        part(
+            "jobs.json",
+            "jobs by queue, kind and state; no payloads",
+            PATIENCE,
+            database::ask(config, database::JOBS).boxed(),
+        ),
+        part(
+            "activity.json",
+            "sessions by state and what they wait for; no statements",
+            PATIENCE,
+            database::ask(config, database::ACTIVITY).boxed(),
+        ),
+        part(
+            "server.json",
+            "settings of PostgreSQL that decide its speed and safety",
+            PATIENCE,
+            database::ask(config, database::SETTINGS).boxed(),
+        ),
+        part(
+            "statements.json",
+            "statements that took most time, without their values",
+            PATIENCE,
+            database::statements(config).boxed(),
+        ),
+        part(
+            "backups.json",
+            "the last backups and drills, and how they ended",
+            PATIENCE,
+            database::ask(config, database::BACKUPS).boxed(),
+        ),
+        part("metrics.txt", "the running appliance's metrics", PATIENCE, from_appliance(config, "metrics").boxed()),
+        part(
+            "log.jsonl",
+            "the running appliance's recent log lines",
+            PATIENCE,
+            from_appliance(config, "recent-lines").boxed(),
+        ),
+    ]
+}
+
+pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
+    let mut made = Vec::new();
+    for Part { name, what, limit, made: making } in parts(&config) {
+        let result = tokio::time::timeout(limit, making).await;
+        let result = result.unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within {} s", limit.as_secs())));
+        let failed = result.is_err();
+        let text = result.unwrap_or_else(|error| format!("not to be had: {error:#}\n"));
+        // Nothing secret should be in any of them; a second look costs nothing.
+        made.push(Made { name, what, text: redact(&text).into_owned(), failed });
+    }
+    if args.preview {
+        for part in &made {
+            print_line(&format!(
+                "===== {} ({} bytes): {}\n{}",
+                part.name,
+                part.text.len(),
+                part.what,
+                part.text.trim_end()
+            ));
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let time = chrono::Utc::now().format("%Y%m%dT%H%M%SZ");
+    let out = args.out.unwrap_or_else(|| PathBuf::from(format!("holdfast-support-{time}.zip")));
+    write(&out, &made)?;
+    for part in &made {
+        let mark = if part.failed { "not to be had" } else { "in" };
+        print_line(&format!("{mark:<14} {:<16} {:>9} bytes  {}", part.name, part.text.len(), part.what));
+    }
+    print_line(&format!(
+        "\n{}: only you can read it. Look into it before you send it (--preview prints all of it).",
+        out.display()
+    ));
+    if made.iter().any(|part| part.failed) {
+        eprint_line("some parts were not to be had; the files of these say why");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write(out: &Path, made: &[Made]) -> anyhow::Result<()> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(out);
+    let mut zip = ZipWriter::new(file.with_context(|| format!("cannot write {}", out.display()))?);
+    for part in made {
+        zip.start_file(part.name, SimpleFileOptions::default().unix_permissions(0o600))?;
+        zip.write_all(part.text.as_bytes())?;
+    }
+    zip.finish()?.sync_all()?;
+    Ok(())
+}
+
+async fn settings(config: &Config) -> anyhow::Result<String> {
+    Ok(toml::to_string_pretty(config)?)
+}
+
+/// Beside the running appliance, or on a database that is not ours to start.
+async fn doctor(config: &Config) -> anyhow::Result<String> {
+    let runs = from_appliance(config, "healthz").await.is_ok();
+    anyhow::ensure!(
+        runs || config.database.url.is_some(),
+        "the appliance does not run, and its database is not started for this"
+    );
+    let booted = Booted::existing(config.clone()).await?;
+    let lifecycle = Lifecycle::new();
+    let app = App::build(booted.runtime(lifecycle.clone()))?;
+    let reports = health::run_all(&app.checks()?).await;
+    lifecycle.drain(Duration::from_secs(1)).await;
+    app.close().await;
+    booted.close().await;
+    Ok(serde_json::to_string_pretty(&reports)?)
+}
+
+async fn schema(config: &Config) -> anyhow::Result<String> {
+    let state = migrate::state(&database::target(config)?).await?;
+    Ok(serde_json::to_string_pretty(&serde_json::json!({
+        "newest_in_database": state.newest,
+        "newest_known": migrate::newest_known(),
+        "missing": state.missing,
+        "unknown": state.unknown,
+    }))?)
+}
+
+/// From the ops port of the appliance that runs here.
+async fn from_appliance(config: &Config, path: &str) -> anyhow::Result<String> {
+    let url = format!("http://{}/{path}", config.ops.local());
+    let asked = HttpClients::new()?.operator().get(&url).timeout(Duration::from_secs(10)).send().await;
+    let answer = asked.with_context(|| format!("cannot ask the appliance at {url}: does it run?"))?;
+    Ok(answer.error_for_status()?.text().await?)
+}
