@@ -76,7 +76,14 @@ impl Recorder {
     fn record(&self, row: UsageRow) {
         if let Err(error) = self.rows.try_send(row) {
             self.metrics.usage_rows_lost.inc();
-            tracing::warn!(%error, "a usage row was lost: the database does not take them fast enough");
+            match error {
+                mpsc::error::TrySendError::Full(_) => {
+                    tracing::warn!("a usage row was lost: the database does not take them fast enough");
+                }
+                mpsc::error::TrySendError::Closed(_) => tracing::warn!(
+                    "a usage row was lost: a call ended after the last rows were written, on the way down"
+                ),
+            }
         }
     }
 }
