@@ -223,8 +223,7 @@ fn mean(mut pieces: impl Iterator<Item = (usize, Vec<f32>)>) -> Vec<f32> {
         sum.iter_mut().zip(vector).for_each(|(sum, number)| *sum += weight * number);
     }
     let length = sum.iter().map(|number| number * number).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
-    sum.iter_mut().for_each(|number| *number /= length);
-    sum
+    sum.into_iter().map(|number| number / length).collect()
 }
 
 /// Texts in their order, cut where a batch has its tokens.
