@@ -14,7 +14,7 @@ use crate::support::{
 const CANARIES: [&str; 7] = [
     "canary-provider-key-5512",
     "canary-alert-token-7781",
-    "canary-hook-secret-3349",
+    "whsec_Y2FuYXJ5LWhvb2stc2VjcmV0LTMzNDktMDEyMzQ1Njc4OQ==",
     "canary-loki-password-0917",
     "canaryword",
     "canary-question",

@@ -31,6 +31,11 @@ async fn on_an_empty_host(vault: &Vault, app: &TestApp) -> Result<Restore, Backu
     Restore::open(from, &vault.keys(), None).await
 }
 
+/// As `keys adopt` names it.
+fn of(app: &TestApp) -> Installation {
+    Installation { id: None, key: Installation::public_key(&app.app.runtime.master_key).unwrap() }
+}
+
 fn is_foreign<T>(result: &Result<T, BackupError>) -> bool {
     matches!(result, Err(BackupError::Key(KeyError::OtherInstallation { .. })))
 }
@@ -72,9 +77,7 @@ async fn a_key_file_for_another_installation_is_refused_by_whatever_proves_a_bac
     on_an_empty_host(&vault, &app).await.unwrap();
     assert_eq!(check(&app, "backup.key").await.status, Health::Warn);
 
-    let data_dir = &app.data_dir;
-    let named = Installation::of_data_dir(data_dir, None).unwrap().unwrap();
-    KeyFile { installation: Some(named), ..vault.keys() }.replace(&vault.key_file()).unwrap();
+    KeyFile { installation: Some(of(&app)), ..vault.keys() }.replace(&vault.key_file()).unwrap();
     assert_eq!(backups.drill(Choice::Newest, None, None, &silent()).await.unwrap().status, DrillStatus::Passed);
     assert_eq!(on_an_empty_host(&vault, &app).await.unwrap().manifest.id, made.id);
     assert_eq!(check(&app, "backup.key").await.status, Health::Pass);
@@ -100,7 +103,6 @@ async fn two_installations_at_one_destination_are_told_apart() {
     let second = run(&b).await;
     assert_eq!(second.status, Status::Verified);
     crate::support::vault::copy_folder(&aside, &near);
-    let of = |app: &TestApp| Installation::of_data_dir(&app.data_dir, None).unwrap().unwrap();
     for (app, made) in [(&a, &first), (&b, &second)] {
         KeyFile { installation: Some(of(app)), ..vault.keys() }.replace(&vault.key_file()).unwrap();
         assert_eq!(on_an_empty_host(&vault, app).await.unwrap().manifest.id, made.id);
