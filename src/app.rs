@@ -226,7 +226,11 @@ impl App {
     pub fn start_background(&self) {
         let lifecycle = &self.runtime.lifecycle;
         match self.registry() {
-            Ok(registry) => self.jobs.begin_counting(&registry),
+            Ok(registry) => {
+                if let Err(error) = self.jobs.start_figures(registry, lifecycle) {
+                    tracing::warn!(error = format!("{error:#}"), "cannot read the queues' figures");
+                }
+            }
             Err(error) => tracing::warn!(error = format!("{error:#}"), "cannot list the queues"),
         }
         self.db.start_statistics(STATISTICS_EVERY, lifecycle);
