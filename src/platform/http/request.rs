@@ -25,7 +25,7 @@ use super::{
     memory::BodyMemory,
     metrics::{LimitLabels, LimitedBy, Surface},
     pace::{self, Pace},
-    report::{Observed, Report, Who},
+    report::{Observed, Report, UNMATCHED, Who},
     stall::{self, Patience},
 };
 use crate::platform::{clock::Clock, error::ApiError, ids, lifecycle::Lifecycle, telemetry::trace};
@@ -121,16 +121,18 @@ pub fn wrap(routes: Router, frame: Frame, word_errors: impl FnOnce(Router) -> Ro
 async fn observe(State(frame): State<Frame>, mut request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<SocketAddr>().map_or(IpAddr::from([127, 0, 0, 1]), SocketAddr::ip);
     let client = client_address(peer, request.headers(), &frame.trusted_proxies);
-    let request_id = accepted_request_id(request.headers()).unwrap_or_else(|| ids::new_uuid(&frame.clock).to_string());
+    let by_proxy = frame.trusted_proxies.iter().any(|net| net.contains(&peer.to_canonical()));
+    let request_id =
+        accepted_request_id(request.headers(), by_proxy).unwrap_or_else(|| ids::new_uuid(&frame.clock).to_string());
     let traceparent = request.headers().get("traceparent").and_then(|v| v.to_str().ok());
     let context = trace::Context::of_request(traceparent, request_id.clone());
-    let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
     request.extensions_mut().insert(RequestId(request_id.clone()));
     request.extensions_mut().insert(ClientAddress(client));
     let share = frame.memory.share();
     request.extensions_mut().insert(share.clone());
+    let route = request.extensions().get::<MatchedPath>().map_or(UNMATCHED, MatchedPath::as_str);
     let span = tracing::info_span!("http.request", route, method = %request.method());
-    let mut report = Report::new(&frame.metrics, &request, client, context.clone(), route);
+    let mut report = Report::new(&frame.metrics, &request, client, context.clone());
 
     let mut response = context.clone().scope(next.run(report.count(request)).instrument(span.clone())).await;
 
@@ -217,9 +219,11 @@ fn credentials<'a>(headers: &'a HeaderMap, cookie: &str) -> Credentials<'a> {
         .map_or(Credentials::None, |(_, token)| Credentials::Session(token))
 }
 
-fn accepted_request_id(headers: &HeaderMap) -> Option<String> {
+/// The id that the caller gave: a proxy of ours may write what it likes (HAProxy's has colons), others what looks like an id.
+fn accepted_request_id(headers: &HeaderMap, by_proxy: bool) -> Option<String> {
     let id = headers.get("x-request-id")?.to_str().ok()?;
-    let fine = (8..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    let (lengths, marks) = if by_proxy { (1..=128, "-_.:=+/@") } else { (8..=64, "-_") };
+    let fine = lengths.contains(&id.len()) && id.chars().all(|c| c.is_ascii_alphanumeric() || marks.contains(c));
     fine.then(|| id.to_owned())
 }
 
