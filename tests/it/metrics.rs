@@ -272,6 +272,10 @@ async fn sizes_and_panics_are_counted() {
     assert!(sample(r#"holdfast_http_response_size_bytes_sum{surface="api"}"#) > 20.0);
     assert_eq!(sample("holdfast_http_panics_total") as u64, 0);
     assert!(sample("holdfast_process_threads") >= 2.0 && sample("holdfast_process_max_file_descriptors") >= 256.0);
+    assert!((sample("process_resident_memory_bytes") - sample("holdfast_process_resident_memory_bytes")).abs() < 1.0);
+    assert!(sample("process_open_fds") > 2.0 && sample("process_virtual_memory_bytes") > 1e6);
+    assert!(sample("holdfast_cgroup_memory_limit_bytes") > 1e8, "the host's, where there is no other");
+    assert!(sample("holdfast_disk_free_bytes{folder=\"data\"}") > 0.0);
     assert!(sample("holdfast_runtime_workers") >= 1.0 && sample("holdfast_runtime_busy_seconds_total") > 0.0);
     assert!(
         sample("holdfast_process_cpu_seconds_total") > 0.0 && sample("holdfast_process_start_time_seconds") > 1.7e9
