@@ -27,6 +27,7 @@ use crate::{
         clock::Clock,
         crypto::MasterKey,
         db::{Db, STATISTICS_EVERY, Target},
+        disk::{Disks, Folder},
         health::Check,
         http::Idempotency,
         http_client::HttpClients,
@@ -65,6 +66,8 @@ pub struct Runtime {
 pub struct App {
     pub runtime: Runtime,
     pub db: Db,
+    /// The folders that this process writes to.
+    pub disks: Disks,
     pub telemetry: Telemetry,
     pub families: Families,
     pub idempotency: Idempotency,
@@ -145,9 +148,11 @@ impl App {
             server_dir: config.database.bin_dir.clone(),
             traffic: families.http.traffic.clone(),
         });
+        let disks = disks(&runtime);
         Ok(Self {
             runtime,
             db,
+            disks,
             telemetry,
             families,
             idempotency,
@@ -233,7 +238,8 @@ impl App {
             }
             Err(error) => tracing::warn!(error = format!("{error:#}"), "cannot list the queues"),
         }
-        self.db.start_statistics(STATISTICS_EVERY, lifecycle);
+        self.db.start_statistics(STATISTICS_EVERY, self.runtime.clock.clone(), lifecycle);
+        self.disks.start(self.families.disk.clone(), lifecycle);
         self.auth.spawn_upkeep(lifecycle);
         self.idempotency.start_sweep();
         self.knowledge.start_gauges(lifecycle);
@@ -267,6 +273,25 @@ impl App {
     pub async fn close(&self) {
         let _ = tokio::time::timeout(Duration::from_secs(5), self.db.close()).await;
     }
+}
+
+/// The local folders, each of which may be a mount of its own.
+fn disks(runtime: &Runtime) -> Disks {
+    let (config, data_dir) = (&runtime.config, &runtime.data_dir);
+    let mut folders = vec![(Folder::Data, data_dir.clone())];
+    if config.storage.url.is_empty() {
+        folders.push((Folder::Objects, storage::Config::local_folder(data_dir)));
+    }
+    if config.knowledge.is_local() {
+        folders.push((Folder::Vectors, knowledge::Config::local_folder(data_dir)));
+    }
+    if config.database.url.is_none() {
+        folders.push((Folder::Postgres, data_dir.join("postgres")));
+    }
+    if config.backup.is_on() {
+        folders.push((Folder::Work, config.backup.work_dir(data_dir)));
+    }
+    Disks::new(folders)
 }
 
 fn log_search(runtime: &Runtime, http: &HttpClients) -> Logs {

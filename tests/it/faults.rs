@@ -15,6 +15,7 @@ use crate::{
     support::{
         app::{Answer, Client, TestApp},
         cluster::{PATIENCE, terminate_sessions},
+        disk::Disk,
         documents::{add_document, files, fixture, make_base, send_file, wait_for_document},
         process::Site,
     },
@@ -388,4 +389,44 @@ async fn the_database_roles_passwords_are_in_no_log() {
     assert!(status.success());
     assert!(output.contains("db.statement"), "statements are not in the log at all");
     assert!(!output.contains("PASSWORD '"), "a statement with a password is in the log");
+}
+
+/// A mount for objects alone, as on hosts with a large disk for them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_below_one_folder_is_called_that_by_the_upload_the_doctor_and_readiness() {
+    let (site, disk) = (Site::new(), Disk::new(64));
+    fs::create_dir_all(site.data_dir()).unwrap();
+    std::os::unix::fs::symlink(disk.path(), site.data_dir().join("objects")).unwrap();
+    let running = site.start().await;
+    let admin = site.admin().await;
+    let base = make_base(&admin, "Full").await;
+    disk.fill(0);
+    let refused = send_file(&admin, &base, "weir.md", page(1).as_bytes()).await;
+    refused.problem(507, "disk_full");
+    assert!(refused.json()["detail"].as_str().unwrap().contains("the disk is full"), "{}", refused.text);
+    let ops = Client::new(&format!("http://{}", site.ops));
+    let told = ops.get("/readyz").await.expect(503);
+    assert!(told["disk"].as_str().unwrap().starts_with("full: objects ("), "{told}");
+    let doctor = site.run(&["doctor"]).await;
+    let said = String::from_utf8_lossy(&doctor.stdout);
+    let line = said.lines().find(|line| line.contains("disk.space")).unwrap();
+    assert!(line.starts_with("FAIL") && line.contains("objects"), "{said}");
+    disk.relieve();
+    ops.get("/readyz").await.expect(200);
+    send_file(&admin, &base, "weir.md", page(1).as_bytes()).await.expect(201);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_a_lock_in_vain_is_told_so_and_when_to_come_back() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let mut holder = PgConnection::connect_with(&app.target().admin).await.unwrap();
+    sqlx::raw_sql("BEGIN; LOCK TABLE agents IN ACCESS EXCLUSIVE MODE").execute(&mut holder).await.unwrap();
+    let refused = admin.get("/api/v1/agents").await;
+    refused.problem(503, "database_locked");
+    assert!(refused.headers.contains_key(header::RETRY_AFTER) && refused.text.contains("holds a lock"), "{}", refused.text);
+    sqlx::raw_sql("ROLLBACK").execute(&mut holder).await.unwrap();
+    admin.get("/api/v1/agents").await.expect(200);
+    app.stop().await;
 }

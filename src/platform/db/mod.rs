@@ -13,6 +13,7 @@ pub mod managed;
 mod metrics;
 pub mod migrate;
 pub mod roles;
+mod statements;
 mod statistics;
 pub mod tools;
 mod tx;

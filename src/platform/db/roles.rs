@@ -45,6 +45,15 @@ pub fn statistics_sql(target: &Target) -> String {
     format!("GRANT pg_read_all_stats TO {};\n", target.role_name(RoleKind::System))
 }
 
+/// Keeps the statements of this transaction, which hold passwords, out of the server's own log and statistics, however long they take.
+/// Only a superuser may say so; who is none asks a server of somebody else's.
+const UNLOGGED: &str = "DO $$ BEGIN
+    IF current_setting('is_superuser') = 'on' THEN
+      PERFORM set_config('log_min_duration_statement', '-1', true), set_config('log_min_error_statement', 'panic', true),
+        set_config('log_statement', 'none', true), set_config('pg_stat_statements.track_utility', 'off', true);
+    END IF;
+  END $$";
+
 /// Makes sure that the four roles exist with the right attributes and passwords.
 pub async fn ensure(target: &Target) -> Result<(), RolesError> {
     // sqlx logs statements, slow ones as warnings: these hold the roles' passwords.
@@ -59,6 +68,7 @@ pub async fn ensure(target: &Target) -> Result<(), RolesError> {
     let result = async {
         let mut tx = conn.begin().await?;
         tx.execute("SELECT pg_advisory_xact_lock(hashtextextended('holdfast roles', 0))").await?;
+        tx.execute(UNLOGGED).await?;
         sqlx::raw_sql(AssertSqlSafe(setup_sql(target, &database, true))).execute(&mut *tx).await?;
         tx.commit().await?;
         if let Err(error) = sqlx::raw_sql(AssertSqlSafe(statistics_sql(target))).execute(&mut conn).await {

@@ -58,6 +58,8 @@ pub struct Frame {
     memory: BodyMemory,
     /// Routes that look at `Authorization` themselves.
     own_tokens: Arc<[(Method, &'static str)]>,
+    /// Pages that everybody may read, with all below them.
+    public: Arc<[&'static str]>,
 }
 
 impl Frame {
@@ -80,6 +82,7 @@ impl Frame {
             memory: BodyMemory::new(config.max_buffered_bytes),
             by_principal: RateLimiter::new(config.principal_requests_per_minute, config.principal_request_burst),
             own_tokens: Arc::new([]),
+            public: Arc::new([]),
         }
     }
 
@@ -88,6 +91,19 @@ impl Frame {
     pub fn with_own_tokens(mut self, routes: &[(Method, &'static str)]) -> Self {
         self.own_tokens = routes.into();
         self
+    }
+
+    /// Of these pages, and all below them, nobody is asked who reads them: they are there when the database is not.
+    #[must_use]
+    pub fn with_public(mut self, pages: &[&'static str]) -> Self {
+        self.public = pages.into();
+        self
+    }
+
+    /// Whether it does not matter who asks.
+    fn is_public(&self, surface: Surface, path: &str) -> bool {
+        let below = |page: &&str| path.strip_prefix(*page).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        matches!(surface, Surface::Assets | Surface::Health) || self.public.iter().any(below)
     }
 
     fn refuse(&self, limit: LimitedBy, refusal: Refusal) -> Response {
@@ -155,6 +171,9 @@ async fn authenticate(State(frame): State<Frame>, mut request: Request, next: Ne
         return frame.refuse(LimitedBy::Address, refusal);
     }
     if frame.own_tokens.iter().any(|(method, path)| request.method() == method && request.uri().path() == *path) {
+        return next.run(request).await;
+    }
+    if frame.is_public(surface, request.uri().path()) {
         return next.run(request).await;
     }
     let principal = match frame.principal(request.headers()).await {

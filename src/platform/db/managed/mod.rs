@@ -166,6 +166,15 @@ async fn create_database(admin: &PgConnectOptions) -> Result<(), ManagedError> {
         // A constant name; CREATE DATABASE takes no parameters.
         sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {SUPERUSER}"))).execute(&mut conn).await?;
     }
+    // Here and not in our database, which a dump brings to servers where nobody may make this.
+    let track = "DO $$ BEGIN
+        IF current_setting('shared_preload_libraries') LIKE '%pg_stat_statements%' THEN
+          CREATE EXTENSION IF NOT EXISTS pg_stat_statements;
+        END IF;
+      END $$";
+    if let Err(error) = sqlx::raw_sql(track).execute(&mut conn).await {
+        tracing::warn!(error = &error as &dyn std::error::Error, "statements are not counted: pg_stat_statements cannot be made");
+    }
     conn.close().await?;
     Ok(())
 }
