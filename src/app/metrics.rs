@@ -66,6 +66,9 @@ impl Families {
         self.jobs.create_figures(&QUEUES, &SCHEDULES);
         self.backup.create_destination(ANY);
         self.llm.create_provider(ANY);
+        for operation in [llm::Operation::Chat, llm::Operation::Embedding] {
+            self.llm.create_model(operation, ANY, ANY);
+        }
     }
 }
 
