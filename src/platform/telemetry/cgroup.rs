@@ -190,7 +190,9 @@ mod tests {
 
     fn write(folder: &Path, files: &[(&str, &str)]) {
         fs::create_dir_all(folder).unwrap();
-        files.iter().for_each(|(name, text)| fs::write(folder.join(name), text).unwrap());
+        for (name, text) in files {
+            fs::write(folder.join(name), text).unwrap();
+        }
     }
 
     #[test]
@@ -220,7 +222,11 @@ mod tests {
         assert_eq!(group.read().limit, Some(536_870_912));
         write(own.parent().unwrap(), &[("memory.max", "268435456\n"), ("memory.current", "200000000\n")]);
         let read = group.read();
-        assert_eq!((read.limit, read.usage), (Some(268_435_456), Some(200_000_000)), "the tightest, with what is held against it");
+        assert_eq!(
+            (read.limit, read.usage),
+            (Some(268_435_456), Some(200_000_000)),
+            "the tightest, with what is held against it"
+        );
     }
 
     #[test]
