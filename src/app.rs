@@ -29,7 +29,7 @@ use crate::{
         db::{Db, STATISTICS_EVERY, Target},
         disk::{Disks, Folder},
         health::Check,
-        http::Idempotency,
+        http::{self, Idempotency},
         http_client::HttpClients,
         lifecycle::Lifecycle,
         pools::CpuPool,
@@ -68,6 +68,7 @@ pub struct App {
     pub db: Db,
     /// The folders that this process writes to.
     pub disks: Disks,
+    pub http: HttpClients,
     pub telemetry: Telemetry,
     pub families: Families,
     pub idempotency: Idempotency,
@@ -89,8 +90,7 @@ impl App {
         let telemetry = Telemetry::new();
         let families = Families::register(&telemetry);
         let db = Db::measured(&target, &config.database, &families.database);
-        let pools = db.clone();
-        telemetry.on_scrape(move || pools.observe_pools());
+        observe_pools(&telemetry, db.clone());
         let http = HttpClients::new()?;
         let logs = log_search(&runtime, &http);
         let alerting = alerting(&runtime, &db, &http, &families);
@@ -104,7 +104,7 @@ impl App {
             data_dir: data_dir.clone(),
             clock: clock.clone(),
             db: db.clone(),
-            http,
+            http: http.clone(),
             metrics: families.llm.clone(),
             lifecycle: lifecycle.clone(),
         });
@@ -148,11 +148,11 @@ impl App {
             server_dir: config.database.bin_dir.clone(),
             traffic: families.http.traffic.clone(),
         });
-        let disks = disks(&runtime);
         Ok(Self {
+            disks: disks(&runtime),
             runtime,
             db,
-            disks,
+            http,
             telemetry,
             families,
             idempotency,
@@ -240,6 +240,7 @@ impl App {
         }
         self.db.start_statistics(STATISTICS_EVERY, self.runtime.clock.clone(), lifecycle);
         self.disks.start(self.families.disk.clone(), lifecycle);
+        http::probe::start(&self.runtime.config.server, &self.http, &self.families.http, lifecycle);
         self.auth.spawn_upkeep(lifecycle);
         self.idempotency.start_sweep();
         self.knowledge.start_gauges(lifecycle);
@@ -273,6 +274,11 @@ impl App {
     pub async fn close(&self) {
         let _ = tokio::time::timeout(Duration::from_secs(5), self.db.close()).await;
     }
+}
+
+/// The pools' gauges are read when somebody asks.
+fn observe_pools(telemetry: &Telemetry, db: Db) {
+    telemetry.on_scrape(move || db.observe_pools());
 }
 
 /// The local folders, each of which may be a mount of its own.

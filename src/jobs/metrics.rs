@@ -151,7 +151,11 @@ impl Metrics {
             "Jobs that gave up and wait for someone to look; from every process: take the max",
             self.dead_letters.clone(),
         );
-        registry.register("paused", "1 when the queue is paused; from every process: take the max", self.paused.clone());
+        registry.register(
+            "paused",
+            "1 when the queue is paused; from every process: take the max",
+            self.paused.clone(),
+        );
         registry.register(
             "workers",
             "Worker processes that reached this queue within the last 30 s; from every process: take the max",
@@ -208,8 +212,7 @@ impl Metrics {
     pub(super) fn unknown(&self, queues: &[&'static str], schedules: &[&'static str]) {
         for &queue in queues {
             let labels = QueueLabels { queue };
-            let figures =
-                [&self.queued, &self.running, &self.oldest, &self.dead_letters, &self.paused, &self.workers];
+            let figures = [&self.queued, &self.running, &self.oldest, &self.dead_letters, &self.paused, &self.workers];
             for figure in figures {
                 figure.get_or_create(&labels).set(f64::NAN);
             }

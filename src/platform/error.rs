@@ -38,17 +38,19 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 
 /// Whether somewhere among an error's causes a file system, a quota or a store had no room left.
 pub fn is_disk_full(error: &(dyn std::error::Error + 'static)) -> bool {
-    std::iter::successors(Some(error), |error| error.source()).any(|cause| match cause.downcast_ref::<std::io::Error>() {
-        Some(io) => {
-            matches!(io.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
-                || io.get_ref().is_some_and(|inner| is_disk_full(inner))
-        }
-        // LanceDB and the S3 client keep the words only: the kernel's, MinIO's and Ceph's.
-        None => {
-            let text = cause.to_string();
-            ["No space left on device", "Disk quota exceeded", "XMinioStorageFull", "QuotaExceeded"]
-                .iter()
-                .any(|words| text.contains(words))
+    std::iter::successors(Some(error), |error| error.source()).any(|cause| {
+        match cause.downcast_ref::<std::io::Error>() {
+            Some(io) => {
+                matches!(io.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
+                    || io.get_ref().is_some_and(|inner| is_disk_full(inner))
+            }
+            // LanceDB and the S3 client keep the words only: the kernel's, MinIO's and Ceph's.
+            None => {
+                let text = cause.to_string();
+                ["No space left on device", "Disk quota exceeded", "XMinioStorageFull", "QuotaExceeded"]
+                    .iter()
+                    .any(|words| text.contains(words))
+            }
         }
     })
 }
@@ -151,7 +153,8 @@ impl ApiError {
 
     /// 507: nothing can be written, and waiting alone does not help.
     pub fn disk_full(whose: &str) -> Self {
-        let detail = format!("the disk is full: {whose} cannot be written; whoever runs this installation must make room");
+        let detail =
+            format!("the disk is full: {whose} cannot be written; whoever runs this installation must make room");
         Self::new(StatusCode::INSUFFICIENT_STORAGE, "disk_full", detail)
     }
 
@@ -288,7 +291,9 @@ mod tests {
         assert!(is_disk_full(&enospc()));
         assert!(is_disk_full(&Wrapped(Box::new(enospc()))));
         assert!(is_disk_full(&Wrapped(Box::new(io::Error::other(Wrapped(Box::new(enospc())))))));
-        assert!(is_disk_full(&Wrapped("LanceError(IO): Generic LocalFileSystem error: No space left on device (os error 28)".into())));
+        assert!(is_disk_full(&Wrapped(
+            "LanceError(IO): Generic LocalFileSystem error: No space left on device (os error 28)".into()
+        )));
         let away = io::Error::from(io::ErrorKind::ConnectionRefused);
         assert!(!is_disk_full(&away) && !is_disk_full(&Wrapped(Box::new(away))));
     }

@@ -281,7 +281,9 @@ async fn requests_are_counted_by_the_route_that_they_match_and_the_number_of_ser
         let line = format!("\nholdfast_http_route_requests_total{{{labels}}} {count}\n");
         assert!(text.contains(&line), "{line} is not in\n{text}");
     }
-    assert!(text.contains(r#"holdfast_http_route_first_byte_seconds_count{surface="console",route="/",method="get"} 1"#));
+    assert!(
+        text.contains(r#"holdfast_http_route_first_byte_seconds_count{surface="console",route="/",method="get"} 1"#)
+    );
 }
 
 #[tokio::test]

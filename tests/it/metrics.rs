@@ -181,8 +181,10 @@ async fn names_units_labels_and_size_are_as_agreed_and_the_reference_tells_the_w
                 }
             } else if value.is_empty() || value.len() > 30 || !value.chars().all(plain) {
                 wrong.insert(format!("{name}: {label}=\"{value}\" is not like a name in the code"));
-            } else if !row.is_some_and(|row| row.contains(&format!("`{value}`")) && row.contains(&format!("{label}: ")))
-            {
+            } else if !row.is_some_and(|row| {
+                let listed = row.contains(&format!("`{value}`")) && row.contains(&format!("{label}: "));
+                listed || row.contains(&format!("{label}: out of the configuration"))
+            }) {
                 wrong.insert(format!("{name}: {label}=\"{value}\" is not in the reference"));
             }
             seen.insert(label);

@@ -424,13 +424,13 @@ impl Metrics {
         self.clock_offset.set(seconds.unwrap_or(f64::NAN));
     }
 
-    pub(super) fn checkpoints(&self, counted: &Checkpoints) {
-        for (kind, count) in [(CheckpointKind::Timed, counted.timed), (CheckpointKind::Requested, counted.requested)] {
+    pub(super) fn checkpoints(&self, found: &Checkpoints) {
+        for (kind, count) in [(CheckpointKind::Timed, found.timed), (CheckpointKind::Requested, found.requested)] {
             let counter = self.checkpoints.get_or_create_owned(&CheckpointLabels { kind });
             counter.inner().store(u64::try_from(count).unwrap_or_default(), Ordering::Relaxed);
         }
-        store_millis(&self.checkpoint_write, counted.write_ms);
-        store_millis(&self.checkpoint_sync, counted.sync_ms);
+        store_millis(&self.checkpoint_write, found.write_ms);
+        store_millis(&self.checkpoint_sync, found.sync_ms);
     }
 
     /// `None` where they are not tracked.

@@ -100,7 +100,6 @@ async fn has_extension(conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
 }
 
 async fn totals(conn: &mut PgConnection, database: &str, roles: &[String]) -> Result<Figures, sqlx::Error> {
-    let (calls, total_ms, slowest_mean_ms) =
-        sqlx::query_as(TOTALS).bind(database).bind(roles).fetch_one(conn).await?;
+    let (calls, total_ms, slowest_mean_ms) = sqlx::query_as(TOTALS).bind(database).bind(roles).fetch_one(conn).await?;
     Ok(Figures { calls, total_ms, slowest_mean_ms })
 }

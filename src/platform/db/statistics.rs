@@ -82,7 +82,13 @@ pub(super) struct Checkpoints {
 }
 
 /// Reads until the shutdown begins.
-fn start(options: PgConnectOptions, (metrics, clock): (Metrics, Clock), roles: Vec<String>, every: Duration, lifecycle: &Lifecycle) {
+fn start(
+    options: PgConnectOptions,
+    (metrics, clock): (Metrics, Clock),
+    roles: Vec<String>,
+    every: Duration,
+    lifecycle: &Lifecycle,
+) {
     let soft = lifecycle.soft().clone();
     let statements = Statements::new(options.clone(), roles);
     let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE).connect_lazy_with(
@@ -254,10 +260,9 @@ async fn checkpoints(conn: &mut PgConnection) -> Result<Checkpoints, sqlx::Error
         "SELECT num_timed, num_requested, write_time, sync_time FROM pg_catalog.pg_stat_checkpointer";
     const BEFORE: &str = "SELECT checkpoints_timed, checkpoints_req, checkpoint_write_time, checkpoint_sync_time \
         FROM pg_catalog.pg_stat_bgwriter";
-    let newer =
-        sqlx::query_scalar!(r#"SELECT current_setting('server_version_num')::int >= 170000 AS "newer!""#)
-            .fetch_one(&mut *conn)
-            .await?;
+    let newer = sqlx::query_scalar!(r#"SELECT current_setting('server_version_num')::int >= 170000 AS "newer!""#)
+        .fetch_one(&mut *conn)
+        .await?;
     let (timed, requested, write_ms, sync_ms) =
         sqlx::query_as(if newer { SINCE_17 } else { BEFORE }).fetch_one(conn).await?;
     Ok(Checkpoints { timed, requested, write_ms, sync_ms })

@@ -250,6 +250,8 @@ pub struct Inner {
     /// In the order of [`Surface::ALL`].
     surfaces: Vec<Observations>,
     routes: Routes,
+    /// Of the probe of the public address.
+    pub(super) public: super::probe::Metrics,
     pub rate_limited: Family<LimitLabels, Counter>,
     pub left_bodies: Family<LeftLabels, Counter>,
     pub in_flight: Gauge,
@@ -257,6 +259,7 @@ pub struct Inner {
     pub traffic: Traffic,
     pub panics: Counter,
     pub connections: Gauge,
+    pub max_connections: Gauge,
     pub connections_rejected: Counter,
     pub connections_refused: Counter,
 }
@@ -294,12 +297,14 @@ impl Metrics {
             surfaces: Surface::ALL.iter().map(observations).collect(),
             requests,
             routes: Routes::new(),
+            public: super::probe::Metrics::register(registry),
             rate_limited: Family::default(),
             left_bodies: Family::default(),
             in_flight: Gauge::default(),
             traffic: Traffic::default(),
             panics: Counter::default(),
             connections: Gauge::default(),
+            max_connections: Gauge::default(),
             connections_rejected: Counter::default(),
             connections_refused: Counter::default(),
         };
@@ -356,6 +361,11 @@ impl Inner {
         registry.register("requests_in_flight", "Requests being answered now", self.in_flight.clone());
         registry.register("panics", "Requests whose handler panicked: each is a bug", self.panics.clone());
         registry.register("connections", "Connections open now", self.connections.clone());
+        registry.register(
+            "max_connections",
+            "Connections that may be open at a time (server.max_connections)",
+            self.max_connections.clone(),
+        );
         registry.register(
             "connections_rejected",
             "Connections closed because they sent no request in time",

@@ -238,7 +238,7 @@ fn credentials<'a>(headers: &'a HeaderMap, cookie: &str) -> Credentials<'a> {
         .map_or(Credentials::None, |(_, token)| Credentials::Session(token))
 }
 
-/// The id that the caller gave: a proxy of ours may write what it likes (HAProxy's has colons), others what looks like an id.
+/// The id that the caller gave: a proxy of ours may write what it likes (that of `HAProxy` has colons), others what looks like an id.
 fn accepted_request_id(headers: &HeaderMap, by_proxy: bool) -> Option<String> {
     let id = headers.get("x-request-id")?.to_str().ok()?;
     let (lengths, marks) = if by_proxy { (1..=128, "-_.:=+/@") } else { (8..=64, "-_") };

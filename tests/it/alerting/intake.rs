@@ -175,7 +175,8 @@ async fn what_nobody_speaks_of_ends_and_what_is_old_goes() {
 async fn a_database_that_is_away_refuses_nobody() {
     let app = start(&[]).await;
     let body = notification(&[firing("A", "info", now(&app))]).to_string();
-    let count = |outcome: &str| metric(&app, &format!("holdfast_alerting_notifications_total{{outcome=\"{outcome}\"}}"));
+    let count =
+        |outcome: &str| metric(&app, &format!("holdfast_alerting_notifications_total{{outcome=\"{outcome}\"}}"));
     send_raw(&app, "wrong", body.clone()).await.problem(401, "invalid_alerting_token");
     assert_eq!((count("refused"), count("failed")), (1, 0));
     app.app.db.close().await;

@@ -48,8 +48,9 @@ pub async fn initialise(layout: &Layout, superuser: &str, password: &str) -> Res
         return Err(ManagedError::Command { what: "initdb failed".into(), output: text });
     }
     let place = layout.cluster.display();
-    fs::rename(&fresh, &layout.cluster)
-        .map_err(io(format!("cannot move the new cluster to {place} (a disk for it is mounted at the data directory, not there)")))
+    fs::rename(&fresh, &layout.cluster).map_err(io(format!(
+        "cannot move the new cluster to {place} (a disk for it is mounted at the data directory, not there)"
+    )))
 }
 
 /// Writes our settings and access rules; done at each start, so that they follow the binary.

@@ -193,7 +193,10 @@ mod tests {
         ] {
             assert!(is_telling(told), "{told}");
         }
-        for routine in ["checkpoint starting: time", "process 4711 acquired AccessShareLock on relation 16481 of database 16385 after 2000.1 ms"] {
+        for routine in [
+            "checkpoint starting: time",
+            "process 4711 acquired AccessShareLock on relation 16481 of database 16385 after 2000.1 ms",
+        ] {
             assert!(!is_telling(routine), "{routine}");
         }
     }
