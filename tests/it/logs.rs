@@ -535,6 +535,7 @@ async fn the_real_program_ships_what_it_writes_and_changes_its_levels() {
         .request(Method::POST, "/api/v1/agents")
         .header("traceparent", traceparent())
         .header("x-request-id", "request-0001")
+        .header(header::USER_AGENT, "curl/8.5.0")
         .json(&json!({"name": "Traced", "knowledge_bases": [base]}));
     admin.send(begun).await.expect(201);
     let upload = admin
@@ -572,7 +573,11 @@ async fn the_real_program_ships_what_it_writes_and_changes_its_levels() {
     let has = |check: &dyn Fn(&Value) -> bool| lines.iter().any(check);
     assert!(has(&|line| line["target"] == "holdfast::request"
         && line["request_id"] == "request-0001"
-        && line["trace_id"] == TRACE));
+        && line["trace_id"] == TRACE
+        && line["user_agent"] == "curl/8.5.0"
+        && line["database_ms"].as_f64().unwrap() > 0.0
+        && line["transactions"].as_u64().unwrap() >= 1
+        && line["bytes_received"].as_u64().unwrap() > 40));
     for field in ["\"route\":", "\"method\":", "\"request_id\":"] {
         let twice = output.lines().find(|line| line.matches(field).count() > 1);
         assert_eq!(twice, None, "a field is there once");

@@ -49,6 +49,11 @@ pub fn statistics_sql(target: &Target) -> String {
     )
 }
 
+/// A dump's statements take as long as their tables are large: in a log of slow statements they hide the others.
+fn unhurried_sql(target: &Target) -> String {
+    format!("ALTER ROLE {} SET log_min_duration_statement = -1", target.role_name(RoleKind::Backup))
+}
+
 /// Keeps the statements of this transaction, which hold passwords, out of the server's own log and statistics, however long they take.
 /// Only a superuser may say so; who is none asks a server of somebody else's.
 const UNLOGGED: &str = "DO $$ BEGIN
@@ -75,9 +80,9 @@ pub async fn ensure(target: &Target) -> Result<(), RolesError> {
         tx.execute(UNLOGGED).await?;
         sqlx::raw_sql(AssertSqlSafe(setup_sql(target, &database, true))).execute(&mut *tx).await?;
         tx.commit().await?;
-        for grant in statistics_sql(target).lines() {
-            if let Err(error) = sqlx::raw_sql(AssertSqlSafe(grant.to_owned())).execute(&mut conn).await {
-                tracing::debug!(%error, grant, "not granted; doctor says what is lost without it");
+        for wish in statistics_sql(target).lines().map(str::to_owned).chain([unhurried_sql(target)]) {
+            if let Err(error) = sqlx::raw_sql(AssertSqlSafe(wish.clone())).execute(&mut conn).await {
+                tracing::debug!(%error, wish, "this server does not let us; doctor says what is lost without it");
             }
         }
         Ok(())
