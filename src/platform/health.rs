@@ -62,9 +62,9 @@ pub struct Report {
 }
 
 /// A check that has not answered by then hangs.
-const PATIENCE: Duration = Duration::from_secs(8);
+const PATIENCE: Duration = Duration::from_secs(7);
 
-/// Runs the checks side by side, each for at most eight seconds: with a database that hangs, most of them wait for it.
+/// Runs the checks side by side, each for at most seven seconds: with a database that hangs, most of them wait for it.
 pub async fn run_all(checks: &[Box<dyn Check>]) -> Vec<Report> {
     run_within(checks, PATIENCE).await
 }

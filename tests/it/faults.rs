@@ -435,3 +435,21 @@ async fn who_waits_for_a_lock_in_vain_is_told_so_and_when_to_come_back() {
     admin.get("/api/v1/agents").await.expect(200);
     app.stop().await;
 }
+
+/// A postmaster that is stopped takes connections, by the kernel's hand, and answers none.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_of_a_frozen_database_ends() {
+    let site = Site::new();
+    let running = site.start().await;
+    let postmaster = site.postmaster().unwrap();
+    kill_process(postmaster, Signal::STOP).unwrap();
+    let began = Instant::now();
+    let output = site.run(&["doctor"]).await;
+    let took = began.elapsed();
+    kill_process(postmaster, Signal::CONT).unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(took < Duration::from_secs(10), "{took:?}: {said}");
+    let failed = |check: &str| said.lines().any(|line| line.starts_with("FAIL") && line.contains(check));
+    assert!(output.status.code() == Some(1) && failed("database.reachable"), "{said}");
+    running.stop().await;
+}
