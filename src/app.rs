@@ -27,8 +27,9 @@ use crate::{
         clock::Clock,
         crypto::MasterKey,
         db::{Db, STATISTICS_EVERY, Target},
+        disk::{Disks, Folder},
         health::Check,
-        http::Idempotency,
+        http::{self, Idempotency},
         http_client::HttpClients,
         lifecycle::Lifecycle,
         pools::CpuPool,
@@ -65,6 +66,9 @@ pub struct Runtime {
 pub struct App {
     pub runtime: Runtime,
     pub db: Db,
+    /// The folders that this process writes to.
+    pub disks: Disks,
+    pub http: HttpClients,
     pub telemetry: Telemetry,
     pub families: Families,
     pub idempotency: Idempotency,
@@ -86,8 +90,7 @@ impl App {
         let telemetry = Telemetry::new();
         let families = Families::register(&telemetry);
         let db = Db::measured(&target, &config.database, &families.database);
-        let pools = db.clone();
-        telemetry.on_scrape(move || pools.observe_pools());
+        observe_pools(&telemetry, db.clone());
         let http = HttpClients::new()?;
         let logs = log_search(&runtime, &http);
         let alerting = alerting(&runtime, &db, &http, &families);
@@ -101,7 +104,7 @@ impl App {
             data_dir: data_dir.clone(),
             clock: clock.clone(),
             db: db.clone(),
-            http,
+            http: http.clone(),
             metrics: families.llm.clone(),
             lifecycle: lifecycle.clone(),
         });
@@ -149,8 +152,10 @@ impl App {
             traffic: families.http.traffic.clone(),
         });
         Ok(Self {
+            disks: disks(&runtime),
             runtime,
             db,
+            http,
             telemetry,
             families,
             idempotency,
@@ -229,10 +234,16 @@ impl App {
     pub fn start_background(&self) {
         let lifecycle = &self.runtime.lifecycle;
         match self.registry() {
-            Ok(registry) => self.jobs.begin_counting(&registry),
+            Ok(registry) => {
+                if let Err(error) = self.jobs.start_figures(registry, lifecycle) {
+                    tracing::warn!(error = format!("{error:#}"), "cannot read the queues' figures");
+                }
+            }
             Err(error) => tracing::warn!(error = format!("{error:#}"), "cannot list the queues"),
         }
-        self.db.start_statistics(STATISTICS_EVERY, lifecycle);
+        self.db.start_statistics(STATISTICS_EVERY, self.runtime.clock.clone(), lifecycle);
+        self.disks.start(self.families.disk.clone(), lifecycle);
+        http::probe::start(&self.runtime.config.server, &self.http, &self.families.http, lifecycle);
         self.auth.spawn_upkeep(lifecycle);
         self.idempotency.start_sweep();
         self.knowledge.start_gauges(lifecycle);
@@ -266,6 +277,30 @@ impl App {
     pub async fn close(&self) {
         let _ = tokio::time::timeout(Duration::from_secs(5), self.db.close()).await;
     }
+}
+
+/// The pools' gauges are read when somebody asks.
+fn observe_pools(telemetry: &Telemetry, db: Db) {
+    telemetry.on_scrape(move || db.observe_pools());
+}
+
+/// The local folders, each of which may be a mount of its own.
+fn disks(runtime: &Runtime) -> Disks {
+    let (config, data_dir) = (&runtime.config, &runtime.data_dir);
+    let mut folders = vec![(Folder::Data, data_dir.clone())];
+    if config.storage.url.is_empty() {
+        folders.push((Folder::Objects, storage::Config::local_folder(data_dir)));
+    }
+    if config.knowledge.is_local() {
+        folders.push((Folder::Vectors, knowledge::Config::local_folder(data_dir)));
+    }
+    if config.database.url.is_none() {
+        folders.push((Folder::Postgres, data_dir.join("postgres")));
+    }
+    if config.backup.is_on() {
+        folders.push((Folder::Work, config.backup.work_dir(data_dir)));
+    }
+    Disks::new(folders)
 }
 
 fn log_search(runtime: &Runtime, http: &HttpClients) -> Logs {

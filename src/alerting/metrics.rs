@@ -17,7 +17,14 @@ use crate::{
 
 label_enum! {
     /// What became of a notification.
-    pub enum NotificationOutcome { Accepted = "accepted", InPart = "in_part", Refused = "refused" }
+    pub enum NotificationOutcome {
+        Accepted = "accepted",
+        InPart = "in_part",
+        /// A wrong token, or a body that is none: the sender's fault.
+        Refused = "refused",
+        /// The database is away, or another fault of ours: Alertmanager sends it again.
+        Failed = "failed",
+    }
 }
 
 label_enum! {
@@ -126,10 +133,17 @@ impl Metrics {
         }
     }
 
-    /// A notification was refused; Alertmanager sends it again where that is our fault.
-    pub fn refused(&self, error: &ApiError) {
-        self.notifications.get_or_create(&NotificationLabels { outcome: NotificationOutcome::Refused }).inc();
-        tracing::warn!(code = error.code.as_ref(), detail = error.detail, "alerts refused");
+    /// A notification was not taken, by whose fault; Alertmanager sends it again where that is ours.
+    pub fn not_taken(&self, error: &ApiError) {
+        let refused = error.status.is_client_error();
+        let outcome = if refused { NotificationOutcome::Refused } else { NotificationOutcome::Failed };
+        self.notifications.get_or_create(&NotificationLabels { outcome }).inc();
+        let (code, detail) = (error.code.as_ref(), error.detail.as_str());
+        if refused {
+            tracing::warn!(code, detail, "alerts refused");
+        } else {
+            tracing::warn!(code, detail, "alerts could not be taken: Alertmanager sends them again");
+        }
     }
 
     /// An alert began to fire, or ended.

@@ -23,7 +23,7 @@ use super::{
     service::{DURATIONS, SilenceRequest, parse_matchers, silence_of},
 };
 use crate::{
-    console::{Flash, Form, FormErrors, Html, ListQuery, PageResult, Pager, Shell},
+    console::{Bare, Flash, Form, FormErrors, Html, ListQuery, PageResult, Pager, Shell},
     platform::{
         error::ApiError,
         http::{Path, Query},
@@ -35,6 +35,9 @@ const MOST_FIRING: i64 = 200;
 /// Of the silence that one click makes.
 const ONE_CLICK_HOURS: i64 = 2;
 
+/// Where the runbooks are; nobody is asked who reads them.
+pub const RUNBOOKS: &str = "/runbooks";
+
 /// The routes.
 pub fn router() -> Router<Alerting> {
     Router::new()
@@ -43,7 +46,7 @@ pub fn router() -> Router<Alerting> {
         .route("/alerts/silences/{id}/expire", post(expire_silence))
         .route("/alerts/{id}", get(show))
         .route("/alerts/{id}/silence", post(silence_alert))
-        .route("/runbooks", get(list_runbooks))
+        .route(RUNBOOKS, get(list_runbooks))
         .route("/runbooks/{name}", get(show_runbook))
 }
 
@@ -131,14 +134,14 @@ struct Silences<'a> {
 #[derive(Template)]
 #[template(path = "alerting/templates/runbooks.html")]
 struct Runbooks<'a> {
-    shell: &'a Shell,
+    shell: &'a Bare,
     names: Vec<String>,
 }
 
 #[derive(Template)]
 #[template(path = "alerting/templates/runbook.html")]
 struct Runbook<'a> {
-    shell: &'a Shell,
+    shell: &'a Bare,
     name: String,
     html: Html,
 }
@@ -364,11 +367,12 @@ fn refused(shell: &Shell, error: ApiError, back: &str) -> Result<Response, ApiEr
     Err(error)
 }
 
-async fn list_runbooks(shell: Shell) -> PageResult {
+/// Runbooks hold no secret, and are needed most when nobody can sign in: they are read without a session and without the database.
+async fn list_runbooks(shell: Bare) -> PageResult {
     shell.render(&Runbooks { shell: &shell, names: runbooks::names() })
 }
 
-async fn show_runbook(shell: Shell, Path(name): Path<String>) -> PageResult {
+async fn show_runbook(shell: Bare, Path(name): Path<String>) -> PageResult {
     let html = runbooks::html(&name).ok_or_else(|| ApiError::not_found("runbook"))?;
     shell.render(&Runbook { shell: &shell, name, html })
 }

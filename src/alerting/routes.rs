@@ -46,7 +46,7 @@ pub(super) fn require(who: &Principal) -> Result<(), ApiError> {
 async fn receive_alerts(State(alerting): State<Alerting>, request: Request) -> Result<Json<Taken>, ApiError> {
     let taken = receive(&alerting, request).await;
     if let Err(error) = &taken {
-        alerting.inner.metrics.refused(error);
+        alerting.inner.metrics.not_taken(error);
     }
     taken.map(Json)
 }

@@ -1,12 +1,11 @@
 //! Checks of what belongs to no capability: database, disk, clock.
 
-use std::path::{Path, PathBuf};
-
 use async_trait::async_trait;
 
 use super::App;
 use crate::platform::{
     db::{Db, roles},
+    disk::{Disks, Volume},
     health::{Check, CheckResult},
 };
 
@@ -15,7 +14,7 @@ pub fn checks(app: &App) -> Vec<Box<dyn Check>> {
     vec![
         Box::new(Database(app.db.clone())),
         Box::new(DatabaseStatistics(app.db.clone(), roles::statistics_sql(&app.runtime.target))),
-        Box::new(DiskSpace(app.runtime.data_dir.clone())),
+        Box::new(DiskSpace(app.disks.clone())),
         Box::new(Clocks(app.clone())),
     ]
 }
@@ -64,7 +63,7 @@ impl Check for DatabaseStatistics {
     }
 }
 
-struct DiskSpace(PathBuf);
+struct DiskSpace(Disks);
 
 #[async_trait]
 impl Check for DiskSpace {
@@ -73,23 +72,35 @@ impl Check for DiskSpace {
     }
 
     async fn run(&self) -> CheckResult {
-        match rustix::fs::statvfs(&self.0) {
-            Err(error) => CheckResult::fail(
-                format!("cannot look at {}: {error}", self.0.display()),
-                "is the data directory mounted?",
-            ),
-            Ok(fs) => judge_space(fs.f_bavail * fs.f_frsize, fs.f_blocks * fs.f_frsize, &self.0),
+        match self.0.volumes().await {
+            None => CheckResult::fail("a file system does not answer", "is a network mount's server away?"),
+            Some(volumes) => judge_volumes(&volumes),
         }
     }
 }
 
+/// Each file system that we write to, and the worst of them.
+fn judge_volumes(volumes: &[Volume]) -> CheckResult {
+    let judged = volumes.iter().map(|volume| match &volume.space {
+        Err(error) => CheckResult::fail(
+            format!("cannot look at {}: {error}", volume.name()),
+            "is the folder there, and its disk mounted?",
+        ),
+        Ok(space) => judge_space(space.free, space.size, &volume.name()),
+    });
+    let judged: Vec<CheckResult> = judged.collect();
+    let summary = judged.iter().map(|result| result.summary.as_str()).collect::<Vec<_>>().join("; ");
+    let worst = judged.into_iter().rev().max_by_key(|result| result.status);
+    worst.map_or_else(|| CheckResult::pass("nothing is kept here"), |worst| CheckResult { summary, ..worst })
+}
+
 /// `free` of `total` bytes.
-fn judge_space(free: u64, total: u64, place: &Path) -> CheckResult {
-    let summary = format!("{:.1} GiB free of {:.1} GiB at {}", gib(free), gib(total), place.display());
+fn judge_space(free: u64, total: u64, place: &str) -> CheckResult {
+    let summary = format!("{:.1} GiB free of {:.1} GiB for {place}", gib(free), gib(total));
     if free < 1 << 30 {
         CheckResult::fail(summary, "free some space: below 1 GiB uploads and the database are at risk")
     } else if free < 5 << 30 || free < total / 20 {
-        CheckResult::warn(summary, "free some space, or move data_dir to a larger disk")
+        CheckResult::warn(summary, "free some space, or move what lies there to a larger disk")
     } else {
         CheckResult::pass(summary)
     }
@@ -126,11 +137,14 @@ impl Check for Clocks {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::platform::health::Status;
+    use crate::platform::{
+        disk::{Folder, Space},
+        health::Status,
+    };
 
     #[test]
     fn little_space_is_a_warning_and_almost_none_a_failure() {
-        let judge = |free: u64, total: u64| judge_space(free << 20, total << 20, Path::new("/data")).status;
+        let judge = |free: u64, total: u64| judge_space(free << 20, total << 20, "data").status;
         assert_eq!(judge(1023, 100 << 10), Status::Fail);
         assert_eq!(judge(1024, 20 << 10), Status::Warn);
         assert_eq!(judge(5 << 10, 100 << 10), Status::Pass);
@@ -138,9 +152,16 @@ mod tests {
         assert_eq!(judge(60 << 10, 1000 << 10), Status::Pass);
     }
 
-    #[tokio::test]
-    async fn a_data_directory_that_is_not_there_is_a_failure() {
-        let found = DiskSpace("/nonexistent/holdfast".into()).run().await;
+    #[test]
+    fn the_worst_file_system_decides_and_all_are_named() {
+        let volume = |folder, space| Volume { folders: vec![folder], path: folder.as_str().into(), space };
+        let gib = |free: u64| Ok(Space { free: free << 30, size: 100 << 30 });
+        let found = judge_volumes(&[volume(Folder::Data, gib(50)), volume(Folder::Objects, gib(0))]);
+        assert_eq!(found.status, Status::Fail, "{found:?}");
+        assert!(found.summary.contains("data (data)") && found.summary.contains("objects (objects)"), "{found:?}");
+        let gone = Err(std::io::ErrorKind::NotFound.into());
+        let found = judge_volumes(&[volume(Folder::Data, gib(50)), volume(Folder::Vectors, gone)]);
         assert!(found.status == Status::Fail && found.remedy.is_some(), "{found:?}");
+        assert_eq!(judge_volumes(&[volume(Folder::Data, gib(50))]).status, Status::Pass);
     }
 }

@@ -86,6 +86,7 @@ pub fn metrics_reference() -> String {
 fn describe(label: &str, values: BTreeSet<&str>) -> String {
     let values = match label {
         "version" => "of this program".to_owned(),
+        "route" => "template of the path, or `other`".to_owned(),
         _ if values.contains(ANY) => "out of the configuration".to_owned(),
         _ => values.into_iter().map(|value| format!("`{value}`")).collect::<Vec<_>>().join(" "),
     };

@@ -3,7 +3,7 @@
 use crate::{
     agents, alerting, auth, backup, jobs, knowledge, llm,
     platform::{
-        db, http,
+        db, disk, http,
         telemetry::{LogMetrics, Telemetry},
     },
     storage,
@@ -30,6 +30,7 @@ const SCHEDULES: [&str; 9] = [
 pub struct Families {
     pub http: http::Metrics,
     pub database: db::Metrics,
+    pub disk: disk::Metrics,
     pub log: LogMetrics,
     pub auth: auth::Metrics,
     pub jobs: jobs::Metrics,
@@ -46,6 +47,7 @@ impl Families {
         Self {
             http: telemetry.register("http", http::Metrics::register),
             database: telemetry.register("database", db::Metrics::register),
+            disk: telemetry.register("disk", disk::Metrics::register),
             log: telemetry.register("log", LogMetrics::register),
             auth: telemetry.register("auth", auth::Metrics::register),
             jobs: telemetry.register("jobs", jobs::Metrics::register),
@@ -61,8 +63,12 @@ impl Families {
     /// Makes the series that a process makes when it begins to work or knows its configuration, so that the reference has them.
     pub(super) fn complete(&self) {
         self.jobs.create(&QUEUES, &SCHEDULES);
+        self.jobs.create_figures(&QUEUES, &SCHEDULES);
         self.backup.create_destination(ANY);
         self.llm.create_provider(ANY);
+        for operation in [llm::Operation::Chat, llm::Operation::Embedding] {
+            self.llm.create_model(operation, ANY, ANY);
+        }
     }
 }
 

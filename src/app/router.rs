@@ -17,6 +17,7 @@ use crate::{
     console::{Console, NavItem, Parts},
     jobs, knowledge, llm, logs,
     platform::{
+        disk::Folder,
         error::ApiError,
         health::Status,
         http::{self, Frame, KnownQuery, Role, refuse_unknown_query},
@@ -92,7 +93,8 @@ impl App {
             .layer(from_fn_with_state(auth::Origins::new(config), auth::csrf_guard));
         let (clock, lifecycle) = (self.runtime.clock.clone(), self.runtime.lifecycle.clone());
         let frame = Frame::new(config, clock, self.families.http.clone(), Arc::new(self.auth.clone()), lifecycle)
-            .with_own_tokens(&[alerting::routes::WEBHOOK]);
+            .with_own_tokens(&[alerting::routes::WEBHOOK])
+            .with_public(&[alerting::pages::RUNBOOKS]);
         // Inside, the console knows who is signed in; outside, it catches what is refused before that is known.
         http::wrap(guarded, frame, |framed| console.wrap(framed).layer(from_fn(llm::word_openai_errors)))
     }
@@ -110,17 +112,26 @@ impl App {
             .merge(logs::routes::ops_router().with_state(self.logs.clone()))
     }
 
-    /// Whether this process can do its work: the database answers (migrations were done before anything listened), and
-    /// its worker makes progress.
+    /// Whether this process can do its work: the database answers (migrations were done before anything listened), there is
+    /// room to write, and its worker makes progress.
     async fn readiness(&self) -> Readiness {
         let database = match self.db.ping().await {
             Ok(()) => Ok("answers".to_owned()),
             Err(error) => Err(format!("does not answer: {error}")),
         };
         let worker = self.jobs.progress();
+        let disk = match self.disks.volumes().await {
+            None => Err("a file system does not answer".to_owned()),
+            // Room for backups and drills is not what requests wait for.
+            Some(volumes) => match volumes.iter().find(|v| v.is_full() && v.folders != [Folder::Work]) {
+                Some(full) => Err(format!("full: {}", full.name())),
+                None => Ok("has room".to_owned()),
+            },
+        };
         Readiness {
-            ready: database.is_ok() && worker.status != Status::Fail,
+            ready: database.is_ok() && disk.is_ok() && worker.status != Status::Fail,
             database: database.unwrap_or_else(|e| e),
+            disk: disk.unwrap_or_else(|e| e),
             worker: worker.summary,
         }
     }
@@ -130,6 +141,7 @@ impl App {
 struct Readiness {
     ready: bool,
     database: String,
+    disk: String,
     worker: String,
 }
 

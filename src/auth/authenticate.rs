@@ -163,6 +163,10 @@ fn shared(error: Arc<AuthError>) -> ApiError {
     match Arc::try_unwrap(error) {
         Ok(error) => error.into(),
         Err(error) => match &*error {
+            AuthError::Db(db) if db.is_locked() => ApiError::unavailable(
+                Duration::from_secs(5),
+                "another session holds a lock in the database that this needs: try again",
+            ),
             AuthError::Db(db) if db.is_unavailable() => {
                 ApiError::unavailable(Duration::from_secs(2), "the database is not reachable right now")
             }

@@ -48,7 +48,8 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
     let app = App::build(booted.runtime(lifecycle.clone()))?;
     let reports = health::run_all(&app.checks()?).await;
     lifecycle.drain(Duration::from_secs(1)).await;
-    app.close().await;
+    // Nothing is left under way; a database that hangs is not waited for once more.
+    let _ = tokio::time::timeout(Duration::from_secs(1), app.close()).await;
     booted.close().await;
     if args.json {
         print_line(&serde_json::to_string_pretty(&reports)?);

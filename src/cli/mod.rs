@@ -10,12 +10,18 @@ mod log_level;
 mod migrate;
 mod openapi;
 mod org;
+mod psql;
 mod restore;
 mod serve;
 mod support_bundle;
 mod user;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    io::{ErrorKind, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use clap::{Parser, Subcommand};
 
@@ -71,6 +77,8 @@ enum Command {
     Backup(backup::Args),
     /// Bring a backup back, on an empty host with nothing but this program and the key.
     Restore(restore::Args),
+    /// The database's terminal, psql: a session that can only read, or with --write one that may do everything.
+    Psql(psql::Args),
     /// Documents: read files as an upload is read.
     #[command(subcommand)]
     Knowledge(knowledge::Action),
@@ -91,6 +99,11 @@ enum Command {
 
 /// Runs the command line to its exit code.
 pub fn run(cli: Cli) -> ExitCode {
+    let code = run_command(cli);
+    if LOST.load(Ordering::Relaxed) { ExitCode::FAILURE } else { code }
+}
+
+fn run_command(cli: Cli) -> ExitCode {
     match cli.command {
         // No configuration, no runtime: it limits itself before it reads anything.
         Command::ExtractChild => return crate::knowledge::extract::child::main(std::io::stdin(), std::io::stdout()),
@@ -99,7 +112,12 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Config(config::Action::Docs) => return config::docs(),
         _ => {}
     }
-    let config = match load(cli.config.as_deref()) {
+    let file = match &cli.command {
+        // Its -c is psql's, so that it has a --config of its own.
+        Command::Psql(args) => args.config.as_deref().or(cli.config.as_deref()),
+        _ => cli.config.as_deref(),
+    };
+    let config = match load(file) {
         Ok(config) => config,
         Err(errors) => return usage_error(&errors.to_string()),
     };
@@ -124,6 +142,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Backup(args) => Box::pin(backup::run(config, args)).await,
             Command::Restore(args) => Box::pin(restore::run(config, args)).await,
             Command::SupportBundle(args) => Box::pin(support_bundle::run(config, args)).await,
+            Command::Psql(args) => psql::run(config, args).await,
             Command::Knowledge(action) => knowledge::run(&config, action).await,
             Command::Openapi | Command::Docs(_) | Command::ExtractChild => Ok(ExitCode::SUCCESS),
         }
@@ -147,15 +166,26 @@ fn failure(error: &anyhow::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Prints a line of a command's result.
-#[expect(clippy::print_stdout, reason = "what a command says is its output")]
+/// What a command said could not be kept: a full disk, say.
+static LOST: AtomicBool = AtomicBool::new(false);
+
+/// Prints a line of a command's result. Who reads only the first lines (`| head`) has enough: the command goes on in silence, to its
+/// usual code.
 pub(crate) fn print_line(line: &str) {
-    println!("{line}");
+    match writeln!(std::io::stdout().lock(), "{line}") {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            if !LOST.swap(true, Ordering::Relaxed) {
+                eprint_line(&format!("holdfast: cannot write to standard output: {error}"));
+            }
+        }
+        Ok(()) | Err(_) => {}
+    }
 }
 
-#[expect(clippy::print_stderr, reason = "what went wrong, for the person at the terminal")]
+/// Prints a line for the person at the terminal: what went wrong.
 pub(crate) fn eprint_line(line: &str) {
-    eprintln!("{line}");
+    // There is nowhere else to say it.
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
 #[cfg(test)]
@@ -181,6 +211,18 @@ mod tests {
             return 1;
         }
         leaves
+    }
+
+    #[test]
+    fn the_c_of_psql_is_a_statement_and_that_of_others_a_file() {
+        let cli =
+            Cli::try_parse_from(["holdfast", "-c", "a.toml", "psql", "-c", "SELECT 1", "-c", "SELECT 2"]).unwrap();
+        assert_eq!(cli.config.as_deref(), Some(std::path::Path::new("a.toml")));
+        let said = format!("{:?}", cli.command);
+        assert!(said.contains(r#"commands: ["SELECT 1", "SELECT 2"]"#) && said.contains("write: false"), "{said}");
+        let cli = Cli::try_parse_from(["holdfast", "doctor", "-c", "b.toml"]).unwrap();
+        assert_eq!(cli.config.as_deref(), Some(std::path::Path::new("b.toml")));
+        assert!(Cli::try_parse_from(["holdfast", "psql", "--yes"]).is_err(), "--yes without --write");
     }
 
     #[test]

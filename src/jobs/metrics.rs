@@ -53,7 +53,8 @@ pub struct ScheduleLabels {
 
 type Latencies = Family<QueueLabels, Latency, fn() -> Latency>;
 type Histograms = Family<QueueLabels, Histogram, fn() -> Histogram>;
-type Seconds = Gauge<f64, AtomicU64>;
+/// NaN where it is not known: no alert takes that for a figure.
+type Number = Gauge<f64, AtomicU64>;
 
 /// Process-wide, because [`super::enqueue`] knows nothing but the caller's transaction.
 static ENQUEUED: LazyLock<Family<QueueLabels, Counter>> = LazyLock::new(Family::default);
@@ -70,13 +71,14 @@ pub struct Metrics {
     pub duration: Latencies,
     pub wait: Histograms,
     pub leases_expired: Family<QueueLabels, Counter>,
-    queued: Family<QueueLabels, Gauge>,
-    running: Family<QueueLabels, Gauge>,
-    oldest: Family<QueueLabels, Seconds>,
-    dead_letters: Family<QueueLabels, Gauge>,
-    paused: Family<QueueLabels, Gauge>,
-    schedule_last_success: Family<ScheduleLabels, Seconds>,
-    schedule_overdue: Family<ScheduleLabels, Seconds>,
+    queued: Family<QueueLabels, Number>,
+    running: Family<QueueLabels, Number>,
+    oldest: Family<QueueLabels, Number>,
+    dead_letters: Family<QueueLabels, Number>,
+    paused: Family<QueueLabels, Number>,
+    workers: Family<QueueLabels, Number>,
+    schedule_last_success: Family<ScheduleLabels, Number>,
+    schedule_overdue: Family<ScheduleLabels, Number>,
     schedule_missed: Family<ScheduleLabels, Counter>,
 }
 
@@ -93,6 +95,7 @@ impl Metrics {
             oldest: Family::default(),
             dead_letters: Family::default(),
             paused: Family::default(),
+            workers: Family::default(),
             schedule_last_success: Family::default(),
             schedule_overdue: Family::default(),
             schedule_missed: Family::default(),
@@ -127,28 +130,49 @@ impl Metrics {
     }
 
     fn describe_queues(&self, registry: &mut Registry) {
-        registry.register("queued", "Jobs that wait, delayed ones included", self.queued.clone());
-        registry.register("running", "Jobs that run, over all workers", self.running.clone());
+        registry.register(
+            "queued",
+            "Jobs that wait, delayed ones included; of the whole installation, from every process: take the max",
+            self.queued.clone(),
+        );
+        registry.register(
+            "running",
+            "Jobs that run, over all workers; from every process: take the max",
+            self.running.clone(),
+        );
         registry.register_with_unit(
             "oldest_due",
-            "How long the longest waiting due job has waited",
+            "How long the longest waiting due job has waited; from every process: take the max",
             Unit::Seconds,
             self.oldest.clone(),
         );
-        registry.register("dead_letters", "Jobs that gave up and wait for someone to look", self.dead_letters.clone());
-        registry.register("paused", "1 when the queue is paused", self.paused.clone());
+        registry.register(
+            "dead_letters",
+            "Jobs that gave up and wait for someone to look; from every process: take the max",
+            self.dead_letters.clone(),
+        );
+        registry.register(
+            "paused",
+            "1 when the queue is paused; from every process: take the max",
+            self.paused.clone(),
+        );
+        registry.register(
+            "workers",
+            "Worker processes that reached this queue within the last 30 s; from every process: take the max",
+            self.workers.clone(),
+        );
     }
 
     fn describe_schedules(&self, registry: &mut Registry) {
         registry.register_with_unit(
             "schedule_last_success_timestamp",
-            "When a job of the schedule's kind last succeeded, seconds since 1970; 0 for never",
+            "When a job of the schedule's kind last succeeded, seconds since 1970; 0 for never; from every process: take the max",
             Unit::Seconds,
             self.schedule_last_success.clone(),
         );
         registry.register_with_unit(
             "schedule_overdue",
-            "How long ago the schedule's job should have begun, where it has not; 0 when on time",
+            "How long ago the schedule's job should have begun, where it has not; 0 when on time; from every process: take the max",
             Unit::Seconds,
             self.schedule_overdue.clone(),
         );
@@ -159,9 +183,8 @@ impl Metrics {
         );
     }
 
-    /// Makes every series of these queues and schedules, at zero, so that a first event is seen as a rise.
+    /// Makes the series that a worker counts in, at zero, so that a first event is seen as a rise.
     pub fn create(&self, queues: &[&'static str], schedules: &[&'static str]) {
-        Self::create_queued(queues);
         for &queue in queues {
             let labels = QueueLabels { queue };
             for family in [&self.started, &self.leases_expired] {
@@ -171,19 +194,33 @@ impl Metrics {
                 let _ = self.finished.get_or_create(&FinishedLabels { queue, outcome });
             }
             let _ = (self.duration.get_or_create(&labels), self.wait.get_or_create(&labels));
-            self.gauges(queue, None);
         }
         for &schedule in schedules {
-            let labels = ScheduleLabels { schedule };
-            let _ = (self.schedule_last_success.get_or_create(&labels), self.schedule_overdue.get_or_create(&labels));
-            let _ = self.schedule_missed.get_or_create(&labels);
+            let _ = self.schedule_missed.get_or_create(&ScheduleLabels { schedule });
         }
     }
 
-    /// Of these the series that a process has which queues jobs and runs none.
-    pub(super) fn create_queued(queues: &[&'static str]) {
+    /// Makes the series of what is read from the database, not known yet, and of what any process may queue.
+    pub fn create_figures(&self, queues: &[&'static str], schedules: &[&'static str]) {
         for &queue in queues {
             let _ = ENQUEUED.get_or_create(&QueueLabels { queue });
+        }
+        self.unknown(queues, schedules);
+    }
+
+    /// The database has not told for a while.
+    pub(super) fn unknown(&self, queues: &[&'static str], schedules: &[&'static str]) {
+        for &queue in queues {
+            let labels = QueueLabels { queue };
+            let figures = [&self.queued, &self.running, &self.oldest, &self.dead_letters, &self.paused, &self.workers];
+            for figure in figures {
+                figure.get_or_create(&labels).set(f64::NAN);
+            }
+        }
+        for &schedule in schedules {
+            let labels = ScheduleLabels { schedule };
+            self.schedule_last_success.get_or_create(&labels).set(f64::NAN);
+            self.schedule_overdue.get_or_create(&labels).set(f64::NAN);
         }
     }
 
@@ -201,13 +238,15 @@ impl Metrics {
         tracing::warn!(schedule, times, "a schedule's times passed while no worker ran");
     }
 
-    /// Shows what was counted in the database; `None` is zero.
-    pub(super) fn gauges(&self, queue: &'static str, status: Option<&QueueStatus>) {
+    /// Shows what was counted in the database; a queue that nobody has written down yet is empty.
+    pub(super) fn queue(&self, queue: &'static str, status: Option<&QueueStatus>, workers: i64) {
         let labels = QueueLabels { queue };
-        self.queued.get_or_create(&labels).set(status.map_or(0, |s| s.depth));
-        self.running.get_or_create(&labels).set(status.map_or(0, |s| s.running));
+        let count = |of: fn(&QueueStatus) -> i64| status.map_or(0.0, |s| of(s) as f64);
+        self.queued.get_or_create(&labels).set(count(|s| s.depth));
+        self.running.get_or_create(&labels).set(count(|s| s.running));
         self.oldest.get_or_create(&labels).set(status.map_or(0.0, |s| s.oldest_seconds));
-        self.dead_letters.get_or_create(&labels).set(status.map_or(0, |s| s.dead_letters));
-        self.paused.get_or_create(&labels).set(i64::from(status.is_some_and(|s| s.paused)));
+        self.dead_letters.get_or_create(&labels).set(count(|s| s.dead_letters));
+        self.paused.get_or_create(&labels).set(count(|s| i64::from(s.paused)));
+        self.workers.get_or_create(&labels).set(workers as f64);
     }
 }

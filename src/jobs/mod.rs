@@ -9,13 +9,17 @@
 //! Nobody sends NOTIFY: inside a transaction it serialises all commits, and a poll each second is the truth anyway.
 //! Within a process, [`enqueue`] wakes the worker.
 //!
-//! Owns `jobs`, `job_payloads`, `job_history`, `job_attempts`, `job_dead_letters`, `job_queues`, `job_schedules`.
+//! What the queue's state is, every process that serves exports ([`figures`]): nothing about it dies with the last worker.
+//!
+//! Owns `jobs`, `job_payloads`, `job_history`, `job_attempts`, `job_dead_letters`, `job_queues`, `job_schedules`,
+//! `job_workers`.
 //! Jobs: `jobs.maintain`. Metrics: `holdfast_jobs_*`. Checks: `jobs.progress`,
 //! `jobs.unknown_kinds`, `jobs.dead_letters`.
 
 pub mod config;
 pub mod doctor;
 mod error;
+mod figures;
 #[expect(clippy::module_inception, reason = "every capability has its jobs in jobs.rs, this one too")]
 mod jobs;
 mod metrics;

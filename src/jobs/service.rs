@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{
-    Config, JobId, JobState, JobSummary, JobsError, Metrics, Registry, jobs,
+    Config, JobId, JobState, JobSummary, JobsError, Metrics, Registry, figures, jobs,
     model::{JobDetail, QueueStatus},
     store::{self, Filter},
     wake,
@@ -70,9 +70,13 @@ impl Jobs {
         Ok(())
     }
 
-    /// Makes the series of what a process without a worker does with the queues of `registry`.
-    pub fn begin_counting(&self, registry: &Registry) {
-        Metrics::create_queued(&registry.queues());
+    /// Exports the state of the queues, schedules and workers of `registry`, whatever this process does itself, until `lifecycle`
+    /// ends.
+    pub fn start_figures(&self, mut registry: Registry, lifecycle: &Lifecycle) -> Result<(), JobsError> {
+        jobs::register(self, &mut registry)?;
+        self.0.metrics.create_figures(&registry.queues(), &registry.schedule_names());
+        lifecycle.spawn("jobs.figures", figures::run(self.clone(), registry, lifecycle.soft().clone()));
+        Ok(())
     }
 
     /// Looks for due jobs now: call after a commit where a second matters. [`super::enqueue`] hints by itself.
@@ -125,6 +129,7 @@ impl Jobs {
     pub(super) async fn maintain(&self) -> Result<(i32, i32), JobsError> {
         let mut tx = self.0.db.system().await?;
         let done = store::maintain(&mut tx, self.0.config.retention_days).await?;
+        store::forget_lost_workers(&mut tx).await?;
         tx.commit().await?;
         Ok(done)
     }

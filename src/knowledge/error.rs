@@ -8,7 +8,7 @@ use crate::{
     llm::LlmError,
     platform::{
         db::DbError,
-        error::{ApiError, FieldError},
+        error::{ApiError, FieldError, is_disk_full},
         pools::WorkLost,
     },
     storage::StorageError,
@@ -88,6 +88,7 @@ impl From<KnowledgeError> for ApiError {
             KnowledgeError::Busy => {
                 Self::unavailable(Duration::from_secs(2), "the knowledge base is busy").with_source(error)
             }
+            KnowledgeError::Index(_) if is_disk_full(&error) => Self::disk_full("the search index").with_source(error),
             KnowledgeError::Index(_) => {
                 Self::unavailable(Duration::from_secs(5), "the search index is not reachable right now")
                     .with_source(error)

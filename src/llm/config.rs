@@ -9,7 +9,7 @@ use std::{
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use super::adaptation::Adaptation;
+use super::{adaptation::Adaptation, prices::Price};
 use crate::platform::config::{ConfigErrors, secret};
 
 /// Names that a provider cannot have: other backends answer to them.
@@ -93,6 +93,9 @@ pub struct Provider {
     /// What requests to this server need, beforehand; what is not named is found out when it refuses one.
     #[serde(default)]
     pub adaptations: Vec<Adaptation>,
+    /// What a million tokens of a model cost, for `holdfast_llm_model_cost_total`; without one what the provider says counts.
+    #[serde(default)]
+    pub prices: BTreeMap<String, Price>,
 }
 
 /// What a model server speaks.
@@ -226,6 +229,20 @@ impl Config {
         [first, second].into_iter().map(String::as_str).find(|target| !target.is_empty())
     }
 
+    /// The models that are named: `(embeds, provider, model)`. Each provider is among them, with `other` at least.
+    pub(super) fn named_models(&self) -> Vec<(bool, &str, &str)> {
+        let whole = [&self.aliases.fast, &self.aliases.quality, &self.embedding.model];
+        let targets = whole.into_iter().filter_map(|target| target.split_once('/'));
+        let listed = self.providers.iter().flat_map(|(name, provider)| {
+            let models = provider.models.iter().chain(provider.prices.keys()).map(String::as_str);
+            models.chain(["other"]).map(move |model| (name.as_str(), model))
+        });
+        let known = targets.filter(|(provider, _)| self.providers.contains_key(*provider)).chain(listed);
+        known
+            .map(|(provider, model)| (self.is_embedding_model(&format!("{provider}/{model}")), provider, model))
+            .collect()
+    }
+
     /// The configured embedding model, its alias, or a model whose name says that it embeds (`text-embedding-3-small`,
     /// `nomic-embed-text`): servers list them among the others without telling them apart.
     pub(super) fn is_embedding_model(&self, name: &str) -> bool {
@@ -343,6 +360,11 @@ impl Provider {
         }
         errors.range(&setting("timeout_seconds"), self.timeout_seconds, 1, 3600);
         errors.range(&setting("idle_timeout_seconds"), self.idle_timeout_seconds, 1, 3600);
+        for (model, price) in &self.prices {
+            if ![price.input, price.output].iter().all(|cost| (0.0..=1e6).contains(cost)) {
+                errors.push(&setting("prices"), format!("{model:?} costs between 0 and 1000000 for a million tokens"));
+            }
+        }
         let mut seen = BTreeSet::new();
         for model in &self.models {
             if model.trim().is_empty() || !seen.insert(model) {

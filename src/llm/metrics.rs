@@ -1,6 +1,10 @@
 //! `holdfast_llm_*`
 
-use std::time::Duration;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock, atomic::AtomicU64},
+    time::Duration,
+};
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -16,8 +20,9 @@ use super::{
 };
 use crate::{label_enum, platform::telemetry::Latency};
 
-/// 10 ms to 2 min: a query's embedding is about 10 ms, a long answer takes minutes.
-const DURATION_BUCKETS: [f64; 12] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 120.0];
+/// 10 ms to 10 min: a query's embedding is about 10 ms, a long answer takes minutes; 240 s is the usual `timeout_seconds`.
+const DURATION_BUCKETS: [f64; 16] =
+    [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 240.0, 600.0];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct CallLabels {
@@ -81,6 +86,45 @@ pub struct FailureLabels {
     pub failure: Failure,
 }
 
+/// Provider and model are names out of the configuration; `other` for a model that it does not name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ModelCallLabels {
+    pub operation: Operation,
+    pub provider: String,
+    pub model: String,
+    pub outcome: Outcome,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ModelTokenLabels {
+    pub provider: String,
+    pub model: String,
+    pub direction: Direction,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ModelLabels {
+    pub provider: String,
+    pub model: String,
+}
+
+/// A model that the configuration does not name.
+const OTHER: &str = "other";
+
+/// What a model is observed with: the handles, made once.
+#[derive(Debug)]
+struct OfModel {
+    /// In the order of [`Outcome::ALL`].
+    chats: Vec<Counter>,
+    embeddings: Vec<Counter>,
+    input: Counter,
+    output: Counter,
+    cost: Counter<f64, AtomicU64>,
+}
+
+/// By provider, then by model.
+type Models = BTreeMap<String, BTreeMap<String, OfModel>>;
+
 type Durations = Family<BackendLabels, Latency, fn() -> Latency>;
 
 #[derive(Clone, Debug)]
@@ -96,6 +140,11 @@ pub struct Metrics {
     expired: Family<KeptLabels, Counter>,
     adaptations: Family<AdaptationLabels, Counter>,
     provider_failures: Family<FailureLabels, Counter>,
+    model_requests: Family<ModelCallLabels, Counter>,
+    model_tokens: Family<ModelTokenLabels, Counter>,
+    model_cost: Family<ModelLabels, Counter<f64, AtomicU64>>,
+    /// Clones share it.
+    models: Arc<RwLock<Models>>,
 }
 
 impl Metrics {
@@ -113,6 +162,10 @@ impl Metrics {
             expired: Family::default(),
             adaptations: Family::default(),
             provider_failures: Family::default(),
+            model_requests: Family::default(),
+            model_tokens: Family::default(),
+            model_cost: Family::default(),
+            models: Arc::default(),
         };
         metrics.at_zero();
         registry.register("requests", "Calls to models, by how they ended", metrics.requests.clone());
@@ -152,7 +205,91 @@ impl Metrics {
             "Calls that a provider did not answer, by what was wrong",
             metrics.provider_failures.clone(),
         );
+        registry.register(
+            "model_requests",
+            "Calls to models, by provider and model; a model that the configuration does not name is `other`",
+            metrics.model_requests.clone(),
+        );
+        registry.register(
+            "model_tokens",
+            "Tokens sent to models and received from them, by provider and model",
+            metrics.model_tokens.clone(),
+        );
+        registry.register(
+            "model_cost",
+            "What calls cost: by the configured prices, in their currency; without one as the provider says it, which OpenRouter does in US dollars",
+            metrics.model_cost.clone(),
+        );
         metrics
+    }
+
+    /// Makes a model's series, at zero, and that of its provider's other models.
+    pub fn create_model(&self, operation: Operation, provider: &str, model: &str) {
+        let mut models = self.models.write().unwrap_or_else(PoisonError::into_inner);
+        let of_provider = models.entry(provider.to_owned()).or_default();
+        for model in [model, OTHER] {
+            let entry = of_provider.entry(model.to_owned()).or_insert_with(|| self.of_model(provider, model));
+            // Of a provider whose models nobody names, both kinds may come.
+            let counters = self.calls(operation, provider, model);
+            match operation {
+                Operation::Chat => entry.chats = counters,
+                Operation::Embedding => entry.embeddings = counters,
+            }
+        }
+    }
+
+    fn of_model(&self, provider: &str, model: &str) -> OfModel {
+        let labels = ModelLabels { provider: provider.to_owned(), model: model.to_owned() };
+        let tokens = |direction| {
+            let ModelLabels { provider, model } = labels.clone();
+            self.model_tokens.get_or_create_owned(&ModelTokenLabels { provider, model, direction })
+        };
+        OfModel {
+            chats: Vec::new(),
+            embeddings: Vec::new(),
+            input: tokens(Direction::Input),
+            output: tokens(Direction::Output),
+            cost: self.model_cost.get_or_create_owned(&labels),
+        }
+    }
+
+    /// In the order of [`Outcome::ALL`].
+    fn calls(&self, operation: Operation, provider: &str, model: &str) -> Vec<Counter> {
+        let labels =
+            |outcome| ModelCallLabels { operation, provider: provider.to_owned(), model: model.to_owned(), outcome };
+        Outcome::ALL.iter().map(|&outcome| self.model_requests.get_or_create_owned(&labels(outcome))).collect()
+    }
+
+    /// A call to a model ended. An agent's has been counted by the call that it made itself.
+    fn called_model(&self, target: &Target, outcome: Outcome, row: &UsageRow, cost: f64) {
+        let models = self.models.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(of_provider) = models.get(&target.provider) else { return };
+        let name = target.model.as_str();
+        // Ollama's `qwen3` is `qwen3:latest`, OpenRouter's `x:nitro` is `x`, and behind a local model's name is a hash of its files.
+        let end = if target.kind == BackendKind::Local { '-' } else { ':' };
+        let known = [name, name.rsplit_once(end).map_or(name, |(base, _)| base), OTHER];
+        let Some(model) = known.iter().find_map(|name| of_provider.get(*name)) else { return };
+        let calls = match target.operation {
+            Operation::Chat => &model.chats,
+            Operation::Embedding => &model.embeddings,
+        };
+        match calls.get(outcome as usize) {
+            Some(counter) => {
+                counter.inc();
+            }
+            // A model that was thought to do the other thing.
+            None => {
+                let model = known.iter().find(|name| of_provider.contains_key(**name)).copied().unwrap_or(OTHER);
+                let (operation, provider) = (target.operation, target.provider.clone());
+                let labels = ModelCallLabels { operation, provider, model: model.to_owned(), outcome };
+                self.model_requests.get_or_create(&labels).inc();
+            }
+        }
+        model.input.inc_by(row.prompt_tokens);
+        model.output.inc_by(row.completion_tokens);
+        if cost > 0.0 {
+            model.cost.inc_by(cost);
+        }
     }
 
     /// Makes a provider's series, at zero.
@@ -215,8 +352,9 @@ impl Metrics {
         outcome: Outcome,
         took: Duration,
         first_token: Option<Duration>,
-        row: &UsageRow,
+        (row, cost): (&UsageRow, f64),
     ) {
+        self.called_model(target, outcome, row, cost);
         let (operation, backend) = (target.operation, target.kind);
         self.requests.get_or_create(&CallLabels { operation, backend, outcome }).inc();
         let labels = BackendLabels { operation, backend };
@@ -240,5 +378,89 @@ impl Metrics {
     pub(super) fn looked_up(&self, cache: Cache, hits: usize, misses: usize) {
         self.embedding_cache.get_or_create(&CacheLabels { cache, result: CacheResult::Hit }).inc_by(hits as u64);
         self.embedding_cache.get_or_create(&CacheLabels { cache, result: CacheResult::Miss }).inc_by(misses as u64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus_client::encoding::text::encode;
+
+    use super::*;
+    use crate::{
+        llm::{config::Config, prices::Prices, wire::Usage},
+        platform::ids::OrgId,
+    };
+
+    fn row(provider: &str, model: &str) -> UsageRow {
+        UsageRow {
+            id: uuid::Uuid::nil(),
+            org_id: OrgId(uuid::Uuid::nil()),
+            actor: String::new(),
+            agent_id: None,
+            operation: Operation::Chat,
+            provider: provider.into(),
+            model: model.into(),
+            alias: None,
+            prompt_tokens: 2000,
+            completion_tokens: 1000,
+            estimated: false,
+            duration_ms: 1,
+            first_token_ms: None,
+            outcome: Outcome::Ok,
+            streamed: false,
+            created_at: chrono::DateTime::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn calls_are_counted_by_the_models_that_the_configuration_names_with_what_they_cost() {
+        let config: Config = toml::from_str(
+            "[providers.openrouter]\nbase_url = 'https://openrouter.ai/api/v1'\nmodels = ['openai/gpt-4o-mini']\n\
+             prices = { 'openai/gpt-4o-mini' = { input = 0.5, output = 1.5 } }\n",
+        )
+        .unwrap();
+        let mut registry = Registry::default();
+        let (metrics, prices) = (Metrics::register(&mut registry), Prices::new(&config));
+        for (embeds, provider, model) in config.named_models() {
+            assert!(!embeds);
+            metrics.create_model(Operation::Chat, provider, model);
+        }
+        let text = || {
+            let mut text = String::new();
+            encode(&mut text, &registry).unwrap();
+            text
+        };
+        let series = |text: &str| text.lines().filter(|line| line.starts_with("model_")).count();
+        let before = series(&text());
+        // As OpenRouter ends an answer: usage with its cost in US dollars.
+        let said: Usage = serde_json::from_str(
+            r#"{"prompt_tokens": 2000, "completion_tokens": 1000, "total_tokens": 3000, "cost": 0.25}"#,
+        )
+        .unwrap();
+        for model in ["openai/gpt-4o-mini", "openai/gpt-4o-mini:nitro", "made/up-1", "made/up-2"] {
+            let row = row("openrouter", model);
+            let target = Target {
+                operation: Operation::Chat,
+                kind: BackendKind::Openai,
+                provider: row.provider.clone(),
+                model: row.model.clone(),
+                alias: None,
+            };
+            let cost = prices.cost(&row, Some(&said));
+            metrics.called(&target, Outcome::Ok, Duration::from_secs(1), None, (&row, cost));
+        }
+        let text = text();
+        assert_eq!(series(&text), before, "no name that a client makes up is a label: {text}");
+        for line in [
+            r#"model_requests_total{operation="chat",provider="openrouter",model="openai/gpt-4o-mini",outcome="ok"} 2"#,
+            r#"model_requests_total{operation="chat",provider="openrouter",model="other",outcome="ok"} 2"#,
+            r#"model_tokens_total{provider="openrouter",model="openai/gpt-4o-mini",direction="input"} 4000"#,
+            // The configured price: 2 x (2000 x 0.5 + 1000 x 1.5) / 1e6.
+            r#"model_cost_total{provider="openrouter",model="openai/gpt-4o-mini"} 0.005"#,
+            // The provider's word.
+            r#"model_cost_total{provider="openrouter",model="other"} 0.5"#,
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is not in {text}");
+        }
     }
 }

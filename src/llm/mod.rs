@@ -24,6 +24,7 @@ mod model;
 mod openai;
 pub mod pages;
 mod parts;
+mod prices;
 mod routes;
 mod runaway;
 mod service;

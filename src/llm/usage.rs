@@ -16,7 +16,9 @@ use super::{
     error::LlmError,
     metrics::Metrics,
     model::{BackendKind, CallContext, Operation, Outcome, TokenEstimate},
-    parts, store,
+    parts,
+    prices::Prices,
+    store,
     wire::{ChatChunk, ChatCompletion, ChatRequest, Usage},
 };
 use crate::platform::{
@@ -61,16 +63,17 @@ pub(super) struct Recorder {
     /// Calls that will still send a row: the writer outlives them at shutdown.
     live: Arc<AtomicUsize>,
     metrics: Metrics,
+    prices: Prices,
     clock: Clock,
 }
 
 impl Recorder {
-    pub(super) fn start(db: Db, clock: Clock, metrics: Metrics, lifecycle: &Lifecycle) -> Self {
+    pub(super) fn start(db: Db, clock: Clock, metrics: Metrics, prices: Prices, lifecycle: &Lifecycle) -> Self {
         let (sender, rows) = mpsc::channel(QUEUE);
         let live = Arc::new(AtomicUsize::new(0));
         let writer = Writer { db, rows, live: live.clone(), metrics: metrics.clone(), stop: lifecycle.soft().clone() };
         lifecycle.spawn("llm.usage", writer.run());
-        Self { rows: sender, live, metrics, clock }
+        Self { rows: sender, live, metrics, prices, clock }
     }
 
     fn record(&self, row: UsageRow) {
@@ -322,7 +325,8 @@ impl Drop for Meter {
             (self.prompt, self.output) = (TokenEstimate::default(), TokenEstimate::default());
         }
         let row = self.row(took, outcome);
-        self.recorder.metrics.called(&self.target, outcome, took, self.first_token, &row);
+        let cost = self.recorder.prices.cost(&row, self.usage.as_ref());
+        self.recorder.metrics.called(&self.target, outcome, took, self.first_token, (&row, cost));
         let _entered = self.span.enter();
         let error = self.error.as_deref().unwrap_or_default();
         macro_rules! line {

@@ -36,6 +36,25 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
+/// Whether somewhere among an error's causes a file system, a quota or a store had no room left.
+pub fn is_disk_full(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source()).any(|cause| {
+        match cause.downcast_ref::<std::io::Error>() {
+            Some(io) => {
+                matches!(io.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
+                    || io.get_ref().is_some_and(|inner| is_disk_full(inner))
+            }
+            // LanceDB and the S3 client keep the words only: the kernel's, MinIO's and Ceph's.
+            None => {
+                let text = cause.to_string();
+                ["No space left on device", "Disk quota exceeded", "XMinioStorageFull", "QuotaExceeded"]
+                    .iter()
+                    .any(|words| text.contains(words))
+            }
+        }
+    })
+}
+
 /// How a server behind us named an error: for surfaces whose clients know its names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Upstream {
@@ -132,6 +151,13 @@ impl ApiError {
         Self { retry_after: Some(retry_after), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail) }
     }
 
+    /// 507: nothing can be written, and waiting alone does not help.
+    pub fn disk_full(whose: &str) -> Self {
+        let detail =
+            format!("the disk is full: {whose} cannot be written; whoever runs this installation must make room");
+        Self::new(StatusCode::INSUFFICIENT_STORAGE, "disk_full", detail)
+    }
+
     /// 500; the source is logged, the client learns only the request id.
     pub fn internal(source: impl Into<anyhow::Error>) -> Self {
         Self {
@@ -162,7 +188,14 @@ impl std::error::Error for ApiError {
 
 impl From<DbError> for ApiError {
     fn from(error: DbError) -> Self {
-        if error.is_unavailable() {
+        if error.is_disk_full() {
+            Self::disk_full("the database").with_source(error)
+        } else if error.is_locked() {
+            let locked = "another session holds a lock in the database that this needs: try again";
+            let after = Some(Duration::from_secs(5));
+            Self { retry_after: after, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "database_locked", locked) }
+                .with_source(error)
+        } else if error.is_unavailable() {
             Self::unavailable(Duration::from_secs(2), "the database is not reachable right now").with_source(error)
         } else if error.is_bad_text() {
             Self::bad_request("invalid_text", "a text holds the character NUL, which cannot be kept").with_source(error)
@@ -239,5 +272,29 @@ impl IntoResponse for ApiError {
         }
         response.extensions_mut().insert(ResponseError { code: self.code, detail: self.detail, chain });
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("the store failed")]
+    struct Wrapped(#[source] Box<dyn std::error::Error + Send + Sync>);
+
+    #[test]
+    fn a_full_disk_is_seen_through_what_is_wrapped_around_it() {
+        let enospc = || io::Error::from_raw_os_error(rustix::io::Errno::NOSPC.raw_os_error());
+        assert!(is_disk_full(&enospc()));
+        assert!(is_disk_full(&Wrapped(Box::new(enospc()))));
+        assert!(is_disk_full(&Wrapped(Box::new(io::Error::other(Wrapped(Box::new(enospc())))))));
+        assert!(is_disk_full(&Wrapped(
+            "LanceError(IO): Generic LocalFileSystem error: No space left on device (os error 28)".into()
+        )));
+        let away = io::Error::from(io::ErrorKind::ConnectionRefused);
+        assert!(!is_disk_full(&away) && !is_disk_full(&Wrapped(Box::new(away))));
     }
 }

@@ -19,6 +19,7 @@ use super::telemetry::trace;
 pub struct HttpClients {
     operator: reqwest::Client,
     patient: reqwest::Client,
+    probe: reqwest::Client,
     tenant: TenantClient,
 }
 
@@ -56,6 +57,8 @@ impl HttpClients {
             // Total time is the caller's to set.
             operator: base().read_timeout(Duration::from_secs(300)).redirect(Policy::none()).build()?,
             patient: base().redirect(Policy::none()).build()?,
+            // Each question connects anew, and sees the certificate.
+            probe: base().redirect(Policy::none()).pool_max_idle_per_host(0).tls_info(true).build()?,
             tenant: TenantClient(
                 base()
                     .timeout(Duration::from_secs(30))
@@ -76,6 +79,11 @@ impl HttpClients {
     /// the time.
     pub fn patient(&self) -> &reqwest::Client {
         &self.patient
+    }
+
+    /// As [`Self::operator`], for our own public address: it tells the certificate, and keeps no connection.
+    pub fn probe(&self) -> &reqwest::Client {
+        &self.probe
     }
 
     /// For addresses that come from users: only public targets.

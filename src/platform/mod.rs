@@ -10,6 +10,8 @@ pub mod crypto;
 pub mod data_dir;
 /// Transactions that belong to an organisation; roles, migrations, the private cluster.
 pub mod db;
+/// Room on the file systems that are written to.
+pub mod disk;
 /// Errors as clients see them.
 pub mod error;
 /// Checks for `doctor` and readiness.

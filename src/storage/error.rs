@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::platform::{error::ApiError, http::unreadable_body};
+use crate::platform::{
+    error::{ApiError, is_disk_full},
+    http::unreadable_body,
+};
 
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
@@ -27,6 +30,8 @@ impl StorageError {
     /// Whether the store answered and said no: wrong keys, or no such bucket. Waiting does not help then.
     pub fn is_refusal(&self) -> bool {
         match self {
+            // Room may be made; a start without it can still be signed in to.
+            Self::Folder(_) if is_disk_full(self) => false,
             Self::NotFound | Self::Folder(_) => true,
             Self::Store(error) => {
                 matches!(
@@ -56,6 +61,9 @@ impl From<StorageError> for ApiError {
             StorageError::NotFound => Self::not_found("object").with_source(error),
             StorageError::TooLarge(limit) => Self::payload_too_large(format!("the file is larger than {limit} bytes")),
             StorageError::Body(_) => unreadable_body("the upload ended early", error),
+            StorageError::Store(_) | StorageError::Folder(_) if is_disk_full(&error) => {
+                Self::disk_full("the object store").with_source(error)
+            }
             StorageError::Store(_) | StorageError::Folder(_) => {
                 Self::unavailable(Duration::from_secs(5), "the object store is not reachable right now")
                     .with_source(error)

@@ -79,14 +79,14 @@ def write_config(folder, mock, smollm2):
     return path
 
 
-def one_time_password(log):
-    """What the first start prints once, beside the console's address, a moment after it is ready."""
+def one_time_password(data_dir):
+    """What the first start keeps for whoever looks after it, a moment after it is ready: address and password, a line each."""
+    file = data_dir / "first-admin-password"
     for _ in range(100):
-        found = re.search(r"one-time password\s+(\S+)", log.read_text(), re.IGNORECASE)
-        if found:
-            return found.group(1)
+        if file.exists() and len(file.read_text().splitlines()) == 2:
+            return file.read_text().splitlines()[1]
         time.sleep(0.05)
-    sys.exit("the appliance printed no one-time password")
+    sys.exit("the appliance kept no one-time password")
 
 
 def stop(child, seconds=30):
@@ -121,7 +121,7 @@ def run(args, folder, children):
             APPLIANCE_URL=f"http://127.0.0.1:{api}",
             APPLIANCE_OPS_URL=f"http://127.0.0.1:{ops}",
             APPLIANCE_EMAIL=EMAIL,
-            APPLIANCE_ONE_TIME_PASSWORD=one_time_password(log),
+            APPLIANCE_ONE_TIME_PASSWORD=one_time_password(folder / "data"),
             APPLIANCE_PID=str(appliance.pid),
             APPLIANCE_LOG=str(log),
             APPLIANCE_CONFIG=str(config),

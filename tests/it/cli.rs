@@ -1,6 +1,6 @@
 //! The command line of the real program, and what it and `/readyz` say when something is wrong.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use axum::{
     Router,
@@ -237,4 +237,108 @@ async fn a_file_is_read_at_the_terminal_as_the_worker_reads_it() {
     assert_eq!((&list[1]["kind"], &list[1]["text"]), (&json!("html"), &json!("The lock opens at noon.")));
     assert_eq!(list[1]["report"]["doubts"], json!(["hidden_text"]));
     assert_eq!(site.run(&["knowledge", "read"]).await.status.code(), Some(64));
+}
+
+/// As `| head -1` does: nobody reads what comes after the first line.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_reads_only_the_beginning_gets_no_panic_and_the_usual_code() {
+    let site = Site::new();
+    for args in [&["config", "docs"][..], &["openapi"], &["docs", "metrics"], &["config", "show"]] {
+        let output = site.run_unread(args).await;
+        assert!(output.status.success() && output.stderr.is_empty(), "{args:?}: {output:?}");
+    }
+    // A full disk is another matter.
+    let full = site.run_into(std::path::Path::new("/dev/full"), &["config", "docs"]).await;
+    let said = String::from_utf8_lossy(&full.stderr);
+    assert!(full.status.code() == Some(1) && said.contains("cannot write to standard output"), "{full:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn psql_reads_by_itself_and_writes_only_when_told_to() {
+    let site = Site::new();
+    let running = site.start().await;
+    let ask = async |args: &[&str]| {
+        let output = site.run(&[&["psql"], args].concat()).await;
+        let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+        (output.status.code(), said(&output.stdout), said(&output.stderr))
+    };
+    // All organisations' rows, past row-level security.
+    let (code, told, error) = ask(&["-c", "SELECT count(*) FROM organisations", "--", "-At"]).await;
+    assert_eq!((code, told.as_str()), (Some(0), "1"), "{error}");
+    let delete = "DELETE FROM job_queues WHERE name = 'no such queue'";
+    // Read-only twice: the session, and the role whose session somebody has told otherwise.
+    let (code, _, error) = ask(&["-c", delete]).await;
+    assert!(code == Some(1) && error.contains("read-only transaction"), "{error}");
+    let (code, _, error) = ask(&["-c", "SET default_transaction_read_only = off", "-c", delete]).await;
+    assert!(code == Some(1) && error.contains("permission denied"), "{error}");
+    // Nobody sits at a terminal to be asked.
+    let (code, _, error) = ask(&["--write", "-c", delete]).await;
+    assert!(code == Some(1) && error.contains("--yes"), "{error}");
+    let (code, told, error) = ask(&["--write", "--yes", "-c", delete]).await;
+    assert_eq!((code, told.as_str()), (Some(0), "DELETE 0"), "{error}");
+    // What the server's statements cost, where the private cluster counts them.
+    let (code, told, error) =
+        ask(&["--database", "postgres", "-c", "SELECT sum(calls) > 0 FROM pg_stat_statements", "--", "-At"]).await;
+    assert_eq!((code, told.as_str()), (Some(0), "t"), "{error}");
+    running.stop().await;
+    // And with nobody running: the server is started for it, and stopped.
+    let (code, told, error) = ask(&["-c", "SELECT 6 * 7", "--", "-At"]).await;
+    assert_eq!((code, told.as_str()), (Some(0), "42"), "{error}");
+    assert!(site.postmaster().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_leaves_no_folder_for_the_socket_and_a_first_start_logs_no_failed_sign_in() {
+    let mut site = Site::new();
+    site.set("HOLDFAST_BACKUP__RECIPIENTS", "age1t63e75esuapgwa699efd7j03u6e9847d54x2jd5fneqnt2slg4ksn3fnxs");
+    let folder = tempfile::tempdir().unwrap();
+    site.set("HOLDFAST_BACKUP__DESTINATIONS__NEAR__URL", &folder.path().display().to_string());
+    let running = site.start().await;
+    let options = fs::read_to_string(site.data_dir().join("postgres/postmaster.pid")).unwrap();
+    let socket = options.lines().nth(4).unwrap().to_owned();
+    assert!(std::path::Path::new(&socket).is_dir(), "{options}");
+    let (status, output) = running.stop().await;
+    assert!(status.success() && !output.contains("authentication failed"), "{output}");
+    let started = output.lines().find(|line| line.contains("worker started")).unwrap();
+    let line: Value = serde_json::from_str(started).unwrap();
+    assert_eq!(line["queues"], "alerting,backup,knowledge,system");
+    assert!(!std::path::Path::new(&socket).exists(), "{socket} is left behind");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_appliance_asks_its_own_public_address() {
+    let mut site = Site::new();
+    site.set("HOLDFAST_SERVER__PROBE_SECONDS", "1");
+    site.set("HOLDFAST_SERVER__PUBLIC_URL", &format!("http://{}", site.address));
+    let running = site.start().await;
+    let ops = Client::new(&format!("http://{}", site.ops));
+    let sees = async |name: &str, expected: f64| {
+        let deadline = std::time::Instant::now() + Duration::from_secs(30);
+        loop {
+            let text = ops.get("/metrics").await.text;
+            let line =
+                text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("no {name}")).trim();
+            let found: f64 = line.parse().unwrap();
+            if found == expected || (found.is_nan() && expected.is_nan()) {
+                return;
+            }
+            assert!(std::time::Instant::now() < deadline, "{name} is {found}, not {expected}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    sees("holdfast_http_public_up ", 1.0).await;
+    sees("holdfast_http_public_certificate_end_timestamp_seconds ", f64::NAN).await;
+    running.stop().await;
+    // A name that leads elsewhere: there nobody listens.
+    site.set("HOLDFAST_SERVER__PUBLIC_URL", "http://127.0.0.1:1");
+    let running = site.start().await;
+    sees("holdfast_http_public_up ", 0.0).await;
+    assert!(running.output().contains("the public address does not answer"), "{}", running.output());
+    running.stop().await;
+    // Nobody said an address: nothing is asked.
+    site.set("HOLDFAST_SERVER__PUBLIC_URL", "");
+    let running = site.start().await;
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    sees("holdfast_http_public_up ", f64::NAN).await;
+    running.stop().await;
 }

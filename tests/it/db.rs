@@ -253,7 +253,7 @@ async fn the_servers_figures_are_read_and_say_when_it_does_not_answer() {
     // Open from before the first look: others' transactions are seen.
     admin.execute("BEGIN").await.unwrap();
     admin.execute("SELECT 1").await.unwrap();
-    db.start_statistics(Duration::from_millis(100), &lifecycle);
+    db.start_statistics(Duration::from_millis(100), Clock::system(), &lifecycle);
     until(&telemetry, "holdfast_database_up ", |up| up == 1.0).await;
     until(&telemetry, "holdfast_database_longest_transaction_seconds ", |age| age > 0.2).await;
     admin.execute("ROLLBACK").await.unwrap();
@@ -280,6 +280,24 @@ async fn the_servers_figures_are_read_and_say_when_it_does_not_answer() {
     until(&telemetry, "holdfast_database_table_last_vacuum_timestamp_seconds{table=\"job_queues\"}", |at| at > 1.7e9)
         .await;
 
+    // Somebody holds a lock, and somebody waits for it.
+    let mut holder = PgConnection::connect_with(&target.admin).await.unwrap();
+    holder.execute("BEGIN; LOCK TABLE job_queues IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let mut waiter = PgConnection::connect_with(&target.admin).await.unwrap();
+    let waits = tokio::spawn(async move { waiter.execute("SELECT count(*) FROM job_queues").await.map(|_| ()) });
+    until(&telemetry, "holdfast_database_lock_waiters ", |waiters| waiters == 1.0).await;
+    until(&telemetry, "holdfast_database_longest_lock_wait_seconds ", |seconds| seconds > 0.2).await;
+    holder.execute("ROLLBACK").await.unwrap();
+    waits.await.unwrap().unwrap();
+    until(&telemetry, "holdfast_database_lock_waiters ", |waiters| waiters == 0.0).await;
+    until(&telemetry, "holdfast_database_longest_lock_wait_seconds ", |seconds| seconds == 0.0).await;
+    holder.execute("CHECKPOINT").await.unwrap();
+    until(&telemetry, "holdfast_database_checkpoints_total{kind=\"requested\"}", |count| count >= 1.0).await;
+    // Both clocks are this machine's.
+    until(&telemetry, "holdfast_database_clock_offset_seconds ", |seconds| seconds.abs() < 1.0).await;
+    until(&telemetry, "holdfast_database_statements_tracked ", |tracked| tracked == 0.0).await;
+    holder.close().await.unwrap();
+
     db.close().await;
     cluster().await.drop_database(&name).await;
     until(&telemetry, "holdfast_database_up ", |up| up == 0.0).await;
@@ -299,7 +317,7 @@ async fn a_role_that_may_not_see_others_says_so_and_the_rest_is_read() {
     assert!(db.sees_others_sessions().await.unwrap(), "granted where roles are made");
     cluster().await.execute("REVOKE pg_read_all_stats FROM hfblind_system").await;
     assert!(!db.sees_others_sessions().await.unwrap());
-    db.start_statistics(Duration::from_millis(100), &lifecycle);
+    db.start_statistics(Duration::from_millis(100), Clock::system(), &lifecycle);
     until(&telemetry, "holdfast_database_up ", |up| up == 1.0).await;
     until(&telemetry, "holdfast_database_longest_transaction_seconds ", f64::is_nan).await;
     until(&telemetry, "holdfast_database_replication_slots{state=\"active\"}", |slots| slots == 0.0).await;

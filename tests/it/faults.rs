@@ -1,6 +1,6 @@
 //! What must not be lost: the database goes away, the process is killed, somebody presses Ctrl-C too early.
 
-use std::{fs, time::Duration};
+use std::{fs, os::unix::fs::PermissionsExt as _, time::Duration};
 
 use chrono::TimeDelta;
 use holdfast::platform::crypto::random_bytes;
@@ -15,6 +15,7 @@ use crate::{
     support::{
         app::{Answer, Client, TestApp},
         cluster::{PATIENCE, terminate_sessions},
+        disk::Disk,
         documents::{add_document, files, fixture, make_base, send_file, wait_for_document},
         process::Site,
     },
@@ -223,16 +224,17 @@ async fn the_one_time_password_is_shown_once_and_everything_is_kept() {
     let (status, output) = running.stop().await;
     assert!(status.success(), "{status}:\n{output}");
     assert_eq!(site.processes(), Vec::<String>::new(), "something still runs");
-    let greeting = output
-        .lines()
-        .find(|line| line.contains("One-time password"))
-        .unwrap_or_else(|| panic!("no greeting:\n{output}"));
-    let password = greeting.split_whitespace().nth(2).unwrap();
-    assert!(password.len() >= 12, "{greeting}");
-    let logs: Vec<&str> = output.lines().filter(|line| line.starts_with('{')).collect();
-    assert!(logs.len() > 3, "there is no log in:\n{output}");
-    assert!(logs.iter().all(|line| !line.contains(password)), "the password is in the log:\n{output}");
-    assert_eq!(output.matches(password).count(), 1);
+    // Its standard output is the log of whoever started it: JSON lines, and in none of them the password or an address.
+    let file = site.data_dir().join("first-admin-password");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let kept = fs::read_to_string(&file).unwrap();
+    let [email, password] = kept.lines().collect::<Vec<_>>()[..] else { panic!("{kept}") };
+    assert!(email == "admin@localhost" && password.len() >= 12, "{kept}");
+    let lines: Vec<Value> =
+        output.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect();
+    assert!(lines.len() > 3 && !output.contains(password) && !output.contains(email), "{output}");
+    let told = lines.iter().find(|line| line["file"] == file.display().to_string().as_str());
+    assert!(told.is_some_and(|line| line["message"].as_str().unwrap().contains("one-time password")), "{output}");
 
     let running = site.start().await;
     let client = site.anonymous().sign_in("admin@localhost", password).await;
@@ -242,7 +244,7 @@ async fn the_one_time_password_is_shown_once_and_everything_is_kept() {
     let client = site.anonymous().sign_in("admin@localhost", "a better password of mine").await;
     make_base(&client, "Kept").await;
     let (_, output) = running.stop().await;
-    assert!(!output.contains("One-time password"), "a second one-time password");
+    assert!(!output.contains("one-time password"), "a second one-time password");
 
     let running = site.start().await;
     let client = site.anonymous().sign_in("admin@localhost", "a better password of mine").await;
@@ -396,4 +398,66 @@ async fn the_database_roles_passwords_are_in_no_log() {
     assert!(status.success());
     assert!(output.contains("db.statement"), "statements are not in the log at all");
     assert!(!output.contains("PASSWORD '"), "a statement with a password is in the log");
+}
+
+/// A mount for objects alone, as on hosts with a large disk for them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_below_one_folder_is_called_that_by_the_upload_the_doctor_and_readiness() {
+    let (site, disk) = (Site::new(), Disk::new(64));
+    fs::create_dir_all(site.data_dir()).unwrap();
+    std::os::unix::fs::symlink(disk.path(), site.data_dir().join("objects")).unwrap();
+    let running = site.start().await;
+    let admin = site.admin().await;
+    let base = make_base(&admin, "Full").await;
+    disk.fill(0);
+    let refused = send_file(&admin, &base, "weir.md", page(1).as_bytes()).await;
+    refused.problem(507, "disk_full");
+    assert!(refused.json()["detail"].as_str().unwrap().contains("the disk is full"), "{}", refused.text);
+    let ops = Client::new(&format!("http://{}", site.ops));
+    let told = ops.get("/readyz").await.expect(503);
+    assert!(told["disk"].as_str().unwrap().starts_with("full: objects ("), "{told}");
+    let doctor = site.run(&["doctor"]).await;
+    let said = String::from_utf8_lossy(&doctor.stdout);
+    let line = said.lines().find(|line| line.contains("disk.space")).unwrap();
+    assert!(line.starts_with("FAIL") && line.contains("objects"), "{said}");
+    disk.relieve();
+    ops.get("/readyz").await.expect(200);
+    send_file(&admin, &base, "weir.md", page(1).as_bytes()).await.expect(201);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_a_lock_in_vain_is_told_so_and_when_to_come_back() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let mut holder = PgConnection::connect_with(&app.target().admin).await.unwrap();
+    sqlx::raw_sql("BEGIN; LOCK TABLE agents IN ACCESS EXCLUSIVE MODE").execute(&mut holder).await.unwrap();
+    let refused = admin.get("/api/v1/agents").await;
+    refused.problem(503, "database_locked");
+    assert!(
+        refused.headers.contains_key(header::RETRY_AFTER) && refused.text.contains("holds a lock"),
+        "{}",
+        refused.text
+    );
+    sqlx::raw_sql("ROLLBACK").execute(&mut holder).await.unwrap();
+    admin.get("/api/v1/agents").await.expect(200);
+    app.stop().await;
+}
+
+/// A postmaster that is stopped takes connections, by the kernel's hand, and answers none.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_of_a_frozen_database_ends() {
+    let site = Site::new();
+    let running = site.start().await;
+    let postmaster = site.postmaster().unwrap();
+    kill_process(postmaster, Signal::STOP).unwrap();
+    let began = Instant::now();
+    let output = site.run(&["doctor"]).await;
+    let took = began.elapsed();
+    kill_process(postmaster, Signal::CONT).unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(took < Duration::from_secs(10), "{took:?}: {said}");
+    let failed = |check: &str| said.lines().any(|line| line.starts_with("FAIL") && line.contains(check));
+    assert!(output.status.code() == Some(1) && failed("database.reachable"), "{said}");
+    running.stop().await;
 }

@@ -252,6 +252,55 @@ async fn every_answer_has_an_id_and_safe_headers_and_is_counted() {
 }
 
 #[tokio::test]
+async fn requests_are_counted_by_the_route_that_they_match_and_the_number_of_series_is_bounded() {
+    let server = start(Config::default()).await;
+    let ask = async |line: String| {
+        exchange(server.address, format!("{line} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes()).await
+    };
+    ask("GET /".to_owned()).await;
+    ask("GET /panic".to_owned()).await;
+    ask("DELETE /echo".to_owned()).await;
+    let series = || {
+        let text = server.telemetry.encode();
+        (text.lines().filter(|line| line.starts_with("holdfast_http_route_")).count(), text)
+    };
+    ask("GET /nowhere".to_owned()).await;
+    let (before, _) = series();
+    for n in 0..50 {
+        ask(format!("GET /nowhere/{n}")).await;
+    }
+    let (after, text) = series();
+    assert_eq!(before, after, "a path that a client makes up is no label");
+    for (labels, count) in [
+        (r#"surface="console",route="/",method="get",outcome="ok""#, 1),
+        (r#"surface="console",route="/",method="get",outcome="server_error""#, 0),
+        (r#"surface="console",route="/panic",method="get",outcome="server_error""#, 1),
+        (r#"surface="console",route="/echo",method="delete",outcome="client_error""#, 1),
+        (r#"surface="console",route="other",method="get",outcome="client_error""#, 51),
+    ] {
+        let line = format!("\nholdfast_http_route_requests_total{{{labels}}} {count}\n");
+        assert!(text.contains(&line), "{line} is not in\n{text}");
+    }
+    assert!(
+        text.contains(r#"holdfast_http_route_first_byte_seconds_count{surface="console",route="/",method="get"} 1"#)
+    );
+}
+
+#[tokio::test]
+async fn what_a_trusted_proxy_calls_a_request_it_is_called_here() {
+    // HAProxy's `unique-id-format %{+X}o\ %ci:%cp_%fi:%fp_%Ts_%rt:%pid`.
+    let request =
+        b"GET / HTTP/1.1\r\nhost: x\r\nx-request-id: 7F000001:8296_7F00001E:0050_4F28A516_0001:1E29\r\nconnection: close\r\n\r\n";
+    let named = "x-request-id: 7F000001:8296_7F00001E:0050_4F28A516_0001:1E29";
+    let behind = start(Config { trusted_proxies: vec!["127.0.0.0/8".into()], ..Config::default() }).await;
+    let answer = exchange(behind.address, request).await;
+    assert!(answer.contains(named), "{answer}");
+    let open = start(Config::default()).await;
+    let answer = exchange(open.address, request).await;
+    assert!(!answer.contains(named) && answer.contains("x-request-id: "), "{answer}");
+}
+
+#[tokio::test]
 async fn an_address_has_a_limit_and_is_told_when_to_come_back() {
     let server = start(Config { requests_per_minute: 60, request_burst: 3, ..Config::default() }).await;
     let mut answers = Vec::new();

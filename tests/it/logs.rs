@@ -39,7 +39,7 @@ fn traceparent() -> String {
 fn exporter(loki: &Loki, buffer_bytes: usize) -> (Exporter, Shipping, LogMetrics) {
     let metrics = LogMetrics::new();
     let (url, environment) = (loki.url(), "a \"b\"".to_owned());
-    let config = Config { url, access: LokiAccess::default(), environment, buffer_bytes };
+    let config = Config { url, access: LokiAccess::default(), environment, metadata: true, buffer_bytes };
     let http = HttpClients::new().unwrap().operator().clone();
     let (exporter, shipping) = Exporter::start(&config, http, metrics.clone());
     (exporter, shipping, metrics)
@@ -94,7 +94,7 @@ async fn every_line_arrives_once_in_order_under_three_labels() {
     let headers = loki.headers();
     assert_eq!(
         (&headers["content-type"], &headers["content-encoding"]),
-        (&"application/x-protobuf".parse().unwrap(), &"snappy".parse().unwrap())
+        (&"application/json".parse().unwrap(), &"gzip".parse().unwrap())
     );
     assert_eq!(metrics.buffer.get(), 0);
     assert_eq!(metrics.pushes(Pushed::Ok), loki.pushes() as u64);
@@ -535,6 +535,7 @@ async fn the_real_program_ships_what_it_writes_and_changes_its_levels() {
         .request(Method::POST, "/api/v1/agents")
         .header("traceparent", traceparent())
         .header("x-request-id", "request-0001")
+        .header(header::USER_AGENT, "curl/8.5.0")
         .json(&json!({"name": "Traced", "knowledge_bases": [base]}));
     admin.send(begun).await.expect(201);
     let upload = admin
@@ -572,7 +573,11 @@ async fn the_real_program_ships_what_it_writes_and_changes_its_levels() {
     let has = |check: &dyn Fn(&Value) -> bool| lines.iter().any(check);
     assert!(has(&|line| line["target"] == "holdfast::request"
         && line["request_id"] == "request-0001"
-        && line["trace_id"] == TRACE));
+        && line["trace_id"] == TRACE
+        && line["user_agent"] == "curl/8.5.0"
+        && line["database_ms"].as_f64().unwrap() > 0.0
+        && line["transactions"].as_u64().unwrap() >= 1
+        && line["bytes_received"].as_u64().unwrap() > 40));
     for field in ["\"route\":", "\"method\":", "\"request_id\":"] {
         let twice = output.lines().find(|line| line.matches(field).count() > 1);
         assert_eq!(twice, None, "a field is there once");
@@ -596,6 +601,13 @@ async fn the_real_program_ships_what_it_writes_and_changes_its_levels() {
         })
     };
     let written: BTreeSet<String> = output.lines().filter(is_shipped).map(str::to_owned).collect();
+    let beside = loki.received().into_iter().find(|received| {
+        received.metadata.get("trace_id").is_some_and(|id| id == TRACE)
+            && received.metadata.get("request_id").is_some_and(|id| id == "request-0001")
+    });
+    let beside = beside.expect("a line has its ids beside it");
+    assert!(!beside.labels.contains("trace") && beside.line.contains(TRACE), "{beside:?}");
+    assert!(beside.metadata["org_id"].len() == 36, "{beside:?}");
     let sent: BTreeSet<String> = loki.received().into_iter().map(|received| received.line).collect();
     assert_eq!(written.difference(&sent).collect::<Vec<_>>(), Vec::<&String>::new(), "written, not sent");
     assert_eq!(sent.difference(&written).collect::<Vec<_>>(), Vec::<&String>::new(), "sent, not written");

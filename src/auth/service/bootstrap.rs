@@ -60,7 +60,7 @@ impl Auth {
         accounts::insert_user(&mut tx, &user).await?;
         accounts::insert_membership(&mut tx, org.id, user.id, Role::Owner, now).await?;
         tx.commit().await?;
-        tracing::info!(email, one_time_password = generated.is_some(), "first administrator created");
+        tracing::info!("first administrator created");
         Ok(Some(FirstAdmin { email, one_time_password: generated.map(SecretString::from) }))
     }
 }

@@ -102,3 +102,46 @@ pub(in crate::jobs) async fn live_leases(conn: &mut PgConnection) -> Result<i64,
         .fetch_one(conn)
         .await
 }
+
+/// Notes that a worker is there and reaches the queue.
+pub(in crate::jobs) async fn worker_seen(
+    conn: &mut PgConnection,
+    id: uuid::Uuid,
+    queues: &[String],
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO job_workers (id, queues) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET seen_at = now()",
+        id,
+        queues,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Notes that a worker has drained.
+pub(in crate::jobs) async fn worker_gone(conn: &mut PgConnection, id: uuid::Uuid) -> Result<(), sqlx::Error> {
+    sqlx::query!("DELETE FROM job_workers WHERE id = $1", id).execute(conn).await?;
+    Ok(())
+}
+
+/// Removes the rows of workers that were killed.
+pub(in crate::jobs) async fn forget_lost_workers(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query!("DELETE FROM job_workers WHERE seen_at < now() - interval '1 day'").execute(conn).await?;
+    Ok(())
+}
+
+/// Worker processes of each queue that were seen within `seconds`. Queues without one are left out.
+pub(in crate::jobs) async fn live_workers(
+    conn: &mut PgConnection,
+    seconds: f64,
+) -> Result<Vec<(String, i64)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"SELECT queue AS "queue!", count(*) AS "workers!" FROM job_workers w, unnest(w.queues) AS queue
+           WHERE w.seen_at > now() - make_interval(secs => $1) GROUP BY queue"#,
+        seconds,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.queue, row.workers)).collect())
+}

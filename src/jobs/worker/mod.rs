@@ -2,7 +2,7 @@
 //!
 //! Three loops and a task for each running job, all tracked by the lifecycle:
 //! [`lease_loop`] takes jobs and, at shutdown, drains; [`heartbeat`] extends leases in one batch and learns of
-//! cancellations and lost leases; [`upkeep`] fires schedules, rescues jobs of lost workers, and refreshes gauges.
+//! cancellations and lost leases; [`upkeep`] fires schedules, rescues jobs of lost workers, and gives a sign of life.
 //! A database that is away stops none of them: each tries again.
 
 mod heartbeat;
@@ -123,13 +123,14 @@ pub(super) fn start(jobs: Jobs, registry: Registry, lifecycle: &Lifecycle) -> Ar
         registry,
         jobs,
     });
-    tracing::info!(worker_id = %worker.id, queues = ?worker.queues, slots = worker.jobs.config().slots(), "worker started");
+    tracing::info!(worker_id = %worker.id, queues = worker.queues.join(","), slots = worker.jobs.config().slots(), "worker started");
     lifecycle.spawn_vital("jobs.worker", async move {
         if worker.prepare().await {
             worker.lifecycle.spawn_vital("jobs.heartbeat", heartbeat::run(worker.clone()));
             worker.lifecycle.spawn_vital("jobs.upkeep", upkeep::run(worker.clone()));
             lease_loop(&worker).await;
             drain(&worker).await;
+            worker.leave().await;
         }
     });
     pulse
@@ -152,6 +153,29 @@ impl Worker {
                 () = self.lifecycle.soft().cancelled() => return false,
                 () = sleep(Duration::from_secs(1)) => {}
             }
+        }
+    }
+
+    /// Notes in the database that this worker is there.
+    async fn seen(&self) -> Result<(), JobsError> {
+        let mut tx = self.jobs.db().system().await?;
+        store::worker_seen(&mut tx, self.id, &self.queues).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Takes the note back, so that a stop is seen at once. Where the database is away it goes stale by itself.
+    async fn leave(&self) {
+        let gone = async {
+            let mut tx = self.jobs.db().system().await?;
+            store::worker_gone(&mut tx, self.id).await?;
+            tx.commit().await?;
+            Ok::<_, JobsError>(())
+        };
+        match timeout(HEARTBEAT, gone).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "this worker's sign of life is left to go stale"),
+            Err(_) => tracing::debug!("this worker's sign of life is left to go stale: the database does not answer"),
         }
     }
 
@@ -222,7 +246,7 @@ async fn lease_loop(worker: &Arc<Worker>) {
 
 /// 75 to 125 % of `interval`: workers that were started together, or stopped by the same outage, would otherwise ask
 /// the database at the same instants for ever.
-fn jittered(interval: Duration) -> Duration {
+pub(super) fn jittered(interval: Duration) -> Duration {
     interval.mul_f64(0.75 + crypto::random_unit() / 2.0)
 }
 
@@ -249,21 +273,21 @@ async fn drain(worker: &Worker) {
 }
 
 /// Says once that something fails and once that it works again, however often it is tried meanwhile.
-struct Steady {
+pub(super) struct Steady {
     what: &'static str,
     failing: bool,
 }
 
 impl Steady {
-    fn new(what: &'static str) -> Self {
+    pub(super) fn new(what: &'static str) -> Self {
         Self { what, failing: false }
     }
 
-    fn watch<T>(&mut self, result: Result<T, JobsError>) -> Option<T> {
+    pub(super) fn watch<T>(&mut self, result: Result<T, JobsError>) -> Option<T> {
         match result {
             Ok(value) => {
                 if self.failing {
-                    tracing::info!("worker can {} again", self.what);
+                    tracing::info!("can {} again", self.what);
                 }
                 self.failing = false;
                 Some(value)
@@ -273,9 +297,9 @@ impl Steady {
                     let unavailable = matches!(&error, JobsError::Db(e) if DbError::is_unavailable(e));
                     let error = anyhow::Error::new(error);
                     if unavailable {
-                        tracing::warn!(error = format!("{error:#}"), "worker cannot {}: trying again", self.what);
+                        tracing::warn!(error = format!("{error:#}"), "cannot {}: trying again", self.what);
                     } else {
-                        tracing::error!(error = format!("{error:#}"), "worker cannot {}: trying again", self.what);
+                        tracing::error!(error = format!("{error:#}"), "cannot {}: trying again", self.what);
                     }
                 }
                 self.failing = true;

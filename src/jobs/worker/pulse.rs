@@ -48,6 +48,11 @@ impl Pulse {
         self.beats().alive = Instant::now();
     }
 
+    /// Whether the queue was reached within `patience`.
+    pub(super) fn is_alive(&self, patience: Duration) -> bool {
+        self.beats().alive.elapsed() <= patience
+    }
+
     /// A job ended.
     pub(super) fn finished(&self) {
         self.beats().worked = Instant::now();

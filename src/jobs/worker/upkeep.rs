@@ -1,10 +1,10 @@
-//! What keeps the queue going beside running jobs: schedules, rescue of lost workers' jobs, gauges.
+//! What keeps the queue going beside running jobs: schedules, rescue of lost workers' jobs, the sign of life.
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep};
 
-use super::{Steady, Worker, jittered};
+use super::{LEASE, Steady, Worker, jittered};
 use crate::{
     jobs::{
         Enqueue, JobId, JobState, Jobs, JobsError, Registry,
@@ -21,15 +21,15 @@ use crate::{
 const TICK: Duration = Duration::from_secs(1);
 /// A lost worker's job is found at most this long after its lease ran out.
 const RESCUE: Duration = Duration::from_secs(3);
-/// One look at the queues' figures; Prometheus usually asks each 15 s.
-const GAUGES: Duration = Duration::from_secs(10);
+/// One sign of life, one look whether due jobs wait, and one at the clock.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// Runs until the shutdown begins.
 pub(super) async fn run(worker: Arc<Worker>) {
-    let (mut ticks, mut rescues, mut figures) =
-        (Steady::new("fire schedules"), Steady::new("rescue jobs"), Steady::new("read the queues' figures"));
-    let mut clocks = Steady::new("compare schedules with the clock");
-    let (mut last_rescue, mut last_figures) = (None::<Instant>, None::<Instant>);
+    let (mut ticks, mut rescues, mut looks) =
+        (Steady::new("fire schedules"), Steady::new("rescue jobs"), Steady::new("see whether jobs wait"));
+    let (mut clocks, mut signs) = (Steady::new("compare schedules with the clock"), Steady::new("give a sign of life"));
+    let (mut last_rescue, mut last_look) = (None::<Instant>, None::<Instant>);
     let is_due = |last: Option<Instant>, every: Duration| last.is_none_or(|at| at.elapsed() >= every);
     while !worker.lifecycle.soft().is_cancelled() {
         ticks.watch(fire_schedules(&worker.jobs, &worker.registry).await);
@@ -37,10 +37,14 @@ pub(super) async fn run(worker: Arc<Worker>) {
             rescues.watch(rescue(&worker.jobs, &worker.registry).await);
             last_rescue = Some(Instant::now());
         }
-        if is_due(last_figures, GAUGES) {
-            figures.watch(refresh_gauges(&worker).await);
+        if is_due(last_look, LOOK) {
+            // Who fires schedules and takes no jobs is no live worker.
+            if worker.pulse.is_alive(LEASE) {
+                signs.watch(worker.seen().await);
+            }
+            looks.watch(see_waiting(&worker).await);
             clocks.watch(bring_back(&worker.jobs, &worker.registry).await);
-            last_figures = Some(Instant::now());
+            last_look = Some(Instant::now());
         }
         tokio::select! { () = worker.lifecycle.soft().cancelled() => {}, () = sleep(jittered(TICK)) => {} }
     }
@@ -57,6 +61,7 @@ pub(super) async fn prepare(worker: &Worker) -> Result<(), JobsError> {
     }
     let mut tx = worker.jobs.db().system().await?;
     store::ensure_queues(&mut tx, &worker.queues).await?;
+    store::worker_seen(&mut tx, worker.id, &worker.queues).await?;
     let now = store::now(&mut tx).await?;
     for schedule in &worker.registry.schedules {
         // One schedule that has no next time must not keep the worker from everything else.
@@ -185,23 +190,14 @@ async fn settle_expired(tx: &mut Tx, job: &Expired) -> Result<bool, sqlx::Error>
     }
 }
 
-async fn refresh_gauges(worker: &Worker) -> Result<(), JobsError> {
+/// Tells the pulse whether jobs wait that this worker could take.
+async fn see_waiting(worker: &Worker) -> Result<(), JobsError> {
     let mut tx = worker.jobs.db().system().await?;
-    let queues = store::queues(&mut tx).await?;
     let due = store::due(&mut tx).await?;
-    let schedules = store::schedule_states(&mut tx, &names(&worker.registry)).await?;
+    let running = store::live_leases(&mut tx).await?;
     tx.commit().await?;
-    for schedule in &worker.registry.schedules {
-        if let Some(state) = schedules.iter().find(|s| s.name == schedule.name) {
-            worker.jobs.metrics().schedule(schedule.name, state);
-        }
-    }
-    for name in worker.registry.queues() {
-        worker.jobs.metrics().gauges(name, queues.iter().find(|q| q.name == name));
-    }
     // While anything runs, a limit or a concurrency key may rightly hold the rest back.
-    let idle = queues.iter().all(|q| q.running == 0);
     let waiting = due.iter().any(|d| !d.rated && worker.registry.runs(&d.queue, &d.kind));
-    worker.pulse.due(idle && waiting);
+    worker.pulse.due(running == 0 && waiting);
     Ok(())
 }

@@ -5,7 +5,7 @@ mod providers;
 
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
@@ -25,6 +25,7 @@ use super::{
     metrics::Metrics,
     model::{BackendKind, CallContext, EmbedModel, Operation, estimate_tokens},
     openai::Provider,
+    prices::Prices,
     runaway,
     store::{self, UsageByDay, UsageByModel},
     usage::{Meter, Recorder},
@@ -76,6 +77,18 @@ pub(super) struct Inner {
     pub query_cache: QueryCache,
 }
 
+/// Makes the series of the models that the configuration names.
+fn create_models(config: &Config, local: &Path, metrics: &Metrics) {
+    metrics.create_model(Operation::Chat, extractive::PREFIX, "extractive");
+    if config.embedding.is_local() {
+        let name = local.file_name().map_or_else(|| "model".into(), std::ffi::OsStr::to_string_lossy);
+        metrics.create_model(Operation::Embedding, "local", &name);
+    }
+    for (embeds, provider, model) in config.named_models() {
+        metrics.create_model(if embeds { Operation::Embedding } else { Operation::Chat }, provider, model);
+    }
+}
+
 impl std::fmt::Debug for Llm {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Llm").finish_non_exhaustive()
@@ -100,7 +113,9 @@ impl Llm {
         for (name, provider) in &providers {
             backends.insert(name.clone(), provider.clone());
         }
-        let recorder = Recorder::start(db.clone(), clock.clone(), metrics.clone(), &lifecycle);
+        create_models(&config, &config.embedding.dir(&data_dir), &metrics);
+        let prices = Prices::new(&config);
+        let recorder = Recorder::start(db.clone(), clock.clone(), metrics.clone(), prices, &lifecycle);
         let inner = Inner {
             embedding_dir: config.embedding.dir(&data_dir),
             lanes: Lanes::new(config.embedding.threads()),

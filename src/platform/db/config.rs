@@ -58,9 +58,30 @@ impl Config {
         if let Some(url) = &self.url {
             use secrecy::ExposeSecret as _;
             use std::str::FromStr as _;
-            if sqlx::postgres::PgConnectOptions::from_str(url.expose_secret()).is_err() {
+            let url = url.expose_secret();
+            // The parser takes any scheme.
+            let is_postgres = ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme));
+            if !is_postgres || sqlx::postgres::PgConnectOptions::from_str(url).is_err() {
                 errors.push("url", "not a PostgreSQL URL; expected postgres://user:password@host:5432/database");
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_postgresql_is_a_database_for_us() {
+        let says = |url: &str| {
+            let mut errors = ConfigErrors::default();
+            Config { url: Some(url.into()), ..Config::default() }.validate(&mut errors);
+            errors.is_empty()
+        };
+        assert!(says("postgres://u:p@db:5432/holdfast") && says("postgresql:///holdfast?host=/run/postgresql"));
+        for wrong in ["mysql://u:p@db/holdfast", "sqlite:///var/lib/x.db", "db:5432", ""] {
+            assert!(!says(wrong), "{wrong}");
         }
     }
 }

@@ -10,7 +10,8 @@ pub enum DbError {
 }
 
 impl DbError {
-    /// Whether trying again shortly may help: the server is away, restarting, or out of connections.
+    /// Whether trying again shortly may help: the server is away, restarting, out of connections or of room, or another session is
+    /// in the way.
     pub fn is_unavailable(&self) -> bool {
         match self {
             Self::Sql(
@@ -19,9 +20,25 @@ impl DbError {
             Self::Sql(sqlx::Error::Database(e)) => {
                 // Classes 08 (connection exception), 57P0x (shutdown, crash, cannot connect now), 53300 (too many connections).
                 e.code().is_some_and(|c| c.starts_with("08") || c.starts_with("57P") || c == "53300")
+                    || self.is_locked()
+                    || self.is_disk_full()
             }
             Self::Task(_) | Self::Sql(_) => false,
         }
+    }
+
+    /// Whether another session's lock was waited for in vain (55P03), or two waited for each other (40P01).
+    pub fn is_locked(&self) -> bool {
+        self.has_code(&["55P03", "40P01"])
+    }
+
+    /// Whether the server has no room on its disk (53100).
+    pub fn is_disk_full(&self) -> bool {
+        self.has_code(&["53100"])
+    }
+
+    fn has_code(&self, codes: &[&str]) -> bool {
+        matches!(self, Self::Sql(sqlx::Error::Database(e)) if e.code().is_some_and(|c| codes.contains(&&*c)))
     }
 
     /// Whether a text held what PostgreSQL cannot keep: NUL (22021 in text, 22P05 in jsonb).

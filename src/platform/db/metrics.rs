@@ -11,7 +11,10 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::statistics::{Activity, Slots, TableRows, Totals};
+use super::{
+    statements::Figures,
+    statistics::{Activity, Checkpoints, Locks, Slots, TableRows, Totals},
+};
 use crate::label_enum;
 
 /// 0.1 ms (a connection lies ready on the same host) to 5 s, the usual `acquire_timeout_seconds`.
@@ -42,6 +45,11 @@ label_enum! {
 label_enum! {
     /// How a transaction ended.
     pub enum TransactionOutcome { Committed = "committed", RolledBack = "rolled_back" }
+}
+
+label_enum! {
+    /// Why a checkpoint was made: its time had come, or the log had grown (or somebody asked).
+    pub enum CheckpointKind { Timed = "timed", Requested = "requested" }
 }
 
 label_enum! {
@@ -89,6 +97,14 @@ struct OutcomeLabels {
     outcome: TransactionOutcome,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CheckpointLabels {
+    kind: CheckpointKind,
+}
+
+/// Fed with totals that the server counts.
+type Total = Counter<f64, AtomicU64>;
+
 /// NaN where it cannot be read: no alert takes that for a figure.
 type Number = Gauge<f64, AtomicU64>;
 type Numbers<L> = Family<L, Number>;
@@ -116,6 +132,16 @@ pub struct Metrics {
     deadlocks: Counter,
     ended: Family<OutcomeLabels, Counter>,
     temporary: Counter,
+    lock_waiters: Number,
+    longest_lock_wait: Number,
+    clock_offset: Number,
+    checkpoints: Family<CheckpointLabels, Counter>,
+    checkpoint_write: Total,
+    checkpoint_sync: Total,
+    statements: Counter,
+    statement_time: Total,
+    statements_tracked: Gauge,
+    slowest_statement: Number,
 }
 
 impl Default for Metrics {
@@ -142,6 +168,16 @@ impl Default for Metrics {
             deadlocks: Counter::default(),
             ended: Family::default(),
             temporary: Counter::default(),
+            lock_waiters: Number::default(),
+            longest_lock_wait: Number::default(),
+            clock_offset: Number::default(),
+            checkpoints: Family::default(),
+            checkpoint_write: Total::default(),
+            checkpoint_sync: Total::default(),
+            statements: Counter::default(),
+            statement_time: Total::default(),
+            statements_tracked: Gauge::default(),
+            slowest_statement: Number::default(),
         }
     }
 }
@@ -160,6 +196,8 @@ impl Metrics {
         metrics.describe_pools(registry);
         metrics.describe_server(registry);
         metrics.describe_work(registry);
+        metrics.describe_waiting(registry);
+        metrics.describe_statements(registry);
         metrics
     }
 
@@ -182,6 +220,12 @@ impl Metrics {
         for &outcome in TransactionOutcome::ALL {
             let _ = self.ended.get_or_create(&OutcomeLabels { outcome });
         }
+        for &kind in CheckpointKind::ALL {
+            let _ = self.checkpoints.get_or_create(&CheckpointLabels { kind });
+        }
+        self.locks(None);
+        self.clock_offset(None);
+        self.statements(None);
     }
 
     fn describe_pools(&self, registry: &mut Registry) {
@@ -255,6 +299,68 @@ impl Metrics {
         );
     }
 
+    fn describe_waiting(&self, registry: &mut Registry) {
+        registry.register(
+            "lock_waiters",
+            "Sessions of the database that wait for another's lock now; from every process: take the max",
+            self.lock_waiters.clone(),
+        );
+        registry.register_with_unit(
+            "longest_lock_wait",
+            "How long the longest of them has waited; 0 where none waits; from every process: take the max",
+            Unit::Seconds,
+            self.longest_lock_wait.clone(),
+        );
+        registry.register_with_unit(
+            "clock_offset",
+            "How far this process's clock is ahead of the server's; behind it below 0; NaN while the server does not answer",
+            Unit::Seconds,
+            self.clock_offset.clone(),
+        );
+        registry.register(
+            "checkpoints",
+            "Checkpoints of the server, by why they were made: many that were requested want a larger max_wal_size",
+            self.checkpoints.clone(),
+        );
+        registry.register_with_unit(
+            "checkpoint_write",
+            "Time that checkpoints have spent writing",
+            Unit::Seconds,
+            self.checkpoint_write.clone(),
+        );
+        registry.register_with_unit(
+            "checkpoint_sync",
+            "Time that checkpoints have waited for the disk to keep what was written",
+            Unit::Seconds,
+            self.checkpoint_sync.clone(),
+        );
+    }
+
+    fn describe_statements(&self, registry: &mut Registry) {
+        registry.register(
+            "statements_tracked",
+            "1 where pg_stat_statements can be read; the figures beside it are empty where not",
+            self.statements_tracked.clone(),
+        );
+        registry.register(
+            "statements",
+            "Statements of requests and jobs that the server has run, of all processes",
+            self.statements.clone(),
+        );
+        registry.register_with_unit(
+            "statements",
+            "Time that the server has run statements of requests and jobs, of all processes",
+            Unit::Seconds,
+            self.statement_time.clone(),
+        );
+        registry.register_with_unit(
+            "slowest_statement_mean",
+            "Mean time of the statement whose mean is longest, among those that ran ten times; NaN where not tracked",
+            Unit::Seconds,
+            self.slowest_statement.clone(),
+        );
+    }
+
     pub(super) fn pool(&self, pool: Pool) -> PoolMetrics {
         let labels = PoolLabels { pool };
         PoolMetrics {
@@ -280,6 +386,8 @@ impl Metrics {
         self.activity(None);
         self.slots(None);
         self.tables(None);
+        self.locks(None);
+        self.clock_offset(None);
     }
 
     pub(super) fn totals(&self, totals: &Totals) {
@@ -307,6 +415,35 @@ impl Metrics {
         self.longest_transaction.set(activity.map_or(f64::NAN, |a| a.longest_transaction));
     }
 
+    pub(super) fn locks(&self, locks: Option<&Locks>) {
+        self.lock_waiters.set(locks.map_or(f64::NAN, |l| l.waiters as f64));
+        self.longest_lock_wait.set(locks.map_or(f64::NAN, |l| l.longest_wait));
+    }
+
+    pub(super) fn clock_offset(&self, seconds: Option<f64>) {
+        self.clock_offset.set(seconds.unwrap_or(f64::NAN));
+    }
+
+    pub(super) fn checkpoints(&self, found: &Checkpoints) {
+        for (kind, count) in [(CheckpointKind::Timed, found.timed), (CheckpointKind::Requested, found.requested)] {
+            let counter = self.checkpoints.get_or_create_owned(&CheckpointLabels { kind });
+            counter.inner().store(u64::try_from(count).unwrap_or_default(), Ordering::Relaxed);
+        }
+        store_millis(&self.checkpoint_write, found.write_ms);
+        store_millis(&self.checkpoint_sync, found.sync_ms);
+    }
+
+    /// `None` where they are not tracked.
+    pub(super) fn statements(&self, figures: Option<&Figures>) {
+        self.statements_tracked.set(i64::from(figures.is_some()));
+        let slowest = figures.and_then(|figures| figures.slowest_mean_ms);
+        self.slowest_statement.set(slowest.map_or(f64::NAN, |ms| ms / 1e3));
+        if let Some(figures) = figures {
+            self.statements.inner().store(u64::try_from(figures.calls).unwrap_or_default(), Ordering::Relaxed);
+            store_millis(&self.statement_time, figures.total_ms);
+        }
+    }
+
     pub(super) fn slots(&self, slots: Option<&Slots>) {
         let count = |state, n: Option<i64>| {
             self.slots.get_or_create(&SlotLabels { state }).set(n.map_or(f64::NAN, |n| n as f64));
@@ -327,6 +464,10 @@ impl Metrics {
             self.last_vacuum.get_or_create(&labels).set(number(|t| t.last_vacuum));
         }
     }
+}
+
+fn store_millis(counter: &Total, millis: f64) {
+    counter.inner().store((millis / 1e3).to_bits(), Ordering::Relaxed);
 }
 
 impl PoolMetrics {

@@ -13,6 +13,7 @@ pub mod managed;
 mod metrics;
 pub mod migrate;
 pub mod roles;
+mod statements;
 mod statistics;
 pub mod tools;
 mod tx;
@@ -33,7 +34,7 @@ pub use metrics::Metrics;
 pub use statistics::EVERY as STATISTICS_EVERY;
 pub use tx::Tx;
 
-use super::{crypto::MasterKey, ids::OrgId, lifecycle::uncancelled};
+use super::{crypto::MasterKey, ids::OrgId, lifecycle::uncancelled, telemetry::trace};
 use doubt::Doubt;
 use metrics::{Pool, PoolMetrics};
 
@@ -249,6 +250,7 @@ impl SessionLock {
 
 async fn begin_uncancelled(from: &Measured, begin: impl sqlx::SqlSafeStr) -> Result<Tx, DbError> {
     let (Measured { pool, doubt, metrics }, begin) = (from.clone(), begin.into_sql_str());
+    let context = trace::current();
     Ok(uncancelled(async move {
         let asked = Instant::now();
         let mut opened = pool.begin_with(begin.clone()).await;
@@ -262,7 +264,7 @@ async fn begin_uncancelled(from: &Measured, begin: impl sqlx::SqlSafeStr) -> Res
             opened = pool.begin_with(begin.clone()).await;
         }
         metrics.waited(asked.elapsed());
-        Ok::<_, sqlx::Error>(Tx::new(opened?, metrics.transaction))
+        Ok::<_, sqlx::Error>(Tx::new(opened?, metrics.transaction, asked, context))
     })
     .await??)
 }

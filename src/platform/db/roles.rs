@@ -39,11 +39,29 @@ pub fn setup_sql(target: &Target, database: &str, passwords: bool) -> String {
     sql
 }
 
-/// Lets role `system` see how long others' transactions have been open. Apart from the rest: not every server that lets us make roles
-/// lets us grant this one, and only a metric is lost without it.
+/// Lets role `system` see how long others' transactions have been open, `backup` (as which `holdfast psql` reads) too, and `owner` end
+/// a session that is in the way. Apart from the rest: not every server that lets us make roles lets us grant these, and only what they
+/// are for is lost without them. A statement a line.
 pub fn statistics_sql(target: &Target) -> String {
-    format!("GRANT pg_read_all_stats TO {};\n", target.role_name(RoleKind::System))
+    let [owner, _, system, backup] = RoleKind::ALL.map(|kind| target.role_name(kind));
+    format!(
+        "GRANT pg_read_all_stats TO {system};\nGRANT pg_read_all_stats TO {backup};\nGRANT pg_signal_backend TO {owner};\n"
+    )
 }
+
+/// A dump's statements take as long as their tables are large: in a log of slow statements they hide the others.
+fn unhurried_sql(target: &Target) -> String {
+    format!("ALTER ROLE {} SET log_min_duration_statement = -1", target.role_name(RoleKind::Backup))
+}
+
+/// Keeps the statements of this transaction, which hold passwords, out of the server's own log and statistics, however long they take.
+/// Only a superuser may say so; who is none asks a server of somebody else's.
+const UNLOGGED: &str = "DO $$ BEGIN
+    IF current_setting('is_superuser') = 'on' THEN
+      PERFORM set_config('log_min_duration_statement', '-1', true), set_config('log_min_error_statement', 'panic', true),
+        set_config('log_statement', 'none', true), set_config('pg_stat_statements.track_utility', 'off', true);
+    END IF;
+  END $$";
 
 /// Makes sure that the four roles exist with the right attributes and passwords.
 pub async fn ensure(target: &Target) -> Result<(), RolesError> {
@@ -59,10 +77,13 @@ pub async fn ensure(target: &Target) -> Result<(), RolesError> {
     let result = async {
         let mut tx = conn.begin().await?;
         tx.execute("SELECT pg_advisory_xact_lock(hashtextextended('holdfast roles', 0))").await?;
+        tx.execute(UNLOGGED).await?;
         sqlx::raw_sql(AssertSqlSafe(setup_sql(target, &database, true))).execute(&mut *tx).await?;
         tx.commit().await?;
-        if let Err(error) = sqlx::raw_sql(AssertSqlSafe(statistics_sql(target))).execute(&mut conn).await {
-            tracing::debug!(%error, "role system does not see others' transactions; doctor says how it would");
+        for wish in statistics_sql(target).lines().map(str::to_owned).chain([unhurried_sql(target)]) {
+            if let Err(error) = sqlx::raw_sql(AssertSqlSafe(wish.clone())).execute(&mut conn).await {
+                tracing::debug!(%error, wish, "this server does not let us; doctor says what is lost without it");
+            }
         }
         Ok(())
     }
@@ -80,6 +101,18 @@ pub async fn ensure(target: &Target) -> Result<(), RolesError> {
         }
         (Err(error), _) | (Ok(()), Err(error)) => Err(RolesError::Db(error.into())),
     }
+}
+
+/// Whether the owner's role is there, as the administrator sees it; `None` where nobody can say.
+pub(super) async fn owner_exists(target: &Target) -> Option<bool> {
+    let mut conn = PgConnection::connect_with(&target.admin).await.ok()?;
+    let name = target.role_name(RoleKind::Owner);
+    let found = sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1) AS "there!""#, name)
+        .fetch_one(&mut conn)
+        .await
+        .ok();
+    let _ = conn.close().await;
+    found
 }
 
 fn is_privilege_error(error: &sqlx::Error) -> bool {

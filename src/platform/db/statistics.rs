@@ -15,8 +15,9 @@ use tokio::time::{sleep, timeout};
 use super::{
     Db, DbError,
     metrics::{Metrics, Table},
+    statements::Statements,
 };
-use crate::platform::lifecycle::Lifecycle;
+use crate::platform::{clock::Clock, lifecycle::Lifecycle};
 
 /// As often as Prometheus usually asks.
 pub const EVERY: Duration = Duration::from_secs(15);
@@ -62,9 +63,34 @@ pub(super) struct TableRows {
     pub last_vacuum: f64,
 }
 
+/// Sessions of the database that wait for another's lock.
+#[derive(Debug)]
+pub(super) struct Locks {
+    pub waiters: i64,
+    /// Seconds.
+    pub longest_wait: f64,
+}
+
+/// Since the server's statistics were last reset.
+#[derive(Debug)]
+pub(super) struct Checkpoints {
+    pub timed: i64,
+    pub requested: i64,
+    /// Milliseconds, as the server counts them.
+    pub write_ms: f64,
+    pub sync_ms: f64,
+}
+
 /// Reads until the shutdown begins.
-fn start(options: PgConnectOptions, metrics: Metrics, every: Duration, lifecycle: &Lifecycle) {
+fn start(
+    options: PgConnectOptions,
+    (metrics, clock): (Metrics, Clock),
+    roles: Vec<String>,
+    every: Duration,
+    lifecycle: &Lifecycle,
+) {
     let soft = lifecycle.soft().clone();
+    let statements = Statements::new(options.clone(), roles);
     let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE).connect_lazy_with(
         options.application_name("holdfast statistics").log_slow_statements(
             // A server under load is said by the gauges, not by a line for each look.
@@ -73,7 +99,7 @@ fn start(options: PgConnectOptions, metrics: Metrics, every: Duration, lifecycle
         ),
     );
     lifecycle.spawn("database.statistics", async move {
-        let mut reader = Reader { pool, metrics, answered: true, refused: Vec::new() };
+        let mut reader = Reader { pool, metrics, clock, statements, answered: true, refused: Vec::new() };
         while !soft.is_cancelled() {
             reader.read().await;
             tokio::select! { () = soft.cancelled() => {}, () = sleep(every) => {} }
@@ -85,6 +111,8 @@ fn start(options: PgConnectOptions, metrics: Metrics, every: Duration, lifecycle
 struct Reader {
     pool: PgPool,
     metrics: Metrics,
+    clock: Clock,
+    statements: Statements,
     /// At the last look.
     answered: bool,
     /// What this server does not let us read: said once.
@@ -123,7 +151,24 @@ impl Reader {
         let found = tables(&mut conn).await;
         let found = self.allowed("table statistics", found)?;
         self.metrics.tables(found.as_deref());
+        let found = locks(&mut conn).await;
+        let found = self.allowed("locks", found)?;
+        self.metrics.locks(found.as_ref());
+        let found = checkpoints(&mut conn).await;
+        if let Some(found) = self.allowed("checkpoints", found)? {
+            self.metrics.checkpoints(&found);
+        }
+        self.metrics.clock_offset(Some(self.clock_offset(&mut conn).await?));
+        self.metrics.statements(self.statements.read(&mut conn).await?.as_ref());
         Ok(())
+    }
+
+    /// How far this clock is ahead of the server's, seconds: the answer is taken to be from the middle between question and arrival.
+    async fn clock_offset(&self, conn: &mut PgConnection) -> Result<f64, sqlx::Error> {
+        let asked = self.clock.now();
+        let theirs = sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#).fetch_one(conn).await?;
+        let middle = asked + (self.clock.now() - asked) / 2;
+        Ok((middle - theirs).as_seconds_f64())
     }
 
     /// `None`, and a line the first time, for what this role may not read.
@@ -196,6 +241,33 @@ async fn slots(conn: &mut PgConnection) -> Result<Slots, sqlx::Error> {
     .await
 }
 
+/// What waits is seen by any role.
+async fn locks(conn: &mut PgConnection) -> Result<Locks, sqlx::Error> {
+    sqlx::query_as!(
+        Locks,
+        r#"SELECT count(DISTINCT l.pid) AS "waiters!",
+             coalesce(extract(epoch FROM max(clock_timestamp() - l.waitstart)), 0)::float8 AS "longest_wait!"
+           FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+           WHERE NOT l.granted AND a.datname = current_database()"#
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// PostgreSQL 17 moved them into a view of their own, with other names: not checked against one version when this is built.
+async fn checkpoints(conn: &mut PgConnection) -> Result<Checkpoints, sqlx::Error> {
+    const SINCE_17: &str =
+        "SELECT num_timed, num_requested, write_time, sync_time FROM pg_catalog.pg_stat_checkpointer";
+    const BEFORE: &str = "SELECT checkpoints_timed, checkpoints_req, checkpoint_write_time, checkpoint_sync_time \
+        FROM pg_catalog.pg_stat_bgwriter";
+    let newer = sqlx::query_scalar!(r#"SELECT current_setting('server_version_num')::int >= 170000 AS "newer!""#)
+        .fetch_one(&mut *conn)
+        .await?;
+    let (timed, requested, write_ms, sync_ms) =
+        sqlx::query_as(if newer { SINCE_17 } else { BEFORE }).fetch_one(conn).await?;
+    Ok(Checkpoints { timed, requested, write_ms, sync_ms })
+}
+
 async fn tables(conn: &mut PgConnection) -> Result<Vec<TableRows>, sqlx::Error> {
     let names: Vec<String> = Table::ALL.iter().map(|table| table.as_str().to_owned()).collect();
     sqlx::query_as!(
@@ -213,8 +285,10 @@ async fn tables(conn: &mut PgConnection) -> Result<Vec<TableRows>, sqlx::Error> 
 
 impl Db {
     /// Reads the server's figures, now and `every` so often, until `lifecycle` ends.
-    pub fn start_statistics(&self, every: Duration, lifecycle: &Lifecycle) {
-        start(self.system.pool.connect_options().as_ref().clone(), self.metrics.clone(), every, lifecycle);
+    pub fn start_statistics(&self, every: Duration, clock: Clock, lifecycle: &Lifecycle) {
+        let [app, system] = [&self.app, &self.system].map(|role| role.pool.connect_options().as_ref().clone());
+        let roles = [&app, &system].map(|options| options.get_username().to_owned()).to_vec();
+        start(system, (self.metrics.clone(), clock), roles, every, lifecycle);
     }
 
     /// Whether role `system` sees how long others' transactions have been open.

@@ -6,6 +6,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use sqlx::{PgConnection, Postgres};
 use tokio::time::Instant;
 
+use crate::platform::telemetry::trace::Context;
+
 /// A transaction; dropped without `commit()` it rolls back. What only reads is dropped: the rollback travels with the pool's own
 /// ping, where a commit would be a round trip more, and those are most of a short read's cost.
 #[derive(Debug)]
@@ -15,8 +17,14 @@ pub struct Tx {
 }
 
 impl Tx {
-    pub(super) fn new(inner: sqlx::Transaction<'static, Postgres>, durations: Histogram) -> Self {
-        Self { inner, _timed: Timed { began: Instant::now(), durations } }
+    /// `asked`: when its caller, who works for `context`, began to wait for it.
+    pub(super) fn new(
+        inner: sqlx::Transaction<'static, Postgres>,
+        durations: Histogram,
+        asked: Instant,
+        context: Option<Context>,
+    ) -> Self {
+        Self { inner, _timed: Timed { asked, began: Instant::now(), durations, context } }
     }
 
     pub async fn commit(self) -> Result<(), sqlx::Error> {
@@ -45,12 +53,18 @@ impl DerefMut for Tx {
 /// Observes at its end, whichever way the transaction came to it.
 #[derive(Debug)]
 struct Timed {
+    asked: Instant,
     began: Instant,
     durations: Histogram,
+    context: Option<Context>,
 }
 
 impl Drop for Timed {
     fn drop(&mut self) {
-        self.durations.observe(self.began.elapsed().as_secs_f64());
+        let now = Instant::now();
+        self.durations.observe((now - self.began).as_secs_f64());
+        if let Some(context) = &self.context {
+            context.spent_in_database(now - self.asked);
+        }
     }
 }

@@ -15,7 +15,9 @@ pub struct Config {
     pub listen: SocketAddr,
     /// How browsers and clients reach it, e.g. `https://ai.example.com`; empty takes `http://<listen>`.
     pub public_url: String,
-    /// Proxies whose `X-Forwarded-For` is believed, as networks (`10.0.0.0/8`).
+    /// How often `public_url` is asked from here whether it answers, seconds; 0: never. Where it is empty nothing is asked.
+    pub probe_seconds: u64,
+    /// Proxies whose `X-Forwarded-For` is believed, as networks (`10.0.0.0/8`). Their `X-Request-Id` is taken as it is.
     pub trusted_proxies: Vec<String>,
     /// Origins of other sites (`https://app.example.com`) whose pages may call `/v1`; none by default.
     pub cors_origins: Vec<String>,
@@ -53,6 +55,7 @@ impl Default for Config {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             public_url: String::new(),
+            probe_seconds: 60,
             trusted_proxies: Vec::new(),
             cors_origins: Vec::new(),
             max_connections: 4096,
@@ -86,6 +89,7 @@ impl Config {
         errors.range("principal_request_burst", self.principal_request_burst, 1, 1_000_000);
         errors.range("requests_per_minute", self.requests_per_minute, 1, 10_000_000);
         errors.range("request_burst", self.request_burst, 1, 1_000_000);
+        errors.range("probe_seconds", self.probe_seconds, 0, 3600);
         errors.range("grace_seconds", self.grace_seconds, 1, 600);
         for proxy in self.trusted_proxies.iter().filter(|p| p.parse::<IpNet>().is_err()) {
             errors.push("trusted_proxies", format!("{proxy:?} is not a network such as 10.0.0.0/8"));

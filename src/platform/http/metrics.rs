@@ -1,6 +1,11 @@
 //! `holdfast_http_*`
 
-use std::{ops::Deref, sync::Arc};
+use std::{
+    array,
+    collections::HashMap,
+    ops::Deref,
+    sync::{Arc, OnceLock, PoisonError, RwLock},
+};
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -10,11 +15,21 @@ use prometheus_client::{
 
 use crate::{
     label_enum,
-    platform::{pools::Traffic, telemetry::Latency},
+    platform::{
+        pools::Traffic,
+        telemetry::{Latency, trace::Context},
+    },
 };
 
 /// 1 ms to 60 s: an authenticated read is about 1 ms, an agent's answer may take a minute.
-const LATENCY_BUCKETS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 20.0, 60.0];
+const LATENCY_BUCKETS: [f64; 16] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0];
+
+/// Coarser, since there are many routes: what tells a slow page from a quick one.
+const ROUTE_BUCKETS: [f64; 11] = [0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 60.0];
+
+/// The route of a request that none matches.
+const OTHER: &str = "other";
 
 /// 256 B (a small JSON object) to 256 MiB (a large upload).
 const SIZE_BUCKETS: [f64; 8] = [256.0, 1024.0, 4096.0, 16_384.0, 65_536.0, 1_048_576.0, 16_777_216.0, 268_435_456.0];
@@ -119,6 +134,90 @@ pub struct MethodLabels {
     pub method: Method,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RouteLabels {
+    pub surface: Surface,
+    pub route: String,
+    pub method: Method,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RouteRequestLabels {
+    pub surface: Surface,
+    pub route: String,
+    pub method: Method,
+    pub outcome: Outcome,
+}
+
+/// What one method of one route is observed with: the handles, made at its first request.
+#[derive(Debug)]
+struct OfRoute {
+    /// In the order of [`Outcome::ALL`].
+    requests: Vec<Counter>,
+    first_byte: Latency,
+}
+
+/// In the order of [`Method::ALL`].
+type Methods = [OnceLock<OfRoute>; Method::ALL.len()];
+
+/// Observations by the template that a request's path matched: there are as many as the router has routes.
+#[derive(Debug)]
+struct Routes {
+    requests: Family<RouteRequestLabels, Counter>,
+    first_byte: Family<RouteLabels, Latency, fn() -> Latency>,
+    known: RwLock<HashMap<String, Methods>>,
+    /// For what no route matches, in the order of [`Surface::ALL`].
+    other: Vec<Methods>,
+}
+
+fn no_methods() -> Methods {
+    array::from_fn(|_| OnceLock::new())
+}
+
+impl Routes {
+    fn new() -> Self {
+        let histogram: fn() -> Latency = || Latency::new(ROUTE_BUCKETS);
+        let routes = Self {
+            requests: Family::default(),
+            first_byte: Family::new_with_constructor(histogram),
+            known: RwLock::default(),
+            other: Surface::ALL.iter().map(|_| no_methods()).collect(),
+        };
+        let _ = routes.of(&routes.other[Surface::Console as usize], Surface::Console, OTHER, Method::Get);
+        routes
+    }
+
+    fn of<'a>(&self, methods: &'a Methods, surface: Surface, route: &str, method: Method) -> &'a OfRoute {
+        methods[method as usize].get_or_init(|| {
+            let labels = |outcome| RouteRequestLabels { surface, route: route.to_owned(), method, outcome };
+            OfRoute {
+                requests: Outcome::ALL
+                    .iter()
+                    .map(|&outcome| self.requests.get_or_create_owned(&labels(outcome)))
+                    .collect(),
+                first_byte: self.first_byte.get_or_create_owned(&RouteLabels {
+                    surface,
+                    route: route.to_owned(),
+                    method,
+                }),
+            }
+        })
+    }
+
+    /// Calls `observe` with the handles. A route that was seen before costs a look-up, and no allocation.
+    fn with(&self, surface: Surface, route: Option<&str>, method: Method, observe: impl FnOnce(&OfRoute)) {
+        let Some(route) = route else {
+            return observe(self.of(&self.other[surface as usize], surface, OTHER, method));
+        };
+        if let Some(methods) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(route) {
+            return observe(self.of(methods, surface, route, method));
+        }
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let methods = known.entry(route.to_owned()).or_insert_with(no_methods);
+        observe(self.of(methods, surface, route, method));
+    }
+}
+
 /// What a request of one surface is observed with: the handles, made once.
 #[derive(Debug)]
 pub(super) struct Observations {
@@ -150,6 +249,9 @@ pub struct Inner {
     pub requests: Family<RequestLabels, Counter>,
     /// In the order of [`Surface::ALL`].
     surfaces: Vec<Observations>,
+    routes: Routes,
+    /// Of the probe of the public address.
+    pub(super) public: super::probe::Metrics,
     pub rate_limited: Family<LimitLabels, Counter>,
     pub left_bodies: Family<LeftLabels, Counter>,
     pub in_flight: Gauge,
@@ -157,6 +259,7 @@ pub struct Inner {
     pub traffic: Traffic,
     pub panics: Counter,
     pub connections: Gauge,
+    pub max_connections: Gauge,
     pub connections_rejected: Counter,
     pub connections_refused: Counter,
 }
@@ -193,12 +296,15 @@ impl Metrics {
         let metrics = Inner {
             surfaces: Surface::ALL.iter().map(observations).collect(),
             requests,
+            routes: Routes::new(),
+            public: super::probe::Metrics::register(registry),
             rate_limited: Family::default(),
             left_bodies: Family::default(),
             in_flight: Gauge::default(),
             traffic: Traffic::default(),
             panics: Counter::default(),
             connections: Gauge::default(),
+            max_connections: Gauge::default(),
             connections_rejected: Counter::default(),
             connections_refused: Counter::default(),
         };
@@ -235,6 +341,17 @@ impl Metrics {
 impl Inner {
     fn describe(&self, registry: &mut Registry) {
         registry.register("requests", "Requests answered, or given up by the client", self.requests.clone());
+        registry.register(
+            "route_requests",
+            "Requests answered, or given up by the client, by the route that they matched; a route's series begin with its first request",
+            self.routes.requests.clone(),
+        );
+        registry.register_with_unit(
+            "route_first_byte",
+            "From the request's head to the response's, by the route that it matched",
+            Unit::Seconds,
+            self.routes.first_byte.clone(),
+        );
         registry.register("rate_limited", "Requests refused by a rate limit", self.rate_limited.clone());
         registry.register(
             "left_bodies",
@@ -244,6 +361,11 @@ impl Inner {
         registry.register("requests_in_flight", "Requests being answered now", self.in_flight.clone());
         registry.register("panics", "Requests whose handler panicked: each is a bug", self.panics.clone());
         registry.register("connections", "Connections open now", self.connections.clone());
+        registry.register(
+            "max_connections",
+            "Connections that may be open at a time (server.max_connections)",
+            self.max_connections.clone(),
+        );
         registry.register(
             "connections_rejected",
             "Connections closed because they sent no request in time",
@@ -258,5 +380,18 @@ impl Inner {
 
     pub(super) fn of(&self, surface: Surface) -> &Observations {
         &self.surfaces[surface as usize]
+    }
+    /// A request of a route ended. `route` is the template that it matched.
+    pub(super) fn of_route(
+        &self,
+        (surface, route, method): (Surface, Option<&str>, Method),
+        outcome: Outcome,
+        first_byte: f64,
+        context: &Context,
+    ) {
+        self.routes.with(surface, route, method, |observed| {
+            observed.requests[outcome as usize].inc();
+            observed.first_byte.observe_in(Some(context), first_byte);
+        });
     }
 }

@@ -16,6 +16,7 @@ pub mod metrics;
 mod pace;
 mod places;
 mod principal;
+pub mod probe;
 mod report;
 mod request;
 mod server;

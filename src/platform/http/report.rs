@@ -1,6 +1,7 @@
 //! How a request went: one wide log line and one metric observation, on every way out.
 
 use std::{
+    borrow::Cow,
     net::IpAddr,
     pin::Pin,
     sync::{
@@ -13,8 +14,8 @@ use std::{
 
 use axum::{
     body::{Body, Bytes, HttpBody},
-    extract::Request,
-    http::StatusCode,
+    extract::{MatchedPath, Request},
+    http::{self, HeaderValue, StatusCode, header},
     response::Response,
 };
 use http_body_util::BodyExt as _;
@@ -37,15 +38,31 @@ pub(super) struct Who {
     pub subject: String,
 }
 
+/// The route in the log line of a request that none matches.
+pub(super) const UNMATCHED: &str = "unmatched";
+/// Characters of a user agent that are logged.
+const MOST_OF_AGENT: usize = 200;
+
+/// What a client calls itself, as far as it is text.
+fn readable(agent: &HeaderValue) -> Cow<'_, str> {
+    let text = String::from_utf8_lossy(agent.as_bytes());
+    match text.char_indices().nth(MOST_OF_AGENT) {
+        Some((end, _)) => text[..end].to_owned().into(),
+        None => text,
+    }
+}
+
 /// Collects what the log line and the metrics need; reports once, when the body has ended or was given up.
 pub(super) struct Report {
     metrics: Metrics,
     started: Instant,
     surface: Surface,
     method: Method,
-    verb: String,
-    route: String,
-    path: String,
+    verb: http::Method,
+    /// `None` where nothing matched.
+    route: Option<MatchedPath>,
+    uri: http::Uri,
+    user_agent: Option<HeaderValue>,
     client: IpAddr,
     context: Context,
     status: Option<StatusCode>,
@@ -59,7 +76,7 @@ pub(super) struct Report {
 }
 
 impl Report {
-    pub fn new(metrics: &Metrics, request: &Request, client: IpAddr, context: Context, route: String) -> Self {
+    pub fn new(metrics: &Metrics, request: &Request, client: IpAddr, context: Context) -> Self {
         metrics.in_flight.inc();
         metrics.traffic.came();
         Self {
@@ -67,9 +84,10 @@ impl Report {
             started: Instant::now(),
             surface: Surface::of(request.uri().path()),
             method: request.method().into(),
-            verb: request.method().to_string(),
-            route,
-            path: request.uri().path().to_owned(),
+            verb: request.method().clone(),
+            route: request.extensions().get().cloned(),
+            uri: request.uri().clone(),
+            user_agent: request.headers().get(header::USER_AGENT).cloned(),
             client,
             context,
             status: None,
@@ -126,20 +144,26 @@ impl Drop for Report {
         // Who gave up before anything came has waited so long at least: it must not look as if nobody had asked.
         let first_byte = self.first_byte.unwrap_or(took);
         observed.first_byte(self.method).observe_in(Some(&self.context), first_byte.as_secs_f64());
-        observed.received.observe(self.received.load(Ordering::Relaxed) as f64);
+        let route = self.route.as_ref().map(MatchedPath::as_str);
+        metrics.of_route((self.surface, route, self.method), outcome, first_byte.as_secs_f64(), &self.context);
+        let received = self.received.load(Ordering::Relaxed);
+        observed.received.observe(received as f64);
         observed.sent.observe(self.bytes as f64);
         if matches!(self.surface, Surface::Health | Surface::Assets) && outcome == Outcome::Ok {
             return;
         }
+        let (in_database, transactions) = self.context.database();
+        let user_agent = self.user_agent.as_ref().map(readable).unwrap_or_default();
         let (org_id, subject) = self.who.as_ref().map_or(("", ""), |w| (&w.org_id, &w.subject));
         let (code, chain) = self.error.as_ref().map_or(("", ""), |e| (&e.code, e.chain.as_deref().unwrap_or_default()));
         macro_rules! line {
             ($level:ident) => {
                 tracing::$level!(
-                    target: "holdfast::request", method = self.verb,
-                    route = self.route, path = self.path, status = self.status.map(|s| s.as_u16()), outcome = outcome.as_str(),
+                    target: "holdfast::request", method = self.verb.as_str(),
+                    route = route.unwrap_or(UNMATCHED), path = self.uri.path(), status = self.status.map(|s| s.as_u16()), outcome = outcome.as_str(),
                     duration_ms = took.as_secs_f64() * 1e3, first_byte_ms = self.first_byte.map(|d| d.as_secs_f64() * 1e3),
-                    bytes = self.bytes, client = %self.client, org_id, subject, code, error = chain, "request"
+                    database_ms = in_database.as_secs_f64() * 1e3, transactions, bytes = self.bytes, bytes_received = received,
+                    client = %self.client, user_agent = &*user_agent, org_id, subject, code, error = chain, "request"
                 )
             };
         }
@@ -221,7 +245,7 @@ mod tests {
         let begin = |method: &str| {
             let request = Request::builder().method(method).uri("/api/v1/agents").body(Body::empty()).unwrap();
             let context = Context::of_request(None, "id".to_owned());
-            Report::new(&metrics, &request, [127, 0, 0, 1].into(), context, "/api/v1/agents".to_owned())
+            Report::new(&metrics, &request, [127, 0, 0, 1].into(), context)
         };
         let pause = || std::thread::sleep(Duration::from_millis(200));
         let mut streamed = begin("GET");

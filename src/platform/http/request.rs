@@ -25,7 +25,7 @@ use super::{
     memory::BodyMemory,
     metrics::{LimitLabels, LimitedBy, Surface},
     pace::{self, Pace},
-    report::{Observed, Report, Who},
+    report::{Observed, Report, UNMATCHED, Who},
     stall::{self, Patience},
 };
 use crate::platform::{clock::Clock, error::ApiError, ids, lifecycle::Lifecycle, telemetry::trace};
@@ -58,6 +58,8 @@ pub struct Frame {
     memory: BodyMemory,
     /// Routes that look at `Authorization` themselves.
     own_tokens: Arc<[(Method, &'static str)]>,
+    /// Pages that everybody may read, with all below them.
+    public: Arc<[&'static str]>,
 }
 
 impl Frame {
@@ -80,6 +82,7 @@ impl Frame {
             memory: BodyMemory::new(config.max_buffered_bytes),
             by_principal: RateLimiter::new(config.principal_requests_per_minute, config.principal_request_burst),
             own_tokens: Arc::new([]),
+            public: Arc::new([]),
         }
     }
 
@@ -88,6 +91,19 @@ impl Frame {
     pub fn with_own_tokens(mut self, routes: &[(Method, &'static str)]) -> Self {
         self.own_tokens = routes.into();
         self
+    }
+
+    /// Of these pages, and all below them, nobody is asked who reads them: they are there when the database is not.
+    #[must_use]
+    pub fn with_public(mut self, pages: &[&'static str]) -> Self {
+        self.public = pages.into();
+        self
+    }
+
+    /// Whether it does not matter who asks.
+    fn is_public(&self, surface: Surface, path: &str) -> bool {
+        let below = |page: &&str| path.strip_prefix(*page).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        matches!(surface, Surface::Assets | Surface::Health) || self.public.iter().any(below)
     }
 
     fn refuse(&self, limit: LimitedBy, refusal: Refusal) -> Response {
@@ -121,16 +137,18 @@ pub fn wrap(routes: Router, frame: Frame, word_errors: impl FnOnce(Router) -> Ro
 async fn observe(State(frame): State<Frame>, mut request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<SocketAddr>().map_or(IpAddr::from([127, 0, 0, 1]), SocketAddr::ip);
     let client = client_address(peer, request.headers(), &frame.trusted_proxies);
-    let request_id = accepted_request_id(request.headers()).unwrap_or_else(|| ids::new_uuid(&frame.clock).to_string());
+    let by_proxy = frame.trusted_proxies.iter().any(|net| net.contains(&peer.to_canonical()));
+    let request_id =
+        accepted_request_id(request.headers(), by_proxy).unwrap_or_else(|| ids::new_uuid(&frame.clock).to_string());
     let traceparent = request.headers().get("traceparent").and_then(|v| v.to_str().ok());
     let context = trace::Context::of_request(traceparent, request_id.clone());
-    let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
     request.extensions_mut().insert(RequestId(request_id.clone()));
     request.extensions_mut().insert(ClientAddress(client));
     let share = frame.memory.share();
     request.extensions_mut().insert(share.clone());
+    let route = request.extensions().get::<MatchedPath>().map_or(UNMATCHED, MatchedPath::as_str);
     let span = tracing::info_span!("http.request", route, method = %request.method());
-    let mut report = Report::new(&frame.metrics, &request, client, context.clone(), route);
+    let mut report = Report::new(&frame.metrics, &request, client, context.clone());
 
     let mut response = context.clone().scope(next.run(report.count(request)).instrument(span.clone())).await;
 
@@ -153,6 +171,9 @@ async fn authenticate(State(frame): State<Frame>, mut request: Request, next: Ne
         return frame.refuse(LimitedBy::Address, refusal);
     }
     if frame.own_tokens.iter().any(|(method, path)| request.method() == method && request.uri().path() == *path) {
+        return next.run(request).await;
+    }
+    if frame.is_public(surface, request.uri().path()) {
         return next.run(request).await;
     }
     let principal = match frame.principal(request.headers()).await {
@@ -217,9 +238,11 @@ fn credentials<'a>(headers: &'a HeaderMap, cookie: &str) -> Credentials<'a> {
         .map_or(Credentials::None, |(_, token)| Credentials::Session(token))
 }
 
-fn accepted_request_id(headers: &HeaderMap) -> Option<String> {
+/// The id that the caller gave: a proxy of ours may write what it likes (that of `HAProxy` has colons), others what looks like an id.
+fn accepted_request_id(headers: &HeaderMap, by_proxy: bool) -> Option<String> {
     let id = headers.get("x-request-id")?.to_str().ok()?;
-    let fine = (8..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    let (lengths, marks) = if by_proxy { (1..=128, "-_.:=+/@") } else { (8..=64, "-_") };
+    let fine = lengths.contains(&id.len()) && id.chars().all(|c| c.is_ascii_alphanumeric() || marks.contains(c));
     fine.then(|| id.to_owned())
 }
 

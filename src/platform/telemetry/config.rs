@@ -1,6 +1,6 @@
 //! `[telemetry]`
 
-use std::path::PathBuf;
+use std::{io::IsTerminal as _, path::PathBuf};
 
 use reqwest::RequestBuilder;
 use secrecy::{ExposeSecret, SecretString};
@@ -35,6 +35,8 @@ pub struct Config {
     pub recent_bytes: usize,
     /// Address of a Loki to push to, e.g. `http://loki:3100`; empty pushes nowhere.
     pub loki_url: String,
+    /// Whether `trace_id`, `request_id` and `org_id` are sent beside the lines as structured metadata; Loki before 3.0 refuses them.
+    pub loki_metadata: bool,
     /// Memory for lines that Loki has not taken yet, bytes; when it is full the oldest are dropped and counted.
     pub loki_buffer_bytes: usize,
     /// User name, where Loki stands behind basic authentication.
@@ -53,6 +55,17 @@ pub struct Config {
     pub loki_tenant: String,
 }
 
+impl LogFormat {
+    /// Whether standard output holds JSON lines, and nothing else.
+    pub fn is_json(self) -> bool {
+        match self {
+            Self::Json => true,
+            Self::Pretty => false,
+            Self::Auto => !std::io::stdout().is_terminal(),
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -62,6 +75,7 @@ impl Default for Config {
             recent_lines: 5000,
             recent_bytes: 8 * 1024 * 1024,
             loki_url: String::new(),
+            loki_metadata: true,
             loki_buffer_bytes: 64 * 1024 * 1024,
             loki_user: String::new(),
             loki_password: None,

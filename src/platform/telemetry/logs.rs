@@ -10,7 +10,7 @@ use std::{
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 use super::{
-    config::{Config, LogFormat},
+    config::Config,
     levels::{self, Filter, Levels},
     lines::{Line, Lines, Output},
     log_metrics::LogMetrics,
@@ -81,11 +81,7 @@ impl Guard {
 
 /// Installs the process's logger. Call once, inside the runtime.
 pub fn init(config: &Config) -> anyhow::Result<Guard> {
-    let json = match config.log_format {
-        LogFormat::Json => true,
-        LogFormat::Pretty => false,
-        LogFormat::Auto => !std::io::stdout().is_terminal(),
-    };
+    let json = config.log_format.is_json();
     let metrics = LogMetrics::of_process();
     let (loki, shipping) = if config.loki_url.is_empty() {
         (None, None)
@@ -94,6 +90,7 @@ pub fn init(config: &Config) -> anyhow::Result<Guard> {
             url: config.loki_url.clone(),
             access: config.loki_access(),
             environment: config.environment.clone(),
+            metadata: config.loki_metadata,
             buffer_bytes: config.loki_buffer_bytes,
         };
         let (loki, shipping) = Loki::start(&loki, HttpClients::new()?.operator().clone(), metrics.clone());

@@ -10,13 +10,16 @@ use axum::{
     response::IntoResponse,
 };
 use prometheus_client::{
-    encoding::{EncodeLabelSet, text::encode},
+    encoding::{
+        EncodeLabelSet,
+        text::{encode, encode_registry},
+    },
     metrics::info::Info,
     registry::Registry,
 };
 
 pub use super::process::resident_bytes;
-use super::{exposition::Format, process};
+use super::{cgroup, exposition::Format, process};
 
 /// Declares an enum of label values: a closed set, `snake_case` on the wire, so that the number of series is bounded.
 ///
@@ -52,6 +55,8 @@ type Refresh = Box<dyn Fn() + Send + Sync>;
 #[derive(Clone)]
 pub struct Telemetry {
     registry: Arc<Mutex<Registry>>,
+    /// `process_*`, without a prefix of ours: the names that every exporter of processes has.
+    standard: Arc<Mutex<Registry>>,
     refresh: Arc<Mutex<Vec<Refresh>>>,
     /// What a scrape's text needs, from the last one.
     length: Arc<AtomicUsize>,
@@ -73,9 +78,14 @@ impl Telemetry {
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("holdfast");
         registry.register("build", "Which Holdfast this is", Info::new(Build { version: env!("CARGO_PKG_VERSION") }));
-        let telemetry =
-            Self { registry: Arc::new(Mutex::new(registry)), refresh: Arc::default(), length: Arc::default() };
+        let telemetry = Self {
+            registry: Arc::new(Mutex::new(registry)),
+            standard: Arc::new(Mutex::new(Registry::with_prefix("process"))),
+            refresh: Arc::default(),
+            length: Arc::default(),
+        };
         process::register(&telemetry);
+        cgroup::register(&telemetry);
         telemetry
     }
 
@@ -83,6 +93,11 @@ impl Telemetry {
     pub fn register<T>(&self, capability: &str, register: impl FnOnce(&mut Registry) -> T) -> T {
         let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
         register(registry.sub_registry_with_prefix(capability))
+    }
+
+    /// Registers what has the same name in every program.
+    pub(super) fn register_standard(&self, register: impl FnOnce(&mut Registry)) {
+        register(&mut self.standard.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Runs `refresh` before each scrape; it must not block.
@@ -100,8 +115,9 @@ impl Telemetry {
         self.refresh.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|refresh| refresh());
         let mut text = String::with_capacity(self.length.load(Ordering::Relaxed));
         {
-            let registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
             // Writing to a String does not fail.
+            let _ = encode_registry(&mut text, &self.standard.lock().unwrap_or_else(PoisonError::into_inner));
+            let registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
             let _ = encode(&mut text, &registry);
         }
         self.length.store(text.len() + text.len() / 8, Ordering::Relaxed);

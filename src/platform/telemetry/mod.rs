@@ -2,6 +2,7 @@
 //!
 //! event -> [`lines`] (one JSON line, redacted, with the ids of [`trace`]) -> standard output, [`ring`], [`loki`].
 
+mod cgroup;
 pub mod config;
 mod exemplar;
 mod exposition;

@@ -1,4 +1,4 @@
-//! `holdfast_process_*` and `holdfast_runtime_*`: what the process and its tokio runtime take, read at each scrape.
+//! `holdfast_process_*`, the same as `process_*` (the names of Prometheus' own client libraries), and `holdfast_runtime_*`: what the process and its tokio runtime take, read at each scrape.
 
 use std::{
     fs,
@@ -24,6 +24,7 @@ fn set(counter: &TotalSeconds, seconds: f64) {
 pub(super) fn register(telemetry: &Telemetry) {
     let (memory, descriptors, limit, threads) =
         (Gauge::<i64>::default(), Gauge::<i64>::default(), Gauge::<i64>::default(), Gauge::<i64>::default());
+    let address_space = Gauge::<i64>::default();
     let (cpu, started) = (TotalSeconds::default(), Seconds::default());
     started.set(start_time().unwrap_or_default());
     telemetry.register("process", |registry| {
@@ -44,9 +45,26 @@ pub(super) fn register(telemetry: &Telemetry) {
             started.clone(),
         );
     });
+    telemetry.register_standard(|registry| {
+        registry.register_with_unit("resident_memory", "Resident memory size", Unit::Bytes, memory.clone());
+        registry.register_with_unit("virtual_memory", "Virtual memory size", Unit::Bytes, address_space.clone());
+        registry.register("open_fds", "Number of open file descriptors", descriptors.clone());
+        registry.register("max_fds", "Maximum number of open file descriptors", limit.clone());
+        registry.register("threads", "Number of OS threads in the process", threads.clone());
+        registry.register_with_unit("cpu", "Total user and system CPU time spent", Unit::Seconds, cpu.clone());
+        registry.register_with_unit(
+            "start_time",
+            "Start time of the process since the Unix epoch",
+            Unit::Seconds,
+            started.clone(),
+        );
+    });
     telemetry.on_scrape(move || {
         if let Some(bytes) = resident_bytes() {
             memory.set(bytes);
+        }
+        if let Some(bytes) = bytes_of(0) {
+            address_space.set(bytes);
         }
         if let Ok(dir) = fs::read_dir("/proc/self/fd") {
             descriptors.set(i64::try_from(dir.count()).unwrap_or(i64::MAX));
@@ -91,8 +109,13 @@ fn runtime(telemetry: &Telemetry) {
 
 /// Resident memory of this process, bytes (`/proc/self/statm`, second field, in pages).
 pub fn resident_bytes() -> Option<i64> {
+    bytes_of(1)
+}
+
+/// A field of `/proc/self/statm`, which counts pages.
+fn bytes_of(field: usize) -> Option<i64> {
     let statm = fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: i64 = statm.split_whitespace().nth(1)?.parse().ok()?;
+    let pages: i64 = statm.split_whitespace().nth(field)?.parse().ok()?;
     Some(pages * i64::try_from(rustix::param::page_size()).ok()?)
 }
 

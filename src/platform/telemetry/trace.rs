@@ -3,7 +3,13 @@
 //! A task carries its context; [`crate::platform::lifecycle::Lifecycle::spawn`] hands it to the tasks that it starts, a
 //! job keeps it in the queue, and outside calls pass it on. Every log line reads it here.
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use futures::future::Either;
 use uuid::Uuid;
@@ -15,10 +21,10 @@ tokio::task_local! {
 }
 
 /// Whose work this is. Cheap to clone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Context(Arc<Inner>);
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 struct Inner {
     /// 32 lower-case hexadecimal digits, not all zero.
     trace_id: String,
@@ -27,6 +33,15 @@ struct Inner {
     /// Whether somebody records this trace.
     sampled: bool,
     request_id: Option<String>,
+    /// Nanoseconds that its transactions were waited for and open, one after another or side by side.
+    database: AtomicU64,
+    transactions: AtomicU32,
+}
+
+impl PartialEq for Context {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
 }
 
 impl Context {
@@ -46,7 +61,14 @@ impl Context {
     }
 
     fn new(trace_id: String, sampled: bool, request_id: Option<String>) -> Self {
-        Self(Arc::new(Inner { trace_id, span_id: crypto::hex(&crypto::random_bytes::<8>()), sampled, request_id }))
+        Self(Arc::new(Inner {
+            trace_id,
+            span_id: crypto::hex(&crypto::random_bytes::<8>()),
+            sampled,
+            request_id,
+            database: AtomicU64::new(0),
+            transactions: AtomicU32::new(0),
+        }))
     }
 
     /// 32 lower-case hexadecimal digits.
@@ -57,6 +79,18 @@ impl Context {
     /// The HTTP request, as in its log line; `None` for what no request asked for.
     pub fn request_id(&self) -> Option<&str> {
         self.0.request_id.as_deref()
+    }
+
+    /// Adds a transaction's time: waited for, and open.
+    pub fn spent_in_database(&self, took: Duration) {
+        self.0.database.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.0.transactions.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What its transactions took so far, and how many there were.
+    pub fn database(&self) -> (Duration, u32) {
+        let nanos = self.0.database.load(Ordering::Relaxed);
+        (Duration::from_nanos(nanos), self.0.transactions.load(Ordering::Relaxed))
     }
 
     /// The header for those whom we call.

@@ -170,3 +170,17 @@ async fn what_nobody_speaks_of_ends_and_what_is_old_goes() {
     assert_eq!(app.app.alerting.maintain().await.unwrap(), (0, 1));
     app.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_away_refuses_nobody() {
+    let app = start(&[]).await;
+    let body = notification(&[firing("A", "info", now(&app))]).to_string();
+    let count =
+        |outcome: &str| metric(&app, &format!("holdfast_alerting_notifications_total{{outcome=\"{outcome}\"}}"));
+    send_raw(&app, "wrong", body.clone()).await.problem(401, "invalid_alerting_token");
+    assert_eq!((count("refused"), count("failed")), (1, 0));
+    app.app.db.close().await;
+    assert_eq!(send_raw(&app, TOKEN, body).await.status, 503);
+    assert_eq!((count("refused"), count("failed")), (1, 1));
+    app.kill().await;
+}

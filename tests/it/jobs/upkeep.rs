@@ -100,17 +100,15 @@ async fn metrics_say_when_a_schedule_last_succeeded_what_it_missed_and_that_it_i
     let jobs =
         Jobs::new(bench.db.clone(), bench.clock.clone(), config(2), telemetry.register("jobs", Metrics::register));
     let lifecycle = Lifecycle::new();
-    jobs.start_worker(registry, &lifecycle).unwrap();
-    let sample = |name: &str| -> f64 {
-        let text = telemetry.encode();
-        let begin = format!("holdfast_jobs_schedule_{name}{{schedule=\"test.tick\"}} ");
-        text.lines().find_map(|line| line.strip_prefix(&begin)).unwrap_or_else(|| panic!("no {begin}")).parse().unwrap()
-    };
-    assert_eq!(sample("last_success_timestamp_seconds"), 0.0);
+    jobs.start_worker(registry.clone(), &lifecycle).unwrap();
+    jobs.start_figures(registry, &lifecycle).unwrap();
+    let sample = |name: &str| sample(&telemetry, &format!("holdfast_jobs_schedule_{name}{{schedule=\"test.tick\"}} "));
+    assert!(sample("last_success_timestamp_seconds").is_nan(), "not known yet is not never");
     bench.until("SELECT count(*) FROM job_schedules WHERE last_success_at > now() - interval '1 minute'", 1).await;
     assert!(sample("missed_total") >= 11.0, "{}", sample("missed_total"));
     let waited = std::time::Instant::now();
-    while sample("last_success_timestamp_seconds") < 1.7e9 {
+    let succeeded = || Some(sample("last_success_timestamp_seconds")).filter(|at| *at > 1.7e9);
+    while succeeded().is_none() {
         assert!(waited.elapsed() < Duration::from_secs(30));
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
@@ -128,6 +126,53 @@ async fn metrics_say_when_a_schedule_last_succeeded_what_it_missed_and_that_it_i
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     lifecycle.drain(Duration::from_secs(20)).await;
+    bench.end().await;
+}
+
+/// The value of the series whose line begins so.
+fn sample(telemetry: &Telemetry, begin: &str) -> f64 {
+    let text = telemetry.encode();
+    text.lines().find_map(|line| line.strip_prefix(begin)).unwrap_or_else(|| panic!("no {begin}")).parse().unwrap()
+}
+
+/// The API's process sees what no worker is left to say.
+#[tokio::test]
+async fn a_process_without_a_worker_exports_the_queue_and_how_many_workers_live() {
+    let bench = Bench::new().await;
+    let registry = probes(&Seen::default(), fine());
+    let telemetry = Telemetry::new();
+    let api =
+        Jobs::new(bench.db.clone(), bench.clock.clone(), config(2), telemetry.register("jobs", Metrics::register));
+    let lifecycle = Lifecycle::new();
+    api.start_figures(registry.clone(), &lifecycle).unwrap();
+    let sees = async |figure: &str, expected: f64| {
+        let begin = format!("holdfast_jobs_{figure}{{queue=\"test\"}} ");
+        let waited = std::time::Instant::now();
+        while sample(&telemetry, &begin) != expected {
+            let found = sample(&telemetry, &begin);
+            assert!(waited.elapsed() < Duration::from_secs(45), "{figure} is {found}, not {expected}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    sees("workers", 0.0).await;
+    let worker = bench.worker(config(2), registry.clone());
+    sees("workers", 1.0).await;
+    // A clean stop is seen at once, and not when the sign of life has gone stale.
+    worker.stop().await;
+    assert_eq!(bench.count("SELECT count(*) FROM job_workers").await, 0);
+    sees("workers", 0.0).await;
+    // A killed one leaves its row behind.
+    bench
+        .execute(
+            "INSERT INTO job_workers (id, queues, seen_at) VALUES (gen_random_uuid(), '{test}', now() - interval '31 seconds')",
+        )
+        .await;
+    bench.probe("nobody takes it").await;
+    bench.execute("UPDATE job_queues SET paused = true WHERE name = 'test'").await;
+    sees("queued", 1.0).await;
+    sees("paused", 1.0).await;
+    sees("workers", 0.0).await;
+    lifecycle.drain(Duration::from_secs(5)).await;
     bench.end().await;
 }
 

@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    io::Read as _,
     net::SocketAddr,
     sync::{
         Arc, Mutex,
@@ -19,7 +20,6 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::{get, post},
 };
-use loki_api::{logproto::PushRequest, prost::Message as _};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -29,6 +29,8 @@ pub struct Received {
     pub labels: String,
     pub nanos: i64,
     pub line: String,
+    /// Structured metadata.
+    pub metadata: BTreeMap<String, String>,
 }
 
 /// How a push is answered.
@@ -45,7 +47,7 @@ struct Inner {
     received: Mutex<Vec<Received>>,
     /// Answers to the next pushes; then each is taken at once.
     answers: Mutex<VecDeque<Answer>>,
-    /// Bytes of each push, decompressed.
+    /// Bytes of the lines of each push.
     sizes: Mutex<Vec<usize>>,
     /// When pushes came.
     times: Mutex<Vec<Instant>>,
@@ -177,17 +179,27 @@ async fn push(State(loki): State<Arc<Inner>>, headers: HeaderMap, body: Bytes) -
             return response;
         }
     }
-    let plain = snap::raw::Decoder::new().decompress_vec(&body).unwrap();
-    loki.sizes.lock().unwrap().push(plain.len());
-    let request = PushRequest::decode(plain.as_slice()).unwrap();
-    let mut received = loki.received.lock().unwrap();
-    for stream in request.streams {
-        for entry in stream.entries {
-            let time = entry.timestamp.unwrap();
-            let nanos = time.seconds * 1_000_000_000 + i64::from(time.nanos);
-            received.push(Received { labels: stream.labels.clone(), nanos, line: entry.line });
+    let mut plain = String::new();
+    flate2::read::GzDecoder::new(&body[..]).read_to_string(&mut plain).unwrap();
+    let request: Value = serde_json::from_str(&plain).unwrap();
+    let (mut received, mut bytes) = (loki.received.lock().unwrap(), 0);
+    for stream in request["streams"].as_array().unwrap() {
+        // As Loki writes a stream's name.
+        let labels: BTreeMap<String, String> = serde_json::from_value(stream["stream"].clone()).unwrap();
+        let labels: Vec<_> = labels.iter().map(|(name, value)| format!("{name}={}", json!(value))).collect();
+        for value in stream["values"].as_array().unwrap() {
+            let line = value[1].as_str().unwrap().to_owned();
+            let metadata = value.get(2).cloned().unwrap_or_else(|| json!({}));
+            bytes += line.len();
+            received.push(Received {
+                labels: format!("{{{}}}", labels.join(", ")),
+                nanos: value[0].as_str().unwrap().parse().unwrap(),
+                line,
+                metadata: serde_json::from_value(metadata).unwrap(),
+            });
         }
     }
+    loki.sizes.lock().unwrap().push(bytes);
     StatusCode::NO_CONTENT.into_response()
 }
 

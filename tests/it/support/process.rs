@@ -99,6 +99,25 @@ impl Site {
         tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
     }
 
+    /// As [`Self::run`], with a standard output that nobody reads.
+    pub async fn run_unread(&self, args: &[&str]) -> Output {
+        let mut command = self.command(args);
+        tokio::task::spawn_blocking(move || {
+            let mut child = command.spawn().unwrap();
+            drop(child.stdout.take());
+            child.wait_with_output().unwrap()
+        })
+        .await
+        .unwrap()
+    }
+
+    /// As [`Self::run`], with standard output into a file.
+    pub async fn run_into(&self, file: &Path, args: &[&str]) -> Output {
+        let mut command = self.command(args);
+        command.stdout(fs::OpenOptions::new().write(true).open(file).unwrap());
+        tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+    }
+
     /// As [`Self::run`], in a folder.
     pub async fn run_in(&self, folder: &Path, args: &[&str]) -> Output {
         let mut command = self.command(args);

@@ -80,6 +80,17 @@ impl Binaries {
         }
     }
 
+    /// Whether a module that can be loaded into the server is installed.
+    pub fn has_module(&self, name: &str) -> bool {
+        let asked = std::process::Command::new(self.dir.join("pg_config")).arg("--pkglibdir").output().ok();
+        let told =
+            asked.filter(|output| output.status.success()).and_then(|output| String::from_utf8(output.stdout).ok());
+        // Debian keeps pg_config in the package for development.
+        let usual = self.dir.parent().map(|prefix| prefix.join("lib"));
+        let places = told.map(|dir| PathBuf::from(dir.trim())).into_iter().chain(usual);
+        places.map(|dir| dir.join(format!("{name}.so"))).any(|file| file.is_file())
+    }
+
     fn at(dir: &Path) -> Option<Self> {
         let output = std::process::Command::new(dir.join("postgres")).arg("--version").output().ok()?;
         let text = String::from_utf8(output.stdout).ok()?;

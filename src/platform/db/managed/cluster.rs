@@ -47,7 +47,10 @@ pub async fn initialise(layout: &Layout, superuser: &str, password: &str) -> Res
         let text = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         return Err(ManagedError::Command { what: "initdb failed".into(), output: text });
     }
-    fs::rename(&fresh, &layout.cluster).map_err(io("cannot move the new cluster into place"))
+    let place = layout.cluster.display();
+    fs::rename(&fresh, &layout.cluster).map_err(io(format!(
+        "cannot move the new cluster to {place} (a disk for it is mounted at the data directory, not there)"
+    )))
 }
 
 /// Writes our settings and access rules; done at each start, so that they follow the binary.
@@ -75,7 +78,14 @@ pub fn configure(layout: &Layout) -> Result<(), ManagedError> {
          log_destination = stderr\n\
          logging_collector = off\n\
          log_line_prefix = ''\n\
-         {}",
+         # Who waits for a lock longer than deadlock_timeout (1 s), and what runs for longer than a second, is in our log.\n\
+         log_lock_waits = on\n\
+         log_min_duration_statement = 1s\n\
+         # Values in statements are users' texts: they are not for the log.\n\
+         log_parameter_max_length = 0\n\
+         log_parameter_max_length_on_error = 0\n\
+         {}{}",
+        statements(layout),
         include_dir(layout)
     );
     let rules = "# Written by Holdfast at each start.\n\
@@ -93,6 +103,17 @@ pub fn configure(layout: &Layout) -> Result<(), ManagedError> {
         fs::write(&main, format!("{text}\n{include}\n")).map_err(io("cannot write postgresql.conf"))?;
     }
     Ok(())
+}
+
+/// Counts what statements cost, where the server's packages have the module: a server told to load one that is absent does not start.
+fn statements(layout: &Layout) -> &'static str {
+    if layout.binaries.has_module("pg_stat_statements") {
+        "shared_preload_libraries = 'pg_stat_statements'\n\
+         # What makes roles has their passwords in it.\n\
+         pg_stat_statements.track_utility = off\n"
+    } else {
+        ""
+    }
 }
 
 /// `include_dir` fails on a folder that does not exist.

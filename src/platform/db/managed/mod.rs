@@ -56,6 +56,7 @@ fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> ManagedError {
 #[derive(Debug)]
 pub struct Managed {
     postmaster: Postmaster,
+    socket_dir: PathBuf,
     target: Target,
 }
 
@@ -88,6 +89,7 @@ impl Managed {
         cluster::initialise(&layout, SUPERUSER, &password).await?;
         cluster::configure(&layout)?;
         postmaster::stop_leftover(&layout).await?;
+        let socket_dir = layout.socket_dir.clone();
         let postmaster = Postmaster::start(layout.clone())?;
         let admin = admin_options(&layout, &password);
         let ready = async {
@@ -96,11 +98,12 @@ impl Managed {
         };
         if let Err(error) = ready.await {
             postmaster.stop().await;
+            let _ = std::fs::remove_dir(&socket_dir);
             return Err(error);
         }
         let target =
             Target { admin: admin.database(SUPERUSER), role_prefix: role_prefix.to_owned(), master_key: key.clone() };
-        Ok(Self { postmaster, target })
+        Ok(Self { postmaster, socket_dir, target })
     }
 
     /// How to connect to the cluster that another process of ours runs in `data_dir`.
@@ -123,6 +126,8 @@ impl Managed {
     /// Fast shutdown: sessions are ended, a checkpoint is written.
     pub async fn stop(self) {
         self.postmaster.stop().await;
+        // Not where a server that was ended hard has left its socket: the next start finds both.
+        let _ = std::fs::remove_dir(&self.socket_dir);
     }
 }
 
@@ -165,6 +170,18 @@ async fn create_database(admin: &PgConnectOptions) -> Result<(), ManagedError> {
     if !exists {
         // A constant name; CREATE DATABASE takes no parameters.
         sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {SUPERUSER}"))).execute(&mut conn).await?;
+    }
+    // Here and not in our database, which a dump brings to servers where nobody may make this.
+    let track = "DO $$ BEGIN
+        IF current_setting('shared_preload_libraries') LIKE '%pg_stat_statements%' THEN
+          CREATE EXTENSION IF NOT EXISTS pg_stat_statements;
+        END IF;
+      END $$";
+    if let Err(error) = sqlx::raw_sql(track).execute(&mut conn).await {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "statements are not counted: pg_stat_statements cannot be made"
+        );
     }
     conn.close().await?;
     Ok(())

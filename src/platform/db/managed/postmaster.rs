@@ -104,14 +104,25 @@ fn spawn(layout: &Layout) -> Result<Child, ManagedError> {
 /// PostgreSQL's own log becomes ours, with its severity.
 async fn forward_log(stderr: ChildStderr) {
     let mut lines = BufReader::new(stderr).lines();
+    // What a detail belongs to decides whether it is heard.
+    let mut heard = false;
     while let Ok(Some(line)) = lines.next_line().await {
         let (severity, message) = line.split_once(":  ").unwrap_or(("LOG", &line));
         match severity {
             "PANIC" | "FATAL" if !is_expected(message) => tracing::error!(target: "postgres", severity, "{message}"),
             "ERROR" | "WARNING" => tracing::warn!(target: "postgres", severity, "{message}"),
+            "LOG" if is_telling(message) => tracing::warn!(target: "postgres", severity, "{message}"),
+            "DETAIL" if heard => tracing::warn!(target: "postgres", severity, "{message}"),
             _ => tracing::debug!(target: "postgres", severity, "{message}"),
         }
+        heard = severity == "LOG" && is_telling(message);
     }
+}
+
+/// What `log_min_duration_statement` and `log_lock_waits` say: a slow statement; who waits for which lock, and (as the detail) who
+/// holds it.
+fn is_telling(message: &str) -> bool {
+    message.starts_with("duration: ") || (message.starts_with("process ") && message.contains(" still waiting for "))
 }
 
 /// What every start and stop prints as FATAL.
@@ -167,4 +178,26 @@ pub async fn stop_leftover(layout: &Layout) -> Result<(), ManagedError> {
 fn is_postgres(pid: Pid) -> bool {
     let comm = fs::read_to_string(format!("/proc/{}/comm", pid.as_raw_nonzero()));
     comm.is_ok_and(|name| name.trim() == "postgres")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slow_statements_and_waits_for_locks_are_heard_and_routine_is_not() {
+        // As PostgreSQL 15 to 18 write them.
+        for told in [
+            "duration: 1203.512 ms  execute sqlx_s_7: SELECT count(*) FROM jobs",
+            "process 4711 still waiting for AccessShareLock on relation 16481 of database 16385 after 1000.123 ms",
+        ] {
+            assert!(is_telling(told), "{told}");
+        }
+        for routine in [
+            "checkpoint starting: time",
+            "process 4711 acquired AccessShareLock on relation 16481 of database 16385 after 2000.1 ms",
+        ] {
+            assert!(!is_telling(routine), "{routine}");
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Lines on their way to Loki: a bounded buffer, batches, and one push at a time.
 //!
-//! The wire (types, encoding) is `loki-api`'s, the crate under tracing-loki; the queue is ours, because that one loses
-//! lines without a word (docs/decisions/0008-log-shipping.md). No line waits on the network: [`Loki::push`] puts it into
+//! The wire is the JSON form of Loki's push API; the queue is ours, because that of tracing-loki loses lines without a word
+//! (docs/decisions/0008-log-shipping.md). No line waits on the network: [`Loki::push`] puts it into
 //! the buffer and returns. Two loops in one task carry them on: one seals what came in the last second into compressed
 //! batches, the other pushes the oldest batch until Loki has taken or refused it.
 
@@ -31,6 +31,8 @@ pub struct Config {
     pub access: LokiAccess,
     /// Label `env`.
     pub environment: String,
+    /// Whether ids go beside the lines, too: Loki before 3.0 refuses that.
+    pub metadata: bool,
     /// Everything that waits or is being sent, bytes; at least [`LEAST_BUFFER`].
     pub buffer_bytes: usize,
 }
@@ -58,7 +60,11 @@ impl Loki {
     /// Starts the task. `http` is the client for operators' addresses.
     #[expect(clippy::disallowed_methods, reason = "it outlives the tracker: it carries the last lines of the shutdown")]
     pub fn start(config: &Config, http: reqwest::Client, metrics: LogMetrics) -> (Self, Shipping) {
-        let queue = Arc::new(Queue::new(config.buffer_bytes, Labels::new(&config.environment), metrics.clone()));
+        let queue = Arc::new(Queue::new(
+            config.buffer_bytes,
+            Labels::new(&config.environment, config.metadata),
+            metrics.clone(),
+        ));
         let closing = CancellationToken::new();
         metrics.loki_enabled.set(1);
         let shipper = Shipper::new(config, http, queue.clone(), closing.clone(), metrics.clone());

@@ -160,7 +160,7 @@ impl Shipper {
             .access
             .apply(self.http.post(&self.url))
             .header(header::CONTENT_TYPE, CONTENT_TYPE)
-            .header(header::CONTENT_ENCODING, "snappy")
+            .header(header::CONTENT_ENCODING, "gzip")
             .timeout(PUSH_TIMEOUT)
             .body(batch.body.clone());
         match request.send().await {

@@ -1,0 +1,54 @@
+//! The state of queues, schedules and workers, read from the database and exported by every process that serves: a figure that
+//! only workers exported would end with the last of them.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Jobs, JobsError, Registry, store,
+    worker::{LEASE, Steady, jittered},
+};
+use crate::platform::db::DbError;
+
+/// Prometheus usually asks each 15 s.
+const EVERY: Duration = Duration::from_secs(10);
+/// Figures that are older than this are no longer shown for the present ones.
+const STALE: Duration = Duration::from_secs(30);
+
+/// Reads until the shutdown begins.
+pub(super) async fn run(jobs: Jobs, registry: Registry, soft: CancellationToken) {
+    let mut errors = Steady::new("read the queues' figures");
+    let mut read = Instant::now();
+    while !soft.is_cancelled() {
+        // A frozen server answers nothing, and breaks no connection either.
+        let found = timeout(EVERY, refresh(&jobs, &registry)).await;
+        let found = found.unwrap_or_else(|_| Err(DbError::from(sqlx::Error::PoolTimedOut).into()));
+        if errors.watch(found).is_some() {
+            read = Instant::now();
+        } else if read.elapsed() > STALE {
+            jobs.metrics().unknown(&registry.queues(), &registry.schedule_names());
+        }
+        tokio::select! { () = soft.cancelled() => {}, () = sleep(jittered(EVERY)) => {} }
+    }
+}
+
+async fn refresh(jobs: &Jobs, registry: &Registry) -> Result<(), JobsError> {
+    let names: Vec<String> = registry.schedule_names().into_iter().map(str::to_owned).collect();
+    let mut tx = jobs.db().system().await?;
+    let queues = store::queues(&mut tx).await?;
+    let schedules = store::schedule_states(&mut tx, &names).await?;
+    let workers = store::live_workers(&mut tx, LEASE.as_secs_f64()).await?;
+    tx.commit().await?;
+    for &name in &registry.schedule_names() {
+        if let Some(state) = schedules.iter().find(|s| s.name == name) {
+            jobs.metrics().schedule(name, state);
+        }
+    }
+    for name in registry.queues() {
+        let live = workers.iter().find(|(queue, _)| queue == name).map_or(0, |(_, live)| *live);
+        jobs.metrics().queue(name, queues.iter().find(|q| q.name == name), live);
+    }
+    Ok(())
+}

@@ -1,0 +1,268 @@
+//! `holdfast_cgroup_*`: what the kernel allows this process's control group (a container, a systemd unit), and what that takes: with the
+//! private cluster PostgreSQL is in it. Version 2 (Linux: Documentation/admin-guide/cgroup-v2.rst) and version 1 of the memory
+//! controller, read at each scrape.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use prometheus_client::{
+    metrics::{counter::Counter, gauge::Gauge},
+    registry::Unit,
+};
+
+use super::Telemetry;
+
+type Number = Gauge<f64, AtomicU64>;
+
+pub(super) fn register(telemetry: &Telemetry) {
+    let (limit, usage, throttled) = (Number::default(), Number::default(), Counter::<f64, AtomicU64>::default());
+    let killed = Counter::<u64>::default();
+    telemetry.register("cgroup", |registry| {
+        registry.register_with_unit(
+            "memory_limit",
+            "Memory that the control group of this process may take; the host's where it has no limit",
+            Unit::Bytes,
+            limit.clone(),
+        );
+        registry.register_with_unit(
+            "memory_usage",
+            "Memory that the control group takes, without the file cache that it could give up; NaN where the process has no group of its own",
+            Unit::Bytes,
+            usage.clone(),
+        );
+        registry.register(
+            "oom_kills",
+            "Processes of the control group that the kernel killed for want of memory",
+            killed.clone(),
+        );
+        registry.register_with_unit(
+            "cpu_throttled",
+            "Time that the control group was kept from the processor by its limit",
+            Unit::Seconds,
+            throttled.clone(),
+        );
+    });
+    let group = Group::of_this_process();
+    telemetry.on_scrape(move || {
+        let read = group.as_ref().map(Group::read).unwrap_or_default();
+        let host = host_memory();
+        let most = [read.limit, host].into_iter().flatten().min();
+        limit.set(most.map_or(f64::NAN, |bytes| bytes as f64));
+        usage.set(read.usage.map_or(f64::NAN, |bytes| bytes as f64));
+        killed.inner().store(read.killed, Ordering::Relaxed);
+        throttled.inner().store(read.throttled_seconds.to_bits(), Ordering::Relaxed);
+    });
+}
+
+/// `MemTotal` of `/proc/meminfo`, bytes.
+fn host_memory() -> Option<u64> {
+    let text = fs::read_to_string("/proc/meminfo").ok()?;
+    let kib = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    kib.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+}
+
+/// Where the figures are.
+#[derive(Debug, PartialEq, Eq)]
+struct Group {
+    files: &'static Files,
+    /// Of the memory controller: the process's own folder first, then those above it that can be seen.
+    memory: Vec<PathBuf>,
+    /// Of the processor's.
+    cpu: Option<PathBuf>,
+}
+
+/// The names of one version of the interface.
+#[derive(Debug, PartialEq, Eq)]
+struct Files {
+    limit: &'static str,
+    usage: &'static str,
+    /// In `memory.stat`: file cache that nobody has used for a while.
+    inactive: &'static str,
+    events: &'static str,
+    throttled: &'static str,
+    throttled_unit: u64,
+}
+
+const V2: Files = Files {
+    limit: "memory.max",
+    usage: "memory.current",
+    inactive: "inactive_file",
+    events: "memory.events",
+    throttled: "throttled_usec",
+    throttled_unit: 1_000_000,
+};
+const V1: Files = Files {
+    limit: "memory.limit_in_bytes",
+    usage: "memory.usage_in_bytes",
+    inactive: "total_inactive_file",
+    events: "memory.oom_control",
+    throttled: "throttled_time",
+    throttled_unit: 1_000_000_000,
+};
+
+#[derive(Debug, Default, PartialEq)]
+struct Read {
+    limit: Option<u64>,
+    usage: Option<u64>,
+    killed: u64,
+    throttled_seconds: f64,
+}
+
+impl Group {
+    fn of_this_process() -> Option<Self> {
+        let read = |file: &str| fs::read_to_string(Path::new("/proc/self").join(file)).ok();
+        Self::find(&read("cgroup")?, &read("mountinfo")?)
+    }
+
+    /// Out of `/proc/self/cgroup` and `/proc/self/mountinfo` (proc(5)).
+    fn find(membership: &str, mounts: &str) -> Option<Self> {
+        let path_in = |controller: &str| {
+            membership.lines().find_map(|line| {
+                let mut parts = line.splitn(3, ':').skip(1);
+                let (controllers, path) = (parts.next()?, parts.next()?);
+                controllers.split(',').any(|c| c == controller).then_some(path)
+            })
+        };
+        if let Some(path) = path_in("memory") {
+            let memory = folders(mounts, "cgroup", "memory", path)?;
+            let cpu = path_in("cpu").and_then(|path| folders(mounts, "cgroup", "cpu", path)?.into_iter().next());
+            return Some(Self { files: &V1, memory, cpu });
+        }
+        let memory = folders(mounts, "cgroup2", "", path_in("")?)?;
+        let cpu = memory.first().cloned();
+        Some(Self { files: &V2, memory, cpu })
+    }
+
+    fn read(&self) -> Read {
+        let limit_of = |folder: &PathBuf| {
+            let limit = number(&folder.join(self.files.limit))?;
+            // Version 1 says "no limit" as the largest multiple of a page.
+            (limit < 1 << 60).then_some(limit)
+        };
+        let limits = self.memory.iter().filter_map(|folder| Some((limit_of(folder)?, folder)));
+        let tightest = limits.min_by_key(|(limit, _)| *limit);
+        // What is held against a limit is the usage of the group that has it.
+        let of = tightest.map_or_else(|| self.memory.first(), |(_, folder)| Some(folder));
+        let usage = of.and_then(|folder| {
+            let inactive = field(&folder.join("memory.stat"), self.files.inactive).unwrap_or_default();
+            Some(number(&folder.join(self.files.usage))?.saturating_sub(inactive))
+        });
+        let killed = of.and_then(|folder| field(&folder.join(self.files.events), "oom_kill")).unwrap_or_default();
+        let throttled = self.cpu.as_ref().and_then(|folder| field(&folder.join("cpu.stat"), self.files.throttled));
+        let throttled_seconds = throttled.unwrap_or_default() as f64 / self.files.throttled_unit as f64;
+        Read { limit: tightest.map(|(limit, _)| limit), usage, killed, throttled_seconds }
+    }
+}
+
+/// The folder of `path` in the hierarchy of `controller`, and those above it up to where it is mounted.
+fn folders(mounts: &str, kind: &str, controller: &str, path: &str) -> Option<Vec<PathBuf>> {
+    let (root, mount) = mounts.lines().find_map(|line| {
+        let (place, source) = line.split_once(" - ")?;
+        let mut source = source.split(' ');
+        let options = (source.next()? == kind).then(|| source.nth(1))??;
+        (controller.is_empty() || options.split(',').any(|option| option == controller)).then_some(())?;
+        let mut place = place.split(' ').skip(3);
+        Some((place.next()?, PathBuf::from(place.next()?)))
+    })?;
+    // Inside a namespace of its own the group's path may begin above what is mounted: then the mount is what there is of it.
+    let below = path.strip_prefix(root.trim_end_matches('/')).unwrap_or_default().trim_start_matches('/');
+    let own = if below.split('/').any(|part| part == "..") { mount.clone() } else { mount.join(below) };
+    Some(own.ancestors().take_while(|folder| folder.starts_with(&mount)).map(Path::to_owned).collect())
+}
+
+/// A file that holds one number. `max` is none.
+fn number(file: &Path) -> Option<u64> {
+    fs::read_to_string(file).ok()?.trim().parse().ok()
+}
+
+/// The number behind a word at the begin of a line.
+fn field(file: &Path, name: &str) -> Option<u64> {
+    let text = fs::read_to_string(file).ok()?;
+    text.lines().find_map(|line| line.split_once(' ').filter(|(key, _)| *key == name)?.1.trim().parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(folder: &Path, files: &[(&str, &str)]) {
+        fs::create_dir_all(folder).unwrap();
+        for (name, text) in files {
+            fs::write(folder.join(name), text).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_container_of_version_2_has_its_own_limit_or_that_of_the_group_above() {
+        let dir = tempfile::tempdir().unwrap();
+        let mount = dir.path().display();
+        let mounts = format!(
+            "22 28 0:20 / /proc rw,nosuid shared:5 - proc proc rw\n\
+             30 23 0:26 / {mount} rw,nosuid,nodev,noexec,relatime shared:9 - cgroup2 cgroup2 rw,nsdelegate,memory_recursiveprot\n"
+        );
+        let group = Group::find("0::/system.slice/holdfast.service\n", &mounts).unwrap();
+        let own = dir.path().join("system.slice/holdfast.service");
+        let stat = "anon 52428800\nfile 31457280\ninactive_file 20971520\nactive_file 10485760\n";
+        write(
+            &own,
+            &[
+                ("memory.max", "max\n"),
+                ("memory.current", "104857600\n"),
+                ("memory.stat", stat),
+                ("memory.events", "low 0\nhigh 0\nmax 12\noom 1\noom_kill 1\noom_group_kill 0\n"),
+                ("cpu.stat", "usage_usec 5\nnr_periods 10\nnr_throttled 3\nthrottled_usec 2500000\n"),
+            ],
+        );
+        let expected = Read { limit: None, usage: Some(83_886_080), killed: 1, throttled_seconds: 2.5 };
+        assert_eq!(group.read(), expected);
+        fs::write(own.join("memory.max"), "536870912\n").unwrap();
+        assert_eq!(group.read().limit, Some(536_870_912));
+        write(own.parent().unwrap(), &[("memory.max", "268435456\n"), ("memory.current", "200000000\n")]);
+        let read = group.read();
+        assert_eq!(
+            (read.limit, read.usage),
+            (Some(268_435_456), Some(200_000_000)),
+            "the tightest, with what is held against it"
+        );
+    }
+
+    #[test]
+    fn a_container_sees_its_group_as_the_root_and_the_hosts_root_has_no_figures() {
+        let dir = tempfile::tempdir().unwrap();
+        let mounts = format!("30 23 0:26 / {} ro - cgroup2 cgroup rw\n", dir.path().display());
+        for membership in ["0::/\n", "0::/../../other\n"] {
+            let group = Group::find(membership, &mounts).unwrap();
+            assert_eq!(group.memory, [dir.path()]);
+            assert_eq!(group.read(), Read::default());
+        }
+    }
+
+    #[test]
+    fn version_1_is_read_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let (memory, cpu) = (dir.path().join("memory"), dir.path().join("cpu,cpuacct"));
+        let mounts = format!(
+            "33 32 0:29 /docker/abc {} ro shared:14 - cgroup cgroup rw,memory\n34 32 0:30 /docker/abc {} ro - cgroup cgroup rw,cpu,cpuacct\n",
+            memory.display(),
+            cpu.display()
+        );
+        let group = Group::find("9:memory:/docker/abc\n4:cpu,cpuacct:/docker/abc\n0::/docker/abc\n", &mounts).unwrap();
+        write(
+            &memory,
+            &[
+                ("memory.limit_in_bytes", "9223372036854771712\n"),
+                ("memory.usage_in_bytes", "104857600\n"),
+                ("memory.stat", "inactive_file 1\ntotal_inactive_file 4857600\n"),
+                ("memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n"),
+            ],
+        );
+        write(&cpu, &[("cpu.stat", "nr_periods 1\nnr_throttled 1\nthrottled_time 1500000000\n")]);
+        let expected = Read { limit: None, usage: Some(100_000_000), killed: 2, throttled_seconds: 1.5 };
+        assert_eq!(group.read(), expected);
+        fs::write(memory.join("memory.limit_in_bytes"), "536870912\n").unwrap();
+        assert_eq!(group.read().limit, Some(536_870_912));
+    }
+}
