@@ -81,12 +81,13 @@ class Mail(socketserver.ThreadingTCPServer):
 
 
 @contextmanager
-def alertmanager(folder, environment, faster=10):
-    """A real one with the configuration for these lines in compose/.env, its waits divided. Nothing listens where it looks for Holdfast."""
-    text = configured(CONFIG, environment).replace("http://holdfast:8080/", "http://127.0.0.1:9/")
+def alertmanager(folder, environment, faster=10, holdfast="http://127.0.0.1:9", token=None):
+    """A real one with the configuration for these lines in compose/.env, its waits divided. As a rule nothing listens where it looks for Holdfast."""
+    text = configured(CONFIG, environment).replace("http://holdfast:8080/", f"{holdfast}/")
     text = re.sub(r"(group_wait|group_interval): (\d+)(s|m)\b", lambda m: f"{m[1]}: {max(int(m[2]) * (60 if m[3] == 'm' else 1) // faster, 1)}s", text)
-    token = folder / "token"
-    token.write_text("a-token-for-this-test-alone")
+    if token is None:
+        token = folder / "token"
+        token.write_text("a-token-for-this-test-alone")
     path = folder / "alertmanager.yml"
     path.write_text(text.replace("/run/holdfast/alerts_token", str(token)))
     port = free_port()
