@@ -25,7 +25,4 @@ fi
 [ -e grafana_password ] || password | keep grafana_password "$grafana:$grafana"
 # Alertmanager presents it, Holdfast compares it.
 [ -e alerts_token ] || password | tr -d '\n' | keep alerts_token "$holdfast:$alertmanager" 0440
-# Made anew at each start: whom compose/.env names may have changed. First whole, then in its place.
-configuration=$(sh /alertmanager/configure.sh </alertmanager/alertmanager.yml)
-printf '%s\n' "$configuration" | keep alertmanager.yml "$alertmanager:$alertmanager"
 chmod 0711 .
