@@ -104,10 +104,22 @@ remember_former() {
   } >"$state/former.yml")
 }
 
+# Nobody is woken by a Holdfast that is stopped on purpose: for a quarter of an hour, or until it runs again. Without Alertmanager
+# (--minimal) there is nobody to be woken.
+amtool() { compose exec -T alertmanager amtool --alertmanager.url=http://127.0.0.1:9093 "$@" </dev/null 2>/dev/null; }
+stop_on_purpose() {
+  amtool silence add --duration=15m --author=scripts/upgrade --comment="stopped by scripts/upgrade" alertname=HoldfastDown >/dev/null || true
+  compose stop --timeout 60 holdfast >&2
+}
+runs_again() {
+  local silence
+  for silence in $(amtool silence query --quiet --created-by=scripts/upgrade || true); do amtool silence expire "$silence" || true; done
+}
+
 # Stops Holdfast and keeps the database and the files as they are. Files are written once and never in place, so links are a copy.
 keep_state() {
   step "Stopping Holdfast"
-  compose stop --timeout 60 holdfast >&2
+  stop_on_purpose
   step "Keeping the database and the files"
   failure="the database could not be kept"
   disconnect holdfast
@@ -148,7 +160,7 @@ swap_state() {
 go_back() {
   step "Going back to $FORMER_IMAGE"
   sql "select 1" postgres >/dev/null || return 1 # what cannot be asked is not taken for missing
-  compose stop --timeout 60 holdfast >&2 || return 1
+  stop_on_purpose || return 1
   if [ -n "${SET_ASIDE:-}" ] || ! exists holdfast || { [ -n "$exact" ] && [ "$(schema_now)" != "$SCHEMA" ]; }; then
     SET_ASIDE=yes
     save_state
@@ -159,6 +171,7 @@ go_back() {
   if [ "$(docker image inspect --format '{{.Id}}' "$FORMER_IMAGE" 2>/dev/null)" = "$FORMER_ID" ]; then name=$FORMER_IMAGE; fi
   put_setting HOLDFAST_IMAGE "$name"
   (files+=(--file "$state/former.yml") && compose up --detach --no-deps --no-build --wait --wait-timeout 300 holdfast) >&2 || return 1
+  runs_again
   running holdfast doctor >"$state/doctor.log" 2>&1 || cat "$state/doctor.log" >&2
   PHASE=complete
   if [ -z "${SET_ASIDE:-}" ]; then forget_state; else save_state; fi

@@ -20,7 +20,7 @@ DASHBOARD = Dashboard(
         row("Answers"),
         timeseries("By outcome", "How do answers end?", "cps", (rate(ANSWERS, "outcome"), "{{outcome}}"), stack=True),
         timeseries("By the way they were asked for", "Who asks: people in the console, or programs?", "cps", (rate(ANSWERS, "surface"), "{{surface}}"), stack=True),
-        timeseries("Fail", "When did answers fail?", "percentunit", (FAILING, "failed"), alerts=("AnswerSuccessBudgetBurning", "AnswerSuccessFewEvents"), details="logs"),
+        timeseries("Fail", "When did answers fail?", "percentunit", (FAILING, "failed"), alerts=("AnswerSuccessBudgetBurning",), details="logs"),
         timeseries("Why they fail", "What do failed answers fail of?", "short", (increase("holdfast_agents_answers_failed_total", "reason"), "{{reason}}"), bars=True, stack=True, details="llm"),
         timeseries("Cut off", "When did answers reach the limit on their length?", "short", (increase("holdfast_agents_answers_cut_off_total"), "cut off"), bars=True),
         timeseries("Time to the first words", "How long do people wait?", "s", *[(quantile(share, FIRST), f"{share * 100:.0f} %") for share in (0.5, 0.95)], limits=above(5), exemplars=True, alerts=("AnswerFirstTokenBudgetBurning",)),

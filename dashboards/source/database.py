@@ -1,5 +1,5 @@
 """PostgreSQL, from the pools in this process to vacuum."""
-from .grafana import Dashboard, above, age, below, choice, largest, quantile, rate, ratio, row, server_rate, stat, table, timeseries, total
+from .grafana import Dashboard, above, age, below, choice, largest, quantile, rate, ratio, row, selector, server_rate, stat, table, timeseries, total
 
 USED = 'state="used"'
 HIT, READ = "holdfast_database_blocks_hit_total", "holdfast_database_blocks_read_total"
@@ -11,7 +11,7 @@ DASHBOARD = Dashboard(
     service="database",
     panels=[
         row("Now"),
-        stat("PostgreSQL", "Does it answer?", "none", "min(holdfast_database_up{TARGET})", texts=choice((1, "up", "green"), (0, "DOWN", "red")), alerts=("DatabaseDown",)),
+        stat("PostgreSQL", "Does it answer?", "none", "min(holdfast_database_up{TARGET})", texts=choice((1, "up", "green"), (0, "DOWN", "red")), alerts=("DatabaseDown", "DatabaseUnreachable")),
         stat(
             "Connections taken", "How near is the server's limit?", "percentunit",
             f"{largest('holdfast_database_connections')} / {largest('holdfast_database_max_connections')}", limits=above(0.8, 0.95), alerts=("DatabaseConnectionsHigh",),
@@ -44,6 +44,8 @@ DASHBOARD = Dashboard(
             "Connections of the server", "Who else takes connections?", "short",
             (largest("holdfast_database_connections"), "taken"), (largest("holdfast_database_max_connections"), "limit"), alerts=("DatabaseConnectionsHigh",),
         ),
+        timeseries("Waiting for locks", "Does somebody hold a lock that others need?", "short", (largest("holdfast_database_lock_waiters"), "sessions"), alerts=("DatabaseLockHeld",), details="statements"),
+        timeseries("Clock against the database's", "Do both keep the same time?", "s", (selector("holdfast_database_clock_offset_seconds"), "{{instance}}"), minimum=None, limits=above(5), alerts=("DatabaseClockSkewed",)),
         row("What does it do?"),
         timeseries("Transactions of the server", "Are transactions rolled back?", "ops", (server_rate("holdfast_database_transactions_total", "outcome"), "{{outcome}}"), stack=True),
         timeseries("Blocks", "How much is read from disk rather than found in memory?", "ops", (server_rate(HIT), "found in memory"), (server_rate(READ), "read"), alerts=("DatabaseCacheHitLow",)),

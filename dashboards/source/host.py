@@ -27,7 +27,7 @@ DASHBOARD = Dashboard(
         timeseries("Load for each processor", "Is more to be run than there are processors?", "none", (f"{selector('node_load5')} / on (instance) count by (instance) ({IDLE})", "{{instance}}")),
         timeseries("Memory available", "How much memory can still be taken?", "percentunit", (f"{selector('node_memory_MemAvailable_bytes')} / {selector('node_memory_MemTotal_bytes')}", "{{instance}}"), limits=below(0.10, 0.04), defaults={"max": 1}, alerts=("HostMemoryLow",)),
         timeseries("Swapping", "Is memory moved to disk and back?", "cps", (each("node_vmstat_pswpin"), "pages in"), (each("node_vmstat_pswpout"), "pages out")),
-        timeseries("Killed for memory", "Did the kernel kill something?", "short", (f"increase({selector('node_vmstat_oom_kill')}[$__rate_interval])", "{{instance}}"), bars=True, alerts=("HostOomKill",)),
+        timeseries("Killed for memory", "Did the kernel kill something?", "short", (f"increase({selector('node_vmstat_oom_kill')}[$__rate_interval])", "{{instance}}"), (f"increase({selector('holdfast_cgroup_oom_kills_total')}[$__rate_interval])", "{{instance}} of Holdfast"), bars=True, alerts=("HostOomKill",)),
         row("Disk"),
         timeseries("Free space", "Which disk is full?", "percentunit", (f"{AVAILABLE} / {SIZE}", "{{mountpoint}}"), limits=below(0.10, 0.05), defaults={"max": 1}, alerts=("HostDiskAlmostFull", "HostDiskReadOnly")),
         timeseries("Free space in 24 hours", "At the pace of the last six hours, which disk will be full within a day?", "percentunit", (f"clamp_min(predict_linear({AVAILABLE}[6h], 86400) / {SIZE}, 0)", "{{mountpoint}}"), alerts=("HostDiskWillFill",)),
@@ -53,7 +53,14 @@ DASHBOARD = Dashboard(
         timeseries("Processors", "How many processors does it use, and how many are its workers busy with?", "none", (f"sum({each('holdfast_process_cpu_seconds_total')})", "used"), (f"sum({each('holdfast_runtime_busy_seconds_total')})", "of that, requests and tasks")),
         timeseries("Workers busy", "Do requests wait before anyone looks at them?", "percentunit", (f"{each('holdfast_runtime_busy_seconds_total')} / {selector('holdfast_runtime_workers')}", "{{instance}}"), limits=above(0.9), defaults={"max": 1}, alerts=("HoldfastRuntimeSaturated",)),
         timeseries("Tasks", "Do tasks pile up?", "short", (total("holdfast_runtime_alive_tasks"), "alive"), (total("holdfast_runtime_queue_depth"), "queued")),
-        timeseries("Memory", "Does it grow?", "bytes", (selector("holdfast_process_resident_memory_bytes"), "{{instance}}"), alerts=("HoldfastMemoryHigh",)),
+        timeseries(
+            "Memory", "Does it grow, and where does it end?", "bytes", (selector("holdfast_process_resident_memory_bytes"), "{{instance}} process"), (selector("holdfast_cgroup_memory_usage_bytes"), "{{instance}} its group"),
+            (selector("holdfast_cgroup_memory_limit_bytes"), "{{instance}} limit"),
+        ),
+        timeseries(
+            "Share of its memory limit", "How near is the kernel to killing it? Its container or unit, without what is only cached.", "percentunit",
+            (f"{selector('holdfast_cgroup_memory_usage_bytes')} / {selector('holdfast_cgroup_memory_limit_bytes')}", "{{instance}}"), limits=above(0.85, 0.95), defaults={"max": 1}, alerts=("HoldfastMemoryHigh",),
+        ),
         timeseries("File descriptors", "Which share of the allowed ones is open?", "percentunit", (f"{selector('holdfast_process_open_file_descriptors')} / {selector('holdfast_process_max_file_descriptors')}", "{{instance}}"), limits=above(0.7, 0.9), alerts=("HoldfastFileDescriptorsHigh",)),
     ],
 )

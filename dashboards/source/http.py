@@ -1,10 +1,11 @@
 """Requests: rate, errors, duration, and what limits them."""
-from .grafana import Dashboard, above, heatmap, increase, quantile, rate, ratio, row, selector, stat, timeseries, total
+from .grafana import Dashboard, above, below, choice, heatmap, increase, largest, quantile, rate, ratio, row, selector, stat, timeseries, total
 
 # Probes come every few seconds and say nothing about users.
 USERS = 'surface!="health"'
 FAILED = 'outcome=~"server_error|unavailable"'
 REQUESTS, DURATION = "holdfast_http_requests_total", "holdfast_http_request_duration_seconds"
+ROUTES = "holdfast_http_route_requests_total"
 
 DASHBOARD = Dashboard(
     title="HTTP",
@@ -18,17 +19,32 @@ DASHBOARD = Dashboard(
             empty="no traffic", alerts=("ApiAvailabilityBudgetBurning",), details="slo",
         ),
         stat("Slowest twentieth", "How long does the slowest twentieth take at least?", "s", quantile(0.95, DURATION, where=USERS), empty="no traffic"),
-        stat("Being answered", "How many requests are being answered?", "short", total("holdfast_http_requests_in_flight")),
-        stat("Clients", "How many clients are connected?", "short", total("holdfast_http_connections")),
+        stat(
+            "Public address", "Does the address that people use answer, through proxy, name and certificate?", "none", largest("holdfast_http_public_up"),
+            texts=choice((1, "answers", "green"), (0, "DOWN", "red")), empty="not asked", alerts=("PublicAddressDown",),
+        ),
+        stat(
+            "Certificate ends in", "Was it renewed in time?", "s", f"min({selector('holdfast_http_public_certificate_end_timestamp_seconds')}) - time()", limits=below(21 * 24 * 3600, 3 * 24 * 3600),
+            empty="none", alerts=("PublicCertificateExpiring",),
+        ),
         stat("Panics", "Did a defect end requests within the last six hours?", "short", f"sum(increase({selector('holdfast_http_panics_total')}[6h]))", limits=above(1), alerts=("HttpPanics",)),
         row("Rate"),
         timeseries("By surface", "Who asks: browsers, the API, OpenAI clients?", "reqps", (rate(REQUESTS, "surface", USERS), "{{surface}}"), stack=True),
-        timeseries("By method", "Is it read or written?", "reqps", (rate(REQUESTS, "method", USERS), "{{method}}"), stack=True),
         timeseries("By outcome", "How do requests end?", "reqps", (rate(REQUESTS, "outcome", USERS), "{{outcome}}"), stack=True),
+        timeseries(
+            "By route", "Which routes are asked most?", "reqps", (f"topk(10, {rate(ROUTES, 'route, method')})", "{{method}} {{route}}"), stack=True, width=12,
+        ),
+        timeseries(
+            "Slowest routes", "Which page or call is slow? To the head of the answer, one in twenty.", "s",
+            (f"topk(10, {quantile(0.95, 'holdfast_http_route_first_byte_seconds', 'route, method')})", "{{method}} {{route}}"), exemplars=True, width=12, details="logs",
+        ),
         row("Errors"),
         timeseries(
+            "Routes that fail", "Which page or call fails on our side?", "reqps", (f"topk(10, {rate(ROUTES, 'route, method', FAILED)} > 0)", "{{method}} {{route}}"), details="logs",
+        ),
+        timeseries(
             "Fail on our side", "On which surface do requests fail?", "percentunit",
-            (ratio(rate(REQUESTS, "surface", f"{USERS}, {FAILED}"), rate(REQUESTS, "surface", USERS)), "{{surface}}"), alerts=("ApiAvailabilityBudgetBurning", "ApiAvailabilityFewEvents"), details="logs",
+            (ratio(rate(REQUESTS, "surface", f"{USERS}, {FAILED}"), rate(REQUESTS, "surface", USERS)), "{{surface}}"), alerts=("ApiAvailabilityBudgetBurning",), details="logs",
         ),
         timeseries(
             "Shed", "Which share is turned away because something is used up?", "percentunit",
@@ -47,13 +63,13 @@ DASHBOARD = Dashboard(
         timeseries("Slowest twentieth by surface", "Which surface is slow?", "s", (quantile(0.95, DURATION, "surface", USERS), "{{surface}}"), exemplars=True),
         timeseries(
             "Reads, to their first byte", "How long is waited for an answer to begin? What an answer takes to write or a file to fetch is not in it.", "s",
-            (quantile(0.95, "holdfast_http_first_byte_seconds", "surface", f'{USERS}, method="get"'), "{{surface}}"), exemplars=True, alerts=("ApiLatencyBudgetBurning", "ApiLatencyFewEvents"), details="slo",
+            (quantile(0.95, "holdfast_http_first_byte_seconds", "surface", f'{USERS}, method="get"'), "{{surface}}"), exemplars=True, alerts=("ApiLatencyBudgetBurning",), details="slo",
         ),
         heatmap("All requests", "Is there one crowd of requests, or a fast and a slow one?", "s", increase(f"{DURATION}_bucket", "le", USERS)),
         row("What limits"),
         timeseries(
-            "Connections", "How near is the limit of connections, server.max_connections?", "short",
-            (total("holdfast_http_connections", "instance"), "{{instance}}"), limits=above(3276), alerts=("HttpConnectionsHigh",),
+            "Connections", "How near is the limit of connections, server.max_connections?", "percentunit",
+            (f"{selector('holdfast_http_connections')} / {selector('holdfast_http_max_connections')}", "{{instance}}"), limits=above(0.8), alerts=("HttpConnectionsHigh",),
         ),
         timeseries(
             "Connections closed", "Does someone hold or flood connections?", "short",
@@ -73,5 +89,6 @@ DASHBOARD = Dashboard(
             (quantile(0.99, "holdfast_http_request_size_bytes"), "request, 99 %"), (quantile(0.99, "holdfast_http_response_size_bytes"), "response, 99 %"),
         ),
         timeseries("In flight", "Do requests pile up?", "short", (total("holdfast_http_requests_in_flight", "instance"), "{{instance}}")),
+        timeseries("Public address, time to answer", "Is the way from outside slow?", "s", (largest("holdfast_http_public_probe_seconds"), "from the appliance itself")),
     ],
 )

@@ -1,5 +1,5 @@
 """The queue: is work taken, does it end well, do schedules fire."""
-from .grafana import Dashboard, above, choice, increase, largest, quantile, rate, ratio, row, selector, stat, table, timeline, timeseries
+from .grafana import Dashboard, above, below, choice, increase, largest, quantile, rate, ratio, row, selector, stat, table, timeline, timeseries
 
 FINISHED = "holdfast_jobs_finished_total"
 
@@ -22,7 +22,10 @@ DASHBOARD = Dashboard(
         timeseries("Waiting", "In which queue do jobs pile up? Delayed ones are counted too.", "short", (largest("holdfast_jobs_queued", "queue"), "{{queue}}")),
         timeseries(
             "Longest wait of a due job", "Which queue is behind?", "s", (largest("holdfast_jobs_oldest_due_seconds", "queue"), "{{queue}}"),
-            limits=above(900, 1800), alerts=("JobQueueBehind", "JobQueueStuck", "JobWorkersStopped"),
+            limits=above(900, 1800), alerts=("JobQueueBehind", "JobQueueStuck", "JobWorkersIdle"),
+        ),
+        timeseries(
+            "Workers", "Does each queue have a worker that lives?", "short", (largest("holdfast_jobs_workers", "queue"), "{{queue}}"), limits=below(critical=1), alerts=("JobWorkersStopped",),
         ),
         timeseries("Running", "Which queues are the workers busy with?", "short", (largest("holdfast_jobs_running", "queue"), "{{queue}}"), stack=True),
         timeseries(

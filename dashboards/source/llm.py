@@ -1,7 +1,7 @@
 """Calls to models: how many, how they end, how long they take, and what is counted."""
-from .grafana import Dashboard, above, increase, quantile, rate, ratio, row, stat, timeseries
+from .grafana import Dashboard, above, increase, quantile, rate, ratio, row, selector, stat, timeseries
 
-REQUESTS = "holdfast_llm_requests_total"
+REQUESTS, MODELS = "holdfast_llm_requests_total", "holdfast_llm_model_requests_total"
 FAILED, OURS = 'outcome=~"timeout|provider_error"', 'outcome!~"client_error|cancelled"'
 HITS = ratio(rate("holdfast_llm_embedding_cache_total", "cache", 'result="hit"'), rate("holdfast_llm_embedding_cache_total", "cache"))
 
@@ -24,11 +24,11 @@ DASHBOARD = Dashboard(
         timeseries("Calls by kind", "What is asked of which kind of model?", "reqps", (rate(REQUESTS, "operation, backend"), "{{operation}} {{backend}}"), stack=True),
         timeseries("Calls by outcome", "How do calls end?", "reqps", (rate(REQUESTS, "outcome"), "{{outcome}}"), stack=True),
         timeseries(
-            "Fail", "Which kind of model fails?", "percentunit", (ratio(rate(REQUESTS, "backend", FAILED), rate(REQUESTS, "backend", OURS)), "{{backend}}"),
+            "Fail", "Which provider fails?", "percentunit", (ratio(rate(MODELS, "provider", FAILED), rate(MODELS, "provider", OURS)), "{{provider}}"),
             limits=above(0.1, 0.5), alerts=("LlmProviderFailing",), details="logs",
         ),
         timeseries(
-            "Rate limited", "Which share is told to wait?", "percentunit", (ratio(rate(REQUESTS, "backend", 'outcome="rate_limited"'), rate(REQUESTS, "backend")), "{{backend}}"),
+            "Rate limited", "Which share is told to wait?", "percentunit", (ratio(rate(MODELS, "provider", 'outcome="rate_limited"'), rate(MODELS, "provider")), "{{provider}}"),
             limits=above(0.1), alerts=("LlmRateLimited",),
         ),
         timeseries("Defects", "Do calls fail inside Holdfast?", "short", (increase(REQUESTS, "operation, backend", 'outcome="internal_error"'), "{{operation}} {{backend}}"), bars=True, alerts=("LlmInternalErrors",), details="logs"),
@@ -45,7 +45,13 @@ DASHBOARD = Dashboard(
         ),
         timeseries("Chat", "How long does one answer in twenty take at least?", "s", (quantile(0.95, "holdfast_llm_request_duration_seconds", "backend", 'operation="chat"'), "{{backend}}"), exemplars=True),
         timeseries("Embedding", "How long does one call in twenty take at least?", "s", (quantile(0.95, "holdfast_llm_request_duration_seconds", "backend", 'operation="embedding"'), "{{backend}}"), exemplars=True),
-        row("What is used"),
+        row("What is used, and what does it cost?"),
+        timeseries("Calls by model", "Which models are asked?", "reqps", (rate(MODELS, "provider, model"), "{{provider}} {{model}}"), stack=True),
+        timeseries("Tokens by model", "Which models take how many tokens?", "cps", (rate("holdfast_llm_model_tokens_total", "provider, model, direction"), "{{provider}} {{model}} {{direction}}"), stack=True),
+        timeseries(
+            "Cost in an hour", "What do models cost, at the configured prices or as their provider says? In the currency of the prices.", "none",
+            (f"sum by (provider, model) (rate({selector('holdfast_llm_model_cost_total')}[$__rate_interval])) * 3600", "{{provider}} {{model}}"), stack=True,
+        ),
         timeseries("Tokens", "Who uses how many tokens?", "cps", (rate("holdfast_llm_tokens_total", "backend, direction"), "{{backend}} {{direction}}"), stack=True),
         timeseries("Embedded texts", "How much is embedded?", "cps", (rate("holdfast_llm_embedded_texts_total", "backend"), "{{backend}}"), stack=True),
         timeseries("Vectors from caches", "Which share of the vectors did not have to be computed?", "percentunit", (HITS, "{{cache}}")),

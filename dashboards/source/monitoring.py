@@ -1,6 +1,7 @@
 """The monitoring itself: would anyone be told?"""
 from .grafana import Dashboard, above, age, below, choice, increase, rate, row, selector, stat, timeline, timeseries, total
 
+LOKI = 'job="loki"'
 LOADED = choice((1, "in force", "green"), (0, "OLD", "red"))
 
 DASHBOARD = Dashboard(
@@ -10,7 +11,7 @@ DASHBOARD = Dashboard(
     service="meta|logs",
     panels=[
         row("Would anyone be told?"),
-        stat("Parts that answer", "Does Prometheus reach everything?", "percentunit", f"avg({selector('up')})", limits=below(critical=1), alerts=("TargetDown",)),
+        stat("Parts that answer", "Does Prometheus reach everything?", "percentunit", f"avg({selector('up')})", limits=below(critical=1), alerts=("TargetDown", "HoldfastDown")),
         stat("Since the watchdog", "How long ago did an alert last make it to Holdfast? One is sent every few minutes.", "s", age("holdfast_alerting_watchdog_timestamp_seconds"), limits=above(900), empty="none known", alerts=("AlertPathBroken",)),
         stat("Prometheus' rules", "Is the current configuration in force?", "none", f"min({selector('prometheus_config_last_reload_successful')})", texts=LOADED, alerts=("PrometheusBadConfig",)),
         stat("Alertmanager's routes", "Is the current configuration in force?", "none", f"min({selector('alertmanager_config_last_reload_successful')})", texts=LOADED, alerts=("AlertmanagerBadConfig",)),
@@ -26,6 +27,7 @@ DASHBOARD = Dashboard(
             "Trouble with files", "Can Prometheus write and read its files?", "short",
             (increase("prometheus_tsdb_compactions_failed_total"), "compactions failed"), (increase("prometheus_tsdb_wal_corruptions_total"), "log corrupted"), bars=True, alerts=("PrometheusStorageFailing",),
         ),
+        timeseries("Starts", "Does a part start again and again?", "short", (f"changes({selector('process_start_time_seconds')}[30m])", "{{job}}"), limits=above(2), bars=True, alerts=("TargetRestarting",)),
         row("Evaluated"),
         timeseries(
             "Rules", "Do rules fail, or come too rarely?", "short",
@@ -55,6 +57,10 @@ DASHBOARD = Dashboard(
         timeseries(
             "Trouble in Loki", "Does Loki fail, or refuse lines?", "cps",
             (rate("loki_request_duration_seconds_count", "route", 'status_code=~"5.."'), "{{route}} failed"), (rate("loki_discarded_samples_total", "reason"), "refused: {{reason}}"),
+        ),
+        timeseries(
+            "Loki's memory", "Will Loki reach its limit? It will, beyond 105 % of what it tries to keep to.", "percentunit",
+            (f"{selector('process_resident_memory_bytes', LOKI)} / {selector('go_gc_gomemlimit_bytes', LOKI)}", "{{instance}}"), limits=above(1.05), alerts=("LokiMemoryHigh",),
         ),
         timeseries("Grafana", "Do these pages load?", "reqps", (rate("grafana_http_request_duration_seconds_count", "status_code"), "{{status_code}}"), stack=True),
     ],

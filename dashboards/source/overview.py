@@ -12,7 +12,7 @@ DASHBOARD = Dashboard(
         row("Is it well?"),
         stat(
             "Parts that answer", "Does every part of the installation answer Prometheus?", "percentunit", f"avg({selector('up')})",
-            limits=below(critical=1), alerts=("TargetDown",), details="monitoring",
+            limits=below(critical=1), alerts=("TargetDown", "HoldfastDown"), details="monitoring",
         ),
         stat(
             "Database", "Does PostgreSQL answer?", "none", "min(holdfast_database_up{TARGET})",

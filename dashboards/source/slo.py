@@ -20,7 +20,6 @@ def burning(long, short, factor, alerts):
 
 
 PAGES = ("ApiAvailabilityBudgetBurning", "ApiLatencyBudgetBurning", "AnswerSuccessBudgetBurning")
-FEW = ("ApiAvailabilityFewEvents", "ApiLatencyFewEvents", "JobFreshnessFewEvents", "AnswerSuccessFewEvents", "AnswerFirstTokenFewEvents")
 TICKETS = (*PAGES, "JobFreshnessBudgetBurning", "AnswerFirstTokenBudgetBurning")
 
 DASHBOARD = Dashboard(
@@ -36,7 +35,7 @@ DASHBOARD = Dashboard(
             ("Broken, 3 d", "percentunit", ERROR.format("3d")), ("Burning, 1 h", "none", burn("1h"), above(critical=14.4)), ("Events", "cps", EVENTS), width=24, height=7, alerts=TICKETS,
         ),
         timeseries("Budget left", "How much of what may go wrong within 30 days is left?", "percentunit", (LEFT, "{{slo}}"), minimum=None, defaults={"max": 1}, width=12),
-        timeseries("Broken now", "Which share of the events of the last five minutes broke its promise?", "percentunit", (ERROR.format("5m"), "{{slo}}"), width=12, alerts=FEW, details="logs"),
+        timeseries("Broken now", "Which share of the events of the last five minutes broke its promise?", "percentunit", (ERROR.format("5m"), "{{slo}}"), width=12, alerts=TICKETS, details="logs"),
         row("How fast is it used up? Both windows of a pair beyond the line raise the alert."),
         burning("1h", "5m", 14.4, PAGES),
         burning("6h", "30m", 6, PAGES),

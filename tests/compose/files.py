@@ -118,7 +118,7 @@ def main():
         expect(f"{name}: {service['image']} is not pinned to a version", name == "holdfast" or tag.count(".") >= 1)
         for setting in ("mem_limit", "restart", "logging", "read_only", "cap_drop", "security_opt"):
             expect(f"{name}: no {setting}", setting in service)
-        expect(f"{name}: no health check", name in ("secrets", "holdfast") or "healthcheck" in service)
+        expect(f"{name}: no health check", name in ("secrets", "alertmanager-config", "holdfast") or "healthcheck" in service)
         expect(f"{name}: published to everybody", all("127.0.0.1:" in port for port in service.get("ports", [])))
         expect(f"{name}: ports are published", name in ("holdfast", "grafana") or "ports" not in service)
     if problems:

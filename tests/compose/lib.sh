@@ -24,6 +24,8 @@ cleanup() {
     compose ps --all
     compose logs --no-color --tail 15
   fi
+  # What a test has started beside the containers.
+  [ -z "${listener:-}" ] || kill "$listener" 2>/dev/null
   compose down --volumes --timeout 40 >/dev/null 2>&1
   rm -rf "$home"
 }

@@ -1,5 +1,6 @@
 """Alertmanager's configuration: routes by amtool, inhibition by a real Alertmanager that is told what fires."""
 import json
+import os
 import re
 import socket
 import subprocess
@@ -8,43 +9,87 @@ import time
 import urllib.error
 import urllib.request
 
-# labels -> receiver
+# Labels -> receivers, where compose/.env names somebody outside; without that it is `nobody` in place of `outside`.
 ROUTES = [
     ({"alertname": "Watchdog", "severity": "none", "service": "meta"}, "watchdog"),
-    ({"alertname": "DatabaseDown", "severity": "critical", "service": "database"}, "holdfast"),
-    ({"alertname": "JobQueueBehind", "severity": "warning", "service": "jobs"}, "holdfast"),
+    ({"alertname": "RecentOutage", "severity": "none", "service": "meta", "window": "1h"}, "nobody"),
+    ({"alertname": "DatabaseDown", "severity": "critical", "service": "database"}, "outside,holdfast"),
+    ({"alertname": "JobQueueBehind", "severity": "warning", "service": "jobs"}, "outside,holdfast"),
     ({"alertname": "BackupsOff", "severity": "info", "service": "backup"}, "holdfast"),
     ({"alertname": "SomebodysOwn"}, "holdfast"),
 ]
+OUTSIDE = {"ALERTS_WEBHOOK_URL": "http://127.0.0.1:9/"}
 
 
 def alert(name, severity, service, **labels):
     return {"alertname": name, "severity": severity, "service": service, **labels}
 
 
+WEBHOOK_FAILS = alert("AlertmanagerCannotDeliver", "critical", "meta", instance="alertmanager:9093", integration="webhook")
+MAIL_FAILS = alert("AlertmanagerCannotDeliver", "critical", "meta", instance="alertmanager:9093", integration="email")
+
 # what fires, and which of it is silenced by the rest
 INHIBITION = [
     ([alert("Watchdog", "none", "meta"), alert("DatabaseDown", "critical", "database"), alert("TargetMissing", "critical", "meta", job="node")], []),
     (
+        # No database: what needs it, and that alerts cannot be taken; not that mail does not go out.
         [
-            alert("DatabaseDown", "critical", "database", instance="holdfast:9464"),
+            alert("DatabaseDown", "critical", "database"),
             alert("ApiAvailabilityBudgetBurning", "critical", "http", slo="api_availability"),
-            alert("JobWorkersStopped", "critical", "jobs"),
-            alert("DatabaseConnectionsHigh", "warning", "database"),
+            alert("JobWorkersStopped", "critical", "jobs", queue="system"),
+            alert("DatabaseConnectionsHigh", "warning", "database", instance="holdfast:9464"),
             alert("HostDiskAlmostFull", "critical", "host", mountpoint="/"),
-            alert("LogPushFailing", "critical", "logs"),
+            alert("LogErrorsHigh", "warning", "logs"),
+            alert("AlertsRefused", "critical", "meta"),
+            alert("AlertPathBroken", "critical", "meta"),
+            WEBHOOK_FAILS,
+            MAIL_FAILS,
         ],
-        ["ApiAvailabilityBudgetBurning", "JobWorkersStopped", "DatabaseConnectionsHigh"],
+        ["ApiAvailabilityBudgetBurning", "JobWorkersStopped", "DatabaseConnectionsHigh", "LogErrorsHigh", "AlertsRefused", "AlertPathBroken", "AlertmanagerCannotDeliver"],
     ),
     (
+        # The only Holdfast is down: everything about it, the sums that have no instance too.
         [
+            alert("HoldfastDown", "critical", "meta"),
             alert("TargetDown", "critical", "meta", job="holdfast", instance="holdfast:9464"),
             alert("LogLinesDropped", "warning", "logs", reason="shutdown"),
             alert("DatabaseDown", "critical", "database"),
-            alert("AlertPathBroken", "critical", "meta"),
             alert("HostMemoryLow", "critical", "host", instance="node-exporter:9100"),
+            WEBHOOK_FAILS,
+            MAIL_FAILS,
         ],
-        ["LogLinesDropped", "DatabaseDown"],
+        ["TargetDown", "LogLinesDropped", "DatabaseDown", "AlertmanagerCannotDeliver"],
+    ),
+    ([alert("TargetDown", "critical", "meta", job="holdfast", instance="worker2:9464"), alert("DatabaseDown", "critical", "database")], []),
+    (
+        # One of several hosts is down, another one does not reach the database: what each said itself, and nothing of the others.
+        [
+            alert("TargetDown", "critical", "meta", job="holdfast", instance="worker2:9464"),
+            alert("HttpConnectionsHigh", "warning", "http", job="holdfast", instance="worker2:9464"),
+            alert("HttpConnectionsHigh", "warning", "http", job="holdfast", instance="api2:9464"),
+            alert("DatabaseUnreachable", "critical", "database", job="holdfast", instance="api1:9464"),
+            alert("HoldfastFileDescriptorsHigh", "warning", "host", job="holdfast", instance="api1:9464"),
+            alert("HttpPanics", "warning", "http"),
+            alert("BackupMissing", "critical", "backup"),
+            alert("StorageFailing", "critical", "storage", operation="get"),
+        ],
+        ["HttpConnectionsHigh"],
+    ),
+    (
+        # An outage that is over: what only looks back on it, and only as far as a warning.
+        [
+            alert("RecentOutage", "none", "meta", window="1h"),
+            alert("HttpShedding", "warning", "http"),
+            alert("ApiAvailabilityBudgetBurning", "critical", "http", slo="api_availability"),
+            alert("JobsDying", "warning", "jobs", queue="knowledge"),
+            WEBHOOK_FAILS,
+        ],
+        ["HttpShedding"],
+    ),
+    ([alert("RecentOutage", "none", "meta", window="10m"), WEBHOOK_FAILS, MAIL_FAILS, alert("AlertPathBroken", "critical", "meta")], ["AlertmanagerCannotDeliver", "AlertPathBroken"]),
+    (
+        [alert("DatabaseLockHeld", "warning", "database"), alert("HttpShedding", "warning", "http"), alert("ApiAvailabilityBudgetBurning", "critical", "http", slo="api_availability")],
+        ["HttpShedding"],
     ),
     (
         # Another target's being down says nothing about Holdfast.
@@ -62,17 +107,28 @@ INHIBITION = [
     ),
     (
         [
-            alert("LlmProviderFailing", "critical", "llm", backend="openai"),
-            alert("LlmProviderFailing", "warning", "llm", backend="openai"),
-            alert("LlmProviderFailing", "warning", "llm", backend="local"),
+            alert("LlmProviderFailing", "critical", "llm", provider="openrouter"),
+            alert("LlmProviderFailing", "warning", "llm", provider="openrouter"),
+            alert("LlmProviderFailing", "warning", "llm", provider="local"),
+            alert("AnswerSuccessBudgetBurning", "critical", "agents", slo="answer_success"),
         ],
-        ["LlmProviderFailing"],
+        ["LlmProviderFailing", "AnswerSuccessBudgetBurning"],
     ),
+    ([alert("LlmProviderFailing", "warning", "llm", provider="openrouter"), alert("AnswerSuccessBudgetBurning", "critical", "agents", slo="answer_success")], []),
     (
-        [alert("JobWorkersStopped", "critical", "jobs"), alert("JobQueueStuck", "critical", "jobs", queue="knowledge"), alert("JobsDying", "warning", "jobs", queue="knowledge")],
+        [alert("JobWorkersStopped", "critical", "jobs", queue="knowledge"), alert("JobQueueStuck", "critical", "jobs", queue="knowledge"), alert("JobsDying", "warning", "jobs", queue="knowledge")],
         ["JobQueueStuck"],
     ),
 ]
+
+
+def configured(config, environment):
+    """What compose/alertmanager/configure.sh makes of the configuration with these lines in compose/.env."""
+    done = subprocess.run(["sh", config.parent / "configure.sh"], input=config.read_text(), capture_output=True, text=True, env={**environment, "PATH": os.environ["PATH"]})
+    if done.returncode:
+        raise ValueError(done.stderr.strip())
+    # Mounted in the container.
+    return done.stdout.replace("/etc/alertmanager/", f"{config.parent}/")
 
 
 def problems(config, alerts):
@@ -85,13 +141,16 @@ def problems(config, alerts):
     matchers = re.findall(r'alertname(?:=~|!=|=)"([^"]*)"', config.read_text())
     for name in {name for text in matchers for name in text.split("|")} - alerts:
         yield f"alertmanager.yml names {name}, which is no alert"
-    for labels, receiver in ROUTES:
-        pairs = [f"{key}={value}" for key, value in labels.items()]
-        routed = subprocess.run(
-            ["amtool", "config", "routes", "test", f"--config.file={config}", f"--verify.receivers={receiver}", *pairs], capture_output=True, text=True
-        )
-        if routed.returncode:
-            yield f"{labels} does not go to {receiver}: {routed.stdout}{routed.stderr}"
+    for environment, name in ((OUTSIDE, "outside"), ({}, "nobody")):
+        with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
+            file.write(configured(config, environment))
+            file.flush()
+            for labels, receivers in ROUTES:
+                wanted = receivers.replace("outside", name)
+                pairs = [f"{key}={value}" for key, value in labels.items()]
+                routed = subprocess.run(["amtool", "config", "routes", "test", f"--config.file={file.name}", f"--verify.receivers={wanted}", *pairs], capture_output=True, text=True)
+                if routed.returncode:
+                    yield f"{labels} does not go to {wanted}: {routed.stdout}{routed.stderr}"
     for firing, silenced in INHIBITION:
         got = inhibited(config, firing)
         if sorted(got) != sorted(silenced):
@@ -100,9 +159,7 @@ def problems(config, alerts):
 
 def inhibited(config, firing):
     """Names of those of `firing` that a real Alertmanager holds back. Nothing is sent: every group waits longer than this takes."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
+    port = free_port()
     url = f"http://127.0.0.1:{port}/api/v2/alerts"
     with tempfile.TemporaryDirectory() as folder:
         # The gate must not deliver: no receiver is reachable.
@@ -124,6 +181,12 @@ def inhibited(config, firing):
         finally:
             child.terminate()
             child.wait(10)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
 
 
 def ask(url, body=None):

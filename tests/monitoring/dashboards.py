@@ -27,8 +27,8 @@ from queries import by, fill, matchers, name_of, parse, selectors, walk
 
 HERE = Path(__file__).resolve().parent
 FOLDER = ROOT / "dashboards"
-# Watchdog says that alerts can be delivered: "Since the watchdog" shows that.
-WITHOUT_PANEL = {"Watchdog"}
+# Watchdog says that alerts can be delivered: "Since the watchdog" shows that. RecentOutage only silences others.
+WITHOUT_PANEL = {"Watchdog", "RecentOutage"}
 
 
 def load(folder=FOLDER, alerts=ROOT / "alerts"):

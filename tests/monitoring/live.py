@@ -104,7 +104,7 @@ class Monitoring:
 
     def prometheus(self):
         return {
-            "global": {"scrape_interval": f"{SCRAPE}s", "scrape_timeout": f"{SCRAPE}s", "evaluation_interval": f"{SCRAPE}s", "external_labels": {"public_url": os.environ["APPLIANCE_URL"]}},
+            "global": {"scrape_interval": f"{SCRAPE}s", "scrape_timeout": f"{SCRAPE}s", "evaluation_interval": f"{SCRAPE}s", "external_labels": {"public_url": os.environ["APPLIANCE_URL"], "grafana_url": "http://localhost:3000"}},
             "rule_files": ["alerts/*.yml"],
             "alerting": {"alertmanagers": [{"static_configs": [{"targets": [self.targets["alertmanager"]]}]}]},
             "scrape_configs": [{"job_name": job, "static_configs": [{"targets": [target]}]} for job, target in self.targets.items()],

@@ -52,13 +52,16 @@ class Live:
     """Series of real scrapes, OpenMetrics or Prometheus text."""
 
     def __init__(self, files):
-        self.series, self.known = {}, set(SYNTHETIC)
+        # {name: [labels]}, of all scrapes; and of those of single roles, which live.py calls holdfast-api.txt and holdfast-worker.txt.
+        self.series, self.roles, self.known = {}, {}, set(SYNTHETIC)
         for file in files:
+            role = self.roles.setdefault(file.stem.removeprefix("holdfast-"), {}) if file.stem.startswith("holdfast-") else {}
             for line in file.read_text().splitlines():
                 match = re.match(r"([a-zA-Z_:][\w:]*)(?:\{((?:[^\"}]|\"(?:[^\"\\]|\\.)*\")*)\})? ", line)
                 if match and not line.startswith("#"):
                     labels = dict(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', match.group(2) or ""))
                     self.series.setdefault(match.group(1), []).append(labels)
+                    role.setdefault(match.group(1), []).append(labels)
 
     def problems(self, expr):
         used, labels = selectors(expr), TARGET | {"slo", "__name__"}
@@ -93,14 +96,21 @@ class Live:
                     yield f'{selector.name} has no series with {label}="{part}"'
 
     def shape_problem(self, text):
-        """A rule test's series must have the labels that a scraped one has."""
+        """A rule test's series must be one that a scrape has shown. What differs from host to host (disks of other exporters) need only have its labels;
+        where scrapes of single roles are there, those that the tests name by instance (api:9464, worker:9464) are asked.
+        """
         name, _, braces = text.partition("{")
         if name in self.known:
             return None
-        labels = set(re.findall(r'(\w+)="', braces)) - TARGET
-        if name not in self.series:
-            return f"no scrape has {name}"
-        shapes = {frozenset(series) for series in self.series[name]}
+        given = dict(re.findall(r'(\w+)="([^"]*)"', braces))
+        role = given.get("instance", "").partition(":")[0]
+        labels = {label: value for label, value in given.items() if label not in TARGET}
+        scraped = self.roles.get(role, self.series).get(name)
+        if scraped is None:
+            return f"no scrape{f' of a process of the role {role}' if role in self.roles else ''} has {name}"
+        shapes = {frozenset(series) for series in scraped}
         if frozenset(labels) not in shapes:
             return f"{name} is scraped with {sorted(map(sorted, shapes))}, not {sorted(labels)}"
+        if name.startswith("holdfast_") and labels not in scraped:
+            return f"{name} is scraped, but never as {labels}"
         return None

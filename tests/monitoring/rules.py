@@ -27,9 +27,18 @@ import promql  # noqa: E402
 ROOT = Path(__file__).resolve().parents[2]
 ALERTS, RUNBOOKS = ROOT / "alerts", ROOT / "docs" / "runbooks"
 SEVERITIES = {"critical", "warning", "info"}
-HEADINGS = ["Meaning", "Impact", "Diagnosis", "Mitigation"]
+HEADINGS = ["Meaning", "Impact", "Diagnosis", "Mitigation", "Escalation"]
 # Always fires: that it is quiet cannot be shown.
 NEVER_QUIET = {"Watchdog"}
+# Told to nobody: the one says that alerts can be delivered, the other silences.
+NOT_TOLD = {"Watchdog", "RecentOutage"}
+# Dashboards are called after services, and so are the files of rules; but for these.
+BOARDS = {"meta": "monitoring"}
+# What a runbook may not tell a tired person to run: what a rollback or a restore needs is gone afterwards.
+DESTRUCTIVE = [
+    r"docker (image|system|container) prune\b[^`\n]*(-a\b|--all\b|--volumes\b)", r"docker system prune", r"docker volume (rm|prune)", r"docker (rmi|image rm)", r"docker compose[^`\n]* (down|rm)\b",
+    r"\brm -\w*[rf]", r"\bdropdb\b", r"\b(drop|truncate) (database|table|schema|owned)\b", r"\bpg_resetwal\b", r"\bmkfs", r"\bgit (clean|reset --hard)\b", r"\bdelete from\b(?![^;`]*\bwhere\b)",
+]
 
 findings = []
 
@@ -74,7 +83,7 @@ def check_conventions(stem, rule):
     name, labels, notes = rule["alert"], rule.get("labels", {}), rule.get("annotations", {})
     if not re.fullmatch(r"([A-Z][a-z0-9]+)+", name):
         found(f"{name}: not CamelCase")
-    severities = {"none"} if name == "Watchdog" else SEVERITIES
+    severities = {"none"} if name in NOT_TOLD else SEVERITIES
     if labels.get("severity") not in severities:
         found(f"{name}: severity {labels.get('severity')!r}")
     services = {path.stem for path in ALERTS.glob("*.yml")} - {"slo"} if stem == "slo" else {stem}
@@ -82,7 +91,7 @@ def check_conventions(stem, rule):
         found(f"{name}: service {labels.get('service')!r} is not the file that it is in")
     if any("{{" in value for value in labels.values()):
         found(f"{name}: a templated label makes a new alert with every value")
-    if set(notes) - {"dashboard_url"} != {"summary", "description", "runbook_url"}:
+    if set(notes) != {"summary", "description", "runbook_url", "dashboard_url"}:
         found(f"{name}: annotations {sorted(notes)}")
         return
     if "{{" in notes["summary"] or len(notes["summary"]) > 80 or notes["summary"].endswith("."):
@@ -91,6 +100,15 @@ def check_conventions(stem, rule):
         found(f"{name}: the description is a sentence")
     if notes["runbook_url"] != "{{ $externalLabels.public_url }}/runbooks/" + name:
         found(f"{name}: runbook_url {notes['runbook_url']}")
+    board = f"holdfast-{BOARDS.get(stem, stem)}"
+    if notes["dashboard_url"] != "{{ $externalLabels.grafana_url }}/d/" + board or not (ROOT / "dashboards" / f"{board.removeprefix('holdfast-')}.json").exists():
+        found(f"{name}: dashboard_url {notes['dashboard_url']} is not the page {board}")
+
+
+def check_absence(name, expr):
+    """`increase(...) == 0` is no sample, and so no alert, once the process that counted is gone: what is missing must not pass for well."""
+    for match in re.finditer(r"\band (?:on \([^)]*\) )?[^\n]*?\b(?:increase|rate)\([^\n]*\)\s*(==|<=)\s*(?:bool )?0\b", expr):
+        found(f"{name}: {match[0]}: nothing is not zero, say `unless ... > 0`")
 
 
 def check_coverage(rules):
@@ -120,7 +138,7 @@ def check_coverage(rules):
 
 
 def check_runbooks(rules):
-    """One for each alert and no other, with the four headings, something below each, and code that parses. Returns their PromQL."""
+    """One for each alert and no other, with the five headings, something below each, and code that parses. Returns their PromQL."""
     alerts = {rule["alert"] for _, rule in rules if "alert" in rule}
     books = {path.stem: path.read_text() for path in RUNBOOKS.glob("*.md")}
     for name in sorted(alerts ^ set(books)):
@@ -132,10 +150,18 @@ def check_runbooks(rules):
             found(f"runbook {name}: '# {name}', then {HEADINGS}; it has {parts[1::2]}")
         if any(len(part.split()) < 5 for part in parts[2::2]):
             found(f"runbook {name}: a section is empty")
+        for wrong in destructive(text):
+            found(f"runbook {name}: {wrong}: destroys what a rollback or a restore may need")
         if "```" not in text.partition("## Diagnosis")[2].partition("## Mitigation")[0]:
             found(f"runbook {name}: no command or query to diagnose with")
         queries += [(name, code.strip()) for code in blocks(text, "promql")]
     return books, queries
+
+
+def destructive(text):
+    """What a runbook says to run, in blocks and in the text, that cannot be taken back."""
+    code = re.findall(r"^```\w*\n(.*?)^```$", text, flags=re.M | re.S) + re.findall(r"`([^`\n]+)`", text)
+    return [match[0] for part in code for pattern in DESTRUCTIVE for match in re.finditer(pattern, part, flags=re.I)]
 
 
 def blocks(text, language):
@@ -161,6 +187,11 @@ def check_metrics(rules, queries, files):
     for name, query in queries:
         for problem in live.problems(query):
             found(f"runbook {name}: {problem}")
+    check_inventions(live)
+
+
+def check_inventions(live):
+    """A rule test may feed only what a scrape has shown: name and labels, and for Holdfast's own series their values in that combination."""
     for path in sorted((ALERTS / "tests").glob("*.yml")):
         series = {s["series"] for test in yaml.safe_load(path.read_text())["tests"] for s in test["input_series"]}
         for text in sorted(series):
@@ -212,6 +243,7 @@ def main():
     check_tools()
     for stem, rule in alerts:
         check_conventions(stem, rule)
+        check_absence(rule["alert"], rule["expr"])
     check_coverage(rules)
     books, queries = check_runbooks(rules)
     check_queries(queries)

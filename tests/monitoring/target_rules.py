@@ -65,7 +65,9 @@ def target_bucket(page):
         for selector, parents in selectors(tree):
             if not (name_of(selector) or "").endswith("_bucket") or any(m.name == "le" for m in matchers(selector)):
                 continue
-            for node in parents:
+            # What is above a quantile has no `le` any more.
+            quantiles = [place for place, node in enumerate(parents) if isinstance(node, promql.Call) and node.func.name == "histogram_quantile"]
+            for node in parents[max(quantiles, default=-1) + 1 :]:
                 kept = by(node)
                 if kept is not None and "le" not in kept:
                     yield panel, index, f"sums {name_of(selector)} over le"
