@@ -102,6 +102,7 @@ impl App {
 
     /// `/metrics`, `/healthz`, `/readyz` for machines, `/log-level` for operators on the host.
     pub fn ops_router(&self) -> Router {
+        let config = &self.runtime.config;
         Router::new()
             .route(
                 "/metrics",
@@ -111,6 +112,7 @@ impl App {
             .route("/readyz", get(ready))
             .with_state(self.clone())
             .merge(logs::routes::ops_router().with_state(self.logs.clone()))
+            .layer(from_fn_with_state(http::OpsHosts::new(&config.ops, &config.server), http::refuse_strangers))
     }
 
     /// Whether this process can do its work: the database answers (migrations were done before anything listened), and

@@ -6,7 +6,9 @@
 pub mod config;
 mod cors;
 mod disposition;
+mod entitled;
 mod extract;
+mod hosts;
 mod idempotency;
 mod known_query;
 mod leftover;
@@ -24,6 +26,7 @@ mod stall;
 pub use config::{Config, OpsConfig};
 pub use disposition::file_name;
 pub use extract::{Json, Page, PageQuery, Path, Query, body_bytes, decode, require_json};
+pub use hosts::{OpsHosts, refuse_strangers};
 pub use idempotency::{Idempotency, idempotent};
 pub use known_query::{KnownQuery, refuse_unknown_query};
 pub use limits::{RateLimiter, address_key, client_address};

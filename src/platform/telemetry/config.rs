@@ -34,6 +34,7 @@ pub struct Config {
     /// Memory for them, bytes.
     pub recent_bytes: usize,
     /// Address of a Loki to push to, e.g. `http://loki:3100`; empty pushes nowhere.
+    #[serde(serialize_with = "secret::masked_url")]
     pub loki_url: String,
     /// Memory for lines that Loki has not taken yet, bytes; when it is full the oldest are dropped and counted.
     pub loki_buffer_bytes: usize,
