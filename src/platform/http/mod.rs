@@ -14,6 +14,7 @@ mod known_query;
 mod leftover;
 mod limits;
 mod memory;
+mod objects;
 pub mod metrics;
 mod pace;
 mod places;
