@@ -164,7 +164,7 @@ fn shared(error: Arc<AuthError>) -> ApiError {
         Ok(error) => error.into(),
         Err(error) => match &*error {
             AuthError::Db(db) if db.is_unavailable() => {
-                ApiError::unavailable(Duration::from_secs(2), "the database is not reachable right now")
+                ApiError::unavailable(Duration::from_secs(2), "the database does not answer right now: it is away, or busy with others")
             }
             other => ApiError::internal(anyhow::anyhow!("{other}")),
         },
