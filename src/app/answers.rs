@@ -9,16 +9,28 @@ use utoipa::openapi::{
 
 /// Statuses with a meaning that is the same everywhere.
 const COMMON: [(StatusCode, &str, &str); 11] = [
-    (StatusCode::BAD_REQUEST, "BadRequest", "The request cannot be read: a parameter that there is not, JSON that does not fit"),
+    (
+        StatusCode::BAD_REQUEST,
+        "BadRequest",
+        "The request cannot be read: a parameter that there is not, JSON that does not fit",
+    ),
     (StatusCode::UNAUTHORIZED, "Unauthorized", "Without a session or an API key, or with one that has ended"),
-    (StatusCode::FORBIDDEN, "Forbidden", "The role or the key's scopes do not allow it, or another site may have caused it"),
+    (
+        StatusCode::FORBIDDEN,
+        "Forbidden",
+        "The role or the key's scopes do not allow it, or another site may have caused it",
+    ),
     (StatusCode::NOT_FOUND, "NotFound", "There is nothing of this name or id in the organisation"),
     (StatusCode::REQUEST_TIMEOUT, "RequestTimeout", "The body came too slowly"),
     (StatusCode::CONFLICT, "Conflict", "The first request with this `Idempotency-Key` still runs"),
     (StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLarge", "The body is larger than this takes"),
     (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", "The body is of another kind than this takes"),
     (StatusCode::UNPROCESSABLE_ENTITY, "UnprocessableEntity", "Values are out of range: `errors` says which"),
-    (StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", "More than the address, the key or the person may ask for: see `Retry-After`"),
+    (
+        StatusCode::TOO_MANY_REQUESTS,
+        "TooManyRequests",
+        "More than the address, the key or the person may ask for: see `Retry-After`",
+    ),
     (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", "Not right now: see `Retry-After`"),
 ];
 
@@ -83,11 +95,7 @@ fn inline(parameter: &RefOr<Parameter>) -> Option<&Parameter> {
 }
 
 /// What can happen to a request before, or in whatever, its handler does.
-fn expected<'a>(
-    path: &str,
-    operation: &Operation,
-    parameters: impl Iterator<Item = &'a Parameter>,
-) -> Vec<StatusCode> {
+fn expected<'a>(path: &str, operation: &Operation, parameters: impl Iterator<Item = &'a Parameter>) -> Vec<StatusCode> {
     let (mut query, mut once) = (false, false);
     for parameter in parameters {
         query |= parameter.parameter_in == ParameterIn::Query;

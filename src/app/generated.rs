@@ -170,7 +170,8 @@ mod tests {
                 for (status, answer) in answers {
                     let answer = resolve(answer);
                     assert!(answer["description"].is_string(), "{method} {path} {status}");
-                    let kinds: Vec<&String> = answer["content"].as_object().into_iter().flatten().map(|(k, _)| k).collect();
+                    let kinds: Vec<&String> =
+                        answer["content"].as_object().into_iter().flatten().map(|(k, _)| k).collect();
                     let kind = if path.starts_with("/v1/") { "application/json" } else { "application/problem+json" };
                     assert!(status.as_str() < "400" || kinds == [kind], "{method} {path} {status}: {kinds:?}");
                 }

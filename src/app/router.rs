@@ -76,7 +76,10 @@ impl App {
             .merge(logs::pages::router().with_state(self.logs.clone()))
             .merge(alerting::pages::router().with_state(self.alerting.clone()))
             .merge(console.router())
-            .route("/api/v1/openapi.json", get(async move || ([(header::CONTENT_TYPE, "application/json")], document.clone())))
+            .route(
+                "/api/v1/openapi.json",
+                get(async move || ([(header::CONTENT_TYPE, "application/json")], document.clone())),
+            )
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(ready_public).with_state(self.clone()))
             .fallback(|| async {

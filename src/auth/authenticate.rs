@@ -163,9 +163,10 @@ fn shared(error: Arc<AuthError>) -> ApiError {
     match Arc::try_unwrap(error) {
         Ok(error) => error.into(),
         Err(error) => match &*error {
-            AuthError::Db(db) if db.is_unavailable() => {
-                ApiError::unavailable(Duration::from_secs(2), "the database does not answer right now: it is away, or busy with others")
-            }
+            AuthError::Db(db) if db.is_unavailable() => ApiError::unavailable(
+                Duration::from_secs(2),
+                "the database does not answer right now: it is away, or busy with others",
+            ),
             other => ApiError::internal(anyhow::anyhow!("{other}")),
         },
     }

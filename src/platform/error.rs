@@ -163,7 +163,11 @@ impl std::error::Error for ApiError {
 impl From<DbError> for ApiError {
     fn from(error: DbError) -> Self {
         if error.is_unavailable() {
-            Self::unavailable(Duration::from_secs(2), "the database does not answer right now: it is away, or busy with others").with_source(error)
+            Self::unavailable(
+                Duration::from_secs(2),
+                "the database does not answer right now: it is away, or busy with others",
+            )
+            .with_source(error)
         } else if error.is_bad_text() {
             Self::bad_request("invalid_text", "a text holds the character NUL, which cannot be kept").with_source(error)
         } else {

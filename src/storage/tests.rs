@@ -36,7 +36,8 @@ fn files(dir: &Path) -> Vec<String> {
 fn a_folder_that_is_made_is_for_us_alone() {
     let dir = tempfile::tempdir().unwrap();
     open(dir.path());
-    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(dir.path().join("objects")).unwrap().permissions());
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(dir.path().join("objects")).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o700);
 }
 

@@ -153,7 +153,10 @@ fn secrets_within_addresses_are_not_shown() {
     let config = load(
         "",
         &[
-            ("HOLDFAST_ALERTING__WEBHOOKS__ONCALL__URL", "https://user:HOOKPASS@hooks.example.com/services/T1/HOOKTOKEN?k=HOOKKEY"),
+            (
+                "HOLDFAST_ALERTING__WEBHOOKS__ONCALL__URL",
+                "https://user:HOOKPASS@hooks.example.com/services/T1/HOOKTOKEN?k=HOOKKEY",
+            ),
             ("HOLDFAST_ALERTING__WEBHOOKS__ONCALL__SECRET", &secret),
             ("HOLDFAST_ALERTING__ALERTMANAGER_URL", "http://am:AMPASS@alertmanager:9093"),
             ("HOLDFAST_LLM__PROVIDERS__OWN__BASE_URL", "https://me:LLMPASS@models.example.com/v1?key=LLMKEY"),

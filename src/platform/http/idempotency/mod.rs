@@ -226,13 +226,7 @@ impl Idempotency {
     }
 
     /// Runs the request in a task of its own, which a client that hangs up does not end.
-    async fn run(
-        &self,
-        slot: Slot,
-        standing: Standing,
-        request: Request,
-        next: Next,
-    ) -> Result<Response, ApiError> {
+    async fn run(&self, slot: Slot, standing: Standing, request: Request, next: Next) -> Result<Response, ApiError> {
         let (sender, receiver) = oneshot::channel();
         let keeper = self.clone();
         let work = async move {
