@@ -69,7 +69,7 @@ pub(super) fn complete(document: &mut OpenApi) {
         let (kind, content) = surface.content();
         for (_, name, description) in COMMON {
             let response = ResponseBuilder::new().description(description).content(kind, content.clone()).build();
-            components.responses.insert(surface.name(name), response.into());
+            components.responses.insert(surface.name(name), RefOr::T(response));
         }
     }
     components.schemas.insert("OpenAiError".to_owned(), RefOr::T(openai_error()));
@@ -162,5 +162,5 @@ fn openai_error() -> Schema {
         .property("code", or_null())
         .required("message")
         .required("type");
-    ObjectBuilder::new().property("error", error).required("error").into()
+    Schema::Object(ObjectBuilder::new().property("error", error).required("error").build())
 }

@@ -34,8 +34,8 @@ pub(super) fn cap(answer: ChatStream, most: u64) -> impl Stream<Item = Result<Ch
             for (name, value) in &choice.delta.extra {
                 match value {
                     Value::String(text) => written.add(text),
-                    calls if name == "tool_calls" => each_text(calls, &mut |text| written.add(text)),
-                    value => each_text(value, &mut |text| other += text.len()),
+                    calls if name == "tool_calls" => each_text(calls, &mut |text: &str| written.add(text)),
+                    value => each_text(value, &mut |text: &str| other += text.len()),
                 }
             }
         }
