@@ -1,6 +1,7 @@
 //! The composition root: the whole configuration, and every capability built out of it. Knows everybody; only `cli`
 //! knows it.
 
+mod answers;
 mod config;
 mod doctor;
 mod generated;

@@ -42,14 +42,19 @@ impl Default for Retrieval {
 #[serde(default)]
 pub struct AgentSettings {
     /// What the agent is for and how it speaks; the rules about sources are added by us.
+    #[schema(max_length = 50_000)]
     pub instructions: String,
     /// A model or alias of `/v1/models`; empty takes the installation's default.
+    #[schema(max_length = 200)]
     pub model: String,
+    #[schema(max_items = 20)]
     pub knowledge_bases: Vec<KnowledgeBaseId>,
     pub retrieval: Retrieval,
     /// 0 to 2; null leaves it to the model.
+    #[schema(minimum = 0, maximum = 2)]
     pub temperature: Option<f64>,
     /// Longest answer, tokens; null leaves it to the model.
+    #[schema(minimum = 1, maximum = 200_000)]
     pub max_output_tokens: Option<u32>,
     /// Where the documents do not answer, the model may answer from what it knows, and says so. Else it says that they do not.
     pub beyond_documents: bool,
@@ -110,12 +115,16 @@ impl Version {
 #[serde(default, deny_unknown_fields)]
 pub struct Draft {
     /// Empty makes one from the name.
+    #[schema(pattern = "^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)?$")]
     pub slug: String,
+    #[schema(min_length = 1, max_length = 100, pattern = r"\S")]
     pub name: String,
+    #[schema(max_length = 1000)]
     pub description: String,
     #[serde(flatten)]
     pub settings: AgentSettings,
     /// Why, for the list of versions.
+    #[schema(max_length = 500)]
     pub note: String,
 }
 

@@ -24,6 +24,7 @@ pub struct Config {
     /// File that holds the token.
     pub token_file: Option<PathBuf>,
     /// Alertmanager's address, e.g. `http://alertmanager:9093`: for silences, and to notice what it forgot to tell.
+    #[serde(serialize_with = "secret::masked_url")]
     pub alertmanager_url: String,
     /// Address of an outside service that is asked each time the Watchdog is heard of; it should alert when it is not asked.
     #[serde(serialize_with = "secret::masked")]
@@ -54,6 +55,7 @@ pub enum HeartbeatMethod {
 #[serde(default, deny_unknown_fields)]
 pub struct Webhook {
     /// Where new and resolved alerts are posted to.
+    #[serde(serialize_with = "secret::hidden_url")]
     pub url: String,
     /// What they are signed with: `whsec_` and 24 to 64 bytes in base64.
     #[serde(serialize_with = "secret::masked")]

@@ -10,8 +10,14 @@ use utoipa::{
     },
 };
 
-use super::metrics::{ANY, Families};
-use crate::{agents, alerting, auth, backup, jobs, knowledge, llm, logs, platform::telemetry::Telemetry};
+use super::{
+    answers,
+    metrics::{ANY, Families},
+};
+use crate::{
+    agents, alerting, auth, backup, jobs, knowledge, llm, logs,
+    platform::{error::Problem, telemetry::Telemetry},
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -22,6 +28,7 @@ use crate::{agents, alerting, auth, backup, jobs, knowledge, llm, logs, platform
             comes with `Retry-After`. `/v1/...` speaks OpenAI's format, errors included.",
         license(name = "Apache-2.0")
     ),
+    components(schemas(Problem)),
     modifiers(&Security),
     security(("api_key" = []), ("session" = []))
 )]
@@ -59,6 +66,7 @@ pub fn openapi() -> Document {
     ] {
         document.merge(part);
     }
+    answers::complete(&mut document);
     document
 }
 
@@ -136,6 +144,41 @@ fn families(text: &str) -> Vec<Family<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_operation_says_what_it_answers() {
+        let document = serde_json::to_value(openapi()).unwrap();
+        let resolve = |answer: &'_ serde_json::Value| match answer["$ref"].as_str() {
+            Some(to) => document.pointer(to.trim_start_matches('#')).unwrap_or_else(|| panic!("{to}")).clone(),
+            None => answer.clone(),
+        };
+        for (path, methods) in document["paths"].as_object().unwrap() {
+            for (method, operation) in methods.as_object().unwrap().iter().filter(|(_, o)| o["responses"].is_object()) {
+                let answers = operation["responses"].as_object().unwrap();
+                let mut expected = vec!["400", "403", "429", "503"];
+                if operation["security"] != serde_json::json!([{}]) {
+                    expected.push("401");
+                }
+                if path.contains('{') {
+                    expected.push("404");
+                }
+                if operation["requestBody"].is_object() {
+                    expected.extend(["408", "413", "415"]);
+                }
+                for status in expected {
+                    assert!(answers.contains_key(status), "{method} {path} does not say that it answers {status}");
+                }
+                for (status, answer) in answers {
+                    let answer = resolve(answer);
+                    assert!(answer["description"].is_string(), "{method} {path} {status}");
+                    let kinds: Vec<&String> =
+                        answer["content"].as_object().into_iter().flatten().map(|(k, _)| k).collect();
+                    let kind = if path.starts_with("/v1/") { "application/json" } else { "application/problem+json" };
+                    assert!(status.as_str() < "400" || kinds == [kind], "{method} {path} {status}: {kinds:?}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn every_operation_stands_under_one_heading_in_one_style() {

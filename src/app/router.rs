@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use axum::{
     Extension, Json, Router,
+    body::Bytes,
     extract::State,
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, StatusCode, header},
     middleware::{from_fn, from_fn_with_state},
     routing::get,
 };
@@ -48,6 +49,8 @@ impl App {
     pub fn router(&self) -> Router {
         let config = &self.runtime.config.server;
         let openapi = serde_json::to_value(generated::openapi()).unwrap_or_default();
+        // One for all who ask: it is large, and nobody has to sign in for it.
+        let document = Bytes::from(openapi.to_string());
         let known_query = KnownQuery::of(&openapi, "/api/v1/");
         let console = Console::new(Parts {
             nav: NAVIGATION.to_vec(),
@@ -74,7 +77,10 @@ impl App {
             .merge(logs::pages::router().with_state(self.logs.clone()))
             .merge(alerting::pages::router().with_state(self.alerting.clone()))
             .merge(console.router())
-            .route("/api/v1/openapi.json", get(|| async { Json(generated::openapi()) }))
+            .route(
+                "/api/v1/openapi.json",
+                get(async move || ([(header::CONTENT_TYPE, "application/json")], document.clone())),
+            )
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(ready_public).with_state(self.clone()))
             .fallback(|| async {
@@ -101,6 +107,7 @@ impl App {
 
     /// `/metrics`, `/healthz`, `/readyz` for machines, `/log-level` for operators on the host.
     pub fn ops_router(&self) -> Router {
+        let config = &self.runtime.config;
         Router::new()
             .route(
                 "/metrics",
@@ -110,6 +117,7 @@ impl App {
             .route("/readyz", get(ready))
             .with_state(self.clone())
             .merge(logs::routes::ops_router().with_state(self.logs.clone()))
+            .layer(from_fn_with_state(http::OpsHosts::new(&config.ops, &config.server), http::refuse_strangers))
     }
 
     /// Whether this process can do its work: the database answers (migrations were done before anything listened), there is

@@ -167,9 +167,10 @@ fn shared(error: Arc<AuthError>) -> ApiError {
                 Duration::from_secs(5),
                 "another session holds a lock in the database that this needs: try again",
             ),
-            AuthError::Db(db) if db.is_unavailable() => {
-                ApiError::unavailable(Duration::from_secs(2), "the database is not reachable right now")
-            }
+            AuthError::Db(db) if db.is_unavailable() => ApiError::unavailable(
+                Duration::from_secs(2),
+                "the database does not answer right now: it is away, or busy with others",
+            ),
             other => ApiError::internal(anyhow::anyhow!("{other}")),
         },
     }

@@ -201,6 +201,9 @@ pub(super) struct LinkRow {
     pub email: String,
     pub role: Option<Role>,
     pub org_name: String,
+    /// Of who made it, in the organisation and now.
+    pub maker_role: Option<Role>,
+    pub maker_is_operator: bool,
 }
 
 /// Finds `id` among `orgs`, or takes the first.

@@ -89,8 +89,9 @@ impl<'a> Reader<'a> {
         let parameters: Vec<Field> =
             shared.iter().chain(items(operation, "parameters")).map(|p| self.parameter(self.resolve(p))).collect();
         let request = self.body(self.resolve(&operation["requestBody"]));
+        // What an operation shares with all others is said once, in front.
         let responses = operation["responses"].as_object().into_iter().flatten();
-        let responses = responses.map(|(status, answer)| {
+        let responses = responses.filter(|(_, answer)| answer["$ref"].is_null()).map(|(status, answer)| {
             let answer = self.resolve(answer);
             Answer { status: status.clone(), description: string(answer, "description"), body: self.body(answer) }
         });

@@ -73,7 +73,7 @@ impl Bare {
         let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         let insecure = !console.https() && !is_loopback(host);
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
-        let csrf = csrf::Token::new(parts, &jar);
+        let csrf = csrf::Token::new(parts, &jar, console.https());
         Self(Arc::new(Inner { lang, theme, path, csrf, flash: Flash::read(&jar), insecure, console }))
     }
 

@@ -11,22 +11,23 @@ use crate::platform::crypto;
 use crate::platform::error::ApiError;
 use crate::platform::http::Principal;
 
-const COOKIE: &str = "hf_csrf";
-
 pub(super) struct Token {
     value: String,
+    /// Of the cookie.
+    name: &'static str,
     /// Whether the browser must be given the cookie.
     fresh: bool,
 }
 
 impl Token {
-    pub(super) fn new(parts: &Parts, jar: &CookieJar) -> Self {
+    pub(super) fn new(parts: &Parts, jar: &CookieJar, https: bool) -> Self {
+        let name = cookie_name(https);
         if let Some(user) = parts.extensions.get::<Principal>().and_then(Principal::user) {
-            return Self { value: user.csrf.clone(), fresh: false };
+            return Self { value: user.csrf.clone(), name, fresh: false };
         }
-        match jar.get(COOKIE).map(Cookie::value).filter(|value| is_token(value)) {
-            Some(value) => Self { value: value.to_owned(), fresh: false },
-            None => Self { value: crypto::random_token(), fresh: true },
+        match jar.get(name).map(Cookie::value).filter(|value| is_token(value)) {
+            Some(value) => Self { value: value.to_owned(), name, fresh: false },
+            None => Self { value: crypto::random_token(), name, fresh: true },
         }
     }
 
@@ -35,7 +36,7 @@ impl Token {
     }
 
     pub(super) fn new_cookie(&self) -> Option<Cookie<'static>> {
-        self.fresh.then(|| Cookie::new(COOKIE, self.value.clone()))
+        self.fresh.then(|| Cookie::new(self.name, self.value.clone()))
     }
 
     pub(super) fn check(&self, sent: &str) -> Result<(), ApiError> {
@@ -47,7 +48,33 @@ impl Token {
     }
 }
 
+/// On https only this host can set it: another one of the domain could give a browser a token that it knows.
+fn cookie_name(https: bool) -> &'static str {
+    if https { "__Host-hf_csrf" } else { "hf_csrf" }
+}
+
 /// The cookie goes into pages unescaped: anything but base64url is somebody else's.
 fn is_token(value: &str) -> bool {
     value.len() >= 32 && value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Request;
+
+    use super::*;
+
+    #[test]
+    fn on_https_the_cookie_is_this_hosts_alone() {
+        let token = |cookie: &str| {
+            let (parts, ()) = Request::get("/login").header("cookie", cookie).body(()).unwrap().into_parts();
+            Token::new(&parts, &CookieJar::from_headers(&parts.headers), true)
+        };
+        let made = token("").new_cookie().unwrap();
+        assert_eq!(made.name(), "__Host-hf_csrf");
+        let value = made.value().to_owned();
+        assert!(token(&format!("__Host-hf_csrf={value}")).check(&value).is_ok());
+        // What a sibling of the host has set, without the prefix, counts for nothing.
+        assert!(token(&format!("hf_csrf={value}")).check(&value).is_err());
+    }
 }

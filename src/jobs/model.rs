@@ -53,6 +53,8 @@ pub struct JobContext {
     /// 1 for the first.
     pub attempt: i32,
     pub max_attempts: i32,
+    /// Attempts before this one whose process ended in the middle: killed, or cut off from the database.
+    pub lost: i32,
     /// Cancelled when somebody cancels the job, the lease is lost, or the process ends: return soon. The attempt is
     /// dropped five seconds later.
     pub cancel: CancellationToken,

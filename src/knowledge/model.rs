@@ -260,9 +260,10 @@ impl SearchMode {
 #[serde(deny_unknown_fields)]
 pub struct SearchRequest {
     /// 1 to 4000 characters.
-    #[schema(example = "how many days of vacation are there?")]
+    #[schema(example = "how many days of vacation are there?", min_length = 1, max_length = 4000, pattern = r"\S")]
     pub query: String,
     /// 1 to 100 passages.
+    #[schema(minimum = 1, maximum = 100)]
     #[serde(default = "default_limit")]
     pub limit: usize,
     #[serde(default)]

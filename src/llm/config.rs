@@ -74,6 +74,7 @@ pub struct Provider {
     #[serde(default)]
     pub kind: ProviderKind,
     /// Up to and with `/v1`: `https://openrouter.ai/api/v1`, `http://localhost:11434/v1`.
+    #[serde(serialize_with = "secret::masked_url")]
     pub base_url: String,
     /// Better: `api_key_file`.
     #[serde(default, serialize_with = "secret::masked")]

@@ -1,6 +1,8 @@
-//! An end for answers that nobody has limited: a model that repeats itself would write until its time is up.
+//! An end for answers that nobody has limited, and for those whose server does not keep to the limit: a model that repeats itself would
+//! write until its time is up, and all that it writes is kept.
 
 use futures::{Stream, StreamExt as _, stream};
+use serde_json::Value;
 
 use super::{
     backend::ChatStream,
@@ -9,27 +11,92 @@ use super::{
     wire::{ChatChunk, Chunk, ChunkChoice, Original},
 };
 
+/// Bytes of what is no text, pictures above all.
+const MOST_OTHER_BYTES: usize = 64 << 20;
+
+/// The estimate at which an answer is ended. Where the client asked for a limit the server counts for itself, and ours is a guess: it is
+/// ended only far beyond, and never before one that nobody has limited. Some servers do not count what the model thinks.
+pub(super) fn most(asked: Option<u32>, unlimited: u32) -> u64 {
+    asked.map_or(0, |asked| u64::from(asked).saturating_mul(4)).max(u64::from(unlimited))
+}
+
 /// Counts what comes and ends the answer after `most` tokens, as estimated, with `finish_reason` `length`. The server is not told
 /// a limit: one whose window is smaller would refuse the request.
 pub(super) fn cap(answer: ChatStream, most: u64) -> impl Stream<Item = Result<Chunk, LlmError>> + Send {
-    let state = (Some(answer), TokenEstimate::default());
-    stream::unfold(state, move |(answer, mut written)| async move {
+    let state = (Some(answer), TokenEstimate::default(), 0);
+    stream::unfold(state, move |(answer, mut written, mut other)| async move {
         let mut answer = answer?;
         let item = answer.next().await?;
-        let Ok(chunk) = &item else { return Some((item, (None, written))) };
+        let Ok(chunk) = &item else { return Some((item, (None, written, other))) };
         let body = chunk.body();
         for choice in &body.choices {
             written.add(choice.delta.content.as_deref().unwrap_or_default());
-            choice.delta.extra.values().filter_map(|value| value.as_str()).for_each(|text| written.add(text));
+            for (name, value) in &choice.delta.extra {
+                match value {
+                    Value::String(text) => written.add(text),
+                    calls if name == "tool_calls" => each_text(calls, &mut |text: &str| written.add(text)),
+                    value => each_text(value, &mut |text: &str| other += text.len()),
+                }
+            }
         }
         let ended = body.choices.iter().any(|choice| choice.finish_reason.is_some());
-        if written.tokens() <= most || ended || body.choices.is_empty() {
-            return Some((item, (Some(answer), written)));
+        let fits = written.tokens() <= most && other <= MOST_OTHER_BYTES;
+        if fits || ended || body.choices.is_empty() {
+            return Some((item, (Some(answer), written, other)));
         }
-        tracing::warn!(target: "holdfast::llm", most, "an answer without a limit is ended: llm.max_output_tokens");
+        tracing::warn!(target: "holdfast::llm", most, "an answer without an end is ended: llm.max_output_tokens");
         let cut = |choice: &ChunkChoice| ChunkChoice { finish_reason: Some("length".to_owned()), ..choice.clone() };
         let last = ChatChunk { choices: body.choices.iter().map(cut).collect(), ..body.clone() };
         // Dropping the answer stops the server.
-        Some((Ok(Original::made(last)), (None, written)))
+        Some((Ok(Original::made(last)), (None, written, other)))
     })
+}
+
+/// Every text within a value. It is no deeper than the reader of events lets it be.
+fn each_text(value: &Value, found: &mut impl FnMut(&str)) {
+    match value {
+        Value::String(text) => found(text),
+        Value::Array(values) => values.iter().for_each(|value| each_text(value, found)),
+        Value::Object(fields) => fields.values().for_each(|value| each_text(value, found)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::stream;
+    use serde_json::json;
+
+    use super::*;
+
+    async fn pieces(delta: Value, most: u64) -> (usize, Option<String>) {
+        let chunk = json!({"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m",
+            "choices": [{"index": 0, "delta": delta, "finish_reason": null}]});
+        let chunk: ChatChunk = serde_json::from_value(chunk).unwrap();
+        let endless = stream::repeat_with(move || Ok(Original::made(chunk.clone()))).take(10_000);
+        let got: Vec<Chunk> = cap(ChatStream::new(endless), most).map(Result::unwrap).collect().await;
+        let last = got.last().and_then(|chunk| chunk.body().choices[0].finish_reason.clone());
+        (got.len(), last)
+    }
+
+    #[tokio::test]
+    async fn all_that_is_written_has_an_end() {
+        let text = "four letters and more"; // 21 bytes: six tokens
+        for delta in [
+            json!({"content": text}),
+            json!({"reasoning_content": text}),
+            json!({"tool_calls": [{"index": 0, "function": {"arguments": text}}]}),
+        ] {
+            let (pieces, end) = pieces(delta.clone(), 60).await;
+            assert!((10..=13).contains(&pieces), "{delta}: {pieces}");
+            assert_eq!(end.as_deref(), Some("length"), "{delta}");
+        }
+        let picture = json!({"images": [{"image_url": {"url": "x".repeat(1 << 20)}}]});
+        assert_eq!(pieces(picture, 60).await, (65, Some("length".to_owned())));
+    }
+
+    #[test]
+    fn a_limit_of_the_client_counts_when_it_is_far_exceeded() {
+        assert_eq!((most(None, 200), most(Some(10), 200), most(Some(1000), 200)), (200, 200, 4000));
+    }
 }

@@ -2,13 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::platform::{config::ConfigErrors, telemetry::config::is_base_url};
+use crate::platform::{
+    config::{ConfigErrors, secret},
+    telemetry::config::is_base_url,
+};
 
 /// Log search.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Address of the Loki that is searched; empty takes `telemetry.loki_url`, and without that the recent lines in memory.
+    #[serde(serialize_with = "secret::masked_url")]
     pub loki_query_url: String,
 }
 

@@ -45,6 +45,7 @@ impl DataDir {
         let io = |source| DataDirError::Io { path: path.display().to_string(), source };
         create(path).map_err(io)?;
         let lock = Some(lock(path)?);
+        close_to_others(path);
         let secrets = path.join("secrets");
         if !secrets.exists() {
             fs::DirBuilder::new().mode(0o700).create(&secrets).map_err(io)?;
@@ -97,6 +98,23 @@ fn create(path: &Path) -> std::io::Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(mode))
 }
 
+/// Folders whose files are read by us alone. Those of the database belong to its user; below `backup` it passes through to a drill.
+const PRIVATE: [&str; 4] = ["objects", "vectors", "models", "secrets"];
+
+/// Documents and their index lie in a directory that others can pass through where root has started us, and earlier versions made
+/// folders that everybody could read.
+fn close_to_others(path: &Path) {
+    for folder in PRIVATE.map(|name| path.join(name)) {
+        let Ok(meta) = fs::metadata(&folder) else { continue };
+        if meta.permissions().mode() & 0o077 == 0 {
+            continue;
+        }
+        if let Err(error) = fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)) {
+            tracing::warn!(folder = %folder.display(), %error, "other users of this host may read this folder: cannot close it to them");
+        }
+    }
+}
+
 /// Takes the directory's lock, without making anything else in it. The directory must be there.
 pub fn try_lock(path: &Path) -> Result<File, DataDirError> {
     lock(path)
@@ -124,6 +142,22 @@ pub fn free_bytes(path: &Path) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_else_reads_documents_and_index() {
+        let dir = tempfile::tempdir().unwrap();
+        let mode = |name: &str| fs::metadata(dir.path().join(name)).unwrap().permissions().mode() & 0o777;
+        // As an earlier version left them, with the usual umask.
+        for name in ["objects", "vectors", "models", "postgres"] {
+            fs::create_dir(dir.path().join(name)).unwrap();
+            fs::set_permissions(dir.path().join(name), fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let _held = DataDir::open(dir.path(), None).unwrap();
+        for name in PRIVATE {
+            assert_eq!(mode(name), 0o700, "{name}");
+        }
+        assert_eq!(mode("postgres"), 0o755, "the database sees to its own");
+    }
 
     #[test]
     fn a_second_appliance_is_refused_and_the_key_stays() {

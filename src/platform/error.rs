@@ -196,7 +196,11 @@ impl From<DbError> for ApiError {
             Self { retry_after: after, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "database_locked", locked) }
                 .with_source(error)
         } else if error.is_unavailable() {
-            Self::unavailable(Duration::from_secs(2), "the database is not reachable right now").with_source(error)
+            Self::unavailable(
+                Duration::from_secs(2),
+                "the database does not answer right now: it is away, or busy with others",
+            )
+            .with_source(error)
         } else if error.is_bad_text() {
             Self::bad_request("invalid_text", "a text holds the character NUL, which cannot be kept").with_source(error)
         } else {

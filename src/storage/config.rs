@@ -14,6 +14,7 @@ pub struct Config {
     /// `s3://bucket/prefix`; empty keeps objects in the folder `objects` of the data directory.
     pub url: String,
     /// Address of an S3 service other than Amazon's, e.g. `https://minio.example.com`.
+    #[serde(serialize_with = "secret::masked_url")]
     pub s3_endpoint: String,
     /// S3 region; empty takes `us-east-1`, which services other than Amazon's accept.
     pub s3_region: String,

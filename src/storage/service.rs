@@ -2,6 +2,7 @@
 
 use std::{
     ops::Range,
+    os::unix::fs::DirBuilderExt as _,
     path::{Path as FilePath, PathBuf},
     sync::Arc,
     task::{Poll, ready},
@@ -83,7 +84,8 @@ impl Storage {
         metrics: Metrics,
     ) -> Result<Self, StorageError> {
         let Some(rest) = url.strip_prefix("s3://") else {
-            std::fs::create_dir_all(&folder)?;
+            // What is made here is read by us alone; a folder that is there has the mode that somebody gave it.
+            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
             // A document is acknowledged only when a power cut cannot take it back.
             let store = LocalFileSystem::new_with_prefix(&folder)?.with_fsync(true).with_automatic_cleanup(true);
             return Ok(Self { store: Arc::new(store), folder: Some(folder), lifecycle, metrics });

@@ -32,6 +32,15 @@ fn files(dir: &Path) -> Vec<String> {
     found
 }
 
+#[test]
+fn a_folder_that_is_made_is_for_us_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    open(dir.path());
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(dir.path().join("objects")).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o700);
+}
+
 #[tokio::test]
 async fn a_stream_is_stored_whole_with_its_size_and_hash() {
     let dir = tempfile::tempdir().unwrap();

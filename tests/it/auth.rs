@@ -518,6 +518,96 @@ async fn links_work_once_for_whom_they_are_made() {
     world.end().await;
 }
 
+/// A link is the word of who made it, and ends with the right to give it: it would outlive the admin who made one for a stranger.
+#[tokio::test]
+async fn links_end_with_the_right_of_who_made_them() {
+    let world = World::start(Config::default()).await;
+    let owner = world.signed_in(EMAIL, PASSWORD).await;
+    let nobody = Caller::default();
+    world.person("bob@example.com", "default", Role::Member).await;
+    let bob = world.value("SELECT id::text FROM users WHERE email = 'bob@example.com'").await.unwrap();
+    for (n, end) in ["removed", "lowered", "lowered in the database", "disabled"].into_iter().enumerate() {
+        let email = format!("admin{n}@example.com");
+        let admin = world.person(&email, "default", Role::Admin).await;
+        let id = world.id_of(&admin).await;
+        let path = format!("/api/v1/members/{id}");
+        let invite = json!({ "email": format!("backdoor{n}@example.com"), "role": "admin" });
+        let join = world.post(&admin, "/api/v1/members/links", invite).await.expect(StatusCode::CREATED);
+        let reset = world.post(&admin, &format!("/api/v1/members/{bob}/reset-link"), Value::Null).await;
+        let (join, reset) = (token_of(&join), token_of(&reset.expect(StatusCode::CREATED)));
+        match end {
+            "removed" => drop(world.delete(&owner, &path).await.expect(StatusCode::NO_CONTENT)),
+            "lowered" => {
+                let role = json!({ "role": "member" });
+                world.send(&owner, Method::PATCH, &path, role).await.expect(StatusCode::OK);
+            }
+            "disabled" => {
+                world.value(&format!("UPDATE users SET disabled_at = now() WHERE id = '{id}' RETURNING email")).await;
+            }
+            _ => {
+                let sql = format!("UPDATE memberships SET role = 'viewer' WHERE user_id = '{id}' RETURNING role");
+                world.value(&sql).await;
+            }
+        }
+        for body in [
+            json!({ "token": join, "name": "Mallory", "password": PASSWORD }),
+            json!({ "token": reset, "password": "chosen by mallory" }),
+        ] {
+            let refused = world.post(&nobody, "/api/v1/auth/links/accept", body).await.expect(StatusCode::GONE);
+            assert_eq!(refused.code(), "link_invalid", "{end}");
+        }
+    }
+    world.login("bob@example.com", PASSWORD).await.expect(StatusCode::OK);
+    world.end().await;
+}
+
+/// A key makes nobody more than it is itself: a person could do with the role what the key may not.
+#[tokio::test]
+async fn a_key_does_not_become_a_person() {
+    let world = World::start(Config::default()).await;
+    let owner = world.signed_in(EMAIL, PASSWORD).await;
+    let admin = world.person("admin@example.com", "default", Role::Admin).await;
+    let viewer = world.person("viewer@example.com", "default", Role::Viewer).await;
+    let viewer_path = format!("/api/v1/members/{}", world.id_of(&viewer).await);
+    let key = async |who: &Caller, scopes: Value| {
+        let made = world.post(who, "/api/v1/api-keys", json!({ "name": "k", "scopes": scopes })).await;
+        let secret = made.expect(StatusCode::CREATED).body["secret"].as_str().unwrap().to_owned();
+        Caller { key: format!("Bearer {secret}"), ..Caller::default() }
+    };
+    let all = json!([
+        "inference",
+        "agents_read",
+        "agents_write",
+        "knowledge_read",
+        "knowledge_write",
+        "jobs_read",
+        "jobs_write",
+        "admin"
+    ]);
+    let manager = key(&admin, json!(["admin"])).await;
+    for caller in [&manager, &key(&admin, all.clone()).await] {
+        let invite = json!({ "email": "new@example.com", "role": "viewer" });
+        let refused = world.post(caller, "/api/v1/members/links", invite).await.expect(StatusCode::FORBIDDEN);
+        assert_eq!(refused.code(), "session_required");
+        let refused = world.post(caller, &format!("{viewer_path}/reset-link"), Value::Null).await;
+        assert_eq!(refused.expect(StatusCode::FORBIDDEN).code(), "session_required");
+    }
+    let promote = json!({ "role": "admin" });
+    world.send(&manager, Method::PATCH, &viewer_path, promote.clone()).await.expect(StatusCode::FORBIDDEN);
+    world.send(&key(&admin, all).await, Method::PATCH, &viewer_path, promote).await.expect(StatusCode::OK);
+    world.send(&owner, Method::PATCH, &viewer_path, json!({ "role": "viewer" })).await.expect(StatusCode::OK);
+
+    // Who is removed leaves keys behind, and those that were made by these; they go where somebody asks for it.
+    let second = key(&manager, json!(["admin"])).await;
+    let admin_path = format!("/api/v1/members/{}", world.id_of(&admin).await);
+    world.delete(&viewer, &format!("{viewer_path}?revoke_keys=true")).await.expect(StatusCode::FORBIDDEN);
+    world.delete(&owner, &format!("{admin_path}?revoke_keys=true")).await.expect(StatusCode::NO_CONTENT);
+    for caller in [&manager, &second] {
+        world.get(caller, "/api/v1/auth/me").await.expect(StatusCode::UNAUTHORIZED);
+    }
+    world.end().await;
+}
+
 #[tokio::test]
 async fn an_organisation_keeps_an_owner_and_roles_keep_their_place() {
     let world = World::start(Config::default()).await;

@@ -146,6 +146,34 @@ fn every_setting_can_come_from_the_environment() {
     assert_eq!(config.server.trusted_proxies, ["10.0.0.0/8", "192.168.0.0/16"]);
 }
 
+/// Addresses of chats and pagers are secrets as a whole, and others may have a user and a key in them.
+#[test]
+fn secrets_within_addresses_are_not_shown() {
+    let secret = format!("whsec_{}", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+    let config = load(
+        "",
+        &[
+            (
+                "HOLDFAST_ALERTING__WEBHOOKS__ONCALL__URL",
+                "https://user:HOOKPASS@hooks.example.com/services/T1/HOOKTOKEN?k=HOOKKEY",
+            ),
+            ("HOLDFAST_ALERTING__WEBHOOKS__ONCALL__SECRET", &secret),
+            ("HOLDFAST_ALERTING__ALERTMANAGER_URL", "http://am:AMPASS@alertmanager:9093"),
+            ("HOLDFAST_LLM__PROVIDERS__OWN__BASE_URL", "https://me:LLMPASS@models.example.com/v1?key=LLMKEY"),
+            ("HOLDFAST_STORAGE__S3_ENDPOINT", "https://s3:S3PASS@minio.example.com"),
+        ],
+    )
+    .unwrap();
+    let shown = toml::to_string(&config).unwrap();
+    for hidden in ["HOOKPASS", "HOOKTOKEN", "HOOKKEY", "AMPASS", "LLMPASS", "LLMKEY", "S3PASS"] {
+        assert!(!shown.contains(hidden), "{hidden}: {shown}");
+    }
+    for told in ["https://hooks.example.com/***", "https://***@models.example.com/v1", "http://***@alertmanager:9093"] {
+        assert!(shown.contains(told), "{told}: {shown}");
+    }
+    assert!(config.alerting.webhooks["oncall"].url.contains("HOOKTOKEN"), "what is used is whole");
+}
+
 #[test]
 fn a_provider_can_come_from_the_environment_alone() {
     let dir = tempfile::tempdir().unwrap();

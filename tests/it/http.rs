@@ -1,6 +1,7 @@
 //! The frame around the routes, against clients that misbehave. Raw sockets: a well-made client cannot be rude enough.
 
 use std::{
+    collections::BTreeSet,
     convert::Infallible,
     net::SocketAddr,
     sync::{
@@ -20,7 +21,7 @@ use futures::{StreamExt as _, stream};
 use holdfast::platform::{
     clock::Clock,
     error::ApiError,
-    http::{self, Authenticator, Config, Frame, Json, Listener, Metrics, Principal, Timeouts},
+    http::{self, Actor, Authenticator, Config, Frame, Json, KeyActor, Listener, Metrics, Principal, Role, Timeouts},
     lifecycle::Lifecycle,
     telemetry::Telemetry,
 };
@@ -30,6 +31,22 @@ use tokio::{
     net::TcpStream,
     time::{Instant, timeout},
 };
+use uuid::Uuid;
+
+/// Knows one key, as long as it is told to.
+struct OneKey(Arc<AtomicBool>);
+
+#[async_trait]
+impl Authenticator for OneKey {
+    async fn session(&self, _: &str) -> Result<Option<Principal>, ApiError> {
+        Ok(None)
+    }
+    async fn api_key(&self, _: &str) -> Result<Option<Principal>, ApiError> {
+        let actor = Actor::ApiKey(KeyActor { key_id: Uuid::nil(), name: "k".to_owned(), scopes: BTreeSet::new() });
+        let principal = Principal { org_id: Uuid::nil().into(), role: Role::Viewer, actor };
+        Ok(self.0.load(Ordering::SeqCst).then_some(principal))
+    }
+}
 
 struct Nobody;
 
@@ -79,15 +96,40 @@ impl Drop for Endless {
     }
 }
 
+/// A stream of a byte every tenth of a second, for a minute.
+async fn drip() -> Body {
+    let bytes = stream::iter(0..600).then(|_| async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        Ok::<_, Infallible>(Bytes::from_static(b"."))
+    });
+    Body::from_stream(bytes)
+}
+
+/// An answer that is whole in memory.
+struct Held {
+    bytes: Vec<u8>,
+    _noted: Endless,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 async fn start(config: Config) -> Server {
     start_with(config, Duration::from_secs(60)).await
 }
 
 async fn start_with(config: Config, idle: Duration) -> Server {
+    start_as(config, idle, Arc::new(Nobody)).await
+}
+
+async fn start_as(config: Config, idle: Duration, authenticator: Arc<dyn Authenticator>) -> Server {
     let telemetry = Telemetry::new();
     let metrics = telemetry.register("http", Metrics::register);
     let (lifecycle, dropped) = (Lifecycle::new(), Arc::new(AtomicBool::new(false)));
-    let frame = Frame::new(&config, Clock::system(), metrics.clone(), Arc::new(Nobody), lifecycle.clone());
+    let frame = Frame::new(&config, Clock::system(), metrics.clone(), authenticator, lifecycle.clone());
     let seen = dropped.clone();
     let endless = move || {
         let endless = Endless(seen.clone());
@@ -96,6 +138,11 @@ async fn start_with(config: Config, idle: Duration) -> Server {
             Ok::<_, Infallible>(Bytes::from(vec![b'x'; 65_536]))
         });
         async move { Body::from_stream(frames) }
+    };
+    let seen = dropped.clone();
+    let large = move || {
+        let held = Held { bytes: vec![b'x'; 1 << 20], _noted: Endless(seen.clone()) };
+        async move { Body::from(Bytes::from_owner(held)) }
     };
     let routes = Router::new()
         .route("/", get(|| async { "hello" }))
@@ -108,13 +155,20 @@ async fn start_with(config: Config, idle: Duration) -> Server {
         )
         .route("/slower", get(std::future::pending::<()>))
         .route("/endless", get(endless))
+        .route("/large", get(large))
+        .route("/drip", get(drip))
         .route("/panic", get(panics))
         .route("/think", post(think))
         .route("/echo", post(echo));
     let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap().limited(&config);
     let address = listener.address;
-    let timeouts =
-        Timeouts { header: Duration::from_millis(500), idle, grace: Duration::from_secs(5), max_connections: 100 };
+    let timeouts = Timeouts {
+        header: Duration::from_millis(500),
+        idle,
+        grace: Duration::from_secs(5),
+        quiet: Duration::from_secs(2),
+        max_connections: 100,
+    };
     lifecycle.spawn(
         "test",
         http::serve(listener, http::wrap(routes, frame, std::convert::identity), timeouts, metrics, lifecycle.clone()),
@@ -220,6 +274,7 @@ async fn every_answer_has_an_id_and_safe_headers_and_is_counted() {
         "x-request-id: client-chose-1",
         "x-content-type-options: nosniff",
         "content-security-policy: default-src 'none'",
+        "cache-control: no-store",
     ] {
         assert!(answer.contains(header), "{header} is missing in {answer}");
     }
@@ -479,6 +534,119 @@ async fn a_client_that_stops_reading_gives_back_what_its_answer_holds() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     drop(stream);
+}
+
+/// SETTINGS of HTTP/2 with a window of so many bytes, and a GET of this address of a static table's pseudo-headers.
+fn http2_get(window: u32, path: &str) -> Vec<u8> {
+    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    // SETTINGS_INITIAL_WINDOW_SIZE = 4 (RFC 9113, 6.5.2).
+    bytes.extend([0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4]);
+    bytes.extend(window.to_be_bytes());
+    // :method GET, :scheme http, :path and :authority as literals (RFC 7541, appendix A and 6.2.2).
+    let mut head = vec![0x82, 0x86, 0x04, u8::try_from(path.len()).unwrap()];
+    head.extend(path.as_bytes());
+    head.extend([0x01, 1, b'x']);
+    bytes.extend([0, 0, u8::try_from(head.len()).unwrap(), 1, 0x05, 0, 0, 0, 1]);
+    bytes.extend(head);
+    bytes
+}
+
+/// Answers the server's pings and settings until it closes the connection, and takes nothing else.
+async fn answer_pings(stream: TcpStream) {
+    let (mut reader, mut writer) = stream.into_split();
+    let mut head = [0; 9];
+    while reader.read_exact(&mut head).await.is_ok() {
+        let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
+        let mut payload = vec![0; length];
+        if reader.read_exact(&mut payload).await.is_err() {
+            return;
+        }
+        let (kind, flags) = (head[3], head[4]);
+        let mut answer = match kind {
+            4 if flags & 1 == 0 => vec![0, 0, 0, 4, 1, 0, 0, 0, 0],
+            6 if flags & 1 == 0 => vec![0, 0, 8, 6, 1, 0, 0, 0, 0],
+            _ => continue,
+        };
+        if kind == 6 {
+            answer.extend(payload);
+        }
+        if writer.write_all(&answer).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// With a window of nothing, or of a byte, an answer never goes out; what it holds is given back all the same, and the connection ends.
+#[tokio::test]
+async fn an_answer_that_is_whole_in_memory_is_given_back_when_nobody_takes_it() {
+    for window in [0, 1] {
+        let server = start_with(strict(), Duration::from_secs(2)).await;
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(&http2_get(window, "/large")).await.unwrap();
+        let began = Instant::now();
+        let given_back = async {
+            while !server.dropped.load(Ordering::SeqCst) {
+                assert!(began.elapsed() < Duration::from_secs(10), "window {window}: it is still held");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let closed = async { tokio::join!(answer_pings(stream), given_back) };
+        timeout(Duration::from_secs(20), closed).await.expect("the connection is closed");
+    }
+    // Who reads slowly, longer than the connection may be idle, is served to the end.
+    let server = start_with(strict(), Duration::from_secs(1)).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(b"GET /large HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+    let (mut read, mut buffer) = (0, vec![0; 65_536]);
+    loop {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        match stream.read(&mut buffer).await.unwrap() {
+            0 => break,
+            n => read += n,
+        }
+    }
+    assert!(read > 1 << 20, "{read} bytes");
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_the_right_to_read_it() {
+    let valid = Arc::new(AtomicBool::new(true));
+    let server = start_as(Config::default(), Duration::from_secs(60), Arc::new(OneKey(valid.clone()))).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(b"GET /drip HTTP/1.1\r\nhost: x\r\nauthorization: Bearer hf_k\r\n\r\n").await.unwrap();
+    let (began, mut answer, mut buffer) = (Instant::now(), Vec::new(), vec![0; 4096]);
+    // As long as the key stands the stream goes on, however often that is looked at.
+    while began.elapsed() < Duration::from_secs(7) {
+        let read = stream.read(&mut buffer).await.unwrap();
+        assert!(read > 0, "ended after {:?}", began.elapsed());
+        answer.extend_from_slice(&buffer[..read]);
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 200"));
+    valid.store(false, Ordering::SeqCst);
+    let revoked = Instant::now();
+    let mut rest = Vec::new();
+    let _ = timeout(Duration::from_secs(20), stream.read_to_end(&mut rest)).await.expect("an end");
+    assert!(revoked.elapsed() < Duration::from_secs(6), "{:?} later", revoked.elapsed());
+    assert!(!rest.ends_with(b"0\r\n\r\n"), "an answer that is cut off looks whole");
+}
+
+#[tokio::test]
+async fn a_request_is_for_one_host() {
+    let server = start(Config::default()).await;
+    let two = exchange(server.address, b"GET / HTTP/1.1\r\nhost: x\r\nhost: y\r\nconnection: close\r\n\r\n").await;
+    assert!(two.starts_with("HTTP/1.1 400") && two.contains("invalid_host"), "{two}");
+}
+
+#[tokio::test]
+async fn browsers_keep_to_https_where_that_is_configured() {
+    let get = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    let https = Config { public_url: "https://ai.example.com".to_owned(), ..Config::default() };
+    let told = exchange(start(https.clone()).await.address, get).await;
+    assert!(told.contains("strict-transport-security: max-age=31536000\r\n"), "{told}");
+    for config in [Config { hsts_seconds: 0, ..https }, Config::default()] {
+        let answer = exchange(start(config).await.address, get).await;
+        assert!(!answer.contains("strict-transport-security"), "{answer}");
+    }
 }
 
 #[tokio::test]

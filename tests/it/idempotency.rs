@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use chrono::TimeDelta;
+use holdfast::platform::http::Role;
 use reqwest::{Method, header};
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
@@ -146,6 +147,27 @@ async fn a_key_stands_for_one_request_of_one_principal_for_a_day() {
     assert_ne!(create(&admin, BASES, &body, "k").await.expect(201)["id"], first["id"]);
     assert!(app.app.idempotency.purge().await.unwrap() >= 3);
     assert_eq!(count(&app, "SELECT count(*) FROM idempotency_keys").await, 1);
+    app.stop().await;
+}
+
+/// What is kept is shown to those alone who may make it: the secret of a key is in its answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_is_not_repeated_to_who_may_not_ask_any_more() {
+    let app = TestApp::start().await;
+    let owner = app.admin().await;
+    let admin = app.person("default", Role::Admin).await;
+    let me = admin.get("/api/v1/auth/me").await.expect(200);
+    let path = format!("/api/v1/members/{}", me["user"]["id"].as_str().unwrap());
+    let key = json!({"name": "k", "scopes": ["inference"]});
+    let first = create(&admin, "/api/v1/api-keys", &key, "adm-key").await.expect(201);
+    owner.patch(&path, &json!({"role": "viewer"})).await.expect(200);
+    let refused = create(&admin, "/api/v1/api-keys", &key, "adm-key").await;
+    refused.problem(403, "forbidden");
+    assert!(!refused.text.contains(first["secret"].as_str().unwrap()));
+    owner.patch(&path, &json!({"role": "owner"})).await.expect(200);
+    let again = create(&admin, "/api/v1/api-keys", &key, "adm-key").await;
+    assert!(is_replayed(&again), "{again:?}");
+    assert_eq!(again.expect(201)["id"], first["id"]);
     app.stop().await;
 }
 

@@ -419,6 +419,85 @@ async fn what_a_crash_interrupted_or_lost_is_made_good() {
     app.kill().await;
 }
 
+/// What gets the server killed (a passage too large for its memory) is not begun for ever: every start of the server would end with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_that_kills_the_server_twice_has_failed() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let base = make_base(&admin, "Killer").await;
+    let mut db = superuser(&app).await;
+    let killed = "INSERT INTO job_attempts (job_id, org_id, lease_no, attempt, worker_id, outcome, started_at, finished_at, error) \
+                  SELECT id, org_id, n, n, gen_random_uuid(), 'lost', now(), now(), 'the worker stopped answering' \
+                  FROM jobs, generate_series(1, 2) n WHERE kind = 'knowledge.extract'";
+    sqlx::query("UPDATE job_queues SET paused = true WHERE name = 'knowledge'").execute(&mut db).await.unwrap();
+    let id = add_document(&admin, &base, "a.md", b"# Kill\n\nThe albatross returns in spring.\n").await;
+    // As two kills leave it behind: each was leased, and its lease ran out.
+    for statement in [
+        killed,
+        "UPDATE jobs SET attempt = 2, lease_no = 2 WHERE kind = 'knowledge.extract'",
+        "UPDATE knowledge_documents SET status = 'extracting'",
+        "UPDATE job_queues SET paused = false WHERE name = 'knowledge'",
+    ] {
+        sqlx::query(statement).execute(&mut db).await.unwrap();
+    }
+    app.wait_for_jobs().await;
+    let failed = document(&admin, &base, &id).await;
+    assert_eq!((&failed["status"], &failed["failure_code"]), (&json!("failed"), &json!("killed")), "{failed}");
+    // By hand it is tried again.
+    admin.post(&format!("/api/v1/knowledge-bases/{base}/documents/{id}/retry"), &json!({})).await.expect(202);
+    app.wait_for_jobs().await;
+    assert_eq!(document(&admin, &base, &id).await["status"], "ready");
+    db.close().await.unwrap();
+    app.stop().await;
+}
+
+/// A file without a space: its passages are of a length that memory, the search and the model can take.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_without_spaces_is_cut_into_passages() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let base = make_base(&admin, "Word").await;
+    let id = add_document(&admin, &base, "n.txt", &vec![b'a'; 3_000_000]).await;
+    app.wait_for_jobs().await;
+    let document = document(&admin, &base, &id).await;
+    assert_eq!(document["status"], "ready", "{document}");
+    let mut db = superuser(&app).await;
+    let (longest, all): (i64, i64) =
+        sqlx::query_as("SELECT max(length(text))::bigint, sum(length(text))::bigint FROM knowledge_chunks")
+            .fetch_one(&mut db)
+            .await
+            .unwrap();
+    assert!(longest < 16_000 && all == 3_000_000, "the longest has {longest} characters, all have {all}");
+    db.close().await.unwrap();
+    app.stop().await;
+}
+
+/// An upload waits for nobody's document.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_does_not_wait_for_documents_that_are_cut() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let (base, other) = (make_base(&admin, "Long").await, make_base(&admin, "Short").await);
+    let mut db = superuser(&app).await;
+    // Each is cut for longer than the upload may take, and there are more of them than processors.
+    let many = std::thread::available_parallelism().unwrap().get() + 1;
+    for n in 0..many {
+        let text = format!("The gauge at weir number {n} is read twice a day, at dawn and at dusk. ").repeat(160_000);
+        add_document(&admin, &base, &format!("{n}.txt"), text.as_bytes()).await;
+    }
+    let cutting = "SELECT count(*) FROM jobs WHERE state = 'running' AND progress_note LIKE 'cutting%'";
+    let begun = std::time::Instant::now();
+    while sqlx::query_scalar::<_, i64>(cutting).fetch_one(&mut db).await.unwrap() < i64::try_from(many - 1).unwrap() {
+        assert!(begun.elapsed() < Duration::from_secs(120), "the documents are not cut at the same time");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let started = std::time::Instant::now();
+    add_document(&admin, &other, "small.txt", b"A short text of forty letters, not more.").await;
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+    db.close().await.unwrap();
+    app.kill().await;
+}
+
 /// The folder of the index is derived data: gone under a running process, it is made again from the database.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_index_that_vanishes_is_made_again_without_a_restart() {

@@ -361,6 +361,10 @@ async fn an_answer_without_a_limit_ends_all_the_same() {
     let (text, last) = f.stream("endless", json!({})).await;
     assert_eq!(last["choices"][0]["finish_reason"], "length", "{last}");
     assert!((800..1200).contains(&text.len()), "{} characters", text.len());
+    // A server that does not keep to what it was asked for.
+    let (text, last) = f.stream("endless", json!({"max_tokens": 10})).await;
+    assert_eq!(last["choices"][0]["finish_reason"], "length", "{last}");
+    assert!((800..1200).contains(&text.len()), "{} characters", text.len());
     f.app.stop().await;
 }
 

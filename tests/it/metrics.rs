@@ -54,6 +54,32 @@ async fn scrape(app: &TestApp, accept: &str) -> (String, String) {
     (kind, String::from_utf8(body.to_vec()).unwrap())
 }
 
+/// A page in a browser on the same host, with a name of its own that leads to 127.0.0.1, is not answered.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_ops_port_is_for_machines() {
+    let app = TestApp::start().await;
+    let ask = async |request: Request<Body>| app.app.ops_router().oneshot(request).await.unwrap().status().as_u16();
+    let get = |host: &str| Request::get("/metrics").header(header::HOST, host);
+    for (host, expected) in [
+        ("127.0.0.1:9464", 200),
+        ("[::1]:9464", 200),
+        ("localhost:9464", 200),
+        ("holdfast:9464", 200),
+        ("holdfast.monitoring.svc.cluster.local:9464", 200),
+        ("evil.example:9464", 421),
+        ("127.0.0.1.evil.example", 421),
+    ] {
+        assert_eq!(ask(get(host).body(Body::empty()).unwrap()).await, expected, "{host}");
+    }
+    let foreign = get("127.0.0.1:9464").header(header::ORIGIN, "http://evil.example");
+    assert_eq!(ask(foreign.body(Body::empty()).unwrap()).await, 403);
+    let before = app.app.runtime.logger.levels.status().filter;
+    let raise = Request::put("/log-level").header(header::HOST, "evil.example");
+    assert_eq!(ask(raise.body(Body::from(r#"{"filter": "trace"}"#)).unwrap()).await, 421);
+    assert_eq!(app.app.runtime.logger.levels.status().filter, before);
+    app.stop().await;
+}
+
 /// Uploads, searches, asks and errs a little, in one trace.
 async fn exercise(app: &TestApp, trace: &str) {
     let admin = app.admin().await;

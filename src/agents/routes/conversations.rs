@@ -82,6 +82,7 @@ pub(super) async fn get_conversation(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Rename {
+    #[schema(min_length = 1, max_length = 200, pattern = r"\S")]
     title: String,
 }
 
@@ -117,6 +118,7 @@ pub(super) async fn delete_conversation(
 #[serde(deny_unknown_fields)]
 pub(super) struct NewMessage {
     /// The question.
+    #[schema(min_length = 1, pattern = r"\S")]
     content: String,
     /// Server-sent events; also with `Accept: text/event-stream`.
     #[serde(default)]

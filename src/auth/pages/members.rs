@@ -163,13 +163,19 @@ pub(super) async fn set_role(
     }
 }
 
+#[derive(Deserialize)]
+pub(super) struct RemoveForm {
+    #[serde(default)]
+    revoke_keys: Option<String>,
+}
+
 pub(super) async fn remove(
     shell: Shell,
     State(auth): State<Auth>,
     Path(user): Path<UserId>,
-    Form(Nothing {}): Form<Nothing>,
+    Form(form): Form<RemoveForm>,
 ) -> PageResult {
-    match auth.remove_member(shell.principal(), user).await {
+    match auth.remove_member(shell.principal(), user, form.revoke_keys.is_some()).await {
         Ok(()) => Ok(shell.redirect("/settings/members", &Flash::ok("auth-members-removed"))),
         Err(AuthError::LastOwner) => Ok(shell.redirect("/settings/members", &Flash::error("error-last-owner"))),
         Err(error) => Err(error.into()),

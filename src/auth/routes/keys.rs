@@ -33,9 +33,10 @@ pub(super) async fn list_api_keys(
 #[serde(deny_unknown_fields)]
 pub(super) struct CreateApiKey {
     /// What it is for.
-    #[schema(example = "website", max_length = 100)]
+    #[schema(example = "website", min_length = 1, max_length = 100, pattern = r"\S")]
     name: String,
     /// What it may be used for.
+    #[schema(min_items = 1)]
     scopes: Vec<Scope>,
     /// When it ends; absent means never.
     expires_at: Option<DateTime<Utc>>,

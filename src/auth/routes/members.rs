@@ -2,7 +2,7 @@
 
 use axum::{extract::State, http::StatusCode};
 use serde::Deserialize;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::ListQuery;
 use crate::{
@@ -48,19 +48,30 @@ pub(super) async fn update_member(
     Ok(Json(auth.set_member_role(&who, user_id, body.role).await?))
 }
 
-/// Remove a member, or leave.
-#[utoipa::path(delete, path = "/api/v1/members/{user_id}", tag = "Members", params(("user_id" = UserId, Path)),
+/// How a member is removed.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct RemoveQuery {
+    /// Also revoke the API keys that they made, and those that were made by these.
+    #[serde(default)]
+    #[param(required = false)]
+    revoke_keys: bool,
+}
+
+/// Remove a member, or leave. The one-time links that they made end; their API keys belong to the organisation and stay, unless asked.
+#[utoipa::path(delete, path = "/api/v1/members/{user_id}", tag = "Members", params(("user_id" = UserId, Path), RemoveQuery),
     responses((status = 204), (status = 403), (status = 404), (status = 409, description = "`last_owner`")))]
 pub(super) async fn remove_member(
     State(auth): State<Auth>,
     http::Auth(who): http::Auth,
     Path(user_id): Path<UserId>,
+    Query(query): Query<RemoveQuery>,
 ) -> Result<StatusCode, ApiError> {
-    auth.remove_member(&who, user_id).await?;
+    auth.remove_member(&who, user_id, query.revoke_keys).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Make a link by which a member who lost their password sets a new one.
+/// Make a link by which a member who lost their password sets a new one. For people, not for API keys.
 #[utoipa::path(post, path = "/api/v1/members/{user_id}/reset-link", tag = "Members", params(("user_id" = UserId, Path)),
     responses((status = 201, body = NewLink), (status = 403), (status = 404)))]
 pub(super) async fn create_reset_link(
@@ -94,7 +105,8 @@ pub(super) struct CreateLink {
     role: Role,
 }
 
-/// Make a one-time link by which somebody joins the organisation. It works for 72 hours.
+/// Make a one-time link by which somebody joins the organisation. It works for 72 hours, as long as who made it may add such a member.
+/// For people, not for API keys.
 #[utoipa::path(post, path = "/api/v1/members/links", tag = "Members", request_body = CreateLink,
     responses((status = 201, body = NewLink), (status = 403), (status = 409, description = "`already_member`")))]
 pub(super) async fn create_link(

@@ -32,10 +32,10 @@ pub(super) async fn list_organisations(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CreateOrganisation {
-    #[schema(example = "Acme Ltd", max_length = 200)]
+    #[schema(example = "Acme Ltd", min_length = 1, max_length = 200, pattern = r"\S")]
     name: String,
     /// Lower-case letters, digits and dashes; made out of the name when absent.
-    #[schema(example = "acme")]
+    #[schema(example = "acme", max_length = 64, pattern = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")]
     slug: Option<String>,
 }
 
@@ -55,7 +55,7 @@ pub(super) async fn create_organisation(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UpdateOrganisation {
-    #[schema(max_length = 200)]
+    #[schema(min_length = 1, max_length = 200, pattern = r"\S")]
     name: String,
 }
 

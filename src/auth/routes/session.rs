@@ -146,6 +146,7 @@ pub(super) async fn me(http::Auth(who): http::Auth) -> Json<Me> {
 #[serde(deny_unknown_fields)]
 pub(super) struct UpdateMe {
     /// Display name; may be empty.
+    #[schema(max_length = 200)]
     name: String,
 }
 
@@ -167,7 +168,7 @@ pub(super) struct ChangePassword {
     #[schema(value_type = String, format = Password)]
     current_password: SecretString,
     /// 10 characters or more; not the e-mail, none of the commonest.
-    #[schema(value_type = String, format = Password)]
+    #[schema(value_type = String, format = Password, min_length = 10, max_length = 512)]
     new_password: SecretString,
 }
 

@@ -70,9 +70,9 @@ impl Auth {
             crypto::random_bytes::<8>().iter().map(|b| char::from(PREFIX_ALPHABET[usize::from(*b) % 36])).collect();
         let secret = crypto::random_token();
         let id = ApiKeyId::generate(&self.inner.clock);
-        let created_by = match &who.actor {
-            Actor::User(user) => Some(user.user_id),
-            Actor::ApiKey(_) => None,
+        let (created_by, made_by_key) = match &who.actor {
+            Actor::User(user) => (Some(user.user_id), None),
+            Actor::ApiKey(key) => (None, Some(key.key_id.into())),
         };
         let new = keys::NewKey {
             id,
@@ -83,6 +83,7 @@ impl Auth {
             scopes: &scopes,
             expires_at,
             created_by,
+            made_by_key,
             created_at: now,
         };
         let mut tx = self.inner.db.tenant(who.org_id).await?;

@@ -1,6 +1,6 @@
 //! One-time links: joining an organisation, and setting a new password, without mail.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -20,6 +20,7 @@ use crate::{
     },
     platform::{
         crypto,
+        db::Tx,
         http::{Principal, Role, address_key},
         ids::{OrgId, UserId},
     },
@@ -63,8 +64,10 @@ impl Auth {
         Ok(list)
     }
 
-    /// A link by which the person with this e-mail becomes a member. An earlier one for the same e-mail ends.
+    /// A link by which the person with this e-mail becomes a member. An earlier one for the same e-mail ends. Made by a person: who joins
+    /// may do all that the role may, which is more than any scope of a key, and stays when the key is revoked.
     pub async fn create_join_link(&self, who: &Principal, mail: &str, role: Role) -> Result<NewLink, AuthError> {
+        settled(who)?;
         let mail = email(mail)?;
         if !may_grant(who.role, role) {
             return Err(AuthError::Forbidden(format!(
@@ -82,8 +85,9 @@ impl Auth {
     }
 
     /// A link by which a member sets a new password. Whoever belongs to other organisations too, or is an operator,
-    /// can be helped by an operator alone: the link would open those as well.
+    /// can be helped by an operator alone: the link would open those as well. Made by a person: it signs in as that member.
     pub async fn create_reset_link(&self, who: &Principal, user: UserId) -> Result<NewLink, AuthError> {
+        settled(who)?;
         let mut tx = self.inner.db.tenant(who.org_id).await?;
         let member = members::get(&mut tx, user).await?.ok_or(AuthError::NotFound("member"))?;
         tx.commit().await?;
@@ -148,7 +152,7 @@ impl Auth {
 
     async fn find_link(&self, token: &str) -> Result<(LinkRow, Option<Account>), AuthError> {
         let mut tx = self.inner.db.system().await?;
-        let link = links::by_token(&mut tx, &crypto::sha256(token), self.now()).await?.ok_or(AuthError::LinkInvalid)?;
+        let link = usable(&mut tx, token, self.now()).await?;
         let account = accounts::account_by_email(&mut tx, &spellings(&link.email)).await?;
         tx.commit().await?;
         Ok((link, account))
@@ -187,7 +191,7 @@ impl Auth {
     ) -> Result<Accepted, AuthError> {
         let now = self.now();
         let mut tx = self.inner.db.system().await?;
-        let link = links::by_token(&mut tx, &crypto::sha256(token), now).await?.ok_or(AuthError::LinkInvalid)?;
+        let link = usable(&mut tx, token, now).await?;
         let role = link.role.ok_or(AuthError::LinkInvalid)?;
         accounts::insert_membership(&mut tx, link.org_id, account.id, role, now).await?;
         // A reset link of the one organisation must not open the other.
@@ -212,7 +216,7 @@ impl Auth {
         let (id, now) = (UserId::generate(&self.inner.clock), self.now());
         // Read again: hashing took a while, and the first to commit has used the link.
         let mut tx = self.inner.db.system().await?;
-        let link = links::by_token(&mut tx, &crypto::sha256(token), now).await?.ok_or(AuthError::LinkInvalid)?;
+        let link = usable(&mut tx, token, now).await?;
         let role = link.role.ok_or(AuthError::LinkInvalid)?;
         let user = NewUser {
             id,
@@ -242,7 +246,7 @@ impl Auth {
         let hash = self.hash_chosen(accept.password.as_ref(), &account.email).await?;
         let now = self.now();
         let mut tx = self.inner.db.system().await?;
-        let link = links::by_token(&mut tx, &crypto::sha256(token), now).await?.ok_or(AuthError::LinkInvalid)?;
+        let link = usable(&mut tx, token, now).await?;
         if account.disabled {
             return Err(AuthError::LinkInvalid);
         }
@@ -261,4 +265,14 @@ impl Auth {
         check_rules(password.expose_secret(), mail)?;
         self.inner.hasher.hash(password.expose_secret()).await
     }
+}
+
+/// The link with this token. A link is no more than the word of who made it: who has left, or may not do so any more, has no say.
+async fn usable(tx: &mut Tx, token: &str, now: DateTime<Utc>) -> Result<LinkRow, AuthError> {
+    let link = links::by_token(tx, &crypto::sha256(token), now).await?.ok_or(AuthError::LinkInvalid)?;
+    let stands = match link.role {
+        Some(role) => link.maker_role.is_some_and(|maker| may_grant(maker, role)),
+        None => link.maker_is_operator || link.maker_role.is_some_and(|maker| maker >= Role::Admin),
+    };
+    if stands { Ok(link) } else { Err(AuthError::LinkInvalid) }
 }

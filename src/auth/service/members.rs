@@ -6,11 +6,11 @@ use super::{Auth, search, settled, text};
 use crate::{
     auth::{
         AuthError, LinkPurpose, Member,
-        store::{links, members},
+        store::{keys, links, members},
     },
     platform::{
         db::Tx,
-        http::{Principal, Role, Scope},
+        http::{Actor, Principal, Role, Scope},
         ids::{OrgId, UserId},
     },
 };
@@ -23,6 +23,14 @@ pub fn may_grant(actor: Role, role: Role) -> bool {
 /// Whether `actor` may change or remove somebody who is `target`: owners anybody, admins those below them.
 pub fn may_manage(actor: Role, target: Role) -> bool {
     actor == Role::Owner || (actor == Role::Admin && target < Role::Admin)
+}
+
+/// Whether a key has all that the role may do: no key makes anybody more than it is. People are judged by [`may_grant`].
+fn covers(who: &Principal, role: Role) -> bool {
+    match &who.actor {
+        Actor::User(_) => true,
+        Actor::ApiKey(key) => Scope::ALL.iter().filter(|s| s.role() <= role).all(|s| key.scopes.contains(s)),
+    }
 }
 
 impl Auth {
@@ -51,12 +59,18 @@ impl Auth {
         if !(lowers_self || manages) {
             return Err(AuthError::Forbidden("your role does not allow this change".into()));
         }
+        if role > member.role && !covers(who, role) {
+            return Err(AuthError::Forbidden("this API key lacks scopes that the new role has".into()));
+        }
         if role != Role::Owner {
             keep_an_owner(&mut tx, user).await?;
         }
         members::set_role(&mut tx, user, role).await?;
         // Made by somebody who could manage the old role, and perhaps not the new one.
         links::delete_for(&mut tx, &member.email, LinkPurpose::Reset).await?;
+        if role < member.role {
+            links::delete_made_by(&mut tx, user).await?;
+        }
         tx.commit().await?;
         self.changed();
         tracing::info!(org_id = %who.org_id, user_id = %user, from = member.role.as_str(), to = role.as_str(), by = who.subject(), "member's role changed");
@@ -64,19 +78,28 @@ impl Auth {
         Ok(member)
     }
 
-    /// Removes a member; anybody may leave. Their API keys stay: they belong to the organisation.
-    pub async fn remove_member(&self, who: &Principal, user: UserId) -> Result<(), AuthError> {
+    /// Removes a member; anybody may leave. The links that they made end. Their API keys stay, since they belong to the organisation,
+    /// unless `revoke_keys`, which is for those who administrate; with them go the keys that were made by these.
+    pub async fn remove_member(&self, who: &Principal, user: UserId, revoke_keys: bool) -> Result<(), AuthError> {
         let is_self = settled(who).is_ok_and(|u| u.user_id == user);
         let mut tx = self.inner.db.tenant(who.org_id).await?;
         let member = members::get(&mut tx, user).await?.ok_or(AuthError::NotFound("member"))?;
+        if revoke_keys {
+            who.require(Scope::Admin).map_err(|_| AuthError::Forbidden("only an admin can revoke API keys".into()))?;
+        }
         if !is_self && (who.require(Scope::Admin).is_err() || !may_manage(who.role, member.role)) {
             return Err(AuthError::Forbidden("your role does not allow this change".into()));
         }
         keep_an_owner(&mut tx, user).await?;
+        links::delete_made_by(&mut tx, user).await?;
+        let revoked = if revoke_keys { keys::revoke_made_by(&mut tx, user, self.now()).await? } else { 0 };
         members::delete(&mut tx, user).await?;
         tx.commit().await?;
         self.changed();
-        tracing::info!(org_id = %who.org_id, user_id = %user, role = member.role.as_str(), by = who.subject(), "member removed");
+        tracing::info!(
+            org_id = %who.org_id, user_id = %user, role = member.role.as_str(), by = who.subject(), keys_revoked = revoked,
+            "member removed"
+        );
         Ok(())
     }
 

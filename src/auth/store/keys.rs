@@ -21,6 +21,8 @@ pub struct NewKey<'a> {
     pub scopes: &'a [Scope],
     pub expires_at: Option<DateTime<Utc>>,
     pub created_by: Option<UserId>,
+    /// The key that makes this one: it counts as made by who made that.
+    pub made_by_key: Option<ApiKeyId>,
     pub created_at: DateTime<Utc>,
 }
 
@@ -28,7 +30,7 @@ pub async fn insert(conn: &mut PgConnection, key: &NewKey<'_>) -> sqlx::Result<(
     let scopes: Vec<String> = key.scopes.iter().map(|s| s.as_str().to_owned()).collect();
     sqlx::query!(
         "INSERT INTO api_keys (id, org_id, name, prefix, secret_hash, scopes, expires_at, created_by, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, coalesce($8, (SELECT created_by FROM api_keys WHERE id = $10)), $9)",
         key.id.0,
         key.org_id.0,
         key.name,
@@ -37,7 +39,8 @@ pub async fn insert(conn: &mut PgConnection, key: &NewKey<'_>) -> sqlx::Result<(
         &scopes,
         key.expires_at,
         key.created_by.map(|u| u.0),
-        key.created_at
+        key.created_at,
+        key.made_by_key.map(|key| key.0)
     )
     .execute(conn)
     .await?;
@@ -94,6 +97,15 @@ pub async fn revoke(conn: &mut PgConnection, id: ApiKeyId, at: DateTime<Utc>) ->
     )
     .fetch_optional(conn)
     .await
+}
+
+/// Revokes every key of the organisation that this person made; how many.
+pub async fn revoke_made_by(conn: &mut PgConnection, user: UserId, at: DateTime<Utc>) -> sqlx::Result<u64> {
+    let done =
+        sqlx::query!("UPDATE api_keys SET revoked_at = $2 WHERE created_by = $1 AND revoked_at IS NULL", user.0, at)
+            .execute(conn)
+            .await?;
+    Ok(done.rows_affected())
 }
 
 /// The key with this prefix unless it was revoked. As the system role: the key names its organisation.

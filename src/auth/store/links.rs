@@ -81,10 +81,18 @@ pub async fn delete_for(conn: &mut PgConnection, email: &str, purpose: LinkPurpo
     Ok(())
 }
 
-/// The usable link with this token. As the system role. `FOR UPDATE`: of two who use it at once the second finds nothing.
+/// Takes back every open link that this person made in the organisation.
+pub async fn delete_made_by(conn: &mut PgConnection, user: UserId) -> sqlx::Result<()> {
+    sqlx::query!("DELETE FROM one_time_links WHERE created_by = $1 AND used_at IS NULL", user.0).execute(conn).await?;
+    Ok(())
+}
+
+/// The usable link with this token, with what the person who made it is in the organisation now. As the system role. `FOR UPDATE`: of two who use it at once the second finds nothing.
 pub async fn by_token(conn: &mut PgConnection, token_hash: &[u8], now: DateTime<Utc>) -> sqlx::Result<Option<LinkRow>> {
     let row = sqlx::query!(
-        "SELECT l.id, l.org_id, l.purpose, l.email, l.role AS \"role: Role\", o.name FROM one_time_links l JOIN organisations o ON o.id = l.org_id \
+        "SELECT l.id, l.org_id, l.purpose, l.email, l.role AS \"role: Role\", o.name, m.role AS \"maker_role?: Role\", u.is_operator \
+         FROM one_time_links l JOIN organisations o ON o.id = l.org_id JOIN users u ON u.id = l.created_by AND u.disabled_at IS NULL \
+         LEFT JOIN memberships m ON m.org_id = l.org_id AND m.user_id = l.created_by \
          WHERE l.token_hash = $1 AND l.used_at IS NULL AND l.expires_at > $2 FOR UPDATE OF l",
         token_hash,
         now
@@ -98,6 +106,8 @@ pub async fn by_token(conn: &mut PgConnection, token_hash: &[u8], now: DateTime<
         email: r.email,
         role: r.role,
         org_name: r.name,
+        maker_role: r.maker_role,
+        maker_is_operator: r.is_operator,
     }))
 }
 

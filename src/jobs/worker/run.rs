@@ -46,7 +46,8 @@ async fn attempt(worker: &Worker, job: &Leased, running: &Arc<Running>) {
     metrics.started.get_or_create(&QueueLabels { queue }).inc();
     metrics.wait.get_or_create(&QueueLabels { queue }).observe(job.waited.max(0.0));
     let begun = Instant::now();
-    let (ending, error) = run(kind, job, running).await;
+    let lost = if job.attempt > 1 { lost_before(worker, job).await.unwrap_or_default() } else { 0 };
+    let (ending, error) = run(kind, job, running, lost).await;
     let took = begun.elapsed();
     let outcome = settle(worker, job, running, ending, error.as_deref()).await;
 
@@ -63,6 +64,15 @@ async fn attempt(worker: &Worker, job: &Leased, running: &Arc<Running>) {
     report(worker, job, outcome, took, error.as_deref().unwrap_or_default());
 }
 
+/// Attempts at the job whose worker was lost.
+async fn lost_before(worker: &Worker, job: &Leased) -> Result<i32, JobsError> {
+    let mut tx = worker.jobs.db().system().await?;
+    let attempts = store::attempts(&mut tx, job.id).await?;
+    tx.commit().await?;
+    let lost = attempts.iter().filter(|attempt| attempt.outcome == AttemptOutcome::Lost);
+    Ok(i32::try_from(lost.count()).unwrap_or(i32::MAX))
+}
+
 /// How an attempt ended, as far as the job's code goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ending {
@@ -76,7 +86,7 @@ enum Ending {
 }
 
 /// Runs the handler to its end, or to the end of its time, or until it is told to stop.
-async fn run(kind: &Kind, job: &Leased, running: &Running) -> (Ending, Option<String>) {
+async fn run(kind: &Kind, job: &Leased, running: &Running, lost: i32) -> (Ending, Option<String>) {
     let Some(payload) = job.payload.clone() else {
         return (Ending::Dead, Some(Reason::PayloadGone.text().to_owned()));
     };
@@ -85,6 +95,7 @@ async fn run(kind: &Kind, job: &Leased, running: &Running) -> (Ending, Option<St
         org_id: job.org_id,
         attempt: job.attempt,
         max_attempts: job.max_attempts,
+        lost,
         cancel: running.cancel.clone(),
         progress: running.progress.clone(),
     };

@@ -33,7 +33,7 @@ mod tests;
 mod unread;
 mod written;
 
-pub use chunk::{Chunk, chunk};
+pub use chunk::{Chunk, chunk, chunk_while};
 pub use error::{ExtractError, Unsupported};
 pub use model::{Block, BlockKind, Extracted, Kind, Limits};
 pub use report::{Doubt, LeftOut, LeftOutKind, Report, UnreadPages, UnreadReason};

@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use super::{Embed, Optimize, org};
+use super::{Embed, MOST_LOST, Optimize, org};
 use crate::{
     jobs::{self, JobContext, JobError},
     knowledge::{
@@ -38,6 +38,9 @@ impl Knowledge {
     /// Every step is kept by itself: an attempt after a killed process goes on where the last one ended.
     pub(super) async fn run_embed(&self, context: &JobContext, job: Embed) -> Result<(), JobError> {
         let (org, id) = (org(context.org_id)?, job.document_id);
+        if context.lost >= MOST_LOST {
+            return Ok(self.fail_as_killer(org, id).await?);
+        }
         let mut done = self.embed(context, org, &job).await;
         if let Err(KnowledgeError::Llm(error)) = &done
             && (is_missing(error) || (is_away(error) && context.is_last_attempt()))

@@ -1,15 +1,22 @@
 //! `knowledge.extract`
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
-use super::{Embed, Extract, embed::is_missing, or_snooze, org};
+use super::{Embed, Extract, MOST_LOST, embed::is_missing, or_snooze, org};
 use crate::{
     jobs::{self, JobContext, JobError},
     knowledge::{
-        ChunkId, DocumentId, DocumentStatus, Knowledge, KnowledgeError,
-        extract::{ExtractError, Extracted, child::extract_in_child, chunk},
+        ChunkId, DocumentId, DocumentStatus, Knowledge, KnowledgeBaseId, KnowledgeError,
+        extract::{ExtractError, Extracted, child::extract_in_child, chunk_while},
         metrics::Stage,
         model::{original_key, searchable_text},
         store::{
@@ -27,6 +34,17 @@ use crate::{
 const TURN: Duration = Duration::from_secs(60);
 /// How long a document whose last attempt failed waits for a store that is away.
 const STORE_AWAY: Duration = Duration::from_secs(30);
+/// How often it is looked whether a document that is being cut still exists.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// Ends the work that has this flag when whoever waits for it is gone.
+struct Stop(Arc<AtomicBool>);
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
 
 /// Whose fault it is that there is no text.
 enum Failed {
@@ -50,6 +68,9 @@ impl Knowledge {
         tx.commit().await?;
         // Deleted, or read by an earlier attempt that could not say so.
         let Some(work) = work else { return Ok(()) };
+        if context.lost >= MOST_LOST {
+            return Ok(self.fail_as_killer(org, id).await?);
+        }
         context.progress(5, "reading");
         let extracted = match self.read(context, org, &job, &work).await {
             Ok(extracted) if extracted.has_text() => extracted,
@@ -66,8 +87,10 @@ impl Knowledge {
         };
         drop(permit);
         context.progress(60, "cutting into passages");
-        let kept = match self.cut(&extracted).await {
-            Ok(chunks) => self.keep(org, id, &extracted, chunks).await,
+        let kept = match self.cut(org, work.knowledge_base_id, id, &extracted).await {
+            Ok(Some(chunks)) => self.keep(org, id, &extracted, chunks).await,
+            // Deleted meanwhile.
+            Ok(None) => return Ok(()),
             Err(error) => Err(error),
         };
         self.or_last_words(context, org, id, kept).await?;
@@ -128,6 +151,12 @@ impl Knowledge {
         self.fail(org, id, error.code(), &reason).await
     }
 
+    /// A document during whose attempts the server was killed again and again may be what kills it.
+    pub(super) async fn fail_as_killer(&self, org: OrgId, id: DocumentId) -> Result<(), KnowledgeError> {
+        let reason = "the server was killed each time while it worked on this document, perhaps for want of memory";
+        self.fail(org, id, "killed", reason).await
+    }
+
     async fn fail(&self, org: OrgId, id: DocumentId, code: &str, reason: &str) -> Result<(), KnowledgeError> {
         let mut tx = self.inner.db.tenant(org).await?;
         let work = store::documents::lock(&mut tx, id).await?;
@@ -152,8 +181,14 @@ impl Knowledge {
         self.recognise(context, org, job, work, &bytes, read).await.map_err(Failed::Here)
     }
 
-    /// Cuts into passages that fit the embedding model's window.
-    async fn cut(&self, extracted: &Extracted) -> Result<Vec<NewChunk>, KnowledgeError> {
+    /// Cuts into passages that fit the embedding model's window. `None`: the document was deleted meanwhile.
+    async fn cut(
+        &self,
+        org: OrgId,
+        base: KnowledgeBaseId,
+        id: DocumentId,
+        extracted: &Extracted,
+    ) -> Result<Option<Vec<NewChunk>>, KnowledgeError> {
         let llm = &self.inner.llm;
         let most = self.inner.config.passage_tokens;
         let known = async {
@@ -167,8 +202,11 @@ impl Knowledge {
             Err(error) => return Err(error.into()),
         };
         let (extracted, clock) = (extracted.clone(), self.inner.clock.clone());
+        let stop = Stop(Arc::default());
+        let stopped = stop.0.clone();
         let cut = move || {
-            let chunks = chunk(&extracted, &|text| count_tokens(local.as_ref(), text), most);
+            let go_on = || !stopped.load(Ordering::Relaxed);
+            let chunks = chunk_while(&extracted, &|text| count_tokens(local.as_ref(), text), most, &go_on)?;
             let new = chunks.into_iter().map(|chunk| NewChunk {
                 id: ChunkId::generate(&clock),
                 text_sha256: llm::text_hash(&searchable_text(
@@ -178,9 +216,22 @@ impl Knowledge {
                 )),
                 chunk,
             });
-            new.collect()
+            Some(new.collect())
         };
-        Ok(self.inner.cpu.run(cut).await?)
+        let cut = self.inner.background.run(cut);
+        tokio::pin!(cut);
+        loop {
+            tokio::select! {
+                chunks = cut.as_mut() => return Ok(chunks?),
+                () = sleep(LOOK) => {}
+            }
+            let mut tx = self.inner.db.tenant(org).await?;
+            let document = store::documents::get(&mut tx, base, id).await?;
+            tx.commit().await?;
+            if document.is_none() {
+                return Ok(None);
+            }
+        }
     }
 
     /// Text, passages and the next job, in one transaction.

@@ -213,13 +213,13 @@ impl Knowledge {
             index::Sample { context, text }
         });
         let sample: Vec<_> = sample.collect();
-        let test = self.inner.cpu.run(move || index::SelfTest::plan(&sample, passages)).await?;
+        let test = self.inner.background.run(move || index::SelfTest::plan(&sample, passages)).await?;
         let model = self.inner.llm.embedder().await?;
         let questions = self.embed_aside(org, &model, InputKind::Query, &test.queries).await?;
         // The pool's vectors lie in the cache since its passages were indexed; what is made here is not kept.
         let pool = self.embed_aside(org, &model, InputKind::Passage, &test.pool).await?;
         let rests = self.embed_aside(org, &model, InputKind::Passage, &test.rests).await?;
-        let weights = self.inner.cpu.run(move || test.measure(&questions, &pool, &rests)).await?;
+        let weights = self.inner.background.run(move || test.measure(&questions, &pool, &rests)).await?;
         let mut tx = self.inner.db.tenant(org).await?;
         store::bases::set_weights(&mut tx, id, &weights).await?;
         tx.commit().await?;

@@ -22,6 +22,10 @@ use crate::{
 /// All jobs of knowledge share a queue: one pause, one limit.
 const QUEUE: &str = "knowledge";
 
+/// After this many attempts at a document that ended with their process there is no other one: a document that gets the server
+/// killed must not do so for ever. Who knows better tries it again by hand.
+const MOST_LOST: i32 = 2;
+
 /// Reads a document in a child process and cuts it into passages.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Extract {

@@ -76,6 +76,7 @@ knowledge-failure-out_of_memory = Reading it took too much memory.
 knowledge-failure-unsupported = Not a kind of document that can be read.
 knowledge-failure-process = The reading process failed. Try again.
 knowledge-failure-original_missing = Its file is not in the object store any more. Delete it here and upload it again; tell your operator.
+knowledge-failure-killed = The server was killed twice while it worked on this document: perhaps it needs more memory than there is. Ask your operator before you try again.
 knowledge-failure-embedding = The embedding model could not be used. Ask your operator, then try again.
 knowledge-failure-internal = Something went wrong here; it has been logged. Try again.
 

@@ -136,6 +136,7 @@ label_enum! {
         Unsupported = "unsupported",
         Embedding = "embedding",
         OriginalMissing = "original_missing",
+        Killed = "killed",
         Internal = "internal",
     }
 }
@@ -153,6 +154,7 @@ impl Failure {
             "unsupported" => Self::Unsupported,
             "embedding" => Self::Embedding,
             "original_missing" => Self::OriginalMissing,
+            "killed" => Self::Killed,
             _ => Self::Internal,
         }
     }

@@ -120,7 +120,7 @@ struct ReadAgain {
 #[serde(deny_unknown_fields)]
 struct UpdateDocument {
     /// 1 to 255 characters; a path's last part is taken.
-    #[schema(example = "handbook.pdf")]
+    #[schema(example = "handbook.pdf", min_length = 1, pattern = r"\S")]
     filename: String,
 }
 

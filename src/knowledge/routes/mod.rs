@@ -34,9 +34,10 @@ pub fn router() -> OpenApiRouter<Knowledge> {
 #[serde(deny_unknown_fields)]
 struct CreateKnowledgeBase {
     /// 1 to 200 characters.
-    #[schema(example = "Team handbook")]
+    #[schema(example = "Team handbook", min_length = 1, max_length = 200, pattern = r"\S")]
     name: String,
     /// At most 2000 characters.
+    #[schema(max_length = 2000)]
     #[serde(default)]
     description: String,
     #[serde(default)]
@@ -54,7 +55,9 @@ struct CreateKnowledgeBase {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct UpdateKnowledgeBase {
+    #[schema(min_length = 1, max_length = 200, pattern = r"\S")]
     name: Option<String>,
+    #[schema(max_length = 2000)]
     description: Option<String>,
     reading: Option<ReadingMode>,
     ocr_languages: Option<Vec<String>>,

@@ -67,7 +67,10 @@ pub(super) struct Inner {
     pub index: VectorIndex,
     pub index_files: Storage,
     pub llm: Llm,
+    /// What an upload waits for.
     pub cpu: CpuPool,
+    /// What a document waits for, minutes perhaps: never in front of an upload.
+    pub background: CpuPool,
     pub traffic: Traffic,
     pub metrics: Metrics,
     pub extractor: PathBuf,
@@ -84,6 +87,7 @@ impl std::fmt::Debug for Knowledge {
 impl Knowledge {
     pub fn new(config: Config, deps: Deps) -> Self {
         let Deps { db, clock, storage, index, index_files, llm, cpu, traffic, metrics, extractor } = deps;
+        let background = CpuPool::background(std::thread::available_parallelism().map_or(2, usize::from));
         let extractions = Semaphore::new(config.extract_processes.max(1));
         let inner = Inner {
             config,
@@ -94,6 +98,7 @@ impl Knowledge {
             index_files,
             llm,
             cpu,
+            background,
             traffic,
             metrics,
             extractor,

@@ -18,6 +18,9 @@ use crate::platform::pools::yield_processor;
 /// Tokens that one forward pass holds, where one text does not have more: what its layers write stays in the processor's caches, and
 /// ten times as many are not faster.
 const BATCH_TOKENS: usize = 512;
+/// Bytes that are tokenized at a time, since a tokenizer holds some 70 bytes for each of them. What it takes for one word it takes for
+/// one unknown token, however long it is.
+const STRETCH: usize = 64 << 10;
 
 /// Which prefix a text gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,9 +92,9 @@ impl Vocabulary {
     }
 
     fn count_tokens(&self, text: &str) -> Result<usize, EmbedError> {
-        let encoding =
-            self.tokenizer.encode_fast(text, false).map_err(|error| EmbedError::Tokenize(error.to_string()))?;
-        Ok(encoding.len())
+        let count = |text: &str| self.tokenizer.encode_fast(text, false).map(|encoding| encoding.len());
+        let counts = stretches(text).map(|stretch| count(stretch).map_err(|e| EmbedError::Tokenize(e.to_string())));
+        counts.sum()
     }
 
     fn model(&self) -> EmbedModel {
@@ -136,12 +139,18 @@ impl Vocabulary {
     /// What the model reads of a text: its token ids, special ones included, and how many of them are the text's and the prefix's. More
     /// than one of these where the text is longer than the window.
     fn token_ids(&self, prefix: &str, text: &str, most: usize) -> Result<Vec<(Vec<u32>, usize)>, EmbedError> {
-        let whole = self.token_ids_of_piece(&format!("{prefix}{text}"))?;
-        if whole.1 + self.special_tokens <= self.max_tokens {
-            return Ok(vec![whole]);
+        let mut read = Vec::new();
+        for stretch in stretches(text) {
+            let whole = self.token_ids_of_piece(&format!("{prefix}{stretch}"))?;
+            if whole.1 + self.special_tokens <= self.max_tokens {
+                read.push(whole);
+                continue;
+            }
+            for piece in self.pieces(stretch, most)? {
+                read.push(self.token_ids_of_piece(&format!("{prefix}{piece}"))?);
+            }
         }
-        let pieces = self.pieces(text, most)?;
-        pieces.iter().map(|piece| self.token_ids_of_piece(&format!("{prefix}{piece}"))).collect()
+        Ok(read)
     }
 
     fn token_ids_of_piece(&self, text: &str) -> Result<(Vec<u32>, usize), EmbedError> {
@@ -210,6 +219,22 @@ impl LocalEmbedder {
     pub fn count_tokens(&self, text: &str) -> Result<usize, EmbedError> {
         self.vocabulary.count_tokens(text)
     }
+}
+
+/// The text, all of it, in parts that are tokenized one after the other; at least one, and one only where it is not long.
+fn stretches(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest.take()?;
+        if text.len() <= STRETCH {
+            return Some(text);
+        }
+        let most = text.floor_char_boundary(STRETCH);
+        let end = text[..most].rfind(char::is_whitespace).map_or(most, |at| text.ceil_char_boundary(at + 1));
+        let (stretch, after) = text.split_at(end);
+        rest = Some(after).filter(|after| !after.is_empty());
+        Some(stretch)
+    })
 }
 
 /// The mean of a text's vectors, weighted by tokens, of length 1. A single one stays as it is.

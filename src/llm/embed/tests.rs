@@ -87,6 +87,22 @@ fn all_of_a_long_text_is_in_its_vector() {
     }
 }
 
+/// A word without end is one unknown token to the tokenizer, which holds all of it in memory many times over: what it is given at a
+/// time is bounded, and so each part of such a word counts.
+#[test]
+fn a_word_without_end_is_tokenized_in_parts() {
+    let model = LocalEmbedder::load(&test_model("all-MiniLM-L6-v2"), None, 2).unwrap();
+    let word = "a".repeat(4_000_000);
+    assert!(model.count_tokens(&word).unwrap() >= 4_000_000 / (64 << 10));
+    let marks = "\u{301}".repeat(200_000);
+    let read = model.embed(Lane::Bulk, InputKind::Passage, &[word, format!("z{marks}"), "a ".repeat(100_000)]).unwrap();
+    assert_eq!(read.vectors.len(), 3);
+    assert!(read.vectors.iter().all(|vector| vector.iter().all(|number| number.is_finite())));
+    // Where it is cut nothing is lost or counted twice.
+    assert_eq!(model.count_tokens(&"rain falls ".repeat(20_000)).unwrap(), 40_000);
+    assert_eq!(model.count_tokens("").unwrap(), 0);
+}
+
 /// What the model made of these texts before its layers were our own, on candle: numbers 0, 100, 200 and 300 of each vector.
 #[test]
 fn vectors_are_those_of_every_release() {

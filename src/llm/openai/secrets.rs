@@ -23,6 +23,9 @@ const PUBLIC: [&str; 10] = [
 const LEADS: [&str; 10] =
     ["://", "@", "host=", "host ", "host: ", "resolve ", "resolve: ", "lookup ", "enotfound ", "eai_again "];
 
+/// So many characters of a key in a row are no accident.
+const KEY_PART: usize = 6;
+
 /// What is kept from clients.
 #[derive(Debug, Default)]
 pub(super) struct Secrets {
@@ -47,7 +50,7 @@ impl Secrets {
     /// The text as clients may see it.
     pub(super) fn scrub(&self, text: &str) -> String {
         let text = match self.key.as_ref().map(SecretString::expose_secret) {
-            Some(key) if key.len() >= 4 => text.replace(key, "***"),
+            Some(key) if key.len() >= 4 => without_parts(key, &text.replace(key, "***")),
             _ => text.to_owned(),
         };
         // A broken program's own story.
@@ -87,6 +90,25 @@ impl Secrets {
         out.push_str(&text[done..]);
         out
     }
+}
+
+/// The text without parts of the key: who shows "the end" of it shows what the rest can be told by. A part without a digit may be a
+/// word (`local-testing` is a key in many a test).
+fn without_parts(key: &str, text: &str) -> String {
+    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(first) = rest.chars().next() {
+        let ends = rest.char_indices().map(|(at, c)| at + c.len_utf8());
+        let length = ends.take_while(|end| key.contains(&rest[..*end])).last().unwrap_or_default();
+        let part = &rest[..length];
+        if length >= KEY_PART && part.bytes().any(|b| b.is_ascii_digit()) {
+            out.push_str("***");
+            rest = &rest[length..];
+        } else {
+            out.push(first);
+            rest = &rest[first.len_utf8()..];
+        }
+    }
+    out
 }
 
 /// Whether a longer name begins before, or goes on after.
@@ -140,6 +162,20 @@ mod tests {
         }
         assert!(said.contains("https://platform.openai.com/docs") && said.contains("3.10.5"), "{said}");
         assert!(said.contains("and (address), see"), "{said}");
+    }
+
+    #[test]
+    fn parts_of_the_key_stay_here_too() {
+        let secrets = Secrets::new(Some("or-key-1234567890abcdef".to_owned().into()), "https://openrouter.ai/api/v1");
+        for (text, expected) in [
+            ("bad key or-key-1234567890abcdef", "bad key ***"),
+            ("bad key or-key-12...: half 90abcdef of it", "bad key ***...: half *** of it"),
+            ("ends with cdef, 2345 tokens", "ends with cdef, 2345 tokens"),
+        ] {
+            assert_eq!(secrets.scrub(text), expected);
+        }
+        let word = Secrets::new(Some("local-testing-1".to_owned().into()), "http://localhost:1/v1");
+        assert_eq!(word.scrub("a model for testing, local"), "a model for testing, local");
     }
 
     #[test]

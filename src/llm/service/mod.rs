@@ -153,9 +153,9 @@ impl Llm {
         let (route, mut meter) = self.begin(&call, &mut request, true).await?;
         request.stream = Some(true);
         let span = meter.span().clone();
-        let unlimited = request.max_tokens.is_none() && request.max_completion_tokens.is_none();
-        let most = (unlimited && route.backend.kind() == BackendKind::Openai)
-            .then(|| u64::from(self.inner.config.max_output_tokens));
+        let asked = request.max_completion_tokens.or(request.max_tokens);
+        let most = (route.backend.kind() == BackendKind::Openai)
+            .then(|| runaway::most(asked, self.inner.config.max_output_tokens));
         match route.backend.stream(&call, &route.model, request).instrument(span).await {
             Ok(stream) => match most {
                 Some(most) => Ok(ChatStream::new(runaway::cap(stream, most)).metered(meter)),

@@ -16,7 +16,7 @@ use crate::{
         model::CallContext,
         wire::{ChatRequest, Message},
     },
-    platform::{error::ApiError, ids::OrgId},
+    platform::{config::secret, error::ApiError, ids::OrgId},
 };
 
 /// A test's answer may be this late: a server may have to load the model first.
@@ -27,6 +27,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub struct ProviderInfo {
     pub name: String,
     pub kind: ProviderKind,
+    /// Without what may stand in it to sign in.
     pub base_url: String,
     pub has_api_key: bool,
     /// Empty: what the server lists is offered.
@@ -92,7 +93,7 @@ impl Llm {
         let describe = |(name, provider): (&String, &crate::llm::config::Provider)| ProviderInfo {
             name: name.clone(),
             kind: provider.kind,
-            base_url: provider.base_url.clone(),
+            base_url: secret::safe_url(&provider.base_url),
             has_api_key: provider.api_key.is_some(),
             models: provider.models.clone(),
             timeout_seconds: provider.timeout_seconds,

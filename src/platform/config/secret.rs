@@ -2,11 +2,15 @@
 
 use std::path::Path;
 
+use reqwest::Url;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serializer;
 
 use super::ConfigErrors;
 use crate::platform::text_file;
+
+/// What stands in the place of a secret.
+const MASK: &str = "***";
 
 /// Serialises a secret as `"***"`: `config show` prints configuration.
 pub fn masked<S: Serializer>(secret: &Option<SecretString>, s: S) -> Result<S::Ok, S::Error> {
@@ -14,6 +18,40 @@ pub fn masked<S: Serializer>(secret: &Option<SecretString>, s: S) -> Result<S::O
         Some(secret) if !secret.expose_secret().is_empty() => s.serialize_str("***"),
         _ => s.serialize_none(),
     }
+}
+
+/// Serialises an address without what may stand in it to sign in: see [`safe_url`].
+pub fn masked_url<S: Serializer>(url: &str, s: S) -> Result<S::Ok, S::Error> {
+    s.serialize_str(&safe_url(url))
+}
+
+/// Serialises an address that is a secret as a whole, as those of chats and pagers are, which anybody may post to who knows them: only
+/// where it leads to is shown.
+pub fn hidden_url<S: Serializer>(url: &str, s: S) -> Result<S::Ok, S::Error> {
+    let origin = url.parse::<Url>().ok().map(|url| url.origin().ascii_serialization());
+    match origin {
+        _ if url.is_empty() => s.serialize_str(""),
+        Some(origin) => s.serialize_str(&format!("{origin}/{MASK}")),
+        None => s.serialize_str(MASK),
+    }
+}
+
+/// An address as it may be shown: user, password and query are masked.
+pub fn safe_url(text: &str) -> String {
+    let Ok(mut url) = text.parse::<Url>() else {
+        return if text.contains('@') { MASK.to_owned() } else { text.to_owned() };
+    };
+    let signs_in = !url.username().is_empty() || url.password().is_some();
+    if !signs_in && url.query().is_none() {
+        return text.to_owned();
+    }
+    if signs_in && (url.set_username(MASK).is_err() || url.set_password(None).is_err()) {
+        return MASK.to_owned();
+    }
+    if url.query().is_some() {
+        url.set_query(Some(MASK));
+    }
+    url.into()
 }
 
 /// The secret itself, or what the file beside it holds (a final line break is cut). `setting` names the file's
@@ -35,5 +73,29 @@ pub fn resolve(secret: &mut Option<SecretString>, file: Option<&Path>, setting: 
         }
         Ok(text) => *secret = Some(text.trim().to_owned().into()),
         Err(e) => errors.push(setting, format!("{} cannot be read: {e}", file.display())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_shown_without_what_signs_in() {
+        for (url, shown) in [
+            ("", ""),
+            ("https://openrouter.ai/api/v1", "https://openrouter.ai/api/v1"),
+            ("http://localhost:11434/v1/", "http://localhost:11434/v1/"),
+            ("https://user:pass@models.example.com/v1", "https://***@models.example.com/v1"),
+            ("https://token@models.example.com/v1", "https://***@models.example.com/v1"),
+            ("https://models.example.com/v1?key=abc", "https://models.example.com/v1?***"),
+            ("user:pass@models", "***"),
+            ("s3://bucket/prefix", "s3://bucket/prefix"),
+        ] {
+            assert_eq!(safe_url(url), shown, "{url}");
+        }
+        let hidden = |url: &str| hidden_url(url, serde_json::value::Serializer).unwrap();
+        assert_eq!(hidden("https://hooks.example.com/services/T1/B2/c3?x=1"), "https://hooks.example.com/***");
+        assert_eq!((hidden(""), hidden("no address")), ("".into(), "***".into()));
     }
 }

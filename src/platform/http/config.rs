@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::platform::config::ConfigErrors;
+use crate::platform::config::{ConfigErrors, secret};
 
 /// The public HTTP server.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -14,6 +14,7 @@ pub struct Config {
     /// Address and port of the console and the API.
     pub listen: SocketAddr,
     /// How browsers and clients reach it, e.g. `https://ai.example.com`; empty takes `http://<listen>`.
+    #[serde(serialize_with = "secret::masked_url")]
     pub public_url: String,
     /// How often `public_url` is asked from here whether it answers, seconds; 0: never. Where it is empty nothing is asked.
     pub probe_seconds: u64,
@@ -48,6 +49,9 @@ pub struct Config {
     pub principal_request_burst: u32,
     /// How long a shutdown waits for running requests and jobs, seconds.
     pub grace_seconds: u64,
+    /// Where `public_url` is https, browsers are told to reach this host by nothing else for so long (`Strict-Transport-Security`),
+    /// seconds; 0 says nothing. It holds for all ports of the host.
+    pub hsts_seconds: u64,
 }
 
 impl Default for Config {
@@ -71,6 +75,7 @@ impl Default for Config {
             principal_requests_per_minute: 3000,
             principal_request_burst: 500,
             grace_seconds: 25,
+            hsts_seconds: 31_536_000,
         }
     }
 }
@@ -91,6 +96,7 @@ impl Config {
         errors.range("request_burst", self.request_burst, 1, 1_000_000);
         errors.range("probe_seconds", self.probe_seconds, 0, 3600);
         errors.range("grace_seconds", self.grace_seconds, 1, 600);
+        errors.range("hsts_seconds", self.hsts_seconds, 0, 126_144_000);
         for proxy in self.trusted_proxies.iter().filter(|p| p.parse::<IpNet>().is_err()) {
             errors.push("trusted_proxies", format!("{proxy:?} is not a network such as 10.0.0.0/8"));
         }
@@ -153,6 +159,10 @@ const SESSION_COOKIE: &str = "holdfast_session";
 pub struct OpsConfig {
     /// Address and port of `/metrics`, `/healthz` and `/readyz`.
     pub listen: SocketAddr,
+    /// Names in the public DNS by which it is reached. Addresses, names without a dot, those of private domains (`.local`, `.internal`,
+    /// `.svc`) and the host of `server.public_url` are known; a request for another name is refused, since a page in a browser
+    /// may have caused it.
+    pub hosts: Vec<String>,
 }
 
 impl OpsConfig {
@@ -168,6 +178,6 @@ impl OpsConfig {
 
 impl Default for OpsConfig {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 9464)) }
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 9464)), hosts: Vec::new() }
     }
 }

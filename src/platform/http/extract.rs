@@ -14,7 +14,7 @@ use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{memory::Share, unreadable_body};
+use super::{memory::Share, objects::Objects, unreadable_body};
 use crate::platform::error::{ApiError, FieldError};
 
 /// A JSON body. What does not decode is 400 with a JSON pointer to the place.
@@ -80,7 +80,7 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     // Windows programs begin their files with it.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut json = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(|e| {
+    let value = serde_path_to_error::deserialize(Objects(&mut json)).map_err(|e| {
         let pointer = pointer(e.path());
         let (code, text) = match e.inner().classify() {
             serde_json::error::Category::Data => ("invalid_value", "the JSON does not fit"),
@@ -171,6 +171,7 @@ pub struct PageQuery {
     #[param(minimum = 1, maximum = 200)]
     pub limit: Option<u32>,
     /// `next_cursor` of the page before.
+    #[param(pattern = "^[A-Za-z0-9_-]*$")]
     pub cursor: Option<String>,
 }
 

@@ -9,10 +9,10 @@ use std::{
 
 use axum::{
     Router,
-    body::Body,
+    body::{Body, HttpBody as _},
     extract::{DefaultBodyLimit, MatchedPath, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
-    middleware::{Next, from_fn_with_state},
+    middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse as _, Response},
 };
 use ipnet::IpNet;
@@ -21,6 +21,8 @@ use tracing::Instrument as _;
 use super::{
     Authenticator, Config, Metrics, Principal, RateLimiter, address_key, client_address,
     cors::{self, Allowed},
+    entitled::{Credential, Entitled},
+    hosts,
     limits::Refusal,
     memory::BodyMemory,
     metrics::{LimitLabels, LimitedBy, Surface},
@@ -60,6 +62,8 @@ pub struct Frame {
     own_tokens: Arc<[(Method, &'static str)]>,
     /// Pages that everybody may read, with all below them.
     public: Arc<[&'static str]>,
+    /// `Strict-Transport-Security`
+    hsts: Option<HeaderValue>,
 }
 
 impl Frame {
@@ -83,6 +87,7 @@ impl Frame {
             by_principal: RateLimiter::new(config.principal_requests_per_minute, config.principal_request_burst),
             own_tokens: Arc::new([]),
             public: Arc::new([]),
+            hsts: hsts(config),
         }
     }
 
@@ -120,6 +125,7 @@ pub fn wrap(routes: Router, frame: Frame, word_errors: impl FnOnce(Router) -> Ro
     let panics = frame.metrics.panics.clone();
     let framed = routes
         .layer(from_fn_with_state(frame.clone(), authenticate))
+        .layer(from_fn(hosts::one_host))
         .layer(DefaultBodyLimit::max(frame.config.max_body_bytes))
         .layer(from_fn_with_state(Pace::new(&frame.config), pace::keep))
         .layer(from_fn_with_state(frame.patience.clone(), stall::pump))
@@ -153,7 +159,7 @@ async fn observe(State(frame): State<Frame>, mut request: Request, next: Next) -
     let mut response = context.clone().scope(next.run(report.count(request)).instrument(span.clone())).await;
 
     report.take(&mut response);
-    secure(response.headers_mut());
+    secure(response.headers_mut(), frame.hsts.as_ref());
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
     }
@@ -176,8 +182,8 @@ async fn authenticate(State(frame): State<Frame>, mut request: Request, next: Ne
     if frame.is_public(surface, request.uri().path()) {
         return next.run(request).await;
     }
-    let principal = match frame.principal(request.headers()).await {
-        Ok(Some(principal)) => principal,
+    let (principal, credential) = match frame.principal(request.headers()).await {
+        Ok(Some(found)) => found,
         Ok(None) => return next.run(request).await,
         Err(error) => return error.into_response(),
     };
@@ -187,8 +193,13 @@ async fn authenticate(State(frame): State<Frame>, mut request: Request, next: Ne
     let mut response = match allowance {
         Err(refusal) => frame.refuse(LimitedBy::Principal, refusal),
         Ok(allowance) => {
+            let entitled = Entitled::new(frame.authenticator.clone(), credential, &principal);
             request.extensions_mut().insert(principal);
             let mut response = next.run(request).await;
+            // What is whole is on its way already.
+            if response.body().size_hint().exact().is_none() {
+                response = response.map(|body| entitled.follow(body));
+            }
             if let Some(allowance) = allowance {
                 allowance.tell(response.headers_mut());
                 if surface == Surface::Openai {
@@ -203,31 +214,26 @@ async fn authenticate(State(frame): State<Frame>, mut request: Request, next: Ne
 }
 
 impl Frame {
-    /// Who asks; `None` without credentials, and with a session that has ended.
-    async fn principal(&self, headers: &HeaderMap) -> Result<Option<Principal>, ApiError> {
-        match credentials(headers, &self.session_cookie) {
-            Credentials::None => Ok(None),
-            Credentials::Session(token) => self.authenticator.session(token).await,
-            Credentials::ApiKey(key) => self.authenticator.api_key(key).await?.map(Some).ok_or_else(|| {
+    /// Who asks, and how that is known; `None` without credentials, and with a session that has ended.
+    async fn principal(&self, headers: &HeaderMap) -> Result<Option<(Principal, Credential)>, ApiError> {
+        let Some(credential) = credential(headers, &self.session_cookie) else { return Ok(None) };
+        let found = match &credential {
+            Credential::Session(token) => self.authenticator.session(token).await?,
+            Credential::ApiKey(key) => Some(self.authenticator.api_key(key).await?.ok_or_else(|| {
                 let why = "this API key is unknown, revoked or expired";
                 ApiError::new(StatusCode::UNAUTHORIZED, "invalid_api_key", why)
-            }),
-        }
+            })?),
+        };
+        Ok(found.map(|principal| (principal, credential)))
     }
 }
 
-enum Credentials<'a> {
-    None,
-    ApiKey(&'a str),
-    Session(&'a str),
-}
-
-fn credentials<'a>(headers: &'a HeaderMap, cookie: &str) -> Credentials<'a> {
+fn credential(headers: &HeaderMap, cookie: &str) -> Option<Credential> {
     if let Some(value) = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()) {
-        return match value.split_once(' ') {
-            Some((scheme, key)) if scheme.eq_ignore_ascii_case("bearer") => Credentials::ApiKey(key.trim()),
-            _ => Credentials::ApiKey(""),
-        };
+        return Some(Credential::ApiKey(match value.split_once(' ') {
+            Some((scheme, key)) if scheme.eq_ignore_ascii_case("bearer") => key.trim().to_owned(),
+            _ => String::new(),
+        }));
     }
     headers
         .get_all(header::COOKIE)
@@ -235,7 +241,7 @@ fn credentials<'a>(headers: &'a HeaderMap, cookie: &str) -> Credentials<'a> {
         .filter_map(|v| v.to_str().ok())
         .flat_map(|v| v.split(';'))
         .find_map(|pair| pair.trim().split_once('=').filter(|(key, _)| *key == cookie))
-        .map_or(Credentials::None, |(_, token)| Credentials::Session(token))
+        .map(|(_, token)| Credential::Session(token.to_owned()))
 }
 
 /// The id that the caller gave: a proxy of ours may write what it likes (that of `HAProxy` has colons), others what looks like an id.
@@ -246,9 +252,20 @@ fn accepted_request_id(headers: &HeaderMap, by_proxy: bool) -> Option<String> {
     fine.then(|| id.to_owned())
 }
 
-/// Headers that every response has; a page may have set a stricter policy already.
-fn secure(headers: &mut HeaderMap) {
+fn hsts(config: &Config) -> Option<HeaderValue> {
+    let wanted = config.is_https() && config.hsts_seconds > 0;
+    // Other hosts of the domain are not ours to speak for.
+    wanted.then(|| HeaderValue::from_str(&format!("max-age={}", config.hsts_seconds)).ok()).flatten()
+}
+
+/// Headers that every response has; a page may have set a stricter policy already. What says nothing about caches is for nobody's:
+/// answers are a member's, an operator's, or a secret that is shown once.
+fn secure(headers: &mut HeaderMap, hsts: Option<&HeaderValue>) {
+    if let Some(hsts) = hsts {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, hsts.clone());
+    }
     for (name, value) in [
+        (header::CACHE_CONTROL, "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "same-origin"),
         (header::X_FRAME_OPTIONS, "DENY"),

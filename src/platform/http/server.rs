@@ -4,14 +4,20 @@
 use std::{
     convert::Infallible,
     net::SocketAddr,
+    pin::Pin,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    task::{Context, Poll},
     time::Duration,
 };
 
-use axum::{Router, http::Request};
+use axum::{
+    Router,
+    body::{Body, Bytes, HttpBody},
+    http::Request,
+};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -63,13 +69,20 @@ pub struct Timeouts {
     pub idle: Duration,
     /// After this a shutdown closes connections that are still busy.
     pub grace: Duration,
+    /// A connection that has been told to end is closed when nothing is asked on it and its client takes nothing for this long. Longer
+    /// than the pauses between the heartbeats of a stream.
+    pub quiet: Duration,
     pub max_connections: usize,
 }
+
+/// Streams of HTTP/2 that a client may have open on a connection: each may hold an answer. A browser with more to ask waits its turn, a
+/// proxy opens more connections.
+const MAX_STREAMS: u32 = 32;
 
 impl Default for Timeouts {
     fn default() -> Self {
         let seconds = Duration::from_secs;
-        Self { header: seconds(10), idle: seconds(300), grace: seconds(25), max_connections: 4096 }
+        Self { header: seconds(10), idle: seconds(300), grace: seconds(25), quiet: seconds(60), max_connections: 4096 }
     }
 }
 
@@ -138,6 +151,82 @@ async fn connection(
     }
 }
 
+/// Whether anything goes on on a connection.
+#[derive(Debug, Default)]
+struct Activity {
+    /// Requests that are not answered yet; each has a limit of its own.
+    asked: AtomicUsize,
+    /// When a part of an answer was taken last.
+    taken: Mutex<Option<Instant>>,
+}
+
+impl Activity {
+    fn took(&self) {
+        *self.taken.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// Returns when nothing is asked and nothing was taken for this long.
+    async fn ceases(&self, quiet: Duration) {
+        let mut since = Instant::now();
+        loop {
+            tokio::time::sleep_until(since + quiet).await;
+            let taken = *self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+            since = match taken.filter(|taken| *taken > since) {
+                _ if self.asked.load(Ordering::Relaxed) > 0 => Instant::now(),
+                Some(taken) => taken,
+                None => return,
+            };
+        }
+    }
+}
+
+/// A request that is not answered yet.
+struct Asked(Arc<Activity>);
+
+impl Asked {
+    fn new(activity: &Arc<Activity>) -> Self {
+        activity.asked.fetch_add(1, Ordering::Relaxed);
+        Self(activity.clone())
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        self.0.asked.fetch_sub(1, Ordering::Relaxed);
+        self.0.took();
+    }
+}
+
+/// An answer's body, which notes when the connection takes of it.
+struct Followed {
+    body: Body,
+    activity: Arc<Activity>,
+}
+
+impl HttpBody for Followed {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, axum::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        if polled.is_ready() {
+            self.activity.took();
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.body.size_hint()
+    }
+}
+
 /// Answers what comes on a connection, until it ends. `unread`: an answer went out before its request had come in whole.
 async fn converse(
     stream: Lent,
@@ -150,9 +239,12 @@ async fn converse(
 ) {
     let last_request = Arc::new(Mutex::new(None));
     let (seen, unread, counted) = (last_request.clone(), unread.clone(), metrics.clone());
+    let activity = Arc::new(Activity::default());
+    let active = activity.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         *seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         let (router, unread, metrics) = (router.clone(), unread.clone(), counted.clone());
+        let (asked, activity) = (Asked::new(&active), active.clone());
         async move {
             let (mut request, leftover) = leftover::keep(request);
             request.extensions_mut().insert(peer);
@@ -160,7 +252,8 @@ async fn converse(
             if leftover.settle(&mut response, &metrics).await {
                 unread.store(true, Ordering::Relaxed);
             }
-            Ok::<_, Infallible>(response)
+            drop(asked);
+            Ok::<_, Infallible>(response.map(|body| Body::new(Followed { body, activity })))
         }
     });
     // hyper's timer begins once the protocol is known (telling HTTP/2 from HTTP/1 waits for the first bytes without a limit), and runs
@@ -181,7 +274,7 @@ async fn converse(
     builder
         .http2()
         .timer(TokioTimer::new())
-        .max_concurrent_streams(128)
+        .max_concurrent_streams(MAX_STREAMS)
         .max_header_list_size(64 * 1024)
         .keep_alive_interval(Duration::from_secs(20))
         .keep_alive_timeout(Duration::from_secs(20));
@@ -200,6 +293,11 @@ async fn converse(
                 tokio::select! {
                     ended = conn.as_mut() => Some(ended),
                     () = lifecycle.soft().cancelled() => None,
+                    // A client that takes nothing, and answers pings, would keep what waits for it for ever.
+                    () = activity.ceases(timeouts.quiet) => {
+                        metrics.connections_rejected.inc();
+                        return;
+                    }
                 }
             }
         }

@@ -1,16 +1,15 @@
-//! A reader that stops reading: what its answer holds (a place to write, a model's connection, an open object) is given back.
+//! A reader that stops reading: what its answer holds (memory, a place to write, a model's connection, an open object) is given back.
 //!
 //! Whoever takes a stream's bytes decides when the stream is polled. A client that leaves its window at zero, and answers
-//! pings, would hold it for ever: timers inside the stream run only when it is polled. So answers of unknown length are
-//! pumped by a task of their own, which waits for the reader only so long.
+//! pings, would hold it for ever: timers inside the stream run only when it is polled. So answers that are not small are
+//! pumped by a task of their own, which waits for the reader only so long. They are handed on in small parts: what a connection has
+//! taken it keeps until its reader has it.
 
 use std::{
+    collections::VecDeque,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    task::{Context, Poll},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -20,14 +19,20 @@ use axum::{
     middleware::Next,
     response::Response,
 };
+use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt as _;
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{sync::Notify, time::timeout};
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::Instrument as _;
 
 use crate::platform::lifecycle::Lifecycle;
 
-/// Frames between the answer and its reader: enough that a quick reader never waits.
-const FRAMES: usize = 16;
+/// An answer that is whole in memory and no longer than this is passed on as it is, bytes.
+const SMALL: u64 = 16 << 10;
+/// The most that is handed on at a time, bytes.
+const PART: usize = 16 << 10;
+/// What lies ready for the reader: enough that a quick one never waits, bytes.
+const READY: usize = 4 * PART;
 
 /// The layer's state.
 #[derive(Clone, Debug)]
@@ -37,46 +42,133 @@ pub(super) struct Patience {
     pub idle: Duration,
 }
 
-type Frame = Result<http_body::Frame<Bytes>, axum::Error>;
+type Part = Result<Frame<Bytes>, axum::Error>;
 
 /// The layer.
 pub(super) async fn pump(State(patience): State<Patience>, request: Request, next: Next) -> Response {
     let (parts, body) = next.run(request).await.into_parts();
-    // What is whole in memory holds nothing else.
-    if body.is_end_stream() || body.size_hint().exact().is_some() {
+    let length = body.size_hint().exact();
+    if body.is_end_stream() || length.is_some_and(|length| length <= SMALL) {
         return Response::from_parts(parts, body);
     }
-    let (frames, received) = mpsc::channel(FRAMES);
-    let cut = Arc::new(AtomicBool::new(false));
-    let task = write(body, frames, patience.idle, cut.clone());
+    let (line, gone) = (Arc::new(Line::default()), CancellationToken::new());
+    let task = write(body, line.clone(), gone.clone(), patience.idle);
     patience.lifecycle.spawn("http.body", task.instrument(tracing::Span::current()));
-    Response::from_parts(parts, Body::new(Pumped { frames: received, cut }))
+    Response::from_parts(parts, Body::new(Pumped { line, left: length, _gone: gone.drop_guard() }))
 }
 
 /// Until the body ends, or its reader goes away or stops reading.
-async fn write(mut body: Body, frames: mpsc::Sender<Frame>, idle: Duration, cut: Arc<AtomicBool>) {
-    loop {
-        let frame = tokio::select! {
-            frame = body.frame() => frame,
-            () = frames.closed() => return,
-        };
-        let Some(frame) = frame else { return };
-        match timeout(idle, frames.send(frame)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) => return,
-            Err(_) => {
-                cut.store(true, Ordering::Relaxed);
-                tracing::info!(idle_seconds = idle.as_secs(), "the client stopped reading: its answer is cut off");
-                return;
+async fn write(body: Body, line: Arc<Line>, gone: CancellationToken, idle: Duration) {
+    let filled = tokio::select! {
+        filled = fill(body, &line, idle) => filled,
+        () = gone.cancelled() => return,
+    };
+    if filled.is_err() {
+        line.cut();
+        tracing::info!(idle_seconds = idle.as_secs(), "the client stopped reading: its answer is cut off");
+    }
+}
+
+async fn fill(mut body: Body, line: &Line, idle: Duration) -> Result<(), Stalled> {
+    while let Some(frame) = body.frame().await {
+        match frame.map(Frame::into_data) {
+            Ok(Ok(mut data)) if data.len() > PART => {
+                while !data.is_empty() {
+                    let part = data.split_to(PART.min(data.len()));
+                    // A part of the same memory would hold all of it.
+                    line.push(Ok(Frame::data(Bytes::copy_from_slice(&part))));
+                    line.wait(idle, |queue| queue.bytes < READY).await?;
+                }
             }
+            Ok(Ok(data)) => line.push(Ok(Frame::data(data))),
+            Ok(Err(other)) => line.push(Ok(other)),
+            Err(error) => line.push(Err(error)),
+        }
+        line.wait(idle, |queue| queue.bytes < READY).await?;
+    }
+    line.queue().end = End::Whole;
+    line.wake();
+    line.wait(idle, |queue| queue.parts.is_empty()).await
+}
+
+/// Between the task that writes and the reader.
+#[derive(Default)]
+struct Line {
+    queue: Mutex<Queue>,
+    /// The reader has taken something.
+    taken: Notify,
+}
+
+#[derive(Default)]
+struct Queue {
+    parts: VecDeque<Part>,
+    /// In `parts`.
+    bytes: usize,
+    end: End,
+    reader: Option<Waker>,
+}
+
+/// What follows the parts.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum End {
+    #[default]
+    More,
+    Whole,
+    /// An error: the answer is not whole.
+    Cut,
+}
+
+impl Line {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, part: Part) {
+        let mut queue = self.queue();
+        queue.bytes += length(&part);
+        queue.parts.push_back(part);
+        drop(queue);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        let reader = self.queue().reader.take();
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
+
+    /// Nobody may poll the reader's side for long: what waits there is freed here.
+    fn cut(&self) {
+        let mut queue = self.queue();
+        queue.parts = VecDeque::new();
+        queue.bytes = 0;
+        queue.end = End::Cut;
+        drop(queue);
+        self.wake();
+    }
+
+    /// Until it is so; no longer than `idle` without the reader taking something.
+    async fn wait(&self, idle: Duration, so: impl Fn(&Queue) -> bool) -> Result<(), Stalled> {
+        loop {
+            if so(&self.queue()) {
+                return Ok(());
+            }
+            timeout(idle, self.taken.notified()).await.map_err(|_| Stalled)?;
         }
     }
 }
 
+fn length(part: &Part) -> usize {
+    part.as_ref().ok().and_then(Frame::data_ref).map_or(0, Bytes::len)
+}
+
 struct Pumped {
-    frames: mpsc::Receiver<Frame>,
-    /// The frames end early.
-    cut: Arc<AtomicBool>,
+    line: Arc<Line>,
+    /// Bytes to come, where that is known.
+    left: Option<u64>,
+    /// Tells the task that writes when this is dropped.
+    _gone: DropGuard,
 }
 
 #[derive(Clone, Copy, Debug, thiserror::Error)]
@@ -87,9 +179,34 @@ impl HttpBody for Pumped {
     type Data = Bytes;
     type Error = axum::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Frame>> {
-        self.frames.poll_recv(cx).map(|frame| {
-            frame.or_else(|| self.cut.swap(false, Ordering::Relaxed).then(|| Err(axum::Error::new(Stalled))))
-        })
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Part>> {
+        let mut queue = self.line.queue();
+        let Some(part) = queue.parts.pop_front() else {
+            return match queue.end {
+                End::More => {
+                    queue.reader = Some(cx.waker().clone());
+                    Poll::Pending
+                }
+                End::Whole => Poll::Ready(None),
+                End::Cut => {
+                    queue.end = End::Whole;
+                    Poll::Ready(Some(Err(axum::Error::new(Stalled))))
+                }
+            };
+        };
+        let length = length(&part);
+        queue.bytes -= length;
+        drop(queue);
+        self.line.taken.notify_one();
+        self.left = self.left.map(|left| left.saturating_sub(length as u64));
+        Poll::Ready(Some(part))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == Some(0)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.left.map(SizeHint::with_exact).unwrap_or_default()
     }
 }

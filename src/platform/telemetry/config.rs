@@ -34,6 +34,7 @@ pub struct Config {
     /// Memory for them, bytes.
     pub recent_bytes: usize,
     /// Address of a Loki to push to, e.g. `http://loki:3100`; empty pushes nowhere.
+    #[serde(serialize_with = "secret::masked_url")]
     pub loki_url: String,
     /// Whether `trace_id`, `request_id` and `org_id` are sent beside the lines as structured metadata; Loki before 3.0 refuses them.
     pub loki_metadata: bool,

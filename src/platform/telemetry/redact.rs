@@ -78,6 +78,8 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*)?", "***"),
         // `scheme://user:password@host`
         (r"([A-Za-z][A-Za-z0-9+.-]*://[^\s/:@]*):[^\s/@]+@", "$1:***@"),
+        // `scheme://token@host`
+        (r"([A-Za-z][A-Za-z0-9+.-]*://)[^\s/:@?#]+@", "$1***@"),
         // `Cookie: a=b; c=d`: every one of them.
         (r"(?i)\b((?:set-)?cookie\s*:\s*)[^\r\n]+", "$1***"),
         (r"\b((?:__Host-)?holdfast_session(?:_\d+)?=)[^\s;&,\x22']+", "$1***"),
@@ -159,7 +161,7 @@ mod tests {
     #[test]
     fn every_rule_is_a_regex_that_compiles() {
         assert!(SUSPICIOUS.is_some() && NAMED.is_some() && MAIL_TEXT.is_some() && ADDRESS.is_some());
-        assert_eq!(RULES.len(), 10);
+        assert_eq!(RULES.len(), 11);
     }
 
     #[test]
@@ -181,6 +183,7 @@ mod tests {
                 "cannot connect: host=db user=a password=hunter2 dbname=x",
                 "cannot connect: host=db user=a password=*** dbname=x",
             ),
+            ("cannot reach https://t0ken-abc@models.example.com/v1", "cannot reach https://***@models.example.com/v1"),
             ("/login?next=%2F&token=abc123&x=1", "/login?next=%2F&token=***&x=1"),
             (
                 r#"Login { email: "ann@example.com", password: "hunter 2", token: Some("t-1"), n: 3 }"#,

@@ -2,12 +2,15 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, atomic::Ordering},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI32, Ordering},
+    },
     time::Duration,
 };
 
 use holdfast::{
-    jobs::{Config, Enqueue, JobError},
+    jobs::{Config, Enqueue, JobContext, JobError},
     platform::health::Status,
 };
 
@@ -37,6 +40,31 @@ async fn a_killed_workers_job_runs_again_on_another() {
     );
     assert_eq!(bench.count("SELECT count(*) FROM job_attempts WHERE outcome = 'lost'").await, 1);
     assert_eq!((seen.lock().unwrap().len(), gate.ended.load(Ordering::SeqCst)), (1, 0), "job {id}");
+    worker.stop().await;
+    bench.end().await;
+}
+
+/// Of what is worked on, something may be what kills the process: whoever works on it again has to know.
+#[tokio::test]
+async fn an_attempt_knows_of_those_before_it_that_were_killed() {
+    let bench = Bench::new().await;
+    bench.probe("x").await;
+    for _ in 0..2 {
+        let gate = Gate::default();
+        let worker = bench.worker(config(4), gate.deaf());
+        gate.begun(1).await;
+        worker.lifecycle.hard().cancel();
+        bench.execute("UPDATE jobs SET leased_until = now() - interval '1 second' WHERE state = 'running'").await;
+    }
+    let lost = Arc::new(AtomicI32::new(-1));
+    let seen = lost.clone();
+    let body = move |context: JobContext, _| {
+        seen.store(context.lost, Ordering::SeqCst);
+        std::future::ready(Ok(()))
+    };
+    let worker = bench.worker(config(4), probes(&Seen::default(), body));
+    bench.until("SELECT count(*) FROM job_history WHERE kind = 'test.probe' AND state = 'succeeded'", 1).await;
+    assert_eq!(lost.load(Ordering::SeqCst), 2);
     worker.stop().await;
     bench.end().await;
 }

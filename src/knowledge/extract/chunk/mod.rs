@@ -3,6 +3,9 @@
 //! Blocks under one heading are gathered up to the limit; a block that is too long alone is split at sentences by
 //! `text-splitter`, a table between its rows (`rows`), with its header carried along. Counting tokens is the dear
 //! part: each character is counted a small constant number of times.
+//!
+//! A passage is bounded by its characters as well as by its tokens: a tokenizer takes a word that is not like one, however long, for a
+//! single unknown token.
 
 mod rows;
 
@@ -28,23 +31,42 @@ pub struct Chunk {
     pub heading: Vec<String>,
     /// Where `text` begins below the header of a table: the header, in lines as in the document. Not part of `text`.
     pub table_header: Option<String>,
-    /// As `count` has it, `table_header` included.
+    /// As `count` has it, `table_header` included; at least one for every [`CHARS_PER_TOKEN`] characters.
     pub tokens: usize,
 }
+
+/// No language has so many characters to a token; what has is no language.
+pub(super) const CHARS_PER_TOKEN: usize = 16;
 
 /// `count` tells the tokens of a text without special tokens; `max_tokens` is at least 1. A single character of more
 /// tokens than that still becomes a chunk. Headings are carried in `Chunk::heading`; one without any text of its own
 /// below it becomes a chunk itself, so that nothing of a document is beyond search.
 pub fn chunk(document: &Extracted, count: &dyn Fn(&str) -> usize, max_tokens: usize) -> Vec<Chunk> {
+    chunk_while(document, count, max_tokens, &|| true).unwrap_or_default()
+}
+
+/// As [`chunk`]; `None` soon after `go_on` says no.
+pub fn chunk_while(
+    document: &Extracted,
+    count: &dyn Fn(&str) -> usize,
+    max_tokens: usize,
+    go_on: &dyn Fn() -> bool,
+) -> Option<Vec<Chunk>> {
+    let max_tokens = max_tokens.max(1);
+    let weigh = |text: &str| weigh(text, count, max_tokens);
     let mut chunker = Chunker {
-        splitter: TextSplitter::new(ChunkConfig::new(max_tokens.max(1)).with_sizer(Sizer(count))),
-        count,
-        max_tokens: max_tokens.max(1),
+        splitter: TextSplitter::new(ChunkConfig::new(max_tokens).with_sizer(Sizer(&weigh))),
+        count: &weigh,
+        go_on,
+        max_tokens,
         offsets: Offsets { text: &document.text, byte: 0, char: 0 },
         pending: Vec::new(),
         chunks: Vec::new(),
     };
     for (index, block) in document.blocks.iter().enumerate() {
+        if !go_on() {
+            return None;
+        }
         if block.kind != BlockKind::Heading {
             chunker.block(block);
             continue;
@@ -56,7 +78,15 @@ pub fn chunk(document: &Extracted, count: &dyn Fn(&str) -> usize, max_tokens: us
         }
     }
     chunker.flush();
-    chunker.chunks
+    // What stopped within a block has left some of it out.
+    go_on().then_some(chunker.chunks)
+}
+
+/// The tokens of a text, or more for one of too many characters. What is too long by its characters already is not counted: a tokenizer
+/// holds some 70 bytes for each of them.
+fn weigh(text: &str, count: &dyn Fn(&str) -> usize, max_tokens: usize) -> usize {
+    let least = text.chars().count() / CHARS_PER_TOKEN;
+    if least > max_tokens { least } else { count(text).max(least) }
 }
 
 /// A heading that is followed neither by text nor by a heading below it.
@@ -86,6 +116,7 @@ struct Piece<'a> {
 struct Chunker<'a> {
     splitter: TextSplitter<Sizer<'a>>,
     count: &'a dyn Fn(&str) -> usize,
+    go_on: &'a dyn Fn() -> bool,
     max_tokens: usize,
     offsets: Offsets<'a>,
     pending: Vec<Piece<'a>>,
@@ -110,6 +141,9 @@ impl<'a> Chunker<'a> {
     fn split(&mut self, block: &'a Block, mut byte: usize, mut char: usize, text: &str) {
         // The splitter looks at the whole text it is given at every level, so a very long block goes in portions.
         for portion in portions(text) {
+            if !(self.go_on)() {
+                return;
+            }
             let base = byte;
             let parts: Vec<(usize, &str)> = self.splitter.chunk_indices(portion).collect();
             for (at, part) in parts {

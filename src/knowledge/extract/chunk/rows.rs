@@ -86,6 +86,9 @@ impl<'a> Chunker<'a> {
         }
         let counts: Vec<usize> = lines.iter().map(|line| (self.count)(line.text)).collect();
         while from < lines.len() {
+            if !(self.go_on)() {
+                return;
+            }
             let header_above = from >= head && head > 0;
             if header_above && wide {
                 self.cut_row(block, &header, lines[from]);
@@ -209,6 +212,9 @@ impl<'a> Chunker<'a> {
         let splitter = TextSplitter::new(ChunkConfig::new(room.max(1)).with_sizer(Sizer(self.count)));
         let (mut byte, mut char) = (cell.byte, cell.char);
         for portion in super::portions(cell.text) {
+            if !(self.go_on)() {
+                return;
+            }
             let base = byte;
             let parts: Vec<(usize, &str)> = splitter.chunk_indices(portion).collect();
             for (at, part) in parts {

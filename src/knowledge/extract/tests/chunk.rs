@@ -2,7 +2,10 @@ use std::cell::Cell;
 
 use proptest::prelude::*;
 
-use super::{super::builder::Builder, *};
+use super::{
+    super::{builder::Builder, chunk::CHARS_PER_TOKEN},
+    *,
+};
 
 fn words(text: &str) -> usize {
     text.split_whitespace().count()
@@ -24,7 +27,8 @@ fn check(document: &Extracted, count: &dyn Fn(&str) -> usize, most: usize) -> Ve
         end = chunk.end;
         assert_eq!(chunk.text, chars[chunk.start..chunk.end].iter().collect::<String>());
         let whole = chunk.table_header.as_ref().map(|header| format!("{header}\n{}", chunk.text));
-        assert_eq!(chunk.tokens, count(whole.as_ref().unwrap_or(&chunk.text)));
+        let whole = whole.as_ref().unwrap_or(&chunk.text);
+        assert_eq!(chunk.tokens, count(whole).max(whole.chars().count() / CHARS_PER_TOKEN));
         assert!(chunk.tokens <= most || chunk.text.chars().count() == 1, "{chunk:?}");
         covered[chunk.start..chunk.end].fill(true);
         let first = document.blocks.iter().find(|b| b.start <= chunk.start && chunk.start < b.end).unwrap();
@@ -99,6 +103,51 @@ fn long_texts_in_linear_time() {
             counted.get() / text.len()
         );
         assert!(counted.get() < 40 * text.len(), "{} bytes counted for {}", counted.get(), text.len());
+    }
+}
+
+/// What a tokenizer takes for one word it counts as one token, however long it is; a passage has an end all the same, and nothing long
+/// is given to the tokenizer.
+#[test]
+fn words_without_end_are_cut() {
+    let most = 220;
+    let longest = Cell::new(0);
+    let count = |text: &str| {
+        longest.set(longest.get().max(text.chars().count()));
+        words(text)
+    };
+    let cell = "b".repeat(100_000);
+    for (text, kind) in [
+        ("a".repeat(1_000_000), Kind::Text),
+        (format!("z{}", "\u{301}".repeat(300_000)), Kind::Text),
+        (format!("{} ", "c".repeat(5000)).repeat(100), Kind::Text),
+        (format!("| name | value |\n|---|---|\n| one | {cell} |\n| {cell} | two |\n"), Kind::Markdown),
+        (format!("# {}\n\ntext\n", "h".repeat(100_000)), Kind::Markdown),
+        (format!("```\n{}\n```\n", "d".repeat(100_000)), Kind::Markdown),
+    ] {
+        let document = extract(text.as_bytes(), kind, &Limits::default()).unwrap();
+        let chunks = check(&document, &count, most);
+        let whole = |chunk: &Chunk| chunk.text.len().max(chunk.table_header.as_deref().map_or(0, str::len));
+        let length = chunks.iter().map(|chunk| chunk.text.chars().count()).max().unwrap();
+        assert!(length < CHARS_PER_TOKEN * (most + 1), "{length} characters in a passage of {kind:?}");
+        assert!(chunks.iter().all(|chunk| whole(chunk) <= 2 * CHARS_PER_TOKEN * (most + 1)));
+    }
+    assert!(longest.get() < CHARS_PER_TOKEN * (most + 1), "{} characters were tokenized at once", longest.get());
+}
+
+#[test]
+fn cutting_stops_when_it_is_told_to() {
+    let sentence = "The quick brown fox jumps over the lazy dog near the river, again and again. ";
+    let table = format!("| name | value |\n|---|---|\n{}", "| a row | of a long table |\n".repeat(20_000));
+    for (text, kind) in [(sentence.repeat(20_000), Kind::Text), (table, Kind::Markdown)] {
+        let document = extract(text.as_bytes(), kind, &Limits::default()).unwrap();
+        let asked = Cell::new(0);
+        let go_on = || {
+            asked.set(asked.get() + 1);
+            asked.get() < 10
+        };
+        assert_eq!(chunk_while(&document, &words, 220, &go_on), None);
+        assert!(asked.get() < 20, "it went on after it was told to stop: asked {} times", asked.get());
     }
 }
 

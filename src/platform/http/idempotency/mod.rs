@@ -2,7 +2,7 @@
 //!
 //! A route takes part by [`idempotent`], which also writes the header into its description. The first request with a key
 //! runs, to its end even when the client goes away, because that is when clients repeat; its answer is kept for a day,
-//! sealed, and repeated to the same principal for the same method, path and body. Kept are successes and what the
+//! sealed, and repeated to the same principal for the same method, path and body, as long as they may do what they might then. Kept are successes and what the
 //! request alone is to blame for (400, 413, 415, 422); after anything else the key is free again. A process that dies
 //! between doing and noting leaves the key taken until its lease ends; a repetition after that is a new request.
 //!
@@ -10,7 +10,7 @@
 
 mod store;
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, to_bytes},
@@ -33,7 +33,7 @@ use utoipa::openapi::{
 use utoipa_axum::router::{UtoipaMethodRouter, UtoipaMethodRouterExt as _};
 
 use self::store::Slot;
-use super::{Principal, body_bytes};
+use super::{Actor, Principal, Role, Scope, body_bytes};
 use crate::platform::{
     clock::Clock,
     crypto::{self, MasterKey},
@@ -81,6 +81,44 @@ struct Kept {
     headers: Vec<(String, String)>,
     /// Base64.
     body: String,
+    /// What the principal might do then.
+    #[serde(default)]
+    standing: Standing,
+}
+
+/// What somebody may do.
+#[derive(Clone, Default, Deserialize, Serialize)]
+struct Standing {
+    role: Option<Role>,
+    /// Of an API key.
+    scopes: BTreeSet<Scope>,
+    is_operator: bool,
+}
+
+impl Standing {
+    fn of(who: &Principal) -> Self {
+        let scopes = match &who.actor {
+            Actor::User(_) => BTreeSet::new(),
+            Actor::ApiKey(key) => key.scopes.clone(),
+        };
+        Self { role: Some(who.role), scopes, is_operator: who.is_operator() }
+    }
+
+    fn covers(&self, then: &Self) -> bool {
+        self.role >= then.role && self.scopes.is_superset(&then.scopes) && (self.is_operator || !then.is_operator)
+    }
+}
+
+/// The answer may hold what is shown to those alone who may make it, a new key for one: the handler, which would refuse those who may not
+/// any more, does not run again.
+fn may_see(who: &Principal, then: &Standing) -> Result<(), ApiError> {
+    if who.user().is_some_and(|user| user.must_change_password) {
+        who.require(Scope::Inference)?;
+    }
+    if Standing::of(who).covers(then) {
+        return Ok(());
+    }
+    Err(ApiError::forbidden("this was answered when you were allowed more than you are now".to_owned()))
 }
 
 /// The creates among these routes (`POST`) take an `Idempotency-Key`.
@@ -130,9 +168,9 @@ async fn once(who: &Principal, key: &HeaderValue, request: Request, next: Next) 
         fingerprint: fingerprint(parts.method.as_str(), target, &bytes),
         run: ids::new_uuid(&keeper.0.clock),
     };
-    match keeper.begin(&slot).await? {
+    match keeper.begin(&slot, who).await? {
         Some(kept) => Ok(kept),
-        None => keeper.run(slot, Request::from_parts(parts, Body::from(bytes)), next).await,
+        None => keeper.run(slot, Standing::of(who), Request::from_parts(parts, Body::from(bytes)), next).await,
     }
 }
 
@@ -148,7 +186,7 @@ impl Idempotency {
     }
 
     /// Takes the key, or gives the answer that is kept under it.
-    async fn begin(&self, slot: &Slot) -> Result<Option<Response>, ApiError> {
+    async fn begin(&self, slot: &Slot, who: &Principal) -> Result<Option<Response>, ApiError> {
         let now = self.0.clock.now();
         let mut tx = self.0.db.tenant(slot.org).await?;
         let taken = store::begin(&mut tx, slot, now, now + LEASE, now - KEPT).await?;
@@ -167,12 +205,13 @@ impl Idempotency {
                 "this Idempotency-Key came with another request: use a new one for each create",
             ));
         }
-        self.replay(slot, &found.response.ok_or_else(in_use)?).map(Some)
+        self.replay(slot, who, &found.response.ok_or_else(in_use)?).map(Some)
     }
 
-    fn replay(&self, slot: &Slot, sealed: &[u8]) -> Result<Response, ApiError> {
+    fn replay(&self, slot: &Slot, who: &Principal, sealed: &[u8]) -> Result<Response, ApiError> {
         let plain = self.0.key.open(LABEL, &bound(slot), sealed).map_err(ApiError::internal)?;
         let kept: Kept = serde_json::from_slice(&plain).map_err(ApiError::internal)?;
+        may_see(who, &kept.standing)?;
         let body = STANDARD.decode(&kept.body).map_err(ApiError::internal)?;
         let status = StatusCode::from_u16(kept.status).map_err(ApiError::internal)?;
         let mut response = (status, body).into_response();
@@ -187,7 +226,7 @@ impl Idempotency {
     }
 
     /// Runs the request in a task of its own, which a client that hangs up does not end.
-    async fn run(&self, slot: Slot, request: Request, next: Next) -> Result<Response, ApiError> {
+    async fn run(&self, slot: Slot, standing: Standing, request: Request, next: Next) -> Result<Response, ApiError> {
         let (sender, receiver) = oneshot::channel();
         let keeper = self.clone();
         let work = async move {
@@ -196,7 +235,7 @@ impl Idempotency {
                 Ok(Err(_)) => ApiError::internal(anyhow::anyhow!("a handler panicked")).into_response(),
                 Err(_) => ApiError::unavailable(Duration::from_secs(2), "this took too long").into_response(),
             };
-            let (response, kept) = read(response).await;
+            let (response, kept) = read(response, standing).await;
             // Before the client has its answer, so that a repetition finds it; but a database that is away costs the
             // repetition a wait, not the client its answer.
             let mut noted = keeper.note(&slot, kept.as_ref()).await;
@@ -255,7 +294,7 @@ impl Idempotency {
 }
 
 /// The answer, and what to keep of it: successes, and what the request alone is to blame for.
-async fn read(response: Response) -> (Response, Option<Kept>) {
+async fn read(response: Response, standing: Standing) -> (Response, Option<Kept>) {
     let (parts, body) = response.into_parts();
     let bytes = match to_bytes(body, LARGEST_ANSWER).await {
         Ok(bytes) => bytes,
@@ -268,7 +307,7 @@ async fn read(response: Response) -> (Response, Option<Kept>) {
         Some((name.to_string(), value.to_owned()))
     };
     let headers = KEPT_HEADERS.iter().filter_map(header).collect();
-    let kept = keep.then(|| Kept { status, headers, body: STANDARD.encode(&bytes) });
+    let kept = keep.then(|| Kept { status, headers, body: STANDARD.encode(&bytes), standing });
     (Response::from_parts(parts, Body::from(bytes)), kept)
 }
 
