@@ -5,7 +5,10 @@ use std::collections::HashSet;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::TryStreamExt as _;
 
-use super::{Backups, verify::is_damage};
+use super::{
+    Backups,
+    verify::{is_damage, is_foreign},
+};
 use crate::{
     backup::{
         BackupError, BackupId, Destination,
@@ -54,7 +57,7 @@ impl Backups {
             done.push(pruned.await.unwrap_or_else(|error| Pruned {
                 destination: name.clone(),
                 error: Some(chain(&error)),
-                damaged: is_damage(&error),
+                damaged: is_damage(&error) && !is_foreign(&error),
                 ..Pruned::default()
             }));
         }

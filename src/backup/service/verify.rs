@@ -288,16 +288,25 @@ pub(in crate::backup) fn is_damage(error: &BackupError) -> bool {
     let mut causes = std::iter::successors(Some(error as &(dyn Error + 'static)), |cause| Error::source(*cause));
     causes.any(|cause| {
         let destination = match cause.downcast_ref::<BackupError>() {
-            Some(BackupError::Manifest(ManifestError::OtherInstallation(_))) => return false,
             Some(BackupError::Damaged(_) | BackupError::Seal(SealError::Damaged(_)) | BackupError::Manifest(_)) => {
                 return true;
             }
             Some(BackupError::Destination(error)) => Some(error),
             _ => cause.downcast_ref::<DestinationError>(),
         };
-        match destination {
-            Some(DestinationError::Manifest { source, .. }) => !matches!(source, ManifestError::OtherInstallation(_)),
-            other => matches!(other, Some(DestinationError::Damaged { .. } | DestinationError::Missing { .. })),
-        }
+        matches!(
+            destination,
+            Some(
+                DestinationError::Damaged { .. } | DestinationError::Missing { .. } | DestinationError::Manifest { .. }
+            )
+        )
     })
+}
+
+/// Whether a manifest is of another installation: damage where ours should lie, and no fault of what else lies at a destination.
+pub(in crate::backup) fn is_foreign(error: &BackupError) -> bool {
+    matches!(
+        error,
+        BackupError::Destination(DestinationError::Manifest { source: ManifestError::OtherInstallation(_), .. })
+    )
 }

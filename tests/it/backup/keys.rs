@@ -87,25 +87,30 @@ async fn a_key_file_for_another_installation_is_refused_by_whatever_proves_a_bac
 #[tokio::test(flavor = "multi_thread")]
 async fn two_installations_at_one_destination_are_told_apart() {
     let vault = Vault::new();
-    let (a, b) = (start(&vault).await, start(&vault).await);
+    let (a, b) = (start(&vault).await, Site::with(vault.settings()));
+    let running = b.start().await;
     let first = run(&a).await;
     assert_eq!(first.status, Status::Verified);
     // The second one is told to go elsewhere, by name.
-    let refused = run(&b).await;
-    let (theirs, words) = (a.app.backups.clone(), refused.copies[0].error.clone().unwrap());
-    assert_eq!(refused.status, Status::Failed);
-    assert!(words.contains("another installation") && words.contains("of its own"), "{words}");
+    let refused = b.run(&["backup", "run"]).await;
+    let words = String::from_utf8_lossy(&refused.stdout).into_owned();
+    assert!(
+        !refused.status.success() && words.contains("another installation") && words.contains("of its own"),
+        "{words}"
+    );
 
     // They met there before this was looked at: each key still finds its own, whatever is newer.
     let (near, aside) = (vault.folder("near"), vault.folder("aside"));
     fs::rename(&near, &aside).unwrap();
     fs::create_dir(&near).unwrap();
-    let second = run(&b).await;
-    assert_eq!(second.status, Status::Verified);
+    let made = b.run(&["backup", "run", "--json"]).await;
+    let second: serde_json::Value = serde_json::from_slice(&made.stdout).unwrap();
+    assert_eq!(second["status"], "verified");
     crate::support::vault::copy_folder(&aside, &near);
-    for (app, made) in [(&a, &first), (&b, &second)] {
-        KeyFile { installation: Some(of(app)), ..vault.keys() }.replace(&vault.key_file()).unwrap();
-        assert_eq!(on_an_empty_host(&vault, app).await.unwrap().manifest.id, made.id);
+    let other = Installation::of_data_dir(&b.data_dir(), None).unwrap().unwrap();
+    for (installation, made) in [(of(&a), first.id.to_string()), (other, second["id"].as_str().unwrap().to_owned())] {
+        KeyFile { installation: Some(installation), ..vault.keys() }.replace(&vault.key_file()).unwrap();
+        assert_eq!(on_an_empty_host(&vault, &a).await.unwrap().manifest.id.to_string(), made);
     }
     // A key that names nobody opens both: which one is meant must be said.
     KeyFile { installation: None, ..vault.keys() }.replace(&vault.key_file()).unwrap();
@@ -118,12 +123,12 @@ async fn two_installations_at_one_destination_are_told_apart() {
     assert!(matches!(asked, Err(BackupError::OnlyOthers { .. })), "{asked:?}");
     // Nothing is removed where it is not known who needs what.
     let before = files(&near).len();
-    let pruned = theirs.prune(false).await.unwrap();
+    let pruned = a.app.backups.prune(false).await.unwrap();
     let said = pruned[0].error.as_deref().unwrap();
     assert!(said.contains("another installation") && !pruned[0].damaged, "{pruned:?}");
     assert_eq!(files(&near).len(), before);
     a.stop().await;
-    b.stop().await;
+    running.kill();
 }
 
 #[tokio::test(flavor = "multi_thread")]

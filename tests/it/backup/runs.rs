@@ -98,10 +98,11 @@ async fn a_backup_is_made_proven_and_the_next_one_is_small() {
     let old = app.app.backups.drill(Choice::Old, Some("far"), None, &silent()).await.unwrap();
     assert_eq!((old.status, old.backup_id), (DrillStatus::Passed, first.id));
     assert_eq!(files(&app.data_dir.join("backup")), Vec::<std::path::PathBuf>::new(), "nothing is left of the work");
-    for name in ["backup.recent", "backup.proven", "backup.tools", "backup.key"] {
+    for name in ["backup.recent", "backup.proven", "backup.tools"] {
         let result = check(&app, name).await;
         assert_eq!(result.status, Health::Pass, "{name}: {result:?}");
     }
+    assert_eq!(check(&app, "backup.key").await.status, Health::Warn, "the file names no installation");
     let result = check(&app, "backup.destinations").await;
     assert_eq!(result.status, Health::Warn, "on the same disk: {result:?}");
     app.app.backups.refresh_gauges().await.unwrap();
