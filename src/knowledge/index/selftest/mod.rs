@@ -6,7 +6,7 @@
 //! query; what is left of the passage, among all other passages, is the one right answer. The words of the query are gone from the
 //! answer, so full text has no head start over meaning. Each arm is scored by nDCG@10 for each language.
 //!
-//! The weight of the vector arm follows from the two scores alone: [`EVEN`] times a power of their quotient. Trying a row of weights and
+//! The weight of the vector arm follows from the two scores alone: [`EVEN`] times the cube of their quotient. Trying a row of weights and
 //! taking the best one is worse, and was: the best of many noisy means is noise, and a sentence asks otherwise than a person does, which
 //! the score of an arm survives and the shape of a curve does not. What that rests on:
 //! `docs/decisions/0006-fusion-by-rank-and-score.md`.
@@ -35,16 +35,14 @@ const MIN_QUERIES: usize = 16;
 /// The weight of a vector arm that does as well as full text in this test. Above 1: sentences share rare words with their
 /// neighbours, while people ask in words of their own.
 const EVEN: f64 = 2.0;
-/// How fast full text loses its voice where vectors do better.
+/// How fast the weaker arm loses its voice.
 const STEEPNESS: i32 = 3;
-/// How fast vectors lose theirs where they do worse: the test flatters them, for a sentence and what stands around it speak of the same.
-const STEEPNESS_OF_FALL: i32 = 6;
 /// A vector arm this much heavier decides alone.
 const MOST: f64 = 20.0;
 /// One more question that both arms answered so well: keeps the quotient finite and, while there are few, near 1.
 const PSEUDO_NDCG: f64 = 0.6;
 /// Counted up when the test or the fusion changes: what an older one found says nothing about this one.
-const METHOD: u32 = 4;
+const METHOD: u32 = 3;
 /// Questions that hardly any base answers, from fields far apart, with their language. The nearest passage to such a question is near
 /// by chance: what comes no nearer to a real question is a weak match.
 const PROBES: [(&str, &str); 24] = [
@@ -344,8 +342,7 @@ fn decide(asked: &[Asked]) -> LanguageWeights {
     let vector_ndcg = mean(&|one| one.ndcg(one.vector.iter().map(|hit| hit.chunk_id)));
     let text_ndcg = mean(&|one| one.ndcg(one.text.iter().map(|hit| hit.chunk_id)));
     let quotient = (vector_ndcg * count + PSEUDO_NDCG) / (text_ndcg * count + PSEUDO_NDCG);
-    let power = if quotient < 1.0 { STEEPNESS_OF_FALL } else { STEEPNESS };
-    let weights = ArmWeights { vector: (EVEN * quotient.powi(power)).min(MOST), text: 1.0 };
+    let weights = ArmWeights { vector: (EVEN * quotient.powi(STEEPNESS)).min(MOST), text: 1.0 };
     let fused = |one: &Asked| fuse(&one.vector, &one.text, weights, DEFAULT_K, 10);
     let hybrid_ndcg = mean(&|one| one.ndcg(fused(one).iter().map(|hit| hit.chunk_id)));
     LanguageWeights { weights, queries: asked.len(), vector_ndcg, text_ndcg, hybrid_ndcg, floor: None }
