@@ -75,7 +75,7 @@ knowledge-failure-timeout = Reading it took too long.
 knowledge-failure-out_of_memory = Reading it took too much memory.
 knowledge-failure-unsupported = Not a kind of document that can be read.
 knowledge-failure-process = The reading process failed. Try again.
-knowledge-failure-original_missing = Its file is not in the object store any more. Delete it here and upload it again; tell your operator.
+knowledge-failure-original_missing = Its file is not in the object store. Tell your operator: a disk may not be mounted. Try again when it is back, or delete the document and upload it again.
 knowledge-failure-embedding = The embedding model could not be used. Ask your operator, then try again.
 knowledge-failure-internal = Something went wrong here; it has been logged. Try again.
 
