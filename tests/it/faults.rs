@@ -312,7 +312,7 @@ async fn a_document_whose_job_is_gone_fails_and_can_be_tried_again() {
     app.stop().await;
 }
 
-/// What was accepted is not given up because a disk was not mounted for a while.
+/// What was accepted is not given up because the store was out of reach for a while.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_document_waits_for_as_long_as_the_object_store_is_away() {
     let app = TestApp::start().await;

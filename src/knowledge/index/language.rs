@@ -10,5 +10,14 @@ pub fn language_of(text: &str, among: &[&str]) -> Option<&'static str> {
     if allowed.is_empty() {
         return whatlang::detect(text).filter(whatlang::Info::is_reliable).map(|info| info.lang().code());
     }
-    Detector::with_allowlist(allowed).detect(text).map(|info| info.lang().code())
+    // Names in Latin letters stand in questions of any language; words in another script stand in those of their own alone.
+    let own: Vec<&str> = text.split_whitespace().filter(|word| word.chars().any(is_other_script)).collect();
+    let text = if own.is_empty() { text.to_owned() } else { own.join(" ") };
+    Detector::with_allowlist(allowed).detect(&text).map(|info| info.lang().code())
+}
+
+/// A letter that is not Latin.
+fn is_other_script(c: char) -> bool {
+    c.is_alphabetic()
+        && !matches!(c, 'a'..='z' | 'A'..='Z' | '\u{aa}' | '\u{ba}' | '\u{c0}'..='\u{24f}' | '\u{1e00}'..='\u{1eff}')
 }

@@ -113,7 +113,13 @@ impl Knowledge {
             }
             Err(_) if self.waits_for_stores(context).await => return Err(JobError::snooze(STORE_AWAY)),
             Err(KnowledgeError::Storage(StorageError::NotFound)) if context.is_last_attempt() => {
-                self.fail(org, id, "original_missing", "its file is not in the object store: upload it again").await?;
+                self.fail(
+                    org,
+                    id,
+                    "original_missing",
+                    "its file is not in the object store: try again when it is back, or upload it again",
+                )
+                .await?;
             }
             Err(_) if context.is_last_attempt() => {
                 self.fail(org, id, "internal", "something went wrong here; it has been logged").await?;
@@ -123,8 +129,8 @@ impl Knowledge {
         result.map_err(or_snooze)
     }
 
-    /// Whether the last attempt may have failed for want of a store: a full disk, a folder that is not mounted, a bucket out of reach.
-    /// What was accepted then waits until it is back, however long that takes; `doctor` and the alerts on the store tell of it.
+    /// Whether the last attempt may have failed for want of a store: a full disk, a folder that cannot be written, a bucket out of
+    /// reach. What was accepted then waits until it is back, however long that takes; `doctor` and the alerts on the store tell of it.
     async fn waits_for_stores(&self, context: &JobContext) -> bool {
         if !context.is_last_attempt() {
             return false;
