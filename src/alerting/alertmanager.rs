@@ -138,6 +138,11 @@ struct Held {
 }
 
 #[derive(Deserialize)]
+struct Receiver {
+    name: String,
+}
+
+#[derive(Deserialize)]
 struct Running {
     uptime: DateTime<Utc>,
 }
@@ -252,6 +257,12 @@ impl Alertmanager {
     /// When it was started.
     pub async fn running_since(&self) -> Result<DateTime<Utc>, AlertmanagerError> {
         Ok(self.ask::<Running>(self.request(Method::GET, "status")?).await?.uptime)
+    }
+
+    /// Names of those whom it tells.
+    pub async fn receivers(&self) -> Result<Vec<String>, AlertmanagerError> {
+        let all: Vec<Receiver> = self.ask(self.request(Method::GET, "receivers")?).await?;
+        Ok(all.into_iter().map(|receiver| receiver.name).collect())
     }
 
     fn request(&self, method: Method, path: &str) -> Result<RequestBuilder, AlertmanagerError> {

@@ -11,12 +11,15 @@ use crate::platform::{
 
 /// It comes every five minutes.
 const QUIET: TimeDelta = TimeDelta::minutes(15);
+/// Receivers of compose/alertmanager.yml that tell nobody, or this appliance alone.
+const INSIDE: [&str; 3] = ["holdfast", "watchdog", "nobody"];
 
 /// The checks of this capability; where no alerts are taken, one that says so.
 pub fn checks(alerting: &Alerting) -> Vec<Box<dyn Check>> {
     let mut checks: Vec<Box<dyn Check>> = vec![Box::new(Token(alerting.clone()))];
     if alerting.is_on() {
         checks.push(Box::new(Watchdog(alerting.clone())));
+        checks.push(Box::new(Outside(alerting.clone())));
     }
     if alerting.inner.alertmanager.is_on() {
         checks.push(Box::new(Reachable(alerting.clone())));
@@ -67,6 +70,38 @@ impl Check for Watchdog {
                     CheckResult::warn(format!("the Watchdog was last heard of {minutes} minutes ago, at {at}"), remedy)
                 } else {
                     CheckResult::pass(format!("the Watchdog was heard of {} s ago", quiet.num_seconds().max(0)))
+                }
+            }
+        }
+    }
+}
+
+/// Does anybody learn that this appliance, which passes alerts on, is itself down?
+struct Outside(Alerting);
+
+#[async_trait]
+impl Check for Outside {
+    fn name(&self) -> &'static str {
+        "alerting.outside"
+    }
+
+    async fn run(&self) -> CheckResult {
+        if self.0.config().heartbeat_url.is_some() {
+            return CheckResult::pass("a heartbeat goes to alerting.heartbeat_url: who watches it learns when it stops");
+        }
+        let remedy = "give Alertmanager a receiver of its own, beside Holdfast (ALERTS_MAIL_TO, ALERTS_SLACK_URL or ALERTS_WEBHOOK_URL in compose/.env), \
+            or set alerting.heartbeat_url to an address that calls you when it is no longer heard of";
+        if !self.0.inner.alertmanager.is_on() {
+            return CheckResult::warn("nobody outside is told while Holdfast is down", remedy);
+        }
+        match self.0.inner.alertmanager.receivers().await {
+            Err(error) => CheckResult::warn(format!("cannot look whom Alertmanager tells: {}", chain(&error)), remedy),
+            Ok(names) => {
+                let outside: Vec<&str> = names.iter().map(String::as_str).filter(|name| !INSIDE.contains(name)).collect();
+                if outside.is_empty() {
+                    CheckResult::warn("nobody outside is told while Holdfast is down: Alertmanager knows Holdfast alone", remedy)
+                } else {
+                    CheckResult::pass(format!("Alertmanager also tells {}, without Holdfast", outside.join(", ")))
                 }
             }
         }

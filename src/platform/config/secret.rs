@@ -38,7 +38,8 @@ pub fn hidden_url<S: Serializer>(url: &str, s: S) -> Result<S::Ok, S::Error> {
 
 /// An address as it may be shown: user, password and query are masked.
 pub fn safe_url(text: &str) -> String {
-    let Ok(mut url) = text.parse::<Url>() else {
+    // "user:password@host" is read as an address of the scheme "user".
+    let Some(mut url) = text.parse::<Url>().ok().filter(|url| !url.cannot_be_a_base()) else {
         return if text.contains('@') { MASK.to_owned() } else { text.to_owned() };
     };
     let signs_in = !url.username().is_empty() || url.password().is_some();

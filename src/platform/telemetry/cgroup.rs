@@ -79,8 +79,9 @@ struct Group {
 struct Files {
     limit: &'static str,
     usage: &'static str,
-    /// In `memory.stat`: file cache that nobody has used for a while.
-    inactive: &'static str,
+    /// In `memory.stat`: what the kernel takes back before it kills anybody, file cache above all. The index and backups keep much of it
+    /// in use, which is no reason for an alarm.
+    cache: &'static [&'static str],
     events: &'static str,
     throttled: &'static str,
     throttled_unit: u64,
@@ -89,7 +90,7 @@ struct Files {
 const V2: Files = Files {
     limit: "memory.max",
     usage: "memory.current",
-    inactive: "inactive_file",
+    cache: &["inactive_file", "active_file", "slab_reclaimable"],
     events: "memory.events",
     throttled: "throttled_usec",
     throttled_unit: 1_000_000,
@@ -97,7 +98,7 @@ const V2: Files = Files {
 const V1: Files = Files {
     limit: "memory.limit_in_bytes",
     usage: "memory.usage_in_bytes",
-    inactive: "total_inactive_file",
+    cache: &["total_inactive_file", "total_active_file"],
     events: "memory.oom_control",
     throttled: "throttled_time",
     throttled_unit: 1_000_000_000,
@@ -147,8 +148,9 @@ impl Group {
         // What is held against a limit is the usage of the group that has it.
         let of = tightest.map_or_else(|| self.memory.first(), |(_, folder)| Some(folder));
         let usage = of.and_then(|folder| {
-            let inactive = field(&folder.join("memory.stat"), self.files.inactive).unwrap_or_default();
-            Some(number(&folder.join(self.files.usage))?.saturating_sub(inactive))
+            let stat = folder.join("memory.stat");
+            let cache: u64 = self.files.cache.iter().filter_map(|name| field(&stat, name)).sum();
+            Some(number(&folder.join(self.files.usage))?.saturating_sub(cache))
         });
         let killed = of.and_then(|folder| field(&folder.join(self.files.events), "oom_kill")).unwrap_or_default();
         let throttled = self.cpu.as_ref().and_then(|folder| field(&folder.join("cpu.stat"), self.files.throttled));
@@ -205,7 +207,7 @@ mod tests {
         );
         let group = Group::find("0::/system.slice/holdfast.service\n", &mounts).unwrap();
         let own = dir.path().join("system.slice/holdfast.service");
-        let stat = "anon 52428800\nfile 31457280\ninactive_file 20971520\nactive_file 10485760\n";
+        let stat = "anon 52428800\nfile 31457280\ninactive_file 20971520\nactive_file 10485760\nslab_reclaimable 1048576\n";
         write(
             &own,
             &[
@@ -216,7 +218,7 @@ mod tests {
                 ("cpu.stat", "usage_usec 5\nnr_periods 10\nnr_throttled 3\nthrottled_usec 2500000\n"),
             ],
         );
-        let expected = Read { limit: None, usage: Some(83_886_080), killed: 1, throttled_seconds: 2.5 };
+        let expected = Read { limit: None, usage: Some(72_351_744), killed: 1, throttled_seconds: 2.5 };
         assert_eq!(group.read(), expected);
         fs::write(own.join("memory.max"), "536870912\n").unwrap();
         assert_eq!(group.read().limit, Some(536_870_912));
@@ -255,7 +257,7 @@ mod tests {
             &[
                 ("memory.limit_in_bytes", "9223372036854771712\n"),
                 ("memory.usage_in_bytes", "104857600\n"),
-                ("memory.stat", "inactive_file 1\ntotal_inactive_file 4857600\n"),
+                ("memory.stat", "inactive_file 1\nactive_file 1\ntotal_inactive_file 4000000\ntotal_active_file 857600\n"),
                 ("memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n"),
             ],
         );

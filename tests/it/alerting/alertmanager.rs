@@ -86,6 +86,7 @@ impl Gate {
 struct Alertmanager {
     url: String,
     _process: Child,
+    config: PathBuf,
     _dir: tempfile::TempDir,
 }
 
@@ -121,7 +122,7 @@ impl Alertmanager {
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        let this = Self { url: format!("http://127.0.0.1:{port}"), _process: process, _dir: dir };
+        let this = Self { url: format!("http://127.0.0.1:{port}"), _process: process, config, _dir: dir };
         let client = Client::new(&this.url);
         until("Alertmanager does not start", async || {
             client.request(Method::GET, "/-/ready").send().await.is_ok_and(|answer| answer.status().is_success())
@@ -163,6 +164,22 @@ async fn start_both() -> (TestApp, Alertmanager, Gate) {
 
 async fn count(admin: &Client, query: &str) -> usize {
     list(admin, query).await.len()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_says_whether_anybody_outside_is_told() {
+    let (app, alertmanager, _gate) = start_both().await;
+    let alone = check(&app, "alerting.outside").await;
+    assert!(alone.status == Health::Warn && alone.summary.contains("nobody outside"), "{alone:?}");
+    let config = std::fs::read_to_string(&alertmanager.config).unwrap();
+    let outside = format!("{config}- name: outside\n  webhook_configs:\n  - url: http://127.0.0.1:1/\n");
+    std::fs::write(&alertmanager.config, outside).unwrap();
+    assert_eq!(Client::new(&alertmanager.url).post("/-/reload", &json!({})).await.status, 200);
+    let told = check(&app, "alerting.outside").await;
+    assert!(told.status == Health::Pass && told.summary.contains("outside"), "{told:?}");
+    drop(alertmanager);
+    assert_eq!(check(&app, "alerting.outside").await.status, Health::Warn);
+    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -134,6 +134,7 @@ async fn the_watchdog_is_a_time_and_a_heartbeat() {
             .await;
     let admin = app.admin().await;
     assert_eq!(check(&app, "alerting.watchdog").await.status, Health::Warn);
+    assert_eq!(check(&app, "alerting.outside").await.status, Health::Pass);
     let watchdog = firing("Watchdog", "none", now(&app));
     assert_eq!(send(&app, std::slice::from_ref(&watchdog)).await["watchdog"], true);
     app.wait_for_jobs().await;
