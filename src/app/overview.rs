@@ -25,6 +25,7 @@ impl Numbers {
         let last = recent.iter().find(|backup| backup.status != Status::Running);
         Ok(Recovery {
             is_on: backups.config().is_on(),
+            is_elsewhere: backups.has_copies_elsewhere().await,
             is_well: last.is_none_or(|backup| backup.status == Status::Verified),
             proven: backups.last_proven().await?,
         })

@@ -150,7 +150,7 @@ impl Check for Destinations {
         for name in config.destinations.keys() {
             let probed = match self.0.open_destination(name) {
                 Ok(destination) => {
-                    elsewhere |= destination.folder().is_none_or(|folder| !self.0.is_same_disk(folder));
+                    elsewhere |= self.0.is_elsewhere(&destination);
                     destination.round_trip().await.map_err(super::BackupError::from)
                 }
                 Err(error) => Err(error),

@@ -43,6 +43,7 @@ struct List<'a> {
     shell: &'a Shell,
     is_on: bool,
     has_key: bool,
+    is_elsewhere: bool,
     backups: Vec<Backup>,
     drills: Vec<Drill>,
     destinations: Vec<DestinationStatus>,
@@ -76,6 +77,7 @@ async fn show(shell: Shell, State(backups): State<Backups>, Query(query): Query<
     let list = List {
         is_on: backups.config().is_on(),
         has_key: backups.config().key_file.is_some(),
+        is_elsewhere: backups.has_copies_elsewhere().await,
         destinations: backups.destinations().await?,
         newest: recent.iter().find(|backup| backup.status == Status::Verified).cloned(),
         proven: drills.iter().find(|drill| drill.status == DrillStatus::Passed).cloned(),

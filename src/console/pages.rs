@@ -57,6 +57,8 @@ pub struct Overview {
 pub struct Recovery {
     /// Whether backups are made at all.
     pub is_on: bool,
+    /// Whether a copy would survive this host's disk.
+    pub is_elsewhere: bool,
     /// Whether the last backup that ended is whole; true when none was made.
     pub is_well: bool,
     /// When a restore was last tried with success, and the seconds that it took.

@@ -13,6 +13,7 @@ backup-refused-backup-running = Another backup is running: wait for it.
 backup-off = No backups are made
 backup-off-text = What this host loses is lost. Make a key first; it is never made for you, since it must not lie beside the data:
 backup-off-then = The command says what to put into the configuration. After a restart backups are made every night.
+backup-all-near = Every copy lies on the disk of the data and is lost with it. Name a second destination on another machine: [backup.destinations.offsite] with url = "s3://…" or a mounted folder.
 backup-no-key = No key is at hand, so restores are not tried by themselves. Set backup.key_file to a copy of the key outside the data directory.
 backup-sizes = Size of a backup
 backup-durations = Time to make one

@@ -12,10 +12,12 @@ mod verify;
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 pub use drill::Choice;
@@ -45,6 +47,9 @@ use crate::{
     },
     storage::{self, Storage},
 };
+
+/// For a look at where folders lie.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// What the service is built from.
 #[derive(Clone)]
@@ -83,6 +88,8 @@ pub(super) struct Inner {
     pub deps: Deps,
     /// Sealing and opening: beside the pool of requests, so that neither waits for the other.
     pub pool: CpuPool,
+    /// See [`Backups::has_copies_elsewhere`].
+    elsewhere: OnceCell<bool>,
 }
 
 impl std::ops::Deref for Inner {
@@ -111,7 +118,7 @@ pub(super) struct Settings {
 impl Backups {
     pub fn new(deps: Deps) -> Self {
         // A sealing thread mostly waits for the tool, the disk or the network.
-        Self { inner: Arc::new(Inner { deps, pool: CpuPool::background(8) }) }
+        Self { inner: Arc::new(Inner { deps, pool: CpuPool::background(8), elsewhere: OnceCell::new() }) }
     }
 
     pub fn config(&self) -> &Config {
@@ -214,11 +221,25 @@ impl Backups {
         Ok(Installation { id: data_dir::installation_id(&self.inner.data_dir), key })
     }
 
-    /// Whether a folder lies on the disk of the data directory.
-    pub(super) fn is_same_disk(&self, folder: &Path) -> bool {
+    /// Whether a destination survives this host's disk: it is no folder, or one on another file system.
+    pub(super) fn is_elsewhere(&self, destination: &Destination) -> bool {
         use std::os::unix::fs::MetadataExt as _;
         let device = |path: &Path| std::fs::metadata(path).map(|meta| meta.dev()).ok();
-        device(folder) == device(&self.inner.data_dir)
+        destination.folder().is_none_or(|folder| device(folder) != device(&self.inner.data_dir))
+    }
+
+    /// Whether any destination survives this host's disk. One that does not answer is not counted as near: what ails it is told elsewhere.
+    /// Looked at once: destinations do not change while we run, and a mount that hangs must not hold up every page.
+    pub async fn has_copies_elsewhere(&self) -> bool {
+        let look = async {
+            let this = self.clone();
+            let looked = self.inner.pool.run(move || {
+                let mut names = this.config().destinations.keys();
+                names.any(|name| this.open_destination(name).map_or(true, |there| this.is_elsewhere(&there)))
+            });
+            tokio::time::timeout(LOOK, looked).await.is_ok_and(|found| found.unwrap_or(true))
+        };
+        *self.inner.elsewhere.get_or_init(|| look).await
     }
 
     /// A folder for what holds the lock of [`Self::lock`].

@@ -403,3 +403,29 @@ async fn a_clean_up_removes_what_nobody_needs_and_nothing_where_it_cannot_tell()
     }
     app.stop().await;
 }
+
+/// The first day in Docker: backups are made, on the very disk that they are for.
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_say_that_every_copy_is_on_the_disk_of_the_data_until_one_is_not() {
+    let vault = Vault::new();
+    let app = start(&vault).await;
+    let admin = app.admin().await;
+    for path in ["/", "/backups"] {
+        let page = admin.get(path).await;
+        assert!(page.status == 200 && page.text.contains("data-near"), "{path}: {}", page.text);
+    }
+    app.stop().await;
+
+    // Another file system.
+    let other = tempfile::tempdir_in("/dev/shm").unwrap();
+    let url = other.path().display().to_string();
+    let mut settings = vault.settings();
+    settings.push(("HOLDFAST_BACKUP__DESTINATIONS__FAR__URL", url));
+    let app = TestApp::start_with(&borrowed(&settings)).await;
+    let admin = app.admin().await;
+    for path in ["/", "/backups"] {
+        let page = admin.get(path).await;
+        assert!(page.status == 200 && !page.text.contains("data-near"), "{path}: {}", page.text);
+    }
+    app.stop().await;
+}
