@@ -29,6 +29,9 @@ as_root() {
   if is_root; then "$@"; elif have sudo && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then sudo "$@"; else return 1; fi
 }
 
+# compose_image VARIABLE: the image that compose/docker-compose.yml names where compose/.env names none
+compose_image() { sed -n "s#^ *image: \${$1:-\(.*\)}\$#\1#p" "$ROOT/compose/docker-compose.yml" | head -1; }
+
 # install_packages PACKAGE...: with apt where we may, otherwise names the command and fails.
 install_packages() {
   local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -qq)
