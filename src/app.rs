@@ -97,6 +97,7 @@ impl App {
         let alerting = alerting(&runtime, &db, &http, &families);
         let idempotency = Idempotency::new(db.clone(), clock.clone(), master_key, lifecycle.clone());
         let auth = Auth::new(db.clone(), clock.clone(), &config.auth, &config.server, families.auth.clone())?;
+        auth.keeps_first_password_in(&data_dir);
         let jobs = Jobs::new(db.clone(), clock.clone(), config.jobs.clone(), families.jobs.clone());
         let Stores { objects: storage, index, index_files } =
             Stores::open(&config, &data_dir, &lifecycle, &families.storage)?;

@@ -245,6 +245,7 @@ async fn with_database(booted: &Booted, args: &Args, restore: &Restore, lifecycl
             .with_context(|| format!("cannot write {}", marker.display()))?;
         // Brings an older backup up to this version, and checks that tenancy holds.
         booted.migrate().await?;
+        say_who_signs_in(booted).await;
     }
     let stores = Stores::open(
         config,
@@ -263,6 +264,16 @@ async fn with_database(booted: &Booted, args: &Args, restore: &Restore, lifecycl
         put_model(booted, restore, lifecycle, &watcher).await;
     }
     Ok(())
+}
+
+/// The password of a first start on this host opens nothing: whose does, and what to do where it is forgotten.
+async fn say_who_signs_in(booted: &Booted) {
+    let people = super::user::operators(booted).await.unwrap_or_default();
+    let whose = people.first().map_or("EMAIL", String::as_str);
+    let who = if people.is_empty() { String::new() } else { format!(" ({})", people.join(", ")) };
+    print_line(&format!(
+        "people sign in with the passwords of then{who}; where one is forgotten: holdfast user reset-password {whose}"
+    ));
 }
 
 /// The embedding model into its folder. What fails is told, and undoes nothing: everything else is back, and found by its words.

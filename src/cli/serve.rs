@@ -1,23 +1,16 @@
 //! `holdfast serve`
 
-use std::{
-    fs,
-    io::{IsTerminal as _, Write as _},
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
-    path::{Path, PathBuf},
-    process::ExitCode,
-    time::Duration,
-};
+use std::{io::IsTerminal as _, process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
 use clap::ValueEnum;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
 
 use super::{boot::Booted, print_line};
 use crate::{
     app::{App, Config},
-    auth::FirstAdmin,
+    auth::{Auth, FirstAdmin},
     platform::{
         config::ConfigErrors,
         http::{Listener, Timeouts, serve},
@@ -137,13 +130,13 @@ async fn with_database(
         );
         let welcome = Welcome { base_url: &server.base_url(), address: &address.to_string() };
         if booted.config.telemetry.log_format.is_json() {
-            welcome.log(first_admin.as_ref(), &booted.data_dir.path);
+            welcome.log(first_admin.as_ref(), &app.auth);
         } else {
-            welcome.print(first_admin.as_ref(), &booted.data_dir.path);
+            welcome.print(first_admin.as_ref(), &app.auth);
         }
     } else if first_admin.is_some() {
         // A worker that was the first of its installation to start.
-        Welcome { base_url: &server.base_url(), address: "" }.log(first_admin.as_ref(), &booted.data_dir.path);
+        Welcome { base_url: &server.base_url(), address: "" }.log(first_admin.as_ref(), &app.auth);
     }
     tracing::info!(role = ?args.role, ops = %ops_address, seconds = started.elapsed().as_secs_f64(), "ready");
 
@@ -157,9 +150,6 @@ async fn with_database(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Below the data directory: the first administrator's password, where nobody sits at a terminal.
-const PASSWORD_FILE: &str = "first-admin-password";
-
 /// Where the appliance is, for whoever started it. The one-time password is shown on a terminal or kept in a file that its owner alone
 /// can read: standard output of a service is its log.
 struct Welcome<'a> {
@@ -168,15 +158,16 @@ struct Welcome<'a> {
 }
 
 impl Welcome<'_> {
-    fn log(&self, first_admin: Option<&FirstAdmin>, data_dir: &Path) {
+    fn log(&self, first_admin: Option<&FirstAdmin>, auth: &Auth) {
         tracing::info!(url = self.base_url, listen = self.address, "Holdfast is ready");
-        let Some(password) = first_admin.and_then(|admin| Some((admin, admin.one_time_password.as_ref()?))) else {
+        let Some((admin, password)) = first_admin.and_then(|admin| Some((admin, admin.one_time_password.as_ref()?)))
+        else {
             return;
         };
-        match keep(password, data_dir) {
+        match auth.keep_first_password(&admin.email, password) {
             Ok(file) => tracing::warn!(
                 file = %file.display(),
-                "the first administrator's address and one-time password are in this file: sign in, choose another, remove it"
+                "the first administrator's address and one-time password are in this file: sign in and choose another, which removes it"
             ),
             Err(error) => tracing::error!(
                 %error,
@@ -185,12 +176,12 @@ impl Welcome<'_> {
         }
     }
 
-    fn print(&self, first_admin: Option<&FirstAdmin>, data_dir: &Path) {
+    fn print(&self, first_admin: Option<&FirstAdmin>, auth: &Auth) {
         print_line(&format!("\n  Holdfast is ready at {} (listening on {})", self.base_url, self.address));
         if let Some(admin) = first_admin {
             print_line(&format!("  Sign in as           {}", admin.email));
-            if let Some(password) = &admin.one_time_password {
-                print_line(&format!("  One-time password    {}", once(admin, password, data_dir)));
+            if let Some(shown) = once(admin, auth) {
+                print_line(&format!("  One-time password    {shown}"));
             }
         }
         print_line("  Stop with Ctrl-C; all data is kept.\n");
@@ -198,26 +189,17 @@ impl Welcome<'_> {
 }
 
 /// The password for a terminal; elsewhere the file that holds it.
-fn once(admin: &FirstAdmin, password: &SecretString, data_dir: &Path) -> String {
+fn once(admin: &FirstAdmin, auth: &Auth) -> Option<String> {
+    let password = admin.one_time_password.as_ref()?;
     if std::io::stdout().is_terminal() {
-        return format!("{}   (shown once; you choose your own at the first sign-in)", password.expose_secret());
+        return Some(format!("{}   (shown once; you choose your own at the first sign-in)", password.expose_secret()));
     }
-    match keep((admin, password), data_dir) {
-        Ok(file) => format!("in {} (remove it after the first sign-in)", file.display()),
+    Some(match auth.keep_first_password(&admin.email, password) {
+        Ok(file) => format!("in {} (until you choose your own at the first sign-in)", file.display()),
         Err(error) => {
             format!("could not be kept ({error}): `holdfast user reset-password {}` makes another", admin.email)
         }
-    }
-}
-
-fn keep((admin, password): (&FirstAdmin, &SecretString), data_dir: &Path) -> std::io::Result<PathBuf> {
-    let path = data_dir.join(PASSWORD_FILE);
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
-    // One that was there keeps its mode otherwise.
-    file.set_permissions(fs::Permissions::from_mode(0o600))?;
-    writeln!(file, "{}\n{}", admin.email, password.expose_secret())?;
-    file.sync_all()?;
-    Ok(path)
+    })
 }
 
 /// A shell's soft limit is 1024 files: a thousand slow clients would leave none for the database.

@@ -240,15 +240,29 @@ async fn the_one_time_password_is_shown_once_and_everything_is_kept() {
     let client = site.anonymous().sign_in("admin@localhost", password).await;
     client.get("/api/v1/agents").await.problem(403, "password_change_required");
     let change = json!({"current_password": password, "new_password": "a better password of mine"});
+    // Started again it is there still, and holds; then it opens nothing, and is gone.
+    assert_eq!(fs::read_to_string(&file).unwrap(), kept);
     assert!(client.post("/api/v1/auth/password", &change).await.status.is_success());
+    assert!(!file.exists(), "the file names a password that opens nothing");
     let client = site.anonymous().sign_in("admin@localhost", "a better password of mine").await;
     make_base(&client, "Kept").await;
     let (_, output) = running.stop().await;
     assert!(!output.contains("one-time password"), "a second one-time password");
+    // As of a first start whose database was replaced: it opens nothing; what is no such file stays.
+    fs::write(&file, &kept).unwrap();
+    let foreign = site.data_dir().join("first-admin-password.txt");
+    fs::write(&foreign, &kept).unwrap();
 
     let running = site.start().await;
     let client = site.anonymous().sign_in("admin@localhost", "a better password of mine").await;
     assert_eq!(client.get("/api/v1/knowledge-bases").await.expect(200)["data"][0]["name"], "Kept");
+    for _ in 0..100 {
+        if !file.exists() {
+            break;
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+    assert!(!file.exists() && foreign.exists(), "the file names a password that opens nothing");
     let (status, _) = running.stop().await;
     assert!(status.success());
 }
