@@ -35,11 +35,23 @@ once() {
   compose run --rm --no-deps -T "${options[@]}" holdfast "$@" </dev/null
 }
 
-# Whether the former version can work with the schema as it is now (migrations/0012_platform_compatibility.sql): it knows how to ask, and
-# nothing that it needs was taken away.
+# former ARGUMENTS...: the former version's holdfast, with its settings of then, in a container of its own
+former() { (files+=(--file "$state/former.yml") && compose run --rm --no-deps -T holdfast "$@" </dev/null); }
+
+# Whether the former version can work with the schema as it is now: it is asked itself, so that what we believe is what it will do when
+# it starts. No answer is no, and `unasked` says why.
+unasked=''
 compatible() {
-  local newest=${SCHEMA#*/} column="select count(*) from information_schema.columns where table_name = 'installation' and column_name = 'compatible_since'"
-  [ "$(sql "$column" holdfast_before_upgrade)" = 1 ] && [ "$(sql "select max(compatible_since) <= $newest from installation")" = t ]
+  local said knows column="select count(*) from information_schema.columns where table_name = 'installation' and column_name = 'compatible_since'"
+  if said=$(former migrate --plan --json 2>"$state/former.log"); then
+    grep -q '^  "serves": true' <<<"$said"
+    return
+  fi
+  # It does not know the question. Versions before it compare installation.compatible_since with the highest number that they know, where
+  # they know the column.
+  said=$(former migrate --plan 2>>"$state/former.log") || { unasked="$(tail -1 "$state/former.log")" unasked=${unasked:-no answer}; return 1; }
+  knows=$(sed -n 's/.*; this version knows \([0-9]*\)$/\1/p' <<<"$said")
+  [ -n "$knows" ] && [ "$(sql "$column" holdfast_before_upgrade)" = 1 ] && [ "$(sql "select max(compatible_since) <= $knows from installation")" = t ]
 }
 
 # inside SCRIPT: with the data directory, as its owner, in the image that ran before

@@ -8,7 +8,11 @@
 //! keys/<recipient>.age                  secret keys sealed with a passphrase, where one was set
 //! ```
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    str::FromStr,
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::{DateTime, Utc};
@@ -160,6 +164,17 @@ pub struct Schema {
     pub policies: Vec<String>,
     /// `table: definition`, those that are not validated marked.
     pub constraints: Vec<String>,
+    /// All migrations; empty in backups of versions before this field.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub migrations: BTreeSet<i64>,
+}
+
+impl Schema {
+    /// Whether a program that knows these migrations knows all of this database's.
+    pub fn is_known(&self, known: &BTreeSet<i64>) -> bool {
+        // Numbers of before were handed out in blocks, and every program with this line knows all of them.
+        if self.migrations.is_empty() { known.contains(&self.migration) } else { self.migrations.is_subset(known) }
+    }
     pub indexes: Vec<String>,
     /// The last migration.
     pub migration: i64,

@@ -57,8 +57,10 @@ pub async fn describe(conn: &mut PgConnection) -> sqlx::Result<Schema> {
     };
     let tables = list(conn, TABLES).await?;
     if tables.iter().any(|table| table == "_sqlx_migrations") {
-        let last = "SELECT coalesce(max(version), 0) FROM _sqlx_migrations WHERE success";
-        schema.migration = sqlx::query_scalar(last).fetch_one(&mut *conn).await?;
+        let all = "SELECT version FROM _sqlx_migrations WHERE success ORDER BY 1";
+        let all: Vec<i64> = sqlx::query_scalar(all).fetch_all(&mut *conn).await?;
+        schema.migration = all.last().copied().unwrap_or_default();
+        schema.migrations = all.into_iter().collect();
     }
     let mut rows = BTreeMap::new();
     for table in tables {
@@ -98,6 +100,13 @@ pub fn differences(expected: &Schema, found: &Schema) -> Vec<String> {
     }
     if expected.migration != found.migration {
         differences.push(format!("the last migration is {} instead of {}", found.migration, expected.migration));
+    }
+    // A backup of a version before the list has none.
+    if !expected.migrations.is_empty() {
+        let (expected, found) = (&expected.migrations, &found.migrations);
+        differences.extend(expected.difference(found).map(|version| format!("migration {version} is missing")));
+        differences
+            .extend(found.difference(expected).map(|version| format!("migration {version} should not be there")));
     }
     differences
 }

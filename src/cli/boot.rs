@@ -75,8 +75,9 @@ impl Booted {
     pub async fn migrate(&self) -> anyhow::Result<migrate::Migrated> {
         if self.config.backup.is_on() && self.config.backup.before_migration {
             let state = migrate::state(&self.target).await?;
-            if let Some(newest) = state.newest.filter(|_| state.missing > 0) {
-                Box::pin(self.back_up(newest, state.missing)).await?;
+            // What is too new to be worked with is refused below, before anything is done to it.
+            if !state.applied.is_empty() && !state.missing.is_empty() && state.serves() {
+                Box::pin(self.back_up(&state)).await?;
             }
         }
         let migrated = migrate::run(&self.target, &self.data_dir.path).await?;
@@ -86,8 +87,9 @@ impl Booted {
         Ok(migrated)
     }
 
-    async fn back_up(&self, newest: i64, missing: usize) -> anyhow::Result<()> {
-        if newest < backup::FIRST_MIGRATION {
+    async fn back_up(&self, state: &migrate::State) -> anyhow::Result<()> {
+        let missing = state.missing.len();
+        if !state.applied.contains(&backup::FIRST_MIGRATION) {
             tracing::warn!(missing, "this database is older than backups are: it is migrated without one");
             return Ok(());
         }

@@ -1,6 +1,6 @@
 //! `holdfast migrate`
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
 
@@ -8,12 +8,7 @@ use super::{boot::Booted, print_line, restore};
 use crate::{
     app::Config,
     backup::{Destination, KeyFile, Restore},
-    platform::{
-        db::migrate::{self, State},
-        error::chain,
-        lifecycle::Lifecycle,
-        telemetry::Telemetry,
-    },
+    platform::{db::migrate, error::chain, lifecycle::Lifecycle, telemetry::Telemetry},
     storage,
 };
 
@@ -27,6 +22,9 @@ pub struct Args {
     /// Only say what would be done.
     #[arg(long)]
     plan: bool,
+    /// Say it as JSON: what the database has, what this version knows, and whether it works with it.
+    #[arg(long, requires = "plan", conflicts_with = "rollback")]
+    json: bool,
     /// Bring back the backup that was made before the last migration.
     #[arg(long)]
     rollback: bool,
@@ -44,7 +42,7 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
     }
     let backs_up = config.backup.is_on() && config.backup.before_migration;
     let booted = if args.plan { Booted::open_or_join(config).await? } else { Booted::open(config).await? };
-    let result = if args.plan { plan(&booted, backs_up).await } else { apply(&booted).await };
+    let result = if args.plan { plan(&booted, backs_up, args.json).await } else { apply(&booted).await };
     booted.close().await;
     result
 }
@@ -58,17 +56,45 @@ async fn apply(booted: &Booted) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn plan(booted: &Booted, backs_up: bool) -> anyhow::Result<ExitCode> {
-    let State { newest, missing, unknown } = migrate::state(&booted.target).await?;
+/// What `--plan --json` says; scripts/upgrade reads `serves`.
+#[derive(serde::Serialize)]
+struct Plan {
+    /// Whether this version works with the database, once it has applied what is missing.
+    serves: bool,
+    applied: BTreeSet<i64>,
+    known: BTreeSet<i64>,
+    missing: BTreeSet<i64>,
+    unknown: BTreeSet<i64>,
+    needed_and_unknown: BTreeSet<i64>,
+}
+
+async fn plan(booted: &Booted, backs_up: bool, json: bool) -> anyhow::Result<ExitCode> {
+    let state = migrate::state(&booted.target).await?;
+    let serves = state.serves();
+    if json {
+        let migrate::State { applied, missing, unknown, needed } = state;
+        let plan = Plan { serves, applied, known: migrate::known(), missing, unknown, needed_and_unknown: needed };
+        print_line(&serde_json::to_string_pretty(&plan)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let newest = state.applied.last();
     let at = newest.map_or_else(|| "an empty database".to_owned(), |newest| format!("migration {newest}"));
     print_line(&format!("the database is at {at}; this version knows {}", migrate::newest_known()));
-    print_line(&match (missing, backs_up && newest.is_some()) {
+    if !serves {
+        let needed: Vec<String> = state.needed.iter().map(i64::to_string).collect();
+        let needed = needed.join(", ");
+        print_line(&format!(
+            "this version cannot work with it: a newer one took something away, and whoever works with the rest must know {needed}"
+        ));
+        return Ok(ExitCode::SUCCESS);
+    }
+    print_line(&match (state.missing.len(), backs_up && newest.is_some()) {
         (0, _) => "nothing to do".to_owned(),
         (n, true) => format!("{n} migrations would be applied, after a backup"),
         (n, false) => format!("{n} migrations would be applied, without a backup"),
     });
-    if unknown > 0 {
-        print_line(&format!("{unknown} migrations are of a newer version"));
+    if !state.unknown.is_empty() {
+        print_line(&format!("{} migrations are of a newer version", state.unknown.len()));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -83,7 +109,7 @@ async fn roll_back(config: Config, args: Args) -> anyhow::Result<ExitCode> {
     for (name, place) in &config.backup.destinations {
         let looked = async {
             let from = Destination::open(name, place, config.backup.patience(), &lifecycle, &metrics)?;
-            Restore::before_migration(from, &keys, migrate::newest_known()).await
+            Restore::before_migration(from, &keys, &migrate::known()).await
         };
         let restore = match looked.await {
             Ok(Some(restore)) => restore,

@@ -88,14 +88,17 @@ impl Restore {
         Ok(restore)
     }
 
-    /// The newest backup at a destination that was made before a migration, and whose database a program knows that knows the
-    /// migrations up to `known`.
-    pub async fn before_migration(from: Destination, keys: &KeyFile, known: i64) -> Result<Option<Self>, BackupError> {
+    /// The newest backup at a destination that was made before a migration, and whose database has no migration that is not `known`.
+    pub async fn before_migration(
+        from: Destination,
+        keys: &KeyFile,
+        known: &BTreeSet<i64>,
+    ) -> Result<Option<Self>, BackupError> {
         let mut newest: Option<Manifest> = None;
         for id in from.backups().await? {
             // One that cannot be trusted is not rolled back to.
             let Ok(manifest) = from.manifest(id, keys.trusted()).await else { continue };
-            let fits = manifest.kind == Kind::BeforeMigration && manifest.database.schema.migration <= known;
+            let fits = manifest.kind == Kind::BeforeMigration && manifest.database.schema.is_known(known);
             if fits && newest.as_ref().is_none_or(|other| other.sequence < manifest.sequence) {
                 newest = Some(manifest);
             }

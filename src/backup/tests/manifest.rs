@@ -1,7 +1,8 @@
 //! What a manifest says, and what is compared with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::DateTime;
 use uuid::Uuid;
 
@@ -116,7 +117,7 @@ fn differences_of_databases_are_named() {
         migration: 70,
     };
     assert_eq!(differences(&schema, &schema), Vec::<String>::new());
-    let changes: [(Change, &str); 10] = [
+    let changes: [(Change, &str); 12] = [
         (|s| s.rows.retain(|table, _| table != "a"), "table a is missing"),
         (|s| s.rows.extend([("a".into(), 2)]), "table a has 2 rows instead of 3"),
         (|s| s.rows.extend([("c".into(), 2)]), "table c should not be there"),
@@ -144,6 +145,7 @@ fn of_a_vector_store_the_versions_at_hand_are_taken() {
         "kb_a_g1.lance/_indices/u/metadata.lance".to_owned(),
         manifest(1),
         manifest(2),
+        migrations: BTreeSet::from([12, 70]),
         "kb_a_g1.lance/_versions/2.manifest".to_owned(),
     ];
     let drop = [
@@ -156,3 +158,5 @@ fn of_a_vector_store_the_versions_at_hand_are_taken() {
     let kept: Vec<&String> = keep.iter().chain(&drop).filter(|key| belongs(key, &tables)).collect();
     assert_eq!(kept, keep.iter().collect::<Vec<_>>());
 }
+        (|s| s.migrations.retain(|version| *version == 70), "migration 12 is missing"),
+        (|s| s.migrations.extend([63]), "migration 63 should not be there"),

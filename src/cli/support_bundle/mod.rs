@@ -200,10 +200,11 @@ async fn doctor(config: &Config) -> anyhow::Result<String> {
 async fn schema(config: &Config) -> anyhow::Result<String> {
     let state = migrate::state(&database::target(config)?).await?;
     Ok(serde_json::to_string_pretty(&serde_json::json!({
-        "newest_in_database": state.newest,
+        "newest_in_database": state.applied.last(),
         "newest_known": migrate::newest_known(),
         "missing": state.missing,
         "unknown": state.unknown,
+        "needed_and_unknown": state.needed,
     }))?)
 }
 

@@ -15,13 +15,13 @@ use crate::platform::data_dir::{INSTALLATION_ID, installation_id};
 /// Every migration, in the binary.
 pub static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
     let mut migrations = sqlx::migrate!("./migrations");
-    // A database that a newer version has added to is served all the same: see `installation.compatible_since`.
+    // A database that a newer version has added to is served all the same: see `refuse_too_new`.
     migrations.set_ignore_missing(true);
     migrations
 });
 
-/// The migration that added `installation.compatible_since`.
-const COMPATIBILITY: i64 = 12;
+/// The migration that made the table `installation`.
+const INSTALLATION: i64 = 1;
 
 /// Why the database could not be brought up to date.
 #[derive(Debug, thiserror::Error)]
@@ -41,9 +41,9 @@ pub enum MigrateError {
     OtherInstallation { marker: String, expected: Uuid, found: Uuid },
     #[error(
         "a newer Holdfast has changed this database so that this version (up to migration {known}) cannot work with it \
-         (it must know migration {needed}): start the newer version, or roll back with `holdfast migrate --rollback`"
+         (it must know {}): start the newer version, or roll back with `holdfast migrate --rollback`", list(.needed)
     )]
-    TooNew { known: i64, needed: i64 },
+    TooNew { known: i64, needed: BTreeSet<i64> },
     #[error("cannot write {0}")]
     Marker(String, #[source] std::io::Error),
     #[error(transparent)]
@@ -87,25 +87,39 @@ pub async fn run(target: &Target, data_dir: &Path) -> Result<Migrated, MigrateEr
 }
 
 /// What a migration run would find.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
-    /// The newest migration that the database has; `None` for an empty database, or one whose roles are not there yet.
-    pub newest: Option<i64>,
+    /// The migrations that the database has; none for an empty database, or one whose roles are not there yet.
+    pub applied: BTreeSet<i64>,
     /// Migrations of this binary that it lacks.
-    pub missing: usize,
+    pub missing: BTreeSet<i64>,
     /// Migrations that it has and this binary does not know: of a newer version.
-    pub unknown: usize,
+    pub unknown: BTreeSet<i64>,
+    /// Migrations that a binary must know to work with it, and this one does not.
+    pub needed: BTreeSet<i64>,
 }
 
-/// The newest migration of this binary.
+impl State {
+    /// Whether this binary works with the database, once it has applied what is missing.
+    pub fn serves(&self) -> bool {
+        self.needed.is_empty()
+    }
+}
+
+/// The migrations of this binary.
+pub fn known() -> BTreeSet<i64> {
+    MIGRATIONS.iter().map(|migration| migration.version).collect()
+}
+
+/// The newest migration of this binary: to be named, not to be compared with (a lower number may be newer).
 pub fn newest_known() -> i64 {
-    MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default()
+    known().last().copied().unwrap_or_default()
 }
 
 /// Looks, and changes nothing.
 pub async fn state(target: &Target) -> Result<State, DbError> {
-    let known: BTreeSet<i64> = MIGRATIONS.iter().map(|migration| migration.version).collect();
-    let nothing = State { newest: None, missing: known.len(), unknown: 0 };
+    let known = known();
+    let nothing = State { missing: known.clone(), ..State::default() };
     // Asked first: a server logs who comes as a role that is not there yet, as it logs an attack.
     if roles::owner_exists(target).await == Some(false) {
         return Ok(nothing);
@@ -113,23 +127,46 @@ pub async fn state(target: &Target) -> Result<State, DbError> {
     let Ok(mut conn) = PgConnection::connect_with(&target.connect_as(RoleKind::Owner)).await else {
         return Ok(nothing);
     };
-    let has = applied(&mut conn).await?;
+    let applied = applied(&mut conn).await?;
+    let needed = needed(&mut conn, &applied, &known).await?;
     let _ = conn.close().await;
     Ok(State {
-        newest: has.last().copied(),
-        missing: known.difference(&has).count(),
-        unknown: has.difference(&known).count(),
+        missing: known.difference(&applied).copied().collect(),
+        unknown: applied.difference(&known).copied().collect(),
+        needed,
+        applied,
     })
 }
 
-/// A version that is older than what was taken away from the database would fail in the middle of its work.
+/// A version that does not know what came in the place of what was taken away would fail in the middle of its work.
 async fn refuse_too_new(conn: &mut PgConnection, applied: &BTreeSet<i64>) -> Result<(), MigrateError> {
-    if !applied.contains(&COMPATIBILITY) {
-        return Ok(());
+    let needed = needed(conn, applied, &known()).await?;
+    if needed.is_empty() { Ok(()) } else { Err(MigrateError::TooNew { known: newest_known(), needed }) }
+}
+
+/// The migrations that a binary must know to work with this database, and one that knows `known` does not. Compared as sets: of two
+/// numbers the lower may have come later.
+async fn needed(
+    conn: &mut PgConnection,
+    applied: &BTreeSet<i64>,
+    known: &BTreeSet<i64>,
+) -> Result<BTreeSet<i64>, DbError> {
+    if !applied.contains(&INSTALLATION) {
+        return Ok(BTreeSet::new());
     }
-    let needed = sqlx::query_scalar!("SELECT compatible_since FROM installation").fetch_one(conn).await;
-    let (needed, known) = (needed.map_err(DbError::from)?, newest_known());
-    if needed > known { Err(MigrateError::TooNew { known, needed }) } else { Ok(()) }
+    // Not query!: asked of databases of any version, and the columns came one after the other.
+    let asked: Vec<i64> = sqlx::query_scalar(
+        "SELECT n FROM (SELECT (to_jsonb(i) ->> 'compatible_since')::bigint AS n FROM installation i \
+         UNION SELECT jsonb_array_elements_text(coalesce(to_jsonb(i) -> 'needed_migrations', '[]'))::bigint FROM installation i) asked \
+         WHERE n > 0",
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(asked.into_iter().filter(|version| !known.contains(version)).collect())
+}
+
+fn list(versions: &BTreeSet<i64>) -> String {
+    versions.iter().map(i64::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// The migrations that the database has.

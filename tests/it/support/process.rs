@@ -79,9 +79,20 @@ impl Site {
         self.dir.path().join("data")
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    fn program() -> std::ffi::OsString {
         let built = || env!("CARGO_BIN_EXE_holdfast").into();
-        let mut command = Command::new(std::env::var_os("HOLDFAST_TEST_BINARY").unwrap_or_else(built));
+        std::env::var_os("HOLDFAST_TEST_BINARY").unwrap_or_else(built)
+    }
+
+    /// What the program's environment says, and `PROGRAM`: the program itself. For scripts.
+    pub fn environment(&self) -> Vec<(String, String)> {
+        let program = ("PROGRAM".to_owned(), Self::program().to_string_lossy().into_owned());
+        let binaries = ("HOLDFAST_DATABASE__BIN_DIR".to_owned(), binaries().display().to_string());
+        self.settings.iter().cloned().chain([program, binaries]).collect()
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(Self::program());
         command
             .args(args)
             .env_clear()
