@@ -36,13 +36,13 @@ use crate::{
         pools::CpuPool,
         telemetry::{Logger, Telemetry},
     },
-    storage::{self, Storage},
+    storage::{self, Deletions, Storage},
 };
 
 pub use config::Config;
 pub use generated::{metrics_reference, openapi};
 pub use metrics::Families;
-pub use stores::Stores;
+pub use stores::{Stores, participants};
 
 /// A start waits no longer than this for the answer of a store.
 const PROBE_TIME: Duration = Duration::from_secs(10);
@@ -76,6 +76,7 @@ pub struct App {
     pub auth: Auth,
     pub jobs: Jobs,
     pub storage: Storage,
+    pub deletions: Deletions,
     pub llm: Llm,
     pub knowledge: Knowledge,
     pub agents: Agents,
@@ -99,8 +100,9 @@ impl App {
         let auth = Auth::new(db.clone(), clock.clone(), &config.auth, &config.server, families.auth.clone())?;
         auth.keeps_first_password_in(&data_dir);
         let jobs = Jobs::new(db.clone(), clock.clone(), config.jobs.clone(), families.jobs.clone());
-        let Stores { objects: storage, index, index_files } =
+        let Stores { objects: storage, index, index_files, participants } =
             Stores::open(&config, &data_dir, &lifecycle, &families.storage)?;
+        let deletions = Deletions::new(db.clone());
         let llm = Llm::new(llm::Deps {
             config: config.llm.clone(),
             data_dir: data_dir.clone(),
@@ -113,9 +115,10 @@ impl App {
         let deps = knowledge::Deps {
             db: db.clone(),
             clock: clock.clone(),
-            storage: storage.clone(),
-            index: index.clone(),
-            index_files: index_files.clone(),
+            storage: storage.room(knowledge::OBJECTS)?,
+            deletions: deletions.clone(),
+            index,
+            index_files,
             llm: llm.clone(),
             cpu: CpuPool::new(std::thread::available_parallelism().map_or(2, usize::from)),
             traffic: families.http.traffic.clone(),
@@ -144,10 +147,9 @@ impl App {
             lifecycle,
             metrics: families.backup.clone(),
             storage_metrics: families.storage.clone(),
-            knowledge: knowledge.clone(),
+            deletions: deletions.clone(),
             objects: storage.clone(),
-            index,
-            index_files,
+            participants,
             model_dir,
             settings_files: config.files.clone(),
             server_dir: config.database.bin_dir.clone(),
@@ -164,6 +166,7 @@ impl App {
             auth,
             jobs,
             storage,
+            deletions,
             llm,
             knowledge,
             agents,

@@ -1,12 +1,15 @@
 //! Objects and index, opened as configured: by the application, and by a restore that runs without one.
 
-use std::path::Path;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::Config;
 use crate::{
     knowledge::{self, index::VectorIndex},
     platform::lifecycle::Lifecycle,
-    storage::{Metrics, Storage, StorageError},
+    storage::{Metrics, Participant, Storage, StorageError},
 };
 
 /// Where everything lies that is not in the database.
@@ -16,6 +19,14 @@ pub struct Stores {
     pub index: VectorIndex,
     /// The files of `index`.
     pub index_files: Storage,
+    /// Everything that takes part in a backup beside the database and the objects; see [`participants`].
+    pub participants: Vec<Arc<dyn Participant>>,
+}
+
+/// The names of [`Stores::participants`], and the folder of this host that a restore of each replaces; known before anything is opened.
+pub fn participants(config: &Config, data_dir: &Path) -> Vec<(&'static str, Option<PathBuf>)> {
+    let vectors = config.knowledge.is_local().then(|| knowledge::Config::local_folder(data_dir));
+    vec![(knowledge::VECTORS, vectors)]
 }
 
 impl Stores {
@@ -36,6 +47,7 @@ impl Stores {
         let index =
             VectorIndex::new(&config.knowledge.index_uri(data_dir), config.knowledge.index_options(&config.storage));
         let objects = Storage::open(&config.storage, data_dir, lifecycle.clone(), metrics.clone())?;
-        Ok(Self { objects, index, index_files })
+        let vectors = knowledge::Vectors::new(index.clone(), index_files.clone());
+        Ok(Self { objects, index, index_files, participants: vec![Arc::new(vectors)] })
     }
 }

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     platform::{crypto::Digest, lifecycle::Lifecycle},
-    storage::{self, Storage, StorageError},
+    storage::{self, Outside, Storage, StorageError},
 };
 
 /// How long a destination is waited for.
@@ -63,7 +63,7 @@ pub struct Destination {
     pub name: String,
     /// As configured.
     pub url: String,
-    storage: Storage,
+    storage: Outside,
     folder: Option<PathBuf>,
     patience: Patience,
 }
@@ -90,6 +90,7 @@ impl Destination {
         let at = folder.clone().unwrap_or_default();
         let storage = Storage::open_at(&config.url, at, config, lifecycle.clone(), metrics.clone())
             .map_err(|source| DestinationError::Storage { name: name.to_owned(), source })?;
+        let storage = storage.outside();
         Ok(Self { name: name.to_owned(), url: config.url.clone(), storage, folder, patience })
     }
 

@@ -7,9 +7,8 @@ use super::{
     model::BackupId, seal::SealError,
 };
 use crate::{
-    knowledge::KnowledgeError,
     platform::{db::DbError, error::ApiError, pools::WorkLost},
-    storage::StorageError,
+    storage::{ParticipantError, StorageError},
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +36,7 @@ pub enum BackupError {
     Ambiguous { destination: String, installations: String },
     #[error("no key: set backup.key_file, or name one with --key-file")]
     NoKey,
-    #[error("documents are being removed, and did not come to an end within {0:?}")]
+    #[error("files are being deleted, and that did not come to an end within {0:?}")]
     NotQuiet(Duration),
     #[error("the lock that holds deletions was lost half-way (did the database restart?): something may be missing")]
     HoldLost,
@@ -73,10 +72,10 @@ pub enum BackupError {
     Destination(#[from] DestinationError),
     #[error(transparent)]
     Storage(#[from] StorageError),
-    #[error(transparent)]
-    Knowledge(#[from] KnowledgeError),
-    #[error("the vector store failed")]
-    Index(#[from] crate::knowledge::index::IndexError),
+    #[error("{name} failed")]
+    Participant { name: String, source: ParticipantError },
+    #[error("the backup holds {0}, which this version of Holdfast does not know: take the version that made it")]
+    UnknownParticipant(String),
     #[error("the roles could not be made")]
     Roles(#[from] crate::platform::db::roles::RolesError),
     #[error("the scratch server failed")]
@@ -90,6 +89,15 @@ impl From<sqlx::Error> for BackupError {
 }
 
 impl BackupError {
+    /// What a participant says, of what it keeps.
+    pub(super) fn of(name: &str) -> impl Fn(ParticipantError) -> Self {
+        let name = name.to_owned();
+        move |error| match error {
+            ParticipantError::Differs(words) => Self::Differs(words),
+            source => Self::Participant { name: name.clone(), source },
+        }
+    }
+
     pub(super) fn io(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.display().to_string();
         move |source| Self::Io { path, source }

@@ -23,10 +23,7 @@ use super::{
     model::{BackupId, Kind},
     seal::{Fingerprint, Sealed},
 };
-use crate::{
-    knowledge::index::TableState,
-    platform::crypto::{self, Digest, SigningKey},
-};
+use crate::platform::crypto::{self, Digest, SigningKey};
 
 /// Of the layout and the manifest together.
 pub const FORMAT: u32 = 1;
@@ -164,6 +161,9 @@ pub struct Schema {
     pub policies: Vec<String>,
     /// `table: definition`, those that are not validated marked.
     pub constraints: Vec<String>,
+    pub indexes: Vec<String>,
+    /// The highest number of a migration; what versions before `migrations` compare.
+    pub migration: i64,
     /// All migrations; empty in backups of versions before this field.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub migrations: BTreeSet<i64>,
@@ -175,12 +175,9 @@ impl Schema {
         // Numbers of before were handed out in blocks, and every program with this line knows all of them.
         if self.migrations.is_empty() { known.contains(&self.migration) } else { self.migrations.is_subset(known) }
     }
-    pub indexes: Vec<String>,
-    /// The last migration.
-    pub migration: i64,
 }
 
-/// A tree of files: objects, or the vector store.
+/// A tree of files: objects, or those of a participant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tree {
     /// Lines of [`FileEntry`].
@@ -188,6 +185,17 @@ pub struct Tree {
     pub files: u64,
     pub bytes: u64,
 }
+
+/// What takes part in a backup beside database and objects.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    pub tree: Tree,
+    /// What the files must show when they come back, in the words of the room that they are of.
+    pub state: serde_json::Value,
+}
+
+/// The participant that was there before the field `participants`.
+const FIRST: &str = "vectors";
 
 /// A file of a [`Tree`]; as text a line of its index, with the end of the line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -227,12 +235,19 @@ pub struct Manifest {
     pub recipients: Vec<String>,
     pub database: Database,
     pub objects: Tree,
-    pub vectors: Tree,
+    /// What took part beside them, by name.
+    #[serde(default)]
+    pub participants: BTreeMap<String, Part>,
+    /// The participant [`FIRST`] as versions before `participants` wrote it and still read it (a former version rolls back to a backup that
+    /// this one made). Only on the way out and in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) vectors: Option<Tree>,
     /// Files of the embedding model, where they travel with the backup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<Tree>,
-    /// Version and rows of each vector table.
-    pub vector_tables: BTreeMap<String, TableState>,
+    /// See `vectors`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) vector_tables: Option<serde_json::Value>,
     /// Master key, configuration and the files with secrets that it names.
     pub settings: Blob,
     /// SHA-256 of the file `blobs`.
@@ -256,6 +271,18 @@ struct Envelope {
 }
 
 impl Manifest {
+    /// Every tree of files, with its name.
+    pub fn trees(&self) -> impl Iterator<Item = (&str, &Tree)> {
+        let participants = self.participants.iter().map(|(name, part)| (name.as_str(), &part.tree));
+        let model = self.model.iter().map(|tree| ("models", tree));
+        std::iter::once(("objects", &self.objects)).chain(participants).chain(model)
+    }
+
+    /// Bytes of what participants keep.
+    pub fn participant_bytes(&self) -> u64 {
+        self.participants.values().map(|part| part.tree.bytes).sum()
+    }
+
     pub fn key(id: BackupId) -> String {
         format!("backups/{id}/manifest.json")
     }
@@ -278,7 +305,11 @@ impl Manifest {
 
     /// As it is stored.
     pub fn sign(&self, key: &SigningKey) -> Result<Vec<u8>, ManifestError> {
-        let manifest = serde_json::to_string(self).map_err(ManifestError::Malformed)?;
+        let mut manifest = self.clone();
+        if let Some(first) = manifest.participants.get(FIRST) {
+            (manifest.vectors, manifest.vector_tables) = (Some(first.tree.clone()), Some(first.state.clone()));
+        }
+        let manifest = serde_json::to_string(&manifest).map_err(ManifestError::Malformed)?;
         let signature = STANDARD.encode(key.sign(manifest.as_bytes()));
         let envelope = Envelope { manifest, signature, public_key: STANDARD.encode(key.public()) };
         serde_json::to_vec_pretty(&envelope).map_err(ManifestError::Malformed)
@@ -301,7 +332,10 @@ impl Manifest {
         if format.format != FORMAT {
             return Err(ManifestError::Format(format.format));
         }
-        let manifest: Self = serde_json::from_str(&envelope.manifest).map_err(ManifestError::Malformed)?;
+        let mut manifest: Self = serde_json::from_str(&envelope.manifest).map_err(ManifestError::Malformed)?;
+        if let (Some(tree), Some(state)) = (manifest.vectors.take(), manifest.vector_tables.take()) {
+            manifest.participants.entry(FIRST.to_owned()).or_insert(Part { tree, state });
+        }
         if manifest.id != id {
             return Err(ManifestError::Misplaced { expected: id, found: manifest.id });
         }

@@ -47,5 +47,5 @@ pub use keys::{Installation, KeyError, KeyFile};
 pub use metrics::Metrics;
 pub use model::{Backup, BackupId, CopyStatus, DestinationStatus, Drill, DrillStatus, Kind, Status};
 pub use seal::{Identity, SealError};
-pub use service::{Backups, Choice, Deps, Part, Plan, Pruned, Restore, Verified};
+pub use service::{Backups, Choice, Deps, Plan, Pruned, Restore, Verified};
 pub use watcher::Watcher;

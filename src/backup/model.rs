@@ -1,5 +1,7 @@
 //! What a backup is to those who make, list and look at it.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -100,6 +102,7 @@ pub struct Backup {
     /// Rows of all tables.
     pub rows: i64,
     pub objects: i64,
+    /// Files beside database and objects: of the vector store, and of what else takes part.
     pub vector_files: i64,
     /// Bytes that a restore reads, as they lie at a destination.
     pub total_bytes: i64,
@@ -175,6 +178,8 @@ pub struct DrillReport {
     /// Vector tables that were opened, counted and searched.
     pub vector_tables: u64,
     pub vectors: u64,
+    /// What took part beside database and objects, what was tried of it and how many; the two above among it.
+    pub participants: BTreeMap<String, BTreeMap<String, u64>>,
     /// Major version of the scratch server.
     pub server: String,
 }

@@ -1,7 +1,7 @@
-//! Trees of files: objects and the vector store, into a backup and out of it.
+//! Trees of files: objects and what participants keep, into a backup and out of it.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     sync::atomic::{AtomicU64, Ordering},
 };
 
@@ -21,7 +21,6 @@ use super::{
     writer::Writer,
 };
 use crate::{
-    knowledge::index::TableState,
     platform::crypto::Digest,
     storage::{Entry, Storage, StorageError},
 };
@@ -159,19 +158,4 @@ pub async fn is_there(store: &Storage, file: &FileEntry) -> Result<bool, BackupE
         hash.update(&bytes);
     }
     Ok(Digest(hash.finalize().into()) == file.blob.sha256)
-}
-
-/// Whether a file of a vector store is one of the given versions of its tables.
-pub fn belongs(key: &str, tables: &BTreeMap<String, TableState>) -> bool {
-    let belongs = || {
-        let (folder, rest) = key.split_once('/')?;
-        let version = tables.get(folder.strip_suffix(".lance")?)?.version;
-        let Some(name) = rest.strip_prefix("_versions/") else { return Some(true) };
-        // A hint at the newest version, which need not be ours; it is found without.
-        let number: u64 = name.strip_suffix(".manifest")?.parse().ok()?;
-        // Newer names count down from the largest number, so that the newest comes first in a listing.
-        let found = if number > u64::MAX / 2 { u64::MAX - number } else { number };
-        Some(found <= version)
-    };
-    belongs().unwrap_or(false)
 }

@@ -444,8 +444,14 @@ fn show_backup(backup: &Backup) {
 
 fn show_drill(drill: &Drill) {
     let report = &drill.report;
+    let counts = report.participants.values().flatten();
+    let mut participants: String = counts.map(|(what, n)| format!(", {n} {}", what.replace('_', " "))).collect();
+    // Of a version that named no participants.
+    if participants.is_empty() {
+        participants = format!(", {} vector tables, {} vectors", report.vector_tables, report.vectors);
+    }
     print_line(&format!(
-        "{} from {}: {} in {:.1} s on PostgreSQL {}; {} tables with {} rows, {} constraints, {} policies, {} objects, {} vectors in {} tables",
+        "{} from {}: {} in {:.1} s on PostgreSQL {}; {} tables with {} rows, {} constraints, {} policies, {} objects{}",
         drill.backup_id,
         drill.destination,
         drill.status.as_str(),
@@ -456,8 +462,7 @@ fn show_drill(drill: &Drill) {
         report.constraints,
         report.policies,
         report.objects,
-        report.vectors,
-        report.vector_tables
+        participants
     ));
     if let Some(error) = &drill.error {
         print_line(&format!("    {error}"));

@@ -14,8 +14,8 @@ use secrecy::ExposeSecret as _;
 
 use super::{backup, boot::Booted, doctor, print_line};
 use crate::{
-    app::{Config, Stores},
-    backup::{BackupId, Destination, KeyFile, Part, Plan, Restore, Watcher},
+    app::{Config, Stores, participants},
+    backup::{BackupId, Destination, KeyFile, Plan, Restore, Watcher},
     platform::{
         crypto::{self, MasterKey},
         data_dir::INSTALLATION_ID,
@@ -25,6 +25,10 @@ use crate::{
     },
     storage::{self, Storage},
 };
+
+/// Parts that can be restored by themselves, beside those that take part by their names.
+const DATABASE: &str = "database";
+const OBJECTS: &str = "objects";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  holdfast restore --from /mnt/nas/holdfast --key-file holdfast-backup.key\n  \
@@ -45,9 +49,9 @@ pub struct Args {
     /// Which backup; the newest when absent.
     #[arg(long)]
     backup: Option<BackupId>,
-    /// Only this part.
-    #[arg(long, value_enum)]
-    only: Option<Part>,
+    /// Only this part: `database`, `objects`, or what else took part, as the plan shows it (`vectors`).
+    #[arg(long, value_name = "PART")]
+    only: Option<String>,
     /// Only show what would be restored.
     #[arg(long)]
     plan: bool,
@@ -72,12 +76,19 @@ impl Args {
         Self { from, key_file, passphrase_file: None, backup, only: None, plan, confirm, json: false }
     }
 
-    fn wants(&self, part: Part) -> bool {
-        self.only.is_none_or(|only| only == part)
+    fn wants(&self, part: &str) -> bool {
+        self.only.as_deref().is_none_or(|only| only == part)
     }
 }
 
 pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
+    let parts = [DATABASE, OBJECTS]
+        .into_iter()
+        .chain(participants(&config, &config.data_dir).into_iter().map(|(name, _)| name));
+    let parts: Vec<&str> = parts.collect();
+    if let Some(only) = args.only.as_deref().filter(|only| !parts.contains(only)) {
+        anyhow::bail!("--only {only}: there are {}", parts.join(", "));
+    }
     let lifecycle = Lifecycle::new();
     let from = destination(&config, &args.from, &lifecycle)?;
     let keys = match (&args.key_file, &args.passphrase_file) {
@@ -93,10 +104,15 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
     let restore = Restore::open(from, &keys, args.backup).await?;
     let plan = restore.plan();
     show(&plan, args.json)?;
+    for name in plan.participants.keys().filter(|name| !parts.contains(&name.as_str())) {
+        super::eprint_line(&format!(
+            "warning: the backup holds {name}, which this version of Holdfast does not know: it is not restored; the version that made the backup can, with --only {name}"
+        ));
+    }
     if args.plan {
         return Ok(ExitCode::SUCCESS);
     }
-    if args.wants(Part::Database) {
+    if args.wants(DATABASE) {
         refuse_full_server(&config).await?;
     }
     let aside = occupied(&config, &args);
@@ -138,9 +154,13 @@ fn show(plan: &Plan, json: bool) -> anyhow::Result<()> {
         return Ok(());
     }
     let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+    let participants = plan.participants.iter();
+    let participants =
+        participants.map(|(name, part)| format!("{name:<13} {} files, {} MiB\n", part.files, mib(part.bytes)));
+    let participants: String = participants.collect();
     print_line(&format!(
         "backup        {} (number {}), taken {}\ninstallation  {}\nmade by       Holdfast {} on PostgreSQL {}\n\
-         database      {} tables, {} rows, {} MiB\nobjects       {} files, {} MiB\nvectors       {} tables, {} MiB\nmodel         {}\nto read       {} MiB",
+         database      {} tables, {} rows, {} MiB\nobjects       {} files, {} MiB\n{}model         {}\nto read       {} MiB",
         plan.backup,
         plan.sequence,
         plan.taken_at.format("%Y-%m-%d %H:%M:%SZ"),
@@ -152,8 +172,7 @@ fn show(plan: &Plan, json: bool) -> anyhow::Result<()> {
         mib(plan.database_bytes),
         plan.objects,
         mib(plan.object_bytes),
-        plan.vector_tables,
-        mib(plan.vector_bytes),
+        participants,
         match plan.model_bytes {
             0 => "not in this backup: scripts/fetch-model puts it in place, or copy its folder here".to_owned(),
             bytes => format!("{} MiB, written where it is missing", mib(bytes)),
@@ -167,19 +186,18 @@ fn show(plan: &Plan, json: bool) -> anyhow::Result<()> {
 fn occupied(config: &Config, args: &Args) -> Vec<PathBuf> {
     let data = &config.data_dir;
     let mut paths = Vec::new();
-    if args.wants(Part::Database) && config.database.url.is_none() {
+    if args.wants(DATABASE) && config.database.url.is_none() {
         paths.push(data.join("postgres"));
         paths.push(data.join(INSTALLATION_ID));
     }
     if args.only.is_none() && config.secret_key_file.is_none() {
         paths.push(data.join("secrets").join("master.key"));
     }
-    if args.wants(Part::Objects) && config.storage.is_local() {
+    if args.wants(OBJECTS) && config.storage.is_local() {
         paths.push(storage::Config::local_folder(data));
     }
-    if args.wants(Part::Vectors) && config.knowledge.is_local() {
-        paths.push(crate::knowledge::Config::local_folder(data));
-    }
+    let folders = participants(config, data).into_iter().filter(|(name, _)| args.wants(name));
+    paths.extend(folders.filter_map(|(_, folder)| folder));
     let is_there = |path: &PathBuf| match fs::read_dir(path) {
         Ok(mut entries) => entries.next().is_some(),
         Err(_) => path.exists(),
@@ -236,7 +254,7 @@ async fn bring_back(config: Config, args: &Args, restore: &Restore, lifecycle: &
 async fn with_database(booted: &Booted, args: &Args, restore: &Restore, lifecycle: &Lifecycle) -> anyhow::Result<()> {
     let config = &booted.config;
     let watcher = Watcher::new(lifecycle.soft().clone(), backup::say);
-    if args.wants(Part::Database) {
+    if args.wants(DATABASE) {
         refuse_full(&booted.target).await?;
         roles::ensure(&booted.target).await?;
         restore.database(&booted.target, config.tools_dir().as_deref(), &watcher).await?;
@@ -254,11 +272,13 @@ async fn with_database(booted: &Booted, args: &Args, restore: &Restore, lifecycl
         &Telemetry::new().register("storage", storage::Metrics::register),
     )?;
     let work_dir = config.backup.work_dir(&booted.data_dir.path);
-    if args.wants(Part::Objects) {
+    if args.wants(OBJECTS) {
         restore.objects(&stores.objects, &work_dir, &watcher).await?;
     }
-    if args.wants(Part::Vectors) {
-        restore.vectors(&stores.index_files, &work_dir, &watcher).await?;
+    for participant in stores.participants.iter().filter(|participant| args.wants(participant.name())) {
+        if !restore.participant(participant.as_ref(), &work_dir, &watcher).await? {
+            print_line(&format!("the backup has no {}: it was made before there were any", participant.name()));
+        }
     }
     if args.only.is_none() {
         put_model(booted, restore, lifecycle, &watcher).await;

@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -14,13 +13,7 @@ use super::{
     index::{IndexError, table_name},
     store::{self, chunks::Pending, system::AnyBase},
 };
-use crate::{
-    platform::{
-        crypto,
-        health::{Check, CheckResult},
-    },
-    storage::{Storage, StorageError},
-};
+use crate::platform::health::{Check, CheckResult};
 
 /// Bases that one look compares: the newest ones; reconciling compares all.
 const BASES: usize = 50;
@@ -47,7 +40,7 @@ impl Check for StoreCheck {
     }
 
     async fn run(&self) -> CheckResult {
-        match writes_once(&self.0.inner.index_files).await {
+        match self.0.inner.index_files.writes_once().await {
             Ok(true) => CheckResult::pass("the vector store takes a new file, and does not replace it"),
             // LanceDB commits with such a write: without it two processes can overwrite each other's version of a table.
             Ok(false) => CheckResult::fail(
@@ -60,15 +53,6 @@ impl Check for StoreCheck {
             ),
         }
     }
-}
-
-/// Whether a file can be written, and only once.
-async fn writes_once(files: &Storage) -> Result<bool, StorageError> {
-    let key = format!("doctor/{}", crypto::hex(&crypto::random_bytes::<8>()));
-    let first = files.put_new(&key, Bytes::from_static(b"holdfast doctor")).await?;
-    let second = files.put_new(&key, Bytes::from_static(b"holdfast doctor")).await;
-    files.delete(&key).await?;
-    Ok(first && !second?)
 }
 
 struct IndexCheck(Knowledge);

@@ -29,8 +29,8 @@ pub enum KnowledgeError {
     NotFailed,
     #[error("the document is being read already")]
     BeingRead,
-    /// Another writer holds the base's lock.
-    #[error("the index of the knowledge base is being written by another process")]
+    /// Another writer holds the base's lock, or a backup holds deletions.
+    #[error("the index of the knowledge base is being written by another process, or a backup keeps its files")]
     Busy,
     #[error("storing the document failed")]
     Storage(#[from] StorageError),

@@ -309,9 +309,12 @@ pub struct SearchHit {
     pub end: i32,
 }
 
-/// Where a base's objects lie.
+/// The folder of our objects in the store. Called so since we were the only room that had any; what lies there stays.
+pub const OBJECTS: &str = "org";
+
+/// Where a base's objects lie, below [`OBJECTS`].
 pub fn base_prefix(org: OrgId, base: KnowledgeBaseId) -> String {
-    format!("org/{org}/kb/{base}")
+    format!("{org}/kb/{base}")
 }
 
 /// Where a document's objects lie.

@@ -1,12 +1,21 @@
+use std::collections::BTreeMap;
+
+use futures::StreamExt as _;
 use uuid::Uuid;
 
 use super::{
-    DocumentId,
+    DocumentId, Vectors,
     extract::UnreadWhat,
+    index::{IndexOptions, TableState, VectorIndex},
     jobs::{sync::Difference, vision::without_fence},
     model::{TextPart, clean_filename, searchable_text},
     pages::{highlight, part_key, ranges, split},
+    participant::belongs,
     store::chunks::Indexed,
+};
+use crate::{
+    platform::lifecycle::Lifecycle,
+    storage::{self, Participant as _, Storage},
 };
 
 #[test]
@@ -119,4 +128,46 @@ fn every_part_that_cannot_be_read_has_words_in_both_languages() {
         }
         assert_eq!(serde_json::to_value(what).unwrap(), what.as_str());
     }
+}
+
+#[test]
+fn of_a_vector_store_the_versions_at_hand_are_taken() {
+    let tables = BTreeMap::from([("kb_a_g1".to_owned(), TableState { version: 2, rows: 1 })]);
+    let manifest = |version: u64| format!("kb_a_g1.lance/_versions/{}.manifest", u64::MAX - version);
+    let keep = [
+        "kb_a_g1.lance/data/x.lance".to_owned(),
+        "kb_a_g1.lance/_indices/u/metadata.lance".to_owned(),
+        manifest(1),
+        manifest(2),
+        "kb_a_g1.lance/_versions/2.manifest".to_owned(),
+    ];
+    let drop = [
+        manifest(3),
+        "kb_a_g1.lance/_versions/3.manifest".to_owned(),
+        "kb_a_g1.lance/_versions/latest_version_hint.json".to_owned(),
+        "kb_b_g1.lance/data/x.lance".to_owned(),
+        "doctor/x".to_owned(),
+    ];
+    let kept: Vec<&String> = keep.iter().chain(&drop).filter(|key| belongs(key, &tables)).collect();
+    assert_eq!(kept, keep.iter().collect::<Vec<_>>());
+}
+
+/// A backup that lacks the file which names a table's files at its version would restore to nothing.
+#[tokio::test]
+async fn of_a_vector_store_the_version_that_was_kept_must_be_among_the_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let metrics = storage::Metrics::register(&mut prometheus_client::registry::Registry::default());
+    let files = Storage::open(&storage::Config::default(), dir.path(), Lifecycle::new(), metrics).unwrap();
+    let vectors = Vectors::new(VectorIndex::new(&dir.path().display().to_string(), IndexOptions::default()), files);
+    let state = serde_json::json!({"kb_a_g1": {"version": 2, "rows": 1}, "kb_b_g1": {"version": 7, "rows": 0}});
+    let verify = async |keys: &[&str]| {
+        let keys: Vec<_> = keys.iter().map(|key| Ok((*key).to_owned())).collect();
+        vectors.verify(&state, futures::stream::iter(keys).boxed()).await.unwrap()
+    };
+    let newest = format!("kb_a_g1.lance/_versions/{}.manifest", u64::MAX - 2);
+    let (all, older) = ([newest.as_str(), "kb_b_g1.lance/_versions/7.manifest"], "kb_b_g1.lance/_versions/6.manifest");
+    assert_eq!(verify(&all).await, Vec::<String>::new());
+    let lacking = ["version 7 of vector table kb_b_g1 is not among the files"];
+    assert_eq!(verify(&[&newest, older, "kb_b_g1.lance/data/x.lance"]).await, lacking);
+    assert!(vectors.verify(&serde_json::json!(7), futures::stream::empty().boxed()).await.is_err());
 }

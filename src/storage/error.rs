@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::platform::{
+    db::DbError,
     error::{ApiError, is_disk_full},
     http::unreadable_body,
 };
@@ -24,6 +25,13 @@ pub enum StorageError {
     Store(#[source] object_store::Error),
     #[error("the object store's folder failed")]
     Folder(#[from] std::io::Error),
+    /// Nothing is deleted now; the caller comes again, or leaves it to a job that does.
+    #[error("a backup is being made: no file is deleted until it is done")]
+    Held,
+    #[error("the right to delete files was lost half-way (did the database restart?)")]
+    GuardLost,
+    #[error("the right to delete files could not be asked for")]
+    Guard(#[from] DbError),
 }
 
 impl StorageError {
@@ -41,7 +49,7 @@ impl StorageError {
                         | object_store::Error::UnknownConfigurationKey { .. }
                 ) || refused_in_words(error)
             }
-            Self::TooLarge(_) | Self::Body(_) | Self::Key(_) => false,
+            Self::TooLarge(_) | Self::Body(_) | Self::Key(_) | Self::Held | Self::GuardLost | Self::Guard(_) => false,
         }
     }
 }
@@ -68,6 +76,11 @@ impl From<StorageError> for ApiError {
                 Self::unavailable(Duration::from_secs(5), "the object store is not reachable right now")
                     .with_source(error)
             }
+            StorageError::Held => Self::unavailable(Duration::from_secs(60), error.to_string()),
+            StorageError::GuardLost => {
+                Self::unavailable(Duration::from_secs(5), "the database is not reachable right now").with_source(error)
+            }
+            StorageError::Guard(error) => error.into(),
             StorageError::Key(_) => Self::internal(error),
         }
     }

@@ -1,10 +1,11 @@
 //! [`Storage`]: the only code that knows `object_store`.
 
 use std::{
-    ops::Range,
+    collections::BTreeSet,
+    ops::{Deref, Range},
     os::unix::fs::DirBuilderExt as _,
     path::{Path as FilePath, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     task::{Poll, ready},
     time::Duration,
 };
@@ -22,7 +23,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
 use super::{
-    Config, Metrics, StorageError,
+    Config, DeleteGuard, Metrics, StorageError,
     metrics::{Operation, Outcome},
 };
 use crate::platform::{crypto, lifecycle::Lifecycle};
@@ -32,12 +33,17 @@ const PART_BYTES: usize = 5 << 20;
 /// Parts on their way at a time: 4 hide the latency and hold 20 MiB.
 const PARTS_IN_FLIGHT: usize = 4;
 
-/// The object store. Cheap to clone.
+/// Where [`Storage::round_trip`] and [`Storage::writes_once`] put what they look at. No room's.
+const PROBES: &str = "doctor";
+
+/// The object store, or a room's part of it. Cheap to clone.
 #[derive(Clone)]
 pub struct Storage {
     store: Arc<dyn ObjectStore>,
     /// The folder, where the store is one.
     folder: Option<PathBuf>,
+    /// The folders of the rooms, of the whole store.
+    rooms: Arc<Mutex<BTreeSet<&'static str>>>,
     lifecycle: Lifecycle,
     metrics: Metrics,
 }
@@ -88,7 +94,13 @@ impl Storage {
             std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
             // A document is acknowledged only when a power cut cannot take it back.
             let store = LocalFileSystem::new_with_prefix(&folder)?.with_fsync(true).with_automatic_cleanup(true);
-            return Ok(Self { store: Arc::new(store), folder: Some(folder), lifecycle, metrics });
+            return Ok(Self {
+                store: Arc::new(store),
+                folder: Some(folder),
+                rooms: Arc::default(),
+                lifecycle,
+                metrics,
+            });
         };
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         let mut builder = AmazonS3Builder::new().with_bucket_name(bucket);
@@ -96,7 +108,44 @@ impl Storage {
             builder = builder.with_config(key.parse()?, value);
         }
         let store = PrefixStore::new(builder.build()?, prefix);
-        Ok(Self { store: Arc::new(store), folder: None, lifecycle, metrics })
+        Ok(Self { store: Arc::new(store), folder: None, rooms: Arc::default(), lifecycle, metrics })
+    }
+
+    /// A room's part of the store, the folder `name`: its keys begin there, and no listing of it shows another room's. Each name once.
+    pub fn room(&self, name: &'static str) -> Result<Self, StorageError> {
+        let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
+        if !is_name || name == PROBES || !rooms.insert(name) {
+            return Err(StorageError::Key(format!("{name}: not a folder for a room, or another room's")));
+        }
+        drop(rooms);
+        Ok(Self {
+            store: Arc::new(PrefixStore::new(self.store.clone(), name)),
+            folder: self.folder.as_ref().map(|folder| folder.join(name)),
+            rooms: Arc::default(),
+            ..self.clone()
+        })
+    }
+
+    /// The folders of the rooms.
+    pub fn rooms(&self) -> Vec<&'static str> {
+        self.rooms.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
+    }
+
+    /// Folders of the store that are no room's: of a version that had other rooms, or of somebody who shares the bucket.
+    pub async fn strangers(&self) -> Result<Vec<String>, StorageError> {
+        self.observed(Operation::List, async {
+            let found = self.store.list_with_delimiter(None).await?;
+            let rooms = self.rooms();
+            let names = found.common_prefixes.iter().map(ToString::to_string);
+            Ok(names.filter(|name| name != PROBES && !rooms.contains(&name.as_str())).collect())
+        })
+        .await
+    }
+
+    /// This, where no backup is made of it: see [`Outside`].
+    pub fn outside(self) -> Outside {
+        Outside(self)
     }
 
     /// Whether objects lie in a folder of this machine.
@@ -115,13 +164,20 @@ impl Storage {
 
     /// Writes, reads and deletes a small object. False: what was read is not what was written.
     pub async fn round_trip(&self) -> Result<bool, StorageError> {
-        // A name of its own: several hosts may look at the same time.
-        let key = format!("doctor/{}", crypto::hex(&crypto::random_bytes::<8>()));
-        let data = Bytes::from_static(b"holdfast doctor");
+        let (key, data) = probe();
         self.put(&key, data.clone()).await?;
         let same = self.get_bytes(&key).await? == data;
-        self.delete(&key).await?;
+        self.remove(&key).await?;
         Ok(same && !self.exists(&key).await?)
+    }
+
+    /// Whether a file can be written, and only once.
+    pub async fn writes_once(&self) -> Result<bool, StorageError> {
+        let (key, data) = probe();
+        let first = self.put_new(&key, data.clone()).await?;
+        let second = self.put_new(&key, data).await;
+        self.remove(&key).await?;
+        Ok(first && !second?)
     }
 
     /// Bytes of everything in the store.
@@ -240,7 +296,18 @@ impl Storage {
     }
 
     /// Removes an object; one that is not there is no error.
-    pub async fn delete(&self, key: &str) -> Result<(), StorageError> {
+    pub async fn delete(&self, key: &str, guard: &mut DeleteGuard) -> Result<(), StorageError> {
+        guard.check().await?;
+        self.remove(key).await
+    }
+
+    /// Removes everything below `prefix` (whole path segments), unfinished local uploads included.
+    pub async fn delete_prefix(&self, prefix: &str, guard: &mut DeleteGuard) -> Result<(), StorageError> {
+        guard.check().await?;
+        self.remove_prefix(prefix).await
+    }
+
+    async fn remove(&self, key: &str) -> Result<(), StorageError> {
         self.observed(Operation::Delete, async {
             match self.store.delete(&path(key)?).await {
                 Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
@@ -250,8 +317,7 @@ impl Storage {
         .await
     }
 
-    /// Removes everything below `prefix` (whole path segments), unfinished local uploads included.
-    pub async fn delete_prefix(&self, prefix: &str) -> Result<(), StorageError> {
+    async fn remove_prefix(&self, prefix: &str) -> Result<(), StorageError> {
         self.observed(Operation::Delete, async {
             let below = path(prefix)?;
             if let Some(folder) = &self.folder {
@@ -316,11 +382,42 @@ impl Storage {
             Ok(_) => Outcome::Ok,
             Err(StorageError::NotFound) => Outcome::NotFound,
             Err(StorageError::TooLarge(_) | StorageError::Body(_) | StorageError::Key(_)) => Outcome::Rejected,
-            Err(StorageError::Store(_) | StorageError::Folder(_)) => Outcome::Error,
+            // The rights to delete are asked before.
+            Err(
+                StorageError::Store(_)
+                | StorageError::Folder(_)
+                | StorageError::Held
+                | StorageError::GuardLost
+                | StorageError::Guard(_),
+            ) => Outcome::Error,
         };
         self.metrics.count(operation, outcome, begin.elapsed());
         result
     }
+}
+
+/// A store that no backup is made of: a destination of backups. What lies there is deleted without asking anybody.
+#[derive(Clone)]
+pub struct Outside(Storage);
+
+impl Deref for Outside {
+    type Target = Storage;
+    fn deref(&self) -> &Storage {
+        &self.0
+    }
+}
+
+impl Outside {
+    /// Removes an object; one that is not there is no error.
+    pub async fn delete(&self, key: &str) -> Result<(), StorageError> {
+        self.0.remove(key).await
+    }
+}
+
+/// A small object to try the store with. The name is new each time: several hosts may look at once.
+fn probe() -> (String, Bytes) {
+    let key = format!("{PROBES}/{}", crypto::hex(&crypto::random_bytes::<8>()));
+    (key, Bytes::from_static(b"holdfast doctor"))
 }
 
 fn path(key: &str) -> Result<Path, StorageError> {

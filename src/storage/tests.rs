@@ -5,7 +5,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use prometheus_client::registry::Registry;
 
 use super::{
-    Config, Entry, Metrics, Storage, StorageError,
+    Config, DeleteGuard, Entry, Metrics, Storage, StorageError,
     metrics::{Operation, OperationLabels, Outcome},
 };
 use crate::platform::{config::ConfigErrors, crypto, lifecycle::Lifecycle};
@@ -84,13 +84,13 @@ async fn a_write_that_is_given_up_leaves_nothing() {
 async fn deleting_a_prefix_takes_what_lies_below_it_and_nothing_beside_it() {
     let dir = tempfile::tempdir().unwrap();
     let metrics = Metrics::register(&mut Registry::default());
-    let storage = open_counted(dir.path(), metrics.clone());
+    let (storage, mut guard) = (open_counted(dir.path(), metrics.clone()), DeleteGuard::of_nothing());
     for key in ["org/a/kb/1/x", "org/a/kb/1/y", "org/a/kb/12/x"] {
         storage.put(key, Bytes::from_static(b"1")).await.unwrap();
     }
     std::fs::write(dir.path().join("objects/org/a/kb/1/z#1"), b"unfinished").unwrap();
-    storage.delete_prefix("org/a/kb/1").await.unwrap();
-    storage.delete_prefix("org/a/kb/1").await.unwrap();
+    storage.delete_prefix("org/a/kb/1", &mut guard).await.unwrap();
+    storage.delete_prefix("org/a/kb/1", &mut guard).await.unwrap();
     assert_eq!(files(dir.path()).len(), 1);
     assert!(storage.exists("org/a/kb/12/x").await.unwrap());
     let listed: Vec<Entry> = storage.list("org/a").try_collect().await.unwrap();
@@ -102,7 +102,34 @@ async fn deleting_a_prefix_takes_what_lies_below_it_and_nothing_beside_it() {
         |outcome| metrics.operations.get_or_create(&OperationLabels { operation: Operation::List, outcome }).get();
     assert_eq!([Outcome::Ok, Outcome::Rejected, Outcome::Error].map(counted), [2, 1, 0], "each listing once");
     assert!(matches!(storage.get_bytes("org/a/kb/1/x").await, Err(StorageError::NotFound)));
-    storage.delete("org/a/kb/1/x").await.unwrap();
+    storage.delete("org/a/kb/1/x", &mut guard).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_room_sees_its_own_folder_and_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole = open(dir.path());
+    let (org, notes) = (whole.room("org").unwrap(), whole.room("notes").unwrap());
+    // What a version before rooms wrote is found where it was.
+    whole.put("org/a/kb/1/x", Bytes::from_static(b"old")).await.unwrap();
+    notes.put("a/1", Bytes::from_static(b"note")).await.unwrap();
+    std::fs::write(dir.path().join("objects/notes/a/2#1"), b"unfinished").unwrap();
+    assert_eq!(org.get_bytes("a/kb/1/x").await.unwrap(), "old");
+    assert_eq!(whole.get_bytes("notes/a/1").await.unwrap(), "note");
+    let keys = async |storage: &Storage| -> Vec<String> {
+        storage.list("").map_ok(|entry| entry.key).try_collect().await.unwrap()
+    };
+    assert_eq!((keys(&org).await, keys(&notes).await), (vec!["a/kb/1/x".to_owned()], vec!["a/1".to_owned()]));
+    assert!(matches!(notes.get_bytes("../org/a/kb/1/x").await, Err(StorageError::Key(_))));
+    notes.delete_prefix("a", &mut DeleteGuard::of_nothing()).await.unwrap();
+    assert_eq!(files(dir.path()).len(), 1, "unfinished ones went too, and nothing of the other room");
+    for taken in ["org", "notes", "doctor", "", "a/b", "Notes"] {
+        assert!(matches!(whole.room(taken), Err(StorageError::Key(_))), "{taken}");
+    }
+    assert_eq!(whole.rooms(), ["notes", "org"]);
+    whole.put("gone/a/1", Bytes::new()).await.unwrap();
+    assert!(whole.round_trip().await.unwrap());
+    assert_eq!(whole.strangers().await.unwrap(), ["gone"]);
 }
 
 #[tokio::test]

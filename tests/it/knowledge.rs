@@ -288,6 +288,34 @@ async fn the_same_content_is_one_document() {
     app.stop().await;
 }
 
+/// While a backup holds deletions (over all processes, versions before this one too: by the lock's name), no file goes.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_is_not_kept_deletes_nothing_while_a_backup_is_made() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let base = make_base(&admin, "Harbour").await;
+    let id = add_document(&admin, &base, "tides.md", b"# Tides\n\nThe quibblefrotz sings at dawn.\n").await;
+    app.wait_for_jobs().await;
+    let objects = || files(&app.data_dir.join("objects")).len();
+    assert_eq!(objects(), 1);
+    let hash = holdfast::platform::crypto::sha256("knowledge.deletes");
+    let key = i64::from_le_bytes(hash[..8].try_into().unwrap());
+    let mut backup = superuser(&app).await;
+    let hold = sqlx::query_scalar::<_, bool>("SELECT pg_try_advisory_lock($1)").bind(key);
+    assert!(hold.fetch_one(&mut backup).await.unwrap());
+
+    // Nobody waits for the backup: neither who sends the same again, nor who sends what cannot be read.
+    let again =
+        upload(&admin, &base, &[("again.md", b"# Tides\n\nThe quibblefrotz sings at dawn.\n")]).await.expect(200);
+    assert_eq!((&again["id"], &again["duplicate"]), (&json!(id), &json!(true)));
+    upload(&admin, &base, &[("a.png", &fixture("image.png"))]).await.problem(415, "unsupported_media_type");
+    assert_eq!(objects(), 3, "files went while a backup held them");
+    backup.close().await.unwrap();
+    app.wait_for_jobs().await;
+    assert_eq!(objects(), 1, "what was not kept went afterwards");
+    app.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn another_organisation_finds_nothing_under_any_address() {
     let app = TestApp::start().await;

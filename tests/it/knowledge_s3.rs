@@ -68,7 +68,7 @@ async fn documents_and_index_live_in_a_bucket_and_a_delete_leaves_nothing() {
     let pieces = |count: u8| stream::iter((0..count).map(|n| Ok::<_, std::io::Error>(Bytes::from(vec![n; 1 << 20]))));
     assert_eq!(storage.put_stream("org/large", pieces(12), 20 << 20).await.unwrap().size, 12 << 20);
     assert_eq!(storage.get_range("org/large", (11 << 20) - 1..(11 << 20) + 1).await.unwrap(), vec![10, 11]);
-    storage.delete("org/large").await.unwrap();
+    storage.delete("org/large", &mut app.app.deletions.permit().await.unwrap()).await.unwrap();
     let refused = storage.put_stream("org/large", pieces(12), 8 << 20).await;
     assert!(matches!(refused, Err(StorageError::TooLarge(_))), "{refused:?}");
     assert!(!storage.exists("org/large").await.unwrap());

@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 pub use drill::Choice;
 pub use prune::Pruned;
-pub use restore::{Part, Plan, Restore};
+pub use restore::{Plan, Restore};
 pub use verify::Verified;
 
 use super::{
@@ -36,7 +36,6 @@ use super::{
     store,
 };
 use crate::{
-    knowledge::{Knowledge, index::VectorIndex},
     platform::{
         clock::Clock,
         crypto::{self, MasterKey},
@@ -45,7 +44,7 @@ use crate::{
         lifecycle::Lifecycle,
         pools::{CpuPool, Traffic},
     },
-    storage::{self, Storage},
+    storage::{self, Deletions, Participant, Storage},
 };
 
 /// For a look at where folders lie.
@@ -63,11 +62,11 @@ pub struct Deps {
     pub lifecycle: Lifecycle,
     pub metrics: Metrics,
     pub storage_metrics: storage::Metrics,
-    pub knowledge: Knowledge,
+    pub deletions: Deletions,
+    /// The whole store: what is kept is what lies in the folders of its rooms.
     pub objects: Storage,
-    pub index: VectorIndex,
-    /// The files of `index`.
-    pub index_files: Storage,
+    /// What else takes part.
+    pub participants: Vec<Arc<dyn Participant>>,
     /// Folder of the in-process embedding model; `None` where a provider embeds.
     pub model_dir: Option<PathBuf>,
     /// The configuration's file and the files with secrets that it names.
@@ -105,7 +104,7 @@ impl std::fmt::Debug for Backups {
     }
 }
 
-/// What a restore needs beside database, objects and vectors.
+/// What a restore needs beside database, objects and the files of participants.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Settings {
     /// 64 hexadecimal digits.
@@ -119,6 +118,16 @@ impl Backups {
     pub fn new(deps: Deps) -> Self {
         // A sealing thread mostly waits for the tool, the disk or the network.
         Self { inner: Arc::new(Inner { deps, pool: CpuPool::background(8), elsewhere: OnceCell::new() }) }
+    }
+
+    /// What it was built from: for another service with more that takes part.
+    pub fn deps(&self) -> &Deps {
+        &self.inner.deps
+    }
+
+    pub(super) fn participant(&self, name: &str) -> Result<&dyn Participant, BackupError> {
+        let found = self.inner.participants.iter().find(|participant| participant.name() == name);
+        found.map(AsRef::as_ref).ok_or_else(|| BackupError::UnknownParticipant(name.to_owned()))
     }
 
     pub fn config(&self) -> &Config {

@@ -19,7 +19,7 @@ use crate::{
         destination::DestinationError,
         dump,
         keys::KeyFile,
-        manifest::{Manifest, ManifestError, Schema, Tree},
+        manifest::{Manifest, ManifestError, Part, Schema, Tree},
         model::Kind,
         reader::Reader,
         schema,
@@ -32,16 +32,14 @@ use crate::{
         db::{Target, tools::Tools},
         pools::CpuPool,
     },
-    storage::Storage,
+    storage::{Participant, Storage},
 };
 
-/// A part that can be restored by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
-#[serde(rename_all = "snake_case")]
-pub enum Part {
-    Database,
-    Objects,
-    Vectors,
+/// What of a participant a restore would bring back.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct PlannedPart {
+    pub files: u64,
+    pub bytes: u64,
 }
 
 /// What a restore would bring back.
@@ -58,8 +56,8 @@ pub struct Plan {
     pub database_bytes: u64,
     pub objects: u64,
     pub object_bytes: u64,
-    pub vector_tables: usize,
-    pub vector_bytes: u64,
+    /// Files and bytes of what takes part beside them, by name.
+    pub participants: BTreeMap<String, PlannedPart>,
     /// Of the embedding model; 0 where it does not travel with the backup.
     pub model_bytes: u64,
     /// What is read from the destination.
@@ -124,8 +122,11 @@ impl Restore {
             database_bytes: m.database.dump.size,
             objects: m.objects.files,
             object_bytes: m.objects.bytes,
-            vector_tables: m.vector_tables.len(),
-            vector_bytes: m.vectors.bytes,
+            participants: m
+                .participants
+                .iter()
+                .map(|(name, Part { tree, .. })| (name.clone(), PlannedPart { files: tree.files, bytes: tree.bytes }))
+                .collect(),
             model_bytes: m.model.as_ref().map_or(0, |model| model.bytes),
             total_bytes: m.total_bytes,
         }
@@ -233,9 +234,19 @@ impl Restore {
         self.tree(("objects", &self.manifest.objects), to, work_dir, (Stretch::WHOLE, watcher)).await
     }
 
-    /// Writes every file of the vector store, likewise.
-    pub async fn vectors(&self, to: &Storage, work_dir: &Path, watcher: &Watcher) -> Result<(), BackupError> {
-        self.vectors_within(to, work_dir, (Stretch::WHOLE, watcher)).await
+    /// Writes every file of a participant, likewise; false where it took no part.
+    pub async fn participant(
+        &self,
+        participant: &dyn Participant,
+        work_dir: &Path,
+        watcher: &Watcher,
+    ) -> Result<bool, BackupError> {
+        let name = participant.name();
+        let Some(part) = self.manifest.participants.get(name) else { return Ok(false) };
+        let to = participant.target().await.map_err(BackupError::of(name))?;
+        self.tree((name, &part.tree), &to, work_dir, (Stretch::WHOLE, watcher)).await?;
+        participant.restored(&part.state).await.map_err(BackupError::of(name))?;
+        Ok(true)
     }
 
     /// Writes the files of the embedding model that are missing in its folder or differ. Returns how many; `None` where the backup has none.
@@ -257,16 +268,7 @@ impl Restore {
         Ok(Some(written))
     }
 
-    pub(super) async fn vectors_within(
-        &self,
-        to: &Storage,
-        work_dir: &Path,
-        told: (Stretch, &Watcher),
-    ) -> Result<(), BackupError> {
-        self.tree(("vectors", &self.manifest.vectors), to, work_dir, told).await
-    }
-
-    async fn tree(
+    pub(super) async fn tree(
         &self,
         (name, tree): (&str, &Tree),
         to: &Storage,

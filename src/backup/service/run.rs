@@ -26,14 +26,15 @@ use crate::{
         catalogue::Catalogue,
         dump::Snapshot,
         keys::SIGNING_PURPOSE,
-        manifest::{Blob, Database, FORMAT, Manifest, Tree},
+        manifest::{Blob, Database, FORMAT, Manifest, Part, Tree},
         model::{Backup, Copy, CopyStatus, Kind, Status},
         sealer::Sealer,
+        spool::WorkFolder,
         store, tree,
         watcher::{self, Stretch, Watcher},
         writer::Writer,
     },
-    platform::{data_dir::free_bytes, error::chain},
+    platform::{data_dir::free_bytes, db, error::chain},
     storage::{self, Storage},
 };
 
@@ -51,7 +52,7 @@ const RESERVE: u64 = 256 << 20;
 /// What each part takes of a run, percent; the settings and the manifest take the rest.
 const DATABASE: Stretch = Stretch(0, 60);
 const OBJECTS: Stretch = Stretch(60, 85);
-const VECTORS: Stretch = Stretch(85, 93);
+const PARTICIPANTS: Stretch = Stretch(85, 93);
 const MODEL: Stretch = Stretch(93, 95);
 /// The table is told this often where a run is.
 const NOTED: Duration = Duration::from_secs(1);
@@ -123,27 +124,19 @@ impl Backups {
     ) -> Result<Manifest, BackupError> {
         let deps = &self.inner.deps;
         steps.say(0, "waiting for deletions to end");
-        let mut quiet = deps.knowledge.hold_deletes(QUIET).await?.ok_or(BackupError::NotQuiet(QUIET))?;
+        let mut quiet = deps.deletions.hold(QUIET).await?.ok_or(BackupError::NotQuiet(QUIET))?;
         let mut snapshot = Snapshot::take(&deps.target, deps.config.tools_dir.as_deref(), &self.inner.pool).await?;
         let taken_at = deps.clock.now();
         let database = self.save_database(writer, &mut snapshot, steps).await;
         snapshot.close().await;
         let database = database?;
         steps.say(OBJECTS.0, "objects");
-        self.find_files(writer, &deps.objects, "org", |_| true).await?;
-        let objects = self.save_tree(writer, "objects", &deps.objects, (OBJECTS, steps)).await?;
-        steps.say(VECTORS.0, "vectors");
-        let mut vector_tables = BTreeMap::new();
-        for table in deps.index.list_tables().await? {
-            let state = deps.index.state(&table).await?;
-            vector_tables.insert(table, state);
-        }
-        // Listed after the versions were read: every file of theirs is there.
-        self.find_files(writer, &deps.index_files, "", |key| tree::belongs(key, &vector_tables)).await?;
-        let vectors = self.save_tree(writer, "vectors", &deps.index_files, (VECTORS, steps)).await?;
+        let objects = self.save_objects(writer, steps).await?;
+        let participants = self.save_participants(writer, steps).await?;
         let model = match self.model_files()? {
             Some(files) => {
-                steps.say(VECTORS.1, "embedding model");
+                steps.say(PARTICIPANTS.1, "embedding model");
+                writer.catalogue().apart(Catalogue::clear_files).await?;
                 self.find_files(writer, &files, "", |_| true).await?;
                 Some(self.save_tree(writer, "models", &files, (MODEL, steps)).await?)
             }
@@ -171,9 +164,10 @@ impl Backups {
             recipients: self.recipients()?.names(),
             database,
             objects,
-            vectors,
+            participants,
+            vectors: None,
             model,
-            vector_tables,
+            vector_tables: None,
             settings,
             blobs_sha256: list.sha256,
             blobs: list.blobs,
@@ -221,7 +215,39 @@ impl Backups {
         })
     }
 
-    /// Puts the files below `prefix` into the catalogue, in place of those that it has.
+    /// Stores what lies in the folders of the rooms.
+    async fn save_objects(&self, writer: &Writer, steps: &Steps) -> Result<Tree, BackupError> {
+        let objects = &self.inner.objects;
+        let strangers = objects.strangers().await?;
+        if !strangers.is_empty() {
+            let folders = strangers.join(", ");
+            tracing::info!(folders, "folders of the object store that are of no room are not in the backup: {folders}");
+        }
+        writer.catalogue().apart(Catalogue::clear_files).await?;
+        for room in objects.rooms() {
+            self.find_files(writer, objects, room, |_| true).await?;
+        }
+        self.save_tree(writer, "objects", objects, (OBJECTS, steps)).await
+    }
+
+    /// Stores what takes part beside database and objects.
+    async fn save_participants(&self, writer: &Writer, steps: &Steps) -> Result<BTreeMap<String, Part>, BackupError> {
+        let all = &self.inner.participants;
+        let mut parts = BTreeMap::new();
+        for (n, participant) in all.iter().enumerate() {
+            let (name, stretch) = (participant.name(), PARTICIPANTS.piece(n, all.len()));
+            steps.say(stretch.0, name);
+            let scratch = WorkFolder::make(&self.work_dir().join("capture"), 0o700)?;
+            let captured = participant.capture(scratch.path()).await.map_err(BackupError::of(name))?;
+            writer.catalogue().apart(Catalogue::clear_files).await?;
+            self.find_files(writer, &captured.files, "", captured.belongs).await?;
+            let tree = self.save_tree(writer, name, &captured.files, (stretch, steps)).await?;
+            parts.insert(name.to_owned(), Part { tree, state: captured.state });
+        }
+        Ok(parts)
+    }
+
+    /// Adds the files below `prefix` to the catalogue.
     async fn find_files(
         &self,
         writer: &Writer,
@@ -229,7 +255,6 @@ impl Backups {
         prefix: &str,
         belongs: impl Fn(&str) -> bool,
     ) -> Result<(), BackupError> {
-        writer.catalogue().apart(Catalogue::clear_files).await?;
         let mut found = files.list(prefix).try_ready_chunks(PIECE);
         while let Some(mut entries) = found.try_next().await.map_err(|error| error.1)? {
             entries.retain(|entry| belongs(&entry.key));
@@ -264,9 +289,15 @@ impl Backups {
             let saved = tree::save(writer, files, entries, &known, on_file).await?;
             index.add(&saved).await?;
             let mut tx = self.inner.db.system().await?;
-            store::remember_files(&mut tx, name, &known, &saved).await?;
-            store::forget_files(&mut tx, name, (&after, last.as_deref()), &keys).await?;
-            tx.commit().await?;
+            match store::remember_files(&mut tx, name, &known, &saved).await {
+                // A backup before the migration that lets any name in: the next one reads these files again.
+                Err(error) if db::constraint(&error) == Some("backup_known_files_tree_check") => drop(tx),
+                remembered => {
+                    remembered?;
+                    store::forget_files(&mut tx, name, (&after, last.as_deref()), &keys).await?;
+                    tx.commit().await?;
+                }
+            }
             match last {
                 Some(last) => after = last,
                 // What is known of files beyond the last was forgotten with this.
@@ -385,7 +416,7 @@ pub(super) fn fill(backup: &mut Backup, manifest: &Manifest, added_bytes: u64) {
     backup.database_bytes = number(manifest.database.dump.size);
     backup.rows = number(manifest.database.schema.rows.values().sum());
     backup.objects = number(manifest.objects.files);
-    backup.vector_files = number(manifest.vectors.files);
+    backup.vector_files = number(manifest.participants.values().map(|part| part.tree.files).sum());
     backup.total_bytes = number(manifest.total_bytes);
     backup.added_bytes = number(added_bytes);
 }

@@ -4,17 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::DateTime;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::blob;
 use crate::{
     backup::{
-        manifest::{BlobName, Database, FORMAT, Manifest, ManifestError, Schema, Tree},
+        manifest::{BlobName, Database, FORMAT, Manifest, ManifestError, Part, Schema, Tree},
         model::{BackupId, Kind},
         schema::differences,
-        tree::belongs,
     },
-    knowledge::index::TableState,
     platform::crypto::{Digest, MasterKey},
 };
 
@@ -38,9 +37,13 @@ fn manifest() -> Manifest {
             schema: Schema::default(),
         },
         objects: tree(2),
-        vectors: tree(3),
+        participants: BTreeMap::from([(
+            "vectors".into(),
+            Part { tree: tree(3), state: json!({"kb_a_g1": {"version": 2, "rows": 5}}) },
+        )]),
+        vectors: None,
         model: None,
-        vector_tables: BTreeMap::from([("kb_a_g1".into(), TableState { version: 2, rows: 5 })]),
+        vector_tables: None,
         settings: blob(4),
         blobs_sha256: Digest([0xef; 32]),
         blobs: 10,
@@ -79,6 +82,33 @@ fn a_manifest_is_believed_only_as_it_was_signed() {
     }
 }
 
+/// What a version before `participants` wrote is read, and what is written it can read: it takes the vectors from these two fields.
+#[test]
+fn manifests_of_before_participants_are_read_and_written() {
+    let key = MasterKey::parse(&"1f".repeat(32)).unwrap().signing_key("a").unwrap();
+    let mut manifest = manifest();
+    let notes = Part { tree: Tree { index: blob(6), files: 1, bytes: 2 }, state: json!({"lines": 3}) };
+    manifest.participants.insert("notes".into(), notes);
+    let text = |signed: &[u8]| -> Value {
+        let envelope: Value = serde_json::from_slice(signed).unwrap();
+        serde_json::from_str(envelope["manifest"].as_str().unwrap()).unwrap()
+    };
+    let written = text(&manifest.sign(&key).unwrap());
+    assert_eq!(written["vector_tables"], json!({"kb_a_g1": {"version": 2, "rows": 5}}));
+    assert_eq!(written["vectors"], written["participants"]["vectors"]["tree"]);
+    let names: Vec<&str> = manifest.trees().map(|(name, _)| name).collect();
+    assert_eq!(names, ["objects", "notes", "vectors"]);
+
+    let mut before = written;
+    before.as_object_mut().unwrap().remove("participants");
+    let manifest_text = before.to_string();
+    let (signature, public_key) = (STANDARD.encode(key.sign(manifest_text.as_bytes())), STANDARD.encode(key.public()));
+    let signed = json!({"manifest": manifest_text, "signature": signature, "public_key": public_key}).to_string();
+    let read = Manifest::open(signed.as_bytes(), manifest.id, Some(&key.public())).unwrap();
+    manifest.participants.remove("notes");
+    assert_eq!(read, manifest);
+}
+
 #[test]
 fn names_of_blobs_are_read_strictly() {
     let name = blob(5).name;
@@ -115,6 +145,7 @@ fn differences_of_databases_are_named() {
         constraints: vec!["a: pk".into()],
         indexes: vec!["i".into()],
         migration: 70,
+        migrations: BTreeSet::from([12, 70]),
     };
     assert_eq!(differences(&schema, &schema), Vec::<String>::new());
     let changes: [(Change, &str); 12] = [
@@ -128,6 +159,8 @@ fn differences_of_databases_are_named() {
         (|s| s.constraints[0].push_str(" not validated"), "constraint a: pk is missing"),
         (|s| s.indexes.clear(), "index i is missing"),
         (|s| s.migration = 61, "the last migration is 61 instead of 70"),
+        (|s| s.migrations.retain(|version| *version == 70), "migration 12 is missing"),
+        (|s| s.migrations.extend([63]), "migration 63 should not be there"),
     ];
     for (change, words) in changes {
         let mut found = schema.clone();
@@ -137,26 +170,16 @@ fn differences_of_databases_are_named() {
 }
 
 #[test]
-fn of_a_vector_store_the_versions_at_hand_are_taken() {
-    let tables = BTreeMap::from([("kb_a_g1".to_owned(), TableState { version: 2, rows: 1 })]);
-    let manifest = |version: u64| format!("kb_a_g1.lance/_versions/{}.manifest", u64::MAX - version);
-    let keep = [
-        "kb_a_g1.lance/data/x.lance".to_owned(),
-        "kb_a_g1.lance/_indices/u/metadata.lance".to_owned(),
-        manifest(1),
-        manifest(2),
-        migrations: BTreeSet::from([12, 70]),
-        "kb_a_g1.lance/_versions/2.manifest".to_owned(),
-    ];
-    let drop = [
-        manifest(3),
-        "kb_a_g1.lance/_versions/3.manifest".to_owned(),
-        "kb_a_g1.lance/_versions/latest_version_hint.json".to_owned(),
-        "kb_b_g1.lance/data/x.lance".to_owned(),
-        "doctor/x".to_owned(),
-    ];
-    let kept: Vec<&String> = keep.iter().chain(&drop).filter(|key| belongs(key, &tables)).collect();
-    assert_eq!(kept, keep.iter().collect::<Vec<_>>());
+fn of_migrations_all_must_be_known_and_not_the_highest() {
+    let known = BTreeSet::from([12, 70, 20_261_129_180_000]);
+    let of = |all: &[i64]| Schema {
+        migration: *all.last().unwrap(),
+        migrations: all.iter().copied().collect(),
+        ..Schema::default()
+    };
+    assert!(of(&[12, 70]).is_known(&known) && of(&[12, 70, 20_261_129_180_000]).is_known(&known));
+    assert!(!of(&[12, 63, 70]).is_known(&known), "a late one below the highest");
+    assert!(!of(&[12, 70, 20_261_129_180_001]).is_known(&known));
+    let before = |migration| Schema { migration, ..Schema::default() };
+    assert!(before(70).is_known(&known) && !before(71).is_known(&known), "manifests without the list");
 }
-        (|s| s.migrations.retain(|version| *version == 70), "migration 12 is missing"),
-        (|s| s.migrations.extend([63]), "migration 63 should not be there"),

@@ -20,6 +20,8 @@ pub enum IndexError {
     Store(#[source] Box<lancedb::Error>),
     #[error("index rows could not be assembled")]
     Arrow(#[from] arrow_schema::ArrowError),
+    #[error(transparent)]
+    Guard(#[from] crate::storage::StorageError),
 }
 
 impl From<lancedb::Error> for IndexError {

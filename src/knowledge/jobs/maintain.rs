@@ -147,7 +147,6 @@ impl Knowledge {
     }
 
     async fn optimize(&self, org: OrgId, base: KnowledgeBaseId) -> Result<(), KnowledgeError> {
-        let may_delete = self.may_delete().await?;
         let lock = self.lock_index(base).await?;
         let began = self.inner.clock.now();
         let mut tx = self.inner.db.tenant(org).await?;
@@ -156,7 +155,7 @@ impl Knowledge {
         let Some(state) = state else { return Ok(()) };
         let table = table_name(base.0, state.index_generation);
         let asked = Instant::now();
-        let report = match self.inner.index.optimize(&table, Retention::Keep(KEEP_VERSIONS)).await {
+        let mut report = match self.inner.index.optimize(&table, Retention::Keep(KEEP_VERSIONS)).await {
             Ok(report) => {
                 self.inner.metrics.updated_index(Update::Thorough, asked.elapsed());
                 report
@@ -164,6 +163,17 @@ impl Knowledge {
             Err(IndexError::NoSuchTable(_)) => return Ok(()),
             Err(error) => return Err(error.into()),
         };
+        match self.may_delete().await {
+            Ok(mut may_delete) => {
+                self.inner.index.prune(&table, Retention::Keep(KEEP_VERSIONS), &mut report, &mut may_delete).await?;
+            }
+            // The next maintenance finds the base as it found it now.
+            Err(KnowledgeError::Busy) => {
+                tracing::info!(knowledge_base = %base, "old versions of the index of {base} stay until the backup is made");
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        }
         self.inner.metrics.maintained(base, &report.failures);
         let mut tx = self.inner.db.tenant(org).await?;
         if report.failures.is_empty() {
@@ -173,7 +183,7 @@ impl Knowledge {
         }
         tx.commit().await?;
         tracing::debug!(knowledge_base = %base, bytes_removed = report.bytes_removed, "index of {base} optimised");
-        drop((lock, may_delete));
+        drop(lock);
         Ok(())
     }
 

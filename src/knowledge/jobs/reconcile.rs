@@ -1,6 +1,9 @@
 //! `knowledge.reconcile`: all bases, at start and every night.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use chrono::TimeDelta;
 use futures::TryStreamExt as _;
@@ -16,6 +19,8 @@ use crate::{
 
 /// An object without a row that is younger may be an upload whose row is about to be written.
 const ORPHAN_AGE: TimeDelta = TimeDelta::hours(1);
+/// Comes again after this long where a backup holds deletions.
+const YIELD: Duration = Duration::from_secs(600);
 
 impl Knowledge {
     /// Queues a reconciliation; called once when the process starts to work.
@@ -28,7 +33,11 @@ impl Knowledge {
     }
 
     pub(super) async fn run_reconcile(&self, _: &JobContext, _: Reconcile) -> Result<(), JobError> {
-        self.reconcile().await.map_err(or_snooze)
+        self.reconcile().await.map_err(|error| match error {
+            // A backup keeps every file: all of this again each second for as long as it takes helps nobody.
+            KnowledgeError::Busy => JobError::snooze(YIELD),
+            error => or_snooze(error),
+        })
     }
 
     async fn reconcile(&self) -> Result<(), KnowledgeError> {
@@ -62,11 +71,8 @@ impl Knowledge {
             tx.commit().await?;
         }
         self.embed_words_only().await?;
-        let may_delete = self.may_delete().await?;
         self.remove_orphan_tables().await?;
-        self.remove_orphan_objects().await?;
-        drop(may_delete);
-        Ok(())
+        self.remove_orphan_objects().await
     }
 
     /// Starts another generation of a base's index where it was made for another model. Documents are read again, since
@@ -105,7 +111,7 @@ impl Knowledge {
                 .and_then(|(id, _)| Uuid::parse_str(id).ok());
             if owner.is_some_and(|owner| !bases.contains(&owner)) {
                 tracing::warn!(table, "removing an index that no knowledge base stands behind");
-                self.inner.index.drop_table(&table).await?;
+                self.inner.index.drop_table(&table, &mut self.may_delete().await?).await?;
             }
         }
         Ok(())
@@ -114,8 +120,8 @@ impl Knowledge {
     /// Objects of documents that are gone: an upload whose process was killed before it wrote its row.
     async fn remove_orphan_objects(&self) -> Result<(), KnowledgeError> {
         let before = self.inner.clock.now() - ORPHAN_AGE;
-        // In pieces: there may be any number of them.
-        let mut found = self.inner.storage.list("org").try_chunks(1000);
+        // In pieces: there may be any number of them. The right to delete is had for a piece, so that a backup need not wait for the list.
+        let mut found = self.inner.storage.list("").try_chunks(1000);
         while let Some(entries) = found.try_next().await.map_err(|error| error.1)? {
             let old = entries.iter().filter(|entry| entry.modified < before);
             let folders: HashMap<Uuid, String> = old.filter_map(|entry| document_of(&entry.key)).collect();
@@ -123,20 +129,26 @@ impl Knowledge {
             let mut tx = self.inner.db.system().await?;
             let existing: HashSet<Uuid> = store::system::existing_documents(&mut tx, &ids).await?.into_iter().collect();
             tx.commit().await?;
-            for (_, folder) in folders.into_iter().filter(|(id, _)| !existing.contains(id)) {
+            let orphans: Vec<String> =
+                folders.into_iter().filter(|(id, _)| !existing.contains(id)).map(|(_, folder)| folder).collect();
+            if orphans.is_empty() {
+                continue;
+            }
+            let mut may_delete = self.may_delete().await?;
+            for folder in orphans {
                 tracing::warn!(folder, "removing an object that no document stands behind");
-                self.inner.storage.delete_prefix(&folder).await?;
+                self.inner.storage.delete_prefix(&folder, &mut may_delete).await?;
             }
         }
         Ok(())
     }
 }
 
-/// Document and folder of an object's key, `org/<org>/kb/<base>/doc/<document>/...`.
+/// Document and folder of an object's key, `<org>/kb/<base>/doc/<document>/...`.
 fn document_of(key: &str) -> Option<(Uuid, String)> {
     let parts: Vec<&str> = key.split('/').collect();
     match parts.as_slice() {
-        ["org", _, "kb", _, "doc", document, _, ..] => Some((Uuid::parse_str(document).ok()?, parts[..6].join("/"))),
+        [_, "kb", _, "doc", document, _, ..] => Some((Uuid::parse_str(document).ok()?, parts[..5].join("/"))),
         _ => None,
     }
 }

@@ -18,6 +18,7 @@ use crate::{
         },
     },
     platform::ids::OrgId,
+    storage::DeleteGuard,
 };
 
 impl Knowledge {
@@ -40,37 +41,48 @@ impl Knowledge {
     }
 
     async fn sync(&self, org: OrgId, base: KnowledgeBaseId, deleted: Option<DocumentId>) -> Result<(), KnowledgeError> {
-        let may_delete = self.may_delete().await?;
+        let mut may_delete = self.may_delete().await?;
         if let Some(document) = deleted {
-            self.inner.storage.delete_prefix(&document_prefix(org, base, document)).await?;
+            self.inner.storage.delete_prefix(&document_prefix(org, base, document), &mut may_delete).await?;
         }
         let lock = self.lock_index(base).await?;
         let mut tx = self.inner.db.tenant(org).await?;
         let state = store::bases::index_state(&mut tx, base).await?;
         tx.commit().await?;
         let current = state.as_ref().map(|state| table_name(base.0, state.index_generation));
-        self.drop_tables(base, current.as_deref()).await?;
+        self.drop_tables(base, current.as_deref(), &mut may_delete).await?;
         match state {
-            Some(state) => self.sync_rows(org, base, state.index_generation).await?,
-            None => self.inner.storage.delete_prefix(&base_prefix(org, base)).await?,
+            Some(state) => self.sync_rows(org, base, state.index_generation, &mut may_delete).await?,
+            None => self.inner.storage.delete_prefix(&base_prefix(org, base), &mut may_delete).await?,
         }
         drop((lock, may_delete));
         Ok(())
     }
 
     /// Drops the base's tables except the current one.
-    async fn drop_tables(&self, base: KnowledgeBaseId, current: Option<&str>) -> Result<(), KnowledgeError> {
+    async fn drop_tables(
+        &self,
+        base: KnowledgeBaseId,
+        current: Option<&str>,
+        may_delete: &mut DeleteGuard,
+    ) -> Result<(), KnowledgeError> {
         let prefix = format!("kb_{}_g", base.0.simple());
         for table in self.inner.index.list_tables().await? {
             if table.starts_with(&prefix) && Some(table.as_str()) != current {
-                self.inner.index.drop_table(&table).await?;
+                self.inner.index.drop_table(&table, may_delete).await?;
             }
         }
         Ok(())
     }
 
     /// The caller holds the lock.
-    async fn sync_rows(&self, org: OrgId, base: KnowledgeBaseId, generation: i64) -> Result<(), KnowledgeError> {
+    async fn sync_rows(
+        &self,
+        org: OrgId,
+        base: KnowledgeBaseId,
+        generation: i64,
+        may_delete: &mut DeleteGuard,
+    ) -> Result<(), KnowledgeError> {
         let table = table_name(base.0, generation);
         let mut tx = self.inner.db.tenant(org).await?;
         let words = store::chunks::indexed_after(&mut tx, base, generation, Uuid::nil(), 1).await?;
@@ -81,7 +93,7 @@ impl Knowledge {
             Err(IndexError::NoSuchTable(_)) => (Vec::new(), true),
             // Nobody else writes or purges now: the file is gone or broken for good.
             Err(IndexError::Damaged(_)) => {
-                self.inner.index.drop_table(&table).await?;
+                self.inner.index.drop_table(&table, may_delete).await?;
                 (Vec::new(), true)
             }
             Err(error) => return Err(error.into()),
@@ -119,7 +131,7 @@ impl Knowledge {
         for documents in stale.chunks(500) {
             self.inner.index.delete_documents(&table, documents).await?;
         }
-        self.purge(base, &table).await
+        self.purge(base, &table, may_delete).await
     }
 
     /// All ids of a table whose every part could be read: a search needs the vectors and the words' index too, which lie in files of
@@ -140,8 +152,14 @@ impl Knowledge {
     }
 
     /// Rewrites the table's files without what was deleted. Fails when a step fails: then the job comes again.
-    async fn purge(&self, base: KnowledgeBaseId, table: &str) -> Result<(), KnowledgeError> {
-        let report = self.inner.index.optimize(table, Retention::Purge).await?;
+    async fn purge(
+        &self,
+        base: KnowledgeBaseId,
+        table: &str,
+        may_delete: &mut DeleteGuard,
+    ) -> Result<(), KnowledgeError> {
+        let mut report = self.inner.index.optimize(table, Retention::Purge).await?;
+        self.inner.index.prune(table, Retention::Purge, &mut report, may_delete).await?;
         self.inner.metrics.maintained(base, &report.failures);
         report.failures.into_iter().next_back().map_or(Ok(()), |(_, error)| Err(error.into()))
     }

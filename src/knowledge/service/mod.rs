@@ -30,7 +30,7 @@ use crate::{
         lifecycle::Lifecycle,
         pools::{CpuPool, Traffic},
     },
-    storage::{Storage, StorageError},
+    storage::{DeleteGuard, Deletions, Storage, StorageError},
 };
 
 /// The index is measured with each so many refreshes of the gauges: every five minutes.
@@ -41,7 +41,9 @@ const INDEX_EVERY: u32 = 20;
 pub struct Deps {
     pub db: Db,
     pub clock: Clock,
+    /// Our folder of the store: see [`super::OBJECTS`].
     pub storage: Storage,
+    pub deletions: Deletions,
     pub index: VectorIndex,
     /// The files of `index`.
     pub index_files: Storage,
@@ -64,6 +66,7 @@ pub(super) struct Inner {
     pub db: Db,
     pub clock: Clock,
     pub storage: Storage,
+    pub deletions: Deletions,
     pub index: VectorIndex,
     pub index_files: Storage,
     pub llm: Llm,
@@ -86,7 +89,7 @@ impl std::fmt::Debug for Knowledge {
 
 impl Knowledge {
     pub fn new(config: Config, deps: Deps) -> Self {
-        let Deps { db, clock, storage, index, index_files, llm, cpu, traffic, metrics, extractor } = deps;
+        let Deps { db, clock, storage, deletions, index, index_files, llm, cpu, traffic, metrics, extractor } = deps;
         let background = CpuPool::background(std::thread::available_parallelism().map_or(2, usize::from));
         let extractions = Semaphore::new(config.extract_processes.max(1));
         let inner = Inner {
@@ -94,6 +97,7 @@ impl Knowledge {
             db,
             clock,
             storage,
+            deletions,
             index,
             index_files,
             llm,
@@ -197,22 +201,12 @@ impl Knowledge {
         self.inner.index_files.probe().await
     }
 
-    /// Keeps every file of objects and index from being deleted until the guard is dropped, over all processes; waits at most
-    /// `patience` for deletions that run. `None` where they do not end.
-    pub async fn hold_deletes(&self, patience: Duration) -> Result<Option<SessionLock>, KnowledgeError> {
-        let deadline = tokio::time::Instant::now() + patience;
-        loop {
-            let held = self.inner.db.try_session_lock(lock_key("knowledge.deletes")).await?;
-            if held.is_some() || tokio::time::Instant::now() > deadline {
-                return Ok(held);
-            }
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-    }
-
-    /// What deletes files has this; [`KnowledgeError::Busy`] while they are held.
-    pub(super) async fn may_delete(&self) -> Result<SessionLock, KnowledgeError> {
-        self.inner.db.try_shared_session_lock(lock_key("knowledge.deletes")).await?.ok_or(KnowledgeError::Busy)
+    /// The right to delete files of objects and index; [`KnowledgeError::Busy`] while a backup is made.
+    pub(super) async fn may_delete(&self) -> Result<DeleteGuard, KnowledgeError> {
+        self.inner.deletions.permit().await.map_err(|error| match error {
+            StorageError::Held => KnowledgeError::Busy,
+            error => error.into(),
+        })
     }
 
     /// The right to write to a base's index. A lease alone does not stop a writer that was paused and has lost it; this

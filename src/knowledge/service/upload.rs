@@ -15,14 +15,14 @@ use crate::{
     knowledge::{
         Document, DocumentId, DocumentStatus, KnowledgeBaseId, KnowledgeError,
         extract::{Kind, Unsupported, sniff},
-        jobs::Extract,
+        jobs::{self as work, Extract},
         model::{clean_filename, document_prefix, original_key},
         store::{
             self,
             documents::{Filter, NewDocument},
         },
     },
-    platform::{db, http::Principal, ids::OrgId, lifecycle::uncancelled},
+    platform::{db, error::chain, http::Principal, ids::OrgId, lifecycle::uncancelled},
     storage::{StorageError, Stored},
 };
 
@@ -110,11 +110,39 @@ impl Knowledge {
             // object would be a document that is lost.
             let keep = matches!(&result, Ok(Upload { duplicate: false, .. }) | Err(KnowledgeError::Db(_)));
             if !keep {
-                knowledge.inner.storage.delete_prefix(&document_prefix(arrived.org, arrived.base, arrived.id)).await?;
+                knowledge.discard(&arrived).await;
             }
             result
         });
         registered.await.map_err(db::DbError::from)?
+    }
+
+    /// Removes the object of a file that is not kept: at once, or by a job where a backup holds deletions or the store fails. Nobody waits
+    /// for either, and what came of the upload stays what it is.
+    async fn discard(&self, arrived: &Arrived) {
+        let Arrived { org, base, id, .. } = arrived;
+        let now = async {
+            let mut may_delete = self.may_delete().await?;
+            self.inner.storage.delete_prefix(&document_prefix(*org, *base, *id), &mut may_delete).await?;
+            Ok::<_, KnowledgeError>(())
+        };
+        let Err(error) = now.await else { return };
+        let later = async {
+            let job = work::Sync { knowledge_base_id: *base, deleted: Some(*id) };
+            let mut tx = self.inner.db.tenant(*org).await?;
+            jobs::enqueue(&mut tx, &self.inner.clock, Some(*org), &job, &work::Sync::options(*base)).await?;
+            tx.commit().await?;
+            Ok::<_, KnowledgeError>(())
+        };
+        match later.await {
+            Ok(()) => {
+                tracing::info!(document_id = %id, why = chain(&error), "a file that is not kept is removed later")
+            }
+            Err(failed) => {
+                tracing::warn!(document_id = %id, why = chain(&error), error = chain(&failed),
+                    "a file that is not kept stays until the next knowledge.reconcile");
+            }
+        }
     }
 
     async fn register(&self, arrived: &Arrived) -> Result<Upload, KnowledgeError> {

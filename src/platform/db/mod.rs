@@ -196,6 +196,20 @@ impl Db {
         self.session_lock(key, true).await
     }
 
+    /// As [`Self::try_session_lock`], after waiting for those who share it, `patience` at most. Whoever asks to share it meanwhile is
+    /// refused: the server lets nobody past who waits, so that it comes to an end however many there are.
+    pub async fn session_lock_within(&self, key: i64, patience: Duration) -> Result<Option<SessionLock>, DbError> {
+        // Detached from the pool, as below, and because of its time limits.
+        let mut conn = self.app.pool.acquire().await?.detach();
+        let limits = "SELECT set_config('lock_timeout', $1, false), set_config('statement_timeout', '0', false)";
+        sqlx::query(limits).bind(patience.as_millis().max(1).to_string()).execute(&mut conn).await?;
+        match sqlx::query("SELECT pg_advisory_lock($1)").bind(key).execute(&mut conn).await {
+            Ok(_) => Ok(Some(SessionLock { conn })),
+            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("55P03") => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     async fn session_lock(&self, key: i64, shared: bool) -> Result<Option<SessionLock>, DbError> {
         let pool = self.app.pool.clone();
         let taken = uncancelled(async move {

@@ -20,15 +20,15 @@ use crate::support::{
 };
 
 /// A destination as a test changes it.
-struct Copy {
+pub struct Copy {
     folder: PathBuf,
     backup: Backup,
     older: Backup,
-    manifest: Value,
+    pub manifest: Value,
 }
 
 impl Copy {
-    fn of(folder: PathBuf, backup: Backup, older: Backup) -> Self {
+    pub fn of(folder: PathBuf, backup: Backup, older: Backup) -> Self {
         let path = folder.join(format!("backups/{}/manifest.json", backup.id));
         let envelope: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
         let manifest = serde_json::from_str(envelope["manifest"].as_str().unwrap()).unwrap();
@@ -59,7 +59,7 @@ impl Copy {
     }
 
     /// Puts a manifest with changed words in its place, signed.
-    fn sign(&self, key: &SigningKey, change: impl Fn(&mut Value)) {
+    pub fn sign(&self, key: &SigningKey, change: impl Fn(&mut Value)) {
         let mut manifest = self.manifest.clone();
         change(&mut manifest);
         let text = serde_json::to_string(&manifest).unwrap();
@@ -70,6 +70,11 @@ impl Copy {
         });
         fs::write(self.manifest_path(), serde_json::to_vec(&envelope).unwrap()).unwrap();
     }
+}
+
+/// What the manifest says of the vector tables.
+fn vector_tables(manifest: &mut Value) -> impl Iterator<Item = &mut Value> {
+    manifest["participants"]["vectors"]["state"].as_object_mut().unwrap().values_mut()
 }
 
 /// Leaves a blob out of the list, and signs that this is right.
@@ -108,7 +113,7 @@ fn swap(a: &Path, b: &Path) {
 type Corruption = (&'static str, fn(&Copy, &SigningKey));
 
 /// What reading it again must notice.
-const READ: [Corruption; 30] = [
+const READ: [Corruption; 31] = [
     ("a flipped bit in the dump", |c, _| flip(&c.blob("/database/dump"))),
     ("a flipped bit in the settings", |c, _| flip(&c.blob("/settings"))),
     ("a flipped bit in the index of objects", |c, _| flip(&c.blob("/objects/index"))),
@@ -160,6 +165,9 @@ const READ: [Corruption; 30] = [
     ("more bytes than there are", |c, key| {
         c.sign(key, |m| m["total_bytes"] = json!(m["total_bytes"].as_u64().unwrap() + 1));
     }),
+    ("vector tables at a version whose files are not there", |c, key| {
+        c.sign(key, |m| vector_tables(m).for_each(|table| table["version"] = json!(9_000_000)));
+    }),
     ("an index that names fewer files than there are", |c, key| c.sign(key, |m| m["objects"]["files"] = json!(1))),
 ];
 
@@ -183,14 +191,14 @@ const DRILLED: [Corruption; 8] = [
     }),
     ("a vector table with fewer rows", |c, key| {
         c.sign(key, |m| {
-            for table in m["vector_tables"].as_object_mut().unwrap().values_mut() {
+            for table in vector_tables(m) {
                 table["rows"] = json!(1000);
             }
         });
     }),
     ("a vector table of another version", |c, key| {
         c.sign(key, |m| {
-            for table in m["vector_tables"].as_object_mut().unwrap().values_mut() {
+            for table in vector_tables(m) {
                 table["version"] = json!(1);
             }
         });

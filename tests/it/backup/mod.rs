@@ -4,6 +4,7 @@ mod corruptions;
 mod disaster;
 mod faults;
 mod keys;
+mod participants;
 mod places;
 mod rights;
 mod runs;

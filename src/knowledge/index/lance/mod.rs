@@ -26,6 +26,8 @@ use uuid::Uuid;
 pub use tidy::Tidied;
 pub use upkeep::{MAINTENANCE_STEPS, OptimizeReport, Retention, TableState, TableStats};
 
+use crate::storage::DeleteGuard;
+
 use super::{IndexError, analyze};
 use held::HeldTables;
 use rows::{hits, record_batch, schema, uuids};
@@ -303,7 +305,8 @@ impl VectorIndex {
     }
 
     /// Removes a table with all its files. An absent one is no error.
-    pub async fn drop_table(&self, name: &str) -> Result<(), IndexError> {
+    pub async fn drop_table(&self, name: &str, guard: &mut DeleteGuard) -> Result<(), IndexError> {
+        guard.check().await?;
         self.tables.invalidate(name).await;
         self.held.forget(name).await;
         match self.connection().await?.drop_table(name, &[]).await.map_err(IndexError::from) {

@@ -12,9 +12,11 @@ use futures::TryStreamExt as _;
 use lancedb::query::{ExecutableQuery as _, QueryBase as _};
 use serde::{Deserialize, Serialize};
 
+use crate::storage::DeleteGuard;
+
 use super::{IndexError, VectorIndex, dimensions, full_text_index, full_text_options, tidy::compaction, uuids};
 
-/// Which old versions of a table [`VectorIndex::optimize`] removes.
+/// Which old versions of a table [`VectorIndex::prune`] removes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retention {
     /// Those older than this: readers that began before may still be reading them.
@@ -24,10 +26,10 @@ pub enum Retention {
     Purge,
 }
 
-/// What [`VectorIndex::optimize`] does, in this order.
+/// What [`VectorIndex::optimize`] does and [`VectorIndex::prune`] at last, in this order.
 pub const MAINTENANCE_STEPS: [&str; 4] = ["compact", "vector_index", "index", "prune"];
 
-/// What [`VectorIndex::optimize`] did. One step's failure does not keep the others from running: a failing compaction must not stop
+/// What [`VectorIndex::optimize`] and [`VectorIndex::prune`] did. One step's failure does not keep the others from running: a failing compaction must not stop
 /// old versions from being pruned, or the disk fills (lance issue 7653).
 #[derive(Debug, Default)]
 pub struct OptimizeReport {
@@ -90,8 +92,8 @@ impl VectorIndex {
         Ok(near && (word.is_empty() || !self.terms_search(name, &word, 1).await?.is_empty()))
     }
 
-    /// Merges small files, brings the indexes up to date, makes or renews the vector index of a large table, removes old versions.
-    /// Only by the table's writer.
+    /// Merges small files, brings the indexes up to date, makes or renews the vector index of a large table, with what is deleted left out
+    /// where a purge follows. Adds files and removes none: that is [`Self::prune`]. Only by the table's writer.
     pub async fn optimize(&self, name: &str, retention: Retention) -> Result<OptimizeReport, IndexError> {
         let table = self.table(name).await?;
         let purge = retention == Retention::Purge;
@@ -116,6 +118,19 @@ impl VectorIndex {
         if let Err(error) = indexing {
             report.failures.push(("index", error.into()));
         }
+        Ok(report)
+    }
+
+    /// Removes old versions of a table, with the files that only they have; what it did comes into `report`. Only by the table's writer.
+    pub async fn prune(
+        &self,
+        name: &str,
+        retention: Retention,
+        report: &mut OptimizeReport,
+        guard: &mut DeleteGuard,
+    ) -> Result<(), IndexError> {
+        let table = self.table(name).await?;
+        guard.check().await?;
         let older_than = match retention {
             Retention::Keep(age) => chrono::Duration::from_std(age).unwrap_or(chrono::Duration::MAX),
             Retention::Purge => chrono::Duration::zero(),
@@ -123,7 +138,7 @@ impl VectorIndex {
         // Files of unfinished writes are safe to remove for the only writer there is.
         let prune = OptimizeAction::Prune {
             older_than: Some(older_than),
-            delete_unverified: Some(purge),
+            delete_unverified: Some(retention == Retention::Purge),
             error_if_tagged_old_versions: None,
         };
         match table.optimize(prune).await {
@@ -134,7 +149,7 @@ impl VectorIndex {
             }
             Err(error) => report.failures.push(("prune", error.into())),
         }
-        Ok(report)
+        Ok(())
     }
 
     /// `IVF_PQ` with the rules of the LanceDB guide: a partition for 4096 rows, a sub-vector for 8 dimensions. Its centroids stay where

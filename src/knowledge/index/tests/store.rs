@@ -1,4 +1,5 @@
 use super::*;
+use crate::storage::DeleteGuard;
 
 const DIMS: usize = 4;
 
@@ -24,6 +25,13 @@ fn rows() -> Vec<IndexRow> {
         row(3, 11, "Bread is baked in the oven", [0.0, 1.0, 0.0, 0.0]),
         row(4, 12, "Backups of the database run every night", [0.0, 0.0, 1.0, 0.2]),
     ]
+}
+
+/// Both steps of upkeep, as maintenance does them.
+async fn upkeep(index: &VectorIndex, table: &str, retention: Retention) -> OptimizeReport {
+    let mut report = index.optimize(table, retention).await.unwrap();
+    index.prune(table, retention, &mut report, &mut DeleteGuard::of_nothing()).await.unwrap();
+    report
 }
 
 fn chunks(hits: &[Hit]) -> Vec<u128> {
@@ -52,7 +60,7 @@ async fn rows_are_found_before_and_after_optimize() {
         let both = index.text_search(&table, "server database backup", 10).await.unwrap();
         assert_eq!(chunks(&both), [4, 1], "two rare words beat one; optimized: {optimized}");
         assert!(both[0].score > both[1].score);
-        let report = index.optimize(&table, Retention::Keep(Duration::from_hours(1))).await.unwrap();
+        let report = upkeep(&index, &table, Retention::Keep(Duration::from_hours(1))).await;
         assert!(report.failures.is_empty(), "{report:?}");
     }
     let stats = index.stats(&table).await.unwrap();
@@ -81,7 +89,7 @@ async fn writing_twice_is_writing_once_and_deletes_take_whole_documents() {
     left.sort_unstable();
     assert_eq!(left, [(id(3), id(11)), (id(4), id(12))]);
     assert!(index.text_search(&table, "logs", 10).await.unwrap().is_empty());
-    index.optimize(&table, Retention::Keep(Duration::from_hours(1))).await.unwrap();
+    upkeep(&index, &table, Retention::Keep(Duration::from_hours(1))).await;
     index.upsert(&table, rows()).await.unwrap();
     assert_eq!(index.chunk_ids(&table).await.unwrap().len(), 4, "no duplicates after optimize");
 }
@@ -96,10 +104,10 @@ async fn a_purge_leaves_nothing_of_a_deleted_document() {
     let mut all = rows();
     all.push(row(8, 20, "Zyzzogeton payroll", [0.3, 0.3, 0.3, 0.3]));
     index.upsert(&table, all).await.unwrap();
-    index.optimize(&table, Retention::Keep(Duration::from_hours(1))).await.unwrap();
+    upkeep(&index, &table, Retention::Keep(Duration::from_hours(1))).await;
     assert!(mentions(dir.path(), b"zyzzogeton"), "the check can see it");
     index.delete_documents(&table, &[id(20)]).await.unwrap();
-    let report = index.optimize(&table, Retention::Purge).await.unwrap();
+    let report = upkeep(&index, &table, Retention::Purge).await;
     assert!(report.failures.is_empty(), "{report:?}");
     assert!(!mentions(dir.path(), b"zyzzogeton"));
     assert!(!mentions(dir.path(), id(8).to_string().as_bytes()));
@@ -155,14 +163,14 @@ async fn maintenance_takes_back_what_rewriting_costs() {
     let table = table_name(id(7), 1);
     index.ensure_table(&table, DIMS).await.unwrap();
     index.upsert(&table, rows()).await.unwrap();
-    index.optimize(&table, Retention::Keep(Duration::ZERO)).await.unwrap();
+    upkeep(&index, &table, Retention::Keep(Duration::ZERO)).await;
     let once = size(dir.path());
     for _ in 0..20 {
         index.upsert(&table, rows()).await.unwrap();
     }
     let grown = index.stats(&table).await.unwrap();
     assert!(grown.versions > 20 && size(dir.path()) > 3 * once, "else this test proves nothing: {grown:?}");
-    let report = index.optimize(&table, Retention::Keep(Duration::ZERO)).await.unwrap();
+    let report = upkeep(&index, &table, Retention::Keep(Duration::ZERO)).await;
     assert!(report.failures.is_empty() && report.versions_removed >= 20 && report.bytes_removed > 0, "{report:?}");
     let stats = index.stats(&table).await.unwrap();
     assert!(stats.versions <= 3 && stats.fragments == 1 && stats.unindexed_rows == 0, "{stats:?}");
@@ -223,8 +231,8 @@ async fn wrong_dimensions_and_absent_tables_are_named() {
     let absent = index.text_search("kb_b_g1", "word", 1).await;
     assert!(matches!(&absent, Err(IndexError::NoSuchTable(name)) if name == "kb_b_g1"), "{absent:?}");
     assert_eq!(index.list_tables().await.unwrap(), ["kb_a_g1"]);
-    index.drop_table("kb_a_g1").await.unwrap();
-    index.drop_table("kb_a_g1").await.unwrap();
+    index.drop_table("kb_a_g1", &mut DeleteGuard::of_nothing()).await.unwrap();
+    index.drop_table("kb_a_g1", &mut DeleteGuard::of_nothing()).await.unwrap();
     assert!(index.list_tables().await.unwrap().is_empty());
     assert!(matches!(index.stats("kb_a_g1").await, Err(IndexError::NoSuchTable(_))));
     index.ensure_table("kb_a_g1", 8).await.unwrap();
@@ -256,7 +264,7 @@ async fn a_purge_takes_no_answer_from_a_reader() {
         reader.state(&table).await.unwrap();
         writer.delete_documents(&table, &[id(12)]).await.unwrap();
         writer.upsert(&table, rows()).await.unwrap();
-        writer.optimize(&table, Retention::Purge).await.unwrap();
+        upkeep(&writer, &table, Retention::Purge).await;
         match round {
             0 => assert_eq!(reader.vector_search(&table, &[1.0, 0.0, 0.0, 0.0], 9).await.unwrap().len(), 4),
             1 => assert_eq!(chunks(&reader.text_search(&table, "database", 9).await.unwrap()), [4]),
@@ -332,7 +340,7 @@ async fn held_vectors_find_what_the_table_has_now() {
     held.delete_documents("kb_held_g1", &[id(30)]).await.unwrap();
     let gone = held.vector_search("kb_held_g1", &more[2].vector, 400).await.unwrap();
     assert!(gone.len() == 300 && gone.iter().all(|hit| hit.document_id != id(30)), "{}", gone.len());
-    held.drop_table("kb_held_g1").await.unwrap();
+    held.drop_table("kb_held_g1", &mut DeleteGuard::of_nothing()).await.unwrap();
     assert!(held.vector_search("kb_held_g1", &more[2].vector, 1).await.is_err());
 }
 
@@ -347,7 +355,7 @@ async fn a_large_table_is_indexed_approximately() {
     let first = rows(0, 700);
     index.upsert("kb_large_g1", first.clone()).await.unwrap();
     let exact = index.vector_search("kb_large_g1", &first[5].vector, 10).await.unwrap();
-    let report = index.optimize("kb_large_g1", Retention::Keep(Duration::from_mins(1))).await.unwrap();
+    let report = upkeep(&index, "kb_large_g1", Retention::Keep(Duration::from_mins(1))).await;
     assert!(report.failures.is_empty(), "{report:?}");
     let approximate = index.vector_search("kb_large_g1", &first[5].vector, 10).await.unwrap();
     assert_eq!(approximate[0].chunk_id, id(5));
@@ -355,7 +363,7 @@ async fn a_large_table_is_indexed_approximately() {
     assert!(recall >= 9, "{recall} of 10");
     assert!((approximate[0].score - 1.0).abs() < 1e-3, "refined with the full vectors: {:?}", approximate[0]);
     index.upsert("kb_large_g1", rows(700, 1500)).await.unwrap();
-    let report = index.optimize("kb_large_g1", Retention::Keep(Duration::from_mins(1))).await.unwrap();
+    let report = upkeep(&index, "kb_large_g1", Retention::Keep(Duration::from_mins(1))).await;
     assert!(report.failures.is_empty(), "{report:?}");
     let found = index.vector_search("kb_large_g1", &first[6].vector, 3).await.unwrap();
     assert_eq!(found[0].chunk_id, id(6));
