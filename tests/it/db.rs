@@ -329,3 +329,50 @@ async fn a_role_that_may_not_see_others_says_so_and_the_rest_is_read() {
     db.close().await;
     cluster().await.drop_database(&name).await;
 }
+
+/// Tables whose size and vacuum nobody watches, because they stay small: some rows for each person, agent or day. A table that is made
+/// tomorrow is watched, or somebody says here that it stays small.
+const SMALL: [&str; 18] = [
+    "agent_versions",
+    "agents",
+    "alert_deliveries",
+    "alert_watchdog",
+    "alerts",
+    "api_keys",
+    "backup_copies",
+    "backup_drills",
+    "backups",
+    "installation",
+    "job_dead_letters",
+    "job_schedules",
+    "job_workers",
+    "knowledge_bases",
+    "memberships",
+    "one_time_links",
+    "organisations",
+    "users",
+];
+
+#[tokio::test]
+async fn every_table_is_watched_or_small() {
+    let name = cluster().await.database().await;
+    let mut admin = PgConnection::connect_with(&cluster().await.target(&name).admin).await.unwrap();
+    let all = "SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname <> '_sqlx_migrations'";
+    let all: Vec<String> = sqlx::query_scalar(all).fetch_all(&mut admin).await.unwrap();
+    admin.close().await.unwrap();
+    cluster().await.drop_database(&name).await;
+    let metrics = std::fs::read_to_string(crate::architecture::src().join("platform/db/metrics.rs")).unwrap();
+    let (_, watched) = metrics.split_once("pub enum Table {").unwrap();
+    let (watched, _) = watched.split_once('}').unwrap();
+    let watched: Vec<&str> = watched.split('"').skip(1).step_by(2).collect();
+    for table in &all {
+        let places = usize::from(watched.contains(&table.as_str())) + usize::from(SMALL.contains(&table.as_str()));
+        assert_eq!(
+            places, 1,
+            "{table}: either in `Table` of src/platform/db/metrics.rs (it grows, or its rows come and go), or in SMALL here"
+        );
+    }
+    let gone: Vec<_> = watched.iter().chain(&SMALL).filter(|name| !all.iter().any(|table| table == *name)).collect();
+    assert!(gone.is_empty(), "no such tables: {gone:?}");
+}

@@ -68,18 +68,38 @@ async fn every_create_is_done_once_and_answered_alike() {
     let admin = app.admin().await;
     let agent = admin.post("/api/v1/agents", &json!({"name": "Host"})).await.expect(201)["id"].clone();
     let conversations = format!("/api/v1/agents/{}/conversations", agent.as_str().unwrap());
+    app.app.auth.create_user("forgets@example.com", "F", "default", Role::Viewer, false).await.unwrap();
+    let members = admin.get("/api/v1/members?q=forgets").await.expect(200);
+    let reset_link = format!("/api/v1/members/{}/reset-link", members["data"][0]["user_id"].as_str().unwrap());
     let creates = [
         ("/api/v1/api-keys", json!({"name": "k", "scopes": ["inference"]}), "SELECT count(*) FROM api_keys"),
         (
             "/api/v1/members/links",
             json!({"email": "a@example.com", "role": "member"}),
-            "SELECT count(*) FROM one_time_links",
+            "SELECT count(*) FROM one_time_links WHERE purpose = 'join'",
         ),
+        (&reset_link, json!({}), "SELECT count(*) FROM one_time_links WHERE purpose = 'reset'"),
         (BASES, json!({"name": "B"}), "SELECT count(*) FROM knowledge_bases"),
         ("/api/v1/agents", json!({"name": "A"}), "SELECT count(*) - 1 FROM agents"),
         (&conversations, json!({}), "SELECT count(*) FROM conversations"),
         ("/api/v1/organisations", json!({"name": "O"}), "SELECT count(*) - 1 FROM organisations"),
     ];
+    // Nothing that creates is left out: what the reference says makes something (files apart, which are streams) is tried above.
+    // Lies in Alertmanager, which is not here: not tried.
+    let elsewhere = ["/api/v1/alerts/silences"];
+    let reference = admin.get("/api/v1/openapi.json").await.expect(200);
+    let template = |path: &str| {
+        path.split('/').map(|part| if part.len() == 36 { "*" } else { part }).collect::<Vec<_>>().join("/")
+    };
+    let tried: BTreeSet<String> = creates.iter().map(|(path, ..)| template(path)).collect();
+    for (path, operations) in reference["paths"].as_object().unwrap() {
+        let post = &operations["post"];
+        let makes = post["responses"].get("201").is_some()
+            && post["requestBody"]["content"].get("multipart/form-data").is_none();
+        let parts = path.split('/').map(|part| if part.starts_with('{') { "*" } else { part });
+        let known = tried.contains(&parts.collect::<Vec<_>>().join("/")) || elsewhere.contains(&path.as_str());
+        assert!(!makes || known, "POST {path} makes something: add it to `creates`, with the rows that it makes");
+    }
     for (n, (path, body, rows)) in creates.iter().enumerate() {
         let key = format!("key {n}");
         let first = create(&admin, path, body, &key).await;

@@ -55,6 +55,8 @@ label_enum! {
 label_enum! {
     /// Tables whose rows come and go, and those that grow: a partitioned one with all its partitions.
     pub enum Table {
+        BackupKnownFiles = "backup_known_files",
+        Conversations = "conversations",
         EmbeddingCache = "embedding_cache",
         IdempotencyKeys = "idempotency_keys",
         JobAttempts = "job_attempts",

@@ -23,20 +23,37 @@ use crate::support::{
     vault::Vault,
 };
 
-/// What people made, by table: what the appliance does by itself in between (sessions, jobs) is left out.
-const TABLES: [&str; 11] = [
-    "organisations",
-    "users",
-    "memberships",
-    "api_keys",
-    "knowledge_bases",
-    "knowledge_documents",
-    "knowledge_texts",
-    "knowledge_chunks",
-    "agents",
-    "conversations",
-    "messages",
+/// Tables whose rows the appliance changes by itself between a backup and the look after a restore, and why they are left out. Every
+/// other table of the catalogue is compared, row for row; a table that is made tomorrow is one of them.
+const LEFT_OUT: [(&str, &str); 14] = [
+    ("sessions", "the look itself signs in"),
+    ("idempotency_keys", "end by themselves"),
+    ("job_queues", "seen by every worker"),
+    ("jobs", "done in between"),
+    ("job_payloads", "done in between"),
+    ("job_history", "done in between"),
+    ("job_attempts", "done in between"),
+    ("job_schedules", "fire in between"),
+    ("job_workers", "signs of life"),
+    ("embedding_cache", "the look's own questions; made again where it is lost"),
+    ("backups", "the backup is being made in its own dump, and the drill comes after it"),
+    ("backup_copies", "as backups"),
+    ("backup_drills", "as backups"),
+    ("backup_known_files", "what the run itself notes down"),
 ];
+/// Tables that stay empty here: their rows come from outside, or from what goes wrong. Compared, but not expected to have any.
+const EMPTY: [&str; 4] = ["alerts", "alert_deliveries", "alert_watchdog", "job_dead_letters"];
+
+/// What is compared of a table.
+fn compared(table: &str) -> &str {
+    match table {
+        // When somebody signed in last is not what people made.
+        "users" => "(SELECT id, email, name, password_hash FROM users)",
+        // A search counts what it embeds.
+        "llm_usage" => "(SELECT to_jsonb(u) AS usage FROM llm_usage u WHERE operation = 'chat')",
+        table => table,
+    }
+}
 
 /// Everything that must come back the same.
 #[derive(Debug, PartialEq)]
@@ -64,16 +81,24 @@ async fn rows(data_dir: &Path) -> BTreeMap<String, String> {
     let key = MasterKey::load(&data_dir.join("secrets/master.key"), false).unwrap();
     let target = Managed::attach(data_dir, Some(&binaries()), "holdfast", &key).unwrap();
     let mut db = PgConnection::connect_with(&target.admin).await.unwrap();
+    let all = "SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname <> '_sqlx_migrations' ORDER BY 1";
+    let all: Vec<String> = sqlx::query_scalar(all).fetch_all(&mut db).await.unwrap();
+    let lists = LEFT_OUT.iter().map(|(table, _)| *table).chain(EMPTY);
+    let gone: Vec<_> = lists.filter(|table| !all.iter().any(|found| found == table)).collect();
+    assert!(gone.is_empty(), "no such table: take {gone:?} out of LEFT_OUT and EMPTY");
     let mut found = BTreeMap::new();
-    for table in TABLES {
-        // When somebody signed in last is not what people made.
-        let from = if table == "users" { "(SELECT id, email, name, password_hash FROM users)" } else { table };
+    for table in all.iter().filter(|table| !LEFT_OUT.iter().any(|(left_out, _)| left_out == table)) {
+        let from = compared(table);
         let sql = format!(
             "SELECT coalesce(md5(string_agg(t::text, '|' ORDER BY t::text)), '') || ' ' || count(*) FROM {from} t"
         );
         let hash: String = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut db).await.unwrap();
-        assert!(!hash.ends_with(" 0"), "{table} is empty: nothing would be compared");
-        found.insert(table.to_owned(), hash);
+        assert!(
+            !hash.ends_with(" 0") || EMPTY.contains(&table.as_str()),
+            "{table} is empty, so that nothing of it is compared: make a row of it in `fill`, or say in LEFT_OUT why it need not come back"
+        );
+        found.insert(table.clone(), hash);
     }
     db.close().await.unwrap();
     found
@@ -121,6 +146,8 @@ async fn fill(site: &Site) -> String {
     let key = json!({"name": "reader", "scopes": ["knowledge_read"]});
     let made = admin.post("/api/v1/api-keys", &key).await;
     assert!(made.status.is_success(), "{}", made.text);
+    let link = json!({"email": "new@example.com", "role": "member"});
+    admin.post("/api/v1/members/links", &link).await.expect(201);
     let output = site.run(&["org", "create", "Others Ltd", "--slug", "others"]).await;
     assert!(output.status.success(), "{output:?}");
     // The self-test comes last, and decides how the arms of a search are weighed.

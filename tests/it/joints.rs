@@ -1,0 +1,222 @@
+//! What a room is joined by in other files. What is forgotten there is missed in silence (a route in no document, a check that nobody runs),
+//! so each joint is derived from the room's own files, and a test says what to add where.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use crate::architecture::{sources, src};
+
+/// The folders that are no rooms: the ground floor, and what knows every room.
+const NO_ROOMS: [&str; 3] = ["app", "cli", "platform"];
+
+/// Name and folder of each room.
+fn rooms() -> Vec<(String, PathBuf)> {
+    let folders = fs::read_dir(src()).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
+    let named = folders.map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), path));
+    let mut rooms: Vec<_> = named.filter(|(name, _)| !NO_ROOMS.contains(&name.as_str())).collect();
+    rooms.sort();
+    rooms
+}
+
+fn root(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Source of a room's file or folder `name`; empty where it has none.
+fn part(room: &Path, name: &str) -> String {
+    let file = room.join(format!("{name}.rs"));
+    let files = if file.exists() {
+        vec![file]
+    } else {
+        Some(room.join(name)).filter(|dir| dir.is_dir()).map(|dir| sources(&dir)).unwrap_or_default()
+    };
+    files.iter().map(|path| read(path)).collect()
+}
+
+/// What a room has (a part of it, and what stands there), and what another file then says of it; `{room}` is its name.
+struct Joint {
+    part: &'static str,
+    has: &'static str,
+    file: &'static str,
+    says: &'static [&'static str],
+}
+
+const JOINTS: [Joint; 10] = [
+    Joint {
+        part: "routes",
+        has: "pub fn router()",
+        file: "src/app/router.rs",
+        says: &["{room}::routes::router()", "{room}::router()"],
+    },
+    Joint {
+        part: "routes",
+        has: "pub fn router()",
+        file: "src/app/generated.rs",
+        says: &["{room}::routes::router()", "{room}::router()"],
+    },
+    // The shell's own pages come with it.
+    Joint { part: "pages", has: "pub fn router()", file: "src/app/router.rs", says: &["{room}::pages::router()"] },
+    Joint {
+        part: "doctor",
+        has: "pub fn checks(",
+        file: "src/app.rs",
+        says: &["{room}::checks(", "{room}::doctor::checks("],
+    },
+    Joint {
+        part: "metrics",
+        has: "pub fn register(",
+        file: "src/app/metrics.rs",
+        says: &["{room}::Metrics::register"],
+    },
+    Joint { part: "mod", has: "pub use jobs::register;", file: "src/app.rs", says: &["{room}::register("] },
+    Joint { part: "config", has: "pub struct Config", file: "src/app/config.rs", says: &["raw.section(\"{room}\""] },
+    Joint { part: "config", has: "pub struct Config", file: "config/holdfast.toml", says: &["[{room}]", "[{room}."] },
+    Joint { part: "participant", has: "impl Participant for", file: "src/app/stores.rs", says: &["{room}::"] },
+    Joint { part: "error", has: "", file: "tests/it/architecture.rs", says: &["(\"{room}\", ", "\"{room}\","] },
+];
+
+/// What is missing of `joints` for these rooms.
+fn missing(rooms: &[(String, PathBuf)], text_of: impl Fn(&str) -> String) -> Vec<String> {
+    let mut missing = Vec::new();
+    for (room, folder) in rooms {
+        for Joint { part: name, has, file, says } in &JOINTS {
+            let own = part(folder, name);
+            let words: Vec<String> = says.iter().map(|words| words.replace("{room}", room)).collect();
+            let text = text_of(file);
+            if !own.is_empty() && own.contains(has) && !words.iter().any(|words| text.contains(words)) {
+                missing.push(format!("src/{room} has `{name}`: add `{}` to {file}", words[0]));
+            }
+        }
+    }
+    missing
+}
+
+#[test]
+fn what_a_room_has_is_joined_to_the_house() {
+    let found = missing(&rooms(), |file| read(&root(file)));
+    assert!(found.is_empty(), "{}", found.join("\n"));
+    // Without any of it each room misses what it has.
+    let nothing = missing(&rooms(), |_| String::new());
+    for (room, least) in [("knowledge", 8), ("storage", 4), ("logs", 5)] {
+        let count = nothing.iter().filter(|line| line.starts_with(&format!("src/{room} has"))).count();
+        assert!(count >= least, "{room}: {count} joints are seen, of {least}: {nothing:#?}");
+    }
+}
+
+/// Texts and files of the console are compiled in by a list.
+#[test]
+fn every_rooms_texts_and_assets_are_compiled_in() {
+    let embedded = read(&src().join("console/embedded.rs"));
+    let (_, lists) = embedded.split_once("\nlocales! {").unwrap();
+    let (locales, assets) = lists.split_once("assets! {").unwrap();
+    for (room, folder) in rooms() {
+        if folder.join("locales").is_dir() {
+            assert!(
+                locales.contains(&format!("\"{room}\"")),
+                "add \"{room}\" to `locales!` in src/console/embedded.rs"
+            );
+        }
+        let Ok(files) = fs::read_dir(folder.join("assets")) else { continue };
+        let line =
+            assets.lines().find(|line| line.trim_start().starts_with(&format!("\"{room}\":"))).unwrap_or_default();
+        for file in files {
+            let name = file.unwrap().file_name().into_string().unwrap();
+            assert!(
+                line.contains(&format!("\"{name}\"")),
+                "add \"{name}\" of {room} to `assets!` in src/console/embedded.rs"
+            );
+        }
+    }
+}
+
+/// A file that no `mod` names is not compiled: its tests do not run, and nobody is told.
+#[test]
+fn every_source_file_is_compiled() {
+    let mut orphans = Vec::new();
+    for (folder, top) in [(src(), vec!["lib.rs", "main.rs"]), (root("tests/it"), vec!["main.rs"])] {
+        let files: BTreeSet<PathBuf> = sources(&folder).into_iter().collect();
+        for path in &files {
+            let (dir, stem) = (path.parent().unwrap(), path.file_stem().unwrap().to_str().unwrap());
+            if dir == folder && top.contains(&path.file_name().unwrap().to_str().unwrap()) {
+                continue;
+            }
+            // `a/mod.rs` is named by what names `a`.
+            let (dir, name) = if stem == "mod" {
+                (dir.parent().unwrap(), dir.file_name().unwrap().to_str().unwrap())
+            } else {
+                (dir, stem)
+            };
+            let parents = if dir == folder {
+                top.iter().map(|file| folder.join(file)).collect()
+            } else {
+                vec![dir.join("mod.rs"), dir.with_extension("rs")]
+            };
+            let named = |text: &str| text.lines().any(|line| line.trim_end().ends_with(&format!("mod {name};")));
+            if !parents.iter().filter(|path| files.contains(*path)).any(|path| named(&read(path))) {
+                orphans.push(format!("{}: say `mod {name};` in one of {parents:?}", path.display()));
+            }
+        }
+    }
+    assert!(orphans.is_empty(), "{}", orphans.join("\n"));
+}
+
+#[test]
+fn every_room_has_integration_tests_alerts_and_a_dashboard_of_its_name() {
+    for (room, folder) in rooms() {
+        let own = [format!("tests/it/{room}.rs"), format!("tests/it/{room}/mod.rs")];
+        assert!(own.iter().any(|path| root(path).exists()), "there is no {}", own[0]);
+        // The alerts of alerting are those of the whole path: meta.
+        let of = if room == "alerting" { "meta" } else { &room };
+        if part(&folder, "metrics").contains("pub fn register(") {
+            let board = if room == "alerting" { "monitoring" } else { &room };
+            for path in
+                [format!("alerts/{of}.yml"), format!("alerts/tests/{of}.yml"), format!("dashboards/source/{board}.py")]
+            {
+                assert!(root(&path).exists(), "src/{room} has metrics and there is no {path}");
+            }
+        }
+    }
+}
+
+/// What is run by name: a new one that no script and no other test names is run by nobody.
+#[test]
+fn every_program_of_the_tests_is_run_by_somebody() {
+    let scripts = ["test", "test-slow", "test-compose", "bench"]
+        .map(|name| root("scripts").join(name))
+        .into_iter()
+        .chain([root(".ci/run")]);
+    let own = Path::new(file!()).file_name();
+    let tests = sources(&root("tests/it")).into_iter().filter(|path| path.file_name() != own);
+    let mut programs = Vec::new();
+    for folder in ["tests/clients", "tests/clients/browser", "tests/compose"] {
+        let files =
+            fs::read_dir(root(folder)).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
+        programs.extend(files.filter(|path| fs::read_to_string(path).is_ok()));
+    }
+    let monitoring = fs::read_dir(root("tests/monitoring")).unwrap().map(|entry| entry.unwrap().path());
+    let monitoring = monitoring.filter(|path| path.extension().is_some_and(|end| end == "py"));
+    let readers: Vec<(PathBuf, String)> = scripts
+        .chain(tests)
+        .chain(monitoring)
+        .chain(programs.clone())
+        .filter(|path| path.exists())
+        .map(|path| (path.clone(), read(&path)))
+        .collect();
+    for path in programs {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let stem = path.file_stem().unwrap().to_str().unwrap();
+        if !read(&path).starts_with("#!") && ![".py", ".mjs"].iter().any(|end| name.ends_with(end)) {
+            continue;
+        }
+        let names = [name.to_owned(), format!("import {stem}"), format!("from {stem} ")];
+        let run = readers.iter().any(|(reader, text)| *reader != path && names.iter().any(|name| text.contains(name)));
+        assert!(run, "{}: nobody runs it; name it in scripts/test or scripts/test-slow", path.display());
+    }
+}
