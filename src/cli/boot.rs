@@ -80,6 +80,12 @@ impl Booted {
                 Box::pin(self.back_up(&state)).await?;
             }
         }
+        self.migrate_restored().await
+    }
+
+    /// As [`Self::migrate`], of a database that comes out of a backup just now: another one of it, while its objects are not there yet,
+    /// would be the newest and lack them.
+    pub async fn migrate_restored(&self) -> anyhow::Result<migrate::Migrated> {
         let migrated = migrate::run(&self.target, &self.data_dir.path).await?;
         if migrated.applied > 0 {
             tracing::info!(applied = migrated.applied, total = migrated.total, "database migrated");

@@ -262,7 +262,7 @@ async fn with_database(booted: &Booted, args: &Args, restore: &Restore, lifecycl
         fs::write(&marker, format!("{}\n", restore.manifest.installation))
             .with_context(|| format!("cannot write {}", marker.display()))?;
         // Brings an older backup up to this version, and checks that tenancy holds.
-        booted.migrate().await?;
+        booted.migrate_restored().await?;
         say_who_signs_in(booted).await;
     }
     let stores = Stores::open(
