@@ -47,4 +47,5 @@ mod support;
 mod support_bundle;
 mod tenancy;
 mod tenancy_routes;
+mod traces;
 mod upgrade;
