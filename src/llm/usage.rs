@@ -197,7 +197,7 @@ impl Meter {
             }
             Operation::Embedding => tracing::info_span!("llm.embed", provider = target.provider, model = target.model),
         };
-        let recorded = spans::begin(call, &target, streamed);
+        let part = spans::begin(call, &target, streamed);
         Self {
             recorder: recorder.clone(),
             org_id: call.org_id,
@@ -213,7 +213,7 @@ impl Meter {
             outcome: None,
             error: None,
             span,
-            recorded,
+            recorded: part,
         }
     }
 
