@@ -222,6 +222,8 @@ fn plain(attributes: Vec<KeyValue>) -> BTreeMap<String, Value> {
 async fn take(State(collector): State<Arc<Inner>>, headers: HeaderMap, body: Bytes) -> Response {
     collector.times.lock().unwrap().push(Instant::now());
     let is_zipped = headers.get(header::CONTENT_ENCODING).is_some_and(|how| how == "gzip");
+    // As servers do that are strict.
+    assert!(headers.contains_key(header::CONTENT_LENGTH), "{headers:?}");
     *collector.headers.lock().unwrap() = headers;
     let answer = if body.is_empty() { None } else { collector.answers.lock().unwrap().pop_front() };
     let mut rejected = 0;
