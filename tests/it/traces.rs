@@ -132,6 +132,8 @@ async fn what_is_refused_is_counted_and_holds_up_nothing() {
         let collector = Collector::start();
         collector.answer([answer.clone()]);
         let (otlp, shipping, metrics) = exporter(&collector, 64 << 20);
+        // Its first look comes at once: these ten are to be one batch.
+        sleep(Duration::from_millis(200)).await;
         (0..10).for_each(|number| otlp.push(&span(number)));
         let deadline = Instant::now() + Duration::from_secs(10);
         while metrics.lost_to(reason) == 0 {
