@@ -29,7 +29,7 @@ stay_with_database() {
   # Any image with a shell reads it; the newer one is not pulled for that.
   there=$(docker ps --all --filter "volume=$volume" --format '{{.Image}}' | sort -u | while read -r image; do
     docker run --rm --network none --entrypoint cat --volume "$volume:/database:ro" "$image" /database/PG_VERSION 2>/dev/null && break
-  done)
+  done) || true
   if [ -z "$there" ] || [ "$there" = "$here" ]; then return 0; fi
   add POSTGRES_IMAGE "postgres:$there"
   note "the database was made by PostgreSQL $there, and this folder names $here: it stays with $there until  scripts/upgrade-postgres"
@@ -88,13 +88,13 @@ say_front() {
 
 # Each image as NAME:TAG@sha256:..., where it came from a registry: that one and no other is started from now on.
 pin_images() {
-  local name image digest missing=()
+  local name image last digest missing=()
   engine || die "the Docker engine does not answer: digests are those of the images that it has"
   for name in $(images); do
     image=$(present "$name" || compose_image "$name")
-    image=${image%@*}
+    image=${image%@*} last=${image##*/}
     # A tag that stands behind another name of the same image would be another's digest.
-    digest=$(docker image inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' "$(present "$name" || echo "$image")" 2>/dev/null | grep -m 1 "^${image%:*}@" || true)
+    digest=$(docker image inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' "$(present "$name" || echo "$image")" 2>/dev/null | grep -m 1 "^${image%"$last"}${last%%:*}@" || true)
     if [ -n "$digest" ]; then
       put "$name" "$image@${digest#*@}"
       note "$image@${digest#*@}"
