@@ -196,7 +196,7 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
             print_line(&sheet(&KeyFile::read(&key_file)?, &config));
             Ok(ExitCode::SUCCESS)
         }
-        command => with_appliance(config, command).await,
+        command => Box::pin(with_appliance(config, command)).await,
     }
 }
 

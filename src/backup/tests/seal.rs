@@ -178,6 +178,6 @@ fn a_key_file_says_whose_it_is_and_half_a_line_is_no_line() {
         assert!(matches!(KeyFile::parse(&broken), Err(KeyError::Line { .. })), "{broken}");
     }
     // Without the line it is for whoever, which a restore says.
-    let bare: String = text.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect();
+    let bare = text.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("\n");
     assert_eq!(KeyFile::parse(&bare).unwrap().installation, None);
 }

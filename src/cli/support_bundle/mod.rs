@@ -9,6 +9,7 @@ mod host;
 
 use std::{
     fs::OpenOptions,
+    future::ready,
     io::Write as _,
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
@@ -23,7 +24,9 @@ use zip::{ZipWriter, write::SimpleFileOptions};
 use super::{boot::Booted, eprint_line, print_line};
 use crate::{
     app::{App, Config},
-    platform::{db::migrate, health, http_client::HttpClients, lifecycle::Lifecycle, telemetry::redact::redact},
+    platform::{
+        clock::Clock, db::migrate, health, http_client::HttpClients, lifecycle::Lifecycle, telemetry::redact::redact,
+    },
 };
 
 /// For what asks another process or the database.
@@ -69,9 +72,9 @@ fn parts(config: &Config) -> Vec<Part<'_>> {
             "versions.txt",
             "versions of Holdfast, system and kernel; processors, memory",
             PATIENCE,
-            host::versions().boxed(),
+            ready(Ok(host::versions())).boxed(),
         ),
-        part("config.toml", "the configuration in force, secrets masked", PATIENCE, settings(config).boxed()),
+        part("config.toml", "the configuration in force, secrets masked", PATIENCE, ready(settings(config)).boxed()),
         part("doctor.json", "every check of holdfast doctor", DOCTOR, doctor(config).boxed()),
         part("disk.txt", "room and size of the data directory's folders", PATIENCE, host::disks(config).boxed()),
         part(
@@ -148,7 +151,7 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let time = chrono::Utc::now().format("%Y%m%dT%H%M%SZ");
+    let time = Clock::system().now().format("%Y%m%dT%H%M%SZ");
     let out = args.out.unwrap_or_else(|| PathBuf::from(format!("holdfast-support-{time}.zip")));
     write(&out, &made)?;
     for part in &made {
@@ -176,7 +179,7 @@ fn write(out: &Path, made: &[Made]) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn settings(config: &Config) -> anyhow::Result<String> {
+fn settings(config: &Config) -> anyhow::Result<String> {
     Ok(toml::to_string_pretty(config)?)
 }
 
