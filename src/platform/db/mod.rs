@@ -77,6 +77,9 @@ impl Target {
     /// From a `postgres://` URL.
     pub fn from_url(url: &str, role_prefix: String, master_key: MasterKey) -> Result<Self, DbError> {
         let admin = PgConnectOptions::from_str(url)?;
+        // sqlx takes the brackets of an IPv6 address for a part of it, and asks DNS for that.
+        let address = admin.get_host().strip_prefix('[').and_then(|host| host.strip_suffix(']')).map(str::to_owned);
+        let admin = address.map_or(admin.clone(), |address| admin.host(&address));
         Ok(Self { admin, role_prefix, master_key })
     }
 
