@@ -162,7 +162,24 @@ class Questions(unittest.TestCase):
             code, said = self.init(*arguments)
             self.assertEqual(code, 1, said)
             self.assertIn(words, said)
-            (self.home / "compose/.env").unlink(missing_ok=True)
+            self.assertFalse((self.home / "compose/.env").exists(), "an answer that was refused is kept")
+
+    def test_what_is_refused_leaves_what_worked(self):
+        self.init("--domain", "ai.example.com", "--heartbeat-url", "https://hc.example.com/1", "--slack-url", "https://hooks.example.com/x")
+        files = [self.home / "compose/.env", self.home / "compose/prometheus/targets/caddy.yml"]
+        before = [file.read_text() for file in files]
+        for arguments in (
+            ("--domain", "a_b.example.com"),
+            ("--domain", "ai.example.com", "--tls", "self"),
+            ("--domain", "ai.example.com", "--mail", "{env.HOME}"),
+            ("--heartbeat-url", "ping"),
+            ("--slack-url", "it's"),
+            ("--domain", "b.example.com", "--mail-to", "a@example.com"),
+        ):
+            code, said = self.init(*arguments)
+            self.assertEqual(code, 1, said)
+            self.assertEqual([file.read_text() for file in files], before, arguments)
+        self.assertEqual(sorted(path.name for path in (self.home / "compose").glob(".env*")), [".env"])
 
     def test_a_second_run_changes_nothing(self):
         self.init("--mail-to", "a@example.com", "--mail-server", "mail:25", "--mail-login", 'u:p$a"ss #1')
