@@ -18,6 +18,7 @@ pub fn checks(app: &App) -> Vec<Box<dyn Check>> {
     vec![
         Box::new(Database(app.db.clone(), app.runtime.target.clone())),
         Box::new(DatabaseStatistics(app.db.clone(), roles::statistics_sql(&app.runtime.target))),
+        Box::new(DatabaseCollation(app.db.clone())),
         Box::new(DiskSpace(app.disks.clone())),
         Box::new(Clocks(app.clone())),
     ]
@@ -73,6 +74,33 @@ impl Check for DatabaseStatistics {
             Ok(false) => CheckResult::warn(
                 "how long transactions have been open cannot be read: holdfast_database_longest_transaction_seconds is NaN",
                 format!("let the server's administrator run:\n{}", self.1.trim_end()),
+            ),
+            Err(error) => CheckResult::fail(format!("cannot look: {}", chain(&error)), "see database.reachable"),
+        }
+    }
+}
+
+/// A newer image or system below the same database may sort text otherwise, and its indexes are wrong from then on, without a word.
+struct DatabaseCollation(Db);
+
+#[async_trait]
+impl Check for DatabaseCollation {
+    fn name(&self) -> &'static str {
+        "database.collation"
+    }
+
+    async fn run(&self) -> CheckResult {
+        match self.0.other_collation().await {
+            Ok(None) => CheckResult::pass("text is sorted as its indexes were built"),
+            Ok(Some((then, now, name))) => CheckResult::warn(
+                format!(
+                    "the server's system sorts text by other rules (version {now}) than the indexes were built by ({then}): what is \
+                     there may not be found, and what may be there once may be there twice"
+                ),
+                format!(
+                    "make a backup, stop Holdfast, and let the server's administrator run, in {name}:\n\
+                     REINDEX DATABASE {name};\nALTER DATABASE {name} REFRESH COLLATION VERSION;"
+                ),
             ),
             Err(error) => CheckResult::fail(format!("cannot look: {}", chain(&error)), "see database.reachable"),
         }

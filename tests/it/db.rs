@@ -238,6 +238,29 @@ async fn another_installations_roles_keep_their_passwords() {
     }
 }
 
+/// As after an image or a system with another libc: nothing else says a word.
+#[tokio::test]
+async fn indexes_that_were_built_by_other_rules_of_sorting_are_seen() {
+    let cluster = cluster().await;
+    let name = format!("icu_{}", std::process::id());
+    cluster
+        .execute(&format!(
+            "CREATE DATABASE {name} TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en' ENCODING 'UTF8'"
+        ))
+        .await;
+    let target = cluster.target(&name);
+    migrate::run(&target, tempfile::tempdir().unwrap().path()).await.unwrap();
+    let db = Db::new(&target, &small());
+    assert_eq!(db.other_collation().await.unwrap(), None);
+    cluster.execute(&format!("UPDATE pg_database SET datcollversion = '1.2' WHERE datname = '{name}'")).await;
+    let (then, _, quoted) = db.other_collation().await.unwrap().expect("seen");
+    assert_eq!((then.as_str(), quoted.as_str()), ("1.2", name.as_str()));
+    cluster.execute(&format!("ALTER DATABASE {name} REFRESH COLLATION VERSION")).await;
+    assert_eq!(db.other_collation().await.unwrap(), None);
+    db.close().await;
+    cluster.drop_database(&name).await;
+}
+
 /// The value of the only sample that begins so.
 fn sample(telemetry: &Telemetry, name: &str) -> f64 {
     let text = telemetry.encode();

@@ -171,6 +171,20 @@ impl Db {
         Ok(())
     }
 
+    /// Where the system sorts text by other rules than this database's indexes were built by: the rules' versions then and now,
+    /// and the database's name as SQL takes it. `C` and `C.UTF-8` have one rule for ever.
+    pub async fn other_collation(&self) -> Result<Option<(String, String, String)>, DbError> {
+        let mut tx = self.system().await?;
+        let found = sqlx::query_as(
+            "SELECT datcollversion, pg_database_collation_actual_version(oid), quote_ident(datname) FROM pg_database
+             WHERE datname = current_database() AND datcollversion <> pg_database_collation_actual_version(oid)",
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(found)
+    }
+
     /// The server's version, e.g. `15.18`.
     pub async fn server_version(&self) -> Result<String, DbError> {
         let mut tx = self.system().await?;
