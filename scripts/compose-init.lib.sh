@@ -37,16 +37,15 @@ stay_with_database() {
 
 # What --domain means for the rest of compose/.env.
 put_in_front() {
-  local name domain port base
+  local name domain mail port base
   # Said by a flag or in the environment: it changes what is there.
   for name in "${front[@]}"; do
     if [ -n "${contact[$name]+set}" ]; then put "$name" "${contact[$name]}"; fi
   done
   domain=$(present HOLDFAST_DOMAIN || true)
-  if [ -z "${contact[HOLDFAST_DOMAIN]:-}" ]; then
-    targets "$(present COMPOSE_PROFILES)"
-    return 0
-  fi
+  mail=$(present HOLDFAST_TLS_MAIL || true)
+  [[ -z "$mail" || "$mail" =~ ^[^[:space:]\{\}@]+@[^[:space:]\{\}@]+$ ]] || die "--mail takes one address such as ops@example.com"
+  [ -n "${contact[HOLDFAST_DOMAIN]:-}" ] || return 0
   [[ "$domain" =~ ^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$ ]] || die "--domain takes a name such as ai.example.com, without https:// and port"
   case "$(present HOLDFAST_TLS || echo acme)" in acme | internal | own) ;; *) die "--tls takes acme, internal or own" ;; esac
   base=$(present COMPOSE_PROFILES)
@@ -60,7 +59,6 @@ put_in_front() {
   # Who came past Caddy would come unencrypted.
   port=$(present HOLDFAST_PORT)
   case "$port" in 127.*:* | '[::1]':*) ;; *) put HOLDFAST_PORT "127.0.0.1:${port##*:}" ;; esac
-  targets "$base,tls"
 }
 
 # targets PROFILES: what Prometheus scrapes only where it runs

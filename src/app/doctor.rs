@@ -1,25 +1,41 @@
 //! Checks of what belongs to no capability: database, disk, clock.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
+use sqlx::{Connection as _, PgConnection};
 
 use super::App;
 use crate::platform::{
-    db::{Db, roles},
+    db::{Db, DbError, RoleKind, Target, roles},
     disk::{Disks, Volume},
+    error::chain,
     health::{Check, CheckResult},
 };
 
 /// The checks of the ground floor.
 pub fn checks(app: &App) -> Vec<Box<dyn Check>> {
     vec![
-        Box::new(Database(app.db.clone())),
+        Box::new(Database(app.db.clone(), app.runtime.target.clone())),
         Box::new(DatabaseStatistics(app.db.clone(), roles::statistics_sql(&app.runtime.target))),
+        Box::new(DatabaseCollation(app.db.clone())),
         Box::new(DiskSpace(app.disks.clone())),
         Box::new(Clocks(app.clone())),
     ]
 }
 
-struct Database(Db);
+struct Database(Db, Target);
+
+impl Database {
+    /// Of a pool one hears only that it waited; asked directly, the server, or the way to it, says why.
+    async fn why(&self, error: &DbError) -> String {
+        let asked = PgConnection::connect_with(&self.1.connect_as(RoleKind::System));
+        match tokio::time::timeout(Duration::from_secs(5), asked).await {
+            Ok(Err(cause)) => chain(&cause),
+            Ok(Ok(_)) | Err(_) => chain(error),
+        }
+    }
+}
 
 #[async_trait]
 impl Check for Database {
@@ -35,9 +51,10 @@ impl Check for Database {
                 "PostgreSQL {version}, roles and row-level security verified, answers in {:.1} ms",
                 began.elapsed().as_secs_f64() * 1e3
             )),
-            Err(error) => {
-                CheckResult::fail(format!("does not answer: {error}"), "look at the database's log and at database.url")
-            }
+            Err(error) => CheckResult::fail(
+                format!("does not answer: {}", self.why(&error).await),
+                "look at the database's log and at database.url",
+            ),
         }
     }
 }
@@ -58,7 +75,34 @@ impl Check for DatabaseStatistics {
                 "how long transactions have been open cannot be read: holdfast_database_longest_transaction_seconds is NaN",
                 format!("let the server's administrator run:\n{}", self.1.trim_end()),
             ),
-            Err(error) => CheckResult::fail(format!("cannot look: {error}"), "see database.reachable"),
+            Err(error) => CheckResult::fail(format!("cannot look: {}", chain(&error)), "see database.reachable"),
+        }
+    }
+}
+
+/// A newer image or system below the same database may sort text otherwise, and its indexes are wrong from then on, without a word.
+struct DatabaseCollation(Db);
+
+#[async_trait]
+impl Check for DatabaseCollation {
+    fn name(&self) -> &'static str {
+        "database.collation"
+    }
+
+    async fn run(&self) -> CheckResult {
+        match self.0.other_collation().await {
+            Ok(None) => CheckResult::pass("text is sorted as its indexes were built"),
+            Ok(Some((then, now, name))) => CheckResult::warn(
+                format!(
+                    "the server's system sorts text by other rules (version {now}) than the indexes were built by ({then}): what is \
+                     there may not be found, and what may be there once may be there twice"
+                ),
+                format!(
+                    "make a backup, stop Holdfast, and let the server's administrator run, in {name}:\n\
+                     REINDEX DATABASE {name};\nALTER DATABASE {name} REFRESH COLLATION VERSION;"
+                ),
+            ),
+            Err(error) => CheckResult::fail(format!("cannot look: {}", chain(&error)), "see database.reachable"),
         }
     }
 }
@@ -85,6 +129,14 @@ fn judge_volumes(volumes: &[Volume]) -> CheckResult {
         Err(error) => CheckResult::fail(
             format!("cannot look at {}: {error}", volume.name()),
             "is the folder there, and its disk mounted?",
+        ),
+        Ok(space) if space.lacks_files() => CheckResult::fail(
+            format!(
+                "no more files can be made for {} ({} inodes are free)",
+                volume.name(),
+                space.files.unwrap_or_default()
+            ),
+            "df -i shows it: remove many small files there, or move what lies there to a file system with more inodes",
         ),
         Ok(space) => judge_space(space.free, space.size, &volume.name()),
     });
@@ -120,7 +172,9 @@ impl Check for Clocks {
 
     async fn run(&self) -> CheckResult {
         match self.0.db.server_time().await {
-            Err(error) => CheckResult::fail(format!("the database does not answer: {error}"), "see database.reachable"),
+            Err(error) => {
+                CheckResult::fail(format!("the database does not answer: {}", chain(&error)), "see database.reachable")
+            }
             Ok(theirs) => {
                 let skew = (self.0.runtime.clock.now() - theirs).as_seconds_f64().abs();
                 let summary = format!("this clock and the database's differ by {skew:.2} s");
@@ -155,7 +209,7 @@ mod tests {
     #[test]
     fn the_worst_file_system_decides_and_all_are_named() {
         let volume = |folder, space| Volume { folders: vec![folder], path: folder.as_str().into(), space };
-        let gib = |free: u64| Ok(Space { free: free << 30, size: 100 << 30 });
+        let gib = |free: u64| Ok(Space { free: free << 30, size: 100 << 30, files: Some(1000) });
         let found = judge_volumes(&[volume(Folder::Data, gib(50)), volume(Folder::Objects, gib(0))]);
         assert_eq!(found.status, Status::Fail, "{found:?}");
         assert!(found.summary.contains("data (data)") && found.summary.contains("objects (objects)"), "{found:?}");
@@ -163,5 +217,8 @@ mod tests {
         let found = judge_volumes(&[volume(Folder::Data, gib(50)), volume(Folder::Vectors, gone)]);
         assert!(found.status == Status::Fail && found.remedy.is_some(), "{found:?}");
         assert_eq!(judge_volumes(&[volume(Folder::Data, gib(50))]).status, Status::Pass);
+        let crowded = Ok(Space { free: 50 << 30, size: 100 << 30, files: Some(0) });
+        let found = judge_volumes(&[volume(Folder::Data, crowded)]);
+        assert!(found.status == Status::Fail && found.summary.contains("0 inodes"), "{found:?}");
     }
 }

@@ -5,7 +5,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{Logs, LogsError};
-use crate::platform::health::{Check, CheckResult};
+use crate::platform::{
+    error::chain,
+    health::{Check, CheckResult},
+};
 
 /// The checks of this capability.
 pub fn checks(logs: &Logs) -> Vec<Box<dyn Check>> {
@@ -27,7 +30,7 @@ impl Check for Shipping {
         };
         if let Err(error) = loki.ping().await {
             let LogsError::Loki(why) = error else {
-                return CheckResult::fail(error.to_string(), "look at [telemetry]");
+                return CheckResult::fail(chain(&error), "look at [telemetry]");
             };
             return CheckResult::warn(
                 format!("{} cannot be asked: {why}", loki.url),

@@ -13,7 +13,10 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection, postgres::PgConnectOptions};
+use sqlx::{
+    AssertSqlSafe, Connection as _, PgConnection,
+    postgres::{PgConnectOptions, PgSslMode},
+};
 
 use super::Target;
 use crate::platform::crypto::MasterKey;
@@ -142,6 +145,8 @@ fn admin_options(layout: &Layout, password: &str) -> PgConnectOptions {
         .username(SUPERUSER)
         .password(password)
         .database("postgres")
+        // Over the socket there is none; `PGSSLMODE` in the environment is about some other server.
+        .ssl_mode(PgSslMode::Disable)
 }
 
 async fn wait_until_ready(admin: &PgConnectOptions, timeout: Duration) -> Result<(), ManagedError> {
