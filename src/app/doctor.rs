@@ -29,7 +29,8 @@ struct Database(Db, Target);
 impl Database {
     /// Of a pool one hears only that it waited; asked directly, the server, or the way to it, says why.
     async fn why(&self, error: &DbError) -> String {
-        let asked = PgConnection::connect_with(&self.1.connect_as(RoleKind::System));
+        let options = self.1.connect_as(RoleKind::System);
+        let asked = PgConnection::connect_with(&options);
         match tokio::time::timeout(Duration::from_secs(5), asked).await {
             Ok(Err(cause)) => chain(&cause),
             Ok(Ok(_)) | Err(_) => chain(error),
