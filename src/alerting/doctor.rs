@@ -87,7 +87,9 @@ impl Check for Outside {
 
     async fn run(&self) -> CheckResult {
         if self.0.config().heartbeat_url.is_some() {
-            return CheckResult::pass("a heartbeat goes to alerting.heartbeat_url: who watches it learns when it stops");
+            return CheckResult::pass(
+                "a heartbeat goes to alerting.heartbeat_url: who watches it learns when it stops",
+            );
         }
         let remedy = "give Alertmanager a receiver of its own, beside Holdfast (ALERTS_MAIL_TO, ALERTS_SLACK_URL or ALERTS_WEBHOOK_URL in compose/.env), \
             or set alerting.heartbeat_url to an address that calls you when it is no longer heard of";
@@ -97,9 +99,13 @@ impl Check for Outside {
         match self.0.inner.alertmanager.receivers().await {
             Err(error) => CheckResult::warn(format!("cannot look whom Alertmanager tells: {}", chain(&error)), remedy),
             Ok(names) => {
-                let outside: Vec<&str> = names.iter().map(String::as_str).filter(|name| !INSIDE.contains(name)).collect();
+                let outside: Vec<&str> =
+                    names.iter().map(String::as_str).filter(|name| !INSIDE.contains(name)).collect();
                 if outside.is_empty() {
-                    CheckResult::warn("nobody outside is told while Holdfast is down: Alertmanager knows Holdfast alone", remedy)
+                    CheckResult::warn(
+                        "nobody outside is told while Holdfast is down: Alertmanager knows Holdfast alone",
+                        remedy,
+                    )
                 } else {
                     CheckResult::pass(format!("Alertmanager also tells {}, without Holdfast", outside.join(", ")))
                 }

@@ -207,7 +207,8 @@ mod tests {
         );
         let group = Group::find("0::/system.slice/holdfast.service\n", &mounts).unwrap();
         let own = dir.path().join("system.slice/holdfast.service");
-        let stat = "anon 52428800\nfile 31457280\ninactive_file 20971520\nactive_file 10485760\nslab_reclaimable 1048576\n";
+        let stat =
+            "anon 52428800\nfile 31457280\ninactive_file 20971520\nactive_file 10485760\nslab_reclaimable 1048576\n";
         write(
             &own,
             &[
@@ -257,7 +258,10 @@ mod tests {
             &[
                 ("memory.limit_in_bytes", "9223372036854771712\n"),
                 ("memory.usage_in_bytes", "104857600\n"),
-                ("memory.stat", "inactive_file 1\nactive_file 1\ntotal_inactive_file 4000000\ntotal_active_file 857600\n"),
+                (
+                    "memory.stat",
+                    "inactive_file 1\nactive_file 1\ntotal_inactive_file 4000000\ntotal_active_file 857600\n",
+                ),
                 ("memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n"),
             ],
         );
