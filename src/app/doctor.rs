@@ -3,20 +3,27 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{Days, NaiveDate};
 use sqlx::{Connection as _, PgConnection};
 
 use super::App;
 use crate::platform::{
-    db::{Db, DbError, RoleKind, Target, roles},
+    db::{
+        Db, DbError, RoleKind, Target,
+        managed::upgrade::{Folders, Kept, newest_installed},
+        roles,
+    },
     disk::{Disks, Volume},
     error::chain,
     health::{Check, CheckResult},
+    pools::CpuPool,
 };
 
 /// The checks of the ground floor.
 pub fn checks(app: &App) -> Vec<Box<dyn Check>> {
     vec![
         Box::new(Database(app.db.clone(), app.runtime.target.clone())),
+        Box::new(DatabaseVersion(app.clone())),
         Box::new(DatabaseStatistics(app.db.clone(), roles::statistics_sql(&app.runtime.target))),
         Box::new(DatabaseCollation(app.db.clone())),
         Box::new(DiskSpace(app.disks.clone())),
@@ -58,6 +65,82 @@ impl Check for Database {
             ),
         }
     }
+}
+
+/// Is PostgreSQL's major version one that is still repaired, and is an upgrade of it finished?
+struct DatabaseVersion(App);
+
+/// For so long a kept cluster is no question.
+const PROVEN_AFTER_DAYS: i64 = 7;
+/// So long before its end a version is told to go.
+const NEAR: Days = Days::new(180);
+
+/// After this day nobody repairs a major version any more (postgresql.org, Versioning).
+fn end_of_life(major: u32) -> Option<NaiveDate> {
+    let (year, month, day) = match major {
+        15 => (2027, 11, 11),
+        16 => (2028, 11, 9),
+        17 => (2029, 11, 8),
+        18 => (2030, 11, 14),
+        _ => return None,
+    };
+    NaiveDate::from_ymd_opt(year, month, day)
+}
+
+#[async_trait]
+impl Check for DatabaseVersion {
+    fn name(&self) -> &'static str {
+        "database.version"
+    }
+
+    async fn run(&self) -> CheckResult {
+        let version = match self.0.db.server_version().await {
+            Ok(version) => version,
+            Err(error) => return CheckResult::fail(format!("cannot ask: {error}"), "see database.reachable"),
+        };
+        let major =
+            version.split(|c: char| !c.is_ascii_digit()).next().and_then(|n| n.parse().ok()).unwrap_or_default();
+        let runtime = &self.0.runtime;
+        let private = runtime.config.database.url.is_none();
+        let (data_dir, bin_dir) = (runtime.data_dir.clone(), runtime.config.database.bin_dir.clone());
+        let look = move || (newest_installed(bin_dir.as_deref(), major), Folders::of(&data_dir).kept());
+        let (newer, kept) = if private { CpuPool::new(1).run(look).await.unwrap_or_default() } else { (None, vec![]) };
+        let now = runtime.clock.now();
+        let old = |kept: &Kept| kept.until.is_none_or(|until| (now - until).num_days() >= PROVEN_AFTER_DAYS);
+        let kept: Vec<Kept> = kept.into_iter().filter(old).collect();
+        judge_version(major, private, now.date_naive(), newer, &kept)
+    }
+}
+
+/// `newer` is installed beside it, `kept` are clusters that have been kept for long.
+fn judge_version(major: u32, private: bool, today: NaiveDate, newer: Option<u32>, kept: &[Kept]) -> CheckResult {
+    let mut summary = vec![format!("PostgreSQL {major}")];
+    let mut remedies = Vec::new();
+    if let Some(end) = end_of_life(major) {
+        let (near, ended) = (end.checked_sub_days(NEAR).is_some_and(|near| today >= near), today >= end);
+        let verb = if ended { "has not been repaired since" } else { "is repaired until" };
+        summary.push(format!("{verb} {end}"));
+        if near && newer.is_none() {
+            remedies.push(if private {
+                "install a newer version (15 to 18), then: holdfast upgrade-postgres --dry-run".to_owned()
+            } else {
+                "let the server's administrator upgrade it (Holdfast works with 15 to 18)".to_owned()
+            });
+        }
+    }
+    if let Some(newer) = newer {
+        summary.push(format!("{newer} is installed"));
+        remedies.push(format!(
+            "to PostgreSQL {newer}: holdfast upgrade-postgres --dry-run (or set database.bin_dir to stay)"
+        ));
+    }
+    for kept in kept {
+        let until = kept.until.map_or_else(|| "for long".to_owned(), |until| format!("since {}", until.date_naive()));
+        summary.push(format!("{} kept {until} takes {:.1} GiB", kept.path.display(), gib(kept.bytes)));
+        remedies.push("when nothing is to go back to it: holdfast upgrade-postgres --accept".to_owned());
+    }
+    let summary = summary.join(", ");
+    if remedies.is_empty() { CheckResult::pass(summary) } else { CheckResult::warn(summary, remedies.join("\n")) }
 }
 
 /// Can a transaction that stays open be seen? With the SQL that would let us.
@@ -205,6 +288,27 @@ mod tests {
         assert_eq!(judge(5 << 10, 100 << 10), Status::Pass);
         assert_eq!(judge(40 << 10, 1000 << 10), Status::Warn, "a twentieth of a large disk");
         assert_eq!(judge(60 << 10, 1000 << 10), Status::Pass);
+    }
+
+    #[test]
+    fn a_version_at_its_end_a_newer_one_and_a_cluster_that_is_kept_for_long_are_told() {
+        let day = |text: &str| text.parse::<NaiveDate>().unwrap();
+        let judge = |today: &str, newer, kept: &[Kept]| judge_version(15, true, day(today), newer, kept);
+        let found = judge("2026-11-29", None, &[]);
+        assert!(found.status == Status::Pass && found.summary.contains("repaired until 2027-11-11"), "{found:?}");
+        let found = judge("2027-06-01", None, &[]);
+        assert!(found.status == Status::Warn && found.remedy.unwrap().contains("install a newer version"));
+        let found = judge("2028-01-01", None, &[]);
+        assert!(found.summary.contains("not been repaired since"), "{found:?}");
+        let found = judge_version(15, false, day("2028-01-01"), None, &[]);
+        assert!(found.status == Status::Warn && found.remedy.unwrap().contains("administrator"));
+        let found = judge("2026-11-29", Some(17), &[]);
+        assert!(found.status == Status::Warn && found.remedy.unwrap().contains("upgrade-postgres"));
+        let until = chrono::DateTime::from_timestamp(1_790_000_000, 0);
+        let kept = Kept { path: "/data/postgres.before-upgrade".into(), major: 15, until, bytes: 3 << 30 };
+        let found = judge_version(18, true, day("2026-11-29"), None, &[kept]);
+        assert!(found.status == Status::Warn && found.summary.contains("3.0 GiB"), "{found:?}");
+        assert!(found.remedy.unwrap().contains("--accept"));
     }
 
     #[test]

@@ -48,3 +48,4 @@ mod support_bundle;
 mod tenancy;
 mod tenancy_routes;
 mod upgrade;
+mod upgrade_postgres;

@@ -135,7 +135,7 @@ async fn a_destination_that_is_away_leaves_the_other_copy() {
     app.stop().await;
 }
 
-/// pg_dump 17 and newer write what an older server refuses; a drill, with a server of its own, does not show it.
+/// `pg_dump` 17 and newer write what an older server refuses; a drill, with a server of its own, does not show it.
 #[tokio::test(flavor = "multi_thread")]
 async fn tools_too_new_for_the_server_are_told_of() {
     let vault = Vault::new();
