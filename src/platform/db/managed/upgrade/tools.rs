@@ -339,8 +339,9 @@ mod tests {
         end_orphans(&folders).await;
         let (ended, goes_on) = (orphan.try_wait().unwrap(), other.try_wait().unwrap());
         other.kill().unwrap();
-        orphan.kill().ok();
-        (orphan.wait().unwrap(), other.wait().unwrap());
+        let _ = orphan.kill();
+        orphan.wait().unwrap();
+        other.wait().unwrap();
         assert!(ended.is_some_and(|status| !status.success()) && goes_on.is_none(), "{ended:?} {goes_on:?}");
     }
 }
