@@ -41,8 +41,9 @@ if [ -n "$to" ]; then
   # Each of them, with commas between.
   set -f
   (
+    case "$to" in *,) exit 1 ;; esac # splitting takes no empty one at the end
     IFS=,
-    for one in $to,; do
+    for one in $to; do
       case "$one" in
       *[!\ ]*@*[!\ ]*) ;;
       *) exit 1 ;;

@@ -103,6 +103,8 @@ class Outside(unittest.TestCase):
             # What Alertmanager takes, and finds out about when the first alert is to be sent.
             ({"ALERTS_WEBHOOK_URL": "https://pager.example.com/x y"}, "ALERTS_WEBHOOK_URL"),
             ({"ALERTS_MAIL_TO": "oncall", "ALERTS_MAIL_SERVER": "mail:25"}, "ALERTS_MAIL_TO.*@"),
+            ({"ALERTS_MAIL_TO": "oncall@", "ALERTS_MAIL_SERVER": "mail:25"}, "ALERTS_MAIL_TO.*@"),
+            ({"ALERTS_MAIL_TO": "a@example.com,", "ALERTS_MAIL_SERVER": "mail:25"}, "ALERTS_MAIL_TO"),
             ({"ALERTS_MAIL_TO": "a@example.com, ", "ALERTS_MAIL_SERVER": "mail:25"}, "ALERTS_MAIL_TO"),
             ({"ALERTS_MAIL_TO": " ", "ALERTS_MAIL_SERVER": "mail:25"}, "ALERTS_MAIL_TO"),
             ({"ALERTS_MAIL_TO": "a@example.com", "ALERTS_MAIL_SERVER": "mail:587x"}, "host:port"),
