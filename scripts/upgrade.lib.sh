@@ -68,7 +68,7 @@ find_installation() {
 # setting NAME: of the environment of the service holdfast, or of compose/.env
 setting() {
   if [ "$1" = HOLDFAST_IMAGE ]; then
-    sed -n 's/^HOLDFAST_IMAGE=//p' "$env_file" | tail -1
+    sed -n 's/^HOLDFAST_IMAGE=//p' "$env_file" | tail -1 | tr -d "'"
   else
     compose config --format json | sed -n "s/^ *\"$1\": \"\(.*\)\",\{0,1\}$/\1/p" | head -1
   fi
@@ -87,15 +87,17 @@ load_state() {
 
 save_state() {
   local name
-  for name in PHASE FORMER_IMAGE FORMER_ID SCHEMA BACKUP WHEN SET_ASIDE; do
+  for name in PHASE FORMER_IMAGE FORMER_ID FORMER_DIGEST SCHEMA BACKUP WHEN SET_ASIDE; do
     printf '%s=%q\n' "$name" "${!name:-}"
   done >"$state/state.new"
   mv "$state/state.new" "$state/state"
 }
 
-# The former image gets a name of its own, so that a prune leaves it; its container's environment is written down.
+# The former image gets a name of its own; `docker image prune --all` removes it all the same, since nothing runs it: by its digest it can be
+# pulled again, where it came from a registry. Its container's environment is written down.
 remember_former() {
   docker tag "$FORMER_ID" holdfast:before-upgrade
+  FORMER_DIGEST=$(docker image inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' "$FORMER_ID" | head -1)
   (umask 077 && {
     printf 'services:\n  holdfast:\n    image: holdfast:before-upgrade\n    env_file: !reset []\n    environment: !override '
     # A dollar would be a variable to compose.
@@ -104,11 +106,11 @@ remember_former() {
   } >"$state/former.yml")
 }
 
-# Nobody is woken by a Holdfast that is stopped on purpose: for a quarter of an hour, or until it runs again. Without Alertmanager
-# (--minimal) there is nobody to be woken.
+# stop_on_purpose DURATION: nobody is woken by a Holdfast that is stopped on purpose, for so long, or until it runs again.
+# Without Alertmanager (--minimal) there is nobody to be woken.
 amtool() { compose exec -T alertmanager amtool --alertmanager.url=http://127.0.0.1:9093 "$@" </dev/null 2>/dev/null; }
 stop_on_purpose() {
-  amtool silence add --duration=15m --author=scripts/upgrade --comment="stopped by scripts/upgrade" alertname=HoldfastDown >/dev/null || true
+  amtool silence add --duration="$1" --author=scripts/upgrade --comment="stopped by scripts/upgrade" alertname=HoldfastDown >/dev/null || true
   compose stop --timeout 60 holdfast >&2
 }
 runs_again() {
@@ -116,10 +118,21 @@ runs_again() {
   for silence in $(amtool silence query --quiet --created-by=scripts/upgrade || true); do amtool silence expire "$silence" || true; done
 }
 
+# The former image, for a rollback: here, or pulled. Nothing has been touched yet.
+former_is_here() {
+  ! docker image inspect holdfast:before-upgrade >/dev/null 2>&1 || return 0
+  if ! docker image inspect "$FORMER_ID" >/dev/null 2>&1; then
+    [ -n "${FORMER_DIGEST:-}" ] && step "Pulling $FORMER_DIGEST" && docker pull --quiet "$FORMER_DIGEST" >&2 || return 1
+    docker tag "$FORMER_DIGEST" holdfast:before-upgrade
+    return
+  fi
+  docker tag "$FORMER_ID" holdfast:before-upgrade
+}
+
 # Stops Holdfast and keeps the database and the files as they are. Files are written once and never in place, so links are a copy.
 keep_state() {
   step "Stopping Holdfast"
-  stop_on_purpose
+  stop_on_purpose 15m
   step "Keeping the database and the files"
   failure="the database could not be kept"
   disconnect holdfast
@@ -160,7 +173,7 @@ swap_state() {
 go_back() {
   step "Going back to $FORMER_IMAGE"
   sql "select 1" postgres >/dev/null || return 1 # what cannot be asked is not taken for missing
-  stop_on_purpose || return 1
+  stop_on_purpose 15m || return 1
   if [ -n "${SET_ASIDE:-}" ] || ! exists holdfast || { [ -n "$exact" ] && [ "$(schema_now)" != "$SCHEMA" ]; }; then
     SET_ASIDE=yes
     save_state
@@ -177,6 +190,27 @@ go_back() {
   if [ -z "${SET_ASIDE:-}" ]; then forget_state; else save_state; fi
   note "compose/.env names $name now. Until compose/ is that version's again, start it with:"
   note "docker compose -f compose/docker-compose.yml -f compose/.upgrade/former.yml up -d"
+}
+
+# A backup off this host, made and verified before anything is changed; asked for where none are configured.
+backups_are_on() { running holdfast config show | sed -n '/^\[backup\]/,/^\[/p' | grep -qE '^(recipients = \["|key_file = ")'; }
+
+# backup is that of the script: ask, none or run.
+# shellcheck disable=SC2154
+ask_without_backup() {
+  [ "$backup" = ask ] || return 0
+  note "There will be no backup off this host: if the disk fails now, everything is lost. Configure [backup], or type: without backup"
+  typed "without backup" || die "not confirmed: nothing was changed (--without-backup says yes)"
+}
+
+make_backup() {
+  BACKUP=''
+  [ "$backup" = run ] || return 0
+  step "Making a backup"
+  running holdfast backup run --json >"$state/backup.json" ||
+    die "the backup is not verified, nothing was changed: see  docker compose exec holdfast holdfast backup list"
+  BACKUP=$(sed -n 's/^  "id": "\(.*\)",$/\1/p' "$state/backup.json")
+  note "backup $BACKUP"
 }
 
 # Tables whose number of rows differs between now and then.

@@ -97,18 +97,11 @@ impl App {
         let alerting = alerting(&runtime, &db, &http, &families);
         let idempotency = Idempotency::new(db.clone(), clock.clone(), master_key, lifecycle.clone());
         let auth = Auth::new(db.clone(), clock.clone(), &config.auth, &config.server, families.auth.clone())?;
+        auth.keeps_first_password_in(&data_dir);
         let jobs = Jobs::new(db.clone(), clock.clone(), config.jobs.clone(), families.jobs.clone());
         let Stores { objects: storage, index, index_files } =
             Stores::open(&config, &data_dir, &lifecycle, &families.storage)?;
-        let llm = Llm::new(llm::Deps {
-            config: config.llm.clone(),
-            data_dir: data_dir.clone(),
-            clock: clock.clone(),
-            db: db.clone(),
-            http: http.clone(),
-            metrics: families.llm.clone(),
-            lifecycle: lifecycle.clone(),
-        });
+        let llm = gateway(&runtime, &db, &http, &families);
         let deps = knowledge::Deps {
             db: db.clone(),
             clock: clock.clone(),
@@ -314,6 +307,18 @@ fn log_search(runtime: &Runtime, http: &HttpClients) -> Logs {
         logger,
         clock,
         lifecycle,
+    })
+}
+
+fn gateway(runtime: &Runtime, db: &Db, http: &HttpClients, families: &Families) -> Llm {
+    Llm::new(llm::Deps {
+        config: runtime.config.llm.clone(),
+        data_dir: runtime.data_dir.clone(),
+        clock: runtime.clock.clone(),
+        db: db.clone(),
+        http: http.clone(),
+        metrics: families.llm.clone(),
+        lifecycle: runtime.lifecycle.clone(),
     })
 }
 

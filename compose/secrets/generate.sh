@@ -21,7 +21,6 @@ if [ ! -e postgres_password ]; then
   printf 'postgres://holdfast:%s@postgres:5432/holdfast\n' "$secret" | keep database_url "$holdfast:$holdfast"
   printf '%s' "$secret" | keep postgres_password "$postgres:$postgres"
 fi
-[ -e admin_password ] || password | keep admin_password "$holdfast:$holdfast"
 [ -e grafana_password ] || password | keep grafana_password "$grafana:$grafana"
 # Alertmanager presents it, Holdfast compares it.
 [ -e alerts_token ] || password | tr -d '\n' | keep alerts_token "$holdfast:$alertmanager" 0440

@@ -64,6 +64,7 @@ impl Families {
 
     /// Makes the series that a process makes when it begins to work or knows its configuration, so that the reference has them.
     pub(super) fn complete(&self) {
+        self.http.create_routes();
         self.jobs.create(&QUEUES, &SCHEDULES);
         self.jobs.create_figures(&QUEUES, &SCHEDULES);
         self.backup.create_destination(ANY);

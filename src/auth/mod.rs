@@ -12,6 +12,7 @@ mod csrf;
 mod doctor;
 mod email;
 mod error;
+mod first_password;
 pub mod metrics;
 mod model;
 pub mod pages;

@@ -59,7 +59,11 @@ impl Auth {
                         tokio::select! { () = tokio::time::sleep(COLLECT) => {}, () = stop.cancelled() => {} }
                         auth.write_usage(first, &mut receiver).await;
                     }
-                    _ = purge.tick() => auth.purge().await,
+                    _ = purge.tick() => {
+                        auth.purge().await;
+                        // Another process may have changed it, or removed whose it was.
+                        auth.review_first_password().await;
+                    }
                     () = stop.cancelled() => return,
                 }
             }

@@ -76,7 +76,7 @@ impl Booted {
         if self.config.backup.is_on() && self.config.backup.before_migration {
             let state = migrate::state(&self.target).await?;
             if let Some(newest) = state.newest.filter(|_| state.missing > 0) {
-                Box::pin(self.back_up(newest, state.missing)).await?;
+                Box::pin(self.back_up_before_migration(newest, state.missing)).await?;
             }
         }
         let migrated = migrate::run(&self.target, &self.data_dir.path).await?;
@@ -86,18 +86,13 @@ impl Booted {
         Ok(migrated)
     }
 
-    async fn back_up(&self, newest: i64, missing: usize) -> anyhow::Result<()> {
+    async fn back_up_before_migration(&self, newest: i64, missing: usize) -> anyhow::Result<()> {
         if newest < backup::FIRST_MIGRATION {
             tracing::warn!(missing, "this database is older than backups are: it is migrated without one");
             return Ok(());
         }
         tracing::info!(missing, "making a backup before the database is migrated");
-        let lifecycle = Lifecycle::new();
-        let app = App::build(self.runtime(lifecycle.clone()))?;
-        let made =
-            app.backups.run(backup::Kind::BeforeMigration, &backup::Watcher::silent(lifecycle.soft().clone())).await;
-        lifecycle.drain(Duration::from_secs(5)).await;
-        app.close().await;
+        let made = self.back_up(backup::Kind::BeforeMigration, |_, _| {}).await;
         let made = made.context("cannot make the backup before the migration")?;
         anyhow::ensure!(
             made.status != backup::Status::Failed,
@@ -106,6 +101,20 @@ impl Booted {
             made.error.unwrap_or_default()
         );
         Ok(())
+    }
+
+    /// Makes a backup of what there is now; `say` hears how far it is.
+    pub async fn back_up(
+        &self,
+        kind: backup::Kind,
+        say: impl Fn(u8, &str) + Send + Sync + 'static,
+    ) -> anyhow::Result<backup::Backup> {
+        let lifecycle = Lifecycle::new();
+        let app = App::build(self.runtime(lifecycle.clone()))?;
+        let made = app.backups.run(kind, &backup::Watcher::new(lifecycle.soft().clone(), say)).await;
+        lifecycle.drain(Duration::from_secs(5)).await;
+        app.close().await;
+        Ok(made?)
     }
 
     /// What the application is built from.
@@ -123,8 +132,13 @@ impl Booted {
     }
 
     /// Stops the private cluster, if there is one.
-    pub async fn close(self) {
-        if let Some(managed) = self.managed {
+    pub async fn close(mut self) {
+        self.stop_database().await;
+    }
+
+    /// As [`Self::close`], and keeps the data directory.
+    pub async fn stop_database(&mut self) {
+        if let Some(managed) = self.managed.take() {
             managed.stop().await;
         }
     }

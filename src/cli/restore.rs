@@ -19,7 +19,7 @@ use crate::{
     platform::{
         crypto::{self, MasterKey},
         data_dir::INSTALLATION_ID,
-        db::{Target, roles},
+        db::{Target, migrate, roles},
         lifecycle::Lifecycle,
         telemetry::Telemetry,
     },
@@ -97,7 +97,9 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     if args.wants(Part::Database) {
-        refuse_full_server(&config).await?;
+        restore.check_version(migrate::newest_known())?;
+        let server = refuse_full_server(&config).await?;
+        restore.check_tools(config.tools_dir().as_deref(), server)?;
     }
     let aside = occupied(&config, &args);
     if !aside.is_empty() {
@@ -245,6 +247,7 @@ async fn with_database(booted: &Booted, args: &Args, restore: &Restore, lifecycl
             .with_context(|| format!("cannot write {}", marker.display()))?;
         // Brings an older backup up to this version, and checks that tenancy holds.
         booted.migrate().await?;
+        say_who_signs_in(booted).await;
     }
     let stores = Stores::open(
         config,
@@ -263,6 +266,16 @@ async fn with_database(booted: &Booted, args: &Args, restore: &Restore, lifecycl
         put_model(booted, restore, lifecycle, &watcher).await;
     }
     Ok(())
+}
+
+/// The password of a first start on this host opens nothing: whose does, and what to do where it is forgotten.
+async fn say_who_signs_in(booted: &Booted) {
+    let people = super::user::operators(booted).await.unwrap_or_default();
+    let whose = people.first().map_or("EMAIL", String::as_str);
+    let who = if people.is_empty() { String::new() } else { format!(" ({})", people.join(", ")) };
+    print_line(&format!(
+        "people sign in with the passwords of then{who}; where one is forgotten: holdfast user reset-password {whose}"
+    ));
 }
 
 /// The embedding model into its folder. What fails is told, and undoes nothing: everything else is back, and found by its words.
@@ -299,13 +312,15 @@ async fn refuse_full(target: &Target) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A server of the operator's is asked before anything is moved aside.
-async fn refuse_full_server(config: &Config) -> anyhow::Result<()> {
-    let Some(url) = &config.database.url else { return Ok(()) };
+/// A server of the operator's is asked before anything is moved aside. Returns its major version.
+async fn refuse_full_server(config: &Config) -> anyhow::Result<Option<u32>> {
+    let Some(url) = &config.database.url else { return Ok(None) };
     // Nobody signs in with what is derived from it here.
     let key = MasterKey::parse(&crypto::hex(&crypto::random_bytes::<32>()))?;
     let target = Target::from_url(url.expose_secret(), config.database.role_prefix.clone(), key);
-    refuse_full(&target.context("database.url")?).await
+    let target = target.context("database.url")?;
+    refuse_full(&target).await?;
+    Ok(Some(Restore::server_major(&target).await?))
 }
 
 /// The master key into its place; the configuration beside it, for the operator to compare.

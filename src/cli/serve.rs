@@ -1,10 +1,8 @@
 //! `holdfast serve`
 
 use std::{
-    fs,
-    io::{IsTerminal as _, Write as _},
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
-    path::{Path, PathBuf},
+    io::{self, IsTerminal as _},
+    path::PathBuf,
     process::ExitCode,
     time::Duration,
 };
@@ -12,12 +10,12 @@ use std::{
 use anyhow::Context as _;
 use clap::ValueEnum;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
 
 use super::{boot::Booted, print_line};
 use crate::{
     app::{App, Config},
-    auth::FirstAdmin,
+    auth::{Auth, FirstAdmin},
     platform::{
         config::ConfigErrors,
         http::{Listener, Timeouts, serve},
@@ -106,6 +104,9 @@ async fn with_database(
     let app = App::build(booted.runtime(lifecycle.clone()))?;
     app.probe_stores().await?;
     let first_admin = app.bootstrap().await?;
+    // Before anybody is told that we are ready: who waits for that looks for it then.
+    let log = public.is_none() || booted.config.telemetry.log_format.is_json();
+    let kept = first_admin.as_ref().and_then(|admin| keep(admin, log, &app.auth));
     if args.demo {
         app.load_demo().await.context("cannot load the demo")?;
     }
@@ -136,14 +137,14 @@ async fn with_database(
             serve(public, app.router(), timeouts, app.families.http.clone(), lifecycle.clone()),
         );
         let welcome = Welcome { base_url: &server.base_url(), address: &address.to_string() };
-        if booted.config.telemetry.log_format.is_json() {
-            welcome.log(first_admin.as_ref(), &booted.data_dir.path);
+        if log {
+            welcome.log(kept.as_ref());
         } else {
-            welcome.print(first_admin.as_ref(), &booted.data_dir.path);
+            welcome.print(first_admin.as_ref(), kept.as_ref());
         }
     } else if first_admin.is_some() {
         // A worker that was the first of its installation to start.
-        Welcome { base_url: &server.base_url(), address: "" }.log(first_admin.as_ref(), &booted.data_dir.path);
+        Welcome { base_url: &server.base_url(), address: "" }.log(kept.as_ref());
     }
     tracing::info!(role = ?args.role, ops = %ops_address, seconds = started.elapsed().as_secs_f64(), "ready");
 
@@ -157,9 +158,6 @@ async fn with_database(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Below the data directory: the first administrator's password, where nobody sits at a terminal.
-const PASSWORD_FILE: &str = "first-admin-password";
-
 /// Where the appliance is, for whoever started it. The one-time password is shown on a terminal or kept in a file that its owner alone
 /// can read: standard output of a service is its log.
 struct Welcome<'a> {
@@ -168,56 +166,49 @@ struct Welcome<'a> {
 }
 
 impl Welcome<'_> {
-    fn log(&self, first_admin: Option<&FirstAdmin>, data_dir: &Path) {
+    fn log(&self, kept: Option<&io::Result<PathBuf>>) {
         tracing::info!(url = self.base_url, listen = self.address, "Holdfast is ready");
-        let Some(password) = first_admin.and_then(|admin| Some((admin, admin.one_time_password.as_ref()?))) else {
-            return;
-        };
-        match keep(password, data_dir) {
-            Ok(file) => tracing::warn!(
+        match kept {
+            None => {}
+            Some(Ok(file)) => tracing::warn!(
                 file = %file.display(),
-                "the first administrator's address and one-time password are in this file: sign in, choose another, remove it"
+                "the first administrator's address and one-time password are in this file: sign in and choose another, which removes it"
             ),
-            Err(error) => tracing::error!(
+            Some(Err(error)) => tracing::error!(
                 %error,
                 "the first administrator's one-time password could not be kept: `holdfast user reset-password` makes another"
             ),
         }
     }
 
-    fn print(&self, first_admin: Option<&FirstAdmin>, data_dir: &Path) {
+    fn print(&self, first_admin: Option<&FirstAdmin>, kept: Option<&io::Result<PathBuf>>) {
         print_line(&format!("\n  Holdfast is ready at {} (listening on {})", self.base_url, self.address));
         if let Some(admin) = first_admin {
             print_line(&format!("  Sign in as           {}", admin.email));
-            if let Some(password) = &admin.one_time_password {
-                print_line(&format!("  One-time password    {}", once(admin, password, data_dir)));
+            if let Some(shown) = once(admin, kept) {
+                print_line(&format!("  One-time password    {shown}"));
             }
         }
         print_line("  Stop with Ctrl-C; all data is kept.\n");
     }
 }
 
-/// The password for a terminal; elsewhere the file that holds it.
-fn once(admin: &FirstAdmin, password: &SecretString, data_dir: &Path) -> String {
-    if std::io::stdout().is_terminal() {
-        return format!("{}   (shown once; you choose your own at the first sign-in)", password.expose_secret());
-    }
-    match keep((admin, password), data_dir) {
-        Ok(file) => format!("in {} (remove it after the first sign-in)", file.display()),
-        Err(error) => {
-            format!("could not be kept ({error}): `holdfast user reset-password {}` makes another", admin.email)
-        }
-    }
+/// Keeps the one-time password in its file, unless somebody sits at a terminal that shows it.
+fn keep(admin: &FirstAdmin, log: bool, auth: &Auth) -> Option<io::Result<PathBuf>> {
+    let password = admin.one_time_password.as_ref()?;
+    (log || !io::stdout().is_terminal()).then(|| auth.keep_first_password(&admin.email, password))
 }
 
-fn keep((admin, password): (&FirstAdmin, &SecretString), data_dir: &Path) -> std::io::Result<PathBuf> {
-    let path = data_dir.join(PASSWORD_FILE);
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
-    // One that was there keeps its mode otherwise.
-    file.set_permissions(fs::Permissions::from_mode(0o600))?;
-    writeln!(file, "{}\n{}", admin.email, password.expose_secret())?;
-    file.sync_all()?;
-    Ok(path)
+/// The password for a terminal; elsewhere the file that holds it.
+fn once(admin: &FirstAdmin, kept: Option<&io::Result<PathBuf>>) -> Option<String> {
+    let password = admin.one_time_password.as_ref()?;
+    Some(match kept {
+        None => format!("{}   (shown once; you choose your own at the first sign-in)", password.expose_secret()),
+        Some(Ok(file)) => format!("in {} (until you choose your own at the first sign-in)", file.display()),
+        Some(Err(error)) => {
+            format!("could not be kept ({error}): `holdfast user reset-password {}` makes another", admin.email)
+        }
+    })
 }
 
 /// A shell's soft limit is 1024 files: a thousand slow clients would leave none for the database.

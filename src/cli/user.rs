@@ -147,6 +147,7 @@ pub(super) async fn with_auth(
         let db = Db::new(&booted.target, &config.database);
         let metrics = Telemetry::new().register("auth", Metrics::register);
         let auth = Auth::new(db.clone(), Clock::system(), &config.auth, &config.server, metrics)?;
+        auth.keeps_first_password_in(&booted.data_dir.path);
         let result = work(&auth).await;
         db.close().await;
         result
@@ -154,6 +155,18 @@ pub(super) async fn with_auth(
     .await;
     booted.close().await;
     result.map(|()| ExitCode::SUCCESS)
+}
+
+/// The addresses of the installation's operators, at most five.
+pub(super) async fn operators(booted: &Booted) -> anyhow::Result<Vec<String>> {
+    let db = Db::new(&booted.target, &booted.config.database);
+    let metrics = Telemetry::new().register("auth", Metrics::register);
+    let auth = Auth::new(db.clone(), Clock::system(), &booted.config.auth, &booted.config.server, metrics)?;
+    auth.keeps_first_password_in(&booted.data_dir.path);
+    auth.review_first_password().await;
+    let people = all_pages(async |after, limit| auth.list_users(None, after, limit).await, |u| u.id.0).await;
+    db.close().await;
+    Ok(people?.into_iter().filter(|user| user.is_operator && !user.disabled).map(|user| user.email).take(5).collect())
 }
 
 /// Every row of a paged list.

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     platform::{
         crypto,
+        error::chain,
         health::{Check, CheckResult},
     },
     storage::{Storage, StorageError},
@@ -163,7 +164,7 @@ impl Check for ExtractionCheck {
             }
             Ok(_) => CheckResult::fail("a document was read wrongly", "this build is broken: install it again"),
             Err(error) => CheckResult::fail(
-                format!("documents cannot be read: {error}"),
+                format!("documents cannot be read: {}", chain(&error)),
                 "check that processes may be started (container limits on processes and memory), and [knowledge] extract_memory_mib",
             ),
         }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{Logs, LogsError};
 use crate::platform::{
     config::secret,
+    error::chain,
     health::{Check, CheckResult},
 };
 
@@ -35,7 +36,7 @@ impl Check for Shipping {
         };
         if let Err(error) = loki.ping().await {
             let LogsError::Loki(why) = error else {
-                return CheckResult::fail(error.to_string(), "look at [telemetry]");
+                return CheckResult::fail(chain(&error), "look at [telemetry]");
             };
             return CheckResult::warn(
                 format!("{} cannot be asked: {why}", loki.url),

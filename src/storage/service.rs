@@ -29,7 +29,9 @@ use crate::platform::{crypto, lifecycle::Lifecycle};
 
 /// S3's smallest part; an object below it is written in one call.
 const PART_BYTES: usize = 5 << 20;
-/// Parts on their way at a time: 4 hide the latency and hold 20 MiB.
+/// S3 takes so many parts and no more.
+const MOST_PARTS: u64 = 10_000;
+/// Parts on their way at a time: 4 hide the latency and hold 20 MiB, four parts of 100 MiB where an object has a terabyte.
 const PARTS_IN_FLIGHT: usize = 4;
 
 /// The object store. Cheap to clone.
@@ -183,7 +185,7 @@ impl Storage {
                     head.extend_from_slice(&bytes);
                     if head.len() >= PART_BYTES {
                         let parts = self.store.put_multipart(path).await?;
-                        let started = upload.insert(Upload::new(parts, self.lifecycle.clone()));
+                        let started = upload.insert(Upload::new(parts, part_bytes(limit), self.lifecycle.clone()));
                         started.write(std::mem::take(&mut head).into()).await?;
                     }
                 }
@@ -323,6 +325,11 @@ impl Storage {
     }
 }
 
+/// How long the parts of an object of at most `limit` bytes are: all the same, as some services want it, and no more than S3 takes.
+pub(super) fn part_bytes(limit: u64) -> usize {
+    usize::try_from(limit.div_ceil(MOST_PARTS)).unwrap_or(usize::MAX).max(PART_BYTES)
+}
+
 fn path(key: &str) -> Result<Path, StorageError> {
     Path::parse(key).map_err(|_| StorageError::Key(key.to_owned()))
 }
@@ -334,8 +341,8 @@ struct Upload {
 }
 
 impl Upload {
-    fn new(parts: Box<dyn object_store::MultipartUpload>, lifecycle: Lifecycle) -> Self {
-        Self { parts: Some(WriteMultipart::new_with_chunk_size(parts, PART_BYTES)), lifecycle }
+    fn new(parts: Box<dyn object_store::MultipartUpload>, part_bytes: usize, lifecycle: Lifecycle) -> Self {
+        Self { parts: Some(WriteMultipart::new_with_chunk_size(parts, part_bytes)), lifecycle }
     }
 
     async fn write(&mut self, bytes: Bytes) -> Result<(), StorageError> {

@@ -4,6 +4,7 @@ Strict: a key twice, or one that is not in the list of the service's own referen
 docker-compose.yml does not have. A misspelt key stops Loki, and Grafana silently does without.
 """
 
+import re
 import sys
 from pathlib import Path
 
@@ -113,14 +114,18 @@ def main():
             host = source["url"].split("//")[1].split(":")[0]
             expect(f"{path.name}: {source['url']} names no service", host in stack)
 
+    once = ("secrets", "backup-key", "alertmanager-config")
     for name, service in stack.items():
-        tag = service["image"].rpartition(":")[2]
-        expect(f"{name}: {service['image']} is not pinned to a version", name == "holdfast" or tag.count(".") >= 1)
+        # Each can be named, and so pinned, in compose/.env.
+        image = re.fullmatch(r"\$\{([A-Z_]+_IMAGE):-([^}]+)\}", service["image"])
+        expect(f"{name}: {service['image']} cannot be changed in compose/.env", image)
+        expect(f"{name}: {service['image']} is not pinned to a version", image and (image[1] == "HOLDFAST_IMAGE" or re.search(r":v?\d+\.\d+", image[2])))
+        expect(f"{name}: no cpus", name in once or "cpus" in service)
         for setting in ("mem_limit", "restart", "logging", "read_only", "cap_drop", "security_opt"):
             expect(f"{name}: no {setting}", setting in service)
-        expect(f"{name}: no health check", name in ("secrets", "alertmanager-config", "holdfast") or "healthcheck" in service)
-        expect(f"{name}: published to everybody", all("127.0.0.1:" in port for port in service.get("ports", [])))
-        expect(f"{name}: ports are published", name in ("holdfast", "grafana") or "ports" not in service)
+        expect(f"{name}: no health check", name in (*once, "holdfast") or "healthcheck" in service)
+        expect(f"{name}: published to everybody", name == "caddy" or all("127.0.0.1:" in port for port in service.get("ports", [])))
+        expect(f"{name}: ports are published", name in ("holdfast", "grafana", "caddy") or "ports" not in service)
     if problems:
         sys.exit("\n".join(problems))
     print("the files are right")

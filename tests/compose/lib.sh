@@ -38,6 +38,12 @@ install() {
   echo "HOLDFAST_IMAGE=$IMAGE" >>"$home/compose/.env"
 }
 
+# A certificate authority and a registry, for the tests: tests/compose/engine has made it, another engine makes it now.
+need_front() {
+  docker image inspect holdfast-test/front >/dev/null 2>&1 ||
+    printf 'FROM debian:trixie-slim\nRUN apt-get update && apt-get install -y --no-install-recommends pebble docker-registry wget\n' | docker build --quiet --tag holdfast-test/front - >/dev/null
+}
+
 passed=0
 # check WHAT COMMAND...
 check() {
@@ -71,13 +77,25 @@ sql() { compose exec -T postgres psql --username holdfast --dbname "${2:-holdfas
 health() { docker inspect --format '{{.State.Health.Status}}' "$(compose ps --all --quiet "$1")"; }
 healthy() { [ "$(health "$1")" = healthy ]; }
 
+# The first admin's password, once chosen in place of the one that the first start made.
+own_password='chosen in this test'
+first_password() { inside sed -n 2p /var/lib/holdfast/first-admin-password; }
+# sign_in PASSWORD: as the first admin
+sign_in() {
+  curl --silent --fail --output /dev/null --cookie-jar "$home/cookies" "http://127.0.0.1:$PORT/api/v1/auth/login" -H "Origin: http://127.0.0.1:$PORT" \
+    --json "{\"email\":\"admin@holdfast.local\",\"password\":\"$1\"}"
+}
 # api METHOD PATH [JSON]: as the first admin
 api() {
-  local jar=$home/cookies password
-  if [ ! -e "$jar" ]; then
-    password=$(inside cat /run/holdfast/admin_password)
-    curl --silent --fail --output /dev/null --cookie-jar "$jar" "http://127.0.0.1:$PORT/api/v1/auth/login" -H "Origin: http://127.0.0.1:$PORT" \
-      --json "{\"email\":\"admin@holdfast.local\",\"password\":\"$password\"}" || return 1
+  local password
+  if [ ! -e "$home/cookies" ]; then
+    if password=$(first_password 2>/dev/null) && [ -n "$password" ]; then
+      sign_in "$password" || return 1
+      call POST /auth/password "{\"current_password\":\"$password\",\"new_password\":\"$own_password\"}" || return 1
+    else
+      sign_in "$own_password" || return 1
+    fi
   fi
-  curl --silent --fail --cookie "$jar" --request "$1" "http://127.0.0.1:$PORT/api/v1$2" -H "Origin: http://127.0.0.1:$PORT" ${3:+--json "$3"}
+  call "$@"
 }
+call() { curl --silent --fail --cookie "$home/cookies" --request "$1" "http://127.0.0.1:$PORT/api/v1$2" -H "Origin: http://127.0.0.1:$PORT" ${3:+--json "$3"}; }

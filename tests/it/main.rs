@@ -49,3 +49,4 @@ mod tenancy;
 mod tenancy_routes;
 mod traces;
 mod upgrade;
+mod upgrade_postgres;

@@ -180,8 +180,11 @@ fn routes_in_sources() -> BTreeSet<String> {
         for (at, call) in text.match_indices(".route(").filter(|(at, _)| !text[..*at].ends_with("self")) {
             let argument = text[at + call.len()..].trim_start();
             let literal = argument.strip_prefix('"').map(|rest| rest.split('"').next().unwrap().to_owned());
-            // One page is named by a constant; it has no id.
-            let known = literal.is_some() || argument.starts_with("PATH,");
+            // Some pages are named by a constant of their file.
+            let name: String = argument.chars().take_while(|c| c.is_ascii_uppercase() || *c == '_').collect();
+            let constant = text.split_once(&format!("const {name}: &str = \"")).map(|(_, rest)| rest.split('"').next());
+            let literal = literal.or_else(|| constant.flatten().map(str::to_owned));
+            let known = literal.is_some();
             assert!(known, "{}: the path of a route that is no literal", path.display());
             found.extend(literal);
         }

@@ -127,6 +127,7 @@ impl Auth {
         tx.commit().await?;
         self.changed();
         tracing::info!(user_id = %account.id, "password reset");
+        self.review_first_password().await;
         Ok(password)
     }
 

@@ -257,6 +257,7 @@ impl Auth {
         tx.commit().await?;
         self.changed();
         tracing::info!(user_id = %account.id, "password reset by a one-time link");
+        self.review_first_password().await;
         Ok(Accepted::SignedIn(signed_in))
     }
 

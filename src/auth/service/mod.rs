@@ -10,8 +10,9 @@ mod sign_in;
 
 use std::{
     net::IpAddr,
+    path::PathBuf,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -52,6 +53,8 @@ pub(super) struct Inner {
     /// Counts changes to who may do what: a cached answer from before the last change is not used.
     pub generation: AtomicU64,
     pub usage: Usage,
+    /// The file of the first administrator's password, where this process has a data directory.
+    pub first_password: OnceLock<PathBuf>,
 }
 
 /// Where a sign-in comes from.
@@ -83,6 +86,7 @@ impl Auth {
             caches: Caches::default(),
             generation: AtomicU64::new(0),
             usage: Usage::default(),
+            first_password: OnceLock::new(),
             metrics,
             config: config.clone(),
         };

@@ -150,6 +150,7 @@ impl Auth {
         tx.commit().await?;
         self.changed();
         tracing::info!(user_id = %account.id, sessions_ended = ended, "password changed");
+        self.review_first_password().await;
         Ok(())
     }
 

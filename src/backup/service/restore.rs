@@ -157,6 +157,27 @@ impl Restore {
         Ok(Self { reader: Reader { from, identity, pool }, manifest })
     }
 
+    /// Errors where a version of Holdfast made the database that is newer than the one that knows the migrations up to `known`: asked before
+    /// anything is moved aside.
+    pub fn check_version(&self, known: i64) -> Result<(), BackupError> {
+        let migration = self.manifest.database.schema.migration;
+        if migration <= known {
+            return Ok(());
+        }
+        Err(BackupError::NewerHoldfast { holdfast: self.manifest.holdfast.clone(), migration, known })
+    }
+
+    /// Errors where the tools for this dump are missing here, or a server of this version does not take what they write: asked before
+    /// anything is moved aside.
+    pub fn check_tools(&self, tools_dir: Option<&Path>, server_major: Option<u32>) -> Result<(), BackupError> {
+        let tools =
+            Tools::find(tools_dir, major(&self.manifest.database.tool_version)).map_err(dump::DumpError::from)?;
+        match server_major.filter(|server| !tools.restore_into(*server)) {
+            Some(server) => Err(BackupError::OldServer { server, tool: tools.version }),
+            None => Ok(()),
+        }
+    }
+
     /// Loads the dump into an empty database and compares the result, which is returned, with the manifest. The roles must be there.
     pub(super) async fn load(
         &self,
@@ -215,6 +236,15 @@ impl Restore {
             }
         }
         Ok(chosen.len())
+    }
+
+    /// The major version of a server.
+    pub async fn server_major(target: &Target) -> Result<u32, BackupError> {
+        let mut conn = PgConnection::connect_with(&target.admin).await?;
+        let number: i32 =
+            sqlx::query_scalar("SELECT current_setting('server_version_num')::int").fetch_one(&mut conn).await?;
+        let _ = conn.close().await;
+        Ok(u32::try_from(number / 10_000).unwrap_or_default())
     }
 
     /// Tables that a database holds: one that is restored into holds none.
@@ -316,7 +346,7 @@ async fn newest(from: &Destination, keys: &KeyFile) -> Result<Manifest, BackupEr
     let younger = unreadable.into_iter().find(|(id, _)| newest.as_ref().is_none_or(|manifest| manifest.id < *id));
     match younger {
         Some((_, error)) => Err(error),
-        None => newest.ok_or(BackupError::None),
+        None => newest.ok_or_else(|| BackupError::NothingThere { place: from.url.clone() }),
     }
 }
 

@@ -21,3 +21,25 @@ fn is_other_script(c: char) -> bool {
     c.is_alphabetic()
         && !matches!(c, 'a'..='z' | 'A'..='Z' | '\u{aa}' | '\u{ba}' | '\u{c0}'..='\u{24f}' | '\u{1e00}'..='\u{1eff}')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_latin_letters_do_not_make_a_question_english() {
+        for question in [
+            "Как настроить Kubernetes Ingress Controller и cert-manager?",
+            "Где в GitLab CI/CD Pipeline Editor задать переменную?",
+            "Что такое Merge Request Approval Rules?",
+        ] {
+            assert_eq!(language_of(question, &["eng", "rus"]), Some("rus"), "{question}");
+        }
+    }
+
+    #[test]
+    fn a_question_in_latin_letters_is_told_by_all_its_words() {
+        assert_eq!(language_of("How do I approve a merge request?", &["eng", "rus"]), Some("eng"));
+        assert_eq!(language_of("Où peut-on télécharger le règlement intérieur ?", &["eng", "fra"]), Some("fra"));
+    }
+}

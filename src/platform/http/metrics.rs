@@ -187,6 +187,15 @@ impl Routes {
         routes
     }
 
+    /// Makes the series of what no route matches, for the reference.
+    fn create_other(&self) {
+        for &surface in Surface::ALL {
+            for &method in Method::ALL {
+                let _ = self.of(&self.other[surface as usize], surface, OTHER, method);
+            }
+        }
+    }
+
     fn of<'a>(&self, methods: &'a Methods, surface: Surface, route: &str, method: Method) -> &'a OfRoute {
         methods[method as usize].get_or_init(|| {
             let labels = |outcome| RouteRequestLabels { surface, route: route.to_owned(), method, outcome };
@@ -382,6 +391,11 @@ impl Inner {
         &self.surfaces[surface as usize]
     }
     /// A request of a route ended. `route` is the template that it matched.
+    /// Makes every label's values of the families by route, which otherwise begin with a request: for the reference.
+    pub fn create_routes(&self) {
+        self.routes.create_other();
+    }
+
     pub(super) fn of_route(
         &self,
         (surface, route, method): (Surface, Option<&str>, Method),

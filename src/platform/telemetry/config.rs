@@ -138,6 +138,8 @@ pub fn is_base_url(text: &str) -> bool {
             && url.has_host()
             && url.username().is_empty()
             && url.password().is_none()
+            && url.query().is_none()
+            && url.fragment().is_none()
     })
 }
 

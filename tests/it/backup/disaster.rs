@@ -241,6 +241,7 @@ async fn everything_comes_back_on_an_empty_host() {
     assert!(plan.contains(&installation), "{plan}");
     let told = page.follow(&host, "restore").await;
     assert!(told.contains("the embedding model is in") && model.join("model.safetensors").exists(), "{told}");
+    assert!(told.contains("sign in with the passwords of then (admin@example.com)"), "{told}");
     assert!(told.contains("pass  database.reachable") && told.contains("pass  llm.embedding_model"), "{told}");
     assert!(page.commands.is_empty(), "the page says more: {:?}", page.commands);
     let running = host.start().await;
