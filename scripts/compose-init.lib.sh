@@ -29,7 +29,7 @@ stay_with_database() {
   # Any image with a shell reads it; the newer one is not pulled for that.
   there=$(docker ps --all --filter "volume=$volume" --format '{{.Image}}' | sort -u | while read -r image; do
     docker run --rm --network none --entrypoint cat --volume "$volume:/database:ro" "$image" /database/PG_VERSION 2>/dev/null && break
-  done)
+  done) || true
   if [ -z "$there" ] || [ "$there" = "$here" ]; then return 0; fi
   add POSTGRES_IMAGE "postgres:$there"
   note "the database was made by PostgreSQL $there, and this folder names $here: it stays with $there until  scripts/upgrade-postgres"
@@ -37,16 +37,15 @@ stay_with_database() {
 
 # What --domain means for the rest of compose/.env.
 put_in_front() {
-  local name domain port base
+  local name domain mail port base
   # Said by a flag or in the environment: it changes what is there.
   for name in "${front[@]}"; do
     if [ -n "${contact[$name]+set}" ]; then put "$name" "${contact[$name]}"; fi
   done
   domain=$(present HOLDFAST_DOMAIN || true)
-  if [ -z "${contact[HOLDFAST_DOMAIN]:-}" ]; then
-    targets "$(present COMPOSE_PROFILES)"
-    return 0
-  fi
+  mail=$(present HOLDFAST_TLS_MAIL || true)
+  [[ -z "$mail" || "$mail" =~ ^[^[:space:]\{\}@]+@[^[:space:]\{\}@]+$ ]] || die "--mail takes one address such as ops@example.com"
+  [ -n "${contact[HOLDFAST_DOMAIN]:-}" ] || return 0
   [[ "$domain" =~ ^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$ ]] || die "--domain takes a name such as ai.example.com, without https:// and port"
   case "$(present HOLDFAST_TLS || echo acme)" in acme | internal | own) ;; *) die "--tls takes acme, internal or own" ;; esac
   base=$(present COMPOSE_PROFILES)
@@ -60,7 +59,6 @@ put_in_front() {
   # Who came past Caddy would come unencrypted.
   port=$(present HOLDFAST_PORT)
   case "$port" in 127.*:* | '[::1]':*) ;; *) put HOLDFAST_PORT "127.0.0.1:${port##*:}" ;; esac
-  targets "$base,tls"
 }
 
 # targets PROFILES: what Prometheus scrapes only where it runs
@@ -88,13 +86,13 @@ say_front() {
 
 # Each image as NAME:TAG@sha256:..., where it came from a registry: that one and no other is started from now on.
 pin_images() {
-  local name image digest missing=()
+  local name image last digest missing=()
   engine || die "the Docker engine does not answer: digests are those of the images that it has"
   for name in $(images); do
     image=$(present "$name" || compose_image "$name")
-    image=${image%@*}
+    image=${image%@*} last=${image##*/}
     # A tag that stands behind another name of the same image would be another's digest.
-    digest=$(docker image inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' "$(present "$name" || echo "$image")" 2>/dev/null | grep -m 1 "^${image%:*}@" || true)
+    digest=$(docker image inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' "$(present "$name" || echo "$image")" 2>/dev/null | grep -m 1 "^${image%"$last"}${last%%:*}@" || true)
     if [ -n "$digest" ]; then
       put "$name" "$image@${digest#*@}"
       note "$image@${digest#*@}"

@@ -7,10 +7,14 @@
 database_state=$state/postgres
 beside=$project-postgres-beside
 
+# The service's own container: `docker compose exec` takes the one beside it, too.
+server() { docker ps --quiet --filter "label=com.docker.compose.project=$project" --filter label=com.docker.compose.service=postgres --filter label=com.docker.compose.oneoff=False; }
+sql() { docker exec --interactive "$(server)" psql --username holdfast --dbname "${2:-holdfast}" --no-psqlrc --quiet --tuples-only --no-align --set ON_ERROR_STOP=1 --command "$1" </dev/null; }
+
 setting_in_file() { sed -n "s/^$1=//p" "$env_file" | tail -1 | tr -d "'"; }
 volume_now() { local name; name=$(setting_in_file POSTGRES_VOLUME); echo "${name:-${project}_postgres}"; }
 # The image of the server that runs, by the name that it was started with.
-former_image() { inspect "$(compose ps --quiet postgres)" .Config.Image; }
+former_image() { inspect "$(server)" .Config.Image; }
 
 load_database_state() {
   PG_PHASE='' PG_SPARE_VOLUME='' PG_STARTED=''
@@ -39,7 +43,7 @@ look_at_database() {
   [ "$(sql "select count(*) from information_schema.tables where table_type = 'BASE TABLE' and table_schema not in ('pg_catalog', 'information_schema')" postgres)" = 0 ] ||
     die "the database 'postgres' has tables, which this command does not copy: move them into a database of their own"
   size=$(sql "select sum(pg_database_size(datname))::bigint from pg_database where datallowconn" postgres)
-  free=$(($(compose exec -T postgres df -Pk /var/lib/postgresql/data </dev/null | awk 'NR == 2 {print $4}') * 1024))
+  free=$(($(docker exec "$(server)" df -Pk /var/lib/postgresql/data </dev/null | awk 'NR == 2 {print $4}') * 1024))
   # And the log of what is written, until the first checkpoints have gone over it.
   [ $((size * 3 / 2 + (512 << 20))) -lt "$free" ] || die "too little disk: $(mib $((size * 3 / 2 + (512 << 20)))) MiB are needed, $(mib "$free") MiB are free"
 }
@@ -69,32 +73,35 @@ counts="
   select 'rows ' || format('%I.%I', table_schema, table_name) || ' ' || (xpath('/row/n/text()', query_to_xml(format('select count(*) as n from %I.%I', table_schema, table_name), false, true, '')))[1]::text
     from information_schema.tables where table_type = 'BASE TABLE' and table_schema not in ('pg_catalog', 'information_schema')
   union all select 'sequence ' || format('%I.%I', schemaname, sequencename) || ' ' || coalesce(last_value::text, 'unused') from pg_sequences
-  union all select 'relations ' || relkind || relrowsecurity || relforcerowsecurity || ' ' || count(*) from pg_class c join pg_namespace n on n.oid = relnamespace
+  union all select concat('relations ', relkind, ' ', relrowsecurity, relforcerowsecurity, ' ', count(*)) from pg_class c join pg_namespace n on n.oid = relnamespace
     where nspname not in ('pg_catalog', 'information_schema', 'pg_toast') group by relkind, relrowsecurity, relforcerowsecurity
-  union all select 'policies ' || count(*) from pg_policy
-  union all select 'constraints ' || contype || convalidated || ' ' || count(*) from pg_constraint where contype <> 'n' group by contype, convalidated
-  union all select 'triggers ' || count(*) from pg_trigger where not tgisinternal
-  union all select 'functions ' || count(*) from pg_proc p join pg_namespace n on n.oid = pronamespace where nspname not in ('pg_catalog', 'information_schema')
+  union all select concat('policies ', count(*)) from pg_policy
+  union all select concat('constraints ', contype, ' ', convalidated, ' ', count(*)) from pg_constraint join pg_namespace n on n.oid = connamespace
+    where contype <> 'n' and nspname not in ('pg_catalog', 'information_schema') group by contype, convalidated
+  union all select concat('triggers ', count(*)) from pg_trigger where not tgisinternal
+  union all select concat('functions ', count(*)) from pg_proc p join pg_namespace n on n.oid = pronamespace where nspname not in ('pg_catalog', 'information_schema')
   union all select 'extension ' || extname from pg_extension
-  union all select 'role ' || rolname || rolsuper || rolbypassrls || rolcanlogin from pg_roles where rolname !~ '^pg_'
+  union all select concat('role ', rolname, ' ', rolsuper, rolbypassrls, rolcanlogin) from pg_roles where rolname !~ '^pg_'
   order by 1"
 count_here() { sql "$counts" "$1"; }
 count_beside() { in_beside psql --username holdfast --dbname "$1" --no-psqlrc --quiet --tuples-only --no-align --set ON_ERROR_STOP=1 --command "$counts"; }
 
 # Roles, then each database, out of the old server into the new one, by the new one's programs.
 copy_database() {
-  local name
+  local name names
   step "Copying the database into PostgreSQL $PG_NEW_MAJOR"
+  failure="the databases could not be listed"
+  names=$(databases) && grep -qx holdfast <<<"$names" || return 1
   failure="the new server did not start"
   start_beside "$PG_NEW_IMAGE" "$PG_NEW_VOLUME" || return 1
-  for name in $(databases); do disconnect "$name"; done
+  for name in $names; do disconnect "$name"; done
   failure="the roles could not be copied"
   # The superuser is there already, with the same password. Of those that are not, password and rights come along.
   # shellcheck disable=SC2016  # expanded inside
   in_beside bash -euo pipefail -c 'PGPASSWORD=$(cat /run/holdfast/postgres_password) pg_dumpall --host=postgres --username=holdfast --no-password --globals-only |
     { grep -v "^CREATE ROLE holdfast;$" || true; } | psql --username=holdfast --dbname=postgres --no-psqlrc --quiet --output=/dev/null --set ON_ERROR_STOP=1
     dropdb --username=holdfast holdfast' || return 1
-  for name in $(databases); do
+  for name in $names; do
     failure="the database $name could not be copied"
     # shellcheck disable=SC2016  # expanded inside
     in_beside bash -euo pipefail -c 'PGPASSWORD=$(cat /run/holdfast/postgres_password) pg_dump --host=postgres --username=holdfast --no-password --format=custom --compress=0 "$1" |
@@ -102,11 +109,11 @@ copy_database() {
   done
   step "Counting"
   failure="the copy is not what it was made of"
-  for name in $(databases); do
+  for name in $names; do
     count_here "$name" >"$state/counts.former" || return 1
     count_beside "$name" >"$state/counts.new" || return 1
-    # A damaged or mutilated copy must not pass for lack of lines.
-    [ -s "$state/counts.former" ] || return 1
+    # Nothing counted is nothing compared.
+    grep -q '^relations ' "$state/counts.former" || return 1
     diff "$state/counts.former" "$state/counts.new" >&2 || return 1
     note "$name: $(grep -c '^rows' "$state/counts.new") tables, $(awk '/^rows/ {n += $NF} END {print n + 0}' "$state/counts.new") rows, the same on both"
   done

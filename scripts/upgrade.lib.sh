@@ -80,7 +80,7 @@ find_installation() {
 # setting NAME: of the environment of the service holdfast, or of compose/.env
 setting() {
   if [ "$1" = HOLDFAST_IMAGE ]; then
-    sed -n 's/^HOLDFAST_IMAGE=//p' "$env_file" | tail -1
+    sed -n 's/^HOLDFAST_IMAGE=//p' "$env_file" | tail -1 | tr -d "'"
   else
     compose config --format json | sed -n "s/^ *\"$1\": \"\(.*\)\",\{0,1\}$/\1/p" | head -1
   fi

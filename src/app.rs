@@ -103,15 +103,7 @@ impl App {
         let Stores { objects: storage, index, index_files, participants } =
             Stores::open(&config, &data_dir, &lifecycle, &families.storage)?;
         let deletions = Deletions::new(db.clone());
-        let llm = Llm::new(llm::Deps {
-            config: config.llm.clone(),
-            data_dir: data_dir.clone(),
-            clock: clock.clone(),
-            db: db.clone(),
-            http: http.clone(),
-            metrics: families.llm.clone(),
-            lifecycle: lifecycle.clone(),
-        });
+        let llm = gateway(&runtime, &db, &http, &families);
         let deps = knowledge::Deps {
             db: db.clone(),
             clock: clock.clone(),
@@ -318,6 +310,18 @@ fn log_search(runtime: &Runtime, http: &HttpClients) -> Logs {
         logger,
         clock,
         lifecycle,
+    })
+}
+
+fn gateway(runtime: &Runtime, db: &Db, http: &HttpClients, families: &Families) -> Llm {
+    Llm::new(llm::Deps {
+        config: runtime.config.llm.clone(),
+        data_dir: runtime.data_dir.clone(),
+        clock: runtime.clock.clone(),
+        db: db.clone(),
+        http: http.clone(),
+        metrics: families.llm.clone(),
+        lifecycle: runtime.lifecycle.clone(),
     })
 }
 

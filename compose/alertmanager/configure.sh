@@ -20,8 +20,10 @@ refuse() {
 }
 # As YAML: in single quotes, which only know a quote written twice.
 quoted() { printf "'%s'" "$(printf '%s' "$1" | sed "s/'/''/g")"; }
+# Alertmanager takes what follows and finds out about it when the first alert is to be sent.
 address() {
   case "$2" in
+  *[[:space:]]*) refuse "$1 has a blank in it" ;;
   http://?* | https://?*) ;;
   *) refuse "$1 is no http or https address" ;;
   esac
@@ -36,10 +38,28 @@ fi
 sed 's/receiver: nobody # or outside$/receiver: outside/'
 echo '  - name: outside'
 if [ -n "$to" ]; then
-  case "$server" in
-  ?*:[0-9]*) ;;
-  *) refuse "ALERTS_MAIL_TO needs ALERTS_MAIL_SERVER=host:port" ;;
+  # Each of them, with commas between.
+  set -f
+  (
+    case "$to" in *,) exit 1 ;; esac # splitting takes no empty one at the end
+    IFS=,
+    for one in $to; do
+      case "$one" in
+      *[!\ ]*@*[!\ ]*) ;;
+      *) exit 1 ;;
+      esac
+    done
+  ) || refuse "ALERTS_MAIL_TO is mail addresses (name@host) with commas between them"
+  set +f
+  port=${server##*:}
+  case "$port" in
+  *[!0-9]* | '' | ??????*) port=0 ;;
   esac
+  case "$server" in
+  ?*:*) ;;
+  *) port=0 ;;
+  esac
+  { [ "$port" -ge 1 ] && [ "$port" -le 65535 ]; } || refuse "ALERTS_MAIL_TO needs ALERTS_MAIL_SERVER=host:port"
   case "$login" in
   '' | ?*:?*) ;;
   *) refuse "ALERTS_MAIL_LOGIN is user:password, or empty" ;;
@@ -51,7 +71,11 @@ if [ -n "$to" ]; then
   tls=true
   # At port 465 the connection begins with TLS, and Alertmanager must not ask for STARTTLS besides.
   case "$server" in *:465) tls=false ;; esac
-  [ "${ALERTS_MAIL_TLS:-}" != off ] || tls=false
+  case "${ALERTS_MAIL_TLS:-}" in
+  '' | on) ;;
+  off) tls=false ;;
+  *) refuse "ALERTS_MAIL_TLS is off, or empty" ;;
+  esac
   echo '    email_configs:'
   echo "      - to: $(quoted "$to")"
   echo "        from: $(quoted "${from:-${to%%,*}}")"

@@ -29,7 +29,7 @@ DASHBOARD = Dashboard(
         row("Processor, memory, budgets"),
         timeseries("Memory of its limit", "How near do the peaks come to the limit?", "percentunit", (f"max({selector('holdfast_cgroup_memory_usage_bytes')} / {selector('holdfast_cgroup_memory_limit_bytes')})", "highest"), limits=above(0.85, 0.95), alerts=("HoldfastMemoryHigh",), details="host"),
         timeseries("Held back", "Is Holdfast kept from the processor by its container's limit?", "percentunit", (f"rate({selector('holdfast_cgroup_cpu_throttled_seconds_total')}[$__rate_interval])", "{{instance}}"), details="host"),
-        timeseries("Pages read by a model", "How much of a day's tokens has the organisation used that uses most?", "short", (largest("holdfast_knowledge_vision_tokens_used_max"), "used today"), (largest("holdfast_knowledge_vision_tokens_limit"), "limit"), details="knowledge"),
+        timeseries("Pages left unread", "Is a day's budget for reading pages by a model used up, or why else are pages left unread?", "short", (f"sum by (reason) (increase({selector('holdfast_knowledge_pages_unread_total')}[$__rate_interval]))", "{{reason}}"), details="knowledge"),
         stat("Certificate ends in", "Does anything have to be renewed?", "s", f"min({selector('holdfast_http_public_certificate_end_timestamp_seconds')}) - time()", limits=below(21 * 24 * 3600, 3 * 24 * 3600), empty="none", width=8, alerts=("PublicCertificateExpiring",), details="http"),
     ],
 )

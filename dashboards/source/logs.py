@@ -35,5 +35,12 @@ DASHBOARD = Dashboard(
         timeseries("Lines lost", "Why are lines missing?", "short", (increase("holdfast_log_lines_lost_total", "reason"), "{{reason}}"), bars=True, stack=True, alerts=("LogLinesDropped",)),
         timeseries("Pushes", "Does Loki take what is sent?", "short", (increase("holdfast_log_pushes_total", "outcome"), "{{outcome}}"), bars=True, stack=True, alerts=("LogPushFailing",)),
         timeseries("Time of a push", "How long does Loki take?", "s", *[(quantile(share, "holdfast_log_push_duration_seconds"), f"{share * 100:.0f} %") for share in (0.5, 0.95)]),
+        row("Do traces get to their collector?"),
+        stat("Traces", "Are traces sent to a collector?", "none", largest("holdfast_traces_enabled"), texts=choice((1, "on", "green"), (0, "off", "orange"))),
+        stat("Spans waiting", "How much waits in memory to be sent?", "bytes", total("holdfast_traces_buffer_bytes")),
+        timeseries("Spans sent", "How much does the collector take?", "cps", ("sum(rate(holdfast_traces_spans_exported_total{TARGET}[$__rate_interval]))", "taken")),
+        timeseries("Spans lost", "Why do traces have gaps?", "short", (increase("holdfast_traces_spans_lost_total", "reason"), "{{reason}}"), bars=True, stack=True, alerts=("TraceSpansDropped",)),
+        timeseries("Pushes of spans", "Does the collector take what is sent?", "short", (increase("holdfast_traces_pushes_total", "outcome"), "{{outcome}}"), bars=True, stack=True, alerts=("TracePushFailing",)),
+        timeseries("Time of a push of spans", "How long does the collector take?", "s", *[(quantile(share, "holdfast_traces_push_duration_seconds"), f"{share * 100:.0f} %") for share in (0.5, 0.95)]),
     ],
 )

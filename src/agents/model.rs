@@ -290,6 +290,18 @@ pub enum MessageStatus {
     Failed,
 }
 
+impl MessageStatus {
+    /// As in the database.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Streaming => "streaming",
+            Self::Stopped => "stopped",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// A message of a conversation.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Message {

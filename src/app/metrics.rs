@@ -4,7 +4,7 @@ use crate::{
     agents, alerting, auth, backup, jobs, knowledge, llm,
     platform::{
         db, disk, http,
-        telemetry::{LogMetrics, Telemetry},
+        telemetry::{LogMetrics, Telemetry, TraceMetrics},
     },
     storage,
 };
@@ -32,6 +32,7 @@ pub struct Families {
     pub database: db::Metrics,
     pub disk: disk::Metrics,
     pub log: LogMetrics,
+    pub traces: TraceMetrics,
     pub auth: auth::Metrics,
     pub jobs: jobs::Metrics,
     pub storage: storage::Metrics,
@@ -49,6 +50,7 @@ impl Families {
             database: telemetry.register("database", db::Metrics::register),
             disk: telemetry.register("disk", disk::Metrics::register),
             log: telemetry.register("log", LogMetrics::register),
+            traces: telemetry.register("traces", TraceMetrics::register),
             auth: telemetry.register("auth", auth::Metrics::register),
             jobs: telemetry.register("jobs", jobs::Metrics::register),
             storage: telemetry.register("storage", storage::Metrics::register),

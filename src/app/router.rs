@@ -1,6 +1,6 @@
 //! All routes, inside the frame.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Extension, Json, Router,
@@ -11,6 +11,7 @@ use axum::{
     routing::get,
 };
 use serde::Serialize;
+use tokio::time::timeout;
 
 use super::{App, generated, overview::Numbers};
 use crate::{
@@ -24,6 +25,9 @@ use crate::{
         http::{self, Frame, KnownQuery, Role, refuse_unknown_query},
     },
 };
+
+/// How long `/readyz` waits for the database: less than a `HEALTHCHECK`, a proxy or a probe waits for the answer.
+const DATABASE_PATIENCE: Duration = Duration::from_secs(4);
 
 /// The console's navigation, in order.
 const NAVIGATION: [NavItem; 11] = [
@@ -123,9 +127,11 @@ impl App {
     /// Whether this process can do its work: the database answers (migrations were done before anything listened), there is
     /// room to write, and its worker makes progress.
     async fn readiness(&self) -> Readiness {
-        let database = match self.db.ping().await {
-            Ok(()) => Ok("answers".to_owned()),
-            Err(error) => Err(format!("does not answer: {error}")),
+        // A server that hangs takes connections, and never says anything: whoever asks here wants to know just that.
+        let database = match timeout(DATABASE_PATIENCE, self.db.ping()).await {
+            Ok(Ok(())) => Ok("answers".to_owned()),
+            Ok(Err(error)) => Err(format!("does not answer: {error}")),
+            Err(_) => Err(format!("does not answer within {} s", DATABASE_PATIENCE.as_secs())),
         };
         let worker = self.jobs.progress();
         let disk = match self.disks.volumes().await {

@@ -121,7 +121,11 @@ impl Config {
             if !named || name.len() > 40 {
                 errors.push("", "a name has 1 to 40 lower-case letters, digits and underscores");
             }
-            if !destination.url.starts_with("s3://") && !Path::new(&destination.url).is_absolute() {
+            let is_place = match destination.url.strip_prefix("s3://") {
+                Some(bucket) => !bucket.is_empty() && !bucket.starts_with('/'),
+                None => Path::new(&destination.url).is_absolute(),
+            };
+            if !is_place {
                 errors.push("url", "must be s3://bucket/prefix or the absolute path of a folder");
             }
             destination.validate_account(errors);

@@ -41,6 +41,11 @@ const PIECE: usize = 1024;
 pub enum DestinationError {
     #[error("destination {name}: the folder {folder} is not there; make it, or mount what it stands on")]
     NoFolder { name: String, folder: String },
+    #[error(
+        "destination {name}: {backups} backups should lie in {folder}, and there is nothing: is what belongs there mounted? Nothing is \
+         written beside it. Where an empty disk is meant, make the folder {folder}/backups"
+    )]
+    Unmounted { name: String, folder: String, backups: i64 },
     #[error("destination {name}: {what} took longer than {seconds} s")]
     Slow { name: String, what: &'static str, seconds: u64 },
     #[error("destination {name}: {key} was written and read back differs: {found}")]
@@ -97,6 +102,19 @@ impl Destination {
     /// The folder, where it is one of this machine.
     pub fn folder(&self) -> Option<&Path> {
         self.folder.as_deref()
+    }
+
+    /// Errors where this is a folder without any backup though `expected` lie there: a mount point whose disk is away looks like that, and
+    /// what is written into it fills the disk below, and is hidden when the mount comes back.
+    pub fn check_mounted(&self, expected: i64) -> Result<(), DestinationError> {
+        match &self.folder {
+            Some(folder) if expected > 0 && !folder.join("backups").is_dir() => Err(DestinationError::Unmounted {
+                name: self.name.clone(),
+                folder: folder.display().to_string(),
+                backups: expected,
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Writes, reads and removes a small file.

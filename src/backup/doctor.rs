@@ -1,5 +1,7 @@
 //! Checks of backups.
 
+use std::{collections::BTreeMap, path::Path};
+
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use sqlx::{Connection as _, PgConnection};
@@ -15,6 +17,7 @@ use crate::platform::{
     error::chain,
     health::{Check, CheckResult},
 };
+use crate::storage;
 
 /// A backup that comes this much later than its schedule is missing: 26 h after the last for a daily one.
 const LATE: TimeDelta = TimeDelta::hours(2);
@@ -70,6 +73,13 @@ impl Check for Recent {
             None => CheckResult::fail(
                 format!("no backup is whole; {}", ended.unwrap_or_default()),
                 "mend that, then: holdfast backup run",
+            ),
+            Some(backup) if backup.is_ahead(now) => CheckResult::fail(
+                format!(
+                    "the newest whole backup is dated {}, ahead of the clock: how old it is nobody can tell",
+                    backup.started_at
+                ),
+                "set the clock right, then: holdfast backup run",
             ),
             Some(backup) if is_overdue(now - backup.started_at) => CheckResult::fail(
                 format!("the newest whole backup is {} h old", (now - backup.started_at).num_hours()),
@@ -147,12 +157,22 @@ impl Check for Destinations {
         let config = self.0.config();
         let mut problems = Vec::new();
         let mut elsewhere = false;
-        for name in config.destinations.keys() {
-            let probed = match self.0.open_destination(name) {
+        let mut doubts = Vec::new();
+        let mut places = BTreeMap::new();
+        for (name, place) in &config.destinations {
+            if let Some(other) = places.insert(where_it_is(place), name) {
+                doubts.push(format!("{other} and {name} are one place, and hold one copy between them"));
+            }
+            if self.0.is_in_data_dir(Path::new(&place.url)) {
+                doubts.push(format!("{name} lies in the data directory, and is lost with it"));
+            }
+            let probed = match self.0.open_destination(name).await {
                 Ok(destination) => {
                     elsewhere |= self.0.is_elsewhere(&destination);
                     destination.round_trip().await.map_err(super::BackupError::from)
                 }
+                // What should lie there is in the database; what ails that is no fault of the destination.
+                Err(error @ super::BackupError::Db(_)) => return cannot_look(&error),
                 Err(error) => Err(error),
             };
             if let Err(error) = probed {
@@ -168,6 +188,9 @@ impl Check for Destinations {
                 ),
             );
         }
+        if !doubts.is_empty() {
+            return CheckResult::warn(doubts.join("; "), "give each a folder or bucket of its own");
+        }
         let count = config.destinations.len();
         if elsewhere {
             CheckResult::pass(format!("{count} take, give back and remove a file"))
@@ -177,6 +200,16 @@ impl Check for Destinations {
                 "name one on another machine: [backup.destinations.offsite] with url = \"s3://...\" or a mount",
             )
         }
+    }
+}
+
+/// What tells a place from others: a folder by its disk and number, whatever way leads to it.
+fn where_it_is(place: &storage::Config) -> (String, String, u64, u64) {
+    use std::os::unix::fs::MetadataExt as _;
+    let bucket = place.url.trim_end_matches('/').to_owned();
+    match std::fs::metadata(&place.url) {
+        Ok(folder) if !place.url.starts_with("s3://") => (String::new(), String::new(), folder.dev(), folder.ino()),
+        _ => (bucket, place.s3_endpoint.clone(), 0, 0),
     }
 }
 
@@ -210,7 +243,7 @@ impl Check for CanDump {
             Err(error) => {
                 let sql = roles::setup_sql(&deps.target, "<database>", false);
                 return CheckResult::fail(
-                    format!("the backup role cannot connect: {error}"),
+                    format!("the backup role cannot connect: {}", chain(&error)),
                     format!("let the server's administrator run:\n{sql}"),
                 );
             }
@@ -224,6 +257,16 @@ impl Check for CanDump {
         }
         let (dir, major) = (deps.config.tools_dir.clone(), u32::try_from(number / 10_000).unwrap_or_default());
         match self.0.inner.pool.run(move || Tools::find(dir.as_deref(), major)).await {
+            Ok(Ok(tools)) if !tools.restore_into(major) => CheckResult::warn(
+                format!(
+                    "pg_dump {} for server {major}: what it writes can be restored into PostgreSQL 17 or newer alone, and drills, which bring a \
+                     newer server, do not show that",
+                    tools.version
+                ),
+                format!(
+                    "apt-get install postgresql-client-{major}, or upgrade the server; until then restore into a newer one"
+                ),
+            ),
             Ok(Ok(tools)) => {
                 let free = free_bytes(&self.0.work_dir()).unwrap_or_default() >> 20;
                 CheckResult::pass(format!(

@@ -23,6 +23,10 @@ pub enum BackupError {
     NotFound(BackupId),
     #[error("there is no backup yet")]
     None,
+    #[error(
+        "no backup lies at {place}: is that the folder or prefix that backups were made to (the one that holds `backups` and `blobs`)?"
+    )]
+    NothingThere { place: String },
     #[error("there is no destination {name:?}; there are: {known}")]
     NoDestination { name: String, known: String },
     #[error(
@@ -42,6 +46,16 @@ pub enum BackupError {
     HoldLost,
     #[error("the file {0} changed while it was read")]
     Changed(String),
+    #[error(
+        "this backup was made by Holdfast {holdfast}, whose database has the migration {migration}; this version knows those up to {known}: \
+         install that version or a newer one"
+    )]
+    NewerHoldfast { holdfast: String, migration: i64, known: i64 },
+    #[error(
+        "this backup was made with pg_dump {tool}: it goes back into PostgreSQL 17 or newer, and the server is {server}. Restore into a newer \
+         server (database.url), or on a host without one of its own, which runs a private one"
+    )]
+    OldServer { server: u32, tool: String },
     #[error("{free} bytes are free in {dir}, {needed} are needed")]
     DiskFull { dir: String, free: u64, needed: u64 },
     #[error("every destination failed: {0}")]

@@ -42,6 +42,10 @@ pub enum KeyError {
     Exists { path: String },
     #[error("cannot write the key file {path}")]
     Write { path: String, source: std::io::Error },
+    #[error(
+        "line {number} of the key file is neither a key (AGE-SECRET-KEY-1 and 58 letters and digits) nor a remark (#): it was changed, or typed wrongly"
+    )]
+    Key { number: usize },
     #[error("the key file's line {line:?} cannot be read: it was changed, or typed wrongly")]
     Line { line: String },
     #[error(
@@ -120,7 +124,7 @@ impl KeyFile {
     /// Lines that are neither a key nor a comment are an error.
     pub fn parse(text: &str) -> Result<Self, KeyError> {
         let (mut identities, mut id, mut installation_key) = (Vec::new(), None, None);
-        for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        for (at, line) in text.lines().map(str::trim).enumerate().filter(|(_, line)| !line.is_empty()) {
             // Half a line read as none would be a file for whoever.
             let broken = || KeyError::Line { line: line.to_owned() };
             if let Some(key) = line.strip_prefix(INSTALLATION_KEY) {
@@ -129,7 +133,10 @@ impl KeyFile {
             } else if let Some(text) = line.strip_prefix(INSTALLATION) {
                 id = Some(text.trim().parse().map_err(|_| broken())?);
             } else if !line.starts_with('#') {
-                identities.push(line.parse()?);
+                // Typed from a sheet: its letters are all large, and what a word processor makes of a hyphen is one. It is not repeated.
+                let typed =
+                    line.to_uppercase().replace(['\u{2010}', '\u{2011}', '\u{2012}', '\u{2013}', '\u{2212}'], "-");
+                identities.push(typed.parse().map_err(|_| KeyError::Key { number: at + 1 })?);
             }
         }
         Ok(Self { identities, installation: installation_key.map(|key| Installation { id, key }) })

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -116,6 +116,11 @@ pub struct Backup {
 }
 
 impl Backup {
+    /// Whether it is dated ahead of the clock: one of the two is wrong, and how old it is nobody can tell.
+    pub fn is_ahead(&self, now: DateTime<Utc>) -> bool {
+        self.started_at > now + TimeDelta::hours(1)
+    }
+
     /// One of which nothing is known yet but that it was begun.
     pub fn begun(id: BackupId, sequence: i64, kind: Kind, started_at: DateTime<Utc>) -> Self {
         Self {

@@ -12,10 +12,12 @@ use super::{Config, model::BackupId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Candidate {
     pub id: BackupId,
+    /// Which is newer is told by this: a clock may have been wrong.
+    pub sequence: i64,
     pub taken_at: DateTime<Utc>,
     pub bytes: u64,
     pub held: bool,
-    /// Verified as a whole. What is not neither stands for its day nor takes room from what is.
+    /// Nothing is odd about what it holds. What is odd neither stands for its day nor takes room from what is not.
     pub verified: bool,
 }
 
@@ -50,9 +52,9 @@ type Period = fn(DateTime<Tz>) -> (i32, u32);
 pub fn plan(backups: &[Candidate], rules: &Rules, zone: Tz) -> Vec<BackupId> {
     let (mut newest_first, others): (Vec<Candidate>, Vec<Candidate>) =
         backups.iter().partition(|backup| backup.verified);
-    newest_first.sort_by_key(|backup| std::cmp::Reverse((backup.taken_at, backup.id)));
-    let newest = newest_first.first().map(|backup| backup.taken_at);
-    let outlived = others.iter().filter(|backup| !backup.held && newest.is_some_and(|newest| backup.taken_at < newest));
+    newest_first.sort_by_key(|backup| std::cmp::Reverse((backup.sequence, backup.id)));
+    let newest = newest_first.first().map(|backup| backup.sequence);
+    let outlived = others.iter().filter(|backup| !backup.held && newest.is_some_and(|newest| backup.sequence < newest));
     let mut keep: HashSet<BackupId> = newest_first.iter().take(1).map(|backup| backup.id).collect();
     keep.extend(newest_first.iter().filter(|backup| backup.held).map(|backup| backup.id));
     let periods: [(usize, Period); 4] = [

@@ -180,6 +180,7 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
         Command::Keys(Keys::Generate { out, add_to, begin_installation, keep, quiet }) => {
             if keep && out.exists() {
                 print_line(&format!("{} is there already: nothing was changed", out.display()));
+                tell_whose(&config, &out);
                 return Ok(ExitCode::SUCCESS);
             }
             let recipient = generate(&config, &out, add_to.as_deref(), begin_installation)?;
@@ -196,7 +197,18 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
             print_line(&sheet(&KeyFile::read(&key_file)?, &config));
             Ok(ExitCode::SUCCESS)
         }
-        command => with_appliance(config, command).await,
+        command => Box::pin(with_appliance(config, command)).await,
+    }
+}
+
+/// Says where a key file that is there already is for another installation, as after all volumes were removed: no backup is made with it.
+fn tell_whose(config: &Config, file: &Path) {
+    let checked = installation(config).and_then(|ours| match ours {
+        Some(ours) => Ok(KeyFile::read(file)?.check_is_for(&ours)?),
+        None => Ok(()),
+    });
+    if let Err(error) = checked {
+        eprint_line(&format!("warning: no backup is made with {}: {error:#}", file.display()));
     }
 }
 

@@ -77,7 +77,7 @@ impl Booted {
             let state = migrate::state(&self.target).await?;
             // What is too new to be worked with is refused below, before anything is done to it.
             if !state.applied.is_empty() && !state.missing.is_empty() && state.serves() {
-                Box::pin(self.back_up(&state)).await?;
+                Box::pin(self.back_up_before_migration(&state)).await?;
             }
         }
         self.migrate_restored().await
@@ -93,19 +93,14 @@ impl Booted {
         Ok(migrated)
     }
 
-    async fn back_up(&self, state: &migrate::State) -> anyhow::Result<()> {
+    async fn back_up_before_migration(&self, state: &migrate::State) -> anyhow::Result<()> {
         let missing = state.missing.len();
         if !state.applied.contains(&backup::FIRST_MIGRATION) {
             tracing::warn!(missing, "this database is older than backups are: it is migrated without one");
             return Ok(());
         }
         tracing::info!(missing, "making a backup before the database is migrated");
-        let lifecycle = Lifecycle::new();
-        let app = App::build(self.runtime(lifecycle.clone()))?;
-        let made =
-            app.backups.run(backup::Kind::BeforeMigration, &backup::Watcher::silent(lifecycle.soft().clone())).await;
-        lifecycle.drain(Duration::from_secs(5)).await;
-        app.close().await;
+        let made = self.back_up(backup::Kind::BeforeMigration, |_, _| {}).await;
         let made = made.context("cannot make the backup before the migration")?;
         anyhow::ensure!(
             made.status != backup::Status::Failed,
@@ -114,6 +109,20 @@ impl Booted {
             made.error.unwrap_or_default()
         );
         Ok(())
+    }
+
+    /// Makes a backup of what there is now; `say` hears how far it is.
+    pub async fn back_up(
+        &self,
+        kind: backup::Kind,
+        say: impl Fn(u8, &str) + Send + Sync + 'static,
+    ) -> anyhow::Result<backup::Backup> {
+        let lifecycle = Lifecycle::new();
+        let app = App::build(self.runtime(lifecycle.clone()))?;
+        let made = app.backups.run(kind, &backup::Watcher::new(lifecycle.soft().clone(), say)).await;
+        lifecycle.drain(Duration::from_secs(5)).await;
+        app.close().await;
+        Ok(made?)
     }
 
     /// What the application is built from.
@@ -131,8 +140,13 @@ impl Booted {
     }
 
     /// Stops the private cluster, if there is one.
-    pub async fn close(self) {
-        if let Some(managed) = self.managed {
+    pub async fn close(mut self) {
+        self.stop_database().await;
+    }
+
+    /// As [`Self::close`], and keeps the data directory.
+    pub async fn stop_database(&mut self) {
+        if let Some(managed) = self.managed.take() {
             managed.stop().await;
         }
     }

@@ -14,6 +14,7 @@ mod psql;
 mod restore;
 mod serve;
 mod support_bundle;
+mod upgrade_postgres;
 mod user;
 
 use std::{
@@ -79,6 +80,8 @@ enum Command {
     Restore(restore::Args),
     /// The database's terminal, psql: a session that can only read, or with --write one that may do everything.
     Psql(psql::Args),
+    /// The private PostgreSQL to a newer major version, with a backup before it and a way back.
+    UpgradePostgres(upgrade_postgres::Args),
     /// Documents: read files as an upload is read.
     #[command(subcommand)]
     Knowledge(knowledge::Action),
@@ -142,6 +145,7 @@ fn run_command(cli: Cli) -> ExitCode {
             Command::Backup(args) => Box::pin(backup::run(config, args)).await,
             Command::Restore(args) => Box::pin(restore::run(config, args)).await,
             Command::SupportBundle(args) => Box::pin(support_bundle::run(config, args)).await,
+            Command::UpgradePostgres(args) => Box::pin(upgrade_postgres::run(config, args)).await,
             Command::Psql(args) => psql::run(config, args).await,
             Command::Knowledge(action) => knowledge::run(&config, action).await,
             Command::Openapi | Command::Docs(_) | Command::ExtractChild => Ok(ExitCode::SUCCESS),

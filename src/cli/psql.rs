@@ -88,6 +88,9 @@ async fn session(target: &Target, tools_dir: Option<PathBuf>, args: &Args) -> an
 
     let (url, password) = tools::connection(&options);
     let mut psql = Command::new(dir.join("psql"));
+    for name in tools::LIBPQ {
+        psql.env_remove(name);
+    }
     psql.arg("--no-psqlrc").arg("--dbname").arg(url).args(["--set", "ON_ERROR_STOP=1"]);
     for sql in &args.commands {
         psql.arg("--command").arg(sql);

@@ -19,7 +19,7 @@ use crate::{
     platform::{
         crypto::{self, MasterKey},
         data_dir::INSTALLATION_ID,
-        db::{Target, roles},
+        db::{Target, migrate, roles},
         lifecycle::Lifecycle,
         telemetry::Telemetry,
     },
@@ -113,7 +113,9 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     if args.wants(DATABASE) {
-        refuse_full_server(&config).await?;
+        restore.check_version(&migrate::known())?;
+        let server = refuse_full_server(&config).await?;
+        restore.check_tools(config.tools_dir().as_deref(), server)?;
     }
     let aside = occupied(&config, &args);
     if !aside.is_empty() {
@@ -330,13 +332,15 @@ async fn refuse_full(target: &Target) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A server of the operator's is asked before anything is moved aside.
-async fn refuse_full_server(config: &Config) -> anyhow::Result<()> {
-    let Some(url) = &config.database.url else { return Ok(()) };
+/// A server of the operator's is asked before anything is moved aside. Returns its major version.
+async fn refuse_full_server(config: &Config) -> anyhow::Result<Option<u32>> {
+    let Some(url) = &config.database.url else { return Ok(None) };
     // Nobody signs in with what is derived from it here.
     let key = MasterKey::parse(&crypto::hex(&crypto::random_bytes::<32>()))?;
     let target = Target::from_url(url.expose_secret(), config.database.role_prefix.clone(), key);
-    refuse_full(&target.context("database.url")?).await
+    let target = target.context("database.url")?;
+    refuse_full(&target).await?;
+    Ok(Some(Restore::server_major(&target).await?))
 }
 
 /// The master key into its place; the configuration beside it, for the operator to compare.

@@ -1,6 +1,11 @@
 //! `holdfast serve`
 
-use std::{io::IsTerminal as _, process::ExitCode, time::Duration};
+use std::{
+    io::{self, IsTerminal as _},
+    path::PathBuf,
+    process::ExitCode,
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use clap::ValueEnum;
@@ -99,6 +104,9 @@ async fn with_database(
     let app = App::build(booted.runtime(lifecycle.clone()))?;
     app.probe_stores().await?;
     let first_admin = app.bootstrap().await?;
+    // Before anybody is told that we are ready: who waits for that looks for it then.
+    let log = public.is_none() || booted.config.telemetry.log_format.is_json();
+    let kept = first_admin.as_ref().and_then(|admin| keep(admin, log, &app.auth));
     if args.demo {
         app.load_demo().await.context("cannot load the demo")?;
     }
@@ -129,14 +137,14 @@ async fn with_database(
             serve(public, app.router(), timeouts, app.families.http.clone(), lifecycle.clone()),
         );
         let welcome = Welcome { base_url: &server.base_url(), address: &address.to_string() };
-        if booted.config.telemetry.log_format.is_json() {
-            welcome.log(first_admin.as_ref(), &app.auth);
+        if log {
+            welcome.log(kept.as_ref());
         } else {
-            welcome.print(first_admin.as_ref(), &app.auth);
+            welcome.print(first_admin.as_ref(), kept.as_ref());
         }
     } else if first_admin.is_some() {
         // A worker that was the first of its installation to start.
-        Welcome { base_url: &server.base_url(), address: "" }.log(first_admin.as_ref(), &app.auth);
+        Welcome { base_url: &server.base_url(), address: "" }.log(kept.as_ref());
     }
     tracing::info!(role = ?args.role, ops = %ops_address, seconds = started.elapsed().as_secs_f64(), "ready");
 
@@ -158,29 +166,26 @@ struct Welcome<'a> {
 }
 
 impl Welcome<'_> {
-    fn log(&self, first_admin: Option<&FirstAdmin>, auth: &Auth) {
+    fn log(&self, kept: Option<&io::Result<PathBuf>>) {
         tracing::info!(url = self.base_url, listen = self.address, "Holdfast is ready");
-        let Some((admin, password)) = first_admin.and_then(|admin| Some((admin, admin.one_time_password.as_ref()?)))
-        else {
-            return;
-        };
-        match auth.keep_first_password(&admin.email, password) {
-            Ok(file) => tracing::warn!(
+        match kept {
+            None => {}
+            Some(Ok(file)) => tracing::warn!(
                 file = %file.display(),
                 "the first administrator's address and one-time password are in this file: sign in and choose another, which removes it"
             ),
-            Err(error) => tracing::error!(
+            Some(Err(error)) => tracing::error!(
                 %error,
                 "the first administrator's one-time password could not be kept: `holdfast user reset-password` makes another"
             ),
         }
     }
 
-    fn print(&self, first_admin: Option<&FirstAdmin>, auth: &Auth) {
+    fn print(&self, first_admin: Option<&FirstAdmin>, kept: Option<&io::Result<PathBuf>>) {
         print_line(&format!("\n  Holdfast is ready at {} (listening on {})", self.base_url, self.address));
         if let Some(admin) = first_admin {
             print_line(&format!("  Sign in as           {}", admin.email));
-            if let Some(shown) = once(admin, auth) {
+            if let Some(shown) = once(admin, kept) {
                 print_line(&format!("  One-time password    {shown}"));
             }
         }
@@ -188,15 +193,19 @@ impl Welcome<'_> {
     }
 }
 
-/// The password for a terminal; elsewhere the file that holds it.
-fn once(admin: &FirstAdmin, auth: &Auth) -> Option<String> {
+/// Keeps the one-time password in its file, unless somebody sits at a terminal that shows it.
+fn keep(admin: &FirstAdmin, log: bool, auth: &Auth) -> Option<io::Result<PathBuf>> {
     let password = admin.one_time_password.as_ref()?;
-    if std::io::stdout().is_terminal() {
-        return Some(format!("{}   (shown once; you choose your own at the first sign-in)", password.expose_secret()));
-    }
-    Some(match auth.keep_first_password(&admin.email, password) {
-        Ok(file) => format!("in {} (until you choose your own at the first sign-in)", file.display()),
-        Err(error) => {
+    (log || !io::stdout().is_terminal()).then(|| auth.keep_first_password(&admin.email, password))
+}
+
+/// The password for a terminal; elsewhere the file that holds it.
+fn once(admin: &FirstAdmin, kept: Option<&io::Result<PathBuf>>) -> Option<String> {
+    let password = admin.one_time_password.as_ref()?;
+    Some(match kept {
+        None => format!("{}   (shown once; you choose your own at the first sign-in)", password.expose_secret()),
+        Some(Ok(file)) => format!("in {} (until you choose your own at the first sign-in)", file.display()),
+        Some(Err(error)) => {
             format!("could not be kept ({error}): `holdfast user reset-password {}` makes another", admin.email)
         }
     })

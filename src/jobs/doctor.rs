@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use super::{Jobs, JobsError, Registry, jobs, store};
 use crate::platform::{
     db::DbError,
+    error::chain,
     health::{Check, CheckResult},
 };
 
@@ -42,7 +43,7 @@ impl Check for ProgressCheck {
     async fn run(&self) -> CheckResult {
         match progress(&self.0, &self.1).await {
             Ok(result) => result,
-            Err(error) => CheckResult::fail(format!("cannot look: {error}"), "see the check of the database"),
+            Err(error) => CheckResult::fail(format!("cannot look: {}", chain(&error)), "see the check of the database"),
         }
     }
 }
@@ -91,7 +92,7 @@ impl Check for UnknownKinds {
                     "start a worker of the version that queued them; after a downgrade, cancel them on the jobs page",
                 )
             }
-            Err(error) => CheckResult::fail(format!("cannot look: {error}"), "see the check of the database"),
+            Err(error) => CheckResult::fail(format!("cannot look: {}", chain(&error)), "see the check of the database"),
         }
     }
 }
@@ -119,7 +120,7 @@ impl Check for DeadLetters {
                 format!("{count}, the last {:.0} min ago", latest.unwrap_or_default() / 60.0),
                 "read their errors on the jobs page (state: dead); run them again once the cause is gone, or delete them",
             ),
-            Err(error) => CheckResult::fail(format!("cannot look: {error}"), "see the check of the database"),
+            Err(error) => CheckResult::fail(format!("cannot look: {}", chain(&error)), "see the check of the database"),
         }
     }
 }

@@ -13,7 +13,10 @@ use super::{
     index::{IndexError, table_name},
     store::{self, chunks::Pending, system::AnyBase},
 };
-use crate::platform::health::{Check, CheckResult};
+use crate::platform::{
+    error::chain,
+    health::{Check, CheckResult},
+};
 
 /// Bases that one look compares: the newest ones; reconciling compares all.
 const BASES: usize = 50;
@@ -147,7 +150,7 @@ impl Check for ExtractionCheck {
             }
             Ok(_) => CheckResult::fail("a document was read wrongly", "this build is broken: install it again"),
             Err(error) => CheckResult::fail(
-                format!("documents cannot be read: {error}"),
+                format!("documents cannot be read: {}", chain(&error)),
                 "check that processes may be started (container limits on processes and memory), and [knowledge] extract_memory_mib",
             ),
         }

@@ -15,7 +15,7 @@ use super::{
     usage::Meter,
     wire::{ChatCompletion, ChatRequest, Choice, Chunk, Completion, Content, Message, Original},
 };
-use crate::platform::ids::OrgId;
+use crate::platform::{ids::OrgId, telemetry::trace};
 
 /// Answers for the models below one prefix (`<prefix>/<model>`); registered with [`super::Llm::register`].
 #[async_trait]
@@ -92,7 +92,8 @@ impl Stream for ChatStream {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
         let span = this.meter.as_ref().map_or_else(tracing::Span::none, |m| m.span().clone());
-        let polled = span.in_scope(|| this.chunks.poll_next_unpin(cx));
+        let context = this.meter.as_ref().and_then(Meter::context);
+        let polled = trace::within(context, || span.in_scope(|| this.chunks.poll_next_unpin(cx)));
         match &polled {
             Poll::Ready(Some(Ok(chunk))) => {
                 if let Some(meter) = &mut this.meter {

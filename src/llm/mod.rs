@@ -28,6 +28,7 @@ mod prices;
 mod routes;
 mod runaway;
 mod service;
+mod spans;
 mod sse;
 mod store;
 mod surface;

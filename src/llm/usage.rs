@@ -18,7 +18,7 @@ use super::{
     model::{BackendKind, CallContext, Operation, Outcome, TokenEstimate},
     parts,
     prices::Prices,
-    store,
+    spans, store,
     wire::{ChatChunk, ChatCompletion, ChatRequest, Usage},
 };
 use crate::platform::{
@@ -27,6 +27,7 @@ use crate::platform::{
     error::chain,
     ids::{self, OrgId},
     lifecycle::Lifecycle,
+    telemetry::{Span, trace::Context},
 };
 
 /// Rows that wait for the database; with a dead database this is a few minutes of heavy use.
@@ -184,6 +185,7 @@ pub(super) struct Meter {
     outcome: Option<Outcome>,
     error: Option<String>,
     span: tracing::Span,
+    recorded: Span,
 }
 
 impl Meter {
@@ -195,6 +197,7 @@ impl Meter {
             }
             Operation::Embedding => tracing::info_span!("llm.embed", provider = target.provider, model = target.model),
         };
+        let part = spans::begin(call, &target, streamed);
         Self {
             recorder: recorder.clone(),
             org_id: call.org_id,
@@ -210,7 +213,13 @@ impl Meter {
             outcome: None,
             error: None,
             span,
+            recorded: part,
         }
+    }
+
+    /// What the call is made in: whom it asks is told of its span.
+    pub(super) fn context(&self) -> Option<Context> {
+        self.recorded.context()
     }
 
     pub(super) fn span(&self) -> &tracing::Span {
@@ -327,6 +336,7 @@ impl Drop for Meter {
         let row = self.row(took, outcome);
         let cost = self.recorder.prices.cost(&row, self.usage.as_ref());
         self.recorder.metrics.called(&self.target, outcome, took, self.first_token, (&row, cost));
+        spans::end(&mut self.recorded, &row, self.first_token);
         let _entered = self.span.enter();
         let error = self.error.as_deref().unwrap_or_default();
         macro_rules! line {

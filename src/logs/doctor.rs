@@ -1,15 +1,24 @@
-//! Checks of logs.
+//! Checks of logs and traces.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
+use uuid::Uuid;
 
 use super::{Logs, LogsError};
-use crate::platform::health::{Check, CheckResult};
+use crate::platform::{
+    config::secret,
+    error::chain,
+    health::{Check, CheckResult},
+};
 
 /// The checks of this capability.
 pub fn checks(logs: &Logs) -> Vec<Box<dyn Check>> {
-    vec![Box::new(Shipping(logs.clone()))]
+    let mut checks: Vec<Box<dyn Check>> = vec![Box::new(Shipping(logs.clone()))];
+    if !logs.0.deps.telemetry.otlp_url.is_empty() {
+        checks.push(Box::new(Traces(logs.clone())));
+    }
+    checks
 }
 
 /// Does Loki answer, and were lines lost on the way?
@@ -27,14 +36,14 @@ impl Check for Shipping {
         };
         if let Err(error) = loki.ping().await {
             let LogsError::Loki(why) = error else {
-                return CheckResult::fail(error.to_string(), "look at [telemetry]");
+                return CheckResult::fail(chain(&error), "look at [telemetry]");
             };
             return CheckResult::warn(
                 format!("{} cannot be asked: {why}", loki.url),
                 "look at Loki, and at loki_url, loki_user and loki_token_file in [telemetry]; lines wait in memory meanwhile",
             );
         }
-        match self.lost().await {
+        match lost(&self.0, "holdfast_log_lines_lost_total{").await {
             Some(0) => CheckResult::pass(format!("{} answers, no line was lost since the start", loki.url)),
             Some(lost) => CheckResult::warn(
                 format!("{} answers, but {lost} lines were lost since the start", loki.url),
@@ -45,15 +54,45 @@ impl Check for Shipping {
     }
 }
 
-impl Shipping {
-    /// Lines that the running appliance lost; `None` where none runs.
-    async fn lost(&self) -> Option<u64> {
+/// What the running appliance counts in these series; `None` where none runs.
+async fn lost(logs: &Logs, series: &str) -> Option<u64> {
+    let deps = &logs.0.deps;
+    let request = deps.http.operator().get(format!("http://{}/metrics", deps.ops)).timeout(Duration::from_secs(3));
+    let text = request.send().await.ok()?.text().await.ok()?;
+    let counts = text.lines().filter(|line| line.starts_with(series));
+    let mut counts = counts.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).peekable();
+    counts.peek()?;
+    Some(counts.sum())
+}
+
+/// Does the collector of traces take spans, and were some lost on the way?
+struct Traces(Logs);
+
+#[async_trait]
+impl Check for Traces {
+    fn name(&self) -> &'static str {
+        "logs.traces"
+    }
+
+    async fn run(&self) -> CheckResult {
         let deps = &self.0.0.deps;
-        let request = deps.http.operator().get(format!("http://{}/metrics", deps.ops)).timeout(Duration::from_secs(3));
-        let text = request.send().await.ok()?.text().await.ok()?;
-        let counts = text.lines().filter(|line| line.starts_with("holdfast_log_lines_lost_total{"));
-        let mut counts = counts.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).peekable();
-        counts.peek()?;
-        Some(counts.sum())
+        let Some(otlp) = deps.telemetry.otlp(Uuid::nil()) else {
+            return CheckResult::pass("no collector is configured: no traces are sent");
+        };
+        let url = secret::safe_url(&otlp.url);
+        if let Err(why) = otlp.ping(deps.http.operator()).await {
+            return CheckResult::warn(
+                format!("{url} does not take traces: {why}"),
+                "look at the collector, and at otlp_url (without /v1/traces) and otlp_headers_file in [telemetry]; spans wait in memory, and the oldest are dropped",
+            );
+        }
+        match lost(&self.0, "holdfast_traces_spans_lost_total{").await {
+            Some(0) => CheckResult::pass(format!("{url} takes traces, no span was lost since the start")),
+            Some(lost) => CheckResult::warn(
+                format!("{url} takes traces, but {lost} spans were lost since the start"),
+                "holdfast_traces_spans_lost_total says why: a full buffer (otlp_buffer_bytes), or a collector that refuses them (its limits)",
+            ),
+            None => CheckResult::pass(format!("{url} takes traces")),
+        }
     }
 }

@@ -106,7 +106,8 @@ const PRIVATE: [&str; 4] = ["objects", "vectors", "models", "secrets"];
 fn close_to_others(path: &Path) {
     for folder in PRIVATE.map(|name| path.join(name)) {
         let Ok(meta) = fs::metadata(&folder) else { continue };
-        if meta.permissions().mode() & 0o077 == 0 {
+        let open = meta.permissions().mode() & 0o077;
+        if open == 0 {
             continue;
         }
         if let Err(error) = fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)) {

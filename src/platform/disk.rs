@@ -20,6 +20,8 @@ use crate::label_enum;
 
 /// Below this a file system is full: PostgreSQL could not make another segment of its log.
 pub const FULL: u64 = 16 << 20;
+/// Below this many inodes a file system is full, too: a statement that sorts, or an upload, makes some.
+const FEWEST_FILES: u64 = 64;
 /// As often as Prometheus usually asks.
 const EVERY: Duration = Duration::from_secs(15);
 /// A file system that takes longer (a network mount whose server is away) does not answer.
@@ -76,6 +78,8 @@ impl Metrics {
 pub struct Space {
     pub free: u64,
     pub size: u64,
+    /// How many files can still be made; `None` where the file system does not count them.
+    pub files: Option<u64>,
 }
 
 impl Space {
@@ -83,7 +87,13 @@ impl Space {
     pub fn of(path: &Path) -> std::io::Result<Self> {
         let there = path.ancestors().find(|path| path.exists()).unwrap_or(path);
         let fs = rustix::fs::statvfs(there)?;
-        Ok(Self { free: fs.f_bavail * fs.f_frsize, size: fs.f_blocks * fs.f_frsize })
+        let files = (fs.f_files > 0).then_some(fs.f_favail);
+        Ok(Self { free: fs.f_bavail * fs.f_frsize, size: fs.f_blocks * fs.f_frsize, files })
+    }
+
+    /// Whether no file can be made, however much room there is.
+    pub fn lacks_files(&self) -> bool {
+        self.files.is_some_and(|files| files < FEWEST_FILES)
     }
 }
 
@@ -99,7 +109,7 @@ pub struct Volume {
 
 impl Volume {
     pub fn is_full(&self) -> bool {
-        self.space.as_ref().is_ok_and(|space| space.free < FULL)
+        self.space.as_ref().is_ok_and(|space| space.free < FULL || space.lacks_files())
     }
 
     /// `objects, vectors (/srv/objects)`
@@ -174,6 +184,10 @@ mod tests {
         let found = volumes(&[(Folder::Data, data), (Folder::Objects, objects), (Folder::Vectors, "/proc".into())]);
         let folders: Vec<_> = found.iter().map(|volume| volume.folders.clone()).collect();
         assert_eq!(folders, [vec![Folder::Data, Folder::Objects], vec![Folder::Vectors]]);
-        assert!(found[0].space.as_ref().unwrap().size > 0 && !found[0].is_full());
+        let space = *found[0].space.as_ref().unwrap();
+        assert!(space.size > 0 && !found[0].is_full());
+        let with =
+            |files| Volume { folders: vec![Folder::Data], path: "/".into(), space: Ok(Space { files, ..space }) };
+        assert_eq!([Some(0), Some(63), Some(64), None].map(|files| with(files).is_full()), [true, true, false, false]);
     }
 }

@@ -31,9 +31,12 @@ impl FieldError {
     }
 }
 
-/// An error with its causes, outermost first, for a log line.
+/// An error with its causes, outermost first, for a log line. A cause that was told already is not told again: some libraries' errors
+/// repeat theirs, each the next one's.
 pub fn chain(error: &dyn std::error::Error) -> String {
-    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    std::iter::successors(error.source(), |error| error.source())
+        .map(ToString::to_string)
+        .fold(error.to_string(), |told, cause| if told.contains(&cause) { told } else { format!("{told}: {cause}") })
 }
 
 /// Whether somewhere among an error's causes a file system, a quota or a store had no room left.
@@ -288,6 +291,19 @@ mod tests {
     #[derive(Debug, thiserror::Error)]
     #[error("the store failed")]
     struct Wrapped(#[source] Box<dyn std::error::Error + Send + Sync>);
+
+    /// Its words hold those of its cause.
+    #[derive(Debug, thiserror::Error)]
+    #[error("performing a request - {0}")]
+    struct Repeats(#[source] Box<dyn std::error::Error + Send + Sync>);
+
+    #[test]
+    fn a_cause_that_was_told_is_not_told_again() {
+        let refused = || io::Error::other("connection refused");
+        let twice = Repeats(Box::new(Repeats(Box::new(refused()))));
+        assert_eq!(chain(&twice), "performing a request - performing a request - connection refused");
+        assert_eq!(chain(&Wrapped(Box::new(refused()))), "the store failed: connection refused");
+    }
 
     #[test]
     fn a_full_disk_is_seen_through_what_is_wrapped_around_it() {

@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
-use crate::platform::config::{ConfigErrors, secret};
+use crate::platform::{
+    config::{ConfigErrors, secret},
+    telemetry::config::is_base_url,
+};
 
 /// Where objects are kept, and the S3 account that objects and vectors share.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -42,8 +45,10 @@ impl Config {
         if self.s3_access_key_id.is_empty() != self.s3_secret_access_key.is_none() {
             errors.push("s3_access_key_id", "give both the access key id and the secret access key, or neither");
         }
-        if !self.s3_endpoint.is_empty() && !self.s3_endpoint.starts_with("http") {
-            errors.push("s3_endpoint", "must begin with https:// or http://");
+        // The client names the address in its errors: what signs in must not stand in it.
+        if !self.s3_endpoint.is_empty() && !is_base_url(&self.s3_endpoint) {
+            let text = "expected an address such as https://minio.example.com; who signs in goes into s3_access_key_id and s3_secret_access_key";
+            errors.push("s3_endpoint", text);
         }
     }
 

@@ -30,7 +30,9 @@ use crate::platform::{crypto, lifecycle::Lifecycle};
 
 /// S3's smallest part; an object below it is written in one call.
 const PART_BYTES: usize = 5 << 20;
-/// Parts on their way at a time: 4 hide the latency and hold 20 MiB.
+/// S3 takes so many parts and no more.
+const MOST_PARTS: u64 = 10_000;
+/// Parts on their way at a time: 4 hide the latency and hold 20 MiB, four parts of 100 MiB where an object has a terabyte.
 const PARTS_IN_FLIGHT: usize = 4;
 
 /// Where [`Storage::round_trip`] and [`Storage::writes_once`] put what they look at. No room's.
@@ -239,7 +241,7 @@ impl Storage {
                     head.extend_from_slice(&bytes);
                     if head.len() >= PART_BYTES {
                         let parts = self.store.put_multipart(path).await?;
-                        let started = upload.insert(Upload::new(parts, self.lifecycle.clone()));
+                        let started = upload.insert(Upload::new(parts, part_bytes(limit), self.lifecycle.clone()));
                         started.write(std::mem::take(&mut head).into()).await?;
                     }
                 }
@@ -420,6 +422,11 @@ fn probe() -> (String, Bytes) {
     (key, Bytes::from_static(b"holdfast doctor"))
 }
 
+/// How long the parts of an object of at most `limit` bytes are: all the same, as some services want it, and no more than S3 takes.
+pub(super) fn part_bytes(limit: u64) -> usize {
+    usize::try_from(limit.div_ceil(MOST_PARTS)).unwrap_or(usize::MAX).max(PART_BYTES)
+}
+
 fn path(key: &str) -> Result<Path, StorageError> {
     Path::parse(key).map_err(|_| StorageError::Key(key.to_owned()))
 }
@@ -431,8 +438,8 @@ struct Upload {
 }
 
 impl Upload {
-    fn new(parts: Box<dyn object_store::MultipartUpload>, lifecycle: Lifecycle) -> Self {
-        Self { parts: Some(WriteMultipart::new_with_chunk_size(parts, PART_BYTES)), lifecycle }
+    fn new(parts: Box<dyn object_store::MultipartUpload>, part_bytes: usize, lifecycle: Lifecycle) -> Self {
+        Self { parts: Some(WriteMultipart::new_with_chunk_size(parts, part_bytes)), lifecycle }
     }
 
     async fn write(&mut self, bytes: Bytes) -> Result<(), StorageError> {

@@ -150,3 +150,24 @@ fn half_an_account_is_refused() {
     let names: Vec<_> = errors.iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["storage.url", "storage.s3_access_key_id"]);
 }
+
+#[test]
+fn an_endpoint_holds_no_secret() {
+    let refused = |endpoint: &str| {
+        let mut errors = ConfigErrors::default();
+        Config { s3_endpoint: endpoint.into(), ..Config::default() }.validate(&mut errors);
+        !errors.is_empty()
+    };
+    for fine in ["", "https://minio.example.com", "http://[::1]:9000/", "http://s3_local:9000/path"] {
+        assert!(!refused(fine), "{fine}");
+    }
+    for wrong in [
+        "https://key:secret@minio.example.com",
+        "https://key@minio",
+        "https://minio?x-token=1",
+        "minio:9000",
+        "httpx://minio",
+    ] {
+        assert!(refused(wrong), "{wrong}");
+    }
+}

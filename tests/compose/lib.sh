@@ -38,6 +38,12 @@ install() {
   echo "HOLDFAST_IMAGE=$IMAGE" >>"$home/compose/.env"
 }
 
+# A certificate authority and a registry, for the tests: tests/compose/engine has made it, another engine makes it now.
+need_front() {
+  docker image inspect holdfast-test/front >/dev/null 2>&1 ||
+    printf 'FROM debian:trixie-slim\nRUN apt-get update && apt-get install -y --no-install-recommends pebble docker-registry wget\n' | docker build --quiet --tag holdfast-test/front - >/dev/null
+}
+
 passed=0
 # check WHAT COMMAND...
 check() {

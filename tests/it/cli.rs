@@ -255,8 +255,12 @@ async fn who_reads_only_the_beginning_gets_no_panic_and_the_usual_code() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn psql_reads_by_itself_and_writes_only_when_told_to() {
-    let site = Site::new();
+    let mut site = Site::new();
     let running = site.start().await;
+    // What a shell has for other servers is none of this one's.
+    site.set("PGSERVICE", "elsewhere");
+    site.set("PGHOSTADDR", "203.0.113.1");
+    site.set("PGSSLMODE", "verify-full");
     let ask = async |args: &[&str]| {
         let output = site.run(&[&["psql"], args].concat()).await;
         let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
@@ -285,6 +289,19 @@ async fn psql_reads_by_itself_and_writes_only_when_told_to() {
     let (code, told, error) = ask(&["-c", "SELECT 6 * 7", "--", "-At"]).await;
     assert_eq!((code, told.as_str()), (Some(0), "42"), "{error}");
     assert!(site.postmaster().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_says_why_the_database_does_not_answer() {
+    let mut site = Site::new();
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("key").display().to_string();
+    assert!(site.run(&["backup", "keys", "generate", "--begin-installation", "--out", &key]).await.status.success());
+    site.set("HOLDFAST_DATABASE__URL", "postgres://holdfast:secret@127.0.0.1:1/holdfast");
+    let output = site.run(&["doctor"]).await;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let line = said.lines().find(|line| line.contains("database.reachable")).unwrap_or_else(|| panic!("{said}"));
+    assert!(line.contains("Connection refused"), "{line}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use holdfast::platform::{
     clock::Clock,
+    crypto::MasterKey,
     db::{self, Db, RoleKind, migrate, roles, verify},
     ids::OrgId,
     lifecycle::Lifecycle,
@@ -189,6 +190,75 @@ async fn an_empty_database_beside_a_directory_that_knew_a_full_one_is_refused() 
     for name in [first, second] {
         cluster().await.drop_database(&name).await;
     }
+}
+
+/// A mistyped `database.url`, a second installation with the first's prefix, a data directory without its key: each looks before it changes
+/// anything, since new passwords for the roles would lock out whoever uses them.
+#[tokio::test]
+async fn another_installations_roles_keep_their_passwords() {
+    let cluster = cluster().await;
+    let (first, second) = (cluster.empty_database().await, cluster.empty_database().await);
+    let target = |name: &str, key: &str| {
+        let mut target = cluster.target(name);
+        (target.role_prefix, target.master_key) = ("hfroles".to_owned(), MasterKey::parse(&key.repeat(32)).unwrap());
+        target
+    };
+    let (ours, theirs) = (target(&first, "0a"), target(&first, "0b"));
+    let (dir, other, fresh) =
+        (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let made = migrate::run(&ours, dir.path()).await.unwrap();
+    let signs_in = async || {
+        PgConnection::connect_with(&ours.connect_as(RoleKind::App))
+            .await
+            .expect("the first signs in as ever")
+            .close()
+            .await
+    };
+    // Who knows of another installation, and was given this address.
+    std::fs::write(other.path().join("installation-id"), format!("{}\n", uuid::Uuid::nil())).unwrap();
+    let refused = migrate::run(&theirs, other.path()).await.unwrap_err();
+    assert!(matches!(refused, migrate::MigrateError::OtherInstallation { .. }), "{refused}");
+    signs_in().await.unwrap();
+    // A new directory, for this database and for an empty one of the same server.
+    for wrong in [&theirs, &target(&second, "0b")] {
+        let refused = migrate::run(wrong, fresh.path()).await.unwrap_err();
+        assert!(matches!(refused, migrate::MigrateError::OthersRoles { .. }), "{refused}");
+        assert!(refused.to_string().contains("database.role_prefix"), "{refused}");
+        signs_in().await.unwrap();
+    }
+    // Another host of the same installation; and a person who takes the database over with a new key.
+    migrate::run(&ours, fresh.path()).await.unwrap();
+    std::fs::write(other.path().join("installation-id"), format!("{}\n", made.installation)).unwrap();
+    assert_eq!(migrate::run(&theirs, other.path()).await.unwrap().installation, made.installation);
+    for name in [first, second] {
+        cluster.drop_database(&name).await;
+    }
+    for role in RoleKind::ALL {
+        cluster.execute(&format!("DROP ROLE {}", ours.role_name(role))).await;
+    }
+}
+
+/// As after an image or a system with another libc: nothing else says a word.
+#[tokio::test]
+async fn indexes_that_were_built_by_other_rules_of_sorting_are_seen() {
+    let cluster = cluster().await;
+    let name = format!("icu_{}", std::process::id());
+    cluster
+        .execute(&format!(
+            "CREATE DATABASE {name} TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en' ENCODING 'UTF8'"
+        ))
+        .await;
+    let target = cluster.target(&name);
+    migrate::run(&target, tempfile::tempdir().unwrap().path()).await.unwrap();
+    let db = Db::new(&target, &small());
+    assert_eq!(db.other_collation().await.unwrap(), None);
+    cluster.execute(&format!("UPDATE pg_database SET datcollversion = '1.2' WHERE datname = '{name}'")).await;
+    let (then, _, quoted) = db.other_collation().await.unwrap().expect("seen");
+    assert_eq!((then.as_str(), quoted.as_str()), ("1.2", name.as_str()));
+    cluster.execute(&format!("ALTER DATABASE {name} REFRESH COLLATION VERSION")).await;
+    assert_eq!(db.other_collation().await.unwrap(), None);
+    db.close().await;
+    cluster.drop_database(&name).await;
 }
 
 /// The value of the only sample that begins so.

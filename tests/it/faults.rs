@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt as _, time::Duration};
 use chrono::TimeDelta;
 use holdfast::platform::crypto::random_bytes;
 use reqwest::header;
-use rustix::process::{Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
 use tokio::time::{Instant, sleep, timeout};
@@ -437,6 +437,41 @@ async fn a_full_disk_below_one_folder_is_called_that_by_the_upload_the_doctor_an
     disk.relieve();
     ops.get("/readyz").await.expect(200);
     send_file(&admin, &base, "weir.md", page(1).as_bytes()).await.expect(201);
+    running.stop().await;
+}
+
+/// Frozen with all its processes (a full host, a volume that hangs) it takes connections, and never says anything.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_hangs_is_not_ready_and_that_is_said_in_time() {
+    let site = Site::new();
+    let running = site.start().await;
+    let (public, ops) =
+        (Client::new(&format!("http://{}", site.address)), Client::new(&format!("http://{}", site.ops)));
+    assert_eq!(public.get("/readyz").await.status, 200);
+    let postmaster = site.postmaster().unwrap();
+    let all = || {
+        let pid = postmaster.as_raw_nonzero();
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+        let children = children.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?));
+        std::iter::once(postmaster).chain(children.collect::<Vec<_>>())
+    };
+    all().for_each(|pid| kill_process(pid, Signal::STOP).unwrap());
+    let began = Instant::now();
+    let answers = timeout(PATIENCE, async { (public.get("/readyz").await, ops.get("/readyz").await) }).await;
+    let took = began.elapsed();
+    all().for_each(|pid| kill_process(pid, Signal::CONT).unwrap());
+    let (public_answer, ops_answer) = answers.unwrap();
+    // Whoever probes waits ten seconds, often less.
+    assert!(took < Duration::from_secs(15), "two answers took {took:?}");
+    assert_eq!((public_answer.status.as_u16(), public_answer.text.as_str()), (503, "not ready\n"));
+    assert!(ops_answer.json()["database"].as_str().unwrap().contains("does not answer"), "{}", ops_answer.text);
+    timeout(PATIENCE, async {
+        while public.get("/readyz").await.status != 200 {
+            sleep(Duration::from_millis(200)).await;
+        }
+    })
+    .await
+    .expect("ready again");
     running.stop().await;
 }
 

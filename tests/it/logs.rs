@@ -154,14 +154,15 @@ async fn memory_is_bounded_and_what_makes_room_is_counted() {
     assert_eq!(shipping.close(Duration::from_secs(5)).await, 0);
     let seen = numbers(&loki);
     assert_eq!(seen.len() + metrics.lost_to(LostTo::BufferFull) as usize, total, "each is there or counted");
-    // The batch that was on its way when it began is the oldest of all; after it the newest, without a gap.
+    // The batch that was on its way when it began is the oldest of all; one that is being made while others make room outlives
+    // younger lines, on a busy host now and then two; after them the newest, without a gap.
     let gaps = seen.windows(2).filter(|pair| pair[1] != pair[0] + 1).count();
-    assert!(seen.last() == Some(&(total - 1)) && gaps <= 1, "{gaps} gaps");
+    assert!(seen.last() == Some(&(total - 1)) && gaps <= 3, "{gaps} gaps");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_that_is_refused_is_counted_and_holds_up_nothing() {
-    for (status, reason) in [(400, LostTo::Rejected), (401, LostTo::Rejected), (413, LostTo::TooLarge)] {
+    for (status, reason) in [(400, LostTo::Rejected), (422, LostTo::Rejected), (413, LostTo::TooLarge)] {
         let loki = Loki::start();
         loki.answer([Answer::Refuse(status, None)]);
         let (exporter, shipping, metrics) = exporter(&loki, 64 << 20);
@@ -175,6 +176,33 @@ async fn a_batch_that_is_refused_is_counted_and_holds_up_nothing() {
         assert_eq!(numbers(&loki), (lost..20).collect::<Vec<_>>(), "{status}");
         assert!((1..=10).contains(&lost) && metrics.pushes(Pushed::Rejected) == 1, "{status}: {lost}");
     }
+}
+
+/// A proxy before its backend is up, a token that was changed, a page to sign in: nothing of that is about the lines.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stands_in_the_way_to_loki_loses_no_line() {
+    let loki = Loki::start();
+    loki.answer([401, 403, 404, 302].map(|status| Answer::Refuse(status, Some(0))).into_iter().chain([Answer::Page]));
+    let (exporter, shipping, metrics) = exporter(&loki, 64 << 20);
+    (0..10).for_each(|n| exporter.push(&line(n, Level::Info, "")));
+    loki.wait_for(10).await;
+    assert_eq!(shipping.close(Duration::from_secs(5)).await, 0);
+    assert_eq!(numbers(&loki), (0..10).collect::<Vec<_>>());
+    assert_eq!(metrics.pushes(Pushed::Retried), 5);
+    assert_eq!(LostTo::ALL.iter().map(|reason| metrics.lost_to(*reason)).sum::<u64>(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_put_back_is_followed() {
+    let loki = Loki::start();
+    let (exporter, shipping, _) = exporter(&loki, 64 << 20);
+    let ahead = Line { nanos: line(0, Level::Info, "").nanos + 86_400_000_000_000, ..line(0, Level::Info, "") };
+    exporter.push(&ahead);
+    let right = line(1, Level::Info, "");
+    exporter.push(&right);
+    assert_eq!(shipping.close(Duration::from_secs(5)).await, 0);
+    let times: Vec<i64> = loki.received().iter().map(|line| line.nanos).collect();
+    assert_eq!(times, [ahead.nanos, right.nanos], "Loki refuses what lies in the future");
 }
 
 #[tokio::test(flavor = "multi_thread")]

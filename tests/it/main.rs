@@ -49,4 +49,6 @@ mod support;
 mod support_bundle;
 mod tenancy;
 mod tenancy_routes;
+mod traces;
 mod upgrade;
+mod upgrade_postgres;

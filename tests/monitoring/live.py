@@ -4,7 +4,7 @@
     live.py --binary PATH --models DIR [--alerts DIR] [--seconds N] [--keep DIR]
 
 Starts the appliance (tests/clients/with_appliance.py), node_exporter, Prometheus with the rules, and Alertmanager; a small server stands in
-for Loki and the heartbeat. Then a load, then each PromQL panel through query_range: none may be empty, and none zero throughout, but
+for Loki, the collector of traces and the heartbeat. Then a load, then each PromQL panel through query_range: none may be empty, and none zero throughout, but
 for those in quiet.toml with a reason. Last, every series and label that dashboards and rules name against what was scraped, and the other
 way round (dashboards.py --metrics). Needs Debian's prometheus, prometheus-node-exporter and prometheus-alertmanager.
 """
@@ -42,7 +42,7 @@ TOKEN = "a-token-for-this-test-alone"
 
 
 class Sink(BaseHTTPRequestHandler):
-    """Takes whatever comes, as Loki and a heartbeat service do."""
+    """Takes whatever comes, as Loki, a collector of traces and a heartbeat service do."""
 
     def do_POST(self):
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -66,6 +66,7 @@ def settings(sink, alertmanager):
     known = (ROOT / "config/holdfast.toml").read_text()
     wanted = {
         "HOLDFAST_TELEMETRY__LOKI_URL": ("loki_url =", sink),
+        "HOLDFAST_TELEMETRY__OTLP_URL": ("otlp_url =", sink),
         "HOLDFAST_ALERTING__TOKEN": ("[alerting]", TOKEN),
         "HOLDFAST_ALERTING__HEARTBEAT_URL": ("[alerting]", f"{sink}/heartbeat"),
         "HOLDFAST_ALERTING__ALERTMANAGER_URL": ("[alerting]", alertmanager),

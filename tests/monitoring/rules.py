@@ -40,6 +40,13 @@ DESTRUCTIVE = [
     r"\brm -\w*[rf]", r"\bdropdb\b", r"\b(drop|truncate) (database|table|schema|owned)\b", r"\bpg_resetwal\b", r"\bmkfs", r"\bgit (clean|reset --hard)\b", r"\bdelete from\b(?![^;`]*\bwhere\b)",
 ]
 
+# What cannot be done as it stands: the container's file system is read-only, and nothing runs in one that has ended.
+IMPOSSIBLE = [
+    (r"exec (-T )?holdfast holdfast backup keys (generate|adopt)\b", "writes into a file system that is read-only: `run ... backup-key`"),
+    (r"exec (-T )?holdfast holdfast [^`\n]*--(key-file|out) [A-Z]+\b", "names a file that is not in the container"),
+    (r"^- (Exited|Exit code|Not running|Stopped)[^\n]*`docker compose [^`\n]*exec holdfast", "asks a container that has ended: `run --rm --no-deps holdfast`"),
+]
+
 findings = []
 
 
@@ -152,6 +159,8 @@ def check_runbooks(rules):
             found(f"runbook {name}: a section is empty")
         for wrong in destructive(text):
             found(f"runbook {name}: {wrong}: destroys what a rollback or a restore may need")
+        for wrong, why in impossible(text):
+            found(f"runbook {name}: {wrong}: {why}")
         if "```" not in text.partition("## Diagnosis")[2].partition("## Mitigation")[0]:
             found(f"runbook {name}: no command or query to diagnose with")
         queries += [(name, code.strip()) for code in blocks(text, "promql")]
@@ -162,6 +171,11 @@ def destructive(text):
     """What a runbook says to run, in blocks and in the text, that cannot be taken back."""
     code = re.findall(r"^```\w*\n(.*?)^```$", text, flags=re.M | re.S) + re.findall(r"`([^`\n]+)`", text)
     return [match[0] for part in code for pattern in DESTRUCTIVE for match in re.finditer(pattern, part, flags=re.I)]
+
+
+def impossible(text):
+    """What a runbook says to run that fails as it stands, and why."""
+    return [(match[0], why) for pattern, why in IMPOSSIBLE for match in re.finditer(pattern, text, flags=re.M)]
 
 
 def blocks(text, language):

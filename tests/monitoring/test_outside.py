@@ -100,9 +100,24 @@ class Outside(unittest.TestCase):
             ({"ALERTS_MAIL_TO": "a@example.com", "ALERTS_MAIL_SERVER": "mail:25", "ALERTS_MAIL_LOGIN": "name"}, "user:password"),
             ({"ALERTS_SLACK_URL": "hooks.slack.com/x"}, "ALERTS_SLACK_URL"),
             ({"ALERTS_WEBHOOK_URL": "#oncall"}, "ALERTS_WEBHOOK_URL"),
+            # What Alertmanager takes, and finds out about when the first alert is to be sent.
+            ({"ALERTS_WEBHOOK_URL": "https://pager.example.com/x y"}, "ALERTS_WEBHOOK_URL"),
+            ({"ALERTS_MAIL_TO": "oncall", "ALERTS_MAIL_SERVER": "mail:25"}, "ALERTS_MAIL_TO.*@"),
+            ({"ALERTS_MAIL_TO": "oncall@", "ALERTS_MAIL_SERVER": "mail:25"}, "ALERTS_MAIL_TO.*@"),
+            ({"ALERTS_MAIL_TO": "a@example.com,", "ALERTS_MAIL_SERVER": "mail:25"}, "ALERTS_MAIL_TO"),
+            ({"ALERTS_MAIL_TO": "a@example.com, ", "ALERTS_MAIL_SERVER": "mail:25"}, "ALERTS_MAIL_TO"),
+            ({"ALERTS_MAIL_TO": " ", "ALERTS_MAIL_SERVER": "mail:25"}, "ALERTS_MAIL_TO"),
+            ({"ALERTS_MAIL_TO": "a@example.com", "ALERTS_MAIL_SERVER": "mail:587x"}, "host:port"),
+            ({"ALERTS_MAIL_TO": "a@example.com", "ALERTS_MAIL_SERVER": "mail:99999"}, "host:port"),
+            ({"ALERTS_MAIL_TO": "a@example.com", "ALERTS_MAIL_SERVER": "mail:25", "ALERTS_MAIL_TLS": "no"}, "ALERTS_MAIL_TLS"),
         ):
             with self.assertRaisesRegex(ValueError, words):
                 configured(outside.CONFIG, environment)
+
+    def test_several_addresses_and_an_address_of_ipv6_are_taken(self):
+        text = configured(outside.CONFIG, {"ALERTS_MAIL_TO": "a@example.com, b@example.com", "ALERTS_MAIL_SERVER": "[::1]:25", "ALERTS_MAIL_TLS": "off"})
+        for part in ("to: 'a@example.com, b@example.com'", "from: 'a@example.com'", "smarthost: '[::1]:25'", "require_tls: false"):
+            self.assertIn(part, text)
 
     def test_mail_ports(self):
         for port, tls in (("587", "true"), ("25", "true"), ("465", "false")):
@@ -149,7 +164,24 @@ class Questions(unittest.TestCase):
             code, said = self.init(*arguments)
             self.assertEqual(code, 1, said)
             self.assertIn(words, said)
-            (self.home / "compose/.env").unlink(missing_ok=True)
+            self.assertFalse((self.home / "compose/.env").exists(), "an answer that was refused is kept")
+
+    def test_what_is_refused_leaves_what_worked(self):
+        self.init("--domain", "ai.example.com", "--heartbeat-url", "https://hc.example.com/1", "--slack-url", "https://hooks.example.com/x")
+        files = [self.home / "compose/.env", self.home / "compose/prometheus/targets/caddy.yml"]
+        before = [file.read_text() for file in files]
+        for arguments in (
+            ("--domain", "a_b.example.com"),
+            ("--domain", "ai.example.com", "--tls", "self"),
+            ("--domain", "ai.example.com", "--mail", "{env.HOME}"),
+            ("--heartbeat-url", "ping"),
+            ("--slack-url", "it's"),
+            ("--domain", "b.example.com", "--mail-to", "a@example.com"),
+        ):
+            code, said = self.init(*arguments)
+            self.assertEqual(code, 1, said)
+            self.assertEqual([file.read_text() for file in files], before, arguments)
+        self.assertEqual(sorted(path.name for path in (self.home / "compose").glob(".env*")), [".env"])
 
     def test_a_second_run_changes_nothing(self):
         self.init("--mail-to", "a@example.com", "--mail-server", "mail:25", "--mail-login", 'u:p$a"ss #1')

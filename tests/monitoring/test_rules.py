@@ -79,6 +79,13 @@ class Conventions(unittest.TestCase):
         for text in ("`docker image prune`", "`docker builder prune`", "`holdfast backup prune`", "`DELETE FROM jobs WHERE id = 1`", "`docker compose -p holdfast ps -a`", "Never `rm` by hand; never docker system prune."):
             self.assertEqual(rules.destructive(text), [], text)
 
+    def test_what_cannot_be_done_as_it_stands_is_found(self):
+        inside = "docker compose -p holdfast exec holdfast holdfast"
+        for text in (f"`{inside} backup keys generate --out NEW`", f"`{inside} backup drill --key-file FILE`", f"- Exited: its log says why. `{inside} config check`"):
+            self.assertEqual(len(rules.impossible(text)), 2 if "--out NEW" in text else 1, text)
+        for text in (f"`{inside} backup drill`", f"`{inside} support-bundle --out -`", f"- Running: `{inside} config check`"):
+            self.assertEqual(rules.impossible(text), [], text)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -23,7 +23,11 @@ use crate::{
         model::{Agent, Citation, ConversationId, Message, MessageId, MessageStatus, Shortfall},
         store::conversations as store,
     },
-    platform::{error::ApiError, ids::OrgId},
+    platform::{
+        error::ApiError,
+        ids::OrgId,
+        telemetry::{Span, otlp::wire::Kind, trace},
+    },
 };
 
 /// What a reader sees of an answer, in order: `sources` once, any number of `thinking`, `delta` and `rewrite`, one `end`.
@@ -144,13 +148,21 @@ impl Agents {
         let (events, receiver) = mpsc::channel(64);
         let (question, answer) = (job.question.clone(), job.answer.clone());
         let (agents, span) = (self.clone(), tracing::info_span!("agents.answer", agent_id = %job.agent.id));
-        self.0
-            .lifecycle
-            .spawn("agents.answer", async move { Box::pin(agents.run(job, events)).await }.instrument(span));
+        let mut recorded = Span::part(Kind::Internal, || "agents.answer".to_owned());
+        if recorded.is_recorded() {
+            recorded.set("holdfast.org_id", &*job.org.to_string());
+            recorded.set("gen_ai.agent.id", &*job.agent.id.to_string());
+            recorded.set("gen_ai.conversation.id", &*job.conversation.to_string());
+        }
+        // It ends when the answer does, which may be long after the request.
+        let work = trace::inside(recorded.context(), async move {
+            Box::pin(agents.run(job, events, recorded)).await;
+        });
+        self.0.lifecycle.spawn("agents.answer", work.instrument(span));
         Asked { question, answer, events: receiver }
     }
 
-    async fn run(&self, job: Job, events: mpsc::Sender<AnswerEvent>) {
+    async fn run(&self, job: Job, events: mpsc::Sender<AnswerEvent>, mut span: Span) {
         let began = Instant::now();
         let Job {
             org,
@@ -187,6 +199,11 @@ impl Agents {
         let error = if let Ended::Failed(error) = ended { Some(error) } else { None };
         message.error_code = error.as_ref().map(|e| e.code.clone().into_owned());
         self.keep(org, &message, &replaces).await;
+        span.set("holdfast.answer.status", message.status.word());
+        if let Some(code) = &message.error_code {
+            span.failed(code);
+        }
+        drop(span);
         // The conversation is free before the reader learns of the end: the next question may follow at once.
         drop(turn);
         let failure = error.as_ref().map(|e| Failure { status: e.status, retry_after: e.retry_after });

@@ -84,7 +84,7 @@ impl Backups {
         tx.commit().await?;
         let began = tokio::time::Instant::now();
         let tried = async {
-            let from = self.open_destination(&name)?;
+            let from = self.open_destination(&name).await?;
             Box::pin(self.restore_on_trial(from, backup_id, &keys, &mut drill.report, watcher)).await
         };
         let tried = tried.await;

@@ -48,7 +48,8 @@ impl Backups {
         let backups = store::backups(&mut tx, None, 200).await?;
         let proven = store::last_proven(&mut tx).await?;
         tx.commit().await?;
-        let mut whole = backups.iter().filter(|backup| backup.status == Status::Verified);
+        // One of a clock that was ahead would look fresh until the time that it bears.
+        let mut whole = backups.iter().filter(|backup| backup.status == Status::Verified && !backup.is_ahead(now));
         if let Some(newest) = whole.next() {
             metrics.last_verified.set(newest.started_at.timestamp_millis() as f64 / 1e3);
             metrics.total_size.set(newest.total_bytes);

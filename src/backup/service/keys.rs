@@ -10,7 +10,7 @@ impl Backups {
     pub async fn check_key(&self, keys: &KeyFile) -> Result<(BackupId, String), BackupError> {
         self.check_is_ours(keys)?;
         let (backup, name) = self.newest_whole(None).await?;
-        Restore::open(self.open_destination(&name)?, keys, Some(backup.id)).await?;
+        Restore::open(self.open_destination(&name).await?, keys, Some(backup.id)).await?;
         Ok((backup.id, name))
     }
 
@@ -34,7 +34,7 @@ impl Backups {
         self.check_is_ours(keys)?;
         let mut done = Vec::new();
         for name in self.inner.config.destinations.keys() {
-            let to = self.open_destination(name)?;
+            let to = self.open_destination(name).await?;
             for identity in &keys.identities {
                 let (identity, passphrase) = (identity.clone(), passphrase.clone());
                 let key = format!("keys/{}.age", identity.recipient());

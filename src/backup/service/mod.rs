@@ -205,7 +205,20 @@ impl Backups {
         Ok(Recipients::parse(&[newest.recipient()])?)
     }
 
-    pub(super) fn open_destination(&self, name: &str) -> Result<Destination, BackupError> {
+    /// A configured destination. An error where a folder lacks the backups that should lie there: see [`Destination::check_mounted`].
+    pub(super) async fn open_destination(&self, name: &str) -> Result<Destination, BackupError> {
+        let opened = self.find_destination(name)?;
+        if opened.folder().is_some() {
+            let mut tx = self.inner.db.system().await?;
+            let whole = store::destination_states(&mut tx).await?.get(name).map_or(0, |(whole, ..)| *whole);
+            tx.commit().await?;
+            opened.check_mounted(whole)?;
+        }
+        Ok(opened)
+    }
+
+    /// As [`Self::open_destination`], whatever lies there.
+    fn find_destination(&self, name: &str) -> Result<Destination, BackupError> {
         let config = &self.inner.config;
         let Some(destination) = config.destinations.get(name) else {
             let known = config.destinations.keys().cloned().collect::<Vec<_>>().join(", ");
@@ -230,6 +243,11 @@ impl Backups {
         Ok(Installation { id: data_dir::installation_id(&self.inner.data_dir), key })
     }
 
+    pub(super) fn is_in_data_dir(&self, folder: &Path) -> bool {
+        let canonical = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        canonical(folder).starts_with(canonical(&self.inner.data_dir))
+    }
+
     /// Whether a destination survives this host's disk: it is no folder, or one on another file system.
     pub(super) fn is_elsewhere(&self, destination: &Destination) -> bool {
         use std::os::unix::fs::MetadataExt as _;
@@ -244,7 +262,7 @@ impl Backups {
             let this = self.clone();
             let looked = self.inner.pool.run(move || {
                 let mut names = this.config().destinations.keys();
-                names.any(|name| this.open_destination(name).map_or(true, |there| this.is_elsewhere(&there)))
+                names.any(|name| this.find_destination(name).map_or(true, |there| this.is_elsewhere(&there)))
             });
             tokio::time::timeout(LOOK, looked).await.is_ok_and(|found| found.unwrap_or(true))
         };

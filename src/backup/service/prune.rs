@@ -7,11 +7,12 @@ use futures::TryStreamExt as _;
 
 use super::{
     Backups,
+    run::has_shrunk,
     verify::{is_damage, is_foreign},
 };
 use crate::{
     backup::{
-        BackupError, BackupId, Destination,
+        Backup, BackupError, BackupId, Destination,
         catalogue::{Catalogue, CatalogueError},
         manifest::{BlobName, Manifest},
         model::{Copy, CopyStatus, Status},
@@ -51,7 +52,7 @@ impl Backups {
         let mut done = Vec::new();
         for name in self.inner.config.destinations.keys() {
             let pruned = async {
-                let from = self.open_destination(name)?;
+                let from = self.open_destination(name).await?;
                 self.prune_at(&from, dry_run).await
             };
             done.push(pruned.await.unwrap_or_else(|error| Pruned {
@@ -67,14 +68,15 @@ impl Backups {
 
     async fn prune_at(&self, from: &Destination, dry_run: bool) -> Result<Pruned, BackupError> {
         let backups = self.list(None, 10_000).await?;
-        let whole = backups.iter().filter_map(|backup| {
+        let whole = backups.iter().enumerate().filter_map(|(at, backup)| {
             let copy = backup.copies.iter().find(|copy| copy.destination == from.name)?;
             (copy.status == CopyStatus::Verified).then(|| Candidate {
                 id: backup.id,
+                sequence: backup.sequence,
                 taken_at: backup.started_at,
                 bytes: u64::try_from(backup.total_bytes).unwrap_or_default(),
                 held: backup.held,
-                verified: backup.status == Status::Verified,
+                verified: is_sound(backup, &backups[at + 1..]),
             })
         });
         let zone = self.inner.config.time_zone.parse().unwrap_or(chrono_tz::UTC);
@@ -139,6 +141,18 @@ impl Backups {
         store::set_copy_status(&mut tx, id, &from.name, CopyStatus::Pruned).await?;
         tx.commit().await?;
         Ok(())
+    }
+}
+
+/// Whether there is no doubt about what a backup holds: where another destination failed, or its copy was damaged, this one's is as good as
+/// any, and a month without the other destination leaves a month of backups here.
+fn is_sound(backup: &Backup, earlier: &[Backup]) -> bool {
+    let elsewhere = |copy: &Copy| matches!(copy.status, CopyStatus::Failed | CopyStatus::Damaged);
+    let last = earlier.iter().find(|backup| backup.status == Status::Verified).map(|backup| backup.database_bytes);
+    match backup.status {
+        Status::Verified => true,
+        Status::Unverified => backup.copies.iter().any(elsewhere) && !last.is_some_and(|last| has_shrunk(backup, last)),
+        Status::Running | Status::Failed => false,
     }
 }
 

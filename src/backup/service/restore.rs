@@ -161,6 +161,29 @@ impl Restore {
         Ok(Self { reader: Reader { from, identity, pool }, manifest })
     }
 
+    /// Errors where a version of Holdfast made the database that knows migrations which are not among `known`: asked before anything is moved
+    /// aside.
+    pub fn check_version(&self, known: &BTreeSet<i64>) -> Result<(), BackupError> {
+        let schema = &self.manifest.database.schema;
+        if schema.is_known(known) {
+            return Ok(());
+        }
+        let newest = known.last().copied().unwrap_or_default();
+        let holdfast = self.manifest.holdfast.clone();
+        Err(BackupError::NewerHoldfast { holdfast, migration: schema.migration, known: newest })
+    }
+
+    /// Errors where the tools for this dump are missing here, or a server of this version does not take what they write: asked before
+    /// anything is moved aside.
+    pub fn check_tools(&self, tools_dir: Option<&Path>, server_major: Option<u32>) -> Result<(), BackupError> {
+        let tools =
+            Tools::find(tools_dir, major(&self.manifest.database.tool_version)).map_err(dump::DumpError::from)?;
+        match server_major.filter(|server| !tools.restore_into(*server)) {
+            Some(server) => Err(BackupError::OldServer { server, tool: tools.version }),
+            None => Ok(()),
+        }
+    }
+
     /// Loads the dump into an empty database and compares the result, which is returned, with the manifest. The roles must be there.
     pub(super) async fn load(
         &self,
@@ -219,6 +242,15 @@ impl Restore {
             }
         }
         Ok(chosen.len())
+    }
+
+    /// The major version of a server.
+    pub async fn server_major(target: &Target) -> Result<u32, BackupError> {
+        let mut conn = PgConnection::connect_with(&target.admin).await?;
+        let number: i32 =
+            sqlx::query_scalar("SELECT current_setting('server_version_num')::int").fetch_one(&mut conn).await?;
+        let _ = conn.close().await;
+        Ok(u32::try_from(number / 10_000).unwrap_or_default())
     }
 
     /// Tables that a database holds: one that is restored into holds none.
@@ -321,7 +353,7 @@ async fn newest(from: &Destination, keys: &KeyFile) -> Result<Manifest, BackupEr
     let younger = unreadable.into_iter().find(|(id, _)| newest.as_ref().is_none_or(|manifest| manifest.id < *id));
     match younger {
         Some((_, error)) => Err(error),
-        None => newest.ok_or(BackupError::None),
+        None => newest.ok_or_else(|| BackupError::NothingThere { place: from.url.clone() }),
     }
 }
 

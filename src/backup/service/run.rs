@@ -66,7 +66,7 @@ impl Backups {
         let mut tx = db.system().await?;
         store::fail_abandoned(&mut tx, clock.now()).await?;
         tx.commit().await?;
-        let (mut destinations, mut unopened) = self.open_destinations();
+        let (mut destinations, mut unopened) = self.open_destinations().await;
         // A restored table is older than the backup that it came from: the number must be above what lies at a destination.
         for (name, error) in self.adopt(&destinations).await? {
             destinations.retain(|destination| destination.name != name);
@@ -103,10 +103,10 @@ impl Backups {
     }
 
     /// Every destination that opens, and why the others do not.
-    fn open_destinations(&self) -> (Vec<Destination>, Vec<(String, String)>) {
+    async fn open_destinations(&self) -> (Vec<Destination>, Vec<(String, String)>) {
         let (mut opened, mut failed) = (Vec::new(), Vec::new());
         for name in self.inner.config.destinations.keys() {
-            match self.open_destination(name) {
+            match self.open_destination(name).await {
                 Ok(destination) => opened.push(destination),
                 Err(error) => failed.push((name.clone(), chain(&error))),
             }
@@ -380,7 +380,7 @@ impl Backups {
                 fill(&mut backup, &manifest, writer.added_bytes());
                 let failed: Vec<&str> =
                     copies.iter().filter(|(_, e)| e.is_some()).map(|(name, _)| name.as_str()).collect();
-                let shrunk = last_size.filter(|last| (backup.database_bytes as f64) < *last as f64 * SHRUNK);
+                let shrunk = last_size.filter(|last| has_shrunk(&backup, *last));
                 backup.error = match (failed.is_empty(), shrunk) {
                     (true, None) => None,
                     (false, _) => Some(format!("no copy at {}", failed.join(", "))),
@@ -408,6 +408,11 @@ impl Backups {
         tx.commit().await?;
         Ok(backup)
     }
+}
+
+/// Whether its dump is suspiciously smaller than the `last` one, bytes.
+pub(super) fn has_shrunk(backup: &Backup, last: i64) -> bool {
+    (backup.database_bytes as f64) < last as f64 * SHRUNK
 }
 
 /// What a manifest says of a backup.

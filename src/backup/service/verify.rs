@@ -68,7 +68,7 @@ impl Backups {
         };
         let copies: Vec<&Copy> = backup.copies.iter().filter(wanted).collect();
         for (n, copy) in copies.iter().enumerate() {
-            let from = self.open_destination(&copy.destination)?;
+            let from = self.open_destination(&copy.destination).await?;
             let reading = Reading { spool: &spool, watcher, stretch: Stretch::WHOLE.piece(n, copies.len()) };
             let verified = watcher.attend(self.verify_copy(from, &backup, keys, reading)).await?;
             self.write_down(backup.status, &verified).await?;

@@ -139,7 +139,7 @@ fn a_key_file_says_what_is_wrong_with_it() {
     std::fs::write(&path, "# nothing\n").unwrap();
     assert!(matches!(KeyFile::read(&path), Err(KeyError::Empty { .. })));
     std::fs::write(&path, "AGE-SECRET-KEY-1QQQ\n").unwrap();
-    assert!(matches!(KeyFile::read(&path), Err(KeyError::Seal(SealError::Identity))));
+    assert!(matches!(KeyFile::read(&path), Err(KeyError::Key { number: 1 })));
     assert!(matches!(KeyFile::read(&dir.path().join("none")), Err(KeyError::Read { .. })));
 }
 
@@ -178,6 +178,14 @@ fn a_key_file_says_whose_it_is_and_half_a_line_is_no_line() {
         assert!(matches!(KeyFile::parse(&broken), Err(KeyError::Line { .. })), "{broken}");
     }
     // Without the line it is for whoever, which a restore says.
-    let bare: String = text.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect();
+    let bare = text.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("\n");
     assert_eq!(KeyFile::parse(&bare).unwrap().installation, None);
+    // Typed from a sheet, or put there by a word processor.
+    for typed in [bare.to_lowercase(), bare.replace('-', "\u{2011}"), bare.replace('-', "\u{2013}")] {
+        assert_eq!(KeyFile::parse(&typed).unwrap().identities.len(), KeyFile::parse(&bare).unwrap().identities.len());
+    }
+    let halved = format!("# a remark\n\n{}", &bare[..bare.len() - 20]);
+    let error = KeyFile::parse(&halved).unwrap_err();
+    assert!(matches!(error, KeyError::Key { .. }) && error.to_string().contains("line "), "{error}");
+    assert!(!error.to_string().contains(&halved[halved.len() - 15..]), "what was typed is a secret nearly always");
 }

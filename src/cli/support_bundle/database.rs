@@ -43,11 +43,15 @@ pub const BACKUPS: &str = "SELECT jsonb_build_object(
     'drills', (SELECT coalesce(jsonb_agg(to_jsonb(t)), '[]') FROM (
       SELECT destination, status, started_at, seconds, error FROM backup_drills ORDER BY id DESC LIMIT 20) t))";
 
-/// Values are not in it: the extension puts `$1` in their places. Other statements than these could hold a password.
+/// Of our roles in our database: a server of somebody else's serves others too. Values are not in it: the extension puts `$1` in their places,
+/// but for a statement whose entry was thrown out while it ran, so what is quoted is taken out. Other statements than these could hold a
+/// password.
 const STATEMENTS: &str = "SELECT coalesce(jsonb_agg(to_jsonb(t)), '[]') FROM (
     SELECT calls, round(total_exec_time) AS total_ms, round(mean_exec_time::numeric, 2) AS mean_ms, rows, shared_blks_read,
-      left(query, 1000) AS query
-    FROM pg_stat_statements WHERE query ~* '^\\s*(select|insert|update|delete|with)\\M'
+      left(regexp_replace(query, $q$'([^']|'')*('|$)$q$, $q$'?'$q$, 'g'), 1000) AS query
+    FROM pg_stat_statements
+    WHERE dbid = (SELECT oid FROM pg_database WHERE datname = $1) AND userid IN (SELECT oid FROM pg_roles WHERE rolname = ANY($2))
+      AND query ~* '^\\s*(select|insert|update|delete|with)\\M'
     ORDER BY total_exec_time DESC LIMIT 30) t";
 
 /// The database, where it is; nothing is started for this.
@@ -70,9 +74,24 @@ pub async fn ask(config: &Config, sql: &'static str) -> anyhow::Result<String> {
     Ok(serde_json::to_string_pretty(&found)?)
 }
 
-/// Where the server keeps statistics of statements.
+/// Where the server keeps statistics of statements: the extension is in our database, or, as in the private cluster and in compose, in
+/// the one for maintenance (`platform::db::statements`).
 pub async fn statements(config: &Config) -> anyhow::Result<String> {
-    let there = ask(config, "SELECT to_jsonb(to_regclass('pg_stat_statements') IS NOT NULL)").await?;
-    anyhow::ensure!(there == "true", "the extension pg_stat_statements is not in this database");
-    ask(config, STATEMENTS).await
+    let target = target(config)?;
+    let options = target.connect_as(RoleKind::Backup);
+    let roles = RoleKind::ALL.map(|kind| target.role_name(kind)).to_vec();
+    let mut conn = PgConnection::connect_with(&options).await?;
+    let ours: String = sqlx::query_scalar("SELECT current_database()").fetch_one(&mut conn).await?;
+    if !has_extension(&mut conn).await? {
+        let _ = conn.close().await;
+        conn = PgConnection::connect_with(&options.database("postgres")).await?;
+        anyhow::ensure!(has_extension(&mut conn).await?, "the extension pg_stat_statements is not on this server");
+    }
+    let found: serde_json::Value = sqlx::query_scalar(STATEMENTS).bind(ours).bind(roles).fetch_one(&mut conn).await?;
+    let _ = conn.close().await;
+    Ok(serde_json::to_string_pretty(&found)?)
+}
+
+async fn has_extension(conn: &mut PgConnection) -> sqlx::Result<bool> {
+    sqlx::query_scalar("SELECT to_regclass('pg_stat_statements') IS NOT NULL").fetch_one(conn).await
 }

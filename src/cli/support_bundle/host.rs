@@ -6,7 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::app::Config;
+use crate::{
+    app::Config,
+    platform::{clock::Clock, pools::CpuPool},
+};
 
 /// Of a file in `/proc` or `/etc`: the lines that begin with one of these words.
 fn lines(path: &str, words: &[&str]) -> String {
@@ -15,9 +18,9 @@ fn lines(path: &str, words: &[&str]) -> String {
     wanted.fold(String::new(), |all, line| all + line + "\n")
 }
 
-pub async fn versions() -> anyhow::Result<String> {
+pub fn versions() -> String {
     let mut text = format!("holdfast {}\n", env!("CARGO_PKG_VERSION"));
-    let _ = writeln!(text, "made at {}", chrono::Utc::now().to_rfc3339());
+    let _ = writeln!(text, "made at {}", Clock::system().now().to_rfc3339());
     text += &lines("/etc/os-release", &["PRETTY_NAME"]);
     text += &fs::read_to_string("/proc/version").unwrap_or_default();
     let _ = writeln!(text, "processors {}", std::thread::available_parallelism().map_or(0, usize::from));
@@ -28,14 +31,14 @@ pub async fn versions() -> anyhow::Result<String> {
             let _ = writeln!(text, "{file} {}", found.trim());
         }
     }
-    Ok(text)
+    text
 }
 
 /// Room where the data directory's folders lie, and what they take. Blocking walks: a folder that does not answer costs this part alone.
 pub async fn disks(config: &Config) -> anyhow::Result<String> {
     let data = config.data_dir.clone();
     let work = config.backup.work_dir(&data);
-    Ok(tokio::task::spawn_blocking(move || measure(&data, work)).await?)
+    Ok(CpuPool::new(1).run(move || measure(&data, work)).await?)
 }
 
 fn measure(data: &Path, work: PathBuf) -> String {
@@ -45,7 +48,7 @@ fn measure(data: &Path, work: PathBuf) -> String {
         let takes = if folder == data { "-".to_owned() } else { (size(&folder) >> 20).to_string() };
         let _ = match rustix::fs::statvfs(&folder) {
             Ok(fs) => {
-                let (free, all) = (fs.f_bavail * fs.f_frsize >> 20, fs.f_blocks * fs.f_frsize >> 20);
+                let (free, all) = ((fs.f_bavail * fs.f_frsize) >> 20, (fs.f_blocks * fs.f_frsize) >> 20);
                 writeln!(text, "{} | {free} | {all} | {} | {takes}", folder.display(), fs.f_favail)
             }
             Err(error) => writeln!(text, "{} | {error}", folder.display()),

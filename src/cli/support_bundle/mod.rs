@@ -9,7 +9,8 @@ mod host;
 
 use std::{
     fs::OpenOptions,
-    io::Write as _,
+    future::ready,
+    io::{Cursor, IsTerminal as _, Seek, Write},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -23,7 +24,9 @@ use zip::{ZipWriter, write::SimpleFileOptions};
 use super::{boot::Booted, eprint_line, print_line};
 use crate::{
     app::{App, Config},
-    platform::{db::migrate, health, http_client::HttpClients, lifecycle::Lifecycle, telemetry::redact::redact},
+    platform::{
+        clock::Clock, db::migrate, health, http_client::HttpClients, lifecycle::Lifecycle, telemetry::redact::redact,
+    },
 };
 
 /// For what asks another process or the database.
@@ -34,10 +37,11 @@ const DOCTOR: Duration = Duration::from_secs(60);
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  holdfast support-bundle\n  holdfast support-bundle --preview | less     all that would be in it, and no file\n  \
-    holdfast support-bundle --out /tmp/holdfast.zip"
+    holdfast support-bundle --out /tmp/holdfast.zip\n  \
+    docker compose -p holdfast exec -T holdfast holdfast support-bundle --out - >holdfast-support.zip"
 )]
 pub struct Args {
-    /// The file; `holdfast-support-<time>.zip` in this folder when absent.
+    /// The file; `holdfast-support-<time>.zip` in this folder when absent; `-` for standard output, as out of a container.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Print every part instead of writing a file.
@@ -69,9 +73,9 @@ fn parts(config: &Config) -> Vec<Part<'_>> {
             "versions.txt",
             "versions of Holdfast, system and kernel; processors, memory",
             PATIENCE,
-            host::versions().boxed(),
+            ready(Ok(host::versions())).boxed(),
         ),
-        part("config.toml", "the configuration in force, secrets masked", PATIENCE, settings(config).boxed()),
+        part("config.toml", "the configuration in force, secrets masked", PATIENCE, ready(settings(config)).boxed()),
         part("doctor.json", "every check of holdfast doctor", DOCTOR, doctor(config).boxed()),
         part("disk.txt", "room and size of the data directory's folders", PATIENCE, host::disks(config).boxed()),
         part(
@@ -127,15 +131,8 @@ fn parts(config: &Config) -> Vec<Part<'_>> {
 }
 
 pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
-    let mut made = Vec::new();
-    for Part { name, what, limit, made: making } in parts(&config) {
-        let result = tokio::time::timeout(limit, making).await;
-        let result = result.unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within {} s", limit.as_secs())));
-        let failed = result.is_err();
-        let text = result.unwrap_or_else(|error| format!("not to be had: {error:#}\n"));
-        // Nothing secret should be in any of them; a second look costs nothing.
-        made.push(Made { name, what, text: redact(&text).into_owned(), failed });
-    }
+    // All at a time: with a database that does not answer each of its parts waits as long as it may.
+    let made = futures::future::join_all(parts(&config).into_iter().map(make)).await;
     if args.preview {
         for part in &made {
             print_line(&format!(
@@ -148,35 +145,65 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let time = chrono::Utc::now().format("%Y%m%dT%H%M%SZ");
+    let time = Clock::system().now().format("%Y%m%dT%H%M%SZ");
     let out = args.out.unwrap_or_else(|| PathBuf::from(format!("holdfast-support-{time}.zip")));
-    write(&out, &made)?;
+    let piped = out.as_os_str() == "-";
+    // What is said must not stand among what is sent.
+    let say = if piped { eprint_line } else { print_line };
+    let name = if piped {
+        print_bundle(&made)?;
+        "written to standard output".to_owned()
+    } else {
+        write(&out, &made)?;
+        format!("{}: only you can read it", out.display())
+    };
     for part in &made {
         let mark = if part.failed { "not to be had" } else { "in" };
-        print_line(&format!("{mark:<14} {:<16} {:>9} bytes  {}", part.name, part.text.len(), part.what));
+        say(&format!("{mark:<14} {:<16} {:>9} bytes  {}", part.name, part.text.len(), part.what));
     }
-    print_line(&format!(
-        "\n{}: only you can read it. Look into it before you send it (--preview prints all of it).",
-        out.display()
-    ));
+    say(&format!("\n{name}. Look into it before you send it (--preview prints all of it)."));
     if made.iter().any(|part| part.failed) {
         eprint_line("some parts were not to be had; the files of these say why");
     }
     Ok(ExitCode::SUCCESS)
 }
 
+async fn make(Part { name, what, limit, made }: Part<'_>) -> Made {
+    let result = tokio::time::timeout(limit, made).await;
+    let result = result.unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within {} s", limit.as_secs())));
+    let failed = result.is_err();
+    let text = result.unwrap_or_else(|error| format!("not to be had: {error:#}\n"));
+    // Nothing secret should be in any of them; a second look costs nothing.
+    Made { name, what, text: redact(&text).into_owned(), failed }
+}
+
 fn write(out: &Path, made: &[Made]) -> anyhow::Result<()> {
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(out);
-    let mut zip = ZipWriter::new(file.with_context(|| format!("cannot write {}", out.display()))?);
+    let file =
+        file.with_context(|| format!("cannot write {} (--out takes another place, - standard output)", out.display()))?;
+    Ok(pack(file, made)?.sync_all()?)
+}
+
+/// To standard output, for a container whose file system is read-only.
+fn print_bundle(made: &[Made]) -> anyhow::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    anyhow::ensure!(
+        !stdout.is_terminal(),
+        "--out - writes a zip archive: send it into a file, with > behind the command"
+    );
+    stdout.write_all(&pack(Cursor::new(Vec::new()), made)?.into_inner()).context("cannot write to standard output")
+}
+
+fn pack<W: Write + Seek>(to: W, made: &[Made]) -> anyhow::Result<W> {
+    let mut zip = ZipWriter::new(to);
     for part in made {
         zip.start_file(part.name, SimpleFileOptions::default().unix_permissions(0o600))?;
         zip.write_all(part.text.as_bytes())?;
     }
-    zip.finish()?.sync_all()?;
-    Ok(())
+    Ok(zip.finish()?)
 }
 
-async fn settings(config: &Config) -> anyhow::Result<String> {
+fn settings(config: &Config) -> anyhow::Result<String> {
     Ok(toml::to_string_pretty(config)?)
 }
 

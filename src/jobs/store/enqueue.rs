@@ -65,8 +65,8 @@ pub(in crate::jobs) async fn insert(
                  ON CONFLICT (org_id, kind, unique_key) WHERE unique_key IS NOT NULL DO NOTHING
                  RETURNING id, org_id, created_at
                )
-               INSERT INTO job_payloads (job_id, org_id, created_at, payload, request_id, trace_id)
-               SELECT id, org_id, created_at, $10, $11, $12 FROM job
+               INSERT INTO job_payloads (job_id, org_id, created_at, payload, request_id, trace_id, span_id, trace_sampled)
+               SELECT id, org_id, created_at, $10, $11, $12, $13, $14 FROM job
                RETURNING job_id"#,
             new.id.0,
             new.org.map(|o| o.0),
@@ -80,6 +80,8 @@ pub(in crate::jobs) async fn insert(
             new.payload,
             context.as_ref().and_then(Context::request_id),
             context.as_ref().map(Context::trace_id),
+            context.as_ref().map(Context::span_id),
+            context.as_ref().map(Context::is_sampled),
         )
         .fetch_optional(&mut *conn)
         .await?;

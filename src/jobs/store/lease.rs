@@ -26,8 +26,11 @@ pub(in crate::jobs) struct Leased {
     /// `None` when retention has taken it.
     pub payload: Option<serde_json::Value>,
     pub request_id: Option<String>,
-    /// The trace that it was queued in.
+    /// The trace that it was queued in, and the span.
     pub trace_id: Option<String>,
+    pub span_id: Option<String>,
+    /// Whether that trace is recorded.
+    pub trace_sampled: Option<bool>,
 }
 
 /// Who leases, and what.
@@ -155,7 +158,8 @@ async fn take(
            )
            SELECT l.id AS "id!", l.org_id, l.queue AS "queue!", l.kind AS "kind!", l.attempt AS "attempt!",
              l.max_attempts AS "max_attempts!", l.lease_no AS "lease_no!",
-             extract(epoch FROM now() - l.run_at)::float8 AS "waited!", p.payload AS "payload?", p.request_id, p.trace_id
+             extract(epoch FROM now() - l.run_at)::float8 AS "waited!", p.payload AS "payload?", p.request_id, p.trace_id, p.span_id,
+             p.trace_sampled
            FROM leased l LEFT JOIN job_payloads p ON p.job_id = l.id AND p.created_at = l.created_at
            ORDER BY l.order_at, l.id"#,
         request.worker,
@@ -181,6 +185,8 @@ async fn take(
             payload: r.payload,
             request_id: r.request_id,
             trace_id: r.trace_id,
+            span_id: r.span_id,
+            trace_sampled: r.trace_sampled,
         })
         .collect())
 }

@@ -149,12 +149,14 @@ pub(in crate::jobs) async fn replay(conn: &mut PgConnection, id: JobId, new_id: 
            INSERT INTO jobs (id, org_id, queue, kind, max_attempts, priority, run_at, order_at, concurrency_key)
            SELECT $2, org_id, queue, kind, max_attempts, priority, now(), now() - priority * interval '1 minute', concurrency_key FROM letter
          )
-         INSERT INTO job_payloads (job_id, org_id, created_at, payload, request_id, trace_id)
-         SELECT $2, org_id, now(), payload, $3, $4 FROM letter",
+         INSERT INTO job_payloads (job_id, org_id, created_at, payload, request_id, trace_id, span_id, trace_sampled)
+         SELECT $2, org_id, now(), payload, $3, $4, $5, $6 FROM letter",
         id.0,
         new_id.0,
         context.as_ref().and_then(Context::request_id),
         context.as_ref().map(Context::trace_id),
+        context.as_ref().map(Context::span_id),
+        context.as_ref().map(Context::is_sampled),
     )
     .execute(conn)
     .await?;

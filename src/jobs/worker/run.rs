@@ -12,10 +12,17 @@ use crate::{
         JobContext, JobError, JobState, JobsError,
         metrics::{FinishedLabels, Outcome, QueueLabels},
         model::{AttemptOutcome, Reason},
-        registry::Kind,
+        registry::Kind as JobKind,
         store::{self, Ended, Leased},
     },
-    platform::{crypto, telemetry::trace::Context},
+    platform::{
+        crypto,
+        telemetry::{
+            Span,
+            otlp::wire::Kind,
+            trace::{self, Context, Queued},
+        },
+    },
 };
 
 /// The longest wait between attempts.
@@ -31,13 +38,49 @@ pub(super) fn spawn(worker: &Arc<Worker>, job: Leased, leased: Instant) {
     let span = tracing::info_span!(
         "job", kind = job.kind, job_id = %job.id, org_id = job.org_id.map(tracing::field::display), attempt = job.attempt,
     );
-    let context = Context::of_job(job.id.0, job.trace_id.as_deref(), job.request_id.as_deref());
+    let queued = Queued {
+        trace_id: job.trace_id.as_deref(),
+        span_id: job.span_id.as_deref(),
+        sampled: job.trace_sampled,
+        request_id: job.request_id.as_deref(),
+    };
+    let context = Context::of_job(job.id.0, queued);
+    let recorded = begin(&job, &context);
     let owner = worker.clone();
-    let task = async move { attempt(&owner, &job, &running).await };
+    let task = async move { attempt(&owner, &job, &running, recorded).await };
     worker.lifecycle.spawn("job", context.scope(task.instrument(span)));
 }
 
-async fn attempt(worker: &Worker, job: &Leased, running: &Arc<Running>) {
+/// The attempt's span: below what queued the job.
+fn begin(job: &Leased, context: &Context) -> Span {
+    let mut span = Span::whole(context, Kind::Consumer, || format!("job.{}", job.kind));
+    if span.is_recorded() {
+        span.set("holdfast.job.id", &*job.id.to_string());
+        span.set("holdfast.job.kind", &*job.kind);
+        span.set("holdfast.job.queue", &*job.queue);
+        span.set("holdfast.job.attempt", u64::try_from(job.attempt).unwrap_or_default());
+        span.set("holdfast.job.wait_ms", job.waited * 1e3);
+        if let Some(org) = job.org_id {
+            span.set("holdfast.org_id", &*org.to_string());
+        }
+    }
+    span
+}
+
+/// Not why it failed: that text may be anybody's.
+fn end(mut span: Span, outcome: Outcome) {
+    span.set("holdfast.job.outcome", outcome.as_str());
+    if let Some((took, transactions)) = trace::current().filter(|_| span.is_recorded()).map(|work| work.database()) {
+        span.set("holdfast.database_ms", took.as_secs_f64() * 1e3);
+        span.set("holdfast.transactions", u64::from(transactions));
+    }
+    if matches!(outcome, Outcome::Dead | Outcome::Retried | Outcome::Lost) {
+        span.failed(outcome.as_str());
+    }
+    drop(span);
+}
+
+async fn attempt(worker: &Worker, job: &Leased, running: &Arc<Running>, span: Span) {
     let Some((queue, kind)) = worker.registry.kinds.get(job.kind.as_str()).map(|kind| (kind.queue, kind)) else {
         // The lease asks for registered kinds only.
         return;
@@ -62,6 +105,7 @@ async fn attempt(worker: &Worker, job: &Leased, running: &Arc<Running>) {
     metrics.finished.get_or_create(&FinishedLabels { queue, outcome }).inc();
     metrics.duration.get_or_create(&QueueLabels { queue }).observe(took.as_secs_f64());
     report(worker, job, outcome, took, error.as_deref().unwrap_or_default());
+    end(span, outcome);
 }
 
 /// Attempts at the job whose worker was lost.
@@ -86,7 +130,7 @@ enum Ending {
 }
 
 /// Runs the handler to its end, or to the end of its time, or until it is told to stop.
-async fn run(kind: &Kind, job: &Leased, running: &Running, lost: i32) -> (Ending, Option<String>) {
+async fn run(kind: &JobKind, job: &Leased, running: &Running, lost: i32) -> (Ending, Option<String>) {
     let Some(payload) = job.payload.clone() else {
         return (Ending::Dead, Some(Reason::PayloadGone.text().to_owned()));
     };

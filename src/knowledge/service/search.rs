@@ -19,7 +19,12 @@ use crate::{
         store::{self, bases::Searchable, chunks::Found},
     },
     llm::{CallContext, EmbedModel, InputKind},
-    platform::{error::FieldError, http::Principal, ids::OrgId},
+    platform::{
+        error::FieldError,
+        http::Principal,
+        ids::OrgId,
+        telemetry::{Span, otlp::wire::Kind, trace},
+    },
 };
 
 /// Longest query, characters.
@@ -75,8 +80,31 @@ impl Knowledge {
     }
 
     /// `None` where none of these bases exists.
-    #[tracing::instrument(name = "knowledge.search", skip_all, fields(mode = request.mode.as_str(), bases = bases.len()))]
     async fn search_as(
+        &self,
+        call: &CallContext,
+        bases: &[KnowledgeBaseId],
+        request: &SearchRequest,
+    ) -> Result<Option<SearchFound>, KnowledgeError> {
+        let mut span = Span::part(Kind::Internal, || "knowledge.search".to_owned());
+        let result = trace::inside(span.context(), self.look(call, bases, request)).await;
+        if span.is_recorded() {
+            span.set("holdfast.org_id", &*call.org_id.to_string());
+            span.set("holdfast.search.mode", request.mode.as_str());
+            span.set("holdfast.search.bases", bases.len() as u64);
+            match &result {
+                Ok(found) => {
+                    span.set("holdfast.search.hits", found.as_ref().map_or(0, |found| found.hits.len()) as u64);
+                    span.set("holdfast.search.words_only", found.as_ref().is_some_and(|found| found.words_only));
+                }
+                Err(_) => span.failed("search_failed"),
+            }
+        }
+        result
+    }
+
+    #[tracing::instrument(name = "knowledge.search", skip_all, fields(mode = request.mode.as_str(), bases = bases.len()))]
+    async fn look(
         &self,
         call: &CallContext,
         bases: &[KnowledgeBaseId],

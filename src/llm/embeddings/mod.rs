@@ -22,6 +22,7 @@ use crate::platform::{
     crypto::{sha256, sha256_hex},
     db::DbError,
     ids::OrgId,
+    telemetry::trace,
 };
 
 /// Texts of one piece of the local model's work: enough for all its threads, and half a second where there are two.
@@ -271,7 +272,7 @@ impl Llm {
                 async move { Ok::<_, LlmError>(pool.run(move || embedder.embed(lane, kind, &piece)).await??) }
             })
             .buffered(lanes::PIECES);
-        let made: Vec<Embedded> = match pieces.try_collect().await {
+        let made: Vec<Embedded> = match trace::inside(meter.context(), pieces.try_collect()).await {
             Ok(made) => made,
             Err(error) => {
                 meter.failed(&error);

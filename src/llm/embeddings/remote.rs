@@ -14,6 +14,7 @@ use super::{
     },
     bad_response,
 };
+use crate::platform::telemetry::trace;
 
 /// Texts of one request to a provider.
 const BATCH: usize = 32;
@@ -54,7 +55,7 @@ impl Llm {
                 }
             })
             .buffered(lanes::CONCURRENCY);
-        let made: Vec<Embeddings> = match batches.try_collect().await {
+        let made: Vec<Embeddings> = match trace::inside(meter.context(), batches.try_collect()).await {
             Ok(made) => made,
             Err(error) => {
                 meter.failed(&error);
@@ -87,7 +88,7 @@ impl Llm {
         let (backend, name, mut meter) = self.begin_embedding(call, model, None).await?;
         let turns = self.inner.lanes.of_provider(model.split('/').next().unwrap_or_default());
         let turn = turns.take(lane).await;
-        let made = backend.embed_tokens(&name, tokens, more).await;
+        let made = trace::inside(meter.context(), backend.embed_tokens(&name, tokens, more)).await;
         drop(turn);
         match made {
             Ok(made) if made.vectors.len() == tokens.len() => {

@@ -40,6 +40,7 @@ use crate::platform::{
     http_client::HttpClients,
     ids::OrgId,
     lifecycle::Lifecycle,
+    telemetry::trace,
 };
 
 /// What the gateway is built from.
@@ -156,7 +157,8 @@ impl Llm {
         let asked = request.max_completion_tokens.or(request.max_tokens);
         let most = (route.backend.kind() == BackendKind::Openai)
             .then(|| runaway::most(asked, self.inner.config.max_output_tokens));
-        match route.backend.stream(&call, &route.model, request).instrument(span).await {
+        let started = route.backend.stream(&call, &route.model, request).instrument(span);
+        match trace::inside(meter.context(), started).await {
             Ok(stream) => match most {
                 Some(most) => Ok(ChatStream::new(runaway::cap(stream, most)).metered(meter)),
                 None => Ok(stream.metered(meter)),
@@ -174,7 +176,8 @@ impl Llm {
         request.stream = None;
         request.stream_options = None;
         let span = meter.span().clone();
-        let result = route.backend.complete(&call, &route.model, request).instrument(span).await;
+        let answer = route.backend.complete(&call, &route.model, request).instrument(span);
+        let result = trace::inside(meter.context(), answer).await;
         match &result {
             Ok(completion) => {
                 meter.see_whole(completion.body());

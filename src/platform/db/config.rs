@@ -62,7 +62,11 @@ impl Config {
             // The parser takes any scheme.
             let is_postgres = ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme));
             if !is_postgres || sqlx::postgres::PgConnectOptions::from_str(url).is_err() {
-                errors.push("url", "not a PostgreSQL URL; expected postgres://user:password@host:5432/database");
+                errors.push(
+                    "url",
+                    "not a PostgreSQL URL; expected postgres://user:password@host:5432/database, with signs of the password such as / # ? % \
+                     and @ written %2F %23 %3F %25 and %40",
+                );
             }
         }
     }

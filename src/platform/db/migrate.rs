@@ -40,6 +40,12 @@ pub enum MigrateError {
     #[error("the database belongs to installation {found}, but {marker} says {expected}: is `database.url` right?")]
     OtherInstallation { marker: String, expected: Uuid, found: Uuid },
     #[error(
+        "the roles {roles}_* of this server are another installation's, or this data directory, which is new, lacks the secret key that they \
+         were made with: give this one a `database.role_prefix` of its own, or put its key back (`secret_key_file`, `secrets/master.key`; a \
+         restore brings it). Where nobody uses them any more, drop them; {found}nothing was changed"
+    )]
+    OthersRoles { roles: String, found: String },
+    #[error(
         "a newer Holdfast has changed this database so that this version (up to migration {known}) cannot work with it \
          (it must know {}): start the newer version, or roll back with `holdfast migrate --rollback`", list(.needed)
     )]
@@ -63,9 +69,10 @@ pub struct Migrated {
 /// Makes the roles, applies what is missing, and checks that row-level security holds. `data_dir` has the marker that
 /// tells an empty database from a new installation.
 pub async fn run(target: &Target, data_dir: &Path) -> Result<Migrated, MigrateError> {
+    let (marker, expected) = (data_dir.join(INSTALLATION_ID), installation_id(data_dir));
+    refuse_others(target, &marker, expected).await?;
     roles::ensure(target).await?;
     let mut conn = PgConnection::connect_with(&target.connect_as(RoleKind::Owner)).await.map_err(DbError::from)?;
-    let (marker, expected) = (data_dir.join(INSTALLATION_ID), installation_id(data_dir));
     let before = applied(&mut conn).await?;
     if let (Some(expected), true) = (expected, before.is_empty()) {
         return Err(MigrateError::EmptyDatabase { marker: marker.display().to_string(), expected });
@@ -84,6 +91,48 @@ pub async fn run(target: &Target, data_dir: &Path) -> Result<Migrated, MigrateEr
     verify::row_level_security(&mut conn, target).await?;
     let _ = conn.close().await;
     Ok(Migrated { installation: found, applied: after.len() - before.len(), total: MIGRATIONS.iter().count() })
+}
+
+/// Before anything is changed: new passwords for the roles would lock out the installation that uses them.
+async fn refuse_others(target: &Target, marker: &Path, expected: Option<Uuid>) -> Result<(), MigrateError> {
+    let found = installation_as_admin(target).await;
+    if let (Some(expected), Some(found)) = (expected, found)
+        && expected != found
+    {
+        return Err(MigrateError::OtherInstallation { marker: marker.display().to_string(), expected, found });
+    }
+    // A directory that knows its installation may have got another key: that is told by the key file of backups.
+    if expected.is_some() || roles::owner_exists(target).await != Some(true) {
+        return Ok(());
+    }
+    match PgConnection::connect_with(&target.connect_as(RoleKind::Owner)).await {
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("28P01") => {
+            let id =
+                |id| format!("to go on with installation {id} and a new key, write that into {}; ", marker.display());
+            let found = found.map(id).unwrap_or_default();
+            Err(MigrateError::OthersRoles { roles: target.role_prefix.clone(), found })
+        }
+        Ok(conn) => {
+            let _ = conn.close().await;
+            Ok(())
+        }
+        // What else is in the way, the next step tells.
+        Err(_) => Ok(()),
+    }
+}
+
+/// Whose database it is, as far as its administrator may read that.
+async fn installation_as_admin(target: &Target) -> Option<Uuid> {
+    let mut conn = PgConnection::connect_with(&target.admin).await.ok()?;
+    let there: bool =
+        sqlx::query_scalar("SELECT to_regclass('installation') IS NOT NULL").fetch_one(&mut conn).await.ok()?;
+    let found = if there {
+        sqlx::query_scalar!("SELECT id FROM installation").fetch_optional(&mut conn).await.ok().flatten()
+    } else {
+        None
+    };
+    let _ = conn.close().await;
+    found
 }
 
 /// What a migration run would find.

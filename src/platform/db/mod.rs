@@ -77,6 +77,9 @@ impl Target {
     /// From a `postgres://` URL.
     pub fn from_url(url: &str, role_prefix: String, master_key: MasterKey) -> Result<Self, DbError> {
         let admin = PgConnectOptions::from_str(url)?;
+        // sqlx takes the brackets of an IPv6 address for a part of it, and asks DNS for that.
+        let address = admin.get_host().strip_prefix('[').and_then(|host| host.strip_suffix(']')).map(str::to_owned);
+        let admin = address.map_or(admin.clone(), |address| admin.host(&address));
         Ok(Self { admin, role_prefix, master_key })
     }
 
@@ -166,6 +169,20 @@ impl Db {
     pub async fn ping(&self) -> Result<(), DbError> {
         self.system().await?.rollback().await?;
         Ok(())
+    }
+
+    /// Where the system sorts text by other rules than this database's indexes were built by: the rules' versions then and now,
+    /// and the database's name as SQL takes it. `C` and `C.UTF-8` have one rule for ever.
+    pub async fn other_collation(&self) -> Result<Option<(String, String, String)>, DbError> {
+        let mut tx = self.system().await?;
+        let found = sqlx::query_as(
+            "SELECT datcollversion, pg_database_collation_actual_version(oid), quote_ident(datname) FROM pg_database
+             WHERE datname = current_database() AND datcollversion <> pg_database_collation_actual_version(oid)",
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(found)
     }
 
     /// The server's version, e.g. `15.18`.

@@ -48,6 +48,12 @@ impl Tools {
         }
     }
 
+    /// Whether what these tools write goes back into a server of this version: from 17 on `pg_restore` begins by setting a parameter that
+    /// older servers do not know, and stops there. A drill does not show it: it brings a server as new as the tools.
+    pub fn restore_into(&self, server_major: u32) -> bool {
+        self.major < 17 || server_major >= 17
+    }
+
     fn at(dir: &Path) -> Option<Self> {
         let output = std::process::Command::new(dir.join("pg_dump")).arg("--version").output().ok()?;
         let text = String::from_utf8(output.stdout).ok()?;
@@ -74,7 +80,13 @@ impl Tools {
 
 /// The address as libpq takes it, and the password apart from it: a command line is visible to everybody on the host.
 pub fn connection(options: &PgConnectOptions) -> (String, Option<String>) {
-    let mut url = options.to_url_lossy();
+    // sqlx writes both as they are, and panics where that makes no address: an IPv6 address, a name with signs.
+    let mut url = options.clone().username("user").host("host").to_url_lossy();
+    let _ = url.set_username(options.get_username());
+    if options.get_socket().is_none() {
+        let host = options.get_host();
+        let _ = url.set_host(Some(&if host.contains(':') { format!("[{host}]") } else { host.to_owned() }));
+    }
     let password = url.password().map(|p| percent_encoding::percent_decode_str(p).decode_utf8_lossy().into_owned());
     // Cannot fail for a URL with a host or a socket.
     let _ = url.set_password(None);
@@ -85,4 +97,55 @@ pub fn connection(options: &PgConnectOptions) -> (String, Option<String>) {
         .collect();
     url.query_pairs_mut().clear().extend_pairs(known);
     (url.to_string(), password)
+}
+
+/// What `libpq` would take out of our own environment in place of what it is told, or beside it: another address, another file of
+/// passwords, a service.
+pub const LIBPQ: [&str; 22] = [
+    "PGHOST",
+    "PGHOSTADDR",
+    "PGPORT",
+    "PGDATABASE",
+    "PGUSER",
+    "PGPASSFILE",
+    "PGSERVICE",
+    "PGSERVICEFILE",
+    "PGSYSCONFDIR",
+    "PGREQUIREAUTH",
+    "PGREQUIREPEER",
+    "PGREQUIRESSL",
+    "PGCHANNELBINDING",
+    "PGSSLMODE",
+    "PGSSLCERT",
+    "PGSSLKEY",
+    "PGSSLROOTCERT",
+    "PGSSLNEGOTIATION",
+    "PGGSSENCMODE",
+    "PGTARGETSESSIONATTRS",
+    "PGLOADBALANCEHOSTS",
+    "PGCLIENTENCODING",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::{crypto::MasterKey, db::Target};
+
+    #[test]
+    fn an_address_is_handed_to_the_tools_as_it_was_meant() {
+        let key = MasterKey::parse(&"0f".repeat(32)).unwrap();
+        let told = |url: &str| connection(&Target::from_url(url, "holdfast".into(), key.clone()).unwrap().admin);
+        for (url, address, secret) in [
+            ("postgres://app:s@[::1]:5433/x?sslmode=disable", "postgres://app@[::1]:5433/x?sslmode=disable", "s"),
+            ("postgres://app:s@db_1:5432/x", "postgres://app@db_1:5432/x?sslmode=prefer", "s"),
+            (
+                "postgres://a%2Fb%3Ac%40d:p%2F%40%23%25@db/x",
+                "postgres://a%2Fb%3Ac%40d@db:5432/x?sslmode=prefer",
+                "p/@#%",
+            ),
+            ("postgres:///x?host=/run/pg&user=ann&password=s", "postgres://ann@%2Frun%2Fpg:5432/x?sslmode=prefer", "s"),
+        ] {
+            assert_eq!(told(url), (address.to_owned(), Some(secret.to_owned())), "{url}");
+        }
+    }
 }

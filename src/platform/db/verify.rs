@@ -67,22 +67,22 @@ async fn version(conn: &mut PgConnection, findings: &mut Vec<String>) -> Result<
         .fetch_one(&mut *conn)
         .await?;
     let (major, minor) = (number / 10_000, number % 10_000);
+    if major < 15 {
+        findings.push(format!("PostgreSQL {major} is too old: 15 to 18 are supported"));
+    }
+    findings.extend(leaks(major, minor));
+    Ok(())
+}
+
+/// What a version that leaks rows through policies is told.
+pub fn leaks(major: i32, minor: i32) -> Option<String> {
     let minimum = match major {
         15 => 9,
         16 => 5,
         17 => 1,
-        18 => 0,
-        _ => {
-            if major < 15 {
-                findings.push(format!("PostgreSQL {major} is too old: 15 to 18 are supported"));
-            }
-            return Ok(());
-        }
+        _ => return None,
     };
-    if minor < minimum {
-        findings.push(format!(
-            "PostgreSQL {major}.{minor} leaks rows through policies (CVE-2024-10976): update to {major}.{minimum}"
-        ));
-    }
-    Ok(())
+    (minor < minimum).then(|| {
+        format!("PostgreSQL {major}.{minor} leaks rows through policies (CVE-2024-10976): update to {major}.{minimum}")
+    })
 }

@@ -23,6 +23,7 @@ pub mod probe;
 mod report;
 mod request;
 mod server;
+mod spans;
 mod stall;
 
 pub use config::{Config, OpsConfig};

@@ -28,7 +28,10 @@ use super::{
 };
 use crate::platform::{
     error::ResponseError,
-    telemetry::trace::{self, Context},
+    telemetry::{
+        Span,
+        trace::{self, Context},
+    },
 };
 
 /// Who asked, on the response, for the log line.
@@ -65,6 +68,7 @@ pub(super) struct Report {
     user_agent: Option<HeaderValue>,
     client: IpAddr,
     context: Context,
+    span: Span,
     status: Option<StatusCode>,
     first_byte: Option<Duration>,
     who: Option<Who>,
@@ -76,7 +80,7 @@ pub(super) struct Report {
 }
 
 impl Report {
-    pub fn new(metrics: &Metrics, request: &Request, client: IpAddr, context: Context) -> Self {
+    pub fn new(metrics: &Metrics, request: &Request, client: IpAddr, context: Context, span: Span) -> Self {
         metrics.in_flight.inc();
         metrics.traffic.came();
         Self {
@@ -90,6 +94,7 @@ impl Report {
             user_agent: request.headers().get(header::USER_AGENT).cloned(),
             client,
             context,
+            span,
             status: None,
             first_byte: None,
             who: None,
@@ -133,9 +138,41 @@ impl Report {
     }
 }
 
+impl Report {
+    /// What the log line says and is nobody's text: neither path, address nor query.
+    fn end_span(&self, span: &mut Span, outcome: Outcome, received: u64) {
+        if !span.is_recorded() {
+            return;
+        }
+        let (in_database, transactions) = self.context.database();
+        span.set("holdfast.outcome", outcome.as_str());
+        span.set("holdfast.database_ms", in_database.as_secs_f64() * 1e3);
+        span.set("holdfast.transactions", u64::from(transactions));
+        span.set("http.request.body.size", received);
+        span.set("http.response.body.size", self.bytes);
+        if let Some(first) = self.first_byte {
+            span.set("holdfast.first_byte_ms", first.as_secs_f64() * 1e3);
+        }
+        if let Some(who) = &self.who {
+            span.set("holdfast.org_id", &*who.org_id);
+        }
+        if let Some(error) = &self.error {
+            span.set("holdfast.code", &*error.code);
+        }
+        if let Some(status) = self.status {
+            span.set("http.response.status_code", u64::from(status.as_u16()));
+            // What the caller did wrong is no failure of ours (OpenTelemetry, HTTP spans).
+            if status.is_server_error() {
+                span.failed(status.as_str());
+            }
+        }
+    }
+}
+
 impl Drop for Report {
     fn drop(&mut self) {
         let (outcome, took) = (self.outcome(), self.started.elapsed());
+        let mut span = std::mem::take(&mut self.span);
         let metrics = &self.metrics;
         metrics.in_flight.dec();
         let observed = metrics.of(self.surface);
@@ -150,8 +187,10 @@ impl Drop for Report {
         observed.received.observe(received as f64);
         observed.sent.observe(self.bytes as f64);
         if matches!(self.surface, Surface::Health | Surface::Assets) && outcome == Outcome::Ok {
-            return;
+            return span.discard();
         }
+        self.end_span(&mut span, outcome, received);
+        drop(span);
         let (in_database, transactions) = self.context.database();
         let user_agent = self.user_agent.as_ref().map(readable).unwrap_or_default();
         let (org_id, subject) = self.who.as_ref().map_or(("", ""), |w| (&w.org_id, &w.subject));
@@ -245,7 +284,7 @@ mod tests {
         let begin = |method: &str| {
             let request = Request::builder().method(method).uri("/api/v1/agents").body(Body::empty()).unwrap();
             let context = Context::of_request(None, "id".to_owned());
-            Report::new(&metrics, &request, [127, 0, 0, 1].into(), context)
+            Report::new(&metrics, &request, [127, 0, 0, 1].into(), context, Span::default())
         };
         let pause = || std::thread::sleep(Duration::from_millis(200));
         let mut streamed = begin("GET");

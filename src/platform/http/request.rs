@@ -28,6 +28,7 @@ use super::{
     metrics::{LimitLabels, LimitedBy, Surface},
     pace::{self, Pace},
     report::{Observed, Report, UNMATCHED, Who},
+    spans,
     stall::{self, Patience},
 };
 use crate::platform::{clock::Clock, error::ApiError, ids, lifecycle::Lifecycle, telemetry::trace};
@@ -154,7 +155,8 @@ async fn observe(State(frame): State<Frame>, mut request: Request, next: Next) -
     request.extensions_mut().insert(share.clone());
     let route = request.extensions().get::<MatchedPath>().map_or(UNMATCHED, MatchedPath::as_str);
     let span = tracing::info_span!("http.request", route, method = %request.method());
-    let mut report = Report::new(&frame.metrics, &request, client, context.clone());
+    let recorded = spans::begin(&frame.config, &request, &context);
+    let mut report = Report::new(&frame.metrics, &request, client, context.clone(), recorded);
 
     let mut response = context.clone().scope(next.run(report.count(request)).instrument(span.clone())).await;
 

@@ -2,11 +2,12 @@
 
 use std::{io::IsTerminal as _, path::PathBuf};
 
-use reqwest::RequestBuilder;
+use reqwest::{RequestBuilder, header::HeaderMap};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-use super::{levels, loki};
+use super::{levels, loki, otlp};
 use crate::platform::config::{ConfigErrors, secret};
 
 /// How log lines look on standard output.
@@ -27,7 +28,7 @@ pub struct Config {
     pub log: String,
     /// `auto`, `json` or `pretty`.
     pub log_format: LogFormat,
-    /// Label `env` on the lines in Loki.
+    /// Label `env` on the lines in Loki, and `deployment.environment.name` of spans.
     pub environment: String,
     /// Recent lines that are kept in memory for the page of logs; 0 keeps none.
     pub recent_lines: usize,
@@ -54,6 +55,18 @@ pub struct Config {
     pub loki_token_file: Option<PathBuf>,
     /// Tenant (`X-Scope-OrgID`), where Loki has several.
     pub loki_tenant: String,
+    /// Address of a collector to send traces to (OTLP over HTTP), e.g. `http://collector:4318`; empty sends none.
+    #[serde(serialize_with = "secret::masked_url")]
+    pub otlp_url: String,
+    /// Better: `otlp_headers_file`. `name=value,name=value`.
+    #[serde(serialize_with = "secret::masked")]
+    pub otlp_headers: Option<SecretString>,
+    /// File that holds headers for the collector.
+    pub otlp_headers_file: Option<PathBuf>,
+    /// The part of the traces that begin here which is recorded, 0 to 1.
+    pub otlp_sample_ratio: f64,
+    /// Memory for spans that the collector has not taken yet, bytes; when it is full the oldest are dropped and counted.
+    pub otlp_buffer_bytes: usize,
 }
 
 impl LogFormat {
@@ -84,6 +97,11 @@ impl Default for Config {
             loki_token: None,
             loki_token_file: None,
             loki_tenant: String::new(),
+            otlp_url: String::new(),
+            otlp_headers: None,
+            otlp_headers_file: None,
+            otlp_sample_ratio: 1.0,
+            otlp_buffer_bytes: 16 * 1024 * 1024,
         }
     }
 }
@@ -120,6 +138,8 @@ pub fn is_base_url(text: &str) -> bool {
             && url.has_host()
             && url.username().is_empty()
             && url.password().is_none()
+            && url.query().is_none()
+            && url.fragment().is_none()
     })
 }
 
@@ -146,6 +166,39 @@ impl Config {
         if self.loki_tenant.chars().any(|c| !c.is_ascii_graphic()) {
             errors.push("loki_tenant", "must be plain letters, digits and signs");
         }
+        self.resolve_otlp(errors);
+    }
+
+    fn resolve_otlp(&mut self, errors: &mut ConfigErrors) {
+        secret::resolve(&mut self.otlp_headers, self.otlp_headers_file.as_deref(), "otlp_headers_file", errors);
+        errors.range("otlp_buffer_bytes", self.otlp_buffer_bytes, otlp::LEAST_BUFFER, 1 << 34);
+        if !self.otlp_url.is_empty() && !is_base_url(&self.otlp_url) {
+            let why = "expected an address such as http://collector:4318; what signs in goes into otlp_headers_file";
+            errors.push("otlp_url", why);
+        }
+        if !(0.0..=1.0).contains(&self.otlp_sample_ratio) {
+            errors.push("otlp_sample_ratio", format!("{} is outside 0 to 1", self.otlp_sample_ratio));
+        }
+        if let Err(why) = self.headers() {
+            errors.push("otlp_headers", why);
+        }
+    }
+
+    fn headers(&self) -> Result<HeaderMap, String> {
+        otlp::headers(self.otlp_headers.as_ref().map_or("", ExposeSecret::expose_secret))
+    }
+
+    /// Where spans go, if anywhere. `instance` names this process.
+    pub fn otlp(&self, instance: Uuid) -> Option<otlp::Config> {
+        (!self.otlp_url.is_empty()).then(|| otlp::Config {
+            url: self.otlp_url.clone(),
+            // Checked above.
+            headers: self.headers().unwrap_or_default(),
+            environment: self.environment.clone(),
+            instance,
+            sample_ratio: self.otlp_sample_ratio,
+            buffer_bytes: self.otlp_buffer_bytes,
+        })
     }
 
     /// How Loki is addressed.

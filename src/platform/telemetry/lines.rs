@@ -39,6 +39,15 @@ pub struct Line {
     pub is_local: bool,
 }
 
+/// Threads overtake one another by moments; a clock that goes back by more was set, nanoseconds.
+const CLOCK_WAS_SET: i64 = 2_000_000_000;
+
+/// The time of a line that comes after one of `last`: later than that by at least a nanosecond, so that no two are the same. A clock that
+/// was put back is followed: else every line to the end of the process would lie in the future, where Loki refuses it and nobody looks.
+pub(super) fn after(last: i64, nanos: i64) -> i64 {
+    if last.saturating_sub(nanos) > CLOCK_WAS_SET { nanos } else { nanos.max(last.saturating_add(1)) }
+}
+
 /// Who gets the lines.
 pub trait Output: Send + Sync + 'static {
     fn emit(&self, line: &Line);
@@ -184,7 +193,7 @@ fn fitting(text: &str, room: usize) -> usize {
     for (at, c) in text.char_indices() {
         taken += match c {
             '"' | '\\' | '\n' | '\r' | '\t' => 2,
-            '\0'..='\u{1f}' => 6,
+            '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' => 6,
             c => c.len_utf8(),
         };
         if taken > room {
@@ -195,8 +204,22 @@ fn fitting(text: &str, room: usize) -> usize {
 }
 
 fn quote(json: &mut Vec<u8>, text: &str) {
+    let begin = json.len();
     // Writing a text into a vector does not fail.
-    let _ = serde_json::to_writer(json, text);
+    let _ = serde_json::to_writer(&mut *json, text);
+    // JSON lets these stand, and a terminal that shows the line obeys them (U+009B begins what ESC [ does).
+    if text.contains(is_late_control) {
+        let written = String::from_utf8_lossy(&json[begin..]).into_owned();
+        json.truncate(begin);
+        for c in written.chars() {
+            let _ = if is_late_control(c) { write!(json, "\\u{:04x}", u32::from(c)) } else { write!(json, "{c}") };
+        }
+    }
+}
+
+/// Controls that are no ASCII, and DEL.
+fn is_late_control(c: char) -> bool {
+    matches!(c, '\u{7f}'..='\u{9f}')
 }
 
 /// What a value is on a line.
@@ -297,4 +320,23 @@ impl OfSpan<'_> {
 
 impl Visit for OfSpan<'_> {
     visit!();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_sign_on_a_line_moves_the_cursor_of_a_terminal() {
+        let said = "a\u{1b}[2J\u{7f}\u{85}\u{9b}31mя";
+        let mut json = b"x".to_vec();
+        quote(&mut json, said);
+        let written = String::from_utf8(json).unwrap();
+        assert_eq!(written, r#"x"a\u001b[2J\u007f\u0085\u009b31mя""#);
+        assert_eq!(serde_json::from_str::<String>(&written[1..]).unwrap(), said);
+        // What is cut is cut by what it takes.
+        let mut json = Vec::new();
+        text_of(&mut json, "text", &"\u{9b}".repeat(100_000), 6000);
+        assert!(json.len() < 6100, "{}", json.len());
+    }
 }

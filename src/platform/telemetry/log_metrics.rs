@@ -37,15 +37,15 @@ impl std::str::FromStr for Level {
 }
 
 label_enum! {
-    /// Why a line did not reach Loki.
+    /// Why a line did not reach Loki, or a span its collector.
     pub enum LostTo {
-        /// The buffer was full: the oldest lines made room for newer ones.
+        /// The buffer was full: the oldest made room for newer ones.
         BufferFull = "buffer_full",
-        /// Loki refused the batch that it was in, which trying again would not change.
+        /// The batch that it was in was refused, which trying again would not change.
         Rejected = "rejected",
-        /// Loki takes no batch of that size.
+        /// No batch of that size is taken.
         TooLarge = "too_large",
-        /// The process ended before Loki had taken it.
+        /// The process ended before it was taken.
         Shutdown = "shutdown"
     }
 }
@@ -54,7 +54,7 @@ label_enum! {
     /// How a push ended.
     pub enum Pushed {
         Ok = "ok",
-        /// Loki did not answer, or asked for patience: tried again later.
+        /// Loki, or the collector, did not answer, or asked for patience: tried again later.
         Retried = "retried",
         Rejected = "rejected"
     }
@@ -76,7 +76,7 @@ struct PushedLabels {
 }
 
 /// A push of half a megabyte takes milliseconds on the same host, and ten seconds at most.
-const PUSH_BUCKETS: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+pub(super) const PUSH_BUCKETS: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
 /// The process's own: its logger is there before any registry is.
 static OF_PROCESS: LazyLock<LogMetrics> = LazyLock::new(LogMetrics::new);

@@ -15,12 +15,14 @@ use super::{
     lines::{Line, Lines, Output},
     log_metrics::LogMetrics,
     loki::{self, Loki, Shipping},
+    otlp::{self, Otlp},
     pretty,
     ring::Ring,
+    trace_metrics::TraceMetrics,
 };
-use crate::platform::http_client::HttpClients;
+use crate::platform::{clock::Clock, http_client::HttpClients, ids};
 
-/// How long the end of the process waits for Loki.
+/// How long the end of the process waits for Loki and for the collector of traces.
 const FLUSH: Duration = Duration::from_secs(5);
 
 /// What the rest of the process asks of the logger. Cheap to clone.
@@ -63,16 +65,23 @@ impl Output for Outputs {
     }
 }
 
-/// Holds what carries lines to Loki; [`Guard::flush`] sends what is left.
+/// Holds what carries lines to Loki and spans to their collector; [`Guard::flush`] sends what is left.
 #[derive(Debug)]
 pub struct Guard {
     pub logger: Logger,
     shipping: Option<Shipping>,
+    spans: Option<otlp::Shipping>,
 }
 
 impl Guard {
-    /// Sends what is buffered, waiting at most five seconds; what is left after that is counted and said.
+    /// Sends what is buffered, waiting at most five seconds for each of the two; what is left after that is counted and said.
     pub async fn flush(self) {
+        // Spans first: what is said of them may go to Loki.
+        if let Some(spans) = self.spans
+            && let lost @ 1.. = spans.close(FLUSH).await
+        {
+            tracing::warn!(spans = lost, "the collector has not taken the last spans: they are lost");
+        }
         let Some(shipping) = self.shipping else { return };
         let lost @ 1.. = shipping.close(FLUSH).await else { return };
         tracing::warn!(lines = lost, "Loki has not taken the last log lines: they are on standard output only");
@@ -105,7 +114,17 @@ pub fn init(config: &Config) -> anyhow::Result<Guard> {
     // What crates say through `log` is held back by the filter alone, which changes; this limit was set once, by the first filter.
     log::set_max_level(log::LevelFilter::Trace);
     log_panics();
-    Ok(Guard { logger, shipping })
+    Ok(Guard { logger, shipping, spans: export(config)? })
+}
+
+/// Sends spans from here on, where the configuration says to whom.
+fn export(config: &Config) -> anyhow::Result<Option<otlp::Shipping>> {
+    let instance = ids::new_uuid(&Clock::system());
+    let Some(config) = config.otlp(instance) else { return Ok(None) };
+    let (otlp, shipping) = Otlp::start(&config, HttpClients::new()?.operator().clone(), TraceMetrics::of_process());
+    otlp.install();
+    tracing::info!(url = config.url, ratio = config.sample_ratio, service_instance_id = %instance, "traces are sent");
+    Ok(Some(shipping))
 }
 
 fn write_json(line: &Line) {

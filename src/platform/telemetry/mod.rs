@@ -1,6 +1,7 @@
 //! Logs, traces, metrics, and the task that carries lines out of the process.
 //!
 //! event -> [`lines`] (one JSON line, redacted, with the ids of [`trace`]) -> standard output, [`ring`], [`loki`].
+//! [`span`] (the same ids) -> [`otlp`].
 
 mod cgroup;
 pub mod config;
@@ -12,11 +13,14 @@ mod log_metrics;
 mod logs;
 pub mod loki;
 pub mod metrics;
+pub mod otlp;
 mod pretty;
 mod process;
 pub mod redact;
 mod ring;
+pub mod span;
 pub mod trace;
+mod trace_metrics;
 
 pub use config::Config;
 pub use exemplar::Latency;
@@ -26,3 +30,5 @@ pub use logs::{Guard, Logger, Outputs, init};
 pub use metrics::Telemetry;
 pub use redact::redact;
 pub use ring::{Recent, Ring};
+pub use span::Span;
+pub use trace_metrics::TraceMetrics;

@@ -18,12 +18,25 @@ pub fn format(json: &str, colour: bool) -> String {
     };
     // Date and zone are known to who sits there.
     let time = text("timestamp").get(11..23).unwrap_or_default();
-    let mut line = format!("{} {} {}", paint("2", time), paint(code, &format!("{level:>5}")), text("message"));
+    let mut line = format!("{} {} {}", paint("2", time), paint(code, &format!("{level:>5}")), visible(text("message")));
     for (name, value) in rest(&fields) {
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let _ = write!(line, " {}{}", paint("2", &format!("{name}=")), value.escape_debug());
     }
     line
+}
+
+/// A message may have what a stranger sent in it: no sign moves the cursor, and none turns the text round. Quotation marks stay.
+fn visible(text: &str) -> String {
+    let moves = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().fold(String::with_capacity(text.len()), |mut all, c| {
+        if moves(c) {
+            all.extend(c.escape_debug());
+        } else {
+            all.push(c);
+        }
+        all
+    })
 }
 
 /// What is neither said before nor of use at a terminal.
@@ -42,5 +55,7 @@ mod tests {
         assert_eq!(format(line, false), r"03:20:11.123  WARN it is late n=3 error=a\nb");
         assert!(format(line, true).contains("\x1b[33m WARN\x1b[0m"));
         assert_eq!(format("not JSON", false), "not JSON");
+        let line = r#"{"timestamp":"2026-11-23T03:20:11.123456Z","level":"info","message":"\"a\" it's \u001b[2Jb\u009b31mc\nERROR d\u202e"}"#;
+        assert_eq!(format(line, false), "03:20:11.123  INFO \"a\" it's \\u{1b}[2Jb\\u{9b}31mc\\nERROR d\\u{202e}");
     }
 }

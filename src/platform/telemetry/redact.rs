@@ -47,7 +47,7 @@ pub fn is_secret(name: &str) -> bool {
 /// One pass over a text tells whether any of the rules could find something: almost none of the texts has one of these.
 static SUSPICIOUS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
-        r"(?i)hf_|sk-|sk_|pk_|rk_|whsec_|bearer|basic |digest |eyj|akia|asia|age-secret|private key|://|passw|passphrase|secret|token|api_?-?key|access_?-?key|private_?-?key|authorization|cookie|_session=|csrf|credentials|ghp_|gho_|ghs_|github_pat_|glpat-|xox|body|html|@",
+        r"(?i)hf_|sk-|sk_|pk_|rk_|whsec_|bearer|basic |digest |eyj|akia|asia|age-secret|private key|://|passw|passphrase|secret|token|api_?-?key|access_?-?key|private_?-?key|authorization|cookie|_session=|csrf|credentials|ghp_|gho_|ghs_|github_pat_|glpat-|xox|body|html|@|gsk_|xai-|pplx-|nvapi-|r8_|tgp_v1|aiza|ya29|hvs\.|npm_|[?&](?:sig|key|auth|pass|pwd)=|signature=",
     )
     .ok()
 });
@@ -64,7 +64,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (r"(-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----).*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\z)", "$1***"),
         // The header, to the end of its line or of its quotation marks; and a token that is only called one.
         (
-            r#"(?i)(authorization\\*["']?\s*[:=]\s*\\*["']?)(?:bearer|basic|digest|negotiate|token)\s+[^"'\r\n\\]+"#,
+            r#"(?i)(authorization\\*["']?\s*[:=]\s*\\*["']?)(?:bearer|basic|digest|negotiate|token|geniekey|api-?key|key|hawk|ntlm|oauth|dpop|splunk|bot|aws4-hmac-sha256)\s+[^"'\r\n\\]+"#,
             "$1***",
         ),
         (r"(?i)\b(bearer\s+)[A-Za-z0-9._~+/=-]{6,}", "$1***"),
@@ -76,8 +76,20 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (r"\b(AKIA|ASIA)[0-9A-Z]{16}\b", "$1***"),
         (r"(?i)(AGE-SECRET-KEY-)[0-9A-Z-]+", "$1***"),
         (r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*)?", "***"),
-        // `scheme://user:password@host`
-        (r"([A-Za-z][A-Za-z0-9+.-]*://[^\s/:@]*):[^\s/@]+@", "$1:***@"),
+        // Those of other providers of models and clouds, which are long; names of models are not.
+        (r"\b(gsk_|xai-|pplx-|r8_|tgp_v1_)[A-Za-z0-9]{20,}", "$1***"),
+        (r"\b(nvapi-|AIza|ya29\.|hvs\.|npm_)[A-Za-z0-9_-]{20,}", "$1***"),
+        // Addresses that whoever knows them may post to: of chats, pagers and heartbeats.
+        (
+            r#"(?i)(https?://(?:hooks\.slack(?:-gov)?\.com/|(?:[a-z0-9-]+\.)?discord(?:app)?\.com/api/(?:v\d+/)?webhooks/|api\.telegram\.org/(?:file/)?bot|hc-ping\.com/|[a-z0-9.-]*webhook\.office\.com/))[^\s"'<>\\]+"#,
+            "$1***",
+        ),
+        (r#"(https?://[^\s"'<>\\]*?/(?:hooks|api/push)/)[A-Za-z0-9_/-]{10,}"#, "$1***"),
+        // Signed addresses, and keys in a query.
+        (
+            r#"(?i)([?&](?:sig|key|auth|pass|pwd|[a-z0-9_-]*signature|x-amz-credential|awsaccesskeyid)=)[^\s&"'<>#\\]+"#,
+            "$1***",
+        ),
         // `scheme://token@host`
         (r"([A-Za-z][A-Za-z0-9+.-]*://)[^\s/:@?#]+@", "$1***@"),
         // `Cookie: a=b; c=d`: every one of them.
@@ -89,6 +101,16 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         .filter_map(|(finds, stays)| Some(Rule { finds: Regex::new(&format!("(?s){finds}")).ok()?, stays }))
         .collect()
 });
+
+/// `scheme://user:password@host`; a password that somebody wrote as it is may have every sign in it.
+static SIGN_IN: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r#"([A-Za-z][A-Za-z0-9+.-]*://[^\s/:@"'<>]*):([^\s"'<>\\]+)@"#).ok());
+
+/// Whether what stands behind `host:` is a port, and what comes behind that a path: the `@` belongs to that.
+fn is_port(text: &str) -> bool {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    (1..=5).contains(&digits) && text[digits..].starts_with(['/', '?', '#'])
+}
 
 /// `name=value`, `name: value`, `"name": "value"`, `name: Some("value")`: in URLs, headers, JSON and debug prints, also
 /// where its quotation marks are escaped.
@@ -122,6 +144,11 @@ pub fn redact(text: &str) -> Cow<'_, str> {
             text = Cow::Owned(changed);
         }
     };
+    if let Some(sign_in) = SIGN_IN.as_ref() {
+        apply(sign_in, &|found| {
+            if is_port(&found[2]) { found[0].to_owned() } else { format!("{}:{MASK}@", &found[1]) }
+        });
+    }
     for rule in RULES.iter() {
         apply(&rule.finds, &|found| {
             let mut kept = String::new();
@@ -160,8 +187,10 @@ mod tests {
 
     #[test]
     fn every_rule_is_a_regex_that_compiles() {
-        assert!(SUSPICIOUS.is_some() && NAMED.is_some() && MAIL_TEXT.is_some() && ADDRESS.is_some());
-        assert_eq!(RULES.len(), 11);
+        assert!(
+            SUSPICIOUS.is_some() && NAMED.is_some() && MAIL_TEXT.is_some() && ADDRESS.is_some() && SIGN_IN.is_some()
+        );
+        assert_eq!(RULES.len(), 15);
     }
 
     #[test]
@@ -212,6 +241,36 @@ mod tests {
     }
 
     #[test]
+    fn secrets_that_stand_in_addresses_go() {
+        for (said, written) in [
+            (
+                "cannot connect to postgres://app:pa/s@w#r:d@db:5432/x now",
+                "cannot connect to postgres://app:***@db:5432/x now",
+            ),
+            ("redis://:s3/cret@cache", "redis://:***@cache"),
+            ("GET https://hooks.slack.com/services/T01/B02/abcDEF failed", "GET https://hooks.slack.com/*** failed"),
+            ("(https://discord.com/api/webhooks/123/ab-c_d)", "(https://discord.com/api/webhooks/***"),
+            ("https://api.telegram.org/bot123:AAF-x/sendMessage", "https://api.telegram.org/bot***"),
+            ("ping https://hc-ping.com/0197f0aa-1111 gave 404", "ping https://hc-ping.com/*** gave 404"),
+            ("https://chat.example.com/hooks/x1y2z3x1y2z3x1y2z3x1y2z3ab", "https://chat.example.com/hooks/***"),
+            ("http://kuma:3001/api/push/Ab3dEf6hIj?status=up", "http://kuma:3001/api/push/***?status=up"),
+            (
+                "https://s3/b/k?X-Amz-Credential=AK%2F&X-Amz-Signature=ab12&x=1",
+                "https://s3/b/k?X-Amz-Credential=***&X-Amz-Signature=***&x=1",
+            ),
+            ("https://blob/c?sv=2024&sig=ab%2Bc%3D", "https://blob/c?sv=2024&sig=***"),
+            (
+                "https://generativelanguage/v1?key=AIzaSy_0123456789-abcdefghijk",
+                "https://generativelanguage/v1?key=***",
+            ),
+            ("gsk_0123456789abcdefghijKLMN was refused", "gsk_*** was refused"),
+            ("Authorization: GenieKey 0197-ab-cd", "Authorization: ***"),
+        ] {
+            assert_eq!(redact(said), written, "of {said:?}");
+        }
+    }
+
+    #[test]
     fn what_only_looks_like_it_stays() {
         for plain in [
             "prompt_tokens=120 completion_tokens: 7, max_tokens 4096",
@@ -221,6 +280,10 @@ mod tests {
             "body of the request is too large",
             "holdfast::jobs::worker",
             "a@b is no address",
+            "http://localhost:8080/people?page=2@x",
+            "https://github.com/a/b/tree/hooks/readme",
+            "pplx-7b-online and xai-grok-2 are models",
+            "the key=value form",
             "the fencing token is old",
             "",
         ] {

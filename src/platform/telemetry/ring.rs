@@ -5,7 +5,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::{lines::Line, log_metrics::Level};
+use super::{
+    lines::{self, Line},
+    log_metrics::Level,
+};
 
 /// What a line takes beside its text: its place in the queue, and the head of its allocation.
 const OVERHEAD: usize = 64;
@@ -46,7 +49,7 @@ impl Ring {
 
     pub fn push(&self, line: &Line) {
         let mut state = self.state();
-        state.last = line.nanos.max(state.last + 1);
+        state.last = lines::after(state.last, line.nanos);
         let nanos = state.last;
         state.bytes += line.json.len() + OVERHEAD;
         state.kept.push_back(Recent { nanos, level: line.level, json: line.json.clone() });
@@ -68,6 +71,18 @@ mod tests {
 
     fn push(ring: &Ring, nanos: i64, text: &str) {
         ring.push(&Line { nanos, level: Level::Info, json: text.into(), is_local: false });
+    }
+
+    #[test]
+    fn a_clock_that_is_put_back_does_not_put_lines_into_the_future() {
+        let ring = Ring::new(10, 10_000);
+        let (year, second) = (365 * 86_400 * 1_000_000_000, 1_000_000_000);
+        // A year ahead; put right; two threads that overtake one another; the same moment twice.
+        for nanos in [year + 10 * second, 20 * second, 19 * second, 19 * second, 21 * second] {
+            push(&ring, nanos, "x");
+        }
+        let times: Vec<i64> = ring.all().iter().map(|r| r.nanos).collect();
+        assert_eq!(times, [year + 10 * second, 20 * second, 20 * second + 1, 20 * second + 2, 21 * second]);
     }
 
     #[test]

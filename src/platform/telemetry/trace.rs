@@ -14,28 +14,54 @@ use std::{
 use futures::future::Either;
 use uuid::Uuid;
 
+use super::otlp;
 use crate::platform::crypto;
 
 tokio::task_local! {
     static CURRENT: Context;
 }
 
-/// Whose work this is. Cheap to clone.
+/// Whose work this is, and which part of it. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Context(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    /// 32 lower-case hexadecimal digits, not all zero.
-    trace_id: String,
+    work: Arc<Work>,
     /// Of our own part of the trace: 16 lower-case hexadecimal digits.
     span_id: String,
+}
+
+/// What all parts of one request or job share.
+#[derive(Debug)]
+struct Work {
+    /// 32 lower-case hexadecimal digits, not all zero.
+    trace_id: String,
+    parent: Option<Parent>,
     /// Whether somebody records this trace.
     sampled: bool,
     request_id: Option<String>,
     /// Nanoseconds that its transactions were waited for and open, one after another or side by side.
     database: AtomicU64,
     transactions: AtomicU32,
+}
+
+/// The span that a request or a job belongs below.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parent {
+    /// 16 lower-case hexadecimal digits.
+    pub span_id: String,
+    /// Whether it is another program's.
+    pub is_remote: bool,
+}
+
+/// What the queue knows of the work that a job was queued in.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Queued<'a> {
+    pub trace_id: Option<&'a str>,
+    pub span_id: Option<&'a str>,
+    pub sampled: Option<bool>,
+    pub request_id: Option<&'a str>,
 }
 
 impl PartialEq for Context {
@@ -47,55 +73,81 @@ impl PartialEq for Context {
 impl Context {
     /// Of a request: in the caller's trace where `traceparent` is a valid header, in a new one otherwise.
     pub fn of_request(traceparent: Option<&str>, request_id: String) -> Self {
-        let (trace_id, sampled) = traceparent.and_then(parse).map_or_else(
-            || (crypto::hex(&crypto::random_bytes::<16>()), true),
-            |(id, sampled)| (id.to_owned(), sampled),
-        );
-        Self::new(trace_id, sampled, Some(request_id))
+        let Some((trace_id, span_id, sampled)) = traceparent.and_then(parse) else {
+            let trace_id = crypto::hex(&crypto::random_bytes::<16>());
+            let sampled = otlp::wants(&trace_id);
+            return Self::new(trace_id, None, sampled, Some(request_id));
+        };
+        let parent = Parent { span_id: span_id.to_owned(), is_remote: true };
+        Self::new(trace_id.to_owned(), Some(parent), sampled, Some(request_id))
     }
 
-    /// Of a job: in the trace that it was queued in, else in one of its own that all its attempts share.
-    pub fn of_job(job: Uuid, trace_id: Option<&str>, request_id: Option<&str>) -> Self {
-        let trace_id = trace_id.filter(|id| is_id(id, 32)).map_or_else(|| job.simple().to_string(), str::to_owned);
-        Self::new(trace_id, true, request_id.map(str::to_owned))
+    /// Of a job: in the trace that it was queued in, below what queued it; else in one of its own that all its attempts share.
+    pub fn of_job(job: Uuid, queued: Queued<'_>) -> Self {
+        let request_id = queued.request_id.map(str::to_owned);
+        let Some(trace_id) = queued.trace_id.filter(|id| is_id(id, 32)) else {
+            let trace_id = job.simple().to_string();
+            let sampled = otlp::wants(&trace_id);
+            return Self::new(trace_id, None, sampled, request_id);
+        };
+        let parent = queued.span_id.filter(|id| is_id(id, 16));
+        let parent = parent.map(|id| Parent { span_id: id.to_owned(), is_remote: false });
+        // A job of an older version does not know.
+        let sampled = queued.sampled.unwrap_or_else(|| otlp::wants(trace_id));
+        Self::new(trace_id.to_owned(), parent, sampled, request_id)
     }
 
-    fn new(trace_id: String, sampled: bool, request_id: Option<String>) -> Self {
-        Self(Arc::new(Inner {
-            trace_id,
-            span_id: crypto::hex(&crypto::random_bytes::<8>()),
-            sampled,
-            request_id,
-            database: AtomicU64::new(0),
-            transactions: AtomicU32::new(0),
-        }))
+    fn new(trace_id: String, parent: Option<Parent>, sampled: bool, request_id: Option<String>) -> Self {
+        let (database, transactions) = (AtomicU64::new(0), AtomicU32::new(0));
+        let work = Work { trace_id, parent, sampled, request_id, database, transactions };
+        Self(Arc::new(Inner { work: Arc::new(work), span_id: new_span_id() }))
+    }
+
+    /// A part of this work, with a span of its own.
+    pub(super) fn part(&self) -> Self {
+        Self(Arc::new(Inner { work: self.0.work.clone(), span_id: new_span_id() }))
     }
 
     /// 32 lower-case hexadecimal digits.
     pub fn trace_id(&self) -> &str {
-        &self.0.trace_id
+        &self.0.work.trace_id
+    }
+
+    /// 16 lower-case hexadecimal digits.
+    pub fn span_id(&self) -> &str {
+        &self.0.span_id
+    }
+
+    /// Of the request or the job as a whole.
+    pub fn parent(&self) -> Option<&Parent> {
+        self.0.work.parent.as_ref()
+    }
+
+    /// Whether somebody records this trace: a caller said so, or `telemetry.otlp_sample_ratio`.
+    pub fn is_sampled(&self) -> bool {
+        self.0.work.sampled
     }
 
     /// The HTTP request, as in its log line; `None` for what no request asked for.
     pub fn request_id(&self) -> Option<&str> {
-        self.0.request_id.as_deref()
+        self.0.work.request_id.as_deref()
     }
 
     /// Adds a transaction's time: waited for, and open.
     pub fn spent_in_database(&self, took: Duration) {
-        self.0.database.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
-        self.0.transactions.fetch_add(1, Ordering::Relaxed);
+        self.0.work.database.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.0.work.transactions.fetch_add(1, Ordering::Relaxed);
     }
 
     /// What its transactions took so far, and how many there were.
     pub fn database(&self) -> (Duration, u32) {
-        let nanos = self.0.database.load(Ordering::Relaxed);
-        (Duration::from_nanos(nanos), self.0.transactions.load(Ordering::Relaxed))
+        let nanos = self.0.work.database.load(Ordering::Relaxed);
+        (Duration::from_nanos(nanos), self.0.work.transactions.load(Ordering::Relaxed))
     }
 
     /// The header for those whom we call.
     pub fn traceparent(&self) -> String {
-        format!("00-{}-{}-{:02x}", self.0.trace_id, self.0.span_id, u8::from(self.0.sampled))
+        format!("00-{}-{}-{:02x}", self.trace_id(), self.span_id(), u8::from(self.is_sampled()))
     }
 
     /// Runs `future` as part of this.
@@ -111,7 +163,12 @@ pub fn current() -> Option<Context> {
 
 /// `future`, in the context of whoever calls this.
 pub fn carry<F: Future>(future: F) -> impl Future<Output = F::Output> {
-    match current() {
+    inside(current(), future)
+}
+
+/// `future` in `context`; where that is none, in the context of whoever polls it.
+pub fn inside<F: Future>(context: Option<Context>, future: F) -> impl Future<Output = F::Output> {
+    match context {
         Some(context) => Either::Left(CURRENT.scope(context, future)),
         None => Either::Right(future),
     }
@@ -125,15 +182,19 @@ pub fn within<T>(context: Option<Context>, work: impl FnOnce() -> T) -> T {
     }
 }
 
-/// Trace id and sampled flag of a `traceparent` (W3C Trace Context, section 3.2): `00-<32>-<16>-<2>`; of later versions
+fn new_span_id() -> String {
+    crypto::hex(&crypto::random_bytes::<8>())
+}
+
+/// Trace id, span id and sampled flag of a `traceparent` (W3C Trace Context, section 3.2): `00-<32>-<16>-<2>`; of later versions
 /// the same leading parts.
-fn parse(header: &str) -> Option<(&str, bool)> {
+fn parse(header: &str) -> Option<(&str, &str, bool)> {
     let mut parts = header.trim().split('-');
     let (version, trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     let known_end = version != "00" || parts.next().is_none();
     let is_version = version.len() == 2 && version != "ff" && is_hex(version);
     let flags = u8::from_str_radix(flags, 16).ok().filter(|_| flags.len() == 2 && is_hex(flags))?;
-    (known_end && is_version && is_id(trace, 32) && is_id(parent, 16)).then_some((trace, flags & 1 == 1))
+    (known_end && is_version && is_id(trace, 32) && is_id(parent, 16)).then_some((trace, parent, flags & 1 == 1))
 }
 
 fn is_hex(text: &str) -> bool {
@@ -184,9 +245,35 @@ mod tests {
     #[test]
     fn all_attempts_of_a_job_without_a_trace_share_one() {
         let job = Uuid::from_u128(7);
-        let (first, second) = (Context::of_job(job, None, None), Context::of_job(job, Some("junk"), None));
+        let junk = Queued { trace_id: Some("junk"), span_id: Some("00f067aa0ba902b7"), ..Queued::default() };
+        let (first, second) = (Context::of_job(job, Queued::default()), Context::of_job(job, junk));
         assert_eq!(first.trace_id(), second.trace_id());
-        assert_eq!(Context::of_job(job, Some(TRACE), Some("r-1")).request_id(), Some("r-1"));
+        assert_eq!((first.parent(), second.parent()), (None, None), "nobody's span is above a trace of its own");
+    }
+
+    #[test]
+    fn a_job_is_below_what_queued_it_and_as_sampled() {
+        let queued = |sampled| Queued {
+            trace_id: Some(TRACE),
+            span_id: Some("00f067aa0ba902b7"),
+            sampled: Some(sampled),
+            request_id: Some("r-1"),
+        };
+        let job = Context::of_job(Uuid::from_u128(7), queued(true));
+        assert_eq!((job.trace_id(), job.request_id(), job.is_sampled()), (TRACE, Some("r-1"), true));
+        assert_eq!(job.parent(), Some(&Parent { span_id: "00f067aa0ba902b7".into(), is_remote: false }));
+        assert!(!Context::of_job(Uuid::from_u128(7), queued(false)).is_sampled());
+    }
+
+    #[test]
+    fn a_part_has_a_span_of_its_own_and_the_rest_is_shared() {
+        let whole = Context::of_request(Some(&format!("00-{TRACE}-00f067aa0ba902b7-01")), "r".into());
+        assert_eq!(whole.parent(), Some(&Parent { span_id: "00f067aa0ba902b7".into(), is_remote: true }));
+        let part = whole.part();
+        assert_eq!((part.trace_id(), part.request_id()), (TRACE, Some("r")));
+        assert!(part.span_id() != whole.span_id() && part.traceparent().contains(part.span_id()));
+        part.spent_in_database(Duration::from_millis(3));
+        assert_eq!(whole.database(), (Duration::from_millis(3), 1));
     }
 
     #[tokio::test]

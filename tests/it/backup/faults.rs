@@ -11,7 +11,7 @@ use chrono::TimeDelta;
 use holdfast::{
     backup::{BackupError, Choice, CopyStatus, Destination, DrillStatus, Kind, Restore, Status, Watcher},
     platform::{
-        db::Target,
+        db::{Target, migrate},
         health::{Status as Health, run_all},
     },
     storage,
@@ -132,6 +132,91 @@ async fn a_destination_that_is_away_leaves_the_other_copy() {
     assert_eq!((whole.status, &whole.error), (Status::Verified, &None));
     let found = app.app.backups.verify(whole.id, Some("far"), Some(&vault.keys()), &silent()).await.unwrap();
     assert_eq!(found[0].problems, Vec::<String>::new(), "what it missed was copied from the other");
+    app.stop().await;
+}
+
+/// `pg_dump` 17 and newer write what an older server refuses; a drill, with a server of its own, does not show it.
+#[tokio::test(flavor = "multi_thread")]
+async fn tools_too_new_for_the_server_are_told_of() {
+    let vault = Vault::new();
+    let folder = tools(&vault.folder("bin"), "pg_dump", "exec REAL \"$@\"");
+    let real = binaries().join("pg_dump").display().to_string();
+    let newer =
+        format!("#!/bin/sh\n[ \"$1\" = --version ] && echo 'pg_dump (PostgreSQL) 17.6' && exit\nexec {real} \"$@\"\n");
+    fs::write(folder.join("pg_dump"), newer).unwrap();
+    let app = with_tools(&vault, &folder).await;
+    let server = holdfast::backup::Restore::server_major(&app.app.runtime.target).await.unwrap();
+    let checks = app.app.checks().unwrap().into_iter().filter(|check| check.name() == "backup.tools");
+    let check = run_all(&checks.collect::<Vec<_>>()).await.remove(0).result;
+    let made = run(&app).await;
+    assert_eq!(made.status, Status::Verified);
+    let place = storage::Config { url: vault.folder("near").display().to_string(), ..storage::Config::default() };
+    let from = Destination::open(
+        "near",
+        &place,
+        app.app.backups.config().patience(),
+        &app.app.runtime.lifecycle,
+        &app.app.families.storage,
+    );
+    let restore = Restore::open(from.unwrap(), &vault.keys(), None).await.unwrap();
+    for old in [15, 16] {
+        let error = restore.check_tools(Some(&folder), Some(old)).unwrap_err().to_string();
+        assert!(error.contains("pg_dump 17.6") && error.contains(&format!("the server is {old}")), "{error}");
+    }
+    restore.check_tools(Some(&folder), Some(17)).unwrap();
+    restore.check_tools(Some(&folder), None).unwrap();
+    let mut known = migrate::known();
+    restore.check_version(&known).unwrap();
+    known.pop_last();
+    let newest = known.last().unwrap();
+    let error = restore.check_version(&known).unwrap_err().to_string();
+    assert!(error.contains(&format!("knows those up to {newest}")), "{error}");
+    // One of them is missing, and not the last.
+    known = migrate::known();
+    known.pop_first();
+    assert!(restore.check_version(&known).is_err());
+    // The tests run on several versions.
+    assert_eq!(check.status == Health::Warn, server < 17, "{check:?}");
+    app.stop().await;
+}
+
+/// A mount point stays when its disk is away: it is an empty folder, and there is room on the disk below.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_written_into_a_mount_point_whose_disk_is_away() {
+    let vault = Vault::new();
+    let app = TestApp::start_with(&borrowed(&vault.two())).await;
+    let backups = &app.app.backups;
+    let first = run(&app).await;
+    assert_eq!((first.status, &first.error), (Status::Verified, &None));
+    let (far, disk) = (vault.folder("far"), vault.folder("disk"));
+    fs::rename(&far, &disk).unwrap();
+    fs::create_dir(&far).unwrap();
+
+    let half = run(&app).await;
+    assert_eq!((half.status, half.copies[0].status), (Status::Unverified, CopyStatus::Failed), "{half:?}");
+    let words = half.copies[0].error.as_deref().unwrap();
+    assert!(words.contains("1 backups should lie in") && words.contains("mounted"), "{words}");
+    assert!(backups.prune(false).await.unwrap()[0].error.is_some());
+    // Of the copy it says nothing: that is whole, on a disk that is away.
+    backups.verify(first.id, Some("far"), None, &silent()).await.unwrap_err();
+    assert_eq!(fs::read_dir(&far).unwrap().count(), 0, "the disk below is left alone");
+    let checks = app.app.checks().unwrap().into_iter().filter(|check| check.name() == "backup.destinations");
+    let check = run_all(&checks.collect::<Vec<_>>()).await.remove(0).result;
+    assert!(check.status == Health::Fail && check.summary.contains("mounted"), "{check:?}");
+
+    fs::remove_dir(&far).unwrap();
+    fs::rename(&disk, &far).unwrap();
+    let whole = run(&app).await;
+    assert_eq!((whole.status, &whole.error), (Status::Verified, &None));
+    assert_eq!(backups.get(first.id).await.unwrap().copies[0].status, CopyStatus::Verified);
+
+    // A new disk, and somebody who says so.
+    fs::rename(&far, &disk).unwrap();
+    fs::create_dir_all(far.join("backups")).unwrap();
+    let anew = run(&app).await;
+    assert_eq!((anew.status, &anew.error), (Status::Verified, &None));
+    let found = backups.verify(anew.id, Some("far"), Some(&vault.keys()), &silent()).await.unwrap();
+    assert_eq!(found[0].problems, Vec::<String>::new());
     app.stop().await;
 }
 

@@ -164,7 +164,14 @@ async fn commands_that_need_no_appliance_make_none() {
     let (good, text) = said(&site, &begin).await;
     assert!(good && text.contains("It is for the installation in"), "{text}");
     assert!(!site.data_dir().join("postgres").exists(), "no database");
-    assert!(said(&site, &begin).await.1.contains("nothing was changed"));
+    let (good, text) = said(&site, &begin).await;
+    assert!(good && text.contains("nothing was changed") && !text.contains("warning"), "{text}");
+    // All volumes removed, and begun anew: the key of before is another installation's, which nobody would see until the first night.
+    let anew = Site::new();
+    let own = vault.folder("own.key").display().to_string();
+    said(&anew, &["backup", "keys", "generate", "--out", &own, "--begin-installation"]).await;
+    let (good, text) = said(&anew, &begin).await;
+    assert!(good && text.contains("warning: no backup is made with") && text.contains("keys adopt"), "{text}");
     site.set("HOLDFAST_BACKUP__KEY_FILE", &early);
     site.set("HOLDFAST_BACKUP__EMBEDDING_MODEL", "false");
     site.set("HOLDFAST_BACKUP__TOOLS_DIR", &binaries().display().to_string());

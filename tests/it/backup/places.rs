@@ -1,8 +1,12 @@
 //! Places that fail: disks that are full, destinations that are slow, refuse, or lie.
 
-use std::{fs, sync::Arc, time::Duration};
+use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
-use holdfast::backup::{Choice, CopyStatus, DrillStatus, Kind, Status, Watcher};
+use holdfast::{
+    backup::{Choice, CopyStatus, DrillStatus, Kind, Status, Watcher},
+    platform::{lifecycle::Lifecycle, telemetry::Telemetry},
+    storage::{self, Storage},
+};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tokio_util::sync::CancellationToken;
 
@@ -55,6 +59,25 @@ async fn a_destination_that_is_slow_refuses_or_lies_harms_neither_the_other_copy
         assert_eq!(found[0].problems, Vec::<String>::new());
     }
     app.stop().await;
+}
+
+/// S3 takes ten thousand parts of an object: with parts of 5 MiB no dump above 49 GiB would ever arrive. Some services want all of them alike.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_of_any_size_has_no_more_parts_than_s3_takes() {
+    let s3 = S3::start();
+    let way = FalseS3::before(&s3).await;
+    let metrics = Telemetry::new().register("storage", storage::Metrics::register);
+    let storage = Storage::open_at(&way.place().url, PathBuf::new(), &way.place(), Lifecycle::new(), metrics).unwrap();
+    // It says that it is as long as that, and ends after 24 MiB.
+    let (size, piece) = (100_u64 << 30, bytes::Bytes::from(vec![7; 1 << 20]));
+    let pieces = futures::stream::iter(std::iter::repeat_n(piece, 24).map(Ok::<_, std::io::Error>));
+    let stored = storage.put_stream("dump", pieces, size).await.unwrap();
+    assert_eq!((stored.size, storage.get_bytes("dump").await.unwrap().len()), (24 << 20, 24 << 20));
+    let mut parts = way.parts();
+    parts.sort_unstable_by_key(|part| std::cmp::Reverse(*part));
+    let (last, whole) = parts.split_last().unwrap();
+    assert!(whole.len() > 1 && whole.iter().all(|part| part == &whole[0]) && last <= &whole[0], "{parts:?}");
+    assert!(whole[0] as u64 * 10_000 >= size, "{parts:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

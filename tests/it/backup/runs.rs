@@ -335,6 +335,79 @@ async fn retention_removes_what_is_old_and_only_that() {
     app.stop().await;
 }
 
+/// A destination that is away for weeks takes nothing from the other: what lies there is whole, and is kept as the rules say.
+#[tokio::test(flavor = "multi_thread")]
+async fn backups_that_one_destination_missed_are_kept_at_the_other() {
+    let vault = Vault::new();
+    let app = TestApp::start_with(&borrowed(&vault.two())).await;
+    let backups = &app.app.backups;
+    std::fs::rename(vault.folder("far"), vault.folder("away")).unwrap();
+    let mut missed = Vec::new();
+    for _ in 0..3 {
+        missed.push(run(&app).await);
+        app.clock.advance(TimeDelta::days(1));
+    }
+    assert!(missed.iter().all(|backup| backup.status == Status::Unverified));
+    std::fs::rename(vault.folder("away"), vault.folder("far")).unwrap();
+    let whole = run(&app).await;
+    assert_eq!((whole.status, &whole.error), (Status::Verified, &None));
+    let pruned = backups.prune(false).await.unwrap();
+    assert_eq!(
+        pruned.iter().map(|at| (at.error.as_deref(), at.backups.len())).collect::<Vec<_>>(),
+        [(None, 0), (None, 0)]
+    );
+    for backup in missed {
+        let found = backups.verify(backup.id, Some("near"), Some(&vault.keys()), &silent()).await.unwrap();
+        assert_eq!(found[0].problems, Vec::<String>::new());
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_of_a_clock_that_was_ahead_is_not_taken_for_a_fresh_one() {
+    let vault = Vault::new();
+    let app = start(&vault).await;
+    let right = run(&app).await;
+    app.clock.advance(TimeDelta::days(30));
+    run(&app).await;
+    app.clock.advance(TimeDelta::days(-30));
+    let checked = check(&app, "backup.recent").await;
+    assert!(checked.status == Health::Fail && checked.summary.contains("ahead of the clock"), "{checked:?}");
+    app.app.backups.refresh_gauges().await.unwrap();
+    let metrics = app.app.telemetry.encode();
+    let shown = metrics.lines().find_map(|line| line.strip_prefix("holdfast_backup_last_verified_timestamp_seconds "));
+    let shown: f64 = shown.unwrap().parse().unwrap();
+    assert!(
+        (shown - right.started_at.timestamp() as f64).abs() < 2.0,
+        "the alert goes by the newest whose time can be true"
+    );
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_place_under_two_names_is_told() {
+    let vault = Vault::new();
+    let mut settings = vault.settings();
+    std::os::unix::fs::symlink(vault.folder("near"), vault.folder("alias")).unwrap();
+    settings.push(("HOLDFAST_BACKUP__DESTINATIONS__FAR__URL", vault.folder("alias").display().to_string()));
+    let app = TestApp::start_with(&borrowed(&settings)).await;
+    let checked = check(&app, "backup.destinations").await;
+    assert!(checked.status == Health::Warn && checked.summary.contains("far and near are one place"), "{checked:?}");
+    app.stop().await;
+
+    let mut settings = vault.settings();
+    settings.push(("HOLDFAST_BACKUP__DESTINATIONS__FAR__URL", vault.folder("inside").display().to_string()));
+    let app = TestApp::start_with(&borrowed(&settings)).await;
+    std::fs::create_dir(app.data_dir.join("copies")).unwrap();
+    std::os::unix::fs::symlink(app.data_dir.join("copies"), vault.folder("inside")).unwrap();
+    let checked = check(&app, "backup.destinations").await;
+    assert!(
+        checked.status == Health::Warn && checked.summary.contains("far lies in the data directory"),
+        "{checked:?}"
+    );
+    app.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_blob_that_is_not_as_long_as_its_name_says_is_stored_anew() {
     let vault = Vault::new();

@@ -61,6 +61,10 @@ async fn start() -> Cluster {
         "cd / && {run}{bin}/initdb -D {data} -U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync >/dev/null"
     );
     assert!(Command::new("sh").args(["-c", &init]).status().unwrap().success(), "initdb failed");
+    // Of everybody else it asks no password; of these, the test that is about passwords.
+    let rules = path.join("data/pg_hba.conf");
+    let asked = "local all hfroles_owner,hfroles_app,hfroles_system,hfroles_backup scram-sha-256\n";
+    std::fs::write(&rules, asked.to_owned() + &std::fs::read_to_string(&rules).unwrap()).unwrap();
     let script = format!(
         "cd / && {run}{bin}/pg_ctl -D {data} -w -l {data}/log -o \"-c listen_addresses='' -c unix_socket_directories={socket} -c fsync=off \
          -c full_page_writes=off -c synchronous_commit=off -c max_connections=400 -c max_locks_per_transaction=256\" start >/dev/null; \

@@ -22,6 +22,13 @@ impl Disk {
         Self { dir }
     }
 
+    /// Gives it another size.
+    pub fn grow(&self, mib: u32) {
+        let options = format!("remount,size={mib}m");
+        let status = Command::new("mount").args(["-o", &options]).arg(self.dir.path()).status().unwrap();
+        assert!(status.success());
+    }
+
     pub fn path(&self) -> &Path {
         self.dir.path()
     }

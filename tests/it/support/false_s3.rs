@@ -37,6 +37,8 @@ pub struct FalseS3 {
     pub endpoint: String,
     account: Account,
     manner: Arc<Mutex<Manner>>,
+    /// Bytes of the parts of uploads in parts, as they came.
+    parts: Arc<Mutex<Vec<usize>>>,
     client: reqwest::Client,
 }
 
@@ -48,6 +50,7 @@ impl FalseS3 {
             endpoint: format!("http://{}", listener.local_addr().unwrap()),
             account: s3.account(),
             manner: Arc::new(Mutex::new(Manner::Honest)),
+            parts: Arc::default(),
             client: reqwest::Client::new(),
         };
         let router = Router::new().fallback(pass).with_state(way.clone());
@@ -57,6 +60,21 @@ impl FalseS3 {
 
     pub fn set(&self, manner: Manner) {
         *self.manner.lock().unwrap() = manner;
+    }
+
+    pub fn parts(&self) -> Vec<usize> {
+        self.parts.lock().unwrap().clone()
+    }
+
+    /// A prefix behind it.
+    pub fn place(&self) -> holdfast::storage::Config {
+        holdfast::storage::Config {
+            url: "s3://holdfast/parts".into(),
+            s3_endpoint: self.endpoint.clone(),
+            s3_access_key_id: self.account.access_key_id.clone(),
+            s3_secret_access_key: Some(self.account.secret_access_key.clone().into()),
+            ..holdfast::storage::Config::default()
+        }
     }
 
     /// Settings of a backup's destination `far` behind it.
@@ -79,6 +97,9 @@ async fn pass(State(way): State<FalseS3>, request: Request) -> Response {
     }
     let (head, body) = request.into_parts();
     let body = to_bytes(body, 64 << 20).await.unwrap();
+    if head.uri.query().is_some_and(|query| query.contains("partNumber=")) {
+        way.parts.lock().unwrap().push(body.len());
+    }
     let stores = head.method == Method::PUT && !body.is_empty();
     let address = format!("{}{}", way.account.endpoint, head.uri.path_and_query().unwrap());
     // Headers as they came: the signature is of the host's name, too.

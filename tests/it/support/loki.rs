@@ -40,6 +40,8 @@ pub enum Answer {
     Take(Duration),
     /// With this status, and `Retry-After` in seconds.
     Refuse(u16, Option<u64>),
+    /// 200 and a page, as whoever wants a person to sign in first.
+    Page,
 }
 
 #[derive(Default)]
@@ -171,6 +173,7 @@ async fn push(State(loki): State<Arc<Inner>>, headers: HeaderMap, body: Bytes) -
     let answer = loki.answers.lock().unwrap().pop_front();
     match answer.unwrap_or(Answer::Take(Duration::ZERO)) {
         Answer::Take(after) => sleep(after).await,
+        Answer::Page => return axum::response::Html("<form>sign in</form>").into_response(),
         Answer::Refuse(status, retry_after) => {
             let mut response = (StatusCode::from_u16(status).unwrap(), "entry too far behind").into_response();
             if let Some(seconds) = retry_after {

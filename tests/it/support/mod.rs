@@ -5,6 +5,7 @@
 pub mod agents;
 pub mod app;
 pub mod cluster;
+pub mod collector;
 pub mod disk;
 pub mod documents;
 pub mod false_s3;

@@ -19,6 +19,13 @@ pub const SUPPORTED: std::ops::RangeInclusive<u32> = 15..=18;
 pub struct Binaries {
     pub dir: PathBuf,
     pub major: u32,
+    pub minor: u32,
+}
+
+impl std::fmt::Display for Binaries {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PostgreSQL {}.{} ({})", self.major, self.minor, self.dir.display())
+    }
 }
 
 /// An unprivileged user.
@@ -31,9 +38,14 @@ pub struct RunAs {
 impl Layout {
     /// Finds binaries and user, and makes the folders around the cluster.
     pub fn prepare(data_dir: &Path, bin_dir: Option<&Path>) -> Result<Self, ManagedError> {
+        let binaries = Binaries::find(bin_dir, &data_dir.join("postgres"))?;
+        Self::of(data_dir, binaries)
+    }
+
+    /// As [`Self::prepare`], with these binaries.
+    pub fn of(data_dir: &Path, binaries: Binaries) -> Result<Self, ManagedError> {
         let data_dir = fs::canonicalize(data_dir).map_err(io(format!("cannot open {}", data_dir.display())))?;
         let cluster = data_dir.join("postgres");
-        let binaries = Binaries::find(bin_dir, &cluster)?;
         let run_as = RunAs::choose()?;
         let socket_dir = socket_dir(&data_dir, run_as)?;
         Ok(Self { cluster, socket_dir, binaries, run_as })
@@ -67,8 +79,7 @@ impl Binaries {
             Some(dir) => vec![dir.to_owned()],
             None => usual_places(),
         };
-        let mut found: Vec<Self> = candidates.iter().filter_map(|dir| Self::at(dir)).collect();
-        found.sort_by_key(|b| std::cmp::Reverse(b.major));
+        let found = Self::newest_first(&candidates);
         match wanted {
             Some(version) => found
                 .into_iter()
@@ -78,6 +89,13 @@ impl Binaries {
                 looked_in: candidates.iter().map(|d| d.display().to_string()).collect::<Vec<_>>().join(", "),
             }),
         }
+    }
+
+    /// What is installed in these folders; of one version the first.
+    pub fn newest_first(places: &[PathBuf]) -> Vec<Self> {
+        let mut found: Vec<Self> = places.iter().filter_map(|dir| Self::at(dir)).collect();
+        found.sort_by_key(|b| std::cmp::Reverse(b.major));
+        found
     }
 
     /// Whether a module that can be loaded into the server is installed.
@@ -95,9 +113,12 @@ impl Binaries {
         let output = std::process::Command::new(dir.join("postgres")).arg("--version").output().ok()?;
         let text = String::from_utf8(output.stdout).ok()?;
         let number = text.split_whitespace().nth(2)?;
-        let major = number.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()?;
+        let mut parts = number.split(|c: char| !c.is_ascii_digit());
+        let major = parts.next()?.parse().ok()?;
+        // `18beta1` has none.
+        let minor = parts.next().and_then(|part| part.parse().ok()).unwrap_or_default();
         let complete = ["initdb", "pg_ctl"].iter().all(|tool| dir.join(tool).exists());
-        complete.then(|| Self { dir: dir.to_owned(), major })
+        complete.then(|| Self { dir: dir.to_owned(), major, minor })
     }
 }
 

@@ -8,8 +8,13 @@ use super::{Layout, ManagedError, io};
 pub const PORT: u16 = 5432;
 
 /// Runs initdb into a folder beside the cluster's place and renames it there when it is complete: a kill -9 half-way
-/// leaves nothing that looks like a cluster.
-pub async fn initialise(layout: &Layout, superuser: &str, password: &str) -> Result<(), ManagedError> {
+/// leaves nothing that looks like a cluster. `shape` are further arguments of initdb: what its files are like.
+pub async fn initialise(
+    layout: &Layout,
+    superuser: &str,
+    password: &str,
+    shape: &[String],
+) -> Result<(), ManagedError> {
     if layout.cluster.join("PG_VERSION").exists() {
         return Ok(());
     }
@@ -31,14 +36,8 @@ pub async fn initialise(layout: &Layout, superuser: &str, password: &str) -> Res
         .arg(&fresh)
         .arg("--pwfile")
         .arg(&password_file)
-        .args([
-            "--username",
-            superuser,
-            "--encoding=UTF8",
-            "--locale=C.UTF-8",
-            "--data-checksums",
-            "--auth=scram-sha-256",
-        ])
+        .args(["--username", superuser, "--encoding=UTF8", "--locale=C.UTF-8", "--auth=scram-sha-256"])
+        .args(shape)
         .output()
         .await;
     fs::remove_file(&password_file).map_err(io("cannot remove the password file"))?;

@@ -7,13 +7,17 @@
 mod binaries;
 mod cluster;
 mod postmaster;
+pub mod upgrade;
 
 use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection, postgres::PgConnectOptions};
+use sqlx::{
+    AssertSqlSafe, Connection as _, PgConnection,
+    postgres::{PgConnectOptions, PgSslMode},
+};
 
 use super::Target;
 use crate::platform::crypto::MasterKey;
@@ -31,7 +35,9 @@ pub enum ManagedError {
     )]
     NoBinaries { looked_in: String },
     #[error(
-        "the cluster in {dir} was made by PostgreSQL {version}, whose binaries are not installed (apt-get install postgresql-{version})"
+        "the cluster in {dir} was made by PostgreSQL {version}, whose binaries are not installed (apt-get install postgresql-{version}, or \
+         set database.bin_dir); with them and those of a newer version `holdfast upgrade-postgres` moves it to that one. Without them \
+         `holdfast restore` brings a backup into a new cluster of any version"
     )]
     WrongVersion { dir: String, version: String },
     #[error("no unprivileged user to run PostgreSQL as: create one named `postgres` or `holdfast`")]
@@ -84,11 +90,12 @@ impl Managed {
         role_prefix: &str,
         key: &MasterKey,
     ) -> Result<Self, ManagedError> {
+        upgrade::recover(data_dir).await?;
         let layout = Layout::prepare(data_dir, bin_dir)?;
         let password = superuser_password(key);
-        cluster::initialise(&layout, SUPERUSER, &password).await?;
+        cluster::initialise(&layout, SUPERUSER, &password, &["--data-checksums".to_owned()]).await?;
         cluster::configure(&layout)?;
-        postmaster::stop_leftover(&layout).await?;
+        postmaster::stop_leftover(&layout.cluster).await?;
         let socket_dir = layout.socket_dir.clone();
         let postmaster = Postmaster::start(layout.clone())?;
         let admin = admin_options(&layout, &password);
@@ -142,6 +149,8 @@ fn admin_options(layout: &Layout, password: &str) -> PgConnectOptions {
         .username(SUPERUSER)
         .password(password)
         .database("postgres")
+        // Over the socket there is none; `PGSSLMODE` in the environment is about some other server.
+        .ssl_mode(PgSslMode::Disable)
 }
 
 async fn wait_until_ready(admin: &PgConnectOptions, timeout: Duration) -> Result<(), ManagedError> {

@@ -1,6 +1,6 @@
 //! The postmaster process: started, read, watched, started again, stopped.
 
-use std::{fs, process::Stdio, time::Duration};
+use std::{fs, path::Path, process::Stdio, time::Duration};
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tokio::{
@@ -148,8 +148,8 @@ async fn stop_child(mut child: Child) {
 }
 
 /// Stops a postmaster that outlived an earlier Holdfast.
-pub async fn stop_leftover(layout: &Layout) -> Result<(), ManagedError> {
-    let pid_file = layout.cluster.join("postmaster.pid");
+pub async fn stop_leftover(cluster: &Path) -> Result<(), ManagedError> {
+    let pid_file = cluster.join("postmaster.pid");
     let Ok(text) = fs::read_to_string(&pid_file) else { return Ok(()) };
     let mut lines = text.lines();
     let pid = lines.next().and_then(|l| l.trim().parse().ok()).and_then(Pid::from_raw);

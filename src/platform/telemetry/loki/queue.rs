@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 use super::wire::{self, Labels};
 use crate::platform::telemetry::{
-    lines::Line,
+    lines::{self, Line},
     log_metrics::{Level, LogMetrics, LostTo},
 };
 
@@ -118,7 +118,7 @@ impl Queue {
             return self.metrics.lost(LostTo::Shutdown, 1);
         }
         // Loki keeps one of two equal lines of the same time, and wants each stream in order.
-        state.last = line.nanos.max(state.last + 1);
+        state.last = lines::after(state.last, line.nanos);
         let entry = Entry { nanos: state.last, level: line.level, json: line.json.clone() };
         let before = state.open_bytes;
         state.open_bytes += entry.cost();

@@ -145,6 +145,8 @@ impl Shipper {
             };
             self.metrics.pushed(Pushed::Retried);
             // Half of it by chance: processes that lost the same Loki must not all come back at once.
+            // `Retry-After: 0` is no wish to be asked without a pause.
+            let asked = asked.map(|asked| asked.max(BACKOFF));
             let wait = asked.unwrap_or_else(|| backoff.mul_f64(0.5 + crypto::random_unit() / 2.0));
             backoff = (backoff * 2).min(MOST_BACKOFF);
             if self.closing.is_cancelled() {
@@ -200,7 +202,10 @@ impl Shipper {
 
 async fn judge(mut response: Response) -> Verdict {
     let status = response.status();
-    if status.is_success() {
+    // Loki has nothing to say when it has taken lines (204). A page is somebody's who stands in front of it and wants a person to sign in.
+    let page =
+        response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    if status.is_success() && !page {
         return Verdict::Taken;
     }
     let after = response.headers().get(header::RETRY_AFTER).and_then(|v| v.to_str().ok()?.trim().parse().ok());
@@ -209,9 +214,13 @@ async fn judge(mut response: Response) -> Verdict {
     let text = response.chunk().await.ok().flatten().unwrap_or_default();
     let why = format!("{status}: {}", String::from_utf8_lossy(&text).trim().chars().take(300).collect::<String>());
     match status {
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => Verdict::Later(after, why),
-        status if status.is_server_error() => Verdict::Later(after, why),
         StatusCode::PAYLOAD_TOO_LARGE => Verdict::Refused(LostTo::TooLarge, why),
-        _ => Verdict::Refused(LostTo::Rejected, why),
+        // Of the lines: too old, too many labels, not understood. Sent again they would be refused again.
+        StatusCode::BAD_REQUEST | StatusCode::UNSUPPORTED_MEDIA_TYPE | StatusCode::UNPROCESSABLE_ENTITY => {
+            Verdict::Refused(LostTo::Rejected, why)
+        }
+        // Of the way there: a proxy that does not know its backend yet (404), a token that was changed (401, 403), a redirect, a rate. It says
+        // nothing of the lines, which wait for as long as the buffer lasts.
+        _ => Verdict::Later(after, why),
     }
 }

@@ -1,0 +1,401 @@
+//! The folders of an upgrade beside the cluster, and how they change places.
+//!
+//! `postgres` is at every instant one whole cluster: the new one is made in `postgres.upgrading/cluster`, is finished and looked at there, and
+//! changes places with it in one step of the file system. What a run that was cut off has left is told by which folder has the newer version.
+
+use std::{
+    fs::{self, File},
+    io::ErrorKind,
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _},
+    path::{Path, PathBuf},
+};
+
+use chrono::{DateTime, Utc};
+use rustix::{
+    fs::{CWD, FlockOperation, RenameFlags, flock, ioctl_ficlone, renameat_with},
+    io::Errno,
+};
+
+use super::super::{Layout, ManagedError, io};
+
+/// The folders of one data directory.
+#[derive(Clone, Debug)]
+pub struct Folders {
+    pub data: PathBuf,
+    /// The cluster that runs.
+    pub cluster: PathBuf,
+    /// Where an upgrade works; whoever does holds its lock.
+    pub work: PathBuf,
+    /// The new cluster, while it is made.
+    pub fresh: PathBuf,
+    /// The former cluster, for a rollback.
+    pub before: PathBuf,
+    /// What a rollback has set aside.
+    pub after: PathBuf,
+    /// What is being removed.
+    removing: PathBuf,
+    /// What `pg_upgrade` wrote where it failed.
+    pub failed: PathBuf,
+}
+
+/// A cluster that an upgrade or a rollback has set aside.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    pub path: PathBuf,
+    pub major: u32,
+    /// When its server was stopped for the last time.
+    pub until: Option<DateTime<Utc>>,
+    pub bytes: u64,
+}
+
+impl Folders {
+    pub fn of(data_dir: &Path) -> Self {
+        let data = fs::canonicalize(data_dir).unwrap_or_else(|_| data_dir.to_owned());
+        let beside = |name: &str| data.join(name);
+        let work = beside("postgres.upgrading");
+        Self {
+            cluster: beside("postgres"),
+            fresh: work.join("cluster"),
+            work,
+            before: beside("postgres.before-upgrade"),
+            after: beside("postgres.after-upgrade"),
+            removing: beside("postgres.removing"),
+            failed: beside("postgres.upgrade-failed"),
+            data,
+        }
+    }
+
+    /// What is kept; looking at its size reads every folder of it.
+    pub fn kept(&self) -> Vec<Kept> {
+        let look = |path: &PathBuf| {
+            let major = major_of(path)?;
+            // A server writes it when it stops, and nothing does later.
+            let until = fs::metadata(path.join("global/pg_control")).and_then(|meta| meta.modified()).ok();
+            Some(Kept { path: path.clone(), major, until: until.map(DateTime::from), bytes: size_of(path) })
+        };
+        [&self.before, &self.after].into_iter().filter_map(look).collect()
+    }
+
+    /// Whether there is anything that a run may have left.
+    pub fn is_in_order(&self) -> bool {
+        ![&self.work, &self.before, &self.removing].into_iter().any(|path| path.exists())
+    }
+
+    /// Takes the folder to work in for this process, empty. `None` while another one has it, or has left a cluster in it.
+    pub fn claim(&self) -> Result<Option<File>, ManagedError> {
+        let made = fs::DirBuilder::new().mode(0o700).create(&self.work);
+        if let Err(e) = made
+            && e.kind() != ErrorKind::AlreadyExists
+        {
+            return Err(io(format!("cannot create {}", self.work.display()))(e));
+        }
+        let Some(claim) = self.hold()? else { return Ok(None) };
+        if self.fresh_is_former() {
+            return Ok(None);
+        }
+        for entry in fs::read_dir(&self.work).map_err(io("cannot list the folder of the upgrade"))?.flatten() {
+            remove(&entry.path())?;
+        }
+        Ok(Some(claim))
+    }
+
+    /// Whether the clusters have changed places already: what lies in the work's folder is the older one.
+    pub fn fresh_is_former(&self) -> bool {
+        matches!((major_of(&self.fresh), major_of(&self.cluster)), (Some(there), Some(here)) if there < here)
+    }
+
+    /// The lock of the folder to work in. `None` while another process has it.
+    pub fn hold(&self) -> Result<Option<File>, ManagedError> {
+        let folder = File::open(&self.work).map_err(io(format!("cannot open {}", self.work.display())))?;
+        Ok(flock(&folder, FlockOperation::NonBlockingLockExclusive).is_ok().then_some(folder))
+    }
+
+    /// The new cluster into its place, the former one to [`Self::before`].
+    pub fn switch(&self) -> Result<(), ManagedError> {
+        self.trade(&self.fresh, &self.before)
+    }
+
+    /// The former cluster back into its place, the one that replaced it to [`Self::after`].
+    pub fn switch_back(&self) -> Result<(), ManagedError> {
+        self.trade(&self.before, &self.after)
+    }
+
+    /// Puts `fresh` into the cluster's place, and what was there to `aside`.
+    fn trade(&self, fresh: &Path, aside: &Path) -> Result<(), ManagedError> {
+        let failed = io("cannot put the cluster into its place");
+        match renameat_with(CWD, fresh, CWD, &self.cluster, RenameFlags::EXCHANGE) {
+            Ok(()) => {
+                sync(&[&self.data, fresh.parent().unwrap_or(&self.data)])?;
+                rename(fresh, aside)?;
+            }
+            // Some file systems cannot: then in two steps, between which a kill leaves none in its place. The next start finds that.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                rename(&self.cluster, aside)?;
+                rename(fresh, &self.cluster)?;
+            }
+            Err(error) => return Err(failed(error.into())),
+        }
+        sync(&[&self.data])
+    }
+
+    /// Puts in order what an upgrade or a rollback that was cut off has left; says what it did.
+    pub fn put_in_order(&self) -> Result<Vec<String>, ManagedError> {
+        let mut said = Vec::new();
+        if self.removing.exists() {
+            remove(&self.removing)?;
+        }
+        // Cut off between the two steps of a file system that cannot exchange.
+        if !self.cluster.exists() && self.before.exists() && (self.work.exists() || self.after.exists()) {
+            rename(&self.before, &self.cluster)?;
+            said.push("the cluster is in its place again".to_owned());
+        }
+        let running = major_of(&self.cluster);
+        if self.fresh_is_former() && !self.before.exists() {
+            rename(&self.fresh, &self.before)?;
+            said.push(format!("the new version is in its place; the former cluster is {}", self.before.display()));
+        }
+        if let (Some(newer), Some(now)) = (major_of(&self.before), running)
+            && newer > now
+            && !self.after.exists()
+        {
+            rename(&self.before, &self.after)?;
+            said.push(format!("PostgreSQL {now} is back in its place; what replaced it is {}", self.after.display()));
+        }
+        if self.work.exists() {
+            let whole = running.is_some() && self.cluster.join("global/pg_control").exists();
+            // Never the only cluster there is.
+            if (whole && !self.fresh_is_former()) || !self.fresh.exists() {
+                remove(&self.work)?;
+                said.push("what it had not finished is removed".to_owned());
+            } else {
+                said.push(format!("{} is no whole cluster, so {} stays", self.cluster.display(), self.work.display()));
+            }
+        }
+        sync(&[&self.data])?;
+        Ok(said)
+    }
+
+    /// Removes what is kept, so that a kill in the middle leaves nothing that looks like a cluster.
+    pub fn forget(&self, kept: &Path) -> Result<(), ManagedError> {
+        if self.removing.exists() {
+            remove(&self.removing)?;
+        }
+        rename(kept, &self.removing)?;
+        remove(&self.removing)
+    }
+
+    /// Bytes that a copy of the cluster takes: all but its log.
+    pub fn size_to_copy(&self) -> u64 {
+        let log = self.cluster.join("pg_wal");
+        let inside = fs::symlink_metadata(&log).is_ok_and(|meta| meta.is_dir());
+        size_of(&self.cluster).saturating_sub(if inside { size_of(&log) } else { 0 })
+    }
+
+    /// Whether copies of files in this file system take no room.
+    pub fn can_clone(&self) -> bool {
+        let original = self.cluster.join("PG_VERSION");
+        let copy = self.work.join("clone");
+        let tried = || -> std::io::Result<()> { Ok(ioctl_ficlone(File::create(&copy)?, File::open(original)?)?) };
+        let can = tried().is_ok();
+        let _ = fs::remove_file(&copy);
+        can
+    }
+
+    /// Why the cluster's folder cannot change places with another one.
+    pub fn cannot_move(&self) -> Option<String> {
+        let place = self.cluster.display();
+        let meta = fs::symlink_metadata(&self.cluster).ok()?;
+        if meta.is_symlink() {
+            return Some(format!("{place} is a link: put the cluster itself there, or the disk at the data directory"));
+        }
+        let beside = fs::metadata(&self.data).ok()?;
+        (meta.dev() != beside.dev())
+            .then(|| format!("{place} is a mount of its own: mount that disk at the data directory"))
+    }
+
+    /// The operator's settings into the new cluster: `conf.d`, and what `ALTER SYSTEM` has written.
+    pub fn copy_settings(&self, to: &Layout) -> Result<(), ManagedError> {
+        let mut files = vec![PathBuf::from("postgresql.auto.conf")];
+        if let Ok(entries) = fs::read_dir(self.cluster.join("conf.d")) {
+            let folder = to.cluster.join("conf.d");
+            fs::DirBuilder::new().mode(0o700).recursive(true).create(&folder).map_err(io("cannot make conf.d"))?;
+            to.own(&folder)?;
+            files.extend(entries.flatten().map(|entry| Path::new("conf.d").join(entry.file_name())));
+        }
+        for file in files {
+            let (from, into) = (self.cluster.join(&file), to.cluster.join(&file));
+            if from.is_file() {
+                fs::copy(&from, &into).map_err(io(format!("cannot copy {}", from.display())))?;
+                to.own(&into)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps what `pg_upgrade` wrote before the half-made cluster is removed.
+    pub fn keep_logs(&self) -> Option<&Path> {
+        let written = self.fresh.join("pg_upgrade_output.d");
+        if self.failed.exists() {
+            remove(&self.failed).ok()?;
+        }
+        fs::rename(written, &self.failed).ok().map(|()| self.failed.as_path())
+    }
+}
+
+/// The major version that made a cluster; `None` where there is no cluster.
+pub fn major_of(cluster: &Path) -> Option<u32> {
+    fs::read_to_string(cluster.join("PG_VERSION")).ok()?.trim().parse().ok()
+}
+
+/// Bytes of all files below a folder, as the disk holds them; links are not followed.
+pub fn size_of(path: &Path) -> u64 {
+    let (mut bytes, mut open) = (0, vec![path.to_owned()]);
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            match entry.metadata() {
+                Ok(meta) if meta.is_dir() => open.push(entry.path()),
+                Ok(meta) => bytes += meta.blocks() * 512,
+                Err(_) => {}
+            }
+        }
+    }
+    bytes
+}
+
+pub fn remove(path: &Path) -> Result<(), ManagedError> {
+    let is_folder = fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir());
+    let removed = if is_folder { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    match removed {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(io(format!("cannot remove {}", path.display()))(e)),
+        _ => Ok(()),
+    }
+}
+
+fn rename(from: &Path, to: &Path) -> Result<(), ManagedError> {
+    fs::rename(from, to).map_err(io(format!("cannot rename {} to {}", from.display(), to.display())))
+}
+
+/// What a folder lists survives a power cut.
+fn sync(folders: &[&Path]) -> Result<(), ManagedError> {
+    folders.iter().try_for_each(|folder| {
+        let synced = File::open(folder).and_then(|folder| folder.sync_all());
+        synced.map_err(io(format!("cannot sync {}", folder.display())))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Folders as they lie on the disk: `postgres` and the others, each with the version of the cluster in it.
+    struct Disk {
+        dir: tempfile::TempDir,
+        folders: Folders,
+    }
+
+    impl Disk {
+        fn with(clusters: &[(&str, u32)]) -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            for (name, major) in clusters {
+                let global = dir.path().join(name).join("global");
+                fs::create_dir_all(&global).unwrap();
+                fs::write(global.join("pg_control"), "x").unwrap();
+                fs::write(global.with_file_name("PG_VERSION"), format!("{major}\n")).unwrap();
+            }
+            let folders = Folders::of(dir.path());
+            Self { dir, folders }
+        }
+
+        /// Which version lies where.
+        fn lies(&self) -> Vec<(String, Option<u32>)> {
+            let mut found: Vec<_> = fs::read_dir(self.dir.path())
+                .unwrap()
+                .map(|entry| entry.unwrap())
+                .map(|entry| (entry.file_name().into_string().unwrap(), major_of(&entry.path())))
+                .collect();
+            found.sort();
+            found
+        }
+    }
+
+    const OLD: &str = "postgres";
+    const FRESH: &str = "postgres.upgrading/cluster";
+    const BEFORE: &str = "postgres.before-upgrade";
+    const AFTER: &str = "postgres.after-upgrade";
+
+    fn lying(expected: &[(&str, u32)]) -> Vec<(String, Option<u32>)> {
+        let mut expected: Vec<_> = expected.iter().map(|(name, major)| ((*name).to_owned(), Some(*major))).collect();
+        expected.sort();
+        expected
+    }
+
+    #[test]
+    fn clusters_change_places_and_back() {
+        let disk = Disk::with(&[(OLD, 15), (FRESH, 18)]);
+        disk.folders.switch().unwrap();
+        remove(&disk.folders.work).unwrap();
+        assert_eq!(disk.lies(), lying(&[(OLD, 18), (BEFORE, 15)]));
+        disk.folders.switch_back().unwrap();
+        assert_eq!(disk.lies(), lying(&[(OLD, 15), (AFTER, 18)]));
+        disk.folders.forget(&disk.folders.after).unwrap();
+        assert_eq!(disk.lies(), lying(&[(OLD, 15)]));
+    }
+
+    #[test]
+    fn wherever_it_was_cut_off_one_whole_cluster_is_in_its_place() {
+        type Clusters = &'static [(&'static str, u32)];
+        let cases: [(&str, Clusters, Clusters, usize); 8] = [
+            ("while the new one was made", &[(OLD, 15), (FRESH, 18)], &[(OLD, 15)], 1),
+            ("after the exchange", &[(OLD, 18), (FRESH, 15)], &[(OLD, 18), (BEFORE, 15)], 2),
+            ("between two renames", &[(BEFORE, 15), (FRESH, 18)], &[(OLD, 15)], 2),
+            ("in a rollback, after the exchange", &[(OLD, 15), (BEFORE, 18)], &[(OLD, 15), (AFTER, 18)], 1),
+            ("in a rollback, between two renames", &[(BEFORE, 15), (AFTER, 18)], &[(OLD, 15), (AFTER, 18)], 1),
+            ("while one was removed", &[(OLD, 18), ("postgres.removing", 15)], &[(OLD, 18)], 0),
+            ("not at all", &[(OLD, 18), (BEFORE, 15)], &[(OLD, 18), (BEFORE, 15)], 0),
+            // The cluster was moved aside by `holdfast restore`: the kept one is not taken for it.
+            ("not at all, before a restore", &[(BEFORE, 15)], &[(BEFORE, 15)], 0),
+        ];
+        for (when, left, expected, said) in cases {
+            let disk = Disk::with(left);
+            assert_eq!(disk.folders.put_in_order().unwrap().len(), said, "{when}");
+            assert_eq!(disk.lies(), lying(expected), "{when}");
+            assert_eq!(disk.folders.put_in_order().unwrap(), Vec::<String>::new(), "{when}");
+        }
+        // An empty folder of a run that had just begun.
+        let disk = Disk::with(&[(OLD, 15)]);
+        fs::create_dir(&disk.folders.work).unwrap();
+        disk.folders.put_in_order().unwrap();
+        assert_eq!(disk.lies(), lying(&[(OLD, 15)]));
+    }
+
+    #[test]
+    fn the_only_cluster_there_is_is_not_removed() {
+        let disk = Disk::with(&[(FRESH, 18)]);
+        assert!(disk.folders.put_in_order().unwrap()[0].contains("stays"));
+        assert_eq!(major_of(&disk.folders.fresh), Some(18));
+        // A cluster without its control file is none.
+        let disk = Disk::with(&[(OLD, 15), (FRESH, 18)]);
+        fs::remove_file(disk.folders.cluster.join("global/pg_control")).unwrap();
+        assert!(disk.folders.put_in_order().unwrap()[0].contains("stays"));
+        assert_eq!(major_of(&disk.folders.fresh), Some(18));
+    }
+
+    #[test]
+    fn one_works_at_a_time_and_nothing_that_is_needed_is_cleared_away() {
+        let disk = Disk::with(&[(OLD, 15), (FRESH, 18)]);
+        let claim = disk.folders.claim().unwrap().expect("nobody works here");
+        assert!(!disk.folders.fresh.exists() && disk.folders.claim().unwrap().is_none());
+        drop(claim);
+        assert!(disk.folders.claim().unwrap().is_some());
+        let exchanged = Disk::with(&[(OLD, 18), (FRESH, 15)]);
+        assert!(exchanged.folders.claim().unwrap().is_none() && exchanged.folders.fresh.exists());
+    }
+
+    #[test]
+    fn a_cluster_that_cannot_change_places_is_named() {
+        let disk = Disk::with(&[("elsewhere", 15)]);
+        std::os::unix::fs::symlink("elsewhere", &disk.folders.cluster).unwrap();
+        assert!(disk.folders.cannot_move().unwrap().contains("is a link"));
+        assert_eq!(Disk::with(&[(OLD, 15)]).folders.cannot_move(), None);
+    }
+}
