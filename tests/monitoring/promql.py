@@ -3,6 +3,8 @@ import re
 
 # Made by Prometheus for each target.
 SYNTHETIC = {"up", "scrape_duration_seconds", "scrape_samples_scraped", "scrape_samples_post_metric_relabeling", "scrape_series_added", "ALERTS"}
+# Of ALERTS and ALERTS_FOR_STATE.
+ALERT_LABELS = {"alertname", "alertstate", "severity", "service"}
 # Put on by Prometheus, on everything that it scrapes.
 TARGET = {"job", "instance"}
 WORDS = set(
@@ -67,6 +69,7 @@ class Live:
         used, labels = selectors(expr), TARGET | {"slo", "__name__"}
         for selector in used:
             if selector.name in self.known:
+                labels |= ALERT_LABELS if selector.name.startswith("ALERTS") else set()
                 continue
             series = self.series.get(selector.name)
             if series is None:

@@ -264,7 +264,7 @@ impl Backups {
                 let mut names = this.config().destinations.keys();
                 names.any(|name| this.find_destination(name).map_or(true, |there| this.is_elsewhere(&there)))
             });
-            tokio::time::timeout(LOOK, looked).await.is_ok_and(|found| found.unwrap_or(true))
+            tokio::time::timeout(LOOK, looked).await.map_or(true, |found| found.unwrap_or(true))
         };
         *self.inner.elsewhere.get_or_init(|| look).await
     }

@@ -304,7 +304,7 @@ impl Metrics {
     fn describe_waiting(&self, registry: &mut Registry) {
         registry.register(
             "lock_waiters",
-            "Sessions of the database that wait for another's lock now; from every process: take the max",
+            "Sessions of the database that wait for another's lock now, advisory locks apart; from every process: take the max",
             self.lock_waiters.clone(),
         );
         registry.register_with_unit(

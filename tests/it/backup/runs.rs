@@ -489,6 +489,15 @@ async fn pages_say_that_every_copy_is_on_the_disk_of_the_data_until_one_is_not()
     }
     app.stop().await;
 
+    // What does not answer may well be elsewhere; that it does not is told in its own place.
+    let (near, away) = (vault.folder("near"), vault.folder("away"));
+    std::fs::rename(&near, &away).unwrap();
+    let app = start(&vault).await;
+    let page = app.admin().await.get("/backups").await;
+    assert!(page.status == 200 && !page.text.contains("data-near"), "{}", page.text);
+    app.stop().await;
+    std::fs::rename(&away, &near).unwrap();
+
     // Another file system.
     let other = tempfile::tempdir_in("/dev/shm").unwrap();
     let url = other.path().display().to_string();
