@@ -1,29 +1,18 @@
 //! `holdfast backup`
 
-use std::{
-    path::{Path, PathBuf},
-    process::ExitCode,
-    time::Duration,
-};
+mod keys;
 
-use anyhow::Context as _;
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
 use clap::Subcommand;
-use secrecy::SecretString;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::{boot::Booted, eprint_line, print_line};
 use crate::{
     app::{App, Config},
-    backup::{
-        Backup, BackupId, Backups, Choice, CopyStatus, Drill, DrillStatus, Identity, Installation, KeyFile, Kind,
-        Status, Watcher,
-    },
-    platform::{
-        data_dir::DataDir,
-        lifecycle::{Lifecycle, Signals},
-        text_file,
-    },
+    backup::{Backup, BackupId, Backups, Choice, CopyStatus, Drill, DrillStatus, KeyFile, Kind, Status, Watcher},
+    platform::lifecycle::{Lifecycle, Signals},
 };
 
 #[derive(Debug, clap::Args)]
@@ -114,158 +103,20 @@ enum Command {
     },
     /// The keys that open backups.
     #[command(subcommand)]
-    Keys(Keys),
+    Keys(keys::Command),
 }
 
-#[derive(Debug, Subcommand)]
-enum Keys {
-    /// Make a key, and say what to put into the configuration. Needs no appliance, and starts none.
-    #[command(after_help = "Examples:\n  holdfast backup keys generate --out holdfast-backup.key\n  \
-        holdfast backup keys generate --out NEW --add-to OLD     a rotation: NEW holds the new key and the old ones\n  \
-        holdfast backup keys generate --out /run/backup/holdfast-backup.key --begin-installation --keep     as compose/ does before \
-        the first start")]
-    Generate {
-        /// The key file: keep it away from this host, and a printed copy in a safe.
-        #[arg(long, value_name = "FILE")]
-        out: PathBuf,
-        /// A key file whose keys are taken over, so that older backups still open.
-        #[arg(long, value_name = "FILE")]
-        add_to: Option<PathBuf>,
-        /// Make the data directory's secret key where there is none yet, so that the file can name the installation before its first start.
-        #[arg(long)]
-        begin_installation: bool,
-        /// Where the file is there already, change nothing.
-        #[arg(long)]
-        keep: bool,
-        /// Say nothing of the configuration, which has it already.
-        #[arg(long)]
-        quiet: bool,
-    },
-    /// Write into a key file that it is for this installation: for a file made before the first start, elsewhere, or for another one.
-    #[command(after_help = "Examples:\n  holdfast backup keys adopt --key-file FILE")]
-    Adopt {
-        /// The key; `backup.key_file` when absent.
-        #[arg(long, value_name = "FILE")]
-        key_file: Option<PathBuf>,
-    },
-    /// Print a sheet for the safe: the key, whose it is, and how to restore with it.
-    #[command(after_help = "Examples:\n  holdfast backup keys sheet --key-file FILE | lp")]
-    Sheet {
-        #[arg(long, value_name = "FILE")]
-        key_file: PathBuf,
-    },
-    /// Check that a key opens the newest backup.
-    #[command(after_help = "Examples:\n  holdfast backup keys check --key-file FILE")]
-    Check {
-        /// The key; `backup.key_file` when absent.
-        #[arg(long, value_name = "FILE")]
-        key_file: Option<PathBuf>,
-    },
-    /// Leave the key at every destination, sealed with a passphrase: who has that and a destination needs no key file.
-    #[command(
-        after_help = "Examples:\n  holdfast backup keys wrap --key-file FILE --passphrase-file /run/secrets/passphrase"
-    )]
-    Wrap {
-        #[arg(long, value_name = "FILE")]
-        key_file: PathBuf,
-        /// File with the passphrase, at least 20 characters.
-        #[arg(long, value_name = "FILE")]
-        passphrase_file: PathBuf,
-    },
-}
+pub use keys::read_passphrase;
 
 pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
     // What needs no appliance must not make one.
     match args.command {
-        Command::Keys(Keys::Generate { out, add_to, begin_installation, keep, quiet }) => {
-            if keep && out.exists() {
-                print_line(&format!("{} is there already: nothing was changed", out.display()));
-                tell_whose(&config, &out);
-                return Ok(ExitCode::SUCCESS);
-            }
-            let recipient = generate(&config, &out, add_to.as_deref(), begin_installation)?;
-            if !quiet {
-                print_line(&format!(
-                    "\nPut this into the configuration:\n\n[backup]\nrecipients = [\"{recipient}\"]\n\n\
-                     [backup.destinations.nas]\nurl = \"/mnt/nas/holdfast\"      # or s3://bucket/prefix"
-                ));
-            }
-            Ok(ExitCode::SUCCESS)
-        }
-        Command::Keys(Keys::Adopt { key_file }) => adopt(&config, key_file),
-        Command::Keys(Keys::Sheet { key_file }) => {
-            print_line(&sheet(&KeyFile::read(&key_file)?, &config));
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::Keys(command) => match keys::alone(&config, command)? {
+            Some(left) => Box::pin(with_appliance(config, Command::Keys(left))).await,
+            None => Ok(ExitCode::SUCCESS),
+        },
         command => Box::pin(with_appliance(config, command)).await,
     }
-}
-
-/// Says where a key file that is there already is for another installation, as after all volumes were removed: no backup is made with it.
-fn tell_whose(config: &Config, file: &Path) {
-    let checked = installation(config).and_then(|ours| match ours {
-        Some(ours) => Ok(KeyFile::read(file)?.check_is_for(&ours)?),
-        None => Ok(()),
-    });
-    if let Err(error) = checked {
-        eprint_line(&format!("warning: no backup is made with {}: {error:#}", file.display()));
-    }
-}
-
-/// The installation in the data directory, without starting anything.
-fn installation(config: &Config) -> anyhow::Result<Option<Installation>> {
-    Installation::of_data_dir(&config.data_dir, config.secret_key_file.as_deref())
-}
-
-/// Writes a key file. Returns the public half.
-fn generate(config: &Config, out: &Path, add_to: Option<&Path>, begin: bool) -> anyhow::Result<String> {
-    let mut identities = vec![Identity::generate()];
-    if let Some(old) = add_to {
-        identities.extend(KeyFile::read(old)?.identities);
-    }
-    // Under a running appliance it is there, and locked.
-    if begin && installation(config)?.is_none() {
-        drop(DataDir::open(&config.data_dir, config.secret_key_file.as_deref())?);
-    }
-    let file = KeyFile { identities, installation: installation(config)? };
-    file.write(out)?;
-    let recipient = file.identities[0].recipient();
-    let whose = match &file.installation {
-        Some(installation) => format!("It is for the installation in {} ({installation}).", config.data_dir.display()),
-        None => format!(
-            "There is no installation in {} yet, so it names none: after the first start run\n  holdfast backup keys adopt --key-file {}",
-            config.data_dir.display(),
-            out.display()
-        ),
-    };
-    print_line(&format!(
-        "The key is in {0}. Whoever has it reads every backup; without it none can be restored.\n{whose}\n\
-         Keep it away from this host, and print it for the safe: holdfast backup keys sheet --key-file {0}",
-        out.display()
-    ));
-    Ok(recipient)
-}
-
-fn adopt(config: &Config, key_file: Option<PathBuf>) -> anyhow::Result<ExitCode> {
-    let path = key_file.or_else(|| config.backup.key_file.clone());
-    let path = path.context("name a key with --key-file, or set backup.key_file")?;
-    let ours = installation(config)?.with_context(|| {
-        format!("there is no installation in {}: start it once, or set HOLDFAST_DATA_DIR", config.data_dir.display())
-    })?;
-    let mut file = KeyFile::read(&path)?;
-    let former = file.installation.replace(ours);
-    if former == Some(ours) {
-        print_line(&format!("{} is for this installation ({ours}) already", path.display()));
-        return Ok(ExitCode::SUCCESS);
-    }
-    file.replace(&path)?;
-    let before = former.filter(|former| former.key != ours.key);
-    let before = before.map(|former| format!("; before, it was for {former}")).unwrap_or_default();
-    print_line(&format!(
-        "{} is for this installation now ({ours}){before}. Replace the copies that you keep elsewhere, the printed one too.",
-        path.display()
-    ));
-    Ok(ExitCode::SUCCESS)
 }
 
 async fn with_appliance(config: Config, command: Command) -> anyhow::Result<ExitCode> {
@@ -356,53 +207,8 @@ async fn work(backups: &Backups, command: Command, cancel: &CancellationToken) -
             show_backup(&backups.hold(backup, !release).await?);
             Ok(ExitCode::SUCCESS)
         }
-        Command::Keys(keys) => work_on_keys(backups, keys).await,
+        Command::Keys(command) => keys::with_appliance(backups, command).await,
     }
-}
-
-async fn work_on_keys(backups: &Backups, keys: Keys) -> anyhow::Result<ExitCode> {
-    match keys {
-        Keys::Generate { .. } | Keys::Adopt { .. } | Keys::Sheet { .. } => {}
-        Keys::Check { key_file } => {
-            let path = key_file.or_else(|| backups.config().key_file.clone());
-            let path = path.context("name a key with --key-file, or set backup.key_file")?;
-            let (backup, destination) = backups.check_key(&KeyFile::read(&path)?).await?;
-            print_line(&format!("{} opens backup {backup} at {destination}", path.display()));
-        }
-        Keys::Wrap { key_file, passphrase_file } => {
-            let passphrase = read_passphrase(&passphrase_file)?;
-            for destination in backups.wrap_keys(&KeyFile::read(&key_file)?, &passphrase).await? {
-                print_line(&format!("sealed with the passphrase at {destination}"));
-            }
-        }
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-/// A passphrase out of a file. Errors when it is so short that it can be guessed.
-pub(super) fn read_passphrase(path: &Path) -> anyhow::Result<SecretString> {
-    let text = text_file::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let text = text.trim();
-    anyhow::ensure!(
-        text.chars().count() >= 20,
-        "the passphrase in {} has fewer than 20 characters: whoever reads a destination could guess it",
-        path.display()
-    );
-    Ok(text.to_owned().into())
-}
-
-fn sheet(file: &KeyFile, config: &Config) -> String {
-    let destinations: Vec<String> =
-        config.backup.destinations.iter().map(|(name, d)| format!("  {name}: {}", d.url)).collect();
-    format!(
-        "HOLDFAST RECOVERY SHEET\n=======================\n\nKeep this in a safe. Type the lines between the rules into a file, say holdfast-backup.key.\n\n\
-         ----------------------------------------------------------------\n{}\
-         ----------------------------------------------------------------\n\n\
-         Backups lie at:\n{}\n\nTo restore, on an empty host with holdfast and PostgreSQL's server binaries:\n\n  \
-         holdfast restore --from <folder or s3://bucket/prefix> --key-file holdfast-backup.key\n\nIt shows a plan and asks before it writes.",
-        file.text(),
-        destinations.join("\n")
-    )
 }
 
 /// Progress, for the person at the terminal: what is new, and every tenth of the whole.
@@ -456,8 +262,10 @@ fn show_backup(backup: &Backup) {
 
 fn show_drill(drill: &Drill) {
     let report = &drill.report;
-    let counts = report.participants.values().flatten();
-    let mut participants: String = counts.map(|(what, n)| format!(", {n} {}", what.replace('_', " "))).collect();
+    let mut participants = String::new();
+    for (what, n) in report.participants.values().flatten() {
+        participants.push_str(&format!(", {n} {}", what.replace('_', " ")));
+    }
     // Of a version that named no participants.
     if participants.is_empty() {
         participants = format!(", {} vector tables, {} vectors", report.vector_tables, report.vectors);

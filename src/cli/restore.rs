@@ -290,7 +290,13 @@ async fn with_database(booted: &Booted, args: &Args, restore: &Restore, lifecycl
 
 /// The password of a first start on this host opens nothing: whose does, and what to do where it is forgotten.
 async fn say_who_signs_in(booted: &Booted) {
-    let people = super::user::operators(booted).await.unwrap_or_default();
+    let people = match super::user::operators(booted).await {
+        Ok(people) => people,
+        Err(error) => {
+            super::eprint_line(&format!("warning: who can sign in could not be read: {error:#}"));
+            Vec::new()
+        }
+    };
     let whose = people.first().map_or("EMAIL", String::as_str);
     let who = if people.is_empty() { String::new() } else { format!(" ({})", people.join(", ")) };
     print_line(&format!(

@@ -64,7 +64,7 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let result = serve_until_stopped(config, &args, guard.logger.clone()).await;
+    let result = Box::pin(serve_until_stopped(config, &args, guard.logger.clone())).await;
     if let Err(error) = &result {
         tracing::error!(error = format!("{error:#}"), "Holdfast cannot go on");
     }

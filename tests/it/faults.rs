@@ -448,6 +448,8 @@ async fn a_database_that_hangs_is_not_ready_and_that_is_said_in_time() {
     let (public, ops) =
         (Client::new(&format!("http://{}", site.address)), Client::new(&format!("http://{}", site.ops)));
     assert_eq!(public.get("/readyz").await.status, 200);
+    let admin = site.admin().await;
+    admin.get("/api/v1/agents").await.expect(200);
     let postmaster = site.postmaster().unwrap();
     let all = || {
         let pid = postmaster.as_raw_nonzero();
@@ -459,8 +461,12 @@ async fn a_database_that_hangs_is_not_ready_and_that_is_said_in_time() {
     let began = Instant::now();
     let answers = timeout(PATIENCE, async { (public.get("/readyz").await, ops.get("/readyz").await) }).await;
     let took = began.elapsed();
+    // Its connections lie ready, and are of no use.
+    let refused = timeout(Duration::from_secs(30), admin.get("/api/v1/agents")).await;
     all().for_each(|pid| kill_process(pid, Signal::CONT).unwrap());
     let (public_answer, ops_answer) = answers.unwrap();
+    let refused = refused.expect("an answer while the database hangs");
+    assert!(refused.status == 503 && refused.headers.contains_key(header::RETRY_AFTER), "{}", refused.text);
     // Whoever probes waits ten seconds, often less.
     assert!(took < Duration::from_secs(15), "two answers took {took:?}");
     assert_eq!((public_answer.status.as_u16(), public_answer.text.as_str()), (503, "not ready\n"));

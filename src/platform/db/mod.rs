@@ -7,6 +7,7 @@
 //! its `BEGIN` (a timeout, a cancelled backend): see [`Doubt`]. `tests/it/db.rs` keeps both true.
 
 pub mod config;
+mod doctor;
 mod doubt;
 mod error;
 pub mod managed;
@@ -29,6 +30,7 @@ use sqlx::{
 use tokio::time::Instant;
 
 pub use config::Config;
+pub use doctor::{DoctorDeps, checks};
 pub use error::{DbError, constraint};
 pub use metrics::Metrics;
 pub use statistics::EVERY as STATISTICS_EVERY;
@@ -127,6 +129,8 @@ pub struct Db {
 #[derive(Clone, Debug)]
 struct Measured {
     pool: PgPool,
+    /// For so long a caller waits for a transaction: for a connection, and as long again for its `BEGIN`.
+    patience: Duration,
     doubt: Doubt,
     metrics: PoolMetrics,
 }
@@ -139,10 +143,11 @@ impl Db {
 
     /// As [`Self::new`], observed.
     pub fn measured(target: &Target, config: &Config, metrics: &Metrics) -> Self {
+        let patience = Duration::from_secs(config.acquire_timeout_seconds) * 2;
         let open = |role, max, kind| {
             let doubt = Doubt::default();
             let pool = pool(target.connect_as(role), config, max, &doubt);
-            Measured { pool, doubt, metrics: metrics.pool(kind) }
+            Measured { pool, patience, doubt, metrics: metrics.pool(kind) }
         };
         Self {
             app: open(RoleKind::App, config.max_connections, Pool::App),
@@ -280,9 +285,9 @@ impl SessionLock {
 }
 
 async fn begin_uncancelled(from: &Measured, begin: impl sqlx::SqlSafeStr) -> Result<Tx, DbError> {
-    let (Measured { pool, doubt, metrics }, begin) = (from.clone(), begin.into_sql_str());
+    let (Measured { pool, patience, doubt, metrics }, begin) = (from.clone(), begin.into_sql_str());
     let context = trace::current();
-    Ok(uncancelled(async move {
+    let opening = uncancelled(async move {
         let asked = Instant::now();
         let mut opened = pool.begin_with(begin.clone()).await;
         // Not this caller's failure, but one before it: that connection is thrown away now, and the next is tried.
@@ -296,8 +301,12 @@ async fn begin_uncancelled(from: &Measured, begin: impl sqlx::SqlSafeStr) -> Res
         }
         metrics.waited(asked.elapsed());
         Ok::<_, sqlx::Error>(Tx::new(opened?, metrics.transaction, asked, context))
-    })
-    .await??)
+    });
+    // A server that hangs answers no `BEGIN` on a connection that lay ready. The task goes on, and drops what it gets.
+    match tokio::time::timeout(patience, opening).await {
+        Ok(tx) => Ok(tx??),
+        Err(_) => Err(sqlx::Error::PoolTimedOut.into()),
+    }
 }
 
 fn pool(options: PgConnectOptions, config: &Config, max: u32, doubt: &Doubt) -> PgPool {
