@@ -264,7 +264,7 @@ fn show_drill(drill: &Drill) {
     let report = &drill.report;
     let mut participants = String::new();
     for (what, n) in report.participants.values().flatten() {
-        participants.push_str(&format!(", {n} {}", what.replace('_', " ")));
+        participants.extend([", ", &n.to_string(), " ", &what.replace('_', " ")]);
     }
     // Of a version that named no participants.
     if participants.is_empty() {

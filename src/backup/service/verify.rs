@@ -148,7 +148,9 @@ impl Backups {
             let found = participant.verify(&part.state, keys.boxed()).await.map_err(BackupError::of(name))?;
             problems.extend(found.into_iter().map(|problem| format!("{name}: {problem}")));
         }
-        problems.into_iter().for_each(|problem| verified.problem(problem));
+        for problem in problems {
+            verified.problem(problem);
+        }
         Ok(())
     }
 

@@ -136,7 +136,7 @@ impl Knowledge {
         };
         match later.await {
             Ok(()) => {
-                tracing::info!(document_id = %id, why = chain(&error), "a file that is not kept is removed later")
+                tracing::info!(document_id = %id, why = chain(&error), "a file that is not kept is removed later");
             }
             Err(failed) => {
                 tracing::warn!(document_id = %id, why = chain(&error), error = chain(&failed),
