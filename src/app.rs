@@ -6,9 +6,11 @@ mod config;
 mod doctor;
 mod generated;
 mod metrics;
-mod overview;
+mod rooms;
 mod router;
 mod stores;
+#[cfg(test)]
+mod tests;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -16,14 +18,9 @@ use anyhow::Context as _;
 use futures::FutureExt as _;
 
 use crate::{
-    agents::{self, Agents},
-    alerting::{self, Alerting},
-    auth::{self, Auth, FirstAdmin},
-    backup::{self, Backups},
-    jobs::{self, Jobs},
-    knowledge::{self, Knowledge},
-    llm::{self, Llm},
-    logs::{self, Logs},
+    auth::FirstAdmin,
+    kit::{Context, Module},
+    knowledge,
     platform::{
         clock::Clock,
         crypto::MasterKey,
@@ -33,15 +30,15 @@ use crate::{
         http::{self, Idempotency},
         http_client::HttpClients,
         lifecycle::Lifecycle,
-        pools::CpuPool,
         telemetry::{Logger, Telemetry},
     },
-    storage::{self, Deletions, Storage},
+    storage,
 };
 
 pub use config::Config;
 pub use generated::{metrics_reference, openapi};
 pub use metrics::Families;
+pub use rooms::{ROOMS, Rooms, assets, locales, scopes, tables};
 pub use stores::{Stores, participants};
 
 /// A start waits no longer than this for the answer of a store.
@@ -62,7 +59,7 @@ pub struct Runtime {
     pub executable: PathBuf,
 }
 
-/// Every capability, built and wired. Cheap to clone.
+/// Every room, built and wired. Cheap to clone.
 #[derive(Clone)]
 pub struct App {
     pub runtime: Runtime,
@@ -73,99 +70,41 @@ pub struct App {
     pub telemetry: Telemetry,
     pub families: Families,
     pub idempotency: Idempotency,
-    pub auth: Auth,
-    pub jobs: Jobs,
-    pub storage: Storage,
-    pub deletions: Deletions,
-    pub llm: Llm,
-    pub knowledge: Knowledge,
-    pub agents: Agents,
-    pub backups: Backups,
-    pub logs: Logs,
-    pub alerting: Alerting,
+    rooms: Arc<Rooms>,
+}
+
+/// The handles of the rooms.
+impl std::ops::Deref for App {
+    type Target = Rooms;
+    fn deref(&self) -> &Rooms {
+        &self.rooms
+    }
 }
 
 impl App {
-    /// Builds every capability on a migrated database. Starts nothing but what writes usage rows.
+    /// Builds every room on a migrated database. Starts nothing but what writes usage rows.
     pub fn build(runtime: Runtime) -> anyhow::Result<Self> {
-        let Runtime { config, target, data_dir, master_key, clock, lifecycle, executable, .. } = runtime.clone();
         let telemetry = Telemetry::new();
         let families = Families::register(&telemetry);
+        let Runtime { config, target, data_dir, master_key, clock, lifecycle, logger, .. } = runtime.clone();
         let db = Db::measured(&target, &config.database, &families.database);
         observe_pools(&telemetry, db.clone());
         let http = HttpClients::new()?;
-        let logs = log_search(&runtime, &http);
-        let alerting = alerting(&runtime, &db, &http, &families);
-        let idempotency = Idempotency::new(db.clone(), clock.clone(), master_key, lifecycle.clone());
-        let auth = Auth::new(db.clone(), clock.clone(), &config.auth, &config.server, families.auth.clone())?;
-        auth.keeps_first_password_in(&data_dir);
-        let jobs = Jobs::new(db.clone(), clock.clone(), config.jobs.clone(), families.jobs.clone());
-        let Stores { objects: storage, index, index_files, participants } =
-            Stores::open(&config, &data_dir, &lifecycle, &families.storage)?;
-        let deletions = Deletions::new(db.clone());
-        let llm = gateway(&runtime, &db, &http, &families);
-        let deps = knowledge::Deps {
-            db: db.clone(),
-            clock: clock.clone(),
-            storage: storage.room(knowledge::OBJECTS)?,
-            deletions: deletions.clone(),
-            index,
-            index_files,
-            llm: llm.clone(),
-            cpu: CpuPool::new(std::thread::available_parallelism().map_or(2, usize::from)),
-            traffic: families.http.traffic.clone(),
-            metrics: families.knowledge.clone(),
-            extractor: executable,
-        };
-        let knowledge = Knowledge::new(config.knowledge.clone(), deps);
-        let agents = Agents::new(agents::Deps {
-            db: db.clone(),
-            clock: clock.clone(),
-            config: config.agents.clone(),
-            lifecycle: lifecycle.clone(),
-            metrics: families.agents.clone(),
-            knowledge: knowledge.clone(),
-            llm: llm.clone(),
-        });
-        let embedding = &config.llm.embedding;
-        let model_dir = embedding.is_local().then(|| embedding.dir(&data_dir));
-        let backups = Backups::new(backup::Deps {
-            config: backup::Config { tools_dir: config.tools_dir(), ..config.backup.clone() },
-            data_dir,
-            target,
+        let idempotency = Idempotency::new(db.clone(), clock.clone(), master_key.clone(), lifecycle.clone());
+        let context = Context {
             db: db.clone(),
             clock,
-            master_key: runtime.master_key.clone(),
             lifecycle,
-            metrics: families.backup.clone(),
-            storage_metrics: families.storage.clone(),
-            deletions: deletions.clone(),
-            objects: storage.clone(),
-            participants,
-            model_dir,
-            settings_files: config.files.clone(),
-            server_dir: config.database.bin_dir.clone(),
+            telemetry: telemetry.clone(),
+            http: http.clone(),
             traffic: families.http.traffic.clone(),
-        });
-        Ok(Self {
-            disks: disks(&runtime),
-            runtime,
-            db,
-            http,
-            telemetry,
-            families,
-            idempotency,
-            auth,
-            jobs,
-            storage,
-            deletions,
-            llm,
-            knowledge,
-            agents,
-            backups,
-            logs,
-            alerting,
-        })
+            data_dir,
+            master_key,
+            logger,
+            server: config.server.clone(),
+        };
+        let rooms = Arc::new(Rooms::build(&context, &runtime, &families)?);
+        Ok(Self { disks: disks(&runtime), runtime, db, http, telemetry, families, idempotency, rooms })
     }
 
     /// Makes the first organisation and administrator where there is nobody.
@@ -213,61 +152,25 @@ impl App {
 
     /// Works on jobs from now on.
     pub fn start_worker(&self) -> anyhow::Result<()> {
-        self.jobs.start_worker(self.registry()?, &self.runtime.lifecycle)?;
+        self.jobs.start_worker(self.registry.clone(), &self.runtime.lifecycle)?;
         Ok(())
-    }
-
-    /// Every kind of job that this build runs.
-    fn registry(&self) -> anyhow::Result<jobs::Registry> {
-        let mut registry = jobs::Registry::default();
-        llm::register(&mut registry, &self.llm)?;
-        knowledge::register(&mut registry, &self.knowledge)?;
-        backup::register(&mut registry, &self.backups)?;
-        alerting::register(&mut registry, &self.alerting)?;
-        Ok(registry)
     }
 
     /// Starts what every role needs beside its listeners.
     pub fn start_background(&self) {
         let lifecycle = &self.runtime.lifecycle;
-        match self.registry() {
-            Ok(registry) => {
-                if let Err(error) = self.jobs.start_figures(registry, lifecycle) {
-                    tracing::warn!(error = format!("{error:#}"), "cannot read the queues' figures");
-                }
-            }
-            Err(error) => tracing::warn!(error = format!("{error:#}"), "cannot list the queues"),
-        }
         self.db.start_statistics(STATISTICS_EVERY, self.runtime.clock.clone(), lifecycle);
         self.disks.start(self.families.disk.clone(), lifecycle);
         http::probe::start(&self.runtime.config.server, &self.http, &self.families.http, lifecycle);
-        self.auth.spawn_upkeep(lifecycle);
         self.idempotency.start_sweep();
-        self.knowledge.start_gauges(lifecycle);
-        self.agents.start_sweep(lifecycle);
-        self.backups.start_gauges();
-        self.alerting.start_gauges();
-        let app = self.clone();
-        lifecycle.spawn("app.start", async move {
-            if let Err(error) = app.knowledge.reconcile_soon().await {
-                tracing::warn!(%error, "cannot compare the search index with the database");
-            }
-        });
+        self.modules.iter().for_each(Module::start);
     }
 
     /// Everything that `holdfast doctor` looks at.
-    pub fn checks(&self) -> anyhow::Result<Vec<Box<dyn Check>>> {
+    pub fn checks(&self) -> Vec<Box<dyn Check>> {
         let mut checks = doctor::checks(self);
-        checks.extend(auth::checks(&self.auth));
-        checks.extend(storage::checks(&self.storage));
-        checks.extend(jobs::doctor::checks(&self.jobs, &self.registry()?));
-        checks.extend(llm::checks(&self.llm));
-        checks.extend(knowledge::checks(&self.knowledge));
-        checks.extend(agents::checks(&self.agents));
-        checks.extend(backup::checks(&self.backups));
-        checks.extend(logs::checks(&self.logs));
-        checks.extend(alerting::checks(&self.alerting));
-        Ok(checks)
+        checks.extend(self.modules.iter().flat_map(Module::doctor));
+        checks
     }
 
     /// Ends what is left after the drain.
@@ -298,41 +201,4 @@ fn disks(runtime: &Runtime) -> Disks {
         folders.push((Folder::Work, config.backup.work_dir(data_dir)));
     }
     Disks::new(folders)
-}
-
-fn log_search(runtime: &Runtime, http: &HttpClients) -> Logs {
-    let Runtime { config, logger, clock, lifecycle, .. } = runtime.clone();
-    Logs::new(logs::Deps {
-        config: config.logs.clone(),
-        telemetry: config.telemetry.clone(),
-        ops: config.ops.local(),
-        http: http.clone(),
-        logger,
-        clock,
-        lifecycle,
-    })
-}
-
-fn gateway(runtime: &Runtime, db: &Db, http: &HttpClients, families: &Families) -> Llm {
-    Llm::new(llm::Deps {
-        config: runtime.config.llm.clone(),
-        data_dir: runtime.data_dir.clone(),
-        clock: runtime.clock.clone(),
-        db: db.clone(),
-        http: http.clone(),
-        metrics: families.llm.clone(),
-        lifecycle: runtime.lifecycle.clone(),
-    })
-}
-
-fn alerting(runtime: &Runtime, db: &Db, http: &HttpClients, families: &Families) -> Alerting {
-    Alerting::new(alerting::Deps {
-        config: runtime.config.alerting.clone(),
-        base_url: runtime.config.server.base_url(),
-        db: db.clone(),
-        clock: runtime.clock.clone(),
-        http: http.clone(),
-        lifecycle: runtime.lifecycle.clone(),
-        metrics: families.alerting.clone(),
-    })
 }

@@ -13,6 +13,8 @@ pub mod console;
 pub mod auth;
 /// Background jobs on PostgreSQL.
 pub mod jobs;
+/// What a room hands over to be plugged in.
+pub mod kit;
 /// LLM gateway and embeddings.
 pub mod llm;
 /// Objects on local disk or S3.

@@ -18,6 +18,8 @@ mod doctor;
 mod error;
 mod metrics;
 mod model;
+mod module;
+mod overview;
 pub mod pages;
 mod prompt;
 pub mod routes;
@@ -34,4 +36,5 @@ pub use metrics::Metrics;
 pub use model::{
     Agent, AgentId, AgentSettings, Citation, Conversation, ConversationId, Draft, Message, MessageId, Retrieval,
 };
+pub use module::{READ, ROOM, WRITE, build};
 pub use service::{Agents, Deps};

@@ -23,7 +23,7 @@ use super::{
     service::{DURATIONS, SilenceRequest, parse_matchers, silence_of},
 };
 use crate::{
-    console::{Bare, Flash, Form, FormErrors, Html, ListQuery, PageResult, Pager, Shell},
+    console::{Bare, Flash, Form, FormErrors, Html, ListQuery, Nothing, PageResult, Pager, Shell},
     platform::{
         error::ApiError,
         http::{Path, Query},
@@ -151,7 +151,7 @@ trait Looks {
     fn shell(&self) -> &Shell;
 
     fn severity(&self, severity: impl Borrow<Severity>) -> String {
-        self.shell().t(format!("console-severity-{}", severity.borrow().as_str())).to_string()
+        self.shell().t(format!("alerting-severity-{}", severity.borrow().as_str())).to_string()
     }
 
     fn runbook(&self, alert: &Alert) -> String {
@@ -322,9 +322,6 @@ async fn create_silence(shell: Shell, State(alerting): State<Alerting>, Form(for
         }
     }
 }
-
-#[derive(Deserialize)]
-struct Nothing {}
 
 async fn silence_alert(
     shell: Shell,

@@ -1,7 +1,8 @@
-//! Every capability's metric families, under its own prefix.
+//! The metric families of the rooms below `kit`; the others register theirs when they are built.
 
+use super::rooms::{ROOMS, queues, schedules, watched_tables};
 use crate::{
-    agents, alerting, auth, backup, jobs, knowledge, llm,
+    jobs,
     platform::{
         db, disk, http,
         telemetry::{LogMetrics, Telemetry, TraceMetrics},
@@ -9,23 +10,7 @@ use crate::{
     storage,
 };
 
-/// Queues of this build, for the reference of metrics; a test compares them with what the worker registers.
-const QUEUES: [&str; 4] = ["alerting", "backup", "knowledge", "system"];
-
-/// Schedules of this build, as [`QUEUES`].
-const SCHEDULES: [&str; 9] = [
-    "alerting.compare",
-    "alerting.maintain",
-    "backup.drill",
-    "backup.drill_old",
-    "backup.run",
-    "jobs.maintain",
-    "knowledge.maintain",
-    "knowledge.reconcile",
-    "llm.retention",
-];
-
-/// All families, registered.
+/// The families of the ground floor, storage and jobs, registered.
 #[derive(Clone, Debug)]
 pub struct Families {
     pub http: http::Metrics,
@@ -33,47 +18,31 @@ pub struct Families {
     pub disk: disk::Metrics,
     pub log: LogMetrics,
     pub traces: TraceMetrics,
-    pub auth: auth::Metrics,
     pub jobs: jobs::Metrics,
     pub storage: storage::Metrics,
-    pub llm: llm::Metrics,
-    pub knowledge: knowledge::Metrics,
-    pub agents: agents::Metrics,
-    pub backup: backup::Metrics,
-    pub alerting: alerting::Metrics,
 }
 
 impl Families {
     pub fn register(telemetry: &Telemetry) -> Self {
         Self {
             http: telemetry.register("http", http::Metrics::register),
-            database: telemetry.register("database", db::Metrics::register),
+            database: telemetry.register("database", |registry| db::Metrics::register(registry, watched_tables())),
             disk: telemetry.register("disk", disk::Metrics::register),
             log: telemetry.register("log", LogMetrics::register),
             traces: telemetry.register("traces", TraceMetrics::register),
-            auth: telemetry.register("auth", auth::Metrics::register),
             jobs: telemetry.register("jobs", jobs::Metrics::register),
             storage: telemetry.register("storage", storage::Metrics::register),
-            llm: telemetry.register("llm", llm::Metrics::register),
-            knowledge: telemetry.register("knowledge", knowledge::Metrics::register),
-            agents: telemetry.register("agents", agents::Metrics::register),
-            backup: telemetry.register("backup", backup::Metrics::register),
-            alerting: telemetry.register("alerting", alerting::Metrics::register),
-        }
-    }
-
-    /// Makes the series that a process makes when it begins to work or knows its configuration, so that the reference has them.
-    pub(super) fn complete(&self) {
-        self.http.create_routes();
-        self.jobs.create(&QUEUES, &SCHEDULES);
-        self.jobs.create_figures(&QUEUES, &SCHEDULES);
-        self.backup.create_destination(ANY);
-        self.llm.create_provider(ANY);
-        for operation in [llm::Operation::Chat, llm::Operation::Embedding] {
-            self.llm.create_model(operation, ANY, ANY);
         }
     }
 }
 
-/// Stands in the reference for values that come from the configuration.
-pub(super) const ANY: &str = "*";
+/// Every series that a running process can make, for the reference.
+pub(super) fn register_all(telemetry: &Telemetry) {
+    let families = Families::register(telemetry);
+    families.http.create_routes();
+    families.jobs.create(&queues(), &schedules());
+    families.jobs.create_figures(&queues(), &schedules());
+    for register in ROOMS.iter().filter_map(|room| room.metrics) {
+        register(telemetry);
+    }
+}

@@ -13,40 +13,24 @@ use axum::{
 use serde::Serialize;
 use tokio::time::timeout;
 
-use super::{App, generated, overview::Numbers};
+use super::{
+    App, generated,
+    rooms::{self, ROOMS},
+};
 use crate::{
-    agents, alerting, auth, backup,
-    console::{Console, NavItem, Parts},
-    jobs, knowledge, llm, logs,
+    auth,
+    console::{Console, Parts},
+    llm,
     platform::{
         disk::Folder,
         error::ApiError,
         health::Status,
-        http::{self, Frame, KnownQuery, Role, refuse_unknown_query},
+        http::{self, Frame, KnownQuery, refuse_unknown_query},
     },
 };
 
 /// How long `/readyz` waits for the database: less than a `HEALTHCHECK`, a proxy or a probe waits for the answer.
 const DATABASE_PATIENCE: Duration = Duration::from_secs(4);
-
-/// The console's navigation, in order.
-const NAVIGATION: [NavItem; 11] = [
-    item("/", "console-nav-overview", "overview", "", Role::Viewer),
-    item("/agents", "console-nav-agents", "agents", "console-nav-build", Role::Viewer),
-    item("/knowledge", "console-nav-knowledge", "knowledge", "console-nav-build", Role::Viewer),
-    item("/jobs", "console-nav-jobs", "jobs", "console-nav-operate", Role::Member),
-    NavItem { operator: true, ..item("/alerts", "alerting-title", "alert", "console-nav-operate", Role::Admin) },
-    NavItem { operator: true, ..item("/backups", "backup-title", "download", "console-nav-operate", Role::Admin) },
-    NavItem { operator: true, ..item("/logs", "logs-title", "document", "console-nav-operate", Role::Admin) },
-    item("/settings/models", "console-nav-models", "models", "console-nav-operate", Role::Member),
-    item("/settings/api-keys", "console-nav-api-keys", "key", "console-nav-settings", Role::Admin),
-    item("/settings/members", "console-nav-members", "members", "console-nav-settings", Role::Admin),
-    item("/settings", "console-nav-organisation", "settings", "console-nav-settings", Role::Viewer),
-];
-
-const fn item(href: &'static str, key: &'static str, icon: &'static str, section: &'static str, role: Role) -> NavItem {
-    NavItem { href, key, icon, section, role, operator: false }
-}
 
 impl App {
     /// API, OpenAI surface and console, in the frame of limits, authentication and logging.
@@ -57,29 +41,17 @@ impl App {
         let document = Bytes::from(openapi.to_string());
         let known_query = KnownQuery::of(&openapi, "/api/v1/");
         let console = Console::new(Parts {
-            nav: NAVIGATION.to_vec(),
-            overview: Arc::new(Numbers(self.clone())),
+            nav: rooms::nav(),
+            locales: rooms::locales(),
+            assets: rooms::assets(),
+            overview: self.rooms.modules.iter().filter_map(|module| module.overview.clone()).collect(),
             openapi,
             https: config.is_https(),
         });
-        let routes = Router::new()
-            .merge(Router::from(auth::routes::router().with_state(self.auth.clone())))
-            .merge(Router::from(agents::routes::router().with_state(self.agents.clone())))
-            .merge(Router::from(knowledge::routes::router().with_state(self.knowledge.clone())))
-            .merge(Router::from(jobs::routes::router().with_state(self.jobs.clone())))
-            .merge(Router::from(backup::routes::router().with_state(self.backups.clone())))
-            .merge(Router::from(logs::routes::router().with_state(self.logs.clone())))
-            .merge(Router::from(alerting::routes::router().with_state(self.alerting.clone())))
-            .merge(Router::from(llm::router().with_state(self.llm.clone())))
-            .merge(Router::from(llm::openai_router().with_state(self.llm.clone())))
-            .merge(auth::pages::router().with_state(self.auth.clone()))
-            .merge(agents::pages::router().with_state(self.agents.clone()))
-            .merge(knowledge::pages::router().with_state(self.knowledge.clone()))
-            .merge(jobs::pages::router().with_state(self.jobs.clone()))
-            .merge(llm::pages::router().with_state(self.llm.clone()))
-            .merge(backup::pages::router().with_state(self.backups.clone()))
-            .merge(logs::pages::router().with_state(self.logs.clone()))
-            .merge(alerting::pages::router().with_state(self.alerting.clone()))
+        let modules = &self.rooms.modules;
+        let routes = modules
+            .iter()
+            .fold(Router::new(), |routes, module| routes.merge(module.routes.clone()))
             .merge(console.router())
             .route(
                 "/api/v1/openapi.json",
@@ -103,8 +75,8 @@ impl App {
             .layer(from_fn_with_state(auth::Origins::new(config), auth::csrf_guard));
         let (clock, lifecycle) = (self.runtime.clock.clone(), self.runtime.lifecycle.clone());
         let frame = Frame::new(config, clock, self.families.http.clone(), Arc::new(self.auth.clone()), lifecycle)
-            .with_own_tokens(&[alerting::routes::WEBHOOK])
-            .with_public(&[alerting::pages::RUNBOOKS]);
+            .with_own_tokens(&ROOMS.iter().flat_map(|room| room.own_tokens).cloned().collect::<Vec<_>>())
+            .with_public(&ROOMS.iter().flat_map(|room| room.public).copied().collect::<Vec<_>>());
         // Inside, the console knows who is signed in; outside, it catches what is refused before that is known.
         http::wrap(guarded, frame, |framed| console.wrap(framed).layer(from_fn(llm::word_openai_errors)))
     }
@@ -112,15 +84,18 @@ impl App {
     /// `/metrics`, `/healthz`, `/readyz` for machines, `/log-level` for operators on the host.
     pub fn ops_router(&self) -> Router {
         let config = &self.runtime.config;
-        Router::new()
+        let routes = Router::new()
             .route(
                 "/metrics",
                 get(|State(app): State<Self>, headers: HeaderMap| async move { app.telemetry.response(&headers) }),
             )
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(ready))
-            .with_state(self.clone())
-            .merge(logs::routes::ops_router().with_state(self.logs.clone()))
+            .with_state(self.clone());
+        let modules = &self.rooms.modules;
+        modules
+            .iter()
+            .fold(routes, |routes, module| routes.merge(module.ops.clone()))
             .layer(from_fn_with_state(http::OpsHosts::new(&config.ops, &config.server), http::refuse_strangers))
     }
 

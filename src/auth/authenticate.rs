@@ -21,7 +21,7 @@ use super::{
 use crate::platform::{
     crypto,
     error::ApiError,
-    http::{Actor, Authenticator, KeyActor, Principal, Role, Scope, SessionUser},
+    http::{Actor, Authenticator, KeyActor, Principal, Role, SessionUser},
 };
 
 const CACHED_FOR: Duration = Duration::from_secs(10);
@@ -133,16 +133,18 @@ impl Auth {
         tx.commit().await?;
         Ok(row.map(|row| {
             let actor =
-                KeyActor { key_id: row.id.0, name: row.name.clone(), scopes: row.scopes.iter().copied().collect() };
-            let principal = Principal { org_id: row.org_id, role: role_of(&row.scopes), actor: Actor::ApiKey(actor) };
+                KeyActor { key_id: row.id.0, name: row.name.clone(), scopes: row.scopes.iter().cloned().collect() };
+            let principal =
+                Principal { org_id: row.org_id, role: self.role_of(&row.scopes), actor: Actor::ApiKey(actor) };
             Arc::new(CachedKey { principal, row })
         }))
     }
-}
 
-/// The role that a key with these scopes corresponds to: what rules that compare roles go by. Never owner.
-fn role_of(scopes: &[Scope]) -> Role {
-    scopes.iter().map(|s| s.role()).max().unwrap_or(Role::Viewer)
+    /// The role that a key with these scopes corresponds to, for rules that compare roles. Never owner.
+    fn role_of(&self, scopes: &[String]) -> Role {
+        let known = self.scopes().iter().filter(|scope| scopes.iter().any(|name| name == scope.as_str()));
+        known.map(|scope| scope.role()).max().unwrap_or(Role::Viewer)
+    }
 }
 
 /// Derived from the cookie's value, so there is nothing to store, and from it nobody learns the cookie.

@@ -15,6 +15,8 @@ mod error;
 mod first_password;
 pub mod metrics;
 mod model;
+mod module;
+mod overview;
 pub mod pages;
 mod password;
 pub mod routes;
@@ -34,4 +36,5 @@ pub use model::{
     ApiKey, ApiKeyId, FirstAdmin, Link, LinkId, LinkPurpose, Member, NewApiKey, NewLink, Organisation, Session,
     SessionId, SignedIn, User,
 };
+pub use module::{ROOM, build};
 pub use service::{Accept, Accepted, Auth, Client, LinkInfo};

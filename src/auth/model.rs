@@ -75,7 +75,8 @@ pub struct ApiKey {
     /// Beginning of the key, to recognise it by.
     #[schema(example = "hf_k3x9q2ab")]
     pub prefix: String,
-    pub scopes: Vec<Scope>,
+    #[schema(value_type = Vec<Scope>)]
+    pub scopes: Vec<String>,
     pub expires_at: Option<DateTime<Utc>>,
     /// To within a minute.
     pub last_used_at: Option<DateTime<Utc>>,
@@ -187,7 +188,7 @@ pub(super) struct KeyRow {
     pub org_id: OrgId,
     pub name: String,
     pub secret_hash: Vec<u8>,
-    pub scopes: Vec<Scope>,
+    pub scopes: Vec<String>,
     pub expires_at: Option<DateTime<Utc>>,
     pub last_used_at: Option<DateTime<Utc>>,
 }

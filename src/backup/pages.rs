@@ -7,7 +7,6 @@ use axum::{
     response::Response,
     routing::{get, post},
 };
-use serde::Deserialize;
 
 use super::{
     BackupError, Backups,
@@ -15,7 +14,7 @@ use super::{
     model::{Backup, BackupId, Copy, CopyStatus, DestinationStatus, Drill, DrillStatus, Kind, Status},
 };
 use crate::{
-    console::{Flash, Form, ListQuery, PageResult, Pager, Shell, svg},
+    console::{Flash, Form, ListQuery, Nothing, PageResult, Pager, Shell, svg},
     platform::{
         error::ApiError,
         http::{Page, PageQuery, Path},
@@ -165,9 +164,6 @@ impl DrillStatus {
         }
     }
 }
-
-#[derive(Deserialize)]
-struct Nothing {}
 
 /// Back to the page, with what was done or why it was not.
 fn back(shell: &Shell, done: Result<(), ApiError>, message: &str) -> Result<Response, ApiError> {

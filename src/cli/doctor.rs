@@ -46,7 +46,7 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
     }
     let lifecycle = Lifecycle::new();
     let app = App::build(booted.runtime(lifecycle.clone()))?;
-    let reports = health::run_all(&app.checks()?).await;
+    let reports = health::run_all(&app.checks()).await;
     lifecycle.drain(Duration::from_secs(1)).await;
     // Nothing is left under way; a database that hangs is not waited for once more.
     let _ = tokio::time::timeout(Duration::from_secs(1), app.close()).await;

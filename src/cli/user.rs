@@ -146,7 +146,7 @@ pub(super) async fn with_auth(
         let config = &booted.config;
         let db = Db::new(&booted.target, &config.database);
         let metrics = Telemetry::new().register("auth", Metrics::register);
-        let auth = Auth::new(db.clone(), Clock::system(), &config.auth, &config.server, metrics)?;
+        let auth = Auth::new(db.clone(), Clock::system(), &config.auth, &config.server, crate::app::scopes(), metrics)?;
         auth.keeps_first_password_in(&booted.data_dir.path);
         let result = work(&auth).await;
         db.close().await;
@@ -161,7 +161,14 @@ pub(super) async fn with_auth(
 pub(super) async fn operators(booted: &Booted) -> anyhow::Result<Vec<String>> {
     let db = Db::new(&booted.target, &booted.config.database);
     let metrics = Telemetry::new().register("auth", Metrics::register);
-    let auth = Auth::new(db.clone(), Clock::system(), &booted.config.auth, &booted.config.server, metrics)?;
+    let auth = Auth::new(
+        db.clone(),
+        Clock::system(),
+        &booted.config.auth,
+        &booted.config.server,
+        crate::app::scopes(),
+        metrics,
+    )?;
     auth.keeps_first_password_in(&booted.data_dir.path);
     auth.review_first_password().await;
     let people = all_pages(async |after, limit| auth.list_users(None, after, limit).await, |u| u.id.0).await;

@@ -12,8 +12,8 @@ use chrono::{DateTime, Utc};
 
 use super::flash::{self, Flash};
 use super::form::FormErrors;
-use super::i18n::{self, Lang, Text, TextArg};
-use super::{Console, assets, csrf, format};
+use super::i18n::{Lang, Text, TextArg};
+use super::{Console, csrf, format};
 use crate::platform::error::ApiError;
 
 /// What handlers of pages return: an [`ApiError`] becomes an HTML error page (see `error_pages`).
@@ -81,7 +81,7 @@ impl Bare {
 
     /// The message `key`; add arguments with `.with("name", value)`.
     pub fn t(&self, key: impl AsRef<str>) -> Text {
-        i18n::text(self.0.lang, key.as_ref())
+        self.0.console.texts().text(self.0.lang, key.as_ref())
     }
 
     /// The message `key` with `$n`, which chooses the plural form.
@@ -140,14 +140,14 @@ impl Bare {
         &self.0.path
     }
 
-    /// The address of an asset, `<capability>/<file>`.
+    /// The address of an asset, `<room>/<file>`.
     pub fn asset(&self, file: &str) -> String {
-        assets::url(file)
+        self.0.console.assets().url(file)
     }
 
     /// The message from before the redirect, translated: (tone, text).
     pub fn flash(&self) -> Option<(&'static str, String)> {
-        self.0.flash.as_ref().map(|flash| (flash.tone(), flash.message(self.0.lang)))
+        self.0.flash.as_ref().map(|flash| (flash.tone(), flash.message(self.0.console.texts(), self.0.lang)))
     }
 
     /// Whether this page travels over plain http to another machine.
@@ -183,7 +183,7 @@ impl Bare {
     /// The field messages of a refused form, in this page's language; `Err` for what no form can mend (5xx, 401, 403,
     /// 404), which then becomes an error page.
     pub fn form_errors(&self, error: ApiError) -> Result<FormErrors, ApiError> {
-        FormErrors::from_api(self.0.lang, error)
+        FormErrors::from_api(self.0.console.texts(), self.0.lang, error)
     }
 
     // --- responses -----------------------------------------------------------------------------------------------

@@ -65,9 +65,9 @@ fn view<'a>(page: &'a Bare, status: StatusCode, error: Option<&ResponseError>) -
     };
     let general = page.t(format!("console-error-{kind}-detail")).to_string();
     let detail = match (kind, error) {
-        ("refused", Some(error)) => form::message(page.lang(), &error.code, &error.detail),
+        ("refused", Some(error)) => form::message(page.console().texts(), page.lang(), &error.code, &error.detail),
         // A translated reason of a refusal helps; "not found" and the inside of a failure do not.
-        ("forbidden", Some(error)) => form::message(page.lang(), &error.code, &general),
+        ("forbidden", Some(error)) => form::message(page.console().texts(), page.lang(), &error.code, &general),
         _ => general,
     };
     ErrorPage {

@@ -1,12 +1,14 @@
 //! One message that survives one redirect: "Agent created". It travels in a cookie of its own as a translation key
 //! with arguments and is shown, escaped, by the next page; a forged one could only tell its forger something.
 
+use std::sync::Arc;
+
 use axum_extra::extract::cookie::{Cookie, CookieJar};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-use super::i18n::{self, Lang};
+use super::i18n::{Lang, Texts};
 
 pub(super) const COOKIE: &str = "hf_flash";
 
@@ -64,8 +66,8 @@ impl Flash {
         }
     }
 
-    pub(super) fn message(&self, lang: Lang) -> String {
-        i18n::text_with(lang, &self.key, &self.args).to_string()
+    pub(super) fn message(&self, texts: &Arc<Texts>, lang: Lang) -> String {
+        texts.text_with(lang, &self.key, &self.args).to_string()
     }
 
     pub(super) fn read(jar: &CookieJar) -> Option<Self> {

@@ -1,10 +1,12 @@
 //! Forms: `Form<T>` reads one and checks its token, `FormErrors` says at each field what was refused.
 
+use std::sync::Arc;
+
 use axum::extract::{FromRequest, Request};
 use axum::http::header;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 
-use super::i18n::{self, Lang};
+use super::i18n::{Lang, Texts};
 use super::{Bare, Console};
 use crate::platform::error::ApiError;
 
@@ -37,6 +39,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Form<T> {
     }
 }
 
+/// A form that is a button: nothing but its token.
+#[derive(Debug, Deserialize)]
+pub struct Nothing {}
+
 fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     serde_html_form::from_bytes(bytes).map_err(|error| ApiError::bad_request("invalid_form", error.to_string()))
 }
@@ -49,16 +55,16 @@ pub struct FormErrors {
 }
 
 impl FormErrors {
-    pub(super) fn from_api(lang: Lang, error: ApiError) -> Result<Self, ApiError> {
+    pub(super) fn from_api(texts: &Arc<Texts>, lang: Lang, error: ApiError) -> Result<Self, ApiError> {
         if !matches!(error.status.as_u16(), 400 | 409 | 413 | 415 | 422 | 429) {
             return Err(error);
         }
         let fields: Vec<_> = error
             .errors
             .iter()
-            .map(|field| (name_of(&field.pointer), message(lang, field.code.as_ref(), &field.detail)))
+            .map(|field| (name_of(&field.pointer), message(texts, lang, field.code.as_ref(), &field.detail)))
             .collect();
-        let general = fields.is_empty().then(|| message(lang, &error.code, &error.detail));
+        let general = fields.is_empty().then(|| message(texts, lang, &error.code, &error.detail));
         Ok(Self { fields, general })
     }
 
@@ -90,7 +96,7 @@ fn name_of(pointer: &str) -> String {
 }
 
 /// The translation of a stable error code (`slug_taken` is the key `error-slug-taken`), else the API's own English.
-pub(super) fn message(lang: Lang, code: &str, detail: &str) -> String {
+pub(super) fn message(texts: &Arc<Texts>, lang: Lang, code: &str, detail: &str) -> String {
     let key = format!("error-{}", code.replace('_', "-"));
-    if i18n::has(lang, &key) { i18n::text(lang, &key).to_string() } else { detail.to_owned() }
+    if texts.has(lang, &key) { texts.text(lang, &key).to_string() } else { detail.to_owned() }
 }

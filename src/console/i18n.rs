@@ -1,16 +1,16 @@
-//! Two languages, always complete: Fluent messages from `src/<capability>/locales/{en,ru}.ftl`, compiled into the binary.
+//! Two languages, always complete: Fluent messages from `src/<room>/locales/{en,ru}.ftl`, compiled into the binary.
 //!
 //! A key that does not exist shows itself on the page and is logged; `tests` fail on it before that, and fail where one
 //! language has a key that the other has not.
 
 use std::fmt;
-use std::sync::LazyLock;
+use std::sync::Arc;
 
 use axum::http::{HeaderMap, header};
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
 
-use super::{embedded, format};
+use super::format;
 
 /// A language of the console.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,17 +62,62 @@ impl Lang {
 
 type Bundle = FluentBundle<FluentResource>;
 
-static EN: LazyLock<Bundle> = LazyLock::new(|| load(Lang::En));
-static RU: LazyLock<Bundle> = LazyLock::new(|| load(Lang::Ru));
+/// The messages of one room.
+#[derive(Clone, Copy, Debug)]
+pub struct Locale {
+    /// The prefix of its keys.
+    pub room: &'static str,
+    pub en: &'static str,
+    pub ru: &'static str,
+}
 
-fn bundle(lang: Lang) -> &'static Bundle {
-    match lang {
-        Lang::En => &EN,
-        Lang::Ru => &RU,
+/// `src/<room>/locales/{en,ru}.ftl` of the room in whose folder this stands.
+#[macro_export]
+macro_rules! locale {
+    ($room:literal) => {
+        $crate::console::Locale { room: $room, en: include_str!("locales/en.ftl"), ru: include_str!("locales/ru.ftl") }
+    };
+}
+
+/// Every room's messages in both languages.
+pub struct Texts {
+    en: Bundle,
+    ru: Bundle,
+}
+
+impl Texts {
+    pub fn new(locales: &[Locale]) -> Arc<Self> {
+        Arc::new(Self { en: load(Lang::En, locales), ru: load(Lang::Ru, locales) })
+    }
+
+    fn bundle(&self, lang: Lang) -> &Bundle {
+        match lang {
+            Lang::En => &self.en,
+            Lang::Ru => &self.ru,
+        }
+    }
+
+    /// Whether `key` exists in `lang`.
+    pub fn has(&self, lang: Lang, key: &str) -> bool {
+        self.bundle(lang).has_message(key)
+    }
+
+    /// The message `key` in `lang`.
+    pub fn text(self: &Arc<Self>, lang: Lang, key: &str) -> Text {
+        Text { texts: self.clone(), lang, key: key.to_owned(), args: FluentArgs::new() }
+    }
+
+    /// The message `key` in `lang` with arguments that are known only at run time.
+    pub fn text_with(self: &Arc<Self>, lang: Lang, key: &str, args: &[(String, String)]) -> Text {
+        let mut text = self.text(lang, key);
+        for (name, value) in args {
+            text.args.set(name.clone(), value.clone());
+        }
+        text
     }
 }
 
-fn load(lang: Lang) -> Bundle {
+fn load(lang: Lang, locales: &[Locale]) -> Bundle {
     let mut bundle = Bundle::new_concurrent(vec![lang.code().parse().unwrap_or_default()]);
     // The isolating marks are invisible characters that would end up in page titles and in what people copy.
     bundle.set_use_isolating(false);
@@ -80,27 +125,17 @@ fn load(lang: Lang) -> Bundle {
         Lang::En => |value, _| group_digits(value, Lang::En),
         Lang::Ru => |value, _| group_digits(value, Lang::Ru),
     }));
-    for locale in embedded::LOCALES {
+    for locale in locales {
         let source = match lang {
             Lang::En => locale.en,
             Lang::Ru => locale.ru,
         };
         let resource = FluentResource::try_new(source.to_owned()).unwrap_or_else(|(resource, errors)| {
-            tracing::error!(
-                capability = locale.capability,
-                lang = lang.code(),
-                ?errors,
-                "a translation file is broken"
-            );
+            tracing::error!(room = locale.room, lang = lang.code(), ?errors, "a translation file is broken");
             resource
         });
         if let Err(errors) = bundle.add_resource(resource) {
-            tracing::error!(
-                capability = locale.capability,
-                lang = lang.code(),
-                ?errors,
-                "a translation key exists twice"
-            );
+            tracing::error!(room = locale.room, lang = lang.code(), ?errors, "a translation key exists twice");
         }
     }
     bundle
@@ -117,31 +152,13 @@ fn group_digits(value: &FluentValue, lang: Lang) -> Option<String> {
     }
 }
 
-/// Whether `key` exists in `lang`.
-pub fn has(lang: Lang, key: &str) -> bool {
-    bundle(lang).has_message(key)
-}
-
-/// One message in one language with its arguments; `Display` renders it. Build with [`text`], add arguments with
+/// One message in one language with its arguments; `Display` renders it. Build with [`Texts::text`], add arguments with
 /// [`Text::with`].
 pub struct Text {
+    texts: Arc<Texts>,
     lang: Lang,
     key: String,
     args: FluentArgs<'static>,
-}
-
-/// The message `key` in `lang`.
-pub fn text(lang: Lang, key: &str) -> Text {
-    Text { lang, key: key.to_owned(), args: FluentArgs::new() }
-}
-
-/// The message `key` in `lang` with arguments that are known only at run time.
-pub fn text_with(lang: Lang, key: &str, args: &[(String, String)]) -> Text {
-    let mut text = text(lang, key);
-    for (name, value) in args {
-        text.args.set(name.clone(), value.clone());
-    }
-    text
 }
 
 impl Text {
@@ -160,7 +177,7 @@ impl Text {
 
 impl fmt::Display for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let bundle = bundle(self.lang);
+        let bundle = self.texts.bundle(self.lang);
         let Some(pattern) = bundle.get_message(&self.key).and_then(|message| message.value()) else {
             tracing::warn!(key = self.key, lang = self.lang.code(), "a translation is missing");
             return f.write_str(&self.key);

@@ -5,7 +5,7 @@
 //!
 //! Files, with the capability's name as the prefix of every translation key:
 //! `src/agents/pages.rs`, `src/agents/templates/list.html`, `src/agents/locales/{en,ru}.ftl`, `src/agents/assets/chat.js`.
-//! A new file of translations or assets is named once in `console/embedded.rs`; the navigation is given by `app`.
+//! Translations, assets and links of the navigation are named in the room's `module.rs`.
 //!
 //! ```ignore
 //! use crate::console::{Flash, Form, FormErrors, ListQuery, PageResult, Pager, Shell};
@@ -61,13 +61,13 @@ mod api_docs;
 mod assets;
 mod bare;
 mod csrf;
-mod embedded;
 mod error_pages;
 mod flash;
 mod form;
 mod format;
 mod i18n;
 mod list;
+mod overview;
 mod pages;
 mod shell;
 mod state;
@@ -76,12 +76,18 @@ pub mod svg;
 #[cfg(test)]
 mod tests;
 
+pub use assets::Asset;
 pub use bare::{Bare, PageResult, Theme, local_path, see_other};
 pub use flash::Flash;
-pub use form::{Form, FormErrors};
+pub use form::{Form, FormErrors, Nothing};
 pub use format::{Html, browser, escape, markdown};
-pub use i18n::Lang;
+pub use i18n::{Lang, Locale, Texts};
 pub use list::{ListQuery, Pager};
-pub use pages::{FiringAlert, Overview, OverviewSource, Recovery};
+pub use overview::{Action, Notice, Overview, OverviewPart, Remark, Step, Tile};
 pub use shell::{NavSection, PASSWORD_PAGE, Shell};
-pub use state::{Console, NavItem, Parts};
+pub use state::{Console, NavItem, Parts, Section};
+
+pub const NAV: &[NavItem] = &[NavItem::new(Section::Top, "/", "console-nav-overview", "overview")];
+pub const LOCALE: Locale = crate::locale!("console");
+pub const ASSETS: &[Asset] =
+    crate::assets!("console": "console.css" "console.js" "http.js" "sse.js" "upload.js" "icons.svg" "favicon.svg");

@@ -92,9 +92,9 @@ impl Shell {
     pub fn nav(&self) -> Vec<NavSection<'_>> {
         let mut sections: Vec<NavSection<'_>> = Vec::new();
         for item in self.page.console().nav().iter().filter(|item| self.sees(item)) {
-            match sections.iter_mut().find(|section| section.key == item.section) {
+            match sections.iter_mut().find(|section| section.key == item.section.key()) {
                 Some(section) => section.items.push(item),
-                None => sections.push(NavSection { key: item.section, items: vec![item] }),
+                None => sections.push(NavSection { key: item.section.key(), items: vec![item] }),
             }
         }
         sections

@@ -6,10 +6,33 @@ use axum::http::request;
 use axum::{Extension, Router, middleware};
 
 use super::api_docs::Reference;
-use super::pages::OverviewSource;
-use super::{assets, error_pages, pages};
+use super::assets::{Asset, Assets};
+use super::i18n::{Locale, Texts};
+use super::overview::OverviewPart;
+use super::{assets, error_pages, overview, pages};
 use crate::platform::error::ApiError;
 use crate::platform::http::Role;
+
+/// A part of the navigation, in the order in which it shows them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Section {
+    Top,
+    Build,
+    Operate,
+    Settings,
+}
+
+impl Section {
+    /// Translation key of its heading; empty for none.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Top => "",
+            Self::Build => "console-nav-build",
+            Self::Operate => "console-nav-operate",
+            Self::Settings => "console-nav-settings",
+        }
+    }
+}
 
 /// One link of the navigation.
 #[derive(Debug, Clone, Copy)]
@@ -19,18 +42,37 @@ pub struct NavItem {
     pub key: &'static str,
     /// A symbol of `assets/icons.svg`.
     pub icon: &'static str,
-    /// Translation key of the heading it stands under; items of one section stand together. Empty: no heading.
-    pub section: &'static str,
+    pub section: Section,
     /// The least role that sees it.
     pub role: Role,
     /// Only for operators of the installation.
     pub operator: bool,
 }
 
+impl NavItem {
+    /// A link that everybody sees.
+    pub const fn new(section: Section, href: &'static str, key: &'static str, icon: &'static str) -> Self {
+        Self { href, key, icon, section, role: Role::Viewer, operator: false }
+    }
+
+    /// Seen by those with at least `role`.
+    pub const fn role(self, role: Role) -> Self {
+        Self { role, ..self }
+    }
+
+    /// Seen by operators of the installation.
+    pub const fn operator(self) -> Self {
+        Self { role: Role::Admin, operator: true, ..self }
+    }
+}
+
 /// What app must provide.
 pub struct Parts {
     pub nav: Vec<NavItem>,
-    pub overview: Arc<dyn OverviewSource>,
+    pub locales: Vec<Locale>,
+    pub assets: Vec<Asset>,
+    /// What the rooms show on the first page, in order.
+    pub overview: Vec<Arc<dyn OverviewPart>>,
     /// The `OpenAPI` document behind `/api/docs`.
     pub openapi: serde_json::Value,
     /// Whether `server.public_url` is https: cookies are Secure, no banner.
@@ -42,19 +84,26 @@ pub struct Parts {
 pub struct Console(Arc<Inner>);
 
 struct Inner {
-    parts: Parts,
+    nav: Vec<NavItem>,
+    overview: Vec<Arc<dyn OverviewPart>>,
+    https: bool,
+    texts: Arc<Texts>,
+    assets: Assets,
     reference: Reference,
 }
 
 impl Console {
     pub fn new(parts: Parts) -> Self {
-        let reference = Reference::new(&parts.openapi);
-        Self(Arc::new(Inner { parts, reference }))
+        let Parts { mut nav, locales, assets, overview, openapi, https } = parts;
+        // Sections in their order, and within each the rooms in theirs.
+        nav.sort_by_key(|item| item.section);
+        let (texts, assets) = (Texts::new(&locales), Assets::new(assets));
+        Self(Arc::new(Inner { nav, overview, https, texts, assets, reference: Reference::new(&openapi) }))
     }
 
     /// The console's own routes: `/`, `/api/docs`, `/console/preferences`, `/assets/...`.
     pub fn router<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
-        pages::router().merge(assets::router())
+        pages::router().merge(overview::router()).merge(assets::router())
     }
 
     /// Puts the console into every request and turns errors into pages for browsers. Goes around every router with
@@ -69,11 +118,19 @@ impl Console {
     }
 
     pub(super) fn nav(&self) -> &[NavItem] {
-        &self.0.parts.nav
+        &self.0.nav
     }
 
-    pub(super) fn overview(&self) -> &dyn OverviewSource {
-        &*self.0.parts.overview
+    pub(super) fn overview(&self) -> &[Arc<dyn OverviewPart>] {
+        &self.0.overview
+    }
+
+    pub(super) fn texts(&self) -> &Arc<Texts> {
+        &self.0.texts
+    }
+
+    pub(super) fn assets(&self) -> &Assets {
+        &self.0.assets
     }
 
     pub(super) fn reference(&self) -> &Reference {
@@ -81,6 +138,6 @@ impl Console {
     }
 
     pub(super) fn https(&self) -> bool {
-        self.0.parts.https
+        self.0.https
     }
 }

@@ -1,8 +1,5 @@
-//! What a machine can check about pages: languages are complete, keys exist, files are embedded, every component renders.
+//! Pages, through the router: every component renders, forms need their token.
 
-use std::collections::BTreeSet;
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use askama::Template;
@@ -15,99 +12,11 @@ use serde_json::json;
 use tower::ServiceExt;
 use uuid::Uuid;
 
-use super::{Console, Flash, Form, FormErrors, Lang, ListQuery, NavItem, Overview, OverviewSource, PageResult, Pager};
-use super::{Parts, Shell, embedded, i18n};
+use super::{ASSETS, Console, Flash, Form, FormErrors, LOCALE, Lang, ListQuery, NavItem, Overview, OverviewPart};
+use super::{PageResult, Pager, Parts, Section, Shell, Step, Tile};
 use crate::platform::error::ApiError;
 use crate::platform::http::{Actor, OrgRef, Principal, Role, SessionUser};
 use crate::platform::ids::{OrgId, UserId};
-
-fn sources() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
-}
-
-fn walk(folder: &Path, out: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
-        if entry.path().is_dir() { walk(&entry.path(), out) } else { out.push(entry.path()) }
-    }
-}
-
-/// Every file below `src`, by name relative to it, with one of the extensions.
-fn files(extensions: &[&str]) -> Vec<(String, PathBuf)> {
-    let mut all = Vec::new();
-    walk(&sources(), &mut all);
-    all.retain(|path| path.extension().is_some_and(|e| extensions.iter().any(|known| e == *known)));
-    all.into_iter().map(|path| (path.strip_prefix(sources()).unwrap().to_str().unwrap().to_owned(), path)).collect()
-}
-
-fn keys(source: &str) -> BTreeSet<&str> {
-    let starts = source.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase()));
-    starts.filter_map(|line| line.split_once(" =")).map(|(key, _)| key).collect()
-}
-
-#[test]
-fn every_file_is_embedded() {
-    for (name, _) in files(&["css", "js", "svg", "png", "woff2"]) {
-        let asset = name.replace("/assets/", "/");
-        assert!(embedded::ASSETS.iter().any(|(known, _)| *known == asset), "{name} is missing in console/embedded.rs");
-    }
-    for (name, _) in files(&["ftl"]) {
-        let known = embedded::LOCALES.iter().any(|locale| name.starts_with(&format!("{}/locales/", locale.capability)));
-        assert!(known, "{name} is missing in console/embedded.rs");
-    }
-}
-
-#[test]
-fn both_languages_have_the_same_keys_under_their_own_prefix() {
-    for locale in embedded::LOCALES {
-        assert_eq!(keys(locale.en), keys(locale.ru), "{}", locale.capability);
-        for source in [locale.en, locale.ru] {
-            let parsed = fluent_bundle::FluentResource::try_new(source.to_owned());
-            assert!(parsed.is_ok(), "{}: {:?}", locale.capability, parsed.err().map(|(_, errors)| errors));
-        }
-        for key in keys(locale.en) {
-            let own = key.starts_with(&locale.capability.replace('_', "-")) || key.starts_with("error-");
-            assert!(own, "{key} does not carry the prefix {}", locale.capability);
-        }
-    }
-}
-
-#[test]
-fn every_key_that_a_page_names_exists() {
-    let calls = [".t(\"", ".tn(\"", "Flash::ok(\"", "Flash::warn(\"", "Flash::error(\""];
-    // Tests may name keys that do not exist, and the how-to in mod.rs names another capability's.
-    let pages =
-        files(&["html", "rs"]).into_iter().filter(|(name, _)| !name.ends_with("tests.rs") && name != "console/mod.rs");
-    for (name, path) in pages {
-        let text = fs::read_to_string(path).unwrap();
-        for call in calls {
-            for rest in text.split(call).skip(1) {
-                let key = rest.split('"').next().unwrap();
-                // A key with a hole is filled from a closed set; the pages' own tests render those.
-                let complete = key.contains("{}") || Lang::ALL.into_iter().all(|lang| i18n::has(lang, key));
-                assert!(complete, "{name} names the key {key}, which no locales file has");
-            }
-        }
-    }
-}
-
-#[test]
-fn pages_have_no_inline_script_or_style() {
-    for (name, path) in files(&["html"]) {
-        let text = fs::read_to_string(path).unwrap();
-        for banned in [" style=", "<style", " onclick=", " onsubmit=", "javascript:"] {
-            assert!(!text.contains(banned), "{name} has {banned}, which the content security policy blocks");
-        }
-    }
-}
-
-#[test]
-fn russian_counts_decline() {
-    let bases = |n: i64| i18n::text(Lang::Ru, "console-overview-in-bases").with("n", n).to_string();
-    assert_eq!(bases(1), "в 1 базе знаний");
-    assert_eq!(bases(1_205), "в 1\u{a0}205 базах знаний");
-    let keys = |n: i64| i18n::text(Lang::Ru, "console-overview-keys").with("n", n).to_string();
-    assert_eq!((keys(21), keys(3), keys(11)), ("21 ключ API".into(), "3 ключа API".into(), "11 ключей API".into()));
-}
 
 #[test]
 fn the_browser_chooses_the_language() {
@@ -123,17 +32,16 @@ fn the_browser_chooses_the_language() {
 
 // --- pages, through the router -------------------------------------------------------------------------------------------
 
-struct Numbers;
+struct Figures;
 
 #[async_trait::async_trait]
-impl OverviewSource for Numbers {
-    async fn overview(&self, _: &Principal) -> Result<Overview, ApiError> {
-        Ok(Overview {
-            documents_ready: 1_205,
-            documents_failed: 2,
-            tokens_by_day: vec![1, 2, 3],
-            ..Overview::default()
-        })
+impl OverviewPart for Figures {
+    async fn overview(&self, shell: &Shell) -> Result<Overview, ApiError> {
+        let step =
+            |href, needs| Step { place: 1, href, title: "A step".into(), text: "of two".into(), needs, done: false };
+        let tile = Tile::new("Figures", shell.number(1_205)).spark(&[1, 2, 3], "by day").badge("error", "2 failed");
+        let steps = vec![step("/first", Role::Member), step("/second", Role::Owner)];
+        Ok(Overview { steps, tiles: vec![tile], ..Overview::default() })
     }
 }
 
@@ -179,16 +87,23 @@ fn person(must_change_password: bool) -> Principal {
 }
 
 fn site(who: Option<Principal>) -> Router {
-    let item = |href, key, role, operator| NavItem { href, key, icon: "overview", section: "", role, operator };
+    let item = |href, key| NavItem::new(Section::Top, href, key, "overview");
     let nav = vec![
-        item("/style", "console-nav-agents", Role::Viewer, false),
-        item("/style/more", "console-nav-knowledge", Role::Viewer, false),
-        item("/members", "console-nav-members", Role::Admin, false),
-        item("/jobs", "console-nav-jobs", Role::Viewer, true),
+        item("/style", "console-save"),
+        item("/style/more", "console-edit"),
+        item("/members", "console-delete").role(Role::Admin),
+        item("/jobs", "console-search").operator(),
     ];
     let openapi =
         json!({"paths": {"/api/v1/agents": {"get": {"summary": "List", "tags": ["agents"], "responses": {}}}}});
-    let console = Console::new(Parts { nav, overview: Arc::new(Numbers), openapi, https: false });
+    let console = Console::new(Parts {
+        nav,
+        locales: vec![LOCALE],
+        assets: ASSETS.to_vec(),
+        overview: vec![Arc::new(Figures)],
+        openapi,
+        https: false,
+    });
     let down = || async { Err::<(), _>(ApiError::internal(anyhow::anyhow!("secret reason"))) };
     let routes = Router::new()
         .route("/style", get(style))
@@ -232,6 +147,13 @@ async fn pages_render_in_both_languages_without_a_missing_key() {
             assert!(policy.contains("script-src 'self';"), "{policy}");
         }
     }
+}
+
+#[tokio::test]
+async fn the_first_page_shows_what_the_rooms_say_to_those_who_may_act_on_it() {
+    let (_, _, body) = send(Some(person(false)), open("/", "en")).await;
+    assert!(body.contains("1,205") && body.contains("2 failed") && body.contains("<svg"), "{body}");
+    assert!(body.contains("href=\"/first\"") && !body.contains("href=\"/second\""), "{body}");
 }
 
 #[tokio::test]

@@ -24,6 +24,7 @@ mod figures;
 mod jobs;
 mod metrics;
 mod model;
+mod overview;
 pub mod pages;
 mod registry;
 pub mod routes;
@@ -43,3 +44,29 @@ pub use registry::Registry;
 pub use schedule::{CatchUp, Cron};
 pub use service::Jobs;
 pub use store::{enqueue, is_live};
+
+use crate::{
+    console::{Locale, NavItem, Section},
+    platform::{
+        db::Table,
+        http::{Role, Scope},
+    },
+};
+
+pub const READ: Scope = Scope::new("jobs_read", Role::Member);
+pub const WRITE: Scope = Scope::new("jobs_write", Role::Admin);
+pub const NAV: &[NavItem] = &[NavItem::new(Section::Operate, "/jobs", "jobs-nav", "jobs").role(Role::Member)];
+pub const LOCALE: Locale = crate::locale!("jobs");
+pub const TABLES: &[Table] = &[
+    Table::watched("job_attempts"),
+    Table::watched("job_history"),
+    Table::watched("job_payloads"),
+    Table::watched("job_queues"),
+    Table::watched("jobs"),
+    Table::small("job_dead_letters"),
+    Table::small("job_schedules"),
+    Table::small("job_workers"),
+];
+/// Queue and schedule of its own job.
+pub const QUEUE: &str = "system";
+pub const SCHEDULE: &str = "jobs.maintain";

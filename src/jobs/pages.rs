@@ -10,15 +10,15 @@ use axum::{
 use serde::Deserialize;
 
 use super::{
-    JobId, JobState, JobSummary, Jobs,
+    JobId, JobState, JobSummary, Jobs, READ, WRITE,
     model::{AttemptOutcome, JobDetail, QueueStatus, Reason},
     routes::{JobFilter, require_operator},
 };
 use crate::{
-    console::{Flash, Form, ListQuery, PageResult, Pager, Shell},
+    console::{Flash, Form, ListQuery, Nothing, PageResult, Pager, Shell},
     platform::{
         error::ApiError,
-        http::{Page, Path, Query, Role, Scope},
+        http::{Page, Path, Query, Role},
     },
 };
 
@@ -181,7 +181,7 @@ impl Show<'_> {
 
 async fn list(shell: Shell, State(jobs): State<Jobs>, Query(filter): Query<ListFilter>) -> PageResult {
     let who = shell.principal();
-    who.require(Scope::JobsRead)?;
+    who.require(READ)?;
     let (owner, wanted, limit) = filter.api().resolve(who)?;
     let queues = jobs.queues(who).await?;
     let page = Page::cut(jobs.list(who, owner, wanted, limit).await?, limit, |job| job.id.0);
@@ -192,16 +192,12 @@ async fn list(shell: Shell, State(jobs): State<Jobs>, Query(filter): Query<ListF
 
 async fn show(shell: Shell, State(jobs): State<Jobs>, Path(id): Path<JobId>) -> PageResult {
     let who = shell.principal();
-    who.require(Scope::JobsRead)?;
+    who.require(READ)?;
     let detail = jobs.get(who, id).await?;
     let payload = detail.payload.as_ref().and_then(|p| serde_json::to_string_pretty(p).ok()).unwrap_or_default();
     let may_change = shell.can(Role::Admin);
     shell.render(&Show { shell: &shell, detail, payload, may_change })
 }
-
-/// A form with nothing but its token.
-#[derive(Deserialize)]
-struct Nothing {}
 
 async fn cancel(
     shell: Shell,
@@ -209,7 +205,7 @@ async fn cancel(
     Path(id): Path<JobId>,
     Form(Nothing {}): Form<Nothing>,
 ) -> PageResult {
-    shell.principal().require(Scope::JobsWrite)?;
+    shell.principal().require(WRITE)?;
     let done = jobs.cancel(shell.principal(), id).await.map(|_| id);
     answer(&shell, id, done.map_err(ApiError::from), "jobs-cancelled")
 }
@@ -220,7 +216,7 @@ async fn retry(
     Path(id): Path<JobId>,
     Form(Nothing {}): Form<Nothing>,
 ) -> PageResult {
-    shell.principal().require(Scope::JobsWrite)?;
+    shell.principal().require(WRITE)?;
     let done = jobs.retry(shell.principal(), id).await.map(|job| job.id);
     answer(&shell, id, done.map_err(ApiError::from), "jobs-retried")
 }
@@ -231,7 +227,7 @@ async fn delete(
     Path(id): Path<JobId>,
     Form(Nothing {}): Form<Nothing>,
 ) -> PageResult {
-    shell.principal().require(Scope::JobsWrite)?;
+    shell.principal().require(WRITE)?;
     let done = jobs.delete_dead_letter(shell.principal(), id).await.map(|()| id);
     answer(&shell, id, done.map_err(ApiError::from), "jobs-deleted")
 }

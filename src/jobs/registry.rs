@@ -86,7 +86,7 @@ impl Registry {
     }
 
     /// The names of all schedules.
-    pub(super) fn schedule_names(&self) -> Vec<&'static str> {
+    pub fn schedule_names(&self) -> Vec<&'static str> {
         self.schedules.iter().map(|s| s.name).collect()
     }
 

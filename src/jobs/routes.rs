@@ -6,14 +6,14 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    JobId, JobState, JobSummary, Jobs,
+    JobId, JobState, JobSummary, Jobs, READ, WRITE,
     model::{JobDetail, QueueStatus},
     service::Owner,
     store::Filter,
 };
 use crate::platform::{
     error::{ApiError, FieldError},
-    http::{Auth, Json, Page, PageQuery, Path, Principal, Query, Scope},
+    http::{Auth, Json, Page, PageQuery, Path, Principal, Query},
 };
 
 /// The routes of this capability.
@@ -83,7 +83,7 @@ async fn list_jobs(
     Auth(who): Auth,
     Query(filter): Query<JobFilter>,
 ) -> Result<Json<Page<JobSummary>>, ApiError> {
-    who.require(Scope::JobsRead)?;
+    who.require(READ)?;
     let (owner, filter, limit) = filter.resolve(&who)?;
     let rows = jobs.list(&who, owner, filter, limit).await?;
     Ok(Json(Page::cut(rows, limit, |job| job.id.0)))
@@ -96,7 +96,7 @@ async fn get_job(
     Auth(who): Auth,
     Path(id): Path<JobId>,
 ) -> Result<Json<JobDetail>, ApiError> {
-    who.require(Scope::JobsRead)?;
+    who.require(READ)?;
     Ok(Json(jobs.get(&who, id).await?))
 }
 
@@ -107,7 +107,7 @@ async fn cancel_job(
     Auth(who): Auth,
     Path(id): Path<JobId>,
 ) -> Result<Json<JobSummary>, ApiError> {
-    who.require(Scope::JobsWrite)?;
+    who.require(WRITE)?;
     Ok(Json(jobs.cancel(&who, id).await?))
 }
 
@@ -118,14 +118,14 @@ async fn retry_job(
     Auth(who): Auth,
     Path(id): Path<JobId>,
 ) -> Result<Json<JobSummary>, ApiError> {
-    who.require(Scope::JobsWrite)?;
+    who.require(WRITE)?;
     Ok(Json(jobs.retry(&who, id).await?))
 }
 
 /// Deletes a dead job's letter: it can no longer be run again. Its history stays until retention takes it.
 #[utoipa::path(delete, path = "/api/v1/jobs/{id}", tag = "Jobs", params(("id" = JobId, Path)), responses((status = 204), (status = 404), (status = 409)))]
 async fn delete_job(State(jobs): State<Jobs>, Auth(who): Auth, Path(id): Path<JobId>) -> Result<StatusCode, ApiError> {
-    who.require(Scope::JobsWrite)?;
+    who.require(WRITE)?;
     jobs.delete_dead_letter(&who, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -139,7 +139,7 @@ struct Queues {
 /// Queues. The figures count the organisation's jobs; for an operator's session, all.
 #[utoipa::path(get, path = "/api/v1/queues", tag = "Jobs", responses((status = 200, body = Queues)))]
 async fn list_queues(State(jobs): State<Jobs>, Auth(who): Auth) -> Result<Json<Queues>, ApiError> {
-    who.require(Scope::JobsRead)?;
+    who.require(READ)?;
     Ok(Json(Queues { data: jobs.queues(&who).await? }))
 }
 
@@ -171,7 +171,7 @@ async fn set_paused(jobs: &Jobs, who: &Principal, name: &str, paused: bool) -> R
 
 /// Err 403 unless `who` is an operator who may also change jobs.
 pub(super) fn require_operator(who: &Principal) -> Result<(), ApiError> {
-    who.require(Scope::JobsWrite)?;
+    who.require(WRITE)?;
     if who.is_operator() {
         Ok(())
     } else {

@@ -16,6 +16,8 @@ pub mod index;
 mod jobs;
 mod metrics;
 mod model;
+mod module;
+mod overview;
 pub mod pages;
 mod participant;
 pub mod routes;
@@ -33,5 +35,6 @@ pub use model::{
     ChunkId, Document, DocumentId, DocumentStatus, KnowledgeBase, KnowledgeBaseId, OBJECTS, SearchFound, SearchHit,
     SearchMode, SearchRequest, with_table_header,
 };
+pub use module::{Needs, READ, ROOM, WRITE, build};
 pub use participant::{VECTORS, Vectors};
 pub use service::{Deps, Knowledge, MAX_QUERY_CHARS};

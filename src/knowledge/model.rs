@@ -61,6 +61,17 @@ impl KnowledgeBase {
     }
 }
 
+/// What an organisation has.
+#[derive(Clone, Copy, Debug)]
+pub struct Counts {
+    pub bases: i64,
+    /// Documents that can be found.
+    pub ready: i64,
+    pub failed: i64,
+    /// Queued or being worked on.
+    pub waiting: i64,
+}
+
 /// How pages without usable text (scans, fonts that do not tell their characters) are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type, ToSchema)]
 #[serde(rename_all = "lowercase")]

@@ -21,7 +21,9 @@ mod lanes;
 mod loose;
 mod metrics;
 mod model;
+mod module;
 mod openai;
+mod overview;
 pub mod pages;
 mod parts;
 mod prices;
@@ -52,6 +54,7 @@ pub use metrics::Metrics;
 pub use model::{
     BackendKind, CallContext, EmbedModel, Embeddings, ModelInfo, Operation, Outcome, Passage, estimate_tokens,
 };
+pub use module::{INFERENCE, ROOM, build};
 pub use routes::router;
 pub use service::{ChatTest, Deps, Llm, ProviderInfo, ProviderTest, TestError};
 pub use sse::{SseEvent, SseParser};

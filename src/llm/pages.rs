@@ -7,7 +7,6 @@ use axum::{
     routing::{get, post},
 };
 use chrono::{Days, TimeDelta};
-use serde::Deserialize;
 
 use super::{
     error::{Failure, LlmError},
@@ -17,8 +16,8 @@ use super::{
     store::{UsageByDay, UsageByModel},
 };
 use crate::{
-    console::{Form, PageResult, Shell, see_other, svg},
-    platform::http::{Path, Scope},
+    console::{Form, Nothing, PageResult, Shell, see_other, svg},
+    platform::http::{Path, Role},
 };
 
 const PATH: &str = "/settings/models";
@@ -58,7 +57,7 @@ async fn show(shell: Shell, State(llm): State<Llm>) -> PageResult {
 }
 
 async fn page(shell: &Shell, llm: &Llm, tested: Option<(String, ProviderTest)>) -> PageResult {
-    shell.principal().require(Scope::AgentsWrite)?;
+    shell.principal().require_role(Role::Member)?;
     let today = llm.clock().now();
     let (by_day, by_model) = llm.usage(shell.org_id(), today - TimeDelta::days(DAYS.cast_signed())).await?;
     let series = |value: fn(&UsageByDay) -> i64| -> Vec<f64> {
@@ -109,9 +108,6 @@ impl TestError {
 fn explain(error: LlmError) -> String {
     format!("{:#}", anyhow::Error::from(error))
 }
-
-#[derive(Deserialize)]
-struct Nothing {}
 
 async fn test(
     shell: Shell,

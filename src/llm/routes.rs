@@ -89,7 +89,7 @@ async fn get_usage(
     Auth(who): Auth,
     Query(query): Query<UsageQuery>,
 ) -> Result<Json<UsageReport>, ApiError> {
-    who.require(Scope::Admin)?;
+    who.require(Scope::ADMIN)?;
     let days = query.days.unwrap_or(30);
     if !(1..=366).contains(&days) {
         return Err(ApiError::validation(vec![FieldError::new(

@@ -6,10 +6,7 @@
 use std::time::Duration;
 
 use super::StorageError;
-use crate::platform::{
-    crypto,
-    db::{Db, DbError, SessionLock},
-};
+use crate::platform::db::{Db, DbError, SessionLock, lock_key};
 
 /// The advisory lock's name in the database. It stays what it was when the lock was the knowledge room's: during an upgrade the former
 /// version deletes beside a backup of this one.
@@ -36,19 +33,15 @@ impl Deletions {
     /// waits to begin: a job comes again later, a request leaves its deletion to a job. It has a connection of its own, so it is kept for
     /// the deletions alone, and not for what is read before.
     pub async fn permit(&self) -> Result<DeleteGuard, StorageError> {
-        let lock = self.db.try_shared_session_lock(key()).await?.ok_or(StorageError::Held)?;
+        let lock = self.db.try_shared_session_lock(lock_key(LOCK)).await?.ok_or(StorageError::Held)?;
         Ok(DeleteGuard { lock: Some(lock) })
     }
 
     /// Keeps every file from being deleted until this is released or dropped. From now on nobody begins to delete; those who have begun
     /// are waited for, `patience` at most. `None` where they do not end.
     pub async fn hold(&self, patience: Duration) -> Result<Option<SessionLock>, DbError> {
-        self.db.session_lock_within(key(), patience).await
+        self.db.session_lock_within(lock_key(LOCK), patience).await
     }
-}
-
-fn key() -> i64 {
-    i64::from_le_bytes(crypto::sha256(LOCK)[..8].try_into().unwrap_or_default())
 }
 
 /// The right to delete files, for as long as it lives. Only [`Deletions::permit`] makes one.

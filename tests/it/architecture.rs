@@ -73,19 +73,23 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("platform", vec![]),
         ("console", vec!["platform"]),
         ("jobs", services.to_vec()),
+        ("kit", [&services[..], &["jobs"]].concat()),
         ("storage", [&services[..], &["jobs"]].concat()),
-        ("llm", [&services[..], &["jobs"]].concat()),
-        ("auth", [&services[..], &["jobs", "llm", "storage"]].concat()),
-        ("knowledge", [&services[..], &["jobs", "llm", "storage", "auth"]].concat()),
-        ("agents", [&services[..], &["jobs", "llm", "storage", "auth", "knowledge"]].concat()),
+        ("llm", [&services[..], &["kit", "jobs"]].concat()),
+        ("auth", [&services[..], &["kit", "jobs", "llm", "storage"]].concat()),
+        ("knowledge", [&services[..], &["kit", "jobs", "llm", "storage", "auth"]].concat()),
+        ("agents", [&services[..], &["kit", "jobs", "llm", "storage", "auth", "knowledge"]].concat()),
         // What a room keeps beside database and objects takes part through `storage::Participant`: no room by its name.
-        ("backup", [&services[..], &["jobs", "storage", "auth"]].concat()),
-        ("logs", services.to_vec()),
-        ("alerting", [&services[..], &["jobs", "auth"]].concat()),
+        ("backup", [&services[..], &["kit", "jobs", "storage", "auth"]].concat()),
+        ("logs", [&services[..], &["kit"]].concat()),
+        ("alerting", [&services[..], &["kit", "jobs", "auth"]].concat()),
         (
             "app",
-            [&services[..], &["jobs", "llm", "storage", "auth", "knowledge", "agents", "backup", "logs", "alerting"]]
-                .concat(),
+            [
+                &services[..],
+                &["kit", "jobs", "llm", "storage", "auth", "knowledge", "agents", "backup", "logs", "alerting"],
+            ]
+            .concat(),
         ),
         ("cli", [&services[..], &["app", "jobs", "llm", "storage", "auth", "knowledge", "agents", "backup"]].concat()),
         ("main", vec!["cli"]),

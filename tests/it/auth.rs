@@ -10,12 +10,12 @@ use axum::{
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use holdfast::{
+    app::{assets, locales, scopes},
     auth::{self, AdminConfig, Auth, Config, Origins},
-    console::{Console, Overview, OverviewSource, Parts},
+    console::{Console, Parts},
     platform::{
         clock::Clock,
         db::{self, Db, Target},
-        error::ApiError,
         http::{self, Frame, Role},
         lifecycle::Lifecycle,
         telemetry::Telemetry,
@@ -40,15 +40,6 @@ struct World {
     router: Router,
     lifecycle: Lifecycle,
     telemetry: Telemetry,
-}
-
-struct Empty;
-
-#[async_trait::async_trait]
-impl OverviewSource for Empty {
-    async fn overview(&self, _: &http::Principal) -> Result<Overview, ApiError> {
-        Ok(Overview::default())
-    }
 }
 
 /// What a request was answered with.
@@ -109,13 +100,26 @@ impl World {
         let clock = Clock::movable();
         let telemetry = Telemetry::new();
         let server = http::Config { trusted_proxies: vec!["127.0.0.1/32".parse().unwrap()], ..http::Config::default() };
-        let auth =
-            Auth::new(database, clock.clone(), &config, &server, telemetry.register("auth", auth::Metrics::register))
-                .unwrap();
+        let auth = Auth::new(
+            database,
+            clock.clone(),
+            &config,
+            &server,
+            scopes(),
+            telemetry.register("auth", auth::Metrics::register),
+        )
+        .unwrap();
         let lifecycle = Lifecycle::new();
         auth.spawn_upkeep(&lifecycle);
         let (routes, _) = auth::routes::router().with_state(auth.clone()).split_for_parts();
-        let parts = Parts { nav: Vec::new(), overview: Arc::new(Empty), openapi: json!({}), https: false };
+        let parts = Parts {
+            nav: Vec::new(),
+            locales: locales(),
+            assets: assets(),
+            overview: Vec::new(),
+            openapi: json!({}),
+            https: false,
+        };
         let console = Console::new(parts);
         let routes = console.wrap(routes.merge(auth::pages::router().with_state(auth.clone())).merge(console.router()));
         let routes = routes.layer(from_fn_with_state(Origins::new(&server), auth::csrf_guard));
@@ -329,7 +333,8 @@ async fn hashes_follow_the_parameters_at_sign_in() {
     let stronger = Config { hash_iterations: 3, ..Config::default() };
     let database = Db::new(&world.target, &db::Config::default());
     let metrics = Telemetry::new().register("auth", auth::Metrics::register);
-    let auth = Auth::new(database, world.clock.clone(), &stronger, &http::Config::default(), metrics).unwrap();
+    let auth =
+        Auth::new(database, world.clock.clone(), &stronger, &http::Config::default(), scopes(), metrics).unwrap();
     let client = auth::Client { address: [127, 0, 0, 1].into(), user_agent: String::new() };
     auth.sign_in(EMAIL, &PASSWORD.into(), &client).await.unwrap();
     let hash = world.value("SELECT password_hash FROM users").await.unwrap();

@@ -151,13 +151,7 @@ async fn the_configuration_is_shown_without_its_secrets() {
 }
 
 async fn check(app: &App, name: &str) -> CheckResult {
-    app.checks()
-        .unwrap()
-        .into_iter()
-        .find(|c| c.name() == name)
-        .unwrap_or_else(|| panic!("no check {name}"))
-        .run()
-        .await
+    app.checks().into_iter().find(|c| c.name() == name).unwrap_or_else(|| panic!("no check {name}")).run().await
 }
 
 #[tokio::test(flavor = "multi_thread")]

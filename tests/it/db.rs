@@ -282,7 +282,7 @@ async fn until(telemetry: &Telemetry, name: &str, fits: impl Fn(f64) -> bool) {
 async fn transactions_and_the_wait_for_them_are_observed_and_pools_counted() {
     let name = cluster().await.database().await;
     let telemetry = Telemetry::new();
-    let metrics = telemetry.register("database", db::Metrics::register);
+    let metrics = database_metrics(&telemetry);
     let db = Db::measured(&cluster().await.target(&name), &small(), &metrics);
     let org = OrgId::generate(&Clock::system());
     db.tenant(org).await.unwrap().commit().await.unwrap();
@@ -318,7 +318,7 @@ async fn the_servers_figures_are_read_and_say_when_it_does_not_answer() {
     let name = cluster().await.database().await;
     let target = cluster().await.target(&name);
     let (telemetry, lifecycle) = (Telemetry::new(), Lifecycle::new());
-    let db = Db::measured(&target, &small(), &telemetry.register("database", db::Metrics::register));
+    let db = Db::measured(&target, &small(), &database_metrics(&telemetry));
     let mut admin = PgConnection::connect_with(&target.admin).await.unwrap();
     // Open from before the first look: others' transactions are seen.
     admin.execute("BEGIN").await.unwrap();
@@ -383,7 +383,7 @@ async fn a_role_that_may_not_see_others_says_so_and_the_rest_is_read() {
     let target = db::Target { role_prefix: "hfblind".into(), ..cluster().await.target(&name) };
     roles::ensure(&target).await.unwrap();
     let (telemetry, lifecycle) = (Telemetry::new(), Lifecycle::new());
-    let db = Db::measured(&target, &small(), &telemetry.register("database", db::Metrics::register));
+    let db = Db::measured(&target, &small(), &database_metrics(&telemetry));
     assert!(db.sees_others_sessions().await.unwrap(), "granted where roles are made");
     cluster().await.execute("REVOKE pg_read_all_stats FROM hfblind_system").await;
     assert!(!db.sees_others_sessions().await.unwrap());
@@ -400,31 +400,8 @@ async fn a_role_that_may_not_see_others_says_so_and_the_rest_is_read() {
     cluster().await.drop_database(&name).await;
 }
 
-/// Tables whose size and vacuum nobody watches, because they stay small: some rows for each person, agent or day. A table that is made
-/// tomorrow is watched, or somebody says here that it stays small.
-const SMALL: [&str; 18] = [
-    "agent_versions",
-    "agents",
-    "alert_deliveries",
-    "alert_watchdog",
-    "alerts",
-    "api_keys",
-    "backup_copies",
-    "backup_drills",
-    "backups",
-    "installation",
-    "job_dead_letters",
-    "job_schedules",
-    "job_workers",
-    "knowledge_bases",
-    "memberships",
-    "one_time_links",
-    "organisations",
-    "users",
-];
-
 #[tokio::test]
-async fn every_table_is_watched_or_small() {
+async fn every_table_has_an_owner() {
     let name = cluster().await.database().await;
     let mut admin = PgConnection::connect_with(&cluster().await.target(&name).admin).await.unwrap();
     let all = "SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -432,17 +409,19 @@ async fn every_table_is_watched_or_small() {
     let all: Vec<String> = sqlx::query_scalar(all).fetch_all(&mut admin).await.unwrap();
     admin.close().await.unwrap();
     cluster().await.drop_database(&name).await;
-    let metrics = std::fs::read_to_string(crate::architecture::src().join("platform/db/metrics.rs")).unwrap();
-    let (_, watched) = metrics.split_once("pub enum Table {").unwrap();
-    let (watched, _) = watched.split_once('}').unwrap();
-    let watched: Vec<&str> = watched.split('"').skip(1).step_by(2).collect();
+    let owned = holdfast::app::tables();
     for table in &all {
-        let places = usize::from(watched.contains(&table.as_str())) + usize::from(SMALL.contains(&table.as_str()));
+        let owners: Vec<_> = owned.iter().filter(|(_, owned)| owned.name == table).map(|(room, _)| *room).collect();
         assert_eq!(
-            places, 1,
-            "{table}: either in `Table` of src/platform/db/metrics.rs (it grows, or its rows come and go), or in SMALL here"
+            owners.len(),
+            1,
+            "{table} {owners:?}: name it once in `tables` of the room that owns it, `watched` (it grows, or its rows come and go) or `small`"
         );
     }
-    let gone: Vec<_> = watched.iter().chain(&SMALL).filter(|name| !all.iter().any(|table| table == *name)).collect();
+    let gone: Vec<_> = owned.iter().filter(|(_, owned)| !all.iter().any(|table| table == owned.name)).collect();
     assert!(gone.is_empty(), "no such tables: {gone:?}");
+}
+
+fn database_metrics(telemetry: &Telemetry) -> db::Metrics {
+    telemetry.register("database", |registry| db::Metrics::register(registry, vec!["jobs", "sessions"]))
 }

@@ -7,10 +7,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::architecture::{sources, src};
+use holdfast::jobs::Registry;
+
+use crate::{
+    architecture::{sources, src},
+    support::app::TestApp,
+};
 
 /// The folders that are no rooms: the ground floor, and what knows every room.
-const NO_ROOMS: [&str; 3] = ["app", "cli", "platform"];
+const NO_ROOMS: [&str; 4] = ["app", "cli", "kit", "platform"];
+
+/// Rooms that `kit` stands on.
+const BELOW_KIT: [&str; 3] = ["console", "jobs", "storage"];
 
 /// Name and folder of each room.
 fn rooms() -> Vec<(String, PathBuf)> {
@@ -48,50 +56,53 @@ struct Joint {
     says: &'static [&'static str],
 }
 
-const JOINTS: [Joint; 10] = [
+/// The room's own `module.rs`; of the rooms below `kit` it is `app/rooms.rs` that makes their value.
+const MODULE: &str = "src/{room}/module.rs";
+
+const JOINTS: [Joint; 12] = [
+    Joint { part: "module", has: "pub static ROOM", file: "src/app/rooms.rs", says: &["&{room}::ROOM"] },
+    Joint { part: "module", has: "pub fn build(", file: "src/app/rooms.rs", says: &["{room}::build("] },
     Joint {
         part: "routes",
         has: "pub fn router()",
-        file: "src/app/router.rs",
-        says: &["{room}::routes::router()", "{room}::router()"],
+        file: MODULE,
+        says: &[".api(routes::router(), ", ".api(router(), ", ".api({room}::routes::router(), "],
     },
+    Joint { part: "routes", has: "pub fn router()", file: MODULE, says: &["router().into_openapi()"] },
     Joint {
-        part: "routes",
+        part: "pages",
         has: "pub fn router()",
-        file: "src/app/generated.rs",
-        says: &["{room}::routes::router()", "{room}::router()"],
+        file: MODULE,
+        says: &[".pages(pages::router(), ", ".pages({room}::pages::router(), "],
     },
-    // The shell's own pages come with it.
-    Joint { part: "pages", has: "pub fn router()", file: "src/app/router.rs", says: &["{room}::pages::router()"] },
-    Joint {
-        part: "doctor",
-        has: "pub fn checks(",
-        file: "src/app.rs",
-        says: &["{room}::checks(", "{room}::doctor::checks("],
-    },
-    Joint {
-        part: "metrics",
-        has: "pub fn register(",
-        file: "src/app/metrics.rs",
-        says: &["{room}::Metrics::register"],
-    },
-    Joint { part: "mod", has: "pub use jobs::register;", file: "src/app.rs", says: &["{room}::register("] },
+    Joint { part: "overview", has: "impl OverviewPart for", file: MODULE, says: &[".overview("] },
+    Joint { part: "doctor", has: "pub fn checks(", file: MODULE, says: &[".checks("] },
+    Joint { part: "metrics", has: "pub fn register(", file: MODULE, says: &["metrics: Some("] },
+    Joint { part: "mod", has: "pub use jobs::register;", file: MODULE, says: &[".jobs("] },
     Joint { part: "config", has: "pub struct Config", file: "src/app/config.rs", says: &["raw.section(\"{room}\""] },
     Joint { part: "config", has: "pub struct Config", file: "config/holdfast.toml", says: &["[{room}]", "[{room}."] },
     Joint { part: "participant", has: "impl Participant for", file: "src/app/stores.rs", says: &["{room}::"] },
-    Joint { part: "error", has: "", file: "tests/it/architecture.rs", says: &["(\"{room}\", ", "\"{room}\","] },
 ];
 
-/// What is missing of `joints` for these rooms.
+/// What is missing of the joints for these rooms.
 fn missing(rooms: &[(String, PathBuf)], text_of: impl Fn(&str) -> String) -> Vec<String> {
     let mut missing = Vec::new();
     for (room, folder) in rooms {
+        let is_below_kit = BELOW_KIT.contains(&room.as_str());
         for Joint { part: name, has, file, says } in &JOINTS {
+            // Their metrics are registered before any room is built.
+            if is_below_kit && *name == "metrics" {
+                continue;
+            }
+            let file = if is_below_kit && *file == MODULE {
+                "src/app/rooms.rs".to_owned()
+            } else {
+                file.replace("{room}", room)
+            };
             let own = part(folder, name);
             let words: Vec<String> = says.iter().map(|words| words.replace("{room}", room)).collect();
-            let text = text_of(file);
-            if !own.is_empty() && own.contains(has) && !words.iter().any(|words| text.contains(words)) {
-                missing.push(format!("src/{room} has `{name}`: add `{}` to {file}", words[0]));
+            if own.contains(has) && !words.iter().any(|words| text_of(&file).contains(words)) {
+                missing.push(format!("src/{room} has `{name}`: say `{}` in {file}", words[0]));
             }
         }
     }
@@ -100,40 +111,34 @@ fn missing(rooms: &[(String, PathBuf)], text_of: impl Fn(&str) -> String) -> Vec
 
 #[test]
 fn what_a_room_has_is_joined_to_the_house() {
-    let found = missing(&rooms(), |file| read(&root(file)));
+    let found = missing(&rooms(), |file| fs::read_to_string(root(file)).unwrap_or_default());
     assert!(found.is_empty(), "{}", found.join("\n"));
     // Without any of it each room misses what it has.
     let nothing = missing(&rooms(), |_| String::new());
-    for (room, least) in [("knowledge", 8), ("storage", 4), ("logs", 5)] {
+    for (room, least) in [("knowledge", 11), ("storage", 3), ("logs", 8), ("jobs", 6)] {
         let count = nothing.iter().filter(|line| line.starts_with(&format!("src/{room} has"))).count();
         assert!(count >= least, "{room}: {count} joints are seen, of {least}: {nothing:#?}");
     }
 }
 
-/// Texts and files of the console are compiled in by a list.
-#[test]
-fn every_rooms_texts_and_assets_are_compiled_in() {
-    let embedded = read(&src().join("console/embedded.rs"));
-    let (_, lists) = embedded.split_once("\nlocales! {").unwrap();
-    let (locales, assets) = lists.split_once("assets! {").unwrap();
-    for (room, folder) in rooms() {
-        if folder.join("locales").is_dir() {
-            assert!(
-                locales.contains(&format!("\"{room}\"")),
-                "add \"{room}\" to `locales!` in src/console/embedded.rs"
-            );
+/// Queues and schedules are named before anything is built, for the reference of metrics.
+#[tokio::test]
+async fn queues_and_schedules_are_those_that_the_rooms_register() {
+    let app = TestApp::start().await;
+    for module in &app.app.modules {
+        let mut registry = Registry::default();
+        module.register_jobs(&mut registry).unwrap();
+        let (mut queues, mut schedules) = (module.room.queues.to_vec(), module.room.schedules.to_vec());
+        if module.room.name == "jobs" {
+            (queues, schedules) = (vec![], vec![]);
         }
-        let Ok(files) = fs::read_dir(folder.join("assets")) else { continue };
-        let line =
-            assets.lines().find(|line| line.trim_start().starts_with(&format!("\"{room}\":"))).unwrap_or_default();
-        for file in files {
-            let name = file.unwrap().file_name().into_string().unwrap();
-            assert!(
-                line.contains(&format!("\"{name}\"")),
-                "add \"{name}\" of {room} to `assets!` in src/console/embedded.rs"
-            );
-        }
+        queues.sort_unstable();
+        schedules.sort_unstable();
+        let mut registered = registry.schedule_names();
+        registered.sort_unstable();
+        assert_eq!((registry.queues(), registered), (queues, schedules), "ROOM of {}", module.room.name);
     }
+    app.stop().await;
 }
 
 /// A file that no `mod` names is not compiled: its tests do not run, and nobody is told.

@@ -29,7 +29,7 @@ use holdfast::{
         clock::Clock,
         db::{self, Db},
         error::ApiError,
-        http::{self, Actor, Authenticator, Frame, KeyActor, Listener, Principal, Role, Scope, SessionUser, Timeouts},
+        http::{self, Actor, Authenticator, Frame, KeyActor, Listener, Principal, Role, SessionUser, Timeouts},
         http_client::HttpClients,
         ids::{OrgId, UserId},
         lifecycle::Lifecycle,
@@ -208,8 +208,8 @@ impl Authenticator for Callers {
     }
     async fn api_key(&self, key: &str) -> Result<Option<Principal>, ApiError> {
         let scopes = match key {
-            "hf_good" => [Scope::Inference].into(),
-            "hf_reader" => [Scope::AgentsRead].into(),
+            "hf_good" => ["inference".to_owned()].into(),
+            "hf_reader" => ["agents_read".to_owned()].into(),
             _ => return Ok(None),
         };
         let actor = Actor::ApiKey(KeyActor { key_id: UserId::generate(&Clock::system()).0, name: key.into(), scopes });

@@ -139,3 +139,18 @@ agents-why-provider-overloaded = The model's provider has too much to do. Try ag
 agents-why-provider-quota = The quota of the account at the model's provider is used up.
 agents-why-provider-too-large = The request is larger than the model's provider takes. Begin a new conversation.
 agents-why-context-length-exceeded = The conversation is longer than the model takes. Begin a new one.
+
+# Scopes of API keys
+scope-agents-read = Reading agents
+scope-agents-write = Changing agents
+
+# Navigation and overview
+agents-nav = Agents
+agents-overview-ask = Ask an agent
+agents-overview-conversations = Conversations today
+agents-overview-conversations-by-day = Conversations by day
+agents-overview-agents = Agents
+agents-step-agent = Create an agent
+agents-step-agent-text = Give it instructions and the knowledge it may use.
+agents-step-question = Ask a question
+agents-step-question-text = The answer cites the passages it stands on.

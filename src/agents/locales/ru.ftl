@@ -144,3 +144,18 @@ agents-why-provider-overloaded = Провайдер модели перегру�
 agents-why-provider-quota = Квота учётной записи у провайдера модели исчерпана.
 agents-why-provider-too-large = Запрос больше, чем принимает провайдер модели. Начните новую беседу.
 agents-why-context-length-exceeded = Беседа длиннее, чем принимает модель. Начните новую.
+
+# Scopes of API keys
+scope-agents-read = Чтение агентов
+scope-agents-write = Изменение агентов
+
+# Navigation and overview
+agents-nav = Агенты
+agents-overview-ask = Спросить агента
+agents-overview-conversations = Бесед сегодня
+agents-overview-conversations-by-day = Беседы по дням
+agents-overview-agents = Агенты
+agents-step-agent = Создайте агента
+agents-step-agent-text = Дайте ему инструкции и знания, которыми он может пользоваться.
+agents-step-question = Задайте вопрос
+agents-step-question-text = Ответ ссылается на фрагменты, на которых он основан.

@@ -15,10 +15,11 @@ use crate::{
         },
         service::{Agents, Ask},
     },
-    console::{Flash, Form, ListQuery, PageResult, Pager, Shell, markdown},
+    console::{Flash, Form, ListQuery, Nothing, PageResult, Pager, Shell, markdown},
+    llm::INFERENCE,
     platform::{
         error::ApiError,
-        http::{Page, PageQuery, Path, Query, Scope},
+        http::{Page, PageQuery, Path, Query},
         names::with_directions_shown,
     },
 };
@@ -183,7 +184,7 @@ async fn page(
     conversation: Option<ConversationId>,
     query: ListQuery,
 ) -> PageResult {
-    shell.principal().require(Scope::Inference)?;
+    shell.principal().require(INFERENCE)?;
     let agent = agents.get(shell.org_id(), id).await?;
     let (conversation, messages) = match conversation {
         Some(c) => {
@@ -244,7 +245,7 @@ pub async fn ask(
     Path(id): Path<AgentId>,
     Form(form): Form<Question>,
 ) -> PageResult {
-    shell.principal().require(Scope::Inference)?;
+    shell.principal().require(INFERENCE)?;
     if form.content.trim().is_empty() {
         return Ok(shell.redirect(&format!("/agents/{id}"), &Flash::warn("agents-ask-something")));
     }
@@ -258,12 +259,9 @@ pub async fn ask_in(
     Path((id, conversation)): Path<(AgentId, ConversationId)>,
     Form(form): Form<Question>,
 ) -> PageResult {
-    shell.principal().require(Scope::Inference)?;
+    shell.principal().require(INFERENCE)?;
     answered(&shell, &agents, id, conversation, Ask::Question(form.content)).await
 }
-
-#[derive(Debug, Deserialize)]
-pub struct Nothing {}
 
 pub async fn regenerate(
     shell: Shell,
@@ -271,7 +269,7 @@ pub async fn regenerate(
     Path((id, conversation)): Path<(AgentId, ConversationId)>,
     Form(_): Form<Nothing>,
 ) -> PageResult {
-    shell.principal().require(Scope::Inference)?;
+    shell.principal().require(INFERENCE)?;
     answered(&shell, &agents, id, conversation, Ask::Again).await
 }
 
@@ -281,7 +279,7 @@ pub async fn go_on(
     Path((id, conversation)): Path<(AgentId, ConversationId)>,
     Form(_): Form<Nothing>,
 ) -> PageResult {
-    shell.principal().require(Scope::Inference)?;
+    shell.principal().require(INFERENCE)?;
     answered(&shell, &agents, id, conversation, Ask::Continue).await
 }
 
@@ -292,7 +290,7 @@ pub async fn stop(
     Path((id, conversation)): Path<(AgentId, ConversationId)>,
     Form(_): Form<Nothing>,
 ) -> PageResult {
-    shell.principal().require(Scope::Inference)?;
+    shell.principal().require(INFERENCE)?;
     agents.stop_answer(shell.principal(), id, conversation).await?;
     Ok(crate::console::see_other(&format!("/agents/{id}/conversations/{conversation}")))
 }
@@ -334,7 +332,7 @@ pub async fn rename(
     Path((id, conversation)): Path<(AgentId, ConversationId)>,
     Form(form): Form<Title>,
 ) -> PageResult {
-    shell.principal().require(Scope::Inference)?;
+    shell.principal().require(INFERENCE)?;
     let back = format!("/agents/{id}/conversations/{conversation}");
     match agents.rename_conversation(shell.principal(), id, conversation, &form.title).await {
         Ok(_) => Ok(shell.redirect(&back, &Flash::ok("agents-conversation-renamed"))),
@@ -351,7 +349,7 @@ pub async fn delete(
     Path((id, conversation)): Path<(AgentId, ConversationId)>,
     Form(_): Form<Nothing>,
 ) -> PageResult {
-    shell.principal().require(Scope::Inference)?;
+    shell.principal().require(INFERENCE)?;
     agents.delete_conversation(shell.principal(), id, conversation).await?;
     Ok(shell.redirect(&format!("/agents/{id}"), &Flash::ok("agents-conversation-deleted")))
 }

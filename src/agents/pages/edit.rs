@@ -6,16 +6,14 @@ use serde::Deserialize;
 
 use crate::{
     agents::{
+        WRITE,
         error::AgentError,
         model::{Agent, AgentId, AgentSettings, Draft, Retrieval},
         service::{Agents, NewVersion},
     },
     console::{Flash, Form, FormErrors, PageResult, Shell},
     knowledge::{KnowledgeBaseId, SearchMode},
-    platform::{
-        error::FieldError,
-        http::{Path, Scope},
-    },
+    platform::{error::FieldError, http::Path},
 };
 
 /// The form's fields as typed; numbers are texts so that what was refused can be shown again.
@@ -154,7 +152,7 @@ async fn page<'a>(
 }
 
 pub async fn new(shell: Shell, State(agents): State<Agents>) -> PageResult {
-    shell.principal().require(Scope::AgentsWrite)?;
+    shell.principal().require(WRITE)?;
     let defaults = Retrieval::default();
     let form = Fields {
         limit: defaults.limit.to_string(),
@@ -166,7 +164,7 @@ pub async fn new(shell: Shell, State(agents): State<Agents>) -> PageResult {
 }
 
 pub async fn create(shell: Shell, State(agents): State<Agents>, Form(form): Form<Fields>) -> PageResult {
-    shell.principal().require(Scope::AgentsWrite)?;
+    shell.principal().require(WRITE)?;
     let result = match form.draft() {
         Ok(draft) => agents.create(shell.principal(), draft).await,
         Err(error) => Err(error),
@@ -183,7 +181,7 @@ pub async fn create(shell: Shell, State(agents): State<Agents>, Form(form): Form
 }
 
 pub async fn edit(shell: Shell, State(agents): State<Agents>, Path(id): Path<AgentId>) -> PageResult {
-    shell.principal().require(Scope::AgentsWrite)?;
+    shell.principal().require(WRITE)?;
     let agent = agents.get(shell.org_id(), id).await?;
     let form = Fields::of(&agent);
     shell.render(&page(&shell, &agents, Some(agent), form, FormErrors::default()).await?)
@@ -195,7 +193,7 @@ pub async fn update(
     Path(id): Path<AgentId>,
     Form(form): Form<Fields>,
 ) -> PageResult {
-    shell.principal().require(Scope::AgentsWrite)?;
+    shell.principal().require(WRITE)?;
     let result = match form.draft() {
         Ok(draft) => {
             agents.update(shell.principal(), id, NewVersion { draft, if_match: Some(form.etag.clone()) }).await

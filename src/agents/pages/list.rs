@@ -6,11 +6,12 @@ use serde::Deserialize;
 
 use crate::{
     agents::{
+        READ, WRITE,
         model::{Agent, AgentId, Version},
         service::Agents,
     },
-    console::{Flash, Form, ListQuery, PageResult, Pager, Shell},
-    platform::http::{Page, PageQuery, Path, Query, Scope},
+    console::{Flash, Form, ListQuery, Nothing, PageResult, Pager, Shell},
+    platform::http::{Page, PageQuery, Path, Query},
 };
 
 #[derive(Template)]
@@ -24,7 +25,7 @@ struct List<'a> {
 }
 
 pub async fn list(shell: Shell, State(agents): State<Agents>, Query(query): Query<ListQuery>) -> PageResult {
-    shell.principal().require(Scope::AgentsRead)?;
+    shell.principal().require(READ)?;
     let page = PageQuery { limit: Some(30), cursor: query.cursor().map(str::to_owned) };
     let limit = page.limit()?;
     let found = agents.list(shell.org_id(), query.search(), page.after()?, limit).await?;
@@ -49,7 +50,7 @@ pub async fn versions(
     Path(id): Path<AgentId>,
     Query(query): Query<ListQuery>,
 ) -> PageResult {
-    shell.principal().require(Scope::AgentsRead)?;
+    shell.principal().require(READ)?;
     let agent = agents.get(shell.org_id(), id).await?;
     let page = PageQuery { limit: Some(30), cursor: query.cursor().map(str::to_owned) };
     let limit = page.limit()?;
@@ -70,14 +71,11 @@ pub async fn roll_back(
     Path(id): Path<AgentId>,
     Form(form): Form<RollBack>,
 ) -> PageResult {
-    shell.principal().require(Scope::AgentsWrite)?;
+    shell.principal().require(WRITE)?;
     let agent = agents.roll_back(shell.principal(), id, form.version).await?;
     let flash = Flash::ok("agents-rolled-back").with("name", &agent.name).with("version", &agent.version);
     Ok(shell.redirect(&format!("/agents/{id}/versions"), &flash))
 }
-
-#[derive(Debug, Deserialize)]
-pub struct Nothing {}
 
 pub async fn delete(
     shell: Shell,
@@ -85,7 +83,7 @@ pub async fn delete(
     Path(id): Path<AgentId>,
     Form(_): Form<Nothing>,
 ) -> PageResult {
-    shell.principal().require(Scope::AgentsWrite)?;
+    shell.principal().require(WRITE)?;
     let agent = agents.get(shell.org_id(), id).await?;
     agents.delete(shell.principal(), id).await?;
     Ok(shell.redirect("/agents", &Flash::ok("agents-deleted").with("name", &agent.name)))

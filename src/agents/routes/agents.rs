@@ -10,12 +10,13 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     agents::{
+        READ, WRITE,
         model::{Agent, AgentId, Draft, Version},
         service::{Agents, NewVersion},
     },
     platform::{
         error::{ApiError, Problem},
-        http::{Auth, Json, Page, PageQuery, Path, Query, Scope},
+        http::{Auth, Json, Page, PageQuery, Path, Query},
     },
 };
 
@@ -50,7 +51,7 @@ pub(super) async fn create_agent(
     Auth(who): Auth,
     Json(draft): Json<Draft>,
 ) -> Result<Response, ApiError> {
-    who.require(Scope::AgentsWrite)?;
+    who.require(WRITE)?;
     Ok(Tagged(StatusCode::CREATED, agents.create(&who, draft).await?).into_response())
 }
 
@@ -62,7 +63,7 @@ pub(super) async fn list_agents(
     Query(page): Query<PageQuery>,
     Query(search): Query<Search>,
 ) -> Result<Json<Page<Agent>>, ApiError> {
-    who.require(Scope::AgentsRead)?;
+    who.require(READ)?;
     let limit = page.limit()?;
     let found = agents.list(who.org_id, search.q.as_deref(), page.after()?, limit).await?;
     Ok(Json(Page::cut(found, limit, |a| a.id.0)))
@@ -76,7 +77,7 @@ pub(super) async fn get_agent(
     Auth(who): Auth,
     Path(id): Path<AgentId>,
 ) -> Result<Response, ApiError> {
-    who.require(Scope::AgentsRead)?;
+    who.require(READ)?;
     Ok(Tagged(StatusCode::OK, agents.get(who.org_id, id).await?).into_response())
 }
 
@@ -92,7 +93,7 @@ pub(super) async fn update_agent(
     headers: HeaderMap,
     Json(draft): Json<Draft>,
 ) -> Result<Response, ApiError> {
-    who.require(Scope::AgentsWrite)?;
+    who.require(WRITE)?;
     let if_match = headers.get(header::IF_MATCH).and_then(|v| v.to_str().ok()).map(str::to_owned);
     Ok(Tagged(StatusCode::OK, agents.update(&who, id, NewVersion { draft, if_match }).await?).into_response())
 }
@@ -105,7 +106,7 @@ pub(super) async fn delete_agent(
     Auth(who): Auth,
     Path(id): Path<AgentId>,
 ) -> Result<StatusCode, ApiError> {
-    who.require(Scope::AgentsWrite)?;
+    who.require(WRITE)?;
     agents.delete(&who, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -127,7 +128,7 @@ pub(super) async fn list_versions(
     Query(page): Query<PageQuery>,
     Query(search): Query<SearchVersions>,
 ) -> Result<Json<Page<Version>>, ApiError> {
-    who.require(Scope::AgentsRead)?;
+    who.require(READ)?;
     let limit = page.limit()?;
     let found = agents.versions(who.org_id, id, search.q.as_deref(), page.after()?, limit).await?;
     Ok(Json(Page::cut(found, limit, Version::cursor_id)))
@@ -149,6 +150,6 @@ pub(super) async fn roll_back_agent(
     Path(id): Path<AgentId>,
     Json(body): Json<RollBack>,
 ) -> Result<Response, ApiError> {
-    who.require(Scope::AgentsWrite)?;
+    who.require(WRITE)?;
     Ok(Tagged(StatusCode::OK, agents.roll_back(&who, id, body.version).await?).into_response())
 }

@@ -14,9 +14,10 @@ use crate::{
         model::{AgentId, Conversation, ConversationId, Message},
         service::{Agents, AnswerEvent, Ask, Asked, Failure},
     },
+    llm::INFERENCE,
     platform::{
         error::{ApiError, Problem},
-        http::{Auth, Json, Page, PageQuery, Path, Query, Scope},
+        http::{Auth, Json, Page, PageQuery, Path, Query},
     },
 };
 
@@ -45,7 +46,7 @@ pub(super) async fn start_conversation(
     Auth(who): Auth,
     Path(agent): Path<AgentId>,
 ) -> Result<(StatusCode, Json<Conversation>), ApiError> {
-    who.require(Scope::Inference)?;
+    who.require(INFERENCE)?;
     Ok((StatusCode::CREATED, Json(agents.start_conversation(&who, agent).await?)))
 }
 
@@ -59,7 +60,7 @@ pub(super) async fn list_conversations(
     Query(page): Query<PageQuery>,
     Query(search): Query<Search>,
 ) -> Result<Json<Page<Conversation>>, ApiError> {
-    who.require(Scope::Inference)?;
+    who.require(INFERENCE)?;
     let limit = page.limit()?;
     let found = agents.conversations(&who, agent, search.q.as_deref(), page.after()?, limit).await?;
     Ok(Json(Page::cut(found, limit, |c| c.id.0)))
@@ -74,7 +75,7 @@ pub(super) async fn get_conversation(
     Auth(who): Auth,
     Path((agent, id)): Path<(AgentId, ConversationId)>,
 ) -> Result<Json<Whole>, ApiError> {
-    who.require(Scope::Inference)?;
+    who.require(INFERENCE)?;
     let (conversation, messages) = agents.conversation(&who, agent, id).await?;
     Ok(Json(Whole { conversation, messages }))
 }
@@ -96,7 +97,7 @@ pub(super) async fn rename_conversation(
     Path((agent, id)): Path<(AgentId, ConversationId)>,
     Json(body): Json<Rename>,
 ) -> Result<Json<Conversation>, ApiError> {
-    who.require(Scope::Inference)?;
+    who.require(INFERENCE)?;
     Ok(Json(agents.rename_conversation(&who, agent, id, &body.title).await?))
 }
 
@@ -109,7 +110,7 @@ pub(super) async fn delete_conversation(
     Auth(who): Auth,
     Path((agent, id)): Path<(AgentId, ConversationId)>,
 ) -> Result<StatusCode, ApiError> {
-    who.require(Scope::Inference)?;
+    who.require(INFERENCE)?;
     agents.delete_conversation(&who, agent, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -143,7 +144,7 @@ pub(super) async fn post_message(
     headers: HeaderMap,
     Json(body): Json<NewMessage>,
 ) -> Result<Response, ApiError> {
-    who.require(Scope::Inference)?;
+    who.require(INFERENCE)?;
     refuse_key(&headers)?;
     let asked = agents.ask(&who, agent, id, Ask::Question(body.content)).await?;
     answer(&agents, asked, body.stream || wants_events(&headers)).await
@@ -166,7 +167,7 @@ pub(super) async fn regenerate_answer(
     headers: HeaderMap,
     Json(body): Json<Regenerate>,
 ) -> Result<Response, ApiError> {
-    who.require(Scope::Inference)?;
+    who.require(INFERENCE)?;
     refuse_key(&headers)?;
     let asked = agents.ask(&who, agent, id, Ask::Again).await?;
     answer(&agents, asked, body.stream || wants_events(&headers)).await
@@ -186,7 +187,7 @@ pub(super) async fn continue_answer(
     headers: HeaderMap,
     Json(body): Json<Regenerate>,
 ) -> Result<Response, ApiError> {
-    who.require(Scope::Inference)?;
+    who.require(INFERENCE)?;
     refuse_key(&headers)?;
     let asked = agents.ask(&who, agent, id, Ask::Continue).await?;
     answer(&agents, asked, body.stream || wants_events(&headers)).await
@@ -207,7 +208,7 @@ pub(super) async fn stop_answer(
     Auth(who): Auth,
     Path((agent, id)): Path<(AgentId, ConversationId)>,
 ) -> Result<Json<Stopped>, ApiError> {
-    who.require(Scope::Inference)?;
+    who.require(INFERENCE)?;
     Ok(Json(Stopped { stopped: agents.stop_answer(&who, agent, id).await? }))
 }
 

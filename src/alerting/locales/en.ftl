@@ -75,3 +75,15 @@ alerting-when-it-fired = When it fired
 error-alertmanager-not-configured = Silences are Alertmanager's: set alerting.alertmanager_url to its address, such as http://alertmanager:9093.
 error-alertmanager-unreachable = Alertmanager cannot be reached at alerting.alertmanager_url. Does it run, and is that its address?
 error-invalid-matcher = This is no matcher. Write one on each line, such as alertname="JobsStuck".
+
+# Navigation and overview
+alerting-overview-firing = { $n ->
+    [one] { $n } alert fires
+   *[other] { $n } alerts fire
+}
+alerting-overview-all = All alerts
+alerting-overview-runbook = Runbook
+alerting-severity-critical = critical
+alerting-severity-warning = warning
+alerting-severity-info = info
+alerting-severity-none = none

@@ -76,3 +76,16 @@ alerting-when-it-fired = Когда приходило
 error-alertmanager-not-configured = Правила заглушения хранит Alertmanager: укажите его адрес в alerting.alertmanager_url, например http://alertmanager:9093.
 error-alertmanager-unreachable = Alertmanager недоступен по адресу из alerting.alertmanager_url. Запущен ли он и верен ли адрес?
 error-invalid-matcher = Это не условие. Пишите по одному в строке, например alertname="JobsStuck".
+
+# Navigation and overview
+alerting-overview-firing = { $n ->
+    [one] { $n } активное оповещение
+    [few] { $n } активных оповещения
+   *[other] { $n } активных оповещений
+}
+alerting-overview-all = Все оповещения
+alerting-overview-runbook = Инструкция
+alerting-severity-critical = критическая
+alerting-severity-warning = предупреждение
+alerting-severity-info = сведения
+alerting-severity-none = без важности

@@ -15,12 +15,9 @@ use super::{
     AlertingError, Config, Metrics,
     alertmanager::Alertmanager,
     model::{Alert, AlertDetail, AlertId, Filter},
-    runbooks, store,
+    store,
 };
-use crate::{
-    console::FiringAlert,
-    platform::{clock::Clock, db::Db, http_client::HttpClients, lifecycle::Lifecycle},
-};
+use crate::platform::{clock::Clock, db::Db, http_client::HttpClients, lifecycle::Lifecycle};
 
 /// What the service is built from.
 #[derive(Clone)]
@@ -95,22 +92,13 @@ impl Alerting {
         Ok(alerts)
     }
 
-    /// The first `limit` of what fires, for the console's first page, and how many there are. The caller has checked that an operator asks.
-    pub async fn overview(&self, limit: i64) -> Result<(Vec<FiringAlert>, i64), AlertingError> {
+    /// The worst `limit` of what fires, and how many there are. The caller has checked that an operator asks.
+    pub async fn worst(&self, limit: i64) -> Result<(Vec<Alert>, i64), AlertingError> {
         let mut tx = self.inner.db.system().await?;
         let alerts = store::firing(&mut tx, limit).await?;
         let count = store::firing_counts(&mut tx).await?.into_iter().map(|(_, count)| count).sum();
         tx.commit().await?;
-        let shown = alerts.into_iter().map(|alert| FiringAlert {
-            href: format!("/alerts/{}", alert.id),
-            severity: alert.severity.as_str(),
-            tone: alert.severity.tone(),
-            summary: alert.summary().to_owned(),
-            since: alert.starts_at,
-            runbook: runbooks::href(&alert),
-            name: alert.name,
-        });
-        Ok((shown.collect(), count))
+        Ok((alerts, count))
     }
 
     pub async fn get(&self, id: AlertId) -> Result<AlertDetail, AlertingError> {

@@ -6,7 +6,7 @@ use sqlx::{PgConnection, types::Json};
 use super::Row;
 use crate::{
     alerting::model::{Alert, AlertId, Labels, Report},
-    platform::{clock::Clock, crypto},
+    platform::{clock::Clock, db::lock_key},
 };
 
 /// An alert of a notification after it was taken, and whether it fires now and did not before, or the other way round.
@@ -17,9 +17,7 @@ pub struct Change {
 
 /// One notification at a time: what is new in it is decided by what is there. Held until the transaction ends.
 pub async fn lock(conn: &mut PgConnection) -> sqlx::Result<()> {
-    let hash = crypto::sha256("alerting.intake");
-    let key = i64::from_le_bytes(hash[..8].try_into().unwrap_or_default());
-    sqlx::query!("SELECT pg_advisory_xact_lock($1)", key).execute(conn).await.map(drop)
+    sqlx::query!("SELECT pg_advisory_xact_lock($1)", lock_key("alerting.intake")).execute(conn).await.map(drop)
 }
 
 /// Writes all of them in one statement: what is not known is added; what is known takes the new words, ends when it is said to have ended,

@@ -94,14 +94,6 @@ auth-keys-state-revoked = Revoked
 auth-keys-revoke = Revoke
 auth-keys-revoke-ask = Applications that use { $name } stop working at once. This cannot be undone.
 auth-keys-revoked = API key revoked
-auth-scope-inference = Asking agents and models (/v1)
-auth-scope-agents-read = Reading agents
-auth-scope-agents-write = Changing agents
-auth-scope-knowledge-read = Reading and searching knowledge
-auth-scope-knowledge-write = Changing knowledge
-auth-scope-jobs-read = Reading jobs
-auth-scope-jobs-write = Changing jobs
-auth-scope-admin = Members, API keys, settings
 
 # Organisation
 auth-organisation = Organisation
@@ -120,3 +112,14 @@ error-last-owner = An organisation keeps at least one owner. Make somebody else 
 error-already-member = This person is a member already.
 error-slug-taken = This short name is taken.
 error-email-taken = There is an account with this e-mail.
+
+# Scopes of API keys
+scope-admin = Members, API keys, settings
+
+# Navigation and overview
+auth-nav-api-keys = API keys
+auth-nav-members = Members
+auth-nav-organisation = Organisation
+auth-overview-keys = API keys
+auth-step-api = Connect your application
+auth-step-api-text = Make an API key and point any OpenAI client here.

@@ -94,14 +94,6 @@ auth-keys-state-revoked = Отозван
 auth-keys-revoke = Отозвать
 auth-keys-revoke-ask = Приложения с ключом «{ $name }» сразу перестанут работать. Отменить это нельзя.
 auth-keys-revoked = Ключ API отозван
-auth-scope-inference = Вопросы агентам и моделям (/v1)
-auth-scope-agents-read = Чтение агентов
-auth-scope-agents-write = Изменение агентов
-auth-scope-knowledge-read = Чтение знаний и поиск
-auth-scope-knowledge-write = Изменение знаний
-auth-scope-jobs-read = Просмотр заданий
-auth-scope-jobs-write = Управление заданиями
-auth-scope-admin = Участники, ключи API, настройки
 
 # Организация
 auth-organisation = Организация
@@ -120,3 +112,14 @@ error-last-owner = У организации должен остаться хо�
 error-already-member = Этот человек уже участник.
 error-slug-taken = Это короткое имя занято.
 error-email-taken = Учётная запись с этой почтой уже есть.
+
+# Scopes of API keys
+scope-admin = Участники, ключи API, настройки
+
+# Navigation and overview
+auth-nav-api-keys = Ключи API
+auth-nav-members = Участники
+auth-nav-organisation = Организация
+auth-overview-keys = Ключи API
+auth-step-api = Подключите своё приложение
+auth-step-api-text = Создайте ключ API и направьте сюда любой клиент OpenAI.

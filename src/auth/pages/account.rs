@@ -5,10 +5,10 @@ use axum::extract::State;
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::{Nothing, with_cookie};
+use super::with_cookie;
 use crate::{
     auth::{Auth, Session, SessionId, clear_session_cookie},
-    console::{Flash, Form, FormErrors, ListQuery, PageResult, Pager, Shell, see_other},
+    console::{Flash, Form, FormErrors, ListQuery, Nothing, PageResult, Pager, Shell, see_other},
     platform::http::{Page, PageQuery, Path, Query},
 };
 

@@ -5,10 +5,9 @@ use axum::extract::State;
 use chrono::{Days, NaiveDate, NaiveTime};
 use serde::Deserialize;
 
-use super::Nothing;
 use crate::{
     auth::{ApiKey, ApiKeyId, Auth, AuthError, NewApiKey},
-    console::{Flash, Form, FormErrors, ListQuery, PageResult, Pager, Shell},
+    console::{Flash, Form, FormErrors, ListQuery, Nothing, PageResult, Pager, Shell},
     platform::http::{Page, PageQuery, Path, Query, Scope},
 };
 
@@ -20,16 +19,25 @@ pub(super) struct KeyForm {
     #[serde(default)]
     name: String,
     #[serde(default)]
-    scopes: Vec<Scope>,
+    scopes: Vec<String>,
     /// The last day on which it works (UTC), or empty.
     #[serde(default)]
     last_day: String,
+}
+
+impl KeyForm {
+    /// With the first scope chosen: the one that most keys are made for.
+    fn fresh(auth: &Auth) -> Self {
+        let scopes = auth.scopes().first().map(|scope| scope.as_str().to_owned());
+        Self { scopes: scopes.into_iter().collect(), ..Self::default() }
+    }
 }
 
 #[derive(Template)]
 #[template(path = "auth/templates/api_keys.html")]
 struct KeysPage<'a> {
     shell: &'a Shell,
+    scopes: &'a [Scope],
     keys: Vec<ApiKey>,
     /// Made just now: its secret is shown this once.
     new_key: Option<NewApiKey>,
@@ -42,12 +50,12 @@ struct KeysPage<'a> {
 
 impl KeysPage<'_> {
     fn choices(&self) -> Vec<Choice> {
-        let choice = |scope: Scope| Choice {
+        let choice = |scope: &Scope| Choice {
             value: scope.as_str(),
-            key: format!("auth-scope-{}", scope.as_str().replace('_', "-")),
-            chosen: self.form.scopes.contains(&scope),
+            key: format!("scope-{}", scope.as_str().replace('_', "-")),
+            chosen: self.form.scopes.iter().any(|name| name == scope.as_str()),
         };
-        Scope::ALL.map(choice).into()
+        self.scopes.iter().map(choice).collect()
     }
 
     fn is_expired(&self, key: &ApiKey) -> bool {
@@ -71,30 +79,40 @@ async fn render(
     form: KeyForm,
     errors: FormErrors,
 ) -> PageResult {
-    shell.principal().require(Scope::Admin)?;
+    shell.principal().require(Scope::ADMIN)?;
     let cursor = PageQuery { limit: None, cursor: query.cursor().map(str::to_owned) }.after()?;
     let rows = auth.list_api_keys(shell.principal(), query.search(), cursor, SHOWN).await?;
     let page = Page::cut(rows, SHOWN, |k| k.id.0);
     let pager = query.pager("/settings/api-keys", page.next_cursor.as_deref());
     let refused = !errors.is_empty();
-    let page = KeysPage { shell, keys: page.data, new_key, query, pager, form, errors, now: auth.now() };
+    let page = KeysPage {
+        shell,
+        scopes: auth.scopes(),
+        keys: page.data,
+        new_key,
+        query,
+        pager,
+        form,
+        errors,
+        now: auth.now(),
+    };
     if refused { shell.render_invalid(&page) } else { shell.render(&page) }
 }
 
 pub(super) async fn list(shell: Shell, State(auth): State<Auth>, Query(query): Query<ListQuery>) -> PageResult {
-    let form = KeyForm { scopes: vec![Scope::Inference], ..KeyForm::default() };
+    let form = KeyForm::fresh(&auth);
     render(&shell, &auth, query, None, form, FormErrors::default()).await
 }
 
 pub(super) async fn create(shell: Shell, State(auth): State<Auth>, Form(form): Form<KeyForm>) -> PageResult {
-    shell.principal().require(Scope::Admin)?;
+    shell.principal().require(Scope::ADMIN)?;
     let result = match expiry(&form.last_day) {
         Ok(expires_at) => auth.create_api_key(shell.principal(), &form.name, &form.scopes, expires_at).await,
         Err(error) => Err(error),
     };
     match result {
         Ok(key) => {
-            let fresh = KeyForm { scopes: vec![Scope::Inference], ..KeyForm::default() };
+            let fresh = KeyForm::fresh(&auth);
             render(&shell, &auth, ListQuery::default(), Some(key), fresh, FormErrors::default()).await
         }
         Err(error) => {
@@ -120,7 +138,7 @@ pub(super) async fn revoke(
     Path(id): Path<ApiKeyId>,
     Form(Nothing {}): Form<Nothing>,
 ) -> PageResult {
-    shell.principal().require(Scope::Admin)?;
+    shell.principal().require(Scope::ADMIN)?;
     auth.revoke_api_key(shell.principal(), id).await?;
     Ok(shell.redirect("/settings/api-keys", &Flash::ok("auth-keys-revoked")))
 }

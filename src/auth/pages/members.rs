@@ -4,13 +4,12 @@ use askama::Template;
 use axum::extract::State;
 use serde::Deserialize;
 
-use super::Nothing;
 use crate::{
     auth::{
         Auth, AuthError, Link, LinkId, Member, NewLink,
         service::{may_grant, may_manage},
     },
-    console::{Flash, Form, FormErrors, ListQuery, PageResult, Pager, Shell},
+    console::{Flash, Form, FormErrors, ListQuery, Nothing, PageResult, Pager, Shell},
     platform::{
         http::{Page, PageQuery, Path, Query, Role, Scope},
         ids::UserId,
@@ -70,7 +69,7 @@ impl Default for Shown<'_> {
 }
 
 async fn render(shell: &Shell, auth: &Auth, shown: Shown<'_>) -> PageResult {
-    shell.principal().require(Scope::Admin)?;
+    shell.principal().require(Scope::ADMIN)?;
     let cursor = PageQuery { limit: None, cursor: shown.query.cursor().map(str::to_owned) }.after()?;
     let rows = auth.list_members(shell.principal(), shown.query.search(), cursor, SHOWN).await?;
     let page = Page::cut(rows, SHOWN, |m| m.user_id.0);
@@ -103,7 +102,7 @@ pub(super) struct LinkForm {
 }
 
 pub(super) async fn create_link(shell: Shell, State(auth): State<Auth>, Form(form): Form<LinkForm>) -> PageResult {
-    shell.principal().require(Scope::Admin)?;
+    shell.principal().require(Scope::ADMIN)?;
     let shown = match auth.create_join_link(shell.principal(), &form.email, form.role).await {
         Ok(link) => Shown { new_link: Some(link), ..Shown::default() },
         Err(error) => {
@@ -120,7 +119,7 @@ pub(super) async fn create_reset_link(
     Path(user): Path<UserId>,
     Form(Nothing {}): Form<Nothing>,
 ) -> PageResult {
-    shell.principal().require(Scope::Admin)?;
+    shell.principal().require(Scope::ADMIN)?;
     match auth.create_reset_link(shell.principal(), user).await {
         Ok(link) => render(&shell, &auth, Shown { new_link: Some(link), ..Shown::default() }).await,
         Err(AuthError::Forbidden(_)) => {
@@ -136,7 +135,7 @@ pub(super) async fn delete_link(
     Path(id): Path<LinkId>,
     Form(Nothing {}): Form<Nothing>,
 ) -> PageResult {
-    shell.principal().require(Scope::Admin)?;
+    shell.principal().require(Scope::ADMIN)?;
     auth.delete_link(shell.principal(), id).await?;
     Ok(shell.redirect("/settings/members", &Flash::ok("auth-members-link-deleted")))
 }
@@ -152,7 +151,7 @@ pub(super) async fn set_role(
     Path(user): Path<UserId>,
     Form(form): Form<RoleForm>,
 ) -> PageResult {
-    shell.principal().require(Scope::Admin)?;
+    shell.principal().require(Scope::ADMIN)?;
     match auth.set_member_role(shell.principal(), user, form.role).await {
         Ok(member) => {
             Ok(shell

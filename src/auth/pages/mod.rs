@@ -12,7 +12,6 @@ use axum::{
     response::Response,
     routing::{get, post},
 };
-use serde::Deserialize;
 
 use super::Auth;
 
@@ -38,10 +37,6 @@ pub fn router() -> Router<Auth> {
         .route("/settings", get(organisation::show).post(organisation::rename))
         .route("/organisation/switch", post(organisation::switch))
 }
-
-/// A form that is a button: nothing but its token, which `Form` checks.
-#[derive(Deserialize)]
-struct Nothing {}
 
 /// Adds `Set-Cookie` to a response.
 fn with_cookie(mut response: Response, cookie: Option<HeaderValue>) -> Response {

@@ -36,7 +36,7 @@ pub(super) struct NameForm {
 }
 
 pub(super) async fn rename(shell: Shell, State(auth): State<Auth>, Form(form): Form<NameForm>) -> PageResult {
-    shell.principal().require(Scope::Admin)?;
+    shell.principal().require(Scope::ADMIN)?;
     match auth.rename_organisation(shell.principal(), shell.org_id(), &form.name).await {
         Ok(_) => Ok(shell.redirect("/settings", &Flash::ok("auth-saved"))),
         Err(error) => {

@@ -9,14 +9,14 @@ use axum::{
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::{Nothing, with_cookie};
+use super::with_cookie;
 use crate::{
     auth::{
         Auth, AuthError, Client, LinkPurpose, clear_session_cookie,
         service::{Accept, Accepted, LinkInfo},
         session_cookie,
     },
-    console::{Bare, Flash, Form, FormErrors, PageResult, local_path, see_other},
+    console::{Bare, Flash, Form, FormErrors, Nothing, PageResult, local_path, see_other},
     platform::{
         error::ApiError,
         http::{Principal, Query},

@@ -21,7 +21,7 @@ pub(super) async fn list_api_keys(
     http::Auth(who): http::Auth,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<ApiKey>>, ApiError> {
-    who.require(Scope::Admin)?;
+    who.require(Scope::ADMIN)?;
     let page = query.page();
     let limit = page.limit()?;
     let rows = auth.list_api_keys(&who, query.q.as_deref(), page.after()?, limit).await?;
@@ -36,8 +36,8 @@ pub(super) struct CreateApiKey {
     #[schema(example = "website", min_length = 1, max_length = 100, pattern = r"\S")]
     name: String,
     /// What it may be used for.
-    #[schema(min_items = 1)]
-    scopes: Vec<Scope>,
+    #[schema(min_items = 1, value_type = Vec<Scope>)]
+    scopes: Vec<String>,
     /// When it ends; absent means never.
     expires_at: Option<DateTime<Utc>>,
 }
@@ -50,7 +50,7 @@ pub(super) async fn create_api_key(
     http::Auth(who): http::Auth,
     Json(body): Json<CreateApiKey>,
 ) -> Result<(StatusCode, Json<NewApiKey>), ApiError> {
-    who.require(Scope::Admin)?;
+    who.require(Scope::ADMIN)?;
     let key = auth.create_api_key(&who, &body.name, &body.scopes, body.expires_at).await?;
     Ok((StatusCode::CREATED, Json(key)))
 }
@@ -62,7 +62,7 @@ pub(super) async fn revoke_api_key(
     http::Auth(who): http::Auth,
     Path(id): Path<ApiKeyId>,
 ) -> Result<StatusCode, ApiError> {
-    who.require(Scope::Admin)?;
+    who.require(Scope::ADMIN)?;
     auth.revoke_api_key(&who, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -21,7 +21,7 @@ pub(super) async fn list_members(
     http::Auth(who): http::Auth,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<Member>>, ApiError> {
-    who.require(Scope::Admin)?;
+    who.require(Scope::ADMIN)?;
     let page = query.page();
     let limit = page.limit()?;
     let rows = auth.list_members(&who, query.q.as_deref(), page.after()?, limit).await?;
@@ -44,7 +44,7 @@ pub(super) async fn update_member(
     Path(user_id): Path<UserId>,
     Json(body): Json<UpdateMember>,
 ) -> Result<Json<Member>, ApiError> {
-    who.require(Scope::Admin)?;
+    who.require(Scope::ADMIN)?;
     Ok(Json(auth.set_member_role(&who, user_id, body.role).await?))
 }
 
@@ -79,7 +79,7 @@ pub(super) async fn create_reset_link(
     http::Auth(who): http::Auth,
     Path(user_id): Path<UserId>,
 ) -> Result<(StatusCode, Json<NewLink>), ApiError> {
-    who.require(Scope::Admin)?;
+    who.require(Scope::ADMIN)?;
     Ok((StatusCode::CREATED, Json(auth.create_reset_link(&who, user_id).await?)))
 }
 
@@ -90,7 +90,7 @@ pub(super) async fn list_links(
     http::Auth(who): http::Auth,
     Query(page): Query<PageQuery>,
 ) -> Result<Json<Page<Link>>, ApiError> {
-    who.require(Scope::Admin)?;
+    who.require(Scope::ADMIN)?;
     let limit = page.limit()?;
     let rows = auth.list_links(&who, page.after()?, limit).await?;
     Ok(Json(Page::cut(rows, limit, |l| l.id.0)))
@@ -114,7 +114,7 @@ pub(super) async fn create_link(
     http::Auth(who): http::Auth,
     Json(body): Json<CreateLink>,
 ) -> Result<(StatusCode, Json<NewLink>), ApiError> {
-    who.require(Scope::Admin)?;
+    who.require(Scope::ADMIN)?;
     Ok((StatusCode::CREATED, Json(auth.create_join_link(&who, &body.email, body.role).await?)))
 }
 
@@ -125,7 +125,7 @@ pub(super) async fn delete_link(
     http::Auth(who): http::Auth,
     Path(id): Path<LinkId>,
 ) -> Result<StatusCode, ApiError> {
-    who.require(Scope::Admin)?;
+    who.require(Scope::ADMIN)?;
     auth.delete_link(&who, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -68,6 +68,6 @@ pub(super) async fn update_organisation(
     Path(id): Path<OrgId>,
     Json(body): Json<UpdateOrganisation>,
 ) -> Result<Json<Organisation>, ApiError> {
-    who.require(Scope::Admin)?;
+    who.require(Scope::ADMIN)?;
     Ok(Json(auth.rename_organisation(&who, id, &body.name).await?))
 }

@@ -60,7 +60,8 @@ pub(super) struct MyAccount {
 pub(super) struct MyKey {
     id: uuid::Uuid,
     name: String,
-    scopes: Vec<Scope>,
+    #[schema(value_type = Vec<Scope>)]
+    scopes: Vec<String>,
 }
 
 /// Who is asking; `user` or `api_key`.

@@ -46,7 +46,7 @@ impl Auth {
         &self,
         who: &Principal,
         name: &str,
-        scopes: &[Scope],
+        scopes: &[String],
         expires_at: Option<DateTime<Utc>>,
     ) -> Result<NewApiKey, AuthError> {
         let name = text("/name", name, 1, 100)?;
@@ -60,11 +60,11 @@ impl Auth {
         if expires_at.is_some_and(|at| at <= now) {
             return Err(AuthError::Field("/expires_at", "must be in the future".into()));
         }
-        if let Some(scope) = scopes.iter().find(|s| who.require(**s).is_err()) {
-            return Err(AuthError::Forbidden(format!(
-                "a key cannot have the scope {}, which you lack",
-                scope.as_str()
-            )));
+        for name in &scopes {
+            let scope = self.scope(name)?;
+            if who.require(scope).is_err() {
+                return Err(AuthError::Forbidden(format!("a key cannot have the scope {name}, which you lack")));
+            }
         }
         let prefix: String =
             crypto::random_bytes::<8>().iter().map(|b| char::from(PREFIX_ALPHABET[usize::from(*b) % 36])).collect();
@@ -102,6 +102,15 @@ impl Auth {
             created_at: now,
         };
         Ok(NewApiKey { key, secret: format!("hf_{prefix}_{secret}") })
+    }
+
+    /// The scope of this name; an error for the field that lists them where no room declares it.
+    fn scope(&self, name: &str) -> Result<Scope, AuthError> {
+        let all = self.scopes();
+        all.iter().copied().find(|scope| scope.as_str() == name).ok_or_else(|| {
+            let names: Vec<&str> = all.iter().map(|scope| scope.as_str()).collect();
+            AuthError::Field("/scopes", format!("{name:?} is none of {}", names.join(", ")))
+        })
     }
 
     /// Revokes a key: at once here, within ten seconds in other processes.

@@ -26,10 +26,10 @@ pub fn may_manage(actor: Role, target: Role) -> bool {
 }
 
 /// Whether a key has all that the role may do: no key makes anybody more than it is. People are judged by [`may_grant`].
-fn covers(who: &Principal, role: Role) -> bool {
+fn covers(who: &Principal, role: Role, scopes: &[Scope]) -> bool {
     match &who.actor {
         Actor::User(_) => true,
-        Actor::ApiKey(key) => Scope::ALL.iter().filter(|s| s.role() <= role).all(|s| key.scopes.contains(s)),
+        Actor::ApiKey(key) => scopes.iter().filter(|s| s.role() <= role).all(|s| key.scopes.contains(s.as_str())),
     }
 }
 
@@ -59,7 +59,7 @@ impl Auth {
         if !(lowers_self || manages) {
             return Err(AuthError::Forbidden("your role does not allow this change".into()));
         }
-        if role > member.role && !covers(who, role) {
+        if role > member.role && !covers(who, role, self.scopes()) {
             return Err(AuthError::Forbidden("this API key lacks scopes that the new role has".into()));
         }
         if role != Role::Owner {
@@ -85,9 +85,9 @@ impl Auth {
         let mut tx = self.inner.db.tenant(who.org_id).await?;
         let member = members::get(&mut tx, user).await?.ok_or(AuthError::NotFound("member"))?;
         if revoke_keys {
-            who.require(Scope::Admin).map_err(|_| AuthError::Forbidden("only an admin can revoke API keys".into()))?;
+            who.require(Scope::ADMIN).map_err(|_| AuthError::Forbidden("only an admin can revoke API keys".into()))?;
         }
-        if !is_self && (who.require(Scope::Admin).is_err() || !may_manage(who.role, member.role)) {
+        if !is_self && (who.require(Scope::ADMIN).is_err() || !may_manage(who.role, member.role)) {
             return Err(AuthError::Forbidden("your role does not allow this change".into()));
         }
         keep_an_owner(&mut tx, user).await?;

@@ -26,7 +26,7 @@ use super::{AuthError, Config, Metrics, authenticate::Caches, password::Hasher, 
 use crate::platform::{
     clock::Clock,
     db::Db,
-    http::{self, Actor, Principal, RateLimiter, SessionUser},
+    http::{self, Actor, Principal, RateLimiter, Scope, SessionUser},
     names::tidy,
 };
 
@@ -40,6 +40,8 @@ pub(super) struct Inner {
     pub db: Db,
     pub clock: Clock,
     pub config: Config,
+    /// All that API keys can have: those that the rooms declare.
+    pub scopes: Vec<Scope>,
     /// Whether browsers come over TLS: the cookie's name and attributes.
     pub https: bool,
     pub session_cookie: String,
@@ -71,12 +73,14 @@ impl Auth {
         clock: Clock,
         config: &Config,
         server: &http::Config,
+        scopes: Vec<Scope>,
         metrics: Metrics,
     ) -> Result<Self, AuthError> {
         let limiter = |per_minute| RateLimiter::new(per_minute, per_minute);
         let inner = Inner {
             db,
             clock,
+            scopes,
             https: server.is_https(),
             session_cookie: server.session_cookie(),
             base_url: server.base_url(),
@@ -100,6 +104,11 @@ impl Auth {
 
     pub fn session_cookie_name(&self) -> &str {
         &self.inner.session_cookie
+    }
+
+    /// All that API keys can have, in the order of the rooms.
+    pub fn scopes(&self) -> &[Scope] {
+        &self.inner.scopes
     }
 
     /// Seconds until a session ends in any case: the cookie's `Max-Age`.

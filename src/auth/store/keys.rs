@@ -5,10 +5,7 @@ use sqlx::PgConnection;
 
 use crate::{
     auth::model::{ApiKey, ApiKeyId, KeyRow},
-    platform::{
-        http::Scope,
-        ids::{OrgId, UserId},
-    },
+    platform::ids::{OrgId, UserId},
 };
 
 /// A new key, ready to be stored.
@@ -18,7 +15,7 @@ pub struct NewKey<'a> {
     pub name: &'a str,
     pub prefix: &'a str,
     pub secret_hash: &'a [u8],
-    pub scopes: &'a [Scope],
+    pub scopes: &'a [String],
     pub expires_at: Option<DateTime<Utc>>,
     pub created_by: Option<UserId>,
     /// The key that makes this one: it counts as made by who made that.
@@ -27,7 +24,6 @@ pub struct NewKey<'a> {
 }
 
 pub async fn insert(conn: &mut PgConnection, key: &NewKey<'_>) -> sqlx::Result<()> {
-    let scopes: Vec<String> = key.scopes.iter().map(|s| s.as_str().to_owned()).collect();
     sqlx::query!(
         "INSERT INTO api_keys (id, org_id, name, prefix, secret_hash, scopes, expires_at, created_by, created_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, coalesce($8, (SELECT created_by FROM api_keys WHERE id = $10)), $9)",
@@ -36,7 +32,7 @@ pub async fn insert(conn: &mut PgConnection, key: &NewKey<'_>) -> sqlx::Result<(
         key.name,
         key.prefix,
         key.secret_hash,
-        &scopes,
+        key.scopes,
         key.expires_at,
         key.created_by.map(|u| u.0),
         key.created_at,
@@ -68,7 +64,7 @@ pub async fn list(
         id: r.id.into(),
         name: r.name,
         prefix: format!("hf_{}", r.prefix),
-        scopes: scopes(&r.scopes),
+        scopes: r.scopes,
         expires_at: r.expires_at,
         last_used_at: r.last_used_at,
         revoked_at: r.revoked_at,
@@ -121,7 +117,7 @@ pub async fn by_prefix(conn: &mut PgConnection, prefix: &str) -> sqlx::Result<Op
         org_id: r.org_id.into(),
         name: r.name,
         secret_hash: r.secret_hash,
-        scopes: scopes(&r.scopes),
+        scopes: r.scopes,
         expires_at: r.expires_at,
         last_used_at: r.last_used_at,
     }))
@@ -138,9 +134,4 @@ pub async fn touch(conn: &mut PgConnection, ids: &[uuid::Uuid], at: DateTime<Utc
     .execute(conn)
     .await?;
     Ok(())
-}
-
-/// A scope that this version does not know grants nothing.
-fn scopes(stored: &[String]) -> Vec<Scope> {
-    stored.iter().filter_map(|s| s.parse().ok()).collect()
 }

@@ -65,3 +65,12 @@ backup-drill-no_room = no room
 backup-restore = Bring it back
 backup-restore-text = On an empty host with Holdfast, PostgreSQL’s programs and the key:
 backup-restore-then = It shows a plan and asks before it replaces anything. docs/disaster-recovery.md has every step.
+
+# Navigation and overview
+backup-overview-restore = Last proven restore
+backup-overview-restore-never = never tried
+backup-overview-none = No backups are made: what this host loses is lost.
+backup-overview-near = Backups are made, but every copy lies on the disk of the data and is lost with it.
+backup-overview-set-up-another = Name a second destination
+backup-overview-set-up = Set them up
+backup-overview-failing = Last backup not whole

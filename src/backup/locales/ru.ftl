@@ -65,3 +65,12 @@ backup-drill-no_room = нет места
 backup-restore = Как восстановить
 backup-restore-text = На пустом сервере с Holdfast, программами PostgreSQL и ключом:
 backup-restore-then = Сначала показывается план, и без подтверждения ничего не заменяется. Все шаги — в docs/disaster-recovery.md.
+
+# Navigation and overview
+backup-overview-restore = Последнее проверенное восстановление
+backup-overview-restore-never = не проверялось
+backup-overview-none = Резервные копии не создаются: потерянное этим сервером не вернуть.
+backup-overview-near = Резервные копии создаются, но все лежат на том же диске, что и данные, и пропадут вместе с ним.
+backup-overview-set-up-another = Указать второе место
+backup-overview-set-up = Настроить
+backup-overview-failing = Последняя копия неполна

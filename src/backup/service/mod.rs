@@ -38,9 +38,9 @@ use super::{
 use crate::{
     platform::{
         clock::Clock,
-        crypto::{self, MasterKey},
+        crypto::MasterKey,
         data_dir,
-        db::{Db, SessionLock, Target},
+        db::{Db, SessionLock, Target, lock_key},
         lifecycle::Lifecycle,
         pools::{CpuPool, Traffic},
     },
@@ -280,9 +280,7 @@ impl Backups {
 
     /// One run, drill or clean-up at a time, over all processes.
     pub(super) async fn lock(&self) -> Result<SessionLock, BackupError> {
-        let hash = crypto::sha256("backup.lock");
-        let key = i64::from_le_bytes(hash[..8].try_into().unwrap_or_default());
-        self.inner.db.try_session_lock(key).await?.ok_or(BackupError::Busy)
+        self.inner.db.try_session_lock(lock_key("backup.lock")).await?.ok_or(BackupError::Busy)
     }
 
     /// The newest backup with a whole copy, at `destination` or anywhere, and where.

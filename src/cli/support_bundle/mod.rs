@@ -217,7 +217,7 @@ async fn doctor(config: &Config) -> anyhow::Result<String> {
     let booted = Booted::existing(config.clone()).await?;
     let lifecycle = Lifecycle::new();
     let app = App::build(booted.runtime(lifecycle.clone()))?;
-    let reports = health::run_all(&app.checks()?).await;
+    let reports = health::run_all(&app.checks()).await;
     lifecycle.drain(Duration::from_secs(1)).await;
     app.close().await;
     booted.close().await;

@@ -22,13 +22,6 @@ console-nav-build = Build
 console-nav-operate = Operate
 console-nav-settings = Settings
 console-nav-overview = Overview
-console-nav-agents = Agents
-console-nav-knowledge = Knowledge
-console-nav-jobs = Jobs
-console-nav-api-keys = API keys
-console-nav-members = Members
-console-nav-organisation = Organisation
-console-nav-models = Models
 
 # Words that pages share
 console-save = Save
@@ -78,64 +71,14 @@ error-payload-too-large = That is larger than this server accepts.
 
 # Overview
 console-overview = Overview
-console-overview-add-documents = Add documents
-console-overview-ask = Ask an agent
-console-overview-conversations = Conversations today
-console-overview-conversations-by-day = Conversations by day
-console-overview-tokens = Tokens today
-console-overview-tokens-by-day = Tokens by day
-console-overview-documents = Documents ready
-console-overview-agents = Agents
-console-overview-jobs = Jobs waiting
-console-overview-no-failed = None failed
-console-overview-restore = Last proven restore
-console-overview-restore-never = never tried
-console-overview-no-backups = No backups are made: what this host loses is lost.
-console-overview-backups-near = Backups are made, but every copy lies on the disk of the data and is lost with it.
-console-overview-set-up-another = Name a second destination
-console-overview-set-up-backups = Set them up
-console-overview-backup-failing = Last backup not whole
 console-seconds = { $n } s
 console-minutes = { $n } min
 console-hours = { $n } h
 console-overview-in-progress = { $n } in progress
 console-overview-failed = { $n } failed
-console-overview-in-bases = { $n ->
-    [0] no knowledge base yet
-    [one] in { $n } knowledge base
-   *[other] in { $n } knowledge bases
-}
-console-overview-keys = { $n ->
-    [one] { $n } API key
-   *[other] { $n } API keys
-}
-console-overview-firing = { $n ->
-    [one] { $n } alert fires
-   *[other] { $n } alerts fire
-}
-console-overview-all-alerts = All alerts
-console-overview-alert = Alert
-console-overview-severity = Severity
-console-overview-since = Since
-console-overview-runbook = Runbook
-console-severity-critical = critical
-console-severity-warning = warning
-console-severity-info = info
-console-severity-none = none
-console-no-model = No language model is configured yet. Agents answer by quoting the passages they find; add a provider to let them write.
 console-steps = First steps
 console-steps-done = { $done } of { $all } done
 console-step-done = done
-console-step-base = Create a knowledge base
-console-step-base-text = A place for documents that belong together.
-console-step-documents = Drop in documents
-console-step-documents-text = PDF, Word, HTML, Markdown or text; each is ready in seconds.
-console-step-agent = Create an agent
-console-step-agent-text = Give it instructions and the knowledge it may use.
-console-step-question = Ask a question
-console-step-question-text = The answer cites the passages it stands on.
-console-step-api = Connect your application
-console-step-api-text = Make an API key and point any OpenAI client here.
 
 # API reference
 console-docs-lead = Every call takes an API key as a bearer token. Errors are problem+json with a stable code.

@@ -22,13 +22,6 @@ console-nav-build = Создание
 console-nav-operate = Эксплуатация
 console-nav-settings = Настройки
 console-nav-overview = Обзор
-console-nav-agents = Агенты
-console-nav-knowledge = Знания
-console-nav-jobs = Задания
-console-nav-api-keys = Ключи API
-console-nav-members = Участники
-console-nav-organisation = Организация
-console-nav-models = Модели
 
 # Общие слова
 console-save = Сохранить
@@ -78,67 +71,14 @@ error-payload-too-large = Это больше, чем принимает сер�
 
 # Обзор
 console-overview = Обзор
-console-overview-add-documents = Добавить документы
-console-overview-ask = Спросить агента
-console-overview-conversations = Бесед сегодня
-console-overview-conversations-by-day = Беседы по дням
-console-overview-tokens = Токенов сегодня
-console-overview-tokens-by-day = Токены по дням
-console-overview-documents = Документов готово
-console-overview-agents = Агенты
-console-overview-jobs = Заданий в очереди
-console-overview-no-failed = Без ошибок
-console-overview-restore = Последнее проверенное восстановление
-console-overview-restore-never = не проверялось
-console-overview-no-backups = Резервные копии не создаются: потерянное этим сервером не вернуть.
-console-overview-backups-near = Резервные копии создаются, но все лежат на том же диске, что и данные, и пропадут вместе с ним.
-console-overview-set-up-another = Указать второе место
-console-overview-set-up-backups = Настроить
-console-overview-backup-failing = Последняя копия неполна
 console-seconds = { $n } с
 console-minutes = { $n } мин
 console-hours = { $n } ч
 console-overview-in-progress = { $n } в работе
 console-overview-failed = { $n } с ошибкой
-console-overview-in-bases = { $n ->
-    [0] баз знаний пока нет
-    [one] в { $n } базе знаний
-    [few] в { $n } базах знаний
-   *[other] в { $n } базах знаний
-}
-console-overview-keys = { $n ->
-    [one] { $n } ключ API
-    [few] { $n } ключа API
-   *[other] { $n } ключей API
-}
-console-overview-firing = { $n ->
-    [one] { $n } активное оповещение
-    [few] { $n } активных оповещения
-   *[other] { $n } активных оповещений
-}
-console-overview-all-alerts = Все оповещения
-console-overview-alert = Оповещение
-console-overview-severity = Важность
-console-overview-since = С какого времени
-console-overview-runbook = Инструкция
-console-severity-critical = критическая
-console-severity-warning = предупреждение
-console-severity-info = сведения
-console-severity-none = без важности
-console-no-model = Языковая модель ещё не подключена. Агенты отвечают цитатами из найденных фрагментов; добавьте провайдера, чтобы они писали ответы.
 console-steps = Первые шаги
 console-steps-done = Сделано { $done } из { $all }
 console-step-done = сделано
-console-step-base = Создайте базу знаний
-console-step-base-text = Место для документов, которые относятся друг к другу.
-console-step-documents = Загрузите документы
-console-step-documents-text = PDF, Word, HTML, Markdown или текст; каждый готов за секунды.
-console-step-agent = Создайте агента
-console-step-agent-text = Дайте ему инструкции и знания, которыми он может пользоваться.
-console-step-question = Задайте вопрос
-console-step-question-text = Ответ ссылается на фрагменты, на которых он основан.
-console-step-api = Подключите своё приложение
-console-step-api-text = Создайте ключ API и направьте сюда любой клиент OpenAI.
 
 # Справочник API
 console-docs-lead = Каждый вызов принимает ключ API как bearer-токен. Ошибки приходят в problem+json с постоянным кодом.

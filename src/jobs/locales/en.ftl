@@ -61,3 +61,12 @@ jobs-milliseconds = { $value } ms
 jobs-seconds = { $value } s
 jobs-minutes = { $value } min
 jobs-hours = { $value } h
+
+# Scopes of API keys
+scope-jobs-read = Reading jobs
+scope-jobs-write = Changing jobs
+
+# Navigation and overview
+jobs-nav = Jobs
+jobs-overview-waiting = Jobs waiting
+jobs-overview-no-failed = None failed

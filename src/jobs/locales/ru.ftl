@@ -61,3 +61,12 @@ jobs-milliseconds = { $value } мс
 jobs-seconds = { $value } с
 jobs-minutes = { $value } мин
 jobs-hours = { $value } ч
+
+# Scopes of API keys
+scope-jobs-read = Просмотр заданий
+scope-jobs-write = Управление заданиями
+
+# Navigation and overview
+jobs-nav = Задания
+jobs-overview-waiting = Заданий в очереди
+jobs-overview-no-failed = Без ошибок

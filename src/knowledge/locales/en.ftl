@@ -279,3 +279,21 @@ knowledge-vision-model = Model for pages that OCR cannot read
 knowledge-vision-model-hint = A model that understands pictures, written as provider/model. The pages are sent to it. Empty: no model is asked.
 knowledge-ocr-here = OCR is installed on this server, with the languages { $languages }.
 knowledge-ocr-missing = OCR is not installed on this server: pages without text stay unread, and the reading reports say so. Ask your operator to install tesseract and poppler-utils.
+
+# Scopes of API keys
+scope-knowledge-read = Reading and searching knowledge
+scope-knowledge-write = Changing knowledge
+
+# Navigation and overview
+knowledge-nav = Knowledge
+knowledge-overview-add = Add documents
+knowledge-overview-documents = Documents ready
+knowledge-overview-in-bases = { $n ->
+    [0] no knowledge base yet
+    [one] in { $n } knowledge base
+   *[other] in { $n } knowledge bases
+}
+knowledge-step-base = Create a knowledge base
+knowledge-step-base-text = A place for documents that belong together.
+knowledge-step-documents = Drop in documents
+knowledge-step-documents-text = PDF, Word, HTML, Markdown or text; each is ready in seconds.

@@ -286,3 +286,22 @@ knowledge-vision-model = Модель для страниц, которые не
 knowledge-vision-model-hint = Модель, понимающая изображения, в виде provider/model. Страницы отправляются ей. Если пусто, модель не используется.
 knowledge-ocr-here = OCR на этом сервере установлен, языки: { $languages }.
 knowledge-ocr-missing = OCR на этом сервере не установлен: страницы без текста останутся непрочитанными, и это будет сказано в отчётах о чтении. Попросите оператора установить tesseract и poppler-utils.
+
+# Scopes of API keys
+scope-knowledge-read = Чтение знаний и поиск
+scope-knowledge-write = Изменение знаний
+
+# Navigation and overview
+knowledge-nav = Знания
+knowledge-overview-add = Добавить документы
+knowledge-overview-documents = Документов готово
+knowledge-overview-in-bases = { $n ->
+    [0] баз знаний пока нет
+    [one] в { $n } базе знаний
+    [few] в { $n } базах знаний
+   *[other] в { $n } базах знаний
+}
+knowledge-step-base = Создайте базу знаний
+knowledge-step-base-text = Место для документов, которые относятся друг к другу.
+knowledge-step-documents = Загрузите документы
+knowledge-step-documents-text = PDF, Word, HTML, Markdown или текст; каждый готов за секунды.

@@ -5,13 +5,13 @@ use axum::extract::State;
 use serde::Deserialize;
 
 use crate::{
-    console::{Flash, Form, FormErrors, ListQuery, PageResult, Pager, Shell},
+    console::{Flash, Form, FormErrors, ListQuery, Nothing, PageResult, Pager, Shell},
     knowledge::{
-        Knowledge, KnowledgeBase, KnowledgeBaseId,
+        Knowledge, KnowledgeBase, KnowledgeBaseId, READ, WRITE,
         index::LanguageWeights,
         model::{BaseChanges, ReadingMode},
     },
-    platform::http::{Page, PageQuery, Path, Query, Scope},
+    platform::http::{Page, PageQuery, Path, Query},
 };
 
 #[derive(Template)]
@@ -24,7 +24,7 @@ struct List<'a> {
 }
 
 pub async fn list(shell: Shell, State(knowledge): State<Knowledge>, Query(query): Query<ListQuery>) -> PageResult {
-    shell.principal().require(Scope::KnowledgeRead)?;
+    shell.principal().require(READ)?;
     let page = PageQuery { limit: Some(30), cursor: query.cursor().map(str::to_owned) };
     let limit = page.limit()?;
     let found = knowledge.list_bases(shell.org_id(), query.search(), page.after()?, limit + 1).await?;
@@ -80,12 +80,12 @@ struct New<'a> {
 }
 
 pub async fn new(shell: Shell) -> PageResult {
-    shell.principal().require(Scope::KnowledgeWrite)?;
+    shell.principal().require(WRITE)?;
     shell.render(&New { shell: &shell, form: BaseForm::default(), errors: FormErrors::default() })
 }
 
 pub async fn create(shell: Shell, State(knowledge): State<Knowledge>, Form(form): Form<BaseForm>) -> PageResult {
-    shell.principal().require(Scope::KnowledgeWrite)?;
+    shell.principal().require(WRITE)?;
     match knowledge.create_base(shell.principal(), form.changes()).await {
         Ok(base) => Ok(shell
             .redirect(&format!("/knowledge/{}", base.id), &Flash::ok("knowledge-created").with("name", &base.name))),
@@ -128,7 +128,7 @@ async fn ocr(knowledge: &Knowledge) -> Option<String> {
 }
 
 pub async fn settings(shell: Shell, State(knowledge): State<Knowledge>, Path(id): Path<KnowledgeBaseId>) -> PageResult {
-    shell.principal().require(Scope::KnowledgeRead)?;
+    shell.principal().require(READ)?;
     let base = knowledge.get_base(shell.org_id(), id).await?;
     let form = BaseForm::of(&base);
     shell.render(&Settings {
@@ -148,7 +148,7 @@ pub async fn update(
     Path(id): Path<KnowledgeBaseId>,
     Form(form): Form<BaseForm>,
 ) -> PageResult {
-    shell.principal().require(Scope::KnowledgeWrite)?;
+    shell.principal().require(WRITE)?;
     match knowledge.update_base(shell.org_id(), id, form.changes()).await {
         Ok(_) => Ok(shell.redirect(&format!("/knowledge/{id}/settings"), &Flash::ok("knowledge-saved"))),
         Err(error) => {
@@ -167,16 +167,13 @@ pub async fn update(
     }
 }
 
-#[derive(Debug, Deserialize)]
-pub struct Nothing {}
-
 pub async fn delete(
     shell: Shell,
     State(knowledge): State<Knowledge>,
     Path(id): Path<KnowledgeBaseId>,
     Form(Nothing {}): Form<Nothing>,
 ) -> PageResult {
-    shell.principal().require(Scope::KnowledgeWrite)?;
+    shell.principal().require(WRITE)?;
     let base = knowledge.get_base(shell.org_id(), id).await?;
     knowledge.delete_base(shell.org_id(), id).await?;
     Ok(shell.redirect("/knowledge", &Flash::ok("knowledge-deleted").with("name", &base.name)))

@@ -8,11 +8,12 @@ use axum::{
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{bases::Nothing, report};
+use super::report;
 use crate::{
-    console::{Flash, Form, FormErrors, Lang, ListQuery, PageResult, Pager, Shell},
+    console::{Flash, Form, FormErrors, Lang, ListQuery, Nothing, PageResult, Pager, Shell},
     knowledge::{
-        ChunkId, Document, DocumentId, DocumentStatus, Knowledge, KnowledgeBase, KnowledgeBaseId, KnowledgeError,
+        ChunkId, Document, DocumentId, DocumentStatus, Knowledge, KnowledgeBase, KnowledgeBaseId, KnowledgeError, READ,
+        WRITE,
         extract::{Report, UnreadPages},
         model::{Chunk, TextPart},
         routes::{DocumentFilter, receive},
@@ -20,7 +21,7 @@ use crate::{
     },
     platform::{
         error::ApiError,
-        http::{Page, Path, Query, Scope},
+        http::{Page, Path, Query},
         names::with_directions_shown,
     },
 };
@@ -61,7 +62,7 @@ pub async fn list(
     Query(query): Query<ListQuery>,
     Query(StatusQuery { status }): Query<StatusQuery>,
 ) -> PageResult {
-    shell.principal().require(Scope::KnowledgeRead)?;
+    shell.principal().require(READ)?;
     let base = knowledge.get_base(shell.org_id(), id).await?;
     // Two states more than a document has: ready, but with something to look at or to wait for.
     let (doubted, words_only) = (status == DOUBTED, status == WORDS_ONLY);
@@ -113,7 +114,7 @@ pub async fn upload(
     Path(id): Path<KnowledgeBaseId>,
     mut form: Multipart,
 ) -> PageResult {
-    shell.principal().require(Scope::KnowledgeWrite)?;
+    shell.principal().require(WRITE)?;
     let unreadable = || ApiError::bad_request("invalid_form", "the form could not be read");
     // The hidden field stands before the files.
     let token = match form.next_field().await.map_err(|_| unreadable())? {
@@ -247,7 +248,7 @@ pub async fn open(
     Path((base, id)): Path<(KnowledgeBaseId, DocumentId)>,
     Query(query): Query<OpenQuery>,
 ) -> PageResult {
-    shell.principal().require(Scope::KnowledgeRead)?;
+    shell.principal().require(READ)?;
     let page = page(&shell, &knowledge, base, id, &query).await?;
     shell.render(&page)
 }
@@ -329,7 +330,7 @@ pub async fn rename(
     Path((base, id)): Path<(KnowledgeBaseId, DocumentId)>,
     Form(form): Form<Rename>,
 ) -> PageResult {
-    shell.principal().require(Scope::KnowledgeWrite)?;
+    shell.principal().require(WRITE)?;
     match knowledge.rename_document(shell.org_id(), base, id, &form.filename).await {
         Ok(_) => Ok(shell.redirect(&format!("/knowledge/{base}/documents/{id}"), &Flash::ok("knowledge-renamed"))),
         Err(error) => {
@@ -346,7 +347,7 @@ pub async fn delete(
     Path((base, id)): Path<(KnowledgeBaseId, DocumentId)>,
     Form(Nothing {}): Form<Nothing>,
 ) -> PageResult {
-    shell.principal().require(Scope::KnowledgeWrite)?;
+    shell.principal().require(WRITE)?;
     let document = knowledge.get_document(shell.org_id(), base, id).await?;
     knowledge.delete_document(shell.org_id(), base, id).await?;
     Ok(shell.redirect(
@@ -361,7 +362,7 @@ pub async fn retry(
     Path((base, id)): Path<(KnowledgeBaseId, DocumentId)>,
     Form(Nothing {}): Form<Nothing>,
 ) -> PageResult {
-    shell.principal().require(Scope::KnowledgeWrite)?;
+    shell.principal().require(WRITE)?;
     let flash = match knowledge.retry_document(shell.org_id(), base, id).await {
         Ok(_) => Flash::ok("knowledge-retrying"),
         Err(KnowledgeError::NotFailed) => Flash::warn("knowledge-not-failed"),
@@ -383,7 +384,7 @@ pub async fn read_again(
     Path((base, id)): Path<(KnowledgeBaseId, DocumentId)>,
     Form(form): Form<ReadAgain>,
 ) -> PageResult {
-    shell.principal().require(Scope::KnowledgeWrite)?;
+    shell.principal().require(WRITE)?;
     let flash = match knowledge.read_document_again(shell.org_id(), base, id, form.ocr == "true").await {
         Ok(_) => Flash::ok("knowledge-reading-again"),
         Err(KnowledgeError::BeingRead) => Flash::warn("knowledge-being-read"),

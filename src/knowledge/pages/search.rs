@@ -10,10 +10,11 @@ use unicode_segmentation::UnicodeSegmentation as _;
 use crate::{
     console::{FormErrors, PageResult, Shell},
     knowledge::{
-        Knowledge, KnowledgeBase, KnowledgeBaseId, SearchFound, SearchHit, SearchMode, SearchRequest, index::analyze,
+        Knowledge, KnowledgeBase, KnowledgeBaseId, READ, SearchFound, SearchHit, SearchMode, SearchRequest,
+        index::analyze,
     },
     platform::{
-        http::{Path, Query, Scope},
+        http::{Path, Query},
         names::with_directions_shown,
     },
 };
@@ -55,7 +56,7 @@ pub async fn search(
     Path(id): Path<KnowledgeBaseId>,
     Query(query): Query<SearchQuery>,
 ) -> PageResult {
-    shell.principal().require(Scope::KnowledgeRead)?;
+    shell.principal().require(READ)?;
     let base = knowledge.get_base(shell.org_id(), id).await?;
     let mode = SearchMode::ALL.into_iter().find(|mode| mode.as_str() == query.mode).unwrap_or_default();
     let (mut found, mut errors) = (SearchFound::default(), FormErrors::default());

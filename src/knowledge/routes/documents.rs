@@ -15,14 +15,14 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     knowledge::{
-        Document, DocumentId, DocumentStatus, Knowledge, KnowledgeBaseId,
+        Document, DocumentId, DocumentStatus, Knowledge, KnowledgeBaseId, READ, WRITE,
         extract::Doubt,
         model::{Chunk, TextPart, media_type},
         store::documents::Filter,
     },
     platform::{
         error::{ApiError, FieldError},
-        http::{Auth, Json, Page, PageQuery, Path, Query, Scope},
+        http::{Auth, Json, Page, PageQuery, Path, Query},
     },
     storage::Object,
 };
@@ -152,7 +152,7 @@ async fn list_documents(
     Path(id): Path<KnowledgeBaseId>,
     Query(filter): Query<DocumentFilter>,
 ) -> Result<Json<Page<Document>>, ApiError> {
-    who.require(Scope::KnowledgeRead)?;
+    who.require(READ)?;
     let page = filter.page();
     let limit = page.limit()?;
     let rows = Filter {
@@ -178,7 +178,7 @@ async fn get_document(
     Auth(who): Auth,
     Path((base, id)): Path<(KnowledgeBaseId, DocumentId)>,
 ) -> Result<Json<Document>, ApiError> {
-    who.require(Scope::KnowledgeRead)?;
+    who.require(READ)?;
     Ok(Json(knowledge.get_document(who.org_id, base, id).await?))
 }
 
@@ -192,7 +192,7 @@ async fn update_document(
     Path((base, id)): Path<(KnowledgeBaseId, DocumentId)>,
     Json(body): Json<UpdateDocument>,
 ) -> Result<Json<Document>, ApiError> {
-    who.require(Scope::KnowledgeWrite)?;
+    who.require(WRITE)?;
     Ok(Json(knowledge.rename_document(who.org_id, base, id, &body.filename).await?))
 }
 
@@ -204,7 +204,7 @@ async fn delete_document(
     Auth(who): Auth,
     Path((base, id)): Path<(KnowledgeBaseId, DocumentId)>,
 ) -> Result<StatusCode, ApiError> {
-    who.require(Scope::KnowledgeWrite)?;
+    who.require(WRITE)?;
     knowledge.delete_document(who.org_id, base, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -218,7 +218,7 @@ async fn get_original(
     Auth(who): Auth,
     Path((base, id)): Path<(KnowledgeBaseId, DocumentId)>,
 ) -> Result<Response, ApiError> {
-    who.require(Scope::KnowledgeRead)?;
+    who.require(READ)?;
     let (document, object) = knowledge.original(who.org_id, base, id).await?;
     Ok(attachment(&document, object))
 }
@@ -257,7 +257,7 @@ async fn list_chunks(
     Path((base, id)): Path<(KnowledgeBaseId, DocumentId)>,
     Query(filter): Query<ChunkFilter>,
 ) -> Result<Json<Page<Chunk>>, ApiError> {
-    who.require(Scope::KnowledgeRead)?;
+    who.require(READ)?;
     let limit = PageQuery { limit: filter.limit, cursor: None }.limit()?;
     let from = match filter.cursor.as_deref().filter(|cursor| !cursor.is_empty()) {
         None => 0,
@@ -281,7 +281,7 @@ async fn get_text(
     Path((base, id)): Path<(KnowledgeBaseId, DocumentId)>,
     Query(range): Query<TextRange>,
 ) -> Result<Json<TextPart>, ApiError> {
-    who.require(Scope::KnowledgeRead)?;
+    who.require(READ)?;
     let start = range.start.unwrap_or(0).max(0);
     let most = start.saturating_add(TEXT_PART);
     let end = range.end.unwrap_or(most).clamp(start, most);
@@ -297,7 +297,7 @@ async fn retry_document(
     Auth(who): Auth,
     Path((base, id)): Path<(KnowledgeBaseId, DocumentId)>,
 ) -> Result<(StatusCode, Json<Document>), ApiError> {
-    who.require(Scope::KnowledgeWrite)?;
+    who.require(WRITE)?;
     Ok((StatusCode::ACCEPTED, Json(knowledge.retry_document(who.org_id, base, id).await?)))
 }
 
@@ -312,6 +312,6 @@ async fn read_document_again(
     Path((base, id)): Path<(KnowledgeBaseId, DocumentId)>,
     Json(body): Json<ReadAgain>,
 ) -> Result<(StatusCode, Json<Document>), ApiError> {
-    who.require(Scope::KnowledgeWrite)?;
+    who.require(WRITE)?;
     Ok((StatusCode::ACCEPTED, Json(knowledge.read_document_again(who.org_id, base, id, body.ocr).await?)))
 }

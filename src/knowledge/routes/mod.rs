@@ -12,12 +12,12 @@ pub(super) use documents::DocumentFilter;
 pub(super) use upload::receive;
 
 use super::{
-    DocumentId, Knowledge, KnowledgeBase, KnowledgeBaseId, SearchFound, SearchHit, SearchRequest,
+    DocumentId, Knowledge, KnowledgeBase, KnowledgeBaseId, READ, SearchFound, SearchHit, SearchRequest, WRITE,
     model::{BaseChanges, ReadingMode},
 };
 use crate::platform::{
     error::ApiError,
-    http::{Auth, Json, Page, PageQuery, Path, Query, Scope, idempotent},
+    http::{Auth, Json, Page, PageQuery, Path, Query, idempotent},
 };
 
 /// The routes of this capability.
@@ -84,7 +84,7 @@ async fn list_knowledge_bases(
     Auth(who): Auth,
     Query(filter): Query<BaseFilter>,
 ) -> Result<Json<Page<KnowledgeBase>>, ApiError> {
-    who.require(Scope::KnowledgeRead)?;
+    who.require(READ)?;
     let page = PageQuery { limit: filter.limit, cursor: filter.cursor };
     let limit = page.limit()?;
     let rows = knowledge.list_bases(who.org_id, filter.search.as_deref(), page.after()?, limit + 1).await?;
@@ -99,7 +99,7 @@ async fn create_knowledge_base(
     Auth(who): Auth,
     Json(body): Json<CreateKnowledgeBase>,
 ) -> Result<(StatusCode, Json<KnowledgeBase>), ApiError> {
-    who.require(Scope::KnowledgeWrite)?;
+    who.require(WRITE)?;
     let CreateKnowledgeBase { name, description, reading, ocr_languages, vision_model } = body;
     let new = BaseChanges {
         name: Some(name),
@@ -120,7 +120,7 @@ async fn get_knowledge_base(
     Auth(who): Auth,
     Path(id): Path<KnowledgeBaseId>,
 ) -> Result<Json<KnowledgeBase>, ApiError> {
-    who.require(Scope::KnowledgeRead)?;
+    who.require(READ)?;
     Ok(Json(knowledge.get_base(who.org_id, id).await?))
 }
 
@@ -133,7 +133,7 @@ async fn update_knowledge_base(
     Path(id): Path<KnowledgeBaseId>,
     Json(body): Json<UpdateKnowledgeBase>,
 ) -> Result<Json<KnowledgeBase>, ApiError> {
-    who.require(Scope::KnowledgeWrite)?;
+    who.require(WRITE)?;
     let UpdateKnowledgeBase { name, description, reading, ocr_languages, vision_model } = body;
     let changes = BaseChanges { name, description, reading, ocr_languages, vision_model };
     Ok(Json(knowledge.update_base(who.org_id, id, changes).await?))
@@ -147,7 +147,7 @@ async fn delete_knowledge_base(
     Auth(who): Auth,
     Path(id): Path<KnowledgeBaseId>,
 ) -> Result<StatusCode, ApiError> {
-    who.require(Scope::KnowledgeWrite)?;
+    who.require(WRITE)?;
     knowledge.delete_base(who.org_id, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -206,7 +206,7 @@ async fn search_knowledge_base(
     Path(id): Path<KnowledgeBaseId>,
     Json(request): Json<SearchRequest>,
 ) -> Result<Json<SearchResponse>, ApiError> {
-    who.require(Scope::KnowledgeRead)?;
+    who.require(READ)?;
     let SearchFound { hits, words_only } = knowledge.search_base(&who, id, &request).await?;
     let matches = hits.iter().filter(|hit| !hit.weak).count();
     Ok(Json(SearchResponse { results: hits.into_iter().map(SearchResult::from).collect(), matches, words_only }))

@@ -10,13 +10,13 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     knowledge::{
-        Knowledge, KnowledgeBaseId, KnowledgeError,
+        Knowledge, KnowledgeBaseId, KnowledgeError, WRITE,
         model::clean_filename,
         service::{Rejected, Upload},
     },
     platform::{
         error::{ApiError, FieldError},
-        http::{Auth, Json, Path, Principal, Scope, file_name, unreadable_body},
+        http::{Auth, Json, Path, Principal, file_name, unreadable_body},
     },
     storage::StorageError,
 };
@@ -67,7 +67,7 @@ async fn upload_documents(
     Path(id): Path<KnowledgeBaseId>,
     multipart: Result<Multipart, axum::extract::multipart::MultipartRejection>,
 ) -> Result<(StatusCode, Json<UploadResponse>), ApiError> {
-    who.require(Scope::KnowledgeWrite)?;
+    who.require(WRITE)?;
     knowledge.get_base(who.org_id, id).await?;
     let multipart = multipart.map_err(|_| ApiError::unsupported_media_type("send files as `multipart/form-data`"))?;
     let (mut uploads, problem) = receive(&knowledge, &who, id, multipart).await?;

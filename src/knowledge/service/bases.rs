@@ -10,7 +10,7 @@ use crate::{
     knowledge::{
         KnowledgeBase, KnowledgeBaseId, KnowledgeError,
         jobs::Sync,
-        model::BaseChanges,
+        model::{BaseChanges, Counts},
         store::{
             self,
             bases::{Filter, NewBase},
@@ -68,6 +68,14 @@ impl Knowledge {
         let bases = store::bases::list(&mut tx, &filter).await?;
         drop(tx);
         Ok(bases)
+    }
+
+    /// What the organisation has.
+    pub async fn counts(&self, org: OrgId) -> Result<Counts, KnowledgeError> {
+        let mut tx = self.inner.db.tenant(org).await?;
+        let counts = store::bases::counts(&mut tx).await?;
+        drop(tx);
+        Ok(counts)
     }
 
     pub async fn get_base(&self, org: OrgId, id: KnowledgeBaseId) -> Result<KnowledgeBase, KnowledgeError> {

@@ -25,8 +25,7 @@ use crate::{
     llm::Llm,
     platform::{
         clock::Clock,
-        crypto,
-        db::{Db, SessionLock},
+        db::{Db, SessionLock, lock_key},
         lifecycle::Lifecycle,
         pools::{CpuPool, Traffic},
     },
@@ -132,7 +131,18 @@ impl Knowledge {
     }
 
     /// Keeps the gauges fresh until shutdown.
-    pub fn start_gauges(&self, lifecycle: &Lifecycle) {
+    /// Starts its loops, and compares the index with the database once.
+    pub fn start(&self, lifecycle: &Lifecycle) {
+        self.start_gauges(lifecycle);
+        let knowledge = self.clone();
+        lifecycle.spawn("knowledge.start", async move {
+            if let Err(error) = knowledge.reconcile_soon().await {
+                tracing::warn!(%error, "cannot compare the search index with the database");
+            }
+        });
+    }
+
+    fn start_gauges(&self, lifecycle: &Lifecycle) {
         let (knowledge, soft) = (self.clone(), lifecycle.soft().clone());
         lifecycle.spawn("knowledge.gauges", async move {
             let mut ticks = tokio::time::interval(Duration::from_secs(15));
@@ -214,9 +224,4 @@ impl Knowledge {
     pub(super) async fn lock_index(&self, base: KnowledgeBaseId) -> Result<SessionLock, KnowledgeError> {
         self.inner.db.try_session_lock(lock_key(&format!("knowledge.index:{base}"))).await?.ok_or(KnowledgeError::Busy)
     }
-}
-
-/// An advisory lock's key.
-fn lock_key(name: &str) -> i64 {
-    i64::from_le_bytes(crypto::sha256(name)[..8].try_into().unwrap_or_default())
 }

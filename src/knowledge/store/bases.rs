@@ -8,7 +8,7 @@ use super::contains;
 use crate::{
     knowledge::{
         index::{ANALYSIS, Weights},
-        model::{BaseChanges, KnowledgeBase, KnowledgeBaseId, ReadingMode},
+        model::{BaseChanges, Counts, KnowledgeBase, KnowledgeBaseId, ReadingMode},
     },
     platform::ids::OrgId,
 };
@@ -84,6 +84,19 @@ pub async fn list(conn: &mut PgConnection, filter: &Filter<'_>) -> sqlx::Result<
         filter.limit,
     )
     .fetch_all(conn)
+    .await
+}
+
+/// Knowledge bases, and documents by what became of them.
+pub async fn counts(conn: &mut PgConnection) -> sqlx::Result<Counts> {
+    sqlx::query_as!(
+        Counts,
+        r#"SELECT (SELECT count(*) FROM knowledge_bases) AS "bases!", count(*) FILTER (WHERE status = 'ready') AS "ready!",
+             count(*) FILTER (WHERE status = 'failed') AS "failed!",
+             count(*) FILTER (WHERE status NOT IN ('ready', 'failed')) AS "waiting!"
+           FROM knowledge_documents"#
+    )
+    .fetch_one(conn)
     .await
 }
 

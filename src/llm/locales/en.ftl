@@ -79,3 +79,12 @@ llm-adaptation-plain-content = lists of texts sent as one text
 llm-adaptation-input-fields-only = fields of answers left out of messages
 llm-adaptation-no-stream = answers asked for whole, then streamed from here
 llm-adaptation-no-encoding-format = embeddings asked for without encoding_format
+
+# Scopes of API keys
+scope-inference = Asking agents and models (/v1)
+
+# Navigation and overview
+llm-nav = Models
+llm-overview-tokens = Tokens today
+llm-overview-tokens-by-day = Tokens by day
+llm-overview-no-model = No language model is configured yet. Agents answer by quoting the passages they find; add a provider to let them write.

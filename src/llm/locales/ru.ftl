@@ -80,3 +80,12 @@ llm-adaptation-plain-content = списки текстов передаются 
 llm-adaptation-input-fields-only = поля, которые бывают только в ответах, убираются из сообщений
 llm-adaptation-no-stream = ответ запрашивается целиком и передаётся потоком уже отсюда
 llm-adaptation-no-encoding-format = векторы запрашиваются без encoding_format
+
+# Scopes of API keys
+scope-inference = Вопросы агентам и моделям (/v1)
+
+# Navigation and overview
+llm-nav = Модели
+llm-overview-tokens = Токенов сегодня
+llm-overview-tokens-by-day = Токены по дням
+llm-overview-no-model = Языковая модель ещё не подключена. Агенты отвечают цитатами из найденных фрагментов; добавьте провайдера, чтобы они писали ответы.

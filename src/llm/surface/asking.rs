@@ -9,6 +9,7 @@ use axum::{
 
 use crate::{
     llm::{
+        INFERENCE,
         error::OpenAiError,
         openai::{
             exact::kept,
@@ -18,7 +19,7 @@ use crate::{
     },
     platform::{
         error::{ApiError, ResponseError},
-        http::{self, Auth, Principal, Scope, metrics::Surface},
+        http::{self, Auth, Principal, metrics::Surface},
     },
 };
 
@@ -72,7 +73,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, OpenAiError> {
         let Auth(who) = Auth::from_request_parts(parts, state).await.map_err(OpenAiError)?;
-        who.require(Scope::Inference)?;
+        who.require(INFERENCE)?;
         Ok(Self(who))
     }
 }

@@ -1,7 +1,10 @@
 //! `holdfast_database_*`
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -52,27 +55,6 @@ label_enum! {
     pub enum CheckpointKind { Timed = "timed", Requested = "requested" }
 }
 
-label_enum! {
-    /// Tables whose rows come and go, and those that grow: a partitioned one with all its partitions.
-    pub enum Table {
-        BackupKnownFiles = "backup_known_files",
-        Conversations = "conversations",
-        EmbeddingCache = "embedding_cache",
-        IdempotencyKeys = "idempotency_keys",
-        JobAttempts = "job_attempts",
-        JobHistory = "job_history",
-        JobPayloads = "job_payloads",
-        JobQueues = "job_queues",
-        Jobs = "jobs",
-        KnowledgeChunks = "knowledge_chunks",
-        KnowledgeDocuments = "knowledge_documents",
-        KnowledgeTexts = "knowledge_texts",
-        LlmUsage = "llm_usage",
-        Messages = "messages",
-        Sessions = "sessions",
-    }
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct PoolLabels {
     pool: Pool,
@@ -86,7 +68,7 @@ struct ConnectionLabels {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct TableLabels {
-    table: Table,
+    table: &'static str,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -114,6 +96,8 @@ type Numbers<L> = Family<L, Number>;
 /// Clones share the families.
 #[derive(Clone, Debug)]
 pub struct Metrics {
+    /// Tables whose size and vacuum are watched.
+    pub(super) watched: Arc<[&'static str]>,
     pool_connections: Family<ConnectionLabels, Gauge>,
     pool_max: Family<PoolLabels, Gauge>,
     pool_wait: Family<PoolLabels, Histogram, fn() -> Histogram>,
@@ -150,6 +134,7 @@ impl Default for Metrics {
     /// In no registry.
     fn default() -> Self {
         Self {
+            watched: Arc::default(),
             pool_connections: Family::default(),
             pool_max: Family::default(),
             pool_wait: Family::new_with_constructor(|| Histogram::new(WAIT_BUCKETS)),
@@ -192,8 +177,9 @@ pub(super) struct PoolMetrics {
 }
 
 impl Metrics {
-    pub fn register(registry: &mut Registry) -> Self {
-        let metrics = Self::default();
+    /// `tables` are those whose size and vacuum are watched.
+    pub fn register(registry: &mut Registry, tables: Vec<&'static str>) -> Self {
+        let metrics = Self { watched: tables.into(), ..Self::default() };
         metrics.at_zero();
         metrics.describe_pools(registry);
         metrics.describe_server(registry);
@@ -212,7 +198,7 @@ impl Metrics {
             }
         }
         for family in [&self.live_rows, &self.dead_rows, &self.last_vacuum] {
-            for &table in Table::ALL {
+            for &table in &*self.watched {
                 let _ = family.get_or_create(&TableLabels { table });
             }
         }
@@ -457,9 +443,9 @@ impl Metrics {
 
     /// A table that is not there has no rows.
     pub(super) fn tables(&self, tables: Option<&[TableRows]>) {
-        for &table in Table::ALL {
+        for &table in &*self.watched {
             let labels = TableLabels { table };
-            let found = tables.map(|all| all.iter().find(|t| t.name == table.as_str()));
+            let found = tables.map(|all| all.iter().find(|t| t.name == table));
             let number = |of: fn(&TableRows) -> f64| found.map_or(f64::NAN, |table| table.map_or(0.0, of));
             self.live_rows.get_or_create(&labels).set(number(|t| t.live as f64));
             self.dead_rows.get_or_create(&labels).set(number(|t| t.dead as f64));

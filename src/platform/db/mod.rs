@@ -16,6 +16,7 @@ pub mod migrate;
 pub mod roles;
 mod statements;
 mod statistics;
+mod table;
 pub mod tools;
 mod tx;
 pub mod verify;
@@ -34,9 +35,15 @@ pub use doctor::{DoctorDeps, checks};
 pub use error::{DbError, constraint};
 pub use metrics::Metrics;
 pub use statistics::EVERY as STATISTICS_EVERY;
+pub use table::{TABLES, Table};
 pub use tx::Tx;
 
-use super::{crypto::MasterKey, ids::OrgId, lifecycle::uncancelled, telemetry::trace};
+use super::{
+    crypto::{MasterKey, sha256},
+    ids::OrgId,
+    lifecycle::uncancelled,
+    telemetry::trace,
+};
 use doubt::Doubt;
 use metrics::{Pool, PoolMetrics};
 
@@ -262,6 +269,11 @@ impl Db {
         self.app.pool.close().await;
         self.system.pool.close().await;
     }
+}
+
+/// The key of the advisory lock of this name; versions that know the name hold one another.
+pub fn lock_key(name: &str) -> i64 {
+    i64::from_le_bytes(sha256(name)[..8].try_into().unwrap_or_default())
 }
 
 /// Holds an advisory lock for as long as it lives; the server releases it when the connection goes.

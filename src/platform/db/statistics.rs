@@ -12,11 +12,7 @@ use sqlx::{
 };
 use tokio::time::{sleep, timeout};
 
-use super::{
-    Db, DbError,
-    metrics::{Metrics, Table},
-    statements::Statements,
-};
+use super::{Db, DbError, metrics::Metrics, statements::Statements};
 use crate::platform::{clock::Clock, lifecycle::Lifecycle};
 
 /// As often as Prometheus usually asks.
@@ -148,7 +144,8 @@ impl Reader {
         let found = slots(&mut conn).await;
         let found = self.allowed("replication slots", found)?;
         self.metrics.slots(found.as_ref());
-        let found = tables(&mut conn).await;
+        let watched: Vec<String> = self.metrics.watched.iter().map(|&name| name.to_owned()).collect();
+        let found = tables(&mut conn, &watched).await;
         let found = self.allowed("table statistics", found)?;
         self.metrics.tables(found.as_deref());
         let found = locks(&mut conn).await;
@@ -268,8 +265,7 @@ async fn checkpoints(conn: &mut PgConnection) -> Result<Checkpoints, sqlx::Error
     Ok(Checkpoints { timed, requested, write_ms, sync_ms })
 }
 
-async fn tables(conn: &mut PgConnection) -> Result<Vec<TableRows>, sqlx::Error> {
-    let names: Vec<String> = Table::ALL.iter().map(|table| table.as_str().to_owned()).collect();
+async fn tables(conn: &mut PgConnection, names: &[String]) -> Result<Vec<TableRows>, sqlx::Error> {
     sqlx::query_as!(
         TableRows,
         r#"SELECT whole.relname::text AS "name!", sum(s.n_live_tup)::bigint AS "live!", sum(s.n_dead_tup)::bigint AS "dead!",
@@ -277,7 +273,7 @@ async fn tables(conn: &mut PgConnection) -> Result<Vec<TableRows>, sqlx::Error> 
            FROM pg_stat_user_tables s LEFT JOIN pg_inherits i ON i.inhrelid = s.relid
              JOIN pg_class whole ON whole.oid = coalesce(i.inhparent, s.relid)
            WHERE s.schemaname = 'public' AND whole.relname = ANY($1) GROUP BY whole.relname"#,
-        &names,
+        names,
     )
     .fetch_all(conn)
     .await

@@ -4,8 +4,11 @@ use std::{collections::BTreeSet, str::FromStr, sync::Arc};
 
 use async_trait::async_trait;
 use axum::{extract::FromRequestParts, http::request::Parts};
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize, Serializer};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, Type},
+};
 use uuid::Uuid;
 
 use crate::platform::{
@@ -51,63 +54,54 @@ impl FromStr for Role {
     }
 }
 
-/// What an API key may be used for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Scope {
-    /// `/v1/*`: models, chat, embeddings, and agents' answers.
-    Inference,
-    AgentsRead,
-    AgentsWrite,
-    KnowledgeRead,
-    KnowledgeWrite,
-    JobsRead,
-    JobsWrite,
-    /// Members, API keys, settings.
-    Admin,
+/// A permission that API keys carry, declared by the room whose routes ask for it. Compared by name.
+#[derive(Clone, Copy, Debug)]
+pub struct Scope {
+    name: &'static str,
+    role: Role,
 }
 
 impl Scope {
-    pub const ALL: [Self; 8] = [
-        Self::Inference,
-        Self::AgentsRead,
-        Self::AgentsWrite,
-        Self::KnowledgeRead,
-        Self::KnowledgeWrite,
-        Self::JobsRead,
-        Self::JobsWrite,
-        Self::Admin,
-    ];
+    /// Members, API keys, settings.
+    pub const ADMIN: Self = Self::new("admin", Role::Admin);
 
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Inference => "inference",
-            Self::AgentsRead => "agents_read",
-            Self::AgentsWrite => "agents_write",
-            Self::KnowledgeRead => "knowledge_read",
-            Self::KnowledgeWrite => "knowledge_write",
-            Self::JobsRead => "jobs_read",
-            Self::JobsWrite => "jobs_write",
-            Self::Admin => "admin",
-        }
+    /// `name` is snake_case and stored with each key; people with at least `role` have the permission.
+    pub const fn new(name: &'static str, role: Role) -> Self {
+        Self { name, role }
+    }
+
+    pub const fn as_str(self) -> &'static str {
+        self.name
     }
 
     /// The least role that a person needs for the same.
-    pub fn role(self) -> Role {
-        match self {
-            Self::Inference | Self::AgentsRead | Self::KnowledgeRead => Role::Viewer,
-            Self::AgentsWrite | Self::KnowledgeWrite | Self::JobsRead => Role::Member,
-            Self::JobsWrite | Self::Admin => Role::Admin,
-        }
+    pub const fn role(self) -> Role {
+        self.role
     }
 }
 
-impl FromStr for Scope {
-    type Err = String;
-    fn from_str(s: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|v| v.as_str() == s).ok_or_else(|| format!("{s:?} is not a scope"))
+impl PartialEq for Scope {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
     }
 }
+
+impl Eq for Scope {}
+
+impl Serialize for Scope {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name)
+    }
+}
+
+/// A string; the generated document lists the values.
+impl PartialSchema for Scope {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new().schema_type(Type::String).description(Some("What an API key may be used for.")).into()
+    }
+}
+
+impl ToSchema for Scope {}
 
 /// An organisation that the signed-in person belongs to, for the switcher.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,7 +133,8 @@ pub struct SessionUser {
 pub struct KeyActor {
     pub key_id: Uuid,
     pub name: String,
-    pub scopes: BTreeSet<Scope>,
+    /// Names; those that no room of this version declares grant nothing.
+    pub scopes: BTreeSet<String>,
 }
 
 /// Who makes the request.
@@ -160,24 +155,32 @@ pub struct Principal {
 impl Principal {
     /// Err 403 unless this may be done: a key by its scopes, a person by role.
     pub fn require(&self, scope: Scope) -> Result<(), ApiError> {
-        let allowed = match &self.actor {
-            Actor::User(user) if user.must_change_password => {
-                return Err(ApiError::new(
-                    axum::http::StatusCode::FORBIDDEN,
-                    "password_change_required",
-                    "change the one-time password first",
-                ));
-            }
-            Actor::User(_) => self.role >= scope.role(),
-            Actor::ApiKey(key) => key.scopes.contains(&scope),
-        };
-        if allowed {
+        match &self.actor {
+            Actor::User(_) => self.require_role(scope.role()),
+            Actor::ApiKey(key) if key.scopes.contains(scope.as_str()) => Ok(()),
+            Actor::ApiKey(_) => Err(ApiError::forbidden(format!("this API key lacks the scope {}", scope.as_str()))),
+        }
+    }
+
+    /// Err 403 for people below this role, and for API keys below what it corresponds to.
+    pub fn require_role(&self, role: Role) -> Result<(), ApiError> {
+        self.require_own_password()?;
+        if self.role >= role {
             return Ok(());
         }
-        Err(ApiError::forbidden(match &self.actor {
-            Actor::User(_) => format!("needs the role {} or higher in this organisation", scope.role().as_str()),
-            Actor::ApiKey(_) => format!("this API key lacks the scope {}", scope.as_str()),
-        }))
+        Err(ApiError::forbidden(format!("needs the role {} or higher in this organisation", role.as_str())))
+    }
+
+    /// Err 403 for a person who signed in with a one-time password: they must change it first.
+    pub fn require_own_password(&self) -> Result<(), ApiError> {
+        if self.user().is_some_and(|user| user.must_change_password) {
+            return Err(ApiError::new(
+                axum::http::StatusCode::FORBIDDEN,
+                "password_change_required",
+                "change the one-time password first",
+            ));
+        }
+        Ok(())
     }
 
     /// The person, when there is one.
@@ -195,7 +198,7 @@ impl Principal {
 
     /// Err 403 unless this is an operator who may administrate; `what` is what others may not see.
     pub fn require_operator(&self, what: &str) -> Result<(), ApiError> {
-        self.require(Scope::Admin)?;
+        self.require(Scope::ADMIN)?;
         if self.is_operator() {
             return Ok(());
         }

@@ -48,6 +48,9 @@ macro_rules! label_enum {
     };
 }
 
+/// A label's value in the reference of metrics, where the real ones come from the configuration.
+pub const ANY: &str = "*";
+
 /// Refreshes gauges that are read rather than counted, just before a scrape.
 type Refresh = Box<dyn Fn() + Send + Sync>;
 

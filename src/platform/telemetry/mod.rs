@@ -27,7 +27,7 @@ pub use exemplar::Latency;
 pub use exposition::Format;
 pub use log_metrics::{Level, LogMetrics, LostTo, Pushed};
 pub use logs::{Guard, Logger, Outputs, init};
-pub use metrics::Telemetry;
+pub use metrics::{ANY, Telemetry};
 pub use redact::redact;
 pub use ring::{Recent, Ring};
 pub use span::Span;

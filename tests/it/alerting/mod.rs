@@ -73,7 +73,7 @@ async fn list(admin: &Client, query: &str) -> Vec<Value> {
 }
 
 async fn check(app: &TestApp, name: &str) -> CheckResult {
-    let checks: Vec<_> = app.app.checks().unwrap().into_iter().filter(|check| check.name() == name).collect();
+    let checks: Vec<_> = app.app.checks().into_iter().filter(|check| check.name() == name).collect();
     run_all(&checks).await.remove(0).result
 }
 

@@ -73,7 +73,7 @@ async fn operators_see_what_fires_and_what_did() {
     assert!(russian.contains("Метки") && russian.contains("критическая"), "{russian}");
     for path in ["/", "/alerts", "/alerts/silences", "/runbooks"] {
         let text = open(&admin, path, "ru").await.text;
-        assert!(!text.contains("alerting-") && !text.contains("console-severity"), "{path}: {text}");
+        assert!(!text.contains("alerting-") && !text.contains("alerting-severity"), "{path}: {text}");
     }
     app.stop().await;
 }

@@ -91,7 +91,7 @@ async fn a_tool_that_fails_makes_no_backup_however_it_fails() {
     app.app.backups.prune(false).await.unwrap();
     let found = app.app.backups.verify(good.id, None, Some(&vault.keys()), &silent()).await.unwrap();
     assert_eq!(found[0].problems, Vec::<String>::new());
-    let reports = run_all(&app.app.checks().unwrap()).await;
+    let reports = run_all(&app.app.checks()).await;
     let recent = reports.iter().find(|report| report.name == "backup.recent").unwrap();
     assert_eq!(recent.result.status, Health::Warn, "{:?}", recent.result);
     assert!(app.app.telemetry.encode().contains("holdfast_backup_runs_total{outcome=\"failed\"} 10"));
@@ -146,7 +146,7 @@ async fn tools_too_new_for_the_server_are_told_of() {
     fs::write(folder.join("pg_dump"), newer).unwrap();
     let app = with_tools(&vault, &folder).await;
     let server = holdfast::backup::Restore::server_major(&app.app.runtime.target).await.unwrap();
-    let checks = app.app.checks().unwrap().into_iter().filter(|check| check.name() == "backup.tools");
+    let checks = app.app.checks().into_iter().filter(|check| check.name() == "backup.tools");
     let check = run_all(&checks.collect::<Vec<_>>()).await.remove(0).result;
     let made = run(&app).await;
     assert_eq!(made.status, Status::Verified);
@@ -200,7 +200,7 @@ async fn nothing_is_written_into_a_mount_point_whose_disk_is_away() {
     // Of the copy it says nothing: that is whole, on a disk that is away.
     backups.verify(first.id, Some("far"), None, &silent()).await.unwrap_err();
     assert_eq!(fs::read_dir(&far).unwrap().count(), 0, "the disk below is left alone");
-    let checks = app.app.checks().unwrap().into_iter().filter(|check| check.name() == "backup.destinations");
+    let checks = app.app.checks().into_iter().filter(|check| check.name() == "backup.destinations");
     let check = run_all(&checks.collect::<Vec<_>>()).await.remove(0).result;
     assert!(check.status == Health::Fail && check.summary.contains("mounted"), "{check:?}");
 

@@ -18,7 +18,7 @@ use super::{borrowed, run, silent, start};
 use crate::support::{app::TestApp, cluster::binaries, documents::files, process::Site, vault::Vault};
 
 async fn check(app: &TestApp, name: &str) -> health::CheckResult {
-    let checks: Vec<_> = app.app.checks().unwrap().into_iter().filter(|check| check.name() == name).collect();
+    let checks: Vec<_> = app.app.checks().into_iter().filter(|check| check.name() == name).collect();
     run_all(&checks).await.remove(0).result
 }
 

@@ -1,6 +1,6 @@
 //! The queue through its API and its pages: who sees and changes what.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use axum::{
     body::{Body, to_bytes},
@@ -8,7 +8,8 @@ use axum::{
 };
 use chrono::{TimeDelta, Utc};
 use holdfast::{
-    console::{Console, Overview, OverviewSource, Parts},
+    app::{assets, locales},
+    console::{Console, Parts},
     jobs::{Enqueue, JobError, pages},
     platform::{
         http::{Principal, Role},
@@ -83,15 +84,6 @@ async fn members_see_their_organisations_jobs_and_only_operators_the_systems() {
     bench.end().await;
 }
 
-struct NoNumbers;
-
-#[async_trait::async_trait]
-impl OverviewSource for NoNumbers {
-    async fn overview(&self, _: &Principal) -> Result<Overview, holdfast::platform::error::ApiError> {
-        Ok(Overview::default())
-    }
-}
-
 #[tokio::test]
 async fn the_pages_show_and_change_what_the_reader_may() {
     let bench = Bench::new().await;
@@ -104,7 +96,14 @@ async fn the_pages_show_and_change_what_the_reader_may() {
     let later = Enqueue { run_at: Some(Utc::now() + TimeDelta::hours(1)), ..Enqueue::default() };
     let waiting = bench.enqueue(Some(org), &probe("later"), &later).await.unwrap();
     bench.until("SELECT count(*) FROM job_dead_letters", 1).await;
-    let parts = Parts { nav: vec![], overview: Arc::new(NoNumbers), openapi: serde_json::json!({}), https: false };
+    let parts = Parts {
+        nav: vec![],
+        locales: locales(),
+        assets: assets(),
+        overview: vec![],
+        openapi: serde_json::json!({}),
+        https: false,
+    };
     let console = Console::new(parts).wrap(pages::router().with_state(worker.jobs.clone()));
     let send = async |who: &Principal, method: Method, path: &str, lang: &str| {
         let mut request =

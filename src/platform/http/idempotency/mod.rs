@@ -33,7 +33,7 @@ use utoipa::openapi::{
 use utoipa_axum::router::{UtoipaMethodRouter, UtoipaMethodRouterExt as _};
 
 use self::store::Slot;
-use super::{Actor, Principal, Role, Scope, body_bytes};
+use super::{Actor, Principal, Role, body_bytes};
 use crate::platform::{
     clock::Clock,
     crypto::{self, MasterKey},
@@ -91,7 +91,7 @@ struct Kept {
 struct Standing {
     role: Option<Role>,
     /// Of an API key.
-    scopes: BTreeSet<Scope>,
+    scopes: BTreeSet<String>,
     is_operator: bool,
 }
 
@@ -112,9 +112,7 @@ impl Standing {
 /// The answer may hold what is shown to those alone who may make it, a new key for one: the handler, which would refuse those who may not
 /// any more, does not run again.
 fn may_see(who: &Principal, then: &Standing) -> Result<(), ApiError> {
-    if who.user().is_some_and(|user| user.must_change_password) {
-        who.require(Scope::Inference)?;
-    }
+    who.require_own_password()?;
     if Standing::of(who).covers(then) {
         return Ok(());
     }

@@ -1,0 +1,47 @@
+//! What this room hands over.
+
+use super::{Agents, Config, Deps, Metrics, checks, pages, routes};
+use crate::{
+    console::{NavItem, Section},
+    kit::{Context, Module, Room},
+    knowledge::Knowledge,
+    llm::Llm,
+    platform::{
+        db::Table,
+        http::{Role, Scope},
+    },
+};
+
+pub const READ: Scope = Scope::new("agents_read", Role::Viewer);
+pub const WRITE: Scope = Scope::new("agents_write", Role::Member);
+
+pub static ROOM: Room = Room {
+    scopes: &[READ, WRITE],
+    tables: &[
+        Table::watched("conversations"),
+        Table::watched("messages"),
+        Table::small("agent_versions"),
+        Table::small("agents"),
+    ],
+    nav: &[NavItem::new(Section::Build, "/agents", "agents-nav", "agents")],
+    locale: Some(crate::locale!("agents")),
+    assets: crate::assets!("agents": "chat.js"),
+    openapi: Some(|| routes::router().into_openapi()),
+    metrics: Some(|telemetry| drop(telemetry.register("agents", Metrics::register))),
+    ..Room::new("agents")
+};
+
+pub fn build(context: &Context, config: &Config, knowledge: Knowledge, llm: Llm) -> (Agents, Module) {
+    let Context { db, clock, lifecycle, telemetry, .. } = context.clone();
+    let metrics = telemetry.register("agents", Metrics::register);
+    let agents =
+        Agents::new(Deps { db, clock, config: config.clone(), lifecycle: lifecycle.clone(), metrics, knowledge, llm });
+    let background = agents.clone();
+    let module = Module::new(&ROOM)
+        .api(routes::router(), &agents)
+        .pages(pages::router(), &agents)
+        .checks(agents.clone(), checks)
+        .background(move || background.start_sweep(&lifecycle))
+        .overview(agents.clone());
+    (agents, module)
+}

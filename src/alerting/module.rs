@@ -1,0 +1,43 @@
+//! What this room hands over.
+
+use super::{Alerting, Config, Deps, Metrics, checks, pages, register, routes};
+use crate::{
+    console::{NavItem, Section},
+    kit::{Context, Module, Room},
+    platform::db::Table,
+};
+
+pub static ROOM: Room = Room {
+    tables: &[Table::small("alert_deliveries"), Table::small("alert_watchdog"), Table::small("alerts")],
+    nav: &[NavItem::new(Section::Operate, "/alerts", "alerting-title", "alert").operator()],
+    locale: Some(crate::locale!("alerting")),
+    queues: &["alerting"],
+    schedules: &["alerting.compare", "alerting.maintain"],
+    openapi: Some(|| routes::router().into_openapi()),
+    metrics: Some(|telemetry| drop(telemetry.register("alerting", Metrics::register))),
+    own_tokens: &[routes::WEBHOOK],
+    public: &[pages::RUNBOOKS],
+    ..Room::new("alerting")
+};
+
+pub fn build(context: &Context, config: &Config) -> (Alerting, Module) {
+    let Context { db, clock, http, lifecycle, telemetry, server, .. } = context.clone();
+    let alerting = Alerting::new(Deps {
+        config: config.clone(),
+        base_url: server.base_url(),
+        db,
+        clock,
+        http,
+        lifecycle,
+        metrics: telemetry.register("alerting", Metrics::register),
+    });
+    let background = alerting.clone();
+    let module = Module::new(&ROOM)
+        .api(routes::router(), &alerting)
+        .pages(pages::router(), &alerting)
+        .jobs(alerting.clone(), register)
+        .checks(alerting.clone(), checks)
+        .background(move || background.start_gauges())
+        .overview(alerting.clone());
+    (alerting, module)
+}

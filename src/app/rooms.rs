@@ -1,0 +1,184 @@
+//! The rooms, in the order in which the console shows them; and how each is built, in the order of their dependencies.
+
+use super::{Config, Families, Runtime, Stores};
+use crate::{
+    agents::{self, Agents},
+    alerting::{self, Alerting},
+    auth::{self, Auth},
+    backup::{self, Backups},
+    console::{self, Asset, Locale, NavItem},
+    jobs::{self, Jobs, Registry},
+    kit::{Context, Module, Room},
+    knowledge::{self, Knowledge},
+    llm::{self, Llm},
+    logs::{self, Logs},
+    platform::{
+        db::{self, Table},
+        http::Scope,
+    },
+    storage::{self, Deletions, Storage},
+};
+
+/// The ground floor's tables.
+static PLATFORM: Room = Room { tables: db::TABLES, ..Room::new("platform") };
+
+/// The web shell. It is below `kit`, as storage and jobs are: their values are made here.
+static CONSOLE: Room =
+    Room { nav: console::NAV, locale: Some(console::LOCALE), assets: console::ASSETS, ..Room::new("console") };
+
+static STORAGE: Room = Room::new("storage");
+
+static JOBS: Room = Room {
+    scopes: &[jobs::READ, jobs::WRITE],
+    tables: jobs::TABLES,
+    nav: jobs::NAV,
+    locale: Some(jobs::LOCALE),
+    queues: &[jobs::QUEUE],
+    schedules: &[jobs::SCHEDULE],
+    openapi: Some(|| jobs::routes::router().into_openapi()),
+    ..Room::new("jobs")
+};
+
+/// Every room. A new one stands here and in [`Rooms::build`].
+pub static ROOMS: [&Room; 11] = [
+    &PLATFORM,
+    &CONSOLE,
+    &STORAGE,
+    &llm::ROOM,
+    &agents::ROOM,
+    &knowledge::ROOM,
+    &JOBS,
+    &alerting::ROOM,
+    &backup::ROOM,
+    &logs::ROOM,
+    &auth::ROOM,
+];
+
+/// All that API keys can have.
+pub fn scopes() -> Vec<Scope> {
+    ROOMS.iter().flat_map(|room| room.scopes).copied().collect()
+}
+
+/// All tables, each with the room that owns it.
+pub fn tables() -> Vec<(&'static str, Table)> {
+    ROOMS.iter().flat_map(|room| room.tables.iter().map(|table| (room.name, *table))).collect()
+}
+
+/// Tables whose size and vacuum are metrics.
+pub(super) fn watched_tables() -> Vec<&'static str> {
+    let mut names: Vec<_> = tables().into_iter().filter(|(_, table)| table.watched).map(|(_, t)| t.name).collect();
+    names.sort_unstable();
+    names
+}
+
+/// Every room's messages.
+pub fn locales() -> Vec<Locale> {
+    ROOMS.iter().filter_map(|room| room.locale).collect()
+}
+
+/// Every room's files.
+pub fn assets() -> Vec<Asset> {
+    ROOMS.iter().flat_map(|room| room.assets).copied().collect()
+}
+
+pub(super) fn nav() -> Vec<NavItem> {
+    ROOMS.iter().flat_map(|room| room.nav).copied().collect()
+}
+
+/// Queues of this build, sorted.
+pub(super) fn queues() -> Vec<&'static str> {
+    let mut queues: Vec<_> = ROOMS.iter().flat_map(|room| room.queues).copied().collect();
+    queues.sort_unstable();
+    queues.dedup();
+    queues
+}
+
+/// Schedules of this build, sorted.
+pub(super) fn schedules() -> Vec<&'static str> {
+    let mut schedules: Vec<_> = ROOMS.iter().flat_map(|room| room.schedules).copied().collect();
+    schedules.sort_unstable();
+    schedules
+}
+
+/// The rooms, built and wired: their handles for those who call them by name, and what each hands over.
+#[derive(Clone)]
+pub struct Rooms {
+    pub auth: Auth,
+    pub jobs: Jobs,
+    pub storage: Storage,
+    pub deletions: Deletions,
+    pub llm: Llm,
+    pub knowledge: Knowledge,
+    pub agents: Agents,
+    pub backups: Backups,
+    pub logs: Logs,
+    pub alerting: Alerting,
+    /// In the order of [`ROOMS`].
+    pub modules: Vec<Module>,
+    /// Every kind of job that this build runs.
+    pub registry: Registry,
+}
+
+impl Rooms {
+    pub(super) fn build(context: &Context, runtime: &Runtime, families: &Families) -> anyhow::Result<Self> {
+        let config: &Config = &runtime.config;
+        let stores = Stores::open(config, &context.data_dir, &context.lifecycle, &families.storage)?;
+        let (storage, deletions) = (stores.objects.clone(), Deletions::new(context.db.clone()));
+        let (auth, of_auth) = auth::build(context, &config.auth, scopes())?;
+        let (llm, of_llm) = llm::build(context, &config.llm);
+        let needs = knowledge::Needs {
+            objects: storage.clone(),
+            deletions: deletions.clone(),
+            index: stores.index.clone(),
+            index_files: stores.index_files.clone(),
+            llm: llm.clone(),
+            executable: runtime.executable.clone(),
+        };
+        let (knowledge, of_knowledge) = knowledge::build(context, &config.knowledge, needs)?;
+        let (agents, of_agents) = agents::build(context, &config.agents, knowledge.clone(), llm.clone());
+        let backup = backup::Config { tools_dir: config.tools_dir(), ..config.backup.clone() };
+        let needs = backup_needs(runtime, stores, deletions.clone(), families);
+        let (backups, of_backup) = backup::build(context, backup, needs);
+        let (logs, of_logs) = logs::build(context, &config.logs, &config.telemetry, config.ops.local());
+        let (alerting, of_alerting) = alerting::build(context, &config.alerting);
+        let mut modules = vec![of_auth, of_llm, of_knowledge, of_agents, of_backup, of_logs, of_alerting];
+
+        let mut registry = Registry::default();
+        modules.iter().try_for_each(|module| module.register_jobs(&mut registry))?;
+        let jobs = Jobs::new(context.db.clone(), context.clock.clone(), config.jobs.clone(), families.jobs.clone());
+        modules.push(of_jobs(&jobs, &registry, context));
+        modules.push(Module::new(&STORAGE).checks(storage.clone(), storage::checks));
+        modules.sort_by_key(|module| ROOMS.iter().position(|room| room.name == module.room.name));
+        Ok(Self { auth, jobs, storage, deletions, llm, knowledge, agents, backups, logs, alerting, modules, registry })
+    }
+}
+
+fn backup_needs(runtime: &Runtime, stores: Stores, deletions: Deletions, families: &Families) -> backup::Needs {
+    let config = &runtime.config;
+    let embedding = &config.llm.embedding;
+    backup::Needs {
+        target: runtime.target.clone(),
+        objects: stores.objects,
+        deletions,
+        participants: stores.participants,
+        model_dir: embedding.is_local().then(|| embedding.dir(&runtime.data_dir)),
+        settings_files: config.files.clone(),
+        server_dir: config.database.bin_dir.clone(),
+        storage_metrics: families.storage.clone(),
+    }
+}
+
+/// The figures and checks of jobs are about the kinds of all rooms.
+fn of_jobs(jobs: &Jobs, registry: &Registry, context: &Context) -> Module {
+    let (figures, all, lifecycle) = (jobs.clone(), registry.clone(), context.lifecycle.clone());
+    Module::new(&JOBS)
+        .api(jobs::routes::router(), jobs)
+        .pages(jobs::pages::router(), jobs)
+        .checks((jobs.clone(), registry.clone()), |(jobs, registry)| jobs::doctor::checks(jobs, registry))
+        .background(move || {
+            if let Err(error) = figures.start_figures(all.clone(), &lifecycle) {
+                tracing::warn!(error = format!("{error:#}"), "cannot read the queues' figures");
+            }
+        })
+        .overview(jobs.clone())
+}

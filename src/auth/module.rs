@@ -1,0 +1,47 @@
+//! What this room hands over.
+
+use super::{Auth, AuthError, Config, Metrics, checks, metrics, pages, routes};
+use crate::{
+    console::{NavItem, Section},
+    kit::{Context, Module, Room},
+    platform::{
+        db::Table,
+        http::{Role, Scope},
+    },
+};
+
+pub static ROOM: Room = Room {
+    scopes: &[Scope::ADMIN],
+    tables: &[
+        Table::watched("sessions"),
+        Table::small("api_keys"),
+        Table::small("memberships"),
+        Table::small("one_time_links"),
+        Table::small("organisations"),
+        Table::small("users"),
+    ],
+    nav: &[
+        NavItem::new(Section::Settings, "/settings/api-keys", "auth-nav-api-keys", "key").role(Role::Admin),
+        NavItem::new(Section::Settings, "/settings/members", "auth-nav-members", "members").role(Role::Admin),
+        NavItem::new(Section::Settings, "/settings", "auth-nav-organisation", "settings"),
+    ],
+    locale: Some(crate::locale!("auth")),
+    openapi: Some(|| routes::router().into_openapi()),
+    metrics: Some(|telemetry| drop(telemetry.register("auth", Metrics::register))),
+    ..Room::new("auth")
+};
+
+/// `scopes` are those of all rooms.
+pub fn build(context: &Context, config: &Config, scopes: Vec<Scope>) -> Result<(Auth, Module), AuthError> {
+    let Context { db, clock, server, telemetry, lifecycle, .. } = context.clone();
+    let auth = Auth::new(db, clock, config, &server, scopes, telemetry.register("auth", metrics::Metrics::register))?;
+    auth.keeps_first_password_in(&context.data_dir);
+    let background = auth.clone();
+    let module = Module::new(&ROOM)
+        .api(routes::router(), &auth)
+        .pages(pages::router(), &auth)
+        .checks(auth.clone(), checks)
+        .background(move || background.spawn_upkeep(&lifecycle))
+        .overview(auth.clone());
+    Ok((auth, module))
+}

@@ -1,0 +1,78 @@
+//! What this room hands over.
+
+use std::{path::PathBuf, sync::Arc};
+
+use super::{Backups, Config, Deps, Metrics, checks, pages, register, routes};
+use crate::{
+    console::{NavItem, Section},
+    kit::{Context, Module, Room},
+    platform::{
+        db::{Table, Target},
+        telemetry::ANY,
+    },
+    storage::{self, Deletions, Participant, Storage},
+};
+
+pub static ROOM: Room = Room {
+    tables: &[
+        Table::watched("backup_known_files"),
+        Table::small("backup_copies"),
+        Table::small("backup_drills"),
+        Table::small("backups"),
+    ],
+    nav: &[NavItem::new(Section::Operate, "/backups", "backup-title", "download").operator()],
+    locale: Some(crate::locale!("backup")),
+    queues: &["backup"],
+    schedules: &["backup.drill", "backup.drill_old", "backup.run"],
+    openapi: Some(|| routes::router().into_openapi()),
+    metrics: Some(|telemetry| telemetry.register("backup", Metrics::register).create_destination(ANY)),
+    ..Room::new("backup")
+};
+
+/// What it stands on.
+pub struct Needs {
+    pub target: Target,
+    pub objects: Storage,
+    pub deletions: Deletions,
+    pub participants: Vec<Arc<dyn Participant>>,
+    /// Folder of the in-process embedding model; `None` where a provider embeds.
+    pub model_dir: Option<PathBuf>,
+    /// The configuration's file and the files with secrets that it names.
+    pub settings_files: Vec<PathBuf>,
+    /// Server binaries for a scratch cluster.
+    pub server_dir: Option<PathBuf>,
+    pub storage_metrics: storage::Metrics,
+}
+
+pub fn build(context: &Context, config: Config, needs: Needs) -> (Backups, Module) {
+    let Context { db, clock, master_key, lifecycle, telemetry, traffic, data_dir, .. } = context.clone();
+    let Needs { target, objects, deletions, participants, model_dir, settings_files, server_dir, storage_metrics } =
+        needs;
+    let backups = Backups::new(Deps {
+        config,
+        data_dir,
+        target,
+        db,
+        clock,
+        master_key,
+        lifecycle,
+        metrics: telemetry.register("backup", Metrics::register),
+        storage_metrics,
+        deletions,
+        objects,
+        participants,
+        model_dir,
+        settings_files,
+        server_dir,
+        traffic,
+    });
+    let background = backups.clone();
+    let module = Module::new(&ROOM)
+        .api(routes::router(), &backups)
+        .pages(pages::router(), &backups)
+        .jobs(backups.clone(), register)
+        .checks(backups.clone(), checks)
+        .background(move || background.start_gauges())
+        .overview(backups.clone());
+    (backups, module)
+}

@@ -1,0 +1,163 @@
+//! The first page: what each room has to say, side by side.
+
+use askama::Template;
+use async_trait::async_trait;
+use axum::Router;
+use axum::routing::get;
+use futures::future::try_join_all;
+
+use super::{Html, PageResult, Shell, svg};
+use crate::platform::error::ApiError;
+use crate::platform::http::Role;
+
+pub(super) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    Router::new().route("/", get(overview))
+}
+
+/// Implemented by rooms that show something on the first page.
+#[async_trait]
+pub trait OverviewPart: Send + Sync {
+    /// For this person and organisation; nothing that they may not see. The parts are asked together.
+    async fn overview(&self, shell: &Shell) -> Result<Overview, ApiError>;
+}
+
+/// What one room shows. The page puts the rooms' parts after one another in their order.
+#[derive(Debug, Default)]
+pub struct Overview {
+    /// Buttons beside the title.
+    pub actions: Vec<Action>,
+    /// Whole sections above everything else, for what must not be overlooked: rendered by the room.
+    pub sections: Vec<Html>,
+    /// Banners above the figures.
+    pub notices: Vec<Notice>,
+    /// Steps of the checklist that a new organisation shows, to those who may take them.
+    pub steps: Vec<Step>,
+    pub tiles: Vec<Tile>,
+}
+
+/// A button beside the title.
+#[derive(Debug)]
+pub struct Action {
+    pub href: &'static str,
+    pub icon: &'static str,
+    pub label: String,
+    /// The one that most people come for.
+    pub primary: bool,
+}
+
+/// A banner.
+#[derive(Debug)]
+pub struct Notice {
+    /// `info` or `warn`; also its symbol.
+    pub tone: &'static str,
+    pub text: String,
+    /// Address and text of the link at its end.
+    pub link: Option<(&'static str, String)>,
+}
+
+/// A step of the checklist.
+#[derive(Debug)]
+pub struct Step {
+    /// Its place in the checklist.
+    pub place: u8,
+    pub href: &'static str,
+    pub title: String,
+    pub text: String,
+    /// Who may take it.
+    pub needs: Role,
+    pub done: bool,
+}
+
+/// A figure with its label, and remarks below it.
+#[derive(Debug)]
+pub struct Tile {
+    pub label: String,
+    pub value: String,
+    /// Empty for none.
+    pub href: &'static str,
+    pub remarks: Vec<Remark>,
+}
+
+/// What stands below a figure.
+#[derive(Debug)]
+pub enum Remark {
+    Note(String),
+    Badge {
+        tone: &'static str,
+        text: String,
+        busy: bool,
+    },
+    /// Trusted: a chart or a time, made by the console's own functions.
+    Html(Html),
+}
+
+impl Tile {
+    pub fn new(label: impl ToString, value: impl ToString) -> Self {
+        Self { label: label.to_string(), value: value.to_string(), href: "", remarks: Vec::new() }
+    }
+
+    #[must_use]
+    pub fn href(mut self, href: &'static str) -> Self {
+        self.href = href;
+        self
+    }
+
+    #[must_use]
+    pub fn note(mut self, text: impl ToString) -> Self {
+        self.remarks.push(Remark::Note(text.to_string()));
+        self
+    }
+
+    #[must_use]
+    pub fn badge(mut self, tone: &'static str, text: impl ToString) -> Self {
+        self.remarks.push(Remark::Badge { tone, text: text.to_string(), busy: false });
+        self
+    }
+
+    /// A badge that says that work goes on.
+    #[must_use]
+    pub fn busy(mut self, tone: &'static str, text: impl ToString) -> Self {
+        self.remarks.push(Remark::Badge { tone, text: text.to_string(), busy: true });
+        self
+    }
+
+    /// A little chart of `values`, the newest last; `label` says what it shows.
+    #[must_use]
+    pub fn spark(self, values: &[i64], label: impl ToString) -> Self {
+        let values: Vec<f64> = values.iter().map(|n| *n as f64).collect();
+        self.html(svg::sparkline(&values, &label.to_string()))
+    }
+
+    #[must_use]
+    pub fn html(mut self, html: Html) -> Self {
+        self.remarks.push(Remark::Html(html));
+        self
+    }
+}
+
+#[derive(Template)]
+#[template(path = "console/templates/overview.html")]
+struct Page<'a> {
+    shell: &'a Shell,
+    data: Overview,
+}
+
+impl Page<'_> {
+    fn steps_done(&self) -> usize {
+        self.data.steps.iter().filter(|step| step.done).count()
+    }
+}
+
+async fn overview(shell: Shell) -> PageResult {
+    let parts = shell.console().overview().iter().map(|part| part.overview(&shell));
+    let mut data = Overview::default();
+    for part in try_join_all(parts).await? {
+        data.actions.extend(part.actions);
+        data.sections.extend(part.sections);
+        data.notices.extend(part.notices);
+        data.steps.extend(part.steps.into_iter().filter(|step| shell.can(step.needs)));
+        data.tiles.extend(part.tiles);
+    }
+    data.steps.sort_by_key(|step| step.place);
+    shell.render(&Page { shell: &shell, data })
+}

@@ -1,0 +1,25 @@
+//! This room's part of the console's first page.
+
+use async_trait::async_trait;
+
+use super::Jobs;
+use crate::{
+    console::{Overview, OverviewPart, Shell, Tile},
+    platform::error::ApiError,
+};
+
+#[async_trait]
+impl OverviewPart for Jobs {
+    async fn overview(&self, shell: &Shell) -> Result<Overview, ApiError> {
+        let (waiting, failed) = self.counts(shell.org_id()).await?;
+        // Only those who may see jobs are led to them.
+        let href = if shell.can_edit() { "/jobs" } else { "" };
+        let tile = Tile::new(shell.t("jobs-overview-waiting"), shell.number(waiting)).href(href);
+        let tile = if failed > 0 {
+            tile.badge("error", shell.tn("console-overview-failed", failed))
+        } else {
+            tile.note(shell.t("jobs-overview-no-failed"))
+        };
+        Ok(Overview { tiles: vec![tile], ..Overview::default() })
+    }
+}

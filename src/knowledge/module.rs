@@ -1,0 +1,77 @@
+//! What this room hands over.
+
+use std::path::PathBuf;
+
+use super::{Config, Deps, Knowledge, Metrics, OBJECTS, checks, index::VectorIndex, pages, register, routes};
+use crate::{
+    console::{NavItem, Section},
+    kit::{Context, Module, Room},
+    llm::Llm,
+    platform::{
+        db::Table,
+        http::{Role, Scope},
+        pools::CpuPool,
+    },
+    storage::{Deletions, Storage, StorageError},
+};
+
+pub const READ: Scope = Scope::new("knowledge_read", Role::Viewer);
+pub const WRITE: Scope = Scope::new("knowledge_write", Role::Member);
+
+pub static ROOM: Room = Room {
+    scopes: &[READ, WRITE],
+    tables: &[
+        Table::watched("knowledge_chunks"),
+        Table::watched("knowledge_documents"),
+        Table::watched("knowledge_texts"),
+        Table::small("knowledge_bases"),
+    ],
+    nav: &[NavItem::new(Section::Build, "/knowledge", "knowledge-nav", "knowledge")],
+    locale: Some(crate::locale!("knowledge")),
+    assets: crate::assets!("knowledge": "knowledge.js"),
+    queues: &["knowledge"],
+    schedules: &["knowledge.maintain", "knowledge.reconcile"],
+    openapi: Some(|| routes::router().into_openapi()),
+    metrics: Some(|telemetry| drop(telemetry.register("knowledge", Metrics::register))),
+    ..Room::new("knowledge")
+};
+
+/// What it stands on.
+pub struct Needs {
+    pub objects: Storage,
+    pub deletions: Deletions,
+    pub index: VectorIndex,
+    /// The files of `index`.
+    pub index_files: Storage,
+    pub llm: Llm,
+    /// This program: it starts itself as a child to read documents.
+    pub executable: PathBuf,
+}
+
+pub fn build(context: &Context, config: &Config, needs: Needs) -> Result<(Knowledge, Module), StorageError> {
+    let Context { db, clock, traffic, telemetry, lifecycle, .. } = context.clone();
+    let Needs { objects, deletions, index, index_files, llm, executable } = needs;
+    let deps = Deps {
+        db,
+        clock,
+        storage: objects.room(OBJECTS)?,
+        deletions,
+        index,
+        index_files,
+        llm,
+        cpu: CpuPool::new(std::thread::available_parallelism().map_or(2, usize::from)),
+        traffic,
+        metrics: telemetry.register("knowledge", Metrics::register),
+        extractor: executable,
+    };
+    let knowledge = Knowledge::new(config.clone(), deps);
+    let background = knowledge.clone();
+    let module = Module::new(&ROOM)
+        .api(routes::router(), &knowledge)
+        .pages(pages::router(), &knowledge)
+        .jobs(knowledge.clone(), register)
+        .checks(knowledge.clone(), checks)
+        .background(move || background.start(&lifecycle))
+        .overview(knowledge.clone());
+    Ok((knowledge, module))
+}

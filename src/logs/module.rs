@@ -1,0 +1,30 @@
+//! What this room hands over.
+
+use std::net::SocketAddr;
+
+use super::{Config, Deps, Logs, checks, pages, routes};
+use crate::{
+    console::{NavItem, Section},
+    kit::{Context, Module, Room},
+    platform::telemetry,
+};
+
+pub static ROOM: Room = Room {
+    nav: &[NavItem::new(Section::Operate, "/logs", "logs-title", "document").operator()],
+    locale: Some(crate::locale!("logs")),
+    openapi: Some(|| routes::router().into_openapi()),
+    ..Room::new("logs")
+};
+
+/// `ops` is the ops port of the appliance, for `doctor` beside it.
+pub fn build(context: &Context, config: &Config, telemetry: &telemetry::Config, ops: SocketAddr) -> (Logs, Module) {
+    let Context { http, logger, clock, lifecycle, .. } = context.clone();
+    let (config, telemetry) = (config.clone(), telemetry.clone());
+    let logs = Logs::new(Deps { config, telemetry, ops, http, logger, clock, lifecycle });
+    let module = Module::new(&ROOM)
+        .api(routes::router(), &logs)
+        .ops(routes::ops_router(), &logs)
+        .pages(pages::router(), &logs)
+        .checks(logs.clone(), checks);
+    (logs, module)
+}
