@@ -26,7 +26,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Deps {
     pub config: Config,
-    /// How browsers reach us, without a slash at the end: for links in what is passed on.
+    /// Our public address, without a trailing slash: for links in deliveries.
     pub base_url: String,
     pub db: Db,
     pub clock: Clock,
@@ -69,7 +69,7 @@ impl Alerting {
         &self.inner.config
     }
 
-    /// Whether alerts are taken at all.
+    /// Whether alerts are accepted at all.
     pub fn is_on(&self) -> bool {
         self.config().token.is_some()
     }
@@ -87,7 +87,7 @@ impl Alerting {
         Ok(alerts)
     }
 
-    /// What fires, worst first and newest first among equals; at most `limit`.
+    /// Firing alerts, worst first, then newest first; at most `limit`.
     pub async fn firing(&self, limit: i64) -> Result<Vec<Alert>, AlertingError> {
         let mut tx = self.inner.db.system().await?;
         let alerts = store::firing(&mut tx, limit).await?;
@@ -95,7 +95,8 @@ impl Alerting {
         Ok(alerts)
     }
 
-    /// The first `limit` of what fires, for the console's first page, and how many there are. The caller has checked that an operator asks.
+    /// The first `limit` firing alerts for the overview page, and how many there are. The caller has checked for an
+    /// operator.
     pub async fn overview(&self, limit: i64) -> Result<(Vec<FiringAlert>, i64), AlertingError> {
         let mut tx = self.inner.db.system().await?;
         let alerts = store::firing(&mut tx, limit).await?;
@@ -121,7 +122,7 @@ impl Alerting {
         Ok(AlertDetail { alert, deliveries })
     }
 
-    /// When the Watchdog was last heard of.
+    /// When the last Watchdog was received.
     pub async fn watchdog(&self) -> Result<Option<DateTime<Utc>>, AlertingError> {
         let mut tx = self.inner.db.system().await?;
         let seen = store::watchdog(&mut tx).await?;

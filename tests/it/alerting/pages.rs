@@ -35,9 +35,7 @@ async fn operators_see_what_fires_and_what_did() {
     let admin = app.admin().await;
     let empty = page(&admin, "/alerts").await;
     assert!(
-        empty.contains("Nothing fires")
-            && empty.contains("No alert has ended yet")
-            && empty.contains("no Watchdog yet")
+        empty.contains("No alerts firing") && empty.contains("No past alerts yet") && empty.contains("no Watchdog yet")
     );
     assert!(!page(&admin, "/").await.contains("alerts fire"));
 
@@ -54,7 +52,7 @@ async fn operators_see_what_fires_and_what_did() {
     assert!(first.find("DatabaseDown").unwrap() < first.find("Slow").unwrap(), "the worst comes first");
     let alerts = page(&admin, "/alerts").await;
     assert!(alerts.contains("QueueStuck") && alerts.contains("2 h"), "{alerts}");
-    // Without an Alertmanager that could do it, there is no button that promises it.
+    // No silence button without an Alertmanager to create the silence.
     assert!(!alerts.contains("Silence 2 h"));
     let found = page(&admin, "/alerts?q=queue&severity=warning&from=2020-01-01&to=2090-01-01").await;
     assert!(found.contains("QueueStuck"));
@@ -93,7 +91,7 @@ async fn nobody_else_sees_them() {
             assert_eq!(open(&other, &path, "en").await.status, 403, "{path}");
         }
         assert_eq!(submit(&other, &format!("/alerts/{id}/silence"), &[]).await.status, 403);
-        // Runbooks say nothing of this installation.
+        // Runbooks contain nothing about this installation.
         page(&other, "/runbooks").await;
     }
     let anonymous = app.anonymous();
@@ -124,7 +122,7 @@ async fn silences_say_why_they_cannot_be_made() {
     assert!(wrong.status == 422 && wrong.text.contains("This is no matcher"), "{}", wrong.text);
     let check = super::check(&away, "alerting.alertmanager").await;
     assert_eq!(check.status, holdfast::platform::health::Status::Fail);
-    // A comparison that cannot be made ends nothing.
+    // A comparison that fails ends no alert.
     send(&away, &[firing("Still", "info", now(&away))]).await;
     away.clock.advance(TimeDelta::minutes(20));
     assert!(away.app.alerting.compare().await.is_err());
@@ -132,13 +130,13 @@ async fn silences_say_why_they_cannot_be_made() {
     away.stop().await;
 }
 
-/// The night that they are for: nobody can sign in, since the database is gone.
+/// The case they are for: nobody can sign in, because the database is down.
 #[tokio::test(flavor = "multi_thread")]
 async fn runbooks_are_read_without_a_session_and_without_the_database() {
     let app = start(&[]).await;
     let admin = app.admin().await;
     app.app.db.close().await;
-    // With the cookie of a session, too: it is not looked up.
+    // Also with a session cookie: it is not looked up.
     for reader in [&app.anonymous(), &admin] {
         let list = open(reader, "/runbooks", "en").await;
         assert_eq!(list.status, 200, "{}", list.text);
