@@ -14,14 +14,14 @@ use crate::{
 
 const SHOWN: i64 = 50;
 
-/// What the form holds.
+/// The form.
 #[derive(Default, Deserialize)]
 pub(super) struct KeyForm {
     #[serde(default)]
     name: String,
     #[serde(default)]
     scopes: Vec<Scope>,
-    /// The last day on which it works (UTC), or empty.
+    /// The last day (UTC) on which it works, or empty.
     #[serde(default)]
     last_day: String,
 }
@@ -31,7 +31,7 @@ pub(super) struct KeyForm {
 struct KeysPage<'a> {
     shell: &'a Shell,
     keys: Vec<ApiKey>,
-    /// Made just now: its secret is shown this once.
+    /// Just created: its secret is shown only once.
     new_key: Option<NewApiKey>,
     query: ListQuery,
     pager: Pager,
@@ -55,7 +55,7 @@ impl KeysPage<'_> {
     }
 }
 
-/// One box to tick.
+/// A checkbox.
 struct Choice {
     value: &'static str,
     /// Translation key of its label.

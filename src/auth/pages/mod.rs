@@ -1,4 +1,4 @@
-//! Pages of the auth capability: sign-in, links, the own account, members, API keys, the organisation.
+//! Pages of the auth capability: sign-in, links, account, members, API keys, organisation.
 
 mod account;
 mod keys;
@@ -39,7 +39,7 @@ pub fn router() -> Router<Auth> {
         .route("/organisation/switch", post(organisation::switch))
 }
 
-/// A form that is a button: nothing but its token, which `Form` checks.
+/// A form that is only a button: it carries the CSRF token, which `Form` checks.
 #[derive(Deserialize)]
 struct Nothing {}
 
