@@ -1,4 +1,4 @@
-//! The form of an agent.
+//! The agent form.
 
 use askama::Template;
 use axum::extract::State;
@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// The form's fields as typed; numbers are texts so that what was refused can be shown again.
+/// The form's fields as typed; numbers are text, so that invalid ones can be shown again.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Fields {
@@ -33,7 +33,7 @@ pub struct Fields {
     max_tokens: String,
     temperature: String,
     max_output_tokens: String,
-    /// `on` where it is ticked.
+    /// `on` if checked.
     beyond_documents: String,
     note: String,
     etag: String,
@@ -85,7 +85,7 @@ impl Fields {
     }
 }
 
-/// An empty field is no number; anything else must be one.
+/// An empty field is `None`; anything else must be a number.
 fn number<T: std::str::FromStr>(text: &str, pointer: &str, errors: &mut Vec<FieldError>) -> Option<T> {
     let text = text.trim();
     if text.is_empty() {
@@ -96,7 +96,7 @@ fn number<T: std::str::FromStr>(text: &str, pointer: &str, errors: &mut Vec<Fiel
         .ok()
 }
 
-/// A knowledge base to tick.
+/// A knowledge base with its checkbox.
 struct Base {
     id: KnowledgeBaseId,
     name: String,
@@ -133,7 +133,7 @@ impl Edit<'_> {
     }
 }
 
-/// Gathers what the form offers.
+/// Collects the form's options.
 async fn page<'a>(
     shell: &'a Shell,
     agents: &'a Agents,
