@@ -811,7 +811,7 @@ async fn an_answer_is_text_or_a_failure_with_a_reason() {
             json!("stop"),
             "",
             "did not get to an answer",
-            "до ответа не дошла",
+            "не дошла до ответа",
         ),
         (
             "thinks-to-the-limit",
@@ -820,7 +820,7 @@ async fn an_answer_is_text_or_a_failure_with_a_reason() {
             json!("length"),
             "",
             "did not get to an answer",
-            "до ответа не дошла",
+            "не дошла до ответа",
         ),
         ("filtered", 422, "answer_filtered", json!("content_filter"), "", "content filter", "Фильтр содержания"),
         (

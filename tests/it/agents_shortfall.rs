@@ -109,7 +109,7 @@ async fn a_question_that_is_too_long_to_search_for_is_told_and_counted() {
     assert_eq!(left_out(&app, "question_ends"), 1);
     let page = admin.get(&conversation.replace("/api/v1", "")).await.text;
     assert_eq!(page.matches("data-shortfall").count(), 1, "{page}");
-    assert!(page.contains("the first") && page.contains("characters of the question only"), "{page}");
+    assert!(page.contains("searched only for the first") && page.contains("characters of the question."), "{page}");
     app.stop().await;
 }
 

@@ -497,7 +497,7 @@ async fn what_is_no_answer_is_told_by_what_it_is() {
         ("sign-in", 502, "provider_bad_response", "a page instead of JSON: Sign in to the proxy"),
         ("packed", 502, "provider_bad_response", "compressed (gzip) and cannot be unpacked"),
         ("moved", 502, "provider_bad_response", "redirects to another address (307)"),
-        ("no-choice", 502, "provider_bad_response", "holds no choice"),
+        ("no-choice", 502, "provider_bad_response", "has no choices"),
     ] {
         for stream in [false, true] {
             let answer = f.ask(model, json!({"stream": stream})).await;
@@ -509,7 +509,7 @@ async fn what_is_no_answer_is_told_by_what_it_is() {
     }
     // Before the first word there is a status for it.
     for (model, code, words) in [
-        ("nothing", "provider_bad_response", "holds no choice"),
+        ("nothing", "provider_bad_response", "has no choices"),
         ("words", "provider_stream_cut", "before its answer began"),
     ] {
         for stream in [false, true] {

@@ -204,7 +204,7 @@ async fn a_vector_without_numbers_is_refused_with_the_reason() {
         let refused = f.admin.post("/v1/embeddings", &json!({"model": format!("up/{model}"), "input": "x"})).await;
         let (status, code, message) = error(&refused);
         assert_eq!((status, code.as_str()), (502, "provider_bad_response"), "{model}: {message}");
-        assert!(message.contains("computed no number (NaN or infinity)"), "{model}: {message}");
+        assert!(message.contains("returned NaN or infinity"), "{model}: {message}");
     }
     let (_, _, message) = error(&f.admin.post("/v1/embeddings", &json!({"model": "up/none", "input": "x"})).await);
     assert!(message.contains("embedding 0 is empty"), "{message}");

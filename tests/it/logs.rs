@@ -399,7 +399,7 @@ async fn operators_search_the_recent_lines() {
     let empty = admin.get("/logs").await;
     assert!(
         empty.status == 200
-            && empty.text.contains("No lines in this time")
+            && empty.text.contains("No lines in this time range")
             && empty.text.contains("telemetry.loki_url"),
         "{}",
         empty.text

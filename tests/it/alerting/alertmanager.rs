@@ -170,7 +170,7 @@ async fn count(admin: &Client, query: &str) -> usize {
 async fn doctor_says_whether_anybody_outside_is_told() {
     let (app, alertmanager, _gate) = start_both().await;
     let alone = check(&app, "alerting.outside").await;
-    assert!(alone.status == Health::Warn && alone.summary.contains("nobody outside"), "{alone:?}");
+    assert!(alone.status == Health::Warn && alone.summary.contains("nobody is notified"), "{alone:?}");
     let config = std::fs::read_to_string(&alertmanager.config).unwrap();
     let outside = format!("{config}- name: outside\n  webhook_configs:\n  - url: http://127.0.0.1:1/\n");
     std::fs::write(&alertmanager.config, outside).unwrap();

@@ -35,7 +35,7 @@ async fn operators_see_what_fires_and_what_did() {
     let admin = app.admin().await;
     let empty = page(&admin, "/alerts").await;
     assert!(
-        empty.contains("No alerts firing") && empty.contains("No past alerts yet") && empty.contains("no Watchdog yet")
+        empty.contains("No alerts firing") && empty.contains("No past alerts yet") && empty.contains("no Watchdog received yet")
     );
     assert!(!page(&admin, "/").await.contains("alerts fire"));
 
@@ -63,7 +63,7 @@ async fn operators_see_what_fires_and_what_did() {
     }
     let id = list(&admin, "search=DatabaseDown").await[0]["id"].as_str().unwrap().to_owned();
     let detail = page(&admin, &format!("/alerts/{id}")).await;
-    for words in ["critical", "holdfast:9464", "It went from 1 to 2.", "To no webhook", "http://prometheus:9090/graph"]
+    for words in ["critical", "holdfast:9464", "It went from 1 to 2.", "Not forwarded", "http://prometheus:9090/graph"]
     {
         assert!(detail.contains(words), "{words} is not in {detail}");
     }
@@ -119,7 +119,7 @@ async fn silences_say_why_they_cannot_be_made() {
         submit(&admin, "/alerts/silences", &[("matchers", "alertname=X"), ("hours", "2"), ("comment", "c")]).await;
     assert_eq!((made.status.as_u16(), made.headers[header::LOCATION].to_str().unwrap()), (303, "/alerts/silences"));
     let wrong = submit(&admin, "/alerts/silences", &[("matchers", "nonsense"), ("hours", "2"), ("comment", "c")]).await;
-    assert!(wrong.status == 422 && wrong.text.contains("This is no matcher"), "{}", wrong.text);
+    assert!(wrong.status == 422 && wrong.text.contains("This is not a matcher"), "{}", wrong.text);
     let check = super::check(&away, "alerting.alertmanager").await;
     assert_eq!(check.status, holdfast::platform::health::Status::Fail);
     // A comparison that fails ends no alert.
