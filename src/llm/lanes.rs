@@ -1,7 +1,8 @@
-//! Questions before documents: a person waits for the one, and the other takes minutes anyway.
+//! Gives search queries priority over documents: somebody waits for a query, and documents take minutes anyway.
 //!
-//! In this process the two have threads of their own ([`super::embed::Lane`]) and here their places. A provider's requests are counted: those
-//! of documents are few at a time over all callers, and none begins while a question to that provider is under way.
+//! In this process each priority has threads of its own ([`super::embed::Lane`]) and here a pool of its own. Requests
+//! of documents to a provider are limited over all callers, and none starts while a query to that provider is in
+//! flight.
 
 use std::{
     collections::HashMap,
@@ -14,35 +15,36 @@ use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use super::embed::Lane;
 use crate::platform::pools::CpuPool;
 
-/// Texts that are a question, or as good as one.
+/// Up to this many texts count as a query.
 const QUESTION_TEXTS: usize = 4;
-/// Pieces of documents that the local model has at a time: one is worked on, and the next is there when it ends.
+/// Calls of the local model for documents at a time: one runs, and the next is ready when it ends.
 pub(super) const PIECES: usize = 2;
-/// Requests of documents to a provider at a time.
+/// Concurrent requests for documents to a provider.
 pub(super) const CONCURRENCY: usize = 4;
-/// So long a document steps aside for questions before each of its requests: a crowd that never stops asking must not stop it for good.
+/// How long a document waits for queries before each of its requests: an endless stream of queries must not stop it for
+/// good.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How urgent so many texts are.
+/// The priority of a call with this many texts.
 pub(super) fn lane_of(texts: usize) -> Lane {
     if texts <= QUESTION_TEXTS { Lane::Question } else { Lane::Bulk }
 }
 
-/// Whose turn it is.
+/// Pools of the local model, and limits of the providers.
 pub(super) struct Lanes {
     questions: CpuPool,
     bulk: CpuPool,
-    /// By the provider's name.
+    /// By provider name.
     providers: Mutex<HashMap<String, Arc<Turns>>>,
 }
 
 impl Lanes {
-    /// `threads`: of the local model.
+    /// `threads` of the local model.
     pub fn new(threads: usize) -> Self {
         Self { questions: CpuPool::new(threads), bulk: CpuPool::new(PIECES), providers: Mutex::default() }
     }
 
-    /// Where the local model's work of this lane runs.
+    /// The pool of this priority for the local model.
     pub fn pool(&self, lane: Lane) -> &CpuPool {
         if lane == Lane::Question { &self.questions } else { &self.bulk }
     }
@@ -53,10 +55,10 @@ impl Lanes {
     }
 }
 
-/// The turns of those who ask one provider for vectors.
+/// Limits requests for vectors to one provider.
 pub(super) struct Turns {
     places: Semaphore,
-    /// Questions that are under way.
+    /// Queries in flight.
     questions: watch::Sender<usize>,
 }
 
@@ -66,7 +68,7 @@ impl Default for Turns {
     }
 }
 
-/// The right to send one request, until dropped.
+/// The right to send one request; released when dropped.
 pub(super) enum Turn<'a> {
     Question(&'a watch::Sender<usize>),
     Bulk { _place: Option<SemaphorePermit<'a>> },
@@ -82,7 +84,7 @@ impl Turns {
             self.questions.send_modify(|count| *count += 1);
             return Turn::Question(&self.questions);
         }
-        // It is never closed.
+        // The semaphore is never closed.
         let place = self.places.acquire().await.ok();
         let mut questions = self.questions.subscribe();
         let _ = tokio::time::timeout(patience, questions.wait_for(|count| *count == 0)).await;
@@ -104,7 +106,7 @@ mod tests {
 
     use super::*;
 
-    /// Documents hold all their places, and would for minutes.
+    /// Documents occupy all their permits, and would for minutes.
     #[tokio::test]
     async fn a_question_finds_a_place_while_documents_are_worked_on() {
         let lanes = Lanes::new(1);

@@ -1,4 +1,4 @@
-//! Embeddings through a provider: of texts in batches, and of tokens as they are.
+//! Embeddings through a provider: of texts in batches, and of tokens unchanged.
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use serde_json::{Map, Value};
@@ -16,11 +16,11 @@ use super::{
 };
 use crate::platform::telemetry::trace;
 
-/// Texts of one request to a provider.
+/// Texts per request to a provider.
 const BATCH: usize = 32;
 
 impl Llm {
-    /// Embeds through a provider, in batches. Vectors are as the provider gave them. Metered.
+    /// Embeds through a provider, in batches. Vectors as the provider returned them. Metered.
     pub(in crate::llm) async fn embed_with_provider(
         &self,
         call: &CallContext,
@@ -71,7 +71,7 @@ impl Llm {
         Ok(Embeddings { vectors: made.into_iter().flat_map(|e| e.vectors).collect(), usage })
     }
 
-    /// Embeds texts that the client has cut into the model's tokens: passed on as they are. Metered.
+    /// Embeds texts that the client has already tokenized; tokens are passed on unchanged. Metered.
     pub(in crate::llm) async fn embed_tokens_with_provider(
         &self,
         call: &CallContext,
@@ -82,7 +82,7 @@ impl Llm {
     ) -> Result<Embeddings, LlmError> {
         let (sum, most) = (tokens.iter().map(|t| t.len() as u64).sum::<u64>(), self.inner.config.max_request_tokens);
         if sum > most {
-            let text = format!("the request has {sum} tokens, at most {most} are accepted");
+            let text = format!("the request has {sum} tokens; the limit is {most}");
             return Err(LlmError::invalid("input", "context_length_exceeded", text));
         }
         let (backend, name, mut meter) = self.begin_embedding(call, model, None).await?;
