@@ -10,7 +10,7 @@ use super::{
         error::{Failure, LlmError},
         wire::{Completion, Original},
     },
-    Provider, failure, halves, mend, stream, words,
+    Provider, failure, mend, stream, surrogates, words,
 };
 
 /// Largest whole answer; 2 048 vectors of 3 072 dimensions as text are 70 MB, but our batches are smaller.
@@ -62,7 +62,11 @@ impl Provider {
             return Err(self.fail(Failure::BadResponse, "its answer is empty"));
         }
         failure::in_body(&self.name, &self.secrets, text)?;
-        let parsed = if halves::has_half(text) { Original::parse(halves::mended(text)) } else { Original::parse(text) };
+        let parsed = if surrogates::has_lone_surrogate(text) {
+            Original::parse(surrogates::without_lone_surrogates(text))
+        } else {
+            Original::parse(text)
+        };
         let whole: Completion =
             parsed.map_err(|e| self.fail(Failure::BadResponse, format!("its answer is not a chat completion: {e}")))?;
         if whole.body().choices.is_empty() {

@@ -6,12 +6,12 @@ mod calls;
 mod connection;
 pub(super) mod exact;
 mod failure;
-pub(super) mod halves;
 mod mend;
 mod prepare;
 mod reshape;
 mod secrets;
 mod stream;
+pub(super) mod surrogates;
 mod vectors;
 mod words;
 

@@ -14,10 +14,9 @@ use super::{
         wire::{ChatChunk, Chunk, ChunkChoice, Original},
     },
     calls::Calls,
-    failure,
-    halves::Halves,
-    mend,
+    failure, mend,
     secrets::Secrets,
+    surrogates::Surrogates,
 };
 
 /// Largest event; images in answers make some of them large.
@@ -36,7 +35,7 @@ pub(super) struct Reader {
     response: Option<Response>,
     parser: SseParser,
     events: VecDeque<SseEvent>,
-    halves: Halves,
+    surrogates: Surrogates,
     calls: Calls,
     /// Choices seen.
     seen: Vec<Seen>,
@@ -77,7 +76,7 @@ impl Reader {
             response: Some(response),
             parser: SseParser::new(MAX_EVENT_BYTES),
             events: VecDeque::new(),
-            halves: Halves::default(),
+            surrogates: Surrogates::default(),
             calls: Calls::default(),
             seen: Vec::new(),
             head: None,
@@ -174,7 +173,7 @@ impl Reader {
             let error = json!({ "message": data });
             return Some(Err(failure::in_place(&self.provider, &self.secrets, &error)));
         }
-        match Chunk::parse(self.halves.join(&event.data)) {
+        match Chunk::parse(self.surrogates.join(&event.data)) {
             Ok(chunk) => Some(Ok(self.see(chunk))),
             // Events without the empty line between them: each line is one.
             Err(_) if data.contains('\n') => {

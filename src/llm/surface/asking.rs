@@ -12,7 +12,7 @@ use crate::{
         error::OpenAiError,
         openai::{
             exact::kept,
-            halves::{has_half, mended},
+            surrogates::{has_lone_surrogate, without_lone_surrogates},
         },
         service::Llm,
     },
@@ -103,7 +103,9 @@ impl<T: serde::de::DeserializeOwned> FromRequest<Llm> for Body<T> {
         };
         match std::str::from_utf8(&bytes) {
             // Python silently writes lone surrogates as JSON.
-            Ok(text) if has_half(text) => Ok(Self(http::decode(kept(&mended(text)).as_bytes())?)),
+            Ok(text) if has_lone_surrogate(text) => {
+                Ok(Self(http::decode(kept(&without_lone_surrogates(text)).as_bytes())?))
+            }
             Ok(text) => Ok(Self(http::decode(kept(text).as_bytes())?)),
             Err(_) => Ok(Self(http::decode(&bytes)?)),
         }

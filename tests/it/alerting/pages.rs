@@ -35,7 +35,9 @@ async fn operators_see_what_fires_and_what_did() {
     let admin = app.admin().await;
     let empty = page(&admin, "/alerts").await;
     assert!(
-        empty.contains("No alerts firing") && empty.contains("No past alerts yet") && empty.contains("no Watchdog received yet")
+        empty.contains("No alerts firing")
+            && empty.contains("No past alerts yet")
+            && empty.contains("no Watchdog received yet")
     );
     assert!(!page(&admin, "/").await.contains("alerts fire"));
 

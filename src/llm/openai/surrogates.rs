@@ -10,17 +10,17 @@ const MARK: char = '\u{fdd0}';
 
 /// High surrogates waiting for the next chunk, by the JSON path of their text (`/choices/0/delta/content`).
 #[derive(Debug, Default)]
-pub(super) struct Halves(BTreeMap<String, u16>);
+pub(super) struct Surrogates(BTreeMap<String, u16>);
 
-impl Halves {
+impl Surrogates {
     /// The chunk with its surrogates joined: a high surrogate at the end of a text waits, a low one at the beginning
     /// completes the waiting one, and any other becomes U+FFFD.
     pub(super) fn join<'a>(&mut self, text: &'a str) -> Cow<'a, str> {
-        if self.0.is_empty() && !has_half(text) {
+        if self.0.is_empty() && !has_lone_surrogate(text) {
             return Cow::Borrowed(text);
         }
         let Ok(mut value) = serde_json::from_str::<Value>(&marked(text)) else {
-            return Cow::Owned(mended(text));
+            return Cow::Owned(without_lone_surrogates(text));
         };
         // Nothing follows after a choice that ends, or a chunk without choices.
         self.walk(&mut value, &mut String::new(), true);
@@ -130,18 +130,18 @@ impl Halves {
 }
 
 /// For a JSON text on its own: lone surrogates become U+FFFD.
-pub(crate) fn mended(text: &str) -> String {
+pub(crate) fn without_lone_surrogates(text: &str) -> String {
     replaced(text, |_| "\\ufffd".to_owned())
 }
 
 /// Whether the text has a lone surrogate.
-pub(crate) fn has_half(text: &str) -> bool {
+pub(crate) fn has_lone_surrogate(text: &str) -> bool {
     text.contains("\\u") && lone(text).next().is_some()
 }
 
 fn marked(text: &str) -> String {
     if text.contains(MARK) || text.contains("\\ufdd0") || text.contains("\\uFDD0") {
-        return mended(text);
+        return without_lone_surrogates(text);
     }
     replaced(text, |unit| format!("{MARK}{unit:04x}"))
 }
@@ -200,9 +200,9 @@ mod tests {
     use super::*;
 
     fn content(texts: &[&str]) -> Vec<String> {
-        let mut halves = Halves::default();
+        let mut surrogates = Surrogates::default();
         let chunk = |text: &&str| {
-            let joined = halves.join(text).into_owned();
+            let joined = surrogates.join(text).into_owned();
             let value: Value = serde_json::from_str(&joined).unwrap_or_else(|e| panic!("{joined}: {e}"));
             value["choices"][0]["delta"]["content"].as_str().unwrap_or_default().to_owned()
         };
@@ -235,25 +235,25 @@ mod tests {
 
     #[test]
     fn choices_and_fields_are_kept_apart_and_other_chunks_untouched() {
-        let mut halves = Halves::default();
+        let mut surrogates = Surrogates::default();
         let two = r#"{"choices":[{"index":1,"delta":{"content":"\ud83d","reasoning_content":"\ud83d"}},{"index":0,"delta":{"content":"x"}}]}"#;
-        halves.join(two);
-        let next: Value = serde_json::from_str(&halves.join(
+        surrogates.join(two);
+        let next: Value = serde_json::from_str(&surrogates.join(
             r#"{"choices":[{"index":0,"delta":{"content":"y"}},{"index":1,"delta":{"content":"\ude00","reasoning_content":"\ude01"}}]}"#,
         ))
         .unwrap();
         assert_eq!(next["choices"][0]["delta"]["content"], "y");
         assert_eq!(next["choices"][1]["delta"]["content"], "😀");
         assert_eq!(next["choices"][1]["delta"]["reasoning_content"], "😁");
-        assert!(halves.is_empty());
+        assert!(surrogates.is_empty());
         let plain = delta(r"caf\u00e9 \ud83d\ude00");
-        assert!(matches!(halves.join(&plain), Cow::Borrowed(_)));
+        assert!(matches!(surrogates.join(&plain), Cow::Borrowed(_)));
     }
 
     #[test]
     fn a_whole_text_is_mended() {
-        assert_eq!(mended(r#"{"a":"x\ud800y"}"#), r#"{"a":"x\ufffdy"}"#);
-        assert!(!has_half(r#"{"a":"\ud83d\ude00 \\ud800"}"#) && has_half(r#"{"a":"\uDC00"}"#));
-        assert!(!has_half(r"\") && !has_half(r"\u") && !has_half(r"\ud8"));
+        assert_eq!(without_lone_surrogates(r#"{"a":"x\ud800y"}"#), r#"{"a":"x\ufffdy"}"#);
+        assert!(!has_lone_surrogate(r#"{"a":"\ud83d\ude00 \\ud800"}"#) && has_lone_surrogate(r#"{"a":"\uDC00"}"#));
+        assert!(!has_lone_surrogate(r"\") && !has_lone_surrogate(r"\u") && !has_lone_surrogate(r"\ud8"));
     }
 }
