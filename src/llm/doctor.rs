@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::{
-    embed::{InputKind, Lane},
+    embed::{InputKind, Priority},
     error::LlmError,
     service::Llm,
 };
@@ -81,8 +81,8 @@ impl Llm {
         let model = self.embedder().await?;
         let text = ["holdfast".to_owned()];
         let vectors = if let Some(local) = self.local_embedder_if_configured().await? {
-            let pool = self.inner.lanes.pool(Lane::Question);
-            pool.run(move || local.embed(Lane::Question, InputKind::Query, &text)).await??.vectors
+            let pool = self.inner.scheduler.pool(Priority::Question);
+            pool.run(move || local.embed(Priority::Question, InputKind::Query, &text)).await??.vectors
         } else {
             self.route(&self.inner.config.embedding.model).await?.embed(&text).await?
         };

@@ -31,7 +31,7 @@ pub enum InputKind {
 
 /// Priority of an embedding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lane {
+pub enum Priority {
     /// Search queries, for which somebody waits: they run on threads of their own, which the processor serves before
     /// those of [`Self::Bulk`].
     Question,
@@ -60,7 +60,7 @@ struct Vocabulary {
 }
 
 /// A loaded embedding model. `Send + Sync`; `embed` takes `&self` and uses threads of its own, one pool for each
-/// [`Lane`].
+/// [`Priority`].
 pub struct LocalEmbedder {
     encoder: Encoder,
     vocabulary: Vocabulary,
@@ -197,12 +197,12 @@ impl LocalEmbedder {
 
     /// Embeds texts. A text beyond the model's `max_tokens` is embedded in pieces, and its vector is their mean,
     /// weighted by tokens.
-    pub fn embed(&self, lane: Lane, kind: InputKind, texts: &[String]) -> Result<Embedded, EmbedError> {
+    pub fn embed(&self, priority: Priority, kind: InputKind, texts: &[String]) -> Result<Embedded, EmbedError> {
         let prefix = match kind {
             InputKind::Query => &self.vocabulary.prefixes.query,
             InputKind::Passage => &self.vocabulary.prefixes.passage,
         };
-        let pool = if lane == Lane::Question { &self.questions } else { &self.bulk };
+        let pool = if priority == Priority::Question { &self.questions } else { &self.bulk };
         pool.install(|| {
             let read: Vec<Vec<(Vec<u32>, usize)>> = texts
                 .par_iter()

@@ -12,7 +12,7 @@ mod weights;
 
 pub use error::EmbedError;
 pub use folder::Prefixes;
-pub use local::{Embedded, InputKind, Lane, LocalEmbedder};
+pub use local::{Embedded, InputKind, LocalEmbedder, Priority};
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -2,7 +2,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::folder::{ModelFolder, Pooling};
-use super::{EmbedError, InputKind, Lane, LocalEmbedder, Prefixes};
+use super::{EmbedError, InputKind, LocalEmbedder, Prefixes, Priority};
 
 /// Where `scripts/test` puts the models (`scripts/fetch-model --dir`).
 #[expect(clippy::disallowed_methods, reason = "a test's fixture, not configuration")]
@@ -21,7 +21,7 @@ fn minilm() -> LocalEmbedder {
 }
 
 fn embed(model: &LocalEmbedder, kind: InputKind, texts: &[String]) -> Vec<Vec<f32>> {
-    model.embed(Lane::Bulk, kind, texts).unwrap().vectors
+    model.embed(Priority::Bulk, kind, texts).unwrap().vectors
 }
 
 fn dot(a: &[f32], b: &[f32]) -> f32 {
@@ -82,7 +82,7 @@ fn all_of_a_long_text_is_in_its_vector() {
         assert!(dot(whole, bank) > dot(rain, bank) + 0.05, "{name}: the end counts");
         assert!(dot(rain, long) > 0.99, "{name}: more of the same changes nothing");
         let odd = texts(&[&"x".repeat(9000), &"𝔘".repeat(3000), &"日本語".repeat(900), &"a ".repeat(3000)]);
-        let read = model.embed(Lane::Bulk, InputKind::Query, &odd).unwrap();
+        let read = model.embed(Priority::Bulk, InputKind::Query, &odd).unwrap();
         assert!(read.vectors.iter().all(|vector| (dot(vector, vector) - 1.0).abs() < 1e-4), "{name}");
     }
 }
@@ -95,7 +95,8 @@ fn a_word_without_end_is_tokenized_in_parts() {
     let word = "a".repeat(4_000_000);
     assert!(model.count_tokens(&word).unwrap() >= 4_000_000 / (64 << 10));
     let marks = "\u{301}".repeat(200_000);
-    let read = model.embed(Lane::Bulk, InputKind::Passage, &[word, format!("z{marks}"), "a ".repeat(100_000)]).unwrap();
+    let read =
+        model.embed(Priority::Bulk, InputKind::Passage, &[word, format!("z{marks}"), "a ".repeat(100_000)]).unwrap();
     assert_eq!(read.vectors.len(), 3);
     assert!(read.vectors.iter().all(|vector| vector.iter().all(|number| number.is_finite())));
     // Nothing is lost or counted twice at the cuts.
@@ -225,7 +226,7 @@ fn speed_and_memory() {
     for (name, tokens) in [("about 200 tokens", 8), ("about 100 tokens", 4), ("about 25 tokens", 1)] {
         let passages: Vec<String> = (0..128).map(|n| format!("{n} {}", passage.repeat(tokens))).collect();
         let started = std::time::Instant::now();
-        let made = model.embed(Lane::Bulk, InputKind::Passage, &passages).unwrap();
+        let made = model.embed(Priority::Bulk, InputKind::Passage, &passages).unwrap();
         let seconds = started.elapsed().as_secs_f64();
         let (passages, tokens) = (128.0 / seconds, made.tokens as f64 / seconds);
         println!("{name}: {passages:.1} passages/s, {tokens:.0} tokens/s, {:?} MB", resident_mb());
@@ -239,7 +240,7 @@ fn speed_and_memory() {
         .map(|n| {
             let question = texts(&[&format!("how often is pump {n} inspected?")]);
             let started = std::time::Instant::now();
-            model.embed(Lane::Question, InputKind::Query, &question).unwrap();
+            model.embed(Priority::Question, InputKind::Query, &question).unwrap();
             started.elapsed().as_secs_f64() * 1000.0
         })
         .collect();

@@ -8,11 +8,11 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use serde_json::Map;
 
 use super::{
-    embed::{Embedded, InputKind, Lane, LocalEmbedder, Prefixes},
+    embed::{Embedded, InputKind, LocalEmbedder, Prefixes, Priority},
     error::{Failure, LlmError},
-    lanes::{self, lane_of},
     metrics::{self, BackendLabels},
     model::{BackendKind, CallContext, EmbedModel, Embeddings, Operation, estimate_tokens},
+    scheduler::{self, priority_of},
     service::Llm,
     store,
     usage::{Meter, Target},
@@ -60,7 +60,7 @@ impl Llm {
         if config.is_local() {
             let described = self.inner.local_model.get_or_try_init(|| async {
                 let (dir, prefixes) = self.local_files();
-                let pool = self.inner.lanes.pool(Lane::Question);
+                let pool = self.inner.scheduler.pool(Priority::Question);
                 Ok::<_, LlmError>(pool.run(move || LocalEmbedder::describe(&dir, prefixes)).await??)
             });
             return described.await.cloned();
@@ -96,7 +96,7 @@ impl Llm {
         self.inner.metrics.looked_up(metrics::Cache::Query, texts.len() - missing.len(), missing.len());
         if !missing.is_empty() {
             let wanted: Vec<String> = missing.iter().map(|&i| texts[i].clone()).collect();
-            let made = self.embed_now(call, model, lane_of(wanted.len()), kind, &wanted).await?.vectors;
+            let made = self.embed_now(call, model, priority_of(wanted.len()), kind, &wanted).await?.vectors;
             for (i, vector) in missing.into_iter().zip(made) {
                 cache.insert(keys[i], Arc::new(vector.clone()));
                 vectors[i] = Some(vector);
@@ -141,7 +141,7 @@ impl Llm {
         missing.dedup_by(|a, b| hashes[*a] == hashes[*b]);
         if !missing.is_empty() {
             let wanted: Vec<String> = missing.iter().map(|&i| texts[i].clone()).collect();
-            let made = self.embed_now(call, model, Lane::Bulk, InputKind::Passage, &wanted).await?.vectors;
+            let made = self.embed_now(call, model, Priority::Bulk, InputKind::Passage, &wanted).await?.vectors;
             let new: Vec<Vec<u8>> = missing.iter().map(|&i| hashes[i].clone()).collect();
             if keep {
                 let bytes: Vec<Vec<u8>> = made.iter().map(|v| to_bytes(v)).collect();
@@ -182,7 +182,7 @@ impl Llm {
             let described = self.embedder().await?;
             let (dir, prefixes) = self.local_files();
             let threads = self.inner.config.embedding.threads();
-            let pool = self.inner.lanes.pool(Lane::Question);
+            let pool = self.inner.scheduler.pool(Priority::Question);
             let embedder = pool.run(move || LocalEmbedder::load(&dir, prefixes, threads)).await??;
             let EmbedModel { id, dims, .. } = embedder.model();
             // The folder has changed under the running process, whose indexes belong to the model at its start.
@@ -221,20 +221,20 @@ impl Llm {
         &self,
         call: &CallContext,
         model: &EmbedModel,
-        lane: Lane,
+        priority: Priority,
         kind: InputKind,
         texts: &[String],
     ) -> Result<Embeddings, LlmError> {
         let config = &self.inner.config.embedding;
         if config.is_local() {
-            return self.embed_local(call, lane, kind, texts).await;
+            return self.embed_local(call, priority, kind, texts).await;
         }
         let prefix = match kind {
             InputKind::Query => config.query_prefix.as_deref(),
             InputKind::Passage => config.passage_prefix.as_deref(),
         };
         let texts: Vec<String> = texts.iter().map(|text| format!("{}{text}", prefix.unwrap_or_default())).collect();
-        let mut made = self.embed_with_provider(call, lane, &config.model, Some(ALIAS), &texts, Map::new()).await?;
+        let mut made = self.embed_with_provider(call, priority, &config.model, Some(ALIAS), &texts, Map::new()).await?;
         for vector in &mut made.vectors {
             if vector.len() != model.dims {
                 let text = format!(
@@ -252,7 +252,7 @@ impl Llm {
     async fn embed_local(
         &self,
         call: &CallContext,
-        lane: Lane,
+        priority: Priority,
         kind: InputKind,
         texts: &[String],
     ) -> Result<Embeddings, LlmError> {
@@ -265,14 +265,14 @@ impl Llm {
             alias: None,
         };
         let mut meter = Meter::new(&self.inner.recorder, call, target, false);
-        let pool = self.inner.lanes.pool(lane).clone();
+        let pool = self.inner.scheduler.pool(priority).clone();
         let owned: Vec<Vec<String>> = texts.chunks(PIECE).map(<[String]>::to_vec).collect();
         let pieces = futures::stream::iter(owned)
             .map(move |piece| {
                 let (embedder, pool) = (embedder.clone(), pool.clone());
-                async move { Ok::<_, LlmError>(pool.run(move || embedder.embed(lane, kind, &piece)).await??) }
+                async move { Ok::<_, LlmError>(pool.run(move || embedder.embed(priority, kind, &piece)).await??) }
             })
-            .buffered(lanes::PIECES);
+            .buffered(scheduler::PIECES);
         let made: Vec<Embedded> = match trace::inside(meter.context(), pieces.try_collect()).await {
             Ok(made) => made,
             Err(error) => {

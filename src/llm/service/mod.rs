@@ -21,12 +21,12 @@ use super::{
     embeddings::QueryCache,
     error::LlmError,
     extractive::{self, Extractive},
-    lanes::Lanes,
     metrics::Metrics,
     model::{BackendKind, CallContext, EmbedModel, Operation, estimate_tokens},
     openai::Provider,
     prices::Prices,
     runaway,
+    scheduler::EmbedScheduler,
     store::{self, UsageByDay, UsageByModel},
     usage::{Meter, Recorder},
     wire::{ChatRequest, Completion, Message},
@@ -74,7 +74,7 @@ pub(super) struct Inner {
     /// Loaded on first use: an installation that embeds elsewhere does not pay for its memory.
     pub local_model: OnceCell<EmbedModel>,
     pub local: OnceCell<Arc<LocalEmbedder>>,
-    pub lanes: Lanes,
+    pub scheduler: EmbedScheduler,
     pub query_cache: QueryCache,
 }
 
@@ -119,7 +119,7 @@ impl Llm {
         let recorder = Recorder::start(db.clone(), clock.clone(), metrics.clone(), prices, &lifecycle);
         let inner = Inner {
             embedding_dir: config.embedding.dir(&data_dir),
-            lanes: Lanes::new(config.embedding.threads()),
+            scheduler: EmbedScheduler::new(config.embedding.threads()),
             query_cache: QueryCache::default(),
             local_model: OnceCell::new(),
             local: OnceCell::new(),

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Timeout of a test's answer: a server may have to load the model first.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TEST_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A provider as configured, without its key.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -146,7 +146,7 @@ impl Llm {
         let started = Instant::now();
         let mut test =
             ChatTest { ok: false, model, answered_by: String::new(), latency_ms: 0, first_token_ms: None, error: None };
-        let answer = tokio::time::timeout(PATIENCE, async {
+        let answer = tokio::time::timeout(TEST_TIMEOUT, async {
             let mut stream = self.chat(call, request).await?;
             while let Some(chunk) = stream.next().await {
                 let chunk = chunk?;
@@ -166,7 +166,7 @@ impl Llm {
             Err(_) => Some(LlmError::Provider {
                 provider: provider.to_owned(),
                 failure: Failure::Timeout,
-                message: format!("it did not answer within {} s", PATIENCE.as_secs()),
+                message: format!("it did not answer within {} s", TEST_TIMEOUT.as_secs()),
                 retry_after: None,
             }),
         };

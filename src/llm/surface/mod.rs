@@ -28,8 +28,8 @@ use super::{
     embed::InputKind,
     embeddings,
     error::{LlmError, OpenAiError},
-    lanes::lane_of,
     model::{CallContext, ModelInfo, TokenEstimate},
+    scheduler::priority_of,
     service::Llm,
     tokens::{self, Input},
     wire::{ChatChunk, ChatCompletion, ChatRequest, Chunk, Usage},
@@ -290,7 +290,7 @@ async fn create_embeddings(
 ) -> Result<axum::Json<Value>, OpenAiError> {
     let input = tokens::read(request.input.take(), MAX_INPUTS)?;
     let call = CallContext::of(&who);
-    let lane = lane_of(match &input {
+    let priority = priority_of(match &input {
         Input::Texts(texts) => texts.len(),
         Input::Tokens(tokens) => tokens.len(),
     });
@@ -313,17 +313,17 @@ async fn create_embeddings(
             let text = format!("{} returns vectors of {} dimensions", model.id, model.dims);
             return Err(LlmError::invalid("dimensions", "dimensions_not_supported", text).into());
         }
-        let made = llm.embed_now(&call, &model, lane, kind, &texts).await?;
+        let made = llm.embed_now(&call, &model, priority, kind, &texts).await?;
         (model.id, made)
     } else {
         let more = request.for_provider();
         let made = match input {
             Input::Texts(texts) => {
                 llm.check_length("input", &texts)?;
-                llm.embed_with_provider(&call, lane, &request.model, None, &texts, more).await?
+                llm.embed_with_provider(&call, priority, &request.model, None, &texts, more).await?
             }
             Input::Tokens(tokens) => {
-                llm.embed_tokens_with_provider(&call, lane, &request.model, &tokens, &more).await?
+                llm.embed_tokens_with_provider(&call, priority, &request.model, &tokens, &more).await?
             }
         };
         (request.model, made)
