@@ -106,7 +106,7 @@ impl App {
             .with_own_tokens(&[alerting::routes::WEBHOOK])
             .with_public(&[alerting::pages::RUNBOOKS]);
         // Inside, the console knows who is signed in; outside, it catches what is refused before that is known.
-        http::wrap(guarded, frame, |framed| console.wrap(framed).layer(from_fn(llm::word_openai_errors)))
+        http::wrap(guarded, frame, |framed| console.wrap(framed).layer(from_fn(llm::map_openai_errors)))
     }
 
     /// `/metrics`, `/healthz`, `/readyz` for machines, `/log-level` for operators on the host.

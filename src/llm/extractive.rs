@@ -110,21 +110,21 @@ fn chunks(answer: &str, id: &str, created: i64, usage: Usage) -> Vec<Chunk> {
 }
 
 /// Fixed texts in one language.
-struct Words {
+struct Wording {
     quotes: &'static str,
     nothing: &'static str,
 }
 
-const ENGLISH: Words = Words {
+const ENGLISH: Wording = Wording {
     quotes: "No language model is configured, so these are the passages that fit your question best:",
     nothing: "The documents do not say. (No language model is configured: answers are quoted from the documents word for word.)",
 };
-const RUSSIAN: Words = Words {
+const RUSSIAN: Wording = Wording {
     quotes: "Языковая модель не настроена, поэтому вот отрывки, которые лучше всего подходят к вопросу:",
     nothing: "В документах нет ответа на этот вопрос. (Языковая модель не настроена: ответы дословно цитируются из документов.)",
 };
 
-fn words_for(question: &str) -> &'static Words {
+fn wording_for(question: &str) -> &'static Wording {
     let cyrillic = question.chars().filter(|c| ('\u{0400}'..='\u{04ff}').contains(c)).count();
     let latin = question.chars().filter(char::is_ascii_alphabetic).count();
     if cyrillic > latin { &RUSSIAN } else { &ENGLISH }
@@ -132,7 +132,7 @@ fn words_for(question: &str) -> &'static Words {
 
 /// The whole answer to a question.
 pub(super) fn answer(question: &str, passages: &[Passage]) -> String {
-    let words = words_for(question);
+    let words = wording_for(question);
     let quotes = best_sentences(question, passages);
     if quotes.is_empty() {
         return words.nothing.to_owned();

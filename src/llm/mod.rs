@@ -56,7 +56,7 @@ pub use routes::router;
 pub use service::{ChatTest, Deps, Llm, ProviderInfo, ProviderTest, TestError};
 pub use sse::{SseEvent, SseParser};
 pub use store::{UsageByDay, UsageByModel};
-pub use surface::{router as openai_router, word_errors as word_openai_errors};
+pub use surface::{map_errors as map_openai_errors, router as openai_router};
 pub use thinking::{Piece, Splitter, without_thinking};
 pub use turns::alternate;
 pub use wire::{

@@ -284,7 +284,7 @@ async fn start_with(more: &str) -> Fixture {
         http::serve(
             listener,
             http::wrap(router.with_state(llm.clone()), frame, |r| {
-                r.layer(axum::middleware::from_fn(llm::word_openai_errors))
+                r.layer(axum::middleware::from_fn(llm::map_openai_errors))
             }),
             timeouts,
             http_metrics,

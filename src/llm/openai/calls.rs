@@ -10,10 +10,10 @@ use super::super::wire::ChatChunk;
 
 /// The calls so far, by choice index.
 #[derive(Debug, Default)]
-pub(super) struct Calls(BTreeMap<u32, Numbers>);
+pub(super) struct Calls(BTreeMap<u32, CallNumbers>);
 
 #[derive(Debug, Default)]
-struct Numbers {
+struct CallNumbers {
     used: BTreeSet<u64>,
     /// The call that the server's index (or none) currently refers to.
     open: BTreeMap<Option<u64>, Call>,
@@ -48,7 +48,7 @@ impl Calls {
     }
 }
 
-impl Numbers {
+impl CallNumbers {
     fn of(&mut self, piece: &Value) -> u64 {
         let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
         let (theirs, id) = (piece.get("index").and_then(Value::as_u64), text(piece.get("id")));

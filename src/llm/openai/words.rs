@@ -11,7 +11,7 @@ const MAX_DEPTH: usize = 6;
 
 /// A server's error.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Said {
+pub(super) struct ErrorText {
     /// The message; empty if there is none.
     pub words: String,
     /// `context_length_exceeded`; numeric status codes do not count.
@@ -28,19 +28,19 @@ pub(super) struct Said {
 
 /// Reads the body of an error: OpenAI's object, `detail` of `FastAPI`, lists, errors in errors (`OpenRouter`'s
 /// `metadata.raw`), plain text, a page.
-pub(super) fn read(body: &str) -> Said {
+pub(super) fn read(body: &str) -> ErrorText {
     let body = body.trim_start_matches('\u{feff}').trim();
     let Ok(value) = serde_json::from_str::<Value>(body) else {
-        return Said { words: shorten(&plain(body), MAX_PLAIN), ..Said::default() };
+        return ErrorText { words: shorten(&plain(body), MAX_PLAIN), ..ErrorText::default() };
     };
-    let mut said = Said { structured: true, ..Said::default() };
+    let mut said = ErrorText { structured: true, ..ErrorText::default() };
     let mut sentences = Vec::new();
     said.gather(&value, 0, &mut sentences);
     said.words = shorten(&sentences.join("; "), MAX_WORDS);
     said
 }
 
-impl Said {
+impl ErrorText {
     /// Collects sentences, and the first code, parameter and type on the way.
     fn gather(&mut self, value: &Value, depth: usize, sentences: &mut Vec<String>) {
         if depth > MAX_DEPTH {

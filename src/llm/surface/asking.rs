@@ -29,7 +29,7 @@ const LONGEST_NAMED: usize = 200;
 
 /// Layer around the whole server: below `/v1`, errors raised before a route (a key, a limit, an unknown path, a
 /// timeout) also get OpenAI's format.
-pub async fn word_errors(request: Request, next: Next) -> Response {
+pub async fn map_errors(request: Request, next: Next) -> Response {
     let ours = Surface::of(request.uri().path()) == Surface::Openai;
     let asked = if ours { format!("{} {}", request.method(), request.uri().path()) } else { String::new() };
     let response = next.run(request).await;

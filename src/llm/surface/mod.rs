@@ -34,7 +34,7 @@ use super::{
     tokens::{self, Input},
     wire::{ChatChunk, ChatCompletion, ChatRequest, Chunk, Usage},
 };
-pub use asking::word_errors;
+pub use asking::map_errors;
 
 /// OpenAI's own limit on texts per request.
 const MAX_INPUTS: usize = 2048;

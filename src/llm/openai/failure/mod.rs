@@ -17,7 +17,7 @@ use super::{
     super::error::{Failure, LlmError, Refusal},
     connection::Packed,
     secrets::Secrets,
-    words::{self, Said},
+    words::{self, ErrorText},
 };
 use crate::platform::{clock::Clock, error::chain};
 
@@ -88,7 +88,7 @@ impl From<Refusal> for LlmError {
     }
 }
 
-fn report(provider: &str, failure: Failure, status: u16, said: &Said, retry_after: Option<Duration>) -> Refusal {
+fn report(provider: &str, failure: Failure, status: u16, said: &ErrorText, retry_after: Option<Duration>) -> Refusal {
     let ours = matches!(
         failure,
         Failure::Rejected | Failure::ModelNotFound | Failure::TooLong | Failure::TooLarge | Failure::Moderated
@@ -185,7 +185,7 @@ const WRONG_KEY: [&str; 6] = [
 const LOADING: [&str; 6] =
     ["loading model", "model is loading", "currently loading", "still loading", "model is not ready", "warming up"];
 
-fn says(said: &Said, any: &[&str]) -> bool {
+fn says(said: &ErrorText, any: &[&str]) -> bool {
     let texts = [Some(&said.words), said.code.as_ref(), said.kind.as_ref()];
     texts.into_iter().flatten().any(|text| {
         let text = text.to_lowercase();
@@ -193,12 +193,12 @@ fn says(said: &Said, any: &[&str]) -> bool {
     })
 }
 
-fn is_quota_code(said: &Said) -> bool {
+fn is_quota_code(said: &ErrorText) -> bool {
     [&said.code, &said.kind].into_iter().flatten().any(|name| name == "insufficient_quota")
 }
 
 #[expect(clippy::match_same_arms, reason = "in the order of the statuses")]
-fn classify(status: u16, said: &Said) -> Failure {
+fn classify(status: u16, said: &ErrorText) -> Failure {
     match status {
         // Not followed: the key would be sent along.
         300..400 => Failure::BadResponse,
@@ -239,7 +239,7 @@ fn classify(status: u16, said: &Said) -> Failure {
 }
 
 /// The status that an error's name stands for, for errors without one.
-fn status_of(said: &Said) -> u16 {
+fn status_of(said: &ErrorText) -> u16 {
     match () {
         () if says(said, &["rate_limit"]) || says(said, &QUOTA) => 429,
         () if says(said, &["overloaded"]) || says(said, &LOADING) => 503,
@@ -255,7 +255,7 @@ fn status_of(said: &Said) -> u16 {
     }
 }
 
-fn wording(failure: Failure, status: u16, said: &Said) -> String {
+fn wording(failure: Failure, status: u16, said: &ErrorText) -> String {
     let said = &said.words;
     let own = match failure {
         // The message would reveal parts of the operator's key.
