@@ -909,7 +909,7 @@ async fn the_models_page_shows_what_there_is_and_tests_a_provider() {
     let admin = app.admin().await;
     let page = admin.get("/settings/models").await;
     assert_eq!(page.status, 200, "{}", page.text);
-    for expected in ["up/plain", "all-MiniLM-L6-v2", &url, "/settings/models/up/test", "Nothing was asked yet"] {
+    for expected in ["up/plain", "all-MiniLM-L6-v2", &url, "/settings/models/up/test", "No requests yet"] {
         assert!(page.text.contains(expected), "{expected} is not on the page: {}", page.text);
     }
     assert!(!page.text.contains(KEY));
@@ -920,7 +920,7 @@ async fn the_models_page_shows_what_there_is_and_tests_a_provider() {
     let request = admin.request(reqwest::Method::POST, "/settings/models/up/test");
     let tested = admin.send(request.header("content-type", "application/x-www-form-urlencoded").body(form)).await;
     assert_eq!(tested.status, 200, "{}", tested.text);
-    for expected in ["Test of up", "works", "lists 3 models", "up/plain", "First token after", " ms"] {
+    for expected in ["Test of up", "works", "lists 3 models", "up/plain", "Time to first token", " ms"] {
         assert!(tested.text.contains(expected), "{expected} is not on the page: {}", tested.text);
     }
     let request = admin.request(reqwest::Method::POST, "/settings/models/dead/test").header("accept-language", "ru");
