@@ -153,7 +153,7 @@ impl Metrics {
         );
         registry.register(
             "workers",
-            "Worker processes that polled this queue within the last 30 s; exported by every process: take the max",
+            "Worker processes that reached this queue within the last 30 s; exported by every process: take the max",
             self.workers.clone(),
         );
     }
