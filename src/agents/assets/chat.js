@@ -124,8 +124,8 @@ function warn(bubble, { citations }) {
 }
 
 /**
- * Shows an answer as it is written. `begun` is one that goes on, `replaced` one that is made anew. Tells whether the server took the
- * request (`taken`), or refused it (`refused`); neither where the connection broke off before.
+ * Shows an answer as it is written. `begun` is one that is being continued, `replaced` one that is being regenerated. Returns whether
+ * the server accepted the request (`taken`) or refused it (`refused`); neither if the connection broke off before.
  */
 async function answer(to, body, { begun, replaced } = {}) {
   const { bubble, paragraph } = bubbleOf(begun);
