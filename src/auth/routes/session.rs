@@ -117,7 +117,7 @@ async fn signed_in(auth: &Auth, signed_in: &SignedIn) -> Result<Response, ApiErr
 /// Sets the session cookie. Attempts are limited by address and by account (429 with `Retry-After`).
 #[utoipa::path(post, path = "/api/v1/auth/login", tag = "Authentication", request_body = LoginRequest, security(()),
     responses((status = 200, body = Me), (status = 401, description = "`invalid_credentials`: unknown e-mail or wrong password"),
-              (status = 429, description = "`rate_limited`"), (status = 503, description = "too many sign-ins at this moment")))]
+              (status = 429, description = "`rate_limited`"), (status = 503, description = "too many sign-ins right now")))]
 pub(super) async fn login(
     State(auth): State<Auth>,
     client: Client,
