@@ -321,7 +321,7 @@ pub fn without_thinking(answer: &str) -> String {
         match piece {
             Piece::Text(more) => text.push_str(&more),
             Piece::WasThinking(bytes) => text.truncate(text.len().saturating_sub(bytes)),
-            // `bytes` counts from the end of the thinking.
+            // Thinking is not collected here; it is the end of `answer`.
             Piece::WasText(bytes, tag) => {
                 text.push_str(&tag);
                 text.push_str(answer.get(answer.len().saturating_sub(bytes)..).unwrap_or_default());
