@@ -1,4 +1,4 @@
-//! The span of a call, named by OpenTelemetry's GenAI conventions.
+//! The span of a call, named by OpenTelemetry's conventions for generative AI.
 
 use std::time::Duration;
 

@@ -50,7 +50,7 @@ struct Stream {
     values: Vec<Vec<Value>>,
 }
 
-/// The search in LogQL. The stream selector is fixed, whatever the search text.
+/// The search in `LogQL`. The stream selector is fixed, whatever the search text.
 pub(super) fn query(search: &Search) -> String {
     // A JSON string is also a valid LogQL string.
     let quoted = |text: &str| Value::from(text).to_string();

@@ -87,8 +87,8 @@ pub async fn delete_made_by(conn: &mut PgConnection, user: UserId) -> sqlx::Resu
     Ok(())
 }
 
-/// The usable link with this token, with its creator's current role in the organisation. As role `system`. `FOR
-/// UPDATE`: of two concurrent uses the second finds nothing.
+/// The usable link with this token, with its creator's current role in the organisation. As role `system`.
+/// `FOR UPDATE`: of two concurrent uses the second finds nothing.
 pub async fn by_token(conn: &mut PgConnection, token_hash: &[u8], now: DateTime<Utc>) -> sqlx::Result<Option<LinkRow>> {
     let row = sqlx::query!(
         "SELECT l.id, l.org_id, l.purpose, l.email, l.role AS \"role: Role\", o.name, m.role AS \"maker_role?: Role\", u.is_operator \

@@ -1,8 +1,8 @@
 //! Reads weights from a safetensors file, one tensor at a time.
 //!
-//! The format is simple enough to seek in: 8 bytes of little-endian header length, a JSON header `{name: {dtype, shape,
-//! data_offsets}}`, then the data (<https://huggingface.co/docs/safetensors>). Mapping the file would need unsafe code,
-//! and reading it whole would take twice the model's memory while loading.
+//! The format is simple enough to seek in: 8 bytes of little-endian header length, a JSON header
+//! `{name: {dtype, shape, data_offsets}}`, then the data (<https://huggingface.co/docs/safetensors>). Mapping the file
+//! would need unsafe code, and reading it whole would take twice the model's memory while loading.
 
 use std::collections::HashMap;
 use std::fs::File;

@@ -43,8 +43,8 @@ pub(super) fn refused(
 }
 
 /// `Err` when a body of status 200, or a stream event, is an error in one of the known forms: `{"error": {...}}`
-/// (OpenAI, OpenRouter, `SGLang`), `{"error": "..."}` (Ollama), `{"object": "error", "message"}` (vLLM), `{"detail":
-/// ...}` (`FastAPI`), `{"errors": [...]}`, `{"message": "...", "code": 500}`.
+/// (OpenAI, OpenRouter, `SGLang`), `{"error": "..."}` (Ollama), `{"object": "error", "message"}` (vLLM),
+/// `{"detail": ...}` (`FastAPI`), `{"errors": [...]}`, `{"message": "...", "code": 500}`.
 pub(super) fn in_body(provider: &str, secrets: &Secrets, text: &str) -> Result<(), LlmError> {
     // Fast path for nearly every chunk: avoids parsing it twice.
     let is_answer = text.contains("\"choices\"") || text.contains("\"embedding\"");
