@@ -58,8 +58,9 @@ pub(super) struct RemoveQuery {
     revoke_keys: bool,
 }
 
-/// Remove a member, or leave. One-time links they created are revoked; their API keys belong to the organisation and
-/// stay, unless `revoke_keys`.
+/// Remove a member, or leave
+///
+/// One-time links they created are revoked; their API keys belong to the organisation and stay, unless `revoke_keys`.
 #[utoipa::path(delete, path = "/api/v1/members/{user_id}", tag = "Members", params(("user_id" = UserId, Path), RemoveQuery),
     responses((status = 204), (status = 403), (status = 404), (status = 409, description = "`last_owner`")))]
 pub(super) async fn remove_member(
@@ -106,8 +107,9 @@ pub(super) struct CreateLink {
     role: Role,
 }
 
-/// Create a one-time link to join the organisation. It works for 72 hours, while its creator may add such a member. For
-/// people, not for API keys.
+/// Create a one-time link to join the organisation
+///
+/// It works for 72 hours, while its creator may add such a member. For people, not for API keys.
 #[utoipa::path(post, path = "/api/v1/members/links", tag = "Members", request_body = CreateLink,
     responses((status = 201, body = NewLink), (status = 403), (status = 409, description = "`already_member`")))]
 pub(super) async fn create_link(
