@@ -8,15 +8,15 @@ use crate::{llm, platform::config::ConfigErrors};
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Model of agents that name none; empty takes what [`crate::llm::Llm::default_model`] finds.
+    /// Model of agents without one of their own; empty means [`crate::llm::Llm::default_model`].
     pub default_model: String,
     /// Longest question, characters.
     pub max_question_chars: usize,
-    /// Earlier messages of a conversation that a model is shown.
+    /// Earlier messages of a conversation shown to the model.
     pub history_messages: u32,
-    /// Most messages of a conversation, answers included; after that a new one must be begun.
+    /// Most messages of a conversation, answers included; after that the user must start a new one.
     pub max_messages: u32,
-    /// Answers being written at a time in this process, whichever way they were asked for; more are answered 429.
+    /// Concurrent answers in this process, however they were asked for; more are answered 429.
     pub max_concurrent_answers: usize,
 }
 

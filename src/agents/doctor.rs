@@ -24,14 +24,14 @@ impl Check for DefaultModel {
     async fn run(&self) -> CheckResult {
         match self.0.default_model() {
             EXTRACTIVE_MODEL => CheckResult::warn(
-                "agents quote passages: no language model is configured",
+                "agents only quote documents: no language model is configured",
                 "add a provider under [llm.providers] and the alias `quality`",
             ),
             model => match self.0.llm().check_chat_model(model).await {
                 Ok(()) => CheckResult::pass(format!("agents without a model of their own use {model}")),
                 Err(refused) => CheckResult::fail(
                     format!("agents without a model of their own cannot answer: {}", refused.message),
-                    "set agents.default_model or llm.aliases.quality to a model that is there",
+                    "set agents.default_model or llm.aliases.quality to an existing model",
                 ),
             },
         }

@@ -1,4 +1,4 @@
-//! What can go wrong with agents, and how clients are told.
+//! Errors of agents and conversations, and their HTTP answers.
 
 use axum::http::StatusCode;
 
@@ -20,7 +20,7 @@ pub enum AgentError {
     SlugTaken(String),
     #[error("the request is invalid")]
     Invalid(Vec<FieldError>),
-    #[error("the agent was changed by somebody else meanwhile")]
+    #[error("the agent was changed by someone else in the meantime")]
     Changed,
     #[error("this conversation is being answered already")]
     Busy,
@@ -28,7 +28,7 @@ pub enum AgentError {
     Overloaded,
     #[error("the conversation has {0} messages already")]
     ConversationFull(u32),
-    #[error("there is no answer to make anew")]
+    #[error("there is no answer to regenerate")]
     NothingToRegenerate,
     #[error("there is no answer to continue")]
     NothingToContinue,
@@ -58,12 +58,12 @@ impl From<AgentError> for ApiError {
             AgentError::Changed => Self::new(
                 StatusCode::PRECONDITION_FAILED,
                 "agent_changed",
-                "the agent was changed since you read it; read it again and repeat your change",
+                "the agent has changed since you read it; read it again and repeat your change",
             ),
             AgentError::Busy => {
                 Self::conflict("conversation_busy", "this conversation is being answered; wait, or stop the answer")
             }
-            // 429, not 503: nothing is broken, and clients of either surface wait and try again by themselves.
+            // 429, not 503: nothing is broken, and clients of both APIs retry by themselves.
             AgentError::Overloaded => Self {
                 retry_after: Some(std::time::Duration::from_secs(5)),
                 ..Self::new(
@@ -74,14 +74,14 @@ impl From<AgentError> for ApiError {
             },
             AgentError::ConversationFull(most) => Self::conflict(
                 "conversation_full",
-                format!("this conversation has reached its {most} messages; begin a new one"),
+                format!("this conversation has reached its limit of {most} messages; start a new one"),
             ),
             AgentError::NothingToRegenerate => {
                 Self::conflict("nothing_to_regenerate", "the conversation has no answer yet")
             }
             AgentError::NothingToContinue => Self::conflict(
                 "nothing_to_continue",
-                "the conversation does not end with an answer that was cut off, stopped or broken off",
+                "the conversation does not end with an answer that was cut off, stopped or interrupted",
             ),
             AgentError::Knowledge(error) => error.into(),
             AgentError::Llm(error) => error.into(),

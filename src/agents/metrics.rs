@@ -25,18 +25,18 @@ label_enum! {
 }
 
 label_enum! {
-    /// Why there is no answer.
+    /// Why an answer failed.
     pub enum Reason {
-        /// The provider refused or failed before it answered.
+        /// The provider refused or failed before answering.
         Provider = "provider",
-        /// The stream ended, stalled or was broken off before the answer did.
+        /// The stream ended, stalled or broke off before the answer was complete.
         BrokeOff = "broke_off",
         Empty = "empty",
         OnlyThinking = "only_thinking",
         Filtered = "filtered",
         Refused = "refused",
         NeedsTools = "needs_tools",
-        /// Retrieval, the database, a limit of our own.
+        /// Retrieval, the database, a limit of ours.
         Other = "other",
     }
 }
@@ -61,9 +61,9 @@ impl Reason {
 }
 
 label_enum! {
-    /// Which way a question came.
+    /// The API through which a question came.
     pub enum Surface {
-        /// A conversation that is kept.
+        /// A stored conversation.
         Conversation = "conversation",
         /// `model = "agent/<slug>"` on `/v1/chat/completions`.
         Model = "model",
@@ -71,10 +71,10 @@ label_enum! {
 }
 
 label_enum! {
-    /// What was found for a question.
+    /// What retrieval found for a question.
     pub enum Found {
         Matches = "matches",
-        /// Nothing but weak matches.
+        /// Only weak matches.
         Weak = "weak",
         Nothing = "nothing",
         /// The agent has no knowledge bases.
@@ -83,11 +83,11 @@ label_enum! {
 }
 
 label_enum! {
-    /// What of a search the model did not see.
+    /// Parts of a search that the model did not see.
     pub enum LeftOut {
-        /// Passages that did not fit into the agent's `retrieval.max_tokens`.
+        /// Chunks that did not fit into the agent's `retrieval.max_tokens`.
         Passages = "passages",
-        /// Questions of which only the beginning was searched for.
+        /// Questions that were cut for the search.
         QuestionEnds = "question_ends",
     }
 }
@@ -160,17 +160,13 @@ impl Metrics {
                 let _ = metrics.answers.get_or_create(&AnswerLabels { surface, outcome });
             }
         }
-        registry.register(
-            "answers",
-            "Answers of agents, by the way they were asked for and how they ended",
-            metrics.answers.clone(),
-        );
+        registry.register("answers", "Answers of agents by API and outcome", metrics.answers.clone());
         for &found in Found::ALL {
             let _ = metrics.questions.get_or_create(&FoundLabels { found });
         }
         registry.register(
             "questions",
-            "Questions that went to a model, by what was found for them in the agent's knowledge bases",
+            "Questions sent to a model, by what retrieval found in the agent's knowledge bases",
             metrics.questions.clone(),
         );
         for &what in LeftOut::ALL {
@@ -178,53 +174,47 @@ impl Metrics {
         }
         registry.register(
             "left_out",
-            "What of a search the model did not see: passages that did not fit into retrieval.max_tokens, the ends of questions that are too long to search for",
+            "Parts of a search that the model did not see: chunks that did not fit into retrieval.max_tokens, ends of questions too long to search for",
             metrics.left_out.clone(),
         );
         for &reason in Reason::ALL {
             let _ = metrics.failed.get_or_create(&FailureLabels { reason });
         }
-        registry.register("answers_failed", "Answers that failed, by why there is none", metrics.failed.clone());
-        registry.register(
-            "answers_cut_off",
-            "Answers that were cut off at the limit on their length",
-            metrics.cut_off.clone(),
-        );
+        registry.register("answers_failed", "Failed answers by reason", metrics.failed.clone());
+        registry.register("answers_cut_off", "Answers cut off at their length limit", metrics.cut_off.clone());
         registry.register_with_unit(
             "first_token",
-            "From the question to the first piece of the answer",
+            "Time from the question to the first piece of the answer",
             Unit::Seconds,
             metrics.first_token.clone(),
         );
         registry.register_with_unit(
             "answer_duration",
-            "From the question to the end of the answer",
+            "Time from the question to the end of the answer",
             Unit::Seconds,
             metrics.duration.clone(),
         );
         registry.register(
             "answers_uncited",
-            "Complete answers that were given sources that match, and cite none",
+            "Complete answers that cite none of their matching sources",
             metrics.uncited.clone(),
         );
         registry.register(
             "answers_refused",
-            "Questions that were refused because agents.max_concurrent_answers were being answered",
+            "Questions refused because agents.max_concurrent_answers was reached",
             metrics.refused.clone(),
         );
-        registry.register("answers_in_progress", "Answers being written now", metrics.in_progress.clone());
+        registry.register("answers_in_progress", "Answers in progress", metrics.in_progress.clone());
         metrics
     }
 
-    /// There was no place to write an answer.
+    /// Counts a question refused for lack of a permit.
     pub(super) fn refused(&self) {
         self.refused.inc();
-        tracing::warn!(
-            "a question was refused: as many answers as agents.max_concurrent_answers allows are being written"
-        );
+        tracing::warn!("question refused: agents.max_concurrent_answers is reached");
     }
 
-    /// An answer begins; its end is reported when what is returned is dropped.
+    /// Starts tracking an answer; reported when the returned value is dropped.
     pub(super) fn began(&self, agent: AgentId, conversation: Option<ConversationId>) -> Answering {
         self.in_progress.inc();
         Answering {
@@ -243,8 +233,8 @@ impl Metrics {
     }
 }
 
-/// Follows one answer and reports it once, when dropped: one log line and the metrics. Without [`Answering::completed`]
-/// or [`Answering::failed`] its reader stopped it or went away.
+/// Tracks one answer and reports it once, when dropped: one log line and the metrics. Without [`Answering::completed`]
+/// or [`Answering::failed`] its reader stopped it or disconnected.
 #[derive(Debug)]
 pub(super) struct Answering {
     metrics: Metrics,
@@ -257,12 +247,12 @@ pub(super) struct Answering {
     cited: usize,
     began: Instant,
     first: Option<Duration>,
-    /// How it ended, and for a failure the chain of its causes.
+    /// Outcome, and the error chain of a failure.
     end: Option<(Outcome, String)>,
 }
 
 impl Answering {
-    /// What the answer is made from.
+    /// Records the model's input.
     pub(super) fn given(&mut self, model: &str, sources: usize, found: Found) {
         self.metrics.questions.get_or_create(&FoundLabels { found }).inc();
         self.found = Some(found);
@@ -270,7 +260,7 @@ impl Answering {
         self.sources = sources;
     }
 
-    /// What was found and is not given to the model.
+    /// Records what was found but not given to the model.
     pub(super) fn fell_short(&mut self, shortfall: Shortfall) {
         let count = |what, n| {
             self.metrics.left_out.get_or_create(&LeftOutLabels { what }).inc_by(n);
@@ -280,24 +270,24 @@ impl Answering {
         self.shortfall = shortfall;
     }
 
-    /// A piece of text came.
+    /// Records a piece of text.
     pub(super) fn wrote(&mut self) {
         self.first.get_or_insert_with(|| self.began.elapsed());
     }
 
-    /// `cited`: sources that it cites; `cut_off`: at the limit on its length.
+    /// `cited`: number of cited sources; `cut_off`: at the length limit.
     pub(super) fn completed(&mut self, cited: usize, cut_off: bool) {
         self.cited = cited;
         self.metrics.cut_off.inc_by(u64::from(cut_off));
         self.end = Some((Outcome::Complete, String::new()));
     }
 
-    /// The answer failed on its way.
+    /// The answer failed while streaming.
     pub(super) fn failed(&mut self, why: &LlmError) {
         self.fail(Reason::of(why), why);
     }
 
-    /// The answer could not begin.
+    /// The answer could not start.
     pub(super) fn refused(&mut self, why: &AgentError) {
         let reason = if let AgentError::Llm(why) = why { Reason::of(why) } else { Reason::Other };
         self.fail(reason, why);
@@ -308,7 +298,7 @@ impl Answering {
         self.end = Some((Outcome::Failed, error::chain(why)));
     }
 
-    /// From the question to the first piece of the answer, where one came.
+    /// Time from the question to the first piece, if one came.
     pub(super) fn first_token(&self) -> Option<Duration> {
         self.first
     }
@@ -325,7 +315,7 @@ impl Drop for Answering {
         if let Some(first) = self.first {
             metrics.first_token.observe(first.as_secs_f64());
         }
-        // Of weak matches none need be cited: "the documents do not say" is then the right answer.
+        // Weak matches need not be cited: then "the documents do not say" is the right answer.
         if outcome == Outcome::Complete && self.found == Some(Found::Matches) && self.cited == 0 {
             metrics.uncited.inc();
         }

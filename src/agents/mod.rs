@@ -1,11 +1,12 @@
 //! Agents: instructions, a model and knowledge bases; conversations whose answers cite their sources.
 //!
-//! A change of an agent's settings is a new version; going back is pointing at an older one. A question is answered by
-//! [`answer`]: retrieve, build the prompt (passages apart from instructions), stream from the model, keep the answer with
-//! the citations that it really made. The same runs behind `model = "agent/<slug>"` of the OpenAI surface.
+//! Changing an agent's settings creates a new version; a rollback points to an older one. [`answer`] handles a
+//! question: it retrieves chunks, builds the prompt (sources apart from instructions), streams from the model, and
+//! stores the answer with the citations that it contains. The same code serves `model = "agent/<slug>"` of the OpenAI
+//! API.
 //!
-//! A deleted document takes its quotations with it: triggers in the database empty the citations of stored answers
-//! (`0062_agents_forget_deleted.sql`), so that knowledge need not know of agents.
+//! Deleting a document also deletes its quotations: database triggers empty the citations of stored answers
+//! (`0062_agents_forget_deleted.sql`), so that knowledge need not depend on agents.
 //!
 //! Owns `agents`, `agent_versions`, `conversations`, `messages`. No jobs. Metrics: `holdfast_agents_*`. Check:
 //! `agents.answers`.

@@ -18,15 +18,15 @@ id_type!(AgentId, "An agent.");
 id_type!(ConversationId, "A conversation with an agent.");
 id_type!(MessageId, "A message of a conversation.");
 
-/// How passages are found for a question.
+/// Retrieval settings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Retrieval {
-    /// Passages shown to the model, 1 to 30.
+    /// Chunks shown to the model, 1 to 30.
     #[schema(minimum = 1, maximum = 30)]
     pub limit: u32,
     pub mode: SearchMode,
-    /// Most tokens of all passages together, estimated; 200 to 100 000.
+    /// Most tokens of all chunks together, estimated; 200 to 100 000.
     #[schema(minimum = 200, maximum = 100_000)]
     pub max_tokens: u32,
 }
@@ -37,26 +37,27 @@ impl Default for Retrieval {
     }
 }
 
-/// What an agent is told and may use. Kept with each version.
+/// An agent's settings. Stored with each version.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct AgentSettings {
-    /// What the agent is for and how it speaks; the rules about sources are added by us.
+    /// The agent's purpose and tone; the rules about sources are added automatically.
     #[schema(max_length = 50_000)]
     pub instructions: String,
-    /// A model or alias of `/v1/models`; empty takes the installation's default.
+    /// A model or alias of `/v1/models`; empty means the installation's default.
     #[schema(max_length = 200)]
     pub model: String,
     #[schema(max_items = 20)]
     pub knowledge_bases: Vec<KnowledgeBaseId>,
     pub retrieval: Retrieval,
-    /// 0 to 2; null leaves it to the model.
+    /// 0 to 2; null means the model's default.
     #[schema(minimum = 0, maximum = 2)]
     pub temperature: Option<f64>,
-    /// Longest answer, tokens; null leaves it to the model.
+    /// Longest answer, tokens; null means the model's default.
     #[schema(minimum = 1, maximum = 200_000)]
     pub max_output_tokens: Option<u32>,
-    /// Where the documents do not answer, the model may answer from what it knows, and says so. Else it says that they do not.
+    /// When the documents do not contain the answer, the model may answer from its own knowledge and says so. Otherwise
+    /// it says that they do not contain it.
     pub beyond_documents: bool,
 }
 
@@ -64,11 +65,11 @@ pub struct AgentSettings {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Agent {
     pub id: AgentId,
-    /// Names the agent as model `agent/<slug>`; unique in the organisation.
+    /// Names the model `agent/<slug>`; unique in the organisation.
     pub slug: String,
     pub name: String,
     pub description: String,
-    /// The version that answers now.
+    /// The current version.
     pub version: i32,
     #[serde(flatten)]
     pub settings: AgentSettings,
@@ -77,12 +78,12 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// The model's name on the OpenAI surface.
+    /// The model's name in the OpenAI API.
     pub fn model_name(&self) -> String {
         format!("agent/{}", self.slug)
     }
 
-    /// Changes when the agent does (RFC 9110 section 8.8.3).
+    /// Changes with the agent (RFC 9110 section 8.8.3).
     pub fn etag(&self) -> String {
         format!("\"{}-{}\"", self.version, self.updated_at.timestamp_micros())
     }
@@ -99,22 +100,22 @@ pub struct Version {
 }
 
 impl Version {
-    /// The number in the form of an id, for the cursors of lists.
+    /// The number as a UUID, for list cursors.
     pub fn cursor_id(&self) -> Uuid {
         Uuid::from_u128(u128::from(self.version.unsigned_abs()))
     }
 
-    /// The number behind [`Self::cursor_id`]; what is none names the version before the first.
+    /// Inverse of [`Self::cursor_id`]; other ids name the version before the first.
     pub fn number_of(cursor: Uuid) -> i32 {
         i32::try_from(cursor.as_u128()).unwrap_or_default()
     }
 }
 
-/// A new agent, or all of an agent's changeable parts.
+/// A new agent, or all changeable fields of one.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Draft {
-    /// Empty makes one from the name.
+    /// Empty: derived from the name.
     #[schema(pattern = "^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)?$")]
     pub slug: String,
     #[schema(min_length = 1, max_length = 100, pattern = r"\S")]
@@ -123,13 +124,13 @@ pub struct Draft {
     pub description: String,
     #[serde(flatten)]
     pub settings: AgentSettings,
-    /// Why, for the list of versions.
+    /// Reason for the change, for the list of versions.
     #[schema(max_length = 500)]
     pub note: String,
 }
 
 impl Draft {
-    /// Trims, makes a slug, and says everything that is wrong.
+    /// Trims, derives the slug, and reports all errors at once.
     pub fn check(mut self) -> Result<Self, Vec<FieldError>> {
         let mut errors = Vec::new();
         let mut wrong = |pointer: &str, code, detail: String| errors.push(FieldError::new(pointer, code, detail));
@@ -143,7 +144,7 @@ impl Draft {
         ] {
             *text = text.trim().replace('\0', "");
         }
-        // Shown as they are, beside other words.
+        // These are shown as they are, among other text.
         for text in [&mut self.description, &mut self.note] {
             text.retain(|c| !turns_direction(c));
         }
@@ -207,7 +208,7 @@ pub fn slug_of(name: &str) -> String {
     if slug.is_empty() { "agent".into() } else { slug }
 }
 
-/// A source that an answer was given, and where it stands. `mark` is the n of `[n]` in the text.
+/// A source given to the model. `mark` is the n of `[n]` in the text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Citation {
     pub mark: u32,
@@ -216,44 +217,43 @@ pub struct Citation {
     pub chunk_id: Uuid,
     pub filename: String,
     pub title: String,
-    /// Page of the document, from 1, where it has pages.
+    /// Page in the document, from 1, if it has pages.
     pub page: Option<i32>,
-    /// Headings above the passage, outermost first.
+    /// Headings above the chunk, outermost first.
     pub heading: Vec<String>,
-    /// Caption and header rows of the table that the passage is cut from, where it does not hold them itself.
+    /// Caption and header rows of the chunk's table, unless the chunk contains them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table_header: Option<String>,
-    /// The passage is `text[start..end]` of the document's text, in characters.
+    /// The chunk is `text[start..end]` of the document's text, in characters.
     pub start: i64,
     pub end: i64,
     /// Empty once the document is deleted.
     pub text: String,
-    /// The nearest there was for the question, but hardly an answer to it.
+    /// Among the nearest for the question, but hardly an answer to it.
     #[serde(default)]
     pub weak: bool,
-    /// The document has been deleted since, and with it everything here but the mark, the ids and the filename.
+    /// The document was deleted later, and with it everything here but the mark, the ids and the filename.
     #[serde(default)]
     pub deleted: bool,
 }
 
 impl Citation {
-    /// The console's page that shows the passage in its document.
+    /// The console page that shows the chunk in its document.
     pub fn path(&self) -> String {
         format!("/knowledge/{}/documents/{}?chunk={}#passage", self.knowledge_base_id, self.document_id, self.chunk_id)
     }
 }
 
-/// What of the search for an answer's passages did not reach the model, or was not searched for.
+/// Parts of the search that did not reach the model, or were not searched for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Shortfall {
-    /// Passages that were found and did not fit into the agent's `retrieval.max_tokens`: the model did not see them.
+    /// Chunks that were found but did not fit into the agent's `retrieval.max_tokens`: the model did not see them.
     pub passages_left_out: u32,
-    /// The question is longer than a search takes: so many of its characters were searched for, its first ones. The model saw all of
-    /// it.
+    /// The question was too long to search for: only its first so many characters were used. The model saw all of it.
     #[schema(minimum = 1)]
     pub question_cut_to: Option<u32>,
-    /// Found by words alone, although the agent searches by meaning too: the embedding model was not at hand.
+    /// Searched by words only although the agent also searches by meaning: the embedding model was unavailable.
     pub words_only: bool,
 }
 
@@ -267,7 +267,7 @@ pub struct Conversation {
     pub updated_at: DateTime<Utc>,
 }
 
-/// Who said it.
+/// Author of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
@@ -276,22 +276,22 @@ pub enum Speaker {
     Assistant,
 }
 
-/// How far an answer got.
+/// State of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 pub enum MessageStatus {
     Complete,
-    /// Being written now.
+    /// Being written.
     Streaming,
-    /// Stopped by its reader; what was written is kept.
+    /// Stopped by its reader; its text so far is kept.
     Stopped,
-    /// Broken off; `error_code` says why.
+    /// Failed or interrupted; `error_code` says why.
     Failed,
 }
 
 impl MessageStatus {
-    /// As in the database.
+    /// As stored.
     pub fn word(self) -> &'static str {
         match self {
             Self::Complete => "complete",
@@ -308,30 +308,30 @@ pub struct Message {
     pub id: MessageId,
     pub role: Speaker,
     pub status: MessageStatus,
-    /// As the model wrote it, without its thinking.
+    /// The answer's text without its thinking.
     pub content: String,
-    /// What the model thought before it answered, where it shows that. Never shown to a model again.
+    /// The model's thinking before the answer, if it shows it. Never sent to a model again.
     pub thinking: String,
-    /// The sources that the text cites, by mark.
+    /// The sources cited by the text, by mark.
     pub citations: Vec<Citation>,
-    /// What of the search for its passages the model did not see.
+    /// Parts of the search that the model did not see.
     pub shortfall: Shortfall,
     pub agent_version: Option<i32>,
     pub model: Option<String>,
     pub error_code: Option<String>,
-    /// Why the model stopped: `stop`, `length` (cut off at the limit: can be continued), `content_filter`, `tool_calls`, or a
-    /// word of its provider.
+    /// Why the model stopped: `stop`, `length` (cut off at the limit: can be continued), `content_filter`,
+    /// `tool_calls`, or the provider's own word.
     pub finish_reason: Option<String>,
     pub prompt_tokens: Option<i64>,
     pub completion_tokens: Option<i64>,
-    /// From the question to the first piece of the answer, milliseconds.
+    /// Time from the question to the first piece of the answer, milliseconds.
     pub first_token_ms: Option<i64>,
     pub duration_ms: Option<i64>,
     pub created_at: DateTime<Utc>,
 }
 
 impl Message {
-    /// A message of this moment, with nothing known of its making.
+    /// A message created now, without model, usage or timing.
     pub fn new(id: MessageId, role: Speaker, status: MessageStatus, content: String, now: DateTime<Utc>) -> Self {
         Self {
             id,
@@ -353,17 +353,17 @@ impl Message {
         }
     }
 
-    /// Whether the answer was cut off at the limit on its length.
+    /// Whether the answer was cut off at its length limit.
     pub fn is_cut_off(&self) -> bool {
         self.status == MessageStatus::Complete && self.finish_reason.as_deref() == Some("length")
     }
 
-    /// Whether it cites nothing but weak matches.
+    /// Whether it cites only weak matches.
     pub fn cites_only_weak(&self) -> bool {
         !self.citations.is_empty() && self.citations.iter().all(|c| c.weak && !c.deleted)
     }
 
-    /// Whether the answer stops in the middle, so that the model can go on with it.
+    /// Whether the answer is incomplete and the model can continue it.
     pub fn can_continue(&self) -> bool {
         let refused =
             matches!(self.error_code.as_deref(), Some("answer_refused" | "answer_filtered" | "answer_needs_tools"));

@@ -1,7 +1,7 @@
-//! What the model is shown: rules and instructions in the system message, history, then passages and question.
+//! The model's input: rules and instructions in the system message, history, then sources and question.
 //!
-//! Passages come from documents that anybody may have written: they stand in the user's turn, between tags that their own
-//! text cannot close, and the rules say that nothing inside them is an instruction.
+//! Sources come from documents that anybody may have written: they are part of the user's message, between tags that
+//! their text cannot close, and the rules say that nothing inside them is an instruction.
 
 use super::{
     answer::Begun,
@@ -32,7 +32,7 @@ const NOTHING_FOUND: &str = "(none: the search found no passage for this questio
 const CONTINUE: &str = "Your answer was cut off there. Continue it from exactly where it stops: repeat nothing, add no introduction, \
 and keep to its language, its form and the numbers of its sources.";
 
-/// The messages for the model, in turns that alternate. `begun`: an answer to this question that was cut off.
+/// The messages for the model, with alternating roles. `begun`: an answer to this question that was cut off.
 pub fn build(
     agent: &Agent,
     history: &[Message],
@@ -55,7 +55,7 @@ pub fn build(
     messages.extend(history.iter().filter(|m| !m.content.is_empty()).map(|m| match m.role {
         Speaker::User => llm::Message::user(m.content.clone()),
         Speaker::Assistant if grounded => {
-            // What a program sends back names no sources: there every number may be one.
+            // Messages sent back by a program have no sources: there every number may be one.
             let kept = |n: u32| m.citations.iter().any(|c| c.mark == n);
             let possible = |n: u32| m.citations.is_empty() && (1..=agent.settings.retrieval.limit).contains(&n);
             llm::Message::assistant(without_marks(&m.content, |n| kept(n) || possible(n)))
@@ -100,8 +100,8 @@ fn with_sources(sources: &[Citation], question: &str) -> String {
     text
 }
 
-/// Text that can neither open nor close our tag, however it is spelt (`</source`, `< / SOURCE`): a zero-width space comes
-/// between.
+/// Makes a text unable to open or close our tag, however it is spelt (`</source`, `< / SOURCE`), by inserting a
+/// zero-width space.
 fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for (i, part) in text.split('<').enumerate() {
@@ -117,8 +117,8 @@ fn quoted(text: &str) -> String {
     out
 }
 
-/// What to search for: the question, with the one before it when it is too short to stand alone ("and in winter?"). Of a long letter
-/// the beginning, which is told: a search takes less than a conversation does.
+/// The search query: the question, with the one before it when it is too short to stand alone ("and in winter?"). A
+/// long question is cut, which is reported: a search accepts less text than a conversation.
 pub fn search_query(question: &str, history: &[Message]) -> (String, Option<u32>) {
     let short = question.split_whitespace().count() < 4;
     let before = history.iter().rev().find(|m| m.role == Speaker::User && short).map_or("", |m| &m.content);

@@ -1,4 +1,4 @@
-//! The rules of marks, slugs, drafts, prompts and histories.
+//! Rules of citation marks, slugs, drafts, prompts and histories.
 
 use chrono::DateTime;
 use proptest::prelude::*;
@@ -203,7 +203,7 @@ fn characters_of_icon_fonts_stay_what_they_are() {
     );
 }
 
-/// A line of a megabyte with a mark at every fourth byte: read in a time that grows with its length, not with its square.
+/// A line of a megabyte with a mark at every fourth byte takes linear, not quadratic time.
 #[test]
 fn a_long_line_of_marks_is_read_in_time() {
     let text = "[1] ".repeat(250_000);
@@ -260,7 +260,8 @@ fn a_short_question_is_searched_for_with_the_one_before() {
     assert_eq!(whole("and in winter?", &history), "How long is leave in summer? and in winter?");
     assert_eq!(whole("Where do I apply for it?", &history), "Where do I apply for it?");
     assert_eq!(whole("and in winter?", &[]), "and in winter?");
-    // A search takes less than a conversation: of what comes before as much as fits, of the question the beginning.
+    // A search accepts less text than a conversation: the beginning of the question, and as much as fits of the one
+    // before.
     let letter = "ж".repeat(20_000);
     let (query, cut_to) = prompt::search_query(&letter, &history);
     assert_eq!((query.chars().count(), cut_to), (MAX_QUERY_CHARS, Some(4000)));

@@ -1,4 +1,4 @@
-//! Alertmanager's API version 2, as far as it is used: silences, and which alerts it holds.
+//! Alertmanager's API version 2, as far as we use it: silences, and which alerts it holds.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -10,20 +10,22 @@ use utoipa::ToSchema;
 
 use crate::platform::error::ApiError;
 
-/// It answers from memory.
+/// Alertmanager answers from memory.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// Of its words about a request that it refused, characters.
+/// Longest quoted error message of Alertmanager, characters.
 const LONGEST_WORDS: usize = 300;
 
 #[derive(Debug, thiserror::Error)]
 pub enum AlertmanagerError {
-    #[error("silences are Alertmanager's: set alerting.alertmanager_url to its address, e.g. http://alertmanager:9093")]
+    #[error(
+        "silences are kept by Alertmanager: set alerting.alertmanager_url to its address, e.g. http://alertmanager:9093"
+    )]
     Off,
-    #[error("Alertmanager cannot be reached at alerting.alertmanager_url: does it run, and is that its address?")]
+    #[error("Alertmanager cannot be reached at alerting.alertmanager_url: is it running, and is the address right?")]
     Unreachable(#[source] reqwest::Error),
     #[error("Alertmanager answered {status}: {words}")]
     Failed { status: u16, words: String },
-    #[error("Alertmanager refused that: {0}")]
+    #[error("Alertmanager refused the request: {0}")]
     Refused(String),
     #[error("no such silence")]
     NoSilence,
@@ -68,7 +70,7 @@ impl std::fmt::Display for Matcher {
 /// A silence.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Silence {
-    /// Alertmanager's.
+    /// Assigned by Alertmanager.
     pub id: String,
     /// `active`, `pending`, `expired`
     pub state: String,
@@ -79,7 +81,7 @@ pub struct Silence {
     pub comment: String,
 }
 
-/// A silence to be made.
+/// A silence to create.
 #[derive(Clone, Debug)]
 pub struct NewSilence {
     pub matchers: Vec<Matcher>,
@@ -189,7 +191,7 @@ impl From<WireSilence> for Silence {
 #[derive(Clone, Debug)]
 pub struct Alertmanager {
     http: reqwest::Client,
-    /// Without a slash at the end; empty where none is configured.
+    /// Without a trailing slash; empty when none is configured.
     url: String,
 }
 
@@ -202,7 +204,7 @@ impl Alertmanager {
         !self.url.is_empty()
     }
 
-    /// Those that are in force or will be, soonest end first; then the expired, newest first, at most `expired` of them.
+    /// Active and pending silences, soonest end first; then at most `expired` expired ones, newest first.
     pub async fn silences(&self, expired: usize) -> Result<Vec<Silence>, AlertmanagerError> {
         let all: Vec<WireSilence> = self.ask(self.request(Method::GET, "silences")?).await?;
         let (mut over, mut live): (Vec<Silence>, Vec<Silence>) =
@@ -218,7 +220,7 @@ impl Alertmanager {
         Ok(self.ask::<WireSilence>(request).await?.into())
     }
 
-    /// Returns its id.
+    /// Returns the new silence's id.
     pub async fn create(&self, new: &NewSilence) -> Result<String, AlertmanagerError> {
         let body = WireSilence {
             id: String::new(),
@@ -233,18 +235,18 @@ impl Alertmanager {
         Ok(created.silence_id)
     }
 
-    /// Ends it now.
+    /// Ends a silence now.
     pub async fn expire(&self, id: &str) -> Result<(), AlertmanagerError> {
         let request = self.request(Method::DELETE, &format!("silence/{}", path_part(id)?))?;
         send(request).await.map(drop)
     }
 
-    /// Fingerprints of every alert that it holds, silenced and inhibited ones included.
+    /// Fingerprints of all alerts it holds, silenced and inhibited ones included.
     pub async fn fingerprints(&self) -> Result<HashSet<String>, AlertmanagerError> {
         self.held("alerts").await
     }
 
-    /// Fingerprints of the alerts that a silence keeps quiet.
+    /// Fingerprints of silenced alerts.
     pub async fn silenced(&self) -> Result<HashSet<String>, AlertmanagerError> {
         self.held("alerts?silenced=true&active=false&inhibited=false&unprocessed=false").await
     }
@@ -254,12 +256,12 @@ impl Alertmanager {
         Ok(held.into_iter().map(|alert| alert.fingerprint).collect())
     }
 
-    /// When it was started.
+    /// When Alertmanager was started.
     pub async fn running_since(&self) -> Result<DateTime<Utc>, AlertmanagerError> {
         Ok(self.ask::<Running>(self.request(Method::GET, "status")?).await?.uptime)
     }
 
-    /// Names of those whom it tells.
+    /// Names of its receivers.
     pub async fn receivers(&self) -> Result<Vec<String>, AlertmanagerError> {
         let all: Vec<Receiver> = self.ask(self.request(Method::GET, "receivers")?).await?;
         Ok(all.into_iter().map(|receiver| receiver.name).collect())
@@ -277,8 +279,7 @@ impl Alertmanager {
         let status = response.status().as_u16();
         response.json().await.map_err(|error| {
             if error.is_decode() {
-                let words =
-                    "that is not what Alertmanager's API answers; is alerting.alertmanager_url right?".to_owned();
+                let words = "the answer is not from Alertmanager's API; is alerting.alertmanager_url right?".to_owned();
                 AlertmanagerError::Failed { status, words }
             } else {
                 AlertmanagerError::Unreachable(error.without_url())
@@ -287,7 +288,7 @@ impl Alertmanager {
     }
 }
 
-/// Ids are Alertmanager's: a uuid, and never a way to another address.
+/// Checks that an id is a UUID, so that it cannot change the path.
 fn path_part(id: &str) -> Result<&str, AlertmanagerError> {
     let fits = !id.is_empty() && id.len() <= 64 && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
     if fits { Ok(id) } else { Err(AlertmanagerError::NoSilence) }
@@ -302,7 +303,7 @@ async fn send(request: RequestBuilder) -> Result<Response, AlertmanagerError> {
     let words: String = response.text().await.unwrap_or_default().chars().take(LONGEST_WORDS).collect();
     let words = words.trim().trim_matches('"').to_owned();
     Err(match status {
-        // Up to 0.26 a silence that is not there is a 500.
+        // Up to 0.26 Alertmanager answers 500 for an unknown silence.
         StatusCode::INTERNAL_SERVER_ERROR if words.contains("silence not found") => AlertmanagerError::NoSilence,
         StatusCode::NOT_FOUND => AlertmanagerError::NoSilence,
         StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => AlertmanagerError::Refused(words),

@@ -14,34 +14,36 @@ use crate::platform::config::{ConfigErrors, secret};
 /// Shorter tokens can be guessed.
 const SHORTEST_TOKEN: usize = 16;
 
-/// Alerts: who may send them, how long they are kept, where they go.
+/// Alerts: who may send them, how long they are kept, where they are forwarded.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// What Alertmanager presents as `Authorization: Bearer`, at least 16 characters; without it no alerts are taken.
+    /// Alertmanager's token (`Authorization: Bearer`), at least 16 characters; without it no alerts are accepted.
     #[serde(serialize_with = "secret::masked")]
     pub token: Option<SecretString>,
     /// File that holds the token.
     pub token_file: Option<PathBuf>,
-    /// Alertmanager's address, e.g. `http://alertmanager:9093`: for silences, and to notice what it forgot to tell.
+    /// Alertmanager's address, e.g. `http://alertmanager:9093`: for silences, and to find alerts that ended without a
+    /// notification.
     #[serde(serialize_with = "secret::masked_url")]
     pub alertmanager_url: String,
-    /// Address of an outside service that is asked each time the Watchdog is heard of; it should alert when it is not asked.
+    /// Address of an outside service to call at each Watchdog; it should alert when the calls stop.
     #[serde(serialize_with = "secret::masked")]
     pub heartbeat_url: Option<SecretString>,
     /// File that holds that address.
     pub heartbeat_url_file: Option<PathBuf>,
-    /// How it is asked.
+    /// HTTP method of the call.
     pub heartbeat_method: HeartbeatMethod,
-    /// Resolved alerts are kept for this long, days.
+    /// How long resolved alerts are kept, days.
     pub retention_days: u32,
-    /// An alert that is not repeated for this long has ended, hours; more than Alertmanager's `repeat_interval`.
+    /// An alert that was not repeated for this long counts as ended, hours; must exceed Alertmanager's
+    /// `repeat_interval`.
     pub stale_hours: u32,
-    /// Who else is told, by name: `[alerting.webhooks.oncall]`.
+    /// Further receivers of alerts, by name: `[alerting.webhooks.oncall]`.
     pub webhooks: BTreeMap<String, Webhook>,
 }
 
-/// How the heartbeat is sent.
+/// HTTP method of the heartbeat.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum HeartbeatMethod {
@@ -54,10 +56,10 @@ pub enum HeartbeatMethod {
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Webhook {
-    /// Where new and resolved alerts are posted to.
+    /// New and resolved alerts are posted here.
     #[serde(serialize_with = "secret::hidden_url")]
     pub url: String,
-    /// What they are signed with: `whsec_` and 24 to 64 bytes in base64.
+    /// Signing secret: `whsec_` and 24 to 64 bytes in base64.
     #[serde(serialize_with = "secret::masked")]
     pub secret: Option<SecretString>,
     /// File that holds the secret.
@@ -83,13 +85,16 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Checks everything and reads the secrets from their files.
+    /// Validates the settings and reads the secrets from their files.
     pub fn validate(&mut self, errors: &mut ConfigErrors) {
         secret::resolve(&mut self.token, self.token_file.as_deref(), "token_file", errors);
         secret::resolve(&mut self.heartbeat_url, self.heartbeat_url_file.as_deref(), "heartbeat_url_file", errors);
         if self.token.as_ref().is_some_and(|token| token.expose_secret().len() < SHORTEST_TOKEN) {
             let setting = at("token", self.token_file.as_deref());
-            errors.push(setting, format!("needs at least {SHORTEST_TOKEN} characters: openssl rand -hex 32 makes one"));
+            errors.push(
+                setting,
+                format!("needs at least {SHORTEST_TOKEN} characters: create one with openssl rand -hex 32"),
+            );
         }
         if !self.alertmanager_url.is_empty() && !is_http(&self.alertmanager_url) {
             errors.push("alertmanager_url", "expected an address such as http://alertmanager:9093");
@@ -120,7 +125,7 @@ impl Webhook {
         let setting = at("secret", self.secret_file.as_deref());
         match &self.secret {
             None if self.secret_file.is_none() => {
-                errors.push("secret_file", "alerts are only sent signed: set a secret");
+                errors.push("secret_file", "alerts are sent only with a signature: set a secret");
             }
             None => {}
             Some(secret) => {
@@ -130,11 +135,11 @@ impl Webhook {
             }
         }
         for severity in self.severities.iter().filter(|severity| Severity::parse(severity).is_none()) {
-            errors.push("severities", format!("{severity:?} is none of critical, warning, info, none"));
+            errors.push("severities", format!("{severity:?} is not one of critical, warning, info, none"));
         }
     }
 
-    /// Whether alerts of this severity go there.
+    /// Whether alerts of this severity are sent to this webhook.
     pub fn takes(&self, severity: Severity) -> bool {
         self.severities.is_empty() || self.severities.iter().any(|wanted| wanted == severity.as_str())
     }

@@ -9,12 +9,12 @@ use crate::platform::{
     health::{Check, CheckResult},
 };
 
-/// It comes every five minutes.
+/// The Watchdog comes every five minutes.
 const QUIET: TimeDelta = TimeDelta::minutes(15);
-/// Receivers of compose/alertmanager.yml that tell nobody, or this appliance alone.
+/// Receivers of compose/alertmanager.yml that notify nobody, or only Holdfast.
 const INSIDE: [&str; 3] = ["holdfast", "watchdog", "nobody"];
 
-/// The checks of this capability; where no alerts are taken, one that says so.
+/// The checks of this capability; only the token check where alerts are switched off.
 pub fn checks(alerting: &Alerting) -> Vec<Box<dyn Check>> {
     let mut checks: Vec<Box<dyn Check>> = vec![Box::new(Token(alerting.clone()))];
     if alerting.is_on() {
@@ -27,7 +27,7 @@ pub fn checks(alerting: &Alerting) -> Vec<Box<dyn Check>> {
     checks
 }
 
-/// May anybody send alerts?
+/// Are alerts accepted?
 struct Token(Alerting);
 
 #[async_trait]
@@ -39,17 +39,17 @@ impl Check for Token {
     async fn run(&self) -> CheckResult {
         if self.0.is_on() {
             let webhooks = self.0.config().webhooks.len();
-            CheckResult::pass(format!("alerts are taken at /api/v1/alerts and passed on to {webhooks} webhook(s)"))
+            CheckResult::pass(format!("alerts are accepted at /api/v1/alerts and forwarded to {webhooks} webhook(s)"))
         } else {
             CheckResult::warn(
-                "no alerts are taken: nobody here learns of what Prometheus notices",
+                "no alerts are accepted: alerts from Prometheus do not show up here",
                 "set alerting.token_file, and give the same token to Alertmanager's webhook receiver (compose/ does)",
             )
         }
     }
 }
 
-/// Does the way from Prometheus to here work?
+/// Do alerts from Prometheus arrive here?
 struct Watchdog(Alerting);
 
 #[async_trait]
@@ -59,24 +59,26 @@ impl Check for Watchdog {
     }
 
     async fn run(&self) -> CheckResult {
-        let remedy = "do Prometheus and Alertmanager run? Does the route of the alert Watchdog lead to /api/v1/alerts, with repeat_interval: 5m?";
+        let remedy = "are Prometheus and Alertmanager running? Does the route of the alert Watchdog lead to /api/v1/alerts, with repeat_interval: 5m?";
         match self.0.watchdog().await {
-            Err(error) => CheckResult::fail(format!("cannot look: {}", chain(&error)), "see the check of the database"),
-            Ok(None) => CheckResult::warn("the Watchdog has never been heard of: alerts may not get here", remedy),
+            Err(error) => {
+                CheckResult::fail(format!("cannot read the alerts: {}", chain(&error)), "see the database check")
+            }
+            Ok(None) => CheckResult::warn("no Watchdog was ever received: alerts may not arrive here", remedy),
             Ok(Some(at)) => {
                 let quiet = self.0.inner.clock.now() - at;
                 if quiet > QUIET {
                     let minutes = quiet.num_minutes();
-                    CheckResult::warn(format!("the Watchdog was last heard of {minutes} minutes ago, at {at}"), remedy)
+                    CheckResult::warn(format!("the last Watchdog was received {minutes} minutes ago, at {at}"), remedy)
                 } else {
-                    CheckResult::pass(format!("the Watchdog was heard of {} s ago", quiet.num_seconds().max(0)))
+                    CheckResult::pass(format!("the last Watchdog was received {} s ago", quiet.num_seconds().max(0)))
                 }
             }
         }
     }
 }
 
-/// Does anybody learn that this appliance, which passes alerts on, is itself down?
+/// Does anybody learn when Holdfast, which forwards the alerts, is itself down?
 struct Outside(Alerting);
 
 #[async_trait]
@@ -87,34 +89,32 @@ impl Check for Outside {
 
     async fn run(&self) -> CheckResult {
         if self.0.config().heartbeat_url.is_some() {
-            return CheckResult::pass(
-                "a heartbeat goes to alerting.heartbeat_url: who watches it learns when it stops",
-            );
+            return CheckResult::pass("a heartbeat is sent to alerting.heartbeat_url, which can alert when it stops");
         }
-        let remedy = "give Alertmanager a receiver of its own, beside Holdfast (ALERTS_MAIL_TO, ALERTS_SLACK_URL or ALERTS_WEBHOOK_URL in compose/.env), \
-            or set alerting.heartbeat_url to an address that calls you when it is no longer heard of";
+        let remedy = "give Alertmanager a receiver besides Holdfast (ALERTS_MAIL_TO, ALERTS_SLACK_URL or ALERTS_WEBHOOK_URL in compose/.env), \
+            or set alerting.heartbeat_url to a service that alerts you when the heartbeat stops";
         if !self.0.inner.alertmanager.is_on() {
-            return CheckResult::warn("nobody outside is told while Holdfast is down", remedy);
+            return CheckResult::warn("nobody is notified while Holdfast is down", remedy);
         }
         match self.0.inner.alertmanager.receivers().await {
-            Err(error) => CheckResult::warn(format!("cannot look whom Alertmanager tells: {}", chain(&error)), remedy),
+            Err(error) => CheckResult::warn(format!("cannot read Alertmanager's receivers: {}", chain(&error)), remedy),
             Ok(names) => {
                 let outside: Vec<&str> =
                     names.iter().map(String::as_str).filter(|name| !INSIDE.contains(name)).collect();
                 if outside.is_empty() {
                     CheckResult::warn(
-                        "nobody outside is told while Holdfast is down: Alertmanager knows Holdfast alone",
+                        "nobody is notified while Holdfast is down: Holdfast is Alertmanager's only receiver",
                         remedy,
                     )
                 } else {
-                    CheckResult::pass(format!("Alertmanager also tells {}, without Holdfast", outside.join(", ")))
+                    CheckResult::pass(format!("Alertmanager also notifies {} directly", outside.join(", ")))
                 }
             }
         }
     }
 }
 
-/// Can silences be made?
+/// Is Alertmanager reachable for silences?
 struct Reachable(Alerting);
 
 #[async_trait]
@@ -128,7 +128,7 @@ impl Check for Reachable {
             Ok(since) => CheckResult::pass(format!("Alertmanager answers, running since {since}")),
             Err(error) => CheckResult::fail(
                 chain(&error),
-                "look whether Alertmanager runs, and at alerting.alertmanager_url: silences cannot be seen or made",
+                "check that Alertmanager is running, and alerting.alertmanager_url: silences cannot be shown or created",
             ),
         }
     }

@@ -1,4 +1,4 @@
-//! What can go wrong with alerts.
+//! Errors of alerting.
 
 use axum::http::StatusCode;
 
@@ -14,14 +14,14 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum AlertingError {
     #[error(
-        "no alerts are taken here yet: set alerting.token_file to the file that holds the token which Alertmanager presents (`authorization` of its webhook receiver)"
+        "no alerts are accepted yet: set alerting.token_file to the file with Alertmanager's token (`authorization` of its webhook receiver)"
     )]
     NoToken,
     #[error(
-        "the token is wrong: Alertmanager's webhook receiver presents the one of alerting.token_file as `Authorization: Bearer`"
+        "the token is wrong: Alertmanager's webhook receiver must send the one in alerting.token_file as `Authorization: Bearer`"
     )]
     WrongToken,
-    #[error("version {0:?} of Alertmanager's webhook format is not known here, 4 is")]
+    #[error("version {0:?} of Alertmanager's webhook format is not supported, only 4")]
     UnknownVersion(String),
     #[error("none of the alerts can be read")]
     Unreadable(Vec<FieldError>),
@@ -35,7 +35,7 @@ pub enum AlertingError {
     Db(#[from] DbError),
     #[error(transparent)]
     Jobs(#[from] JobsError),
-    #[error("cannot be written as JSON")]
+    #[error("cannot be encoded as JSON")]
     Json(#[from] serde_json::Error),
 }
 
@@ -48,7 +48,7 @@ impl From<sqlx::Error> for AlertingError {
 impl From<AlertingError> for ApiError {
     fn from(error: AlertingError) -> Self {
         match error {
-            // Not 404: Alertmanager tries again after a 5xx, so nothing is lost while somebody sets the token.
+            // Not 404: Alertmanager retries after a 5xx, so nothing is lost until the token is set.
             AlertingError::NoToken => Self::new(StatusCode::SERVICE_UNAVAILABLE, "alerting_off", error.to_string()),
             AlertingError::WrongToken => {
                 Self::new(StatusCode::UNAUTHORIZED, "invalid_alerting_token", error.to_string())

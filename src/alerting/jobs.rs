@@ -9,7 +9,7 @@ use crate::jobs::{CatchUp, Cron, Job, JobsError, Registry};
 
 const QUEUE: &str = "alerting";
 
-/// One alert to one webhook.
+/// Sends one alert to one webhook.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Deliver {
     pub delivery_id: DeliveryId,
@@ -18,13 +18,13 @@ pub(super) struct Deliver {
 impl Job for Deliver {
     const KIND: &'static str = "alerting.deliver";
     const QUEUE: &'static str = QUEUE;
-    /// 10 s, 20 s, ...: about an hour and a half until it is given up.
+    /// 10 s, 20 s, ...: about an hour and a half until the last attempt.
     const MAX_ATTEMPTS: i32 = 10;
     const BACKOFF: Duration = Duration::from_secs(10);
     const TIMEOUT: Duration = Duration::from_secs(30);
 }
 
-/// The Watchdog to the outside heartbeat.
+/// Sends the heartbeat to the outside service.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Heartbeat {}
 
@@ -36,7 +36,7 @@ impl Job for Heartbeat {
     const TIMEOUT: Duration = Duration::from_secs(30);
 }
 
-/// Ends what fires here and not at Alertmanager.
+/// Ends alerts that fire here but not in Alertmanager.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Compare {}
 
@@ -47,7 +47,7 @@ impl Job for Compare {
     const TIMEOUT: Duration = Duration::from_mins(1);
 }
 
-/// Ends what nobody speaks of, removes what is old.
+/// Ends alerts that are no longer repeated, removes old ones.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Maintain {}
 
@@ -57,7 +57,7 @@ impl Job for Maintain {
     const TIMEOUT: Duration = Duration::from_mins(5);
 }
 
-/// Registers what runs these jobs, and their schedules.
+/// Registers the handlers and schedules.
 pub fn register(registry: &mut Registry, alerting: &Alerting) -> Result<(), JobsError> {
     let this = alerting.clone();
     registry.register::<Deliver, _, _>(move |context, job| {
@@ -73,10 +73,10 @@ pub fn register(registry: &mut Registry, alerting: &Alerting) -> Result<(), Jobs
     registry.register::<Compare, _, _>(move |_, _| {
         let this = this.clone();
         async move {
-            // An Alertmanager that is away has alerts and a check of its own: no dead letter for every few minutes of it.
+            // An unreachable Alertmanager has its own alerts and check: it should not fill the dead letters.
             match this.compare().await {
                 Ok(0) => {}
-                Ok(ended) => tracing::info!(ended, "alerts ended without a word from Alertmanager"),
+                Ok(ended) => tracing::info!(ended, "alerts ended that Alertmanager no longer holds"),
                 Err(error) => {
                     tracing::warn!(error = crate::platform::error::chain(&error), "cannot compare with Alertmanager");
                 }
@@ -90,7 +90,7 @@ pub fn register(registry: &mut Registry, alerting: &Alerting) -> Result<(), Jobs
         async move {
             let (ended, removed) = this.maintain().await?;
             if ended > 0 || removed > 0 {
-                tracing::info!(ended, removed, "alerts that nobody spoke of, and old ones");
+                tracing::info!(ended, removed, "ended stale alerts and removed old ones");
             }
             Ok(())
         }

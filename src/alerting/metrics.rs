@@ -16,24 +16,24 @@ use crate::{
 };
 
 label_enum! {
-    /// What became of a notification.
+    /// What happened to a notification from Alertmanager.
     pub enum NotificationOutcome {
         Accepted = "accepted",
         InPart = "in_part",
-        /// A wrong token, or a body that is none: the sender's fault.
+        /// Wrong token or malformed body: the sender's fault.
         Refused = "refused",
-        /// The database is away, or another fault of ours: Alertmanager sends it again.
+        /// The database is unreachable, or another fault of ours: Alertmanager sends it again.
         Failed = "failed",
     }
 }
 
 label_enum! {
-    /// How an attempt to deliver ended.
+    /// How a delivery attempt ended.
     pub enum DeliveryOutcome { Delivered = "delivered", Retried = "retried", Dead = "dead" }
 }
 
 label_enum! {
-    /// Whether the outside heartbeat was reached.
+    /// Whether the outside heartbeat service was reached.
     pub enum HeartbeatOutcome { Ok = "ok", Failed = "failed" }
 }
 
@@ -98,27 +98,27 @@ impl Metrics {
         for &outcome in HeartbeatOutcome::ALL {
             let _ = m.heartbeats.get_or_create(&HeartbeatLabels { outcome });
         }
-        registry.register("notifications", "Notifications that Alertmanager sent", m.notifications.clone());
-        registry.register("alerts", "Alerts that began to fire, and that ended", m.alerts.clone());
-        registry.register("firing", "Alerts that fire now, as far as Alertmanager told", m.firing.clone());
-        registry.register("deliveries", "Attempts to pass an alert on to a webhook", m.deliveries.clone());
-        registry.register("heartbeats", "Watchdogs that were passed on to the outside heartbeat", m.heartbeats.clone());
+        registry.register("notifications", "Notifications received from Alertmanager", m.notifications.clone());
+        registry.register("alerts", "Alerts that started firing and that were resolved", m.alerts.clone());
+        registry.register("firing", "Alerts firing now, as far as Alertmanager has reported", m.firing.clone());
+        registry.register("deliveries", "Attempts to forward an alert to a webhook", m.deliveries.clone());
+        registry.register("heartbeats", "Heartbeats sent to the outside service", m.heartbeats.clone());
         registry.register_with_unit(
             "watchdog_timestamp",
-            "When the Watchdog was last heard of, seconds since 1970; 0 for never",
+            "Unix time of the last Watchdog received; 0 for never",
             Unit::Seconds,
             m.watchdog.clone(),
         );
         metrics
     }
 
-    /// A notification was taken.
+    /// Counts an accepted notification.
     pub fn accepted(&self, taken: Taken, truncated: u64) {
         let Taken { firing, resolved, repeated, unreadable, watchdog } = taken;
         let outcome = if unreadable > 0 { NotificationOutcome::InPart } else { NotificationOutcome::Accepted };
         self.notifications.get_or_create(&NotificationLabels { outcome }).inc();
         if unreadable > 0 {
-            tracing::warn!(firing, resolved, repeated, unreadable, "alerts taken, but for those that cannot be read");
+            tracing::warn!(firing, resolved, repeated, unreadable, "alerts accepted, except those that cannot be read");
         }
         if truncated > 0 {
             tracing::warn!(
@@ -126,14 +126,14 @@ impl Metrics {
                 resolved,
                 repeated,
                 truncated,
-                "alerts taken; Alertmanager left some out (max_alerts)"
+                "alerts accepted; Alertmanager left some out (max_alerts)"
             );
         } else {
-            tracing::debug!(firing, resolved, repeated, watchdog, "alerts taken");
+            tracing::debug!(firing, resolved, repeated, watchdog, "alerts accepted");
         }
     }
 
-    /// A notification was not taken, by whose fault; Alertmanager sends it again where that is ours.
+    /// Counts a rejected notification; Alertmanager sends it again when the fault is ours.
     pub fn not_taken(&self, error: &ApiError) {
         let refused = error.status.is_client_error();
         let outcome = if refused { NotificationOutcome::Refused } else { NotificationOutcome::Failed };
@@ -142,11 +142,11 @@ impl Metrics {
         if refused {
             tracing::warn!(code, detail, "alerts refused");
         } else {
-            tracing::warn!(code, detail, "alerts could not be taken: Alertmanager sends them again");
+            tracing::warn!(code, detail, "alerts could not be stored: Alertmanager will send them again");
         }
     }
 
-    /// An alert began to fire, or ended.
+    /// Counts an alert that started firing or was resolved.
     pub fn changed(&self, alert: &Alert) {
         let status = alert.status();
         self.alerts.get_or_create(&AlertLabels { status }).inc();
@@ -157,7 +157,7 @@ impl Metrics {
         }
     }
 
-    /// What the tables say.
+    /// Sets the gauges from the tables.
     pub fn set(&self, firing: impl Fn(Severity) -> i64, watchdog: Option<DateTime<Utc>>) {
         for &severity in Severity::ALL {
             self.firing.get_or_create(&FiringLabels { severity }).set(firing(severity));
@@ -165,24 +165,24 @@ impl Metrics {
         self.watchdog.set(watchdog.map_or(0.0, |at| at.timestamp_millis() as f64 / 1e3));
     }
 
-    /// An attempt to deliver has ended.
+    /// Counts a delivery attempt.
     pub fn delivered(&self, id: DeliveryId, webhook: &str, outcome: DeliveryOutcome, error: Option<&str>) {
         self.deliveries.get_or_create(&DeliveryLabels { outcome }).inc();
         match outcome {
             DeliveryOutcome::Delivered => tracing::info!(delivery_id = %id, webhook, "alert delivered"),
             DeliveryOutcome::Retried => tracing::warn!(delivery_id = %id, webhook, error, "alert not delivered yet"),
             DeliveryOutcome::Dead => {
-                tracing::error!(delivery_id = %id, webhook, error, "alert not delivered, given up");
+                tracing::error!(delivery_id = %id, webhook, error, "alert not delivered: no attempts left");
             }
         }
     }
 
-    /// The outside heartbeat was asked, or could not be.
+    /// Counts a heartbeat attempt.
     pub fn heartbeat(&self, result: Result<(), &(dyn std::error::Error + 'static)>) {
         let outcome = if result.is_ok() { HeartbeatOutcome::Ok } else { HeartbeatOutcome::Failed };
         self.heartbeats.get_or_create(&HeartbeatLabels { outcome }).inc();
         if let Err(error) = result {
-            tracing::warn!(error = chain(error), "the outside heartbeat was not reached");
+            tracing::warn!(error = chain(error), "the outside heartbeat service was not reached");
         }
     }
 }

@@ -1,9 +1,10 @@
-//! Alerts: takes what Alertmanager sends, keeps the history that it does not keep, shows it, and passes it on.
+//! Alerts: receives Alertmanager's notifications, keeps and shows their history, and forwards them.
 //!
-//! An alert is one row for each time it fired, known by its fingerprint and start. New and resolved ones go to the configured webhooks,
-//! signed (standardwebhooks.com). `Watchdog`, which always fires, is no row: it says that the way from Prometheus to here works,
-//! and is passed on to an outside heartbeat. Silences are Alertmanager's own: pages and API reach through to it. The runbooks that alerts
-//! link to are compiled in and shown under `/runbooks`.
+//! Each firing of an alert is one row, identified by fingerprint and start. New and resolved alerts are posted to the
+//! configured webhooks, signed (standardwebhooks.com). `Watchdog`, which always fires, is not stored as an alert: it
+//! proves that alerts from Prometheus arrive here, and triggers the outside heartbeat. Silences are kept by
+//! Alertmanager: pages and API use its API. The runbooks that alerts link to are compiled in and shown under
+//! `/runbooks`.
 //!
 //! Owns `alerts`, `alert_deliveries`, `alert_watchdog`. Jobs: `alerting.deliver`, `alerting.heartbeat`, `alerting.compare`,
 //! `alerting.maintain`. Metrics: `holdfast_alerting_*`. Checks: `alerting.token`, `alerting.watchdog`, `alerting.alertmanager`.

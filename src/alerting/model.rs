@@ -1,4 +1,4 @@
-//! What an alert is, as Alertmanager sends it and as it is kept.
+//! Alerts, as Alertmanager sends them and as they are stored.
 
 use std::collections::BTreeMap;
 
@@ -18,27 +18,27 @@ id_type!(DeliveryId, "An alert on its way to a webhook.");
 /// The alert that always fires.
 pub const WATCHDOG: &str = "Watchdog";
 
-/// Names and values.
+/// Label names and values.
 pub type Labels = BTreeMap<String, String>;
 
 label_enum! {
-    /// How bad it is, most first.
+    /// Severity, worst first.
     pub enum Severity { Critical = "critical", Warning = "warning", Info = "info", None = "none" }
 }
 
 impl Severity {
-    /// Whatever the case: rules of others write `Critical` and `WARNING`.
+    /// Ignores case: other people's rules write `Critical` and `WARNING`.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         Self::ALL.iter().copied().find(|severity| severity.as_str().eq_ignore_ascii_case(text))
     }
 
-    /// Of an alert's labels; whatever else they say counts as none.
+    /// From an alert's labels; unknown values count as `None`.
     fn of(labels: &Labels) -> Self {
         labels.get("severity").and_then(|text| Self::parse(text)).unwrap_or(Self::None)
     }
 
-    /// Of its badge.
+    /// Badge colour.
     pub fn tone(self) -> &'static str {
         match self {
             Self::Critical => "error",
@@ -56,11 +56,11 @@ impl Serialize for Severity {
 }
 
 label_enum! {
-    /// Whether an alert fires.
+    /// Whether an alert is firing.
     pub enum Status { Firing = "firing", Resolved = "resolved" }
 }
 
-/// A notification, Alertmanager's webhook format version 4. What is not used here is not named: later versions may add fields.
+/// A notification in Alertmanager's webhook format version 4, with the fields used here: later versions may add fields.
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct Notification {
     /// `4`
@@ -69,7 +69,7 @@ pub struct Notification {
     /// Alerts that did not fit into this notification (`max_alerts` of the receiver).
     #[serde(default, rename = "truncatedAlerts", deserialize_with = "or_default")]
     pub truncated_alerts: u64,
-    /// Each as it came: one that cannot be read must not keep the others out.
+    /// Undecoded: one unreadable alert must not reject the others.
     #[schema(value_type = Vec<NotifiedAlert>)]
     pub alerts: Vec<Value>,
 }
@@ -84,7 +84,7 @@ pub struct NotifiedAlert {
     pub labels: Labels,
     #[serde(default, deserialize_with = "texts")]
     pub annotations: Labels,
-    /// Without one, when it was first told of.
+    /// Missing: the time of its first notification.
     #[serde(default, deserialize_with = "time")]
     pub starts_at: Option<DateTime<Utc>>,
     /// The year 1 while it fires.
@@ -113,7 +113,7 @@ impl<'de> Deserialize<'de> for NotifiedStatus {
     }
 }
 
-/// A text as it is kept. Templates of others fill in numbers and `null`, which mean their words and nothing.
+/// A text for storage. Other people's templates may give numbers (kept as text) and `null` (empty).
 fn plain(value: Value) -> String {
     match value {
         Value::Null => String::new(),
@@ -135,26 +135,26 @@ fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(d: D) ->
     Ok(Option::deserialize(d)?.unwrap_or_default())
 }
 
-/// An empty or missing time is none; one that cannot be read is an error.
+/// An empty or missing time is `None`; an unreadable one is an error.
 fn time<'de, D: Deserializer<'de>>(d: D) -> Result<Option<DateTime<Utc>>, D::Error> {
     let text = Option::<String>::deserialize(d)?.unwrap_or_default();
     if text.trim().is_empty() {
         return Ok(None);
     }
-    text.trim().parse().map(Some).map_err(|e| serde::de::Error::custom(format!("{text:?} is no time: {e}")))
+    text.trim().parse().map(Some).map_err(|e| serde::de::Error::custom(format!("{text:?} is not a time: {e}")))
 }
 
-/// PostgreSQL keeps no NUL: one in a label must not make the whole notification unacceptable, for ever.
+/// PostgreSQL stores no NUL: one in a label would get the whole notification rejected, for ever.
 fn clean(text: String) -> String {
     if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
 }
 
-/// What a notification says of an alert, ready to be kept.
+/// An alert from a notification, ready to be stored.
 #[derive(Clone, Debug)]
 pub struct Report {
     pub fingerprint: String,
     pub starts_at: DateTime<Utc>,
-    /// `None`: it fires.
+    /// `None` while it fires.
     pub ends_at: Option<DateTime<Utc>>,
     pub name: String,
     pub severity: Severity,
@@ -164,7 +164,7 @@ pub struct Report {
 }
 
 impl Notification {
-    /// The alerts that can be read, and why the others cannot.
+    /// The readable alerts, and errors for the others.
     pub fn read(self) -> (Vec<NotifiedAlert>, Vec<FieldError>) {
         let (mut alerts, mut unreadable) = (Vec::new(), Vec::new());
         for (at, value) in self.alerts.into_iter().enumerate() {
@@ -187,9 +187,9 @@ impl NotifiedAlert {
         self.labels.get("alertname").is_some_and(|name| name == WATCHDOG)
     }
 
-    /// `now` is taken for the end of what is resolved without saying when.
+    /// `now` is the end of alerts resolved without an end time.
     pub fn report(self, now: DateTime<Utc>) -> Report {
-        // To PostgreSQL's precision: Alertmanager sends nanoseconds, and the start is half of the key.
+        // To PostgreSQL's precision: Alertmanager sends nanoseconds, and the start is part of the key.
         let started = self.starts_at.filter(|start| *start > DateTime::UNIX_EPOCH).unwrap_or(now);
         let starts_at = started.trunc_subsecs(6);
         let said = self.ends_at.filter(|end| *end > DateTime::UNIX_EPOCH).map_or(now, |end| end.trunc_subsecs(6));
@@ -207,13 +207,13 @@ impl NotifiedAlert {
     }
 }
 
-/// For senders that give none: any name for the set of labels will do.
+/// For senders without fingerprints: any stable name for the label set will do.
 fn fingerprint_of(labels: &Labels) -> String {
     let all: Vec<&str> = labels.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]).collect();
     crypto::sha256_hex(all.join("\u{ff}"))[..16].to_owned()
 }
 
-/// One report for each fingerprint and start, in a fixed order. Of two, the one that says it has ended is the later one.
+/// One report for each fingerprint and start, in a fixed order. Of two, the resolved one counts as the later.
 pub fn distinct(reports: impl IntoIterator<Item = Report>) -> Vec<Report> {
     let mut kept: BTreeMap<(String, DateTime<Utc>), Report> = BTreeMap::new();
     for report in reports {
@@ -225,11 +225,11 @@ pub fn distinct(reports: impl IntoIterator<Item = Report>) -> Vec<Report> {
     kept.into_values().collect()
 }
 
-/// An alert as it is kept.
+/// A stored alert.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Alert {
     pub id: AlertId,
-    /// Alertmanager's name for its labels.
+    /// Alertmanager's hash of the labels.
     pub fingerprint: String,
     pub name: String,
     #[schema(value_type = String, example = "critical")]
@@ -239,11 +239,11 @@ pub struct Alert {
     pub ends_at: Option<DateTime<Utc>>,
     pub labels: Labels,
     pub annotations: Labels,
-    /// The expression in Prometheus.
+    /// Link to the expression in Prometheus.
     pub generator_url: String,
-    /// When it was first told of.
+    /// Time of its first notification.
     pub received_at: DateTime<Utc>,
-    /// When it was last told of.
+    /// Time of its latest notification.
     pub heard_at: DateTime<Utc>,
 }
 
@@ -261,7 +261,7 @@ impl Alert {
     }
 }
 
-/// Where a delivery is.
+/// State of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeliveryState {
     Queued,
@@ -280,7 +280,7 @@ impl DeliveryState {
     }
 }
 
-/// An alert on its way to a webhook, or there.
+/// A delivery of an alert to a webhook.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Delivery {
     /// The `webhook-id` of every attempt.
@@ -299,7 +299,7 @@ pub struct Delivery {
     pub attempted_at: Option<DateTime<Utc>>,
 }
 
-/// An alert with where it was passed on to.
+/// An alert with its deliveries.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct AlertDetail {
     #[serde(flatten)]
@@ -307,27 +307,27 @@ pub struct AlertDetail {
     pub deliveries: Vec<Delivery>,
 }
 
-/// Which alerts to list.
+/// Filters of the alert list.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     pub status: Option<Status>,
     pub severity: Option<Severity>,
     /// In the name, the summary or a label's value.
     pub search: Option<String>,
-    /// Only what fired after.
+    /// Only alerts that started after.
     pub since: Option<DateTime<Utc>>,
-    /// Only what fired before.
+    /// Only alerts that started before.
     pub until: Option<DateTime<Utc>>,
 }
 
-/// What taking a notification came to.
+/// Result of a notification.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Taken {
-    /// Alerts that fire and did not before.
+    /// Newly firing alerts.
     pub firing: usize,
-    /// Alerts that have ended.
+    /// Newly resolved alerts.
     pub resolved: usize,
-    /// Alerts of which nothing new was said.
+    /// Alerts without news.
     pub repeated: usize,
     /// Alerts that could not be read; the log says why.
     pub unreadable: usize,

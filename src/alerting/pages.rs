@@ -1,4 +1,4 @@
-//! The pages Alerts (what fires, what did, silences) and Runbooks.
+//! The pages Alerts (firing, history, silences) and Runbooks.
 
 use std::{borrow::Borrow, collections::HashSet};
 
@@ -30,12 +30,12 @@ use crate::{
     },
 };
 
-/// What fires, on one page: beyond that, one looks for the cause and not at each alert.
+/// Most firing alerts on a page: with more, one looks for the common cause and not at each alert.
 const MOST_FIRING: i64 = 200;
-/// Of the silence that one click makes.
+/// Duration of a one-click silence.
 const ONE_CLICK_HOURS: i64 = 2;
 
-/// Where the runbooks are; nobody is asked who reads them.
+/// Path of the runbooks, which need no sign-in.
 pub const RUNBOOKS: &str = "/runbooks";
 
 /// The routes.
@@ -104,7 +104,7 @@ struct List<'a> {
     can_silence: bool,
     watchdog: Option<DateTime<Utc>>,
     firing: Vec<Alert>,
-    /// Fingerprints.
+    /// Fingerprints of silenced alerts.
     silenced: HashSet<String>,
     history: Vec<Alert>,
     filter: ListFilter,
@@ -125,7 +125,7 @@ struct Silences<'a> {
     shell: &'a Shell,
     is_on: bool,
     silences: Vec<Silence>,
-    /// Why they cannot be shown.
+    /// Why silences cannot be shown.
     problem: String,
     draft: SilenceForm,
     errors: FormErrors,
@@ -146,8 +146,8 @@ struct Runbook<'a> {
     html: Html,
 }
 
-/// Words that several pages need.
-trait Looks {
+/// View helpers shared by several pages.
+trait ViewHelpers {
     fn shell(&self) -> &Shell;
 
     fn severity(&self, severity: impl Borrow<Severity>) -> String {
@@ -158,7 +158,7 @@ trait Looks {
         runbooks::href(alert)
     }
 
-    /// How long something lasts or lasted.
+    /// A duration in words.
     fn span(&self, from: impl Borrow<DateTime<Utc>>, to: impl Borrow<DateTime<Utc>>) -> String {
         let minutes = (*to.borrow() - *from.borrow()).num_minutes().max(0);
         let (key, n) = match minutes {
@@ -170,14 +170,14 @@ trait Looks {
     }
 }
 
-macro_rules! looks {
-    ($($page:ident)*) => {$(impl Looks for $page<'_> {
+macro_rules! view_helpers {
+    ($($page:ident)*) => {$(impl ViewHelpers for $page<'_> {
         fn shell(&self) -> &Shell {
             self.shell
         }
     })*};
 }
-looks!(List Show Silences);
+view_helpers!(List Show Silences);
 
 impl Show<'_> {
     fn delivery(&self, delivery: &Delivery) -> String {
@@ -251,7 +251,7 @@ async fn show(shell: Shell, State(alerting): State<Alerting>, Path(id): Path<Ale
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 struct SilenceForm {
-    /// One on each line.
+    /// One per line.
     matchers: String,
     hours: i64,
     comment: String,
@@ -260,7 +260,7 @@ struct SilenceForm {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Prefill {
-    /// The alert that is to be silenced.
+    /// The alert to silence.
     alert: Option<AlertId>,
 }
 
@@ -275,7 +275,7 @@ async fn silences(shell: Shell, State(alerting): State<Alerting>, Query(prefill)
     shell.render(&page)
 }
 
-/// With what is there, or why that cannot be said.
+/// Shows the silences, or why they cannot be read.
 async fn silences_page<'a>(
     shell: &'a Shell,
     alerting: &Alerting,
@@ -290,11 +290,12 @@ async fn silences_page<'a>(
     Ok(Silences { shell, is_on, silences, problem, draft, errors })
 }
 
-/// What went wrong, in the reader's language. That Alertmanager is away is said on the page, the rest of which is of use.
+/// The error in the reader's language. An unreachable Alertmanager is reported on the page, whose other parts still
+/// work.
 fn words(shell: &Shell, mut error: ApiError) -> Result<String, ApiError> {
     if error.code.starts_with("alertmanager") {
         if let Some(source) = error.source.take() {
-            tracing::warn!(error = format!("{source:#}"), "Alertmanager cannot be asked");
+            tracing::warn!(error = format!("{source:#}"), "Alertmanager cannot be reached");
         }
         error.status = StatusCode::CONFLICT;
     }
@@ -355,7 +356,7 @@ async fn expire_silence(
     }
 }
 
-/// Back to the page with Alertmanager's words; what is not its doing becomes an error page.
+/// Redirects back with Alertmanager's message; other errors become an error page.
 fn refused(shell: &Shell, error: ApiError, back: &str) -> Result<Response, ApiError> {
     if error.code.starts_with("alertmanager") {
         let why = words(shell, error)?;
@@ -364,7 +365,8 @@ fn refused(shell: &Shell, error: ApiError, back: &str) -> Result<Response, ApiEr
     Err(error)
 }
 
-/// Runbooks hold no secret, and are needed most when nobody can sign in: they are read without a session and without the database.
+/// Runbooks hold no secrets and are needed most when nobody can sign in: served without a session and without the
+/// database.
 async fn list_runbooks(shell: Bare) -> PageResult {
     shell.render(&Runbooks { shell: &shell, names: runbooks::names() })
 }

@@ -20,9 +20,9 @@ use crate::platform::{
     http::{self, Auth, Json, Page, PageQuery, Path, Principal, Query, idempotent},
 };
 
-/// Where Alertmanager posts to: the frame leaves the token of such a request to us.
+/// The route Alertmanager posts to: authentication is left to its handler.
 pub const WEBHOOK: (axum::http::Method, &str) = (axum::http::Method::POST, "/api/v1/alerts");
-/// Thousands of alerts with long annotations; Alertmanager's `max_alerts` makes it less.
+/// Thousands of alerts with long annotations; Alertmanager's `max_alerts` reduces it.
 const MOST_BYTES: usize = 16 * 1024 * 1024;
 
 /// The routes of this capability.
@@ -34,14 +34,14 @@ pub fn router() -> OpenApiRouter<Alerting> {
         .routes(routes!(delete_silence))
 }
 
-/// They belong to the installation, not to an organisation.
+/// Operators only: alerts belong to the installation, not to an organisation.
 pub(super) fn require(who: &Principal) -> Result<(), ApiError> {
     who.require_operator("its alerts")
 }
 
-/// Take a notification of Alertmanager
+/// Accept a notification from Alertmanager
 ///
-/// Its webhook receiver's format, version 4. The bearer token is the one of `alerting.token_file`, not an API key.
+/// Alertmanager's webhook format, version 4. The bearer token is the one in `alerting.token_file`, not an API key.
 #[utoipa::path(post, path = "/api/v1/alerts", tag = "Alerts", request_body = Notification, responses((status = 200, body = Taken), (status = 400), (status = 401), (status = 422), (status = 503)))]
 async fn receive_alerts(State(alerting): State<Alerting>, request: Request) -> Result<Json<Taken>, ApiError> {
     let taken = receive(&alerting, request).await;
@@ -61,7 +61,7 @@ async fn receive(alerting: &Alerting, mut request: Request) -> Result<Taken, Api
     Ok(alerting.take(notification).await?)
 }
 
-/// Which alerts to list.
+/// Filters of the alert list.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(default)]
@@ -77,14 +77,14 @@ pub(super) struct AlertFilter {
     pub severity: Option<String>,
     /// Text in the name, the summary or a label's value.
     pub search: Option<String>,
-    /// Only what fired after.
+    /// Only alerts that started after.
     pub since: Option<DateTime<Utc>>,
-    /// Only what fired before.
+    /// Only alerts that started before.
     pub until: Option<DateTime<Utc>>,
 }
 
 impl AlertFilter {
-    /// Empty fields, as a form sends them, are no filter.
+    /// Empty fields, as forms send them, do not filter.
     pub(super) fn resolve(&self) -> Result<Filter, ApiError> {
         let given = |text: &Option<String>| text.as_deref().map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned);
         let unknown = |field: &str, text: &str| {
@@ -122,7 +122,7 @@ async fn list_alerts(
     Ok(Json(filter.page(&alerting).await?))
 }
 
-/// An alert, and where it was passed on to
+/// An alert with its deliveries
 #[utoipa::path(get, path = "/api/v1/alerts/{id}", tag = "Alerts", params(("id" = AlertId, Path)), responses((status = 200, body = AlertDetail), (status = 403), (status = 404)))]
 async fn get_alert(
     State(alerting): State<Alerting>,
@@ -139,9 +139,9 @@ struct Silences {
     data: Vec<Silence>,
 }
 
-/// Silences: those in force, soonest end first, then the last 50 that have expired
+/// Silences: active and pending ones, soonest end first, then the last 50 expired
 ///
-/// They are Alertmanager's; needs `alerting.alertmanager_url`.
+/// Kept by Alertmanager; needs `alerting.alertmanager_url`.
 #[utoipa::path(get, path = "/api/v1/alerts/silences", tag = "Alerts", responses((status = 200, body = Silences), (status = 403), (status = 409), (status = 503)))]
 async fn list_silences(State(alerting): State<Alerting>, Auth(who): Auth) -> Result<Json<Silences>, ApiError> {
     require(&who)?;

@@ -1,4 +1,4 @@
-//! The runbooks of `docs/runbooks`, compiled in: they are needed most where there is no way out, or nothing else works.
+//! The runbooks of `docs/runbooks`, compiled in: they are needed most when the network or everything else is down.
 
 use rust_embed::RustEmbed;
 
@@ -10,7 +10,7 @@ use crate::console::{Html, markdown};
 #[allow_missing = true]
 struct Files;
 
-/// The names of all, in order: each is that of its alert.
+/// All runbook names, sorted: each is the name of its alert.
 pub fn names() -> Vec<String> {
     let mut names: Vec<String> = Files::iter()
         .filter_map(|file| file.strip_suffix(".md").map(str::to_owned))
@@ -20,12 +20,12 @@ pub fn names() -> Vec<String> {
     names
 }
 
-/// A runbook as HTML; `None` where there is none of this name.
+/// A runbook as HTML; `None` when there is none of this name.
 pub fn html(name: &str) -> Option<Html> {
     Some(render(&source(name)?, &names()))
 }
 
-/// Between runbooks, links name the files, so that they work on the pages of the repository too.
+/// Links between runbooks name the files, so that they also work in the repository.
 pub(super) fn render(text: &str, names: &[String]) -> Html {
     let link = |text: String, name: &String| text.replace(&format!("]({name}.md"), &format!("](/runbooks/{name}"));
     markdown(&names.iter().fold(text.to_owned(), link))
@@ -36,12 +36,12 @@ fn source(name: &str) -> Option<String> {
     String::from_utf8(file.data.into_owned()).ok()
 }
 
-/// A name and never a path. In a debug build the files are read from their folder when they are asked for.
+/// Accepts names, not paths. Debug builds read the files from their folder on each request.
 fn is_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= 100 && name.chars().all(|c| c.is_ascii_alphanumeric())
 }
 
-/// Where an alert's runbook is: as its annotation says, else ours; empty where there is none.
+/// URL of an alert's runbook: from its annotation, else ours; empty when there is none.
 pub fn href(alert: &Alert) -> String {
     let said = alert.annotation("runbook_url");
     if said.starts_with("https://") || said.starts_with("http://") {

@@ -1,4 +1,4 @@
-//! What needs neither a database nor an Alertmanager.
+//! What can be tested without a database or an Alertmanager.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::SecretString;
@@ -68,7 +68,7 @@ fn what_is_said_twice_in_a_notification_is_kept_once_and_its_end_wins() {
         let kept = reports(&alerts);
         assert_eq!((kept.len(), kept[0].ends_at, kept[0].severity), (1, Some(at(50)), Severity::Critical));
     }
-    // Resolved without an end, or with one before its start: it has ended all the same.
+    // Resolved without an end, or with one before its start: it counts as ended all the same.
     let kept = reports(&json!([alert("resolved", open)]));
     assert_eq!(kept[0].ends_at, Some(at(100)));
     let kept = reports(&json!([alert("resolved", &(at(0) - TimeDelta::hours(1)).to_rfc3339())]));

@@ -6,11 +6,11 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
 
-/// What makes signatures.
+/// A key that signs webhooks.
 pub struct SigningKey(Hmac<Sha256>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected whsec_ and 24 to 64 bytes in base64: echo whsec_$(openssl rand -base64 32) makes one")]
+#[error("expected whsec_ and 24 to 64 bytes in base64: create one with echo whsec_$(openssl rand -base64 32)")]
 pub struct BadSecret;
 
 impl SigningKey {

@@ -78,7 +78,7 @@ impl App {
             .with_own_tokens(&ROOMS.iter().flat_map(|room| room.own_tokens).cloned().collect::<Vec<_>>())
             .with_public(&ROOMS.iter().flat_map(|room| room.public).copied().collect::<Vec<_>>());
         // Inside, the console knows who is signed in; outside, it catches what is refused before that is known.
-        http::wrap(guarded, frame, |framed| console.wrap(framed).layer(from_fn(llm::word_openai_errors)))
+        http::wrap(guarded, frame, |framed| console.wrap(framed).layer(from_fn(llm::map_openai_errors)))
     }
 
     /// `/metrics`, `/healthz`, `/readyz` for machines, `/log-level` for operators on the host.

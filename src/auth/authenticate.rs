@@ -1,8 +1,8 @@
-//! Cookies and API keys to principals, with a cache in front of the database.
+//! Maps cookies and API keys to principals, with a cache in front of the database.
 //!
-//! The cache's key holds the generation, which every change in this process advances: what was read before a change
-//! cannot answer after it, even when the read was under way. Changes in other processes show after the ten seconds
-//! that an entry lives. Expiry is judged on each request, by the clock.
+//! The cache key includes a generation that every change in this process increments: a value read before a change is
+//! not used after it, even when the read was in flight. Changes in other processes take effect within ten seconds, the
+//! lifetime of an entry. Expiry is checked on each request.
 
 use std::{sync::Arc, sync::atomic::Ordering, time::Duration};
 
@@ -25,13 +25,13 @@ use crate::platform::{
 };
 
 const CACHED_FOR: Duration = Duration::from_secs(10);
-/// How exact "last seen" and "last used" are.
+/// Precision of "last seen" and "last used".
 const NOTED_EVERY: TimeDelta = TimeDelta::seconds(60);
 
-/// What is remembered between requests. Absence is remembered too.
+/// Cached look-ups, misses included.
 pub(super) struct Caches {
     sessions: Cache<([u8; 32], u64), Option<Arc<CachedSession>>>,
-    /// By prefix: guesses at one key's secret cost one look-up.
+    /// By prefix: guessing one key's secret costs one look-up.
     keys: Cache<(String, u64), Option<Arc<CachedKey>>>,
 }
 
@@ -110,7 +110,7 @@ impl Auth {
         let Some(row) = sessions::by_token(&mut tx, &crypto::sha256(token)).await? else { return Ok(None) };
         let orgs = accounts::organisations_of(&mut tx, row.user_id).await?;
         tx.commit().await?;
-        // Removed from the session's organisation: another of theirs; from all: nobody.
+        // Removed from the session's organisation: switch to another one of theirs; without any, nobody is signed in.
         let Some(org) = current_org(&orgs, row.current_org_id) else { return Ok(None) };
         let (org_id, role) = (org.id, org.role);
         let user = SessionUser {
@@ -147,12 +147,12 @@ impl Auth {
     }
 }
 
-/// Derived from the cookie's value, so there is nothing to store, and from it nobody learns the cookie.
+/// Derived from the cookie's value, so nothing is stored, and the cookie cannot be derived from it.
 pub(super) fn csrf_token(session_token: &str) -> String {
     URL_SAFE_NO_PAD.encode(crypto::hmac_sha256(session_token.as_bytes(), b"holdfast csrf"))
 }
 
-/// `hf_<prefix>_<secret>`; `None` for what cannot be a key, which then costs no look-up.
+/// `hf_<prefix>_<secret>`; `None` for malformed keys, which then cost no look-up.
 pub(super) fn split_key(presented: &str) -> Option<(&str, &str)> {
     let (prefix, secret) = presented.strip_prefix("hf_")?.split_once('_')?;
     let fine =
@@ -167,11 +167,11 @@ fn shared(error: Arc<AuthError>) -> ApiError {
         Err(error) => match &*error {
             AuthError::Db(db) if db.is_locked() => ApiError::unavailable(
                 Duration::from_secs(5),
-                "another session holds a lock in the database that this needs: try again",
+                "another database session holds a lock that this request needs: try again",
             ),
             AuthError::Db(db) if db.is_unavailable() => ApiError::unavailable(
                 Duration::from_secs(2),
-                "the database does not answer right now: it is away, or busy with others",
+                "the database does not answer: it is unreachable or overloaded",
             ),
             other => ApiError::internal(anyhow::anyhow!("{other}")),
         },

@@ -15,11 +15,11 @@ use crate::platform::config::{ConfigErrors, secret};
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// A session ends after this without a request, days.
+    /// A session ends after this many days without a request.
     pub session_idle_days: u32,
-    /// A session ends after this in any case, days.
+    /// A session ends after this many days in any case.
     pub session_absolute_days: u32,
-    /// One-time links (join, reset) end after this, hours.
+    /// One-time links (join, reset) expire after this many hours.
     pub link_hours: u32,
     /// Memory for one password hash (argon2id), KiB.
     pub hash_memory_kib: u32,
@@ -27,12 +27,12 @@ pub struct Config {
     pub hash_iterations: u32,
     /// Password hashes computed at a time; each takes `hash_memory_kib`.
     pub hash_threads: usize,
-    /// Password hashes that may wait; more sign-ins than that are answered 503.
+    /// Password hashes that may wait; further sign-ins are answered 503.
     pub hash_queue: usize,
-    /// Sign-in attempts a minute from one address, sustained; as many at once.
+    /// Sign-in attempts per minute and address; also the burst.
     pub attempts_per_minute_per_address: u32,
-    /// Sign-in attempts a minute on one account, sustained; as many at once. Addresses from which the person has
-    /// signed in before have an allowance of their own, so that a stranger cannot lock them out.
+    /// Sign-in attempts per minute and account; also the burst. Addresses from which the person has signed in before
+    /// have an allowance of their own, so that a stranger cannot lock them out.
     pub attempts_per_minute_per_account: u32,
 }
 
@@ -57,7 +57,7 @@ impl Config {
         errors.range("session_idle_days", self.session_idle_days, 1, 365);
         errors.range("session_absolute_days", self.session_absolute_days, 1, 365);
         errors.range("link_hours", self.link_hours, 1, 24 * 30);
-        // The floor is OWASP's minimum for argon2id; the ceiling is the one for stored hashes.
+        // The minimum is OWASP's for argon2id; the maximum is the one for stored hashes.
         errors.range("hash_memory_kib", self.hash_memory_kib, 19_456, password::MAX_MEMORY_KIB);
         errors.range("hash_iterations", self.hash_iterations, 2, password::MAX_ITERATIONS);
         errors.range("hash_threads", self.hash_threads, 1, 64);
@@ -67,13 +67,13 @@ impl Config {
     }
 }
 
-/// The first administrator; read when there is no user yet, and not after that.
+/// The first administrator; used only while there are no users.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AdminConfig {
-    /// E-mail to sign in with; empty takes `admin@localhost`.
+    /// E-mail to sign in with; empty means `admin@localhost`.
     pub email: String,
-    /// Password; empty makes a one-time password, which is printed once and must be changed at the first sign-in.
+    /// Password; empty generates a one-time password, which is printed once and must be changed at the first sign-in.
     #[serde(serialize_with = "secret::masked")]
     pub password: Option<SecretString>,
     /// File that holds the password.
@@ -81,12 +81,12 @@ pub struct AdminConfig {
 }
 
 impl AdminConfig {
-    /// The e-mail in the form in which it is stored.
+    /// The e-mail in its normal form.
     pub fn email(&self) -> String {
         if self.email.trim().is_empty() { "admin@localhost".to_owned() } else { normal_email(&self.email) }
     }
 
-    /// Reads `password_file` and checks both settings.
+    /// Reads `password_file` and validates both settings.
     pub fn resolve(&mut self, errors: &mut ConfigErrors) {
         secret::resolve(&mut self.password, self.password_file.as_deref(), "password_file", errors);
         if let Err(why) = check_email(&self.email()) {

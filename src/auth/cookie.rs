@@ -1,16 +1,16 @@
-//! The session cookie, written out: two values, no library.
+//! The session cookie, formatted by hand: two values need no library.
 
 use axum::http::HeaderValue;
 
 use super::{Auth, SignedIn};
 
-/// `Set-Cookie` that signs this browser in. `SameSite=Lax`: other sites' forms do not carry it; `__Host-` (https only)
+/// `Set-Cookie` that signs this browser in. `SameSite=Lax`: other sites' forms do not send it; `__Host-` (https only)
 /// keeps subdomains from setting it.
 pub fn session_cookie(auth: &Auth, signed_in: &SignedIn) -> Option<HeaderValue> {
     cookie(auth.session_cookie_name(), auth.is_https(), &signed_in.token, auth.session_seconds())
 }
 
-/// `Set-Cookie` that makes this browser forget its session.
+/// `Set-Cookie` that removes the session cookie.
 pub fn clear_session_cookie(auth: &Auth) -> Option<HeaderValue> {
     cookie(auth.session_cookie_name(), auth.is_https(), "", 0)
 }

@@ -1,10 +1,11 @@
-//! Cross-site request forgery: a middleware inside `authenticate`, outside the routes, for JSON and forms alike.
+//! Cross-site request forgery (CSRF) protection: a middleware inside `authenticate`, outside the routes, for JSON and
+//! forms alike.
 //!
-//! An unsafe method under a session cookie must come from our own pages: it carries the session's token in
-//! `X-CSRF-Token`, or the browser itself says so (`Sec-Fetch-Site: same-origin`; over plain http browsers send only
-//! `Origin`, which then must be ours). A request that says it comes from another site is refused even without a
-//! session: sign-in itself can be forged. API keys are not sent by browsers on their own and pass. What has neither session nor key
-//! passes on `/v1`, where nothing is done for nobody: its 401 tells a page of an allowed origin more.
+//! An unsafe method with a session cookie must come from our own pages: it carries the session's token in
+//! `X-CSRF-Token`, or the browser vouches for it (`Sec-Fetch-Site: same-origin`; over plain http browsers send only
+//! `Origin`, which must be ours). A request that names another site is refused even without a session: sign-in can be
+//! forged too. Browsers do not send API keys on their own, so requests with one pass. On `/v1`, requests with neither
+//! session nor key pass: nothing is done for them, and the 401 is a better answer for pages of allowed origins.
 
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ use crate::platform::{
     http::{self, Principal, metrics::Surface},
 };
 
-/// Our own origin as configured; requests may also name the host that they reached us by.
+/// Our configured origin; requests may also name the host they were sent to.
 #[derive(Clone, Debug)]
 pub struct Origins {
     public: Arc<str>,
@@ -49,12 +50,12 @@ pub async fn guard(State(origins): State<Origins>, request: Request, next: Next)
     ApiError::new(
         StatusCode::FORBIDDEN,
         "csrf_refused",
-        "this request does not come from one of our pages: send the header X-CSRF-Token (see GET /api/v1/auth/me), or use an API key",
+        "the request does not come from one of our pages: send the header X-CSRF-Token (see GET /api/v1/auth/me), or use an API key",
     )
     .into_response()
 }
 
-/// `csrf`: the session's token, where a session asks.
+/// `csrf`: the token of the request's session, if it has one.
 pub(super) fn is_allowed(method: &Method, headers: &HeaderMap, csrf: Option<&str>, origins: &Origins) -> bool {
     if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) || headers.contains_key(header::AUTHORIZATION) {
         return true;
@@ -70,7 +71,7 @@ pub(super) fn is_allowed(method: &Method, headers: &HeaderMap, csrf: Option<&str
         (None, Some(origin)) => Some(is_our_origin(origin, text("host"), origins)),
         (None, None) => None,
     };
-    // Without a word about where it comes from it is no browser: harmless, unless it has a browser's cookie.
+    // Without origin headers it is not a browser: harmless, unless it has a session cookie.
     ours.unwrap_or(csrf.is_none())
 }
 

@@ -1,4 +1,4 @@
-//! Health checks: somebody can administer this installation, and browsers reach it safely.
+//! Health checks: someone can administer this installation, and browsers reach it safely.
 
 use async_trait::async_trait;
 
@@ -27,8 +27,8 @@ impl Check for Admin {
         };
         match found.await {
             Err(error) => CheckResult::fail(
-                format!("cannot be looked up: {:#}", anyhow::Error::from(error)),
-                "see the database's checks",
+                format!("cannot read the accounts: {:#}", anyhow::Error::from(error)),
+                "see the database check",
             ),
             Ok((0, ..)) => CheckResult::fail(
                 "no organisation has an owner who can sign in",

@@ -1,14 +1,15 @@
-//! E-mail addresses: the one form in which an address is stored and compared, and what cannot be one.
+//! E-mail addresses: the normal form in which they are stored and compared, and their validation.
 //!
-//! Chrome sends the domain of an address as `xn--...`, other browsers and the command line as it was typed; addresses that were
-//! copied out of a web page carry characters that nobody sees. Both must not make two accounts of one person, or keep one out.
+//! Chrome sends an address's domain as `xn--...`, other browsers and the command line as typed; addresses copied from a
+//! web page may contain invisible characters. Neither may create a second account for a person or keep them from
+//! signing in.
 
 use unicode_normalization::UnicodeNormalization as _;
 
 use crate::platform::names::{is_invisible, turns_direction};
 
-/// The form in which an address is stored: lower case, composed, without space or invisible characters around it, the domain as
-/// people read it and not as `xn--...`.
+/// The normal form: lower case, NFC, without surrounding space or invisible characters, the domain as people read it
+/// instead of `xn--...`.
 pub fn normal_email(email: &str) -> String {
     let email: String = email.trim_matches(|c| is_invisible(c) || turns_direction(c)).nfc().collect();
     let email = email.to_lowercase();
@@ -21,8 +22,8 @@ pub fn normal_email(email: &str) -> String {
     }
 }
 
-/// `email` as it may be stored, as it was typed first: earlier versions kept what was sent. Who has an account of that very
-/// spelling must never be given another's.
+/// Forms in which `email` may be stored, as typed first: earlier versions stored it unchanged. Whoever has an account
+/// of exactly this spelling must not get another person's.
 pub fn spellings(email: &str) -> Vec<String> {
     let normal = normal_email(email);
     let ascii =
@@ -33,20 +34,20 @@ pub fn spellings(email: &str) -> Vec<String> {
             spellings.push(other);
         }
     }
-    // PostgreSQL has no NUL; nothing that long is stored.
+    // PostgreSQL stores no NUL, and longer addresses are never stored.
     spellings.retain(|email| email.len() <= LONGEST && !email.contains('\0'));
     spellings
 }
 
-/// RFC 5321, with the angle brackets taken off.
+/// RFC 5321, without the angle brackets.
 const LONGEST: usize = 254;
 const LONGEST_NAME: usize = 64;
 
-/// `Err` says what is wrong with an address in normal form. Only mail can tell whether it exists; this refuses what cannot be one.
+/// Validates an address in normal form. Whether it exists only mail can tell; this refuses impossible ones.
 pub fn check_email(email: &str) -> Result<(), &'static str> {
     const NO_ADDRESS: &str = "not an e-mail address";
     if email.chars().any(|c| (is_invisible(c) && !c.is_whitespace()) || turns_direction(c)) {
-        return Err("it has a character that cannot be seen: type it instead of pasting it");
+        return Err("it contains an invisible character: type it instead of pasting it");
     }
     let Some((name, host)) = email.split_once('@') else { return Err(NO_ADDRESS) };
     let in_name =
@@ -129,9 +130,9 @@ mod tests {
         assert!(check_email(&long(65, 63)).is_err() && check_email(&long(64, 64)).is_err());
         for hidden in ["a\u{200b}b@x.de", "a\u{ad}b@x.de", "a\u{2060}b@x.de", "a\u{202e}b@x.de", "a\u{200d}b@x.de"] {
             let said = check_email(&normal_email(hidden));
-            assert!(said.is_err_and(|said| said.contains("cannot be seen")), "{hidden:?}");
+            assert!(said.is_err_and(|said| said.contains("invisible character")), "{hidden:?}");
         }
-        // The rules of domains themselves leave it out.
+        // The rules for domains remove it.
         assert_eq!(normal_email("a@x\u{ad}y.de"), "a@xy.de");
     }
 }

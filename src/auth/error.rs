@@ -1,4 +1,4 @@
-//! What can go wrong here, and how clients see it.
+//! Errors of the auth capability, and their HTTP answers.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use crate::platform::{
     error::{ApiError, FieldError},
 };
 
-/// A request of the auth capability was refused, or failed.
+/// A request was refused, or failed.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthError {
-    /// One message for an unknown e-mail, a wrong password and a disabled account.
+    /// One message for unknown e-mail, wrong password and disabled account.
     #[error("wrong e-mail or password")]
     InvalidCredentials,
     #[error("the current password is wrong")]
@@ -24,7 +24,7 @@ pub enum AuthError {
     TooMany(Duration),
     #[error("too many password checks are waiting")]
     Busy,
-    #[error("the new password is refused")]
+    #[error("the new password breaks a rule")]
     PasswordRule(#[from] RuleBroken),
     #[error("field {0} is invalid: {1}")]
     Field(&'static str, String),
@@ -32,19 +32,19 @@ pub enum AuthError {
     NotFound(&'static str),
     #[error("{0}")]
     Forbidden(String),
-    #[error("this concerns a signed-in person, not an API key")]
+    #[error("this is for a signed-in person, not for an API key")]
     NeedsPerson,
-    #[error("the one-time password has not been changed")]
+    #[error("the one-time password must be changed first")]
     PasswordChangeRequired,
-    #[error("an organisation keeps at least one owner")]
+    #[error("an organisation must keep at least one owner")]
     LastOwner,
     #[error("this slug is taken")]
     SlugTaken,
-    #[error("this e-mail has an account")]
+    #[error("an account with this e-mail exists")]
     EmailTaken,
     #[error("already a member of this organisation")]
     AlreadyMember,
-    #[error("this link was used, has ended, or never was")]
+    #[error("this link was used, has expired, or does not exist")]
     LinkInvalid,
     #[error("an account with this e-mail exists: sign in with it first, then open the link again")]
     SignInFirst,
@@ -57,7 +57,7 @@ pub enum AuthError {
 }
 
 impl From<sqlx::Error> for AuthError {
-    /// Constraint names carry the schema's rules to error codes.
+    /// Maps constraint names to error codes.
     fn from(error: sqlx::Error) -> Self {
         match crate::platform::db::constraint(&error) {
             Some("organisations_slug_key") => Self::SlugTaken,
@@ -76,10 +76,9 @@ impl From<AuthError> for ApiError {
             AuthError::WrongPassword => field("/current_password", "wrong_password", detail),
             AuthError::NoOrganisation => Self::new(StatusCode::FORBIDDEN, "no_organisation", detail),
             AuthError::TooMany(wait) => Self::too_many(wait),
-            AuthError::Busy => Self::unavailable(
-                Duration::from_secs(2),
-                "too many sign-ins at this moment: try again in a few seconds",
-            ),
+            AuthError::Busy => {
+                Self::unavailable(Duration::from_secs(2), "too many sign-ins right now: try again in a few seconds")
+            }
             AuthError::PasswordRule(rule) => field("/new_password", rule.code(), rule.to_string()),
             AuthError::Field(pointer, why) => field(pointer, "invalid", why),
             AuthError::NotFound(thing) => Self::not_found(thing),

@@ -1,5 +1,5 @@
-//! The first administrator's one-time password, where nobody sat at a terminal: a file that is there for as long as it opens the account.
-//! Whoever finds it may believe it: after a restore, a reset or the first sign-in there is none.
+//! A file with the first administrator's one-time password, for starts without a terminal. It is removed once it no
+//! longer opens the account (after a sign-in, a reset or a restore), so its content can be trusted.
 
 use std::{
     fs,
@@ -16,18 +16,19 @@ use super::{Auth, AuthError, email::spellings, password::Verified, store::accoun
 const FILE: &str = "first-admin-password";
 
 impl Auth {
-    /// Where the file is, for [`Self::keep_first_password`] and [`Self::review_first_password`]. The first call counts.
+    /// Sets the data directory for [`Self::keep_first_password`] and [`Self::review_first_password`]. Only the first
+    /// call counts.
     pub fn keeps_first_password_in(&self, data_dir: &Path) {
         let _ = self.inner.first_password.set(data_dir.join(FILE));
     }
 
-    /// Writes address and password, a line each, for their owner alone.
+    /// Writes address and password, one per line, readable by the file's owner only.
     pub fn keep_first_password(&self, email: &str, password: &SecretString) -> io::Result<PathBuf> {
         let path = self.inner.first_password.get().ok_or_else(|| io::Error::other("no data directory"))?;
-        // Whole or not at all: a review must not find half of it.
+        // Written atomically: a review must not read half of it.
         let new = path.with_extension("new");
         let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-        // One that was there keeps its mode otherwise.
+        // An existing file would keep its mode.
         file.set_permissions(fs::Permissions::from_mode(0o600))?;
         writeln!(file, "{email}\n{}", password.expose_secret())?;
         file.sync_all()?;
@@ -35,12 +36,13 @@ impl Auth {
         Ok(path.clone())
     }
 
-    /// Removes the file where it opens nothing any more. Costs a password hash where there is one, and nothing elsewhere.
+    /// Removes the file when it no longer opens the account. Costs a password hash when the file exists, nothing
+    /// otherwise.
     pub async fn review_first_password(&self) {
         let Some(path) = self.inner.first_password.get() else { return };
         let Ok(kept) = fs::read_to_string(path) else { return };
         let reviewed = async {
-            // Not ours, or written anew meanwhile: it stays.
+            // Not ours, or rewritten meanwhile: keep it.
             let Some((email, password)) = kept.trim_end().split_once('\n') else { return Ok(false) };
             if self.opens(email, password).await? || fs::read_to_string(path)? != kept {
                 return Ok(false);
@@ -51,10 +53,10 @@ impl Auth {
         match reviewed.await {
             Ok(false) => {}
             Ok(true) => {
-                tracing::info!(file = %path.display(), "the first administrator's password file opened nothing any more: removed");
+                tracing::info!(file = %path.display(), "removed the first administrator's password file: it no longer opens the account");
             }
             Err(error) => {
-                tracing::warn!(file = %path.display(), %error, "cannot tell whether the first administrator's password file still holds, or remove it");
+                tracing::warn!(file = %path.display(), %error, "cannot check or remove the first administrator's password file");
             }
         }
     }

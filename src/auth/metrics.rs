@@ -1,4 +1,4 @@
-//! `holdfast_auth_*`, and the events that log and count in one call.
+//! `holdfast_auth_*`, and functions that log and count an event together.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use prometheus_client::{
 
 use crate::label_enum;
 
-/// 5 ms to 2 s: one argon2id hash is meant to take 20 to 250 ms.
+/// 5 ms to 2 s: one argon2id hash should take 20 to 250 ms.
 const HASH_BUCKETS: [f64; 8] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 2.0];
 
 label_enum! {
@@ -28,7 +28,7 @@ label_enum! {
 }
 
 label_enum! {
-    /// What was looked up.
+    /// The credential that was looked up.
     pub enum Credential {
         Session = "session",
         ApiKey = "api_key",
@@ -36,7 +36,7 @@ label_enum! {
 }
 
 label_enum! {
-    /// Where the answer came from.
+    /// Whether the cache answered.
     pub enum Lookup {
         Hit = "hit",
         Miss = "miss",
@@ -54,13 +54,13 @@ struct LookupLabels {
     cache: Lookup,
 }
 
-/// The families of this capability. Clones share them.
+/// The metrics of this capability. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     logins: Family<LoginLabels, Counter>,
     hash_seconds: Histogram,
     busy: Counter,
-    /// `[session, api key]` of `[hit, miss]`: on the path of every request, so the handles are cached.
+    /// `[session, api key]` of `[hit, miss]`: used by every request, so the handles are kept.
     lookups: [[Counter; 2]; 2],
 }
 
@@ -74,7 +74,7 @@ impl Metrics {
         let hash_seconds = Histogram::new(HASH_BUCKETS);
         registry.register_with_unit(
             "password_hash",
-            "Time for one password hash, without waiting",
+            "Duration of one password hash, without waiting",
             Unit::Seconds,
             hash_seconds.clone(),
         );
@@ -88,11 +88,12 @@ impl Metrics {
         let handles = [Credential::Session, Credential::ApiKey].map(|credential| {
             [Lookup::Hit, Lookup::Miss].map(|cache| lookups.get_or_create(&LookupLabels { credential, cache }).clone())
         });
-        registry.register("lookups", "Look-ups of sessions and API keys by where the answer came from", lookups);
+        registry.register("lookups", "Look-ups of sessions and API keys by credential and cache result", lookups);
         Self { logins, hash_seconds, busy, lookups: handles }
     }
 
-    /// A sign-in ended. The log has the account's e-mail only where it exists: people type passwords into the wrong field.
+    /// Logs and counts a sign-in. The e-mail is logged only when the account exists: people type passwords into the
+    /// wrong field.
     pub fn login(&self, outcome: Login, email: Option<&str>, address: &str) {
         self.logins.get_or_create(&LoginLabels { outcome }).inc();
         let email = email.unwrap_or_default();

@@ -34,7 +34,7 @@ pub struct User {
     pub email: String,
     pub name: String,
     pub is_operator: bool,
-    /// Has a one-time password that was not changed yet.
+    /// Has a one-time password that must be changed.
     pub must_change_password: bool,
     pub disabled: bool,
     pub last_sign_in_at: Option<DateTime<Utc>>,
@@ -53,7 +53,7 @@ pub struct Member {
     pub created_at: DateTime<Utc>,
 }
 
-/// A sign-in that has not ended.
+/// An active session.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Session {
     pub id: SessionId,
@@ -63,16 +63,16 @@ pub struct Session {
     /// To within a minute.
     pub last_seen_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
-    /// Whether it is the one that asks.
+    /// Whether it is the session of this request.
     pub current: bool,
 }
 
-/// An API key; the secret itself is nowhere.
+/// An API key without its secret, of which only a hash is stored.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ApiKey {
     pub id: ApiKeyId,
     pub name: String,
-    /// Beginning of the key, to recognise it by.
+    /// Beginning of the key, for recognition.
     #[schema(example = "hf_k3x9q2ab")]
     pub prefix: String,
     #[schema(value_type = Vec<Scope>)]
@@ -81,12 +81,12 @@ pub struct ApiKey {
     /// To within a minute.
     pub last_used_at: Option<DateTime<Utc>>,
     pub revoked_at: Option<DateTime<Utc>>,
-    /// E-mail of who made it, while they are a member.
+    /// E-mail of its creator, while they are a member.
     pub created_by: Option<String>,
     pub created_at: DateTime<Utc>,
 }
 
-/// A fresh API key with its secret, which is shown this once.
+/// A new API key with its secret, which is shown only once.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct NewApiKey {
     #[serde(flatten)]
@@ -96,7 +96,7 @@ pub struct NewApiKey {
     pub secret: String,
 }
 
-/// What a one-time link is for.
+/// Purpose of a one-time link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LinkPurpose {
@@ -115,30 +115,30 @@ impl LinkPurpose {
     }
 }
 
-/// A one-time link that was not used yet; its address is shown only when it is made.
+/// An unused one-time link; its address is shown only when it is created.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Link {
     pub id: LinkId,
     pub purpose: LinkPurpose,
     /// Whom it is for.
     pub email: String,
-    /// What they become by it.
+    /// The role it grants.
     pub role: Option<Role>,
     pub created_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
 }
 
-/// A fresh one-time link with its address, which is shown this once.
+/// A new one-time link with its address, which is shown only once.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct NewLink {
     #[serde(flatten)]
     pub link: Link,
-    /// Give it to the person by a way that you trust: whoever opens it first can use it.
+    /// Send it to the person by a channel you trust: whoever opens it first can use it.
     #[schema(example = "https://ai.example.com/accept?token=...")]
     pub url: String,
 }
 
-/// What sign-in gives: the cookie's value, and who signed in.
+/// Result of a sign-in: the cookie's value, and who signed in.
 #[derive(Clone, Debug)]
 pub struct SignedIn {
     pub token: String,
@@ -148,7 +148,7 @@ pub struct SignedIn {
     pub must_change_password: bool,
 }
 
-/// The administrator that the first start made.
+/// The administrator created by the first start.
 #[derive(Clone, Debug)]
 pub struct FirstAdmin {
     pub email: String,
@@ -156,7 +156,7 @@ pub struct FirstAdmin {
     pub one_time_password: Option<SecretString>,
 }
 
-/// A person and what sign-in needs to know of them.
+/// A person with what sign-in needs.
 #[derive(Clone, Debug)]
 pub(super) struct Account {
     pub id: UserId,
@@ -167,7 +167,7 @@ pub(super) struct Account {
     pub disabled: bool,
 }
 
-/// What a session's cookie leads to.
+/// A session, found by its token.
 #[derive(Clone, Debug)]
 pub(super) struct SessionRow {
     pub id: SessionId,
@@ -181,7 +181,7 @@ pub(super) struct SessionRow {
     pub expires_at: DateTime<Utc>,
 }
 
-/// What an API key's prefix leads to.
+/// An API key, found by its prefix.
 #[derive(Clone, Debug)]
 pub(super) struct KeyRow {
     pub id: ApiKeyId,
@@ -193,7 +193,7 @@ pub(super) struct KeyRow {
     pub last_used_at: Option<DateTime<Utc>>,
 }
 
-/// What a one-time link's token leads to.
+/// A one-time link, found by its token.
 #[derive(Clone, Debug)]
 pub(super) struct LinkRow {
     pub id: LinkId,
@@ -202,17 +202,17 @@ pub(super) struct LinkRow {
     pub email: String,
     pub role: Option<Role>,
     pub org_name: String,
-    /// Of who made it, in the organisation and now.
+    /// The current role of the link's creator in the organisation.
     pub maker_role: Option<Role>,
     pub maker_is_operator: bool,
 }
 
-/// Finds `id` among `orgs`, or takes the first.
+/// Finds `id` among `orgs`, else takes the first.
 pub(super) fn current_org(orgs: &[OrgRef], id: Option<OrgId>) -> Option<&OrgRef> {
     orgs.iter().find(|org| Some(org.id) == id).or_else(|| orgs.first())
 }
 
-/// `Err` says what is wrong. Slugs stand in addresses and on the command line.
+/// Validates a slug. Slugs are used in addresses and on the command line.
 pub(super) fn check_slug(slug: &str) -> Result<(), &'static str> {
     let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
     let fine = slug.len() <= 64

@@ -13,17 +13,17 @@ use unicode_normalization::UnicodeNormalization as _;
 use super::{AuthError, Config, Metrics};
 use crate::platform::{crypto, pools::CpuPool};
 
-/// A stored hash that asks for more than this is not computed: whoever can write a hash must not be able to stop us.
+/// A stored hash that needs more memory is not computed: someone who can write hashes must not be able to exhaust ours.
 pub const MAX_MEMORY_KIB: u32 = 128 * 1024;
-/// Ceiling of passes for a stored hash.
+/// Maximum passes for a stored hash.
 pub const MAX_ITERATIONS: u32 = 10;
 const MAX_LANES: u32 = 4;
 
 const MIN_LENGTH: usize = 10;
-/// Longer ones are hashed no better and cost time to read.
+/// Longer passwords are no safer and cost time.
 const MAX_LENGTH: usize = 512;
 
-/// The commonest of ten characters and more in public lists of leaked passwords; shorter ones fall to the length.
+/// The most common passwords of ten characters or more in public lists of leaked ones; shorter ones fail by length.
 const COMMON: [&str; 40] = [
     "1234567890",
     "12345678910",
@@ -67,7 +67,7 @@ const COMMON: [&str; 40] = [
     "princess123",
 ];
 
-/// Which rule a new password breaks.
+/// The rule that a new password breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RuleBroken {
     #[error("at least 10 characters")]
@@ -76,14 +76,14 @@ pub enum RuleBroken {
     TooLong,
     #[error("must not be the e-mail address")]
     IsEmail,
-    #[error("this is one of the commonest passwords: choose another")]
+    #[error("this is one of the most common passwords: choose another")]
     Common,
-    #[error("must differ from the one before")]
+    #[error("must differ from the current one")]
     Unchanged,
 }
 
 impl RuleBroken {
-    /// Stable code for clients; also the end of the translation's key.
+    /// Stable code for clients; also the suffix of the translation key.
     pub fn code(self) -> &'static str {
         match self {
             Self::TooShort => "password_too_short",
@@ -95,7 +95,7 @@ impl RuleBroken {
     }
 }
 
-/// Length, not composition; not the e-mail or its name part alone; none of the commonest.
+/// Rules: length instead of composition; not the e-mail or its local part; not one of the most common.
 pub fn check_rules(password: &str, email: &str) -> Result<(), RuleBroken> {
     let password = normal(password);
     let lower = password.to_lowercase();
@@ -113,7 +113,7 @@ pub fn check_rules(password: &str, email: &str) -> Result<(), RuleBroken> {
     }
 }
 
-/// Twenty characters in groups, without those that look alike: 5 bits each, 100 bits.
+/// Twenty characters in groups, without look-alikes: 5 bits each, 100 bits.
 pub fn one_time_password() -> String {
     const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     let letters: Vec<char> =
@@ -121,28 +121,28 @@ pub fn one_time_password() -> String {
     letters.chunks(5).map(|group| group.iter().collect::<String>()).collect::<Vec<_>>().join("-")
 }
 
-/// What comparing a password with a stored hash found.
+/// Result of comparing a password with a stored hash.
 #[derive(Debug)]
 pub enum Verified {
     No,
     Yes,
-    /// Right, and here is its hash with today's parameters and in today's form, to be stored in place of the old one.
+    /// Correct; the hash was made with other parameters or another form: store this one instead.
     Rehashed(String),
 }
 
-/// The form of a password that is hashed: NFC, because macOS types й, ё and é in two characters where others type one
-/// (RFC 8265 section 4.2.1 asks for it too).
+/// The form that is hashed: NFC, because macOS types й, ё and é as two characters where others type one (RFC 8265
+/// section 4.2.1 asks for it too).
 fn normal(password: &str) -> String {
     password.nfc().collect()
 }
 
-/// Whether two passwords are one, however they were typed.
+/// Whether two passwords are equal after normalisation.
 pub fn same(one: &str, other: &str) -> bool {
     normal(one) == normal(other)
 }
 
-/// What the person may have meant, the likeliest first: a one-time password pasted with the space around it; hashes of
-/// older versions were made of the characters as they were typed.
+/// Forms to try, the likeliest first: a one-time password pasted with surrounding space is trimmed, and older versions
+/// hashed the characters as typed.
 fn readings(password: &str) -> Vec<String> {
     let trimmed = password.trim();
     if is_one_time_shape(trimmed) {
@@ -164,14 +164,14 @@ fn is_one_time_shape(password: &str) -> bool {
         && groups.iter().all(|g| g.len() == 5 && g.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()))
 }
 
-/// Hashes and compares, a few at a time. Clones share the pool.
+/// Hashes and compares passwords, a few at a time. Clones share the pool.
 #[derive(Clone)]
 pub struct Hasher {
     argon2: Argon2<'static>,
     pool: CpuPool,
-    /// Running and waiting together; none left means busy.
+    /// Permits for running and waiting hashes; none left means busy.
     places: Arc<Semaphore>,
-    /// Hash of nothing anyone knows, with the live parameters: an unknown e-mail costs the same as a known one.
+    /// Hash of a random password with the current parameters: an unknown e-mail takes as long as a known one.
     dummy: Arc<str>,
     metrics: Metrics,
 }
@@ -193,14 +193,14 @@ impl Hasher {
         self.work(move || hash(&argon2, &password)).await?
     }
 
-    /// As versions before 0.2 made it.
+    /// As versions before 0.2 did.
     #[cfg(test)]
     pub(super) async fn hash_as_typed(&self, password: &str) -> Result<String, AuthError> {
         let (argon2, password) = (self.argon2.clone(), password.to_owned());
         self.work(move || hash(&argon2, &password)).await?
     }
 
-    /// Compares; `stored` is `None` where there is no such person, which takes as long and is never right.
+    /// Compares; with `stored` as `None` (no such account) it takes as long and is never right.
     pub async fn verify(&self, password: &str, stored: Option<&str>) -> Result<Verified, AuthError> {
         let known = stored.is_some();
         let stored = stored.unwrap_or(&self.dummy).to_owned();
@@ -215,7 +215,7 @@ impl Hasher {
             return Err(AuthError::Busy);
         };
         let metrics = self.metrics.clone();
-        // The place moves into the work: a client that disconnects does not free it while the hashing goes on.
+        // The permit moves into the work: a client that disconnects does not free it while the hash is computed.
         let work = move || {
             let started = Instant::now();
             let result = work();

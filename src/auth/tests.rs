@@ -43,7 +43,7 @@ fn one_time_passwords_are_long_different_and_legible() {
     assert_eq!(check_rules(&a, "a@b"), Ok(()));
 }
 
-/// Stored as NFC, whatever the keyboard; hashes of older versions, made of what was typed, go on working.
+/// Stored as NFC, whatever the keyboard; older versions' hashes, made of what was typed, still work.
 #[tokio::test]
 async fn a_password_is_one_however_it_is_typed() {
     let hasher = Hasher::new(&cheap(), metrics()).unwrap();
@@ -62,7 +62,7 @@ async fn a_password_is_one_however_it_is_typed() {
     for pasted in [format!(" {once}"), format!("{once}\r\n"), format!("\u{a0}{once}\t")] {
         assert!(matches!(hasher.verify(&pasted, Some(&hash)).await.unwrap(), Verified::Yes), "{pasted:?}");
     }
-    // In a password of one's own, space counts.
+    // In a password chosen by the person, space counts.
     let own = hasher.hash("ends with a space ").await.unwrap();
     assert!(matches!(hasher.verify("ends with a space", Some(&own)).await.unwrap(), Verified::No));
 }

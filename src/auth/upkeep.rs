@@ -1,4 +1,4 @@
-//! What happens beside the requests: noting when sessions and keys were used, and removing what has ended.
+//! Background work: recording when sessions and keys were used, and removing expired rows.
 
 use std::{collections::HashSet, sync::Mutex, time::Duration};
 
@@ -12,20 +12,20 @@ use super::{
 };
 use crate::platform::lifecycle::Lifecycle;
 
-/// Uses are collected for this long and written together.
+/// Uses are collected for this long and written in one batch.
 const COLLECT: Duration = Duration::from_secs(1);
 const PURGE_EVERY: Duration = Duration::from_secs(3600);
-/// Ended links stay this long, so that "this link has ended" can still be looked into.
+/// How long expired links are kept, so that "this link has expired" can still be looked into.
 const LINKS_KEPT: TimeDelta = TimeDelta::days(30);
 
-/// Something was used just now.
+/// A session or key that was just used.
 #[derive(Clone, Copy, Debug)]
 pub enum Used {
     Session(Uuid),
     ApiKey(Uuid),
 }
 
-/// From requests to the writer. A full queue drops: the next request notes it again.
+/// Channel from requests to the writer. A full channel drops the event: the next request sends it again.
 pub struct Usage {
     sender: mpsc::Sender<Used>,
     receiver: Mutex<Option<mpsc::Receiver<Used>>>,
@@ -61,7 +61,7 @@ impl Auth {
                     }
                     _ = purge.tick() => {
                         auth.purge().await;
-                        // Another process may have changed it, or removed whose it was.
+                        // Another process may have changed the password or removed the account.
                         auth.review_first_password().await;
                     }
                     () = stop.cancelled() => return,
@@ -90,11 +90,11 @@ impl Auth {
             Ok::<_, AuthError>(())
         };
         if let Err(error) = written.await {
-            tracing::warn!(error = %anyhow::Error::from(error), "cannot note when sessions and keys were used");
+            tracing::warn!(error = %anyhow::Error::from(error), "cannot record when sessions and keys were used");
         }
     }
 
-    /// Removes sessions that have ended and links that ended a month ago.
+    /// Removes expired sessions, and links that expired a month ago.
     async fn purge(&self) {
         let now = self.now();
         let purged = async {
@@ -105,8 +105,10 @@ impl Auth {
         };
         match purged.await {
             Ok(0) => {}
-            Ok(count) => tracing::info!(count, "removed ended sessions and links"),
-            Err(error) => tracing::warn!(error = %anyhow::Error::from(error), "cannot remove ended sessions"),
+            Ok(count) => tracing::info!(count, "removed expired sessions and links"),
+            Err(error) => {
+                tracing::warn!(error = %anyhow::Error::from(error), "cannot remove expired sessions and links")
+            }
         }
     }
 }

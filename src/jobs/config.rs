@@ -6,19 +6,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::platform::config::ConfigErrors;
 
-/// Background work of this process.
+/// Background jobs of this process.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Jobs that this process runs at once; 0 takes twice the number of cores, at least 4. A queue of which none runs may begin one
-    /// more, so that no queue waits for another's long jobs.
+    /// Jobs this process runs at once; 0 means twice the number of cores, at least 4. A queue with nothing running may
+    /// start one more job than that, so that no queue waits behind another's long jobs.
     pub concurrency: usize,
-    /// How often an idle worker looks for due jobs, milliseconds. Jobs of this process wake it earlier.
+    /// How often an idle worker polls for due jobs, milliseconds. Jobs queued by this process wake it at once.
     pub poll_interval_ms: u64,
-    /// A shutdown lets running jobs work on for this long, then gives them back to the queue, seconds. Five seconds
-    /// longer must fit into `server.grace_seconds`.
+    /// How long a shutdown lets running jobs go on before it gives them back to the queue, seconds.
+    /// `server.grace_seconds` must be at least five seconds longer.
     pub drain_seconds: u64,
-    /// History, attempts and payloads of finished jobs are kept for this long, days (whole weeks are dropped).
+    /// How long history, attempts and payloads of finished jobs are kept, days (dropped in whole weeks).
     pub retention_days: i32,
     /// A worker that has due jobs and neither takes nor finishes any for this long is reported as not ready, seconds.
     pub stalled_seconds: u64,
@@ -31,7 +31,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Reports values that cannot work.
+    /// Reports values out of range.
     pub fn validate(&self, errors: &mut ConfigErrors) {
         errors.range("concurrency", self.concurrency, 0, 1024);
         errors.range("poll_interval_ms", self.poll_interval_ms, 10, 60_000);
@@ -40,7 +40,7 @@ impl Config {
         errors.range("stalled_seconds", self.stalled_seconds, 10, 3600);
     }
 
-    /// Jobs at once, with the default worked out.
+    /// `concurrency`, with 0 resolved to the default.
     pub fn slots(&self) -> usize {
         match self.concurrency {
             0 => std::thread::available_parallelism().map_or(4, |n| (n.get() * 2).max(4)),

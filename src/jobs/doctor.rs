@@ -1,4 +1,4 @@
-//! Checks of the queue, from the database: they hold whichever process runs the workers.
+//! Checks of the queue, read from the database: they hold for whichever process runs the workers.
 
 use async_trait::async_trait;
 
@@ -9,10 +9,10 @@ use crate::platform::{
     health::{Check, CheckResult},
 };
 
-/// A due job that nobody has taken for this long, while nothing runs, means that no worker works. Seconds.
+/// A job that has been due for this long while nothing runs means that no worker is running. Seconds.
 const ABANDONED: f64 = 120.0;
 
-/// The checks of this capability. `registry` is what this build can run.
+/// The checks of this capability. `registry`: the kinds that this build can run.
 pub fn checks(jobs: &Jobs, registry: &Registry) -> Vec<Box<dyn Check>> {
     vec![
         Box::new(ProgressCheck(jobs.clone(), registry.clone())),
@@ -21,7 +21,7 @@ pub fn checks(jobs: &Jobs, registry: &Registry) -> Vec<Box<dyn Check>> {
     ]
 }
 
-/// What is due: what this build runs, and what it does not know.
+/// Due jobs: those that this build can run, and those of kinds it does not know.
 async fn due(jobs: &Jobs, registry: &Registry) -> Result<(Vec<store::Due>, Vec<store::Due>), JobsError> {
     let mut registry = registry.clone();
     jobs::register(jobs, &mut registry)?;
@@ -31,7 +31,7 @@ async fn due(jobs: &Jobs, registry: &Registry) -> Result<(Vec<store::Due>, Vec<s
     Ok(due.into_iter().partition(|d| registry.runs(&d.queue, &d.kind)))
 }
 
-/// Are jobs taken?
+/// Are due jobs being taken?
 struct ProgressCheck(Jobs, Registry);
 
 #[async_trait]
@@ -43,7 +43,9 @@ impl Check for ProgressCheck {
     async fn run(&self) -> CheckResult {
         match progress(&self.0, &self.1).await {
             Ok(result) => result,
-            Err(error) => CheckResult::fail(format!("cannot look: {}", chain(&error)), "see the check of the database"),
+            Err(error) => {
+                CheckResult::fail(format!("cannot read the queue: {}", chain(&error)), "see the database check")
+            }
         }
     }
 }
@@ -58,8 +60,8 @@ async fn progress(jobs: &Jobs, registry: &Registry) -> Result<CheckResult, JobsE
     let oldest = ours.iter().map(|d| d.oldest_seconds).fold(0.0, f64::max);
     if live == 0 && oldest > ABANDONED {
         return Ok(CheckResult::fail(
-            format!("{due} jobs are due, the oldest for {oldest:.0} s, and none runs"),
-            "start a worker: `holdfast serve` with the role all or worker; if one runs, look for its errors in the logs",
+            format!("{due} jobs are due, the oldest for {oldest:.0} s, and none is running"),
+            "start a worker: `holdfast serve` with role `all` or `worker`; if one is running, look for its errors in the logs",
         ));
     }
     let summary = format!("{due} due, {live} running");
@@ -73,7 +75,7 @@ async fn progress(jobs: &Jobs, registry: &Registry) -> Result<CheckResult, JobsE
     Ok(CheckResult::pass(summary))
 }
 
-/// Does something wait for another version of Holdfast?
+/// Are jobs due that only another version of Holdfast can run?
 struct UnknownKinds(Jobs, Registry);
 
 #[async_trait]
@@ -92,12 +94,14 @@ impl Check for UnknownKinds {
                     "start a worker of the version that queued them; after a downgrade, cancel them on the jobs page",
                 )
             }
-            Err(error) => CheckResult::fail(format!("cannot look: {}", chain(&error)), "see the check of the database"),
+            Err(error) => {
+                CheckResult::fail(format!("cannot read the queue: {}", chain(&error)), "see the database check")
+            }
         }
     }
 }
 
-/// Has something been given up?
+/// Are there dead letters?
 struct DeadLetters(Jobs);
 
 #[async_trait]
@@ -120,7 +124,9 @@ impl Check for DeadLetters {
                 format!("{count}, the last {:.0} min ago", latest.unwrap_or_default() / 60.0),
                 "read their errors on the jobs page (state: dead); run them again once the cause is gone, or delete them",
             ),
-            Err(error) => CheckResult::fail(format!("cannot look: {}", chain(&error)), "see the check of the database"),
+            Err(error) => {
+                CheckResult::fail(format!("cannot read the queue: {}", chain(&error)), "see the database check")
+            }
         }
     }
 }

@@ -1,10 +1,10 @@
-//! What can go wrong with the queue ([`JobsError`]) and in a job ([`JobError`]).
+//! Errors of the queue ([`JobsError`]) and of a job's handler ([`JobError`]).
 
 use std::time::Duration;
 
 use crate::platform::{db::DbError, error::ApiError};
 
-/// The queue could not do what was asked.
+/// An operation on the queue failed.
 #[derive(Debug, thiserror::Error)]
 pub enum JobsError {
     #[error(transparent)]
@@ -39,14 +39,14 @@ impl From<JobsError> for ApiError {
     }
 }
 
-/// How an attempt ends other than well.
+/// How a handler ends an attempt other than with success.
 #[derive(Debug)]
 pub enum JobError {
-    /// May work another time: tried again after a backoff, as long as attempts are left.
+    /// Transient failure: tried again after a backoff while attempts are left.
     Retry(anyhow::Error),
-    /// Will never work: straight to the dead letters.
+    /// Will never succeed: goes to the dead letters at once.
     Permanent(anyhow::Error),
-    /// Not yet: run again after this time, without counting as an attempt.
+    /// Not yet: run again after this time; does not count as an attempt.
     Snooze(Duration),
 }
 
@@ -67,7 +67,7 @@ impl JobError {
     }
 }
 
-/// `?` in a handler means: try again.
+/// `?` in a handler means [`JobError::Retry`].
 impl<E: Into<anyhow::Error>> From<E> for JobError {
     fn from(error: E) -> Self {
         Self::Retry(error.into())

@@ -1,5 +1,5 @@
-//! The state of queues, schedules and workers, read from the database and exported by every process that serves: a figure that
-//! only workers exported would end with the last of them.
+//! Metrics of queues, schedules and workers, read from the database and exported by every serving process: exported by
+//! workers only, they would disappear with the last worker.
 
 use std::time::Duration;
 
@@ -8,21 +8,21 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Jobs, JobsError, Registry, store,
-    worker::{LEASE, Steady, jittered},
+    worker::{LEASE, LogOnChange, jittered},
 };
 use crate::platform::db::DbError;
 
-/// Prometheus usually asks each 15 s.
+/// Prometheus usually scrapes every 15 s.
 const EVERY: Duration = Duration::from_secs(10);
-/// Figures that are older than this are no longer shown for the present ones.
+/// Values older than this are exported as unknown (NaN).
 const STALE: Duration = Duration::from_secs(30);
 
 /// Reads until the shutdown begins.
 pub(super) async fn run(jobs: Jobs, registry: Registry, soft: CancellationToken) {
-    let mut errors = Steady::new("read the queues' figures");
+    let mut errors = LogOnChange::new("read the queue metrics");
     let mut read = Instant::now();
     while !soft.is_cancelled() {
-        // A frozen server answers nothing, and breaks no connection either.
+        // A frozen server neither answers nor breaks the connection.
         let found = timeout(EVERY, refresh(&jobs, &registry)).await;
         let found = found.unwrap_or_else(|_| Err(DbError::from(sqlx::Error::PoolTimedOut).into()));
         if errors.watch(found).is_some() {

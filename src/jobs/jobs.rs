@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{CatchUp, Cron, Job, Jobs, JobsError, Registry};
 
-/// Makes the partitions of the coming weeks and drops those past retention.
+/// Creates the partitions of the coming weeks and drops those past retention.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Maintain {}
 
@@ -24,7 +24,7 @@ pub(super) fn register(jobs: &Jobs, registry: &mut Registry) -> Result<(), JobsE
         async move {
             let (created, dropped) = jobs.maintain().await?;
             if created + dropped > 0 {
-                tracing::info!(created, dropped, "weekly partitions of the job history");
+                tracing::info!(created, dropped, "created and dropped weekly partitions of the job history");
             }
             Ok(())
         }

@@ -1,4 +1,4 @@
-//! `holdfast_jobs_*`. The label is the queue, from the fixed set that the code registers.
+//! `holdfast_jobs_*`, labelled by queue or schedule: both from the fixed set that the code registers.
 
 use std::sync::{LazyLock, atomic::AtomicU64};
 
@@ -26,16 +26,16 @@ label_enum! {
     /// How an attempt ended.
     pub enum Outcome {
         Succeeded = "succeeded",
-        /// Failed, with another attempt to come.
+        /// Failed; another attempt follows.
         Retried = "retried",
         /// Failed for good.
         Dead = "dead",
         Cancelled = "cancelled",
-        /// Put itself off.
+        /// Put itself off with [`super::JobError::Snooze`].
         Snoozed = "snoozed",
-        /// Given back by a shutdown.
+        /// Given back to the queue by a shutdown.
         Released = "released",
-        /// Somebody else has it: our lease had run out.
+        /// Our lease had expired: another worker may have the job.
         Lost = "lost",
     }
 }
@@ -53,10 +53,10 @@ pub struct ScheduleLabels {
 
 type Latencies = Family<QueueLabels, Latency, fn() -> Latency>;
 type Histograms = Family<QueueLabels, Histogram, fn() -> Histogram>;
-/// NaN where it is not known: no alert takes that for a figure.
+/// NaN while unknown, so that no alert evaluates a stale value.
 type Number = Gauge<f64, AtomicU64>;
 
-/// Process-wide, because [`super::enqueue`] knows nothing but the caller's transaction.
+/// Process-wide, because [`super::enqueue`] has only the caller's transaction.
 static ENQUEUED: LazyLock<Family<QueueLabels, Counter>> = LazyLock::new(Family::default);
 
 /// Counts a job that was queued (even if its transaction is rolled back later).
@@ -108,23 +108,18 @@ impl Metrics {
 
     fn describe_attempts(&self, registry: &mut Registry) {
         registry.register("enqueued", "Jobs queued by this process", ENQUEUED.clone());
-        registry.register("started", "Attempts begun by this process", self.started.clone());
-        registry.register("finished", "Attempts of this process that ended, by how", self.finished.clone());
-        registry.register_with_unit(
-            "duration",
-            "From the begin to the end of an attempt",
-            Unit::Seconds,
-            self.duration.clone(),
-        );
+        registry.register("started", "Attempts started by this process", self.started.clone());
+        registry.register("finished", "Attempts ended by this process, by outcome", self.finished.clone());
+        registry.register_with_unit("duration", "Duration of an attempt", Unit::Seconds, self.duration.clone());
         registry.register_with_unit(
             "wait",
-            "From the time that a job could have run to the begin of its attempt",
+            "Time a due job waited until its attempt started",
             Unit::Seconds,
             self.wait.clone(),
         );
         registry.register(
             "leases_expired",
-            "Running jobs whose worker was lost, found by this process",
+            "Expired leases of lost workers that this process found",
             self.leases_expired.clone(),
         );
     }
@@ -132,33 +127,33 @@ impl Metrics {
     fn describe_queues(&self, registry: &mut Registry) {
         registry.register(
             "queued",
-            "Jobs that wait, delayed ones included; of the whole installation, from every process: take the max",
+            "Waiting jobs, delayed ones included; whole installation, exported by every process: take the max",
             self.queued.clone(),
         );
         registry.register(
             "running",
-            "Jobs that run, over all workers; from every process: take the max",
+            "Running jobs of all workers; exported by every process: take the max",
             self.running.clone(),
         );
         registry.register_with_unit(
             "oldest_due",
-            "How long the longest waiting due job has waited; from every process: take the max",
+            "How long the oldest due job has waited; exported by every process: take the max",
             Unit::Seconds,
             self.oldest.clone(),
         );
         registry.register(
             "dead_letters",
-            "Jobs that gave up and wait for someone to look; from every process: take the max",
+            "Dead letters: failed jobs that an operator has not dealt with; exported by every process: take the max",
             self.dead_letters.clone(),
         );
         registry.register(
             "paused",
-            "1 when the queue is paused; from every process: take the max",
+            "1 when the queue is paused; exported by every process: take the max",
             self.paused.clone(),
         );
         registry.register(
             "workers",
-            "Worker processes that reached this queue within the last 30 s; from every process: take the max",
+            "Worker processes that reached this queue within the last 30 s; exported by every process: take the max",
             self.workers.clone(),
         );
     }
@@ -166,24 +161,24 @@ impl Metrics {
     fn describe_schedules(&self, registry: &mut Registry) {
         registry.register_with_unit(
             "schedule_last_success_timestamp",
-            "When a job of the schedule's kind last succeeded, seconds since 1970; 0 for never; from every process: take the max",
+            "Unix time at which a job of the schedule's kind last succeeded; 0 for never; exported by every process: take the max",
             Unit::Seconds,
             self.schedule_last_success.clone(),
         );
         registry.register_with_unit(
             "schedule_overdue",
-            "How long ago the schedule's job should have begun, where it has not; 0 when on time; from every process: take the max",
+            "How long the schedule's job is overdue; 0 when on time; exported by every process: take the max",
             Unit::Seconds,
             self.schedule_overdue.clone(),
         );
         registry.register(
             "schedule_missed",
-            "Times of a schedule at which no worker was there; some schedules make up for them later",
+            "Ticks of a schedule that passed while no worker ran; schedules with catch-up run once for all of them later",
             self.schedule_missed.clone(),
         );
     }
 
-    /// Makes the series that a worker counts in, at zero, so that a first event is seen as a rise.
+    /// Creates a worker's counters at zero, so that the first event shows as an increase.
     pub fn create(&self, queues: &[&'static str], schedules: &[&'static str]) {
         for &queue in queues {
             let labels = QueueLabels { queue };
@@ -200,7 +195,8 @@ impl Metrics {
         }
     }
 
-    /// Makes the series of what is read from the database, not known yet, and of what any process may queue.
+    /// Creates the series read from the database (unknown at first) and the counter of queued jobs, which any process
+    /// may increment.
     pub fn create_figures(&self, queues: &[&'static str], schedules: &[&'static str]) {
         for &queue in queues {
             let _ = ENQUEUED.get_or_create(&QueueLabels { queue });
@@ -208,7 +204,7 @@ impl Metrics {
         self.unknown(queues, schedules);
     }
 
-    /// The database has not told for a while.
+    /// Marks everything read from the database as unknown.
     pub(super) fn unknown(&self, queues: &[&'static str], schedules: &[&'static str]) {
         for &queue in queues {
             let labels = QueueLabels { queue };
@@ -224,7 +220,7 @@ impl Metrics {
         }
     }
 
-    /// Shows how a schedule stands in the database.
+    /// Exports a schedule's state.
     pub(super) fn schedule(&self, schedule: &'static str, state: &ScheduleState) {
         let labels = ScheduleLabels { schedule };
         self.schedule_last_success.get_or_create(&labels).set(state.last_success.unwrap_or_default());
@@ -232,13 +228,13 @@ impl Metrics {
         self.schedule_overdue.get_or_create(&labels).set(if late { state.overdue_seconds } else { 0.0 });
     }
 
-    /// These many times of a schedule passed without a worker.
+    /// Counts ticks that passed while no worker ran.
     pub(super) fn missed(&self, schedule: &'static str, times: u64) {
         self.schedule_missed.get_or_create(&ScheduleLabels { schedule }).inc_by(times);
-        tracing::warn!(schedule, times, "a schedule's times passed while no worker ran");
+        tracing::warn!(schedule, times, "ticks of a schedule passed while no worker ran");
     }
 
-    /// Shows what was counted in the database; a queue that nobody has written down yet is empty.
+    /// Exports a queue's state; a queue without a row yet is empty.
     pub(super) fn queue(&self, queue: &'static str, status: Option<&QueueStatus>, workers: i64) {
         let labels = QueueLabels { queue };
         let count = |of: fn(&QueueStatus) -> i64| status.map_or(0.0, |s| of(s) as f64);

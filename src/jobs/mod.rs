@@ -1,15 +1,15 @@
 //! Background jobs on PostgreSQL: enqueued in the caller's transaction, leased with a fencing token, retried, kept.
 //!
 //! A capability declares a [`Job`], enqueues it with [`enqueue`] in the transaction that makes it necessary, and
-//! registers what runs it (and on which schedule) in the [`Registry`]. Delivery is at least once: a job whose worker
-//! is lost runs again, so handlers are idempotent. The hot table holds what waits or runs; a lease of 30 s is extended
-//! every 5 s, and every heartbeat and completion names its `lease_no`, so that a worker that was paused for longer can
-//! no longer say anything about a job that another one has. Leases and schedules use the database's clock.
+//! registers its handler (and schedule) in the [`Registry`]. Delivery is at least once: a job whose worker is lost runs
+//! again, so handlers are idempotent. The hot table holds only waiting and running jobs. A lease of 30 s is extended
+//! every 5 s, and every heartbeat and completion names its `lease_no`, so that a worker that was paused for longer
+//! cannot settle a job that another worker holds by then. Leases and schedules use the database's clock.
 //!
-//! Nobody sends NOTIFY: inside a transaction it serialises all commits, and a poll each second is the truth anyway.
+//! Nothing sends NOTIFY: inside a transaction it serialises all commits, and a poll each second is needed anyway.
 //! Within a process, [`enqueue`] wakes the worker.
 //!
-//! What the queue's state is, every process that serves exports ([`figures`]): nothing about it dies with the last worker.
+//! Every serving process exports the queue's metrics ([`figures`]), so they survive the last worker.
 //!
 //! Owns `jobs`, `job_payloads`, `job_history`, `job_attempts`, `job_dead_letters`, `job_queues`, `job_schedules`,
 //! `job_workers`.

@@ -1,4 +1,4 @@
-//! What a job is to those who declare, enqueue, run and look at it.
+//! Types for declaring, enqueueing, running and viewing jobs.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -15,32 +15,32 @@ use crate::{id_type, platform::ids::OrgId};
 
 id_type!(JobId, "A background job.");
 
-/// Work that outlives the request that asked for it. The value is the payload: stored as JSON, never changed, so it
-/// names things by id and stays readable for the next version of the code.
+/// Work that outlives the request that asked for it. The value is the payload, stored as JSON: refer to rows by id, and
+/// keep it readable for the next version of the code.
 pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// `<capability>.<verb>`, e.g. `knowledge.extract`.
     const KIND: &'static str;
-    /// Jobs of a queue share its pause, its limits and its series in the metrics.
+    /// Jobs of a queue share its pause, its limits and its metric series.
     const QUEUE: &'static str;
     /// Attempts before it goes to the dead letters, 1 to 100. A lost worker counts as an attempt, a snooze does not.
     const MAX_ATTEMPTS: i32 = 5;
-    /// After this an attempt is ended and counts as failed.
+    /// An attempt that runs longer is stopped and counts as failed.
     const TIMEOUT: Duration = Duration::from_mins(10);
     /// Wait before the second attempt; doubles with each further one up to an hour, with jitter.
     const BACKOFF: Duration = Duration::from_secs(2);
 }
 
-/// How a job is to be queued.
+/// Options of [`super::enqueue`].
 #[derive(Clone, Debug, Default)]
 pub struct Enqueue {
-    /// Not before; `None` is now.
+    /// Earliest start; `None` is now.
     pub run_at: Option<DateTime<Utc>>,
-    /// While a job of this kind and organisation with this key waits or runs, enqueueing gives that one's id.
-    /// The one that runs may have read its rows before your change: put a version into the key where that matters.
+    /// While a job of this kind and organisation with this key waits or runs, enqueueing returns its id. A running one
+    /// may have read its rows before your change: put a version into the key where that matters.
     pub unique_key: Option<String>,
     /// At most one job with this key runs at a time, over all queues, workers and organisations: use an id.
     pub concurrency_key: Option<String>,
-    /// -9 to 9, greater is sooner. Each step is worth one minute of waiting, so nothing waits for ever.
+    /// -9 to 9, greater is sooner. Each step is worth one minute of waiting, so nothing starves.
     pub priority: i16,
 }
 
@@ -53,9 +53,9 @@ pub struct JobContext {
     /// 1 for the first.
     pub attempt: i32,
     pub max_attempts: i32,
-    /// Attempts before this one whose process ended in the middle: killed, or cut off from the database.
+    /// Earlier attempts whose process died or lost the database.
     pub lost: i32,
-    /// Cancelled when somebody cancels the job, the lease is lost, or the process ends: return soon. The attempt is
+    /// Cancelled when the job is cancelled, the lease is lost, or the process shuts down: return soon. The attempt is
     /// dropped five seconds later.
     pub cancel: CancellationToken,
     pub(super) progress: Arc<Mutex<Progress>>,
@@ -67,7 +67,7 @@ impl JobContext {
         self.attempt >= self.max_attempts
     }
 
-    /// Shows how far the work is: percent, and a few words. Written with the next heartbeat, so call it freely.
+    /// Reports progress: percent and a short note. Written with the next heartbeat, so call it as often as you like.
     pub fn progress(&self, percent: u8, note: &str) {
         let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
         *progress =
@@ -75,7 +75,7 @@ impl JobContext {
     }
 }
 
-/// How far a running job is.
+/// Progress of a running job.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Progress {
     /// 0 to 100.
@@ -83,16 +83,16 @@ pub struct Progress {
     pub note: String,
 }
 
-/// Where a job is in its life.
+/// State of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum JobState {
-    /// Waits: for its time, for a worker, or for its next attempt.
+    /// Waits for its time, for a worker, or for its next attempt.
     Queued,
     Running,
     Succeeded,
     Cancelled,
-    /// Gave up; kept among the dead letters, from where it can be run again.
+    /// Failed for good; kept among the dead letters, from where it can be run again.
     Dead,
 }
 
@@ -114,12 +114,12 @@ impl JobState {
 impl std::str::FromStr for JobState {
     type Err = String;
     fn from_str(s: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|v| v.as_str() == s).ok_or_else(|| format!("{s:?} is no state of a job"))
+        Self::ALL.into_iter().find(|v| v.as_str() == s).ok_or_else(|| format!("{s:?} is not a job state"))
     }
 }
 
-/// Why an attempt failed, in words for those who use this installation. The chain of causes names hosts, files and
-/// statements: that is for its operators.
+/// Why an attempt failed, in words for users. The full chain of causes names hosts, files and SQL statements: it is for
+/// operators only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reason {
     TimedOut,
@@ -131,7 +131,7 @@ pub(super) enum Reason {
 impl Reason {
     pub(super) const ALL: [Self; 4] = [Self::TimedOut, Self::WorkerLost, Self::PayloadGone, Self::Internal];
 
-    /// Of a stored error: what the queue itself wrote begins with its reason's text, all else is internal.
+    /// Classifies a stored error: errors written by the queue begin with their reason's text, all others are internal.
     pub(super) fn of(error: &str) -> Self {
         Self::ALL.into_iter().find(|reason| error.starts_with(reason.text())).unwrap_or(Self::Internal)
     }
@@ -146,7 +146,7 @@ impl Reason {
         }
     }
 
-    /// The end of its translations' key.
+    /// Suffix of its translation key.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::TimedOut => "timed-out",
@@ -156,7 +156,7 @@ impl Reason {
         }
     }
 
-    /// Puts the reason in the place of the error.
+    /// Replaces the error by its reason.
     fn replace(error: &mut Option<String>) {
         if let Some(error) = error {
             Self::of(error).text().clone_into(error);
@@ -168,30 +168,31 @@ impl Reason {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct JobSummary {
     pub id: JobId,
-    /// Null for the system's own.
+    /// Null for the system's own jobs.
     pub org_id: Option<OrgId>,
     pub queue: String,
     pub kind: String,
     pub state: JobState,
     pub priority: i16,
-    /// Attempts begun.
+    /// Attempts started.
     pub attempts: i32,
     pub max_attempts: i32,
     pub progress: Progress,
-    /// Somebody asked a running job to stop; it has not yet.
+    /// A running job was asked to stop and has not stopped yet.
     pub cancel_requested: bool,
     pub created_at: DateTime<Utc>,
-    /// When it may run (again).
+    /// Earliest start of the next attempt.
     pub run_at: DateTime<Utc>,
-    /// Begin of the last attempt.
+    /// Start of the last attempt.
     pub started_at: Option<DateTime<Utc>>,
     pub finished_at: Option<DateTime<Utc>>,
-    /// Why the last attempt failed: for an operator's session the chain of causes on one line, for others a short reason.
+    /// Why the last attempt failed: for an operator's session the chain of causes on one line, for others a short
+    /// reason.
     pub last_error: Option<String>,
 }
 
 impl JobSummary {
-    /// Without what only operators see.
+    /// Hides what only operators may see.
     pub(super) fn for_members(mut self) -> Self {
         Reason::replace(&mut self.last_error);
         self
@@ -206,9 +207,9 @@ pub struct Attempt {
     pub outcome: AttemptOutcome,
     pub started_at: DateTime<Utc>,
     pub finished_at: DateTime<Utc>,
-    /// The process that ran it.
+    /// The worker process that ran it.
     pub worker_id: Uuid,
-    /// As `last_error` of the job.
+    /// Like the job's `last_error`.
     pub error: Option<String>,
 }
 
@@ -240,18 +241,18 @@ impl AttemptOutcome {
 pub struct JobDetail {
     #[serde(flatten)]
     pub job: JobSummary,
-    /// Oldest first; only those that have ended.
+    /// Ended attempts, oldest first.
     pub history: Vec<Attempt>,
-    /// What the job was given; null when it has been deleted by retention.
+    /// The job's payload; null when retention has deleted it.
     pub payload: Option<serde_json::Value>,
-    /// The HTTP request that asked for it, as in the request log.
+    /// Id of the HTTP request that queued it, as in the request log.
     pub request_id: Option<String>,
     /// Whether it can be run again from the dead letters.
     pub replayable: bool,
 }
 
 impl JobDetail {
-    /// Without what only operators see.
+    /// Hides what only operators may see.
     pub(super) fn for_members(mut self) -> Self {
         self.job = self.job.for_members();
         self.history.iter_mut().for_each(|attempt| Reason::replace(&mut attempt.error));
@@ -259,24 +260,24 @@ impl JobDetail {
     }
 }
 
-/// A queue and how it is doing.
+/// A queue with its limits and load.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct QueueStatus {
     pub name: String,
-    /// No job of it starts until it is resumed.
+    /// While paused, none of its jobs start.
     pub paused: bool,
-    /// Jobs that may run at once, over all workers; null: as many as the workers have room for.
+    /// Jobs that may run at once, over all workers; null: limited only by the workers.
     pub concurrency: Option<i32>,
     /// Jobs that may start in a minute; null: no limit.
     pub rate_per_minute: Option<i32>,
-    /// Jobs that wait, delayed ones included.
+    /// Waiting jobs, delayed ones included.
     pub depth: i64,
     /// Jobs that could run now.
     pub due: i64,
     pub running: i64,
-    /// How long the longest waiting due job has waited, seconds.
+    /// How long the oldest due job has waited, seconds.
     pub oldest_seconds: f64,
-    /// Jobs that gave up in the last 24 hours.
+    /// Jobs that failed for good in the last 24 hours.
     pub failed_24h: i64,
     /// Jobs among the dead letters.
     pub dead_letters: i64,

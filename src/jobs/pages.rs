@@ -1,4 +1,4 @@
-//! `/jobs`: the queues, and jobs with their attempts and errors.
+//! `/jobs`: queues, and jobs with their attempts and errors.
 
 use askama::Template;
 use axum::{
@@ -66,7 +66,7 @@ impl ListFilter {
     fn pager(&self, next: Option<&str>) -> Pager {
         let mut path = "/jobs".to_owned();
         for (name, value) in [("state", &self.state), ("queue", &self.queue), ("whose", &self.whose)] {
-            // States, queues and `system` are plain words; anything else would not have passed the filter.
+            // Values are plain words: anything else has not passed the filter.
             if !value.is_empty() && value.chars().all(|c| c.is_ascii_alphanumeric() || "._".contains(c)) {
                 path.push(if path.contains('?') { '&' } else { '?' });
                 path.push_str(name);
@@ -99,7 +99,7 @@ struct Show<'a> {
 }
 
 impl JobState {
-    /// The tone of its badge.
+    /// Badge colour.
     fn tone(self) -> &'static str {
         match self {
             Self::Queued => "neutral",
@@ -112,7 +112,7 @@ impl JobState {
 }
 
 impl AttemptOutcome {
-    /// The tone of its badge.
+    /// Badge colour.
     fn tone(self) -> &'static str {
         match self {
             Self::Succeeded => "ok",
@@ -122,11 +122,11 @@ impl AttemptOutcome {
     }
 }
 
-/// Words that both pages need.
-trait Looks {
+/// View helpers shared by both pages.
+trait ViewHelpers {
     fn shell(&self) -> &Shell;
 
-    /// What the service gave: an error's chain for operators, else one of the reasons, in the reader's language.
+    /// An error's text as the service returned it: the chain for operators, else a reason translated for the reader.
     fn error(&self, error: &str) -> String {
         if self.shell().principal().is_operator() {
             return error.to_owned();
@@ -138,7 +138,7 @@ trait Looks {
         self.shell().t(format!("jobs-state-{}", state.as_str())).to_string()
     }
 
-    /// A span of time with a unit that fits it.
+    /// A duration with a fitting unit.
     fn span(&self, seconds: f64) -> String {
         let (key, n) = match seconds {
             s if s < 1.0 => ("jobs-milliseconds", s * 1e3),
@@ -150,20 +150,20 @@ trait Looks {
     }
 }
 
-impl Looks for List<'_> {
+impl ViewHelpers for List<'_> {
     fn shell(&self) -> &Shell {
         self.shell
     }
 }
 
-impl Looks for Show<'_> {
+impl ViewHelpers for Show<'_> {
     fn shell(&self) -> &Shell {
         self.shell
     }
 }
 
 impl List<'_> {
-    /// What can be searched for.
+    /// Label of the search field.
     fn search(&self) -> String {
         self.shell.t(if self.operator { "jobs-search-errors" } else { "jobs-search" }).to_string()
     }
@@ -232,7 +232,7 @@ async fn delete(
     answer(&shell, id, done.map_err(ApiError::from), "jobs-deleted")
 }
 
-/// To the page of the job that it is now, or back with the reason when its state does not allow it any more.
+/// Redirects to the job's page, or back with the reason when its state no longer allows the action.
 fn answer(shell: &Shell, id: JobId, done: Result<JobId, ApiError>, message: &str) -> Result<Response, ApiError> {
     match done {
         Ok(now) => Ok(shell.redirect(&format!("/jobs/{now}"), &Flash::ok(message))),

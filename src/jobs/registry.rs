@@ -1,4 +1,4 @@
-//! Which code runs which kind of job, and on which schedules.
+//! Handlers by kind of job, and schedules.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -8,7 +8,7 @@ use super::{CatchUp, Cron, Job, JobContext, JobError, JobsError};
 
 type Run = Arc<dyn Fn(JobContext, serde_json::Value) -> BoxFuture<'static, Result<(), JobError>> + Send + Sync>;
 
-/// A kind of job as the worker knows it.
+/// A registered kind of job.
 #[derive(Clone)]
 pub(super) struct Kind {
     pub(super) queue: &'static str,
@@ -17,7 +17,7 @@ pub(super) struct Kind {
     pub(super) run: Run,
 }
 
-/// A job that a clock enqueues. It belongs to the system, not to an organisation.
+/// A job enqueued by the clock. It belongs to the system, not to an organisation.
 #[derive(Clone)]
 pub(super) struct Schedule {
     pub(super) name: &'static str,
@@ -43,10 +43,10 @@ impl std::fmt::Debug for Registry {
 }
 
 impl Registry {
-    /// `handler` runs every job of kind `J`. A payload that does not decode is a permanent error.
+    /// Registers `handler` for jobs of kind `J`. A payload that does not decode is a permanent error.
     ///
     /// # Panics
-    /// When the kind is registered already: two capabilities would fight over its jobs.
+    /// When the kind is registered already: two capabilities would compete for its jobs.
     pub fn register<J, F, Fut>(&mut self, handler: F)
     where
         J: Job,
@@ -80,7 +80,8 @@ impl Registry {
         Ok(())
     }
 
-    /// Whether this build runs jobs of this kind out of this queue. Those of a newer version beside it are its own affair.
+    /// Whether this build runs jobs of this kind from this queue. Those of a newer version running beside it are left
+    /// alone.
     pub(super) fn runs(&self, queue: &str, kind: &str) -> bool {
         self.kinds.contains_key(kind) && self.kinds.values().any(|k| k.queue == queue)
     }

@@ -28,7 +28,7 @@ pub fn router() -> OpenApiRouter<Jobs> {
         .routes(routes!(resume_queue))
 }
 
-/// Which jobs to list.
+/// Filters of the job list.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(default)]
@@ -50,7 +50,7 @@ pub(super) struct JobFilter {
 }
 
 impl JobFilter {
-    /// Empty fields, as a form sends them, are no filter.
+    /// Empty fields, as forms send them, do not filter.
     pub(super) fn resolve(&self, who: &Principal) -> Result<(Owner, Filter, i64), ApiError> {
         let given = |text: &Option<String>| text.as_deref().map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned);
         let page = PageQuery { limit: self.limit, cursor: self.cursor.clone() };
@@ -60,7 +60,7 @@ impl JobFilter {
             .map_err(|e| ApiError::validation(vec![FieldError::new("/state", "invalid", e)]))?;
         let owner = match self.system {
             Some(true) if who.is_operator() => Owner::System,
-            Some(true) => return Err(ApiError::forbidden("only operators see the installation's own jobs")),
+            Some(true) => return Err(ApiError::forbidden("only operators can see the installation's own jobs")),
             _ => Owner::Org(who.org_id),
         };
         let filter = Filter {
@@ -100,7 +100,7 @@ async fn get_job(
     Ok(Json(jobs.get(&who, id).await?))
 }
 
-/// Cancels a job. One that runs is asked to stop and shows `cancel_requested` until it has.
+/// Cancels a job. A running one is asked to stop and shows `cancel_requested` until it has.
 #[utoipa::path(post, path = "/api/v1/jobs/{id}/cancel", tag = "Jobs", params(("id" = JobId, Path)), responses((status = 200, body = JobSummary), (status = 404), (status = 409)))]
 async fn cancel_job(
     State(jobs): State<Jobs>,
@@ -111,7 +111,7 @@ async fn cancel_job(
     Ok(Json(jobs.cancel(&who, id).await?))
 }
 
-/// Runs a waiting job now, or a dead one again: as a new job, which is the answer.
+/// Runs a waiting job now, or a dead one again as a new job. Returns that job.
 #[utoipa::path(post, path = "/api/v1/jobs/{id}/retry", tag = "Jobs", params(("id" = JobId, Path)), responses((status = 200, body = JobSummary), (status = 404), (status = 409)))]
 async fn retry_job(
     State(jobs): State<Jobs>,
@@ -122,7 +122,7 @@ async fn retry_job(
     Ok(Json(jobs.retry(&who, id).await?))
 }
 
-/// Deletes a dead job's letter: it can no longer be run again. Its history stays until retention takes it.
+/// Deletes a dead letter: the job can no longer be run again. Its history stays until retention deletes it.
 #[utoipa::path(delete, path = "/api/v1/jobs/{id}", tag = "Jobs", params(("id" = JobId, Path)), responses((status = 204), (status = 404), (status = 409)))]
 async fn delete_job(State(jobs): State<Jobs>, Auth(who): Auth, Path(id): Path<JobId>) -> Result<StatusCode, ApiError> {
     who.require(WRITE)?;
@@ -136,14 +136,14 @@ struct Queues {
     data: Vec<QueueStatus>,
 }
 
-/// Queues. The figures count the organisation's jobs; for an operator's session, all.
+/// Queues with counts of the organisation's jobs; in an operator's session, of all jobs.
 #[utoipa::path(get, path = "/api/v1/queues", tag = "Jobs", responses((status = 200, body = Queues)))]
 async fn list_queues(State(jobs): State<Jobs>, Auth(who): Auth) -> Result<Json<Queues>, ApiError> {
     who.require(READ)?;
     Ok(Json(Queues { data: jobs.queues(&who).await? }))
 }
 
-/// Stops a queue from starting jobs; what runs goes on. Operators only.
+/// Stops a queue from starting jobs; running ones continue. Operators only.
 #[utoipa::path(post, path = "/api/v1/queues/{name}/pause", tag = "Jobs", params(("name" = String, Path)), responses((status = 204), (status = 403), (status = 404)))]
 async fn pause_queue(
     State(jobs): State<Jobs>,
@@ -169,12 +169,12 @@ async fn set_paused(jobs: &Jobs, who: &Principal, name: &str, paused: bool) -> R
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Err 403 unless `who` is an operator who may also change jobs.
+/// `Err` (403) unless `who` is an operator who may also change jobs.
 pub(super) fn require_operator(who: &Principal) -> Result<(), ApiError> {
     who.require(WRITE)?;
     if who.is_operator() {
         Ok(())
     } else {
-        Err(ApiError::forbidden("queues belong to the installation: only its operators change them"))
+        Err(ApiError::forbidden("queues belong to the installation: only operators can change them"))
     }
 }

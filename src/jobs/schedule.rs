@@ -1,18 +1,18 @@
-//! Cron: when a schedule fires next, and what becomes of ticks that nobody was there for.
+//! Cron: when a schedule fires next, and what happens to missed ticks.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::JobsError;
 
-/// A tick that is later than this was missed: its worker was away, not merely busy.
+/// A tick later than this was missed: no worker was running, as opposed to a busy one.
 pub(super) const LATE: TimeDelta = TimeDelta::seconds(60);
 
-/// What becomes of ticks that passed while no worker ran.
+/// What happens to ticks that passed while no worker ran.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CatchUp {
-    /// They are lost; the next tick fires.
+    /// Missed ticks are dropped; the next one fires.
     Skip,
-    /// One job makes up for all of them.
+    /// One job replaces all missed ticks.
     One,
 }
 
@@ -25,7 +25,7 @@ impl CatchUp {
     }
 }
 
-/// Names that stand for five fields, as in Vixie cron.
+/// Names for common patterns, as in Vixie cron.
 const NAMED: [(&str, &str); 7] = [
     ("@hourly", "0 * * * *"),
     ("@daily", "0 0 * * *"),
@@ -36,8 +36,8 @@ const NAMED: [(&str, &str); 7] = [
     ("@annually", "0 0 1 1 *"),
 ];
 
-/// The five fields of `pattern`; `Err` says what is understood. The library would also take seconds and years, which whoever
-/// counts five fields reads as minutes.
+/// The five fields of `pattern`; `Err` says what is accepted. The library would also accept seconds and years, and
+/// would read a pattern of six fields differently than its writer meant.
 fn fields(pattern: &str) -> Result<&str, String> {
     let name = pattern.trim();
     if let Some((_, fields)) = NAMED.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
@@ -59,14 +59,14 @@ fn fields(pattern: &str) -> Result<&str, String> {
     ))
 }
 
-/// `*/90` minutes would fire at minute 0 of every hour, and not every 90 minutes; `*/60` does what it says.
+/// `*/90` minutes would fire at minute 0 of every hour, not every 90 minutes. `*/60` does what it says.
 fn check_steps(fields: &str) -> Result<(), String> {
     for (field, (most, name)) in
         fields.split_whitespace().zip([(60, "minute"), (24, "hour"), (31, "day"), (12, "month"), (7, "weekday")])
     {
         let steps = field.split(',').filter_map(|part| part.split_once('/')?.1.parse::<u32>().ok());
         if let Some(step) = steps.max().filter(|step| *step > most) {
-            return Err(format!("the step {step} of its {name} is more than there are, so it would never be taken"));
+            return Err(format!("the step {step} of its {name} is larger than the range, so it would have no effect"));
         }
     }
     Ok(())
@@ -75,7 +75,7 @@ fn check_steps(fields: &str) -> Result<(), String> {
 /// A cron pattern in a time zone.
 ///
 /// Where the clock jumps forward, a fixed time inside the gap fires at the gap's end; where it is turned back, a fixed
-/// time fires once, at its first passing. Patterns with `*` or steps go by elapsed time (Vixie cron's rules).
+/// time fires once, at its first occurrence. Patterns with `*` or steps go by elapsed time (Vixie cron's rules).
 #[derive(Clone, Debug)]
 pub struct Cron {
     pattern: croner::Cron,
@@ -95,19 +95,19 @@ impl Cron {
             text: pattern.to_owned(),
             zone: zone.parse().map_err(|e: chrono_tz::ParseError| wrong(e.to_string()))?,
         };
-        // What five fields can say comes round within the 28 years of the calendar, wherever one begins.
+        // Every pattern of five fields repeats within the calendar's cycle of 28 years, whatever the starting point.
         match cron.next(DateTime::UNIX_EPOCH) {
             Ok(_) => Ok(cron),
-            Err(_) => Err(wrong("it never fires; write \"off\" where nothing shall run".into())),
+            Err(_) => Err(wrong("it never fires; write \"off\" to disable the schedule".into())),
         }
     }
 
-    /// Whether this is a time zone's IANA name.
+    /// Whether `name` is an IANA time zone.
     pub fn is_zone(name: &str) -> bool {
         name.parse::<chrono_tz::Tz>().is_ok()
     }
 
-    /// Like `parse`, for a setting that may also switch its schedule off: `None` for "off", "never" and nothing at all.
+    /// Like `parse`, for a setting that may switch its schedule off: `None` for "off", "never" and an empty value.
     pub fn parse_or_off(pattern: &str, zone: &str) -> Result<Option<Self>, JobsError> {
         if matches!(pattern.trim().to_ascii_lowercase().as_str(), "" | "off" | "never") {
             return Ok(None);
@@ -134,13 +134,13 @@ impl Cron {
     }
 }
 
-/// Whether a tick that is looked at `now` still fires.
+/// Whether a tick seen at `now` still fires.
 pub(super) fn fires(tick: DateTime<Utc>, now: DateTime<Utc>, catch_up: CatchUp) -> bool {
     catch_up == CatchUp::One || now - tick <= LATE
 }
 
-/// How many ticks, from `tick` on, were missed at `now`: later than a worker that is there would have been. Counts no further than
-/// 10 000 (a minute's schedule, a week).
+/// How many ticks from `tick` on were missed at `now`, i.e. are later than [`LATE`]. Stops counting at 10 000 (a week
+/// of a schedule that fires each minute).
 pub(super) fn missed(cron: &Cron, tick: DateTime<Utc>, now: DateTime<Utc>) -> Result<u64, JobsError> {
     let (mut tick, mut missed) = (tick, 0);
     while now - tick > LATE && missed < 10_000 {

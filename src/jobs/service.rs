@@ -1,4 +1,4 @@
-//! The rules: who may see and change which job, and the start of the worker.
+//! Rules: who may see and change which job; starts the worker.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -7,7 +7,7 @@ use super::{
     model::{JobDetail, QueueStatus},
     store::{self, Filter},
     wake,
-    worker::{self, Pulse},
+    worker::{self, Liveness},
 };
 use crate::platform::{
     clock::Clock,
@@ -28,11 +28,11 @@ struct Inner {
     clock: Clock,
     config: Config,
     metrics: Metrics,
-    /// Of this process's worker, once it has been started.
-    pulse: Mutex<Option<Arc<Pulse>>>,
+    /// Liveness of this process's worker, once started.
+    liveness: Mutex<Option<Arc<Liveness>>>,
 }
 
-/// Whose jobs somebody looks at.
+/// Whose jobs to list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Owner {
     Org(OrgId),
@@ -49,29 +49,29 @@ impl Owner {
     }
 }
 
-/// Operators see errors whole, others a reason.
+/// Operators see whole errors, others only the reason.
 fn as_seen_by(who: &Principal, job: JobSummary) -> JobSummary {
     if who.is_operator() { job } else { job.for_members() }
 }
 
 impl Jobs {
     pub fn new(db: Db, clock: Clock, config: Config, metrics: Metrics) -> Self {
-        Self(Arc::new(Inner { db, clock, config, metrics, pulse: Mutex::default() }))
+        Self(Arc::new(Inner { db, clock, config, metrics, liveness: Mutex::default() }))
     }
 
     /// Starts this process's worker: it leases jobs of the registered kinds, fires the registered schedules and rescues
-    /// jobs of lost workers until `lifecycle` ends. Call once. Errs when a schedule is wrong; a database that is away is
-    /// waited for.
+    /// jobs of lost workers until `lifecycle` ends. Call once. `Err` when a schedule is invalid; an unreachable
+    /// database is waited for.
     pub fn start_worker(&self, mut registry: Registry, lifecycle: &Lifecycle) -> Result<(), JobsError> {
         jobs::register(self, &mut registry)?;
         self.0.metrics.create(&registry.queues(), &registry.schedule_names());
-        let pulse = worker::start(self.clone(), registry, lifecycle);
-        *self.0.pulse.lock().unwrap_or_else(PoisonError::into_inner) = Some(pulse);
+        let liveness = worker::start(self.clone(), registry, lifecycle);
+        *self.0.liveness.lock().unwrap_or_else(PoisonError::into_inner) = Some(liveness);
         Ok(())
     }
 
-    /// Exports the state of the queues, schedules and workers of `registry`, whatever this process does itself, until `lifecycle`
-    /// ends.
+    /// Exports the state of the queues, schedules and workers of `registry` until `lifecycle` ends. Independent of the
+    /// worker.
     pub fn start_figures(&self, mut registry: Registry, lifecycle: &Lifecycle) -> Result<(), JobsError> {
         jobs::register(self, &mut registry)?;
         self.0.metrics.create_figures(&registry.queues(), &registry.schedule_names());
@@ -79,16 +79,15 @@ impl Jobs {
         Ok(())
     }
 
-    /// Looks for due jobs now: call after a commit where a second matters. [`super::enqueue`] hints by itself.
+    /// Polls for due jobs now: call after a commit where a second matters. [`super::enqueue`] does it by itself.
     pub fn wake(&self) {
         wake::hint();
     }
 
-    /// Whether this process's worker gets on; a worker without work, or no worker at all, does. For readiness: answers
-    /// from memory.
+    /// Readiness of this process's worker, from memory. Passes when there is no worker or nothing to do.
     pub fn progress(&self) -> CheckResult {
-        match &*self.0.pulse.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(pulse) => pulse.judge(std::time::Duration::from_secs(self.0.config.stalled_seconds)),
+        match &*self.0.liveness.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(liveness) => liveness.judge(std::time::Duration::from_secs(self.0.config.stalled_seconds)),
             None => CheckResult::pass("no worker in this process"),
         }
     }
@@ -101,7 +100,7 @@ impl Jobs {
         Ok((queues.iter().map(|q| q.depth + q.running).sum(), queues.iter().map(|q| q.dead_letters).sum()))
     }
 
-    /// Jobs of all organisations that are due or running: nothing is left to wait for at 0.
+    /// Due and running jobs of all organisations; 0 when the queue is idle.
     pub async fn unfinished(&self) -> Result<i64, JobsError> {
         let mut tx = self.begin(Owner::System).await?;
         let queues = store::queues(&mut tx).await?;
@@ -125,7 +124,7 @@ impl Jobs {
         &self.0.metrics
     }
 
-    /// Partitions made and dropped.
+    /// Returns how many partitions were created and dropped.
     pub(super) async fn maintain(&self) -> Result<(i32, i32), JobsError> {
         let mut tx = self.0.db.system().await?;
         let done = store::maintain(&mut tx, self.0.config.retention_days).await?;
@@ -150,7 +149,7 @@ impl Jobs {
         Ok(rows.into_iter().map(|job| as_seen_by(who, job)).collect())
     }
 
-    /// One job with all that is known of it.
+    /// One job with its attempts and payload.
     pub(super) async fn get(&self, who: &Principal, id: JobId) -> Result<JobDetail, JobsError> {
         let (mut tx, job) = self.find(who, id).await?;
         let history = store::attempts(&mut tx, id).await?;
@@ -161,11 +160,11 @@ impl Jobs {
         Ok(if who.is_operator() { detail } else { detail.for_members() })
     }
 
-    /// Cancels a job: at once when it waits, with the next heartbeat of its worker when it runs.
+    /// Cancels a job: a waiting one at once, a running one with its worker's next heartbeat.
     pub(super) async fn cancel(&self, who: &Principal, id: JobId) -> Result<JobSummary, JobsError> {
         let (mut tx, job) = self.find(who, id).await?;
         if !(store::cancel_queued(&mut tx, id).await? || store::request_cancel(&mut tx, id).await?) {
-            return Err(JobsError::Conflict("this job has ended"));
+            return Err(JobsError::Conflict("the job has already ended"));
         }
         let job = store::get(&mut tx, job.org_id, id).await?.ok_or(JobsError::NotFound)?;
         tx.commit().await?;
@@ -181,16 +180,16 @@ impl Jobs {
             JobState::Dead => {
                 let new_id = JobId::generate(&self.0.clock);
                 if !store::replay(&mut tx, id, new_id).await? {
-                    return Err(JobsError::Conflict("this job has been run again or deleted already"));
+                    return Err(JobsError::Conflict("the job was already run again or deleted"));
                 }
                 new_id
             }
-            _ => return Err(JobsError::Conflict("only a waiting or a dead job can be run again")),
+            _ => return Err(JobsError::Conflict("only a waiting or dead job can be run again")),
         };
         let job = store::get(&mut tx, job.org_id, id).await?.ok_or(JobsError::NotFound)?;
         tx.commit().await?;
         wake::hint();
-        tracing::info!(job_id = %id, kind = job.kind, by = who.subject(), "job run again");
+        tracing::info!(job_id = %id, kind = job.kind, by = who.subject(), "job queued again");
         Ok(as_seen_by(who, job))
     }
 
@@ -198,14 +197,14 @@ impl Jobs {
     pub(super) async fn delete_dead_letter(&self, who: &Principal, id: JobId) -> Result<(), JobsError> {
         let (mut tx, job) = self.find(who, id).await?;
         if !store::delete_dead_letter(&mut tx, id).await? {
-            return Err(JobsError::Conflict("this job is not among the dead letters"));
+            return Err(JobsError::Conflict("the job is not among the dead letters"));
         }
         tx.commit().await?;
         tracing::info!(job_id = %id, kind = job.kind, by = who.subject(), "dead letter deleted");
         Ok(())
     }
 
-    /// Every queue, counting what `who` may see: an operator everything, others their organisation's jobs.
+    /// All queues, counting the jobs that `who` may see: an operator everything, others their organisation's.
     pub(super) async fn queues(&self, who: &Principal) -> Result<Vec<QueueStatus>, JobsError> {
         let mut tx = self.begin(if who.is_operator() { Owner::System } else { Owner::Org(who.org_id) }).await?;
         let queues = store::queues(&mut tx).await?;
@@ -225,8 +224,8 @@ impl Jobs {
         Ok(())
     }
 
-    /// Sets a queue's limits for the whole installation; `None` lifts one. For capabilities (a limit that the work
-    /// itself needs) and operators.
+    /// Sets a queue's limits for the whole installation; `None` lifts one. For operators, and for capabilities whose
+    /// work needs a limit.
     pub async fn set_limits(
         &self,
         queue: &str,
@@ -248,7 +247,7 @@ impl Jobs {
         })
     }
 
-    /// The job in the caller's organisation or, for operators, among the system's; with the transaction that sees it.
+    /// The job in the caller's organisation (for operators also among the system's), with the transaction that sees it.
     async fn find(&self, who: &Principal, id: JobId) -> Result<(Tx, JobSummary), JobsError> {
         let owners = [Some(Owner::Org(who.org_id)), who.is_operator().then_some(Owner::System)];
         for owner in owners.into_iter().flatten() {

@@ -1,4 +1,4 @@
-//! The rules that need no database: cron in time zones, backoff, what an attempt's result means.
+//! The rules that need no database: cron in time zones, backoff, how an attempt's result is judged.
 
 use std::time::Duration;
 
@@ -73,8 +73,8 @@ fn a_wrong_pattern_or_zone_is_refused_by_name() {
         ("@every 6h", "UTC", "@every 6h is not understood; five fields are needed"),
         ("@reboot", "UTC", "or one of @hourly, @daily, @midnight, @weekly"),
         ("@daily 5 * * *", "UTC", "is not understood"),
-        ("*/90 * * * *", "UTC", "the step 90 of its minute is more"),
-        ("0 1-5,*/36 * * *", "UTC", "the step 36 of its hour is more"),
+        ("*/90 * * * *", "UTC", "the step 90 of its minute is larger"),
+        ("0 1-5,*/36 * * *", "UTC", "the step 36 of its hour is larger"),
     ] {
         let error = Cron::parse(pattern, zone).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");

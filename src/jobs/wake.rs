@@ -1,5 +1,5 @@
-//! Wakes this process's workers when something was queued. Process-wide, because [`super::enqueue`] knows nothing but
-//! the caller's transaction. Only a hint: it is given before the commit, and other processes do not hear it.
+//! Wakes this process's workers when a job was queued. Process-wide, because [`super::enqueue`] has only the caller's
+//! transaction. Only a hint: it comes before the commit, and other processes do not see it.
 
 use std::sync::LazyLock;
 
@@ -7,12 +7,12 @@ use tokio::sync::watch;
 
 static HINT: LazyLock<watch::Sender<()>> = LazyLock::new(|| watch::Sender::new(()));
 
-/// Something may be due soon.
+/// A job may be due soon.
 pub(super) fn hint() {
     HINT.send_replace(());
 }
 
-/// Hears hints from now on; several at once are one.
+/// Receives hints from now on; several at once count as one.
 pub(super) fn listen() -> watch::Receiver<()> {
     HINT.subscribe()
 }

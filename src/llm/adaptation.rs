@@ -1,4 +1,4 @@
-//! The ways in which model servers differ, by name.
+//! Named differences between model servers.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use serde::{Deserialize, Serialize};
@@ -7,29 +7,29 @@ use utoipa::ToSchema;
 use crate::label_enum;
 
 label_enum! {
-    /// How a request is changed for a server that refuses it as it is. None changes what was asked for.
+    /// A change of requests to a server that refuses them otherwise. None changes what the client asked for.
     #[derive(PartialOrd, Ord, Deserialize, Serialize, ToSchema)]
     #[serde(rename_all = "snake_case")]
     pub enum Adaptation {
-        /// `stream_options` is left out; usage is estimated where the server then reports none.
+        /// Omits `stream_options`; usage is estimated when the server then reports none.
         NoStreamOptions = "no_stream_options",
-        /// The limit of an answer is called `max_tokens`.
+        /// Sends the answer's token limit as `max_tokens`.
         MaxTokens = "max_tokens",
-        /// The limit of an answer is called `max_completion_tokens`.
+        /// Sends the answer's token limit as `max_completion_tokens`.
         MaxCompletionTokens = "max_completion_tokens",
-        /// Messages of role `developer` are sent as `system`.
+        /// Sends messages of role `developer` as `system`.
         SystemForDeveloper = "system_for_developer",
-        /// What was said as system stands at the begin of the user's first message.
+        /// Moves system messages to the beginning of the user's first message.
         NoSystem = "no_system",
-        /// Messages of one role in a row are joined, and the user begins.
+        /// Joins consecutive messages of one role; the user begins.
         AlternateTurns = "alternate_turns",
-        /// Content that is a list of texts is sent as one text.
+        /// Sends content that is a list of texts as one text.
         PlainContent = "plain_content",
-        /// Fields that only answers have (`reasoning_content`, `annotations`, ...) are left out of messages.
+        /// Removes fields that only answers have (`reasoning_content`, `annotations`, ...) from messages.
         InputFieldsOnly = "input_fields_only",
-        /// The answer is asked for whole, and given to the client as a stream.
+        /// Requests the answer whole and streams it to the client.
         NoStream = "no_stream",
-        /// `encoding_format` is left out of requests for embeddings.
+        /// Omits `encoding_format` in requests for embeddings.
         NoEncodingFormat = "no_encoding_format",
     }
 }
@@ -40,12 +40,12 @@ pub struct AdaptationLabels {
 }
 
 impl Adaptation {
-    /// Names it in the reader's language.
+    /// Translation key.
     pub fn key(self) -> String {
         format!("llm-adaptation-{}", self.as_str().replace('_', "-"))
     }
 
-    /// What it replaces: a limit has one name.
+    /// The adaptation that this one replaces: the limit is sent under one name only.
     pub fn opposite(self) -> Option<Self> {
         match self {
             Self::MaxTokens => Some(Self::MaxCompletionTokens),
@@ -55,10 +55,10 @@ impl Adaptation {
     }
 }
 
-/// What a model of a provider needs.
+/// A model and its adaptations.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct AdaptedModel {
-    /// Without the provider's name.
+    /// Without the provider's prefix.
     pub model: String,
     pub adaptations: Vec<Adaptation>,
 }

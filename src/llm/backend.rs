@@ -1,4 +1,4 @@
-//! What answers: a trait for each kind of model server, and the stream of an answer.
+//! The trait of model backends, and the stream of an answer.
 
 use std::{
     pin::Pin,
@@ -22,25 +22,25 @@ use crate::platform::{ids::OrgId, telemetry::trace};
 pub trait ModelBackend: Send + Sync + 'static {
     fn kind(&self) -> BackendKind;
 
-    /// The models that this organisation may ask for, with their prefix. May leave out what cannot be listed.
+    /// The models that this organisation may use, with their prefix. May omit models that cannot be listed.
     async fn models(&self, org: OrgId) -> Result<Vec<ModelInfo>, LlmError>;
 
-    /// Answers in chunks. `model` is the name without the prefix. Dropping the stream cancels the work behind it.
+    /// Streams an answer. `model` is the name without the prefix. Dropping the stream cancels the request behind it.
     async fn stream(&self, call: &CallContext, model: &str, request: ChatRequest) -> Result<ChatStream, LlmError>;
 
-    /// Answers whole; by default from the chunks.
+    /// Answers whole; by default collected from the stream.
     async fn complete(&self, call: &CallContext, model: &str, request: ChatRequest) -> Result<Completion, LlmError> {
         self.stream(call, model, request).await?.collect().await
     }
 
-    /// Embeds texts; vectors as the server gave them, in the order of the texts. `more`: other fields of the request (`dimensions`,
-    /// `input_type`, `user`), for the server as they are.
+    /// Embeds texts; vectors as the server returned them, in the order of the texts. `more`: other fields of the
+    /// request (`dimensions`, `input_type`, `user`), passed on unchanged.
     async fn embed(&self, model: &str, texts: &[String], more: &Map<String, Value>) -> Result<Embeddings, LlmError> {
         let _ = (texts, more);
         Err(LlmError::invalid("model", "model_not_supported", format!("{model} is not an embedding model")))
     }
 
-    /// Embeds texts that the client has cut into tokens: only who made the model knows which.
+    /// Embeds texts that the client has already tokenized: only the provider knows its model's tokens.
     async fn embed_tokens(
         &self,
         model: &str,
@@ -52,8 +52,8 @@ pub trait ModelBackend: Send + Sync + 'static {
     }
 }
 
-/// The chunks of one answer, in order. Ends after the last chunk; an `Err` is the last item. Dropped early it cancels the
-/// request behind it, and the call is recorded as cancelled.
+/// The chunks of one answer, in order. Ends after the last chunk; an `Err` is the last item. Dropping it early cancels
+/// the request behind it, and the call is recorded as cancelled.
 pub struct ChatStream {
     chunks: BoxStream<'static, Result<Chunk, LlmError>>,
     meter: Option<Meter>,
@@ -66,7 +66,7 @@ impl std::fmt::Debug for ChatStream {
 }
 
 impl ChatStream {
-    /// For backends: any stream of chunks.
+    /// For backends: wraps any stream of chunks.
     pub fn new(chunks: impl Stream<Item = Result<Chunk, LlmError>> + Send + 'static) -> Self {
         Self { chunks: chunks.boxed(), meter: None }
     }
@@ -76,7 +76,7 @@ impl ChatStream {
         self
     }
 
-    /// Waits for the end and puts the chunks together into one answer.
+    /// Reads to the end and merges the chunks into one answer.
     pub async fn collect(mut self) -> Result<Completion, LlmError> {
         let mut fold = Fold::default();
         while let Some(chunk) = self.next().await {
@@ -117,7 +117,7 @@ impl Stream for ChatStream {
     }
 }
 
-/// Puts chunks together into a whole answer.
+/// Merges chunks into a whole answer.
 #[derive(Default)]
 struct Fold {
     whole: ChatCompletion,
@@ -162,7 +162,7 @@ impl Fold {
             .filter_map(|c| c.message.extra.get_mut("tool_calls")?.as_array_mut())
             .flatten()
         {
-            // `index` belongs to fragments only.
+            // `index` belongs to stream fragments only.
             if let Some(call) = call.as_object_mut() {
                 call.remove("index");
             }
@@ -183,7 +183,8 @@ fn choice_at(choices: &mut Vec<Choice>, index: u32) -> &mut Choice {
     &mut choices[at]
 }
 
-/// What stands beside the deltas of a choice (`logprobs`, `error`, a provider's own reason): lists grow, the rest is as it was last.
+/// Merges the fields beside a choice's delta (`logprobs`, `error`, a provider's own reason): lists grow, other values
+/// are replaced.
 fn beside(into: &mut Map<String, Value>, part: &Map<String, Value>) {
     for (key, value) in part {
         match (into.get_mut(key), value) {
@@ -195,14 +196,14 @@ fn beside(into: &mut Map<String, Value>, part: &Map<String, Value>) {
     }
 }
 
-/// Adds a fragment to what is there: texts are continued, lists are matched by `index` or appended, the rest is replaced.
+/// Merges a fragment: texts are concatenated, lists are matched by `index` or appended, other values are replaced.
 fn merge(into: &mut Map<String, Value>, part: &Map<String, Value>) {
     for (key, value) in part {
         match (into.get_mut(key), value) {
             (_, Value::Null) => {}
             (Some(Value::Object(old)), Value::Object(new)) => merge(old, new),
             (Some(Value::Array(old)), Value::Array(new)) => new.iter().for_each(|item| merge_item(old, item)),
-            // Identifiers come whole, and empty where they have come before; what grows is text such as `arguments`.
+            // Identifiers come whole, and empty when they have come before; only text such as `arguments` grows.
             (Some(Value::String(old)), Value::String(new)) if matches!(key.as_str(), "id" | "type" | "name") => {
                 if !new.is_empty() {
                     old.clone_from(new);

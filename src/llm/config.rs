@@ -12,40 +12,41 @@ use serde::{Deserialize, Serialize};
 use super::{adaptation::Adaptation, prices::Price};
 use crate::platform::config::{ConfigErrors, secret};
 
-/// Names that a provider cannot have: other backends answer to them.
+/// Prefixes that a provider cannot have: they belong to other backends.
 const RESERVED: [&str; 4] = ["agent", "builtin", "holdfast", "local"];
 
 /// Language models and embeddings.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// A streamed answer whose request names no limit is ended after so many tokens, as estimated here. The server is told no limit.
+    /// A streamed answer without a limit in its request is ended after this many tokens, as estimated here. The limit
+    /// is not sent to the server.
     pub max_output_tokens: u32,
-    /// Largest conversation that is accepted, in tokens as estimated here.
+    /// Largest accepted conversation, tokens as estimated here.
     pub max_request_tokens: u64,
-    /// Largest body of a request to `/v1`, bytes; pictures in a conversation are part of it.
+    /// Largest request body of `/v1`, bytes; includes images in a conversation.
     pub max_body_bytes: usize,
-    /// A comment is sent on a quiet stream of an answer this often, seconds, so that proxies keep it open.
+    /// How often a comment is sent on a silent answer stream so that proxies keep it open, seconds.
     pub heartbeat_seconds: u64,
-    /// Usage rows are kept for this long, days.
+    /// How long usage rows are kept, days.
     pub usage_retention_days: u32,
     pub aliases: Aliases,
     pub embedding: Embedding,
-    /// Model servers by the name that their models' names start with: `[llm.providers.openrouter]`.
+    /// Model servers; the name is the prefix of their models' names: `[llm.providers.openrouter]`.
     pub providers: BTreeMap<String, Provider>,
 }
 
-/// Names that agents and clients can use whatever the provider is.
+/// Names for agents and clients that do not depend on the provider.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Aliases {
-    /// Model behind `fast`, as `provider/model`; empty: the one behind `quality`.
+    /// Model of `fast`, as `provider/model`; empty: that of `quality`.
     pub fast: String,
-    /// Model behind `quality`, as `provider/model`; empty: the one behind `fast`.
+    /// Model of `quality`, as `provider/model`; empty: that of `fast`.
     pub quality: String,
 }
 
-/// Model behind `embed`, which knowledge bases are built with.
+/// Model of `embed`, with which knowledge bases are indexed.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Embedding {
@@ -53,17 +54,18 @@ pub struct Embedding {
     pub model: String,
     /// Folder with `config.json`, `tokenizer.json` and `model.safetensors`; empty: `models/all-MiniLM-L6-v2` in the data directory.
     pub model_dir: PathBuf,
-    /// Put before a question; unset: what the local model's folder asks for.
+    /// Prefix of search queries; unset: from the local model's folder.
     pub query_prefix: Option<String>,
-    /// Put before a passage; unset: what the local model's folder asks for.
+    /// Prefix of chunks; unset: from the local model's folder.
     pub passage_prefix: Option<String>,
-    /// Length of a provider's vectors; a local model knows its own.
+    /// Dimensions of a provider's vectors; a local model's are read from its files.
     pub dimensions: usize,
-    /// Longest text for a provider's model, tokens; a local model knows its own.
+    /// Longest text for a provider's model, tokens; a local model's is read from its files.
     pub max_tokens: usize,
-    /// Threads of the local model, once for documents and once for questions, which go first; 0: as many as there are processors.
+    /// Threads of the local model, once for documents and once for queries, which take precedence; 0: the number of
+    /// processors.
     pub threads: usize,
-    /// A passage's vector is kept for this long after it was last asked for, days.
+    /// How long a chunk's vector is cached after its last use, days.
     pub cache_retention_days: u32,
 }
 
@@ -73,33 +75,34 @@ pub struct Embedding {
 pub struct Provider {
     #[serde(default)]
     pub kind: ProviderKind,
-    /// Up to and with `/v1`: `https://openrouter.ai/api/v1`, `http://localhost:11434/v1`.
+    /// Up to and including `/v1`: `https://openrouter.ai/api/v1`, `http://localhost:11434/v1`.
     #[serde(serialize_with = "secret::masked_url")]
     pub base_url: String,
-    /// Better: `api_key_file`.
+    /// Prefer `api_key_file`.
     #[serde(default, serialize_with = "secret::masked")]
     pub api_key: Option<SecretString>,
     /// File that holds the key.
     #[serde(default)]
     pub api_key_file: Option<PathBuf>,
-    /// Longest wait for the first byte of an answer, seconds; without streaming that is the whole answer.
+    /// Longest wait for the first byte of an answer, seconds; without streaming, for the whole answer.
     #[serde(default = "default_timeout")]
     pub timeout_seconds: u64,
-    /// Longest silence inside a streamed answer, seconds.
+    /// Longest pause within a streamed answer, seconds.
     #[serde(default = "default_idle_timeout")]
     pub idle_timeout_seconds: u64,
-    /// The models to offer; empty: those that the server lists.
+    /// The models to offer; empty: all that the server lists.
     #[serde(default)]
     pub models: Vec<String>,
-    /// What requests to this server need, beforehand; what is not named is found out when it refuses one.
+    /// Known adaptations of requests to this server; others are found when it refuses a request.
     #[serde(default)]
     pub adaptations: Vec<Adaptation>,
-    /// What a million tokens of a model cost, for `holdfast_llm_model_cost_total`; without one what the provider says counts.
+    /// Cost of a million tokens by model, for `holdfast_llm_model_cost_total`; without one the provider's own figure
+    /// counts.
     #[serde(default)]
     pub prices: BTreeMap<String, Price>,
 }
 
-/// What a model server speaks.
+/// Protocol of a model server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ProviderKind {
@@ -123,7 +126,7 @@ impl Default for Config {
             max_request_tokens: 200_000,
             max_body_bytes: 20 * 1024 * 1024,
             heartbeat_seconds: 15,
-            // More than the 366 days that the usage report goes back.
+            // More than the 366 days that the usage report covers.
             usage_retention_days: 400,
             aliases: Aliases::default(),
             embedding: Embedding::default(),
@@ -186,7 +189,7 @@ impl Config {
         }
     }
 
-    /// Checks everything and reads the keys from their files.
+    /// Validates the settings and reads the keys from their files.
     pub fn validate(&mut self, errors: &mut ConfigErrors) {
         self.resolve_secrets(errors);
         errors.range("max_output_tokens", self.max_output_tokens, 1, 1_000_000);
@@ -203,7 +206,7 @@ impl Config {
             }
             self.validate_target(setting, target, errors);
             if self.is_embedding_model(target) {
-                errors.push(setting, format!("{target} is an embedding model: it makes vectors, not answers"));
+                errors.push(setting, format!("{target} is an embedding model: it returns vectors, not answers"));
             }
         }
         let embedding = &self.embedding;
@@ -211,7 +214,10 @@ impl Config {
         errors.range("embedding.cache_retention_days", embedding.cache_retention_days, 1, 36_500);
         if embedding.is_local() {
             if embedding.dimensions != 0 {
-                errors.push("embedding.dimensions", "only for a provider's model: the local one knows its own");
+                errors.push(
+                    "embedding.dimensions",
+                    "only for a provider's model: a local model's are read from its files",
+                );
             }
         } else {
             self.validate_target("embedding.model", &embedding.model, errors);
@@ -220,7 +226,7 @@ impl Config {
         }
     }
 
-    /// What stands behind `fast` or `quality`; either stands in for the other.
+    /// The model of `fast` or `quality`; each falls back to the other.
     pub(super) fn alias(&self, name: &str) -> Option<&str> {
         let (first, second) = match name {
             "fast" => (&self.aliases.fast, &self.aliases.quality),
@@ -230,7 +236,8 @@ impl Config {
         [first, second].into_iter().map(String::as_str).find(|target| !target.is_empty())
     }
 
-    /// The models that are named: `(embeds, provider, model)`. Each provider is among them, with `other` at least.
+    /// Models named in the configuration: `(embeds, provider, model)`. Every provider is included, at least with
+    /// `other`.
     pub(super) fn named_models(&self) -> Vec<(bool, &str, &str)> {
         let whole = [&self.aliases.fast, &self.aliases.quality, &self.embedding.model];
         let targets = whole.into_iter().filter_map(|target| target.split_once('/'));
@@ -244,15 +251,15 @@ impl Config {
             .collect()
     }
 
-    /// The configured embedding model, its alias, or a model whose name says that it embeds (`text-embedding-3-small`,
+    /// The configured embedding model, its alias, or a model whose name suggests embeddings (`text-embedding-3-small`,
     /// `nomic-embed-text`): servers list them among the others without telling them apart.
     pub(super) fn is_embedding_model(&self, name: &str) -> bool {
         let own = name.rsplit('/').next().unwrap_or_default().to_lowercase();
         name == super::embeddings::ALIAS || name == self.embedding.model || own.contains("embed")
     }
 
-    /// Whether `name` can answer, as far as the configuration knows: an alias that stands for something, a model of a
-    /// configured provider (one of those that it names, where it names some), or `builtin/extractive`.
+    /// Whether `name` can answer, as far as the configuration tells: a configured alias, a model of a configured
+    /// provider (from its `models`, if set), or `builtin/extractive`.
     pub fn check_chat_model(&self, name: &str) -> Result<(), RefusedModel> {
         let refuse = |code, message: String| Err(RefusedModel { code, message });
         let unknown = |message: String| refuse("model_not_found", format!("{message}; {}", self.known_models()));
@@ -260,24 +267,27 @@ impl Config {
             return Ok(());
         }
         if self.is_embedding_model(name) {
-            let text = format!("{name} is an embedding model: it makes vectors, not answers; {}", self.known_models());
+            let text =
+                format!("{name} is an embedding model: it returns vectors, not answers; {}", self.known_models());
             return refuse("embedding_model", text);
         }
         match name.split_once('/') {
-            Some(("agent", _)) => refuse("agent_calls_agent", "an agent cannot be another agent's model".to_owned()),
+            Some(("agent", _)) => {
+                refuse("agent_calls_agent", "an agent cannot use another agent as its model".to_owned())
+            }
             Some((prefix, model)) => match self.providers.get(prefix) {
                 None => unknown(format!("there is no provider {prefix:?}")),
                 Some(provider) if provider.models.is_empty() || lists(&provider.models, model) => Ok(()),
                 Some(_) => unknown(format!("{prefix} offers no model {model:?}")),
             },
             None if matches!(name, "fast" | "quality") => {
-                unknown(format!("no model stands behind `{name}` yet: set llm.aliases.{name}"))
+                unknown(format!("the alias `{name}` has no model: set llm.aliases.{name}"))
             }
             None => unknown(format!("there is no model {name:?}")),
         }
     }
 
-    /// For messages: the names that the configuration knows.
+    /// The names that the configuration knows, for messages.
     fn known_models(&self) -> String {
         let aliases = ["fast", "quality"].into_iter().filter(|a| self.alias(a).is_some()).map(str::to_owned);
         let listed = self.providers.iter().flat_map(|(name, provider)| match provider.models.as_slice() {
@@ -298,11 +308,11 @@ impl Config {
     }
 }
 
-/// A model that cannot answer for an agent.
+/// Why a model cannot answer for an agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefusedModel {
     pub code: &'static str,
-    /// Why, and which models there are.
+    /// The reason, and the available models.
     pub message: String,
 }
 
@@ -317,7 +327,8 @@ pub(super) fn there_are(names: impl Iterator<Item = String>) -> String {
     format!("there are: {}{more}", names[..names.len().min(MOST)].join(", "))
 }
 
-/// Whether a list of models has this one. Ollama's `qwen3` is `qwen3:latest`; `OpenRouter` lists `x` and takes `x:nitro`, too.
+/// Whether a list of models contains this one. Ollama's `qwen3` is `qwen3:latest`; `OpenRouter` lists `x` and accepts
+/// `x:nitro`, too.
 pub(super) fn lists(models: &[String], model: &str) -> bool {
     let base = model.rsplit_once(':').map_or(model, |(base, _)| base);
     models.iter().any(|m| m == model || m == base || m.strip_suffix(":latest") == Some(model))
@@ -330,14 +341,14 @@ impl Provider {
             && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b));
         let at = format!("providers.{name}");
         if !plain {
-            errors.push(&at, "a provider's name is made of lower case letters, digits, - and _");
+            errors.push(&at, "a provider's name consists of lower-case letters, digits, - and _");
         } else if RESERVED.contains(&name) {
             let taken = RESERVED.join(", ");
-            errors.push(&at, format!("{name:?} means something else before a model's name, as do all of {taken}: call the provider by another, such as \"ollama\""));
+            errors.push(&at, format!("{name:?} is reserved, like all of {taken}: choose another name for the provider, such as \"ollama\""));
         }
         for adaptation in &self.adaptations {
             if adaptation.opposite().is_some_and(|opposite| self.adaptations.contains(&opposite)) {
-                errors.push(&setting("adaptations"), "a limit has one name: max_tokens or max_completion_tokens");
+                errors.push(&setting("adaptations"), "only one of max_tokens and max_completion_tokens is possible");
                 break;
             }
         }
@@ -353,7 +364,7 @@ impl Provider {
                 let ends = ["/chat/completions", "/completions", "/embeddings", "/models", "/responses"];
                 let path = uri.path().trim_end_matches('/');
                 if let Some(end) = ends.into_iter().find(|end| path.ends_with(end)) {
-                    let text = format!("ends where the API begins, usually with /v1: {end} is put behind it");
+                    let text = format!("must end with the API's base path, usually /v1: {end} is appended to it");
                     errors.push(&setting("base_url"), text);
                 }
             }
@@ -363,7 +374,10 @@ impl Provider {
         errors.range(&setting("idle_timeout_seconds"), self.idle_timeout_seconds, 1, 3600);
         for (model, price) in &self.prices {
             if ![price.input, price.output].iter().all(|cost| (0.0..=1e6).contains(cost)) {
-                errors.push(&setting("prices"), format!("{model:?} costs between 0 and 1000000 for a million tokens"));
+                errors.push(
+                    &setting("prices"),
+                    format!("the price of {model:?} must be between 0 and 1000000 for a million tokens"),
+                );
             }
         }
         let mut seen = BTreeSet::new();

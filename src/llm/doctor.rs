@@ -1,9 +1,9 @@
-//! What `holdfast doctor` asks about models.
+//! The checks of models for `holdfast doctor`.
 
 use async_trait::async_trait;
 
 use super::{
-    embed::{InputKind, Lane},
+    embed::{InputKind, Priority},
     error::LlmError,
     service::Llm,
 };
@@ -43,9 +43,9 @@ impl Check for Providers {
         if broken.is_empty() {
             return CheckResult::pass(fine.join("; "));
         }
-        let remedy = "check base_url, the key and the network; `holdfast config show` prints the settings in use";
+        let remedy = "check base_url, the key and the network; `holdfast config show` prints the settings";
         let summary = broken.into_iter().chain(fine.iter().cloned()).collect::<Vec<_>>().join("; ");
-        // One of several providers being away is no reason to stop the others.
+        // If some providers work, the others are only a warning.
         if fine.is_empty() { CheckResult::fail(summary, remedy) } else { CheckResult::warn(summary, remedy) }
     }
 }
@@ -60,12 +60,12 @@ impl Check for EmbeddingModel {
 
     async fn run(&self) -> CheckResult {
         match self.0.probe_embedding().await {
-            Ok((id, dims)) => CheckResult::pass(format!("{id}, vectors of {dims} numbers")),
+            Ok((id, dims)) => CheckResult::pass(format!("{id}, {dims} dimensions")),
             Err(error) => {
                 let dir = self.0.inner.embedding_dir.display();
                 let remedy = match &error {
                     LlmError::EmbeddingModel(_) => {
-                        format!("put a model folder at {dir}: scripts/fetch-model does, or set llm.embedding.model_dir")
+                        format!("put a model folder at {dir} with scripts/fetch-model, or set llm.embedding.model_dir")
                     }
                     _ => "check llm.embedding and its provider".to_owned(),
                 };
@@ -76,13 +76,13 @@ impl Check for EmbeddingModel {
 }
 
 impl Llm {
-    /// Embeds one word, past the caches and the usage rows. Returns the model's id and the length of the vector.
+    /// Embeds one word, without caches and usage rows. Returns the model's id and its dimensions.
     pub(super) async fn probe_embedding(&self) -> Result<(String, usize), LlmError> {
         let model = self.embedder().await?;
         let text = ["holdfast".to_owned()];
         let vectors = if let Some(local) = self.local_embedder_if_configured().await? {
-            let pool = self.inner.lanes.pool(Lane::Question);
-            pool.run(move || local.embed(Lane::Question, InputKind::Query, &text)).await??.vectors
+            let pool = self.inner.scheduler.pool(Priority::Question);
+            pool.run(move || local.embed(Priority::Question, InputKind::Query, &text)).await??.vectors
         } else {
             self.route(&self.inner.config.embedding.model).await?.embed(&text).await?
         };
@@ -93,7 +93,7 @@ impl Llm {
         Err(LlmError::invalid(
             "embedding.dimensions",
             "wrong_dimensions",
-            format!("vectors have {dims} numbers, {} are configured", model.dims),
+            format!("vectors have {dims} dimensions, but {} are configured", model.dims),
         ))
     }
 }

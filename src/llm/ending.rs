@@ -1,26 +1,26 @@
-//! Why a model stopped, in the words that its provider uses for it.
+//! Finish reasons, in the words of different providers.
 
-/// What a `finish_reason` means.
+/// Meaning of a `finish_reason`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// It had said what it wanted to say.
+    /// The answer is complete.
     Stop,
-    /// It reached the limit on the length of its answer, or the end of its context.
+    /// The token limit or the end of the context was reached.
     Length,
-    /// A filter of the provider held the rest, or all of it, back.
+    /// A content filter of the provider blocked the rest, or all of it.
     ContentFilter,
-    /// It waits for the results of tools.
+    /// The model waits for tool results.
     ToolCalls,
-    /// It refused.
+    /// The model refused.
     Refusal,
     /// The provider failed or gave up in the middle.
     Failed,
-    /// A word that we do not know.
+    /// Unknown reason.
     Other,
 }
 
 impl Ending {
-    /// From the reason that any provider gives, whatever its word for it.
+    /// Classifies any provider's reason.
     pub fn of(reason: &str) -> Self {
         match reason.trim().to_ascii_lowercase().as_str() {
             "stop" | "end_turn" | "stop_sequence" | "eos" | "eos_token" | "complete" | "completed" | "pause_turn" => {
@@ -53,7 +53,7 @@ impl Ending {
         }
     }
 
-    /// OpenAI's word, where it has one.
+    /// OpenAI's word, if it has one.
     pub fn openai(self) -> Option<&'static str> {
         match self {
             Self::Stop => Some("stop"),

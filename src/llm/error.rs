@@ -1,4 +1,4 @@
-//! What can go wrong, as problem+json for `/api/v1` and in OpenAI's shape for `/v1`.
+//! Errors, as problem+json for `/api/v1` and in OpenAI's format for `/v1`.
 
 use std::time::Duration;
 
@@ -21,17 +21,17 @@ use crate::{
 /// A call to a model failed.
 #[derive(Debug, thiserror::Error)]
 pub enum LlmError {
-    #[error("there is no model {0:?} here; GET /v1/models lists what there is")]
+    #[error("there is no model {0:?} here; GET /v1/models lists the available ones")]
     UnknownModel(String),
-    /// The same, with the names that there are.
+    /// The same, with the available names.
     #[error("there is no model {name:?} here; {models}")]
     NoSuchModel { name: String, models: String },
-    /// The request cannot be served as it is. `param` as OpenAI writes it: `messages[0].content`.
+    /// The request cannot be served. `param` as OpenAI writes it: `messages[0].content`.
     #[error("{message}")]
     Invalid { param: String, code: &'static str, message: String },
     #[error("there is no provider {0:?} in the configuration")]
     UnknownProvider(String),
-    /// The provider of the model failed; `message` holds no secret.
+    /// The model's provider failed; `message` contains no secrets.
     #[error("provider {provider}: {message}")]
     Provider { provider: String, failure: Failure, message: String, retry_after: Option<Duration> },
     /// The provider answered with an error.
@@ -40,30 +40,30 @@ pub enum LlmError {
     /// The in-process embedding model is missing or broken.
     #[error("the embedding model cannot be used")]
     EmbeddingModel(#[from] EmbedError),
-    /// The index was built with another embedding model than the one configured now.
+    /// The index was built with another embedding model than the configured one.
     #[error(
-        "the vectors were made by {wanted}, but the configured embedding model is {configured}: build the index again"
+        "the vectors were made with {wanted}, but the configured embedding model is {configured}: rebuild the index"
     )]
     OtherEmbeddingModel { wanted: String, configured: String },
     #[error("the embedding pool failed")]
     Work(#[from] WorkLost),
     #[error("the embedding cache cannot be reached")]
     Db(#[from] DbError),
-    /// From a backend above, with a mapping of its own.
+    /// From a higher backend, with its own mapping.
     #[error("{0}")]
     Api(ApiError),
 }
 
-/// What a provider answered instead of what was asked for.
+/// A provider's error answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     pub provider: String,
     pub failure: Failure,
-    /// Its HTTP status, or the one that its error names.
+    /// The HTTP status, or the one that the error names.
     pub status: u16,
-    /// For clients: no secret and no internal address is in it.
+    /// For clients: contains no secrets and no internal addresses.
     pub message: String,
-    /// As the provider names them.
+    /// The provider's own code.
     pub code: Option<String>,
     pub param: Option<String>,
     pub kind: Option<String>,
@@ -73,34 +73,34 @@ pub struct Refusal {
 label_enum! {
     /// How a provider failed.
     pub enum Failure {
-        /// It refused our key.
+        /// Our key was refused.
         Auth = "auth",
-        /// Our account there has no credit.
+        /// Our account has no credit.
         Billing = "billing",
-        /// What our account may use is used up: waiting does not help.
+        /// Our account's quota is used up: waiting does not help.
         Quota = "quota",
-        /// Our account there may not do this: the model, the region, the organisation.
+        /// Our account is not allowed to use the model, the region or the organisation.
         Forbidden = "forbidden",
-        /// It, or a filter before it, refuses the content.
+        /// The provider, or a filter before it, refuses the content.
         Moderated = "moderated",
         RateLimited = "rate_limited",
-        /// It has more to do than it can.
+        /// The provider is overloaded.
         Overloaded = "overloaded",
-        /// It still loads its model.
+        /// The model is still loading.
         Loading = "loading",
-        /// It answered 5xx, or reported an error in the stream.
+        /// Status 5xx, or an error in the stream.
         Server = "server",
         Unreachable = "unreachable",
         Timeout = "timeout",
-        /// The stream broke off before its end.
+        /// The stream broke off.
         Cut = "cut",
-        /// Its answer is not what the protocol says.
+        /// The answer does not follow the protocol.
         BadResponse = "bad_response",
-        /// It found fault with the request.
+        /// The request was rejected as invalid.
         Rejected = "rejected",
-        /// The conversation is longer than the model takes.
+        /// The conversation is too long for the model.
         TooLong = "too_long",
-        /// The request has more bytes, or more tokens at once, than it takes.
+        /// The request has too many bytes, or too many tokens at once.
         TooLarge = "too_large",
         ModelNotFound = "model_not_found",
     }
@@ -130,34 +130,38 @@ impl Failure {
         }
     }
 
-    /// What the operator can do about it.
+    /// Advice for the operator.
     pub fn advice(self) -> &'static str {
         match self {
-            Self::Auth => "check the provider's api_key_file: the key is wrong, has ended or may not use this model",
+            Self::Auth => "check the provider's api_key_file: the key is wrong, has expired or may not use this model",
             Self::Billing => "add credit to the account at the provider",
             Self::Quota => "raise the quota or the budget of the account at the provider, or use another provider",
             Self::Forbidden => {
-                "the key is right but may not do this: look at the account's models, regions and projects at the provider"
+                "the key is valid but not allowed to do this: check the account's models, regions and projects at the provider"
             }
             Self::Moderated => "the provider's filter refuses the content: change the text, or use another model",
             Self::RateLimited => "wait, or raise the limit of the account at the provider",
             Self::Overloaded => "wait, or use another model: the provider has more requests than it can answer",
             Self::Loading => "wait until the server has loaded its model; timeout_seconds says how long requests wait",
-            Self::Server => "the fault is at the provider: look at its log or its status page",
-            Self::Unreachable => "check base_url, that the server runs, and the network and firewall between",
+            Self::Server => "the provider has a fault: check its log or its status page",
+            Self::Unreachable => "check base_url, that the server is running, and the network and firewall between",
             Self::Timeout => {
-                "see whether the server is overloaded or still loads its model; timeout_seconds can be raised"
+                "check whether the server is overloaded or still loading its model; timeout_seconds can be raised"
             }
-            Self::Cut => "the server ended its answer early: look at its log, and at proxies between",
+            Self::Cut => "the server ended its answer early: check its log, and proxies between",
             Self::BadResponse => "base_url must be that of an OpenAI-compatible API, usually ending in /v1",
-            Self::Rejected => "the server refuses the request: its reason stands above",
-            Self::TooLong => "shorten the conversation or the passages, or give the model a larger context window",
-            Self::TooLarge => "send less at once; a proxy before the provider may also limit the size",
-            Self::ModelNotFound => "check the model's name and that base_url ends where the API begins, usually /v1",
+            Self::Rejected => "the server refuses the request: see its reason above",
+            Self::TooLong => {
+                "shorten the conversation or reduce the sources, or give the model a larger context window"
+            }
+            Self::TooLarge => "send less at once; a proxy in front of the provider may also limit the size",
+            Self::ModelNotFound => {
+                "check the model's name and that base_url ends with the API's base path, usually /v1"
+            }
         }
     }
 
-    /// That the same request cannot succeed a moment later, although its status suggests it.
+    /// Whether an immediate retry cannot succeed, although the status suggests it.
     fn is_final(self) -> bool {
         matches!(self, Self::Auth | Self::Billing | Self::Quota | Self::BadResponse)
     }
@@ -175,10 +179,10 @@ impl Failure {
 }
 
 impl Refusal {
-    /// The error for our client: our class of it, and the provider's own names beside it.
+    /// The error for our client: our classification, with the provider's own names beside it.
     fn into_api_error(self, text: String) -> ApiError {
         let (mut status, code) = self.failure.status();
-        // Which of these it is, is the provider's to say.
+        // For these the provider's code is more precise than ours.
         if matches!(self.failure, Failure::Rejected | Failure::Moderated)
             && matches!(self.status, 400 | 403 | 409 | 413 | 415 | 422)
         {
@@ -186,7 +190,7 @@ impl Refusal {
         }
         let ours = self.failure == Failure::Auth;
         let upstream = Upstream {
-            // A wrong key is the operator's: the client must not look for the fault at its own.
+            // A wrong key is the operator's: the client must not look for the fault in its own.
             code: self
                 .code
                 .filter(|_| !ours)
@@ -208,7 +212,7 @@ impl LlmError {
         Self::Invalid { param: param.into(), code, message: message.into() }
     }
 
-    /// How a provider failed; `None` where it was none.
+    /// How a provider failed; `None` for other errors.
     pub fn failure(&self) -> Option<Failure> {
         match self {
             Self::Provider { failure, .. } => Some(*failure),
@@ -217,7 +221,7 @@ impl LlmError {
         }
     }
 
-    /// How the usage row and the metrics call it.
+    /// Outcome for the usage row and the metrics.
     pub fn outcome(&self) -> Outcome {
         match self {
             Self::UnknownModel(_)
@@ -227,7 +231,7 @@ impl LlmError {
             | Self::OtherEmbeddingModel { .. } => Outcome::ClientError,
             Self::Provider { failure, .. } => failure.outcome(),
             Self::Refused(refusal) => refusal.failure.outcome(),
-            // An agent's model that answered with no answer.
+            // An agent's model returned no valid answer.
             Self::Api(e) if e.code.starts_with("answer_") => Outcome::ProviderError,
             Self::Api(e) if e.status == StatusCode::TOO_MANY_REQUESTS => Outcome::RateLimited,
             Self::Api(e) if e.status.is_client_error() => Outcome::ClientError,
@@ -264,7 +268,7 @@ impl From<LlmError> for ApiError {
             LlmError::EmbeddingModel(source) => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "embedding_model_unavailable",
-                "the embedding model cannot be used on this server; its operator finds the reason with `holdfast doctor`",
+                "the embedding model cannot be used on this server; its operator can find the reason with `holdfast doctor`",
             )
             .with_source(source),
             LlmError::Work(source) => Self::internal(source),
@@ -292,7 +296,7 @@ fn param(pointer: &str) -> Option<String> {
     (!out.is_empty()).then_some(out)
 }
 
-/// An error on the `/v1` surface: `{"error": {"message", "type", "param", "code"}}`.
+/// An error of the `/v1` API: `{"error": {"message", "type", "param", "code"}}`.
 #[derive(Debug)]
 pub struct OpenAiError(pub ApiError);
 
@@ -333,7 +337,7 @@ impl IntoResponse for OpenAiError {
             headers.insert(HeaderName::from_static("retry-after-ms"), HeaderValue::from(millis.max(1)));
         }
         if self.0.upstream.as_ref().is_some_and(|u| u.is_final) {
-            // OpenAI's libraries would try again what has this status.
+            // OpenAI's libraries would retry this status otherwise.
             response.headers_mut().insert(HeaderName::from_static("x-should-retry"), HeaderValue::from_static("false"));
         }
         if self.0.status == StatusCode::UNAUTHORIZED {

@@ -1,9 +1,9 @@
-//! `builtin/extractive`: answers from the retrieved passages alone, by quoting the sentences that fit the question best.
+//! `builtin/extractive`: answers by quoting the sentences of the retrieved chunks that fit the question best.
 //!
-//! No language model: an installation without a provider is useful from its first minute, and says what it is. Words are
-//! compared by their first letters (a crude stem that serves English and Russian), weighted by how rare they are among the
-//! sentences; where no sentence holds enough of the question, the answer is that the documents do not say. Weak matches are not
-//! quoted: a word that they share with the question would make them look like its answer.
+//! No language model: an installation without a provider is useful from its first minute, and says what it is. Words
+//! are compared by their first letters (a crude stem that works for English and Russian), weighted by their rarity
+//! among the sentences; if no sentence matches enough of the question, the answer is that the documents do not say.
+//! Weak matches are not quoted: words shared with the question would make them look like its answer.
 
 use std::collections::{HashMap, HashSet};
 
@@ -23,19 +23,19 @@ const NAME: &str = "extractive";
 /// The model's full name.
 pub const MODEL: &str = "builtin/extractive";
 
-/// Sentences of an answer at most.
+/// Most sentences in an answer.
 const MAX_QUOTES: usize = 3;
-/// A quote must hold this share of the question's weight; found on questions whose answer is in the passages (0.4 and
+/// A quote must cover this share of the question's weight; measured on questions whose answer is in the chunks (0.4 and
 /// more) and ones whose answer is not (0.25 and less).
 const MIN_COVERAGE: f64 = 0.34;
-/// Further quotes must be nearly as good as the best.
+/// Further quotes must score at least this fraction of the best.
 const NEARLY_AS_GOOD: f64 = 0.75;
 /// Longest quote, characters: a table without full stops is one "sentence".
 const MAX_QUOTE_CHARS: usize = 600;
 /// Letters of a word that count; endings vary after them.
 const STEM_CHARS: usize = 5;
 
-/// Words that say nothing about what is asked, cut like all words.
+/// Words that carry no meaning for the search, stemmed like all words.
 const STOP_WORDS: &str = "a an the of to in on at by for from with and or not no is are was were be been do does did has have had can could \
     will would shall should may might must i you he she it we they me my your our their his her its this that these those there here what \
     which who whom whose when where why how much many long any some as if than then so about into over under please tell give say says \
@@ -44,7 +44,7 @@ const STOP_WORDS: &str = "a an the of to in on at by for from with and or not no
     тебя их чем была сам чтоб без будто чего раз тоже себе под будет ж тогда кто этот того потому этого какой какая какие каков совсем ним \
     здесь этом один почти мой тем чтобы нее сколько зачем всех можно при об это эта эти моя какую каком каких который которая которые расскажи скажи";
 
-/// The backend behind `builtin/`.
+/// The backend of the prefix `builtin/`.
 pub(super) struct Extractive {
     clock: Clock,
 }
@@ -73,7 +73,7 @@ impl ModelBackend for Extractive {
             return Err(LlmError::invalid(
                 "model",
                 "passages_required",
-                "builtin/extractive quotes retrieved passages and cannot chat by itself: use it through an agent with a knowledge base, or configure a provider",
+                "builtin/extractive only quotes documents and cannot chat: use it through an agent with a knowledge base, or configure a provider",
             ));
         };
         let question = call.question.clone().unwrap_or_else(|| request.question());
@@ -90,7 +90,7 @@ impl ModelBackend for Extractive {
     }
 }
 
-/// The answer in pieces of a few words, as a model would send it.
+/// The answer in chunks of a few words, as a model would stream it.
 fn chunks(answer: &str, id: &str, created: i64, usage: Usage) -> Vec<Chunk> {
     let chunk = |delta: Delta, finish_reason: Option<String>| ChatChunk {
         id: id.to_owned(),
@@ -109,22 +109,22 @@ fn chunks(answer: &str, id: &str, created: i64, usage: Usage) -> Vec<Chunk> {
     out.into_iter().map(Original::made).collect()
 }
 
-/// Wording in the language of the question.
-struct Words {
+/// Fixed texts in one language.
+struct Wording {
     quotes: &'static str,
     nothing: &'static str,
 }
 
-const ENGLISH: Words = Words {
+const ENGLISH: Wording = Wording {
     quotes: "No language model is configured, so these are the passages that fit your question best:",
     nothing: "The documents do not say. (No language model is configured: answers are quoted from the documents word for word.)",
 };
-const RUSSIAN: Words = Words {
+const RUSSIAN: Wording = Wording {
     quotes: "Языковая модель не настроена, поэтому вот отрывки, которые лучше всего подходят к вопросу:",
     nothing: "В документах нет ответа на этот вопрос. (Языковая модель не настроена: ответы дословно цитируются из документов.)",
 };
 
-fn words_for(question: &str) -> &'static Words {
+fn wording_for(question: &str) -> &'static Wording {
     let cyrillic = question.chars().filter(|c| ('\u{0400}'..='\u{04ff}').contains(c)).count();
     let latin = question.chars().filter(char::is_ascii_alphabetic).count();
     if cyrillic > latin { &RUSSIAN } else { &ENGLISH }
@@ -132,7 +132,7 @@ fn words_for(question: &str) -> &'static Words {
 
 /// The whole answer to a question.
 pub(super) fn answer(question: &str, passages: &[Passage]) -> String {
-    let words = words_for(question);
+    let words = wording_for(question);
     let quotes = best_sentences(question, passages);
     if quotes.is_empty() {
         return words.nothing.to_owned();
@@ -144,17 +144,17 @@ pub(super) fn answer(question: &str, passages: &[Passage]) -> String {
 #[derive(Debug, PartialEq)]
 struct Quote {
     text: String,
-    /// Number of the passage, from 1.
+    /// Number of the chunk, from 1.
     mark: usize,
 }
 
-/// The passage's place, the text, its stems.
+/// A sentence: index of its chunk, text, stems.
 type Sentence = (usize, String, HashSet<String>);
 
-/// The sentences that hold most of the question, best first; empty when none holds enough.
+/// The sentences that match the question best, best first; empty when none matches enough.
 fn best_sentences(question: &str, passages: &[Passage]) -> Vec<Quote> {
     let asked = stems(question);
-    // The title names what a passage is about and is rarely repeated in its sentences: it counts for half.
+    // A title names the subject and is rarely repeated in the sentences: its words count half.
     let titles: Vec<HashSet<String>> = passages.iter().map(|p| stems(&p.title)).collect();
     let sentences: Vec<Sentence> = passages
         .iter()
@@ -191,14 +191,14 @@ fn best_sentences(question: &str, passages: &[Passage]) -> Vec<Quote> {
     };
     let mut ranked: Vec<(f64, &Sentence)> = sentences
         .iter()
-        // Headings and captions hold the question's words and no answer.
+        // Headings and captions contain the question's words but no answer.
         .filter(|(_, text, stems)| {
             stems.len() > 1 && !text.starts_with('#') && stems.iter().any(|s| !asked.contains(s))
         })
         .map(|s| (coverage(s.0, &s.2), s))
         .filter(|(score, (_, _, stems))| *score >= MIN_COVERAGE && stems.iter().any(|s| asked.contains(s)))
         .collect();
-    // Stable: of equals, the passage that retrieval ranked higher comes first.
+    // Stable: of equals, the chunk that retrieval ranked higher comes first.
     ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
     let best = ranked.first().map_or(0.0, |(score, _)| *score);
     let mut quotes: Vec<Quote> = Vec::new();
@@ -211,7 +211,7 @@ fn best_sentences(question: &str, passages: &[Passage]) -> Vec<Quote> {
     quotes
 }
 
-/// The words that matter, cut to their first letters.
+/// Stems of the meaningful words.
 fn stems(text: &str) -> HashSet<String> {
     let lower = text.to_lowercase().replace('ё', "е");
     lower
@@ -222,8 +222,8 @@ fn stems(text: &str) -> HashSet<String> {
         .collect()
 }
 
-/// Sentences: up to a full stop, question or exclamation mark before a space, or a line's end. Abbreviations split too
-/// early at times; a quote is then a little short, never wrong.
+/// Splits into sentences: up to a full stop, question or exclamation mark before a space, or a line's end.
+/// Abbreviations sometimes split too early; a quote is then a little short, never wrong.
 fn sentences(text: &str) -> Vec<&str> {
     let mut out = Vec::new();
     for paragraph in text.split("\n\n").flat_map(|p| if is_prose(p) { vec![p] } else { p.lines().collect() }) {
@@ -242,12 +242,12 @@ fn sentences(text: &str) -> Vec<&str> {
     out
 }
 
-/// Lines of a paragraph that only wrap, rather than items of a list, rows of a table or a heading.
+/// Whether a paragraph's lines only wrap, as opposed to list items, table rows or a heading.
 fn is_prose(paragraph: &str) -> bool {
     paragraph.lines().all(|line| !line.trim_start().starts_with(['-', '*', '|', '#', '•']))
 }
 
-/// One line, of a length that can be read.
+/// On one line, shortened to [`MAX_QUOTE_CHARS`].
 fn shortened(sentence: &str) -> String {
     let line = sentence.split_whitespace().collect::<Vec<_>>().join(" ");
     let line = line.trim_start_matches(['-', '*', '•', '>', ' ']);

@@ -1,4 +1,4 @@
-//! `llm.retention`: removes usage rows and cached vectors that are older than the settings say.
+//! `llm.retention`: deletes expired usage rows and cached vectors.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::{
     platform::db::DbError,
 };
 
-/// Rows of one statement: a fraction of a second, so that nobody waits behind its locks.
+/// Rows per statement: a fraction of a second, so that nothing waits long for its locks.
 const BATCH: i64 = 5000;
 
-/// Every night.
+/// Nightly.
 #[derive(Debug, Serialize, Deserialize)]
 struct Retention {}
 
@@ -36,7 +36,7 @@ pub fn register(registry: &mut Registry, llm: &Llm) -> Result<(), JobsError> {
 }
 
 impl Llm {
-    /// Removes what is past its days, until nothing is left or `cancel` asks to end.
+    /// Deletes expired rows until none is left or `cancel` is set.
     pub async fn remove_expired(&self, cancel: &CancellationToken) -> Result<(), DbError> {
         let config = &self.inner.config;
         for (kept, days) in
@@ -45,7 +45,7 @@ impl Llm {
             let before = self.clock().now() - TimeDelta::days(i64::from(days));
             let mut removed = 0;
             let result = self.remove_batches(kept, before, cancel, &mut removed).await;
-            // What was removed before a failure is gone, too.
+            // Rows deleted before a failure count, too.
             self.inner.metrics.expired(kept, days, removed);
             result?;
         }

@@ -1,9 +1,9 @@
-//! Values of a request as clients really write them. What stands for nothing is nothing; what can be read in one way only is read.
+//! Lenient parsing of request values: placeholders count as absent, and unambiguous variants are accepted.
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::Value;
 
-/// A count: `100`, `100.0` or `"100"`. Below zero means "no limit" to llama.cpp and its relatives.
+/// A count: `100`, `100.0` or `"100"`. Negative means "no limit" in llama.cpp and its relatives.
 pub(super) fn limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
     let Some(number) = number::<D>(deserializer, "a whole number of tokens")? else { return Ok(None) };
     if number < 0.0 {
@@ -19,7 +19,7 @@ pub(super) fn limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
     Ok(Some(number as u32))
 }
 
-/// A number that may stand in quotation marks.
+/// A number, also in quotation marks.
 pub(super) fn float<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
     number::<D>(deserializer, "a number")
 }

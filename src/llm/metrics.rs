@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{label_enum, platform::telemetry::Latency};
 
-/// 10 ms to 10 min: a query's embedding is about 10 ms, a long answer takes minutes; 240 s is the usual `timeout_seconds`.
+/// 10 ms to 10 min: a query's embedding takes about 10 ms, a long answer minutes; 240 s is the usual `timeout_seconds`.
 const DURATION_BUCKETS: [f64; 16] =
     [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 240.0, 600.0];
 
@@ -44,7 +44,7 @@ pub struct TokenLabels {
 }
 
 label_enum! {
-    /// Whose tokens.
+    /// Direction of tokens.
     pub enum Direction { Input = "input", Output = "output" }
 }
 
@@ -55,17 +55,17 @@ pub struct CacheLabels {
 }
 
 label_enum! {
-    /// Which cache of vectors was asked.
+    /// Cache of vectors.
     pub enum Cache { Query = "query", Passage = "passage" }
 }
 
 label_enum! {
-    /// Whether it was there.
+    /// Result of a look-up.
     pub enum CacheResult { Hit = "hit", Miss = "miss" }
 }
 
 label_enum! {
-    /// What retention removes.
+    /// What retention deletes.
     pub enum Kept {
         /// Rows of `llm_usage`.
         Usage = "usage",
@@ -79,14 +79,14 @@ pub struct KeptLabels {
     pub kept: Kept,
 }
 
-/// The provider is a name out of the configuration: few, and the same for as long as the process runs.
+/// The provider's name comes from the configuration: few values, constant while the process runs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct FailureLabels {
     pub provider: String,
     pub failure: Failure,
 }
 
-/// Provider and model are names out of the configuration; `other` for a model that it does not name.
+/// Names of provider and model from the configuration; `other` for unlisted models.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ModelCallLabels {
     pub operation: Operation,
@@ -108,10 +108,10 @@ pub struct ModelLabels {
     pub model: String,
 }
 
-/// A model that the configuration does not name.
+/// A model that the configuration does not list.
 const OTHER: &str = "other";
 
-/// What a model is observed with: the handles, made once.
+/// The metric handles of a model, created once.
 #[derive(Debug)]
 struct OfModel {
     /// In the order of [`Outcome::ALL`].
@@ -143,7 +143,7 @@ pub struct Metrics {
     model_requests: Family<ModelCallLabels, Counter>,
     model_tokens: Family<ModelTokenLabels, Counter>,
     model_cost: Family<ModelLabels, Counter<f64, AtomicU64>>,
-    /// Clones share it.
+    /// Shared by clones.
     models: Arc<RwLock<Models>>,
 }
 
@@ -168,22 +168,26 @@ impl Metrics {
             models: Arc::default(),
         };
         metrics.at_zero();
-        registry.register("requests", "Calls to models, by how they ended", metrics.requests.clone());
+        registry.register("requests", "Calls to models by outcome", metrics.requests.clone());
         registry.register_with_unit(
             "request_duration",
-            "From the call to the end of the answer",
+            "Time from the call to the end of the answer",
             Unit::Seconds,
             metrics.duration.clone(),
         );
         registry.register_with_unit(
             "first_token",
-            "From the call to the first token of a streamed answer",
+            "Time from the call to the first token of a streamed answer",
             Unit::Seconds,
             metrics.first_token.clone(),
         );
-        registry.register("tokens", "Tokens sent to models and received from them", metrics.tokens.clone());
-        registry.register("embedded_texts", "Texts that a model embedded", metrics.embedded_texts.clone());
-        registry.register("embedding_cache", "Look-ups of vectors in the caches", metrics.embedding_cache.clone());
+        registry.register("tokens", "Tokens sent to and received from models", metrics.tokens.clone());
+        registry.register("embedded_texts", "Texts embedded", metrics.embedded_texts.clone());
+        registry.register(
+            "embedding_cache",
+            "Look-ups of vectors in the caches by result",
+            metrics.embedding_cache.clone(),
+        );
         registry.register(
             "usage_rows_written",
             "Usage rows written to the database",
@@ -191,45 +195,45 @@ impl Metrics {
         );
         registry.register(
             "usage_rows_lost",
-            "Usage rows that the database did not take",
+            "Usage rows lost because they could not be written",
             metrics.usage_rows_lost.clone(),
         );
-        registry.register("expired_rows", "Rows that retention removed", metrics.expired.clone());
+        registry.register("expired_rows", "Rows deleted by retention", metrics.expired.clone());
         registry.register(
             "adaptations",
-            "Ways of a model server that were found out from a refusal, once for each model",
+            "Adaptations learned from a model server's refusal, once for each model",
             metrics.adaptations.clone(),
         );
         registry.register(
             "provider_failures",
-            "Calls that a provider did not answer, by what was wrong",
+            "Calls that failed at a provider, by kind of failure",
             metrics.provider_failures.clone(),
         );
         registry.register(
             "model_requests",
-            "Calls to models, by provider and model; a model that the configuration does not name is `other`",
+            "Calls to models by provider and model; models that the configuration does not list are `other`",
             metrics.model_requests.clone(),
         );
         registry.register(
             "model_tokens",
-            "Tokens sent to models and received from them, by provider and model",
+            "Tokens sent to and received from models by provider and model",
             metrics.model_tokens.clone(),
         );
         registry.register(
             "model_cost",
-            "What calls cost: by the configured prices, in their currency; without one as the provider says it, which OpenRouter does in US dollars",
+            "Cost of calls: by the configured prices, in their currency; without a price as reported by the provider (OpenRouter: US dollars)",
             metrics.model_cost.clone(),
         );
         metrics
     }
 
-    /// Makes a model's series, at zero, and that of its provider's other models.
+    /// Creates a model's series at zero, and the `other` series of its provider.
     pub fn create_model(&self, operation: Operation, provider: &str, model: &str) {
         let mut models = self.models.write().unwrap_or_else(PoisonError::into_inner);
         let of_provider = models.entry(provider.to_owned()).or_default();
         for model in [model, OTHER] {
             let entry = of_provider.entry(model.to_owned()).or_insert_with(|| self.of_model(provider, model));
-            // Of a provider whose models nobody names, both kinds may come.
+            // A provider without listed models may get both kinds of calls.
             let counters = self.calls(operation, provider, model);
             match operation {
                 Operation::Chat => entry.chats = counters,
@@ -260,12 +264,13 @@ impl Metrics {
         Outcome::ALL.iter().map(|&outcome| self.model_requests.get_or_create_owned(&labels(outcome))).collect()
     }
 
-    /// A call to a model ended. An agent's has been counted by the call that it made itself.
+    /// Counts an ended call to a model. Calls to agents are not counted: they make calls of their own.
     fn called_model(&self, target: &Target, outcome: Outcome, row: &UsageRow, cost: f64) {
         let models = self.models.read().unwrap_or_else(PoisonError::into_inner);
         let Some(of_provider) = models.get(&target.provider) else { return };
         let name = target.model.as_str();
-        // Ollama's `qwen3` is `qwen3:latest`, OpenRouter's `x:nitro` is `x`, and behind a local model's name is a hash of its files.
+        // Ollama's `qwen3` is `qwen3:latest`, OpenRouter's `x:nitro` is `x`, and a local model's name ends with a hash
+        // of its files.
         let end = if target.kind == BackendKind::Local { '-' } else { ':' };
         let known = [name, name.rsplit_once(end).map_or(name, |(base, _)| base), OTHER];
         let Some(model) = known.iter().find_map(|name| of_provider.get(*name)) else { return };
@@ -277,7 +282,7 @@ impl Metrics {
             Some(counter) => {
                 counter.inc();
             }
-            // A model that was thought to do the other thing.
+            // A model used for the other operation than expected.
             None => {
                 let model = known.iter().find(|name| of_provider.contains_key(**name)).copied().unwrap_or(OTHER);
                 let (operation, provider) = (target.operation, target.provider.clone());
@@ -292,19 +297,19 @@ impl Metrics {
         }
     }
 
-    /// Makes a provider's series, at zero.
+    /// Creates a provider's series at zero.
     pub fn create_provider(&self, provider: &str) {
         for &failure in Failure::ALL {
             let _ = self.provider_failures.get_or_create(&FailureLabels { provider: provider.to_owned(), failure });
         }
     }
 
-    /// A provider failed. What it said is in the log line of the call.
+    /// Counts a provider's failure. Its message is in the call's log line.
     pub(super) fn provider_failed(&self, provider: &str, failure: Failure) {
         self.provider_failures.get_or_create(&FailureLabels { provider: provider.to_owned(), failure }).inc();
     }
 
-    /// Series exist before their first event.
+    /// Creates series before their first event.
     fn at_zero(&self) {
         let kinds = [
             (Operation::Chat, BackendKind::Openai),
@@ -340,12 +345,12 @@ impl Metrics {
         }
     }
 
-    /// A model needs its requests in another form.
+    /// Counts an adaptation that was learned for a model.
     pub(super) fn adapted(&self, adaptation: Adaptation) {
         self.adaptations.get_or_create(&AdaptationLabels { adaptation }).inc();
     }
 
-    /// A call ended.
+    /// Counts an ended call.
     pub(super) fn called(
         &self,
         target: &Target,
@@ -366,7 +371,7 @@ impl Metrics {
         self.tokens.get_or_create(&TokenLabels { backend, direction: Direction::Output }).inc_by(row.completion_tokens);
     }
 
-    /// Retention removed rows that were older than `days`.
+    /// Counts rows that retention deleted because they were older than `days`.
     pub(super) fn expired(&self, kept: Kept, days: u32, rows: u64) {
         self.expired.get_or_create(&KeptLabels { kept }).inc_by(rows);
         if rows > 0 {
@@ -374,7 +379,7 @@ impl Metrics {
         }
     }
 
-    /// Vectors were looked up.
+    /// Counts look-ups of vectors.
     pub(super) fn looked_up(&self, cache: Cache, hits: usize, misses: usize) {
         self.embedding_cache.get_or_create(&CacheLabels { cache, result: CacheResult::Hit }).inc_by(hits as u64);
         self.embedding_cache.get_or_create(&CacheLabels { cache, result: CacheResult::Miss }).inc_by(misses as u64);
@@ -432,7 +437,7 @@ mod tests {
         };
         let series = |text: &str| text.lines().filter(|line| line.starts_with("model_")).count();
         let before = series(&text());
-        // As OpenRouter ends an answer: usage with its cost in US dollars.
+        // The end of an OpenRouter answer: usage with its cost in US dollars.
         let said: Usage = serde_json::from_str(
             r#"{"prompt_tokens": 2000, "completion_tokens": 1000, "total_tokens": 3000, "cost": 0.25}"#,
         )
@@ -457,7 +462,7 @@ mod tests {
             r#"model_tokens_total{provider="openrouter",model="openai/gpt-4o-mini",direction="input"} 4000"#,
             // The configured price: 2 x (2000 x 0.5 + 1000 x 1.5) / 1e6.
             r#"model_cost_total{provider="openrouter",model="openai/gpt-4o-mini"} 0.005"#,
-            // The provider's word.
+            // The provider's figure.
             r#"model_cost_total{provider="openrouter",model="other"} 0.5"#,
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in {text}");

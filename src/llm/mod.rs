@@ -1,8 +1,8 @@
-//! The LLM gateway: model names in, tokens out, and a usage row for every request.
+//! The LLM gateway: routes calls by model name, streams answers, and writes a usage row for every call.
 //!
-//! A model's name starts with the name of its backend: `openrouter/...` is a provider of the configuration, `agent/...` is
-//! registered by `agents`, `builtin/extractive` answers from passages without any language model. [`Llm`] resolves names and
-//! aliases, streams chunks through untouched, meters them, and embeds texts.
+//! A model's name starts with its backend: `openrouter/...` is a configured provider, `agent/...` is registered by
+//! `agents`, `builtin/extractive` answers from retrieved chunks without a language model. [`Llm`] resolves names and
+//! aliases, passes stream chunks through unchanged, meters them, and embeds texts.
 //!
 //! Owns `llm_usage` and `embedding_cache`. Jobs: `llm.retention`. Metrics: `holdfast_llm_*`. Spans: `llm.chat`, `llm.embed`.
 
@@ -17,7 +17,6 @@ mod ending;
 mod error;
 mod extractive;
 mod jobs;
-mod lanes;
 mod loose;
 mod metrics;
 mod model;
@@ -29,6 +28,7 @@ mod parts;
 mod prices;
 mod routes;
 mod runaway;
+mod scheduler;
 mod service;
 mod spans;
 mod sse;
@@ -59,7 +59,7 @@ pub use routes::router;
 pub use service::{ChatTest, Deps, Llm, ProviderInfo, ProviderTest, TestError};
 pub use sse::{SseEvent, SseParser};
 pub use store::{UsageByDay, UsageByModel};
-pub use surface::{router as openai_router, word_errors as word_openai_errors};
+pub use surface::{map_errors as map_openai_errors, router as openai_router};
 pub use thinking::{Piece, Splitter, without_thinking};
 pub use turns::alternate;
 pub use wire::{

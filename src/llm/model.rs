@@ -1,4 +1,4 @@
-//! What a call carries beside the request, and the small types that describe models and results.
+//! The context of a call, and types that describe models and results.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -10,32 +10,33 @@ use crate::{
     platform::{http::Principal, ids::OrgId},
 };
 
-/// Who calls a model, for whom, and with which passages.
+/// The caller of a model, and the retrieved chunks.
 #[derive(Clone, Debug)]
 pub struct CallContext {
     pub org_id: OrgId,
-    /// [`Principal::subject`], or `job:<kind>` for work without a person or key behind it.
+    /// [`Principal::subject`], or `job:<kind>` for work without a person or key.
     pub actor: String,
-    /// The agent on whose behalf the call is made: for the usage row, and so that agents do not call agents.
+    /// The agent on whose behalf the call is made: for the usage row, and to prevent agents from calling agents.
     pub agent_id: Option<Uuid>,
-    /// What retrieval found, in the order of the marks `[1]`, `[2]`, ...; `builtin/extractive` answers from these alone.
+    /// The retrieved chunks, in the order of the marks `[1]`, `[2]`, ...; `builtin/extractive` answers from these
+    /// alone.
     pub passages: Option<Vec<Passage>>,
-    /// What was asked, where the request's last message holds more than that (an agent's prompt holds the sources).
+    /// The question, if the request's last message contains more (an agent's prompt contains the sources).
     pub question: Option<String>,
 }
 
 impl CallContext {
-    /// A call made by whoever makes the request.
+    /// A call by the caller of a request.
     pub fn of(who: &Principal) -> Self {
         Self { org_id: who.org_id, actor: who.subject(), agent_id: None, passages: None, question: None }
     }
 
-    /// A call made by a job.
+    /// A call by a job.
     pub fn job(org_id: OrgId, kind: &str) -> Self {
         Self { org_id, actor: format!("job:{kind}"), agent_id: None, passages: None, question: None }
     }
 
-    /// On behalf of an agent, with what was retrieved for it.
+    /// On behalf of an agent, with its retrieved chunks.
     #[must_use]
     pub fn for_agent(mut self, agent_id: Uuid, question: &str, passages: Vec<Passage>) -> Self {
         self.agent_id = Some(agent_id);
@@ -45,24 +46,24 @@ impl CallContext {
     }
 }
 
-/// A piece of a document that may be quoted.
+/// A retrieved chunk that may be quoted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Passage {
     pub text: String,
     /// The document's title or file name.
     pub title: String,
-    /// The nearest there is, but hardly an answer.
+    /// Among the nearest, but hardly an answer.
     pub weak: bool,
 }
 
-/// An embedding model: vectors of different ids never meet in one index.
+/// An embedding model: vectors of different ids never share an index.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct EmbedModel {
     /// Stable; changes with the weights, the prefixes and the dimensions.
     pub id: String,
-    /// Length of a vector.
+    /// Dimensions of a vector.
     pub dims: usize,
-    /// The longest text that is embedded whole, in the model's tokens.
+    /// The longest text embedded in one piece, in the model's tokens.
     pub max_tokens: usize,
 }
 
@@ -70,27 +71,27 @@ pub struct EmbedModel {
 #[derive(Clone, Debug, Default)]
 pub struct Embeddings {
     pub vectors: Vec<Vec<f32>>,
-    /// As the provider counted, where it did.
+    /// As counted by the provider, if it did.
     pub usage: Option<Usage>,
 }
 
-/// A model that can be asked for.
+/// An available model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ModelInfo {
-    /// As a client names it: `provider/model`, an alias, `agent/<slug>`.
+    /// Its name for clients: `provider/model`, an alias, `agent/<slug>`.
     pub id: String,
-    /// The provider, `holdfast` for aliases and what is built in, or the agent's organisation.
+    /// The provider; `holdfast` for aliases and built-in models; the organisation for agents.
     pub owned_by: String,
 }
 
 label_enum! {
-    /// What kind of backend answered.
+    /// Kind of backend.
     pub enum BackendKind {
         /// An OpenAI-compatible server.
         Openai = "openai",
         /// `builtin/extractive`.
         Builtin = "builtin",
-        /// An agent; the model behind it is a call of its own, and has the usage row.
+        /// An agent; its model is called separately, and that call has the usage row.
         Agent = "agent",
         /// The in-process embedding model.
         Local = "local",
@@ -98,7 +99,7 @@ label_enum! {
 }
 
 label_enum! {
-    /// What was asked of a model.
+    /// Kind of call.
     #[derive(Serialize)]
     #[serde(rename_all = "snake_case")]
     pub enum Operation { Chat = "chat", Embedding = "embedding" }
@@ -110,9 +111,9 @@ label_enum! {
     #[serde(rename_all = "snake_case")]
     pub enum Outcome {
         Ok = "ok",
-        /// The caller went away first.
+        /// The caller disconnected first.
         Cancelled = "cancelled",
-        /// The request was at fault.
+        /// The request was invalid.
         ClientError = "client_error",
         /// The provider, or a limit here, asked to wait.
         RateLimited = "rate_limited",
@@ -123,8 +124,8 @@ label_enum! {
     }
 }
 
-/// Counts characters towards a guess of tokens, for servers that report no usage and for limits: about four ASCII
-/// characters or two others to a token (the usual tokenizers take 3.5 to 4.5 for English, 2 to 3 for Russian).
+/// Estimates tokens from characters, for servers that report no usage and for limits: about four ASCII characters or
+/// two others per token (common tokenizers take 3.5 to 4.5 for English, 2 to 3 for Russian).
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct TokenEstimate {
     ascii: u64,
@@ -143,7 +144,7 @@ impl TokenEstimate {
     }
 }
 
-/// A guess of how many tokens a chat model sees in `text`; within about a third for English and Russian prose.
+/// Estimates how many tokens a chat model sees in `text`; within about a third for English and Russian prose.
 pub fn estimate_tokens(text: &str) -> u64 {
     let mut estimate = TokenEstimate::default();
     estimate.add(text);

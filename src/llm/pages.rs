@@ -1,4 +1,4 @@
-//! The page Settings > Models: what stands behind the names, a test for each provider, and usage.
+//! The page Settings > Models: names and models, a test for each provider, and usage.
 
 use askama::Template;
 use axum::{
@@ -26,7 +26,7 @@ const DAYS: u64 = 30;
 
 /// The routes.
 pub fn router() -> Router<Llm> {
-    // A test's page is made by its form; whoever comes back to the address later gets the page without it.
+    // The test's result is the answer to its form; a later GET of that address shows the page without it.
     let again = get(|| async { see_other(PATH) });
     Router::new().route(PATH, get(show)).route("/settings/models/{name}/test", post(test).merge(again))
 }
@@ -35,12 +35,12 @@ pub fn router() -> Router<Llm> {
 #[template(path = "llm/templates/models.html")]
 struct Models<'a> {
     shell: &'a Shell,
-    /// `(alias, model)`; an empty model: nothing stands behind it.
+    /// `(alias, model)`; an empty model: not configured.
     aliases: [(&'static str, String); 2],
     default_model: String,
     embedding: Result<EmbedModel, String>,
     providers: Vec<ProviderInfo>,
-    /// Addresses and the test are for operators of the installation.
+    /// Whether to show addresses and the test: only to operators of the installation.
     is_operator: bool,
     by_model: Vec<UsageByModel>,
     tokens: i64,
@@ -48,7 +48,7 @@ struct Models<'a> {
     failed: i64,
     tokens_picture: String,
     requests_picture: String,
-    /// What the test of a provider found, just now.
+    /// The result of a provider's test, just run.
     tested: Option<(String, ProviderTest)>,
 }
 
@@ -97,14 +97,14 @@ impl UsageByModel {
 }
 
 impl TestError {
-    /// Names the advice in the reader's language.
+    /// Translation key of the advice.
     fn advice_key(&self) -> String {
         let known = Failure::ALL.iter().any(|failure| failure.status().1 == self.code);
         format!("llm-advice-{}", if known { self.code.replace('_', "-") } else { "other".to_owned() })
     }
 }
 
-/// With its reason: whoever reads this page runs the server or knows who does.
+/// With the causes: readers of this page run the server or know who does.
 fn explain(error: LlmError) -> String {
     format!("{:#}", anyhow::Error::from(error))
 }

@@ -1,4 +1,4 @@
-//! The parts of a message's content where it is a list: text, thinking, a refusal, and what is none of these.
+//! Parts of a message's content when it is a list: text, thinking, a refusal, and others.
 //!
 //! Providers differ in how they wrap thinking: `{"type": "thinking", "thinking": "..."}` (Anthropic),
 //! `{"type": "thinking", "thinking": [{"type": "text", ...}]}` (Mistral), `{"type": "reasoning", "text": "..."}`, or a field
@@ -6,13 +6,13 @@
 
 use serde_json::{Map, Value};
 
-/// What one part is.
+/// One part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Part {
     Text(String),
     Thinking(String),
     Refusal(String),
-    /// A picture, sound, a file: nothing that can be read as text.
+    /// An image, sound or file, which cannot be read as text.
     Other,
 }
 
@@ -32,7 +32,7 @@ pub(super) fn read(part: &Value) -> Part {
     field("text").map_or(Part::Other, |text| Part::Text(text.to_owned()))
 }
 
-/// All words inside a text, a list of parts or a part.
+/// All text inside a string, a list of parts or a part.
 fn words(value: &Value) -> Option<String> {
     let found = match value {
         Value::String(text) => text.clone(),
@@ -45,7 +45,7 @@ fn words(value: &Value) -> Option<String> {
     (!found.is_empty()).then_some(found)
 }
 
-/// The text of a whole message's parts. Parts stand apart: where nothing separates two of them, a line feed does.
+/// The text of a whole message's parts, separated by a line feed unless they already are.
 pub(super) fn text(parts: &[Value]) -> String {
     let mut out = String::new();
     for part in parts {
@@ -59,14 +59,14 @@ pub(super) fn text(parts: &[Value]) -> String {
     out
 }
 
-/// The thinking in a message's fields. Servers that use several names say the same under each: the first counts.
+/// The thinking in a message's fields. Servers that use several names repeat it under each: the first counts.
 pub(super) fn thinking(fields: &Map<String, Value>) -> Option<String> {
     let names =
         ["reasoning_content", "reasoning", "thinking", "reasoning_text", "thinking_blocks", "reasoning_details"];
     names.into_iter().find_map(|name| words(fields.get(name)?))
 }
 
-/// What a model wrote beside its text: thinking, and the names and arguments of tool calls. For counting.
+/// A model's output beside its text: thinking, and the names and arguments of tool calls. For counting.
 pub(super) fn beside(fields: &Map<String, Value>) -> String {
     let mut out = thinking(fields).unwrap_or_default();
     let calls = fields.get("tool_calls").and_then(Value::as_array).into_iter().flatten();

@@ -1,4 +1,4 @@
-//! What calls cost, by the configured prices.
+//! Cost of calls by the configured prices.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -7,13 +7,13 @@ use serde_json::Value;
 
 use super::{config::Config, usage::UsageRow, wire::Usage};
 
-/// Of a model.
+/// Price of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Price {
-    /// Of a million tokens that are sent.
+    /// For a million input tokens.
     pub input: f64,
-    /// Of a million tokens that are received; embeddings have none.
+    /// For a million output tokens; embeddings have none.
     #[serde(default)]
     pub output: f64,
 }
@@ -34,7 +34,8 @@ impl Prices {
         Self(Arc::new(config.providers.iter().map(of).collect()))
     }
 
-    /// What a call cost: by the price of its model, else as the provider said (`usage.cost`, as `OpenRouter` documents it), else 0.
+    /// Cost of a call: by the model's price, else as reported by the provider (`usage.cost`, as `OpenRouter` documents
+    /// it), else 0.
     pub(super) fn cost(&self, row: &UsageRow, usage: Option<&Usage>) -> f64 {
         let price = self.0.get(&row.provider).and_then(|models| {
             let base = row.model.rsplit_once(':').map_or(row.model.as_str(), |(base, _)| base);

@@ -21,14 +21,14 @@ pub fn router() -> OpenApiRouter<Llm> {
     OpenApiRouter::new().routes(routes!(list_providers)).routes(routes!(test_provider)).routes(routes!(get_usage))
 }
 
-/// They belong to the installation, not to an organisation.
+/// Providers belong to the installation, not to an organisation.
 pub(super) const PROVIDERS: &str = "its providers";
 
-/// What models there are behind the names.
+/// Providers, aliases and default models.
 #[derive(Debug, Serialize, ToSchema)]
 struct Providers {
     data: Vec<ProviderInfo>,
-    /// Model of agents that name none.
+    /// Model of agents without one of their own.
     default_model: String,
     /// Null when the model cannot be used; `holdfast doctor` says why.
     embedding_model: Option<EmbedModel>,
@@ -45,15 +45,15 @@ async fn list_providers(State(llm): State<Llm>, Auth(who): Auth) -> Result<Json<
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct TestProvider {
-    /// The model to ask for one token, without the provider's name; by default the one behind `fast` or `quality`, else
-    /// the first that the configuration names or the server lists.
+    /// The model to ask for one token, without the provider's prefix; default: that of `fast` or `quality`, else the
+    /// first configured or listed one.
     #[serde(default)]
     chat_model: Option<String>,
 }
 
 /// Test a provider
 ///
-/// Lists its models and asks one of them for one token. What fails, and what to do about it, is in the answer, which is
+/// Lists its models and requests one token from one of them. Failures, with advice, are in the answer, whose status is
 /// 200.
 #[utoipa::path(post, path = "/api/v1/llm/providers/{name}/test", tag = "Models", params(("name" = String, Path)), request_body = TestProvider,
     responses((status = 200, body = ProviderTest), (status = 403), (status = 404)))]

@@ -1,5 +1,5 @@
-//! An end for answers that nobody has limited, and for those whose server does not keep to the limit: a model that repeats itself would
-//! write until its time is up, and all that it writes is kept.
+//! Ends answers without a limit, and those whose server ignores the limit: a model that repeats itself would write
+//! until the timeout, and all of it is kept in memory.
 
 use futures::{Stream, StreamExt as _, stream};
 use serde_json::Value;
@@ -11,17 +11,18 @@ use super::{
     wire::{ChatChunk, Chunk, ChunkChoice, Original},
 };
 
-/// Bytes of what is no text, pictures above all.
+/// Most bytes of other content, mainly images.
 const MOST_OTHER_BYTES: usize = 64 << 20;
 
-/// The estimate at which an answer is ended. Where the client asked for a limit the server counts for itself, and ours is a guess: it is
-/// ended only far beyond, and never before one that nobody has limited. Some servers do not count what the model thinks.
+/// The estimated number of tokens at which an answer is ended. With a limit in the request the server counts itself and
+/// ours is only an estimate: the answer is ended far beyond it, and never before one without a limit. Some servers do
+/// not count thinking.
 pub(super) fn most(asked: Option<u32>, unlimited: u32) -> u64 {
     asked.map_or(0, |asked| u64::from(asked).saturating_mul(4)).max(u64::from(unlimited))
 }
 
-/// Counts what comes and ends the answer after `most` tokens, as estimated, with `finish_reason` `length`. The server is not told
-/// a limit: one whose window is smaller would refuse the request.
+/// Ends the answer with `finish_reason` `length` after an estimated `most` tokens. The limit is not sent to the server:
+/// one with a smaller window would refuse the request.
 pub(super) fn cap(answer: ChatStream, most: u64) -> impl Stream<Item = Result<Chunk, LlmError>> + Send {
     let state = (Some(answer), TokenEstimate::default(), 0);
     stream::unfold(state, move |(answer, mut written, mut other)| async move {
@@ -44,7 +45,7 @@ pub(super) fn cap(answer: ChatStream, most: u64) -> impl Stream<Item = Result<Ch
         if fits || ended || body.choices.is_empty() {
             return Some((item, (Some(answer), written, other)));
         }
-        tracing::warn!(target: "holdfast::llm", most, "an answer without an end is ended: llm.max_output_tokens");
+        tracing::warn!(target: "holdfast::llm", most, "a runaway answer was ended: llm.max_output_tokens");
         let cut = |choice: &ChunkChoice| ChunkChoice { finish_reason: Some("length".to_owned()), ..choice.clone() };
         let last = ChatChunk { choices: body.choices.iter().map(cut).collect(), ..body.clone() };
         // Dropping the answer stops the server.
@@ -52,7 +53,7 @@ pub(super) fn cap(answer: ChatStream, most: u64) -> impl Stream<Item = Result<Ch
     })
 }
 
-/// Every text within a value. It is no deeper than the reader of events lets it be.
+/// Calls `found` for every string in a value. The event parser limits its depth.
 fn each_text(value: &Value, found: &mut impl FnMut(&str)) {
     match value {
         Value::String(text) => found(text),

@@ -1,4 +1,4 @@
-//! The span of a call, named as OpenTelemetry's conventions for models have it.
+//! The span of a call, named by OpenTelemetry's conventions for generative AI.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::platform::telemetry::{Span, otlp::wire::Kind};
 
-/// Begins it.
+/// Starts it.
 pub(super) fn begin(call: &CallContext, target: &Target, streamed: bool) -> Span {
     let operation = match target.operation {
         Operation::Chat => "chat",
@@ -29,7 +29,7 @@ pub(super) fn begin(call: &CallContext, target: &Target, streamed: bool) -> Span
     span
 }
 
-/// How it ended. Not what the provider said: its words may be anybody's.
+/// Records the outcome, without the provider's message, which may contain user data.
 pub(super) fn end(span: &mut Span, row: &UsageRow, first_token: Option<Duration>) {
     span.set("gen_ai.usage.input_tokens", row.prompt_tokens);
     span.set("gen_ai.usage.output_tokens", row.completion_tokens);

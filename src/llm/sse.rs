@@ -1,24 +1,24 @@
 //! Server-sent events, incrementally (WHATWG HTML, section 9.2.6 "Interpreting an event stream").
 //!
-//! Takes bytes as the network cuts them, even inside a character or between CR and LF, and gives the events; what a cut
-//! falls into makes no difference. Comments (`: OPENROUTER PROCESSING`), `id` and `retry` are skipped; an error that a server
-//! writes beside the format is an event all the same.
+//! Accepts bytes as the network splits them, even inside a character or between CR and LF; the split makes no
+//! difference. Comments (`: OPENROUTER PROCESSING`), `id` and `retry` are skipped; errors that servers write outside
+//! the format become events.
 
 /// One event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SseEvent {
-    /// `event:` where the server names one; empty otherwise.
+    /// `event:` if the server names one; empty otherwise.
     pub event: String,
     /// The `data:` lines, joined with line feeds.
     pub data: String,
 }
 
-/// An event is larger than this parser takes.
+/// An event exceeds the parser's limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an event is larger than {0} bytes")]
 pub struct EventTooLarge(pub usize);
 
-/// The parser's state between two pieces of input.
+/// The parser's state between inputs.
 #[derive(Debug)]
 pub struct SseParser {
     line: Vec<u8>,
@@ -32,12 +32,12 @@ pub struct SseParser {
 }
 
 impl SseParser {
-    /// `max_event_bytes` bounds what one event may hold in memory.
+    /// `max_event_bytes` limits the memory for one event.
     pub fn new(max_event_bytes: usize) -> Self {
         Self { line: Vec::new(), event: String::new(), data: None, after_cr: false, first_line: true, max_event_bytes }
     }
 
-    /// Takes the next bytes; gives the events that they complete.
+    /// Adds bytes; returns the events that they complete.
     pub fn push(&mut self, mut bytes: &[u8]) -> Result<Vec<SseEvent>, EventTooLarge> {
         let mut events = Vec::new();
         if self.after_cr && !bytes.is_empty() {
@@ -59,7 +59,7 @@ impl SseParser {
         Ok(events)
     }
 
-    /// At the end of the input: an event whose closing empty line is missing, as some servers leave it out.
+    /// At the end of the input: an event without its closing empty line, which some servers omit.
     pub fn finish(&mut self) -> Option<SseEvent> {
         let last = if self.line.is_empty() { None } else { self.end_line() };
         last.or_else(|| self.dispatch())
@@ -93,12 +93,12 @@ impl SseParser {
                 None => self.data = Some(value.to_owned()),
             },
             "event" => value.clone_into(&mut self.event),
-            // llama.cpp of 2025 says so why it gives up; the format knows no such field.
+            // llama.cpp of 2025 reports errors so; the format has no such field.
             "error" if !value.is_empty() => {
                 self.event.clear();
                 return Some(SseEvent { event: "error".to_owned(), data: value.to_owned() });
             }
-            // An error that a server writes into its stream as it is, without the field's name.
+            // A bare error object that a server writes into its stream without a field name.
             _ if line.starts_with("{\"") && line.ends_with('}') => {
                 return Some(SseEvent { event: std::mem::take(&mut self.event), data: line.to_owned() });
             }

@@ -11,7 +11,7 @@ use crate::platform::{
     ids::OrgId,
 };
 
-/// Writes one organisation's rows in one statement.
+/// Inserts one organisation's rows in one statement.
 pub(super) async fn insert_usage(db: &Db, org: OrgId, rows: &[UsageRow]) -> Result<(), DbError> {
     let rows = serde_json::to_value(rows).map_err(|e| sqlx::Error::Encode(e.into()))?;
     let mut tx = db.tenant(org).await?;
@@ -38,7 +38,7 @@ pub(super) async fn insert_usage(db: &Db, org: OrgId, rows: &[UsageRow]) -> Resu
 pub struct UsageByDay {
     pub day: NaiveDate,
     pub requests: i64,
-    /// Requests that did not end well, those that the caller gave up left out.
+    /// Failed requests, without those cancelled by the caller.
     pub failed: i64,
     pub prompt_tokens: i64,
     pub completion_tokens: i64,
@@ -59,7 +59,7 @@ pub async fn usage_by_day(conn: &mut PgConnection, from: DateTime<Utc>) -> Resul
     .await
 }
 
-/// Tokens that calls of one actor have taken since `from`.
+/// Tokens used by one actor's calls since `from`.
 pub async fn tokens_of(conn: &mut PgConnection, actor: &str, from: DateTime<Utc>) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!(
         "SELECT coalesce(sum(prompt_tokens + completion_tokens), 0)::bigint AS \"tokens!\" FROM llm_usage \
@@ -78,11 +78,11 @@ pub struct UsageByModel {
     pub model: String,
     pub operation: String,
     pub requests: i64,
-    /// Requests that did not end well, those that the caller gave up left out.
+    /// Failed requests, without those cancelled by the caller.
     pub failed: i64,
     pub prompt_tokens: i64,
     pub completion_tokens: i64,
-    /// Requests whose tokens were guessed, because the provider reported none.
+    /// Requests whose tokens were estimated, because the provider reported none.
     pub estimated: i64,
     /// Median time of a request, milliseconds.
     pub duration_ms: f64,
@@ -109,14 +109,14 @@ pub async fn usage_by_model(conn: &mut PgConnection, from: DateTime<Utc>) -> Res
     .await
 }
 
-/// The vectors that are known among these texts: (hash, little-endian floats). Notes that they were used, once a day.
+/// The cached vectors of these texts: (hash, little-endian floats). Updates their last use, once a day.
 pub(super) async fn cached_vectors(
     conn: &mut PgConnection,
     model_id: &str,
     hashes: &[Vec<u8>],
     now: DateTime<Utc>,
 ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, sqlx::Error> {
-    // SKIP LOCKED: two documents with the same passages must not wait for each other, and one note is enough.
+    // SKIP LOCKED: two documents with the same text must not wait for each other, and one update is enough.
     sqlx::query!(
         "UPDATE embedding_cache SET last_used_at = $3 WHERE ctid = ANY(ARRAY( \
            SELECT ctid FROM embedding_cache WHERE model_id = $1 AND text_hash = ANY($2) AND last_used_at < $3::timestamptz - interval '1 day' \
@@ -137,7 +137,7 @@ pub(super) async fn cached_vectors(
     Ok(rows.into_iter().map(|row| (row.text_hash, row.vector)).collect())
 }
 
-/// Keeps vectors; those that another writer has kept meanwhile stay.
+/// Stores vectors; those that another writer has stored meanwhile stay.
 pub(super) async fn keep_vectors(
     conn: &mut PgConnection,
     org: OrgId,
@@ -161,13 +161,13 @@ pub(super) async fn keep_vectors(
     Ok(())
 }
 
-/// Drops the vectors of texts; returns how many.
+/// Deletes the vectors of texts; returns how many.
 pub(super) async fn forget_vectors(conn: &mut PgConnection, hashes: &[Vec<u8>]) -> Result<u64, sqlx::Error> {
     let done = sqlx::query!("DELETE FROM embedding_cache WHERE text_hash = ANY($1)", hashes).execute(conn).await?;
     Ok(done.rows_affected())
 }
 
-/// Removes up to `limit` usage rows of any organisation from before `before`; returns how many.
+/// Deletes up to `limit` usage rows of any organisation from before `before`; returns how many.
 pub(super) async fn delete_usage(
     conn: &mut PgConnection,
     before: DateTime<Utc>,
@@ -183,13 +183,13 @@ pub(super) async fn delete_usage(
     Ok(done.rows_affected())
 }
 
-/// Removes up to `limit` vectors of any organisation that were last used before `before`; returns how many.
+/// Deletes up to `limit` vectors of any organisation last used before `before`; returns how many.
 pub(super) async fn delete_vectors(
     conn: &mut PgConnection,
     before: DateTime<Utc>,
     limit: i64,
 ) -> Result<u64, sqlx::Error> {
-    // Once more in the outer WHERE: a vector that is used between the two looks stays.
+    // Repeated in the outer WHERE: a vector used in between stays.
     let done = sqlx::query!(
         "DELETE FROM embedding_cache WHERE last_used_at < $1 \
            AND ctid = ANY(ARRAY(SELECT ctid FROM embedding_cache WHERE last_used_at < $1 LIMIT $2))",

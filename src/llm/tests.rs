@@ -188,7 +188,7 @@ fn turns_alternate_and_nothing_is_left_out() {
     assert_eq!(flat(given), expect(&[("system", "You began the conversation with:\nHello!\n\ns"), ("user", "a\n\nb")]));
     let plain = vec![message("system", "s"), message("user", "a"), message("assistant", "b"), message("user", "c")];
     assert_eq!(alternate(plain.clone()), plain);
-    // Tools keep their own order.
+    // Tool messages keep their order.
     let tools: Vec<Message> = serde_json::from_value(json!([
         {"role": "user", "content": "a"},
         {"role": "assistant", "content": null, "tool_calls": [{"id": "1"}, {"id": "2"}]},
@@ -198,7 +198,7 @@ fn turns_alternate_and_nothing_is_left_out() {
     ]))
     .unwrap();
     assert_eq!(alternate(tools.clone()), tools);
-    // Pictures stay among the parts.
+    // Images stay among the parts.
     let picture: Message =
         serde_json::from_value(json!({"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}))
             .unwrap();
@@ -302,7 +302,7 @@ fn the_extractive_model_quotes_no_weak_match() {
     let question = "How long is the warranty of the Aurora kettle?";
     let weak: Vec<Passage> = kettle().into_iter().map(|p| Passage { weak: true, ..p }).collect();
     assert!(answer(question, &weak).starts_with("The documents do not say."), "{}", answer(question, &weak));
-    // The numbers of the others stay.
+    // The other chunks keep their numbers.
     let mut mixed = kettle();
     mixed[0].weak = true;
     assert!(
@@ -326,7 +326,7 @@ fn the_extractive_model_says_when_the_documents_do_not() {
 
 #[test]
 fn tokens_are_estimated_within_a_third() {
-    // As cl100k counts them: 27 and 33.
+    // Counted by cl100k: 27 and 33.
     let english = estimate_tokens(
         "The Aurora kettle carries a warranty of 27 months from the date of purchase, and covers the heating element as well as the lid.",
     );

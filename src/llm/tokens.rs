@@ -1,10 +1,10 @@
-//! Texts that a client has cut into tokens before it asks for their vectors (`LangChain` does unless told otherwise).
+//! Inputs that a client has tokenized before requesting embeddings (`LangChain` does by default).
 
 use serde_json::Value;
 
 use super::error::LlmError;
 
-/// What is to be embedded.
+/// Input of an embeddings request.
 pub(super) enum Input {
     Texts(Vec<String>),
     Tokens(Vec<Vec<u32>>),
@@ -12,7 +12,7 @@ pub(super) enum Input {
 
 /// Reads `input`: a text, texts, tokens of one text, tokens of several.
 pub(super) fn read(input: Value, most: usize) -> Result<Input, LlmError> {
-    const EXPECTED: &str = "input is a text, a list of texts, or tokens of them as numbers";
+    const EXPECTED: &str = "input must be a text, a list of texts, or tokens of them as numbers";
     let wrong = |at: usize| LlmError::invalid(format!("input[{at}]"), "invalid_value", EXPECTED);
     let list = match input {
         Value::String(text) => vec![Value::String(text)],
@@ -22,13 +22,10 @@ pub(super) fn read(input: Value, most: usize) -> Result<Input, LlmError> {
         _ => return Err(LlmError::invalid("input", "invalid_value", EXPECTED)),
     };
     if list.len() > most {
-        return Err(LlmError::invalid(
-            "input",
-            "too_many_inputs",
-            format!("at most {most} texts, found {}", list.len()),
-        ));
+        return Err(LlmError::invalid("input", "too_many_inputs", format!("at most {most} texts, got {}", list.len())));
     }
-    let empty = |at: usize| LlmError::invalid(format!("input[{at}]"), "input_empty", "a text to embed is not empty");
+    let empty =
+        |at: usize| LlmError::invalid(format!("input[{at}]"), "input_empty", "a text to embed must not be empty");
     if list.first().is_some_and(Value::is_array) {
         let tokens = |(at, item): (usize, &Value)| {
             let ids = item.as_array().ok_or_else(|| wrong(at))?;
@@ -45,19 +42,19 @@ pub(super) fn read(input: Value, most: usize) -> Result<Input, LlmError> {
     list.into_iter().enumerate().map(text).collect::<Result<_, _>>().map(Input::Texts)
 }
 
-/// The texts behind tokens of `cl100k_base`, the encoding of OpenAI's embedding models, which `LangChain` takes for every model
+/// Decodes tokens of `cl100k_base`, the encoding of OpenAI's embedding models, which `LangChain` uses for every model
 /// that it does not know.
 pub(super) fn decode(tokens: &[Vec<u32>]) -> Result<Vec<String>, LlmError> {
     let encoding = tiktoken_rs::cl100k_base_singleton();
     let text = |(at, ids): (usize, &Vec<u32>)| {
         let bytes = encoding.decode_bytes(ids).map_err(|_| {
-            let text = "there is a token that cl100k_base does not have: send the text, or tokens of that encoding";
+            let text = "a token is not in cl100k_base: send the text, or tokens of that encoding";
             LlmError::invalid(format!("input[{at}]"), "invalid_token", text)
         })?;
-        // A client may have cut inside of a character.
+        // A client may have cut inside a character.
         let text = String::from_utf8_lossy(&bytes).trim_matches(char::REPLACEMENT_CHARACTER).to_owned();
         if text.trim().is_empty() {
-            return Err(LlmError::invalid(format!("input[{at}]"), "input_empty", "a text to embed is not empty"));
+            return Err(LlmError::invalid(format!("input[{at}]"), "input_empty", "a text to embed must not be empty"));
         }
         Ok(text)
     };

@@ -1,13 +1,13 @@
-//! Turns that alternate. The templates of Gemma, Mistral and others refuse two messages of one role in a row, a system
-//! message in the middle, and a conversation that the assistant begins.
+//! Alternating roles. The templates of Gemma, Mistral and others refuse two consecutive messages of one role, a system
+//! message in the middle, and a conversation that the assistant starts.
 
 use serde_json::Value;
 
 use super::wire::{Content, Message};
 
-/// The same conversation with one system message at its beginning and roles that alternate: neighbours of one role are
-/// joined with an empty line, and what the assistant said before anybody asked is told in the system message. Tool calls,
-/// their results and messages with a name stay as they are. Nothing is left out.
+/// The same conversation with one system message at the beginning and alternating roles: consecutive messages of one
+/// role are joined with an empty line, and assistant messages before the first question are quoted in the system
+/// message. Tool calls, their results and messages with a name stay unchanged. Nothing is left out.
 pub fn alternate(messages: Vec<Message>) -> Vec<Message> {
     let mut system: Option<Message> = None;
     let mut turns: Vec<Message> = Vec::new();
@@ -38,7 +38,7 @@ fn join_or_set(into: &mut Option<Message>, message: Message) {
     }
 }
 
-/// Nothing beside text or parts: a message that can be joined with another without losing something.
+/// Only text or parts: a message that can be joined with another without loss.
 fn is_plain(message: &Message) -> bool {
     matches!(message.role.as_str(), "user" | "assistant") && message.extra.values().all(Value::is_null)
 }

@@ -1,4 +1,4 @@
-//! Metering: one report for each call on every way out, and usage rows written off the request's path.
+//! Metering: one report per call, however it ends, and usage rows written off the request's path.
 
 use std::{
     sync::{
@@ -30,12 +30,12 @@ use crate::platform::{
     telemetry::{Span, trace::Context},
 };
 
-/// Rows that wait for the database; with a dead database this is a few minutes of heavy use.
+/// Rows waiting for the database; if it is down, a few minutes of heavy use.
 const QUEUE: usize = 20_000;
-/// Rows of one statement.
+/// Rows per statement.
 const BATCH: usize = 500;
 
-/// A row of `llm_usage`. Names are the columns'.
+/// A row of `llm_usage`, named like its columns.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct UsageRow {
     pub id: Uuid,
@@ -57,11 +57,11 @@ pub(super) struct UsageRow {
     pub created_at: chrono::DateTime<chrono::Utc>,
 }
 
-/// Takes rows without waiting; a task of its own writes them. A row that cannot be kept is counted, never silent.
+/// Accepts rows without waiting; a separate task writes them. Lost rows are counted and logged.
 #[derive(Clone, Debug)]
 pub(super) struct Recorder {
     rows: mpsc::Sender<UsageRow>,
-    /// Calls that will still send a row: the writer outlives them at shutdown.
+    /// Calls that will still send a row: at shutdown the writer waits for them.
     live: Arc<AtomicUsize>,
     metrics: Metrics,
     prices: Prices,
@@ -82,10 +82,10 @@ impl Recorder {
             self.metrics.usage_rows_lost.inc();
             match error {
                 mpsc::error::TrySendError::Full(_) => {
-                    tracing::warn!("a usage row was lost: the database does not take them fast enough");
+                    tracing::warn!("a usage row was lost: the database is too slow");
                 }
                 mpsc::error::TrySendError::Closed(_) => tracing::warn!(
-                    "a usage row was lost: a call ended after the last rows were written, on the way down"
+                    "a usage row was lost: a call ended after the last rows were written during shutdown"
                 ),
             }
         }
@@ -108,7 +108,7 @@ impl Writer {
             if stopping && self.live.load(Ordering::SeqCst) == 0 && self.rows.is_empty() {
                 return;
             }
-            // Rows gather for a moment, so that a busy second is one statement; on the way down nothing gathers.
+            // Collects rows for a moment, so that a busy second is one statement; at shutdown it does not wait.
             let first = tokio::select! {
                 n = self.rows.recv_many(&mut batch, BATCH) => n,
                 () = self.stop.cancelled(), if !stopping => continue,
@@ -132,7 +132,7 @@ impl Writer {
         }
     }
 
-    /// Writes a batch, organisation by organisation, trying again while the database is away.
+    /// Writes a batch, organisation by organisation, retrying while the database is unreachable.
     async fn write(&self, mut batch: Vec<UsageRow>) {
         batch.sort_by_key(|row| row.org_id);
         for rows in batch.chunk_by(|a, b| a.org_id == b.org_id) {
@@ -157,7 +157,7 @@ impl Writer {
     }
 }
 
-/// Where a request goes; names for the row, the span and the log line.
+/// Target of a request; names for the row, the span and the log line.
 #[derive(Clone, Debug)]
 pub(super) struct Target {
     pub operation: Operation,
@@ -167,8 +167,8 @@ pub(super) struct Target {
     pub alias: Option<String>,
 }
 
-/// Follows one call and reports it once, when dropped: a metric observation, a log line and, unless an inner call has
-/// its own, a usage row. Without [`Meter::succeeded`] or [`Meter::failed`] the caller went away.
+/// Tracks one call and reports it once, when dropped: a metric observation, a log line and, unless an inner call has
+/// its own, a usage row. Without [`Meter::succeeded`] or [`Meter::failed`] the caller disconnected.
 #[derive(Debug)]
 pub(super) struct Meter {
     recorder: Recorder,
@@ -217,7 +217,7 @@ impl Meter {
         }
     }
 
-    /// What the call is made in: whom it asks is told of its span.
+    /// The span's context, to pass on to the backend.
     pub(super) fn context(&self) -> Option<Context> {
         self.recorded.context()
     }
@@ -226,7 +226,7 @@ impl Meter {
         &self.span
     }
 
-    /// Counts the prompt, for when the server does not.
+    /// Estimates the prompt's tokens, in case the server does not count them.
     pub(super) fn prompt(&mut self, request: &ChatRequest) {
         for message in &request.messages {
             self.prompt.add(&message.text());
@@ -251,7 +251,7 @@ impl Meter {
             // Billed like any other output.
             self.output.add(&delta.beside());
         }
-        // The last one seen anywhere counts: some servers repeat it cumulatively, others send it with the last choice.
+        // The last report counts: some servers repeat it cumulatively, others send it with the last choice.
         if let Some(usage) = chunk.usage.as_ref().and_then(Usage::counted) {
             self.usage = Some(usage);
         }
@@ -269,7 +269,7 @@ impl Meter {
         self.usage = usage;
     }
 
-    /// Usage so far: as counted by the server, or estimated here (`true`). A count of zero beside words that came is none.
+    /// Usage so far: as counted by the server, or estimated here (`true`). A count of zero despite text does not count.
     pub(super) fn usage(&self) -> (Usage, bool) {
         let (prompt, output) = (self.prompt.tokens(), self.output.tokens());
         let Some(mut usage) = self.usage.clone() else { return (Usage::new(prompt, output), true) };
@@ -325,7 +325,7 @@ impl Meter {
 impl Drop for Meter {
     fn drop(&mut self) {
         let (took, outcome) = (self.started.elapsed(), self.outcome.unwrap_or(Outcome::Cancelled));
-        // A request that never got to the model has used nothing.
+        // A request that did not reach the model used nothing.
         if matches!(outcome, Outcome::ClientError | Outcome::RateLimited)
             && self.usage.is_none()
             && self.first_token.is_none()
@@ -354,7 +354,7 @@ impl Drop for Meter {
             Outcome::ProviderError | Outcome::Timeout | Outcome::InternalError => line!(warn),
             _ => line!(info),
         }
-        // An agent's answer is made by a call of its own, which has the row.
+        // An agent's answer is a call of its own, which has the row.
         if self.target.kind != BackendKind::Agent {
             self.recorder.record(row);
         }

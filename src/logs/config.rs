@@ -11,7 +11,8 @@ use crate::platform::{
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Address of the Loki that is searched; empty takes `telemetry.loki_url`, and without that the recent lines in memory.
+    /// Address of the Loki to search; empty means `telemetry.loki_url`. Without either, search covers the recent lines
+    /// in memory.
     #[serde(serialize_with = "secret::masked_url")]
     pub loki_query_url: String,
 }
@@ -21,7 +22,7 @@ impl Config {
         if !self.loki_query_url.is_empty() && !is_base_url(&self.loki_query_url) {
             errors.push(
                 "loki_query_url",
-                "expected an address such as http://loki:3100; a user goes into telemetry.loki_user",
+                "expected an address such as http://loki:3100; put the user into telemetry.loki_user",
             );
         }
     }

@@ -21,7 +21,7 @@ pub fn checks(logs: &Logs) -> Vec<Box<dyn Check>> {
     checks
 }
 
-/// Does Loki answer, and were lines lost on the way?
+/// Does Loki answer, and were log lines lost?
 struct Shipping(Logs);
 
 #[async_trait]
@@ -32,19 +32,21 @@ impl Check for Shipping {
 
     async fn run(&self) -> CheckResult {
         let Some(loki) = &self.0.0.loki else {
-            return CheckResult::pass("no Loki is configured: lines are on standard output and, the newest, in memory");
+            return CheckResult::pass(
+                "no Loki is configured: lines go to standard output, and the most recent are kept in memory",
+            );
         };
         if let Err(error) = loki.ping().await {
             let LogsError::Loki(why) = error else {
-                return CheckResult::fail(chain(&error), "look at [telemetry]");
+                return CheckResult::fail(chain(&error), "check the section [telemetry]");
             };
             return CheckResult::warn(
-                format!("{} cannot be asked: {why}", loki.url),
-                "look at Loki, and at loki_url, loki_user and loki_token_file in [telemetry]; lines wait in memory meanwhile",
+                format!("{} cannot be queried: {why}", loki.url),
+                "check Loki, and loki_url, loki_user and loki_token_file in [telemetry]; lines are buffered in memory meanwhile",
             );
         }
         match lost(&self.0, "holdfast_log_lines_lost_total{").await {
-            Some(0) => CheckResult::pass(format!("{} answers, no line was lost since the start", loki.url)),
+            Some(0) => CheckResult::pass(format!("{} answers, no line lost since the start", loki.url)),
             Some(lost) => CheckResult::warn(
                 format!("{} answers, but {lost} lines were lost since the start", loki.url),
                 "holdfast_log_lines_lost_total says why: a full buffer (loki_buffer_bytes), or a Loki that refuses them (its limits)",
@@ -54,7 +56,7 @@ impl Check for Shipping {
     }
 }
 
-/// What the running appliance counts in these series; `None` where none runs.
+/// Sum of these series in the running server; `None` where none is running.
 async fn lost(logs: &Logs, series: &str) -> Option<u64> {
     let deps = &logs.0.deps;
     let request = deps.http.operator().get(format!("http://{}/metrics", deps.ops)).timeout(Duration::from_secs(3));
@@ -65,7 +67,7 @@ async fn lost(logs: &Logs, series: &str) -> Option<u64> {
     Some(counts.sum())
 }
 
-/// Does the collector of traces take spans, and were some lost on the way?
+/// Does the trace collector accept spans, and were spans lost?
 struct Traces(Logs);
 
 #[async_trait]
@@ -77,22 +79,22 @@ impl Check for Traces {
     async fn run(&self) -> CheckResult {
         let deps = &self.0.0.deps;
         let Some(otlp) = deps.telemetry.otlp(Uuid::nil()) else {
-            return CheckResult::pass("no collector is configured: no traces are sent");
+            return CheckResult::pass("no trace collector is configured: no traces are sent");
         };
         let url = secret::safe_url(&otlp.url);
         if let Err(why) = otlp.ping(deps.http.operator()).await {
             return CheckResult::warn(
-                format!("{url} does not take traces: {why}"),
-                "look at the collector, and at otlp_url (without /v1/traces) and otlp_headers_file in [telemetry]; spans wait in memory, and the oldest are dropped",
+                format!("{url} does not accept traces: {why}"),
+                "check the collector, and otlp_url (without /v1/traces) and otlp_headers_file in [telemetry]; spans are buffered in memory, and the oldest are dropped",
             );
         }
         match lost(&self.0, "holdfast_traces_spans_lost_total{").await {
-            Some(0) => CheckResult::pass(format!("{url} takes traces, no span was lost since the start")),
+            Some(0) => CheckResult::pass(format!("{url} accepts traces, no span lost since the start")),
             Some(lost) => CheckResult::warn(
-                format!("{url} takes traces, but {lost} spans were lost since the start"),
+                format!("{url} accepts traces, but {lost} spans were lost since the start"),
                 "holdfast_traces_spans_lost_total says why: a full buffer (otlp_buffer_bytes), or a collector that refuses them (its limits)",
             ),
-            None => CheckResult::pass(format!("{url} takes traces")),
+            None => CheckResult::pass(format!("{url} accepts traces")),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What can go wrong with a search, and how clients are told.
+//! Errors of a log search, and their HTTP answers.
 
 use axum::http::StatusCode;
 
@@ -9,7 +9,7 @@ use crate::platform::error::{ApiError, FieldError};
 pub enum LogsError {
     #[error("the request is invalid")]
     Invalid(Vec<FieldError>),
-    /// With what it said, or why it could not be asked.
+    /// With Loki's message, or why it could not be reached.
     #[error("Loki cannot be searched: {0}")]
     Loki(String),
 }

@@ -1,4 +1,4 @@
-//! Asking Loki: its query language, its answer.
+//! A client for Loki's query API.
 
 use std::{fmt::Write as _, time::Duration};
 
@@ -12,12 +12,12 @@ use crate::platform::{
     telemetry::{Level, config::LokiAccess},
 };
 
-/// Whoever looks at a page waits no longer.
+/// No longer than someone waits for a page.
 const TIMEOUT: Duration = Duration::from_secs(15);
 /// A page of usual lines is a tenth of a megabyte; 200 lines of the largest size would be fifty.
 const MOST_BYTES: usize = 16 * 1024 * 1024;
 
-/// A Loki that is searched.
+/// The Loki to search.
 #[derive(Clone, Debug)]
 pub(super) struct Loki {
     pub url: String,
@@ -25,7 +25,7 @@ pub(super) struct Loki {
     pub http: Client,
 }
 
-/// A line as stored.
+/// A log line as stored.
 pub(super) struct Stored {
     pub nanos: i64,
     pub level: String,
@@ -50,9 +50,9 @@ struct Stream {
     values: Vec<Vec<Value>>,
 }
 
-/// The search in Loki's language. Whatever is searched for, the selector is ours.
+/// The search in `LogQL`. The stream selector is fixed, whatever the search text.
 pub(super) fn query(search: &Search) -> String {
-    // As JSON a text is also a string of that language.
+    // A JSON string is also a valid LogQL string.
     let quoted = |text: &str| Value::from(text).to_string();
     let mut query = r#"{service="holdfast""#.to_owned();
     if let Some(worst) = search.level {
@@ -83,14 +83,14 @@ impl Loki {
         let encoded = serde_html_form::to_string(&parameters).map_err(|e| LogsError::Loki(e.to_string()))?;
         let body = self.get(&format!("/loki/api/v1/query_range?{encoded}"), TIMEOUT).await?;
         let answer: Answer =
-            serde_json::from_slice(&body).map_err(|e| LogsError::Loki(format!("its answer is not one: {e}")))?;
+            serde_json::from_slice(&body).map_err(|e| LogsError::Loki(format!("its answer cannot be read: {e}")))?;
         let mut found: Vec<Stored> = answer.data.result.into_iter().flat_map(Stream::lines).collect();
         found.sort_by_key(|line| std::cmp::Reverse(line.nanos));
         found.truncate(limit);
         Ok(found)
     }
 
-    /// Whether it answers, and knows us.
+    /// Whether it answers and accepts our credentials.
     pub(super) async fn ping(&self) -> Result<(), LogsError> {
         self.get("/loki/api/v1/labels", Duration::from_secs(4)).await.map(drop)
     }
@@ -103,7 +103,7 @@ impl Loki {
         while let Some(chunk) = response.chunk().await.map_err(failed)? {
             body.extend_from_slice(&chunk);
             if body.len() > MOST_BYTES {
-                return Err(LogsError::Loki("its answer is too large: search for less".into()));
+                return Err(LogsError::Loki("its answer is too large: narrow the search".into()));
             }
         }
         if !response.status().is_success() {

@@ -1,8 +1,8 @@
 //! Log search, and log levels at run time, for operators of the installation.
 //!
-//! Owns no table, no job and no metric: lines are made and carried by `platform::telemetry` (`holdfast_log_*` are its). With a Loki
-//! configured the search asks that, always within `{service="holdfast"}`; without one it looks through the recent lines that this
-//! process keeps in memory. Both hold what was redacted before.
+//! Owns no table, job or metric: `platform::telemetry` writes and ships the lines and owns `holdfast_log_*`. With a
+//! Loki configured, the search goes there, always within `{service="holdfast"}`; without one it covers the recent lines
+//! that this process keeps in memory. Both hold lines after redaction.
 
 mod config;
 mod doctor;

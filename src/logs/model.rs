@@ -1,4 +1,4 @@
-//! What is searched for, and what a line is.
+//! Search queries and log lines.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use regex::Regex;
@@ -9,13 +9,13 @@ use utoipa::{IntoParams, ToSchema};
 use super::LogsError;
 use crate::platform::{error::FieldError, telemetry::Level};
 
-/// Lines on a page.
+/// Default number of lines on a page.
 const LIMIT: u32 = 50;
 const MOST: u32 = 200;
-/// Longest text that is searched for, characters.
+/// Longest search text, characters.
 const MOST_TEXT: usize = 200;
 
-/// Where lines came from.
+/// Where lines were searched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
@@ -24,7 +24,7 @@ pub enum Source {
     Memory,
 }
 
-/// A line.
+/// A log line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct LogLine {
     pub timestamp: DateTime<Utc>,
@@ -35,13 +35,13 @@ pub struct LogLine {
     pub target: String,
     pub trace_id: Option<String>,
     pub request_id: Option<String>,
-    /// Everything else on the line.
+    /// All other fields of the line.
     #[schema(value_type = Object)]
     pub fields: Map<String, Value>,
 }
 
 impl LogLine {
-    /// Reads a line that was stored at `nanos`; what is no JSON of ours is all message.
+    /// Reads a line stored at `nanos`; text that is not our JSON becomes the message.
     pub(super) fn read(nanos: i64, level: &str, line: &str) -> Self {
         let mut fields = match serde_json::from_str(line) {
             Ok(Value::Object(fields)) => fields,
@@ -68,7 +68,7 @@ impl LogLine {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct LogPage {
     pub data: Vec<LogLine>,
-    /// Pass as `cursor` for older lines; null where there are none.
+    /// Pass as `cursor` for older lines; null when there are none.
     pub next_cursor: Option<String>,
     pub source: Source,
 }
@@ -77,13 +77,13 @@ pub struct LogPage {
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct LogQuery {
-    /// Lines since this; without it an hour before `to`.
+    /// Lines from this time on; default: one hour before `to`.
     pub from: Option<DateTime<Utc>>,
-    /// Lines before this; without it now.
+    /// Lines before this time; default: now.
     pub to: Option<DateTime<Utc>>,
-    /// `error`, `warn`, `info`, `debug` or `trace`: of this severity or worse.
+    /// `error`, `warn`, `info`, `debug` or `trace`: this severity or worse.
     pub level: Option<String>,
-    /// A text anywhere in the line; case is ignored.
+    /// Text anywhere in the line; case is ignored.
     pub q: Option<String>,
     /// Trace id or request id.
     pub id: Option<String>,
@@ -94,7 +94,7 @@ pub struct LogQuery {
     pub cursor: Option<String>,
 }
 
-/// A search that can be done.
+/// A validated search.
 #[derive(Clone, Debug)]
 pub struct Search {
     /// Nanoseconds since 1970.
@@ -103,14 +103,14 @@ pub struct Search {
     pub to: i64,
     /// This severity or worse.
     pub level: Option<Level>,
-    /// In the line as it is stored: JSON.
+    /// Matched against the stored line (JSON).
     pub text: Option<Regex>,
     pub id: Option<String>,
     pub limit: usize,
 }
 
 impl LogQuery {
-    /// Checks it; all that is wrong at once.
+    /// Validates the query; reports all invalid fields at once.
     pub fn search(&self, now: DateTime<Utc>) -> Result<Search, LogsError> {
         let mut wrong = Vec::new();
         let mut refuse = |field: &str, code, why: String| wrong.push(FieldError::new(format!("/{field}"), code, why));
@@ -154,7 +154,7 @@ impl LogQuery {
     }
 }
 
-/// Finds a text, whatever its case, in a line of JSON. Also of the dialect that Loki knows (RE2).
+/// Matches a text in a line of JSON, ignoring case. Stays within Loki's dialect (RE2).
 fn pattern(text: &str) -> Option<Regex> {
     let quoted = Value::from(text).to_string();
     let inside = quoted.trim_start_matches('"');

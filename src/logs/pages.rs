@@ -16,7 +16,7 @@ use crate::{
 };
 
 const PATH: &str = "/logs";
-/// How far back, as in the address and in the translations' keys.
+/// Time ranges, by their name in the address and in translation keys.
 const RANGES: [(&str, TimeDelta); 5] = [
     ("15m", TimeDelta::minutes(15)),
     USUAL,
@@ -25,7 +25,7 @@ const RANGES: [(&str, TimeDelta); 5] = [
     ("7d", TimeDelta::days(7)),
 ];
 const USUAL: (&str, TimeDelta) = ("1h", TimeDelta::hours(1));
-/// Of what stands beside a message, characters.
+/// Longest summary of the fields beside a message, characters.
 const SHORT: usize = 240;
 
 /// The pages of this capability.
@@ -33,7 +33,7 @@ pub fn router() -> Router<Logs> {
     Router::new().route(PATH, get(list))
 }
 
-/// The form, as it was sent.
+/// The search form as sent.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 struct Filter {
@@ -41,7 +41,7 @@ struct Filter {
     level: String,
     id: String,
     range: String,
-    /// UTC, as a browser's field gives it; wins over `range`.
+    /// UTC, as a `datetime-local` field sends it; takes precedence over `range`.
     from: String,
     to: String,
     cursor: String,
@@ -71,7 +71,7 @@ async fn list(shell: Shell, State(logs): State<Logs>, Query(mut filter): Query<F
     };
     let (page, failure, status) = match found {
         Ok(page) => (page, String::new(), StatusCode::OK),
-        // The form stays, so that it can be mended.
+        // The form is shown again for correction.
         Err(error) => {
             let none = LogPage { data: Vec::new(), next_cursor: None, source: logs.source() };
             let error = ApiError::from(error);
@@ -97,7 +97,7 @@ fn local(text: &str, field: &str) -> Result<Option<DateTime<Utc>>, LogsError> {
         LogsError::Invalid(vec![crate::platform::error::FieldError::new(
             format!("/{field}"),
             "invalid_value",
-            format!("{text:?} is no time: 2026-11-23T03:20 (UTC)"),
+            format!("{text:?} is not a time such as 2026-11-23T03:20 (UTC)"),
         )])
     })
 }
@@ -131,7 +131,7 @@ impl Filter {
         })
     }
 
-    /// Older pages are of the time that the first one was of, however late they are looked at.
+    /// Older pages keep the time range of the first page, however late they are opened.
     fn pager(&self, next: Option<&str>, now: DateTime<Utc>) -> Pager {
         let back = self.back();
         let from =
@@ -156,7 +156,7 @@ impl LogLine {
         self.timestamp.format("%Y-%m-%d %H:%M:%S%.3f").to_string()
     }
 
-    /// The tone of its badge.
+    /// Badge colour.
     fn tone(&self) -> &'static str {
         match self.level.as_str() {
             "error" => "error",
@@ -166,7 +166,7 @@ impl LogLine {
         }
     }
 
-    /// What stands beside the message, shortened.
+    /// The fields beside the message, shortened.
     fn short(&self) -> String {
         let text = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let parts = self.fields.iter().map(|(name, value)| (name, text(value))).filter(|(_, value)| !value.is_empty());
@@ -178,7 +178,7 @@ impl LogLine {
         short
     }
 
-    /// All of it, for people.
+    /// The whole line, formatted for people.
     fn whole(&self) -> String {
         serde_json::to_string_pretty(self).unwrap_or_default()
     }

@@ -21,23 +21,23 @@ pub fn router() -> OpenApiRouter<Logs> {
     OpenApiRouter::new().routes(routes!(search_logs))
 }
 
-/// For the ops port, which has no sign-in: whoever reaches it runs this installation.
+/// For the ops port, which has no sign-in: whoever can reach it runs this installation.
 pub fn ops_router() -> Router<Logs> {
     Router::new().route("/log-level", get(get_level).put(set_level)).route("/recent-lines", get(recent_lines))
 }
 
-/// What this process still knows of what it logged, oldest first: JSON, a line each.
+/// The recent lines of this process, oldest first: one JSON object per line.
 async fn recent_lines(State(logs): State<Logs>) -> String {
     let lines = logs.0.deps.logger.recent.all();
     lines.iter().fold(String::new(), |all, line| all + &line.json + "\n")
 }
 
-/// Lines are of all organisations.
+/// Operators only: lines are from all organisations.
 pub(super) fn require(who: &Principal) -> Result<(), ApiError> {
     who.require_operator("its logs")
 }
 
-/// Search the log, newest lines first: in Loki where one is configured, else among the recent lines of this process.
+/// Search the log, newest lines first: in Loki where configured, else in the recent lines of this process.
 #[utoipa::path(get, path = "/api/v1/logs", tag = "Logs", params(LogQuery), responses((status = 200, body = LogPage), (status = 403), (status = 422), (status = 502)))]
 async fn search_logs(
     State(logs): State<Logs>,
@@ -52,13 +52,13 @@ async fn get_level(State(logs): State<Logs>) -> Json<LevelStatus> {
     Json(logs.0.deps.logger.levels.status())
 }
 
-/// What is to be logged.
+/// A change of the log filter.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LevelChange {
-    /// A level, and levels for modules; `default` is what is configured.
+    /// A level, or levels by module; `default` restores the configured filter.
     filter: String,
-    /// After this it is as configured again, seconds.
+    /// Seconds until the configured filter is restored.
     #[serde(default = "ten_minutes")]
     for_seconds: u64,
 }

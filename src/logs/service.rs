@@ -1,4 +1,4 @@
-//! The rules: where lines are looked for.
+//! Rules: where lines are searched.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -16,11 +16,11 @@ use crate::platform::{
     telemetry::{self, Logger, Recent},
 };
 
-/// What this capability stands on.
+/// What the service is built from.
 pub struct Deps {
     pub config: Config,
     pub telemetry: telemetry::Config,
-    /// The ops port of the appliance, for `doctor` beside it.
+    /// The server's ops port, for `doctor` in a process of its own.
     pub ops: SocketAddr,
     pub http: HttpClients,
     pub logger: Logger,
@@ -48,7 +48,7 @@ impl Logs {
         Self(Arc::new(Inner { loki, deps }))
     }
 
-    /// Where lines are looked for.
+    /// Where lines are searched.
     pub fn source(&self) -> Source {
         if self.0.loki.is_some() { Source::Loki } else { Source::Memory }
     }
@@ -60,7 +60,7 @@ impl Logs {
     /// A page of lines, newest first.
     pub async fn search(&self, query: &LogQuery) -> Result<LogPage, LogsError> {
         let search = query.search(self.now())?;
-        // One more than the page holds tells whether there are older ones.
+        // One more than fits on the page tells whether there are older ones.
         let mut found = match &self.0.loki {
             Some(loki) => loki.search(&search, search.limit + 1).await?,
             None => look_through(&self.0.deps.logger.recent.all(), &search, search.limit + 1),
@@ -73,7 +73,7 @@ impl Logs {
     }
 }
 
-/// Up to `limit` of the lines, newest first.
+/// Up to `limit` matching lines, newest first.
 pub(super) fn look_through(lines: &[Recent], search: &Search, limit: usize) -> Vec<Stored> {
     let id = |line: &str, id: &str| {
         ["trace_id", "request_id"].iter().any(|name| line.contains(&format!(r#""{name}":"{id}""#)))

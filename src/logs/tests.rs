@@ -58,7 +58,7 @@ fn lokis_language_is_spoken_and_never_by_who_searches() {
 }
 
 proptest! {
-    /// Whatever is searched for stands inside of one string: the selector in front of it is the only one.
+    /// The search text stays inside one string: the fixed selector in front of it remains the only one.
     #[test]
     fn nothing_gets_out_of_its_string(text in "\\PC{1,60}") {
         let asked = query(&LogQuery { q: Some(text.clone()), ..LogQuery::default() }.search(now()).unwrap());

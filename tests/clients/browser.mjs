@@ -49,8 +49,8 @@ async function makeAgent(name, model, longest = "") {
   await page.getByLabel("Model", { exact: true }).selectOption(model);
   if (longest) {
     await page.getByText("Retrieval, temperature and limits").click();
-    await page.getByLabel("Passages", { exact: true }).fill("2");
-    await page.getByLabel("Longest answer, tokens").fill(longest);
+    await page.getByLabel("Sources", { exact: true }).fill("2");
+    await page.getByLabel("Maximum answer length, tokens").fill(longest);
   }
   await button("Create").click();
   await heading(name).waitFor();
@@ -239,7 +239,7 @@ async function endings() {
     await once(/did not get to an answer/);
     await page.locator("aside details.user-menu > summary").click();
     await page.locator('aside .preferences button[value="ru"]').click();
-    await once(/до ответа не дошла/);
+    await once(/не дошла до ответа/);
     await page.locator("aside details.user-menu > summary").click();
     await page.locator('aside .preferences button[value="en"]').click();
   });

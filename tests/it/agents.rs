@@ -1,4 +1,4 @@
-//! Agents and conversations through the API, with models that answer, dawdle and fail.
+//! Agents and conversations through the API, with models that answer, stall and fail.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ async fn stream(client: &Client, conversation: &str, question: &str) -> Events {
     Events::of(client.request(Method::POST, &format!("{conversation}/messages")).json(&body).send().await.unwrap())
 }
 
-/// The messages of a conversation once none is being written.
+/// The messages of a conversation once no answer is in progress.
 async fn messages(client: &Client, conversation: &str) -> Vec<Value> {
     let found = tokio::time::timeout(PATIENCE, async {
         loop {
@@ -46,7 +46,7 @@ async fn messages(client: &Client, conversation: &str) -> Vec<Value> {
     found.await.expect("an end of the answer")
 }
 
-/// A base with the handbook, ready to be asked.
+/// A base with the indexed handbook.
 async fn handbook(app: &TestApp, client: &Client) -> (String, String) {
     let base = make_base(client, "Handbook").await;
     let document = add_document(client, &base, "handbook.md", HANDBOOK.as_bytes()).await;
@@ -180,11 +180,11 @@ async fn an_agents_model_must_be_one_that_answers() {
             assert!(code != "model_not_found" || detail.contains("mock/slow"), "{detail}");
         }
     }
-    // A provider that cannot be asked is believed to have it.
+    // A provider that cannot be reached is assumed to have the model.
     for model in ["mock/cites", "mock/cites:nitro", "fast", "builtin/extractive", "away/anything"] {
         admin.put(&path, &json!({"name": "a", "slug": "a", "model": model})).await.expect(200);
     }
-    // The page says the same, beside its field, and does not offer what it would refuse.
+    // The page says the same beside its field, and does not offer models it would refuse.
     let page = admin.get("/agents/new").await;
     assert!(
         page.text.contains("<option value=\"mock/cites\"") && !page.text.contains("value=\"embed\""),
@@ -205,7 +205,7 @@ async fn submit(client: &Client, path: &str, fields: &str) -> Answer {
     client.send(request.body(body)).await
 }
 
-/// The value of a series in the metrics; 0 where there is none.
+/// The value of a series in the metrics; 0 when it is absent.
 fn metric(app: &TestApp, series: &str) -> u64 {
     let text = app.app.telemetry.encode();
     let value = text.lines().find_map(|line| line.strip_prefix(series)?.trim().parse().ok());
@@ -329,7 +329,7 @@ async fn an_answer_takes_no_idempotency_key_and_says_so() {
     app.stop().await;
 }
 
-/// What a text seems to say and what it says are one, on the page; the API gives it as it came.
+/// The page shows characters that reverse the writing direction as `[U+202E]`; the API returns the text unchanged.
 #[tokio::test(flavor = "multi_thread")]
 async fn marks_that_turn_the_writing_direction_are_seen() {
     let upstream = Upstream::start().await;
@@ -400,7 +400,7 @@ async fn an_answer_cites_what_it_was_given_and_quotes_it_exactly() {
     let quoted: String = text.chars().skip(from).take(to - from).collect();
     assert_eq!(cited["text"], quoted.as_str());
 
-    // What the model was shown: passages in the user's turn only.
+    // The model's input: sources only in the user's message.
     let shown = upstream.last_request();
     let (system, question) =
         (shown["messages"][0]["content"].as_str().unwrap(), shown["messages"][1]["content"].as_str().unwrap());
@@ -422,7 +422,7 @@ async fn an_answer_cites_what_it_was_given_and_quotes_it_exactly() {
     let listed = admin.get(&format!("{}?q=car%20park", conversation.rsplit_once('/').unwrap().0)).await.expect(200);
     assert_eq!(listed["data"][0]["title"], "How many days of leave are there?");
 
-    // A new answer hides the old one.
+    // A regenerated answer hides the old one.
     let again = admin.post(&format!("{conversation}/regenerate"), &json!({})).await.expect(200);
     let after = messages(&admin, &conversation).await;
     assert_eq!((after.len(), &after[3]["id"]), (4, &again["id"]));
@@ -437,7 +437,7 @@ async fn an_answer_cites_what_it_was_given_and_quotes_it_exactly() {
     app.stop().await;
 }
 
-/// How many stored messages hold this text, wherever it stands in them.
+/// How many stored messages contain this text in any column.
 async fn messages_with(db: &mut PgConnection, text: &str) -> i64 {
     let count = "SELECT count(*) FROM messages WHERE strpos(messages::text, $1) > 0";
     sqlx::query_scalar(count).bind(text).fetch_one(db).await.unwrap()
@@ -473,10 +473,10 @@ async fn a_deleted_document_is_quoted_by_no_stored_answer() {
         (&json!(1), &json!("handbook.md"), &json!(""), &json!("handbook.md"), &json!([]), &json!(true))
     );
     let page = admin.get(ours.trim_start_matches("/api/v1")).await;
-    assert!(page.text.contains("Deleted since then") && page.text.contains("handbook.md"), "{}", page.text);
+    assert!(page.text.contains("Deleted since") && page.text.contains("handbook.md"), "{}", page.text);
     assert!(!page.text.contains(&format!("/documents/{document}")), "no link leads to what is gone: {}", page.text);
 
-    // An answer that was being written meanwhile: what it says at its end is not kept either.
+    // An answer in progress meanwhile: its end is not stored either.
     let late = format!("UPDATE messages SET citations = '{quoted}' WHERE id = '{}'", answer["id"].as_str().unwrap());
     let mut tx = app.app.db.tenant(first_org(&admin).await).await.unwrap();
     sqlx::raw_sql(sqlx::AssertSqlSafe(late)).execute(&mut *tx).await.unwrap();
@@ -490,7 +490,7 @@ async fn a_deleted_document_is_quoted_by_no_stored_answer() {
     app.stop().await;
 }
 
-/// The end of an answer is written down while its document is being deleted: whoever is first, nothing stays.
+/// An answer ends while its document is being deleted: in either order nothing of the document stays.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deletion_and_the_end_of_an_answer_take_turns() {
     let upstream = Upstream::start().await;
@@ -575,7 +575,7 @@ async fn a_stopped_answer_keeps_what_was_written() {
     admin.post(&format!("{conversation}/regenerate"), &json!({})).await.problem(409, "conversation_busy");
     assert_eq!(admin.get(&conversation).await.expect(200)["messages"][1]["status"], "streaming");
 
-    // Strangers with the ids change nothing: not of another organisation, not another person of this one.
+    // Other users cannot change anything with the ids: neither of another organisation nor another person of this one.
     let stranger = app.other_org("strangers").await;
     for (path, body) in [("/stop", json!({})), ("/messages", json!({"content": "x"})), ("/regenerate", json!({}))] {
         let answer = stranger.post(&format!("{conversation}{path}"), &body).await;
@@ -589,7 +589,7 @@ async fn a_stopped_answer_keeps_what_was_written() {
         "a stranger stopped the answer"
     );
 
-    // Another window of the same person: it shows what goes on, and a way to end it.
+    // Another window of the same person: it shows the answer in progress, and a way to stop it.
     let page = conversation.trim_start_matches("/api/v1");
     let shown = admin.get(page).await;
     assert!(shown.text.contains(&format!("{page}/stop")), "{}", shown.text);
@@ -624,7 +624,7 @@ async fn a_reader_who_goes_away_ends_the_answer() {
     drop(events);
     let whole = start(&admin, &agent).await;
     let waiting = async { admin.post(&format!("{whole}/messages"), &json!({"content": "Everything"})).await };
-    // Leaves once the model writes, however long this machine takes to get there.
+    // Disconnects once the model writes, however long this machine takes to get there.
     let writing = async {
         while !upstream.last_request()["messages"].to_string().contains("Everything") {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -683,7 +683,7 @@ async fn a_failed_answer_says_why_and_is_kept() {
     let kept = messages(&admin, &conversation).await;
     assert_eq!(kept.last().unwrap()["content"], "half an answer");
 
-    // The next answer sees only what was answered, and works.
+    // The next answer sees only answered questions, and works.
     admin.put(&path, &change("mock/cites")).await.expect(200);
     ask().await.expect(200);
     assert_eq!(upstream.last_request()["messages"].as_array().unwrap().len(), 2, "{}", upstream.last_request());
@@ -761,7 +761,7 @@ async fn an_agent_is_a_model_for_openai_clients() {
     app.stop().await;
 }
 
-/// What a crash left is found soon, and what is merely slow is not taken for it.
+/// Answers abandoned by a crash are found soon, and slow ones are not taken for abandoned.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_nobody_writes_any_more_is_marked_and_a_slow_one_is_not() {
     let upstream = Upstream::start().await;
@@ -773,8 +773,8 @@ async fn an_answer_that_nobody_writes_any_more_is_marked_and_a_slow_one_is_not()
     while events.next().await.expect("a stream").0 != "delta" {}
     let status = async || admin.get(&conversation).await.expect(200)["messages"][1]["status"].clone();
 
-    // Slower than the sweep is patient: two minutes in all, but never one without a word from its writer, who says it
-    // every 15 s of real time; the application's own sweep runs meanwhile.
+    // Slower than the sweep's limit: two minutes in all, but its writer records it every 15 s of real time; the
+    // application's own sweep runs meanwhile.
     let mut db = PgConnection::connect_with(&app.target().admin).await.unwrap();
     let begun = app.clock.now();
     for _ in 0..3 {
@@ -797,7 +797,7 @@ async fn an_answer_that_nobody_writes_any_more_is_marked_and_a_slow_one_is_not()
     app.stop().await;
 }
 
-/// What is no answer fails, says why in every place, and is kept so.
+/// An invalid answer fails, shows its reason everywhere, and is stored so.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_is_text_or_a_failure_with_a_reason() {
     let upstream = Upstream::start().await;
@@ -811,7 +811,7 @@ async fn an_answer_is_text_or_a_failure_with_a_reason() {
             json!("stop"),
             "",
             "did not get to an answer",
-            "до ответа не дошла",
+            "не дошла до ответа",
         ),
         (
             "thinks-to-the-limit",
@@ -820,7 +820,7 @@ async fn an_answer_is_text_or_a_failure_with_a_reason() {
             json!("length"),
             "",
             "did not get to an answer",
-            "до ответа не дошла",
+            "не дошла до ответа",
         ),
         ("filtered", 422, "answer_filtered", json!("content_filter"), "", "content filter", "Фильтр содержания"),
         (
@@ -863,7 +863,7 @@ async fn an_answer_is_text_or_a_failure_with_a_reason() {
             );
             assert_eq!(found, (&json!("failed"), &json!(code), &reason, content), "{model}: {kept}");
         }
-        // On the page once, in words, without the code; also in Russian.
+        // Once on the page, in words, without the code; also in Russian.
         let page = conversation.trim_start_matches("/api/v1");
         let shown = admin.get(page).await.text;
         assert_eq!(shown.matches("class=\"banner error\"").count(), 2, "{model}: one for each answer: {shown}");
@@ -887,7 +887,7 @@ async fn an_answer_is_text_or_a_failure_with_a_reason() {
     app.stop().await;
 }
 
-/// The same on the OpenAI surface: in its own shape where it has one, else an error.
+/// The same in the OpenAI API: as a finish reason where OpenAI's format has one, else as an error.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_program_is_told_how_an_agents_answer_ended() {
     let upstream = Upstream::start().await;
@@ -934,7 +934,7 @@ async fn a_program_is_told_how_an_agents_answer_ended() {
     app.stop().await;
 }
 
-/// Thinking is kept apart, in whatever way it comes: not in the text, not in history, not cited.
+/// Thinking is kept apart, however it is sent: not in the text, not in history, not cited.
 #[tokio::test(flavor = "multi_thread")]
 async fn thinking_is_kept_apart_from_the_answer() {
     let upstream = Upstream::start().await;
@@ -949,7 +949,7 @@ async fn thinking_is_kept_apart_from_the_answer() {
     ] {
         let agent = make_agent(&admin, &format!("mock/{model}"), &[&base]).await;
         let conversation = start(&admin, &agent).await;
-        // Twice: what was learnt from the first answer must not spoil the second.
+        // Twice: what the first answer taught about the model must not spoil the second.
         for round in 0..2 {
             let events = stream(&admin, &conversation, "How much paid leave is there?").await.all().await;
             let (mut text, mut thought) = (String::new(), String::new());
@@ -1025,7 +1025,7 @@ async fn an_answer_that_was_cut_off_goes_on_in_the_same_message() {
     assert!(!shown.contains("cut off") && !shown.contains(&format!("{page}/continue")), "{shown}");
     admin.post(&format!("{conversation}/continue"), &json!({})).await.problem(409, "nothing_to_continue");
 
-    // As a stream, and after an answer that broke off.
+    // As a stream, and after an answer that was interrupted.
     let second = start(&admin, &agent).await;
     admin.post(&format!("{second}/messages"), &json!({"content": "All?"})).await.expect(200);
     let going_on = admin.request(Method::POST, &format!("{second}/continue")).json(&json!({"stream": true}));
@@ -1041,7 +1041,7 @@ async fn an_answer_that_was_cut_off_goes_on_in_the_same_message() {
     admin.put(&path, &change("mock/cut")).await.expect(200);
     let third = start(&admin, &agent).await;
     admin.post(&format!("{third}/messages"), &json!({"content": "All?"})).await.problem(502, "provider_stream_cut");
-    // A continuation that fails leaves what was there.
+    // A continuation that fails keeps the earlier text.
     admin.put(&path, &change("mock/broken")).await.expect(200);
     admin.post(&format!("{third}/continue"), &json!({})).await.problem(502, "provider_error");
     assert_eq!(messages(&admin, &third).await[1]["content"], "half an answer");
@@ -1086,7 +1086,7 @@ async fn brackets_that_are_no_citation_stay_as_they_are() {
     app.stop().await;
 }
 
-/// What reaches the model alternates; what an agent cannot take is refused, never left out.
+/// Messages to the model alternate; what an agent cannot handle is refused, never ignored.
 #[tokio::test(flavor = "multi_thread")]
 async fn conversations_of_programs_are_put_in_turns_or_refused() {
     let upstream = Upstream::start().await;

@@ -1,4 +1,4 @@
-//! What of a search does not reach the model: it is said in the answer, on the page and in the metrics.
+//! Parts of a search that do not reach the model: reported in the answer, on the page and in the metrics.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -54,17 +54,17 @@ async fn passages_that_do_not_fit_are_told_and_counted() {
     assert_eq!(answer["shortfall"]["passages_left_out"], missing, "{answer}");
     assert_eq!(left_out(&app, "passages"), missing);
 
-    // Kept with the message, beside its citations.
+    // Stored with the message, beside its citations.
     let kept = admin.get(&conversation).await.expect(200)["messages"][1].clone();
     assert_eq!((&kept["shortfall"], &kept["citations"]), (&answer["shortfall"], &answer["citations"]));
     assert_eq!(kept["citations"].as_array().unwrap().len(), 1, "{kept}");
     let path = conversation.replace("/api/v1", "");
     let page = admin.get(&path).await.text;
-    assert!(page.contains("data-shortfall") && page.contains(&format!("{missing} more passages were found")), "{page}");
+    assert!(page.contains("data-shortfall") && page.contains(&format!("{missing} more sources were found")), "{page}");
     let russian = admin.send(admin.request(Method::GET, &path).header("accept-language", "ru")).await.text;
     assert!(russian.contains("не уместил"), "{russian}");
 
-    // A stream says it before the first word, and the OpenAI surface beside its annotations.
+    // A stream reports it before the first text, the OpenAI API beside its annotations.
     let asked = admin.request(Method::POST, &format!("{conversation}/messages"));
     let asked = asked.json(&json!({"content": QUESTION, "stream": true})).send().await.unwrap();
     let events = Events::of(asked).all().await;
@@ -75,7 +75,7 @@ async fn passages_that_do_not_fit_are_told_and_counted() {
         assert!(text.contains(&format!("\"passages_left_out\":{missing}")), "{text}");
     }
 
-    // It outlives the document; an answer with everything says nothing.
+    // It survives the document's deletion; an answer without a shortfall reports none.
     admin.delete(&format!("/api/v1/knowledge-bases/{base}/documents/{manual_id}")).await.expect(204);
     let kept = admin.get(&conversation).await.expect(200)["messages"][1].clone();
     assert_eq!((&kept["shortfall"], &kept["citations"][0]["deleted"]), (&answer["shortfall"], &json!(true)), "{kept}");
@@ -109,7 +109,7 @@ async fn a_question_that_is_too_long_to_search_for_is_told_and_counted() {
     assert_eq!(left_out(&app, "question_ends"), 1);
     let page = admin.get(&conversation.replace("/api/v1", "")).await.text;
     assert_eq!(page.matches("data-shortfall").count(), 1, "{page}");
-    assert!(page.contains("the first") && page.contains("characters of the question only"), "{page}");
+    assert!(page.contains("searched only for the first") && page.contains("characters of the question."), "{page}");
     app.stop().await;
 }
 

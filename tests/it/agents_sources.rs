@@ -1,4 +1,4 @@
-//! What agents make of weak matches, of nothing found, of bases that are gone, and of an answer that is made anew in vain.
+//! How agents handle weak matches, no matches, deleted knowledge bases, and a regenerated answer that fails.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ async fn ask(client: &Client, conversation: &str, question: &str) -> Value {
     client.post(&format!("{conversation}/messages"), &json!({"content": question})).await.expect(200)
 }
 
-/// A base whose floor is measured.
+/// A base with a measured relevance floor.
 async fn pumps(app: &TestApp, client: &Client) -> String {
     let base = make_base(client, "Pumps").await;
     add_document(client, &base, "handbook.pdf", &fixture("chromium.en.pdf")).await;
@@ -57,12 +57,12 @@ async fn weak_matches_are_told_to_the_model_and_to_the_reader() {
     let shown = admin.get(&page(&poor)).await.text;
     assert!(shown.contains("data-only-weak") && shown.contains("Only weak matches"), "{shown}");
 
-    // Through the OpenAI surface the annotations say it.
+    // In the OpenAI API the annotations report it.
     let body = json!({"model": "agent/ann", "messages": [{"role": "user", "content": WRONG}]});
     let whole = admin.post("/v1/chat/completions", &body).await.expect(200);
     assert_eq!(whole["choices"][0]["message"]["annotations"][0]["weak"], true, "{whole}");
 
-    // Nothing found at all: the agent's setting says what the model may do.
+    // Nothing found at all: the agent's setting decides what the model may do.
     let empty = make_base(&admin, "Empty").await;
     for (slug, beyond) in [("only", false), ("beyond", true)] {
         let draft = json!({"name": "Ann", "slug": slug, "model": "mock/cites", "knowledge_bases": [&empty], "beyond_documents": beyond});
@@ -94,7 +94,8 @@ async fn without_a_model_no_weak_match_is_quoted() {
         A lamp shows the level. The lamp is green. Green means enough. Red means too little. Then call the foreman. He is in the hall.\n";
     add_document(&admin, &base, "seals.md", text.as_bytes()).await;
     app.wait_for_jobs().await;
-    // By words alone, so that no vector decides. Three of seven words are few, and enough for a quotation if nobody said that it is weak.
+    // By words alone, so that no vector decides. Three of seven words are few, but enough for a quotation unless it is
+    // marked weak.
     let weak = "Which chocolate cake recipe does the pump seal manufacturer recommend?";
     let draft = json!({"name": "Ann", "knowledge_bases": [&base], "retrieval": {"mode": "text"}});
     let ann = admin.post("/api/v1/agents", &draft).await.expect(201);
@@ -134,7 +135,7 @@ async fn a_failed_new_answer_takes_no_good_one_away() {
         let kept = ids().await;
         assert_eq!((kept.len(), &kept[1]), (3, &good["id"]), "the good answer, and the last failure: {kept:?}");
     }
-    // The good answer stays the history of the next question.
+    // The good answer stays in the history of the next question.
     set("mock/cites").await;
     ask(&admin, &conversation, "two").await;
     let sent = upstream.last_request()["messages"].clone();

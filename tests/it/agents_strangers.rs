@@ -1,4 +1,4 @@
-//! Conversations belong to who began them: every route of agents with ids that are half one's own and half another's.
+//! Conversations belong to their creator: every route of agents with a mix of one's own and another's ids.
 
 use holdfast::platform::http::Role;
 use reqwest::{Method, header};
@@ -15,7 +15,7 @@ async fn make(client: &Client, slug: &str) -> Value {
     client.post("/api/v1/agents", &draft).await.expect(201)
 }
 
-/// The routes below a conversation, out of the API's own description.
+/// The routes below a conversation, from the OpenAPI description.
 async fn routes(client: &Client) -> Vec<(Method, String)> {
     let document = client.get("/api/v1/openapi.json").await.expect(200);
     let prefix = "/api/v1/agents/{agent}/conversations/{conversation}";
@@ -78,7 +78,7 @@ async fn a_conversation_answers_to_nobody_else() {
             }
         }
     }
-    // The same by the pages' forms.
+    // The same through the pages' forms.
     for (what, client, agent, conversation) in cases.iter().filter(|(what, ..)| !what.contains("by a key")) {
         let me = client.get("/api/v1/auth/me").await.expect(200);
         let fields = format!("csrf={}&content=Mine&title=Mine", me["user"]["csrf_token"].as_str().unwrap());

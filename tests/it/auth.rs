@@ -42,7 +42,7 @@ struct World {
     telemetry: Telemetry,
 }
 
-/// What a request was answered with.
+/// A response.
 #[derive(Debug)]
 struct Answer {
     status: StatusCode,
@@ -73,13 +73,13 @@ impl Answer {
     }
 }
 
-/// Somebody who keeps a cookie, or sends a key.
+/// A client with a cookie, or with an API key.
 #[derive(Clone, Default)]
 struct Caller {
     cookie: String,
     csrf: String,
     key: String,
-    /// Address that the proxy in front reports.
+    /// Client address as reported by the proxy in front.
     from: String,
 }
 
@@ -158,7 +158,7 @@ impl World {
         Answer { status, headers, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null), text }
     }
 
-    /// A page, as a browser of this language asks for it.
+    /// Gets a page as a browser with this language.
     async fn page(&self, caller: &Caller, path: &str, lang: &str) -> Answer {
         let request = Request::get(path)
             .header("cookie", &caller.cookie)
@@ -167,7 +167,7 @@ impl World {
         self.answer(request.body(Body::empty()).unwrap()).await
     }
 
-    /// A form of one of our pages, as a browser sends it over plain http.
+    /// Sends a form of one of our pages as a browser over plain http.
     async fn form(&self, caller: &Caller, path: &str, fields: &str) -> Answer {
         let request = Request::post(path)
             .header("cookie", &caller.cookie)
@@ -197,7 +197,7 @@ impl World {
         caller_of(&self.login(email, password).await.expect(StatusCode::OK))
     }
 
-    /// A person with a password of their own, in the organisation with this slug.
+    /// Creates a person with a password of their own in the organisation with this slug.
     async fn person(&self, email: &str, org: &str, role: Role) -> Caller {
         let (_, one_time) = self.auth.create_user(email, "", org, role, false).await.unwrap();
         let caller = self.signed_in(email, &one_time).await;
@@ -210,7 +210,7 @@ impl World {
         self.get(caller, "/api/v1/auth/me").await.body["user"]["id"].as_str().unwrap().to_owned()
     }
 
-    /// One value out of the database, as the administrator of the server.
+    /// One value from the database, read as the server's administrator.
     async fn value(&self, sql: &str) -> Option<String> {
         let mut conn = PgConnection::connect_with(&self.target.admin).await.unwrap();
         let row = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_one(&mut conn).await.unwrap();
@@ -230,7 +230,7 @@ fn caller_of(answer: &Answer) -> Caller {
     Caller { cookie, csrf, ..Caller::default() }
 }
 
-/// `token` of an accept link.
+/// The `token` of an accept link.
 fn token_of(answer: &Answer) -> String {
     answer.body["url"].as_str().unwrap().split_once("token=").unwrap().1.to_owned()
 }
@@ -288,7 +288,7 @@ async fn unknown_and_wrong_are_one_answer_and_attempts_are_limited() {
     assert_eq!(bodies[0], bodies[2]);
     assert_eq!(bodies[0]["code"], "invalid_credentials");
 
-    // A stranger uses the account's allowance up; its owner's address, once known, has its own.
+    // A stranger uses up the account's allowance; the owner's known address has its own.
     let at = |from: &str| Caller { from: from.into(), ..Caller::default() };
     let body = |password: &str| json!({ "email": EMAIL, "password": password });
     world.post(&at("203.0.113.1"), "/api/v1/auth/login", body(PASSWORD)).await.expect(StatusCode::OK);
@@ -339,7 +339,7 @@ async fn hashes_follow_the_parameters_at_sign_in() {
     auth.sign_in(EMAIL, &PASSWORD.into(), &client).await.unwrap();
     let hash = world.value("SELECT password_hash FROM users").await.unwrap();
     assert!(hash.starts_with("$argon2id$v=19$m=19456,t=3,p=1$"), "{hash}");
-    // Back down again, still the same password; and a hash that asks for gigabytes is refused unread.
+    // Back to the lower parameters with the same password; and a hash that asks for gigabytes is refused uncomputed.
     world.login(EMAIL, PASSWORD).await.expect(StatusCode::OK);
     world
         .value("UPDATE users SET password_hash = replace(password_hash, 'm=19456', 'm=4000000') RETURNING email")
@@ -364,7 +364,7 @@ async fn sessions_end_when_idle_when_old_and_when_told() {
             }
         });
         noted.await.expect("the use is noted");
-        // The cached entry still has the old time and lives for ten seconds of real time: any change ends it.
+        // The cached entry has the old time and lives for ten seconds of real time: any change invalidates it.
         world.auth.rename_self(&principal(&world, &busy).await, "Ada").await.unwrap();
         if day >= 7 {
             world.get(&idle, "/api/v1/auth/me").await.expect(StatusCode::UNAUTHORIZED);
@@ -417,7 +417,7 @@ async fn api_keys_have_scopes_and_end() {
     create(&admin, json!([]), None).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
     create(&admin, json!(["inference"]), Some(world.clock.now())).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
 
-    // A key gives away no more than it has.
+    // A key cannot grant scopes that it lacks.
     let manager = with_key(&create(&admin, json!(["admin"]), None).await.expect(StatusCode::CREATED));
     create(&manager, json!(["knowledge_write"]), None).await.expect(StatusCode::FORBIDDEN);
     create(&manager, json!(["admin"]), None).await.expect(StatusCode::CREATED);
@@ -471,7 +471,7 @@ async fn links_work_once_for_whom_they_are_made() {
     link("eve@example.com", "viewer").await.expect(StatusCode::CREATED);
     accept(&nobody, json!({ "token": first, "name": "Eve", "password": PASSWORD })).await.expect(StatusCode::GONE);
 
-    // Somebody with an account in another organisation signs in and joins.
+    // Someone with an account in another organisation signs in and joins.
     world.auth.create_organisation("Acme", None, None).await.unwrap();
     let carol = world.person("carol@example.com", "acme", Role::Owner).await;
     let token = token_of(&link("carol@example.com", "admin").await);
@@ -487,7 +487,7 @@ async fn links_work_once_for_whom_they_are_made() {
     let me = world.get(&carol, "/api/v1/auth/me").await;
     assert_eq!((&me.body["role"], me.body["user"]["organisations"].as_array().unwrap().len()), (&json!("admin"), 2));
 
-    // A reset: not by an administrator for somebody who is elsewhere too, but for one's own member.
+    // An administrator can reset a member's password, but not that of someone who also belongs elsewhere.
     world.person("adele@example.com", "default", Role::Admin).await;
     let adele = world.signed_in("adele@example.com", PASSWORD).await;
     let (carol_id, bob_id) = (world.id_of(&carol).await, joined.body["user"]["id"].as_str().unwrap());
@@ -505,7 +505,7 @@ async fn links_work_once_for_whom_they_are_made() {
     world.login("bob@example.com", PASSWORD).await.expect(StatusCode::UNAUTHORIZED);
     world.login("bob@example.com", "another fine password").await.expect(StatusCode::OK);
 
-    // Who chooses a new password ends the reset links that are still open.
+    // Choosing a new password revokes unused reset links.
     let path = format!("/api/v1/members/{bob_id}/reset-link");
     let open = world.post(&adele, &path, Value::Null).await.expect(StatusCode::CREATED);
     let bob = world.signed_in("bob@example.com", "another fine password").await;
@@ -514,7 +514,7 @@ async fn links_work_once_for_whom_they_are_made() {
     let body = json!({ "token": token_of(&open), "password": "not by a finder" });
     assert_eq!(accept(&nobody, body).await.expect(StatusCode::GONE).code(), "link_invalid");
 
-    // A link that was made for a member does not open the account of an administrator.
+    // A link created for a member does not open the account once it is an administrator's.
     let open = world.post(&adele, &path, Value::Null).await.expect(StatusCode::CREATED);
     let promote = json!({ "role": "admin" });
     world.send(&admin, Method::PATCH, &format!("/api/v1/members/{bob_id}"), promote).await.expect(StatusCode::OK);
@@ -523,7 +523,8 @@ async fn links_work_once_for_whom_they_are_made() {
     world.end().await;
 }
 
-/// A link is the word of who made it, and ends with the right to give it: it would outlive the admin who made one for a stranger.
+/// A link is valid only while its creator may create it: otherwise it would outlive an admin who made one for a
+/// stranger.
 #[tokio::test]
 async fn links_end_with_the_right_of_who_made_them() {
     let world = World::start(Config::default()).await;
@@ -566,7 +567,7 @@ async fn links_end_with_the_right_of_who_made_them() {
     world.end().await;
 }
 
-/// A key makes nobody more than it is itself: a person could do with the role what the key may not.
+/// A key cannot give anyone more than its own scopes: with the role a person could do what the key may not.
 #[tokio::test]
 async fn a_key_does_not_become_a_person() {
     let world = World::start(Config::default()).await;
@@ -602,7 +603,7 @@ async fn a_key_does_not_become_a_person() {
     world.send(&key(&admin, all).await, Method::PATCH, &viewer_path, promote).await.expect(StatusCode::OK);
     world.send(&owner, Method::PATCH, &viewer_path, json!({ "role": "viewer" })).await.expect(StatusCode::OK);
 
-    // Who is removed leaves keys behind, and those that were made by these; they go where somebody asks for it.
+    // A removed member leaves keys behind, and keys created with those; they are revoked only on request.
     let second = key(&manager, json!(["admin"])).await;
     let admin_path = format!("/api/v1/members/{}", world.id_of(&admin).await);
     world.delete(&viewer, &format!("{viewer_path}?revoke_keys=true")).await.expect(StatusCode::FORBIDDEN);
@@ -636,7 +637,7 @@ async fn an_organisation_keeps_an_owner_and_roles_keep_their_place() {
     world.send(&admin, Method::PATCH, &viewer_path, json!({ "role": "admin" })).await.expect(StatusCode::OK);
     world.get(&viewer, "/api/v1/members").await.expect(StatusCode::OK);
 
-    // Two owners who demote each other at the same moment: one of them stays.
+    // Two owners demote each other at the same moment: one of them stays.
     world.send(&owner, Method::PATCH, &admin_path, json!({ "role": "owner" })).await.expect(StatusCode::OK);
     let (one, two) = tokio::join!(
         world.send(&owner, Method::PATCH, &admin_path, demote.clone()),
@@ -645,7 +646,7 @@ async fn an_organisation_keeps_an_owner_and_roles_keep_their_place() {
     let owners = world.value("SELECT count(*)::text FROM memberships WHERE role = 'owner'").await.unwrap();
     assert_eq!(owners, "1", "{one:?} {two:?}");
 
-    // Whoever is removed is out at once.
+    // A removed member is signed out at once.
     world.delete(&viewer, &viewer_path).await.expect(StatusCode::NO_CONTENT);
     world.get(&viewer, "/api/v1/auth/me").await.expect(StatusCode::UNAUTHORIZED);
     assert_eq!(
@@ -687,7 +688,7 @@ async fn ids_of_another_organisation_are_not_found() {
         world.post(&theirs, "/api/v1/organisations", json!({ "name": "More" })).await.expect(StatusCode::FORBIDDEN);
     assert_eq!(refused.code(), "forbidden");
 
-    // An operator makes one and switches to it.
+    // An operator creates one and switches to it.
     let made =
         world.post(&ours, "/api/v1/organisations", json!({ "name": "More & more" })).await.expect(StatusCode::CREATED);
     assert_eq!(made.body["slug"], "more-more");

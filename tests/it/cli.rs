@@ -81,7 +81,7 @@ async fn an_installation_is_managed_from_its_terminal() {
     assert!(is_member_of(&client, &[("zen", "admin")]).await);
     client.get("/api/v1/agents").await.problem(403, "password_change_required");
     let taken = refuses(&site, &["user", "create", "ann@example.com"]).await;
-    assert!(taken.contains("this e-mail has an account"), "{taken}");
+    assert!(taken.contains("an account with this e-mail exists"), "{taken}");
     assert!(refuses(&site, &["user", "create", "bob@example.com", "--org", "nowhere"]).await.contains("organisation"));
     let said = says(&site, &["user", "add-to-org", "ann@example.com", "acme-ltd", "--role", "owner"]).await;
     assert_eq!(said.trim(), "ann@example.com is now owner of acme-ltd");

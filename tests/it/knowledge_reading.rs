@@ -351,7 +351,7 @@ async fn without_the_embedding_model_documents_are_found_by_words_until_it_is_th
     let answer = admin.post(&format!("{conversation}/messages"), &question).await.expect(200);
     assert_eq!(answer["shortfall"]["words_only"], true, "{answer}");
     let shown = page(&admin, conversation.trim_start_matches("/api/v1"), "en").await;
-    assert!(shown.contains("searched by words alone"), "{shown}");
+    assert!(shown.contains("searched by words only"), "{shown}");
     let info = admin.get(&format!("/api/v1/knowledge-bases/{base}")).await.expect(200);
     assert_eq!(info["documents_words_only"], 1);
     let listed = admin.get(&format!("/api/v1/knowledge-bases/{base}/documents?words_only=true")).await.expect(200);

@@ -46,7 +46,7 @@ use crate::support::{
 
 const KEY: &str = "sk-upstream-secret";
 
-/// What the upstream saw.
+/// A request received by the upstream.
 #[derive(Clone, Default)]
 struct Seen {
     bodies: Arc<Mutex<Vec<Value>>>,
@@ -85,7 +85,7 @@ fn sse(events: Vec<String>, pause: Duration, seen: &Seen) -> Response {
     let mut guard = CancelGuard(seen.cancelled.clone(), false);
     let count = events.len();
     let body = stream::iter(events.into_iter().enumerate()).then(move |(at, event)| {
-        // The whole guard, not just its flag, belongs to the body.
+        // Moves the whole guard, not just its flag, into the body.
         let guard = &mut guard;
         guard.1 = at + 1 == count;
         async move {
@@ -128,7 +128,7 @@ async fn chat(State(seen): State<Seen>, headers: HeaderMap, Json(body): Json<Val
             let mut events = vec![": OPENROUTER PROCESSING\n\n".to_owned()];
             events.extend(data(&TOOL_CHUNKS.map(str::to_owned)));
             events.push("data: [DONE]\n\n".into());
-            // Cut where it hurts: inside characters, and between CR and LF.
+            // Cut at difficult places: inside characters, and between CR and LF.
             let bytes = events.concat().replace("\n\n", "\r\n\r\n").into_bytes();
             let pieces: Vec<Result<Bytes, std::io::Error>> = bytes.chunks(7).map(|c| Ok(Bytes::copy_from_slice(c))).collect();
             ([(header::CONTENT_TYPE, "text/event-stream")], Body::from_stream(stream::iter(pieces))).into_response()
@@ -168,7 +168,7 @@ const WHOLE: &str = r#"{"id":"w","object":"chat.completion","created":3,"model":
 async fn embed(State(seen): State<Seen>, Json(body): Json<Value>) -> Response {
     seen.bodies.lock().unwrap().push(body.clone());
     let texts = body["input"].as_array().unwrap();
-    // In reverse order: `index` says where each belongs.
+    // In reverse order: `index` gives each one's position.
     let data: Vec<Value> = texts.iter().enumerate().rev().map(|(i, t)| json!({"object": "embedding", "index": i, "embedding": [t.as_str().unwrap().len() as f32, 0.5, -1.25]})).collect();
     Json(json!({"object": "list", "data": data, "usage": {"prompt_tokens": texts.len() * 2, "total_tokens": texts.len() * 2}})).into_response()
 }
@@ -188,7 +188,7 @@ async fn upstream(seen: &Seen, lifecycle: &Lifecycle) -> SocketAddr {
     address
 }
 
-/// Knows three callers.
+/// An authenticator with three callers.
 struct Callers(OrgId);
 
 #[async_trait]
@@ -244,7 +244,7 @@ async fn start() -> Fixture {
     start_with("").await
 }
 
-/// `more` goes below `[llm]`.
+/// `more` is appended to `[llm]`.
 async fn start_with(more: &str) -> Fixture {
     let (cluster, lifecycle, seen, telemetry, clock) =
         (cluster().await, Lifecycle::new(), Seen::default(), Telemetry::new(), Clock::system());
@@ -284,7 +284,7 @@ async fn start_with(more: &str) -> Fixture {
         http::serve(
             listener,
             http::wrap(router.with_state(llm.clone()), frame, |r| {
-                r.layer(axum::middleware::from_fn(llm::word_openai_errors))
+                r.layer(axum::middleware::from_fn(llm::map_openai_errors))
             }),
             timeouts,
             http_metrics,
@@ -314,7 +314,7 @@ impl Fixture {
         .await
     }
 
-    /// `data:` lines of a streamed answer.
+    /// The `data:` lines of a streamed answer.
     async fn stream(&self, model: &str) -> Vec<String> {
         let response = self.ask(model, true).await;
         assert_eq!(response.status(), 200);
@@ -329,7 +329,7 @@ impl Fixture {
         (status, response.json::<Value>().await.unwrap()["error"].clone(), headers)
     }
 
-    /// The usage rows, when there are `count`.
+    /// The usage rows, once there are `count`.
     async fn rows(&self, count: usize) -> Vec<Value> {
         for _ in 0..100 {
             let mut tx = self.db.tenant(self.org).await.unwrap();
@@ -441,7 +441,7 @@ async fn a_stream_that_begins_late_is_kept_open() {
     let error: Value = serde_json::from_str(text.lines().find_map(|l| l.strip_prefix("data: ")).unwrap()).unwrap();
     assert_eq!(error["error"]["code"], "provider_timeout", "{text}");
     assert_eq!(f.rows(1).await[0]["outcome"], "timeout");
-    // What fails at once has a status of its own.
+    // An immediate failure has a status of its own.
     assert_eq!(f.ask("up/limited", true).await.status(), 429);
 }
 
@@ -468,7 +468,7 @@ async fn pictures_fit_into_a_conversation_and_what_does_not_fit_is_told_so() {
         json!({"model": "up/plain", "messages": [{"role": "user", "content": [{"type": "text", "text": "What is it?"}, {"type": "image_url", "image_url": {"url": url}}]}]})
     };
     let f = start().await;
-    // More than server.max_body_bytes, which all other routes keep to.
+    // Larger than server.max_body_bytes, which applies to all other routes.
     assert_eq!(f.post("/v1/chat/completions", picture(5 << 20)).await.status(), 200);
     let sent =
         f.seen.bodies.lock().unwrap()[0]["messages"][0]["content"][1]["image_url"]["url"].as_str().unwrap().len();
@@ -508,7 +508,7 @@ async fn old_usage_and_vectors_that_nobody_asks_for_are_removed() {
     f.llm.embed_passages(&f.call(), &model, &texts).await.unwrap();
     f.rows(1).await;
     let mut tx = f.db.tenant(f.org).await.unwrap();
-    // More than one batch, and one that is young enough.
+    // More than one batch, and one row that is young enough.
     sqlx::query(
         "INSERT INTO llm_usage (id, org_id, actor, operation, provider, model, prompt_tokens, completion_tokens, estimated, duration_ms, outcome, streamed, created_at) \
          SELECT gen_random_uuid(), $1, 'job:test', 'chat', 'up', 'old', 1, 1, false, 1, 'ok', false, now() - interval '1 day' * CASE WHEN n = 0 THEN 399 ELSE 401 END \
@@ -522,7 +522,7 @@ async fn old_usage_and_vectors_that_nobody_asks_for_are_removed() {
         sqlx::query("UPDATE embedding_cache SET last_used_at = now() - interval '91 days'").execute(&mut *tx).await;
     assert_eq!(aged.unwrap().rows_affected(), 3);
     tx.commit().await.unwrap();
-    // Being asked for is being used.
+    // A look-up counts as use.
     f.llm.embed_passages(&f.call(), &model, &texts[..1]).await.unwrap();
     f.llm.remove_expired(&tokio_util::sync::CancellationToken::new()).await.unwrap();
     let mut tx = f.db.tenant(f.org).await.unwrap();
@@ -631,7 +631,7 @@ async fn requests_that_are_wrong_name_the_parameter() {
         (json!({"model": "up/plain", "messages": [{"content": "x"}]}), "messages[0].role"),
         (json!({"model": "up/plain", "messages": [{"role": "user", "content": "long ".repeat(300_000)}]}), "messages"),
         (json!({"model": 5, "messages": []}), "model"),
-        // These stand in rows and log lines: a NUL would cost the rows of everybody in the batch.
+        // These are stored in rows and log lines: a NUL would lose all rows of the batch.
         (json!({"model": "up/\u{0}", "messages": [{"role": "user", "content": "x"}]}), "model"),
         (json!({"model": format!("up/{}", "x".repeat(300)), "messages": [{"role": "user", "content": "x"}]}), "model"),
     ] {
@@ -848,7 +848,7 @@ async fn operators_see_and_test_providers_and_admins_see_usage() {
             .body(body.to_string())
             .send()
     };
-    // By default the model behind an alias is asked: a real chat, one token long.
+    // By default the alias's model is tested: a real chat of one token.
     let fine: Value = test("up", json!({})).await.unwrap().json().await.unwrap();
     assert_eq!(
         (&fine["ok"], &fine["models"][0], &fine["error"]),
@@ -865,7 +865,7 @@ async fn operators_see_and_test_providers_and_admins_see_usage() {
     assert_eq!((&dead["ok"], &dead["error"]["code"]), (&json!(false), &json!("provider_unreachable")), "{dead}");
     assert!(dead["error"]["detail"].as_str().unwrap().contains("cannot be reached"), "{dead}");
     assert!(dead["error"]["advice"].as_str().unwrap().contains("base_url") && dead["chat"].is_null(), "{dead}");
-    // It lists its models to anybody; only the chat finds out that the key is wrong.
+    // The list needs no key; only the chat reveals that the key is wrong.
     let wrong: Value = test("wrong", json!({})).await.unwrap().json().await.unwrap();
     assert_eq!((&wrong["ok"], &wrong["error"]), (&json!(false), &Value::Null), "{wrong}");
     assert_eq!(wrong["chat"]["error"]["code"], "provider_auth", "{wrong}");
@@ -909,7 +909,7 @@ async fn the_models_page_shows_what_there_is_and_tests_a_provider() {
     let admin = app.admin().await;
     let page = admin.get("/settings/models").await;
     assert_eq!(page.status, 200, "{}", page.text);
-    for expected in ["up/plain", "all-MiniLM-L6-v2", &url, "/settings/models/up/test", "Nothing was asked yet"] {
+    for expected in ["up/plain", "all-MiniLM-L6-v2", &url, "/settings/models/up/test", "No requests yet"] {
         assert!(page.text.contains(expected), "{expected} is not on the page: {}", page.text);
     }
     assert!(!page.text.contains(KEY));
@@ -920,7 +920,7 @@ async fn the_models_page_shows_what_there_is_and_tests_a_provider() {
     let request = admin.request(reqwest::Method::POST, "/settings/models/up/test");
     let tested = admin.send(request.header("content-type", "application/x-www-form-urlencoded").body(form)).await;
     assert_eq!(tested.status, 200, "{}", tested.text);
-    for expected in ["Test of up", "works", "lists 3 models", "up/plain", "First token after", " ms"] {
+    for expected in ["Test of up", "works", "lists 3 models", "up/plain", "Time to first token", " ms"] {
         assert!(tested.text.contains(expected), "{expected} is not on the page: {}", tested.text);
     }
     let request = admin.request(reqwest::Method::POST, "/settings/models/dead/test").header("accept-language", "ru");

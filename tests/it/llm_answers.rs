@@ -1,4 +1,4 @@
-//! Answers of model servers that are nearly in OpenAI's form, as bug reports tell of them: what reaches the client, and what is counted.
+//! Answers that deviate from OpenAI's format, collected from bug reports: what reaches the client, and what is counted.
 
 use std::{
     net::SocketAddr,
@@ -24,7 +24,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::support::app::{Answer, Client, TestApp};
 
-/// Requests as they came.
+/// Requests as received.
 type Seen = Arc<Mutex<Vec<Value>>>;
 
 fn answer(status: u16, kind: &str, body: impl Into<Body>) -> Response {
@@ -70,7 +70,7 @@ async fn packed(text: &str) -> Vec<u8> {
     encoder.into_inner()
 }
 
-/// In pieces, as a network brings them.
+/// In pieces, as a network delivers them.
 fn coded(status: u16, kind: &str, coding: &str, bytes: &[u8]) -> Response {
     let pieces: Vec<Result<Bytes, std::io::Error>> = bytes.chunks(9).map(|c| Ok(Bytes::copy_from_slice(c))).collect();
     let mut response = answer(status, kind, Body::from_stream(stream::iter(pieces)));
@@ -136,7 +136,7 @@ async fn chat(State(seen): State<Seen>, Json(body): Json<Value>) -> Response {
         "max-tokens" => json_answer(
             &json!({"choices": [{"index": 0, "message": {"role": "assistant", "content": "hel"}, "finish_reason": "max_tokens"}]}),
         ),
-        // llama.cpp of 2025, before a word and after one.
+        // llama.cpp of 2025, before the first text and after it.
         "beside-first" => answer(
             200,
             "text/event-stream",
@@ -244,7 +244,7 @@ impl Fixture {
         data[..data.len() - 1].iter().map(|d| serde_json::from_str(d).unwrap()).collect()
     }
 
-    /// Input, output, and whether they are guessed, of the last call to a model, when it is written.
+    /// Input tokens, output tokens, and whether they are estimated, of the latest call, once its row is written.
     async fn counted(&self, model: &str) -> (i64, i64, bool) {
         for _ in 0..100 {
             let usage = self.admin.get("/api/v1/llm/usage").await.expect(200);
@@ -362,7 +362,7 @@ async fn an_answer_says_why_it_ended() {
 #[tokio::test]
 async fn an_error_in_a_good_answer_is_an_error() {
     let f = start().await;
-    // Before a word: with a status.
+    // Before the first text: with a status.
     for (model, status, code, words) in [
         ("beside-first", 400, "context_length_exceeded", "exceeds the available context size"),
         ("limited-first", 429, "provider_rate_limited", "slow down"),
@@ -374,7 +374,7 @@ async fn an_error_in_a_good_answer_is_an_error() {
             assert!(error["message"].as_str().unwrap().contains(words), "{error}");
         }
     }
-    // After one: behind it, and instead of a whole answer.
+    // After it: as a later event, and in place of a whole answer.
     for model in ["beside-later", "error-event", "choice-error"] {
         let chunks = f.stream(model).await;
         assert_eq!(text(&chunks), "hel", "{model}: {chunks:?}");
@@ -414,7 +414,7 @@ async fn usage_is_what_was_counted_and_a_guess_where_nothing_was() {
             None => assert!(input > 0 && output > 0 && guessed, "{model}: {input} {output} {guessed}"),
         }
     }
-    // Whoever asks for usage gets it.
+    // A client that asks for usage gets it.
     let answer = f.ask("usage-empty", json!({"stream": true, "stream_options": {"include_usage": true}})).await;
     let last = answer.text.lines().filter_map(|l| l.strip_prefix("data: ")).rev().nth(1).unwrap().to_owned();
     let usage = serde_json::from_str::<Value>(&last).unwrap()["usage"].clone();
@@ -439,8 +439,8 @@ async fn models_are_listed_in_whatever_shape() {
     f.app.stop().await;
 }
 
-/// A server that closes its kept connections at the moment in which a request comes on one, as uvicorn does after five seconds. It
-/// counts the requests that it reads.
+/// A server that closes its kept-alive connections at the moment a request arrives on one, as uvicorn does after five
+/// seconds. Counts the requests it reads.
 async fn closing_server(asked: Arc<AtomicUsize>) -> SocketAddr {
     let listener = tokio::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
     let address = listener.local_addr().unwrap();

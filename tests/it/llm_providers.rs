@@ -1,4 +1,5 @@
-//! Model servers that differ, as their documentation and bug reports say: what they refuse, how they say it, what they answer.
+//! Differences between model servers, from their documentation and bug reports: what they refuse, how they report it,
+//! what they answer.
 
 use std::{
     net::SocketAddr,
@@ -19,7 +20,7 @@ use serde_json::{Value, json};
 
 use crate::support::app::{Answer, Client, TestApp};
 
-/// Requests as they came.
+/// Requests as received.
 type Seen = Arc<Mutex<Vec<Value>>>;
 
 fn answer(status: u16, kind: &str, body: impl Into<String>) -> Response {
@@ -49,13 +50,13 @@ fn well(body: &Value) -> Response {
     }
 }
 
-/// Roles and contents of the messages in short.
+/// Roles and contents of the messages in short form.
 fn spoken(body: &Value) -> Vec<(String, Value)> {
     let messages = body["messages"].as_array().unwrap().iter();
     messages.map(|m| (m["role"].as_str().unwrap().to_owned(), m["content"].clone())).collect()
 }
 
-/// A stream that says half of something, and then this.
+/// A stream with part of an answer, then this.
 fn broken_off(last: &str) -> String {
     format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"half\"}}}}]}}\n\n{last}\n\n")
 }
@@ -285,7 +286,7 @@ impl Fixture {
         (text, events.last().unwrap().clone())
     }
 
-    /// What the server got for a model.
+    /// Requests the server received for a model.
     fn asked(&self, model: &str) -> Vec<Value> {
         self.seen.lock().unwrap().iter().filter(|b| b["model"] == model).cloned().collect()
     }
@@ -309,7 +310,7 @@ async fn an_option_of_ours_that_a_server_refuses_is_left_out_and_remembered() {
     let metrics = f.app.app.telemetry.encode();
     assert!(metrics.contains("holdfast_llm_adaptations_total{adaptation=\"no_stream_options\"} 4"), "{metrics}");
     f.app.stop().await;
-    // Set beforehand, it is not tried.
+    // Configured adaptations are applied without a refusal.
     let f = start(&[("HOLDFAST_LLM__PROVIDERS__UP__ADAPTATIONS", "no_stream_options")]).await;
     assert_eq!(f.stream("mistral", json!({})).await.0, "hello");
     assert_eq!(f.asked("mistral").len(), 1);
@@ -347,7 +348,7 @@ async fn a_limit_has_the_name_that_the_server_knows_and_none_is_invented() {
     f.ask("plain", json!({"seed": 18_446_744_073_709_551_615_u64, "x_own": {"b": 1, "a": 2}})).await.expect(200);
     let sent = f.asked("plain").pop().unwrap();
     assert_eq!((&sent["seed"], &sent["x_own"]), (&json!(18_446_744_073_709_551_615_u64), &json!({"b": 1, "a": 2})));
-    // A file of Windows.
+    // A Windows path.
     let request = f.admin.request(Method::POST, "/v1/chat/completions").header("content-type", "application/json");
     let bom = "\u{feff}{\"model\":\"up/plain\",\"messages\":[{\"role\":\"user\",\"content\":\"half \\ud83d\"}]}";
     f.admin.send(request.body(bom)).await.expect(200);
@@ -361,7 +362,7 @@ async fn an_answer_without_a_limit_ends_all_the_same() {
     let (text, last) = f.stream("endless", json!({})).await;
     assert_eq!(last["choices"][0]["finish_reason"], "length", "{last}");
     assert!((800..1200).contains(&text.len()), "{} characters", text.len());
-    // A server that does not keep to what it was asked for.
+    // A server that ignores what was requested.
     let (text, last) = f.stream("endless", json!({"max_tokens": 10})).await;
     assert_eq!(last["choices"][0]["finish_reason"], "length", "{last}");
     assert!((800..1200).contains(&text.len()), "{} characters", text.len());
@@ -394,7 +395,7 @@ async fn conversations_are_written_as_a_template_takes_them() {
     let part = |text: &str| json!({"type": "text", "text": text});
     f.ask("text-only", json!({"messages": [say("user", json!([part("One"), part("Two")]))]})).await.expect(200);
     assert_eq!(f.asked("text-only").pop().unwrap()["messages"][0]["content"], "One\nTwo");
-    // A picture cannot be said in words.
+    // An image cannot be expressed in words.
     let picture = json!({"type": "image_url", "image_url": {"url": "data:,x"}});
     let refused = f.ask("text-only", json!({"messages": [say("user", json!([part("One"), picture]))]})).await;
     assert_eq!(refused.status, 422, "{}", refused.text);
@@ -497,7 +498,7 @@ async fn what_is_no_answer_is_told_by_what_it_is() {
         ("sign-in", 502, "provider_bad_response", "a page instead of JSON: Sign in to the proxy"),
         ("packed", 502, "provider_bad_response", "compressed (gzip) and cannot be unpacked"),
         ("moved", 502, "provider_bad_response", "redirects to another address (307)"),
-        ("no-choice", 502, "provider_bad_response", "holds no choice"),
+        ("no-choice", 502, "provider_bad_response", "has no choices"),
     ] {
         for stream in [false, true] {
             let answer = f.ask(model, json!({"stream": stream})).await;
@@ -507,9 +508,9 @@ async fn what_is_no_answer_is_told_by_what_it_is() {
             assert!(!error.to_string().contains("10.0.0.9"), "{error}");
         }
     }
-    // Before the first word there is a status for it.
+    // Before the first text the error has a status.
     for (model, code, words) in [
-        ("nothing", "provider_bad_response", "holds no choice"),
+        ("nothing", "provider_bad_response", "has no choices"),
         ("words", "provider_stream_cut", "before its answer began"),
     ] {
         for stream in [false, true] {
@@ -642,7 +643,7 @@ async fn pages_of_named_origins_may_call_v1_and_no_others() {
     ] {
         assert_eq!(allowed(&preflight(origin, path).await.headers), None, "{origin} {path}");
     }
-    // Errors are readable too: a page must see why.
+    // Errors are readable too: a page must see the reason.
     let refused = client
         .send(
             client

@@ -1,5 +1,5 @@
-//! Requests to `/v1` as clients really send them: packed bodies, addresses that are nearly right, pages of other sites; and vectors that
-//! are none.
+//! Requests to `/v1` as real clients send them: compressed bodies, slightly wrong addresses, pages of other sites; and
+//! invalid vectors.
 
 use std::net::SocketAddr;
 
@@ -115,14 +115,14 @@ async fn a_packed_body_is_read_or_told_that_it_is_not() {
         let (status, code, message) = error(&send(chat, "gzip", body).await);
         assert_eq!((status, code.as_str()), (400, "invalid_encoding"), "{message}");
     }
-    // A megabyte of nothing is a kilobyte on its way.
+    // A megabyte of zeros compresses to a kilobyte.
     let mut bomb = GzipEncoder::new(Vec::new());
     bomb.write_all(&vec![b' '; 1_000_000]).await.unwrap();
     bomb.shutdown().await.unwrap();
     assert_eq!(send(chat, "gzip", bomb.into_inner()).await.status, 413);
     let (status, code, _) = error(&send("/v1/embeddings", "deflate", plain.clone()).await);
     assert_eq!((status, code.as_str()), (415, "unsupported_media_type"));
-    // Elsewhere nothing is unpacked, and that is said too.
+    // Other routes do not decompress, and say so.
     send("/api/v1/agents", "gzip", gzip).await.problem(415, "unsupported_media_type");
     f.app.stop().await;
 }
@@ -153,7 +153,7 @@ async fn what_is_not_there_is_told_in_openais_shape() {
     }
     let (status, code, _) = error(&f.admin.get("/v1/chat/completions").await);
     assert_eq!((status, code.as_str()), (405, "method_not_allowed"));
-    // A slash at the end means the same.
+    // With a trailing slash the same is meant.
     assert_eq!(f.admin.get("/v1/models/").await.expect(200)["object"], "list");
     f.admin.post("/v1/chat/completions/", &question("x")).await.expect(200);
     f.admin.post("/v1/embeddings/", &json!({"model": "up/e", "input": "x"})).await.expect(200);
@@ -182,10 +182,10 @@ async fn a_page_of_an_allowed_origin_can_read_why_it_may_not() {
         assert_eq!(answer.headers["access-control-allow-origin"], "https://app.example.com");
         assert_eq!(answer.headers["www-authenticate"], "Bearer");
     }
-    // Who is not named gets the same words and cannot read them.
+    // A page of an unlisted origin gets the same answer but cannot read it.
     let answer = post(&nobody, "https://evil.example.com", None).await;
     assert_eq!((answer.status.as_u16(), answer.headers.get("access-control-allow-origin")), (401, None));
-    // A session is still not for other sites.
+    // Sessions still do not work for other sites.
     let request = f.admin.request(Method::POST, "/v1/chat/completions").json(&question("x"));
     let mut forged = request.header("sec-fetch-site", "cross-site").build().unwrap();
     forged.headers_mut().remove("x-csrf-token");
@@ -204,7 +204,7 @@ async fn a_vector_without_numbers_is_refused_with_the_reason() {
         let refused = f.admin.post("/v1/embeddings", &json!({"model": format!("up/{model}"), "input": "x"})).await;
         let (status, code, message) = error(&refused);
         assert_eq!((status, code.as_str()), (502, "provider_bad_response"), "{model}: {message}");
-        assert!(message.contains("computed no number (NaN or infinity)"), "{model}: {message}");
+        assert!(message.contains("returned NaN or infinity"), "{model}: {message}");
     }
     let (_, _, message) = error(&f.admin.post("/v1/embeddings", &json!({"model": "up/none", "input": "x"})).await);
     assert!(message.contains("embedding 0 is empty"), "{message}");

@@ -1,4 +1,4 @@
-//! Lines on their way: what is on them, what is not, and that none is lost without being counted.
+//! Log lines on their way: which fields they have, what is left out, and that none is lost without being counted.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -45,7 +45,7 @@ fn exporter(loki: &Loki, buffer_bytes: usize) -> (Exporter, Shipping, LogMetrics
     (exporter, shipping, metrics)
 }
 
-/// A line of this number; `filler` makes it longer.
+/// A line with this number; `filler` makes it longer.
 fn line(number: usize, level: Level, filler: &str) -> Line {
     let nanos = chrono::Utc::now().timestamp_nanos_opt().unwrap();
     Line { nanos, level, json: format!(r#"{{"n":{number},"filler":"{filler}"}}"#).into(), is_local: false }
@@ -121,7 +121,7 @@ async fn a_loki_that_is_killed_under_load_and_returns_gets_every_line() {
     assert!(metrics.buffer.get() > 0 && metrics.pushes(Pushed::Retried) > 0);
     loki.come_back();
     load.await.unwrap();
-    // What was on the wire when it was killed may be there twice; nothing is missing.
+    // Lines in flight when it was killed may arrive twice; none is missing.
     let deadline = Instant::now() + Duration::from_secs(60);
     while numbers(&loki).into_iter().collect::<BTreeSet<_>>().len() < 40_000 {
         assert!(Instant::now() < deadline, "{} came", loki.count());
@@ -154,8 +154,8 @@ async fn memory_is_bounded_and_what_makes_room_is_counted() {
     assert_eq!(shipping.close(Duration::from_secs(5)).await, 0);
     let seen = numbers(&loki);
     assert_eq!(seen.len() + metrics.lost_to(LostTo::BufferFull) as usize, total, "each is there or counted");
-    // The batch that was on its way when it began is the oldest of all; one that is being made while others make room outlives
-    // younger lines, on a busy host now and then two; after them the newest, without a gap.
+    // The batch in flight at the start is the oldest of all. A batch built while others make room may outlive younger
+    // lines, on a busy host two of them; after those come the newest lines without a gap.
     let gaps = seen.windows(2).filter(|pair| pair[1] != pair[0] + 1).count();
     assert!(seen.last() == Some(&(total - 1)) && gaps <= 3, "{gaps} gaps");
 }
@@ -178,7 +178,7 @@ async fn a_batch_that_is_refused_is_counted_and_holds_up_nothing() {
     }
 }
 
-/// A proxy before its backend is up, a token that was changed, a page to sign in: nothing of that is about the lines.
+/// A proxy before its backend is up, a changed token, a login page: none of these answers means that the lines are bad.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_stands_in_the_way_to_loki_loses_no_line() {
     let loki = Loki::start();
@@ -215,7 +215,7 @@ async fn a_loki_that_asks_for_patience_gets_it() {
     let times = loki.times();
     let waits: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
     assert!(waits[0] >= Duration::from_secs(2) && waits[0] < Duration::from_secs(4), "Retry-After: {waits:?}");
-    // Half of each doubled wait is by chance.
+    // Half of each doubled wait is random.
     assert!(waits[1] >= Duration::from_millis(500) && waits[2] >= Duration::from_millis(1000), "{waits:?}");
     assert_eq!((metrics.pushes(Pushed::Retried), metrics.pushes(Pushed::Ok)), (3, 1));
     assert_eq!(shipping.close(Duration::from_secs(5)).await, 0);
@@ -237,7 +237,7 @@ async fn a_slow_loki_holds_up_nobody_and_a_dead_one_not_the_end() {
     assert!(began.elapsed() < Duration::from_secs(2));
 }
 
-/// Lines as each of the three outputs has them.
+/// Lines as written by each of the three outputs.
 struct Written {
     stdout: Arc<Mutex<Vec<String>>>,
     recent: Arc<Ring>,
@@ -359,7 +359,7 @@ async fn a_line_says_what_it_belongs_to_and_is_cut_where_it_is_too_long() {
     assert!((200 * 1024..=256 * 1024).contains(&raw), "{raw} bytes");
 }
 
-/// The price of a line like a request's, all three outputs included: it is paid for every request.
+/// Cost of a log line of the size of a request's, with all three outputs: every request pays it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_line_is_cheap() {
     const LINES: u32 = 5000;
@@ -387,7 +387,7 @@ async fn a_line_is_cheap() {
     let each = *took.lock().unwrap() / LINES;
     println!("{each:?} for each line");
     assert_eq!(written.stdout.lock().unwrap().len(), LINES as usize);
-    // Ten times what an unoptimised build takes; an optimised one is far below.
+    // Ten times what an unoptimised build takes; an optimised build takes far less.
     assert!(each < Duration::from_micros(500), "{each:?}");
 }
 
@@ -399,7 +399,7 @@ async fn operators_search_the_recent_lines() {
     let empty = admin.get("/logs").await;
     assert!(
         empty.status == 200
-            && empty.text.contains("No lines in this time")
+            && empty.text.contains("No lines in this time range")
             && empty.text.contains("telemetry.loki_url"),
         "{}",
         empty.text
@@ -621,7 +621,7 @@ async fn the_real_program_ships_what_it_writes_and_changes_its_levels() {
     );
     assert!(!lines.iter().rev().take(3).any(|line| line["level"] == "trace"), "and its end");
 
-    // What it wrote is what it sent, but for what the sending itself says.
+    // All that it logged was sent, except lines about the sending itself.
     let is_shipped = |line: &&str| {
         parse(line).is_some_and(|json| {
             !json["target"].as_str().unwrap().starts_with("hyper")
@@ -672,7 +672,7 @@ fn resident(pid: rustix::process::Pid) -> u64 {
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() >> 10
 }
 
-/// Prints what memory it takes; `HOLDFAST_TEST_BINARY` names a release build.
+/// Prints memory use; `HOLDFAST_TEST_BINARY` names a release build.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "thirteen minutes"]
 async fn a_loki_that_is_away_for_ten_minutes_under_load() {
@@ -695,7 +695,7 @@ async fn a_loki_that_is_away_for_ten_minutes_under_load() {
             })
         })
         .collect();
-    // Until connections, caches and the recent lines have the memory that they will have.
+    // Until connections, caches and the recent lines have reached their full size.
     sleep(Duration::from_secs(120)).await;
     let (before, lines) = (resident(running.pid()), loki.count());
     assert!(lines > 4000, "{lines} lines in two minutes are no load");

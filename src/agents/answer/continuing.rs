@@ -1,4 +1,4 @@
-//! Going on with an answer that was cut off: the same sources under the same numbers, and one text out of two.
+//! Continuing an answer that was cut off: the same sources keep their numbers, and the two texts are joined.
 
 use std::collections::HashSet;
 
@@ -8,12 +8,12 @@ use crate::agents::model::Citation;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Begun {
     pub text: String,
-    /// The sources that it cites; their numbers are taken.
+    /// The sources it cites; their numbers are taken.
     pub citations: Vec<Citation>,
 }
 
-/// Gives passages that the answer cites already the number that they have there, and the others free ones. What is cited but was
-/// not found again stays a source: the answer may go on to speak of it.
+/// Keeps the numbers of chunks that the answer already cites and gives the others free ones. A cited source that was
+/// not found again stays a source: the continuation may refer to it.
 pub(super) fn keep_marks(sources: &mut Vec<Citation>, cited: &[Citation]) {
     let taken: HashSet<u32> = cited.iter().map(|c| c.mark).collect();
     let mut free = (1..).filter(|mark| !taken.contains(mark));
@@ -27,12 +27,12 @@ pub(super) fn keep_marks(sources: &mut Vec<Citation>, cited: &[Citation]) {
     sources.sort_by_key(|source| source.mark);
 }
 
-/// Least length of a repetition, characters: shorter ones are chance.
+/// Shortest text that counts as a repetition, characters: shorter ones are coincidence.
 const LEAST_REPEATED: usize = 8;
-/// Longest repetition that is looked for, bytes. How a continuation begins is known when so much of it has come.
+/// Longest repetition to look for, bytes. After so much of the continuation its beginning is decided.
 pub const LONGEST_REPEATED: usize = 120;
 
-/// Both texts as one; begins with the first, unchanged. Models often repeat their last words before they go on, and leave out
+/// Joins both texts; the first stays unchanged. Models often repeat their last words before continuing, and leave out
 /// the space at the beginning.
 pub fn joined(begun: &str, more: &str) -> String {
     if begun.is_empty() || more.is_empty() {
@@ -47,7 +47,7 @@ pub fn joined(begun: &str, more: &str) -> String {
     let (last, first) = (begun.chars().next_back().unwrap_or(' '), more.chars().next().unwrap_or(' '));
     let apart =
         last.is_whitespace() || first.is_whitespace() || !(first.is_alphanumeric() || "([\"«“*_`#-".contains(first));
-    // A limit nearly always falls between words: tokens are words more often than pieces of them.
+    // A limit nearly always falls between words: most tokens are whole words.
     let gap =
         if apart || matches!(last, '(' | '[' | '"' | '«' | '“' | '-' | '/' | '`' | '_' | '*') { "" } else { " " };
     format!("{begun}{gap}{more}")

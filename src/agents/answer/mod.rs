@@ -1,5 +1,6 @@
-//! One answer: passages for the question, the prompt, the model's stream, and the citations that the text really makes.
-//! Both ways to ask come through here, so the limit on answers at a time and their counting stand here, too.
+//! One answer: retrieves chunks for the question, builds the prompt, streams from the model, and collects the citations
+//! that the text contains. Both ways of asking go through here, so the limit on concurrent answers and the metrics are
+//! here, too.
 
 mod continuing;
 mod reading;
@@ -24,22 +25,22 @@ use crate::{
     platform::ids::OrgId,
 };
 pub use continuing::{Begun, LONGEST_REPEATED, joined};
-pub use reading::{Answer, Said, cited};
+pub use reading::{Answer, AnswerPiece, cited};
 
-/// Finds passages and asks models.
+/// Retrieves chunks and queries models.
 #[derive(Clone, Debug)]
 pub struct Engine {
     pub knowledge: Knowledge,
     pub llm: Llm,
-    /// Model of agents that name none.
+    /// Model of agents without one of their own.
     pub default_model: String,
     metrics: Metrics,
-    places: Arc<Semaphore>,
-    /// Models that began with thinking and wrote no tag before it: their next answer is read so from its beginning.
+    permits: Arc<Semaphore>,
+    /// Models whose thinking started without an opening tag: their next answer is assumed to start with thinking.
     unopened: Unopened,
 }
 
-/// A set of models that all answers share.
+/// A set of models shared by all answers.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Unopened(Arc<Mutex<HashSet<String>>>);
 
@@ -58,75 +59,75 @@ impl Unopened {
     }
 }
 
-/// What a model is given to answer from.
+/// The model's input, apart from the question.
 #[derive(Debug)]
-pub(super) struct Given {
+pub(super) struct ModelInput {
     pub sources: Vec<Citation>,
     pub shortfall: Shortfall,
     pub model: String,
 }
 
-/// A place to write one answer; given up when dropped.
+/// The right to write one answer; released when dropped.
 #[derive(Debug)]
-pub struct Place {
+pub struct Permit {
     _permit: OwnedSemaphorePermit,
 }
 
-/// What is asked: an agent, what was said before, and the question.
+/// A question to an agent, with the history before it.
 #[derive(Debug)]
 pub struct Question<'a> {
     pub org: OrgId,
-    /// [`crate::platform::http::Principal::subject`] of whoever asks.
+    /// [`crate::platform::http::Principal::subject`] of the caller.
     pub actor: String,
     pub agent: &'a Agent,
     pub history: &'a [Message],
     pub text: &'a str,
-    /// `None` where nobody keeps the answer: the OpenAI surface.
+    /// `None` for the OpenAI API, where the answer is not stored.
     pub conversation: Option<ConversationId>,
-    /// What the OpenAI surface overrides of the agent's own settings.
+    /// Settings of the agent that a client of the OpenAI API overrides.
     pub overrides: Overrides,
-    /// An answer to go on with.
+    /// An answer to continue.
     pub begun: Option<&'a Begun>,
 }
 
-/// What a client of the OpenAI surface may say about how the model writes.
+/// Sampling settings that a client of the OpenAI API may set.
 #[derive(Debug, Default)]
 pub struct Overrides {
     pub temperature: Option<f64>,
     pub max_output_tokens: Option<u32>,
-    /// Passed on to the model as they are: `top_p`, `stop`, `seed`, ...
+    /// Passed to the model unchanged: `top_p`, `stop`, `seed`, ...
     pub others: Map<String, Value>,
 }
 
 impl Engine {
-    /// `most`: answers being written at a time.
+    /// `most`: maximum number of concurrent answers.
     pub fn new(knowledge: Knowledge, llm: Llm, default_model: String, metrics: Metrics, most: usize) -> Self {
         Self {
             knowledge,
             llm,
             default_model,
             metrics,
-            places: Arc::new(Semaphore::new(most)),
+            permits: Arc::new(Semaphore::new(most)),
             unopened: Unopened::default(),
         }
     }
 
-    /// A place to write an answer, or `Overloaded`: nobody waits for one, because an answer may take minutes.
-    pub fn enter(&self) -> Result<Place, AgentError> {
-        let taken = self.places.clone().try_acquire_owned();
-        taken.map(|permit| Place { _permit: permit }).map_err(|_| {
+    /// Takes a permit, or fails with `Overloaded`: callers do not wait, because an answer may take minutes.
+    pub fn enter(&self) -> Result<Permit, AgentError> {
+        let taken = self.permits.clone().try_acquire_owned();
+        taken.map(|permit| Permit { _permit: permit }).map_err(|_| {
             self.metrics.refused();
             AgentError::Overloaded
         })
     }
 
-    /// Retrieves and starts the model. Returns when the model has accepted the request. Counted from here until the
-    /// answer is dropped.
-    pub async fn start(&self, question: &Question<'_>, place: Place) -> Result<Answer, AgentError> {
+    /// Retrieves chunks and starts the model. Returns when the model has accepted the request. Counts as in progress
+    /// until the answer is dropped.
+    pub async fn start(&self, question: &Question<'_>, permit: Permit) -> Result<Answer, AgentError> {
         let mut report = self.metrics.began(question.agent.id, question.conversation);
         match self.begin(question, &mut report).await {
             Ok((given, stream)) => {
-                let answer = Answer::new(given, stream, self.unopened.clone(), report, place);
+                let answer = Answer::new(given, stream, self.unopened.clone(), report, permit);
                 Ok(if question.begun.is_some() { answer.going_on() } else { answer })
             }
             Err(error) => {
@@ -136,7 +137,11 @@ impl Engine {
         }
     }
 
-    async fn begin(&self, question: &Question<'_>, report: &mut Answering) -> Result<(Given, ChatStream), AgentError> {
+    async fn begin(
+        &self,
+        question: &Question<'_>,
+        report: &mut Answering,
+    ) -> Result<(ModelInput, ChatStream), AgentError> {
         let agent = question.agent;
         let (mut sources, shortfall) = self.retrieve(question).await?;
         report.fell_short(shortfall);
@@ -163,10 +168,10 @@ impl Engine {
             passages,
         );
         let stream = self.llm.chat(call, request).await?;
-        Ok((Given { sources, shortfall, model }, stream))
+        Ok((ModelInput { sources, shortfall, model }, stream))
     }
 
-    /// The passages that fit into the agent's budget of tokens, best first, and what is not among them.
+    /// The chunks that fit into the agent's token budget, best first, and what was left out.
     async fn retrieve(&self, question: &Question<'_>) -> Result<(Vec<Citation>, Shortfall), AgentError> {
         let settings = &question.agent.settings;
         if settings.knowledge_bases.is_empty() {
@@ -185,8 +190,9 @@ impl Engine {
     }
 }
 
-/// The passages that fit into `most` tokens, and how many do not. What does not fit is passed over, not the end: a shorter passage below
-/// it may. The best one is always there, whatever its length: an agent that is shown nothing says that the documents hold nothing.
+/// The chunks that fit into `most` tokens, and how many do not. One that does not fit is skipped: a shorter one below
+/// it may fit. The best is always included, whatever its length: an agent without sources says that the documents
+/// contain nothing.
 fn fitting(hits: Vec<SearchHit>, most: u32) -> (Vec<SearchHit>, u32) {
     let (all, mut left) = (hits.len(), u64::from(most));
     let mut fitting: Vec<SearchHit> = Vec::with_capacity(all);

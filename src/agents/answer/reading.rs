@@ -1,11 +1,11 @@
-//! What a model says, as it comes: text, thinking, a refusal; and at its end whether that is an answer.
+//! Reading the model's stream: text, thinking, a refusal; at its end, whether it is a valid answer.
 
 use std::{collections::VecDeque, time::Duration};
 
 use axum::http::StatusCode;
 use futures::StreamExt as _;
 
-use super::{Given, Place, Unopened};
+use super::{ModelInput, Permit, Unopened};
 use crate::{
     agents::{
         citations::marks,
@@ -18,45 +18,51 @@ use crate::{
 
 /// A piece of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Said {
+pub enum AnswerPiece {
     Text(String),
     Thinking(String),
-    /// What was taken for the one was the other: both read like this from the beginning.
+    /// Text turned out to be thinking, or the reverse: both are replaced from the beginning.
     Rewritten {
         text: String,
         thinking: String,
     },
 }
 
-/// An answer on its way.
+/// An answer being streamed.
 #[derive(Debug)]
 pub struct Answer {
-    /// What the model was given, by mark.
+    /// The sources given to the model, by mark.
     pub sources: Vec<Citation>,
     pub shortfall: Shortfall,
     pub model: String,
     pub usage: Option<Usage>,
-    /// What has been shown so far.
+    /// The text shown so far.
     pub text: String,
     pub thinking: String,
-    /// What the model said instead of answering.
+    /// The model's refusal, if any.
     pub refusal: String,
     reason: Option<String>,
     called_tools: bool,
-    /// There is text before this: nothing more to say is no failure.
+    /// Continues an earlier text: an empty continuation is no failure.
     goes_on: bool,
     stream: ChatStream,
     splitter: Option<Splitter>,
     unopened: Unopened,
-    queue: VecDeque<Result<Said, LlmError>>,
+    queue: VecDeque<Result<AnswerPiece, LlmError>>,
     ended: bool,
     report: Answering,
-    _place: Place,
+    _permit: Permit,
 }
 
 impl Answer {
-    pub(super) fn new(given: Given, stream: ChatStream, unopened: Unopened, report: Answering, place: Place) -> Self {
-        let Given { sources, shortfall, model } = given;
+    pub(super) fn new(
+        given: ModelInput,
+        stream: ChatStream,
+        unopened: Unopened,
+        report: Answering,
+        permit: Permit,
+    ) -> Self {
+        let ModelInput { sources, shortfall, model } = given;
         Self {
             sources,
             shortfall,
@@ -74,7 +80,7 @@ impl Answer {
             queue: VecDeque::new(),
             ended: false,
             report,
-            _place: place,
+            _permit: permit,
         }
     }
 
@@ -83,8 +89,8 @@ impl Answer {
         self
     }
 
-    /// The next piece; `None` when the answer is complete, an error as the last where it is none.
-    pub async fn next(&mut self) -> Option<Result<Said, LlmError>> {
+    /// The next piece; `None` at the end. An answer that is not valid ends with an error.
+    pub async fn next(&mut self) -> Option<Result<AnswerPiece, LlmError>> {
         loop {
             if let Some(said) = self.queue.pop_front() {
                 return Some(said);
@@ -110,7 +116,7 @@ impl Answer {
         }
     }
 
-    /// Keeps what was held back, where nobody waits for the end.
+    /// Flushes held-back text when the stream is not read to its end.
     pub fn close(&mut self) {
         if !self.ended {
             self.flush(true);
@@ -134,7 +140,7 @@ impl Answer {
         let Some(choice) = chunk.choices.first() else { return };
         let thinking = choice.delta.thinking();
         if !thinking.is_empty() {
-            // The server takes the thinking out by itself.
+            // The server separates the thinking itself.
             self.splitter.get_or_insert_with(|| Splitter::new(false));
             self.think(&thinking);
         }
@@ -160,7 +166,7 @@ impl Answer {
                 Piece::Text(text) => {
                     self.report.wrote();
                     self.text.push_str(&text);
-                    self.queue.push_back(Ok(Said::Text(text)));
+                    self.queue.push_back(Ok(AnswerPiece::Text(text)));
                 }
                 Piece::Thinking(text) => self.think(&text),
                 Piece::WasThinking(bytes) => {
@@ -183,14 +189,14 @@ impl Answer {
     fn think(&mut self, text: &str) {
         let text = without_nul(text);
         self.thinking.push_str(&text);
-        self.queue.push_back(Ok(Said::Thinking(text)));
+        self.queue.push_back(Ok(AnswerPiece::Thinking(text)));
     }
 
     fn rewritten(&mut self) {
-        self.queue.push_back(Ok(Said::Rewritten { text: self.text.clone(), thinking: self.thinking.clone() }));
+        self.queue.push_back(Ok(AnswerPiece::Rewritten { text: self.text.clone(), thinking: self.thinking.clone() }));
     }
 
-    /// Whether what came is an answer: it is text, or a failure that says why it is none.
+    /// Whether the stream was a valid answer, else the failure.
     fn judge(&self) -> Result<(), LlmError> {
         let fail =
             |status, code: &'static str, text: &str| Err(LlmError::Api(ApiError::new(status, code, text.to_owned())));
@@ -205,7 +211,7 @@ impl Answer {
             Ending::ContentFilter => fail(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "answer_filtered",
-                "the provider's content filter held the answer back; ask in other words",
+                "the provider's content filter blocked the answer; rephrase the question",
             ),
             Ending::Failed => fail(StatusCode::BAD_GATEWAY, "answer_broke_off", "the provider broke the answer off"),
             _ if self.called_tools => fail(
@@ -216,12 +222,12 @@ impl Answer {
             Ending::Length if empty && !self.thinking.trim().is_empty() => fail(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "answer_only_thinking",
-                "the model used its whole limit for thinking; raise the agent's longest answer, or let it think less",
+                "the model used its whole token limit for thinking; raise the agent's limit on the answer's length, or let the model think less",
             ),
             _ if empty && !self.thinking.trim().is_empty() => fail(
                 StatusCode::BAD_GATEWAY,
                 "answer_only_thinking",
-                "the model thought, and answered nothing; ask again",
+                "the model sent thinking but no answer; ask again",
             ),
             _ if empty => fail(StatusCode::BAD_GATEWAY, "answer_empty", "the model answered nothing; ask again"),
             _ => Ok(()),
@@ -232,18 +238,18 @@ impl Answer {
         self.reason.as_deref().map_or(Ending::Other, Ending::of)
     }
 
-    /// Why the model stopped: in OpenAI's words, else in the provider's; none where it did not say.
+    /// Why the model stopped: OpenAI's word, else the provider's; `None` if it did not say.
     pub fn finish_reason(&self) -> Option<String> {
         let reason = self.reason.as_deref()?;
         Some(Ending::of(reason).openai().unwrap_or(reason).chars().filter(|c| !c.is_control()).take(60).collect())
     }
 
-    /// From the question to the first piece of the answer, where one came.
+    /// Time from the question to the first piece, if one came.
     pub fn first_token(&self) -> Option<Duration> {
         self.report.first_token()
     }
 
-    /// The sources that the text cites so far.
+    /// The sources cited so far.
     pub fn citations(&self) -> Vec<Citation> {
         cited(&self.text, &self.sources)
     }
@@ -258,7 +264,7 @@ pub fn cited(text: &str, sources: &[Citation]) -> Vec<Citation> {
     sources.iter().filter(|s| found.iter().any(|mark| mark.numbers.contains(&s.mark))).cloned().collect()
 }
 
-/// PostgreSQL keeps no NUL: an answer with one would be lost.
+/// PostgreSQL stores no NUL: an answer with one would be lost.
 fn without_nul(text: &str) -> String {
     text.replace('\0', "")
 }

@@ -1,5 +1,5 @@
 // The playground: sends questions without leaving the page and shows answers as they are written. When an answer has
-// ended, the server's own rendering of the conversation replaces what was shown: one place turns text into HTML.
+// ended, the server's rendering of the conversation replaces it, so that only the server turns text into HTML.
 
 import { prepare } from '../console/console.js';
 import { api, Problem } from '../console/http.js';
@@ -11,7 +11,7 @@ const text = composer.querySelector('textarea');
 const send = composer.querySelector('[data-send]');
 const stop = composer.querySelector('[data-stop]');
 const agent = chat.dataset.agent;
-// Read out by screen readers: that it works on it, then the whole answer at once, not every word that arrives.
+// For screen readers: announces that the answer is in progress, then the whole answer at once instead of every word.
 const status = document.querySelector('[data-chat-status]');
 
 const element = (html) => {
@@ -20,19 +20,19 @@ const element = (html) => {
   return template.content.firstChild;
 };
 
-// The end of the conversation, not of the page: on a phone the list of conversations stands below it.
+// The end of the conversation, not of the page: on a phone the list of conversations follows it.
 const nearBottom = () => chat.getBoundingClientRect().bottom < window.innerHeight + 160;
 const toBottom = () => chat.scrollIntoView({ block: 'end' });
 
 function busy(on) {
   send.hidden = on;
   stop.hidden = !on;
-  text.readOnly = on; // not disabled: that would take the focus away
+  text.readOnly = on; // not disabled: that would lose the focus
   chat.setAttribute('aria-busy', String(on));
 }
 
 const path = () => `/api/v1/agents/${agent}/conversations/${chat.dataset.conversation}`;
-// A beginning that is sent twice is made once. No `crypto.randomUUID`: browsers have it on https only.
+// Idempotency key: a conversation created twice exists once. Not `crypto.randomUUID`: browsers have it on https only.
 const beginning = `${Date.now()}-${Math.random()}`;
 
 async function conversation() {
@@ -43,7 +43,7 @@ async function conversation() {
   }
 }
 
-/** Replaces the messages by what the server shows now; false where it does not. */
+/** Replaces the messages with the server's current rendering; false if that fails. */
 async function reload() {
   const response = await fetch(location.href, { headers: { accept: 'text/html' } });
   if (!response.ok || response.redirected) return false;
@@ -55,12 +55,12 @@ async function reload() {
   return true;
 }
 
-// A question of which it is not known whether the server has it, and the questions that were there before.
+// A question that may or may not have reached the server, and the questions before it.
 let unsure = null;
 
 const questions = () => new Set([...chat.querySelectorAll('.message.user[data-message]')].map((one) => one.dataset.message));
 
-/** Shows a question that arrived although sending it failed; false where it did not arrive. Throws while the server does not say. */
+/** Shows a question that arrived although sending it failed; false if it did not arrive. Throws while the server cannot be asked. */
 async function hasArrived({ content, before }) {
   if (!chat.dataset.conversation) return false;
   const { messages } = await api('GET', path());
@@ -77,7 +77,7 @@ async function hasArrived({ content, before }) {
 
 const reasons = JSON.parse(chat.dataset.reasons);
 
-/** What went wrong, in the reader's language: a known code in words of its own, everything else without the server's English. */
+/** The error in the reader's language: the text of a known code, else a general one instead of the server's English. */
 function why(error) {
   const code = error.code || (error instanceof TypeError ? 'offline' : '');
   return reasons[code] ?? (code ? `${reasons.other} (${code})` : reasons.other);
@@ -90,10 +90,10 @@ function fail(error) {
   toBottom();
 }
 
-/** Marks that turn the writing direction around are written out: what is read must be what is there. */
+/** Makes characters that change the writing direction visible, so that the text reads as it is. */
 const seen = (words) => words.replace(/[\u202a-\u202e\u2066-\u2069]/g, (c) => `[U+${c.codePointAt(0).toString(16).toUpperCase()}]`);
 
-/** The bubble of an answer that is being written; `begun` is one that goes on. */
+/** The bubble of an answer in progress; `begun` is one that is being continued. */
 function bubbleOf(begun) {
   const bubble = begun ?? element('<div class="message assistant streaming"><span class="avatar" aria-hidden="true"></span><div class="prose"></div></div>');
   bubble.classList.add('streaming');
@@ -105,7 +105,7 @@ function bubbleOf(begun) {
   return { bubble, paragraph };
 }
 
-/** Where thinking is shown: folded, above the text. */
+/** The element for thinking: folded, above the text. */
 function thoughts(bubble) {
   const there = bubble.querySelector('details.thinking > .thought');
   if (there) return there;
@@ -115,7 +115,7 @@ function thoughts(bubble) {
   return details.lastChild;
 }
 
-/** What is known of the sources before the first word of the answer. */
+/** Notes about the sources, before the first word of the answer. */
 function warn(bubble, { citations }) {
   if (!citations.length || !citations.every((one) => one.weak)) return;
   const note = element('<p class="banner warn" data-only-weak></p>');
@@ -124,8 +124,8 @@ function warn(bubble, { citations }) {
 }
 
 /**
- * Shows an answer as it is written. `begun` is one that goes on, `replaced` one that is made anew. Tells whether the server took the
- * request (`taken`), or refused it (`refused`); neither where the connection broke off before.
+ * Shows an answer as it is written. `begun` is one that is being continued, `replaced` one that is being regenerated. Returns whether
+ * the server accepted the request (`taken`) or refused it (`refused`); neither if the connection broke off before.
  */
 async function answer(to, body, { begun, replaced } = {}) {
   const { bubble, paragraph } = bubbleOf(begun);
@@ -159,13 +159,13 @@ async function answer(to, body, { begun, replaced } = {}) {
         }
       },
     });
-    await reload(); // shows how it ended, also where it failed
+    await reload(); // shows how it ended, failures included
     status.textContent = [...chat.querySelectorAll('.message.assistant')].at(-1)?.querySelector('.banner, .prose')?.textContent ?? '';
     return { taken: true };
   } catch (error) {
     const fresh = (begun || replaced || taken) && (await reload().catch(() => false));
     if (!fresh) {
-      // What came stays in view; so does the answer that should have been made anew.
+      // The text so far stays in view; so does the answer that was to be regenerated.
       if (taken || begun) bubble.classList.remove('streaming');
       else bubble.remove();
       if (replaced) replaced.hidden = false;
@@ -197,7 +197,7 @@ async function ask() {
   text.value = '';
   grow();
   chat.querySelector('.empty')?.remove();
-  document.querySelector('[data-flash]')?.remove(); // what it said was about the page before the question
+  document.querySelector('[data-flash]')?.remove(); // it was about the page before the question
   const bubble = element('<div class="message user"></div>');
   bubble.textContent = content;
   chat.append(bubble);
@@ -209,14 +209,14 @@ async function ask() {
     fail(error);
   }
   if (sent.taken) return;
-  // A question that was not taken goes back to where it was written.
+  // A question that was not accepted goes back into the form.
   if (!text.value) {
     bubble.remove();
     text.value = content;
     grow();
   }
   if (sent.refused) return;
-  // It may have arrived all the same: then it is shown, and not sent again.
+  // It may have arrived nevertheless: then show it instead of sending it again.
   unsure = { content, before };
   hasArrived(unsure).catch(() => {});
 }

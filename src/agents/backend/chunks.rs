@@ -1,11 +1,11 @@
-//! An answer in OpenAI's shape, in chunks or whole. Thinking goes under `reasoning_content`, where clients look for it.
+//! An answer in OpenAI's format, streamed or whole. Thinking goes into `reasoning_content`, where clients expect it.
 
 use futures::stream;
 use serde_json::{Map, Value, json};
 
 use crate::{
     agents::{
-        answer::{Answer, Said},
+        answer::{Answer, AnswerPiece},
         citations::marks,
         model::{Citation, Shortfall},
     },
@@ -17,10 +17,10 @@ use crate::{
 
 struct State {
     answer: Answer,
-    /// Id, time and model, which all chunks share.
+    /// Id, time and model, shared by all stream chunks.
     head: ChatChunk,
     phase: Phase,
-    /// The text that the client has.
+    /// The text sent to the client so far.
     sent: String,
 }
 
@@ -64,8 +64,8 @@ pub(super) async fn whole(mut answer: Answer, head: ChatChunk) -> Result<Complet
     }))
 }
 
-/// The finish reason with which OpenAI's format says that an answer failed, where it has one: a refusal in the model's words, and
-/// a text that a filter cut. Else the error.
+/// The finish reason for failures that OpenAI's format can express: a refusal in the model's words, and a text cut by a
+/// filter. Otherwise the error.
 fn openai_ending(answer: &Answer, error: LlmError) -> Result<String, LlmError> {
     let code = if let LlmError::Api(error) = &error { error.code.clone() } else { "".into() };
     match code.as_ref() {
@@ -75,7 +75,7 @@ fn openai_ending(answer: &Answer, error: LlmError) -> Result<String, LlmError> {
     }
 }
 
-/// One chunk: first the role, then text and thinking, then annotations with the reason of the end, then usage.
+/// One stream chunk: first the role, then text and thinking, then annotations with the finish reason, then usage.
 async fn step(mut state: State) -> Option<(Result<Chunk, LlmError>, State)> {
     loop {
         let chunk = match state.phase {
@@ -118,15 +118,15 @@ impl State {
         ChatChunk { choices: vec![choice], ..self.head.clone() }
     }
 
-    fn delta(&mut self, said: Said) -> Option<Delta> {
+    fn delta(&mut self, said: AnswerPiece) -> Option<Delta> {
         let text = match said {
-            Said::Text(text) => text,
-            Said::Thinking(text) => {
+            AnswerPiece::Text(text) => text,
+            AnswerPiece::Thinking(text) => {
                 let extra = Map::from_iter([("reasoning_content".to_owned(), json!(text))]);
                 return Some(Delta { extra, ..Delta::default() });
             }
-            // What was sent cannot be taken back; what was kept back can still be sent.
-            Said::Rewritten { text, .. } => text.strip_prefix(self.sent.as_str())?.to_owned(),
+            // Text already sent cannot be taken back; held-back text can still be sent.
+            AnswerPiece::Rewritten { text, .. } => text.strip_prefix(self.sent.as_str())?.to_owned(),
         };
         self.sent.push_str(&text);
         (!text.is_empty()).then(|| Delta { content: Some(text), ..Delta::default() })
@@ -142,7 +142,7 @@ impl State {
     }
 }
 
-/// What is said beside the text: its citations, and what of the search the model did not see.
+/// Metadata beside the text: its citations, and the parts of the search that the model did not see.
 fn notes(answer: &Answer) -> Map<String, Value> {
     let mut notes = Map::from_iter([("annotations".to_owned(), annotations(answer))]);
     if answer.shortfall != Shortfall::default() {
@@ -151,7 +151,8 @@ fn notes(answer: &Answer) -> Map<String, Value> {
     notes
 }
 
-/// `file_citation` annotations: one for each source of each mark in the text; `index` is where the mark stands, in characters.
+/// `file_citation` annotations: one for each source of each mark in the text; `index` is the mark's position, in
+/// characters.
 fn annotations(answer: &Answer) -> Value {
     let sources = &answer.sources;
     let source = |n: u32| sources.iter().find(|s| s.mark == n);

@@ -1,4 +1,4 @@
-//! `agent/<slug>` as a model: the same answers, for any client that speaks OpenAI's chat format.
+//! `agent/<slug>` as a model: the same answers, for any client of OpenAI's chat API.
 
 mod chunks;
 
@@ -18,7 +18,7 @@ use crate::llm::{
 };
 use crate::platform::error::ApiError;
 
-/// Answers for `agent/<slug>`. Holds the service weakly: the service holds the gateway, which holds this.
+/// Answers for `agent/<slug>`. Holds a weak reference to the service: the service holds the gateway, which holds this.
 #[derive(Debug)]
 pub struct AgentBackend {
     agents: WeakAgents,
@@ -57,7 +57,7 @@ impl ModelBackend for AgentBackend {
 }
 
 impl AgentBackend {
-    /// Begins an answer; with id, time and model, which all of its chunks share.
+    /// Starts an answer; with id, time and model, shared by all of its stream chunks.
     async fn start(
         &self,
         call: &CallContext,
@@ -65,7 +65,11 @@ impl AgentBackend {
         request: ChatRequest,
     ) -> Result<(Answer, ChatChunk), LlmError> {
         if call.agent_id.is_some() {
-            return Err(LlmError::invalid("model", "agent_recursion", "an agent cannot be another agent's model"));
+            return Err(LlmError::invalid(
+                "model",
+                "agent_recursion",
+                "an agent cannot use another agent as its model",
+            ));
         }
         let agents = self.agents()?;
         let mut agent = agents.get_by_slug(call.org_id, model).await.map_err(|error| match error {
@@ -86,8 +90,8 @@ impl AgentBackend {
             overrides: overrides(request)?,
             begun: None,
         };
-        let place = agents.engine().enter().map_err(gateway_error)?;
-        let answer = agents.engine().start(&asked, place).await.map_err(gateway_error)?;
+        let permit = agents.engine().enter().map_err(gateway_error)?;
+        let answer = agents.engine().start(&asked, permit).await.map_err(gateway_error)?;
         let head = ChatChunk {
             id: format!("chatcmpl-{}", MessageId::generate(agents.clock()).0.simple()),
             object: "chat.completion.chunk".into(),
@@ -99,7 +103,7 @@ impl AgentBackend {
     }
 }
 
-/// What a client may say about how the model behind an agent writes.
+/// Parameters that are passed on to the agent's model.
 const PASSED_ON: [&str; 9] = [
     "top_p",
     "stop",
@@ -112,21 +116,24 @@ const PASSED_ON: [&str; 9] = [
     "user",
 ];
 
-/// The request's own settings. What would change what an agent is, is refused: an answer that silently ignores it would
-/// look as if it had been done.
+/// The request's parameters. Those that would change what an agent does are refused: silently ignoring them would look
+/// as if they had been applied.
 fn overrides(request: ChatRequest) -> Result<Overrides, LlmError> {
     let refuse = |param: &str, why: &str| Err(LlmError::invalid(param, "unsupported_parameter", why));
     let extra = &request.extra;
     if extra.get("n").is_some_and(|n| !n.is_null() && *n != json!(1)) {
-        return refuse("n", "an agent gives one answer: leave `n` out");
+        return refuse("n", "an agent gives one answer: omit `n`");
     }
     for name in ["tools", "functions"] {
         if extra.get(name).and_then(Value::as_array).is_some_and(|list| !list.is_empty()) {
-            return refuse(name, "an agent takes no tools from its caller: ask the model itself for that");
+            return refuse(name, "an agent accepts no tools from its caller: call the model directly");
         }
     }
     if extra.get("response_format").is_some_and(|f| !f.is_null() && f["type"] != "text") {
-        return refuse("response_format", "an agent answers in text with citations: ask the model itself for that");
+        return refuse(
+            "response_format",
+            "an agent answers in text with citations: call the model directly for other formats",
+        );
     }
     let others =
         request.extra.into_iter().filter(|(name, value)| PASSED_ON.contains(&name.as_str()) && !value.is_null());
@@ -137,17 +144,17 @@ fn overrides(request: ChatRequest) -> Result<Overrides, LlmError> {
     })
 }
 
-/// The user's last message is the question; those before it are history; what the client says as system, also behind the
-/// question, is added to the agent's instructions.
+/// The user's last message is the question; those before it are history; system messages, also after the question, are
+/// appended to the agent's instructions.
 fn split(agent: &mut Agent, messages: &[llm::Message]) -> Result<(Vec<Message>, String), LlmError> {
     let is_ruling = |m: &llm::Message| matches!(m.role.as_str(), "system" | "developer");
     check(messages)?;
-    // An assistant's message without a word is what some clients keep a place for the answer with.
+    // Some clients send an empty assistant message as a placeholder for the answer.
     let is_place = |m: &llm::Message| m.role == "assistant" && m.text().trim().is_empty();
     let asked = messages.iter().rposition(|m| !is_ruling(m) && !is_place(m));
     let Some(at) = asked.filter(|at| messages[*at].role == "user") else {
         let last = asked.unwrap_or(messages.len().saturating_sub(1));
-        let text = "the last message must be the user's: an agent answers questions, and cannot go on with an answer that its caller began";
+        let text = "the last message must be the user's: an agent cannot continue an answer started by the caller";
         return Err(LlmError::invalid(format!("messages[{last}].role"), "last_message_not_user", text));
     };
     let mut history = Vec::new();
@@ -165,28 +172,33 @@ fn split(agent: &mut Agent, messages: &[llm::Message]) -> Result<(Vec<Message>, 
     Ok((history, messages[at].text()))
 }
 
-/// Refuses what an agent would have to leave out.
+/// Refuses messages that an agent would have to ignore.
 fn check(messages: &[llm::Message]) -> Result<(), LlmError> {
     for (at, message) in messages.iter().enumerate() {
         let refuse =
             |field: &str, code, text: String| Err(LlmError::invalid(format!("messages[{at}].{field}"), code, text));
         if message.is_about_tools() {
             let field = if message.role == "assistant" { "tool_calls" } else { "role" };
-            let text = "agents take no tool calls and no results of tools: send what was found out as text, or ask the model itself";
+            let text =
+                "agents do not accept tool calls or tool results: send the results as text, or call the model directly";
             return refuse(field, "tools_not_supported", text.to_owned());
         }
         if !matches!(message.role.as_str(), "user" | "assistant" | "system" | "developer") {
-            return refuse("role", "invalid_value", format!("agents take no messages of role {:?}", message.role));
+            return refuse(
+                "role",
+                "invalid_value",
+                format!("agents do not accept messages of role {:?}", message.role),
+            );
         }
         if message.has_more_than_text() {
-            let text = "agents read text only: pictures, sound and files go to the model itself";
+            let text = "agents read text only: for images, audio and files call the model directly";
             return refuse("content", "content_not_supported", text.to_owned());
         }
     }
     Ok(())
 }
 
-/// A message of the client's history. Thinking that it sends back, apart or in the text, is none of it.
+/// A message of the client's history, without thinking that it sends back (in its own field or in the text).
 fn spoken(role: Speaker, message: &llm::Message) -> Message {
     let id = MessageId(uuid::Uuid::nil());
     let text = if role == Speaker::Assistant { llm::without_thinking(&message.text()) } else { message.text() };

@@ -1,11 +1,11 @@
-//! What stands around a bracket and says that it is no citation: an identifier before it, an operator, a word such as
-//! "interval", another list that holds it.
+//! Context that shows a bracket to be no citation: an identifier before it, an operator, a word such as "interval", an
+//! enclosing list.
 
 use std::ops::Range;
 
 use super::numbers::Named;
 
-/// With the outer brackets of `[[1]]`.
+/// The range including the outer brackets of `[[1]]`.
 pub(super) fn whole(text: &str, range: Range<usize>) -> Range<usize> {
     let doubled = text[range.clone()].starts_with('[')
         && text[..range.start].ends_with('[')
@@ -13,7 +13,7 @@ pub(super) fn whole(text: &str, range: Range<usize>) -> Range<usize> {
     if doubled { range.start - 1..range.end + 1 } else { range }
 }
 
-/// Whether the mark may be a citation where it stands. `after_mark`: right behind another citation.
+/// Whether the mark may be a citation in its context. `after_mark`: directly after another citation.
 pub(super) fn allows(text: &str, range: &Range<usize>, named: &Named, after_mark: bool) -> bool {
     let (before, after) = (line_before(text, range.start), &text[range.end..]);
     if before.ends_with('\\') || is_definition(before, after) {
@@ -28,10 +28,10 @@ pub(super) fn allows(text: &str, range: &Range<usize>, named: &Named, after_mark
     !is_other && !is_one_of_several
 }
 
-/// How far back a mark's surroundings are looked at, bytes: a line may be megabytes long and hold a mark at every third of them.
+/// How far back the context of a mark is read, bytes: a line may be megabytes long with a mark at every third of them.
 const LOOK_BACK: usize = 500;
 
-/// The line before `at`, or as much of it as counts.
+/// The line before `at`, at most [`LOOK_BACK`] of it.
 fn line_before(text: &str, at: usize) -> &str {
     let mut from = at.saturating_sub(LOOK_BACK);
     while !text.is_char_boundary(from) {
@@ -41,12 +41,12 @@ fn line_before(text: &str, at: usize) -> &str {
     near.rsplit('\n').next().unwrap_or(near)
 }
 
-/// `[1]: handbook.md` and `[^1]: the note` at the beginning of a line.
+/// `[1]: handbook.md` and `[^1]: the note` at the start of a line.
 fn is_definition(before: &str, after: &str) -> bool {
     before.trim_matches([' ', '>']).is_empty() && after.starts_with(':')
 }
 
-/// `[[1, 2], [3, 4]]`: a bracket that is open holds no words.
+/// `[[1, 2], [3, 4]]`: an open bracket without words before.
 fn is_in_list(before: &str) -> bool {
     let mut depth = 0_usize;
     for (at, c) in before.char_indices().rev() {
@@ -60,13 +60,13 @@ fn is_in_list(before: &str) -> bool {
     false
 }
 
-/// Short names that are no words of a language.
+/// Short identifiers that are not words of a natural language.
 const IDENTIFIERS: [&str; 30] = [
     "arr", "array", "lst", "argv", "args", "params", "vals", "nums", "vec", "buf", "idx", "tmp", "ptr", "str", "df",
     "obj", "cfg", "src", "dst", "env", "elem", "elems", "mat", "dict", "tuple", "cols", "xs", "ys", "len", "kwargs",
 ];
 
-/// Ends of files and hosts, of which a text speaks: `handbook.md[1]`, `example.org[2]`.
+/// Endings of file and host names mentioned in text: `handbook.md[1]`, `example.org[2]`.
 const ENDINGS: [&str; 36] = [
     "md", "txt", "pdf", "doc", "docx", "odt", "rtf", "html", "htm", "csv", "xml", "json", "yaml", "yml", "toml", "ini",
     "conf", "cfg", "log", "sh", "py", "js", "ts", "rs", "go", "java", "sql", "exe", "com", "org", "net", "io", "ru",
@@ -97,7 +97,7 @@ fn follows_an_identifier(before: &str) -> bool {
     }
     let letters: Vec<char> = name.chars().collect();
     let one = letters.len() == 1 && letters[0].is_ascii_alphabetic();
-    // "PostgreSQL[1]" and "JavaScript[2]" are names of a language.
+    // "PostgreSQL[1]" and "JavaScript[2]" are proper names, not identifiers.
     let camel = letters[0].is_ascii_lowercase()
         && letters.windows(2).any(|w| w[0].is_ascii_lowercase() && w[1].is_ascii_uppercase());
     let dotted = word.len() > name.len()
@@ -115,7 +115,7 @@ fn follows_an_identifier(before: &str) -> bool {
 /// `ports = [1, 2]`, `[1] + x`, `"a": [1]`, `x ∈ [1, 2]`, `[1].length`
 fn is_operand(before: &str, after: &str) -> bool {
     let operator = |c: char| matches!(c, '=' | '+' | '/' | '<' | '≤' | '≥' | '∈' | '∉' | '⊂' | '∪' | '∩' | '×' | '≈');
-    // An asterisk right at the mark is emphasis.
+    // An asterisk directly at the mark is emphasis.
     let product = before.ends_with(" * ");
     let (before, after) = (before.trim_end(), after.trim_start_matches(' '));
     if product || before.ends_with(operator) || before.ends_with("\":") || before.trim_start() == "return" {

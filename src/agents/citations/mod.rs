@@ -1,8 +1,8 @@
-//! Citations in an answer: found by their place, and by nothing else.
+//! Citations in an answer, recognised by their context alone.
 //!
-//! A model writes `[1]` for a source, and also for an element of a list, a year, an interval, a footnote of its own. A mark
-//! is a citation where it stands in running text, names only sources that the model was given, and has nothing around it
-//! that says otherwise. What is none stays as the model wrote it: no character of an answer is changed or left out.
+//! A model writes `[1]` for a source, but also for a list element, a year, an interval or a footnote of its own. A mark
+//! is a citation if it stands in running text, names only sources that the model was given, and nothing around it
+//! indicates otherwise. Everything else stays as the model wrote it: no character of an answer is changed or left out.
 
 mod context;
 mod numbers;
@@ -16,16 +16,16 @@ use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 /// A citation in a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mark {
-    /// Bytes of the text.
+    /// Byte range in the text.
     pub range: Range<usize>,
-    /// The sources, in the order in which they are named.
+    /// Source numbers in the order in which they are named.
     pub numbers: Vec<u32>,
 }
 
 /// Longest mark, bytes between its brackets: `Источники 1, 2, 3`.
 const LONGEST: usize = 80;
 
-/// The citations in `text`; `known` says which sources there are.
+/// The citations in `text`; `known` tells whether a source exists.
 pub fn marks(text: &str, known: impl Fn(u32) -> bool) -> Vec<Mark> {
     let mut found: Vec<Mark> = Vec::new();
     if !text.contains(['[', '(', '【', '［', '〔']) {
@@ -74,7 +74,7 @@ pub fn without_marks(text: &str, known: impl Fn(u32) -> bool) -> String {
     out
 }
 
-/// For each byte whether it is running text: not code, not math, no link, no footnote of the answer's own, no HTML.
+/// For each byte whether it is running text: not code, math, link, footnote or HTML.
 fn running_text(text: &str) -> Vec<bool> {
     let mut plain = vec![false; text.len()];
     let shown = hide_definitions(text);
@@ -108,8 +108,9 @@ fn running_text(text: &str) -> Vec<bool> {
     plain
 }
 
-/// Where lines stand such as `[1]: handbook.md`: to Markdown they define a link and are not shown. Where the text has such a link,
-/// and an address stands behind the colon, the answer means that; else it is a list of its sources, and would be lost.
+/// Positions of lines such as `[1]: handbook.md`, which Markdown takes for link definitions and does not show. If the
+/// text uses such a link and an address follows the colon, it is a link definition; otherwise it is the answer's list
+/// of sources, which would be lost.
 pub fn false_definitions(text: &str) -> Vec<usize> {
     let parser = Parser::new(text);
     let numbered = |label: &str| label.trim_start_matches('^').starts_with(|c: char| c.is_ascii_digit());
@@ -138,7 +139,7 @@ pub fn false_definitions(text: &str) -> Vec<usize> {
     found
 }
 
-/// The same text, byte for byte, in which false definitions are none.
+/// The same text with equal byte positions, in which false definitions are no longer definitions.
 fn hide_definitions(text: &str) -> String {
     let mut bytes = text.as_bytes().to_vec();
     for at in false_definitions(text) {

@@ -1,10 +1,10 @@
-//! What stands between the brackets of a mark: `1`, `1, 2`, `1-3`, `^1`, `1†source`, `Source 1`, `источники 1 и 2`.
+//! The content of a mark's brackets: `1`, `1, 2`, `1-3`, `^1`, `1†source`, `Source 1`, `источники 1 и 2`.
 
-/// Sources that a mark names.
+/// Sources named by a mark.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Named {
     pub numbers: Vec<u32>,
-    /// Nothing but numbers in plain brackets: it may be something else, and its surroundings decide.
+    /// Only numbers in square brackets: ambiguous, the context decides.
     pub bare: bool,
 }
 
@@ -38,7 +38,6 @@ const WORDS: [&str; 24] = [
     "сноска",
 ];
 
-/// The bracket that closes `open`.
 pub(super) fn closing(open: char) -> char {
     match open {
         '(' => ')',
@@ -49,7 +48,7 @@ pub(super) fn closing(open: char) -> char {
     }
 }
 
-/// The sources that the inside of a bracket names; `None` where it is something else.
+/// The sources named inside a bracket; `None` if it is something else.
 pub(super) fn read(inside: &str, open: char) -> Option<Named> {
     let lower = inside.trim().to_lowercase();
     // `1†source`, `1†L3-L9`, `1‡handbook.md`, `1↑source`
@@ -69,7 +68,7 @@ pub(super) fn read(inside: &str, open: char) -> Option<Named> {
         worded |= word;
         range(item, &mut numbers)?;
     }
-    // Round brackets number many things: there the word must say it.
+    // Parentheses number many things: there a word such as "source" is needed.
     if numbers.is_empty() || (open == '(' && !worded) {
         return None;
     }
@@ -90,7 +89,7 @@ fn without_word(item: &str) -> (&str, bool) {
     (item.strip_prefix('^').unwrap_or(number), number.len() < item.len())
 }
 
-/// `1, p. 3` -> `1`, and whether there was a place in the source.
+/// `1, p. 3` -> `1`, and whether a position in the source was given.
 fn without_place(list: &str) -> (&str, bool) {
     let Some((first, place)) = list.split_once([',', ':']) else { return (list, false) };
     let place = place.trim();

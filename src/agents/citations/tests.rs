@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// The sources that a text cites of three.
+/// The sources that a text cites, out of three.
 fn cited(text: &str) -> Vec<u32> {
     marks(text, |n| (1..=3).contains(&n)).into_iter().flat_map(|mark| mark.numbers).collect()
 }

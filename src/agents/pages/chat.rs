@@ -1,4 +1,4 @@
-//! The playground: conversations with an agent. Works with plain forms; `chat.js` makes it stream.
+//! The playground: conversations with an agent. Works with plain forms; `chat.js` adds streaming.
 
 use askama::Template;
 use axum::{extract::State, response::Response};
@@ -24,10 +24,10 @@ use crate::{
     },
 };
 
-/// A message as the page shows it.
+/// A message as shown on the page.
 struct Shown {
     message: Message,
-    /// The text as HTML, marks turned into links to the sources below it.
+    /// The text as HTML, with marks as links to the sources below it.
     html: String,
 }
 
@@ -37,7 +37,7 @@ impl Shown {
         Self { message, html }
     }
 
-    /// The question, on the page as it was asked.
+    /// The question as it was asked.
     fn asked(&self) -> String {
         with_directions_shown(&self.message.content)
     }
@@ -46,7 +46,7 @@ impl Shown {
         with_directions_shown(&self.message.thinking)
     }
 
-    /// What of the search for its passages the model did not see.
+    /// Notes on parts of the search that the model did not see.
     fn notes(&self, shell: &Shell) -> Vec<String> {
         let Shortfall { passages_left_out, question_cut_to, words_only } = self.message.shortfall;
         let left_out = (passages_left_out > 0).then(|| shell.tn("agents-left-out", passages_left_out).to_string());
@@ -72,12 +72,12 @@ impl Shown {
         reasons::key(self.message.error_code.as_deref().unwrap_or_default())
     }
 
-    /// A code that has no words of its own is shown.
+    /// The error code, if it has no text of its own.
     fn odd_code(&self) -> Option<&str> {
         self.message.error_code.as_deref().filter(|code| !reasons::CODES.contains(code))
     }
 
-    /// Something other than an answer stopped it: a filter in the middle, a word that only its provider knows.
+    /// An unusual finish reason: a filter in the middle, or a word only its provider knows.
     fn odd_ending(&self) -> Option<&str> {
         let complete = self.message.status == MessageStatus::Complete;
         self.message.finish_reason.as_deref().filter(|reason| complete && !matches!(*reason, "stop" | "length"))
@@ -92,13 +92,13 @@ impl Shown {
     }
 }
 
-/// An answer's text as HTML, each mark that cites a source turned into a link to the passage in its document. Everything else
-/// is shown as the model wrote it.
+/// An answer's text as HTML, with each citation as a link to the chunk in its document. Everything else stays as the
+/// model wrote it.
 pub(in crate::agents) fn answer_html(text: &str, citations: &[Citation]) -> String {
     let known = |n: u32| citations.iter().any(|c| c.mark == n);
     let found = if citations.is_empty() { Vec::new() } else { marks(text, known) };
-    // Placeholders for the links: a character that this text does not hold and that means nothing to Markdown. Documents may hold
-    // any, icon fonts use this very range.
+    // Placeholder for the links: a character that this text does not contain and that means nothing to Markdown. It
+    // must be chosen per text, because documents may contain any: icon fonts use this range.
     let Some(place) = ('\u{e000}'..='\u{f8ff}').find(|c| !text.contains(*c)) else {
         return with_directions_shown(&markdown(text));
     };
@@ -108,7 +108,7 @@ pub(in crate::agents) fn answer_html(text: &str, citations: &[Citation]) -> Stri
     edits.sort_by_key(|(range, _)| range.start);
     let (mut source, mut from) = (String::with_capacity(text.len()), 0);
     for (range, with) in edits {
-        // A list of sources such as `[1]: handbook.md` may hold marks only behind its own bracket.
+        // In a list of sources such as `[1]: handbook.md`, look for marks only after its own bracket.
         if range.start >= from {
             source.push_str(&text[from..range.start]);
             source.push_str(&with);
@@ -116,7 +116,7 @@ pub(in crate::agents) fn answer_html(text: &str, citations: &[Citation]) -> Stri
         }
     }
     source.push_str(&text[from..]);
-    // Every second part is a number between two placeholders. All at once: an answer may hold thousands.
+    // Every second part is a number between two placeholders. Replaced in one pass: an answer may contain thousands.
     let links = |n: &str| -> String {
         let mark = n.parse().ok().and_then(|n: usize| found.get(n));
         let numbers = mark.map_or(&[][..], |mark| &mark.numbers);
@@ -146,9 +146,9 @@ struct Chat<'a> {
     agent: Agent,
     conversation: Option<Conversation>,
     messages: Vec<Shown>,
-    /// The first message that the model is shown with the next question, where there are earlier ones.
+    /// The first message shown to the model with the next question, if earlier ones are left out.
     seen_from: Option<MessageId>,
-    /// Knowledge bases of the agent that are deleted.
+    /// How many of the agent's knowledge bases are deleted.
     gone: usize,
     conversations: Vec<Conversation>,
     query: ListQuery,
@@ -283,7 +283,7 @@ pub async fn go_on(
     answered(&shell, &agents, id, conversation, Ask::Continue).await
 }
 
-/// Stops an answer that another window waits for.
+/// Stops an answer, also one started in another window.
 pub async fn stop(
     shell: Shell,
     State(agents): State<Agents>,
@@ -295,7 +295,7 @@ pub async fn stop(
     Ok(crate::console::see_other(&format!("/agents/{id}/conversations/{conversation}")))
 }
 
-/// Waits for the whole answer, then shows the conversation: the way without JavaScript.
+/// Without JavaScript: waits for the whole answer, then shows the conversation.
 async fn answered(
     shell: &Shell,
     agents: &Agents,
@@ -316,7 +316,7 @@ async fn answered(
         ) => return Ok(shell.redirect(&back, &Flash::error(&reasons::key(&ApiError::from(error).code)))),
         Err(error) => return Err(error.into()),
     };
-    // An answer that failed says so where it stands.
+    // A failed answer shows its error in the conversation.
     while asked.events.recv().await.is_some() {}
     Ok(crate::console::see_other(&back))
 }

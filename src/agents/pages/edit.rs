@@ -1,4 +1,4 @@
-//! The form of an agent.
+//! The agent form.
 
 use askama::Template;
 use axum::extract::State;
@@ -16,7 +16,7 @@ use crate::{
     platform::{error::FieldError, http::Path},
 };
 
-/// The form's fields as typed; numbers are texts so that what was refused can be shown again.
+/// The form's fields as typed; numbers are text, so that invalid ones can be shown again.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Fields {
@@ -31,7 +31,7 @@ pub struct Fields {
     max_tokens: String,
     temperature: String,
     max_output_tokens: String,
-    /// `on` where it is ticked.
+    /// `on` if checked.
     beyond_documents: String,
     note: String,
     etag: String,
@@ -83,7 +83,7 @@ impl Fields {
     }
 }
 
-/// An empty field is no number; anything else must be one.
+/// An empty field is `None`; anything else must be a number.
 fn number<T: std::str::FromStr>(text: &str, pointer: &str, errors: &mut Vec<FieldError>) -> Option<T> {
     let text = text.trim();
     if text.is_empty() {
@@ -94,7 +94,7 @@ fn number<T: std::str::FromStr>(text: &str, pointer: &str, errors: &mut Vec<Fiel
         .ok()
 }
 
-/// A knowledge base to tick.
+/// A knowledge base with its checkbox.
 struct Base {
     id: KnowledgeBaseId,
     name: String,
@@ -131,7 +131,7 @@ impl Edit<'_> {
     }
 }
 
-/// Gathers what the form offers.
+/// Collects the form's options.
 async fn page<'a>(
     shell: &'a Shell,
     agents: &'a Agents,

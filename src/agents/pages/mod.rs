@@ -1,4 +1,4 @@
-//! Console pages of agents: list, form, versions, and the playground where they are talked to.
+//! Console pages of agents: list, form, versions, and the playground.
 
 pub(super) mod chat;
 mod edit;

@@ -1,10 +1,10 @@
-//! Stable codes in the reader's words.
+//! Texts for error codes.
 
 use serde_json::{Map, Value};
 
 use crate::console::Shell;
 
-/// Codes of failed answers, and of questions that were not taken, that have words of their own.
+/// Codes of failed answers and refused questions that have a text of their own.
 pub(in crate::agents) const CODES: [&str; 33] = [
     "answer_broke_off",
     "answer_empty",
@@ -41,12 +41,12 @@ pub(in crate::agents) const CODES: [&str; 33] = [
     "offline",
 ];
 
-/// The key of a code's words.
+/// Translation key of a code.
 pub(in crate::agents) fn key(code: &str) -> String {
     if CODES.contains(&code) { format!("agents-why-{}", code.replace('_', "-")) } else { "agents-why-other".to_owned() }
 }
 
-/// All of them, for the script of the page.
+/// All of them, for the page's script.
 pub(super) fn words(shell: &Shell) -> String {
     let word = |code: &str| (code.to_owned(), Value::String(shell.t(key(code)).to_string()));
     Value::Object(CODES.into_iter().chain(["other"]).map(word).collect::<Map<_, _>>()).to_string()

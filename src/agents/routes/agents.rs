@@ -25,7 +25,7 @@ const TAG: &str = "Agents";
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Search {
-    /// Words to find in name, slug and description.
+    /// Text to find in name, slug and description.
     q: Option<String>,
 }
 
@@ -81,7 +81,7 @@ pub(super) async fn get_agent(
     Ok(Tagged(StatusCode::OK, agents.get(who.org_id, id).await?).into_response())
 }
 
-/// Change an agent: a new version that answers from now on
+/// Change an agent: creates a new version, which becomes current
 ///
 /// Send the `ETag` that you read as `If-Match`, so that two editors do not overwrite each other (412).
 #[utoipa::path(put, path = "/api/v1/agents/{agent}", tag = TAG, params(("agent" = AgentId, Path)), request_body = Draft,
@@ -114,7 +114,7 @@ pub(super) async fn delete_agent(
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct SearchVersions {
-    /// Words to find in note and instructions.
+    /// Text to find in note and instructions.
     q: Option<String>,
 }
 
@@ -137,11 +137,11 @@ pub(super) async fn list_versions(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RollBack {
-    /// The version that shall answer again.
+    /// The version to make current.
     version: i32,
 }
 
-/// Let an older version answer again
+/// Make an older version current again
 #[utoipa::path(post, path = "/api/v1/agents/{agent}/rollback", tag = TAG, params(("agent" = AgentId, Path)), request_body = RollBack,
     responses((status = 200, body = Agent), (status = 404, body = Problem)))]
 pub(super) async fn roll_back_agent(

@@ -26,7 +26,7 @@ const TAG: &str = "Conversations";
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Search {
-    /// Words to find in titles and messages.
+    /// Text to find in titles and messages.
     q: Option<String>,
 }
 
@@ -121,19 +121,20 @@ pub(super) struct NewMessage {
     /// The question.
     #[schema(min_length = 1, pattern = r"\S")]
     content: String,
-    /// Server-sent events; also with `Accept: text/event-stream`.
+    /// Stream the answer as server-sent events; also with `Accept: text/event-stream`.
     #[serde(default)]
     stream: bool,
 }
 
 /// Ask a question
 ///
-/// With `stream` the answer comes as server-sent events: `start`, `sources`, `thinking` and `delta`..., `end`; otherwise as one
-/// message. `rewrite` replaces what `delta` and `thinking` brought so far: a model's thinking is not always known from its
-/// beginning. `finish_reason` of the message is `length` where the answer was cut off at the limit. Closing the connection stops the answer; what was written is kept.
+/// With `stream` the answer comes as server-sent events: `start`, `sources`, `thinking` and `delta`..., `end`;
+/// otherwise as one message. `rewrite` replaces all `delta` and `thinking` so far: a model's thinking cannot always be
+/// recognised from its beginning. The message's `finish_reason` is `length` if the answer was cut off at the limit.
+/// Closing the connection stops the answer; the text so far is kept.
 ///
-/// `sources` also says what of the search the model did not see (`shortfall`). There is no `Idempotency-Key` here (400 where there is one):
-/// where it is not known whether a question arrived, read the conversation.
+/// `sources` also reports parts of the search that the model did not see (`shortfall`). `Idempotency-Key` is not
+/// supported (400): if you do not know whether a question arrived, read the conversation.
 #[utoipa::path(post, path = "/api/v1/agents/{agent}/conversations/{conversation}/messages", tag = TAG,
     params(("agent" = AgentId, Path), ("conversation" = ConversationId, Path)), request_body = NewMessage,
     responses((status = 200, body = Message), (status = 404, body = Problem), (status = 409, body = Problem), (status = 429, body = Problem)))]
@@ -173,10 +174,10 @@ pub(super) async fn regenerate_answer(
     answer(&agents, asked, body.stream || wants_events(&headers)).await
 }
 
-/// Continue the last answer where it stops
+/// Continue an incomplete answer
 ///
-/// For an answer that was cut off at the limit (`finish_reason` is `length`), stopped, or broken off: the model goes on in the
-/// same message. As a stream, `delta` brings what is added.
+/// For an answer that was cut off at the limit (`finish_reason` is `length`), stopped, or interrupted: the model
+/// continues the same message. In a stream, `delta` contains only the added text.
 #[utoipa::path(post, path = "/api/v1/agents/{agent}/conversations/{conversation}/continue", tag = TAG,
     params(("agent" = AgentId, Path), ("conversation" = ConversationId, Path)), request_body = Regenerate,
     responses((status = 200, body = Message), (status = 404, body = Problem), (status = 409, body = Problem), (status = 429, body = Problem)))]
@@ -212,8 +213,8 @@ pub(super) async fn stop_answer(
     Ok(Json(Stopped { stopped: agents.stop_answer(&who, agent, id).await? }))
 }
 
-/// An answer cannot be kept and repeated under a key: it comes as it is written, and may take minutes. A client that relies on the key is
-/// told, before it asks twice.
+/// Answers cannot be stored and replayed under a key: they are streamed and may take minutes. A client that relies on a
+/// key learns so before it asks twice.
 fn refuse_key(headers: &HeaderMap) -> Result<(), ApiError> {
     if !headers.contains_key("idempotency-key") {
         return Ok(());
@@ -243,5 +244,5 @@ async fn answer(agents: &Agents, asked: Asked, stream: bool) -> Result<Response,
             };
         }
     }
-    Err(ApiError::internal(anyhow::anyhow!("the task that writes the answer is gone")))
+    Err(ApiError::internal(anyhow::anyhow!("the task that writes the answer has ended")))
 }

@@ -9,7 +9,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::service::Agents;
 use crate::platform::http::idempotent;
 
-/// The API of agents.
+/// The routes of this capability.
 pub fn router() -> OpenApiRouter<Agents> {
     OpenApiRouter::new()
         .routes(idempotent(routes!(agents::create_agent, agents::list_agents)))

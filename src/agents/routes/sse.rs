@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::agents::service::{AnswerEvent, Asked};
 
-/// First `start` with both messages, then the events of the answer as they come.
+/// First `start` with both messages, then the answer's events as they come.
 pub fn respond(asked: Asked, heartbeat: Duration) -> Response {
     #[derive(Serialize)]
     struct Start<'a> {
@@ -37,12 +37,12 @@ pub fn respond(asked: Asked, heartbeat: Duration) -> Response {
     let mut response = Sse::new(all).keep_alive(KeepAlive::new().interval(heartbeat).text("heartbeat")).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // nginx would collect the stream otherwise.
+    // nginx would buffer the stream otherwise.
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     response
 }
 
 fn event(name: &str, data: &impl Serialize) -> Event {
-    // These types hold strings and numbers: writing them cannot fail.
+    // These types hold strings and numbers: serialising them cannot fail.
     Event::default().event(name).json_data(data).unwrap_or_default()
 }

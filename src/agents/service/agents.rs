@@ -1,4 +1,4 @@
-//! Making, changing and rolling back agents.
+//! Creating, changing and rolling back agents.
 
 use uuid::Uuid;
 
@@ -14,19 +14,19 @@ use crate::{
     platform::{db, error::FieldError, http::Principal, ids::OrgId},
 };
 
-/// Names the demo's agent.
+/// Slug of the demo's agent.
 const DEMO_SLUG: &str = "handbook";
 
-/// A change: the new state of the agent, on top of the one that `if_match` names.
+/// A change: the agent's new settings, based on the state that `if_match` names.
 #[derive(Clone, Debug)]
 pub struct NewVersion {
     pub draft: Draft,
-    /// `ETag` of the agent that the change was made from; `None` overwrites.
+    /// `ETag` of the agent that the change is based on; `None` overwrites.
     pub if_match: Option<String>,
 }
 
 impl Agents {
-    /// Makes an agent with version 1. Errors: `Invalid`, `SlugTaken`.
+    /// Creates an agent with version 1. Errors: `Invalid`, `SlugTaken`.
     pub async fn create(&self, who: &Principal, draft: Draft) -> Result<Agent, AgentError> {
         let draft = draft.check().map_err(AgentError::Invalid)?;
         self.check_references(who.org_id, &draft).await?;
@@ -77,7 +77,7 @@ impl Agents {
         Ok(agents)
     }
 
-    /// Saves a change as a new version, which answers from now on. Unchanged settings make no version.
+    /// Saves a change as a new version, which becomes current. Unchanged settings create no version.
     pub async fn update(&self, who: &Principal, id: AgentId, change: NewVersion) -> Result<Agent, AgentError> {
         let draft = change.draft.check().map_err(AgentError::Invalid)?;
         self.check_references(who.org_id, &draft).await?;
@@ -121,7 +121,7 @@ impl Agents {
         Ok(versions)
     }
 
-    /// Lets an older version answer again. The versions stay as they are.
+    /// Makes an older version current. The versions stay unchanged.
     pub async fn roll_back(&self, who: &Principal, id: AgentId, version: i32) -> Result<Agent, AgentError> {
         let mut tx = self.0.db.tenant(who.org_id).await?;
         if !store::lock(&mut tx, id).await? {
@@ -160,7 +160,7 @@ impl Agents {
         Ok(counts)
     }
 
-    /// Conversations begun on each of the last `days` days (UTC), today last.
+    /// Conversations started on each of the last `days` days (UTC), today last.
     pub async fn conversations_by_day(&self, org: OrgId, days: i64) -> Result<Vec<i64>, AgentError> {
         let today = self.0.clock.now();
         let mut tx = self.0.db.tenant(org).await?;
@@ -170,7 +170,7 @@ impl Agents {
         Ok((0..days).rev().map(day).map(|d| found.iter().find(|(at, _)| *at == d).map_or(0, |(_, n)| *n)).collect())
     }
 
-    /// Makes the demo's agent on its knowledge base, where there is none.
+    /// Creates the demo's agent for its knowledge base, unless it exists.
     pub async fn load_demo(&self, org: OrgId, base: crate::knowledge::KnowledgeBaseId) -> Result<(), AgentError> {
         match self.get_by_slug(org, DEMO_SLUG).await {
             Err(AgentError::NotFound(_)) => {}
@@ -207,7 +207,7 @@ impl Agents {
         Ok(())
     }
 
-    /// How many of an agent's knowledge bases are deleted: it answers without them.
+    /// How many of an agent's knowledge bases are deleted; it answers without them.
     pub async fn bases_gone(&self, org: OrgId, agent: &Agent) -> Result<usize, AgentError> {
         let mut gone = 0;
         for id in &agent.settings.knowledge_bases {
@@ -220,7 +220,7 @@ impl Agents {
         Ok(gone)
     }
 
-    /// Knowledge bases must exist, and the model must be one that answers.
+    /// Checks that knowledge bases exist and that the model can answer.
     async fn check_references(&self, org: OrgId, draft: &Draft) -> Result<(), AgentError> {
         let mut errors = Vec::new();
         let settings = &draft.settings;

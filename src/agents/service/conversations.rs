@@ -1,4 +1,4 @@
-//! Conversations: whose they are, and asking in them.
+//! Conversations: their owners, and asking questions.
 
 use uuid::Uuid;
 
@@ -28,28 +28,28 @@ use crate::{
 pub enum Ask {
     /// A new question.
     Question(String),
-    /// The last answer again; the one before is hidden.
+    /// Regenerate the last answer; the previous one is hidden.
     Again,
-    /// The last answer goes on where it stops.
+    /// Continue the last answer.
     Continue,
 }
 
 impl Agents {
-    /// All messages of a conversation: a full one, and the answer that fills it.
+    /// Most messages to read: a full conversation, and the answer that fills it.
     fn shown(&self) -> i64 {
         i64::from(self.0.config.max_messages) + 1
     }
 
-    /// Whether a conversation of `messages` takes another question.
+    /// Whether a conversation of `messages` accepts another question.
     fn check_room(&self, messages: usize) -> Result<(), AgentError> {
         let most = self.0.config.max_messages;
         if u32::try_from(messages).is_ok_and(|n| n < most) { Ok(()) } else { Err(AgentError::ConversationFull(most)) }
     }
 
-    /// Cleans a question; says what is wrong when it is empty or longer than `max_question_chars`.
+    /// Cleans a question; `Err` when it is empty or longer than `max_question_chars`.
     pub(in crate::agents) fn check_question(&self, text: &str) -> Result<String, String> {
         let text = clean(text);
-        // What cannot be seen is no question.
+        // Only invisible characters count as empty.
         let text = if tidy(&text).is_empty() { String::new() } else { text };
         let (length, most) = (text.chars().count(), self.0.config.max_question_chars);
         if (1..=most).contains(&length) {
@@ -59,7 +59,7 @@ impl Agents {
         }
     }
 
-    /// The first of these messages that a model is shown with the next question, where earlier ones are left out.
+    /// The first of these messages that is shown to the model with the next question, if earlier ones are left out.
     pub fn seen_from(&self, messages: &[Message]) -> Option<MessageId> {
         let all = answered(messages.to_vec(), u32::MAX);
         let shown = answered(messages.to_vec(), self.0.config.history_messages);
@@ -149,19 +149,18 @@ impl Agents {
         if !found {
             return Err(AgentError::NotFound("conversation"));
         }
-        // Only now: an id alone must not stop somebody else's answer.
+        // Only after the ownership check: an id alone must not stop somebody else's answer.
         self.0.writers.stop(id);
         Ok(())
     }
 
-    /// Ends the answer that is being written in one's own conversation; what was written is kept.
+    /// Stops the answer being written in one's own conversation; its text so far is kept.
     pub async fn stop_answer(&self, who: &Principal, agent: AgentId, id: ConversationId) -> Result<bool, AgentError> {
         self.conversation(who, agent, id).await?;
         Ok(self.0.writers.stop(id))
     }
 
-    /// Writes the question down and begins to answer it. The answer goes on in a task of its own; dropping what is
-    /// returned stops it.
+    /// Stores the question and starts its answer, in a task of its own; dropping the returned value stops it.
     pub async fn ask(
         &self,
         who: &Principal,
@@ -170,7 +169,7 @@ impl Agents {
         ask: Ask,
     ) -> Result<Asked, AgentError> {
         let (agents, who) = (self.clone(), who.clone());
-        // A client that goes away half-way must not leave an answer behind that nobody writes.
+        // A client that disconnects midway must not leave behind an answer without a writer.
         uncancelled(async move { agents.begin(&who, agent, id, ask).await }).await.map_err(DbError::from)?
     }
 
@@ -180,9 +179,10 @@ impl Agents {
         let conversation = store::get(&mut tx, Owner { agent: agent.id, subject: &subject }, id)
             .await?
             .ok_or(AgentError::NotFound("conversation"))?;
-        // After whose it is was asked: a stranger takes nobody's turn. Before the messages are read: they stay as they are.
+        // After the ownership check, so that a stranger cannot block the conversation. Before the messages are read, so
+        // that they do not change.
         let turn = self.0.writers.enter(id)?;
-        let place = self.0.engine.enter()?;
+        let permit = self.0.engine.enter()?;
         let mut history = store::messages(&mut tx, id, self.shown()).await?;
         let new = || self.message(Speaker::Assistant, MessageStatus::Streaming, String::new(), Some(&agent));
         let mut replaces = Vec::new();
@@ -224,7 +224,7 @@ impl Agents {
             begun,
             replaces,
             turn,
-            place,
+            permit,
         }))
     }
 
@@ -252,8 +252,8 @@ impl Agents {
     }
 }
 
-/// The last question, and its answers that are hidden when the new one has text: a model that fails must not take a good answer
-/// away. Those that say nothing are hidden at once. `history` ends before the question.
+/// The last question, and the answers to hide when the new one has text: a model that fails must not remove a good
+/// answer. Empty ones are hidden at once. `history` ends before the question.
 async fn take_back(tx: &mut Tx, history: &mut Vec<Message>) -> Result<(Message, Vec<MessageId>), AgentError> {
     let at = history.iter().rposition(|m| m.role == Speaker::User).ok_or(AgentError::NothingToRegenerate)?;
     let mut tail = history.split_off(at);
@@ -273,7 +273,7 @@ fn to_continue(history: &mut Vec<Message>) -> Result<(Message, Message), AgentEr
 }
 
 /// The newest questions with their answers, `most` messages at most. A question without an answer is left out: many
-/// models' templates refuse a conversation in which the roles do not alternate.
+/// models' templates refuse a conversation whose roles do not alternate.
 pub(in crate::agents) fn answered(history: Vec<Message>, most: u32) -> Vec<Message> {
     let is_answer = |m: &Message| {
         m.role == Speaker::Assistant
@@ -294,7 +294,7 @@ pub(in crate::agents) fn answered(history: Vec<Message>, most: u32) -> Vec<Messa
     kept
 }
 
-/// The conversation was there a moment ago.
+/// The conversation existed a moment ago.
 fn deleted_meanwhile(error: sqlx::Error) -> AgentError {
     match db::constraint(&error) {
         Some("messages_conversation_id_fkey") => AgentError::NotFound("conversation"),
@@ -302,12 +302,12 @@ fn deleted_meanwhile(error: sqlx::Error) -> AgentError {
     }
 }
 
-/// Without what PostgreSQL cannot hold and nobody can see.
+/// Removes what PostgreSQL cannot store and invisible characters.
 fn clean(text: &str) -> String {
     text.replace('\0', "").trim().to_owned()
 }
 
-/// The first line of the first question that can be seen.
+/// The first visible line of the first question.
 pub(in crate::agents) fn title_of(question: &str) -> String {
     let line = question.lines().map(tidy).find(|line| !line.is_empty()).unwrap_or_default();
     let mut title: String = line.chars().take(80).collect();

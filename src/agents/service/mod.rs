@@ -23,9 +23,10 @@ use writing::Writers;
 pub use writing::{AnswerEvent, Asked, Failure};
 
 const SWEEP_EVERY: Duration = Duration::from_secs(15);
-/// How often a writer says that its answer is being written.
+/// How often a writer records that its answer is still being written.
 const ALIVE_EVERY: Duration = Duration::from_secs(15);
-/// Several times [`ALIVE_EVERY`], and more than the clocks of two hosts differ.
+/// Without a record for this long an answer counts as abandoned. Several times [`ALIVE_EVERY`], and more than two
+/// hosts' clocks differ.
 const SILENT: TimeDelta = TimeDelta::seconds(60);
 
 /// Agents and conversations. Cheap to clone.
@@ -42,7 +43,7 @@ struct Inner {
     writers: Writers,
 }
 
-/// What agents stand on.
+/// What the service is built from.
 #[derive(Debug)]
 pub struct Deps {
     pub db: Db,
@@ -67,7 +68,7 @@ impl Agents {
         agents
     }
 
-    /// The model of agents that name none.
+    /// The model of agents without one of their own.
     pub fn default_model(&self) -> &str {
         &self.0.engine.default_model
     }
@@ -87,7 +88,7 @@ impl Agents {
         lifecycle.spawn("agents.sweep", async move {
             loop {
                 if let Err(error) = agents.sweep_abandoned().await {
-                    tracing::warn!(%error, "cannot look for answers that a crash left unfinished");
+                    tracing::warn!(%error, "cannot look for abandoned answers");
                 }
                 tokio::select! {
                     () = tokio::time::sleep(SWEEP_EVERY) => {}
@@ -97,7 +98,7 @@ impl Agents {
         });
     }
 
-    /// Marks answers that a crash left unfinished: nobody says any more that they are being written.
+    /// Marks answers as failed that a crash left unfinished: no writer has recorded them lately.
     pub async fn sweep_abandoned(&self) -> Result<u64, AgentError> {
         let before = self.0.clock.now() - SILENT;
         let mut tx = self.0.db.system().await?;
@@ -119,7 +120,7 @@ impl Agents {
     }
 }
 
-/// [`Agents`] for those that the service itself holds.
+/// A weak reference to [`Agents`], for parts that the service itself holds.
 #[derive(Debug)]
 pub struct WeakAgents(std::sync::Weak<Inner>);
 

@@ -1,5 +1,5 @@
-//! Answers being written: one at a time in a conversation, each in a task of its own, so that what was written is kept
-//! whatever happens to the reader's connection.
+//! Answers in progress: one at a time in a conversation, each in a task of its own, so that the text so far is stored
+//! even when the reader's connection breaks.
 
 use std::{
     collections::HashMap,
@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 use super::{ALIVE_EVERY, Agents};
 use crate::{
     agents::{
-        answer::{Answer, Begun, LONGEST_REPEATED, Overrides, Place, Question, Said, cited, joined},
+        answer::{Answer, AnswerPiece, Begun, LONGEST_REPEATED, Overrides, Permit, Question, cited, joined},
         error::AgentError,
         model::{Agent, Citation, ConversationId, Message, MessageId, MessageStatus, Shortfall},
         store::conversations as store,
@@ -30,50 +30,50 @@ use crate::{
     },
 };
 
-/// What a reader sees of an answer, in order: `sources` once, any number of `thinking`, `delta` and `rewrite`, one `end`.
+/// Events of an answer, in order: `sources` once, any number of `thinking`, `delta` and `rewrite`, one `end`.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum AnswerEvent {
-    /// What the model was given to answer from, and what of the search it was not.
+    /// The model's sources, and parts of the search that it did not see.
     Sources { citations: Vec<Citation>, shortfall: Shortfall },
     /// The next piece of text.
     Delta { text: String },
-    /// The next piece of the model's thinking, which is no part of the answer.
+    /// The next piece of the model's thinking, which is not part of the answer.
     Thinking { text: String },
-    /// What came as text was thinking, or the other way round: both read like this from the beginning.
+    /// Text turned out to be thinking, or the reverse: both are replaced from the beginning.
     Rewrite { text: String, thinking: String },
-    /// The message as it is kept: complete, stopped or failed.
+    /// The message as stored: complete, stopped or failed.
     End {
         message: Box<Message>,
-        /// For people, where it failed.
+        /// Error text, if it failed.
         error: Option<String>,
-        /// How the failure is answered where the answer is not a stream.
+        /// HTTP status of the failure when the answer is not streamed.
         #[serde(skip)]
         failure: Option<Failure>,
     },
 }
 
-/// Status of a failed answer, and when to try again.
+/// Status of a failed answer, and when to retry.
 #[derive(Clone, Copy, Debug)]
 pub struct Failure {
     pub status: StatusCode,
     pub retry_after: Option<Duration>,
 }
 
-/// A question that was taken down, and the answer on its way.
+/// A stored question and its answer in progress.
 #[derive(Debug)]
 pub struct Asked {
     pub question: Message,
-    /// The empty answer, as it stands in the conversation now.
+    /// The answer's message as stored now, still empty.
     pub answer: Message,
     pub events: mpsc::Receiver<AnswerEvent>,
 }
 
-/// Which conversations are being answered.
+/// Conversations with an answer in progress.
 #[derive(Clone, Debug, Default)]
 pub struct Writers(Arc<Mutex<HashMap<ConversationId, CancellationToken>>>);
 
-/// The right to answer in one conversation; given up when dropped.
+/// The right to answer in one conversation; released when dropped.
 #[derive(Debug)]
 pub struct Turn {
     conversation: ConversationId,
@@ -82,7 +82,7 @@ pub struct Turn {
 }
 
 impl Writers {
-    /// Err `Busy` while the conversation is being answered.
+    /// `Err(Busy)` while an answer is in progress.
     pub fn enter(&self, conversation: ConversationId) -> Result<Turn, AgentError> {
         let stop = CancellationToken::new();
         let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -93,7 +93,7 @@ impl Writers {
         Ok(Turn { conversation, stop, writers: self.clone() })
     }
 
-    /// Whether there was something to stop.
+    /// Whether there was an answer to stop.
     pub fn stop(&self, conversation: ConversationId) -> bool {
         let running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         running.get(&conversation).inspect(|stop| stop.cancel()).is_some()
@@ -106,7 +106,7 @@ impl Drop for Turn {
     }
 }
 
-/// Everything that writing one answer needs.
+/// Everything needed to write one answer.
 #[derive(Debug)]
 pub struct Job {
     pub org: OrgId,
@@ -116,12 +116,12 @@ pub struct Job {
     pub history: Vec<Message>,
     pub question: Message,
     pub answer: Message,
-    /// What the answer says already, where it is continued.
+    /// The text to continue, if any.
     pub begun: Option<Begun>,
-    /// Answers that are hidden when this one has text.
+    /// Answers to hide once this one has text.
     pub replaces: Vec<MessageId>,
     pub turn: Turn,
-    pub place: Place,
+    pub permit: Permit,
 }
 
 /// How writing ended.
@@ -144,7 +144,7 @@ impl Ended {
 impl Agents {
     /// Starts the task that writes the answer.
     pub(super) fn write(&self, job: Job) -> Asked {
-        // Small: a reader that does not keep up slows the model down instead of filling the memory.
+        // Small: a slow reader should slow the model down instead of filling memory.
         let (events, receiver) = mpsc::channel(64);
         let (question, answer) = (job.question.clone(), job.answer.clone());
         let (agents, span) = (self.clone(), tracing::info_span!("agents.answer", agent_id = %job.agent.id));
@@ -154,7 +154,7 @@ impl Agents {
             recorded.set("gen_ai.agent.id", &*job.agent.id.to_string());
             recorded.set("gen_ai.conversation.id", &*job.conversation.to_string());
         }
-        // It ends when the answer does, which may be long after the request.
+        // The span ends with the answer, perhaps long after the request.
         let work = trace::inside(recorded.context(), async move {
             Box::pin(agents.run(job, events, recorded)).await;
         });
@@ -175,7 +175,7 @@ impl Agents {
             begun,
             replaces,
             turn,
-            place,
+            permit,
         } = job;
         let question = Question {
             org,
@@ -188,7 +188,7 @@ impl Agents {
             begun: begun.as_ref(),
         };
         let (answer, ended) = tokio::select! {
-            ended = self.stream(&question, place, &turn.stop, &events) => ended,
+            ended = self.stream(&question, permit, &turn.stop, &events) => ended,
             never = self.stay_alive(org, message.id) => match never {},
         };
         message.duration_ms = Some(message.duration_ms.unwrap_or_default() + millis(began.elapsed()));
@@ -204,14 +204,14 @@ impl Agents {
             span.failed(code);
         }
         drop(span);
-        // The conversation is free before the reader learns of the end: the next question may follow at once.
+        // Free the conversation before the reader learns of the end: the next question may follow at once.
         drop(turn);
         let failure = error.as_ref().map(|e| Failure { status: e.status, retry_after: e.retry_after });
         let end = AnswerEvent::End { message: Box::new(message), error: error.map(|e| e.detail), failure };
         let _ = events.send(end).await;
     }
 
-    /// Says again and again that the answer is being written, so that no other process takes it for a leftover.
+    /// Records periodically that the answer is being written, so that no other process takes it for abandoned.
     async fn stay_alive(&self, org: OrgId, answer: MessageId) -> Infallible {
         loop {
             tokio::time::sleep(ALIVE_EVERY).await;
@@ -223,21 +223,21 @@ impl Agents {
             }
             .await;
             if let Err(error) = said {
-                tracing::debug!(%error, message_id = %answer, "cannot say that an answer is being written");
+                tracing::debug!(%error, message_id = %answer, "cannot record that an answer is being written");
             }
         }
     }
 
-    /// Hands the answer to its reader, piece by piece.
+    /// Passes the answer to its reader piece by piece.
     async fn stream(
         &self,
         question: &Question<'_>,
-        place: Place,
+        permit: Permit,
         stop: &CancellationToken,
         events: &mpsc::Sender<AnswerEvent>,
     ) -> (Option<Answer>, Ended) {
         let started = tokio::select! {
-            started = self.0.engine.start(question, place) => started,
+            started = self.0.engine.start(question, permit) => started,
             () = stop.cancelled() => return (None, Ended::Stopped),
             () = events.closed() => return (None, Ended::Stopped),
         };
@@ -251,7 +251,7 @@ impl Agents {
         (Some(answer), ended)
     }
 
-    /// Writes the end down; a database that is away meanwhile is waited for, four minutes at the most: the reader has seen the answer.
+    /// Stores the end. Waits up to four minutes for an unreachable database: the reader has seen the answer.
     async fn keep(&self, org: OrgId, message: &Message, replaces: &[MessageId]) {
         let replaces = if message.content.trim().is_empty() { &[] } else { replaces };
         for patience in [1, 2, 4, 8, 15, 15, 30, 30, 30, 30, 30, 0] {
@@ -268,7 +268,7 @@ impl Agents {
             match result {
                 Ok(()) => return,
                 Err(error) if patience == 0 => {
-                    tracing::error!(message_id = %message.id, error = %error, "an answer could not be kept");
+                    tracing::error!(message_id = %message.id, error = %error, "an answer could not be stored");
                 }
                 Err(_) => tokio::time::sleep(Duration::from_secs(patience)).await,
             }
@@ -276,7 +276,7 @@ impl Agents {
     }
 }
 
-/// Hands an answer to its reader to its end, or until nobody wants it any more.
+/// Passes an answer to its reader until it ends or nobody reads it any more.
 async fn hand_over(
     mut answer: Answer,
     begun: &str,
@@ -312,8 +312,8 @@ async fn hand_over(
     }
 }
 
-/// Where a continuation meets what it continues: its beginning is held back until it is known whether it repeats the end of
-/// that. Without anything to continue everything passes.
+/// Joins a continuation to its beginning: holds back the first text until it is known whether it repeats the end of the
+/// earlier one. Without an earlier text everything passes.
 struct Seam<'a> {
     begun: &'a str,
     held: Option<String>,
@@ -324,22 +324,22 @@ impl<'a> Seam<'a> {
         Self { begun, held: (!begun.is_empty()).then(String::new) }
     }
 
-    fn event(&mut self, said: Said) -> Option<AnswerEvent> {
+    fn event(&mut self, said: AnswerPiece) -> Option<AnswerEvent> {
         match (said, &mut self.held) {
-            (Said::Thinking(text), _) => Some(AnswerEvent::Thinking { text }),
-            (Said::Text(text), None) => Some(AnswerEvent::Delta { text }),
-            (Said::Text(text), Some(held)) => {
+            (AnswerPiece::Thinking(text), _) => Some(AnswerEvent::Thinking { text }),
+            (AnswerPiece::Text(text), None) => Some(AnswerEvent::Delta { text }),
+            (AnswerPiece::Text(text), Some(held)) => {
                 held.push_str(&text);
                 if held.trim_start().len() > LONGEST_REPEATED { self.end() } else { None }
             }
-            (Said::Rewritten { text, thinking }, _) => {
+            (AnswerPiece::Rewritten { text, thinking }, _) => {
                 self.held = None;
                 Some(AnswerEvent::Rewrite { text: joined(self.begun, &text), thinking })
             }
         }
     }
 
-    /// What is still held back.
+    /// The text still held back.
     fn end(&mut self) -> Option<AnswerEvent> {
         let held = self.held.take().filter(|held| !held.is_empty())?;
         let text = joined(self.begun, &held).split_off(self.begun.len());
@@ -347,7 +347,7 @@ impl<'a> Seam<'a> {
     }
 }
 
-/// Writes what came into the message, behind what it says already.
+/// Appends the answer to the message.
 fn take_over(message: &mut Message, mut answer: Answer, begun: Option<Begun>) {
     let plus = |old: Option<i64>, new: Option<u64>| {
         let new = new.map(|n| i64::try_from(n).unwrap_or(i64::MAX));
@@ -370,10 +370,10 @@ fn take_over(message: &mut Message, mut answer: Answer, begun: Option<Begun>) {
     let begun = begun.unwrap_or_default();
     message.content = joined(&begun.text, &answer.text);
     if message.content.trim().is_empty() {
-        // What the model said instead of answering.
+        // A refusal becomes the text.
         message.content = std::mem::take(&mut answer.refusal);
     }
-    // Deleted documents are not among the sources of today, but the text still cites them.
+    // Citations of the earlier text whose documents are deleted: no longer among the sources, but still in the text.
     let gone = begun.citations.into_iter().filter(|c| !answer.sources.iter().any(|s| s.mark == c.mark));
     let sources: Vec<Citation> = answer.sources.iter().cloned().chain(gone).collect();
     message.citations = cited(&message.content, &sources);
@@ -381,7 +381,7 @@ fn take_over(message: &mut Message, mut answer: Answer, begun: Option<Begun>) {
     message.model = Some(answer.model);
 }
 
-/// Hands an event to the reader. False when nobody reads any more, or when it was stopped while a reader did not keep up.
+/// Sends an event to the reader. False when the reader is gone, or the answer was stopped while the reader was slow.
 async fn deliver(events: &mpsc::Sender<AnswerEvent>, stop: &CancellationToken, event: AnswerEvent) -> bool {
     tokio::select! {
         sent = events.send(event) => sent.is_ok(),

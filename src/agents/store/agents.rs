@@ -35,7 +35,7 @@ impl From<Row> for Agent {
     }
 }
 
-/// Writes a new agent; its first version follows with [`insert_version`].
+/// Inserts an agent; its first version follows with [`insert_version`].
 pub async fn insert(conn: &mut PgConnection, org: OrgId, agent: &Agent) -> sqlx::Result<()> {
     sqlx::query!(
         "INSERT INTO agents (id, org_id, slug, name, description, current_version, created_at, updated_at) \
@@ -101,7 +101,7 @@ pub async fn get_by_slug(conn: &mut PgConnection, slug: &str) -> sqlx::Result<Op
     Ok(row.map(Agent::from))
 }
 
-/// Newest first; `after` is the last id of the page before. `search` looks into name, slug and description.
+/// Newest first; `after` is the last id of the previous page. `search` covers name, slug and description.
 pub async fn list(
     conn: &mut PgConnection,
     search: Option<&str>,
@@ -141,7 +141,7 @@ pub async fn last_version(conn: &mut PgConnection, id: AgentId) -> sqlx::Result<
     .await
 }
 
-/// Writes name, slug, description and the version that answers.
+/// Updates name, slug, description and the current version.
 pub async fn update(conn: &mut PgConnection, agent: &Agent) -> sqlx::Result<()> {
     sqlx::query!(
         "UPDATE agents SET slug = $2, name = $3, description = $4, current_version = $5, updated_at = $6 WHERE id = $1",
@@ -162,7 +162,7 @@ pub async fn delete(conn: &mut PgConnection, id: AgentId) -> sqlx::Result<bool> 
     Ok(done.rows_affected() > 0)
 }
 
-/// Newest first; `before` is the last number of the page before. `search` looks into note and instructions.
+/// Newest first; `before` is the last number of the previous page. `search` covers note and instructions.
 pub async fn versions(
     conn: &mut PgConnection,
     id: AgentId,
@@ -202,7 +202,7 @@ pub async fn has_version(conn: &mut PgConnection, id: AgentId, version: i32) -> 
     .await
 }
 
-/// How many agents and conversations the organisation has, and how many conversations had a message since `since`.
+/// Number of agents and conversations of the organisation, and of conversations with a message since `since`.
 pub async fn counts(conn: &mut PgConnection, since: DateTime<Utc>) -> sqlx::Result<(i64, i64)> {
     let row = sqlx::query!(
         r#"SELECT (SELECT count(*) FROM agents) AS "agents!", (SELECT count(*) FROM conversations WHERE updated_at >= $1) AS "recent!""#,
@@ -213,7 +213,7 @@ pub async fn counts(conn: &mut PgConnection, since: DateTime<Utc>) -> sqlx::Resu
     Ok((row.agents, row.recent))
 }
 
-/// `(day in UTC, conversations begun on it)` since `since`.
+/// `(day in UTC, conversations started on it)` since `since`.
 pub async fn conversations_by_day(
     conn: &mut PgConnection,
     since: DateTime<Utc>,

@@ -11,7 +11,7 @@ use crate::{
     platform::ids::OrgId,
 };
 
-/// Whose conversations: people and keys see their own.
+/// Owner of conversations: people and keys see their own.
 #[derive(Clone, Copy, Debug)]
 pub struct Owner<'a> {
     pub agent: AgentId,
@@ -51,7 +51,7 @@ pub async fn get(conn: &mut PgConnection, owner: Owner<'_>, id: ConversationId) 
     .await
 }
 
-/// Newest first; `search` looks into the title and the messages.
+/// Newest first; `search` covers the title and the messages.
 pub async fn list(
     conn: &mut PgConnection,
     owner: Owner<'_>,
@@ -124,7 +124,7 @@ pub async fn insert_message(
         .map(drop)
 }
 
-/// Says that the answer is still being written.
+/// Records that the answer is still being written.
 pub async fn touch_answer(conn: &mut PgConnection, id: MessageId, now: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query!("UPDATE messages SET alive_at = $2 WHERE id = $1 AND status = 'streaming'", id.0, now)
         .execute(conn)
@@ -132,7 +132,7 @@ pub async fn touch_answer(conn: &mut PgConnection, id: MessageId, now: DateTime<
         .map(drop)
 }
 
-/// An answer is written on; what it says so far stays. False where it is being written already.
+/// Reopens an answer for continuation; its text stays. False if it is already in progress.
 pub async fn reopen_answer(conn: &mut PgConnection, id: MessageId, now: DateTime<Utc>) -> sqlx::Result<bool> {
     let done = sqlx::query!(
         "UPDATE messages SET status = 'streaming', error_code = NULL, alive_at = $2 WHERE id = $1 AND status <> 'streaming'",
@@ -144,7 +144,7 @@ pub async fn reopen_answer(conn: &mut PgConnection, id: MessageId, now: DateTime
     Ok(done.rows_affected() > 0)
 }
 
-/// Writes how an answer ended.
+/// Stores the end of an answer.
 pub async fn finish_message(conn: &mut PgConnection, m: &Message) -> sqlx::Result<()> {
     sqlx::query!(
         "UPDATE messages SET status = $2, content = $3, citations = $4, model = $5, error_code = $6, prompt_tokens = $7, \
@@ -170,7 +170,7 @@ pub async fn finish_message(conn: &mut PgConnection, m: &Message) -> sqlx::Resul
     .map(drop)
 }
 
-/// Oldest first, without answers that were made anew; the newest `limit` of them.
+/// Oldest first, without regenerated answers; the newest `limit` of them.
 pub async fn messages(conn: &mut PgConnection, conversation: ConversationId, limit: i64) -> sqlx::Result<Vec<Message>> {
     let rows = sqlx::query!(
         r#"SELECT id AS "id: MessageId", role AS "role: Speaker", status AS "status: MessageStatus", content,
@@ -203,12 +203,12 @@ pub async fn messages(conn: &mut PgConnection, conversation: ConversationId, lim
     Ok(messages.collect())
 }
 
-/// Hides an answer behind the one that is made anew.
+/// Hides an answer that was regenerated.
 pub async fn supersede(conn: &mut PgConnection, id: MessageId) -> sqlx::Result<()> {
     sqlx::query!("UPDATE messages SET superseded = true WHERE id = $1", id.0).execute(conn).await.map(drop)
 }
 
-/// Marks answers as failed that nobody writes any more: older than `before` and still `streaming`.
+/// Marks abandoned answers as failed: not recorded since `silent_since` and still `streaming`.
 pub async fn fail_abandoned(conn: &mut PgConnection, silent_since: DateTime<Utc>) -> sqlx::Result<u64> {
     let done = sqlx::query!(
         "UPDATE messages SET status = 'failed', error_code = 'interrupted' \

@@ -1,4 +1,4 @@
-//! Taking what Alertmanager sends.
+//! Receiving Alertmanager's notifications.
 
 use chrono::TimeDelta;
 use secrecy::ExposeSecret as _;
@@ -16,11 +16,12 @@ use crate::{
     platform::{crypto, db::Tx},
 };
 
-/// Two Alertmanagers of a cluster tell of the same alert this far apart at most (`--cluster.peer-timeout` times two). What says "firing"
-/// so soon after "resolved" is the older news; what says so later is an alert that went on: Prometheus was away for a while.
+/// Two Alertmanagers of a cluster notify of the same alert at most this far apart (`--cluster.peer-timeout` times two).
+/// "firing" within this time after "resolved" is the late message of the slower one; after it, the alert did not end
+/// (Prometheus was cut off for a while).
 const STRAGGLER: TimeDelta = TimeDelta::seconds(45);
 
-/// What a webhook is sent.
+/// Body of a webhook.
 #[derive(Serialize)]
 struct Event<'a> {
     /// `alert.firing`, `alert.resolved`
@@ -35,20 +36,20 @@ struct EventData<'a> {
     #[serde(flatten)]
     alert: &'a Alert,
     status: &'static str,
-    /// Its page here.
+    /// The alert's page here.
     url: String,
 }
 
 impl Alerting {
-    /// Err unless this is the token that Alertmanager was given.
+    /// `Err` unless `presented` is Alertmanager's token.
     pub(in crate::alerting) fn authorise(&self, presented: Option<&str>) -> Result<(), AlertingError> {
         let token = self.inner.config.token.as_ref().ok_or(AlertingError::NoToken)?;
-        // Hashes have one length, so that the time tells nothing of the token's either.
+        // Compares hashes: they have one length, so the time does not reveal the token's.
         let (ours, theirs) = (crypto::sha256(token.expose_secret()), crypto::sha256(presented.unwrap_or_default()));
         if crypto::constant_time_eq(&ours, &theirs) { Ok(()) } else { Err(AlertingError::WrongToken) }
     }
 
-    /// Keeps what a notification says, and queues what follows from it, in one transaction.
+    /// Stores a notification and queues its deliveries, in one transaction.
     pub async fn take(&self, notification: Notification) -> Result<Taken, AlertingError> {
         if notification.version != "4" {
             return Err(AlertingError::UnknownVersion(notification.version));
@@ -57,7 +58,7 @@ impl Alerting {
         let (readable, unreadable) = notification.read();
         for error in unreadable.iter().take(5) {
             let (place, reason) = (&error.pointer, &error.detail);
-            tracing::warn!(place, reason, "an alert in Alertmanager's notification cannot be read");
+            tracing::warn!(place, reason, "an alert in Alertmanager's notification could not be read");
         }
         if readable.is_empty() && !unreadable.is_empty() {
             return Err(AlertingError::Unreadable(unreadable));
@@ -74,7 +75,7 @@ impl Alerting {
         let mut changed: Vec<Alert> = kept.iter().filter(|c| c.changed).map(|c| c.alert.clone()).collect();
         let began = changed.iter().any(|alert| alert.status() == Status::Firing);
         if began {
-            // An alert that fires again has ended before, told or not.
+            // An alert that fires again has ended before, whether reported or not.
             let ended = store::unheard(&mut tx, chrono::DateTime::UNIX_EPOCH).await?;
             changed.extend(store::close(&mut tx, &ended, now).await?);
         }
@@ -96,14 +97,14 @@ impl Alerting {
     async fn saw_watchdog(&self, tx: &mut Tx) -> Result<(), AlertingError> {
         store::seen_watchdog(tx, self.inner.clock.now()).await?;
         if self.inner.config.heartbeat_url.is_some() {
-            // While one waits, another says nothing more.
+            // One waiting heartbeat is enough.
             let once = Enqueue { unique_key: Some("alerting.heartbeat".to_owned()), priority: 5, ..Enqueue::default() };
             jobs::enqueue(tx, &self.inner.clock, None, &Heartbeat {}, &once).await?;
         }
         Ok(())
     }
 
-    /// Queues the deliveries of alerts that began or ended.
+    /// Queues the deliveries of new and resolved alerts.
     pub(super) async fn pass_on(&self, tx: &mut Tx, changed: &[Alert]) -> Result<(), AlertingError> {
         let (clock, now) = (&self.inner.clock, self.inner.clock.now());
         let mut deliveries = Vec::new();
@@ -130,7 +131,7 @@ impl Alerting {
         }
         store::insert_deliveries(tx, &deliveries, now).await?;
         for delivery in &deliveries {
-            // One at a time to each receiver: in order, and one that hangs does not take all of the worker's room.
+            // One at a time per receiver: keeps the order, and a hanging receiver does not use up the worker's slots.
             let key = format!("alerting.webhook.{}", delivery.webhook);
             let options = Enqueue { concurrency_key: Some(key), ..Enqueue::default() };
             jobs::enqueue(tx, clock, None, &Deliver { delivery_id: delivery.id }, &options).await?;
@@ -138,7 +139,7 @@ impl Alerting {
         Ok(())
     }
 
-    /// Logs and counts what has been committed.
+    /// Logs and counts committed changes.
     pub(super) async fn tell(&self, changed: &[Alert]) {
         for alert in changed {
             self.inner.metrics.changed(alert);
@@ -146,7 +147,7 @@ impl Alerting {
         if !changed.is_empty()
             && let Err(error) = self.refresh_gauges().await
         {
-            tracing::debug!(error = &error as &dyn std::error::Error, "gauges of alerting could not be read");
+            tracing::debug!(error = &error as &dyn std::error::Error, "alerting gauges could not be read");
         }
     }
 }

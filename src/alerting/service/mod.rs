@@ -23,7 +23,7 @@ use crate::platform::{clock::Clock, db::Db, http_client::HttpClients, lifecycle:
 #[derive(Clone)]
 pub struct Deps {
     pub config: Config,
-    /// How browsers reach us, without a slash at the end: for links in what is passed on.
+    /// Our public address, without a trailing slash: for links in deliveries.
     pub base_url: String,
     pub db: Db,
     pub clock: Clock,
@@ -66,7 +66,7 @@ impl Alerting {
         &self.inner.config
     }
 
-    /// Whether alerts are taken at all.
+    /// Whether alerts are accepted at all.
     pub fn is_on(&self) -> bool {
         self.config().token.is_some()
     }
@@ -84,7 +84,7 @@ impl Alerting {
         Ok(alerts)
     }
 
-    /// What fires, worst first and newest first among equals; at most `limit`.
+    /// Firing alerts, worst first, then newest first; at most `limit`.
     pub async fn firing(&self, limit: i64) -> Result<Vec<Alert>, AlertingError> {
         let mut tx = self.inner.db.system().await?;
         let alerts = store::firing(&mut tx, limit).await?;
@@ -109,7 +109,7 @@ impl Alerting {
         Ok(AlertDetail { alert, deliveries })
     }
 
-    /// When the Watchdog was last heard of.
+    /// When the last Watchdog was received.
     pub async fn watchdog(&self) -> Result<Option<DateTime<Utc>>, AlertingError> {
         let mut tx = self.inner.db.system().await?;
         let seen = store::watchdog(&mut tx).await?;

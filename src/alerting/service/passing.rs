@@ -1,4 +1,4 @@
-//! Passing on: alerts to webhooks, the Watchdog to the outside heartbeat.
+//! Forwarding: alerts to webhooks, the Watchdog to the outside heartbeat service.
 
 use std::time::Duration;
 
@@ -17,37 +17,37 @@ use crate::{
     jobs::{JobContext, JobError},
 };
 
-/// A receiver that takes longer has a queue to make.
+/// A slower receiver should queue the event and answer first.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Debug, thiserror::Error)]
 enum SendError {
     #[error("cannot be reached")]
     Unreachable(#[source] reqwest::Error),
-    #[error("it answered {0}")]
+    #[error("the receiver answered {0}")]
     Answered(StatusCode),
-    #[error("it answered 410 Gone: it wants no more of them; take it out of [alerting.webhooks]")]
+    #[error("the receiver answered 410 Gone: remove it from [alerting.webhooks]")]
     Gone,
-    #[error("there is no [alerting.webhooks.{0}] any more")]
+    #[error("[alerting.webhooks.{0}] was removed from the configuration")]
     Unknown(String),
     #[error(transparent)]
     Secret(#[from] BadSecret),
 }
 
 impl SendError {
-    /// Whether another attempt would end the same way.
+    /// Whether another attempt would fail the same way.
     fn is_final(&self) -> bool {
         matches!(self, Self::Gone | Self::Unknown(_) | Self::Secret(_))
     }
 }
 
 impl Alerting {
-    /// One attempt. At least once: every attempt has the same id and body.
+    /// One attempt. Delivery is at least once: every attempt has the same id and body.
     pub(in crate::alerting) async fn deliver(&self, context: &JobContext, id: DeliveryId) -> Result<(), JobError> {
         let mut tx = self.inner.db.system().await?;
         let outgoing = store::outgoing(&mut tx, id).await?;
         tx.commit().await?;
-        // Retention has removed it, or an attempt whose worker was lost had done it.
+        // Retention has removed it, or an earlier attempt delivered it before its worker was lost.
         let Some(outgoing) = outgoing.filter(|o| o.state != DeliveryState::Delivered.as_str()) else { return Ok(()) };
         let sent = match self.inner.config.webhooks.get(&outgoing.webhook) {
             Some(webhook) => self.send(webhook, id, &outgoing.body).await,
@@ -80,8 +80,8 @@ impl Alerting {
         answered(request).await
     }
 
-    /// Asks the outside heartbeat. One that cannot be reached is no dead letter: the next Watchdog comes in minutes, and the outside
-    /// service notices by itself.
+    /// Calls the outside heartbeat service. A failure is not a dead letter: the next Watchdog comes in minutes, and the
+    /// service notices the gap itself.
     pub(in crate::alerting) async fn heartbeat(&self, context: &JobContext) -> Result<(), JobError> {
         let Some(url) = &self.inner.config.heartbeat_url else { return Ok(()) };
         let client = self.inner.http.operator();
@@ -98,7 +98,7 @@ impl Alerting {
     }
 }
 
-/// The answer's body says nothing that is needed. Addresses can hold secrets: errors go without them.
+/// The body of the answer is not needed. Errors leave out the address, which may hold secrets.
 async fn answered(request: reqwest::RequestBuilder) -> Result<(), SendError> {
     let response = request.send().await.map_err(|error| SendError::Unreachable(error.without_url()))?;
     match response.status() {

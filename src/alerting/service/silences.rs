@@ -1,4 +1,4 @@
-//! Silences: checked here, kept by Alertmanager.
+//! Silences: validated here, kept by Alertmanager.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -16,25 +16,25 @@ use crate::{
     platform::{error::FieldError, http::Principal},
 };
 
-/// What the form offers, hours.
+/// Durations offered by the form, hours.
 pub const DURATIONS: [i64; 8] = [1, 2, 4, 8, 24, 72, 168, 720];
-/// A year: what is longer wants the rule changed.
+/// A year: instead of a longer silence, change the rule.
 const LONGEST: i64 = 365 * 24 * 3600;
 const LONGEST_COMMENT: usize = 1000;
-/// Expired ones that are shown.
+/// Expired silences shown.
 const EXPIRED_SHOWN: usize = 50;
-/// How long a page waits for what is only a mark on it.
+/// How long a page waits for its silence marks, which are optional.
 const AT_ONCE: Duration = Duration::from_millis(500);
 
-/// A silence that somebody asks for.
+/// A request for a silence.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SilenceRequest {
-    /// An alert is silenced that fits all of them.
+    /// An alert is silenced when all matchers match.
     pub matchers: Vec<Matcher>,
     /// From now on, 60 to 31 536 000.
     pub duration_seconds: i64,
-    /// Why, for those who find it.
+    /// The reason, for others.
     pub comment: String,
 }
 
@@ -46,11 +46,11 @@ impl SilenceRequest {
         }
         for (at, matcher) in self.matchers.iter().enumerate() {
             if !is_label(&matcher.name) {
-                let text = format!("{:?} is no name of a label", matcher.name);
+                let text = format!("{:?} is not a label name", matcher.name);
                 errors.push(FieldError::new(format!("/matchers/{at}/name"), "invalid", text));
             }
             if !OPERATORS.contains(&matcher.operator.as_str()) {
-                let text = format!("{:?} is none of = != =~ !~", matcher.operator);
+                let text = format!("{:?} is not one of = != =~ !~", matcher.operator);
                 errors.push(FieldError::new(format!("/matchers/{at}/operator"), "invalid", text));
             }
         }
@@ -74,14 +74,14 @@ fn is_label(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-/// One matcher on each line, as Prometheus writes them: `severity=~"warning|info"`. Quotation marks may be left out.
+/// One matcher per line, as Prometheus writes them: `severity=~"warning|info"`. Quotation marks are optional.
 pub fn parse_matchers(text: &str) -> Result<Vec<Matcher>, AlertingError> {
     text.lines().map(str::trim).filter(|line| !line.is_empty()).map(parse_matcher).collect()
 }
 
 fn parse_matcher(line: &str) -> Result<Matcher, AlertingError> {
     let invalid = || {
-        let text = format!("{line:?} is no matcher: write one on each line, such as alertname=\"JobsStuck\"");
+        let text = format!("{line:?} is not a matcher: write one per line, such as alertname=\"JobsStuck\"");
         AlertingError::Invalid(vec![FieldError::new("/matchers", "invalid_matcher", text)])
     };
     let at = line.find(['=', '!']).ok_or_else(invalid)?;
@@ -98,7 +98,7 @@ fn parse_matcher(line: &str) -> Result<Matcher, AlertingError> {
         .ok_or_else(invalid)
 }
 
-/// What silences this alert and no other.
+/// Matchers that silence only this alert.
 pub fn silence_of(alert: &Alert) -> Vec<Matcher> {
     let of = |(name, value): (&String, &String)| Matcher {
         name: name.clone(),
@@ -109,19 +109,19 @@ pub fn silence_of(alert: &Alert) -> Vec<Matcher> {
 }
 
 impl Alerting {
-    /// Live ones first, soonest end first; then the last that have expired.
+    /// Active and pending ones first, soonest end first; then the last expired ones.
     pub async fn silences(&self) -> Result<Vec<Silence>, AlertingError> {
         Ok(self.inner.alertmanager.silences(EXPIRED_SHOWN).await?)
     }
 
-    /// Fingerprints of the alerts that a silence keeps quiet. None where Alertmanager does not say at once: the page of what fires
-    /// must be there when it is not.
+    /// Fingerprints of silenced alerts. Empty when Alertmanager does not answer at once: the page of firing alerts must
+    /// work without it.
     pub async fn silenced(&self) -> HashSet<String> {
         let asked = tokio::time::timeout(AT_ONCE, self.inner.alertmanager.silenced()).await;
         asked.ok().and_then(Result::ok).unwrap_or_default()
     }
 
-    /// Returns it as Alertmanager keeps it.
+    /// Returns the silence as Alertmanager stored it.
     pub async fn create_silence(&self, who: &Principal, request: &SilenceRequest) -> Result<Silence, AlertingError> {
         request.check()?;
         let now = self.inner.clock.now();
@@ -137,7 +137,7 @@ impl Alerting {
         Ok(self.inner.alertmanager.silence(&id).await?)
     }
 
-    /// Ends it now.
+    /// Ends a silence now.
     pub async fn expire_silence(&self, who: &Principal, id: &str) -> Result<(), AlertingError> {
         self.inner.alertmanager.expire(id).await?;
         tracing::info!(silence_id = id, by = who.subject(), "silence ended");

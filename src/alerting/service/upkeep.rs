@@ -1,4 +1,4 @@
-//! What is done on a clock: comparing with Alertmanager, retention, gauges.
+//! Periodic work: comparing with Alertmanager, retention, gauges.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -11,14 +11,14 @@ use crate::alerting::{
     store,
 };
 
-/// After its start Alertmanager knows nothing until Prometheus has told it again, which takes a minute or two.
+/// After its start Alertmanager knows nothing until Prometheus has notified it again, which takes a minute or two.
 const WARM_UP: TimeDelta = TimeDelta::minutes(10);
-/// What was told of since has hardly ended.
+/// Alerts notified more recently than this are not compared.
 const SETTLED: TimeDelta = TimeDelta::minutes(2);
 
 impl Alerting {
-    /// Ends what fires here and not there. Alertmanager says nothing when an alert ends while it is silenced or inhibited: without this, it
-    /// would fire here for ever. Returns how many it ended.
+    /// Ends alerts that fire here but not in Alertmanager: it sends nothing when an alert ends while silenced or
+    /// inhibited, so the alert would fire here for ever. Returns how many were ended.
     pub async fn compare(&self) -> Result<usize, AlertingError> {
         let now = self.inner.clock.now();
         let mut tx = self.inner.db.system().await?;
@@ -46,7 +46,8 @@ impl Alerting {
         Ok(ended.len())
     }
 
-    /// Ends what nobody has spoken of for `stale_hours`, and removes what ended `retention_days` ago. Returns how many of each.
+    /// Ends alerts that were not repeated for `stale_hours`, and removes those that ended `retention_days` ago. Returns
+    /// how many of each.
     pub async fn maintain(&self) -> Result<(usize, u64), AlertingError> {
         let (config, now) = (&self.inner.config, self.inner.clock.now());
         let mut tx = self.inner.db.system().await?;
@@ -56,7 +57,7 @@ impl Alerting {
         Ok((self.end(&stale).await?, removed))
     }
 
-    /// Keeps the gauges fresh until shutdown.
+    /// Updates the gauges until shutdown.
     pub fn start_gauges(&self) {
         let (alerting, soft) = (self.clone(), self.inner.lifecycle.soft().clone());
         self.inner.lifecycle.spawn("alerting.gauges", async move {
@@ -68,13 +69,13 @@ impl Alerting {
                     _ = ticks.tick() => {}
                 }
                 if let Err(error) = alerting.refresh_gauges().await {
-                    tracing::debug!(error = &error as &dyn std::error::Error, "gauges of alerting could not be read");
+                    tracing::debug!(error = &error as &dyn std::error::Error, "alerting gauges could not be read");
                 }
             }
         });
     }
 
-    /// Reads the tables into the gauges.
+    /// Sets the gauges from the tables.
     pub async fn refresh_gauges(&self) -> Result<(), AlertingError> {
         let mut tx = self.inner.db.system().await?;
         let counts: HashMap<Severity, i64> = store::firing_counts(&mut tx).await?.into_iter().collect();

@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 
 use crate::alerting::model::{AlertId, Delivery, DeliveryId, DeliveryState};
 
-/// A delivery to be made.
+/// A delivery to insert.
 pub struct NewDelivery {
     pub id: DeliveryId,
     pub alert_id: AlertId,
@@ -14,14 +14,14 @@ pub struct NewDelivery {
     pub body: String,
 }
 
-/// What an attempt needs.
+/// What a delivery attempt needs.
 pub struct Outgoing {
     pub webhook: String,
     pub body: String,
     pub state: String,
 }
 
-/// All in one statement.
+/// Inserts all in one statement.
 pub async fn insert(conn: &mut PgConnection, new: &[NewDelivery], now: DateTime<Utc>) -> sqlx::Result<()> {
     let ids: Vec<uuid::Uuid> = new.iter().map(|d| d.id.0).collect();
     let alerts: Vec<uuid::Uuid> = new.iter().map(|d| d.alert_id.0).collect();
@@ -50,7 +50,7 @@ pub async fn outgoing(conn: &mut PgConnection, id: DeliveryId) -> sqlx::Result<O
         .await
 }
 
-/// An attempt has ended.
+/// Records an attempt.
 pub async fn attempted(
     conn: &mut PgConnection,
     id: DeliveryId,
@@ -70,7 +70,7 @@ pub async fn attempted(
     .map(drop)
 }
 
-/// Of an alert, oldest first.
+/// Deliveries of an alert, oldest first.
 pub async fn deliveries(conn: &mut PgConnection, alert: AlertId) -> sqlx::Result<Vec<Delivery>> {
     sqlx::query_as!(
         Delivery,

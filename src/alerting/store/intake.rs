@@ -1,4 +1,4 @@
-//! Taking notifications, and ending what nobody ends.
+//! Storing notifications, and ending stale alerts.
 
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, types::Json};
@@ -9,20 +9,21 @@ use crate::{
     platform::{clock::Clock, db::lock_key},
 };
 
-/// An alert of a notification after it was taken, and whether it fires now and did not before, or the other way round.
+/// A stored alert, and whether this notification started or ended it.
 pub struct Change {
     pub alert: Alert,
     pub changed: bool,
 }
 
-/// One notification at a time: what is new in it is decided by what is there. Held until the transaction ends.
+/// Locks out other notifications until the transaction ends: what is new depends on the rows there.
 pub async fn lock(conn: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!("SELECT pg_advisory_xact_lock($1)", lock_key("alerting.intake")).execute(conn).await.map(drop)
 }
 
-/// Writes all of them in one statement: what is not known is added; what is known takes the new words, ends when it is said to have ended,
-/// and fires again only where it ended, as far as we know, before `straggler_from`: what says "firing" sooner was under way for longer than
-/// the news of its end. An alert that fires although a later one of its kind is known has ended when that began.
+/// Upserts all reports in one statement. Unknown alerts are inserted. Known ones get the new labels and annotations,
+/// end when reported resolved, and fire again only if they ended before `straggler_from`: an earlier "firing" was
+/// overtaken by the message of its end. An alert that fires although a later one of its fingerprint is known ended when
+/// that one started.
 pub async fn take(
     conn: &mut PgConnection,
     clock: &Clock,
@@ -94,8 +95,8 @@ pub async fn take(
     Ok(rows.collect())
 }
 
-/// Of those that fire, the ones that have ended without a word: a later alert with the same fingerprint fires, or nobody has spoken of them
-/// since `unheard_since`.
+/// Firing alerts that must have ended unreported: a later alert with the same fingerprint fires, or they were not
+/// repeated since `unheard_since`.
 pub async fn unheard(conn: &mut PgConnection, unheard_since: DateTime<Utc>) -> sqlx::Result<Vec<AlertId>> {
     sqlx::query_scalar!(
         r#"SELECT a.id AS "id: AlertId" FROM alerts a WHERE a.ends_at IS NULL AND (a.heard_at < $1
@@ -106,7 +107,7 @@ pub async fn unheard(conn: &mut PgConnection, unheard_since: DateTime<Utc>) -> s
     .await
 }
 
-/// Ends those of them that fire: at the start of the next one with their fingerprint, or now.
+/// Ends those that still fire: at the start of the next one with their fingerprint, or now.
 pub async fn close(conn: &mut PgConnection, ids: &[AlertId], now: DateTime<Utc>) -> sqlx::Result<Vec<Alert>> {
     let ids: Vec<uuid::Uuid> = ids.iter().map(|id| id.0).collect();
     let rows = sqlx::query_as!(
@@ -133,7 +134,7 @@ pub async fn seen_watchdog(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx:
     .map(drop)
 }
 
-/// Removes alerts that ended before. Returns how many.
+/// Removes alerts that ended before `ended_before`. Returns how many.
 pub async fn maintain(conn: &mut PgConnection, ended_before: DateTime<Utc>) -> sqlx::Result<u64> {
     Ok(sqlx::query!("DELETE FROM alerts WHERE ends_at < $1", ended_before).execute(conn).await?.rows_affected())
 }

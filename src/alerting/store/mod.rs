@@ -1,4 +1,4 @@
-//! The only SQL on the tables of alerts.
+//! The only SQL on the alert tables.
 
 mod deliveries;
 mod intake;
@@ -13,7 +13,7 @@ use sqlx::types::Json;
 
 use super::model::{Alert, AlertId, Labels, Severity};
 
-/// A row whose severity is text; the table's check keeps it ours.
+/// A row with its severity as text; a check constraint allows only ours.
 struct Row {
     id: AlertId,
     fingerprint: String,

@@ -1,4 +1,4 @@
-//! Looking.
+//! Reading alerts.
 
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, types::Json};
@@ -34,7 +34,7 @@ pub async fn alerts(
     Ok(rows.fetch_all(conn).await?.into_iter().map(Into::into).collect())
 }
 
-/// What fires, worst first and newest first among equals.
+/// Firing alerts, worst first, then newest first.
 pub async fn firing(conn: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<Alert>> {
     let rows = sqlx::query_as!(
         Row,
@@ -58,7 +58,7 @@ pub async fn alert(conn: &mut PgConnection, id: AlertId) -> sqlx::Result<Option<
     Ok(row.fetch_optional(conn).await?.map(Into::into))
 }
 
-/// How many fire, by severity.
+/// Number of firing alerts by severity.
 pub async fn firing_counts(conn: &mut PgConnection) -> sqlx::Result<Vec<(Severity, i64)>> {
     let rows =
         sqlx::query!(r#"SELECT severity, count(*) AS "count!" FROM alerts WHERE ends_at IS NULL GROUP BY severity"#);
@@ -66,7 +66,7 @@ pub async fn firing_counts(conn: &mut PgConnection) -> sqlx::Result<Vec<(Severit
     Ok(rows.map(|row| (Severity::parse(&row.severity).unwrap_or(Severity::None), row.count)).collect())
 }
 
-/// What fires and was last spoken of before, with its fingerprint.
+/// Firing alerts last repeated before the given time, with their fingerprints.
 pub async fn firing_fingerprints(
     conn: &mut PgConnection,
     heard_before: DateTime<Utc>,
@@ -78,7 +78,7 @@ pub async fn firing_fingerprints(
     Ok(rows.fetch_all(conn).await?.into_iter().map(|row| (row.id, row.fingerprint)).collect())
 }
 
-/// When the Watchdog was last heard of.
+/// When the last Watchdog was received.
 pub async fn watchdog(conn: &mut PgConnection) -> sqlx::Result<Option<DateTime<Utc>>> {
     sqlx::query_scalar!("SELECT seen_at FROM alert_watchdog").fetch_optional(conn).await
 }

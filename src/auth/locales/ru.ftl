@@ -14,9 +14,9 @@ auth-saved = Сохранено
 auth-login = Войти
 auth-login-wrong = Неверная почта или пароль.
 auth-login-too-many = Слишком много попыток. Подождите минуту и попробуйте снова.
-auth-login-busy = Сейчас входит слишком много людей. Попробуйте через несколько секунд.
+auth-login-busy = Сейчас слишком много входов одновременно. Попробуйте через несколько секунд.
 auth-login-no-organisation = Эта учётная запись не состоит ни в одной организации. Попросите администратора добавить вас.
-auth-login-forgotten = Забыли пароль? Администратор вашей организации может создать ссылку для нового пароля.
+auth-login-forgotten = Забыли пароль? Администратор вашей организации может создать ссылку для установки нового.
 
 # Пароль
 auth-password-change = Сменить пароль
@@ -28,66 +28,66 @@ auth-password-changed = Пароль изменён. Остальные сеан
 auth-accept-join = Присоединиться
 auth-accept-join-org = Присоединиться к «{ $organisation }»
 auth-accept-join-text = Это приглашение для { $email }.
-auth-accept-sign-in = У вас уже есть учётная запись. Войдите с ней, чтобы присоединиться.
-auth-accept-other = Вы вошли как { $email }. Выйдите и откройте ссылку от имени того, кому она предназначена.
+auth-accept-sign-in = У вас уже есть учётная запись. Войдите в неё, чтобы присоединиться.
+auth-accept-other = Вы вошли как { $email }. Выйдите и откройте ссылку под учётной записью, для которой она создана.
 auth-accept-reset = Задать новый пароль
 auth-accept-reset-text = Для { $email }. Все сеансы этой учётной записи будут завершены.
 auth-accept-invalid = Эта ссылка больше не работает
-auth-accept-invalid-text = Она использована, истекла или отозвана. Попросите новую у того, кто её прислал.
+auth-accept-invalid-text = Она уже использована, истекла или отозвана. Попросите отправителя прислать новую.
 auth-accept-done = Добро пожаловать
 
 # Учётная запись
 auth-account = Учётная запись
-auth-sessions = Где выполнен вход
-auth-sessions-text = Завершите сеансы, которых не узнаёте, и смените пароль.
-auth-sessions-end-others = Выйти везде, кроме этого сеанса
+auth-sessions = Активные сеансы
+auth-sessions-text = Завершите незнакомые сеансы и смените пароль.
+auth-sessions-end-others = Завершить остальные сеансы
 auth-sessions-end-others-ask = Все сеансы, кроме этого, завершатся сразу.
 auth-sessions-ended = Остальные сеансы завершены
 auth-session-ended = Сеанс завершён
 auth-session-end = Завершить
 auth-session-current = Этот сеанс
-auth-session-seen = был активен
+auth-session-seen = последняя активность
 auth-session-unknown = Неизвестный браузер
 
 # Участники
 auth-members = Участники
-auth-members-text = Люди этой организации и их права.
+auth-members-text = Участники этой организации и их роли.
 auth-member = Участник
-auth-member-since = Вступление
+auth-member-since = Дата вступления
 auth-last-sign-in = Последний вход
 auth-members-search = Поиск по почте или имени
 auth-members-add = Добавить участника
 auth-members-make-link = Создать ссылку
 auth-members-link-made = Ссылка для { $email }
-auth-members-reset-made = Ссылка для нового пароля { $email }
-auth-members-link-once = Скопируйте её сейчас: показать её снова нельзя. Она действует один раз, 72 часа. Отправьте её надёжным способом.
+auth-members-reset-made = Ссылка для смены пароля { $email }
+auth-members-link-once = Скопируйте её сейчас: показать её снова нельзя. Она сработает один раз и действует 72 часа. Отправьте её по надёжному каналу.
 auth-members-open-links = Неиспользованные ссылки
 auth-members-link-delete = Отозвать
 auth-members-link-deleted = Ссылка отозвана
 auth-members-role-changed = Роль { $email } изменена
 auth-members-remove = Удалить
 auth-members-remove-ask = { $email } сразу потеряет доступ к этой организации, а созданные этим участником ссылки перестанут действовать. Ключи API останутся: ими могут пользоваться приложения.
-auth-members-revoke-keys = Отозвать и ключи API, которые создал этот участник
+auth-members-revoke-keys = Также отозвать ключи API, созданные этим участником
 auth-members-removed = Участник удалён
 auth-members-leave = Покинуть
 auth-members-leave-ask = Вы сразу потеряете доступ к этой организации.
-auth-members-reset = Ссылка для пароля
+auth-members-reset = Ссылка для смены пароля
 auth-members-reset-refused = Сбросить пароль этого человека может только оператор: он состоит и в других организациях или его роль не ниже вашей.
 
 # Ключи API
 auth-keys = Ключи API
 auth-keys-text = Для приложений: любой клиент OpenAI по адресу /v1, всё остальное по адресу /api/v1.
 auth-keys-new = Новый ключ API
-auth-keys-name-hint = Для чего он.
+auth-keys-name-hint = Для чего нужен ключ.
 auth-keys-last-day = Последний день
-auth-keys-last-day-hint = Пусто: действует, пока не отозван.
-auth-keys-scopes = Что разрешено
+auth-keys-last-day-hint = Пусто: действует до отзыва.
+auth-keys-scopes = Разрешения
 auth-keys-made = Ключ API «{ $name }»
 auth-keys-once = Скопируйте его сейчас: показать его снова нельзя.
 auth-keys-search = Поиск по названию или началу ключа
 auth-keys-none = Ключей API пока нет
 auth-keys-none-text = Создайте ключ выше, чтобы подключить первое приложение.
-auth-keys-last-used = Использован
+auth-keys-last-used = Последнее использование
 auth-keys-state-active = Действует
 auth-keys-state-ended = Истёк
 auth-keys-state-revoked = Отозван
@@ -97,19 +97,19 @@ auth-keys-revoked = Ключ API отозван
 
 # Организация
 auth-organisation = Организация
-auth-organisation-text = Ей принадлежит всё остальное: агенты, знания, участники, ключи.
+auth-organisation-text = Ей принадлежат агенты, знания, участники и ключи.
 auth-organisation-slug = Короткое имя
-auth-organisation-id = Идентификатор
+auth-organisation-id = ID
 
 # Ошибки
 error-wrong-password = Текущий пароль неверен.
 error-password-too-short = Не меньше 10 символов.
 error-password-too-long = Не больше 512 байт.
 error-password-is-email = Пароль не должен совпадать с адресом почты.
-error-password-common = Это один из самых частых паролей. Выберите другой.
-error-password-unchanged = Новый пароль должен отличаться от прежнего.
+error-password-common = Это один из самых распространённых паролей. Выберите другой.
+error-password-unchanged = Новый пароль должен отличаться от текущего.
 error-last-owner = У организации должен остаться хотя бы один владелец. Сначала назначьте другого.
-error-already-member = Этот человек уже участник.
+error-already-member = Этот человек уже состоит в организации.
 error-slug-taken = Это короткое имя занято.
 error-email-taken = Учётная запись с этой почтой уже есть.
 

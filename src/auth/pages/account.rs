@@ -1,4 +1,4 @@
-//! The own account: name, password, sessions.
+//! The user's own account: name, password, sessions.
 
 use askama::Template;
 use axum::extract::State;

@@ -13,14 +13,14 @@ use crate::{
 
 const SHOWN: i64 = 50;
 
-/// What the form holds.
+/// The form.
 #[derive(Default, Deserialize)]
 pub(super) struct KeyForm {
     #[serde(default)]
     name: String,
     #[serde(default)]
     scopes: Vec<String>,
-    /// The last day on which it works (UTC), or empty.
+    /// The last day (UTC) on which it works, or empty.
     #[serde(default)]
     last_day: String,
 }
@@ -39,7 +39,7 @@ struct KeysPage<'a> {
     shell: &'a Shell,
     scopes: &'a [Scope],
     keys: Vec<ApiKey>,
-    /// Made just now: its secret is shown this once.
+    /// Just created: its secret is shown only once.
     new_key: Option<NewApiKey>,
     query: ListQuery,
     pager: Pager,
@@ -63,7 +63,7 @@ impl KeysPage<'_> {
     }
 }
 
-/// One box to tick.
+/// A checkbox.
 struct Choice {
     value: &'static str,
     /// Translation key of its label.

@@ -24,7 +24,7 @@ struct MembersPage<'a> {
     shell: &'a Shell,
     members: Vec<Member>,
     links: Vec<Link>,
-    /// Made just now: its address is shown this once.
+    /// Just created: its address is shown only once.
     new_link: Option<NewLink>,
     query: ListQuery,
     pager: Pager,
@@ -47,7 +47,7 @@ impl MembersPage<'_> {
     }
 }
 
-/// What the page shows beside its lists.
+/// The page's content besides its lists.
 struct Shown<'a> {
     query: ListQuery,
     new_link: Option<NewLink>,

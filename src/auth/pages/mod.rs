@@ -1,4 +1,4 @@
-//! Pages of the auth capability: sign-in, links, the own account, members, API keys, the organisation.
+//! Pages of the auth capability: sign-in, links, account, members, API keys, organisation.
 
 mod account;
 mod keys;

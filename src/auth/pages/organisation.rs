@@ -1,4 +1,4 @@
-//! The organisation's own page, and the switcher in the navigation.
+//! The organisation's page, and the switcher in the navigation.
 
 use askama::Template;
 use axum::extract::State;

@@ -35,7 +35,7 @@ struct LoginPage<'a> {
     shell: &'a Bare,
     email: &'a str,
     next: &'a str,
-    /// What went wrong, translated; empty on a fresh form.
+    /// Translated error; empty on a fresh form.
     error: String,
 }
 
@@ -77,7 +77,7 @@ pub(super) async fn submit(
         _ => return Err(error.into()),
     };
     let text = shell.t(key).to_string();
-    // The status and Retry-After are the API's.
+    // Same status and Retry-After as the API.
     let refused = ApiError::from(error);
     let page = LoginPage { shell: &shell, email: &form.email, next: local_path(&form.next), error: text };
     let mut response = shell.render(&page)?;
@@ -109,10 +109,10 @@ pub(super) struct Token {
 #[template(path = "auth/templates/accept.html")]
 struct AcceptPage<'a> {
     shell: &'a Bare,
-    /// `None`: the link is of no use any more.
+    /// `None`: the link is no longer valid.
     link: Option<LinkInfo>,
     token: &'a str,
-    /// Who is signed in, or empty.
+    /// E-mail of the signed-in person, or empty.
     signed_in_as: &'a str,
     entered_name: &'a str,
     errors: FormErrors,

@@ -38,11 +38,11 @@ pub(super) struct CreateApiKey {
     /// What it may be used for.
     #[schema(min_items = 1, value_type = Vec<Scope>)]
     scopes: Vec<String>,
-    /// When it ends; absent means never.
+    /// When it expires; absent means never.
     expires_at: Option<DateTime<Utc>>,
 }
 
-/// Create an API key. The answer shows its secret, this once.
+/// Create an API key. The answer shows its secret, only this once.
 #[utoipa::path(post, path = "/api/v1/api-keys", tag = "API keys", request_body = CreateApiKey,
     responses((status = 201, body = NewApiKey), (status = 403), (status = 422)))]
 pub(super) async fn create_api_key(

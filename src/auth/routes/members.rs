@@ -35,7 +35,7 @@ pub(super) struct UpdateMember {
     role: Role,
 }
 
-/// Change a member's role. Owners change anybody's, admins that of members and viewers.
+/// Change a member's role. Owners can change anyone's, admins that of members and viewers.
 #[utoipa::path(patch, path = "/api/v1/members/{user_id}", tag = "Members", params(("user_id" = UserId, Path)), request_body = UpdateMember,
     responses((status = 200, body = Member), (status = 403), (status = 404), (status = 409, description = "`last_owner`")))]
 pub(super) async fn update_member(
@@ -48,17 +48,19 @@ pub(super) async fn update_member(
     Ok(Json(auth.set_member_role(&who, user_id, body.role).await?))
 }
 
-/// How a member is removed.
+/// Options for removing a member.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct RemoveQuery {
-    /// Also revoke the API keys that they made, and those that were made by these.
+    /// Also revoke the API keys that they created, and keys created with those.
     #[serde(default)]
     #[param(required = false)]
     revoke_keys: bool,
 }
 
-/// Remove a member, or leave. The one-time links that they made end; their API keys belong to the organisation and stay, unless asked.
+/// Remove a member, or leave
+///
+/// One-time links they created are revoked; their API keys belong to the organisation and stay, unless `revoke_keys`.
 #[utoipa::path(delete, path = "/api/v1/members/{user_id}", tag = "Members", params(("user_id" = UserId, Path), RemoveQuery),
     responses((status = 204), (status = 403), (status = 404), (status = 409, description = "`last_owner`")))]
 pub(super) async fn remove_member(
@@ -71,7 +73,7 @@ pub(super) async fn remove_member(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Make a link by which a member who lost their password sets a new one. For people, not for API keys.
+/// Create a link with which a member who lost their password sets a new one. For people, not for API keys.
 #[utoipa::path(post, path = "/api/v1/members/{user_id}/reset-link", tag = "Members", params(("user_id" = UserId, Path)),
     responses((status = 201, body = NewLink), (status = 403), (status = 404)))]
 pub(super) async fn create_reset_link(
@@ -96,7 +98,7 @@ pub(super) async fn list_links(
     Ok(Json(Page::cut(rows, limit, |l| l.id.0)))
 }
 
-/// Whom to add, and as what.
+/// Whom to add, with which role.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CreateLink {
@@ -105,8 +107,9 @@ pub(super) struct CreateLink {
     role: Role,
 }
 
-/// Make a one-time link by which somebody joins the organisation. It works for 72 hours, as long as who made it may add such a member.
-/// For people, not for API keys.
+/// Create a one-time link to join the organisation
+///
+/// It works for 72 hours, while its creator may add such a member. For people, not for API keys.
 #[utoipa::path(post, path = "/api/v1/members/links", tag = "Members", request_body = CreateLink,
     responses((status = 201, body = NewLink), (status = 403), (status = 409, description = "`already_member`")))]
 pub(super) async fn create_link(
@@ -118,7 +121,7 @@ pub(super) async fn create_link(
     Ok((StatusCode::CREATED, Json(auth.create_join_link(&who, &body.email, body.role).await?)))
 }
 
-/// Take a link back.
+/// Revoke a link.
 #[utoipa::path(delete, path = "/api/v1/members/links/{id}", tag = "Members", params(("id" = LinkId, Path)), responses((status = 204), (status = 404)))]
 pub(super) async fn delete_link(
     State(auth): State<Auth>,

@@ -43,11 +43,11 @@ pub fn router() -> OpenApiRouter<Auth> {
         .routes(routes!(keys::revoke_api_key))
 }
 
-/// `?q=...` of a list, beside its page.
+/// Query of a list.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ListQuery {
-    /// Finds rows that hold this text.
+    /// Finds rows that contain this text.
     pub q: Option<String>,
     /// Rows on a page: 1 to 200, default 50.
     #[param(minimum = 1, maximum = 200)]

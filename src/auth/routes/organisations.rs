@@ -34,7 +34,7 @@ pub(super) async fn list_organisations(
 pub(super) struct CreateOrganisation {
     #[schema(example = "Acme Ltd", min_length = 1, max_length = 200, pattern = r"\S")]
     name: String,
-    /// Lower-case letters, digits and dashes; made out of the name when absent.
+    /// Lower-case letters, digits and dashes; derived from the name when absent.
     #[schema(example = "acme", max_length = 64, pattern = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")]
     slug: Option<String>,
 }
@@ -51,7 +51,7 @@ pub(super) async fn create_organisation(
     Ok((StatusCode::CREATED, Json(org)))
 }
 
-/// What can change of an organisation.
+/// Changes to an organisation.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UpdateOrganisation {

@@ -1,4 +1,4 @@
-//! `/api/v1/auth` and `/api/v1/sessions`: what a person does with their own sign-in.
+//! `/api/v1/auth` and `/api/v1/sessions`: a person's own sign-in and sessions.
 
 use axum::{
     extract::State,
@@ -42,7 +42,7 @@ pub(super) struct MyOrganisation {
     current: bool,
 }
 
-/// The person who is signed in.
+/// The signed-in person.
 #[derive(Serialize, ToSchema)]
 pub(super) struct MyAccount {
     id: UserId,
@@ -51,11 +51,11 @@ pub(super) struct MyAccount {
     is_operator: bool,
     must_change_password: bool,
     organisations: Vec<MyOrganisation>,
-    /// Unsafe requests under the session cookie repeat it as `X-CSRF-Token`.
+    /// Unsafe requests with the session cookie must send it as `X-CSRF-Token`.
     csrf_token: String,
 }
 
-/// The API key that asks.
+/// The API key of the request.
 #[derive(Serialize, ToSchema)]
 pub(super) struct MyKey {
     id: uuid::Uuid,
@@ -64,7 +64,7 @@ pub(super) struct MyKey {
     scopes: Vec<String>,
 }
 
-/// Who is asking; `user` or `api_key`.
+/// Who sent the request; `user` or `api_key`.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Me {
     organisation_id: OrgId,
@@ -106,7 +106,7 @@ impl From<Principal> for Me {
     }
 }
 
-/// Answers with the cookie and who signed in.
+/// Answers with the cookie and the signed-in person.
 async fn signed_in(auth: &Auth, signed_in: &SignedIn) -> Result<Response, ApiError> {
     let principal = auth.session(&signed_in.token).await?.ok_or(AuthError::InvalidCredentials)?;
     let cookie = session_cookie(auth, signed_in).map(|value| [(header::SET_COOKIE, value)]);
@@ -118,7 +118,7 @@ async fn signed_in(auth: &Auth, signed_in: &SignedIn) -> Result<Response, ApiErr
 /// Sets the session cookie. Attempts are limited by address and by account (429 with `Retry-After`).
 #[utoipa::path(post, path = "/api/v1/auth/login", tag = "Authentication", request_body = LoginRequest, security(()),
     responses((status = 200, body = Me), (status = 401, description = "`invalid_credentials`: unknown e-mail or wrong password"),
-              (status = 429, description = "`rate_limited`"), (status = 503, description = "too many sign-ins at this moment")))]
+              (status = 429, description = "`rate_limited`"), (status = 503, description = "too many sign-ins right now")))]
 pub(super) async fn login(
     State(auth): State<Auth>,
     client: Client,
@@ -128,7 +128,7 @@ pub(super) async fn login(
     signed_in(&auth, &result).await
 }
 
-/// Sign out: ends the session that asks.
+/// Sign out: ends the current session.
 #[utoipa::path(post, path = "/api/v1/auth/logout", tag = "Authentication", responses((status = 204)))]
 pub(super) async fn logout(State(auth): State<Auth>, http::Auth(who): http::Auth) -> Result<Response, ApiError> {
     auth.sign_out(&who).await?;
@@ -136,7 +136,7 @@ pub(super) async fn logout(State(auth): State<Auth>, http::Auth(who): http::Auth
     Ok((StatusCode::NO_CONTENT, cookie, ()).into_response())
 }
 
-/// Who is asking, in which organisation, and which others there are.
+/// Who sent the request, in which organisation, and the person's other organisations.
 #[utoipa::path(get, path = "/api/v1/auth/me", tag = "Authentication", responses((status = 200, body = Me), (status = 401)))]
 pub(super) async fn me(http::Auth(who): http::Auth) -> Json<Me> {
     Json(who.into())
@@ -151,7 +151,7 @@ pub(super) struct UpdateMe {
     name: String,
 }
 
-/// Change the own display name.
+/// Change your display name.
 #[utoipa::path(patch, path = "/api/v1/auth/me", tag = "Authentication", request_body = UpdateMe, responses((status = 204)))]
 pub(super) async fn update_me(
     State(auth): State<Auth>,
@@ -162,18 +162,18 @@ pub(super) async fn update_me(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The present and the new password.
+/// The current and the new password.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ChangePassword {
     #[schema(value_type = String, format = Password)]
     current_password: SecretString,
-    /// 10 characters or more; not the e-mail, none of the commonest.
+    /// 10 characters or more; not the e-mail, not one of the most common.
     #[schema(value_type = String, format = Password, min_length = 10, max_length = 512)]
     new_password: SecretString,
 }
 
-/// Change the own password. Ends the person's other sessions.
+/// Change your password. Ends your other sessions.
 #[utoipa::path(post, path = "/api/v1/auth/password", tag = "Authentication", request_body = ChangePassword,
     responses((status = 204), (status = 422, description = "a wrong current password or a refused new one")))]
 pub(super) async fn change_password(
@@ -185,14 +185,14 @@ pub(super) async fn change_password(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Where to switch to.
+/// The organisation to switch to.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SwitchOrganisation {
     organisation_id: OrgId,
 }
 
-/// Act in another of the own organisations from now on.
+/// Act in another of your organisations from now on.
 #[utoipa::path(post, path = "/api/v1/auth/switch-organisation", tag = "Authentication", request_body = SwitchOrganisation,
     responses((status = 204), (status = 404, description = "not one of the own organisations")))]
 pub(super) async fn switch_organisation(
@@ -204,7 +204,7 @@ pub(super) async fn switch_organisation(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// A one-time link's token, and what the person fills in.
+/// A one-time link's token, and the form of its page.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AcceptLink {
@@ -220,7 +220,7 @@ pub(super) struct AcceptLink {
 
 /// Use a one-time link: join an organisation or set a new password.
 ///
-/// Without an account, `name` and `password` make one and sign in. With one, sign in first.
+/// Without an account, `name` and `password` create one and sign in. With one, sign in first.
 #[utoipa::path(post, path = "/api/v1/auth/links/accept", tag = "Authentication", request_body = AcceptLink, security(()),
     responses((status = 200, body = Me), (status = 204, description = "the signed-in person joined"),
               (status = 401, description = "`sign_in_first`"), (status = 410, description = "`link_invalid`: used, ended, or never made")))]
@@ -237,7 +237,7 @@ pub(super) async fn accept_link(
     }
 }
 
-/// The own sign-ins, newest first.
+/// Your sessions, newest first.
 #[utoipa::path(get, path = "/api/v1/sessions", tag = "Authentication", params(PageQuery), responses((status = 200, body = Page<Session>)))]
 pub(super) async fn list_sessions(
     State(auth): State<Auth>,
@@ -259,7 +259,7 @@ pub(super) async fn end_other_sessions(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// End one of the own sessions.
+/// End one of your sessions.
 #[utoipa::path(delete, path = "/api/v1/sessions/{id}", tag = "Authentication", params(("id" = SessionId, Path)), responses((status = 204), (status = 404)))]
 pub(super) async fn end_session(
     State(auth): State<Auth>,

@@ -1,5 +1,5 @@
-//! What operators do: organisations and people of the whole installation. The command line calls these directly; the
-//! API checks [`super::operator`] first.
+//! For operators: organisations and people of the whole installation. The command line calls these directly; the API
+//! checks [`super::operator`] first.
 
 use uuid::Uuid;
 
@@ -36,7 +36,7 @@ impl Auth {
         Ok(list)
     }
 
-    /// Makes an organisation. Without `slug` it is made out of the name. `owner`, if given, becomes its owner.
+    /// Creates an organisation. Without `slug` it is derived from the name. `owner`, if given, becomes its owner.
     pub async fn create_organisation(
         &self,
         name: &str,
@@ -58,7 +58,7 @@ impl Auth {
         Ok(org)
     }
 
-    /// As [`Self::create_organisation`], asked for by a signed-in operator, who becomes its owner.
+    /// Like [`Self::create_organisation`]; the signed-in operator becomes its owner.
     pub async fn create_organisation_as(
         &self,
         who: &Principal,
@@ -82,7 +82,7 @@ impl Auth {
         Ok(list)
     }
 
-    /// Makes a person with a one-time password, which is returned, and adds them to the organisation with this slug.
+    /// Creates a person with a one-time password (returned) and adds them to the organisation with this slug.
     pub async fn create_user(
         &self,
         mail: &str,
@@ -114,7 +114,7 @@ impl Auth {
         Ok((id, password))
     }
 
-    /// Gives a person a one-time password, which is returned, and ends all of their sessions.
+    /// Gives a person a one-time password (returned) and ends all of their sessions.
     pub async fn reset_password(&self, mail: &str) -> Result<String, AuthError> {
         let password = one_time_password();
         let hash = self.inner.hasher.hash(&password).await?;
@@ -139,7 +139,7 @@ impl Auth {
         let org =
             accounts::organisation_by_slug(&mut tx, org_slug).await?.ok_or(AuthError::NotFound("organisation"))?;
         accounts::insert_membership(&mut tx, org.id, account.id, role, self.now()).await?;
-        // A reset link of the one organisation must not open the other.
+        // A reset link of one organisation must not open the other.
         links::delete_for(&mut tx, &account.email, LinkPurpose::Reset).await?;
         tx.commit().await?;
         self.changed();

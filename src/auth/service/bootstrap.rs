@@ -1,4 +1,4 @@
-//! The first start: an organisation and its administrator.
+//! The first start: creates an organisation and its administrator.
 
 use secrecy::SecretString;
 
@@ -16,14 +16,14 @@ use crate::{
 };
 
 impl Auth {
-    /// Makes the organisation "Default" and its owner, who is an operator, when there is no user yet; `None` when
-    /// there is one. A one-time password is in the result alone: the caller shows it on the terminal.
+    /// Creates the organisation "Default" and its owner, an operator, when there are no users; otherwise `None`. A
+    /// one-time password is only in the result: the caller shows it on the terminal.
     pub async fn bootstrap(&self, admin: &AdminConfig) -> Result<Option<FirstAdmin>, AuthError> {
         let mut tx = self.inner.db.system().await?;
         if accounts::any_user(&mut tx).await? {
             return Ok(None);
         }
-        // Hosts that start together: one makes the administrator, the others find it.
+        // When hosts start together, one creates the administrator and the others find it.
         accounts::lock_bootstrap(&mut tx).await?;
         if accounts::any_user(&mut tx).await? {
             return Ok(None);

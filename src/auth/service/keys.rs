@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// Digits and lower-case letters; 36 divides no power of two, which a public identifier does not mind.
+/// Digits and lower-case letters. 36 is not a power of two: the slight bias does not matter for a public identifier.
 const PREFIX_ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
 
 impl Auth {
@@ -33,7 +33,7 @@ impl Auth {
         Ok(list)
     }
 
-    /// Keys of the organisation that can be used now.
+    /// Keys of the organisation that are neither revoked nor expired.
     pub async fn count_live_api_keys(&self, who: &Principal) -> Result<i64, AuthError> {
         let mut tx = self.inner.db.tenant(who.org_id).await?;
         let count = keys::count_live(&mut tx, self.now()).await?;
@@ -41,7 +41,7 @@ impl Auth {
         Ok(count)
     }
 
-    /// Makes a key. Nobody can give away what they may not do themselves.
+    /// Creates a key. Nobody can grant a scope that they lack.
     pub async fn create_api_key(
         &self,
         who: &Principal,
@@ -124,7 +124,6 @@ impl Auth {
         Ok(())
     }
 
-    /// The organisation that the principal acts in.
     pub async fn organisation(&self, who: &Principal) -> Result<crate::auth::Organisation, AuthError> {
         let mut tx = self.inner.db.tenant(who.org_id).await?;
         let org = members::organisation(&mut tx).await?;

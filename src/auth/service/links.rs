@@ -1,4 +1,4 @@
-//! One-time links: joining an organisation, and setting a new password, without mail.
+//! One-time links: join an organisation or set a new password, without mail.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -26,7 +26,7 @@ use crate::{
     },
 };
 
-/// What a link offers to whoever opened it.
+/// What the page of an opened link shows.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct LinkInfo {
     pub purpose: LinkPurpose,
@@ -34,24 +34,24 @@ pub struct LinkInfo {
     /// Name of the organisation.
     pub organisation: String,
     pub role: Option<Role>,
-    /// Whether the e-mail has an account already, which signs in rather than choosing a password.
+    /// Whether the e-mail already has an account, which signs in instead of choosing a password.
     pub account_exists: bool,
 }
 
-/// What a person fills in to use a link.
+/// The form of a link's page.
 #[derive(Clone, Debug, Default)]
 pub struct Accept {
     pub name: String,
-    /// Absent where a signed-in account joins.
+    /// Absent when a signed-in account joins.
     pub password: Option<SecretString>,
 }
 
-/// How a link was used.
+/// Result of using a link.
 #[derive(Debug)]
 pub enum Accepted {
     /// A session was opened.
     SignedIn(SignedIn),
-    /// The signed-in person joined, and their session is in this organisation now.
+    /// The signed-in person joined, and their session switched to this organisation.
     Joined(OrgId),
 }
 
@@ -64,8 +64,9 @@ impl Auth {
         Ok(list)
     }
 
-    /// A link by which the person with this e-mail becomes a member. An earlier one for the same e-mail ends. Made by a person: who joins
-    /// may do all that the role may, which is more than any scope of a key, and stays when the key is revoked.
+    /// Creates a link with which the person with this e-mail becomes a member, and revokes an earlier one. Only for
+    /// people: a member may do all that the role allows, which is more than any key's scopes, and stays when the key is
+    /// revoked.
     pub async fn create_join_link(&self, who: &Principal, mail: &str, role: Role) -> Result<NewLink, AuthError> {
         settled(who)?;
         let mail = email(mail)?;
@@ -84,8 +85,9 @@ impl Auth {
         self.create_link(who, LinkPurpose::Join, mail, Some(role)).await
     }
 
-    /// A link by which a member sets a new password. Whoever belongs to other organisations too, or is an operator,
-    /// can be helped by an operator alone: the link would open those as well. Made by a person: it signs in as that member.
+    /// Creates a link with which a member sets a new password. Only an operator can do so for operators and for people
+    /// who also belong to other organisations: the link would open those as well. Only for people: it signs in as that
+    /// member.
     pub async fn create_reset_link(&self, who: &Principal, user: UserId) -> Result<NewLink, AuthError> {
         settled(who)?;
         let mut tx = self.inner.db.tenant(who.org_id).await?;
@@ -121,11 +123,11 @@ impl Auth {
         links::insert(&mut tx, who.org_id, &link, &crypto::sha256(&token), who.user().map(|u| u.user_id)).await?;
         tx.commit().await?;
         tracing::info!(org_id = %who.org_id, link_id = %link.id, purpose = purpose.as_str(), by = who.subject(), "one-time link created");
-        // In the query, not in the path: paths are logged.
+        // In the query string, not in the path: paths are logged.
         Ok(NewLink { url: format!("{}/accept?token={token}", self.inner.base_url), link })
     }
 
-    /// Takes a link back before it is used.
+    /// Revokes an unused link.
     pub async fn delete_link(&self, who: &Principal, id: LinkId) -> Result<(), AuthError> {
         let mut tx = self.inner.db.tenant(who.org_id).await?;
         let found = links::delete(&mut tx, id).await?;
@@ -133,7 +135,7 @@ impl Auth {
         if !found {
             return Err(AuthError::NotFound("link"));
         }
-        tracing::info!(org_id = %who.org_id, link_id = %id, by = who.subject(), "one-time link taken back");
+        tracing::info!(org_id = %who.org_id, link_id = %id, by = who.subject(), "one-time link revoked");
         Ok(())
     }
 
@@ -158,8 +160,8 @@ impl Auth {
         Ok((link, account))
     }
 
-    /// Uses the link: a new person gets an account and a session, an existing one must be signed in, and a reset sets
-    /// the password and ends all sessions.
+    /// Uses the link: a new person gets an account and a session, an existing one must be signed in; a reset sets the
+    /// password and ends all sessions.
     pub async fn accept_link(
         &self,
         token: &str,
@@ -194,7 +196,7 @@ impl Auth {
         let link = usable(&mut tx, token, now).await?;
         let role = link.role.ok_or(AuthError::LinkInvalid)?;
         accounts::insert_membership(&mut tx, link.org_id, account.id, role, now).await?;
-        // A reset link of the one organisation must not open the other.
+        // A reset link of one organisation must not open the other.
         links::delete_for(&mut tx, &account.email, LinkPurpose::Reset).await?;
         sessions::set_organisation(&mut tx, session, link.org_id).await?;
         links::mark_used(&mut tx, link.id, now).await?;
@@ -214,7 +216,7 @@ impl Auth {
         let name = text("/name", &accept.name, 1, 200)?;
         let hash = self.hash_chosen(accept.password.as_ref(), mail).await?;
         let (id, now) = (UserId::generate(&self.inner.clock), self.now());
-        // Read again: hashing took a while, and the first to commit has used the link.
+        // Read again: hashing took a while, and a concurrent request may have used the link.
         let mut tx = self.inner.db.system().await?;
         let link = usable(&mut tx, token, now).await?;
         let role = link.role.ok_or(AuthError::LinkInvalid)?;
@@ -268,7 +270,7 @@ impl Auth {
     }
 }
 
-/// The link with this token. A link is no more than the word of who made it: who has left, or may not do so any more, has no say.
+/// The link with this token, if its creator is still a member who may do what it does.
 async fn usable(tx: &mut Tx, token: &str, now: DateTime<Utc>) -> Result<LinkRow, AuthError> {
     let link = links::by_token(tx, &crypto::sha256(token), now).await?.ok_or(AuthError::LinkInvalid)?;
     let stands = match link.role {

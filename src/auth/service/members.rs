@@ -15,17 +15,17 @@ use crate::{
     },
 };
 
-/// Whether `actor` may make somebody `role`: owners anything, admins anything but owner.
+/// Whether `actor` may grant `role`: owners any, admins any but owner.
 pub fn may_grant(actor: Role, role: Role) -> bool {
     actor == Role::Owner || (actor == Role::Admin && role <= Role::Admin)
 }
 
-/// Whether `actor` may change or remove somebody who is `target`: owners anybody, admins those below them.
+/// Whether `actor` may change or remove a `target`: owners anyone, admins those below them.
 pub fn may_manage(actor: Role, target: Role) -> bool {
     actor == Role::Owner || (actor == Role::Admin && target < Role::Admin)
 }
 
-/// Whether a key has all that the role may do: no key makes anybody more than it is. People are judged by [`may_grant`].
+/// Whether a key has all scopes of the role: no key grants more than it has. For people see [`may_grant`].
 fn covers(who: &Principal, role: Role, scopes: &[Scope]) -> bool {
     match &who.actor {
         Actor::User(_) => true,
@@ -48,12 +48,12 @@ impl Auth {
         Ok(list)
     }
 
-    /// Gives a member another role.
+    /// Changes a member's role.
     pub async fn set_member_role(&self, who: &Principal, user: UserId, role: Role) -> Result<Member, AuthError> {
         let mut tx = self.inner.db.tenant(who.org_id).await?;
         let mut member = members::get(&mut tx, user).await?.ok_or(AuthError::NotFound("member"))?;
         let is_self = who.user().is_some_and(|u| u.user_id == user);
-        // Against the row: another process may know an older role for some seconds.
+        // Compared with the row: another process may have an older role cached for some seconds.
         let lowers_self = is_self && role <= member.role;
         let manages = may_manage(who.role, member.role) && may_grant(who.role, role);
         if !(lowers_self || manages) {
@@ -66,7 +66,7 @@ impl Auth {
             keep_an_owner(&mut tx, user).await?;
         }
         members::set_role(&mut tx, user, role).await?;
-        // Made by somebody who could manage the old role, and perhaps not the new one.
+        // Their reset links: the creator could manage the old role, perhaps not the new one.
         links::delete_for(&mut tx, &member.email, LinkPurpose::Reset).await?;
         if role < member.role {
             links::delete_made_by(&mut tx, user).await?;
@@ -78,8 +78,8 @@ impl Auth {
         Ok(member)
     }
 
-    /// Removes a member; anybody may leave. The links that they made end. Their API keys stay, since they belong to the organisation,
-    /// unless `revoke_keys`, which is for those who administrate; with them go the keys that were made by these.
+    /// Removes a member; anyone may leave. Links that they created are revoked. Their API keys belong to the
+    /// organisation and stay, unless `revoke_keys` (admins only), which also revokes keys created with those.
     pub async fn remove_member(&self, who: &Principal, user: UserId, revoke_keys: bool) -> Result<(), AuthError> {
         let is_self = settled(who).is_ok_and(|u| u.user_id == user);
         let mut tx = self.inner.db.tenant(who.org_id).await?;
@@ -124,7 +124,7 @@ impl Auth {
     }
 }
 
-/// Err when `leaving` is the only owner there is. Holds the owners' rows until the transaction ends.
+/// `Err` when `leaving` is the only owner. Locks the owners' rows until the transaction ends.
 async fn keep_an_owner(tx: &mut Tx, leaving: UserId) -> Result<(), AuthError> {
     if members::lock_owners(tx).await? == [leaving] { Err(AuthError::LastOwner) } else { Ok(()) }
 }

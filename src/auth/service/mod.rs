@@ -1,4 +1,4 @@
-//! The rules of the auth capability. Each file is one subject; they share [`Auth`].
+//! The rules of the auth capability, one file per subject; all extend [`Auth`].
 
 mod administration;
 mod bootstrap;
@@ -42,24 +42,24 @@ pub(super) struct Inner {
     pub config: Config,
     /// All that API keys can have: those that the rooms declare.
     pub scopes: Vec<Scope>,
-    /// Whether browsers come over TLS: the cookie's name and attributes.
+    /// Whether browsers use TLS: decides the cookie's name and attributes.
     pub https: bool,
     pub session_cookie: String,
-    /// Address of the console, without a slash at the end.
+    /// Address of the console, without a trailing slash.
     pub base_url: String,
     pub metrics: Metrics,
     pub hasher: Hasher,
     pub by_address: RateLimiter,
     pub by_account: RateLimiter,
     pub caches: Caches,
-    /// Counts changes to who may do what: a cached answer from before the last change is not used.
+    /// Counts changes to permissions: cached answers from before the latest change are not used.
     pub generation: AtomicU64,
     pub usage: Usage,
-    /// The file of the first administrator's password, where this process has a data directory.
+    /// The file with the first administrator's password, when this process has a data directory.
     pub first_password: OnceLock<PathBuf>,
 }
 
-/// Where a sign-in comes from.
+/// Origin of a sign-in.
 #[derive(Clone, Debug)]
 pub struct Client {
     pub address: IpAddr,
@@ -111,13 +111,13 @@ impl Auth {
         &self.inner.scopes
     }
 
-    /// Seconds until a session ends in any case: the cookie's `Max-Age`.
+    /// Maximum lifetime of a session in seconds: the cookie's `Max-Age`.
     pub fn session_seconds(&self) -> i64 {
         i64::from(self.inner.config.session_absolute_days) * 86_400
     }
 
-    /// Call after the commit of a change to sessions, keys, members or people. Look-ups that began before it do not
-    /// serve requests that come after it.
+    /// Call after the commit of a change to sessions, keys, members or people. Look-ups started before it do not serve
+    /// requests after it.
     pub(super) fn changed(&self) {
         self.inner.generation.fetch_add(1, Ordering::SeqCst);
     }
@@ -126,13 +126,13 @@ impl Auth {
         self.inner.clock.now()
     }
 
-    /// A session last seen before this has ended.
+    /// A session last seen before this has expired.
     pub(super) fn idle_since(&self, now: DateTime<Utc>) -> DateTime<Utc> {
         now - TimeDelta::days(self.inner.config.session_idle_days.into())
     }
 }
 
-/// The person who asks, a one-time password or not: signing out and changing the password are always allowed.
+/// The signed-in person, even with a one-time password: signing out and changing the password are always allowed.
 pub(super) fn person(who: &Principal) -> Result<&SessionUser, AuthError> {
     match &who.actor {
         Actor::User(user) => Ok(user),
@@ -140,23 +140,23 @@ pub(super) fn person(who: &Principal) -> Result<&SessionUser, AuthError> {
     }
 }
 
-/// The person who asks, with a password of their own.
+/// The signed-in person, whose password must not be a one-time one.
 pub(super) fn settled(who: &Principal) -> Result<&SessionUser, AuthError> {
     let user = person(who)?;
     if user.must_change_password { Err(AuthError::PasswordChangeRequired) } else { Ok(user) }
 }
 
-/// The person who asks, who must be an operator of the installation.
+/// The signed-in person, who must be an operator.
 pub(super) fn operator(who: &Principal) -> Result<&SessionUser, AuthError> {
     let user = settled(who)?;
     if user.is_operator {
         Ok(user)
     } else {
-        Err(AuthError::Forbidden("only operators of this installation may do this".into()))
+        Err(AuthError::Forbidden("only operators of this installation can do this".into()))
     }
 }
 
-/// `value` as names are kept, of `min..=max` characters, and without control characters (which a log could choke on).
+/// `value` normalised as a name, of `min..=max` characters and without control characters (which could corrupt a log).
 pub(super) fn text(pointer: &'static str, value: &str, min: usize, max: usize) -> Result<String, AuthError> {
     let name = tidy(value);
     if value.trim().chars().any(char::is_control) || !(min..=max).contains(&name.chars().count()) {
@@ -168,14 +168,14 @@ pub(super) fn text(pointer: &'static str, value: &str, min: usize, max: usize) -
     Ok(name)
 }
 
-/// The e-mail in the form in which it is stored.
+/// The e-mail in its normal form.
 pub(super) fn email(value: &str) -> Result<String, AuthError> {
     let email = super::email::normal_email(value);
     super::email::check_email(&email).map_err(|why| AuthError::Field("/email", why.to_owned()))?;
     Ok(email)
 }
 
-/// A search text as the store takes it; PostgreSQL has no NUL.
+/// A search text for the store; PostgreSQL stores no NUL.
 pub(super) fn search(value: Option<&str>) -> String {
     value.unwrap_or_default().trim().replace('\0', "")
 }

@@ -9,7 +9,7 @@ use crate::{
 };
 
 impl Auth {
-    /// The person's sessions that have not ended, the newest sign-in first; one row more than `limit`.
+    /// The person's active sessions, newest sign-in first; one row more than `limit`.
     pub async fn list_sessions(
         &self,
         who: &Principal,
@@ -32,7 +32,7 @@ impl Auth {
         Ok(list)
     }
 
-    /// Ends one of the person's sessions; 404 for somebody else's.
+    /// Ends one of the person's sessions; 404 for another person's.
     pub async fn end_session(&self, who: &Principal, id: SessionId) -> Result<(), AuthError> {
         let user = settled(who)?;
         let mut tx = self.inner.db.system().await?;
@@ -46,7 +46,7 @@ impl Auth {
         Ok(())
     }
 
-    /// Ends all of the person's sessions but the one that asks; how many.
+    /// Ends all of the person's sessions but the current one; returns how many.
     pub async fn end_other_sessions(&self, who: &Principal) -> Result<u64, AuthError> {
         let user = settled(who)?;
         let mut tx = self.inner.db.system().await?;

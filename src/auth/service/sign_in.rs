@@ -22,8 +22,8 @@ use crate::{
 };
 
 impl Auth {
-    /// Checks e-mail and password and opens a session. Unknown e-mail, wrong password and disabled account are one
-    /// error that takes one time.
+    /// Checks e-mail and password and opens a session. Unknown e-mail, wrong password and disabled account give the
+    /// same error after the same time.
     pub async fn sign_in(&self, email: &str, password: &SecretString, client: &Client) -> Result<SignedIn, AuthError> {
         let (spellings, email) = (spellings(email), normal_email(email));
         let address = client.address.to_string();
@@ -36,7 +36,7 @@ impl Auth {
             return Err(AuthError::TooMany(wait));
         }
         let (account, address_known) = self.find_account(&spellings, &address).await?;
-        // A stranger can use up the account's allowance, but not that of the addresses its owner signs in from.
+        // A stranger can use up the account's allowance, but not that of addresses its owner signs in from.
         let key = if address_known { format!("{email} {}", address_key(client.address)) } else { email };
         if let Err(wait) = self.inner.by_account.check(&key) {
             report(Login::LimitedByAccount, account.as_ref());
@@ -71,8 +71,8 @@ impl Auth {
         Ok(signed_in)
     }
 
-    /// The account, and whether its owner has signed in from this address. The same statements run for an e-mail that
-    /// nobody has.
+    /// The account, and whether its owner has signed in from this address. Runs the same statements for an unknown
+    /// e-mail.
     async fn find_account(&self, spellings: &[String], address: &str) -> Result<(Option<Account>, bool), AuthError> {
         let mut tx = self.inner.db.system().await?;
         let account = accounts::account_by_email(&mut tx, spellings).await?;
@@ -82,7 +82,7 @@ impl Auth {
         Ok((account, known))
     }
 
-    /// Stores a session for a person who has proved who they are.
+    /// Stores a session for an authenticated person.
     pub(super) async fn open_session(
         &self,
         conn: &mut PgConnection,
@@ -110,7 +110,7 @@ impl Auth {
         Ok(SignedIn { token, session_id: id, user_id, org_id, must_change_password })
     }
 
-    /// Ends the session that asks.
+    /// Ends the current session.
     pub async fn sign_out(&self, who: &Principal) -> Result<(), AuthError> {
         let user = person(who)?;
         let mut tx = self.inner.db.system().await?;
@@ -129,7 +129,7 @@ impl Auth {
     ) -> Result<(), AuthError> {
         let user = person(who)?;
         let (current, new) = (current.expose_secret(), new.expose_secret());
-        // Who holds a stolen cookie must not be able to guess on.
+        // Limited: the thief of a cookie must not be able to guess the password.
         self.inner.by_account.check(&format!("change {}", user.user_id)).map_err(AuthError::TooMany)?;
         let mut tx = self.inner.db.system().await?;
         let account = accounts::account_by_id(&mut tx, user.user_id).await?.ok_or(AuthError::InvalidCredentials)?;
@@ -145,7 +145,7 @@ impl Auth {
         let mut tx = self.inner.db.system().await?;
         accounts::set_password(&mut tx, account.id, &hash, false).await?;
         let ended = sessions::delete_others(&mut tx, account.id, Some(user.session_id.into())).await?;
-        // Who found an open link must not set the password once more.
+        // Someone who got hold of an unused link must not set the password again.
         links::delete_for(&mut tx, &account.email, LinkPurpose::Reset).await?;
         tx.commit().await?;
         self.changed();
@@ -165,7 +165,7 @@ impl Auth {
         Ok(())
     }
 
-    /// Makes another of the person's organisations the current one of this session; 404 for one that is not theirs.
+    /// Makes another of the person's organisations the current one of this session; 404 for others.
     pub async fn switch_organisation(&self, who: &Principal, org: OrgId) -> Result<OrgRef, AuthError> {
         let user = super::settled(who)?;
         let mut tx = self.inner.db.system().await?;

@@ -1,4 +1,4 @@
-//! Organisations and people. As the system role.
+//! Organisations and people. As role `system`.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-/// Only one first start at a time makes the administrator; held until the transaction ends.
+/// Serialises first starts until the transaction ends.
 pub async fn lock_bootstrap(conn: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended('holdfast first administrator', 0))")
         .execute(conn)
@@ -65,7 +65,7 @@ pub async fn organisation_by_slug(conn: &mut PgConnection, slug: &str) -> sqlx::
     .await
 }
 
-/// A new person, ready to be stored.
+/// A person to insert.
 pub struct NewUser<'a> {
     pub id: UserId,
     pub email: &'a str,
@@ -111,7 +111,7 @@ pub async fn insert_membership(
     Ok(())
 }
 
-/// The account of the first of these spellings of one address that somebody has.
+/// The account with the first of these spellings that exists.
 pub async fn account_by_email(conn: &mut PgConnection, spellings: &[String]) -> sqlx::Result<Option<Account>> {
     sqlx::query_as!(
         Account,
@@ -167,7 +167,7 @@ pub async fn set_password(conn: &mut PgConnection, id: UserId, hash: &str, must_
     Ok(())
 }
 
-/// Stores the same password under today's parameters, unless it was changed in between.
+/// Stores the same password's hash under the current parameters, unless it was changed in between.
 pub async fn rehash(conn: &mut PgConnection, id: UserId, old: &str, new: &str) -> sqlx::Result<()> {
     sqlx::query!("UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2", id.0, old, new)
         .execute(conn)
@@ -197,7 +197,7 @@ pub async fn organisations_of(conn: &mut PgConnection, user: UserId) -> sqlx::Re
     .await
 }
 
-/// For the health check: organisations without an owner, and operators with a one-time password.
+/// For the health check: owners who can sign in, organisations without an owner, operators with a one-time password.
 pub async fn health(conn: &mut PgConnection) -> sqlx::Result<(i64, i64, i64)> {
     let row = sqlx::query!(
         "SELECT (SELECT count(*) FROM memberships m JOIN users u ON u.id = m.user_id \

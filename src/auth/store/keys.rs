@@ -1,4 +1,4 @@
-//! API keys. Inside the organisation, except looking a key up and noting its use.
+//! API keys. Inside the organisation, except looking up a key and recording its use.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -8,7 +8,7 @@ use crate::{
     platform::ids::{OrgId, UserId},
 };
 
-/// A new key, ready to be stored.
+/// A key to insert.
 pub struct NewKey<'a> {
     pub id: ApiKeyId,
     pub org_id: OrgId,
@@ -18,7 +18,7 @@ pub struct NewKey<'a> {
     pub scopes: &'a [String],
     pub expires_at: Option<DateTime<Utc>>,
     pub created_by: Option<UserId>,
-    /// The key that makes this one: it counts as made by who made that.
+    /// The key that creates this one: its creator counts as this one's.
     pub made_by_key: Option<ApiKeyId>,
     pub created_at: DateTime<Utc>,
 }
@@ -95,7 +95,7 @@ pub async fn revoke(conn: &mut PgConnection, id: ApiKeyId, at: DateTime<Utc>) ->
     .await
 }
 
-/// Revokes every key of the organisation that this person made; how many.
+/// Revokes all keys of the organisation that this person created; returns how many.
 pub async fn revoke_made_by(conn: &mut PgConnection, user: UserId, at: DateTime<Utc>) -> sqlx::Result<u64> {
     let done =
         sqlx::query!("UPDATE api_keys SET revoked_at = $2 WHERE created_by = $1 AND revoked_at IS NULL", user.0, at)
@@ -104,7 +104,7 @@ pub async fn revoke_made_by(conn: &mut PgConnection, user: UserId, at: DateTime<
     Ok(done.rows_affected())
 }
 
-/// The key with this prefix unless it was revoked. As the system role: the key names its organisation.
+/// The key with this prefix unless revoked. As role `system`: the key names its organisation.
 pub async fn by_prefix(conn: &mut PgConnection, prefix: &str) -> sqlx::Result<Option<KeyRow>> {
     let row = sqlx::query!(
         "SELECT id, org_id, name, secret_hash, scopes, expires_at, last_used_at FROM api_keys WHERE prefix = $1 AND revoked_at IS NULL",
@@ -123,7 +123,7 @@ pub async fn by_prefix(conn: &mut PgConnection, prefix: &str) -> sqlx::Result<Op
     }))
 }
 
-/// Records that these were used at `at`. As the system role, for all organisations at once.
+/// Records their last use. As role `system`, for all organisations at once.
 pub async fn touch(conn: &mut PgConnection, ids: &[uuid::Uuid], at: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query!(
         "UPDATE api_keys SET last_used_at = $2 WHERE id IN \

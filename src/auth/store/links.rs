@@ -1,4 +1,4 @@
-//! One-time links. Made and listed inside the organisation; opened and used as the system role.
+//! One-time links. Created and listed inside the organisation; opened and used as role `system`.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -63,13 +63,13 @@ pub async fn list(
     Ok(links.collect())
 }
 
-/// Takes a link back; false when there is none.
+/// Revokes a link; false when there is none.
 pub async fn delete(conn: &mut PgConnection, id: LinkId) -> sqlx::Result<bool> {
     let done = sqlx::query!("DELETE FROM one_time_links WHERE id = $1 AND used_at IS NULL", id.0).execute(conn).await?;
     Ok(done.rows_affected() == 1)
 }
 
-/// Takes back every open link for `email` of one purpose: the newest is the only one that works.
+/// Revokes all unused links for `email` of one purpose: only the newest works.
 pub async fn delete_for(conn: &mut PgConnection, email: &str, purpose: LinkPurpose) -> sqlx::Result<()> {
     sqlx::query!(
         "DELETE FROM one_time_links WHERE email = $1 AND purpose = $2 AND used_at IS NULL",
@@ -81,13 +81,14 @@ pub async fn delete_for(conn: &mut PgConnection, email: &str, purpose: LinkPurpo
     Ok(())
 }
 
-/// Takes back every open link that this person made in the organisation.
+/// Revokes all unused links that this person created in the organisation.
 pub async fn delete_made_by(conn: &mut PgConnection, user: UserId) -> sqlx::Result<()> {
     sqlx::query!("DELETE FROM one_time_links WHERE created_by = $1 AND used_at IS NULL", user.0).execute(conn).await?;
     Ok(())
 }
 
-/// The usable link with this token, with what the person who made it is in the organisation now. As the system role. `FOR UPDATE`: of two who use it at once the second finds nothing.
+/// The usable link with this token, with its creator's current role in the organisation. As role `system`.
+/// `FOR UPDATE`: of two concurrent uses the second finds nothing.
 pub async fn by_token(conn: &mut PgConnection, token_hash: &[u8], now: DateTime<Utc>) -> sqlx::Result<Option<LinkRow>> {
     let row = sqlx::query!(
         "SELECT l.id, l.org_id, l.purpose, l.email, l.role AS \"role: Role\", o.name, m.role AS \"maker_role?: Role\", u.is_operator \
@@ -111,7 +112,7 @@ pub async fn by_token(conn: &mut PgConnection, token_hash: &[u8], now: DateTime<
     }))
 }
 
-/// As the system role.
+/// As role `system`.
 pub async fn mark_used(conn: &mut PgConnection, id: LinkId, at: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query!("UPDATE one_time_links SET used_at = $2 WHERE id = $1", id.0, at).execute(conn).await?;
     Ok(())

@@ -1,4 +1,4 @@
-//! Members of the organisation, and its own name. Inside the organisation.
+//! Members of the organisation, and its name. Inside the organisation.
 
 use sqlx::PgConnection;
 
@@ -50,7 +50,7 @@ pub async fn by_email(conn: &mut PgConnection, spellings: &[String]) -> sqlx::Re
     .await
 }
 
-/// The owners, locked: two owners who remove each other at the same moment go one after the other.
+/// The owners, locked: serialises two owners who remove each other at the same time.
 pub async fn lock_owners(conn: &mut PgConnection) -> sqlx::Result<Vec<UserId>> {
     sqlx::query_scalar!(
         "SELECT user_id AS \"id: UserId\" FROM memberships WHERE role = 'owner' ORDER BY user_id FOR UPDATE"
@@ -69,7 +69,6 @@ pub async fn delete(conn: &mut PgConnection, user: UserId) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// The organisation itself.
 pub async fn organisation(conn: &mut PgConnection) -> sqlx::Result<Option<Organisation>> {
     sqlx::query_as!(Organisation, "SELECT id AS \"id: OrgId\", slug, name, created_at FROM organisations")
         .fetch_optional(conn)

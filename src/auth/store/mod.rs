@@ -1,7 +1,7 @@
 //! The only SQL of this capability.
 //!
-//! `accounts` and `sessions` run as the system role (sign-in has no organisation yet); `keys`, `members` and `links`
-//! run inside the organisation's transaction, except the functions whose comment says otherwise.
+//! `accounts` and `sessions` run as role `system` (sign-in has no organisation yet); `keys`, `members` and `links` run
+//! inside the organisation's transaction, except functions whose comment says otherwise.
 
 pub mod accounts;
 pub mod keys;

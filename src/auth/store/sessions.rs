@@ -1,4 +1,4 @@
-//! Sessions. As the system role: they belong to a person, who may be in several organisations.
+//! Sessions. As role `system`: they belong to a person, who may be in several organisations.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -8,7 +8,7 @@ use crate::{
     platform::ids::{OrgId, UserId},
 };
 
-/// A new session, ready to be stored.
+/// A session to insert.
 pub struct NewSession<'a> {
     pub id: SessionId,
     pub user_id: UserId,
@@ -38,7 +38,7 @@ pub async fn insert(conn: &mut PgConnection, s: &NewSession<'_>) -> sqlx::Result
     Ok(())
 }
 
-/// The session with this token, of a person who may sign in. Its limits are the caller's to judge.
+/// The session with this token, if the person may sign in. The caller checks its expiry.
 pub async fn by_token(conn: &mut PgConnection, token_hash: &[u8]) -> sqlx::Result<Option<SessionRow>> {
     sqlx::query_as!(
         SessionRow,
@@ -51,7 +51,7 @@ pub async fn by_token(conn: &mut PgConnection, token_hash: &[u8]) -> sqlx::Resul
     .await
 }
 
-/// Whether this person has signed in from `address` before, as far as sessions remember.
+/// Whether a stored session shows that this person has signed in from `address` before.
 pub async fn address_known(conn: &mut PgConnection, user: UserId, address: &str) -> sqlx::Result<bool> {
     sqlx::query_scalar!(
         "SELECT EXISTS (SELECT FROM sessions WHERE user_id = $1 AND address = $2) AS \"known!\"",
@@ -62,10 +62,10 @@ pub async fn address_known(conn: &mut PgConnection, user: UserId, address: &str)
     .await
 }
 
-/// Which sessions of a person to list.
+/// Query for a person's sessions.
 pub struct Mine {
     pub user: UserId,
-    /// The one that asks.
+    /// The current session.
     pub current: SessionId,
     pub now: DateTime<Utc>,
     pub idle_since: DateTime<Utc>,
@@ -73,7 +73,7 @@ pub struct Mine {
     pub limit: i64,
 }
 
-/// A page of a person's sessions that have not ended, the newest sign-in first.
+/// A page of a person's active sessions, newest sign-in first.
 pub async fn list(conn: &mut PgConnection, mine: &Mine) -> sqlx::Result<Vec<Session>> {
     sqlx::query_as!(
         Session,
@@ -96,7 +96,7 @@ pub async fn delete(conn: &mut PgConnection, user: UserId, id: SessionId) -> sql
     Ok(done.rows_affected() == 1)
 }
 
-/// Ends all sessions of this person but `keep`; how many.
+/// Ends all sessions of this person except `keep`; returns how many.
 pub async fn delete_others(conn: &mut PgConnection, user: UserId, keep: Option<SessionId>) -> sqlx::Result<u64> {
     let done =
         sqlx::query!("DELETE FROM sessions WHERE user_id = $1 AND id IS DISTINCT FROM $2", user.0, keep.map(|k| k.0))
@@ -110,7 +110,7 @@ pub async fn set_organisation(conn: &mut PgConnection, id: SessionId, org: OrgId
     Ok(())
 }
 
-/// Records that these were used at `at`. `SKIP LOCKED`: being a minute late is better than waiting.
+/// Records their last use. `SKIP LOCKED`: rather a minute late than waiting.
 pub async fn touch(conn: &mut PgConnection, ids: &[uuid::Uuid], at: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query!(
         "UPDATE sessions SET last_seen_at = $2 WHERE id IN (SELECT id FROM sessions WHERE id = ANY($1) AND last_seen_at < $2 FOR UPDATE SKIP LOCKED)",
@@ -122,7 +122,7 @@ pub async fn touch(conn: &mut PgConnection, ids: &[uuid::Uuid], at: DateTime<Utc
     Ok(())
 }
 
-/// Removes sessions that have ended and links that ended long ago; how many of both.
+/// Removes expired sessions, and links that expired long ago; returns how many of both.
 pub async fn purge(
     conn: &mut PgConnection,
     now: DateTime<Utc>,

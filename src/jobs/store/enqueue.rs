@@ -1,4 +1,4 @@
-//! Into the queue.
+//! Enqueueing.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -13,8 +13,8 @@ use crate::{
 };
 
 /// Queues `job` in the caller's transaction: it exists if and when that commits. `org` is the transaction's
-/// organisation, `None` (a job of the system) needs `db.system()`. Returns the id, or that of the job which waits or
-/// runs with the same `unique_key`.
+/// organisation; `None` (a job of the system) needs `db.system()`. Returns the new id, or that of the waiting or
+/// running job with the same `unique_key`.
 pub async fn enqueue<J: Job>(
     conn: &mut PgConnection,
     clock: &Clock,
@@ -38,7 +38,7 @@ pub async fn enqueue<J: Job>(
     Ok(id)
 }
 
-/// A job on its way into the queue.
+/// A job to insert.
 pub(in crate::jobs) struct NewJob<'a> {
     pub id: JobId,
     pub org: Option<OrgId>,
@@ -55,7 +55,7 @@ pub(in crate::jobs) async fn insert(
     options: &Enqueue,
 ) -> Result<(JobId, bool), JobsError> {
     let context = trace::current();
-    // The job that holds the key may end between the two statements: then there is room for ours.
+    // The job that holds the key may end between the two statements: then insert again.
     loop {
         let inserted = sqlx::query_scalar!(
             r#"WITH job AS (
@@ -102,8 +102,8 @@ pub(in crate::jobs) async fn insert(
     }
 }
 
-/// Whether a job of this kind with this `unique_key` waits or runs. In the caller's transaction, so that it can be asked of a row that the
-/// caller has locked.
+/// Whether a job of this kind with this `unique_key` waits or runs. Takes the caller's transaction, so that it can be
+/// called for a row which the caller has locked.
 pub async fn is_live<J: Job>(conn: &mut PgConnection, org: OrgId, unique_key: &str) -> Result<bool, JobsError> {
     Ok(sqlx::query_scalar!(
         "SELECT EXISTS (SELECT FROM jobs WHERE org_id = $1 AND kind = $2 AND unique_key = $3) AS \"live!\"",

@@ -1,10 +1,10 @@
-//! How the queues are doing.
+//! State of the queues.
 
 use sqlx::PgConnection;
 
 use crate::jobs::model::QueueStatus;
 
-/// Every queue. What is counted is what the transaction may see: an organisation's jobs, or (as `system`) all.
+/// Every queue. Counts what the transaction may see: an organisation's jobs, or (as `system`) all.
 pub(in crate::jobs) async fn queues(conn: &mut PgConnection) -> Result<Vec<QueueStatus>, sqlx::Error> {
     sqlx::query_as!(
         QueueStatus,
@@ -35,14 +35,14 @@ pub(in crate::jobs) async fn queues(conn: &mut PgConnection) -> Result<Vec<Queue
 pub(in crate::jobs) struct Due {
     pub queue: String,
     pub kind: String,
-    /// Whether the queue's rate holds jobs back.
+    /// Whether the queue's rate limit holds jobs back.
     pub rated: bool,
     pub count: i64,
-    /// How long the longest waiting one has waited, seconds.
+    /// How long the oldest one has waited, seconds.
     pub oldest_seconds: f64,
 }
 
-/// What is due, by kind: a caller knows which kinds it can run. Queues that no worker has written down yet are open.
+/// Due jobs by kind: the caller knows which kinds it can run. Queues without a row yet count as not paused.
 pub(in crate::jobs) async fn due(conn: &mut PgConnection) -> Result<Vec<Due>, sqlx::Error> {
     sqlx::query_as!(
         Due,
@@ -86,7 +86,7 @@ pub(in crate::jobs) async fn set_limits(
     Ok(done.rows_affected() > 0)
 }
 
-/// Dead letters in all, and when the last one came, seconds ago.
+/// Number of dead letters, and the age of the latest, seconds.
 pub(in crate::jobs) async fn dead_letters(conn: &mut PgConnection) -> Result<(i64, Option<f64>), sqlx::Error> {
     let row = sqlx::query!(
         r#"SELECT count(*) AS "count!", extract(epoch FROM now() - max(died_at))::float8 AS latest FROM job_dead_letters"#
@@ -96,14 +96,14 @@ pub(in crate::jobs) async fn dead_letters(conn: &mut PgConnection) -> Result<(i6
     Ok((row.count, row.latest))
 }
 
-/// Running jobs whose lease holds, over all workers.
+/// Running jobs with a valid lease, over all workers.
 pub(in crate::jobs) async fn live_leases(conn: &mut PgConnection) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM jobs WHERE state = 'running' AND leased_until > now()"#)
         .fetch_one(conn)
         .await
 }
 
-/// Notes that a worker is there and reaches the queue.
+/// Records that a worker is alive and reaches the queue.
 pub(in crate::jobs) async fn worker_seen(
     conn: &mut PgConnection,
     id: uuid::Uuid,
@@ -119,19 +119,19 @@ pub(in crate::jobs) async fn worker_seen(
     Ok(())
 }
 
-/// Notes that a worker has drained.
+/// Records that a worker has drained.
 pub(in crate::jobs) async fn worker_gone(conn: &mut PgConnection, id: uuid::Uuid) -> Result<(), sqlx::Error> {
     sqlx::query!("DELETE FROM job_workers WHERE id = $1", id).execute(conn).await?;
     Ok(())
 }
 
-/// Removes the rows of workers that were killed.
+/// Deletes the rows of workers that were killed.
 pub(in crate::jobs) async fn forget_lost_workers(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query!("DELETE FROM job_workers WHERE seen_at < now() - interval '1 day'").execute(conn).await?;
     Ok(())
 }
 
-/// Worker processes of each queue that were seen within `seconds`. Queues without one are left out.
+/// Worker processes per queue seen within `seconds`. Queues without one are left out.
 pub(in crate::jobs) async fn live_workers(
     conn: &mut PgConnection,
     seconds: f64,

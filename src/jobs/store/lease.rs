@@ -1,4 +1,4 @@
-//! Taking jobs, keeping them, and finding those whose worker is lost. As role `system`.
+//! Leasing jobs, extending leases, and finding jobs of lost workers. As role `system`.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::{
     platform::{db, ids::OrgId},
 };
 
-/// A job that this worker holds.
+/// A job leased by this worker.
 #[derive(Clone, Debug)]
 pub(in crate::jobs) struct Leased {
     pub id: JobId,
@@ -21,41 +21,40 @@ pub(in crate::jobs) struct Leased {
     pub max_attempts: i32,
     /// Fencing token.
     pub lease_no: i32,
-    /// From the time it could have run to the lease, seconds.
+    /// From the time it became due to the lease, seconds.
     pub waited: f64,
-    /// `None` when retention has taken it.
+    /// `None` when retention has deleted it.
     pub payload: Option<serde_json::Value>,
     pub request_id: Option<String>,
-    /// The trace that it was queued in, and the span.
+    /// Trace and span in which it was queued.
     pub trace_id: Option<String>,
     pub span_id: Option<String>,
-    /// Whether that trace is recorded.
+    /// Whether that trace is sampled.
     pub trace_sampled: Option<bool>,
 }
 
-/// Who leases, and what.
 pub(in crate::jobs) struct LeaseRequest<'a> {
     pub worker: Uuid,
     pub queues: &'a [String],
     pub kinds: &'a [String],
-    /// At most this many jobs, and one more of each of the idle queues.
+    /// At most this many jobs, and one more from each of the idle queues.
     pub slots: i64,
     /// Queues of which this worker runs nothing.
     pub idle: &'a [String],
     pub lease: Duration,
 }
 
-/// Leases due jobs within each queue's limits and one for each concurrency key. Whose organisation has fewer of the queue's
-/// running jobs goes first, then the order is that of `order_at`: nobody waits for all of another's large upload. Empty
-/// also when other workers were leasing from the same queues just now.
+/// Leases due jobs within each queue's limits, at most one for each concurrency key. Organisations with fewer running
+/// jobs in the queue go first, then by `order_at`: one organisation's large upload does not hold up the others. Also
+/// returns nothing when other workers are leasing from the same queues at this moment.
 pub(in crate::jobs) async fn lease(
     conn: &mut PgConnection,
     request: &LeaseRequest<'_>,
 ) -> Result<Vec<Leased>, sqlx::Error> {
-    // The queue's row is the lock under which its limits are counted: counting and taking must not interleave with
-    // another worker's, and the second statement has to see what the holder before us committed. A worker that freezes
-    // here would hold up its queues, so the server ends its session after five seconds. Idle queues are not locked:
-    // an idle appliance writes nothing.
+    // The queue's row is the lock for its limits: counting and leasing must not interleave with another worker, and the
+    // second statement has to see what the previous holder committed. A worker that froze here would hold up its
+    // queues, so the server ends its session after five seconds. Idle queues are not locked: an idle installation
+    // writes nothing.
     let open = sqlx::query!(
         r#"SELECT q.name, set_config('idle_in_transaction_session_timeout', '5s', true) AS "guard!"
            FROM job_queues q
@@ -72,7 +71,7 @@ pub(in crate::jobs) async fn lease(
     }
     let open: Vec<String> = open.into_iter().map(|q| q.name).collect();
     match take(conn, request, &open).await {
-        // Two queues share a concurrency key and were leased from at the same moment. Who lost looks again.
+        // Two queues share a concurrency key and were leased from at the same moment. The loser polls again.
         Err(error) if db::constraint(&error) == Some("jobs_concurrency_key_key") => Ok(Vec::new()),
         other => other,
     }
@@ -85,9 +84,9 @@ async fn take(
     open: &[String],
 ) -> Result<Vec<Leased>, sqlx::Error> {
     // room: what each queue's limits leave (rate: GCRA with 6 s of burst, at least one job), and one for an idle queue.
-    // oldest: candidates in order; of jobs with the same concurrency key only the first is one, and none while another runs.
-    // fair: candidates among the two hundred oldest jobs of each organisation that has any (of a hundred; NULL is the system), by
-    // id, which grows with time: a look into the index for each. Who has more than that is found by `oldest`.
+    // oldest: candidates in order; of the jobs with one concurrency key only the first, and none while another runs.
+    // fair: candidates among the two hundred oldest jobs of each organisation that has any (up to a hundred; NULL is
+    // the system), by id, which grows with time: one index lookup each. Beyond that, `oldest` finds them.
     // ranked: turn is how many of the queue's jobs the organisation would then run.
     let rows = sqlx::query!(
         r#"WITH RECURSIVE room AS MATERIALIZED (
@@ -191,20 +190,20 @@ async fn take(
         .collect())
 }
 
-/// What a worker says about one of its jobs.
+/// A worker's heartbeat for one of its jobs.
 pub(in crate::jobs) struct Beat {
     pub id: JobId,
     pub lease_no: i32,
     pub progress: Progress,
 }
 
-/// A job that is still ours.
+/// A job whose lease was extended.
 pub(in crate::jobs) struct Held {
     pub id: JobId,
     pub cancel_requested: bool,
 }
 
-/// Extends leases; what is missing from the answer is no longer this worker's.
+/// Extends leases; jobs missing from the result are no longer this worker's.
 pub(in crate::jobs) async fn heartbeat(
     conn: &mut PgConnection,
     beats: &[Beat],
@@ -230,7 +229,7 @@ pub(in crate::jobs) async fn heartbeat(
     Ok(rows.into_iter().map(|r| Held { id: JobId(r.id), cancel_requested: r.cancel_requested }).collect())
 }
 
-/// A running job whose lease ran out.
+/// A running job whose lease has expired.
 pub(in crate::jobs) struct Expired {
     pub id: JobId,
     pub org_id: Option<OrgId>,
@@ -243,7 +242,7 @@ pub(in crate::jobs) struct Expired {
     pub cancel_requested: bool,
 }
 
-/// Locks up to 100 jobs whose worker stopped answering, until the transaction ends.
+/// Locks up to 100 jobs with expired leases until the transaction ends.
 pub(in crate::jobs) async fn lock_expired(conn: &mut PgConnection) -> Result<Vec<Expired>, sqlx::Error> {
     sqlx::query_as!(
         Expired,

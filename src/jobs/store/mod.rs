@@ -1,4 +1,5 @@
-//! The only SQL of the queue. Functions that change a leased job name its fencing token and say whether it held.
+//! The only SQL of the queue. Functions that change a leased job take its fencing token and return whether the lease
+//! held.
 
 mod enqueue;
 mod gauges;

@@ -1,16 +1,16 @@
-//! Cron's rows, queues' rows, and the partitions. As role `system`.
+//! Rows of schedules and queues, and the partitions. As role `system`.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::jobs::{JobId, registry::Schedule};
 
-/// The database's clock: hosts' clocks differ, and a schedule must not.
+/// The database's clock: hosts' clocks differ, and all workers must agree on a tick.
 pub(in crate::jobs) async fn now(conn: &mut PgConnection) -> Result<DateTime<Utc>, sqlx::Error> {
     sqlx::query_scalar!(r#"SELECT now() AS "now!""#).fetch_one(conn).await
 }
 
-/// Makes the rows of queues that have none.
+/// Creates missing rows of queues.
 pub(in crate::jobs) async fn ensure_queues(conn: &mut PgConnection, queues: &[String]) -> Result<(), sqlx::Error> {
     sqlx::query!("INSERT INTO job_queues (name) SELECT unnest($1::text[]) ON CONFLICT (name) DO NOTHING", queues)
         .execute(conn)
@@ -18,7 +18,7 @@ pub(in crate::jobs) async fn ensure_queues(conn: &mut PgConnection, queues: &[St
     Ok(())
 }
 
-/// Makes or updates a schedule's row; one that did not change keeps its next tick.
+/// Creates or updates a schedule's row; an unchanged one keeps its next tick.
 pub(in crate::jobs) async fn upsert_schedule(
     conn: &mut PgConnection,
     schedule: &Schedule,
@@ -41,8 +41,8 @@ pub(in crate::jobs) async fn upsert_schedule(
     Ok(())
 }
 
-/// Removes the rows of schedules that no code has any more; their names. A row whose tick is not a day late is left: a
-/// newer version that runs beside this one during an upgrade may know it.
+/// Deletes the rows of schedules that the code no longer has, and returns their names. A row is kept until its tick is
+/// a day late: a newer version that runs beside this one during an upgrade may know it.
 pub(in crate::jobs) async fn remove_schedules_except(
     conn: &mut PgConnection,
     names: &[String],
@@ -55,14 +55,14 @@ pub(in crate::jobs) async fn remove_schedules_except(
     .await
 }
 
-/// A schedule whose tick has come.
+/// A schedule whose tick is due.
 pub(in crate::jobs) struct DueSchedule {
     pub name: String,
     pub tick: DateTime<Utc>,
     pub now: DateTime<Utc>,
 }
 
-/// Schedules among `names` whose tick has come.
+/// Schedules among `names` whose tick is due.
 pub(in crate::jobs) async fn due_schedules(
     conn: &mut PgConnection,
     names: &[String],
@@ -76,7 +76,7 @@ pub(in crate::jobs) async fn due_schedules(
     .await
 }
 
-/// Moves a schedule from `tick` to `next`, remembering the job it made, if any. True for exactly one caller.
+/// Moves a schedule from `tick` to `next` and stores the id of the job it made, if any. True for exactly one caller.
 pub(in crate::jobs) async fn advance_schedule(
     conn: &mut PgConnection,
     name: &str,
@@ -98,7 +98,7 @@ pub(in crate::jobs) async fn advance_schedule(
     Ok(moved.rows_affected() > 0)
 }
 
-/// When schedules among `names` fire next.
+/// The next ticks of the schedules among `names`.
 pub(in crate::jobs) async fn next_ticks(
     conn: &mut PgConnection,
     names: &[String],
@@ -108,7 +108,7 @@ pub(in crate::jobs) async fn next_ticks(
     Ok(rows.into_iter().map(|r| (r.name, r.next_at)).collect())
 }
 
-/// When a schedule fires next, its row locked until the transaction ends.
+/// A schedule's next tick; its row stays locked until the transaction ends.
 pub(in crate::jobs) async fn lock_next_tick(
     conn: &mut PgConnection,
     name: &str,
@@ -116,21 +116,21 @@ pub(in crate::jobs) async fn lock_next_tick(
     sqlx::query_scalar!("SELECT next_at FROM job_schedules WHERE name = $1 FOR UPDATE", name).fetch_optional(conn).await
 }
 
-/// The database's clock at this moment, and not at the begin of the transaction.
+/// The database's clock now, not at the start of the transaction.
 pub(in crate::jobs) async fn clock(conn: &mut PgConnection) -> Result<DateTime<Utc>, sqlx::Error> {
     sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#).fetch_one(conn).await
 }
 
-/// How a schedule stands.
+/// State of a schedule, for the metrics.
 pub(in crate::jobs) struct ScheduleState {
     pub name: String,
-    /// Of a job of its kind, seconds since 1970.
+    /// Last success of a job of its kind, Unix seconds.
     pub last_success: Option<f64>,
-    /// Since a tick was due that has made no job, or whose job has not begun; 0 otherwise.
+    /// Since a tick was due that has made no job, or whose job has not started; 0 otherwise.
     pub overdue_seconds: f64,
 }
 
-/// Schedules among `names`.
+/// States of the schedules among `names`.
 pub(in crate::jobs) async fn schedule_states(
     conn: &mut PgConnection,
     names: &[String],
@@ -148,13 +148,13 @@ pub(in crate::jobs) async fn schedule_states(
     .await
 }
 
-/// Notes that a job of the system has done the work of the schedules of its kind.
+/// Records the success of a system job for the schedules of its kind.
 pub(in crate::jobs) async fn schedule_succeeded(conn: &mut PgConnection, kind: &str) -> Result<(), sqlx::Error> {
     sqlx::query!("UPDATE job_schedules SET last_success_at = now() WHERE kind = $1", kind).execute(conn).await?;
     Ok(())
 }
 
-/// Makes coming partitions and drops those older than `days`; returns how many of each.
+/// Creates coming partitions and drops those older than `days`; returns how many of each.
 pub(in crate::jobs) async fn maintain(conn: &mut PgConnection, days: i32) -> Result<(i32, i32), sqlx::Error> {
     let done = sqlx::query!(
         r#"SELECT created AS "created!", dropped AS "dropped!" FROM holdfast_jobs_maintain(make_interval(days => $1))"#,

@@ -1,5 +1,5 @@
-//! How attempts and jobs end. Each function that names a lease returns whether that lease still held; when not, it has
-//! changed nothing.
+//! How attempts and jobs end. Functions that take a lease return whether it still held; if not, they have changed
+//! nothing.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub(in crate::jobs) struct Ended<'a> {
     pub error: Option<&'a str>,
 }
 
-/// The job is over: to the history, and to the dead letters when `state` is `Dead`.
+/// Ends the job: moves it to the history, and to the dead letters when `state` is `Dead`.
 pub(in crate::jobs) async fn finish(
     conn: &mut PgConnection,
     ended: Ended<'_>,
@@ -52,7 +52,7 @@ pub(in crate::jobs) async fn finish(
     Ok(held)
 }
 
-/// The attempt failed, another follows after `wait`.
+/// Records a failed attempt; the next one starts after `wait`.
 pub(in crate::jobs) async fn retry(
     conn: &mut PgConnection,
     ended: Ended<'_>,
@@ -83,7 +83,7 @@ pub(in crate::jobs) async fn retry(
     Ok(held)
 }
 
-/// Gives a job back after `wait`, as if this attempt had not been: snoozed, or cut by a shutdown.
+/// Gives a job back after `wait` without counting the attempt: snoozed, or stopped by a shutdown.
 pub(in crate::jobs) async fn release(
     conn: &mut PgConnection,
     id: JobId,
@@ -103,7 +103,7 @@ pub(in crate::jobs) async fn release(
     Ok(done.rows_affected() > 0)
 }
 
-/// Cancels a job that waits. False when it does not.
+/// Cancels a waiting job. False when it is not waiting.
 pub(in crate::jobs) async fn cancel_queued(conn: &mut PgConnection, id: JobId) -> Result<bool, sqlx::Error> {
     let cancelled = sqlx::query_scalar!(
         r#"WITH done AS (
@@ -120,7 +120,7 @@ pub(in crate::jobs) async fn cancel_queued(conn: &mut PgConnection, id: JobId) -
     Ok(cancelled)
 }
 
-/// Asks a running job to stop; its worker learns of it with the next heartbeat. False when it does not run.
+/// Asks a running job to stop; its worker learns of it with the next heartbeat. False when it is not running.
 pub(in crate::jobs) async fn request_cancel(conn: &mut PgConnection, id: JobId) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!("UPDATE jobs SET cancel_requested = true WHERE id = $1 AND state = 'running'", id.0)
         .execute(conn)
@@ -128,7 +128,7 @@ pub(in crate::jobs) async fn request_cancel(conn: &mut PgConnection, id: JobId) 
     Ok(done.rows_affected() > 0)
 }
 
-/// Lets a job that waits run now. False when it does not wait.
+/// Makes a waiting job due now. False when it is not waiting.
 pub(in crate::jobs) async fn run_now(conn: &mut PgConnection, id: JobId) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!(
         "UPDATE jobs SET run_at = now(), order_at = now() - priority * interval '1 minute' WHERE id = $1 AND state = 'queued'",
@@ -139,7 +139,7 @@ pub(in crate::jobs) async fn run_now(conn: &mut PgConnection, id: JobId) -> Resu
     Ok(done.rows_affected() > 0)
 }
 
-/// Removes a dead letter and queues its job anew under `new_id`, with all its attempts. False when there is none.
+/// Replaces a dead letter by a new job `new_id` with all attempts left. False when there is none.
 pub(in crate::jobs) async fn replay(conn: &mut PgConnection, id: JobId, new_id: JobId) -> Result<bool, sqlx::Error> {
     let context = trace::current();
     let done = sqlx::query!(

@@ -1,4 +1,4 @@
-//! Jobs as people look at them: what waits or runs and what has ended, as one list.
+//! Waiting, running and ended jobs as one list.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -12,19 +12,19 @@ use crate::{
     platform::ids::OrgId,
 };
 
-/// Which jobs; `None` is any.
+/// Filters of the list; `None` does not filter.
 #[derive(Clone, Debug, Default)]
 pub(in crate::jobs) struct Filter {
-    /// Whose: `None` is the system's own.
+    /// Whose jobs: `None` is the system's own.
     pub org: Option<OrgId>,
     pub state: Option<JobState>,
     pub queue: Option<String>,
     pub kind: Option<String>,
     /// Text in the kind, or the beginning of the id.
     pub search: Option<String>,
-    /// The search looks into errors too: whoever may not read them must not find by them either.
+    /// Whether to search errors too: not for readers who may not see them, or they could probe for their text.
     pub search_errors: bool,
-    /// Older than this id.
+    /// Ids below this one.
     pub before: Option<Uuid>,
 }
 
@@ -54,7 +54,7 @@ impl From<Row> for JobSummary {
             org_id: r.org_id.map(OrgId),
             queue: r.queue,
             kind: r.kind,
-            // Both tables' check constraints allow nothing else.
+            // The check constraints of both tables allow nothing else.
             state: r.state.parse().unwrap_or(JobState::Queued),
             priority: r.priority,
             attempts: r.attempts,
@@ -162,7 +162,7 @@ pub(in crate::jobs) async fn attempts(conn: &mut PgConnection, id: JobId) -> Res
         .collect())
 }
 
-/// What a job was given, and by which request: as long as its partition is kept.
+/// A job's payload and the id of the request that queued it, while its partition is kept.
 pub(in crate::jobs) async fn payload(
     conn: &mut PgConnection,
     id: JobId,

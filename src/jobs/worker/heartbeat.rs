@@ -1,10 +1,10 @@
-//! Keeps this worker's leases, in one statement for all of them.
+//! Extends this worker's leases, all in one statement.
 
 use std::sync::{Arc, PoisonError};
 
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{HEARTBEAT, LEASE, Steady, Stop, Worker};
+use super::{HEARTBEAT, LEASE, LogOnChange, Stop, Worker};
 use crate::{
     jobs::{
         JobId, JobsError,
@@ -13,13 +13,13 @@ use crate::{
     platform::db::DbError,
 };
 
-/// Beats until the shutdown has begun and nothing runs any more: draining jobs keep their leases too.
+/// Runs until the shutdown has begun and no job is left: draining jobs keep their leases too.
 pub(super) async fn run(worker: Arc<Worker>) {
     let (soft, mut freed) = (worker.lifecycle.soft(), worker.freed.subscribe());
-    let mut errors = Steady::new("extend leases");
+    let mut errors = LogOnChange::new("extend leases");
     loop {
         if soft.is_cancelled() {
-            // The last jobs may end at any moment; the tracker should not wait for a whole beat then.
+            // The last job may end at any moment; the tracker should not wait for a whole heartbeat then.
             let _ = timeout(HEARTBEAT, freed.changed()).await;
         } else {
             tokio::select! { () = sleep(HEARTBEAT) => {}, () = soft.cancelled() => {} }
@@ -32,14 +32,14 @@ pub(super) async fn run(worker: Arc<Worker>) {
         }
         let sent = Instant::now();
         if let Some((asked, held)) = errors.watch(beat(&worker).await) {
-            worker.pulse.beaten();
+            worker.liveness.extended();
             apply(&worker, &asked, &held, sent);
         }
         give_up_expired(&worker);
     }
 }
 
-/// Extends the leases; returns what was asked for and what holds.
+/// Extends the leases; returns what was asked for and what still holds.
 async fn beat(worker: &Worker) -> Result<(Vec<(JobId, i32)>, Vec<Held>), JobsError> {
     let beats: Vec<Beat> = worker
         .running()
@@ -56,7 +56,7 @@ async fn beat(worker: &Worker) -> Result<(Vec<(JobId, i32)>, Vec<Held>), JobsErr
         tx.commit().await?;
         Ok::<_, JobsError>(held)
     };
-    // A server that neither answers nor breaks the connection must not cost us the next chance.
+    // A server that neither answers nor breaks the connection must not use up the time for the next heartbeat.
     let held = timeout(2 * HEARTBEAT, extend)
         .await
         .unwrap_or_else(|_| Err(DbError::from(sqlx::Error::PoolTimedOut).into()))?;
@@ -66,7 +66,7 @@ async fn beat(worker: &Worker) -> Result<(Vec<(JobId, i32)>, Vec<Held>), JobsErr
 fn apply(worker: &Worker, asked: &[(JobId, i32)], held: &[Held], sent: Instant) {
     let running = worker.running();
     for (id, lease_no) in asked {
-        // It may have ended, or been leased anew, while the statement was under way.
+        // It may have ended, or been leased anew, while the statement ran.
         let Some(job) = running.get(id).filter(|job| job.lease_no == *lease_no) else { continue };
         match held.iter().find(|h| h.id == *id) {
             Some(answer) => {
@@ -80,7 +80,7 @@ fn apply(worker: &Worker, asked: &[(JobId, i32)], held: &[Held], sent: Instant) 
     }
 }
 
-/// Stops attempts whose lease must have run out while the database could not be reached: another worker may have them.
+/// Stops attempts whose lease must have expired while the database was unreachable: another worker may have them.
 fn give_up_expired(worker: &Worker) {
     for job in worker.running().values() {
         if job.confirmed.lock().unwrap_or_else(PoisonError::into_inner).elapsed() > LEASE {

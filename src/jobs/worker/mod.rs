@@ -1,12 +1,12 @@
-//! The worker of this process: leases jobs, runs them, keeps their leases, and looks after the queue.
+//! The worker of this process: leases jobs, runs them, extends their leases, and maintains the queue.
 //!
-//! Three loops and a task for each running job, all tracked by the lifecycle:
-//! [`lease_loop`] takes jobs and, at shutdown, drains; [`heartbeat`] extends leases in one batch and learns of
-//! cancellations and lost leases; [`upkeep`] fires schedules, rescues jobs of lost workers, and gives a sign of life.
-//! A database that is away stops none of them: each tries again.
+//! Three loops and one task per running job, all tracked by the lifecycle: [`lease_loop`] takes jobs and drains at
+//! shutdown; [`heartbeat`] extends leases in one batch and learns of cancellations and lost leases; [`upkeep`] fires
+//! schedules, rescues jobs of lost workers, and records that the worker is alive. An unreachable database stops none of
+//! them: each retries.
 
 mod heartbeat;
-mod pulse;
+mod liveness;
 mod run;
 mod upkeep;
 
@@ -23,7 +23,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-pub(super) use pulse::Pulse;
+pub(super) use liveness::Liveness;
 #[cfg(test)]
 pub(super) use run::delay;
 
@@ -34,37 +34,37 @@ use super::{
 };
 use crate::platform::{crypto, db::DbError, lifecycle::Lifecycle};
 
-/// How long a lease holds without a heartbeat. A lost worker's job runs again this much later, plus one rescue round.
+/// How long a lease lasts without a heartbeat. A lost worker's job runs again this much later, plus one rescue round.
 pub(super) const LEASE: Duration = Duration::from_secs(30);
-/// Six chances to keep a lease, and how long a cancellation takes to be heard.
+/// Six tries within one lease; also how long a cancellation takes to reach the handler.
 const HEARTBEAT: Duration = Duration::from_secs(5);
-/// How long an attempt that is asked to stop may take to do so.
+/// How long an attempt may take to stop when asked to.
 const CANCEL_GRACE: Duration = Duration::from_secs(5);
-/// After a hint the commit that it announces may take a moment: look at these times, then at the poll interval.
+/// The commit follows its hint after a moment: poll at these intervals, then at the configured one.
 const EAGER: [Duration; 4] =
     [Duration::from_millis(5), Duration::from_millis(25), Duration::from_millis(100), Duration::from_millis(300)];
 
-/// Why an attempt is to stop.
+/// Why an attempt is told to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stop {
-    /// Somebody cancelled the job.
+    /// The job was cancelled.
     Cancelled,
-    /// The process ends.
+    /// The process shuts down.
     Cut,
     /// The lease is no longer ours.
     Lost,
 }
 
-/// A job that runs here.
+/// A job running in this process.
 #[derive(Debug)]
 struct Running {
     queue: String,
     lease_no: i32,
-    /// What the handler sees.
+    /// Passed to the handler.
     cancel: CancellationToken,
     stop: watch::Sender<Option<Stop>>,
     progress: Arc<Mutex<Progress>>,
-    /// When the lease was last known to hold: begin of the request that said so.
+    /// When the lease was last known to hold: the start of the request that confirmed it.
     confirmed: Mutex<Instant>,
 }
 
@@ -81,7 +81,7 @@ impl Running {
         }
     }
 
-    /// Asks the attempt to stop; a lost lease overrules other reasons.
+    /// Tells the attempt to stop; a lost lease takes precedence over other reasons.
     fn stop(&self, why: Stop) {
         self.stop.send_if_modified(|stop| {
             let change = stop.is_none() || (why == Stop::Lost && *stop != Some(why));
@@ -94,24 +94,24 @@ impl Running {
     }
 }
 
-/// What the loops share.
+/// Shared by the loops.
 struct Worker {
     jobs: Jobs,
     registry: Registry,
-    /// Random for each start, so that a restarted process is never taken for the lost one.
+    /// Random for each start, so that a restarted process is not taken for the lost one.
     id: Uuid,
     queues: Vec<String>,
     kinds: Vec<String>,
     lifecycle: Lifecycle,
     running: Mutex<HashMap<JobId, Arc<Running>>>,
-    /// A job ended here.
+    /// Signals that a job ended here.
     freed: watch::Sender<()>,
-    pulse: Arc<Pulse>,
+    liveness: Arc<Liveness>,
 }
 
 /// Starts the loops.
-pub(super) fn start(jobs: Jobs, registry: Registry, lifecycle: &Lifecycle) -> Arc<Pulse> {
-    let pulse = Arc::new(Pulse::new());
+pub(super) fn start(jobs: Jobs, registry: Registry, lifecycle: &Lifecycle) -> Arc<Liveness> {
+    let liveness = Arc::new(Liveness::new());
     let worker = Arc::new(Worker {
         id: Uuid::from_bytes(crypto::random_bytes()),
         queues: registry.queues().into_iter().map(str::to_owned).collect(),
@@ -119,7 +119,7 @@ pub(super) fn start(jobs: Jobs, registry: Registry, lifecycle: &Lifecycle) -> Ar
         lifecycle: lifecycle.clone(),
         running: Mutex::default(),
         freed: watch::Sender::new(()),
-        pulse: pulse.clone(),
+        liveness: liveness.clone(),
         registry,
         jobs,
     });
@@ -133,7 +133,7 @@ pub(super) fn start(jobs: Jobs, registry: Registry, lifecycle: &Lifecycle) -> Ar
             worker.leave().await;
         }
     });
-    pulse
+    liveness
 }
 
 impl Worker {
@@ -141,10 +141,10 @@ impl Worker {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes down the queues and schedules, and makes this week's partitions. Waits for the database; false when the
-    /// process is asked to end meanwhile.
+    /// Creates the rows of queues and schedules and this week's partitions. Waits for the database; false when the
+    /// shutdown begins meanwhile.
     async fn prepare(&self) -> bool {
-        let mut errors = Steady::new("prepare the queue");
+        let mut errors = LogOnChange::new("prepare the queue");
         loop {
             if errors.watch(upkeep::prepare(self).await).is_some() {
                 return true;
@@ -156,7 +156,7 @@ impl Worker {
         }
     }
 
-    /// Notes in the database that this worker is there.
+    /// Records in the database that this worker is alive.
     async fn seen(&self) -> Result<(), JobsError> {
         let mut tx = self.jobs.db().system().await?;
         store::worker_seen(&mut tx, self.id, &self.queues).await?;
@@ -164,7 +164,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Takes the note back, so that a stop is seen at once. Where the database is away it goes stale by itself.
+    /// Removes that record, so that a stop is visible at once. Without the database it expires by itself.
     async fn leave(&self) {
         let gone = async {
             let mut tx = self.jobs.db().system().await?;
@@ -174,13 +174,15 @@ impl Worker {
         };
         match timeout(HEARTBEAT, gone).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::debug!(%error, "this worker's sign of life is left to go stale"),
-            Err(_) => tracing::debug!("this worker's sign of life is left to go stale: the database does not answer"),
+            Ok(Err(error)) => tracing::debug!(%error, "the row of this worker could not be deleted and will expire"),
+            Err(_) => tracing::debug!(
+                "the row of this worker could not be deleted and will expire: the database does not answer"
+            ),
         }
     }
 
-    /// Free slots, and the queues of which nothing runs here. Those may begin one job more than there are slots: a backup
-    /// of an hour or a dozen scanned books must not keep alerts from going out.
+    /// Free slots, and the queues of which nothing runs here. Each of those may start one job beyond the slots: a
+    /// backup of an hour or a dozen scanned books must not keep alerts from going out.
     fn room(&self) -> (usize, Vec<String>) {
         let running = self.running();
         let busy: HashSet<&str> = running.values().map(|job| job.queue.as_str()).collect();
@@ -204,11 +206,11 @@ impl Worker {
     }
 }
 
-/// Takes jobs while there is room, until the shutdown begins.
+/// Leases jobs while there are free slots, until the shutdown begins.
 async fn lease_loop(worker: &Arc<Worker>) {
     let soft = worker.lifecycle.soft().clone();
     let (mut hints, mut freed) = (wake::listen(), worker.freed.subscribe());
-    let mut errors = Steady::new("lease jobs");
+    let mut errors = LogOnChange::new("lease jobs");
     let mut eager = EAGER.iter();
     while !soft.is_cancelled() {
         let (room, idle) = worker.room();
@@ -217,11 +219,11 @@ async fn lease_loop(worker: &Arc<Worker>) {
             continue;
         }
         let asked = Instant::now();
-        // Not dropped half-way at shutdown: a lease that is committed but not run would have to wait for its rescue.
+        // Not aborted at shutdown: a lease that is committed but not run would have to wait for its rescue.
         let found = errors.watch(worker.lease(room, &idle).await);
         let taken = found.as_ref().map_or(0, Vec::len);
         if found.is_some() {
-            worker.pulse.polled(taken);
+            worker.liveness.polled(taken);
         }
         for job in found.into_iter().flatten() {
             run::spawn(worker, job, asked);
@@ -238,21 +240,21 @@ async fn lease_loop(worker: &Arc<Worker>) {
             () = soft.cancelled() => break,
             () = sleep(wait) => {}
             _ = hints.changed() => { eager = EAGER.iter(); sleep(EAGER[0]).await; }
-            // Something may have waited for a limit or a key. A burst of endings is one look.
+            // A job may have waited for a limit or a key. Several endings in a row cause one poll.
             _ = freed.changed() => sleep(EAGER[0]).await,
         }
     }
 }
 
-/// 75 to 125 % of `interval`: workers that were started together, or stopped by the same outage, would otherwise ask
+/// 75 to 125 % of `interval`: workers that were started together, or stopped by the same outage, would otherwise query
 /// the database at the same instants for ever.
 pub(super) fn jittered(interval: Duration) -> Duration {
     interval.mul_f64(0.75 + crypto::random_unit() / 2.0)
 }
 
-/// Lets what runs finish; what takes too long is asked to stop and goes back to the queue for another worker.
+/// Lets running jobs finish; those that take too long are told to stop and go back to the queue for another worker.
 async fn drain(worker: &Worker) {
-    // Listens before it looks: an ending in between is not missed.
+    // Subscribes before it looks, so that an ending in between is not missed.
     let mut freed = worker.freed.subscribe();
     let all_ended = async {
         while !worker.running().is_empty() {
@@ -272,13 +274,13 @@ async fn drain(worker: &Worker) {
     tracing::info!(worker_id = %worker.id, "worker drained");
 }
 
-/// Says once that something fails and once that it works again, however often it is tried meanwhile.
-pub(super) struct Steady {
+/// Logs the first failure of a repeated operation and its recovery, not every try.
+pub(super) struct LogOnChange {
     what: &'static str,
     failing: bool,
 }
 
-impl Steady {
+impl LogOnChange {
     pub(super) fn new(what: &'static str) -> Self {
         Self { what, failing: false }
     }

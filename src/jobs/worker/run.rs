@@ -1,4 +1,4 @@
-//! One attempt: run the handler, then say how it ended, with one log line and one observation whatever happened.
+//! One attempt: runs the handler and settles the job, always with one log line and one observation.
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -31,7 +31,7 @@ const MAX_BACKOFF: Duration = Duration::from_hours(1);
 /// Runs a leased job as a task of its own.
 pub(super) fn spawn(worker: &Arc<Worker>, job: Leased, leased: Instant) {
     let running = Arc::new(Running::new(&job.queue, job.lease_no, leased));
-    // An attempt of the same job that is still here has lost its lease, or this one could not have been taken.
+    // An older attempt of the same job that is still here has lost its lease, or this one could not have been leased.
     if let Some(stale) = worker.running().insert(job.id, running.clone()) {
         stale.stop(Stop::Lost);
     }
@@ -51,7 +51,7 @@ pub(super) fn spawn(worker: &Arc<Worker>, job: Leased, leased: Instant) {
     worker.lifecycle.spawn("job", context.scope(task.instrument(span)));
 }
 
-/// The attempt's span: below what queued the job.
+/// The attempt's span, a child of the span that queued the job.
 fn begin(job: &Leased, context: &Context) -> Span {
     let mut span = Span::whole(context, Kind::Consumer, || format!("job.{}", job.kind));
     if span.is_recorded() {
@@ -67,7 +67,7 @@ fn begin(job: &Leased, context: &Context) -> Span {
     span
 }
 
-/// Not why it failed: that text may be anybody's.
+/// Without the error: its text may contain user data.
 fn end(mut span: Span, outcome: Outcome) {
     span.set("holdfast.job.outcome", outcome.as_str());
     if let Some((took, transactions)) = trace::current().filter(|_| span.is_recorded()).map(|work| work.database()) {
@@ -82,7 +82,7 @@ fn end(mut span: Span, outcome: Outcome) {
 
 async fn attempt(worker: &Worker, job: &Leased, running: &Arc<Running>, span: Span) {
     let Some((queue, kind)) = worker.registry.kinds.get(job.kind.as_str()).map(|kind| (kind.queue, kind)) else {
-        // The lease asks for registered kinds only.
+        // Unreachable: leases ask for registered kinds only.
         return;
     };
     let metrics = worker.jobs.metrics();
@@ -94,13 +94,13 @@ async fn attempt(worker: &Worker, job: &Leased, running: &Arc<Running>, span: Sp
     let took = begun.elapsed();
     let outcome = settle(worker, job, running, ending, error.as_deref()).await;
 
-    // Another lease of the same job may have begun here meanwhile: that one stays.
+    // A newer lease of the same job may have started here meanwhile: keep that one.
     let mut map = worker.running();
     if map.get(&job.id).is_some_and(|r| Arc::ptr_eq(r, running)) {
         map.remove(&job.id);
     }
     drop(map);
-    worker.pulse.finished();
+    worker.liveness.finished();
     worker.freed.send_replace(());
     metrics.finished.get_or_create(&FinishedLabels { queue, outcome }).inc();
     metrics.duration.get_or_create(&QueueLabels { queue }).observe(took.as_secs_f64());
@@ -108,7 +108,7 @@ async fn attempt(worker: &Worker, job: &Leased, running: &Arc<Running>, span: Sp
     end(span, outcome);
 }
 
-/// Attempts at the job whose worker was lost.
+/// Earlier attempts at the job whose worker was lost.
 async fn lost_before(worker: &Worker, job: &Leased) -> Result<i32, JobsError> {
     let mut tx = worker.jobs.db().system().await?;
     let attempts = store::attempts(&mut tx, job.id).await?;
@@ -117,7 +117,7 @@ async fn lost_before(worker: &Worker, job: &Leased) -> Result<i32, JobsError> {
     Ok(i32::try_from(lost.count()).unwrap_or(i32::MAX))
 }
 
-/// How an attempt ended, as far as the job's code goes.
+/// How an attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ending {
     Succeeded,
@@ -129,7 +129,7 @@ enum Ending {
     Lost,
 }
 
-/// Runs the handler to its end, or to the end of its time, or until it is told to stop.
+/// Runs the handler until it returns, times out or is told to stop.
 async fn run(kind: &JobKind, job: &Leased, running: &Running, lost: i32) -> (Ending, Option<String>) {
     let Some(payload) = job.payload.clone() else {
         return (Ending::Dead, Some(Reason::PayloadGone.text().to_owned()));
@@ -153,7 +153,7 @@ async fn run(kind: &JobKind, job: &Leased, running: &Running, lost: i32) -> (End
     };
     let result = match result {
         Some(result) => Some(result),
-        // A lost job may be another worker's already: every moment longer, two of them work on the same thing.
+        // Another worker may have the lost job already: with every further moment two of them work on the same thing.
         None if *running.stop.borrow() == Some(Stop::Lost) => None,
         None => tokio::select! {
             result = &mut work => Some(result),
@@ -161,7 +161,7 @@ async fn run(kind: &JobKind, job: &Leased, running: &Running, lost: i32) -> (End
             _ = stops.wait_for(|stop| *stop == Some(Stop::Lost)) => None,
         },
     };
-    // Whoever waits for the token inside spawned work must learn of a timeout as well.
+    // Tasks spawned by the handler wait for the token: they must learn of a timeout as well.
     running.cancel.cancel();
     let result = match result {
         None => None,
@@ -175,7 +175,7 @@ async fn run(kind: &JobKind, job: &Leased, running: &Running, lost: i32) -> (End
     judge(result, *running.stop.borrow(), job, kind.backoff)
 }
 
-/// What an attempt's result means, given why it was told to stop, if it was.
+/// How to settle an attempt with this result, given why it was told to stop (if it was).
 fn judge(
     result: Option<Result<(), JobError>>,
     stop: Option<Stop>,
@@ -196,7 +196,7 @@ fn judge(
     }
 }
 
-/// The chain of causes on one line, fit for a PostgreSQL text (which holds no NUL), at most 8 000 characters.
+/// The chain of causes on one line, without NUL (PostgreSQL's `text` rejects it), at most 8 000 characters.
 fn chain(error: &anyhow::Error) -> String {
     format!("{error:#}").chars().filter(|c| *c != '\0').take(8000).collect()
 }
@@ -209,16 +209,16 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
         .unwrap_or("without a message")
 }
 
-/// Exponential backoff before the attempt after number `attempt`, with half of it random: jobs that failed together
-/// (a provider was down) must not all come back together.
+/// Exponential backoff after attempt number `attempt`, half of it random: jobs that failed together (a provider was
+/// down) must not all come back together.
 pub(in crate::jobs) fn delay(backoff: Duration, attempt: i32) -> Duration {
     let doublings = u32::try_from(attempt - 1).unwrap_or_default().min(20);
     let full = backoff.saturating_mul(1 << doublings).min(MAX_BACKOFF);
     full.mul_f64(0.5 + crypto::random_unit() / 2.0)
 }
 
-/// Tells the queue. While the database is away this goes on trying: the work is done, and forgetting that would do it
-/// twice. The heartbeat keeps or gives up the lease meanwhile.
+/// Writes the outcome to the queue. Retries while the database is unreachable: the work is done, and giving up would do
+/// it twice. The heartbeat extends or gives up the lease meanwhile.
 async fn settle(worker: &Worker, job: &Leased, running: &Running, ending: Ending, error: Option<&str>) -> Outcome {
     let mut wait = Duration::from_millis(100);
     for tries in 1.. {
@@ -227,17 +227,17 @@ async fn settle(worker: &Worker, job: &Leased, running: &Running, ending: Ending
         }
         let failure = match write(worker, job, ending, error).await {
             Ok(Some(outcome)) => return outcome,
-            // Fenced off: somebody else has the job.
+            // Fenced off: another worker has the job.
             Ok(None) => break,
             Err(failure) => failure,
         };
         let unavailable = matches!(&failure, JobsError::Db(e) if e.is_unavailable());
         let failure = anyhow::Error::new(failure);
         if unavailable {
-            tracing::warn!(error = format!("{failure:#}"), "cannot write down how the job ended: trying again");
+            tracing::warn!(error = format!("{failure:#}"), "cannot store the outcome of the job: trying again");
         } else if tries >= 5 {
-            // Nothing that waiting would change. The lease runs out and the job is rescued.
-            tracing::error!(error = format!("{failure:#}"), "cannot write down how the job ended: giving up");
+            // Waiting would not help. The lease expires and the job is rescued.
+            tracing::error!(error = format!("{failure:#}"), "cannot store the outcome of the job: giving up");
             break;
         }
         sleep(wait).await;
@@ -276,7 +276,7 @@ async fn write(
     Ok(held.then_some(outcome))
 }
 
-/// The wide log line of an attempt.
+/// The attempt's wide log line.
 fn report(worker: &Worker, job: &Leased, outcome: Outcome, took: Duration, error: &str) {
     macro_rules! line {
         ($level:ident) => {

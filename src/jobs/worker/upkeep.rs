@@ -1,10 +1,10 @@
-//! What keeps the queue going beside running jobs: schedules, rescue of lost workers' jobs, the sign of life.
+//! Maintenance beside running jobs: fires schedules, rescues jobs of lost workers, records that the worker is alive.
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep};
 
-use super::{LEASE, Steady, Worker, jittered};
+use super::{LEASE, LogOnChange, Worker, jittered};
 use crate::{
     jobs::{
         Enqueue, JobId, JobState, Jobs, JobsError, Registry,
@@ -17,18 +17,21 @@ use crate::{
     platform::db::Tx,
 };
 
-/// A cron tick is at most this late.
+/// A tick fires at most this late.
 const TICK: Duration = Duration::from_secs(1);
-/// A lost worker's job is found at most this long after its lease ran out.
+/// A lost worker's job is found at most this long after its lease expired.
 const RESCUE: Duration = Duration::from_secs(3);
-/// One sign of life, one look whether due jobs wait, and one at the clock.
+/// Interval for recording that the worker is alive, checking for waiting jobs, and checking the clock.
 const LOOK: Duration = Duration::from_secs(10);
 
-/// Runs until the shutdown begins.
 pub(super) async fn run(worker: Arc<Worker>) {
-    let (mut ticks, mut rescues, mut looks) =
-        (Steady::new("fire schedules"), Steady::new("rescue jobs"), Steady::new("see whether jobs wait"));
-    let (mut clocks, mut signs) = (Steady::new("compare schedules with the clock"), Steady::new("give a sign of life"));
+    let (mut ticks, mut rescues, mut looks) = (
+        LogOnChange::new("fire schedules"),
+        LogOnChange::new("rescue jobs"),
+        LogOnChange::new("check for waiting jobs"),
+    );
+    let (mut clocks, mut signs) =
+        (LogOnChange::new("compare schedules with the clock"), LogOnChange::new("record that the worker is alive"));
     let (mut last_rescue, mut last_look) = (None::<Instant>, None::<Instant>);
     let is_due = |last: Option<Instant>, every: Duration| last.is_none_or(|at| at.elapsed() >= every);
     while !worker.lifecycle.soft().is_cancelled() {
@@ -38,8 +41,8 @@ pub(super) async fn run(worker: Arc<Worker>) {
             last_rescue = Some(Instant::now());
         }
         if is_due(last_look, LOOK) {
-            // Who fires schedules and takes no jobs is no live worker.
-            if worker.pulse.is_alive(LEASE) {
+            // A process that fires schedules but takes no jobs must not count as a live worker.
+            if worker.liveness.is_alive(LEASE) {
                 signs.watch(worker.seen().await);
             }
             looks.watch(see_waiting(&worker).await);
@@ -50,13 +53,13 @@ pub(super) async fn run(worker: Arc<Worker>) {
     }
 }
 
-/// Makes the rows that the worker needs.
+/// Creates the rows that the worker needs.
 pub(super) async fn prepare(worker: &Worker) -> Result<(), JobsError> {
-    // The partitions may wait for a backup's locks, and there is a default partition: not worth failing for.
+    // Partitions may have to wait for a backup's locks. There is a default partition, so this need not fail.
     if let Err(error) = worker.jobs.maintain().await {
         tracing::debug!(
             error = format!("{:#}", anyhow::Error::new(error)),
-            "partitions not made now; jobs.maintain will"
+            "partitions not created now; jobs.maintain will do it"
         );
     }
     let mut tx = worker.jobs.db().system().await?;
@@ -64,7 +67,7 @@ pub(super) async fn prepare(worker: &Worker) -> Result<(), JobsError> {
     store::worker_seen(&mut tx, worker.id, &worker.queues).await?;
     let now = store::now(&mut tx).await?;
     for schedule in &worker.registry.schedules {
-        // One schedule that has no next time must not keep the worker from everything else.
+        // A schedule without a next tick must not stop the worker.
         match schedule.cron.next(now) {
             Ok(next) => store::upsert_schedule(&mut tx, schedule, next).await?,
             Err(error) => skipped(schedule.name, &error),
@@ -73,18 +76,18 @@ pub(super) async fn prepare(worker: &Worker) -> Result<(), JobsError> {
     let removed = store::remove_schedules_except(&mut tx, &names(&worker.registry)).await?;
     tx.commit().await?;
     for schedule in removed {
-        tracing::info!(schedule, "schedule removed: this version has no such job");
+        tracing::info!(schedule, "schedule removed: this version does not have it");
     }
     Ok(())
 }
 
-/// Of the schedules that the code has.
+/// Names of the registered schedules.
 fn names(registry: &Registry) -> Vec<String> {
     registry.schedules.iter().map(|s| s.name.to_owned()).collect()
 }
 
-/// Enqueues the jobs of schedules whose tick has come; of all workers that see the same tick, one does. Returns how
-/// many this one enqueued.
+/// Enqueues the jobs of due schedules; of all workers that see the same tick, only one does. Returns how many this one
+/// enqueued.
 async fn fire_schedules(jobs: &Jobs, registry: &Registry) -> Result<usize, JobsError> {
     if registry.schedules.is_empty() {
         return Ok(0);
@@ -102,7 +105,7 @@ async fn fire_schedules(jobs: &Jobs, registry: &Registry) -> Result<usize, JobsE
                 continue;
             }
         };
-        // The tick's job and the step to the next tick commit together, and only one transaction makes the step.
+        // The tick's job and the step to the next tick commit together, and only one transaction can make the step.
         let mut tx = jobs.db().system().await?;
         let id = schedule::fires(due.tick, due.now, schedule.catch_up).then(|| JobId::generate(jobs.clock()));
         if !store::advance_schedule(&mut tx, schedule.name, due.tick, next, id).await? {
@@ -127,8 +130,8 @@ async fn fire_schedules(jobs: &Jobs, registry: &Registry) -> Result<usize, JobsE
     Ok(fired)
 }
 
-/// Schedules whose next time is later than it should be from now on: the clock was ahead when they fired last, and has been
-/// put right. Left alone they would rest for as long as it was wrong.
+/// Corrects schedules whose next tick is too late: the clock was ahead when they last fired and has been set right.
+/// Otherwise they would pause for as long as the clock was ahead.
 async fn bring_back(jobs: &Jobs, registry: &Registry) -> Result<(), JobsError> {
     let mut tx = jobs.db().system().await?;
     let (now, ticks) = (store::clock(&mut tx).await?, store::next_ticks(&mut tx, &names(registry)).await?);
@@ -138,23 +141,23 @@ async fn bring_back(jobs: &Jobs, registry: &Registry) -> Result<(), JobsError> {
         if schedule.cron.next(now).is_ok_and(|due| tick <= due) {
             continue;
         }
-        // It may have fired between the two looks. Under its lock nothing moves it, and the clock is read after that.
+        // It may have fired since the first look. Its row's lock keeps it in place, so the clock is read after locking.
         let mut tx = jobs.db().system().await?;
         let Some(tick) = store::lock_next_tick(&mut tx, &name).await? else { continue };
         let Ok(due) = schedule.cron.next(store::clock(&mut tx).await?) else { continue };
         if tick > due && store::advance_schedule(&mut tx, &name, tick, due, None).await? {
             tx.commit().await?;
-            tracing::warn!(schedule = name, was = %tick, next = %due, "schedule {name} brought back: the clock was ahead");
+            tracing::warn!(schedule = name, was = %tick, next = %due, "schedule {name} moved to an earlier time: the clock was ahead");
         }
     }
     Ok(())
 }
 
 fn skipped(schedule: &str, error: &JobsError) {
-    tracing::error!(schedule, %error, "schedule {schedule} is left out: it has no next time");
+    tracing::error!(schedule, %error, "schedule {schedule} skipped: it has no next tick");
 }
 
-/// Takes jobs away from workers that stopped answering: they run again, or are over if they may not. Returns how many.
+/// Takes over jobs with expired leases: they run again, or end if no attempt is left. Returns how many.
 async fn rescue(jobs: &Jobs, registry: &Registry) -> Result<usize, JobsError> {
     let mut tx = jobs.db().system().await?;
     let expired = store::lock_expired(&mut tx).await?;
@@ -183,14 +186,14 @@ async fn settle_expired(tx: &mut Tx, job: &Expired) -> Result<bool, sqlx::Error>
     if job.cancel_requested {
         store::finish(tx, ended, JobState::Cancelled).await
     } else if job.attempt >= job.max_attempts {
-        // A job that takes its process down with it must not do so for ever.
+        // A job that kills its process must not do so for ever.
         store::finish(tx, ended, JobState::Dead).await
     } else {
         store::retry(tx, ended, Duration::ZERO).await
     }
 }
 
-/// Tells the pulse whether jobs wait that this worker could take.
+/// Tells the liveness check whether due jobs wait that this worker could take.
 async fn see_waiting(worker: &Worker) -> Result<(), JobsError> {
     let mut tx = worker.jobs.db().system().await?;
     let due = store::due(&mut tx).await?;
@@ -198,6 +201,6 @@ async fn see_waiting(worker: &Worker) -> Result<(), JobsError> {
     tx.commit().await?;
     // While anything runs, a limit or a concurrency key may rightly hold the rest back.
     let waiting = due.iter().any(|d| !d.rated && worker.registry.runs(&d.queue, &d.kind));
-    worker.pulse.due(running == 0 && waiting);
+    worker.liveness.due(running == 0 && waiting);
     Ok(())
 }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::llm::embed::tests::test_model;
-use crate::llm::embed::{InputKind, Lane, LocalEmbedder};
+use crate::llm::embed::{InputKind, LocalEmbedder, Priority};
 
 /// The rule: fusion may cost this much against the better arm, no more.
 const TOLERANCE: f64 = 0.02;
@@ -78,7 +78,7 @@ impl Model {
         let mut known = self.known.borrow_mut();
         let key = |text: &String| (kind == InputKind::Query, text.clone());
         let new: Vec<String> = texts.iter().filter(|text| !known.contains_key(&key(text))).cloned().collect();
-        let vectors = self.embedder.embed(Lane::Bulk, kind, &new).unwrap().vectors;
+        let vectors = self.embedder.embed(Priority::Bulk, kind, &new).unwrap().vectors;
         known.extend(new.iter().map(key).zip(vectors));
         texts.iter().map(|text| known[&key(text)].clone()).collect()
     }

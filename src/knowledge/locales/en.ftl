@@ -281,8 +281,8 @@ knowledge-ocr-here = OCR is installed on this server, with the languages { $lang
 knowledge-ocr-missing = OCR is not installed on this server: pages without text stay unread, and the reading reports say so. Ask your operator to install tesseract and poppler-utils.
 
 # Scopes of API keys
-scope-knowledge-read = Reading and searching knowledge
-scope-knowledge-write = Changing knowledge
+scope-knowledge-read = Read and search knowledge
+scope-knowledge-write = Change knowledge
 
 # Navigation and overview
 knowledge-nav = Knowledge

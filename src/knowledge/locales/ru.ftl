@@ -288,7 +288,7 @@ knowledge-ocr-here = OCR на этом сервере установлен, яз
 knowledge-ocr-missing = OCR на этом сервере не установлен: страницы без текста останутся непрочитанными, и это будет сказано в отчётах о чтении. Попросите оператора установить tesseract и poppler-utils.
 
 # Scopes of API keys
-scope-knowledge-read = Чтение знаний и поиск
+scope-knowledge-read = Просмотр знаний и поиск
 scope-knowledge-write = Изменение знаний
 
 # Navigation and overview

@@ -1,5 +1,5 @@
-//! The transformer itself: token ids in, one unit vector for each text out. BERT and XLM-RoBERTa are the same but for where they begin
-//! to count positions.
+//! The transformer: token ids in, one unit vector for each text out. BERT and XLM-RoBERTa differ only in where
+//! positions start.
 
 use holdfast_kernels::{Activation, GemmExecutor, Layer, Linear, Norm, Scratch};
 use serde::Deserialize;
@@ -8,7 +8,7 @@ use super::EmbedError;
 use super::folder::{Architecture, ModelFolder, Pooling};
 use super::weights::WeightFile;
 
-/// What `config.json` says of the transformer.
+/// The transformer's fields in `config.json`.
 #[derive(Deserialize)]
 struct Config {
     vocab_size: usize,
@@ -25,14 +25,14 @@ struct Config {
 }
 
 pub(super) struct Encoder {
-    /// A row for each token id.
+    /// One row per token id.
     words: Vec<f32>,
-    /// A row for each position; that of the first token type is added already, which all tokens have.
+    /// One row per position; the row of the first token type, which all tokens have, is already added.
     positions: Vec<f32>,
     norm: Norm,
     layers: Vec<Layer>,
     pooling: Pooling,
-    /// Where positions are counted from, and the token that takes none: XLM-RoBERTa's.
+    /// XLM-RoBERTa's padding token, which takes no position; positions are counted from its id.
     padding: Option<u32>,
     dims: usize,
     inner: usize,
@@ -60,7 +60,7 @@ impl Encoder {
         Ok(Self { words, positions, norm, layers, pooling: folder.pooling, padding, dims, inner, heads })
     }
 
-    /// Encodes a batch of token sequences (none empty); gives unit vectors in the same order.
+    /// Encodes a batch of token sequences (none empty); returns unit vectors in the same order.
     pub(super) fn encode(&self, batch: &[&[u32]]) -> Result<Vec<Vec<f32>>, EmbedError> {
         let lengths: Vec<usize> = batch.iter().map(|ids| ids.len()).collect();
         let (tokens, longest) = (lengths.iter().sum::<usize>(), lengths.iter().copied().max().unwrap_or_default());
@@ -69,7 +69,7 @@ impl Encoder {
             self.begin(ids, &mut hidden)?;
         }
         self.norm.apply(&mut hidden);
-        // Made anew, which costs nothing: it may not be sent to another thread.
+        // Created per batch, which is cheap: it cannot be sent to another thread.
         let gemm = GemmExecutor::new();
         let mut scratch = Scratch::new(tokens, longest, self.dims, self.inner, self.heads);
         for layer in &self.layers {
@@ -85,7 +85,7 @@ impl Encoder {
         Ok(vectors)
     }
 
-    /// Adds what the first layer begins with for a text's tokens.
+    /// Appends the embedding layer's output for a text's tokens.
     fn begin(&self, ids: &[u32], hidden: &mut Vec<f32>) -> Result<(), EmbedError> {
         let mut next = self.padding.map_or(0, |padding| padding as usize + 1);
         for &id in ids {
@@ -102,7 +102,7 @@ impl Encoder {
         Ok(())
     }
 
-    /// The vectors of a text's tokens as one of length 1.
+    /// Pools a text's token vectors into one of length 1.
     fn pool(&self, tokens: &[f32]) -> Result<Vec<f32>, EmbedError> {
         let mut pooled = tokens[..self.dims].to_vec();
         if self.pooling == Pooling::Mean {
@@ -110,7 +110,7 @@ impl Encoder {
                 pooled.iter_mut().zip(token).for_each(|(sum, number)| *sum += number);
             }
         }
-        // The mean has the direction of the sum.
+        // After normalising, sum and mean are equal.
         normalise(&mut pooled)?;
         Ok(pooled)
     }
@@ -121,7 +121,7 @@ impl Config {
         let positions = self.position_embedding_type.as_deref();
         if positions.is_some_and(|kind| kind != "absolute") {
             let kind = positions.unwrap_or_default();
-            return Err(EmbedError::Unsupported(format!("position_embedding_type `{kind}`; absolute is")));
+            return Err(EmbedError::Unsupported(format!("position_embedding_type `{kind}`; supported: absolute")));
         }
         if self.num_attention_heads == 0 || !self.hidden_size.is_multiple_of(self.num_attention_heads) {
             let (size, heads) = (self.hidden_size, self.num_attention_heads);
@@ -131,15 +131,15 @@ impl Config {
             "gelu" => Ok(Activation::Gelu),
             "gelu_new" | "gelu_pytorch_tanh" | "gelu_fast" | "geluapproximate" => Ok(Activation::GeluTanh),
             "relu" => Ok(Activation::Relu),
-            other => Err(EmbedError::Unsupported(format!("hidden_act `{other}`; gelu, gelu_new and relu are"))),
+            other => Err(EmbedError::Unsupported(format!("hidden_act `{other}`; supported: gelu, gelu_new and relu"))),
         }
     }
 }
 
-/// The weights by their names in a published file.
+/// Reads weights by their names in a published file.
 struct Reader<'a> {
     file: WeightFile,
-    /// What some exports put before every name.
+    /// Name prefix that some exports use.
     prefix: &'static str,
     config: &'a Config,
     gemm: GemmExecutor,
@@ -168,7 +168,7 @@ impl<'a> Reader<'a> {
         Ok(Norm { scale, shift, epsilon: self.config.layer_norm_eps })
     }
 
-    /// The linear layers of these names, whose outputs are put beside each other.
+    /// Reads linear layers of the same input and concatenates their outputs.
     fn linear(&mut self, names: &[String], inputs: usize, outputs: usize) -> Result<Linear, EmbedError> {
         let (mut weights, mut bias) = (Vec::with_capacity(names.len() * inputs * outputs), Vec::new());
         for name in names {

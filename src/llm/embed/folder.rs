@@ -1,7 +1,8 @@
-//! A model folder: which architecture, pooling, length limit and prefixes its files ask for.
+//! A model folder: architecture, pooling, length limit and prefixes from its files.
 //!
-//! `config.json` is required. `1_Pooling/config.json`, `modules.json`, `sentence_bert_config.json` and `config_sentence_transformers.json`
-//! (sentence-transformers) refine it where they exist; without them: mean pooling, the architecture's full length, no prefixes.
+//! `config.json` is required. `1_Pooling/config.json`, `modules.json`, `sentence_bert_config.json` and
+//! `config_sentence_transformers.json` (sentence-transformers) refine it if present; otherwise: mean pooling, the
+//! architecture's full length, no prefixes.
 
 use std::collections::HashMap;
 use std::fs;
@@ -12,7 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::EmbedError;
 
-/// What is put before a text, for models that were trained with it (E5: `query: ` and `passage: `).
+/// Text prefixes, for models trained with them (E5: `query: ` and `passage: `).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Prefixes {
     pub query: String,
@@ -31,12 +32,12 @@ pub(super) enum Architecture {
     XlmRoberta,
 }
 
-/// Everything that the JSON files of a model folder say.
+/// Contents of the JSON files of a model folder.
 #[derive(Debug)]
 pub(super) struct ModelFolder {
     pub dir: PathBuf,
     pub architecture: Architecture,
-    /// Length of a vector.
+    /// Dimensions of a vector.
     pub dims: usize,
     /// Longest input in tokens, special tokens included.
     pub max_tokens: usize,
@@ -86,11 +87,12 @@ impl ModelFolder {
             None | Some("bert") => Architecture::Bert,
             Some("xlm-roberta") => Architecture::XlmRoberta,
             Some(other) => {
-                return Err(EmbedError::Unsupported(format!("model_type `{other}`; bert and xlm-roberta are")));
+                return Err(EmbedError::Unsupported(format!("model_type `{other}`; supported: bert and xlm-roberta")));
             }
         };
         refuse_unknown_modules(dir)?;
-        // RoBERTa counts positions from pad_token_id + 1, so that many rows of its position table are never used.
+        // RoBERTa counts positions from pad_token_id + 1, so the rows of its position table up to that one are never
+        // used.
         let reserved = match architecture {
             Architecture::Bert => 0,
             Architecture::XlmRoberta => config.pad_token_id as usize + 1,
@@ -117,7 +119,7 @@ impl ModelFolder {
     }
 }
 
-/// A dense or other layer after pooling changes the vector: leaving it out would give plausible and wrong embeddings.
+/// A dense or other layer after pooling changes the vector: omitting it would give plausible but wrong embeddings.
 fn refuse_unknown_modules(dir: &Path) -> Result<(), EmbedError> {
     let modules: Vec<Module> = optional_json(&dir.join("modules.json"))?.unwrap_or_default();
     let known = ["Transformer", "Pooling", "Normalize"];

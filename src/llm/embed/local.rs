@@ -15,39 +15,40 @@ use super::weights::hash_file;
 use crate::llm::EmbedModel;
 use crate::platform::pools::yield_processor;
 
-/// Tokens that one forward pass holds, where one text does not have more: what its layers write stays in the processor's caches, and
+/// Tokens of one forward pass (a longer text has one of its own): the layers' output stays in the processor's caches;
 /// ten times as many are not faster.
 const BATCH_TOKENS: usize = 512;
-/// Bytes that are tokenized at a time, since a tokenizer holds some 70 bytes for each of them. What it takes for one word it takes for
-/// one unknown token, however long it is.
+/// Bytes to tokenize at a time: a tokenizer holds some 70 bytes for each. A single "word" of any length becomes one
+/// unknown token.
 const STRETCH: usize = 64 << 10;
 
-/// Which prefix a text gets.
+/// Selects the prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InputKind {
     Query,
     Passage,
 }
 
-/// Who waits for the vectors.
+/// Priority of an embedding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lane {
-    /// Somebody at a screen: threads of their own, which the processor serves before those of [`Self::Bulk`].
+pub enum Priority {
+    /// Search queries, for which somebody waits: they run on threads of their own, which the processor serves before
+    /// those of [`Self::Bulk`].
     Question,
-    /// A document: both lanes at once slow this one down.
+    /// Documents; slower while queries run.
     Bulk,
 }
 
-/// What [`LocalEmbedder::embed`] made.
+/// Result of [`LocalEmbedder::embed`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Embedded {
-    /// Unit vectors of the model's `dims` numbers, in the order of the texts.
+    /// Unit vectors of the model's dimensions, in the order of the texts.
     pub vectors: Vec<Vec<f32>>,
-    /// Tokens of the texts with their prefixes, nothing cut, special tokens left out.
+    /// Tokens of the texts with their prefixes, without truncation and without special tokens.
     pub tokens: usize,
 }
 
-/// What decides a vector apart from the arithmetic: the tokenizer and the facts of the folder.
+/// What determines a vector apart from the weights: the tokenizer and the folder's settings.
 struct Vocabulary {
     tokenizer: Tokenizer,
     prefixes: Prefixes,
@@ -58,7 +59,8 @@ struct Vocabulary {
     files_sha256: [u8; 32],
 }
 
-/// A loaded embedding model. `Send + Sync`; `embed` takes `&self` and works on threads of its own, one pool for each [`Lane`].
+/// A loaded embedding model. `Send + Sync`; `embed` takes `&self` and uses threads of its own, one pool for each
+/// [`Priority`].
 pub struct LocalEmbedder {
     encoder: Encoder,
     vocabulary: Vocabulary,
@@ -72,7 +74,8 @@ impl Vocabulary {
         let path = folder.dir.join("tokenizer.json");
         let bytes = std::fs::read(&path).map_err(|source| EmbedError::Read { path: path.clone(), source })?;
         let mut tokenizer = Tokenizer::from_bytes(&bytes).map_err(|error| EmbedError::malformed(&path, &error))?;
-        // Published files carry the padding and the cut of whoever exported them (MiniLM's: always 128 tokens); both are done here.
+        // Published tokenizer files carry their exporter's padding and truncation (MiniLM's: always 128 tokens); we do
+        // both ourselves.
         tokenizer.with_padding(None);
         tokenizer.with_truncation(None).map_err(|error| EmbedError::malformed(&path, &error))?;
         let special_tokens = tokenizer.get_post_processor().map_or(0, |processor| processor.added_tokens(false));
@@ -116,15 +119,15 @@ impl Vocabulary {
         id
     }
 
-    /// The text in pieces that the model reads whole, each of at most so many tokens.
+    /// Splits a text into pieces of at most `most` tokens each, which the model reads whole.
     fn pieces<'a>(&self, text: &'a str, most: usize) -> Result<Vec<&'a str>, EmbedError> {
         let encoding = self.tokenizer.encode(text, false).map_err(|error| EmbedError::Tokenize(error.to_string()))?;
         let (offsets, words) = (encoding.get_offsets(), encoding.get_word_ids());
         let (mut pieces, mut rest, mut from) = (Vec::new(), text, 0);
-        // A piece by itself may have a token more than it had within the text.
+        // A piece on its own may have one token more than within the text.
         let most = (most - most / 16).max(4);
         while from + most < offsets.len() {
-            // Half a word is read as other tokens, which may be more of them.
+            // A cut inside a word gives other tokens, perhaps more of them.
             let (least, most) = (from + most * 3 / 4, from + most);
             let to = (least..=most).rev().find(|&at| words[at] != words[at - 1]).unwrap_or(most);
             let end = offsets[to - 1].1.saturating_sub(text.len() - rest.len()).min(rest.len());
@@ -136,8 +139,8 @@ impl Vocabulary {
         Ok(pieces)
     }
 
-    /// What the model reads of a text: its token ids, special ones included, and how many of them are the text's and the prefix's. More
-    /// than one of these where the text is longer than the window.
+    /// The token ids of a text, special ones included, with the number of tokens of text and prefix. More than one
+    /// entry if the text exceeds the window.
     fn token_ids(&self, prefix: &str, text: &str, most: usize) -> Result<Vec<(Vec<u32>, usize)>, EmbedError> {
         let mut read = Vec::new();
         for stretch in stretches(text) {
@@ -157,7 +160,7 @@ impl Vocabulary {
         let tokenize = |error: tokenizers::Error| EmbedError::Tokenize(error.to_string());
         let mut encoding = self.tokenizer.encode_fast(text, false).map_err(tokenize)?;
         let tokens = encoding.len();
-        // Cut before the special tokens are added, so that the closing one is never cut off.
+        // Truncate before the special tokens are added, so that the closing one is never lost.
         encoding.truncate(self.max_tokens - self.special_tokens, 0, TruncationDirection::Right);
         let encoding = self.tokenizer.post_process(encoding, None, true).map_err(tokenize)?;
         Ok((encoding.get_ids().to_vec(), tokens))
@@ -165,8 +168,8 @@ impl Vocabulary {
 }
 
 impl LocalEmbedder {
-    /// Loads a model folder, with other prefixes than it names where some are given; `threads` for each lane. Blocking: reads the
-    /// weights twice (once for the hash in the model's id); 0.3 s for `MiniLM`.
+    /// Loads a model folder, with `prefixes` instead of its own if given; `threads` for each priority. Blocking: reads
+    /// the weights twice (once for the hash in the model's id); 0.3 s for `MiniLM`.
     pub fn load(dir: &Path, prefixes: Option<Prefixes>, threads: usize) -> Result<Self, EmbedError> {
         let folder = ModelFolder::read(dir)?;
         let encoder = Encoder::load(&folder)?;
@@ -179,27 +182,27 @@ impl LocalEmbedder {
         Ok(Self { encoder, model: vocabulary.model(), vocabulary, questions, bulk })
     }
 
-    /// What [`Self::load`] would load, without keeping anything in memory. Blocking: reads the whole folder.
+    /// Describes what [`Self::load`] would load, without keeping it in memory. Blocking: reads the whole folder.
     pub fn describe(dir: &Path, prefixes: Option<Prefixes>) -> Result<EmbedModel, EmbedError> {
         Ok(Vocabulary::read(&ModelFolder::read(dir)?, prefixes)?.model())
     }
 
-    /// Id, length of a vector, and the longest text that is embedded whole, in tokens as [`Self::count_tokens`] counts them:
-    /// special tokens and the longer of the two prefixes are taken off. The id is the folder's name and a short hash of
-    /// everything that decides a vector (weights, tokenizer, pooling, length limit, prefixes): vectors of two models with the
-    /// same id are interchangeable, others must never meet in one index.
+    /// Id, dimensions, and the longest text embedded in one piece, in tokens of [`Self::count_tokens`], after
+    /// subtracting special tokens and the longer prefix. The id consists of the folder's name and a short hash of
+    /// everything that determines a vector (weights, tokenizer, pooling, length limit, prefixes): vectors of models
+    /// with the same id are interchangeable, others must never be in one index.
     pub fn model(&self) -> &EmbedModel {
         &self.model
     }
 
-    /// Embeds texts. Of one beyond the model's `max_tokens` nothing is left out: it is read in pieces, and its vector is their mean,
-    /// weighted by their tokens.
-    pub fn embed(&self, lane: Lane, kind: InputKind, texts: &[String]) -> Result<Embedded, EmbedError> {
+    /// Embeds texts. A text beyond the model's `max_tokens` is embedded in pieces, and its vector is their mean,
+    /// weighted by tokens.
+    pub fn embed(&self, priority: Priority, kind: InputKind, texts: &[String]) -> Result<Embedded, EmbedError> {
         let prefix = match kind {
             InputKind::Query => &self.vocabulary.prefixes.query,
             InputKind::Passage => &self.vocabulary.prefixes.passage,
         };
-        let pool = if lane == Lane::Question { &self.questions } else { &self.bulk };
+        let pool = if priority == Priority::Question { &self.questions } else { &self.bulk };
         pool.install(|| {
             let read: Vec<Vec<(Vec<u32>, usize)>> = texts
                 .par_iter()
@@ -215,13 +218,13 @@ impl LocalEmbedder {
         })
     }
 
-    /// Tokens of a text as the model counts them, special tokens and prefix left out, nothing cut.
+    /// Tokens of a text for the model, without special tokens, prefix and truncation.
     pub fn count_tokens(&self, text: &str) -> Result<usize, EmbedError> {
         self.vocabulary.count_tokens(text)
     }
 }
 
-/// The text, all of it, in parts that are tokenized one after the other; at least one, and one only where it is not long.
+/// Splits a text into parts that are tokenized one after the other; at least one, and only one for short texts.
 fn stretches(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
@@ -237,7 +240,7 @@ fn stretches(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The mean of a text's vectors, weighted by tokens, of length 1. A single one stays as it is.
+/// The mean of a text's vectors, weighted by tokens and normalised. A single one is returned unchanged.
 fn mean(mut pieces: impl Iterator<Item = (usize, Vec<f32>)>) -> Vec<f32> {
     let Some((tokens, first)) = pieces.next() else { return Vec::new() };
     let Some(second) = pieces.next() else { return first };
@@ -251,7 +254,7 @@ fn mean(mut pieces: impl Iterator<Item = (usize, Vec<f32>)>) -> Vec<f32> {
     sum.into_iter().map(|number| number / length).collect()
 }
 
-/// Texts in their order, cut where a batch has its tokens.
+/// Splits texts in their order into batches of [`BATCH_TOKENS`].
 fn batches<'a, 'b>(texts: &'a [&'b [u32]]) -> Vec<&'a [&'b [u32]]> {
     let mut batches = Vec::new();
     let (mut begin, mut tokens) = (0, 0);

@@ -2,7 +2,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::folder::{ModelFolder, Pooling};
-use super::{EmbedError, InputKind, Lane, LocalEmbedder, Prefixes};
+use super::{EmbedError, InputKind, LocalEmbedder, Prefixes, Priority};
 
 /// Where `scripts/test` puts the models (`scripts/fetch-model --dir`).
 #[expect(clippy::disallowed_methods, reason = "a test's fixture, not configuration")]
@@ -21,7 +21,7 @@ fn minilm() -> LocalEmbedder {
 }
 
 fn embed(model: &LocalEmbedder, kind: InputKind, texts: &[String]) -> Vec<Vec<f32>> {
-    model.embed(Lane::Bulk, kind, texts).unwrap().vectors
+    model.embed(Priority::Bulk, kind, texts).unwrap().vectors
 }
 
 fn dot(a: &[f32], b: &[f32]) -> f32 {
@@ -69,7 +69,7 @@ fn padding_changes_nothing() {
     assert_eq!(model.count_tokens("The weather is lovely today.").unwrap(), 6);
 }
 
-/// Beyond the model's window, whatever the text is made of: sentences, one word without end, letters of four bytes.
+/// Longer than the model's window, of any content: sentences, one endless word, four-byte characters.
 #[test]
 fn all_of_a_long_text_is_in_its_vector() {
     for name in ["all-MiniLM-L6-v2", "multilingual-e5-small"] {
@@ -82,28 +82,29 @@ fn all_of_a_long_text_is_in_its_vector() {
         assert!(dot(whole, bank) > dot(rain, bank) + 0.05, "{name}: the end counts");
         assert!(dot(rain, long) > 0.99, "{name}: more of the same changes nothing");
         let odd = texts(&[&"x".repeat(9000), &"𝔘".repeat(3000), &"日本語".repeat(900), &"a ".repeat(3000)]);
-        let read = model.embed(Lane::Bulk, InputKind::Query, &odd).unwrap();
+        let read = model.embed(Priority::Bulk, InputKind::Query, &odd).unwrap();
         assert!(read.vectors.iter().all(|vector| (dot(vector, vector) - 1.0).abs() < 1e-4), "{name}");
     }
 }
 
-/// A word without end is one unknown token to the tokenizer, which holds all of it in memory many times over: what it is given at a
-/// time is bounded, and so each part of such a word counts.
+/// An endless word is one unknown token to the tokenizer, which holds it in memory many times over: it is tokenized in
+/// parts of bounded size, and each part counts.
 #[test]
 fn a_word_without_end_is_tokenized_in_parts() {
     let model = LocalEmbedder::load(&test_model("all-MiniLM-L6-v2"), None, 2).unwrap();
     let word = "a".repeat(4_000_000);
     assert!(model.count_tokens(&word).unwrap() >= 4_000_000 / (64 << 10));
     let marks = "\u{301}".repeat(200_000);
-    let read = model.embed(Lane::Bulk, InputKind::Passage, &[word, format!("z{marks}"), "a ".repeat(100_000)]).unwrap();
+    let read =
+        model.embed(Priority::Bulk, InputKind::Passage, &[word, format!("z{marks}"), "a ".repeat(100_000)]).unwrap();
     assert_eq!(read.vectors.len(), 3);
     assert!(read.vectors.iter().all(|vector| vector.iter().all(|number| number.is_finite())));
-    // Where it is cut nothing is lost or counted twice.
+    // Nothing is lost or counted twice at the cuts.
     assert_eq!(model.count_tokens(&"rain falls ".repeat(20_000)).unwrap(), 40_000);
     assert_eq!(model.count_tokens("").unwrap(), 0);
 }
 
-/// What the model made of these texts before its layers were our own, on candle: numbers 0, 100, 200 and 300 of each vector.
+/// Vectors from before our own layers replaced candle: dimensions 0, 100, 200 and 300 of each.
 #[test]
 fn vectors_are_those_of_every_release() {
     let fixture = include_str!("../../../tests/fixtures/retrieval/vectors.json");
@@ -194,7 +195,7 @@ fn what_would_give_wrong_vectors_is_refused_by_name() {
     );
     let no_weights = load(&[("config.json", CONFIG)]);
     assert!(matches!(no_weights, EmbedError::Read { path, .. } if path.ends_with("model.safetensors")));
-    // A download that was cut short, and one that is a web page.
+    // A truncated download, and one that is a web page.
     let header = r#"{"x":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}"#;
     let mut cut = (header.len() as u64).to_le_bytes().to_vec();
     cut.extend(header.bytes());
@@ -205,7 +206,7 @@ fn what_would_give_wrong_vectors_is_refused_by_name() {
     }
 }
 
-/// Prints passages and tokens a second beside what the processor could do if it did nothing but multiply, and resident memory.
+/// Prints texts and tokens per second beside the processor's pure multiplication speed, and resident memory.
 #[test]
 #[ignore = "measures for half a minute; scripts/test-slow"]
 fn speed_and_memory() {
@@ -225,7 +226,7 @@ fn speed_and_memory() {
     for (name, tokens) in [("about 200 tokens", 8), ("about 100 tokens", 4), ("about 25 tokens", 1)] {
         let passages: Vec<String> = (0..128).map(|n| format!("{n} {}", passage.repeat(tokens))).collect();
         let started = std::time::Instant::now();
-        let made = model.embed(Lane::Bulk, InputKind::Passage, &passages).unwrap();
+        let made = model.embed(Priority::Bulk, InputKind::Passage, &passages).unwrap();
         let seconds = started.elapsed().as_secs_f64();
         let (passages, tokens) = (128.0 / seconds, made.tokens as f64 / seconds);
         println!("{name}: {passages:.1} passages/s, {tokens:.0} tokens/s, {:?} MB", resident_mb());
@@ -239,7 +240,7 @@ fn speed_and_memory() {
         .map(|n| {
             let question = texts(&[&format!("how often is pump {n} inspected?")]);
             let started = std::time::Instant::now();
-            model.embed(Lane::Question, InputKind::Query, &question).unwrap();
+            model.embed(Priority::Question, InputKind::Query, &question).unwrap();
             started.elapsed().as_secs_f64() * 1000.0
         })
         .collect();

@@ -1,8 +1,8 @@
-//! Weights out of a safetensors file, one tensor at a time.
+//! Reads weights from a safetensors file, one tensor at a time.
 //!
-//! The format is simple enough to seek in: 8 bytes of little-endian header length, a JSON header `{name: {dtype, shape, data_offsets}}`,
-//! then the data (<https://huggingface.co/docs/safetensors>). Mapping the file would need unsafe code, and reading it whole twice the
-//! model's memory while loading.
+//! The format is simple enough to seek in: 8 bytes of little-endian header length, a JSON header
+//! `{name: {dtype, shape, data_offsets}}`, then the data (<https://huggingface.co/docs/safetensors>). Mapping the file
+//! would need unsafe code, and reading it whole would take twice the model's memory while loading.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -15,14 +15,14 @@ use sha2::{Digest, Sha256};
 
 use super::EmbedError;
 
-/// A header beyond this is not a model's: the file is damaged, or made to exhaust memory.
+/// A larger header is not a model's: the file is damaged, or made to exhaust memory.
 const MAX_HEADER_BYTES: u64 = 16 * 1024 * 1024;
 
 #[derive(Deserialize)]
 struct Entry {
     dtype: String,
     shape: Vec<usize>,
-    /// Start and end in bytes, counted from the end of the header.
+    /// Start and end in bytes, from the end of the header.
     data_offsets: (u64, u64),
 }
 
@@ -69,7 +69,7 @@ impl WeightFile {
         self.entries.contains_key(name)
     }
 
-    /// The numbers of a tensor that must have this shape, in row-major order.
+    /// Reads a tensor of this shape, in row-major order.
     pub(super) fn read(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, EmbedError> {
         let entry = self.entries.get(name).ok_or_else(|| self.malformed(&format!("tensor `{name}` is missing")))?;
         if entry.shape != shape {
@@ -79,7 +79,7 @@ impl WeightFile {
             "F32" => 4,
             "F16" | "BF16" => 2,
             other => {
-                let what = format!("tensor `{name}` has data type {other}; F32, F16 and BF16 are read");
+                let what = format!("tensor `{name}` has data type {other}; supported: F32, F16 and BF16");
                 return Err(EmbedError::Unsupported(what));
             }
         };
@@ -106,7 +106,7 @@ impl WeightFile {
     }
 }
 
-/// Adds a whole file to a digest, in pieces.
+/// Adds a file to a digest, block by block.
 pub(super) fn hash_file(path: &Path, digest: &mut Sha256) -> Result<(), EmbedError> {
     let read = |source| EmbedError::Read { path: PathBuf::from(path), source };
     let mut file = File::open(path).map_err(read)?;

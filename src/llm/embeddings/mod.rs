@@ -1,4 +1,4 @@
-//! Texts to unit vectors: in this process or through a provider, with a cache for questions and one for passages.
+//! Texts to unit vectors: in this process or through a provider, with a cache for queries and one for chunks.
 
 mod remote;
 
@@ -8,11 +8,11 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use serde_json::Map;
 
 use super::{
-    embed::{Embedded, InputKind, Lane, LocalEmbedder, Prefixes},
+    embed::{Embedded, InputKind, LocalEmbedder, Prefixes, Priority},
     error::{Failure, LlmError},
-    lanes::{self, lane_of},
     metrics::{self, BackendLabels},
     model::{BackendKind, CallContext, EmbedModel, Embeddings, Operation, estimate_tokens},
+    scheduler::{self, priority_of},
     service::Llm,
     store,
     usage::{Meter, Target},
@@ -25,19 +25,19 @@ use crate::platform::{
     telemetry::trace,
 };
 
-/// Texts of one piece of the local model's work: enough for all its threads, and half a second where there are two.
+/// Texts per call of the local model: enough for all its threads, and half a second with two.
 const PIECE: usize = 16;
 /// The alias for the configured embedding model.
 pub(super) const ALIAS: &str = "embed";
 
-/// Vectors of questions that were asked lately, by (organisation, model, text): across organisations the time of an
-/// answer would tell what another one asks.
+/// Vectors of recent queries, by (organisation, model, text): shared between organisations, response times would reveal
+/// what others ask.
 #[derive(Clone)]
 pub(super) struct QueryCache(moka::sync::Cache<[u8; 32], Arc<Vec<f32>>>);
 
 impl Default for QueryCache {
     fn default() -> Self {
-        // 10 000 vectors of 384 numbers: 16 MB.
+        // 10 000 vectors of 384 dimensions: 16 MB.
         Self(moka::sync::Cache::builder().max_capacity(10_000).build())
     }
 }
@@ -48,19 +48,19 @@ impl QueryCache {
     }
 }
 
-/// What a text is known by in `embedding_cache`.
+/// Key of a text in `embedding_cache`.
 pub fn text_hash(text: &str) -> [u8; 32] {
     sha256(text)
 }
 
 impl Llm {
-    /// The configured embedding model. A local one is read, but its weights stay out of memory until it embeds.
+    /// The configured embedding model. A local one is described; its weights are loaded on first use.
     pub async fn embedder(&self) -> Result<EmbedModel, LlmError> {
         let config = &self.inner.config.embedding;
         if config.is_local() {
             let described = self.inner.local_model.get_or_try_init(|| async {
                 let (dir, prefixes) = self.local_files();
-                let pool = self.inner.lanes.pool(Lane::Question);
+                let pool = self.inner.scheduler.pool(Priority::Question);
                 Ok::<_, LlmError>(pool.run(move || LocalEmbedder::describe(&dir, prefixes)).await??)
             });
             return described.await.cloned();
@@ -73,9 +73,10 @@ impl Llm {
         Ok(EmbedModel { id, dims: config.dimensions, max_tokens: config.max_tokens })
     }
 
-    /// Embeds texts: unit vectors of `model.dims` numbers, in the order of the texts. What is longer than
-    /// `model.max_tokens` the in-process model reads in pieces; a provider does as it likes. Errors when the configured model is no longer `model`: two models' vectors must not meet.
-    /// Passages that are in `embedding_cache` are read from it; none is added.
+    /// Embeds texts: unit vectors of `model.dims` dimensions, in the order of the texts. The local model embeds texts
+    /// longer than `model.max_tokens` in pieces; providers do as they like. Errors when the configured model is no
+    /// longer `model`: vectors of two models must not be mixed. Chunks in `embedding_cache` are read from it; none is
+    /// added.
     pub async fn embed(
         &self,
         call: &CallContext,
@@ -95,7 +96,7 @@ impl Llm {
         self.inner.metrics.looked_up(metrics::Cache::Query, texts.len() - missing.len(), missing.len());
         if !missing.is_empty() {
             let wanted: Vec<String> = missing.iter().map(|&i| texts[i].clone()).collect();
-            let made = self.embed_now(call, model, lane_of(wanted.len()), kind, &wanted).await?.vectors;
+            let made = self.embed_now(call, model, priority_of(wanted.len()), kind, &wanted).await?.vectors;
             for (i, vector) in missing.into_iter().zip(made) {
                 cache.insert(keys[i], Arc::new(vector.clone()));
                 vectors[i] = Some(vector);
@@ -104,8 +105,8 @@ impl Llm {
         Ok(vectors.into_iter().flatten().collect())
     }
 
-    /// Embeds passages like [`Self::embed`], but looks into `embedding_cache` first and keeps what is new there: a
-    /// document that is uploaded again, or a base that is indexed again, costs nothing.
+    /// Embeds chunks like [`Self::embed`], but through `embedding_cache`: uploading a document again or re-indexing a
+    /// base costs nothing.
     pub async fn embed_passages(
         &self,
         call: &CallContext,
@@ -127,7 +128,7 @@ impl Llm {
         let mut tx = self.inner.db.tenant(call.org_id).await?;
         let now = self.inner.clock.now();
         let found = store::cached_vectors(&mut tx, &model.id, &hashes, now).await.map_err(DbError::from)?;
-        // Not held while the model works: that takes seconds.
+        // Not held while the model works, which takes seconds.
         tx.commit().await.map_err(DbError::from)?;
         let mut known: HashMap<Vec<u8>, Vec<f32>> = found
             .into_iter()
@@ -140,7 +141,7 @@ impl Llm {
         missing.dedup_by(|a, b| hashes[*a] == hashes[*b]);
         if !missing.is_empty() {
             let wanted: Vec<String> = missing.iter().map(|&i| texts[i].clone()).collect();
-            let made = self.embed_now(call, model, Lane::Bulk, InputKind::Passage, &wanted).await?.vectors;
+            let made = self.embed_now(call, model, Priority::Bulk, InputKind::Passage, &wanted).await?.vectors;
             let new: Vec<Vec<u8>> = missing.iter().map(|&i| hashes[i].clone()).collect();
             if keep {
                 let bytes: Vec<Vec<u8>> = made.iter().map(|v| to_bytes(v)).collect();
@@ -157,13 +158,13 @@ impl Llm {
     }
 
     /// Drops the cached vectors of texts whose document is deleted, in the caller's transaction. Another document with
-    /// the same passage only has to be embedded again.
+    /// the same text is embedded again when needed.
     pub async fn forget_passages(&self, conn: &mut sqlx::PgConnection, hashes: &[[u8; 32]]) -> Result<u64, DbError> {
         let hashes: Vec<Vec<u8>> = hashes.iter().map(|h| h.to_vec()).collect();
         Ok(store::forget_vectors(conn, &hashes).await?)
     }
 
-    /// Tokens of a text as the configured embedding model counts them (special tokens left out); a provider's model is guessed.
+    /// Tokens of a text for the configured embedding model (without special tokens); estimated for a provider's model.
     pub async fn count_tokens(&self, text: &str) -> Result<usize, LlmError> {
         if self.inner.config.embedding.is_local() {
             return Ok(self.local_embedder().await?.count_tokens(text)?);
@@ -171,7 +172,7 @@ impl Llm {
         Ok(usize::try_from(estimate_tokens(text)).unwrap_or(usize::MAX))
     }
 
-    /// The in-process model, for what counts tokens in a loop; `None` where a provider embeds.
+    /// The in-process model, for counting tokens in a loop; `None` when a provider embeds.
     pub async fn local_embedder_if_configured(&self) -> Result<Option<Arc<LocalEmbedder>>, LlmError> {
         if self.inner.config.embedding.is_local() { Ok(Some(self.local_embedder().await?)) } else { Ok(None) }
     }
@@ -181,10 +182,10 @@ impl Llm {
             let described = self.embedder().await?;
             let (dir, prefixes) = self.local_files();
             let threads = self.inner.config.embedding.threads();
-            let pool = self.inner.lanes.pool(Lane::Question);
+            let pool = self.inner.scheduler.pool(Priority::Question);
             let embedder = pool.run(move || LocalEmbedder::load(&dir, prefixes, threads)).await??;
             let EmbedModel { id, dims, .. } = embedder.model();
-            // The folder was changed under the running process, whose indexes were made for what was there at the start.
+            // The folder has changed under the running process, whose indexes belong to the model at its start.
             if *id != described.id {
                 return Err(LlmError::OtherEmbeddingModel { wanted: described.id, configured: id.clone() });
             }
@@ -194,7 +195,7 @@ impl Llm {
         loaded.await.cloned()
     }
 
-    /// Where the local model is, and the configured prefixes where they override its own.
+    /// The local model's folder, and the configured prefixes if they override its own.
     fn local_files(&self) -> (PathBuf, Option<Prefixes>) {
         let config = &self.inner.config.embedding;
         let prefixes = match (&config.query_prefix, &config.passage_prefix) {
@@ -215,29 +216,29 @@ impl Llm {
         Err(LlmError::OtherEmbeddingModel { wanted: model.id.clone(), configured: configured.id })
     }
 
-    /// Embeds with the configured model, no cache asked. Metered.
+    /// Embeds with the configured model, without caches. Metered.
     pub(super) async fn embed_now(
         &self,
         call: &CallContext,
         model: &EmbedModel,
-        lane: Lane,
+        priority: Priority,
         kind: InputKind,
         texts: &[String],
     ) -> Result<Embeddings, LlmError> {
         let config = &self.inner.config.embedding;
         if config.is_local() {
-            return self.embed_local(call, lane, kind, texts).await;
+            return self.embed_local(call, priority, kind, texts).await;
         }
         let prefix = match kind {
             InputKind::Query => config.query_prefix.as_deref(),
             InputKind::Passage => config.passage_prefix.as_deref(),
         };
         let texts: Vec<String> = texts.iter().map(|text| format!("{}{text}", prefix.unwrap_or_default())).collect();
-        let mut made = self.embed_with_provider(call, lane, &config.model, Some(ALIAS), &texts, Map::new()).await?;
+        let mut made = self.embed_with_provider(call, priority, &config.model, Some(ALIAS), &texts, Map::new()).await?;
         for vector in &mut made.vectors {
             if vector.len() != model.dims {
                 let text = format!(
-                    "it returned vectors of {} numbers, llm.embedding.dimensions says {}",
+                    "it returned vectors of {} dimensions, llm.embedding.dimensions is {}",
                     vector.len(),
                     model.dims
                 );
@@ -251,7 +252,7 @@ impl Llm {
     async fn embed_local(
         &self,
         call: &CallContext,
-        lane: Lane,
+        priority: Priority,
         kind: InputKind,
         texts: &[String],
     ) -> Result<Embeddings, LlmError> {
@@ -264,14 +265,14 @@ impl Llm {
             alias: None,
         };
         let mut meter = Meter::new(&self.inner.recorder, call, target, false);
-        let pool = self.inner.lanes.pool(lane).clone();
+        let pool = self.inner.scheduler.pool(priority).clone();
         let owned: Vec<Vec<String>> = texts.chunks(PIECE).map(<[String]>::to_vec).collect();
         let pieces = futures::stream::iter(owned)
             .map(move |piece| {
                 let (embedder, pool) = (embedder.clone(), pool.clone());
-                async move { Ok::<_, LlmError>(pool.run(move || embedder.embed(lane, kind, &piece)).await??) }
+                async move { Ok::<_, LlmError>(pool.run(move || embedder.embed(priority, kind, &piece)).await??) }
             })
-            .buffered(lanes::PIECES);
+            .buffered(scheduler::PIECES);
         let made: Vec<Embedded> = match trace::inside(meter.context(), pieces.try_collect()).await {
             Ok(made) => made,
             Err(error) => {
@@ -301,7 +302,7 @@ fn bad_response(provider: &str, message: &str) -> LlmError {
     }
 }
 
-/// Scales to length 1, so that dot product and cosine rank alike whatever the provider does.
+/// Scales to length 1, so that dot product and cosine rank alike whatever the provider returns.
 fn normalise(vector: &mut [f32]) {
     let norm = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
     if norm > f32::EPSILON {

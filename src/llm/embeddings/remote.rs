@@ -1,14 +1,14 @@
-//! Embeddings through a provider: of texts in batches, and of tokens as they are.
+//! Embeddings through a provider: of texts in batches, and of tokens unchanged.
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use serde_json::{Map, Value};
 
 use super::{
     super::{
-        embed::Lane,
+        embed::Priority,
         error::LlmError,
-        lanes,
         model::{BackendKind, CallContext, Embeddings},
+        scheduler,
         service::Llm,
         wire::Usage,
     },
@@ -16,15 +16,15 @@ use super::{
 };
 use crate::platform::telemetry::trace;
 
-/// Texts of one request to a provider.
+/// Texts per request to a provider.
 const BATCH: usize = 32;
 
 impl Llm {
-    /// Embeds through a provider, in batches. Vectors are as the provider gave them. Metered.
+    /// Embeds through a provider, in batches. Vectors as the provider returned them. Metered.
     pub(in crate::llm) async fn embed_with_provider(
         &self,
         call: &CallContext,
-        lane: Lane,
+        priority: Priority,
         model: &str,
         alias: Option<&str>,
         texts: &[String],
@@ -37,13 +37,13 @@ impl Llm {
         // Owned, because a closure over borrowed batches is not general enough for a handler's future.
         let owned: Vec<Vec<String>> = texts.chunks(BATCH).map(<[String]>::to_vec).collect();
         let asked = model.to_owned();
-        let turns = self.inner.lanes.of_provider(model.split('/').next().unwrap_or_default());
+        let limit = self.inner.scheduler.of_provider(model.split('/').next().unwrap_or_default());
         let batches = futures::stream::iter(owned)
             .map(move |batch| {
-                let (backend, name, asked, turns) = (backend.clone(), name.clone(), asked.clone(), turns.clone());
+                let (backend, name, asked, limit) = (backend.clone(), name.clone(), asked.clone(), limit.clone());
                 let more = more.clone();
                 async move {
-                    let _turn = turns.take(lane).await;
+                    let _permit = limit.take(priority).await;
                     let made = backend.embed(&name, &batch, &more).await?;
                     if made.vectors.len() == batch.len() {
                         return Ok(made);
@@ -54,7 +54,7 @@ impl Llm {
                     ))
                 }
             })
-            .buffered(lanes::CONCURRENCY);
+            .buffered(scheduler::CONCURRENCY);
         let made: Vec<Embeddings> = match trace::inside(meter.context(), batches.try_collect()).await {
             Ok(made) => made,
             Err(error) => {
@@ -71,25 +71,25 @@ impl Llm {
         Ok(Embeddings { vectors: made.into_iter().flat_map(|e| e.vectors).collect(), usage })
     }
 
-    /// Embeds texts that the client has cut into the model's tokens: passed on as they are. Metered.
+    /// Embeds texts that the client has already tokenized; tokens are passed on unchanged. Metered.
     pub(in crate::llm) async fn embed_tokens_with_provider(
         &self,
         call: &CallContext,
-        lane: Lane,
+        priority: Priority,
         model: &str,
         tokens: &[Vec<u32>],
         more: &Map<String, Value>,
     ) -> Result<Embeddings, LlmError> {
         let (sum, most) = (tokens.iter().map(|t| t.len() as u64).sum::<u64>(), self.inner.config.max_request_tokens);
         if sum > most {
-            let text = format!("the request has {sum} tokens, at most {most} are accepted");
+            let text = format!("the request has {sum} tokens; the limit is {most}");
             return Err(LlmError::invalid("input", "context_length_exceeded", text));
         }
         let (backend, name, mut meter) = self.begin_embedding(call, model, None).await?;
-        let turns = self.inner.lanes.of_provider(model.split('/').next().unwrap_or_default());
-        let turn = turns.take(lane).await;
+        let limit = self.inner.scheduler.of_provider(model.split('/').next().unwrap_or_default());
+        let permit = limit.take(priority).await;
         let made = trace::inside(meter.context(), backend.embed_tokens(&name, tokens, more)).await;
-        drop(turn);
+        drop(permit);
         match made {
             Ok(made) if made.vectors.len() == tokens.len() => {
                 meter.set_usage(Some(made.usage.clone().unwrap_or_else(|| Usage::new(sum, 0))));

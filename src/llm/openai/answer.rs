@@ -1,4 +1,4 @@
-//! What a server answered: pieces, a whole answer, or something that is neither.
+//! A server's answer: a stream, a whole answer, or neither.
 
 use bytes::{Bytes, BytesMut};
 use reqwest::Response;
@@ -10,26 +10,26 @@ use super::{
         error::{Failure, LlmError},
         wire::{Completion, Original},
     },
-    Provider, failure, halves, mend, stream, words,
+    Provider, failure, mend, stream, surrogates, words,
 };
 
-/// Largest whole answer; 2 048 vectors of 3 072 numbers as text are 70 MB, but our batches are smaller.
+/// Largest whole answer; 2 048 vectors of 3 072 dimensions as text are 70 MB, but our batches are smaller.
 const MAX_BODY_BYTES: usize = 32 * 1024 * 1024;
 
-/// What an answer is, whatever it was asked to be and calls itself.
+/// Actual form of an answer, whatever was requested or declared.
 pub(super) enum Shape {
     Events(Response),
     Document(Bytes),
 }
 
 impl Provider {
-    /// Reads a whole body, which may take `timeout` in all: a byte now and then is no progress.
+    /// Reads a whole body within `timeout` in total: occasional bytes do not count as progress.
     pub(super) async fn read(&self, mut response: Response, timeout: Duration) -> Result<Bytes, LlmError> {
         let (mut body, until) = (BytesMut::new(), tokio::time::Instant::now() + timeout);
         loop {
             match tokio::time::timeout_at(until, response.chunk()).await {
                 Err(_) => {
-                    let text = format!("its answer was not whole after {} s", timeout.as_secs());
+                    let text = format!("its answer was not complete after {} s", timeout.as_secs());
                     return Err(self.fail(Failure::Timeout, text));
                 }
                 Ok(Err(error)) => return Err(self.broken(&error)),
@@ -62,11 +62,15 @@ impl Provider {
             return Err(self.fail(Failure::BadResponse, "its answer is empty"));
         }
         failure::in_body(&self.name, &self.secrets, text)?;
-        let parsed = if halves::has_half(text) { Original::parse(halves::mended(text)) } else { Original::parse(text) };
+        let parsed = if surrogates::has_lone_surrogate(text) {
+            Original::parse(surrogates::without_lone_surrogates(text))
+        } else {
+            Original::parse(text)
+        };
         let whole: Completion =
             parsed.map_err(|e| self.fail(Failure::BadResponse, format!("its answer is not a chat completion: {e}")))?;
         if whole.body().choices.is_empty() {
-            return Err(self.fail(Failure::BadResponse, "its answer holds no choice"));
+            return Err(self.fail(Failure::BadResponse, "its answer has no choices"));
         }
         match whole.body().choices.iter().find_map(|c| mend::error_of(&c.extra, c.finish_reason.as_deref())) {
             Some(error) => Err(failure::in_place(&self.name, &self.secrets, &error)),
@@ -74,8 +78,8 @@ impl Provider {
         }
     }
 
-    /// Reads as far as needed to see what it is: some servers answer everything at once whatever was asked, others stream, and
-    /// the content type says neither for sure; a proxy before the server answers with a page of its own.
+    /// Reads as much as needed to recognise the form: some servers answer whole although a stream was requested, others
+    /// stream, the content type is unreliable, and a proxy in front may answer with a page of its own.
     pub(super) async fn look(&self, mut response: Response) -> Result<Shape, LlmError> {
         let mut begin = BytesMut::new();
         let first = loop {

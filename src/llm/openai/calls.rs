@@ -1,5 +1,6 @@
-//! The numbers of tool calls in a stream. Clients put the pieces of a call together by its `index`; servers that send each call whole
-//! (Gemini, Ollama, Groq) give all of them the same one, or none, and the arguments of several calls would run together.
+//! Indexes of tool calls in a stream. Clients assemble a call's pieces by its `index`; servers that send calls whole
+//! (Gemini, Ollama, Groq) give all of them the same index, or none, and the arguments of several calls would be
+//! concatenated.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,14 +8,14 @@ use serde_json::{Value, json};
 
 use super::super::wire::ChatChunk;
 
-/// The calls so far, by the index of their choice.
+/// The calls so far, by choice index.
 #[derive(Debug, Default)]
-pub(super) struct Calls(BTreeMap<u32, Numbers>);
+pub(super) struct Calls(BTreeMap<u32, CallNumbers>);
 
 #[derive(Debug, Default)]
-struct Numbers {
+struct CallNumbers {
     used: BTreeSet<u64>,
-    /// The call that the server's number (or none) stands for now.
+    /// The call that the server's index (or none) currently refers to.
     open: BTreeMap<Option<u64>, Call>,
 }
 
@@ -22,12 +23,12 @@ struct Numbers {
 struct Call {
     number: u64,
     id: String,
-    /// As far as it has come, where the server gives no id.
+    /// The arguments so far, if the server gives no id.
     arguments: String,
 }
 
 impl Calls {
-    /// Gives each call a number of its own. Whether the chunk changed.
+    /// Gives each call its own index. Returns whether the chunk changed.
     pub(super) fn number(&mut self, chunk: &mut ChatChunk) -> bool {
         let mut changed = false;
         for choice in &mut chunk.choices {
@@ -47,7 +48,7 @@ impl Calls {
     }
 }
 
-impl Numbers {
+impl CallNumbers {
     fn of(&mut self, piece: &Value) -> u64 {
         let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
         let (theirs, id) = (piece.get("index").and_then(Value::as_u64), text(piece.get("id")));
@@ -55,7 +56,8 @@ impl Numbers {
         let (name, arguments) =
             (text(function.and_then(|f| f.get("name"))), text(function.and_then(|f| f.get("arguments"))));
         let goes_on = self.open.get(&theirs).is_some_and(|call| {
-            // Some name the function on every piece, others make up an id for every piece: it takes both to begin a call.
+            // Some servers repeat the name on every piece, others invent an id for every piece: only both together
+            // start a new call.
             let another = if id.is_empty() || call.id.is_empty() { call.is_complete() } else { id != call.id };
             name.is_empty() || !another
         });
@@ -75,7 +77,7 @@ impl Numbers {
 }
 
 impl Call {
-    /// Whether nothing can follow: a JSON object that is closed.
+    /// Whether nothing can follow: the JSON object is closed.
     fn is_complete(&self) -> bool {
         self.id.is_empty() && serde_json::from_str::<Value>(&self.arguments).is_ok_and(|v| v.is_object())
     }
@@ -85,7 +87,7 @@ impl Call {
 mod tests {
     use super::*;
 
-    /// The numbers that pieces get, one chunk for each.
+    /// The indexes assigned to pieces, one chunk each.
     fn numbered(pieces: &Value) -> Vec<u64> {
         let mut calls = Calls::default();
         let number = |piece: Value| {
@@ -112,7 +114,7 @@ mod tests {
     fn each_call_has_a_number_of_its_own() {
         let (zero, one, none) = (Some(0), Some(1), None);
         for (pieces, expected) in [
-            // As OpenAI does it, side by side.
+            // Like OpenAI, in parallel.
             (
                 json!([
                     piece(zero, "a", "f", ""),
@@ -122,7 +124,7 @@ mod tests {
                 ]),
                 vec![0, 1, 0, 1],
             ),
-            // Whole calls under one number, whole calls without any.
+            // Whole calls under one index, whole calls without any.
             (
                 json!([piece(zero, "a", "f", "{}"), piece(zero, "b", "f", "{}"), piece(zero, "c", "g", "{}")]),
                 vec![0, 1, 2],
@@ -137,16 +139,16 @@ mod tests {
                 ]),
                 vec![0, 0, 1, 1],
             ),
-            // Neither number nor id.
+            // Neither index nor id.
             (
                 json!([piece(zero, "", "f", "{\"q\":"), piece(zero, "", "f", "1}"), piece(zero, "", "f", "{}")]),
                 vec![0, 0, 1],
             ),
-            // The name on every piece; an id made up for every piece; the name later.
+            // The name on every piece; an invented id on every piece; the name later.
             (json!([piece(zero, "a", "f", "{"), piece(zero, "a", "f", "}")]), vec![0, 0]),
             (json!([piece(zero, "a", "f", "{"), piece(zero, "b", "", "}")]), vec![0, 0]),
             (json!([piece(zero, "a", "", "{"), piece(zero, "a", "f", "}")]), vec![0, 0]),
-            // A number that was taken meanwhile.
+            // An index that is already taken.
             (
                 json!([piece(zero, "a", "f", "{}"), piece(zero, "b", "f", "{}"), piece(one, "c", "f", "{}")]),
                 vec![0, 1, 2],

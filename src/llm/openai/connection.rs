@@ -1,5 +1,5 @@
-//! A request on its way to a server, until the head of a good answer: a connection that ended just then, a server that still loads
-//! its model, a body that is compressed although nobody asked for that.
+//! Sends a request and waits for the head of a successful answer. Handles kept-alive connections that have just been
+//! closed, servers that still load their model, and bodies compressed without being asked.
 
 use std::{io, time::Duration};
 
@@ -20,13 +20,13 @@ use super::{
 };
 use crate::platform::http_client::Traced as _;
 
-/// While a server loads its model it is asked again after so long: first, and at most.
+/// Retry interval while a server loads its model: first, and maximum.
 const LOADING_WAIT: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(5));
-/// A connection that breaks later than this after the request was sent broke over the request, not before it.
+/// A connection that breaks later than this after sending was not stale: the request itself broke it.
 const STALE: Duration = Duration::from_secs(1);
 
 impl Provider {
-    /// Sends a request and waits for the head of a good answer; a server that still loads its model is asked until it is ready.
+    /// Sends a request and waits for the head of a successful answer; retries while the server loads its model.
     pub(super) async fn send(
         &self,
         method: Method,
@@ -64,7 +64,7 @@ impl Provider {
             match tokio::time::timeout_at(until, request.send()).await {
                 Ok(Ok(response)) => break self.plain(response)?,
                 Ok(Err(error)) if again && sent.elapsed() < STALE && ended_before_an_answer(&error) => {
-                    tracing::info!(target: "holdfast::llm", provider = self.name, "a kept connection had ended: asked again on another");
+                    tracing::info!(target: "holdfast::llm", provider = self.name, "a kept-alive connection was closed: retrying on another");
                     again = false;
                 }
                 Ok(Err(error)) => return Err(self.broken(&error)),
@@ -90,7 +90,7 @@ impl Provider {
         if self.is_host("openrouter.ai") {
             request = request.header("X-OpenRouter-Title", "Holdfast");
         }
-        // Events pass through one by one only where nothing packs them; without the header a server may choose.
+        // Events arrive one by one only uncompressed; without the header a server may choose.
         request = request.header(ACCEPT_ENCODING, "identity");
         match body {
             Some(body) => request.header(CONTENT_TYPE, "application/json").body(body),
@@ -98,7 +98,7 @@ impl Provider {
         }
     }
 
-    /// The answer unpacked: some servers and proxies compress whatever is asked of them.
+    /// Decompresses the answer: some servers and proxies compress whatever the request says.
     fn plain(&self, response: Response) -> Result<Response, LlmError> {
         let coding = response.headers().get(CONTENT_ENCODING).and_then(|v| v.to_str().ok()).unwrap_or_default();
         let coding = coding.trim().to_ascii_lowercase();
@@ -122,7 +122,7 @@ impl Provider {
             }
             _ => {
                 let coding: String = coding.chars().take(20).collect();
-                let text = format!("its answer is compressed ({coding}), which it was not asked for");
+                let text = format!("its answer is compressed ({coding}), although that was not requested");
                 return Err(self.fail(Failure::BadResponse, text));
             }
         };
@@ -130,7 +130,7 @@ impl Provider {
     }
 }
 
-/// An answer is not packed as it says.
+/// An answer that is not compressed as declared.
 #[derive(Debug, thiserror::Error)]
 #[error("its answer is compressed ({coding}) and cannot be unpacked")]
 pub(super) struct Packed {
@@ -139,7 +139,7 @@ pub(super) struct Packed {
 }
 
 impl Packed {
-    /// Unless it was the connection that broke.
+    /// Passes connection errors through.
     fn or_broken(coding: &'static str, source: io::Error) -> Box<dyn std::error::Error + Send + Sync> {
         if source.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<reqwest::Error>) {
             return source.into();
@@ -147,7 +147,7 @@ impl Packed {
         Self { coding, source }.into()
     }
 
-    /// In the causes of an error.
+    /// Finds it among the causes of an error.
     pub(super) fn within<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Self> {
         let mut cause = Some(error);
         while let Some(error) = cause {
@@ -160,8 +160,8 @@ impl Packed {
     }
 }
 
-/// The server closed the connection and had not begun to answer. It closes one that was idle for long without looking whether a
-/// request comes at that moment (uvicorn, and so vLLM, after five seconds).
+/// Whether the server closed the connection before it started to answer. Servers close idle connections without
+/// checking for a request arriving at that moment (uvicorn, and so vLLM, after five seconds).
 fn ended_before_an_answer(error: &reqwest::Error) -> bool {
     if error.is_connect() || error.is_timeout() {
         return false;

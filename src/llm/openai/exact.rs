@@ -1,18 +1,18 @@
-//! Whole numbers beyond 64 bits (a seed, an id in metadata): as a JSON value they would become fractions and lose their last digits.
-//! They travel as texts that begin with a mark, and are written out again as they came.
+//! Integers beyond 64 bits (a seed, an id in metadata): as JSON values they would become floats and lose digits. They
+//! are carried as strings with a marker, and written out unchanged.
 
 use std::borrow::Cow;
 
-/// Stands before the digits: a character that no text has.
+/// Precedes the digits: a noncharacter, which no text contains.
 const MARK: char = '\u{fdd1}';
-/// Shorter ones fit into 64 bits.
+/// Shorter numbers fit into 64 bits.
 const LONG: usize = 19;
 
-/// A request whose numbers all can be kept.
+/// Marks the numbers that would lose digits.
 pub(crate) fn kept(json: &str) -> Cow<'_, str> {
     let is_long = |run: &[u8]| run.len() >= LONG && run.iter().all(u8::is_ascii_digit);
     if json.contains(MARK) || json.contains("\\ufdd1") || json.contains("\\uFDD1") {
-        // Whoever writes the mark means something else by it.
+        // Text that contains the marker is left alone.
         return Cow::Borrowed(json);
     }
     if !json.as_bytes().chunk_by(|a, b| a.is_ascii_digit() == b.is_ascii_digit()).any(is_long) {
@@ -54,7 +54,7 @@ pub(crate) fn kept(json: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// The numbers as they came.
+/// Restores the numbers.
 pub(super) fn written(json: String) -> String {
     if !json.contains(MARK) {
         return json;

@@ -1,4 +1,4 @@
-//! An answer in the form that OpenAI documents, where a server left it. What is in that form passes through as it came.
+//! Converts answers of servers that deviate from OpenAI's documented format. Conforming answers pass unchanged.
 
 use serde_json::{Map, Value};
 
@@ -7,7 +7,7 @@ use super::super::{
     wire::{ChatChunk, Choice, Chunk, ChunkChoice, Completion, Delta, Message, Original},
 };
 
-/// A whole answer: its text under `message` wherever the server put it, its ending in OpenAI's word.
+/// A whole answer: moves its text to `message`, and maps its finish reason to OpenAI's word.
 pub(super) fn whole(answer: Completion) -> Completion {
     let mut body = answer.body().clone();
     let mut changed = false;
@@ -32,7 +32,7 @@ pub(super) fn whole(answer: Completion) -> Completion {
     Original::made(body)
 }
 
-/// `text`, as `/v1/completions` has it, `delta`, as streams have it, or `content` in place of `message`; a text as `message`.
+/// Moves `text` (as in `/v1/completions`), `delta` (as in streams), `content` or a plain string to `message`.
 fn find_message(choice: &mut Choice, raw: &Value) -> bool {
     if choice.message.content.is_some() || !choice.message.extra.is_empty() {
         return false;
@@ -54,7 +54,7 @@ fn find_message(choice: &mut Choice, raw: &Value) -> bool {
     true
 }
 
-/// A piece of an answer in the same way.
+/// The same for a stream chunk.
 pub(super) fn chunk(chunk: Chunk) -> Chunk {
     let odd = |choice: &ChunkChoice| {
         let elsewhere = choice.extra.contains_key("text") || choice.extra.contains_key("message");
@@ -66,7 +66,7 @@ pub(super) fn chunk(chunk: Chunk) -> Chunk {
         return chunk;
     }
     let mut body: ChatChunk = chunk.body().clone();
-    // Beside a delta, `message` is the text so far, and `text` the same piece once more.
+    // Beside a delta, `message` is the text so far, and `text` repeats the piece.
     let raw: Value = serde_json::from_str(chunk.raw()).unwrap_or_default();
     for (at, choice) in body.choices.iter_mut().enumerate() {
         if raw["choices"][at].get("delta").is_none_or(Value::is_null) {
@@ -95,12 +95,13 @@ fn has_empty_calls(message: &Map<String, Value>) -> bool {
     message.get("tool_calls").and_then(Value::as_array).is_some_and(Vec::is_empty)
 }
 
-/// An empty list of calls (vLLM) is none: clients that see the field begin to call, and OpenAI refuses it when it is sent back.
+/// Removes an empty list of calls (vLLM): clients that see the field start calling, and OpenAI refuses it when it is
+/// sent back.
 fn without_empty_calls(message: &mut Map<String, Value>) -> bool {
     has_empty_calls(message) && message.shift_remove("tool_calls").is_some()
 }
 
-/// OpenAI's word for a reason that it has another one for.
+/// OpenAI's word for another provider's finish reason.
 fn openai_word(reason: &str) -> Option<&'static str> {
     match reason {
         "stop" | "length" | "content_filter" | "tool_calls" | "function_call" => None,
@@ -108,7 +109,7 @@ fn openai_word(reason: &str) -> Option<&'static str> {
     }
 }
 
-/// Writes the reason as OpenAI does; the server's own stays beside it, where `OpenRouter` has it too.
+/// Maps the reason to OpenAI's word; the server's own is kept beside it, where `OpenRouter` has it too.
 fn word(reason: &mut Option<String>, beside: &mut Map<String, Value>) -> bool {
     let Some(word) = reason.as_deref().and_then(openai_word) else { return false };
     if let Some(own) = reason.replace(word.to_owned()) {
@@ -117,12 +118,12 @@ fn word(reason: &mut Option<String>, beside: &mut Map<String, Value>) -> bool {
     true
 }
 
-/// Some servers write an empty text on every chunk until there is a reason.
+/// Some servers send an empty reason on every chunk until there is one.
 fn has_empty_reason(raw: &str) -> bool {
     raw.contains(r#""finish_reason":"""#) || raw.contains(r#""finish_reason": """#)
 }
 
-/// Why a choice failed: an error inside of it (`OpenRouter`), or its reason alone.
+/// The error of a failed choice: inside it (`OpenRouter`), or only as its reason.
 pub(super) fn error_of(beside: &Map<String, Value>, reason: Option<&str>) -> Option<Value> {
     let said = beside.get("error").filter(|error| match error {
         Value::Object(error) => !error.is_empty(),
@@ -159,7 +160,7 @@ mod tests {
         for odd in [json!({"message": "a"}), json!({"content": "a"}), json!({"message": null, "text": "a"})] {
             assert_eq!(mended(odd.clone())["choices"][0]["message"]["content"], "a", "{odd}");
         }
-        // What is there is not replaced.
+        // Existing values are not replaced.
         let own =
             json!({"index": 0, "message": {"role": "assistant", "content": ""}, "text": "b", "finish_reason": "stop"});
         assert_eq!(mended(own.clone())["choices"][0], own);

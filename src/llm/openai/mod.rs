@@ -1,4 +1,4 @@
-//! A provider that speaks OpenAI's HTTP API: OpenAI, OpenRouter, vLLM, llama.cpp, Ollama, LM Studio and many more.
+//! Providers with OpenAI's HTTP API: OpenAI, OpenRouter, vLLM, llama.cpp, Ollama, LM Studio and many more.
 
 mod adapt;
 mod answer;
@@ -6,12 +6,12 @@ mod calls;
 mod connection;
 pub(super) mod exact;
 mod failure;
-pub(super) mod halves;
 mod mend;
 mod prepare;
 mod reshape;
 mod secrets;
 mod stream;
+pub(super) mod surrogates;
 mod vectors;
 mod words;
 
@@ -39,12 +39,12 @@ use super::{
 };
 use crate::platform::ids::OrgId;
 
-/// How long a server's list of models is believed.
+/// How long a server's list of models is cached.
 const MODELS_LIVE: Duration = Duration::from_mins(1);
-/// A list of models that takes longer is not worth the wait.
+/// Timeout of listing models.
 const MODELS_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Ways of a server that are found out for one request.
+/// Most adaptations tried for one request.
 const MOST_TRIES: usize = 6;
 
 /// One configured model server.
@@ -55,7 +55,7 @@ pub(super) struct Provider {
     host: String,
     secrets: Arc<Secrets>,
     http: reqwest::Client,
-    /// What the server lists, or the error of the last try: a server that is down is not asked for every request.
+    /// The server's list, or the error of the last try: a server that is down is not asked on every request.
     listed: moka::future::Cache<(), Result<Vec<String>, String>>,
     learned: Learned,
     metrics: Metrics,
@@ -67,8 +67,8 @@ impl std::fmt::Debug for Provider {
     }
 }
 
-/// The names in an answer to `GET /models`, as leniently as it comes: OpenAI's `data`; a list alone (Together); llama.cpp sends `data`
-/// and, for Ollama's clients, `models`.
+/// The names in an answer to `GET /models`, in its variants: OpenAI's `data`; a bare list (Together); llama.cpp sends
+/// `data` and, for Ollama's clients, `models`.
 fn names_in(list: &Value) -> Option<Vec<String>> {
     let named = |key| list.get(key).and_then(Value::as_array);
     let filled = ["data", "models"].into_iter().filter_map(named).find(|found| !found.is_empty());
@@ -93,18 +93,18 @@ impl Provider {
         }
     }
 
-    /// Asks the server for its models, now.
+    /// Requests the list of models now.
     pub(super) async fn discover(&self) -> Result<Vec<String>, LlmError> {
         let response = self.send(Method::GET, "/models", None, MODELS_TIMEOUT.min(self.config.timeout())).await?;
         let body = self.read(response, MODELS_TIMEOUT).await?;
         let text = String::from_utf8_lossy(&body);
         failure::in_body(&self.name, &self.secrets, &text)?;
-        let no_list = || self.fail(Failure::BadResponse, "its list of models is not one");
+        let no_list = || self.fail(Failure::BadResponse, "its list of models cannot be read");
         let list: Value = serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|_| no_list())?;
         names_in(&list).ok_or_else(no_list)
     }
 
-    /// The models to offer: as configured, else as the server lists them.
+    /// The models to offer: as configured, else as listed by the server.
     pub(super) async fn names(&self) -> Result<Vec<String>, String> {
         if !self.config.models.is_empty() {
             return Ok(self.config.models.clone());
@@ -117,7 +117,7 @@ impl Provider {
         self.names().await.is_ok_and(|names| names.iter().any(|name| name == model))
     }
 
-    /// Whether this provider can have the model: false only where it lists models and this one is not among them.
+    /// Whether this provider may have the model: false only if it lists models without this one.
     pub(super) async fn may_have(&self, model: &str) -> bool {
         self.names().await.map_or(true, |names| names.is_empty() || config::lists(&names, model))
     }
@@ -134,7 +134,7 @@ impl Provider {
         }
     }
 
-    /// What the configuration says of this server, and what was learned of the model.
+    /// Adaptations from the configuration, and those learned for the model.
     fn known(&self, model: &str) -> Adaptations {
         let mut known = self.learned.of(model);
         let fits = |a: &&Adaptation| a.opposite().is_none_or(|opposite| !known.contains(&opposite));
@@ -143,7 +143,7 @@ impl Provider {
         known
     }
 
-    /// The models that turned out to need something.
+    /// Models with learned adaptations.
     pub(super) fn adapted(&self) -> Vec<AdaptedModel> {
         self.learned.list()
     }
@@ -153,12 +153,12 @@ impl Provider {
             self.metrics.adapted(adaptation);
             tracing::info!(
                 target: "holdfast::llm", provider = self.name, model, adaptation = adaptation.as_str(),
-                "a provider refused a request as it was; from now on it is sent in the way that the provider takes"
+                "learned an adaptation from a provider's refusal; further requests use it"
             );
         }
     }
 
-    /// The request as this server wants it.
+    /// The request in this server's form.
     fn prepare(&self, model: &str, mut request: ChatRequest, known: &Adaptations) -> Result<Bytes, LlmError> {
         model.clone_into(&mut request.model);
         prepare::prepare(&mut request, self.habits(), known);
@@ -167,8 +167,8 @@ impl Provider {
             .map_err(|e| LlmError::invalid("messages", "invalid_value", e.to_string()))
     }
 
-    /// Asks for an answer; what the server refuses only because of its ways is asked again in those. They are remembered when
-    /// they have worked.
+    /// Requests an answer; when the server's refusal calls for an adaptation, retries with it. Adaptations are
+    /// remembered once they have worked.
     async fn ask(&self, model: &str, request: &ChatRequest) -> Result<Response, LlmError> {
         let (mut known, mut learned) = (self.known(model), Vec::new());
         loop {

@@ -1,4 +1,4 @@
-//! A request as a server wants it.
+//! Converts a request to a server's form.
 
 use serde_json::Value;
 
@@ -10,20 +10,20 @@ use super::{
     adapt::{Adaptations, OUTPUT_FIELDS},
 };
 
-/// What differs between servers before any has refused something.
+/// Known differences between servers, before any refusal.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Habits {
-    /// It reports usage of itself: the option is not needed.
+    /// Reports usage without being asked.
     pub always_reports_usage: bool,
-    /// The limit of an answer has its newer name. OpenAI's reasoning models refuse the older one; elsewhere that is the one that
-    /// every server knows: Ollama ignores the newer and writes on, Mistral refuses it.
+    /// Uses the newer name of the token limit. OpenAI's reasoning models refuse the older one, which every other server
+    /// knows: Ollama ignores the newer and writes on, Mistral refuses it.
     pub newer_limit: bool,
 }
 
-/// Puts the request into the server's form.
+/// Converts the request.
 pub(super) fn prepare(request: &mut ChatRequest, habits: Habits, known: &Adaptations) {
     let needs = |adaptation| known.contains(&adaptation);
-    // Null is what is not said; not every server knows that.
+    // Null means unset, which not every server understands.
     request.extra.retain(|_, value| !value.is_null());
     request.messages.iter_mut().for_each(said);
     if needs(Adaptation::NoStream) {
@@ -34,7 +34,7 @@ pub(super) fn prepare(request: &mut ChatRequest, habits: Habits, known: &Adaptat
     } else {
         request.stream_options.get_or_insert_with(StreamOptions::default).include_usage = Some(true);
     }
-    // One limit under one name, the newer where a client sends both.
+    // One limit under one name; the newer takes precedence.
     let most = request.max_completion_tokens.take().or(request.max_tokens.take());
     let newer = needs(Adaptation::MaxCompletionTokens) || (habits.newer_limit && !needs(Adaptation::MaxTokens));
     if newer {
@@ -59,8 +59,8 @@ pub(super) fn prepare(request: &mut ChatRequest, habits: Habits, known: &Adaptat
     }
 }
 
-/// Leaves out what a client's library writes of an answer that it sends back although there is nothing: `"refusal": null`, and
-/// `"tool_calls": []`, which vLLM answers and OpenAI refuses.
+/// Removes empty fields that client libraries send back in an answer: `"refusal": null`, and `"tool_calls": []`, which
+/// vLLM returns and OpenAI refuses.
 fn said(message: &mut Message) {
     let is_none = |name: &str, value: &Value| {
         value.is_null() || (name == "tool_calls" && value.as_array().is_some_and(Vec::is_empty))
@@ -76,7 +76,7 @@ fn only_input(message: &mut Message) {
         .retain(|name, value| !is_empty(value) && (name == "function_call" || !OUTPUT_FIELDS.contains(&name.as_str())));
 }
 
-/// One text: of parts, and where there is no content (a call of tools).
+/// One text: from parts, or empty where there is no content (a tool call).
 fn plain(message: &mut Message) {
     let parts = match &message.content {
         Some(Content::Text(_)) => return,
@@ -90,7 +90,7 @@ fn plain(message: &mut Message) {
     message.content = Some(Content::Text(texts.join("\n")));
 }
 
-/// What was said as system goes before the user's first words.
+/// Moves system messages to the user's first message.
 fn without_system(messages: &mut Vec<Message>) {
     let (system, mut others): (Vec<Message>, Vec<Message>) =
         std::mem::take(messages).into_iter().partition(|m| m.role == "system");
@@ -110,16 +110,16 @@ fn without_system(messages: &mut Vec<Message>) {
     *messages = others;
 }
 
-/// Joins messages of one role in a row; the user begins.
+/// Joins consecutive messages of one role; the user begins.
 fn alternate(messages: &mut Vec<Message>) {
     let mut turns: Vec<Message> = Vec::with_capacity(messages.len());
     for mut message in std::mem::take(messages) {
-        // Later instructions are words of the user to a template that takes them at the begin only.
+        // Templates that accept a system message only at the beginning get later instructions as user text.
         if message.role == "system" && turns.iter().any(|m| m.role != "system") {
             "user".clone_into(&mut message.role);
         }
         if message.role == "assistant" && turns.iter().all(|m| m.role == "system") {
-            // It spoke first: a template wants somebody to have asked.
+            // The assistant spoke first: a template needs a question before.
             turns.push(Message::user("..."));
         }
         let speaks = |m: &Message| m.role != "tool" && !m.extra.contains_key("tool_calls");
@@ -131,7 +131,7 @@ fn alternate(messages: &mut Vec<Message>) {
     *messages = turns;
 }
 
-/// Adds content as a paragraph of its own.
+/// Appends content as a paragraph of its own.
 fn append(message: &mut Message, more: Option<Content>) {
     let text = |text: String| serde_json::json!({"type": "text", "text": text});
     let parts = |content: Content| match content {

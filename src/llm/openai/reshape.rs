@@ -1,10 +1,10 @@
-//! An answer that came in another shape than it was asked for: whole instead of in pieces.
+//! Turns a whole answer into a stream.
 
 use serde_json::{Value, json};
 
 use super::super::wire::{ChatChunk, ChatCompletion, Choice, Chunk, ChunkChoice, Delta, Original};
 
-/// The chunks that a whole answer stands for.
+/// The chunks equivalent to a whole answer.
 pub(super) fn unroll(whole: ChatCompletion) -> Vec<Chunk> {
     let ChatCompletion { id, created, model, choices, usage, extra, .. } = whole;
     let head = ChatChunk { id, object: "chat.completion.chunk".into(), created, model, ..ChatChunk::default() };
@@ -27,7 +27,7 @@ pub(super) fn unroll(whole: ChatCompletion) -> Vec<Chunk> {
     chunks
 }
 
-/// All that a choice says, as one delta.
+/// A whole choice as one delta.
 fn said(choice: Choice) -> ChunkChoice {
     let mut delta = Delta { role: Some("assistant".into()), ..Delta::from(choice.message) };
     for (at, call) in delta.extra.get_mut("tool_calls").and_then(Value::as_array_mut).into_iter().flatten().enumerate()

@@ -1,4 +1,4 @@
-//! What of a provider's words is not for clients: our key, addresses of the operator's network, the insides of a program.
+//! Removes from provider messages what clients must not see: our key, internal addresses, stack traces and paths.
 
 use std::sync::LazyLock;
 
@@ -6,7 +6,7 @@ use axum::http::Uri;
 use regex::Regex;
 use secrecy::{ExposeSecret as _, SecretString};
 
-/// Services that everybody can reach: where they point to their own pages, that helps.
+/// Public services, whose links help the reader.
 const PUBLIC: [&str; 10] = [
     "openrouter.ai",
     "api.openai.com",
@@ -19,22 +19,22 @@ const PUBLIC: [&str; 10] = [
     "api.x.ai",
     "generativelanguage.googleapis.com",
 ];
-/// What programs write before the name of a host, in lower case.
+/// What programs write before a host name, in lower case.
 const LEADS: [&str; 10] =
     ["://", "@", "host=", "host ", "host: ", "resolve ", "resolve: ", "lookup ", "enotfound ", "eai_again "];
 
-/// So many characters of a key in a row are no accident.
+/// Shortest part of a key that is removed, characters.
 const KEY_PART: usize = 6;
 
-/// What is kept from clients.
+/// What to hide from clients.
 #[derive(Debug, Default)]
 pub(super) struct Secrets {
     key: Option<SecretString>,
-    /// The host of the provider's address, in lower case; empty where everybody may know it.
+    /// Host of the provider's address, in lower case; empty if it is public.
     host: String,
 }
 
-/// The host of an address, in lower case and without the brackets of IPv6; empty where it has none.
+/// The host of an address, in lower case and without IPv6 brackets; empty if it has none.
 pub(super) fn host_of(address: &str) -> String {
     let uri: Option<Uri> = address.parse().ok();
     let host = uri.as_ref().and_then(Uri::host).unwrap_or_default();
@@ -53,7 +53,7 @@ impl Secrets {
             Some(key) if key.len() >= 4 => without_parts(key, &text.replace(key, "***")),
             _ => text.to_owned(),
         };
-        // A broken program's own story.
+        // A stack trace.
         let text = text.find("Traceback").map_or(text.as_str(), |at| &text[..at]).trim_end();
         let text = self.without_host(text);
         let text = replace(&SECRET, text, "***");
@@ -61,8 +61,8 @@ impl Secrets {
         replace(&PATH, text, "$1(path)")
     }
 
-    /// The text without the provider's address. A host with a dot in it means nothing else. One that is a word (`ollama`, `model`)
-    /// is one only where it stands as an address does.
+    /// Removes the provider's address. A host with a dot is unambiguous. A host that is a word (`ollama`, `model`) is
+    /// removed only in the position of an address.
     fn without_host(&self, text: &str) -> String {
         if self.host.is_empty() {
             return text.to_owned();
@@ -92,8 +92,8 @@ impl Secrets {
     }
 }
 
-/// The text without parts of the key: who shows "the end" of it shows what the rest can be told by. A part without a digit may be a
-/// word (`local-testing` is a key in many a test).
+/// Removes parts of the key, which would help guess the rest. A part without a digit may be a word (`local-testing` is
+/// a key in many tests).
 fn without_parts(key: &str, text: &str) -> String {
     let (mut out, mut rest) = (String::with_capacity(text.len()), text);
     while let Some(first) = rest.chars().next() {
@@ -111,7 +111,7 @@ fn without_parts(key: &str, text: &str) -> String {
     out
 }
 
-/// Whether a longer name begins before, or goes on after.
+/// Whether it is part of a longer name.
 fn is_part_of_more(before: &str, after: &str) -> bool {
     let is_name = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
     let goes_on = match after.strip_prefix('.') {
@@ -121,7 +121,7 @@ fn is_part_of_more(before: &str, after: &str) -> bool {
     goes_on || before.ends_with(is_name) || before.strip_suffix('.').is_some_and(|b| b.ends_with(is_name))
 }
 
-/// Length of `:8000`; 0 where none follows.
+/// Length of `:8000`; 0 if there is none.
 fn port(after: &str) -> usize {
     let Some(digits) = after.strip_prefix(':') else { return 0 };
     let length = digits.bytes().take_while(u8::is_ascii_digit).count();
@@ -134,7 +134,7 @@ static SECRET: Pattern = LazyLock::new(|| Regex::new(r"(?i)\bsk-[\w-]{6,}|\bbear
 static INSIDE: Pattern = LazyLock::new(|| {
     let address = r"(?:127|10)(?:\.\d{1,3}){3}|192\.168(?:\.\d{1,3}){2}|172\.(?:1[6-9]|2\d|3[01])(?:\.\d{1,3}){2}|169\.254(?:\.\d{1,3}){2}";
     let name = r"localhost|[\w-]+(?:\.[\w-]+)*\.(?:local|internal|lan|svc|cluster\.local)|\[(?:::1|f[cde][0-9a-f:]+)\]";
-    // A scheme with a single word as its host is a name of that network too.
+    // A scheme with a single-word host is also an internal name.
     let word = r"https?://[\w-]+(?::\d+)?(?:/[\w./-]*|(\s)|$)";
     Regex::new(&format!(r"(?i)(?:https?://)?(?:{address}|{name})(?::\d+)?(?:/[\w./-]*)?|{word}")).ok()
 });

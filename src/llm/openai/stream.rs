@@ -1,4 +1,4 @@
-//! A streamed answer: bytes of the connection to chunks.
+//! Streamed answers: bytes of the connection to chunks.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -14,48 +14,47 @@ use super::{
         wire::{ChatChunk, Chunk, ChunkChoice, Original},
     },
     calls::Calls,
-    failure,
-    halves::Halves,
-    mend,
+    failure, mend,
     secrets::Secrets,
+    surrogates::Surrogates,
 };
 
-/// One event; pictures inside an answer make some of them large.
+/// Largest event; images in answers make some of them large.
 const MAX_EVENT_BYTES: usize = 16 * 1024 * 1024;
 
-/// Reads chunks off a connection. Dropping it closes the connection, which tells the server to stop.
+/// Reads chunks from a connection. Dropping it closes the connection, which tells the server to stop.
 pub(super) struct Reader {
     provider: String,
     secrets: Arc<Secrets>,
     idle: Duration,
-    /// Until the first event, and between two of them at the most, whatever bytes and comments come meanwhile.
+    /// Longest wait for the first event and between two events, whatever bytes and comments arrive meanwhile.
     longest: Duration,
-    /// Waited for the next event so far. What the reader of the answer takes for itself does not count.
+    /// Waiting time for the next event so far, without the time that our reader takes.
     waited: Duration,
     begun_to_send: bool,
     response: Option<Response>,
     parser: SseParser,
     events: VecDeque<SseEvent>,
-    halves: Halves,
+    surrogates: Surrogates,
     calls: Calls,
-    /// The choices that were seen.
+    /// Choices seen.
     seen: Vec<Seen>,
-    /// Of the first chunk, for one that is made here.
+    /// From the first chunk, for chunks made here.
     head: Option<ChatChunk>,
-    /// An error to report after the chunk that carries its usage, or the last of its text.
+    /// An error to report after the chunk with its usage, or after the last text.
     pending: Option<LlmError>,
-    /// A choice has its finish reason, or there is nothing more to say: the end of the connection is no surprise.
+    /// A choice has its finish reason, or the server sent the last event: the connection may end.
     finished: bool,
     /// A choice was seen.
     begun: bool,
 }
 
-/// A choice as far as it has come.
+/// State of a choice.
 #[derive(Default)]
 struct Seen {
     index: u32,
     calls_tools: bool,
-    /// It has said why it ended.
+    /// Its finish reason has come.
     ended: bool,
 }
 
@@ -77,7 +76,7 @@ impl Reader {
             response: Some(response),
             parser: SseParser::new(MAX_EVENT_BYTES),
             events: VecDeque::new(),
-            halves: Halves::default(),
+            surrogates: Surrogates::default(),
             calls: Calls::default(),
             seen: Vec::new(),
             head: None,
@@ -87,7 +86,7 @@ impl Reader {
         }
     }
 
-    /// The chunks in the order of the wire, none left out.
+    /// The chunks in order, none left out.
     pub(super) fn chunks(self) -> impl Stream<Item = Result<Chunk, LlmError>> + Send {
         futures::stream::unfold(self, |mut reader| async move {
             let item = reader.next().await?;
@@ -147,17 +146,17 @@ impl Reader {
             return match end {
                 Some(end) => Some(Ok(end)),
                 None if self.begun => None,
-                None => Some(Err(self.fail(Failure::BadResponse, "its stream holds no choice"))),
+                None => Some(Err(self.fail(Failure::BadResponse, "its stream has no choices"))),
             };
         }
         if data.is_empty() {
             return None;
         }
-        // Before anything else: an error has none of a chunk's fields, and would pass for an empty one.
+        // First, because an error has none of a chunk's fields and would parse as an empty chunk.
         if let Err(error) = failure::in_body(&self.provider, &self.secrets, data) {
             let usage = serde_json::from_str::<ChatChunk>(data).ok().and_then(|chunk| chunk.usage);
             return match usage {
-                // What was used until then is billed, so it must be counted.
+                // The usage so far is billed, so it must be counted.
                 Some(usage) => {
                     self.pending = Some(error);
                     Some(Ok(Original::made(ChatChunk {
@@ -170,11 +169,11 @@ impl Reader {
             };
         }
         if !data.starts_with(['{', '[']) {
-            // Words in place of a chunk: why it gave up.
+            // Text in place of a chunk: the reason for giving up.
             let error = json!({ "message": data });
             return Some(Err(failure::in_place(&self.provider, &self.secrets, &error)));
         }
-        match Chunk::parse(self.halves.join(&event.data)) {
+        match Chunk::parse(self.surrogates.join(&event.data)) {
             Ok(chunk) => Some(Ok(self.see(chunk))),
             // Events without the empty line between them: each line is one.
             Err(_) if data.contains('\n') => {
@@ -190,7 +189,7 @@ impl Reader {
         }
     }
 
-    /// The chunk in OpenAI's form, noted.
+    /// Converts the chunk to OpenAI's format and records it.
     fn see(&mut self, chunk: Chunk) -> Chunk {
         let mut chunk = mend::chunk(chunk);
         if chunk.raw().contains("\"tool_calls\"") {
@@ -221,8 +220,7 @@ impl Reader {
         chunk
     }
 
-    /// The end of choices that the server has called done, and of which it has not said why: clients take an answer without a
-    /// reason for one that was broken off.
+    /// Finish reasons for choices that the server ended without one: clients would take the answer for broken off.
     fn missing_end(&mut self) -> Option<Chunk> {
         let end = |seen: &Seen| ChunkChoice {
             index: seen.index,
@@ -235,9 +233,9 @@ impl Reader {
             .then(|| Original::made(ChatChunk { object: "chat.completion.chunk".into(), choices, ..head }))
     }
 
-    /// Reads on until there is something to look at.
+    /// Reads on until there is an event.
     async fn fill(&mut self) -> Result<(), LlmError> {
-        // The server may still be reading the prompt.
+        // Before the first event the server may still be reading the prompt.
         let silence = if self.begun_to_send { self.idle } else { self.longest };
         let (begin, wait) = (Instant::now(), silence.min(self.longest.saturating_sub(self.waited)));
         let Some(response) = &mut self.response else { return Ok(()) };
@@ -261,7 +259,7 @@ impl Reader {
                 self.events.extend(self.parser.finish());
                 Ok(())
             }
-            // The server closed without the last frame, but everything that matters had come.
+            // The server closed without the last event, but everything that matters had come.
             Ok(Err(_)) if self.finished => {
                 self.response = None;
                 Ok(())

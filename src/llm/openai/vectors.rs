@@ -1,4 +1,4 @@
-//! Embeddings of a server, in the order of the texts.
+//! Embeddings from a server, in the order of the texts.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use reqwest::Method;
@@ -16,8 +16,8 @@ use super::{
     Provider, adapt, exact, failure,
 };
 
-/// What is wrong with a vector of NaN, infinity or null.
-const NO_NUMBER: &str = "its model computed no number (NaN or infinity) for this text";
+/// Error for vectors with NaN, infinity or null.
+const NO_NUMBER: &str = "its model returned NaN or infinity for this text";
 
 #[derive(Deserialize)]
 struct EmbeddingList {
@@ -36,13 +36,13 @@ struct EmbeddingItem {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Vector {
-    /// `null` is what NaN becomes in JSON.
+    /// `null` is how JSON writers encode NaN.
     Numbers(Vec<Option<f32>>),
     Base64(String),
 }
 
 impl Provider {
-    /// `more`: what else the client asked for, passed on as it is.
+    /// `more`: other parameters of the client, passed on unchanged.
     pub(super) async fn embed_input(
         &self,
         model: &str,
@@ -82,7 +82,7 @@ impl Provider {
         let text = text.trim_start_matches('\u{feff}');
         failure::in_body(&self.name, &self.secrets, text)?;
         let list: EmbeddingList = serde_json::from_str(text).map_err(|e| {
-            // Python writes it so, and no reader of JSON takes it.
+            // Python writes them so, and JSON parsers reject them.
             if text.contains("NaN") || text.contains("Infinity") {
                 return self.fail(Failure::BadResponse, NO_NUMBER);
             }
@@ -91,8 +91,8 @@ impl Provider {
         self.in_order(list)
     }
 
-    /// The vectors by their `index`, which some servers do not send in order. One that holds something else than numbers would
-    /// spoil what is searched with it, and nobody would see why.
+    /// Sorts the vectors by `index`, which some servers do not send in order. Rejects vectors with non-numbers: they
+    /// would silently spoil the search.
     fn in_order(&self, list: EmbeddingList) -> Result<Embeddings, LlmError> {
         let mut vectors: Vec<Option<Vec<f32>>> = vec![None; list.data.len()];
         for (at, item) in list.data.into_iter().enumerate() {
@@ -103,7 +103,7 @@ impl Provider {
                         .decode(text)
                         .map_err(|e| self.fail(Failure::BadResponse, format!("an embedding is not base64: {e}")))?;
                     if bytes.len() % 4 != 0 {
-                        return Err(self.fail(Failure::BadResponse, "an embedding ends in the middle of a number"));
+                        return Err(self.fail(Failure::BadResponse, "an embedding's bytes are not a multiple of four"));
                     }
                     embeddings::from_bytes(&bytes)
                 }

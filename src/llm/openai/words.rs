@@ -1,46 +1,46 @@
-//! What a model server says when it refuses, out of the many shapes that this comes in.
+//! Extracts the message from a model server's error, in its many formats.
 
 use serde_json::Value;
 
-/// Longest text that is kept, characters.
+/// Longest message, characters.
 const MAX_WORDS: usize = 1000;
-/// Of a page or a plain text, characters: these are rarely about the request.
+/// Longest message from a page or plain text, characters: these are rarely about the request.
 const MAX_PLAIN: usize = 300;
-/// Errors inside of errors are followed so deep.
+/// Maximum nesting of errors in errors.
 const MAX_DEPTH: usize = 6;
 
-/// An error as a server words it.
+/// A server's error.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Said {
-    /// For people; empty where it said nothing.
+pub(super) struct ErrorText {
+    /// The message; empty if there is none.
     pub words: String,
-    /// `context_length_exceeded`; a number that is a status is none.
+    /// `context_length_exceeded`; numeric status codes do not count.
     pub code: Option<String>,
     /// `messages[0].content`
     pub param: Option<String>,
     /// `invalid_request_error`
     pub kind: Option<String>,
-    /// A status that stands in the body.
+    /// A status in the body.
     pub status: Option<u16>,
-    /// It was JSON.
+    /// Whether it was JSON.
     pub structured: bool,
 }
 
-/// Reads a body of an error: OpenAI's object, `detail` of `FastAPI`, lists, errors in errors (`OpenRouter`'s `metadata.raw`),
-/// plain text, a page.
-pub(super) fn read(body: &str) -> Said {
+/// Reads the body of an error: OpenAI's object, `detail` of `FastAPI`, lists, errors in errors (`OpenRouter`'s
+/// `metadata.raw`), plain text, a page.
+pub(super) fn read(body: &str) -> ErrorText {
     let body = body.trim_start_matches('\u{feff}').trim();
     let Ok(value) = serde_json::from_str::<Value>(body) else {
-        return Said { words: shorten(&plain(body), MAX_PLAIN), ..Said::default() };
+        return ErrorText { words: shorten(&plain(body), MAX_PLAIN), ..ErrorText::default() };
     };
-    let mut said = Said { structured: true, ..Said::default() };
+    let mut said = ErrorText { structured: true, ..ErrorText::default() };
     let mut sentences = Vec::new();
     said.gather(&value, 0, &mut sentences);
     said.words = shorten(&sentences.join("; "), MAX_WORDS);
     said
 }
 
-impl Said {
+impl ErrorText {
     /// Collects sentences, and the first code, parameter and type on the way.
     fn gather(&mut self, value: &Value, depth: usize, sentences: &mut Vec<String>) {
         if depth > MAX_DEPTH {
@@ -71,7 +71,7 @@ impl Said {
         }
     }
 
-    /// A text that is JSON itself is opened: gateways put another server's answer into their message.
+    /// Parses a text that is itself JSON: gateways wrap another server's answer into their message.
     fn gather_text(&mut self, text: &str, depth: usize, sentences: &mut Vec<String>) {
         let inner = text.trim();
         if inner.starts_with(['{', '['])

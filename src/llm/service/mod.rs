@@ -1,4 +1,4 @@
-//! [`Llm`]: resolves a model's name, checks the request, calls the backend and meters the answer.
+//! [`Llm`]: resolves a model's name, validates the request, calls the backend and meters the answer.
 
 mod models;
 mod providers;
@@ -21,12 +21,12 @@ use super::{
     embeddings::QueryCache,
     error::LlmError,
     extractive::{self, Extractive},
-    lanes::Lanes,
     metrics::Metrics,
     model::{BackendKind, CallContext, EmbedModel, Operation, estimate_tokens},
     openai::Provider,
     prices::Prices,
     runaway,
+    scheduler::EmbedScheduler,
     store::{self, UsageByDay, UsageByModel},
     usage::{Meter, Recorder},
     wire::{ChatRequest, Completion, Message},
@@ -68,17 +68,17 @@ pub(super) struct Inner {
     pub db: Db,
     pub metrics: Metrics,
     pub recorder: Recorder,
-    /// By the part of a model's name before the slash.
+    /// By prefix of the model's name.
     backends: RwLock<BTreeMap<String, Arc<dyn ModelBackend>>>,
     pub providers: BTreeMap<String, Arc<Provider>>,
-    /// Loaded when first used: an installation that embeds elsewhere does not pay its memory.
+    /// Loaded on first use: an installation that embeds elsewhere does not pay for its memory.
     pub local_model: OnceCell<EmbedModel>,
     pub local: OnceCell<Arc<LocalEmbedder>>,
-    pub lanes: Lanes,
+    pub scheduler: EmbedScheduler,
     pub query_cache: QueryCache,
 }
 
-/// Makes the series of the models that the configuration names.
+/// Creates the metric series of the configured models.
 fn create_models(config: &Config, local: &Path, metrics: &Metrics) {
     metrics.create_model(Operation::Chat, extractive::PREFIX, "extractive");
     if config.embedding.is_local() {
@@ -97,7 +97,7 @@ impl std::fmt::Debug for Llm {
 }
 
 impl Llm {
-    /// Starts the gateway: connects to nobody yet, and starts the task that writes usage rows.
+    /// Starts the gateway: opens no connections yet, and starts the task that writes usage rows.
     pub fn new(deps: Deps) -> Self {
         let Deps { config, data_dir, clock, db, http, metrics, lifecycle } = deps;
         let providers: BTreeMap<String, Arc<Provider>> = config
@@ -119,7 +119,7 @@ impl Llm {
         let recorder = Recorder::start(db.clone(), clock.clone(), metrics.clone(), prices, &lifecycle);
         let inner = Inner {
             embedding_dir: config.embedding.dir(&data_dir),
-            lanes: Lanes::new(config.embedding.threads()),
+            scheduler: EmbedScheduler::new(config.embedding.threads()),
             query_cache: QueryCache::default(),
             local_model: OnceCell::new(),
             local: OnceCell::new(),
@@ -134,13 +134,13 @@ impl Llm {
         Self { inner: Arc::new(inner) }
     }
 
-    /// Lets `backend` answer for `<prefix>/...`.
+    /// Registers `backend` for `<prefix>/...`.
     pub fn register(&self, prefix: &str, backend: Arc<dyn ModelBackend>) {
         self.inner.backends.write().unwrap_or_else(PoisonError::into_inner).insert(prefix.to_owned(), backend);
     }
 
-    /// The model for agents that name none: behind `quality` or `fast`, else the first that a provider's configuration
-    /// lists, else `builtin/extractive`.
+    /// The model of agents without one of their own: that of `quality` or `fast`, else the first in a provider's
+    /// `models`, else `builtin/extractive`.
     pub fn default_model(&self) -> String {
         let config = &self.inner.config;
         let listed = config.providers.iter().find_map(|(name, provider)| {
@@ -149,7 +149,7 @@ impl Llm {
         self.alias("quality").map(str::to_owned).or(listed).unwrap_or_else(|| extractive::MODEL.to_owned())
     }
 
-    /// Answers in chunks. The call is metered until the stream has ended or is dropped.
+    /// Streams an answer. The call is metered until the stream has ended or is dropped.
     pub async fn chat(&self, call: CallContext, mut request: ChatRequest) -> Result<ChatStream, LlmError> {
         let (route, mut meter) = self.begin(&call, &mut request, true).await?;
         request.stream = Some(true);
@@ -188,7 +188,7 @@ impl Llm {
         result
     }
 
-    /// Resolves the model and checks the request; from here on the call is metered.
+    /// Resolves the model and validates the request; from here on the call is metered.
     async fn begin(
         &self,
         call: &CallContext,
@@ -196,7 +196,7 @@ impl Llm {
         streamed: bool,
     ) -> Result<(Route, Meter), LlmError> {
         if request.model == super::embeddings::ALIAS {
-            let text = "`embed` makes vectors, not answers: it is for POST /v1/embeddings";
+            let text = "`embed` returns vectors, not answers: use it with POST /v1/embeddings";
             return Err(LlmError::invalid("model", "model_not_supported", text));
         }
         let route = self.route_of(call.org_id, &request.model).await?;
@@ -211,39 +211,43 @@ impl Llm {
 
     fn check(&self, call: &CallContext, request: &ChatRequest, kind: BackendKind) -> Result<(), LlmError> {
         if request.messages.is_empty() {
-            return Err(LlmError::invalid("messages", "messages_empty", "a conversation has at least one message"));
+            return Err(LlmError::invalid("messages", "messages_empty", "a conversation needs at least one message"));
         }
         if let Some(at) = request.messages.iter().position(|m| m.role.is_empty()) {
             return Err(LlmError::invalid(
                 format!("messages[{at}].role"),
                 "role_missing",
-                "a message has a role: system, user, assistant or tool",
+                "a message needs a role: system, user, assistant or tool",
             ));
         }
         if kind == BackendKind::Agent && call.agent_id.is_some() {
-            return Err(LlmError::invalid("model", "agent_calls_agent", "an agent's model cannot be another agent"));
+            return Err(LlmError::invalid(
+                "model",
+                "agent_calls_agent",
+                "an agent cannot use another agent as its model",
+            ));
         }
         let texts: Vec<_> = request.messages.iter().map(Message::text).collect();
         self.check_length("messages", &texts)
     }
 
-    /// Refuses what is longer than `llm.max_request_tokens`, as estimated.
+    /// Refuses requests longer than `llm.max_request_tokens`, as estimated.
     pub(super) fn check_length(&self, param: &str, texts: &[impl AsRef<str>]) -> Result<(), LlmError> {
         let tokens: u64 = texts.iter().map(|text| estimate_tokens(text.as_ref())).sum();
         let most = self.inner.config.max_request_tokens;
         if tokens > most {
-            let text = format!("the request has about {tokens} tokens, at most {most} are accepted");
+            let text = format!("the request has about {tokens} tokens; the limit is {most}");
             return Err(LlmError::invalid(param, "context_length_exceeded", text));
         }
         Ok(())
     }
 
-    /// What a chat alias stands for; either stands in for the other.
+    /// The model of a chat alias; each falls back to the other.
     pub(super) fn alias(&self, name: &str) -> Option<&str> {
         self.inner.config.alias(name)
     }
 
-    /// How often a comment is sent on a quiet stream.
+    /// How often a comment is sent on a silent stream.
     pub fn heartbeat(&self) -> Duration {
         Duration::from_secs(self.inner.config.heartbeat_seconds)
     }
@@ -261,7 +265,7 @@ impl Llm {
         Ok((by_day, by_model))
     }
 
-    /// Tokens that jobs of one kind have taken since `from`: what a budget is held against.
+    /// Tokens used by jobs of one kind since `from`, for budgets.
     pub async fn tokens_of_job(&self, org: OrgId, kind: &str, from: DateTime<Utc>) -> Result<u64, DbError> {
         let mut tx = self.inner.db.tenant(org).await?;
         let tokens = store::tokens_of(&mut tx, &CallContext::job(org, kind).actor, from).await?;

@@ -1,4 +1,4 @@
-//! Names of models: which there are, and where each leads.
+//! Model names: listing and routing.
 
 use std::sync::{Arc, PoisonError};
 
@@ -15,10 +15,10 @@ use crate::{
     platform::ids::OrgId,
 };
 
-/// Characters; it stands in usage rows and log lines.
+/// Characters; names are stored in usage rows and log lines.
 const LONGEST_MODEL_NAME: usize = 200;
 
-/// Where a model's name leads.
+/// Target of a model's name.
 pub(in crate::llm) struct Route {
     pub backend: Arc<dyn ModelBackend>,
     prefix: String,
@@ -27,7 +27,7 @@ pub(in crate::llm) struct Route {
 }
 
 impl Route {
-    /// Vectors as the backend gives them.
+    /// Vectors as the backend returns them.
     pub(in crate::llm) async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, LlmError> {
         Ok(self.backend.embed(&self.model, texts, &serde_json::Map::new()).await?.vectors)
     }
@@ -48,7 +48,7 @@ impl Llm {
         self.inner.backends.read().unwrap_or_else(PoisonError::into_inner).get(prefix).cloned()
     }
 
-    /// As [`Self::route`]; an unknown name is answered with those that there are.
+    /// Like [`Self::route`]; the error for an unknown name lists the available ones.
     pub(super) async fn route_of(&self, org: OrgId, requested: &str) -> Result<Route, LlmError> {
         match self.route(requested).await {
             Err(LlmError::UnknownModel(name)) => Err(self.no_such_model(org, name).await),
@@ -56,7 +56,7 @@ impl Llm {
         }
     }
 
-    /// The error for a name that nobody has.
+    /// The error for an unknown name.
     pub(in crate::llm) async fn no_such_model(&self, org: OrgId, name: String) -> LlmError {
         let models = self.models(org).await;
         LlmError::NoSuchModel { name, models: there_are(models.into_iter().map(|model| model.id)) }
@@ -75,7 +75,7 @@ impl Llm {
                 LlmError::invalid(
                     "model",
                     "alias_not_configured",
-                    format!("no model stands behind `{alias}` yet: set llm.aliases.{alias}"),
+                    format!("the alias `{alias}` has no model: set llm.aliases.{alias}"),
                 )
             })?,
             None => requested,
@@ -102,7 +102,7 @@ impl Llm {
                 Err(LlmError::invalid(
                     "model",
                     "model_ambiguous",
-                    format!("several providers offer {name}; say which: {}", names.join(", ")),
+                    format!("several providers offer {name}; specify one: {}", names.join(", ")),
                 ))
             }
         }
@@ -121,7 +121,7 @@ impl Llm {
         Ok((route.backend, route.model, meter))
     }
 
-    /// Every model that this organisation may ask for. A provider that does not answer is left out, and logged.
+    /// All models that this organisation may use. A provider that does not answer is left out, and logged.
     pub async fn models(&self, org: OrgId) -> Vec<ModelInfo> {
         let own = |id: &str| ModelInfo { id: id.to_owned(), owned_by: "holdfast".to_owned() };
         let mut models: Vec<ModelInfo> =
@@ -143,7 +143,7 @@ impl Llm {
         models
     }
 
-    /// The models that an agent may use: no agents, and nothing that only embeds. A provider that is away is left out.
+    /// The models that an agent may use: no agents, no embedding models. Unreachable providers are left out.
     pub async fn chat_models(&self) -> Vec<String> {
         let inner = &self.inner;
         let lists = inner.providers.iter().map(|(name, provider)| async move {
@@ -156,8 +156,8 @@ impl Llm {
         aliases.chain(listed.filter(|id| !inner.config.is_embedding_model(id))).chain(own).collect()
     }
 
-    /// Whether an agent can use the model: as the configuration says, and as its provider lists. A provider that cannot be
-    /// asked is believed to have it.
+    /// Whether an agent can use the model: by the configuration, and by its provider's list. An unreachable provider is
+    /// assumed to have it.
     pub async fn check_chat_model(&self, name: &str) -> Result<(), RefusedModel> {
         let config = &self.inner.config;
         let known = match config.check_chat_model(name) {

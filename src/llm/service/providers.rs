@@ -1,4 +1,4 @@
-//! The configured providers, and the test that says whether one works and what to do when it does not.
+//! The configured providers, and their test with advice on failures.
 
 use std::time::Duration;
 
@@ -19,39 +19,39 @@ use crate::{
     platform::{config::secret, error::ApiError, ids::OrgId},
 };
 
-/// A test's answer may be this late: a server may have to load the model first.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// Timeout of a test's answer: a server may have to load the model first.
+const TEST_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// A provider as configured; its key stays where it is.
+/// A provider as configured, without its key.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ProviderInfo {
     pub name: String,
     pub kind: ProviderKind,
-    /// Without what may stand in it to sign in.
+    /// Without credentials.
     pub base_url: String,
     pub has_api_key: bool,
-    /// Empty: what the server lists is offered.
+    /// Empty: all that the server lists are offered.
     pub models: Vec<String>,
     pub timeout_seconds: u64,
     pub idle_timeout_seconds: u64,
-    /// What the configuration says that requests to it need.
+    /// Configured adaptations.
     pub adaptations: Vec<Adaptation>,
-    /// The models that turned out to need something, since this process started.
+    /// Models with learned adaptations, since this process started.
     pub adapted: Vec<AdaptedModel>,
 }
 
-/// What a test of a provider found.
+/// Result of a provider's test.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ProviderTest {
     /// The server lists its models, and one of them answered.
     pub ok: bool,
-    /// The models that the server lists.
+    /// The models listed by the server.
     pub models: Vec<String>,
     /// Time to list them, milliseconds.
     pub latency_ms: u64,
     /// Why they cannot be listed.
     pub error: Option<TestError>,
-    /// The one-token answer; null where no model is known that could be asked.
+    /// The one-token answer; null when no model to ask is known.
     pub chat: Option<ChatTest>,
 }
 
@@ -59,9 +59,9 @@ pub struct ProviderTest {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ChatTest {
     pub ok: bool,
-    /// The model that was asked.
+    /// The requested model.
     pub model: String,
-    /// The model that says it answered; empty where the server does not say.
+    /// The model named in the answer; empty if the server names none.
     pub answered_by: String,
     /// Time of the whole answer, milliseconds.
     pub latency_ms: u64,
@@ -70,10 +70,10 @@ pub struct ChatTest {
     pub error: Option<TestError>,
 }
 
-/// What went wrong, and what the operator can do about it.
+/// What went wrong, with advice for the operator.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct TestError {
-    /// As clients of `/v1` see it.
+    /// The code for clients of `/v1`.
     pub code: String,
     pub detail: String,
     pub advice: &'static str,
@@ -88,7 +88,7 @@ impl TestError {
 }
 
 impl Llm {
-    /// The providers of the configuration, without their secrets.
+    /// The configured providers, without their secrets.
     pub fn providers(&self) -> Vec<ProviderInfo> {
         let describe = |(name, provider): (&String, &crate::llm::config::Provider)| ProviderInfo {
             name: name.clone(),
@@ -104,8 +104,8 @@ impl Llm {
         self.inner.config.providers.iter().map(describe).collect()
     }
 
-    /// Asks a provider for its models, and one of them (`model`, without the provider's name, or the one that is likeliest
-    /// used) for one token, now. What fails is in the result.
+    /// Requests a provider's list of models, and one token from one of them (`model` without the provider's prefix, or
+    /// the one most likely used). Failures are in the result.
     pub async fn test_provider(
         &self,
         org: OrgId,
@@ -130,7 +130,7 @@ impl Llm {
         Ok(ProviderTest { ok, models, latency_ms, error, chat })
     }
 
-    /// The model behind `fast` or `quality`, else the first that the configuration names or the server lists.
+    /// The model of `fast` or `quality`, else the first configured or listed one.
     fn model_to_test(&self, provider: &str, listed: &[String]) -> Option<String> {
         let config = &self.inner.config;
         let behind = |alias| config.alias(alias)?.strip_prefix(provider)?.strip_prefix('/').map(str::to_owned);
@@ -146,7 +146,7 @@ impl Llm {
         let started = Instant::now();
         let mut test =
             ChatTest { ok: false, model, answered_by: String::new(), latency_ms: 0, first_token_ms: None, error: None };
-        let answer = tokio::time::timeout(PATIENCE, async {
+        let answer = tokio::time::timeout(TEST_TIMEOUT, async {
             let mut stream = self.chat(call, request).await?;
             while let Some(chunk) = stream.next().await {
                 let chunk = chunk?;
@@ -166,7 +166,7 @@ impl Llm {
             Err(_) => Some(LlmError::Provider {
                 provider: provider.to_owned(),
                 failure: Failure::Timeout,
-                message: format!("it did not answer within {} s", PATIENCE.as_secs()),
+                message: format!("it did not answer within {} s", TEST_TIMEOUT.as_secs()),
                 retry_after: None,
             }),
         };

@@ -1,4 +1,4 @@
-//! Requests as they come to `/v1`: who asks, what the body holds, and refusals in OpenAI's shape.
+//! Requests to `/v1`: authentication, bodies, and errors in OpenAI's format.
 
 use axum::{
     extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Request},
@@ -13,7 +13,7 @@ use crate::{
         error::OpenAiError,
         openai::{
             exact::kept,
-            halves::{has_half, mended},
+            surrogates::{has_lone_surrogate, without_lone_surrogates},
         },
         service::Llm,
     },
@@ -23,14 +23,14 @@ use crate::{
     },
 };
 
-/// What is here, for those who ask for something else.
+/// The addresses of this API, for messages.
 const ADDRESSES: &str = "GET /v1/models, POST /v1/chat/completions and POST /v1/embeddings";
-/// Of an unknown address, characters.
+/// Longest quoted address, characters.
 const LONGEST_NAMED: usize = 200;
 
-/// Layer around the whole server: below `/v1` also what was refused before a route was reached (a key, a limit, an
-/// unknown path, a time-out) is answered in OpenAI's shape.
-pub async fn word_errors(request: Request, next: Next) -> Response {
+/// Layer around the whole server: below `/v1`, errors raised before a route (a key, a limit, an unknown path, a
+/// timeout) also get OpenAI's format.
+pub async fn map_errors(request: Request, next: Next) -> Response {
     let ours = Surface::of(request.uri().path()) == Surface::Openai;
     let asked = if ours { format!("{} {}", request.method(), request.uri().path()) } else { String::new() };
     let response = next.run(request).await;
@@ -39,7 +39,7 @@ pub async fn word_errors(request: Request, next: Next) -> Response {
     let detail = match error.code.as_ref() {
         "not_found" => {
             let asked: String = asked.chars().take(LONGEST_NAMED).collect();
-            format!("there is no {asked} here: this API is {ADDRESSES}")
+            format!("there is no {asked} here: this API has {ADDRESSES}")
         }
         _ => error.detail.clone(),
     };
@@ -50,11 +50,11 @@ pub async fn word_errors(request: Request, next: Next) -> Response {
     Response::from_parts(head, error.body().to_string().into())
 }
 
-/// How a body was packed on its way here.
+/// Content encoding of a request body.
 #[derive(Clone, Copy)]
 struct Coding(&'static str);
 
-/// Notes the coding of a body before the next layer takes it off, which knows its name in one spelling.
+/// Records the body's encoding before the next layer removes it; that layer accepts only one spelling of each.
 pub(super) async fn note_coding(mut request: Request, next: Next) -> Response {
     let coding = request.headers().get(header::CONTENT_ENCODING).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let coding = coding.trim().to_ascii_lowercase();
@@ -65,7 +65,7 @@ pub(super) async fn note_coding(mut request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-/// Who asks, allowed to use models; errors in OpenAI's shape.
+/// The caller, allowed to use models; errors in OpenAI's format.
 pub(super) struct Caller(pub Principal);
 
 impl<S: Send + Sync> FromRequestParts<S> for Caller {
@@ -96,15 +96,17 @@ impl<T: serde::de::DeserializeOwned> FromRequest<Llm> for Body<T> {
             }
             (Err(error), Some(Coding(coding))) if error.status == StatusCode::BAD_REQUEST => {
                 let text = format!(
-                    "the body cannot be unpacked: it is no whole {coding}, which its Content-Encoding says it is"
+                    "the body cannot be decompressed: it is not valid {coding}, which its Content-Encoding declares"
                 );
                 return Err(OpenAiError(ApiError::bad_request("invalid_encoding", text)));
             }
             (bytes, _) => bytes?,
         };
         match std::str::from_utf8(&bytes) {
-            // Python writes half a character as JSON without a word.
-            Ok(text) if has_half(text) => Ok(Self(http::decode(kept(&mended(text)).as_bytes())?)),
+            // Python silently writes lone surrogates as JSON.
+            Ok(text) if has_lone_surrogate(text) => {
+                Ok(Self(http::decode(kept(&without_lone_surrogates(text)).as_bytes())?))
+            }
             Ok(text) => Ok(Self(http::decode(kept(text).as_bytes())?)),
             Err(_) => Ok(Self(http::decode(&bytes)?)),
         }

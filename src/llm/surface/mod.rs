@@ -1,4 +1,4 @@
-//! The OpenAI-compatible surface: `/v1/models`, `/v1/chat/completions`, `/v1/embeddings`. Errors in OpenAI's shape.
+//! The OpenAI-compatible API: `/v1/models`, `/v1/chat/completions`, `/v1/embeddings`. Errors in OpenAI's format.
 
 mod asking;
 
@@ -28,15 +28,15 @@ use super::{
     embed::InputKind,
     embeddings,
     error::{LlmError, OpenAiError},
-    lanes::lane_of,
     model::{CallContext, ModelInfo, TokenEstimate},
+    scheduler::priority_of,
     service::Llm,
     tokens::{self, Input},
     wire::{ChatChunk, ChatCompletion, ChatRequest, Chunk, Usage},
 };
-pub use asking::word_errors;
+pub use asking::map_errors;
 
-/// OpenAI's own limit on texts of one request.
+/// OpenAI's own limit on texts per request.
 const MAX_INPUTS: usize = 2048;
 
 /// The routes.
@@ -46,7 +46,7 @@ pub fn router() -> OpenApiRouter<Llm> {
         .route("/v1/models/{*id}", get(get_model))
         .routes(routes!(create_chat_completion))
         .routes(routes!(create_embeddings))
-        // Whoever ends an address with a slash means the same.
+        // With a trailing slash the same is meant.
         .route("/v1/models/", get(list_models))
         .route("/v1/chat/completions/", post(create_chat_completion))
         .route("/v1/embeddings/", post(create_embeddings))
@@ -78,14 +78,14 @@ struct ModelList {
     data: Vec<Model>,
 }
 
-/// Models that can be asked for
+/// List models
 #[utoipa::path(get, path = "/v1/models", tag = "OpenAI", responses((status = 200, body = ModelList), (status = 401, description = "OpenAI's error object")))]
 async fn list_models(State(llm): State<Llm>, Caller(who): Caller) -> Result<axum::Json<ModelList>, OpenAiError> {
     let data = llm.models(who.org_id).await.into_iter().map(Model::from).collect();
     Ok(axum::Json(ModelList { object: "list", data }))
 }
 
-/// One model. A name may hold slashes, which OpenAPI cannot describe: not in its document.
+/// One model. Its name may contain slashes, which OpenAPI cannot describe: not in the document.
 async fn get_model(
     State(llm): State<Llm>,
     Caller(who): Caller,
@@ -99,7 +99,8 @@ async fn get_model(
 
 /// Answer a conversation
 ///
-/// With `stream` as server-sent events, ended by `data: [DONE]`. Everything that OpenAI's API takes is passed on to the provider.
+/// With `stream` as server-sent events, ended by `data: [DONE]`. All parameters of OpenAI's API are passed on to the
+/// provider.
 #[utoipa::path(post, path = "/v1/chat/completions", tag = "OpenAI", request_body = ChatRequest,
     responses((status = 200, body = ChatCompletion), (status = 400, description = "OpenAI's error object"), (status = 404, description = "no such model"),
         (status = 413, description = "larger than llm.max_body_bytes"), (status = 429, description = "the provider limits the rate, or too many agents answer"), (status = 502, description = "the provider failed")))]
@@ -117,20 +118,20 @@ async fn create_chat_completion(
     let mut start = Box::pin(async move { begun(llm.chat(call, request).await?).await });
     let response = match tokio::time::timeout(heartbeat, &mut start).await {
         Ok(stream) => respond(events(stream?, wanted), heartbeat),
-        // A server that loads its model or reads a long prompt says nothing for minutes: proxies would cut the connection.
+        // A server that loads its model or reads a long prompt is silent for minutes: proxies would cut the connection.
         Err(_) => respond(begin_late(start, wanted), heartbeat),
     };
     Ok(response)
 }
 
-/// The answer with its first chunk. What fails before it is an error with a status: many servers say in a stream, after a good head,
-/// that they refuse the request.
+/// The answer with its first chunk. A failure before it becomes an error status: many servers report a refusal in the
+/// stream, after a successful head.
 async fn begun(mut answer: ChatStream) -> Result<Begun, LlmError> {
     let first = answer.next().await.transpose()?;
     Ok(Begun { first, rest: answer })
 }
 
-/// An answer that has begun.
+/// An answer that has started.
 struct Begun {
     first: Option<Chunk>,
     rest: ChatStream,
@@ -140,12 +141,12 @@ fn respond(events: impl Stream<Item = Event> + Send + 'static, heartbeat: Durati
     let events = events.map(Ok::<_, Infallible>);
     let keep_alive = KeepAlive::new().interval(heartbeat).text("keep-alive");
     let mut response = Sse::new(events).keep_alive(keep_alive).into_response();
-    // nginx would collect the chunks otherwise.
+    // nginx would buffer the chunks otherwise.
     response.headers_mut().insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     response
 }
 
-/// The events of an answer whose beginning is still awaited. What fails then can only be said inside the stream.
+/// The events of an answer that has not started yet. Failures can then only be reported inside the stream.
 fn begin_late(
     start: impl Future<Output = Result<Begun, LlmError>> + Send + 'static,
     wanted: Option<UsageChunk>,
@@ -156,14 +157,14 @@ fn begin_late(
     })
 }
 
-/// The chunks as events, one for one and as received, then `[DONE]`; an error as an event of its own.
+/// The chunks as events, one for one and unchanged, then `[DONE]`; an error as an event of its own.
 fn events(answer: Begun, mut wanted: Option<UsageChunk>) -> impl Stream<Item = Event> + Send {
     let Begun { first, rest } = answer;
     let chunks =
         stream::iter(first.map(Ok)).chain(rest).map(Some).chain(stream::once(async { None })).filter_map(move |item| {
             let event = match item {
                 Some(Ok(chunk)) => match &mut wanted {
-                    // Asked of the provider for our own books: a client that did not ask for it may stumble over it.
+                    // We requested it for our own accounting: a client that did not ask for it may not expect it.
                     None if chunk.body().is_usage_only() => None,
                     None => Some(Event::default().data(chunk.raw())),
                     Some(usage) => {
@@ -190,8 +191,7 @@ fn done() -> Event {
     Event::default().data("[DONE]")
 }
 
-/// The last chunk that `include_usage` asks for, where the server sends none of its own: with what was seen on other
-/// chunks, else with an estimate.
+/// The final chunk for `include_usage`, if the server sends none: with usage from other chunks, else estimated.
 #[derive(Clone, Debug, Default)]
 struct UsageChunk {
     head: ChatChunk,
@@ -243,25 +243,25 @@ struct EmbeddingRequest {
     /// `embed` (the model of the knowledge bases) or `provider/model`.
     #[schema(example = "embed")]
     model: String,
-    /// A text, a list of texts, or tokens of one text or of several (for `embed` those of `cl100k_base`).
+    /// A text, a list of texts, or tokens of one text or of several (for `embed`, tokens of `cl100k_base`).
     #[schema(value_type = Vec<String>, example = json!(["How long does an on-call shift last?"]))]
     input: Value,
     /// `float` (the default) or `base64` (little-endian 32-bit floats).
     #[serde(default)]
     encoding_format: Option<Encoding>,
-    /// Length of the vectors, for models that can shorten them.
+    /// Dimensions of the vectors, for models that can shorten them.
     #[serde(default)]
     dimensions: Option<usize>,
-    /// `query` or `passage`, for models that treat the two differently; `passage` by default.
+    /// `query` or `passage`, for models that distinguish them; default `passage`.
     #[serde(default)]
     input_type: Option<String>,
-    /// Everything else (`user`, `truncate`, ...), passed on to the provider as it is.
+    /// Everything else (`user`, `truncate`, ...), passed on to the provider unchanged.
     #[serde(flatten)]
     extra: Map<String, Value>,
 }
 
 impl EmbeddingRequest {
-    /// What a provider is asked for beside the texts.
+    /// Parameters for the provider besides the texts.
     fn for_provider(&self) -> Map<String, Value> {
         let mut more = self.extra.clone();
         more.retain(|_, value| !value.is_null());
@@ -280,7 +280,7 @@ enum Encoding {
 
 /// Embed texts
 ///
-/// A text that is longer than the appliance's own model reads at once is read in pieces; its vector is their mean.
+/// The local model embeds a text longer than its window in pieces; the vector is their mean.
 #[utoipa::path(post, path = "/v1/embeddings", tag = "OpenAI", request_body = EmbeddingRequest,
     responses((status = 200, description = "OpenAI's list of embeddings"), (status = 400, description = "OpenAI's error object"), (status = 404, description = "no such model")))]
 async fn create_embeddings(
@@ -290,7 +290,7 @@ async fn create_embeddings(
 ) -> Result<axum::Json<Value>, OpenAiError> {
     let input = tokens::read(request.input.take(), MAX_INPUTS)?;
     let call = CallContext::of(&who);
-    let lane = lane_of(match &input {
+    let priority = priority_of(match &input {
         Input::Texts(texts) => texts.len(),
         Input::Tokens(tokens) => tokens.len(),
     });
@@ -310,20 +310,20 @@ async fn create_embeddings(
         llm.check_length("input", &texts)?;
         let model = llm.embedder().await?;
         if request.dimensions.is_some_and(|d| d != model.dims) {
-            let text = format!("{} makes vectors of {} numbers", model.id, model.dims);
+            let text = format!("{} returns vectors of {} dimensions", model.id, model.dims);
             return Err(LlmError::invalid("dimensions", "dimensions_not_supported", text).into());
         }
-        let made = llm.embed_now(&call, &model, lane, kind, &texts).await?;
+        let made = llm.embed_now(&call, &model, priority, kind, &texts).await?;
         (model.id, made)
     } else {
         let more = request.for_provider();
         let made = match input {
             Input::Texts(texts) => {
                 llm.check_length("input", &texts)?;
-                llm.embed_with_provider(&call, lane, &request.model, None, &texts, more).await?
+                llm.embed_with_provider(&call, priority, &request.model, None, &texts, more).await?
             }
             Input::Tokens(tokens) => {
-                llm.embed_tokens_with_provider(&call, lane, &request.model, &tokens, &more).await?
+                llm.embed_tokens_with_provider(&call, priority, &request.model, &tokens, &more).await?
             }
         };
         (request.model, made)

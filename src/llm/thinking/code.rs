@@ -1,17 +1,17 @@
-//! Whether a streaming Markdown text is inside code, as far as one can know before its end.
+//! Whether a streamed Markdown text is inside code, as far as can be known before its end.
 
-/// Follows a text character by character.
+/// Tracks a text character by character.
 #[derive(Debug, Default)]
 pub(super) struct Code {
-    /// The current line up to here.
+    /// The current line so far.
     line: String,
-    /// The fence that is open: its character and length.
+    /// The open fence: its character and length.
     fence: Option<(char, usize)>,
-    /// The backticks that opened inline code in this paragraph.
+    /// Number of backticks that opened inline code in this paragraph.
     inline: Option<usize>,
-    /// Backticks just seen.
+    /// Number of backticks just read.
     run: usize,
-    /// The line before was blank: an indented line is code.
+    /// The previous line was blank: an indented line is code.
     after_blank: bool,
 }
 
@@ -29,7 +29,7 @@ impl Code {
         }
     }
 
-    /// Whether the next character stands in code.
+    /// Whether the next character is inside code.
     pub(super) fn is_code(&self) -> bool {
         let inline = match self.run {
             0 => self.inline.is_some(),
@@ -39,12 +39,12 @@ impl Code {
         self.fence.is_some() || inline || indented
     }
 
-    /// Whether nothing but white space stands before the next character on its line.
+    /// Whether only white space precedes the next character on its line.
     pub(super) fn at_line_start(&self) -> bool {
         self.line.trim().is_empty()
     }
 
-    /// The last character of the line so far, spaces after it left out; a letter where none came after it.
+    /// The last non-space character of the line so far; a letter if there is none.
     pub(super) fn last_word_end(&self) -> char {
         let ended = self.line.ends_with(' ');
         self.line.trim_end().chars().next_back().filter(|_| ended).unwrap_or('a')
@@ -62,7 +62,7 @@ impl Code {
         };
     }
 
-    /// The fence that the line so far begins with, in a list or a quotation too.
+    /// The fence at the start of the line so far, also in a list or a quotation.
     fn fence_of_line(&self) -> Option<(char, usize, &str)> {
         let line = self.line.trim_start_matches(|c: char| c.is_whitespace() || c == '>');
         let c = line.chars().next().filter(|c| matches!(c, '`' | '~'))?;

@@ -1,21 +1,21 @@
-//! The marks between which models think.
+//! The markers around a model's thinking.
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Open,
     Close,
-    /// Belongs to the answer's frame, not to its text.
+    /// Part of the answer's framing, not of its text.
     Noise,
 }
 
-/// Marks that belong together.
+/// Markers that belong together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Family {
     /// `<think>`, `<thinking>`
     Think,
     Thought,
     Reasoning,
-    /// `<details type="reasoning">` of pipelines that fold thinking by themselves
+    /// `<details type="reasoning">` of pipelines that wrap thinking themselves
     Details,
     /// `<seed:think>`
     Seed,
@@ -39,13 +39,13 @@ impl Family {
     }
 }
 
-/// What a text begins with.
+/// Result of matching a marker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Look {
     Nothing,
-    /// The beginning of a marker: more must be seen.
+    /// The beginning of a marker: more input is needed.
     Partial,
-    /// A marker of so many bytes.
+    /// A marker of this many bytes.
     Marker(Kind, Family, usize),
 }
 
@@ -86,10 +86,10 @@ const LITERALS: [(&str, Kind, Family); 22] = [
     ("<|/think|>", Kind::Close, Family::Begin),
 ];
 
-/// Longest list of attributes in a tag.
+/// Longest attribute list of a tag.
 const MAX_ATTRIBUTES: usize = 100;
 
-/// Whether a marker may begin with this character.
+/// Whether a marker may start with this character.
 pub(super) fn may_begin(c: char) -> bool {
     matches!(c, '<' | '[' | '\u{25c1}')
 }
@@ -99,7 +99,7 @@ pub(super) fn look(text: &str) -> Look {
     for (literal, kind, family) in LITERALS {
         let common = text.bytes().zip(literal.bytes()).take_while(|(a, b)| a.eq_ignore_ascii_case(b)).count();
         if common == literal.len() {
-            // `<|channel|>final` where the message begins without thinking before it: its frame.
+            // `<|channel|>final` without thinking before it: framing.
             return Look::Marker(kind, family, common);
         }
         partial |= common == text.len();
@@ -130,7 +130,7 @@ fn tag(text: &str) -> Look {
     }
     match rest.find(['>', '<', '\n']) {
         Some(end) if rest[end..].starts_with('>') && end <= MAX_ATTRIBUTES => {
-            // Of these only what says that it is thinking; other folds are the answer's own.
+            // Only those marked as reasoning; other `<details>` are the answer's own.
             if *family == Family::Details && kind == Kind::Open && !rest[..end].contains("reasoning") {
                 return Look::Nothing;
             }

@@ -1,8 +1,8 @@
-//! Takes a model's thinking out of its answer, while both stream.
+//! Separates a model's thinking from its answer while streaming.
 //!
-//! Many servers leave thinking in the content, between tags: `<think>...</think>` and its relatives, whole or cut by chunks,
-//! without the opening tag (the prompt's template wrote it), without the closing one (cut off at the limit). A tag that the
-//! answer merely speaks of, in code or in quotes, stays text.
+//! Many servers leave thinking in the content, between tags: `<think>...</think>` and variants, split across chunks,
+//! without the opening tag (it is in the prompt's template), or without the closing one (cut off at the limit). A tag
+//! that the answer only mentions, in code or in quotes, stays text.
 
 mod code;
 mod markers;
@@ -12,29 +12,29 @@ mod tests;
 use code::Code;
 use markers::{Family, Kind, Look};
 
-/// What was found, in order.
+/// A piece of text or thinking, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Piece {
     Text(String),
     Thinking(String),
-    /// So many bytes at the end of the text so far were thinking: its closing tag came, and no opening one before it.
+    /// The last so many bytes of the text were thinking: a closing tag came without an opening one.
     WasThinking(usize),
-    /// The last so many bytes of the thinking so far were text, and this is how it reads: no closing tag came.
+    /// The last so many bytes of the thinking were text, with this tag before them: no closing tag came.
     WasText(usize, String),
 }
 
-/// Where the reading stands.
+/// State of the splitter.
 #[derive(Debug)]
 enum Mode {
     Text,
     Thinking {
         family: Family,
-        /// The tag that opened it after some text, or in the middle of a line; empty at the beginning of an answer.
+        /// The opening tag, if it came after text or within a line; empty at the beginning of an answer.
         tag: String,
         /// Bytes of thinking since then.
         length: usize,
     },
-    /// A tag in the middle of a line: thinking if it is closed on this line, else text.
+    /// A tag within a line: thinking if closed on the same line, else text.
     Perhaps {
         family: Family,
         held: String,
@@ -42,28 +42,28 @@ enum Mode {
     },
 }
 
-/// The splitter's state between two pieces of an answer. Where the pieces are cut makes no difference to what is found.
+/// The splitter's state between pieces of an answer. The result does not depend on how the answer is split.
 #[derive(Debug)]
 pub struct Splitter {
     mode: Mode,
-    /// Not yet read: it may be the beginning of a tag.
+    /// Unread input: it may be the beginning of a tag.
     pending: String,
     code: Code,
-    /// White space that is shown only when text follows.
+    /// White space to emit only when text follows.
     lead: String,
     /// Bytes of text since the beginning or the last thinking.
     since: usize,
-    /// Closing tags that may come without an opening one before them.
+    /// Closing tags expected without an opening one.
     owed: usize,
     thought: bool,
-    /// The beginning was taken for thinking without a tag that says so.
+    /// The beginning was assumed to be thinking without an opening tag.
     assumed: bool,
     before: char,
     out: Vec<Piece>,
 }
 
 impl Splitter {
-    /// `assumed`: the model is known to begin with thinking and to open it with no tag.
+    /// `assumed`: the model is known to start with thinking without an opening tag.
     pub fn new(assumed: bool) -> Self {
         let thinking = Mode::Thinking { family: Family::Think, tag: String::new(), length: 0 };
         Self {
@@ -80,14 +80,14 @@ impl Splitter {
         }
     }
 
-    /// The next piece of the answer.
+    /// Adds the next piece of the answer.
     pub fn push(&mut self, text: &str) -> Vec<Piece> {
         self.pending.push_str(text);
         self.read(false);
         std::mem::take(&mut self.out)
     }
 
-    /// The end of the answer. `cut`: it was broken off, so that thinking may lack its end.
+    /// Ends the answer. `cut`: it was broken off, so that thinking may lack its closing tag.
     pub fn finish(&mut self, cut: bool) -> Vec<Piece> {
         self.read(true);
         match std::mem::replace(&mut self.mode, Mode::Text) {
@@ -139,7 +139,7 @@ impl Splitter {
                 if c == '\n' {
                     let held = std::mem::take(held);
                     self.mode = Mode::Text;
-                    // Tags are spoken of here: a closing one is no surprise.
+                    // Tags are mentioned here: a closing one is no surprise.
                     self.owed = 0;
                     self.show(&held);
                 }
@@ -152,7 +152,7 @@ impl Splitter {
             self.lead.push_str(text);
             return;
         }
-        // What stands between thinking and text belongs to neither.
+        // White space between thinking and text belongs to neither.
         let lead = std::mem::take(&mut self.lead);
         for text in [if self.thought { "" } else { &lead }, text] {
             if text.is_empty() {
@@ -175,7 +175,7 @@ impl Splitter {
         }
     }
 
-    /// What to do with a marker: taken (`true`), text like any other (`false`), or what follows must be seen first (`None`).
+    /// Handles a marker: consumed (`true`), ordinary text (`false`), or more input is needed (`None`).
     fn marker(&mut self, kind: Kind, family: Family, marker: &str, after: &str, last: bool) -> Option<bool> {
         match &mut self.mode {
             Mode::Text => self.marker_in_text(kind, family, marker, after, last),
@@ -183,7 +183,7 @@ impl Splitter {
                 let (open, begins) = (*open, *length == 0);
                 match kind {
                     Kind::Close if open.is_closed_by(family) => {
-                        // A model that thinks about the tag itself.
+                        // The model thinks about the tag itself.
                         if self.before == '`' {
                             if after.is_empty() && !last {
                                 return None;
@@ -233,7 +233,8 @@ impl Splitter {
             return Some(false);
         }
         if let Some(closing) = closing_quote(self.before) {
-            // A quotation may end right before thinking ends: a closing tag is quoted only where both sides say so.
+            // A quotation may end right before thinking ends: a closing tag counts as quoted only with quotes on both
+            // sides.
             if kind == Kind::Open {
                 return Some(false);
             }
@@ -270,7 +271,7 @@ impl Splitter {
                 if next.is_none() && !last {
                     return None;
                 }
-                // "it ends with </think> and goes on": spoken of.
+                // "it ends with </think> and goes on": mentioned.
                 let spoken = self.before == ' ' && next.is_some_and(|c| c.is_lowercase() || ",.;:)".contains(c));
                 if spoken {
                     return Some(false);
@@ -304,7 +305,7 @@ impl Splitter {
         self.fresh_text();
     }
 
-    /// The text begins anew: what stands before it is settled.
+    /// Starts a new text: what precedes it is settled.
     fn fresh_text(&mut self) {
         self.since = 0;
         self.lead.clear();
@@ -320,7 +321,7 @@ pub fn without_thinking(answer: &str) -> String {
         match piece {
             Piece::Text(more) => text.push_str(&more),
             Piece::WasThinking(bytes) => text.truncate(text.len().saturating_sub(bytes)),
-            // As much as it was, from where it stands: the end of what was given.
+            // Thinking is not collected here; it is the end of `answer`.
             Piece::WasText(bytes, tag) => {
                 text.push_str(&tag);
                 text.push_str(answer.get(answer.len().saturating_sub(bytes)..).unwrap_or_default());
@@ -331,13 +332,13 @@ pub fn without_thinking(answer: &str) -> String {
     text
 }
 
-/// Whether there is something between two tags, other than the word between two tags that are spoken of.
+/// Whether there is content between two tags, other than a word such as "and" between mentioned tags.
 fn is_said(between: &str) -> bool {
     let words: String = between.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_lowercase();
     !matches!(words.as_str(), "" | "and" | "or" | "to" | "и" | "или" | "до")
 }
 
-/// What ends a quotation that begins with `c`.
+/// The quotation mark that closes `c`.
 fn closing_quote(c: char) -> Option<char> {
     Some(match c {
         '"' | '\'' | '\\' => c,

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Text and thinking as a reader keeps them.
+/// Text and thinking as a reader collects them.
 fn split_with(assumed: bool, pieces: &[&str], cut: bool) -> (String, String) {
     let mut splitter = Splitter::new(assumed);
     let (mut text, mut thinking) = (String::new(), String::new());

@@ -1,4 +1,4 @@
-//! What a chunk of a streamed answer adds.
+//! The delta of a stream chunk.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -7,8 +7,8 @@ use utoipa::ToSchema;
 use super::{Content, Message, lenient};
 use crate::llm::parts::{self, Part};
 
-/// What a chunk adds to a message. A content that comes as a list of parts is sorted: its text into `content`, its thinking
-/// and a refusal under the names that others use for them.
+/// What a chunk adds to a message. Content that is a list of parts is sorted: text into `content`, thinking and
+/// refusals into the fields that other servers use.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(from = "RawDelta")]
 pub struct Delta {
@@ -21,7 +21,7 @@ pub struct Delta {
     pub extra: Map<String, Value>,
 }
 
-/// A [`Delta`] as it comes.
+/// A [`Delta`] as received.
 #[derive(Deserialize)]
 struct RawDelta {
     #[serde(default, deserialize_with = "lenient")]
@@ -45,7 +45,7 @@ impl From<RawDelta> for Delta {
             _ => return delta,
         };
         for part in &parts {
-            // Pieces of one text, not parts of a message: nothing comes between them.
+            // Fragments of one text, not parts of a message: joined without a separator.
             match parts::read(part) {
                 Part::Text(text) => delta.content.get_or_insert_default().push_str(&text),
                 Part::Thinking(text) => delta.append("reasoning_content", &text),
@@ -58,7 +58,7 @@ impl From<RawDelta> for Delta {
 }
 
 impl From<Message> for Delta {
-    /// All of a whole message as one piece.
+    /// A whole message as one delta.
     fn from(message: Message) -> Self {
         let content = match message.content {
             Some(Content::Text(text)) => Value::String(text),
@@ -77,22 +77,22 @@ impl Delta {
         }
     }
 
-    /// What it adds to the model's thinking, whatever the server calls it.
+    /// The added thinking, whatever field the server uses.
     pub fn thinking(&self) -> String {
         parts::thinking(&self.extra).unwrap_or_default()
     }
 
-    /// What it adds to a refusal.
+    /// The added refusal.
     pub fn refusal(&self) -> &str {
         self.extra.get("refusal").and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// What a model wrote beside its text: thinking, and calls of tools.
+    /// Output beside the text: thinking, and tool calls.
     pub(in crate::llm) fn beside(&self) -> String {
         parts::beside(&self.extra)
     }
 
-    /// Whether it holds a piece of a tool call.
+    /// Whether it contains a piece of a tool call.
     pub fn calls_tools(&self) -> bool {
         let some = |v: &Value| v.as_array().map_or(v.is_object(), |list| !list.is_empty());
         ["tool_calls", "function_call"].into_iter().any(|name| self.extra.get(name).is_some_and(some))

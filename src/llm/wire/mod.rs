@@ -1,8 +1,9 @@
-//! OpenAI's chat format as its many implementations really speak it.
+//! OpenAI's chat format, as its many implementations use it.
 //!
-//! Every field that a server may leave out, send as null or misspell in type is optional or empty here, and what we do not
-//! know is kept in `extra`. What comes from a server also keeps its [`Original`] text, so that passing it on changes nothing.
-//! Key order inside `extra` is kept (`serde_json` is built with `preserve_order`): models read the order of a schema's properties.
+//! Every field that a server may omit, send as null or with a wrong type is optional or empty here, and unknown fields
+//! are kept in `extra`. Messages from a server also keep their [`Original`] text, so that passing them on changes
+//! nothing. Key order inside `extra` is kept (`serde_json` is built with `preserve_order`): models read the order of a
+//! schema's properties.
 
 mod delta;
 mod usage;
@@ -32,29 +33,29 @@ pub struct ChatRequest {
     pub stream_options: Option<StreamOptions>,
     #[serde(default, deserialize_with = "loose::float", skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f64>,
-    /// Most tokens of the answer; the older name.
+    /// Token limit of the answer; the older name.
     #[serde(default, deserialize_with = "loose::limit", skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<u32>,
-    /// Most tokens of the answer, reasoning included; the newer name.
+    /// Token limit of the answer, reasoning included; the newer name.
     #[serde(default, deserialize_with = "loose::limit", skip_serializing_if = "Option::is_none")]
     pub max_completion_tokens: Option<u32>,
-    /// Everything else (`tools`, `response_format`, `top_p`, ...), passed on as it is.
+    /// Everything else (`tools`, `response_format`, `top_p`, ...), passed on unchanged.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
 
 impl ChatRequest {
-    /// A request with these messages and nothing else set.
+    /// A request with these messages and no other settings.
     pub fn new(model: impl Into<String>, messages: Vec<Message>) -> Self {
         Self { model: model.into(), messages, ..Self::default() }
     }
 
-    /// Whether the client asked for a last chunk with usage.
+    /// Whether the client asked for a final chunk with usage.
     pub fn wants_usage(&self) -> bool {
         self.stream_options.as_ref().is_some_and(|o| o.include_usage == Some(true))
     }
 
-    /// Text of the last message of the user; empty where there is none.
+    /// Text of the user's last message; empty if there is none.
     pub fn question(&self) -> String {
         self.messages.iter().rev().find(|m| m.role == "user").map(Message::text).unwrap_or_default()
     }
@@ -100,17 +101,17 @@ impl Message {
         Self::new("assistant", text)
     }
 
-    /// The text of the content, its parts put together; thinking is no text.
+    /// The text of the content, its parts joined; without thinking.
     pub fn text(&self) -> String {
         self.content.as_ref().map(Content::text).unwrap_or_default()
     }
 
-    /// Whether a part of the content cannot be read as text: a picture, sound, a file.
+    /// Whether a part of the content cannot be read as text: an image, sound, a file.
     pub fn has_more_than_text(&self) -> bool {
         matches!(&self.content, Some(Content::Parts(parts)) if parts.iter().any(|part| parts::read(part) == Part::Other))
     }
 
-    /// Whether it calls tools, or answers such a call.
+    /// Whether it contains tool calls, or the result of one.
     pub fn is_about_tools(&self) -> bool {
         let calls = |name: &str| {
             self.extra.get(name).is_some_and(|v| !v.is_null() && v.as_array().is_none_or(|l| !l.is_empty()))
@@ -121,7 +122,7 @@ impl Message {
 
 /// A message's content.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(untagged, expecting = "the content of a message is a text or a list of parts")]
+#[serde(untagged, expecting = "the content of a message must be a text or a list of parts")]
 pub enum Content {
     Text(String),
     /// `{"type": "text", "text": ...}`, `{"type": "image_url", ...}`, ...
@@ -190,7 +191,7 @@ pub struct ChatChunk {
 }
 
 impl ChatChunk {
-    /// Text that the first choice gained.
+    /// Text added to the first choice.
     pub fn text(&self) -> &str {
         self.choices.first().and_then(|c| c.delta.content.as_deref()).unwrap_or_default()
     }
@@ -200,7 +201,7 @@ impl ChatChunk {
         self.choices.first()?.finish_reason.as_deref()
     }
 
-    /// A chunk that carries usage and nothing else: sent only because `include_usage` was asked for.
+    /// Whether the chunk carries only usage: sent only because of `include_usage`.
     pub fn is_usage_only(&self) -> bool {
         self.choices.is_empty() && self.usage.is_some()
     }
@@ -218,7 +219,7 @@ pub struct ChunkChoice {
     pub extra: Map<String, Value>,
 }
 
-/// Something from a model server: its JSON text as received, and what we understand of it. Immutable, so that the two
+/// A message from a model server: its JSON text as received, and our parsed view of it. Immutable, so that the two
 /// cannot disagree.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Original<T> {
@@ -232,7 +233,7 @@ pub type Chunk = Original<ChatChunk>;
 pub type Completion = Original<ChatCompletion>;
 
 impl<T: Serialize + DeserializeOwned> Original<T> {
-    /// Understands what a server sent. Of a field that stands twice the last counts, as with other readers of JSON.
+    /// Parses a server's message. Of duplicate fields the last counts, as with other JSON parsers.
     pub fn parse(raw: impl Into<Arc<str>>) -> Result<Self, serde_json::Error> {
         let raw = raw.into();
         let body = serde_json::from_str(&raw).or_else(|error| {
@@ -241,9 +242,9 @@ impl<T: Serialize + DeserializeOwned> Original<T> {
         Ok(Self { raw, body })
     }
 
-    /// Something made here.
+    /// A message created here.
     pub fn made(body: T) -> Self {
-        // These types hold strings, numbers and JSON values: writing them cannot fail.
+        // These types hold strings, numbers and JSON values: serialising them cannot fail.
         Self { raw: serde_json::to_string(&body).unwrap_or_default().into(), body }
     }
 }
@@ -259,7 +260,7 @@ impl<T> Original<T> {
     }
 }
 
-/// A value of the wrong type, or null, is taken as absent: one odd field must not lose a chunk.
+/// A value of the wrong type, or null, counts as absent: one odd field must not lose a chunk.
 pub(super) fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(
     deserializer: D,
 ) -> Result<T, D::Error> {
@@ -267,7 +268,7 @@ pub(super) fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(
     Ok(serde_json::from_value(value).unwrap_or_default())
 }
 
-/// Why an answer ended: an empty reason is none. Some servers send one on every chunk.
+/// Why an answer ended: an empty reason is `None`. Some servers send one on every chunk.
 fn reason<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     lenient::<D, Option<String>>(deserializer).map(|reason| reason.filter(|reason| !reason.trim().is_empty()))
 }

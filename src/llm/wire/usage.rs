@@ -1,16 +1,16 @@
-//! Tokens as providers count them.
+//! Token counts of providers.
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-/// Tokens of one request, as the provider counted them.
+/// Tokens of one request, as counted by the provider.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Usage {
-    /// Cached ones included (OpenAI's meaning).
+    /// Including cached ones (OpenAI's meaning).
     #[serde(default, deserialize_with = "count")]
     pub prompt_tokens: u64,
-    /// Reasoning included.
+    /// Including reasoning.
     #[serde(default, deserialize_with = "count")]
     pub completion_tokens: u64,
     #[serde(default, deserialize_with = "count")]
@@ -21,8 +21,8 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// With its counts in OpenAI's names, where it came with those that Anthropic and OpenAI's newer API use; `None` where nothing was
-    /// counted: some servers send an empty or a zero usage on every chunk, or always.
+    /// The counts under OpenAI's names, also from those of Anthropic and OpenAI's newer API; `None` if nothing was
+    /// counted: some servers send empty or zero usage on every chunk, or always.
     pub(in crate::llm) fn counted(&self) -> Option<Self> {
         let either = |ours: u64, theirs: &str| match ours {
             0 => self.extra.get(theirs).and_then(Value::as_u64).unwrap_or_default(),
@@ -44,7 +44,7 @@ impl Usage {
     }
 }
 
-/// A count that may come as null or as a number with a fraction.
+/// A count that may be null or have a fraction.
 fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     let value = Value::deserialize(deserializer)?;
     #[expect(

@@ -79,10 +79,10 @@ export async function withoutScript() {
 
   await at("what was made is deleted after a confirmation", async () => {
     await confirmed("Delete conversation", "Delete");
-    await page.getByText("The conversation is deleted.").waitFor();
+    await page.getByText("The conversation was deleted.").waitFor();
     await page.getByRole("link", { name: "Edit", exact: true }).click();
     await confirmed("Delete", "Delete");
-    await page.getByText("Plain agent is deleted.").waitFor();
+    await page.getByText("Plain agent was deleted.").waitFor();
     await page.goto(`${base}/settings`);
     await confirmed("Delete this knowledge base", "Delete");
     await page.getByText("“Plain” was deleted.").waitFor();

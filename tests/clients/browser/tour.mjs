@@ -72,7 +72,7 @@ async function members(page) {
   await step(page, "a member is added by a one-time link", async () => {
     await page.goto(`${url}/settings/members`);
     await page.getByLabel("E-mail", { exact: true }).fill("ada@example.com");
-    await page.locator("main").getByRole("button", { name: "Make a link" }).click();
+    await page.locator("main").getByRole("button", { name: "Create link" }).click();
     link = (await page.locator("#secret").textContent()).trim();
     assert.deepEqual(await judge(page, "member-link"), []);
     const guest = await newPage();

@@ -1,4 +1,4 @@
-//! The real Alertmanager before the appliance: firing, repeating, resolved, the appliance away and back, silences.
+//! A real Alertmanager in front of Holdfast: firing, repeating, resolved, Holdfast down and up again, silences.
 
 use std::{
     path::{Path, PathBuf},
@@ -39,7 +39,7 @@ fn program() -> PathBuf {
     })
 }
 
-/// An address of our own, before the appliance: it can be switched off, as when the appliance is away.
+/// An address in front of Holdfast that can be switched off, as if Holdfast were down.
 struct Gate {
     address: String,
     open: Arc<AtomicBool>,
@@ -67,7 +67,7 @@ impl Gate {
                 lifecycle.spawn("gate.connection", async move {
                     let mut outside = TcpStream::connect(target).await.unwrap();
                     let closed = async {
-                        // Kept connections end with it, too.
+                        // Open connections are closed, too.
                         while open.load(Ordering::SeqCst) {
                             tokio::time::sleep(Duration::from_millis(20)).await;
                         }
@@ -170,7 +170,7 @@ async fn count(admin: &Client, query: &str) -> usize {
 async fn doctor_says_whether_anybody_outside_is_told() {
     let (app, alertmanager, _gate) = start_both().await;
     let alone = check(&app, "alerting.outside").await;
-    assert!(alone.status == Health::Warn && alone.summary.contains("nobody outside"), "{alone:?}");
+    assert!(alone.status == Health::Warn && alone.summary.contains("nobody is notified"), "{alone:?}");
     let config = std::fs::read_to_string(&alertmanager.config).unwrap();
     let outside = format!("{config}- name: outside\n  webhook_configs:\n  - url: http://127.0.0.1:1/\n");
     std::fs::write(&alertmanager.config, outside).unwrap();
@@ -194,11 +194,11 @@ async fn alertmanagers_alerts_arrive_repeat_end_and_survive_our_absence() {
     assert_eq!((first["name"].as_str(), first["severity"].as_str()), (Some("QueueStuck"), Some("critical")));
     assert_eq!(first["annotations"]["summary"], "QueueStuck happened");
     assert_eq!(first["starts_at"].as_str().unwrap().parse::<DateTime<Utc>>().unwrap(), began);
-    // It repeats after two seconds: the same row, heard of again.
+    // It repeats after two seconds: the same row with a newer `heard_at`.
     until("it does not repeat", async || list(&admin, "").await[0]["heard_at"] != first["heard_at"]).await;
     assert_eq!(count(&admin, "").await, 1);
 
-    // We are away, it ends meanwhile, another one begins: both are told when we are back.
+    // We are down, one alert ends meanwhile and another starts: we are notified of both afterwards.
     gate.open.store(false, Ordering::SeqCst);
     alertmanager.tell("QueueStuck", began, Some(now(&app))).await;
     alertmanager.tell("DiskWillFill", now(&app), None).await;
@@ -244,7 +244,7 @@ async fn silences_are_made_seen_and_ended_at_alertmanager() {
     alertmanager.tell("Heard", began, Some(now(&app))).await;
     until("it does not end", async || count(&admin, "status=firing").await == 1).await;
 
-    // It ends while it is silenced: Alertmanager says nothing of it, and we notice.
+    // It ends while silenced: Alertmanager sends nothing, and the comparison finds it.
     alertmanager.tell("Noisy", began, Some(now(&app))).await;
     until("it is still there", async || {
         Client::new(&alertmanager.url).get("/api/v2/alerts").await.expect(200) == json!([])
@@ -263,7 +263,7 @@ async fn silences_are_made_seen_and_ended_at_alertmanager() {
     assert_eq!(over["state"], "expired", "{over}");
     admin.delete(&format!("{path}/00000000-0000-0000-0000-000000000000")).await.problem(404, "silence_not_found");
     admin.delete(&format!("{path}/..%2Fstatus")).await.problem(404, "silence_not_found");
-    // Alertmanager's own rules come back in its words: one that fits everything silences nothing on purpose.
+    // Alertmanager's own error message is returned: it refuses a matcher that matches everything.
     let all = json!({"matchers": [{"name": "alertname", "operator": "=~", "value": ".*"}], "duration_seconds": 3600, "comment": "all"});
     let refused = admin.post(&path, &all).await;
     refused.problem(422, "alertmanager_refused");

@@ -1,4 +1,4 @@
-//! Taking notifications.
+//! Receiving notifications.
 
 use std::time::Instant;
 
@@ -20,7 +20,7 @@ async fn an_alert_is_one_row_from_its_start_to_its_end() {
         send(&app, std::slice::from_ref(&alert)).await,
         json!({"firing": 1, "resolved": 0, "repeated": 0, "unreadable": 0, "watchdog": false})
     );
-    // Said again with other words, as values in annotations change.
+    // Repeated with other annotations, as their values change.
     app.clock.advance(TimeDelta::minutes(5));
     let mut again = alert.clone();
     again["annotations"]["description"] = json!("It went from 2 to 3.");
@@ -34,18 +34,18 @@ async fn an_alert_is_one_row_from_its_start_to_its_end() {
 
     let ended = now(&app);
     assert_eq!(send(&app, &[resolved(alert.clone(), ended)]).await["resolved"], 1);
-    // What says "firing" right after is older news that came late.
+    // "firing" right after "resolved" is a delayed message.
     app.clock.advance(TimeDelta::seconds(5));
     assert_eq!(send(&app, std::slice::from_ref(&alert)).await["firing"], 0);
     let rows = list(&admin, "status=resolved").await;
     assert_eq!(rows.len(), 1, "{rows:?}");
     assert_eq!(rows[0]["ends_at"].as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>().unwrap(), ended);
     assert_eq!(metric(&app, "holdfast_alerting_firing{severity=\"warning\"}"), 0);
-    // What says so minutes later is an alert that went on: Prometheus was cut off for a while.
+    // Minutes later it is an alert that did not end: Prometheus was cut off for a while.
     app.clock.advance(TimeDelta::minutes(3));
     assert_eq!(send(&app, std::slice::from_ref(&alert)).await["firing"], 1);
     assert_eq!(list(&admin, "status=firing").await.len(), 1);
-    // It fires anew, and nobody said that it had ended: it has.
+    // It fires anew without a report of its end: the first one has ended.
     let anew = firing("DiskWillFill", "warning", now(&app));
     assert_eq!(
         send(&app, &[anew]).await,
@@ -54,7 +54,7 @@ async fn an_alert_is_one_row_from_its_start_to_its_end() {
     let rows = list(&admin, "").await;
     assert_eq!((rows.len(), &rows[0]["ends_at"]), (2, &Value::Null));
     assert_eq!(rows[1]["ends_at"], rows[0]["starts_at"]);
-    // And an older one that comes after it is over already.
+    // An older one that arrives afterwards has ended already.
     let older = firing("DiskWillFill", "warning", began - TimeDelta::hours(1));
     send(&app, &[older]).await;
     assert_eq!(list(&admin, "status=firing").await.len(), 1);
@@ -75,7 +75,7 @@ async fn only_the_token_opens_the_door() {
     }
     let anonymous = app.anonymous();
     anonymous.post(PATH, &json!({})).await.problem(401, "invalid_alerting_token");
-    // A session is no token either, and the token opens nothing else.
+    // A session does not replace the token, and the token opens nothing else.
     admin.post(PATH, &json!({})).await.problem(401, "invalid_alerting_token");
     let reading = anonymous.request(Method::GET, PATH).bearer_auth(TOKEN);
     anonymous.send(reading).await.problem(401, "invalid_api_key");
@@ -96,14 +96,14 @@ async fn only_the_token_opens_the_door() {
             assert_eq!(answer.json()["errors"][0]["pointer"], pointer, "{body}: {}", answer.text);
         }
     }
-    // One that cannot be read does not keep the others out, and is said.
+    // An unreadable alert does not reject the others, and is reported.
     let odd = json!({"status": "firing", "labels": {"alertname": "Odd"}, "startsAt": "yesterday"});
     let taken = send(&app, &[odd, firing("B", "CRITICAL", now(&app))]).await;
     assert_eq!(taken, json!({"firing": 1, "resolved": 0, "repeated": 0, "unreadable": 1, "watchdog": false}));
     assert_eq!(list(&admin, "severity=critical").await.len(), 1);
     assert_eq!(metric(&app, "holdfast_alerting_notifications_total{outcome=\"in_part\"}"), 1);
     send_raw(&app, TOKEN, " ".repeat((16 << 20) + 65_536)).await.problem(413, "payload_too_large");
-    // Alertmanager tries again after a 5xx: what it says while the database is away is not lost.
+    // Alertmanager retries after a 5xx: nothing is lost while the database is unreachable.
     app.app.db.close().await;
     let away = send_raw(&app, TOKEN, body).await;
     away.problem(503, "unavailable");
@@ -130,7 +130,7 @@ async fn a_storm_is_taken_at_once_and_seen_by_pages() {
     let alerts: Vec<Value> =
         (0..800).map(|n| firing(&format!("Storm{n}"), ["critical", "warning", "info"][n % 3], began)).collect();
     let asked = Instant::now();
-    // Two Alertmanagers tell the same at once.
+    // Two Alertmanagers send the same at once.
     let (one, other) = tokio::join!(send(&app, &alerts), send(&app, &alerts));
     assert!(asked.elapsed().as_secs() < 20, "{:?}", asked.elapsed());
     assert_eq!(one["firing"].as_i64().unwrap() + other["firing"].as_i64().unwrap(), 800, "{one} {other}");

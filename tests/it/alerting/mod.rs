@@ -1,4 +1,4 @@
-//! Alerts, on the real router and PostgreSQL: what is sent, kept, shown and passed on.
+//! Alerts on the real router and PostgreSQL: received, stored, shown and forwarded.
 
 mod alertmanager;
 mod intake;
@@ -28,12 +28,12 @@ use crate::support::app::{Answer, Client, TestApp};
 const TOKEN: &str = "a-token-for-alertmanager";
 const PATH: &str = "/api/v1/alerts";
 
-/// An appliance that takes alerts.
+/// A server that accepts alerts.
 async fn start(settings: &[(&str, &str)]) -> TestApp {
     TestApp::start_with(&[&[("HOLDFAST_ALERTING__TOKEN", TOKEN)], settings].concat()).await
 }
 
-/// What Alertmanager sends, its unused fields included.
+/// A notification as Alertmanager sends it, unused fields included.
 fn notification(alerts: &[Value]) -> Value {
     json!({
         "version": "4", "groupKey": "{}:{alertname=\"X\"}", "truncatedAlerts": 0, "status": "firing", "receiver": "holdfast",
@@ -66,7 +66,7 @@ async fn send(app: &TestApp, alerts: &[Value]) -> Value {
     send_raw(app, TOKEN, notification(alerts).to_string()).await.expect(200)
 }
 
-/// All alerts that the query finds.
+/// All alerts that match the query.
 async fn list(admin: &Client, query: &str) -> Vec<Value> {
     let answer = admin.get(&format!("{PATH}?{query}")).await.expect(200);
     answer["data"].as_array().unwrap().clone()
@@ -77,7 +77,7 @@ async fn check(app: &TestApp, name: &str) -> CheckResult {
     run_all(&checks).await.remove(0).result
 }
 
-/// The value of a series, without its fraction; 0 where it is absent.
+/// The value of a series, without its fraction; 0 when it is absent.
 fn metric(app: &TestApp, series: &str) -> i64 {
     let text = app.app.telemetry.encode();
     let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
@@ -88,7 +88,7 @@ fn now(app: &TestApp) -> DateTime<Utc> {
     app.clock.now().trunc_subsecs(0)
 }
 
-/// What somebody else's server was sent.
+/// A request received by the outside server.
 #[derive(Clone, Debug)]
 struct Received {
     method: Method,
@@ -97,7 +97,7 @@ struct Received {
     body: String,
 }
 
-/// Somebody else's server: notes what it gets, and answers with a status that a test can change.
+/// An outside server: records requests, and answers with a status that a test can change.
 #[derive(Clone)]
 struct Receiver {
     url: String,

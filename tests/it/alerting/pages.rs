@@ -35,9 +35,9 @@ async fn operators_see_what_fires_and_what_did() {
     let admin = app.admin().await;
     let empty = page(&admin, "/alerts").await;
     assert!(
-        empty.contains("Nothing fires")
-            && empty.contains("No alert has ended yet")
-            && empty.contains("no Watchdog yet")
+        empty.contains("No alerts firing")
+            && empty.contains("No past alerts yet")
+            && empty.contains("no Watchdog received yet")
     );
     assert!(!page(&admin, "/").await.contains("alerts fire"));
 
@@ -54,7 +54,7 @@ async fn operators_see_what_fires_and_what_did() {
     assert!(first.find("DatabaseDown").unwrap() < first.find("Slow").unwrap(), "the worst comes first");
     let alerts = page(&admin, "/alerts").await;
     assert!(alerts.contains("QueueStuck") && alerts.contains("2 h"), "{alerts}");
-    // Without an Alertmanager that could do it, there is no button that promises it.
+    // No silence button without an Alertmanager to create the silence.
     assert!(!alerts.contains("Silence 2 h"));
     let found = page(&admin, "/alerts?q=queue&severity=warning&from=2020-01-01&to=2090-01-01").await;
     assert!(found.contains("QueueStuck"));
@@ -65,7 +65,7 @@ async fn operators_see_what_fires_and_what_did() {
     }
     let id = list(&admin, "search=DatabaseDown").await[0]["id"].as_str().unwrap().to_owned();
     let detail = page(&admin, &format!("/alerts/{id}")).await;
-    for words in ["critical", "holdfast:9464", "It went from 1 to 2.", "To no webhook", "http://prometheus:9090/graph"]
+    for words in ["critical", "holdfast:9464", "It went from 1 to 2.", "Not forwarded", "http://prometheus:9090/graph"]
     {
         assert!(detail.contains(words), "{words} is not in {detail}");
     }
@@ -93,7 +93,7 @@ async fn nobody_else_sees_them() {
             assert_eq!(open(&other, &path, "en").await.status, 403, "{path}");
         }
         assert_eq!(submit(&other, &format!("/alerts/{id}/silence"), &[]).await.status, 403);
-        // Runbooks say nothing of this installation.
+        // Runbooks contain nothing about this installation.
         page(&other, "/runbooks").await;
     }
     let anonymous = app.anonymous();
@@ -121,10 +121,10 @@ async fn silences_say_why_they_cannot_be_made() {
         submit(&admin, "/alerts/silences", &[("matchers", "alertname=X"), ("hours", "2"), ("comment", "c")]).await;
     assert_eq!((made.status.as_u16(), made.headers[header::LOCATION].to_str().unwrap()), (303, "/alerts/silences"));
     let wrong = submit(&admin, "/alerts/silences", &[("matchers", "nonsense"), ("hours", "2"), ("comment", "c")]).await;
-    assert!(wrong.status == 422 && wrong.text.contains("This is no matcher"), "{}", wrong.text);
+    assert!(wrong.status == 422 && wrong.text.contains("This is not a matcher"), "{}", wrong.text);
     let check = super::check(&away, "alerting.alertmanager").await;
     assert_eq!(check.status, holdfast::platform::health::Status::Fail);
-    // A comparison that cannot be made ends nothing.
+    // A comparison that fails ends no alert.
     send(&away, &[firing("Still", "info", now(&away))]).await;
     away.clock.advance(TimeDelta::minutes(20));
     assert!(away.app.alerting.compare().await.is_err());
@@ -132,13 +132,13 @@ async fn silences_say_why_they_cannot_be_made() {
     away.stop().await;
 }
 
-/// The night that they are for: nobody can sign in, since the database is gone.
+/// The case they are for: nobody can sign in, because the database is down.
 #[tokio::test(flavor = "multi_thread")]
 async fn runbooks_are_read_without_a_session_and_without_the_database() {
     let app = start(&[]).await;
     let admin = app.admin().await;
     app.app.db.close().await;
-    // With the cookie of a session, too: it is not looked up.
+    // Also with a session cookie: it is not looked up.
     for reader in [&app.anonymous(), &admin] {
         let list = open(reader, "/runbooks", "en").await;
         assert_eq!(list.status, 200, "{}", list.text);

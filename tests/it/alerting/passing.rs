@@ -1,4 +1,4 @@
-//! Passing on: signed webhooks and the outside heartbeat.
+//! Forwarding: signed webhooks and the outside heartbeat.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::support::{
 
 const SECRET: &str = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
-/// What a receiver does, by the words of the standard; returns what was said.
+/// Verifies a webhook as the standard says; returns its body.
 fn verify(received: &Received) -> Value {
     let header = |name: &str| received.headers[name].to_str().unwrap();
     let signed = format!("{}.{}.{}", header("webhook-id"), header("webhook-timestamp"), received.body);
@@ -33,7 +33,7 @@ async fn deliveries(admin: &Client) -> Vec<Value> {
     admin.get(&format!("{PATH}/{id}")).await.expect(200)["deliveries"].as_array().unwrap().clone()
 }
 
-/// Runs what waits for its next attempt.
+/// Runs deliveries that wait for their next attempt.
 async fn hurry(admin: &Client) {
     for job in admin.get("/api/v1/jobs?system=true&state=queued&kind=alerting.deliver").await.expect(200)["data"]
         .as_array()
@@ -91,7 +91,7 @@ async fn webhooks_are_signed_and_every_attempt_says_the_same() {
     assert_eq!((said["type"].as_str(), said["data"]["name"].as_str()), (Some("alert.firing"), Some("JobsStuck")));
     assert_eq!(said["data"]["annotations"]["summary"], "JobsStuck is wrong");
     assert!(said["data"]["url"].as_str().unwrap().ends_with(&format!("/alerts/{waiting}")));
-    // Repeating is no news, ending is.
+    // A repetition is not forwarded, a resolution is.
     send(&app, std::slice::from_ref(&alert)).await;
     send(&app, &[resolved(alert, now(&app))]).await;
     app.wait_for_jobs().await;
@@ -115,7 +115,7 @@ async fn a_receiver_that_wants_no_more_gets_no_more() {
     assert_eq!(delivery["state"], "dead", "{delivery}");
     let dead = admin.get("/api/v1/jobs?system=true&state=dead&kind=alerting.deliver").await.expect(200);
     assert_eq!(dead["data"].as_array().unwrap().len(), 1);
-    // Run again from the dead letters once the receiver is there again.
+    // Run again from the dead letters once the receiver is back.
     receiver.answer_with(200);
     let job = dead["data"][0]["id"].as_str().unwrap();
     let again = admin.post(&format!("/api/v1/jobs/{job}/retry"), &json!({})).await;
@@ -149,7 +149,7 @@ async fn the_watchdog_is_a_time_and_a_heartbeat() {
     let quiet = check(&app, "alerting.watchdog").await;
     assert_eq!(quiet.status, Health::Warn);
     assert!(quiet.summary.contains("16 minutes"), "{quiet:?}");
-    // Resolved is no sign of life.
+    // A resolved Watchdog triggers no heartbeat.
     send(&app, &[resolved(watchdog.clone(), now(&app))]).await;
     assert_eq!(check(&app, "alerting.watchdog").await.status, Health::Warn);
     assert_eq!(metric(&app, "holdfast_alerting_heartbeats_total{outcome=\"ok\"}"), 1);

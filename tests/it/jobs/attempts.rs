@@ -1,4 +1,4 @@
-//! How an attempt ends: failure, retry, time-out, cancellation.
+//! How an attempt ends: failure, retry, timeout, cancellation.
 
 use std::{
     collections::BTreeMap,
@@ -65,7 +65,7 @@ async fn failures_are_retried_then_given_up_and_run_again_on_request() {
     let panicked = api.get(&format!("/api/v1/jobs/{}", ids["panics"])).await;
     assert!(panicked["history"][0]["error"].as_str().unwrap().contains("panicked: out of order"), "{panicked}");
 
-    // Who only uses the installation sees that it failed, not what was said inside, and cannot search for it either.
+    // Users see that it failed, but not the internal error, and cannot search for its text either.
     let member = Api::new(&worker.jobs, &principal(org, Role::Owner, false));
     let seen = member.get(&format!("/api/v1/jobs/{}", ids["fails"])).await;
     let reason = "something went wrong here; it has been logged";
@@ -85,7 +85,7 @@ async fn failures_are_retried_then_given_up_and_run_again_on_request() {
     assert_eq!(api.send(Method::POST, &format!("/api/v1/jobs/{}/retry", ids["fails"])).await.0, StatusCode::CONFLICT);
     assert_eq!(api.send(Method::DELETE, &format!("/api/v1/jobs/{}", ids["hopeless"])).await.0, StatusCode::NO_CONTENT);
     assert_eq!(bench.count("SELECT count(*) FROM job_dead_letters").await, 0);
-    // A job that put itself off runs at once when asked to.
+    // A snoozed job runs at once when asked to.
     assert_eq!(api.send(Method::POST, &format!("/api/v1/jobs/{}/retry", ids["snoozes"])).await.0, StatusCode::OK);
     bench.until("SELECT count(*) FROM jobs", 0).await;
     worker.stop().await;

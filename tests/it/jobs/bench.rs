@@ -1,4 +1,5 @@
-//! What the tests of the queue share: a database, workers that do what a test says, and the routes as somebody sees them.
+//! Shared by the tests of the queue: a database, workers whose jobs run a test's closure, and the routes as a given
+//! user.
 
 use std::{
     sync::{
@@ -30,7 +31,7 @@ use tower::ServiceExt as _;
 
 use crate::support::cluster::cluster;
 
-/// Work that does what the test says.
+/// A job that runs the test's closure.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Probe {
     pub tag: String,
@@ -44,7 +45,7 @@ impl Job for Probe {
     const BACKOFF: Duration = Duration::from_millis(20);
 }
 
-/// Work that may take half a second, in a queue of its own.
+/// A job with a timeout of half a second, in a queue of its own.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Hasty {}
 
@@ -56,7 +57,7 @@ impl Job for Hasty {
     const BACKOFF: Duration = Duration::from_millis(20);
 }
 
-/// A database with the queue's tables, and what a test does to it.
+/// A database with the queue's tables, and helpers.
 pub struct Bench {
     pub name: String,
     pub target: Target,
@@ -64,7 +65,7 @@ pub struct Bench {
     pub clock: Clock,
 }
 
-/// A worker with what has run on it.
+/// A running worker.
 pub struct Worker {
     pub jobs: Jobs,
     pub lifecycle: Lifecycle,
@@ -149,7 +150,7 @@ pub fn config(concurrency: usize) -> Config {
 
 pub type Seen = Arc<Mutex<Vec<String>>>;
 
-/// Runs probes with `body` after writing down their tags.
+/// Registers a probe that records its tag, then runs `body`.
 pub fn probes<F, Fut>(seen: &Seen, body: F) -> Registry
 where
     F: Fn(JobContext, String) -> Fut + Send + Sync + Clone + 'static,
@@ -176,7 +177,7 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Waits for the gate alone: a paused process does not hear its cancellation.
+    /// Waits only for the gate: a paused process does not notice its cancellation.
     pub fn deaf(&self) -> Registry {
         let gate = self.clone();
         probes(&Seen::default(), move |_, _| {
@@ -200,7 +201,7 @@ impl Gate {
     }
 }
 
-/// The routes of this capability as somebody sees them.
+/// The routes of this capability for a given principal.
 pub struct Api {
     router: Router,
     who: Principal,

@@ -1,4 +1,4 @@
-//! Workers that die, pause or are asked to stop, and a database that goes away.
+//! Workers that die, pause or are told to stop, and a database that becomes unreachable.
 
 use std::{
     collections::BTreeMap,
@@ -24,7 +24,7 @@ async fn a_killed_workers_job_runs_again_on_another() {
     let killed = bench.worker(config(4), gate.deaf());
     let id = bench.probe("x").await;
     gate.begun(1).await;
-    // As kill -9: every task of the worker is gone, its lease is not.
+    // Like kill -9: all tasks of the worker are gone, its leases remain.
     killed.lifecycle.hard().cancel();
     bench.execute("UPDATE jobs SET leased_until = now() - interval '1 second' WHERE state = 'running'").await;
     let seen = Seen::default();
@@ -44,7 +44,7 @@ async fn a_killed_workers_job_runs_again_on_another() {
     bench.end().await;
 }
 
-/// Of what is worked on, something may be what kills the process: whoever works on it again has to know.
+/// A job may be what kills its process: the next attempt has to know how many workers were lost.
 #[tokio::test]
 async fn an_attempt_knows_of_those_before_it_that_were_killed() {
     let bench = Bench::new().await;
@@ -99,7 +99,7 @@ async fn a_paused_worker_that_comes_back_cannot_finish_a_job_that_another_has() 
     bench.execute("UPDATE jobs SET leased_until = now() - interval '1 second' WHERE state = 'running'").await;
     let other = bench.worker(config(1), second.deaf());
     second.begun(1).await;
-    // The first comes to its end while the second works: it must change nothing.
+    // The first attempt ends while the second runs: it must change nothing.
     paused.open.cancel();
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(bench.count("SELECT count(*) FROM jobs WHERE state = 'running' AND lease_no = 2").await, 1);
@@ -136,7 +136,7 @@ async fn whatever_expires_and_whoever_dies_every_job_is_finished_exactly_once() 
     let mut workers: Vec<_> = (0..3).map(|_| bench.worker(config(4), registry.clone())).collect();
     for round in 0..12 {
         tokio::time::sleep(Duration::from_millis(120)).await;
-        // Leases that run out under working and dead workers alike; sometimes a worker is killed and replaced.
+        // Leases expire under live and dead workers alike; sometimes a worker is killed and replaced.
         bench
             .execute(
                 "UPDATE jobs SET leased_until = now() - interval '1 second' WHERE state = 'running' AND random() < 0.5",
@@ -178,7 +178,7 @@ async fn a_restarted_database_costs_the_worker_nothing() {
     terminate_sessions(&bench.target).await;
     gate.open.cancel();
     terminate_sessions(&bench.target).await;
-    // Sessions end a moment after they are told to: what they cut is sent again, and the key keeps it one job.
+    // Sessions end a moment after they are told to. Interrupted calls are repeated, and the key keeps it one job.
     let once = Enqueue { unique_key: Some("after".into()), ..Enqueue::default() };
     while bench.enqueue(None, &probe("after"), &once).await.is_err() {}
     bench

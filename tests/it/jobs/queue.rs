@@ -1,4 +1,4 @@
-//! What is queued, and in which order and at what pace it runs.
+//! What is queued, and in which order and at what rate it runs.
 
 use std::{
     sync::{
@@ -95,7 +95,7 @@ async fn priority_goes_first_and_waiting_outweighs_it() {
 #[tokio::test]
 async fn starvation_ends_after_as_many_minutes_as_there_are_steps_of_priority() {
     let bench = Bench::new().await;
-    // A stream of urgent jobs, one each minute; the idle one comes first and lets exactly nine of them pass.
+    // A stream of urgent jobs, one each minute; the ordinary one was queued first and lets exactly nine of them pass.
     for minute in 0..30 {
         let options =
             Enqueue { run_at: Some(Utc::now() - TimeDelta::minutes(60 - minute)), priority: 4, ..Enqueue::default() };
@@ -174,7 +174,7 @@ async fn nobody_waits_for_all_of_anothers_large_upload() {
     let others = seen.iter().rposition(|tag| tag == "small" || tag == "system").unwrap();
     assert!(others < 12, "the last of them was job {others}: {seen:?}");
     let large: Vec<_> = seen.iter().filter(|tag| tag.starts_with("large")).collect();
-    // Two at a time may be written down the other way round.
+    // With two at a time, neighbours may be recorded in either order.
     assert!(large.windows(3).all(|three| three[0] < three[2]), "its own order holds: {large:?}");
     worker.stop().await;
     bench.end().await;
@@ -226,7 +226,7 @@ async fn a_queue_keeps_to_its_limits() {
     assert_eq!(most.load(Ordering::SeqCst), 2);
     // 600 a minute is ten a second with a burst of 60.
     workers[0].jobs.set_limits("test", None, Some(600)).await.unwrap();
-    // From here on: on a busy machine the queueing takes as long as the limit's refilling.
+    // Count from here: on a busy machine queueing takes as long as the limit's refill.
     let started = std::time::Instant::now();
     for _ in 0..80 {
         bench.probe("x").await;

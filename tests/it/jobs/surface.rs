@@ -1,4 +1,4 @@
-//! The queue through its API and its pages: who sees and changes what.
+//! The queue through its API and pages: who sees and changes what.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Schedules, retention, and what the checks say.
+//! Schedules, retention, and the results of the checks.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ async fn of_many_schedulers_one_enqueues_each_tick() {
         tokio::time::sleep(Duration::from_millis(1500)).await;
         assert_eq!(seen.lock().unwrap().len(), fired);
     }
-    // Off for hours: this one is not made up for.
+    // This schedule has been off for hours and does not catch up.
     bench.execute("UPDATE job_schedules SET next_at = now() - interval '3 hours' WHERE name = 'test.tick'").await;
     bench.until("SELECT count(*) FROM job_schedules WHERE name = 'test.tick' AND next_at > now()", 1).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
@@ -48,7 +48,7 @@ async fn a_schedule_with_catch_up_makes_up_once() {
     let bench = Bench::new().await;
     let seen = Seen::default();
     let mut registry = probes(&seen, fine());
-    // Once a year, so that no tick of its own falls into the test.
+    // Once a year, so that no real tick falls into the test.
     registry.schedule("test.tick", Cron::parse("0 0 1 1 *", "UTC").unwrap(), CatchUp::One, &probe("tick")).unwrap();
     bench
         .execute(
@@ -88,7 +88,7 @@ async fn a_schedule_that_a_clock_ahead_put_off_comes_back() {
 async fn metrics_say_when_a_schedule_last_succeeded_what_it_missed_and_that_it_is_late() {
     let bench = Bench::new().await;
     let mut registry = probes(&Seen::default(), fine());
-    // Once a month, so that no tick of its own falls into the test.
+    // Once a month, so that no real tick falls into the test.
     registry.schedule("test.tick", Cron::parse("0 0 1 * *", "UTC").unwrap(), CatchUp::One, &probe("tick")).unwrap();
     bench
         .execute(
@@ -113,7 +113,7 @@ async fn metrics_say_when_a_schedule_last_succeeded_what_it_missed_and_that_it_i
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert_eq!(sample("overdue_seconds"), 0.0);
-    // Its queue is paused: the tick makes a job that nobody begins.
+    // Its queue is paused: the tick makes a job that does not start.
     bench
         .execute(
             "UPDATE job_queues SET paused = true; UPDATE job_schedules SET next_at = now() WHERE name = 'test.tick'",
@@ -129,13 +129,13 @@ async fn metrics_say_when_a_schedule_last_succeeded_what_it_missed_and_that_it_i
     bench.end().await;
 }
 
-/// The value of the series whose line begins so.
+/// The value of the series whose line starts with `begin`.
 fn sample(telemetry: &Telemetry, begin: &str) -> f64 {
     let text = telemetry.encode();
     text.lines().find_map(|line| line.strip_prefix(begin)).unwrap_or_else(|| panic!("no {begin}")).parse().unwrap()
 }
 
-/// The API's process sees what no worker is left to say.
+/// The API process exports the queue's state after the last worker is gone.
 #[tokio::test]
 async fn a_process_without_a_worker_exports_the_queue_and_how_many_workers_live() {
     let bench = Bench::new().await;
@@ -157,7 +157,7 @@ async fn a_process_without_a_worker_exports_the_queue_and_how_many_workers_live(
     sees("workers", 0.0).await;
     let worker = bench.worker(config(2), registry.clone());
     sees("workers", 1.0).await;
-    // A clean stop is seen at once, and not when the sign of life has gone stale.
+    // A clean stop is visible at once, not only when the worker's row expires.
     worker.stop().await;
     assert_eq!(bench.count("SELECT count(*) FROM job_workers").await, 0);
     sees("workers", 0.0).await;
@@ -191,19 +191,19 @@ async fn a_schedule_that_no_code_has_is_removed_at_the_start() {
     registry.schedule("test.tick", Cron::parse("0 0 1 1 *", "UTC").unwrap(), CatchUp::Skip, &probe("tick")).unwrap();
     let worker = bench.worker(config(2), registry);
     bench.until("SELECT count(*) FROM job_schedules WHERE name = 'test.gone'", 0).await;
-    // What a newer version beside this one may have made stays, and so does what this one knows, however late.
+    // Kept: what a newer version beside this one may have created, and what this version knows, however late.
     assert_eq!(bench.count("SELECT count(*) FROM job_schedules WHERE name IN ('test.newer', 'test.tick')").await, 2);
     worker.stop().await;
     bench.end().await;
 }
 
-/// Runs a check of the queue by its name, for a build that runs probes.
+/// Runs a check of the queue by name, for a build that runs probes.
 fn checker(jobs: &Jobs) -> impl AsyncFn(&str) -> CheckResult + use<> {
     let (jobs, registry) = (jobs.clone(), probes(&Seen::default(), fine()));
     async move |name| doctor::checks(&jobs, &registry).into_iter().find(|c| c.name() == name).unwrap().run().await
 }
 
-/// Beside a newer version, during a rolling upgrade or after a downgrade.
+/// A newer version beside this one, during a rolling upgrade or after a downgrade.
 #[tokio::test]
 async fn jobs_that_this_build_does_not_know_make_nobody_unready() {
     let bench = Bench::new().await;
@@ -221,20 +221,20 @@ async fn jobs_that_this_build_does_not_know_make_nobody_unready() {
     let unknown = run("jobs.unknown_kinds").await;
     assert_eq!(unknown.status, Status::Warn);
     assert!(unknown.summary.contains("test.newer (1 due)"), "{}", unknown.summary);
-    // The worker reads the queues' figures at its start; what it cannot run has waited for longer than its patience now.
+    // The worker reads the queue metrics at its start; the job it cannot run has been due for longer than the limit.
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(worker.jobs.progress().status, Status::Pass, "{}", worker.jobs.progress().summary);
     worker.stop().await;
     bench.end().await;
 }
 
-/// The other side: what it knows and does not take makes a worker unready, with the reason.
+/// The opposite case: a due job that the worker can run and does not take makes it unready, with the reason.
 #[tokio::test]
 async fn due_jobs_that_are_known_and_not_taken_make_a_worker_unready() {
     let bench = Bench::new().await;
     bench.execute("INSERT INTO job_queues (name) VALUES ('test')").await;
     bench.probe("x").await;
-    // Somebody holds the queue's lock, so that no lease gets through.
+    // Another session holds the queue's lock, so that no lease succeeds.
     let mut admin = bench.admin().await;
     let mut lock = admin.begin().await.unwrap();
     sqlx::query("SELECT FROM job_queues WHERE name = 'test' FOR UPDATE").execute(&mut *lock).await.unwrap();
@@ -279,7 +279,8 @@ async fn checks_tell_a_queue_without_workers_from_an_idle_one() {
 async fn old_weeks_are_dropped_but_not_what_a_waiting_job_needs() {
     let bench = Bench::new().await;
     let seen = Seen::default();
-    // Two old weeks of each kind; a job of the second still waits. And the coming weeks are gone, as after a long stop.
+    // Two old weeks of each kind, with a job of the second still waiting; the coming weeks are missing, as after a long
+    // stop.
     bench
         .execute(
             "SET ROLE hftest_owner;

@@ -1,7 +1,7 @@
-//! What a server differs in is learned from how it refuses a request, tried once, and remembered for the model.
+//! Learns a server's peculiarities from its refusals: an adaptation is tried once and remembered for the model.
 //!
-//! Only what was not asked for is left out, and only what means the same is written in another way. A parameter of the
-//! client's own that a server does not take is the client's to change: it gets the server's words.
+//! Only what the client did not ask for is omitted, and only equivalent forms are substituted. When a server rejects a
+//! client's own parameter, the client gets the server's message and must change it.
 
 #[cfg(test)]
 mod tests;
@@ -19,10 +19,10 @@ use super::super::{
 
 pub(super) type Adaptations = BTreeSet<Adaptation>;
 
-/// Models that are remembered for one provider.
+/// Most remembered models per provider.
 const MOST_MODELS: usize = 10_000;
 
-/// What was learned, by model; in memory: after a start a server that was repaired is asked anew.
+/// Learned adaptations by model; in memory, so that after a restart a repaired server is tried unchanged.
 #[derive(Debug, Default)]
 pub(super) struct Learned(RwLock<BTreeMap<String, Adaptations>>);
 
@@ -31,7 +31,7 @@ impl Learned {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(model).cloned().unwrap_or_default()
     }
 
-    /// Whether it was new.
+    /// Returns whether it was new.
     pub(super) fn add(&self, model: &str, adaptation: Adaptation) -> bool {
         let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= MOST_MODELS && !all.contains_key(model) {
@@ -54,7 +54,7 @@ impl Learned {
     }
 }
 
-/// A parameter is unknown to the server, whichever it is.
+/// Phrases for a parameter unknown to the server.
 const UNKNOWN: [&str; 15] = [
     "extra_forbidden",
     "extra input",
@@ -85,7 +85,7 @@ pub(super) const OUTPUT_FIELDS: [&str; 8] = [
     "function_call",
 ];
 
-/// What a server said, in lower case.
+/// A server's message, in lower case.
 struct Reason {
     text: String,
     param: String,
@@ -102,7 +102,7 @@ impl Reason {
         any.iter().any(|what| self.text.contains(what))
     }
 
-    /// Whether the parameter is named, as a word of its own.
+    /// Whether the parameter is named as a word of its own.
     fn names(&self, name: &str) -> bool {
         let is_word = |c: char| c.is_alphanumeric() || c == '_';
         self.param == name
@@ -116,14 +116,14 @@ impl Reason {
     }
 }
 
-/// The change that a chat request needs, if one is known for these words; never one that is there already.
+/// The adaptation that a chat request needs, if one is known for this message; never one already in use.
 pub(super) fn remedy(
     refusal: &Refusal,
     request: &ChatRequest,
     known: &Adaptations,
     newer_limit: bool,
 ) -> Option<Adaptation> {
-    // llama.cpp answers 500 when a template refuses the conversation.
+    // llama.cpp answers 500 when a chat template refuses the conversation.
     if !matches!(refusal.failure, Failure::Rejected | Failure::Server | Failure::Forbidden) {
         return None;
     }
@@ -135,7 +135,7 @@ pub(super) fn remedy(
 fn parameters(reason: &Reason, request: &ChatRequest, known: &Adaptations, newer_limit: bool) -> Option<Adaptation> {
     use Adaptation::{InputFieldsOnly, MaxCompletionTokens, MaxTokens, NoStream, NoStreamOptions};
     let streams = request.stream == Some(true) && !known.contains(&NoStream);
-    // What a client asks beyond usage is its own. Usage it gets anyway, estimated.
+    // Other stream options are the client's own. Usage is reported in any case, estimated.
     let optional = request.stream_options.as_ref().is_none_or(|o| o.extra.is_empty());
     let sends_options = streams && optional && !known.contains(&NoStreamOptions);
     if sends_options && (reason.names("stream_options") || reason.names("include_usage")) {
@@ -165,7 +165,7 @@ fn parameters(reason: &Reason, request: &ChatRequest, known: &Adaptations, newer
     {
         return Some(NoStream);
     }
-    // "extra fields not permitted", and nobody says which: the one that is ours.
+    // "extra fields not permitted" without a name: assume the field that we added.
     let anonymous = reason.param.is_empty()
         && reason.says(&[
             "extra field",
@@ -239,7 +239,7 @@ fn conversation(reason: &Reason, request: &ChatRequest, known: &Adaptations) -> 
     (has_parts && ((about_content && about_type) || reason.says(&by_language))).then_some(PlainContent)
 }
 
-/// The change that a request for embeddings needs.
+/// The adaptation that an embeddings request needs.
 pub(super) fn embedding_remedy(refusal: &Refusal, known: &Adaptations) -> Option<Adaptation> {
     let reason = Reason::of(refusal);
     let anonymous = reason.param.is_empty() && reason.says(&["extra field", "extra input"]);

@@ -1,5 +1,5 @@
-//! What a provider says when it fails, in words that our clients may see: its reason, without our key, addresses of the
-//! operator's network or paths of its machine. Which kind of failure it is decides the status, and whether to try again.
+//! Provider failures, with messages that our clients may see: the provider's reason without our key, internal addresses
+//! or paths. The kind of failure decides the status, and whether to retry.
 
 #[cfg(test)]
 mod tests;
@@ -17,11 +17,11 @@ use super::{
     super::error::{Failure, LlmError, Refusal},
     connection::Packed,
     secrets::Secrets,
-    words::{self, Said},
+    words::{self, ErrorText},
 };
 use crate::platform::{clock::Clock, error::chain};
 
-/// The error for an answer with a status of 4xx or 5xx.
+/// The error for a 4xx or 5xx answer.
 pub(super) fn refused(
     provider: &str,
     secrets: &Secrets,
@@ -33,20 +33,20 @@ pub(super) fn refused(
     said.words = secrets.scrub(&said.words);
     let retry_after = retry_after(headers);
     let failure = match classify(status.as_u16(), &said) {
-        // OpenRouter's limit on what runs at a time; without the header the account is empty.
+        // OpenRouter's limit on concurrent requests; without the header the account is empty.
         Failure::Billing if status.as_u16() == 402 && retry_after.is_some() => Failure::RateLimited,
-        // The same words are said of a limit per minute, and then with a time.
+        // The same text is used for per-minute limits, then with a retry time.
         Failure::Quota if retry_after.is_some() && !is_quota_code(&said) => Failure::RateLimited,
         failure => failure,
     };
     report(provider, failure, status.as_u16(), &said, retry_after)
 }
 
-/// `Err` when a body of status 200, or an event of a stream, is an error in one of the shapes that are in use:
-/// `{"error": {...}}` (OpenAI, OpenRouter, `SGLang`), `{"error": "..."}` (Ollama), `{"object": "error", "message"}` (vLLM),
+/// `Err` when a body of status 200, or a stream event, is an error in one of the known forms: `{"error": {...}}`
+/// (OpenAI, OpenRouter, `SGLang`), `{"error": "..."}` (Ollama), `{"object": "error", "message"}` (vLLM),
 /// `{"detail": ...}` (`FastAPI`), `{"errors": [...]}`, `{"message": "...", "code": 500}`.
 pub(super) fn in_body(provider: &str, secrets: &Secrets, text: &str) -> Result<(), LlmError> {
-    // Nearly every chunk ends here, without being parsed twice.
+    // Fast path for nearly every chunk: avoids parsing it twice.
     let is_answer = text.contains("\"choices\"") || text.contains("\"embedding\"");
     if is_answer && !text.contains("\"error\"") {
         return Ok(());
@@ -69,7 +69,7 @@ pub(super) fn in_body(provider: &str, secrets: &Secrets, text: &str) -> Result<(
     Err(said(provider, secrets, text))
 }
 
-/// The error that a server reports in the middle of an answer, whatever its words are wrapped in.
+/// The error that a server reports in the middle of an answer, in whatever form.
 pub(super) fn said(provider: &str, secrets: &Secrets, error: &str) -> LlmError {
     let mut said = words::read(error);
     said.words = secrets.scrub(&said.words);
@@ -77,7 +77,7 @@ pub(super) fn said(provider: &str, secrets: &Secrets, error: &str) -> LlmError {
     report(provider, classify(status, &said), status, &said, None).into()
 }
 
-/// The error that stands in place of a choice, or of an event.
+/// The error in place of a choice or an event.
 pub(super) fn in_place(provider: &str, secrets: &Secrets, error: &Value) -> LlmError {
     said(provider, secrets, &serde_json::json!({ "error": error }).to_string())
 }
@@ -88,7 +88,7 @@ impl From<Refusal> for LlmError {
     }
 }
 
-fn report(provider: &str, failure: Failure, status: u16, said: &Said, retry_after: Option<Duration>) -> Refusal {
+fn report(provider: &str, failure: Failure, status: u16, said: &ErrorText, retry_after: Option<Duration>) -> Refusal {
     let ours = matches!(
         failure,
         Failure::Rejected | Failure::ModelNotFound | Failure::TooLong | Failure::TooLarge | Failure::Moderated
@@ -109,7 +109,7 @@ fn report(provider: &str, failure: Failure, status: u16, said: &Said, retry_afte
     }
 }
 
-/// The error for a connection that failed.
+/// The error for a failed connection.
 pub(super) fn transport(provider: &str, error: &reqwest::Error) -> LlmError {
     let failure = match Packed::within(error) {
         Some(_) => Failure::BadResponse,
@@ -119,7 +119,7 @@ pub(super) fn transport(provider: &str, error: &reqwest::Error) -> LlmError {
     LlmError::Provider { provider: provider.to_owned(), failure, message: describe(error), retry_after: None }
 }
 
-/// What went wrong with a connection, without its address: that is the operator's business.
+/// What went wrong with a connection, without its address, which is internal.
 pub(super) fn describe(error: &reqwest::Error) -> String {
     tracing::warn!(error = chain(error), "a connection to a provider failed");
     if let Some(packed) = Packed::within(error) {
@@ -135,7 +135,7 @@ pub(super) fn describe(error: &reqwest::Error) -> String {
     text.to_owned()
 }
 
-/// Names of errors, and words, by what they mean. Lower case.
+/// Error names and phrases by meaning. Lower case.
 const QUOTA: [&str; 4] =
     ["insufficient_quota", "exceeded your current quota", "quota_exceeded", "budget has been exceeded"];
 const CREDIT: [&str; 6] = [
@@ -185,7 +185,7 @@ const WRONG_KEY: [&str; 6] = [
 const LOADING: [&str; 6] =
     ["loading model", "model is loading", "currently loading", "still loading", "model is not ready", "warming up"];
 
-fn says(said: &Said, any: &[&str]) -> bool {
+fn says(said: &ErrorText, any: &[&str]) -> bool {
     let texts = [Some(&said.words), said.code.as_ref(), said.kind.as_ref()];
     texts.into_iter().flatten().any(|text| {
         let text = text.to_lowercase();
@@ -193,14 +193,14 @@ fn says(said: &Said, any: &[&str]) -> bool {
     })
 }
 
-fn is_quota_code(said: &Said) -> bool {
+fn is_quota_code(said: &ErrorText) -> bool {
     [&said.code, &said.kind].into_iter().flatten().any(|name| name == "insufficient_quota")
 }
 
 #[expect(clippy::match_same_arms, reason = "in the order of the statuses")]
-fn classify(status: u16, said: &Said) -> Failure {
+fn classify(status: u16, said: &ErrorText) -> Failure {
     match status {
-        // Not followed: the key would go along.
+        // Not followed: the key would be sent along.
         300..400 => Failure::BadResponse,
         401 => Failure::Auth,
         402 => Failure::Billing,
@@ -209,7 +209,7 @@ fn classify(status: u16, said: &Said) -> Failure {
         403 if says(said, &QUOTA) => Failure::Quota,
         403 if says(said, &CREDIT) => Failure::Billing,
         403 => Failure::Forbidden,
-        // A page or a plain text: there is no API at this address.
+        // A page or plain text: there is no API at this address.
         404 if !said.structured && !said.words.to_lowercase().contains("model") && !said.words.is_empty() => {
             Failure::BadResponse
         }
@@ -238,8 +238,8 @@ fn classify(status: u16, said: &Said) -> Failure {
     }
 }
 
-/// The status that an error's name stands for, where it came without one.
-fn status_of(said: &Said) -> u16 {
+/// The status that an error's name stands for, for errors without one.
+fn status_of(said: &ErrorText) -> u16 {
     match () {
         () if says(said, &["rate_limit"]) || says(said, &QUOTA) => 429,
         () if says(said, &["overloaded"]) || says(said, &LOADING) => 503,
@@ -255,31 +255,31 @@ fn status_of(said: &Said) -> u16 {
     }
 }
 
-fn wording(failure: Failure, status: u16, said: &Said) -> String {
+fn wording(failure: Failure, status: u16, said: &ErrorText) -> String {
     let said = &said.words;
     let own = match failure {
-        // What it says would tell of the operator's key.
+        // The message would reveal parts of the operator's key.
         Failure::Auth => return "it does not accept the configured API key".to_owned(),
         Failure::Billing => "its account has no credit left".to_owned(),
-        Failure::Quota => "the quota of its account is used up, waiting does not help".to_owned(),
+        Failure::Quota => "the quota of its account is used up; waiting does not help".to_owned(),
         Failure::RateLimited => "it limits the rate of requests, try again later".to_owned(),
         Failure::Overloaded => format!("it is overloaded ({status}), try again later"),
-        Failure::Loading => "it still loads its model, try again later".to_owned(),
+        Failure::Loading => "it is still loading its model, try again later".to_owned(),
         Failure::Timeout => "it did not answer in time".to_owned(),
         Failure::Server => format!("it failed ({status})"),
         Failure::BadResponse if (300..400).contains(&status) => {
-            return format!("it redirects to another address ({status}): base_url must be the one that answers");
+            return format!("it redirects to another address ({status}): base_url must be the final address");
         }
         Failure::BadResponse => format!("there is no such API at its address ({status})"),
-        Failure::Forbidden if said.is_empty() => format!("its account may not do this ({status})"),
+        Failure::Forbidden if said.is_empty() => format!("its account is not allowed to do this ({status})"),
         _ if said.is_empty() => return format!("it refused the request ({status})"),
         _ => return said.clone(),
     };
     if said.is_empty() || own.contains(said.as_str()) { own } else { format!("{own}: {said}") }
 }
 
-/// `retry-after-ms` (OpenAI, Azure) or `Retry-After` (RFC 9110 section 10.2.3): seconds, or a date, which is compared with the
-/// server's own `Date`.
+/// `retry-after-ms` (OpenAI, Azure) or `Retry-After` (RFC 9110 section 10.2.3): seconds, or a date, which is compared
+/// with the server's own `Date`.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name| headers.get(name)?.to_str().ok().map(str::trim);
     let date = |name| DateTime::parse_from_rfc2822(text(name)?).ok();

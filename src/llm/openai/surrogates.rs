@@ -1,34 +1,34 @@
-//! Halves of characters: a server that cuts its text by UTF-16 writes one half of an emoji into one chunk and the other into the
-//! next, as `\ud83d` and `\ude00`. JSON allows to write them, no string can hold them.
+//! Lone UTF-16 surrogates: a server that cuts its text by UTF-16 units writes one surrogate of an emoji into one chunk
+//! and the other into the next, as `\ud83d` and `\ude00`. JSON allows that, but no Rust string can hold them.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
 use serde_json::Value;
 
-/// Stands for a half until it is known what it belongs to: a character that no text has, and the half as four digits.
+/// Precedes a surrogate (as four hex digits) until its pair is known: a noncharacter, which no text contains.
 const MARK: char = '\u{fdd0}';
 
-/// The halves that wait for the next chunk, by the place of their text (`/choices/0/delta/content`).
+/// High surrogates waiting for the next chunk, by the JSON path of their text (`/choices/0/delta/content`).
 #[derive(Debug, Default)]
-pub(super) struct Halves(BTreeMap<String, u16>);
+pub(super) struct Surrogates(BTreeMap<String, u16>);
 
-impl Halves {
-    /// The chunk with its halves joined: the first half at the end of a text waits, a second half at its begin is put to the one
-    /// that waits, and what finds no other half is U+FFFD.
+impl Surrogates {
+    /// The chunk with its surrogates joined: a high surrogate at the end of a text waits, a low one at the beginning
+    /// completes the waiting one, and any other becomes U+FFFD.
     pub(super) fn join<'a>(&mut self, text: &'a str) -> Cow<'a, str> {
-        if self.0.is_empty() && !has_half(text) {
+        if self.0.is_empty() && !has_lone_surrogate(text) {
             return Cow::Borrowed(text);
         }
         let Ok(mut value) = serde_json::from_str::<Value>(&marked(text)) else {
-            return Cow::Owned(mended(text));
+            return Cow::Owned(without_lone_surrogates(text));
         };
-        // A choice that ends, and a chunk without choices, has nothing more to come.
+        // Nothing follows after a choice that ends, or a chunk without choices.
         self.walk(&mut value, &mut String::new(), true);
         self.close_ended(&mut value);
         Cow::Owned(value.to_string())
     }
 
-    /// Whether nothing waits.
+    /// Whether none is waiting.
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -43,7 +43,7 @@ impl Halves {
             }
             Value::Array(items) => {
                 for (at, item) in items.iter_mut().enumerate() {
-                    // A piece of a list (a choice, a tool call) says itself which it is.
+                    // Items of a list (choices, tool calls) carry their own index.
                     let at = item.get("index").and_then(Value::as_u64).unwrap_or(at as u64);
                     self.below(item, place, &at.to_string(), last);
                 }
@@ -61,7 +61,7 @@ impl Halves {
         place.truncate(length);
     }
 
-    /// The text as it is now; `None`: unchanged.
+    /// The text after joining; `None`: unchanged.
     fn text(&mut self, text: &str, place: &str, last: bool) -> Option<String> {
         let waiting = if text.is_empty() { None } else { self.0.remove(place) };
         if waiting.is_none() && !text.contains(MARK) {
@@ -105,7 +105,7 @@ impl Halves {
         Some(out)
     }
 
-    /// What waits in a choice that has ended is a character that cannot be shown.
+    /// A surrogate waiting in a choice that has ended becomes U+FFFD.
     fn close_ended(&mut self, value: &mut Value) {
         for (at, choice) in value.get_mut("choices").and_then(Value::as_array_mut).into_iter().flatten().enumerate() {
             if choice.get("finish_reason").is_none_or(Value::is_null) {
@@ -129,19 +129,19 @@ impl Halves {
     }
 }
 
-/// A JSON text that stands alone: each half without its other is U+FFFD.
-pub(crate) fn mended(text: &str) -> String {
+/// For a JSON text on its own: lone surrogates become U+FFFD.
+pub(crate) fn without_lone_surrogates(text: &str) -> String {
     replaced(text, |_| "\\ufffd".to_owned())
 }
 
-/// Whether the text has a half without its other.
-pub(crate) fn has_half(text: &str) -> bool {
+/// Whether the text has a lone surrogate.
+pub(crate) fn has_lone_surrogate(text: &str) -> bool {
     text.contains("\\u") && lone(text).next().is_some()
 }
 
 fn marked(text: &str) -> String {
     if text.contains(MARK) || text.contains("\\ufdd0") || text.contains("\\uFDD0") {
-        return mended(text);
+        return without_lone_surrogates(text);
     }
     replaced(text, |unit| format!("{MARK}{unit:04x}"))
 }
@@ -157,7 +157,7 @@ fn replaced(text: &str, with: impl Fn(u16) -> String) -> String {
     out
 }
 
-/// The places of `\uXXXX` that are halves without their other.
+/// The positions of `\uXXXX` that are lone surrogates.
 fn lone(text: &str) -> impl Iterator<Item = (usize, u16)> + '_ {
     let bytes = text.as_bytes();
     let unit = |at: usize| {
@@ -175,7 +175,7 @@ fn lone(text: &str) -> impl Iterator<Item = (usize, u16)> + '_ {
                     return Some((at - 6, half));
                 }
                 Some(_) => at += 6,
-                // An escaped backslash is not the begin of another escape.
+                // An escaped backslash does not start another escape.
                 None => at += 2,
             }
         }
@@ -200,9 +200,9 @@ mod tests {
     use super::*;
 
     fn content(texts: &[&str]) -> Vec<String> {
-        let mut halves = Halves::default();
+        let mut surrogates = Surrogates::default();
         let chunk = |text: &&str| {
-            let joined = halves.join(text).into_owned();
+            let joined = surrogates.join(text).into_owned();
             let value: Value = serde_json::from_str(&joined).unwrap_or_else(|e| panic!("{joined}: {e}"));
             value["choices"][0]["delta"]["content"].as_str().unwrap_or_default().to_owned()
         };
@@ -235,25 +235,25 @@ mod tests {
 
     #[test]
     fn choices_and_fields_are_kept_apart_and_other_chunks_untouched() {
-        let mut halves = Halves::default();
+        let mut surrogates = Surrogates::default();
         let two = r#"{"choices":[{"index":1,"delta":{"content":"\ud83d","reasoning_content":"\ud83d"}},{"index":0,"delta":{"content":"x"}}]}"#;
-        halves.join(two);
-        let next: Value = serde_json::from_str(&halves.join(
+        surrogates.join(two);
+        let next: Value = serde_json::from_str(&surrogates.join(
             r#"{"choices":[{"index":0,"delta":{"content":"y"}},{"index":1,"delta":{"content":"\ude00","reasoning_content":"\ude01"}}]}"#,
         ))
         .unwrap();
         assert_eq!(next["choices"][0]["delta"]["content"], "y");
         assert_eq!(next["choices"][1]["delta"]["content"], "😀");
         assert_eq!(next["choices"][1]["delta"]["reasoning_content"], "😁");
-        assert!(halves.is_empty());
+        assert!(surrogates.is_empty());
         let plain = delta(r"caf\u00e9 \ud83d\ude00");
-        assert!(matches!(halves.join(&plain), Cow::Borrowed(_)));
+        assert!(matches!(surrogates.join(&plain), Cow::Borrowed(_)));
     }
 
     #[test]
     fn a_whole_text_is_mended() {
-        assert_eq!(mended(r#"{"a":"x\ud800y"}"#), r#"{"a":"x\ufffdy"}"#);
-        assert!(!has_half(r#"{"a":"\ud83d\ude00 \\ud800"}"#) && has_half(r#"{"a":"\uDC00"}"#));
-        assert!(!has_half(r"\") && !has_half(r"\u") && !has_half(r"\ud8"));
+        assert_eq!(without_lone_surrogates(r#"{"a":"x\ud800y"}"#), r#"{"a":"x\ufffdy"}"#);
+        assert!(!has_lone_surrogate(r#"{"a":"\ud83d\ude00 \\ud800"}"#) && has_lone_surrogate(r#"{"a":"\uDC00"}"#));
+        assert!(!has_lone_surrogate(r"\") && !has_lone_surrogate(r"\u") && !has_lone_surrogate(r"\ud8"));
     }
 }
