@@ -106,7 +106,7 @@ fn rows_of_deleted_documents_are_stale_and_nothing_is_missing() {
 
 #[test]
 fn a_document_with_leftover_rows_is_written_again_whole() {
-    // Passage 2 was replaced: deleting its row by document takes passage 1's row along.
+    // Chunk 2 was replaced: deleting its row by document also deletes chunk 1's row.
     let difference = Difference::of(&[(id(1), id(10)), (id(2), id(10))], &[chunk(1, 10, true)]);
     assert_eq!(difference.stale_in_use, 1);
     assert!(difference.missing.contains(&DocumentId(id(10))));
@@ -152,7 +152,7 @@ fn of_a_vector_store_the_versions_at_hand_are_taken() {
     assert_eq!(kept, keep.iter().collect::<Vec<_>>());
 }
 
-/// A backup that lacks the file which names a table's files at its version would restore to nothing.
+/// Without the manifest of its version a table would restore to nothing.
 #[tokio::test]
 async fn of_a_vector_store_the_version_that_was_kept_must_be_among_the_files() {
     let dir = tempfile::tempdir().unwrap();

@@ -30,14 +30,14 @@ use crate::{
     storage::StorageError,
 };
 
-/// How long a document waits for one of the processes that read documents.
+/// How long a document waits for a permit to start a child process.
 const TURN: Duration = Duration::from_secs(60);
-/// How long a document whose last attempt failed waits for a store that is away.
+/// How long a document waits for an unavailable store after its last attempt failed.
 const STORE_AWAY: Duration = Duration::from_secs(30);
-/// How often it is looked whether a document that is being cut still exists.
+/// How often to check that a document being chunked still exists.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// Ends the work that has this flag when whoever waits for it is gone.
+/// Sets the flag when dropped, to cancel the blocking work that polls it.
 struct Stop(Arc<AtomicBool>);
 
 impl Drop for Stop {
@@ -46,18 +46,19 @@ impl Drop for Stop {
     }
 }
 
-/// Whose fault it is that there is no text.
+/// Why there is no text: the document's fault or ours.
 enum Failed {
     Document(ExtractError),
     Here(KnowledgeError),
 }
 
 impl Knowledge {
-    /// A document that cannot be read is the document's failure, not the job's: it is recorded, and the job is done.
+    /// A document that cannot be read is recorded as failed; the job itself succeeds.
     pub(super) async fn run_extract(&self, context: &JobContext, job: Extract) -> Result<(), JobError> {
         let (org, id) = (org(context.org_id)?, job.document_id);
-        // The permit bounds memory too: a file is held whole while a child reads it. Who waits too long for it gives the worker's
-        // place back: the wait is part of the attempt's time, and scanned books before it may take all of that.
+        // The permit also bounds memory: a file is held whole while a child reads it. After waiting too long, snooze
+        // and free the worker: the wait counts towards the attempt's timeout, and scanned books ahead may use all of
+        // it.
         let Ok(permit) = timeout(TURN, self.inner.extractions.acquire()).await else {
             return Err(JobError::snooze(Duration::from_secs(2)));
         };
@@ -66,7 +67,7 @@ impl Knowledge {
         let mut tx = self.inner.db.tenant(org).await?;
         let work = store::documents::begin_extract(&mut tx, id, self.inner.clock.now()).await?;
         tx.commit().await?;
-        // Deleted, or read by an earlier attempt that could not say so.
+        // Deleted, or read by an earlier attempt that could not report it.
         let Some(work) = work else { return Ok(()) };
         if context.lost >= MOST_LOST {
             return Ok(self.fail_as_killer(org, id).await?);
@@ -86,7 +87,7 @@ impl Knowledge {
             Err(Failed::Here(error)) => return self.or_last_words(context, org, id, Err(error)).await,
         };
         drop(permit);
-        context.progress(60, "cutting into passages");
+        context.progress(60, "splitting into passages");
         let kept = match self.cut(org, work.knowledge_base_id, id, &extracted).await {
             Ok(Some(chunks)) => self.keep(org, id, &extracted, chunks).await,
             // Deleted meanwhile.
@@ -98,7 +99,7 @@ impl Knowledge {
         Ok(())
     }
 
-    /// Passes a result on; with the last attempt's failure the document has failed.
+    /// Passes a result on; if the last attempt failed, the document is marked as failed.
     pub(super) async fn or_last_words(
         &self,
         context: &JobContext,
@@ -117,7 +118,7 @@ impl Knowledge {
                     org,
                     id,
                     "original_missing",
-                    "its file is not in the object store: try again when it is back, or upload it again",
+                    "its file is missing from the object store: retry when it is back, or upload it again",
                 )
                 .await?;
             }
@@ -129,8 +130,8 @@ impl Knowledge {
         result.map_err(or_snooze)
     }
 
-    /// Whether the last attempt may have failed for want of a store: a full disk, a folder that cannot be written, a bucket out of
-    /// reach. What was accepted then waits until it is back, however long that takes; `doctor` and the alerts on the store tell of it.
+    /// Whether the last attempt may have failed because of a store: a full disk, a read-only folder, an unreachable
+    /// bucket. Accepted documents then wait for it, however long that takes; `doctor` and the alerts report the store.
     async fn waits_for_stores(&self, context: &JobContext) -> bool {
         if !context.is_last_attempt() {
             return false;
@@ -141,11 +142,11 @@ impl Knowledge {
             away => away,
         };
         let Err(error) = away else { return false };
-        tracing::warn!(job_id = %context.job_id, error = &error as &dyn std::error::Error, "a document waits for its store");
+        tracing::warn!(job_id = %context.job_id, error = &error as &dyn std::error::Error, "document is waiting for the object store");
         true
     }
 
-    /// Fails a document in which there is nothing to find, and keeps what is known of it.
+    /// Fails a document without text, and stores its report.
     async fn fail_without_text(&self, org: OrgId, id: DocumentId, empty: &Extracted) -> Result<(), KnowledgeError> {
         let mut tx = self.inner.db.tenant(org).await?;
         store::documents::store_failed_reading(&mut tx, id, page_count(empty), &empty.report).await?;
@@ -157,9 +158,9 @@ impl Knowledge {
         self.fail(org, id, error.code(), &reason).await
     }
 
-    /// A document during whose attempts the server was killed again and again may be what kills it.
+    /// Fails a document whose attempts were repeatedly lost with the server process: it may be the cause.
     pub(super) async fn fail_as_killer(&self, org: OrgId, id: DocumentId) -> Result<(), KnowledgeError> {
-        let reason = "the server was killed each time while it worked on this document, perhaps for want of memory";
+        let reason = "the server was killed each time it processed this document, possibly out of memory";
         self.fail(org, id, "killed", reason).await
     }
 
@@ -167,7 +168,7 @@ impl Knowledge {
         let mut tx = self.inner.db.tenant(org).await?;
         let work = store::documents::lock(&mut tx, id).await?;
         let failed = store::documents::set_failed(&mut tx, id, code, reason, self.inner.clock.now()).await?;
-        // It may have been the last one that its base waited for before it measures itself.
+        // The base may have been waiting for this last pending document before its self-test.
         if let Some(work) = work.filter(|_| failed) {
             self.measure_if_outdated(&mut tx, org, work.knowledge_base_id).await?;
         }
@@ -187,7 +188,7 @@ impl Knowledge {
         self.recognise(context, org, job, work, &bytes, read).await.map_err(Failed::Here)
     }
 
-    /// Cuts into passages that fit the embedding model's window. `None`: the document was deleted meanwhile.
+    /// Splits the text into chunks that fit the embedding model's window. `None`: the document was deleted meanwhile.
     async fn cut(
         &self,
         org: OrgId,
@@ -203,7 +204,7 @@ impl Knowledge {
         };
         let (local, most) = match known.await {
             Ok(known) => known,
-            // Its tokens are guessed; it is cut again when the model is there.
+            // Token counts are estimated; the document is chunked again when the model is available.
             Err(error) if is_missing(&error) => (None, most),
             Err(error) => return Err(error.into()),
         };
@@ -240,7 +241,7 @@ impl Knowledge {
         }
     }
 
-    /// Text, passages and the next job, in one transaction.
+    /// Stores text, chunks and the next job in one transaction.
     async fn keep(
         &self,
         org: OrgId,
@@ -250,8 +251,9 @@ impl Knowledge {
     ) -> Result<(), KnowledgeError> {
         let mut tx = self.inner.db.tenant(org).await?;
         let Some(work) = store::documents::lock(&mut tx, id).await? else { return Ok(()) };
-        // An attempt that lost its lease and was overtaken has nothing more to say. Queued again meanwhile (a change of the model) is another
-        // matter: the new job was one with this one, so nobody else would read the document.
+        // `Extracting` is the normal case; any later status means that another attempt overtook this one. `Queued`
+        // means re-queued meanwhile (the model changed): that job was merged into this one by its unique key, so nobody
+        // else would read the document.
         if !matches!(work.status, DocumentStatus::Extracting | DocumentStatus::Queued) {
             return Ok(());
         }

@@ -1,7 +1,7 @@
-//! `knowledge.reanalyse`: the terms of a base's index are written anew after a change of the text analysis.
+//! `knowledge.reanalyse`: rewrites the terms of a base's index after a change of the text analysis.
 //!
-//! In place, while the base is searched: vectors stay, and a row that is not done yet still has its old terms, most of which are the
-//! same. So no document leaves the search because of an upgrade.
+//! Rows are updated in place while the base stays searchable: vectors stay, and rows not rewritten yet keep their old
+//! terms, most of which are unchanged. So an upgrade takes no document out of the search.
 
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -17,11 +17,11 @@ use crate::{
     platform::ids::OrgId,
 };
 
-/// Passages that are read and written at once: each write makes a version and a file.
+/// Chunks per batch: each write creates a version and a file.
 const BATCH: i64 = 1000;
 
 impl Knowledge {
-    /// Queues the work where a base's terms were made by another version.
+    /// Queues the job if a base's terms were made by another version.
     pub(super) async fn reanalyse_if_outdated(
         &self,
         conn: &mut PgConnection,
@@ -58,7 +58,7 @@ impl Knowledge {
             let ids: Vec<Uuid> = passages.iter().map(|passage| passage.id.0).collect();
             let mut rows = match self.inner.index.rows(&table, &ids).await {
                 Ok(rows) => rows,
-                // What is written into a new table has the new terms.
+                // A new table is written with the current terms.
                 Err(IndexError::NoSuchTable(_)) => break,
                 Err(error) => return Err(error.into()),
             };
@@ -72,11 +72,11 @@ impl Knowledge {
         }
         let mut tx = self.inner.db.tenant(org).await?;
         store::bases::set_analysis(&mut tx, base, ANALYSIS).await?;
-        // Maintenance brings the full-text index up to date.
+        // Maintenance then updates the full-text index.
         store::bases::touch_indexed(&mut tx, base, self.inner.clock.now()).await?;
         tx.commit().await?;
         drop(lock);
-        tracing::info!(knowledge_base = %base, passages = done, analysis = ANALYSIS, "terms of {base} written anew");
+        tracing::info!(knowledge_base = %base, passages = done, analysis = ANALYSIS, "terms of {base} rewritten");
         Ok(())
     }
 }
