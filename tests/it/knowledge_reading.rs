@@ -285,7 +285,7 @@ async fn a_model_reads_what_ocr_does_not_within_its_budget() {
     app.wait_for_jobs().await;
     let read = document(&admin, &base, &id).await;
     assert_eq!((&read["status"], &read["report"]["pages_by_model"]), (&json!("ready"), &json!([2])), "{read}");
-    let over = json!([{"reason": "over_budget", "pages": [3], "detail": "1 pages of one document",
+    let over = json!([{"reason": "over_budget", "pages": [3], "detail": "limit of 1 pages per document",
         "value": {"what": "pages_of_a_document", "most": 1}}]);
     assert_eq!(read["report"]["unread_pages"], over, "{read}");
     let hits = search(&admin, &base, "quibblefrotz", "text").await;
@@ -319,7 +319,7 @@ async fn a_model_reads_what_ocr_does_not_within_its_budget() {
         (&json!([]), &json!("over_budget")),
         "{read}"
     );
-    assert_eq!(read["report"]["unread_pages"][0]["detail"], "1500 tokens a day");
+    assert_eq!(read["report"]["unread_pages"][0]["detail"], "limit of 1500 tokens per day");
     assert_eq!(metric(&app, "pages_read_total{by=\"model\"}"), 2);
     app.stop().await;
 }

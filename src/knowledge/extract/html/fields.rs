@@ -1,4 +1,4 @@
-//! What elements say that have no text of their own: fields of forms, pictures, formulas that a program has drawn.
+//! Text equivalents of elements without text: form fields, images, rendered formulas.
 
 use super::{
     super::LeftOutKind,
@@ -8,7 +8,7 @@ use super::{
 };
 
 impl Walk<'_> {
-    /// Writes what the element shows. `true` where there is nothing more to read within it.
+    /// Writes the element's text equivalent. `true` if its children need not be read.
     pub(super) fn shows_itself(&mut self, node: &Handle) -> bool {
         match name(node) {
             "img" | "area" => self.picture(node),
@@ -41,7 +41,7 @@ impl Walk<'_> {
         true
     }
 
-    /// Formulas that `KaTeX`, `MathJax` or a wiki has drawn: once, by what is behind the drawing.
+    /// Formulas rendered by `KaTeX`, `MathJax` or a wiki: written once, from their source.
     fn formula(&mut self, node: &Handle) -> bool {
         let named = tokens(node);
         let has = |word: &str| named.iter().any(|token| token == word);
@@ -71,7 +71,7 @@ impl Walk<'_> {
         let text = says(node, &["alt", "title", "aria-label"]);
         match (text, alternative) {
             (Some(text), _) => self.word(&text),
-            // An empty text says that there is nothing to see.
+            // An empty `alt` marks a decorative image.
             (None, Some(_)) => {}
             (None, None) if name(node) == "area" => {}
             (None, None) => {
@@ -108,14 +108,14 @@ impl Walk<'_> {
                     self.found.form_fields += 1;
                     self.word(&value);
                 } else {
-                    // What an empty field shows, often in the place of a label.
+                    // The placeholder of an empty field, often used instead of a label.
                     self.word(&says(node, &["placeholder"]).unwrap_or_default());
                 }
             }
         }
     }
 
-    /// The chosen entries, or the first, which is what a closed list shows.
+    /// The selected options, or else the first one, which a closed list shows.
     fn select(&mut self, node: &Handle) {
         let options: Vec<Handle> = descendants(node).filter(|node| name(node) == "option").collect();
         let is_chosen = |option: &&Handle| attribute(option, "selected").is_some();
@@ -138,7 +138,7 @@ impl Walk<'_> {
     }
 }
 
-/// `<script type="math/tex">`: a formula, no program.
+/// `<script type="math/tex">` is a formula, not a program.
 pub(super) fn is_tex_source(node: &Handle) -> bool {
     name(node) == "script"
         && attribute(node, "type").is_some_and(|kind| kind.trim().to_ascii_lowercase().starts_with("math/tex"))

@@ -1,4 +1,4 @@
-//! From the tree of a page to pieces: headings, paragraphs, lists, code, tables.
+//! Converts the DOM into pieces: headings, paragraphs, lists, code, tables.
 
 use std::collections::HashSet;
 
@@ -17,16 +17,16 @@ use super::{
     tables::{is_data, is_table},
 };
 
-/// Pages within pages (`srcdoc`).
+/// Maximum nesting of pages within pages (`srcdoc`).
 const MOST_NESTED: usize = 3;
 
-/// What is found beside the text.
+/// Findings besides the text.
 #[derive(Default)]
 pub(super) struct Found {
     pub(super) images_without_text: u32,
     pub(super) form_fields: u32,
     pub(super) left_out: Vec<(LeftOutKind, String)>,
-    /// Shown only where no program runs.
+    /// `noscript` content.
     pub(super) without_script: Vec<String>,
 }
 
@@ -40,30 +40,30 @@ pub(super) struct Walk<'a> {
     pub(super) opened: &'a Opened,
     pub(super) found: &'a mut Found,
     pub(super) pieces: Vec<Piece>,
-    /// The text of the block that is being read.
+    /// The text of the current block.
     pub(super) inline: String,
-    /// While any is open, all text is one block.
+    /// Open lists; while there are any, all text is one block.
     pub(super) lists: Vec<Marks>,
-    /// Open `<pre>` elements, where white space counts.
+    /// Number of open `<pre>` elements, where white space counts.
     pub(super) pre: usize,
-    /// Open headings: what is a block elsewhere is a part of the line here.
+    /// Number of open headings; inside, block elements are part of the line.
     pub(super) headings: usize,
-    /// The last thing was a link, a button or a word of its own: what follows must not touch it.
+    /// The previous output was a link, button or separate word: insert a space before the next text.
     pub(super) apart: bool,
-    /// Where raised and lowered text begins, and how many blocks there were then.
+    /// Where superscript and subscript text starts, and the number of blocks then.
     pub(super) scripts: Vec<(usize, usize)>,
-    /// Abbreviations, and the destinations of links, that have been said.
+    /// Abbreviations and link destinations that were already written.
     pub(super) explained: HashSet<String>,
-    /// Where struck text begins, and how many blocks there were then.
+    /// Where struck text starts, and the number of blocks then.
     pub(super) struck: Vec<(usize, usize)>,
     /// Open figures: whether they have a caption.
     pub(super) captions: Vec<bool>,
-    /// Where the text of an open link begins, and how many blocks there were then.
+    /// Where the text of an open link starts, and the number of blocks then.
     pub(super) links: Vec<(usize, usize)>,
-    /// Destinations of links in a heading or in raised text, to be said behind it.
+    /// Link destinations in a heading or superscript, to be written after it.
     pub(super) aside: Vec<String>,
     depth: usize,
-    /// Nothing is left out as furniture: without it there would be no text.
+    /// Keep menus and banners, because there would be no text otherwise.
     pub(super) keep_furniture: bool,
 }
 
@@ -90,12 +90,12 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The pieces of the children of `node`, by themselves: for cells.
+    /// The pieces of the children of `node`, on their own: for cells.
     pub(super) fn within(&mut self, node: &Handle) -> Result<Vec<Piece>, ExtractError> {
         let mut walk = Walk::new(self.limits, self.opened, self.found);
         walk.explained = std::mem::take(&mut self.explained);
         walk.captions.clone_from(&self.captions);
-        // A cell of a table that is struck out.
+        // The cell is inside struck-out content.
         walk.struck = if self.struck.is_empty() { Vec::new() } else { vec![(0, 0)] };
         (walk.depth, walk.keep_furniture) = (self.depth, self.keep_furniture);
         let mut stack: Vec<Step> = node.children.borrow().iter().rev().cloned().map(Step::Enter).collect();
@@ -120,7 +120,7 @@ impl<'a> Walk<'a> {
                     self.enter(&node);
                     stack.push(Step::Leave(node.clone()));
                     stack.extend(node.children.borrow().iter().rev().cloned().map(Step::Enter));
-                    // A shadow tree stands before what it takes in.
+                    // A shadow root comes before its slotted content.
                     if let Some(content) = template_contents(&node) {
                         stack.extend(content.children.borrow().iter().rev().cloned().map(Step::Enter));
                     }
@@ -157,7 +157,7 @@ impl<'a> Walk<'a> {
             Some(LeftOutKind::Navigation) if self.keep_furniture => false,
             Some(_) => {
                 self.reject(node);
-                // What is gone still parts the words around it, if it is a block.
+                // A block that was left out still separates the words around it.
                 if is_block(name(node)) {
                     self.apart = true;
                 }
@@ -171,7 +171,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Notes what is left out; formulas within it that are only hidden because a drawing shows them are not.
+    /// Records text that is left out, except formulas in it that are only hidden because a rendering is shown.
     pub(super) fn reject(&mut self, node: &Handle) {
         let kind = left_out(node, self.opened).unwrap_or(LeftOutKind::Navigation);
         self.leave_out(kind, &plain_text(node));
@@ -183,7 +183,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Tables and pages within the page.
+    /// Reads nested tables and pages.
     fn is_read_apart(&mut self, node: &Handle) -> Result<bool, ExtractError> {
         if is_table(node) && is_data(node) {
             self.break_list();
@@ -237,7 +237,7 @@ impl<'a> Walk<'a> {
                 self.captions.push(has_below(node, &["figcaption"]));
             }
             tag if is_block(tag) || self.opened.styles.is_block(node) => self.boundary(),
-            // Custom elements: words of neighbours stay apart.
+            // Separate words of adjacent custom elements.
             tag if tag.contains('-') => self.part_words(),
             _ => {}
         }
@@ -293,7 +293,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// What an abbreviation stands for, the first time.
+    /// Writes the expansion of an abbreviation on its first use.
     fn explain(&mut self, node: &Handle) {
         let Some(title) = says(node, &["title"]) else { return };
         let short = plain_text(node);
@@ -313,7 +313,7 @@ impl<'a> Walk<'a> {
         push_text(&mut self.inline, text, self.pre > 0);
     }
 
-    /// A word of its own.
+    /// Writes a separate word.
     pub(super) fn word(&mut self, text: &str) {
         if text.trim().is_empty() {
             return;
@@ -333,7 +333,7 @@ impl<'a> Walk<'a> {
         self.apart = false;
     }
 
-    /// Between two blocks; within a list or code, where everything is one block, at least the words stay apart.
+    /// Separates two blocks; within a list or code, which is a single block, at least separates words.
     pub(super) fn boundary(&mut self) {
         self.apart = false;
         if self.lists.is_empty() && self.pre == 0 && self.headings == 0 {
@@ -345,7 +345,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Code and tables within an item stand as blocks of their own, and the list goes on behind them.
+    /// Ends the current list block for code or a table within an item; the list continues after it.
     fn break_list(&mut self) {
         if self.lists.is_empty() {
             return self.flush();
@@ -371,7 +371,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Line ends in the source are spaces, except in `<pre>`.
+/// Line ends in the source become spaces, except in `<pre>`.
 fn push_text(out: &mut String, text: &str, pre: bool) {
     if pre {
         out.push_str(text);

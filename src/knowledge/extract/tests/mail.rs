@@ -83,7 +83,7 @@ fn choices_within_choices_take_no_time() {
         deep += &format!("Content-Type: multipart/alternative; boundary=b{level}z\n\n--b{level}z\n");
     }
     let document = read_as("a.eml", (deep + "Content-Type: text/plain\n\nx\n").as_bytes());
-    assert_eq!(document.report.unread_parts, ["a choice between forms of the body within others"]);
+    assert_eq!(document.report.unread_parts, ["nested alternatives of the message body"]);
 }
 
 #[test]

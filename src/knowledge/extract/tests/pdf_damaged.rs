@@ -100,7 +100,7 @@ fn what_can_be_unpacked_of_a_damaged_stream_is_read_and_the_rest_named() {
     // The end of the data is missing.
     let document = open(&page_of_packed(&whole[..whole.len() / 2]));
     assert!(document.text.contains("Line 5 has") && !document.text.contains("Line 49 has"));
-    assert!(unread(&document).contains("page 1: its content may not be whole (the end"), "{}", unread(&document));
+    assert!(unread(&document).contains("page 1: its content may be incomplete (the end"), "{}", unread(&document));
     // Some bytes in the middle are noise.
     let mut noise = whole.clone();
     let middle = noise.len() / 2;
@@ -109,7 +109,7 @@ fn what_can_be_unpacked_of_a_damaged_stream_is_read_and_the_rest_named() {
     }
     let document = open(&page_of_packed(&noise));
     assert!(document.text.contains("Line 5 has"), "{}", document.text);
-    assert!(unread(&document).contains("its content may not be whole"), "{}", unread(&document));
+    assert!(unread(&document).contains("its content may be incomplete"), "{}", unread(&document));
     assert!(document.report.doubts.contains(&Doubt::UnreadParts));
     // Nothing but noise.
     let error = read_made(&page_of_packed(&[0xff; 200])).unwrap_err();

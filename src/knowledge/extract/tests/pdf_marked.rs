@@ -204,7 +204,7 @@ fn files_within_a_file_are_named() {
     made.catalog = format!("/Names << /EmbeddedFiles << /Kids [{kid} 0 R] >> >>");
     let document = open(&made.bytes());
     assert_in_order(&document, &["The letter", "See the plan"]);
-    let expected = ["files within the file: счет.xml", "page 1: an attached file that was not read (plan.dwg)"];
+    let expected = ["embedded files: счет.xml", "page 1: an attached file that was not read (plan.dwg)"];
     assert_eq!(document.report.unread_parts, expected);
     assert_eq!(document.report.doubts, [Doubt::UnreadParts]);
 }

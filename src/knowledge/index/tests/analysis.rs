@@ -35,7 +35,7 @@ fn names_are_found_whole_and_in_parts() {
     ] {
         meets(document, query);
     }
-    // The other way round a part is enough.
+    // In the other direction a part is enough.
     for (document, query) in [("version 1.2.3", "v1.2.3"), ("10 kg", "10kg"), ("RFC 9110", "RFC9110")] {
         let (document, query) = (analyze(document), analyze(query));
         assert!(query.split(' ').any(|term| document.split(' ').any(|d| d == term)), "{query} {document}");
