@@ -172,7 +172,6 @@ pub(super) fn words(table: &str) -> Words {
             Some((b, p, l)) if (b, p, l) == (block, paragraph, line) => " ",
             Some((b, p, _)) if (b, p) == (block, paragraph) => "\n",
             // Tesseract starts a new paragraph at a slightly longer line or a new column, even inside a sentence.
-            // goes on.
             Some(_) if goes_on(&found.text, word) => "\n",
             Some(_) => "\n\n",
         });

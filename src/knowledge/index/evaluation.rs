@@ -247,7 +247,7 @@ fn table_passages(model: &LocalEmbedder) -> Vec<TablePassage> {
 }
 
 #[tokio::test]
-async fn figures_of_a_table_are_found_with_their_headings() {
+async fn table_values_are_found_with_their_headings() {
     let model = Model::load("all-MiniLM-L6-v2");
     let passages = table_passages(&model.embedder);
     let dir = tempfile::tempdir().unwrap();

@@ -38,7 +38,7 @@ mod tests {
     }
 
     #[test]
-    fn a_question_in_latin_letters_is_told_by_all_its_words() {
+    fn a_latin_question_is_detected_by_all_its_words() {
         assert_eq!(language_of("How do I approve a merge request?", &["eng", "rus"]), Some("eng"));
         assert_eq!(language_of("Où peut-on télécharger le règlement intérieur ?", &["eng", "fra"]), Some("fra"));
     }

@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_is_written_in_several_ways_counts_once() {
+    fn spelling_variants_count_once() {
         for (query, count) in [
             ("upgrade to v1.2.3", 2),
             ("10kg of flour", 2),
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_part_of_a_word_is_not_the_word() {
+    fn a_small_part_does_not_match_the_word() {
         for (text, query) in [
             ("see 1.2.3", "v1.2.3"),
             ("10 kg of flour", "10kg"),
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sign_makes_another_name_of_a_letter() {
+    fn symbols_distinguish_names() {
         for (text, query) in [
             ("written in C++17", "C++"),
             ("С++ кириллицей", "C++"),
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn codes_meet_with_and_without_what_parts_them() {
+    fn codes_match_with_and_without_separators() {
         for (text, query) in [
             ("ISBN 9783161484100", "978-3-16-148410-0"),
             ("ISBN 978-3-16-148410-0", "9783161484100"),
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn scripts_without_spaces_are_compared_by_pairs() {
+    fn scripts_without_spaces_are_compared_by_bigrams() {
         for (text, query) in [
             ("这是一个测试。", "测试"),
             ("把機器推論洗成權威事實", "權威事實"),

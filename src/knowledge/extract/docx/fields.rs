@@ -1,22 +1,22 @@
-//! Fields and form controls: of a field its result is shown, and what its instruction says where there is no result.
+//! Fields and form controls: a field's result is shown, or if there is none, the text of its instruction.
 
 use std::collections::HashSet;
 
 use super::super::ExtractError;
 use super::{inline::Line, reader::Reader, xml::Element};
 
-/// An open field: `{ PAGE }`, `{ HYPERLINK ... }`, a field of a form.
+/// An open field: `{ PAGE }`, `{ HYPERLINK ... }`, a form field.
 pub(super) struct Field {
     code: String,
     in_result: bool,
-    /// Where its result begins in the line.
+    /// Start of its result in the line.
     pub(super) start: usize,
-    /// A check box, or the chosen entry of a drop-down list.
+    /// A check box, or the selected entry of a drop-down list.
     form: Option<String>,
     is_form: bool,
 }
 
-/// Notes the beginnings of fields that have an end: the others would swallow the rest of the document.
+/// Collects the start marks of fields that are closed; unclosed ones would swallow the rest of the document.
 pub(super) fn closed_fields(root: &Element, closed: &mut HashSet<usize>) {
     let mut open: Vec<usize> = Vec::new();
     let mut stack = vec![root];
@@ -102,7 +102,7 @@ impl Reader<'_, '_> {
             }
             "HYPERLINK" if !result.is_empty() => self.leads_to(&linked(&field.code), field.start, line),
             _ if !result.is_empty() => {}
-            // These show what their instruction says.
+            // These fields show text from their instruction.
             "EQ" => line.push_apart(&words.collect::<Vec<_>>().join(" ")),
             "MACROBUTTON" | "GOTOBUTTON" => line.push_apart(&words.skip(1).collect::<Vec<_>>().join(" ")),
             "SYMBOL" => {
@@ -145,18 +145,18 @@ impl Reader<'_, '_> {
         self.show_bound(control, start, line)
     }
 
-    /// Within a field only its result is shown.
+    /// Within a field only its result is visible.
     pub(super) fn is_shown(&self) -> bool {
         self.fields.iter().all(|field| field.in_result)
     }
 }
 
-/// The address in `HYPERLINK "address" \l "place in it" \o "tip"`.
+/// The address in `HYPERLINK "address" \l "bookmark" \o "tooltip"`.
 fn linked(code: &str) -> String {
     let mut parts = code.split('"');
     let before = parts.next().unwrap_or_default();
     let first = parts.next().unwrap_or_default();
-    // Only a place in the same document.
+    // Only a bookmark in the same document.
     if before.contains("\\l") || before.contains("\\o") {
         return String::new();
     }
@@ -166,7 +166,7 @@ fn linked(code: &str) -> String {
     address.replace("\\\\", "\\") + &place.map(|place| format!("#{place}")).unwrap_or_default()
 }
 
-/// What a field of an old form shows without a result: a check box, or the chosen entry of a list.
+/// The value of a legacy form field without a result: a check box, or the selected entry of a list.
 fn form_value(data: &Element) -> Option<String> {
     if let Some(check_box) = data.child("checkBox") {
         let checked = check_box.toggle("checked").or_else(|| check_box.toggle("default")).unwrap_or(false);

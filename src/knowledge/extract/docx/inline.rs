@@ -13,24 +13,24 @@ use super::{
     xml::{Element, Ns},
 };
 
-/// A line of text that is being put together.
+/// A line of text under construction.
 #[derive(Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact about the line of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "independent flags")]
 pub(super) struct Line {
     pub(super) text: String,
-    /// What stands after the paragraph: text boxes, notes, charts.
+    /// Content to place after the paragraph: text boxes, notes, charts.
     pub(super) after: Vec<Piece>,
-    /// What its style says of its text.
+    /// The look from the paragraph's style.
     pub(super) look: Look,
-    /// It stands on a ground that is not the page's.
+    /// Has a background other than the page's.
     pub(super) shaded: bool,
-    /// It becomes a heading: addresses of links stand behind it.
+    /// Becomes a heading: link addresses are placed after it.
     pub(super) heading: bool,
-    /// Where struck text ended, if that is the last thing.
+    /// End position of struck text, if that was written last.
     pub(super) struck: Option<usize>,
-    /// It shows the number of its page.
+    /// Contains a page number field.
     pub(super) page_number: bool,
-    /// What comes next must not touch the word before.
+    /// Insert a space before the next text.
     pub(super) apart: bool,
 }
 
@@ -42,7 +42,7 @@ impl Line {
         self.text.push_str(text);
     }
 
-    /// Marks what has come since `start` as struck out: it does not hold any more.
+    /// Marks the text since `start` as struck out, because it is no longer valid.
     fn strike(&mut self, start: usize) {
         let Some(text) = self.text.get(start..).filter(|text| !text.trim().is_empty()) else { return };
         let (text, after) = text.split_at(text.trim_end().len());
@@ -61,7 +61,7 @@ impl Line {
         self.text.push_str(&after);
     }
 
-    /// Text that is a word of its own.
+    /// Writes a separate word.
     pub(super) fn push_apart(&mut self, text: &str) {
         let text = text.trim();
         if text.is_empty() {
@@ -111,7 +111,7 @@ impl Reader<'_, '_> {
                 Ok(())
             }
             "p" | "tbl" | "txbxContent" => {
-                // A block where only a line is allowed.
+                // A block element where only inline content is allowed.
                 let mut pieces = Vec::new();
                 let wrapper = element;
                 self.blocks(wrapper, &mut pieces)?;
@@ -131,7 +131,7 @@ impl Reader<'_, '_> {
     fn run(&mut self, run: &Element, line: &mut Line) -> Result<(), ExtractError> {
         let properties = run.child("rPr");
         if self.is_unseen(properties, line) {
-            // Fields that begin or end here still do.
+            // Still process the fields that begin or end here.
             let mut unseen = Line::default();
             run.elements().try_for_each(|element| self.inline(element, &mut unseen))?;
             self.leave_out(LeftOutKind::Hidden, &unseen.text);
@@ -163,7 +163,7 @@ impl Reader<'_, '_> {
         Ok(())
     }
 
-    /// Where a link leads stands behind its text, once for each destination.
+    /// Writes a link's address after its text, once per destination.
     fn link(&mut self, link: &Element, out: &mut Line) -> Result<(), ExtractError> {
         let start = out.text.len();
         self.inlines(link, out)?;
@@ -231,7 +231,7 @@ impl Reader<'_, '_> {
         let Some(code) = code.and_then(|code| u32::from_str_radix(code, 16).ok()) else { return };
         match symbols::text(code, font.unwrap_or_default()) {
             Some(text) => self.say(&text, line),
-            // A little picture out of a font.
+            // A pictogram of a symbol font.
             None if self.is_shown() => self.found.images_without_text += 1,
             None => {}
         }

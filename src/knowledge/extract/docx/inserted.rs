@@ -1,4 +1,4 @@
-//! Files inserted into a document as they are (`w:altChunk`): Word takes them in when it opens the document.
+//! Embedded files (`w:altChunk`), which Word merges in when it opens the document.
 
 use super::super::{ExtractError, Limits, UnreadWhat, decode::decode, html, mail};
 use super::{
@@ -8,7 +8,7 @@ use super::{
     xml::Element,
 };
 
-/// Documents within documents within documents.
+/// Maximum nesting of documents.
 const MOST_NESTED: usize = 3;
 
 impl Reader<'_, '_> {

@@ -141,7 +141,7 @@ impl Reader<'_> {
                 if let Some(name) = &name {
                     attached.push(format!("- Attachment: {name} ({kind})"));
                 }
-                self.content(part, kind, name.as_deref().unwrap_or("without a name"))
+                self.content(part, kind, name.as_deref().unwrap_or("unnamed"))
             }
         }
     }
@@ -254,5 +254,5 @@ fn file_name(part: &ParsedMail<'_>) -> Option<String> {
     let disposition = part.get_content_disposition();
     let name = disposition.params.get("filename").or_else(|| part.ctype.params.get("name"));
     let is_attached = disposition.disposition == DispositionType::Attachment;
-    name.cloned().or_else(|| is_attached.then(|| "without a name".to_owned()))
+    name.cloned().or_else(|| is_attached.then(|| "unnamed".to_owned()))
 }

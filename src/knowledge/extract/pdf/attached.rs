@@ -1,14 +1,14 @@
-//! Files within a file: a viewer lists them, and they are not read here, which the report says.
+//! Embedded files: not read, only listed in the report.
 
 use pdf_oxide::object::Object;
 
 use super::file::{Dict, File, text};
 
-/// Names that are listed, and nodes of their tree that are looked at.
+/// Maximum names listed, and tree nodes visited.
 const MOST: usize = 50;
 const MOST_NODES: usize = 1000;
 
-/// The names of the files that the document as a whole has.
+/// Names of the files embedded in the document.
 pub(super) fn names(file: &File) -> Vec<String> {
     let catalog = file.document.catalog().ok();
     let Some(catalog) = catalog.as_ref().and_then(Object::as_dict) else { return Vec::new() };
@@ -33,7 +33,7 @@ pub(super) fn names(file: &File) -> Vec<String> {
     found
 }
 
-/// What a file specification (7.11.3) calls its file.
+/// The file name in a file specification (7.11.3).
 pub(super) fn name(file: &File, specification: &Dict) -> Option<String> {
     let names = ["UF", "F", "Unix", "DOS"].iter().filter_map(|key| text(&file.get(specification, key)));
     names.map(|name| name.trim().to_owned()).find(|name| !name.is_empty())

@@ -1,4 +1,4 @@
-//! Reads one page: from its content and annotations to fragments, and what a reader of it should be told.
+//! Reads one page: converts content and annotations to fragments, and adds to the report.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -23,15 +23,15 @@ use super::{
     visible,
 };
 
-/// Smaller pictures are bullets, lines and icons.
+/// Minimum side of an image, points; smaller ones are bullets, lines and icons.
 const SMALLEST_PICTURE: f32 = 36.0;
-/// Bytes of content of one page that are looked at.
+/// Maximum bytes of content per page.
 const MOST_CONTENT: usize = 64 << 20;
-/// Characters in a row that their font does not tell: fewer are bullets and signs.
+/// Minimum run of unknown characters that counts as a word: fewer are bullets and symbols.
 const WORD: usize = 3;
-/// Characters in such words that make a page worth reading from its picture.
+/// Unknown characters in such words that make a page worth reading by OCR.
 const MANY_UNTOLD: usize = 8;
-/// A picture over so much of a page, with fewer characters than that on it, is a scan with a stamp or a fax's first line.
+/// A page with an image covering this share, and few characters, is a scan with a stamp or a fax header.
 const SCAN: f32 = 0.6;
 const FEW: usize = 40;
 
@@ -84,7 +84,7 @@ impl<'a> Reader<'a> {
         }
         let shows = !scene.pictures.is_empty() || scene.outlines > visible::MANY_OUTLINES || untold(&scene.glyphs) > 0;
         if page.fragments.is_empty() && shows {
-            // Its pictures are what it says: it is named as a page, and they are not counted again.
+            // Listed as a page without text, so its images are not counted separately.
             found.pages_without_text.push(number);
             if scene.pictures.is_empty() && scene.outlines > visible::MANY_OUTLINES {
                 found.outlined.push(number);
@@ -97,12 +97,12 @@ impl<'a> Reader<'a> {
         page
     }
 
-    /// What a viewer shows of the page, and the matrix that turns it as the viewer does.
+    /// The visible area of the page, and the matrix for its rotation.
     fn frame(&self, index: usize) -> (Area, Matrix) {
         let document = &self.file.document;
         let letter = (0.0, 0.0, 612.0, 792.0);
         let (left, bottom, right, top) = document.get_page_visible_box(index).unwrap_or(letter);
-        // A viewer takes paper of a usual size where the file's has none.
+        // Viewers use a default paper size if the page's is invalid.
         let has_size = (right - left).is_finite() && right - left > 0.0 && (top - bottom).is_finite() && top > bottom;
         let (left, bottom, right, top) = if has_size { (left, bottom, right, top) } else { letter };
         let upright = match document.get_page_rotation(index).unwrap_or(0) {
@@ -136,13 +136,13 @@ impl<'a> Reader<'a> {
                 }
                 Err(reason) => runner.problem(UnreadWhat::PackedStream.with(reason)),
             }
-            // A stream may end within a line, never within a word.
+            // Streams may be split within a line, but not within a token.
             data.push(b'\n');
         }
         data
     }
 
-    /// The pieces of text of the page, and whether any of them is painted by the page itself.
+    /// The fragments of the page, and whether any text belongs to the page itself.
     fn settle(
         scene: &mut Scene,
         mut extras: Vec<Extra>,
@@ -199,7 +199,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Where a link leads, the first time, if the page does not say it.
+/// A link's destination, if it is new and not in the page's text.
 fn new_address(destination: &str, page: &Page, known: &mut HashSet<String>) -> Option<String> {
     let address = address(destination.trim(), "");
     let squeezed = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_lowercase();
@@ -209,14 +209,14 @@ fn new_address(destination: &str, page: &Page, known: &mut HashSet<String>) -> O
     (!bare.is_empty() && known.insert(address.clone()) && !said().contains(bare)).then_some(address)
 }
 
-/// Whether what the page says is a picture, beside a few characters.
+/// Whether the page is essentially an image, with few characters.
 fn is_scan(scene: &Scene, page: Area) -> bool {
     let told = scene.glyphs.iter().filter(|glyph| glyph.text.as_ref().is_some_and(|text| !text.trim().is_empty()));
     let covers = |picture: &Area| picture.common(page).size() >= SCAN * page.size();
     told.count() < FEW && scene.pictures.iter().any(covers)
 }
 
-/// Characters that their font does not tell, in words of some length.
+/// Number of unknown characters in words of some length.
 fn untold_in_words(glyphs: &[Glyph]) -> usize {
     let words = glyphs.chunk_by(|a, b| a.text.is_none() == b.text.is_none());
     words.filter(|word| word.len() >= WORD && word[0].text.is_none()).map(<[Glyph]>::len).sum()

@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_new_is_indexed_when_it_is_worth_it() {
+    fn new_rows_are_indexed_when_it_is_worthwhile() {
         let backlog = |rows, waiting, files, parts| Backlog { rows, waiting, files, parts };
         let merge = |compact| Some(Work { compact, index: Some(Indexing::Merge) });
         let append = |compact| Some(Work { compact, index: Some(Indexing::Append) });

@@ -3,7 +3,7 @@ use super::*;
 const EVEN: ArmWeights = ArmWeights { vector: 1.0, text: 1.0 };
 
 #[test]
-fn a_passage_that_both_arms_found_wins() {
+fn a_chunk_found_by_both_arms_wins() {
     let fused = fuse(&hits(&[1, 2, 3]), &hits(&[4, 3, 5]), EVEN, DEFAULT_K, 10);
     assert_eq!(order(&fused), [3, 1, 4, 5, 2]);
     assert_eq!((fused[0].vector_rank, fused[0].text_rank), (Some(3), Some(2)));
@@ -15,7 +15,7 @@ fn a_passage_that_both_arms_found_wins() {
 
 /// Information that ranks alone would lose: clear and unclear leads.
 #[test]
-fn a_sure_arm_is_heard_above_one_among_equals() {
+fn a_clear_lead_outweighs_a_narrow_one() {
     let scored = |hits: &[(u128, f32)]| -> Vec<Hit> {
         let hit = |(n, score): &(u128, f32)| Hit { chunk_id: id(*n), document_id: id(*n), score: *score };
         hits.iter().map(hit).collect()
@@ -34,7 +34,7 @@ fn a_sure_arm_is_heard_above_one_among_equals() {
 
 /// A truncated list says nothing about unlisted chunks: its last score is its lowest.
 #[test]
-fn a_full_list_of_words_is_spread_over_its_own_scores() {
+fn a_truncated_text_list_is_normalised_by_its_own_scores() {
     let score = |at: usize| 20.0 - at as f32 / 100.0;
     let list = |count: usize| -> Vec<Hit> {
         let hit = |at: usize| Hit { chunk_id: id(at as u128 + 1), document_id: id(1), score: score(at) };
@@ -61,7 +61,7 @@ fn a_heavier_arm_decides_and_the_limit_cuts() {
 }
 
 #[test]
-fn an_arm_without_weight_speaks_only_when_the_other_is_silent() {
+fn an_arm_without_weight_only_counts_if_the_other_is_empty() {
     let text_only = ArmWeights { vector: 0.0, text: 1.0 };
     assert_eq!(order(&fuse(&hits(&[1]), &hits(&[2]), text_only, DEFAULT_K, 10)), [2]);
     assert_eq!(order(&fuse(&hits(&[1]), &[], text_only, DEFAULT_K, 10)), [1]);

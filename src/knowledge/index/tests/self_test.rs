@@ -62,7 +62,7 @@ fn samples(passages: &[String]) -> Vec<Sample> {
 }
 
 #[test]
-fn a_model_that_understands_gets_weight_and_one_that_babbles_none() {
+fn a_useful_model_gets_weight_and_a_useless_one_none() {
     let passages = passages(&["en"]);
     let good = measure(&passages, understands).languages["eng"];
     let bad = measure(&passages, babbles).languages["eng"];

@@ -118,7 +118,7 @@ async fn a_purge_leaves_nothing_of_a_deleted_document() {
 
 /// While documents come in, searches neither scan many unindexed rows nor change their results.
 #[tokio::test]
-async fn what_came_in_is_indexed_before_anybody_pays_for_it() {
+async fn new_rows_are_indexed_before_searches_slow_down() {
     let dir = tempfile::tempdir().unwrap();
     let index = open(dir.path());
     let table = table_name(id(7), 1);
@@ -157,7 +157,7 @@ async fn what_came_in_is_indexed_before_anybody_pays_for_it() {
 
 /// Each write adds a version and a file: without maintenance the folder would grow forever.
 #[tokio::test]
-async fn maintenance_takes_back_what_rewriting_costs() {
+async fn maintenance_frees_the_space_of_rewritten_rows() {
     let dir = tempfile::tempdir().unwrap();
     let index = open(dir.path());
     let table = table_name(id(7), 1);
@@ -217,7 +217,7 @@ async fn any_text_is_a_valid_query() {
 }
 
 #[tokio::test]
-async fn wrong_dimensions_and_absent_tables_are_named() {
+async fn wrong_dimensions_and_missing_tables_are_typed_errors() {
     let dir = tempfile::tempdir().unwrap();
     let index = open(dir.path());
     index.ensure_table("kb_a_g1", DIMS).await.unwrap();
@@ -252,7 +252,7 @@ async fn another_handle_sees_commits() {
 
 /// A reader whose open table predates a purge (possible for a second in another process) retries instead of failing.
 #[tokio::test]
-async fn a_purge_takes_no_answer_from_a_reader() {
+async fn a_purge_does_not_fail_readers() {
     let dir = tempfile::tempdir().unwrap();
     let writer = open(dir.path());
     let options = IndexOptions { read_consistency: Duration::from_hours(1), ..IndexOptions::default() };
@@ -296,7 +296,7 @@ fn random_rows(dims: usize) -> impl FnMut(u128, u128) -> Vec<IndexRow> {
 
 /// The cache finds the same as LanceDB in the current version; a table that is too large is not cached.
 #[tokio::test]
-async fn held_vectors_find_what_the_table_has_now() {
+async fn cached_vectors_follow_the_table() {
     // Not a multiple of the SIMD width.
     const DIMS: usize = 37;
     let dir = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Shapes and pictures: what they cover, and the lines that part cells.
+//! Shapes and images: the areas they cover, and rules that separate cells.
 
 use pdf_oxide::object::Object;
 
@@ -11,7 +11,7 @@ use super::{
     Runner, Scope,
 };
 
-/// Of one page; a drawing has more.
+/// Maximum rules per page; a drawing has more.
 const MOST_RULES: usize = 20_000;
 
 impl Runner<'_> {
@@ -38,7 +38,7 @@ impl Runner<'_> {
                 (false, false) => Vec::new(),
             });
             self.scene.rules.extend(edges);
-            // A filled shape of lines is a rule where it is thin.
+            // A thin filled shape is a rule.
             if strokes || thin(&path.area) {
                 self.scene.rules.extend(&path.verticals);
             }
@@ -76,7 +76,7 @@ impl Runner<'_> {
         self.scene.fills.push(Fill { area, colour, after: self.scene.glyphs.len(), covers });
     }
 
-    /// Text within a tiling pattern, once.
+    /// Interprets the text within a tiling pattern, once.
     fn tiling(&mut self, scope: &Scope<'_>, name: &str) {
         let Some(entry) = self.file.dict(scope.resources, "Pattern").remove(name) else { return };
         let target = self.file.resolve(&entry);
