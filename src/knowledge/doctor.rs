@@ -26,7 +26,7 @@ use crate::platform::{
 /// Number of bases compared per run, newest first; `knowledge.reconcile` compares all.
 const BASES: usize = 50;
 /// Time budget for reading index files; after that only row counts are compared.
-const PATIENCE: Duration = Duration::from_secs(3);
+const READ_BUDGET: Duration = Duration::from_secs(3);
 
 /// The checks of this capability.
 pub fn checks(knowledge: &Knowledge) -> Vec<Box<dyn Check>> {
@@ -74,8 +74,8 @@ impl Check for IndexCheck {
 
     async fn run(&self) -> CheckResult {
         match compare(&self.0).await {
-            Ok((bases, passages, 0)) => {
-                CheckResult::pass(format!("{passages} passages of {bases} knowledge bases are in the index"))
+            Ok((bases, chunks, 0)) => {
+                CheckResult::pass(format!("{chunks} passages of {bases} knowledge bases are in the index"))
             }
             Ok((bases, _, different)) => CheckResult::warn(
                 format!("the index of {different} of {bases} knowledge bases differs from the database"),
@@ -98,7 +98,7 @@ struct Unreadable {
     error: KnowledgeError,
 }
 
-/// Returns: bases compared, passages in their indexes, bases that differ.
+/// Returns: bases compared, chunks in their indexes, bases that differ.
 async fn compare(knowledge: &Knowledge) -> Result<(usize, usize, usize), Unreadable> {
     let inner = &knowledge.inner;
     let begin = Instant::now();
@@ -107,12 +107,12 @@ async fn compare(knowledge: &Knowledge) -> Result<(usize, usize, usize), Unreada
         let mut tx = inner.db.system().await?;
         Ok(store::system::bases(&mut tx).await?)
     };
-    let (mut looked_at, mut passages, mut different) = (0, 0, 0);
+    let (mut looked_at, mut chunks, mut different) = (0, 0, 0);
     for base in bases.await.map_err(of_database)?.iter().rev().take(BASES) {
         let (expected, words) = expected(knowledge, base).await.map_err(of_database)?;
         let table = table_name(base.id.0, base.index_generation);
         // While time remains, read every file as a search would: `stats` only reads the table's manifest.
-        let rows = if begin.elapsed() < PATIENCE {
+        let rows = if begin.elapsed() < READ_BUDGET {
             knowledge.read_whole(&table, &words).await.map(|ids| ids.len())
         } else {
             inner.index.stats(&table).await.map(|stats| stats.rows)
@@ -123,13 +123,13 @@ async fn compare(knowledge: &Knowledge) -> Result<(usize, usize, usize), Unreada
             Err(error) => return Err(Unreadable { table, error: error.into() }),
         };
         looked_at += 1;
-        passages += rows;
+        chunks += rows;
         // A document being indexed may be written but not yet marked, so a busy base is not counted.
         if usize::try_from(expected).unwrap_or_default() != rows && !base.busy {
             different += 1;
         }
     }
-    Ok((looked_at, passages, different))
+    Ok((looked_at, chunks, different))
 }
 
 /// The number of chunks that a base's index should hold, and the text of one of them to search for.
@@ -172,7 +172,7 @@ impl Check for OcrCheck {
     }
 
     async fn run(&self) -> CheckResult {
-        match look_for_ocr(&self.0).await {
+        match check_ocr(&self.0).await {
             Ok(result) => result,
             Err(error) => CheckResult::fail(
                 format!("the settings of the knowledge bases cannot be read: {:#}", anyhow::Error::new(error)),
@@ -183,7 +183,7 @@ impl Check for OcrCheck {
 }
 
 /// Compares the OCR languages that bases use with the installed ones.
-async fn look_for_ocr(knowledge: &Knowledge) -> Result<CheckResult, KnowledgeError> {
+async fn check_ocr(knowledge: &Knowledge) -> Result<CheckResult, KnowledgeError> {
     let mut tx = knowledge.inner.db.system().await?;
     let wanted = store::system::ocr_languages(&mut tx).await?;
     tx.commit().await?;

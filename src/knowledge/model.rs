@@ -184,12 +184,12 @@ impl Document {
 
     /// One visible line: the document's own title, or else its file name.
     pub fn display_title(&self) -> String {
-        seen_title(self.title.as_deref().unwrap_or_default(), &self.filename)
+        visible_title(self.title.as_deref().unwrap_or_default(), &self.filename)
     }
 }
 
 /// Removes control characters and direction marks from a title; an empty result falls back to the file name.
-pub fn seen_title(title: &str, filename: &str) -> String {
+pub fn visible_title(title: &str, filename: &str) -> String {
     let title = tidy(title);
     if title.is_empty() { filename.to_owned() } else { title }
 }

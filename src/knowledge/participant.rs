@@ -77,7 +77,7 @@ impl Participant for Vectors {
         let mut found = Tables::new();
         for table in index.list_tables().await.map_err(ParticipantError::room)? {
             found.insert(table.clone(), index.state(&table).await.map_err(ParticipantError::room)?);
-            if !index.finds_itself(&table).await.map_err(ParticipantError::room)? {
+            if !index.finds_its_rows(&table).await.map_err(ParticipantError::room)? {
                 let words = format!("a search in vector table {table} does not find its own rows");
                 return Err(ParticipantError::Differs(words));
             }

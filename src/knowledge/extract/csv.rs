@@ -11,7 +11,7 @@ use super::{
 /// Number of rows used to detect the separator.
 const SAMPLE_ROWS: usize = 50;
 /// After this many unclosed quotes, quotes are treated as text in the rest of the file.
-const MOST_STRAY: usize = 100;
+const MAX_STRAY: usize = 100;
 
 pub(super) fn extract(bytes: &[u8], limits: &Limits) -> Result<Extracted, ExtractError> {
     let decoded = decode_or_guess(bytes, None);
@@ -69,7 +69,7 @@ fn rows(text: &str, separator: u8) -> impl Iterator<Item = Vec<String>> {
         let record = records.next()?;
         let at = start + record.position().map_or(0, |position| usize::try_from(position.byte()).unwrap_or(0));
         let width = *width.get_or_insert(record.len());
-        if stray > MOST_STRAY || !swallows_rows(&record, width, separator, text) {
+        if stray > MAX_STRAY || !swallows_rows(&record, width, separator, text) {
             return Some(record.iter().map(str::to_owned).collect());
         }
         stray += 1;
@@ -77,7 +77,7 @@ fn rows(text: &str, separator: u8) -> impl Iterator<Item = Vec<String>> {
         let (line, behind) = rest.split_once('\n').unwrap_or((rest, ""));
         start = text.len() - behind.len();
         // After so many, the rest of the file does not use quoting.
-        records = self::records(behind, separator, stray <= MOST_STRAY);
+        records = self::records(behind, separator, stray <= MAX_STRAY);
         self::records(line, separator, false).next().map(|record| record.iter().map(str::to_owned).collect())
     })
 }

@@ -12,6 +12,7 @@ mod csv;
 mod decode;
 mod docx;
 mod error;
+mod escapes;
 mod formula;
 mod html;
 mod link;
@@ -31,7 +32,6 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod unread;
-mod written;
 
 pub use chunk::{Chunk, chunk, chunk_while};
 pub use error::{ExtractError, Unsupported};

@@ -172,7 +172,7 @@ pub(super) fn words(table: &str) -> Words {
             Some((b, p, l)) if (b, p, l) == (block, paragraph, line) => " ",
             Some((b, p, _)) if (b, p) == (block, paragraph) => "\n",
             // Tesseract starts a new paragraph at a slightly longer line or a new column, even inside a sentence.
-            Some(_) if goes_on(&found.text, word) => "\n",
+            Some(_) if continues_sentence(&found.text, word) => "\n",
             Some(_) => "\n\n",
         });
         found.text.push_str(word);
@@ -244,6 +244,6 @@ fn run(
 }
 
 /// Whether `word` continues a sentence that `text` has not ended.
-fn goes_on(text: &str, word: &str) -> bool {
+fn continues_sentence(text: &str, word: &str) -> bool {
     word.starts_with(char::is_lowercase) && !text.ends_with(['.', '!', '?', ':', ';'])
 }

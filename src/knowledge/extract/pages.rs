@@ -143,7 +143,7 @@ impl Rebuilt {
 
     /// `own`: the words that the page has besides the recognised ones.
     fn page(&mut self, number: u32, found: &str, own: &HashSet<String>) {
-        for (kind, text) in paragraphs(&unsaid(found, own)) {
+        for (kind, text) in paragraphs(&lines_not_in(found, own)) {
             let block = Block { start: 0, end: 0, page: Some(number), heading: Vec::new(), kind, header_end: None };
             self.push(&block, &text);
         }
@@ -158,7 +158,7 @@ fn words(text: &str) -> impl Iterator<Item = String> {
 
 /// The recognised lines that are not already in `own`. Recognition makes mistakes, so half of its words suffice to
 /// identify a line.
-fn unsaid<'a>(text: &'a str, own: &HashSet<String>) -> Cow<'a, str> {
+fn lines_not_in<'a>(text: &'a str, own: &HashSet<String>) -> Cow<'a, str> {
     if own.is_empty() {
         return Cow::Borrowed(text);
     }

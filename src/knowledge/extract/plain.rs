@@ -4,7 +4,7 @@ use super::{
     BlockKind, ExtractError, Extracted, Kind, Limits,
     builder::Builder,
     decode::{decode_or_guess, tidy},
-    mail, notebook, written,
+    escapes, mail, notebook,
 };
 
 /// Maximum lines of code per block without an empty line.
@@ -74,13 +74,13 @@ fn is_wrapped(paragraph: &str) -> bool {
 
 /// Code, settings, logs, and unsupported markup: lines are kept as they are.
 pub(super) fn extract_code(bytes: &[u8], limits: &Limits) -> Result<Extracted, ExtractError> {
-    let unfolded = written::unfold(bytes);
+    let unfolded = escapes::unfold(bytes);
     let decoded = decode_or_guess(&unfolded, None);
     let mut builder = Builder::new(limits);
     let text = tidy(&decoded.text);
     match notebook::cells(&text) {
         Some(cells) => notebook::append(&mut builder, cells, limits)?,
-        None => append_code(&mut builder, &written::unescape(&text))?,
+        None => append_code(&mut builder, &escapes::unescape(&text))?,
     }
     builder.report().guessed_encoding = decoded.guessed;
     Ok(builder.finish(Kind::Code, None))

@@ -7,9 +7,9 @@
 use unicode_normalization::UnicodeNormalization;
 
 /// Minimum number of words to judge.
-const FEWEST_WORDS: usize = 20;
+const MIN_WORDS: usize = 20;
 /// Minimum share of vowels in a whole text in such scripts: the lowest in any language is near a third.
-const FEWEST_VOWELS: f32 = 0.25;
+const MIN_VOWEL_SHARE: f32 = 0.25;
 
 /// Share of plausible words among those that can be judged, 0 to 1; `None` if there are too few.
 pub(super) fn share(text: &str) -> Option<f32> {
@@ -27,14 +27,14 @@ pub(super) fn share(text: &str) -> Option<f32> {
             vowels += of_them;
         }
     }
-    if all < FEWEST_WORDS {
+    if all < MIN_WORDS {
         return None;
     }
     let share = good as f32 / all as f32;
     let vowel_share = vowels as f32 / letters.max(1) as f32;
     // A substitution cipher has some words with vowels by chance.
-    let poor = letters > 200 && vowel_share < FEWEST_VOWELS;
-    Some(if poor { share * vowel_share / FEWEST_VOWELS * 0.6 } else { share })
+    let poor = letters > 200 && vowel_share < MIN_VOWEL_SHARE;
+    Some(if poor { share * vowel_share / MIN_VOWEL_SHARE * 0.6 } else { share })
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

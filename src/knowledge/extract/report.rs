@@ -12,7 +12,7 @@ use super::{
 };
 
 /// Maximum examples kept per kind of omission: enough to judge by, for a document of any length.
-const MOST_EXAMPLES: usize = 20;
+const MAX_EXAMPLES: usize = 20;
 const LONGEST_EXAMPLE: usize = 200;
 /// A text with a lower share of plausible words is doubted.
 pub(super) const PLAUSIBLE: f32 = 0.6;
@@ -291,7 +291,7 @@ impl Report {
         entry.count += 1;
         entry.characters += characters;
         let example: String = text.chars().filter(|c| !c.is_control()).take(LONGEST_EXAMPLE).collect();
-        if entry.examples.len() < MOST_EXAMPLES && !entry.examples.contains(&example) {
+        if entry.examples.len() < MAX_EXAMPLES && !entry.examples.contains(&example) {
             entry.examples.push(example);
         }
     }

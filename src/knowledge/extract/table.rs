@@ -16,7 +16,7 @@ pub(super) struct Table {
     pub(super) header_rows: usize,
     rows: Vec<Vec<Placed>>,
     /// For each column, the text of a cell that spans down into it and the number of rows that it still covers.
-    reaching: Vec<(usize, Rc<str>)>,
+    spanned: Vec<(usize, Rc<str>)>,
 }
 
 /// A text in a row, over one or more columns.
@@ -41,7 +41,7 @@ const LAST_SPANNED: usize = 1000;
 /// Longer text spanning several cells is not a heading and is written once.
 const LONGEST_REPEATED: usize = 300;
 /// Maximum bytes of repeated text per table; beyond it, text is written once.
-const MOST_REPEATED: usize = 4 << 20;
+const MAX_REPEATED: usize = 4 << 20;
 
 impl Cell {
     pub(super) fn new(text: impl Into<String>) -> Self {
@@ -63,23 +63,23 @@ impl Table {
         let mut row: Vec<Placed> = Vec::new();
         let mut column = 0;
         for cell in cells {
-            self.reach_into(&mut row, &mut column);
+            self.insert_spanning(&mut row, &mut column);
             let text: Rc<str> = cell.text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|").into();
             let columns = cell.columns.min(LAST_SPANNED.saturating_sub(column)).max(1);
             if cell.rows > 1 && column < LAST_SPANNED {
-                self.reaching.resize(self.reaching.len().max(column + columns), (0, "".into()));
-                self.reaching[column..column + columns].fill((cell.rows - 1, repeated(&text).into()));
+                self.spanned.resize(self.spanned.len().max(column + columns), (0, "".into()));
+                self.spanned[column..column + columns].fill((cell.rows - 1, repeated(&text).into()));
             }
             row.push(Placed { column, columns, text, begins: true });
             column += columns;
         }
-        self.reach_into(&mut row, &mut column);
+        self.insert_spanning(&mut row, &mut column);
         self.rows.push(row);
     }
 
     /// Inserts cells that span down from above, up to the first free column.
-    fn reach_into(&mut self, row: &mut Vec<Placed>, column: &mut usize) {
-        while let Some((left, text)) = self.reaching.get_mut(*column).filter(|(left, _)| *left > 0) {
+    fn insert_spanning(&mut self, row: &mut Vec<Placed>, column: &mut usize) {
+        while let Some((left, text)) = self.spanned.get_mut(*column).filter(|(left, _)| *left > 0) {
             *left -= 1;
             match row.last_mut() {
                 Some(last) if !last.begins && Rc::ptr_eq(&last.text, text) => last.columns += 1,
@@ -102,7 +102,7 @@ impl Table {
     fn texts(&self) -> Vec<Vec<&str>> {
         let begins = self.rows.iter().flatten().filter(|placed| placed.begins).map(|placed| placed.column);
         let columns: Vec<usize> = begins.collect::<BTreeSet<_>>().into_iter().collect();
-        let mut left = MOST_REPEATED;
+        let mut left = MAX_REPEATED;
         let mut repeat = |text| {
             let text = repeated(text);
             left = left.saturating_sub(text.len() + 3);

@@ -207,12 +207,12 @@ const TABLE_QUESTIONS: [(&str, &str, &str, &str); 10] = [
 ];
 
 /// A chunk as it is indexed.
-struct TablePassage {
+struct TableChunk {
     searchable: String,
     lines: Vec<String>,
 }
 
-impl TablePassage {
+impl TableChunk {
     /// Whether the row's line has `value` below `heading` in the same column, so that its meaning is clear.
     fn says(&self, value: &str, heading: &str, row: &str) -> bool {
         let line = self.lines.iter().position(|line| line.contains(row) && line.contains(value));
@@ -226,7 +226,7 @@ impl TablePassage {
 }
 
 /// Extracts, chunks and prepares each document like `knowledge.extract`.
-fn table_passages(model: &LocalEmbedder) -> Vec<TablePassage> {
+fn table_chunks(model: &LocalEmbedder) -> Vec<TableChunk> {
     use crate::knowledge::{extract, model::searchable_text};
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/documents");
     let mut passages = Vec::new();
@@ -240,7 +240,7 @@ fn table_passages(model: &LocalEmbedder) -> Vec<TablePassage> {
         assert!(chunks.len() > 1, "{name} is a single chunk: its questions prove nothing");
         passages.extend(chunks.into_iter().map(|chunk| {
             let searchable = searchable_text(&chunk.heading, chunk.table_header.as_deref(), &chunk.text);
-            TablePassage { lines: searchable.lines().map(str::to_owned).collect(), searchable }
+            TableChunk { lines: searchable.lines().map(str::to_owned).collect(), searchable }
         }));
     }
     passages
@@ -249,11 +249,11 @@ fn table_passages(model: &LocalEmbedder) -> Vec<TablePassage> {
 #[tokio::test]
 async fn table_values_are_found_with_their_headings() {
     let model = Model::load("all-MiniLM-L6-v2");
-    let passages = table_passages(&model.embedder);
+    let passages = table_chunks(&model.embedder);
     let dir = tempfile::tempdir().unwrap();
     let index = VectorIndex::new(dir.path().to_str().unwrap(), IndexOptions::default());
     index.ensure_table("kb_t_g1", model.embedder.model().dims).await.unwrap();
-    let texts: Vec<String> = passages.iter().map(|passage| passage.searchable.clone()).collect();
+    let texts: Vec<String> = passages.iter().map(|chunk| chunk.searchable.clone()).collect();
     let vectors = model.embed(InputKind::Passage, &texts);
     let rows = texts.into_iter().zip(vectors).enumerate().map(|(n, (text, vector))| IndexRow {
         chunk_id: Uuid::from_u128(n as u128),
@@ -264,7 +264,7 @@ async fn table_values_are_found_with_their_headings() {
     index.upsert("kb_t_g1", rows.collect()).await.unwrap();
     let (mut first, mut missed) = (0, Vec::new());
     for (question, value, heading, row) in TABLE_QUESTIONS {
-        assert!(passages.iter().any(|passage| passage.says(value, heading, row)), "no chunk has {value} for {row}");
+        assert!(passages.iter().any(|chunk| chunk.says(value, heading, row)), "no chunk has {value} for {row}");
         let vector = model.embed(InputKind::Query, &[question.to_owned()]).remove(0);
         let by_vector = index.vector_search("kb_t_g1", &vector, OVER_FETCH).await.unwrap();
         let by_text = index.text_search("kb_t_g1", question, OVER_FETCH).await.unwrap();

@@ -19,7 +19,7 @@ pub const DEFAULT_K: f64 = 60.0;
 /// missed.
 pub const OVER_FETCH: usize = 100;
 /// Vote factor of an arm's last hit: above 0, because it was found after all.
-const FAINTEST: f64 = 0.05;
+const MIN_VOTE: f64 = 0.05;
 
 /// A chunk after fusion.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -60,7 +60,7 @@ pub fn fuse(vector: &[Hit], text: &[Hit], weights: ArmWeights, k: f64, limit: us
             });
             set_rank(entry, at + 1);
             let near = if span > f32::EPSILON { f64::from((hit.score - lowest) / span) } else { 1.0 };
-            let vote = FAINTEST + (1.0 - FAINTEST) * near;
+            let vote = MIN_VOTE + (1.0 - MIN_VOTE) * near;
             entry.score += weight * vote / (k + (at + 1) as f64) / best;
         }
     };

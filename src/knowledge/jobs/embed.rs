@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use super::{Embed, MOST_LOST, Optimize, org};
+use super::{Embed, MAX_LOST, Optimize, org};
 use crate::{
     jobs::{self, JobContext, JobError},
     knowledge::{
@@ -38,8 +38,8 @@ impl Knowledge {
     /// Each step is committed on its own: after a crash the next attempt continues where the last one stopped.
     pub(super) async fn run_embed(&self, context: &JobContext, job: Embed) -> Result<(), JobError> {
         let (org, id) = (org(context.org_id)?, job.document_id);
-        if context.lost >= MOST_LOST {
-            return Ok(self.fail_as_killer(org, id).await?);
+        if context.lost >= MAX_LOST {
+            return Ok(self.fail_after_crashes(org, id).await?);
         }
         let mut done = self.embed(context, org, &job).await;
         if let Err(KnowledgeError::Llm(error)) = &done
@@ -48,7 +48,7 @@ impl Knowledge {
             tracing::warn!(document = %id, error = error as &dyn std::error::Error, "no embedding model: indexing without vectors");
             done = self.index_by_words(context, org, &job).await;
         }
-        self.or_last_words(context, org, id, done).await
+        self.fail_on_last_attempt(context, org, id, done).await
     }
 
     async fn embed(&self, context: &JobContext, org: OrgId, job: &Embed) -> Result<(), KnowledgeError> {

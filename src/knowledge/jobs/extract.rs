@@ -11,7 +11,7 @@ use std::{
 
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Embed, Extract, MOST_LOST, embed::is_missing, or_snooze, org};
+use super::{Embed, Extract, MAX_LOST, embed::is_missing, or_snooze, org};
 use crate::{
     jobs::{self, JobContext, JobError},
     knowledge::{
@@ -31,16 +31,16 @@ use crate::{
 };
 
 /// How long a document waits for a permit to start a child process.
-const TURN: Duration = Duration::from_secs(60);
+const PERMIT_WAIT: Duration = Duration::from_secs(60);
 /// How long a document waits for an unavailable store after its last attempt failed.
-const STORE_AWAY: Duration = Duration::from_secs(30);
+const STORE_RETRY: Duration = Duration::from_secs(30);
 /// How often to check that a document being chunked still exists.
-const LOOK: Duration = Duration::from_secs(2);
+const EXISTENCE_POLL: Duration = Duration::from_secs(2);
 
 /// Sets the flag when dropped, to cancel the blocking work that polls it.
-struct Stop(Arc<AtomicBool>);
+struct StopOnDrop(Arc<AtomicBool>);
 
-impl Drop for Stop {
+impl Drop for StopOnDrop {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -59,7 +59,7 @@ impl Knowledge {
         // The permit also bounds memory: a file is held whole while a child reads it. After waiting too long, snooze
         // and free the worker: the wait counts towards the attempt's timeout, and scanned books ahead may use all of
         // it.
-        let Ok(permit) = timeout(TURN, self.inner.extractions.acquire()).await else {
+        let Ok(permit) = timeout(PERMIT_WAIT, self.inner.extractions.acquire()).await else {
             return Err(JobError::snooze(Duration::from_secs(2)));
         };
         let permit = permit.map_err(JobError::retry)?;
@@ -69,22 +69,22 @@ impl Knowledge {
         tx.commit().await?;
         // Deleted, or read by an earlier attempt that could not report it.
         let Some(work) = work else { return Ok(()) };
-        if context.lost >= MOST_LOST {
-            return Ok(self.fail_as_killer(org, id).await?);
+        if context.lost >= MAX_LOST {
+            return Ok(self.fail_after_crashes(org, id).await?);
         }
         context.progress(5, "reading");
         let extracted = match self.read(context, org, &job, &work).await {
             Ok(extracted) if extracted.has_text() => extracted,
             Ok(empty) => return self.fail_without_text(org, id, &empty).await.map_err(or_snooze),
             Err(Failed::Document(error)) if error.is_transient() && self.waits_for_stores(context).await => {
-                return Err(JobError::snooze(STORE_AWAY));
+                return Err(JobError::snooze(STORE_RETRY));
             }
             Err(Failed::Document(error)) if !error.is_transient() || context.is_last_attempt() => {
                 self.fail(org, id, error.code(), &error.to_string()).await?;
                 return Ok(());
             }
             Err(Failed::Document(error)) => return Err(JobError::retry(error)),
-            Err(Failed::Here(error)) => return self.or_last_words(context, org, id, Err(error)).await,
+            Err(Failed::Here(error)) => return self.fail_on_last_attempt(context, org, id, Err(error)).await,
         };
         drop(permit);
         context.progress(60, "splitting into passages");
@@ -94,13 +94,13 @@ impl Knowledge {
             Ok(None) => return Ok(()),
             Err(error) => Err(error),
         };
-        self.or_last_words(context, org, id, kept).await?;
+        self.fail_on_last_attempt(context, org, id, kept).await?;
         self.inner.metrics.stage(Stage::Extract, begin.elapsed());
         Ok(())
     }
 
     /// Passes a result on; if the last attempt failed, the document is marked as failed.
-    pub(super) async fn or_last_words(
+    pub(super) async fn fail_on_last_attempt(
         &self,
         context: &JobContext,
         org: OrgId,
@@ -112,7 +112,7 @@ impl Knowledge {
             Err(KnowledgeError::Llm(_)) if context.is_last_attempt() => {
                 self.fail(org, id, "embedding", "the embedding model could not be used").await?;
             }
-            Err(_) if self.waits_for_stores(context).await => return Err(JobError::snooze(STORE_AWAY)),
+            Err(_) if self.waits_for_stores(context).await => return Err(JobError::snooze(STORE_RETRY)),
             Err(KnowledgeError::Storage(StorageError::NotFound)) if context.is_last_attempt() => {
                 self.fail(
                     org,
@@ -159,7 +159,7 @@ impl Knowledge {
     }
 
     /// Fails a document whose attempts were repeatedly lost with the server process: it may be the cause.
-    pub(super) async fn fail_as_killer(&self, org: OrgId, id: DocumentId) -> Result<(), KnowledgeError> {
+    pub(super) async fn fail_after_crashes(&self, org: OrgId, id: DocumentId) -> Result<(), KnowledgeError> {
         let reason = "the server was killed each time it processed this document, possibly out of memory";
         self.fail(org, id, "killed", reason).await
     }
@@ -209,11 +209,11 @@ impl Knowledge {
             Err(error) => return Err(error.into()),
         };
         let (extracted, clock) = (extracted.clone(), self.inner.clock.clone());
-        let stop = Stop(Arc::default());
+        let stop = StopOnDrop(Arc::default());
         let stopped = stop.0.clone();
         let cut = move || {
-            let go_on = || !stopped.load(Ordering::Relaxed);
-            let chunks = chunk_while(&extracted, &|text| count_tokens(local.as_ref(), text), most, &go_on)?;
+            let keep_going = || !stopped.load(Ordering::Relaxed);
+            let chunks = chunk_while(&extracted, &|text| count_tokens(local.as_ref(), text), most, &keep_going)?;
             let new = chunks.into_iter().map(|chunk| NewChunk {
                 id: ChunkId::generate(&clock),
                 text_sha256: llm::text_hash(&searchable_text(
@@ -230,7 +230,7 @@ impl Knowledge {
         loop {
             tokio::select! {
                 chunks = cut.as_mut() => return Ok(chunks?),
-                () = sleep(LOOK) => {}
+                () = sleep(EXISTENCE_POLL) => {}
             }
             let mut tx = self.inner.db.tenant(org).await?;
             let document = store::documents::get(&mut tx, base, id).await?;

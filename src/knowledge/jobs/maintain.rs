@@ -29,7 +29,7 @@ const SAMPLE: i64 = 500;
 /// Texts per embedding call of a self-test; between calls it checks for traffic.
 const PIECE: usize = 16;
 /// How long each call waits for idle time.
-const PATIENCE: Duration = Duration::from_secs(5);
+const MAX_IDLE_WAIT: Duration = Duration::from_secs(5);
 
 impl Knowledge {
     pub(super) async fn run_maintain(&self, _: &JobContext, _: Maintain) -> Result<(), JobError> {
@@ -53,7 +53,7 @@ impl Knowledge {
         }
         self.fail_abandoned().await.map_err(or_snooze)?;
         self.embed_words_only().await.map_err(or_snooze)?;
-        self.inner.metrics.looked_after(self.inner.clock.now());
+        self.inner.metrics.maintenance_done(self.inner.clock.now());
         Ok(())
     }
 
@@ -196,11 +196,11 @@ impl Knowledge {
         base: KnowledgeBaseId,
     ) -> Result<bool, KnowledgeError> {
         let Some(base) = store::bases::get(&mut *conn, base).await? else { return Ok(false) };
-        let passages = usize::try_from(base.chunks).unwrap_or_default();
+        let chunks = usize::try_from(base.chunks).unwrap_or_default();
         // Measure when the base has settled, not after each of a hundred uploads. Without a model there is nothing to
         // measure.
-        let settled = passages > 0 && base.documents_pending() == 0 && base.documents_words_only == 0;
-        if settled && base.weights.is_none_or(|weights| weights.0.outdated(passages)) {
+        let settled = chunks > 0 && base.documents_pending() == 0 && base.documents_words_only == 0;
+        if settled && base.weights.is_none_or(|weights| weights.0.outdated(chunks)) {
             let job = SelfTest { knowledge_base_id: base.id };
             jobs::enqueue(conn, &self.inner.clock, Some(org), &job, &SelfTest::options(base.id)).await?;
         }
@@ -217,31 +217,31 @@ impl Knowledge {
         let sample = store::chunks::sample(&mut tx, id, SAMPLE).await?;
         tx.commit().await?;
         let Some(base) = base else { return Ok(()) };
-        let passages = usize::try_from(base.chunks).unwrap_or_default();
+        let chunks = usize::try_from(base.chunks).unwrap_or_default();
         let sample = sample.into_iter().map(|Pending { heading, table_header, text, .. }| {
             let context = searchable_text(&heading, table_header.as_deref(), "").trim_end_matches('\n').to_owned();
             index::Sample { context, text }
         });
         let sample: Vec<_> = sample.collect();
-        let test = self.inner.background.run(move || index::SelfTest::plan(&sample, passages)).await?;
+        let test = self.inner.background.run(move || index::SelfTest::plan(&sample, chunks)).await?;
         let model = self.inner.llm.embedder().await?;
-        let questions = self.embed_aside(org, &model, InputKind::Query, &test.queries).await?;
+        let questions = self.embed_when_idle(org, &model, InputKind::Query, &test.queries).await?;
         // The pool's vectors are in the cache since indexing; new vectors made here are not cached.
-        let pool = self.embed_aside(org, &model, InputKind::Passage, &test.pool).await?;
-        let rests = self.embed_aside(org, &model, InputKind::Passage, &test.rests).await?;
+        let pool = self.embed_when_idle(org, &model, InputKind::Passage, &test.pool).await?;
+        let rests = self.embed_when_idle(org, &model, InputKind::Passage, &test.rests).await?;
         let weights = self.inner.background.run(move || test.measure(&questions, &pool, &rests)).await?;
         let mut tx = self.inner.db.tenant(org).await?;
         store::bases::set_weights(&mut tx, id, &weights).await?;
         tx.commit().await?;
         let all = &weights.other;
-        tracing::info!(knowledge_base = %id, passages, questions = all.queries, vector_ndcg = all.vector_ndcg,
+        tracing::info!(knowledge_base = %id, chunks, questions = all.queries, vector_ndcg = all.vector_ndcg,
             text_ndcg = all.text_ndcg, hybrid_ndcg = all.hybrid_ndcg, "self-test of {id}");
         Ok(())
     }
 
     /// Embeds texts for a self-test while the embedder is idle, so that it does not delay searches in a base that was
     /// just filled.
-    async fn embed_aside(
+    async fn embed_when_idle(
         &self,
         org: OrgId,
         model: &EmbedModel,
@@ -251,7 +251,7 @@ impl Knowledge {
         let call = CallContext::job(org, "knowledge.selftest");
         let mut vectors = Vec::with_capacity(texts.len());
         for piece in texts.chunks(PIECE) {
-            self.inner.traffic.quiet(PATIENCE).await;
+            self.inner.traffic.quiet(MAX_IDLE_WAIT).await;
             vectors.extend(self.inner.llm.embed(&call, model, kind, piece).await?);
         }
         Ok(vectors)

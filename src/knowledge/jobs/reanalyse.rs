@@ -51,20 +51,20 @@ impl Knowledge {
         let (mut last, mut done) = (Uuid::nil(), 0);
         loop {
             let mut tx = self.inner.db.tenant(org).await?;
-            let passages = store::chunks::indexed_after(&mut tx, base, state.index_generation, last, BATCH).await?;
+            let chunks = store::chunks::indexed_after(&mut tx, base, state.index_generation, last, BATCH).await?;
             tx.commit().await?;
-            let Some(end) = passages.last() else { break };
+            let Some(end) = chunks.last() else { break };
             last = end.id.0;
-            let ids: Vec<Uuid> = passages.iter().map(|passage| passage.id.0).collect();
+            let ids: Vec<Uuid> = chunks.iter().map(|chunk| chunk.id.0).collect();
             let mut rows = match self.inner.index.rows(&table, &ids).await {
                 Ok(rows) => rows,
                 // A new table is written with the current terms.
                 Err(IndexError::NoSuchTable(_)) => break,
                 Err(error) => return Err(error.into()),
             };
-            let written = passages.iter().filter_map(|passage| {
-                let (document_id, vector) = rows.remove(&passage.id.0)?;
-                Some(IndexRow { chunk_id: passage.id.0, document_id, text: passage.searchable(), vector })
+            let written = chunks.iter().filter_map(|chunk| {
+                let (document_id, vector) = rows.remove(&chunk.id.0)?;
+                Some(IndexRow { chunk_id: chunk.id.0, document_id, text: chunk.searchable(), vector })
             });
             self.inner.index.upsert(&table, written.collect()).await?;
             done += i64::try_from(ids.len()).unwrap_or_default();
@@ -76,7 +76,7 @@ impl Knowledge {
         store::bases::touch_indexed(&mut tx, base, self.inner.clock.now()).await?;
         tx.commit().await?;
         drop(lock);
-        tracing::info!(knowledge_base = %base, passages = done, analysis = ANALYSIS, "terms of {base} rewritten");
+        tracing::info!(knowledge_base = %base, chunks = done, analysis = ANALYSIS, "terms of {base} rewritten");
         Ok(())
     }
 }

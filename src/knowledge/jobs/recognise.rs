@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// No page is started after this time, so that the job ends before its timeout even if the last page waits for a model.
-const PATIENCE: Duration = Duration::from_secs(800);
+const PAGES_BUDGET: Duration = Duration::from_secs(800);
 
 /// Mean confidence (tesseract, 0 to 100) below which a page's words are noise: clean scans reach over 90, drawings stay
 /// below 45.
@@ -88,7 +88,7 @@ impl Knowledge {
             pdf,
             settings,
             programs: Programs::find(&self.inner.config.ocr_folder),
-            until: Instant::now() + PATIENCE,
+            until: Instant::now() + PAGES_BUDGET,
             pages,
             found: BTreeMap::new(),
             unread: BTreeMap::new(),
@@ -120,7 +120,7 @@ impl Knowledge {
                 scan.stays_unread(page, UnreadReason::OutOfTime, "");
                 continue;
             }
-            self.tell(scan, job, done, "OCR").await?;
+            self.report_progress(scan, job, done, "OCR").await?;
             let Some(pdftoppm) = scan.programs.pdftoppm.clone() else { continue };
             let order = Order { pdftoppm, page, ocr: Some(recognition.clone()) };
             let limits = self.inner.config.page_limits();
@@ -162,7 +162,7 @@ impl Knowledge {
     }
 
     /// Reports progress.
-    pub(super) async fn tell(
+    pub(super) async fn report_progress(
         &self,
         scan: &Scan<'_>,
         job: &Extract,
@@ -193,7 +193,7 @@ impl Knowledge {
                 scan.stays_unread(page, UnreadReason::NotInstalled, "pdftoppm");
                 continue;
             };
-            self.tell(scan, job, done, "a model").await?;
+            self.report_progress(scan, job, done, "a model").await?;
             let order = Order { pdftoppm, page, ocr: None };
             let picture = draw_page(&self.inner.extractor, scan.pdf, order, &self.inner.config.page_limits()).await;
             let answer = match picture {

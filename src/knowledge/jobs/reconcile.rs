@@ -20,7 +20,7 @@ use crate::{
 /// Younger objects without a row may be uploads in progress.
 const ORPHAN_AGE: TimeDelta = TimeDelta::hours(1);
 /// Retry interval while a backup blocks deletions.
-const YIELD: Duration = Duration::from_secs(600);
+const BACKUP_RETRY: Duration = Duration::from_secs(600);
 
 impl Knowledge {
     /// Queues a reconciliation; called once when the process starts to work.
@@ -35,7 +35,7 @@ impl Knowledge {
     pub(super) async fn run_reconcile(&self, _: &JobContext, _: Reconcile) -> Result<(), JobError> {
         self.reconcile().await.map_err(|error| match error {
             // The backup may hold deletions for a long time: retrying every second would only repeat all of this work.
-            KnowledgeError::Busy => JobError::snooze(YIELD),
+            KnowledgeError::Busy => JobError::snooze(BACKUP_RETRY),
             error => or_snooze(error),
         })
     }

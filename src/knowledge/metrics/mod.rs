@@ -276,7 +276,7 @@ impl Metrics {
     }
 
     /// A maintenance round over all indexes is complete.
-    pub(super) fn looked_after(&self, now: DateTime<Utc>) {
+    pub(super) fn maintenance_done(&self, now: DateTime<Utc>) {
         self.last_maintenance.set(now.timestamp_micros() as f64 / 1e6);
     }
 

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Maximum number of page ranges shown.
-const MOST_RANGES: usize = 12;
+const MAX_RANGES: usize = 12;
 
 /// Formats ascending page numbers with ranges: `1, 3–5, 9`.
 pub(in crate::knowledge) fn ranges(pages: &[u32]) -> String {
@@ -21,10 +21,10 @@ pub(in crate::knowledge) fn ranges(pages: &[u32]) -> String {
             _ => found.push((page, page)),
         }
     }
-    let more = if found.len() > MOST_RANGES { ", …" } else { "" };
+    let more = if found.len() > MAX_RANGES { ", …" } else { "" };
     let named = found
         .iter()
-        .take(MOST_RANGES)
+        .take(MAX_RANGES)
         .map(|(start, end)| if start == end { start.to_string() } else { format!("{start}–{end}") });
     format!("{}{more}", named.collect::<Vec<_>>().join(", "))
 }

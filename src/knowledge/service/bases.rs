@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Each additional language costs OCR time and, with many, accuracy.
-const MOST_LANGUAGES: usize = 10;
+const MAX_LANGUAGES: usize = 10;
 
 impl Knowledge {
     pub async fn create_base(&self, who: &Principal, new: BaseChanges) -> Result<KnowledgeBase, KnowledgeError> {
@@ -163,8 +163,8 @@ fn check(changes: &BaseChanges) -> Vec<FieldError> {
         errors.push(FieldError::new("/description", "too_long", "at most 2000 characters"));
     }
     let languages = changes.ocr_languages.as_deref().unwrap_or_default();
-    if languages.len() > MOST_LANGUAGES {
-        errors.push(FieldError::new("/ocr_languages", "too_long", format!("at most {MOST_LANGUAGES} languages")));
+    if languages.len() > MAX_LANGUAGES {
+        errors.push(FieldError::new("/ocr_languages", "too_long", format!("at most {MAX_LANGUAGES} languages")));
     }
     if let Some(odd) = languages.iter().find(|language| !is_language(language)) {
         let text = format!("{odd:?} is not a tesseract language code; examples: eng, rus, chi_sim");

@@ -16,7 +16,7 @@ use crate::{
         KnowledgeBaseId, KnowledgeError, SearchFound, SearchHit, SearchMode, SearchRequest,
         index::{ArmWeights, DEFAULT_K, FusedHit, Hit, IndexError, OVER_FETCH, fuse, table_name},
         metrics::Part,
-        model::seen_title,
+        model::visible_title,
         store::{self, bases::Searchable, chunks::Found},
     },
     llm::{CallContext, EmbedModel, InputKind},
@@ -32,7 +32,7 @@ use crate::{
 pub const MAX_QUERY_CHARS: usize = 4000;
 
 /// Chunks read beyond the requested limit.
-const SPARE: usize = 8;
+const SPARE_HITS: usize = 8;
 
 /// A query's vector, and the model that made it.
 type Question = (EmbedModel, Vec<f32>);
@@ -258,7 +258,7 @@ impl Knowledge {
         let mut hits = Vec::with_capacity(limit);
         // A few spare ones, since some may belong to documents that are not ready; the rest is only read if those do
         // not suffice.
-        let (likely, rest) = fused.split_at(fused.len().min(limit + SPARE));
+        let (likely, rest) = fused.split_at(fused.len().min(limit + SPARE_HITS));
         for part in [likely, rest].into_iter().filter(|part| !part.is_empty()) {
             let ids: Vec<Uuid> = part.iter().map(|hit| hit.chunk_id).collect();
             let found = store::chunks::found(&mut tx, bases, &ids).await?;
@@ -306,7 +306,7 @@ fn answer(found: Found, hit: &FusedHit) -> SearchHit {
         chunk_id: found.id,
         document_id: found.document_id,
         knowledge_base_id: found.knowledge_base_id,
-        title: seen_title(&found.title, &found.filename),
+        title: visible_title(&found.title, &found.filename),
         filename: found.filename,
         text: found.text,
         weak: false,

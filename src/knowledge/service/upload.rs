@@ -51,7 +51,7 @@ pub struct Rejected {
 }
 
 /// A file whose object is stored but has no row yet.
-struct Arrived {
+struct StoredFile {
     org: OrgId,
     subject: String,
     base: KnowledgeBaseId,
@@ -101,7 +101,7 @@ impl Knowledge {
                 return Err(error.into());
             }
         };
-        let arrived = Arrived { org, subject, base, id, filename: clean_filename(filename), stored };
+        let arrived = StoredFile { org, subject, base, id, filename: clean_filename(filename), stored };
         // From here on the object exists, so a client disconnect must not prevent its row.
         let knowledge = self.clone();
         let registered = uncancelled(async move {
@@ -119,8 +119,8 @@ impl Knowledge {
 
     /// Removes the object of a file that is not kept: now, or by a job if a backup blocks deletions or the store fails.
     /// Does not affect the result of the upload.
-    async fn discard(&self, arrived: &Arrived) {
-        let Arrived { org, base, id, .. } = arrived;
+    async fn discard(&self, arrived: &StoredFile) {
+        let StoredFile { org, base, id, .. } = arrived;
         let now = async {
             let mut may_delete = self.may_delete().await?;
             self.inner.storage.delete_prefix(&document_prefix(*org, *base, *id), &mut may_delete).await?;
@@ -145,8 +145,8 @@ impl Knowledge {
         }
     }
 
-    async fn register(&self, arrived: &Arrived) -> Result<Upload, KnowledgeError> {
-        let Arrived { org, base, id, stored, .. } = arrived;
+    async fn register(&self, arrived: &StoredFile) -> Result<Upload, KnowledgeError> {
+        let StoredFile { org, base, id, stored, .. } = arrived;
         let kind = self.kind(arrived).await.inspect_err(|error| {
             if matches!(error, KnowledgeError::Unsupported(_)) {
                 self.inner.metrics.refused(*base, "unsupported");
@@ -198,8 +198,8 @@ impl Knowledge {
     }
 
     /// Detects the kind of the file from its content.
-    async fn kind(&self, arrived: &Arrived) -> Result<Kind, KnowledgeError> {
-        let Arrived { org, base, id, stored, filename, .. } = arrived;
+    async fn kind(&self, arrived: &StoredFile) -> Result<Kind, KnowledgeError> {
+        let StoredFile { org, base, id, stored, filename, .. } = arrived;
         if stored.size == 0 {
             return Err(Unsupported::Empty.into());
         }

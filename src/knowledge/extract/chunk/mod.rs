@@ -45,26 +45,26 @@ pub fn chunk(document: &Extracted, count: &dyn Fn(&str) -> usize, max_tokens: us
     chunk_while(document, count, max_tokens, &|| true).unwrap_or_default()
 }
 
-/// Like [`chunk`]; `None` soon after `go_on` returns false.
+/// Like [`chunk`]; `None` soon after `keep_going` returns false.
 pub fn chunk_while(
     document: &Extracted,
     count: &dyn Fn(&str) -> usize,
     max_tokens: usize,
-    go_on: &dyn Fn() -> bool,
+    keep_going: &dyn Fn() -> bool,
 ) -> Option<Vec<Chunk>> {
     let max_tokens = max_tokens.max(1);
-    let weigh = |text: &str| weigh(text, count, max_tokens);
+    let bounded_tokens = |text: &str| bounded_tokens(text, count, max_tokens);
     let mut chunker = Chunker {
-        splitter: TextSplitter::new(ChunkConfig::new(max_tokens).with_sizer(Sizer(&weigh))),
-        count: &weigh,
-        go_on,
+        splitter: TextSplitter::new(ChunkConfig::new(max_tokens).with_sizer(Sizer(&bounded_tokens))),
+        count: &bounded_tokens,
+        keep_going,
         max_tokens,
         offsets: Offsets { text: &document.text, byte: 0, char: 0 },
         pending: Vec::new(),
         chunks: Vec::new(),
     };
     for (index, block) in document.blocks.iter().enumerate() {
-        if !go_on() {
+        if !keep_going() {
             return None;
         }
         if block.kind != BlockKind::Heading {
@@ -79,12 +79,12 @@ pub fn chunk_while(
     }
     chunker.flush();
     // When stopped inside a block, part of it is missing.
-    go_on().then_some(chunker.chunks)
+    keep_going().then_some(chunker.chunks)
 }
 
 /// The tokens of a text, or more if it has too many characters. A text over the character limit is not counted: a
 /// tokenizer needs some 70 bytes per character.
-fn weigh(text: &str, count: &dyn Fn(&str) -> usize, max_tokens: usize) -> usize {
+fn bounded_tokens(text: &str, count: &dyn Fn(&str) -> usize, max_tokens: usize) -> usize {
     let least = text.chars().count() / CHARS_PER_TOKEN;
     if least > max_tokens { least } else { count(text).max(least) }
 }
@@ -116,7 +116,7 @@ struct Piece<'a> {
 struct Chunker<'a> {
     splitter: TextSplitter<Sizer<'a>>,
     count: &'a dyn Fn(&str) -> usize,
-    go_on: &'a dyn Fn() -> bool,
+    keep_going: &'a dyn Fn() -> bool,
     max_tokens: usize,
     offsets: Offsets<'a>,
     pending: Vec<Piece<'a>>,
@@ -141,7 +141,7 @@ impl<'a> Chunker<'a> {
     fn split(&mut self, block: &'a Block, mut byte: usize, mut char: usize, text: &str) {
         // The splitter scans its whole input at every level, so a very long block is passed in portions.
         for portion in portions(text) {
-            if !(self.go_on)() {
+            if !(self.keep_going)() {
                 return;
             }
             let base = byte;

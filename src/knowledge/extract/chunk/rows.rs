@@ -86,7 +86,7 @@ impl<'a> Chunker<'a> {
         }
         let counts: Vec<usize> = lines.iter().map(|line| (self.count)(line.text)).collect();
         while from < lines.len() {
-            if !(self.go_on)() {
+            if !(self.keep_going)() {
                 return;
             }
             let header_above = from >= head && head > 0;
@@ -212,7 +212,7 @@ impl<'a> Chunker<'a> {
         let splitter = TextSplitter::new(ChunkConfig::new(room.max(1)).with_sizer(Sizer(self.count)));
         let (mut byte, mut char) = (cell.byte, cell.char);
         for portion in super::portions(cell.text) {
-            if !(self.go_on)() {
+            if !(self.keep_going)() {
                 return;
             }
             let base = byte;

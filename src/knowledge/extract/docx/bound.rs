@@ -109,7 +109,7 @@ impl Reader<'_, '_> {
         let said = line.text.get(start..).unwrap_or_default().to_owned();
         if is_outdated(control, &said, &value) {
             line.text.truncate(start);
-            line.push_apart(&value);
+            line.push_word(&value);
             self.leave_out(LeftOutKind::Duplicate, &said);
         }
         Ok(())

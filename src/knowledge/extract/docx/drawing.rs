@@ -58,7 +58,7 @@ impl Reader<'_, '_> {
         self.shape(element, line, &mut seen)?;
         seen.has_text |= line.after.len() > before;
         for text in &seen.described {
-            line.push_apart(text);
+            line.push_word(text);
         }
         if seen.described.is_empty() && !seen.has_text && !seen.decorative {
             self.found.images_without_text += seen.pictures;

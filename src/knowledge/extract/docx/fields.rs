@@ -100,11 +100,11 @@ impl Reader<'_, '_> {
                 line.text.truncate(field.start.min(line.text.len()));
                 line.page_number = true;
             }
-            "HYPERLINK" if !result.is_empty() => self.leads_to(&linked(&field.code), field.start, line),
+            "HYPERLINK" if !result.is_empty() => self.write_link(&linked(&field.code), field.start, line),
             _ if !result.is_empty() => {}
             // These fields show text from their instruction.
-            "EQ" => line.push_apart(&words.collect::<Vec<_>>().join(" ")),
-            "MACROBUTTON" | "GOTOBUTTON" => line.push_apart(&words.skip(1).collect::<Vec<_>>().join(" ")),
+            "EQ" => line.push_word(&words.collect::<Vec<_>>().join(" ")),
+            "MACROBUTTON" | "GOTOBUTTON" => line.push_word(&words.skip(1).collect::<Vec<_>>().join(" ")),
             "SYMBOL" => {
                 let code = words.next().and_then(|code| match code.strip_prefix("0x") {
                     Some(hex) => u32::from_str_radix(hex, 16).ok(),
@@ -115,7 +115,7 @@ impl Reader<'_, '_> {
             }
             _ => {
                 if let Some(value) = &field.form {
-                    line.push_apart(value);
+                    line.push_word(value);
                 }
             }
         }
@@ -126,7 +126,7 @@ impl Reader<'_, '_> {
         let properties = control.child("sdtPr");
         if let Some(check_box) = properties.and_then(|p| p.child("checkbox")) {
             let checked = check_box.toggle("checked").unwrap_or(false);
-            self.say(if checked { "[x]" } else { "[ ]" }, line);
+            self.write_text(if checked { "[x]" } else { "[ ]" }, line);
             line.apart = true;
             return Ok(());
         }
@@ -139,7 +139,7 @@ impl Reader<'_, '_> {
             if let Some((list, last)) = list.and_then(|list| Some((list, list.attribute("lastValue")?))) {
                 let entry = list.elements().find(|entry| entry.attribute("value") == Some(last));
                 let text = entry.and_then(|entry| entry.attribute("displayText")).unwrap_or(last);
-                line.push_apart(text);
+                line.push_word(text);
             }
         }
         self.show_bound(control, start, line)

@@ -62,7 +62,7 @@ impl Line {
     }
 
     /// Writes a separate word.
-    pub(super) fn push_apart(&mut self, text: &str) {
+    pub(super) fn push_word(&mut self, text: &str) {
         let text = text.trim();
         if text.is_empty() {
             return;
@@ -82,7 +82,7 @@ impl Reader<'_, '_> {
             "r" if element.ns != Ns::Math => self.run(element, line),
             "oMath" | "oMathPara" => {
                 if self.is_shown() {
-                    line.push_apart(&math::linear(element));
+                    line.push_word(&math::linear(element));
                 }
                 Ok(())
             }
@@ -116,7 +116,7 @@ impl Reader<'_, '_> {
                 let wrapper = element;
                 self.blocks(wrapper, &mut pieces)?;
                 let text = flatten(pieces, self.limits, &mut line.after);
-                line.push_apart(&text);
+                line.push_word(&text);
                 Ok(())
             }
             _ if is_properties(name) || name == "ffData" => Ok(()),
@@ -171,12 +171,12 @@ impl Reader<'_, '_> {
         let target = self.relations.iter().find(|r| r.kind == "hyperlink" && Some(r.id.as_str()) == id);
         if let Some(target) = target.map(|relation| relation.target.clone()) {
             let anchor = link.attribute("anchor").map(|anchor| format!("#{anchor}")).unwrap_or_default();
-            self.leads_to(&(target + &anchor), start, out);
+            self.write_link(&(target + &anchor), start, out);
         }
         Ok(())
     }
 
-    pub(super) fn leads_to(&mut self, destination: &str, start: usize, line: &mut Line) {
+    pub(super) fn write_link(&mut self, destination: &str, start: usize, line: &mut Line) {
         if !self.is_shown() {
             return;
         }
@@ -197,12 +197,12 @@ impl Reader<'_, '_> {
 
     fn in_run(&mut self, element: &Element, line: &mut Line) -> Result<(), ExtractError> {
         match &*element.name {
-            "t" => self.say(&element.own_text(), line),
+            "t" => self.write_text(&element.own_text(), line),
             "delText" => self.leave_out(LeftOutKind::Revision, &element.own_text()),
             "instrText" => self.instruction(&element.own_text()),
-            "tab" | "ptab" => self.say("\t", line),
-            "br" | "cr" => self.say("\n", line),
-            "noBreakHyphen" => self.say("-", line),
+            "tab" | "ptab" => self.write_text("\t", line),
+            "br" | "cr" => self.write_text("\n", line),
+            "noBreakHyphen" => self.write_text("-", line),
             "sym" => self.symbol(element.attribute("char"), element.attribute("font"), line),
             "fldChar" => self.field(element, line),
             "footnoteReference" | "endnoteReference" => self.note(element, line)?,
@@ -221,7 +221,7 @@ impl Reader<'_, '_> {
         Ok(())
     }
 
-    pub(super) fn say(&self, text: &str, line: &mut Line) {
+    pub(super) fn write_text(&self, text: &str, line: &mut Line) {
         if self.is_shown() {
             line.push(text);
         }
@@ -230,7 +230,7 @@ impl Reader<'_, '_> {
     pub(super) fn symbol(&mut self, code: Option<&str>, font: Option<&str>, line: &mut Line) {
         let Some(code) = code.and_then(|code| u32::from_str_radix(code, 16).ok()) else { return };
         match symbols::text(code, font.unwrap_or_default()) {
-            Some(text) => self.say(&text, line),
+            Some(text) => self.write_text(&text, line),
             // A pictogram of a symbol font.
             None if self.is_shown() => self.found.images_without_text += 1,
             None => {}

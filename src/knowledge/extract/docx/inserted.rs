@@ -9,7 +9,7 @@ use super::{
 };
 
 /// Maximum nesting of documents.
-const MOST_NESTED: usize = 3;
+const MAX_NESTED: usize = 3;
 
 impl Reader<'_, '_> {
     pub(super) fn inserted(&mut self, element: &Element, out: &mut Vec<Piece>) -> Result<(), ExtractError> {
@@ -46,7 +46,7 @@ impl Reader<'_, '_> {
     }
 
     fn inserted_document(&mut self, target: &str, bytes: &[u8], out: &mut Vec<Piece>) -> Result<(), ExtractError> {
-        if self.depth >= MOST_NESTED {
+        if self.depth >= MAX_NESTED {
             self.found.unread.push(UnreadWhat::NestedDocument.named(target));
             return Ok(());
         }

@@ -50,7 +50,7 @@ pub(super) fn extract(bytes: &[u8], limits: &Limits) -> Result<Extracted, Extrac
     report.form_fields += found.form_fields;
     report.comments += found.comments;
     for part in package.damaged.iter().chain(&found.unread) {
-        if report.unread.len() < MOST_UNREAD && !report.unread.contains(part) {
+        if report.unread.len() < MAX_UNREAD && !report.unread.contains(part) {
             report.unread.push(part.clone());
         }
     }
@@ -58,7 +58,7 @@ pub(super) fn extract(bytes: &[u8], limits: &Limits) -> Result<Extracted, Extrac
 }
 
 /// Maximum unread parts listed: enough to judge by.
-const MOST_UNREAD: usize = 50;
+const MAX_UNREAD: usize = 50;
 
 /// The pieces of the whole document: headers and footers, body, and unreferenced comments.
 fn read(package: &mut Package<'_>, limits: &Limits, depth: usize) -> Result<(Vec<Piece>, Found), ExtractError> {

@@ -11,7 +11,7 @@ use super::super::{ExtractError, Limits, UnreadPart, UnreadWhat};
 use super::xml::{self, Element};
 
 /// A document with more parts is malicious.
-const MOST_PARTS: usize = 10_000;
+const MAX_PARTS: usize = 10_000;
 
 pub(super) struct Package<'a> {
     archive: zip::ZipArchive<Cursor<&'a [u8]>>,
@@ -38,8 +38,8 @@ pub(super) struct Relation {
 impl<'a> Package<'a> {
     pub(super) fn open(bytes: &'a [u8], limits: &Limits) -> Result<Self, ExtractError> {
         let archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(ExtractError::malformed)?;
-        if archive.len() > MOST_PARTS {
-            return Err(ExtractError::malformed(format!("more than {MOST_PARTS} parts")));
+        if archive.len() > MAX_PARTS {
+            return Err(ExtractError::malformed(format!("more than {MAX_PARTS} parts")));
         }
         let names = part_names(&archive);
         let (left, most_depth) = (limits.unpacked_bytes, limits.depth);

@@ -191,7 +191,7 @@ impl<'a, 'p> Reader<'a, 'p> {
             out.append(&mut line.after);
             return Ok(());
         }
-        if self.running && line.page_number && !says_something(&line.text) {
+        if self.running && line.page_number && !has_own_words(&line.text) {
             self.leave_out(LeftOutKind::PageNumber, &line.text);
             line.text.clear();
         }
@@ -315,7 +315,7 @@ const PAGE_WORDS: [&str; 24] = [
     "sida",
 ];
 
-fn says_something(text: &str) -> bool {
+fn has_own_words(text: &str) -> bool {
     let mut words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
     words.any(|word| !PAGE_WORDS.contains(&word.to_lowercase().as_str()))
 }

@@ -2,13 +2,13 @@
 //! takes minutes for a hundred thousand. They are counted before parsing.
 
 /// Maximum attributes per element.
-pub(super) const MOST: usize = 500;
+pub(super) const MAX_ATTRIBUTES: usize = 500;
 
 /// Elements whose content is not markup.
 const RAW: [&str; 9] = ["script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes", "noscript"];
 
-/// Whether no element has more than `MOST` attributes.
-pub(super) fn are_few(html: &str) -> bool {
+/// Whether no element has more than `MAX_ATTRIBUTES` attributes.
+pub(super) fn within_limit(html: &str) -> bool {
     let bytes = html.as_bytes();
     let mut at = 0;
     while let Some(open) = find(bytes, at, b'<') {
@@ -45,7 +45,7 @@ fn tag_end(bytes: &[u8], mut at: usize) -> Option<usize> {
             *at += 1;
         }
     };
-    for _ in 0..=MOST {
+    for _ in 0..=MAX_ATTRIBUTES {
         skip(&mut at, &|byte| byte.is_ascii_whitespace() || byte == b'/');
         match bytes.get(at) {
             None => return Some(bytes.len()),

@@ -13,8 +13,11 @@ use super::{super::ExtractError, attributes};
 const FEED_BYTES: usize = 16 << 10;
 
 pub(super) fn parse(html: &str, depth: usize) -> Result<Handle, ExtractError> {
-    if !attributes::are_few(html) {
-        return Err(ExtractError::malformed(format!("an element has more than {} attributes", attributes::MOST)));
+    if !attributes::within_limit(html) {
+        return Err(ExtractError::malformed(format!(
+            "an element has more than {} attributes",
+            attributes::MAX_ATTRIBUTES
+        )));
     }
     let mut parser = parse_document(RcDom::default(), ParseOpts::default());
     let mut rest = html;
@@ -67,7 +70,7 @@ pub(super) fn attribute(node: &Handle, key: &str) -> Option<String> {
 }
 
 /// The first non-empty one of these attributes.
-pub(super) fn says(node: &Handle, keys: &[&str]) -> Option<String> {
+pub(super) fn first_attribute(node: &Handle, keys: &[&str]) -> Option<String> {
     keys.iter().filter_map(|key| attribute(node, key)).find(|value| !value.trim().is_empty())
 }
 

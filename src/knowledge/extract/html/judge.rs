@@ -22,7 +22,7 @@ pub(super) struct Opened {
 }
 
 /// Menus and banners have fewer elements; also bounds the running time.
-const MOST_FURNITURE: usize = 5000;
+const MAX_FURNITURE: usize = 5000;
 
 impl Opened {
     pub(super) fn of(document: &Handle) -> Self {
@@ -159,7 +159,7 @@ fn is_cookie_banner(node: &Handle, tag: &str, role: &str) -> bool {
     if !named.iter().any(|word| words.contains(&word.as_str())) || is_within_content(node) {
         return false;
     }
-    if descendants(node).take(MOST_FURNITURE).count() == MOST_FURNITURE {
+    if descendants(node).take(MAX_FURNITURE).count() == MAX_FURNITURE {
         return false;
     }
     let text = plain_text(node);
@@ -192,7 +192,7 @@ impl Links {
                 || matches!(tag, "button" | "select" | "input" | "label")
                 || matches!(role(&node).as_str(), "menuitem" | "button" | "link");
             seen += 1;
-            if seen > MOST_FURNITURE {
+            if seen > MAX_FURNITURE {
                 return Links { all: 1, linked: 0, count: 0 };
             }
             links.count += usize::from(is_link);

@@ -11,7 +11,7 @@ use super::{
 impl Walk<'_> {
     pub(super) fn open_link(&mut self) {
         if self.apart {
-            self.part_words();
+            self.separate_words();
         }
         self.links.push((self.inline.len(), self.pieces.len()));
     }
@@ -35,18 +35,18 @@ impl Walk<'_> {
         if self.headings > 0 || !self.scripts.is_empty() {
             self.aside.push(said);
         } else {
-            self.say_behind(&address);
+            self.write_after(&address);
         }
     }
 
-    pub(super) fn say_behind(&mut self, address: &str) {
+    pub(super) fn write_after(&mut self, address: &str) {
         let space = if self.inline.is_empty() || self.inline.ends_with([' ', '\n']) { "" } else { " " };
         self.inline.extend([space, "(", address, ")"]);
         self.apart = true;
     }
 
     /// Writes the addresses of links in a heading after it: in the heading they would be repeated with every block.
-    pub(super) fn say_aside(&mut self) {
+    pub(super) fn write_aside(&mut self) {
         let aside = std::mem::take(&mut self.aside);
         self.pieces.extend(aside.into_iter().map(Piece::Paragraph));
     }

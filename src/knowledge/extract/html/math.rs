@@ -2,7 +2,7 @@
 
 use super::{
     super::formula::{fraction, matrix, root, scripts},
-    dom::{Handle, attribute, attribute_is, children, elements, name, plain_text, says, text},
+    dom::{Handle, attribute, attribute_is, children, elements, first_attribute, name, plain_text, text},
 };
 
 /// No hand-written formula nests deeper.
@@ -15,7 +15,7 @@ pub(super) fn linear(math: &Handle) -> String {
     let mut out = String::new();
     row(math, DEEPEST, &mut out);
     let line = out.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.is_empty() { says(math, &["alttext", "aria-label"]).unwrap_or_default() } else { line }
+    if line.is_empty() { first_attribute(math, &["alttext", "aria-label"]).unwrap_or_default() } else { line }
 }
 
 /// The TeX source of the whole formula, not of a part.

@@ -18,7 +18,7 @@ mod walk;
 use self::{
     dom::title,
     judge::Opened,
-    pieces::{emit, says_anything},
+    pieces::{emit, has_any_text},
     walk::{Found, Walk},
 };
 use super::{ExtractError, Extracted, Kind, LeftOutKind, Limits, builder::Builder, decode::decode_or_guess};
@@ -42,7 +42,7 @@ pub(super) fn append(builder: &mut Builder, html: &str, limits: &Limits) -> Resu
     let mut walk = Walk::new(limits, &opened, &mut found);
     walk.run(document.clone())?;
     let mut pieces = std::mem::take(&mut walk.pieces);
-    if !says_anything(&pieces) && found.left_out.iter().any(|(kind, _)| *kind == LeftOutKind::Navigation) {
+    if !has_any_text(&pieces) && found.left_out.iter().any(|(kind, _)| *kind == LeftOutKind::Navigation) {
         // The page consists of links only, so they are its content.
         found = Found::default();
         let mut walk = Walk::new(limits, &opened, &mut found);
@@ -50,7 +50,7 @@ pub(super) fn append(builder: &mut Builder, html: &str, limits: &Limits) -> Resu
         walk.run(document.clone())?;
         pieces = std::mem::take(&mut walk.pieces);
     }
-    let only_without_script = !says_anything(&pieces);
+    let only_without_script = !has_any_text(&pieces);
     emit(builder, pieces)?;
     for text in std::mem::take(&mut found.without_script) {
         // Without other text, use the `noscript` content.

@@ -37,7 +37,7 @@ pub(super) fn flatten(pieces: Vec<Piece>) -> String {
 }
 
 /// Whether any piece has text.
-pub(super) fn says_anything(pieces: &[Piece]) -> bool {
+pub(super) fn has_any_text(pieces: &[Piece]) -> bool {
     pieces.iter().any(|piece| match piece {
         Piece::Heading(_, text) | Piece::Paragraph(text) | Piece::Lines(_, text) => {
             text.chars().any(char::is_alphanumeric)

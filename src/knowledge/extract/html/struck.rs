@@ -8,7 +8,7 @@ use super::{
 impl Walk<'_> {
     pub(super) fn start_struck(&mut self) {
         if self.apart {
-            self.part_words();
+            self.separate_words();
         }
         self.struck.push((self.inline.len(), self.pieces.len()));
     }

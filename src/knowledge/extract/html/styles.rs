@@ -8,9 +8,9 @@ use std::collections::{HashMap, HashSet};
 use super::dom::{Handle, ancestors, attribute, descendants, is_html, name, plain_text};
 
 /// Maximum rules kept per page.
-const MOST_RULES: usize = 5000;
+const MAX_RULES: usize = 5000;
 /// Maximum rules evaluated per element.
-const MOST_FOR_ONE: usize = 100;
+const MAX_FOR_ONE: usize = 100;
 /// Offsets beyond this, to the left or top, are outside any page.
 const OFF_PAGE: f32 = -900.0;
 
@@ -122,7 +122,7 @@ impl Styles {
                 if depth < 4 {
                     self.sheet(block, for_some || !all, depth + 1);
                 }
-            } else if !selectors.starts_with('@') && self.count < MOST_RULES {
+            } else if !selectors.starts_with('@') && self.count < MAX_RULES {
                 self.rule(selectors, &declarations(block.split('{').next().unwrap_or_default()), for_some);
             }
         }
@@ -166,7 +166,7 @@ impl Styles {
             let keys = std::iter::once(name(node).to_owned())
                 .chain(classes.iter().map(|class| format!(".{class}")))
                 .chain(id.iter().map(|id| format!("#{id}")));
-            let rules = keys.filter_map(|key| self.rules.get(&key)).flatten().take(MOST_FOR_ONE);
+            let rules = keys.filter_map(|key| self.rules.get(&key)).flatten().take(MAX_FOR_ONE);
             for rule in rules {
                 let fits = (rule.tag.is_empty() || rule.tag == name(node))
                     && rule.ids.iter().all(|wanted| id.as_ref() == Some(wanted))

@@ -8,7 +8,7 @@ use super::{
         formula::{lowered, raised},
     },
     blocks::{heading, is_block},
-    dom::{Handle, attribute, is_html, name, plain_text, says, template_contents, text},
+    dom::{Handle, attribute, first_attribute, is_html, name, plain_text, template_contents, text},
     fields::is_tex_source,
     judge::{Opened, has_below, is_gutter, left_out},
     lists::Marks,
@@ -18,7 +18,7 @@ use super::{
 };
 
 /// Maximum nesting of pages within pages (`srcdoc`).
-const MOST_NESTED: usize = 3;
+const MAX_NESTED: usize = 3;
 
 /// Findings besides the text.
 #[derive(Default)]
@@ -114,7 +114,7 @@ impl<'a> Walk<'a> {
             match step {
                 Step::Leave(node) => self.leave(&node),
                 Step::Enter(node) => {
-                    if self.is_left_out(&node) || self.is_read_apart(&node)? || self.shows_itself(&node) {
+                    if self.is_left_out(&node) || self.is_read_apart(&node)? || self.write_text_equivalent(&node) {
                         continue;
                     }
                     self.enter(&node);
@@ -191,8 +191,8 @@ impl<'a> Walk<'a> {
             return Ok(true);
         }
         if name(node) == "iframe"
-            && let Some(inner) = says(node, &["srcdoc"])
-            && self.depth < MOST_NESTED
+            && let Some(inner) = first_attribute(node, &["srcdoc"])
+            && self.depth < MAX_NESTED
         {
             self.break_list();
             let document = super::dom::parse(&super::repair::repair(&inner), self.limits.depth)?;
@@ -209,7 +209,7 @@ impl<'a> Walk<'a> {
 
     fn enter(&mut self, node: &Handle) {
         if let Some(text) = text(node) {
-            self.say(&text);
+            self.write_text(&text);
             return;
         }
         match name(node) {
@@ -229,8 +229,8 @@ impl<'a> Walk<'a> {
             }
             "sup" | "sub" => self.scripts.push((self.inline.len(), self.pieces.len())),
             "a" => self.open_link(),
-            "button" | "label" | "option" | "summary" if self.apart => self.part_words(),
-            "q" => self.say("\""),
+            "button" | "label" | "option" | "summary" if self.apart => self.separate_words(),
+            "q" => self.write_text("\""),
             _ if is_struck(node) => self.start_struck(),
             "figure" => {
                 self.boundary();
@@ -238,7 +238,7 @@ impl<'a> Walk<'a> {
             }
             tag if is_block(tag) || self.opened.styles.is_block(node) => self.boundary(),
             // Separate words of adjacent custom elements.
-            tag if tag.contains('-') => self.part_words(),
+            tag if tag.contains('-') => self.separate_words(),
             _ => {}
         }
     }
@@ -261,13 +261,13 @@ impl<'a> Walk<'a> {
                 self.boundary();
             }
             "abbr" | "acronym" | "dfn" => self.explain(node),
-            "q" => self.say("\""),
+            "q" => self.write_text("\""),
             tag if heading(tag).is_some() => {
                 self.headings = self.headings.saturating_sub(1);
                 if self.headings == 0 && self.lists.is_empty() && self.pre == 0 {
                     let text = self.take_line(false);
                     self.pieces.push(Piece::Heading(heading(tag).unwrap_or(6), text));
-                    self.say_aside();
+                    self.write_aside();
                 } else {
                     self.boundary();
                 }
@@ -288,14 +288,14 @@ impl<'a> Walk<'a> {
         self.inline.push_str(&if is_raised { raised(before, &inner) } else { lowered(before, &inner) });
         if self.scripts.is_empty() && self.headings == 0 {
             for address in std::mem::take(&mut self.aside) {
-                self.say_behind(&address);
+                self.write_after(&address);
             }
         }
     }
 
     /// Writes the expansion of an abbreviation on its first use.
     fn explain(&mut self, node: &Handle) {
-        let Some(title) = says(node, &["title"]) else { return };
+        let Some(title) = first_attribute(node, &["title"]) else { return };
         let short = plain_text(node);
         if !title.trim().eq_ignore_ascii_case(short.trim()) && self.explained.insert(title.clone()) {
             self.inline.extend([" (", title.trim(), ")"]);
@@ -303,10 +303,10 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn say(&mut self, text: &str) {
+    fn write_text(&mut self, text: &str) {
         if self.apart && !text.is_empty() {
             if text.starts_with(char::is_alphanumeric) && self.pre == 0 {
-                self.part_words();
+                self.separate_words();
             }
             self.apart = false;
         }
@@ -318,14 +318,14 @@ impl<'a> Walk<'a> {
         if text.trim().is_empty() {
             return;
         }
-        self.part_words();
+        self.separate_words();
         let mut line = String::new();
         push_text(&mut line, text.trim(), false);
         self.inline.push_str(&line);
         self.apart = true;
     }
 
-    pub(super) fn part_words(&mut self) {
+    pub(super) fn separate_words(&mut self) {
         if self.inline.ends_with(|c: char| c.is_alphanumeric() || matches!(c, ':' | ',' | '.' | ')' | ']' | '%' | '~'))
         {
             self.inline.push(' ');

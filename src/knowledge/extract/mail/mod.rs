@@ -15,10 +15,10 @@ use super::{
 };
 
 /// Maximum nesting of messages.
-const MOST_NESTED: usize = 5;
-const MOST_CHOICES: usize = 4;
+const MAX_NESTED: usize = 5;
+const MAX_CHOICES: usize = 4;
 /// Limit on nested parts, because the parser recurses.
-const MOST_PARTS: usize = 1000;
+const MAX_PARTS: usize = 1000;
 /// Maximum size of a header block.
 const LONGEST_HEAD: usize = 64 << 10;
 /// Headers to include in the text.
@@ -82,7 +82,7 @@ pub(super) fn page(bytes: &[u8]) -> Option<String> {
 }
 
 fn is_nested_too_deep(bytes: &[u8]) -> bool {
-    bytes.windows(10).filter(|window| window.eq_ignore_ascii_case(b"multipart/")).count() > MOST_PARTS
+    bytes.windows(10).filter(|window| window.eq_ignore_ascii_case(b"multipart/")).count() > MAX_PARTS
 }
 
 /// Decodes a part's text by its headers and content.
@@ -106,7 +106,7 @@ impl Reader<'_> {
     fn message(&mut self, bytes: &[u8]) -> Result<(), ExtractError> {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
         if is_nested_too_deep(bytes) {
-            return Err(ExtractError::malformed(format!("more than {MOST_PARTS} parts within parts")));
+            return Err(ExtractError::malformed(format!("more than {MAX_PARTS} parts within parts")));
         }
         let mail = parse_mail(bytes).map_err(ExtractError::malformed)?;
         let charset = mail.ctype.params.get("charset").map(String::as_bytes);
@@ -155,7 +155,7 @@ impl Reader<'_> {
             (Err(_), _) => return self.unread(UnreadWhat::MailPart.named(&format!("{kind} {name}"))),
         };
         match kind {
-            "message/rfc822" | "message/global" if self.depth < MOST_NESTED => {
+            "message/rfc822" | "message/global" if self.depth < MAX_NESTED => {
                 self.depth += 1;
                 let read = self.message(&bytes);
                 self.depth -= 1;
@@ -204,7 +204,7 @@ impl Reader<'_> {
     /// into one of them.
     fn alternative(&mut self, part: &ParsedMail<'_>, attached: &mut Vec<String>) -> Result<(), ExtractError> {
         // Choosing reads a form twice, so nested choices would cost exponential time.
-        if self.choices >= MOST_CHOICES {
+        if self.choices >= MAX_CHOICES {
             return self.unread(UnreadWhat::NestedForms.into());
         }
         let mut texts = Vec::new();

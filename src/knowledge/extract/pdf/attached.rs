@@ -5,8 +5,8 @@ use pdf_oxide::object::Object;
 use super::file::{Dict, File, text};
 
 /// Maximum names listed, and tree nodes visited.
-const MOST: usize = 50;
-const MOST_NODES: usize = 1000;
+const MAX_NAMES: usize = 50;
+const MAX_NODES: usize = 1000;
 
 /// Names of the files embedded in the document.
 pub(super) fn names(file: &File) -> Vec<String> {
@@ -18,18 +18,18 @@ pub(super) fn names(file: &File) -> Vec<String> {
     while let Some(node) = open.pop() {
         nodes += 1;
         let Some(dict) = node.as_dict() else { continue };
-        let names = file.array_as_it_is(dict, "Names");
+        let names = file.unresolved_array(dict, "Names");
         for [key, value] in names.as_chunks::<2>().0 {
             let target = file.resolve(value);
             let name = target.as_dict().and_then(|dict| name(file, dict)).or_else(|| text(&file.resolve(key)));
             found.extend(name);
         }
-        if nodes + open.len() > MOST_NODES || found.len() >= MOST {
+        if nodes + open.len() > MAX_NODES || found.len() >= MAX_NAMES {
             break;
         }
-        open.extend(file.array_as_it_is(dict, "Kids").iter().take(MOST_NODES).map(|kid| file.resolve(kid)));
+        open.extend(file.unresolved_array(dict, "Kids").iter().take(MAX_NODES).map(|kid| file.resolve(kid)));
     }
-    found.truncate(MOST);
+    found.truncate(MAX_NAMES);
     found
 }
 

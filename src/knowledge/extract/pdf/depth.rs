@@ -5,7 +5,7 @@
 const DEEPEST: usize = 50_000;
 
 /// Whether a file or a page's content is nested too deeply to read.
-pub(super) fn is_bottomless(bytes: &[u8]) -> bool {
+pub(super) fn is_nested_too_deeply(bytes: &[u8]) -> bool {
     let mut depth = 0_usize;
     let mut at = 0;
     while let Some(byte) = bytes.get(at) {

@@ -8,7 +8,7 @@ use pdf_oxide::object::{Object, ObjectRef};
 use super::file::{Dict, File, text};
 
 /// Ancestors to check: parts of a figure are one or two levels below it.
-const MOST_ABOVE: usize = 4;
+const MAX_ABOVE: usize = 4;
 /// Maximum depth of the number tree.
 const DEEPEST: usize = 32;
 
@@ -56,7 +56,7 @@ impl Owners {
                     .filter(|[number, _]| number.as_integer() == Some(key))
                     .map(|[_, value]| value.clone());
             }
-            node = kid(file, &file.array_as_it_is(dict, "Kids"), key)?;
+            node = kid(file, &file.unresolved_array(dict, "Kids"), key)?;
         }
         None
     }
@@ -82,18 +82,18 @@ impl Figures<'_> {
     /// The text for the content with this id; only on the first call per element.
     pub(super) fn of_content(&mut self, file: &File, content: i64) -> Option<String> {
         let element = self.elements.get(usize::try_from(content).ok()?)?.clone();
-        self.say(file, element)
+        self.text_of(file, element)
     }
 
     /// The text for an image or form that an element owns as a whole.
     pub(super) fn of_object(&mut self, file: &File, dict: &Dict) -> Option<String> {
         let key = file.get(dict, "StructParent").as_integer()?;
         let element = self.owners?.find(file, key)?;
-        self.say(file, element)
+        self.text_of(file, element)
     }
 
-    fn say(&mut self, file: &File, mut element: Object) -> Option<String> {
-        for _ in 0..MOST_ABOVE {
+    fn text_of(&mut self, file: &File, mut element: Object) -> Option<String> {
+        for _ in 0..MAX_ABOVE {
             let reference = element.as_reference();
             let target = file.resolve(&element);
             let dict = target.as_dict()?;

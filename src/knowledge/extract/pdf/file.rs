@@ -36,7 +36,7 @@ pub(super) struct File {
 
 impl File {
     pub(super) fn open(bytes: &[u8]) -> Result<Self, ExtractError> {
-        if depth::is_bottomless(bytes) {
+        if depth::is_nested_too_deeply(bytes) {
             return Err(ExtractError::malformed("its objects are nested too deeply"));
         }
         let mended = || {
@@ -51,8 +51,8 @@ impl File {
             document = PdfDocument::from_bytes(bytes).map_err(error)?;
         }
         let mut file = Self::of(document)?;
-        if has_distant_filters(bytes) {
-            file = Self::of(PdfDocument::from_bytes(file.written_anew()).map_err(error)?)?;
+        if has_indirect_filters(bytes) {
+            file = Self::of(PdfDocument::from_bytes(file.rewritten()).map_err(error)?)?;
         }
         file.cut_off = find(bytes, b"startxref").is_none() && find(bytes, b"%%EOF").is_none();
         Ok(file)
@@ -104,7 +104,7 @@ impl File {
     }
 
     /// An array with unresolved references.
-    pub(super) fn array_as_it_is(&self, dict: &Dict, key: &str) -> Vec<Object> {
+    pub(super) fn unresolved_array(&self, dict: &Dict, key: &str) -> Vec<Object> {
         self.get(dict, key).as_array().cloned().unwrap_or_default()
     }
 
@@ -168,7 +168,7 @@ impl File {
     }
 
     /// The decrypted file with complete stream dictionaries.
-    fn written_anew(&self) -> Vec<u8> {
+    fn rewritten(&self) -> Vec<u8> {
         let mut out = b"%PDF-1.7\n".to_vec();
         let mut index = Vec::new();
         let serializer = ObjectSerializer::compact();
@@ -264,7 +264,7 @@ fn latin(byte: u8) -> char {
 }
 
 /// Whether any stream has indirect filter entries.
-fn has_distant_filters(bytes: &[u8]) -> bool {
+fn has_indirect_filters(bytes: &[u8]) -> bool {
     [&b"/Filter"[..], b"/DecodeParms"].iter().any(|key| {
         let mut from = 0;
         while let Some(at) = find(&bytes[from..], key) {

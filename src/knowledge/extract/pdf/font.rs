@@ -133,7 +133,7 @@ impl Font {
         if let Some(known) = self.known.borrow().get(&code) {
             return known.clone();
         }
-        let told = self.tell(code).filter(|text| !text.contains('\u{fffd}')).map(|text| {
+        let told = self.decode(code).filter(|text| !text.contains('\u{fffd}')).map(|text| {
             let clean: String = text.chars().filter(|c| !c.is_control() || c.is_whitespace()).collect();
             Rc::from(clean)
         });
@@ -141,7 +141,7 @@ impl Font {
         told
     }
 
-    fn tell(&self, code: u32) -> Option<String> {
+    fn decode(&self, code: u32) -> Option<String> {
         let map = self.info.to_unicode.as_ref().and_then(pdf_oxide::fonts::LazyCMap::get).filter(|map| !map.is_empty());
         let mapped = map.as_ref().and_then(|map| map.get(&code).map(std::borrow::Cow::into_owned));
         if mapped.is_some_and(|text| !text.contains(['\u{fffd}', '\u{fffe}', '\u{ffff}'])) {
@@ -150,10 +150,10 @@ impl Font {
         if self.lost {
             return None;
         }
-        if self.composite { self.tell_composite(code) } else { self.tell_simple(code) }
+        if self.composite { self.decode_composite(code) } else { self.decode_simple(code) }
     }
 
-    fn tell_composite(&self, code: u32) -> Option<String> {
+    fn decode_composite(&self, code: u32) -> Option<String> {
         let info = &self.info;
         let text = info.char_to_unicode(code);
         let collection = info.cid_system_info.as_ref().map_or("", |collection| collection.ordering.as_str());
@@ -173,7 +173,7 @@ impl Font {
         text.filter(|text| char::from_u32(code).is_none_or(|c| *text != c.to_string()))
     }
 
-    fn tell_simple(&self, code: u32) -> Option<String> {
+    fn decode_simple(&self, code: u32) -> Option<String> {
         let byte = u8::try_from(code).ok()?;
         match self.info.diff_glyph_names.get(&byte) {
             Some(name) if is_glyph_number(name) => {

@@ -15,7 +15,7 @@ use super::{
 };
 
 /// Maximum annotations per page: each is compared with the words of the page.
-const MOST_ANNOTATIONS: usize = 5000;
+const MAX_ANNOTATIONS: usize = 5000;
 /// Annotation flags (table 165): hidden, and not shown on screen.
 const HIDDEN: i64 = 1 << 1;
 const NO_VIEW: i64 = 1 << 5;
@@ -71,10 +71,10 @@ pub(super) fn extras(runner: &mut Runner<'_>, form: &Form, page: &Dict, upright:
     let mut out = Vec::new();
     let annotations = runner.file.get(page, "Annots");
     let annotations = annotations.as_array().map(Vec::as_slice).unwrap_or_default();
-    if annotations.len() > MOST_ANNOTATIONS {
-        runner.problem(UnreadWhat::ManyAnnotations.named(&MOST_ANNOTATIONS.to_string()).because(annotations.len()));
+    if annotations.len() > MAX_ANNOTATIONS {
+        runner.problem(UnreadWhat::ManyAnnotations.named(&MAX_ANNOTATIONS.to_string()).because(annotations.len()));
     }
-    for annotation in annotations.iter().take(MOST_ANNOTATIONS) {
+    for annotation in annotations.iter().take(MAX_ANNOTATIONS) {
         let annotation = runner.file.resolve(annotation);
         let Some(dict) = annotation.as_dict() else { continue };
         let Some(rect) = Area::of_corners(&runner.file.numbers(dict, "Rect")) else { continue };

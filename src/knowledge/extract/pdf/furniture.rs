@@ -67,7 +67,7 @@ struct Counter {
     surely: bool,
 }
 
-pub(super) fn take_out(pages: &mut [Page], report: &mut Report) {
+pub(super) fn remove_furniture(pages: &mut [Page], report: &mut Report) {
     if pages.len() < 2 {
         return;
     }

@@ -7,7 +7,7 @@ const START: &[u8] = b"startxref";
 /// Same length, and not a keyword.
 const NO_START: &[u8] = b"startxxxx";
 /// More entries than a file can have objects.
-const MOST_ENTRIES: usize = 10_000_000;
+const MAX_ENTRIES: usize = 10_000_000;
 /// A table is wrong if more than one entry in this many is.
 const TOO_MANY: usize = 10;
 
@@ -21,7 +21,7 @@ pub(super) fn mend(bytes: &mut [u8]) {
             let (entries, mistaken) = judge(bytes, at, base);
             (all, wrong) = (all + entries, wrong + mistaken);
         }
-        if all > MOST_ENTRIES {
+        if all > MAX_ENTRIES {
             return;
         }
     }
@@ -41,7 +41,7 @@ fn judge(bytes: &[u8], at: usize, base: usize) -> (usize, usize) {
     let (mut all, mut wrong) = (0, 0);
     // Sections of `first count`, followed by `offset generation n` per object.
     while let (Some(first), Some(count)) = (words.next().and_then(number), words.next().and_then(number)) {
-        for id in first..first.saturating_add(count.min(MOST_ENTRIES)) {
+        for id in first..first.saturating_add(count.min(MAX_ENTRIES)) {
             let (Some(offset), Some(_), Some(kind)) = (words.next().and_then(number), words.next(), words.next())
             else {
                 return (all, wrong);

@@ -46,9 +46,9 @@ use layout::{Page, Part};
 use page::Reader;
 
 /// Maximum repeated pages in the page tree: the library searches the tree for each.
-const MOST_AGAIN: usize = 1000;
+const MAX_AGAIN: usize = 1000;
 /// Maximum unread parts listed.
-const MOST_UNREAD: usize = 50;
+const MAX_UNREAD: usize = 50;
 
 pub(super) fn extract(bytes: &[u8], limits: &Limits) -> Result<Extracted, ExtractError> {
     let file = File::open(bytes)?;
@@ -74,10 +74,10 @@ pub(super) fn extract(bytes: &[u8], limits: &Limits) -> Result<Extracted, Extrac
         let missing = file.missing.get();
         found.unread.insert(0, UnreadWhat::MissingEnd.with(missing));
     }
-    if file.cut_off && found.is_mostly_untold() {
+    if file.cut_off && found.is_mostly_unmapped() {
         return Err(ExtractError::malformed("the end of the file is missing, and with it the fonts of its text"));
     }
-    furniture::take_out(&mut pages, builder.report());
+    furniture::remove_furniture(&mut pages, builder.report());
     fill(&mut builder, &pages)?;
     found.report(&mut builder);
     let mut document = builder.finish(Kind::Pdf, u32::try_from(count).ok());
@@ -129,13 +129,13 @@ struct Found {
 impl Found {
     /// Fonts with too many unknown characters; single ones are written as U+FFFD.
     fn unreadable_fonts(&self) -> Vec<String> {
-        let bad = self.fonts.iter().filter(|(_, (untold, all))| *untold >= 20 || *untold * 5 >= (*all).max(1));
-        bad.filter(|(_, (untold, _))| *untold > 0).map(|(name, _)| name.clone()).collect()
+        let bad = self.fonts.iter().filter(|(_, (unmapped, all))| *unmapped >= 20 || *unmapped * 5 >= (*all).max(1));
+        bad.filter(|(_, (unmapped, _))| *unmapped > 0).map(|(name, _)| name.clone()).collect()
     }
 
-    fn is_mostly_untold(&self) -> bool {
-        let (untold, all) = self.fonts.values().fold((0, 0), |sum, (untold, all)| (sum.0 + untold, sum.1 + all));
-        untold * 2 > all
+    fn is_mostly_unmapped(&self) -> bool {
+        let (unmapped, all) = self.fonts.values().fold((0, 0), |sum, (unmapped, all)| (sum.0 + unmapped, sum.1 + all));
+        unmapped * 2 > all
     }
 
     fn report(&mut self, builder: &mut Builder) {
@@ -149,8 +149,8 @@ impl Found {
         report.pages_without_text.clone_from(&self.pages_without_text);
         report.pages_partly_unreadable.clone_from(&self.partly_unreadable);
         report.images_without_text = self.pictures;
-        report.unread = self.unread.iter().take(MOST_UNREAD).cloned().collect();
-        if let Some(more) = self.unread.len().checked_sub(MOST_UNREAD + 1) {
+        report.unread = self.unread.iter().take(MAX_UNREAD).cloned().collect();
+        if let Some(more) = self.unread.len().checked_sub(MAX_UNREAD + 1) {
             report.unread.push(UnreadWhat::More.with(more + 1));
         }
         if self.disordered {
@@ -209,7 +209,7 @@ fn leaves(file: &File) -> Result<usize, ExtractError> {
         open.push((node, true));
         let Ok(object) = file.document.load_object(node) else { continue };
         again += usize::from(!seen.insert(node));
-        if again > MOST_AGAIN {
+        if again > MAX_AGAIN {
             return Err(ExtractError::malformed("its page tree repeats the same pages too often"));
         }
         let Some(kids) = object.as_dict().and_then(|dict| dict.get("Kids")) else {

@@ -3,7 +3,7 @@
 use super::layout::Fragment;
 
 /// Maximum bands to search for columns together.
-const MOST_BANDS: usize = 80;
+const MAX_BANDS: usize = 80;
 
 pub(super) fn by_place(fragments: &[Fragment]) -> Vec<Fragment> {
     let mut angles: Vec<i16> = fragments.iter().map(|f| f.angle).collect();
@@ -23,7 +23,7 @@ fn cut(fragments: Vec<Fragment>) -> Vec<Fragment> {
     let mut out = Vec::new();
     let mut start = 0;
     while start < bands.len() {
-        let last = bands.len().min(start + MOST_BANDS);
+        let last = bands.len().min(start + MAX_BANDS);
         let found = (start + 1..=last).rev().find_map(|end| {
             let joined: Vec<Fragment> = bands[start..end].iter().flatten().cloned().collect();
             columns(&joined).map(|columns| (end, columns))

@@ -16,7 +16,7 @@ use super::{
     layers::Layers,
     layout::Page,
     order,
-    right_to_left::{is_read_to_the_left, mirror},
+    right_to_left::{is_mostly_right_to_left, mirror},
     runs::{self, Rules},
     scene::{Glyph, Scene, Seen},
     state::State,
@@ -24,13 +24,13 @@ use super::{
 };
 
 /// Minimum side of an image, points; smaller ones are bullets, lines and icons.
-const SMALLEST_PICTURE: f32 = 36.0;
+const MIN_IMAGE_SIDE: f32 = 36.0;
 /// Maximum bytes of content per page.
-const MOST_CONTENT: usize = 64 << 20;
+const MAX_CONTENT: usize = 64 << 20;
 /// Minimum run of unknown characters that counts as a word: fewer are bullets and symbols.
 const WORD: usize = 3;
 /// Unknown characters in such words that make a page worth reading by OCR.
-const MANY_UNTOLD: usize = 8;
+const MANY_UNMAPPED: usize = 8;
 /// A page with an image covering this share, and few characters, is a scan with a stamp or a fax header.
 const SCAN: f32 = 0.6;
 const FEW: usize = 40;
@@ -82,14 +82,16 @@ impl<'a> Reader<'a> {
         for problem in scene.problems.drain(..) {
             found.unread.push(problem.on_page(number));
         }
-        let shows = !scene.pictures.is_empty() || scene.outlines > visible::MANY_OUTLINES || untold(&scene.glyphs) > 0;
+        let shows =
+            !scene.pictures.is_empty() || scene.outlines > visible::MANY_OUTLINES || unmapped(&scene.glyphs) > 0;
         if page.fragments.is_empty() && shows {
             // Listed as a page without text, so its images are not counted separately.
             found.pages_without_text.push(number);
             if scene.pictures.is_empty() && scene.outlines > visible::MANY_OUTLINES {
                 found.outlined.push(number);
             }
-        } else if (shows && !has_own_text) || is_scan(&scene, area) || untold_in_words(&scene.glyphs) >= MANY_UNTOLD {
+        } else if (shows && !has_own_text) || is_scan(&scene, area) || unmapped_in_words(&scene.glyphs) >= MANY_UNMAPPED
+        {
             found.partly_unreadable.push(number);
         } else {
             found.pictures += pictures;
@@ -123,7 +125,7 @@ impl<'a> Reader<'a> {
         };
         let mut data = Vec::new();
         for part in parts {
-            if data.len() > MOST_CONTENT {
+            if data.len() > MAX_CONTENT {
                 runner.problem(UnreadWhat::MuchContent);
                 break;
             }
@@ -158,13 +160,13 @@ impl<'a> Reader<'a> {
             }
         }
         scene.glyphs.retain(|glyph| glyph.seen == Seen::Painted);
-        let doubles = visible::take_doubles(&mut scene.glyphs);
+        let doubles = visible::remove_duplicates(&mut scene.glyphs);
         report.leave_out(LeftOutKind::Duplicate, &doubles);
         count_fonts(&scene.glyphs, &mut found.fonts);
         let rules = Rules::new(std::mem::take(&mut scene.rules));
         let mut fragments = runs::fragments(scene.glyphs.iter(), &rules);
         fragments.retain(|fragment| fragment.text != "\u{fffd}");
-        if is_read_to_the_left(&fragments) {
+        if is_mostly_right_to_left(&fragments) {
             mirror(&mut fragments);
             for extra in &mut extras {
                 extra.area = extra.area.mirrored();
@@ -217,32 +219,32 @@ fn is_scan(scene: &Scene, page: Area) -> bool {
 }
 
 /// Number of unknown characters in words of some length.
-fn untold_in_words(glyphs: &[Glyph]) -> usize {
+fn unmapped_in_words(glyphs: &[Glyph]) -> usize {
     let words = glyphs.chunk_by(|a, b| a.text.is_none() == b.text.is_none());
     words.filter(|word| word.len() >= WORD && word[0].text.is_none()).map(<[Glyph]>::len).sum()
 }
 
-fn untold(glyphs: &[Glyph]) -> usize {
+fn unmapped(glyphs: &[Glyph]) -> usize {
     glyphs.iter().filter(|glyph| glyph.text.is_none()).count()
 }
 
 fn count_fonts(glyphs: &[Glyph], fonts: &mut BTreeMap<String, (u64, u64)>) {
     let mut last: Option<(&str, u64, u64)> = None;
     let mut close = |last: Option<(&str, u64, u64)>| {
-        if let Some((name, untold, all)) = last {
+        if let Some((name, unmapped, all)) = last {
             let entry = fonts.entry(name.to_owned()).or_default();
-            entry.0 += untold;
+            entry.0 += unmapped;
             entry.1 += all;
         }
     };
     for glyph in glyphs {
-        let untold = u64::from(glyph.text.is_none());
+        let unmapped = u64::from(glyph.text.is_none());
         match &mut last {
             Some((name, bad, all)) if *name == glyph.font.name => {
-                *bad += untold;
+                *bad += unmapped;
                 *all += 1;
             }
-            _ => close(last.replace((&glyph.font.name, untold, 1))),
+            _ => close(last.replace((&glyph.font.name, unmapped, 1))),
         }
     }
     close(last);
@@ -251,7 +253,7 @@ fn count_fonts(glyphs: &[Glyph], fonts: &mut BTreeMap<String, (u64, u64)>) {
 fn pictures_without_text(scene: &Scene) -> u32 {
     let mut seen: Vec<Area> = Vec::new();
     for picture in &scene.pictures {
-        let notable = picture.width() >= SMALLEST_PICTURE && picture.height() >= SMALLEST_PICTURE;
+        let notable = picture.width() >= MIN_IMAGE_SIDE && picture.height() >= MIN_IMAGE_SIDE;
         let written =
             || scene.glyphs.iter().any(|glyph| glyph.seen == Seen::Painted && picture.contains((glyph.x, glyph.y)));
         let middle = (picture.left.midpoint(picture.right), picture.bottom.midpoint(picture.top));

@@ -11,7 +11,7 @@ pub(super) fn is_right_to_left(c: char) -> bool {
 }
 
 /// Whether most letters of a page are right-to-left.
-pub(super) fn is_read_to_the_left(fragments: &[Fragment]) -> bool {
+pub(super) fn is_mostly_right_to_left(fragments: &[Fragment]) -> bool {
     let (mut left, mut all) = (0usize, 0usize);
     for c in fragments.iter().flat_map(|fragment| fragment.text.chars()).filter(|c| c.is_alphabetic()) {
         all += 1;

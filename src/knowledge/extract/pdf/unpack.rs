@@ -14,13 +14,13 @@ use pdf_oxide::{
 use super::file::Dict;
 
 /// Maximum unpacked bytes per stream; more is malicious, or an image that is not needed here.
-const MOST: usize = 100 << 20;
+const MAX_UNPACKED_BYTES: usize = 100 << 20;
 /// Bytes of such a stream that are kept.
 const KEPT: usize = 8 << 20;
 /// Latest start of the packed data: some programs write line ends before it.
 const LATEST_START: usize = 20;
 /// Maximum filters per stream; more is malicious.
-const MOST_FILTERS: usize = 8;
+const MAX_FILTERS: usize = 8;
 const CUT: &str = "the end of its packed data is missing";
 /// Bytes unpacked per read.
 const PIECE: usize = 512;
@@ -37,7 +37,7 @@ pub(super) struct Unpacked {
 /// `dict` must have its references resolved, `data` must be decrypted.
 pub(super) fn unpack(dict: &Dict, data: Vec<u8>) -> Result<Unpacked, String> {
     let filters = names(dict.get("Filter"));
-    if filters.len() > MOST_FILTERS {
+    if filters.len() > MAX_FILTERS {
         return Err(format!("it has {} filters", filters.len()));
     }
     let mut out = Unpacked { data, damage: None };
@@ -53,9 +53,9 @@ pub(super) fn unpack(dict: &Dict, data: Vec<u8>) -> Result<Unpacked, String> {
                 out.data = stream.decode_stream_data().map_err(|error| error.to_string())?;
             }
         }
-        if out.data.len() > MOST {
+        if out.data.len() > MAX_UNPACKED_BYTES {
             out.data.truncate(KEPT);
-            out.damage = Some(format!("it unpacks to more than {} MB", MOST >> 20));
+            out.damage = Some(format!("it unpacks to more than {} MB", MAX_UNPACKED_BYTES >> 20));
         }
     }
     Ok(out)
@@ -125,7 +125,7 @@ fn has_header(data: &[u8]) -> bool {
 }
 
 fn read(packed: impl Read) -> (Vec<u8>, Option<&'static str>) {
-    let mut packed = packed.take(MOST as u64 + 1);
+    let mut packed = packed.take(MAX_UNPACKED_BYTES as u64 + 1);
     let mut data = Vec::new();
     // An error loses the data of the current read, so reads are small.
     let mut piece = [0; PIECE];

@@ -14,21 +14,21 @@ use super::{
 };
 
 /// Points; letters of this size are a quarter of a millimetre high.
-const DUST: f32 = 1.0;
+const MIN_GLYPH_SIZE: f32 = 1.0;
 /// Maximum shapes per page, largest first; a drawing has more.
-const MOST_FILLS: usize = 1000;
+const MAX_FILLS: usize = 1000;
 /// Number of outlines above which a page shows its text as shapes.
 pub(super) const MANY_OUTLINES: usize = 300;
 
 /// Sets `seen` of every glyph to `Painted` or `Hidden`.
 pub(super) fn judge(scene: &mut Scene, page: Area) {
     // On very small paper a small letter is not small.
-    let dust = DUST.min(page.height().min(page.width()) / 300.0);
+    let min_size = MIN_GLYPH_SIZE.min(page.height().min(page.width()) / 300.0);
     let drawing = scene.outlines > MANY_OUTLINES && scene.glyphs.iter().all(|glyph| glyph.seen != Seen::Painted);
     let fills = large(&mut scene.fills);
     for (index, glyph) in scene.glyphs.iter_mut().enumerate() {
         let at = middle(glyph);
-        let out_of_sight = !page.contains(at) || glyph.size < dust;
+        let out_of_sight = !page.contains(at) || glyph.size < min_size;
         glyph.seen = match glyph.seen {
             Seen::Hidden => Seen::Hidden,
             _ if out_of_sight => Seen::Hidden,
@@ -62,18 +62,18 @@ fn is_lost(glyph: &Glyph, at: (f32, f32), index: usize, fills: &[Fill]) -> bool 
 }
 
 fn large(fills: &mut Vec<Fill>) -> &[Fill] {
-    if fills.len() > MOST_FILLS {
+    if fills.len() > MAX_FILLS {
         let mut sizes: Vec<f32> = fills.iter().map(|fill| fill.area.size()).collect();
         sizes.sort_unstable_by(f32::total_cmp);
-        let least = sizes[sizes.len() - MOST_FILLS];
+        let least = sizes[sizes.len() - MAX_FILLS];
         fills.retain(|fill| fill.area.size() >= least);
-        fills.truncate(2 * MOST_FILLS);
+        fills.truncate(2 * MAX_FILLS);
     }
     fills
 }
 
 /// Removes glyphs drawn twice at one place for bold type or shadows; returns the removed characters.
-pub(super) fn take_doubles(glyphs: &mut Vec<Glyph>) -> String {
+pub(super) fn remove_duplicates(glyphs: &mut Vec<Glyph>) -> String {
     let mut places: HashMap<(i32, i32, Option<char>), Vec<usize>> = HashMap::new();
     let mut doubles = vec![false; glyphs.len()];
     let mut text = String::new();

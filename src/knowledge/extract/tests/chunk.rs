@@ -129,7 +129,7 @@ fn endless_words_are_split() {
         let chunks = check(&document, &count, most);
         let whole = |chunk: &Chunk| chunk.text.len().max(chunk.table_header.as_deref().map_or(0, str::len));
         let length = chunks.iter().map(|chunk| chunk.text.chars().count()).max().unwrap();
-        assert!(length < CHARS_PER_TOKEN * (most + 1), "{length} characters in a passage of {kind:?}");
+        assert!(length < CHARS_PER_TOKEN * (most + 1), "{length} characters in a chunk of {kind:?}");
         assert!(chunks.iter().all(|chunk| whole(chunk) <= 2 * CHARS_PER_TOKEN * (most + 1)));
     }
     assert!(longest.get() < CHARS_PER_TOKEN * (most + 1), "{} characters were tokenized at once", longest.get());
@@ -142,11 +142,11 @@ fn chunking_can_be_cancelled() {
     for (text, kind) in [(sentence.repeat(20_000), Kind::Text), (table, Kind::Markdown)] {
         let document = extract(text.as_bytes(), kind, &Limits::default()).unwrap();
         let asked = Cell::new(0);
-        let go_on = || {
+        let keep_going = || {
             asked.set(asked.get() + 1);
             asked.get() < 10
         };
-        assert_eq!(chunk_while(&document, &words, 220, &go_on), None);
+        assert_eq!(chunk_while(&document, &words, 220, &keep_going), None);
         assert!(asked.get() < 20, "it went on after it was told to stop: asked {} times", asked.get());
     }
 }

@@ -35,7 +35,7 @@ fn document(table: &Table) -> Extracted {
 }
 
 /// `(header, text)` of each chunk; the texts are slices that together make up the document.
-fn passages(document: &Extracted, most: usize) -> Vec<(String, String)> {
+fn chunks(document: &Extracted, most: usize) -> Vec<(String, String)> {
     check_shape(document);
     let chars: Vec<char> = document.text.chars().collect();
     let mut covered = vec![false; chars.len()];
@@ -84,11 +84,11 @@ fn the_header_is_repeated_in_every_chunk() {
     for row in rows {
         table.row(row.into_iter().map(Cell::new));
     }
-    let passages = passages(&document(&table), 30);
-    assert!(passages.len() > 5);
+    let chunks = chunks(&document(&table), 30);
+    assert!(chunks.len() > 5);
     let header = "Levels by station\nStation | Spring | Autumn";
-    assert!(passages[0].0.is_empty() && passages[0].1.starts_with(header));
-    for (above, text) in &passages[1..] {
+    assert!(chunks[0].0.is_empty() && chunks[0].1.starts_with(header));
+    for (above, text) in &chunks[1..] {
         assert_eq!(above, header);
         assert!(text.lines().all(|line| line.starts_with("Station") && line.split(" | ").count() == 3), "{text:?}");
     }
@@ -102,13 +102,13 @@ fn a_long_row_is_split_between_cells_that_keep_their_headings() {
     for name in ["North", "South"] {
         wide.row((0..30).map(|n| Cell::new(if n == 0 { name.to_owned() } else { format!("{name}{n}") })));
     }
-    let all = passages(&document(&wide), 20);
+    let all = chunks(&document(&wide), 20);
     let (above, _) = all.iter().find(|(_, text)| text.contains("South17")).unwrap();
     assert!(above.contains("Column17") && above.contains("Column0: South") && !above.contains("Column3 "), "{above:?}");
 
     let long = "Each pump has a sentence that is rather long. ".repeat(20);
     let long = table(&[&["Pump", "Note"], &["P4", &long]], 1);
-    for (above, text) in passages(&document(&long), 20).iter().filter(|(_, text)| text.starts_with("Each")) {
+    for (above, text) in chunks(&document(&long), 20).iter().filter(|(_, text)| text.starts_with("Each")) {
         assert!(above.contains("Note") && above.contains("P4"), "{above:?} {text:?}");
     }
 }
@@ -123,7 +123,7 @@ fn a_long_header_is_split_and_nothing_is_lost() {
         table.row((0..6).map(|n| Cell::new(format!("value{row}x{n}"))));
     }
     for most in [5, 12, 40, 100, 220] {
-        let all = passages(&document(&table), most);
+        let all = chunks(&document(&table), most);
         assert!(
             all.iter().any(|(above, text)| text.contains("value4x5") && (most < 12 || above.contains("a heading")))
         );
@@ -144,7 +144,7 @@ proptest::proptest! {
         builder.heading(1, "Report").unwrap();
         builder.table(&table).unwrap();
         builder.paragraph("and a paragraph behind it").unwrap();
-        passages(&builder.finish(Kind::Html, None), most.max(2));
+        chunks(&builder.finish(Kind::Html, None), most.max(2));
     }
 }
 

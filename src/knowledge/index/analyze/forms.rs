@@ -5,7 +5,7 @@ use unicode_segmentation::UnicodeSegmentation as _;
 use super::fold::{fold, is_cyrillic};
 
 /// A word with more changes between letters and digits is a hash, whose parts mean nothing.
-const MOST_PIECES: usize = 5;
+const MAX_PIECES: usize = 5;
 /// A text this short may be all capitals and still contain an acronym: "WHO", "WHO US".
 const FEW_WORDS: usize = 2;
 /// Length, without hyphens, of a hyphenated number or code (ISBN, telephone number); `4-5` is a range.
@@ -25,7 +25,7 @@ pub(super) fn has_acronyms(text: &str, words: usize) -> bool {
 }
 
 /// The parts of a camel-case identifier: `getUserName`, `HTTPServer`.
-pub(super) fn humps(word: &str) -> Vec<&str> {
+pub(super) fn camel_case_parts(word: &str) -> Vec<&str> {
     let chars: Vec<(usize, char)> = word.char_indices().collect();
     if !chars.iter().all(|(_, c)| c.is_alphabetic()) {
         return Vec::new();
@@ -39,7 +39,7 @@ pub(super) fn humps(word: &str) -> Vec<&str> {
     cuts.dedup();
     let parts: Vec<&str> = cuts.windows(2).map(|cut| &word[cut[0]..cut[1]]).collect();
     // "GmbH" and "PhD" are single words, and single letters mean nothing.
-    let fine = (2..=MOST_PIECES).contains(&parts.len()) && parts.iter().all(|part| part.chars().count() > 1);
+    let fine = (2..=MAX_PIECES).contains(&parts.len()) && parts.iter().all(|part| part.chars().count() > 1);
     if fine { parts } else { Vec::new() }
 }
 
@@ -108,7 +108,7 @@ pub(super) fn pieces(word: &str) -> Vec<&str> {
         }
         last = kind.or(last);
     }
-    if found.is_empty() || found.len() >= MOST_PIECES {
+    if found.is_empty() || found.len() >= MAX_PIECES {
         return Vec::new();
     }
     found.push(&word[start..]);
@@ -169,7 +169,7 @@ pub(super) fn grouped(text: &str, words: &[(usize, &str)]) -> Option<(String, us
 }
 
 /// A code with its Cyrillic letters replaced by look-alike Latin ones: `СВ12` is typed on either keyboard.
-pub(super) fn latin_twin(word: &str) -> Option<String> {
+pub(super) fn latin_lookalike(word: &str) -> Option<String> {
     if !word.contains(char::is_numeric) || !word.chars().any(is_cyrillic) {
         return None;
     }

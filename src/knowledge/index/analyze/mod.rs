@@ -19,7 +19,10 @@ use unicode_segmentation::UnicodeSegmentation as _;
 
 use self::{
     fold::{fold, is_cyrillic, visible},
-    forms::{chain, grouped, has_acronyms, humps, is_capitals, latin_twin, numbers, pieces, run, units, with_sign},
+    forms::{
+        camel_case_parts, chain, grouped, has_acronyms, is_capitals, latin_lookalike, numbers, pieces, run, units,
+        with_sign,
+    },
 };
 use crate::platform::crypto;
 
@@ -238,7 +241,7 @@ impl<S: Sink> Reader<'_, S> {
             self.push(&sign, true, Role::Whole);
             self.push(&word, name, Role::Hint);
             self.parts(&word, |_| Role::Hint);
-            for hump in humps(original) {
+            for hump in camel_case_parts(original) {
                 self.push(&fold(hump), false, Role::Hint);
             }
         } else {
@@ -284,11 +287,11 @@ impl<S: Sink> Reader<'_, S> {
             parts.for_each(|part| self.push(part, false, role(part)));
             self.push(&format!("{before}{after}"), false, Role::Whole);
         }
-        for hump in humps(original) {
+        for hump in camel_case_parts(original) {
             let hump = fold(hump);
             self.push(&hump, false, role(&hump));
         }
-        if let Some(twin) = latin_twin(word) {
+        if let Some(twin) = latin_lookalike(word) {
             self.push(&twin, true, Role::Whole);
         }
     }
@@ -299,7 +302,7 @@ impl<S: Sink> Reader<'_, S> {
         // "из-за" means no more than its parts.
         let says_nothing = words.iter().all(|(_, word)| STOP_WORDS.contains(fold(word).as_str()));
         self.push(joined, true, if says_nothing { Role::Hint } else { Role::Whole });
-        if let Some(twin) = latin_twin(joined) {
+        if let Some(twin) = latin_lookalike(joined) {
             self.push(&twin, true, Role::Whole);
         }
         for (_, original) in words {
@@ -308,7 +311,7 @@ impl<S: Sink> Reader<'_, S> {
             let divided = !pieces(&word).is_empty();
             self.push(&word, name, if divided { Role::Hint } else { role_of(&word, length, digits) });
             self.parts(&word, |_| Role::Part);
-            for hump in humps(original) {
+            for hump in camel_case_parts(original) {
                 self.push(&fold(hump), false, Role::Hint);
             }
         }

@@ -71,7 +71,7 @@ impl VectorIndex {
     }
 
     /// Checks that the table finds a chunk by its own vector, and some chunk by its words; true for an empty table.
-    pub async fn finds_itself(&self, name: &str) -> Result<bool, IndexError> {
+    pub async fn finds_its_rows(&self, name: &str) -> Result<bool, IndexError> {
         let table = self.table(name).await?;
         let batches: Vec<RecordBatch> = table.query().limit(1).execute().await?.try_collect().await?;
         let Some(batch) = batches.iter().find(|batch| batch.num_rows() > 0) else { return Ok(true) };

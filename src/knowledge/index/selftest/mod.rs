@@ -41,7 +41,7 @@ const EVEN: f64 = 2.0;
 /// Exponent: how fast the weaker arm loses weight.
 const STEEPNESS: i32 = 3;
 /// Maximum weight: at this ratio the vector arm decides alone.
-const MOST: f64 = 20.0;
+const MAX_WEIGHT: f64 = 20.0;
 /// Score of one additional virtual query for both arms: keeps the quotient finite and, with few queries, near 1.
 const PSEUDO_NDCG: f64 = 0.6;
 /// Version of the test and the fusion; increment it on changes to invalidate older results.
@@ -75,9 +75,9 @@ const PROBES: [(&str, &str); 24] = [
     ("rus", "Вернётся ли комета в ближайшие сто лет?"),
 ];
 /// The floor is this quantile of the probes' best similarities.
-const CHANCE: f64 = 0.9;
+const CHANCE_QUANTILE: f64 = 0.9;
 /// At most this share of the right answers may lie below the floor.
-const RIGHT_BELOW: f64 = 0.1;
+const MAX_ANSWERS_BELOW: f64 = 0.1;
 
 /// Weights of the two arms in the fusion.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -131,11 +131,11 @@ impl Weights {
 
     /// Whether a base with this many chunks should be measured again: it has doubled or halved, was too small to
     /// measure, or was measured by an older version.
-    pub fn outdated(&self, passages: usize) -> bool {
+    pub fn outdated(&self, chunks: usize) -> bool {
         self.method != METHOD
-            || passages > self.passages.saturating_mul(2)
-            || passages < self.passages / 2
-            || (self.other.queries == 0 && passages != self.passages)
+            || chunks > self.passages.saturating_mul(2)
+            || chunks < self.passages / 2
+            || (self.other.queries == 0 && chunks != self.passages)
     }
 }
 
@@ -163,36 +163,36 @@ pub struct SelfTest {
     /// For each query, the chunk without it.
     pub rests: Vec<String>,
     cases: Vec<Case>,
-    base_passages: usize,
+    base_chunks: usize,
 }
 
 #[derive(Debug)]
 struct Case {
     /// Position of the chunk in the pool.
-    passage: usize,
+    chunk: usize,
     language: Option<&'static str>,
 }
 
 impl SelfTest {
-    /// Chooses chunks and sentences, evenly spread and deterministic. `base_passages` is the size of the base, of which
+    /// Chooses chunks and sentences, evenly spread and deterministic. `base_chunks` is the size of the base, of which
     /// `sample` may be a part (500 are enough).
-    pub fn plan(sample: &[Sample], base_passages: usize) -> Self {
+    pub fn plan(sample: &[Sample], base_chunks: usize) -> Self {
         let step = sample.len().div_ceil(POOL).max(1);
         let chosen: Vec<&Sample> = sample.iter().step_by(step).collect();
         let mut candidates: BTreeMap<Option<&'static str>, Vec<Candidate>> = BTreeMap::new();
         for (at, language) in languages(&chosen).into_iter().enumerate() {
             let clozes = clozes(&chosen[at].text);
             if !clozes.is_empty() {
-                candidates.entry(language).or_default().push(Candidate { passage: at, clozes });
+                candidates.entry(language).or_default().push(Candidate { chunk: at, clozes });
             }
         }
         let pool = chosen.iter().map(|sample| sample.searchable(&sample.text)).collect();
-        let mut test = Self { queries: Vec::new(), pool, rests: Vec::new(), cases: Vec::new(), base_passages };
+        let mut test = Self { queries: Vec::new(), pool, rests: Vec::new(), cases: Vec::new(), base_chunks };
         for (language, candidates) in candidates {
             for (candidate, cloze) in spread(&candidates) {
                 test.queries.push(cloze.sentence.clone());
-                test.rests.push(chosen[candidate.passage].searchable(&cloze.rest));
-                test.cases.push(Case { passage: candidate.passage, language });
+                test.rests.push(chosen[candidate.chunk].searchable(&cloze.rest));
+                test.cases.push(Case { chunk: candidate.chunk, language });
             }
         }
         test.queries.extend(PROBES.iter().map(|(_, question)| (*question).to_owned()));
@@ -207,7 +207,7 @@ impl SelfTest {
             .iter()
             .zip(probes)
             .filter_map(|((language, _), probe)| {
-                let nearest = pool.iter().map(|passage| cosine(probe, passage)).max_by(f64::total_cmp)?;
+                let nearest = pool.iter().map(|chunk| cosine(probe, chunk)).max_by(f64::total_cmp)?;
                 Some((*language, nearest))
             })
             .collect();
@@ -219,13 +219,13 @@ impl SelfTest {
             // The chunk itself is replaced by its remainder.
             let (of_query, of_rest) = vectors;
             let similarity = |at: usize| -> f64 {
-                let passage = if at == case.passage { of_rest } else { &pool[at] };
-                cosine(of_query, passage)
+                let chunk = if at == case.chunk { of_rest } else { &pool[at] };
+                cosine(of_query, chunk)
             };
-            let near = similarity(case.passage);
+            let near = similarity(case.chunk);
             let vector = ranking((0..pool.len()).map(|at| (at, similarity(at))).collect());
-            let text = ranking(bm25.search(query, case.passage, rest));
-            rows.entry(case.language).or_default().push(Asked { vector, text, right: id(case.passage), near });
+            let text = ranking(bm25.search(query, case.chunk, rest));
+            rows.entry(case.language).or_default().push(Asked { vector, text, right: id(case.chunk), near });
         }
         let all: Vec<Asked> = rows.values().flatten().cloned().collect();
         let languages = rows
@@ -238,23 +238,23 @@ impl SelfTest {
             })
             .collect();
         let other = LanguageWeights { floor: floor(&chance, None, &all), ..decide(&all) };
-        Weights { method: METHOD, passages: self.base_passages, languages, other }
+        Weights { method: METHOD, passages: self.base_chunks, languages, other }
     }
 }
 
 /// The language of each chunk. Rare languages count as unknown: they are usually detection errors, and a weight for
 /// them would catch queries in a similar major language (Bulgarian and Russian).
-fn languages(passages: &[&Sample]) -> Vec<Option<&'static str>> {
-    let languages: Vec<Option<&'static str>> = passages.iter().map(|passage| language_of(&passage.text, &[])).collect();
+fn languages(chunks: &[&Sample]) -> Vec<Option<&'static str>> {
+    let languages: Vec<Option<&'static str>> = chunks.iter().map(|chunk| language_of(&chunk.text, &[])).collect();
     let mut counts: HashMap<&str, usize> = HashMap::new();
     languages.iter().flatten().for_each(|language| *counts.entry(language).or_default() += 1);
-    let enough = (passages.len() / 20).max(3);
+    let enough = (chunks.len() / 20).max(3);
     languages.into_iter().map(|language| language.filter(|code| counts[code] >= enough)).collect()
 }
 
 /// A chunk with sentences that can serve as queries.
 struct Candidate {
-    passage: usize,
+    chunk: usize,
     clozes: Vec<Cloze>,
 }
 
@@ -264,9 +264,9 @@ struct Cloze {
     rest: String,
 }
 
-fn clozes(passage: &str) -> Vec<Cloze> {
+fn clozes(chunk: &str) -> Vec<Cloze> {
     let sentences: Vec<&str> =
-        passage.unicode_sentences().map(str::trim).filter(|sentence| !sentence.is_empty()).collect();
+        chunk.unicode_sentences().map(str::trim).filter(|sentence| !sentence.is_empty()).collect();
     let words: Vec<usize> = sentences.iter().map(|sentence| sentence.unicode_words().count()).collect();
     let total: usize = words.iter().sum();
     let rest = |out: usize| -> String {
@@ -318,8 +318,9 @@ fn floor(chance: &[(&str, f64)], language: Option<&str>, asked: &[Asked]) -> Opt
     let of_language = |(code, near): &(&str, f64)| (language == Some(*code)).then_some(*near);
     let own: Vec<f64> = chance.iter().filter_map(of_language).collect();
     let probes = if own.is_empty() { chance.iter().map(|(_, near)| *near).collect() } else { own };
-    let chance = quantile(probes, CHANCE)?;
-    let right = (asked.len() >= MIN_QUERIES).then(|| quantile(asked.iter().map(|one| one.near).collect(), RIGHT_BELOW));
+    let chance = quantile(probes, CHANCE_QUANTILE)?;
+    let right =
+        (asked.len() >= MIN_QUERIES).then(|| quantile(asked.iter().map(|one| one.near).collect(), MAX_ANSWERS_BELOW));
     let floor = right.flatten().map_or(chance, |right| right.min(chance));
     // Rounded for storage: further digits are noise, and do not always survive JSON.
     Some((floor * 1e4).round() / 1e4)
@@ -346,7 +347,7 @@ fn decide(asked: &[Asked]) -> LanguageWeights {
     let vector_ndcg = mean(&|one| one.ndcg(one.vector.iter().map(|hit| hit.chunk_id)));
     let text_ndcg = mean(&|one| one.ndcg(one.text.iter().map(|hit| hit.chunk_id)));
     let quotient = (vector_ndcg * count + PSEUDO_NDCG) / (text_ndcg * count + PSEUDO_NDCG);
-    let weights = ArmWeights { vector: (EVEN * quotient.powi(STEEPNESS)).min(MOST), text: 1.0 };
+    let weights = ArmWeights { vector: (EVEN * quotient.powi(STEEPNESS)).min(MAX_WEIGHT), text: 1.0 };
     let fused = |one: &Asked| fuse(&one.vector, &one.text, weights, DEFAULT_K, 10);
     let hybrid_ndcg = mean(&|one| one.ndcg(fused(one).iter().map(|hit| hit.chunk_id)));
     LanguageWeights { weights, queries: asked.len(), vector_ndcg, text_ndcg, hybrid_ndcg, floor: None }

@@ -35,7 +35,7 @@ fn understands(text: &str) -> Vec<f32> {
 }
 
 /// A model that does not understand: its vectors are unrelated to the text.
-fn babbles(text: &str) -> Vec<f32> {
+fn meaningless(text: &str) -> Vec<f32> {
     let mut state = hash(text);
     unit(
         std::iter::repeat_with(|| {
@@ -48,7 +48,7 @@ fn babbles(text: &str) -> Vec<f32> {
 }
 
 fn english_only(text: &str) -> Vec<f32> {
-    if text.chars().any(|c| ('а'..='я').contains(&c)) { babbles(text) } else { understands(text) }
+    if text.chars().any(|c| ('а'..='я').contains(&c)) { meaningless(text) } else { understands(text) }
 }
 
 fn measure(passages: &[String], model: fn(&str) -> Vec<f32>) -> Weights {
@@ -65,7 +65,7 @@ fn samples(passages: &[String]) -> Vec<Sample> {
 fn a_useful_model_gets_weight_and_a_useless_one_none() {
     let passages = passages(&["en"]);
     let good = measure(&passages, understands).languages["eng"];
-    let bad = measure(&passages, babbles).languages["eng"];
+    let bad = measure(&passages, meaningless).languages["eng"];
     assert!(good.weights.vector >= 0.2, "{good:?}");
     assert!(bad.weights.vector <= 0.05, "{bad:?}");
     assert!(bad.vector_ndcg < 0.2 && bad.text_ndcg > 0.4, "{bad:?}");
@@ -128,7 +128,7 @@ fn a_small_base_is_measured_with_all_its_sentences() {
     assert!((16..=100).contains(&good.other.queries), "{good:?}");
     assert!((0.2..=4.0).contains(&good.other.weights.vector), "{good:?}");
     // With nine chunks, all are in the top ten: chance alone scores 0.5, which gives a small and harmless weight.
-    let babble = measure(&passages[..9], babbles).other;
+    let babble = measure(&passages[..9], meaningless).other;
     assert!(babble.weights.vector <= 0.6 && babble.weights.vector < good.other.weights.vector / 2.0, "{babble:?}");
     assert!(babble.hybrid_ndcg >= babble.text_ndcg - 0.02, "{babble:?}");
 }

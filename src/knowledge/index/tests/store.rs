@@ -333,7 +333,7 @@ async fn cached_vectors_follow_the_table() {
     assert!(held.held_bytes().await > 50_000, "{}", held.held_bytes().await);
     assert_eq!((small.held_bytes().await, none.held_bytes().await), (0, 0));
     let all = held.vector_search("kb_held_g1", &first[7].vector, 1000).await.unwrap();
-    assert_eq!(all.len(), 300, "the passage without a vector is near to nothing");
+    assert_eq!(all.len(), 300, "the chunk without a vector is near to nothing");
     let more = rows(300, 305);
     held.upsert("kb_held_g1", more.clone()).await.unwrap();
     check("added", &more[2].vector, 302).await;

@@ -14,7 +14,7 @@ use super::{
 };
 
 /// Maximum described figures per page.
-const MOST_FIGURES: usize = 1000;
+const MAX_FIGURES: usize = 1000;
 
 /// A marked-content sequence.
 #[derive(Default)]
@@ -106,7 +106,7 @@ impl Runner<'_> {
     fn describe(&mut self, mark: &Mark) {
         let drew = self.scene.pictures.len() > mark.first_picture;
         let wrote = self.scene.glyphs.len() > mark.first_glyph;
-        let enough = self.scene.figures.len() >= MOST_FIGURES;
+        let enough = self.scene.figures.len() >= MAX_FIGURES;
         if enough || mark.hidden || mark.artifact || wrote && !drew && !mark.is_figure {
             return;
         }
@@ -122,7 +122,7 @@ impl Runner<'_> {
     }
 
     /// Like `describe`, for an image owned by a structure element as a whole.
-    pub(super) fn described_by_its_owner(&mut self, dict: &Dict) {
+    pub(super) fn describe_owned(&mut self, dict: &Dict) {
         if let (Some(text), Some(area)) = (self.figures.of_object(self.file, dict), self.scene.pictures.last()) {
             self.scene.figures.push(Figure { area: *area, text });
         }

@@ -16,7 +16,7 @@ use pdf_oxide::{
 use self::marks::Mark;
 use super::{
     super::{UnreadPart, UnreadWhat},
-    depth::is_bottomless,
+    depth::is_nested_too_deeply,
     figures::Figures,
     file::{Dict, File, number},
     font::Fonts,
@@ -30,11 +30,11 @@ use super::{
 /// Maximum nesting of forms; deeper ones are cycles.
 const DEEPEST: usize = 24;
 /// Maximum operators per page, including repeatedly drawn forms.
-const MOST_OPERATORS: usize = 4_000_000;
+const MAX_OPERATORS: usize = 4_000_000;
 /// The library silently stops reading a stream after this many operators.
-const MOST_IN_A_STREAM: usize = 1_000_000;
+const MAX_IN_A_STREAM: usize = 1_000_000;
 /// Maximum characters per page: more than a book has.
-const MOST_GLYPHS: usize = 1_000_000;
+const MAX_GLYPHS: usize = 1_000_000;
 
 /// In a text array, a number after a string must be followed by a string or the end of the array; anything else is a
 /// stray operator. The library drops the whole line, other readers skip the operator.
@@ -76,14 +76,14 @@ impl<'a> Runner<'a> {
         if depth > DEEPEST {
             return;
         }
-        if is_bottomless(data) {
+        if is_nested_too_deeply(data) {
             return self.problem(UnreadWhat::Stream.with("it contains itself"));
         }
         let operators = match parse_content_stream(&without_strays(data)) {
             Ok(operators) => operators,
             Err(error) => return self.problem(UnreadWhat::Stream.with(error)),
         };
-        if operators.len() >= MOST_IN_A_STREAM {
+        if operators.len() >= MAX_IN_A_STREAM {
             self.problem(UnreadWhat::MuchContent);
         }
         let fonts = self.file.dict(resources, "Font");
@@ -99,7 +99,7 @@ impl<'a> Runner<'a> {
         let marks = self.marks.len();
         for operator in operators {
             self.operators += 1;
-            if self.operators > MOST_OPERATORS {
+            if self.operators > MAX_OPERATORS {
                 return self.problem(UnreadWhat::MuchContent);
             }
             self.step(&mut scope, operator);
@@ -205,7 +205,7 @@ impl<'a> Runner<'a> {
             _ if state.opacity() < 0.02 => Seen::NotPainted,
             _ => Seen::Painted,
         };
-        let room = MOST_GLYPHS.saturating_sub(self.scene.glyphs.len());
+        let room = MAX_GLYPHS.saturating_sub(self.scene.glyphs.len());
         if bytes.len() > room {
             self.problem(UnreadWhat::ManyCharacters);
         }
@@ -281,7 +281,7 @@ impl<'a> Runner<'a> {
         match self.file.get(dict, "Subtype").as_name() {
             Some("Image") if !hidden => {
                 self.picture(&scope.state);
-                self.described_by_its_owner(dict);
+                self.describe_owned(dict);
             }
             Some("Form") => {
                 let mut state = scope.state.clone();
@@ -313,7 +313,7 @@ impl<'a> Runner<'a> {
         self.running.extend(reference);
         // Repeatedly unpacking a form costs time, too.
         self.operators += 10 + data.len() / 16;
-        if self.operators > MOST_OPERATORS {
+        if self.operators > MAX_OPERATORS {
             return self.problem(UnreadWhat::MuchContent);
         }
         state.matrix = Matrix::from_slice(&self.file.numbers(dict, "Matrix")).then(state.matrix);

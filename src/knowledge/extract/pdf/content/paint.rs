@@ -12,7 +12,7 @@ use super::{
 };
 
 /// Maximum rules per page; a drawing has more.
-const MOST_RULES: usize = 20_000;
+const MAX_RULES: usize = 20_000;
 
 impl Runner<'_> {
     pub(super) fn picture(&mut self, state: &State) {
@@ -30,7 +30,7 @@ impl Runner<'_> {
     pub(super) fn paint(&mut self, scope: &mut Scope<'_>, fills: bool, strokes: bool) {
         let path = std::mem::take(&mut scope.path);
         let hidden = self.is_hidden();
-        if (fills || strokes) && !hidden && self.scene.rules.len() < MOST_RULES {
+        if (fills || strokes) && !hidden && self.scene.rules.len() < MAX_RULES {
             let thin = |area: &Area| area.width() < 2.5 && area.height() > 5.0;
             let edges = path.rectangles.iter().flat_map(|area| match (thin(area), strokes) {
                 (true, _) => vec![(area.left, area.bottom, area.top)],
