@@ -110,7 +110,7 @@ async fn reports_are_stored_shown_filtered_and_counted() {
     assert!(russian.contains("Отчёт о чтении") && russian.contains("Прочитать снова с OCR"), "{russian}");
     let calm = page(&admin, &format!("/knowledge/{base}/documents/{fine}"), "en").await;
     assert!(
-        calm.contains("nothing is doubted") && calm.contains("Nothing was left out") && !calm.contains("with doubts"),
+        calm.contains("there are no doubts") && calm.contains("Nothing was left out") && !calm.contains("with doubts"),
         "{calm}"
     );
     let list = page(&admin, &format!("/knowledge/{base}?status=doubted"), "en").await;
@@ -126,7 +126,7 @@ async fn reports_are_stored_shown_filtered_and_counted() {
     sqlx::query(old).execute(&mut db).await.unwrap();
     assert!(document(&admin, &base, &fine).await.get("report").is_none());
     let before = page(&admin, &format!("/knowledge/{base}/documents/{fine}"), "en").await;
-    assert!(before.contains("read before reports were kept") && before.contains("Read again"), "{before}");
+    assert!(before.contains("read before reports existed") && before.contains("Read again"), "{before}");
 
     assert_eq!(metric(&app, "reading_doubts_total{doubt=\"pages_without_text\"}"), 2);
     assert_eq!(metric(&app, "reading_doubts_total{doubt=\"hidden_text\"}"), 0);
@@ -167,7 +167,7 @@ async fn scanned_pages_are_read_by_ocr_and_found() {
     assert_eq!(doctor(&app, "knowledge.ocr").await.0, Status::Pass);
     assert_eq!(metric(&app, "pages_read_total{by=\"ocr\"}"), 2);
     let shown = page(&admin, &format!("/knowledge/{base}/documents/{id}"), "en").await;
-    assert!(shown.contains("Pages read by OCR") && shown.contains("names and numbers may be misread"), "{shown}");
+    assert!(shown.contains("Pages read by OCR") && shown.contains("names and numbers may be wrong"), "{shown}");
     // The page's form does the same; the base's own setting applies again.
     admin.post(&path, &json!({"ocr": "yes"})).await.expect(400);
     admin.post(&path, &json!({})).await.expect(202);
@@ -356,7 +356,7 @@ async fn documents_are_found_by_words_until_the_embedding_model_is_available() {
     assert_eq!(info["documents_words_only"], 1);
     let listed = admin.get(&format!("/api/v1/knowledge-bases/{base}/documents?words_only=true")).await.expect(200);
     assert_eq!(listed["data"][0]["id"], json!(id));
-    assert!(page(&admin, &format!("/knowledge/{base}/documents/{id}"), "en").await.contains("Found by its words only"));
+    assert!(page(&admin, &format!("/knowledge/{base}/documents/{id}"), "en").await.contains("Found by words only"));
     assert!(page(&admin, &format!("/knowledge/{base}"), "en").await.contains("1 document is found by its words only"));
     assert_eq!(doctor(&app, "knowledge.vectors").await.0, Status::Warn);
     // Nothing changes while the model is unavailable.

@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use super::{Embed, MAX_LOST, Optimize, org};
+use super::{Embed, MAX_LOST_ATTEMPTS, Optimize, org};
 use crate::{
     jobs::{self, JobContext, JobError},
     knowledge::{
@@ -38,7 +38,7 @@ impl Knowledge {
     /// Each step is committed on its own: after a crash the next attempt continues where the last one stopped.
     pub(super) async fn run_embed(&self, context: &JobContext, job: Embed) -> Result<(), JobError> {
         let (org, id) = (org(context.org_id)?, job.document_id);
-        if context.lost >= MAX_LOST {
+        if context.lost >= MAX_LOST_ATTEMPTS {
             return Ok(self.fail_after_crashes(org, id).await?);
         }
         let mut done = self.embed(context, org, &job).await;

@@ -11,7 +11,7 @@ use std::{
 
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Embed, Extract, MAX_LOST, embed::is_missing, or_snooze, org};
+use super::{Embed, Extract, MAX_LOST_ATTEMPTS, embed::is_missing, or_snooze, org};
 use crate::{
     jobs::{self, JobContext, JobError},
     knowledge::{
@@ -69,7 +69,7 @@ impl Knowledge {
         tx.commit().await?;
         // Deleted, or read by an earlier attempt that could not report it.
         let Some(work) = work else { return Ok(()) };
-        if context.lost >= MAX_LOST {
+        if context.lost >= MAX_LOST_ATTEMPTS {
             return Ok(self.fail_after_crashes(org, id).await?);
         }
         context.progress(5, "reading");

@@ -24,7 +24,7 @@ const QUEUE: &str = "knowledge";
 
 /// Attempts lost with their process before a document is given up: a document that crashes the server must not do so
 /// forever. It can still be retried by hand.
-const MAX_LOST: i32 = 2;
+const MAX_LOST_ATTEMPTS: i32 = 2;
 
 /// Extracts a document's text in a child process and splits it into chunks.
 #[derive(Debug, Serialize, Deserialize)]

@@ -10,7 +10,7 @@ use super::dom::{Handle, ancestors, attribute, descendants, is_html, name, plain
 /// Maximum rules kept per page.
 const MAX_RULES: usize = 5000;
 /// Maximum rules evaluated per element.
-const MAX_FOR_ONE: usize = 100;
+const MAX_RULES_PER_ELEMENT: usize = 100;
 /// Offsets beyond this, to the left or top, are outside any page.
 const OFF_PAGE: f32 = -900.0;
 
@@ -166,7 +166,7 @@ impl Styles {
             let keys = std::iter::once(name(node).to_owned())
                 .chain(classes.iter().map(|class| format!(".{class}")))
                 .chain(id.iter().map(|id| format!("#{id}")));
-            let rules = keys.filter_map(|key| self.rules.get(&key)).flatten().take(MAX_FOR_ONE);
+            let rules = keys.filter_map(|key| self.rules.get(&key)).flatten().take(MAX_RULES_PER_ELEMENT);
             for rule in rules {
                 let fits = (rule.tag.is_empty() || rule.tag == name(node))
                     && rule.ids.iter().all(|wanted| id.as_ref() == Some(wanted))

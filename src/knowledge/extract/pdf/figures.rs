@@ -8,7 +8,7 @@ use pdf_oxide::object::{Object, ObjectRef};
 use super::file::{Dict, File, text};
 
 /// Ancestors to check: parts of a figure are one or two levels below it.
-const MAX_ABOVE: usize = 4;
+const MAX_ANCESTORS: usize = 4;
 /// Maximum depth of the number tree.
 const DEEPEST: usize = 32;
 
@@ -93,7 +93,7 @@ impl Figures<'_> {
     }
 
     fn text_of(&mut self, file: &File, mut element: Object) -> Option<String> {
-        for _ in 0..MAX_ABOVE {
+        for _ in 0..MAX_ANCESTORS {
             let reference = element.as_reference();
             let target = file.resolve(&element);
             let dict = target.as_dict()?;

@@ -234,7 +234,7 @@ pub(super) fn number(object: &Object) -> Option<f32> {
     }
 }
 
-/// A text string (7.9.2.2): UTF-16 or UTF-8 with a byte order mark, else PDFDocEncoding (nearly Latin-1).
+/// A text string (7.9.2.2): UTF-16 or UTF-8 with a byte order mark, else `PDFDocEncoding` (nearly Latin-1).
 pub(super) fn text(object: &Object) -> Option<String> {
     let bytes = object.as_string()?;
     let wide = |bytes: &[u8], read: fn([u8; 2]) -> u16| {

@@ -103,7 +103,7 @@ fn read(runner: &mut Runner<'_>, form: &Form, dict: &Dict, rect: Area, upright: 
         "Stamp" => {
             let name = file.get(dict, "Name").as_name().map(str::to_owned);
             let shown = appearance(runner, form, dict, rect, upright);
-            // A stamp without text: use its name.
+            // A stamp without an appearance is shown by its name.
             let shown = shown.or_else(|| name.filter(|_| file.get(dict, "AP").is_null()));
             match (shown, contents) {
                 (Some(shown), Some(said)) if !squeezed(&shown).contains(&squeezed(&said)) => {

@@ -46,7 +46,7 @@ use layout::{Page, Part};
 use page::Reader;
 
 /// Maximum repeated pages in the page tree: the library searches the tree for each.
-const MAX_AGAIN: usize = 1000;
+const MAX_REPEATED_PAGES: usize = 1000;
 /// Maximum unread parts listed.
 const MAX_UNREAD: usize = 50;
 
@@ -209,7 +209,7 @@ fn leaves(file: &File) -> Result<usize, ExtractError> {
         open.push((node, true));
         let Ok(object) = file.document.load_object(node) else { continue };
         again += usize::from(!seen.insert(node));
-        if again > MAX_AGAIN {
+        if again > MAX_REPEATED_PAGES {
             return Err(ExtractError::malformed("its page tree repeats the same pages too often"));
         }
         let Some(kids) = object.as_dict().and_then(|dict| dict.get("Kids")) else {

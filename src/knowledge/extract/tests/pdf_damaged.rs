@@ -199,14 +199,14 @@ fn excessive_nesting_is_rejected() {
     let deep = |open: &str, close: &str| format!("{} {}", open.repeat(60_000), close.repeat(60_000));
     let mut made = Made::new();
     made.page_with(&at(60, 700, "Words"), "", &format!("/Odd {}", deep("<</a ", ">>")));
-    assert!(read_made(&made.bytes()).unwrap_err().to_string().contains("without end"));
+    assert!(read_made(&made.bytes()).unwrap_err().to_string().contains("nested too deeply"));
     for (open, close) in [("[", "]"), ("/P <</a ", ">>")] {
         let mut made = Made::new();
         made.page(&deep(open, close));
         made.page(&at(60, 700, "Words"));
         let document = self::open(&made.bytes());
         assert_eq!(document.text, "Words");
-        assert!(unread(&document).contains("without end"), "{}", unread(&document));
+        assert!(unread(&document).contains("nested too deeply"), "{}", unread(&document));
     }
     // Marked content has constant cost, however many are open.
     let mut made = Made::new();

@@ -32,7 +32,7 @@ const DEEPEST: usize = 24;
 /// Maximum operators per page, including repeatedly drawn forms.
 const MAX_OPERATORS: usize = 4_000_000;
 /// The library silently stops reading a stream after this many operators.
-const MAX_IN_A_STREAM: usize = 1_000_000;
+const MAX_OPERATORS_PER_STREAM: usize = 1_000_000;
 /// Maximum characters per page: more than a book has.
 const MAX_GLYPHS: usize = 1_000_000;
 
@@ -77,13 +77,13 @@ impl<'a> Runner<'a> {
             return;
         }
         if is_nested_too_deeply(data) {
-            return self.problem(UnreadWhat::Stream.with("it contains itself"));
+            return self.problem(UnreadWhat::Stream.with("it is nested too deeply"));
         }
         let operators = match parse_content_stream(&without_strays(data)) {
             Ok(operators) => operators,
             Err(error) => return self.problem(UnreadWhat::Stream.with(error)),
         };
-        if operators.len() >= MAX_IN_A_STREAM {
+        if operators.len() >= MAX_OPERATORS_PER_STREAM {
             self.problem(UnreadWhat::MuchContent);
         }
         let fonts = self.file.dict(resources, "Font");
