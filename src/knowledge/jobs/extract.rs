@@ -142,7 +142,7 @@ impl Knowledge {
             away => away,
         };
         let Err(error) = away else { return false };
-        tracing::warn!(job_id = %context.job_id, error = &error as &dyn std::error::Error, "document is waiting for the object store");
+        tracing::warn!(job_id = %context.job_id, error = &error as &dyn std::error::Error, "document is waiting for the object store or the index");
         true
     }
 

@@ -59,7 +59,7 @@ pub struct Filter<'a> {
     pub doubted: Option<bool>,
     /// Only documents with this doubt.
     pub doubt: Option<Doubt>,
-    /// Ready documents without vectors (true), or all others (false).
+    /// Documents without vectors (true), or all others (false).
     pub words_only: Option<bool>,
     /// Only documents older than this one.
     pub after: Option<Uuid>,
