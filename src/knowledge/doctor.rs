@@ -28,7 +28,6 @@ const BASES: usize = 50;
 /// Time budget for reading index files; after that only row counts are compared.
 const READ_BUDGET: Duration = Duration::from_secs(3);
 
-/// The checks of this capability.
 pub fn checks(knowledge: &Knowledge) -> Vec<Box<dyn Check>> {
     vec![
         Box::new(StoreCheck(knowledge.clone())),

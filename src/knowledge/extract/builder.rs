@@ -95,7 +95,6 @@ impl Builder {
         Ok(())
     }
 
-    /// Records text that was left out.
     pub(super) fn left_out(&mut self, kind: LeftOutKind, text: &str) {
         self.report.leave_out(kind, text);
     }

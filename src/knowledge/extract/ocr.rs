@@ -34,7 +34,6 @@ const COMPLAINT_BYTES: u64 = 4 << 10;
 /// Languages used if a base names none.
 const DEFAULT_LANGUAGES: [&str; 2] = ["eng", "rus"];
 
-/// The installed programs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Programs {
     pub tesseract: Option<PathBuf>,
@@ -116,7 +115,6 @@ pub enum Answer {
     Picture(String),
 }
 
-/// Recognises the words of a page.
 pub async fn recognise_page(exe: &Path, pdf: &[u8], order: Order, limits: &Limits) -> Result<Words, ExtractError> {
     match page_with(exe, &[OsStr::new(SUBCOMMAND)], pdf, order, limits).await? {
         Answer::Text(words) => Ok(words),

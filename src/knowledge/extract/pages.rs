@@ -106,7 +106,6 @@ pub fn with_recognised(document: Extracted, recognised: &BTreeMap<u32, Recognise
     Extracted { text: out.text, blocks: out.blocks, report, ..document }
 }
 
-/// The text of each block.
 fn block_texts(document: &Extracted) -> impl Iterator<Item = &str> {
     let (mut byte, mut char) = (0, 0);
     let mut at = move |wanted: usize| {

@@ -161,7 +161,6 @@ impl Knowledge {
         Ok(Recognition { tesseract, languages, turns })
     }
 
-    /// Reports progress.
     pub(super) async fn report_progress(
         &self,
         scan: &Scan<'_>,

@@ -8,7 +8,6 @@ use crate::{
 };
 
 label_enum! {
-    /// Processing status of a document.
     pub enum Status {
         Queued = "queued",
         Extracting = "extracting",
@@ -53,7 +52,6 @@ pub struct StageLabels {
 }
 
 label_enum! {
-    /// Search mode.
     pub enum Mode {
         Hybrid = "hybrid",
         Vector = "vector",
@@ -113,7 +111,6 @@ pub struct UpdateLabels {
 }
 
 label_enum! {
-    /// Outcome of a maintenance step.
     pub enum MaintenanceOutcome { Ok = "ok", Failed = "failed" }
 }
 

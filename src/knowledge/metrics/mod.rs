@@ -227,7 +227,6 @@ impl Metrics {
         tracing::warn!(error, "the query could not be embedded: full-text search only");
     }
 
-    /// A search phase ended.
     pub(super) fn part(&self, part: Part, took: Duration) {
         self.parts.get_or_create(&PartLabels { part }).observe(took.as_secs_f64());
     }

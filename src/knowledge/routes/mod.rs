@@ -20,7 +20,6 @@ use crate::platform::{
     http::{Auth, Json, Page, PageQuery, Path, Query, Scope, idempotent},
 };
 
-/// The routes of this capability.
 pub fn router() -> OpenApiRouter<Knowledge> {
     OpenApiRouter::new()
         .routes(idempotent(routes!(list_knowledge_bases, create_knowledge_base)))

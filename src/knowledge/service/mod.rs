@@ -36,7 +36,6 @@ use crate::{
 /// The index is measured on every 20th refresh of the gauges: every five minutes.
 const INDEX_EVERY: u32 = 20;
 
-/// Dependencies of the knowledge service.
 #[derive(Clone)]
 pub struct Deps {
     pub db: Db,
@@ -117,7 +116,6 @@ impl Knowledge {
         self.inner.config.max_upload_bytes
     }
 
-    /// Maximum number of files per upload.
     pub fn max_upload_files(&self) -> usize {
         self.inner.config.max_upload_files
     }

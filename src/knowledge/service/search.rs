@@ -28,7 +28,6 @@ use crate::{
     },
 };
 
-/// Longest query, characters.
 pub const MAX_QUERY_CHARS: usize = 4000;
 
 /// Chunks read beyond the requested limit.

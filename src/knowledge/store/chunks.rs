@@ -11,7 +11,6 @@ use crate::{
 /// Rows per INSERT: stays below PostgreSQL's message size for any chunk length.
 const INSERT_ROWS: usize = 500;
 
-/// A chunk to store.
 pub struct NewChunk {
     pub id: ChunkId,
     pub chunk: crate::knowledge::extract::Chunk,
@@ -19,7 +18,6 @@ pub struct NewChunk {
     pub text_sha256: [u8; 32],
 }
 
-/// Replaces all chunks of a document.
 pub async fn replace(
     conn: &mut PgConnection,
     org: OrgId,

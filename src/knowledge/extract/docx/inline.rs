@@ -61,7 +61,6 @@ impl Line {
         self.text.push_str(&after);
     }
 
-    /// Writes a separate word.
     pub(super) fn push_word(&mut self, text: &str) {
         let text = text.trim();
         if text.is_empty() {

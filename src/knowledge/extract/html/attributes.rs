@@ -1,7 +1,6 @@
 //! Rejects elements with absurdly many attributes: the parser compares each attribute with all previous ones, which
 //! takes minutes for a hundred thousand. They are counted before parsing.
 
-/// Maximum attributes per element.
 pub(super) const MAX_ATTRIBUTES: usize = 500;
 
 /// Elements whose content is not markup.

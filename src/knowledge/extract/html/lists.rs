@@ -55,7 +55,6 @@ impl Walk<'_> {
         Marks::Numbers { next, step: if is_reversed { -1 } else { 1 }, format }
     }
 
-    /// Starts the line of an item.
     pub(super) fn open_item(&mut self, item: &Handle) {
         let depth = self.lists.len().saturating_sub(1);
         let own = attribute(item, "value").and_then(|value| value.trim().parse::<i64>().ok());

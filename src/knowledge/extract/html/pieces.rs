@@ -36,7 +36,6 @@ pub(super) fn flatten(pieces: Vec<Piece>) -> String {
     words.iter().flat_map(|text| text.split_whitespace()).collect::<Vec<_>>().join(" ")
 }
 
-/// Whether any piece has text.
 pub(super) fn has_any_text(pieces: &[Piece]) -> bool {
     pieces.iter().any(|piece| match piece {
         Piece::Heading(_, text) | Piece::Paragraph(text) | Piece::Lines(_, text) => {

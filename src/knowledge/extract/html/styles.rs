@@ -9,7 +9,6 @@ use super::dom::{Handle, ancestors, attribute, descendants, is_html, name, plain
 
 /// Maximum rules kept per page.
 const MAX_RULES: usize = 5000;
-/// Maximum rules evaluated per element.
 const MAX_RULES_PER_ELEMENT: usize = 100;
 /// Offsets beyond this, to the left or top, are outside any page.
 const OFF_PAGE: f32 = -900.0;

@@ -103,7 +103,6 @@ impl File {
         array.as_array().into_iter().flatten().map(|object| self.resolve(object)).collect()
     }
 
-    /// An array with unresolved references.
     pub(super) fn unresolved_array(&self, dict: &Dict, key: &str) -> Vec<Object> {
         self.get(dict, key).as_array().cloned().unwrap_or_default()
     }

@@ -95,7 +95,6 @@ impl Area {
         }
     }
 
-    /// Mirrored horizontally.
     pub(super) fn mirrored(self) -> Area {
         Area { left: -self.right, right: -self.left, ..self }
     }

@@ -51,7 +51,6 @@ impl HeldTables {
         Self { tables, budget: budget as u64 }
     }
 
-    /// Bytes currently held.
     pub async fn bytes(&self) -> u64 {
         // moka updates its sums lazily.
         self.tables.run_pending_tasks().await;
@@ -93,7 +92,6 @@ impl HeldTables {
     }
 }
 
-/// Bytes needed for so many rows.
 fn size(rows: usize, dims: usize) -> usize {
     rows * (dims * size_of::<f32>() + size_of::<(Uuid, Uuid)>())
 }

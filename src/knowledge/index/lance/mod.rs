@@ -44,7 +44,6 @@ pub fn table_name(knowledge_base: Uuid, generation: i64) -> String {
     format!("kb_{}_g{generation}", knowledge_base.simple())
 }
 
-/// Options for opening the vector store.
 #[derive(Debug, Clone)]
 pub struct IndexOptions {
     /// For `s3://` URIs: keys of `object_store` (`aws_access_key_id`, `aws_secret_access_key`, `aws_endpoint`,
@@ -161,7 +160,6 @@ impl VectorIndex {
         Ok(())
     }
 
-    /// Dimensions of the table's vectors.
     pub async fn dimensions(&self, name: &str) -> Result<usize, IndexError> {
         self.read(name, || async { dimensions(&self.table(name).await?).await }).await
     }
