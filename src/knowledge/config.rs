@@ -11,43 +11,43 @@ use serde::{Deserialize, Serialize};
 use super::{extract::Limits, index::IndexOptions};
 use crate::{platform::config::ConfigErrors, storage};
 
-/// Documents, their passages and the search index.
+/// The `[knowledge]` section: uploads, extraction, OCR, chunking and the search index.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// `s3://bucket/prefix` of the search index, with the account of `[storage]`; empty keeps it in the folder `vectors` of the data
-    /// directory.
+    /// `s3://bucket/prefix` of the search index; uses the credentials in `[storage]`. Empty: the folder `vectors` in
+    /// the data directory.
     pub index_url: String,
-    /// Largest file, bytes.
+    /// Largest file accepted, bytes.
     pub max_upload_bytes: u64,
-    /// Most files in one upload.
+    /// Maximum number of files per upload.
     pub max_upload_files: usize,
-    /// Documents being read at a time; each has a process of its own.
+    /// Documents read in parallel; each runs in its own child process.
     pub extract_processes: usize,
-    /// Memory that reading one document may take, MiB.
+    /// Memory limit for reading one document, MiB.
     pub extract_memory_mib: u64,
-    /// Time that reading one document may take, seconds.
+    /// Time limit for reading one document, seconds.
     pub extract_timeout_seconds: u64,
-    /// Folder of the programs for OCR, tesseract and pdftoppm; empty looks where programs usually are.
+    /// Folder with the OCR programs, tesseract and pdftoppm. Empty: the usual system folders.
     pub ocr_folder: String,
-    /// Pages of one document that are recognised from their pictures at most; the reading report names the others.
+    /// Maximum pages per document that go through OCR; the reading report lists the skipped ones.
     pub ocr_pages: usize,
-    /// Processor time that OCR of one page may take, seconds; by the clock it may be three times that.
+    /// CPU time limit for OCR of one page, seconds. The wall-clock limit is three times that.
     pub ocr_page_seconds: u64,
-    /// Pages of one document that are sent to the model of its base at most.
+    /// Maximum pages per document that are sent to the base's vision model.
     pub vision_pages: usize,
-    /// Tokens that reading pages by a model may take in one organisation on one day (UTC); 0 forbids it.
+    /// Token budget for reading pages with a model, per organisation and day (UTC); 0 disables it.
     pub vision_tokens_per_day: u64,
-    /// Longest passage, tokens of the embedding model; a model with a smaller window shortens it.
+    /// Maximum chunk length, tokens of the embedding model; capped by the model's window.
     pub passage_tokens: usize,
-    /// Rows of a base from which its vectors get an approximate index; below it every vector is compared.
+    /// Rows from which a base gets an approximate vector index; below, every vector is compared.
     pub vector_index_rows: usize,
-    /// Memory for opened parts of the index, MiB.
+    /// Cache for open index segments, MiB.
     pub index_cache_mib: usize,
-    /// Memory for the vectors of bases that are searched and have no approximate index, MiB: 10 000 passages of MiniLM take 15. A base that
-    /// would take more than half of it is read from disk for each search.
+    /// Cache for the vectors of bases without an approximate index, MiB: 10 000 MiniLM chunks take 15. A base that
+    /// needs more than half of it is read from disk on every search.
     pub vector_cache_mib: usize,
-    /// A search sees what another process has written this long ago at the latest, milliseconds.
+    /// Maximum age of what a search sees of other processes' writes, milliseconds.
     pub read_consistency_milliseconds: u64,
 }
 
@@ -65,7 +65,7 @@ impl Default for Config {
             ocr_page_seconds: 60,
             vision_pages: 20,
             vision_tokens_per_day: 500_000,
-            // MiniLM's window is 256 word pieces; headings travel with the passage.
+            // MiniLM's window is 256 word pieces; the headings are embedded together with the chunk.
             passage_tokens: 220,
             vector_index_rows: 50_000,
             index_cache_mib: 64,
@@ -96,7 +96,7 @@ impl Config {
         errors.range("read_consistency_milliseconds", self.read_consistency_milliseconds, 0, 60_000);
     }
 
-    /// Whether the index lies in a folder of this machine: several hosts would each see their own.
+    /// Whether the index is a local folder, which other hosts cannot see.
     pub fn is_local(&self) -> bool {
         self.index_url.is_empty()
     }
@@ -106,7 +106,7 @@ impl Config {
         data_dir.join("vectors")
     }
 
-    /// Where LanceDB opens its tables.
+    /// The URI that LanceDB opens.
     pub fn index_uri(&self, data_dir: &Path) -> String {
         if self.is_local() { Self::local_folder(data_dir).display().to_string() } else { self.index_url.clone() }
     }
@@ -123,7 +123,7 @@ impl Config {
         }
     }
 
-    /// What reading one document may use.
+    /// Limits for reading one document.
     pub fn extract_limits(&self) -> Limits {
         Limits {
             memory_bytes: self.extract_memory_mib << 20,
@@ -134,9 +134,9 @@ impl Config {
         }
     }
 
-    /// What drawing or recognising one page may use.
+    /// Limits for rendering or recognising one page.
     pub fn page_limits(&self) -> Limits {
-        // Processor time is what a page costs; on a busy server it waits for most of it.
+        // The CPU limit is the real cost; on a busy server a page spends most of its wall-clock time waiting.
         let (cpu_seconds, wall_seconds) = (self.ocr_page_seconds, self.ocr_page_seconds.saturating_mul(3));
         Limits { cpu_seconds, wall_seconds, ..self.extract_limits() }
     }

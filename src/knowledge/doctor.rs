@@ -1,5 +1,10 @@
-//! `knowledge.store`: the vector store takes files. `knowledge.index`: the vector store against PostgreSQL. `knowledge.extraction`: the child process reads a document.
-//! `knowledge.ocr`: what the bases want of OCR is installed. `knowledge.vectors`: no document waits for the embedding model.
+//! Health checks of knowledge.
+//!
+//! - `knowledge.store`: the vector store accepts writes.
+//! - `knowledge.index`: the vector store agrees with PostgreSQL.
+//! - `knowledge.extraction`: the child process can read a document.
+//! - `knowledge.ocr`: the OCR programs and languages that bases need are installed.
+//! - `knowledge.vectors`: no document waits for the embedding model.
 
 use std::time::Duration;
 
@@ -18,12 +23,11 @@ use crate::platform::{
     health::{Check, CheckResult},
 };
 
-/// Bases that one look compares: the newest ones; reconciling compares all.
+/// Number of bases compared per run, newest first; `knowledge.reconcile` compares all.
 const BASES: usize = 50;
-/// So long their files are read through.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// Time budget for reading index files; after that only row counts are compared.
+const READ_BUDGET: Duration = Duration::from_secs(3);
 
-/// The checks of this capability.
 pub fn checks(knowledge: &Knowledge) -> Vec<Box<dyn Check>> {
     vec![
         Box::new(StoreCheck(knowledge.clone())),
@@ -44,15 +48,16 @@ impl Check for StoreCheck {
 
     async fn run(&self) -> CheckResult {
         match self.0.inner.index_files.writes_once().await {
-            Ok(true) => CheckResult::pass("the vector store takes a new file, and does not replace it"),
-            // LanceDB commits with such a write: without it two processes can overwrite each other's version of a table.
+            Ok(true) => CheckResult::pass("the vector store accepts new files and does not overwrite existing ones"),
+            // LanceDB commits with such a conditional write: without it two processes can overwrite each other's table
+            // version.
             Ok(false) => CheckResult::fail(
-                "the S3 service ignores If-None-Match: two processes can overwrite each other's changes of the index",
-                "use a service that knows conditional writes (Amazon S3, MinIO, Cloudflare R2), or leave [knowledge] index_url empty",
+                "the S3 service ignores If-None-Match: two processes can overwrite each other's changes to the index",
+                "use a service that supports conditional writes (Amazon S3, MinIO, Cloudflare R2), or leave [knowledge] index_url empty",
             ),
             Err(error) => CheckResult::fail(
                 format!("the vector store cannot be used: {:#}", anyhow::Error::new(error)),
-                "check [knowledge] index_url, the account in [storage], free space, and that this user may write there",
+                "check [knowledge] index_url, the credentials in [storage], free space, and write permission there",
             ),
         }
     }
@@ -68,12 +73,12 @@ impl Check for IndexCheck {
 
     async fn run(&self) -> CheckResult {
         match compare(&self.0).await {
-            Ok((bases, passages, 0)) => {
-                CheckResult::pass(format!("{passages} passages of {bases} knowledge bases are in the index"))
+            Ok((bases, chunks, 0)) => {
+                CheckResult::pass(format!("{chunks} passages of {bases} knowledge bases are in the index"))
             }
             Ok((bases, _, different)) => CheckResult::warn(
                 format!("the index of {different} of {bases} knowledge bases differs from the database"),
-                "it is repaired by the job knowledge.reconcile, which runs at start and every night",
+                "the job knowledge.reconcile repairs it at start and every night",
             ),
             Err(Unreadable { table, error }) => CheckResult::fail(
                 format!("the index {table} cannot be read: {:#}", anyhow::Error::new(error)),
@@ -86,13 +91,13 @@ impl Check for IndexCheck {
     }
 }
 
-/// What could not be read.
+/// The table that could not be read, and why.
 struct Unreadable {
     table: String,
     error: KnowledgeError,
 }
 
-/// Bases looked at, passages in their indexes, and how many bases differ.
+/// Returns: bases compared, chunks in their indexes, bases that differ.
 async fn compare(knowledge: &Knowledge) -> Result<(usize, usize, usize), Unreadable> {
     let inner = &knowledge.inner;
     let begin = Instant::now();
@@ -101,12 +106,12 @@ async fn compare(knowledge: &Knowledge) -> Result<(usize, usize, usize), Unreada
         let mut tx = inner.db.system().await?;
         Ok(store::system::bases(&mut tx).await?)
     };
-    let (mut looked_at, mut passages, mut different) = (0, 0, 0);
+    let (mut looked_at, mut chunks, mut different) = (0, 0, 0);
     for base in bases.await.map_err(of_database)?.iter().rev().take(BASES) {
         let (expected, words) = expected(knowledge, base).await.map_err(of_database)?;
         let table = table_name(base.id.0, base.index_generation);
-        // Every file is looked at as a search does, as long as there is time: `stats` reads the table's list of files alone.
-        let rows = if begin.elapsed() < PATIENCE {
+        // While time remains, read every file as a search would: `stats` only reads the table's manifest.
+        let rows = if begin.elapsed() < READ_BUDGET {
             knowledge.read_whole(&table, &words).await.map(|ids| ids.len())
         } else {
             inner.index.stats(&table).await.map(|stats| stats.rows)
@@ -117,16 +122,16 @@ async fn compare(knowledge: &Knowledge) -> Result<(usize, usize, usize), Unreada
             Err(error) => return Err(Unreadable { table, error: error.into() }),
         };
         looked_at += 1;
-        passages += rows;
-        // A document that is being indexed right now may be between its two notes.
+        chunks += rows;
+        // A document being indexed may be written but not yet marked, so a busy base is not counted.
         if usize::try_from(expected).unwrap_or_default() != rows && !base.busy {
             different += 1;
         }
     }
-    Ok((looked_at, passages, different))
+    Ok((looked_at, chunks, different))
 }
 
-/// How many passages a base's index should hold, and words that stand in it.
+/// The number of chunks that a base's index should hold, and the text of one of them to search for.
 async fn expected(knowledge: &Knowledge, base: &AnyBase) -> Result<(i64, String), KnowledgeError> {
     let mut tx = knowledge.inner.db.tenant(base.org_id).await?;
     let expected = store::chunks::count_indexed(&mut tx, base.id, base.index_generation).await?;
@@ -145,10 +150,10 @@ impl Check for ExtractionCheck {
     async fn run(&self) -> CheckResult {
         let limits = Limits { wall_seconds: 8, cpu_seconds: 8, ..self.0.inner.config.extract_limits() };
         match extract_in_child(&self.0.inner.extractor, b"# Holdfast\n\nIt reads.\n", "doctor.md", &limits).await {
-            Ok(read) if read.text.contains("It reads.") => {
-                CheckResult::pass("a document was read in a process of its own")
+            Ok(read) if read.text.contains("It reads.") => CheckResult::pass("a document was read in a child process"),
+            Ok(_) => {
+                CheckResult::fail("a test document was read incorrectly", "this build is broken: install it again")
             }
-            Ok(_) => CheckResult::fail("a document was read wrongly", "this build is broken: install it again"),
             Err(error) => CheckResult::fail(
                 format!("documents cannot be read: {}", chain(&error)),
                 "check that processes may be started (container limits on processes and memory), and [knowledge] extract_memory_mib",
@@ -166,7 +171,7 @@ impl Check for OcrCheck {
     }
 
     async fn run(&self) -> CheckResult {
-        match look_for_ocr(&self.0).await {
+        match check_ocr(&self.0).await {
             Ok(result) => result,
             Err(error) => CheckResult::fail(
                 format!("the settings of the knowledge bases cannot be read: {:#}", anyhow::Error::new(error)),
@@ -176,8 +181,8 @@ impl Check for OcrCheck {
     }
 }
 
-/// What the bases want of OCR against what is installed.
-async fn look_for_ocr(knowledge: &Knowledge) -> Result<CheckResult, KnowledgeError> {
+/// Compares the OCR languages that bases use with the installed ones.
+async fn check_ocr(knowledge: &Knowledge) -> Result<CheckResult, KnowledgeError> {
     let mut tx = knowledge.inner.db.system().await?;
     let wanted = store::system::ocr_languages(&mut tx).await?;
     tx.commit().await?;
@@ -213,7 +218,7 @@ async fn look_for_ocr(knowledge: &Knowledge) -> Result<CheckResult, KnowledgeErr
     }
     Ok(CheckResult::warn(
         format!("OCR has no data for {}", absent.join(", ")),
-        "install it (Debian: tesseract-ocr-<language>), or choose other languages in the settings of the bases",
+        "install it (Debian: tesseract-ocr-<language>), or select other languages in the settings of the bases",
     ))
 }
 
@@ -235,8 +240,8 @@ impl Check for WordsOnlyCheck {
         match counted.await {
             Ok((_, 0)) => CheckResult::pass("every ready document has its vectors"),
             Ok((_, count)) => CheckResult::warn(
-                format!("{count} documents are found by their words alone: the embedding model was missing"),
-                "see llm.embedding_model; they get their vectors by themselves within 15 minutes of its being there",
+                format!("{count} documents can only be found by words: the embedding model was not available"),
+                "see llm.embedding_model; they get vectors automatically within 15 minutes after the model is available",
             ),
             Err(error) => CheckResult::fail(
                 format!("documents cannot be counted: {:#}", anyhow::Error::new(error)),

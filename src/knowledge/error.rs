@@ -1,4 +1,4 @@
-//! What can go wrong with knowledge, and how clients see it.
+//! Errors of knowledge and their HTTP mapping.
 
 use std::time::Duration;
 
@@ -22,15 +22,15 @@ pub enum KnowledgeError {
     DocumentNotFound,
     #[error("the input is not valid")]
     Invalid(Vec<FieldError>),
-    /// Not a kind of document that can be read.
+    /// The file is not of a supported kind.
     #[error(transparent)]
     Unsupported(#[from] Unsupported),
     #[error("the document has not failed")]
     NotFailed,
-    #[error("the document is being read already")]
+    #[error("the document is already being read")]
     BeingRead,
-    /// Another writer holds the base's lock, or a backup holds deletions.
-    #[error("the index of the knowledge base is being written by another process, or a backup keeps its files")]
+    /// Another writer holds the base's index lock, or a backup blocks deletions.
+    #[error("the index of the knowledge base is locked by another process or a running backup")]
     Busy,
     #[error("storing the document failed")]
     Storage(#[from] StorageError),
@@ -42,7 +42,7 @@ pub enum KnowledgeError {
     Jobs(#[from] JobsError),
     #[error("the database failed")]
     Db(#[from] DbError),
-    #[error("the work was lost")]
+    #[error("the task ended without a result")]
     Work(#[from] WorkLost),
 }
 
@@ -53,7 +53,7 @@ impl From<sqlx::Error> for KnowledgeError {
 }
 
 impl KnowledgeError {
-    /// One invalid field.
+    /// A validation error for a single field.
     pub(super) fn invalid(pointer: &str, code: &'static str, detail: impl Into<String>) -> Self {
         Self::Invalid(vec![FieldError::new(pointer, code, detail)])
     }
@@ -75,11 +75,9 @@ impl From<KnowledgeError> for ApiError {
                 let errors = vec![FieldError::new("/file", reason, why.to_string())];
                 Self { errors, ..Self::unsupported_media_type(why.to_string()) }
             }
-            KnowledgeError::NotFailed => {
-                Self::conflict("document_not_failed", "only a failed document can be tried again")
-            }
+            KnowledgeError::NotFailed => Self::conflict("document_not_failed", "only a failed document can be retried"),
             KnowledgeError::BeingRead => {
-                Self::conflict("document_being_read", "the document is being read already: wait until it is ready")
+                Self::conflict("document_being_read", "the document is already being read: wait until it is ready")
             }
             KnowledgeError::Storage(error) => error.into(),
             KnowledgeError::Llm(error) => error.into(),
@@ -90,7 +88,7 @@ impl From<KnowledgeError> for ApiError {
             }
             KnowledgeError::Index(_) if is_disk_full(&error) => Self::disk_full("the search index").with_source(error),
             KnowledgeError::Index(_) => {
-                Self::unavailable(Duration::from_secs(5), "the search index is not reachable right now")
+                Self::unavailable(Duration::from_secs(5), "the search index is temporarily unreachable")
                     .with_source(error)
             }
             KnowledgeError::Work(_) => Self::internal(error),

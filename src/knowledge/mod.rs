@@ -1,12 +1,14 @@
-//! Knowledge bases: documents in, passages out.
+//! Knowledge bases: documents in, search results out.
 //!
-//! An uploaded file becomes an object and a row; jobs read it (in a child process), cut it into passages, embed them and
-//! write them to the base's LanceDB table; a search asks that table for ids and PostgreSQL for text and permission.
-//! PostgreSQL and the objects are the truth: the index is made from them, checked against them and rebuilt from them.
+//! An uploaded file becomes an object and a row. Jobs extract its text (in a child process), cut it into chunks, embed
+//! them and write them to the base's LanceDB table. A search gets ids from that table, and text and permissions from
+//! PostgreSQL. PostgreSQL and the object store are the source of truth: the index can always be checked against them
+//! and rebuilt.
 //!
-//! Owns `knowledge_bases`, `knowledge_documents`, `knowledge_texts`, `knowledge_chunks`, the objects in the
-//! folder `org` (`<org>/kb/<base>/doc/<document>/original`), and the LanceDB tables. Jobs: `knowledge.extract`, `knowledge.embed`, `knowledge.sync`,
-//! `knowledge.optimize`, `knowledge.selftest`, `knowledge.reconcile`. Metrics: `holdfast_knowledge_*`.
+//! Owns `knowledge_bases`, `knowledge_documents`, `knowledge_texts`, `knowledge_chunks`, the objects in the folder
+//! `org` (`<org>/kb/<base>/doc/<document>/original`), and the LanceDB tables. Jobs: `knowledge.extract`,
+//! `knowledge.embed`, `knowledge.sync`, `knowledge.optimize`, `knowledge.selftest`, `knowledge.reconcile`. Metrics:
+//! `holdfast_knowledge_*`.
 
 mod config;
 mod doctor;

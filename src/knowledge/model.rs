@@ -1,4 +1,4 @@
-//! Bases, documents, passages and answers of a search.
+//! Knowledge bases, documents, chunks and search results.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -15,40 +15,40 @@ use crate::{
 
 id_type!(KnowledgeBaseId, "A knowledge base.");
 id_type!(DocumentId, "A document in a knowledge base.");
-id_type!(ChunkId, "A passage of a document.");
+id_type!(ChunkId, "A chunk of a document.");
 
-/// A collection of documents that agents and searches answer from.
+/// A collection of documents that agents and searches use.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct KnowledgeBase {
     pub id: KnowledgeBaseId,
     #[schema(example = "Team handbook")]
     pub name: String,
     pub description: String,
-    /// Which model made the vectors; empty before the first document.
+    /// The model that made the vectors; empty before the first document.
     pub embedding_model: String,
-    /// Grows when the index is rebuilt for another model.
+    /// Incremented when the index is rebuilt for another model.
     pub index_generation: i64,
-    /// Documents of every status.
+    /// Documents of any status.
     pub documents: i64,
     pub documents_ready: i64,
     pub documents_failed: i64,
-    /// Ready documents that somebody should look at: their reading report has doubts.
+    /// Ready documents whose reading report has doubts.
     pub documents_doubted: i64,
-    /// Ready documents that are found by their words alone, because the embedding model was missing.
+    /// Ready documents that only the full-text search finds, because the embedding model was unavailable.
     pub documents_words_only: i64,
-    /// Passages of all documents.
+    /// Chunks of all documents.
     pub chunks: i64,
-    /// Size of the originals, bytes.
+    /// Total size of the originals, bytes.
     pub size: i64,
-    /// What the self-test found about the two arms of the search, by language; null before the first one.
+    /// Weights of the vector and the text search by language, measured by the self-test; null before the first one.
     #[schema(value_type = Option<Object>)]
     pub weights: Option<sqlx::types::Json<Weights>>,
     /// How pages without usable text are read.
     pub reading: ReadingMode,
-    /// Languages of the OCR, as tesseract calls them; empty for English and Russian, as far as they are installed.
+    /// OCR languages as tesseract codes; empty for English and Russian where installed.
     #[schema(example = json!(["eng", "rus"]))]
     pub ocr_languages: Vec<String>,
-    /// The model that reads pages from their pictures where OCR cannot; empty for none.
+    /// The model that reads images of pages that OCR cannot read; empty for none.
     pub vision_model: String,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
@@ -72,15 +72,15 @@ pub struct Counts {
     pub waiting: i64,
 }
 
-/// How pages without usable text (scans, fonts that do not tell their characters) are read.
+/// How pages without usable text (scans, fonts without a character map) are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 pub enum ReadingMode {
-    /// Not at all: only what the file holds as text is read.
+    /// Not at all: only text stored in the file is read.
     Text,
-    /// From their pictures, where OCR is installed. The default: a page that is missing without a word costs more than
-    /// the processor time, which is limited, and where OCR is not installed the report says so.
+    /// By OCR of the page image, where OCR is installed. The default: silently missing pages cost more than the
+    /// (limited) CPU time, and where OCR is not installed the report says so.
     #[default]
     Ocr,
 }
@@ -96,7 +96,7 @@ impl ReadingMode {
     }
 }
 
-/// What of a base can be changed; `None` leaves as it is.
+/// Changes to a base; `None` leaves a field unchanged.
 #[derive(Clone, Debug, Default)]
 pub struct BaseChanges {
     pub name: Option<String>,
@@ -106,18 +106,18 @@ pub struct BaseChanges {
     pub vision_model: Option<String>,
 }
 
-/// How far a document is.
+/// Processing status of a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 pub enum DocumentStatus {
     /// Stored; waits to be read.
     Queued,
-    /// Being read in a process of its own.
+    /// Being read in a child process.
     Extracting,
-    /// Cut into passages, which get their vectors and go into the index.
+    /// Cut into chunks; they are being embedded and indexed.
     Embedding,
-    /// Found by searches.
+    /// Searchable.
     Ready,
     /// See `failure_code` and `failure_reason`; can be retried.
     Failed,
@@ -136,7 +136,7 @@ impl DocumentStatus {
         }
     }
 
-    /// Whether nothing more happens by itself.
+    /// Whether processing has ended; a failed document can still be retried.
     pub fn is_final(self) -> bool {
         matches!(self, Self::Ready | Self::Failed)
     }
@@ -149,35 +149,36 @@ pub struct Document {
     pub knowledge_base_id: KnowledgeBaseId,
     #[schema(example = "handbook.pdf")]
     pub filename: String,
-    /// What the document calls itself, once it has been read.
+    /// Title stored in the document; null until it has been read.
     pub title: Option<String>,
-    /// `pdf`, `docx`, `html`, `markdown` or `text`: by content, whatever the name says.
+    /// `pdf`, `docx`, `html`, `markdown` or `text`: detected from the content, not the file name.
     #[schema(example = "pdf")]
     pub kind: String,
     /// Bytes.
     pub size: i64,
-    /// Of the original, 64 hexadecimal digits.
+    /// SHA-256 of the original, 64 hexadecimal digits.
     pub sha256: String,
     pub status: DocumentStatus,
-    /// Why it failed, stable: `encrypted`, `malformed`, `no_text`, `timeout`, ...
+    /// Stable failure code: `encrypted`, `malformed`, `no_text`, `timeout`, ...
     pub failure_code: Option<String>,
-    /// Why it failed, for people.
+    /// Human-readable failure reason.
     pub failure_reason: Option<String>,
-    /// Percent of the present stage.
+    /// Progress of the current stage, percent.
     pub progress: i16,
-    /// Where the format has pages.
+    /// Number of pages, if the format has pages.
     pub pages: Option<i32>,
-    /// Passages.
+    /// Number of chunks.
     pub chunks: i32,
-    /// How often reading it was begun.
+    /// How many times reading was started.
     pub attempts: i32,
-    /// Why somebody should look at it; empty where nothing is doubted.
+    /// Reasons to check the extracted text; empty if there are none.
     #[schema(value_type = Vec<Doubt>)]
     pub doubts: Vec<String>,
-    /// Found by its words alone, because the embedding model was missing; it gets its vectors when the model is there.
+    /// Only the full-text search finds it, because the embedding model was unavailable; vectors are added when the
+    /// model is back.
     pub words_only: bool,
-    /// What reading it gave, left out and doubts. Only where one document is asked for; absent when it was not read yet,
-    /// or was read before reports were kept.
+    /// Reading report: statistics, omissions and doubts. Only included when a single document is requested; absent
+    /// before the document has been read, or if it was read by a version without reports.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Report>)]
     pub report: Option<sqlx::types::Json<Report>>,
@@ -187,29 +188,29 @@ pub struct Document {
 }
 
 impl Document {
-    /// Ready, and somebody should look at it.
+    /// Ready, but its reading report has doubts.
     pub fn is_doubted(&self) -> bool {
         self.status == DocumentStatus::Ready && !self.doubts.is_empty()
     }
 
-    /// One line that can be seen: what the document calls itself, else its file's name.
+    /// One visible line: the document's own title, or else its file name.
     pub fn display_title(&self) -> String {
-        seen_title(self.title.as_deref().unwrap_or_default(), &self.filename)
+        visible_title(self.title.as_deref().unwrap_or_default(), &self.filename)
     }
 }
 
-/// A document may call itself anything: what cannot be seen, or turns the writing direction around, is no title.
-pub fn seen_title(title: &str, filename: &str) -> String {
+/// Removes control characters and direction marks from a title; an empty result falls back to the file name.
+pub fn visible_title(title: &str, filename: &str) -> String {
     let title = tidy(title);
     if title.is_empty() { filename.to_owned() } else { title }
 }
 
-/// The media type to serve an original with.
+/// The media type for serving an original.
 pub fn media_type(kind: &str) -> &'static str {
     Kind::ALL.into_iter().find(|known| known.as_str() == kind).map_or("application/octet-stream", Kind::media_type)
 }
 
-/// A passage as it is kept.
+/// A stored chunk.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Chunk {
     pub id: ChunkId,
@@ -221,9 +222,9 @@ pub struct Chunk {
     /// One past the last character.
     pub end: i32,
     pub page: Option<i32>,
-    /// Headings above the passage, outermost first.
+    /// Headings above the chunk, outermost first.
     pub heading: Vec<String>,
-    /// Where the passage is cut from a table below its header: caption and header rows. They are no part of `text`.
+    /// For a chunk cut from the middle of a table: caption and header rows, which are not part of `text`.
     #[schema(example = "Region | Q1 | Q2")]
     pub table_header: Option<String>,
     pub tokens: i32,
@@ -241,16 +242,16 @@ pub struct TextPart {
     pub text: String,
 }
 
-/// Which arms of the index answer.
+/// Which search arms are used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SearchMode {
     /// Both, fused by weighted reciprocal rank.
     #[default]
     Hybrid,
-    /// By meaning.
+    /// Vector search (by meaning).
     Vector,
-    /// By words.
+    /// Full-text search (by words).
     Text,
 }
 
@@ -266,14 +267,14 @@ impl SearchMode {
     }
 }
 
-/// A question to knowledge bases.
+/// A search query.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SearchRequest {
     /// 1 to 4000 characters.
     #[schema(example = "how many days of vacation are there?", min_length = 1, max_length = 4000, pattern = r"\S")]
     pub query: String,
-    /// 1 to 100 passages.
+    /// Number of results, 1 to 100.
     #[schema(minimum = 1, maximum = 100)]
     #[serde(default = "default_limit")]
     pub limit: usize,
@@ -285,17 +286,17 @@ fn default_limit() -> usize {
     10
 }
 
-/// What a search found.
+/// The result of a search.
 #[derive(Clone, Debug, Default)]
 pub struct SearchFound {
-    /// Best first, weak matches behind the others.
+    /// Best first; weak matches after all others.
     pub hits: Vec<SearchHit>,
-    /// The question's meaning could not be compared with all passages (the embedding model is not at hand, or a base is being indexed
-    /// for another one), although that was asked for: there, words alone found them.
+    /// The query could not be compared by meaning everywhere although that was requested (the embedding model is
+    /// unavailable, or a base is being re-indexed for another model); there, only words were used.
     pub words_only: bool,
 }
 
-/// A passage that answers.
+/// A chunk found by a search.
 #[derive(Clone, Debug)]
 pub struct SearchHit {
     pub chunk_id: ChunkId,
@@ -305,42 +306,44 @@ pub struct SearchHit {
     /// The document's title, or its file name.
     pub title: String,
     pub text: String,
-    /// The nearest there is, but hardly an answer: few of the question's words, and a meaning no nearer than by chance.
+    /// A weak match: among the nearest chunks, but it has few of the query's words and its similarity is no better than
+    /// chance.
     pub weak: bool,
-    /// Best first. Hybrid: 0 to 1, 1 led both arms. Vector: cosine similarity. Text: BM25.
+    /// Hybrid: 0 to 1, where 1 means first in both arms. Vector: cosine similarity. Text: BM25.
     pub score: f64,
     /// Rank in each arm, from 1.
     pub vector_rank: Option<usize>,
     pub text_rank: Option<usize>,
     pub page: Option<i32>,
     pub heading: Vec<String>,
-    /// Caption and header rows of the table that the passage is cut from, where it does not hold them itself.
+    /// For a chunk cut from the middle of a table: caption and header rows, which are not part of `text`.
     pub table_header: Option<String>,
     pub start: i32,
     pub end: i32,
 }
 
-/// The folder of our objects in the store. Called so since we were the only room that had any; what lies there stays.
+/// Our folder in the object store. The name dates from when knowledge was the only room with objects; renaming it would
+/// orphan stored objects.
 pub const OBJECTS: &str = "org";
 
-/// Where a base's objects lie, below [`OBJECTS`].
+/// Object prefix of a base, below [`OBJECTS`].
 pub fn base_prefix(org: OrgId, base: KnowledgeBaseId) -> String {
     format!("{org}/kb/{base}")
 }
 
-/// Where a document's objects lie.
+/// Object prefix of a document.
 pub fn document_prefix(org: OrgId, base: KnowledgeBaseId, document: DocumentId) -> String {
     format!("{}/doc/{document}", base_prefix(org, base))
 }
 
-/// The key of a document's original.
+/// Object key of a document's original.
 pub fn original_key(org: OrgId, base: KnowledgeBaseId, document: DocumentId) -> String {
     format!("{}/original", document_prefix(org, base, document))
 }
 
-/// What of a passage is embedded and made searchable: the headings above it say what it is about, the header of a table
-/// what its columns are, and both stand nowhere in its text. The headings are cut to leave the model's window to the
-/// text; the table's header has been counted when the passage was cut.
+/// The text of a chunk that is embedded and indexed: headings and table header give context that the chunk's own text
+/// lacks. Headings are shortened to leave the model's window to the text; the table header was counted when the chunk
+/// was cut.
 pub fn searchable_text(heading: &[String], table_header: Option<&str>, text: &str) -> String {
     const HEADING_CHARS: usize = 120;
     let text = with_table_header(table_header, text);
@@ -348,13 +351,13 @@ pub fn searchable_text(heading: &[String], table_header: Option<&str>, text: &st
         return text;
     }
     let path = heading.join(" > ");
-    // The innermost headings are the most specific.
+    // Keep the end: the innermost headings are the most specific.
     let skip = path.chars().count().saturating_sub(HEADING_CHARS);
     let path: String = path.chars().skip(skip).collect();
     format!("{path}\n{text}")
 }
 
-/// A passage as somebody reads it who sees nothing around it.
+/// A chunk's text for display on its own, with the header of its table.
 pub fn with_table_header(table_header: Option<&str>, text: &str) -> String {
     match table_header {
         Some(header) => format!("{header}\n{text}"),
@@ -362,8 +365,8 @@ pub fn with_table_header(table_header: Option<&str>, text: &str) -> String {
     }
 }
 
-/// A file name as it is kept: the last part of a path, without control characters, in NFC, at most 255 characters with
-/// the extension kept.
+/// Normalises an uploaded file name: last path component, no control characters, NFC, at most 255 characters with the
+/// extension kept.
 pub fn clean_filename(name: &str) -> String {
     use unicode_normalization::UnicodeNormalization as _;
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
@@ -382,7 +385,7 @@ pub fn clean_filename(name: &str) -> String {
     format!("{kept}{suffix}")
 }
 
-/// Characters that turn the writing direction around and make `fdp.exe` look like `exe.pdf`.
+/// Bidirectional control characters, which can make `fdp.exe` look like `exe.pdf`.
 fn is_direction_mark(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -1,4 +1,4 @@
-//! The vectors' part in a backup: each table at one version, which is read while later ones are written.
+//! Backup participant for the vector store: each table at one version, readable while newer versions are written.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,13 +12,13 @@ use serde_json::Value;
 use super::index::{IndexOptions, TableState, VectorIndex};
 use crate::storage::{Captured, Counts, Participant, ParticipantError, Storage};
 
-/// The name in manifests.
+/// The participant's name in manifests.
 pub const VECTORS: &str = "vectors";
 
-/// Version and rows by table.
+/// Version and row count by table.
 type Tables = BTreeMap<String, TableState>;
 
-/// The vector store as it takes part in a backup.
+/// The vector store as a backup participant.
 pub struct Vectors {
     index: VectorIndex,
     /// The files of `index`.
@@ -43,7 +43,7 @@ impl Participant for Vectors {
             let state = self.index.state(&table).await.map_err(ParticipantError::room)?;
             tables.insert(table, state);
         }
-        // Listed after the versions were read: every file of theirs is there.
+        // Files are listed after the versions were read, so every file of those versions exists.
         let state = serde_json::to_value(&tables).map_err(ParticipantError::room)?;
         Ok(Captured { state, files: self.files.clone(), belongs: Box::new(move |key| belongs(key, &tables)) })
     }
@@ -77,8 +77,8 @@ impl Participant for Vectors {
         let mut found = Tables::new();
         for table in index.list_tables().await.map_err(ParticipantError::room)? {
             found.insert(table.clone(), index.state(&table).await.map_err(ParticipantError::room)?);
-            if !index.finds_itself(&table).await.map_err(ParticipantError::room)? {
-                let words = format!("a search in vector table {table} does not find what is in it");
+            if !index.finds_its_rows(&table).await.map_err(ParticipantError::room)? {
+                let words = format!("a search in vector table {table} does not find its own rows");
                 return Err(ParticipantError::Differs(words));
             }
         }
@@ -95,18 +95,18 @@ fn tables(state: &Value) -> Result<Tables, ParticipantError> {
     serde_json::from_value(state.clone()).map_err(ParticipantError::room)
 }
 
-/// The table that a file of the store is of, and the version, where it is what names the files of one.
+/// The table that a file belongs to, and the version if the file is that version's manifest.
 fn table_and_version(key: &str) -> Option<(&str, Option<u64>)> {
     let (folder, rest) = key.split_once('/')?;
     let table = folder.strip_suffix(".lance")?;
     let Some(name) = rest.strip_prefix("_versions/") else { return Some((table, None)) };
-    // A hint at the newest version, which need not be ours, is of no version; it is found without.
+    // The latest-version hint belongs to no version and may be newer than ours; tables open without it.
     let number: u64 = name.strip_suffix(".manifest")?.parse().ok()?;
-    // Newer names count down from the largest number, so that the newest comes first in a listing.
+    // Newer manifests are named by `u64::MAX - version`, so that the newest is listed first.
     Some((table, Some(if number > u64::MAX / 2 { u64::MAX - number } else { number })))
 }
 
-/// Whether a file of the store is one of the given versions of its tables.
+/// Whether a file belongs to one of the captured table versions.
 pub(super) fn belongs(key: &str, tables: &Tables) -> bool {
     let Some((table, version)) = table_and_version(key) else { return false };
     tables.get(table).is_some_and(|state| version.is_none_or(|version| version <= state.version))

@@ -57,7 +57,7 @@ fn words_are_marked_by_their_stem_in_both_languages() {
 }
 
 #[test]
-fn file_names_lose_what_could_mislead_and_keep_their_language() {
+fn file_names_lose_misleading_characters_and_keep_their_script() {
     for (given, kept) in [
         ("отчёт за 2026.pdf", "отчёт за 2026.pdf"),
         ("../../etc/passwd", "passwd"),
@@ -76,7 +76,7 @@ fn file_names_lose_what_could_mislead_and_keep_their_language() {
 }
 
 #[test]
-fn headings_travel_with_the_passage_but_leave_it_room() {
+fn headings_are_embedded_with_the_chunk_but_leave_it_room() {
     assert_eq!(searchable_text(&[], None, "text"), "text");
     assert_eq!(searchable_text(&["A".into(), "Б".into()], None, "text"), "A > Б\ntext");
     let long = searchable_text(&["x".repeat(300), "innermost".into()], None, "text");
@@ -106,7 +106,7 @@ fn rows_of_deleted_documents_are_stale_and_nothing_is_missing() {
 
 #[test]
 fn a_document_with_leftover_rows_is_written_again_whole() {
-    // Passage 2 was replaced: deleting its row by document takes passage 1's row along.
+    // Chunk 2 was replaced: deleting its row by document also deletes chunk 1's row.
     let difference = Difference::of(&[(id(1), id(10)), (id(2), id(10))], &[chunk(1, 10, true)]);
     assert_eq!(difference.stale_in_use, 1);
     assert!(difference.missing.contains(&DocumentId(id(10))));
@@ -120,7 +120,7 @@ fn lost_rows_are_missing_and_unmarked_ones_unfinished() {
 }
 
 #[test]
-fn every_part_that_cannot_be_read_has_words_in_both_languages() {
+fn every_unread_part_is_translated() {
     for what in UnreadWhat::ALL {
         let key = format!("\n{} = ", part_key(what));
         for locale in [include_str!("locales/en.ftl"), include_str!("locales/ru.ftl")] {
@@ -131,7 +131,7 @@ fn every_part_that_cannot_be_read_has_words_in_both_languages() {
 }
 
 #[test]
-fn of_a_vector_store_the_versions_at_hand_are_taken() {
+fn a_backup_takes_table_versions_up_to_the_captured_one() {
     let tables = BTreeMap::from([("kb_a_g1".to_owned(), TableState { version: 2, rows: 1 })]);
     let manifest = |version: u64| format!("kb_a_g1.lance/_versions/{}.manifest", u64::MAX - version);
     let keep = [
@@ -152,9 +152,9 @@ fn of_a_vector_store_the_versions_at_hand_are_taken() {
     assert_eq!(kept, keep.iter().collect::<Vec<_>>());
 }
 
-/// A backup that lacks the file which names a table's files at its version would restore to nothing.
+/// Without the manifest of its version a table would restore to nothing.
 #[tokio::test]
-async fn of_a_vector_store_the_version_that_was_kept_must_be_among_the_files() {
+async fn a_backup_needs_the_manifest_of_each_captured_version() {
     let dir = tempfile::tempdir().unwrap();
     let metrics = storage::Metrics::register(&mut prometheus_client::registry::Registry::default());
     let files = Storage::open(&storage::Config::default(), dir.path(), Lifecycle::new(), metrics).unwrap();

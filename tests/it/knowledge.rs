@@ -1,4 +1,4 @@
-//! Documents from upload to answer, on the real router, worker, object store, LanceDB and embedding model.
+//! Documents from upload to search, with the real router, worker, object store, LanceDB and embedding model.
 
 use std::time::Duration;
 
@@ -40,14 +40,14 @@ pub async fn search(client: &Client, base: &str, query: &str, mode: &str) -> Vec
     found["results"].as_array().unwrap().clone()
 }
 
-/// A connection that row-level security does not bind.
+/// A connection that bypasses row-level security.
 pub async fn superuser(app: &TestApp) -> PgConnection {
     PgConnection::connect_with(&app.target().admin).await.unwrap()
 }
 
-/// Who uploads again what could not be read wants it tried again.
+/// Uploading a failed document again retries it.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_document_that_failed_is_tried_again_when_it_is_uploaded_again() {
+async fn uploading_a_failed_document_again_retries_it() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let base = make_base(&admin, "Damaged").await;
@@ -64,7 +64,7 @@ async fn a_document_that_failed_is_tried_again_when_it_is_uploaded_again() {
     app.wait_for_jobs().await;
     let second = document(&admin, &base, &id).await;
     assert_eq!((&second["status"], &second["attempts"]), (&json!("failed"), &json!(2)), "{second}");
-    // What is ready stays as it is.
+    // A ready document stays as it is.
     let ready = add_document(&admin, &base, "a.md", b"# A\n\nText.\n").await;
     app.wait_for_jobs().await;
     let same = upload(&admin, &base, &[("b.md", b"# A\n\nText.\n")]).await.expect(200);
@@ -72,9 +72,9 @@ async fn a_document_that_failed_is_tried_again_when_it_is_uploaded_again() {
     app.stop().await;
 }
 
-/// A document may call itself, and a file be called, anything: no sign in it turns the text around it.
+/// Direction marks in titles and file names do not affect the text around them.
 #[tokio::test(flavor = "multi_thread")]
-async fn names_and_titles_turn_no_writing_direction() {
+async fn direction_marks_are_removed_from_names_and_titles() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let base = make_base(&admin, "Names").await;
@@ -150,7 +150,7 @@ async fn every_kind_becomes_ready_and_is_found_in_its_language() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_header_of_a_table_goes_with_each_of_its_passages() {
+async fn the_header_of_a_table_is_repeated_in_each_chunk() {
     use std::fmt::Write as _;
     let app = TestApp::start().await;
     let admin = app.admin().await;
@@ -188,7 +188,7 @@ async fn the_header_of_a_table_goes_with_each_of_its_passages() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_document_is_refused_at_the_door() {
+async fn unsupported_files_are_rejected_at_upload() {
     let app = TestApp::start_with(&[("HOLDFAST_KNOWLEDGE__MAX_UPLOAD_BYTES", "3000000")]).await;
     let admin = app.admin().await;
     let base = make_base(&admin, "Door").await;
@@ -214,11 +214,11 @@ async fn what_is_no_document_is_refused_at_the_door() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn hostile_documents_fail_with_a_reason_and_harm_nobody() {
+async fn hostile_documents_fail_with_a_reason_and_do_no_harm() {
     let app = TestApp::start_with(&[("HOLDFAST_KNOWLEDGE__EXTRACT_TIMEOUT_SECONDS", "20")]).await;
     let admin = app.admin().await;
     let base = make_base(&admin, "Hostile").await;
-    // A picture of a page has words for OCR; here it is to have none.
+    // Disable OCR, which would find words in page images.
     admin.patch(&format!("/api/v1/knowledge-bases/{base}"), &json!({"reading": "text"})).await.expect(200);
     let mut ids = Vec::new();
     for (name, code) in
@@ -258,7 +258,7 @@ async fn the_same_content_is_one_document() {
     let first = add_document(&admin, &base, "a.md", b"# Same\n\nThe same text.\n").await;
     let again = upload(&admin, &base, &[("b.md", b"# Same\n\nThe same text.\n")]).await.expect(200);
     assert_eq!((&again["id"], &again["duplicate"]), (&json!(first), &json!(true)));
-    // A list comes in pages, newest first.
+    // Lists are paged, newest first.
     for n in 2..=5 {
         add_document(&admin, &base, &format!("{n}.md"), format!("# Number {n}\n\nText {n}.\n").as_bytes()).await;
     }
@@ -289,9 +289,9 @@ async fn the_same_content_is_one_document() {
     app.stop().await;
 }
 
-/// While a backup holds deletions (over all processes, versions before this one too: by the lock's name), no file goes.
+/// While a backup blocks deletions (in all processes and earlier versions, by the lock's name), no file is deleted.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_upload_that_is_not_kept_deletes_nothing_while_a_backup_is_made() {
+async fn a_discarded_upload_deletes_nothing_during_a_backup() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let base = make_base(&admin, "Harbour").await;
@@ -305,14 +305,14 @@ async fn an_upload_that_is_not_kept_deletes_nothing_while_a_backup_is_made() {
     let hold = sqlx::query_scalar::<_, bool>("SELECT pg_try_advisory_lock($1)").bind(key);
     assert!(hold.fetch_one(&mut backup).await.unwrap());
 
-    // Nobody waits for the backup: neither who sends the same again, nor who sends what cannot be read.
+    // Neither uploading the same file again nor uploading an unreadable one waits for the backup.
     let again =
         upload(&admin, &base, &[("again.md", b"# Tides\n\nThe quibblefrotz sings at dawn.\n")]).await.expect(200);
     assert_eq!((&again["id"], &again["duplicate"]), (&json!(id), &json!(true)));
     upload(&admin, &base, &[("a.png", &fixture("image.png"))]).await.problem(415, "unsupported_media_type");
     assert_eq!(objects(), 3, "files went while a backup held them");
     backup.close().await.unwrap();
-    // The jobs look again now and then, which is not to be done now as far as `wait_for_jobs` knows.
+    // The snoozed jobs retry later, so `wait_for_jobs` does not wait for them.
     let deadline = tokio::time::Instant::now() + PATIENCE;
     while objects() > 1 {
         assert!(tokio::time::Instant::now() < deadline, "what was not kept stays");
@@ -407,7 +407,7 @@ async fn a_delete_leaves_nothing_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_crash_interrupted_or_lost_is_made_good() {
+async fn work_lost_in_a_crash_is_resumed() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let base = make_base(&admin, "Crash").await;
@@ -415,7 +415,7 @@ async fn what_a_crash_interrupted_or_lost_is_made_good() {
     app.wait_for_jobs().await;
     let mut db = superuser(&app).await;
 
-    // A document whose job is lost in the middle of reading, and in the middle of indexing.
+    // A document whose job is lost while reading, and while indexing.
     for status in ["extracting", "embedding"] {
         sqlx::query("UPDATE knowledge_documents SET status = $1").bind(status).execute(&mut db).await.unwrap();
         sqlx::query("UPDATE knowledge_chunks SET indexed_generation = NULL").execute(&mut db).await.unwrap();
@@ -425,7 +425,8 @@ async fn what_a_crash_interrupted_or_lost_is_made_good() {
         assert_eq!(search(&admin, &base, "albatross", "hybrid").await.len(), 1, "after {status}");
     }
 
-    // The index is derived data: a process that starts without its files makes it again, and clears what a killed upload left.
+    // The index is derived data: a process that starts without its files rebuilds it, and removes what a crashed upload
+    // left behind.
     app.app.runtime.lifecycle.drain(Duration::from_secs(5)).await;
     std::fs::remove_dir_all(app.data_dir.join("vectors")).unwrap();
     let orphan = app.data_dir.join(
@@ -452,7 +453,8 @@ async fn what_a_crash_interrupted_or_lost_is_made_good() {
     app.kill().await;
 }
 
-/// What gets the server killed (a passage too large for its memory) is not begun for ever: every start of the server would end with it.
+/// A document that crashes the server (for example a chunk too large for its memory) is not retried forever: every
+/// start would end with it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_document_that_kills_the_server_twice_has_failed() {
     let app = TestApp::start().await;
@@ -464,7 +466,7 @@ async fn a_document_that_kills_the_server_twice_has_failed() {
                   FROM jobs, generate_series(1, 2) n WHERE kind = 'knowledge.extract'";
     sqlx::query("UPDATE job_queues SET paused = true WHERE name = 'knowledge'").execute(&mut db).await.unwrap();
     let id = add_document(&admin, &base, "a.md", b"# Kill\n\nThe albatross returns in spring.\n").await;
-    // As two kills leave it behind: each was leased, and its lease ran out.
+    // The state after two crashes: each attempt was leased, and its lease expired.
     for statement in [
         killed,
         "UPDATE jobs SET attempt = 2, lease_no = 2 WHERE kind = 'knowledge.extract'",
@@ -476,7 +478,7 @@ async fn a_document_that_kills_the_server_twice_has_failed() {
     app.wait_for_jobs().await;
     let failed = document(&admin, &base, &id).await;
     assert_eq!((&failed["status"], &failed["failure_code"]), (&json!("failed"), &json!("killed")), "{failed}");
-    // By hand it is tried again.
+    // It can be retried by hand.
     admin.post(&format!("/api/v1/knowledge-bases/{base}/documents/{id}/retry"), &json!({})).await.expect(202);
     app.wait_for_jobs().await;
     assert_eq!(document(&admin, &base, &id).await["status"], "ready");
@@ -484,9 +486,9 @@ async fn a_document_that_kills_the_server_twice_has_failed() {
     app.stop().await;
 }
 
-/// A file without a space: its passages are of a length that memory, the search and the model can take.
+/// A file without spaces: its chunks have a size that memory, search and the model can handle.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_text_without_spaces_is_cut_into_passages() {
+async fn a_text_without_spaces_is_split_into_chunks() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let base = make_base(&admin, "Word").await;
@@ -505,14 +507,14 @@ async fn a_text_without_spaces_is_cut_into_passages() {
     app.stop().await;
 }
 
-/// An upload waits for nobody's document.
+/// An upload does not wait for document processing.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_upload_does_not_wait_for_documents_that_are_cut() {
+async fn an_upload_does_not_wait_for_chunking() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let (base, other) = (make_base(&admin, "Long").await, make_base(&admin, "Short").await);
     let mut db = superuser(&app).await;
-    // Each is cut for longer than the upload may take, and there are more of them than processors.
+    // Chunking each takes longer than the upload may take, and there are more documents than CPUs.
     let many = std::thread::available_parallelism().unwrap().get() + 1;
     for n in 0..many {
         let text = format!("The gauge at weir number {n} is read twice a day, at dawn and at dusk. ").repeat(160_000);
@@ -531,9 +533,9 @@ async fn an_upload_does_not_wait_for_documents_that_are_cut() {
     app.kill().await;
 }
 
-/// The folder of the index is derived data: gone under a running process, it is made again from the database.
+/// The index folder is derived data: if it is lost under a running process, it is rebuilt from the database.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_index_that_vanishes_is_made_again_without_a_restart() {
+async fn a_lost_index_is_rebuilt_without_a_restart() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let base = make_base(&admin, "Vanish").await;
@@ -545,7 +547,7 @@ async fn an_index_that_vanishes_is_made_again_without_a_restart() {
     assert_eq!(search(&admin, &base, "albatross", "hybrid").await.len(), 1);
     for losses in 1..=2 {
         std::fs::remove_dir_all(&vectors).unwrap();
-        // What is held in memory answers until the table is looked at again, which is a second later at the latest.
+        // Cached data answers until the table is checked again, at most a second later.
         let begin = std::time::Instant::now();
         let answer = loop {
             let answer = admin.post(&path, &body).await;
@@ -556,7 +558,7 @@ async fn an_index_that_vanishes_is_made_again_without_a_restart() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         };
         assert!(answer.headers.contains_key("retry-after"), "{}", answer.text);
-        // A job that met the loss half-way comes again after its pause.
+        // A job that met the loss half-way retries after its pause.
         let begin = std::time::Instant::now();
         for mode in ["hybrid", "vector", "text"] {
             let body = json!({"query": "albatross", "mode": mode});
@@ -582,7 +584,7 @@ async fn an_index_that_vanishes_is_made_again_without_a_restart() {
     let on_disk: u64 = files(&vectors).iter().map(|file| std::fs::metadata(file).unwrap().len()).sum();
     assert_eq!((gauge("tables"), gauge("fragments"), gauge("size_bytes")), (1, 1, i64::try_from(on_disk).unwrap()));
     assert!(gauge("versions") >= 2 && gauge("unindexed_rows") <= 1, "{metrics}");
-    // A document that comes before anybody searched finds no table: it waits until that is made again, with both.
+    // A document uploaded before any search finds no table; it waits until the table is rebuilt with both documents.
     std::fs::remove_dir_all(&vectors).unwrap();
     let fish = add_document(&admin, &base, "b.md", b"# Fish\n\nThe sturgeon swims upstream.\n").await;
     assert_eq!(wait_for_document(&admin, &base, &fish).await["status"], "ready");
@@ -592,10 +594,10 @@ async fn an_index_that_vanishes_is_made_again_without_a_restart() {
     app.stop().await;
 }
 
-/// A full disk or a power cut leaves files of the index shorter than they were: a process that starts then finds that when somebody
-/// searches, says so in doctor, and makes the index again.
+/// A full disk or a power cut truncates index files: a process that starts then detects it on a search, reports it in
+/// doctor, and rebuilds the index.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_index_with_a_broken_file_is_made_again() {
+async fn a_damaged_index_is_rebuilt() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let base = make_base(&admin, "Broken").await;
@@ -605,7 +607,7 @@ async fn an_index_with_a_broken_file_is_made_again() {
     let org: uuid::Uuid = sqlx::query_scalar("SELECT org_id FROM knowledge_bases").fetch_one(&mut db).await.unwrap();
     app.app.runtime.lifecycle.drain(Duration::from_secs(5)).await;
     for (part, keep) in [("/data/", 2), ("/_indices/", 2), ("/_indices/", 0), ("/_versions/", 2), ("/_versions/", 0)] {
-        // A build with checks of arithmetic stops in LanceDB where one without them reads on and finds the damage.
+        // With overflow checks LanceDB panics, where a release build reads on and detects the damage.
         if cfg!(debug_assertions) && (part, keep) == ("/_versions/", 2) {
             continue;
         }
@@ -615,7 +617,7 @@ async fn an_index_with_a_broken_file_is_made_again() {
                 std::fs::write(&file, &bytes[..bytes.len().checked_div(keep).unwrap_or_default()]).unwrap();
             }
         }
-        // Nothing of it is in this one's memory.
+        // Its process has nothing cached.
         let again = App::build(Runtime { lifecycle: Lifecycle::new(), ..app.app.runtime.clone() }).unwrap();
         let check = holdfast::knowledge::checks(&again.knowledge).into_iter().find(|c| c.name() == "knowledge.index");
         let said = check.unwrap().run().await;

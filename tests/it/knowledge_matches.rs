@@ -1,4 +1,4 @@
-//! What a search says of its hits: weak matches, other ways to write a word, terms of an older version.
+//! Weak matches, spelling variants, and index terms of an older version.
 
 use serde_json::{Value, json};
 use sqlx::Connection as _;
@@ -17,7 +17,7 @@ async fn ask(client: &Client, base: &str, query: &str, mode: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_question_that_nothing_matches_says_so() {
+async fn a_query_without_matches_says_so() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let base = make_base(&admin, "Pumps").await;
@@ -47,9 +47,9 @@ async fn a_question_that_nothing_matches_says_so() {
     app.stop().await;
 }
 
-/// A weak match that the words rank first must not take the place of a match that stands behind it.
+/// A weak match that full text ranks first must not displace a later match.
 #[tokio::test(flavor = "multi_thread")]
-async fn weak_matches_are_cut_off_only_when_they_are_known() {
+async fn results_are_truncated_after_marking_weak_matches() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let base = make_base(&admin, "Farm").await;
@@ -79,9 +79,9 @@ async fn weak_matches_are_cut_off_only_when_they_are_known() {
     app.stop().await;
 }
 
-/// `C++` is another name than C, and characters of a script without spaces are no words.
+/// `C++` is a different name than C, and characters of a script without spaces are not words.
 #[tokio::test(flavor = "multi_thread")]
-async fn names_with_signs_and_scripts_without_spaces_are_told_from_their_letters() {
+async fn names_with_symbols_and_words_without_spaces_differ_from_their_letters() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let base = make_base(&admin, "Names").await;
@@ -120,9 +120,9 @@ async fn names_with_signs_and_scripts_without_spaces_are_told_from_their_letters
     app.stop().await;
 }
 
-/// Without a measurement there is no floor, and nothing is called weak.
+/// Without a self-test there is no floor, and nothing is called weak.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_base_is_measured_when_the_last_document_that_it_waits_for_fails() {
+async fn a_base_is_measured_when_its_last_pending_document_fails() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let base = make_base(&admin, "Pumps").await;
@@ -139,7 +139,7 @@ async fn a_base_is_measured_when_the_last_document_that_it_waits_for_fails() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn words_meet_however_they_are_written() {
+async fn spelling_variants_match() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let base = make_base(&admin, "Спецификаци\u{438}\u{306}").await;
@@ -162,7 +162,7 @@ async fn words_meet_however_they_are_written() {
             "{query}: {found:?}"
         );
     }
-    // Lists: macOS pastes й as two characters, whichever way the name was typed.
+    // Lists: macOS pastes й as two characters; both forms of the name must be found.
     for typed in ["Спецификаций", "Спецификаци\u{438}\u{306}"] {
         let typed: String = typed.chars().skip(8).collect();
         let query = serde_html_form::to_string([("search", typed.as_str())]).unwrap();
@@ -173,14 +173,14 @@ async fn words_meet_however_they_are_written() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn terms_of_an_older_version_are_written_anew_while_the_base_is_searched() {
+async fn outdated_terms_are_rewritten_while_the_base_is_searched() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let base = make_base(&admin, "Old").await;
     let id = add_document(&admin, &base, "a.md", b"# Sea\n\nThe albatross returns in spring.\n").await;
     app.wait_for_jobs().await;
     let mut db = superuser(&app).await;
-    // As if the terms had been made of other words.
+    // As if the terms had been made from other words.
     sqlx::query("UPDATE knowledge_chunks SET text = replace(text, 'albatross', 'petrel')")
         .execute(&mut db)
         .await

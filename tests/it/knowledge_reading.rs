@@ -1,4 +1,4 @@
-//! What reading a document gave, left out and doubts; pages read from their pictures; documents without an embedding model.
+//! Reading reports, pages read from images, and documents without an embedding model.
 
 use std::sync::{
     Arc, Mutex,
@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// A folder without the programs for OCR.
+/// A folder without the OCR programs.
 const NO_OCR: (&str, &str) = ("HOLDFAST_KNOWLEDGE__OCR_FOLDER", "/nonexistent");
 
 async fn page(client: &Client, path: &str, language: &str) -> String {
@@ -49,7 +49,7 @@ async fn doctor(app: &TestApp, name: &str) -> (Status, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_report_is_kept_shown_filtered_and_counted() {
+async fn reports_are_stored_shown_filtered_and_counted() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let base = base_with(&admin, json!({"name": "Report", "reading": "text"})).await;
@@ -69,7 +69,7 @@ async fn a_report_is_kept_shown_filtered_and_counted() {
     assert_eq!(failed["report"]["unread_pages"][0]["reason"], "off");
     assert!(failed["failure_reason"].as_str().unwrap().contains("OCR"), "{failed}");
 
-    // The list has doubts, not reports, and filters by them.
+    // The list shows doubts, not reports, and can be filtered by them.
     let list = |query: &'static str| {
         let path = format!("/api/v1/knowledge-bases/{base}/documents{query}");
         let admin = admin.clone();
@@ -110,7 +110,7 @@ async fn a_report_is_kept_shown_filtered_and_counted() {
     assert!(russian.contains("Отчёт о чтении") && russian.contains("Прочитать снова с OCR"), "{russian}");
     let calm = page(&admin, &format!("/knowledge/{base}/documents/{fine}"), "en").await;
     assert!(
-        calm.contains("nothing is doubted") && calm.contains("Nothing was left out") && !calm.contains("with doubts"),
+        calm.contains("there are no doubts") && calm.contains("Nothing was left out") && !calm.contains("with doubts"),
         "{calm}"
     );
     let list = page(&admin, &format!("/knowledge/{base}?status=doubted"), "en").await;
@@ -120,13 +120,13 @@ async fn a_report_is_kept_shown_filtered_and_counted() {
     );
     assert!(page(&admin, "/knowledge", "en").await.contains("1 with doubts"));
 
-    // A document that was read before there were reports.
+    // A document that was read before reports existed.
     let mut db = superuser(&app).await;
     let old = "UPDATE knowledge_documents SET reading_report = NULL, doubts = '{}' WHERE filename = 'fine.md'";
     sqlx::query(old).execute(&mut db).await.unwrap();
     assert!(document(&admin, &base, &fine).await.get("report").is_none());
     let before = page(&admin, &format!("/knowledge/{base}/documents/{fine}"), "en").await;
-    assert!(before.contains("read before reports were kept") && before.contains("Read again"), "{before}");
+    assert!(before.contains("read before reports existed") && before.contains("Read again"), "{before}");
 
     assert_eq!(metric(&app, "reading_doubts_total{doubt=\"pages_without_text\"}"), 2);
     assert_eq!(metric(&app, "reading_doubts_total{doubt=\"hidden_text\"}"), 0);
@@ -144,7 +144,7 @@ async fn scanned_pages_are_read_by_ocr_and_found() {
     app.wait_for_jobs().await;
     assert!(search(&admin, &base, "торцевое уплотнение", "text").await.is_empty());
 
-    // Somebody asks for OCR, though the base reads text only.
+    // OCR is requested, although the base reads text only.
     let path = format!("/api/v1/knowledge-bases/{base}/documents/{id}/read");
     let again = admin.post(&path, &json!({"ocr": true})).await.expect(202);
     assert_eq!(again["status"], "queued");
@@ -161,14 +161,14 @@ async fn scanned_pages_are_read_by_ocr_and_found() {
         let hit = hits.iter().find(|hit| hit["text"].as_str().unwrap().replace('\n', " ").contains(words));
         assert_eq!(hit.unwrap_or_else(|| panic!("{query}: {hits:#?}"))["page"], page, "{query}");
     }
-    // What the document had in the index before is gone from it: the index is what the database says.
+    // The document's previous index rows are gone: the index matches the database.
     let (status, summary) = doctor(&app, "knowledge.index").await;
     assert_eq!(status, Status::Pass, "{summary}");
     assert_eq!(doctor(&app, "knowledge.ocr").await.0, Status::Pass);
     assert_eq!(metric(&app, "pages_read_total{by=\"ocr\"}"), 2);
     let shown = page(&admin, &format!("/knowledge/{base}/documents/{id}"), "en").await;
-    assert!(shown.contains("Pages read by OCR") && shown.contains("names and numbers may be misread"), "{shown}");
-    // The form of the page does the same; the base's own setting holds again.
+    assert!(shown.contains("Pages read by OCR") && shown.contains("names and numbers may be wrong"), "{shown}");
+    // The page's form does the same; the base's own setting applies again.
     admin.post(&path, &json!({"ocr": "yes"})).await.expect(400);
     admin.post(&path, &json!({})).await.expect(202);
     app.wait_for_jobs().await;
@@ -177,7 +177,7 @@ async fn scanned_pages_are_read_by_ocr_and_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_ocr_cannot_read_is_said_with_what_to_do() {
+async fn unreadable_pages_are_reported_with_advice() {
     let limited = TestApp::start_with(&[("HOLDFAST_KNOWLEDGE__OCR_PAGES", "1")]).await;
     let admin = limited.admin().await;
     let base = base_with(&admin, json!({"name": "Limited"})).await;
@@ -224,7 +224,7 @@ async fn what_ocr_cannot_read_is_said_with_what_to_do() {
     bare.stop().await;
 }
 
-/// A server with a model that sees, and one that embeds as long as `embeds` says so.
+/// A server with a vision model, and an embedding model that answers while `embeds` is set.
 #[derive(Clone, Default)]
 struct Models {
     pictures: Arc<Mutex<Vec<Vec<u8>>>>,
@@ -266,7 +266,7 @@ impl Models {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_model_reads_what_ocr_does_not_within_its_budget() {
+async fn a_model_reads_pages_that_ocr_cannot_within_its_budget() {
     let models = Models::default();
     let url = models.start().await;
     let provider = ("HOLDFAST_LLM__PROVIDERS__MOCK__BASE_URL", url.as_str());
@@ -285,13 +285,13 @@ async fn a_model_reads_what_ocr_does_not_within_its_budget() {
     app.wait_for_jobs().await;
     let read = document(&admin, &base, &id).await;
     assert_eq!((&read["status"], &read["report"]["pages_by_model"]), (&json!("ready"), &json!([2])), "{read}");
-    let over = json!([{"reason": "over_budget", "pages": [3], "detail": "1 pages of one document",
+    let over = json!([{"reason": "over_budget", "pages": [3], "detail": "limit of 1 pages per document",
         "value": {"what": "pages_of_a_document", "most": 1}}]);
     assert_eq!(read["report"]["unread_pages"], over, "{read}");
     let hits = search(&admin, &base, "quibblefrotz", "text").await;
     assert_eq!(hits[0]["page"], 2, "{hits:#?}");
     assert!(search(&admin, &base, "10.5", "text").await[0]["text"].as_str().unwrap().contains("North | 10.5"));
-    // The server was sent the page itself: a PNG of its proportions.
+    // The server received the page itself: a PNG of its proportions.
     {
         let pictures = models.pictures.lock().unwrap();
         let [picture] = pictures.as_slice() else { panic!("{} pictures", pictures.len()) };
@@ -299,13 +299,13 @@ async fn a_model_reads_what_ocr_does_not_within_its_budget() {
         assert_eq!((&picture[..8], number(20)), (&b"\x89PNG\r\n\x1a\n"[..], 1568), "a page as high as models take");
         assert!((1000..1300).contains(&number(16)) && picture.len() > 20_000, "{}", number(16));
     }
-    // 1000 tokens are used of 1500: one page more, then the day is over.
+    // 1000 of 1500 tokens are used: one more page, then the daily budget is exhausted.
     let pictures = [fixture("images-only.pdf"), fixture("scanned.pdf")];
     let more = base_with(&admin, json!({"name": "More", "reading": "text", "vision_model": "mock/eyes"})).await;
     let first = add_document(&admin, &more, "first.pdf", &pictures[0]).await;
     app.wait_for_jobs().await;
     assert_eq!(document(&admin, &more, &first).await["report"]["pages_by_model"], json!([1]));
-    // Usage rows are written behind the answers.
+    // Usage rows are written after the answers.
     let mut db = superuser(&app).await;
     let rows = "SELECT count(*) FROM llm_usage WHERE actor = 'job:knowledge.vision'";
     while sqlx::query_scalar::<_, i64>(rows).fetch_one(&mut db).await.unwrap() < 2 {
@@ -319,13 +319,13 @@ async fn a_model_reads_what_ocr_does_not_within_its_budget() {
         (&json!([]), &json!("over_budget")),
         "{read}"
     );
-    assert_eq!(read["report"]["unread_pages"][0]["detail"], "1500 tokens a day");
+    assert_eq!(read["report"]["unread_pages"][0]["detail"], "limit of 1500 tokens per day");
     assert_eq!(metric(&app, "pages_read_total{by=\"model\"}"), 2);
     app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_the_embedding_model_documents_are_found_by_words_until_it_is_there() {
+async fn documents_are_found_by_words_until_the_embedding_model_is_available() {
     let dir = tempfile::tempdir().unwrap();
     let place = dir.path().join("model");
     let app = TestApp::start_with(&[("HOLDFAST_LLM__EMBEDDING__MODEL_DIR", place.to_str().unwrap())]).await;
@@ -356,10 +356,10 @@ async fn without_the_embedding_model_documents_are_found_by_words_until_it_is_th
     assert_eq!(info["documents_words_only"], 1);
     let listed = admin.get(&format!("/api/v1/knowledge-bases/{base}/documents?words_only=true")).await.expect(200);
     assert_eq!(listed["data"][0]["id"], json!(id));
-    assert!(page(&admin, &format!("/knowledge/{base}/documents/{id}"), "en").await.contains("Found by its words only"));
+    assert!(page(&admin, &format!("/knowledge/{base}/documents/{id}"), "en").await.contains("Found by words only"));
     assert!(page(&admin, &format!("/knowledge/{base}"), "en").await.contains("1 document is found by its words only"));
     assert_eq!(doctor(&app, "knowledge.vectors").await.0, Status::Warn);
-    // Nothing changes while it is missing.
+    // Nothing changes while the model is unavailable.
     app.app.knowledge.embed_words_only().await.unwrap();
     app.wait_for_jobs().await;
     assert_eq!(document(&admin, &base, &id).await["words_only"], true);
@@ -378,7 +378,7 @@ async fn without_the_embedding_model_documents_are_found_by_words_until_it_is_th
     app.stop().await;
 }
 
-/// An appliance whose embedding model is the provider's at this address.
+/// An appliance whose embedding model is served at this address.
 async fn embedded_by(url: &str) -> TestApp {
     TestApp::start_with(&[
         ("HOLDFAST_LLM__PROVIDERS__MOCK__BASE_URL", url),
@@ -388,9 +388,9 @@ async fn embedded_by(url: &str) -> TestApp {
     .await
 }
 
-/// Each of them took the others back to their begin, and none came to rest.
+/// Once, each of them reset the others, and none became ready.
 #[tokio::test(flavor = "multi_thread")]
-async fn several_documents_come_to_rest_while_a_providers_model_is_missing() {
+async fn several_documents_become_ready_while_the_model_is_unavailable() {
     let models = Models::default();
     let url = models.start().await;
     let app = embedded_by(&url).await;
@@ -399,7 +399,7 @@ async fn several_documents_come_to_rest_while_a_providers_model_is_missing() {
     let birds = add_document(&admin, &base, "birds.md", b"# Birds\n\nThe albatross returns in spring.\n").await;
     let fish = add_document(&admin, &base, "fish.md", b"# Fish\n\nThe sturgeon swims upstream.\n").await;
     app.wait_for_jobs().await;
-    // A start of the process, or a night, changes nothing as long as the model is missing.
+    // A process start, or the nightly run, changes nothing while the model is unavailable.
     app.app.knowledge.reconcile_soon().await.unwrap();
     app.wait_for_jobs().await;
     for id in [&birds, &fish] {
@@ -421,7 +421,7 @@ async fn several_documents_come_to_rest_while_a_providers_model_is_missing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn documents_without_vectors_stand_beside_those_with_them() {
+async fn documents_with_and_without_vectors_coexist() {
     let models = Models::default();
     models.embeds.store(true, Ordering::SeqCst);
     let url = models.start().await;
@@ -439,7 +439,7 @@ async fn documents_without_vectors_stand_beside_those_with_them() {
     assert_eq!(search(&admin, &base, "sturgeon", "text").await[0]["document_id"], json!(without));
 
     models.embeds.store(true, Ordering::SeqCst);
-    // By meaning, what has no vector is not found at all: not first, not last.
+    // A vector search does not return documents without vectors at all: neither first nor last.
     let near: Vec<Value> = search(&admin, &base, "albatross", "vector").await;
     assert_eq!(near.iter().map(|hit| &hit["document_id"]).collect::<Vec<_>>(), [&json!(with)], "{near:#?}");
     app.app.knowledge.embed_words_only().await.unwrap();

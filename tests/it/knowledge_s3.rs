@@ -1,4 +1,4 @@
-//! Objects and index in a bucket, on a real S3 protocol with checked signatures and conditional writes.
+//! Objects and index in a bucket, over a real S3 protocol with checked signatures and conditional writes.
 
 use std::time::{Duration, Instant};
 
@@ -63,7 +63,7 @@ async fn documents_and_index_live_in_a_bucket_and_a_delete_leaves_nothing() {
     let failed = failing(&app.app).await;
     assert!(failed.is_empty(), "{failed:?}");
 
-    // More than one part: written in parts, read in part, and given up it leaves nothing.
+    // A multipart upload; written in parts, read in part, and when aborted it leaves nothing.
     let storage = &app.app.storage;
     let pieces = |count: u8| stream::iter((0..count).map(|n| Ok::<_, std::io::Error>(Bytes::from(vec![n; 1 << 20]))));
     assert_eq!(storage.put_stream("org/large", pieces(12), 20 << 20).await.unwrap().size, 12 << 20);
@@ -100,7 +100,7 @@ async fn documents_and_index_live_in_a_bucket_and_a_delete_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn wrong_keys_and_absent_buckets_stop_the_start_and_are_named_by_doctor() {
+async fn wrong_keys_and_missing_buckets_stop_the_start_and_show_in_doctor() {
     let s3 = S3::start();
     for (name, value) in [
         ("HOLDFAST_STORAGE__S3_SECRET_ACCESS_KEY", "wrong"),
@@ -119,7 +119,7 @@ async fn wrong_keys_and_absent_buckets_stop_the_start_and_are_named_by_doctor() 
         assert!(failed.iter().any(|(name, _)| *name == check), "{name}: {failed:?}");
         app.kill().await;
     }
-    // The program itself: exits at once, and says why.
+    // The binary exits at once with a message.
     let mut site = Site::new();
     for (name, value) in s3.settings() {
         site.set(name, &value);
@@ -132,7 +132,7 @@ async fn wrong_keys_and_absent_buckets_stop_the_start_and_are_named_by_doctor() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bucket_that_does_not_answer_does_not_stop_the_start() {
+async fn an_unresponsive_bucket_does_not_stop_the_start() {
     let s3 = S3::start();
     let mut settings = s3.settings();
     settings.retain(|(name, _)| *name != "HOLDFAST_STORAGE__S3_ENDPOINT");

@@ -1,14 +1,14 @@
-// The drop zone of a knowledge base: files go to the API one by one, each with its progress; the table beside it shows
-// what becomes of them. Without this module the form posts all files at once.
+// The drop zone of a knowledge base: uploads files to the API one by one with progress; the table of documents shows
+// their processing. Without this module the form posts all files at once.
 
 import { prepare } from '../console/console.js';
 import { dropzone, inParallel, upload } from '../console/upload.js';
 
 const form = document.querySelector('form[data-upload]');
-// Why files are refused, in the reader's language; empty where that is the server's own.
+// Translated rejection reasons; empty if the reader's language is the server's (English).
 const refusals = JSON.parse(form?.dataset.refusals ?? '{}');
 
-/** Shows the table of documents as the server has it now. */
+/** Reloads the table of documents from the server. */
 async function showDocuments() {
   const table = document.getElementById('documents');
   const response = await fetch(location.href, { headers: { accept: 'text/html' } });

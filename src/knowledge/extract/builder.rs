@@ -1,17 +1,17 @@
-//! Puts blocks together into the canonical text: cleaning, offsets, heading paths and the output limit in one place.
+//! Assembles blocks into the canonical text: cleaning, offsets, heading paths and the output limit in one place.
 
 use unicode_normalization::UnicodeNormalization;
 
 use super::{Block, BlockKind, ExtractError, Extracted, Kind, LeftOutKind, Limits, Report, table::Table};
 
-/// A "heading" longer than this is a paragraph in large type; as a heading it would be repeated with every chunk.
+/// A longer "heading" is a paragraph in large type; as a heading it would be repeated with every chunk.
 const LONGEST_HEADING: usize = 200;
 const LONGEST_TITLE: usize = 300;
 
 pub(super) struct Builder {
     output_bytes: u64,
     text: String,
-    /// Characters in `text`: counted once, since `chars().count()` for each block would be quadratic.
+    /// Characters in `text`, kept incrementally: `chars().count()` per block would be quadratic.
     chars: usize,
     blocks: Vec<Block>,
     /// Open headings with their levels, strictly increasing.
@@ -35,12 +35,12 @@ impl Builder {
         }
     }
 
-    /// The page, from 1, of what follows.
+    /// Sets the page, from 1, of the following blocks.
     pub(super) fn page(&mut self, number: u32) {
         self.page = Some(number);
     }
 
-    /// Sets the title unless an earlier, better source has.
+    /// Sets the title, unless an earlier, better source has set it.
     pub(super) fn title(&mut self, title: &str) {
         let title: String = flow(title).chars().take(LONGEST_TITLE).collect();
         if self.title.is_none() && !title.is_empty() {
@@ -65,12 +65,12 @@ impl Builder {
         self.append(BlockKind::Heading, &text)
     }
 
-    /// Running text: white space, line ends included, becomes single spaces.
+    /// Running text: white space, including line ends, collapses to single spaces.
     pub(super) fn paragraph(&mut self, text: &str) -> Result<(), ExtractError> {
         self.append(BlockKind::Paragraph, &flow(text))
     }
 
-    /// Lists and tables, a line for each item or row; code, where the space at the start of a line counts too.
+    /// Lists and tables (one line per item or row), and code, where leading white space counts too.
     pub(super) fn lines(&mut self, kind: BlockKind, text: &str) -> Result<(), ExtractError> {
         let clean = clean(text);
         let mut lines: Vec<&str> = clean.lines().map(str::trim_end).collect();
@@ -95,12 +95,11 @@ impl Builder {
         Ok(())
     }
 
-    /// Notes what is not in the text.
     pub(super) fn left_out(&mut self, kind: LeftOutKind, text: &str) {
         self.report.leave_out(kind, text);
     }
 
-    /// For figures and doubts that only the format's reader knows.
+    /// For statistics and doubts that only the format's reader knows.
     pub(super) fn report(&mut self) -> &mut Report {
         &mut self.report
     }
@@ -124,14 +123,14 @@ impl Builder {
         Ok(())
     }
 
-    /// A text without a letter or a digit is given with its report, too: pages may still be read from their pictures.
+    /// Also returns a text without any letter or digit, with its report: its pages may still be read by OCR.
     pub(super) fn finish(mut self, kind: Kind, pages: Option<u32>) -> Extracted {
         self.report.conclude(kind, &self.text);
         Extracted { kind, title: self.title, text: self.text, blocks: self.blocks, pages, report: self.report }
     }
 }
 
-/// `clean`, then one space between words.
+/// `clean`, then single spaces between words.
 pub(super) fn flow(text: &str) -> String {
     let clean = clean(text);
     let mut out = String::with_capacity(clean.len());
@@ -144,8 +143,8 @@ pub(super) fn flow(text: &str) -> String {
     out
 }
 
-/// NFC; ligatures taken apart; soft hyphens, zero-width and direction marks and control characters removed (PostgreSQL
-/// cannot hold U+0000); every kind of space becomes a plain one, so that a search for the words finds them.
+/// NFC; ligatures decomposed; soft hyphens, zero-width characters, direction marks and control characters removed
+/// (PostgreSQL cannot store U+0000); every kind of space becomes a plain one, so that word searches match.
 pub(super) fn clean(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.nfc() {
@@ -159,7 +158,7 @@ pub(super) fn clean(text: &str) -> String {
             '\n' | '\u{2028}' | '\u{2029}' => out.push('\n'),
             '\u{a0}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}' => out.push(' '),
             '\t' => out.push('\t'),
-            // The bullet of the Symbol font, which office programs write as a private character.
+            // The bullet of the Symbol font, a private-use character in office files.
             '\u{f0b7}' => out.push('•'),
             '\u{ad}'
             | '\u{200b}'

@@ -1,11 +1,12 @@
-//! Extraction in a process of its own: the same binary with the hidden subcommand `extract-child`.
+//! Extraction in a child process: the same binary with the hidden subcommand `extract-child`.
 //!
-//! The child first limits itself (address space, processor time, no files, no core dump), then reads the document from
-//! standard input and writes one frame to standard output. The parent gives it no environment, an own process group,
-//! a deadline and a limit on what it may say; whatever happens to the child, the parent gets a typed error.
+//! The child first limits itself (address space, CPU time, no files, no core dump), then reads the document from
+//! standard input and writes one frame to standard output. The parent clears its environment, puts it into its own
+//! process group, and enforces a deadline and an output limit; whatever happens to the child, the parent gets a typed
+//! error.
 //!
-//! The child ends itself when its parent is gone, which it sees by polling. A parent-death signal would be the shorter
-//! way, but the kernel sends it when the *thread* ends that started the child, and tokio's threads come and go.
+//! The child polls for its parent and exits when the parent is gone. The parent-death signal does not work here: the
+//! kernel sends it when the *thread* that started the child ends, and tokio's threads come and go.
 
 use std::{
     ffi::OsStr,
@@ -24,29 +25,29 @@ use tokio::{
 
 use super::{ExtractError, Extracted, Limits, ocr, read as read_document, sniff};
 
-/// The hidden subcommand that must call [`main`].
+/// The hidden subcommand, which must call [`main`].
 pub const SUBCOMMAND: &str = "extract-child";
 
-/// Starts the frame: what a library may print before it is no part of the answer.
+/// Marks the start of the frame; anything that a library printed before it is ignored.
 const MARK: &[u8] = b"\nholdfast-extract-1\n";
-/// Parsers recurse; the kernel gives pages of the stack only as they are used.
+/// Large, because parsers recurse; stack pages are only allocated when used.
 const STACK_BYTES: usize = 64 << 20;
 const HEADER_BYTES: u64 = 64 << 10;
-/// Of the standard error, which only says how the child died.
+/// Bytes read from standard error, which only tells how the child died.
 const COMPLAINT_BYTES: u64 = 4 << 10;
 
 #[derive(Serialize, Deserialize)]
 struct Header {
     filename: String,
     limits: Limits,
-    /// To draw or recognise one page instead.
+    /// Render or recognise a single page instead of extracting the document.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     page: Option<ocr::Order>,
 }
 
-/// Sniffs and extracts `bytes` in a child process started from `exe`, this program's own file.
-/// Dropping the future kills the child and all that it may have started. A document without text is given with its report:
-/// [`Extracted::or_no_text`] makes an error of it.
+/// Sniffs and extracts `bytes` in a child process started from `exe`, this program's own file. Dropping the future
+/// kills the child and everything it started. A document without text is returned with its report;
+/// [`Extracted::or_no_text`] turns it into an error.
 pub async fn extract_in_child(
     exe: &Path,
     bytes: &[u8],
@@ -56,7 +57,7 @@ pub async fn extract_in_child(
     extract_with(exe, &[SUBCOMMAND.as_ref()], bytes, filename, limits).await
 }
 
-/// `extract_in_child` with other arguments, for the tests, whose program has no subcommands.
+/// `extract_in_child` with custom arguments for tests, whose executable has no subcommands.
 pub(super) async fn extract_with(
     exe: &Path,
     arguments: &[&OsStr],
@@ -71,7 +72,7 @@ pub(super) async fn extract_with(
     run(exe, arguments, &header, bytes).await
 }
 
-/// Draws or recognises a page of a PDF in a child process, as `order` says.
+/// Renders or recognises a page of a PDF in a child process.
 pub(super) async fn page_with(
     exe: &Path,
     arguments: &[&OsStr],
@@ -83,7 +84,7 @@ pub(super) async fn page_with(
     run(exe, arguments, &header, bytes).await
 }
 
-/// Gives a child the header and the document, and understands its answer.
+/// Sends the header and the document to a child, and parses its answer.
 async fn run<T: DeserializeOwned>(
     exe: &Path,
     arguments: &[&OsStr],
@@ -114,7 +115,7 @@ async fn run<T: DeserializeOwned>(
     }
 }
 
-/// Kills the child's process group when dropped, unless the child has been waited for.
+/// Kills the child's process group on drop, unless the child was waited for.
 struct Group(Option<Pid>);
 
 impl Group {
@@ -130,13 +131,13 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         if let Some(group) = self.0 {
-            // Fails only when the group has ended by itself.
+            // Fails only if the group has already ended.
             let _ = rustix::process::kill_process_group(group, Signal::KILL);
         }
     }
 }
 
-/// Writes the document and reads the answer at the same time: with one after the other both sides could wait for ever.
+/// Writes the document and reads the answer concurrently: sequentially, both sides could block forever.
 async fn converse(
     child: &mut Child,
     bytes: &[u8],
@@ -150,13 +151,13 @@ async fn converse(
     let mut header = serde_json::to_vec(header).map_err(process)?;
     header.push(b'\n');
     let write = async move {
-        // A child that has failed early does not read to the end; its answer says why.
+        // A child that failed early does not read all of its input; its answer tells why.
         if input.write_all(&header).await.is_ok() {
             let _ = input.write_all(bytes).await;
         }
         drop(input);
     };
-    // JSON is longer than the text by its blocks and escapes.
+    // JSON is larger than the text because of block data and escapes.
     let most = limits.output_bytes.saturating_mul(3) + (1 << 20);
     let ((), answer, complaint) = tokio::join!(write, read(output, most), read(errors, COMPLAINT_BYTES));
     let answer = answer.map_err(process)?;
@@ -167,7 +168,7 @@ async fn converse(
     Ok((status, answer, complaint.unwrap_or_default()))
 }
 
-/// Reads one byte more than `most` at the most, then closes the pipe.
+/// Reads at most `most` bytes and one more (to detect excess), then closes the pipe.
 async fn read(pipe: impl AsyncRead + Unpin, most: u64) -> std::io::Result<Vec<u8>> {
     let mut out = Vec::new();
     pipe.take(most + 1).read_to_end(&mut out).await?;
@@ -188,7 +189,7 @@ fn read_answer<T: DeserializeOwned>(status: ExitStatus, answer: &[u8], complaint
         return match stream.next() {
             Some(Ok(result)) => result,
             Some(Err(error)) => Err(process(error)),
-            None => Err(process("it gave no answer")),
+            None => Err(process("it returned no answer")),
         };
     }
     let complaint = String::from_utf8_lossy(complaint);
@@ -198,13 +199,11 @@ fn read_answer<T: DeserializeOwned>(status: ExitStatus, answer: &[u8], complaint
     } else if signal == Some(Signal::XCPU) {
         Err(ExtractError::Timeout)
     } else if matches!(signal, Some(Signal::SEGV | Signal::ABORT | Signal::BUS | Signal::ILL)) {
-        Err(ExtractError::malformed("reading it crashed the reader"))
+        Err(ExtractError::malformed("the parser crashed"))
     } else {
-        // SIGKILL without our doing: the kernel's out-of-memory killer, or an operator.
+        // A SIGKILL that we did not send: from the kernel's out-of-memory killer, or an operator.
         Err(process(match signal {
-            Some(Signal::KILL) => {
-                "it was killed from outside, most often because the machine's memory was used up".into()
-            }
+            Some(Signal::KILL) => "it was killed, most likely because the machine ran out of memory".into(),
             _ => status.to_string(),
         }))
     }
@@ -212,7 +211,7 @@ fn read_answer<T: DeserializeOwned>(status: ExitStatus, answer: &[u8], complaint
 
 /// The body of the hidden subcommand.
 pub fn main(input: impl Read, mut output: impl Write) -> ExitCode {
-    // First with the usual limits, before anything of the document is read; the header may set others.
+    // Default limits first, before any input is read; the header may set others.
     if limit(&Limits::default()).is_err() {
         return ExitCode::FAILURE;
     }
@@ -224,7 +223,7 @@ pub fn main(input: impl Read, mut output: impl Write) -> ExitCode {
     if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// The frame: what came of the order, as JSON.
+/// The frame's content: the result as JSON.
 fn answer(input: impl Read) -> serde_json::Result<Vec<u8>> {
     match read_order(input) {
         Ok((Header { page: Some(order), limits, .. }, bytes)) => {
@@ -255,14 +254,14 @@ fn read_whole(Header { filename, limits, .. }: Header, bytes: Vec<u8>) -> Result
         let kind = sniff(&bytes, &filename)?;
         read_document(&bytes, kind, &limits)
     };
-    // No thread without room for its stack.
+    // Thread creation fails if there is no memory for its stack.
     let thread =
         std::thread::Builder::new().stack_size(STACK_BYTES).spawn(work).map_err(|_| ExtractError::OutOfMemory)?;
-    // A panic in a parser: it has said on standard error where.
-    thread.join().unwrap_or_else(|_| Err(ExtractError::malformed("the reader gave up")))
+    // A parser panicked; the location is on standard error.
+    thread.join().unwrap_or_else(|_| Err(ExtractError::malformed("the parser panicked")))
 }
 
-/// Only the soft limits, except for what no document needs: the header may ask for more than the first call allowed.
+/// Sets soft limits only, so that the header can still raise them, except for resources that no document needs.
 fn limit(limits: &Limits) -> std::io::Result<()> {
     let soft = |resource, value: u64| {
         let maximum = rustix::process::getrlimit(resource).maximum;
@@ -270,7 +269,7 @@ fn limit(limits: &Limits) -> std::io::Result<()> {
         rustix::process::setrlimit(resource, Rlimit { current, maximum })
     };
     let none = |resource| rustix::process::setrlimit(resource, Rlimit { current: Some(0), maximum: Some(0) });
-    // The program itself, as it is mapped now, counts as well.
+    // The program's own mappings count towards the limit.
     soft(Resource::As, address_space()?.saturating_add(limits.memory_bytes))?;
     soft(Resource::Cpu, limits.cpu_seconds)?;
     none(Resource::Fsize)?;
@@ -278,7 +277,7 @@ fn limit(limits: &Limits) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Bytes of address space that this process has mapped (proc(5), `statm`, first field, in pages).
+/// Bytes of address space mapped by this process (proc(5), `statm`, first field, in pages).
 fn address_space() -> std::io::Result<u64> {
     let statm = std::fs::read_to_string("/proc/self/statm")?;
     let pages = statm.split(' ').next().and_then(|field| field.parse::<u64>().ok());
@@ -292,7 +291,7 @@ fn watch_parent() {
         while rustix::process::getppid() == parent {
             std::thread::sleep(Duration::from_millis(500));
         }
-        // Nobody is left to answer to, and no buffer worth flushing. Programs that were started here go first.
+        // The parent is gone, so there is no one to answer and nothing to flush. Kill the programs started here first.
         if rustix::process::getpgrp() == rustix::process::getpid() {
             let _ = rustix::process::kill_process_group(rustix::process::getpid(), Signal::KILL);
         }

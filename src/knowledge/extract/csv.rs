@@ -1,4 +1,4 @@
-//! Tables as text (CSV, TSV): comma, semicolon, tab or bar between the cells, which quotes may hold together (RFC 4180).
+//! Delimited text tables (CSV, TSV): cells separated by comma, semicolon, tab or bar, optionally quoted (RFC 4180).
 
 use super::{
     ExtractError, Extracted, Kind, Limits,
@@ -8,10 +8,10 @@ use super::{
     table::{Cell, Table},
 };
 
-/// Rows that the separator is judged by.
+/// Number of rows used to detect the separator.
 const SAMPLE_ROWS: usize = 50;
-/// Quotes that nothing closes, before quotes are taken for letters in the whole file.
-const MOST_STRAY: usize = 100;
+/// After this many unclosed quotes, quotes are treated as text in the rest of the file.
+const MAX_STRAY: usize = 100;
 
 pub(super) fn extract(bytes: &[u8], limits: &Limits) -> Result<Extracted, ExtractError> {
     let decoded = decode_or_guess(bytes, None);
@@ -29,15 +29,15 @@ pub(super) fn append(builder: &mut Builder, text: &str) -> Result<(), ExtractErr
     }
 }
 
-/// The rows with the separator that gives most of them the same number of cells; `None` where they have one each.
+/// The rows, split at the separator that gives the most consistent number of cells; `None` if all rows have one cell.
 fn read(text: &str) -> Option<Vec<Vec<String>>> {
-    // Excel's own way to say which separator follows.
+    // Excel's way to declare the separator.
     let (declared, text) = match text.strip_prefix("sep=").and_then(|rest| rest.split_once('\n')) {
         Some((mark, rest)) if mark.len() == 1 => (mark.bytes().next(), rest),
         _ => (None, text),
     };
     let separator = declared.or_else(|| best_separator(text))?;
-    // Some write a space before a quote, which then is none by the letter of the standard.
+    // Some programs write a space before a quote, which the standard does not allow.
     let (spaced, tight) = (format!("{} \"", char::from(separator)), format!("{}\"", char::from(separator)));
     if text.contains(&spaced) && !text.contains(&tight) {
         return Some(rows(&text.replace(&spaced, &tight), separator).collect());
@@ -52,7 +52,7 @@ fn best_separator(text: &str) -> Option<u8> {
         let alike = sample.iter().filter(|n| **n == width).count();
         (width > 1).then_some((alike * 100 / sample.len(), width))
     };
-    // With a comma in the figures a table of semicolons can look like one of commas: the others come first.
+    // With decimal commas a semicolon table can look like a comma table, so the comma comes last.
     [b'\t', b';', b'|', b',']
         .into_iter()
         .filter_map(|s| Some((score(s)?, s)))
@@ -61,7 +61,7 @@ fn best_separator(text: &str) -> Option<u8> {
 }
 
 fn rows(text: &str, separator: u8) -> impl Iterator<Item = Vec<String>> {
-    // The number of cells of the first row, and how many stray quotes have been found.
+    // The number of cells in the first row, and the number of stray quotes found.
     let (mut width, mut stray) = (None, 0);
     let mut records = records(text, separator, true);
     let mut start = 0;
@@ -69,25 +69,25 @@ fn rows(text: &str, separator: u8) -> impl Iterator<Item = Vec<String>> {
         let record = records.next()?;
         let at = start + record.position().map_or(0, |position| usize::try_from(position.byte()).unwrap_or(0));
         let width = *width.get_or_insert(record.len());
-        if stray > MOST_STRAY || !swallows_rows(&record, width, separator, text) {
+        if stray > MAX_STRAY || !swallows_rows(&record, width, separator, text) {
             return Some(record.iter().map(str::to_owned).collect());
         }
         stray += 1;
         let rest = text.get(at..)?.trim_start_matches(['\n', '\r']);
         let (line, behind) = rest.split_once('\n').unwrap_or((rest, ""));
         start = text.len() - behind.len();
-        // After so many the rest of the file does not mean its quotes.
-        records = self::records(behind, separator, stray <= MOST_STRAY);
+        // After so many, the rest of the file does not use quoting.
+        records = self::records(behind, separator, stray <= MAX_STRAY);
         self::records(line, separator, false).next().map(|record| record.iter().map(str::to_owned).collect())
     })
 }
 
-/// A quote at the start of a cell that nothing closes, or only one many rows below: it is a part of the text.
+/// Whether a quote at the start of a cell is unclosed, or only closed many rows below: then it is text.
 fn swallows_rows(record: &csv::StringRecord, width: usize, separator: u8, text: &str) -> bool {
     let is_row = |line: &&str| width > 1 && line.matches(char::from(separator)).count() + 1 >= width;
     record.iter().any(|cell| cell.contains('\n') && cell.lines().skip(1).filter(is_row).count() > 1)
         || record.iter().next_back().is_some_and(|cell| {
-            // Up to the end of the file, where no quote stands.
+            // Runs to the end of the file without a closing quote.
             cell.contains('\n') && text.trim_end().ends_with(cell.trim_end()) && !cell.trim_end().ends_with('"')
         })
 }
@@ -99,11 +99,11 @@ fn records(text: &str, separator: u8, quoting: bool) -> impl Iterator<Item = csv
         .flexible(true)
         .quoting(quoting)
         .from_reader(text.as_bytes());
-    // Reads from memory what is UTF-8: no error is left to come.
+    // UTF-8 in memory: no errors can occur.
     reader.into_records().map_while(Result::ok)
 }
 
-/// A line alone above the table is its caption.
+/// A line above the table with a single cell is its caption.
 fn append_rows(builder: &mut Builder, rows: Vec<Vec<String>>) -> Result<(), ExtractError> {
     let filled = |row: &[String]| row.iter().filter(|cell| !cell.trim().is_empty()).count();
     let preamble = rows.iter().take_while(|row| filled(row) < 2).count();

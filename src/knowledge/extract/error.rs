@@ -1,11 +1,11 @@
-//! Why a file gave no text. Both enums cross the pipe from the child as JSON, so their shape is a protocol.
+//! Extraction errors. Both enums cross the pipe from the child as JSON, so their shape is a protocol.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::Report;
 
-/// A file that is no document we read. The messages are meant for the person who uploaded it.
+/// An unsupported file. The messages are for the user who uploaded it.
 #[derive(Debug, Clone, PartialEq, Eq, Error, Serialize, Deserialize)]
 #[serde(tag = "why", content = "what", rename_all = "snake_case")]
 pub enum Unsupported {
@@ -15,7 +15,7 @@ pub enum Unsupported {
     LegacyWord,
     #[error("this Office document is protected by a password: save it without one")]
     EncryptedOffice,
-    /// What it looks like, in words: "a PNG image", "an Excel workbook".
+    /// What it appears to be: "a PNG image", "an Excel workbook".
     #[error("this looks like {0}; supported are PDF, DOCX, HTML, Markdown, CSV, code and plain text")]
     Other(String),
 }
@@ -27,9 +27,9 @@ pub enum ExtractError {
     Encrypted,
     #[error("the document is damaged: {reason}")]
     Malformed { reason: String },
-    #[error("no text found: the document has only images, or nothing at all")]
+    #[error("no text found: the document has only images or is empty")]
     NoText,
-    /// As `NoText`, where it is known why.
+    /// Like `NoText`, with a known reason.
     #[error("no text found: {reason}")]
     NoTextBecause { reason: String },
     #[error("the file is larger than {limit} bytes")]
@@ -42,7 +42,7 @@ pub enum ExtractError {
     OutOfMemory,
     #[error("{reason}")]
     Unsupported { reason: Unsupported },
-    /// Not the document's fault: the child could not be started or was killed from outside. Worth another attempt.
+    /// Not the document's fault: the child could not be started or was killed. Worth a retry.
     #[error("the extraction process failed: {reason}")]
     Process { reason: String },
 }
@@ -53,7 +53,7 @@ impl ExtractError {
         ExtractError::Malformed { reason: short(&reason.to_string()) }
     }
 
-    /// That there is no text, with the reason that a report gives.
+    /// The error for a document without text, with the report's reason.
     pub fn no_text(report: &Report) -> Self {
         match &report.no_text_reason {
             Some(reason) => ExtractError::NoTextBecause { reason: short(reason) },
@@ -76,13 +76,13 @@ impl ExtractError {
         }
     }
 
-    /// Whether another attempt on the same bytes may end differently.
+    /// Whether a retry with the same bytes may succeed.
     pub fn is_transient(&self) -> bool {
         matches!(self, ExtractError::Process { .. })
     }
 }
 
-/// A reason may quote the document: keep it short, and storable in PostgreSQL.
+/// Truncates and cleans a reason, which may quote the document: PostgreSQL cannot store U+0000.
 fn short(reason: &str) -> String {
     reason.chars().filter(|c| !c.is_control()).take(300).collect()
 }

@@ -1,7 +1,7 @@
-//! Formulas as one readable line: "(a + b)/c", "x^2", "sqrt(x)", "sum_(i=1)^n". For Word's formulas, `MathML`, and raised
-//! and lowered text.
+//! Formulas as one readable line: "(a + b)/c", "x^2", "sqrt(x)", "sum_(i=1)^n". Used for Word's formulas, `MathML`, and
+//! superscript and subscript text.
 
-/// In brackets where it is more than one number, name or bracket.
+/// Adds brackets unless it is a single number, name or bracketed group.
 pub(super) fn group(text: &str) -> String {
     let text = text.trim();
     if is_simple(text) { text.to_owned() } else { format!("({text})") }
@@ -28,7 +28,7 @@ pub(super) fn fraction(above: &str, below: &str) -> String {
     format!("{}/{}", group(above), group(below))
 }
 
-/// `base` with an index and a power; either may be empty.
+/// `base` with a subscript and a superscript; either may be empty.
 pub(super) fn scripts(base: &str, below: &str, above: &str) -> String {
     let mut out = base.trim().to_owned();
     for (sign, text) in [('_', below), ('^', above)] {
@@ -45,7 +45,7 @@ pub(super) fn root(degree: &str, of: &str) -> String {
     if degree.trim().is_empty() { format!("sqrt({of})") } else { format!("root({}, {of})", degree.trim()) }
 }
 
-/// Rows of cells.
+/// A matrix, by rows.
 pub(super) fn matrix(rows: &[Vec<String>]) -> String {
     let rows: Vec<String> = rows
         .iter()
@@ -55,13 +55,13 @@ pub(super) fn matrix(rows: &[Vec<String>]) -> String {
     format!("[{}]", rows.join("; "))
 }
 
-/// Raised text in running text: "10" and "2" are not 102, while "1st" and a trade mark stay one word.
-/// `before`: the character before it.
+/// Superscript in running text: "10" and "2" must not become 102, while "1st" and a trade mark stay one word. `before`:
+/// the character before it.
 pub(super) fn raised(before: Option<char>, text: &str) -> String {
     script('^', before, text)
 }
 
-/// Lowered text: "H2O" stays one word, and the base of a number stays apart from it.
+/// Subscript: "H2O" stays one word, but a number's base is separated from it.
 pub(super) fn lowered(before: Option<char>, text: &str) -> String {
     let text_is_number = text.trim().starts_with(|c: char| c.is_ascii_digit());
     match before {
@@ -83,7 +83,7 @@ fn script(sign: char, before: Option<char>, text: &str) -> String {
     }
     let inner =
         if is_sign && inner.chars().skip(1).all(char::is_alphanumeric) { inner.to_owned() } else { group(inner) };
-    // What surrounds the raised words stays around them.
+    // Keep the surrounding white space outside.
     let start = &text[..text.len() - text.trim_start().len()];
     let end = &text[text.trim_end().len()..];
     format!("{start}{sign}{inner}{end}")

@@ -1,9 +1,9 @@
-//! Where a link leads, as it is said behind the text of the link: an address that only a click would show can be found.
+//! Link destinations, written after the link text so that they can be searched.
 
-/// A destination longer than this is cut: it is data and no address.
+/// Longer destinations are cut: they are data, not an address.
 const LONGEST_DESTINATION: usize = 2000;
 
-/// The destination as it is shown behind `text`; empty where the text says it already, or where it is no address.
+/// The destination to show after `text`; empty if the text already contains it, or if it is not an address.
 pub(super) fn address(destination: &str, text: &str) -> String {
     let plain = destination.strip_prefix("mailto:").or_else(|| destination.strip_prefix("tel:")).unwrap_or(destination);
     let is = |scheme: &str| destination.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
@@ -16,8 +16,8 @@ pub(super) fn address(destination: &str, text: &str) -> String {
     plain.chars().take(LONGEST_DESTINATION).collect()
 }
 
-/// As `address`, in a page or an office document: places within it lead nowhere else, and a path on the same site that
-/// ends in words of the text says nothing more (`/wiki/New_York`).
+/// Like `address`, for web pages and office documents: leaves out anchors within the document, and paths on the same
+/// site that end in the words of the text (`/wiki/New_York`).
 pub(super) fn address_elsewhere(destination: &str, text: &str) -> String {
     let destination = destination.trim();
     let text = text.trim();

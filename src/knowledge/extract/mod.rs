@@ -1,9 +1,9 @@
-//! From a file of a user to blocks of text with page, heading path and character offsets, and from blocks to chunks.
+//! From an uploaded file to blocks of text with page, heading path and character offsets, and from blocks to chunks.
 //!
-//! `sniff` tells the kind by content, `extract` reads one kind, `child` runs both in a process of their own under
-//! limits (parsers of strangers' files never run inside the server), `chunk` cuts the result for embedding.
-//! Every format goes through one `Builder`, so that cleaning, offsets and limits hold for all of them.
-//! No tables, no network, no jobs: knowledge's jobs call this.
+//! `sniff` detects the kind by content, `extract` reads one kind, `child` runs both in a child process under limits
+//! (parsers never handle untrusted files inside the server), `chunk` splits the result for embedding. Every format goes
+//! through one `Builder`, so that cleaning, offsets and limits are the same for all. No tables, no network, no jobs:
+//! knowledge's jobs call this.
 
 mod builder;
 pub mod child;
@@ -12,6 +12,7 @@ mod csv;
 mod decode;
 mod docx;
 mod error;
+mod escapes;
 mod formula;
 mod html;
 mod link;
@@ -31,7 +32,6 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod unread;
-mod written;
 
 pub use chunk::{Chunk, chunk, chunk_while};
 pub use error::{ExtractError, Unsupported};
@@ -40,13 +40,13 @@ pub use report::{Doubt, LeftOut, LeftOutKind, Report, UnreadPages, UnreadReason}
 pub use sniff::sniff;
 pub use unread::{UnreadDetail, UnreadPart, UnreadValue, UnreadWhat};
 
-/// Reads `bytes` as `kind`, in this process: callers outside `child` and tests want `child::extract_in_child`.
-/// `Err(NoText)` when no block has a letter or a digit.
+/// Reads `bytes` as `kind`, in this process: except in `child` and tests, use `child::extract_in_child`. `Err(NoText)`
+/// if no block has a letter or a digit.
 pub fn extract(bytes: &[u8], kind: Kind, limits: &Limits) -> Result<Extracted, ExtractError> {
     read(bytes, kind, limits)?.or_no_text()
 }
 
-/// As [`extract`], with the report of a document without text.
+/// Like [`extract`], but returns a document without text too, with its report.
 fn read(bytes: &[u8], kind: Kind, limits: &Limits) -> Result<Extracted, ExtractError> {
     if bytes.len() as u64 > limits.input_bytes {
         return Err(ExtractError::TooLargeInput { limit: limits.input_bytes });

@@ -1,10 +1,10 @@
-//! What a document is once it has been read. Offsets count characters (Unicode scalar values), never bytes.
+//! The extracted document. Offsets count characters (Unicode scalar values), never bytes.
 
 use serde::{Deserialize, Serialize};
 
 use super::{ExtractError, Report};
 
-/// The kinds of document that can be read.
+/// Supported kinds of documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -12,9 +12,9 @@ pub enum Kind {
     Docx,
     Html,
     Markdown,
-    /// A table of comma-separated values and the like.
+    /// Delimited text (CSV, TSV).
     Csv,
-    /// Source code, settings, logs: each line as it stands.
+    /// Source code, settings, logs: lines are kept as they are.
     Code,
     Text,
 }
@@ -35,7 +35,7 @@ impl Kind {
         }
     }
 
-    /// The media type to serve the original with.
+    /// The media type for serving the original.
     pub fn media_type(self) -> &'static str {
         match self {
             Kind::Pdf => "application/pdf",
@@ -48,19 +48,19 @@ impl Kind {
     }
 }
 
-/// A document as text.
+/// An extracted document.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Extracted {
     pub kind: Kind,
-    /// What the document calls itself (metadata, `<title>`, front matter, first top heading); at most 300 characters.
+    /// The document's title (metadata, `<title>`, front matter, or first top heading); at most 300 characters.
     pub title: Option<String>,
     /// The canonical text of the whole document: NFC, blocks separated by an empty line, no U+0000.
     pub text: String,
     /// In order, without overlap; together they cover every non-space character of `text`.
     pub blocks: Vec<Block>,
-    /// Number of pages, where the format has pages.
+    /// Number of pages, if the format has pages.
     pub pages: Option<u32>,
-    /// What was left out and what is doubted.
+    /// Omissions and doubts.
     pub report: Report,
 }
 
@@ -69,7 +69,7 @@ impl Extracted {
         self.text.chars().any(char::is_alphanumeric)
     }
 
-    /// `Err(NoText)` when no block has a letter or a digit.
+    /// `Err(NoText)` if no block has a letter or a digit.
     pub fn or_no_text(self) -> Result<Self, ExtractError> {
         if self.has_text() { Ok(self) } else { Err(ExtractError::no_text(&self.report)) }
     }
@@ -82,13 +82,13 @@ pub struct Block {
     pub start: usize,
     /// One past the last character.
     pub end: usize,
-    /// Page, from 1, where the format has pages.
+    /// Page, from 1, if the format has pages.
     pub page: Option<u32>,
-    /// Headings above the block, outermost first; for a heading, itself included.
+    /// Headings above the block, outermost first; a heading includes itself.
     pub heading: Vec<String>,
     pub kind: BlockKind,
-    /// In a table, one past the last character of its caption and header rows: what is cut off below them needs them
-    /// again. `None` for other blocks, and for a table whose header is not known.
+    /// For a table, one past the last character of its caption and header rows, which are repeated when the table is
+    /// split. `None` for other blocks, and for a table with an unknown header.
     pub header_end: Option<usize>,
 }
 
@@ -102,19 +102,19 @@ pub enum BlockKind {
     Code,
 }
 
-/// What one extraction may use. The defaults suit a server with 4 GiB.
+/// Resource limits of one extraction. The defaults suit a server with 4 GiB.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Address space of the child beyond what the program itself maps.
+    /// Address space of the child beyond its own mappings.
     pub memory_bytes: u64,
-    /// Processor time of the child.
+    /// CPU time of the child.
     pub cpu_seconds: u64,
-    /// Time by the clock, as the parent sees it.
+    /// Wall-clock time, enforced by the parent.
     pub wall_seconds: u64,
     /// Size of the uploaded file.
     pub input_bytes: u64,
-    /// Size of a packed file (DOCX) once unpacked.
+    /// Unpacked size of a compressed file (DOCX).
     pub unpacked_bytes: u64,
     /// Size of the extracted text in UTF-8.
     pub output_bytes: u64,

@@ -1,10 +1,10 @@
-//! Jupyter notebooks (`.ipynb`): the cells' texts and code and what they printed, without the JSON around them.
+//! Jupyter notebooks (`.ipynb`): text, code and output of the cells, without the JSON.
 
 use serde_json::Value;
 
 use super::{BlockKind, ExtractError, Limits, builder::Builder, decode::tidy, html, markdown};
 
-/// The cells, if the text is a notebook (nbformat 3 had them in worksheets).
+/// The cells, if the text is a notebook (nbformat 3 kept them in worksheets).
 pub(super) fn cells(text: &str) -> Option<Vec<Value>> {
     if !text.trim_start().starts_with('{') || !text.contains("\"nbformat\"") {
         return None;
@@ -38,7 +38,7 @@ pub(super) fn append(builder: &mut Builder, cells: Vec<Value>, limits: &Limits) 
     Ok(())
 }
 
-/// The first of an output's forms that has words.
+/// The first representation of an output that is text.
 fn append_output(builder: &mut Builder, output: &Value, limits: &Limits) -> Result<(), ExtractError> {
     let data = output.get("data").unwrap_or(output);
     let form = |kind: &str| data.get(kind).map(|value| joined(Some(value))).filter(|text| !text.trim().is_empty());
@@ -58,7 +58,7 @@ fn append_output(builder: &mut Builder, output: &Value, limits: &Limits) -> Resu
     builder.lines(BlockKind::Code, &tidy(&text))
 }
 
-/// A text, which may be given as its lines.
+/// A text, given as a string or as a list of lines.
 fn joined(value: Option<&Value>) -> String {
     match value {
         Some(Value::String(text)) => text.clone(),

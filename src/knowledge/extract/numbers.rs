@@ -1,4 +1,4 @@
-//! Numbers as the labels of lists write them: 3, c, iii, 三. The formats have the names that Word gives them.
+//! List numbering in all formats: 3, c, iii, 三. Format names are Word's.
 
 pub(super) fn number_in(number: u64, format: &str) -> String {
     match format {
@@ -38,7 +38,7 @@ pub(super) fn number_in(number: u64, format: &str) -> String {
     }
 }
 
-/// a to z, then aa to zz: the letter repeated, as Word does.
+/// a to z, then aa to zz: the letter repeated, as in Word.
 fn letters(number: u64, alphabet: &str) -> String {
     let alphabet: Vec<char> = alphabet.chars().collect();
     let Some(index) = number.checked_sub(1).and_then(|n| usize::try_from(n).ok()) else { return String::new() };
@@ -73,7 +73,7 @@ fn roman(number: u64) -> String {
     out
 }
 
-/// A to Z, then AA, AB, as browsers do.
+/// A to Z, then AA, AB, as in browsers.
 fn alphabetic(mut number: u64) -> String {
     let mut out = Vec::new();
     while number > 0 {
@@ -83,7 +83,7 @@ fn alphabetic(mut number: u64) -> String {
     out.iter().rev().map(|letter| char::from(*letter)).collect()
 }
 
-/// As the languages of East Asia count, up to 9999.
+/// East Asian numerals, up to 9999.
 fn counted(number: u64) -> String {
     const DIGITS: [&str; 10] = ["〇", "一", "二", "三", "四", "五", "六", "七", "八", "九"];
     if number == 0 || number > 9999 {
@@ -101,7 +101,7 @@ fn counted(number: u64) -> String {
         if std::mem::take(&mut skipped) {
             out.push_str(DIGITS[0]);
         }
-        // 十二, and not 一十二.
+        // 十二, not 一十二.
         if digit != 1 || place != 1 || number > 19 {
             out.push_str(DIGITS[digit]);
         }
@@ -110,7 +110,7 @@ fn counted(number: u64) -> String {
     out
 }
 
-/// 1st, 2nd, 11th: Word writes it in the language of the text, of which the list says nothing.
+/// 1st, 2nd, 11th: Word uses the language of the text, which the list does not tell; we use English.
 fn ordinal(number: u64) -> String {
     let end = match (number % 10, number % 100) {
         (_, 11..=13) => "th",
@@ -122,7 +122,7 @@ fn ordinal(number: u64) -> String {
     format!("{number}{end}")
 }
 
-/// One, Twenty-two; First, Twenty-second. From a hundred on in figures.
+/// One, Twenty-two; First, Twenty-second. From a hundred on in digits.
 fn in_words(number: u64, is_ordinal: bool) -> String {
     const ONES: [&str; 20] = [
         "Zero",

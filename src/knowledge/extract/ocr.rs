@@ -1,8 +1,8 @@
-//! Pages as pictures: `pdftoppm` (poppler-utils) draws one, `tesseract` recognises its words.
+//! Page images: `pdftoppm` (poppler-utils) renders a page, `tesseract` recognises its words.
 //!
-//! Both are programs of others that read strangers' files, so they run below a child process of this program (see
-//! `child`): they inherit its limits on memory and processor time, may write no file, get no environment but a limit on
-//! threads, and die with its process group. Pages go one by one: one that takes too long or too much costs only itself.
+//! Both are third-party programs that parse untrusted files, so they run below a child process of this program (see
+//! `child`): they inherit its memory and CPU limits, cannot write files, get no environment but a thread limit, and die
+//! with its process group. Pages are processed one by one, so that an expensive page only costs itself.
 
 use std::{
     ffi::OsStr,
@@ -21,20 +21,19 @@ use super::{
     child::{SUBCOMMAND, page_with},
 };
 
-/// Where programs are looked for where no folder is configured.
+/// Folders to search if none is configured.
 const FOLDERS: [&str; 3] = ["/usr/bin", "/usr/local/bin", "/opt/homebrew/bin"];
-/// The longer side of a page for OCR, pixels: A4 at 300 dots to the inch. A poster gets no more than this.
+/// Longer side of a page image for OCR, pixels: A4 at 300 dpi. Also the limit for posters.
 const PIXELS: u32 = 3508;
-/// For a model, which would scale down what is larger.
+/// Longer side of a page image for a model, which would downscale larger ones.
 const MODEL_PIXELS: u32 = 1568;
-/// A page in grey of that size takes 9 MB.
+/// A greyscale page of that size takes 9 MB.
 const PICTURE_BYTES: u64 = 64 << 20;
 const TEXT_BYTES: u64 = 4 << 20;
 const COMPLAINT_BYTES: u64 = 4 << 10;
-/// Languages that are taken where a base names none.
+/// Languages used if a base names none.
 const DEFAULT_LANGUAGES: [&str; 2] = ["eng", "rus"];
 
-/// The programs that are there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Programs {
     pub tesseract: Option<PathBuf>,
@@ -42,20 +41,20 @@ pub struct Programs {
 }
 
 impl Programs {
-    /// Looks in `folder`, or where programs usually are where it is empty.
+    /// Searches `folder`, or the usual folders if it is empty.
     pub fn find(folder: &str) -> Self {
         let folders: Vec<&str> = if folder.is_empty() { FOLDERS.to_vec() } else { vec![folder] };
         let find = |name: &str| folders.iter().map(|folder| Path::new(folder).join(name)).find(|path| path.is_file());
         Self { tesseract: find("tesseract"), pdftoppm: find("pdftoppm") }
     }
 
-    /// Names of those that are missing for OCR.
+    /// Names of the missing programs.
     pub fn missing(&self) -> Vec<&'static str> {
         let all = [("tesseract", &self.tesseract), ("pdftoppm", &self.pdftoppm)];
         all.into_iter().filter(|(_, path)| path.is_none()).map(|(name, _)| name).collect()
     }
 
-    /// Languages that tesseract has data for, `osd` (which tells how a page is turned) included; empty where it cannot say.
+    /// Languages that tesseract has data for, including `osd` (page orientation); empty if it cannot be run.
     pub async fn languages(&self) -> Vec<String> {
         let Some(tesseract) = &self.tesseract else { return Vec::new() };
         let listing = tokio::process::Command::new(tesseract)
@@ -66,14 +65,14 @@ impl Programs {
             .stdin(Stdio::null())
             .output();
         let Ok(Ok(output)) = tokio::time::timeout(Duration::from_secs(5), listing).await else { return Vec::new() };
-        // The first line is a title; some versions write the list to standard error.
+        // The first line is a title; some versions print the list to standard error.
         let text = if output.stdout.is_empty() { output.stderr } else { output.stdout };
         let text = String::from_utf8_lossy(&text).into_owned();
         text.lines().skip(1).map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
     }
 }
 
-/// Those of `wanted` (or of the usual ones, where none are named) that are installed.
+/// The installed ones of `wanted`, or of the default languages if `wanted` is empty.
 pub fn choose_languages(wanted: &[String], installed: &[String]) -> Vec<String> {
     let usual = DEFAULT_LANGUAGES.map(str::to_owned);
     let wanted = if wanted.is_empty() { &usual[..] } else { wanted };
@@ -86,7 +85,7 @@ pub struct Order {
     pub pdftoppm: PathBuf,
     /// From 1.
     pub page: u32,
-    /// Recognises it; `None` gives the picture.
+    /// Recognise the page; `None` returns its image.
     pub ocr: Option<Recognition>,
 }
 
@@ -95,20 +94,20 @@ pub struct Recognition {
     pub tesseract: PathBuf,
     /// At least one.
     pub languages: Vec<String>,
-    /// The data that tells how a page is turned is there.
+    /// The data for detecting page orientation is installed.
     pub turns: bool,
 }
 
-/// Words of a page.
+/// The recognised words of a page.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Words {
-    /// Lines, and an empty line between paragraphs.
+    /// Lines, with an empty line between paragraphs.
     pub text: String,
-    /// How sure tesseract is of the words on average, 0 to 100; 0 without any.
+    /// Mean word confidence of tesseract, 0 to 100; 0 without words.
     pub confidence: f32,
 }
 
-/// What came of an order.
+/// The result of an order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Answer {
     Text(Words),
@@ -116,30 +115,29 @@ pub enum Answer {
     Picture(String),
 }
 
-/// The words of a page.
 pub async fn recognise_page(exe: &Path, pdf: &[u8], order: Order, limits: &Limits) -> Result<Words, ExtractError> {
     match page_with(exe, &[OsStr::new(SUBCOMMAND)], pdf, order, limits).await? {
         Answer::Text(words) => Ok(words),
-        Answer::Picture(_) => Err(ExtractError::malformed("a picture came where words were asked for")),
+        Answer::Picture(_) => Err(ExtractError::malformed("the child returned an image instead of text")),
     }
 }
 
-/// A page as a PNG in base64.
+/// Renders a page as a base64-encoded PNG.
 pub async fn draw_page(exe: &Path, pdf: &[u8], order: Order, limits: &Limits) -> Result<String, ExtractError> {
     match page_with(exe, &[OsStr::new(SUBCOMMAND)], pdf, order, limits).await? {
         Answer::Picture(picture) => Ok(picture),
-        Answer::Text(_) => Err(ExtractError::malformed("words came where a picture was asked for")),
+        Answer::Text(_) => Err(ExtractError::malformed("the child returned text instead of an image")),
     }
 }
 
-/// In the child: carries the order out.
+/// Executes an order in the child.
 pub(super) fn answer(order: &Order, pdf: Vec<u8>, limits: &Limits) -> Result<Answer, ExtractError> {
     let page = order.page.to_string();
     let pixels = if order.ocr.is_some() { PIXELS } else { MODEL_PIXELS }.to_string();
-    // The crop box is what a viewer shows. Words of hidden layers are not drawn.
+    // The crop box is what a viewer shows. Text in hidden layers is not rendered.
     let mut draw = vec!["-f", &page, "-l", &page, "-singlefile", "-cropbox", "-gray", "-scale-to", &pixels];
     if order.ocr.is_none() {
-        // Packing takes as long as drawing, and tesseract reads both.
+        // PNG compression takes as long as rendering, and tesseract also reads the raw format.
         draw.push("-png");
     }
     draw.push("-");
@@ -154,7 +152,7 @@ pub(super) fn answer(order: &Order, pdf: Vec<u8>, limits: &Limits) -> Result<Ans
     Ok(Answer::Text(words(&String::from_utf8_lossy(&text))))
 }
 
-/// Puts the words of tesseract's table together: level, page, block, paragraph, line, word, four numbers of its place,
+/// Assembles the words of tesseract's TSV output: level, page, block, paragraph, line, word, four coordinates,
 /// confidence, word.
 pub(super) fn words(table: &str) -> Words {
     let mut found = Words::default();
@@ -171,9 +169,8 @@ pub(super) fn words(table: &str) -> Words {
             None => "",
             Some((b, p, l)) if (b, p, l) == (block, paragraph, line) => " ",
             Some((b, p, _)) if (b, p) == (block, paragraph) => "\n",
-            // Tesseract begins another where a line is a little longer than the one before, or in a new column; a sentence
-            // goes on.
-            Some(_) if goes_on(&found.text, word) => "\n",
+            // Tesseract starts a new paragraph at a slightly longer line or a new column, even inside a sentence.
+            Some(_) if continues_sentence(&found.text, word) => "\n",
             Some(_) => "\n\n",
         });
         found.text.push_str(word);
@@ -185,7 +182,7 @@ pub(super) fn words(table: &str) -> Words {
     found
 }
 
-/// Runs a program to its end, with `input` on its standard input, and gives what it wrote.
+/// Runs a program with `input` on its standard input, and returns its output.
 fn run(
     program: &Path,
     arguments: &[&str],
@@ -198,7 +195,7 @@ fn run(
     let mut child = Command::new(program)
         .args(arguments)
         .env_clear()
-        // One page at a time has one thread: several only wait for each other.
+        // One thread per page: with more, threads mostly wait for each other.
         .env("OMP_THREAD_LIMIT", "1")
         .current_dir("/")
         .stdin(Stdio::piped())
@@ -206,7 +203,7 @@ fn run(
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|error| failed(&error.to_string()))?;
-    // What it inherits is made for this program, which is larger by far. In time: it has nothing to read yet.
+    // The inherited limit includes this program's own large mappings. Set before the child has any input to work on.
     let memory = Rlimit { current: Some(limits.memory_bytes), maximum: Some(limits.memory_bytes) };
     rustix::process::prlimit(Some(Pid::from_child(&child)), Resource::As, memory)
         .map_err(|error| failed(&error.to_string()))?;
@@ -214,9 +211,9 @@ fn run(
     else {
         return Err(failed("no pipes"));
     };
-    // At the same time: with one after the other both sides could wait for ever.
+    // Concurrently: sequentially, both sides could block forever.
     let write = std::thread::spawn(move || {
-        // A program that has failed early does not read to the end; its complaint says why.
+        // A program that failed early does not read all input; its error output tells why.
         let _ = stdin.write_all(&input);
     });
     let complain = std::thread::spawn(move || {
@@ -241,10 +238,10 @@ fn run(
     }
     let complaint = String::from_utf8_lossy(&complaint);
     let line = complaint.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
-    Err(failed(if line.is_empty() { "it gave nothing" } else { line }))
+    Err(failed(if line.is_empty() { "it returned nothing" } else { line }))
 }
 
 /// Whether `word` continues a sentence that `text` has not ended.
-fn goes_on(text: &str, word: &str) -> bool {
+fn continues_sentence(text: &str, word: &str) -> bool {
     word.starts_with(char::is_lowercase) && !text.ends_with(['.', '!', '?', ':', ';'])
 }

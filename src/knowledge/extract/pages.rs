@@ -1,4 +1,4 @@
-//! Pages without usable text, and the words that OCR or a model found in their pictures.
+//! Detects pages without usable text, and merges the text recognised from their images.
 
 use std::{
     borrow::Cow,
@@ -12,9 +12,9 @@ use super::{
     report::PLAUSIBLE,
 };
 
-/// A page of odd characters has more of them than one in so many.
+/// A page is garbled if more than one in this many characters is odd.
 const ODD: usize = 5;
-/// Shorter lines are no running text: a table, a form, an address.
+/// Shorter lines are not running text but a table, form or address.
 const SHORT_LINE: usize = 25;
 
 /// How a page's text was recognised.
@@ -24,14 +24,15 @@ pub enum Way {
     Model,
 }
 
-/// What was recognised on a page.
+/// The recognised text of a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recognised {
     pub way: Way,
     pub text: String,
 }
 
-/// Pages that have no text, or one that cannot be words, or words that are only seen; from 1. Empty for what has no pages.
+/// Pages, from 1, without text, with implausible text, or with words that exist only as an image. Empty for formats
+/// without pages.
 pub fn unusable(document: &Extracted) -> Vec<u32> {
     let Some(count) = document.pages else { return Vec::new() };
     let mut texts: BTreeMap<u32, String> = BTreeMap::new();
@@ -40,7 +41,7 @@ pub fn unusable(document: &Extracted) -> Vec<u32> {
         page.push_str(text);
         page.push('\n');
     }
-    // A reader that names the pages without text has looked: what it does not name is blank.
+    // If the reader reported some pages without text, it checked all of them: the others are blank.
     let named = &document.report.pages_without_text;
     let partly = &document.report.pages_partly_unreadable;
     let is_unusable = |page: &u32| match texts.get(page).filter(|text| text.chars().any(char::is_alphanumeric)) {
@@ -50,15 +51,15 @@ pub fn unusable(document: &Extracted) -> Vec<u32> {
     (1..=count).filter(is_unusable).collect()
 }
 
-/// Whether a text looks like the numbers of glyphs, or like characters that nobody can read.
+/// Whether a text looks like glyph numbers or undecodable characters.
 pub fn is_implausible(text: &str) -> bool {
     let all = text.chars().filter(|c| !c.is_whitespace()).count();
     let odd = text.chars().filter(|c| matches!(c, '\u{fffd}' | '\u{e000}'..='\u{f8ff}')).count();
     odd * ODD > all || plausible::share(text).is_some_and(|share| share < PLAUSIBLE)
 }
 
-/// The document with recognised texts in the place of these pages' own, and a report that says so. A page that could be
-/// read in part keeps that, and what else was seen on it comes behind.
+/// Returns the document with the recognised text replacing these pages' own, and an updated report. A page that was
+/// readable in part keeps its text, followed by what else was recognised on it.
 pub fn with_recognised(document: Extracted, recognised: &BTreeMap<u32, Recognised>) -> Extracted {
     if recognised.is_empty() {
         return document;
@@ -66,7 +67,7 @@ pub fn with_recognised(document: Extracted, recognised: &BTreeMap<u32, Recognise
     let mut out = Rebuilt { text: String::new(), chars: 0, blocks: Vec::new() };
     let mut waiting = recognised.iter().peekable();
     let partly = |page: u32| document.report.pages_partly_unreadable.contains(&page);
-    // The words of the page that is being kept.
+    // The words of a page whose text is kept.
     let mut own = HashSet::new();
     for (block, text) in document.blocks.iter().zip(block_texts(&document)) {
         let page = block.page.unwrap_or(1);
@@ -91,10 +92,10 @@ pub fn with_recognised(document: Extracted, recognised: &BTreeMap<u32, Recognise
     report.pages_without_text.retain(|page| !recognised.contains_key(page));
     report.pages_partly_unreadable.retain(|page| !recognised.contains_key(page));
     if report.pages_without_text.is_empty() && report.pages_partly_unreadable.is_empty() {
-        // Whatever they set has been seen.
+        // All text in these fonts has been recognised.
         report.unreadable_fonts.clear();
     }
-    // They are judged again by what the text is now.
+    // Judged again on the new text.
     report.doubts.retain(|doubt| {
         !matches!(
             doubt,
@@ -105,7 +106,6 @@ pub fn with_recognised(document: Extracted, recognised: &BTreeMap<u32, Recognise
     Extracted { text: out.text, blocks: out.blocks, report, ..document }
 }
 
-/// The text of each block.
 fn block_texts(document: &Extracted) -> impl Iterator<Item = &str> {
     let (mut byte, mut char) = (0, 0);
     let mut at = move |wanted: usize| {
@@ -120,7 +120,7 @@ fn block_texts(document: &Extracted) -> impl Iterator<Item = &str> {
     })
 }
 
-/// A document's text while it is put together anew.
+/// A document's text being rebuilt.
 struct Rebuilt {
     text: String,
     chars: usize,
@@ -140,24 +140,24 @@ impl Rebuilt {
         self.blocks.push(Block { start, end: self.chars, header_end, ..block.clone() });
     }
 
-    /// `own` are the words that the page has beside the recognised ones.
+    /// `own`: the words that the page has besides the recognised ones.
     fn page(&mut self, number: u32, found: &str, own: &HashSet<String>) {
-        for (kind, text) in paragraphs(&unsaid(found, own)) {
+        for (kind, text) in paragraphs(&lines_not_in(found, own)) {
             let block = Block { start: 0, end: 0, page: Some(number), heading: Vec::new(), kind, header_end: None };
             self.push(&block, &text);
         }
     }
 }
 
-/// In lower case, without what stands around them.
+/// Words in lower case, without surrounding punctuation.
 fn words(text: &str) -> impl Iterator<Item = String> {
     let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
     words.map(str::to_lowercase)
 }
 
-/// The lines of a recognised text that say something else than `own`: recognition is rarely without a mistake, so half of
-/// the words tell that a line is the same.
-fn unsaid<'a>(text: &'a str, own: &HashSet<String>) -> Cow<'a, str> {
+/// The recognised lines that are not already in `own`. Recognition makes mistakes, so half of its words suffice to
+/// identify a line.
+fn lines_not_in<'a>(text: &'a str, own: &HashSet<String>) -> Cow<'a, str> {
     if own.is_empty() {
         return Cow::Borrowed(text);
     }
@@ -172,7 +172,7 @@ fn unsaid<'a>(text: &'a str, own: &HashSet<String>) -> Cow<'a, str> {
     Cow::Owned(text.split('\n').filter(is_new).collect::<Vec<_>>().join("\n"))
 }
 
-/// The blocks of a recognised text: parted by empty lines, running text put together, short lines left alone.
+/// Splits recognised text into blocks at empty lines; running text is joined, short lines are kept.
 fn paragraphs(text: &str) -> Vec<(BlockKind, String)> {
     let text = clean(&text.replace('\u{c}', "\n\n").replace("\r\n", "\n"));
     let mut found = Vec::new();
@@ -190,7 +190,7 @@ fn paragraphs(text: &str) -> Vec<(BlockKind, String)> {
     found
 }
 
-/// Whether lines are as long as each other up to the last, and have few numbers: rows of a table must stay rows.
+/// Whether lines are about equally long up to the last, with few numbers: rows of a table must stay rows.
 fn is_running_text(lines: &[&str]) -> bool {
     let length = |line: &&str| line.chars().count();
     let longest = lines.iter().map(length).max().unwrap_or(0);
@@ -200,7 +200,7 @@ fn is_running_text(lines: &[&str]) -> bool {
     longest >= SHORT_LINE && full.iter().all(|line| length(line) * 10 >= longest * 6) && digits * 5 <= all
 }
 
-/// Lines as one text; a word that a hyphen parts at the end of a line is whole again.
+/// Joins lines, and words hyphenated across line ends.
 fn joined(lines: &[&str]) -> String {
     let mut out = String::new();
     for line in lines {

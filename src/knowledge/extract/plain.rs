@@ -1,13 +1,13 @@
-//! Plain text: paragraphs are what empty lines separate. Source code, settings and logs keep every line.
+//! Plain text: paragraphs are separated by empty lines. Source code, settings and logs keep every line.
 
 use super::{
     BlockKind, ExtractError, Extracted, Kind, Limits,
     builder::Builder,
     decode::{decode_or_guess, tidy},
-    mail, notebook, written,
+    escapes, mail, notebook,
 };
 
-/// Lines of code in one block, where no empty line ends it before.
+/// Maximum lines of code per block without an empty line.
 const LONGEST_CODE: usize = 200;
 
 pub(super) fn extract(bytes: &[u8], limits: &Limits) -> Result<Extracted, ExtractError> {
@@ -34,7 +34,7 @@ pub(super) fn append_text(builder: &mut Builder, text: &str) -> Result<(), Extra
     flush(builder, &mut paragraph)
 }
 
-/// A paragraph wrapped by hand flows; one of short or indented lines (an address, a log, a poem) keeps its lines.
+/// Joins the lines of a hard-wrapped paragraph; short or indented lines (an address, a log, a poem) are kept.
 fn flush(builder: &mut Builder, paragraph: &mut String) -> Result<(), ExtractError> {
     if is_wrapped(paragraph) {
         builder.paragraph(paragraph)?;
@@ -45,7 +45,7 @@ fn flush(builder: &mut Builder, paragraph: &mut String) -> Result<(), ExtractErr
     Ok(())
 }
 
-/// Whether each line ends where its next word would no longer fit. Lists, tables, quotes and logs do not look so.
+/// Whether each line ends where its next word would not have fitted. Not the case in lists, tables, quotes and logs.
 fn is_wrapped(paragraph: &str) -> bool {
     let lines: Vec<&str> = paragraph.lines().map(str::trim_end).collect();
     let width = lines.iter().map(|line| line.chars().count()).max().unwrap_or(0);
@@ -55,7 +55,7 @@ fn is_wrapped(paragraph: &str) -> bool {
     let is_prose = |line: &str| {
         let mut words = line.split(' ');
         let first = words.next().unwrap_or_default();
-        // The number of an item, or the time of an entry.
+        // An item number or a timestamp.
         let marks = (first.ends_with(['.', ')', ':']) && first.len() <= 4)
             || first.bytes().filter(u8::is_ascii_digit).count() >= 6;
         !line.starts_with([' ', '\t', '>', '-', '*', '+', '|', '•', '–', '—', '#', '='])
@@ -66,27 +66,27 @@ fn is_wrapped(paragraph: &str) -> bool {
     let full = |pair: &[&str]| {
         let next = pair[1].split(' ').next().unwrap_or_default();
         let with_next = pair[0].chars().count() + 1 + next.chars().count();
-        // Some wrap a little before the edge.
+        // Some programs wrap a little before the edge.
         with_next + 4 > width && pair[0].chars().count() >= 30
     };
     lines.iter().all(|line| is_prose(line)) && lines.windows(2).all(full)
 }
 
-/// Code, settings, logs, and markup that we do not read: each line as it stands.
+/// Code, settings, logs, and unsupported markup: lines are kept as they are.
 pub(super) fn extract_code(bytes: &[u8], limits: &Limits) -> Result<Extracted, ExtractError> {
-    let unfolded = written::unfold(bytes);
+    let unfolded = escapes::unfold(bytes);
     let decoded = decode_or_guess(&unfolded, None);
     let mut builder = Builder::new(limits);
     let text = tidy(&decoded.text);
     match notebook::cells(&text) {
         Some(cells) => notebook::append(&mut builder, cells, limits)?,
-        None => append_code(&mut builder, &written::unescape(&text))?,
+        None => append_code(&mut builder, &escapes::unescape(&text))?,
     }
     builder.report().guessed_encoding = decoded.guessed;
     Ok(builder.finish(Kind::Code, None))
 }
 
-/// A block for each part between empty lines that does not begin indented.
+/// A new block after each empty line that is followed by an unindented line.
 pub(super) fn append_code(builder: &mut Builder, text: &str) -> Result<(), ExtractError> {
     let mut part = String::new();
     let (mut empty, mut count) = (false, 0);

@@ -1,17 +1,17 @@
-//! Whether a text looks like words of a language, or like the numbers of glyphs and misread encodings.
+//! Tells natural language from glyph numbers and wrongly decoded text.
 //!
-//! Judged without a dictionary, and only where a word can be judged: letters of the scripts that write vowels need some
-//! of them, scripts do not mix within a word, and symbols do not stand between letters. Numbers, codes, short words
-//! and abbreviations say nothing either way.
+//! Works without a dictionary, and only judges words that allow it: words in scripts that write vowels need some,
+//! scripts do not mix within a word, and symbols do not occur between letters. Numbers, codes, short words and
+//! abbreviations are neutral.
 
 use unicode_normalization::UnicodeNormalization;
 
-/// Fewer words than this cannot be judged.
-const FEWEST_WORDS: usize = 20;
-/// Less than this share of vowels in a whole text is no language that writes them: the least are near a third.
-const FEWEST_VOWELS: f32 = 0.25;
+/// Minimum number of words to judge.
+const MIN_WORDS: usize = 20;
+/// Minimum share of vowels in a whole text in such scripts: the lowest in any language is near a third.
+const MIN_VOWEL_SHARE: f32 = 0.25;
 
-/// Share of the words that look like words, among those that can be judged, 0 to 1; `None` where there are too few.
+/// Share of plausible words among those that can be judged, 0 to 1; `None` if there are too few.
 pub(super) fn share(text: &str) -> Option<f32> {
     let (mut all, mut good, mut letters, mut vowels) = (0usize, 0usize, 0usize, 0usize);
     for word in text.split_whitespace().take(100_000) {
@@ -27,14 +27,14 @@ pub(super) fn share(text: &str) -> Option<f32> {
             vowels += of_them;
         }
     }
-    if all < FEWEST_WORDS {
+    if all < MIN_WORDS {
         return None;
     }
     let share = good as f32 / all as f32;
     let vowel_share = vowels as f32 / letters.max(1) as f32;
-    // A cipher has its words with vowels too, by chance.
-    let poor = letters > 200 && vowel_share < FEWEST_VOWELS;
-    Some(if poor { share * vowel_share / FEWEST_VOWELS * 0.6 } else { share })
+    // A substitution cipher has some words with vowels by chance.
+    let poor = letters > 200 && vowel_share < MIN_VOWEL_SHARE;
+    Some(if poor { share * vowel_share / MIN_VOWEL_SHARE * 0.6 } else { share })
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +52,7 @@ enum Script {
     Other,
 }
 
-/// Code and addresses are words with ASCII punctuation between them; a glyph's number is judged whole.
+/// Code and addresses are words separated by ASCII punctuation; a glyph number is judged as a whole.
 fn parts(word: &str) -> impl Iterator<Item = &str> {
     let whole = is_glyph_number(word);
     word.split(move |c: char| !whole && c.is_ascii_punctuation()).filter(|part| !part.is_empty())
@@ -84,7 +84,7 @@ fn judge(part: &str) -> Verdict {
     if is_glyph_number(part) {
         return Verdict::Bad;
     }
-    // Quotes, dashes and signs around a word belong to no word.
+    // Ignore quotes, dashes and symbols around a word.
     let word = part.trim_matches(|c: char| !c.is_alphanumeric() && !is_odd(c));
     let letters: Vec<char> = word.chars().filter(|c| c.is_alphabetic()).collect();
     if word.chars().any(is_odd) {
@@ -99,7 +99,7 @@ fn judge(part: &str) -> Verdict {
     }
     let first = script(letters[0]);
     if letters.iter().all(|c| script(*c) == Script::Other) {
-        // Scripts without spaces make one word of a sentence: any of it is a word.
+        // In scripts without spaces a sentence is one word, so any letter suffices.
         return Verdict::Good;
     }
     if word.split(is_joint).any(mixes_scripts) {
@@ -122,7 +122,7 @@ fn mixes_scripts(word: &str) -> bool {
     scripts.next().is_some_and(|first| scripts.any(|other| other != first))
 }
 
-/// Joins the parts of a word or stands beside a number.
+/// Characters within a compound word or beside a number.
 fn is_joint(c: char) -> bool {
     matches!(
         c,
@@ -131,12 +131,12 @@ fn is_joint(c: char) -> bool {
     ) || unicode_normalization::char::is_combining_mark(c)
 }
 
-/// Never part of a text that was read rightly.
+/// Characters that never occur in correctly decoded text.
 fn is_odd(c: char) -> bool {
     c == '\u{fffd}' || c.is_control() || matches!(c, '\u{e000}'..='\u{efff}' | '\u{f100}'..='\u{f8ff}')
 }
 
-/// Letters of the scripts that write vowels, and the vowels among them.
+/// Number of letters in scripts that write vowels, and of vowels among them.
 fn count_vowels(word: &str) -> (usize, usize) {
     let (mut letters, mut vowels) = (0, 0);
     for c in word.chars().filter(|c| c.is_alphabetic() && script(*c) != Script::Other) {

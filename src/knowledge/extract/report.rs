@@ -1,7 +1,7 @@
-//! What reading a document gave, what it left out and what it doubts. Shown on the document's page and in the API.
+//! The reading report: statistics, omissions and doubts. Shown on the document's page and in the API.
 //!
-//! A reader may drop only what it can show to be furniture, and says so here; what it could not read, or read
-//! and does not trust, it says here too. Nothing is dropped in silence.
+//! A reader may only drop what is provably not content, and records it here, together with everything it could not read
+//! or does not trust. Nothing is dropped silently.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -11,109 +11,109 @@ use super::{
     unread::{UnreadDetail, UnreadPart, UnreadValue},
 };
 
-/// Examples kept of each kind of what was left out: enough to judge by, whatever the document's length.
-const MOST_EXAMPLES: usize = 20;
+/// Maximum examples kept per kind of omission: enough to judge by, for a document of any length.
+const MAX_EXAMPLES: usize = 20;
 const LONGEST_EXAMPLE: usize = 200;
-/// Below this share of plausible words a text is doubted.
+/// A text with a lower share of plausible words is doubted.
 pub(super) const PLAUSIBLE: f32 = 0.6;
 
-/// What reading a document gave, and what it left out or doubts.
+/// Result of reading a document: statistics, omissions and doubts.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 #[schema(as = ReadingReport)]
 pub struct Report {
     /// Characters of the text (Unicode scalar values).
     pub characters: u64,
-    /// Words of the text, as white space parts them.
+    /// Words of the text, separated by white space.
     pub words: u64,
     pub tables: u32,
-    /// Pictures without a caption or an alternative text: what they show cannot be found.
+    /// Images without a caption or alternative text; their content is not searchable.
     pub images_without_text: u32,
-    /// Filled fields of a form whose values are in the text.
+    /// Filled form fields whose values are in the text.
     pub form_fields: u32,
-    /// Comments and notes of readers whose words are in the text.
+    /// Comments and notes that are in the text.
     pub comments: u32,
     /// Pages without any text of their own, from 1.
     pub pages_without_text: Vec<u32>,
-    /// Pages with some text, most of which is a picture, or with words that their font does not tell, from 1.
+    /// Pages, from 1, with some text that are mostly an image, or have words in a font without a character map.
     pub pages_partly_unreadable: Vec<u32>,
-    /// Pages whose text was recognised from their picture (OCR), from 1.
+    /// Pages recognised by OCR, from 1.
     pub pages_by_ocr: Vec<u32>,
-    /// Pages that a vision model has read, from 1.
+    /// Pages read by a vision model, from 1.
     pub pages_by_model: Vec<u32>,
-    /// Fonts whose characters could not be told.
+    /// Fonts without a usable character map.
     pub unreadable_fonts: Vec<String>,
-    /// Characters that a viewer would not show (hidden layers, white text, `display: none`); they are not in the text.
+    /// Characters that a viewer would not show (hidden layers, white text, `display: none`); not part of the text.
     pub hidden_characters: u64,
-    /// Share of the words that look like words of a language, 0 to 1; null where there are too few to judge.
+    /// Share of plausible words, 0 to 1; null if there are too few to judge.
     pub plausible_words: Option<f32>,
-    /// The encoding that the text was read in, where the file does not say it and it is no UTF-8: a guess by statistics.
+    /// Encoding guessed by statistics, if the file does not declare it and is not UTF-8.
     pub guessed_encoding: Option<String>,
-    /// Characters that could not be decoded and stand in the text as U+FFFD.
+    /// Characters that could not be decoded, replaced by U+FFFD in the text.
     pub undecodable_characters: u64,
-    /// Why the document has no text at all, where it is known.
+    /// Why the document has no text, if known.
     pub no_text_reason: Option<String>,
-    /// What is not in the text, with examples.
+    /// Text that was left out, with examples.
     pub left_out: Vec<LeftOut>,
     /// Parts of the file that could not be read.
     pub unread: Vec<UnreadPart>,
-    /// The same in words.
+    /// `unread` as English text.
     pub unread_parts: Vec<String>,
-    /// Pages without usable text that no other way has read, and why.
+    /// Pages that stayed without usable text, with reasons.
     pub unread_pages: Vec<UnreadPages>,
-    /// Why somebody should look at the document; empty where nothing is doubted.
+    /// Reasons to check the extracted text; empty if there are none.
     pub doubts: Vec<Doubt>,
 }
 
-/// Text of one kind that is in the document and not in what was kept of it.
+/// Omitted text of one kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LeftOut {
     pub kind: LeftOutKind,
-    /// How often.
+    /// Number of occurrences.
     pub count: u64,
-    /// Characters in all.
+    /// Total characters.
     pub characters: u64,
-    /// The first different ones, each cut to 200 characters.
+    /// The first distinct ones, each cut to 200 characters.
     pub examples: Vec<String>,
 }
 
-/// Pages that stayed without usable text, for one reason.
+/// Pages that stayed without usable text for the same reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct UnreadPages {
     pub reason: UnreadReason,
     /// From 1.
     pub pages: Vec<u32>,
-    /// What went wrong, in words; empty where the reason says it all.
+    /// Details in English; empty if the reason says everything.
     #[serde(default)]
     pub detail: String,
-    /// The same as a value, where it is one.
+    /// The details as a structured value, if available.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<UnreadValue>,
 }
 
-/// Why a page without usable text was not read from its picture.
+/// Why a page without usable text was not read from its image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum UnreadReason {
     /// The knowledge base reads text only.
     Off,
-    /// The programs for OCR (tesseract, pdftoppm) are not installed.
+    /// The OCR programs (tesseract, pdftoppm) are not installed.
     NotInstalled,
-    /// No language data for OCR is installed for the languages of the base.
+    /// No OCR data is installed for the base's languages.
     NoLanguage,
-    /// More such pages than one document may have.
+    /// The document has more such pages than the limit.
     OverLimit,
-    /// The document's time for OCR was used up.
+    /// The document's OCR time limit was reached.
     OutOfTime,
-    /// OCR broke off.
+    /// OCR failed.
     OcrFailed,
-    /// Neither OCR nor a model found words in the picture.
+    /// Neither OCR nor a model found words.
     NothingFound,
-    /// OCR is not sure of what it sees: a poor scan, handwriting, a drawing.
+    /// OCR confidence is too low: a poor scan, handwriting, a drawing.
     Unclear,
-    /// The tokens of the day, or the pages of the document, for reading by a model are used up.
+    /// The daily token budget, or the page limit per document, for the vision model is used up.
     OverBudget,
-    /// The model could not be asked, or gave no answer.
+    /// The model could not be reached, or returned no answer.
     ModelFailed,
 }
 
@@ -149,19 +149,21 @@ impl UnreadReason {
 }
 
 impl UnreadReason {
-    /// What to do about it, for the API; pages say it in their language.
+    /// What to do about it, in English for the API; pages translate the reason.
     pub fn advice(self) -> &'static str {
         match self {
-            Self::Off => "the base reads text only: switch on OCR in its settings and read the document again",
+            Self::Off => "the base reads text only: enable OCR in its settings and read the document again",
             Self::NotInstalled => "OCR is not installed on this server: install tesseract-ocr and poppler-utils",
-            Self::NoLanguage => "OCR has no data for the languages of this base: install it, or choose other languages",
-            Self::OverLimit => "it has more such pages than knowledge.ocr_pages allows",
-            Self::OutOfTime => "the time for OCR of one document was used up",
-            Self::OcrFailed => "OCR broke off: read the document again",
-            Self::NothingFound => "OCR found no words in the pictures",
-            Self::Unclear => "the pictures are too unclear for OCR: scan the document again in better quality",
-            Self::OverBudget => "the budget for reading by a model is used up: read the document again tomorrow",
-            Self::ModelFailed => "the model that reads pictures could not be asked: read the document again",
+            Self::NoLanguage => "OCR has no data for the languages of this base: install it, or select other languages",
+            Self::OverLimit => "the document has more such pages than knowledge.ocr_pages allows",
+            Self::OutOfTime => "the OCR time limit of the document was reached",
+            Self::OcrFailed => "OCR failed: read the document again",
+            Self::NothingFound => "OCR found no words in the images",
+            Self::Unclear => "the images are too poor for OCR: scan the document again in better quality",
+            Self::OverBudget => {
+                "the daily token budget of the vision model is used up: read the document again tomorrow"
+            }
+            Self::ModelFailed => "the vision model could not be reached: read the document again",
         }
     }
 }
@@ -169,21 +171,21 @@ impl UnreadReason {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LeftOutKind {
-    /// The numbers of pages.
+    /// Page numbers.
     PageNumber,
-    /// A header or footer that stands on many pages; kept once.
+    /// A header or footer repeated on many pages; kept once.
     RunningLine,
     /// Menus, breadcrumbs and the like of a web page.
     Navigation,
-    /// What a viewer does not show.
+    /// Text that a viewer does not show.
     Hidden,
     /// Deleted or moved away by a tracked change.
     Revision,
-    /// Programs and style sheets.
+    /// Scripts and style sheets.
     Script,
-    /// Said twice by the file: a fallback beside what it falls back from.
+    /// Duplicated in the file, such as a fallback beside the original.
     Duplicate,
-    /// A note of the author in the source, which no reader is shown.
+    /// An author's comment in the source, invisible to readers.
     Comment,
 }
 
@@ -214,27 +216,27 @@ impl LeftOutKind {
     }
 }
 
-/// A reason to look at a document.
+/// A reason to check the extracted text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Doubt {
-    /// Some pages have no text, only pictures.
+    /// Some pages have only images and no text.
     PagesWithoutText,
-    /// Fonts that do not tell which characters they show.
+    /// Some fonts have no usable character map.
     UnreadableFonts,
-    /// Few of the words look like words.
+    /// Few of the words look like real words.
     ImplausibleText,
-    /// Text that a viewer would not show was found.
+    /// Text was found that a viewer would not show.
     HiddenText,
     /// A part of the file could not be read.
     UnreadParts,
-    /// Characters that could not be decoded.
+    /// Some characters could not be decoded.
     UndecodableCharacters,
-    /// More was left out as furniture than is usual.
+    /// More text than usual was left out as headers, footers or navigation.
     MuchLeftOut,
-    /// A page's text came in no order that could be followed.
+    /// The reading order of a page could not be determined.
     UncertainOrder,
-    /// Read from pictures: by OCR or by a model.
+    /// Read from images: by OCR or by a model.
     ReadFromPictures,
 }
 
@@ -268,7 +270,7 @@ impl Doubt {
 }
 
 impl Report {
-    /// Notes that `text` is not in what is kept. White space alone is nothing.
+    /// Records that `text` was left out; ignores white space.
     pub(super) fn leave_out(&mut self, kind: LeftOutKind, text: &str) {
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
         if text.is_empty() {
@@ -289,19 +291,19 @@ impl Report {
         entry.count += 1;
         entry.characters += characters;
         let example: String = text.chars().filter(|c| !c.is_control()).take(LONGEST_EXAMPLE).collect();
-        if entry.examples.len() < MOST_EXAMPLES && !entry.examples.contains(&example) {
+        if entry.examples.len() < MAX_EXAMPLES && !entry.examples.contains(&example) {
             entry.examples.push(example);
         }
     }
 
-    /// Adds a doubt that no figure tells.
+    /// Adds a doubt that does not follow from the statistics.
     pub fn doubt(&mut self, doubt: Doubt) {
         if !self.doubts.contains(&doubt) {
             self.doubts.push(doubt);
         }
     }
 
-    /// Notes that a page stays without usable text.
+    /// Records that a page stays without usable text.
     pub fn unread_page(&mut self, page: u32, reason: UnreadReason, detail: &UnreadDetail) {
         let same = self.unread_pages.iter_mut().find(|entry| entry.reason == reason && entry.detail == detail.words);
         match same {
@@ -315,7 +317,7 @@ impl Report {
         }
     }
 
-    /// Fills in what the text itself tells, and the doubts that follow from the figures.
+    /// Fills in the statistics of the text, and the doubts that follow from them.
     pub(super) fn conclude(&mut self, kind: Kind, text: &str) {
         self.characters = text.chars().count() as u64;
         self.words = text.split_whitespace().count() as u64;
@@ -328,11 +330,11 @@ impl Report {
         }
         self.plausible_words = super::plausible::share(text);
         if self.no_text_reason.is_none() && self.hidden_characters > 0 && !text.chars().any(char::is_alphanumeric) {
-            self.no_text_reason = Some("all of its text is hidden from a reader".to_owned());
+            self.no_text_reason = Some("all of its text is hidden".to_owned());
         }
         let furniture: u64 =
             self.left_out.iter().filter(|l| l.kind == LeftOutKind::RunningLine).map(|l| l.characters).sum();
-        // Every web page has a few hidden parts: templates, menus that open, words for screen readers.
+        // Every web page has some hidden parts: templates, closed menus, screen reader text.
         let usual = if kind == Kind::Html { self.characters / 10 } else { 0 };
         for (holds, doubt) in [
             (!self.pages_without_text.is_empty(), Doubt::PagesWithoutText),

@@ -1,14 +1,14 @@
-//! What a file is: PDF, Word and HTML by their content. Which kind of text it is cannot be told by that, and a wrong
-//! answer would change it: there a known extension wins, and only without one it is guessed.
+//! Detects the kind of a file: PDF, Word and HTML by content. The kind of a text file cannot be told reliably by
+//! content, and a wrong guess would change the text, so a known extension wins there.
 
 use std::io::{Cursor, Read};
 
 use super::{Kind, Unsupported, decode::decode, mail::is_mail};
 
-/// Signs of a text format stand at its beginning.
+/// Signs of a text format are at its beginning.
 const SAMPLE_BYTES: usize = 64 << 10;
 
-/// `filename` as the user gave it; it need not have an extension.
+/// `filename` as given by the user; it may have no extension.
 pub fn sniff(bytes: &[u8], filename: &str) -> Result<Kind, Unsupported> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Err(Unsupported::Empty);
@@ -28,7 +28,7 @@ pub fn sniff(bytes: &[u8], filename: &str) -> Result<Kind, Unsupported> {
             return Err(Unsupported::Other(name.to_owned()));
         }
     }
-    // Text first: `infer` knows many formats by two letters, and a sentence may well begin with "BM" or "MZ".
+    // Check for text first: `infer` identifies many formats by two letters, and a text may start with "BM" or "MZ".
     if !is_text(sample) {
         return Err(Unsupported::Other(binary_name(sample)));
     }
@@ -39,13 +39,13 @@ pub fn sniff(bytes: &[u8], filename: &str) -> Result<Kind, Unsupported> {
     Ok(text_kind(&text, sample, filename))
 }
 
-/// The header may stand after some junk (ISO 32000-1, Annex H), but a text that talks about "%PDF-" is no PDF.
+/// The header may follow some junk (ISO 32000-1, Annex H), but a text that mentions "%PDF-" is not a PDF.
 fn is_pdf(bytes: &[u8]) -> bool {
     let head = &bytes[..bytes.len().min(1024)];
     let Some(at) = find(head, b"%PDF-") else { return false };
     head[..at].trim_ascii().is_empty()
         || head.starts_with(b"\xef\xbb\xbf")
-        // Its objects tell it also where its end is padded, or missing.
+        // Objects identify it even if its end is padded or missing.
         || (find(&bytes[at..], b" obj").is_some() && find(&bytes[at..], b"endobj").is_some())
 }
 
@@ -55,7 +55,7 @@ fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
 
 fn zipped(bytes: &[u8]) -> Result<Kind, Unsupported> {
     let Ok(mut archive) = zip::ZipArchive::new(Cursor::new(bytes)) else {
-        // A document cut off in the upload: extraction will say that it is damaged.
+        // A truncated upload: extraction will report the damage.
         return if find(bytes, b"word/document.xml").is_some() {
             Ok(Kind::Docx)
         } else {
@@ -73,7 +73,7 @@ fn zipped(bytes: &[u8]) -> Result<Kind, Unsupported> {
     } else {
         let mut mime = String::new();
         if let Ok(entry) = archive.by_name("mimetype") {
-            // An unreadable entry leaves the name empty, and the file is then simply a ZIP archive.
+            // If the entry is unreadable the name stays empty, and the file counts as a plain ZIP archive.
             let _ = entry.take(100).read_to_string(&mut mime);
         }
         match mime.trim() {
@@ -86,7 +86,7 @@ fn zipped(bytes: &[u8]) -> Result<Kind, Unsupported> {
     Err(Unsupported::Other(name))
 }
 
-/// OLE2: the streams' names are UTF-16 in the directory.
+/// OLE2: stream names in the directory are UTF-16.
 fn compound_file(bytes: &[u8]) -> Unsupported {
     let has = |name: &str| find(bytes, &name.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>()).is_some();
     if has("EncryptedPackage") {
@@ -102,20 +102,21 @@ fn compound_file(bytes: &[u8]) -> Unsupported {
 
 fn is_text(sample: &[u8]) -> bool {
     let text = decode(complete(sample), None);
-    // Padding of old disks, and the mark that ended files on them.
+    // Padding and the end-of-file mark of old systems.
     let text = text.trim_end_matches(['\0', '\u{1a}']);
-    // What print and terminals leave behind is common in texts; see `decode::tidy`.
+    // Printer and terminal control characters are common in text files; see `decode::tidy`.
     let odd = |c: &char| {
         (c.is_control()
             && !matches!(c, '\n' | '\r' | '\t' | '\u{8}' | '\u{b}' | '\u{c}' | '\u{1b}' | '\u{7f}' | '\u{85}'))
             || *c == '\u{fffd}'
     };
     let (all, odd) = (text.chars().count(), text.chars().filter(odd).count());
-    // A few stray control characters are a flaw of a text; more is a binary file, and so are a few behind a known mark.
+    // A few stray control characters are acceptable in a text; more mean a binary file, as do a few after a known
+    // signature.
     all > 0 && odd <= 3 + all / 50 && (odd <= 3 || infer::get(sample).is_none())
 }
 
-/// Without the character that the sample's end cuts through.
+/// The sample without a character that its end cuts.
 fn complete(sample: &[u8]) -> &[u8] {
     match std::str::from_utf8(sample) {
         Err(error) if error.error_len().is_none() => &sample[..error.valid_up_to()],
@@ -128,18 +129,18 @@ fn binary_name(sample: &[u8]) -> String {
         Some(kind) => {
             let (extension, mime) = (kind.extension().to_uppercase(), kind.mime_type());
             match kind.matcher_type() {
-                infer::MatcherType::Image => format!("a picture ({extension})"),
-                infer::MatcherType::Audio => format!("a sound file ({extension})"),
+                infer::MatcherType::Image => format!("an image ({extension})"),
+                infer::MatcherType::Audio => format!("an audio file ({extension})"),
                 infer::MatcherType::Video => format!("a video ({extension})"),
                 infer::MatcherType::Archive => format!("an archive ({extension})"),
-                _ => format!("a file of the type {mime}"),
+                _ => format!("a file of type {mime}"),
             }
         }
         None => "a binary file".to_owned(),
     }
 }
 
-/// Office documents as one file of XML: their tags would be read as words.
+/// Single-file XML office documents, whose tags would otherwise be read as words.
 fn other_markup(text: &str) -> Option<&'static str> {
     let start = text.trim_start_matches(['\u{feff}', ' ', '\n', '\r', '\t']);
     let start = &start[..start.floor_char_boundary(2000)];
@@ -156,7 +157,7 @@ fn other_markup(text: &str) -> Option<&'static str> {
     }
 }
 
-/// A known extension wins: each guess would change what the text says (`<package>`, `__name__`).
+/// A known extension wins: a wrong guess would change the text (`<package>`, `__name__`).
 fn text_kind(text: &str, sample: &[u8], filename: &str) -> Kind {
     let extension = extension(filename);
     let start = skip_prologue(text).get(..200).unwrap_or(skip_prologue(text)).to_ascii_lowercase();
@@ -165,9 +166,9 @@ fn text_kind(text: &str, sample: &[u8], filename: &str) -> Kind {
         Some("md" | "markdown" | "mdown" | "mkd" | "mkdn" | "mdx" | "qmd" | "rmd") => return Kind::Markdown,
         Some("csv" | "tsv" | "tab" | "psv") => return Kind::Csv,
         Some(extension) if CODE.split(' ').any(|known| known == extension) => return Kind::Code,
-        // The reader of texts knows it by the same sign.
+        // The plain text reader detects mail by the same sign.
         _ if is_mail(sample) => return Kind::Text,
-        // Without any tag its lines are what parts it.
+        // Without any tag, it is text structured by its lines.
         Some("html" | "htm" | "xhtml" | "xht" | "shtml") if is_page || has_html_tag(text) => {
             return Kind::Html;
         }
@@ -178,7 +179,7 @@ fn text_kind(text: &str, sample: &[u8], filename: &str) -> Kind {
         return Kind::Html;
     }
     let signs = markdown_signs(text);
-    // A fragment of HTML; but a README often opens with a few tags of its own.
+    // An HTML fragment; a README often starts with a few tags, too.
     let fragment = [
         "<div",
         "<p>",
@@ -202,7 +203,7 @@ fn text_kind(text: &str, sample: &[u8], filename: &str) -> Kind {
         return Kind::Html;
     }
     match extension.as_deref() {
-        // Of a file that is named as what it is not, the name says nothing.
+        // The extension contradicts the content, so ignore it.
         None => {}
         Some(extension) if NO_TEXT.split(' ').any(|known| known == extension) => {}
         Some(_) => return Kind::Text,
@@ -210,7 +211,7 @@ fn text_kind(text: &str, sample: &[u8], filename: &str) -> Kind {
     if signs >= 2 { Kind::Markdown } else { Kind::Text }
 }
 
-/// Elements that only a page has; a text may well speak of `<region>`.
+/// Elements that indicate a web page; a text may well mention `<region>`.
 fn has_html_tag(text: &str) -> bool {
     let names = "p div span h1 h2 h3 h4 h5 h6 ul ol li dl dt dd table tr td th tbody thead a b i em strong u br hr img \
         pre code blockquote section article main header footer nav aside form input button label select details summary \
@@ -225,7 +226,7 @@ fn has_html_tag(text: &str) -> bool {
     })
 }
 
-/// Formats whose every line counts as it stands.
+/// Extensions of formats whose lines are kept as they are.
 const CODE: &str = "yaml yml json jsonl ndjson json5 jsonc geojson ipynb toml ini cfg conf config cnf env properties editorconfig \
     reg inf desktop service unit timer socket plist xml xsd xsl xslt svg rss atom wsdl kml gpx dtd py pyi pyw sh \
     bash zsh fish ksh bat cmd ps1 psm1 sql ddl rs js mjs cjs ts mts cts jsx tsx vue svelte astro css scss sass \
@@ -235,7 +236,7 @@ const CODE: &str = "yaml yml json jsonl ndjson json5 jsonc geojson ipynb toml in
     vcf ldif rules awk sed j2 jinja tmpl tpl ejs hbs mustache erb po pot srt vtt plantuml puml mmd dot gv lock sum \
     mod bicep zig nim sol rst rest pod org textile wiki mediawiki ftl strings csproj sln http";
 
-/// Formats that are no text: a text with such a name is guessed.
+/// Extensions of non-text formats: the kind of a text with such a name is guessed.
 const NO_TEXT: &str =
     "pdf docx doc odt rtf png jpg jpeg gif webp bmp tif tiff zip gz xlsx xls pptx ppt bin exe dat tmp bak html htm";
 
@@ -248,7 +249,7 @@ fn extension(filename: &str) -> Option<String> {
     plausible.then(|| extension.to_ascii_lowercase())
 }
 
-/// Files of programs that have a name and no extension.
+/// Well-known file names without an extension.
 fn is_code_name(filename: &str) -> bool {
     let name = filename.to_ascii_lowercase();
     let names =
@@ -270,7 +271,7 @@ fn is_code_name(filename: &str) -> bool {
         || (name.starts_with('.') && (name.ends_with("rc") || name.ends_with("ignore") || name.starts_with(".env")))
 }
 
-/// Past white space, the XML declaration and comments.
+/// Skips white space, the XML declaration and comments.
 fn skip_prologue(text: &str) -> &str {
     let mut rest = text.trim_start();
     loop {
@@ -288,7 +289,7 @@ fn skip_prologue(text: &str) -> &str {
     }
 }
 
-/// How many different constructs of Markdown the text uses. One alone may be a coincidence: `# comment`.
+/// Number of different Markdown constructs in the text. A single one may be a coincidence: `# comment`.
 fn markdown_signs(text: &str) -> usize {
     let line = |test: fn(&str) -> bool| usize::from(text.lines().any(test));
     line(|l| {

@@ -1,10 +1,10 @@
-//! A table on its way to text: which cell stands in which row and column, and which rows are its header.
+//! Table to text: assigns cells to rows and columns, and detects header rows.
 //!
-//! As text it has a line for each row with its cells between " | ", an empty cell included, so that each value keeps
-//! its column; a bar within a cell is written `\|`. A cell that spans several columns or rows is repeated in each: what
-//! stands below a heading over three columns belongs to it in all three. A long one is no heading and stands once.
-//! A column in which no cell begins is none: programs give a cell a span of 100 to say "the whole row", and cut rows
-//! at places that no other row knows.
+//! Each row becomes a line with its cells between " | ", including empty cells, so that values keep their column; a bar
+//! within a cell is written `\|`. The text of a cell that spans several columns or rows is repeated in each, because a
+//! heading over three columns applies to all of them; long text is not a heading and is written once. Columns in which
+//! no cell begins are dropped: programs use a span of 100 for "the whole row", and split rows at positions that no
+//! other row has.
 
 use std::{collections::BTreeSet, rc::Rc};
 
@@ -12,11 +12,11 @@ use std::{collections::BTreeSet, rc::Rc};
 #[derive(Debug, Default)]
 pub(super) struct Table {
     pub(super) caption: Option<String>,
-    /// Rows at the top that are headings of columns.
+    /// Number of header rows at the top.
     pub(super) header_rows: usize,
     rows: Vec<Vec<Placed>>,
-    /// For each column, the text of a cell that reaches down into it and the rows that it still covers.
-    reaching: Vec<(usize, Rc<str>)>,
+    /// For each column, the text of a cell that spans down into it and the number of rows that it still covers.
+    spanned: Vec<(usize, Rc<str>)>,
 }
 
 /// A text in a row, over one or more columns.
@@ -25,7 +25,7 @@ struct Placed {
     column: usize,
     columns: usize,
     text: Rc<str>,
-    /// The cell begins in this row, and does not reach into it from above.
+    /// The cell begins in this row rather than spanning into it from above.
     begins: bool,
 }
 
@@ -36,12 +36,12 @@ pub(super) struct Cell {
     pub(super) rows: usize,
 }
 
-/// A file may claim any span; no cell is repeated beyond this column, or reaches down there.
+/// Limit of column and row spans: a file may claim any span.
 const LAST_SPANNED: usize = 1000;
-/// A longer text over several cells is no heading: it stands once.
+/// Longer text spanning several cells is not a heading and is written once.
 const LONGEST_REPEATED: usize = 300;
-/// Bytes of repeated texts in one table: beyond them each text stands once.
-const MOST_REPEATED: usize = 4 << 20;
+/// Maximum bytes of repeated text per table; beyond it, text is written once.
+const MAX_REPEATED: usize = 4 << 20;
 
 impl Cell {
     pub(super) fn new(text: impl Into<String>) -> Self {
@@ -49,7 +49,7 @@ impl Cell {
     }
 }
 
-/// A cell's text in the other cells that it covers.
+/// The text of a spanning cell in the further cells that it covers.
 pub(super) fn repeated(text: &str) -> &str {
     if text.len() > LONGEST_REPEATED { "" } else { text }
 }
@@ -63,23 +63,23 @@ impl Table {
         let mut row: Vec<Placed> = Vec::new();
         let mut column = 0;
         for cell in cells {
-            self.reach_into(&mut row, &mut column);
+            self.insert_spanning(&mut row, &mut column);
             let text: Rc<str> = cell.text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|").into();
             let columns = cell.columns.min(LAST_SPANNED.saturating_sub(column)).max(1);
             if cell.rows > 1 && column < LAST_SPANNED {
-                self.reaching.resize(self.reaching.len().max(column + columns), (0, "".into()));
-                self.reaching[column..column + columns].fill((cell.rows - 1, repeated(&text).into()));
+                self.spanned.resize(self.spanned.len().max(column + columns), (0, "".into()));
+                self.spanned[column..column + columns].fill((cell.rows - 1, repeated(&text).into()));
             }
             row.push(Placed { column, columns, text, begins: true });
             column += columns;
         }
-        self.reach_into(&mut row, &mut column);
+        self.insert_spanning(&mut row, &mut column);
         self.rows.push(row);
     }
 
-    /// Puts what reaches down from above into the row, up to the first free column.
-    fn reach_into(&mut self, row: &mut Vec<Placed>, column: &mut usize) {
-        while let Some((left, text)) = self.reaching.get_mut(*column).filter(|(left, _)| *left > 0) {
+    /// Inserts cells that span down from above, up to the first free column.
+    fn insert_spanning(&mut self, row: &mut Vec<Placed>, column: &mut usize) {
+        while let Some((left, text)) = self.spanned.get_mut(*column).filter(|(left, _)| *left > 0) {
             *left -= 1;
             match row.last_mut() {
                 Some(last) if !last.begins && Rc::ptr_eq(&last.text, text) => last.columns += 1,
@@ -93,16 +93,16 @@ impl Table {
         self.rows.iter().flatten().all(|placed| placed.text.is_empty())
     }
 
-    /// For a format that has no way to mark its header.
+    /// For formats that cannot mark header rows.
     pub(super) fn first_row_has_only_words(&self) -> bool {
         self.rows.len() > 1 && self.rows[0].iter().all(|placed| !is_number(&placed.text) || is_year(&placed.text))
     }
 
-    /// The texts of each row in the columns in which any cell begins.
+    /// The texts of each row, in the columns in which any cell begins.
     fn texts(&self) -> Vec<Vec<&str>> {
         let begins = self.rows.iter().flatten().filter(|placed| placed.begins).map(|placed| placed.column);
         let columns: Vec<usize> = begins.collect::<BTreeSet<_>>().into_iter().collect();
-        let mut left = MOST_REPEATED;
+        let mut left = MAX_REPEATED;
         let mut repeat = |text| {
             let text = repeated(text);
             left = left.saturating_sub(text.len() + 3);
@@ -123,8 +123,8 @@ impl Table {
         rows
     }
 
-    /// The lines, and how many of them are caption and header. Where the file does not say which rows are the header,
-    /// the first one is if it looks like that.
+    /// The lines, and how many of them are caption and header. If the file does not mark header rows, the first row
+    /// counts if it looks like one.
     pub(super) fn lines(&self) -> (Vec<String>, usize) {
         let rows = self.texts();
         let header_rows =
@@ -143,7 +143,7 @@ impl Table {
     }
 }
 
-/// A first row of different words, or years, above at least one column of numbers.
+/// Whether the first row has distinct words, or years, above at least one column of numbers.
 fn starts_with_headings(rows: &[Vec<&str>]) -> bool {
     let mut rows = rows.iter().filter(|row| row.iter().any(|cell| !cell.is_empty()));
     let Some(first) = rows.next() else { return false };
@@ -163,13 +163,13 @@ fn starts_with_headings(rows: &[Vec<&str>]) -> bool {
     count > 0 && numbers.iter().any(|n| n * 10 >= count * 6)
 }
 
-/// The cells of a row, without the empty ones at its end.
+/// The cells of a row, without trailing empty ones.
 fn row_line(row: &[&str]) -> String {
     let end = row.iter().rposition(|cell| !cell.is_empty()).map_or(0, |at| at + 1);
     row[..end].join(" | ")
 }
 
-/// A figure with its unit or sign: `10.5`, `-3,92`, `28 %`, `$1 200`.
+/// A number with its unit or sign: `10.5`, `-3,92`, `28 %`, `$1 200`.
 fn is_number(cell: &str) -> bool {
     let digits = cell.chars().filter(char::is_ascii_digit).count();
     let letters = cell.chars().filter(|c| c.is_alphabetic()).count();

@@ -1,4 +1,4 @@
-//! What of a file could not be read, as values: pages say it in the reader's language, the API and the command line in English.
+//! Unreadable parts of a file as values: pages translate them, the API and the command line use English.
 
 use std::fmt;
 
@@ -9,53 +9,53 @@ use utoipa::ToSchema;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct UnreadPart {
     pub what: UnreadWhat,
-    /// From 1, where it belongs to a page.
+    /// From 1, if it belongs to a page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub page: Option<u32>,
-    /// What it is called in the file; empty where it has no name.
+    /// Its name in the file; may be empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
-    /// A number, a kind, or what a decoder says of it, word for word.
+    /// A number, a kind, or the message of a decoder.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
 }
 
-/// What it is that could not be read.
+/// The kind of the unreadable part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum UnreadWhat {
     /// A page of a PDF file.
     Page,
-    /// A stream of a page that could not be unpacked.
+    /// A page's stream that could not be decompressed.
     PackedStream,
-    /// A stream of a page that could not be understood.
+    /// A page's stream that could not be parsed.
     Stream,
-    /// A stream, or a page, with more content than is read.
+    /// A stream or page whose content exceeds the limit.
     MuchContent,
-    /// A page with more characters than are read.
+    /// A page with more characters than the limit.
     ManyCharacters,
-    /// A page with more annotations (`detail`) than are read (`name`).
+    /// A page with more annotations (`detail`) than were read (`name`).
     ManyAnnotations,
-    /// The content of a page ends in the middle of a text.
+    /// A page's content ends inside a text object.
     BrokenText,
-    /// An object that a page shows, and that the file does not have.
+    /// A page refers to an object that is missing from the file.
     MissingObject,
-    /// A form in XFA format, beside the ordinary pages.
+    /// An XFA form beside the ordinary pages.
     Xfa,
     /// The end of the file is missing.
     MissingEnd,
-    /// Text that seems to be drawn as shapes.
+    /// Text that appears to be drawn as shapes.
     DrawnText,
-    /// A part of a DOCX file that is damaged.
+    /// A damaged part of a DOCX file.
     DamagedPart,
-    /// An inserted file that is not in the document.
+    /// An inserted file that is missing from the document.
     MissingInsert,
     /// An inserted file that cannot be read.
     Insert,
     InsertedRtf,
     /// An inserted web archive without a page.
     InsertedArchive,
-    /// A document within documents within documents.
+    /// A document nested too deeply.
     NestedDocument,
     EmbeddedObject,
     ActiveX,
@@ -66,19 +66,19 @@ pub enum UnreadWhat {
     MailPart,
     /// An attached message.
     AttachedMessage,
-    /// An attachment that is no text.
+    /// An attachment that is not text.
     Attachment,
-    /// A choice between forms of a message's body within others.
+    /// Nested alternatives of a message's body.
     NestedForms,
-    /// Content that may not be whole: it is damaged, and what could be unpacked of it was read.
+    /// Content that may be incomplete: it is damaged, and only what could be unpacked was read.
     DamagedContent,
-    /// Files within the file, by their names.
+    /// Embedded files, by name.
     AttachedFiles,
-    /// A file that is pinned to a page.
+    /// A file attached to a page.
     AttachedFile,
-    /// So many more than are named.
+    /// Number of further parts that are not listed.
     More,
-    /// In words only: `detail`.
+    /// Text only: `detail`.
     Other,
 }
 
@@ -152,12 +152,12 @@ impl UnreadWhat {
         }
     }
 
-    /// A part of this kind that has a name in the file.
+    /// A part of this kind with a name in the file.
     pub(super) fn named(self, name: &str) -> UnreadPart {
         UnreadPart { name: name.to_owned(), ..self.into() }
     }
 
-    /// A part of this kind, and what is to be said of it.
+    /// A part of this kind with a detail.
     pub(super) fn with(self, detail: impl fmt::Display) -> UnreadPart {
         UnreadPart { detail: detail.to_string(), ..self.into() }
     }
@@ -184,7 +184,7 @@ impl UnreadPart {
         Self { detail: detail.to_string(), ..self }
     }
 
-    /// Whether nothing of it came into the text, so that a document without any other text could not be read.
+    /// Whether none of it is in the text, so that a document without other text counts as unreadable.
     pub(super) fn is_unreadable(&self) -> bool {
         matches!(self.what, UnreadWhat::Page | UnreadWhat::PackedStream | UnreadWhat::Stream)
     }
@@ -201,33 +201,33 @@ impl fmt::Display for UnreadPart {
         match what {
             UnreadWhat::Page => write!(f, "a page that could not be read ({detail})"),
             UnreadWhat::PackedStream => write!(f, "a stream that could not be unpacked ({detail})"),
-            UnreadWhat::Stream => write!(f, "a stream that could not be understood ({detail})"),
+            UnreadWhat::Stream => write!(f, "a stream that could not be parsed ({detail})"),
             UnreadWhat::MuchContent => f.write_str("more content than is read"),
             UnreadWhat::ManyCharacters => f.write_str("more characters than are read"),
             UnreadWhat::ManyAnnotations => write!(f, "{detail} annotations, of which {name} were read"),
-            UnreadWhat::BrokenText => f.write_str("its content ends in the middle of a text: the rest may be damaged"),
-            UnreadWhat::MissingObject => f.write_str("an object that the file does not have"),
+            UnreadWhat::BrokenText => f.write_str("its content ends inside a text object: the rest may be damaged"),
+            UnreadWhat::MissingObject => f.write_str("an object that is missing from the file"),
             UnreadWhat::Xfa => f.write_str("a form in XFA format, of which only the ordinary pages were read"),
             UnreadWhat::MissingEnd => {
                 write!(f, "the end of the file is missing; {detail} references lead to nothing")
             }
             UnreadWhat::DrawnText => write!(f, "pages whose text seems to be drawn as shapes: {detail}"),
             UnreadWhat::DamagedPart => write!(f, "{name}: {detail}"),
-            UnreadWhat::MissingInsert => f.write_str("an inserted file that is not in the document"),
+            UnreadWhat::MissingInsert => f.write_str("an inserted file that is missing from the document"),
             UnreadWhat::Insert => write!(f, "{name}: an inserted file that cannot be read ({detail})"),
             UnreadWhat::InsertedRtf => write!(f, "{name}: inserted text in the RTF format"),
             UnreadWhat::InsertedArchive => write!(f, "{name}: an inserted web archive (MHT) without a page"),
-            UnreadWhat::NestedDocument => write!(f, "{name}: a document within documents"),
+            UnreadWhat::NestedDocument => write!(f, "{name}: a document nested too deeply"),
             UnreadWhat::EmbeddedObject => write!(f, "an embedded object ({detail})"),
             UnreadWhat::ActiveX => f.write_str("an ActiveX control"),
             UnreadWhat::Chart => write!(f, "{name}: a chart or diagram"),
-            UnreadWhat::SubDocument => f.write_str("a sub-document that is not in the file"),
+            UnreadWhat::SubDocument => f.write_str("a sub-document that is missing from the file"),
             UnreadWhat::MailPart => write!(f, "{name}: it cannot be decoded"),
             UnreadWhat::AttachedMessage => write!(f, "message {name}: {detail}"),
             UnreadWhat::Attachment => write!(f, "attachment {name} ({detail})"),
-            UnreadWhat::NestedForms => f.write_str("a choice between forms of the body within others"),
-            UnreadWhat::DamagedContent => write!(f, "its content may not be whole ({detail})"),
-            UnreadWhat::AttachedFiles => write!(f, "files within the file: {detail}"),
+            UnreadWhat::NestedForms => f.write_str("nested alternatives of the message body"),
+            UnreadWhat::DamagedContent => write!(f, "its content may be incomplete ({detail})"),
+            UnreadWhat::AttachedFiles => write!(f, "embedded files: {detail}"),
             UnreadWhat::AttachedFile => write!(f, "an attached file that was not read ({name})"),
             UnreadWhat::More => write!(f, "and {detail} more"),
             UnreadWhat::Other => f.write_str(detail),
@@ -235,19 +235,19 @@ impl fmt::Display for UnreadPart {
     }
 }
 
-/// What is behind the reason why a page stayed unread, as a value.
+/// The structured detail of why a page stayed unread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "what", rename_all = "snake_case")]
 pub enum UnreadValue {
-    /// How sure OCR is of the words that it sees.
+    /// OCR confidence, percent.
     Certainty {
         percent: u32,
     },
-    /// How many pages of one document a model reads.
+    /// Page limit per document for the vision model.
     PagesOfADocument {
         most: u64,
     },
-    /// How many tokens reading by a model may use in a day.
+    /// Daily token limit for the vision model.
     TokensADay {
         most: u64,
     },
@@ -259,15 +259,15 @@ impl fmt::Display for UnreadValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Certainty { percent } => write!(f, "{percent} %"),
-            Self::PagesOfADocument { most } => write!(f, "{most} pages of one document"),
-            Self::TokensADay { most } => write!(f, "{most} tokens a day"),
+            Self::PagesOfADocument { most } => write!(f, "limit of {most} pages per document"),
+            Self::TokensADay { most } => write!(f, "limit of {most} tokens per day"),
             Self::TookTooLong => f.write_str("it took too long"),
             Self::TooMuchMemory => f.write_str("it took too much memory"),
         }
     }
 }
 
-/// What is added to the reason why a page stayed unread: in English words, and as a value where it is one.
+/// The detail of why a page stayed unread: English text, and a structured value if available.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UnreadDetail {
     pub words: String,

@@ -1,18 +1,18 @@
-//! What the index can answer instead of a result.
+//! Errors of the search index.
 
 #[derive(Debug, thiserror::Error)]
 pub enum IndexError {
-    /// The table does not exist: the base has no index of this generation yet, or it was dropped.
+    /// The table does not exist: no index of this generation has been made yet, or it was dropped.
     #[error("index table `{0}` does not exist")]
     NoSuchTable(String),
-    /// A file of the table is missing, cut off or no file of LanceDB. For a reader that may be a purge that ran at this moment; for the
-    /// table's writer it means that the table must be made again.
-    #[error("a file of the index is missing or broken")]
+    /// A file of the table is missing, truncated or not in Lance format. A reader may have raced with a purge; for the
+    /// table's writer it means that the table must be rebuilt.
+    #[error("a file of the index is missing or damaged")]
     Damaged(#[source] Box<lancedb::Error>),
-    /// A vector of another length than the table's: the embedding model was changed without a new index generation.
-    #[error("the vector has {got} numbers, the index table {expected}")]
+    /// A vector's length differs from the table's: the embedding model changed without a new index generation.
+    #[error("the vector has {got} dimensions, the index table {expected}")]
     Dimensions { expected: usize, got: usize },
-    /// A table of ours with columns that are not ours.
+    /// The table's columns do not match our schema.
     #[error("index table `{0}` has an unexpected schema")]
     Schema(String),
     /// Storage or LanceDB failed.
@@ -34,9 +34,8 @@ impl From<lancedb::Error> for IndexError {
     }
 }
 
-/// What lance and the object store say of a file that is missing, of one that a full disk or a power cut left shorter or empty, and
-/// of one with other bytes at its end. LanceDB has no variant for it, and what it makes of these arrives wrapped by lance and
-/// `DataFusion` in turn.
+/// Messages of lance and the object store for files that are missing, truncated or empty (full disk, power cut) or
+/// overwritten. LanceDB has no error variant for these, and wraps them in errors of lance and `DataFusion`.
 const DAMAGE: [&str; 7] = [
     "Not found: ",
     "file size is too small",

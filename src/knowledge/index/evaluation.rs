@@ -1,5 +1,6 @@
-//! Retrieval quality on public texts (`tests/fixtures/retrieval`): nDCG@10 of each arm and of the fusion, through the real model, the
-//! real index and the real self-test. A small sample runs every day; the whole set with both models is for `scripts/test-slow`.
+//! Retrieval quality on public texts (`tests/fixtures/retrieval`): nDCG@10 of each arm and of the fusion, with the real
+//! model, index and self-test. A small sample runs in the everyday suite, the full set with both models in
+//! `scripts/test-slow`.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -13,7 +14,7 @@ use super::*;
 use crate::llm::embed::tests::test_model;
 use crate::llm::embed::{InputKind, LocalEmbedder, Priority};
 
-/// The rule: fusion may cost this much against the better arm, no more.
+/// Hybrid nDCG may be at most this much below the better arm.
 const TOLERANCE: f64 = 0.02;
 
 #[derive(Deserialize)]
@@ -38,7 +39,7 @@ struct Base {
 }
 
 impl Base {
-    /// A base in one language, or in several: then each section is there in one of them only.
+    /// A base in one language, or in several; then each section appears in only one of them.
     fn of(set: &Set, languages: &[&str]) -> Self {
         let mut base = Self::default();
         for (turn, language) in languages.iter().enumerate() {
@@ -63,7 +64,7 @@ impl Base {
     }
 }
 
-/// The model, with a memory: bases share most of their texts.
+/// The model with a cache: bases share most of their texts.
 struct Model {
     embedder: LocalEmbedder,
     known: RefCell<HashMap<(bool, String), Vec<f32>>>,
@@ -84,7 +85,7 @@ impl Model {
     }
 }
 
-/// Mean nDCG@10 by language and, as `all`, of the whole base.
+/// Mean nDCG@10 by language, and as `all` for the whole base.
 #[derive(Default, Clone, Copy)]
 struct Figures {
     questions: usize,
@@ -156,7 +157,7 @@ fn read(path: &Path) -> Set {
 
 const ALL_BASES: [&[&str]; 3] = [&["en"], &["ru"], &["en", "ru"]];
 
-/// Evaluates bases in these languages; prints a table and gives what breaks the rule.
+/// Evaluates bases in these languages, prints a table, and returns violations of the rule.
 async fn table(name: &str, model: &Model, set: &Set, bases: &[&[&str]]) -> Vec<String> {
     let mut broken = Vec::new();
     for languages in bases {
@@ -191,8 +192,7 @@ async fn hybrid_follows_the_better_arm_of_each_language() {
     assert!(broken.is_empty(), "{broken:#?}");
 }
 
-/// A question to the tables of `tests/fixtures/documents/tables.*`, the answer, the heading that it stands under, and
-/// what its row is called.
+/// Questions about the tables in `tests/fixtures/documents/tables.*`: question, answer, column heading, row label.
 const TABLE_QUESTIONS: [(&str, &str, &str, &str); 10] = [
     ("What was the revenue in Q2 in Norland?", "10.5", "Revenue Q2", "Norland"),
     ("Varley shop, revenue of the fourth quarter (Q4)", "77.3", "Revenue Q4", "Varley"),
@@ -206,14 +206,14 @@ const TABLE_QUESTIONS: [(&str, &str, &str, &str); 10] = [
     ("Летний тариф на перевозку до станции Ульянка", "318,4", "Летний тариф", "Ульянка"),
 ];
 
-/// A passage as the index takes it, and whether it answers a question.
-struct TablePassage {
+/// A chunk as it is indexed.
+struct TableChunk {
     searchable: String,
     lines: Vec<String>,
 }
 
-impl TablePassage {
-    /// In the line of `row` stands `value`, and above it `heading` at the same place: with it, one knows what it means.
+impl TableChunk {
+    /// Whether the row's line has `value` below `heading` in the same column, so that its meaning is clear.
     fn says(&self, value: &str, heading: &str, row: &str) -> bool {
         let line = self.lines.iter().position(|line| line.contains(row) && line.contains(value));
         let cells = |line: &str| -> Vec<String> { line.split('|').map(|cell| cell.trim().to_owned()).collect() };
@@ -225,8 +225,8 @@ impl TablePassage {
     }
 }
 
-/// Reads, cuts and prepares each document as `knowledge.extract` does.
-fn table_passages(model: &LocalEmbedder) -> Vec<TablePassage> {
+/// Extracts, chunks and prepares each document like `knowledge.extract`.
+fn table_chunks(model: &LocalEmbedder) -> Vec<TableChunk> {
     use crate::knowledge::{extract, model::searchable_text};
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/documents");
     let mut passages = Vec::new();
@@ -237,23 +237,23 @@ fn table_passages(model: &LocalEmbedder) -> Vec<TablePassage> {
         let kind = extract::sniff(&bytes, &name).unwrap();
         let document = extract::extract(&bytes, kind, &extract::Limits::default()).unwrap();
         let chunks = extract::chunk(&document, &|text| model.count_tokens(text).unwrap(), 220);
-        assert!(chunks.len() > 1, "{name} is one passage: its questions show nothing");
+        assert!(chunks.len() > 1, "{name} is a single chunk: its questions prove nothing");
         passages.extend(chunks.into_iter().map(|chunk| {
             let searchable = searchable_text(&chunk.heading, chunk.table_header.as_deref(), &chunk.text);
-            TablePassage { lines: searchable.lines().map(str::to_owned).collect(), searchable }
+            TableChunk { lines: searchable.lines().map(str::to_owned).collect(), searchable }
         }));
     }
     passages
 }
 
 #[tokio::test]
-async fn figures_of_a_table_are_found_with_their_headings() {
+async fn table_values_are_found_with_their_headings() {
     let model = Model::load("all-MiniLM-L6-v2");
-    let passages = table_passages(&model.embedder);
+    let passages = table_chunks(&model.embedder);
     let dir = tempfile::tempdir().unwrap();
     let index = VectorIndex::new(dir.path().to_str().unwrap(), IndexOptions::default());
     index.ensure_table("kb_t_g1", model.embedder.model().dims).await.unwrap();
-    let texts: Vec<String> = passages.iter().map(|passage| passage.searchable.clone()).collect();
+    let texts: Vec<String> = passages.iter().map(|chunk| chunk.searchable.clone()).collect();
     let vectors = model.embed(InputKind::Passage, &texts);
     let rows = texts.into_iter().zip(vectors).enumerate().map(|(n, (text, vector))| IndexRow {
         chunk_id: Uuid::from_u128(n as u128),
@@ -264,7 +264,7 @@ async fn figures_of_a_table_are_found_with_their_headings() {
     index.upsert("kb_t_g1", rows.collect()).await.unwrap();
     let (mut first, mut missed) = (0, Vec::new());
     for (question, value, heading, row) in TABLE_QUESTIONS {
-        assert!(passages.iter().any(|passage| passage.says(value, heading, row)), "no passage says {value} of {row}");
+        assert!(passages.iter().any(|chunk| chunk.says(value, heading, row)), "no chunk has {value} for {row}");
         let vector = model.embed(InputKind::Query, &[question.to_owned()]).remove(0);
         let by_vector = index.vector_search("kb_t_g1", &vector, OVER_FETCH).await.unwrap();
         let by_text = index.text_search("kb_t_g1", question, OVER_FETCH).await.unwrap();
@@ -277,17 +277,17 @@ async fn figures_of_a_table_are_found_with_their_headings() {
             missed.push(question);
         }
     }
-    println!("first: {first} of {}, {} passages", TABLE_QUESTIONS.len(), passages.len());
+    println!("first: {first} of {}, {} chunks", TABLE_QUESTIONS.len(), passages.len());
     assert!(missed.is_empty(), "not within the first three: {missed:#?}");
     assert!(first * 10 >= TABLE_QUESTIONS.len() * 7, "only {first} came first");
 }
 
 /// Data: `tests/fixtures/retrieval/make-set DIR`, then `HOLDFAST_RETRIEVAL_SET=DIR`.
 #[tokio::test]
-#[ignore = "half an hour and two models; scripts/test-slow"]
-#[expect(clippy::disallowed_methods, reason = "where the data lies, not configuration")]
+#[ignore = "takes half an hour and two models; run by scripts/test-slow"]
+#[expect(clippy::disallowed_methods, reason = "location of test data, not configuration")]
 async fn hybrid_follows_the_better_arm_on_the_whole_set() {
-    let dir = std::env::var("HOLDFAST_RETRIEVAL_SET").expect("HOLDFAST_RETRIEVAL_SET: the folder that make-set wrote");
+    let dir = std::env::var("HOLDFAST_RETRIEVAL_SET").expect("HOLDFAST_RETRIEVAL_SET: the folder written by make-set");
     let mut sets: Vec<_> = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
     sets.sort();
     let mut broken = Vec::new();

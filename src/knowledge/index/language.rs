@@ -1,16 +1,16 @@
-//! Which language a text is in, as the key of a weight.
+//! Language detection, used as the key of search weights.
 
 use whatlang::{Detector, Lang};
 
-/// ISO 639-3 code of the language (`eng`, `rus`), or `None` where whatlang is not sure: too short, a listing, a table.
+/// ISO 639-3 code of the language (`eng`, `rus`), or `None` if whatlang is unsure: too short, a listing, a table.
 ///
-/// With `among`, only these are considered, which is what makes short queries decidable: the languages that a base really holds are few.
+/// With `among`, only these languages are considered; this makes short queries decidable, since a base has only a few.
 pub fn language_of(text: &str, among: &[&str]) -> Option<&'static str> {
     let allowed: Vec<Lang> = among.iter().filter_map(|code| Lang::from_code(*code)).collect();
     if allowed.is_empty() {
         return whatlang::detect(text).filter(whatlang::Info::is_reliable).map(|info| info.lang().code());
     }
-    // Names in Latin letters stand in questions of any language; words in another script stand in those of their own alone.
+    // Latin names occur in texts of any language, so words in another script decide alone.
     let own: Vec<&str> = text.split_whitespace().filter(|word| word.chars().any(is_other_script)).collect();
     let text = if own.is_empty() { text.to_owned() } else { own.join(" ") };
     Detector::with_allowlist(allowed).detect(&text).map(|info| info.lang().code())
@@ -38,7 +38,7 @@ mod tests {
     }
 
     #[test]
-    fn a_question_in_latin_letters_is_told_by_all_its_words() {
+    fn a_latin_question_is_detected_by_all_its_words() {
         assert_eq!(language_of("How do I approve a merge request?", &["eng", "rus"]), Some("eng"));
         assert_eq!(language_of("Où peut-on télécharger le règlement intérieur ?", &["eng", "fra"]), Some("fra"));
     }

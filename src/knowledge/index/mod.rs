@@ -1,13 +1,14 @@
-//! The search index of knowledge bases: LanceDB tables, text analysis, fusion of the two arms and their weights.
+//! The search index of knowledge bases: LanceDB tables, text analysis, and weighted fusion of the two search arms.
 //!
-//! One table for each knowledge base and index generation ([`table_name`]); a table has one writer at a time (the caller holds the
-//! base's advisory lock) and any number of readers. Nothing here is the truth: PostgreSQL and the objects are, and a table can be
-//! dropped and rebuilt from them. Answers are ids and scores; text and permission come from PostgreSQL.
+//! There is one table per knowledge base and index generation ([`table_name`]). A table has one writer at a time (the
+//! caller holds the base's advisory lock) and any number of readers. The index is derived data: a table can be dropped
+//! and rebuilt from PostgreSQL and the object store. Searches return ids and scores; text and permissions come from
+//! PostgreSQL.
 //!
-//! - [`analyze()`]: words to terms, English and Russian, for documents and queries alike
+//! - [`analyze()`]: text analysis for English and Russian, for documents and queries alike
 //! - [`VectorIndex`]: the only code that knows LanceDB
 //! - [`fuse()`]: weighted reciprocal rank fusion of the vector and the full-text arm, by rank and score
-//! - [`SelfTest`]: how far the vector arm can be trusted with the languages of a base
+//! - [`SelfTest`]: measures how reliable the vector arm is for a base's languages
 
 mod analyze;
 mod error;

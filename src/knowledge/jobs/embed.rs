@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use super::{Embed, MOST_LOST, Optimize, org};
+use super::{Embed, MAX_LOST_ATTEMPTS, Optimize, org};
 use crate::{
     jobs::{self, JobContext, JobError},
     knowledge::{
@@ -15,40 +15,40 @@ use crate::{
     platform::ids::OrgId,
 };
 
-/// Passages of one step: each step is a version of the table, and shows progress.
+/// Chunks per step; each step creates a table version and reports progress.
 const STEP: i64 = 128;
-/// The model's name of a base that has no vectors: any other starts a generation.
+/// Stored as the model of a base without vectors; any real model then starts a new generation.
 pub(super) const WORDS: &str = "words";
-/// Of a table without vectors: LanceDB wants a column of them.
+/// Vector dimensions of a table without vectors: LanceDB requires the column.
 const WORDS_DIMS: usize = 1;
 
-/// Where a document's passages go, and what they take along.
+/// The index that a document's chunks are written to.
 struct Target {
     org: OrgId,
     base: KnowledgeBaseId,
     document: DocumentId,
-    /// `None`: no vectors, they are found by their words alone.
+    /// `None`: no vectors, full-text search only.
     model: Option<EmbedModel>,
-    /// Of the table.
+    /// Vector dimensions of the table.
     dims: usize,
     state: IndexState,
 }
 
 impl Knowledge {
-    /// Every step is kept by itself: an attempt after a killed process goes on where the last one ended.
+    /// Each step is committed on its own: after a crash the next attempt continues where the last one stopped.
     pub(super) async fn run_embed(&self, context: &JobContext, job: Embed) -> Result<(), JobError> {
         let (org, id) = (org(context.org_id)?, job.document_id);
-        if context.lost >= MOST_LOST {
-            return Ok(self.fail_as_killer(org, id).await?);
+        if context.lost >= MAX_LOST_ATTEMPTS {
+            return Ok(self.fail_after_crashes(org, id).await?);
         }
         let mut done = self.embed(context, org, &job).await;
         if let Err(KnowledgeError::Llm(error)) = &done
             && (is_missing(error) || (is_away(error) && context.is_last_attempt()))
         {
-            tracing::warn!(document = %id, error = error as &dyn std::error::Error, "no embedding model: indexing by words");
+            tracing::warn!(document = %id, error = error as &dyn std::error::Error, "no embedding model: indexing without vectors");
             done = self.index_by_words(context, org, &job).await;
         }
-        self.or_last_words(context, org, id, done).await
+        self.fail_on_last_attempt(context, org, id, done).await
     }
 
     async fn embed(&self, context: &JobContext, org: OrgId, job: &Embed) -> Result<(), KnowledgeError> {
@@ -58,7 +58,7 @@ impl Knowledge {
         self.index(context, job, &work, &target).await
     }
 
-    /// A document that the model is missing for is found by its words until it is there.
+    /// Indexes a document without vectors, so that full-text search finds it until the model is available.
     async fn index_by_words(&self, context: &JobContext, org: OrgId, job: &Embed) -> Result<(), KnowledgeError> {
         let Some(work) = self.work(org, job).await? else { return Ok(()) };
         let target = self.target_of_words(org, work.knowledge_base_id, job.document_id).await?;
@@ -106,8 +106,8 @@ impl Knowledge {
         Ok(())
     }
 
-    /// Where the passages go; the base gets its model here when it has none yet. `None` when the base is gone, or was
-    /// made with another model: then a new generation begins, and this document is read again.
+    /// The target index; a base without a model gets its model here. `None` if the base is gone, or has another model:
+    /// then a new generation is started, and this document is read again.
     async fn target(
         &self,
         org: OrgId,
@@ -125,8 +125,8 @@ impl Knowledge {
                 Ok(Some(Target { org, base, document, model: Some(model), dims, state }))
             }
             Some(state) => {
-                // A base of words has no vectors because a model that is configured did not answer. As long as it does not, renewing the
-                // base for it would take every document back to its begin, again and again.
+                // A base without vectors had a configured model that did not answer. Rebuilding it before the model
+                // answers would send every document back to the start, again and again.
                 if state.embedding_model == WORDS {
                     self.ask_model(org, base, &model).await?;
                 }
@@ -137,7 +137,7 @@ impl Knowledge {
         }
     }
 
-    /// Where passages without vectors go: beside those with vectors where the base has some, else into a table of words.
+    /// The target index for chunks without vectors: the base's existing table, or else a new table without vectors.
     async fn target_of_words(
         &self,
         org: OrgId,
@@ -148,7 +148,8 @@ impl Knowledge {
         let Some(mut state) = store::bases::index_state(&mut tx, base).await? else { return Ok(None) };
         let dims = match self.inner.index.dimensions(&table_name(base.0, state.index_generation)).await {
             Ok(dims) => dims,
-            // Nothing is lost with the model's name: there is no vector of it. The model that comes starts a generation.
+            // Overwriting the model's name loses nothing: there are no vectors of it. The next model starts a new
+            // generation.
             Err(IndexError::NoSuchTable(_)) => {
                 store::bases::set_model(&mut tx, base, WORDS).await?;
                 WORDS.clone_into(&mut state.embedding_model);
@@ -160,7 +161,7 @@ impl Knowledge {
         Ok(Some(Target { org, base, document, model: None, dims, state }))
     }
 
-    /// Takes out of the index what the document had there before it was read again; once, before its first passage goes in.
+    /// Removes the rows of an earlier reading from the index, once, before the first new chunk is written.
     async fn remove_former(&self, target: &Target, chunks: i64) -> Result<(), KnowledgeError> {
         let Target { org, base, document, state, .. } = target;
         let mut tx = self.inner.db.tenant(*org).await?;
@@ -187,7 +188,7 @@ impl Knowledge {
             Some(model) => {
                 self.inner.llm.embed_passages(&CallContext::job(*org, "knowledge.embed"), model, &texts).await?
             }
-            // Near to nothing: no search by meaning finds them.
+            // A zero vector is near nothing, so vector searches do not find it.
             None => vec![vec![0.0; *dims]; texts.len()],
         };
         let ids: Vec<ChunkId> = step.iter().map(|pending| pending.id).collect();
@@ -200,12 +201,12 @@ impl Knowledge {
         });
         let rows: Vec<IndexRow> = rows.collect();
         let lock = self.lock_index(*base).await?;
-        // Another generation may have begun while we embedded: its table is not ours to write.
+        // If a new generation was started while we embedded, its table is not ours to write.
         let mut tx = self.inner.db.tenant(*org).await?;
         let now = store::bases::index_state(&mut tx, *base).await?;
         tx.commit().await?;
         if now.as_ref().is_some_and(|now| now != state) {
-            // Nothing may be marked for a table that was not written: the next attempt reads the new state.
+            // Do not mark chunks for a table that was not written: the next attempt reads the new state.
             return Err(KnowledgeError::Busy);
         }
         if now.is_some() {
@@ -228,8 +229,8 @@ impl Knowledge {
         let kept = store::chunks::mark_indexed(&mut tx, &ids, state.index_generation).await?;
         store::bases::touch_indexed(&mut tx, *base, self.inner.clock.now()).await?;
         if kept.len() < ids.len() {
-            // Deleted meanwhile. The deletion's own job comes after this one and cleans the index, but it no longer
-            // knows what to take out of the cache.
+            // Deleted meanwhile. The deletion's own job runs after this one and cleans the index, but it no longer
+            // knows the cache keys.
             let gone = ids.iter().zip(hashes).filter(|(chunk, _)| !kept.contains(chunk)).map(|(_, hash)| hash);
             self.forget(&mut tx, &gone.collect::<Vec<_>>()).await?;
         }
@@ -238,10 +239,11 @@ impl Knowledge {
         Ok(())
     }
 
-    /// Whether the table is gone although the base has passages in it. Then a comparison is queued, which makes it again with all of
-    /// them and under another name: made here it would hold this document alone, where caches still know the former table's files.
+    /// Whether the table is gone although the base has chunks in it. Then a sync is queued, which rebuilds the whole
+    /// table under another name. Recreating it here would give a table with only this document, at a path where caches
+    /// still know the former table's files.
     async fn is_lost(&self, target: &Target, table: &str) -> Result<bool, KnowledgeError> {
-        // The store is asked: a table that was open a moment ago answers from memory.
+        // Ask the store: a recently opened table answers from memory.
         let is_there = self.inner.index.list_tables().await?.iter().any(|name| name == table);
         match self.inner.index.dimensions(table).await {
             Ok(_) if is_there => return Ok(false),
@@ -257,7 +259,7 @@ impl Knowledge {
         Ok(lost)
     }
 
-    /// Queues a comparison of the base's index with the database, which makes the index again where it is broken.
+    /// Queues a comparison of the base's index with the database, which rebuilds a broken index.
     async fn compare(&self, target: &Target) -> Result<(), KnowledgeError> {
         let mut tx = self.inner.db.tenant(target.org).await?;
         self.sync_soon(&mut tx, target.org, target.base).await?;
@@ -265,7 +267,7 @@ impl Knowledge {
         Ok(())
     }
 
-    /// The document is ready. True when no other one of its base is on its way.
+    /// Marks the document as ready. True if no other document of its base is being processed.
     async fn finish(&self, target: &Target) -> Result<bool, KnowledgeError> {
         let (id, words_only) = (target.document, target.model.is_none());
         let mut tx = self.inner.db.tenant(target.org).await?;
@@ -278,11 +280,11 @@ impl Knowledge {
         Ok(settled)
     }
 
-    /// Brings the index up to date now that nothing more is on its way: people ask a base that they have just filled.
+    /// Updates the index once the base has no more pending documents: people search a base right after filling it.
     async fn settle(&self, target: &Target) -> Result<(), KnowledgeError> {
         let Target { org, base, state, .. } = target;
         let lock = match self.lock_index(*base).await {
-            // Whoever writes there now, or the next round of maintenance, does it.
+            // The current writer or the next maintenance round will do it.
             Err(KnowledgeError::Busy) => return Ok(()),
             lock => lock?,
         };
@@ -303,12 +305,12 @@ impl Knowledge {
         Ok(())
     }
 
-    /// The caller holds the lock. A failure is counted and logged and no more: the rows are found all the same, and maintenance tries
-    /// again.
+    /// The caller holds the lock. A failure is only counted and logged: unindexed rows are still found by scanning, and
+    /// maintenance retries.
     async fn tidy(&self, target: &Target, table: &str, settled: bool) -> Result<Option<Tidied>, KnowledgeError> {
         let begin = Instant::now();
         let tidied = self.inner.index.tidy(table, settled).await;
-        // A write succeeds where the table was lost a moment ago and its open handle still knows enough of it.
+        // Writes may succeed after the table was lost, as long as the open handle knows enough of it.
         if matches!(tidied, Err(IndexError::Damaged(_))) {
             self.compare(target).await?;
         }
@@ -316,7 +318,7 @@ impl Knowledge {
     }
 }
 
-/// Whether the model is not there: waiting a moment does not help.
+/// Whether the model is unavailable in a way that a short wait does not fix.
 pub(super) fn is_missing(error: &LlmError) -> bool {
     match error {
         LlmError::EmbeddingModel(_) | LlmError::UnknownModel(_) | LlmError::UnknownProvider(_) => true,
@@ -327,7 +329,7 @@ pub(super) fn is_missing(error: &LlmError) -> bool {
     }
 }
 
-/// Whether the model is busy or out of reach: trying again may help.
+/// Whether the model is busy or unreachable, so that a retry may help.
 fn is_away(error: &LlmError) -> bool {
     use Failure::{Cut, Loading, Overloaded, RateLimited, Server, Timeout, Unreachable};
     let failure = error.failure();

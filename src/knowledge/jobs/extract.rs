@@ -11,7 +11,7 @@ use std::{
 
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Embed, Extract, MOST_LOST, embed::is_missing, or_snooze, org};
+use super::{Embed, Extract, MAX_LOST_ATTEMPTS, embed::is_missing, or_snooze, org};
 use crate::{
     jobs::{self, JobContext, JobError},
     knowledge::{
@@ -30,35 +30,36 @@ use crate::{
     storage::StorageError,
 };
 
-/// How long a document waits for one of the processes that read documents.
-const TURN: Duration = Duration::from_secs(60);
-/// How long a document whose last attempt failed waits for a store that is away.
-const STORE_AWAY: Duration = Duration::from_secs(30);
-/// How often it is looked whether a document that is being cut still exists.
-const LOOK: Duration = Duration::from_secs(2);
+/// How long a document waits for a permit to start a child process.
+const PERMIT_WAIT: Duration = Duration::from_secs(60);
+/// How long a document waits for an unavailable store after its last attempt failed.
+const STORE_RETRY: Duration = Duration::from_secs(30);
+/// How often to check that a document being chunked still exists.
+const EXISTENCE_POLL: Duration = Duration::from_secs(2);
 
-/// Ends the work that has this flag when whoever waits for it is gone.
-struct Stop(Arc<AtomicBool>);
+/// Sets the flag when dropped, to cancel the blocking work that polls it.
+struct StopOnDrop(Arc<AtomicBool>);
 
-impl Drop for Stop {
+impl Drop for StopOnDrop {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
 }
 
-/// Whose fault it is that there is no text.
+/// Why there is no text: the document's fault or ours.
 enum Failed {
     Document(ExtractError),
     Here(KnowledgeError),
 }
 
 impl Knowledge {
-    /// A document that cannot be read is the document's failure, not the job's: it is recorded, and the job is done.
+    /// A document that cannot be read is recorded as failed; the job itself succeeds.
     pub(super) async fn run_extract(&self, context: &JobContext, job: Extract) -> Result<(), JobError> {
         let (org, id) = (org(context.org_id)?, job.document_id);
-        // The permit bounds memory too: a file is held whole while a child reads it. Who waits too long for it gives the worker's
-        // place back: the wait is part of the attempt's time, and scanned books before it may take all of that.
-        let Ok(permit) = timeout(TURN, self.inner.extractions.acquire()).await else {
+        // The permit also bounds memory: a file is held whole while a child reads it. After waiting too long, snooze
+        // and free the worker: the wait counts towards the attempt's timeout, and scanned books ahead may use all of
+        // it.
+        let Ok(permit) = timeout(PERMIT_WAIT, self.inner.extractions.acquire()).await else {
             return Err(JobError::snooze(Duration::from_secs(2)));
         };
         let permit = permit.map_err(JobError::retry)?;
@@ -66,40 +67,40 @@ impl Knowledge {
         let mut tx = self.inner.db.tenant(org).await?;
         let work = store::documents::begin_extract(&mut tx, id, self.inner.clock.now()).await?;
         tx.commit().await?;
-        // Deleted, or read by an earlier attempt that could not say so.
+        // Deleted, or read by an earlier attempt that could not report it.
         let Some(work) = work else { return Ok(()) };
-        if context.lost >= MOST_LOST {
-            return Ok(self.fail_as_killer(org, id).await?);
+        if context.lost >= MAX_LOST_ATTEMPTS {
+            return Ok(self.fail_after_crashes(org, id).await?);
         }
         context.progress(5, "reading");
         let extracted = match self.read(context, org, &job, &work).await {
             Ok(extracted) if extracted.has_text() => extracted,
             Ok(empty) => return self.fail_without_text(org, id, &empty).await.map_err(or_snooze),
             Err(Failed::Document(error)) if error.is_transient() && self.waits_for_stores(context).await => {
-                return Err(JobError::snooze(STORE_AWAY));
+                return Err(JobError::snooze(STORE_RETRY));
             }
             Err(Failed::Document(error)) if !error.is_transient() || context.is_last_attempt() => {
                 self.fail(org, id, error.code(), &error.to_string()).await?;
                 return Ok(());
             }
             Err(Failed::Document(error)) => return Err(JobError::retry(error)),
-            Err(Failed::Here(error)) => return self.or_last_words(context, org, id, Err(error)).await,
+            Err(Failed::Here(error)) => return self.fail_on_last_attempt(context, org, id, Err(error)).await,
         };
         drop(permit);
-        context.progress(60, "cutting into passages");
+        context.progress(60, "splitting into passages");
         let kept = match self.cut(org, work.knowledge_base_id, id, &extracted).await {
             Ok(Some(chunks)) => self.keep(org, id, &extracted, chunks).await,
             // Deleted meanwhile.
             Ok(None) => return Ok(()),
             Err(error) => Err(error),
         };
-        self.or_last_words(context, org, id, kept).await?;
+        self.fail_on_last_attempt(context, org, id, kept).await?;
         self.inner.metrics.stage(Stage::Extract, begin.elapsed());
         Ok(())
     }
 
-    /// Passes a result on; with the last attempt's failure the document has failed.
-    pub(super) async fn or_last_words(
+    /// Passes a result on; if the last attempt failed, the document is marked as failed.
+    pub(super) async fn fail_on_last_attempt(
         &self,
         context: &JobContext,
         org: OrgId,
@@ -111,13 +112,13 @@ impl Knowledge {
             Err(KnowledgeError::Llm(_)) if context.is_last_attempt() => {
                 self.fail(org, id, "embedding", "the embedding model could not be used").await?;
             }
-            Err(_) if self.waits_for_stores(context).await => return Err(JobError::snooze(STORE_AWAY)),
+            Err(_) if self.waits_for_stores(context).await => return Err(JobError::snooze(STORE_RETRY)),
             Err(KnowledgeError::Storage(StorageError::NotFound)) if context.is_last_attempt() => {
                 self.fail(
                     org,
                     id,
                     "original_missing",
-                    "its file is not in the object store: try again when it is back, or upload it again",
+                    "its file is missing from the object store: retry when it is back, or upload it again",
                 )
                 .await?;
             }
@@ -129,8 +130,8 @@ impl Knowledge {
         result.map_err(or_snooze)
     }
 
-    /// Whether the last attempt may have failed for want of a store: a full disk, a folder that cannot be written, a bucket out of
-    /// reach. What was accepted then waits until it is back, however long that takes; `doctor` and the alerts on the store tell of it.
+    /// Whether the last attempt may have failed because of a store: a full disk, a read-only folder, an unreachable
+    /// bucket. Accepted documents then wait for it, however long that takes; `doctor` and the alerts report the store.
     async fn waits_for_stores(&self, context: &JobContext) -> bool {
         if !context.is_last_attempt() {
             return false;
@@ -141,11 +142,11 @@ impl Knowledge {
             away => away,
         };
         let Err(error) = away else { return false };
-        tracing::warn!(job_id = %context.job_id, error = &error as &dyn std::error::Error, "a document waits for its store");
+        tracing::warn!(job_id = %context.job_id, error = &error as &dyn std::error::Error, "document is waiting for the object store or the index");
         true
     }
 
-    /// Fails a document in which there is nothing to find, and keeps what is known of it.
+    /// Fails a document without text, and stores its report.
     async fn fail_without_text(&self, org: OrgId, id: DocumentId, empty: &Extracted) -> Result<(), KnowledgeError> {
         let mut tx = self.inner.db.tenant(org).await?;
         store::documents::store_failed_reading(&mut tx, id, page_count(empty), &empty.report).await?;
@@ -157,9 +158,9 @@ impl Knowledge {
         self.fail(org, id, error.code(), &reason).await
     }
 
-    /// A document during whose attempts the server was killed again and again may be what kills it.
-    pub(super) async fn fail_as_killer(&self, org: OrgId, id: DocumentId) -> Result<(), KnowledgeError> {
-        let reason = "the server was killed each time while it worked on this document, perhaps for want of memory";
+    /// Fails a document whose attempts were repeatedly lost with the server process: it may be the cause.
+    pub(super) async fn fail_after_crashes(&self, org: OrgId, id: DocumentId) -> Result<(), KnowledgeError> {
+        let reason = "the server was killed each time it processed this document, possibly out of memory";
         self.fail(org, id, "killed", reason).await
     }
 
@@ -167,7 +168,7 @@ impl Knowledge {
         let mut tx = self.inner.db.tenant(org).await?;
         let work = store::documents::lock(&mut tx, id).await?;
         let failed = store::documents::set_failed(&mut tx, id, code, reason, self.inner.clock.now()).await?;
-        // It may have been the last one that its base waited for before it measures itself.
+        // The base may have been waiting for this last pending document before its self-test.
         if let Some(work) = work.filter(|_| failed) {
             self.measure_if_outdated(&mut tx, org, work.knowledge_base_id).await?;
         }
@@ -187,7 +188,7 @@ impl Knowledge {
         self.recognise(context, org, job, work, &bytes, read).await.map_err(Failed::Here)
     }
 
-    /// Cuts into passages that fit the embedding model's window. `None`: the document was deleted meanwhile.
+    /// Splits the text into chunks that fit the embedding model's window. `None`: the document was deleted meanwhile.
     async fn cut(
         &self,
         org: OrgId,
@@ -203,16 +204,16 @@ impl Knowledge {
         };
         let (local, most) = match known.await {
             Ok(known) => known,
-            // Its tokens are guessed; it is cut again when the model is there.
+            // Token counts are estimated; the document is chunked again when the model is available.
             Err(error) if is_missing(&error) => (None, most),
             Err(error) => return Err(error.into()),
         };
         let (extracted, clock) = (extracted.clone(), self.inner.clock.clone());
-        let stop = Stop(Arc::default());
+        let stop = StopOnDrop(Arc::default());
         let stopped = stop.0.clone();
         let cut = move || {
-            let go_on = || !stopped.load(Ordering::Relaxed);
-            let chunks = chunk_while(&extracted, &|text| count_tokens(local.as_ref(), text), most, &go_on)?;
+            let keep_going = || !stopped.load(Ordering::Relaxed);
+            let chunks = chunk_while(&extracted, &|text| count_tokens(local.as_ref(), text), most, &keep_going)?;
             let new = chunks.into_iter().map(|chunk| NewChunk {
                 id: ChunkId::generate(&clock),
                 text_sha256: llm::text_hash(&searchable_text(
@@ -229,7 +230,7 @@ impl Knowledge {
         loop {
             tokio::select! {
                 chunks = cut.as_mut() => return Ok(chunks?),
-                () = sleep(LOOK) => {}
+                () = sleep(EXISTENCE_POLL) => {}
             }
             let mut tx = self.inner.db.tenant(org).await?;
             let document = store::documents::get(&mut tx, base, id).await?;
@@ -240,7 +241,7 @@ impl Knowledge {
         }
     }
 
-    /// Text, passages and the next job, in one transaction.
+    /// Stores text, chunks and the next job in one transaction.
     async fn keep(
         &self,
         org: OrgId,
@@ -250,8 +251,9 @@ impl Knowledge {
     ) -> Result<(), KnowledgeError> {
         let mut tx = self.inner.db.tenant(org).await?;
         let Some(work) = store::documents::lock(&mut tx, id).await? else { return Ok(()) };
-        // An attempt that lost its lease and was overtaken has nothing more to say. Queued again meanwhile (a change of the model) is another
-        // matter: the new job was one with this one, so nobody else would read the document.
+        // `Extracting` is the normal case; any later status means that another attempt overtook this one. `Queued`
+        // means re-queued meanwhile (the model changed): that job was merged into this one by its unique key, so nobody
+        // else would read the document.
         if !matches!(work.status, DocumentStatus::Extracting | DocumentStatus::Queued) {
             return Ok(());
         }

@@ -20,16 +20,16 @@ use crate::{
     platform::ids::OrgId,
 };
 
-/// Old versions are kept this long for readers that began before: no search takes an hour.
+/// How long old table versions are kept for running readers: no search takes an hour.
 const KEEP_VERSIONS: Duration = Duration::from_secs(3600);
-/// A document that nothing has happened to for this long is looked after.
+/// Age without an update after which an unfinished document is checked.
 const ABANDONED: TimeDelta = TimeDelta::minutes(10);
-/// Passages that a self-test chooses from.
+/// Number of chunks that a self-test samples from.
 const SAMPLE: i64 = 500;
-/// Texts that a self-test embeds between two looks at the traffic.
+/// Texts per embedding call of a self-test; between calls it checks for traffic.
 const PIECE: usize = 16;
-/// So long each of these waits for a quiet moment.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long each call waits for idle time.
+const MAX_IDLE_WAIT: Duration = Duration::from_secs(5);
 
 impl Knowledge {
     pub(super) async fn run_maintain(&self, _: &JobContext, _: Maintain) -> Result<(), JobError> {
@@ -38,7 +38,7 @@ impl Knowledge {
         tx.commit().await?;
         let tables: HashSet<String> =
             self.inner.index.list_tables().await.map_err(JobError::retry)?.into_iter().collect();
-        // A table that is gone is noticed even where nobody searches.
+        // Lost tables are detected even if nobody searches.
         let lost = |base: &AnyBase| base.indexed && !tables.contains(&table_name(base.id.0, base.index_generation));
         bases.retain(|base| base.unoptimized || lost(base));
         for base in bases {
@@ -53,19 +53,19 @@ impl Knowledge {
         }
         self.fail_abandoned().await.map_err(or_snooze)?;
         self.embed_words_only().await.map_err(or_snooze)?;
-        self.inner.metrics.looked_after(self.inner.clock.now());
+        self.inner.metrics.maintenance_done(self.inner.clock.now());
         Ok(())
     }
 
-    /// Documents whose job ended without their knowledge (cancelled, out of time, given up with its worker) have failed: people see it and can
-    /// try again, where they would wait for ever.
+    /// Fails documents whose job ended without updating them (cancelled, timed out, dead with its worker), so that
+    /// users see it and can retry instead of waiting forever.
     pub async fn fail_abandoned(&self) -> Result<(), KnowledgeError> {
         let mut tx = self.inner.db.system().await?;
         let unfinished = store::system::unfinished(&mut tx, self.inner.clock.now() - ABANDONED).await?;
         tx.commit().await?;
         for (org, id) in unfinished {
             let mut tx = self.inner.db.tenant(org).await?;
-            // Locked: who moves the document on queues the next job in the same transaction.
+            // The row lock excludes a concurrent status change, which enqueues the next job in the same transaction.
             let Some(work) = store::documents::lock(&mut tx, id).await? else { continue };
             let key = id.to_string();
             if matches!(work.status, DocumentStatus::Ready | DocumentStatus::Failed)
@@ -74,7 +74,7 @@ impl Knowledge {
             {
                 continue;
             }
-            let (code, reason) = ("internal", "its job ended without a result: try again");
+            let (code, reason) = ("internal", "its job ended without a result: retry it");
             store::documents::set_failed(&mut tx, id, code, reason, self.inner.clock.now()).await?;
             self.measure_if_outdated(&mut tx, org, work.knowledge_base_id).await?;
             tx.commit().await?;
@@ -83,7 +83,7 @@ impl Knowledge {
         Ok(())
     }
 
-    /// Documents that were indexed by their words alone get their vectors, where the model is there by now.
+    /// Embeds documents that were indexed without vectors, once their model is available.
     pub async fn embed_words_only(&self) -> Result<(), KnowledgeError> {
         let mut tx = self.inner.db.system().await?;
         let bases = store::system::words_only(&mut tx).await?;
@@ -101,14 +101,14 @@ impl Knowledge {
         Ok(())
     }
 
-    /// Whether the model answers: the configuration alone does not say that.
+    /// Checks that the model really answers, not only that it is configured.
     pub(super) async fn ask_model(
         &self,
         org: OrgId,
         base: KnowledgeBaseId,
         model: &EmbedModel,
     ) -> Result<(), KnowledgeError> {
-        // In no document, so in no cache.
+        // Unique text, so that no cache can answer.
         let text = [format!("does the embedding model answer? {base}")];
         let call = CallContext::job(org, "knowledge.maintain");
         self.inner.llm.embed(&call, model, InputKind::Passage, &text).await?;
@@ -127,7 +127,7 @@ impl Knowledge {
             drop(tx);
             return self.renew(org, base, model).await;
         }
-        // Passages that were cut without the model at hand may be longer than its window.
+        // Chunks that were cut without the local model may exceed its window.
         let local = self.inner.llm.local_embedder_if_configured().await?.is_some();
         let to = if local { DocumentStatus::Queued } else { DocumentStatus::Embedding };
         let now = self.inner.clock.now();
@@ -138,7 +138,7 @@ impl Knowledge {
         }
         tx.commit().await?;
         let count = documents.len();
-        tracing::info!(knowledge_base = %base, documents = count, "the embedding model is there: {base} gets its vectors");
+        tracing::info!(knowledge_base = %base, documents = count, "the embedding model is available: embedding {base}");
         Ok(())
     }
 
@@ -167,9 +167,9 @@ impl Knowledge {
             Ok(mut may_delete) => {
                 self.inner.index.prune(&table, Retention::Keep(KEEP_VERSIONS), &mut report, &mut may_delete).await?;
             }
-            // The next maintenance finds the base as it found it now.
+            // The next maintenance round retries.
             Err(KnowledgeError::Busy) => {
-                tracing::info!(knowledge_base = %base, "old versions of the index of {base} stay until the backup is made");
+                tracing::info!(knowledge_base = %base, "a backup is running: old versions of the index of {base} are kept for now");
                 return Ok(());
             }
             Err(error) => return Err(error),
@@ -187,8 +187,8 @@ impl Knowledge {
         Ok(())
     }
 
-    /// Queues a self-test where the last one says nothing about the base as it is now. True when the base has settled: it has passages,
-    /// and no document is on its way.
+    /// Queues a self-test if the last one is outdated. True if the base has settled: it has chunks, and no document is
+    /// pending.
     pub(super) async fn measure_if_outdated(
         &self,
         conn: &mut PgConnection,
@@ -196,11 +196,11 @@ impl Knowledge {
         base: KnowledgeBaseId,
     ) -> Result<bool, KnowledgeError> {
         let Some(base) = store::bases::get(&mut *conn, base).await? else { return Ok(false) };
-        let passages = usize::try_from(base.chunks).unwrap_or_default();
-        // Measured when the base has settled, not after each of a hundred uploads.
-        // Without a model there is nothing to measure.
-        let settled = passages > 0 && base.documents_pending() == 0 && base.documents_words_only == 0;
-        if settled && base.weights.is_none_or(|weights| weights.0.outdated(passages)) {
+        let chunks = usize::try_from(base.chunks).unwrap_or_default();
+        // Measure when the base has settled, not after each of a hundred uploads. Without a model there is nothing to
+        // measure.
+        let settled = chunks > 0 && base.documents_pending() == 0 && base.documents_words_only == 0;
+        if settled && base.weights.is_none_or(|weights| weights.0.outdated(chunks)) {
             let job = SelfTest { knowledge_base_id: base.id };
             jobs::enqueue(conn, &self.inner.clock, Some(org), &job, &SelfTest::options(base.id)).await?;
         }
@@ -217,30 +217,31 @@ impl Knowledge {
         let sample = store::chunks::sample(&mut tx, id, SAMPLE).await?;
         tx.commit().await?;
         let Some(base) = base else { return Ok(()) };
-        let passages = usize::try_from(base.chunks).unwrap_or_default();
+        let chunks = usize::try_from(base.chunks).unwrap_or_default();
         let sample = sample.into_iter().map(|Pending { heading, table_header, text, .. }| {
             let context = searchable_text(&heading, table_header.as_deref(), "").trim_end_matches('\n').to_owned();
             index::Sample { context, text }
         });
         let sample: Vec<_> = sample.collect();
-        let test = self.inner.background.run(move || index::SelfTest::plan(&sample, passages)).await?;
+        let test = self.inner.background.run(move || index::SelfTest::plan(&sample, chunks)).await?;
         let model = self.inner.llm.embedder().await?;
-        let questions = self.embed_aside(org, &model, InputKind::Query, &test.queries).await?;
-        // The pool's vectors lie in the cache since its passages were indexed; what is made here is not kept.
-        let pool = self.embed_aside(org, &model, InputKind::Passage, &test.pool).await?;
-        let rests = self.embed_aside(org, &model, InputKind::Passage, &test.rests).await?;
+        let questions = self.embed_when_idle(org, &model, InputKind::Query, &test.queries).await?;
+        // The pool's vectors are in the cache since indexing; new vectors made here are not cached.
+        let pool = self.embed_when_idle(org, &model, InputKind::Passage, &test.pool).await?;
+        let rests = self.embed_when_idle(org, &model, InputKind::Passage, &test.rests).await?;
         let weights = self.inner.background.run(move || test.measure(&questions, &pool, &rests)).await?;
         let mut tx = self.inner.db.tenant(org).await?;
         store::bases::set_weights(&mut tx, id, &weights).await?;
         tx.commit().await?;
         let all = &weights.other;
-        tracing::info!(knowledge_base = %id, passages, questions = all.queries, vector_ndcg = all.vector_ndcg,
+        tracing::info!(knowledge_base = %id, chunks, questions = all.queries, vector_ndcg = all.vector_ndcg,
             text_ndcg = all.text_ndcg, hybrid_ndcg = all.hybrid_ndcg, "self-test of {id}");
         Ok(())
     }
 
-    /// Vectors for a self-test, made while nobody asks anything: people who ask a base that they have just filled would wait for it.
-    async fn embed_aside(
+    /// Embeds texts for a self-test while the embedder is idle, so that it does not delay searches in a base that was
+    /// just filled.
+    async fn embed_when_idle(
         &self,
         org: OrgId,
         model: &EmbedModel,
@@ -250,7 +251,7 @@ impl Knowledge {
         let call = CallContext::job(org, "knowledge.selftest");
         let mut vectors = Vec::with_capacity(texts.len());
         for piece in texts.chunks(PIECE) {
-            self.inner.traffic.quiet(PATIENCE).await;
+            self.inner.traffic.quiet(MAX_IDLE_WAIT).await;
             vectors.extend(self.inner.llm.embed(&call, model, kind, piece).await?);
         }
         Ok(vectors)

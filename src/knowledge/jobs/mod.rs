@@ -1,4 +1,4 @@
-//! The jobs of knowledge: their payloads, queues and keys, and what runs them.
+//! The jobs of knowledge: payloads, queue, keys, handlers and schedules.
 
 mod embed;
 mod extract;
@@ -19,18 +19,18 @@ use crate::{
     platform::ids::OrgId,
 };
 
-/// All jobs of knowledge share a queue: one pause, one limit.
+/// All jobs of knowledge share one queue, with one pause switch and one limit.
 const QUEUE: &str = "knowledge";
 
-/// After this many attempts at a document that ended with their process there is no other one: a document that gets the server
-/// killed must not do so for ever. Who knows better tries it again by hand.
-const MOST_LOST: i32 = 2;
+/// Attempts lost with their process before a document is given up: a document that crashes the server must not do so
+/// forever. It can still be retried by hand.
+const MAX_LOST_ATTEMPTS: i32 = 2;
 
-/// Reads a document in a child process and cuts it into passages.
+/// Extracts a document's text in a child process and splits it into chunks.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Extract {
     pub document_id: DocumentId,
-    /// Pages without usable text go through OCR, whatever the base says: somebody asked for it.
+    /// Use OCR for pages without usable text, overriding the base's setting, because a user asked for it.
     #[serde(default)]
     pub ocr: bool,
 }
@@ -47,11 +47,11 @@ impl Extract {
     }
 }
 
-/// Gives a document's passages their vectors and writes them to the base's index.
+/// Embeds a document's chunks and writes them to the base's index.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Embed {
     pub document_id: DocumentId,
-    /// The document had other passages before, which may be in the index.
+    /// The document had other chunks before, which may still be in the index.
     #[serde(default)]
     pub replaces: bool,
 }
@@ -59,7 +59,7 @@ pub struct Embed {
 impl Job for Embed {
     const KIND: &'static str = "knowledge.embed";
     const QUEUE: &'static str = QUEUE;
-    /// A book of a thousand pages on a slow machine; what is done stays done.
+    /// Enough for a thousand-page book on a slow machine; completed steps are kept.
     const TIMEOUT: Duration = Duration::from_secs(3600);
 }
 
@@ -73,30 +73,30 @@ impl Embed {
     }
 }
 
-/// Makes a base's objects and index agree with PostgreSQL: removes what was deleted, queues again what is missing.
+/// Makes a base's objects and index agree with PostgreSQL: removes deleted data, re-queues missing data.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Sync {
     pub knowledge_base_id: KnowledgeBaseId,
-    /// A document whose objects go at once, however young they are.
+    /// A deleted document whose objects are removed at once, regardless of their age.
     pub deleted: Option<DocumentId>,
 }
 
 impl Job for Sync {
     const KIND: &'static str = "knowledge.sync";
     const QUEUE: &'static str = QUEUE;
-    /// A promise to delete is kept through a long outage of the object store.
+    /// Enough attempts to complete a deletion after a long outage of the object store.
     const MAX_ATTEMPTS: i32 = 20;
     const TIMEOUT: Duration = Duration::from_secs(1800);
 }
 
 impl Sync {
-    /// No unique key: one that runs may have looked before the deletion that this one is for.
+    /// No unique key: a running job may have read its state before the deletion that this one is for.
     pub fn options(base: KnowledgeBaseId) -> Enqueue {
         Enqueue { concurrency_key: Some(base.to_string()), ..Enqueue::default() }
     }
 }
 
-/// Compacts a base's table and brings its indexes up to date.
+/// Compacts a base's table and updates its indexes.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Optimize {
     pub knowledge_base_id: KnowledgeBaseId,
@@ -115,7 +115,7 @@ impl Optimize {
     }
 }
 
-/// Measures how far each arm of a base's search can be trusted.
+/// Measures the search quality of each arm in a base.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SelfTest {
     pub knowledge_base_id: KnowledgeBaseId,
@@ -128,13 +128,13 @@ impl Job for SelfTest {
 }
 
 impl SelfTest {
-    /// Nobody waits for it; documents do.
+    /// Low priority: nobody waits for it.
     pub fn options(base: KnowledgeBaseId) -> Enqueue {
         Enqueue { unique_key: Some(base.to_string()), priority: -3, ..Enqueue::default() }
     }
 }
 
-/// Writes the terms of a base's index anew after a change of the text analysis.
+/// Rewrites the terms of a base's index after a change of the text analysis.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Reanalyse {
     pub knowledge_base_id: KnowledgeBaseId,
@@ -153,7 +153,7 @@ impl Reanalyse {
     }
 }
 
-/// Goes through all bases: another embedding model, lost jobs, leftovers of a killed process. At start and every night.
+/// Checks all bases for a changed embedding model, lost jobs and leftovers of crashes; at start and every night.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Reconcile {}
 
@@ -163,7 +163,7 @@ impl Job for Reconcile {
     const TIMEOUT: Duration = Duration::from_secs(1800);
 }
 
-/// Queues [`Optimize`] for the bases that were written to.
+/// Queues [`Optimize`] for bases that were written to.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Maintain {}
 
@@ -172,7 +172,7 @@ impl Job for Maintain {
     const QUEUE: &'static str = QUEUE;
 }
 
-/// Registers what runs these jobs, and their schedules.
+/// Registers job handlers and schedules.
 pub fn register(registry: &mut Registry, knowledge: &Knowledge) -> Result<(), JobsError> {
     macro_rules! run {
         ($job:ty, $method:ident) => {{
@@ -196,12 +196,12 @@ pub fn register(registry: &mut Registry, knowledge: &Knowledge) -> Result<(), Jo
     Ok(())
 }
 
-/// The organisation of a job that has one.
+/// The organisation of a tenant job.
 fn org(id: Option<OrgId>) -> Result<OrgId, JobError> {
     id.ok_or_else(|| JobError::permanent(anyhow::anyhow!("the job belongs to no organisation")))
 }
 
-/// Another writer is not a failure: wait for it.
+/// A held lock is not a failure: snooze until it is free.
 fn or_snooze(error: KnowledgeError) -> JobError {
     match error {
         KnowledgeError::Busy => JobError::snooze(Duration::from_secs(2)),

@@ -1,7 +1,7 @@
-//! `knowledge.reanalyse`: the terms of a base's index are written anew after a change of the text analysis.
+//! `knowledge.reanalyse`: rewrites the terms of a base's index after a change of the text analysis.
 //!
-//! In place, while the base is searched: vectors stay, and a row that is not done yet still has its old terms, most of which are the
-//! same. So no document leaves the search because of an upgrade.
+//! Rows are updated in place while the base stays searchable: vectors stay, and rows not rewritten yet keep their old
+//! terms, most of which are unchanged. So an upgrade takes no document out of the search.
 
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -17,11 +17,11 @@ use crate::{
     platform::ids::OrgId,
 };
 
-/// Passages that are read and written at once: each write makes a version and a file.
+/// Chunks per batch: each write creates a version and a file.
 const BATCH: i64 = 1000;
 
 impl Knowledge {
-    /// Queues the work where a base's terms were made by another version.
+    /// Queues the job if a base's terms were made by another version.
     pub(super) async fn reanalyse_if_outdated(
         &self,
         conn: &mut PgConnection,
@@ -51,20 +51,20 @@ impl Knowledge {
         let (mut last, mut done) = (Uuid::nil(), 0);
         loop {
             let mut tx = self.inner.db.tenant(org).await?;
-            let passages = store::chunks::indexed_after(&mut tx, base, state.index_generation, last, BATCH).await?;
+            let chunks = store::chunks::indexed_after(&mut tx, base, state.index_generation, last, BATCH).await?;
             tx.commit().await?;
-            let Some(end) = passages.last() else { break };
+            let Some(end) = chunks.last() else { break };
             last = end.id.0;
-            let ids: Vec<Uuid> = passages.iter().map(|passage| passage.id.0).collect();
+            let ids: Vec<Uuid> = chunks.iter().map(|chunk| chunk.id.0).collect();
             let mut rows = match self.inner.index.rows(&table, &ids).await {
                 Ok(rows) => rows,
-                // What is written into a new table has the new terms.
+                // A new table is written with the current terms.
                 Err(IndexError::NoSuchTable(_)) => break,
                 Err(error) => return Err(error.into()),
             };
-            let written = passages.iter().filter_map(|passage| {
-                let (document_id, vector) = rows.remove(&passage.id.0)?;
-                Some(IndexRow { chunk_id: passage.id.0, document_id, text: passage.searchable(), vector })
+            let written = chunks.iter().filter_map(|chunk| {
+                let (document_id, vector) = rows.remove(&chunk.id.0)?;
+                Some(IndexRow { chunk_id: chunk.id.0, document_id, text: chunk.searchable(), vector })
             });
             self.inner.index.upsert(&table, written.collect()).await?;
             done += i64::try_from(ids.len()).unwrap_or_default();
@@ -72,11 +72,11 @@ impl Knowledge {
         }
         let mut tx = self.inner.db.tenant(org).await?;
         store::bases::set_analysis(&mut tx, base, ANALYSIS).await?;
-        // Maintenance brings the full-text index up to date.
+        // Maintenance then updates the full-text index.
         store::bases::touch_indexed(&mut tx, base, self.inner.clock.now()).await?;
         tx.commit().await?;
         drop(lock);
-        tracing::info!(knowledge_base = %base, passages = done, analysis = ANALYSIS, "terms of {base} written anew");
+        tracing::info!(knowledge_base = %base, chunks = done, analysis = ANALYSIS, "terms of {base} rewritten");
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
-//! Pages without usable text, read from their pictures: by OCR first, by a model where the base names one.
+//! Reads pages without usable text from their images: by OCR first, then by a model if the base has one.
 //!
-//! Nothing here fails a document: what could not be read stays as it is, and the report says why and what to do.
+//! Never fails a document: unreadable pages stay as they are, and the report gives the reason and what to do.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -22,13 +22,14 @@ use crate::{
     platform::ids::OrgId,
 };
 
-/// No page is begun after so long: the job ends before its own time is over, a last page's wait for a model included.
-const PATIENCE: Duration = Duration::from_secs(800);
+/// No page is started after this time, so that the job ends before its timeout even if the last page waits for a model.
+const PAGES_BUDGET: Duration = Duration::from_secs(800);
 
-/// Words of a page that OCR is less sure of, on average, are noise: clean scans are above 90, a drawing is below 45.
+/// Mean confidence (tesseract, 0 to 100) below which a page's words are noise: clean scans reach over 90, drawings stay
+/// below 45.
 const SURE: f32 = 60.0;
 
-/// A document whose pages are being recognised.
+/// State of recognising one document's pages.
 pub(super) struct Scan<'a> {
     pub org: OrgId,
     pub context: &'a JobContext,
@@ -39,7 +40,7 @@ pub(super) struct Scan<'a> {
     /// Pages to read, from 1.
     pages: Vec<u32>,
     pub found: BTreeMap<u32, Recognised>,
-    /// Why a page has no better text; the last word counts.
+    /// Why a page has no better text; the latest reason wins.
     pub unread: BTreeMap<u32, (UnreadReason, UnreadDetail)>,
 }
 
@@ -52,7 +53,7 @@ impl Scan<'_> {
         self.unread.insert(page, (reason, detail.into()));
     }
 
-    /// Pages that a model may still read better: without words, or with some that cannot be right.
+    /// Pages that a model could still improve: without words, or with implausible ones.
     fn left(&self) -> Vec<u32> {
         let is_left = |page: &&u32| self.found.get(*page).is_none_or(|found| is_implausible(&found.text));
         self.pages.iter().filter(is_left).copied().collect()
@@ -60,7 +61,7 @@ impl Scan<'_> {
 }
 
 impl Knowledge {
-    /// The document with what could be recognised on its pages without usable text.
+    /// Adds the text that could be recognised on pages without usable text.
     pub(super) async fn recognise(
         &self,
         context: &JobContext,
@@ -87,7 +88,7 @@ impl Knowledge {
             pdf,
             settings,
             programs: Programs::find(&self.inner.config.ocr_folder),
-            until: Instant::now() + PATIENCE,
+            until: Instant::now() + PAGES_BUDGET,
             pages,
             found: BTreeMap::new(),
             unread: BTreeMap::new(),
@@ -119,7 +120,7 @@ impl Knowledge {
                 scan.stays_unread(page, UnreadReason::OutOfTime, "");
                 continue;
             }
-            self.tell(scan, job, done, "OCR").await?;
+            self.report_progress(scan, job, done, "OCR").await?;
             let Some(pdftoppm) = scan.programs.pdftoppm.clone() else { continue };
             let order = Order { pdftoppm, page, ocr: Some(recognition.clone()) };
             let limits = self.inner.config.page_limits();
@@ -142,7 +143,7 @@ impl Knowledge {
         Ok(())
     }
 
-    /// What OCR works with here, or why it does not.
+    /// The OCR programs and languages, or why OCR is not possible.
     async fn recognition(&self, scan: &Scan<'_>) -> Result<Recognition, (UnreadReason, UnreadDetail)> {
         if scan.settings.reading == ReadingMode::Text {
             return Err((UnreadReason::Off, UnreadDetail::default()));
@@ -160,8 +161,7 @@ impl Knowledge {
         Ok(Recognition { tesseract, languages, turns })
     }
 
-    /// Shows how far the document is.
-    pub(super) async fn tell(
+    pub(super) async fn report_progress(
         &self,
         scan: &Scan<'_>,
         job: &Extract,
@@ -192,7 +192,7 @@ impl Knowledge {
                 scan.stays_unread(page, UnreadReason::NotInstalled, "pdftoppm");
                 continue;
             };
-            self.tell(scan, job, done, "a model").await?;
+            self.report_progress(scan, job, done, "a model").await?;
             let order = Order { pdftoppm, page, ocr: None };
             let picture = draw_page(&self.inner.extractor, scan.pdf, order, &self.inner.config.page_limits()).await;
             let answer = match picture {
@@ -211,7 +211,7 @@ impl Knowledge {
     }
 }
 
-/// For the report, short.
+/// A short reason for the report.
 fn why(error: &ExtractError) -> UnreadDetail {
     match error {
         ExtractError::Timeout => UnreadValue::TookTooLong.into(),
@@ -220,9 +220,9 @@ fn why(error: &ExtractError) -> UnreadDetail {
     }
 }
 
-/// Takes over what is better than the page's own text, and says what stayed unread.
+/// Takes over text that is better than the page's own, and records what stayed unread.
 fn conclude(document: Extracted, mut scan: Scan<'_>) -> Extracted {
-    // Words of OCR that cannot be right are no better than a page's own text; on a page without any they are a beginning.
+    // Implausible OCR words are no better than a page's own text, but better than nothing.
     let doubtful: Vec<u32> =
         scan.found.iter().filter(|(_, found)| is_implausible(&found.text)).map(|(page, _)| *page).collect();
     let has_own = |page: &u32| document.blocks.iter().any(|block| block.page == Some(*page));

@@ -17,10 +17,10 @@ use crate::{
     platform::ids::OrgId,
 };
 
-/// An object without a row that is younger may be an upload whose row is about to be written.
+/// Younger objects without a row may be uploads in progress.
 const ORPHAN_AGE: TimeDelta = TimeDelta::hours(1);
-/// Comes again after this long where a backup holds deletions.
-const YIELD: Duration = Duration::from_secs(600);
+/// Retry interval while a backup blocks deletions.
+const BACKUP_RETRY: Duration = Duration::from_secs(600);
 
 impl Knowledge {
     /// Queues a reconciliation; called once when the process starts to work.
@@ -34,8 +34,8 @@ impl Knowledge {
 
     pub(super) async fn run_reconcile(&self, _: &JobContext, _: Reconcile) -> Result<(), JobError> {
         self.reconcile().await.map_err(|error| match error {
-            // A backup keeps every file: all of this again each second for as long as it takes helps nobody.
-            KnowledgeError::Busy => JobError::snooze(YIELD),
+            // The backup may hold deletions for a long time: retrying every second would only repeat all of this work.
+            KnowledgeError::Busy => JobError::snooze(BACKUP_RETRY),
             error => or_snooze(error),
         })
     }
@@ -44,7 +44,7 @@ impl Knowledge {
         let mut tx = self.inner.db.system().await?;
         let bases = store::system::bases(&mut tx).await?;
         tx.commit().await?;
-        // Without a model nothing can be said about generations; the rest is checked all the same.
+        // Without a model, generations cannot be checked; the rest still is.
         let model = match self.inner.llm.embedder().await {
             Ok(model) => Some(model),
             Err(error) => {
@@ -59,7 +59,7 @@ impl Knowledge {
             let mut tx = self.inner.db.tenant(base.org_id).await?;
             let state = store::bases::index_state(&mut tx, base.id).await?;
             tx.commit().await?;
-            // A base of words waits until the model answers: see below.
+            // Bases without vectors wait until the model answers: `embed_words_only` below handles them.
             let has_vectors = state.is_some_and(|state| state.embedding_model != WORDS);
             if let Some(model) = model.as_ref().filter(|_| has_vectors) {
                 self.renew(base.org_id, base.id, model).await?;
@@ -75,8 +75,8 @@ impl Knowledge {
         self.remove_orphan_objects().await
     }
 
-    /// Starts another generation of a base's index where it was made for another model. Documents are read again, since
-    /// their passages were cut for that model's window.
+    /// Starts a new index generation for a base that was indexed with another model. Documents are read again, since
+    /// chunk length depends on the model's window.
     pub(super) async fn renew(
         &self,
         org: OrgId,
@@ -93,14 +93,14 @@ impl Knowledge {
             self.enqueue_for(&mut tx, org, base, *id, DocumentStatus::Queued).await?;
         }
         tx.commit().await?;
-        tracing::warn!(knowledge_base = %base, model = model.id, documents = documents.len(), "another embedding model: {base} is indexed again");
+        tracing::warn!(knowledge_base = %base, model = model.id, documents = documents.len(), "the embedding model changed: re-indexing {base}");
         Ok(())
     }
 
-    /// Tables of bases that are gone.
+    /// Removes tables of deleted bases.
     async fn remove_orphan_tables(&self) -> Result<(), KnowledgeError> {
         let tables = self.inner.index.list_tables().await?;
-        // Read after the tables: a base is there before its first table is.
+        // Read the bases after the tables: a base always exists before its first table.
         let mut tx = self.inner.db.system().await?;
         let bases: HashSet<Uuid> = store::system::bases(&mut tx).await?.into_iter().map(|base| base.id.0).collect();
         tx.commit().await?;
@@ -110,17 +110,18 @@ impl Knowledge {
                 .and_then(|rest| rest.split_once("_g"))
                 .and_then(|(id, _)| Uuid::parse_str(id).ok());
             if owner.is_some_and(|owner| !bases.contains(&owner)) {
-                tracing::warn!(table, "removing an index that no knowledge base stands behind");
+                tracing::warn!(table, "removing the index of a deleted knowledge base");
                 self.inner.index.drop_table(&table, &mut self.may_delete().await?).await?;
             }
         }
         Ok(())
     }
 
-    /// Objects of documents that are gone: an upload whose process was killed before it wrote its row.
+    /// Removes objects without a document row, left by uploads that crashed before writing it.
     async fn remove_orphan_objects(&self) -> Result<(), KnowledgeError> {
         let before = self.inner.clock.now() - ORPHAN_AGE;
-        // In pieces: there may be any number of them. The right to delete is had for a piece, so that a backup need not wait for the list.
+        // In batches, since there may be any number. The delete guard is taken per batch, so that a backup does not
+        // wait for the whole listing.
         let mut found = self.inner.storage.list("").try_chunks(1000);
         while let Some(entries) = found.try_next().await.map_err(|error| error.1)? {
             let old = entries.iter().filter(|entry| entry.modified < before);
@@ -136,7 +137,7 @@ impl Knowledge {
             }
             let mut may_delete = self.may_delete().await?;
             for folder in orphans {
-                tracing::warn!(folder, "removing an object that no document stands behind");
+                tracing::warn!(folder, "removing the object of a document that does not exist");
                 self.inner.storage.delete_prefix(&folder, &mut may_delete).await?;
             }
         }
@@ -144,7 +145,7 @@ impl Knowledge {
     }
 }
 
-/// Document and folder of an object's key, `<org>/kb/<base>/doc/<document>/...`.
+/// Document id and folder from an object key, `<org>/kb/<base>/doc/<document>/...`.
 fn document_of(key: &str) -> Option<(Uuid, String)> {
     let parts: Vec<&str> = key.split('/').collect();
     match parts.as_slice() {

@@ -1,4 +1,4 @@
-//! `knowledge.sync`: objects and index of a base against PostgreSQL.
+//! `knowledge.sync`: makes objects and index of a base agree with PostgreSQL.
 
 use std::collections::{HashMap, HashSet};
 
@@ -22,7 +22,7 @@ use crate::{
 };
 
 impl Knowledge {
-    /// Queues a comparison of a base's index with the database, once.
+    /// Queues a sync of a base's index, once.
     pub(in crate::knowledge) async fn sync_soon(
         &self,
         conn: &mut PgConnection,
@@ -59,7 +59,7 @@ impl Knowledge {
         Ok(())
     }
 
-    /// Drops the base's tables except the current one.
+    /// Drops all of a base's tables but the current one.
     async fn drop_tables(
         &self,
         base: KnowledgeBaseId,
@@ -91,7 +91,7 @@ impl Knowledge {
         let (indexed, lost) = match self.read_whole(&table, &words).await {
             Ok(ids) => (ids, false),
             Err(IndexError::NoSuchTable(_)) => (Vec::new(), true),
-            // Nobody else writes or purges now: the file is gone or broken for good.
+            // We hold the lock, so nobody else writes or purges: the file is lost or broken for good.
             Err(IndexError::Damaged(_)) => {
                 self.inner.index.drop_table(&table, may_delete).await?;
                 (Vec::new(), true)
@@ -104,8 +104,8 @@ impl Knowledge {
         let difference = Difference::of(&indexed, &chunks);
         let missing: Vec<DocumentId> = difference.missing.iter().copied().collect();
         if lost && !missing.is_empty() {
-            // Under another name: LanceDB caches, in every process, what it has read of a table by path and version, and a new table at the
-            // old path begins with the same versions.
+            // Under another name: every process's LanceDB cache is keyed by path and version, and a new table at the
+            // old path would start with the same versions.
             store::bases::next_table(&mut tx, base).await?;
             self.inner.metrics.index_lost(base, missing.len());
         }
@@ -119,7 +119,7 @@ impl Knowledge {
             }
             self.enqueue_for(&mut tx, org, base, id, status).await?;
         }
-        // Committed before rows are removed: a process killed in between leaves too many rows, never too few.
+        // Commit before removing rows: a crash in between leaves too many rows, never too few.
         tx.commit().await?;
         if !missing.is_empty() || difference.stale_in_use > 0 {
             self.inner.metrics.repaired(base, difference.stale_in_use, missing.len());
@@ -134,8 +134,8 @@ impl Knowledge {
         self.purge(base, &table, may_delete).await
     }
 
-    /// All ids of a table whose every part could be read: a search needs the vectors and the words' index too, which lie in files of
-    /// their own. `words` are some that stand in it.
+    /// All ids of a table, read in a way that opens every file a search needs: the vectors and the full-text index too,
+    /// which are separate files. `words` occur in the table.
     pub(in crate::knowledge) async fn read_whole(
         &self,
         table: &str,
@@ -151,7 +151,7 @@ impl Knowledge {
         Ok(ids)
     }
 
-    /// Rewrites the table's files without what was deleted. Fails when a step fails: then the job comes again.
+    /// Rewrites the table's files without deleted rows. A failed step fails the job, which is then retried.
     async fn purge(
         &self,
         base: KnowledgeBaseId,
@@ -165,21 +165,21 @@ impl Knowledge {
     }
 }
 
-/// How an index differs from the database.
+/// Differences between an index and the database.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(in crate::knowledge) struct Difference {
-    /// Documents with rows in the index that no passage stands behind.
+    /// Documents with index rows that have no chunk.
     pub stale: HashSet<Uuid>,
-    /// How many of these still exist: their other rows go too, and are written again.
+    /// How many of these still exist: their remaining rows are deleted too, and written again.
     pub stale_in_use: usize,
-    /// Documents with passages that are marked as indexed and are not, or will not be when `stale` is removed.
+    /// Documents with chunks that are marked as indexed but are not, or will not be after removing `stale`.
     pub missing: HashSet<DocumentId>,
-    /// `missing`, and documents with passages that were never marked.
+    /// `missing`, and documents with chunks that were never marked.
     pub unfinished: HashSet<DocumentId>,
 }
 
 impl Difference {
-    /// `indexed`: (chunk, document) as the table holds them.
+    /// `indexed`: (chunk, document) pairs of the table.
     pub fn of(indexed: &[(Uuid, Uuid)], chunks: &[Indexed]) -> Self {
         let mut difference = Self::default();
         let known: HashMap<Uuid, Uuid> = chunks.iter().map(|chunk| (chunk.id, chunk.document_id.0)).collect();

@@ -1,4 +1,4 @@
-//! The labels of the metrics: enums, and structs of one label each
+//! Metric labels.
 
 use prometheus_client::encoding::EncodeLabelSet;
 
@@ -8,7 +8,6 @@ use crate::{
 };
 
 label_enum! {
-    /// Where a document stands.
     pub enum Status {
         Queued = "queued",
         Extracting = "extracting",
@@ -36,13 +35,13 @@ pub struct StatusLabels {
 }
 
 label_enum! {
-    /// A stage of a document's way.
+    /// A processing stage of a document.
     pub enum Stage {
-        /// Reading and cutting.
+        /// Extraction and chunking.
         Extract = "extract",
-        /// Vectors and index.
+        /// Embedding and indexing.
         Embed = "embed",
-        /// From the upload to ready, waiting included.
+        /// Upload to ready, including queueing.
         Total = "total",
     }
 }
@@ -53,7 +52,6 @@ pub struct StageLabels {
 }
 
 label_enum! {
-    /// How was searched.
     pub enum Mode {
         Hybrid = "hybrid",
         Vector = "vector",
@@ -77,17 +75,17 @@ pub struct ModeLabels {
 }
 
 label_enum! {
-    /// A part of a search.
+    /// A phase of a search.
     pub enum Part {
-        /// What the database says of the bases.
+        /// Reading the bases' rows.
         Bases = "bases",
-        /// The question's vector.
+        /// Embedding the query.
         Embed = "embed",
-        /// By meaning, in one base.
+        /// Vector search in one base.
         Vector = "vector",
-        /// By words, in one base.
+        /// Full-text search in one base.
         Text = "text",
-        /// The texts of what was found.
+        /// Reading the texts of the hits.
         Rows = "rows",
     }
 }
@@ -98,9 +96,9 @@ pub struct PartLabels {
 }
 
 label_enum! {
-    /// How an index was brought up to date.
+    /// Kind of index update.
     pub enum Update {
-        /// What is new, as it comes.
+        /// New rows only, right after a write.
         Quick = "quick",
         /// Everything, by maintenance.
         Thorough = "thorough",
@@ -113,7 +111,6 @@ pub struct UpdateLabels {
 }
 
 label_enum! {
-    /// How a step of maintenance ended.
     pub enum MaintenanceOutcome { Ok = "ok", Failed = "failed" }
 }
 
@@ -125,7 +122,7 @@ pub struct MaintenanceLabels {
 }
 
 label_enum! {
-    /// Why a document failed, or was refused at the door.
+    /// Why a document failed or was rejected at upload.
     pub enum Failure {
         Encrypted = "encrypted",
         Malformed = "malformed",
@@ -142,7 +139,7 @@ label_enum! {
 }
 
 impl Failure {
-    /// From the stable code in the database and the API.
+    /// From the stable code used in the database and the API.
     pub fn of(code: &str) -> Self {
         match code {
             "encrypted" => Self::Encrypted,
@@ -178,13 +175,13 @@ pub struct LeftOutLabels {
 }
 
 label_enum! {
-    /// What a page was read by.
+    /// How a page was read.
     pub enum ReadBy {
-        /// The text that the file holds.
+        /// From the text stored in the file.
         Text = "text",
-        /// OCR of its picture.
+        /// By OCR of its image.
         Ocr = "ocr",
-        /// A model that was shown its picture.
+        /// By a vision model.
         Model = "model",
     }
 }

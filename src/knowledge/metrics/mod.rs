@@ -1,4 +1,4 @@
-//! `holdfast_knowledge_*`, and the events that log and count in one call
+//! `holdfast_knowledge_*`, and event functions that log and count in one call.
 
 mod describe;
 mod labels;
@@ -20,13 +20,13 @@ use super::{
 };
 use crate::platform::telemetry::Latency;
 
-/// 100 ms (a note) to half an hour (a scanned library on two cores).
+/// 100 ms (a short note) to 30 min (a scanned book on two cores).
 const STAGE_BUCKETS: [f64; 9] = [0.1, 0.5, 2.0, 5.0, 15.0, 60.0, 180.0, 600.0, 1800.0];
-/// 5 ms (words only, small base) to 5 s.
+/// 5 ms (full text, small base) to 5 s.
 const SEARCH_BUCKETS: [f64; 9] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 /// 1 ms (a short read) to 1 s.
 const PART_BUCKETS: [f64; 9] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0];
-/// 50 ms (a note) to five minutes (the vectors of a library).
+/// 50 ms (a short note) to 5 min (the vectors of a large library).
 const UPDATE_BUCKETS: [f64; 9] = [0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0];
 
 type Stages = Family<StageLabels, Histogram, fn() -> Histogram>;
@@ -52,9 +52,9 @@ pub struct Metrics {
     parts: Parts,
     updates: Updates,
     update_failures: Counter,
-    /// Searches that found weak matches at best.
+    /// Searches with no results or only weak matches.
     unmatched: Family<ModeLabels, Counter>,
-    /// Hybrid searches that had only words to go by.
+    /// Hybrid searches that fell back to full text.
     degraded: Counter,
     index_failures: Counter,
     maintenance: Family<MaintenanceLabels, Counter>,
@@ -158,7 +158,7 @@ impl Metrics {
 
     pub(super) fn index_lost(&self, base: KnowledgeBaseId, documents: usize) {
         self.index_lost.inc();
-        tracing::error!(knowledge_base = %base, documents, "index of {base} is gone: it is made again from the database");
+        tracing::error!(knowledge_base = %base, documents, "index of {base} is lost: rebuilding it from the database");
     }
 
     pub(super) fn uploaded(&self, base: KnowledgeBaseId, document: DocumentId, kind: &str, size: u64) {
@@ -176,7 +176,7 @@ impl Metrics {
         tracing::warn!(document = %document, code, reason, "document {document} failed");
     }
 
-    /// A document was read, whether or not it had text.
+    /// A document was read, with or without text.
     pub(super) fn read(&self, document: DocumentId, pages: Option<u32>, report: &Report) {
         for doubt in &report.doubts {
             self.doubts.get_or_create(&DoubtLabels { doubt: doubt.as_str() }).inc();
@@ -213,7 +213,7 @@ impl Metrics {
         tracing::info!(document = %document, seconds, words_only, "document {document} ready");
     }
 
-    /// `hits` were found, of which `matches` are no weak ones.
+    /// A search found `hits` results, `matches` of them not weak.
     pub(super) fn searched(&self, mode: SearchMode, took: Duration, hits: usize, matches: usize) {
         self.searches.get_or_create(&ModeLabels { mode: mode.into() }).observe(took.as_secs_f64());
         if matches == 0 {
@@ -224,10 +224,9 @@ impl Metrics {
 
     pub(super) fn degraded(&self, error: &(dyn std::error::Error + 'static)) {
         self.degraded.inc();
-        tracing::warn!(error, "the question could not be embedded: searching by words alone");
+        tracing::warn!(error, "the query could not be embedded: full-text search only");
     }
 
-    /// A part of a search is done.
     pub(super) fn part(&self, part: Part, took: Duration) {
         self.parts.get_or_create(&PartLabels { part }).observe(took.as_secs_f64());
     }
@@ -236,7 +235,7 @@ impl Metrics {
         self.updates.get_or_create(&UpdateLabels { update }).observe(took.as_secs_f64());
     }
 
-    /// An index was looked at after a write, and brought up to date where that was worth it.
+    /// An index was checked after a write, and updated if it was worthwhile.
     pub(super) fn tidied(
         &self,
         base: KnowledgeBaseId,
@@ -248,20 +247,20 @@ impl Metrics {
                 if tidied.worked {
                     self.updated_index(Update::Quick, took);
                     let (indexed, waiting, ms) = (tidied.indexed, tidied.waiting, took.as_millis());
-                    tracing::debug!(knowledge_base = %base, indexed, waiting, ms, "index of {base} brought up to date");
+                    tracing::debug!(knowledge_base = %base, indexed, waiting, ms, "index of {base} updated");
                 }
                 Some(tidied)
             }
             Err(error) => {
                 self.update_failures.inc();
                 let error = &error as &dyn std::error::Error;
-                tracing::warn!(knowledge_base = %base, error, "index of {base} could not be brought up to date");
+                tracing::warn!(knowledge_base = %base, error, "index of {base} could not be updated");
                 None
             }
         }
     }
 
-    /// The steps of maintenance ran on a base's index; those of `failures` failed.
+    /// The maintenance steps ran on a base's index; `failures` are those that failed.
     pub(super) fn maintained(&self, base: KnowledgeBaseId, failures: &[(&'static str, IndexError)]) {
         for step in MAINTENANCE_STEPS {
             let error = failures.iter().find(|(failed, _)| *failed == step).map(|(_, error)| error);
@@ -275,8 +274,8 @@ impl Metrics {
         }
     }
 
-    /// All indexes have been looked after.
-    pub(super) fn looked_after(&self, now: DateTime<Utc>) {
+    /// A maintenance round over all indexes is complete.
+    pub(super) fn maintenance_done(&self, now: DateTime<Utc>) {
         self.last_maintenance.set(now.timestamp_micros() as f64 / 1e6);
     }
 

@@ -1,4 +1,4 @@
-//! The list of knowledge bases, making, changing and deleting one.
+//! Pages for listing, creating, changing and deleting knowledge bases.
 
 use askama::Template;
 use axum::extract::State;
@@ -104,7 +104,7 @@ struct Settings<'a> {
     base: KnowledgeBase,
     form: BaseForm,
     modes: [ReadingMode; 2],
-    /// Languages of the OCR; `None` where it is not installed.
+    /// Installed OCR languages; `None` if OCR is not installed.
     ocr: Option<String>,
     errors: FormErrors,
 }
@@ -115,7 +115,7 @@ impl Settings<'_> {
         self.form.reading.as_deref() == Some(mode.as_str())
     }
 
-    /// What the self-test found, by language; empty before the first one.
+    /// Self-test results by language; empty before the first one.
     fn languages(&self) -> Vec<(String, LanguageWeights)> {
         let Some(weights) = &self.base.weights else { return Vec::new() };
         let known = weights.0.languages.iter().map(|(code, weights)| (code.clone(), *weights));

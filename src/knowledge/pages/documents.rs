@@ -1,4 +1,4 @@
-//! A base's documents and one document: upload, progress, the text with its cited passage, rename, retry, delete.
+//! Pages for a base's documents: list, upload, text with the cited passage, rename, retry, delete.
 
 use askama::Template;
 use axum::{
@@ -26,13 +26,13 @@ use crate::{
     },
 };
 
-/// Characters of a text on one page, and of what stands before a cited passage.
+/// Characters of text per page, and before a cited passage.
 const WINDOW: i32 = 20_000;
 const BEFORE: i32 = 1_500;
 
-/// In the filter of the list: ready, with doubts.
+/// List filter: ready, with doubts.
 const DOUBTED: &str = "doubted";
-/// In the filter of the list: found by words alone.
+/// List filter: without vectors.
 const WORDS_ONLY: &str = "words_only";
 
 #[derive(Template)]
@@ -64,7 +64,7 @@ pub async fn list(
 ) -> PageResult {
     shell.principal().require(READ)?;
     let base = knowledge.get_base(shell.org_id(), id).await?;
-    // Two states more than a document has: ready, but with something to look at or to wait for.
+    // Two additional filter states: ready with doubts, and ready without vectors.
     let (doubted, words_only) = (status == DOUBTED, status == WORDS_ONLY);
     let filter = DocumentFilter {
         cursor: query.cursor().map(str::to_owned),
@@ -92,22 +92,22 @@ pub async fn list(
     shell.render(&List { shell: &shell, tab: "documents", base, documents, query, status, statuses, pager, limit })
 }
 
-/// Why files are refused.
+/// Rejection reasons with a translation.
 const REFUSALS: [&str; 5] = ["empty", "legacy_word", "encrypted_office", "other_kind", "payload_too_large"];
 
-/// Why a file was refused, in the reader's language. The server's own words are English, and may say more.
+/// A rejection reason in the reader's language. The server's own message is English, and may be more specific.
 fn refusal(shell: &Shell, reason: &str) -> Option<String> {
     let known = shell.lang() != Lang::En && REFUSALS.contains(&reason);
     known.then(|| shell.t(format!("knowledge-refused-{reason}")).to_string())
 }
 
-/// All of them, for the script of the page.
+/// All translated reasons, for the page's script.
 fn refusals(shell: &Shell) -> String {
     let words = REFUSALS.iter().filter_map(|reason| Some(((*reason).to_owned(), refusal(shell, reason)?.into())));
     Value::Object(words.collect()).to_string()
 }
 
-/// A form without JavaScript; with it, the files go to the API one by one.
+/// Upload form without JavaScript; with it, files are sent to the API one by one.
 pub async fn upload(
     shell: Shell,
     State(knowledge): State<Knowledge>,
@@ -116,7 +116,7 @@ pub async fn upload(
 ) -> PageResult {
     shell.principal().require(WRITE)?;
     let unreadable = || ApiError::bad_request("invalid_form", "the form could not be read");
-    // The hidden field stands before the files.
+    // The CSRF field precedes the files.
     let token = match form.next_field().await.map_err(|_| unreadable())? {
         Some(field) if field.name() == Some("csrf") => field.text().await.map_err(|_| unreadable())?,
         _ => String::new(),
@@ -149,16 +149,16 @@ pub async fn upload(
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct OpenQuery {
-    /// A passage to show.
+    /// The chunk to show.
     chunk: String,
-    /// Or the characters to mark.
+    /// Or: the range of characters to mark.
     start: Option<i32>,
     end: Option<i32>,
-    /// Or where to begin reading.
+    /// Or: the first character to show.
     from: Option<i32>,
-    /// `passages` lists them instead of the text.
+    /// `passages` lists the chunks instead of the text.
     view: String,
-    /// First passage of the list.
+    /// First chunk of the list.
     cursor: Option<i32>,
 }
 
@@ -170,13 +170,13 @@ struct Open<'a> {
     document: Document,
     view: &'static str,
     part: TextPart,
-    /// Text before the mark, the mark, and after it.
+    /// Text before the mark, marked text, and text after it.
     before: String,
     marked: String,
     after: String,
-    /// Headings above the cited passage, and its page.
+    /// Headings above the cited chunk, and its page.
     heading: Vec<String>,
-    /// Of the table that the cited passage is cut from.
+    /// Header of the table that the cited chunk was cut from.
     table_header: Option<String>,
     page: Option<i32>,
     chunks: Vec<Chunk>,
@@ -192,7 +192,7 @@ impl List<'_> {
 }
 
 impl Open<'_> {
-    /// The file's name, where the title says something else.
+    /// The file name, if the title differs from it.
     fn lead(&self) -> &str {
         let name = &self.document.filename;
         if self.document.display_title() == *name { "" } else { name }
@@ -308,7 +308,7 @@ async fn page<'a>(
     })
 }
 
-/// Splits a part of a text at the characters to mark, which are counted from the beginning of the text.
+/// Splits a part of a text into before, marked and after; `mark` is in characters of the whole text.
 pub(in crate::knowledge) fn split(part: &TextPart, mark: Option<(i32, i32)>) -> (String, String, String) {
     let Some((start, end)) = mark else { return (part.text.clone(), String::new(), String::new()) };
     let index = |at: i32| usize::try_from(at.clamp(part.start, part.end) - part.start).unwrap_or_default();
@@ -371,7 +371,7 @@ pub async fn retry(
     Ok(shell.redirect(&format!("/knowledge/{base}"), &flash))
 }
 
-/// An empty field is no OCR.
+/// An empty field means no OCR.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct ReadAgain {

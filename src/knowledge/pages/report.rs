@@ -1,4 +1,4 @@
-//! What a document's page says of its reading report.
+//! The reading report on a document's page.
 
 use crate::{
     console::Shell,
@@ -9,10 +9,10 @@ use crate::{
     },
 };
 
-/// Ranges of pages that are named; a book of scans has one range, a book with a scan here and there has many.
-const MOST_RANGES: usize = 12;
+/// Maximum number of page ranges shown.
+const MAX_RANGES: usize = 12;
 
-/// `1, 3-5, 9`: pages in ascending order, neighbours taken together.
+/// Formats ascending page numbers with ranges: `1, 3–5, 9`.
 pub(in crate::knowledge) fn ranges(pages: &[u32]) -> String {
     let mut found: Vec<(u32, u32)> = Vec::new();
     for &page in pages {
@@ -21,23 +21,23 @@ pub(in crate::knowledge) fn ranges(pages: &[u32]) -> String {
             _ => found.push((page, page)),
         }
     }
-    let more = if found.len() > MOST_RANGES { ", …" } else { "" };
+    let more = if found.len() > MAX_RANGES { ", …" } else { "" };
     let named = found
         .iter()
-        .take(MOST_RANGES)
+        .take(MAX_RANGES)
         .map(|(start, end)| if start == end { start.to_string() } else { format!("{start}–{end}") });
     format!("{}{more}", named.collect::<Vec<_>>().join(", "))
 }
 
-/// A share of 0 to 1 in percent; never 100 where something is missing.
+/// A share of 0 to 1 in percent; rounds to 100 only if it is exactly 1.
 pub(super) fn percent(share: f32) -> u8 {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 100")]
     let percent = (share.clamp(0.0, 1.0) * 100.0).floor() as u8;
     percent
 }
 
-/// What is added to the reason why pages stayed unread, in the reader's language; names of programs and languages, what a
-/// provider says, and reports of older versions stay as they are.
+/// The translated detail of why pages stayed unread. Program names, language codes, provider messages and reports of
+/// older versions are shown as they are.
 pub(super) fn unread_detail(shell: &Shell, unread: &UnreadPages) -> String {
     match unread.value {
         None => unread.detail.clone(),
@@ -55,13 +55,12 @@ pub(super) fn unread_detail(shell: &Shell, unread: &UnreadPages) -> String {
     }
 }
 
-/// The key of the words for a part that could not be read.
+/// The translation key of a part that could not be read.
 pub(in crate::knowledge) fn part_key(what: UnreadWhat) -> String {
     format!("knowledge-part-{}", what.as_str())
 }
 
-/// The parts of the file that could not be read, in the reader's language. What only words tell (a report of an older version) stays as
-/// it is.
+/// The unreadable parts of the file, translated; plain-text entries from older reports are shown as they are.
 pub(super) fn unread_parts(shell: &Shell, report: &Report) -> Vec<String> {
     let told = |part: &UnreadPart| {
         let words = shell.t(part_key(part.what)).with("name", part.name.as_str()).with("detail", part.detail.as_str());
@@ -75,7 +74,7 @@ pub(super) fn unread_parts(shell: &Shell, report: &Report) -> Vec<String> {
     report.unread.iter().map(told).chain(others).collect()
 }
 
-/// Whether reading the document again with OCR may help where the base reads text only.
+/// Whether reading the document again with OCR may help although the base reads text only.
 pub(super) fn ocr_may_help(base: &KnowledgeBase, document: &Document) -> bool {
     let told = [Doubt::PagesWithoutText, Doubt::UnreadableFonts, Doubt::ImplausibleText];
     base.reading == ReadingMode::Text
@@ -83,12 +82,12 @@ pub(super) fn ocr_may_help(base: &KnowledgeBase, document: &Document) -> bool {
         && document.doubts.iter().any(|doubt| told.iter().any(|told| told.as_str() == doubt))
 }
 
-/// Whether the document has been read, and no report of it was kept.
+/// Whether the document was read before reports were stored.
 pub(super) fn is_from_before(document: &Document) -> bool {
     document.report.is_none() && document.status == DocumentStatus::Ready
 }
 
-/// Whether the figures say anything beside characters and words.
+/// Total number of characters left out.
 pub(super) fn left_out_characters(report: &Report) -> u64 {
     report.left_out.iter().map(|left_out| left_out.characters).sum()
 }

@@ -1,4 +1,4 @@
-//! The search test: what an agent would find, with scores and the words that matched.
+//! The search test: what an agent would find, with scores and matched words.
 
 use std::collections::HashSet;
 
@@ -36,17 +36,17 @@ struct SearchPage<'a> {
     mode: SearchMode,
     modes: [SearchMode; 3],
     hits: Vec<Shown>,
-    /// How many of them, from the first on, are no weak matches.
+    /// Number of leading hits that are not weak matches.
     matches: usize,
-    /// Meaning was asked for, and words alone found them.
+    /// A search by meaning fell back to words.
     words_only: bool,
     errors: FormErrors,
 }
 
-/// A hit as the page shows it.
+/// A hit as displayed.
 struct Shown {
     hit: SearchHit,
-    /// Pieces of the passage, and whether the question has the word.
+    /// Text pieces, each with whether it matches the query.
     pieces: Vec<(bool, String)>,
 }
 
@@ -88,7 +88,7 @@ pub async fn search(
     })
 }
 
-/// Splits `text` at the words that share a stem with the question.
+/// Splits `text` into pieces and marks words that share a stem with the query.
 pub(in crate::knowledge) fn highlight(query: &str, text: &str) -> Vec<(bool, String)> {
     let terms = analyze(query);
     let terms: HashSet<&str> = terms.split(' ').filter(|term| !term.is_empty()).collect();

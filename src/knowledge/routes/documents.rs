@@ -27,7 +27,7 @@ use crate::{
     storage::Object,
 };
 
-/// Characters of a text in one answer.
+/// Maximum characters of text per response.
 const TEXT_PART: i32 = 200_000;
 
 pub(super) fn router() -> OpenApiRouter<Knowledge> {
@@ -44,41 +44,42 @@ pub(super) fn router() -> OpenApiRouter<Knowledge> {
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(in crate::knowledge) struct DocumentFilter {
-    /// Rows on a page: 1 to 200, default 50.
+    /// Page size: 1 to 200, default 50.
     #[param(minimum = 1, maximum = 200)]
     pub limit: Option<u32>,
-    /// `next_cursor` of the page before.
+    /// `next_cursor` of the previous page.
     pub cursor: Option<String>,
-    /// A part of the file name or the title.
+    /// Substring of the file name or title.
     pub search: Option<String>,
     #[param(value_type = Option<DocumentStatus>)]
     pub status: Option<String>,
-    /// `true`: ready ones whose reading report has doubts; `false`: ready ones whose report has none.
+    /// `true`: ready documents with doubts in their reading report; `false`: ready documents without doubts.
     #[param(value_type = Option<bool>)]
     pub doubts: Option<String>,
-    /// Those with this doubt.
+    /// Only documents with this doubt.
     #[param(value_type = Option<Doubt>)]
     pub doubt: Option<String>,
-    /// `true`: those that are found by their words alone, because the embedding model was missing; `false`: the others.
+    /// `true`: documents without vectors, because the embedding model was unavailable; `false`: all others.
     #[param(value_type = Option<bool>)]
     pub words_only: Option<String>,
 }
 
 impl DocumentFilter {
-    /// An empty field, as a form sends it, is no filter.
+    /// Empty (as sent by a form) means no filter.
     pub fn status(&self) -> Result<Option<DocumentStatus>, ApiError> {
         let Some(text) = self.status.as_deref().filter(|text| !text.is_empty()) else { return Ok(None) };
         let status = DocumentStatus::ALL.into_iter().find(|status| status.as_str() == text);
         let wrong =
-            || ApiError::validation(vec![FieldError::new("/status", "invalid", format!("{text:?} is no status"))]);
+            || ApiError::validation(vec![FieldError::new("/status", "invalid", format!("{text:?} is not a status"))]);
         status.map(Some).ok_or_else(wrong)
     }
 
     pub fn doubt(&self) -> Result<Option<Doubt>, ApiError> {
         let Some(text) = self.doubt.as_deref().filter(|text| !text.is_empty()) else { return Ok(None) };
         let doubt = Doubt::ALL.into_iter().find(|doubt| doubt.as_str() == text);
-        let wrong =
-            || ApiError::validation(vec![FieldError::new("/doubt", "invalid", format!("{text:?} is no doubt"))]);
+        let wrong = || {
+            ApiError::validation(vec![FieldError::new("/doubt", "invalid", format!("{text:?} is not a known doubt"))])
+        };
         doubt.map(Some).ok_or_else(wrong)
     }
 
@@ -95,7 +96,7 @@ impl DocumentFilter {
     }
 }
 
-/// An empty field, as a form sends it, is no filter.
+/// Empty (as sent by a form) means no filter.
 fn flag(pointer: &str, text: Option<&str>) -> Result<Option<bool>, ApiError> {
     match text.unwrap_or_default() {
         "" => Ok(None),
@@ -112,14 +113,14 @@ fn flag(pointer: &str, text: Option<&str>) -> Result<Option<bool>, ApiError> {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 struct ReadAgain {
-    /// Pages without usable text go through OCR, whatever the knowledge base says.
+    /// Use OCR for pages without usable text, overriding the knowledge base's setting.
     ocr: bool,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct UpdateDocument {
-    /// 1 to 255 characters; a path's last part is taken.
+    /// 1 to 255 characters; of a path, only the last component is used.
     #[schema(example = "handbook.pdf", min_length = 1, pattern = r"\S")]
     filename: String,
 }
@@ -127,10 +128,10 @@ struct UpdateDocument {
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct ChunkFilter {
-    /// Rows on a page: 1 to 200, default 50.
+    /// Page size: 1 to 200, default 50.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
-    /// `next_cursor` of the page before: the position of the next passage.
+    /// `next_cursor` of the previous page: the position of the next chunk.
     cursor: Option<String>,
 }
 
@@ -139,11 +140,11 @@ struct ChunkFilter {
 struct TextRange {
     /// First character, from 0.
     start: Option<i32>,
-    /// One past the last character; at most 200 000 are given at once.
+    /// One past the last character; a response has at most 200 000 characters.
     end: Option<i32>,
 }
 
-/// Documents of a knowledge base, newest first.
+/// Lists the documents of a knowledge base, newest first.
 #[utoipa::path(get, path = "/api/v1/knowledge-bases/{id}/documents", tag = "Knowledge",
     params(("id" = KnowledgeBaseId, Path), DocumentFilter), responses((status = 200, body = Page<Document>), (status = 404)))]
 async fn list_documents(
@@ -169,7 +170,7 @@ async fn list_documents(
     Ok(Json(Page::cut(rows, limit, |document| document.id.0)))
 }
 
-/// A document and how far it is.
+/// Returns a document with its status and reading report.
 #[utoipa::path(get, path = "/api/v1/knowledge-bases/{id}/documents/{document}", tag = "Knowledge",
     params(("id" = KnowledgeBaseId, Path), ("document" = DocumentId, Path)),
     responses((status = 200, body = Document), (status = 404)))]
@@ -196,7 +197,7 @@ async fn update_document(
     Ok(Json(knowledge.rename_document(who.org_id, base, id, &body.filename).await?))
 }
 
-/// Deletes a document. Gone at once; its file and index rows follow within moments.
+/// Deletes a document. It is gone at once; its file and index rows are removed shortly after.
 #[utoipa::path(delete, path = "/api/v1/knowledge-bases/{id}/documents/{document}", tag = "Knowledge",
     params(("id" = KnowledgeBaseId, Path), ("document" = DocumentId, Path)), responses((status = 204), (status = 404)))]
 async fn delete_document(
@@ -209,7 +210,7 @@ async fn delete_document(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The file as it was uploaded.
+/// Downloads the original file.
 #[utoipa::path(get, path = "/api/v1/knowledge-bases/{id}/documents/{document}/original", tag = "Knowledge",
     params(("id" = KnowledgeBaseId, Path), ("document" = DocumentId, Path)),
     responses((status = 200, content_type = "application/octet-stream", body = Vec<u8>), (status = 404)))]
@@ -223,7 +224,7 @@ async fn get_original(
     Ok(attachment(&document, object))
 }
 
-/// A stranger's file as a download: never shown inside our pages, whatever it holds.
+/// Serves an untrusted file as a download, never inline.
 pub(in crate::knowledge) fn attachment(document: &Document, object: Object) -> Response {
     let headers: [(HeaderName, HeaderValue); 5] = [
         (header::CONTENT_TYPE, HeaderValue::from_static(media_type(&document.kind))),
@@ -235,19 +236,19 @@ pub(in crate::knowledge) fn attachment(document: &Document, object: Object) -> R
     (headers, Body::from_stream(object.stream)).into_response()
 }
 
-/// `attachment` with the name in ASCII for old clients and in full (RFC 6266, RFC 8187).
+/// `attachment` with an ASCII file name for old clients and the full one (RFC 6266, RFC 8187).
 fn disposition(filename: &str) -> HeaderValue {
     let plain: String = filename
         .chars()
         .map(|c| if c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '%') { c } else { '_' })
         .collect();
     let mut value = format!("attachment; filename=\"{plain}\"");
-    // Writing to a String does not fail.
+    // Writing to a String cannot fail.
     let _ = write!(value, "; filename*=UTF-8''{}", utf8_percent_encode(filename, NON_ALPHANUMERIC));
     HeaderValue::try_from(value).unwrap_or(HeaderValue::from_static("attachment"))
 }
 
-/// Passages of a document, in its order.
+/// Lists the chunks (passages) of a document in order.
 #[utoipa::path(get, path = "/api/v1/knowledge-bases/{id}/documents/{document}/chunks", tag = "Knowledge",
     params(("id" = KnowledgeBaseId, Path), ("document" = DocumentId, Path), ChunkFilter),
     responses((status = 200, body = Page<Chunk>), (status = 404)))]
@@ -271,7 +272,7 @@ async fn list_chunks(
     Ok(Json(Page { data, next_cursor }))
 }
 
-/// The text of a document, which passages and citations point into. Empty before it was read.
+/// Returns the text of a document; offsets of chunks and citations refer to it. Empty before it was read.
 #[utoipa::path(get, path = "/api/v1/knowledge-bases/{id}/documents/{document}/text", tag = "Knowledge",
     params(("id" = KnowledgeBaseId, Path), ("document" = DocumentId, Path), TextRange),
     responses((status = 200, body = TextPart), (status = 404)))]
@@ -288,7 +289,7 @@ async fn get_text(
     Ok(Json(knowledge.text(who.org_id, base, id, start, end).await?))
 }
 
-/// Tries a failed document again.
+/// Retries a failed document.
 #[utoipa::path(post, path = "/api/v1/knowledge-bases/{id}/documents/{document}/retry", tag = "Knowledge",
     params(("id" = KnowledgeBaseId, Path), ("document" = DocumentId, Path)),
     responses((status = 202, body = Document), (status = 404), (status = 409)))]
@@ -301,8 +302,8 @@ async fn retry_document(
     Ok((StatusCode::ACCEPTED, Json(knowledge.retry_document(who.org_id, base, id).await?)))
 }
 
-/// Reads a document again from its file, ready or failed: after the base's settings, or what is installed, have changed.
-/// Until it is read it is not found.
+/// Reads a ready or failed document again from its file, for example after the base's settings or the installed OCR
+/// programs have changed. It is not searchable until it has been read.
 #[utoipa::path(post, path = "/api/v1/knowledge-bases/{id}/documents/{document}/read", tag = "Knowledge",
     params(("id" = KnowledgeBaseId, Path), ("document" = DocumentId, Path)), request_body = ReadAgain,
     responses((status = 202, body = Document), (status = 404), (status = 409)))]

@@ -20,7 +20,6 @@ use crate::platform::{
     http::{Auth, Json, Page, PageQuery, Path, Query, idempotent},
 };
 
-/// The routes of this capability.
 pub fn router() -> OpenApiRouter<Knowledge> {
     OpenApiRouter::new()
         .routes(idempotent(routes!(list_knowledge_bases, create_knowledge_base)))
@@ -42,16 +41,16 @@ struct CreateKnowledgeBase {
     description: String,
     #[serde(default)]
     reading: ReadingMode,
-    /// Languages of the OCR, as tesseract calls them; empty for English and Russian, as far as they are installed.
+    /// OCR languages as tesseract codes; empty for English and Russian where installed.
     #[serde(default)]
     #[schema(example = json!(["eng", "rus"]))]
     ocr_languages: Vec<String>,
-    /// The model that reads pages from their pictures where OCR cannot; empty for none.
+    /// The model that reads images of pages that OCR cannot read; empty for none.
     #[serde(default)]
     vision_model: String,
 }
 
-/// Fields that are left out stay as they are.
+/// Omitted fields stay unchanged.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct UpdateKnowledgeBase {
@@ -67,16 +66,16 @@ struct UpdateKnowledgeBase {
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct BaseFilter {
-    /// Rows on a page: 1 to 200, default 50.
+    /// Page size: 1 to 200, default 50.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
-    /// `next_cursor` of the page before.
+    /// `next_cursor` of the previous page.
     cursor: Option<String>,
-    /// A part of the name or description.
+    /// Substring of the name or description.
     search: Option<String>,
 }
 
-/// Knowledge bases, newest first.
+/// Lists knowledge bases, newest first.
 #[utoipa::path(get, path = "/api/v1/knowledge-bases", tag = "Knowledge", params(BaseFilter),
     responses((status = 200, body = Page<KnowledgeBase>)))]
 async fn list_knowledge_bases(
@@ -112,7 +111,7 @@ async fn create_knowledge_base(
     Ok((StatusCode::CREATED, Json(base)))
 }
 
-/// A knowledge base and how many documents it holds.
+/// Returns a knowledge base with its document counts.
 #[utoipa::path(get, path = "/api/v1/knowledge-bases/{id}", tag = "Knowledge", params(("id" = KnowledgeBaseId, Path)),
     responses((status = 200, body = KnowledgeBase), (status = 404)))]
 async fn get_knowledge_base(
@@ -124,7 +123,7 @@ async fn get_knowledge_base(
     Ok(Json(knowledge.get_base(who.org_id, id).await?))
 }
 
-/// Renames a knowledge base, or changes its description or how its documents are read.
+/// Updates the name, description or reading settings of a knowledge base.
 #[utoipa::path(patch, path = "/api/v1/knowledge-bases/{id}", tag = "Knowledge", params(("id" = KnowledgeBaseId, Path)),
     request_body = UpdateKnowledgeBase, responses((status = 200, body = KnowledgeBase), (status = 404), (status = 422)))]
 async fn update_knowledge_base(
@@ -139,7 +138,7 @@ async fn update_knowledge_base(
     Ok(Json(knowledge.update_base(who.org_id, id, changes).await?))
 }
 
-/// Deletes a knowledge base with all its documents. Gone at once; files and index follow within moments.
+/// Deletes a knowledge base and all its documents. It is gone at once; files and index are removed shortly after.
 #[utoipa::path(delete, path = "/api/v1/knowledge-bases/{id}", tag = "Knowledge", params(("id" = KnowledgeBaseId, Path)),
     responses((status = 204), (status = 404)))]
 async fn delete_knowledge_base(
@@ -154,11 +153,12 @@ async fn delete_knowledge_base(
 
 #[derive(Debug, Serialize, ToSchema)]
 struct SearchResponse {
-    /// Best first; weak matches behind the others.
+    /// Best first; weak matches after all others.
     results: Vec<SearchResult>,
-    /// How many of them are no weak matches. 0: nothing in the base answers this.
+    /// How many results are not weak matches. 0: nothing in the base answers the query.
     matches: usize,
-    /// Found by words alone although meaning was asked for: the embedding model is not at hand, or the base is being indexed for another.
+    /// Full text only, although the query asked for vectors: the embedding model is unavailable, or the base is being
+    /// re-indexed for another model.
     words_only: bool,
 }
 
@@ -168,23 +168,23 @@ struct SearchResult {
     filename: String,
     /// The document's title, or its file name.
     title: String,
-    /// The passage, exactly as in the document's text from `start` to `end`.
+    /// The chunk's text, exactly as in the document's text from `start` to `end`.
     text: String,
-    /// Hybrid: 0 to 1, 1 led both arms. Vector: cosine similarity. Text: BM25.
+    /// Hybrid: 0 to 1, where 1 means first in both arms. Vector: cosine similarity. Text: BM25.
     score: f64,
-    /// From 1, where the format has pages.
+    /// From 1; null if the format has no pages.
     page: Option<i32>,
-    /// Headings above the passage, outermost first.
+    /// Headings above the chunk, outermost first.
     heading: Vec<String>,
-    /// Where the passage is cut from a table below its header: caption and header rows. They are no part of `text`.
+    /// For a chunk cut from the middle of a table: caption and header rows, which are not part of `text`.
     #[schema(example = "Region | Q1 | Q2")]
     table_header: Option<String>,
     /// First character in the document's text, from 0.
     start: i32,
     /// One past the last character.
     end: i32,
-    /// The nearest there is, but hardly an answer: it has few of the question's words, and its meaning is no nearer than chance brings
-    /// it (a floor that the base's self-test finds).
+    /// A weak match: among the nearest chunks, but it has few of the query's words and its similarity is no better than
+    /// chance (a floor that the base's self-test measures).
     weak: bool,
 }
 
@@ -197,7 +197,7 @@ impl From<SearchHit> for SearchResult {
     }
 }
 
-/// Passages that answer a question, best first. Documents that are not ready yet are not found yet.
+/// Searches a knowledge base and returns chunks, best first. Documents that are not ready are not found yet.
 #[utoipa::path(post, path = "/api/v1/knowledge-bases/{id}/search", tag = "Knowledge", params(("id" = KnowledgeBaseId, Path)),
     request_body = SearchRequest, responses((status = 200, body = SearchResponse), (status = 404), (status = 422)))]
 async fn search_knowledge_base(

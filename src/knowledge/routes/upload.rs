@@ -22,11 +22,11 @@ use crate::{
 };
 
 pub(super) fn router() -> OpenApiRouter<Knowledge> {
-    // Each file has its own limit, and so has their number: `[knowledge]`.
+    // Size per file and number of files have their own limits: `[knowledge]`.
     OpenApiRouter::new().routes(routes!(upload_documents)).layer(DefaultBodyLimit::disable())
 }
 
-/// The answer: for one file its document, for several a list.
+/// The document for a single file, a list for several.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 enum UploadResponse {
@@ -34,30 +34,29 @@ enum UploadResponse {
     Several(Uploads),
 }
 
-/// What became of the files of an upload.
+/// The results of an upload of several files.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub(in crate::knowledge) struct Uploads {
     /// In the order of the files.
     pub data: Vec<Upload>,
-    /// Files that were not taken in, and why.
+    /// Rejected files, with reasons.
     pub rejected: Vec<Rejected>,
-    /// The upload was given up at a file that is too large: the files behind it were not read, and stand in neither list.
+    /// The upload was aborted at a file that is too large: the files after it were not read, and are in neither list.
     pub rest_not_read: bool,
 }
 
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes the form for the API's description")]
 struct UploadForm {
-    /// One or more files; the field's name does not matter.
+    /// One or more files; the field name is ignored.
     #[schema(value_type = Vec<String>, format = Binary)]
     file: Vec<u8>,
 }
 
-/// Adds documents. 201 with the document of a single file, or `{data, rejected}` for several. A file whose content the
-/// base holds already gives the document that is there, with `duplicate: true` (200 when there was nothing new at all); where that one
-/// could not be read, it is tried again.
-/// When no file could be taken in, the first one's problem is the answer: 415 for what is no PDF, DOCX, HTML, Markdown or
-/// text, 413 for what is too large.
+/// Uploads documents. Returns 201 with the document for a single file, or `{data, rejected}` for several. A file whose
+/// content the base already holds returns the existing document with `duplicate: true` (200 if nothing was added); if
+/// that document had failed, it is retried. If no file was accepted, the response is the first file's error: 415 for an
+/// unsupported kind, 413 for a file that is too large.
 #[utoipa::path(post, path = "/api/v1/knowledge-bases/{id}/documents", tag = "Knowledge", params(("id" = KnowledgeBaseId, Path)),
     request_body(content = UploadForm, content_type = "multipart/form-data"),
     responses((status = 201, body = UploadResponse), (status = 200, body = UploadResponse), (status = 404), (status = 413), (status = 415)))]
@@ -87,8 +86,8 @@ async fn upload_documents(
     Ok((if known { StatusCode::OK } else { StatusCode::CREATED }, Json(response)))
 }
 
-/// Takes the files of a form in; also gives the first rejected one's problem. Errors end the upload, and what came
-/// before stays.
+/// Stores the files of a form; also returns the error of the first rejected one. An error aborts the upload, but keeps
+/// the files before it.
 pub(in crate::knowledge) async fn receive(
     knowledge: &Knowledge,
     who: &Principal,
@@ -97,11 +96,11 @@ pub(in crate::knowledge) async fn receive(
 ) -> Result<(Uploads, Option<ApiError>), ApiError> {
     let (mut response, mut first) = (Uploads::default(), None);
     while let Some(field) = form.next_field().await.map_err(unreadable)? {
-        // Browsers send an empty file with no name for a form without a choice.
+        // Browsers send an empty file without a name if none was chosen.
         let Some(filename) = file_name(field.headers()) else { continue };
         if response.data.len() + response.rejected.len() >= knowledge.max_upload_files() {
             return Err(ApiError::payload_too_large(format!(
-                "at most {} files in one upload",
+                "at most {} files per upload",
                 knowledge.max_upload_files()
             )));
         }
@@ -122,7 +121,7 @@ pub(in crate::knowledge) async fn receive(
         let code = problem.code.to_string();
         response.rejected.push(Rejected { filename, code, reason, detail: problem.detail.clone() });
         first.get_or_insert(problem);
-        // The rest of it would have to be read to get to the next file.
+        // Skipping to the next file would mean reading the rest of this one.
         if too_large {
             response.rest_not_read = true;
             break;

@@ -1,4 +1,4 @@
-//! Making, listing, changing and deleting knowledge bases.
+//! Creating, listing, updating and deleting knowledge bases.
 
 use std::collections::HashSet;
 
@@ -20,8 +20,8 @@ use crate::{
     platform::{db::Tx, error::FieldError, http::Principal, ids::OrgId, names::tidy},
 };
 
-/// Each more costs OCR time and, with many, accuracy.
-const MOST_LANGUAGES: usize = 10;
+/// Each additional language costs OCR time and, with many, accuracy.
+const MAX_LANGUAGES: usize = 10;
 
 impl Knowledge {
     pub async fn create_base(&self, who: &Principal, new: BaseChanges) -> Result<KnowledgeBase, KnowledgeError> {
@@ -55,7 +55,7 @@ impl Knowledge {
         Ok(base)
     }
 
-    /// Newest first; `search` is a part of the name or description.
+    /// Newest first; `search` matches a substring of the name or description.
     pub async fn list_bases(
         &self,
         org: OrgId,
@@ -85,7 +85,7 @@ impl Knowledge {
         Ok(base)
     }
 
-    /// `None` leaves a field as it is.
+    /// `None` leaves a field unchanged.
     pub async fn update_base(
         &self,
         org: OrgId,
@@ -100,7 +100,7 @@ impl Knowledge {
         Ok(base)
     }
 
-    /// The changes as they are kept, or what is wrong with them.
+    /// Normalises and validates the changes.
     async fn checked(&self, changes: BaseChanges) -> Result<BaseChanges, KnowledgeError> {
         let clean = |text: String| clean(&text);
         let languages = |list: Vec<String>| {
@@ -118,7 +118,7 @@ impl Knowledge {
         };
         let mut errors = check(&changes);
         if changes.vision_model.as_deref() == Some(EXTRACTIVE_MODEL) {
-            let text = format!("{EXTRACTIVE_MODEL} does not see pictures");
+            let text = format!("{EXTRACTIVE_MODEL} cannot read images");
             errors.push(FieldError::new("/vision_model", "not_a_vision_model", text));
         } else if let Some(model) = changes.vision_model.as_deref().filter(|model| !model.is_empty())
             && let Err(refused) = self.inner.llm.check_chat_model(model).await
@@ -128,7 +128,7 @@ impl Knowledge {
         if errors.is_empty() { Ok(changes) } else { Err(KnowledgeError::Invalid(errors)) }
     }
 
-    /// Gone for everybody when this returns; objects and index follow by a job.
+    /// Returns when the base is gone for every reader; a job removes objects and index afterwards.
     pub async fn delete_base(&self, org: OrgId, id: KnowledgeBaseId) -> Result<(), KnowledgeError> {
         let mut tx = self.inner.db.tenant(org).await?;
         let hashes = store::chunks::hashes(&mut tx, id, None).await?;
@@ -143,7 +143,7 @@ impl Knowledge {
         Ok(())
     }
 
-    /// Takes deleted passages out of the embedding cache.
+    /// Removes deleted chunks from the embedding cache.
     pub(in crate::knowledge) async fn forget(&self, tx: &mut Tx, hashes: &[Vec<u8>]) -> Result<(), KnowledgeError> {
         let hashes: Vec<[u8; 32]> = hashes.iter().filter_map(|hash| hash.as_slice().try_into().ok()).collect();
         self.inner.llm.forget_passages(tx, &hashes).await?;
@@ -155,7 +155,7 @@ async fn get(tx: &mut Tx, id: KnowledgeBaseId) -> Result<KnowledgeBase, Knowledg
     store::bases::get(tx, id).await?.ok_or(KnowledgeError::BaseNotFound)
 }
 
-/// Without surrounding space and without U+0000, which PostgreSQL does not store.
+/// Trims, and removes U+0000, which PostgreSQL cannot store.
 fn clean(text: &str) -> String {
     text.replace('\0', "").trim().to_owned()
 }
@@ -171,17 +171,17 @@ fn check(changes: &BaseChanges) -> Vec<FieldError> {
         errors.push(FieldError::new("/description", "too_long", "at most 2000 characters"));
     }
     let languages = changes.ocr_languages.as_deref().unwrap_or_default();
-    if languages.len() > MOST_LANGUAGES {
-        errors.push(FieldError::new("/ocr_languages", "too_long", format!("at most {MOST_LANGUAGES} languages")));
+    if languages.len() > MAX_LANGUAGES {
+        errors.push(FieldError::new("/ocr_languages", "too_long", format!("at most {MAX_LANGUAGES} languages")));
     }
     if let Some(odd) = languages.iter().find(|language| !is_language(language)) {
-        let text = format!("{odd:?} is no language of tesseract; they are called eng, rus, chi_sim, ...");
+        let text = format!("{odd:?} is not a tesseract language code; examples: eng, rus, chi_sim");
         errors.push(FieldError::new("/ocr_languages", "invalid", text));
     }
     errors
 }
 
-/// Whether it can be the name of tesseract's language data: `eng`, `chi_sim`, `script/Cyrillic` not.
+/// Whether it has the form of a tesseract language code: `eng`, `chi_sim`, but not `script/Cyrillic`.
 fn is_language(name: &str) -> bool {
     (2..=30).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }

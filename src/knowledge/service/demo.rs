@@ -1,4 +1,4 @@
-//! The demo base: a team handbook in English and Russian, so that the first question can be asked in the first minute.
+//! The demo base: a team handbook in English and Russian, so that a new user can ask a question at once.
 
 use std::convert::Infallible;
 
@@ -11,9 +11,9 @@ use crate::{
     platform::ids::OrgId,
 };
 
-/// Name of the demo base: an organisation that has one keeps it.
+/// Identifies the demo base within an organisation.
 const NAME: &str = "Demo handbook";
-/// As the creator of its rows.
+/// Recorded as the creator of its rows.
 const SUBJECT: &str = "system:demo";
 
 #[derive(RustEmbed)]
@@ -21,8 +21,8 @@ const SUBJECT: &str = "system:demo";
 struct Files;
 
 impl Knowledge {
-    /// Creates the demo base with its documents where it is absent. Doing it twice is doing it once: a base with this
-    /// name is taken as the demo base, and documents that it holds are not added again.
+    /// Creates the demo base and its documents. Idempotent: a base with this name counts as the demo base, and
+    /// documents it already holds are not added again.
     pub async fn load_demo(&self, org: OrgId) -> Result<KnowledgeBase, KnowledgeError> {
         let named = self.list_bases(org, Some(NAME), None, 200).await?;
         let base = match named.into_iter().find(|base| base.name == NAME) {

@@ -1,4 +1,4 @@
-//! Looking at, renaming, retrying and deleting documents.
+//! Reading, renaming, retrying and deleting documents.
 
 use super::Knowledge;
 use crate::{
@@ -59,7 +59,7 @@ impl Knowledge {
         Ok(document)
     }
 
-    /// Gone for everybody when this returns; the object and the index rows follow by a job.
+    /// Returns when the document is gone for every reader; a job removes its object and index rows afterwards.
     pub async fn delete_document(
         &self,
         org: OrgId,
@@ -79,7 +79,7 @@ impl Knowledge {
         Ok(())
     }
 
-    /// Tries a failed document again, from the stage that failed.
+    /// Retries a failed document from the stage that failed.
     pub async fn retry_document(
         &self,
         org: OrgId,
@@ -93,7 +93,7 @@ impl Knowledge {
         Ok(document)
     }
 
-    /// The failed document, queued from the stage that failed.
+    /// Queues a failed document from the stage that failed.
     pub(super) async fn retry_failed(
         &self,
         tx: &mut Tx,
@@ -101,7 +101,7 @@ impl Knowledge {
         document: &Document,
     ) -> Result<Document, KnowledgeError> {
         let (base, id) = (document.knowledge_base_id, document.id);
-        // What could not be read a second time still has the passages of the first.
+        // A document that failed while being read again still has the chunks of the first reading.
         let after_reading = matches!(document.failure_code.as_deref(), Some("embedding" | "internal"));
         let indexes = after_reading && document.chunks > 0;
         let to = if indexes { DocumentStatus::Embedding } else { DocumentStatus::Queued };
@@ -112,8 +112,8 @@ impl Knowledge {
         get(tx, base, id).await
     }
 
-    /// Reads a document again from its file, with `ocr` its pages without usable text whatever the base says. Until it is
-    /// read it is not found.
+    /// Reads a document again from its file. `ocr` forces OCR for pages without usable text, whatever the base's
+    /// setting. The document is not searchable until it has been read.
     pub async fn read_document_again(
         &self,
         org: OrgId,
@@ -134,7 +134,7 @@ impl Knowledge {
         Ok(document)
     }
 
-    /// Queues what an unfinished document waits for; nothing new where it is queued already.
+    /// Enqueues the next job of an unfinished document; no-op if it is queued already.
     pub(in crate::knowledge) async fn enqueue_for(
         &self,
         tx: &mut Tx,
@@ -158,7 +158,7 @@ impl Knowledge {
         Ok(())
     }
 
-    /// The file as it was uploaded.
+    /// The file as uploaded.
     pub async fn original(
         &self,
         org: OrgId,
@@ -170,7 +170,7 @@ impl Knowledge {
         Ok((document, object))
     }
 
-    /// Passages from `from_ordinal` on.
+    /// Chunks from `from_ordinal` on.
     pub(in crate::knowledge) async fn chunks(
         &self,
         org: OrgId,
@@ -222,7 +222,7 @@ async fn get(tx: &mut Tx, base: KnowledgeBaseId, id: DocumentId) -> Result<Docum
     }
 }
 
-/// Which of the two ids names nothing.
+/// Tells which of the two ids does not exist.
 async fn not_found(tx: &mut Tx, base: KnowledgeBaseId) -> Result<KnowledgeError, KnowledgeError> {
     let exists = store::bases::exists(tx, base).await?;
     Ok(if exists { KnowledgeError::DocumentNotFound } else { KnowledgeError::BaseNotFound })

@@ -32,15 +32,14 @@ use crate::{
     storage::{DeleteGuard, Deletions, Storage, StorageError},
 };
 
-/// The index is measured with each so many refreshes of the gauges: every five minutes.
+/// The index is measured on every 20th refresh of the gauges: every five minutes.
 const INDEX_EVERY: u32 = 20;
 
-/// What the knowledge service is built from.
 #[derive(Clone)]
 pub struct Deps {
     pub db: Db,
     pub clock: Clock,
-    /// Our folder of the store: see [`super::OBJECTS`].
+    /// Our folder of the object store: see [`super::OBJECTS`].
     pub storage: Storage,
     pub deletions: Deletions,
     pub index: VectorIndex,
@@ -50,7 +49,8 @@ pub struct Deps {
     pub cpu: CpuPool,
     pub traffic: Traffic,
     pub metrics: Metrics,
-    /// The program with the subcommand `extract-child`: `/proc/self/exe`, which stays right when an upgrade replaces the file.
+    /// The binary with the subcommand `extract-child`: `/proc/self/exe`, which stays valid when an upgrade replaces the
+    /// file.
     pub extractor: PathBuf,
 }
 
@@ -69,14 +69,14 @@ pub(super) struct Inner {
     pub index: VectorIndex,
     pub index_files: Storage,
     pub llm: Llm,
-    /// What an upload waits for.
+    /// For work that an upload waits for.
     pub cpu: CpuPool,
-    /// What a document waits for, minutes perhaps: never in front of an upload.
+    /// For document processing, which may take minutes and must not delay uploads.
     pub background: CpuPool,
     pub traffic: Traffic,
     pub metrics: Metrics,
     pub extractor: PathBuf,
-    /// Child processes at a time: each may take `extract_memory_mib`.
+    /// Limits concurrent child processes: each may use `extract_memory_mib`.
     pub extractions: Semaphore,
 }
 
@@ -110,27 +110,25 @@ impl Knowledge {
         Self { inner: Arc::new(inner) }
     }
 
-    /// Largest file that is accepted, bytes.
+    /// Largest file accepted, bytes.
     pub fn max_upload_bytes(&self) -> u64 {
         self.inner.config.max_upload_bytes
     }
 
-    /// Most files in one upload.
     pub fn max_upload_files(&self) -> usize {
         self.inner.config.max_upload_files
     }
 
-    /// Languages that OCR reads on this server; `None` where its programs are not installed.
+    /// Installed OCR languages; `None` if the OCR programs are missing.
     pub async fn ocr_languages(&self) -> Option<Vec<String>> {
         let programs = Programs::find(&self.inner.config.ocr_folder);
         if !programs.missing().is_empty() {
             return None;
         }
-        // `osd` is no language: it tells how a page is turned.
+        // `osd` is not a language: it detects page orientation.
         Some(programs.languages().await.into_iter().filter(|language| language != "osd").collect())
     }
 
-    /// Keeps the gauges fresh until shutdown.
     /// Starts its loops, and compares the index with the database once.
     pub fn start(&self, lifecycle: &Lifecycle) {
         self.start_gauges(lifecycle);
@@ -142,6 +140,7 @@ impl Knowledge {
         });
     }
 
+    /// Refreshes the gauges until shutdown.
     fn start_gauges(&self, lifecycle: &Lifecycle) {
         let (knowledge, soft) = (self.clone(), lifecycle.soft().clone());
         lifecycle.spawn("knowledge.gauges", async move {
@@ -154,13 +153,16 @@ impl Knowledge {
                     knowledge.refresh_gauges().await?;
                     if count.is_multiple_of(INDEX_EVERY) { knowledge.measure_index().await } else { Ok(()) }
                 };
-                // A store that does not answer must not hold up the shutdown.
+                // An unresponsive store must not delay shutdown.
                 let refreshed = tokio::select! {
                     () = soft.cancelled() => return,
                     refreshed = refreshed => refreshed,
                 };
                 if let Err(error) = refreshed {
-                    tracing::debug!(error = &error as &dyn std::error::Error, "gauges of knowledge could not be read");
+                    tracing::debug!(
+                        error = &error as &dyn std::error::Error,
+                        "knowledge gauges could not be refreshed"
+                    );
                 }
                 count = count.wrapping_add(1);
             }
@@ -185,7 +187,7 @@ impl Knowledge {
         Ok(())
     }
 
-    /// Sets the gauges of the index. Goes through all tables and files: on S3 that is a listing and some reads for each base.
+    /// Sets the gauges of the index. Reads all tables and lists all files: on S3 a listing and several reads per base.
     pub async fn measure_index(&self) -> Result<(), KnowledgeError> {
         let mut sum = TableStats::default();
         let tables = self.inner.index.list_tables().await?;
@@ -196,7 +198,7 @@ impl Knowledge {
                     sum.fragments += stats.fragments;
                     sum.versions += stats.versions;
                 }
-                // Dropped since the list was made.
+                // Dropped since the tables were listed.
                 Err(IndexError::NoSuchTable(_) | IndexError::Damaged(_)) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -206,12 +208,12 @@ impl Knowledge {
         Ok(())
     }
 
-    /// Whether the files of the index may be read.
+    /// Checks that the files of the index can be read.
     pub async fn probe_index_files(&self) -> Result<(), StorageError> {
         self.inner.index_files.probe().await
     }
 
-    /// The right to delete files of objects and index; [`KnowledgeError::Busy`] while a backup is made.
+    /// The guard for deleting objects and index files; [`KnowledgeError::Busy`] while a backup runs.
     pub(super) async fn may_delete(&self) -> Result<DeleteGuard, KnowledgeError> {
         self.inner.deletions.permit().await.map_err(|error| match error {
             StorageError::Held => KnowledgeError::Busy,
@@ -219,8 +221,8 @@ impl Knowledge {
         })
     }
 
-    /// The right to write to a base's index. A lease alone does not stop a writer that was paused and has lost it; this
-    /// lock does, since it ends only with its connection. [`KnowledgeError::Busy`] while another process holds it.
+    /// The exclusive write lock of a base's index. A lease alone does not stop a writer that was paused and lost it;
+    /// this lock is held until its connection ends. [`KnowledgeError::Busy`] while another process holds it.
     pub(super) async fn lock_index(&self, base: KnowledgeBaseId) -> Result<SessionLock, KnowledgeError> {
         self.inner.db.try_session_lock(lock_key(&format!("knowledge.index:{base}"))).await?.ok_or(KnowledgeError::Busy)
     }

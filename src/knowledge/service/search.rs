@@ -1,4 +1,5 @@
-//! Questions: both arms over-fetched, fused by weighted reciprocal rank, text and permission from PostgreSQL.
+//! Search: both arms over-fetch, results are fused by weighted reciprocal rank, text and permissions come from
+//! PostgreSQL.
 
 use std::collections::HashMap;
 
@@ -15,7 +16,7 @@ use crate::{
         KnowledgeBaseId, KnowledgeError, SearchFound, SearchHit, SearchMode, SearchRequest,
         index::{ArmWeights, DEFAULT_K, FusedHit, Hit, IndexError, OVER_FETCH, fuse, table_name},
         metrics::Part,
-        model::seen_title,
+        model::visible_title,
         store::{self, bases::Searchable, chunks::Found},
     },
     llm::{CallContext, EmbedModel, InputKind},
@@ -27,15 +28,14 @@ use crate::{
     },
 };
 
-/// Longest query, characters.
 pub const MAX_QUERY_CHARS: usize = 4000;
 
-/// Passages that are read beyond those asked for.
-const SPARE: usize = 8;
+/// Chunks read beyond the requested limit.
+const SPARE_HITS: usize = 8;
 
-/// A question's vector, and the model that made it.
+/// A query's vector, and the model that made it.
 type Question = (EmbedModel, Vec<f32>);
-/// What one arm found in each base.
+/// The hits of one arm in each base.
 type ByBase = Vec<Result<Vec<Hit>, IndexError>>;
 
 impl SearchRequest {
@@ -54,7 +54,7 @@ impl SearchRequest {
 }
 
 impl Knowledge {
-    /// Searches one base; `BaseNotFound` when there is no such base.
+    /// Searches one base; `BaseNotFound` if it does not exist.
     pub async fn search_base(
         &self,
         who: &Principal,
@@ -66,8 +66,8 @@ impl Knowledge {
         found.ok_or(KnowledgeError::BaseNotFound)
     }
 
-    /// Searches several bases of an organisation at once, for its agents. Bases that are gone are passed over; what is
-    /// not indexed yet is not found yet.
+    /// Searches several bases of an organisation at once, for its agents. Deleted bases are skipped, and documents that
+    /// are not indexed yet are not found.
     pub async fn search(
         &self,
         org: OrgId,
@@ -79,7 +79,7 @@ impl Knowledge {
         Ok(found.unwrap_or_default())
     }
 
-    /// `None` where none of these bases exists.
+    /// `None` if none of these bases exists.
     async fn search_as(
         &self,
         call: &CallContext,
@@ -121,7 +121,7 @@ impl Knowledge {
             return Ok(Some(SearchFound::default()));
         }
         let fetch = OVER_FETCH.max(request.limit * 4);
-        // The words need not wait for the question's vector.
+        // Full-text search does not wait for the query's vector.
         let (by_meaning, by_words) = tokio::join!(
             self.by_meaning(call, &bases, request, fetch),
             join_all(bases.iter().map(|base| self.by_words(base, request, fetch)))
@@ -140,7 +140,7 @@ impl Knowledge {
                 Err(error) => self.without_index(call.org_id, base, error).await?,
             }
         }
-        // Cosine and BM25 compare within an arm, across bases too.
+        // Cosine and BM25 scores are comparable within an arm, across bases too.
         for arm in [&mut vector, &mut text] {
             arm.sort_by(|a, b| b.score.total_cmp(&a.score));
         }
@@ -155,7 +155,7 @@ impl Knowledge {
         };
         let mut hits = self.timed(Part::Rows, self.hydrate(call.org_id, &ids, &fused, request.limit)).await?;
         strength::mark(&mut hits, &request.query, meaning.as_ref());
-        // Only now: a weak match must not take the place of an answer.
+        // Truncate after marking: a weak match must not displace an answer.
         hits.truncate(request.limit);
         let matches = hits.iter().filter(|hit| !hit.weak).count();
         self.inner.metrics.searched(request.mode, begin.elapsed(), hits.len(), matches);
@@ -164,11 +164,11 @@ impl Knowledge {
 
     async fn searchable(&self, org: OrgId, ids: &[Uuid]) -> Result<Vec<Searchable>, KnowledgeError> {
         let mut tx = self.inner.db.tenant(org).await?;
-        // Not held while the model and the index work.
+        // Return the connection before the model and the index do their work.
         Ok(store::bases::searchable(&mut tx, ids).await?)
     }
 
-    /// `None` for a search by words, or when no model is at hand and words will do.
+    /// `None` for a full-text search, or for a hybrid one while no model is available.
     async fn question(&self, call: &CallContext, request: &SearchRequest) -> Result<Option<Question>, KnowledgeError> {
         if request.mode == SearchMode::Text {
             return Ok(None);
@@ -190,7 +190,8 @@ impl Knowledge {
         }
     }
 
-    /// The vector arm of each base, `None` where the question has no vector, and whether all of them have vectors to compare.
+    /// The vector hits of each base (`None` if the query has no vector), and whether every base could be compared by
+    /// vector.
     async fn by_meaning(
         &self,
         call: &CallContext,
@@ -200,7 +201,7 @@ impl Knowledge {
     ) -> Result<(Option<ByBase>, bool), KnowledgeError> {
         let Some((model, vector)) = self.question(call, request).await? else { return Ok((None, false)) };
         let asked = bases.iter().map(async |base| {
-            // Vectors of another model say nothing about this question; reconciling rebuilds that base.
+            // Vectors of another model cannot be compared with this query; reconciling rebuilds the base.
             if model.id != base.embedding_model {
                 return Ok(Vec::new());
             }
@@ -210,7 +211,7 @@ impl Knowledge {
         Ok((Some(join_all(asked).await), everywhere))
     }
 
-    /// The text arm of one base. A table that is not made yet has found nothing.
+    /// The text hits of one base; empty if its table does not exist yet.
     async fn by_words(&self, base: &Searchable, request: &SearchRequest, fetch: usize) -> Result<Vec<Hit>, IndexError> {
         if request.mode == SearchMode::Vector {
             return Ok(Vec::new());
@@ -225,8 +226,8 @@ impl Knowledge {
         answer
     }
 
-    /// What a search finds in a base whose index could not be asked: nothing where there is none yet. Where there should be one, making
-    /// it again is queued, and the search fails for now.
+    /// Handles a base whose index could not be searched. Without chunks there is nothing to find. Otherwise a rebuild
+    /// is queued, and this search fails.
     async fn without_index(&self, org: OrgId, base: &Searchable, error: IndexError) -> Result<(), KnowledgeError> {
         if !matches!(error, IndexError::NoSuchTable(_) | IndexError::Damaged(_)) {
             return Err(error.into());
@@ -240,7 +241,8 @@ impl Knowledge {
         if expected > 0 { Err(error.into()) } else { Ok(()) }
     }
 
-    /// Texts for ids, best first, and a few more than `limit`; what this organisation may not see or what is gone meanwhile is left out.
+    /// Loads the texts of the best hits, slightly more than `limit`. Chunks that this organisation may not see, or that
+    /// were deleted meanwhile, are left out.
     async fn hydrate(
         &self,
         org: OrgId,
@@ -253,8 +255,9 @@ impl Knowledge {
         }
         let mut tx = self.inner.db.tenant(org).await?;
         let mut hits = Vec::with_capacity(limit);
-        // More than asked for: some may belong to documents that are not ready. Only where most do, all are read.
-        let (likely, rest) = fused.split_at(fused.len().min(limit + SPARE));
+        // A few spare ones, since some may belong to documents that are not ready; the rest is only read if those do
+        // not suffice.
+        let (likely, rest) = fused.split_at(fused.len().min(limit + SPARE_HITS));
         for part in [likely, rest].into_iter().filter(|part| !part.is_empty()) {
             let ids: Vec<Uuid> = part.iter().map(|hit| hit.chunk_id).collect();
             let found = store::chunks::found(&mut tx, bases, &ids).await?;
@@ -272,7 +275,7 @@ fn table_of(base: &Searchable) -> String {
     table_name(base.id.0, base.index_generation)
 }
 
-/// One arm alone keeps its own scores.
+/// With a single arm, its own scores are kept.
 fn single(hits: &[Hit], set_rank: fn(&mut FusedHit, usize)) -> Vec<FusedHit> {
     let ranked = hits.iter().enumerate().map(|(at, hit)| {
         let (chunk_id, document_id) = (hit.chunk_id, hit.document_id);
@@ -284,7 +287,7 @@ fn single(hits: &[Hit], set_rank: fn(&mut FusedHit, usize)) -> Vec<FusedHit> {
     ranked.collect()
 }
 
-/// The weights for this question, averaged over the bases by their size.
+/// The weights for this query, averaged over the bases by size.
 fn weights(bases: &[Searchable], query: &str) -> ArmWeights {
     let total: f64 = bases.iter().map(|base| base.chunks as f64).sum();
     let mut sum = ArmWeights { vector: 0.0, text: 0.0 };
@@ -302,7 +305,7 @@ fn answer(found: Found, hit: &FusedHit) -> SearchHit {
         chunk_id: found.id,
         document_id: found.document_id,
         knowledge_base_id: found.knowledge_base_id,
-        title: seen_title(&found.title, &found.filename),
+        title: visible_title(&found.title, &found.filename),
         filename: found.filename,
         text: found.text,
         weak: false,

@@ -1,7 +1,7 @@
-//! Which hits answer a question, and which are only the nearest there is.
+//! Tells answers from weak matches.
 //!
-//! A vector arm always finds something. A hit is a weak match where its meaning is no nearer than chance brings it (the floor that
-//! the base's self-test found) and it has fewer than half of the question's words.
+//! A vector search always returns something. A hit is a weak match if its similarity is at chance level (the floor
+//! measured by the base's self-test) and it has fewer than half of the query's words.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,17 +14,18 @@ use crate::knowledge::{
     store::bases::Searchable,
 };
 
-/// Share of the question's words that make a match whatever the vectors say.
+/// Share of the query's words that makes a match regardless of the vectors.
 const ENOUGH_WORDS: f64 = 0.5;
 
-/// What a question's vector found: the similarity of each passage, and the floor of the bases that were asked.
+/// Vector evidence of a search: the similarity of each chunk, and the floor of the searched bases.
 pub(super) struct Meaning {
     pub near: HashMap<Uuid, f64>,
-    /// `None` where no base has been measured yet: then nothing found by meaning is called weak.
+    /// `None` if no base has been measured yet: then no vector hit is called weak.
     pub floor: Option<f64>,
 }
 
-/// Marks weak matches and puts them behind the others; the order is otherwise kept. `meaning` is `None` for a search by words.
+/// Marks weak matches and moves them behind the others, keeping the order otherwise. `meaning` is `None` for a
+/// full-text search.
 pub(super) fn mark(hits: &mut [SearchHit], query: &str, meaning: Option<&Meaning>) {
     let words = words(query);
     for hit in hits.iter_mut() {
@@ -37,13 +38,13 @@ pub(super) fn mark(hits: &mut [SearchHit], query: &str, meaning: Option<&Meaning
     hits.sort_by_key(|hit| hit.weak);
 }
 
-/// The lowest floor: a passage is not called weak because of another base.
+/// The lowest floor of all bases, so that a chunk is not called weak because of another base.
 pub(super) fn floor(bases: &[Searchable], query: &str) -> Option<f64> {
     let floors = bases.iter().map(|base| base.weights.as_ref().and_then(|weights| weights.0.for_query(query).floor));
     floors.collect::<Option<Vec<f64>>>()?.into_iter().min_by(f64::total_cmp)
 }
 
-/// How many of the question's words a passage has, 0 to 1.
+/// The share of the query's words that a chunk has, 0 to 1.
 fn share(words: &[Word], hit: &SearchHit) -> f64 {
     let all: usize = words.iter().map(Word::weight).sum();
     if all == 0 {
@@ -61,7 +62,7 @@ mod tests {
 
     use crate::knowledge::index::{Word, analyze, words};
 
-    /// Of a question's words, how many a text has, and how many there are.
+    /// How many of the query's words a text has, and how many the query has.
     fn found(text: &str, query: &str) -> (usize, usize) {
         let (own, words) = (analyze(text), words(query));
         let own: HashSet<&str> = own.split(' ').collect();
@@ -81,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_is_written_in_several_ways_counts_once() {
+    fn spelling_variants_count_once() {
         for (query, count) in [
             ("upgrade to v1.2.3", 2),
             ("10kg of flour", 2),
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_part_of_a_word_is_not_the_word() {
+    fn a_small_part_does_not_match_the_word() {
         for (text, query) in [
             ("see 1.2.3", "v1.2.3"),
             ("10 kg of flour", "10kg"),
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sign_makes_another_name_of_a_letter() {
+    fn symbols_distinguish_names() {
         for (text, query) in [
             ("written in C++17", "C++"),
             ("С++ кириллицей", "C++"),
@@ -148,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn codes_meet_with_and_without_what_parts_them() {
+    fn codes_match_with_and_without_separators() {
         for (text, query) in [
             ("ISBN 9783161484100", "978-3-16-148410-0"),
             ("ISBN 978-3-16-148410-0", "9783161484100"),
@@ -173,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn scripts_without_spaces_are_compared_by_pairs() {
+    fn scripts_without_spaces_are_compared_by_bigrams() {
         for (text, query) in [
             ("这是一个测试。", "测试"),
             ("把機器推論洗成權威事實", "權威事實"),
@@ -190,7 +191,7 @@ mod tests {
         ] {
             all(text, query);
         }
-        // Single characters that happen to be there are not the word.
+        // Single shared characters are not a matching word.
         none("年的请休申假", "申请年假");
         none("ราคา", "กินข้าว");
         let (found, of) = found("员工申请带薪年假需提前三天", "如何申请年假");

@@ -1,8 +1,8 @@
-//! From a stream of bytes to a stored object, a row and a job.
+//! Uploads: from a byte stream to a stored object, a row and a job.
 //!
-//! The object is written before the row that names it, so no row ever points at nothing; an object without a row (the
-//! process was killed in between) is found by `knowledge.reconcile`. Content decides the kind; a file that was uploaded
-//! before gives the document that is there.
+//! The object is written before its row, so no row points at a missing object; `knowledge.reconcile` removes objects
+//! left without a row by a crash in between. The kind is detected from the content. Uploading content that the base
+//! already holds returns the existing document.
 
 use bytes::Bytes;
 use futures::Stream;
@@ -26,32 +26,32 @@ use crate::{
     storage::{StorageError, Stored},
 };
 
-/// Of a larger file, the beginning and the end are looked at: there are the signatures, and a ZIP's directory.
+/// For larger files only the beginning (signatures) and the end (a ZIP's central directory) are inspected.
 const SAMPLE_BYTES: u64 = 1 << 20;
 
-/// A document that was taken in.
+/// A document that was accepted.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Upload {
     #[serde(flatten)]
     pub document: Document,
-    /// The base held this content already; nothing was added.
+    /// The base already held this content; nothing was added.
     pub duplicate: bool,
 }
 
-/// A file of an upload that was not taken in.
+/// A file that was rejected.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Rejected {
     pub filename: String,
-    /// Stable: `unsupported_media_type`, `payload_too_large`.
+    /// Stable code: `unsupported_media_type`, `payload_too_large`.
     pub code: String,
-    /// Of what is not supported, stable: `empty`, `legacy_word`, `encrypted_office`, `other_kind`.
+    /// For unsupported files, a stable reason: `empty`, `legacy_word`, `encrypted_office`, `other_kind`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     pub detail: String,
 }
 
-/// A file whose object is stored.
-struct Arrived {
+/// A file whose object is stored but has no row yet.
+struct StoredFile {
     org: OrgId,
     subject: String,
     base: KnowledgeBaseId,
@@ -61,7 +61,7 @@ struct Arrived {
 }
 
 impl Knowledge {
-    /// Takes one file in. Dropped half-way it leaves nothing.
+    /// Uploads one file. Cancel-safe: a dropped future leaves nothing behind.
     pub async fn upload<S, E>(
         &self,
         who: &Principal,
@@ -88,7 +88,7 @@ impl Knowledge {
         S: Stream<Item = Result<Bytes, E>> + Send,
         E: std::error::Error + Send + Sync + 'static,
     {
-        // Before a byte is read: nobody stores 100 MB to learn that the base is gone.
+        // Checked first, so that nobody sends 100 MB to a deleted base.
         self.get_base(org, base).await?;
         let id = DocumentId::generate(&self.inner.clock);
         let limit = self.inner.config.max_upload_bytes;
@@ -101,13 +101,13 @@ impl Knowledge {
                 return Err(error.into());
             }
         };
-        let arrived = Arrived { org, subject, base, id, filename: clean_filename(filename), stored };
-        // From here on the object exists: a client that goes away must not leave it without its row.
+        let arrived = StoredFile { org, subject, base, id, filename: clean_filename(filename), stored };
+        // From here on the object exists, so a client disconnect must not prevent its row.
         let knowledge = self.clone();
         let registered = uncancelled(async move {
             let result = knowledge.register(&arrived).await;
-            // After a database error it is unknown whether the row stands; an object without one is collected later, a row without its
-            // object would be a document that is lost.
+            // After a database error the row may or may not exist. An orphaned object is collected later; a row without
+            // its object would be a lost document.
             let keep = matches!(&result, Ok(Upload { duplicate: false, .. }) | Err(KnowledgeError::Db(_)));
             if !keep {
                 knowledge.discard(&arrived).await;
@@ -117,10 +117,10 @@ impl Knowledge {
         registered.await.map_err(db::DbError::from)?
     }
 
-    /// Removes the object of a file that is not kept: at once, or by a job where a backup holds deletions or the store fails. Nobody waits
-    /// for either, and what came of the upload stays what it is.
-    async fn discard(&self, arrived: &Arrived) {
-        let Arrived { org, base, id, .. } = arrived;
+    /// Removes the object of a file that is not kept: now, or by a job if a backup blocks deletions or the store fails.
+    /// Does not affect the result of the upload.
+    async fn discard(&self, arrived: &StoredFile) {
+        let StoredFile { org, base, id, .. } = arrived;
         let now = async {
             let mut may_delete = self.may_delete().await?;
             self.inner.storage.delete_prefix(&document_prefix(*org, *base, *id), &mut may_delete).await?;
@@ -136,17 +136,17 @@ impl Knowledge {
         };
         match later.await {
             Ok(()) => {
-                tracing::info!(document_id = %id, why = chain(&error), "a file that is not kept is removed later");
+                tracing::info!(document_id = %id, why = chain(&error), "the object of a discarded upload will be removed later");
             }
             Err(failed) => {
                 tracing::warn!(document_id = %id, why = chain(&error), error = chain(&failed),
-                    "a file that is not kept stays until the next knowledge.reconcile");
+                    "the object of a discarded upload stays until the next knowledge.reconcile");
             }
         }
     }
 
-    async fn register(&self, arrived: &Arrived) -> Result<Upload, KnowledgeError> {
-        let Arrived { org, base, id, stored, .. } = arrived;
+    async fn register(&self, arrived: &StoredFile) -> Result<Upload, KnowledgeError> {
+        let StoredFile { org, base, id, stored, .. } = arrived;
         let kind = self.kind(arrived).await.inspect_err(|error| {
             if matches!(error, KnowledgeError::Unsupported(_)) {
                 self.inner.metrics.refused(*base, "unsupported");
@@ -165,17 +165,17 @@ impl Knowledge {
         };
         let mut tx = self.inner.db.tenant(*org).await?;
         let inserted = store::documents::insert(&mut tx, &new).await.map_err(|error| match db::constraint(&error) {
-            // Deleted while the file was on its way.
+            // The base was deleted during the upload.
             Some("knowledge_documents_knowledge_base_id_fkey") => KnowledgeError::BaseNotFound,
             _ => error.into(),
         })?;
         let filter = Filter { sha256: Some(&stored.sha256), ..Filter::default() };
         let found = store::documents::list(&mut tx, *base, &filter).await?;
         let mut document = found.into_iter().next().ok_or(KnowledgeError::DocumentNotFound)?;
-        // Who uploads again what could not be read wants it tried again: OCR may have been installed, a limit raised.
+        // Uploading a failed document again retries it: OCR may have been installed or a limit raised meanwhile.
         if !inserted && document.status == DocumentStatus::Failed {
             document = match self.retry_failed(&mut tx, *org, &document).await {
-                // Another upload was quicker.
+                // A concurrent upload has already retried it.
                 Err(KnowledgeError::NotFailed) => document,
                 retried => retried?,
             };
@@ -197,9 +197,9 @@ impl Knowledge {
         Ok(Upload { document, duplicate: !inserted })
     }
 
-    /// What the file is, by its content.
-    async fn kind(&self, arrived: &Arrived) -> Result<Kind, KnowledgeError> {
-        let Arrived { org, base, id, stored, filename, .. } = arrived;
+    /// Detects the kind of the file from its content.
+    async fn kind(&self, arrived: &StoredFile) -> Result<Kind, KnowledgeError> {
+        let StoredFile { org, base, id, stored, filename, .. } = arrived;
         if stored.size == 0 {
             return Err(Unsupported::Empty.into());
         }

@@ -50,11 +50,11 @@ pub async fn insert(conn: &mut PgConnection, new: &NewBase<'_>) -> sqlx::Result<
 #[derive(Default)]
 pub struct Filter<'a> {
     pub ids: Option<&'a [Uuid]>,
-    /// A part of the name.
+    /// Substring of the name.
     pub search: Option<&'a str>,
-    /// Only those older than this one.
+    /// Only bases older than this one.
     pub after: Option<Uuid>,
-    /// `None`: all.
+    /// `None`: no limit.
     pub limit: Option<i64>,
 }
 
@@ -105,12 +105,13 @@ pub async fn get(conn: &mut PgConnection, id: KnowledgeBaseId) -> sqlx::Result<O
     Ok(found.into_iter().next())
 }
 
-/// What a search must know of a base.
+/// The fields of a base that a search needs.
 pub struct Searchable {
     pub id: KnowledgeBaseId,
     pub embedding_model: String,
     pub index_generation: i64,
-    /// Passages, where several bases share a question by their size; of one alone, whether it has any.
+    /// Number of chunks if several bases are searched (they are weighted by size); for a single base only whether it
+    /// has any.
     pub chunks: i64,
     pub weights: Option<Json<Weights>>,
 }
@@ -138,7 +139,7 @@ pub async fn exists(conn: &mut PgConnection, id: KnowledgeBaseId) -> sqlx::Resul
         .await
 }
 
-/// Changes what is given. False when there is no such base.
+/// Updates the given fields. False if there is no such base.
 pub async fn update(
     conn: &mut PgConnection,
     id: KnowledgeBaseId,
@@ -185,12 +186,12 @@ pub async fn reading_settings(conn: &mut PgConnection, id: KnowledgeBaseId) -> s
     .await
 }
 
-/// What a base's index is made with.
+/// The parameters of a base's index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndexState {
     pub embedding_model: String,
     pub index_generation: i64,
-    /// The version of the text analysis that made its terms.
+    /// Version of the text analysis that made its terms.
     pub analysis: i16,
 }
 
@@ -204,7 +205,7 @@ pub async fn index_state(conn: &mut PgConnection, id: KnowledgeBaseId) -> sqlx::
     .await
 }
 
-/// Names the model of a base that has none yet.
+/// Sets the model of a base that has none yet.
 pub async fn claim_model(conn: &mut PgConnection, id: KnowledgeBaseId, model: &str) -> sqlx::Result<()> {
     sqlx::query!("UPDATE knowledge_bases SET embedding_model = $2 WHERE id = $1 AND embedding_model = ''", id.0, model)
         .execute(conn)
@@ -212,13 +213,13 @@ pub async fn claim_model(conn: &mut PgConnection, id: KnowledgeBaseId, model: &s
     Ok(())
 }
 
-/// Names the model of a base whatever it had.
+/// Sets the model of a base, replacing any other.
 pub async fn set_model(conn: &mut PgConnection, id: KnowledgeBaseId, model: &str) -> sqlx::Result<()> {
     sqlx::query!("UPDATE knowledge_bases SET embedding_model = $2 WHERE id = $1", id.0, model).execute(conn).await?;
     Ok(())
 }
 
-/// Starts another generation with another model. False when the base has this model already.
+/// Starts a new generation with another model. False if the base has this model already.
 pub async fn next_generation(
     conn: &mut PgConnection,
     id: KnowledgeBaseId,
@@ -237,7 +238,7 @@ pub async fn next_generation(
     Ok(done.rows_affected() > 0)
 }
 
-/// Starts another generation with the same model: the table of this one is lost.
+/// Starts a new generation with the same model, because the table of the current one is lost.
 pub async fn next_table(conn: &mut PgConnection, id: KnowledgeBaseId) -> sqlx::Result<()> {
     sqlx::query!("UPDATE knowledge_bases SET index_generation = index_generation + 1 WHERE id = $1", id.0)
         .execute(conn)
@@ -250,7 +251,7 @@ pub async fn touch_indexed(conn: &mut PgConnection, id: KnowledgeBaseId, now: Da
     Ok(())
 }
 
-/// `began`: what was written since then is still to be optimised.
+/// `began`: rows written since then still have to be optimised.
 pub async fn touch_optimized(conn: &mut PgConnection, id: KnowledgeBaseId, began: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query!("UPDATE knowledge_bases SET optimized_at = $2 WHERE id = $1", id.0, began).execute(conn).await?;
     Ok(())

@@ -1,4 +1,4 @@
-//! `knowledge_chunks`: the passages
+//! `knowledge_chunks`
 
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -8,18 +8,16 @@ use crate::{
     platform::ids::OrgId,
 };
 
-/// Rows for one INSERT: below PostgreSQL's message size whatever the passages' length.
+/// Rows per INSERT: stays below PostgreSQL's message size for any chunk length.
 const INSERT_ROWS: usize = 500;
 
-/// A passage to keep.
 pub struct NewChunk {
     pub id: ChunkId,
     pub chunk: crate::knowledge::extract::Chunk,
-    /// Of the text that is embedded.
+    /// SHA-256 of the embedded text.
     pub text_sha256: [u8; 32],
 }
 
-/// Replaces all passages of a document.
 pub async fn replace(
     conn: &mut PgConnection,
     org: OrgId,
@@ -36,7 +34,7 @@ pub async fn replace(
         let ends: Vec<i32> = part.iter().map(|c| int(c.chunk.end)).collect();
         let pages: Vec<Option<i32>> =
             part.iter().map(|c| c.chunk.page.and_then(|page| i32::try_from(page).ok())).collect();
-        // An array of arrays must be rectangular in PostgreSQL: the heading paths travel as JSON.
+        // PostgreSQL's nested arrays must be rectangular, so heading paths are sent as JSON.
         let headings: Vec<serde_json::Value> = part.iter().map(|c| c.chunk.heading.clone().into()).collect();
         let table_headers: Vec<Option<String>> = part.iter().map(|c| c.chunk.table_header.clone()).collect();
         let tokens: Vec<i32> = part.iter().map(|c| int(c.chunk.tokens)).collect();
@@ -67,7 +65,7 @@ pub async fn replace(
     Ok(())
 }
 
-/// A page of a document's passages from `ordinal` on.
+/// A page of a document's chunks, from `ordinal` on.
 pub async fn list(
     conn: &mut PgConnection,
     document: DocumentId,
@@ -98,7 +96,7 @@ pub async fn get(conn: &mut PgConnection, document: DocumentId, id: ChunkId) -> 
     .await
 }
 
-/// A passage as the index takes it.
+/// A chunk to be indexed.
 pub struct Pending {
     pub id: ChunkId,
     pub heading: Vec<String>,
@@ -107,13 +105,13 @@ pub struct Pending {
 }
 
 impl Pending {
-    /// What of it is embedded and searched.
+    /// The text that is embedded and indexed.
     pub fn searchable(&self) -> String {
         searchable_text(&self.heading, self.table_header.as_deref(), &self.text)
     }
 }
 
-/// The next passages of a document that are not in the index of `generation`.
+/// The next chunks of a document that are not in the index of `generation`.
 pub async fn unindexed(
     conn: &mut PgConnection,
     document: DocumentId,
@@ -132,7 +130,7 @@ pub async fn unindexed(
     .await
 }
 
-/// The next passages of a base, by id, that the index of `generation` holds.
+/// The next chunks of a base, by id, that are in the index of `generation`.
 pub async fn indexed_after(
     conn: &mut PgConnection,
     base: KnowledgeBaseId,
@@ -154,7 +152,7 @@ pub async fn indexed_after(
     .await
 }
 
-/// Notes that passages are in the index; gives those that still exist.
+/// Marks chunks as indexed; returns those that still exist.
 pub async fn mark_indexed(conn: &mut PgConnection, ids: &[ChunkId], generation: i64) -> sqlx::Result<Vec<ChunkId>> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
     sqlx::query_scalar!(
@@ -166,7 +164,7 @@ pub async fn mark_indexed(conn: &mut PgConnection, ids: &[ChunkId], generation: 
     .await
 }
 
-/// Passages of a document that are not in the index of `generation`.
+/// Number of a document's chunks that are not in the index of `generation`.
 pub async fn count_unindexed(conn: &mut PgConnection, document: DocumentId, generation: i64) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         r#"SELECT count(*) AS "count!" FROM knowledge_chunks WHERE document_id = $1 AND indexed_generation IS DISTINCT FROM $2"#,
@@ -177,7 +175,7 @@ pub async fn count_unindexed(conn: &mut PgConnection, document: DocumentId, gene
     .await
 }
 
-/// What the passages of a base, or of one of its documents, are known by in the embedding cache.
+/// Embedding cache keys of the chunks of a base, or of one of its documents.
 pub async fn hashes(
     conn: &mut PgConnection,
     base: KnowledgeBaseId,
@@ -194,7 +192,7 @@ pub async fn hashes(
     .await
 }
 
-/// Forgets that passages of these documents are in the index.
+/// Clears the indexed mark of all chunks of these documents.
 pub async fn unmark_indexed(conn: &mut PgConnection, documents: &[DocumentId]) -> sqlx::Result<()> {
     let ids: Vec<Uuid> = documents.iter().map(|id| id.0).collect();
     sqlx::query!("UPDATE knowledge_chunks SET indexed_generation = NULL WHERE document_id = ANY($1)", &ids)
@@ -203,14 +201,14 @@ pub async fn unmark_indexed(conn: &mut PgConnection, documents: &[DocumentId]) -
     Ok(())
 }
 
-/// A passage and whether the index of the asked generation should hold it.
+/// A chunk, and whether the index of the requested generation should hold it.
 pub struct Indexed {
     pub id: Uuid,
     pub document_id: DocumentId,
     pub indexed: bool,
 }
 
-/// Passages of a base that its index should hold.
+/// Number of a base's chunks that its index should hold.
 pub async fn count_indexed(conn: &mut PgConnection, base: KnowledgeBaseId, generation: i64) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         r#"SELECT count(*) AS "count!" FROM knowledge_chunks c
@@ -223,7 +221,7 @@ pub async fn count_indexed(conn: &mut PgConnection, base: KnowledgeBaseId, gener
     .await
 }
 
-/// All passages of a base.
+/// All chunks of a base.
 pub async fn of_base(conn: &mut PgConnection, base: KnowledgeBaseId, generation: i64) -> sqlx::Result<Vec<Indexed>> {
     sqlx::query_as!(
         Indexed,
@@ -237,7 +235,7 @@ pub async fn of_base(conn: &mut PgConnection, base: KnowledgeBaseId, generation:
     .await
 }
 
-/// An evenly spread sample of a base's passages, at most `limit`.
+/// An evenly spread sample of a base's chunks, at most `limit`.
 pub async fn sample(conn: &mut PgConnection, base: KnowledgeBaseId, limit: i64) -> sqlx::Result<Vec<Pending>> {
     sqlx::query_as!(
         Pending,
@@ -253,7 +251,7 @@ pub async fn sample(conn: &mut PgConnection, base: KnowledgeBaseId, limit: i64) 
     .await
 }
 
-/// A passage that a search found, with its document.
+/// A chunk found by a search, with its document.
 pub struct Found {
     pub id: ChunkId,
     pub document_id: DocumentId,
@@ -268,9 +266,9 @@ pub struct Found {
     pub end: i32,
 }
 
-/// The passages with these ids that belong to ready documents of these bases, or to some that get their vectors and are
-/// found by their words until then. The passages come first, by their ids, whatever the planner thinks: it likes to begin with
-/// the documents, and then reads every passage of the base for the dozen that are asked for.
+/// The chunks with these ids in these bases, if their document is ready, or being embedded but already searchable by
+/// words. The query forces the planner to look up the chunks by id first: left alone it starts with the documents and
+/// reads every chunk of the base to find a dozen.
 pub async fn found(conn: &mut PgConnection, bases: &[Uuid], ids: &[Uuid]) -> sqlx::Result<Vec<Found>> {
     sqlx::query_as!(
         Found,

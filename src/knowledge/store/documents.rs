@@ -25,7 +25,7 @@ pub struct NewDocument<'a> {
     pub now: DateTime<Utc>,
 }
 
-/// False when the base holds a document with the same content.
+/// False if the base already holds a document with the same content.
 pub async fn insert(conn: &mut PgConnection, new: &NewDocument<'_>) -> sqlx::Result<bool> {
     let done = sqlx::query!(
         "INSERT INTO knowledge_documents \
@@ -52,18 +52,18 @@ pub async fn insert(conn: &mut PgConnection, new: &NewDocument<'_>) -> sqlx::Res
 pub struct Filter<'a> {
     pub id: Option<DocumentId>,
     pub sha256: Option<&'a [u8]>,
-    /// A part of the file name or the title.
+    /// Substring of the file name or the title.
     pub search: Option<&'a str>,
     pub status: Option<DocumentStatus>,
-    /// Ready ones whose reading report has doubts, or ready ones whose has none.
+    /// Ready documents with (true) or without (false) doubts in their reading report.
     pub doubted: Option<bool>,
-    /// Those with this doubt.
+    /// Only documents with this doubt.
     pub doubt: Option<Doubt>,
-    /// Those that are found by their words alone, or those that are not.
+    /// Documents without vectors (true), or all others (false).
     pub words_only: Option<bool>,
-    /// Only those older than this one.
+    /// Only documents older than this one.
     pub after: Option<Uuid>,
-    /// `None`: all.
+    /// `None`: no limit.
     pub limit: Option<i64>,
 }
 
@@ -120,7 +120,7 @@ pub async fn rename(
     Ok(done.rows_affected() > 0)
 }
 
-/// Takes the text and the passages with it.
+/// Also deletes the text and the chunks.
 pub async fn delete(conn: &mut PgConnection, base: KnowledgeBaseId, id: DocumentId) -> sqlx::Result<bool> {
     let done = sqlx::query!("DELETE FROM knowledge_documents WHERE knowledge_base_id = $1 AND id = $2", base.0, id.0)
         .execute(conn)
@@ -128,7 +128,7 @@ pub async fn delete(conn: &mut PgConnection, base: KnowledgeBaseId, id: Document
     Ok(done.rows_affected() > 0)
 }
 
-/// What a job needs to know of its document.
+/// The fields of a document that its jobs need.
 #[derive(Clone, Debug)]
 pub struct Work {
     pub knowledge_base_id: KnowledgeBaseId,
@@ -137,7 +137,7 @@ pub struct Work {
     pub chunks: i32,
 }
 
-/// Begins reading: `queued` or (after a killed process) `extracting`. `None` when there is nothing to read.
+/// Starts reading a document that is `queued` or (after a crash) `extracting`. `None` if there is nothing to read.
 pub async fn begin_extract(conn: &mut PgConnection, id: DocumentId, now: DateTime<Utc>) -> sqlx::Result<Option<Work>> {
     sqlx::query_as!(
         Work,
@@ -151,7 +151,7 @@ pub async fn begin_extract(conn: &mut PgConnection, id: DocumentId, now: DateTim
     .await
 }
 
-/// The document of a job, its row locked against deletion until the transaction ends.
+/// A job's document, its row locked until the transaction ends.
 pub async fn lock(conn: &mut PgConnection, id: DocumentId) -> sqlx::Result<Option<Work>> {
     sqlx::query_as!(
         Work,
@@ -163,7 +163,7 @@ pub async fn lock(conn: &mut PgConnection, id: DocumentId) -> sqlx::Result<Optio
     .await
 }
 
-/// What reading a document gave, besides its passages.
+/// The result of reading a document, without its chunks.
 pub struct Reading<'a> {
     pub title: Option<&'a str>,
     pub text: &'a str,
@@ -177,7 +177,7 @@ fn doubts(report: &Report) -> Vec<String> {
     report.doubts.iter().map(|doubt| doubt.as_str().to_owned()).collect()
 }
 
-/// Keeps the text (replacing an older one) and moves on to `embedding`.
+/// Stores the text (replacing an older one) and moves the document to `embedding`.
 pub async fn store_reading(
     conn: &mut PgConnection,
     org: OrgId,
@@ -224,7 +224,7 @@ pub async fn set_progress(
     Ok(())
 }
 
-/// Moves to `ready`; gives the time since the upload, seconds. `None` when it was deleted or failed meanwhile.
+/// Moves a document to `ready`; returns the seconds since its upload. `None` if it was deleted or failed meanwhile.
 pub async fn set_ready(
     conn: &mut PgConnection,
     id: DocumentId,
@@ -242,7 +242,7 @@ pub async fn set_ready(
     .await
 }
 
-/// Puts the documents of a base that are found by their words alone back to an earlier status. Gives their ids.
+/// Moves the documents of a base without vectors back to an earlier status; returns their ids.
 pub async fn requeue_words_only(
     conn: &mut PgConnection,
     base: KnowledgeBaseId,
@@ -260,7 +260,7 @@ pub async fn requeue_words_only(
     .await
 }
 
-/// Keeps the report of a document that could not be read, with what is known of it.
+/// Stores the report of a document that could not be read, as far as there is one.
 pub async fn store_failed_reading(
     conn: &mut PgConnection,
     id: DocumentId,
@@ -279,7 +279,7 @@ pub async fn store_failed_reading(
     Ok(())
 }
 
-/// False when it was deleted meanwhile.
+/// False if it was deleted meanwhile.
 pub async fn set_failed(
     conn: &mut PgConnection,
     id: DocumentId,
@@ -300,7 +300,7 @@ pub async fn set_failed(
     Ok(done.rows_affected() > 0)
 }
 
-/// Puts a document back to an earlier status. False when it is not in one of `from`.
+/// Moves a document back to an earlier status. False if its status is not in `from`.
 pub async fn requeue(
     conn: &mut PgConnection,
     id: DocumentId,
@@ -322,7 +322,7 @@ pub async fn requeue(
     Ok(done.rows_affected() > 0)
 }
 
-/// Puts every document of a base back to `queued`: the index starts anew. Gives their ids.
+/// Moves every document of a base back to `queued`, to rebuild the index; returns their ids.
 pub async fn requeue_all(
     conn: &mut PgConnection,
     base: KnowledgeBaseId,
@@ -352,7 +352,7 @@ pub async fn statuses(
     Ok(rows.into_iter().map(|row| (row.id, row.status)).collect())
 }
 
-/// Characters `start..end` of the text; the end is cut to the text's. `None` before the document was read.
+/// Characters `start..end` of the text; `end` is capped at its length. `None` before the document was read.
 pub async fn text(conn: &mut PgConnection, id: DocumentId, start: i32, end: i32) -> sqlx::Result<Option<TextPart>> {
     sqlx::query_as!(
         TextPart,

@@ -5,7 +5,7 @@ pub mod chunks;
 pub mod documents;
 pub mod system;
 
-/// A search word as an `ILIKE` pattern that finds it anywhere.
+/// A search term as a substring pattern for `ILIKE`.
 fn contains(search: Option<&str>) -> Option<String> {
     let word = search.map(str::trim).filter(|word| !word.is_empty())?;
     let escaped = word.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");

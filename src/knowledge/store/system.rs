@@ -1,4 +1,4 @@
-//! What is read without a tenant: gauges and reconciling. Callers hold a `system` transaction.
+//! Queries across all organisations, for gauges and reconciling. Callers hold a `system` transaction.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -9,7 +9,7 @@ use crate::{
     platform::ids::OrgId,
 };
 
-/// Documents by status, and all passages.
+/// Number of documents by status, and of all chunks.
 pub async fn counts(conn: &mut PgConnection) -> sqlx::Result<(Vec<(DocumentStatus, i64)>, i64)> {
     let rows = sqlx::query!(
         r#"SELECT status AS "status: DocumentStatus", count(*) AS "documents!", coalesce(sum(chunks), 0)::bigint AS "chunks!"
@@ -21,7 +21,7 @@ pub async fn counts(conn: &mut PgConnection) -> sqlx::Result<(Vec<(DocumentStatu
     Ok((rows.into_iter().map(|row| (row.status, row.documents)).collect(), chunks))
 }
 
-/// Ready documents that somebody should look at, and ready ones that are found by their words alone.
+/// Number of ready documents with doubts, and of ready documents without vectors.
 pub async fn doubted(conn: &mut PgConnection) -> sqlx::Result<(i64, i64)> {
     let row = sqlx::query!(
         r#"SELECT count(*) FILTER (WHERE doubts <> '{}') AS "doubted!", count(*) FILTER (WHERE words_only) AS "words_only!"
@@ -32,7 +32,7 @@ pub async fn doubted(conn: &mut PgConnection) -> sqlx::Result<(i64, i64)> {
     Ok((row.doubted, row.words_only))
 }
 
-/// Bases with ready documents that are found by their words alone.
+/// Bases with ready documents without vectors.
 pub async fn words_only(conn: &mut PgConnection) -> sqlx::Result<Vec<(OrgId, KnowledgeBaseId)>> {
     let rows = sqlx::query!(
         r#"SELECT DISTINCT org_id AS "org_id: OrgId", knowledge_base_id AS "knowledge_base_id: KnowledgeBaseId"
@@ -43,7 +43,7 @@ pub async fn words_only(conn: &mut PgConnection) -> sqlx::Result<Vec<(OrgId, Kno
     Ok(rows.into_iter().map(|row| (row.org_id, row.knowledge_base_id)).collect())
 }
 
-/// How many bases read by OCR, and the languages that they name.
+/// Number of bases that use OCR, and the languages that they name.
 pub struct OcrWanted {
     pub bases: i64,
     pub languages: Vec<String>,
@@ -64,11 +64,11 @@ pub struct AnyBase {
     pub id: KnowledgeBaseId,
     pub org_id: OrgId,
     pub index_generation: i64,
-    /// Has ever been written to: there should be a table.
+    /// Was written to at least once, so its table should exist.
     pub indexed: bool,
     /// Written to since it was last optimised.
     pub unoptimized: bool,
-    /// A document is on its way into the index.
+    /// A document is being processed.
     pub busy: bool,
 }
 
@@ -90,7 +90,7 @@ pub async fn existing_documents(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::
     sqlx::query_scalar!("SELECT id FROM knowledge_documents WHERE id = ANY($1)", ids).fetch_all(conn).await
 }
 
-/// Documents that nothing has happened to since `before`, and that are neither ready nor failed.
+/// Documents that are neither ready nor failed and were not updated since `before`.
 pub async fn unfinished(conn: &mut PgConnection, before: DateTime<Utc>) -> sqlx::Result<Vec<(OrgId, DocumentId)>> {
     let rows = sqlx::query!(
         r#"SELECT org_id AS "org_id: OrgId", id AS "id: DocumentId" FROM knowledge_documents

@@ -142,10 +142,10 @@ async function doubts(page, base) {
     paths.scanned = await look("scanned.pdf").getByRole("link").first().getAttribute("href");
     await look("scanned.pdf").getByRole("link").first().press("Enter");
     const report = page.getByRole("region", { name: "Reading report" });
-    await report.getByText("Read from pictures.").waitFor();
+    await report.getByText("Read from images.").waitFor();
     await report.getByText("2–3").waitFor();
     await page.goto(url + paths.unread);
-    await report.getByText(/OCR is \d+\s% sure/).waitFor();
+    await report.getByText(/OCR confidence: \d+\s%/).waitFor();
     await wear(page, looks[3]);
     await page.reload();
     await page.getByText(/уверенность распознавания: \d+\s%/).waitFor();

@@ -1,11 +1,11 @@
-//! Cuts a document into passages for embedding and search.
+//! Splits a document into chunks for embedding and search.
 //!
-//! Blocks under one heading are gathered up to the limit; a block that is too long alone is split at sentences by
-//! `text-splitter`, a table between its rows (`rows`), with its header carried along. Counting tokens is the dear
-//! part: each character is counted a small constant number of times.
+//! Blocks under one heading are collected up to the limit. A block that is too long on its own is split at sentences by
+//! `text-splitter`, a table between its rows (`rows`), with its header repeated. Token counting is the expensive part:
+//! each character is counted a small constant number of times.
 //!
-//! A passage is bounded by its characters as well as by its tokens: a tokenizer takes a word that is not like one, however long, for a
-//! single unknown token.
+//! Chunks are limited in characters as well as tokens: a tokenizer turns a non-word of any length into a single unknown
+//! token.
 
 mod rows;
 
@@ -15,7 +15,7 @@ use text_splitter::{ChunkConfig, ChunkSizer, TextSplitter};
 
 use super::{Block, BlockKind, Extracted};
 
-/// A passage. `text` is `Extracted::text[start..end]`, by characters, exactly.
+/// A chunk. `text` is exactly `Extracted::text[start..end]`, in characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chunk {
     /// Position in the document, from 0.
@@ -27,44 +27,44 @@ pub struct Chunk {
     pub end: usize,
     /// Page of the first character.
     pub page: Option<u32>,
-    /// Headings above the passage, outermost first. Not part of `text`.
+    /// Headings above the chunk, outermost first. Not part of `text`.
     pub heading: Vec<String>,
-    /// Where `text` begins below the header of a table: the header, in lines as in the document. Not part of `text`.
+    /// If `text` starts below the header of a table: that header, in lines as in the document. Not part of `text`.
     pub table_header: Option<String>,
-    /// As `count` has it, `table_header` included; at least one for every [`CHARS_PER_TOKEN`] characters.
+    /// Tokens as returned by `count`, including `table_header`; at least one per [`CHARS_PER_TOKEN`] characters.
     pub tokens: usize,
 }
 
-/// No language has so many characters to a token; what has is no language.
+/// No language has this many characters per token.
 pub(super) const CHARS_PER_TOKEN: usize = 16;
 
-/// `count` tells the tokens of a text without special tokens; `max_tokens` is at least 1. A single character of more
-/// tokens than that still becomes a chunk. Headings are carried in `Chunk::heading`; one without any text of its own
-/// below it becomes a chunk itself, so that nothing of a document is beyond search.
+/// `count` returns the tokens of a text without special tokens; `max_tokens` is at least 1. A single character with
+/// more tokens still becomes a chunk. Headings are stored in `Chunk::heading`; one without text below it becomes a
+/// chunk itself, so that the whole document is searchable.
 pub fn chunk(document: &Extracted, count: &dyn Fn(&str) -> usize, max_tokens: usize) -> Vec<Chunk> {
     chunk_while(document, count, max_tokens, &|| true).unwrap_or_default()
 }
 
-/// As [`chunk`]; `None` soon after `go_on` says no.
+/// Like [`chunk`]; `None` soon after `keep_going` returns false.
 pub fn chunk_while(
     document: &Extracted,
     count: &dyn Fn(&str) -> usize,
     max_tokens: usize,
-    go_on: &dyn Fn() -> bool,
+    keep_going: &dyn Fn() -> bool,
 ) -> Option<Vec<Chunk>> {
     let max_tokens = max_tokens.max(1);
-    let weigh = |text: &str| weigh(text, count, max_tokens);
+    let bounded_tokens = |text: &str| bounded_tokens(text, count, max_tokens);
     let mut chunker = Chunker {
-        splitter: TextSplitter::new(ChunkConfig::new(max_tokens).with_sizer(Sizer(&weigh))),
-        count: &weigh,
-        go_on,
+        splitter: TextSplitter::new(ChunkConfig::new(max_tokens).with_sizer(Sizer(&bounded_tokens))),
+        count: &bounded_tokens,
+        keep_going,
         max_tokens,
         offsets: Offsets { text: &document.text, byte: 0, char: 0 },
         pending: Vec::new(),
         chunks: Vec::new(),
     };
     for (index, block) in document.blocks.iter().enumerate() {
-        if !go_on() {
+        if !keep_going() {
             return None;
         }
         if block.kind != BlockKind::Heading {
@@ -78,18 +78,18 @@ pub fn chunk_while(
         }
     }
     chunker.flush();
-    // What stopped within a block has left some of it out.
-    go_on().then_some(chunker.chunks)
+    // When stopped inside a block, part of it is missing.
+    keep_going().then_some(chunker.chunks)
 }
 
-/// The tokens of a text, or more for one of too many characters. What is too long by its characters already is not counted: a tokenizer
-/// holds some 70 bytes for each of them.
-fn weigh(text: &str, count: &dyn Fn(&str) -> usize, max_tokens: usize) -> usize {
+/// The tokens of a text, or more if it has too many characters. A text over the character limit is not counted: a
+/// tokenizer needs some 70 bytes per character.
+fn bounded_tokens(text: &str, count: &dyn Fn(&str) -> usize, max_tokens: usize) -> usize {
     let least = text.chars().count() / CHARS_PER_TOKEN;
     if least > max_tokens { least } else { count(text).max(least) }
 }
 
-/// A heading that is followed neither by text nor by a heading below it.
+/// A heading followed by neither text nor a subheading.
 fn is_leaf(heading: &Block, next: Option<&Block>) -> bool {
     next.is_none_or(|next| next.kind == BlockKind::Heading && next.heading.len() <= heading.heading.len())
 }
@@ -102,21 +102,21 @@ impl ChunkSizer for Sizer<'_> {
     }
 }
 
-/// A block or a part of one that fits into a chunk.
+/// A block, or part of one, that fits into a chunk.
 struct Piece<'a> {
     bytes: Range<usize>,
     chars: Range<usize>,
-    /// With `header`.
+    /// Including `header`.
     tokens: usize,
     block: &'a Block,
-    /// Of the table that the piece is cut from, where the piece itself does not begin with it.
+    /// The header of the table that the piece was cut from, unless the piece starts with it.
     header: Option<String>,
 }
 
 struct Chunker<'a> {
     splitter: TextSplitter<Sizer<'a>>,
     count: &'a dyn Fn(&str) -> usize,
-    go_on: &'a dyn Fn() -> bool,
+    keep_going: &'a dyn Fn() -> bool,
     max_tokens: usize,
     offsets: Offsets<'a>,
     pending: Vec<Piece<'a>>,
@@ -137,11 +137,11 @@ impl<'a> Chunker<'a> {
         }
     }
 
-    /// Splits `text`, a part of `block` that begins at these offsets, at sentences.
+    /// Splits `text`, a part of `block` that starts at these offsets, at sentences.
     fn split(&mut self, block: &'a Block, mut byte: usize, mut char: usize, text: &str) {
-        // The splitter looks at the whole text it is given at every level, so a very long block goes in portions.
+        // The splitter scans its whole input at every level, so a very long block is passed in portions.
         for portion in portions(text) {
-            if !(self.go_on)() {
+            if !(self.keep_going)() {
                 return;
             }
             let base = byte;
@@ -161,7 +161,7 @@ impl<'a> Chunker<'a> {
     }
 
     fn add(&mut self, piece: Piece<'a>) {
-        // A passage cites one page and one heading. Text without any heading (a scan) begins anew on each page.
+        // A chunk cites one page and one heading. Text without headings (a scan) starts a new chunk on each page.
         let parted = self.pending.last().is_some_and(|last| {
             let (last, next) = (last.block, piece.block);
             last.heading != next.heading || (next.heading.is_empty() && last.page != next.page)
@@ -170,15 +170,15 @@ impl<'a> Chunker<'a> {
             self.flush();
         }
         let together: usize = self.pending.iter().map(|p| p.tokens).sum();
-        // A header stands above the whole passage.
+        // A table header applies to the whole chunk.
         if piece.header.is_some() || together + piece.tokens > self.max_tokens {
             self.flush();
         }
         self.pending.push(piece);
     }
 
-    /// The pending pieces become a chunk. Their text with what lies between may count more than their sum (a token for
-    /// the empty line): then the last piece starts another chunk.
+    /// Turns the pending pieces into a chunk. Joined, they may have more tokens than their sum (one for the empty
+    /// line); then the last piece starts another chunk.
     fn flush(&mut self) {
         let mut pieces = std::mem::take(&mut self.pending);
         while !pieces.is_empty() {
@@ -220,7 +220,7 @@ impl<'a> Chunker<'a> {
     }
 }
 
-/// Character offsets to byte offsets, in one pass: they are asked for in ascending order.
+/// Converts ascending character offsets to byte offsets in one pass.
 struct Offsets<'a> {
     text: &'a str,
     byte: usize,
@@ -237,7 +237,7 @@ impl Offsets<'_> {
     }
 }
 
-/// Pieces of some 8 KiB that end at the end of a line or, failing that, at a space.
+/// Portions of about 8 KiB that end at a line end, or else at a space.
 fn portions(text: &str) -> impl Iterator<Item = &str> {
     const PORTION: usize = 8 << 10;
     let mut rest = text;

@@ -1,13 +1,13 @@
-//! Cuts a table that is too long for one passage between its rows, and gives each passage below the first the header.
+//! Splits a long table between its rows, and repeats the header in every chunk but the first.
 //!
-//! A row that is too long even alone is cut between its cells: each piece then has the headings of its own columns,
-//! and what the row is called. Only a cell that is too long by itself is cut inside.
+//! A row that is too long on its own is split between its cells; each part has the headings of its own columns and the
+//! row label. Only a cell that is too long on its own is split inside.
 
 use text_splitter::{ChunkConfig, TextSplitter};
 
 use super::{super::Block, Chunker, Piece, Sizer};
 
-/// A line or a cell: a text and where it begins.
+/// A line or a cell with its position.
 #[derive(Clone, Copy)]
 struct Place<'t> {
     text: &'t str,
@@ -20,7 +20,7 @@ impl<'t> Place<'t> {
         self.text.chars().count()
     }
 
-    /// The lines, without those that are empty.
+    /// The non-empty lines.
     fn lines(self) -> Vec<Place<'t>> {
         let (mut byte, mut char) = (self.byte, self.char);
         let lines = self.text.split('\n').map(|line| {
@@ -32,7 +32,7 @@ impl<'t> Place<'t> {
         lines.filter(|line| !line.text.is_empty()).collect()
     }
 
-    /// The cells of a line, empty ones included, without the white space around them.
+    /// The cells of a line, including empty ones, trimmed.
     fn cells(self) -> Vec<Place<'t>> {
         let mut cells = Vec::new();
         let (mut start, mut escaped) = (0, false);
@@ -41,7 +41,7 @@ impl<'t> Place<'t> {
             let whole = &self.text[from..to];
             let text = whole.trim();
             let lead = whole.len() - whole.trim_start().len();
-            // White space around cells is ASCII: `lead` counts characters as well.
+            // White space around cells is ASCII, so `lead` is also in characters.
             cells.push(Place { text, byte: self.byte + from + lead, char: char + lead });
             char += whole.chars().count() + 1;
         };
@@ -57,7 +57,7 @@ impl<'t> Place<'t> {
     }
 }
 
-/// What stands above the rows.
+/// The lines above the rows.
 struct Header<'t> {
     text: &'t str,
     tokens: usize,
@@ -65,7 +65,7 @@ struct Header<'t> {
 }
 
 impl<'a> Chunker<'a> {
-    /// `text` is the whole block, which begins at `byte`.
+    /// `text` is the whole block, which starts at `byte`.
     pub(super) fn table(&mut self, block: &'a Block, byte: usize, text: &'a str) {
         let lines = Place { text, byte, char: block.start }.lines();
         let above = block.header_end.unwrap_or(block.start);
@@ -77,7 +77,7 @@ impl<'a> Chunker<'a> {
             tokens: if head == 0 { 0 } else { (self.count)(header_text) },
             lines: lines[..head].iter().map(|line| line.cells()).collect(),
         };
-        // A header that leaves the rows less than half of a passage is not repeated whole.
+        // A header that leaves less than half of a chunk to the rows is not repeated whole.
         let wide = header.tokens * 2 > self.max_tokens;
         let mut from = 0;
         if wide {
@@ -86,7 +86,7 @@ impl<'a> Chunker<'a> {
         }
         let counts: Vec<usize> = lines.iter().map(|line| (self.count)(line.text)).collect();
         while from < lines.len() {
-            if !(self.go_on)() {
+            if !(self.keep_going)() {
                 return;
             }
             let header_above = from >= head && head > 0;
@@ -95,7 +95,7 @@ impl<'a> Chunker<'a> {
                 from += 1;
                 continue;
             }
-            // At the top the header is part of the text, with at least one row.
+            // At the top the header is part of the text, together with at least one row.
             let least = if from < head { head + 1 - from } else { 1 }.min(lines.len() - from);
             let before = if header_above { header.tokens } else { 0 };
             let mut sum = before;
@@ -119,7 +119,7 @@ impl<'a> Chunker<'a> {
                 self.add_lines(block, &lines[from..from + taken], tokens, used);
                 from += taken;
             } else if from < head {
-                // Not even one row fits below the header: the header is a passage of its own.
+                // Not even one row fits below the header, so the header becomes a chunk of its own.
                 self.add_lines(block, &lines[from..head], header.tokens, None);
                 from = head;
             } else {
@@ -140,7 +140,7 @@ impl<'a> Chunker<'a> {
         });
     }
 
-    /// A row that does not fit below the header: several cells at a time, below the headings of their columns.
+    /// Splits a row that does not fit below the header: several cells at a time, with the headings of their columns.
     fn cut_row(&mut self, block: &'a Block, header: &Header<'_>, row: Place<'a>) {
         let cells = row.cells();
         let mut from = 0;
@@ -178,7 +178,7 @@ impl<'a> Chunker<'a> {
         }
     }
 
-    /// The headings of these columns, below the table's caption; behind the first column with what the row is called.
+    /// The caption and the headings of these columns; after the first column with the row label.
     fn headings(&self, header: &Header<'_>, cells: &[Place<'_>], from: usize, to: usize) -> Option<String> {
         let mut lines = Vec::new();
         let mut name = String::new();
@@ -206,13 +206,13 @@ impl<'a> Chunker<'a> {
 
     fn cut_cell(&mut self, block: &'a Block, cell: Place<'a>, header: Option<&str>) {
         let above = header.map_or(0, |header| (self.count)(header) + 1);
-        // Where the headings leave no room, the cell goes without them.
+        // If the headings leave too little room, the cell goes without them.
         let header = header.filter(|_| above * 2 <= self.max_tokens);
         let room = self.max_tokens - if header.is_some() { above } else { 0 };
         let splitter = TextSplitter::new(ChunkConfig::new(room.max(1)).with_sizer(Sizer(self.count)));
         let (mut byte, mut char) = (cell.byte, cell.char);
         for portion in super::portions(cell.text) {
-            if !(self.go_on)() {
+            if !(self.keep_going)() {
                 return;
             }
             let base = byte;
@@ -232,7 +232,7 @@ impl<'a> Chunker<'a> {
         }
     }
 
-    /// The beginning of `text` that has at most `most` tokens, by whole words.
+    /// The longest prefix of `text` in whole words with at most `most` tokens.
     fn shortened(&self, text: &str, most: usize) -> String {
         let mut end = text.len();
         while end > 0 && (self.count)(&text[..end]) > most {
@@ -243,7 +243,7 @@ impl<'a> Chunker<'a> {
     }
 }
 
-/// From the first of these places to the end of the last one; `text` begins at `byte`.
+/// From the start of the first place to the end of the last; `text` starts at `byte`.
 fn slice<'t>(text: &'t str, byte: usize, places: &[Place<'_>]) -> &'t str {
     match (places.first(), places.last()) {
         (Some(first), Some(last)) => &text[first.byte - byte..last.byte + last.text.len() - byte],

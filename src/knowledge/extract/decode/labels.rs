@@ -1,14 +1,14 @@
-//! Names of encodings as documents write them.
+//! Encoding labels as documents write them.
 
 use encoding_rs::{Encoding, REPLACEMENT};
 
-/// The encoding that a label names; `None` where it is unknown or cannot be decoded.
+/// The encoding for a label; `None` if it is unknown or cannot be decoded.
 pub(super) fn encoding(label: &[u8]) -> Option<&'static Encoding> {
     let known = Encoding::for_label(label).or_else(|| Encoding::for_label(usual(label)?.as_bytes()));
     known.filter(|encoding| *encoding != REPLACEMENT)
 }
 
-/// What the Web calls an encoding that mail programs and databases call otherwise.
+/// Maps labels used by mail programs and databases to the names of the Encoding Standard.
 fn usual(label: &[u8]) -> Option<String> {
     let plain: String =
         label.iter().filter(|b| b.is_ascii_alphanumeric()).map(|b| char::from(b.to_ascii_lowercase())).collect();

@@ -1,6 +1,6 @@
-//! Bytes to text: byte order mark, then UTF-8, then what the document declares, then a guess by statistics.
+//! Bytes to text: byte order mark, then UTF-8, then the declared encoding, then a statistical guess.
 //!
-//! A file whose lines are partly UTF-8 and partly something older (a log, a mailbox) is decoded line by line.
+//! A file with lines in UTF-8 and lines in a legacy encoding (a log, a mailbox) is decoded line by line.
 
 mod labels;
 mod seven_bits;
@@ -14,20 +14,20 @@ use base64::{
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{Encoding, ISO_2022_JP, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
-/// The detector's verdict is settled long before this, and it is not fast.
+/// The detector is slow and decides long before this.
 const GUESS_BYTES: usize = 1 << 20;
 
-/// Programs forget the padding, and leave bits behind.
+/// Accepts missing padding and non-zero trailing bits.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()
         .with_decode_allow_trailing_bits(true)
         .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
-/// In more text than this hardly anything is valid UTF-8 by accident.
+/// Longer text is hardly ever valid UTF-8 by accident.
 const SHORT: usize = 100;
 
-/// A text, and the encoding's name where the file did not tell it.
+/// Decoded text; `guessed` names the encoding if the file did not declare it.
 pub(super) struct Decoded<'a> {
     pub(super) text: Cow<'a, str>,
     pub(super) guessed: Option<String>,
@@ -39,12 +39,12 @@ impl<'a> Decoded<'a> {
     }
 }
 
-/// `declared`: an encoding label out of the document itself, such as HTML's `<meta charset>`.
+/// `declared`: an encoding label from the document itself, such as HTML's `<meta charset>`.
 pub(super) fn decode<'a>(bytes: &'a [u8], declared: Option<&[u8]>) -> Cow<'a, str> {
     decode_or_guess(bytes, declared).text
 }
 
-/// What cannot be decoded becomes U+FFFD.
+/// Undecodable bytes become U+FFFD.
 pub(super) fn decode_or_guess<'a>(bytes: &'a [u8], declared: Option<&[u8]>) -> Decoded<'a> {
     if let Some(text) = utf32(bytes) {
         return Decoded::known(Cow::Owned(text));
@@ -56,7 +56,7 @@ pub(super) fn decode_or_guess<'a>(bytes: &'a [u8], declared: Option<&[u8]>) -> D
         let guessed = Some(encoding.name().to_owned());
         return Decoded { text: encoding.decode_without_bom_handling(bytes).0, guessed };
     }
-    // Seven bits, and therefore valid UTF-8 that says nonsense.
+    // Seven-bit, and therefore also valid (but meaningless) UTF-8.
     if is_iso_2022_jp(bytes) {
         return Decoded::known(ISO_2022_JP.decode_without_bom_handling(bytes).0);
     }
@@ -82,17 +82,17 @@ pub(super) fn decode_or_guess<'a>(bytes: &'a [u8], declared: Option<&[u8]>) -> D
     }
     let encoding = guess(bytes);
     let guessed = match declared.filter(|_| named.is_none()) {
-        Some(label) => format!("{}; named is {}", encoding.name(), String::from_utf8_lossy(label)),
+        Some(label) => format!("{}; declared is {}", encoding.name(), String::from_utf8_lossy(label)),
         None => encoding.name().to_owned(),
     };
     Decoded { text: encoding.decode_without_bom_handling(bytes).0, guessed: Some(guessed) }
 }
 
-/// Base64 with whatever stands between its letters.
+/// Decodes base64, ignoring all other characters.
 pub(super) fn decode_leniently(base64: &[u8]) -> Vec<u8> {
     let is_letter = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
     let mut letters: Vec<u8> = base64.iter().copied().filter(is_letter).collect();
-    // One letter too many says nothing.
+    // A single surplus character carries no byte.
     letters.truncate(letters.len() - usize::from(letters.len() % 4 == 1));
     LENIENT.decode(&letters).unwrap_or_default()
 }
@@ -102,7 +102,7 @@ fn is_short(bytes: &[u8]) -> bool {
 }
 
 fn guess(bytes: &[u8]) -> &'static Encoding {
-    // ASCII says nothing, and may fill the beginning: a table's header, a long preamble.
+    // ASCII carries no information, and may fill the beginning: a table's header, a long preamble.
     let start = bytes.iter().position(|b| !b.is_ascii()).unwrap_or(0).saturating_sub(256);
     let sample = &bytes[start..bytes.len().min(start + GUESS_BYTES)];
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
@@ -110,19 +110,19 @@ fn guess(bytes: &[u8]) -> &'static Encoding {
     detector.guess(None, Utf8Detection::Deny)
 }
 
-/// Japanese mail: ASCII with escape sequences that switch to other sets of characters and back.
+/// Japanese mail: ASCII with escape sequences that switch to other character sets and back.
 fn is_iso_2022_jp(bytes: &[u8]) -> bool {
     let has = |switch: &[u8]| bytes.windows(3).any(|window| window == switch);
     bytes.is_ascii() && (has(b"\x1b$B") || has(b"\x1b$@") || has(b"\x1b(I")) && (has(b"\x1b(B") || has(b"\x1b(J"))
 }
 
-/// Valid UTF-8, or valid up to a character cut off by the end of the bytes.
+/// Valid UTF-8, up to a character cut off at the end.
 pub(super) fn is_utf8_prefix(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_err_and(|e| e.error_len().is_none()) || std::str::from_utf8(bytes).is_ok()
 }
 
-/// `None` unless much of what is not ASCII is UTF-8: more than other encodings are by chance (a seventh of a Chinese
-/// text, less of others). A broken character in such a line costs only itself.
+/// `None` unless a large part of the non-ASCII text is UTF-8: more than occurs by chance in other encodings (a seventh
+/// of a Chinese text, less in others). An invalid byte in such a line only costs itself.
 fn line_by_line(bytes: &[u8]) -> Option<Decoded<'static>> {
     let lines = || bytes.split_inclusive(|b| *b == b'\n');
     let high = |line: &[u8]| line.iter().filter(|b| !b.is_ascii()).count();
@@ -150,20 +150,20 @@ fn line_by_line(bytes: &[u8]) -> Option<Decoded<'static>> {
     Some(Decoded { text: Cow::Owned(text), guessed: (!old.is_empty()).then(|| encoding.name().to_owned()) })
 }
 
-/// A line of an older encoding and not one of UTF-8 with a fault.
+/// Whether a line is in a legacy encoding rather than UTF-8 with an error.
 fn is_older(line: &[u8], broken: usize) -> bool {
     broken > 0 && line.iter().filter(|b| !b.is_ascii()).count() < 3 * broken
 }
 
-/// Bytes that are no part of a character of UTF-8.
+/// Number of bytes that are not part of a valid UTF-8 character.
 fn broken_bytes(line: &[u8]) -> usize {
     line.utf8_chunks().map(|chunk| chunk.invalid().len()).sum()
 }
 
-/// A character of four bytes.
+/// Reads a four-byte character.
 type Read<'a> = &'a dyn Fn(&[u8; 4]) -> u32;
 
-/// UTF-32 with its mark, or with three zeros around most characters.
+/// UTF-32 with its byte order mark, or with three zero bytes around most characters.
 fn utf32(bytes: &[u8]) -> Option<String> {
     let little = |b: &[u8; 4]| u32::from_le_bytes(*b);
     let big = |b: &[u8; 4]| u32::from_be_bytes(*b);
@@ -187,8 +187,8 @@ fn utf32(bytes: &[u8]) -> Option<String> {
     (bad * 10 <= units.len()).then_some(text)
 }
 
-/// UTF-16 without its mark: of mostly Latin text every other byte is zero; of another script the spaces between the
-/// words are, and read the right way around nearly all is letters.
+/// UTF-16 without a byte order mark: in mostly Latin text every other byte is zero; in other scripts the spaces are
+/// recognisable, and in the right byte order nearly everything is letters.
 fn utf16_without_mark(bytes: &[u8]) -> Option<&'static Encoding> {
     let sample = &bytes[..bytes.len().min(4096) & !1];
     let zeros = |odd: usize| sample.iter().skip(odd).step_by(2).filter(|b| **b == 0).count();
@@ -215,8 +215,8 @@ fn utf16_without_mark(bytes: &[u8]) -> Option<&'static Encoding> {
     })
 }
 
-/// Control characters that programs leave in texts, as what they mean: terminal colours and overstriking go, a break
-/// of lines or pages is one, and what parts fields or pads them parts words. Line ends become `\n`.
+/// Replaces control characters by their meaning: terminal colours and overstriking are removed, form feeds become line
+/// breaks, field separators and padding become spaces. Line ends become `\n`.
 pub(super) fn tidy(text: &str) -> Cow<'_, str> {
     let text = text.trim_end_matches(['\0', '\u{1a}']);
     if !text.chars().any(|c| (c.is_control() && !matches!(c, '\n' | '\t')) || c == '\u{feff}') {
@@ -234,7 +234,7 @@ pub(super) fn tidy(text: &str) -> Cow<'_, str> {
             '\u{b}' | '\u{85}' => out.push('\n'),
             '\u{c}' => out.push_str("\n\n"),
             '\u{1b}' => skip_escape(&mut chars),
-            // Bold and underlined print of old: a letter, a step back, the letter again.
+            // Overstriking for bold and underline: a letter, a backspace, the letter again.
             '\u{8}' if chars.peek().is_some_and(|next| !next.is_whitespace()) => {
                 if out.ends_with(|last: char| !last.is_whitespace()) {
                     out.pop();
@@ -252,7 +252,7 @@ pub(super) fn tidy(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// The rest of a terminal's control sequence (ECMA-48: CSI, OSC or two characters).
+/// Skips the rest of a terminal control sequence (ECMA-48: CSI, OSC or two characters).
 fn skip_escape(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) {
     match chars.peek() {
         Some('[') => {
@@ -261,7 +261,7 @@ fn skip_escape(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) {
             chars.next_if(|c| matches!(c, '@'..='~'));
         }
         Some(']') => {
-            // A title; at most a line, should its end be missing.
+            // A window title; limited to a line in case its end is missing.
             while let Some(c) = chars.next_if(|c| *c != '\n') {
                 if c == '\u{7}' {
                     return;
@@ -272,7 +272,7 @@ fn skip_escape(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) {
                 }
             }
         }
-        // Which characters are shown, and others of two and more.
+        // Character set selection, and other sequences of two or more characters.
         Some(' '..='/') => {
             while chars.next_if(|c| matches!(c, ' '..='/')).is_some() {}
             chars.next_if(|c| matches!(c, '0'..='~'));

@@ -1,11 +1,11 @@
-//! Encodings of mail that need no eighth bit: letters beyond ASCII stand between marks. As bytes they are plain ASCII that
-//! says nonsense, so these come before everything else. Japanese has its own (see `is_iso_2022_jp`).
+//! Seven-bit mail encodings, which write non-ASCII letters between markers. Their bytes are valid ASCII, so they are
+//! checked before all others. For Japanese see `is_iso_2022_jp`.
 
 use encoding_rs::{EUC_KR, Encoding, GBK};
 
 use super::decode_leniently;
 
-/// The text, if it is written so: it says so itself, or its label does.
+/// The text, if its content or label says that it is in a seven-bit encoding.
 pub(super) fn decode(bytes: &[u8], label: Option<&[u8]>) -> Option<String> {
     if !bytes.is_ascii() {
         return None;
@@ -15,7 +15,7 @@ pub(super) fn decode(bytes: &[u8], label: Option<&[u8]>) -> Option<String> {
     if is(&["iso-2022-kr", "csiso2022kr"]) || has(b"\x1b$)C") {
         return Some(shifted(bytes, EUC_KR));
     }
-    // Of the two sets of characters that it may shift to, the one of the mainland is nearly always the only one.
+    // Of the two character sets it may shift to, the mainland's is used almost exclusively.
     if has(b"\x1b$)A") {
         return Some(shifted(bytes, GBK));
     }
@@ -25,7 +25,7 @@ pub(super) fn decode(bytes: &[u8], label: Option<&[u8]>) -> Option<String> {
     is(&["utf-7", "unicode-1-1-utf-7", "csutf7", "x-utf-7"]).then(|| utf_7(bytes))
 }
 
-/// Two bytes for a character between the control characters 14 and 15 (ISO 2022).
+/// Two-byte characters between the control characters 14 and 15 (ISO 2022).
 fn shifted(bytes: &[u8], encoding: &'static Encoding) -> String {
     let mut out = Vec::with_capacity(bytes.len());
     let mut is_shifted = false;
@@ -33,7 +33,7 @@ fn shifted(bytes: &[u8], encoding: &'static Encoding) -> String {
     while let Some((first, tail)) = rest.split_first() {
         rest = tail;
         match *first {
-            // Which set is meant: told before.
+            // Designates a character set, which is known already.
             0x1b if matches!(tail, [b'$', b')' | b'*', _, ..]) => rest = &tail[3..],
             0xe => is_shifted = true,
             0xf => is_shifted = false,
@@ -70,7 +70,7 @@ fn between_tildes(bytes: &[u8]) -> String {
     GBK.decode_without_bom_handling(&out).0.into_owned()
 }
 
-/// RFC 2152: UTF-16 in base64 between `+` and what is no letter of base64.
+/// RFC 2152: UTF-16 in base64 between `+` and the first character that is not base64.
 fn utf_7(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len());
     let mut rest = bytes;

@@ -1,5 +1,5 @@
-//! Content controls that are bound to data beside the text (`w:dataBinding`): Word shows what the data says, whatever the
-//! control held when the document was saved. Programs that fill in templates often write the data alone.
+//! Content controls bound to XML data (`w:dataBinding`): Word shows the data, whatever text was saved in the control.
+//! Programs that fill in templates often write only the data.
 
 use super::super::{ExtractError, LeftOutKind};
 use super::{
@@ -9,11 +9,11 @@ use super::{
     xml::Element,
 };
 
-/// Properties of the document have fixed names where others have the id of their part.
+/// Document properties have a fixed id instead of that of their part.
 const CORE: &str = "{6C3C8BC8-F283-45AE-878A-BAB7291924A1}";
 const EXTENDED: &str = "{6668398D-A668-4E3E-A5EB-62B293D839F1}";
 
-/// The data of a document, with the ids by which controls find it.
+/// The data of a document, with the ids that controls refer to.
 #[derive(Default)]
 pub(super) struct Data {
     parts: Vec<(String, Element)>,
@@ -48,7 +48,7 @@ impl Data {
     }
 }
 
-/// What a path such as `/ns0:order[1]/ns0:customer[1]/@name` leads to. Prefixes are what the writer likes.
+/// The value at a path such as `/ns0:order[1]/ns0:customer[1]/@name`. Prefixes are arbitrary, so they are ignored.
 fn value(root: &Element, path: &str) -> Option<String> {
     let mut steps = path.strip_prefix('/')?.split('/').map(Step::read);
     let mut element = steps.next()?.filter(|step| step.name == *root.name).map(|_| root)?;
@@ -86,7 +86,7 @@ impl<'a> Step<'a> {
 }
 
 impl Reader<'_, '_> {
-    /// What the data says that a control shows.
+    /// The data value that a control shows.
     fn bound(&mut self, control: &Element) -> Result<Option<String>, ExtractError> {
         let Some(properties) = control.child("sdtPr") else { return Ok(None) };
         let Some(binding) = properties.child("dataBinding") else { return Ok(None) };
@@ -96,26 +96,26 @@ impl Reader<'_, '_> {
             self.data = Some(Data::read(self.package)?);
         }
         let Some(value) = self.data.as_ref().and_then(|data| data.find(&id, path)) else { return Ok(None) };
-        // A list keeps the value of an entry, and shows its words.
+        // A list stores an entry's value and shows its display text.
         let list = properties.child("dropDownList").or_else(|| properties.child("comboBox"));
         let entry =
             list.and_then(|list| list.elements().find(|entry| entry.attribute("value") == Some(value.as_str())));
         Ok(Some(entry.and_then(|entry| entry.attribute("displayText")).map_or(value, str::to_owned)))
     }
 
-    /// Puts the data in the place of what a control has said since `start`, as Word does when it opens the document.
+    /// Replaces the text of a control since `start` by its data, as Word does when it opens the document.
     pub(super) fn show_bound(&mut self, control: &Element, start: usize, line: &mut Line) -> Result<(), ExtractError> {
         let Some(value) = self.bound(control)?.filter(|_| self.is_shown()) else { return Ok(()) };
         let said = line.text.get(start..).unwrap_or_default().to_owned();
         if is_outdated(control, &said, &value) {
             line.text.truncate(start);
-            line.push_apart(&value);
+            line.push_word(&value);
             self.leave_out(LeftOutKind::Duplicate, &said);
         }
         Ok(())
     }
 
-    /// As `show_bound`, for a control around paragraphs.
+    /// Like `show_bound`, for a control around paragraphs.
     pub(super) fn show_bound_block(&mut self, control: &Element, out: &mut Vec<Piece>) -> Result<(), ExtractError> {
         let Some(value) = self.bound(control)? else { return Ok(()) };
         match out.as_mut_slice() {
@@ -130,7 +130,7 @@ impl Reader<'_, '_> {
     }
 }
 
-/// Dates are shown in another form than they are kept in: what such a control says is believed if it says anything.
+/// Dates are displayed in another format than they are stored in, so any existing text of a date control is kept.
 fn is_outdated(control: &Element, said: &str, value: &str) -> bool {
     let properties = control.child("sdtPr");
     let has = |name: &str| properties.is_some_and(|properties| properties.child(name).is_some());

@@ -1,4 +1,4 @@
-//! Drawings: text boxes, alternative texts, charts and diagrams. What they show as a picture only is counted.
+//! Drawings: text boxes, alternative texts, charts and diagrams. Pure images are only counted.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,12 +13,12 @@ use super::{
     xml::{Element, Ns},
 };
 
-/// Values of a chart by their places: a place without a value is left out in the file.
+/// Chart values by position: the file omits positions without a value.
 type Points = BTreeMap<u32, String>;
 
 fn points(element: Option<&Element>, since_1904: bool) -> Points {
     let Some(element) = element else { return Points::new() };
-    // Of categories on several levels the outermost comes last, and holds until the next.
+    // With several category levels, the outermost comes last; its value holds until the next one.
     let levels: Vec<&Element> = element.descendants().filter(|e| &*e.name == "lvl").collect();
     let Some((first, outer)) = levels.split_first() else { return level(element, since_1904) };
     let outer: Vec<Points> = outer.iter().rev().map(|one| level(one, since_1904)).collect();
@@ -58,7 +58,7 @@ impl Reader<'_, '_> {
         self.shape(element, line, &mut seen)?;
         seen.has_text |= line.after.len() > before;
         for text in &seen.described {
-            line.push_apart(text);
+            line.push_word(text);
         }
         if seen.described.is_empty() && !seen.has_text && !seen.decorative {
             self.found.images_without_text += seen.pictures;
@@ -75,7 +75,7 @@ impl Reader<'_, '_> {
         };
         match &*element.name {
             "txbxContent" => {
-                // On the colour of its shape.
+                // Text on a shape's own background.
                 let ground = std::mem::replace(&mut self.plain_ground, false);
                 let read = self.blocks(element, &mut line.after);
                 self.plain_ground = ground;
@@ -91,7 +91,7 @@ impl Reader<'_, '_> {
             "pic" => seen.pictures += 1,
             "decorative" => seen.decorative |= element.value() == Some("1"),
             "OLEObject" => {
-                let program = element.attribute("ProgID").unwrap_or("of an unknown program");
+                let program = element.attribute("ProgID").unwrap_or("unknown program");
                 self.found.unread.push(UnreadWhat::EmbeddedObject.with(program));
             }
             "chart" if element.relation("id").is_some() => {
@@ -114,7 +114,7 @@ impl Reader<'_, '_> {
         element.elements().try_for_each(|child| self.shape(child, line, seen))
     }
 
-    /// A part that a drawing only points to.
+    /// A part that the drawing refers to.
     fn linked(
         &mut self,
         id: Option<&str>,
@@ -130,7 +130,7 @@ impl Reader<'_, '_> {
         Ok(())
     }
 
-    /// The title, and the figures as a table: a row for each category, a column for each series.
+    /// The title, and the values as a table: a row per category, a column per series.
     fn chart(root: &Element) -> Vec<Piece> {
         let mut pieces = Vec::new();
         let titles = root.descendants().filter(|e| &*e.name == "title");
@@ -160,7 +160,7 @@ impl Reader<'_, '_> {
         pieces
     }
 
-    /// The words of a diagram, a line for each of its shapes.
+    /// The text of a diagram, one line per shape.
     fn diagram(root: &Element) -> Vec<Piece> {
         let points = root.descendants().filter(|e| &*e.name == "pt");
         let texts = points.map(|point| point.plain_text().split_whitespace().collect::<Vec<_>>().join(" "));

@@ -1,22 +1,22 @@
-//! Fields and form controls: of a field its result is shown, and what its instruction says where there is no result.
+//! Fields and form controls: a field's result is shown, or if there is none, the text of its instruction.
 
 use std::collections::HashSet;
 
 use super::super::ExtractError;
 use super::{inline::Line, reader::Reader, xml::Element};
 
-/// An open field: `{ PAGE }`, `{ HYPERLINK ... }`, a field of a form.
+/// An open field: `{ PAGE }`, `{ HYPERLINK ... }`, a form field.
 pub(super) struct Field {
     code: String,
     in_result: bool,
-    /// Where its result begins in the line.
+    /// Start of its result in the line.
     pub(super) start: usize,
-    /// A check box, or the chosen entry of a drop-down list.
+    /// A check box, or the selected entry of a drop-down list.
     form: Option<String>,
     is_form: bool,
 }
 
-/// Notes the beginnings of fields that have an end: the others would swallow the rest of the document.
+/// Collects the start marks of fields that are closed; unclosed ones would swallow the rest of the document.
 pub(super) fn closed_fields(root: &Element, closed: &mut HashSet<usize>) {
     let mut open: Vec<usize> = Vec::new();
     let mut stack = vec![root];
@@ -100,11 +100,11 @@ impl Reader<'_, '_> {
                 line.text.truncate(field.start.min(line.text.len()));
                 line.page_number = true;
             }
-            "HYPERLINK" if !result.is_empty() => self.leads_to(&linked(&field.code), field.start, line),
+            "HYPERLINK" if !result.is_empty() => self.write_link(&linked(&field.code), field.start, line),
             _ if !result.is_empty() => {}
-            // These show what their instruction says.
-            "EQ" => line.push_apart(&words.collect::<Vec<_>>().join(" ")),
-            "MACROBUTTON" | "GOTOBUTTON" => line.push_apart(&words.skip(1).collect::<Vec<_>>().join(" ")),
+            // These fields show text from their instruction.
+            "EQ" => line.push_word(&words.collect::<Vec<_>>().join(" ")),
+            "MACROBUTTON" | "GOTOBUTTON" => line.push_word(&words.skip(1).collect::<Vec<_>>().join(" ")),
             "SYMBOL" => {
                 let code = words.next().and_then(|code| match code.strip_prefix("0x") {
                     Some(hex) => u32::from_str_radix(hex, 16).ok(),
@@ -115,7 +115,7 @@ impl Reader<'_, '_> {
             }
             _ => {
                 if let Some(value) = &field.form {
-                    line.push_apart(value);
+                    line.push_word(value);
                 }
             }
         }
@@ -126,7 +126,7 @@ impl Reader<'_, '_> {
         let properties = control.child("sdtPr");
         if let Some(check_box) = properties.and_then(|p| p.child("checkbox")) {
             let checked = check_box.toggle("checked").unwrap_or(false);
-            self.say(if checked { "[x]" } else { "[ ]" }, line);
+            self.write_text(if checked { "[x]" } else { "[ ]" }, line);
             line.apart = true;
             return Ok(());
         }
@@ -139,24 +139,24 @@ impl Reader<'_, '_> {
             if let Some((list, last)) = list.and_then(|list| Some((list, list.attribute("lastValue")?))) {
                 let entry = list.elements().find(|entry| entry.attribute("value") == Some(last));
                 let text = entry.and_then(|entry| entry.attribute("displayText")).unwrap_or(last);
-                line.push_apart(text);
+                line.push_word(text);
             }
         }
         self.show_bound(control, start, line)
     }
 
-    /// Within a field only its result is shown.
+    /// Within a field only its result is visible.
     pub(super) fn is_shown(&self) -> bool {
         self.fields.iter().all(|field| field.in_result)
     }
 }
 
-/// The address in `HYPERLINK "address" \l "place in it" \o "tip"`.
+/// The address in `HYPERLINK "address" \l "bookmark" \o "tooltip"`.
 fn linked(code: &str) -> String {
     let mut parts = code.split('"');
     let before = parts.next().unwrap_or_default();
     let first = parts.next().unwrap_or_default();
-    // Only a place in the same document.
+    // Only a bookmark in the same document.
     if before.contains("\\l") || before.contains("\\o") {
         return String::new();
     }
@@ -166,7 +166,7 @@ fn linked(code: &str) -> String {
     address.replace("\\\\", "\\") + &place.map(|place| format!("#{place}")).unwrap_or_default()
 }
 
-/// What a field of an old form shows without a result: a check box, or the chosen entry of a list.
+/// The value of a legacy form field without a result: a check box, or the selected entry of a list.
 fn form_value(data: &Element) -> Option<String> {
     if let Some(check_box) = data.child("checkBox") {
         let checked = check_box.toggle("checked").or_else(|| check_box.toggle("default")).unwrap_or(false);

@@ -1,14 +1,14 @@
-//! The figures of a chart as it shows them: dates and percentages are kept as plain numbers (ECMA-376, 18.8.31).
+//! Formats chart values as displayed: dates and percentages are stored as plain numbers (ECMA-376, 18.8.31).
 
 use chrono::{Duration, NaiveDate, NaiveDateTime, Timelike};
 
-/// Days are counted from here, or from the start of 1904 in files of old Macs.
+/// Day 0 of date values; 1904 in files from old Macs.
 const FIRST_DAY: (i32, u32, u32) = (1899, 12, 30);
 const FIRST_DAY_1904: (i32, u32, u32) = (1904, 1, 1);
-/// The last day that a program shows.
+/// The day after the last supported date, 9999-12-31.
 const LAST: f64 = 2_958_466.0;
 
-/// `value` in the format that `code` is: dates as 2024-03-05, shares as 25%; everything else as it is kept.
+/// Formats `value` by the format `code`: dates as 2024-03-05, percentages as 25%; everything else stays as stored.
 pub(super) fn shown(value: &str, code: &str, since_1904: bool) -> String {
     let plain = without_quotes(code);
     let Ok(number) = value.trim().parse::<f64>() else { return value.to_owned() };
@@ -33,12 +33,12 @@ fn moment(number: f64, since_1904: bool) -> Option<NaiveDateTime> {
     let (year, month, day) = if since_1904 { FIRST_DAY_1904 } else { FIRST_DAY };
     #[expect(clippy::cast_possible_truncation, reason = "seconds of a few thousand years")]
     let seconds = (number * 86_400.0).round() as i64;
-    // Programs believe that 1900 had a 29th of February.
+    // Spreadsheets treat 1900 as a leap year.
     let seconds = if !since_1904 && number < 60.0 { seconds + 86_400 } else { seconds };
     NaiveDate::from_ymd_opt(year, month, day)?.and_hms_opt(0, 0, 0)?.checked_add_signed(Duration::seconds(seconds))
 }
 
-/// Without literal words and without colours and conditions in brackets, which have letters of their own.
+/// Removes literals, and colours and conditions in brackets, whose letters are not format codes.
 fn without_quotes(code: &str) -> String {
     let mut out = String::new();
     let mut chars = code.chars();
@@ -47,7 +47,7 @@ fn without_quotes(code: &str) -> String {
             '"' => while chars.next().is_some_and(|c| c != '"') {},
             '[' => while chars.next().is_some_and(|c| c != ']') {},
             '\\' | '_' | '*' => drop(chars.next()),
-            // Formats for negative numbers and the like follow.
+            // Formats for negative numbers, zero and text follow.
             ';' => break,
             c => out.push(c),
         }

@@ -13,24 +13,24 @@ use super::{
     xml::{Element, Ns},
 };
 
-/// A line of text that is being put together.
+/// A line of text under construction.
 #[derive(Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact about the line of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "independent flags")]
 pub(super) struct Line {
     pub(super) text: String,
-    /// What stands after the paragraph: text boxes, notes, charts.
+    /// Content to place after the paragraph: text boxes, notes, charts.
     pub(super) after: Vec<Piece>,
-    /// What its style says of its text.
+    /// The look from the paragraph's style.
     pub(super) look: Look,
-    /// It stands on a ground that is not the page's.
+    /// Has a background other than the page's.
     pub(super) shaded: bool,
-    /// It becomes a heading: addresses of links stand behind it.
+    /// Becomes a heading: link addresses are placed after it.
     pub(super) heading: bool,
-    /// Where struck text ended, if that is the last thing.
+    /// End position of struck text, if that was written last.
     pub(super) struck: Option<usize>,
-    /// It shows the number of its page.
+    /// Contains a page number field.
     pub(super) page_number: bool,
-    /// What comes next must not touch the word before.
+    /// Insert a space before the next text.
     pub(super) apart: bool,
 }
 
@@ -42,7 +42,7 @@ impl Line {
         self.text.push_str(text);
     }
 
-    /// Marks what has come since `start` as struck out: it does not hold any more.
+    /// Marks the text since `start` as struck out, because it is no longer valid.
     fn strike(&mut self, start: usize) {
         let Some(text) = self.text.get(start..).filter(|text| !text.trim().is_empty()) else { return };
         let (text, after) = text.split_at(text.trim_end().len());
@@ -61,8 +61,7 @@ impl Line {
         self.text.push_str(&after);
     }
 
-    /// Text that is a word of its own.
-    pub(super) fn push_apart(&mut self, text: &str) {
+    pub(super) fn push_word(&mut self, text: &str) {
         let text = text.trim();
         if text.is_empty() {
             return;
@@ -82,7 +81,7 @@ impl Reader<'_, '_> {
             "r" if element.ns != Ns::Math => self.run(element, line),
             "oMath" | "oMathPara" => {
                 if self.is_shown() {
-                    line.push_apart(&math::linear(element));
+                    line.push_word(&math::linear(element));
                 }
                 Ok(())
             }
@@ -111,12 +110,12 @@ impl Reader<'_, '_> {
                 Ok(())
             }
             "p" | "tbl" | "txbxContent" => {
-                // A block where only a line is allowed.
+                // A block element where only inline content is allowed.
                 let mut pieces = Vec::new();
                 let wrapper = element;
                 self.blocks(wrapper, &mut pieces)?;
                 let text = flatten(pieces, self.limits, &mut line.after);
-                line.push_apart(&text);
+                line.push_word(&text);
                 Ok(())
             }
             _ if is_properties(name) || name == "ffData" => Ok(()),
@@ -131,7 +130,7 @@ impl Reader<'_, '_> {
     fn run(&mut self, run: &Element, line: &mut Line) -> Result<(), ExtractError> {
         let properties = run.child("rPr");
         if self.is_unseen(properties, line) {
-            // Fields that begin or end here still do.
+            // Still process the fields that begin or end here.
             let mut unseen = Line::default();
             run.elements().try_for_each(|element| self.inline(element, &mut unseen))?;
             self.leave_out(LeftOutKind::Hidden, &unseen.text);
@@ -163,7 +162,7 @@ impl Reader<'_, '_> {
         Ok(())
     }
 
-    /// Where a link leads stands behind its text, once for each destination.
+    /// Writes a link's address after its text, once per destination.
     fn link(&mut self, link: &Element, out: &mut Line) -> Result<(), ExtractError> {
         let start = out.text.len();
         self.inlines(link, out)?;
@@ -171,12 +170,12 @@ impl Reader<'_, '_> {
         let target = self.relations.iter().find(|r| r.kind == "hyperlink" && Some(r.id.as_str()) == id);
         if let Some(target) = target.map(|relation| relation.target.clone()) {
             let anchor = link.attribute("anchor").map(|anchor| format!("#{anchor}")).unwrap_or_default();
-            self.leads_to(&(target + &anchor), start, out);
+            self.write_link(&(target + &anchor), start, out);
         }
         Ok(())
     }
 
-    pub(super) fn leads_to(&mut self, destination: &str, start: usize, line: &mut Line) {
+    pub(super) fn write_link(&mut self, destination: &str, start: usize, line: &mut Line) {
         if !self.is_shown() {
             return;
         }
@@ -197,12 +196,12 @@ impl Reader<'_, '_> {
 
     fn in_run(&mut self, element: &Element, line: &mut Line) -> Result<(), ExtractError> {
         match &*element.name {
-            "t" => self.say(&element.own_text(), line),
+            "t" => self.write_text(&element.own_text(), line),
             "delText" => self.leave_out(LeftOutKind::Revision, &element.own_text()),
             "instrText" => self.instruction(&element.own_text()),
-            "tab" | "ptab" => self.say("\t", line),
-            "br" | "cr" => self.say("\n", line),
-            "noBreakHyphen" => self.say("-", line),
+            "tab" | "ptab" => self.write_text("\t", line),
+            "br" | "cr" => self.write_text("\n", line),
+            "noBreakHyphen" => self.write_text("-", line),
             "sym" => self.symbol(element.attribute("char"), element.attribute("font"), line),
             "fldChar" => self.field(element, line),
             "footnoteReference" | "endnoteReference" => self.note(element, line)?,
@@ -221,7 +220,7 @@ impl Reader<'_, '_> {
         Ok(())
     }
 
-    pub(super) fn say(&self, text: &str, line: &mut Line) {
+    pub(super) fn write_text(&self, text: &str, line: &mut Line) {
         if self.is_shown() {
             line.push(text);
         }
@@ -230,8 +229,8 @@ impl Reader<'_, '_> {
     pub(super) fn symbol(&mut self, code: Option<&str>, font: Option<&str>, line: &mut Line) {
         let Some(code) = code.and_then(|code| u32::from_str_radix(code, 16).ok()) else { return };
         match symbols::text(code, font.unwrap_or_default()) {
-            Some(text) => self.say(&text, line),
-            // A little picture out of a font.
+            Some(text) => self.write_text(&text, line),
+            // A pictogram of a symbol font.
             None if self.is_shown() => self.found.images_without_text += 1,
             None => {}
         }

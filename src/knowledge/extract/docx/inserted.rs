@@ -1,4 +1,4 @@
-//! Files inserted into a document as they are (`w:altChunk`): Word takes them in when it opens the document.
+//! Embedded files (`w:altChunk`), which Word merges in when it opens the document.
 
 use super::super::{ExtractError, Limits, UnreadWhat, decode::decode, html, mail};
 use super::{
@@ -8,8 +8,8 @@ use super::{
     xml::Element,
 };
 
-/// Documents within documents within documents.
-const MOST_NESTED: usize = 3;
+/// Maximum nesting of documents.
+const MAX_NESTED: usize = 3;
 
 impl Reader<'_, '_> {
     pub(super) fn inserted(&mut self, element: &Element, out: &mut Vec<Piece>) -> Result<(), ExtractError> {
@@ -46,7 +46,7 @@ impl Reader<'_, '_> {
     }
 
     fn inserted_document(&mut self, target: &str, bytes: &[u8], out: &mut Vec<Piece>) -> Result<(), ExtractError> {
-        if self.depth >= MOST_NESTED {
+        if self.depth >= MAX_NESTED {
             self.found.unread.push(UnreadWhat::NestedDocument.named(target));
             return Ok(());
         }

@@ -1,12 +1,12 @@
-//! What a run's look says of its text: unseen, or struck out.
+//! Formatting that affects a run's meaning: invisible or struck out.
 
 use super::{inline::Line, reader::Reader, styles::Look, xml::Element};
 
-/// Smaller than this nobody reads, in half points.
+/// Smaller text is not readable; half points.
 const SMALLEST: u32 = 4;
 
 impl Reader<'_, '_> {
-    /// Hidden, too small to be seen, or white on the white page.
+    /// Hidden, too small, or white on the white page.
     pub(super) fn is_unseen(&self, properties: Option<&Element>, line: &Line) -> bool {
         let look = self.look(properties, line);
         let size = properties.and_then(|p| p.child_value("sz")).and_then(|size| size.parse::<u32>().ok());
@@ -20,7 +20,7 @@ impl Reader<'_, '_> {
         self.look(properties, line).struck == Some(true)
     }
 
-    /// The run's own look, else that of its style, else that of the paragraph's.
+    /// The run's own formatting, else its style's, else the paragraph style's.
     fn look(&self, properties: Option<&Element>, line: &Line) -> Look {
         let style = properties.and_then(|p| p.child_value("rStyle")).map(|style| self.styles.look_of_run(style));
         let own = properties.map(Look::of).unwrap_or_default();
@@ -28,7 +28,7 @@ impl Reader<'_, '_> {
     }
 }
 
-/// Whether these properties put a colour behind the text.
+/// Whether these properties set a background colour.
 pub(super) fn is_shaded(properties: &Element) -> bool {
     properties.child("shd").is_some_and(|shading| {
         let plain = |value: Option<&str>| matches!(value, None | Some("auto" | "nil" | "clear" | "FFFFFF" | "ffffff"));

@@ -1,4 +1,4 @@
-//! Word's formulas (`m:oMath`) as one line of text.
+//! Word formulas (`m:oMath`) as one line of text.
 
 use super::super::formula::{fraction, group, matrix, root, scripts};
 use super::xml::{Element, Ns};
@@ -61,7 +61,7 @@ fn write(element: &Element, out: &mut String) {
 }
 
 fn group_sum(text: &str) -> String {
-    // A sum binds what follows it anyway, unless that is a sum itself.
+    // Only a sum operand needs brackets.
     if text.contains(['+', '-', '−']) { group(text) } else { text.trim().to_owned() }
 }
 
@@ -76,7 +76,7 @@ fn delimited(element: &Element) -> String {
     let (open, between, close) = (sign("begChr", "("), sign("sepChr", "|"), sign("endChr", ")"));
     let parts: Vec<String> = element.elements().filter(|e| &*e.name == "e").map(linear).collect();
     let inner = parts.join(between);
-    // A matrix brings brackets of its own.
+    // A matrix already has brackets.
     if inner.starts_with('[') && inner.ends_with(']') && matches!(open, "(" | "[") {
         return inner;
     }

@@ -1,6 +1,6 @@
-//! Word documents, read by the standard (ECMA-376): parts found by their relationships, text by what the elements mean.
+//! Word documents, read by the standard (ECMA-376): parts are found by relationships, text by the meaning of elements.
 //!
-//! An element that is not known is looked into, never skipped: what holds text is then found, whatever it is called.
+//! Unknown elements are searched for text rather than skipped.
 
 mod bound;
 mod drawing;
@@ -50,17 +50,17 @@ pub(super) fn extract(bytes: &[u8], limits: &Limits) -> Result<Extracted, Extrac
     report.form_fields += found.form_fields;
     report.comments += found.comments;
     for part in package.damaged.iter().chain(&found.unread) {
-        if report.unread.len() < MOST_UNREAD && !report.unread.contains(part) {
+        if report.unread.len() < MAX_UNREAD && !report.unread.contains(part) {
             report.unread.push(part.clone());
         }
     }
     Ok(builder.finish(Kind::Docx, None))
 }
 
-/// Enough to judge by.
-const MOST_UNREAD: usize = 50;
+/// Maximum unread parts listed: enough to judge by.
+const MAX_UNREAD: usize = 50;
 
-/// The pieces of the whole document: headers and footers, body, and the comments that nothing refers to.
+/// The pieces of the whole document: headers and footers, body, and unreferenced comments.
 fn read(package: &mut Package<'_>, limits: &Limits, depth: usize) -> Result<(Vec<Piece>, Found), ExtractError> {
     let main = package.main_part()?.ok_or_else(|| ExtractError::malformed("it has no main part"))?;
     let body = package.required(&main)?;
@@ -81,7 +81,7 @@ fn read(package: &mut Package<'_>, limits: &Limits, depth: usize) -> Result<(Vec
     reader.depth = depth;
     reader.plain_ground = !has_ground(&body);
     reader.note_formats = notes::formats(part_of(reader.package, &relations, "settings")?.as_ref(), &body);
-    // Before the text: behind it they would belong to its last heading.
+    // Before the body: after it they would belong to its last heading.
     let mut pieces = running(&mut reader, &relations, "header")?;
     pieces.append(&mut running(&mut reader, &relations, "footer")?);
     let styles_used = body.descendants().filter(|e| &*e.name == "pStyle").filter_map(Element::value);
@@ -94,7 +94,7 @@ fn read(package: &mut Package<'_>, limits: &Limits, depth: usize) -> Result<(Vec
     }
     for (known, notes) in [(&reader.seen_footnotes, &notes.footnotes), (&reader.seen_endnotes, &notes.endnotes)] {
         let unseen = notes.iter().filter(|(id, _)| !known.contains_key(*id)).map(|(_, note)| note.plain_text());
-        // A note that no reference leads to is not shown.
+        // Notes without a reference are not displayed.
         let unseen: Vec<String> = unseen.collect();
         reader.found.left_out.extend(unseen.into_iter().map(|text| (LeftOutKind::Hidden, text)));
     }
@@ -102,19 +102,19 @@ fn read(package: &mut Package<'_>, limits: &Limits, depth: usize) -> Result<(Vec
     Ok((pieces, reader.found))
 }
 
-/// The part that a relationship of this kind leads to.
+/// The part of the first relationship of this kind.
 fn part_of(package: &mut Package<'_>, relations: &[Relation], kind: &str) -> Result<Option<Element>, ExtractError> {
     let target = relations.iter().find(|relation| relation.kind == kind).map(|relation| &relation.target);
     target.map_or(Ok(None), |target| package.optional(target))
 }
 
-/// Headers or footers, each different line once: contract numbers live there.
+/// Headers or footers, each distinct line once: they may hold contract numbers.
 fn running(reader: &mut Reader<'_, '_>, relations: &[Relation], kind: &str) -> Result<Vec<Piece>, ExtractError> {
     let mut out: Vec<Piece> = Vec::new();
     let mut known: Vec<String> = Vec::new();
     for relation in relations.iter().filter(|relation| relation.kind == kind) {
         let Some(root) = reader.package.optional(&relation.target)? else { continue };
-        // What is drawn in a header stands behind the page.
+        // Shapes in a header are drawn behind the page.
         reader.plain_ground &= !has_ground(&root);
         reader.relations = reader.package.relations(&relation.target)?;
         reader.running = true;
@@ -134,7 +134,7 @@ fn running(reader: &mut Reader<'_, '_>, relations: &[Relation], kind: &str) -> R
             }
             known.push(text);
             out.push(match piece {
-                // It heads no part of the text.
+                // Not a heading of the body text.
                 Piece::Heading(_, text) => Piece::Paragraph(text),
                 piece => piece,
             });
@@ -143,12 +143,12 @@ fn running(reader: &mut Reader<'_, '_>, relations: &[Relation], kind: &str) -> R
     Ok(out)
 }
 
-/// Something may be drawn behind the text.
+/// Whether there may be a shape behind the text.
 fn has_ground(root: &Element) -> bool {
     root.descendants().any(|element| matches!(&*element.name, "anchor" | "pict" | "background"))
 }
 
-/// The notes of a part, without the lines that part notes from text.
+/// The notes of a part, without separator lines.
 fn by_id(root: Option<Element>) -> std::collections::HashMap<String, Element> {
     let notes = root.into_iter().flat_map(|root| root.children).filter_map(into_element);
     let notes = notes.filter(|note| {
@@ -165,7 +165,7 @@ fn into_element(node: xml::Node) -> Option<Element> {
 }
 
 fn emit(builder: &mut Builder, pieces: Vec<Piece>, limits: &Limits) -> Result<(), ExtractError> {
-    // Neighbouring items, which Word keeps as separate paragraphs, and the notes that they refer to.
+    // Adjacent list items, which Word stores as separate paragraphs, and the notes they refer to.
     let mut list = String::new();
     let mut notes: Vec<String> = Vec::new();
     for piece in pieces {
@@ -198,7 +198,7 @@ fn flush(builder: &mut Builder, list: &mut String, notes: &mut Vec<String>) -> R
     std::mem::take(notes).iter().try_for_each(|note| builder.paragraph(note))
 }
 
-/// The text of a page of HTML, for a cell.
+/// The text of an HTML page, for a cell.
 fn html_text(html: &str, limits: &Limits) -> String {
     let mut builder = Builder::new(limits);
     match html::append(&mut builder, html, limits).map(|()| builder.finish(Kind::Html, None)) {

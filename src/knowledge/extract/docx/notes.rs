@@ -1,4 +1,4 @@
-//! Footnotes, endnotes and comments: a number at their place, and their text behind the paragraph that refers to them.
+//! Footnotes, endnotes and comments: a number at the reference, and their text after the paragraph.
 
 use super::super::{ExtractError, numbers::number_in};
 use super::{
@@ -49,7 +49,7 @@ impl Reader<'_, '_> {
     }
 }
 
-/// How footnotes and endnotes are numbered: by the last section that says it, else by the settings of the document.
+/// Number formats of footnotes and endnotes: from the last section that sets them, else from the document settings.
 pub(super) fn formats(settings: Option<&Element>, body: &Element) -> (String, String) {
     let find = |name: &str, usual: &str| {
         let roots = [Some(body), settings].into_iter().flatten();

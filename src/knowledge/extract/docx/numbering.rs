@@ -1,4 +1,4 @@
-//! The numbers and bullets of lists, counted as Word counts them.
+//! List numbers and bullets, counted as in Word.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,11 +10,11 @@ const LEVELS: usize = 9;
 struct Level {
     start: u64,
     format: String,
-    /// "%1.%2)": where the numbers of the levels go.
+    /// "%1.%2)": the template for the numbers of the levels.
     text: String,
-    /// After which level the count starts again; `Some(0)` is never.
+    /// The level after which the count restarts; `Some(0)` means never.
     restart: Option<usize>,
-    /// All numbers are decimal, whatever the format of their level.
+    /// All numbers are decimal, regardless of their level's format.
     legal: bool,
     style: Option<String>,
 }
@@ -22,7 +22,7 @@ struct Level {
 #[derive(Debug, Default)]
 struct List {
     scheme: String,
-    /// Levels that this list defines otherwise than its scheme.
+    /// Levels that this list overrides.
     levels: HashMap<usize, Level>,
     starts: HashMap<usize, u64>,
 }
@@ -31,17 +31,17 @@ struct List {
 pub(super) struct Numbering {
     schemes: HashMap<String, HashMap<usize, Level>>,
     lists: HashMap<String, List>,
-    /// Where the lists of one scheme are: they count on together.
+    /// Counters per numbering scheme, which its lists share.
     counts: HashMap<String, [Option<u64>; LEVELS]>,
-    /// Lists and levels whose own start has been used.
+    /// Lists and levels whose start override has been applied.
     started: HashSet<(String, usize)>,
 }
 
-/// A paragraph's place in a list.
+/// A paragraph's list level and label.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Item {
     pub(super) level: usize,
-    /// "3.", "b)", "1.2.3", "-"; empty where the list shows none.
+    /// "3.", "b)", "1.2.3", "-"; empty if the list shows none.
     pub(super) label: String,
 }
 
@@ -49,7 +49,7 @@ impl Numbering {
     pub(super) fn read(root: Option<&Element>, styles: &Styles) -> Self {
         let mut numbering = Numbering::default();
         let elements = || root.into_iter().flat_map(Element::elements);
-        // A scheme may only point to a style, whose list has the scheme.
+        // A scheme may just refer to a style, whose list has the actual scheme.
         let mut links: Vec<(String, String)> = Vec::new();
         for scheme in elements().filter(|e| &*e.name == "abstractNum") {
             let Some(id) = scheme.attribute("abstractNumId") else { continue };
@@ -81,7 +81,7 @@ impl Numbering {
         numbering
     }
 
-    /// Counts a paragraph of the list `id`. `None` where there is no such list.
+    /// Counts a paragraph of the list `id`. `None` if there is no such list.
     pub(super) fn next(&mut self, id: &str, level: usize) -> Option<Item> {
         let level = level.min(LEVELS - 1);
         let list = self.lists.get(id)?;
@@ -97,7 +97,7 @@ impl Numbering {
             (None, start) => Some(start.unwrap_or(this.start)),
         };
         for (at, count) in counts.iter_mut().enumerate().skip(level + 1) {
-            // By default a level starts again after any level above it.
+            // By default a level restarts after any higher level.
             if find(at).is_none_or(|l| l.restart.is_none_or(|after| after > level)) {
                 *count = None;
             }
@@ -115,7 +115,7 @@ impl Numbering {
             };
             rest.next();
             let format = find(place - 1);
-            // A level that was left out counts as its first.
+            // A skipped level counts as its start value.
             let number = counts[place - 1].unwrap_or_else(|| format.map_or(1, |f| f.start));
             label.push_str(&number_in(
                 number,
@@ -125,7 +125,7 @@ impl Numbering {
         Some(Item { level, label: label.trim().to_owned() })
     }
 
-    /// The level of a list that is tied to one of these styles.
+    /// The list level linked to one of these styles.
     pub(super) fn level_of_style<'a>(&self, id: &str, mut styles: impl Iterator<Item = &'a str>) -> Option<usize> {
         let scheme = self.schemes.get(&self.lists.get(id)?.scheme)?;
         styles.find_map(|style| scheme.iter().find(|(_, l)| l.style.as_deref() == Some(style)).map(|(at, _)| *at))
@@ -134,7 +134,7 @@ impl Numbering {
 
 fn level(element: &Element) -> Option<(usize, Level)> {
     let at: usize = element.attribute("ilvl")?.parse().ok().filter(|at| *at < LEVELS)?;
-    // A format that older programs do not know stands in an alternative beside one that they do.
+    // A newer format is wrapped in an alternative with a fallback.
     let format = element.descendants().filter(|e| &*e.name == "numFmt").find_map(Element::value).unwrap_or("decimal");
     let level = Level {
         start: element.child_value("start").and_then(|start| start.parse().ok()).unwrap_or(0),

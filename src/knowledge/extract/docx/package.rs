@@ -1,6 +1,6 @@
-//! The archive of a Word document: parts by name however it is written, and the relationships between them.
+//! The ZIP package of a Word document: normalised part names, and relationships between parts.
 //!
-//! Only what is read is unpacked, and all of it together may not be larger than the limit.
+//! Only needed parts are unpacked; their total size is limited.
 
 use std::{
     collections::HashMap,
@@ -10,43 +10,43 @@ use std::{
 use super::super::{ExtractError, Limits, UnreadPart, UnreadWhat};
 use super::xml::{self, Element};
 
-/// A document with more parts than this is made to hurt.
-const MOST_PARTS: usize = 10_000;
+/// A document with more parts is malicious.
+const MAX_PARTS: usize = 10_000;
 
 pub(super) struct Package<'a> {
     archive: zip::ZipArchive<Cursor<&'a [u8]>>,
-    /// Names as relationships spell them, to places in the archive.
+    /// Normalised part names to archive indexes.
     names: HashMap<String, usize>,
     /// Bytes that may still be unpacked.
     left: u64,
     most_bytes: u64,
     most_depth: usize,
-    /// Parts that are damaged, for the report.
+    /// Damaged parts, for the report.
     pub(super) damaged: Vec<UnreadPart>,
 }
 
-/// From a part to another.
+/// A relationship from one part to another.
 #[derive(Debug, Clone)]
 pub(super) struct Relation {
     pub(super) id: String,
-    /// The last word of the type: the transitional and the strict types end alike.
+    /// The last segment of the type URI, which is the same in transitional and strict documents.
     pub(super) kind: String,
-    /// A normal name in the package; for a link out of it the address as it is.
+    /// A normalised part name, or for an external link the address unchanged.
     pub(super) target: String,
 }
 
 impl<'a> Package<'a> {
     pub(super) fn open(bytes: &'a [u8], limits: &Limits) -> Result<Self, ExtractError> {
         let archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(ExtractError::malformed)?;
-        if archive.len() > MOST_PARTS {
-            return Err(ExtractError::malformed(format!("more than {MOST_PARTS} parts")));
+        if archive.len() > MAX_PARTS {
+            return Err(ExtractError::malformed(format!("more than {MAX_PARTS} parts")));
         }
         let names = part_names(&archive);
         let (left, most_depth) = (limits.unpacked_bytes, limits.depth);
         Ok(Self { archive, names, left, most_bytes: left, most_depth, damaged: Vec::new() })
     }
 
-    /// Bytes that may still be unpacked: a document within the document shares the limit.
+    /// Bytes that may still be unpacked; an embedded document shares the limit.
     pub(super) fn left(&self) -> u64 {
         self.left
     }
@@ -55,7 +55,8 @@ impl<'a> Package<'a> {
         self.left = left;
     }
 
-    /// `None` where there is no such part. What could be unpacked of a damaged part is given, and noted.
+    /// A part's content; `None` if there is no such part. A damaged part is returned as far as it can be unpacked, and
+    /// recorded.
     pub(super) fn bytes(&mut self, name: &str) -> Result<Option<Vec<u8>>, ExtractError> {
         let Some(index) = self.names.get(name).copied() else { return Ok(None) };
         let part = match self.archive.by_index(index) {
@@ -80,7 +81,7 @@ impl<'a> Package<'a> {
         Ok(Some(bytes))
     }
 
-    /// The tree of an XML part. `None` where there is no such part or nothing can be made of it.
+    /// Parses an XML part. `None` if it is missing or unusable.
     pub(super) fn optional(&mut self, name: &str) -> Result<Option<Element>, ExtractError> {
         let Some(bytes) = self.bytes(name)? else { return Ok(None) };
         match xml::parse(&bytes, self.most_depth) {
@@ -95,7 +96,7 @@ impl<'a> Package<'a> {
         }
     }
 
-    /// The tree of the part without which there is no document.
+    /// Parses a part that the document cannot do without.
     pub(super) fn required(&mut self, name: &str) -> Result<Element, ExtractError> {
         let bytes = self.bytes(name)?;
         let Some(bytes) = bytes.filter(|bytes| !bytes.is_empty()) else {
@@ -108,7 +109,7 @@ impl<'a> Package<'a> {
         Ok(parsed.root)
     }
 
-    /// The name of the part that holds the text: by relationship, else by content type, else by the usual name.
+    /// The name of the main part: by relationship, else by content type, else by the usual name.
     pub(super) fn main_part(&mut self) -> Result<Option<String>, ExtractError> {
         let by_relation = self.relations("")?.into_iter().find(|r| r.kind == "officeDocument").map(|r| r.target);
         if let Some(name) = by_relation.filter(|name| self.names.contains_key(name)) {
@@ -124,7 +125,7 @@ impl<'a> Package<'a> {
         Ok(by_type.filter(|name| self.names.contains_key(name)).or_else(usual))
     }
 
-    /// The relationships of a part, in the order of the file; of the package itself for "".
+    /// The relationships of a part in file order; of the package itself for "".
     pub(super) fn relations(&mut self, part: &str) -> Result<Vec<Relation>, ExtractError> {
         let (folder, file) = part.rsplit_once('/').unwrap_or(("", part));
         let name = if folder.is_empty() { format!("_rels/{file}.rels") } else { format!("{folder}/_rels/{file}.rels") };
@@ -141,7 +142,7 @@ impl<'a> Package<'a> {
         Ok(relations.collect())
     }
 
-    /// The parts with data of other programs, in the order of their names.
+    /// Custom XML parts, sorted by name.
     pub(super) fn custom_parts(&self) -> Vec<String> {
         let is_data = |name: &&String| {
             let number = name.strip_prefix("customxml/item").and_then(|rest| rest.strip_suffix(".xml"));
@@ -152,7 +153,7 @@ impl<'a> Package<'a> {
         parts
     }
 
-    /// For a part whose relationships are lost: its neighbours with the usual names.
+    /// For a part with missing relationships: neighbouring parts with the usual names.
     fn usual_relations(&self, folder: &str, part: &str) -> Vec<Relation> {
         if !is_usual_main(part) {
             return Vec::new();
@@ -172,7 +173,7 @@ impl<'a> Package<'a> {
     }
 }
 
-/// Whether an archive is a Word document, whatever its parts are called.
+/// Whether an archive is a Word document, regardless of part names.
 pub(in super::super) fn is_word(bytes: &[u8]) -> bool {
     let Ok(mut package) = Package::open(bytes, &Limits { unpacked_bytes: 16 << 20, ..Limits::default() }) else {
         return false;
@@ -200,7 +201,7 @@ fn part_names(archive: &zip::ZipArchive<Cursor<&[u8]>>) -> HashMap<String, usize
     names
 }
 
-/// Part names are equal whatever their case; some programs write backslashes, or escapes as in an address.
+/// Part names are case-insensitive; some programs write backslashes or percent-escapes.
 fn normal(target: &str, folder: &str) -> String {
     let target = target.split(['#', '?']).next().unwrap_or_default().replace('\\', "/");
     let target = percent_encoding::percent_decode_str(&target).decode_utf8_lossy().to_lowercase();

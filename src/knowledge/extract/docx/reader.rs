@@ -1,4 +1,4 @@
-//! From the tree of a part to pieces: paragraphs, headings, items of lists, tables, and the notes between them.
+//! Converts the XML of a part into pieces: paragraphs, headings, list items, tables, and notes.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,29 +14,29 @@ use super::{
     xml::{Element, Ns},
 };
 
-/// A block on its way to the builder.
+/// A block before it goes to the builder.
 pub(super) enum Piece {
     Heading(u8, String),
     Paragraph(String),
     Item(usize, String),
     Table(Table),
-    /// A footnote or comment: it stands after the list or table that refers to it.
+    /// A footnote or comment; placed after the list or table that refers to it.
     Note(String),
-    /// A page of HTML within the document.
+    /// An embedded HTML page.
     Html(String),
 }
 
-/// The notes of a document by their ids.
+/// The notes of a document by id.
 #[derive(Default)]
 pub(super) struct Notes {
     pub(super) footnotes: HashMap<String, Element>,
     pub(super) endnotes: HashMap<String, Element>,
-    /// In the order of the file, and their places in it by their ids.
+    /// In file order, and their positions by id.
     pub(super) comments: Vec<Element>,
     pub(super) comment_places: HashMap<String, usize>,
 }
 
-/// What is found beside the text.
+/// Findings besides the text.
 #[derive(Default)]
 pub(super) struct Found {
     pub(super) images_without_text: u32,
@@ -52,31 +52,31 @@ pub(super) struct Reader<'a, 'p> {
     pub(super) styles: &'a Styles,
     pub(super) numbering: Numbering,
     pub(super) notes: &'a Notes,
-    /// Of the part that is being read.
+    /// Relationships of the current part.
     pub(super) relations: Vec<Relation>,
     pub(super) found: Found,
-    /// The document has a paragraph of the style "Title", which stands above "Heading 1".
+    /// The document has a "Title" paragraph, which ranks above "Heading 1".
     pub(super) titled: bool,
-    /// Headers and footers are being read, where the number of the page says nothing.
+    /// In a header or footer, where page numbers are dropped.
     pub(super) running: bool,
-    /// What is read stands on the white page: no coloured cell, box, picture or page is behind it.
+    /// The text is on the white page: not on a coloured cell, box, image or page background.
     pub(super) plain_ground: bool,
     pub(super) fields: Vec<Field>,
-    /// Beginnings of fields, by address, that have an end.
+    /// Addresses of start marks of fields that are closed.
     pub(super) closed: HashSet<usize>,
-    /// Text of a paragraph whose end a tracked change has deleted: it goes on in the next.
+    /// Text of a paragraph whose paragraph mark was deleted by a tracked change: it continues in the next one.
     carried: Option<String>,
-    /// Numbers of footnotes and endnotes, in the order of their references, by their ids.
+    /// Numbers of footnotes and endnotes by id, in the order of their references.
     pub(super) seen_footnotes: HashMap<String, u64>,
     pub(super) seen_endnotes: HashMap<String, u64>,
     pub(super) seen_comments: HashSet<String>,
-    /// Destinations of links that have been said.
+    /// Link destinations already written.
     pub(super) seen_links: HashSet<String>,
-    /// Documents within documents.
+    /// Nesting depth of embedded documents.
     pub(super) depth: usize,
-    /// How footnotes and endnotes are numbered.
+    /// Number formats of footnotes and endnotes.
     pub(super) note_formats: (String, String),
-    /// What controls are bound to, once one is.
+    /// Data for bound controls; loaded on first use.
     pub(super) data: Option<Data>,
 }
 
@@ -106,7 +106,7 @@ impl<'a, 'p> Reader<'a, 'p> {
         }
     }
 
-    /// The pieces of a part, or of a note, which have fields of their own.
+    /// The pieces of a part or note, which has its own field state.
     pub(super) fn story(&mut self, root: &Element) -> Result<Vec<Piece>, ExtractError> {
         let fields = std::mem::take(&mut self.fields);
         let carried = self.carried.take();
@@ -118,7 +118,7 @@ impl<'a, 'p> Reader<'a, 'p> {
         Ok(out)
     }
 
-    /// Everything in `container` that stands for itself, wrappers looked through.
+    /// Reads all block elements in `container`, including those inside wrapper elements.
     pub(super) fn blocks(&mut self, container: &Element, out: &mut Vec<Piece>) -> Result<(), ExtractError> {
         for element in container.elements() {
             self.block(element, out)?;
@@ -155,7 +155,7 @@ impl<'a, 'p> Reader<'a, 'p> {
                 out.append(&mut pieces);
                 Ok(())
             }
-            // Formulas, or runs outside a paragraph: text all the same.
+            // Formulas or runs outside of a paragraph are still text.
             "oMathPara" | "oMath" | "r" | "hyperlink" => {
                 let mut line = Line::default();
                 self.inline(element, &mut line)?;
@@ -191,7 +191,7 @@ impl<'a, 'p> Reader<'a, 'p> {
             out.append(&mut line.after);
             return Ok(());
         }
-        if self.running && line.page_number && !says_something(&line.text) {
+        if self.running && line.page_number && !has_own_words(&line.text) {
             self.leave_out(LeftOutKind::PageNumber, &line.text);
             line.text.clear();
         }
@@ -211,7 +211,7 @@ impl<'a, 'p> Reader<'a, 'p> {
         Ok(())
     }
 
-    /// The level and label of a paragraph in a list. An empty one counts too.
+    /// The list level and label of a paragraph; empty paragraphs are counted too.
     fn item(&mut self, properties: Option<&Element>, style: Option<&str>) -> Option<(usize, String)> {
         let own = properties.and_then(|p| p.child("numPr")).map(styles::numbering);
         let inherited = self.styles.numbering(style);
@@ -229,7 +229,7 @@ impl<'a, 'p> Reader<'a, 'p> {
                 return Some((item.level, item.label));
             }
         }
-        // The list's definition is lost or was never there.
+        // The list's definition is missing.
         let own_list = properties.and_then(|p| p.child("numPr")).is_some() && list.is_some();
         (own_list || own_is_none(properties) && self.styles.is_list(style))
             .then(|| (level.unwrap_or(0).min(8), "-".to_owned()))
@@ -241,7 +241,7 @@ impl<'a, 'p> Reader<'a, 'p> {
         }
     }
 
-    /// One branch of an alternative: the first that says something.
+    /// The first non-empty branch of an alternative.
     pub(super) fn alternative<'e>(&mut self, element: &'e Element) -> Option<&'e Element> {
         let says = |branch: &&Element| !branch.plain_text().trim().is_empty();
         let mut branches = element.elements().filter(|e| matches!(&*e.name, "Choice" | "Fallback"));
@@ -263,7 +263,7 @@ impl<'a, 'p> Reader<'a, 'p> {
         }
     }
 
-    /// Fields of a form that somebody has filled.
+    /// Counts filled form fields.
     pub(super) fn count_control(&mut self, control: &Element) {
         let Some(properties) = control.child("sdtPr") else { return };
         let is_field = ["text", "dropDownList", "comboBox", "date", "checkbox"];
@@ -278,7 +278,7 @@ fn own_is_none(properties: Option<&Element>) -> bool {
     properties.and_then(|p| p.child("numPr")).is_none()
 }
 
-/// Elements that say how something looks.
+/// Formatting elements.
 pub(super) fn is_properties(name: &str) -> bool {
     (name.ends_with("Pr") && !matches!(name, "sdtContentPr")) || matches!(name, "sdtEndPr" | "tblGrid" | "fldData")
 }
@@ -287,7 +287,7 @@ fn squeeze(text: &str) -> String {
     text.split_whitespace().collect()
 }
 
-/// Words that say nothing without the number of the page: any other may be the name that somebody looks for.
+/// Words that mean nothing without the page number; any other word may be worth searching for.
 const PAGE_WORDS: [&str; 24] = [
     "page",
     "pages",
@@ -315,12 +315,12 @@ const PAGE_WORDS: [&str; 24] = [
     "sida",
 ];
 
-fn says_something(text: &str) -> bool {
+fn has_own_words(text: &str) -> bool {
     let mut words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
     words.any(|word| !PAGE_WORDS.contains(&word.to_lowercase().as_str()))
 }
 
-/// The text of pieces in a cell, in one line; notes go to `notes`, to stand after the table.
+/// The text of pieces for a cell, in one line; notes go to `notes`, to be placed after the table.
 pub(super) fn flatten(pieces: Vec<Piece>, limits: &Limits, notes: &mut Vec<Piece>) -> String {
     let mut words: Vec<String> = Vec::new();
     for piece in pieces {
@@ -335,7 +335,7 @@ pub(super) fn flatten(pieces: Vec<Piece>, limits: &Limits, notes: &mut Vec<Piece
     words.join(" ")
 }
 
-/// A table within a cell: its own cells must not look like those of the outer table.
+/// A nested table in one line: its cells must not look like cells of the outer table.
 fn one_line(table: &Table) -> String {
     table.lines().0.iter().map(|line| line.replace(" | ", ", ")).collect::<Vec<_>>().join("; ")
 }

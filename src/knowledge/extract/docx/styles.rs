@@ -1,22 +1,22 @@
-//! Styles: which paragraphs are headings, hidden, struck out or numbered by what they inherit.
+//! Styles: resolves which paragraphs are headings, hidden, struck out or numbered, with inheritance.
 
 use std::collections::HashMap;
 
 use super::{look::is_shaded, xml::Element};
 
-/// What a style says of itself; what it does not say it takes from the style that it is based on.
+/// A style's own properties; missing ones are inherited.
 #[derive(Debug, Default, Clone)]
 struct Style {
     name: String,
     based_on: Option<String>,
-    /// Level of a heading, from 0; 9 is body text.
+    /// Heading level from 0; 9 is body text.
     outline: Option<u8>,
     look: Look,
     shaded: bool,
     numbering: Option<(Option<String>, Option<usize>)>,
 }
 
-/// What is said of the look of text; `None` where nothing is.
+/// Text formatting; `None` if not set.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Look {
     pub(super) hidden: Option<bool>,
@@ -25,7 +25,7 @@ pub(super) struct Look {
 }
 
 impl Look {
-    /// Of the properties of a run (`w:rPr`).
+    /// From run properties (`w:rPr`).
     pub(super) fn of(properties: &Element) -> Self {
         let struck = [properties.toggle("strike"), properties.toggle("dstrike")];
         Look {
@@ -35,7 +35,7 @@ impl Look {
         }
     }
 
-    /// What is not said here, by `other`.
+    /// Fills unset properties from `other`.
     pub(super) fn or(self, other: Self) -> Self {
         Look {
             hidden: self.hidden.or(other.hidden),
@@ -54,11 +54,11 @@ fn is_white(colour: &str) -> bool {
 #[derive(Debug, Default)]
 pub(super) struct Styles {
     by_id: HashMap<String, Style>,
-    /// The paragraph style of paragraphs that name none.
+    /// The style of paragraphs without a style.
     default: Option<String>,
 }
 
-/// A chain of styles longer than this is a circle.
+/// A longer inheritance chain is a cycle.
 const LONGEST_CHAIN: usize = 32;
 
 impl Styles {
@@ -84,7 +84,7 @@ impl Styles {
         styles
     }
 
-    /// The style and those it is based on, nearest first.
+    /// The style and its ancestors, nearest first.
     fn chain<'a>(&'a self, id: Option<&'a str>) -> impl Iterator<Item = (&'a str, Option<&'a Style>)> {
         let mut next = id.or(self.default.as_deref());
         let mut steps = 0;
@@ -97,13 +97,13 @@ impl Styles {
         })
     }
 
-    /// Level of the heading, from 1, that a paragraph of this style is.
+    /// Heading level, from 1, of a paragraph with this style.
     pub(super) fn heading(&self, id: Option<&str>) -> Option<u8> {
         for (id, style) in self.chain(id) {
             if let Some(level) = style.and_then(|style| style.outline) {
                 return (level < 9).then_some(level + 1);
             }
-            // The name counts, not the id, which is translated; without the styles there is only the id.
+            // Match by name, because ids are translated; without a style definition there is only the id.
             let name = style.map_or_else(|| id.to_lowercase(), |style| style.name.clone());
             if let Some(level) = heading_level(&name) {
                 return Some(level);
@@ -112,7 +112,7 @@ impl Styles {
         None
     }
 
-    /// The style of the document's title, or one based on it.
+    /// Whether it is the title style or based on it.
     pub(super) fn is_title(&self, id: Option<&str>) -> bool {
         let titles = ["title", "titel", "titre", "título", "titolo", "tytuł", "название", "заголовок", "标题", "表題"];
         self.chain(id).any(|(id, style)| {
@@ -121,22 +121,22 @@ impl Styles {
         })
     }
 
-    /// How a paragraph of this style looks.
+    /// The text formatting of a paragraph with this style.
     pub(super) fn look(&self, id: Option<&str>) -> Look {
         self.chain(id).filter_map(|(_, style)| style).fold(Look::default(), |look, style| look.or(style.look))
     }
 
-    /// A character style has no default.
+    /// Unlike paragraphs, runs have no default style.
     pub(super) fn look_of_run(&self, id: &str) -> Look {
         self.look(Some(id))
     }
 
-    /// Whether the style puts a colour behind the text.
+    /// Whether the style sets a background colour.
     pub(super) fn is_shaded(&self, id: Option<&str>) -> bool {
         self.chain(id).any(|(_, style)| style.is_some_and(|style| style.shaded))
     }
 
-    /// The list that a style numbers its paragraphs in, and at which level.
+    /// The list and level that a style assigns to its paragraphs.
     pub(super) fn numbering(&self, id: Option<&str>) -> Option<(String, Option<usize>)> {
         let mut level = None;
         for (_, style) in self.chain(id) {
@@ -149,7 +149,7 @@ impl Styles {
         None
     }
 
-    /// For a document whose lists are lost: whether the style is one of Word's own for lists.
+    /// Whether it is one of Word's built-in list styles; for documents with missing list definitions.
     pub(super) fn is_list(&self, id: Option<&str>) -> bool {
         self.chain(id).any(|(id, style)| {
             let name = style.map_or_else(|| id.to_lowercase(), |style| style.name.clone()).replace(' ', "");
@@ -157,7 +157,7 @@ impl Styles {
         })
     }
 
-    /// The style's id in the chain, for levels of lists that are tied to a style.
+    /// The style ids in the chain, for list levels linked to a style.
     pub(super) fn ids<'a>(&'a self, id: Option<&'a str>) -> impl Iterator<Item = &'a str> {
         self.chain(id).map(|(id, _)| id)
     }
@@ -168,7 +168,7 @@ pub(super) fn numbering(properties: &Element) -> (Option<String>, Option<usize>)
     (properties.child_value("numId").map(str::to_owned), level)
 }
 
-/// "heading 2", and how other programs than Word name it in their languages.
+/// "heading 2", and localised names written by other programs.
 fn heading_level(name: &str) -> Option<u8> {
     let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
     let level: u8 = name[stem.len()..].parse().ok().filter(|level| (1..=9).contains(level))?;

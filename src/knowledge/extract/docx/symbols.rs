@@ -1,6 +1,6 @@
-//! Characters of Word's symbol fonts, which the file gives as numbers in a font.
+//! Maps characters of Word's symbol fonts, stored as font-specific codes, to Unicode.
 
-/// The character as text; `None` where it is a little picture.
+/// The character as text; `None` for a pictogram.
 pub(super) fn text(code: u32, font: &str) -> Option<String> {
     let font = font.to_lowercase();
     let is_private = (0xf000..=0xf0ff).contains(&code);
@@ -36,14 +36,14 @@ fn wingdings(code: u32) -> Option<char> {
         0x4a => '☺',
         0x28 | 0x29 => '☎',
         0x2a => '✉',
-        // Digits in circles.
+        // Circled digits.
         0x80..=0x8a => char::from_digit((code - 0x80).min(9), 10)?,
         0x8b..=0x95 => char::from_digit((code - 0x8b).min(9), 10)?,
         _ => return None,
     })
 }
 
-/// Symbol: Greek letters in the places of Latin ones, and signs of mathematics.
+/// Symbol: Greek letters at the positions of Latin ones, and mathematical signs.
 fn symbol(code: u32) -> char {
     const GREEK: &str = "ΑΒΧΔΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΩΞΨΖ";
     const SMALL: &str = "αβχδεφγηιϕκλμνοπθρστυϖωξψζ";

@@ -10,10 +10,10 @@ use super::{
     xml::Element,
 };
 
-/// A file may claim any span.
+/// Column limit: a file may claim any span.
 const WIDEST: usize = 1000;
 
-/// What a merged cell shows is the text of the cell that it is merged with.
+/// A merged cell shows the text of the cell it is merged into.
 #[derive(Clone, Copy, PartialEq)]
 enum Merge {
     None,
@@ -34,7 +34,7 @@ impl Reader<'_, '_> {
             self.gather(row, "tc", &mut in_row);
             cells.push((row, in_row));
         }
-        // A box around text is no table.
+        // A single-column table is a box around text.
         if cells.iter().all(|(_, cells)| cells.len() <= 1) {
             let ground = std::mem::replace(&mut self.plain_ground, false);
             for cell in cells.iter().flat_map(|(_, cells)| cells) {
@@ -44,11 +44,11 @@ impl Reader<'_, '_> {
             return Ok(());
         }
         let ground = self.plain_ground;
-        // A style of tables may colour any row.
+        // A table style may colour any row.
         let has_style = element.child("tblPr").is_some_and(|p| p.child("tblStyle").is_some() || is_shaded(p));
         let mut table = Table::with_header(header_rows(element, &cells));
         let mut notes = Vec::new();
-        // The texts of the row above by their columns.
+        // Texts of the row above, by column.
         let mut above: Vec<String> = Vec::new();
         for (row, cells) in &cells {
             let before = skipped(row, "gridBefore");
@@ -100,7 +100,7 @@ impl Reader<'_, '_> {
         };
         let text = match covering {
             Some(covering) => {
-                // Word keeps what was in a cell before it was merged, and does not show it.
+                // Word keeps, but does not show, a cell's content from before the merge.
                 if own != covering {
                     self.leave_out(LeftOutKind::Hidden, &own);
                 }
@@ -117,7 +117,7 @@ impl Reader<'_, '_> {
         Ok(Cell { text, columns: span, rows: 1 })
     }
 
-    /// The rows of a table or the cells of a row, wrappers looked through.
+    /// The rows of a table or the cells of a row, including those inside wrapper elements.
     fn gather<'e>(&mut self, parent: &'e Element, wanted: &str, out: &mut Vec<&'e Element>) {
         for element in parent.elements() {
             match &*element.name {
@@ -159,7 +159,7 @@ fn skipped(row: &Element, name: &str) -> usize {
     count.unwrap_or(0).min(WIDEST)
 }
 
-/// Rows that say of themselves that they are repeated on each page; else the first, if the table's look makes it one.
+/// Rows marked to repeat on each page, or else the first row if the table's look defines a header row.
 fn header_rows(table: &Element, cells: &[(&Element, Vec<&Element>)]) -> usize {
     let is_header = |row: &Element| row.child("trPr").and_then(|p| p.toggle("tblHeader")) == Some(true);
     let marked = cells.iter().take_while(|(row, _)| is_header(row)).count();

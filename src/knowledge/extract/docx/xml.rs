@@ -1,6 +1,6 @@
-//! XML as a tree of what matters in a Word document: names by their namespace, whatever prefix the file gives them.
+//! A minimal XML tree for Word documents, with names resolved by namespace.
 //!
-//! Lenient where the file still tells what it means: what is before the damage is kept, and the damage is said.
+//! Lenient: content before an error is kept, and the error is reported.
 
 use std::{collections::HashSet, rc::Rc};
 
@@ -12,16 +12,16 @@ use quick_xml::{
 
 use super::super::{ExtractError, decode::decode};
 
-/// The vocabularies that are told apart; of each there is a transitional and a strict name.
+/// The namespaces that we distinguish; each has a transitional and a strict URI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ns {
     /// `WordprocessingML`.
     Word,
     /// Formulas.
     Math,
-    /// Pictures, shapes, charts and diagrams: `DrawingML` in all its parts.
+    /// Images, shapes, charts and diagrams: all parts of `DrawingML`.
     Drawing,
-    /// Old drawings.
+    /// Legacy drawings.
     Vml,
     /// Markup compatibility: alternatives for older readers.
     Compatibility,
@@ -51,7 +51,7 @@ impl Ns {
         }
     }
 
-    /// For a prefix that the file never declares.
+    /// For an undeclared prefix.
     fn of_prefix(prefix: &str) -> Self {
         match prefix {
             "w" => Ns::Word,
@@ -96,13 +96,13 @@ impl Element {
         names.iter().try_fold(self, |element, name| element.child(name))
     }
 
-    /// An attribute by its local name: none of those that are read occurs in two vocabularies on one element, but for
-    /// `id`, for which there is `relation`.
+    /// An attribute by local name. No attribute that we read occurs in two namespaces on one element, except `id`, for
+    /// which there is `relation`.
     pub(super) fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.iter().find(|(ns, local, _)| &**local == name && *ns != Ns::Relation).map(|(_, _, v)| &**v)
     }
 
-    /// The relationship that an attribute such as `r:id` names.
+    /// The relationship id in an attribute such as `r:id`.
     pub(super) fn relation(&self, name: &str) -> Option<&str> {
         self.attributes.iter().find(|(ns, local, _)| &**local == name && *ns == Ns::Relation).map(|(_, _, v)| &**v)
     }
@@ -111,17 +111,17 @@ impl Element {
         self.attribute("val")
     }
 
-    /// The value of a property that a child carries: `<w:jc w:val="..."/>`.
+    /// The value of a property stored in a child: `<w:jc w:val="..."/>`.
     pub(super) fn child_value(&self, name: &str) -> Option<&str> {
         self.child(name).and_then(Element::value)
     }
 
-    /// A property that is on when it is there, unless it says otherwise; `None` where it is not there.
+    /// A boolean property, true if present without a value; `None` if absent.
     pub(super) fn toggle(&self, name: &str) -> Option<bool> {
         self.child(name).map(|element| !matches!(element.value(), Some("0" | "false" | "off" | "none")))
     }
 
-    /// This element and every one below it, in the order of the document.
+    /// This element and all its descendants, in document order.
     pub(super) fn descendants(&self) -> impl Iterator<Item = &Element> {
         let mut stack = vec![self];
         std::iter::from_fn(move || {
@@ -141,7 +141,7 @@ impl Element {
             .collect()
     }
 
-    /// What every `t` below says, paragraphs apart: for comparisons and reports.
+    /// The text of all `t` descendants, paragraphs separated: for comparisons and reports.
     pub(super) fn plain_text(&self) -> String {
         let mut out = String::new();
         for element in self.descendants() {
@@ -155,13 +155,13 @@ impl Element {
     }
 }
 
-/// The tree, and what is wrong with the part where it is damaged.
+/// The tree, and the error if the part is damaged.
 pub(super) struct Parsed {
     pub(super) root: Element,
     pub(super) damage: Option<String>,
 }
 
-/// `Err` where nothing can be made of the part, or where it nests too deep.
+/// `Err` if nothing can be read, or if nesting is too deep.
 pub(super) fn parse(bytes: &[u8], most_depth: usize) -> Result<Parsed, ExtractError> {
     let text = decode(bytes, declared_encoding(bytes));
     let mut reader = NsReader::from_str(&text);
@@ -192,7 +192,7 @@ pub(super) fn parse(bytes: &[u8], most_depth: usize) -> Result<Parsed, ExtractEr
                     },
                 }
             }
-            Ok(Event::Eof) => break (!tree.open.is_empty()).then(|| "it ends too early".to_owned()),
+            Ok(Event::Eof) => break (!tree.open.is_empty()).then(|| "unexpected end".to_owned()),
             Ok(_) => {}
             Err(error) => break Some(error.to_string()),
         }
@@ -210,7 +210,7 @@ pub(super) fn parse(bytes: &[u8], most_depth: usize) -> Result<Parsed, ExtractEr
 struct Tree {
     names: HashSet<Rc<str>>,
     open: Vec<Element>,
-    /// Open elements that are not kept.
+    /// Number of open elements that are skipped.
     skipping: usize,
     root: Option<Element>,
 }
@@ -229,7 +229,7 @@ impl Tree {
         for attribute in start.attributes().with_checks(false).flatten() {
             let (ns, local) = reader.resolver().resolve_attribute(attribute.key);
             let local: &str = local.into_inner();
-            // Half of a document's attributes say in which session a piece was typed.
+            // Revision ids make up half of a document's attributes.
             if local.starts_with("rsid") || attribute.key.as_namespace_binding().is_some() {
                 continue;
             }
@@ -259,7 +259,7 @@ impl Tree {
             return;
         }
         let Some(parent) = self.open.last_mut() else { return };
-        // Only elements of text have text; between others it is the indentation of the file.
+        // White space between other elements is indentation.
         if text.trim().is_empty() && !is_text(&parent.name) {
             return;
         }
@@ -283,7 +283,7 @@ fn is_text(name: &str) -> bool {
     matches!(name, "t" | "delText" | "instrText" | "title" | "v")
 }
 
-/// What says nothing about the text and makes most of a document's elements: fonts, spacing, languages, spelling marks.
+/// Elements without meaning for the text, which make up most of a document: fonts, spacing, languages, spelling marks.
 fn is_dead_weight(parent: &Element, ns: Ns, name: &str) -> bool {
     if ns != Ns::Word {
         return false;

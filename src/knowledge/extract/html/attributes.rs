@@ -1,14 +1,13 @@
-//! Elements with more attributes than any page has: the parser compares each with all before it, which takes minutes
-//! for a hundred thousand. They are counted before it sees them.
+//! Rejects elements with absurdly many attributes: the parser compares each attribute with all previous ones, which
+//! takes minutes for a hundred thousand. They are counted before parsing.
 
-/// Of one element.
-pub(super) const MOST: usize = 500;
+pub(super) const MAX_ATTRIBUTES: usize = 500;
 
-/// Elements whose content is no markup.
+/// Elements whose content is not markup.
 const RAW: [&str; 9] = ["script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes", "noscript"];
 
-/// Whether no element has more than `MOST`.
-pub(super) fn are_few(html: &str) -> bool {
+/// Whether no element has more than `MAX_ATTRIBUTES` attributes.
+pub(super) fn within_limit(html: &str) -> bool {
     let bytes = html.as_bytes();
     let mut at = 0;
     while let Some(open) = find(bytes, at, b'<') {
@@ -38,19 +37,19 @@ fn find(bytes: &[u8], from: usize, wanted: u8) -> Option<usize> {
     bytes.get(from..)?.iter().position(|byte| *byte == wanted).map(|at| from + at)
 }
 
-/// Where the tag ends whose attributes begin at `at`; `None` where they are too many.
+/// The end of the tag whose attributes start at `at`; `None` if there are too many.
 fn tag_end(bytes: &[u8], mut at: usize) -> Option<usize> {
     let skip = |at: &mut usize, test: &dyn Fn(u8) -> bool| {
         while bytes.get(*at).is_some_and(|byte| test(*byte)) {
             *at += 1;
         }
     };
-    for _ in 0..=MOST {
+    for _ in 0..=MAX_ATTRIBUTES {
         skip(&mut at, &|byte| byte.is_ascii_whitespace() || byte == b'/');
         match bytes.get(at) {
             None => return Some(bytes.len()),
             Some(b'>') => return Some(at + 1),
-            // The name may begin with this sign.
+            // A name may start with this character.
             Some(_) => at += 1,
         }
         skip(&mut at, &|byte| !byte.is_ascii_whitespace() && !matches!(byte, b'/' | b'>' | b'='));

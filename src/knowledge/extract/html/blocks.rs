@@ -1,4 +1,4 @@
-//! Which elements begin a line of their own.
+//! Block-level elements.
 
 pub(super) fn heading(tag: &str) -> Option<u8> {
     match tag.as_bytes() {

@@ -1,7 +1,7 @@
-//! The tree of a page: parsing with a limit to its depth, and looking around in it.
+//! The DOM of a page: parsing with a depth limit, and queries.
 //!
-//! The tree is walked with own stacks and its depth is checked while it is being built: html5ever parses any
-//! nesting, but slowly (each tag looks through the open ones), and a recursive walk would overflow the stack.
+//! The tree is walked with explicit stacks, and its depth is checked during parsing: html5ever accepts any nesting, but
+//! slowly (each tag scans the open ones), and a recursive walk would overflow the stack.
 
 use html5ever::{ParseOpts, parse_document, tendril::TendrilSink};
 pub(super) use markup5ever_rcdom::Handle;
@@ -9,12 +9,15 @@ use markup5ever_rcdom::{NodeData, RcDom};
 
 use super::{super::ExtractError, attributes};
 
-/// Bytes fed to the parser between two looks at the depth.
+/// Bytes fed to the parser between depth checks.
 const FEED_BYTES: usize = 16 << 10;
 
 pub(super) fn parse(html: &str, depth: usize) -> Result<Handle, ExtractError> {
-    if !attributes::are_few(html) {
-        return Err(ExtractError::malformed(format!("an element has more than {} attributes", attributes::MOST)));
+    if !attributes::within_limit(html) {
+        return Err(ExtractError::malformed(format!(
+            "an element has more than {} attributes",
+            attributes::MAX_ATTRIBUTES
+        )));
     }
     let mut parser = parse_document(RcDom::default(), ParseOpts::default());
     let mut rest = html;
@@ -29,7 +32,7 @@ pub(super) fn parse(html: &str, depth: usize) -> Result<Handle, ExtractError> {
     Ok(parser.finish().document.clone())
 }
 
-/// How deep the element lies that is being built: the last child of the last child, and so on.
+/// Depth of the element being built: the last child of the last child, and so on.
 fn open_depth(document: &Handle) -> usize {
     let mut node = document.clone();
     let mut depth = 0;
@@ -66,8 +69,8 @@ pub(super) fn attribute(node: &Handle, key: &str) -> Option<String> {
     attrs.borrow().iter().find(|a| &*a.name.local == key).map(|a| a.value.to_string())
 }
 
-/// The first of these attributes that says something.
-pub(super) fn says(node: &Handle, keys: &[&str]) -> Option<String> {
+/// The first non-empty one of these attributes.
+pub(super) fn first_attribute(node: &Handle, keys: &[&str]) -> Option<String> {
     keys.iter().filter_map(|key| attribute(node, key)).find(|value| !value.trim().is_empty())
 }
 
@@ -110,7 +113,7 @@ pub(super) fn ancestors(node: &Handle) -> impl Iterator<Item = Handle> {
     })
 }
 
-/// Every node below `root`, and itself, in the order of the document.
+/// `root` and all nodes below it, in document order.
 pub(super) fn descendants(root: &Handle) -> impl Iterator<Item = Handle> {
     let mut stack = vec![root.clone()];
     std::iter::from_fn(move || {
@@ -124,7 +127,7 @@ pub(super) fn first(root: &Handle, names: &[&str]) -> Option<Handle> {
     descendants(root).find(|node| names.contains(&name(node)))
 }
 
-/// All the text below, words of different elements apart: for judging and reporting.
+/// All text below, with spaces between elements: for classification and reports.
 pub(super) fn plain_text(root: &Handle) -> String {
     let mut out = String::new();
     for node in descendants(root) {
@@ -141,7 +144,7 @@ pub(super) fn plain_text(root: &Handle) -> String {
     out
 }
 
-/// The classes and the id of an element, cut into words: `navBar-main` is "nav", "bar", "main".
+/// The classes and the id of an element, split into words: `navBar-main` gives "nav", "bar", "main".
 pub(super) fn tokens(node: &Handle) -> Vec<String> {
     let mut out = Vec::new();
     for value in ["class", "id"].iter().filter_map(|key| attribute(node, key)) {
@@ -162,7 +165,7 @@ pub(super) fn tokens(node: &Handle) -> Vec<String> {
     out
 }
 
-/// The page's own title, not that of a drawing in it.
+/// The page's own title, not that of an embedded SVG.
 pub(super) fn title(document: &Handle) -> Option<String> {
     let head = first(document, &["head"]).unwrap_or_else(|| document.clone());
     let title = descendants(&head).find(|node| name(node) == "title" && is_html(node))?;

@@ -1,15 +1,15 @@
-//! What elements say that have no text of their own: fields of forms, pictures, formulas that a program has drawn.
+//! Text equivalents of elements without text: form fields, images, rendered formulas.
 
 use super::{
     super::LeftOutKind,
-    dom::{Handle, attribute, descendants, first, name, plain_text, says, tokens},
+    dom::{Handle, attribute, descendants, first, first_attribute, name, plain_text, tokens},
     math,
     walk::Walk,
 };
 
 impl Walk<'_> {
-    /// Writes what the element shows. `true` where there is nothing more to read within it.
-    pub(super) fn shows_itself(&mut self, node: &Handle) -> bool {
+    /// Writes the element's text equivalent. `true` if its children need not be read.
+    pub(super) fn write_text_equivalent(&mut self, node: &Handle) -> bool {
         match name(node) {
             "img" | "area" => self.picture(node),
             "input" => self.input(node),
@@ -17,14 +17,17 @@ impl Walk<'_> {
             "textarea" => {
                 let value = plain_text(node);
                 self.found.form_fields += u32::from(!value.trim().is_empty());
-                let shown =
-                    if value.trim().is_empty() { says(node, &["placeholder"]).unwrap_or_default() } else { value };
+                let shown = if value.trim().is_empty() {
+                    first_attribute(node, &["placeholder"]).unwrap_or_default()
+                } else {
+                    value
+                };
                 self.word(&shown);
             }
             "math" => self.word(&math::linear(node)),
             "svg" => self.drawing(node),
             "iframe" | "frame" | "video" | "audio" | "embed" => {
-                if let Some(text) = says(node, &["title", "aria-label", "alt"]) {
+                if let Some(text) = first_attribute(node, &["title", "aria-label", "alt"]) {
                     self.word(&text);
                 }
                 return name(node) != "video" && name(node) != "audio";
@@ -41,7 +44,7 @@ impl Walk<'_> {
         true
     }
 
-    /// Formulas that `KaTeX`, `MathJax` or a wiki has drawn: once, by what is behind the drawing.
+    /// Formulas rendered by `KaTeX`, `MathJax` or a wiki: written once, from their source.
     fn formula(&mut self, node: &Handle) -> bool {
         let named = tokens(node);
         let has = |word: &str| named.iter().any(|token| token == word);
@@ -68,10 +71,10 @@ impl Walk<'_> {
 
     fn picture(&mut self, node: &Handle) {
         let alternative = attribute(node, "alt");
-        let text = says(node, &["alt", "title", "aria-label"]);
+        let text = first_attribute(node, &["alt", "title", "aria-label"]);
         match (text, alternative) {
             (Some(text), _) => self.word(&text),
-            // An empty text says that there is nothing to see.
+            // An empty `alt` marks a decorative image.
             (None, Some(_)) => {}
             (None, None) if name(node) == "area" => {}
             (None, None) => {
@@ -81,7 +84,7 @@ impl Walk<'_> {
     }
 
     fn drawing(&mut self, svg: &Handle) {
-        let mut words: Vec<String> = says(svg, &["aria-label"]).into_iter().collect();
+        let mut words: Vec<String> = first_attribute(svg, &["aria-label"]).into_iter().collect();
         for node in descendants(svg).filter(|node| matches!(name(node), "title" | "desc" | "text" | "foreignObject")) {
             let within = super::dom::ancestors(&node).any(|above| matches!(name(&above), "text" | "foreignObject"));
             let text = plain_text(&node).split_whitespace().collect::<Vec<_>>().join(" ");
@@ -102,20 +105,20 @@ impl Walk<'_> {
                 self.word(if checked { "[x]" } else { "[ ]" });
             }
             "image" => self.picture(node),
-            "submit" | "button" | "reset" => self.word(&says(node, &["value"]).unwrap_or_default()),
+            "submit" | "button" | "reset" => self.word(&first_attribute(node, &["value"]).unwrap_or_default()),
             _ => {
-                if let Some(value) = says(node, &["value"]) {
+                if let Some(value) = first_attribute(node, &["value"]) {
                     self.found.form_fields += 1;
                     self.word(&value);
                 } else {
-                    // What an empty field shows, often in the place of a label.
-                    self.word(&says(node, &["placeholder"]).unwrap_or_default());
+                    // The placeholder of an empty field, often used instead of a label.
+                    self.word(&first_attribute(node, &["placeholder"]).unwrap_or_default());
                 }
             }
         }
     }
 
-    /// The chosen entries, or the first, which is what a closed list shows.
+    /// The selected options, or else the first one, which a closed list shows.
     fn select(&mut self, node: &Handle) {
         let options: Vec<Handle> = descendants(node).filter(|node| name(node) == "option").collect();
         let is_chosen = |option: &&Handle| attribute(option, "selected").is_some();
@@ -127,7 +130,7 @@ impl Walk<'_> {
         }
         let label = |option: &Handle| {
             let text = plain_text(option);
-            if text.trim().is_empty() { says(option, &["label", "value"]).unwrap_or_default() } else { text }
+            if text.trim().is_empty() { first_attribute(option, &["label", "value"]).unwrap_or_default() } else { text }
         };
         let shown: Vec<String> = chosen.iter().map(|option| label(option).trim().to_owned()).collect();
         let shown = shown.join(", ");
@@ -138,7 +141,7 @@ impl Walk<'_> {
     }
 }
 
-/// `<script type="math/tex">`: a formula, no program.
+/// `<script type="math/tex">` is a formula, not a program.
 pub(super) fn is_tex_source(node: &Handle) -> bool {
     name(node) == "script"
         && attribute(node, "type").is_some_and(|kind| kind.trim().to_ascii_lowercase().starts_with("math/tex"))

@@ -1,7 +1,7 @@
-//! What of a page is left out. Only what can be shown to be no content is: programs, what is hidden for good, and
-//! furniture by clear signs (menus full of links, banners about cookies). In doubt it is kept.
+//! Decides which parts of a page to leave out: only what is provably not content, namely scripts, permanently hidden
+//! parts, and clear navigation (menus full of links, cookie banners). In doubt a part is kept.
 //!
-//! No `main` or `article` is believed to be the whole content: pages mark teasers and empty frames like that.
+//! `main` and `article` are not trusted to be the whole content: pages also use them for teasers and empty frames.
 
 use std::collections::HashSet;
 
@@ -12,17 +12,17 @@ use super::{
     styles::Styles,
 };
 
-/// Text that a reader can bring up with a click is no hidden text: ids of panels that something on the page opens.
+/// Ids of panels that something on the page opens; their text is reachable by a click, so it is not hidden.
 #[derive(Default)]
 pub(super) struct Opened {
     ids: HashSet<String>,
-    /// Nodes that stand right before the TeX source of what they draw, by address.
+    /// Addresses of nodes directly followed by the TeX source that they render.
     before_source: HashSet<usize>,
     pub(super) styles: Styles,
 }
 
-/// A menu or a banner with more elements is none; and judging must not take long.
-const MOST_FURNITURE: usize = 5000;
+/// Menus and banners have fewer elements; also bounds the running time.
+const MAX_FURNITURE: usize = 5000;
 
 impl Opened {
     pub(super) fn of(document: &Handle) -> Self {
@@ -47,7 +47,7 @@ impl Opened {
         Opened { ids, before_source, styles: Styles::of(document) }
     }
 
-    /// `MathJax` 2 keeps the source in a script behind the drawing.
+    /// `MathJax` 2 keeps the source in a script after the rendered formula.
     pub(super) fn is_followed_by_source(&self, node: &Handle) -> bool {
         self.before_source.contains(&address(node))
     }
@@ -66,7 +66,7 @@ fn address(node: &Handle) -> usize {
     std::rc::Rc::as_ptr(node).addr()
 }
 
-/// Why an element is left out, if it is.
+/// Why an element is left out, or `None` to keep it.
 pub(super) fn left_out(node: &Handle, opened: &Opened) -> Option<LeftOutKind> {
     let tag = name(node);
     match tag {
@@ -93,7 +93,7 @@ fn is_hidden(node: &Handle) -> bool {
     false
 }
 
-/// A picture as a word of a font, which screen readers are kept from; other text that only they do not get is seen.
+/// An icon font's ligature, hidden from screen readers; other `aria-hidden` text is visible.
 fn is_icon(node: &Handle) -> bool {
     attribute_is(node, "aria-hidden", "true") && matches!(name(node), "i" | "span" | "em" | "b") && {
         let named = tokens(node);
@@ -131,7 +131,7 @@ fn is_furniture(node: &Handle, tag: &str) -> bool {
     }
 }
 
-/// The sign beside a heading that links to the heading itself.
+/// The anchor symbol beside a heading that links to the heading itself.
 fn is_permalink(node: &Handle) -> bool {
     let text = plain_text(node);
     matches!(text.trim(), "¶" | "#" | "§" | "🔗" | "\u{f0c1}")
@@ -141,7 +141,7 @@ fn is_within_content(node: &Handle) -> bool {
     ancestors(node).any(|above| matches!(name(&above), "main" | "article") || role(&above) == "main")
 }
 
-/// Something that no menu has.
+/// Contains elements that do not occur in menus.
 fn has_content(node: &Handle) -> bool {
     descendants(node)
         .skip(1)
@@ -159,7 +159,7 @@ fn is_cookie_banner(node: &Handle, tag: &str, role: &str) -> bool {
     if !named.iter().any(|word| words.contains(&word.as_str())) || is_within_content(node) {
         return false;
     }
-    if descendants(node).take(MOST_FURNITURE).count() == MOST_FURNITURE {
+    if descendants(node).take(MAX_FURNITURE).count() == MAX_FURNITURE {
         return false;
     }
     let text = plain_text(node);
@@ -171,7 +171,7 @@ fn is_cookie_banner(node: &Handle, tag: &str, role: &str) -> bool {
     speaks_of_it && (has_button || is_dialog) && text.chars().count() < 3000
 }
 
-/// How much of an element's text is links.
+/// How much of an element's text is in links.
 struct Links {
     all: usize,
     linked: usize,
@@ -192,7 +192,7 @@ impl Links {
                 || matches!(tag, "button" | "select" | "input" | "label")
                 || matches!(role(&node).as_str(), "menuitem" | "button" | "link");
             seen += 1;
-            if seen > MOST_FURNITURE {
+            if seen > MAX_FURNITURE {
                 return Links { all: 1, linked: 0, count: 0 };
             }
             links.count += usize::from(is_link);
@@ -211,7 +211,7 @@ impl Links {
     }
 }
 
-/// Numbers of lines beside code.
+/// Line numbers beside code.
 pub(super) fn is_gutter(node: &Handle) -> bool {
     let gutter = ["linenos", "lineno", "linenumber", "linenumbers", "gutter", "linenodiv"];
     let named = tokens(node);
@@ -219,12 +219,12 @@ pub(super) fn is_gutter(node: &Handle) -> bool {
         && plain_text(node).chars().all(|c| c.is_ascii_digit() || c.is_whitespace())
 }
 
-/// Whether any of these is below, looked at one level at a time.
+/// Whether any of these elements is a descendant, searched breadth-first.
 pub(super) fn has_below(node: &Handle, names: &[&str]) -> bool {
     descendants(node).skip(1).any(|below| names.contains(&name(&below)))
 }
 
-/// The elements that carry cells, for tables of HTML and of ARIA.
+/// A table row, in HTML or ARIA.
 pub(super) fn is_row(node: &Handle) -> bool {
     name(node) == "tr" || role(node) == "row"
 }

@@ -1,5 +1,5 @@
-//! Links of a page: where they lead stands behind their text, as a reader of Markdown's has it, and once for each
-//! destination. Menus are left out as a whole and say none.
+//! Links: the address is written after the link text, as for Markdown, once per destination. Menus are left out as a
+//! whole, with their links.
 
 use super::{
     super::link::address_elsewhere,
@@ -11,7 +11,7 @@ use super::{
 impl Walk<'_> {
     pub(super) fn open_link(&mut self) {
         if self.apart {
-            self.part_words();
+            self.separate_words();
         }
         self.links.push((self.inline.len(), self.pieces.len()));
     }
@@ -23,7 +23,7 @@ impl Walk<'_> {
         let text = if is_line { self.inline.get(start..).unwrap_or_default().trim() } else { "" };
         let destination = attribute(node, "href").unwrap_or_default();
         let address = address_elsewhere(&destination, text);
-        // A bare picture or icon that leads to another page of the site is a part of its menus.
+        // A bare image or icon that links within the site is navigation.
         let says_nothing = is_line && text.is_empty() && !address.contains(':');
         if address.is_empty() || says_nothing || self.pre > 0 || self.keep_furniture {
             return;
@@ -35,18 +35,18 @@ impl Walk<'_> {
         if self.headings > 0 || !self.scripts.is_empty() {
             self.aside.push(said);
         } else {
-            self.say_behind(&address);
+            self.write_after(&address);
         }
     }
 
-    pub(super) fn say_behind(&mut self, address: &str) {
+    pub(super) fn write_after(&mut self, address: &str) {
         let space = if self.inline.is_empty() || self.inline.ends_with([' ', '\n']) { "" } else { " " };
         self.inline.extend([space, "(", address, ")"]);
         self.apart = true;
     }
 
-    /// Behind a heading, whose path stands above each block: addresses would be in the way there.
-    pub(super) fn say_aside(&mut self) {
+    /// Writes the addresses of links in a heading after it: in the heading they would be repeated with every block.
+    pub(super) fn write_aside(&mut self) {
         let aside = std::mem::take(&mut self.aside);
         self.pieces.extend(aside.into_iter().map(Piece::Paragraph));
     }

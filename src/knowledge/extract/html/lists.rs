@@ -1,4 +1,4 @@
-//! Lists of a page: the marks of their items as a browser shows them.
+//! Lists, with item markers as a browser shows them.
 
 use super::{
     super::{BlockKind, numbers::number_in},
@@ -7,7 +7,7 @@ use super::{
     walk::Walk,
 };
 
-/// How the items of an open list are marked.
+/// Marker style of an open list.
 pub(super) enum Marks {
     Bullets,
     Numbers { next: i64, step: i64, format: &'static str },
@@ -15,7 +15,7 @@ pub(super) enum Marks {
 
 impl Walk<'_> {
     pub(super) fn open_list(&mut self, node: &Handle) {
-        // A list of headed parts is no list but the page itself.
+        // A list that contains headings is page structure, not a list.
         if self.lists.is_empty() && has_below(node, &["h1", "h2", "h3", "h4", "h5", "h6"]) {
             return self.boundary();
         }
@@ -55,7 +55,6 @@ impl Walk<'_> {
         Marks::Numbers { next, step: if is_reversed { -1 } else { 1 }, format }
     }
 
-    /// Starts the line of an item.
     pub(super) fn open_item(&mut self, item: &Handle) {
         let depth = self.lists.len().saturating_sub(1);
         let own = attribute(item, "value").and_then(|value| value.trim().parse::<i64>().ok());

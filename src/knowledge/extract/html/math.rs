@@ -1,11 +1,11 @@
-//! `MathML` as one line of text; where the page brings the author's TeX, that.
+//! `MathML` as one line of text, or the author's TeX source if the page has it.
 
 use super::{
     super::formula::{fraction, matrix, root, scripts},
-    dom::{Handle, attribute, attribute_is, children, elements, name, plain_text, says, text},
+    dom::{Handle, attribute, attribute_is, children, elements, first_attribute, name, plain_text, text},
 };
 
-/// Deeper than this no formula nests that a person has written.
+/// No hand-written formula nests deeper.
 const DEEPEST: usize = 64;
 
 pub(super) fn linear(math: &Handle) -> String {
@@ -15,10 +15,10 @@ pub(super) fn linear(math: &Handle) -> String {
     let mut out = String::new();
     row(math, DEEPEST, &mut out);
     let line = out.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.is_empty() { says(math, &["alttext", "aria-label"]).unwrap_or_default() } else { line }
+    if line.is_empty() { first_attribute(math, &["alttext", "aria-label"]).unwrap_or_default() } else { line }
 }
 
-/// The TeX of the whole formula, not of a part within it.
+/// The TeX source of the whole formula, not of a part.
 fn annotation(math: &Handle) -> Option<String> {
     let semantics = elements(math).into_iter().find(|node| name(node) == "semantics")?;
     let is_tex = |node: &Handle| attribute(node, "encoding").is_some_and(|e| e.to_ascii_lowercase().contains("tex"));
@@ -71,7 +71,7 @@ fn write(node: &Handle, depth: usize, out: &mut String) {
         "annotation" | "annotation-xml" | "mphantom" => String::new(),
         "mi" | "mn" | "mo" | "ms" => {
             let word = plain_text(node).trim().to_owned();
-            // Invisible times and function application.
+            // Invisible operators: function application, times, separator, plus.
             let word = word.trim_matches(['\u{2061}', '\u{2062}', '\u{2063}', '\u{2064}']).to_owned();
             let is_word = word.chars().count() > 1 && word.chars().all(char::is_alphabetic);
             if is_word { format!(" {word} ") } else { word }

@@ -1,4 +1,4 @@
-//! HTML to blocks: everything that a reader of the page sees or can bring up, without programs, hidden parts and menus.
+//! HTML to blocks: everything a reader can see or open on the page, without scripts, hidden parts and menus.
 
 mod attributes;
 mod blocks;
@@ -18,7 +18,7 @@ mod walk;
 use self::{
     dom::title,
     judge::Opened,
-    pieces::{emit, says_anything},
+    pieces::{emit, has_any_text},
     walk::{Found, Walk},
 };
 use super::{ExtractError, Extracted, Kind, LeftOutKind, Limits, builder::Builder, decode::decode_or_guess};
@@ -31,10 +31,10 @@ pub(super) fn extract(bytes: &[u8], limits: &Limits) -> Result<Extracted, Extrac
     Ok(builder.finish(Kind::Html, None))
 }
 
-/// Also for the pieces of HTML within Markdown and Word documents.
+/// Also used for HTML within Markdown and Word documents.
 pub(super) fn append(builder: &mut Builder, html: &str, limits: &Limits) -> Result<(), ExtractError> {
     let html = repair::repair(html);
-    // `document` must outlive the walk: dropping it takes all nodes apart, also those that are still held.
+    // `document` must outlive the walk: dropping it dismantles all nodes, even those still referenced.
     let document = dom::parse(&html, limits.depth)?;
     builder.title(&title(&document).unwrap_or_default());
     let opened = Opened::of(&document);
@@ -42,18 +42,18 @@ pub(super) fn append(builder: &mut Builder, html: &str, limits: &Limits) -> Resu
     let mut walk = Walk::new(limits, &opened, &mut found);
     walk.run(document.clone())?;
     let mut pieces = std::mem::take(&mut walk.pieces);
-    if !says_anything(&pieces) && found.left_out.iter().any(|(kind, _)| *kind == LeftOutKind::Navigation) {
-        // A page of links only: then they are what it says.
+    if !has_any_text(&pieces) && found.left_out.iter().any(|(kind, _)| *kind == LeftOutKind::Navigation) {
+        // The page consists of links only, so they are its content.
         found = Found::default();
         let mut walk = Walk::new(limits, &opened, &mut found);
         walk.keep_furniture = true;
         walk.run(document.clone())?;
         pieces = std::mem::take(&mut walk.pieces);
     }
-    let only_without_script = !says_anything(&pieces);
+    let only_without_script = !has_any_text(&pieces);
     emit(builder, pieces)?;
     for text in std::mem::take(&mut found.without_script) {
-        // What stands in for a program is the text where there is no other.
+        // Without other text, use the `noscript` content.
         let document = dom::parse(&text, limits.depth)?;
         if only_without_script {
             let opened = Opened::of(&document);
@@ -78,11 +78,12 @@ fn report(builder: &mut Builder, found: &Found) {
     report.form_fields += found.form_fields;
 }
 
-/// The label in `<meta charset="...">`, `<meta http-equiv ... content="text/html; charset=...">` or `<?xml encoding="...">`.
+/// The label in `<meta charset="...">`, `<meta http-equiv ... content="text/html; charset=...">` or `<?xml
+/// encoding="...">`.
 pub(super) fn declared_charset(bytes: &[u8]) -> Option<&[u8]> {
     let head = &bytes[..bytes.len().min(4096)];
     let of_page = || head.windows(8).position(|w| w.eq_ignore_ascii_case(b"charset="));
-    // XHTML may say it in the declaration of XML alone.
+    // XHTML may only declare it in the XML declaration.
     let of_xml = || {
         let end = head.starts_with(b"<?xml").then(|| head.windows(2).position(|w| w == b"?>"))??;
         head[..end].windows(9).position(|w| w == b"encoding=").map(|at| at + 1)

@@ -1,4 +1,4 @@
-//! The blocks of a page on their way to the builder, or flattened for a cell.
+//! Blocks of a page before they go to the builder or are flattened into a table cell.
 
 use super::super::{BlockKind, ExtractError, builder::Builder, table::Table};
 
@@ -27,7 +27,7 @@ pub(super) fn flatten(pieces: Vec<Piece>) -> String {
     for piece in pieces {
         words.push(match piece {
             Piece::Heading(_, text) | Piece::Paragraph(text) | Piece::Lines(_, text) => text,
-            // Its cells must not look like those of the outer table.
+            // Inner cells must not look like cells of the outer table.
             Piece::Table(table) => {
                 table.lines().0.iter().map(|line| line.replace(" | ", ", ")).collect::<Vec<_>>().join("; ")
             }
@@ -36,8 +36,7 @@ pub(super) fn flatten(pieces: Vec<Piece>) -> String {
     words.iter().flat_map(|text| text.split_whitespace()).collect::<Vec<_>>().join(" ")
 }
 
-/// Whether anything of the page says something.
-pub(super) fn says_anything(pieces: &[Piece]) -> bool {
+pub(super) fn has_any_text(pieces: &[Piece]) -> bool {
     pieces.iter().any(|piece| match piece {
         Piece::Heading(_, text) | Piece::Paragraph(text) | Piece::Lines(_, text) => {
             text.chars().any(char::is_alphanumeric)

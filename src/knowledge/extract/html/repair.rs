@@ -1,17 +1,17 @@
-//! What must be put right before the parser of HTML sees it: XHTML, whose empty elements it would leave open, and
-//! pieces of tables, whose tags it would throw away.
+//! Repairs before HTML parsing: XHTML, whose self-closed elements the parser would leave open, and table fragments,
+//! whose tags it would drop.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
-/// Elements that never have content.
+/// Void elements.
 const VOID: &str = "area base br col embed hr img input link meta param source track wbr basefont bgsound frame keygen";
-/// Elements that take everything up to their end tag as their own.
+/// Elements whose content is raw text up to their end tag.
 const RAW: [&str; 8] = ["script", "style", "title", "textarea", "iframe", "noscript", "xmp", "noframes"];
 
-#[expect(clippy::expect_used, reason = "the patterns are constant, and each is used by a test")]
+#[expect(clippy::expect_used, reason = "constant patterns, each covered by a test")]
 fn pattern(source: &str) -> Regex {
     Regex::new(source).expect("a valid pattern")
 }
@@ -50,7 +50,7 @@ fn xhtml(html: &str) -> String {
         let start = subset[1].to_owned();
         let mut body = SUBSET.replacen(&html, 1, |_: &Captures| format!("{start}>")).into_owned();
         for (name, value) in entities {
-            // Once each: an entity of entities cannot grow without end.
+            // Expanded once each, so that nested entities cannot grow without bound.
             if body.matches(&name).count().saturating_mul(value.len()) < 10 << 20 {
                 body = body.replace(&name, &value);
             }
@@ -66,9 +66,9 @@ fn xhtml(html: &str) -> String {
     EMPTY.replace_all(&html, |found: &Captures| close(found, |_| true)).into_owned()
 }
 
-/// Even in HTML `<script/>` means no script up to the end of the page, if no end tag follows.
+/// In HTML, `<script/>` without an end tag would swallow the rest of the page; closes it explicitly.
 fn unclosed(html: &str) -> Cow<'_, str> {
-    // Where the last end tag of each begins.
+    // Position of the last end tag of each.
     let last: Vec<(&str, usize)> = RAW.iter().filter_map(|raw| Some((*raw, last_end_tag(html, raw)?))).collect();
     EMPTY.replace_all(html, |found: &Captures| {
         let after = found.get(0).map_or(html.len(), |m| m.end());
@@ -82,7 +82,7 @@ fn unclosed(html: &str) -> Cow<'_, str> {
 fn close(found: &Captures, wanted: impl Fn(&str) -> bool) -> String {
     let name = &found[1];
     let is_void = VOID.split(' ').any(|void| name.eq_ignore_ascii_case(void));
-    // SVG and MathML have rules of their own, which the parser knows.
+    // The parser handles self-closing in SVG and MathML itself.
     if is_void || !wanted(name) { found[0].to_owned() } else { format!("<{name}{}></{name}>", &found[2]) }
 }
 

@@ -1,4 +1,4 @@
-//! Text that is struck out: shown beside what stands for it now, and marked as Markdown does it, since it holds no more.
+//! Struck-out text: kept beside its replacement, but marked as in Markdown, because it is no longer valid.
 
 use super::{
     dom::{Handle, attribute, name},
@@ -8,21 +8,21 @@ use super::{
 impl Walk<'_> {
     pub(super) fn start_struck(&mut self) {
         if self.apart {
-            self.part_words();
+            self.separate_words();
         }
         self.struck.push((self.inline.len(), self.pieces.len()));
     }
 
     pub(super) fn end_struck(&mut self) {
         self.apart = true;
-        // Within other struck text that one marks it.
+        // Nested struck text is marked only once.
         if self.struck.len() == 1 && self.pre == 0 {
             self.mark_struck(!self.lists.is_empty());
         }
         self.struck.pop();
     }
 
-    /// The text that has been read, struck out from where it is: paragraphs and whole lists may be.
+    /// Takes the current text, struck out from its start; it may span paragraphs and whole lists.
     pub(super) fn take_line(&mut self, is_list: bool) -> String {
         if !self.struck.is_empty() && self.pre == 0 {
             self.mark_struck(is_list);
@@ -50,7 +50,7 @@ impl Walk<'_> {
     }
 }
 
-/// Bytes of the indentation and the number or bullet that an item begins with.
+/// Bytes of an item's indentation and marker.
 fn mark_length(line: &str) -> usize {
     let indent = line.len() - line.trim_start().len();
     line[indent..].find(' ').map_or(0, |at| indent + at + 1)

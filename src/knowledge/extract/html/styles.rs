@@ -1,20 +1,19 @@
-//! What a page's own style sheets say of its elements, as far as it decides whether their text is seen.
+//! Style sheets embedded in a page, as far as they decide whether text is visible.
 //!
-//! Only plain selectors (`p`, `.note`, `#top`, `p.note.small`) can hide something: of the others, and of rules for some screens
-//! only, it is merely noted what they may show. Style sheets in other files are unknown.
+//! Only simple selectors (`p`, `.note`, `#top`, `p.note.small`) can hide an element; for complex selectors and media
+//! queries we only record what they may show. External style sheets are unknown.
 
 use std::collections::{HashMap, HashSet};
 
 use super::dom::{Handle, ancestors, attribute, descendants, is_html, name, plain_text};
 
-/// Rules kept of a page: what hides text does not need more.
-const MOST_RULES: usize = 5000;
-/// Rules looked at for one element.
-const MOST_FOR_ONE: usize = 100;
-/// Lengths beyond this, to the left or above, are off every page.
+/// Maximum rules kept per page.
+const MAX_RULES: usize = 5000;
+const MAX_RULES_PER_ELEMENT: usize = 100;
+/// Offsets beyond this, to the left or top, are outside any page.
 const OFF_PAGE: f32 = -900.0;
 
-/// What decides whether and how text is seen.
+/// Properties that affect the visibility of text.
 const PROPERTIES: [&str; 15] = [
     "display",
     "visibility",
@@ -50,15 +49,15 @@ struct Declaration {
 /// The style sheets in a page.
 #[derive(Default)]
 pub(super) struct Styles {
-    /// By what an element must have: `.class`, `#id` or the name.
+    /// Rules by a required feature of the element: `.class`, `#id` or tag name.
     rules: HashMap<String, Vec<Rule>>,
     count: usize,
     /// Classes and ids that some rule shows in some state: opened, checked, on a small screen.
     shown: HashSet<String>,
-    /// Names in the page's programs, which may show what they name.
+    /// Names used in scripts, which may show the elements with these names.
     named: HashSet<String>,
     has_programs: bool,
-    /// Other files have a say in how the page looks.
+    /// The page also uses external style sheets.
     has_others: bool,
 }
 
@@ -101,7 +100,7 @@ impl Styles {
         self.named.extend(words.filter(|word| word.len() > 1).map(str::to_owned));
     }
 
-    /// `for_some`: the rules hold on some screens only.
+    /// `for_some`: the rules apply only under a media query.
     fn sheet(&mut self, css: &str, for_some: bool, depth: usize) {
         let mut rest = css;
         while let Some(open) = rest.find(['{', ';']) {
@@ -122,7 +121,7 @@ impl Styles {
                 if depth < 4 {
                     self.sheet(block, for_some || !all, depth + 1);
                 }
-            } else if !selectors.starts_with('@') && self.count < MOST_RULES {
+            } else if !selectors.starts_with('@') && self.count < MAX_RULES {
                 self.rule(selectors, &declarations(block.split('{').next().unwrap_or_default()), for_some);
             }
         }
@@ -156,7 +155,7 @@ impl Styles {
         }
     }
 
-    /// What holds for an element, its own `style` last.
+    /// The declarations that apply to an element, its own `style` last.
     fn declared(&self, node: &Handle) -> Declared {
         let mut found: Vec<((bool, usize), Declaration)> = Vec::new();
         if self.count > 0 {
@@ -166,7 +165,7 @@ impl Styles {
             let keys = std::iter::once(name(node).to_owned())
                 .chain(classes.iter().map(|class| format!(".{class}")))
                 .chain(id.iter().map(|id| format!("#{id}")));
-            let rules = keys.filter_map(|key| self.rules.get(&key)).flatten().take(MOST_FOR_ONE);
+            let rules = keys.filter_map(|key| self.rules.get(&key)).flatten().take(MAX_RULES_PER_ELEMENT);
             for rule in rules {
                 let fits = (rule.tag.is_empty() || rule.tag == name(node))
                     && rule.ids.iter().all(|wanted| id.as_ref() == Some(wanted))
@@ -180,12 +179,12 @@ impl Styles {
         if let Some(own) = attribute(node, "style") {
             found.extend(declarations(&own).into_iter().map(|d| ((d.important, usize::MAX), d)));
         }
-        // Stable: of equal weight the later one holds.
+        // Stable sort: of equal specificity the later one wins.
         found.sort_by_key(|(weight, _)| *weight);
         Declared(found.into_iter().map(|(_, declaration)| (declaration.property, declaration.value)).collect())
     }
 
-    /// Whether a viewer shows nothing of the element, in any state that is known.
+    /// Whether the element is invisible in every known state.
     pub(super) fn hides(&self, node: &Handle) -> bool {
         if self.count == 0 && attribute(node, "style").is_none() {
             return false;
@@ -195,7 +194,7 @@ impl Styles {
             return false;
         }
         let is_gone = declared.is("display", &["none"]) || declared.is("visibility", &["hidden", "collapse"]);
-        // By an attribute of its own an element is hidden whatever the sheets say of others like it.
+        // Hidden by its own attribute, regardless of rules that show similar elements.
         let by_itself = || {
             let own = Styles::default().declared(node);
             own.is("display", &["none"]) || own.is("visibility", &["hidden", "collapse"])
@@ -214,7 +213,8 @@ impl Styles {
             || attribute(node, "class").is_some_and(|class| class.split_whitespace().any(known))
     }
 
-    /// Left or above of every page. What is put there for readers of screens only has a name that says so.
+    /// Positioned off the page to the left or top. Screen-reader-only text is put there too, but has a name that says
+    /// so.
     fn is_off_page(&self, node: &Handle, declared: &Declared) -> bool {
         let far = |property| declared.length(property).is_some_and(|length| length < OFF_PAGE);
         let moved = declared.is("position", &["absolute", "fixed"]) && (far("left") || far("top"));
@@ -227,14 +227,14 @@ impl Styles {
 
     fn is_without_size(&self, node: &Handle, declared: &Declared) -> bool {
         let is_empty = declared.length("font-size") == Some(0.0);
-        // Some take the space between boxes away like that, and the boxes have a size of their own.
+        // A zero font size may only remove white space between boxes that set their own size.
         let resets = || descendants(node).skip(1).any(|below| self.declared(&below).get("font-size").is_some());
         let unseen = declared.get("opacity").and_then(|value| value.parse::<f32>().ok()) == Some(0.0);
         let fades_in = self.has_programs || declared.get("transition").is_some() || declared.get("animation").is_some();
         is_empty && !self.has_others && !resets() || unseen && !fades_in && !self.may_be_shown(node)
     }
 
-    /// In the colour of its ground: its own, or white on a page that has no other.
+    /// Text in the colour of its background: the element's own, or white on a page without any other.
     fn is_without_colour(&self, node: &Handle, declared: &Declared) -> bool {
         let Some(colour) = declared.get("color").and_then(colour) else { return false };
         if declared.get("background-image").is_some() {
@@ -260,13 +260,13 @@ impl Styles {
             && self.declared(node).is("display", &["block", "flex", "grid", "table", "list-item", "flow-root"])
     }
 
-    /// The marks of a list, where the page says them.
+    /// The list marker style, if the page sets it.
     pub(super) fn list_marks(&self, node: &Handle) -> Option<String> {
         self.declared(node).get("list-style-type").map(str::to_owned)
     }
 }
 
-/// Properties by name, of which the last holds.
+/// Properties by name; the last one wins.
 struct Declared(HashMap<&'static str, String>);
 
 impl Declared {
@@ -278,7 +278,7 @@ impl Declared {
         self.get(property).is_some_and(|value| values.contains(&value))
     }
 
-    /// In pixels, roughly: it only matters whether it is none or far away.
+    /// Approximate pixels: only zero and far off matter.
     fn length(&self, property: &str) -> Option<f32> {
         let value = self.get(property)?;
         let end = value.find(|c: char| !(c.is_ascii_digit() || matches!(c, '-' | '.' | '+'))).unwrap_or(value.len());
@@ -297,7 +297,7 @@ fn shows(declaration: &Declaration) -> bool {
     }
 }
 
-/// `tag#id.class`; `None` for any other selector.
+/// Parses `tag#id.class`; `None` for any other selector.
 fn compound(selector: &str) -> Option<(String, Vec<String>, Vec<String>)> {
     let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '#');
     if selector.is_empty() || !selector.chars().all(is_plain) {
@@ -334,7 +334,7 @@ fn declarations(block: &str) -> Vec<Declaration> {
     block.split(';').filter_map(declaration).collect()
 }
 
-/// Where the block ends whose `{` has been read.
+/// The end of the block whose `{` has been read.
 fn block_end(css: &str) -> usize {
     let mut depth = 0;
     for (at, c) in css.char_indices() {
@@ -360,7 +360,7 @@ fn without_comments(css: &str) -> String {
 
 const WHITE: [u8; 3] = [255, 255, 255];
 
-/// Red, green and blue of the colours that pages hide text in; `None` for others.
+/// RGB of the colours used to hide text; `None` for others.
 fn colour(value: &str) -> Option<[u8; 3]> {
     let hex = |digits: &str| u8::from_str_radix(digits, 16).ok();
     match value {

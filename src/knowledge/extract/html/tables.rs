@@ -1,4 +1,4 @@
-//! Tables of a page, those of data and those that only lay the page out.
+//! Tables: data tables and layout tables.
 
 use super::{
     super::{
@@ -11,9 +11,9 @@ use super::{
     walk::Walk,
 };
 
-/// A file may claim any span.
+/// Column limit: a file may claim any span.
 const WIDEST: usize = 1000;
-/// A cell with more than this in a column by itself is a box with text.
+/// A longer cell that is alone in its column is a text box.
 const LONG_CELL: usize = 200;
 
 pub(super) fn is_table(node: &Handle) -> bool {
@@ -24,20 +24,20 @@ fn is_aria_table(node: &Handle) -> bool {
     matches!(role(node).as_str(), "table" | "grid" | "treegrid")
 }
 
-/// A row, and the part of the table that it belongs to: a cell does not reach into the next part.
+/// A row and its table section: cells do not span into the next section.
 struct Row {
     row: Handle,
     part: usize,
     in_head: bool,
 }
 
-/// Rows from top to bottom, as a browser shows them: head, bodies, foot.
+/// Rows in the order a browser shows them: head, bodies, foot.
 fn rows(table: &Handle) -> Vec<Row> {
     let mut out = Vec::new();
     let mut foot = Vec::new();
     for (part, element) in elements(table).into_iter().enumerate() {
         let within = |in_head| {
-            // Groups of rows of ARIA may have anything around their rows.
+            // ARIA row groups may have other elements around their rows.
             let is_plain = matches!(name(&element), "thead" | "tbody" | "tfoot");
             let rows = if is_plain { elements(&element) } else { descendants(&element).skip(1).collect() };
             rows.into_iter().filter(is_row).map(move |row| Row { row, part: part + 1, in_head })
@@ -50,7 +50,7 @@ fn rows(table: &Handle) -> Vec<Row> {
             _ => out.extend(within(false)),
         }
     }
-    // A head that comes later in the file is shown first all the same.
+    // A head that comes later in the file is still shown first.
     out.sort_by_key(|row| !row.in_head);
     out.extend(foot);
     out
@@ -68,7 +68,7 @@ fn is_header_cell(cell: &Handle) -> bool {
     name(cell) == "th" || role(cell) == "columnheader"
 }
 
-/// Old pages lay themselves out with tables; those are only boxes around blocks.
+/// Whether it is a data table; old pages use tables for layout, which are only boxes around blocks.
 pub(super) fn is_data(table: &Handle) -> bool {
     if matches!(role(table).as_str(), "presentation" | "none") {
         return false;
@@ -96,7 +96,7 @@ pub(super) fn is_data(table: &Handle) -> bool {
     if all.iter().flatten().any(|cell| has_below(cell, &["table"])) {
         return false;
     }
-    // Columns of a page.
+    // Page columns.
     let is_box = |cell: &Handle| {
         has_below(cell, &["ul", "ol", "pre", "dl"]) || descendants(cell).filter(|node| name(node) == "p").count() > 1
     };
@@ -136,7 +136,7 @@ impl Walk<'_> {
                 };
                 line.push(Cell { text: flatten(self.within(&cell)?), columns, rows });
             }
-            // Some rows of ARIA have only text.
+            // Some ARIA rows contain only text.
             if line.is_empty() && has_elements(row) {
                 line.push(Cell::new(flatten(self.within(row)?)));
             }
@@ -152,7 +152,7 @@ impl Walk<'_> {
     }
 }
 
-/// Rows in the head, or those at the top that are nothing but headings.
+/// Rows in the head, or leading rows with only header cells.
 fn header_rows(rows: &[Row]) -> usize {
     let head = rows.iter().take_while(|row| row.in_head).count();
     let only_headings = |row: &&Row| {

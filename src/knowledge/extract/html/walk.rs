@@ -1,4 +1,4 @@
-//! From the tree of a page to pieces: headings, paragraphs, lists, code, tables.
+//! Converts the DOM into pieces: headings, paragraphs, lists, code, tables.
 
 use std::collections::HashSet;
 
@@ -8,7 +8,7 @@ use super::{
         formula::{lowered, raised},
     },
     blocks::{heading, is_block},
-    dom::{Handle, attribute, is_html, name, plain_text, says, template_contents, text},
+    dom::{Handle, attribute, first_attribute, is_html, name, plain_text, template_contents, text},
     fields::is_tex_source,
     judge::{Opened, has_below, is_gutter, left_out},
     lists::Marks,
@@ -17,16 +17,16 @@ use super::{
     tables::{is_data, is_table},
 };
 
-/// Pages within pages (`srcdoc`).
-const MOST_NESTED: usize = 3;
+/// Maximum nesting of pages within pages (`srcdoc`).
+const MAX_NESTED: usize = 3;
 
-/// What is found beside the text.
+/// Findings besides the text.
 #[derive(Default)]
 pub(super) struct Found {
     pub(super) images_without_text: u32,
     pub(super) form_fields: u32,
     pub(super) left_out: Vec<(LeftOutKind, String)>,
-    /// Shown only where no program runs.
+    /// `noscript` content.
     pub(super) without_script: Vec<String>,
 }
 
@@ -40,30 +40,30 @@ pub(super) struct Walk<'a> {
     pub(super) opened: &'a Opened,
     pub(super) found: &'a mut Found,
     pub(super) pieces: Vec<Piece>,
-    /// The text of the block that is being read.
+    /// The text of the current block.
     pub(super) inline: String,
-    /// While any is open, all text is one block.
+    /// Open lists; while there are any, all text is one block.
     pub(super) lists: Vec<Marks>,
-    /// Open `<pre>` elements, where white space counts.
+    /// Number of open `<pre>` elements, where white space counts.
     pub(super) pre: usize,
-    /// Open headings: what is a block elsewhere is a part of the line here.
+    /// Number of open headings; inside, block elements are part of the line.
     pub(super) headings: usize,
-    /// The last thing was a link, a button or a word of its own: what follows must not touch it.
+    /// The previous output was a link, button or separate word: insert a space before the next text.
     pub(super) apart: bool,
-    /// Where raised and lowered text begins, and how many blocks there were then.
+    /// Where superscript and subscript text starts, and the number of blocks then.
     pub(super) scripts: Vec<(usize, usize)>,
-    /// Abbreviations, and the destinations of links, that have been said.
+    /// Abbreviations and link destinations that were already written.
     pub(super) explained: HashSet<String>,
-    /// Where struck text begins, and how many blocks there were then.
+    /// Where struck text starts, and the number of blocks then.
     pub(super) struck: Vec<(usize, usize)>,
     /// Open figures: whether they have a caption.
     pub(super) captions: Vec<bool>,
-    /// Where the text of an open link begins, and how many blocks there were then.
+    /// Where the text of an open link starts, and the number of blocks then.
     pub(super) links: Vec<(usize, usize)>,
-    /// Destinations of links in a heading or in raised text, to be said behind it.
+    /// Link destinations in a heading or superscript, to be written after it.
     pub(super) aside: Vec<String>,
     depth: usize,
-    /// Nothing is left out as furniture: without it there would be no text.
+    /// Keep menus and banners, because there would be no text otherwise.
     pub(super) keep_furniture: bool,
 }
 
@@ -90,12 +90,12 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The pieces of the children of `node`, by themselves: for cells.
+    /// The pieces of the children of `node`, on their own: for cells.
     pub(super) fn within(&mut self, node: &Handle) -> Result<Vec<Piece>, ExtractError> {
         let mut walk = Walk::new(self.limits, self.opened, self.found);
         walk.explained = std::mem::take(&mut self.explained);
         walk.captions.clone_from(&self.captions);
-        // A cell of a table that is struck out.
+        // The cell is inside struck-out content.
         walk.struck = if self.struck.is_empty() { Vec::new() } else { vec![(0, 0)] };
         (walk.depth, walk.keep_furniture) = (self.depth, self.keep_furniture);
         let mut stack: Vec<Step> = node.children.borrow().iter().rev().cloned().map(Step::Enter).collect();
@@ -114,13 +114,13 @@ impl<'a> Walk<'a> {
             match step {
                 Step::Leave(node) => self.leave(&node),
                 Step::Enter(node) => {
-                    if self.is_left_out(&node) || self.is_read_apart(&node)? || self.shows_itself(&node) {
+                    if self.is_left_out(&node) || self.is_read_apart(&node)? || self.write_text_equivalent(&node) {
                         continue;
                     }
                     self.enter(&node);
                     stack.push(Step::Leave(node.clone()));
                     stack.extend(node.children.borrow().iter().rev().cloned().map(Step::Enter));
-                    // A shadow tree stands before what it takes in.
+                    // A shadow root comes before its slotted content.
                     if let Some(content) = template_contents(&node) {
                         stack.extend(content.children.borrow().iter().rev().cloned().map(Step::Enter));
                     }
@@ -157,7 +157,7 @@ impl<'a> Walk<'a> {
             Some(LeftOutKind::Navigation) if self.keep_furniture => false,
             Some(_) => {
                 self.reject(node);
-                // What is gone still parts the words around it, if it is a block.
+                // A block that was left out still separates the words around it.
                 if is_block(name(node)) {
                     self.apart = true;
                 }
@@ -171,7 +171,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Notes what is left out; formulas within it that are only hidden because a drawing shows them are not.
+    /// Records text that is left out, except formulas in it that are only hidden because a rendering is shown.
     pub(super) fn reject(&mut self, node: &Handle) {
         let kind = left_out(node, self.opened).unwrap_or(LeftOutKind::Navigation);
         self.leave_out(kind, &plain_text(node));
@@ -183,7 +183,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Tables and pages within the page.
+    /// Reads nested tables and pages.
     fn is_read_apart(&mut self, node: &Handle) -> Result<bool, ExtractError> {
         if is_table(node) && is_data(node) {
             self.break_list();
@@ -191,8 +191,8 @@ impl<'a> Walk<'a> {
             return Ok(true);
         }
         if name(node) == "iframe"
-            && let Some(inner) = says(node, &["srcdoc"])
-            && self.depth < MOST_NESTED
+            && let Some(inner) = first_attribute(node, &["srcdoc"])
+            && self.depth < MAX_NESTED
         {
             self.break_list();
             let document = super::dom::parse(&super::repair::repair(&inner), self.limits.depth)?;
@@ -209,7 +209,7 @@ impl<'a> Walk<'a> {
 
     fn enter(&mut self, node: &Handle) {
         if let Some(text) = text(node) {
-            self.say(&text);
+            self.write_text(&text);
             return;
         }
         match name(node) {
@@ -229,16 +229,16 @@ impl<'a> Walk<'a> {
             }
             "sup" | "sub" => self.scripts.push((self.inline.len(), self.pieces.len())),
             "a" => self.open_link(),
-            "button" | "label" | "option" | "summary" if self.apart => self.part_words(),
-            "q" => self.say("\""),
+            "button" | "label" | "option" | "summary" if self.apart => self.separate_words(),
+            "q" => self.write_text("\""),
             _ if is_struck(node) => self.start_struck(),
             "figure" => {
                 self.boundary();
                 self.captions.push(has_below(node, &["figcaption"]));
             }
             tag if is_block(tag) || self.opened.styles.is_block(node) => self.boundary(),
-            // Custom elements: words of neighbours stay apart.
-            tag if tag.contains('-') => self.part_words(),
+            // Separate words of adjacent custom elements.
+            tag if tag.contains('-') => self.separate_words(),
             _ => {}
         }
     }
@@ -261,13 +261,13 @@ impl<'a> Walk<'a> {
                 self.boundary();
             }
             "abbr" | "acronym" | "dfn" => self.explain(node),
-            "q" => self.say("\""),
+            "q" => self.write_text("\""),
             tag if heading(tag).is_some() => {
                 self.headings = self.headings.saturating_sub(1);
                 if self.headings == 0 && self.lists.is_empty() && self.pre == 0 {
                     let text = self.take_line(false);
                     self.pieces.push(Piece::Heading(heading(tag).unwrap_or(6), text));
-                    self.say_aside();
+                    self.write_aside();
                 } else {
                     self.boundary();
                 }
@@ -288,14 +288,14 @@ impl<'a> Walk<'a> {
         self.inline.push_str(&if is_raised { raised(before, &inner) } else { lowered(before, &inner) });
         if self.scripts.is_empty() && self.headings == 0 {
             for address in std::mem::take(&mut self.aside) {
-                self.say_behind(&address);
+                self.write_after(&address);
             }
         }
     }
 
-    /// What an abbreviation stands for, the first time.
+    /// Writes the expansion of an abbreviation on its first use.
     fn explain(&mut self, node: &Handle) {
-        let Some(title) = says(node, &["title"]) else { return };
+        let Some(title) = first_attribute(node, &["title"]) else { return };
         let short = plain_text(node);
         if !title.trim().eq_ignore_ascii_case(short.trim()) && self.explained.insert(title.clone()) {
             self.inline.extend([" (", title.trim(), ")"]);
@@ -303,29 +303,29 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn say(&mut self, text: &str) {
+    fn write_text(&mut self, text: &str) {
         if self.apart && !text.is_empty() {
             if text.starts_with(char::is_alphanumeric) && self.pre == 0 {
-                self.part_words();
+                self.separate_words();
             }
             self.apart = false;
         }
         push_text(&mut self.inline, text, self.pre > 0);
     }
 
-    /// A word of its own.
+    /// Writes a separate word.
     pub(super) fn word(&mut self, text: &str) {
         if text.trim().is_empty() {
             return;
         }
-        self.part_words();
+        self.separate_words();
         let mut line = String::new();
         push_text(&mut line, text.trim(), false);
         self.inline.push_str(&line);
         self.apart = true;
     }
 
-    pub(super) fn part_words(&mut self) {
+    pub(super) fn separate_words(&mut self) {
         if self.inline.ends_with(|c: char| c.is_alphanumeric() || matches!(c, ':' | ',' | '.' | ')' | ']' | '%' | '~'))
         {
             self.inline.push(' ');
@@ -333,7 +333,7 @@ impl<'a> Walk<'a> {
         self.apart = false;
     }
 
-    /// Between two blocks; within a list or code, where everything is one block, at least the words stay apart.
+    /// Separates two blocks; within a list or code, which is a single block, at least separates words.
     pub(super) fn boundary(&mut self) {
         self.apart = false;
         if self.lists.is_empty() && self.pre == 0 && self.headings == 0 {
@@ -345,7 +345,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Code and tables within an item stand as blocks of their own, and the list goes on behind them.
+    /// Ends the current list block for code or a table within an item; the list continues after it.
     fn break_list(&mut self) {
         if self.lists.is_empty() {
             return self.flush();
@@ -371,7 +371,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Line ends in the source are spaces, except in `<pre>`.
+/// Line ends in the source become spaces, except in `<pre>`.
 fn push_text(out: &mut String, text: &str, pre: bool) {
     if pre {
         out.push_str(text);

@@ -1,10 +1,10 @@
-//! Mailboxes of one file (`.mbox`, RFC 4155): messages one after the other, each behind a line "From sender date".
+//! Mailbox files (`.mbox`, RFC 4155): concatenated messages, each after a line "From sender date".
 
 use std::borrow::Cow;
 
 use super::is_message;
 
-/// Whether the bytes begin with such a line and a message behind it.
+/// Whether the bytes start with such a line and a message.
 pub(super) fn is_mailbox(bytes: &[u8]) -> bool {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
     bytes.starts_with(b"From ") && is_message(behind_line(bytes))
@@ -15,7 +15,7 @@ fn behind_line(bytes: &[u8]) -> &[u8] {
     &bytes[end..]
 }
 
-/// The messages. A line of a letter that begins like that is a part of the letter: no head follows it.
+/// The messages. A line in a body that looks like a separator is recognised by the lack of headers after it.
 pub(super) fn messages(bytes: &[u8]) -> Vec<Cow<'_, [u8]>> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
     let mut out = Vec::new();
@@ -40,14 +40,14 @@ pub(super) fn messages(bytes: &[u8]) -> Vec<Cow<'_, [u8]>> {
     out
 }
 
-/// A line `Name: value`.
+/// A header line `Name: value`.
 fn is_head(bytes: &[u8]) -> bool {
     let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
     let name = line.split(|b| *b == b':').next().unwrap_or_default();
     !name.is_empty() && name.len() < line.len() && name.iter().all(u8::is_ascii_graphic)
 }
 
-/// `>From` in a letter was "From" when it was written.
+/// Unescapes `>From` at line starts.
 fn without_quotes(message: &[u8]) -> Cow<'_, [u8]> {
     if !message.windows(7).any(|window| window == b"\n>From ") {
         return Cow::Borrowed(message);

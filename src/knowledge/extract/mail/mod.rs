@@ -1,5 +1,5 @@
-//! Messages of mail (`.eml`), mailboxes of them (`.mbox`) and web pages saved in that form (`.mht`): who wrote when to whom, the body in the richest of its
-//! forms, and the names of what is attached. Attached texts and messages are read, other attachments are said to be unread.
+//! Mail messages (`.eml`), mailboxes (`.mbox`) and web archives (`.mht`): headers, the richest form of the body, and
+//! attachment names. Attached texts and messages are read; other attachments are reported as unread.
 
 mod mbox;
 mod words;
@@ -14,18 +14,18 @@ use super::{
     html, markdown, plain,
 };
 
-/// Messages within messages.
-const MOST_NESTED: usize = 5;
-const MOST_CHOICES: usize = 4;
-/// The parser calls itself for each part within a part.
-const MOST_PARTS: usize = 1000;
-/// A head is shorter than this.
+/// Maximum nesting of messages.
+const MAX_NESTED: usize = 5;
+const MAX_CHOICES: usize = 4;
+/// Limit on nested parts, because the parser recurses.
+const MAX_PARTS: usize = 1000;
+/// Maximum size of a header block.
 const LONGEST_HEAD: usize = 64 << 10;
-/// What a reader sees of a message's head.
+/// Headers to include in the text.
 const SHOWN: [&str; 6] = ["From", "To", "Cc", "Reply-To", "Date", "Subject"];
 
-/// Whether the bytes begin with the head of a message: nothing but headers up to an empty line, among them some that only
-/// programs write. A text that begins with "From:" and "Subject:" is no message by that.
+/// Whether the bytes start with message headers: only headers up to an empty line, including some that only mail
+/// programs write. "From:" and "Subject:" alone do not make a message.
 pub(super) fn is_message(bytes: &[u8]) -> bool {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
     let head = &bytes[..bytes.len().min(LONGEST_HEAD)];
@@ -49,7 +49,7 @@ pub(super) fn is_message(bytes: &[u8]) -> bool {
     is_mail || has(&["mime-version"]) && has(&["content-type"])
 }
 
-/// Whether the bytes begin with a message, or with a mailbox.
+/// Whether the bytes start with a message or a mailbox.
 pub(super) fn is_mail(bytes: &[u8]) -> bool {
     is_message(bytes) || mbox::is_mailbox(bytes)
 }
@@ -70,7 +70,7 @@ pub(super) fn extract(bytes: &[u8], limits: &Limits) -> Result<Extracted, Extrac
     Ok(builder.finish(Kind::Text, None))
 }
 
-/// The first page of HTML in a message or archive.
+/// The first HTML part of a message or archive.
 pub(super) fn page(bytes: &[u8]) -> Option<String> {
     if is_nested_too_deep(bytes) {
         return None;
@@ -82,10 +82,10 @@ pub(super) fn page(bytes: &[u8]) -> Option<String> {
 }
 
 fn is_nested_too_deep(bytes: &[u8]) -> bool {
-    bytes.windows(10).filter(|window| window.eq_ignore_ascii_case(b"multipart/")).count() > MOST_PARTS
+    bytes.windows(10).filter(|window| window.eq_ignore_ascii_case(b"multipart/")).count() > MAX_PARTS
 }
 
-/// The text of a part as its head and its bytes tell it.
+/// Decodes a part's text by its headers and content.
 fn text_of<'a>(part: &ParsedMail<'_>, bytes: &'a [u8]) -> Decoded<'a> {
     let charset = part.ctype.params.get("charset").map(String::as_bytes);
     let of_page = || (part.ctype.mimetype == "text/html").then(|| html::declared_charset(bytes)).flatten();
@@ -96,9 +96,9 @@ struct Reader<'a> {
     builder: &'a mut Builder,
     limits: &'a Limits,
     depth: usize,
-    /// Open choices between forms of a body.
+    /// Number of open `multipart/alternative` parts.
     choices: usize,
-    /// One of many messages: its subject heads what it says.
+    /// Part of a mailbox: its subject becomes a heading.
     in_mailbox: bool,
 }
 
@@ -106,7 +106,7 @@ impl Reader<'_> {
     fn message(&mut self, bytes: &[u8]) -> Result<(), ExtractError> {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
         if is_nested_too_deep(bytes) {
-            return Err(ExtractError::malformed(format!("more than {MOST_PARTS} parts within parts")));
+            return Err(ExtractError::malformed(format!("more than {MAX_PARTS} parts within parts")));
         }
         let mail = parse_mail(bytes).map_err(ExtractError::malformed)?;
         let charset = mail.ctype.params.get("charset").map(String::as_bytes);
@@ -117,7 +117,7 @@ impl Reader<'_> {
             let name = names.into_iter().find(|name| name.chars().any(char::is_alphanumeric));
             self.builder.heading(1, &tidy(name.map_or("-", String::as_str)))?;
         }
-        // A saved page has the head of a message only as a wrapping.
+        // The headers of a saved page are only packaging.
         if mail.ctype.mimetype != "multipart/related" || mail.headers.get_first_header("To").is_some() {
             let line = |name: &&str| header(name).map(|value| format!("{name}: {value}\n"));
             let head: String = SHOWN.iter().filter_map(line).collect();
@@ -141,21 +141,21 @@ impl Reader<'_> {
                 if let Some(name) = &name {
                     attached.push(format!("- Attachment: {name} ({kind})"));
                 }
-                self.content(part, kind, name.as_deref().unwrap_or("without a name"))
+                self.content(part, kind, name.as_deref().unwrap_or("unnamed"))
             }
         }
     }
 
-    /// A part that is no container.
+    /// Reads a part that is not a container.
     fn content(&mut self, part: &ParsedMail<'_>, kind: &str, name: &str) -> Result<(), ExtractError> {
         let bytes = match (part.get_body_raw(), part.get_body_encoded()) {
             (Ok(bytes), _) => bytes,
-            // Something of another program within the letters.
+            // Foreign text was inserted into the base64.
             (Err(_), Body::Base64(body)) => decode_leniently(body.get_raw()),
             (Err(_), _) => return self.unread(UnreadWhat::MailPart.named(&format!("{kind} {name}"))),
         };
         match kind {
-            "message/rfc822" | "message/global" if self.depth < MOST_NESTED => {
+            "message/rfc822" | "message/global" if self.depth < MAX_NESTED => {
                 self.depth += 1;
                 let read = self.message(&bytes);
                 self.depth -= 1;
@@ -169,7 +169,7 @@ impl Reader<'_> {
             kind if kind.starts_with("text/") || kind.starts_with("message/delivery-status") => {
                 self.text(part, kind, &bytes)
             }
-            // Proves who has written it, and says nothing.
+            // Signatures have no readable content.
             "application/pkcs7-signature" | "application/x-pkcs7-signature" | "application/pgp-signature" => Ok(()),
             kind if kind.starts_with("image/") => {
                 self.builder.report().images_without_text += 1;
@@ -200,10 +200,11 @@ impl Reader<'_> {
         }
     }
 
-    /// The same body in several forms, the richest last; but some programs put only a word or two into one of them.
+    /// `multipart/alternative`: the same body in several forms, richest last; but some programs put only a word or two
+    /// into one of them.
     fn alternative(&mut self, part: &ParsedMail<'_>, attached: &mut Vec<String>) -> Result<(), ExtractError> {
-        // To choose, a form is read twice: choices within choices would take twice as long for each.
-        if self.choices >= MOST_CHOICES {
+        // Choosing reads a form twice, so nested choices would cost exponential time.
+        if self.choices >= MAX_CHOICES {
             return self.unread(UnreadWhat::NestedForms.into());
         }
         let mut texts = Vec::new();
@@ -228,7 +229,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// A page with what belongs to it: frames have text, pictures stand in the page, and the rest is how it looks.
+    /// `multipart/related`: a page with its resources. Frames have text; images and styles are skipped.
     fn related(&mut self, part: &ParsedMail<'_>, attached: &mut Vec<String>) -> Result<(), ExtractError> {
         for (at, inner) in part.subparts.iter().enumerate() {
             let kind = inner.ctype.mimetype.as_str();
@@ -248,10 +249,10 @@ impl Reader<'_> {
     }
 }
 
-/// The name of an attachment, or what stands for it; `None` for the body.
+/// The name of an attachment, or a placeholder; `None` for the body.
 fn file_name(part: &ParsedMail<'_>) -> Option<String> {
     let disposition = part.get_content_disposition();
     let name = disposition.params.get("filename").or_else(|| part.ctype.params.get("name"));
     let is_attached = disposition.disposition == DispositionType::Attachment;
-    name.cloned().or_else(|| is_attached.then(|| "without a name".to_owned()))
+    name.cloned().or_else(|| is_attached.then(|| "unnamed".to_owned()))
 }

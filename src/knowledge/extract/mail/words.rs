@@ -1,29 +1,29 @@
-//! What the lines of a head say: words in letters beyond ASCII (RFC 2047), and lines that are written in them directly.
+//! Header values: encoded words (RFC 2047) and raw non-ASCII text.
 //!
-//! Programs cut words in the middle of a character, against the rules, and so neighbours are put together before they
-//! are decoded.
+//! Some programs split encoded words within a character, against the standard, so adjacent words are joined before
+//! decoding.
 
 use super::super::decode::{decode, decode_leniently};
 
-/// `=?charset?B?text?=`
+/// An encoded word, `=?charset?B?text?=`.
 struct Word<'a> {
     charset: &'a [u8],
     in_base64: bool,
     text: &'a [u8],
-    /// Bytes of the whole.
+    /// Bytes of the whole word.
     length: usize,
 }
 
-/// Words in a row, not decoded yet.
+/// Adjacent words, not decoded yet.
 #[derive(Default)]
 struct Row {
     charset: Vec<u8>,
     bytes: Vec<u8>,
-    /// The beginning of what the next word in base64 goes on with.
+    /// Pending base64 that the next word may continue.
     base64: Vec<u8>,
 }
 
-/// The text of a line of a head; `charset` is that of the message, for lines that say nothing.
+/// Decodes a header value; `charset` is the message's, for unlabelled text.
 pub(super) fn text(value: &[u8], charset: Option<&[u8]>) -> String {
     let value = unfolded(value);
     let mut out = String::new();
@@ -37,9 +37,9 @@ pub(super) fn text(value: &[u8], charset: Option<&[u8]>) -> String {
             continue;
         };
         rest = &rest[word.length..];
-        // White space between two words only parts them.
+        // White space between two encoded words is ignored.
         let follows = !row.charset.is_empty() && plain.iter().all(u8::is_ascii_whitespace);
-        // Each word of an encoding with shifts begins and ends in ASCII.
+        // In encodings with shift states each word starts and ends in ASCII.
         let shifts = word.charset.get(..8).is_some_and(|name| name.eq_ignore_ascii_case(b"iso-2022"));
         if !follows || shifts || !row.charset.eq_ignore_ascii_case(word.charset) {
             row.end(&mut out);
@@ -63,7 +63,7 @@ impl Row {
             self.bytes.extend(quoted(word.text));
             return;
         }
-        // A word that ends within four letters goes on in the next, or has lost its padding.
+        // An incomplete group of four characters continues in the next word, or lacks padding.
         if !(self.base64.len() + word.text.len()).is_multiple_of(4) {
             self.end_base64();
         }
@@ -86,7 +86,7 @@ impl Row {
     }
 }
 
-/// One line, whatever it is folded into.
+/// Joins folded lines.
 fn unfolded(value: &[u8]) -> Vec<u8> {
     let mut out: Vec<u8> = Vec::with_capacity(value.len());
     for line in value.split(|b| *b == b'\n') {
@@ -101,7 +101,7 @@ fn unfolded(value: &[u8]) -> Vec<u8> {
     out
 }
 
-/// The word that the bytes begin with.
+/// The encoded word at the start of the bytes.
 fn word(bytes: &[u8]) -> Option<Word<'_>> {
     let inner = bytes.strip_prefix(b"=?")?;
     let mut parts = inner.splitn(3, |b| *b == b'?');
@@ -114,7 +114,7 @@ fn word(bytes: &[u8]) -> Option<Word<'_>> {
     };
     let end = rest.windows(2).position(|window| window == b"?=")?;
     let length = bytes.len() - rest.len() + end + 2;
-    // A language may follow the charset (RFC 2231, 5).
+    // A language tag may follow the charset (RFC 2231, 5).
     let charset = charset.split(|b| *b == b'*').next().unwrap_or_default();
     is_label.then_some(Word { charset, in_base64, text: &rest[..end], length })
 }

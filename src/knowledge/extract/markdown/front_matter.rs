@@ -1,13 +1,13 @@
-//! The block of metadata at the start of a file: YAML between `---`, TOML between `+++`.
+//! Front matter: YAML between `---`, or TOML between `+++`.
 //!
-//! Elsewhere a pair of such lines are rules, with slides or the entries of a changelog between them.
+//! Elsewhere in a file such lines are rules, for example between slides or changelog entries.
 
-/// What stands at the start of a file, and where the text behind it begins.
+/// The front matter of a file, and where the text after it starts.
 pub(super) struct FrontMatter<'a> {
-    /// The lines between the marks.
+    /// The lines between the delimiters.
     pub(super) lines: &'a str,
     pub(super) title: Option<String>,
-    /// First byte of the text.
+    /// Byte offset of the text after it.
     pub(super) end: usize,
 }
 
@@ -35,12 +35,12 @@ pub(super) fn find(text: &str) -> Option<FrontMatter<'_>> {
     None
 }
 
-/// The first line that is no comment has a key, and every line that is not indented has one or is an item of a list.
+/// The first line that is not a comment has a key; every other unindented line has a key or is a list item.
 fn has_keys(lines: &str, separator: char) -> bool {
     let mut any = false;
     for line in lines.lines().map(str::trim_end) {
         if line.is_empty() {
-            // A rule with an empty line below it: the text has begun.
+            // A rule followed by an empty line: this is text.
             if !any {
                 return false;
             }
@@ -63,7 +63,7 @@ fn key(line: &str, separator: char) -> Option<(&str, &str)> {
         && name.chars().count() <= 60
         && name.starts_with(|c: char| c.is_alphanumeric() || c == '_')
         && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ' ' | '/' | ':'));
-    // YAML wants a space: `http://example.org` is no key.
+    // YAML requires a space after the colon: `http://example.org` is not a key.
     let parted = separator != ':' || value.is_empty() || value.starts_with([' ', '\t']);
     (is_name && parted).then(|| (name, value.trim()))
 }
@@ -83,7 +83,7 @@ fn title(lines: &str, separator: char) -> Option<String> {
     }
     let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''));
     let Some(quote) = quote else {
-        // A comment behind the value.
+        // Strip a comment after the value.
         return Some(value.split(" #").next().unwrap_or(value).trim().to_owned());
     };
     let inner = &value[1..];

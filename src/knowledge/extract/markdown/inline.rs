@@ -1,4 +1,4 @@
-//! What stands within a line: links, pictures, emphasis, and elements of HTML.
+//! Inline content: links, images, emphasis, and HTML elements.
 
 use std::ops::Range;
 
@@ -16,7 +16,7 @@ impl<'a> State<'a> {
         self.links.push(Link { start: self.buffer.len(), destination, title, element: element.to_owned() });
     }
 
-    /// Ends the innermost link of this kind: where it leads and its title come behind its text.
+    /// Closes the innermost link of this kind, and writes its destination and title after its text.
     pub(super) fn close(&mut self, element: &str) {
         if self.links.last().is_none_or(|link| link.element != element) {
             return;
@@ -42,8 +42,8 @@ impl<'a> State<'a> {
         }
     }
 
-    /// Stars between figures multiply (`2*3*4`), and two lines around a name are a part of it (`__init__`). What is struck
-    /// out stays marked as that: it does not hold any more.
+    /// Restores characters that are not emphasis: asterisks between numbers (`2*3*4`), underscores around a name
+    /// (`__init__`). Strikethrough stays marked, because the text is no longer valid.
     pub(super) fn emphasis(&mut self, range: &Range<usize>, opens: bool) {
         let whole = &self.source[range.clone()];
         let mark = &whole[..whole.len() - whole.trim_start_matches(whole.chars().next().unwrap_or_default()).len()];
@@ -115,7 +115,7 @@ impl<'a> State<'a> {
         }
     }
 
-    /// An event within a table of HTML, for the renderer: what is no element becomes text.
+    /// Filters an event for the HTML renderer inside an HTML table: tags that are not elements become text.
     pub(super) fn literal(&mut self, event: Event<'a>, range: &Range<usize>) -> Event<'a> {
         match event {
             Event::InlineHtml(html) => match Tag::parse(&html) {

@@ -1,15 +1,15 @@
-//! Where a line and a block begin and end, within lists and outside of them.
+//! Line and block boundaries, inside and outside of lists.
 
 use super::{
     super::{BlockKind, ExtractError},
     State, Within,
 };
 
-/// Deeper lists are not indented further: a line of ten thousand bullets would fill the memory.
+/// Maximum indentation: a line of ten thousand bullets would exhaust memory.
 const DEEPEST_INDENT: usize = 12;
 
 impl State<'_> {
-    /// A block begins: within a list on a line of its own, elsewhere as a block of its own.
+    /// Starts a block: within a list on a new line, elsewhere as a new block.
     pub(super) fn begin(&mut self) -> Result<(), ExtractError> {
         if self.marker == Some(self.buffer.len()) {
             return Ok(());
@@ -40,7 +40,7 @@ impl State<'_> {
         "  ".repeat(self.lists.len().min(DEEPEST_INDENT))
     }
 
-    /// What stands before the text of the next paragraph.
+    /// Adds a marker before the text of the next paragraph.
     pub(super) fn mark(&mut self, text: &str) {
         self.push(text);
         self.marker = Some(self.buffer.len());
@@ -54,7 +54,7 @@ impl State<'_> {
         }
     }
 
-    /// The number as it is written where it leaves some out: "3." behind "1." is a gap that the author has made.
+    /// Keeps the written number where it skips some: "3." after "1." is intended by the author.
     pub(super) fn item(&mut self, at: usize) {
         let written = self.source[at..].split(|c: char| !c.is_ascii_digit()).next().and_then(|n| n.parse::<u64>().ok());
         self.buffer.truncate(self.buffer.trim_end().len());

@@ -1,7 +1,7 @@
 //! Markdown (`CommonMark` with GitHub's tables, task lists, footnotes, alerts and math) to blocks.
 //!
-//! What a viewer shows is kept, and so is what it only links to: the destinations of links and pictures stand behind
-//! their text. Comments are left out, and said to be.
+//! Keeps all visible text, and the destinations of links and images after their text. Comments are left out and
+//! reported.
 
 mod front_matter;
 mod inline;
@@ -35,11 +35,11 @@ pub(super) fn append(builder: &mut Builder, text: &str, limits: &Limits) -> Resu
         if let Some(title) = &found.title {
             builder.title(title);
         }
-        // All of it can be searched for: authors, dates, tags, versions.
+        // Front matter is searchable: authors, dates, tags, versions.
         builder.lines(BlockKind::Paragraph, found.lines)?;
         text = &text[found.end..];
     }
-    // No metadata blocks: the parser takes them for such anywhere, and what stands between two rules would be gone.
+    // The parser's metadata blocks stay off: it accepts them anywhere, so text between two rules would be lost.
     let options = Options::ENABLE_TABLES
         | Options::ENABLE_STRIKETHROUGH
         | Options::ENABLE_TASKLISTS
@@ -72,7 +72,7 @@ struct Definition {
     start: usize,
 }
 
-/// What the characters that come now belong to.
+/// The context of the following characters.
 #[derive(Clone, Copy, PartialEq)]
 enum Within {
     Text,
@@ -81,13 +81,13 @@ enum Within {
     Cell,
 }
 
-/// A link, a picture or an element with something to say behind its text.
+/// A link, image or element with text to write after it.
 struct Link {
-    /// Where its text begins in the buffer.
+    /// Start of its text in the buffer.
     start: usize,
     destination: String,
     title: String,
-    /// The element's name, `""` for Markdown's own link, `"!"` for its picture.
+    /// Element name, `""` for a Markdown link, `"!"` for a Markdown image.
     element: String,
 }
 
@@ -97,24 +97,24 @@ struct State<'a> {
     source: &'a str,
     tags: Tags,
     buffer: String,
-    /// One entry for each open list: the next number, or `None` for bullets. While any is open, all text is one block.
+    /// One entry per open list: the next number, or `None` for bullets. While there are any, all text is one block.
     lists: Vec<Option<u64>>,
     within: Within,
-    /// The paragraph, heading or cell that is being read.
+    /// The current paragraph, heading or cell.
     span: Range<usize>,
-    /// The buffer's length behind a marker whose text has not come yet.
+    /// The buffer's length after a marker that has no text yet.
     marker: Option<usize>,
-    /// What comes next in a list begins a line.
+    /// The next list content starts on a new line.
     new_line: bool,
     links: Vec<Link>,
     destinations: std::collections::HashSet<String>,
-    /// Destinations of links in a heading: they come below it, since a heading is repeated with each passage.
+    /// Destinations of links in a heading. Written below it, since a heading is repeated with each chunk.
     aside: Vec<String>,
     table: Table,
     row: Vec<Cell>,
-    /// Where the last cell ends: a viewer drops what stands behind the last column, and we do not.
+    /// End of the last cell: parsers drop cells beyond the last column, we keep them.
     cell_end: usize,
-    /// The HTML block that is being read, and a table of HTML that goes on behind an empty line, with the Markdown in it.
+    /// The current HTML block, and an HTML table that continues after an empty line, with Markdown in it.
     html: String,
     open_table: String,
     in_table: Vec<Event<'a>>,
@@ -163,7 +163,7 @@ impl<'a> State<'a> {
             Event::DisplayMath(text) => self.push(&format!("$${text}$$")),
             Event::Html(text) => self.html.push_str(&text),
             Event::InlineHtml(text) => self.inline_html(&text, range.start),
-            // Rows of a table that no parser knows keep their lines.
+            // Rows of an unsupported table syntax keep their lines.
             Event::SoftBreak if self.source[range.end..].trim_start_matches([' ', '>']).starts_with(['|', '+']) => {
                 self.line_break();
             }
@@ -200,7 +200,7 @@ impl<'a> State<'a> {
             Tag::CodeBlock(kind) => {
                 self.begin()?;
                 self.within = Within::Code;
-                // The language alone is for colours; more than that names a file or a chunk.
+                // A bare language name is only for highlighting; anything more names a file or a code chunk.
                 if let CodeBlockKind::Fenced(info) = kind
                     && info.contains(|c: char| !c.is_alphanumeric() && !"+#-_".contains(c))
                 {
@@ -293,7 +293,7 @@ impl<'a> State<'a> {
         }
         let text = std::mem::take(&mut self.buffer);
         self.marker = None;
-        // A heading of signs alone is none for the builder, but it stands there.
+        // The builder ignores a heading of symbols only, so it is kept as text.
         if text.chars().any(char::is_alphanumeric) {
             self.builder.heading(level, &text)?;
         } else {
@@ -303,7 +303,7 @@ impl<'a> State<'a> {
         self.builder.paragraph(&aside.join(", "))
     }
 
-    /// Cells that a row has beyond the table's columns, such as those of a bar in code.
+    /// Cells of a row beyond the table's columns, such as those of a bar in code.
     fn row_behind_last_column(&mut self, end: usize) {
         let rest = self.source.get(self.cell_end..end).unwrap_or_default().trim();
         let rest = rest.strip_prefix('|').unwrap_or(rest);
@@ -334,7 +334,7 @@ impl<'a> State<'a> {
     fn finish(mut self, mut definitions: Vec<Definition>) -> Result<(), ExtractError> {
         self.flush()?;
         if !self.open_table.is_empty() {
-            // It was never closed.
+            // The table was never closed.
             let mut whole = std::mem::take(&mut self.open_table);
             pulldown_cmark::html::push_html(&mut whole, self.in_table.drain(..));
             html::append(self.builder, &whole, self.limits)?;

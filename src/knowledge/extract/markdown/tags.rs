@@ -1,8 +1,8 @@
-//! Which `<...>` in a Markdown text are elements of HTML, and which are text: `<region>`, `Vec<u8>`, `<Tabs>`.
+//! Tells HTML elements in Markdown text from other `<...>`: `<region>`, `Vec<u8>`, `<Tabs>`.
 
 use std::collections::HashMap;
 
-/// HTML, SVG and `MathML`, current and obsolete.
+/// HTML, SVG and `MathML` elements, current and obsolete.
 const ELEMENTS: &str = "a abbr acronym address applet area article aside audio b base basefont bdi bdo big blockquote body br button \
     canvas caption center cite code col colgroup data datalist dd del details dfn dialog dir div dl dt em embed \
     fieldset figcaption figure font footer form frame frameset h1 h2 h3 h4 h5 h6 head header hgroup hr html i \
@@ -14,24 +14,24 @@ const ELEMENTS: &str = "a abbr acronym address applet area article aside audio b
     mpadded mphantom mroot mrow ms mspace msqrt mstyle msub msubsup msup mtable mtd mtext mtr munder munderover \
     path pattern polygon polyline radialgradient rect semantics stop symbol text tspan use";
 
-/// Elements that say something without attributes or an end tag, or whose end tag may be left out or stand far away.
+/// Elements that count as markup even without attributes or an end tag, or whose end tag may be omitted or far away.
 const ALONE: &str = "br hr wbr p li dt dd tr td th thead tbody tfoot div table ul ol dl blockquote center details section article \
     main figure html body head pre";
 
-/// Longer than any tag without pictures in it; bounds the search for the end of what only looks like one.
+/// Longer than any tag without an embedded image; bounds the search for the end of a tag.
 const LONGEST_TAG: usize = 20_000;
 
 /// A tag: `<name ...>` or `</name>`.
 pub(super) struct Tag<'a> {
     pub(super) name: String,
     pub(super) closing: bool,
-    /// What stands between the name and `>`.
+    /// The text between the name and `>`.
     pub(super) attributes: &'a str,
     text: &'a str,
 }
 
 impl<'a> Tag<'a> {
-    /// `text` begins with `<`; the tag is what stands before its `>` outside of quotes.
+    /// Parses the tag at the start of `text`, up to the first unquoted `>`.
     pub(super) fn parse(text: &'a str) -> Option<Self> {
         let inner = text.strip_prefix('<')?;
         let closing = inner.starts_with('/');
@@ -87,7 +87,7 @@ impl<'a> Tag<'a> {
     }
 }
 
-/// The tags of a text, by name: where each is opened and closed.
+/// Positions of all opening and closing tags of a text, by name.
 pub(super) struct Tags {
     opened: HashMap<String, Vec<usize>>,
     closed: HashMap<String, Vec<usize>>,
@@ -113,7 +113,8 @@ impl Tags {
         tags
     }
 
-    /// Whether the tag at `at` is markup. `within`: the bytes of the paragraph or block where its counterpart must stand.
+    /// Whether the tag at `at` is markup. `within`: the byte range of the paragraph or block in which its counterpart
+    /// must be.
     pub(super) fn is_markup(&self, tag: &Tag<'_>, at: usize, within: &std::ops::Range<usize>) -> bool {
         if !tag.is_known() {
             return false;
@@ -133,8 +134,8 @@ impl Tags {
     }
 }
 
-/// A block of HTML for the reader of HTML: comments taken out (they go to `comment`), and what is no element written as
-/// text. `at` is where the block begins in the source that `tags` is of.
+/// Prepares an HTML block for the HTML reader: passes comments to `comment`, and escapes tags that are not elements.
+/// `at` is the block's position in the source of `tags`.
 pub(super) fn only_elements(block: &str, at: usize, tags: &Tags, mut comment: impl FnMut(&str)) -> String {
     let mut out = String::new();
     let mut rest = block;
@@ -168,7 +169,7 @@ pub(super) fn only_elements(block: &str, at: usize, tags: &Tags, mut comment: im
                 rest = &rest[end..];
             }
         } else {
-            // `<?php ... ?>`, `<!ENTITY ...>` and the like are no HTML, but a doctype is.
+            // `<?php ... ?>`, `<!ENTITY ...>` and the like are not HTML, but a doctype is.
             let is_doctype = rest.get(..9).is_some_and(|start| start.eq_ignore_ascii_case("<!doctype"));
             out.push_str(if is_doctype { "<" } else { "&lt;" });
             rest = &rest[1..];

@@ -1,14 +1,14 @@
-//! Files within a file: a viewer lists them, and they are not read here, which the report says.
+//! Embedded files: not read, only listed in the report.
 
 use pdf_oxide::object::Object;
 
 use super::file::{Dict, File, text};
 
-/// Names that are listed, and nodes of their tree that are looked at.
-const MOST: usize = 50;
-const MOST_NODES: usize = 1000;
+/// Maximum names listed, and tree nodes visited.
+const MAX_NAMES: usize = 50;
+const MAX_NODES: usize = 1000;
 
-/// The names of the files that the document as a whole has.
+/// Names of the files embedded in the document.
 pub(super) fn names(file: &File) -> Vec<String> {
     let catalog = file.document.catalog().ok();
     let Some(catalog) = catalog.as_ref().and_then(Object::as_dict) else { return Vec::new() };
@@ -18,22 +18,22 @@ pub(super) fn names(file: &File) -> Vec<String> {
     while let Some(node) = open.pop() {
         nodes += 1;
         let Some(dict) = node.as_dict() else { continue };
-        let names = file.array_as_it_is(dict, "Names");
+        let names = file.unresolved_array(dict, "Names");
         for [key, value] in names.as_chunks::<2>().0 {
             let target = file.resolve(value);
             let name = target.as_dict().and_then(|dict| name(file, dict)).or_else(|| text(&file.resolve(key)));
             found.extend(name);
         }
-        if nodes + open.len() > MOST_NODES || found.len() >= MOST {
+        if nodes + open.len() > MAX_NODES || found.len() >= MAX_NAMES {
             break;
         }
-        open.extend(file.array_as_it_is(dict, "Kids").iter().take(MOST_NODES).map(|kid| file.resolve(kid)));
+        open.extend(file.unresolved_array(dict, "Kids").iter().take(MAX_NODES).map(|kid| file.resolve(kid)));
     }
-    found.truncate(MOST);
+    found.truncate(MAX_NAMES);
     found
 }
 
-/// What a file specification (7.11.3) calls its file.
+/// The file name in a file specification (7.11.3).
 pub(super) fn name(file: &File, specification: &Dict) -> Option<String> {
     let names = ["UF", "F", "Unix", "DOS"].iter().filter_map(|key| text(&file.get(specification, key)));
     names.map(|name| name.trim().to_owned()).find(|name| !name.is_empty())

@@ -1,19 +1,19 @@
-//! The columns of a table: stretches of its width that its cells share.
+//! Table columns: horizontal ranges that cells share.
 
 use super::table::Row;
 
 type Stretch = (f32, f32);
 
-/// A cell of a row with empty ones belongs to the column beside it up to this many times its letters' size.
+/// In a row with empty cells, a cell belongs to a neighbouring column up to this distance, in font sizes.
 const REACH: f32 = 2.5;
 
-/// Left to right. The fullest rows make the columns; cells of other rows that stand in none of them add theirs.
+/// Columns from left to right. The fullest rows define them; cells of other rows that match no column add their own.
 pub(super) fn of(rows: &[Row]) -> Vec<Stretch> {
     let mut order: Vec<&Row> = rows.iter().collect();
     order.sort_by_key(|row| std::cmp::Reverse(row.cells.len()));
     let most = order.first().map_or(0, |row| row.cells.len());
     let full: Vec<&Row> = rows.iter().filter(|row| row.cells.len() == most).collect();
-    // LaTeX may set the heading of a long table by other widths than its rows.
+    // LaTeX may set the header of a long table with other column widths than its rows.
     let without_heading = || full.get(1..).filter(|rest| rest.len() > 1).and_then(|rest| by_count(rest, most));
     let mut columns = by_count(&full, most).or_else(without_heading).unwrap_or_default();
     if !columns.is_empty() {
@@ -30,7 +30,8 @@ pub(super) fn of(rows: &[Row]) -> Vec<Stretch> {
                         columns.insert(at, (cell.left, cell.right));
                     }
                 },
-                // A cell of a fuller row may widen its column, a heading over several may not.
+                // A cell in a row with more than half of the columns may widen its column; a heading over several
+                // columns may not.
                 [only] if row.cells.len() == most || row.cells.len() * 2 > columns.len() => {
                     widen(&mut columns, *only, (cell.left, cell.right));
                 }
@@ -41,8 +42,8 @@ pub(super) fn of(rows: &[Row]) -> Vec<Stretch> {
     columns
 }
 
-/// Where the rows with all their cells agree, the first cell of each belongs to the first column, and so on, however
-/// each is aligned: a heading is centred over names that stand left and numbers that stand right.
+/// If the full rows agree, cells are assigned by position, whatever their alignment: a heading is centred over
+/// left-aligned names and right-aligned numbers.
 fn by_count(rows: &[&Row], most: usize) -> Option<Vec<Stretch>> {
     let mut columns = vec![(f32::MAX, f32::MIN); most];
     for row in rows {
@@ -53,7 +54,7 @@ fn by_count(rows: &[&Row], most: usize) -> Option<Vec<Stretch>> {
     columns.windows(2).all(|pair| pair[0].1 <= pair[1].0).then_some(columns)
 }
 
-/// The nearest column to a cell that stands in none, unless another cell of its row stands there.
+/// The nearest column to a cell that matches none, unless another cell of its row is there.
 fn beside(columns: &[Stretch], row: &Row, index: usize) -> Option<usize> {
     let cell = &row.cells[index];
     let gap = |column: &Stretch| (column.0 - cell.right).max(cell.left - column.1);
@@ -73,7 +74,7 @@ fn touching(columns: &[Stretch], (left, right): Stretch) -> impl Iterator<Item =
     columns.iter().enumerate().filter(move |(_, column)| column.0 < right && column.1 > left).map(|(index, _)| index)
 }
 
-/// For each cell of `row`, the first and the last of its columns; no two cells share one.
+/// The first and last column of each cell in `row`; no two cells share a column.
 pub(super) fn taken(columns: &[Stretch], row: &Row) -> Vec<(usize, usize)> {
     if row.cells.len() == columns.len() {
         return (0..columns.len()).map(|index| (index, index)).collect();
@@ -93,7 +94,7 @@ pub(super) fn taken(columns: &[Stretch], row: &Row) -> Vec<(usize, usize)> {
     out
 }
 
-/// Whether the only cell of `row` stands in just one column of the rows above it.
+/// Whether the only cell of `row` lies in a single column of the rows above it.
 pub(super) fn fits_one(rows: &[Row], row: &Row) -> bool {
     let columns = of(rows);
     let [cell] = row.cells.as_slice() else { return false };

@@ -1,11 +1,11 @@
-//! Arrays and dictionaries that stand in each other without end: the library reads them by calling itself, until its
-//! stack is full. No program writes such a file but to break a reader.
+//! Detects excessively nested arrays and dictionaries, which overflow the stack of the library's recursive parser. Only
+//! malicious files have them.
 
-/// What the stack of the reader holds with room to spare; honest files have a few dozen.
+/// Well within the stack of the reader; normal files have a few dozen levels.
 const DEEPEST: usize = 50_000;
 
-/// Whether more stand in each other than can be read, in a file or in the content of a page.
-pub(super) fn is_bottomless(bytes: &[u8]) -> bool {
+/// Whether a file or a page's content is nested too deeply to read.
+pub(super) fn is_nested_too_deeply(bytes: &[u8]) -> bool {
     let mut depth = 0_usize;
     let mut at = 0;
     while let Some(byte) = bytes.get(at) {
@@ -16,7 +16,7 @@ pub(super) fn is_bottomless(bytes: &[u8]) -> bool {
             b'<' if rest.starts_with(b"<<") => (depth, at) = (depth + 1, at + 1),
             b'>' if rest.starts_with(b">>") => (depth, at) = (depth.saturating_sub(1), at + 1),
             b'e' if rest.starts_with(b"endobj") => depth = 0,
-            // Packed data and pictures have such bytes by chance.
+            // Skip streams: packed data and images contain these bytes by chance.
             b's' if rest.starts_with(b"stream\r") || rest.starts_with(b"stream\n") => {
                 let Some(length) = rest.windows(9).position(|window| window == b"endstream") else { return false };
                 (depth, at) = (0, at + length + 8);

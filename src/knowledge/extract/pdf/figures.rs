@@ -1,5 +1,5 @@
-//! What a tagged file says of its figures: the alternative text of the element that a piece of a page belongs to
-//! (ISO 32000-1, 14.7.4 and 14.9.3). A viewer shows it to who cannot see the figure, and nobody else could find it.
+//! Alternative texts of figures in tagged files: from the structure element that owns a piece of content (ISO 32000-1,
+//! 14.7.4 and 14.9.3). Otherwise the content of a figure could not be searched.
 
 use std::collections::HashSet;
 
@@ -7,24 +7,24 @@ use pdf_oxide::object::{Object, ObjectRef};
 
 use super::file::{Dict, File, text};
 
-/// Elements above one that are looked at: a figure's parts stand one or two below it.
-const MOST_ABOVE: usize = 4;
-/// Nodes of the tree on the way to one number.
+/// Ancestors to check: parts of a figure are one or two levels below it.
+const MAX_ANCESTORS: usize = 4;
+/// Maximum depth of the number tree.
 const DEEPEST: usize = 32;
 
-/// The tree that says which elements own the pieces of each page.
+/// The parent tree, which maps each page's content to structure elements.
 #[derive(Default)]
 pub(super) struct Owners {
     root: Option<Object>,
 }
 
-/// Who owns what on a page.
+/// The structure elements that own a page's content.
 #[derive(Default)]
 pub(super) struct Figures<'a> {
     owners: Option<&'a Owners>,
-    /// The element of each piece of marked content, by its number.
+    /// Structure elements by marked-content id.
     elements: Vec<Object>,
-    /// Elements whose text has been said.
+    /// Elements whose text was already written.
     said: HashSet<ObjectRef>,
 }
 
@@ -42,7 +42,7 @@ impl Owners {
         Figures { owners: Some(self), elements: elements.unwrap_or_default(), said: HashSet::new() }
     }
 
-    /// What the tree of numbers has for `key` (7.9.7).
+    /// Looks up `key` in the number tree (7.9.7).
     fn find(&self, file: &File, key: i64) -> Option<Object> {
         let mut node = self.root.clone()?;
         for _ in 0..DEEPEST {
@@ -56,13 +56,13 @@ impl Owners {
                     .filter(|[number, _]| number.as_integer() == Some(key))
                     .map(|[_, value]| value.clone());
             }
-            node = kid(file, &file.array_as_it_is(dict, "Kids"), key)?;
+            node = kid(file, &file.unresolved_array(dict, "Kids"), key)?;
         }
         None
     }
 }
 
-/// The node among these, in ascending order, that has `key` within its limits.
+/// The node among these sorted ones whose limits include `key`.
 fn kid(file: &File, kids: &[Object], key: i64) -> Option<Object> {
     let (mut low, mut high) = (0, kids.len());
     while low < high {
@@ -79,21 +79,21 @@ fn kid(file: &File, kids: &[Object], key: i64) -> Option<Object> {
 }
 
 impl Figures<'_> {
-    /// The text for the piece of content with this number, the first time.
+    /// The text for the content with this id; only on the first call per element.
     pub(super) fn of_content(&mut self, file: &File, content: i64) -> Option<String> {
         let element = self.elements.get(usize::try_from(content).ok()?)?.clone();
-        self.say(file, element)
+        self.text_of(file, element)
     }
 
-    /// The text for a picture or form that an element owns as a whole.
+    /// The text for an image or form that an element owns as a whole.
     pub(super) fn of_object(&mut self, file: &File, dict: &Dict) -> Option<String> {
         let key = file.get(dict, "StructParent").as_integer()?;
         let element = self.owners?.find(file, key)?;
-        self.say(file, element)
+        self.text_of(file, element)
     }
 
-    fn say(&mut self, file: &File, mut element: Object) -> Option<String> {
-        for _ in 0..MOST_ABOVE {
+    fn text_of(&mut self, file: &File, mut element: Object) -> Option<String> {
+        for _ in 0..MAX_ANCESTORS {
             let reference = element.as_reference();
             let target = file.resolve(&element);
             let dict = target.as_dict()?;

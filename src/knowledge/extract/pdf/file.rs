@@ -1,8 +1,8 @@
-//! The objects of a file: opening, repair, following references and unpacking streams.
+//! The objects of a file: opening, repair, references and stream data.
 //!
-//! Any value may stand in an object of its own (ISO 32000-1, 7.3.10), which the library allows in most places and
-//! forgets in the dictionaries of streams. So references are followed here, and a file whose streams say how they are
-//! packed in other objects is written anew before the library opens it.
+//! Any value may be an indirect object (ISO 32000-1, 7.3.10). The library supports that in most places, but not in
+//! stream dictionaries. So we resolve references here, and rewrite a file with indirect filter entries before the
+//! library opens it.
 
 use std::{cell::Cell, collections::HashMap};
 
@@ -22,22 +22,22 @@ use super::{
 
 pub(super) type Dict = HashMap<String, Object>;
 
-/// References that lead to references: more is a loop.
+/// Maximum references to references; more is a cycle.
 const LONGEST_CHAIN: usize = 16;
 
 pub(super) struct File {
     pub(super) document: PdfDocument,
     cipher: Option<EncryptionHandler>,
-    /// The end of the file, where the index of its objects is, is not there.
+    /// The end of the file with its cross-reference table is missing.
     pub(super) cut_off: bool,
-    /// References to objects that the file does not have.
+    /// Number of references to missing objects.
     pub(super) missing: Cell<u32>,
 }
 
 impl File {
     pub(super) fn open(bytes: &[u8]) -> Result<Self, ExtractError> {
-        if depth::is_bottomless(bytes) {
-            return Err(ExtractError::malformed("its objects stand in each other without end"));
+        if depth::is_nested_too_deeply(bytes) {
+            return Err(ExtractError::malformed("its objects are nested too deeply"));
         }
         let mended = || {
             let mut bytes = bytes.to_vec();
@@ -51,8 +51,8 @@ impl File {
             document = PdfDocument::from_bytes(bytes).map_err(error)?;
         }
         let mut file = Self::of(document)?;
-        if has_distant_filters(bytes) {
-            file = Self::of(PdfDocument::from_bytes(file.written_anew()).map_err(error)?)?;
+        if has_indirect_filters(bytes) {
+            file = Self::of(PdfDocument::from_bytes(file.rewritten()).map_err(error)?)?;
         }
         file.cut_off = find(bytes, b"startxref").is_none() && find(bytes, b"%%EOF").is_none();
         Ok(file)
@@ -67,7 +67,7 @@ impl File {
         Ok(file)
     }
 
-    /// For streams; strings come out of the library decrypted.
+    /// For streams; the library already decrypts strings.
     fn cipher(&self) -> Option<EncryptionHandler> {
         let trailer = self.document.trailer().as_dict()?;
         let encrypt = self.resolve(trailer.get("Encrypt")?);
@@ -77,7 +77,7 @@ impl File {
         handler.authenticate(b"").ok()?.then_some(handler)
     }
 
-    /// `object`, or what it refers to; null where that is not in the file.
+    /// `object`, or the object it refers to; null if that is missing.
     pub(super) fn resolve(&self, object: &Object) -> Object {
         let mut object = object.clone();
         for _ in 0..LONGEST_CHAIN {
@@ -103,8 +103,7 @@ impl File {
         array.as_array().into_iter().flatten().map(|object| self.resolve(object)).collect()
     }
 
-    /// An array whose references are not followed.
-    pub(super) fn array_as_it_is(&self, dict: &Dict, key: &str) -> Vec<Object> {
+    pub(super) fn unresolved_array(&self, dict: &Dict, key: &str) -> Vec<Object> {
         self.get(dict, key).as_array().cloned().unwrap_or_default()
     }
 
@@ -112,7 +111,7 @@ impl File {
         self.array(dict, key).iter().filter_map(number).collect()
     }
 
-    /// `object` with the references in it followed, but for those to streams and to what lies deeper.
+    /// `object` with its references resolved up to `depth`, except those to streams.
     pub(super) fn resolved(&self, object: &Object, depth: usize) -> Object {
         let target = self.resolve(object);
         if matches!(target, Object::Stream { .. }) && object.as_reference().is_some() {
@@ -121,7 +120,7 @@ impl File {
         let deeper = |object: &Object| if depth > 0 { self.resolved(object, depth - 1) } else { object.clone() };
         match target {
             Object::Dictionary(dict) => {
-                // What leads back up would be followed for ever.
+                // References to parents would never end.
                 let up = |key: &str| matches!(key, "Parent" | "P");
                 let entry = |(key, value): (String, Object)| {
                     let value = if up(&key) { value } else { deeper(&value) };
@@ -134,20 +133,20 @@ impl File {
         }
     }
 
-    /// What a stream holds, unpacked.
+    /// The unpacked data of a stream.
     pub(super) fn data(&self, object: &Object) -> Result<Vec<u8>, String> {
         self.unpack(object).map(|unpacked| unpacked.data)
     }
 
-    /// What a stream holds, and whether a part of it is missing.
+    /// The unpacked data of a stream, and any damage.
     pub(super) fn unpack(&self, object: &Object) -> Result<Unpacked, String> {
         let target = self.resolve(object);
-        let Object::Stream { dict, data } = target else { return Err("it is no stream".to_owned()) };
+        let Object::Stream { dict, data } = target else { return Err("it is not a stream".to_owned()) };
         if self.get(&dict, "F").as_dict().is_some() || self.get(&dict, "F").as_string().is_some() {
-            return Err("it is kept in another file".to_owned());
+            return Err("its data is in another file".to_owned());
         }
         let data = match (&self.cipher, object.as_reference()) {
-            // An empty stream has no vector to begin with.
+            // An empty stream has no initialisation vector.
             (Some(cipher), Some(at)) if !data.is_empty() => {
                 cipher.decrypt_stream(&data, at.id, u32::from(at.r#gen)).map_err(|error| error.to_string())?
             }
@@ -156,7 +155,7 @@ impl File {
         unpack(&self.packing(dict), data)
     }
 
-    /// The dictionary of a stream with what says how it is packed in place.
+    /// The dictionary of a stream with its filter entries resolved.
     fn packing(&self, mut dict: Dict) -> Dict {
         for key in ["Filter", "DecodeParms", "Length"] {
             if let Some(value) = dict.get(key) {
@@ -167,8 +166,8 @@ impl File {
         dict
     }
 
-    /// The same file, decrypted, with the dictionaries of its streams complete.
-    fn written_anew(&self) -> Vec<u8> {
+    /// The decrypted file with complete stream dictionaries.
+    fn rewritten(&self) -> Vec<u8> {
         let mut out = b"%PDF-1.7\n".to_vec();
         let mut index = Vec::new();
         let serializer = ObjectSerializer::compact();
@@ -215,7 +214,7 @@ impl File {
     }
 }
 
-/// Of the security handler that encrypted the file (7.6.4).
+/// The revision of the security handler (7.6.4).
 fn revision(document: &PdfDocument) -> Option<i64> {
     let encrypt = document.trailer().as_dict()?.get("Encrypt")?;
     let encrypt = match encrypt.as_reference() {
@@ -234,7 +233,7 @@ pub(super) fn number(object: &Object) -> Option<f32> {
     }
 }
 
-/// A text string (7.9.2.2): UTF-16 or UTF-8 with a mark, else nearly Latin-1.
+/// A text string (7.9.2.2): UTF-16 or UTF-8 with a byte order mark, else `PDFDocEncoding` (nearly Latin-1).
 pub(super) fn text(object: &Object) -> Option<String> {
     let bytes = object.as_string()?;
     let wide = |bytes: &[u8], read: fn([u8; 2]) -> u16| {
@@ -245,7 +244,7 @@ pub(super) fn text(object: &Object) -> Option<String> {
         [0xfe, 0xff, rest @ ..] => wide(rest, u16::from_be_bytes),
         [0xff, 0xfe, rest @ ..] => wide(rest, u16::from_le_bytes),
         [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8_lossy(rest).into_owned(),
-        // UTF-8 without a mark is against the rules and frequent.
+        // UTF-8 without a byte order mark violates the standard, but is common.
         _ if !bytes.is_ascii() && std::str::from_utf8(bytes).is_ok() => String::from_utf8_lossy(bytes).into_owned(),
         _ => bytes.iter().map(|byte| latin(*byte)).collect(),
     })
@@ -263,8 +262,8 @@ fn latin(byte: u8) -> char {
     }
 }
 
-/// Whether a stream says in another object how it is packed.
-fn has_distant_filters(bytes: &[u8]) -> bool {
+/// Whether any stream has indirect filter entries.
+fn has_indirect_filters(bytes: &[u8]) -> bool {
     [&b"/Filter"[..], b"/DecodeParms"].iter().any(|key| {
         let mut from = 0;
         while let Some(at) = find(&bytes[from..], key) {

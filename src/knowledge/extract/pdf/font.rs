@@ -1,7 +1,7 @@
-//! Fonts: from the bytes of a string to characters with widths, and what a font does not tell.
+//! Fonts: decodes string bytes to characters and widths, and detects fonts without a usable character map.
 //!
-//! The library always answers with some character; where a font has no way from its codes to characters the answer is
-//! the code itself, which reads like a cipher. Such answers are told apart here from those that stand in the file.
+//! The library always returns some character; if a font has no map from codes to characters it returns the code itself,
+//! which reads like a cipher. These cases are detected here.
 
 use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
@@ -12,7 +12,7 @@ use pdf_oxide::{
 
 use super::file::{Dict, File, number};
 
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact about the font of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "independent flags")]
 pub(super) struct Font {
     info: FontInfo,
     pub(super) name: String,
@@ -21,11 +21,11 @@ pub(super) struct Font {
     two_bytes: bool,
     composite: bool,
     type3: bool,
-    /// The object of the font, or one that it needs, is not in the file.
+    /// The font's object, or one that it needs, is missing.
     lost: bool,
-    /// Height of the letters in text space for a size of 1.
+    /// Height of letters in text space for a size of 1.
     pub(super) height: f32,
-    /// What the font program itself says of its codes, for an embedded font with letters (9.6.6.2).
+    /// The encoding built into an embedded font program with letters (9.6.6.2).
     own_encoding: HashMap<u8, char>,
     known: RefCell<HashMap<u32, Option<Rc<str>>>>,
 }
@@ -43,7 +43,7 @@ pub(super) struct Fonts {
 }
 
 impl Fonts {
-    /// The font that a page calls `name`.
+    /// The font that a page refers to as `name`.
     pub(super) fn get(&self, file: &File, fonts: &Dict, name: &str) -> Option<Rc<Font>> {
         let entry = fonts.get(name);
         let reference = entry.and_then(Object::as_reference);
@@ -64,7 +64,7 @@ impl Font {
         let mut object = entry.map_or(Object::Null, |entry| file.resolved(entry, 4));
         let absent = object.as_dict().is_none();
         if absent {
-            // A viewer takes Helvetica.
+            // Viewers fall back to Helvetica.
             let plain =
                 [("Type", "Font"), ("Subtype", "Type1"), ("BaseFont", "Helvetica"), ("Encoding", "WinAnsiEncoding")];
             object = Object::Dictionary(
@@ -122,18 +122,18 @@ impl Font {
         out
     }
 
-    /// In text space for a size of 1.
+    /// Width in text space for a size of 1.
     pub(super) fn width(&self, code: u32) -> f32 {
         let width = self.info.get_glyph_width(u16::try_from(code).unwrap_or(0));
         if self.type3 { width * self.info.font_matrix_a } else { width / 1000.0 }
     }
 
-    /// The characters of a code; `None` where the font does not tell them.
+    /// The characters of a code; `None` if the font does not tell them.
     pub(super) fn unicode(&self, code: u32) -> Option<Rc<str>> {
         if let Some(known) = self.known.borrow().get(&code) {
             return known.clone();
         }
-        let told = self.tell(code).filter(|text| !text.contains('\u{fffd}')).map(|text| {
+        let told = self.decode(code).filter(|text| !text.contains('\u{fffd}')).map(|text| {
             let clean: String = text.chars().filter(|c| !c.is_control() || c.is_whitespace()).collect();
             Rc::from(clean)
         });
@@ -141,7 +141,7 @@ impl Font {
         told
     }
 
-    fn tell(&self, code: u32) -> Option<String> {
+    fn decode(&self, code: u32) -> Option<String> {
         let map = self.info.to_unicode.as_ref().and_then(pdf_oxide::fonts::LazyCMap::get).filter(|map| !map.is_empty());
         let mapped = map.as_ref().and_then(|map| map.get(&code).map(std::borrow::Cow::into_owned));
         if mapped.is_some_and(|text| !text.contains(['\u{fffd}', '\u{fffe}', '\u{ffff}'])) {
@@ -150,10 +150,10 @@ impl Font {
         if self.lost {
             return None;
         }
-        if self.composite { self.tell_composite(code) } else { self.tell_simple(code) }
+        if self.composite { self.decode_composite(code) } else { self.decode_simple(code) }
     }
 
-    fn tell_composite(&self, code: u32) -> Option<String> {
+    fn decode_composite(&self, code: u32) -> Option<String> {
         let info = &self.info;
         let text = info.char_to_unicode(code);
         let collection = info.cid_system_info.as_ref().map_or("", |collection| collection.ordering.as_str());
@@ -163,7 +163,7 @@ impl Font {
             return text;
         }
         let glyph = match &info.cid_to_gid_map {
-            // Written by programs that number the characters of a font by their Unicode values.
+            // Some programs number a font's glyphs by Unicode value.
             Some(CIDToGIDMap::Explicit(glyphs)) if !glyphs.is_empty() => return text,
             _ => u16::try_from(code).ok()?,
         };
@@ -173,7 +173,7 @@ impl Font {
         text.filter(|text| char::from_u32(code).is_none_or(|c| *text != c.to_string()))
     }
 
-    fn tell_simple(&self, code: u32) -> Option<String> {
+    fn decode_simple(&self, code: u32) -> Option<String> {
         let byte = u8::try_from(code).ok()?;
         match self.info.diff_glyph_names.get(&byte) {
             Some(name) if is_glyph_number(name) => {
@@ -189,7 +189,7 @@ impl Font {
         }
         let text =
             self.info.char_to_unicode(code).filter(|text| !text.chars().all(|c| c.is_control() || c == '\u{fffd}'));
-        // The library forgets it where the file changes a few codes of it: TeX keeps its ligatures there.
+        // The library ignores the built-in encoding if the file changes some of its codes: TeX has its ligatures there.
         let text = text.or_else(|| self.own_encoding.get(&byte).map(char::to_string));
         text.or_else(|| (32..127).contains(&byte).then(|| char::from(byte).to_string()).filter(|_| !self.type3))
     }
@@ -210,7 +210,7 @@ fn own_encoding(file: &File, font: &Dict) -> HashMap<u8, char> {
     told.unwrap_or_default()
 }
 
-/// Whether the glyphs of a TrueType font are found by the codes of the Macintosh (platform 1) and by no others.
+/// Whether a TrueType font has only a Macintosh character map (platform 1).
 fn has_only_mac_codes(data: &[u8]) -> bool {
     let number = |at: usize| Some(u16::from_be_bytes([*data.get(at)?, *data.get(at + 1)?]));
     let platforms = || -> Option<Vec<(u16, u16)>> {
@@ -223,7 +223,7 @@ fn has_only_mac_codes(data: &[u8]) -> bool {
     platforms().is_some_and(|all| !all.is_empty() && all.iter().all(|codes| *codes == (1, 0)))
 }
 
-/// Names that number glyphs instead of naming characters: `g12`, `cid:12`, `glyph12`, `index12`.
+/// Glyph names that are just numbers: `g12`, `cid:12`, `glyph12`, `index12`.
 fn is_glyph_number(name: &str) -> bool {
     let rest = name.trim_start_matches(|c: char| c.is_ascii_alphabetic());
     let word = &name[..name.len() - rest.len()];
@@ -248,7 +248,7 @@ fn has_two_bytes(info: &FontInfo) -> bool {
     }
 }
 
-/// The letters of a Type 3 font are drawn in units of its own.
+/// Type 3 fonts define their own units.
 fn type3_height(dict: &Dict) -> f32 {
     let numbers = |key: &str| -> Vec<f32> {
         dict.get(key).and_then(Object::as_array).into_iter().flatten().filter_map(number).collect()
@@ -256,7 +256,7 @@ fn type3_height(dict: &Dict) -> f32 {
     match (numbers("FontBBox").as_slice(), numbers("FontMatrix").as_slice()) {
         ([_, bottom, _, top], [_, _, _, scale, ..]) if top > bottom => {
             let height = (top - bottom) * scale.abs();
-            // A font made for a size below 1 has letters of many units.
+            // A font designed for a size below 1 has letters of many units.
             if (0.05..2000.0).contains(&height) { height } else { 1.0 }
         }
         (_, [_, _, _, scale, ..]) if scale.abs() > 0.02 => scale.abs() * 10.0,

@@ -1,4 +1,4 @@
-//! What a viewer shows on top of a page: the values of form fields, notes, text boxes and stamps.
+//! Annotations on top of a page: form field values, notes, text boxes and stamps.
 
 use pdf_oxide::object::Object;
 
@@ -14,16 +14,16 @@ use super::{
     state::State,
 };
 
-/// On one page: each is looked for among the words of the page.
-const MOST_ANNOTATIONS: usize = 5000;
-/// Annotation flags (table 165): hidden, and not to be shown on a screen.
+/// Maximum annotations per page: each is compared with the words of the page.
+const MAX_ANNOTATIONS: usize = 5000;
+/// Annotation flags (table 165): hidden, and not shown on screen.
 const HIDDEN: i64 = 1 << 1;
 const NO_VIEW: i64 = 1 << 5;
 /// Field flags (tables 226 and 228).
 const PASSWORD: i64 = 1 << 13;
 const PUSH_BUTTON: i64 = 1 << 16;
 
-/// Something that lies on a page.
+/// A text to be placed on a page.
 #[derive(Debug)]
 pub(super) struct Extra {
     pub(super) area: Area,
@@ -34,18 +34,18 @@ pub(super) struct Extra {
 pub(super) enum What {
     Field(String),
     Check(bool),
-    /// Words of its own: a note, a text box, a stamp, a button.
+    /// Text of a note, text box, stamp or button.
     Note(String),
     Comment(String),
-    /// What the file says that a picture shows.
+    /// Alternative text of a figure.
     Figure(String),
-    /// Where a click on it leads.
+    /// Target of a link.
     Link(String),
-    /// A viewer does not show it.
+    /// Not shown by a viewer.
     Hidden(String),
 }
 
-/// What the whole document says about its form.
+/// Form settings of the whole document.
 #[derive(Default)]
 pub(super) struct Form {
     need_appearances: bool,
@@ -66,15 +66,15 @@ impl Form {
     }
 }
 
-/// The annotations of a page; `upright` turns the page as a viewer does.
+/// The annotations of a page; `upright` is the page's rotation.
 pub(super) fn extras(runner: &mut Runner<'_>, form: &Form, page: &Dict, upright: Matrix) -> Vec<Extra> {
     let mut out = Vec::new();
     let annotations = runner.file.get(page, "Annots");
     let annotations = annotations.as_array().map(Vec::as_slice).unwrap_or_default();
-    if annotations.len() > MOST_ANNOTATIONS {
-        runner.problem(UnreadWhat::ManyAnnotations.named(&MOST_ANNOTATIONS.to_string()).because(annotations.len()));
+    if annotations.len() > MAX_ANNOTATIONS {
+        runner.problem(UnreadWhat::ManyAnnotations.named(&MAX_ANNOTATIONS.to_string()).because(annotations.len()));
     }
-    for annotation in annotations.iter().take(MOST_ANNOTATIONS) {
+    for annotation in annotations.iter().take(MAX_ANNOTATIONS) {
         let annotation = runner.file.resolve(annotation);
         let Some(dict) = annotation.as_dict() else { continue };
         let Some(rect) = Area::of_corners(&runner.file.numbers(dict, "Rect")) else { continue };
@@ -103,7 +103,7 @@ fn read(runner: &mut Runner<'_>, form: &Form, dict: &Dict, rect: Area, upright: 
         "Stamp" => {
             let name = file.get(dict, "Name").as_name().map(str::to_owned);
             let shown = appearance(runner, form, dict, rect, upright);
-            // A picture has no words; its name says what it is.
+            // A stamp without an appearance is shown by its name.
             let shown = shown.or_else(|| name.filter(|_| file.get(dict, "AP").is_null()));
             match (shown, contents) {
                 (Some(shown), Some(said)) if !squeezed(&shown).contains(&squeezed(&said)) => {
@@ -116,11 +116,11 @@ fn read(runner: &mut Runner<'_>, form: &Form, dict: &Dict, rect: Area, upright: 
             let action = file.dict(dict, "A");
             text(&file.get(&action, "URI")).filter(|uri| !uri.trim().is_empty()).map(What::Link)
         }
-        // `Contents` of these is not shown: the words stand in the annotation that they belong to, or nowhere.
+        // `Contents` of these is not shown: it repeats the parent annotation, or is metadata.
         "Popup" | "Screen" | "Movie" | "Sound" | "3D" | "RichMedia" | "PrinterMark" | "TrapNet" => None,
         "FileAttachment" => {
             let specification = file.dict(dict, "FS");
-            let name = attached::name(file, &specification).unwrap_or_else(|| "without a name".to_owned());
+            let name = attached::name(file, &specification).unwrap_or_else(|| "unnamed".to_owned());
             runner.problem(UnreadWhat::AttachedFile.named(&name));
             contents.map(What::Comment)
         }
@@ -146,7 +146,7 @@ fn widget(runner: &mut Runner<'_>, form: &Form, dict: &Dict, rect: Area, upright
             let shown =
                 appearance(runner, form, dict, rect, upright).filter(|_| !form.need_appearances || said.is_none());
             match (shown, said) {
-                // The value is whole where the appearance is cut at the edge of its box or spaced out in a comb.
+                // The value is complete, while the appearance may be clipped or spaced out.
                 (Some(shown), Some(said)) if squeezed(&said).contains(&squeezed(&shown)) => Some(What::Field(said)),
                 (Some(shown), _) => Some(What::Field(shown)),
                 (None, said) => said.map(What::Field),
@@ -159,7 +159,7 @@ fn squeezed(text: &str) -> String {
     text.chars().filter(|c| !c.is_whitespace()).collect()
 }
 
-/// An entry of a field, or of the fields above it.
+/// A field's entry, or an inherited one.
 fn inherited(file: &File, dict: &Dict, key: &str) -> Object {
     let mut dict = dict.clone();
     for _ in 0..16 {
@@ -185,7 +185,7 @@ fn is_checked(file: &File, dict: &Dict, value: &Object) -> bool {
     value != "Off" && (states.is_empty() || states.contains_key(value))
 }
 
-/// The words of a value; those of a choice are what the list shows for it.
+/// The text of a value; for a choice, the displayed text of the option.
 fn written(file: &File, dict: &Dict, value: &Object) -> Option<String> {
     if let Some(values) = value.as_array() {
         let values: Vec<String> = values.iter().filter_map(|value| written(file, dict, &file.resolve(value))).collect();
@@ -210,7 +210,7 @@ fn written(file: &File, dict: &Dict, value: &Object) -> Option<String> {
     Some(value)
 }
 
-/// The words that the appearance stream draws.
+/// The text drawn by the appearance stream.
 fn appearance(runner: &mut Runner<'_>, form: &Form, dict: &Dict, rect: Area, upright: Matrix) -> Option<String> {
     let file = runner.file;
     let appearances = file.dict(dict, "AP");
@@ -240,7 +240,7 @@ fn appearance(runner: &mut Runner<'_>, form: &Form, dict: &Dict, rect: Area, upr
     (!words.trim().is_empty()).then(|| words.trim().to_owned())
 }
 
-/// Puts `extra` where a reader finds it among the fragments of a page.
+/// Inserts `extra` at its place in reading order among the page's fragments.
 pub(super) fn place(fragments: &mut Vec<Fragment>, extra: &Extra) {
     let area = extra.area;
     match &extra.what {
@@ -288,7 +288,7 @@ fn beside(fragment: &Fragment, area: Area) -> bool {
     fragment.angle == 0 && middle > area.bottom - 0.4 * fragment.size && middle < area.top + 0.4 * fragment.size
 }
 
-/// The nearest words to the left on the same line.
+/// The nearest text to the left on the same line.
 fn label_before(fragments: &[Fragment], area: Area) -> Option<usize> {
     let near = |f: &&(usize, &Fragment)| {
         beside(f.1, area) && f.1.left < area.left && f.1.right <= area.left + f.1.size && area.left - f.1.right < 250.0
@@ -297,7 +297,7 @@ fn label_before(fragments: &[Fragment], area: Area) -> Option<usize> {
     found.iter().filter(near).max_by(|a, b| a.1.right.total_cmp(&b.1.right)).map(|found| found.0)
 }
 
-/// The words right behind a box.
+/// The text right after a box.
 fn label_behind(fragments: &[Fragment], area: Area) -> Option<usize> {
     let near = |f: &&(usize, &Fragment)| {
         beside(f.1, area) && f.1.left >= area.right - 0.3 * f.1.size && f.1.left - area.right < 3.0 * f.1.size
@@ -306,12 +306,12 @@ fn label_behind(fragments: &[Fragment], area: Area) -> Option<usize> {
     found.iter().filter(near).min_by(|a, b| a.1.left.total_cmp(&b.1.left)).map(|found| found.0)
 }
 
-/// As a fragment of its own, behind what stands above it.
+/// Inserts it as a fragment of its own, after the text above it.
 fn insert(fragments: &mut Vec<Fragment>, area: Area, text: &str) {
     let size = area.height().clamp(6.0, 12.0);
     let y = if area.height() > 2.0 * size { area.top - size } else { area.bottom + 0.25 * area.height() };
     let new = Fragment { left: area.left, right: area.right, y, size, text: text.to_owned(), ..Fragment::default() };
-    // The nearest one above that overlaps it, else the last one above.
+    // The nearest overlapping one above, else the last one above.
     let above = |f: &Fragment| f.angle == 0 && (f.y > y + 0.3 * size || (f.same_line(y) && f.right <= area.left));
     let over = |f: &Fragment| above(f) && f.left < area.right && f.right > area.left;
     let nearest = |test: &dyn Fn(&Fragment) -> bool| {

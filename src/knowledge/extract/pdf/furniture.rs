@@ -1,8 +1,8 @@
-//! Page numbers and running headers and footers: left out only where the pages themselves show what they are.
+//! Removes page numbers and running headers and footers, but only if the pages prove what they are.
 //!
-//! A page number is a number that stands at one place of several pages and advances with them. A running line says the
-//! same, letter by letter, at the same place of several pages; it is kept once, where it comes first. A cell of a
-//! table is neither, and no page loses its last words.
+//! A page number is a number at the same place on several pages that increases with them. A running line is identical,
+//! letter by letter, at the same place on several pages; its first occurrence is kept. Table cells are never removed,
+//! nor the last words of a page.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,9 +12,9 @@ use super::{
     table,
 };
 
-/// Share of a page's height at its top and bottom where headers and footers stand.
+/// Share of a page's height, at top and bottom, where headers and footers are.
 const MARGIN: f32 = 0.12;
-/// Before or after a number they say that it counts pages.
+/// Words beside a number that mark it as a page number.
 const PAGE_WORDS: [&str; 24] = [
     "page",
     "pages",
@@ -41,7 +41,8 @@ const PAGE_WORDS: [&str; 24] = [
     "页",
     "ページ",
 ];
-/// From here on a number may be a year, an order, a room: a page number only if there are so many pages, or it says so.
+/// From here on a number may be a year, an order or a room: a page number only if there are that many pages, or if
+/// marked.
 const FIRST_DOUBTFUL: i64 = 1000;
 const JOINING_WORDS: [&str; 12] = ["of", "from", "из", "von", "de", "sur", "di", "av", "van", "z", "af", "第"];
 
@@ -51,22 +52,22 @@ struct Line {
     y: f32,
 }
 
-/// What a text may be as a page number.
+/// An interpretation of a text as a page number.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a sign of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "independent flags")]
 struct Counter {
-    /// The text with its number taken out.
+    /// The text without its number.
     template: String,
     roman: bool,
-    /// Other words stand beside it, which are to be kept once.
+    /// Has other words, which are kept once.
     has_words: bool,
-    /// It says that it counts pages.
+    /// Has a word for "page".
     says_page: bool,
-    /// By a word that means nothing else; "с 2019" and "p 5" may say other things.
+    /// That word is unambiguous, unlike "с" in "с 2019" and "p" in "p 5".
     surely: bool,
 }
 
-pub(super) fn take_out(pages: &mut [Page], report: &mut Report) {
+pub(super) fn remove_furniture(pages: &mut [Page], report: &mut Report) {
     if pages.len() < 2 {
         return;
     }
@@ -86,7 +87,7 @@ pub(super) fn take_out(pages: &mut [Page], report: &mut Report) {
             }
         }
     }
-    // The first page and those that open a chapter go without.
+    // The first page and chapter openings have none.
     let often = (pages.len() / 2).clamp(2, 3);
     let chains: HashMap<(String, i32), HashMap<usize, bool>> =
         seen.into_iter().map(|(key, on)| (key, chained(&on, often))).collect();
@@ -115,7 +116,7 @@ pub(super) fn take_out(pages: &mut [Page], report: &mut Report) {
             }
             true
         };
-        // From the edges inwards, up to the first line that is not furniture.
+        // From the edges inwards, up to the first line that is kept.
         let top = (0..lines.len()).take_while(|index| drop(*index, &mut drops)).count();
         let bottom = (top..lines.len()).rev().take_while(|index| drop(*index, &mut drops)).count();
         for (index, line) in lines.iter().enumerate().take(lines.len() - bottom).skip(top) {
@@ -123,7 +124,7 @@ pub(super) fn take_out(pages: &mut [Page], report: &mut Report) {
             if artifact && drop(index, &mut drops) {
                 continue;
             }
-            // A number beside words that do not run.
+            // A page number beside words that are not a running line.
             for at in line.fragments.iter().filter(|at| !in_tables.contains(at)) {
                 if let Some(kind) = numbers.get(&(page, *at)).filter(|_| line.fragments.len() > 1) {
                     drops.push((page, *at, *kind));
@@ -141,7 +142,7 @@ fn remove(pages: &mut [Page], drops: &[(usize, usize, LeftOutKind)], report: &mu
     }
     for (number, page) in pages.iter_mut().enumerate() {
         let Some(dropped) = by_page.get(&number) else { continue };
-        // Never the last words of a page.
+        // Never remove the last words of a page.
         if dropped.len() >= page.fragments.len() {
             continue;
         }
@@ -175,7 +176,7 @@ fn may_run(page: &Page, line: &Line) -> bool {
     artifact || line.y > page.top - margin || line.y < page.bottom + margin
 }
 
-/// Top to bottom. Text that does not lie level is furniture only where the file marks it so.
+/// Top to bottom. Rotated text is only a candidate if the file marks it as an artifact.
 fn lines(page: &Page) -> Vec<Line> {
     let mut order: Vec<usize> =
         (0..page.fragments.len()).filter(|at| page.fragments[*at].angle == 0 || page.fragments[*at].artifact).collect();
@@ -199,8 +200,8 @@ fn lines(page: &Page) -> Vec<Line> {
     lines
 }
 
-/// The pages of `on` that follow each other, but for one in between (left and right pages differ), at least `often`;
-/// and whether the page repeats one before it.
+/// The pages of `on` in runs of at least `often`, allowing gaps of one (left and right pages differ), each with whether
+/// the page repeats an earlier one.
 fn chained(on: &[usize], often: usize) -> HashMap<usize, bool> {
     let mut out = HashMap::new();
     let mut pages = on.to_vec();
@@ -211,10 +212,10 @@ fn chained(on: &[usize], often: usize) -> HashMap<usize, bool> {
     out
 }
 
-/// Pages, indexes of fragments and values that count alike.
+/// (page, fragment index, value) of texts with the same interpretation.
 type Sequences = HashMap<(Counter, i32), Vec<(usize, usize, i64)>>;
 
-/// The fragments, by page and index, that a sequence over the pages shows to be page numbers.
+/// The fragments, by page and index, that are proven page numbers.
 fn page_numbers(pages: &[Page]) -> HashMap<(usize, usize), LeftOutKind> {
     let mut found = Sequences::new();
     for (number, page) in pages.iter().enumerate() {
@@ -241,8 +242,8 @@ fn page_numbers(pages: &[Page]) -> HashMap<(usize, usize), LeftOutKind> {
         let Some((usual, on)) = offsets.into_iter().max_by_key(|(usual, on)| (on.len(), -usual.abs())) else {
             continue;
         };
-        // Two pages show little: there the number must be the page's own.
-        // Years rise from page to page too, and what is left out here is lost.
+        // With only two pages the number must match the page itself: years also increase from page to page, and removed
+        // text is lost.
         let most = i64::try_from(pages.len()).unwrap_or(i64::MAX);
         let large = places.iter().any(|(.., value)| *value >= FIRST_DOUBTFUL);
         if large && !counter.surely && !(-most..=most).contains(&usual) {
@@ -266,7 +267,7 @@ fn page_numbers(pages: &[Page]) -> HashMap<(usize, usize), LeftOutKind> {
     out
 }
 
-/// The ways in which a text can be the number of a page.
+/// The possible interpretations of a text as a page number.
 fn counters(text: &str) -> Vec<(Counter, i64)> {
     if text.is_empty() || text.chars().count() > 80 {
         return Vec::new();
@@ -281,7 +282,7 @@ fn counters(text: &str) -> Vec<(Counter, i64)> {
     }
     for (start, end) in runs.iter().copied().filter(|(start, end)| end - start <= 4) {
         let (before, after) = (&text[..start], &text[end..]);
-        // Parts of other numbers: 1.5, 2/2026 without a total, 12:30.
+        // Part of another number: 1.5, 2/2026 without a total, 12:30.
         if before.ends_with(['.', ',', ':']) || after.starts_with(['.', ',', ':']) && after.len() > 1 {
             continue;
         }
@@ -313,7 +314,7 @@ fn counter(before: &str, after: &str, numbers: usize, roman: bool) -> Option<Cou
             _ => has_words = true,
         }
     }
-    // Beside a number that counts pages there may be their total.
+    // The page number may be followed by the total.
     let total = numbers == 2 && !has_words;
     let fits = numbers == 1 || says_page || total;
     let template = format!("{}#{}", before.trim(), after.trim());

@@ -1,4 +1,4 @@
-//! Matrices and rectangles of a page.
+//! Matrices and rectangles in page coordinates.
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Matrix(pub(super) [f32; 6]);
@@ -10,7 +10,7 @@ impl Matrix {
         <[f32; 6]>::try_from(numbers).map_or(Self::IDENTITY, Matrix)
     }
 
-    /// First `self`, then `next`.
+    /// Applies `self` first, then `next`.
     #[expect(clippy::many_single_char_names, reason = "the standard's own names (ISO 32000-1, 8.3.3)")]
     pub(super) fn then(self, next: Matrix) -> Matrix {
         let ([a, b, c, d, e, f], [p, q, r, s, t, u]) = (self.0, next.0);
@@ -23,17 +23,17 @@ impl Matrix {
         (a * x + c * y + e, b * x + d * y + f)
     }
 
-    /// Length of what is 1 wide before.
+    /// The length of a horizontal unit vector after the transformation.
     pub(super) fn across(self) -> f32 {
         self.0[0].hypot(self.0[1])
     }
 
-    /// Length of what is 1 high before.
+    /// The length of a vertical unit vector after the transformation.
     pub(super) fn up(self) -> f32 {
         self.0[2].hypot(self.0[3])
     }
 
-    /// Rectangles stay rectangles.
+    /// Whether rectangles stay axis-aligned.
     pub(super) fn is_upright(self) -> bool {
         let [a, b, c, d, ..] = self.0;
         let small = 0.001 * (a.abs() + b.abs() + c.abs() + d.abs());
@@ -85,7 +85,7 @@ impl Area {
         }
     }
 
-    /// The smallest one with both in it.
+    /// The bounding box of both.
     pub(super) fn around(self, other: Area) -> Area {
         Area {
             left: self.left.min(other.left),
@@ -95,7 +95,6 @@ impl Area {
         }
     }
 
-    /// As a mirror shows it: what was read to the left is read to the right.
     pub(super) fn mirrored(self) -> Area {
         Area { left: -self.right, right: -self.left, ..self }
     }

@@ -1,17 +1,17 @@
-//! Indexes of objects (`xref`) that lead to other objects than they say.
+//! Cross-reference tables (`xref`) with wrong offsets.
 //!
-//! The library takes what it finds there, and a page would have the words of another. Where many entries are wrong, the
-//! library is kept from the index: it looks for the objects themselves then, as viewers do.
+//! The library trusts the offsets, and would read one page's text as another's. If many entries are wrong, the table is
+//! disabled, so that the library searches for the objects, as viewers do.
 
 const START: &[u8] = b"startxref";
-/// As long, and no word that a file has.
+/// Same length, and not a keyword.
 const NO_START: &[u8] = b"startxxxx";
 /// More entries than a file can have objects.
-const MOST_ENTRIES: usize = 10_000_000;
-/// One wrong entry in so many is too many.
+const MAX_ENTRIES: usize = 10_000_000;
+/// A table is wrong if more than one entry in this many is.
 const TOO_MANY: usize = 10;
 
-/// Takes the ways to the indexes out, if many of their entries are wrong.
+/// Disables the cross-reference tables if many of their entries are wrong.
 pub(super) fn mend(bytes: &mut [u8]) {
     let base = position(bytes, b"%PDF-", 0).unwrap_or(0);
     let (mut all, mut wrong, mut at) = (0, 0, 0);
@@ -21,7 +21,7 @@ pub(super) fn mend(bytes: &mut [u8]) {
             let (entries, mistaken) = judge(bytes, at, base);
             (all, wrong) = (all + entries, wrong + mistaken);
         }
-        if all > MOST_ENTRIES {
+        if all > MAX_ENTRIES {
             return;
         }
     }
@@ -35,13 +35,13 @@ pub(super) fn mend(bytes: &mut [u8]) {
     }
 }
 
-/// How many entries of objects the index has that begins here, and how many of them lead to another object.
+/// The number of object entries in the table at this position, and how many of them are wrong.
 fn judge(bytes: &[u8], at: usize, base: usize) -> (usize, usize) {
     let mut words = bytes[at..].split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).peekable();
     let (mut all, mut wrong) = (0, 0);
-    // Sections of `first count`, and for each object `offset generation n`.
+    // Sections of `first count`, followed by `offset generation n` per object.
     while let (Some(first), Some(count)) = (words.next().and_then(number), words.next().and_then(number)) {
-        for id in first..first.saturating_add(count.min(MOST_ENTRIES)) {
+        for id in first..first.saturating_add(count.min(MAX_ENTRIES)) {
             let (Some(offset), Some(_), Some(kind)) = (words.next().and_then(number), words.next(), words.next())
             else {
                 return (all, wrong);
@@ -56,7 +56,7 @@ fn judge(bytes: &[u8], at: usize, base: usize) -> (usize, usize) {
     (all, wrong)
 }
 
-/// The number of the object that begins here.
+/// The number of the object that starts at this position.
 fn object_at(bytes: &[u8], at: usize) -> Option<usize> {
     let rest = bytes.get(at..)?;
     let mut words = rest[..rest.len().min(40)].split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());

@@ -1,4 +1,4 @@
-//! Optional content (8.11): which layers a viewer does not show when it opens the file.
+//! Optional content (8.11): layers that are hidden by default.
 
 use std::collections::HashSet;
 
@@ -25,7 +25,7 @@ impl Layers {
             off.remove(&layer);
         }
         off.extend(references(file, &standard, "OFF"));
-        // Layers that are switched by what the file is opened for.
+        // Layers that are switched by usage (view, print, export).
         for usage in file.array(&standard, "AS") {
             let Some(usage) = usage.as_dict() else { continue };
             if file.get(usage, "Event").as_name() != Some("View") {
@@ -46,7 +46,7 @@ impl Layers {
         Layers { off }
     }
 
-    /// Whether content of this group, or of this membership in groups, is not shown.
+    /// Whether content of this group or membership is hidden.
     pub(super) fn hides(&self, file: &File, layer: &Object) -> bool {
         if layer.as_reference().is_some_and(|reference| self.off.contains(&reference)) {
             return true;
@@ -74,7 +74,7 @@ impl Layers {
         !shown
     }
 
-    /// A visibility expression: `[/And ...]`, `[/Or ...]`, `[/Not ...]`.
+    /// Evaluates a visibility expression: `[/And ...]`, `[/Or ...]`, `[/Not ...]`.
     fn shows(&self, file: &File, expression: &[Object], depth: usize) -> bool {
         let Some((operator, operands)) = expression.split_first() else { return true };
         if depth > 32 {

@@ -1,12 +1,12 @@
-//! From fragments (pieces of a line) to headings, paragraphs, lists and tables.
+//! From fragments (parts of a line) to headings, paragraphs, lists and tables.
 //!
-//! Lengths are points; y grows upwards; an em is the font size.
+//! Lengths are in points; y grows upwards; an em is the font size.
 
 use std::collections::HashMap;
 
 use super::{super::table::Table, table, words::Words};
 
-/// A piece of a line: characters on one baseline without a wide gap.
+/// A part of a line: characters on one baseline without a wide gap.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Fragment {
     pub(super) text: String,
@@ -16,13 +16,13 @@ pub(super) struct Fragment {
     pub(super) y: f32,
     pub(super) size: f32,
     pub(super) bold: bool,
-    /// Degrees by which its line is turned on the page as it is shown; `left` and `y` are in a frame turned with it.
+    /// Rotation of its line in degrees; `left` and `y` are in the rotated frame.
     pub(super) angle: i16,
-    /// The file says that it is no content (14.8.2.2), which is no proof.
+    /// Marked as an artifact (14.8.2.2), which is not reliable.
     pub(super) artifact: bool,
-    /// Left and right ends of its words, where they are known.
+    /// Left and right end of each word, if known.
     pub(super) words: Vec<(f32, f32)>,
-    /// Words of annotations that belong here.
+    /// Texts of annotations at this place.
     pub(super) notes: Vec<String>,
 }
 
@@ -40,8 +40,8 @@ pub(super) struct Page {
 }
 
 impl Page {
-    /// Text flows down, or up again to the right (a column, a cell). A stream that often goes up without going right
-    /// was written in an order of its own.
+    /// Text flows down, or back up to the right (a column, a cell). A stream that often goes up without going right has
+    /// its own order.
     pub(super) fn is_disordered(&self) -> bool {
         let back = |pair: &[Fragment]| {
             let (before, after) = (&pair[0], &pair[1]);
@@ -61,7 +61,7 @@ pub(super) enum Part {
     Table(Table),
 }
 
-/// The size of running text, and the sizes of headings above it, largest first.
+/// Font size of body text, and heading sizes, largest first.
 pub(super) struct HeadingSizes {
     body: f32,
     larger: Vec<f32>,
@@ -83,7 +83,7 @@ impl HeadingSizes {
         HeadingSizes { body, larger: larger.into_iter().map(|size| size as f32 / 2.0).collect() }
     }
 
-    /// 1 to 6, or `None` for running text.
+    /// Heading level 1 to 6, or `None` for body text.
     fn level(&self, line: &Fragment, text: &str) -> Option<u8> {
         let letters = text.chars().filter(|c| c.is_alphabetic()).count();
         let set_off = is_large(line, self.body)
@@ -96,7 +96,7 @@ impl HeadingSizes {
     }
 }
 
-/// Authors and dates are often a little larger than the text; headings of that size are bold.
+/// Authors and dates are often slightly larger than body text; headings of that size are bold.
 fn is_large(fragment: &Fragment, body: f32) -> bool {
     fragment.size >= 1.25 * body || (fragment.bold && fragment.size >= 1.08 * body)
 }
@@ -115,7 +115,7 @@ pub(super) fn parts(page: &Page, sizes: &HeadingSizes, words: &Words) -> Vec<Par
     parts
 }
 
-/// The fragments of a line, as one.
+/// Merges the fragments of each line.
 fn lines(fragments: &[Fragment]) -> Vec<Fragment> {
     let mut lines: Vec<Fragment> = Vec::new();
     for fragment in fragments {
@@ -150,7 +150,7 @@ fn flow(fragments: &[Fragment], sizes: &HeadingSizes, words: &Words, parts: &mut
         start = end;
         let notes: Vec<String> = paragraph.iter().flat_map(|line| line.notes.iter().cloned()).collect();
         let level = sizes.level(&paragraph[0], &text).filter(|_| paragraph.len() <= 3);
-        // A large "1. Introduction" is a heading, a bold "1. First" may be an item.
+        // A large "1. Introduction" is a heading, a bold "1. First" may be a list item.
         let item = list_item(&text).filter(|_| level.is_none() || !is_large(&paragraph[0], sizes.body));
         if let Some(item) = item {
             match parts.last_mut() {
@@ -182,10 +182,10 @@ fn breaks(paragraph: &[Fragment], next: &Fragment, edge: f32, sizes: &HeadingSiz
     let down = last.y - next.y;
     let begins_sentence = next.text.trim_start().chars().next().is_none_or(|c| !c.is_lowercase());
     if down < 0.0 {
-        // Up again: the next column. A sentence may go on there.
+        // Back up means the next column, in which a sentence may continue.
         return begins_sentence || ends_sentence(&last.text);
     }
-    // What follows a list marker hangs below its text, and the lines of one paragraph are evenly spaced.
+    // Text after a list marker is indented, and lines of a paragraph are evenly spaced.
     let leading = if paragraph.len() > 1 { paragraph[paragraph.len() - 2].y - last.y } else { 1.6 * last.size };
     if down > 1.3 * leading.max(1.1 * last.size) {
         return true;
@@ -201,7 +201,7 @@ fn ends_sentence(text: &str) -> bool {
     text.trim_end_matches([' ', '"', '»', '”', ')']).ends_with(['.', '!', '?', ':', '…'])
 }
 
-/// The length in bytes of a bullet or number that starts a list item, with the space behind it.
+/// Byte length of a bullet or number at the start of a list item, with the space after it.
 fn marker(text: &str) -> Option<usize> {
     let text_start = text.len() - text.trim_start().len();
     let rest = &text[text_start..];

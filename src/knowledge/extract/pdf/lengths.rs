@@ -1,17 +1,17 @@
-//! Streams whose `/Length` is wrong: the end of their data is where `endstream` stands.
+//! Streams with a wrong `/Length`: their data ends at `endstream`.
 //!
-//! The library looks for `endstream` only where it finds nothing that it understands behind the data. A length that is
-//! too short by chance cuts a page off between two words, and nobody hears of it. Such lengths are made unreadable before
-//! the library sees the file: without one it looks for the end.
+//! The library only searches for `endstream` if it cannot parse what follows the data. A `/Length` that is too short
+//! may silently cut a page off between two words. So wrong lengths are disabled before the library opens the file:
+//! without one it searches for the end.
 
-/// A dictionary of a stream is shorter.
+/// Maximum size of a stream dictionary.
 const LONGEST_DICTIONARY: usize = 64 << 10;
 const END: &[u8] = b"endstream";
 const KEY: &[u8] = b"/Length";
-/// As long as the key, and no key.
+/// Same length as the key, and not a key.
 const NO_KEY: &[u8] = b"/L_ngth";
 
-/// Takes the lengths out that do not lead to the end of their stream, and ends a stream in which the file breaks off.
+/// Disables lengths that do not match the end of their stream, and terminates a stream at which the file is cut off.
 pub(super) fn mend(bytes: &mut Vec<u8>) {
     let mut wrong = Vec::new();
     let mut broken = Vec::new();
@@ -60,8 +60,8 @@ pub(super) fn mend(bytes: &mut Vec<u8>) {
     }
 }
 
-/// Where a line begins that was to be `endstream` before the end of its object and is cut short, and where it ends. With
-/// the end of the line before there is room for the whole word.
+/// Start and end of a truncated `endstream` line before the end of its object. Together with the preceding line end
+/// there is room for the whole keyword.
 fn broken_end(bytes: &[u8], end: usize) -> Option<(usize, usize)> {
     let before = &bytes[end.saturating_sub(40)..end];
     let word = before.trim_ascii_end();
@@ -72,7 +72,7 @@ fn broken_end(bytes: &[u8], end: usize) -> Option<(usize, usize)> {
     (is_cut && end - from >= END.len()).then_some((from, end))
 }
 
-/// Behind the end of the line that `stream` stands on; `None` where the word means something else.
+/// Position after the line end that follows `stream`; `None` if it is not the keyword.
 fn data_start(bytes: &[u8], at: usize) -> Option<usize> {
     match bytes.get(at..)? {
         [b'\r', b'\n', ..] => Some(at + 2),
@@ -81,7 +81,7 @@ fn data_start(bytes: &[u8], at: usize) -> Option<usize> {
     }
 }
 
-/// Where the only `/Length` of a dictionary stands, and its value, if that stands there itself.
+/// Position and value of a dictionary's only `/Length`, if it is direct.
 fn length(dictionary: &[u8], offset: usize) -> Option<(usize, usize)> {
     let mut keys = dictionary
         .windows(KEY.len() + 1)

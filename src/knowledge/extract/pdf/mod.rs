@@ -1,12 +1,13 @@
-//! PDF: `pdf_oxide` reads the objects, streams and fonts; what a page paints is told here.
+//! PDF: `pdf_oxide` reads objects, streams and fonts; text and layout are extracted here.
 //!
-//! `file` opens and repairs, `content` runs the content streams to the glyphs of a `scene`, `visible` judges which of them a reader
-//! sees, `runs` makes pieces of lines of them, `forms` adds what lies on top of the page, `furniture` takes out what
-//! is on every page, and `layout` and `table` make blocks. The order of reading is that of the content stream:
-//! Chromium, LibreOffice and LaTeX write it so. Where a stream has no such order, `order` goes by place.
+//! `file` opens and repairs, `content` interprets the content streams into the glyphs of a `scene`, `visible` decides
+//! which of them a reader sees, `runs` groups them into parts of lines, `forms` adds annotations, `furniture` removes
+//! repeated headers, footers and page numbers, and `layout` and `table` make blocks. The reading order is that of the
+//! content stream, as written by Chromium, LibreOffice and LaTeX; for a stream without such an order, `order` derives
+//! it from positions.
 //!
-//! The library's own page texts are not used: they lose or misplace the ends of lines in tagged files, mix up lines of
-//! two-column pages, tear table cells apart, and cannot say what a viewer does not show.
+//! The library's own page text is not used: it loses or misplaces line ends in tagged files, mixes lines of two-column
+//! pages, breaks table cells apart, and does not detect invisible text.
 
 mod attached;
 mod columns;
@@ -44,15 +45,15 @@ use file::File;
 use layout::{Page, Part};
 use page::Reader;
 
-/// Pages that a page tree may name more than once: the library looks for each of them anew.
-const MOST_AGAIN: usize = 1000;
-/// Parts that could not be read, of those that are named.
-const MOST_UNREAD: usize = 50;
+/// Maximum repeated pages in the page tree: the library searches the tree for each.
+const MAX_REPEATED_PAGES: usize = 1000;
+/// Maximum unread parts listed.
+const MAX_UNREAD: usize = 50;
 
 pub(super) fn extract(bytes: &[u8], limits: &Limits) -> Result<Extracted, ExtractError> {
     let file = File::open(bytes)?;
     let leaves = leaves(&file)?;
-    // `/Count` is only a claim, and the library walks the whole tree for each page that it promises.
+    // `/Count` is unreliable, and the library walks the whole tree for each page it claims.
     let count = file.document.page_count().map_err(file::error)?;
     let count = if leaves > 0 { count.min(leaves) } else { count };
     let mut builder = Builder::new(limits);
@@ -73,10 +74,10 @@ pub(super) fn extract(bytes: &[u8], limits: &Limits) -> Result<Extracted, Extrac
         let missing = file.missing.get();
         found.unread.insert(0, UnreadWhat::MissingEnd.with(missing));
     }
-    if file.cut_off && found.is_mostly_untold() {
+    if file.cut_off && found.is_mostly_unmapped() {
         return Err(ExtractError::malformed("the end of the file is missing, and with it the fonts of its text"));
     }
-    furniture::take_out(&mut pages, builder.report());
+    furniture::remove_furniture(&mut pages, builder.report());
     fill(&mut builder, &pages)?;
     found.report(&mut builder);
     let mut document = builder.finish(Kind::Pdf, u32::try_from(count).ok());
@@ -107,18 +108,18 @@ fn number(index: usize) -> u32 {
     u32::try_from(index + 1).unwrap_or(u32::MAX)
 }
 
-/// What the pages gave besides text.
+/// Findings besides the text.
 #[derive(Debug, Default)]
 struct Found {
     unread: Vec<UnreadPart>,
-    /// By name: characters that a font did not tell, and all that it set.
+    /// Per font name: characters without a known mapping, and all characters.
     fonts: BTreeMap<String, (u64, u64)>,
     pages_without_text: Vec<u32>,
-    /// Pages of these whose text seems to be drawn as shapes.
+    /// Those of `pages_without_text` whose text seems to be drawn as shapes.
     outlined: Vec<u32>,
-    /// Pages with some text, and with words in a picture or in a font that does not tell them.
+    /// Pages with some text, and with words in an image or in a font without a character map.
     partly_unreadable: Vec<u32>,
-    /// Destinations of links that have been said.
+    /// Link destinations already written.
     links: HashSet<String>,
     hidden: bool,
     pictures: u32,
@@ -126,15 +127,15 @@ struct Found {
 }
 
 impl Found {
-    /// Fonts that told too little; a letter missing here and there stands in the text as U+FFFD.
+    /// Fonts with too many unknown characters; single ones are written as U+FFFD.
     fn unreadable_fonts(&self) -> Vec<String> {
-        let bad = self.fonts.iter().filter(|(_, (untold, all))| *untold >= 20 || *untold * 5 >= (*all).max(1));
-        bad.filter(|(_, (untold, _))| *untold > 0).map(|(name, _)| name.clone()).collect()
+        let bad = self.fonts.iter().filter(|(_, (unmapped, all))| *unmapped >= 20 || *unmapped * 5 >= (*all).max(1));
+        bad.filter(|(_, (unmapped, _))| *unmapped > 0).map(|(name, _)| name.clone()).collect()
     }
 
-    fn is_mostly_untold(&self) -> bool {
-        let (untold, all) = self.fonts.values().fold((0, 0), |sum, (untold, all)| (sum.0 + untold, sum.1 + all));
-        untold * 2 > all
+    fn is_mostly_unmapped(&self) -> bool {
+        let (unmapped, all) = self.fonts.values().fold((0, 0), |sum, (unmapped, all)| (sum.0 + unmapped, sum.1 + all));
+        unmapped * 2 > all
     }
 
     fn report(&mut self, builder: &mut Builder) {
@@ -148,8 +149,8 @@ impl Found {
         report.pages_without_text.clone_from(&self.pages_without_text);
         report.pages_partly_unreadable.clone_from(&self.partly_unreadable);
         report.images_without_text = self.pictures;
-        report.unread = self.unread.iter().take(MOST_UNREAD).cloned().collect();
-        if let Some(more) = self.unread.len().checked_sub(MOST_UNREAD + 1) {
+        report.unread = self.unread.iter().take(MAX_UNREAD).cloned().collect();
+        if let Some(more) = self.unread.len().checked_sub(MAX_UNREAD + 1) {
             report.unread.push(UnreadWhat::More.with(more + 1));
         }
         if self.disordered {
@@ -157,22 +158,22 @@ impl Found {
         }
     }
 
-    /// Why there is no text, where it is known. A file that could not be read is an error; other ways may read the others' pages.
+    /// Why there is no text, if known. `Err` for an unreadable file; otherwise OCR may still read the pages.
     fn no_text_reason(&self, cut_off: bool) -> Result<Option<String>, ExtractError> {
         let fonts = self.unreadable_fonts();
         if cut_off {
-            let reason = "the end of the file is missing, and what is left has no text that could be read";
+            let reason = "the end of the file is missing, and the rest has no readable text";
             return Err(ExtractError::malformed(reason));
         }
         if let Some(problem) = self.unread.iter().find(|problem| problem.is_unreadable()) {
             return Err(ExtractError::malformed(format!("its pages could not be read: {problem}")));
         }
         Ok(if !fonts.is_empty() {
-            Some(format!("its fonts do not tell which characters they show ({})", fonts.join(", ")))
+            Some(format!("its fonts have no usable character map ({})", fonts.join(", ")))
         } else if !self.outlined.is_empty() {
             Some("it seems to be drawn as shapes".to_owned())
         } else if self.hidden {
-            Some("all of it is hidden from a reader of the pages".to_owned())
+            Some("all of its text is hidden".to_owned())
         } else if self.pages_without_text.is_empty() {
             let unread = self.unread.iter().find(|problem| problem.page.is_some());
             Some(unread.map_or_else(
@@ -189,9 +190,9 @@ fn list(pages: &[u32]) -> String {
     pages.iter().take(20).map(u32::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// Pages that can be reached from the root of the page tree, 0 where the tree is so odd that only the library can tell.
-/// A tree that comes back to itself is refused here: the library would walk it for minutes. Programs that take pages out
-/// leave one empty node in many places, which is no harm.
+/// Number of pages reachable from the root of the page tree; 0 if the tree is too irregular, so that only the library
+/// can tell. A cyclic tree is rejected: the library would walk it for minutes. An empty node in several places is
+/// harmless; programs that delete pages leave it.
 fn leaves(file: &File) -> Result<usize, ExtractError> {
     let root = file.document.catalog().ok().and_then(|catalog| catalog.as_dict()?.get("Pages")?.as_reference());
     let (mut seen, mut above) = (HashSet::new(), HashSet::new());
@@ -203,13 +204,13 @@ fn leaves(file: &File) -> Result<usize, ExtractError> {
             continue;
         }
         if !above.insert(node) {
-            return Err(ExtractError::malformed("its page tree contains itself"));
+            return Err(ExtractError::malformed("its page tree is cyclic"));
         }
         open.push((node, true));
         let Ok(object) = file.document.load_object(node) else { continue };
         again += usize::from(!seen.insert(node));
-        if again > MOST_AGAIN {
-            return Err(ExtractError::malformed("its page tree names the same pages again and again"));
+        if again > MAX_REPEATED_PAGES {
+            return Err(ExtractError::malformed("its page tree repeats the same pages too often"));
         }
         let Some(kids) = object.as_dict().and_then(|dict| dict.get("Kids")) else {
             leaves += 1;

@@ -1,9 +1,9 @@
-//! The order of reading by place alone, for pages whose content stream has none.
+//! Reading order by position, for pages whose content stream has none.
 
 use super::layout::Fragment;
 
-/// Bands of a page that are looked at together when columns are sought.
-const MOST_BANDS: usize = 80;
+/// Maximum bands to search for columns together.
+const MAX_BANDS: usize = 80;
 
 pub(super) fn by_place(fragments: &[Fragment]) -> Vec<Fragment> {
     let mut angles: Vec<i16> = fragments.iter().map(|f| f.angle).collect();
@@ -17,13 +17,13 @@ pub(super) fn by_place(fragments: &[Fragment]) -> Vec<Fragment> {
     out
 }
 
-/// What stands beside each other in columns of running text is read one after the other, the rest in lines.
+/// Adjacent columns of body text are read one after the other, everything else line by line.
 fn cut(fragments: Vec<Fragment>) -> Vec<Fragment> {
     let bands = bands(fragments);
     let mut out = Vec::new();
     let mut start = 0;
     while start < bands.len() {
-        let last = bands.len().min(start + MOST_BANDS);
+        let last = bands.len().min(start + MAX_BANDS);
         let found = (start + 1..=last).rev().find_map(|end| {
             let joined: Vec<Fragment> = bands[start..end].iter().flatten().cloned().collect();
             columns(&joined).map(|columns| (end, columns))
@@ -40,7 +40,7 @@ fn cut(fragments: Vec<Fragment>) -> Vec<Fragment> {
     out
 }
 
-/// Lines, top to bottom, each left to right; gathered where they overlap.
+/// Lines from top to bottom, each left to right; overlapping fragments form a line.
 fn bands(mut fragments: Vec<Fragment>) -> Vec<Vec<Fragment>> {
     fragments.sort_by(|a, b| b.y.total_cmp(&a.y));
     let mut bands: Vec<Vec<Fragment>> = Vec::new();
@@ -56,7 +56,7 @@ fn bands(mut fragments: Vec<Fragment>) -> Vec<Vec<Fragment>> {
     bands
 }
 
-/// Parts the fragments at a white gap from top to bottom, where both sides are running text.
+/// Splits the fragments at a vertical gap with body text on both sides.
 fn columns(fragments: &[Fragment]) -> Option<(Vec<Fragment>, Vec<Fragment>)> {
     if fragments.len() < 6 {
         return None;

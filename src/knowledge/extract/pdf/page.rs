@@ -1,4 +1,4 @@
-//! Reads one page: from its content and annotations to fragments, and what a reader of it should be told.
+//! Reads one page: converts content and annotations to fragments, and adds to the report.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -16,22 +16,22 @@ use super::{
     layers::Layers,
     layout::Page,
     order,
-    right_to_left::{is_read_to_the_left, mirror},
+    right_to_left::{is_mostly_right_to_left, mirror},
     runs::{self, Rules},
     scene::{Glyph, Scene, Seen},
     state::State,
     visible,
 };
 
-/// Smaller pictures are bullets, lines and icons.
-const SMALLEST_PICTURE: f32 = 36.0;
-/// Bytes of content of one page that are looked at.
-const MOST_CONTENT: usize = 64 << 20;
-/// Characters in a row that their font does not tell: fewer are bullets and signs.
+/// Minimum side of an image, points; smaller ones are bullets, lines and icons.
+const MIN_IMAGE_SIDE: f32 = 36.0;
+/// Maximum bytes of content per page.
+const MAX_CONTENT: usize = 64 << 20;
+/// Minimum run of unknown characters that counts as a word: fewer are bullets and symbols.
 const WORD: usize = 3;
-/// Characters in such words that make a page worth reading from its picture.
-const MANY_UNTOLD: usize = 8;
-/// A picture over so much of a page, with fewer characters than that on it, is a scan with a stamp or a fax's first line.
+/// Unknown characters in such words that make a page worth reading by OCR.
+const MANY_UNMAPPED: usize = 8;
+/// A page with an image covering this share, and few characters, is a scan with a stamp or a fax header.
 const SCAN: f32 = 0.6;
 const FEW: usize = 40;
 
@@ -82,14 +82,16 @@ impl<'a> Reader<'a> {
         for problem in scene.problems.drain(..) {
             found.unread.push(problem.on_page(number));
         }
-        let shows = !scene.pictures.is_empty() || scene.outlines > visible::MANY_OUTLINES || untold(&scene.glyphs) > 0;
+        let shows =
+            !scene.pictures.is_empty() || scene.outlines > visible::MANY_OUTLINES || unmapped(&scene.glyphs) > 0;
         if page.fragments.is_empty() && shows {
-            // Its pictures are what it says: it is named as a page, and they are not counted again.
+            // Listed as a page without text, so its images are not counted separately.
             found.pages_without_text.push(number);
             if scene.pictures.is_empty() && scene.outlines > visible::MANY_OUTLINES {
                 found.outlined.push(number);
             }
-        } else if (shows && !has_own_text) || is_scan(&scene, area) || untold_in_words(&scene.glyphs) >= MANY_UNTOLD {
+        } else if (shows && !has_own_text) || is_scan(&scene, area) || unmapped_in_words(&scene.glyphs) >= MANY_UNMAPPED
+        {
             found.partly_unreadable.push(number);
         } else {
             found.pictures += pictures;
@@ -97,12 +99,12 @@ impl<'a> Reader<'a> {
         page
     }
 
-    /// What a viewer shows of the page, and the matrix that turns it as the viewer does.
+    /// The visible area of the page, and the matrix for its rotation.
     fn frame(&self, index: usize) -> (Area, Matrix) {
         let document = &self.file.document;
         let letter = (0.0, 0.0, 612.0, 792.0);
         let (left, bottom, right, top) = document.get_page_visible_box(index).unwrap_or(letter);
-        // A viewer takes paper of a usual size where the file's has none.
+        // Viewers use a default paper size if the page's is invalid.
         let has_size = (right - left).is_finite() && right - left > 0.0 && (top - bottom).is_finite() && top > bottom;
         let (left, bottom, right, top) = if has_size { (left, bottom, right, top) } else { letter };
         let upright = match document.get_page_rotation(index).unwrap_or(0) {
@@ -123,7 +125,7 @@ impl<'a> Reader<'a> {
         };
         let mut data = Vec::new();
         for part in parts {
-            if data.len() > MOST_CONTENT {
+            if data.len() > MAX_CONTENT {
                 runner.problem(UnreadWhat::MuchContent);
                 break;
             }
@@ -136,13 +138,13 @@ impl<'a> Reader<'a> {
                 }
                 Err(reason) => runner.problem(UnreadWhat::PackedStream.with(reason)),
             }
-            // A stream may end within a line, never within a word.
+            // Streams may be split within a line, but not within a token.
             data.push(b'\n');
         }
         data
     }
 
-    /// The pieces of text of the page, and whether any of them is painted by the page itself.
+    /// The fragments of the page, and whether any text belongs to the page itself.
     fn settle(
         scene: &mut Scene,
         mut extras: Vec<Extra>,
@@ -158,13 +160,13 @@ impl<'a> Reader<'a> {
             }
         }
         scene.glyphs.retain(|glyph| glyph.seen == Seen::Painted);
-        let doubles = visible::take_doubles(&mut scene.glyphs);
+        let doubles = visible::remove_duplicates(&mut scene.glyphs);
         report.leave_out(LeftOutKind::Duplicate, &doubles);
         count_fonts(&scene.glyphs, &mut found.fonts);
         let rules = Rules::new(std::mem::take(&mut scene.rules));
         let mut fragments = runs::fragments(scene.glyphs.iter(), &rules);
         fragments.retain(|fragment| fragment.text != "\u{fffd}");
-        if is_read_to_the_left(&fragments) {
+        if is_mostly_right_to_left(&fragments) {
             mirror(&mut fragments);
             for extra in &mut extras {
                 extra.area = extra.area.mirrored();
@@ -199,7 +201,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Where a link leads, the first time, if the page does not say it.
+/// A link's destination, if it is new and not in the page's text.
 fn new_address(destination: &str, page: &Page, known: &mut HashSet<String>) -> Option<String> {
     let address = address(destination.trim(), "");
     let squeezed = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_lowercase();
@@ -209,40 +211,40 @@ fn new_address(destination: &str, page: &Page, known: &mut HashSet<String>) -> O
     (!bare.is_empty() && known.insert(address.clone()) && !said().contains(bare)).then_some(address)
 }
 
-/// Whether what the page says is a picture, beside a few characters.
+/// Whether the page is essentially an image, with few characters.
 fn is_scan(scene: &Scene, page: Area) -> bool {
     let told = scene.glyphs.iter().filter(|glyph| glyph.text.as_ref().is_some_and(|text| !text.trim().is_empty()));
     let covers = |picture: &Area| picture.common(page).size() >= SCAN * page.size();
     told.count() < FEW && scene.pictures.iter().any(covers)
 }
 
-/// Characters that their font does not tell, in words of some length.
-fn untold_in_words(glyphs: &[Glyph]) -> usize {
+/// Number of unknown characters in words of some length.
+fn unmapped_in_words(glyphs: &[Glyph]) -> usize {
     let words = glyphs.chunk_by(|a, b| a.text.is_none() == b.text.is_none());
     words.filter(|word| word.len() >= WORD && word[0].text.is_none()).map(<[Glyph]>::len).sum()
 }
 
-fn untold(glyphs: &[Glyph]) -> usize {
+fn unmapped(glyphs: &[Glyph]) -> usize {
     glyphs.iter().filter(|glyph| glyph.text.is_none()).count()
 }
 
 fn count_fonts(glyphs: &[Glyph], fonts: &mut BTreeMap<String, (u64, u64)>) {
     let mut last: Option<(&str, u64, u64)> = None;
     let mut close = |last: Option<(&str, u64, u64)>| {
-        if let Some((name, untold, all)) = last {
+        if let Some((name, unmapped, all)) = last {
             let entry = fonts.entry(name.to_owned()).or_default();
-            entry.0 += untold;
+            entry.0 += unmapped;
             entry.1 += all;
         }
     };
     for glyph in glyphs {
-        let untold = u64::from(glyph.text.is_none());
+        let unmapped = u64::from(glyph.text.is_none());
         match &mut last {
             Some((name, bad, all)) if *name == glyph.font.name => {
-                *bad += untold;
+                *bad += unmapped;
                 *all += 1;
             }
-            _ => close(last.replace((&glyph.font.name, untold, 1))),
+            _ => close(last.replace((&glyph.font.name, unmapped, 1))),
         }
     }
     close(last);
@@ -251,7 +253,7 @@ fn count_fonts(glyphs: &[Glyph], fonts: &mut BTreeMap<String, (u64, u64)>) {
 fn pictures_without_text(scene: &Scene) -> u32 {
     let mut seen: Vec<Area> = Vec::new();
     for picture in &scene.pictures {
-        let notable = picture.width() >= SMALLEST_PICTURE && picture.height() >= SMALLEST_PICTURE;
+        let notable = picture.width() >= MIN_IMAGE_SIDE && picture.height() >= MIN_IMAGE_SIDE;
         let written =
             || scene.glyphs.iter().any(|glyph| glyph.seen == Seen::Painted && picture.contains((glyph.x, glyph.y)));
         let middle = (picture.left.midpoint(picture.right), picture.bottom.midpoint(picture.top));

@@ -1,10 +1,10 @@
-//! The path that a content stream builds before it fills, strokes or clips with it.
+//! Path construction, before filling, stroking or clipping.
 
 use pdf_oxide::content::Operator;
 
 use super::geometry::{Area, Matrix};
 
-/// The path under construction, on the page.
+/// The current path, in page coordinates.
 pub(super) struct Path {
     pub(super) area: Area,
     pub(super) rectangles: Vec<Area>,
@@ -12,7 +12,7 @@ pub(super) struct Path {
     pub(super) curves: usize,
     pub(super) clips: bool,
     last: (f32, f32),
-    /// Vertical lines: place, bottom and top.
+    /// Vertical lines: (x, bottom, top).
     pub(super) verticals: Vec<(f32, f32, f32)>,
 }
 
@@ -31,7 +31,7 @@ impl Default for Path {
 }
 
 impl Path {
-    /// False for operators that build no path.
+    /// Returns false if the operator is not for path construction.
     pub(super) fn step(&mut self, operator: &Operator, matrix: Matrix) -> bool {
         match *operator {
             Operator::MoveTo { x, y } => {

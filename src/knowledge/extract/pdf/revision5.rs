@@ -1,8 +1,8 @@
-//! Files that Acrobat 9 encrypted (revision 5 of the standard security handler), with an empty password for readers.
+//! Files encrypted by Acrobat 9 (security handler revision 5) with an empty user password.
 //!
-//! The library takes the key of such a file from a place where this revision keeps another one, and would read noise. It
-//! is right for revision 6, which packs the same key otherwise: so the file gets a dictionary of that revision behind
-//! its end, as an update of the file would add it (ISO 32000-1 with Adobe's extension level 3; ISO 32000-2, 7.6.4.3).
+//! The library reads the key of such a file as if it were revision 6, and decrypts to noise. So we append an
+//! incremental update with an equivalent revision 6 encryption dictionary (ISO 32000-1 with Adobe's extension level 3;
+//! ISO 32000-2, 7.6.4.3).
 
 use pdf_oxide::{
     PdfDocument,
@@ -13,12 +13,12 @@ use pdf_oxide::{
 
 use super::file::Dict;
 
-/// Lengths in the strings of the dictionary.
+/// Lengths in the dictionary's strings.
 const HASH: usize = 32;
 const SALT: usize = 8;
 const NO_VECTOR: [u8; 16] = [0; 16];
 
-/// The file for the library; `None` where it has a password, or where its dictionary is damaged.
+/// The updated file; `None` if it needs a password, or if its encryption dictionary is damaged.
 pub(super) fn as_revision_6(bytes: &[u8], document: &PdfDocument) -> Option<Vec<u8>> {
     let trailer = document.trailer().as_dict()?;
     let entry = trailer.get("Encrypt")?;
@@ -43,7 +43,7 @@ pub(super) fn as_revision_6(bytes: &[u8], document: &PdfDocument) -> Option<Vec<
     Some(updated(bytes, document, trailer, encrypt))
 }
 
-/// The file with another dictionary of encryption.
+/// The file with another encryption dictionary.
 fn updated(bytes: &[u8], document: &PdfDocument, trailer: &Dict, encrypt: Dict) -> Vec<u8> {
     let serializer = ObjectSerializer::compact();
     let reference = trailer.get("Encrypt").and_then(Object::as_reference);
@@ -67,7 +67,7 @@ fn entry((key, value): (&String, &Object)) -> (String, Object) {
     (key.clone(), value.clone())
 }
 
-/// Where the file says that the index of its objects is.
+/// The cross-reference offset given in the file.
 fn last_index(bytes: &[u8]) -> Option<i64> {
     let mark = b"startxref";
     let at = bytes.windows(mark.len()).rposition(|window| window == mark)?;
@@ -86,7 +86,7 @@ fn digest(algorithm: HashAlgorithm, data: &[u8]) -> Option<Vec<u8>> {
     Some(hasher.finalize())
 }
 
-/// Revision 6's hash of an empty password (algorithm 2.B).
+/// Revision 6 hash of an empty password (algorithm 2.B).
 fn hash(salt: &[u8]) -> Option<Vec<u8>> {
     let mut key = sha256(salt)?;
     for round in 1_u32.. {

@@ -1,4 +1,4 @@
-//! Lines of Hebrew, Arabic and the like: from the order on the page to the order of reading.
+//! Right-to-left scripts (Hebrew, Arabic): from visual to logical order.
 
 use unicode_normalization::char::is_combining_mark;
 
@@ -10,8 +10,8 @@ pub(super) fn is_right_to_left(c: char) -> bool {
         && !is_combining_mark(c)
 }
 
-/// Whether a page is read to the left: most of its letters are.
-pub(super) fn is_read_to_the_left(fragments: &[Fragment]) -> bool {
+/// Whether most letters of a page are right-to-left.
+pub(super) fn is_mostly_right_to_left(fragments: &[Fragment]) -> bool {
     let (mut left, mut all) = (0usize, 0usize);
     for c in fragments.iter().flat_map(|fragment| fragment.text.chars()).filter(|c| c.is_alphabetic()) {
         all += 1;
@@ -20,8 +20,8 @@ pub(super) fn is_read_to_the_left(fragments: &[Fragment]) -> bool {
     left * 2 > all
 }
 
-/// A page that is read to the left, as a mirror shows it: its first column stands left then, and the rest of the reader
-/// need not know. The words themselves are in the order of reading already.
+/// Mirrors a right-to-left page horizontally, so that its first column is on the left and later steps need no special
+/// case. The words themselves are already in logical order.
 pub(super) fn mirror(fragments: &mut [Fragment]) {
     for fragment in fragments {
         (fragment.left, fragment.right) = (-fragment.right, -fragment.left);
@@ -29,9 +29,9 @@ pub(super) fn mirror(fragments: &mut [Fragment]) {
     }
 }
 
-/// From the order on the page, left to right, to the order of reading.
+/// Converts visual order (left to right) to logical order.
 ///
-/// What one glyph shows stays as it is: the letters of a ligature are in the order of reading already.
+/// The text of a single glyph is kept: the letters of a ligature are already in logical order.
 pub(super) fn logical(visual: &[String]) -> String {
     #[derive(Clone, Copy, PartialEq)]
     enum Side {
@@ -48,7 +48,7 @@ pub(super) fn logical(visual: &[String]) -> String {
         _ => Side::None,
     };
     let mut sides: Vec<Side> = clusters.iter().map(side).collect();
-    // "3.5", "12:30", "50%": what stands within or at a number belongs to it.
+    // "3.5", "12:30", "50%": punctuation within or next to a number belongs to it.
     for index in 0..sides.len() {
         let number = |at: Option<usize>| at.and_then(|at| sides.get(at)).is_some_and(|side| *side == Side::Number);
         let (before, after) = (number(index.checked_sub(1)), number(Some(index + 1)));
@@ -60,7 +60,7 @@ pub(super) fn logical(visual: &[String]) -> String {
     }
     let count = |wanted: Side| sides.iter().filter(|side| **side == wanted).count();
     let base_right = count(Side::Right) >= count(Side::Left);
-    // Neutral characters go with their neighbours where both agree, else with the line.
+    // Neutral characters follow their neighbours if both agree, else the line.
     let mut levels = Vec::with_capacity(sides.len());
     for index in 0..sides.len() {
         let strong = |side: &&Side| **side != Side::None;
@@ -94,7 +94,7 @@ pub(super) fn logical(visual: &[String]) -> String {
     if base_right {
         pieces.reverse();
     }
-    // Most programs name the bracket that was written, some the one that is drawn: the other way round in such a line.
+    // Most programs encode the logical bracket, some the visual one; fix the latter.
     if !is_balanced(pieces.iter().flat_map(|(_, piece)| piece)) {
         for cluster in pieces.iter_mut().filter(|(right, _)| *right).flat_map(|(_, piece)| piece) {
             *cluster = mirrored(cluster).to_owned();
@@ -103,7 +103,7 @@ pub(super) fn logical(visual: &[String]) -> String {
     pieces.into_iter().flat_map(|(_, piece)| piece).collect()
 }
 
-/// Whether no bracket closes before one opens.
+/// Whether no bracket closes before it opens.
 fn is_balanced<'a>(clusters: impl Iterator<Item = &'a String>) -> bool {
     let mut depth = 0;
     for cluster in clusters {

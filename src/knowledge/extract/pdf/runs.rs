@@ -1,4 +1,4 @@
-//! From glyphs to fragments: pieces of a line without a wide gap, in the order in which they are read.
+//! Groups glyphs into fragments (parts of a line without a wide gap), in reading order.
 
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
@@ -8,25 +8,25 @@ use super::{
     scene::Glyph,
 };
 
-/// Between words LaTeX leaves 0.22 em at the least; kerning stays below 0.1.
+/// In em. LaTeX's word gaps are at least 0.22 em; kerning stays below 0.1.
 const WORD_GAP: f32 = 0.16;
-/// Cells and list markers stand apart by more than this, words in justified text by less.
+/// In em. Gaps before cells and after list markers are wider, those in justified text narrower.
 const CELL_GAP: f32 = 0.95;
 
-/// The vertical lines of a page, by their places.
+/// The vertical rules of a page, sorted by x.
 #[derive(Debug, Default)]
 pub(super) struct Rules {
     sorted: Vec<(f32, f32, f32)>,
 }
 
 impl Rules {
-    /// `lines` are places with bottoms and tops.
+    /// `lines`: (x, bottom, top).
     pub(super) fn new(mut lines: Vec<(f32, f32, f32)>) -> Self {
         lines.sort_by(|a, b| a.0.total_cmp(&b.0));
         Rules { sorted: lines }
     }
 
-    /// Whether one stands between `left` and `right` at the height `y`.
+    /// Whether there is a rule between `left` and `right` at height `y`.
     fn part(&self, left: f32, right: f32, y: f32) -> bool {
         let from = self.sorted.partition_point(|rule| rule.0 < left - 0.5);
         let mut between = self.sorted[from..].iter().take_while(|rule| rule.0 <= right + 0.5);
@@ -34,7 +34,7 @@ impl Rules {
     }
 }
 
-/// A character, or a letter with its marks, on its line.
+/// A character with its combining marks, on its line.
 struct Item {
     text: String,
     left: f32,
@@ -65,8 +65,8 @@ struct Run {
     weight: usize,
 }
 
-/// Glyphs in the order of the content stream; those that a font does not tell become one U+FFFD for each word.
-/// Nothing goes on across one of the vertical `rules`.
+/// Groups glyphs in content stream order; unknown characters become one U+FFFD per word. Fragments do not cross the
+/// vertical `rules`.
 pub(super) fn fragments<'a>(glyphs: impl Iterator<Item = &'a Glyph>, rules: &Rules) -> Vec<Fragment> {
     let mut runs: Vec<Run> = Vec::new();
     for glyph in glyphs {
@@ -106,12 +106,12 @@ pub(super) fn fragments<'a>(glyphs: impl Iterator<Item = &'a Glyph>, rules: &Rul
     join_right_to_left(runs).into_iter().filter_map(Run::finish).collect()
 }
 
-/// The angle of reading in degrees, and where the glyph stands for a reader who has turned the page by it.
+/// The reading angle in degrees, and the glyph's position in the frame rotated by it.
 fn place(glyph: &Glyph) -> (i16, f32, f32) {
     let (dx, dy) = glyph.direction;
     let angle = dy.atan2(dx).to_degrees();
     let quarter = (angle / 90.0).round() * 90.0;
-    // Scans lie a little askew, each line by its own angle.
+    // Scans are slightly skewed, each line by its own angle.
     let angle = if (angle - quarter).abs() < 7.0 { quarter } else { angle.round() };
     #[expect(clippy::cast_possible_truncation, reason = "whole degrees")]
     let (sin, cos) = match angle as i32 {
@@ -126,7 +126,7 @@ fn place(glyph: &Glyph) -> (i16, f32, f32) {
     (whole, glyph.x * cos + glyph.y * sin, glyph.y * cos - glyph.x * sin)
 }
 
-/// Arabic letters in the shapes that they have within words are written as letters.
+/// Normalises Arabic presentation forms to letters.
 fn readable(text: &str) -> String {
     if text.chars().any(|c| matches!(c, '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{fefc}')) {
         return text.nfkc().filter(|c| *c != ' ').collect();
@@ -162,7 +162,7 @@ impl Run {
             self.right_to_left |= text.chars().any(is_right_to_left);
             self.bold &= glyph.bold;
             self.weight += 1;
-            // A letter above or below the line does not move it.
+            // Superscripts and subscripts do not move the baseline.
             if glyph.size >= 0.8 * self.size {
                 self.y = y;
             }
@@ -173,7 +173,7 @@ impl Run {
                 last.text.push_str(&text);
                 return;
             }
-            // TeX draws an accent and then the letter below it.
+            // TeX draws an accent before the letter below it.
             if let Some(mark) = accent(&last.text).filter(|_| left < last.right - 0.3 * (last.right - last.left)) {
                 last.text = format!("{text}{mark}");
                 last.right = right.max(last.right);
@@ -191,7 +191,7 @@ impl Run {
         let visible = |item: &&Item| !item.is_space();
         let (first, last) = (self.items.iter().find(visible)?, self.items.iter().rfind(visible)?);
         let (left, right) = (first.left.min(last.left), first.right.max(last.right));
-        // A hyphen for line ends is painted where it stands within a line, and so it is one there.
+        // A soft hyphen painted within a line is a real hyphen.
         if let Some((_, inner)) = self.items.split_last_mut() {
             for item in inner.iter_mut().filter(|item| item.text == "\u{ad}") {
                 "-".clone_into(&mut item.text);
@@ -222,7 +222,7 @@ impl Run {
         })
     }
 
-    /// The items in the order of the page, with spaces where gaps are.
+    /// The items in visual order, with spaces at gaps.
     fn pieces(&self) -> Vec<String> {
         let gaps: Vec<f32> = self.items.windows(2).map(|pair| pair[1].left - pair[0].right).collect();
         let least = self.word_gap(&gaps);
@@ -237,7 +237,7 @@ impl Run {
         pieces
     }
 
-    /// The items with spaces where gaps are, and where each word begins and ends.
+    /// The text with spaces at gaps, and the ends of each word.
     fn spell(&self) -> (String, Vec<(f32, f32)>) {
         let gaps: Vec<f32> = self.items.windows(2).map(|pair| pair[1].left - pair[0].right).collect();
         let least = self.word_gap(&gaps);
@@ -265,7 +265,7 @@ impl Run {
         items.all(|item| item.text.bytes().all(|b| b.is_ascii_digit()))
     }
 
-    /// The least gap between words. Where nearly all letters stand apart, that is how the line is set.
+    /// The minimum word gap. If nearly all letters are apart, the line is letter-spaced.
     fn word_gap(&self, gaps: &[f32]) -> f32 {
         let usual = WORD_GAP * self.size;
         let inner: Vec<f32> = (gaps.iter().zip(self.items.windows(2)))
@@ -273,7 +273,7 @@ impl Run {
             .map(|(gap, _)| *gap)
             .collect();
         if self.is_row_of_numbers() {
-            // The labels of an axis stand as close as letters, but those of one number closer.
+            // Axis labels are as close as letters, but the digits of one number are closer.
             let (close, apart) = (0.02 * self.size, 0.05 * self.size);
             if inner.iter().any(|gap| *gap < close) && inner.iter().all(|gap| *gap < close || *gap > apart) {
                 return apart.min(usual);
@@ -288,14 +288,14 @@ impl Run {
         let (median, widest) = (sorted[sorted.len() / 2], sorted[sorted.len() - 1]);
         let least = median + (0.12 * self.size).max(0.3 * median);
         let two_kinds = widest > least;
-        // Spaces of their own part the words, or all of it is one word: five letters as far apart as one another.
+        // Spaces separate the words, or the whole line is one word: at least five evenly spaced letters.
         let spaced = self.items.iter().any(Item::is_space);
         let alike = sorted[0] > 0.8 * median && self.items.iter().all(Item::is_letter);
         if median < 0.3 * self.size || two_kinds || spaced || alike { least } else { usual }
     }
 }
 
-/// `H e l l o   w o r l d`: spaces between letters, more of them between words.
+/// `H e l l o   w o r l d`: single spaces between letters, more between words.
 fn close_spaced_letters(text: &str) -> Option<String> {
     let words: Vec<&str> = text.trim().split("  ").map(str::trim).filter(|word| !word.is_empty()).collect();
     let letters = |word: &&&str| word.split(' ').count() > 1 && word.split(' ').all(|part| part.chars().count() == 1);
@@ -324,7 +324,7 @@ fn accent(text: &str) -> Option<char> {
     })
 }
 
-/// Words of a line that runs to the left, and numbers in it, come one by one.
+/// Joins right-to-left runs: words, and numbers within them, are separate runs.
 fn join_right_to_left(runs: Vec<Run>) -> Vec<Run> {
     let mut out: Vec<Run> = Vec::new();
     for next in runs {

@@ -1,21 +1,21 @@
-//! What a page paints: characters, filled shapes, pictures and lines, each with what tells whether it is seen.
+//! The painted content of a page: characters, filled shapes, images and rules, with attributes that affect visibility.
 
 use std::rc::Rc;
 
 use super::{super::UnreadPart, font::Font, geometry::Area, state::Paint};
 
-/// A character as it stands on the page.
+/// A character on the page.
 #[derive(Debug, Clone)]
 pub(super) struct Glyph {
-    /// `None` where the font does not tell which character it is.
+    /// `None` if the font has no mapping for it.
     pub(super) text: Option<Rc<str>>,
     pub(super) x: f32,
     pub(super) y: f32,
-    /// Direction of reading, length 1.
+    /// Reading direction, a unit vector.
     pub(super) direction: (f32, f32),
-    /// Length along the direction, spacing between letters included.
+    /// Length along the direction, including letter spacing.
     pub(super) advance: f32,
-    /// The spacing alone.
+    /// Letter spacing only.
     pub(super) spacing: f32,
     pub(super) size: f32,
     pub(super) bold: bool,
@@ -28,40 +28,40 @@ pub(super) struct Glyph {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Seen {
     Painted,
-    /// Render mode 3, or transparent: the text layer of a scan, or a text that nobody is to see.
+    /// Render mode 3, or transparent: the text layer of a scan, or hidden text.
     NotPainted,
     Hidden,
 }
 
-/// What is painted over a part of the page, `after` so many glyphs.
+/// A filled area, painted after this many glyphs.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Fill {
     pub(super) area: Area,
     pub(super) colour: Paint,
     pub(super) after: usize,
-    /// It covers all of `area`, and what lies below does not shine through.
+    /// It is opaque and covers all of `area`.
     pub(super) covers: bool,
 }
 
-/// What the file says that a figure shows.
+/// Alternative text of a figure.
 #[derive(Debug)]
 pub(super) struct Figure {
-    /// Empty where nothing tells where it is.
+    /// Empty if its position is unknown.
     pub(super) area: Area,
     pub(super) text: String,
 }
 
-/// Everything that a page paints.
+/// Everything painted on a page.
 #[derive(Default)]
 pub(super) struct Scene {
     pub(super) glyphs: Vec<Glyph>,
     pub(super) fills: Vec<Fill>,
     pub(super) pictures: Vec<Area>,
     pub(super) figures: Vec<Figure>,
-    /// Vertical lines: place, bottom and top.
+    /// Vertical lines: (x, bottom, top).
     pub(super) rules: Vec<(f32, f32, f32)>,
-    /// Curves and lines of filled shapes: letters drawn as outlines have many.
+    /// Number of path segments of filled shapes: text drawn as outlines has many.
     pub(super) outlines: usize,
-    /// What could not be read.
+    /// Parts that could not be read.
     pub(super) problems: Vec<UnreadPart>,
 }

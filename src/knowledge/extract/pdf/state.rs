@@ -1,4 +1,4 @@
-//! The graphics state of a content stream, as far as text depends on it.
+//! The graphics state of a content stream, as far as it affects text.
 
 use std::rc::Rc;
 
@@ -14,7 +14,7 @@ use super::{
 pub(super) enum Paint {
     /// Red, green and blue, 0 to 1.
     Colour([f32; 3]),
-    /// A pattern, a picture, an ink.
+    /// A pattern, image or spot colour.
     Unknown,
 }
 
@@ -22,7 +22,7 @@ impl Paint {
     pub(super) const BLACK: Paint = Paint::Colour([0.0; 3]);
     pub(super) const WHITE: Paint = Paint::Colour([1.0; 3]);
 
-    /// So alike that nobody reads one on the other.
+    /// Whether text of one colour is unreadable on the other.
     pub(super) fn is_like(self, other: Paint) -> bool {
         match (self, other) {
             (Paint::Colour(a), Paint::Colour(b)) => a.iter().zip(b).all(|(a, b)| (a - b).abs() < 0.04),
@@ -34,14 +34,14 @@ impl Paint {
 #[derive(Debug, Clone)]
 pub(super) struct State {
     pub(super) matrix: Matrix,
-    /// The matrix of the page, which patterns start from.
+    /// The page's matrix, which patterns are based on.
     pub(super) base: Matrix,
     pub(super) clip: Area,
-    /// `clip` is the clip itself and not only around it.
+    /// `clip` is exact rather than a bounding box.
     pub(super) clip_is_exact: bool,
     pub(super) fill: Paint,
     pub(super) pattern: Option<String>,
-    /// Components of the colour space, where their meaning is known.
+    /// Number of colour components, if the colour space is known.
     pub(super) space: Option<usize>,
     pub(super) alpha: f32,
     pub(super) group_alpha: f32,
@@ -153,7 +153,7 @@ impl State {
     }
 }
 
-/// How many components a colour space has, where they are gray, RGB or CMYK.
+/// Number of components of a gray, RGB or CMYK colour space.
 pub(super) fn space(file: &File, spaces: &Dict, name: &str) -> Option<usize> {
     let device = |name: &str| match name {
         "DeviceGray" | "CalGray" | "G" => Some(1),

@@ -1,7 +1,7 @@
-//! Finds tables among the fragments of a page: rows of cells that stand beside each other.
+//! Detects tables among the fragments of a page: rows of cells side by side.
 //!
-//! A stream writes a table cell by cell; the next cell stands to the right of the last one at about its height. Two
-//! columns of prose that a program has written line by line look the same and are told apart by the length of cells.
+//! Content streams write a table cell by cell; the next cell is to the right of the last one at about its height. Two
+//! columns of prose written line by line look the same, and are told apart by cell length.
 
 use super::{
     super::table::{self, Table},
@@ -15,13 +15,13 @@ pub(super) enum Region {
     Flow(Vec<Fragment>),
 }
 
-/// Rows further apart than this many times their letters' size are no table.
+/// Maximum row gap within a table, in font sizes.
 const WIDEST_ROW_GAP: f32 = 6.0;
 const LONGEST_HEADING: usize = 60;
-/// Between headings of narrow columns, in sizes of their letters; words of one heading stand closer.
+/// Minimum gap between headings of narrow columns, in font sizes; words of one heading are closer.
 const HEADING_GAP: f32 = 0.4;
 
-/// Lines below each other, from the same cell.
+/// The lines of one cell.
 pub(super) struct Cell {
     pub(super) text: String,
     pub(super) left: f32,
@@ -30,7 +30,7 @@ pub(super) struct Cell {
     top: f32,
     bottom: f32,
     fragments: Vec<Fragment>,
-    /// Where they stand among the fragments of the page.
+    /// Indices among the page's fragments.
     indices: Vec<usize>,
 }
 
@@ -61,7 +61,7 @@ impl Cell {
         self.fragments.iter().map(|fragment| fragment.size).fold(1.0, f32::max)
     }
 
-    /// Two cells that stand as close as words: parted where a word begins at the left edge of another column.
+    /// Splits a merged fragment that spans several columns, where words start at the left edge of a column.
     fn parts(&self, columns: &[(f32, f32)], (first, last): (usize, usize)) -> Vec<(String, usize)> {
         let whole = || vec![(self.text.clone(), last + 1 - first)];
         let ([fragment], true) = (self.fragments.as_slice(), first < last) else { return whole() };
@@ -85,7 +85,7 @@ impl Cell {
         if parts.len() == last + 1 - first { parts } else { whole() }
     }
 
-    /// The headings of `columns` that stand as close as words, told from words by wider gaps between them.
+    /// Splits a fragment into the headings of `columns`, at gaps wider than between words.
     fn headings(&self, columns: &[(f32, f32)]) -> Option<Vec<Cell>> {
         let ([fragment], [index]) = (self.fragments.as_slice(), self.indices.as_slice()) else { return None };
         let words: Vec<&str> = fragment.text.split_whitespace().collect();
@@ -123,7 +123,7 @@ impl Cell {
         self.fragments.iter().all(|fragment| fragment.bold)
     }
 
-    /// Below the last line of this cell, overlapping it.
+    /// Whether the fragment is below the last line of this cell and overlaps it.
     fn takes(&self, fragment: &Fragment) -> bool {
         let down = self.bottom - fragment.y;
         self.fragments[0].angle == fragment.angle
@@ -139,7 +139,7 @@ pub(super) struct Row {
 }
 
 impl Row {
-    /// To the right of the last cell, at the height of the row.
+    /// Whether the fragment is to the right of the last cell, at the row's height.
     fn takes(&self, fragment: &Fragment) -> bool {
         let Some(last) = self.cells.last() else { return false };
         let top = self.cells.iter().map(|cell| cell.top).fold(f32::MIN, f32::max);
@@ -153,7 +153,7 @@ impl Row {
         self.cells.len() == 2 && self.cells[0].text.chars().count() <= 3 && is_marker(&self.cells[0].text)
     }
 
-    /// Columns of running text, each of several long lines.
+    /// Columns of body text, each of several long lines.
     fn is_columns(&self) -> bool {
         let chars = |cell: &Cell| cell.text.chars().count();
         self.cells.iter().all(|cell| cell.fragments.len() >= 4 && chars(cell) > 20 * cell.fragments.len())
@@ -167,7 +167,7 @@ impl Row {
         self.cells.iter().map(|cell| cell.bottom).fold(f32::MAX, f32::min)
     }
 
-    /// Whether at least two cells of each stand below, or nearly below, different cells of the other.
+    /// Whether at least two cells of each row are aligned with cells of the other, within a tolerance.
     fn shares_columns(&self, other: &Row) -> bool {
         let slack = 2.0 * self.cells[0].size();
         let meets = |a: &Cell, b: &Cell| a.left < b.right + slack && a.right > b.left - slack;
@@ -176,7 +176,7 @@ impl Row {
         met(self, other) >= 2 && met(other, self) >= 2
     }
 
-    /// Whether this row stands right above `next`.
+    /// Whether this row is right above `next`.
     fn leads_to(&self, next: &Row) -> bool {
         let size = self.cells.iter().chain(&next.cells).map(Cell::size).fold(1.0, f32::max);
         let gap = self.bottom() - next.top();
@@ -185,13 +185,13 @@ impl Row {
     }
 }
 
-/// A bullet or a number: what stands behind it is an item of a list and no second column.
+/// A bullet or number: the text after it is a list item, not a second column.
 fn is_marker(text: &str) -> bool {
     let number = text.strip_suffix(['.', ')']).is_some_and(|number| number.chars().all(char::is_alphanumeric));
     number || !text.contains(char::is_alphanumeric)
 }
 
-/// The rows of one table, or rows that are none.
+/// The rows of a table, or fragments outside of tables.
 enum Block {
     Table(Vec<Row>),
     Flow(Row),
@@ -211,7 +211,7 @@ fn blocks(fragments: &[Fragment]) -> Vec<Block> {
             close(&mut out, &mut table);
         }
         let multiple = |row: &Row| row.cells.len() > 1 && !row.is_list_item() && !row.is_columns();
-        // A row with but one value, in the column of others, between rows with several.
+        // A row with a single value, in a column of its neighbours, between rows with several.
         let lone = !table.is_empty()
             && joins
             && row.cells.len() == 1
@@ -228,7 +228,7 @@ fn blocks(fragments: &[Fragment]) -> Vec<Block> {
     out
 }
 
-/// A line above a table that has as many parts as the table has columns is its first row.
+/// A line above a table with as many parts as the table has columns becomes its first row.
 fn part_headings(rows: &mut [Row]) {
     for index in 1..rows.len() {
         let (above, below) = rows.split_at_mut(index);
@@ -244,7 +244,7 @@ fn part_headings(rows: &mut [Row]) {
     }
 }
 
-/// One row alone is no table: a heading with its number, two authors, a header.
+/// A single row is not a table, but a numbered heading, two authors, a header.
 fn close(blocks: &mut Vec<Block>, table: &mut Vec<Row>) {
     let rows = std::mem::take(table);
     if rows.len() < 2 {
@@ -263,7 +263,7 @@ fn close(blocks: &mut Vec<Block>, table: &mut Vec<Row>) {
     }
 }
 
-/// For each table, the indices of its fragments.
+/// The fragment indices of each table.
 pub(super) fn tables(fragments: &[Fragment]) -> Vec<Vec<usize>> {
     let indices = |rows: Vec<Row>| rows.into_iter().flat_map(|row| row.cells).flat_map(|cell| cell.indices).collect();
     let blocks = blocks(fragments).into_iter();
@@ -296,7 +296,7 @@ pub(super) fn regions(fragments: &[Fragment]) -> Vec<Region> {
     regions
 }
 
-/// Each value in the column below its heading.
+/// Assigns each value to its column.
 fn build(rows: &[Row]) -> Table {
     let columns = columns::of(rows);
     let mut table = Table::default();
@@ -310,7 +310,8 @@ fn build(rows: &[Row]) -> Table {
             cells.extend((next..first).map(|_| table::Cell::new("")));
             let parts = cell.parts(&columns, (first, last)).into_iter();
             for (text, columns) in parts {
-                // A heading above the full rows is repeated in all its columns, another wide cell or a long one is not.
+                // A heading above the full rows is repeated in all columns it spans; other wide cells and long text are
+                // not.
                 let long = index >= heading || text.chars().count() > LONGEST_HEADING;
                 cells.push(table::Cell { text, columns: if long { 1 } else { columns }, rows: 1 });
                 cells.extend((1..columns).filter(|_| long).map(|_| table::Cell::new("")));
@@ -322,7 +323,7 @@ fn build(rows: &[Row]) -> Table {
     table
 }
 
-/// Whether the first row says what stands below it: set off by its type, or words above numbers.
+/// Whether the first row is a header: different type, or words above numbers.
 fn has_header(rows: &[Row]) -> bool {
     let [first, rest @ ..] = rows else { return false };
     let number = |text: &str| {
@@ -344,7 +345,7 @@ fn read_rows(fragments: &[Fragment]) -> Vec<Row> {
             let multiple = row.cells.len() > 1;
             if let Some(cell) = row.cells.last_mut()
                 && cell.takes(fragment)
-                // The first column's next line is the next row, unless another cell of this row follows.
+                // The first column's next line is a new row, unless another cell of this row follows.
                 && (multiple || leads_to_a_cell(&fragments[index..], cell))
             {
                 cell.push(fragment, index);
@@ -360,7 +361,7 @@ fn read_rows(fragments: &[Fragment]) -> Vec<Row> {
     rows
 }
 
-/// Whether after at most three lines of this first cell something stands beside it.
+/// Whether there is a cell beside this first cell within three lines.
 fn leads_to_a_cell(fragments: &[Fragment], cell: &Cell) -> bool {
     let mut bottom = cell.bottom;
     for fragment in fragments.iter().take(4) {
@@ -378,7 +379,7 @@ fn leads_to_a_cell(fragments: &[Fragment], cell: &Cell) -> bool {
     false
 }
 
-/// Columns of running text: many rows of long single-line cells.
+/// Columns of body text: many rows of long single-line cells.
 fn is_prose(rows: &[Row]) -> bool {
     let cells = || rows.iter().flat_map(|row| &row.cells);
     let (count, chars) = cells().fold((0, 0), |(n, c), cell| (n + 1, c + cell.text.chars().count()));

@@ -1,7 +1,7 @@
-//! Unpacks streams: what can be read of a damaged one, and that the rest of it is missing.
+//! Unpacks streams; returns the readable part of a damaged stream and the damage.
 //!
-//! The library gives a part of a damaged stream as if it were all of it, and gives up where that part does not look like
-//! a page. Viewers show what they can read, and so do we, but the report says what is missing.
+//! The library returns part of a damaged stream as if it were complete, and fails if that part does not look like a
+//! page. Like viewers, we read what we can, but report what is missing.
 
 use std::io::Read;
 
@@ -13,32 +13,32 @@ use pdf_oxide::{
 
 use super::file::Dict;
 
-/// Bytes that one stream may unpack to; more is made to hurt, or a picture that nobody reads here.
-const MOST: usize = 100 << 20;
-/// Bytes of such a stream that are read all the same.
+/// Maximum unpacked bytes per stream; more is malicious, or an image that is not needed here.
+const MAX_UNPACKED_BYTES: usize = 100 << 20;
+/// Bytes of such a stream that are kept.
 const KEPT: usize = 8 << 20;
-/// Where the packed data may begin: some programs write line ends before it.
+/// Latest start of the packed data: some programs write line ends before it.
 const LATEST_START: usize = 20;
-/// Filters on one stream; more is made to hurt.
-const MOST_FILTERS: usize = 8;
+/// Maximum filters per stream; more is malicious.
+const MAX_FILTERS: usize = 8;
 const CUT: &str = "the end of its packed data is missing";
-/// Bytes that are unpacked at a time.
+/// Bytes unpacked per read.
 const PIECE: usize = 512;
-/// Bytes in a row of a predictor.
+/// Maximum bytes per predictor row.
 const LONGEST_ROW: usize = 1 << 24;
 
-/// What a stream holds.
+/// The data of a stream.
 pub(super) struct Unpacked {
     pub(super) data: Vec<u8>,
-    /// Why a part of it is missing, if one is.
+    /// Why part of it is missing, if it is.
     pub(super) damage: Option<String>,
 }
 
-/// `dict` with its references followed, `data` decrypted.
+/// `dict` must have its references resolved, `data` must be decrypted.
 pub(super) fn unpack(dict: &Dict, data: Vec<u8>) -> Result<Unpacked, String> {
     let filters = names(dict.get("Filter"));
-    if filters.len() > MOST_FILTERS {
-        return Err(format!("it is packed {} times", filters.len()));
+    if filters.len() > MAX_FILTERS {
+        return Err(format!("it has {} filters", filters.len()));
     }
     let mut out = Unpacked { data, damage: None };
     for (index, filter) in filters.iter().enumerate() {
@@ -53,9 +53,9 @@ pub(super) fn unpack(dict: &Dict, data: Vec<u8>) -> Result<Unpacked, String> {
                 out.data = stream.decode_stream_data().map_err(|error| error.to_string())?;
             }
         }
-        if out.data.len() > MOST {
+        if out.data.len() > MAX_UNPACKED_BYTES {
             out.data.truncate(KEPT);
-            out.damage = Some(format!("it unpacks to more than {} MB", MOST >> 20));
+            out.damage = Some(format!("it unpacks to more than {} MB", MAX_UNPACKED_BYTES >> 20));
         }
     }
     Ok(out)
@@ -90,7 +90,7 @@ fn inflate_into(out: &mut Unpacked, parameters: Option<&Object>) -> Result<(), S
     Ok(())
 }
 
-/// What could be unpacked, and what is wrong with the rest.
+/// Returns the unpacked data, and the damage if it is incomplete.
 fn inflate(packed: &[u8]) -> (Vec<u8>, Option<&'static str>) {
     let start = (0..packed.len().min(LATEST_START)).find(|at| has_header(&packed[*at..]));
     let mut best = (Vec::new(), Some("its packed data is damaged"));
@@ -98,9 +98,9 @@ fn inflate(packed: &[u8]) -> (Vec<u8>, Option<&'static str>) {
         best = read(ZlibDecoder::new(&packed[start..]));
         if let Some(damage) = best.1.filter(|_| packed.len() > start + 2) {
             let bare = read(DeflateDecoder::new(&packed[start + 2..]));
-            // All of it is there: its check sum is cut off, which no viewer minds, or says that something is wrong.
+            // The data is complete, but its checksum is cut off (which viewers ignore) or wrong.
             if bare.1.is_none() {
-                best = (bare.0, (damage != CUT).then_some("its check sum is wrong"));
+                best = (bare.0, (damage != CUT).then_some("its checksum is wrong"));
             } else if bare.0.len() > best.0.len() {
                 best = bare;
             }
@@ -119,15 +119,15 @@ fn inflate(packed: &[u8]) -> (Vec<u8>, Option<&'static str>) {
     best
 }
 
-/// The two bytes before zlib's data: the method, and a check (RFC 1950, 2.2).
+/// The two-byte zlib header: method and check bits (RFC 1950, 2.2).
 fn has_header(data: &[u8]) -> bool {
     matches!(data, [first, second, ..] if first & 15 == 8 && first >> 4 <= 7 && u16::from_be_bytes([*first, *second]).is_multiple_of(31))
 }
 
 fn read(packed: impl Read) -> (Vec<u8>, Option<&'static str>) {
-    let mut packed = packed.take(MOST as u64 + 1);
+    let mut packed = packed.take(MAX_UNPACKED_BYTES as u64 + 1);
     let mut data = Vec::new();
-    // With each error the reader loses what it was about to give: the pieces are small.
+    // An error loses the data of the current read, so reads are small.
     let mut piece = [0; PIECE];
     loop {
         match packed.read(&mut piece) {
@@ -141,7 +141,7 @@ fn read(packed: impl Read) -> (Vec<u8>, Option<&'static str>) {
     }
 }
 
-/// Rows of a table or picture are kept as differences to the row above (7.4.4.4).
+/// Undoes predictors, which store rows as differences to the row above (7.4.4.4).
 fn unpredicted(mut data: Vec<u8>, parameters: Option<&Object>, is_damaged: bool) -> Result<Vec<u8>, String> {
     let Some(parameters) = parameters.and_then(Object::as_dict) else { return Ok(data) };
     let number = |key: &str, usual: i64| parameters.get(key).and_then(Object::as_integer).unwrap_or(usual);
@@ -156,7 +156,7 @@ fn unpredicted(mut data: Vec<u8>, parameters: Option<&Object>, is_damaged: bool)
         (row < LONGEST_ROW).then_some((columns, colors, bits, row + usize::from(predictor >= 10)))
     };
     let Some((columns, colors, bits_per_component, row)) = row() else {
-        return Err("its rows are longer than any".to_owned());
+        return Err("its predictor rows are too long".to_owned());
     };
     if is_damaged {
         data.truncate(data.len() / row * row);

@@ -1,9 +1,9 @@
-//! Which of the painted characters a reader of the page sees.
+//! Decides which painted characters a reader can see.
 //!
-//! Text that nobody sees but a machine reads is the usual way to talk to a model behind its user's back. It is kept
-//! out only where it can be shown to be invisible: on a hidden layer, not painted, fully transparent, outside of the
-//! page or of what is cut out of it, in the colour of what lies behind it, under something opaque, or as small as dust.
-//! What was recognised in a scan (render mode 3 over a picture) is invisible too, and is the text of that page.
+//! Invisible text is the usual vector for prompt injection. It is removed only if it is provably invisible: on a hidden
+//! layer, not painted, fully transparent, outside of the page or clipping area, in the colour of its background,
+//! covered by something opaque, or microscopically small. The text layer of a scan (render mode 3 over an image) is
+//! also invisible, but it is the text of that page.
 
 use std::collections::HashMap;
 
@@ -14,25 +14,25 @@ use super::{
 };
 
 /// Points; letters of this size are a quarter of a millimetre high.
-const DUST: f32 = 1.0;
-/// More shapes than this on a page are a drawing; the largest ones are looked at.
-const MOST_FILLS: usize = 1000;
-/// Outlines on a page that shows text as shapes.
+const MIN_GLYPH_SIZE: f32 = 1.0;
+/// Maximum shapes per page, largest first; a drawing has more.
+const MAX_FILLS: usize = 1000;
+/// Number of outlines above which a page shows its text as shapes.
 pub(super) const MANY_OUTLINES: usize = 300;
 
-/// Settles `seen` for every glyph: `Painted` or `Hidden`.
+/// Sets `seen` of every glyph to `Painted` or `Hidden`.
 pub(super) fn judge(scene: &mut Scene, page: Area) {
-    // On paper as large as a stamp a small letter is not small.
-    let dust = DUST.min(page.height().min(page.width()) / 300.0);
+    // On very small paper a small letter is not small.
+    let min_size = MIN_GLYPH_SIZE.min(page.height().min(page.width()) / 300.0);
     let drawing = scene.outlines > MANY_OUTLINES && scene.glyphs.iter().all(|glyph| glyph.seen != Seen::Painted);
     let fills = large(&mut scene.fills);
     for (index, glyph) in scene.glyphs.iter_mut().enumerate() {
         let at = middle(glyph);
-        let out_of_sight = !page.contains(at) || glyph.size < dust;
+        let out_of_sight = !page.contains(at) || glyph.size < min_size;
         glyph.seen = match glyph.seen {
             Seen::Hidden => Seen::Hidden,
             _ if out_of_sight => Seen::Hidden,
-            // The layer of a scan, whose letters are pixels or shapes.
+            // The text layer of a scan, whose visible letters are pixels or shapes.
             Seen::NotPainted if drawing || scene.pictures.iter().any(|picture| picture.contains(at)) => Seen::Painted,
             Seen::NotPainted => Seen::Hidden,
             Seen::Painted if is_lost(glyph, at, index, fills) => Seen::Hidden,
@@ -62,18 +62,18 @@ fn is_lost(glyph: &Glyph, at: (f32, f32), index: usize, fills: &[Fill]) -> bool 
 }
 
 fn large(fills: &mut Vec<Fill>) -> &[Fill] {
-    if fills.len() > MOST_FILLS {
+    if fills.len() > MAX_FILLS {
         let mut sizes: Vec<f32> = fills.iter().map(|fill| fill.area.size()).collect();
         sizes.sort_unstable_by(f32::total_cmp);
-        let least = sizes[sizes.len() - MOST_FILLS];
+        let least = sizes[sizes.len() - MAX_FILLS];
         fills.retain(|fill| fill.area.size() >= least);
-        fills.truncate(2 * MOST_FILLS);
+        fills.truncate(2 * MAX_FILLS);
     }
     fills
 }
 
-/// Takes out what is drawn twice at one place, as programs do for bold letters and shadows. Gives its characters.
-pub(super) fn take_doubles(glyphs: &mut Vec<Glyph>) -> String {
+/// Removes glyphs drawn twice at one place for bold type or shadows; returns the removed characters.
+pub(super) fn remove_duplicates(glyphs: &mut Vec<Glyph>) -> String {
     let mut places: HashMap<(i32, i32, Option<char>), Vec<usize>> = HashMap::new();
     let mut doubles = vec![false; glyphs.len()];
     let mut text = String::new();
@@ -86,7 +86,7 @@ pub(super) fn take_doubles(glyphs: &mut Vec<Glyph>) -> String {
         let same = |other: &usize| {
             let other = &glyphs[*other];
             let away = (other.x - glyph.x).abs().max((other.y - glyph.y).abs());
-            // A narrow letter twice in a word stands further apart.
+            // Two equal narrow letters in a word are further apart.
             away < (0.12 * glyph.size).min(0.4 * glyph.advance.abs()).min(3.0)
                 && (other.size - glyph.size).abs() < 0.1 * glyph.size
                 && other.text == glyph.text

@@ -1,10 +1,10 @@
-//! Joins lines into running text and takes the hyphens of line breaks out again.
+//! Joins lines into running text, and removes hyphenation at line breaks.
 
 use std::collections::HashSet;
 
 use super::layout::Page;
 
-/// The words of the whole document that have a hyphen within a line: there it belongs to the word.
+/// Words that occur in the document with a hyphen within a line, where it belongs to the word.
 pub(super) struct Words {
     hyphenated: HashSet<String>,
 }
@@ -39,19 +39,19 @@ impl Words {
     }
 }
 
-/// Lower case, without the punctuation around it.
+/// Lower case, without surrounding punctuation.
 fn core(word: &str) -> String {
     word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase()
 }
 
-/// The first part of a word that `before` ends with, when `line` goes on with the second.
+/// The first part of a hyphenated word at the end of `before`, if `line` continues it.
 fn broken_word<'a>(before: &'a str, line: &str) -> Option<&'a str> {
     let head = before.strip_suffix(['-', '\u{ad}', '\u{2010}'])?;
     let goes_on = head.ends_with(char::is_alphabetic) && line.starts_with(char::is_lowercase);
     goes_on.then(|| head.rsplit(char::is_whitespace).next().unwrap_or(head))
 }
 
-/// Hyphens that Russian spelling asks for, in the words where they are frequent.
+/// Hyphens required by Russian spelling, in frequent words.
 fn is_russian_compound(head: &str, tail: &str) -> bool {
     matches!(tail, "то" | "либо" | "нибудь" | "таки")
         || matches!((head, tail), ("из", "за" | "под") | ("кое" | "кой", _))

@@ -1,4 +1,4 @@
-//! Encodings that need no eighth bit, names of encodings as programs write them, and heads of messages.
+//! Seven-bit encodings, encoding labels as programs write them, and message headers.
 
 use super::*;
 
@@ -9,14 +9,14 @@ fn read_as(name: &str, bytes: &[u8]) -> Extracted {
     document
 }
 
-/// A message with this type of its text, and its text.
+/// A message whose text has this content type, and its text.
 fn mail(kind: &str, body: &[u8]) -> Extracted {
     let head = format!("From: a@example.org\nSubject: Test\nMIME-Version: 1.0\nContent-Type: {kind}\n\n");
     read_as("a.eml", &[head.as_bytes(), body].concat())
 }
 
 #[test]
-fn letters_between_marks_are_letters() {
+fn seven_bit_encodings_are_decoded() {
     for (kind, body, expected) in [
         ("text/plain; charset=iso-2022-kr", &b"\x1b$)C\nKorea: \x0eGQ19\x0f, seven."[..], "Korea: 한국, seven."),
         ("text/plain", b"\x1b$)C\nKorea: \x0eGQ19\x0f, seven.", "Korea: 한국, seven."),
@@ -29,7 +29,7 @@ fn letters_between_marks_are_letters() {
         assert!(document.text.ends_with(expected), "{kind}: {}", document.text);
         assert_eq!((document.report.guessed_encoding, document.report.undecodable_characters), (None, 0), "{kind}");
     }
-    // A text about such marks.
+    // A text about such markers.
     assert_eq!(
         read_as("a.txt", b"In HZ one writes ~{VPND~}, in UTF-7 +IKw-.").text,
         "In HZ one writes ~{VPND~}, in UTF-7 +IKw-."
@@ -37,7 +37,7 @@ fn letters_between_marks_are_letters() {
 }
 
 #[test]
-fn names_that_programs_give_to_encodings_are_understood() {
+fn nonstandard_encoding_labels_are_understood() {
     for (name, bytes) in [
         ("windows1251", &b"\xcf\xf0\xe8\xe2\xe5\xf2, \xec\xe8\xf0"[..]),
         ("win-1251", b"\xcf\xf0\xe8\xe2\xe5\xf2, \xec\xe8\xf0"),
@@ -49,14 +49,14 @@ fn names_that_programs_give_to_encodings_are_understood() {
         assert!(document.text.ends_with("Привет, мир"), "{name}: {}", document.text);
         assert_eq!(document.report.guessed_encoding, None, "{name}");
     }
-    // Short, and valid in another encoding by accident.
+    // Short, and by accident valid in another encoding.
     assert!(mail("text/plain; charset=gb2312", b"\xc2\xb7").text.ends_with('路'));
-    // One that nobody decodes is named beside the guess.
+    // An unsupported encoding is named beside the guess.
     let guess = mail("text/plain; charset=x-mac-croatian", b"\xe4\xf6\xfc Gr\xfc\xdfe aus M\xfcnchen und K\xf6ln")
         .report
         .guessed_encoding;
-    assert!(guess.as_ref().is_some_and(|guess| guess.contains("named is x-mac-croatian")), "{guess:?}");
-    // A page of XHTML may name it in the declaration alone, and a guess is said of pages too.
+    assert!(guess.as_ref().is_some_and(|guess| guess.contains("declared is x-mac-croatian")), "{guess:?}");
+    // An XHTML page may only name it in the XML declaration; guesses are reported for pages, too.
     let page = "<?xml version=\"1.0\" encoding=\"koi8-r\"?><html xmlns=\"http://www.w3.org/1999/xhtml\"><body><p>";
     let document = read_as("a.html", &[page.as_bytes(), b"\xf0\xd2\xc9\xd7\xc5\xd4", b"</p></body></html>"].concat());
     assert_eq!((document.text.as_str(), document.report.guessed_encoding), ("Привет", None));
@@ -69,10 +69,10 @@ fn names_that_programs_give_to_encodings_are_understood() {
 }
 
 #[test]
-fn words_of_a_head_that_are_cut_within_a_letter_are_whole() {
+fn encoded_words_split_within_a_character_are_joined() {
     for (subject, expected) in [
         ("=?UTF-8?Q?pasi=C5=BEad=C4?=\n =?UTF-8?Q?=97jim=C5=B3?= now", "pasižadėjimų now"),
-        // In base64, after the second of four letters and without padding.
+        // In base64, after the second of four characters and without padding.
         ("=?utf-8?B?0J/RgNC40LLQ?=\n\t=?UTF-8?B?tdGC?=", "Привет"),
         ("=?utf-8?B?0J/RgNC40L?= =?utf-8?B?LQtdGC?=", "Привет"),
         ("=?koi8-r?B?8NLJ18U?= =?koi8-r?B?1A==?=", "Привет"),
@@ -85,13 +85,13 @@ fn words_of_a_head_that_are_cut_within_a_letter_are_whole() {
         let document = read_as("a.eml", head.as_bytes());
         assert_eq!(document.title.as_deref(), Some(expected), "{subject}");
     }
-    // Written as it is, in the charset of the letter.
+    // Unencoded, in the charset of the message.
     let head = b"From: a@example.org\nSubject: \xcf\xf0\xe8\xe2\xe5\xf2\nMIME-Version: 1.0\nContent-Type: text/plain; charset=windows-1251\n\n\xc4\xe0";
     assert_eq!(read_as("a.eml", head).title.as_deref(), Some("Привет"));
 }
 
 #[test]
-fn a_mailbox_is_all_of_its_messages() {
+fn all_messages_of_a_mailbox_are_read() {
     let mailbox = "From anna@example.org Tue Mar  5 10:00:00 2024\nFrom: Anna <anna@example.org>\nSubject: The first offer\n\
         Message-ID: <1@example.org>\n\nThe price is 1,250 euros.\n\nFrom here on it rises.\n>From tomorrow, too.\n\n\
         From boris@example.org Wed Mar  6 11:00:00 2024\nFrom: Boris <boris@example.org>\nSubject:\nMessage-ID: <2@example.org>\n\

@@ -1,4 +1,4 @@
-//! The child of these tests is this test program, told to run `as_child` alone.
+//! The child process of these tests is this test program, told to run only `as_child`.
 
 use std::{ffi::OsStr, path::Path, time::Duration};
 
@@ -7,13 +7,13 @@ use super::{
     *,
 };
 
-/// The name of [`as_child`] among the tests.
+/// The name of the test [`as_child`].
 fn child_name() -> String {
     let module = module_path!();
     format!("{}::as_child", module.split_once("::").map_or(module, |(_, path)| path))
 }
 
-/// Makes this test program the child.
+/// Arguments that turn this test program into the child.
 pub(super) fn arguments() -> Vec<String> {
     ["--exact", &child_name(), "--ignored", "--nocapture"].map(str::to_owned).to_vec()
 }
@@ -21,7 +21,7 @@ pub(super) fn arguments() -> Vec<String> {
 #[test]
 #[ignore = "the child process of the other tests"]
 fn as_child() {
-    // Not among all that is ignored: its limits would end the whole program.
+    // Skip when all ignored tests run: the child's limits would end the whole program.
     if !std::env::args().any(|argument| argument == child_name()) {
         return;
     }
@@ -36,7 +36,7 @@ async fn in_child(bytes: &[u8], name: &str, limits: &Limits) -> Result<Extracted
 }
 
 #[tokio::test]
-async fn gives_what_extraction_in_process_gives() {
+async fn the_child_returns_the_same_as_in_process() {
     for name in ["chromium.ru.pdf", "report.en.docx", "page.windows-1251.html", "notes.md", "letter.koi8-r.txt"] {
         assert_eq!(in_child(&fixture(name), name, &Limits::default()).await.as_ref(), Ok(&read(name)), "{name}");
     }
@@ -73,7 +73,7 @@ async fn output_is_limited() {
     let limits = Limits { output_bytes: 1000, ..Limits::default() };
     let error = in_child("word ".repeat(1000).as_bytes(), "a.txt", &limits).await.unwrap_err();
     assert_eq!(error, ExtractError::TooLargeOutput { limit: 1000 });
-    // A child that does not keep its promise.
+    // A child that ignores the limits.
     let flood = [OsStr::new("-c"), OsStr::new("yes")];
     let error = extract_with(Path::new("/bin/sh"), &flood, b"x", "a", &limits).await.unwrap_err();
     assert_eq!(error, ExtractError::TooLargeOutput { limit: 1000 });
@@ -102,7 +102,7 @@ async fn dropping_the_future_kills_the_child() {
 }
 
 #[tokio::test]
-async fn a_child_that_cannot_start_or_dies_is_worth_another_attempt() {
+async fn a_child_that_cannot_start_or_dies_is_a_transient_error() {
     let limits = Limits::default();
     let missing = child::extract_in_child(Path::new("/nonexistent"), b"x", "a", &limits).await.unwrap_err();
     assert!(missing.is_transient());

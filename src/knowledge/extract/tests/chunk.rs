@@ -11,7 +11,7 @@ fn words(text: &str) -> usize {
     text.split_whitespace().count()
 }
 
-/// Every third letter is a token: chunks have to be cut inside of words, too.
+/// Every third letter is a token, so that chunks must also be cut within words.
 fn letters(text: &str) -> usize {
     text.chars().count().div_ceil(3)
 }
@@ -38,7 +38,7 @@ fn check(document: &Extracted, count: &dyn Fn(&str) -> usize, most: usize) -> Ve
         assert!(document.blocks.iter().filter(within).all(|b| b.heading == first.heading));
     }
     for block in &document.blocks {
-        // Between cells that had to be parted stands what parts them.
+        // Separators between cells may be missing where a row was split.
         let parts = |c: char| c.is_whitespace() || (block.kind == BlockKind::Table && c == '|');
         let missed = (block.start..block.end).any(|at| !covered[at] && !parts(chars[at]));
         assert!(!missed || block.kind == BlockKind::Heading, "{block:?}");
@@ -106,10 +106,10 @@ fn long_texts_in_linear_time() {
     }
 }
 
-/// What a tokenizer takes for one word it counts as one token, however long it is; a passage has an end all the same, and nothing long
-/// is given to the tokenizer.
+/// A tokenizer counts a word of any length as one token; a chunk is limited all the same, and the tokenizer never gets
+/// long input.
 #[test]
-fn words_without_end_are_cut() {
+fn endless_words_are_split() {
     let most = 220;
     let longest = Cell::new(0);
     let count = |text: &str| {
@@ -129,24 +129,24 @@ fn words_without_end_are_cut() {
         let chunks = check(&document, &count, most);
         let whole = |chunk: &Chunk| chunk.text.len().max(chunk.table_header.as_deref().map_or(0, str::len));
         let length = chunks.iter().map(|chunk| chunk.text.chars().count()).max().unwrap();
-        assert!(length < CHARS_PER_TOKEN * (most + 1), "{length} characters in a passage of {kind:?}");
+        assert!(length < CHARS_PER_TOKEN * (most + 1), "{length} characters in a chunk of {kind:?}");
         assert!(chunks.iter().all(|chunk| whole(chunk) <= 2 * CHARS_PER_TOKEN * (most + 1)));
     }
     assert!(longest.get() < CHARS_PER_TOKEN * (most + 1), "{} characters were tokenized at once", longest.get());
 }
 
 #[test]
-fn cutting_stops_when_it_is_told_to() {
+fn chunking_can_be_cancelled() {
     let sentence = "The quick brown fox jumps over the lazy dog near the river, again and again. ";
     let table = format!("| name | value |\n|---|---|\n{}", "| a row | of a long table |\n".repeat(20_000));
     for (text, kind) in [(sentence.repeat(20_000), Kind::Text), (table, Kind::Markdown)] {
         let document = extract(text.as_bytes(), kind, &Limits::default()).unwrap();
         let asked = Cell::new(0);
-        let go_on = || {
+        let keep_going = || {
             asked.set(asked.get() + 1);
             asked.get() < 10
         };
-        assert_eq!(chunk_while(&document, &words, 220, &go_on), None);
+        assert_eq!(chunk_while(&document, &words, 220, &keep_going), None);
         assert!(asked.get() < 20, "it went on after it was told to stop: asked {} times", asked.get());
     }
 }

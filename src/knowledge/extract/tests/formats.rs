@@ -63,7 +63,7 @@ fn html_in_both_encodings_is_the_same_text_without_its_frame() {
     );
     assert_eq!(block_with(&document, "stationctl").kind, BlockKind::Code);
     assert_eq!(block_with(&document, "08:00").heading, ["Порядок дежурства", "Обход"]);
-    // A menu and programs are furniture; what stands beside the main part may be content.
+    // Menus and scripts are removed; text outside of the main part may be content.
     for furniture in ["NAV-TEXT", "STYLE-TEXT", "SCRIPT-TEXT", "NOSCRIPT-TEXT", "TEMPLATE-TEXT"] {
         assert!(!document.text.contains(furniture), "{}", document.text);
     }

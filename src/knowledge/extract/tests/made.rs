@@ -1,6 +1,6 @@
-//! PDF files written by hand, object by object, for what no office program writes on demand.
+//! Hand-written PDF files, object by object, for features that no office program produces on demand.
 
-/// Objects from number 1 on; 1 is the catalog, 2 the page tree, 3 Helvetica.
+/// Objects from number 1; 1 is the catalog, 2 the page tree, 3 Helvetica.
 pub(super) struct Made {
     objects: Vec<String>,
     pub(super) pages: Vec<String>,
@@ -21,7 +21,7 @@ impl Made {
         }
     }
 
-    /// The number of the new object.
+    /// Returns the number of the new object.
     pub(super) fn object(&mut self, body: impl Into<String>) -> usize {
         self.objects.push(body.into());
         self.objects.len()
@@ -31,7 +31,7 @@ impl Made {
         self.object(format!("<< {dict} /Length {} >>\nstream\n{data}\nendstream", data.len()))
     }
 
-    /// A page of 600 by 800 with Helvetica as F1; `more` goes into its dictionary.
+    /// A page of 600 by 800 with Helvetica as F1; `more` is added to its dictionary.
     pub(super) fn page_with(&mut self, content: &str, resources: &str, more: &str) -> usize {
         let content = self.stream("", content);
         self.page_of(&format!("{content} 0 R"), resources, more)
@@ -67,12 +67,12 @@ impl Made {
     }
 }
 
-/// Words at a place, 12 points high.
+/// Text at a position, 12 points high.
 pub(super) fn at(x: i32, y: i32, words: &str) -> String {
     format!("BT /F1 12 Tf 1 0 0 1 {x} {y} Tm ({words}) Tj ET\n")
 }
 
-/// One line below the other.
+/// Lines below each other.
 pub(super) fn body(lines: &[&str]) -> String {
     lines.iter().zip(0..).map(|(line, row)| at(60, 600 - 16 * row, line)).collect()
 }

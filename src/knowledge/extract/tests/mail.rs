@@ -1,4 +1,4 @@
-//! Messages of mail, saved pages, calendars and notebooks.
+//! Mail messages, saved pages, calendars and notebooks.
 
 use super::*;
 
@@ -9,7 +9,7 @@ fn read_as(name: &str, bytes: &[u8]) -> Extracted {
     document
 }
 
-/// A message of these parts, each with its head; "multipart/mixed" and the like.
+/// A message of type "multipart/KIND" with these parts, each with its headers.
 fn message(kind: &str, parts: &[&str]) -> String {
     let parts: String = parts.iter().map(|part| format!("--edge\r\n{}\r\n", part.replace('\n', "\r\n"))).collect();
     format!(
@@ -25,7 +25,7 @@ const HTML: &str = "Content-Type: text/html; charset=utf-8\nContent-Transfer-Enc
     <p>=D0=9F=D1=80=D0=B8=D0=B2=D0=B5=D1=82, =D1=82=D0=B5=D0=BA=D1=81=D1=82 =3D</p>\n<table><tr><td>a<td>b</table>";
 
 #[test]
-fn a_message_is_its_head_its_richest_body_and_its_attachments() {
+fn a_message_has_headers_its_richest_body_and_attachments() {
     let attached = "Content-Type: application/pdf; name=\"plan.pdf\"\nContent-Disposition: attachment; \
         filename*=utf-8''%D0%BF%D0%BB%D0%B0%D0%BD.pdf\nContent-Transfer-Encoding: base64\n\nJVBERi0=";
     let note = "Content-Type: text/csv\nContent-Disposition: attachment; filename=sums.csv\n\nitem,sum\nrent,500";
@@ -44,7 +44,7 @@ fn a_message_is_its_head_its_richest_body_and_its_attachments() {
 }
 
 #[test]
-fn a_body_that_says_less_is_not_chosen_for_its_form() {
+fn a_richer_body_with_less_text_is_not_chosen() {
     let long = format!("Content-Type: text/plain\n\n{}", "The whole letter is here. ".repeat(5));
     let poor = "Content-Type: text/html\n\n<p>View this letter in a browser</p>";
     let document = read_as("a.eml", message("alternative", &[&long, poor]).as_bytes());
@@ -58,7 +58,7 @@ fn a_message_within_a_message_is_read_too() {
     let forwarded = format!("Content-Type: message/rfc822\n\n{}", inner.replace("\r\n", "\n"));
     let text = read_as("a", message("mixed", &["Content-Type: text/plain\n\nSee below", &forwarded]).as_bytes()).text;
     assert!(text.contains("See below\n\nFrom: Анна") && text.ends_with("The first offer"), "{text}");
-    // Message in message in message ends, and says where.
+    // Deeply nested messages end at the limit, with a report.
     let mut deep = message("mixed", &["Content-Type: text/plain\n\nend"]);
     for level in 0..8 {
         let part = format!("Content-Type: message/rfc822\r\n\r\n{deep}");
@@ -68,7 +68,7 @@ fn a_message_within_a_message_is_read_too() {
 }
 
 #[test]
-fn a_message_of_thousands_of_parts_within_parts_is_refused() {
+fn a_message_with_thousands_of_nested_parts_is_rejected() {
     let mut deep = String::from("MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=a\n\n");
     for _ in 0..2000 {
         deep.push_str("--a\nContent-Type: multipart/mixed; boundary=a\n\n");
@@ -77,13 +77,13 @@ fn a_message_of_thousands_of_parts_within_parts_is_refused() {
 }
 
 #[test]
-fn choices_within_choices_take_no_time() {
+fn nested_alternatives_take_no_time() {
     let mut deep = String::from("From: a\nMIME-Version: 1.0\n");
     for level in 0..60 {
         deep += &format!("Content-Type: multipart/alternative; boundary=b{level}z\n\n--b{level}z\n");
     }
     let document = read_as("a.eml", (deep + "Content-Type: text/plain\n\nx\n").as_bytes());
-    assert_eq!(document.report.unread_parts, ["a choice between forms of the body within others"]);
+    assert_eq!(document.report.unread_parts, ["nested alternatives of the message body"]);
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn a_saved_page_is_read_whatever_it_is_called() {
 }
 
 #[test]
-fn what_only_speaks_of_mail_is_no_message() {
+fn a_text_about_mail_is_not_a_message() {
     let note = "From: Anna\nTo: Ben\nSubject: the roof\n\nIt leaks.";
     assert_eq!(read_as("note.txt", note.as_bytes()).text, note);
     let talk = "MHT files say MIME-Version: 1.0 and Content-Type: multipart/related in their head.";
@@ -110,7 +110,7 @@ fn what_only_speaks_of_mail_is_no_message() {
 }
 
 #[test]
-fn words_cut_by_the_end_of_a_line_are_whole_in_calendars_and_cards() {
+fn folded_lines_of_calendars_and_cards_are_joined() {
     let ics = "BEGIN:VCALENDAR\r\nSUMMARY:Annual gene\r\n ral meet\r\n\ting\r\nEND:VCALENDAR\r\n";
     assert!(read_as("a.ics", ics.as_bytes()).text.contains("\nSUMMARY:Annual general meeting\n"));
     // Cut in the middle of a character.
@@ -121,7 +121,7 @@ fn words_cut_by_the_end_of_a_line_are_whole_in_calendars_and_cards() {
 }
 
 #[test]
-fn words_written_as_numbers_are_words() {
+fn escaped_words_are_decoded() {
     let json = r#"{"a": "\u0434\u043e\u043c \u2014 \ud83d\ude00", "b": "x\n\u0022\\u0434"}"#;
     assert_eq!(read_as("a.json", json.as_bytes()).text, r#"{"a": "дом — 😀", "b": "x\n\u0022\\u0434"}"#);
     let pattern = r"let word = /[\u0400-\u04ff]+/;";
@@ -130,7 +130,7 @@ fn words_written_as_numbers_are_words() {
 }
 
 #[test]
-fn a_notebook_is_its_cells() {
+fn notebook_cells_are_read() {
     let notebook = r##"{"nbformat": 4, "metadata": {}, "cells": [
         {"cell_type": "markdown", "source": ["# Sales\n", "All **regions**"]},
         {"cell_type": "code", "source": "print(total)", "outputs": [

@@ -6,7 +6,7 @@ fn of(text: &str) -> Extracted {
     document
 }
 
-/// The text of each source.
+/// Checks the text of each source.
 #[track_caller]
 fn gives(cases: &[(&str, &str)]) {
     for (source, text) in cases {
@@ -15,7 +15,7 @@ fn gives(cases: &[(&str, &str)]) {
 }
 
 #[test]
-fn what_stands_between_rules_is_text() {
+fn text_between_rules_is_kept() {
     gives(&[
         ("x\n\n---\ny\n---\n\nz\n", "x\n\ny\n\nz"),
         ("---\n\n# Slide\n\nfirst\n\n---\n\nsecond: 2\n\n---\n", "Slide\n\nfirst\n\nsecond: 2"),
@@ -32,7 +32,7 @@ fn what_stands_between_rules_is_text() {
 }
 
 #[test]
-fn metadata_gives_the_title_and_stays_findable() {
+fn front_matter_gives_the_title_and_stays_searchable() {
     let yaml = of(
         "---\r\ntitle: \"Pumps: a \\\"guide\\\"\"\r\nauthor: Ada\r\ntags:\r\n  - flood\r\n- gauge\r\n---\r\n\r\n# One\r\n",
     );
@@ -49,7 +49,7 @@ fn metadata_gives_the_title_and_stays_findable() {
 }
 
 #[test]
-fn what_is_no_element_of_html_is_text() {
+fn tags_that_are_not_html_are_text() {
     gives(&[
         ("deploy <region> now", "deploy <region> now"),
         (
@@ -84,7 +84,7 @@ fn what_is_no_element_of_html_is_text() {
 }
 
 #[test]
-fn cells_keep_their_words_apart_and_none_is_lost() {
+fn words_in_cells_stay_separate_and_none_is_lost() {
     gives(&[
         ("| a | b |\n|--|--|\n| 1<br>2 | `x` `y` |", "a | b\n1 2 | x y"),
         ("| a | b |\n|--|--|\n| <ul><li>one</li><li>two</li></ul> | x<br/>y |", "a | b\none two | x y"),
@@ -103,7 +103,7 @@ fn cells_keep_their_words_apart_and_none_is_lost() {
 }
 
 #[test]
-fn destinations_are_findable() {
+fn destinations_are_searchable() {
     gives(&[
         ("See [the protocol](https://example.org/p).", "See the protocol (https://example.org/p)."),
         (
@@ -133,7 +133,7 @@ fn destinations_are_findable() {
 }
 
 #[test]
-fn marks_that_mean_something_stay() {
+fn meaningful_punctuation_stays() {
     gives(&[
         ("- [x] done\n- [ ] open", "- [x] done\n- [ ] open"),
         ("a[^1] b\n\n[^1]: The note.\n    Second line.", "a[1] b\n\n[1] The note. Second line."),
@@ -184,7 +184,7 @@ fn hostile_markdown_takes_no_time() {
 }
 
 proptest::proptest! {
-    /// Every word of a source of Markdown's own signs is in the text.
+    /// Every word between Markdown markup is in the text.
     #[test]
     fn no_word_is_lost(parts in proptest::collection::vec((0usize..24, 0u16..1000), 1..40)) {
         let signs = [

@@ -45,7 +45,7 @@ fn failure(name: &str) -> ExtractError {
     }
 }
 
-/// What holds for every document.
+/// Invariants of every document.
 fn check_shape(document: &Extracted) {
     let chars: Vec<char> = document.text.chars().collect();
     let mut end = 0;
@@ -70,7 +70,7 @@ fn blocks(document: &Extracted, kind: BlockKind) -> Vec<String> {
     document.blocks.iter().filter(|b| b.kind == kind).map(|b| text_of(document, b)).collect()
 }
 
-/// The block that holds `sentence`, whole.
+/// The block that contains the whole `sentence`.
 fn block_with<'a>(document: &'a Extracted, sentence: &str) -> &'a Block {
     let found = document.blocks.iter().find(|block| text_of(document, block).contains(sentence));
     found.unwrap_or_else(|| panic!("no block has {sentence:?} in:\n{}", document.text))

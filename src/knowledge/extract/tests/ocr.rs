@@ -1,5 +1,5 @@
-//! Pages read from their pictures, by the real programs; `tests/fixtures/documents/scanned.pdf` has a page of text, and a
-//! Russian and an English one that are pictures.
+//! OCR with the real programs; `tests/fixtures/documents/scanned.pdf` has a page of text, and a Russian and an English
+//! page that are images.
 
 use std::{collections::BTreeMap, ffi::OsStr, path::PathBuf};
 
@@ -13,7 +13,7 @@ use super::{
     *,
 };
 
-/// The programs, which `scripts/test` installs: a suite that passes without them would say nothing.
+/// The programs, which `scripts/test` installs: skipping without them would prove nothing.
 fn programs() -> Programs {
     let programs = Programs::find("");
     let missing = programs.missing();
@@ -71,15 +71,15 @@ async fn scanned_pages_are_read_in_both_languages_and_cite_their_page() {
 async fn a_page_is_drawn_for_a_model() {
     let drawn = carry_out(Order { ocr: None, ..order(2, &["eng"]) }, &Limits::default()).await;
     let Ok(Answer::Picture(picture)) = drawn else { panic!("{drawn:?}") };
-    // The signature of PNG, in base64.
+    // The PNG signature, in base64.
     assert!(picture.starts_with("iVBORw0KGgo"), "{}", &picture[..20]);
 }
 
 #[tokio::test]
-async fn ocr_is_limited_and_its_failures_have_words() {
+async fn ocr_is_limited_and_its_failures_have_messages() {
     let limits = Limits { wall_seconds: 1, ..Limits::default() };
     let odd = Order { pdftoppm: PathBuf::from("/bin/sh"), ..order(2, &["eng"]) };
-    // A shell with a drawing program's arguments ends at once, and says why.
+    // A shell with pdftoppm's arguments fails at once, with a message.
     let failure = carry_out(odd, &limits).await.unwrap_err();
     assert!(failure.to_string().contains("sh: "), "{failure}");
     let none = carry_out(order(2, &["xyz"]), &Limits::default()).await.unwrap_err();
@@ -93,7 +93,7 @@ async fn ocr_is_limited_and_its_failures_have_words() {
 }
 
 #[tokio::test]
-async fn languages_are_those_of_the_base_as_far_as_they_are_installed() {
+async fn ocr_uses_the_installed_languages_of_the_base() {
     let installed = programs().languages().await;
     assert!(installed.contains(&"eng".to_owned()) && installed.contains(&"rus".to_owned()), "{installed:?}");
     assert_eq!(choose_languages(&[], &installed), ["eng", "rus"]);
@@ -114,7 +114,7 @@ fn the_table_of_words_becomes_lines_and_paragraphs() {
 }
 
 #[test]
-fn recognised_text_keeps_short_lines_and_joins_parted_words() {
+fn recognised_text_keeps_short_lines_and_joins_hyphenated_words() {
     let document = read("scanned.pdf");
     let text = "A long line of running text that is parted here, and goes on in the next line with recog-\nnised words, and more of them.\n\n\
         Region Q1 Q2\nNorth 10.5 11.2\u{c}";

@@ -141,7 +141,7 @@ fn libreoffice_with_its_running_lines_once() {
 }
 
 #[test]
-fn pages_that_lie_on_their_side() {
+fn rotated_pages() {
     let document = read("latex-landscape.pdf");
     assert_in_order(
         &document,
@@ -156,13 +156,13 @@ fn pages_that_lie_on_their_side() {
 }
 
 #[test]
-fn broken_ones_fail_clearly() {
+fn broken_files_fail_clearly() {
     assert_eq!(failure("encrypted.pdf"), ExtractError::Encrypted);
     assert_eq!(failure("images-only.pdf"), ExtractError::NoText);
     for name in ["truncated.pdf", "looping-pages.pdf", "looping-objects.pdf"] {
         assert_eq!(failure(name).code(), "malformed", "{name}");
     }
     assert_eq!(failure("looping-form.pdf").code(), "no_text");
-    // A password only for changing the document does not keep anybody from reading it.
+    // A password that only protects changes does not prevent reading.
     assert_eq!(read("owner-password.pdf").text, read("chromium.en.pdf").text);
 }

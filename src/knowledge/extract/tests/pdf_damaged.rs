@@ -1,4 +1,4 @@
-//! PDF files that are damaged, or encrypted for nobody: what can be read of them is read, and the rest is named.
+//! Damaged PDF files, and ones encrypted without a password: the readable part is read, the rest is reported.
 
 use std::io::Write;
 
@@ -34,7 +34,7 @@ fn packed(text: &str) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// A page whose content is this data, packed.
+/// A page with this compressed content.
 fn page_of_packed(data: &[u8]) -> Vec<u8> {
     let mut made = Made::new();
     let content = made.stream("/Filter [/ASCIIHexDecode /FlateDecode]", &format!("{}>", hex(data)));
@@ -42,7 +42,7 @@ fn page_of_packed(data: &[u8]) -> Vec<u8> {
     made.bytes()
 }
 
-/// Lines that do not repeat each other, so that damage in the middle is damage to some of them.
+/// Distinct lines, so that damage in the middle is visible.
 fn lines() -> String {
     let noise = |n: i32| {
         (0..8).map(|k| format!("{:x} ", (n * 31 + k).wrapping_mul(1_640_531_527).cast_unsigned())).collect::<String>()
@@ -52,7 +52,7 @@ fn lines() -> String {
 
 #[test]
 fn a_length_that_is_too_short_cuts_nothing_off() {
-    // What stands behind the short length reads like the end of a stream to the library: a number, an array.
+    // To the library, the data after the short length looks like the end of a stream: a number, an array.
     for second in ["1 0 0 1 0 0 cm ", "[3] 0 d ", "/G gs "] {
         let first = at(60, 700, "First words");
         let content = format!("{first}{second}{}", at(60, 600, "Second words"));
@@ -61,7 +61,7 @@ fn a_length_that_is_too_short_cuts_nothing_off() {
         made.page_of(&format!("{stream} 0 R"), "", "");
         assert_eq!(open(&made.bytes()).text, "First words\n\nSecond words", "{second}");
     }
-    // Too long, and one that says the words of an object in its text.
+    // Too long, and one with PDF keywords in its text.
     for length in [9_999_999, 60] {
         let mut made = Made::new();
         let content = at(60, 700, "Words about an obj and a stream");
@@ -83,24 +83,24 @@ fn a_stream_whose_end_is_cut_short_is_read() {
 }
 
 #[test]
-fn what_can_be_unpacked_of_a_damaged_stream_is_read_and_the_rest_named() {
+fn a_damaged_stream_is_read_in_part_and_reported() {
     let whole = packed(&lines());
     let text = open(&page_of_packed(&whole)).text;
     assert!(text.contains("Line 49 has"), "{text}");
-    // No check sum, and a line end before the data: nothing is missing.
+    // No checksum, and a line end before the data: nothing is missing.
     let odd = [b"\n", &whole[..whole.len() - 4]].concat();
     let document = open(&page_of_packed(&odd));
     assert_eq!((document.text.as_str(), unread(&document).as_str()), (text.as_str(), ""));
-    // A check sum that is wrong says that something may be.
+    // A wrong checksum means that something may be missing.
     let mut wrong = whole.clone();
     *wrong.last_mut().unwrap() ^= 1;
     let document = open(&page_of_packed(&wrong));
     assert_eq!(document.text, text);
-    assert!(unread(&document).contains("may not be whole (its check sum is wrong)"), "{}", unread(&document));
+    assert!(unread(&document).contains("may be incomplete (its checksum is wrong)"), "{}", unread(&document));
     // The end of the data is missing.
     let document = open(&page_of_packed(&whole[..whole.len() / 2]));
     assert!(document.text.contains("Line 5 has") && !document.text.contains("Line 49 has"));
-    assert!(unread(&document).contains("page 1: its content may not be whole (the end"), "{}", unread(&document));
+    assert!(unread(&document).contains("page 1: its content may be incomplete (the end"), "{}", unread(&document));
     // Some bytes in the middle are noise.
     let mut noise = whole.clone();
     let middle = noise.len() / 2;
@@ -109,15 +109,15 @@ fn what_can_be_unpacked_of_a_damaged_stream_is_read_and_the_rest_named() {
     }
     let document = open(&page_of_packed(&noise));
     assert!(document.text.contains("Line 5 has"), "{}", document.text);
-    assert!(unread(&document).contains("its content may not be whole"), "{}", unread(&document));
+    assert!(unread(&document).contains("its content may be incomplete"), "{}", unread(&document));
     assert!(document.report.doubts.contains(&Doubt::UnreadParts));
-    // Nothing but noise.
+    // Only noise.
     let error = read_made(&page_of_packed(&[0xff; 200])).unwrap_err();
     assert!(error.to_string().contains("damaged from the start"), "{error}");
 }
 
 #[test]
-fn a_file_that_breaks_off_within_a_page_gives_the_words_before() {
+fn a_file_truncated_within_a_page_keeps_the_text_before() {
     let mut made = Made::new();
     made.page_of("5 0 R", "", "");
     made.stream("", &body(&["The first line.", "The second line.", "The third line."]));
@@ -136,7 +136,7 @@ fn digest(parts: &[&[u8]]) -> Vec<u8> {
     hasher.finalize()
 }
 
-/// As Acrobat 9 encrypts a file that anybody may read (revision 5), whose only page has this content.
+/// Encrypted like Acrobat 9 (revision 5) with an empty user password; its only page has this content.
 fn encrypted(content: &str, password: &[u8]) -> Vec<u8> {
     let (key, check, salt) = ([7; 32], b"checksal", b"key-salt");
     let aes = |key: &[u8], vector: &[u8], data: &[u8], padding| {
@@ -175,12 +175,12 @@ fn a_file_of_acrobat_9_without_a_password_is_read() {
 }
 
 #[test]
-fn an_index_that_leads_to_other_objects_is_not_believed() {
+fn a_wrong_cross_reference_table_is_ignored() {
     let mut made = Made::new();
     made.page(&at(60, 700, "Words of the first page"));
     made.page(&at(60, 700, "Words of the second page"));
     let text = String::from_utf8(made.bytes()).unwrap();
-    // Every entry leads to the object behind the one that it is for.
+    // Every entry points to the next object.
     let (before, index) = text.split_once("xref\n").unwrap();
     let (head, entries) = index.split_once("0000000000 65535 f \n").unwrap();
     let (entries, trailer) = entries.split_once("trailer").unwrap();
@@ -189,39 +189,39 @@ fn an_index_that_leads_to_other_objects_is_not_believed() {
     let rows: String = rows.iter().map(|row| format!("{row}\n")).collect();
     let broken = format!("{before}xref\n{head}0000000000 65535 f \n{rows}trailer{trailer}");
     assert_eq!(open(broken.as_bytes()).text, "Words of the first page\n\nWords of the second page");
-    // Its first number is one too large: the free entry that heads every index stands for object 1.
+    // Its first number is one too large: the free entry at the start of every table is counted as object 1.
     let shifted = text.replacen("xref\n0 ", "xref\n1 ", 1);
     assert_eq!(open(shifted.as_bytes()).text, "Words of the first page\n\nWords of the second page");
 }
 
 #[test]
-fn what_stands_in_itself_without_end_is_not_begun() {
+fn excessive_nesting_is_rejected() {
     let deep = |open: &str, close: &str| format!("{} {}", open.repeat(60_000), close.repeat(60_000));
     let mut made = Made::new();
     made.page_with(&at(60, 700, "Words"), "", &format!("/Odd {}", deep("<</a ", ">>")));
-    assert!(read_made(&made.bytes()).unwrap_err().to_string().contains("without end"));
+    assert!(read_made(&made.bytes()).unwrap_err().to_string().contains("nested too deeply"));
     for (open, close) in [("[", "]"), ("/P <</a ", ">>")] {
         let mut made = Made::new();
         made.page(&deep(open, close));
         made.page(&at(60, 700, "Words"));
         let document = self::open(&made.bytes());
         assert_eq!(document.text, "Words");
-        assert!(unread(&document).contains("without end"), "{}", unread(&document));
+        assert!(unread(&document).contains("nested too deeply"), "{}", unread(&document));
     }
-    // Marks cost each the same, however many are open.
+    // Marked content has constant cost, however many are open.
     let mut made = Made::new();
     made.page(&format!("{} {}", "/P <</MCID 1>> BDC ".repeat(200_000), at(60, 700, "Words")));
     let start = std::time::Instant::now();
     assert_eq!(self::open(&made.bytes()).text, "Words");
     assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
-    // Many, but beside each other.
+    // Many, but not nested.
     let mut made = Made::new();
     made.page(&format!("{} {}", "[1] 0 d ".repeat(60_000), at(60, 700, "Words")));
     assert_eq!(self::open(&made.bytes()).text, "Words");
 }
 
 #[test]
-fn of_a_stream_that_unpacks_to_more_than_any_the_beginning_is_read() {
+fn the_beginning_of_an_oversized_stream_is_read() {
     let filled = |megabytes: usize| {
         let comment = format!("% {}\n", "x".repeat(megabytes << 20));
         open(&page_of_packed(&packed(&[at(60, 700, "Before"), comment, at(60, 600, "after")].concat())))

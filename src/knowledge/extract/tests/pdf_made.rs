@@ -27,7 +27,7 @@ fn left_out(document: &Extracted, kind: LeftOutKind) -> Option<&LeftOut> {
 }
 
 #[test]
-fn numbers_are_content_where_no_sequence_shows_them_to_be_page_numbers() {
+fn numbers_without_a_page_sequence_are_content() {
     assert_in_order(&page(&(at(60, 760, "Room number:") + &at(60, 740, "204"))), &["Room number:", "204"]);
     assert_eq!(page(&at(300, 30, "204")).text, "204");
     let table: String =
@@ -38,14 +38,14 @@ fn numbers_are_content_where_no_sequence_shows_them_to_be_page_numbers() {
     assert_eq!(document.text, "Region | Q1 | Q2 | Q3\nNorth | 10.5 | 11.2 | 129");
     assert_eq!((document.report.tables, document.blocks[0].header_end), (1, Some(21)));
     assert!(document.report.left_out.is_empty());
-    // The same line of a form on two pages, with other numbers.
+    // The same form line on several pages, with other numbers.
     let days = |a: &str, b: &str| at(60, 770, a) + &at(200, 770, b) + &body(&["Words of this page."]);
     let document = pages(&[days("Day 1", "Room 101"), days("Day 2", "Room 102"), days("Day 3", "Room 103")]);
     assert_in_order(&document, &["Day 1", "Room 101", "Day 2", "Room 102", "Day 3", "Room 103"]);
 }
 
 #[test]
-fn years_that_rise_from_page_to_page_are_kept() {
+fn years_that_increase_from_page_to_page_are_kept() {
     let content = |form: &str, number: i32, y| {
         at(280, y, &form.replace('#', &number.to_string())) + &body(&["What happened in this year."])
     };
@@ -81,7 +81,7 @@ fn page_numbers_that_advance_are_left_out_and_counted() {
     }
     let roman = ["i", "ii", "iii", "iv"].map(|number| body(&["Preface."]) + &at(290, 30, number));
     assert_eq!(pages(&roman).text, ["Preface."; 4].join("\n\n"));
-    // A page whose number is all that it has keeps it.
+    // A page with nothing but its number keeps it.
     let lone = [body(&["One."]) + &at(290, 30, "1"), at(290, 30, "2"), body(&["Three."]) + &at(290, 30, "3")];
     assert_eq!(pages(&lone).text, "One.\n\n2\n\nThree.");
 }
@@ -93,17 +93,17 @@ fn running_lines_are_kept_once() {
     assert_eq!(document.text, "Invoice FV 17/2026\n\nFirst page.\n\nSecond page.");
     let left = left_out(&document, LeftOutKind::RunningLine).unwrap();
     assert_eq!((left.count, left.examples.as_slice()), (1, &["Invoice FV 17/2026".to_owned()][..]));
-    // Other digits are another line.
+    // Different digits make a different line.
     let content = |number: i32| at(60, 770, &format!("Invoice {number}")) + &body(&["Words."]);
     let document = pages(&[content(3), content(8), content(40)]);
     assert_in_order(&document, &["Invoice 3", "Invoice 8", "Invoice 40"]);
     // Marked as an artifact, which proves nothing.
     let document = page(&format!("/Artifact BMC {} EMC {}", at(60, 770, "Contract 2026-17"), body(&["Words."])));
     assert_in_order(&document, &["Contract 2026-17", "Words."]);
-    // A page that has nothing else keeps the line.
+    // A page with nothing else keeps the line.
     let document = pages(&[content(3), at(60, 770, "Annex"), at(60, 770, "Annex")]);
     assert_eq!(document.text.matches("Annex").count(), 2);
-    // On two pages of many: what a page begins with.
+    // On two of many pages: the beginning of their text.
     let top = |page| if page / 2 == 1 { at(60, 770, "Delivery stopped") } else { String::new() };
     let contents: Vec<String> = (0..6).map(|page| body(&[&format!("Page of {page} words.")]) + &top(page)).collect();
     assert_eq!(pages(&contents).text.matches("Delivery stopped").count(), 2);
@@ -125,9 +125,9 @@ fn empty_cells_keep_their_columns() {
 }
 
 #[test]
-fn headings_stand_above_their_columns_however_each_is_aligned() {
+fn headings_match_their_columns_whatever_the_alignment() {
     let row = |y: i32, cells: &[(i32, &str)]| cells.iter().map(|(x, text)| at(*x, y, text)).collect::<String>();
-    // Centred above names that stand left and numbers that stand right; one name reaches below the heading.
+    // Centred over left-aligned names and right-aligned numbers; one name extends below the heading.
     let content = row(700, &[(110, "Item"), (230, "Sent"), (310, "Left")])
         + &row(684, &[(60, "Bolt"), (270, "12"), (350, "7")])
         + &row(668, &[(60, "Bolts of brass"), (270, "40"), (350, "1")])
@@ -137,12 +137,12 @@ fn headings_stand_above_their_columns_however_each_is_aligned() {
         page(&content).text,
         "Item | Sent | Left\nBolt | 12 | 7\nBolts of brass | 40 | 1\nNut | | 99\nPin | 5 | 3"
     );
-    // A heading set by other widths than the rows: above the names there is the heading of the numbers.
+    // The heading has other column widths than the rows: the number's heading is above the names.
     let content = row(700, &[(60, "Item"), (120, "Sent"), (250, "Left")])
         + &row(684, &[(60, "Bolts of brass"), (180, "12"), (250, "7")])
         + &row(668, &[(60, "Nuts of brass"), (180, "40"), (250, "1")]);
     assert_eq!(page(&content).text, "Item | Sent | Left\nBolts of brass | 12 | 7\nNuts of brass | 40 | 1");
-    // A heading above two columns says its words in both, a wide cell further down does not.
+    // A heading over two columns is repeated in both, a wide cell further down is not.
     let content = row(700, &[(60, "Item"), (220, "Both years")])
         + &row(684, &[(60, "Kind"), (200, "2024"), (270, "2025")])
         + &row(668, &[(60, "Bolt"), (200, "12"), (270, "7")])
@@ -166,7 +166,7 @@ fn a_table_that_goes_on_keeps_its_heading_on_each_page() {
 }
 
 #[test]
-fn rows_that_come_again_at_the_foot_of_pages_are_no_footers() {
+fn rows_repeated_at_the_foot_of_pages_are_not_footers() {
     let rows = |page: i32| {
         let row =
             |y: i32, n: i32| at(60, y, &format!("row {n}")) + &at(200, y, &(7 * n).to_string()) + &at(300, y, "x");
@@ -178,7 +178,7 @@ fn rows_that_come_again_at_the_foot_of_pages_are_no_footers() {
 }
 
 #[test]
-fn drawn_lines_part_cells_that_stand_close() {
+fn rules_separate_close_cells() {
     let row =
         |y: i32, cells: [&str; 3]| cells.iter().zip([60, 92, 116]).map(|(text, x)| at(x, y, text)).collect::<String>();
     let lines: String = [87, 112].iter().map(|x| format!("{x} 680 m {x} 715 l S\n")).collect();
@@ -187,7 +187,7 @@ fn drawn_lines_part_cells_that_stand_close() {
 }
 
 #[test]
-fn fields_notes_and_boxes_are_read_where_they_stand() {
+fn fields_notes_and_boxes_are_read_in_place() {
     let mut made = Made::new();
     made.catalog = "/AcroForm << /Fields [] /NeedAppearances true >>".to_owned();
     let parent = made.object("<< /FT /Tx /T (name) /V (Ada) >>");
@@ -235,14 +235,14 @@ fn fields_notes_and_boxes_are_read_where_they_stand() {
 }
 
 #[test]
-fn headings_as_close_as_words_stand_above_their_columns() {
-    // As close as two words that a program justifies: "Unit price" is one of three.
+fn headings_as_close_as_words_match_their_columns() {
+    // As close as two words in justified text: "Unit price" is one of three headings.
     let cells = |y: i32, cells: [(i32, &str); 3]| cells.iter().map(|(x, text)| at(*x, y, text)).collect::<String>();
     let rows = cells(684, [(60, "12"), (100, "7.50"), (170, "90.00")])
         + &cells(668, [(60, "3"), (100, "2.00"), (170, "6.00")]);
     let head = "BT /F1 12 Tf 60 700 Td [(Count) -700 (Unit price) -700 (Total)] TJ ET\n";
     assert_eq!(page(&format!("{head}{rows}")).text, "Count | Unit price | Total\n12 | 7.50 | 90.00\n3 | 2.00 | 6.00");
-    // A sentence above a table is none of its rows.
+    // A sentence above a table is not one of its rows.
     let document = page(&(at(60, 700, "Three sorts of bolts") + &rows));
     assert_eq!(document.text, "Three sorts of bolts\n\n12 | 7.50 | 90.00\n3 | 2.00 | 6.00");
 }

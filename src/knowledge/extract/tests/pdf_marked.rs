@@ -1,4 +1,4 @@
-//! What a PDF file says beside its page content: figures of tagged files, links, pages that are only partly readable.
+//! Information beside the page content: figures of tagged files, links, partly readable pages.
 
 use std::collections::BTreeMap;
 
@@ -14,13 +14,13 @@ fn open(bytes: &[u8]) -> Extracted {
     document
 }
 
-/// A picture, 100 points wide and high.
+/// An image, 100 points wide and high.
 fn picture(x: u32, y: u32) -> String {
     format!("q 100 0 0 100 {x} {y} cm BI /W 1 /H 1 /BPC 8 /CS /G ID x EI Q\n")
 }
 
 #[test]
-fn what_a_tagged_file_says_of_its_figures_is_read() {
+fn alternative_text_of_tagged_figures_is_read() {
     let mut made = Made::new();
     let content = format!(
         "/P <</MCID 0>> BDC {} EMC /Figure <</MCID 1>> BDC {} EMC /P <</MCID 2>> BDC {} EMC /P <</MCID 3>> BDC {} EMC {}",
@@ -50,12 +50,12 @@ fn what_a_tagged_file_says_of_its_figures_is_read() {
         &["Above the pump.", "A pump with two valves, drawn from the side", "Below the pump.", "План"],
     );
     assert_eq!(document.text.matches("A pump with two valves").count(), 1);
-    // One has no words.
+    // One has no alternative text.
     assert_eq!(document.report.images_without_text, 1);
 }
 
 #[test]
-fn marked_content_may_say_itself_what_it_shows() {
+fn alternative_text_of_marked_content_is_read() {
     let mut made = Made::new();
     let (first, second) = (picture(60, 500), picture(60, 300));
     let content = format!(
@@ -74,7 +74,7 @@ fn marked_content_may_say_itself_what_it_shows() {
 }
 
 #[test]
-fn where_links_lead_is_said_once() {
+fn link_destinations_are_written_once() {
     let mut made = Made::new();
     let link = |made: &mut Made, y: u32, uri: &str| {
         made.object(format!(
@@ -104,7 +104,7 @@ fn where_links_lead_is_said_once() {
 }
 
 #[test]
-fn a_table_that_is_read_to_the_left_keeps_its_columns() {
+fn a_right_to_left_table_keeps_its_columns() {
     let map = "1 begincodespacerange <00> <ff> endcodespacerange 2 beginbfrange <61> <7a> <05d0> <30> <39> <0030> endbfrange \
                1 beginbfchar <20> <0020> endbfchar";
     let mut made = Made::new();
@@ -118,7 +118,7 @@ fn a_table_that_is_read_to_the_left_keeps_its_columns() {
     let rows =
         [row(700, ["gfedcba", "kjih", "onml"]), row(680, ["srqp", "105", "220"]), row(660, ["ihgf", "317", "42"])];
     made.page(&rows.concat());
-    // The same cells in the order of the eye.
+    // The same cells in visual order.
     let backwards = |row: &str| row.lines().rev().map(|line| format!("{line}\n")).collect::<String>();
     made.page(&rows.iter().map(|row| backwards(row)).collect::<String>());
     let document = open(&made.bytes());
@@ -138,7 +138,7 @@ fn a_table_that_is_read_to_the_left_keeps_its_columns() {
     assert_eq!(blocks(&document, BlockKind::Table), [expected.clone(), expected]);
 }
 
-/// A font that does not tell its characters.
+/// A font without a character map.
 fn mute(made: &mut Made) {
     let font = made.object(
         "<< /Type /Font /Subtype /Type0 /BaseFont /ABCDEF+Mute /Encoding /Identity-H /DescendantFonts [<< /Type /Font \
@@ -149,13 +149,13 @@ fn mute(made: &mut Made) {
 }
 
 #[test]
-fn a_page_with_one_mute_font_is_read_from_its_picture_too() {
+fn a_page_with_an_unmapped_font_is_also_read_by_ocr() {
     let mut made = Made::new();
     mute(&mut made);
     let quiet = "BT /F2 12 Tf 60 500 Td <000100020003000400050006000700080009> Tj ET";
     made.page(&format!("{} {quiet}", body(&["The words of the letter can be read.", "Its second line, too."])));
     made.page(&body(&["All of this page can be read."]));
-    // A sign here and there is no word.
+    // Single symbols are not words.
     made.page(&format!("{} {}", body(&["Items with signs."]), "BT /F2 12 Tf 60 500 Td <0001> Tj 0 -20 Td (  ) Tj ET"));
     let document = open(&made.bytes());
     assert_eq!(document.report.pages_partly_unreadable, [1]);
@@ -193,7 +193,7 @@ fn a_scan_with_a_stamp_or_a_filled_field_is_still_a_scan() {
 }
 
 #[test]
-fn files_within_a_file_are_named() {
+fn embedded_files_are_listed() {
     let mut made = Made::new();
     let data = made.object("<< /Type /Filespec /F (plain.xml) /UF <feff0441044704350442002e0078006d006c> >>");
     let note = made.object(
@@ -204,13 +204,13 @@ fn files_within_a_file_are_named() {
     made.catalog = format!("/Names << /EmbeddedFiles << /Kids [{kid} 0 R] >> >>");
     let document = open(&made.bytes());
     assert_in_order(&document, &["The letter", "See the plan"]);
-    let expected = ["files within the file: счет.xml", "page 1: an attached file that was not read (plan.dwg)"];
+    let expected = ["embedded files: счет.xml", "page 1: an attached file that was not read (plan.dwg)"];
     assert_eq!(document.report.unread_parts, expected);
     assert_eq!(document.report.doubts, [Doubt::UnreadParts]);
 }
 
 #[test]
-fn a_report_names_some_of_many_unread_parts_and_counts_the_rest() {
+fn a_report_lists_some_unread_parts_and_counts_the_rest() {
     let mut made = Made::new();
     made.page(&at(60, 700, "Words"));
     for _ in 0..60 {

@@ -26,7 +26,7 @@ fn hidden(document: &Extracted) -> Vec<String> {
 }
 
 #[test]
-fn what_says_how_a_stream_is_packed_may_stand_elsewhere() {
+fn filter_entries_may_be_indirect() {
     let packed: String =
         at(60, 700, "Words in hexadecimal").bytes().map(|byte| format!("{byte:02x}")).collect::<String>() + ">";
     let mut made = Made::new();
@@ -43,7 +43,7 @@ fn what_says_how_a_stream_is_packed_may_stand_elsewhere() {
     made.page_of(&format!("{contents} 0 R"), "", "");
     made.page_of(&format!("[{third} 0 R]"), "", "");
     assert_eq!(open(&made.bytes()).text, "Words in hexadecimal\n\nCords in hexadecimal\n\nWords in hexadecimal");
-    // The map of a font's characters, packed so too.
+    // A font's character map, with indirect filter entries too.
     let map =
         "1 begincodespacerange <0000> <ffff> endcodespacerange 2 beginbfchar <0001> <004f> <0002> <004b> endbfchar";
     let map: String = map.bytes().map(|byte| format!("{byte:02x}")).collect::<String>() + ">";
@@ -65,7 +65,7 @@ fn composite(more: &str) -> String {
 }
 
 #[test]
-fn why_there_is_no_text() {
+fn a_missing_text_is_explained() {
     let reason = |made: Made| read_made(&made.bytes()).unwrap_err();
     let mut made = Made::new();
     made.page("");
@@ -89,7 +89,7 @@ fn why_there_is_no_text() {
 }
 
 #[test]
-fn fonts_that_do_not_tell_their_characters_are_named() {
+fn fonts_without_a_character_map_are_listed() {
     let mut made = Made::new();
     let font = made.object(composite(""));
     let names = made.object(
@@ -107,7 +107,7 @@ fn fonts_that_do_not_tell_their_characters_are_named() {
 }
 
 #[test]
-fn files_without_their_end_or_with_too_much_of_it() {
+fn truncated_files_and_files_with_trailing_junk() {
     let mut made = Made::new();
     made.page(&body(&["Words of a whole page."]));
     let whole = made.bytes();
@@ -123,7 +123,7 @@ fn files_without_their_end_or_with_too_much_of_it() {
 }
 
 #[test]
-fn hidden_layers_are_left_out_and_said() {
+fn hidden_layers_are_left_out_and_reported() {
     let mut made = Made::new();
     let off = made.object("<< /Type /OCG /Name (Draft) >>");
     let on = made.object("<< /Type /OCG /Name (Final) >>");
@@ -145,7 +145,7 @@ fn hidden_layers_are_left_out_and_said() {
 }
 
 #[test]
-fn text_that_nobody_sees_is_no_text_of_the_page() {
+fn invisible_text_is_left_out() {
     let seen = at(60, 700, "Curriculum vitae");
     let secret = at(60, 500, "Hire me");
     for (what, content) in [
@@ -162,10 +162,10 @@ fn text_that_nobody_sees_is_no_text_of_the_page() {
         assert_eq!(document.text, "Curriculum vitae", "{what}");
         assert_eq!(hidden(&document), ["Hire me"], "{what}");
     }
-    // White letters on something dark are for everybody.
+    // White letters on a dark background are visible.
     let document = page_with(&format!("0 0 0.5 rg 50 490 300 30 re f 1 g {secret}"), "");
     assert_eq!((document.text.as_str(), document.report.hidden_characters), ("Hire me", 0));
-    // So are those of a scan's text layer.
+    // So is the text layer of a scan.
     let picture = "/Subtype /Image /Width 1 /Height 1 /ColorSpace /DeviceGray /BitsPerComponent 8";
     let mut made = Made::new();
     let picture = made.stream(picture, "0");
@@ -179,11 +179,11 @@ fn text_that_nobody_sees_is_no_text_of_the_page() {
 }
 
 #[test]
-fn letters_that_stand_apart_are_words() {
+fn spaced_letters_are_words() {
     assert_eq!(page_with("BT /F1 12 Tf 6 Tc 60 700 Td (Hello world) Tj ET", "").text, "Hello world");
     let spaced = "BT /F1 12 Tf 60 700 Td [(H) -250 (e) -250 (l) -250 (l) -250 (o) -700 (w) -250 (o) -250 (r) -250 (l) -250 (d)] TJ ET";
     assert_eq!(page_with(spaced, "").text, "Hello world");
-    // Further apart than words usually are: one word, or several with spaces of their own; numbers stay apart.
+    // Further apart than usual words: one word, or several with real spaces; numbers stay apart.
     let apart = |text: &str| {
         let letters: Vec<String> = text.chars().map(|c| format!("({c})")).collect();
         format!("BT /F1 12 Tf 60 700 Td [{}] TJ ET", letters.join(" -350 "))
@@ -194,22 +194,22 @@ fn letters_that_stand_apart_are_words() {
     assert_eq!(page_with(&apart("34567"), "").text, "3 4 5 6 7");
     assert_eq!(page_with(&at(60, 700, "H e l l o   w o r l d"), "").text, "Hello world");
     assert_eq!(page_with(&at(60, 700, "Column A B C D E F"), "").text, "Column A B C D E F");
-    // Bold by being drawn twice.
+    // Bold by drawing twice.
     let document = page_with(&(at(60, 700, "Sum 11 22") + "BT /F1 12 Tf 60.4 700 Td (Sum 11 22) Tj ET"), "");
     assert_eq!(document.text, "Sum 11 22");
 }
 
 #[test]
-fn right_to_left_in_the_order_of_reading() {
+fn right_to_left_text_is_in_logical_order() {
     let map = "1 begincodespacerange <00> <ff> endcodespacerange 5 beginbfchar <61> <05e9> <62> <05dc> <63> <05d5> <64> <05dd> <65> <0020> endbfchar";
     let mut made = Made::new();
     let map = made.stream("", map);
     let font = made.object(format!("<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /ToUnicode {map} 0 R >>"));
     made.fonts = format!("/F2 {font} 0 R");
-    // As it looks, left to right: the last letter first; and with a number.
+    // In visual order: the last letter first; and with a number.
     made.page("BT /F2 12 Tf 60 700 Td (dcba) Tj ET");
     made.page("BT /F2 12 Tf 60 700 Td (12) Tj (edcba) Tj ET");
-    // In the order of reading, each letter put to the left of the one before.
+    // In logical order, each letter placed to the left of the one before.
     made.page("BT /F2 12 Tf 100 700 Td (a) Tj -7 0 Td (b) Tj -7 0 Td (c) Tj -7 0 Td (d) Tj ET");
     assert_eq!(open(&made.bytes()).text, "שלום\n\nשלום 12\n\nשלום");
 }
@@ -246,7 +246,7 @@ fn a_transparent_text_over_a_picture_is_the_layer_of_a_scan() {
 }
 
 #[test]
-fn letters_of_a_font_with_large_units_are_no_dust() {
+fn letters_of_a_font_with_large_units_are_not_microscopic() {
     let map = "1 begincodespacerange <00> <ff> endcodespacerange 1 beginbfrange <61> <7a> <0061> endbfrange";
     let mut made = Made::new();
     let map = made.stream("", map);
@@ -261,8 +261,8 @@ fn letters_of_a_font_with_large_units_are_no_dust() {
 }
 
 #[test]
-fn a_font_program_tells_the_codes_that_the_file_leaves_to_it() {
-    // As TeX has it: a few codes named by the file, the ligatures by the font.
+fn the_built_in_encoding_of_a_font_is_used() {
+    // As in TeX: the file names a few codes, the font has the ligatures.
     let program = "%!PS-AdobeFont-1.0: Small\n/Encoding 256 array\n0 1 255 {1 index exch /.notdef put} for\n\
                    dup 11 /ff put\ndup 12 /fi put\ndup 101 /e put\nreadonly def\ncurrentfile eexec\n";
     let mut made = Made::new();
@@ -279,7 +279,7 @@ fn a_font_program_tells_the_codes_that_the_file_leaves_to_it() {
 }
 
 #[test]
-fn a_font_that_is_found_by_the_codes_of_the_macintosh_has_its_letters() {
+fn a_font_with_only_a_macintosh_character_map_is_read() {
     let text = |platform: u8, encoding: &str| {
         let header =
             [&[0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0][..], b"cmap", &[0, 0, 0, 0, 0, 0, 0, 28, 0, 0, 1, 18]].concat();
@@ -302,13 +302,13 @@ fn a_font_that_is_found_by_the_codes_of_the_macintosh_has_its_letters() {
 }
 
 #[test]
-fn a_hyphen_for_line_ends_is_one_only_there() {
+fn soft_hyphens_are_only_removed_at_line_ends() {
     let lines = ["A single\\255user licence is for one per\\255", "son of the campus."];
     assert_eq!(page_with(&body(&lines), "").text, "A single-user licence is for one person of the campus.");
 }
 
 #[test]
-fn a_content_that_ends_within_a_text_is_named() {
+fn content_that_ends_within_a_text_is_reported() {
     let document = page_with(&body(&["Whole words."]), "");
     assert_eq!(document.report.unread_parts, [""; 0]);
     let document = page_with(&format!("{} BT /F1 12 Tf 60 300 Td (Half of) Tj", body(&["Whole words."])), "");
@@ -316,15 +316,15 @@ fn a_content_that_ends_within_a_text_is_named() {
 }
 
 #[test]
-fn the_numbers_of_an_axis_stay_apart() {
-    // Digits of Helvetica are 0.556 em wide: the labels stand 0.8 points apart.
+fn axis_labels_stay_separate() {
+    // Helvetica digits are 0.556 em wide, so the labels are 0.8 points apart.
     let axis: String =
         (8..30).map(|n| format!("BT /F1 10 Tf 1 0 0 1 {:.2} 100 Tm ({n}) Tj ET\n", 12.0 * f64::from(n))).collect();
     let labels = "8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29";
     let close = axis.replace("/F1 10 Tf", "/F1 10.3 Tf");
     assert_eq!(page_with(&format!("{axis} {}", at(60, 700, "Words")), "").text.lines().next(), Some(labels));
     assert_eq!(page_with(&format!("{close} {}", at(60, 700, "Words")), "").text.lines().next(), Some(labels));
-    // One number whose digits are placed one by one.
+    // One number with individually placed digits.
     let number: String = (0..8)
         .map(|n| format!("BT /F1 10 Tf 1 0 0 1 {:.2} 100 Tm ({n}) Tj ET\n", 60.0 + 5.56 * f64::from(n)))
         .collect();
@@ -334,7 +334,7 @@ fn the_numbers_of_an_axis_stay_apart() {
 }
 
 #[test]
-fn operators_within_the_parts_of_a_line_cost_no_words() {
+fn stray_operators_in_a_text_array_lose_no_words() {
     let content =
         "BT /F1 10 Tf 60 700 Td [(Grandes) 0.0 Tc\n-250.0 (Clients,) 0.0 Tc -250 (et) 2 Tw (M\\(a\\)) ] TJ ET";
     assert_eq!(page_with(content, "").text, "Grandes Clients, etM(a)");
@@ -343,7 +343,7 @@ fn operators_within_the_parts_of_a_line_cost_no_words() {
 }
 
 #[test]
-fn a_page_tree_may_name_an_empty_node_more_than_once() {
+fn a_page_tree_may_repeat_an_empty_node() {
     let mut made = Made::new();
     made.page(&at(60, 700, "Words"));
     let empty = made.object("<< /Type /Pages /Count 0 /Kids [] /Parent 2 0 R >>");
@@ -352,7 +352,7 @@ fn a_page_tree_may_name_an_empty_node_more_than_once() {
 }
 
 #[test]
-fn a_page_without_a_size_and_a_tree_that_names_one_page_for_ever() {
+fn a_page_without_a_size_and_an_endless_page_tree() {
     let mut made = Made::new();
     made.page(&at(60, 700, "On paper of no size"));
     let bytes = String::from_utf8(made.bytes()).unwrap().replace("[0 0 600 800]", "[0 0 000 000]");
@@ -365,9 +365,9 @@ fn a_page_without_a_size_and_a_tree_that_names_one_page_for_ever() {
 }
 
 #[test]
-fn what_is_too_much_of_a_page_is_named() {
+fn content_over_the_limit_is_reported() {
     let unread = |document: &Extracted| document.report.unread_parts.join("; ");
-    // The library stops within such a stream, and says nothing.
+    // The library silently stops within such a stream.
     let document =
         page_with(&format!("{} {} {}", at(60, 700, "Before"), "q ".repeat(1_000_000), at(60, 600, "After")), "");
     assert_eq!(document.text, "Before");

@@ -5,7 +5,7 @@ fn many(text: &str) -> f32 {
 }
 
 #[test]
-fn languages_code_and_names_are_not_accused() {
+fn languages_code_and_names_are_plausible() {
     for text in [
         "The reading must settle between 4.2 and 4.8 bar; anything else is a reason to stop and to call the duty engineer.",
         "Насос, который работает всухую дольше сорока секунд, теряет торцевое уплотнение, а новое везут одиннадцать дней.",
@@ -28,7 +28,7 @@ fn languages_code_and_names_are_not_accused() {
 }
 
 #[test]
-fn ciphers_and_misread_encodings_are() {
+fn ciphers_and_misread_encodings_are_implausible() {
     let shifted: String =
         "The reading must settle between four and five bar, and anything else is a reason to stop the pump and call."
             .chars()

@@ -34,9 +34,9 @@ fn the_name_decides_between_text_and_markdown_only() {
     assert_eq!(sniff(b"BM is a railway company. MZ is another.", "a.txt"), Ok(Kind::Text));
 }
 
-/// A part of a page, as an export or a message holds it.
+/// A part of a page, as an export or a message contains it.
 #[test]
-fn a_fragment_that_is_named_a_page_is_one() {
+fn a_fragment_with_an_html_extension_is_html() {
     for html in [
         "<h3>Payment</h3>\n<p>Within 30 days.\n<ul><li>1<li>2</ul>",
         "Payment is due.<br>\nWithin 30 days.",
@@ -54,7 +54,7 @@ fn a_fragment_that_is_named_a_page_is_one() {
 }
 
 #[test]
-fn office_documents_as_one_file_of_xml_are_named() {
+fn single_file_xml_office_documents_are_recognised() {
     let head = "<?xml version=\"1.0\"?>\n";
     let word =
         "<?mso-application progid=\"Word.Document\"?><w:wordDocument xmlns:w=\"x\"><w:t>x</w:t></w:wordDocument>";
@@ -69,7 +69,7 @@ fn office_documents_as_one_file_of_xml_are_named() {
 }
 
 #[test]
-fn what_is_not_supported_is_named() {
+fn unsupported_kinds_are_recognised() {
     let name_of = |name: &str| match sniff(&fixture(name), name) {
         Err(Unsupported::Other(name)) => name,
         other => panic!("{name}: {other:?}"),

@@ -1,4 +1,4 @@
-//! Tables as text, and tables cut into passages.
+//! Tables as text, and tables split into chunks.
 
 use super::{
     super::{
@@ -34,8 +34,8 @@ fn document(table: &Table) -> Extracted {
     builder.finish(Kind::Html, None)
 }
 
-/// `(header, text)` of each passage; each text is a slice, and together they are the document.
-fn passages(document: &Extracted, most: usize) -> Vec<(String, String)> {
+/// `(header, text)` of each chunk; the texts are slices that together make up the document.
+fn chunks(document: &Extracted, most: usize) -> Vec<(String, String)> {
     check_shape(document);
     let chars: Vec<char> = document.text.chars().collect();
     let mut covered = vec![false; chars.len()];
@@ -54,7 +54,7 @@ fn passages(document: &Extracted, most: usize) -> Vec<(String, String)> {
 }
 
 #[test]
-fn cells_keep_their_places() {
+fn cells_keep_their_columns() {
     let lines = |table: &Table| table.lines().0.join("\n");
     assert_eq!(lines(&table(&[&["", "Q1", "Q2", ""], &["North", "", "11.2", ""]], 1)), " | Q1 | Q2\nNorth |  | 11.2");
     assert_eq!(lines(&table(&[&["a | b", "c"]], 0)), "a \\| b | c");
@@ -67,7 +67,7 @@ fn cells_keep_their_places() {
 }
 
 #[test]
-fn a_header_is_told_by_the_figures_below_it() {
+fn a_header_is_detected_by_the_numbers_below_it() {
     let header = |rows: &[&[&str]]| table(rows, 0).lines().1;
     assert_eq!(header(&[&["Region", "Q1"], &["North", "10.5"], &["South", "9"]]), 1);
     assert_eq!(header(&[&["", "2025", "2026"], &["North", "10.5", "11"]]), 1);
@@ -76,7 +76,7 @@ fn a_header_is_told_by_the_figures_below_it() {
 }
 
 #[test]
-fn the_header_goes_with_every_passage() {
+fn the_header_is_repeated_in_every_chunk() {
     let rows: Vec<Vec<String>> =
         (0..40).map(|n| vec![format!("Station{n}"), format!("{n}.5"), format!("{n}.7")]).collect();
     let mut table = empty(1, Some("Levels by station"));
@@ -84,37 +84,37 @@ fn the_header_goes_with_every_passage() {
     for row in rows {
         table.row(row.into_iter().map(Cell::new));
     }
-    let passages = passages(&document(&table), 30);
-    assert!(passages.len() > 5);
+    let chunks = chunks(&document(&table), 30);
+    assert!(chunks.len() > 5);
     let header = "Levels by station\nStation | Spring | Autumn";
-    assert!(passages[0].0.is_empty() && passages[0].1.starts_with(header));
-    for (above, text) in &passages[1..] {
+    assert!(chunks[0].0.is_empty() && chunks[0].1.starts_with(header));
+    for (above, text) in &chunks[1..] {
         assert_eq!(above, header);
         assert!(text.lines().all(|line| line.starts_with("Station") && line.split(" | ").count() == 3), "{text:?}");
     }
 }
 
 #[test]
-fn a_row_too_long_is_cut_between_cells_that_keep_their_headings() {
+fn a_long_row_is_split_between_cells_that_keep_their_headings() {
     let columns: Vec<String> = (0..30).map(|n| format!("Column{n}")).collect();
     let mut wide = empty(1, None);
     wide.row(columns.iter().map(|c| Cell::new(c.as_str())));
     for name in ["North", "South"] {
         wide.row((0..30).map(|n| Cell::new(if n == 0 { name.to_owned() } else { format!("{name}{n}") })));
     }
-    let all = passages(&document(&wide), 20);
+    let all = chunks(&document(&wide), 20);
     let (above, _) = all.iter().find(|(_, text)| text.contains("South17")).unwrap();
     assert!(above.contains("Column17") && above.contains("Column0: South") && !above.contains("Column3 "), "{above:?}");
 
     let long = "Each pump has a sentence that is rather long. ".repeat(20);
     let long = table(&[&["Pump", "Note"], &["P4", &long]], 1);
-    for (above, text) in passages(&document(&long), 20).iter().filter(|(_, text)| text.starts_with("Each")) {
+    for (above, text) in chunks(&document(&long), 20).iter().filter(|(_, text)| text.starts_with("Each")) {
         assert!(above.contains("Note") && above.contains("P4"), "{above:?} {text:?}");
     }
 }
 
 #[test]
-fn a_header_too_long_is_cut_and_nothing_is_lost() {
+fn a_long_header_is_split_and_nothing_is_lost() {
     let header = "a heading of many words ".repeat(12);
     let cells: Vec<String> = (0..6).map(|n| format!("{header}{n}")).collect();
     let mut table = empty(1, None);
@@ -123,7 +123,7 @@ fn a_header_too_long_is_cut_and_nothing_is_lost() {
         table.row((0..6).map(|n| Cell::new(format!("value{row}x{n}"))));
     }
     for most in [5, 12, 40, 100, 220] {
-        let all = passages(&document(&table), most);
+        let all = chunks(&document(&table), most);
         assert!(
             all.iter().any(|(above, text)| text.contains("value4x5") && (most < 12 || above.contains("a heading")))
         );
@@ -132,7 +132,7 @@ fn a_header_too_long_is_cut_and_nothing_is_lost() {
 
 proptest::proptest! {
     #[test]
-    fn every_table_is_cut_whole(
+    fn splitting_a_table_loses_nothing(
         rows in proptest::collection::vec(proptest::collection::vec("[a-zа-я0-9|]{0,8}( [a-z]{1,5}){0,6}", 1..8), 2..20),
         header_rows in 0usize..3, most in 1usize..60,
     ) {
@@ -144,7 +144,7 @@ proptest::proptest! {
         builder.heading(1, "Report").unwrap();
         builder.table(&table).unwrap();
         builder.paragraph("and a paragraph behind it").unwrap();
-        passages(&builder.finish(Kind::Html, None), most.max(2));
+        chunks(&builder.finish(Kind::Html, None), most.max(2));
     }
 }
 
@@ -164,7 +164,7 @@ fn values_far_down_a_long_table_keep_their_headings() {
             chunks.iter().find(|chunk| chunk.text.contains(row)).unwrap_or_else(|| panic!("{name}: {}", document.text));
         let whole = format!("{}\n{}", found.table_header.as_deref().unwrap_or_default(), found.text);
         println!("{name}: {:?} {:?}", found.table_header, document.title);
-        // The readers of the other formats say what a header is once they use `Table`.
+        // For other formats, the header is known once they use `Table`.
         assert!(whole.contains(heading), "{name}: {whole}");
     }
 }

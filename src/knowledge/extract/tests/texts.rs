@@ -73,7 +73,7 @@ fn tables_as_text_are_tables() {
         ("a.csv", "only one column\nof words\n", "only one column\nof words"),
         ("a.csv", "a,b\nx|y,2\n", "a | b\nx\\|y | 2"),
         ("a.csv", "Item, unit;Price, net\nBolt, kg;1,50\n", "Item, unit | Price, net\nBolt, kg | 1,50"),
-        // A quote that nothing closes ends with its line, and so does one that would swallow rows.
+        // An unclosed quote ends with its line, and so does one that would swallow rows.
         ("a.csv", "a,b\n\"x,1\ny,2\nz,3\n", "a | b\n\"x | 1\ny | 2\nz | 3"),
         ("a.csv", "a,b\n\"x,1\ny,2\nw,3\n\"z\",4\n", "a | b\n\"x | 1\ny | 2\nw | 3\nz | 4"),
         ("a.csv", "a, \"b, c\"\n1, \"2, 3\"\n", "a | b, c\n1 | 2, 3"),
@@ -114,7 +114,7 @@ fn lone_control_characters_do_not_make_a_text_binary() {
 }
 
 #[test]
-fn every_encoding_is_read_or_said_to_be_guessed() {
+fn every_encoding_is_read_or_reported_as_guessed() {
     let russian =
         "Насосная станция номер 4 находится у реки. Просим подготовить помещения и отключить воду до понедельника.\n";
     let japanese = "こんにちは、ポンプ室の温度は二十五度です。点検は毎週月曜日に行います。\n";
@@ -132,7 +132,7 @@ fn every_encoding_is_read_or_said_to_be_guessed() {
         let document = read_as("a.txt", &bytes);
         assert_eq!(document.text, text.trim_end(), "{label}");
         assert!(document.report.guessed_encoding.is_some(), "{label}");
-        // The beginning says nothing: a header in ASCII.
+        // The beginning gives no clue: an ASCII header.
         let late = [b"plain header line\n".repeat(100_000).as_slice(), &bytes].concat();
         assert!(extract(&late, Kind::Text, &Limits::default()).unwrap().text.ends_with(text.trim_end()), "{label}");
     }
@@ -156,7 +156,7 @@ fn every_encoding_is_read_or_said_to_be_guessed() {
         }
     }
     assert_eq!(read_as("a.txt", russian.as_bytes()).report.guessed_encoding, None);
-    // Seven bits, with switches that look like those of terminals.
+    // Seven-bit, with escape sequences similar to those of terminals.
     let mail = b"PO 17: \x1b$BElKL\x1b(B and \x1b$B@>\x1b(J.";
     assert_eq!(read_as("a.txt", mail).text, "PO 17: 東北 and 西.");
 }
@@ -169,10 +169,10 @@ fn lines_of_different_encodings_are_all_read() {
     let document = read_as("a.log", &bytes);
     assert_in_order(&document, &["Первая строка", "Вторая строка в старой кодировке.", "Первая строка"]);
     assert_eq!(document.report.guessed_encoding.as_deref(), Some("windows-1251"));
-    // As much of the one as of the other.
+    // Equal amounts of both.
     let german = b"\xc3\x9cber\nGr\xf6\xdfe\nGr\xf6\xdfe\n";
     assert_eq!(read_as("a.txt", german).text, "Über\nGröße\nGröße");
-    // One broken character costs itself and is said.
+    // One invalid byte sequence only costs itself and is reported.
     let broken = [good.as_bytes(), "Третья стро".as_bytes(), b"\xd0", "ка.\n".as_bytes()].concat();
     let document = read_as("a.txt", &broken);
     assert!(document.text.contains("Третья стро\u{fffd}ка."), "{}", document.text);

@@ -1,20 +1,20 @@
-//! The same letters, however they were typed.
+//! Normalises spelling variants of letters and digits.
 
 use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
 
-/// The text in compatibility forms, without what nobody sees and without stress marks.
+/// The text in compatibility form (NFKC), without invisible characters and stress marks.
 pub(super) fn visible(text: &str) -> String {
     text.nfkc().filter(|c| !is_unseen(*c)).collect()
 }
 
-/// Soft hyphens, stress, joiners, byte order marks, marks of the writing direction, selectors of a glyph. A space without width
-/// parts words, and stays.
+/// Invisible characters: soft hyphens, stress marks, joiners, byte order marks, direction marks, variation selectors. A
+/// zero-width space separates words, and stays.
 fn is_unseen(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{301}' | '\u{34f}' | '\u{61c}' | '\u{180e}' | '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
         | '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}')
 }
 
-/// Lower case, ё as е, straight apostrophes, and Latin letters without marks: people type "cafe".
+/// Lower case, ё as е, straight apostrophes, and Latin letters without diacritics: people type "cafe".
 pub(super) fn fold(word: &str) -> String {
     let word = word.to_lowercase().replace('ё', "е").replace(APOSTROPHES, "'");
     if word.is_ascii() || word.chars().any(is_cyrillic) {
@@ -33,10 +33,10 @@ pub(super) fn fold(word: &str) -> String {
             'ı' => folded.push('i'),
             'þ' => folded.push_str("th"),
             'ς' => folded.push('σ'),
-            // Persian keyboards and Arabic ones have each their own.
+            // Persian and Arabic keyboards have different code points for these letters.
             'ک' => folded.push('ك'),
             'ی' | 'ى' => folded.push('ي'),
-            // Written so or so.
+            // Spelling variants.
             'ة' => folded.push('ه'),
             'ٱ' => folded.push('ا'),
             c => folded.push(ascii_digit(c).unwrap_or(c)),
@@ -47,17 +47,17 @@ pub(super) fn fold(word: &str) -> String {
 
 const APOSTROPHES: [char; 6] = ['’', '‘', '\u{2b9}', '\u{2bb}', '\u{2bc}', '\u{5f3}'];
 
-/// The stroke that stretches an Arabic word.
+/// The stroke that stretches an Arabic word (tatweel).
 const TATWEEL: char = '\u{640}';
 
-/// Marks that people leave out when they type: over and under Latin and Greek letters, the vowel points of Hebrew and Arabic. Those of
-/// other scripts (Devanagari, Thai) are letters' parts.
+/// Marks that people omit when typing: Latin and Greek diacritics, Hebrew and Arabic vowel points. In other scripts
+/// (Devanagari, Thai) combining marks are part of the letter.
 fn is_left_out(c: char) -> bool {
     matches!(c, '\u{300}'..='\u{36f}' | '\u{591}'..='\u{5c7}' | '\u{610}'..='\u{61a}' | '\u{64b}'..='\u{65f}' | '\u{670}' | '\u{6d6}'..='\u{6ed}')
 }
 
-/// The zeros of scripts with digits of their own: Arabic, Persian, Devanagari, Bengali, Gurmukhi, Gujarati, Oriya, Tamil, Telugu,
-/// Kannada, Malayalam, Thai, Lao, Tibetan, Burmese, Khmer.
+/// Code points of the digit zero in scripts with their own digits: Arabic, Persian, Devanagari, Bengali, Gurmukhi,
+/// Gujarati, Oriya, Tamil, Telugu, Kannada, Malayalam, Thai, Lao, Tibetan, Burmese, Khmer.
 const ZEROS: [u32; 16] =
     [0x660, 0x6f0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66, 0xe50, 0xed0, 0xf20, 0x1040, 0x17e0];
 

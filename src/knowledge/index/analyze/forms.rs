@@ -1,21 +1,22 @@
-//! Words that are written in several ways, and several words that are one.
+//! Spelling variants of a word, and sequences of words that form one term.
 
 use unicode_segmentation::UnicodeSegmentation as _;
 
 use super::fold::{fold, is_cyrillic};
 
-/// More changes between letters and digits than this are a hash, whose pieces mean nothing.
-const MOST_PIECES: usize = 5;
-/// A text of so few words may be capitals throughout and still name somebody: "WHO", "WHO US".
+/// A word with more changes between letters and digits is a hash, whose parts mean nothing.
+const MAX_PIECES: usize = 5;
+/// A text this short may be all capitals and still contain an acronym: "WHO", "WHO US".
 const FEW_WORDS: usize = 2;
-/// A number or code with hyphens (an ISBN, a telephone's) has this many characters without them: `4-5` is a range.
+/// Length, without hyphens, of a hyphenated number or code (ISBN, telephone number); `4-5` is a range.
 const CODE_CHARS: std::ops::RangeInclusive<usize> = 6..=40;
 
 pub(super) fn is_capitals(word: &str) -> bool {
     word.chars().filter(|c| c.is_alphabetic()).count() >= 2 && !word.chars().any(char::is_lowercase)
 }
 
-/// Whether capitals stand out in this text of so many words: it has small letters too, or is so short that it can be a name alone.
+/// Whether capitals are significant in a text of so many words: it also has lower-case letters, or is short enough to
+/// be just a name.
 pub(super) fn has_acronyms(text: &str, words: usize) -> bool {
     let (small, large) = text.chars().fold((0usize, 0usize), |(small, large), c| {
         (small + usize::from(c.is_lowercase()), large + usize::from(c.is_uppercase()))
@@ -23,8 +24,8 @@ pub(super) fn has_acronyms(text: &str, words: usize) -> bool {
     small > large || words <= FEW_WORDS
 }
 
-/// The parts of a name as programs have them: `getUserName`, `HTTPServer`.
-pub(super) fn humps(word: &str) -> Vec<&str> {
+/// The parts of a camel-case identifier: `getUserName`, `HTTPServer`.
+pub(super) fn camel_case_parts(word: &str) -> Vec<&str> {
     let chars: Vec<(usize, char)> = word.char_indices().collect();
     if !chars.iter().all(|(_, c)| c.is_alphabetic()) {
         return Vec::new();
@@ -37,17 +38,17 @@ pub(super) fn humps(word: &str) -> Vec<&str> {
     let mut cuts: Vec<usize> = std::iter::once(0).chain(starts).chain([word.len()]).collect();
     cuts.dedup();
     let parts: Vec<&str> = cuts.windows(2).map(|cut| &word[cut[0]..cut[1]]).collect();
-    // "GmbH" and "PhD" are no two words, and single letters mean nothing.
-    let fine = (2..=MOST_PIECES).contains(&parts.len()) && parts.iter().all(|part| part.chars().count() > 1);
+    // "GmbH" and "PhD" are single words, and single letters mean nothing.
+    let fine = (2..=MAX_PIECES).contains(&parts.len()) && parts.iter().all(|part| part.chars().count() > 1);
     if fine { parts } else { Vec::new() }
 }
 
-/// A name that its sign tells from another: `C++`, `C#`, `.NET`. `C++17` is C++ too.
+/// A name that includes a symbol: `C++`, `C#`, `.NET`. `C++17` also yields C++.
 pub(super) fn with_sign(before: &str, word: &str, after: &str) -> Option<String> {
     let ends = |rest: &str| !rest.starts_with(|c: char| c.is_alphabetic() || matches!(c, '+' | '#'));
     let sign = ["++", "#"].into_iter().find(|sign| after.strip_prefix(sign).is_some_and(ends));
     if let Some(sign) = sign.filter(|_| word.chars().count() <= 2 && word.starts_with(char::is_alphabetic)) {
-        // Typed with a Cyrillic С as often as not.
+        // Cyrillic С is typed as often as Latin C.
         let word = if word == "с" { "c" } else { word };
         return Some(format!("{word}{sign}"));
     }
@@ -60,14 +61,14 @@ fn is_hyphen(c: char) -> bool {
     matches!(c, '-' | '\u{2010}')
 }
 
-/// What stands between two words, where it is one character.
+/// The character between two words, if there is exactly one.
 fn between(text: &str, one: (usize, &str), other: (usize, &str)) -> Option<char> {
     let mut chars = text[one.0 + one.1.len()..other.0].chars();
     chars.next().filter(|_| chars.next().is_none())
 }
 
-/// Words with a hyphen or `&` between them as one, and how many there are: `e-mail` is also written `email`, `R&D` is a name, and a code
-/// (`AB-123-7`) has its hyphens here and not there. A chain of more than two words without digits is just words.
+/// Words joined by hyphens or `&` as one term, and the number of words: `e-mail` is also written `email`, `R&D` is a
+/// name, and hyphens in a code (`AB-123-7`) are optional. More than two words without digits are not joined.
 pub(super) fn chain(text: &str, words: &[(usize, &str)]) -> Option<(String, usize)> {
     let first = *words.first()?;
     let sign = words.get(1).and_then(|next| between(text, first, *next))?;
@@ -107,15 +108,16 @@ pub(super) fn pieces(word: &str) -> Vec<&str> {
         }
         last = kind.or(last);
     }
-    if found.is_empty() || found.len() >= MOST_PIECES {
+    if found.is_empty() || found.len() >= MAX_PIECES {
         return Vec::new();
     }
     found.push(&word[start..]);
     found.iter().map(|piece| piece.trim_matches(|c: char| !c.is_alphanumeric())).collect()
 }
 
-/// Other ways to write a number, as plain digits with a point: `10,5` is `10.5`, `1,000,000` and `1.000.000` are `1000000`,
-/// `1.000,50`, `1,000.50` and `1'000.50` are `1000.50`. One separator before three digits can be either: `1,000` is `1000` and `1.000`.
+/// A number's possible values as plain digits with a decimal point: `10,5` is `10.5`, `1,000,000` and `1.000.000` are
+/// `1000000`, `1.000,50`, `1,000.50` and `1'000.50` are `1000.50`. A single separator before three digits is ambiguous:
+/// `1,000` is `1000` and `1.000`.
 pub(super) fn numbers(word: &str) -> Vec<String> {
     let is_mark = |c: char| matches!(c, ',' | '.' | '\'');
     if !word.starts_with(|c: char| c.is_ascii_digit()) || !word.chars().all(|c| c.is_ascii_digit() || is_mark(c)) {
@@ -139,8 +141,8 @@ pub(super) fn numbers(word: &str) -> Vec<String> {
     found
 }
 
-/// The number that begins here in groups of three parted by spaces, as `1 000 000` is written in Russian and French, and how many of
-/// `words` it is: 0 where it ends within one.
+/// A number with groups of three digits separated by spaces (`1 000 000`, as in Russian and French), and how many of
+/// `words` it spans: 0 if it ends within a word.
 pub(super) fn grouped(text: &str, words: &[(usize, &str)]) -> Option<(String, usize)> {
     let digits = |s: &str| s.bytes().take_while(u8::is_ascii_digit).count();
     let first = digits(text);
@@ -155,7 +157,7 @@ pub(super) fn grouped(text: &str, words: &[(usize, &str)]) -> Option<(String, us
     if number.len() == first {
         return None;
     }
-    // The digits behind a comma or a point: `1 000,50`.
+    // Decimals after a comma or point: `1 000,50`.
     if let Some(after) = rest.strip_prefix([',', '.']).filter(|after| digits(after) > 0) {
         let decimals = digits(after);
         number.extend([".", &after[..decimals]]);
@@ -166,8 +168,8 @@ pub(super) fn grouped(text: &str, words: &[(usize, &str)]) -> Option<(String, us
     Some((number, ends.map_or(0, |last| last + 1)))
 }
 
-/// A code in Latin letters whose Cyrillic ones look the same: `СВ12` is typed on either keyboard.
-pub(super) fn latin_twin(word: &str) -> Option<String> {
+/// A code with its Cyrillic letters replaced by look-alike Latin ones: `СВ12` is typed on either keyboard.
+pub(super) fn latin_lookalike(word: &str) -> Option<String> {
     if !word.contains(char::is_numeric) || !word.chars().any(is_cyrillic) {
         return None;
     }
@@ -202,7 +204,7 @@ fn is_continuous(c: char) -> bool {
             | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}')
 }
 
-/// How many of these words, from the first on, are a run without spaces.
+/// Number of leading words that form a run without spaces.
 pub(super) fn run(words: &[(usize, &str)]) -> usize {
     let is_part = |(_, word): &(usize, &str)| word.chars().all(is_continuous);
     if !words.first().is_some_and(is_part) {
@@ -212,7 +214,7 @@ pub(super) fn run(words: &[(usize, &str)]) -> usize {
     1 + next.count()
 }
 
-/// The characters of a run, as a reader counts them.
+/// The grapheme clusters of a run.
 pub(super) fn units(words: &[(usize, &str)]) -> Vec<String> {
     words.iter().flat_map(|(_, word)| word.graphemes(true)).map(fold).collect()
 }

@@ -1,12 +1,13 @@
-//! Words to terms: what the full-text arm indexes and searches.
+//! Text analysis: turns documents and queries into the terms of the full-text index.
 //!
-//! LanceDB stems one language for each index, our bases mix English and Russian within a sentence. So documents and queries are
-//! analysed here and LanceDB splits the result at spaces: compatibility forms unified (NFKC), soft hyphens, stress marks and what nobody
-//! sees dropped, Unicode words (UAX #29), lower case, ё as е, Latin letters without their marks, stop words of both languages out, Snowball
-//! stems (Russian for words with Cyrillic letters, English for the others). Quotes and operators are not words and vanish, so no query is a
-//! syntax error. What people write in several ways meets as several terms: `v1.2.3` and `1.2.3`, `10kg` and `10 kg`, `10,5` and `10.5`.
-//! Scripts that put no space between words (Chinese, Japanese, Thai) and Korean, whose words carry their endings, are indexed by pairs of
-//! neighbours, and by single characters.
+//! LanceDB stems one language per index, but our bases mix English and Russian within a sentence. So we analyse
+//! documents and queries here, and LanceDB only splits the result at spaces. Steps: NFKC; removal of soft hyphens,
+//! stress marks and invisible characters; Unicode words (UAX #29); lower case; ё as е; Latin letters without
+//! diacritics; removal of English and Russian stop words; Snowball stemming (Russian for words with Cyrillic letters,
+//! English for all others). Quotes and operators are not words and disappear, so no query is a syntax error. Spelling
+//! variants yield several terms so that they match: `v1.2.3` and `1.2.3`, `10kg` and `10 kg`, `10,5` and `10.5`.
+//! Scripts without spaces (Chinese, Japanese, Thai) and Korean, whose endings are attached to words, are indexed as
+//! character bigrams and single characters.
 
 mod fold;
 mod forms;
@@ -18,19 +19,23 @@ use unicode_segmentation::UnicodeSegmentation as _;
 
 use self::{
     fold::{fold, is_cyrillic, visible},
-    forms::{chain, grouped, has_acronyms, humps, is_capitals, latin_twin, numbers, pieces, run, units, with_sign},
+    forms::{
+        camel_case_parts, chain, grouped, has_acronyms, is_capitals, latin_lookalike, numbers, pieces, run, units,
+        with_sign,
+    },
 };
 use crate::platform::crypto;
 
-/// Counted up when the terms of a text change: the indexes of bases are then written anew (`knowledge.reanalyse`).
+/// Version of the analysis. Increment it when the terms of any text change: indexes are then rewritten
+/// (`knowledge.reanalyse`).
 pub const ANALYSIS: i16 = 4;
 
-/// Longer identifiers are kept as their beginning and a hash: found as a whole, without swelling the dictionary.
+/// Longer identifiers are indexed as a prefix plus a hash: still found as a whole, without bloating the dictionary.
 const MAX_WORD_CHARS: usize = 64;
-/// Still longer "words" are base64, pictures and separators, which nobody types.
+/// Even longer "words" are base64, images and separators, which nobody searches for.
 const MAX_IDENTIFIER_CHARS: usize = 512;
 
-/// The Snowball project's lists, as short as they are: a longer one drops words that carry meaning ("system", "first").
+/// The Snowball project's short lists: longer ones drop meaningful words ("system", "first").
 static STOP_WORDS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
     include_str!("../stop_words.txt")
         .lines()
@@ -39,32 +44,32 @@ static STOP_WORDS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
         .collect()
 });
 
-/// The terms of a text, joined by spaces; empty when nothing but stop words is in it.
+/// The terms of a text, joined by spaces; empty if it has only stop words.
 pub fn analyze(text: &str) -> String {
     let mut terms = Terms(String::with_capacity(text.len()));
     read(text, &mut terms);
     terms.0
 }
 
-/// The words of a question, with the terms by which each is found. The same terms as those of [`analyze`], told apart by word.
+/// The words of a query with their terms: the same terms as [`analyze`] returns, grouped by word.
 pub fn words(text: &str) -> Vec<Word> {
     let mut words = Words::default();
     read(text, &mut words);
     words.found
 }
 
-/// A word of a question.
+/// A word of a query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Word {
-    /// Found where one of `forms` is, or all of `parts`: `1.2.3` is enough of `v1.2.3`, `10 kg` is `10kg`, but `e` is not `E7731`,
-    /// and `C` is not `C++`.
+    /// Matches if a text has one of `forms` or all of `parts`: `1.2.3` matches `v1.2.3`, and `10 kg` matches `10kg`,
+    /// but `e` does not match `E7731`, nor `C` match `C++`.
     One { forms: Vec<String>, parts: Vec<String> },
-    /// Written without spaces: `pairs` of neighbours, of which about every second one belongs to one word.
+    /// A run without spaces, as bigrams; about every second one lies within a word.
     Run { pairs: Vec<String>, words: usize },
 }
 
 impl Word {
-    /// For how many words it counts.
+    /// The number of words that it counts as.
     pub fn weight(&self) -> usize {
         match self {
             Self::One { .. } => 1,
@@ -72,7 +77,7 @@ impl Word {
         }
     }
 
-    /// How many of them are among the terms of a text.
+    /// How many of its words are among the terms of a text.
     pub fn found_in(&self, terms: &HashSet<&str>) -> usize {
         let has = |term: &String| terms.contains(term.as_str());
         match self {
@@ -84,31 +89,31 @@ impl Word {
     }
 }
 
-/// What a term says of its word.
+/// How a term relates to its word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
-    /// It is the word.
+    /// The whole word.
     Whole,
-    /// So large a part of the word that it is enough.
+    /// A part large enough to match the word.
     Large,
-    /// All parts together are the word.
+    /// A part; only all parts together match the word.
     Part,
-    /// It helps to find the word, and is not the word.
+    /// Improves recall, but does not match the word.
     Hint,
 }
 
-/// What is done with the terms.
+/// Receives the terms of a text.
 trait Sink {
     fn term(&mut self, term: &str, role: Role);
-    /// A part of the word is a stop word.
+    /// A part of the word was dropped as a stop word.
     fn left_out(&mut self);
-    /// The terms of the next word follow.
+    /// Ends the current word.
     fn end(&mut self);
-    /// A run of `words` words that are written without spaces.
+    /// The bigrams of a run of `words` words without spaces.
     fn pairs(&mut self, pairs: &[String], words: usize);
 }
 
-/// All terms, joined by spaces.
+/// Collects all terms, joined by spaces.
 struct Terms(String);
 
 impl Sink for Terms {
@@ -130,14 +135,14 @@ impl Sink for Terms {
     }
 }
 
-/// Terms by word.
+/// Collects terms by word.
 #[derive(Default)]
 struct Words {
     found: Vec<Word>,
     forms: Vec<String>,
     large: Vec<String>,
     parts: Vec<String>,
-    /// Parts of the present word are missing: those that are there are not the word.
+    /// A part of the current word was dropped, so the remaining parts do not match it.
     incomplete: bool,
 }
 
@@ -174,7 +179,7 @@ impl Sink for Words {
     }
 }
 
-/// Hands the terms of a text to `sink`.
+/// Sends the terms of a text to `sink`.
 fn read(text: &str, sink: &mut impl Sink) {
     let text = visible(text);
     let words: Vec<(usize, &str)> = text.unicode_word_indices().collect();
@@ -195,14 +200,14 @@ fn read(text: &str, sink: &mut impl Sink) {
 struct Reader<'a, S> {
     russian: Stemmer,
     english: Stemmer,
-    /// WHO, IT and US are names where the words around them are not in capitals too.
+    /// Whether capitals mark acronyms (WHO, IT, US), i.e. the text is not all capitals.
     acronyms: bool,
     text: &'a str,
     sink: &'a mut S,
 }
 
 impl<S: Sink> Reader<'_, S> {
-    /// Reads what begins with the first of these words; how many of them it was.
+    /// Reads the term that starts at the first of these words; returns the number of words consumed.
     fn next(&mut self, words: &[(usize, &str)]) -> usize {
         let Some(&(at, first)) = words.first() else { return 0 };
         let in_run = run(words);
@@ -211,7 +216,7 @@ impl<S: Sink> Reader<'_, S> {
             return in_run;
         }
         if let Some((number, count)) = grouped(&self.text[at..], words) {
-            // "1 000kg": the number ends within a word, and each word is read by itself.
+            // In "1 000kg" the number ends within a word, so each word is also read on its own.
             let whole = count > 1;
             self.push(&number, true, if whole { Role::Whole } else { Role::Hint });
             if whole {
@@ -236,7 +241,7 @@ impl<S: Sink> Reader<'_, S> {
             self.push(&sign, true, Role::Whole);
             self.push(&word, name, Role::Hint);
             self.parts(&word, |_| Role::Hint);
-            for hump in humps(original) {
+            for hump in camel_case_parts(original) {
                 self.push(&fold(hump), false, Role::Hint);
             }
         } else {
@@ -249,13 +254,13 @@ impl<S: Sink> Reader<'_, S> {
         self.sink.end();
     }
 
-    /// UAX #29 keeps `main.rs` and `max_rows` whole: found by the whole and by the parts. Numbers (3.14) stay whole only.
+    /// UAX #29 keeps `main.rs` and `max_rows` whole: index the whole and the parts. Numbers (3.14) stay whole only.
     fn parts(&mut self, word: &str, role: impl Fn(&str) -> Role) {
         if word.contains(['.', '_', ':']) && word.contains(char::is_alphabetic) {
             let parts = word.split(['.', '_', ':']).filter(|part| !part.is_empty());
             parts.for_each(|part| self.push(part, false, role(part)));
             if let Some((_, last)) = word.rsplit_once('.').filter(|(_, last)| last.chars().all(char::is_alphabetic)) {
-                // The files of a kind, and `ASP.NET` for who asks for `.NET`.
+                // To find files by extension, and `ASP.NET` by `.NET`.
                 self.push(&format!(".{last}"), true, Role::Hint);
             }
         }
@@ -267,12 +272,12 @@ impl<S: Sink> Reader<'_, S> {
         }
     }
 
-    /// Other ways to write the same word, and names within it.
+    /// Spelling variants of the word, and names within it.
     fn also(&mut self, original: &str, word: &str, role: impl Fn(&str) -> Role) {
         for number in numbers(word) {
             self.push(&number, false, Role::Whole);
         }
-        // l'eau is found by eau, and O'Brien by Brien and OBrien; an English 's is the stemmer's.
+        // l'eau is found by eau, and O'Brien by Brien and OBrien; the stemmer handles the English 's.
         if let Some((before, after)) = word.split_once('\'')
             && word.contains(char::is_alphabetic)
             && !STOP_WORDS.contains(word)
@@ -282,22 +287,22 @@ impl<S: Sink> Reader<'_, S> {
             parts.for_each(|part| self.push(part, false, role(part)));
             self.push(&format!("{before}{after}"), false, Role::Whole);
         }
-        for hump in humps(original) {
+        for hump in camel_case_parts(original) {
             let hump = fold(hump);
             self.push(&hump, false, role(&hump));
         }
-        if let Some(twin) = latin_twin(word) {
+        if let Some(twin) = latin_lookalike(word) {
             self.push(&twin, true, Role::Whole);
         }
     }
 
-    /// Words with hyphens or `&` between them, and their joined form: `e-mail`, `R&D`, `AB-123-7`.
+    /// Words joined by hyphens or `&`, and their joined form: `e-mail`, `R&D`, `AB-123-7`.
     fn chain(&mut self, joined: &str, words: &[(usize, &str)]) {
         let (length, digits) = (joined.chars().count(), has_digit(joined));
-        // "из-за" says no more than its parts.
+        // "из-за" means no more than its parts.
         let says_nothing = words.iter().all(|(_, word)| STOP_WORDS.contains(fold(word).as_str()));
         self.push(joined, true, if says_nothing { Role::Hint } else { Role::Whole });
-        if let Some(twin) = latin_twin(joined) {
+        if let Some(twin) = latin_lookalike(joined) {
             self.push(&twin, true, Role::Whole);
         }
         for (_, original) in words {
@@ -306,14 +311,14 @@ impl<S: Sink> Reader<'_, S> {
             let divided = !pieces(&word).is_empty();
             self.push(&word, name, if divided { Role::Hint } else { role_of(&word, length, digits) });
             self.parts(&word, |_| Role::Part);
-            for hump in humps(original) {
+            for hump in camel_case_parts(original) {
                 self.push(&fold(hump), false, Role::Hint);
             }
         }
         self.sink.end();
     }
 
-    /// Words without spaces between them.
+    /// A run of words without spaces between them.
     fn run(&mut self, words: &[(usize, &str)]) {
         let units = units(words);
         if let [unit] = units.as_slice() {
@@ -324,7 +329,7 @@ impl<S: Sink> Reader<'_, S> {
             let word = fold(original);
             let first = korean_beginning(&word);
             let is_pair = first.is_some() && word.chars().count() == 2;
-            // Found alone by who asks for one character, or for the whole.
+            // A hint for queries of a single character or of the whole run.
             if !is_pair {
                 self.push(&word, true, Role::Hint);
             }
@@ -334,7 +339,7 @@ impl<S: Sink> Reader<'_, S> {
         }
         let is_kana = |unit: &String| unit.starts_with(|c: char| ('\u{3041}'..='\u{309f}').contains(&c));
         let pair = |two: &[String]| two.concat();
-        // Japanese endings and particles are in Hiragana: they find a passage, and say little of what it is about.
+        // Japanese endings and particles are in Hiragana: useful for recall, but not significant.
         let (telling, other): (Vec<&[String]>, Vec<&[String]>) =
             units.windows(2).partition(|two| !two.iter().any(is_kana));
         let (telling, other) = if telling.is_empty() { (other, telling) } else { (telling, other) };
@@ -344,7 +349,7 @@ impl<S: Sink> Reader<'_, S> {
         self.sink.end();
     }
 
-    /// `word` in lower case. `name`: it counts even if it looks like a stop word.
+    /// `word` is in lower case. `name`: keep it even if it looks like a stop word.
     fn push(&mut self, word: &str, name: bool, role: Role) {
         let length = word.chars().count();
         if length == 0 || length > MAX_IDENTIFIER_CHARS {
@@ -359,7 +364,7 @@ impl<S: Sink> Reader<'_, S> {
             let beginning: String = word.chars().take(32).collect();
             self.sink.term(&[beginning.as_str(), "~", &crypto::sha256_hex(word)[..16]].concat(), role);
         } else if is_stop_word {
-            // Not stemmed: "us" is no plural.
+            // Not stemmed: "us" is not a plural.
             self.sink.term(word, role);
         } else {
             let stemmer = if word.chars().any(is_cyrillic) { &self.russian } else { &self.english };
@@ -372,7 +377,7 @@ fn has_digit(word: &str) -> bool {
     word.contains(char::is_numeric)
 }
 
-/// A part of more than half of a word is enough, but of a code or a number not its letters alone.
+/// More than half of a word is enough to match it, except the letters of a code or number.
 fn role_of(part: &str, length: usize, digits: bool) -> Role {
     let is_large = part.chars().count() * 2 > length;
     if is_large && (!digits || has_digit(part)) { Role::Large } else { Role::Part }

@@ -1,8 +1,9 @@
-//! LanceDB behind one file: tables, writes, the two search arms, maintenance.
+//! The LanceDB wrapper: tables, writes, the two search arms, maintenance.
 //!
-//! A table holds `chunk_id`, `document_id` (UUIDs as text, which LanceDB can filter by), `terms` (what [`analyze`] made of the text) and
-//! `vector` (unit length). Its full-text index is made with the table and splits `terms` at spaces. Rows that came after the last
-//! [`VectorIndex::tidy`] or [`VectorIndex::optimize`] are in no index yet, and still found: LanceDB scans them beside it.
+//! A table has the columns `chunk_id` and `document_id` (UUIDs as text, which LanceDB can filter by), `terms` (the
+//! output of [`analyze`]) and `vector` (unit length). Its full-text index is created with the table and splits `terms`
+//! at spaces. Rows written since the last [`VectorIndex::tidy`] or [`VectorIndex::optimize`] are not indexed yet but
+//! still found: LanceDB scans them.
 
 mod held;
 mod rows;
@@ -32,31 +33,32 @@ use super::{IndexError, analyze};
 use held::HeldTables;
 use rows::{hits, record_batch, schema, uuids};
 
-/// Handles of tables that are kept open; one is a few kilobytes, what it reads lies in the session's caches.
+/// Open table handles to keep; each takes a few kilobytes, cached data is in the session's caches.
 const OPEN_TABLES: u64 = 512;
 
-/// Candidates that are compared with their full vectors, as a multiple of the limit, where a quantised index chose them.
+/// With a quantised index, this multiple of the limit is re-ranked by full vectors.
 const REFINE_FACTOR: u32 = 10;
 
-/// The name of the table for a knowledge base and index generation (a generation ends when the embedding model changes).
+/// The table name for a knowledge base and index generation (a new embedding model starts a new generation).
 pub fn table_name(knowledge_base: Uuid, generation: i64) -> String {
     format!("kb_{}_g{generation}", knowledge_base.simple())
 }
 
-/// How to open the vector store.
 #[derive(Debug, Clone)]
 pub struct IndexOptions {
-    /// For `s3://` URIs: keys of `object_store` (`aws_access_key_id`, `aws_secret_access_key`, `aws_endpoint`, `aws_region`, `allow_http`).
+    /// For `s3://` URIs: keys of `object_store` (`aws_access_key_id`, `aws_secret_access_key`, `aws_endpoint`,
+    /// `aws_region`, `allow_http`).
     pub storage: HashMap<String, String>,
-    /// A search sees what other processes have committed this long ago at the latest. Each check is one listing on S3.
+    /// Maximum age of what a search sees of other processes' commits. Each check is one listing on S3.
     pub read_consistency: Duration,
-    /// Bytes for opened indexes, shared by all tables.
+    /// Cache for opened indexes, bytes, shared by all tables.
     pub index_cache_bytes: usize,
-    /// Bytes for file metadata, shared by all tables.
+    /// Cache for file metadata, bytes, shared by all tables.
     pub metadata_cache_bytes: usize,
-    /// Rows from which a table gets an approximate vector index; below it every vector is compared: exact, and 50 ms at 100 000 rows.
+    /// Rows from which a table gets an approximate vector index; below, every vector is compared: exact, and 50 ms at
+    /// 100 000 rows.
     pub vector_index_rows: usize,
-    /// Bytes for the vectors of tables that have no vector index.
+    /// Cache for the vectors of tables without a vector index, bytes.
     pub held_vector_bytes: usize,
 }
 
@@ -73,27 +75,27 @@ impl Default for IndexOptions {
     }
 }
 
-/// One passage to index.
+/// A chunk to index.
 #[derive(Debug, Clone, PartialEq)]
 pub struct IndexRow {
     pub chunk_id: Uuid,
     pub document_id: Uuid,
-    /// As it is; analysed here.
+    /// The raw text; it is analysed here.
     pub text: String,
     /// Unit length.
     pub vector: Vec<f32>,
 }
 
-/// One passage that an arm found.
+/// A chunk found by an arm.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Hit {
     pub chunk_id: Uuid,
     pub document_id: Uuid,
-    /// Vector arm: cosine similarity, -1 to 1. Text arm: BM25, 0 and up. Only comparable within one arm's answer.
+    /// Vector arm: cosine similarity, -1 to 1. Text arm: BM25, 0 and up. Only comparable within one arm.
     pub score: f32,
 }
 
-/// The vector store: a local folder or an S3 prefix full of tables. Cheap to clone.
+/// The vector store: a local folder or an S3 prefix with tables. Cheap to clone.
 #[derive(Clone)]
 pub struct VectorIndex {
     store: Arc<Store>,
@@ -101,7 +103,7 @@ pub struct VectorIndex {
     held: HeldTables,
 }
 
-/// Where the store is, and the connection once it was needed: connecting reads from S3, which may be down when we start.
+/// The store's address and its lazily opened connection: connecting reads from S3, which may be down at start.
 struct Store {
     uri: String,
     options: IndexOptions,
@@ -109,7 +111,7 @@ struct Store {
 }
 
 impl VectorIndex {
-    /// A local path (made if absent) or `s3://bucket/prefix`. Does not connect.
+    /// `uri`: a local path (created if absent) or `s3://bucket/prefix`. Does not connect.
     pub fn new(uri: &str, options: IndexOptions) -> Self {
         let tables = moka::future::Cache::builder().max_capacity(OPEN_TABLES).build();
         let held = HeldTables::new(options.held_vector_bytes);
@@ -134,7 +136,7 @@ impl VectorIndex {
         connection.get_or_try_init(connect).await
     }
 
-    /// Makes the table and its full-text index where they are absent. Fails when the table is there with other dimensions.
+    /// Creates the table and its full-text index if absent. Fails if the table exists with other dimensions.
     pub async fn ensure_table(&self, name: &str, dims: usize) -> Result<(), IndexError> {
         let made = self.make_table(name, dims).await;
         self.explained(name, made).await
@@ -151,20 +153,19 @@ impl VectorIndex {
         if expected != dims {
             return Err(IndexError::Dimensions { expected, got: dims });
         }
-        // Its own step: a process that died between the two is repaired by the next call.
+        // A separate step, so that the next call repairs the result of a crash between the two.
         if full_text_index(&table).await?.is_none() {
             table.create_index(&["terms"], Index::FTS(full_text_options())).execute().await?;
         }
         Ok(())
     }
 
-    /// Length of the table's vectors.
     pub async fn dimensions(&self, name: &str) -> Result<usize, IndexError> {
         self.read(name, || async { dimensions(&self.table(name).await?).await }).await
     }
 
-    /// Inserts rows, replacing those with the same chunk id: doing it twice is doing it once. Best in batches of 1000 rows: each call
-    /// makes a version and a file.
+    /// Inserts rows, replacing those with the same chunk id; idempotent. Best in batches of 1000 rows: each call
+    /// creates a version and a file.
     pub async fn upsert(&self, name: &str, rows: Vec<IndexRow>) -> Result<(), IndexError> {
         let written = self.write_rows(name, rows).await;
         self.explained(name, written).await
@@ -184,19 +185,19 @@ impl VectorIndex {
         Ok(())
     }
 
-    /// Removes all passages of these documents. Absent ones are no error.
+    /// Removes all chunks of these documents; absent documents are ignored.
     pub async fn delete_documents(&self, name: &str, documents: &[Uuid]) -> Result<(), IndexError> {
         if documents.is_empty() {
             return Ok(());
         }
-        // UUIDs of our own making: nothing to escape.
+        // UUIDs need no escaping.
         let list = documents.iter().map(|id| format!("'{id}'")).collect::<Vec<_>>().join(", ");
         let filter = format!("document_id IN ({list})");
         let deleted = async { Ok(self.table(name).await?.delete(filter.as_str()).await.map(drop)?) };
         self.explained(name, deleted.await).await
     }
 
-    /// The nearest passages by cosine similarity, best first.
+    /// The nearest chunks by cosine similarity, best first.
     pub async fn vector_search(&self, name: &str, vector: &[f32], limit: usize) -> Result<Vec<Hit>, IndexError> {
         self.read(name, || self.nearest(name, vector, limit)).await
     }
@@ -225,7 +226,7 @@ impl VectorIndex {
         hits(name, &batches, "_distance", |distance| 1.0 - distance)
     }
 
-    /// The passages with the best BM25 score for a person's words, best first. Any text is a valid query.
+    /// The chunks with the best BM25 score for the query's words, best first. Any text is a valid query.
     pub async fn text_search(&self, name: &str, query: &str, limit: usize) -> Result<Vec<Hit>, IndexError> {
         self.read(name, || self.matching(name, query, limit)).await
     }
@@ -235,7 +236,7 @@ impl VectorIndex {
         if terms.is_empty() { Ok(Vec::new()) } else { self.terms_search(name, &terms, limit).await }
     }
 
-    /// As [`Self::text_search`], for words that [`analyze`] has made already.
+    /// Like [`Self::text_search`], for terms that [`analyze`] has already produced.
     async fn terms_search(&self, name: &str, terms: &str, limit: usize) -> Result<Vec<Hit>, IndexError> {
         let matching = MatchQuery::new(terms.to_owned()).with_column(Some("terms".into())).with_fuzziness(Some(0));
         let query = self
@@ -249,7 +250,7 @@ impl VectorIndex {
         hits(name, &batches, "_score", |score| score)
     }
 
-    /// All ids of the table, to compare with PostgreSQL: (chunk, document), in no order.
+    /// All (chunk, document) ids of the table, unordered, for comparison with PostgreSQL.
     pub async fn chunk_ids(&self, name: &str) -> Result<Vec<(Uuid, Uuid)>, IndexError> {
         self.read(name, || self.read_ids(name)).await
     }
@@ -265,7 +266,7 @@ impl VectorIndex {
         Ok(ids)
     }
 
-    /// Document and vector of these passages, as the table holds them.
+    /// Document and vector of these chunks, as stored in the table.
     pub async fn rows(&self, name: &str, chunks: &[Uuid]) -> Result<HashMap<Uuid, (Uuid, Vec<f32>)>, IndexError> {
         self.read(name, || self.read_rows(name, chunks)).await
     }
@@ -274,7 +275,7 @@ impl VectorIndex {
         if chunks.is_empty() {
             return Ok(HashMap::new());
         }
-        // UUIDs of our own making: nothing to escape.
+        // UUIDs need no escaping.
         let list = chunks.iter().map(|id| format!("'{id}'")).collect::<Vec<_>>().join(", ");
         let query = self.table(name).await?.query().only_if(format!("chunk_id IN ({list})"));
         let columns = Select::columns(&["chunk_id", "document_id", "vector"]);
@@ -294,7 +295,7 @@ impl VectorIndex {
         Ok(rows)
     }
 
-    /// Bytes of the vectors that are held in memory now.
+    /// Bytes of vectors currently cached in memory.
     pub async fn held_bytes(&self) -> u64 {
         self.held.bytes().await
     }
@@ -304,7 +305,7 @@ impl VectorIndex {
         Ok(self.connection().await?.table_names().execute().await?)
     }
 
-    /// Removes a table with all its files. An absent one is no error.
+    /// Removes a table with all its files; an absent table is ignored.
     pub async fn drop_table(&self, name: &str, guard: &mut DeleteGuard) -> Result<(), IndexError> {
         guard.check().await?;
         self.tables.invalidate(name).await;
@@ -315,8 +316,8 @@ impl VectorIndex {
         }
     }
 
-    /// Reads, and once more from the table as it is now where a file was gone: a purge may have taken the files of the version that the
-    /// open handle still knew, and a table may have been made anew under its name.
+    /// Runs a read, and retries once on the current table version if a file was missing: a purge may have removed the
+    /// files of the version that the open handle knew, or the table was recreated under its name.
     async fn read<T, F: Future<Output = Result<T, IndexError>>>(
         &self,
         name: &str,
@@ -324,15 +325,15 @@ impl VectorIndex {
     ) -> Result<T, IndexError> {
         match self.explained(name, reading().await).await {
             Err(IndexError::Damaged(error)) => {
-                tracing::info!(table = name, %error, "read again from the newest version");
+                tracing::info!(table = name, %error, "retried the read with the newest version");
                 reading().await
             }
             result => result,
         }
     }
 
-    /// Says what is behind a failure of the store: an open table does not notice that its files were taken away under it. The handle is
-    /// given up, and opened anew the table is there (the failure stands), or is not ([`IndexError::NoSuchTable`]).
+    /// Finds the cause of a store failure: an open table does not notice that its files were removed. Drops the handle
+    /// and reopens the table; if it exists the failure stands, else it becomes [`IndexError::NoSuchTable`].
     async fn explained<T>(&self, name: &str, result: Result<T, IndexError>) -> Result<T, IndexError> {
         if matches!(result, Err(IndexError::Store(_) | IndexError::Damaged(_))) {
             self.tables.invalidate(name).await;
@@ -353,8 +354,8 @@ impl VectorIndex {
     }
 }
 
-/// The analysis is done: LanceDB only splits at spaces. No positions: nobody asks for phrases, and optimize has failed with them
-/// (lance issue 7653).
+/// Terms are already analysed, so LanceDB only splits at spaces. No positions: there are no phrase queries, and
+/// optimize has failed with them (lance issue 7653).
 fn full_text_options() -> FtsIndexBuilder {
     FtsIndexBuilder::default()
         .base_tokenizer("whitespace".into())

@@ -1,4 +1,4 @@
-//! Rows of a table as Arrow has them: what is written, and what a query gives.
+//! Conversion between table rows and Arrow batches.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub(super) fn record_batch(rows: Vec<IndexRow>, dims: usize) -> Result<RecordBat
     if let Some(row) = rows.iter().find(|row| row.vector.len() != dims) {
         return Err(IndexError::Dimensions { expected: dims, got: row.vector.len() });
     }
-    // A merge with the same key twice in its input keeps both: the last one is meant.
+    // LanceDB's merge keeps both rows if its input has a key twice, so keep only the last.
     let rows: HashMap<Uuid, IndexRow> = rows.into_iter().map(|row| (row.chunk_id, row)).collect();
     let column = |value: fn(&IndexRow) -> String| StringArray::from_iter_values(rows.values().map(value));
     let schema = schema(dims)?;
@@ -59,7 +59,7 @@ pub(super) fn hits(
             .ok_or_else(|| IndexError::Schema(table.to_string()))?;
         let (chunks, documents) = (uuids(table, batch, "chunk_id")?, uuids(table, batch, "document_id")?);
         for ((chunk_id, document_id), score) in chunks.into_iter().zip(documents).zip(scores.values()) {
-            // A vector of zeros, which a passage without one has, is at no distance to anything.
+            // The distance to a zero vector (a chunk without a vector) is not finite.
             if !score.is_finite() {
                 continue;
             }

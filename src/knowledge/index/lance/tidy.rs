@@ -1,26 +1,28 @@
-//! Brings a table's indexes up to date as soon as that is worth it, while documents come in.
+//! Incremental index updates while documents come in.
 //!
-//! A row that no full-text index covers is read and cut into words again by every search: some 20 µs each, so that a thousand of them
-//! cost more than a search of a hundred thousand indexed ones. And every write leaves a small file, which each search opens. Both are
-//! put right here in pieces whose cost follows what is new, not what is there; [`VectorIndex::optimize`] does it thoroughly, later.
+//! Every search reads and tokenizes each row that the full-text index does not cover: about 20 µs per row, so a
+//! thousand of them cost more than a search of a hundred thousand indexed rows. And every write leaves a small file
+//! that each search opens. Both are fixed here at a cost proportional to the new rows, not to the table;
+//! [`VectorIndex::optimize`] does it thoroughly, later.
 
 use lancedb::Table;
 use lancedb::table::{CompactionOptions, OptimizeAction, OptimizeOptions};
 
 use super::{IndexError, VectorIndex, full_text_index};
 
-/// Rows that searches may have to scan for while documents come in.
+/// Unindexed rows that searches may have to scan while documents come in.
 const MAX_WAITING: usize = 256;
 /// Small files that searches may have to open.
 const MAX_SMALL_FILES: usize = 16;
-/// Rows of a file that is large enough to be left alone: new rows are never a reason to write more than this again.
+/// Files with this many rows are not compacted again, so that new rows never cause more than this to be rewritten.
 pub(super) const FULL_FILE_ROWS: usize = 32_768;
-/// Up to this size an index is written anew with what is new: a second. Above it, what is new becomes a part of its own ...
+/// Up to this size the index is rewritten together with the new rows, which takes a second. Above, new rows become a
+/// part of their own ...
 const ONE_PART_ROWS: usize = 20_000;
-/// ... until there are so many, which every search asks one by one.
+/// ... until there are this many parts; every search queries each of them.
 const MAX_PARTS: usize = 8;
 
-/// What a table has that makes its searches slow.
+/// The state of a table that makes its searches slow.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Backlog {
     pub rows: usize,
@@ -31,7 +33,7 @@ pub(super) struct Backlog {
     pub parts: usize,
 }
 
-/// What is done about a backlog.
+/// What to do about a backlog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Work {
     pub compact: bool,
@@ -40,27 +42,27 @@ pub(super) struct Work {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Indexing {
-    /// A part of its own for what is new.
+    /// Index the new rows as a part of their own.
     Append,
-    /// One index of all parts and what is new.
+    /// Merge all parts and the new rows into one index.
     Merge,
 }
 
-/// What [`VectorIndex::tidy`] did and left.
+/// The result of [`VectorIndex::tidy`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tidied {
-    /// Rows that the full-text index covers now and did not before.
+    /// Rows newly covered by the full-text index.
     pub indexed: usize,
-    /// Rows that searches still scan for.
+    /// Rows that searches still scan.
     pub waiting: usize,
     /// Whether anything was done.
     pub worked: bool,
-    /// Large enough for a vector index, and has none or an outgrown one: work for [`VectorIndex::optimize`].
+    /// Needs a new or renewed vector index: work for [`VectorIndex::optimize`].
     pub wants_vector_index: bool,
 }
 
 impl Backlog {
-    /// `settled`: nothing more is on its way, so that what is done now will not have to be done again in a minute.
+    /// `settled`: no more documents are pending, so this work will not be repeated in a minute.
     pub(super) fn work(self, settled: bool) -> Option<Work> {
         let small_files = self.files.saturating_sub(self.rows / FULL_FILE_ROWS);
         let compact = small_files > if settled { MAX_SMALL_FILES / 4 } else { MAX_SMALL_FILES };
@@ -72,8 +74,8 @@ impl Backlog {
 }
 
 impl VectorIndex {
-    /// Brings the table's indexes up to date where that is worth it: when many rows wait or many small files lie about, or,
-    /// where the base is `settled`, a few. Only by the table's writer. A table that is not there has nothing to tidy.
+    /// Updates the table's indexes if it is worthwhile: when many rows are unindexed or there are many small files; if
+    /// the base is `settled`, a few suffice. Only for the table's writer. A missing table is not an error.
     pub async fn tidy(&self, name: &str, settled: bool) -> Result<Tidied, IndexError> {
         let tidied = match self.tidy_table(name, settled).await {
             Err(IndexError::NoSuchTable(_)) => Ok(Tidied::default()),
@@ -106,7 +108,7 @@ impl VectorIndex {
     }
 }
 
-/// How files are joined; those with at least this share of deleted rows are written again however large they are.
+/// Compaction options; files with at least this share of deleted rows are rewritten whatever their size.
 pub(super) fn compaction(deleted: f32) -> CompactionOptions {
     CompactionOptions {
         target_rows_per_fragment: FULL_FILE_ROWS,
@@ -132,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_new_is_indexed_when_it_is_worth_it() {
+    fn new_rows_are_indexed_when_it_is_worthwhile() {
         let backlog = |rows, waiting, files, parts| Backlog { rows, waiting, files, parts };
         let merge = |compact| Some(Work { compact, index: Some(Indexing::Merge) });
         let append = |compact| Some(Work { compact, index: Some(Indexing::Append) });

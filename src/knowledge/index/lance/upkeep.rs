@@ -1,4 +1,4 @@
-//! What keeps tables small, fast and countable: compaction, indexes, old versions, figures.
+//! Table maintenance: compaction, indexes, removal of old versions, statistics.
 
 use std::time::Duration;
 
@@ -19,32 +19,32 @@ use super::{IndexError, VectorIndex, dimensions, full_text_index, full_text_opti
 /// Which old versions of a table [`VectorIndex::prune`] removes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retention {
-    /// Those older than this: readers that began before may still be reading them.
+    /// Versions older than this; younger ones may still be in use by readers.
     Keep(Duration),
-    /// All, and the indexes are rebuilt without what was deleted: afterwards nothing of deleted documents is left in any file.
-    /// Readers that run at this moment read once more.
+    /// All, after rebuilding the indexes without deleted rows: no file holds anything of deleted documents afterwards.
+    /// Concurrent readers retry once.
     Purge,
 }
 
-/// What [`VectorIndex::optimize`] does and [`VectorIndex::prune`] at last, in this order.
+/// The steps of [`VectorIndex::optimize`] and finally [`VectorIndex::prune`], in this order.
 pub const MAINTENANCE_STEPS: [&str; 4] = ["compact", "vector_index", "index", "prune"];
 
-/// What [`VectorIndex::optimize`] and [`VectorIndex::prune`] did. One step's failure does not keep the others from running: a failing compaction must not stop
-/// old versions from being pruned, or the disk fills (lance issue 7653).
+/// The result of [`VectorIndex::optimize`] and [`VectorIndex::prune`]. A failed step does not stop the others: a
+/// failing compaction must not prevent pruning, or the disk fills up (lance issue 7653).
 #[derive(Debug, Default)]
 pub struct OptimizeReport {
     pub fragments_removed: usize,
     pub fragments_added: usize,
     pub versions_removed: u64,
     pub bytes_removed: u64,
-    /// Step (one of [`MAINTENANCE_STEPS`]) and what went wrong.
+    /// Failed steps (of [`MAINTENANCE_STEPS`]) with their errors.
     pub failures: Vec<(&'static str, IndexError)>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TableStats {
     pub rows: usize,
-    /// Rows that no full-text index covers yet; searched by a scan.
+    /// Rows not covered by the full-text index yet; searched by a scan.
     pub unindexed_rows: usize,
     pub fragments: usize,
     pub versions: usize,
@@ -52,7 +52,7 @@ pub struct TableStats {
     pub bytes: usize,
 }
 
-/// A table at one moment.
+/// A table at one version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableState {
     pub version: u64,
@@ -60,7 +60,7 @@ pub struct TableState {
 }
 
 impl VectorIndex {
-    /// The newest version of a table, and its rows.
+    /// The table's newest version and its row count.
     pub async fn state(&self, name: &str) -> Result<TableState, IndexError> {
         let state = || async {
             let table = self.table(name).await?;
@@ -70,8 +70,8 @@ impl VectorIndex {
         self.read(name, state).await
     }
 
-    /// Whether the table finds a passage by its own vector, and any by its own words; true for one without rows.
-    pub async fn finds_itself(&self, name: &str) -> Result<bool, IndexError> {
+    /// Checks that the table finds a chunk by its own vector, and some chunk by its words; true for an empty table.
+    pub async fn finds_its_rows(&self, name: &str) -> Result<bool, IndexError> {
         let table = self.table(name).await?;
         let batches: Vec<RecordBatch> = table.query().limit(1).execute().await?.try_collect().await?;
         let Some(batch) = batches.iter().find(|batch| batch.num_rows() > 0) else { return Ok(true) };
@@ -84,16 +84,16 @@ impl VectorIndex {
         let (Some(vector), Some(terms)) = (vector, terms) else { return Err(IndexError::Schema(name.to_string())) };
         let id = uuids(name, batch, "chunk_id")?[0];
         let nearest = self.vector_search(name, vector.values(), 10).await?;
-        // Passages may be the same word for word: as near is near enough.
-        // One of words alone is near to nothing.
+        // Chunks may have identical text, so an equally near hit is enough. A chunk without a vector cannot be found by
+        // it.
         let wordy = vector.values().iter().all(|number| *number == 0.0);
         let near = wordy || nearest.iter().any(|hit| hit.chunk_id == id || hit.score > 0.999);
         let word = terms.value(0).split(' ').next().unwrap_or_default().to_owned();
         Ok(near && (word.is_empty() || !self.terms_search(name, &word, 1).await?.is_empty()))
     }
 
-    /// Merges small files, brings the indexes up to date, makes or renews the vector index of a large table, with what is deleted left out
-    /// where a purge follows. Adds files and removes none: that is [`Self::prune`]. Only by the table's writer.
+    /// Merges small files, updates the indexes, and creates or renews the vector index of a large table; before a
+    /// purge, deleted rows are left out. Only adds files; [`Self::prune`] removes them. Only for the table's writer.
     pub async fn optimize(&self, name: &str, retention: Retention) -> Result<OptimizeReport, IndexError> {
         let table = self.table(name).await?;
         let purge = retention == Retention::Purge;
@@ -121,7 +121,8 @@ impl VectorIndex {
         Ok(report)
     }
 
-    /// Removes old versions of a table, with the files that only they have; what it did comes into `report`. Only by the table's writer.
+    /// Removes old versions of a table and their exclusive files; adds its results to `report`. Only for the table's
+    /// writer.
     pub async fn prune(
         &self,
         name: &str,
@@ -135,7 +136,7 @@ impl VectorIndex {
             Retention::Keep(age) => chrono::Duration::from_std(age).unwrap_or(chrono::Duration::MAX),
             Retention::Purge => chrono::Duration::zero(),
         };
-        // Files of unfinished writes are safe to remove for the only writer there is.
+        // The only writer can safely remove files of unfinished writes.
         let prune = OptimizeAction::Prune {
             older_than: Some(older_than),
             delete_unverified: Some(retention == Retention::Purge),
@@ -152,8 +153,9 @@ impl VectorIndex {
         Ok(())
     }
 
-    /// `IVF_PQ` with the rules of the LanceDB guide: a partition for 4096 rows, a sub-vector for 8 dimensions. Its centroids stay where
-    /// training put them, so it is trained anew when the rows have doubled; the index name remembers the rows of its training.
+    /// `IVF_PQ` with the rules of the LanceDB guide: one partition per 4096 rows, one sub-vector per 8 dimensions.
+    /// Centroids stay as trained, so it is retrained when the rows have doubled; the index name records the row count
+    /// at training.
     async fn renew_vector_index(&self, table: &Table) -> Result<(), IndexError> {
         let rows = table.count_rows(None).await?;
         if !self.wants_vector_index(table, rows).await? {
@@ -161,7 +163,7 @@ impl VectorIndex {
         }
         let trained = vector_index(table).await?;
         let dims = dimensions(table).await?;
-        // A table of words alone has no vectors worth an index.
+        // A table without vectors needs no vector index.
         if dims == 1 {
             return Ok(());
         }
@@ -176,7 +178,7 @@ impl VectorIndex {
         Ok(())
     }
 
-    /// Whether the table has outgrown its vector index, or should have one and has none.
+    /// Whether the table needs a vector index and has none, or has outgrown it.
     pub(super) async fn wants_vector_index(&self, table: &Table, rows: usize) -> Result<bool, IndexError> {
         if rows < self.store.options.vector_index_rows {
             return Ok(false);

@@ -1,17 +1,17 @@
-//! Full text over the few texts of a test.
+//! Full-text search over the texts of a self-test.
 
 use std::collections::HashMap;
 
 use super::super::analyze;
 
-/// BM25 (k1 1.2, b 0.75) over the few texts of a test, with the terms of the real index.
+/// BM25 (k1 1.2, b 0.75) with the terms of the real index.
 pub(super) struct Bm25 {
     documents: Vec<Terms>,
     mean_length: f64,
     containing: HashMap<String, usize>,
 }
 
-/// The terms of a text, counted.
+/// The term counts of a text.
 struct Terms {
     counts: HashMap<String, usize>,
     length: f64,
@@ -36,7 +36,7 @@ impl Bm25 {
         Self { documents, mean_length, containing }
     }
 
-    /// Scores above zero by place; the text at `replaced` is `by` for this question.
+    /// (position, score) of all texts with a score above zero; for this query `by` replaces the text at `replaced`.
     pub fn search(&self, query: &str, replaced: usize, by: &str) -> Vec<(usize, f64)> {
         let (query, by) = (analyze(query), Terms::of(by));
         let total = self.documents.len() as f64;

@@ -9,7 +9,7 @@ fn both_languages_are_stemmed_in_one_text() {
 }
 
 #[test]
-fn marks_that_hide_a_word_are_dropped() {
+fn invisible_marks_in_a_word_are_dropped() {
     assert_eq!(analyze("за\u{301}мок со\u{ad}единение"), analyze("замок соединение"));
     assert_eq!(analyze("ﬁle"), analyze("file"), "ligatures of a PDF");
     assert_eq!(analyze("user’s"), analyze("users"));
@@ -35,7 +35,7 @@ fn names_are_found_whole_and_in_parts() {
     ] {
         meets(document, query);
     }
-    // The other way round a part is enough.
+    // In the other direction a part is enough.
     for (document, query) in [("version 1.2.3", "v1.2.3"), ("10 kg", "10kg"), ("RFC 9110", "RFC9110")] {
         let (document, query) = (analyze(document), analyze(query));
         assert!(query.split(' ').any(|term| document.split(' ').any(|d| d == term)), "{query} {document}");
@@ -45,7 +45,7 @@ fn names_are_found_whole_and_in_parts() {
 }
 
 #[test]
-fn names_in_capitals_are_no_stop_words() {
+fn acronyms_are_not_stop_words() {
     assert_eq!(analyze("The WHO recommends it"), "who recommend");
     assert_eq!(analyze("who recommends it"), "recommend");
     for name in ["WHO", "IT", "US", "ОНА", "WHO US"] {
@@ -56,7 +56,7 @@ fn names_in_capitals_are_no_stop_words() {
 }
 
 #[test]
-fn marks_on_latin_letters_do_not_part_words() {
+fn latin_diacritics_do_not_change_terms() {
     for (one, other) in [
         ("café", "cafe"),
         ("cafe\u{301}", "cafe"),
@@ -85,7 +85,7 @@ fn long_identifiers_are_found_as_a_whole() {
 }
 
 #[test]
-fn what_is_not_a_word_vanishes() {
+fn non_words_are_dropped() {
     for nothing in ["", "   ", "\"'()*+-:^~\\", "the and of", "и в не", "AND OR NOT\u{301}", "🙂"] {
         let terms = analyze(nothing);
         assert!(terms.is_empty(), "{nothing:?} gave {terms:?}");
@@ -99,7 +99,7 @@ fn within(document: &str, query: &str) {
 }
 
 #[test]
-fn numbers_meet_whatever_parts_their_digits() {
+fn numbers_match_whatever_separates_their_digits() {
     for (document, query) in [
         ("сумма 1 000,50 рублей", "1000.50"),
         ("Betrag 1.000,50 Euro", "1000.50"),
@@ -120,7 +120,7 @@ fn numbers_meet_whatever_parts_their_digits() {
 }
 
 #[test]
-fn an_apostrophe_parts_words_and_joins_them() {
+fn an_apostrophe_splits_and_joins_words() {
     for (document, query) in [
         ("le niveau de l'eau", "eau"),
         ("l’eau", "eau"),
@@ -135,7 +135,7 @@ fn an_apostrophe_parts_words_and_joins_them() {
 }
 
 #[test]
-fn vowel_points_and_stretched_letters_do_not_part_words() {
+fn vowel_points_and_stretched_letters_do_not_change_terms() {
     for (one, other) in [
         ("كِتَابٌ", "كتاب"),
         ("كتـــاب", "كتاب"),
@@ -150,7 +150,7 @@ fn vowel_points_and_stretched_letters_do_not_part_words() {
 }
 
 #[test]
-fn names_with_signs_and_humps_meet() {
+fn names_with_symbols_and_camel_case_match() {
     for (document, query) in [
         ("call getUserName first", "user name"),
         ("an HTTPServer stops", "http server"),
@@ -171,7 +171,7 @@ fn names_with_signs_and_humps_meet() {
 }
 
 #[test]
-fn what_nobody_sees_parts_no_word() {
+fn invisible_characters_do_not_split_words() {
     for unseen in ['\u{200c}', '\u{200d}', '\u{200e}', '\u{2060}', '\u{feff}', '\u{202e}', '\u{fe0f}', '\u{ad}'] {
         assert_eq!(analyze(&format!("E77{unseen}31 pass{unseen}word")), analyze("E7731 password"), "{unseen:?}");
     }

@@ -25,7 +25,7 @@ fn hash(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-/// A model that understands: like words, like vectors.
+/// A model that understands: similar words, similar vectors.
 fn understands(text: &str) -> Vec<f32> {
     let mut vector = vec![0.0; 512];
     for term in analyze(text).split(' ') {
@@ -34,8 +34,8 @@ fn understands(text: &str) -> Vec<f32> {
     unit(vector)
 }
 
-/// A model that does not: a vector, but one that says nothing about the text.
-fn babbles(text: &str) -> Vec<f32> {
+/// A model that does not understand: its vectors are unrelated to the text.
+fn meaningless(text: &str) -> Vec<f32> {
     let mut state = hash(text);
     unit(
         std::iter::repeat_with(|| {
@@ -48,7 +48,7 @@ fn babbles(text: &str) -> Vec<f32> {
 }
 
 fn english_only(text: &str) -> Vec<f32> {
-    if text.chars().any(|c| ('а'..='я').contains(&c)) { babbles(text) } else { understands(text) }
+    if text.chars().any(|c| ('а'..='я').contains(&c)) { meaningless(text) } else { understands(text) }
 }
 
 fn measure(passages: &[String], model: fn(&str) -> Vec<f32>) -> Weights {
@@ -62,10 +62,10 @@ fn samples(passages: &[String]) -> Vec<Sample> {
 }
 
 #[test]
-fn a_model_that_understands_gets_weight_and_one_that_babbles_none() {
+fn a_useful_model_gets_weight_and_a_useless_one_none() {
     let passages = passages(&["en"]);
     let good = measure(&passages, understands).languages["eng"];
-    let bad = measure(&passages, babbles).languages["eng"];
+    let bad = measure(&passages, meaningless).languages["eng"];
     assert!(good.weights.vector >= 0.2, "{good:?}");
     assert!(bad.weights.vector <= 0.05, "{bad:?}");
     assert!(bad.vector_ndcg < 0.2 && bad.text_ndcg > 0.4, "{bad:?}");
@@ -84,7 +84,7 @@ fn a_mixed_base_gets_a_weight_for_each_language() {
     let again: Weights = serde_json::from_str(&serde_json::to_string(&weights).unwrap()).unwrap();
     assert_eq!((again.method, again.passages), (weights.method, weights.passages));
     assert_eq!(again.languages.keys().collect::<Vec<_>>(), weights.languages.keys().collect::<Vec<_>>());
-    // JSON gives the last digit of a number back or its neighbour.
+    // JSON may change the last digit of a number.
     let near = |one: &LanguageWeights, other: &LanguageWeights| {
         (one.weights.vector - other.weights.vector).abs() < 1e-9
             && (one.hybrid_ndcg - other.hybrid_ndcg).abs() < 1e-9
@@ -108,7 +108,7 @@ fn the_plan_is_bounded_and_repeatable_and_hides_the_sentence() {
     assert!(plan.queries.iter().zip(&plan.rests).all(|(query, rest)| !rest.contains(query.as_str())));
 }
 
-/// The pool is what the index holds, so that its vectors lie in the cache; a heading is never asked for.
+/// The pool matches what is indexed, so that its vectors are cached; a heading never becomes a query.
 #[test]
 fn headings_are_searched_but_not_asked() {
     let text =
@@ -120,15 +120,15 @@ fn headings_are_searched_but_not_asked() {
     assert!(plan.rests.iter().all(|rest| rest.starts_with("Handbook > Pumps\n")), "{:?}", plan.rests);
 }
 
-/// A few pages are enough to hear that an arm is of no use.
+/// A few pages are enough to detect a useless arm.
 #[test]
 fn a_small_base_is_measured_with_all_its_sentences() {
     let passages = passages(&["en"]);
     let good = measure(&passages[..9], understands);
     assert!((16..=100).contains(&good.other.queries), "{good:?}");
     assert!((0.2..=4.0).contains(&good.other.weights.vector), "{good:?}");
-    // Among nine passages all are in the first ten: chance alone scores 0.5 then, which is heard, and does no harm.
-    let babble = measure(&passages[..9], babbles).other;
+    // With nine chunks, all are in the top ten: chance alone scores 0.5, which gives a small and harmless weight.
+    let babble = measure(&passages[..9], meaningless).other;
     assert!(babble.weights.vector <= 0.6 && babble.weights.vector < good.other.weights.vector / 2.0, "{babble:?}");
     assert!(babble.hybrid_ndcg >= babble.text_ndcg - 0.02, "{babble:?}");
 }
@@ -147,7 +147,7 @@ fn too_little_to_measure_keeps_the_default_and_asks_again() {
         ..Weights::default()
     };
     assert!(!measured.outdated(150) && measured.outdated(201) && measured.outdated(49));
-    // A base that was measured before there were versions.
+    // A base that was measured before versions were recorded.
     let mut old = serde_json::to_value(&measured).unwrap();
     old.as_object_mut().unwrap().remove("method");
     assert!(serde_json::from_value::<Weights>(old).unwrap().outdated(100));

@@ -27,7 +27,7 @@ fn rows() -> Vec<IndexRow> {
     ]
 }
 
-/// Both steps of upkeep, as maintenance does them.
+/// Both maintenance steps.
 async fn upkeep(index: &VectorIndex, table: &str, retention: Retention) -> OptimizeReport {
     let mut report = index.optimize(table, retention).await.unwrap();
     index.prune(table, retention, &mut report, &mut DeleteGuard::of_nothing()).await.unwrap();
@@ -116,9 +116,9 @@ async fn a_purge_leaves_nothing_of_a_deleted_document() {
     assert_eq!(index.stats(&table).await.unwrap().versions, 1);
 }
 
-/// While documents come in, searches do not pay for what no index covers yet, and find the same.
+/// While documents come in, searches neither scan many unindexed rows nor change their results.
 #[tokio::test]
-async fn what_came_in_is_indexed_before_anybody_pays_for_it() {
+async fn new_rows_are_indexed_before_searches_slow_down() {
     let dir = tempfile::tempdir().unwrap();
     let index = open(dir.path());
     let table = table_name(id(7), 1);
@@ -149,15 +149,15 @@ async fn what_came_in_is_indexed_before_anybody_pays_for_it() {
     let stats = index.stats(&table).await.unwrap();
     assert!(stats.unindexed_rows == 0 && stats.fragments <= 5 && stats.rows == 400, "{stats:?}");
     assert_eq!(found().await.1, vector);
-    // The others of the ten are as good as each other, and come in any order.
+    // The other nine are equal, and their order is arbitrary.
     let best = |hits: &[Hit]| (hits.len(), hits[0].chunk_id);
     assert_eq!(best(&found().await.0), best(&text), "the same leads");
     assert!(!index.tidy(&table, true).await.unwrap().worked, "nothing is left to do");
 }
 
-/// Each write is a version with a file of its own: without maintenance the folder grows for ever.
+/// Each write adds a version and a file: without maintenance the folder would grow forever.
 #[tokio::test]
-async fn maintenance_takes_back_what_rewriting_costs() {
+async fn maintenance_frees_the_space_of_rewritten_rows() {
     let dir = tempfile::tempdir().unwrap();
     let index = open(dir.path());
     let table = table_name(id(7), 1);
@@ -217,7 +217,7 @@ async fn any_text_is_a_valid_query() {
 }
 
 #[tokio::test]
-async fn wrong_dimensions_and_absent_tables_are_named() {
+async fn wrong_dimensions_and_missing_tables_are_typed_errors() {
     let dir = tempfile::tempdir().unwrap();
     let index = open(dir.path());
     index.ensure_table("kb_a_g1", DIMS).await.unwrap();
@@ -238,7 +238,7 @@ async fn wrong_dimensions_and_absent_tables_are_named() {
     index.ensure_table("kb_a_g1", 8).await.unwrap();
 }
 
-/// Two processes on one store: what one commits the other sees.
+/// Two processes on one store see each other's commits.
 #[tokio::test]
 async fn another_handle_sees_commits() {
     let dir = tempfile::tempdir().unwrap();
@@ -250,9 +250,9 @@ async fn another_handle_sees_commits() {
     assert_eq!(chunks(&reader.text_search(&table, "server", 10).await.unwrap()), [1]);
 }
 
-/// A reader whose open table is of before a purge, as one in another process is for a second, reads again instead of failing.
+/// A reader whose open table predates a purge (possible for a second in another process) retries instead of failing.
 #[tokio::test]
-async fn a_purge_takes_no_answer_from_a_reader() {
+async fn a_purge_does_not_fail_readers() {
     let dir = tempfile::tempdir().unwrap();
     let writer = open(dir.path());
     let options = IndexOptions { read_consistency: Duration::from_hours(1), ..IndexOptions::default() };
@@ -274,7 +274,7 @@ async fn a_purge_takes_no_answer_from_a_reader() {
     }
 }
 
-/// Passages with vectors that point anywhere, by the numbers that they get.
+/// Chunks with pseudo-random vectors.
 fn random_rows(dims: usize) -> impl FnMut(u128, u128) -> Vec<IndexRow> {
     let mut seed = 1_u64;
     let mut number = move || {
@@ -294,10 +294,10 @@ fn random_rows(dims: usize) -> impl FnMut(u128, u128) -> Vec<IndexRow> {
     }
 }
 
-/// What is held in memory finds what LanceDB finds, in the version that is there now; a table that is too large is not held.
+/// The cache finds the same as LanceDB in the current version; a table that is too large is not cached.
 #[tokio::test]
-async fn held_vectors_find_what_the_table_has_now() {
-    // Not a multiple of what is multiplied side by side.
+async fn cached_vectors_follow_the_table() {
+    // Not a multiple of the SIMD width.
     const DIMS: usize = 37;
     let dir = tempfile::tempdir().unwrap();
     let with = |bytes: usize| {
@@ -333,7 +333,7 @@ async fn held_vectors_find_what_the_table_has_now() {
     assert!(held.held_bytes().await > 50_000, "{}", held.held_bytes().await);
     assert_eq!((small.held_bytes().await, none.held_bytes().await), (0, 0));
     let all = held.vector_search("kb_held_g1", &first[7].vector, 1000).await.unwrap();
-    assert_eq!(all.len(), 300, "the passage without a vector is near to nothing");
+    assert_eq!(all.len(), 300, "the chunk without a vector is near to nothing");
     let more = rows(300, 305);
     held.upsert("kb_held_g1", more.clone()).await.unwrap();
     check("added", &more[2].vector, 302).await;
@@ -344,7 +344,8 @@ async fn held_vectors_find_what_the_table_has_now() {
     assert!(held.vector_search("kb_held_g1", &more[2].vector, 1).await.is_err());
 }
 
-/// A table above the threshold gets its vector index, finds nearly what an exact search finds, and trains anew when it doubled.
+/// A table above the threshold gets a vector index, finds nearly the same as an exact search, and retrains when it has
+/// doubled.
 #[tokio::test]
 async fn a_large_table_is_indexed_approximately() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Marked content (ISO 32000-1, 14.6): what is hidden, what stands for other text, what says what a figure shows.
+//! Marked content (ISO 32000-1, 14.6): hidden content, replacement text, alternative text of figures.
 
 use std::rc::Rc;
 
@@ -13,19 +13,19 @@ use super::{
     Runner,
 };
 
-/// Figures of one page of which something is said.
-const MOST_FIGURES: usize = 1000;
+/// Maximum described figures per page.
+const MAX_FIGURES: usize = 1000;
 
-/// A piece of marked content.
+/// A marked-content sequence.
 #[derive(Default)]
 pub(super) struct Mark {
     pub(super) hidden: bool,
     pub(super) artifact: bool,
     is_figure: bool,
     actual_text: Option<String>,
-    /// What it says of itself, for who cannot see it.
+    /// Alternative text.
     alternative: Option<String>,
-    /// By which an element of the document owns it.
+    /// Marked-content id, by which a structure element owns it.
     number: Option<i64>,
     first_glyph: usize,
     first_picture: usize,
@@ -62,7 +62,7 @@ impl Runner<'_> {
         self.push_mark(mark);
     }
 
-    /// What stands in hidden content is hidden, at whatever depth.
+    /// Content nested in hidden content is hidden too.
     pub(super) fn push_mark(&mut self, mut mark: Mark) {
         mark.hidden |= self.is_hidden();
         mark.artifact |= self.is_artifact();
@@ -83,14 +83,14 @@ impl Runner<'_> {
         let Some(actual) = mark.actual_text else { return };
         let first = mark.first_glyph.min(self.scene.glyphs.len());
         let glyphs = &mut self.scene.glyphs[first..];
-        // The words for these glyphs; a text far longer than they are is something else than what a viewer shows.
+        // Replacement text; if it is far longer than the glyphs, it is not what a viewer shows.
         if glyphs.is_empty() || actual.chars().count() > 4 * glyphs.len() + 4 {
             return;
         }
         let actual = actual.trim_end_matches('\u{ad}');
         if let [first, rest @ ..] = glyphs {
             first.text = Some(Rc::from(actual));
-            // One glyph as wide as all of them.
+            // Replace them by one glyph of the total width.
             if let Some(last) = rest.last() {
                 let along = (last.x - first.x) * first.direction.0 + (last.y - first.y) * first.direction.1;
                 if along >= 0.0 {
@@ -102,11 +102,11 @@ impl Runner<'_> {
         self.scene.glyphs.truncate(first + 1);
     }
 
-    /// Notes what is said of a figure that has been drawn.
+    /// Records the alternative text of a figure that has been drawn.
     fn describe(&mut self, mark: &Mark) {
         let drew = self.scene.pictures.len() > mark.first_picture;
         let wrote = self.scene.glyphs.len() > mark.first_glyph;
-        let enough = self.scene.figures.len() >= MOST_FIGURES;
+        let enough = self.scene.figures.len() >= MAX_FIGURES;
         if enough || mark.hidden || mark.artifact || wrote && !drew && !mark.is_figure {
             return;
         }
@@ -121,8 +121,8 @@ impl Runner<'_> {
         self.scene.figures.push(Figure { area, text });
     }
 
-    /// As `describe`, for a picture that an element owns as a whole.
-    pub(super) fn described_by_its_owner(&mut self, dict: &Dict) {
+    /// Like `describe`, for an image owned by a structure element as a whole.
+    pub(super) fn describe_owned(&mut self, dict: &Dict) {
         if let (Some(text), Some(area)) = (self.figures.of_object(self.file, dict), self.scene.pictures.last()) {
             self.scene.figures.push(Figure { area: *area, text });
         }

@@ -1,7 +1,7 @@
-//! Runs the content streams of a page: which characters are painted where, over what and under what.
+//! Interprets the content streams of a page: which characters are painted where, and in which z-order.
 //!
-//! Forms, tiling patterns and the appearances of annotations run as the page itself does. Nothing is left out here:
-//! each glyph is marked with what speaks against its being seen, and `visible` judges.
+//! Forms, tiling patterns and annotation appearances are interpreted like the page itself. Nothing is dropped here:
+//! glyphs carry the attributes by which `visible` decides.
 
 mod marks;
 mod paint;
@@ -16,7 +16,7 @@ use pdf_oxide::{
 use self::marks::Mark;
 use super::{
     super::{UnreadPart, UnreadWhat},
-    depth::is_bottomless,
+    depth::is_nested_too_deeply,
     figures::Figures,
     file::{Dict, File, number},
     font::Fonts,
@@ -27,17 +27,17 @@ use super::{
     state::{Paint, State},
 };
 
-/// Forms in forms; deeper ones loop.
+/// Maximum nesting of forms; deeper ones are cycles.
 const DEEPEST: usize = 24;
-/// Operators on one page, forms that are drawn again and again included.
-const MOST_OPERATORS: usize = 4_000_000;
-/// Where the library stops reading a stream, without saying so.
-const MOST_IN_A_STREAM: usize = 1_000_000;
-/// Characters on one page: a book has fewer.
-const MOST_GLYPHS: usize = 1_000_000;
+/// Maximum operators per page, including repeatedly drawn forms.
+const MAX_OPERATORS: usize = 4_000_000;
+/// The library silently stops reading a stream after this many operators.
+const MAX_OPERATORS_PER_STREAM: usize = 1_000_000;
+/// Maximum characters per page: more than a book has.
+const MAX_GLYPHS: usize = 1_000_000;
 
-/// After a string, a number is followed by a string or the end of the line only: an operator between them stands within
-/// the parts of a line. The library gives up such a line, others skip the operator.
+/// In a text array, a number after a string must be followed by a string or the end of the array; anything else is a
+/// stray operator. The library drops the whole line, other readers skip the operator.
 static STRAY: LazyLock<Option<regex::bytes::Regex>> =
     LazyLock::new(|| regex::bytes::Regex::new(r"(?-u)([)>]\s*)-?[0-9.]+\s+T[cwzs]\s*((?:-?[0-9.]+\s*)?[(<\]])").ok());
 
@@ -50,12 +50,12 @@ pub(super) struct Runner<'a> {
     pub(super) fonts: &'a Fonts,
     pub(super) layers: &'a Layers,
     pub(super) scene: Scene,
-    /// What the elements that own the page's content say of figures.
+    /// Alternative texts from the structure elements that own the page's content.
     pub(super) figures: Figures<'a>,
     marks: Vec<Mark>,
     operators: usize,
     patterns: Vec<String>,
-    /// Forms that are running; one that draws itself is drawn once.
+    /// The forms being interpreted; a recursive form is drawn once.
     running: Vec<ObjectRef>,
 }
 
@@ -76,14 +76,14 @@ impl<'a> Runner<'a> {
         if depth > DEEPEST {
             return;
         }
-        if is_bottomless(data) {
-            return self.problem(UnreadWhat::Stream.with("it stands in itself without end"));
+        if is_nested_too_deeply(data) {
+            return self.problem(UnreadWhat::Stream.with("it is nested too deeply"));
         }
         let operators = match parse_content_stream(&without_strays(data)) {
             Ok(operators) => operators,
             Err(error) => return self.problem(UnreadWhat::Stream.with(error)),
         };
-        if operators.len() >= MOST_IN_A_STREAM {
+        if operators.len() >= MAX_OPERATORS_PER_STREAM {
             self.problem(UnreadWhat::MuchContent);
         }
         let fonts = self.file.dict(resources, "Font");
@@ -99,7 +99,7 @@ impl<'a> Runner<'a> {
         let marks = self.marks.len();
         for operator in operators {
             self.operators += 1;
-            if self.operators > MOST_OPERATORS {
+            if self.operators > MAX_OPERATORS {
                 return self.problem(UnreadWhat::MuchContent);
             }
             self.step(&mut scope, operator);
@@ -107,7 +107,7 @@ impl<'a> Runner<'a> {
         while self.marks.len() > marks {
             self.end_mark();
         }
-        // Unpacking gives what it can of a damaged stream and does not say that the rest is missing.
+        // Decompression returns what it can of a damaged stream, without an error.
         if depth == 0 && scope.in_text {
             self.problem(UnreadWhat::BrokenText);
         }
@@ -205,7 +205,7 @@ impl<'a> Runner<'a> {
             _ if state.opacity() < 0.02 => Seen::NotPainted,
             _ => Seen::Painted,
         };
-        let room = MOST_GLYPHS.saturating_sub(self.scene.glyphs.len());
+        let room = MAX_GLYPHS.saturating_sub(self.scene.glyphs.len());
         if bytes.len() > room {
             self.problem(UnreadWhat::ManyCharacters);
         }
@@ -281,7 +281,7 @@ impl<'a> Runner<'a> {
         match self.file.get(dict, "Subtype").as_name() {
             Some("Image") if !hidden => {
                 self.picture(&scope.state);
-                self.described_by_its_owner(dict);
+                self.describe_owned(dict);
             }
             Some("Form") => {
                 let mut state = scope.state.clone();
@@ -295,7 +295,7 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// A form, pattern or appearance, in the coordinates of `state`.
+    /// Interprets a form, pattern or appearance in the coordinates of `state`.
     pub(super) fn form(&mut self, entry: &Object, dict: &Dict, outer: &Dict, mut state: State, depth: usize) {
         let reference = entry.as_reference();
         if depth > DEEPEST || reference.is_some_and(|at| self.running.contains(&at)) {
@@ -311,9 +311,9 @@ impl<'a> Runner<'a> {
             Err(reason) => return self.problem(UnreadWhat::PackedStream.with(reason)),
         };
         self.running.extend(reference);
-        // Unpacking the same form again and again is work too.
+        // Repeatedly unpacking a form costs time, too.
         self.operators += 10 + data.len() / 16;
-        if self.operators > MOST_OPERATORS {
+        if self.operators > MAX_OPERATORS {
             return self.problem(UnreadWhat::MuchContent);
         }
         state.matrix = Matrix::from_slice(&self.file.numbers(dict, "Matrix")).then(state.matrix);
@@ -332,7 +332,7 @@ fn middle((x, y): (f32, f32), to_page: Matrix, size: f32) -> (f32, f32) {
     (x + 0.25 * size * (m[0] + m[2]), y + 0.25 * size * (m[1] + m[3]))
 }
 
-/// A stream that is running.
+/// A stream being interpreted.
 struct Scope<'a> {
     resources: &'a Dict,
     fonts: Dict,

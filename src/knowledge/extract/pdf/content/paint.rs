@@ -1,4 +1,4 @@
-//! Shapes and pictures: what they cover, and the lines that part cells.
+//! Shapes and images: the areas they cover, and rules that separate cells.
 
 use pdf_oxide::object::Object;
 
@@ -11,8 +11,8 @@ use super::{
     Runner, Scope,
 };
 
-/// Of one page; a drawing has more.
-const MOST_RULES: usize = 20_000;
+/// Maximum rules per page; a drawing has more.
+const MAX_RULES: usize = 20_000;
 
 impl Runner<'_> {
     pub(super) fn picture(&mut self, state: &State) {
@@ -30,7 +30,7 @@ impl Runner<'_> {
     pub(super) fn paint(&mut self, scope: &mut Scope<'_>, fills: bool, strokes: bool) {
         let path = std::mem::take(&mut scope.path);
         let hidden = self.is_hidden();
-        if (fills || strokes) && !hidden && self.scene.rules.len() < MOST_RULES {
+        if (fills || strokes) && !hidden && self.scene.rules.len() < MAX_RULES {
             let thin = |area: &Area| area.width() < 2.5 && area.height() > 5.0;
             let edges = path.rectangles.iter().flat_map(|area| match (thin(area), strokes) {
                 (true, _) => vec![(area.left, area.bottom, area.top)],
@@ -38,7 +38,7 @@ impl Runner<'_> {
                 (false, false) => Vec::new(),
             });
             self.scene.rules.extend(edges);
-            // A filled shape of lines is a rule where it is thin.
+            // A thin filled shape is a rule.
             if strokes || thin(&path.area) {
                 self.scene.rules.extend(&path.verticals);
             }
@@ -76,7 +76,7 @@ impl Runner<'_> {
         self.scene.fills.push(Fill { area, colour, after: self.scene.glyphs.len(), covers });
     }
 
-    /// Text within a tiling pattern, once.
+    /// Interprets the text within a tiling pattern, once.
     fn tiling(&mut self, scope: &Scope<'_>, name: &str) {
         let Some(entry) = self.file.dict(scope.resources, "Pattern").remove(name) else { return };
         let target = self.file.resolve(&entry);

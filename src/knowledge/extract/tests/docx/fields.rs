@@ -31,7 +31,7 @@ fn a_deleted_paragraph_mark_joins_and_a_deleted_row_goes() {
 }
 
 #[test]
-fn hidden_text_is_left_out_and_said() {
+fn hidden_text_is_left_out_and_reported() {
     let styles = root(
         "styles",
         r#"<w:style w:type="character" w:styleId="Secret"><w:name w:val="Secret"/><w:rPr><w:vanish/></w:rPr></w:style>
@@ -86,7 +86,7 @@ fn formulas_are_read() {
 }
 
 #[test]
-fn raised_and_lowered_numbers_do_not_become_others() {
+fn superscripts_and_subscripts_do_not_merge_into_numbers() {
     let raised = |t: &str| format!(r#"<w:r><w:rPr><w:vertAlign w:val="superscript"/></w:rPr><w:t>{t}</w:t></w:r>"#);
     let lowered = |t: &str| format!(r#"<w:r><w:rPr><w:vertAlign w:val="subscript"/></w:rPr><w:t>{t}</w:t></w:r>"#);
     let line = [
@@ -117,7 +117,7 @@ fn fields_show_their_results() {
     let nested =
         [mark("begin"), code("IF "), field("MERGEFIELD a", "1"), code(" = 1"), mark("separate"), r("yes"), mark("end")];
     assert_eq!(text(&p(&nested.concat())), "yes");
-    // One that never ends takes nothing with it.
+    // An unclosed field swallows nothing.
     assert_eq!(text(&p(&(mark("begin") + &code("PAGE") + &r("kept")))), "kept");
     // Across paragraphs.
     let across = p(&(mark("begin") + &code("TOC") + &mark("separate") + &r("one")))
@@ -156,7 +156,7 @@ fn fields_of_forms_show_their_values() {
 }
 
 #[test]
-fn content_controls_are_looked_into_wherever_they_stand() {
+fn content_controls_are_read_everywhere() {
     let sdt = |properties: &str, inner: &str| {
         format!("<w:sdt><w:sdtPr>{properties}</w:sdtPr><w:sdtContent>{inner}</w:sdtContent></w:sdt>")
     };
@@ -224,9 +224,9 @@ fn notes_and_comments_are_kept() {
     assert_eq!(document.report.comments, 2);
 }
 
-/// An address that only a click shows is a part of what the document says.
+/// An address that is only visible on a click is part of the document's content.
 #[test]
-fn where_links_lead_can_be_found() {
+fn link_destinations_are_searchable() {
     let links = |list: &[(&str, &str)]| {
         let list = list.iter().map(|(id, target)| {
             format!(r#"<Relationship Id="{id}" Type="{OFFICE}/hyperlink" Target="{target}" TargetMode="External"/>"#)
@@ -280,7 +280,7 @@ fn where_links_lead_can_be_found() {
     );
 }
 
-/// A price that holds no more is not the price.
+/// A price that is no longer valid is not the price.
 #[test]
 fn struck_text_stays_marked() {
     let struck =

@@ -95,7 +95,7 @@ fn headings_by_inheritance_outline_and_translated_names() {
     let document = with_numbering(&body, "", styles);
     assert_eq!(blocks(&document, BlockKind::Heading), ["Head a", "Head c", "Head d", "Head e", "Direct"]);
     assert_eq!(block_with(&document, "Head f").heading, ["Head a", "Head c", "Head d", "Head e"]);
-    // Without the styles there are only the ids.
+    // Without the styles there are only ids.
     let document = self::body(r#"<w:p><w:pPr><w:pStyle w:val="Heading2"/></w:pPr><w:r><w:t>H</w:t></w:r></w:p>"#);
     assert_eq!(blocks(&document, BlockKind::Heading), ["H"]);
 }

@@ -1,4 +1,4 @@
-//! What the look of text says of it: unseen, struck out; and what charts and lists show.
+//! Formatting that matters: invisible and struck-out text, chart values, list labels.
 
 use super::*;
 
@@ -17,7 +17,7 @@ fn styled(body: &str, styles: &str) -> Extracted {
 }
 
 #[test]
-fn text_that_nobody_can_see_is_hidden() {
+fn invisible_text_is_hidden() {
     let white = style("character", "Pale", &format!("<w:rPr>{WHITE}</w:rPr>"));
     let pale = style("paragraph", "PaleP", &format!("<w:rPr>{WHITE}</w:rPr>"));
     for hidden in [
@@ -36,7 +36,7 @@ fn text_that_nobody_can_see_is_hidden() {
 }
 
 #[test]
-fn white_text_on_a_coloured_ground_is_seen() {
+fn white_text_on_a_coloured_background_is_visible() {
     let dark = r#"<w:shd w:val="clear" w:fill="1F3864"/>"#;
     let pale = style("paragraph", "Bar", &format!("<w:pPr>{dark}</w:pPr><w:rPr>{WHITE}</w:rPr>"));
     let cell = |properties: &str| format!("<w:tc><w:tcPr>{properties}</w:tcPr>{}</w:tc>", p(&run(WHITE, "kept")));
@@ -60,7 +60,7 @@ fn white_text_on_a_coloured_ground_is_seen() {
         assert!(document.text.contains("kept"), "{seen}");
         assert_eq!(document.report.hidden_characters, 0, "{seen}");
     }
-    // A run has its own colour, whatever its style says.
+    // A run's own colour overrides its style.
     let white = style("paragraph", "White", &format!("<w:rPr>{WHITE}</w:rPr>"));
     let own = format!(
         r#"<w:p><w:pPr><w:pStyle w:val="White"/></w:pPr>{}</w:p>"#,
@@ -83,7 +83,7 @@ fn text_struck_out_by_a_style_is_marked() {
 }
 
 #[test]
-fn a_charts_values_stand_beside_their_categories() {
+fn chart_values_are_beside_their_categories() {
     let point = |at: u32, value: &str| format!(r#"<c:pt idx="{at}"><c:v>{value}</c:v></c:pt>"#);
     let series = |name: &str, values: &str| {
         format!(
@@ -112,7 +112,7 @@ fn a_charts_values_stand_beside_their_categories() {
 }
 
 #[test]
-fn labels_of_lists_are_written_as_a_reader_sees_them() {
+fn list_labels_are_written_as_displayed() {
     let of = |number: u64, format: &str| super::super::super::numbers::number_in(number, format);
     for (number, format, label) in [
         (1, "chineseCountingThousand", "一"),
@@ -139,14 +139,14 @@ fn labels_of_lists_are_written_as_a_reader_sees_them() {
 }
 
 #[test]
-fn a_long_text_over_many_cells_stands_once() {
+fn a_long_text_over_many_cells_is_written_once() {
     let long = "word ".repeat(200);
     let cell = |properties: &str, text: &str| format!("<w:tc><w:tcPr>{properties}</w:tcPr>{}</w:tc>", p(&r(text)));
     let first = cell(r#"<w:vMerge w:val="restart"/>"#, &long) + &cell("", "1");
     let next = cell("<w:vMerge/>", "") + &cell("", "2");
     let table = format!("<w:tbl><w:tr>{first}</w:tr><w:tr>{next}</w:tr></w:tbl>");
     assert_eq!(text(&table), format!("{} | 1\n| 2", long.trim()));
-    // And so in pages, whatever the spans claim; a short one is the heading of each.
+    // Likewise in web pages, whatever the spans claim; a short text is repeated as a heading.
     let page = format!("<table><tr><td rowspan=3>{long}<td rowspan=3>Q1<td>1<tr><td>2<tr><td>3</table>");
     let page = extract(page.as_bytes(), Kind::Html, &Limits::default()).unwrap().text;
     assert_eq!(page, format!("{} | Q1 | 1\n| Q1 | 2\n| Q1 | 3", long.trim()));

@@ -1,4 +1,4 @@
-//! Small Word documents, made here part by part.
+//! Small Word documents, built part by part.
 
 mod fields;
 mod lists;
@@ -43,12 +43,12 @@ fn relationships(list: &[(&str, &str, &str)]) -> String {
     out + "</Relationships>"
 }
 
-/// A part's root with the usual prefixes.
+/// A part's root element with the usual prefixes.
 fn root(name: &str, inner: &str) -> String {
     format!(r#"<?xml version="1.0" encoding="UTF-8"?><w:{name} {NAMESPACES}>{inner}</w:{name}>"#)
 }
 
-/// A document of this body, with further parts: relationship id, its kind, name of the part in `word/`, content.
+/// A document with this body and further parts: relationship id, kind, part name in `word/`, content.
 fn with_parts(body: &str, parts: &[(&str, &str, &str, &str)]) -> Vec<u8> {
     let top = relationships(&[("rId1", "officeDocument", "word/document.xml")]);
     let links: Vec<(&str, &str, &str)> = parts.iter().map(|(id, kind, name, _)| (*id, *kind, *name)).collect();

@@ -1,6 +1,6 @@
 use super::*;
 
-/// The main part has any name, its relationship any way to say where it is.
+/// The main part may have any name, and its relationship may write it in any form.
 #[test]
 fn the_main_part_is_found_by_its_relationship() {
     let main = root("document", &format!("<w:body>{}</w:body>", p(&r("Found it"))));
@@ -31,7 +31,7 @@ fn a_package_without_relationships_is_read_by_its_types_and_usual_names() {
 }
 
 #[test]
-fn namespaces_count_and_prefixes_do_not() {
+fn namespaces_matter_and_prefixes_do_not() {
     for xml in [
         // Strict.
         r#"<w:document xmlns:w="http://purl.oclc.org/ooxml/wordprocessingml/main"><w:body><w:p><w:r><w:t>One two</w:t></w:r></w:p></w:body></w:document>"#,
@@ -39,7 +39,7 @@ fn namespaces_count_and_prefixes_do_not() {
         r#"<x:document xmlns:x="http://schemas.openxmlformats.org/wordprocessingml/2006/main"><x:body><x:p><x:r><x:t>One two</x:t></x:r></x:p></x:body></x:document>"#,
         r#"<document xmlns="http://schemas.openxmlformats.org/wordprocessingml/2006/main"><body><p><r><t>One two</t></r></p></body></document>"#,
         r#"<ns0:document xmlns:ns0="http://schemas.openxmlformats.org/wordprocessingml/2006/main"><ns0:body><ns0:p><ns0:r><ns0:t>One<![CDATA[ two]]></ns0:t></ns0:r></ns0:p></ns0:body></ns0:document>"#,
-        // Declared nowhere.
+        // Undeclared prefix.
         "<w:document><w:body><w:p><w:r><w:t>One&#32;&#x74;wo</w:t></w:r></w:p></w:body></w:document>",
     ] {
         let strict = r#"<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="a" Type="http://purl.oclc.org/ooxml/officeDocument/relationships/officeDocument" Target="word/document.xml"/></Relationships>"#;
@@ -78,7 +78,7 @@ fn a_damaged_part_costs_only_itself() {
 }
 
 #[test]
-fn a_main_part_that_breaks_off_keeps_what_is_before() {
+fn a_truncated_main_part_keeps_its_beginning() {
     let xml = root("document", "<w:body><w:p><w:r><w:t>Before</w:t></w:r></w:p><w:p><w:r><w:t>the break");
     let cut = xml.split_once("</w:document>").unwrap().0;
     let document = open(&zip(&[("word/document.xml", cut.as_bytes())]));

@@ -1,8 +1,8 @@
-//! What Word shows instead of what the text holds: data that controls are bound to, numbers in words, dates in charts.
+//! What Word displays instead of the stored text: bound data, numbers as words, dates in charts.
 
 use super::*;
 
-/// A control bound to `path` in the data `id`, of this kind, that holds this text.
+/// A control of this kind, bound to `path` in the data `id`, with this stored text.
 fn bound(kind: &str, id: &str, path: &str, held: &str) -> String {
     format!(
         r#"<w:sdt><w:sdtPr>{kind}<w:dataBinding w:prefixMappings="xmlns:ns0='urn:order'" w:xpath="{path}" w:storeItemID="{id}"/></w:sdtPr>
@@ -66,7 +66,7 @@ fn a_control_shows_the_data_that_it_is_bound_to() {
 }
 
 #[test]
-fn numbers_in_words_and_with_endings_are_the_labels_of_their_items() {
+fn spelled_out_and_ordinal_numbers_are_list_labels() {
     let list = |format: &str, start: u32| {
         let numbering = root(
             "numbering",
@@ -93,7 +93,7 @@ fn numbers_in_words_and_with_endings_are_the_labels_of_their_items() {
 }
 
 #[test]
-fn a_chart_shows_dates_and_shares() {
+fn charts_show_dates_and_percentages() {
     let values = |name: &str, code: &str, values: &[&str]| {
         let points: String =
             values.iter().enumerate().map(|(at, v)| format!(r#"<c:pt idx="{at}"><c:v>{v}</c:v></c:pt>"#)).collect();
@@ -127,7 +127,7 @@ fn a_chart_shows_dates_and_shares() {
 }
 
 #[test]
-fn notes_have_the_marks_that_the_document_gives_them() {
+fn notes_use_the_number_format_of_the_document() {
     let notes = root("footnotes", r#"<w:footnote w:id="2"><w:p><w:r><w:t>See annex B.</w:t></w:r></w:p></w:footnote>"#);
     let text = p(r#"<w:r><w:t>Text</w:t><w:footnoteReference w:id="2"/></w:r>"#);
     let settings = root("settings", r#"<w:footnotePr><w:numFmt w:val="lowerLetter"/></w:footnotePr>"#);

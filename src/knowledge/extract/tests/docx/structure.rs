@@ -25,7 +25,7 @@ fn tables_keep_every_value_in_its_column() {
     assert_eq!(header, "Region | 2026 | 2026\n| Q1 | Q2");
 }
 
-/// Word cuts a row at places that no other row knows, and counts the pieces.
+/// Word splits rows at positions that no other row has, and counts them in spans.
 #[test]
 fn a_span_over_columns_that_no_row_has_is_one_column() {
     let rows = [
@@ -49,7 +49,7 @@ fn the_first_row_is_a_header_by_the_look_of_the_table() {
 }
 
 #[test]
-fn what_is_in_a_cell_keeps_its_words_apart() {
+fn words_in_a_cell_stay_separate() {
     let inner = format!(
         "<w:tbl>{}{}</w:tbl>",
         row("", &[cell("", "x"), cell("", "1")]),
@@ -61,13 +61,13 @@ fn what_is_in_a_cell_keeps_its_words_apart() {
         p(&r("100"))
     );
     assert_eq!(text(&table), "Total 100 | x, 1; y, 2");
-    // A table of one cell is a box.
+    // A single-cell table is a box.
     let boxed = format!("<w:tbl><w:tr><w:tc>{}{}</w:tc></w:tr></w:tbl>", p(&r("One")), p(&r("Two")));
     assert_eq!(text(&boxed), "One\n\nTwo");
 }
 
 #[test]
-fn of_alternatives_one_is_read() {
+fn one_of_the_alternatives_is_read() {
     let text_box = |t: &str| format!("<w:txbxContent>{}</w:txbxContent>", p(&r(t)));
     let modern = |t: &str| {
         format!(
@@ -90,14 +90,14 @@ fn of_alternatives_one_is_read() {
     assert_eq!(document.text, "Around\n\nNew");
     assert_eq!(left_out(&document, LeftOutKind::Duplicate), ["Old"]);
     assert_eq!(text(&p(&format!("<w:r>{}</w:r>", old("By itself")))), "By itself");
-    // Around paragraphs, and with a foreign vocabulary.
+    // Around paragraphs, and with an unknown namespace.
     let around =
         format!("<mc:AlternateContent><mc:Choice Requires=\"x\">{}</mc:Choice></mc:AlternateContent>", p(&r("Kept")));
     assert_eq!(text(&around), "Kept");
 }
 
 #[test]
-fn pictures_say_what_they_show_or_are_counted() {
+fn images_have_alternative_text_or_are_counted() {
     let picture = |describe: &str| {
         p(&format!(
             "{}<w:r><w:drawing><wp:inline><wp:docPr id=\"1\" name=\"Picture 1\" {describe}/><a:graphic><a:graphicData><pic:pic/></a:graphicData></a:graphic></wp:inline></w:drawing></w:r>",
@@ -112,7 +112,7 @@ fn pictures_say_what_they_show_or_are_counted() {
 }
 
 #[test]
-fn charts_and_diagrams_give_their_words() {
+fn charts_and_diagrams_have_text() {
     let graphic = |inner: &str| {
         p(&format!(
             "<w:r><w:drawing><wp:inline><a:graphic><a:graphicData>{inner}</a:graphicData></a:graphic></wp:inline></w:drawing></w:r>"

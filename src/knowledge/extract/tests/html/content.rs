@@ -1,8 +1,8 @@
 use super::*;
 
-/// Whatever a page calls its main part, what stands beside it is read too.
+/// Text outside of any declared main part is read too.
 #[test]
-fn no_candidate_hides_what_stands_beside_it() {
+fn a_main_element_does_not_hide_text_beside_it() {
     for (html, expected) in [
         ("<p>alpha</p><article>teaser</article>", "alpha\n\nteaser"),
         ("<main></main><div>text</div>", "text"),
@@ -19,7 +19,7 @@ fn no_candidate_hides_what_stands_beside_it() {
 }
 
 #[test]
-fn menus_are_left_out_and_said() {
+fn menus_are_left_out_and_reported() {
     let document = page(
         "<nav><ul><li><a href=/>Home</a><li><a href=/a>About</a></ul></nav>
         <div class='main-menu'><a href=/x>Products</a> <a href=/y>Prices</a></div>
@@ -32,19 +32,19 @@ fn menus_are_left_out_and_said() {
         left_out(&document, LeftOutKind::Navigation),
         ["Home About", "Products Prices", "Logo", "Read also", "Imprint Privacy"]
     );
-    // What is called a menu and is none.
+    // Called a menu, but is none.
     let dishes = "<nav>Today we serve soup, then fish with potatoes. <a href=/x>More</a></nav>";
     assert_eq!(text(dishes), "Today we serve soup, then fish with potatoes. More (/x)");
     let one = "<p>Text</p><div class=menu><a href=/x>Menu of the week</a></div>";
     assert_eq!(text(one), "Text\n\nMenu of the week (/x)");
     let prices = "<p>Text</p><div class=menu><table><tr><td><a href=/a>Soup</a><td><a href=/b>4.50</a></table></div>";
     assert_eq!(text(prices), "Text\n\nSoup (/a) | 4.50 (/b)");
-    // A page of links only.
+    // A page with only links.
     assert_eq!(text("<nav><a href=/a>One</a><a href=/b>Two</a></nav>"), "One Two");
 }
 
 #[test]
-fn banners_about_cookies_are_left_out_and_texts_about_them_are_not() {
+fn cookie_banners_are_left_out_and_texts_about_cookies_are_not() {
     let document = page("<div id=cookie-banner role=dialog>We use cookies. <button>Accept</button></div><p>Text</p>");
     assert_eq!(document.text, "Text");
     assert_eq!(left_out(&document, LeftOutKind::Navigation), ["We use cookies. Accept"]);
@@ -54,7 +54,7 @@ fn banners_about_cookies_are_left_out_and_texts_about_them_are_not() {
 }
 
 #[test]
-fn programs_and_hidden_text_are_left_out_and_said() {
+fn scripts_and_hidden_text_are_left_out_and_reported() {
     let document = page(
         "<style>.a{}</style><script>let x = 'secret';</script><p>Shown</p><p hidden>one</p><p style='DISPLAY : none'>two</p>
         <div style='visibility:hidden'>three</div><template><p>four</p></template><input type=hidden value=five>",
@@ -63,12 +63,12 @@ fn programs_and_hidden_text_are_left_out_and_said() {
     assert_eq!(left_out(&document, LeftOutKind::Hidden), ["one", "two", "three", "four"]);
     assert_eq!(left_out(&document, LeftOutKind::Script), [".a{}", "let x = 'secret';"]);
     assert!(document.report.doubts.contains(&Doubt::HiddenText));
-    // A few hidden words are usual on a web page.
+    // Some hidden words are normal on a web page.
     let usual = page(&format!("<p>{}</p><template>menu</template>", "word ".repeat(100)));
     assert_eq!((usual.report.hidden_characters, usual.report.doubts.as_slice()), (4, [].as_slice()));
 }
 
-/// What a click opens is there for the reader.
+/// Text that a click opens is visible to the reader.
 #[test]
 fn accordions_tabs_and_dialogs_are_read() {
     for html in [
@@ -98,7 +98,7 @@ fn an_article_keeps_its_own_header_footer_and_call_outs() {
 }
 
 #[test]
-fn what_stands_in_for_a_program_is_read_where_there_is_nothing_else() {
+fn noscript_is_read_if_there_is_no_other_text() {
     assert_eq!(text("<div id=root></div><noscript><p>The whole text</p></noscript>"), "The whole text");
     let document = page("<p>Text</p><noscript>Turn on scripts</noscript>");
     assert_eq!(document.text, "Text");
@@ -116,9 +116,9 @@ fn pages_within_the_page_are_read() {
     assert_eq!(text(shadow), "Card\n\nLight");
 }
 
-/// An address that only a click shows is a part of what the page says; of a menu it is not.
+/// An address that is only visible on a click is part of the page's content, except in menus.
 #[test]
-fn where_links_lead_can_be_found() {
+fn link_destinations_are_searchable() {
     for (html, expected) in [
         (
             "<p>See <a href='https://example.com/orders/91319'>the order</a>.</p>",
@@ -135,10 +135,10 @@ fn where_links_lead_can_be_found() {
             "<table><tr><th>Part<th>Sheet<tr><td>A1<td><a href='/a1.pdf'>Open</a></table>",
             "Part | Sheet\nA1 | Open (/a1.pdf)",
         ),
-        // Behind a heading and behind raised text.
+        // After a heading and after superscript.
         ("<h2><a href='https://a.example/x'>Title</a></h2><p>Text</p>", "Title\n\nTitle (https://a.example/x)\n\nText"),
         ("<p>So it is<sup><a href='https://a.example/s'>1</a></sup>.</p>", "So it is^1 (https://a.example/s)."),
-        // Once; and not what the text says already, places in the page, programs, or code.
+        // Written once; and not if the text already contains it, nor for anchors, scripts, or code.
         (
             "<p><a href='https://a.example/x'>One</a> <a href='https://a.example/x'>more</a></p>",
             "One (https://a.example/x) more",
@@ -154,7 +154,7 @@ fn where_links_lead_can_be_found() {
     }
 }
 
-/// A price that holds no more is not the price.
+/// A price that is no longer valid is not the price.
 #[test]
 fn struck_text_stays_marked() {
     for html in [

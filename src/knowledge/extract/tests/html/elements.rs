@@ -22,7 +22,7 @@ fn code_and_tables_within_lists_are_blocks() {
 }
 
 #[test]
-fn headings_and_titles_keep_their_words_apart() {
+fn words_in_headings_and_titles_stay_separate() {
     let document = page("<title>A\n page</title><h1><span>One</span><br><div>Two</div><div>Three</div></h1><p>x</p>");
     assert_eq!(document.title.as_deref(), Some("A page"));
     assert_eq!(blocks(&document, BlockKind::Heading), ["One Two Three"]);
@@ -43,7 +43,7 @@ fn fields_of_forms_show_their_values() {
 }
 
 #[test]
-fn pictures_say_what_they_show_or_are_counted() {
+fn images_have_alternative_text_or_are_counted() {
     let document = page(
         "<p>See<img src=a alt='the plan'>here</p><img src=b alt=''><img src=c><img data-src=d title='A pump'>
         <figure><img src=e><figcaption>Figure 1</figcaption></figure><svg><title>Flow</title><text>12 bar</text></svg>",
@@ -96,7 +96,7 @@ fn formulas_are_read_once() {
 }
 
 #[test]
-fn small_elements_keep_words_and_numbers_right() {
+fn inline_elements_keep_words_and_numbers_intact() {
     for (html, expected) in [
         ("10<sup>2</sup>", "10^2"),
         ("10<sup>-3</sup> m<sup>2</sup>", "10^-3 m^2"),

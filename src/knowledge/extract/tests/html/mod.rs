@@ -1,4 +1,4 @@
-//! Small pages, and what a reader of them would say is their text.
+//! Small pages and the text that a reader sees.
 
 mod content;
 mod elements;

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn pieces_of_pages_are_read() {
+fn html_fragments_are_read() {
     for (html, expected) in [
         ("<tr><td>a</td><td>b</td></tr><tr><td>c</td><td>d</td></tr>", "a | b\nc | d"),
         ("<td>a</td><td>b</td>", "a | b"),
@@ -15,7 +15,7 @@ fn pieces_of_pages_are_read() {
 }
 
 #[test]
-fn empty_elements_of_xhtml_are_empty() {
+fn self_closed_xhtml_elements_are_empty() {
     let start = "<?xml version='1.0' encoding='utf-8'?><!DOCTYPE html PUBLIC '-//W3C//DTD XHTML 1.0 Strict//EN' 'x'><html xmlns='http://www.w3.org/1999/xhtml'>";
     for (body, expected) in [
         ("<head><title/><script src='a.js'/><style/></head><body><p>text</p></body>", "text"),
@@ -28,7 +28,7 @@ fn empty_elements_of_xhtml_are_empty() {
         let document = page(&format!("{start}{body}</html>"));
         assert_eq!(document.text, expected.replace("- \n", "-\n"), "{body}");
     }
-    // By the declaration, the type or the namespace alone.
+    // Detected by declaration, doctype or namespace alone.
     for start in ["<?xml version='1.0'?><html>", "<html xmlns='http://www.w3.org/1999/xhtml'>"] {
         assert_eq!(text(&format!("{start}<head><title/></head><body>text</body></html>")), "text", "{start}");
     }
@@ -39,15 +39,15 @@ fn empty_elements_of_xhtml_are_empty() {
 }
 
 #[test]
-fn an_empty_script_in_html_takes_not_the_whole_page() {
+fn an_empty_script_does_not_swallow_the_page() {
     assert_eq!(text("<html><head><script src=a.js /></head><body><p>text</p></body></html>"), "text");
     assert_eq!(text("<title/><p>text</p>"), "text");
-    // In HTML with an end tag the slash means nothing.
+    // In HTML, the slash is ignored if there is an end tag.
     assert_eq!(text("<script/>let x</script><p>text</p>"), "text");
 }
 
 #[test]
-fn an_element_with_more_attributes_than_any_is_refused_before_it_is_parsed() {
+fn too_many_attributes_are_rejected_before_parsing() {
     let element = |count: usize, before: &str| {
         let attributes: String = (0..count).map(|n| format!("{before}a{n}=\"> {n}\"")).collect();
         format!("<html><body><p{attributes}>Words</p></body></html>")
@@ -60,7 +60,7 @@ fn an_element_with_more_attributes_than_any_is_refused_before_it_is_parsed() {
         assert_eq!(error.code(), "malformed");
         assert!(error.to_string().contains("more than 500 attributes"), "{error}");
     }
-    // What only looks like a tag has none.
+    // Text that only looks like a tag has no attributes.
     let words = "a b c ".repeat(300);
     for html in [
         format!("<p>Words</p><script>if (a<b {words})</script>"),

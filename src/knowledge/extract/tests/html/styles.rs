@@ -1,4 +1,4 @@
-//! What style sheets in the page hide, strike out and number.
+//! Style sheets in the page that hide, strike out or number.
 
 use super::*;
 
@@ -7,7 +7,7 @@ fn styled(css: &str, body: &str) -> Extracted {
 }
 
 #[test]
-fn what_a_style_sheet_in_the_page_hides_is_left_out_and_said() {
+fn text_hidden_by_embedded_styles_is_left_out_and_reported() {
     for (css, body) in [
         (".gone { display: none }", "<p class='note gone'>trap</p>"),
         ("/* a } */ .gone{color:red;display:none!important}", "<div class=gone><p>trap</p></div>"),
@@ -39,9 +39,9 @@ fn a_page_of_hidden_text_only_says_so() {
 }
 
 #[test]
-fn what_is_seen_in_some_state_or_by_some_reader_is_kept() {
+fn text_visible_in_some_state_is_kept() {
     for (css, body) in [
-        // Opened by a click, on a small screen, by a program, or only taken away in print.
+        // Opened by a click, on a small screen or by a script, or only removed in print.
         (".tab{display:none} .tab.active{display:block}", "<p class=tab>kept</p>"),
         (".menu p{display:none} .menu:hover .sub{display:block} .sub{display:none}", "<p class=sub>kept</p>"),
         (".m{display:none} @media (max-width:600px){.m{display:block}}", "<p class=m>kept</p>"),
@@ -53,7 +53,7 @@ fn what_is_seen_in_some_state_or_by_some_reader_is_kept() {
         (".a .b{display:none}", "<p class=b>kept</p>"),
         // For screen readers.
         (".sr-only{position:absolute;left:-9999px}", "<p class=sr-only>kept</p>"),
-        // On a dark ground, or on one that is not known.
+        // On a dark or unknown background.
         ("body{background:#123}", "<p style='color:white'>kept</p>"),
         (".h{background-image:url(x)}", "<div class=h><p style='color:white'>kept</p></div>"),
         ("", "<table bgcolor=black><tr><td style='color:#fff'>kept<td>b</table>"),
@@ -82,7 +82,7 @@ fn struck_paragraphs_items_and_tables_stay_marked() {
 }
 
 #[test]
-fn items_have_the_numbers_that_a_browser_shows() {
+fn list_items_are_numbered_as_in_a_browser() {
     for (html, expected) in [
         ("<ol type=a><li>x<li>y</ol>", "a. x\nb. y"),
         ("<ol type=I start=4><li>x<li value=9>y</ol>", "IV. x\nIX. y"),
@@ -107,7 +107,7 @@ fn an_empty_field_shows_its_placeholder() {
 }
 
 #[test]
-fn many_pictures_empty_scripts_and_formulas_take_no_time() {
+fn many_images_empty_scripts_and_formulas_take_no_time() {
     let start = std::time::Instant::now();
     let figure = format!("<figure>{}<figcaption>x</figcaption></figure><img src=b>", "<img src=a>".repeat(20_000));
     assert_eq!(page(&figure).report.images_without_text, 1);

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn cells_know_blocks() {
+fn cells_may_contain_blocks() {
     for (html, expected) in [
         ("<table><tr><td><div>Total</div><div>100</div></td><td>x</td></tr></table>", "Total 100 | x"),
         ("<table><tr><td><div>Total</div><div>100</div></td></tr></table>", "Total 100"),
@@ -36,16 +36,16 @@ fn spans_and_headers_are_known() {
     let header: String = document.text.chars().take(document.blocks[0].header_end.unwrap()).collect();
     assert_eq!(header, "Levels\nRegion | 2026 | 2026\nRegion | Q1 | Q2");
     assert_eq!(document.report.tables, 1);
-    // A span over columns that no row has says only "the whole row".
+    // A span over columns that no row has just means "the whole row".
     assert_eq!(text("<table><tr><td colspan=1000>All<tr><td>1<td>2</table>"), "All | All\n1 | 2");
     assert_eq!(text("<table><tr><td colspan=3>a<td>b<tr><td colspan=3>c<td>d</table>"), "a | b\nc | d");
-    // A column of headings is no row of them.
+    // A column of header cells is not a header row.
     assert_eq!(page("<table><tr><th>a<td>1<tr><th>b<td>2</table>").blocks[0].header_end, None);
     assert_eq!(page("<table><tr><th>a<th>b<tr><td>1<td>2</table>").blocks[0].header_end, Some(5));
 }
 
 #[test]
-fn tables_that_lay_out_a_page_are_boxes() {
+fn layout_tables_are_boxes() {
     for (html, expected) in [
         ("<table><tr><td><h1>Six</h1><p>seven</table>", "Six\n\nseven"),
         ("<table><tr><td><ul><li>a</ul><td><p>b</p><p>c</p></table>", "- a\n\nb\n\nc"),

@@ -1,9 +1,9 @@
-//! Words that a format writes otherwise than a reader has them: cut in two by the end of a line, or as numbers.
+//! Undoes line folding and character escapes, which would hide words from the search.
 
 use std::borrow::Cow;
 
-/// Calendars and cards (`.ics`, `.vcf`) cut their lines after 75 bytes, in the middle of a word and even of a character, and
-/// go on behind a space (RFC 5545, 3.1).
+/// Unfolds calendars and contact cards (`.ics`, `.vcf`): lines are cut after 75 bytes, even within a character, and
+/// continue after a space (RFC 5545, 3.1).
 pub(super) fn unfold(bytes: &[u8]) -> Cow<'_, [u8]> {
     let start = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
     let is_folded = |kind: &[u8]| start.get(..kind.len()).is_some_and(|start| start.eq_ignore_ascii_case(kind));
@@ -25,8 +25,8 @@ pub(super) fn unfold(bytes: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(out)
 }
 
-/// JSON, `.properties` and others may write every letter that is not ASCII as `\u0434`: no word could be found. A file
-/// that writes words like that gets its letters; one that only names a few characters (`[\u0400-\u04ff]`) stays as it is.
+/// Decodes `\u0434` escapes in JSON, `.properties` and others, if the file writes words with them. A file that only
+/// mentions a few characters (`[\u0400-\u04ff]`) stays as it is.
 pub(super) fn unescape(text: &str) -> Cow<'_, str> {
     if !writes_words(text) {
         return Cow::Borrowed(text);
@@ -40,7 +40,7 @@ pub(super) fn unescape(text: &str) -> Cow<'_, str> {
             out.push(c);
             rest = &rest[length..];
         } else {
-            // With what it escapes: `\\u0434` is a backslash and five characters.
+            // Keep it with the character it escapes: `\\u0434` is a backslash and five characters.
             let length = 1 + rest[1..].chars().next().map_or(0, char::len_utf8);
             out.push_str(&rest[..length]);
             rest = &rest[length..];
@@ -50,7 +50,7 @@ pub(super) fn unescape(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Two letters in a row.
+/// Whether two escaped letters follow each other.
 fn writes_words(text: &str) -> bool {
     text.match_indices("\\u").any(|(at, _)| {
         let letter = |text: &str| escaped(text).filter(|(c, _)| c.is_alphabetic()).map(|(_, length)| length);
@@ -58,7 +58,7 @@ fn writes_words(text: &str) -> bool {
     })
 }
 
-/// The character that `\uXXXX` at the start stands for, with its length; none of ASCII, which has a reason to be escaped.
+/// The character and length of the `\uXXXX` escape at the start; not for ASCII, which is escaped for a reason.
 fn escaped(text: &str) -> Option<(char, usize)> {
     let unit = |text: &str| {
         let digits = text.strip_prefix("\\u")?.get(..4)?;
