@@ -16,14 +16,9 @@ const NAMED: i64 = 5;
 #[template(path = "alerting/templates/overview.html")]
 struct Firing<'a> {
     shell: &'a Shell,
-    alerts: Vec<Alert>,
+    /// Each with the address of its runbook; empty where there is none.
+    alerts: Vec<(Alert, String)>,
     count: i64,
-}
-
-impl Firing<'_> {
-    fn runbook(&self, alert: &Alert) -> String {
-        runbooks::href(alert)
-    }
 }
 
 /// For operators: the worst of what fires.
@@ -37,6 +32,11 @@ impl OverviewPart for Alerting {
         if alerts.is_empty() {
             return Ok(Overview::default());
         }
+        let with_runbook = |alert: Alert| {
+            let href = runbooks::href(&alert);
+            (alert, href)
+        };
+        let alerts = alerts.into_iter().map(with_runbook).collect();
         let section = Firing { shell, alerts, count }.render().map_err(ApiError::internal)?;
         Ok(Overview { sections: vec![section], ..Overview::default() })
     }

@@ -107,7 +107,7 @@ impl Auth {
             Ok(0) => {}
             Ok(count) => tracing::info!(count, "removed expired sessions and links"),
             Err(error) => {
-                tracing::warn!(error = %anyhow::Error::from(error), "cannot remove expired sessions and links")
+                tracing::warn!(error = %anyhow::Error::from(error), "cannot remove expired sessions and links");
             }
         }
     }

@@ -92,8 +92,8 @@ pub enum Remark {
 }
 
 impl Tile {
-    pub fn new(label: impl ToString, value: impl ToString) -> Self {
-        Self { label: label.to_string(), value: value.to_string(), href: "", remarks: Vec::new() }
+    pub fn new(label: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { label: label.into(), value: value.into(), href: "", remarks: Vec::new() }
     }
 
     #[must_use]
@@ -103,29 +103,29 @@ impl Tile {
     }
 
     #[must_use]
-    pub fn note(mut self, text: impl ToString) -> Self {
-        self.remarks.push(Remark::Note(text.to_string()));
+    pub fn note(mut self, text: impl Into<String>) -> Self {
+        self.remarks.push(Remark::Note(text.into()));
         self
     }
 
     #[must_use]
-    pub fn badge(mut self, tone: &'static str, text: impl ToString) -> Self {
-        self.remarks.push(Remark::Badge { tone, text: text.to_string(), busy: false });
+    pub fn badge(mut self, tone: &'static str, text: impl Into<String>) -> Self {
+        self.remarks.push(Remark::Badge { tone, text: text.into(), busy: false });
         self
     }
 
     /// A badge that says that work goes on.
     #[must_use]
-    pub fn busy(mut self, tone: &'static str, text: impl ToString) -> Self {
-        self.remarks.push(Remark::Badge { tone, text: text.to_string(), busy: true });
+    pub fn busy(mut self, tone: &'static str, text: impl Into<String>) -> Self {
+        self.remarks.push(Remark::Badge { tone, text: text.into(), busy: true });
         self
     }
 
     /// A little chart of `values`, the newest last; `label` says what it shows.
     #[must_use]
-    pub fn spark(self, values: &[i64], label: impl ToString) -> Self {
+    pub fn spark(self, values: &[i64], label: impl Into<String>) -> Self {
         let values: Vec<f64> = values.iter().map(|n| *n as f64).collect();
-        self.html(svg::sparkline(&values, &label.to_string()))
+        self.html(svg::sparkline(&values, &label.into()))
     }
 
     #[must_use]

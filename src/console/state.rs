@@ -56,11 +56,13 @@ impl NavItem {
     }
 
     /// Seen by those with at least `role`.
+    #[must_use]
     pub const fn role(self, role: Role) -> Self {
         Self { role, ..self }
     }
 
     /// Seen by operators of the installation.
+    #[must_use]
     pub const fn operator(self) -> Self {
         Self { role: Role::Admin, operator: true, ..self }
     }

@@ -13,6 +13,8 @@
 mod config;
 mod doctor;
 mod error;
+#[cfg(test)]
+mod evaluation;
 pub mod extract;
 pub mod index;
 mod jobs;

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{
     DocumentId, Vectors,
     extract::UnreadWhat,
-    index::{IndexOptions, TableState, VectorIndex},
+    index::{IndexOptions, Sample, SelfTest, TableState, VectorIndex},
     jobs::{sync::Difference, vision::without_fence},
     model::{TextPart, clean_filename, searchable_text},
     pages::{highlight, part_key, ranges, split},
@@ -170,4 +170,12 @@ async fn a_backup_needs_the_manifest_of_each_captured_version() {
     let lacking = ["version 7 of vector table kb_b_g1 is not among the files"];
     assert_eq!(verify(&[&newest, older, "kb_b_g1.lance/data/x.lance"]).await, lacking);
     assert!(vectors.verify(&serde_json::json!(7), futures::stream::empty().boxed()).await.is_err());
+}
+
+/// The self-test's pool must have the texts that are indexed, so that their vectors are cached already.
+#[test]
+fn the_self_test_embeds_what_is_indexed() {
+    let text = "The pump runs dry for forty seconds at most. Then its seal is destroyed and must be replaced.";
+    let plan = SelfTest::plan(&[Sample { context: "Handbook > Pumps".into(), text: text.into() }], 1);
+    assert_eq!(plan.pool, [searchable_text(&["Handbook".into(), "Pumps".into()], None, text)]);
 }

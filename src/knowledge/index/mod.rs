@@ -28,6 +28,4 @@ pub use language::language_of;
 pub use selftest::{ArmWeights, LanguageWeights, Sample, SelfTest, Weights};
 
 #[cfg(test)]
-mod evaluation;
-#[cfg(test)]
 mod tests;

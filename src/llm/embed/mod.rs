@@ -15,4 +15,4 @@ pub use folder::Prefixes;
 pub use local::{Embedded, InputKind, LocalEmbedder, Priority};
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;

@@ -6,7 +6,7 @@ use super::{EmbedError, InputKind, LocalEmbedder, Prefixes, Priority};
 
 /// Where `scripts/test` puts the models (`scripts/fetch-model --dir`).
 #[expect(clippy::disallowed_methods, reason = "a test's fixture, not configuration")]
-pub(crate) fn test_model(name: &str) -> PathBuf {
+fn test_model(name: &str) -> PathBuf {
     let models = std::env::var("HOLDFAST_TEST_MODELS").map_or_else(
         |_| Path::new(&std::env::var("HOME").expect("HOME")).join(".cache/holdfast/models"),
         PathBuf::from,

@@ -65,7 +65,7 @@ impl Scope {
     /// Members, API keys, settings.
     pub const ADMIN: Self = Self::new("admin", Role::Admin);
 
-    /// `name` is snake_case and stored with each key; people with at least `role` have the permission.
+    /// `name` is in `snake_case` and stored with each key; people with at least `role` have the permission.
     pub const fn new(name: &'static str, role: Role) -> Self {
         Self { name, role }
     }

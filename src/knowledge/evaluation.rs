@@ -4,15 +4,26 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::*;
-use crate::llm::embed::tests::test_model;
+use super::index::*;
 use crate::llm::embed::{InputKind, LocalEmbedder, Priority};
+
+/// Where `scripts/test` puts the models (`scripts/fetch-model --dir`).
+#[expect(clippy::disallowed_methods, reason = "a test's fixture, not configuration")]
+fn test_model(name: &str) -> PathBuf {
+    let models = std::env::var("HOLDFAST_TEST_MODELS").map_or_else(
+        |_| Path::new(&std::env::var("HOME").expect("HOME")).join(".cache/holdfast/models"),
+        PathBuf::from,
+    );
+    let dir = models.join(name);
+    assert!(dir.is_dir(), "{} is missing: run scripts/fetch-model --dir {} {name}", dir.display(), models.display());
+    dir
+}
 
 /// Hybrid nDCG may be at most this much below the better arm.
 const TOLERANCE: f64 = 0.02;
