@@ -100,7 +100,7 @@ fn misnumbered(files: &[String], main: &[String]) -> Vec<String> {
         match numbered(name) {
             None => wrong.push(format!("{name}: call it YYYYMMDDHHMMSS_<room>_<what>.sql (date -u +%Y%m%d%H%M%S)")),
             Some((_, room)) if !rooms.join(&room).is_dir() => {
-                wrong.push(format!("{name}: there is no room src/{room}"))
+                wrong.push(format!("{name}: there is no room src/{room}"));
             }
             Some((number, _)) if !main.contains(name) && number <= newest => {
                 wrong.push(format!(

@@ -56,7 +56,7 @@ impl Participant for Notes {
         Ok(Captured {
             state: json!({"lines": Self::lines(&text)}),
             files: open(scratch),
-            belongs: Box::new(|key| !key.ends_with(".tmp")),
+            belongs: Box::new(|key| key != "draft.tmp"),
         })
     }
 
