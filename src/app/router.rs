@@ -22,7 +22,7 @@ use crate::{
         disk::Folder,
         error::ApiError,
         health::Status,
-        http::{self, Frame, KnownQuery, Role, refuse_unknown_query},
+        http::{self, KnownQuery, MiddlewareStack, Role, refuse_unknown_query},
     },
 };
 
@@ -102,9 +102,10 @@ impl App {
             .layer(Extension(self.idempotency.clone()))
             .layer(from_fn_with_state(auth::Origins::new(config), auth::csrf_guard));
         let (clock, lifecycle) = (self.runtime.clock.clone(), self.runtime.lifecycle.clone());
-        let frame = Frame::new(config, clock, self.families.http.clone(), Arc::new(self.auth.clone()), lifecycle)
-            .with_own_tokens(&[alerting::routes::WEBHOOK])
-            .with_public(&[alerting::pages::RUNBOOKS]);
+        let frame =
+            MiddlewareStack::new(config, clock, self.families.http.clone(), Arc::new(self.auth.clone()), lifecycle)
+                .with_own_tokens(&[alerting::routes::WEBHOOK])
+                .with_public(&[alerting::pages::RUNBOOKS]);
         // Inside, the console knows who is signed in; outside, it catches what is refused before that is known.
         http::wrap(guarded, frame, |framed| console.wrap(framed).layer(from_fn(llm::word_openai_errors)))
     }

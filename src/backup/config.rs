@@ -9,7 +9,7 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{destination::Patience, seal::Recipients};
+use super::{destination::Timeouts, seal::Recipients};
 use crate::{jobs::Cron, platform::config::ConfigErrors, storage};
 
 /// Backups: when, for whom, where to, and how they are proven.
@@ -159,8 +159,8 @@ impl Config {
     }
 
     /// How long destinations are waited for.
-    pub fn patience(&self) -> Patience {
-        Patience { answer: Duration::from_secs(self.timeout_seconds), bytes_per_second: self.min_bytes_per_second }
+    pub fn timeouts(&self) -> Timeouts {
+        Timeouts { answer: Duration::from_secs(self.timeout_seconds), bytes_per_second: self.min_bytes_per_second }
     }
 
     /// Whether backups are made at all.

@@ -26,7 +26,7 @@ use crate::{
 
 /// How long a destination is waited for.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
+pub struct Timeouts {
     /// For an answer that does not depend on a length, and beside the bytes.
     pub answer: Duration,
     pub bytes_per_second: u64,
@@ -70,7 +70,7 @@ pub struct Destination {
     pub url: String,
     storage: Outside,
     folder: Option<PathBuf>,
-    patience: Patience,
+    timeouts: Timeouts,
 }
 
 impl std::fmt::Debug for Destination {
@@ -84,7 +84,7 @@ impl Destination {
     pub fn open(
         name: &str,
         config: &storage::Config,
-        patience: Patience,
+        timeouts: Timeouts,
         lifecycle: &Lifecycle,
         metrics: &storage::Metrics,
     ) -> Result<Self, DestinationError> {
@@ -96,7 +96,7 @@ impl Destination {
         let storage = Storage::open_at(&config.url, at, config, lifecycle.clone(), metrics.clone())
             .map_err(|source| DestinationError::Storage { name: name.to_owned(), source })?;
         let storage = storage.outside();
-        Ok(Self { name: name.to_owned(), url: config.url.clone(), storage, folder, patience })
+        Ok(Self { name: name.to_owned(), url: config.url.clone(), storage, folder, timeouts })
     }
 
     /// The folder, where it is one of this machine.
@@ -119,7 +119,7 @@ impl Destination {
 
     /// Writes, reads and removes a small file.
     pub async fn round_trip(&self) -> Result<(), DestinationError> {
-        let same = self.within(self.patience.answer, "a small file", self.storage.round_trip()).await?;
+        let same = self.within(self.timeouts.answer, "a small file", self.storage.round_trip()).await?;
         if same { Ok(()) } else { Err(self.read_back("a small file".to_owned(), "something else".to_owned())) }
     }
 
@@ -132,7 +132,7 @@ impl Destination {
         let found = self.storage.list(prefix).try_ready_chunks(PIECE);
         stream::try_unfold((self.clone(), found), move |(this, mut found)| async move {
             let next = async { found.try_next().await.map_err(|error| error.1) };
-            let next = this.within(this.patience.answer, what, next).await?;
+            let next = this.within(this.timeouts.answer, what, next).await?;
             Ok(next.map(|entries| (entries, (this, found))))
         })
     }
@@ -155,7 +155,7 @@ impl Destination {
         let local = |source| DestinationError::Local { path: file.display().to_string(), source };
         let data = ReaderStream::with_capacity(tokio::fs::File::open(file).await.map_err(local)?, 256 << 10);
         let stored = self.storage.put_stream(&key, data, whole.size);
-        let stored = self.within(self.patience(whole.size), "an upload", stored).await?;
+        let stored = self.within(self.timeout_for(whole.size), "an upload", stored).await?;
         if stored.sha256 != whole.sha256.0 {
             // The spool changed under us.
             return Err(self.read_back(key, "the local file changed".to_owned()));
@@ -216,7 +216,7 @@ impl Destination {
             }
             Ok(Fingerprint { size, sha256: Digest(hash.finalize().into()) })
         };
-        let read = found(&key, self.within(self.patience(whole.size), "reading back", read).await)?;
+        let read = found(&key, self.within(self.timeout_for(whole.size), "reading back", read).await)?;
         if read == whole { Ok(()) } else { Err(self.damaged(key, read.unlike(&whole))) }
     }
 
@@ -250,7 +250,7 @@ impl Destination {
         longest: u64,
         wrong: W,
     ) -> Result<impl Stream<Item = Result<Bytes, DestinationError>> + Send + use<W>, DestinationError> {
-        let opened = self.within(self.patience.answer, "opening a file", self.storage.get(&key)).await;
+        let opened = self.within(self.timeouts.answer, "opening a file", self.storage.get(&key)).await;
         let object = found(&key, opened)?;
         let state = Some((object.stream, Sha256::new(), 0_u64));
         let this = self.clone();
@@ -258,7 +258,7 @@ impl Destination {
             let (this, key, wrong) = (this.clone(), key.clone(), wrong.clone());
             async move {
                 let Some((mut bytes, mut hash, mut size)) = state else { return Ok(None) };
-                if let Some(piece) = this.within(this.patience.answer, "the next piece", bytes.try_next()).await? {
+                if let Some(piece) = this.within(this.timeouts.answer, "the next piece", bytes.try_next()).await? {
                     size += piece.len() as u64;
                     hash.update(&piece);
                     if size > longest {
@@ -275,13 +275,13 @@ impl Destination {
     }
 
     pub async fn delete(&self, key: &str) -> Result<(), DestinationError> {
-        self.within(self.patience.answer, "a deletion", self.storage.delete(key)).await
+        self.within(self.timeouts.answer, "a deletion", self.storage.delete(key)).await
     }
 
     /// Stores a small file, and reads it back.
     pub async fn put_small(&self, key: &str, bytes: Vec<u8>) -> Result<(), DestinationError> {
         let bytes = Bytes::from(bytes);
-        self.within(self.patience(bytes.len() as u64), "an upload", self.storage.put(key, bytes.clone())).await?;
+        self.within(self.timeout_for(bytes.len() as u64), "an upload", self.storage.put(key, bytes.clone())).await?;
         match self.get_small(key).await {
             Ok(found) if found == bytes => Ok(()),
             Ok(_) => Err(self.read_back(key.to_owned(), "its bytes were changed".to_owned())),
@@ -299,7 +299,7 @@ impl Destination {
             let pieces: Vec<Bytes> = object.stream.try_collect().await?;
             Ok(Bytes::from(pieces.concat()))
         };
-        let result = self.within(self.patience(MAX_SMALL_BYTES), "reading", read).await;
+        let result = self.within(self.timeout_for(MAX_SMALL_BYTES), "reading", read).await;
         found(key, result)
     }
 
@@ -344,8 +344,8 @@ impl Destination {
     }
 
     /// Time for so many bytes at the slowest rate that is waited for.
-    fn patience(&self, size: u64) -> Duration {
-        self.patience.answer + Duration::from_secs(size / self.patience.bytes_per_second.max(1))
+    fn timeout_for(&self, size: u64) -> Duration {
+        self.timeouts.answer + Duration::from_secs(size / self.timeouts.bytes_per_second.max(1))
     }
 
     async fn within<T>(

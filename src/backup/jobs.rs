@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     BackupError, BackupId, Backups,
     model::{DrillStatus, Kind, Status},
+    progress::ProgressReporter,
     service::Choice,
-    watcher::Watcher,
 };
 use crate::jobs::{self, CatchUp, Cron, Enqueue, Job, JobContext, JobError, JobsError, Registry};
 
@@ -147,14 +147,14 @@ fn or_snooze(error: BackupError) -> JobError {
 }
 
 /// Shows in the job how far it is, and ends with it.
-fn watcher(context: &JobContext) -> Watcher {
-    let progress = context.clone();
-    Watcher::new(context.cancel.clone(), move |percent, step| progress.progress(percent, step))
+fn progress(context: &JobContext) -> ProgressReporter {
+    let job = context.clone();
+    ProgressReporter::new(context.cancel.clone(), move |percent, step| job.progress(percent, step))
 }
 
 impl Backups {
     async fn run_job(&self, context: &JobContext, kind: Kind) -> Result<(), JobError> {
-        let backup = self.run(kind, &watcher(context)).await.map_err(or_snooze)?;
+        let backup = self.run(kind, &progress(context)).await.map_err(or_snooze)?;
         if backup.status == Status::Failed {
             return Err(JobError::retry(anyhow::anyhow!("{}", backup.error.unwrap_or_default())));
         }
@@ -176,7 +176,7 @@ impl Backups {
     }
 
     async fn drill_job(&self, context: &JobContext, choice: Choice) -> Result<(), JobError> {
-        match self.drill(choice, None, None, &watcher(context)).await {
+        match self.drill(choice, None, None, &progress(context)).await {
             // Nothing to try yet.
             Err(BackupError::None) => Ok(()),
             Err(error) => Err(or_snooze(error)),
@@ -197,6 +197,6 @@ impl Backups {
         };
         let keys = self.key_file(None).ok();
         // What is wrong is written down, counted and logged.
-        self.verify(id, None, keys.as_ref(), &watcher(context)).await.map(drop).map_err(or_snooze)
+        self.verify(id, None, keys.as_ref(), &progress(context)).await.map(drop).map_err(or_snooze)
     }
 }

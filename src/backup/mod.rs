@@ -20,6 +20,7 @@ mod manifest;
 mod metrics;
 mod model;
 pub mod pages;
+mod progress;
 mod reader;
 mod retention;
 pub mod routes;
@@ -32,7 +33,6 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod tree;
-mod watcher;
 mod writer;
 
 /// The migration that made the tables of backups: older databases have nowhere to write one down.
@@ -46,6 +46,6 @@ pub use jobs::register;
 pub use keys::{Installation, KeyError, KeyFile};
 pub use metrics::Metrics;
 pub use model::{Backup, BackupId, CopyStatus, DestinationStatus, Drill, DrillStatus, Kind, Status};
+pub use progress::ProgressReporter;
 pub use seal::{Identity, SealError};
 pub use service::{Backups, Choice, Deps, Plan, Pruned, Restore, Verified};
-pub use watcher::Watcher;

@@ -36,7 +36,7 @@ use crate::{
 
 /// What a run knows of one destination.
 #[derive(Debug)]
-struct Lane {
+struct Target {
     destination: Destination,
     /// The set of blobs in the catalogue that lie there.
     set: u32,
@@ -55,7 +55,7 @@ pub struct Writer {
     /// Names contents, so that a destination learns nothing from a name.
     name_key: [u8; 32],
     catalogue: Catalogue,
-    lanes: Vec<Lane>,
+    targets: Vec<Target>,
     added_bytes: AtomicU64,
 }
 
@@ -85,7 +85,7 @@ impl Writer {
         name_key: [u8; 32],
     ) -> Result<Self, BackupError> {
         let catalogue = spool.catalogue(&pool)?;
-        let lanes = stream::iter((MADE + 1..).zip(destinations)).map(|(set, destination)| {
+        let targets = stream::iter((MADE + 1..).zip(destinations)).map(|(set, destination)| {
             let doubted = doubted.contains(&destination.name);
             let catalogue = &catalogue;
             async move {
@@ -93,12 +93,12 @@ impl Writer {
                     Err(BackupError::Destination(error)) => OnceLock::from(chain(&error)),
                     other => other.map(|()| OnceLock::new())?,
                 };
-                Ok::<_, BackupError>(Lane { destination, set, doubted, failed })
+                Ok::<_, BackupError>(Target { destination, set, doubted, failed })
             }
             .boxed()
         });
-        let lanes = lanes.buffered(8).try_collect().await?;
-        Ok(Self { spool, pool, recipients, name_key, catalogue, lanes, added_bytes: AtomicU64::default() })
+        let targets = targets.buffered(8).try_collect().await?;
+        Ok(Self { spool, pool, recipients, name_key, catalogue, targets, added_bytes: AtomicU64::default() })
     }
 
     /// The name of a content with this SHA-256, for these recipients.
@@ -142,10 +142,10 @@ impl Writer {
     }
 
     /// A destination that has a content, and the blob's name there.
-    fn holder(&self, content: &Digest) -> Result<Option<(&Lane, BlobName)>, BackupError> {
-        for lane in self.alive() {
-            if let Some(name) = self.catalogue.find_blob(lane.set, content)? {
-                return Ok(Some((lane, name)));
+    fn holder(&self, content: &Digest) -> Result<Option<(&Target, BlobName)>, BackupError> {
+        for target in self.alive() {
+            if let Some(name) = self.catalogue.find_blob(target.set, content)? {
+                return Ok(Some((target, name)));
             }
         }
         Ok(None)
@@ -153,11 +153,11 @@ impl Writer {
 
     /// Reads the blobs of a content where damage was found, and forgets those that are not whole.
     async fn read_doubted(&self, content: &Digest) -> Result<(), BackupError> {
-        for lane in self.alive().filter(|lane| lane.doubted) {
-            while let Some(name) = self.catalogue.find_blob(lane.set, content)? {
-                let Err(error) = lane.destination.check_blob(&name).await else { break };
-                tracing::warn!(destination = lane.destination.name, blob = %name, error = chain(&error), "a damaged blob is stored anew");
-                self.catalogue.remove_blob(lane.set, &name)?;
+        for target in self.alive().filter(|target| target.doubted) {
+            while let Some(name) = self.catalogue.find_blob(target.set, content)? {
+                let Err(error) = target.destination.check_blob(&name).await else { break };
+                tracing::warn!(destination = target.destination.name, blob = %name, error = chain(&error), "a damaged blob is stored anew");
+                self.catalogue.remove_blob(target.set, &name)?;
             }
         }
         Ok(())
@@ -223,27 +223,32 @@ impl Writer {
 
     /// Each destination's name, and why it failed if it did.
     pub fn outcomes(&self) -> Vec<(String, Option<String>)> {
-        self.lanes.iter().map(|lane| (lane.destination.name.clone(), lane.failed.get().cloned())).collect()
+        self.targets.iter().map(|target| (target.destination.name.clone(), target.failed.get().cloned())).collect()
     }
 
-    fn alive(&self) -> impl Iterator<Item = &Lane> {
-        self.lanes.iter().filter(|lane| lane.failed.get().is_none())
+    fn alive(&self) -> impl Iterator<Item = &Target> {
+        self.targets.iter().filter(|target| target.failed.get().is_none())
     }
 
     /// Where a blob is not.
-    fn lacking(&self, name: &BlobName) -> Result<Vec<&Lane>, BackupError> {
+    fn lacking(&self, name: &BlobName) -> Result<Vec<&Target>, BackupError> {
         let mut lacking = Vec::new();
-        for lane in self.alive() {
-            if !self.catalogue.has_blob(lane.set, name)? {
-                lacking.push(lane);
+        for target in self.alive() {
+            if !self.catalogue.has_blob(target.set, name)? {
+                lacking.push(target);
             }
         }
         Ok(lacking)
     }
 
-    async fn copy<'a>(&'a self, name: &'a BlobName, file: &'a Path, lanes: Vec<&'a Lane>) -> Result<(), BackupError> {
-        for lane in self.at_each(lanes, |destination| destination.put_blob(name, file).boxed()).await? {
-            self.catalogue.add_blobs(lane.set, std::slice::from_ref(name))?;
+    async fn copy<'a>(
+        &'a self,
+        name: &'a BlobName,
+        file: &'a Path,
+        targets: Vec<&'a Target>,
+    ) -> Result<(), BackupError> {
+        for target in self.at_each(targets, |destination| destination.put_blob(name, file).boxed()).await? {
+            self.catalogue.add_blobs(target.set, std::slice::from_ref(name))?;
         }
         Ok(())
     }
@@ -252,22 +257,22 @@ impl Writer {
     /// An error when no destination is left.
     async fn at_each<'a>(
         &self,
-        lanes: Vec<&'a Lane>,
+        targets: Vec<&'a Target>,
         work: impl Fn(&'a Destination) -> BoxFuture<'a, Result<(), DestinationError>>,
-    ) -> Result<Vec<&'a Lane>, BackupError> {
-        let works: Vec<_> = lanes.iter().map(|lane| work(&lane.destination)).collect();
+    ) -> Result<Vec<&'a Target>, BackupError> {
+        let works: Vec<_> = targets.iter().map(|target| work(&target.destination)).collect();
         let mut whole = Vec::new();
-        for (lane, done) in lanes.into_iter().zip(join_all(works).await) {
+        for (target, done) in targets.into_iter().zip(join_all(works).await) {
             match done {
-                Ok(()) => whole.push(lane),
+                Ok(()) => whole.push(target),
                 Err(error) => {
-                    let destination = &lane.destination.name;
+                    let destination = &target.destination.name;
                     tracing::error!(
                         destination,
                         error = chain(&error),
                         "a destination failed: this backup leaves it out"
                     );
-                    lane.failed.get_or_init(|| chain(&error));
+                    target.failed.get_or_init(|| chain(&error));
                 }
             }
         }
@@ -286,7 +291,7 @@ impl Writer {
 }
 
 /// Copies a sealed blob into a file.
-async fn fetch(from: &Lane, name: &BlobName, file: &Spooled) -> Result<(), BackupError> {
+async fn fetch(from: &Target, name: &BlobName, file: &Spooled) -> Result<(), BackupError> {
     file.fill(from.destination.read_blob(name).await?).await
 }
 

@@ -11,7 +11,9 @@ use tokio_util::sync::CancellationToken;
 use super::{boot::Booted, eprint_line, print_line};
 use crate::{
     app::{App, Config},
-    backup::{Backup, BackupId, Backups, Choice, CopyStatus, Drill, DrillStatus, KeyFile, Kind, Status, Watcher},
+    backup::{
+        Backup, BackupId, Backups, Choice, CopyStatus, Drill, DrillStatus, KeyFile, Kind, ProgressReporter, Status,
+    },
     platform::lifecycle::{Lifecycle, Signals},
 };
 
@@ -144,13 +146,13 @@ async fn with_appliance(config: Config, command: Command) -> anyhow::Result<Exit
 }
 
 async fn work(backups: &Backups, command: Command, cancel: &CancellationToken) -> anyhow::Result<ExitCode> {
-    let watcher = Watcher::new(cancel.clone(), say);
+    let progress = ProgressReporter::new(cancel.clone(), print_progress);
     match command {
         Command::Run { json } => {
             if let Some(problem) = backups.key_problem() {
                 eprint_line(&format!("warning: {:#}", anyhow::Error::new(problem)));
             }
-            let backup = backups.run(Kind::Manual, &watcher).await?;
+            let backup = backups.run(Kind::Manual, &progress).await?;
             print(json, &backup, || show_backup(&backup))?;
             Ok(code(backup.status == Status::Verified))
         }
@@ -166,7 +168,7 @@ async fn work(backups: &Backups, command: Command, cancel: &CancellationToken) -
             };
             let keys =
                 key_file.or_else(|| backups.config().key_file.clone()).map(|path| KeyFile::read(&path)).transpose()?;
-            let found = backups.verify(id, destination.as_deref(), keys.as_ref(), &watcher).await?;
+            let found = backups.verify(id, destination.as_deref(), keys.as_ref(), &progress).await?;
             print(json, &found, || {
                 for copy in &found {
                     let opened = if keys.is_some() { format!(", {} opened", copy.opened) } else { String::new() };
@@ -184,7 +186,7 @@ async fn work(backups: &Backups, command: Command, cancel: &CancellationToken) -
         }
         Command::Drill { backup, old, destination, key_file, json } => {
             let choice = backup.map_or(if old { Choice::Old } else { Choice::Newest }, Choice::This);
-            let drill = backups.drill(choice, destination.as_deref(), key_file.as_deref(), &watcher).await?;
+            let drill = backups.drill(choice, destination.as_deref(), key_file.as_deref(), &progress).await?;
             print(json, &drill, || show_drill(&drill))?;
             Ok(code(drill.status == DrillStatus::Passed))
         }
@@ -212,7 +214,7 @@ async fn work(backups: &Backups, command: Command, cancel: &CancellationToken) -
 }
 
 /// Progress, for the person at the terminal: what is new, and every tenth of the whole.
-pub(super) fn say(percent: u8, step: &str) {
+pub(super) fn print_progress(percent: u8, step: &str) {
     use std::sync::Mutex;
     static LAST: Mutex<(String, u8)> = Mutex::new((String::new(), 0));
     let mut last = LAST.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

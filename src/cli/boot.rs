@@ -111,15 +111,15 @@ impl Booted {
         Ok(())
     }
 
-    /// Makes a backup of what there is now; `say` hears how far it is.
+    /// Makes a backup of what there is now; `on_step` hears how far it is.
     pub async fn back_up(
         &self,
         kind: backup::Kind,
-        say: impl Fn(u8, &str) + Send + Sync + 'static,
+        on_step: impl Fn(u8, &str) + Send + Sync + 'static,
     ) -> anyhow::Result<backup::Backup> {
         let lifecycle = Lifecycle::new();
         let app = App::build(self.runtime(lifecycle.clone()))?;
-        let made = app.backups.run(kind, &backup::Watcher::new(lifecycle.soft().clone(), say)).await;
+        let made = app.backups.run(kind, &backup::ProgressReporter::new(lifecycle.soft().clone(), on_step)).await;
         lifecycle.drain(Duration::from_secs(5)).await;
         app.close().await;
         Ok(made?)

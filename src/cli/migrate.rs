@@ -108,7 +108,7 @@ async fn roll_back(config: Config, args: Args) -> anyhow::Result<ExitCode> {
     let mut found: Option<(String, Restore)> = None;
     for (name, place) in &config.backup.destinations {
         let looked = async {
-            let from = Destination::open(name, place, config.backup.patience(), &lifecycle, &metrics)?;
+            let from = Destination::open(name, place, config.backup.timeouts(), &lifecycle, &metrics)?;
             Restore::before_migration(from, &keys, &migrate::known()).await
         };
         let restore = match looked.await {

@@ -15,7 +15,7 @@ use secrecy::ExposeSecret as _;
 use super::{backup, boot::Booted, doctor, print_line};
 use crate::{
     app::{Config, Stores, participants},
-    backup::{BackupId, Destination, KeyFile, Plan, Restore, Watcher},
+    backup::{BackupId, Destination, KeyFile, Plan, ProgressReporter, Restore},
     platform::{
         crypto::{self, MasterKey},
         data_dir::INSTALLATION_ID,
@@ -147,7 +147,7 @@ fn destination(config: &Config, from: &str, lifecycle: &Lifecycle) -> anyhow::Re
         }
     };
     let metrics = Telemetry::new().register("storage", storage::Metrics::register);
-    Ok(Destination::open(name, &place, config.backup.patience(), lifecycle, &metrics)?)
+    Ok(Destination::open(name, &place, config.backup.timeouts(), lifecycle, &metrics)?)
 }
 
 fn show(plan: &Plan, json: bool) -> anyhow::Result<()> {
@@ -255,11 +255,11 @@ async fn bring_back(config: Config, args: &Args, restore: &Restore, lifecycle: &
 
 async fn with_database(booted: &Booted, args: &Args, restore: &Restore, lifecycle: &Lifecycle) -> anyhow::Result<()> {
     let config = &booted.config;
-    let watcher = Watcher::new(lifecycle.soft().clone(), backup::say);
+    let progress = ProgressReporter::new(lifecycle.soft().clone(), backup::print_progress);
     if args.wants(DATABASE) {
         refuse_full(&booted.target).await?;
         roles::ensure(&booted.target).await?;
-        restore.database(&booted.target, config.tools_dir().as_deref(), &watcher).await?;
+        restore.database(&booted.target, config.tools_dir().as_deref(), &progress).await?;
         let marker = booted.data_dir.path.join(INSTALLATION_ID);
         fs::write(&marker, format!("{}\n", restore.manifest.installation))
             .with_context(|| format!("cannot write {}", marker.display()))?;
@@ -275,15 +275,15 @@ async fn with_database(booted: &Booted, args: &Args, restore: &Restore, lifecycl
     )?;
     let work_dir = config.backup.work_dir(&booted.data_dir.path);
     if args.wants(OBJECTS) {
-        restore.objects(&stores.objects, &work_dir, &watcher).await?;
+        restore.objects(&stores.objects, &work_dir, &progress).await?;
     }
     for participant in stores.participants.iter().filter(|participant| args.wants(participant.name())) {
-        if !restore.participant(participant.as_ref(), &work_dir, &watcher).await? {
+        if !restore.participant(participant.as_ref(), &work_dir, &progress).await? {
             print_line(&format!("the backup has no {}: it was made before there were any", participant.name()));
         }
     }
     if args.only.is_none() {
-        put_model(booted, restore, lifecycle, &watcher).await;
+        put_model(booted, restore, lifecycle, &progress).await;
     }
     Ok(())
 }
@@ -305,7 +305,7 @@ async fn say_who_signs_in(booted: &Booted) {
 }
 
 /// The embedding model into its folder. What fails is told, and undoes nothing: everything else is back, and found by its words.
-async fn put_model(booted: &Booted, restore: &Restore, lifecycle: &Lifecycle, watcher: &Watcher) {
+async fn put_model(booted: &Booted, restore: &Restore, lifecycle: &Lifecycle, progress: &ProgressReporter) {
     let (config, data_dir) = (&booted.config, &booted.data_dir.path);
     let embedding = &config.llm.embedding;
     if !embedding.is_local() {
@@ -315,7 +315,7 @@ async fn put_model(booted: &Booted, restore: &Restore, lifecycle: &Lifecycle, wa
     let written = async {
         let metrics = Telemetry::new().register("storage", storage::Metrics::register);
         let to = Storage::open_at("", folder.clone(), &storage::Config::default(), lifecycle.clone(), metrics)?;
-        restore.model(&to, &config.backup.work_dir(data_dir), watcher).await
+        restore.model(&to, &config.backup.work_dir(data_dir), progress).await
     };
     match written.await {
         Ok(None | Some(0)) => {}

@@ -220,7 +220,10 @@ async fn back_up(booted: &Booted) -> anyhow::Result<()> {
     );
     eprint_line("Making a backup");
     // Not of the kind that `migrate --rollback` looks for: it is no way back to a former Holdfast.
-    let made = booted.back_up(Kind::Manual, backups::say).await.context("cannot make a backup, nothing was changed")?;
+    let made = booted
+        .back_up(Kind::Manual, backups::print_progress)
+        .await
+        .context("cannot make a backup, nothing was changed")?;
     anyhow::ensure!(
         made.status != Status::Failed,
         "no backup could be made, so nothing was changed: {}",

@@ -7,14 +7,14 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use super::{Bare, Console, form};
+use super::{AnonymousShell, Console, form};
 use crate::platform::error::ResponseError;
 use crate::platform::http::{current_request_id, metrics::Surface};
 
 #[derive(Template)]
 #[template(path = "console/templates/error.html")]
 struct ErrorPage<'a> {
-    shell: &'a Bare,
+    shell: &'a AnonymousShell,
     status: u16,
     title: String,
     detail: String,
@@ -27,13 +27,13 @@ pub(super) async fn layer(State(console): State<Console>, request: Request, next
         return next.run(request).await;
     }
     let (parts, body) = request.into_parts();
-    let page = Bare::new(console, &parts);
+    let page = AnonymousShell::new(console, &parts);
     let response = next.run(Request::from_parts(parts, body)).await;
     let status = response.status();
     if status.is_client_error() || status.is_server_error() { replace(&page, response) } else { response }
 }
 
-fn replace(page: &Bare, response: Response) -> Response {
+fn replace(page: &AnonymousShell, response: Response) -> Response {
     let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if kind.starts_with("text/html") {
         return response;
@@ -55,7 +55,7 @@ fn replace(page: &Bare, response: Response) -> Response {
     }
 }
 
-fn view<'a>(page: &'a Bare, status: StatusCode, error: Option<&ResponseError>) -> ErrorPage<'a> {
+fn view<'a>(page: &'a AnonymousShell, status: StatusCode, error: Option<&ResponseError>) -> ErrorPage<'a> {
     let kind = match status.as_u16() {
         401 | 403 => "forbidden",
         404 => "not-found",

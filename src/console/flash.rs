@@ -19,7 +19,7 @@ pub enum Tone {
     Error,
 }
 
-/// A message for the next page; see [`super::Bare::redirect`].
+/// A message for the next page; see [`super::AnonymousShell::redirect`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flash {
     tone: Tone,

@@ -5,7 +5,7 @@ use axum::http::header;
 use serde::de::DeserializeOwned;
 
 use super::i18n::{self, Lang};
-use super::{Bare, Console};
+use super::{AnonymousShell, Console};
 use crate::platform::error::ApiError;
 
 /// More than the longest text that a form has (an agent's instructions).
@@ -26,7 +26,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Form<T> {
         if !kind.starts_with("application/x-www-form-urlencoded") {
             return Err(ApiError::unsupported_media_type("send the form as application/x-www-form-urlencoded"));
         }
-        let page = Bare::new(Console::of(&parts)?, &parts);
+        let page = AnonymousShell::new(Console::of(&parts)?, &parts);
         let bytes = axum::body::to_bytes(body, MAX_BYTES)
             .await
             .map_err(|_| ApiError::payload_too_large("the form is larger than 512 KiB"))?;

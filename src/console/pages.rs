@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use super::api_docs::Tag;
-use super::{Bare, Form, Lang, PageResult, Shell, Theme, format, see_other, svg};
+use super::{AnonymousShell, Form, Lang, PageResult, Shell, Theme, format, see_other, svg};
 use crate::platform::error::ApiError;
 use crate::platform::http::{Principal, Role};
 
@@ -143,13 +143,13 @@ async fn overview(shell: Shell) -> PageResult {
 #[derive(Template)]
 #[template(path = "console/templates/api_docs.html")]
 struct ReferencePage<'a> {
-    shell: &'a Bare,
+    shell: &'a AnonymousShell,
     tags: &'a [Tag],
     api_version: &'a str,
 }
 
 /// Public, as the document itself is: it describes the software, not the data.
-async fn reference(shell: Bare) -> PageResult {
+async fn reference(shell: AnonymousShell) -> PageResult {
     let reference = shell.console().reference();
     shell.render(&ReferencePage { shell: &shell, tags: &reference.tags, api_version: &reference.version })
 }
@@ -163,7 +163,7 @@ struct Preferences {
     back: String,
 }
 
-async fn set_preferences(page: Bare, Form(form): Form<Preferences>) -> Response {
+async fn set_preferences(page: AnonymousShell, Form(form): Form<Preferences>) -> Response {
     let mut response = see_other(&form.back);
     if let Some(lang) = Lang::from_code(&form.lang) {
         page.set_cookie(&mut response, Cookie::new("hf_lang", lang.code()), Some(A_YEAR_IN_SECONDS));

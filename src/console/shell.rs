@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::bare::{Bare, see_other};
+use super::anonymous_shell::{AnonymousShell, see_other};
 use super::{Console, NavItem};
 use crate::platform::error::ApiError;
 use crate::platform::http::{OrgRef, Principal, Role, SessionUser};
@@ -17,11 +17,11 @@ use crate::platform::ids::OrgId;
 /// Where a person with a one-time password is sent from every other page; auth owns it.
 pub const PASSWORD_PAGE: &str = "/account/password";
 
-/// Extractor for pages: a signed-in person, their session and everything of [`Bare`]. Without a session the browser is
+/// Extractor for pages: a signed-in person, their session and everything of [`AnonymousShell`]. Without a session the browser is
 /// sent to `/login?next=<this page>`.
 #[derive(Clone)]
 pub struct Shell {
-    page: Bare,
+    page: AnonymousShell,
     principal: Principal,
     user: SessionUser,
 }
@@ -117,9 +117,9 @@ impl Shell {
 }
 
 impl Deref for Shell {
-    type Target = Bare;
+    type Target = AnonymousShell;
 
-    fn deref(&self) -> &Bare {
+    fn deref(&self) -> &AnonymousShell {
         &self.page
     }
 }
@@ -145,7 +145,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Shell {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, NoShell> {
         let console = Console::of(parts).map_err(NoShell::Failed)?;
-        let page = Bare::new(console, parts);
+        let page = AnonymousShell::new(console, parts);
         let principal = parts.extensions.get::<Principal>().cloned();
         let Some((principal, user)) = principal.and_then(|who| who.user().cloned().map(|user| (who, user))) else {
             // After a form there is no page to come back to.

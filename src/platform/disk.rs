@@ -25,7 +25,7 @@ const FEWEST_FILES: u64 = 64;
 /// As often as Prometheus usually asks.
 const EVERY: Duration = Duration::from_secs(15);
 /// A file system that takes longer (a network mount whose server is away) does not answer.
-const PATIENCE: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(3);
 
 label_enum! {
     /// What lies in a folder.
@@ -135,7 +135,7 @@ impl Disks {
     /// Looks at each file system once. `None` where one does not answer.
     pub async fn volumes(&self) -> Option<Vec<Volume>> {
         let folders = self.folders.clone();
-        timeout(PATIENCE, self.pool.run(move || volumes(&folders))).await.ok()?.ok()
+        timeout(TIMEOUT, self.pool.run(move || volumes(&folders))).await.ok()?.ok()
     }
 
     /// Shows the room of each folder until the shutdown begins.

@@ -62,11 +62,11 @@ pub struct Report {
 }
 
 /// A check that has not answered by then hangs.
-const PATIENCE: Duration = Duration::from_secs(7);
+const TIMEOUT: Duration = Duration::from_secs(7);
 
 /// Runs the checks side by side, each for at most seven seconds: with a database that hangs, most of them wait for it.
 pub async fn run_all(checks: &[Box<dyn Check>]) -> Vec<Report> {
-    run_within(checks, PATIENCE).await
+    run_within(checks, TIMEOUT).await
 }
 
 async fn run_within(checks: &[Box<dyn Check>], patience: Duration) -> Vec<Report> {

@@ -100,8 +100,8 @@ pub struct TenantClient(reqwest::Client);
 
 impl TenantClient {
     /// A request to a user's address; errs where that cannot be a public one.
-    pub fn request(&self, method: Method, address: &str) -> Result<RequestBuilder, Inside> {
-        let url: Url = address.parse().map_err(|_| Inside::NoAddress)?;
+    pub fn request(&self, method: Method, address: &str) -> Result<RequestBuilder, AddressError> {
+        let url: Url = address.parse().map_err(|_| AddressError::Invalid)?;
         judge(&url)?;
         Ok(self.0.request(method, url).traced())
     }
@@ -109,19 +109,19 @@ impl TenantClient {
 
 /// Why a user's address is not asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Inside {
+pub enum AddressError {
     #[error("this is not an http or https address")]
-    NoAddress,
+    Invalid,
     #[error("{0} is not an address of the public internet")]
     NotPublic(IpAddr),
 }
 
 /// What a resolver will not see: the scheme, and a host that is written as a number (in any of the spellings that a URL
 /// knows: its parser has made one of them).
-fn judge(url: &Url) -> Result<(), Inside> {
-    let host = url.host_str().filter(|_| matches!(url.scheme(), "http" | "https")).ok_or(Inside::NoAddress)?;
+fn judge(url: &Url) -> Result<(), AddressError> {
+    let host = url.host_str().filter(|_| matches!(url.scheme(), "http" | "https")).ok_or(AddressError::Invalid)?;
     match host.trim_matches(['[', ']']).parse::<IpAddr>() {
-        Ok(ip) if !is_public(ip) => Err(Inside::NotPublic(ip)),
+        Ok(ip) if !is_public(ip) => Err(AddressError::NotPublic(ip)),
         _ => Ok(()),
     }
 }
@@ -129,7 +129,7 @@ fn judge(url: &Url) -> Result<(), Inside> {
 /// Follows redirects to what [`judge`] lets pass.
 fn public_redirects() -> Policy {
     Policy::custom(|attempt| match judge(attempt.url()) {
-        Err(inside) => attempt.error(inside),
+        Err(error) => attempt.error(error),
         Ok(()) if attempt.previous().len() > MOST_REDIRECTS => attempt.error("too many redirects"),
         Ok(()) => attempt.follow(),
     })
@@ -242,10 +242,10 @@ mod tests {
             "http://[::ffff:10.0.0.1]/",
             "http://[64:ff9b::a00:1]/",
         ] {
-            assert!(matches!(tenant.request(Method::GET, inside), Err(Inside::NotPublic(_))), "{inside}");
+            assert!(matches!(tenant.request(Method::GET, inside), Err(AddressError::NotPublic(_))), "{inside}");
         }
         for none in ["file:///etc/passwd", "ftp://example.com/", "example.com", "http://", "unix:/run/x"] {
-            assert_eq!(tenant.request(Method::GET, none).err(), Some(Inside::NoAddress), "{none}");
+            assert_eq!(tenant.request(Method::GET, none).err(), Some(AddressError::Invalid), "{none}");
         }
         for outside in
             ["http://1.1.1.1/", "https://[2606:4700:4700::1111]/", "https://example.com/", "http://localhost"]

@@ -29,7 +29,10 @@ use holdfast::{
         clock::Clock,
         db::{self, Db},
         error::ApiError,
-        http::{self, Actor, Authenticator, Frame, KeyActor, Listener, Principal, Role, Scope, SessionUser, Timeouts},
+        http::{
+            self, Actor, Authenticator, KeyActor, Listener, MiddlewareStack, Principal, Role, Scope, SessionUser,
+            Timeouts,
+        },
         http_client::HttpClients,
         ids::{OrgId, UserId},
         lifecycle::Lifecycle,
@@ -275,7 +278,7 @@ async fn start_with(more: &str) -> Fixture {
     let (router, _) = llm::openai_router().merge(llm::router()).split_for_parts();
     let server = http::Config::default();
     let http_metrics = telemetry.register("http", http::Metrics::register);
-    let frame = Frame::new(&server, clock, http_metrics.clone(), Arc::new(Callers(org)), lifecycle.clone());
+    let stack = MiddlewareStack::new(&server, clock, http_metrics.clone(), Arc::new(Callers(org)), lifecycle.clone());
     let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
     let url = format!("http://{}", listener.address);
     let timeouts = Timeouts { grace: Duration::from_secs(5), ..Timeouts::default() };
@@ -283,7 +286,7 @@ async fn start_with(more: &str) -> Fixture {
         "server",
         http::serve(
             listener,
-            http::wrap(router.with_state(llm.clone()), frame, |r| {
+            http::wrap(router.with_state(llm.clone()), stack, |r| {
                 r.layer(axum::middleware::from_fn(llm::word_openai_errors))
             }),
             timeouts,

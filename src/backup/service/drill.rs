@@ -8,10 +8,10 @@ use crate::{
         BackupError, BackupId, Destination,
         keys::KeyFile,
         model::{Backup, Copy, CopyStatus, Drill, DrillId, DrillReport, DrillStatus, Status},
+        progress::{ProgressRange, ProgressReporter},
         schema,
         spool::WorkFolder,
         store,
-        watcher::{Stretch, Watcher},
     },
     platform::{
         crypto::{self, MasterKey},
@@ -28,9 +28,9 @@ const SAMPLE: usize = 50;
 const RESERVE: u64 = 512 << 20;
 
 /// What each part takes of a drill, percent.
-const DATABASE: Stretch = Stretch(0, 70);
-const OBJECTS: Stretch = Stretch(70, 75);
-const PARTICIPANTS: Stretch = Stretch(75, 100);
+const DATABASE: ProgressRange = ProgressRange(0, 70);
+const OBJECTS: ProgressRange = ProgressRange(70, 75);
+const PARTICIPANTS: ProgressRange = ProgressRange(75, 100);
 
 /// Which backup is restored on trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,9 +43,9 @@ pub enum Choice {
 
 /// What a drill that failed says something of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Blamed {
+enum Culprit {
     /// A full disk, or a missing program.
-    Nothing,
+    Environment,
     /// It is whole, and holds something else than it says.
     Backup,
     /// Its bytes are not what was written.
@@ -60,7 +60,7 @@ impl Backups {
         choice: Choice,
         destination: Option<&str>,
         key_file: Option<&Path>,
-        watcher: &Watcher,
+        progress: &ProgressReporter,
     ) -> Result<Drill, BackupError> {
         let keys = self.key_file(key_file)?;
         let lock = self.lock().await?;
@@ -85,7 +85,7 @@ impl Backups {
         let began = tokio::time::Instant::now();
         let tried = async {
             let from = self.open_destination(&name).await?;
-            Box::pin(self.restore_on_trial(from, backup_id, &keys, &mut drill.report, watcher)).await
+            Box::pin(self.restore_on_trial(from, backup_id, &keys, &mut drill.report, progress)).await
         };
         let tried = tried.await;
         drill.seconds = Some(began.elapsed().as_secs_f64());
@@ -96,13 +96,13 @@ impl Backups {
             Err(BackupError::DiskFull { .. }) => DrillStatus::NoRoom,
             Err(_) => DrillStatus::Failed,
         };
-        let blamed = match &tried {
-            Err(error) if is_damage(error) => Blamed::Copy,
-            Err(BackupError::Differs(_)) => Blamed::Backup,
-            _ => Blamed::Nothing,
+        let culprit = match &tried {
+            Err(error) if is_damage(error) => Culprit::Copy,
+            Err(BackupError::Differs(_)) => Culprit::Backup,
+            _ => Culprit::Environment,
         };
         drill.error = tried.err().map(|error| chain(&error));
-        self.write_down_drill(&drill, blamed).await?;
+        self.write_down_drill(&drill, culprit).await?;
         self.inner.metrics.drilled(&drill);
         lock.release().await;
         Ok(drill)
@@ -141,11 +141,11 @@ impl Backups {
         backup.copies.iter().find(whole).map(|copy| copy.destination.clone())
     }
 
-    async fn write_down_drill(&self, drill: &Drill, blamed: Blamed) -> Result<(), BackupError> {
+    async fn write_down_drill(&self, drill: &Drill, culprit: Culprit) -> Result<(), BackupError> {
         let backup = self.get(drill.backup_id).await?;
         let mut tx = self.inner.db.system().await?;
         store::finish_drill(&mut tx, drill).await?;
-        if blamed == Blamed::Copy {
+        if culprit == Culprit::Copy {
             // The next backup reads what lies there before it uses it.
             let (destination, error) = (drill.destination.clone(), drill.error.clone());
             let copy = Copy { destination, status: CopyStatus::Damaged, verified_at: None, error };
@@ -157,7 +157,7 @@ impl Backups {
             (DrillStatus::Passed, Status::Unverified) if !copies_fail => {
                 store::set_status(&mut tx, drill.backup_id, Status::Verified, None).await?;
             }
-            (DrillStatus::Failed, Status::Verified) if blamed != Blamed::Nothing => {
+            (DrillStatus::Failed, Status::Verified) if culprit != Culprit::Environment => {
                 let error = format!("a drill failed: {}", drill.error.as_deref().unwrap_or_default());
                 store::set_status(&mut tx, drill.backup_id, Status::Unverified, Some(&error)).await?;
             }
@@ -173,7 +173,7 @@ impl Backups {
         id: BackupId,
         keys: &KeyFile,
         report: &mut DrillReport,
-        watcher: &Watcher,
+        progress: &ProgressReporter,
     ) -> Result<(), BackupError> {
         // Signed by us, and found by the key as on a host that knows nothing of us.
         self.manifest(&from, id).await?;
@@ -186,13 +186,13 @@ impl Backups {
         if free < needed {
             return Err(BackupError::DiskFull { dir: scratch.display().to_string(), free, needed });
         }
-        self.try_database(&restore, scratch, report, watcher).await?;
+        self.try_database(&restore, scratch, report, progress).await?;
         let rest = async {
-            watcher.say(OBJECTS.0, "objects");
+            progress.report(OBJECTS.0, "objects");
             report.objects = restore.sample_objects(SAMPLE, scratch).await? as u64;
-            self.try_participants(&restore, scratch, report, watcher).await
+            self.try_participants(&restore, scratch, report, progress).await
         };
-        watcher.attend(rest).await
+        progress.attend(rest).await
     }
 
     async fn try_database(
@@ -200,9 +200,9 @@ impl Backups {
         restore: &Restore,
         scratch: &Path,
         report: &mut DrillReport,
-        watcher: &Watcher,
+        progress: &ProgressReporter,
     ) -> Result<(), BackupError> {
-        watcher.say(DATABASE.0, "database");
+        progress.report(DATABASE.0, "database");
         let key = MasterKey::parse(&crypto::hex(&crypto::random_bytes::<32>()))
             .map_err(|error| BackupError::Damaged(error.to_string()))?;
         let prefix = &restore.manifest.role_prefix;
@@ -210,12 +210,12 @@ impl Backups {
         let loaded = async {
             roles::ensure(server.target()).await?;
             let tools_dir = self.inner.config.tools_dir.as_deref();
-            let found = restore.load(server.target(), tools_dir, (DATABASE, watcher)).await?;
+            let found = restore.load(server.target(), tools_dir, (DATABASE, progress)).await?;
             report.server = schema::server_version(server.target()).await?;
             Ok::<_, BackupError>(found)
         };
         // The server ends before its folder does, whatever happens.
-        let loaded = watcher.attend(loaded).await;
+        let loaded = progress.attend(loaded).await;
         server.stop().await;
         let found = loaded?;
         report.tables = found.rows.len() as u64;
@@ -230,7 +230,7 @@ impl Backups {
         restore: &Restore,
         scratch: &Path,
         report: &mut DrillReport,
-        watcher: &Watcher,
+        progress: &ProgressReporter,
     ) -> Result<(), BackupError> {
         let (inner, config) = (&self.inner, storage::Config::default());
         let parts = &restore.manifest.participants;
@@ -241,7 +241,7 @@ impl Backups {
             let folder = scratch.join("participants").join(name);
             let (lifecycle, metrics) = (inner.lifecycle.clone(), inner.storage_metrics.clone());
             let to = Storage::open_at("", folder.clone(), &config, lifecycle, metrics)?;
-            let told = (PARTICIPANTS.piece(n, parts.len()), watcher);
+            let told = (PARTICIPANTS.piece(n, parts.len()), progress);
             restore.tree((name.as_str(), &part.tree), &to, scratch, told).await?;
             let counts = participant.drill(&folder, &part.state).await.map_err(BackupError::of(name))?;
             report.participants.insert(name.clone(), counts);

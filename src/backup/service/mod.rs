@@ -225,7 +225,7 @@ impl Backups {
             return Err(BackupError::NoDestination { name: name.to_owned(), known });
         };
         let Inner { deps, .. } = self.inner.as_ref();
-        Ok(Destination::open(name, destination, config.patience(), &deps.lifecycle, &deps.storage_metrics)?)
+        Ok(Destination::open(name, destination, config.timeouts(), &deps.lifecycle, &deps.storage_metrics)?)
     }
 
     /// The key for drills, from a file outside the data directory, which is for this installation.

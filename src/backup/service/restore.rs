@@ -21,11 +21,11 @@ use crate::{
         keys::KeyFile,
         manifest::{Manifest, ManifestError, Part, Schema, Tree},
         model::Kind,
+        progress::{self, ProgressRange, ProgressReporter},
         reader::Reader,
         schema,
         spool::Spool,
         store, tree,
-        watcher::{self, Stretch, Watcher},
     },
     platform::{
         crypto::{self, MasterKey},
@@ -189,14 +189,14 @@ impl Restore {
         &self,
         target: &Target,
         tools_dir: Option<&Path>,
-        (stretch, watcher): (Stretch, &Watcher),
+        (range, progress): (ProgressRange, &ProgressReporter),
     ) -> Result<Schema, BackupError> {
         let (dir, wanted) = (tools_dir.map(Path::to_owned), major(&self.manifest.database.tool_version));
         let tools = self.reader.pool.run(move || Tools::find(dir.as_deref(), wanted)).await;
         let tools = tools.map_err(dump::DumpError::from)?.map_err(dump::DumpError::from)?;
         let data = self.reader.open(&self.manifest.database.dump).await?;
         let (mut read, size) = (0, self.manifest.database.dump.size);
-        let mut on_bytes = watcher::each_mib(size, |bytes, step| watcher.say(stretch.at(bytes, size), step));
+        let mut on_bytes = progress::each_mib(size, |bytes, step| progress.report(range.at(bytes, size), step));
         let data = data.inspect_ok(|bytes| {
             read += bytes.len() as u64;
             on_bytes(read);
@@ -214,10 +214,10 @@ impl Restore {
         &self,
         target: &Target,
         tools_dir: Option<&Path>,
-        watcher: &Watcher,
+        progress: &ProgressReporter,
     ) -> Result<(), BackupError> {
-        watcher.say(0, "database");
-        self.load(target, tools_dir, (Stretch::WHOLE, watcher)).await?;
+        progress.report(0, "database");
+        self.load(target, tools_dir, (ProgressRange::WHOLE, progress)).await?;
         let mut conn = PgConnection::connect_with(&target.admin).await?;
         // In the dump the backup that it is part of still runs.
         store::finish(&mut conn, &Backup::of_manifest(&self.manifest, &self.reader.from.name)).await?;
@@ -262,8 +262,8 @@ impl Restore {
     }
 
     /// Writes every object. The index waits below `work_dir`.
-    pub async fn objects(&self, to: &Storage, work_dir: &Path, watcher: &Watcher) -> Result<(), BackupError> {
-        self.tree(("objects", &self.manifest.objects), to, work_dir, (Stretch::WHOLE, watcher)).await
+    pub async fn objects(&self, to: &Storage, work_dir: &Path, progress: &ProgressReporter) -> Result<(), BackupError> {
+        self.tree(("objects", &self.manifest.objects), to, work_dir, (ProgressRange::WHOLE, progress)).await
     }
 
     /// Writes every file of a participant, likewise; false where it took no part.
@@ -271,21 +271,26 @@ impl Restore {
         &self,
         participant: &dyn Participant,
         work_dir: &Path,
-        watcher: &Watcher,
+        progress: &ProgressReporter,
     ) -> Result<bool, BackupError> {
         let name = participant.name();
         let Some(part) = self.manifest.participants.get(name) else { return Ok(false) };
         let to = participant.target().await.map_err(BackupError::of(name))?;
-        self.tree((name, &part.tree), &to, work_dir, (Stretch::WHOLE, watcher)).await?;
+        self.tree((name, &part.tree), &to, work_dir, (ProgressRange::WHOLE, progress)).await?;
         participant.restored(&part.state).await.map_err(BackupError::of(name))?;
         Ok(true)
     }
 
     /// Writes the files of the embedding model that are missing in its folder or differ. Returns how many; `None` where the backup has none.
     /// The index waits below `work_dir`.
-    pub async fn model(&self, to: &Storage, work_dir: &Path, watcher: &Watcher) -> Result<Option<u64>, BackupError> {
+    pub async fn model(
+        &self,
+        to: &Storage,
+        work_dir: &Path,
+        progress: &ProgressReporter,
+    ) -> Result<Option<u64>, BackupError> {
         let Some(tree) = &self.manifest.model else { return Ok(None) };
-        watcher.say(0, "embedding model");
+        progress.report(0, "embedding model");
         let spool = Spool::make(work_dir)?;
         let mut files = std::pin::pin!(self.reader.files(tree, &spool).await?);
         let mut written = 0;
@@ -305,12 +310,12 @@ impl Restore {
         (name, tree): (&str, &Tree),
         to: &Storage,
         work_dir: &Path,
-        (stretch, watcher): (Stretch, &Watcher),
+        (range, progress): (ProgressRange, &ProgressReporter),
     ) -> Result<(), BackupError> {
-        watcher.say(stretch.0, name);
+        progress.report(range.0, name);
         let spool = Spool::make(work_dir)?;
         let (files, all) = (self.reader.files(tree, &spool).await?, tree.files);
-        let on_file = |done| watcher.say(stretch.at(done, all), &format!("{name}, {done} of {all}"));
+        let on_file = |done| progress.report(range.at(done, all), &format!("{name}, {done} of {all}"));
         tree::restore(&self.reader, files, to, on_file).await
     }
 }

@@ -28,10 +28,10 @@ use crate::{
         keys::SIGNING_PURPOSE,
         manifest::{Blob, Database, FORMAT, Manifest, Part, Tree},
         model::{Backup, Copy, CopyStatus, Kind, Status},
+        progress::{self, ProgressRange, ProgressReporter},
         sealer::Sealer,
         spool::WorkFolder,
         store, tree,
-        watcher::{self, Stretch, Watcher},
         writer::Writer,
     },
     platform::{data_dir::free_bytes, db, error::chain},
@@ -50,16 +50,16 @@ const LISTED: u64 = 1024;
 const RESERVE: u64 = 256 << 20;
 
 /// What each part takes of a run, percent; the settings and the manifest take the rest.
-const DATABASE: Stretch = Stretch(0, 60);
-const OBJECTS: Stretch = Stretch(60, 85);
-const PARTICIPANTS: Stretch = Stretch(85, 93);
-const MODEL: Stretch = Stretch(93, 95);
+const DATABASE: ProgressRange = ProgressRange(0, 60);
+const OBJECTS: ProgressRange = ProgressRange(60, 85);
+const PARTICIPANTS: ProgressRange = ProgressRange(85, 93);
+const MODEL: ProgressRange = ProgressRange(93, 95);
 /// The table is told this often where a run is.
 const NOTED: Duration = Duration::from_secs(1);
 
 impl Backups {
     /// Makes a backup. It has failed when this is an error; otherwise look at its status.
-    pub async fn run(&self, kind: Kind, watcher: &Watcher) -> Result<Backup, BackupError> {
+    pub async fn run(&self, kind: Kind, progress: &ProgressReporter) -> Result<Backup, BackupError> {
         let recipients = self.recipients()?;
         let lock = self.lock().await?;
         let (db, clock) = (&self.inner.db, &self.inner.clock);
@@ -80,7 +80,7 @@ impl Backups {
         let doubted = store::damaged_destinations(&mut tx).await?;
         tx.commit().await?;
         let began = tokio::time::Instant::now();
-        let steps = Steps::new(watcher.clone());
+        let steps = StepTracker::new(progress.clone());
         let made = async {
             let (name_key, pool) = (self.inner.master_key.derive("backup.blob_names"), self.inner.pool.clone());
             let writer = Writer::open(destinations, &doubted, self.spool()?, pool, recipients, name_key).await?;
@@ -93,7 +93,7 @@ impl Backups {
             Ok::<_, BackupError>((manifest, writer))
         };
         let result = tokio::select! {
-            result = watcher.attend(made) => result,
+            result = progress.attend(made) => result,
             never = self.note_steps(id, steps.subscribe()) => match never {},
         };
         let backup = self.conclude(row, &steps.current(), result, &unopened).await?;
@@ -120,22 +120,22 @@ impl Backups {
         id: BackupId,
         sequence: i64,
         kind: Kind,
-        steps: &Steps,
+        steps: &StepTracker,
     ) -> Result<Manifest, BackupError> {
         let deps = &self.inner.deps;
-        steps.say(0, "waiting for deletions to end");
+        steps.report(0, "waiting for deletions to end");
         let mut quiet = deps.deletions.hold(QUIET).await?.ok_or(BackupError::NotQuiet(QUIET))?;
         let mut snapshot = Snapshot::take(&deps.target, deps.config.tools_dir.as_deref(), &self.inner.pool).await?;
         let taken_at = deps.clock.now();
         let database = self.save_database(writer, &mut snapshot, steps).await;
         snapshot.close().await;
         let database = database?;
-        steps.say(OBJECTS.0, "objects");
+        steps.report(OBJECTS.0, "objects");
         let objects = self.save_objects(writer, steps).await?;
         let participants = self.save_participants(writer, steps).await?;
         let model = match self.model_files()? {
             Some(files) => {
-                steps.say(PARTICIPANTS.1, "embedding model");
+                steps.report(PARTICIPANTS.1, "embedding model");
                 writer.catalogue().apart(Catalogue::clear_files).await?;
                 self.find_files(writer, &files, "", |_| true).await?;
                 Some(self.save_tree(writer, "models", &files, (MODEL, steps)).await?)
@@ -147,10 +147,10 @@ impl Backups {
             return Err(BackupError::HoldLost);
         }
         quiet.release().await;
-        steps.say(MODEL.1, "settings");
+        steps.report(MODEL.1, "settings");
         let installation = self.installation().await?;
         let settings = self.save_settings(writer, installation).await?;
-        steps.say(MODEL.1, "manifest");
+        steps.report(MODEL.1, "manifest");
         let list = writer.put_blob_list(&Manifest::blobs_key(id)).await?;
         let manifest = Manifest {
             format: FORMAT,
@@ -184,9 +184,9 @@ impl Backups {
         &self,
         writer: &Writer,
         snapshot: &mut Snapshot,
-        steps: &Steps,
+        steps: &StepTracker,
     ) -> Result<Database, BackupError> {
-        steps.say(DATABASE.0, "database");
+        steps.report(DATABASE.0, "database");
         let deps = &self.inner.deps;
         let mut tx = deps.db.system().await?;
         let last = store::last_size(&mut tx).await?.and_then(|size| u64::try_from(size).ok()).unwrap_or_default();
@@ -200,11 +200,11 @@ impl Backups {
         }
         let file = writer.spool().file();
         let heard = steps.clone();
-        let on_bytes = watcher::each_mib(last, move |bytes, step| heard.say(DATABASE.at(bytes, last), step));
+        let on_bytes = progress::each_mib(last, move |bytes, step| heard.report(DATABASE.at(bytes, last), step));
         let sealer =
             Sealer { pool: self.inner.pool.clone(), recipients: self.recipients()?, traffic: deps.traffic.clone() };
         let dump = snapshot.dump(&deps.target, &sealer, file.path(), on_bytes).await?;
-        steps.say(DATABASE.1, "database: copying");
+        steps.report(DATABASE.1, "database: copying");
         let blob = writer.put_sealed(&dump.sealed, &file).await?;
         Ok(Database {
             dump: blob,
@@ -216,7 +216,7 @@ impl Backups {
     }
 
     /// Stores what lies in the folders of the rooms.
-    async fn save_objects(&self, writer: &Writer, steps: &Steps) -> Result<Tree, BackupError> {
+    async fn save_objects(&self, writer: &Writer, steps: &StepTracker) -> Result<Tree, BackupError> {
         let objects = &self.inner.objects;
         let strangers = objects.strangers().await?;
         if !strangers.is_empty() {
@@ -231,17 +231,21 @@ impl Backups {
     }
 
     /// Stores what takes part beside database and objects.
-    async fn save_participants(&self, writer: &Writer, steps: &Steps) -> Result<BTreeMap<String, Part>, BackupError> {
+    async fn save_participants(
+        &self,
+        writer: &Writer,
+        steps: &StepTracker,
+    ) -> Result<BTreeMap<String, Part>, BackupError> {
         let all = &self.inner.participants;
         let mut parts = BTreeMap::new();
         for (n, participant) in all.iter().enumerate() {
-            let (name, stretch) = (participant.name(), PARTICIPANTS.piece(n, all.len()));
-            steps.say(stretch.0, name);
+            let (name, range) = (participant.name(), PARTICIPANTS.piece(n, all.len()));
+            steps.report(range.0, name);
             let scratch = WorkFolder::make(&self.work_dir().join("capture"), 0o700)?;
             let captured = participant.capture(scratch.path()).await.map_err(BackupError::of(name))?;
             writer.catalogue().apart(Catalogue::clear_files).await?;
             self.find_files(writer, &captured.files, "", captured.belongs).await?;
-            let tree = self.save_tree(writer, name, &captured.files, (stretch, steps)).await?;
+            let tree = self.save_tree(writer, name, &captured.files, (range, steps)).await?;
             parts.insert(name.to_owned(), Part { tree, state: captured.state });
         }
         Ok(parts)
@@ -269,12 +273,12 @@ impl Backups {
         writer: &Writer,
         name: &'static str,
         files: &Storage,
-        (stretch, steps): (Stretch, &Steps),
+        (range, steps): (ProgressRange, &StepTracker),
     ) -> Result<Tree, BackupError> {
         let (total, done) = (writer.catalogue().count_files()?, AtomicU64::new(0));
         let on_file = || {
             let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-            steps.say(stretch.at(done, total), &format!("{name}, {done} of {total}"));
+            steps.report(range.at(done, total), &format!("{name}, {done} of {total}"));
         };
         let mut index = tree::Index::begin(writer.spool().file()).await?;
         let mut after = String::new();
@@ -428,19 +432,19 @@ pub(super) fn fill(backup: &mut Backup, manifest: &Manifest, added_bytes: u64) {
 
 /// What a run does: whoever waits hears it at once, the table now and then. Cheap to clone.
 #[derive(Clone)]
-struct Steps {
-    watcher: Watcher,
+struct StepTracker {
+    progress: ProgressReporter,
     current: watch::Sender<String>,
 }
 
-impl Steps {
-    fn new(watcher: Watcher) -> Self {
-        Self { watcher, current: watch::Sender::default() }
+impl StepTracker {
+    fn new(progress: ProgressReporter) -> Self {
+        Self { progress, current: watch::Sender::default() }
     }
 
-    fn say(&self, percent: u8, step: &str) {
+    fn report(&self, percent: u8, step: &str) {
         self.current.send_replace(step.to_owned());
-        self.watcher.say(percent, step);
+        self.progress.report(percent, step);
     }
 
     fn current(&self) -> String {

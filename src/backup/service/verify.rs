@@ -15,11 +15,11 @@ use crate::{
         keys::KeyFile,
         manifest::{Blob, BlobName, Manifest, ManifestError},
         model::{Backup, Copy, CopyStatus, Status},
+        progress::{ProgressRange, ProgressReporter},
         reader::Reader,
         seal::SealError,
         spool::Spool,
         store,
-        watcher::{Stretch, Watcher},
     },
     platform::error::chain,
     storage::ParticipantError,
@@ -54,7 +54,7 @@ impl Backups {
         id: BackupId,
         destination: Option<&str>,
         keys: Option<&KeyFile>,
-        watcher: &Watcher,
+        progress: &ProgressReporter,
     ) -> Result<Vec<Verified>, BackupError> {
         keys.map_or(Ok(()), |keys| self.check_is_ours(keys))?;
         // Retention must not take away what is being read.
@@ -69,8 +69,8 @@ impl Backups {
         let copies: Vec<&Copy> = backup.copies.iter().filter(wanted).collect();
         for (n, copy) in copies.iter().enumerate() {
             let from = self.open_destination(&copy.destination).await?;
-            let reading = Reading { spool: &spool, watcher, stretch: Stretch::WHOLE.piece(n, copies.len()) };
-            let verified = watcher.attend(self.verify_copy(from, &backup, keys, reading)).await?;
+            let reading = Reading { spool: &spool, progress, range: ProgressRange::WHOLE.piece(n, copies.len()) };
+            let verified = progress.attend(self.verify_copy(from, &backup, keys, reading)).await?;
             self.write_down(backup.status, &verified).await?;
             found.push(verified);
         }
@@ -108,7 +108,7 @@ impl Backups {
             verified.problem(format!("the manifest has number {found}, the backup {expected}"));
         }
         let listed = reading.spool.catalogue(&self.inner.pool)?;
-        let of_two = |n| Reading { stretch: reading.stretch.piece(n, 1 + usize::from(keys.is_some())), ..reading };
+        let of_two = |n| Reading { range: reading.range.piece(n, 1 + usize::from(keys.is_some())), ..reading };
         check_blobs(&from, &manifest, of_two(0), &listed, &mut verified).await?;
         // Without its bytes nothing can be opened, and each would be named twice.
         if let (Some(keys), true) = (keys, verified.wrong == 0) {
@@ -204,13 +204,13 @@ impl Verified {
 #[derive(Clone, Copy)]
 struct Reading<'a> {
     spool: &'a Spool,
-    watcher: &'a Watcher,
-    stretch: Stretch,
+    progress: &'a ProgressReporter,
+    range: ProgressRange,
 }
 
 impl Reading<'_> {
-    fn say(&self, doing: &str, destination: &str, done: u64, all: u64) {
-        self.watcher.say(self.stretch.at(done, all), &format!("{doing} the copy at {destination}, {done} of {all}"));
+    fn report(&self, doing: &str, destination: &str, done: u64, all: u64) {
+        self.progress.report(self.range.at(done, all), &format!("{doing} the copy at {destination}, {done} of {all}"));
     }
 }
 
@@ -246,7 +246,7 @@ async fn check_blobs(
             Err(error) => return verified.note(Err(error), |_, ()| ()),
         };
         blobs += 1;
-        reading.say("reading", &from.name, blobs, manifest.blobs);
+        reading.report("reading", &from.name, blobs, manifest.blobs);
         total_bytes += name.size;
         listed.add_blobs(LISTED, std::slice::from_ref(&name))?;
         verified.note(checked.map_err(BackupError::from), |verified, ()| {
@@ -307,7 +307,7 @@ async fn open_all(
                 verified.expect_listed(listed, &blob)?;
             }
             done += 1;
-            reading.say("opening", &reader.from.name, done, all);
+            reading.report("opening", &reader.from.name, done, all);
         }
     }
     Ok(())

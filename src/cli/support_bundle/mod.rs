@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// For what asks another process or the database.
-const PATIENCE: Duration = Duration::from_secs(15);
+const TIMEOUT: Duration = Duration::from_secs(15);
 /// For all checks of doctor together.
 const DOCTOR: Duration = Duration::from_secs(60);
 
@@ -72,59 +72,59 @@ fn parts(config: &Config) -> Vec<Part<'_>> {
         part(
             "versions.txt",
             "versions of Holdfast, system and kernel; processors, memory",
-            PATIENCE,
+            TIMEOUT,
             ready(Ok(host::versions())).boxed(),
         ),
-        part("config.toml", "the configuration in force, secrets masked", PATIENCE, ready(settings(config)).boxed()),
+        part("config.toml", "the configuration in force, secrets masked", TIMEOUT, ready(settings(config)).boxed()),
         part("doctor.json", "every check of holdfast doctor", DOCTOR, doctor(config).boxed()),
-        part("disk.txt", "room and size of the data directory's folders", PATIENCE, host::disks(config).boxed()),
+        part("disk.txt", "room and size of the data directory's folders", TIMEOUT, host::disks(config).boxed()),
         part(
             "schema.json",
             "migrations that the database has and that this version knows",
-            PATIENCE,
+            TIMEOUT,
             schema(config).boxed(),
         ),
         part(
             "tables.json",
             "rows and sizes of tables, by statistics",
-            PATIENCE,
+            TIMEOUT,
             database::ask(config, database::TABLES).boxed(),
         ),
         part(
             "jobs.json",
             "jobs by queue, kind and state; no payloads",
-            PATIENCE,
+            TIMEOUT,
             database::ask(config, database::JOBS).boxed(),
         ),
         part(
             "activity.json",
             "sessions by state and what they wait for; no statements",
-            PATIENCE,
+            TIMEOUT,
             database::ask(config, database::ACTIVITY).boxed(),
         ),
         part(
             "server.json",
             "settings of PostgreSQL that decide its speed and safety",
-            PATIENCE,
+            TIMEOUT,
             database::ask(config, database::SETTINGS).boxed(),
         ),
         part(
             "statements.json",
             "statements that took most time, without their values",
-            PATIENCE,
+            TIMEOUT,
             database::statements(config).boxed(),
         ),
         part(
             "backups.json",
             "the last backups and drills, and how they ended",
-            PATIENCE,
+            TIMEOUT,
             database::ask(config, database::BACKUPS).boxed(),
         ),
-        part("metrics.txt", "the running appliance's metrics", PATIENCE, from_appliance(config, "metrics").boxed()),
+        part("metrics.txt", "the running appliance's metrics", TIMEOUT, from_appliance(config, "metrics").boxed()),
         part(
             "log.jsonl",
             "the running appliance's recent log lines",
-            PATIENCE,
+            TIMEOUT,
             from_appliance(config, "recent-lines").boxed(),
         ),
     ]
@@ -149,7 +149,7 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
     let out = args.out.unwrap_or_else(|| PathBuf::from(format!("holdfast-support-{time}.zip")));
     let piped = out.as_os_str() == "-";
     // What is said must not stand among what is sent.
-    let say = if piped { eprint_line } else { print_line };
+    let print = if piped { eprint_line } else { print_line };
     let name = if piped {
         print_bundle(&made)?;
         "written to standard output".to_owned()
@@ -159,9 +159,9 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
     };
     for part in &made {
         let mark = if part.failed { "not to be had" } else { "in" };
-        say(&format!("{mark:<14} {:<16} {:>9} bytes  {}", part.name, part.text.len(), part.what));
+        print(&format!("{mark:<14} {:<16} {:>9} bytes  {}", part.name, part.text.len(), part.what));
     }
-    say(&format!("\n{name}. Look into it before you send it (--preview prints all of it)."));
+    print(&format!("\n{name}. Look into it before you send it (--preview prints all of it)."));
     if made.iter().any(|part| part.failed) {
         eprint_line("some parts were not to be had; the files of these say why");
     }

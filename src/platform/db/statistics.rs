@@ -22,7 +22,7 @@ use crate::platform::{clock::Clock, lifecycle::Lifecycle};
 /// As often as Prometheus usually asks.
 pub const EVERY: Duration = Duration::from_secs(15);
 /// A server that takes longer than this for counters in its memory does not answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Of the database and the server.
 #[derive(Debug)]
@@ -91,11 +91,11 @@ fn start(
 ) {
     let soft = lifecycle.soft().clone();
     let statements = Statements::new(options.clone(), roles);
-    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE).connect_lazy_with(
+    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(TIMEOUT).connect_lazy_with(
         options.application_name("holdfast statistics").log_slow_statements(
             // A server under load is said by the gauges, not by a line for each look.
             tracing::log::LevelFilter::Debug,
-            PATIENCE,
+            TIMEOUT,
         ),
     );
     lifecycle.spawn("database.statistics", async move {
@@ -121,7 +121,7 @@ struct Reader {
 
 impl Reader {
     async fn read(&mut self) {
-        match timeout(PATIENCE, self.look()).await.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
+        match timeout(TIMEOUT, self.look()).await.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
             Ok(()) => {
                 if !self.answered {
                     tracing::info!("the database answers again");

@@ -14,7 +14,7 @@ use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{memory::Share, objects::Objects, unreadable_body};
+use super::{buffer_budget::BufferReservation, objects::Objects, unreadable_body};
 use crate::platform::error::{ApiError, FieldError};
 
 /// A JSON body. What does not decode is 400 with a JSON pointer to the place.
@@ -52,14 +52,14 @@ pub async fn body_bytes(request: Request) -> Result<Bytes, ApiError> {
         let text = "a body that is packed in this way (Content-Encoding) is not read here: send it as it is";
         return Err(ApiError::unsupported_media_type(text));
     }
-    let share = request.extensions().get::<Share>().cloned();
+    let reservation = request.extensions().get::<BufferReservation>().cloned();
     let mut body = request.into_limited_body();
     let mut whole = Vec::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(unread)?;
         let Ok(data) = frame.into_data() else { continue };
-        if let Some(share) = &share {
-            share.take(data.len())?;
+        if let Some(reservation) = &reservation {
+            reservation.reserve(data.len())?;
         }
         whole.extend_from_slice(&data);
     }

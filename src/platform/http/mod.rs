@@ -3,7 +3,10 @@
 //! accept loop -> request id, span -> words of errors -> size and time -> limit by address -> authenticate -> limit by
 //! principal -> routes. What authentication means is [`Authenticator`]'s, which `auth` implements.
 
+mod access_log;
+mod buffer_budget;
 pub mod config;
+mod connection_limit;
 mod cors;
 mod disposition;
 mod entitled;
@@ -13,18 +16,15 @@ mod idempotency;
 mod known_query;
 mod leftover;
 mod limits;
-mod memory;
 pub mod metrics;
 mod objects;
-mod pace;
-mod places;
 mod principal;
 pub mod probe;
-mod report;
 mod request;
+mod request_timeout;
 mod server;
 mod spans;
-mod stall;
+mod write_timeout;
 
 pub use config::{Config, OpsConfig};
 pub use disposition::file_name;
@@ -34,7 +34,7 @@ pub use idempotency::{Idempotency, idempotent};
 pub use known_query::{KnownQuery, refuse_unknown_query};
 pub use limits::{RateLimiter, address_key, client_address};
 pub use metrics::Metrics;
-pub use pace::unreadable_body;
 pub use principal::{Actor, Auth, Authenticator, KeyActor, OrgRef, Principal, Role, Scope, SessionUser};
-pub use request::{ClientAddress, Frame, RequestId, current_request_id, wrap};
+pub use request::{ClientAddress, MiddlewareStack, RequestId, current_request_id, wrap};
+pub use request_timeout::unreadable_body;
 pub use server::{Listener, Timeouts, serve};

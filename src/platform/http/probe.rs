@@ -20,7 +20,7 @@ use super::Config;
 use crate::platform::{error::chain, http_client::HttpClients, lifecycle::Lifecycle};
 
 /// An answer that takes longer is none.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// Our own listener is up by then.
 const FIRST: Duration = Duration::from_secs(2);
 
@@ -97,7 +97,7 @@ pub fn start(config: &Config, http: &HttpClients, metrics: &super::Metrics, life
 
 /// When the certificate ends, where there is one.
 async fn ask(client: &reqwest::Client, url: &str) -> Result<Option<Duration>, String> {
-    let response = client.get(url).timeout(PATIENCE).send().await.map_err(|error| chain(&error.without_url()))?;
+    let response = client.get(url).timeout(TIMEOUT).send().await.map_err(|error| chain(&error.without_url()))?;
     let end =
         response.extensions().get::<reqwest::tls::TlsInfo>().and_then(|tls| not_after(tls.peer_certificate()?).ok());
     if response.status().is_success() { Ok(end) } else { Err(format!("it answered {}", response.status())) }

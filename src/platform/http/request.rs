@@ -19,17 +19,19 @@ use ipnet::IpNet;
 use tracing::Instrument as _;
 
 use super::{
-    Authenticator, Config, Metrics, Principal, RateLimiter, address_key, client_address,
+    Authenticator, Config, Metrics, Principal, RateLimiter,
+    access_log::{AccessLog, Caller, LoggedBody, UNMATCHED},
+    address_key,
+    buffer_budget::BufferBudget,
+    client_address,
     cors::{self, Allowed},
     entitled::{Credential, Entitled},
     hosts,
     limits::Refusal,
-    memory::BodyMemory,
     metrics::{LimitLabels, LimitedBy, Surface},
-    pace::{self, Pace},
-    report::{Observed, Report, UNMATCHED, Who},
+    request_timeout::{self, RequestTimeouts},
     spans,
-    stall::{self, Patience},
+    write_timeout::{self, WriteTimeout},
 };
 use crate::platform::{clock::Clock, error::ApiError, ids, lifecycle::Lifecycle, telemetry::trace};
 
@@ -46,9 +48,9 @@ pub struct RequestId(pub String);
 #[derive(Clone, Copy, Debug)]
 pub struct ClientAddress(pub IpAddr);
 
-/// What the frame around the routes needs.
+/// State of the middleware around the routes.
 #[derive(Clone)]
-pub struct Frame {
+pub struct MiddlewareStack {
     config: Arc<Config>,
     session_cookie: Arc<str>,
     trusted_proxies: Arc<[IpNet]>,
@@ -57,8 +59,8 @@ pub struct Frame {
     authenticator: Arc<dyn Authenticator>,
     by_address: RateLimiter,
     by_principal: RateLimiter,
-    patience: Patience,
-    memory: BodyMemory,
+    write_timeout: WriteTimeout,
+    buffers: BufferBudget,
     /// Routes that look at `Authorization` themselves.
     own_tokens: Arc<[(Method, &'static str)]>,
     /// Pages that everybody may read, with all below them.
@@ -67,7 +69,7 @@ pub struct Frame {
     hsts: Option<HeaderValue>,
 }
 
-impl Frame {
+impl MiddlewareStack {
     pub fn new(
         config: &Config,
         clock: Clock,
@@ -83,8 +85,8 @@ impl Frame {
             metrics,
             authenticator,
             by_address: RateLimiter::new(config.requests_per_minute, config.request_burst),
-            patience: Patience { lifecycle, idle: Duration::from_secs(config.body_idle_seconds) },
-            memory: BodyMemory::new(config.max_buffered_bytes),
+            write_timeout: WriteTimeout { lifecycle, idle: Duration::from_secs(config.body_idle_seconds) },
+            buffers: BufferBudget::new(config.max_buffered_bytes),
             by_principal: RateLimiter::new(config.principal_requests_per_minute, config.principal_request_burst),
             own_tokens: Arc::new([]),
             public: Arc::new([]),
@@ -120,82 +122,82 @@ impl Frame {
     }
 }
 
-/// Puts the frame around the routes. `word_errors` adds the layers that give errors the shape of their surface (a page,
+/// Wraps the routes in the middleware. `map_errors` adds the layers that give errors the shape of their surface (a page,
 /// another API's object): outside of everything that can refuse a request, so that no refusal is left in another shape.
-pub fn wrap(routes: Router, frame: Frame, word_errors: impl FnOnce(Router) -> Router) -> Router {
-    let panics = frame.metrics.panics.clone();
-    let framed = routes
-        .layer(from_fn_with_state(frame.clone(), authenticate))
+pub fn wrap(routes: Router, stack: MiddlewareStack, map_errors: impl FnOnce(Router) -> Router) -> Router {
+    let panics = stack.metrics.panics.clone();
+    let wrapped = routes
+        .layer(from_fn_with_state(stack.clone(), authenticate))
         .layer(from_fn(hosts::one_host))
-        .layer(DefaultBodyLimit::max(frame.config.max_body_bytes))
-        .layer(from_fn_with_state(Pace::new(&frame.config), pace::keep))
-        .layer(from_fn_with_state(frame.patience.clone(), stall::pump))
+        .layer(DefaultBodyLimit::max(stack.config.max_body_bytes))
+        .layer(from_fn_with_state(RequestTimeouts::new(&stack.config), request_timeout::enforce))
+        .layer(from_fn_with_state(stack.write_timeout.clone(), write_timeout::enforce))
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(move |_: Box<dyn std::any::Any + Send>| {
             panics.inc();
             ApiError::internal(anyhow::anyhow!("a handler panicked")).into_response()
         }));
-    word_errors(framed)
-        .layer(from_fn_with_state(Allowed::new(&frame.config), cors::answer))
+    map_errors(wrapped)
+        .layer(from_fn_with_state(Allowed::new(&stack.config), cors::answer))
         .layer(tower_http::compression::CompressionLayer::new())
-        .layer(from_fn_with_state(frame, observe))
+        .layer(from_fn_with_state(stack, observe))
 }
 
 /// Outermost: names the request and reports how it went.
-async fn observe(State(frame): State<Frame>, mut request: Request, next: Next) -> Response {
+async fn observe(State(stack): State<MiddlewareStack>, mut request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<SocketAddr>().map_or(IpAddr::from([127, 0, 0, 1]), SocketAddr::ip);
-    let client = client_address(peer, request.headers(), &frame.trusted_proxies);
-    let by_proxy = frame.trusted_proxies.iter().any(|net| net.contains(&peer.to_canonical()));
+    let client = client_address(peer, request.headers(), &stack.trusted_proxies);
+    let by_proxy = stack.trusted_proxies.iter().any(|net| net.contains(&peer.to_canonical()));
     let request_id =
-        accepted_request_id(request.headers(), by_proxy).unwrap_or_else(|| ids::new_uuid(&frame.clock).to_string());
+        accepted_request_id(request.headers(), by_proxy).unwrap_or_else(|| ids::new_uuid(&stack.clock).to_string());
     let traceparent = request.headers().get("traceparent").and_then(|v| v.to_str().ok());
     let context = trace::Context::of_request(traceparent, request_id.clone());
     request.extensions_mut().insert(RequestId(request_id.clone()));
     request.extensions_mut().insert(ClientAddress(client));
-    let share = frame.memory.share();
-    request.extensions_mut().insert(share.clone());
+    let reservation = stack.buffers.reservation();
+    request.extensions_mut().insert(reservation.clone());
     let route = request.extensions().get::<MatchedPath>().map_or(UNMATCHED, MatchedPath::as_str);
     let span = tracing::info_span!("http.request", route, method = %request.method());
-    let recorded = spans::begin(&frame.config, &request, &context);
-    let mut report = Report::new(&frame.metrics, &request, client, context.clone(), recorded);
+    let recorded = spans::begin(&stack.config, &request, &context);
+    let mut log = AccessLog::new(&stack.metrics, &request, client, context.clone(), recorded);
 
-    let mut response = context.clone().scope(next.run(report.count(request)).instrument(span.clone())).await;
+    let mut response = context.clone().scope(next.run(log.count(request)).instrument(span.clone())).await;
 
-    report.take(&mut response);
-    secure(response.headers_mut(), frame.hsts.as_ref());
+    log.take(&mut response);
+    secure(response.headers_mut(), stack.hsts.as_ref());
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
     }
     let (parts, body) = response.into_parts();
-    Response::from_parts(parts, Body::new(Observed::new(body, report, context, span, share)))
+    Response::from_parts(parts, Body::new(LoggedBody::new(body, log, context, span, reservation)))
 }
 
 /// Limits by address, finds out who asks, limits by that. No credentials is not an error here: the route decides.
-async fn authenticate(State(frame): State<Frame>, mut request: Request, next: Next) -> Response {
+async fn authenticate(State(stack): State<MiddlewareStack>, mut request: Request, next: Next) -> Response {
     let address = request.extensions().get::<ClientAddress>().map(|a| a.0);
     let surface = Surface::of(request.uri().path());
     if surface != Surface::Assets
-        && let Some(Err(refusal)) = address.map(|a| frame.by_address.take(&address_key(a)))
+        && let Some(Err(refusal)) = address.map(|a| stack.by_address.take(&address_key(a)))
     {
-        return frame.refuse(LimitedBy::Address, refusal);
+        return stack.refuse(LimitedBy::Address, refusal);
     }
-    if frame.own_tokens.iter().any(|(method, path)| request.method() == method && request.uri().path() == *path) {
+    if stack.own_tokens.iter().any(|(method, path)| request.method() == method && request.uri().path() == *path) {
         return next.run(request).await;
     }
-    if frame.is_public(surface, request.uri().path()) {
+    if stack.is_public(surface, request.uri().path()) {
         return next.run(request).await;
     }
-    let (principal, credential) = match frame.principal(request.headers()).await {
+    let (principal, credential) = match stack.principal(request.headers()).await {
         Ok(Some(found)) => found,
         Ok(None) => return next.run(request).await,
         Err(error) => return error.into_response(),
     };
-    let who = Who { org_id: principal.org_id.to_string(), subject: principal.subject() };
+    let caller = Caller { org_id: principal.org_id.to_string(), subject: principal.subject() };
     let limited = matches!(surface, Surface::Api | Surface::Openai);
-    let allowance = limited.then(|| frame.by_principal.take(&who.subject)).transpose();
+    let allowance = limited.then(|| stack.by_principal.take(&caller.subject)).transpose();
     let mut response = match allowance {
-        Err(refusal) => frame.refuse(LimitedBy::Principal, refusal),
+        Err(refusal) => stack.refuse(LimitedBy::Principal, refusal),
         Ok(allowance) => {
-            let entitled = Entitled::new(frame.authenticator.clone(), credential, &principal);
+            let entitled = Entitled::new(stack.authenticator.clone(), credential, &principal);
             request.extensions_mut().insert(principal);
             let mut response = next.run(request).await;
             // What is whole is on its way already.
@@ -211,11 +213,11 @@ async fn authenticate(State(frame): State<Frame>, mut request: Request, next: Ne
             response
         }
     };
-    response.extensions_mut().insert(who);
+    response.extensions_mut().insert(caller);
     response
 }
 
-impl Frame {
+impl MiddlewareStack {
     /// Who asks, and how that is known; `None` without credentials, and with a session that has ended.
     async fn principal(&self, headers: &HeaderMap) -> Result<Option<(Principal, Credential)>, ApiError> {
         let Some(credential) = credential(headers, &self.session_cookie) else { return Ok(None) };

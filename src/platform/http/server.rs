@@ -32,8 +32,8 @@ use tower::ServiceExt as _;
 
 use super::{
     Config, Metrics,
+    connection_limit::ConnectionLimit,
     leftover::{self, Lent},
-    places::Places,
 };
 use crate::platform::lifecycle::Lifecycle;
 
@@ -42,20 +42,20 @@ use crate::platform::lifecycle::Lifecycle;
 pub struct Listener {
     inner: TcpListener,
     pub address: SocketAddr,
-    places: Places,
+    per_address: ConnectionLimit,
 }
 
 impl Listener {
     pub async fn bind(address: SocketAddr) -> std::io::Result<Self> {
         let inner = TcpListener::bind(address).await?;
-        Ok(Self { address: inner.local_addr()?, inner, places: Places::new(usize::MAX, Vec::new()) })
+        Ok(Self { address: inner.local_addr()?, inner, per_address: ConnectionLimit::new(usize::MAX, Vec::new()) })
     }
 
     /// With as many connections for each address as the configuration allows.
     #[must_use]
     pub fn limited(mut self, config: &Config) -> Self {
         let most = usize::try_from(config.max_connections_per_address).unwrap_or(usize::MAX);
-        self.places = Places::new(most, config.trusted_networks());
+        self.per_address = ConnectionLimit::new(most, config.trusted_networks());
         self
     }
 }
@@ -88,10 +88,10 @@ impl Default for Timeouts {
 
 /// Accepts until the lifecycle asks to stop; then lets running requests finish. Connections are tracked tasks.
 pub async fn serve(listener: Listener, router: Router, timeouts: Timeouts, metrics: Metrics, lifecycle: Lifecycle) {
-    let places = Arc::new(Semaphore::new(timeouts.max_connections));
+    let permits = Arc::new(Semaphore::new(timeouts.max_connections));
     loop {
-        let place = tokio::select! {
-            place = places.clone().acquire_owned() => place,
+        let permit = tokio::select! {
+            permit = permits.clone().acquire_owned() => permit,
             () = lifecycle.soft().cancelled() => return,
         };
         let accepted = tokio::select! {
@@ -107,7 +107,7 @@ pub async fn serve(listener: Listener, router: Router, timeouts: Timeouts, metri
                 continue;
             }
         };
-        let Some(seat) = listener.places.take(peer.ip()) else {
+        let Some(address_permit) = listener.per_address.take(peer.ip()) else {
             metrics.connections_refused.inc();
             tracing::debug!(%peer, "connection refused: its address has as many as it may");
             continue;
@@ -117,7 +117,7 @@ pub async fn serve(listener: Listener, router: Router, timeouts: Timeouts, metri
             metrics.connections.inc();
             connection(stream, peer, router, timeouts, &metrics, &inner).await;
             metrics.connections.dec();
-            drop((place, seat));
+            drop((permit, address_permit));
         });
     }
 }

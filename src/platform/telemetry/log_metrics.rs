@@ -38,7 +38,7 @@ impl std::str::FromStr for Level {
 
 label_enum! {
     /// Why a line did not reach Loki, or a span its collector.
-    pub enum LostTo {
+    pub enum LossReason {
         /// The buffer was full: the oldest made room for newer ones.
         BufferFull = "buffer_full",
         /// The batch that it was in was refused, which trying again would not change.
@@ -67,7 +67,7 @@ struct LevelLabels {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct LostLabels {
-    reason: LostTo,
+    reason: LossReason,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -99,7 +99,7 @@ impl LogMetrics {
         let lines = Family::<LevelLabels, Counter>::default();
         let lost = Family::<LostLabels, Counter>::default();
         let pushes = Family::<PushedLabels, Counter>::default();
-        for &reason in LostTo::ALL {
+        for &reason in LossReason::ALL {
             let _ = lost.get_or_create(&LostLabels { reason });
         }
         for &outcome in Pushed::ALL {
@@ -142,12 +142,12 @@ impl LogMetrics {
         self.by_level[level as usize].inc();
     }
 
-    pub fn lost(&self, reason: LostTo, lines: u64) {
+    pub fn lost(&self, reason: LossReason, lines: u64) {
         self.lost.get_or_create(&LostLabels { reason }).inc_by(lines);
     }
 
     /// Lines lost so far, for this reason.
-    pub fn lost_to(&self, reason: LostTo) -> u64 {
+    pub fn lost_because(&self, reason: LossReason) -> u64 {
         self.lost.get_or_create(&LostLabels { reason }).get()
     }
 

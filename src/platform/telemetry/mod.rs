@@ -25,7 +25,7 @@ mod trace_metrics;
 pub use config::Config;
 pub use exemplar::Latency;
 pub use exposition::Format;
-pub use log_metrics::{Level, LogMetrics, LostTo, Pushed};
+pub use log_metrics::{Level, LogMetrics, LossReason, Pushed};
 pub use logs::{Guard, Logger, Outputs, init};
 pub use metrics::Telemetry;
 pub use redact::redact;

@@ -8,11 +8,11 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::log_metrics::{LostTo, PUSH_BUCKETS, Pushed};
+use super::log_metrics::{LossReason, PUSH_BUCKETS, Pushed};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct LostLabels {
-    reason: LostTo,
+    reason: LossReason,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -38,7 +38,7 @@ impl TraceMetrics {
     /// Every series at zero, in no registry.
     pub fn new() -> Self {
         let (lost, pushes) = (Family::<LostLabels, Counter>::default(), Family::<PushedLabels, Counter>::default());
-        for &reason in LostTo::ALL {
+        for &reason in LossReason::ALL {
             let _ = lost.get_or_create(&LostLabels { reason });
         }
         for &outcome in Pushed::ALL {
@@ -75,12 +75,12 @@ impl TraceMetrics {
         metrics
     }
 
-    pub fn lost(&self, reason: LostTo, spans: u64) {
+    pub fn lost(&self, reason: LossReason, spans: u64) {
         self.lost.get_or_create(&LostLabels { reason }).inc_by(spans);
     }
 
     /// Spans lost so far, for this reason.
-    pub fn lost_to(&self, reason: LostTo) -> u64 {
+    pub fn lost_because(&self, reason: LossReason) -> u64 {
         self.lost.get_or_create(&LostLabels { reason }).get()
     }
 

@@ -9,7 +9,7 @@ use std::{
 
 use chrono::TimeDelta;
 use holdfast::{
-    backup::{BackupError, Choice, CopyStatus, Destination, DrillStatus, Kind, Restore, Status, Watcher},
+    backup::{BackupError, Choice, CopyStatus, Destination, DrillStatus, Kind, ProgressReporter, Restore, Status},
     platform::{
         db::{Target, migrate},
         health::{Status as Health, run_all},
@@ -154,7 +154,7 @@ async fn tools_too_new_for_the_server_are_told_of() {
     let from = Destination::open(
         "near",
         &place,
-        app.app.backups.config().patience(),
+        app.app.backups.config().timeouts(),
         &app.app.runtime.lifecycle,
         &app.app.families.storage,
     );
@@ -226,10 +226,10 @@ async fn two_runs_at_once_are_one() {
     let app = start(&vault).await;
     fill(&app).await;
     let backups = &app.app.backups;
-    let watcher = silent();
-    let (first, second) = tokio::join!(backups.run(Kind::Manual, &watcher), async {
+    let progress = silent();
+    let (first, second) = tokio::join!(backups.run(Kind::Manual, &progress), async {
         tokio::time::sleep(Duration::from_millis(50)).await;
-        backups.run(Kind::Manual, &watcher).await
+        backups.run(Kind::Manual, &progress).await
     });
     assert_eq!(first.unwrap().status, Status::Verified);
     assert!(matches!(second, Err(BackupError::Busy)), "{second:?}");
@@ -365,12 +365,12 @@ async fn a_run_that_could_not_keep_files_from_being_deleted_has_failed() {
     let app = start(&vault).await;
     fill(&app).await;
     let target = app.target().clone();
-    let watcher = Watcher::new(CancellationToken::new(), move |_, step| {
+    let progress = ProgressReporter::new(CancellationToken::new(), move |_, step| {
         if step == "objects" {
             end_locks(&target);
         }
     });
-    let failed = app.app.backups.run(Kind::Manual, &watcher).await.unwrap();
+    let failed = app.app.backups.run(Kind::Manual, &progress).await.unwrap();
     assert_eq!(failed.status, Status::Failed);
     assert!(failed.error.unwrap().contains("holds deletions was lost"));
     assert_eq!(run(&app).await.status, Status::Verified);
@@ -385,7 +385,7 @@ async fn a_run_or_drill_that_is_cancelled_ends_at_once_and_leaves_nothing() {
     let backups = &app.app.backups;
     let stopping = |at: &'static str| {
         let cancel = CancellationToken::new();
-        Watcher::new(cancel.clone(), move |_, step| {
+        ProgressReporter::new(cancel.clone(), move |_, step| {
             if step == at {
                 cancel.cancel();
             }
@@ -430,7 +430,7 @@ async fn a_clock_that_was_set_back_hides_no_backup_from_a_restore() {
     let place = storage::Config { url: vault.folder("near").display().to_string(), ..storage::Config::default() };
     let metrics = &app.app.families.storage;
     let open = || {
-        Destination::open("near", &place, app.app.backups.config().patience(), &app.app.runtime.lifecycle, metrics)
+        Destination::open("near", &place, app.app.backups.config().timeouts(), &app.app.runtime.lifecycle, metrics)
             .unwrap()
     };
     let newest = Restore::open(open(), &vault.keys(), None).await.unwrap();

@@ -96,9 +96,9 @@ fn with(app: &TestApp, participant: impl Participant + 'static) -> Backups {
 
 async fn restore(app: &TestApp, vault: &Vault) -> Restore {
     let place = storage::Config { url: vault.folder("near").display().to_string(), ..storage::Config::default() };
-    let patience = app.app.backups.config().patience();
+    let timeouts = app.app.backups.config().timeouts();
     let metrics = &app.app.families.storage;
-    let from = Destination::open("near", &place, patience, &app.app.runtime.lifecycle, metrics).unwrap();
+    let from = Destination::open("near", &place, timeouts, &app.app.runtime.lifecycle, metrics).unwrap();
     Restore::open(from, &vault.keys(), None).await.unwrap()
 }
 

@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
 use holdfast::{
-    backup::{Choice, CopyStatus, DrillStatus, Kind, Status, Watcher},
+    backup::{Choice, CopyStatus, DrillStatus, Kind, ProgressReporter, Status},
     platform::{lifecycle::Lifecycle, telemetry::Telemetry},
     storage::{self, Storage},
 };
@@ -125,9 +125,9 @@ async fn two_copies_on_one_disk_are_two() {
 }
 
 /// Fills the disk when a step begins.
-fn filling(disk: &Arc<Disk>, at: &'static str) -> Watcher {
+fn filling(disk: &Arc<Disk>, at: &'static str) -> ProgressReporter {
     let disk = disk.clone();
-    Watcher::new(CancellationToken::new(), move |_, step| {
+    ProgressReporter::new(CancellationToken::new(), move |_, step| {
         if step == at {
             disk.fill(0);
         }

@@ -17,7 +17,7 @@ use self::{queue::Queue, ship::Shipper, wire::Labels};
 use super::{
     config::LokiAccess,
     lines::Line,
-    log_metrics::{LogMetrics, LostTo},
+    log_metrics::{LogMetrics, LossReason},
 };
 
 /// Target of this module's own lines: they are not sent to Loki, each would make another.
@@ -96,7 +96,7 @@ impl Shipping {
             let _ = self.task.await;
         }
         let left = self.queue.left();
-        self.metrics.lost(LostTo::Shutdown, left);
+        self.metrics.lost(LossReason::Shutdown, left);
         left
     }
 }

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use super::wire::{self, Labels};
 use crate::platform::telemetry::{
     lines::{self, Line},
-    log_metrics::{Level, LogMetrics, LostTo},
+    log_metrics::{Level, LogMetrics, LossReason},
 };
 
 /// Text of a batch, bytes. Loki refuses pushes above 4 MB and answers small ones sooner.
@@ -115,7 +115,7 @@ impl Queue {
         let mut state = self.state();
         if state.closed {
             drop(state);
-            return self.metrics.lost(LostTo::Shutdown, 1);
+            return self.metrics.lost(LossReason::Shutdown, 1);
         }
         // Loki keeps one of two equal lines of the same time, and wants each stream in order.
         state.last = lines::after(state.last, line.nanos);
@@ -131,7 +131,7 @@ impl Queue {
         self.show(&state);
         drop(state);
         if evicted > 0 {
-            self.metrics.lost(LostTo::BufferFull, evicted);
+            self.metrics.lost(LossReason::BufferFull, evicted);
         }
         if is_full {
             self.full.notify_one();

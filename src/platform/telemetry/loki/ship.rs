@@ -18,7 +18,7 @@ use crate::platform::{
     crypto,
     telemetry::{
         config::LokiAccess,
-        log_metrics::{LogMetrics, LostTo, Pushed},
+        log_metrics::{LogMetrics, LossReason, Pushed},
     },
 };
 
@@ -31,7 +31,7 @@ const BACKOFF: Duration = Duration::from_millis(500);
 /// Loki is asked at least this often whether it is back.
 const MOST_BACKOFF: Duration = Duration::from_secs(30);
 /// Longest `Retry-After` that is believed.
-const MOST_PATIENCE: Duration = Duration::from_secs(120);
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(120);
 /// At the end there is no time to be patient.
 const LAST_WAIT: Duration = Duration::from_millis(250);
 
@@ -52,7 +52,7 @@ pub(super) struct Shipper {
 enum Verdict {
     Taken,
     /// Trying again would not change it.
-    Refused(LostTo, String),
+    Refused(LossReason, String),
     /// Not now; after this at the earliest, where it said so.
     Later(Option<Duration>, String),
 }
@@ -134,7 +134,7 @@ impl Shipper {
             let began = Instant::now();
             let verdict = self.push(batch).await;
             self.metrics.push_duration.observe(began.elapsed().as_secs_f64());
-            self.say(&verdict, mood);
+            self.log_change(&verdict, mood);
             let asked = match verdict {
                 Verdict::Taken => return self.metrics.pushed(Pushed::Ok),
                 Verdict::Refused(reason, _) => {
@@ -172,8 +172,8 @@ impl Shipper {
     }
 
     /// Says when the push began to fail and when it works again, not each time in between.
-    fn say(&self, verdict: &Verdict, mood: &mut Mood) {
-        let lost = || self.metrics.lost_to(LostTo::BufferFull);
+    fn log_change(&self, verdict: &Verdict, mood: &mut Mood) {
+        let lost = || self.metrics.lost_because(LossReason::BufferFull);
         match (verdict, *mood) {
             (Verdict::Taken, Mood::Fine)
             | (Verdict::Refused(..), Mood::Refusing)
@@ -209,15 +209,15 @@ async fn judge(mut response: Response) -> Verdict {
         return Verdict::Taken;
     }
     let after = response.headers().get(header::RETRY_AFTER).and_then(|v| v.to_str().ok()?.trim().parse().ok());
-    let after = after.map(|seconds| Duration::from_secs(seconds).min(MOST_PATIENCE));
+    let after = after.map(|seconds| Duration::from_secs(seconds).min(MAX_RETRY_AFTER));
     // The beginning says it: whatever this server is, it is not listened to for long.
     let text = response.chunk().await.ok().flatten().unwrap_or_default();
     let why = format!("{status}: {}", String::from_utf8_lossy(&text).trim().chars().take(300).collect::<String>());
     match status {
-        StatusCode::PAYLOAD_TOO_LARGE => Verdict::Refused(LostTo::TooLarge, why),
+        StatusCode::PAYLOAD_TOO_LARGE => Verdict::Refused(LossReason::TooLarge, why),
         // Of the lines: too old, too many labels, not understood. Sent again they would be refused again.
         StatusCode::BAD_REQUEST | StatusCode::UNSUPPORTED_MEDIA_TYPE | StatusCode::UNPROCESSABLE_ENTITY => {
-            Verdict::Refused(LostTo::Rejected, why)
+            Verdict::Refused(LossReason::Rejected, why)
         }
         // Of the way there: a proxy that does not know its backend yet (404), a token that was changed (401, 403), a redirect, a rate. It says
         // nothing of the lines, which wait for as long as the buffer lasts.

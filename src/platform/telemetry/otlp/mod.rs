@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use self::{queue::Queue, ship::Shipper};
-use super::{log_metrics::LostTo, trace_metrics::TraceMetrics};
+use super::{log_metrics::LossReason, trace_metrics::TraceMetrics};
 
 /// Where spans go, and how much memory those may take that wait.
 #[derive(Clone, Debug)]
@@ -119,7 +119,7 @@ impl Shipping {
             let _ = self.task.await;
         }
         let left = self.queue.left();
-        self.metrics.lost(LostTo::Shutdown, left);
+        self.metrics.lost(LossReason::Shutdown, left);
         left
     }
 }

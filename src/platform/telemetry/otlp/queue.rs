@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use crate::platform::telemetry::{log_metrics::LostTo, trace_metrics::TraceMetrics};
+use crate::platform::telemetry::{log_metrics::LossReason, trace_metrics::TraceMetrics};
 
 /// Of a batch. Collectors take 4 MB and more.
 pub(super) const BATCH_BYTES: usize = 512 * 1024;
@@ -59,7 +59,7 @@ impl Queue {
         let mut state = self.state();
         if state.closed {
             drop(state);
-            return self.metrics.lost(LostTo::Shutdown, 1);
+            return self.metrics.lost(LossReason::Shutdown, 1);
         }
         state.bytes += cost(&span);
         state.spans.push_back(span);
@@ -74,7 +74,7 @@ impl Queue {
         self.show(&state);
         drop(state);
         if evicted > 0 {
-            self.metrics.lost(LostTo::BufferFull, evicted);
+            self.metrics.lost(LossReason::BufferFull, evicted);
         }
         if is_full {
             self.full.notify_one();

@@ -17,7 +17,7 @@ use super::{
 use crate::platform::{
     crypto,
     telemetry::{
-        log_metrics::{LostTo, Pushed},
+        log_metrics::{LossReason, Pushed},
         trace_metrics::TraceMetrics,
     },
 };
@@ -31,7 +31,7 @@ const BACKOFF: Duration = Duration::from_millis(500);
 /// The collector is asked at least this often whether it is back.
 const MOST_BACKOFF: Duration = Duration::from_secs(30);
 /// Longest `Retry-After` that is believed.
-const MOST_PATIENCE: Duration = Duration::from_secs(120);
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(120);
 /// At the end there is no time to be patient.
 const LAST_WAIT: Duration = Duration::from_millis(250);
 /// That spans are dropped is said no more often than this.
@@ -54,7 +54,7 @@ enum Verdict {
     /// All but so many were taken; why those were not.
     Taken(u64, String),
     /// Trying again would not change it.
-    Refused(LostTo, String),
+    Refused(LossReason, String),
     /// Not now; after this at the earliest, where it said so.
     Later(Option<Duration>, String),
 }
@@ -121,13 +121,13 @@ impl Shipper {
             let began = Instant::now();
             let verdict = self.push(body.clone()).await;
             self.metrics.push_duration.observe(began.elapsed().as_secs_f64());
-            self.say(&verdict, state);
+            self.log_change(&verdict, state);
             let asked = match verdict {
                 Verdict::Taken(refused, _) => {
                     let refused = refused.min(count);
                     self.metrics.pushed(Pushed::Ok);
                     self.metrics.exported.inc_by(count - refused);
-                    return self.metrics.lost(LostTo::Rejected, refused);
+                    return self.metrics.lost(LossReason::Rejected, refused);
                 }
                 Verdict::Refused(reason, _) => {
                     self.metrics.pushed(Pushed::Rejected);
@@ -174,7 +174,7 @@ impl Shipper {
     }
 
     /// Says when the collector began to fail and when it works again, not each time in between; and, each minute, what was dropped.
-    fn say(&self, verdict: &Verdict, state: &mut State) {
+    fn log_change(&self, verdict: &Verdict, state: &mut State) {
         let mood = match verdict {
             Verdict::Taken(0, _) => Mood::Fine,
             Verdict::Taken(..) | Verdict::Refused(..) => Mood::Refusing,
@@ -192,7 +192,7 @@ impl Shipper {
             }
             state.mood = mood;
         }
-        let (lost, (said, at)) = (self.metrics.lost_to(LostTo::BufferFull), state.said);
+        let (lost, (said, at)) = (self.metrics.lost_because(LossReason::BufferFull), state.said);
         if lost > said && at.is_none_or(|at| at.elapsed() >= SAY_EVERY) {
             tracing::warn!(
                 spans = lost - said,
@@ -218,7 +218,7 @@ fn resource(config: &Config) -> Resource {
 async fn judge(mut response: reqwest::Response) -> Verdict {
     let status = response.status();
     let after = response.headers().get(header::RETRY_AFTER).and_then(|v| v.to_str().ok()?.trim().parse().ok());
-    let after = after.map(|seconds| Duration::from_secs(seconds).min(MOST_PATIENCE));
+    let after = after.map(|seconds| Duration::from_secs(seconds).min(MAX_RETRY_AFTER));
     // The beginning says it: whatever this server is, it is not listened to for long.
     let said = response.chunk().await.ok().flatten().unwrap_or_default();
     if status.is_success() {
@@ -232,7 +232,7 @@ async fn judge(mut response: reqwest::Response) -> Verdict {
         | StatusCode::BAD_GATEWAY
         | StatusCode::SERVICE_UNAVAILABLE
         | StatusCode::GATEWAY_TIMEOUT => Verdict::Later(after, why),
-        StatusCode::PAYLOAD_TOO_LARGE => Verdict::Refused(LostTo::TooLarge, why),
-        _ => Verdict::Refused(LostTo::Rejected, why),
+        StatusCode::PAYLOAD_TOO_LARGE => Verdict::Refused(LossReason::TooLarge, why),
+        _ => Verdict::Refused(LossReason::Rejected, why),
     }
 }

@@ -67,7 +67,7 @@ impl Upgrade {
         pair: Pair,
         admin: &PgConnectOptions,
         key: &MasterKey,
-        say: &dyn Fn(&str),
+        report: &dyn Fn(&str),
     ) -> Result<Self, UpgradeError> {
         let old = Layout::of(data_dir, pair.old.clone())?;
         let folders = Folders::of(old.cluster.parent().unwrap_or(data_dir));
@@ -93,7 +93,7 @@ impl Upgrade {
             folders,
             _claim: claim,
         };
-        match upgrade.look_at_all(admin, say).await {
+        match upgrade.look_at_all(admin, report).await {
             Ok(()) => Ok(upgrade),
             Err(error) => {
                 upgrade.discard().await;
@@ -102,7 +102,7 @@ impl Upgrade {
         }
     }
 
-    async fn look_at_all(&mut self, admin: &PgConnectOptions, say: &dyn Fn(&str)) -> Result<(), UpgradeError> {
+    async fn look_at_all(&mut self, admin: &PgConnectOptions, report: &dyn Fn(&str)) -> Result<(), UpgradeError> {
         let (old, new) = (&self.plan.old, &self.plan.new);
         let mut findings: Vec<String> = tools::missing_programs(old, new).into_iter().collect();
         findings.extend(verify::leaks(i32::try_from(new.major).unwrap_or(0), i32::try_from(new.minor).unwrap_or(0)));
@@ -130,15 +130,15 @@ impl Upgrade {
                 .notes
                 .push("pg_wal is a link to another place: the new cluster's is in its own folder".to_owned());
         }
-        say("... making an empty cluster of the new version");
+        report("... making an empty cluster of the new version");
         self.make_empty().await?;
         let findings = self.look_at_extensions(admin).await?;
         if !findings.is_empty() {
             return Err(UpgradeError::NotReady(findings));
         }
-        say("... pg_upgrade --check");
+        report("... pg_upgrade --check");
         let checked =
-            tools::pg_upgrade((&self.old, &self.new), &self.folders, &self.password(), Mode::Check, say).await?;
+            tools::pg_upgrade((&self.old, &self.new), &self.folders, &self.password(), Mode::Check, report).await?;
         match checked {
             // It stops there; what it had still to look at it looks at again before it upgrades.
             Err(_) if self.drops_statements && tools::lacks_only(&self.new, STATEMENTS, STATEMENTS_IN) => Ok(()),
@@ -218,12 +218,12 @@ impl Upgrade {
 
     /// Makes the new cluster and puts it into the old one's place. The old server must have been stopped. Where it fails, or is dropped
     /// on its way, the old cluster is in its place as it was.
-    pub async fn run(self, counted: &Counted, say: &dyn Fn(&str)) -> Result<(), UpgradeError> {
+    pub async fn run(self, counted: &Counted, report: &dyn Fn(&str)) -> Result<(), UpgradeError> {
         let (from, to) = (self.old.binaries.major, self.new.binaries.major);
         tracing::info!(from, to, "upgrading PostgreSQL");
         // Makes the socket's folder again, which went with the old server.
         Layout::of(&self.folders.data, self.old.binaries.clone())?;
-        if let Err(error) = self.make(counted, say).await {
+        if let Err(error) = self.make(counted, report).await {
             tracing::error!(from, to, error = &error as &dyn std::error::Error, "PostgreSQL is not upgraded");
             self.discard().await;
             return Err(error);
@@ -237,40 +237,40 @@ impl Upgrade {
         Ok(())
     }
 
-    async fn make(&self, counted: &Counted, say: &dyn Fn(&str)) -> Result<(), UpgradeError> {
+    async fn make(&self, counted: &Counted, report: &dyn Fn(&str)) -> Result<(), UpgradeError> {
         // What the look has left: it would stay in the new cluster.
         folders::remove(&self.folders.fresh.join("pg_upgrade_output.d"))?;
-        say(match self.mode {
+        report(match self.mode {
             Mode::Clone => "... pg_upgrade: the definitions, then clones of the files",
             _ => "... pg_upgrade: the definitions, then copies of the files",
         });
         let upgraded =
-            tools::pg_upgrade((&self.old, &self.new), &self.folders, &self.password(), self.mode, say).await?;
+            tools::pg_upgrade((&self.old, &self.new), &self.folders, &self.password(), self.mode, report).await?;
         if let Err(complaint) = upgraded {
             let mut lines: Vec<String> = complaint.lines().map(str::to_owned).collect();
             lines.extend(self.folders.keep_logs().map(|logs| format!("what it wrote is in {}", logs.display())));
             return Err(UpgradeError::NotReady(lines));
         }
-        say("... starting the new version beside the old one");
+        report("... starting the new version beside the old one");
         tools::start(&self.new, &self.folders.work).await?;
-        let finished = self.finish(counted, say).await;
+        let finished = self.finish(counted, report).await;
         let stopped = tools::stop(&self.new).await;
         finished?;
         Ok(stopped?)
     }
 
-    async fn finish(&self, counted: &Counted, say: &dyn Fn(&str)) -> Result<(), UpgradeError> {
+    async fn finish(&self, counted: &Counted, report: &dyn Fn(&str)) -> Result<(), UpgradeError> {
         // These cost speed, not data, and can be made up for later.
         if let Err(error) = tools::update_extensions(&self.new, &self.folders.work, &self.password()).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "extensions are not brought up to date");
-            say(&format!("WARNING: extensions stay at their old edition: {error}"));
+            report(&format!("WARNING: extensions stay at their old edition: {error}"));
         }
-        say("... the planner's statistics (vacuumdb --analyze-in-stages)");
+        report("... the planner's statistics (vacuumdb --analyze-in-stages)");
         if let Err(error) = tools::analyze(&self.new, &self.password()).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "the planner's statistics are not made");
-            say(&format!("WARNING: the planner's statistics are not made, so queries are slow at first: {error}"));
+            report(&format!("WARNING: the planner's statistics are not made, so queries are slow at first: {error}"));
         }
-        say("... comparing every table's rows");
+        report("... comparing every table's rows");
         let differences = counted.0.differences(&Facts::gather(&self.beside()).await?);
         if differences.is_empty() { Ok(()) } else { Err(UpgradeError::Different(differences)) }
     }

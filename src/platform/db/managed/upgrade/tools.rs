@@ -114,13 +114,13 @@ pub enum Mode {
     Clone,
 }
 
-/// Runs `pg_upgrade`; `say` hears how much it has copied. The inner error is what it complained of.
+/// Runs `pg_upgrade`; `report` hears how much it has copied. The inner error is what it complained of.
 pub async fn pg_upgrade(
     (old, new): (&Layout, &Layout),
     folders: &Folders,
     password: &str,
     mode: Mode,
-    say: &dyn Fn(&str),
+    report: &dyn Fn(&str),
 ) -> Result<Result<(), String>, ManagedError> {
     let mut command = new.command("pg_upgrade");
     command
@@ -147,7 +147,7 @@ pub async fn pg_upgrade(
     let output = loop {
         tokio::select! {
             output = &mut working => break output.map_err(io("cannot start pg_upgrade"))?,
-            () = sleep(EVERY) => say(&format!("... pg_upgrade works; the new cluster has {} MiB", size_of(&new.cluster) >> 20)),
+            () = sleep(EVERY) => report(&format!("... pg_upgrade works; the new cluster has {} MiB", size_of(&new.cluster) >> 20)),
         }
     };
     if output.status.success() {

@@ -36,7 +36,7 @@ const READY: usize = 4 * PART;
 
 /// The layer's state.
 #[derive(Clone, Debug)]
-pub(super) struct Patience {
+pub(super) struct WriteTimeout {
     pub lifecycle: Lifecycle,
     /// A reader may take nothing for this long.
     pub idle: Duration,
@@ -45,55 +45,55 @@ pub(super) struct Patience {
 type Part = Result<Frame<Bytes>, axum::Error>;
 
 /// The layer.
-pub(super) async fn pump(State(patience): State<Patience>, request: Request, next: Next) -> Response {
+pub(super) async fn enforce(State(limit): State<WriteTimeout>, request: Request, next: Next) -> Response {
     let (parts, body) = next.run(request).await.into_parts();
     let length = body.size_hint().exact();
     if body.is_end_stream() || length.is_some_and(|length| length <= SMALL) {
         return Response::from_parts(parts, body);
     }
-    let (line, gone) = (Arc::new(Line::default()), CancellationToken::new());
-    let task = write(body, line.clone(), gone.clone(), patience.idle);
-    patience.lifecycle.spawn("http.body", task.instrument(tracing::Span::current()));
-    Response::from_parts(parts, Body::new(Pumped { line, left: length, _gone: gone.drop_guard() }))
+    let (channel, gone) = (Arc::new(Channel::default()), CancellationToken::new());
+    let task = write(body, channel.clone(), gone.clone(), limit.idle);
+    limit.lifecycle.spawn("http.body", task.instrument(tracing::Span::current()));
+    Response::from_parts(parts, Body::new(ChannelBody { channel, left: length, _gone: gone.drop_guard() }))
 }
 
 /// Until the body ends, or its reader goes away or stops reading.
-async fn write(body: Body, line: Arc<Line>, gone: CancellationToken, idle: Duration) {
+async fn write(body: Body, channel: Arc<Channel>, gone: CancellationToken, idle: Duration) {
     let filled = tokio::select! {
-        filled = fill(body, &line, idle) => filled,
+        filled = fill(body, &channel, idle) => filled,
         () = gone.cancelled() => return,
     };
     if filled.is_err() {
-        line.cut();
+        channel.cut();
         tracing::info!(idle_seconds = idle.as_secs(), "the client stopped reading: its answer is cut off");
     }
 }
 
-async fn fill(mut body: Body, line: &Line, idle: Duration) -> Result<(), Stalled> {
+async fn fill(mut body: Body, channel: &Channel, idle: Duration) -> Result<(), Stalled> {
     while let Some(frame) = body.frame().await {
         match frame.map(Frame::into_data) {
             Ok(Ok(mut data)) if data.len() > PART => {
                 while !data.is_empty() {
                     let part = data.split_to(PART.min(data.len()));
                     // A part of the same memory would hold all of it.
-                    line.push(Ok(Frame::data(Bytes::copy_from_slice(&part))));
-                    line.wait(idle, |queue| queue.bytes < READY).await?;
+                    channel.push(Ok(Frame::data(Bytes::copy_from_slice(&part))));
+                    channel.wait(idle, |queue| queue.bytes < READY).await?;
                 }
             }
-            Ok(Ok(data)) => line.push(Ok(Frame::data(data))),
-            Ok(Err(other)) => line.push(Ok(other)),
-            Err(error) => line.push(Err(error)),
+            Ok(Ok(data)) => channel.push(Ok(Frame::data(data))),
+            Ok(Err(other)) => channel.push(Ok(other)),
+            Err(error) => channel.push(Err(error)),
         }
-        line.wait(idle, |queue| queue.bytes < READY).await?;
+        channel.wait(idle, |queue| queue.bytes < READY).await?;
     }
-    line.queue().end = End::Whole;
-    line.wake();
-    line.wait(idle, |queue| queue.parts.is_empty()).await
+    channel.queue().end = End::Whole;
+    channel.wake();
+    channel.wait(idle, |queue| queue.parts.is_empty()).await
 }
 
 /// Between the task that writes and the reader.
 #[derive(Default)]
-struct Line {
+struct Channel {
     queue: Mutex<Queue>,
     /// The reader has taken something.
     taken: Notify,
@@ -118,7 +118,7 @@ enum End {
     Cut,
 }
 
-impl Line {
+impl Channel {
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -163,8 +163,8 @@ fn length(part: &Part) -> usize {
     part.as_ref().ok().and_then(Frame::data_ref).map_or(0, Bytes::len)
 }
 
-struct Pumped {
-    line: Arc<Line>,
+struct ChannelBody {
+    channel: Arc<Channel>,
     /// Bytes to come, where that is known.
     left: Option<u64>,
     /// Tells the task that writes when this is dropped.
@@ -175,12 +175,12 @@ struct Pumped {
 #[error("the client stopped reading")]
 struct Stalled;
 
-impl HttpBody for Pumped {
+impl HttpBody for ChannelBody {
     type Data = Bytes;
     type Error = axum::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Part>> {
-        let mut queue = self.line.queue();
+        let mut queue = self.channel.queue();
         let Some(part) = queue.parts.pop_front() else {
             return match queue.end {
                 End::More => {
@@ -197,7 +197,7 @@ impl HttpBody for Pumped {
         let length = length(&part);
         queue.bytes -= length;
         drop(queue);
-        self.line.taken.notify_one();
+        self.channel.taken.notify_one();
         self.left = self.left.map(|left| left.saturating_sub(length as u64));
         Poll::Ready(Some(part))
     }

@@ -10,18 +10,18 @@ type OnStep = dyn Fn(u8, &str) + Send + Sync;
 
 /// Hears how far a run, a drill or a verification is, and may end it. Cheap to clone.
 #[derive(Clone)]
-pub struct Watcher {
+pub struct ProgressReporter {
     on_step: Arc<OnStep>,
     cancel: CancellationToken,
 }
 
-impl fmt::Debug for Watcher {
+impl fmt::Debug for ProgressReporter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watcher").finish_non_exhaustive()
+        f.debug_struct("ProgressReporter").finish_non_exhaustive()
     }
 }
 
-impl Watcher {
+impl ProgressReporter {
     /// `on_step` hears how much is done, percent, and what is being done; `cancel` ends the work, as failed.
     pub fn new(cancel: CancellationToken, on_step: impl Fn(u8, &str) + Send + Sync + 'static) -> Self {
         Self { on_step: Arc::new(on_step), cancel }
@@ -32,7 +32,7 @@ impl Watcher {
         Self::new(cancel, |_, _| {})
     }
 
-    pub(super) fn say(&self, percent: u8, step: &str) {
+    pub(super) fn report(&self, percent: u8, step: &str) {
         (self.on_step)(percent, step);
     }
 
@@ -49,9 +49,9 @@ impl Watcher {
 
 /// A part of long work: from which percent of the whole to which.
 #[derive(Clone, Copy, Debug)]
-pub struct Stretch(pub u8, pub u8);
+pub struct ProgressRange(pub u8, pub u8);
 
-impl Stretch {
+impl ProgressRange {
     pub const WHOLE: Self = Self(0, 100);
 
     /// The percent where `done` of `all` is done. Where `all` is not known, or was too little, it stays within.
@@ -69,13 +69,13 @@ impl Stretch {
 }
 
 /// Hears how many bytes of a database are done, and says each further MiB; `expected` bytes may be a guess, or 0.
-pub fn each_mib(expected: u64, mut say: impl FnMut(u64, &str)) -> impl FnMut(u64) {
+pub fn each_mib(expected: u64, mut report: impl FnMut(u64, &str)) -> impl FnMut(u64) {
     let (mut told, all) = (0, expected.div_ceil(1 << 20));
     move |bytes| {
         if bytes >> 20 > told {
             told = bytes >> 20;
             let of = if told <= all { format!(" of {all}") } else { String::new() };
-            say(bytes, &format!("database, {told}{of} MiB"));
+            report(bytes, &format!("database, {told}{of} MiB"));
         }
     }
 }

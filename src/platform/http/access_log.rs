@@ -23,7 +23,7 @@ use tokio::time::Instant;
 
 use super::{
     Metrics,
-    memory::Share,
+    buffer_budget::BufferReservation,
     metrics::{Method, Outcome, Surface},
 };
 use crate::platform::{
@@ -34,9 +34,9 @@ use crate::platform::{
     },
 };
 
-/// Who asked, on the response, for the log line.
+/// The caller, passed to the log line as an extension of the response.
 #[derive(Clone, Debug)]
-pub(super) struct Who {
+pub(super) struct Caller {
     pub org_id: String,
     pub subject: String,
 }
@@ -56,7 +56,7 @@ fn readable(agent: &HeaderValue) -> Cow<'_, str> {
 }
 
 /// Collects what the log line and the metrics need; reports once, when the body has ended or was given up.
-pub(super) struct Report {
+pub(super) struct AccessLog {
     metrics: Metrics,
     started: Instant,
     surface: Surface,
@@ -71,7 +71,7 @@ pub(super) struct Report {
     span: Span,
     status: Option<StatusCode>,
     first_byte: Option<Duration>,
-    who: Option<Who>,
+    caller: Option<Caller>,
     error: Option<ResponseError>,
     /// Of the request's body.
     received: Arc<AtomicU64>,
@@ -79,7 +79,7 @@ pub(super) struct Report {
     complete: bool,
 }
 
-impl Report {
+impl AccessLog {
     pub fn new(metrics: &Metrics, request: &Request, client: IpAddr, context: Context, span: Span) -> Self {
         metrics.in_flight.inc();
         metrics.traffic.came();
@@ -97,7 +97,7 @@ impl Report {
             span,
             status: None,
             first_byte: None,
-            who: None,
+            caller: None,
             error: None,
             received: Arc::default(),
             bytes: 0,
@@ -120,7 +120,7 @@ impl Report {
     pub fn take(&mut self, response: &mut Response) {
         self.status = Some(response.status());
         self.first_byte = Some(self.started.elapsed());
-        self.who = response.extensions_mut().remove();
+        self.caller = response.extensions_mut().remove();
         self.error = response.extensions_mut().remove();
     }
 
@@ -138,7 +138,7 @@ impl Report {
     }
 }
 
-impl Report {
+impl AccessLog {
     /// What the log line says and is nobody's text: neither path, address nor query.
     fn end_span(&self, span: &mut Span, outcome: Outcome, received: u64) {
         if !span.is_recorded() {
@@ -153,8 +153,8 @@ impl Report {
         if let Some(first) = self.first_byte {
             span.set("holdfast.first_byte_ms", first.as_secs_f64() * 1e3);
         }
-        if let Some(who) = &self.who {
-            span.set("holdfast.org_id", &*who.org_id);
+        if let Some(caller) = &self.caller {
+            span.set("holdfast.org_id", &*caller.org_id);
         }
         if let Some(error) = &self.error {
             span.set("holdfast.code", &*error.code);
@@ -169,7 +169,7 @@ impl Report {
     }
 }
 
-impl Drop for Report {
+impl Drop for AccessLog {
     fn drop(&mut self) {
         let (outcome, took) = (self.outcome(), self.started.elapsed());
         let mut span = std::mem::take(&mut self.span);
@@ -178,7 +178,7 @@ impl Drop for Report {
         let observed = metrics.of(self.surface);
         observed.requests(self.method, outcome).inc();
         observed.latency.observe_in(Some(&self.context), took.as_secs_f64());
-        // Who gave up before anything came has waited so long at least: it must not look as if nobody had asked.
+        // A client that left before the first byte waited at least this long; without this it would not be counted.
         let first_byte = self.first_byte.unwrap_or(took);
         observed.first_byte(self.method).observe_in(Some(&self.context), first_byte.as_secs_f64());
         let route = self.route.as_ref().map(MatchedPath::as_str);
@@ -193,7 +193,7 @@ impl Drop for Report {
         drop(span);
         let (in_database, transactions) = self.context.database();
         let user_agent = self.user_agent.as_ref().map(readable).unwrap_or_default();
-        let (org_id, subject) = self.who.as_ref().map_or(("", ""), |w| (&w.org_id, &w.subject));
+        let (org_id, subject) = self.caller.as_ref().map_or(("", ""), |w| (&w.org_id, &w.subject));
         let (code, chain) = self.error.as_ref().map_or(("", ""), |e| (&e.code, e.chain.as_deref().unwrap_or_default()));
         macro_rules! line {
             ($level:ident) => {
@@ -215,23 +215,29 @@ impl Drop for Report {
     }
 }
 
-/// The response's body, which tells the report when it has ended.
-pub(super) struct Observed {
+/// The response's body; completes the log entry when it ends.
+pub(super) struct LoggedBody {
     body: Body,
-    report: Report,
+    log: AccessLog,
     context: Context,
     span: tracing::Span,
     /// What the request's body took of the memory, until here.
-    _share: Share,
+    _reservation: BufferReservation,
 }
 
-impl Observed {
-    pub fn new(body: Body, report: Report, context: Context, span: tracing::Span, share: Share) -> Self {
-        Self { body, report, context, span, _share: share }
+impl LoggedBody {
+    pub fn new(
+        body: Body,
+        log: AccessLog,
+        context: Context,
+        span: tracing::Span,
+        reservation: BufferReservation,
+    ) -> Self {
+        Self { body, log, context, span, _reservation: reservation }
     }
 }
 
-impl HttpBody for Observed {
+impl HttpBody for LoggedBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -243,12 +249,12 @@ impl HttpBody for Observed {
         let _entered = this.span.enter();
         let polled = trace::within(Some(this.context.clone()), || Pin::new(&mut this.body).poll_frame(cx));
         match &polled {
-            Poll::Ready(Some(Ok(frame))) => this.report.bytes += frame.data_ref().map_or(0, |d| d.len() as u64),
-            Poll::Ready(None) => this.report.complete = true,
+            Poll::Ready(Some(Ok(frame))) => this.log.bytes += frame.data_ref().map_or(0, |d| d.len() as u64),
+            Poll::Ready(None) => this.log.complete = true,
             Poll::Ready(Some(Err(_))) | Poll::Pending => {}
         }
         if this.body.is_end_stream() {
-            this.report.complete = true;
+            this.log.complete = true;
         }
         polled
     }
@@ -262,11 +268,11 @@ impl HttpBody for Observed {
     }
 }
 
-impl Drop for Observed {
+impl Drop for LoggedBody {
     fn drop(&mut self) {
         // A body of known, empty size (204, HEAD, 304) is never polled.
         if self.body.is_end_stream() {
-            self.report.complete = true;
+            self.log.complete = true;
         }
     }
 }
@@ -284,7 +290,7 @@ mod tests {
         let begin = |method: &str| {
             let request = Request::builder().method(method).uri("/api/v1/agents").body(Body::empty()).unwrap();
             let context = Context::of_request(None, "id".to_owned());
-            Report::new(&metrics, &request, [127, 0, 0, 1].into(), context, Span::default())
+            AccessLog::new(&metrics, &request, [127, 0, 0, 1].into(), context, Span::default())
         };
         let pause = || std::thread::sleep(Duration::from_millis(200));
         let mut streamed = begin("GET");

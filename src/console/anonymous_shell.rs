@@ -26,7 +26,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 
 /// The page of somebody who may not be signed in; [`super::Shell`] derefs to it. In templates it is the field `shell`.
 #[derive(Clone)]
-pub struct Bare(Arc<Inner>);
+pub struct AnonymousShell(Arc<Inner>);
 
 struct Inner {
     console: Console,
@@ -63,7 +63,7 @@ impl Theme {
     }
 }
 
-impl Bare {
+impl AnonymousShell {
     /// Reads cookies and headers.
     pub(super) fn new(console: Console, parts: &Parts) -> Self {
         let jar = CookieJar::from_headers(&parts.headers);
@@ -258,7 +258,7 @@ fn is_loopback(host: &str) -> bool {
     name == "localhost" || name == "[::1]" || name.starts_with("127.")
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Bare {
+impl<S: Send + Sync> FromRequestParts<S> for AnonymousShell {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {

@@ -18,22 +18,22 @@ const FREE: usize = 64 * 1024;
 
 /// The memory that all bodies share.
 #[derive(Clone, Debug)]
-pub(super) struct BodyMemory(Arc<Semaphore>);
+pub(super) struct BufferBudget(Arc<Semaphore>);
 
-impl BodyMemory {
+impl BufferBudget {
     pub(super) fn new(bytes: usize) -> Self {
         Self(Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS))))
     }
 
     /// For one request.
-    pub(super) fn share(&self) -> Share {
-        Share(Arc::new(Mutex::new(Taken { memory: self.0.clone(), free: FREE, permit: None })))
+    pub(super) fn reservation(&self) -> BufferReservation {
+        BufferReservation(Arc::new(Mutex::new(Taken { memory: self.0.clone(), free: FREE, permit: None })))
     }
 }
 
 /// A request's share: an extension of the request, and held until its answer has ended.
 #[derive(Clone, Debug)]
-pub(super) struct Share(Arc<Mutex<Taken>>);
+pub(super) struct BufferReservation(Arc<Mutex<Taken>>);
 
 #[derive(Debug)]
 struct Taken {
@@ -42,9 +42,9 @@ struct Taken {
     permit: Option<OwnedSemaphorePermit>,
 }
 
-impl Share {
+impl BufferReservation {
     /// Takes room for so many bytes more; 503 when there is none.
-    pub(super) fn take(&self, bytes: usize) -> Result<(), ApiError> {
+    pub(super) fn reserve(&self, bytes: usize) -> Result<(), ApiError> {
         let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let free = bytes.min(taken.free);
         taken.free -= free;
@@ -69,17 +69,17 @@ mod tests {
 
     #[test]
     fn requests_share_what_there_is_and_give_it_back_when_they_end() {
-        let memory = BodyMemory::new(100);
-        let (first, second) = (memory.share(), memory.share());
-        first.take(FREE - 10).unwrap();
-        first.take(70).unwrap();
-        assert!(second.take(FREE + 50).is_err());
-        assert!(second.take(41).is_err(), "40 are left");
+        let memory = BufferBudget::new(100);
+        let (first, second) = (memory.reservation(), memory.reservation());
+        first.reserve(FREE - 10).unwrap();
+        first.reserve(70).unwrap();
+        assert!(second.reserve(FREE + 50).is_err());
+        assert!(second.reserve(41).is_err(), "40 are left");
         let held = first.clone();
         drop(first);
-        assert!(second.take(41).is_err(), "its answer still holds it");
+        assert!(second.reserve(41).is_err(), "its answer still holds it");
         drop(held);
-        second.take(100).unwrap();
-        memory.share().take(FREE).unwrap();
+        second.reserve(100).unwrap();
+        memory.reservation().reserve(FREE).unwrap();
     }
 }

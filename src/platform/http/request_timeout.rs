@@ -26,14 +26,14 @@ use crate::platform::error::ApiError;
 
 /// The limits, from `[server]`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Pace {
+pub(super) struct RequestTimeouts {
     /// From the last byte of the request to the begin of the answer.
     answer: Duration,
     idle: Duration,
     bytes_per_second: u32,
 }
 
-impl Pace {
+impl RequestTimeouts {
     pub fn new(config: &Config) -> Self {
         Self {
             answer: Duration::from_secs(config.request_timeout_seconds),
@@ -44,19 +44,20 @@ impl Pace {
 }
 
 /// The layer.
-pub(super) async fn keep(State(pace): State<Pace>, request: Request, next: Next) -> Response {
+pub(super) async fn enforce(State(timeouts): State<RequestTimeouts>, request: Request, next: Next) -> Response {
     let last_byte = Arc::new(Mutex::new(Instant::now()));
     let seen = || *last_byte.lock().unwrap_or_else(PoisonError::into_inner);
-    let request = request
-        .map(|body| if body.is_end_stream() { body } else { Body::new(Paced::new(body, pace, last_byte.clone())) });
+    let request = request.map(|body| {
+        if body.is_end_stream() { body } else { Body::new(TimedBody::new(body, timeouts, last_byte.clone())) }
+    });
     let mut answer = std::pin::pin!(next.run(request));
     loop {
-        let deadline = seen() + pace.answer;
+        let deadline = seen() + timeouts.answer;
         tokio::select! {
             response = &mut answer => return response,
             () = sleep_until(deadline) => {}
         }
-        if seen() + pace.answer <= deadline {
+        if seen() + timeouts.answer <= deadline {
             let error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "timed_out", "this took too long: try again");
             return ApiError { retry_after: Some(Duration::from_secs(5)), ..error }.into_response();
         }
@@ -78,9 +79,9 @@ pub fn unreadable_body(detail: &str, error: impl Into<anyhow::Error>) -> ApiErro
     }
 }
 
-struct Paced {
+struct TimedBody {
     body: Body,
-    pace: Pace,
+    timeouts: RequestTimeouts,
     last_byte: Arc<Mutex<Instant>>,
     /// Since when we wait for the client, and the alarm for it.
     waiting: Option<Instant>,
@@ -89,20 +90,21 @@ struct Paced {
     received: u64,
 }
 
-impl Paced {
-    fn new(body: Body, pace: Pace, last_byte: Arc<Mutex<Instant>>) -> Self {
-        Self { body, pace, last_byte, waiting: None, alarm: None, waited: Duration::ZERO, received: 0 }
+impl TimedBody {
+    fn new(body: Body, timeouts: RequestTimeouts, last_byte: Arc<Mutex<Instant>>) -> Self {
+        Self { body, timeouts, last_byte, waiting: None, alarm: None, waited: Duration::ZERO, received: 0 }
     }
 
     /// Whether the client kept the least rate, over all the time that we waited for it.
     fn keeps_up(&self) -> bool {
-        let owed = self.waited.saturating_sub(self.pace.idle).as_secs_f64() * f64::from(self.pace.bytes_per_second);
+        let owed =
+            self.waited.saturating_sub(self.timeouts.idle).as_secs_f64() * f64::from(self.timeouts.bytes_per_second);
         self.received as f64 >= owed
     }
 
     /// Nothing to read: begins to wait, or finds that it has waited too long.
     fn wait(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<http_body::Frame<Bytes>, axum::Error>>> {
-        let until = *self.waiting.get_or_insert_with(Instant::now) + self.pace.idle;
+        let until = *self.waiting.get_or_insert_with(Instant::now) + self.timeouts.idle;
         let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(until)));
         if alarm.deadline() != until {
             alarm.as_mut().reset(until);
@@ -111,7 +113,7 @@ impl Paced {
     }
 }
 
-impl HttpBody for Paced {
+impl HttpBody for TimedBody {
     type Data = Bytes;
     type Error = axum::Error;
 
