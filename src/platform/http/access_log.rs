@@ -1,4 +1,4 @@
-//! How a request went: one wide log line and one metric observation, on every way out.
+//! Access log: one log line and one metric observation per request, however it ends.
 
 use std::{
     borrow::Cow,
@@ -41,12 +41,12 @@ pub(super) struct Caller {
     pub subject: String,
 }
 
-/// The route in the log line of a request that none matches.
+/// Route in the log line when no route matches.
 pub(super) const UNMATCHED: &str = "unmatched";
-/// Characters of a user agent that are logged.
+/// Logged length of a user agent, characters.
 const MOST_OF_AGENT: usize = 200;
 
-/// What a client calls itself, as far as it is text.
+/// The user agent, invalid UTF-8 replaced.
 fn readable(agent: &HeaderValue) -> Cow<'_, str> {
     let text = String::from_utf8_lossy(agent.as_bytes());
     match text.char_indices().nth(MOST_OF_AGENT) {
@@ -55,14 +55,14 @@ fn readable(agent: &HeaderValue) -> Cow<'_, str> {
     }
 }
 
-/// Collects what the log line and the metrics need; reports once, when the body has ended or was given up.
+/// Collects the fields of the log line and the metrics; writes both once, when the body ends or is dropped.
 pub(super) struct AccessLog {
     metrics: Metrics,
     started: Instant,
     surface: Surface,
     method: Method,
     verb: http::Method,
-    /// `None` where nothing matched.
+    /// `None` when no route matched.
     route: Option<MatchedPath>,
     uri: http::Uri,
     user_agent: Option<HeaderValue>,
@@ -73,7 +73,7 @@ pub(super) struct AccessLog {
     first_byte: Option<Duration>,
     caller: Option<Caller>,
     error: Option<ResponseError>,
-    /// Of the request's body.
+    /// Bytes of the request body.
     received: Arc<AtomicU64>,
     bytes: u64,
     complete: bool,
@@ -105,7 +105,7 @@ impl AccessLog {
         }
     }
 
-    /// The request, whose body is counted from here on.
+    /// Counts the bytes of the request body.
     pub fn count(&self, request: Request) -> Request {
         let received = self.received.clone();
         request.map(|body| {
@@ -116,7 +116,7 @@ impl AccessLog {
         })
     }
 
-    /// Notes what the response says of itself.
+    /// Reads status, caller and error from the response.
     pub fn take(&mut self, response: &mut Response) {
         self.status = Some(response.status());
         self.first_byte = Some(self.started.elapsed());
@@ -139,7 +139,7 @@ impl AccessLog {
 }
 
 impl AccessLog {
-    /// What the log line says and is nobody's text: neither path, address nor query.
+    /// Span attributes: the fields of the log line without user-supplied text (path, address, query).
     fn end_span(&self, span: &mut Span, outcome: Outcome, received: u64) {
         if !span.is_recorded() {
             return;
@@ -161,7 +161,7 @@ impl AccessLog {
         }
         if let Some(status) = self.status {
             span.set("http.response.status_code", u64::from(status.as_u16()));
-            // What the caller did wrong is no failure of ours (OpenTelemetry, HTTP spans).
+            // Client errors do not fail a server span (OpenTelemetry semantic conventions, HTTP spans).
             if status.is_server_error() {
                 span.failed(status.as_str());
             }
@@ -178,7 +178,8 @@ impl Drop for AccessLog {
         let observed = metrics.of(self.surface);
         observed.requests(self.method, outcome).inc();
         observed.latency.observe_in(Some(&self.context), took.as_secs_f64());
-        // A client that left before the first byte waited at least this long; without this it would not be counted.
+        // A client that gave up before the first byte counts with the time that it waited; otherwise slow responses that nobody waited for
+        // would be missing.
         let first_byte = self.first_byte.unwrap_or(took);
         observed.first_byte(self.method).observe_in(Some(&self.context), first_byte.as_secs_f64());
         let route = self.route.as_ref().map(MatchedPath::as_str);
@@ -206,7 +207,7 @@ impl Drop for AccessLog {
                 )
             };
         }
-        // Dropped wherever the client or the server gave up: outside of the request's task, as likely as not.
+        // Often dropped outside of the request's task: the context has to be set again.
         trace::within(Some(self.context.clone()), || match outcome {
             Outcome::ServerError => line!(error),
             Outcome::Unavailable => line!(warn),
@@ -221,7 +222,7 @@ pub(super) struct LoggedBody {
     log: AccessLog,
     context: Context,
     span: tracing::Span,
-    /// What the request's body took of the memory, until here.
+    /// Keeps the request's buffer budget until the response ends.
     _reservation: BufferReservation,
 }
 
@@ -270,7 +271,7 @@ impl HttpBody for LoggedBody {
 
 impl Drop for LoggedBody {
     fn drop(&mut self) {
-        // A body of known, empty size (204, HEAD, 304) is never polled.
+        // An empty body of known size (204, HEAD, 304) is never polled.
         if self.body.is_end_stream() {
             self.log.complete = true;
         }

@@ -1,8 +1,8 @@
-//! What the bodies that are held whole take together. Each has its limit, but many at once would add up to more memory than there is.
+//! Memory budget for buffered request bodies. Each body has its own limit, but many together could exceed the memory.
 //!
-//! Bytes are counted as they come, not by what a head announces, and whoever finds no room is told to come back: waiting
-//! with a half-read body in hand could wait for others that wait. What a body took is given back when its request has
-//! been answered to the end, because what it was decoded into lives as long.
+//! Bytes are counted as they arrive, not by `Content-Length`. A request that finds no room gets 503 at once: waiting with half a body
+//! buffered could deadlock with others that wait. The budget is released when the response has ended, because the decoded body lives as
+//! long.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -13,10 +13,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::platform::error::ApiError;
 
-/// The first bytes of each body are free: small requests work while large ones have taken all. `max_connections` bounds these.
+/// Bytes per body outside the budget, so that small requests work while large ones use all of it. `max_connections` bounds their sum.
 const FREE: usize = 64 * 1024;
 
-/// The memory that all bodies share.
+/// Budget of all requests.
 #[derive(Clone, Debug)]
 pub(super) struct BufferBudget(Arc<Semaphore>);
 
@@ -25,13 +25,13 @@ impl BufferBudget {
         Self(Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS))))
     }
 
-    /// For one request.
+    /// An empty reservation, for one request.
     pub(super) fn reservation(&self) -> BufferReservation {
         BufferReservation(Arc::new(Mutex::new(Taken { memory: self.0.clone(), free: FREE, permit: None })))
     }
 }
 
-/// A request's share: an extension of the request, and held until its answer has ended.
+/// One request's part of the budget: a request extension, held until its response has ended.
 #[derive(Clone, Debug)]
 pub(super) struct BufferReservation(Arc<Mutex<Taken>>);
 
@@ -43,7 +43,7 @@ struct Taken {
 }
 
 impl BufferReservation {
-    /// Takes room for so many bytes more; 503 when there is none.
+    /// Reserves `bytes` more; 503 if the budget is exhausted.
     pub(super) fn reserve(&self, bytes: usize) -> Result<(), ApiError> {
         let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let free = bytes.min(taken.free);

@@ -1,4 +1,4 @@
-//! How many connections one address may hold open: without a limit, one client that keeps many takes them all.
+//! Connection limit per client address, so that one client cannot take all connections.
 
 use std::{
     collections::HashMap,
@@ -14,12 +14,12 @@ use super::address_key;
 #[derive(Clone, Debug)]
 pub(super) struct ConnectionLimit {
     most: usize,
-    /// Proxies: behind one address of theirs are many clients.
+    /// Proxies: many clients share one of their addresses.
     exempt: Arc<[IpNet]>,
     taken: Arc<Mutex<HashMap<String, usize>>>,
 }
 
-/// A connection's place; free again when it is dropped.
+/// A connection's permit, released when dropped.
 #[derive(Debug)]
 pub(super) struct ConnectionPermit(Option<(ConnectionLimit, String)>);
 
@@ -28,7 +28,7 @@ impl ConnectionLimit {
         Self { most, exempt: exempt.into(), taken: Arc::default() }
     }
 
-    /// `None` when the address has as many as it may.
+    /// `None` when the address is at its limit.
     pub(super) fn take(&self, peer: IpAddr) -> Option<ConnectionPermit> {
         let peer = peer.to_canonical();
         if self.exempt.iter().any(|net| net.contains(&peer)) {

@@ -1,4 +1,4 @@
-//! A stream goes on for minutes, and whoever reads it may lose the right to meanwhile: it ends soon after.
+//! Ends a long stream soon after its reader loses the right to read it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,19 +10,19 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use super::{Authenticator, Principal};
 use crate::platform::ids::OrgId;
 
-/// How often it is looked whether the reader may go on.
+/// How often the right is checked again.
 const LOOK: Duration = Duration::from_secs(3);
 
-/// What somebody showed to be who they are.
+/// Credential of the request.
 #[derive(Clone)]
 pub(super) enum Credential {
-    /// The value of a session's cookie.
+    /// Value of the session cookie.
     Session(String),
     /// As presented.
     ApiKey(String),
 }
 
-/// The right to an answer.
+/// Checks that the caller may still read the stream.
 pub(super) struct Entitled {
     authenticator: Arc<dyn Authenticator>,
     credential: Credential,
@@ -38,20 +38,20 @@ impl Entitled {
         Self { authenticator, credential, org: principal.org_id }
     }
 
-    /// Whether it still stands; yes where nobody knows.
+    /// Whether access is still granted; yes if the check itself fails.
     async fn stands(&self) -> bool {
         let found = match &self.credential {
             Credential::Session(token) => self.authenticator.session(token).await,
             Credential::ApiKey(key) => self.authenticator.api_key(key).await,
         };
-        // Who looks at another of their organisations meanwhile is still a member of this one.
+        // A session may have switched organisation meanwhile; membership of this one is what counts.
         let member = |who: Principal| {
             who.org_id == self.org || who.user().is_some_and(|user| user.orgs.iter().any(|org| org.id == self.org))
         };
         found.map_or(true, |who| who.is_some_and(member))
     }
 
-    /// The body, which ends with an error when the right to it has ended.
+    /// Wraps the body; it ends with an error once access is lost.
     pub fn follow(self, body: Body) -> Body {
         let mut look = interval_at(Instant::now() + LOOK, LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -62,7 +62,7 @@ impl Entitled {
                     frame = body.frame() => return Some((frame?, Some((entitled, body, look)))),
                     _ = look.tick() => {
                         if !entitled.stands().await {
-                            tracing::info!("the reader may not read this any more: the stream is ended");
+                            tracing::info!("the reader lost access: the stream is ended");
                             return Some((Err(axum::Error::new(Revoked)), None));
                         }
                     }

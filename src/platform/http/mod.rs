@@ -1,7 +1,7 @@
-//! The HTTP server's frame: accept loop, limits, authentication, the wide request log, extractors.
+//! HTTP server: accept loop, middleware stack, authentication hook, access log, extractors.
 //!
-//! accept loop -> request id, span -> words of errors -> size and time -> limit by address -> authenticate -> limit by
-//! principal -> routes. What authentication means is [`Authenticator`]'s, which `auth` implements.
+//! accept loop -> request id, span, access log -> error mapping -> size and time limits -> rate limit per address -> authentication -> rate
+//! limit per principal -> routes. [`Authenticator`] is the authentication interface; `auth` implements it.
 
 mod access_log;
 mod buffer_budget;

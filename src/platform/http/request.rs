@@ -1,5 +1,5 @@
-//! What surrounds every request: id, span, address limit, authentication, security headers, and a report on every way out,
-//! a client that goes away included.
+//! Middleware around every request: id, span, address limit, authentication, security headers, and the access log, also when the client
+//! disconnects.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -35,16 +35,16 @@ use super::{
 };
 use crate::platform::{clock::Clock, error::ApiError, ids, lifecycle::Lifecycle, telemetry::trace};
 
-/// The id of the request that this task works for.
+/// Id of the request that the current task serves.
 pub fn current_request_id() -> Option<String> {
     trace::current().and_then(|context| context.request_id().map(str::to_owned))
 }
 
-/// Extension: the request's id, from the client's `X-Request-Id` or made here.
+/// Request extension: the id, from the client's `X-Request-Id` or generated.
 #[derive(Clone, Debug)]
 pub struct RequestId(pub String);
 
-/// Extension: the client's address after trusted proxies.
+/// Request extension: the client's address, resolved through trusted proxies.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientAddress(pub IpAddr);
 
@@ -61,9 +61,9 @@ pub struct MiddlewareStack {
     by_principal: RateLimiter,
     write_timeout: WriteTimeout,
     buffers: BufferBudget,
-    /// Routes that look at `Authorization` themselves.
+    /// Routes that check `Authorization` themselves.
     own_tokens: Arc<[(Method, &'static str)]>,
-    /// Pages that everybody may read, with all below them.
+    /// Pages without authentication, subpaths included.
     public: Arc<[&'static str]>,
     /// `Strict-Transport-Security`
     hsts: Option<HeaderValue>,
@@ -94,21 +94,21 @@ impl MiddlewareStack {
         }
     }
 
-    /// What these routes are sent as a bearer token is no API key: they check it, and nobody is looked up in the database.
+    /// Routes whose bearer token is not an API key: they check it themselves, without a database look-up here.
     #[must_use]
     pub fn with_own_tokens(mut self, routes: &[(Method, &'static str)]) -> Self {
         self.own_tokens = routes.into();
         self
     }
 
-    /// Of these pages, and all below them, nobody is asked who reads them: they are there when the database is not.
+    /// Pages (and their subpaths) served without authentication, so that they work while the database is down.
     #[must_use]
     pub fn with_public(mut self, pages: &[&'static str]) -> Self {
         self.public = pages.into();
         self
     }
 
-    /// Whether it does not matter who asks.
+    /// Whether the path is served without authentication.
     fn is_public(&self, surface: Surface, path: &str) -> bool {
         let below = |page: &&str| path.strip_prefix(*page).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         matches!(surface, Surface::Assets | Surface::Health) || self.public.iter().any(below)
@@ -122,8 +122,8 @@ impl MiddlewareStack {
     }
 }
 
-/// Wraps the routes in the middleware. `map_errors` adds the layers that give errors the shape of their surface (a page,
-/// another API's object): outside of everything that can refuse a request, so that no refusal is left in another shape.
+/// Wraps the routes in the middleware. `map_errors` adds the layers that give errors the shape of their surface (a page, another API's
+/// object): outside of everything that can refuse a request, so that every refusal gets it.
 pub fn wrap(routes: Router, stack: MiddlewareStack, map_errors: impl FnOnce(Router) -> Router) -> Router {
     let panics = stack.metrics.panics.clone();
     let wrapped = routes
@@ -142,7 +142,7 @@ pub fn wrap(routes: Router, stack: MiddlewareStack, map_errors: impl FnOnce(Rout
         .layer(from_fn_with_state(stack, observe))
 }
 
-/// Outermost: names the request and reports how it went.
+/// Outermost: assigns the request id and writes the access log.
 async fn observe(State(stack): State<MiddlewareStack>, mut request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<SocketAddr>().map_or(IpAddr::from([127, 0, 0, 1]), SocketAddr::ip);
     let client = client_address(peer, request.headers(), &stack.trusted_proxies);
@@ -171,7 +171,7 @@ async fn observe(State(stack): State<MiddlewareStack>, mut request: Request, nex
     Response::from_parts(parts, Body::new(LoggedBody::new(body, log, context, span, reservation)))
 }
 
-/// Limits by address, finds out who asks, limits by that. No credentials is not an error here: the route decides.
+/// Rate limit per address, authentication, rate limit per principal. Missing credentials are no error here: the route decides.
 async fn authenticate(State(stack): State<MiddlewareStack>, mut request: Request, next: Next) -> Response {
     let address = request.extensions().get::<ClientAddress>().map(|a| a.0);
     let surface = Surface::of(request.uri().path());
@@ -200,7 +200,7 @@ async fn authenticate(State(stack): State<MiddlewareStack>, mut request: Request
             let entitled = Entitled::new(stack.authenticator.clone(), credential, &principal);
             request.extensions_mut().insert(principal);
             let mut response = next.run(request).await;
-            // What is whole is on its way already.
+            // A complete body is already being sent.
             if response.body().size_hint().exact().is_none() {
                 response = response.map(|body| entitled.follow(body));
             }
@@ -218,7 +218,7 @@ async fn authenticate(State(stack): State<MiddlewareStack>, mut request: Request
 }
 
 impl MiddlewareStack {
-    /// Who asks, and how that is known; `None` without credentials, and with a session that has ended.
+    /// The caller and its credential; `None` without credentials or when the session has ended.
     async fn principal(&self, headers: &HeaderMap) -> Result<Option<(Principal, Credential)>, ApiError> {
         let Some(credential) = credential(headers, &self.session_cookie) else { return Ok(None) };
         let found = match &credential {
@@ -248,7 +248,7 @@ fn credential(headers: &HeaderMap, cookie: &str) -> Option<Credential> {
         .map(|(_, token)| Credential::Session(token.to_owned()))
 }
 
-/// The id that the caller gave: a proxy of ours may write what it likes (that of `HAProxy` has colons), others what looks like an id.
+/// The client's request id: from a trusted proxy almost any (`HAProxy` writes colons), otherwise only one that looks like an id.
 fn accepted_request_id(headers: &HeaderMap, by_proxy: bool) -> Option<String> {
     let id = headers.get("x-request-id")?.to_str().ok()?;
     let (lengths, marks) = if by_proxy { (1..=128, "-_.:=+/@") } else { (8..=64, "-_") };
@@ -258,12 +258,12 @@ fn accepted_request_id(headers: &HeaderMap, by_proxy: bool) -> Option<String> {
 
 fn hsts(config: &Config) -> Option<HeaderValue> {
     let wanted = config.is_https() && config.hsts_seconds > 0;
-    // Other hosts of the domain are not ours to speak for.
+    // No `includeSubDomains`: other hosts of the domain are not ours.
     wanted.then(|| HeaderValue::from_str(&format!("max-age={}", config.hsts_seconds)).ok()).flatten()
 }
 
-/// Headers that every response has; a page may have set a stricter policy already. What says nothing about caches is for nobody's:
-/// answers are a member's, an operator's, or a secret that is shown once.
+/// Headers of every response; a page may have set a stricter policy already. Responses without a cache policy are not cached: they belong
+/// to a member or an operator, or hold a secret that is shown once.
 fn secure(headers: &mut HeaderMap, hsts: Option<&HeaderValue>) {
     if let Some(hsts) = hsts {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, hsts.clone());

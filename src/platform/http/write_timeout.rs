@@ -1,9 +1,10 @@
-//! A reader that stops reading: what its answer holds (memory, a place to write, a model's connection, an open object) is given back.
+//! Write timeout: when a client stops reading, the resources of its response (memory, a permit, a model's connection, an open object) are
+//! released.
 //!
-//! Whoever takes a stream's bytes decides when the stream is polled. A client that leaves its window at zero, and answers
-//! pings, would hold it for ever: timers inside the stream run only when it is polled. So answers that are not small are
-//! pumped by a task of their own, which waits for the reader only so long. They are handed on in small parts: what a connection has
-//! taken it keeps until its reader has it.
+//! A stream is polled only as fast as the client reads. A client that keeps its HTTP/2 window at zero and answers pings would hold it for
+//! ever, because timers inside the stream only run when it is polled. So a task of its own reads every response that is not small, and
+//! waits only so long for the client. Data is handed on in small parts, because a connection keeps what it has taken until its client reads
+//! it.
 
 use std::{
     collections::VecDeque,
@@ -27,24 +28,24 @@ use tracing::Instrument as _;
 
 use crate::platform::lifecycle::Lifecycle;
 
-/// An answer that is whole in memory and no longer than this is passed on as it is, bytes.
+/// Complete responses up to this size are passed through, bytes.
 const SMALL: u64 = 16 << 10;
-/// The most that is handed on at a time, bytes.
+/// Largest part handed on at a time, bytes.
 const PART: usize = 16 << 10;
-/// What lies ready for the reader: enough that a quick one never waits, bytes.
+/// Bytes kept ready, enough that a fast reader never waits.
 const READY: usize = 4 * PART;
 
-/// The layer's state.
+/// Middleware state.
 #[derive(Clone, Debug)]
 pub(super) struct WriteTimeout {
     pub lifecycle: Lifecycle,
-    /// A reader may take nothing for this long.
+    /// Longest time in which the client may take nothing.
     pub idle: Duration,
 }
 
 type Part = Result<Frame<Bytes>, axum::Error>;
 
-/// The layer.
+/// Middleware.
 pub(super) async fn enforce(State(limit): State<WriteTimeout>, request: Request, next: Next) -> Response {
     let (parts, body) = next.run(request).await.into_parts();
     let length = body.size_hint().exact();
@@ -57,7 +58,7 @@ pub(super) async fn enforce(State(limit): State<WriteTimeout>, request: Request,
     Response::from_parts(parts, Body::new(ChannelBody { channel, left: length, _gone: gone.drop_guard() }))
 }
 
-/// Until the body ends, or its reader goes away or stops reading.
+/// Runs until the body ends, or the client leaves or stops reading.
 async fn write(body: Body, channel: Arc<Channel>, gone: CancellationToken, idle: Duration) {
     let filled = tokio::select! {
         filled = fill(body, &channel, idle) => filled,
@@ -75,7 +76,7 @@ async fn fill(mut body: Body, channel: &Channel, idle: Duration) -> Result<(), S
             Ok(Ok(mut data)) if data.len() > PART => {
                 while !data.is_empty() {
                     let part = data.split_to(PART.min(data.len()));
-                    // A part of the same memory would hold all of it.
+                    // A slice of the same memory would keep all of it alive.
                     channel.push(Ok(Frame::data(Bytes::copy_from_slice(&part))));
                     channel.wait(idle, |queue| queue.bytes < READY).await?;
                 }
@@ -91,30 +92,30 @@ async fn fill(mut body: Body, channel: &Channel, idle: Duration) -> Result<(), S
     channel.wait(idle, |queue| queue.parts.is_empty()).await
 }
 
-/// Between the task that writes and the reader.
+/// Bounded channel between the writing task and the response body.
 #[derive(Default)]
 struct Channel {
     queue: Mutex<Queue>,
-    /// The reader has taken something.
+    /// Notified when the reader takes a part.
     taken: Notify,
 }
 
 #[derive(Default)]
 struct Queue {
     parts: VecDeque<Part>,
-    /// In `parts`.
+    /// Bytes in `parts`.
     bytes: usize,
     end: End,
     reader: Option<Waker>,
 }
 
-/// What follows the parts.
+/// State after the parts.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum End {
     #[default]
     More,
     Whole,
-    /// An error: the answer is not whole.
+    /// Ended early: the response is incomplete.
     Cut,
 }
 
@@ -138,7 +139,7 @@ impl Channel {
         }
     }
 
-    /// Nobody may poll the reader's side for long: what waits there is freed here.
+    /// The reader may not be polled for a long time, so the queued parts are freed here.
     fn cut(&self) {
         let mut queue = self.queue();
         queue.parts = VecDeque::new();
@@ -148,7 +149,7 @@ impl Channel {
         self.wake();
     }
 
-    /// Until it is so; no longer than `idle` without the reader taking something.
+    /// Waits for the condition `so`; fails when the reader takes nothing for `idle`.
     async fn wait(&self, idle: Duration, so: impl Fn(&Queue) -> bool) -> Result<(), Stalled> {
         loop {
             if so(&self.queue()) {
@@ -165,9 +166,9 @@ fn length(part: &Part) -> usize {
 
 struct ChannelBody {
     channel: Arc<Channel>,
-    /// Bytes to come, where that is known.
+    /// Remaining bytes, if known.
     left: Option<u64>,
-    /// Tells the task that writes when this is dropped.
+    /// Tells the writing task when this is dropped.
     _gone: DropGuard,
 }
 
