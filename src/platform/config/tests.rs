@@ -158,7 +158,7 @@ fn a_secrets_file_holds_one_line_and_nothing_of_it_is_repeated() {
         assert_eq!(read(bytes.as_bytes()).0.as_deref(), Some("sk-1"), "{bytes:?}");
     }
     for (bytes, expected) in
-        [(&b"\n \n"[..], "is empty"), (b"sk-1\nsk-2\n", "more than one line"), (b"sk-\xff\xfe1", "no text")]
+        [(&b"\n \n"[..], "is empty"), (b"sk-1\nsk-2\n", "more than one line"), (b"sk-\xff\xfe1", "not UTF-8 text")]
     {
         let (secret, said) = read(bytes);
         assert!(secret.is_none() && said.contains(expected) && !said.contains("sk-"), "{said}");

@@ -1,4 +1,4 @@
-//! Logs, traces, metrics, and the task that carries lines out of the process.
+//! Logs, traces, metrics, and their shipping out of the process.
 //!
 //! event -> [`lines`] (one JSON line, redacted, with the ids of [`trace`]) -> standard output, [`ring`], [`loki`].
 //! [`span`] (the same ids) -> [`otlp`].
