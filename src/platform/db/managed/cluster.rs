@@ -1,14 +1,14 @@
-//! Making and configuring the cluster's folder.
+//! Creates and configures the cluster's folder.
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use super::{Layout, ManagedError, io};
 
-/// Only names the socket file: nothing listens on TCP.
+/// Only part of the socket's file name: nothing listens on TCP.
 pub const PORT: u16 = 5432;
 
-/// Runs initdb into a folder beside the cluster's place and renames it there when it is complete: a kill -9 half-way
-/// leaves nothing that looks like a cluster. `shape` are further arguments of initdb: what its files are like.
+/// Runs initdb in a temporary folder and renames it when complete, so that a kill -9 leaves nothing that looks like a cluster. `shape`:
+/// further arguments of initdb (checksums, segment size).
 pub async fn initialise(
     layout: &Layout,
     superuser: &str,
@@ -52,7 +52,7 @@ pub async fn initialise(
     )))
 }
 
-/// Writes our settings and access rules; done at each start, so that they follow the binary.
+/// Writes our settings and access rules at each start, so that they match the binary.
 pub fn configure(layout: &Layout) -> Result<(), ManagedError> {
     let socket_dir = layout.socket_dir.display().to_string().replace('\'', "''");
     let settings = format!(
@@ -104,7 +104,7 @@ pub fn configure(layout: &Layout) -> Result<(), ManagedError> {
     Ok(())
 }
 
-/// Counts what statements cost, where the server's packages have the module: a server told to load one that is absent does not start.
+/// Enables `pg_stat_statements` if the server's packages include it: a server told to load a missing module does not start.
 fn statements(layout: &Layout) -> &'static str {
     if layout.binaries.has_module("pg_stat_statements") {
         "shared_preload_libraries = 'pg_stat_statements'\n\
@@ -115,7 +115,7 @@ fn statements(layout: &Layout) -> &'static str {
     }
 }
 
-/// `include_dir` fails on a folder that does not exist.
+/// `include_dir` fails if the folder does not exist.
 fn include_dir(layout: &Layout) -> &'static str {
     if layout.cluster.join("conf.d").is_dir() { "include_dir = 'conf.d'\n" } else { "" }
 }
