@@ -1,7 +1,7 @@
-//! Who may delete files: everybody, except while a backup is made.
+//! Permission to delete files: granted to everybody, except while a backup runs.
 //!
-//! A backup copies files after it has taken its snapshot of the database, so what a row of the snapshot refers to must still be there.
-//! Deleting therefore asks for a [`DeleteGuard`], whichever room deletes and in whichever process; a backup holds all of them off.
+//! A backup copies files after it has taken its snapshot of the database, so all files that a row of the snapshot refers to must still
+//! exist. Every deletion, in any room and process, therefore needs a [`DeleteGuard`], which a running backup withholds.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use crate::platform::{
     db::{Db, DbError, SessionLock},
 };
 
-/// The advisory lock's name in the database. It stays what it was when the lock was the knowledge room's: during an upgrade the former
+/// Name of the advisory lock in the database. Unchanged since the lock belonged to the knowledge room, because during an upgrade the former
 /// version deletes beside a backup of this one.
 const LOCK: &str = "knowledge.deletes";
 
-/// Hands out the right to delete files. Cheap to clone.
+/// Grants the permission to delete files. Cheap to clone.
 #[derive(Clone)]
 pub struct Deletions {
     db: Db,
@@ -32,16 +32,16 @@ impl Deletions {
         Self { db }
     }
 
-    /// The right to delete, over all processes, beside others who have it too. At once [`StorageError::Held`] while a backup is made or
-    /// waits to begin: a job comes again later, a request leaves its deletion to a job. It has a connection of its own, so it is kept for
-    /// the deletions alone, and not for what is read before.
+    /// Shared permission to delete, across all processes. Fails at once with [`StorageError::Held`] while a backup runs or waits to start:
+    /// a job retries later, a request leaves the deletion to a job. It occupies a connection, so hold it only for the deletions, not for
+    /// the reads before.
     pub async fn permit(&self) -> Result<DeleteGuard, StorageError> {
         let lock = self.db.try_shared_session_lock(key()).await?.ok_or(StorageError::Held)?;
         Ok(DeleteGuard { lock: Some(lock) })
     }
 
-    /// Keeps every file from being deleted until this is released or dropped. From now on nobody begins to delete; those who have begun
-    /// are waited for, `patience` at most. `None` where they do not end.
+    /// Blocks all deletions until released or dropped. New ones are refused from now on; running ones are waited for, at most `patience`.
+    /// `None` if they do not end.
     pub async fn hold(&self, patience: Duration) -> Result<Option<SessionLock>, DbError> {
         self.db.session_lock_within(key(), patience).await
     }
@@ -51,20 +51,20 @@ fn key() -> i64 {
     i64::from_le_bytes(crypto::sha256(LOCK)[..8].try_into().unwrap_or_default())
 }
 
-/// The right to delete files, for as long as it lives. Only [`Deletions::permit`] makes one.
+/// Permission to delete files while it lives. Only [`Deletions::permit`] creates one.
 #[derive(Debug)]
 pub struct DeleteGuard {
     lock: Option<SessionLock>,
 }
 
 impl DeleteGuard {
-    /// Asked before each deletion: a lock that went with its connection (the database restarted) holds no backup off.
+    /// Called before each deletion: a lock lost with its connection (the database restarted) no longer blocks a backup.
     pub async fn check(&mut self) -> Result<(), StorageError> {
         let Some(lock) = &mut self.lock else { return Ok(()) };
         if lock.is_held().await { Ok(()) } else { Err(StorageError::GuardLost) }
     }
 
-    /// Of stores that no backup is made of.
+    /// For stores that are not backed up.
     #[cfg(test)]
     pub fn of_nothing() -> Self {
         Self { lock: None }

@@ -591,7 +591,7 @@ async fn the_real_program_ships_what_it_writes_and_changes_its_levels() {
     admin.post(&format!("/api/v1/knowledge-bases/{base}/search"), &query).await.expect(200);
     let bad = site.run(&["log-level", "debgu"]).await;
     let error = String::from_utf8_lossy(&bad.stderr).into_owned();
-    assert!(bad.status.code() == Some(1) && error.contains("\"debgu\" is no level"), "{error}");
+    assert!(bad.status.code() == Some(1) && error.contains("\"debgu\" is not a level"), "{error}");
     sleep(Duration::from_secs(4)).await;
     assert_eq!(said(site.run(&["log-level"]).await), "info (as configured)");
 

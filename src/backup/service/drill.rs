@@ -1,4 +1,4 @@
-//! Restoring on trial: into a scratch server, with a key that does not come from the data directory.
+//! Restore drills: into a scratch server, with a key from outside the data directory.
 
 use std::path::Path;
 
@@ -22,39 +22,38 @@ use crate::{
     storage::{self, Storage},
 };
 
-/// Objects that a drill opens and hashes.
+/// Objects that a drill decrypts and hashes.
 const SAMPLE: usize = 50;
-/// The scratch disk keeps this much for others, bytes.
+/// Bytes of the scratch disk that stay free.
 const RESERVE: u64 = 512 << 20;
 
-/// What each part takes of a drill, percent.
+/// Share of each part of a drill, percent.
 const DATABASE: ProgressRange = ProgressRange(0, 70);
 const OBJECTS: ProgressRange = ProgressRange(70, 75);
 const PARTICIPANTS: ProgressRange = ProgressRange(75, 100);
 
-/// Which backup is restored on trial.
+/// The backup to restore on trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice {
     Newest,
-    /// One of the older ones, by chance.
+    /// A random older one.
     Old,
     This(BackupId),
 }
 
-/// What a drill that failed says something of.
+/// What the failure of a drill is attributed to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Culprit {
     /// A full disk, or a missing program.
     Environment,
-    /// It is whole, and holds something else than it says.
+    /// The copy is intact, but its content differs from the manifest.
     Backup,
-    /// Its bytes are not what was written.
+    /// Its bytes are not those that were written.
     Copy,
 }
 
 impl Backups {
-    /// Restores a backup on trial and writes down what came out. The drill failed when its status says so; an error here means
-    /// that none was begun.
+    /// Restores a backup on trial and records the result. A failed drill is in the returned status; an error means that none was started.
     pub async fn drill(
         &self,
         choice: Choice,
@@ -92,7 +91,7 @@ impl Backups {
         drill.finished_at = Some(self.inner.clock.now());
         drill.status = match &tried {
             Ok(()) => DrillStatus::Passed,
-            // Says nothing of the backup.
+            // Says nothing about the backup.
             Err(BackupError::DiskFull { .. }) => DrillStatus::NoRoom,
             Err(_) => DrillStatus::Failed,
         };
@@ -131,7 +130,7 @@ impl Backups {
         }
     }
 
-    /// Where a backup lies whole, at `destination` or anywhere that is configured.
+    /// A destination with a complete copy of the backup: `destination`, or any configured one.
     pub(super) fn whole_copy(&self, backup: &Backup, destination: Option<&str>) -> Option<String> {
         let whole = |copy: &&Copy| {
             copy.status == CopyStatus::Verified
@@ -146,14 +145,14 @@ impl Backups {
         let mut tx = self.inner.db.system().await?;
         store::finish_drill(&mut tx, drill).await?;
         if culprit == Culprit::Copy {
-            // The next backup reads what lies there before it uses it.
+            // The next backup re-reads this destination's blobs before it reuses them.
             let (destination, error) = (drill.destination.clone(), drill.error.clone());
             let copy = Copy { destination, status: CopyStatus::Damaged, verified_at: None, error };
             store::set_copy(&mut tx, drill.backup_id, &copy).await?;
         }
         let copies_fail = backup.copies.iter().any(|copy| copy.error.is_some());
         match (drill.status, backup.status) {
-            // Only its size was odd: now it is proven.
+            // Only its size was suspicious: now it is proven.
             (DrillStatus::Passed, Status::Unverified) if !copies_fail => {
                 store::set_status(&mut tx, drill.backup_id, Status::Verified, None).await?;
             }
@@ -175,10 +174,10 @@ impl Backups {
         report: &mut DrillReport,
         progress: &ProgressReporter,
     ) -> Result<(), BackupError> {
-        // Signed by us, and found by the key as on a host that knows nothing of us.
+        // Verifies the signature, and finds the manifest by the key, like a new host would.
         self.manifest(&from, id).await?;
         let restore = Restore::open(from, keys, Some(id)).await?;
-        // The scratch server's user passes through it.
+        // The scratch server's user must be able to traverse it.
         let folder = WorkFolder::make(&self.work_dir().join("drill"), 0o711)?;
         let scratch = folder.path();
         let needed = scratch_bytes(restore.manifest.database.dump.size, restore.manifest.participant_bytes());
@@ -214,7 +213,7 @@ impl Backups {
             report.server = schema::server_version(server.target()).await?;
             Ok::<_, BackupError>(found)
         };
-        // The server ends before its folder does, whatever happens.
+        // The server must end before its folder is removed, in every case.
         let loaded = progress.attend(loaded).await;
         server.stop().await;
         let found = loaded?;
@@ -235,9 +234,9 @@ impl Backups {
         let (inner, config) = (&self.inner, storage::Config::default());
         let parts = &restore.manifest.participants;
         for (n, (name, part)) in parts.iter().enumerate() {
-            // What nobody here knows is not proven.
+            // An unknown participant is not tested.
             let participant = self.participant(name)?;
-            // One level down: a name may be that of something else here.
+            // One level down, because a name may collide with other folders here.
             let folder = scratch.join("participants").join(name);
             let (lifecycle, metrics) = (inner.lifecycle.clone(), inner.storage_metrics.clone());
             let to = Storage::open_at("", folder.clone(), &config, lifecycle, metrics)?;
@@ -252,7 +251,7 @@ impl Backups {
     }
 }
 
-/// What a trial takes. A loaded database takes about twice its dump: rows, indexes, write-ahead log.
+/// Disk space of a drill. A loaded database takes about twice its dump: rows, indexes, WAL.
 pub(super) fn scratch_bytes(dump: u64, participants: u64) -> u64 {
     dump.saturating_mul(2).saturating_add(participants).saturating_add(RESERVE)
 }

@@ -3,7 +3,7 @@ console-skip = Skip to content
 console-navigation = Navigation
 console-switch-org = Switch organisation
 console-theme = Theme
-console-theme-system = As the system
+console-theme-system = System
 console-theme-light = Light
 console-theme-dark = Dark
 console-language = Language
@@ -11,7 +11,7 @@ console-account = Account
 console-change-password = Change password
 console-api-docs = API reference
 console-sign-out = Sign out
-console-insecure = This connection is not encrypted: passwords and documents can be read on the way. Put TLS in front and set server.public_url to https.
+console-insecure = This connection is not encrypted: passwords and documents can be read in transit. Put TLS in front and set server.public_url to https.
 console-role-viewer = Viewer
 console-role-member = Member
 console-role-admin = Administrator
@@ -67,11 +67,11 @@ console-error-not-found-detail = There is nothing at this address, or it belongs
 console-error-forbidden = Not allowed
 console-error-forbidden-detail = Your role in this organisation does not allow this. An administrator can change it.
 console-error-refused = That did not work
-console-error-refused-detail = The request was not understood. Go back and try it again.
-console-error-unavailable = Not available for a moment
+console-error-refused-detail = The request was invalid. Go back and try again.
+console-error-unavailable = Temporarily unavailable
 console-error-unavailable-detail = Holdfast cannot reach its database or is starting. It usually takes a few seconds.
-console-error-internal = Something broke
-console-error-internal-detail = The error has been logged. If it stays, give your operator the number below.
+console-error-internal = Something went wrong
+console-error-internal-detail = The error has been logged. If it persists, give your operator the number below.
 error-csrf = The form is out of date. Open the page again and repeat what you did.
 error-invalid-form = The form could not be read. Check the values and send it again.
 error-payload-too-large = That is larger than this server accepts.
@@ -88,13 +88,13 @@ console-overview-documents = Documents ready
 console-overview-agents = Agents
 console-overview-jobs = Jobs waiting
 console-overview-no-failed = None failed
-console-overview-restore = Last proven restore
-console-overview-restore-never = never tried
-console-overview-no-backups = No backups are made: what this host loses is lost.
-console-overview-backups-near = Backups are made, but every copy lies on the disk of the data and is lost with it.
-console-overview-set-up-another = Name a second destination
-console-overview-set-up-backups = Set them up
-console-overview-backup-failing = Last backup not whole
+console-overview-restore = Last successful restore drill
+console-overview-restore-never = never tested
+console-overview-no-backups = No backups are made: data lost on this host cannot be recovered.
+console-overview-backups-near = Backups are made, but every copy is on the same disk as the data and would be lost with it.
+console-overview-set-up-another = Add a second destination
+console-overview-set-up-backups = Set up backups
+console-overview-backup-failing = Last backup incomplete
 console-seconds = { $n } s
 console-minutes = { $n } min
 console-hours = { $n } h
@@ -110,8 +110,8 @@ console-overview-keys = { $n ->
    *[other] { $n } API keys
 }
 console-overview-firing = { $n ->
-    [one] { $n } alert fires
-   *[other] { $n } alerts fire
+    [one] { $n } alert firing
+   *[other] { $n } alerts firing
 }
 console-overview-all-alerts = All alerts
 console-overview-alert = Alert
@@ -122,7 +122,7 @@ console-severity-critical = critical
 console-severity-warning = warning
 console-severity-info = info
 console-severity-none = none
-console-no-model = No language model is configured yet. Agents answer by quoting the passages they find; add a provider to let them write.
+console-no-model = No language model is configured yet. Agents answer by quoting the passages they find; add a provider to let them write answers.
 console-steps = First steps
 console-steps-done = { $done } of { $all } done
 console-step-done = done
@@ -133,9 +133,9 @@ console-step-documents-text = PDF, Word, HTML, Markdown or text; each is ready i
 console-step-agent = Create an agent
 console-step-agent-text = Give it instructions and the knowledge it may use.
 console-step-question = Ask a question
-console-step-question-text = The answer cites the passages it stands on.
+console-step-question-text = The answer cites the passages it is based on.
 console-step-api = Connect your application
-console-step-api-text = Make an API key and point any OpenAI client here.
+console-step-api-text = Create an API key and point any OpenAI client here.
 
 # API reference
 console-docs-lead = Every call takes an API key as a bearer token. Errors are problem+json with a stable code.

@@ -185,10 +185,10 @@ mod tests {
         }
         for (bad, why) in [
             ("", "a filter is a level"),
-            ("debgu", "\"debgu\" is no level"),
-            ("info,holdfast=loud", "\"loud\" in \"holdfast=loud\" is no level"),
-            ("hyper", "for a module say hyper=debug"),
-            ("info,,debug", "\"\" is no level"),
+            ("debgu", "\"debgu\" is not a level"),
+            ("info,holdfast=loud", "\"loud\" in \"holdfast=loud\" is not a level"),
+            ("hyper", "for a module write hyper=debug"),
+            ("info,,debug", "\"\" is not a level"),
             ("info,[http.request{route=x}]=debug", "levels are for modules"),
         ] {
             let error = parse(bad).unwrap_err().to_string();

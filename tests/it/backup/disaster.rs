@@ -440,7 +440,7 @@ async fn a_passphrase_and_a_destination_are_enough() {
     host.set("HOLDFAST_BACKUP__TOOLS_DIR", &binaries().display().to_string());
     let refused = host.run(&["restore", "--from", &near, "--passphrase-file", &wrong]).await;
     let words = String::from_utf8_lossy(&refused.stderr);
-    assert!(!refused.status.success() && words.contains("passphrase does not open"), "{words}");
+    assert!(!refused.status.success() && words.contains("passphrase does not decrypt"), "{words}");
     ok(&host, &["restore", "--from", &near, "--passphrase-file", &right]).await;
     let running = host.start().await;
     host.admin().await.get(&format!("/api/v1/knowledge-bases/{base}")).await.expect(200);

@@ -372,7 +372,7 @@ async fn a_run_that_could_not_keep_files_from_being_deleted_has_failed() {
     });
     let failed = app.app.backups.run(Kind::Manual, &progress).await.unwrap();
     assert_eq!(failed.status, Status::Failed);
-    assert!(failed.error.unwrap().contains("holds deletions was lost"));
+    assert!(failed.error.unwrap().contains("prevents deletions was lost"));
     assert_eq!(run(&app).await.status, Status::Verified);
     app.stop().await;
 }

@@ -284,7 +284,7 @@ async fn without_a_key_or_a_recipient_nothing_pretends() {
     KeyFile { identities: vec![Identity::generate()], installation: None }.write(&other).unwrap();
     let drill = app.app.backups.drill(Choice::Newest, None, Some(&other), &silent()).await.unwrap();
     assert_eq!(drill.status, DrillStatus::Failed);
-    assert!(drill.error.unwrap().contains("does not open"), "a wrong key");
+    assert!(drill.error.unwrap().contains("does not decrypt"), "a wrong key");
     let inside = app.data_dir.join("key");
     std::fs::copy(vault.key_file(), &inside).unwrap();
     let refused = app.app.backups.drill(Choice::Newest, None, Some(&inside), &silent()).await;
@@ -372,7 +372,7 @@ async fn a_backup_of_a_clock_that_was_ahead_is_not_taken_for_a_fresh_one() {
     run(&app).await;
     app.clock.advance(TimeDelta::days(-30));
     let checked = check(&app, "backup.recent").await;
-    assert!(checked.status == Health::Fail && checked.summary.contains("ahead of the clock"), "{checked:?}");
+    assert!(checked.status == Health::Fail && checked.summary.contains("in the future"), "{checked:?}");
     app.app.backups.refresh_gauges().await.unwrap();
     let metrics = app.app.telemetry.encode();
     let shown = metrics.lines().find_map(|line| line.strip_prefix("holdfast_backup_last_verified_timestamp_seconds "));
@@ -392,7 +392,7 @@ async fn one_place_under_two_names_is_told() {
     settings.push(("HOLDFAST_BACKUP__DESTINATIONS__FAR__URL", vault.folder("alias").display().to_string()));
     let app = TestApp::start_with(&borrowed(&settings)).await;
     let checked = check(&app, "backup.destinations").await;
-    assert!(checked.status == Health::Warn && checked.summary.contains("far and near are one place"), "{checked:?}");
+    assert!(checked.status == Health::Warn && checked.summary.contains("far and near are the same place"), "{checked:?}");
     app.stop().await;
 
     let mut settings = vault.settings();
@@ -402,7 +402,7 @@ async fn one_place_under_two_names_is_told() {
     std::os::unix::fs::symlink(app.data_dir.join("copies"), vault.folder("inside")).unwrap();
     let checked = check(&app, "backup.destinations").await;
     assert!(
-        checked.status == Health::Warn && checked.summary.contains("far lies in the data directory"),
+        checked.status == Health::Warn && checked.summary.contains("far is inside the data directory"),
         "{checked:?}"
     );
     app.stop().await;
