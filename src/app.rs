@@ -1,5 +1,4 @@
-//! The composition root: the whole configuration, and every capability built out of it. Knows everybody; only `cli`
-//! knows it.
+//! The composition root: the whole configuration, and every capability built from it. Imports all capabilities; only `cli` imports it.
 
 mod answers;
 mod config;
@@ -44,10 +43,10 @@ pub use generated::{metrics_reference, openapi};
 pub use metrics::Families;
 pub use stores::{Stores, participants};
 
-/// A start waits no longer than this for the answer of a store.
+/// Timeout for a store's response at startup.
 const PROBE_TIME: Duration = Duration::from_secs(10);
 
-/// What the process gives to the application: everything that tests replace.
+/// Inputs from the process: everything that tests replace.
 #[derive(Clone, Debug)]
 pub struct Runtime {
     pub config: Arc<Config>,
@@ -56,9 +55,9 @@ pub struct Runtime {
     pub master_key: MasterKey,
     pub clock: Clock,
     pub lifecycle: Lifecycle,
-    /// Of this process; detached where it logs nothing.
+    /// The process's logger; detached if it logs nothing.
     pub logger: Logger,
-    /// This program: it starts itself as a child to read documents.
+    /// This program's file, for starting children that read documents.
     pub executable: PathBuf,
 }
 
@@ -86,7 +85,7 @@ pub struct App {
 }
 
 impl App {
-    /// Builds every capability on a migrated database. Starts nothing but what writes usage rows.
+    /// Builds every capability on a migrated database. Starts nothing except the recorder of usage rows.
     pub fn build(runtime: Runtime) -> anyhow::Result<Self> {
         let Runtime { config, target, data_dir, master_key, clock, lifecycle, executable, .. } = runtime.clone();
         let telemetry = Telemetry::new();
@@ -168,12 +167,12 @@ impl App {
         })
     }
 
-    /// Makes the first organisation and administrator where there is nobody.
+    /// Creates the first organisation and administrator if there are none.
     pub async fn bootstrap(&self) -> anyhow::Result<Option<FirstAdmin>> {
         Ok(self.auth.bootstrap(&self.runtime.config.admin).await?)
     }
 
-    /// Loads a small knowledge base and an agent on it into the first organisation; doing it twice is doing it once.
+    /// Loads a small demo knowledge base and agent into the first organisation; idempotent.
     pub async fn load_demo(&self) -> anyhow::Result<()> {
         let first = self.auth.list_organisations(None, None, 1).await?.into_iter().next();
         let org = first.context("there is no organisation")?.id;
@@ -182,8 +181,8 @@ impl App {
         Ok(())
     }
 
-    /// Fails where the object store or the vector store refuses us: wrong keys or no such bucket do not mend themselves. One that
-    /// cannot be reached is only reported, since it may come back, and much works without it.
+    /// Fails if the object store or the vector store refuses access, because wrong keys or a missing bucket do not fix themselves. An
+    /// unreachable store is only reported, since it may come back and much works without it.
     pub async fn probe_stores(&self) -> anyhow::Result<()> {
         let config = &self.runtime.config;
         let stores = [
@@ -211,13 +210,13 @@ impl App {
         Ok(())
     }
 
-    /// Works on jobs from now on.
+    /// Starts working on jobs.
     pub fn start_worker(&self) -> anyhow::Result<()> {
         self.jobs.start_worker(self.registry()?, &self.runtime.lifecycle)?;
         Ok(())
     }
 
-    /// Every kind of job that this build runs.
+    /// All job kinds of this build.
     fn registry(&self) -> anyhow::Result<jobs::Registry> {
         let mut registry = jobs::Registry::default();
         llm::register(&mut registry, &self.llm)?;
@@ -227,7 +226,7 @@ impl App {
         Ok(registry)
     }
 
-    /// Starts what every role needs beside its listeners.
+    /// Starts the background work that every role needs.
     pub fn start_background(&self) {
         let lifecycle = &self.runtime.lifecycle;
         match self.registry() {
@@ -255,7 +254,7 @@ impl App {
         });
     }
 
-    /// Everything that `holdfast doctor` looks at.
+    /// All checks of `holdfast doctor`.
     pub fn checks(&self) -> anyhow::Result<Vec<Box<dyn Check>>> {
         let mut checks = doctor::checks(self);
         checks.extend(auth::checks(&self.auth));
@@ -270,18 +269,18 @@ impl App {
         Ok(checks)
     }
 
-    /// Ends what is left after the drain.
+    /// Closes what remains after the drain.
     pub async fn close(&self) {
         let _ = tokio::time::timeout(Duration::from_secs(5), self.db.close()).await;
     }
 }
 
-/// The pools' gauges are read when somebody asks.
+/// Updates the gauges of the pools on each scrape.
 fn observe_pools(telemetry: &Telemetry, db: Db) {
     telemetry.on_scrape(move || db.observe_pools());
 }
 
-/// The local folders, each of which may be a mount of its own.
+/// The local folders, each possibly a mount of its own.
 fn disks(runtime: &Runtime) -> Disks {
     let (config, data_dir) = (&runtime.config, &runtime.data_dir);
     let mut folders = vec![(Folder::Data, data_dir.clone())];

@@ -1,8 +1,8 @@
 //! Serves what [`super::embedded`] holds at `/assets/<capability>/<file>`.
 //!
-//! Pages link to `/assets/~<release>/<capability>/<file>`, where the release is a hash over all files: those may be
-//! cached for ever, and modules that import each other by relative path stay within one release. Without that part (or
-//! with another release's, from a page that was open during an upgrade) the current file is served and revalidated.
+//! Pages link to `/assets/~<release>/<capability>/<file>`, where the release is a hash over all files: such URLs may be cached for ever,
+//! and modules that import each other by relative path stay within one release. Without that part (or with another release, from a page
+//! that was open during an upgrade) the current file is served and must be revalidated.
 
 use std::sync::LazyLock;
 
@@ -27,7 +27,7 @@ static RELEASE: LazyLock<String> = LazyLock::new(|| {
     hex(&hash.finalize()[..5])
 });
 
-/// The address of `<capability>/<file>` for a page.
+/// URL of `<capability>/<file>` for a page.
 pub fn url(file: &str) -> String {
     debug_assert!(find(file).is_some(), "no such asset: {file}");
     format!("/assets/~{}/{file}", *RELEASE)
@@ -55,7 +55,7 @@ fn respond(file: &str, release: Option<&str>, headers: &HeaderMap) -> Response {
     let Some(content) = find(file) else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    // Weak: the same content may leave here with different encodings.
+    // Weak, because the same content may be sent in different encodings.
     let etag = format!("W/\"{}\"", hex(&sha256(content)[..8]));
     let cache = if release == Some(RELEASE.as_str()) { "public, max-age=31536000, immutable" } else { "no-cache" };
     let known = headers.get(header::IF_NONE_MATCH).is_some_and(|value| value.as_bytes() == etag.as_bytes());

@@ -1,5 +1,5 @@
-//! Errors as pages: what a browser would see as JSON (or as nothing, for an unknown path) becomes a page in the
-//! console's style. Programs keep their `application/problem+json`.
+//! Error pages: a response that a browser would show as JSON (or as nothing, for an unknown path) becomes a page in the console's style.
+//! Programs keep their `application/problem+json`.
 
 use askama::Template;
 use axum::extract::{Request, State};
@@ -42,7 +42,7 @@ fn replace(page: &AnonymousShell, response: Response) -> Response {
     match page.respond(response.status(), &view(page, response.status(), error)) {
         Ok(rendered) => {
             let (own, body) = rendered.into_parts();
-            // Retry-After, Allow and what the log wants to know stay.
+            // Keeps Retry-After, Allow and the extensions for the log.
             let (mut head, _) = response.into_parts();
             head.headers.remove(header::CONTENT_LENGTH);
             head.headers.remove(header::CONTENT_TYPE);
@@ -66,7 +66,7 @@ fn view<'a>(page: &'a AnonymousShell, status: StatusCode, error: Option<&Respons
     let general = page.t(format!("console-error-{kind}-detail")).to_string();
     let detail = match (kind, error) {
         ("refused", Some(error)) => form::message(page.lang(), &error.code, &error.detail),
-        // A translated reason of a refusal helps; "not found" and the inside of a failure do not.
+        // The translated reason of a refusal helps; "not found" and internals of a failure do not.
         ("forbidden", Some(error)) => form::message(page.lang(), &error.code, &general),
         _ => general,
     };
@@ -80,7 +80,7 @@ fn view<'a>(page: &'a AnonymousShell, status: StatusCode, error: Option<&Respons
     }
 }
 
-/// A browser that opens a page or posts a form, not a script and not one of the APIs.
+/// Whether the client is a browser that opens a page or posts a form, not a script or an API client.
 fn wants_page(path: &str, headers: &HeaderMap) -> bool {
     let accepts = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let openai = Surface::of(path) == Surface::Openai;

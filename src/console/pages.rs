@@ -22,7 +22,7 @@ pub(super) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
         .route("/console/preferences", post(set_preferences))
 }
 
-/// The numbers of the overview, for one organisation.
+/// Figures of the overview, for one organisation.
 #[derive(Debug, Clone, Default)]
 pub struct Overview {
     pub knowledge_bases: i64,
@@ -32,62 +32,62 @@ pub struct Overview {
     pub documents_failed: i64,
     pub agents: i64,
     pub conversations_today: i64,
-    /// For each of the last days, today last.
+    /// Per day, today last.
     pub conversations_by_day: Vec<i64>,
     pub jobs_waiting: i64,
     /// Dead letters.
     pub jobs_failed: i64,
     pub tokens_today: i64,
-    /// For each of the last days, today last.
+    /// Per day, today last.
     pub tokens_by_day: Vec<i64>,
-    /// Keys that can be used: neither revoked nor expired.
+    /// Usable API keys: neither revoked nor expired.
     pub api_keys: i64,
-    /// Whether a language model is configured beside the built-in extractive one.
+    /// Whether a language model is configured besides the built-in extractive one.
     pub has_model: bool,
-    /// The worst of what fires in the installation; empty for those who do not run it.
+    /// The most severe firing alerts of the installation; empty for non-operators.
     pub firing: Vec<FiringAlert>,
-    /// All that fires.
+    /// Number of firing alerts.
     pub firing_count: i64,
-    /// Whether this installation would come back; only for those who run it.
+    /// State of backups; operators only.
     pub recovery: Option<Recovery>,
 }
 
-/// What is known of the way back from a disaster.
+/// State of backups and restore drills.
 #[derive(Clone, Copy, Debug)]
 pub struct Recovery {
-    /// Whether backups are made at all.
+    /// Whether backups are enabled.
     pub is_on: bool,
-    /// Whether a copy would survive this host's disk.
+    /// Whether a copy would survive the loss of this host's disk.
     pub is_elsewhere: bool,
-    /// Whether the last backup that ended is whole; true when none was made.
+    /// Whether the last finished backup is complete; true if there was none.
     pub is_well: bool,
-    /// When a restore was last tried with success, and the seconds that it took.
+    /// Time and duration (seconds) of the last successful drill.
     pub proven: Option<(DateTime<Utc>, f64)>,
 }
 
-/// An alert of the installation that fires.
+/// A firing alert of the installation.
 #[derive(Debug, Clone)]
 pub struct FiringAlert {
-    /// Its page.
+    /// URL of its page.
     pub href: String,
     pub name: String,
-    /// The end of its translation's key.
+    /// Suffix of its translation key.
     pub severity: &'static str,
-    /// Of its badge.
+    /// Tone of its badge.
     pub tone: &'static str,
     pub summary: String,
     pub since: DateTime<Utc>,
-    /// Where its runbook is; empty where there is none.
+    /// URL of its runbook, or empty.
     pub runbook: String,
 }
 
-/// Implemented by app, which knows every capability.
+/// Implemented by app, which imports every capability.
 #[async_trait::async_trait]
 pub trait OverviewSource: Send + Sync {
     async fn overview(&self, who: &Principal) -> Result<Overview, ApiError>;
 }
 
-/// A step of the checklist that an empty installation shows, to those who may take it.
+/// A step of the checklist for an empty installation, for those who may take it.
 struct Step {
     key: &'static str,
     href: &'static str,
@@ -106,12 +106,12 @@ struct OverviewPage<'a> {
 }
 
 impl OverviewPage<'_> {
-    /// Where the jobs are, for those who may see them.
+    /// URL of the jobs page, for those who may see it.
     fn jobs(&self) -> &'static str {
         if self.shell.can_edit() { "/jobs" } else { "" }
     }
 
-    /// How long the restore took that was last proven.
+    /// Duration of the last successful drill.
     fn recovery_time(&self, recovery: &Recovery) -> String {
         self.shell.duration(recovery.proven.map(|(_, seconds)| seconds))
     }
@@ -148,7 +148,7 @@ struct ReferencePage<'a> {
     api_version: &'a str,
 }
 
-/// Public, as the document itself is: it describes the software, not the data.
+/// Public, like the document itself: it describes the software, not the data.
 async fn reference(shell: AnonymousShell) -> PageResult {
     let reference = shell.console().reference();
     shell.render(&ReferencePage { shell: &shell, tags: &reference.tags, api_version: &reference.version })

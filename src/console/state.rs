@@ -1,4 +1,4 @@
-//! What app gives the console, and how the console gets into every request.
+//! Inputs from app, and how the console gets into every request.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::{assets, error_pages, pages};
 use crate::platform::error::ApiError;
 use crate::platform::http::Role;
 
-/// One link of the navigation.
+/// A link of the navigation.
 #[derive(Debug, Clone, Copy)]
 pub struct NavItem {
     pub href: &'static str,
@@ -19,15 +19,15 @@ pub struct NavItem {
     pub key: &'static str,
     /// A symbol of `assets/icons.svg`.
     pub icon: &'static str,
-    /// Translation key of the heading it stands under; items of one section stand together. Empty: no heading.
+    /// Translation key of its section heading; items of one section are adjacent. Empty: no heading.
     pub section: &'static str,
-    /// The least role that sees it.
+    /// Lowest role that sees it.
     pub role: Role,
     /// Only for operators of the installation.
     pub operator: bool,
 }
 
-/// What app must provide.
+/// Inputs from app.
 pub struct Parts {
     pub nav: Vec<NavItem>,
     pub overview: Arc<dyn OverviewSource>,
@@ -57,8 +57,8 @@ impl Console {
         pages::router().merge(assets::router())
     }
 
-    /// Puts the console into every request and turns errors into pages for browsers. Goes around every router with
-    /// pages; best also around the layer that authenticates (inside compression), so that its errors become pages too.
+    /// Adds the console to every request and turns errors into pages for browsers. Wraps every router with pages; best placed outside
+    /// authentication (inside compression), so that its errors become pages too.
     pub fn wrap<S: Clone + Send + Sync + 'static>(&self, router: Router<S>) -> Router<S> {
         router.layer(middleware::from_fn_with_state(self.clone(), error_pages::layer)).layer(Extension(self.clone()))
     }

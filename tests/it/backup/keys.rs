@@ -95,7 +95,9 @@ async fn two_installations_at_one_destination_are_told_apart() {
     let refused = b.run(&["backup", "run"]).await;
     let words = String::from_utf8_lossy(&refused.stdout).into_owned();
     assert!(
-        !refused.status.success() && words.contains("another installation") && words.contains("a separate folder or prefix"),
+        !refused.status.success()
+            && words.contains("another installation")
+            && words.contains("a separate folder or prefix"),
         "{words}"
     );
 

@@ -392,7 +392,10 @@ async fn one_place_under_two_names_is_told() {
     settings.push(("HOLDFAST_BACKUP__DESTINATIONS__FAR__URL", vault.folder("alias").display().to_string()));
     let app = TestApp::start_with(&borrowed(&settings)).await;
     let checked = check(&app, "backup.destinations").await;
-    assert!(checked.status == Health::Warn && checked.summary.contains("far and near are the same place"), "{checked:?}");
+    assert!(
+        checked.status == Health::Warn && checked.summary.contains("far and near are the same place"),
+        "{checked:?}"
+    );
     app.stop().await;
 
     let mut settings = vault.settings();
