@@ -42,8 +42,8 @@ pub enum DestinationError {
     #[error("destination {name}: the folder {folder} does not exist; create it, or mount its disk")]
     NoFolder { name: String, folder: String },
     #[error(
-        "destination {name}: {backups} backups should lie in {folder}, and there is nothing: is what belongs there mounted? Nothing is \
-         written beside it. Where an empty disk is meant, make the folder {folder}/backups"
+        "destination {name}: {backups} backups should be in {folder}, but it is empty: is its disk mounted? Nothing is written into an \
+         unmounted folder. If the disk is meant to be empty, create the folder {folder}/backups"
     )]
     Unmounted { name: String, folder: String, backups: i64 },
     #[error("destination {name}: {what} took longer than {seconds} s")]

@@ -30,12 +30,12 @@ pub enum BackupError {
     #[error("there is no destination {name:?}; configured are: {known}")]
     NoDestination { name: String, known: String },
     #[error(
-        "destination {destination} holds only backups of other installations ({installations}): take the key file of one of them"
+        "destination {destination} holds only backups of other installations ({installations}): use the key file of one of them"
     )]
     OnlyOthers { destination: String, installations: String },
     #[error(
-        "destination {destination} holds backups of several installations that this key opens ({installations}), and the key file does not \
-         say which it is for: name a backup with --backup, `holdfast restore --plan --backup ID` shows whose it is"
+        "destination {destination} holds backups of several installations that this key decrypts ({installations}), and the key file does not \
+         name its installation: choose a backup with --backup; `holdfast restore --plan --backup ID` shows its installation"
     )]
     Ambiguous { destination: String, installations: String },
     #[error("no key: set backup.key_file, or name one with --key-file")]
@@ -49,13 +49,13 @@ pub enum BackupError {
     #[error("the file {0} changed while it was read")]
     Changed(String),
     #[error(
-        "this backup was made by Holdfast {holdfast}, whose database has the migration {migration}; this version knows those up to {known}: \
+        "this backup was made by Holdfast {holdfast}, whose database has migration {migration}; this version knows migrations up to {known}: \
          install that version or a newer one"
     )]
     NewerHoldfast { holdfast: String, migration: i64, known: i64 },
     #[error(
-        "this backup was made with pg_dump {tool}: it goes back into PostgreSQL 17 or newer, and the server is {server}. Restore into a newer \
-         server (database.url), or on a host without one of its own, which runs a private one"
+        "this backup was made with pg_dump {tool}: it can only be restored into PostgreSQL 17 or newer, and the server is {server}. Restore into a \
+         newer server (database.url), or without database.url into a private one"
     )]
     OldServer { server: u32, tool: String },
     #[error("{free} bytes are free in {dir}, {needed} are needed")]

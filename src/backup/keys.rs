@@ -36,7 +36,7 @@ pub const SIGNING_PURPOSE: &str = "backup.manifest";
 pub enum KeyError {
     #[error("cannot read the key file {path}")]
     Read { path: String, source: std::io::Error },
-    #[error("{path} holds no key: a line AGE-SECRET-KEY-1... is missing")]
+    #[error("{path} contains no key: a line AGE-SECRET-KEY-1... is missing")]
     Empty { path: String },
     #[error("{path} exists already: keys are never overwritten")]
     Exists { path: String },
@@ -49,12 +49,12 @@ pub enum KeyError {
     #[error("the key file's line {line:?} cannot be parsed: it was changed or mistyped")]
     Line { line: String },
     #[error(
-        "the key file is for installation {named}, this one is {ours}: a restore with it would refuse what is made here. Take the right file; \
-         where this one is meant for this installation, `holdfast backup keys adopt --key-file FILE` puts that right"
+        "the key file is for installation {named}, this one is {ours}: a restore with it would refuse the backups made here. Use the right \
+         file; if this one is meant for this installation, run `holdfast backup keys adopt --key-file FILE`"
     )]
     OtherInstallation { named: String, ours: String },
     #[error(
-        "{path} lies in the data directory: what is lost with it cannot restore it. Keep the key elsewhere (another disk, a secret \
+        "{path} is inside the data directory and would be lost with it. Keep the key elsewhere (another disk, a secret \
          mounted read-only) and set backup.key_file"
     )]
     InDataDir { path: String },
@@ -178,9 +178,10 @@ impl KeyFile {
     /// Text of the file.
     pub fn text(&self) -> String {
         // Writing to a String cannot fail.
-        let mut text = "# Holdfast backup key. Whoever has it reads every backup; without it none can be restored.\n\
+        let mut text =
+            "# Holdfast backup key. Anyone who has it can read every backup; without it no backup can be restored.\n\
                         # Keep it away from the appliance and from the backups, and a printed copy in a safe.\n"
-            .to_owned();
+                .to_owned();
         if let Some(Installation { id, key }) = &self.installation {
             if let Some(id) = id {
                 let _ = writeln!(text, "{INSTALLATION} {id}");

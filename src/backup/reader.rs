@@ -36,7 +36,7 @@ impl Reader {
                 let next = opened.try_next().await.map_err(|error| match error {
                     // The key was chosen by the recipients in the manifest.
                     SealError::WrongKey => {
-                        BackupError::Damaged(format!("{} is sealed for somebody else", expected.name))
+                        BackupError::Damaged(format!("{} is encrypted for another recipient", expected.name))
                     }
                     error => error.into(),
                 });
@@ -50,7 +50,7 @@ impl Reader {
                 if size > expected.size
                     || ended && (size != expected.size || Digest(hash.clone().finalize().into()) != expected.sha256)
                 {
-                    let words = format!("the content of {} is not what the manifest says", expected.name);
+                    let words = format!("the content of {} differs from the manifest", expected.name);
                     return Err(BackupError::Damaged(words));
                 }
                 Ok(next.map(|bytes| (bytes, (opened, hash, size))))

@@ -21,7 +21,7 @@ use crate::{
 #[command(
     after_help = "Examples:\n  holdfast backup keys generate --out holdfast-backup.key\n  holdfast backup run\n  \
     holdfast backup list --json | jq '.[0].status'\n  holdfast backup drill --key-file holdfast-backup.key\n  \
-    holdfast backup prune --dry-run\n\nTo bring a backup back: holdfast restore --help"
+    holdfast backup prune --dry-run\n\nTo restore a backup: holdfast restore --help"
 )]
 pub struct Args {
     #[command(subcommand)]

@@ -15,7 +15,7 @@ use crate::{
 #[derive(Debug, Default, clap::Args)]
 #[command(
     after_help = "Examples:\n  holdfast doctor\n  holdfast doctor --json | jq '.[] | select(.status != \"pass\")'\n  \
-    holdfast doctor --roles-sql    for a database server that lets us make no roles: what its administrator must run\n  \
+    holdfast doctor --roles-sql    for a database server on which we may not create roles: SQL for its administrator\n  \
     holdfast doctor --live         only ask the running appliance whether it is ready (for health checks of containers)"
 )]
 pub struct Args {

@@ -20,8 +20,8 @@ pub enum Action {
     ///
     /// Uses the same code in a separate process with the same limits (`knowledge.extract_*`, `knowledge.max_upload_bytes`), without a
     /// database and without OCR. Prints the text to standard output, and doubts, omissions and errors to standard error.
-    #[command(after_help = "Exit codes:\n  0   every file has been read, perhaps with doubts\n  \
-        1   some file could not be read, or has no text\n  64  wrong arguments or configuration\n\n\
+    #[command(after_help = "Exit codes:\n  0   every file was read, possibly with doubts\n  \
+        1   a file could not be read, or has no text\n  64  wrong arguments or configuration\n\n\
         Examples:\n  holdfast knowledge read contract.docx\n  \
         holdfast knowledge read --json *.pdf | jq '.[] | {file, doubts: .report.doubts, error}'\n  \
         HOLDFAST_KNOWLEDGE__EXTRACT_TIMEOUT_SECONDS=600 holdfast knowledge read huge.pdf > huge.txt")]

@@ -14,7 +14,7 @@ use crate::{app::Config, platform::http_client::HttpClients};
     holdfast log-level debug                               for ten minutes\n  \
     holdfast log-level info,holdfast::jobs=debug --for 1h\n  \
     holdfast log-level default                             as configured, now\n\n\
-    It asks the running appliance at ops.listen. For good, set telemetry.log."
+    It talks to the running appliance at ops.listen. For a permanent change, set telemetry.log."
 )]
 pub struct Args {
     /// A level, and levels for modules; `default` restores the configured filter.

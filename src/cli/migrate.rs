@@ -16,8 +16,8 @@ use crate::{
 #[command(after_help = "Examples:\n  holdfast migrate\n  holdfast migrate --plan\n  \
     HOLDFAST_DATABASE__URL=postgres://owner@db/holdfast holdfast migrate     before the new version serves\n  \
     holdfast migrate --rollback --key-file holdfast-backup.key             with the former version's program, after a failed upgrade\n\n\
-    Where backups are configured, one is made before anything is changed; --rollback brings that one back: rows, objects and vectors\n\
-    as they were then. What was written since is not in it; it is moved aside, not removed.")]
+    If backups are configured, one is made before anything is changed; --rollback restores it: rows, objects and vectors of that\n\
+    time. Data written since is not in it; that data is moved aside, not removed.")]
 pub struct Args {
     /// Only print what would be done.
     #[arg(long)]

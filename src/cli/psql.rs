@@ -32,8 +32,8 @@ const WRITING: &str = "-c lock_timeout=15s -c idle_in_transaction_session_timeou
     holdfast psql --write                                 as the owner of the tables; asks first\n  \
     holdfast psql --write --yes -c 'SELECT pg_terminate_backend(4711)'\n  \
     holdfast psql --database postgres -c 'SELECT * FROM pg_stat_statements ORDER BY total_exec_time DESC LIMIT 5'\n  \
-    holdfast psql -- --csv -c 'SELECT 1'                  what stands behind -- is psql's own\n\n\
-    It reads all organisations' rows. The private server is started for it where no appliance runs."
+    holdfast psql -- --csv -c 'SELECT 1'                  arguments after -- are passed to psql\n\n\
+    It reads the rows of all organisations. Without a running appliance it starts the private server."
 )]
 pub struct Args {
     /// Run this and exit; may be repeated.

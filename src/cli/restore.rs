@@ -34,8 +34,8 @@ const OBJECTS: &str = "objects";
 #[command(after_help = "Examples:\n  holdfast restore --from /mnt/nas/holdfast --key-file holdfast-backup.key\n  \
     holdfast restore --from s3://bucket/prefix --key-file FILE --plan\n  holdfast restore --from nas --passphrase-file FILE\n  \
     holdfast restore --from nas --key-file FILE --backup 0197f… --only objects\n\n\
-    On an empty host nothing else is needed. S3: the account is that of [storage], or of the destination where --from names one.\n\
-    What is there already is moved aside, never removed, and only after you have typed the installation's id.")]
+    On an empty host nothing else is needed. S3: uses the account of [storage], or of the destination if --from names one.\n\
+    Existing data is moved aside, never removed, and only after you have typed the installation's id.")]
 pub struct Args {
     /// A folder, `s3://bucket/prefix`, or the name of a configured destination.
     #[arg(long)]

@@ -27,9 +27,9 @@ use crate::{
     after_help = "Examples:\n  holdfast upgrade-postgres --dry-run        checks everything and shows the plan, also beside the running appliance\n  \
     holdfast upgrade-postgres                  to the newest version that is installed\n  holdfast upgrade-postgres --to 17 --yes\n  \
     holdfast upgrade-postgres --rollback       back to the former cluster, as it was\n  \
-    holdfast upgrade-postgres --accept         it is good: removes what a rollback would need, or what one set aside\n\n\
-    The programs of both versions must be installed, and Holdfast stopped. The new cluster is made beside the old one, which stays in its\n\
-    place until the new one has been started and compared with it; then they change places. Whatever cuts it off, one of them is there whole."
+    holdfast upgrade-postgres --accept         removes the cluster kept for a rollback, or set aside by one\n\n\
+    The programs of both versions must be installed, and Holdfast stopped. The new cluster is built beside the old one, which stays in\n\
+    place until the new one has been started and compared with it; then they are exchanged. If interrupted at any time, one of them is intact."
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub struct Args {
@@ -247,7 +247,7 @@ async fn roll_back(config: &Config, args: &Args) -> anyhow::Result<ExitCode> {
         .map_or_else(String::new, |at| format!(", in use until {}", at.format("%Y-%m-%d %H:%M:%SZ")));
     print_line(&format!("Back to {}{since}", rollback.binaries));
     print_line(&format!(
-        "DATA WRITTEN SINCE THEN IS NOT IN IT: documents, conversations, users, keys, jobs. It is not deleted: the PostgreSQL {} that has it \
+        "DATA WRITTEN SINCE THEN IS NOT IN IT: documents, conversations, users, keys, jobs. It is not deleted: the PostgreSQL {} cluster with it \
          will be in {}, until --accept.",
         rollback.running,
         rollback.aside.display()

@@ -132,7 +132,7 @@ impl AnonymousShell {
         Theme::ALL
     }
 
-    // --- what the layout asks ------------------------------------------------------------------------------------
+    // --- used by the layout --------------------------------------------------------------------------------------
 
     /// Path and query of this page.
     pub fn path(&self) -> &str {

@@ -157,7 +157,7 @@ impl ApiError {
     /// 507: nothing can be written until space is freed.
     pub fn disk_full(whose: &str) -> Self {
         let detail =
-            format!("the disk is full: {whose} cannot be written; whoever runs this installation must make room");
+            format!("the disk is full: {whose} cannot be written; the operator of this installation must free space");
         Self::new(StatusCode::INSUFFICIENT_STORAGE, "disk_full", detail)
     }
 

@@ -122,8 +122,8 @@ impl Lifecycle {
         };
         let clean = tokio::select! {
             () = self.tasks.wait() => true,
-            () = tokio::time::sleep(grace) => { tracing::warn!(?grace, "grace period over: ending what still runs"); false }
-            () = second => { tracing::warn!("second signal: ending what still runs"); false }
+            () = tokio::time::sleep(grace) => { tracing::warn!(?grace, "grace period over: cancelling remaining tasks"); false }
+            () = second => { tracing::warn!("second signal: cancelling remaining tasks"); false }
         };
         self.hard.cancel();
         let _ = tokio::time::timeout(Duration::from_secs(2), self.tasks.wait()).await;

@@ -132,14 +132,14 @@ fn generate(config: &Config, out: &Path, add_to: Option<&Path>, begin: bool) -> 
     let whose = match &file.installation {
         Some(installation) => format!("It is for the installation in {} ({installation}).", config.data_dir.display()),
         None => format!(
-            "There is no installation in {} yet, so it names none: after the first start run\n  holdfast backup keys adopt --key-file {}",
+            "There is no installation in {} yet, so the file names none: after the first start run\n  holdfast backup keys adopt --key-file {}",
             config.data_dir.display(),
             out.display()
         ),
     };
     print_line(&format!(
-        "The key is in {0}. Whoever has it reads every backup; without it none can be restored.\n{whose}\n\
-         Keep it away from this host, and print it for the safe: holdfast backup keys sheet --key-file {0}",
+        "The key is in {0}. Anyone who has it can read every backup; without it no backup can be restored.\n{whose}\n\
+         Store it off this host, and print it for the safe: holdfast backup keys sheet --key-file {0}",
         out.display()
     ));
     Ok(recipient)
@@ -203,10 +203,10 @@ fn sheet(file: &KeyFile, config: &Config) -> String {
     let destinations: Vec<String> =
         config.backup.destinations.iter().map(|(name, d)| format!("  {name}: {}", d.url)).collect();
     format!(
-        "HOLDFAST RECOVERY SHEET\n=======================\n\nKeep this in a safe. Type the lines between the rules into a file, say holdfast-backup.key.\n\n\
+        "HOLDFAST RECOVERY SHEET\n=======================\n\nKeep this in a safe. Type the lines between the rules into a file, for example holdfast-backup.key.\n\n\
          ----------------------------------------------------------------\n{}\
          ----------------------------------------------------------------\n\n\
-         Backups lie at:\n{}\n\nTo restore, on an empty host with holdfast and PostgreSQL's server binaries:\n\n  \
+         Backups are at:\n{}\n\nTo restore, on an empty host with holdfast and PostgreSQL's server binaries:\n\n  \
          holdfast restore --from <folder or s3://bucket/prefix> --key-file holdfast-backup.key\n\nIt shows a plan and asks before it writes.",
         file.text(),
         destinations.join("\n")

@@ -36,7 +36,7 @@ const DOCTOR: Duration = Duration::from_secs(60);
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  holdfast support-bundle\n  holdfast support-bundle --preview | less     all that would be in it, and no file\n  \
+    after_help = "Examples:\n  holdfast support-bundle\n  holdfast support-bundle --preview | less     prints the contents, writes no file\n  \
     holdfast support-bundle --out /tmp/holdfast.zip\n  \
     docker compose -p holdfast exec -T holdfast holdfast support-bundle --out - >holdfast-support.zip"
 )]

@@ -64,8 +64,8 @@ impl Config {
             if !is_postgres || sqlx::postgres::PgConnectOptions::from_str(url).is_err() {
                 errors.push(
                     "url",
-                    "not a PostgreSQL URL; expected postgres://user:password@host:5432/database, with signs of the password such as / # ? % \
-                     and @ written %2F %23 %3F %25 and %40",
+                    "not a PostgreSQL URL; expected postgres://user:password@host:5432/database, with characters of the password such as / # ? % \
+                     and @ written as %2F %23 %3F %25 and %40",
                 );
             }
         }

@@ -190,8 +190,8 @@ impl Check for Collation {
             Ok(None) => CheckResult::pass("text is sorted as its indexes were built"),
             Ok(Some((then, now, name))) => CheckResult::warn(
                 format!(
-                    "the server's system sorts text by other rules (version {now}) than the indexes were built with ({then}): what is \
-                     there may not be found, and what may be there once may be there twice"
+                    "the server's system sorts text by other rules (version {now}) than the indexes were built with ({then}): \
+                     existing rows may not be found, and unique columns may get duplicates"
                 ),
                 format!(
                     "make a backup, stop Holdfast, and let the server's administrator run, in {name}:\n\

@@ -34,15 +34,15 @@ pub enum MigrateError {
     Migration(#[from] sqlx::migrate::MigrateError),
     #[error(
         "the database is empty, but {marker} says that this data directory belongs to installation {expected}: \
-         is `database.url` right? Restore a backup, or remove the file to begin anew"
+         is `database.url` correct? Restore a backup, or remove the file to start with an empty installation"
     )]
     EmptyDatabase { marker: String, expected: Uuid },
     #[error("the database belongs to installation {found}, but {marker} says {expected}: is `database.url` correct?")]
     OtherInstallation { marker: String, expected: Uuid, found: Uuid },
     #[error(
-        "the roles {roles}_* of this server are another installation's, or this data directory, which is new, lacks the secret key that they \
-         were made with: give this one a `database.role_prefix` of its own, or put its key back (`secret_key_file`, `secrets/master.key`; a \
-         restore brings it). Where nobody uses them any more, drop them; {found}nothing was changed"
+        "the roles {roles}_* on this server belong to another installation, or this data directory is new and lacks the secret key that they \
+         were created with: set a separate `database.role_prefix` for this one, or put its key back (`secret_key_file`, `secrets/master.key`; \
+         a restore includes it). If the roles are no longer used, drop them; {found}nothing was changed"
     )]
     OthersRoles { roles: String, found: String },
     #[error(

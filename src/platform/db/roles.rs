@@ -123,8 +123,8 @@ fn is_privilege_error(error: &sqlx::Error) -> bool {
 #[derive(Debug, thiserror::Error)]
 pub enum RolesError {
     #[error(
-        "this database user may not create roles; let the server's administrator run what `holdfast doctor --roles-sql` prints, \
-         which is this with the passwords:\n{sql}"
+        "this database user may not create roles; let the server's administrator run the output of `holdfast doctor --roles-sql`, \
+         which is this SQL with the passwords:\n{sql}"
     )]
     NotAllowed { sql: String, source: DbError },
     #[error(transparent)]

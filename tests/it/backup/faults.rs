@@ -170,7 +170,7 @@ async fn tools_too_new_for_the_server_are_told_of() {
     known.pop_last();
     let newest = known.last().unwrap();
     let error = restore.check_version(&known).unwrap_err().to_string();
-    assert!(error.contains(&format!("knows those up to {newest}")), "{error}");
+    assert!(error.contains(&format!("knows migrations up to {newest}")), "{error}");
     // One of them is missing, and not the last.
     known = migrate::known();
     known.pop_first();
@@ -195,7 +195,7 @@ async fn nothing_is_written_into_a_mount_point_whose_disk_is_away() {
     let half = run(&app).await;
     assert_eq!((half.status, half.copies[0].status), (Status::Unverified, CopyStatus::Failed), "{half:?}");
     let words = half.copies[0].error.as_deref().unwrap();
-    assert!(words.contains("1 backups should lie in") && words.contains("mounted"), "{words}");
+    assert!(words.contains("1 backups should be in") && words.contains("mounted"), "{words}");
     assert!(backups.prune(false).await.unwrap()[0].error.is_some());
     // Of the copy it says nothing: that is whole, on a disk that is away.
     backups.verify(first.id, Some("far"), None, &silent()).await.unwrap_err();

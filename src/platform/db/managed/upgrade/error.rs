@@ -8,8 +8,8 @@ pub enum UpgradeError {
     NoCluster(String),
     #[error(
         "the cluster is PostgreSQL {running}, and no newer version that Holdfast works with (up to {newest}) is found. Install one \
-         (Debian, Ubuntu: apt-get install postgresql-N; of versions that the distribution does not have see \
-         https://www.postgresql.org/download/), or name the folder of its programs with --bin-dir. The old version's stay until then",
+         (Debian, Ubuntu: apt-get install postgresql-N; for versions that the distribution lacks see \
+         https://www.postgresql.org/download/), or name the folder of its programs with --bin-dir. Keep the old version installed until then",
         newest = SUPPORTED.end()
     )]
     NothingNewer { running: u32 },

@@ -160,7 +160,7 @@ impl Folders {
             && !self.after.exists()
         {
             rename(&self.before, &self.after)?;
-            said.push(format!("PostgreSQL {now} is back in its place; what replaced it is {}", self.after.display()));
+            said.push(format!("PostgreSQL {now} is back in its place; its replacement is in {}", self.after.display()));
         }
         if self.work.exists() {
             let whole = running.is_some() && self.cluster.join("global/pg_control").exists();

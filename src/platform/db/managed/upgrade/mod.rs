@@ -186,8 +186,8 @@ impl Upgrade {
                 if extension == STATEMENTS && database == STATEMENTS_IN {
                     self.drops_statements = true;
                     self.plan.notes.push(format!(
-                        "PostgreSQL {version} here has no {STATEMENTS} (Debian has it in postgresql-{version}, others in a package for \
-                         contrib): what statements cost is not counted until it has"
+                        "PostgreSQL {version} here has no {STATEMENTS} (Debian has it in postgresql-{version}, others in a contrib \
+                         package): the cost of statements is not recorded until it is installed"
                     ));
                 } else {
                     findings.push(format!(
