@@ -1,8 +1,8 @@
 //! The files that are compiled into the binary: the only list of them. A test compares it with the folders, so a file
 //! that is missing here fails there by name.
 //!
-//! `include_bytes!` rather than a macro that walks a folder: it works the same in every profile, the compiler tracks
-//! each file, and sources cannot slip in.
+//! `include_bytes!` instead of a macro that walks a folder: it works the same in every profile, the compiler tracks
+//! each file, and source files cannot be included by accident.
 
 /// The messages of one capability.
 pub struct Locale {
