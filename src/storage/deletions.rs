@@ -40,10 +40,10 @@ impl Deletions {
         Ok(DeleteGuard { lock: Some(lock) })
     }
 
-    /// Blocks all deletions until released or dropped. New ones are refused from now on; running ones are waited for, at most `patience`.
+    /// Blocks all deletions until released or dropped. New ones are refused from now on; running ones are waited for, at most `timeout`.
     /// `None` if they do not end.
-    pub async fn hold(&self, patience: Duration) -> Result<Option<SessionLock>, DbError> {
-        self.db.session_lock_within(key(), patience).await
+    pub async fn hold(&self, timeout: Duration) -> Result<Option<SessionLock>, DbError> {
+        self.db.session_lock_within(key(), timeout).await
     }
 }
 

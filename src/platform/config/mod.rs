@@ -3,10 +3,10 @@
 //! This module loads raw sections and overrides; each capability owns the struct and checks of its section, and `app` assembles them. All
 //! errors are reported at once, with the setting's name.
 
+mod messages;
 pub mod secret;
 #[cfg(test)]
 mod tests;
-mod words;
 
 use std::{
     collections::BTreeMap,
@@ -102,7 +102,7 @@ impl Raw {
         let path = file.map_or_else(|| PathBuf::from(DEFAULT_FILE), Path::to_owned);
         let table = match text_file::read(&path) {
             Ok(text) => toml::from_str(&text).unwrap_or_else(|e| {
-                errors.push(&path.display().to_string(), words::of_syntax(&path, &text, &e));
+                errors.push(&path.display().to_string(), messages::of_syntax(&path, &text, &e));
                 Table::new()
             }),
             Err(_) if file.is_none() => Table::new(),
@@ -195,7 +195,7 @@ impl Raw {
             if let Some(text) = singles.remove(&path).filter(|_| message.starts_with("unknown field")) {
                 self.overrides.insert(path.clone(), text);
             } else {
-                errors.push(&path.join("."), words::of_value(&path, &message));
+                errors.push(&path.join("."), messages::of_value(&path, &message));
             }
             if !remove(&mut table, &path) {
                 return T::default();

@@ -106,8 +106,9 @@ fn an_error_names_the_place_and_repeats_no_secret() {
 
 #[test]
 fn a_value_of_the_wrong_kind_is_told_in_words_and_a_secret_is_not_shown() {
-    let said =
-        |path: &str, message: &str| words::of_value(&path.split('.').map(str::to_owned).collect::<Vec<_>>(), message);
+    let said = |path: &str, message: &str| {
+        messages::of_value(&path.split('.').map(str::to_owned).collect::<Vec<_>>(), message)
+    };
     let secret = "invalid type: integer `8675309`, expected a string";
     for path in ["api_key", "providers.local.api_key", "password", "url", "token", "s3_secret_access_key"] {
         assert_eq!(said(path, secret), "expected a string", "{path}");

@@ -3,12 +3,12 @@
 //! Pools are private to this module. Callers get a transaction: [`Db::tenant`] with the organisation set, or [`Db::system`] for work
 //! without a tenant. sqlx 0.9.0 returns a connection to the pool inside an open transaction when a `begin()` future is dropped
 //! (transact-rs/sqlx#4385), and axum drops handler futures when a client disconnects: so `BEGIN` runs in a task that is never cancelled.
-//! The same happens when the statement fails after its `BEGIN` (a timeout, a cancelled backend): see [`Doubt`]. Regression tests:
+//! The same happens when the statement fails after its `BEGIN` (a timeout, a cancelled backend): see [`ConnectionCheck`]. Regression tests:
 //! `tests/it/db.rs`.
 
 pub mod config;
+mod connection_check;
 mod doctor;
-mod doubt;
 mod error;
 pub mod managed;
 mod metrics;
@@ -37,7 +37,7 @@ pub use statistics::EVERY as STATISTICS_EVERY;
 pub use tx::Tx;
 
 use super::{crypto::MasterKey, ids::OrgId, lifecycle::uncancelled, telemetry::trace};
-use doubt::Doubt;
+use connection_check::ConnectionCheck;
 use metrics::{Pool, PoolMetrics};
 
 /// Idle time after which a connection is closed.
@@ -130,8 +130,8 @@ pub struct Db {
 struct Measured {
     pool: PgPool,
     /// Timeout for a transaction: waiting for a connection plus `BEGIN`.
-    patience: Duration,
-    doubt: Doubt,
+    timeout: Duration,
+    check: ConnectionCheck,
     metrics: PoolMetrics,
 }
 
@@ -143,11 +143,11 @@ impl Db {
 
     /// As [`Self::new`], with metrics.
     pub fn measured(target: &Target, config: &Config, metrics: &Metrics) -> Self {
-        let patience = Duration::from_secs(config.acquire_timeout_seconds) * 2;
+        let timeout = Duration::from_secs(config.acquire_timeout_seconds) * 2;
         let open = |role, max, kind| {
-            let doubt = Doubt::default();
-            let pool = pool(target.connect_as(role), config, max, &doubt);
-            Measured { pool, patience, doubt, metrics: metrics.pool(kind) }
+            let check = ConnectionCheck::default();
+            let pool = pool(target.connect_as(role), config, max, &check);
+            Measured { pool, timeout, check, metrics: metrics.pool(kind) }
         };
         Self {
             app: open(RoleKind::App, config.max_connections, Pool::App),
@@ -217,13 +217,13 @@ impl Db {
         self.session_lock(key, true).await
     }
 
-    /// As [`Self::try_session_lock`], after waiting at most `patience` for shared holders. Requests for a shared lock are refused
+    /// As [`Self::try_session_lock`], after waiting at most `timeout` for shared holders. Requests for a shared lock are refused
     /// meanwhile: the server queues them behind the waiter, so the wait ends however many there are.
-    pub async fn session_lock_within(&self, key: i64, patience: Duration) -> Result<Option<SessionLock>, DbError> {
+    pub async fn session_lock_within(&self, key: i64, timeout: Duration) -> Result<Option<SessionLock>, DbError> {
         // Detached from the pool, as below, and because its timeouts are changed.
         let mut conn = self.app.pool.acquire().await?.detach();
         let limits = "SELECT set_config('lock_timeout', $1, false), set_config('statement_timeout', '0', false)";
-        sqlx::query(limits).bind(patience.as_millis().max(1).to_string()).execute(&mut conn).await?;
+        sqlx::query(limits).bind(timeout.as_millis().max(1).to_string()).execute(&mut conn).await?;
         match sqlx::query("SELECT pg_advisory_lock($1)").bind(key).execute(&mut conn).await {
             Ok(_) => Ok(Some(SessionLock { conn })),
             Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("55P03") => Ok(None),
@@ -284,7 +284,7 @@ impl SessionLock {
 }
 
 async fn begin_uncancelled(from: &Measured, begin: impl sqlx::SqlSafeStr) -> Result<Tx, DbError> {
-    let (Measured { pool, patience, doubt, metrics }, begin) = (from.clone(), begin.into_sql_str());
+    let (Measured { pool, timeout, check, metrics }, begin) = (from.clone(), begin.into_sql_str());
     let context = trace::current();
     let opening = uncancelled(async move {
         let asked = Instant::now();
@@ -292,8 +292,8 @@ async fn begin_uncancelled(from: &Measured, begin: impl sqlx::SqlSafeStr) -> Res
         // An earlier failure, not this caller's: discards that connection and tries the next.
         for _ in 0..pool.size() {
             let Err(error) = &opened else { break };
-            doubt.raise(error);
-            if !doubt::is_of_another(error) {
+            check.start(error);
+            if !connection_check::is_aborted_transaction(error) {
                 break;
             }
             opened = pool.begin_with(begin.clone()).await;
@@ -302,14 +302,14 @@ async fn begin_uncancelled(from: &Measured, begin: impl sqlx::SqlSafeStr) -> Res
         Ok::<_, sqlx::Error>(Tx::new(opened?, metrics.transaction, asked, context))
     });
     // A hanging server does not answer `BEGIN` even on an idle connection. The task continues and drops its result.
-    match tokio::time::timeout(patience, opening).await {
+    match tokio::time::timeout(timeout, opening).await {
         Ok(tx) => Ok(tx??),
         Err(_) => Err(sqlx::Error::PoolTimedOut.into()),
     }
 }
 
-fn pool(options: PgConnectOptions, config: &Config, max: u32, doubt: &Doubt) -> PgPool {
-    let doubt = doubt.clone();
+fn pool(options: PgConnectOptions, config: &Config, max: u32, check: &ConnectionCheck) -> PgPool {
+    let check = check.clone();
     PgPoolOptions::new()
         .max_connections(max)
         .acquire_timeout(Duration::from_secs(config.acquire_timeout_seconds))
@@ -318,9 +318,9 @@ fn pool(options: PgConnectOptions, config: &Config, max: u32, doubt: &Doubt) -> 
         // A restarted server is noticed on use; a ping before each use would cost a round trip.
         .test_before_acquire(false)
         .after_release(move |conn, _| {
-            let doubt = doubt.clone();
-            // Without doubt, a returned connection costs only the pool's own ping, which also carries the rollback.
-            Box::pin(async move { Ok(!doubt.is_raised() || doubt::is_clean(conn).await?) })
+            let check = check.clone();
+            // While the check is inactive, a returned connection costs only the pool's own ping, which also carries the rollback.
+            Box::pin(async move { Ok(!check.is_active() || connection_check::is_clean(conn).await?) })
         })
         .connect_lazy_with(options)
 }

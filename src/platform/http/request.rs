@@ -25,11 +25,11 @@ use super::{
     buffer_budget::BufferBudget,
     client_address,
     cors::{self, Allowed},
-    entitled::{Credential, Entitled},
     hosts,
     limits::Refusal,
     metrics::{LimitLabels, LimitedBy, Surface},
     request_timeout::{self, RequestTimeouts},
+    revocation::{Credential, RevocationCheck},
     spans,
     write_timeout::{self, WriteTimeout},
 };
@@ -197,12 +197,12 @@ async fn authenticate(State(stack): State<MiddlewareStack>, mut request: Request
     let mut response = match allowance {
         Err(refusal) => stack.refuse(LimitedBy::Principal, refusal),
         Ok(allowance) => {
-            let entitled = Entitled::new(stack.authenticator.clone(), credential, &principal);
+            let revocation = RevocationCheck::new(stack.authenticator.clone(), credential, &principal);
             request.extensions_mut().insert(principal);
             let mut response = next.run(request).await;
             // A complete body is already being sent.
             if response.body().size_hint().exact().is_none() {
-                response = response.map(|body| entitled.follow(body));
+                response = response.map(|body| revocation.watch(body));
             }
             if let Some(allowance) = allowance {
                 allowance.tell(response.headers_mut());

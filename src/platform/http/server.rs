@@ -33,7 +33,7 @@ use tower::ServiceExt as _;
 use super::{
     Config, Metrics,
     connection_limit::ConnectionLimit,
-    leftover::{self, Lent},
+    unread_body::{self, LentSocket},
 };
 use crate::platform::lifecycle::Lifecycle;
 
@@ -139,13 +139,13 @@ async fn connection(
     lifecycle: &Lifecycle,
 ) {
     let _ = stream.set_nodelay(true);
-    let (stream, owner) = Lent::new(stream);
+    let (stream, owner) = LentSocket::new(stream);
     let unread = Arc::new(AtomicBool::new(false));
     converse(stream, peer, router, timeouts, metrics, lifecycle, &unread).await;
     let stream = owner.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let Some(stream) = stream.filter(|_| unread.load(Ordering::Relaxed)) {
         tokio::select! {
-            () = leftover::linger(stream) => {}
+            () = unread_body::linger(stream) => {}
             () = lifecycle.soft().cancelled() => {}
         }
     }
@@ -229,7 +229,7 @@ impl HttpBody for Followed {
 
 /// Serves a connection until it ends. `unread` is set when a response was sent before its request had arrived completely.
 async fn converse(
-    stream: Lent,
+    stream: LentSocket,
     peer: SocketAddr,
     router: Router,
     timeouts: Timeouts,
@@ -246,10 +246,10 @@ async fn converse(
         let (router, unread, metrics) = (router.clone(), unread.clone(), counted.clone());
         let (asked, activity) = (Asked::new(&active), active.clone());
         async move {
-            let (mut request, leftover) = leftover::keep(request);
+            let (mut request, unread_body) = unread_body::track(request);
             request.extensions_mut().insert(peer);
             let Ok(mut response) = router.oneshot(request).await;
-            if leftover.settle(&mut response, &metrics).await {
+            if unread_body.settle(&mut response, &metrics).await {
                 unread.store(true, Ordering::Relaxed);
             }
             drop(asked);

@@ -158,9 +158,9 @@ pub async fn stop_leftover(cluster: &Path) -> Result<(), ManagedError> {
         pid = pid.as_raw_nonzero().get(),
         "a PostgreSQL of an earlier run still runs here; stopping it fast"
     );
-    for (signal, patience) in [(Signal::INT, 20), (Signal::QUIT, 5), (Signal::KILL, 2)] {
+    for (signal, timeout) in [(Signal::INT, 20), (Signal::QUIT, 5), (Signal::KILL, 2)] {
         let _ = kill_process(pid, signal);
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(patience);
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(timeout);
         while tokio::time::Instant::now() < deadline {
             if test_kill_process(pid).is_err() || !is_postgres(pid) {
                 return Ok(());

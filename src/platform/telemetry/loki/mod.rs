@@ -86,11 +86,11 @@ impl Loki {
 }
 
 impl Shipping {
-    /// Sends what is left, for at most `patience`; returns how many lines were lost, and counts them.
-    pub async fn close(mut self, patience: Duration) -> u64 {
+    /// Sends what is left, for at most `timeout`; returns how many lines were lost, and counts them.
+    pub async fn close(mut self, timeout: Duration) -> u64 {
         self.queue.close();
         self.closing.cancel();
-        if tokio::time::timeout(patience, &mut self.task).await.is_err() {
+        if tokio::time::timeout(timeout, &mut self.task).await.is_err() {
             self.task.abort();
             let _ = self.task.await;
         }

@@ -110,11 +110,11 @@ fn threshold(ratio: f64) -> u64 {
 }
 
 impl Shipping {
-    /// Sends what is left, for at most `patience`; returns how many spans were lost, and counts them.
-    pub async fn close(mut self, patience: Duration) -> u64 {
+    /// Sends what is left, for at most `timeout`; returns how many spans were lost, and counts them.
+    pub async fn close(mut self, timeout: Duration) -> u64 {
         self.queue.close();
         self.closing.cancel();
-        if tokio::time::timeout(patience, &mut self.task).await.is_err() {
+        if tokio::time::timeout(timeout, &mut self.task).await.is_err() {
             self.task.abort();
             let _ = self.task.await;
         }

@@ -19,40 +19,40 @@ use super::IDLE;
 
 /// Time after a failed begin during which connections are checked. By then its connection was either used again, which extends the check,
 /// or closed as idle.
-const LASTS: Duration = IDLE.saturating_mul(2);
+const CHECK_PERIOD: Duration = IDLE.saturating_mul(2);
 
 /// Whether returned connections of a pool are checked. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(super) struct Doubt {
+pub(super) struct ConnectionCheck {
     since: Instant,
     /// End of the checks, milliseconds after `since`; 0: never started.
     until: Arc<AtomicU64>,
 }
 
-impl Default for Doubt {
+impl Default for ConnectionCheck {
     fn default() -> Self {
         Self { since: Instant::now(), until: Arc::default() }
     }
 }
 
-impl Doubt {
+impl ConnectionCheck {
     /// Called when a begin failed.
-    pub fn raise(&self, error: &sqlx::Error) {
+    pub fn start(&self, error: &sqlx::Error) {
         // Other errors leave no transaction: there was no connection, or it is gone.
         if matches!(error, sqlx::Error::Database(_) | sqlx::Error::BeginFailed) {
-            let until = self.since.elapsed().saturating_add(LASTS);
+            let until = self.since.elapsed().saturating_add(CHECK_PERIOD);
             self.until.store(u64::try_from(until.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
         }
     }
 
-    pub fn is_raised(&self) -> bool {
+    pub fn is_active(&self) -> bool {
         let until = self.until.load(Ordering::Relaxed);
         until > 0 && self.since.elapsed() < Duration::from_millis(until)
     }
 }
 
 /// Whether a begin failed because of an earlier open transaction: `in_failed_sql_transaction`.
-pub(super) fn is_of_another(error: &sqlx::Error) -> bool {
+pub(super) fn is_aborted_transaction(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("25P02"))
 }
 

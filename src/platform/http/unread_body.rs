@@ -50,12 +50,12 @@ struct Slot {
 
 /// The body given to the routes. If dropped before its end, it puts the rest back into the slot.
 #[derive(Debug)]
-struct Kept {
+struct TrackedBody {
     body: Option<Incoming>,
     slot: Arc<Mutex<Slot>>,
 }
 
-impl HttpBody for Kept {
+impl HttpBody for TrackedBody {
     type Data = Bytes;
     type Error = hyper::Error;
 
@@ -82,7 +82,7 @@ impl HttpBody for Kept {
     }
 }
 
-impl Drop for Kept {
+impl Drop for TrackedBody {
     fn drop(&mut self) {
         if let Some(body) = self.body.take().filter(|body| !body.is_end_stream()) {
             self.slot.lock().unwrap_or_else(PoisonError::into_inner).left = Some(body);
@@ -91,7 +91,7 @@ impl Drop for Kept {
 }
 
 /// Tracks the body of one request.
-pub(super) struct Leftover {
+pub(super) struct UnreadBody {
     slot: Arc<Mutex<Slot>>,
     /// The client sent `Expect: 100-continue`.
     waits_for_continue: bool,
@@ -99,15 +99,15 @@ pub(super) struct Leftover {
 }
 
 /// The request for the routes, and the tracker of its body.
-pub(super) fn keep(request: Request<Incoming>) -> (Request<Body>, Leftover) {
+pub(super) fn track(request: Request<Incoming>) -> (Request<Body>, UnreadBody) {
     let slot = Arc::new(Mutex::new(Slot::default()));
     let waits_for_continue =
         request.headers().get(header::EXPECT).is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"100-continue"));
-    let leftover = Leftover { slot: slot.clone(), waits_for_continue, version: request.version() };
-    (request.map(|body| Body::new(Kept { body: Some(body), slot })), leftover)
+    let unread_body = UnreadBody { slot: slot.clone(), waits_for_continue, version: request.version() };
+    (request.map(|body| Body::new(TrackedBody { body: Some(body), slot })), unread_body)
 }
 
-impl Leftover {
+impl UnreadBody {
     /// Discards a small rest. Returns whether the connection must close; the response then says so.
     pub(super) async fn settle(self, response: &mut Response, metrics: &Metrics) -> bool {
         let (left, begun) = {
@@ -145,12 +145,12 @@ async fn read_to_end(body: &mut Incoming) -> bool {
 }
 
 /// A connection's socket, handed back when the connection ends.
-pub(super) struct Lent {
+pub(super) struct LentSocket {
     stream: Option<TcpStream>,
     owner: Arc<Mutex<Option<TcpStream>>>,
 }
 
-impl Lent {
+impl LentSocket {
     pub(super) fn new(stream: TcpStream) -> (Self, Arc<Mutex<Option<TcpStream>>>) {
         let owner = Arc::new(Mutex::new(None));
         (Self { stream: Some(stream), owner: owner.clone() }, owner)
@@ -162,19 +162,19 @@ impl Lent {
     }
 }
 
-impl Drop for Lent {
+impl Drop for LentSocket {
     fn drop(&mut self) {
         *self.owner.lock().unwrap_or_else(PoisonError::into_inner) = self.stream.take();
     }
 }
 
-impl AsyncRead for Lent {
+impl AsyncRead for LentSocket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
         self.stream()?.poll_read(cx, buf)
     }
 }
 
-impl AsyncWrite for Lent {
+impl AsyncWrite for LentSocket {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
         self.stream()?.poll_write(cx, buf)
     }

@@ -11,7 +11,7 @@ use super::{Authenticator, Principal};
 use crate::platform::ids::OrgId;
 
 /// How often the right is checked again.
-const LOOK: Duration = Duration::from_secs(3);
+const CHECK_INTERVAL: Duration = Duration::from_secs(3);
 
 /// Credential of the request.
 #[derive(Clone)]
@@ -23,7 +23,7 @@ pub(super) enum Credential {
 }
 
 /// Checks that the caller may still read the stream.
-pub(super) struct Entitled {
+pub(super) struct RevocationCheck {
     authenticator: Arc<dyn Authenticator>,
     credential: Credential,
     org: OrgId,
@@ -33,13 +33,13 @@ pub(super) struct Entitled {
 #[error("the session, the membership or the API key has ended")]
 struct Revoked;
 
-impl Entitled {
+impl RevocationCheck {
     pub fn new(authenticator: Arc<dyn Authenticator>, credential: Credential, principal: &Principal) -> Self {
         Self { authenticator, credential, org: principal.org_id }
     }
 
     /// Whether access is still granted; yes if the check itself fails.
-    async fn stands(&self) -> bool {
+    async fn is_valid(&self) -> bool {
         let found = match &self.credential {
             Credential::Session(token) => self.authenticator.session(token).await,
             Credential::ApiKey(key) => self.authenticator.api_key(key).await,
@@ -52,16 +52,16 @@ impl Entitled {
     }
 
     /// Wraps the body; it ends with an error once access is lost.
-    pub fn follow(self, body: Body) -> Body {
-        let mut look = interval_at(Instant::now() + LOOK, LOOK);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let frames = stream::unfold(Some((self, body, look)), |state| async move {
-            let (entitled, mut body, mut look) = state?;
+    pub fn watch(self, body: Body) -> Body {
+        let mut ticks = interval_at(Instant::now() + CHECK_INTERVAL, CHECK_INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let frames = stream::unfold(Some((self, body, ticks)), |state| async move {
+            let (check, mut body, mut ticks) = state?;
             loop {
                 tokio::select! {
-                    frame = body.frame() => return Some((frame?, Some((entitled, body, look)))),
-                    _ = look.tick() => {
-                        if !entitled.stands().await {
+                    frame = body.frame() => return Some((frame?, Some((check, body, ticks)))),
+                    _ = ticks.tick() => {
+                        if !check.is_valid().await {
                             tracing::info!("the reader lost access: the stream is ended");
                             return Some((Err(axum::Error::new(Revoked)), None));
                         }
