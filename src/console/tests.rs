@@ -1,4 +1,4 @@
-//! What a machine can check about pages: languages are complete, keys exist, files are embedded, every component renders.
+//! Checks of all pages: languages are complete, keys exist, files are embedded, every component renders.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -82,7 +82,7 @@ fn every_key_that_a_page_names_exists() {
         for call in calls {
             for rest in text.split(call).skip(1) {
                 let key = rest.split('"').next().unwrap();
-                // A key with a hole is filled from a closed set; the pages' own tests render those.
+                // Keys built at run time come from a closed set; the pages' own tests render those.
                 let complete = key.contains("{}") || Lang::ALL.into_iter().all(|lang| i18n::has(lang, key));
                 assert!(complete, "{name} names the key {key}, which no locales file has");
             }

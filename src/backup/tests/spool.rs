@@ -1,4 +1,4 @@
-//! What a run keeps on disk while it goes, and tells.
+//! Records of a run on disk, and its progress reports.
 
 use bytes::Bytes;
 use chrono::DateTime;
