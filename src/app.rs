@@ -1,5 +1,4 @@
-//! The composition root: the whole configuration, and every capability built out of it. Knows everybody; only `cli`
-//! knows it.
+//! The composition root: the whole configuration, and every capability built from it. Imports all capabilities; only `cli` imports it.
 
 mod answers;
 mod config;
@@ -41,10 +40,10 @@ pub use metrics::Families;
 pub use rooms::{ROOMS, Rooms, assets, locales, scopes, tables};
 pub use stores::{Stores, participants};
 
-/// A start waits no longer than this for the answer of a store.
+/// Timeout for a store's response at startup.
 const PROBE_TIME: Duration = Duration::from_secs(10);
 
-/// What the process gives to the application: everything that tests replace.
+/// Inputs from the process: everything that tests replace.
 #[derive(Clone, Debug)]
 pub struct Runtime {
     pub config: Arc<Config>,
@@ -53,9 +52,9 @@ pub struct Runtime {
     pub master_key: MasterKey,
     pub clock: Clock,
     pub lifecycle: Lifecycle,
-    /// Of this process; detached where it logs nothing.
+    /// The process's logger; detached if it logs nothing.
     pub logger: Logger,
-    /// This program: it starts itself as a child to read documents.
+    /// This program's file, for starting children that read documents.
     pub executable: PathBuf,
 }
 
@@ -107,12 +106,12 @@ impl App {
         Ok(Self { disks: disks(&runtime), runtime, db, http, telemetry, families, idempotency, rooms })
     }
 
-    /// Makes the first organisation and administrator where there is nobody.
+    /// Creates the first organisation and administrator if there are none.
     pub async fn bootstrap(&self) -> anyhow::Result<Option<FirstAdmin>> {
         Ok(self.auth.bootstrap(&self.runtime.config.admin).await?)
     }
 
-    /// Loads a small knowledge base and an agent on it into the first organisation; doing it twice is doing it once.
+    /// Loads a small demo knowledge base and agent into the first organisation; idempotent.
     pub async fn load_demo(&self) -> anyhow::Result<()> {
         let first = self.auth.list_organisations(None, None, 1).await?.into_iter().next();
         let org = first.context("there is no organisation")?.id;
@@ -121,8 +120,8 @@ impl App {
         Ok(())
     }
 
-    /// Fails where the object store or the vector store refuses us: wrong keys or no such bucket do not mend themselves. One that
-    /// cannot be reached is only reported, since it may come back, and much works without it.
+    /// Fails if the object store or the vector store refuses access, because wrong keys or a missing bucket do not fix themselves. An
+    /// unreachable store is only reported, since it may come back and much works without it.
     pub async fn probe_stores(&self) -> anyhow::Result<()> {
         let config = &self.runtime.config;
         let stores = [
@@ -150,7 +149,7 @@ impl App {
         Ok(())
     }
 
-    /// Works on jobs from now on.
+    /// Starts working on jobs.
     pub fn start_worker(&self) -> anyhow::Result<()> {
         self.jobs.start_worker(self.registry.clone(), &self.runtime.lifecycle)?;
         Ok(())
@@ -173,18 +172,18 @@ impl App {
         checks
     }
 
-    /// Ends what is left after the drain.
+    /// Closes what remains after the drain.
     pub async fn close(&self) {
         let _ = tokio::time::timeout(Duration::from_secs(5), self.db.close()).await;
     }
 }
 
-/// The pools' gauges are read when somebody asks.
+/// Updates the gauges of the pools on each scrape.
 fn observe_pools(telemetry: &Telemetry, db: Db) {
     telemetry.on_scrape(move || db.observe_pools());
 }
 
-/// The local folders, each of which may be a mount of its own.
+/// The local folders, each possibly a mount of its own.
 fn disks(runtime: &Runtime) -> Disks {
     let (config, data_dir) = (&runtime.config, &runtime.data_dir);
     let mut folders = vec![(Folder::Data, data_dir.clone())];

@@ -1,9 +1,9 @@
-//! Holdfast: a self-hosted GPT agent platform appliance. The map of the house; `docs/architecture.md` has the rules.
+//! Holdfast: a self-hosted GPT agent platform appliance. The module map; `docs/architecture.md` has the rules.
 
-// Whether a future may be sent is asked through every type in it; those of the query planner nest deeper than the usual 128.
+// `Send` checks on DataFusion's futures exceed the default recursion limit of 128.
 #![recursion_limit = "256"]
 
-/// The ground floor: config, database, errors, lifecycle, HTTP, telemetry.
+/// The lowest layer: config, database, errors, lifecycle, HTTP, telemetry.
 pub mod platform;
 
 /// The web shell: layout, assets, translations.
@@ -22,7 +22,7 @@ pub mod storage;
 
 /// Agents and conversations.
 pub mod agents;
-/// Alerts of Prometheus: taken, kept, shown, passed on; silences, runbooks.
+/// Alerts from Prometheus: received, stored, shown, forwarded; silences, runbooks.
 pub mod alerting;
 /// Backups, drills, restore.
 pub mod backup;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-/// Short reads spent a tenth of their time in the system's allocator, much of it waiting for the other thread.
+/// Measured: with the system allocator short reads spent a tenth of their time in it, much of it on lock contention.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -1,4 +1,4 @@
-"""Grafana's dashboard JSON, in the few shapes that Holdfast's dashboards use.
+"""Builds Grafana's dashboard JSON from the few panel types that Holdfast uses.
 
 In expressions `TARGET` stands for the matchers of the variables job and instance: `up{TARGET}`.
 Thresholds are those of the alerts that a panel names: tests/monitoring/dashboards.py compares them with alerts/*.yml.
@@ -9,7 +9,7 @@ TARGET = 'job=~"$job", instance=~"$instance"'
 SCHEMA_VERSION = 39
 GREEN, ORANGE, RED = "green", "orange", "red"
 PROMETHEUS, LOKI = "prometheus", "loki"
-# Instants that processes began at, with the version that they run: a deploy is a start with another version.
+# Start times of processes with their versions: a deploy is a start with another version.
 STARTS = "max by (instance, version) (holdfast_process_start_time_seconds * on (job, instance) group_left (version) holdfast_build_info) * 1000"
 
 
@@ -25,12 +25,12 @@ def aggregate(function, by, expr):
 
 
 def rate(metric, by="", where=""):
-    """Events a second of a counter, summed."""
+    """Events per second of a counter, summed."""
     return aggregate("sum", by, f"rate({selector(metric, where)}[$__rate_interval])")
 
 
 def increase(metric, by="", where=""):
-    """Events of a counter in each step of the picture: for what is rare, where a rate would be 0.0001."""
+    """Events of a counter per step of the chart: for rare events, whose rate would be 0.0001."""
     return aggregate("sum", by, f"increase({selector(metric, where)}[$__rate_interval])")
 
 
@@ -40,27 +40,27 @@ def quantile(share, metric, by="", where=""):
 
 
 def largest(metric, by="", where=""):
-    """A gauge that every process of the installation reads from the same place: not to be summed."""
+    """A gauge that every process reads from the same place: must not be summed."""
     return aggregate("max", by, selector(metric, where))
 
 
 def total(metric, by="", where=""):
-    """A gauge of which every process has its own part."""
+    """A gauge that is separate in every process: summed."""
     return aggregate("sum", by, selector(metric, where))
 
 
 def server_rate(metric, by="", change="rate"):
-    """Events a second of a counter that every process reads from the same server: not to be summed."""
+    """Events per second of a counter that every process reads from the same server: must not be summed."""
     return aggregate("max", by, f"{change}({selector(metric)}[$__rate_interval])")
 
 
 def ratio(part, whole):
-    """Nothing, rather than NaN, where there is nothing to divide by."""
+    """A ratio; no value, rather than NaN, when the divisor is 0."""
     return f"{part} / ({whole} > 0)"
 
 
 def age(metric, by=""):
-    """Seconds since a point in time; nothing where it has never come (0)."""
+    """Seconds since a timestamp; no value if it never happened (0)."""
     return f"time() - {aggregate('max', by, selector(metric) + ' > 0')}"
 
 
@@ -68,12 +68,12 @@ def age(metric, by=""):
 
 
 def above(warning=None, critical=None):
-    """Bad from a value on."""
+    """Thresholds for values that are bad when high."""
     return [(None, GREEN), *[step for step in ((warning, ORANGE), (critical, RED)) if step[0] is not None]]
 
 
 def below(warning=None, critical=None):
-    """Bad below a value."""
+    """Thresholds for values that are bad when low."""
     if critical is None:
         return [(None, ORANGE), (warning, GREEN)]
     return [(None, RED), (critical, GREEN)] if warning is None else [(None, RED), (critical, ORANGE), (warning, GREEN)]
@@ -89,7 +89,7 @@ def choice(*options):
 
 @dataclass
 class Panel:
-    """One panel. `question` is what its reader wants to know; `alerts` are those that watch the same."""
+    """One panel. `question`: the question that it answers; `alerts`: the alerts on the same figure."""
 
     kind: str
     title: str
@@ -168,9 +168,9 @@ def timeseries(title, question, unit, *queries, stack=False, minimum=0, limits=N
 
 
 def stat(title, question, unit, *queries, limits=None, texts=None, empty="no data", width=4, height=4, **more):
-    """One number, as it is now: asked for the instant, since the last value of a range would outlive the process that it came from.
+    """The current value of one number: an instant query, because the last value of a range would outlive its process.
 
-    Where there is none, `empty` stands in no colour: left to itself Grafana gives it that of the lowest threshold, which is green.
+    Without a value it shows `empty` uncoloured; by default Grafana would use the colour of the lowest threshold, which is green.
     """
     nothing = {"type": "special", "options": {"match": "null+nan", "result": {"text": empty, "color": "text", "index": 9}}}
     options = {
@@ -335,7 +335,7 @@ def annotations(source, service):
 
 
 def place(panels, uids):
-    """Left to right, then down; a row begins a new line."""
+    """Left to right, then down; a row starts a new line."""
     x = y = height = 0
     out = []
     for number, panel in enumerate(panels, 1):

@@ -23,7 +23,7 @@ use super::{
     service::{DURATIONS, SilenceRequest, parse_matchers, silence_of},
 };
 use crate::{
-    console::{Bare, Flash, Form, FormErrors, Html, ListQuery, Nothing, PageResult, Pager, Shell},
+    console::{AnonymousShell, Flash, Form, FormErrors, Html, ListQuery, Nothing, PageResult, Pager, Shell},
     platform::{
         error::ApiError,
         http::{Path, Query},
@@ -134,14 +134,14 @@ struct Silences<'a> {
 #[derive(Template)]
 #[template(path = "alerting/templates/runbooks.html")]
 struct Runbooks<'a> {
-    shell: &'a Bare,
+    shell: &'a AnonymousShell,
     names: Vec<String>,
 }
 
 #[derive(Template)]
 #[template(path = "alerting/templates/runbook.html")]
 struct Runbook<'a> {
-    shell: &'a Bare,
+    shell: &'a AnonymousShell,
     name: String,
     html: Html,
 }
@@ -367,11 +367,11 @@ fn refused(shell: &Shell, error: ApiError, back: &str) -> Result<Response, ApiEr
 
 /// Runbooks hold no secrets and are needed most when nobody can sign in: served without a session and without the
 /// database.
-async fn list_runbooks(shell: Bare) -> PageResult {
+async fn list_runbooks(shell: AnonymousShell) -> PageResult {
     shell.render(&Runbooks { shell: &shell, names: runbooks::names() })
 }
 
-async fn show_runbook(shell: Bare, Path(name): Path<String>) -> PageResult {
+async fn show_runbook(shell: AnonymousShell, Path(name): Path<String>) -> PageResult {
     let html = runbooks::html(&name).ok_or_else(|| ApiError::not_found("runbook"))?;
     shell.render(&Runbook { shell: &shell, name, html })
 }

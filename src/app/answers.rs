@@ -1,4 +1,4 @@
-//! What every operation answers, whatever it does: written into the OpenAPI document in one place, since routes name only what is their own.
+//! Adds the responses that all operations have in common to the OpenAPI document: routes declare only their own.
 
 use axum::http::StatusCode;
 use utoipa::openapi::{
@@ -7,7 +7,7 @@ use utoipa::openapi::{
     schema::{SchemaType, Type},
 };
 
-/// Statuses with a meaning that is the same everywhere.
+/// Statuses with the same meaning in every operation.
 const COMMON: [(StatusCode, &str, &str); 11] = [
     (
         StatusCode::BAD_REQUEST,
@@ -34,7 +34,7 @@ const COMMON: [(StatusCode, &str, &str); 11] = [
     (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", "Not right now: see `Retry-After`"),
 ];
 
-/// The form of errors.
+/// An API surface; determines the format of errors.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Surface {
     Api,
@@ -53,7 +53,7 @@ impl Surface {
         }
     }
 
-    /// The content of an error.
+    /// The media type and schema of an error.
     fn content(self) -> (&'static str, Content) {
         match self {
             Self::Api => ("application/problem+json", Content::new(Some(Ref::from_schema_name("Problem")))),
@@ -62,7 +62,7 @@ impl Surface {
     }
 }
 
-/// Completes every operation of the document.
+/// Adds the common responses to every operation of the document.
 pub(super) fn complete(document: &mut OpenApi) {
     let components = document.components.get_or_insert_default();
     for surface in [Surface::Api, Surface::OpenAi] {
@@ -94,7 +94,7 @@ fn inline(parameter: &RefOr<Parameter>) -> Option<&Parameter> {
     }
 }
 
-/// What can happen to a request before, or in whatever, its handler does.
+/// Statuses that a request can get before its handler runs, or from any handler.
 fn expected<'a>(path: &str, operation: &Operation, parameters: impl Iterator<Item = &'a Parameter>) -> Vec<StatusCode> {
     let (mut query, mut once) = (false, false);
     for parameter in parameters {
@@ -110,14 +110,14 @@ fn expected<'a>(path: &str, operation: &Operation, parameters: impl Iterator<Ite
             StatusCode::NOT_FOUND => path.contains('{'),
             StatusCode::REQUEST_TIMEOUT | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNSUPPORTED_MEDIA_TYPE => body,
             StatusCode::CONFLICT => once,
-            // OpenAI has 400 for it.
+            // OpenAI answers 400 in this case.
             StatusCode::UNPROCESSABLE_ENTITY => !openai && (body || query || once),
             _ => true,
         })
         .collect()
 }
 
-/// Nobody has to sign in.
+/// Whether the operation needs no authentication.
 fn is_public(operation: &Operation) -> bool {
     let empty = |requirement| serde_json::to_value(requirement).is_ok_and(|value| value == serde_json::json!({}));
     operation.security.as_ref().is_some_and(|all| all.iter().any(empty))
@@ -130,7 +130,7 @@ fn finish(surface: Surface, operation: &mut Operation, statuses: &[StatusCode]) 
         let Some(status) = status.parse::<StatusCode>().ok() else { continue };
         let RefOr::T(own) = response else { continue };
         let is_error = status.is_client_error() || status.is_server_error();
-        // Without a word of its own it means what it means everywhere.
+        // Without a description of its own the status gets the common one.
         if let Some(name) = common(status).filter(|_| own.description.is_empty() && is_error) {
             *response = RefOr::Ref(Ref::from_response_name(surface.name(name)));
             continue;
@@ -151,7 +151,7 @@ fn finish(surface: Surface, operation: &mut Operation, statuses: &[StatusCode]) 
     }
 }
 
-/// `{"error": {...}}`, as OpenAI documents it.
+/// `{"error": {...}}`, as documented by OpenAI.
 fn openai_error() -> Schema {
     let text = || ObjectBuilder::new().schema_type(Type::String);
     let or_null = || ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Null]));

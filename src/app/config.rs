@@ -1,4 +1,4 @@
-//! The whole configuration: a section for each capability.
+//! The whole configuration: one section per capability.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use crate::{
     storage,
 };
 
-/// Everything that can be set. `config/holdfast.toml` documents it.
+/// All settings. Documented in `config/holdfast.toml`.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Config {
     #[serde(flatten)]
@@ -32,10 +32,10 @@ pub struct Config {
     pub backup: backup::Config,
     pub logs: logs::Config,
     pub alerting: alerting::Config,
-    /// The file that this was read from, and the files with secrets that it names: a backup holds them.
+    /// The file that this was read from and the secret files that it names: both are part of a backup.
     #[serde(skip)]
     pub files: Vec<PathBuf>,
-    /// What is odd and no error, a line each.
+    /// Warnings: valid but suspicious settings, one line each.
     #[serde(skip)]
     pub warnings: Vec<String>,
 }
@@ -44,7 +44,7 @@ pub struct Config {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Plain {
-    /// Where everything lives that is not in a database or bucket of yours.
+    /// Folder of all data that is not in an external database or bucket.
     pub data_dir: PathBuf,
     /// Master key shared by several hosts of one installation; empty uses the one in the data directory.
     pub secret_key_file: Option<PathBuf>,
@@ -64,8 +64,8 @@ impl std::ops::Deref for Config {
 }
 
 impl Config {
-    /// What a process of one role shares with the others: each has a data directory of its own, so nothing that they
-    /// both need may lie in it. All that is missing at once.
+    /// Checks the settings of a process with a single role: each process has its own data directory, so shared data must
+    /// not be in it. Returns all missing settings at once.
     pub fn check_shared(&self) -> Result<(), ConfigErrors> {
         let mut e = ConfigErrors::default();
         let mut need = |setting: &str, is_shared: bool, what: &str| {
@@ -92,13 +92,13 @@ impl Config {
         if e.is_empty() { Ok(()) } else { Err(e) }
     }
 
-    /// Where `pg_dump` is looked for: beside the private cluster's programs, where nothing else is said.
+    /// Folder of `pg_dump`: `backup.tools_dir`, otherwise the private cluster's programs if they include it.
     pub fn tools_dir(&self) -> Option<PathBuf> {
         let beside = || self.database.bin_dir.clone().filter(|dir| dir.join("pg_dump").exists());
         self.backup.tools_dir.clone().or_else(beside)
     }
 
-    /// Gives every section its type, reads secrets from their files and checks everything; all errors at once.
+    /// Parses every section, reads secrets from their files and validates everything; returns all errors at once.
     pub fn load(mut raw: Raw) -> Result<Self, ConfigErrors> {
         let mut e = ConfigErrors::default();
         let plain = raw.section("", &mut e);

@@ -1,4 +1,4 @@
-//! Checks of what belongs to no capability: database and disk.
+//! Checks that belong to no capability: database and disk.
 
 use async_trait::async_trait;
 
@@ -9,7 +9,7 @@ use crate::platform::{
     health::{Check, CheckResult},
 };
 
-/// The checks of the ground floor.
+/// The checks of database and disk.
 pub fn checks(app: &App) -> Vec<Box<dyn Check>> {
     let runtime = &app.runtime;
     let mut checks = db::checks(DoctorDeps {
@@ -39,7 +39,7 @@ impl Check for DiskSpace {
     }
 }
 
-/// Each file system that we write to, and the worst of them.
+/// Every file system that Holdfast writes to; the result is the worst of them.
 fn judge_volumes(volumes: &[Volume]) -> CheckResult {
     let judged = volumes.iter().map(|volume| match &volume.space {
         Err(error) => CheckResult::fail(

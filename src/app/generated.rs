@@ -1,4 +1,4 @@
-//! What is generated out of the code: the OpenAPI document and the reference of metrics.
+//! Documents generated from the code: the OpenAPI document and the metrics reference.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -105,7 +105,7 @@ fn describe(label: &str, values: BTreeSet<&str>) -> String {
     format!("{label}: {values}")
 }
 
-/// A family of the exposition format.
+/// A metric family of the exposition format.
 struct Family<'a> {
     name: String,
     kind: &'a str,
@@ -114,7 +114,7 @@ struct Family<'a> {
     labels: BTreeMap<&'a str, BTreeSet<&'a str>>,
 }
 
-/// Reads `OpenMetrics`. No label value of ours has a comma or a quotation mark in it.
+/// Parses `OpenMetrics`. None of our label values contains a comma or a quotation mark.
 fn families(text: &str) -> Vec<Family<'_>> {
     let mut families: Vec<Family<'_>> = Vec::new();
     for line in text.lines() {

@@ -25,7 +25,7 @@ use crate::{
         disk::Folder,
         error::ApiError,
         health::Status,
-        http::{self, Frame, KnownQuery, refuse_unknown_query},
+        http::{self, KnownQuery, MiddlewareStack, refuse_unknown_query},
     },
 };
 
@@ -74,9 +74,10 @@ impl App {
             .layer(Extension(self.idempotency.clone()))
             .layer(from_fn_with_state(auth::Origins::new(config), auth::csrf_guard));
         let (clock, lifecycle) = (self.runtime.clock.clone(), self.runtime.lifecycle.clone());
-        let frame = Frame::new(config, clock, self.families.http.clone(), Arc::new(self.auth.clone()), lifecycle)
-            .with_own_tokens(&ROOMS.iter().flat_map(|room| room.own_tokens).cloned().collect::<Vec<_>>())
-            .with_public(&ROOMS.iter().flat_map(|room| room.public).copied().collect::<Vec<_>>());
+        let frame =
+            MiddlewareStack::new(config, clock, self.families.http.clone(), Arc::new(self.auth.clone()), lifecycle)
+                .with_own_tokens(&ROOMS.iter().flat_map(|room| room.own_tokens).cloned().collect::<Vec<_>>())
+                .with_public(&ROOMS.iter().flat_map(|room| room.public).copied().collect::<Vec<_>>());
         // Inside, the console knows who is signed in; outside, it catches what is refused before that is known.
         http::wrap(guarded, frame, |framed| console.wrap(framed).layer(from_fn(llm::map_openai_errors)))
     }

@@ -1,4 +1,4 @@
-//! Objects and index, opened as configured: by the application, and by a restore that runs without one.
+//! Object store and vector index, opened as configured: by the application, and by a restore that runs without one.
 
 use std::{
     path::{Path, PathBuf},
@@ -12,14 +12,14 @@ use crate::{
     storage::{Metrics, Participant, Storage, StorageError},
 };
 
-/// Where everything lies that is not in the database.
+/// The stores of all data outside the database.
 #[derive(Clone)]
 pub struct Stores {
     pub objects: Storage,
     pub index: VectorIndex,
     /// The files of `index`.
     pub index_files: Storage,
-    /// Everything that takes part in a backup beside the database and the objects; see [`participants`].
+    /// Participants of a backup besides the database and the objects; see [`participants`].
     pub participants: Vec<Arc<dyn Participant>>,
 }
 
@@ -30,7 +30,7 @@ pub fn participants(config: &Config, data_dir: &Path) -> Vec<(&'static str, Opti
 }
 
 impl Stores {
-    /// Makes local folders that are absent. Does not connect.
+    /// Creates missing local folders. Does not connect.
     pub fn open(
         config: &Config,
         data_dir: &Path,

@@ -1,4 +1,4 @@
-//! What a run must remember of files and blobs, on disk: memory does not grow with their number.
+//! On-disk catalogue of files and blobs for a run, so that memory does not grow with their number.
 
 use std::{
     ops::Bound,
@@ -14,15 +14,15 @@ use crate::{
     storage::Entry,
 };
 
-/// Size and time of change (microseconds) by key.
+/// Key -> size and modification time (microseconds).
 const FILES: TableDefinition<'_, &str, (u64, i64)> = TableDefinition::new("files");
-/// Names of blobs by the set that they are in: content, hash, size.
+/// Blob names by set: content, hash, size.
 const BLOBS: TableDefinition<'_, (u32, [u8; 32], [u8; 32], u64), ()> = TableDefinition::new("blobs");
 
-/// Pages that are kept in memory, bytes.
+/// Page cache, bytes.
 const CACHE: usize = 16 << 20;
 
-/// The catalogue's file cannot be used: the disk is full, as a rule.
+/// The catalogue's file cannot be used, usually because the disk is full.
 #[derive(Debug, thiserror::Error)]
 #[error("the lists of a backup cannot be kept in its work folder")]
 pub struct CatalogueError(#[source] Box<redb::Error>);
@@ -39,13 +39,13 @@ macro_rules! from_redb {
 
 from_redb!(DatabaseError, SetDurabilityError, StorageError, TableError, TransactionError);
 
-/// Sets and maps in a file that goes with this. Cheap to clone.
+/// Sets and maps in a temporary file. Cheap to clone.
 #[derive(Clone)]
 pub struct Catalogue(Arc<Inner>);
 
 struct Inner {
     pool: CpuPool,
-    /// Never committed: nobody reads it after us, and what is not committed is never synced.
+    /// Never committed: nobody reads the file later, and uncommitted data is never synced.
     tx: Mutex<redb::WriteTransaction>,
     _database: Database,
     _file: Spooled,
@@ -71,7 +71,7 @@ impl Catalogue {
         self.0.tx.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does what takes longer than a look-up, on a thread where it may.
+    /// Runs slow operations on a thread that may block.
     pub async fn apart<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Self) -> Result<T, CatalogueError> + Send + 'static,
@@ -93,7 +93,7 @@ impl Catalogue {
         Ok(self.tx().open_table(FILES)?.len()?)
     }
 
-    /// The next `count` files after the key `after`, by key.
+    /// The next `count` files after the key `after`, in key order.
     pub fn files(&self, after: &str, count: usize) -> Result<Vec<Entry>, CatalogueError> {
         let tx = self.tx();
         let table = tx.open_table(FILES)?;
@@ -114,7 +114,7 @@ impl Catalogue {
         Ok(())
     }
 
-    /// Sets have numbers, which their users give.
+    /// Sets are numbered by their users.
     pub fn add_blobs(&self, set: u32, names: &[BlobName]) -> Result<(), CatalogueError> {
         let tx = self.tx();
         let mut table = tx.open_table(BLOBS)?;
@@ -134,7 +134,7 @@ impl Catalogue {
         Ok(self.tx().open_table(BLOBS)?.get((set, name.content.0, name.sealed.0, name.size))?.is_some())
     }
 
-    /// A blob of this content.
+    /// A blob with this content.
     pub fn find_blob(&self, set: u32, content: &Digest) -> Result<Option<BlobName>, CatalogueError> {
         let tx = self.tx();
         let table = tx.open_table(BLOBS)?;

@@ -9,48 +9,48 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{destination::Patience, seal::Recipients};
+use super::{destination::Timeouts, seal::Recipients};
 use crate::{jobs::Cron, platform::config::ConfigErrors, storage};
 
-/// Backups: when, for whom, where to, and how they are proven.
+/// Backups: schedule, recipients, destinations and drills.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Public keys (`age1...`) that backups are sealed for; empty: the newest key in `key_file`. Without either no backup is made.
+    /// Public keys (`age1...`) to encrypt backups for; empty: the newest key in `key_file`. Without either, no backups are made.
     pub recipients: Vec<String>,
-    /// Whether the files of the embedding model travel with a backup: a restore needs no internet then.
+    /// Whether backups include the embedding model's files, so that a restore needs no internet access.
     pub embedding_model: bool,
-    /// When a backup is made, as cron; "off": only when somebody asks for one.
+    /// Schedule of backups (cron); "off": on request only.
     pub schedule: String,
-    /// Whether a backup is made before a new version changes the database; without one it is not changed.
+    /// Whether to back up before a new version migrates the database; if that backup fails, the database is not migrated.
     pub before_migration: bool,
-    /// When the newest backup is restored on trial, as cron; "off": only when somebody asks for it.
+    /// Schedule of restoring the newest backup on trial (cron); "off": on request only.
     pub drill_schedule: String,
-    /// When an old backup is restored on trial and every copy is read again, as cron; "off": only when somebody asks for it.
+    /// Schedule of restoring an older backup on trial and re-reading every copy (cron); "off": on request only.
     pub old_drill_schedule: String,
     /// Time zone of the schedules.
     pub time_zone: String,
-    /// File with the secret key, for drills; it must not lie in the data directory.
+    /// File with the secret key, for drills; must be outside the data directory.
     pub key_file: Option<PathBuf>,
-    /// Newest backups of so many days that are kept.
+    /// Days of which the newest backup is kept.
     pub keep_daily: usize,
-    /// Newest backups of so many weeks that are kept.
+    /// Weeks of which the newest backup is kept.
     pub keep_weekly: usize,
-    /// Newest backups of so many months that are kept.
+    /// Months of which the newest backup is kept.
     pub keep_monthly: usize,
-    /// Newest backups of so many years that are kept.
+    /// Years of which the newest backup is kept.
     pub keep_yearly: usize,
-    /// Older backups are removed where a destination holds more, bytes; 0: no limit.
+    /// Older backups are removed when a destination holds more than this, bytes; 0: no limit.
     pub max_total_bytes: u64,
-    /// Time that a destination has for an answer, seconds; for a file in addition to `min_bytes_per_second`.
+    /// Timeout of a destination's response, seconds; for a file in addition to `min_bytes_per_second`.
     pub timeout_seconds: u64,
-    /// Slowest destination that is waited for, bytes a second.
+    /// Minimum transfer rate of a destination, bytes per second.
     pub min_bytes_per_second: u64,
-    /// Folder of `pg_dump` and `pg_restore`; empty looks in the usual places.
+    /// Folder of `pg_dump` and `pg_restore`; empty: look in the usual places.
     pub tools_dir: Option<PathBuf>,
-    /// Folder for what is being made, for lists of files and for drills; empty: `backup` in the data directory. Of this host alone.
+    /// Folder for work in progress, file lists and drills; empty: `backup` in the data directory. Not shared between hosts.
     pub work_dir: Option<PathBuf>,
-    /// Where backups go, by name: `[backup.destinations.nas]`. Each is a whole copy.
+    /// Destinations by name: `[backup.destinations.nas]`. Each holds a full copy.
     pub destinations: BTreeMap<String, storage::Config>,
 }
 
@@ -80,7 +80,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Where files wait on their way.
+    /// The work folder.
     pub fn work_dir(&self, data_dir: &Path) -> PathBuf {
         self.work_dir.clone().unwrap_or_else(|| data_dir.join("backup"))
     }
@@ -89,10 +89,10 @@ impl Config {
         if let Err(error) = Recipients::parse(&self.recipients) {
             errors.push("recipients", error.to_string());
         }
-        // Once, and not with each of the schedules.
+        // Reported once instead of for every schedule.
         let zone = if Cron::is_zone(&self.time_zone) { &self.time_zone } else { "UTC" };
         if zone != self.time_zone {
-            let text = "is no time zone: write one such as Europe/Moscow, or Etc/GMT-3 for three hours ahead of UTC";
+            let text = "is not a time zone: use one such as Europe/Moscow, or Etc/GMT-3 for three hours ahead of UTC";
             errors.push("time_zone", format!("{:?} {text}", self.time_zone));
         }
         for (setting, pattern) in [
@@ -133,7 +133,7 @@ impl Config {
         errors.enter("backup");
     }
 
-    /// Longest time between two runs of a schedule, looking a year ahead from `now`; `None` where nothing is scheduled.
+    /// Longest time between two runs of a schedule within a year from `now`; `None` if nothing is scheduled.
     fn longest_gap(&self, schedule: &str, now: DateTime<Utc>) -> Option<TimeDelta> {
         let cron = Cron::parse_or_off(schedule, &self.time_zone).ok()??;
         let (mut at, mut longest) = (cron.next(now).ok()?, None);
@@ -148,22 +148,22 @@ impl Config {
         longest
     }
 
-    /// How far apart backups are at most.
+    /// Longest time between two backups.
     pub fn interval(&self, now: DateTime<Utc>) -> Option<TimeDelta> {
         self.longest_gap(&self.schedule, now).filter(|_| self.is_on())
     }
 
-    /// How far apart drills are at most; `None` without a key at hand.
+    /// Longest time between two drills; `None` without a key file.
     pub fn drill_interval(&self, now: DateTime<Utc>) -> Option<TimeDelta> {
         self.longest_gap(&self.drill_schedule, now).filter(|_| self.is_on() && self.key_file.is_some())
     }
 
-    /// How long destinations are waited for.
-    pub fn patience(&self) -> Patience {
-        Patience { answer: Duration::from_secs(self.timeout_seconds), bytes_per_second: self.min_bytes_per_second }
+    /// Timeouts of the destinations.
+    pub fn timeouts(&self) -> Timeouts {
+        Timeouts { answer: Duration::from_secs(self.timeout_seconds), bytes_per_second: self.min_bytes_per_second }
     }
 
-    /// Whether backups are made at all.
+    /// Whether backups are enabled.
     pub fn is_on(&self) -> bool {
         !self.recipients.is_empty() || self.key_file.is_some()
     }

@@ -1,4 +1,4 @@
-//! A place for backups: what was written is read back before it counts.
+//! A destination of backups. Everything written is read back before it counts.
 
 use std::{
     os::unix::fs::MetadataExt as _,
@@ -24,26 +24,26 @@ use crate::{
     storage::{self, Outside, Storage, StorageError},
 };
 
-/// How long a destination is waited for.
+/// Timeouts of a destination.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
-    /// For an answer that does not depend on a length, and beside the bytes.
+pub struct Timeouts {
+    /// For a response, in addition to the transfer time.
     pub answer: Duration,
     pub bytes_per_second: u64,
 }
 
-/// A manifest, or a wrapped key.
+/// Largest manifest or wrapped key.
 const MAX_SMALL_BYTES: u64 = 64 << 20;
-/// Entries of a listing that are handed on together: as many as a local listing brings at once.
+/// Entries of a listing handed on together: the page size of a local listing.
 const PIECE: usize = 1024;
 
 #[derive(Debug, thiserror::Error)]
 pub enum DestinationError {
-    #[error("destination {name}: the folder {folder} is not there; make it, or mount what it stands on")]
+    #[error("destination {name}: the folder {folder} does not exist; create it, or mount its disk")]
     NoFolder { name: String, folder: String },
     #[error(
-        "destination {name}: {backups} backups should lie in {folder}, and there is nothing: is what belongs there mounted? Nothing is \
-         written beside it. Where an empty disk is meant, make the folder {folder}/backups"
+        "destination {name}: {backups} backups should be in {folder}, but it is empty: is its disk mounted? Nothing is written into an \
+         unmounted folder. If the disk is meant to be empty, create the folder {folder}/backups"
     )]
     Unmounted { name: String, folder: String, backups: i64 },
     #[error("destination {name}: {what} took longer than {seconds} s")]
@@ -62,7 +62,7 @@ pub enum DestinationError {
     Manifest { name: String, key: String, source: ManifestError },
 }
 
-/// One configured destination. Cheap to clone.
+/// A configured destination. Cheap to clone.
 #[derive(Clone)]
 pub struct Destination {
     pub name: String,
@@ -70,7 +70,7 @@ pub struct Destination {
     pub url: String,
     storage: Outside,
     folder: Option<PathBuf>,
-    patience: Patience,
+    timeouts: Timeouts,
 }
 
 impl std::fmt::Debug for Destination {
@@ -80,11 +80,11 @@ impl std::fmt::Debug for Destination {
 }
 
 impl Destination {
-    /// Opens a folder, which must be there (a mount that is missing must not be written beside), or a bucket. Does not connect.
+    /// Opens a bucket or an existing folder (it is not created, because a missing mount must not be written beside). Does not connect.
     pub fn open(
         name: &str,
         config: &storage::Config,
-        patience: Patience,
+        timeouts: Timeouts,
         lifecycle: &Lifecycle,
         metrics: &storage::Metrics,
     ) -> Result<Self, DestinationError> {
@@ -96,16 +96,16 @@ impl Destination {
         let storage = Storage::open_at(&config.url, at, config, lifecycle.clone(), metrics.clone())
             .map_err(|source| DestinationError::Storage { name: name.to_owned(), source })?;
         let storage = storage.outside();
-        Ok(Self { name: name.to_owned(), url: config.url.clone(), storage, folder, patience })
+        Ok(Self { name: name.to_owned(), url: config.url.clone(), storage, folder, timeouts })
     }
 
-    /// The folder, where it is one of this machine.
+    /// The folder, if it is on this machine.
     pub fn folder(&self) -> Option<&Path> {
         self.folder.as_deref()
     }
 
-    /// Errors where this is a folder without any backup though `expected` lie there: a mount point whose disk is away looks like that, and
-    /// what is written into it fills the disk below, and is hidden when the mount comes back.
+    /// Fails if this is a folder without backups although `expected` should be in it: that is what a mount point without its disk looks
+    /// like. Writing there would fill the disk below and be hidden when the mount returns.
     pub fn check_mounted(&self, expected: i64) -> Result<(), DestinationError> {
         match &self.folder {
             Some(folder) if expected > 0 && !folder.join("backups").is_dir() => Err(DestinationError::Unmounted {
@@ -119,11 +119,11 @@ impl Destination {
 
     /// Writes, reads and removes a small file.
     pub async fn round_trip(&self) -> Result<(), DestinationError> {
-        let same = self.within(self.patience.answer, "a small file", self.storage.round_trip()).await?;
+        let same = self.within(self.timeouts.answer, "a small file", self.storage.round_trip()).await?;
         if same { Ok(()) } else { Err(self.read_back("a small file".to_owned(), "something else".to_owned())) }
     }
 
-    /// What lies below `prefix`, in pieces and in no order. Each piece is waited for by itself.
+    /// Lists the entries below `prefix`, in pieces, unordered. The timeout applies to each piece.
     fn list(
         &self,
         prefix: &str,
@@ -132,17 +132,17 @@ impl Destination {
         let found = self.storage.list(prefix).try_ready_chunks(PIECE);
         stream::try_unfold((self.clone(), found), move |(this, mut found)| async move {
             let next = async { found.try_next().await.map_err(|error| error.1) };
-            let next = this.within(this.patience.answer, what, next).await?;
+            let next = this.within(this.timeouts.answer, what, next).await?;
             Ok(next.map(|entries| (entries, (this, found))))
         })
     }
 
-    /// Every blob that lies here, whole or not, with the time it was written.
+    /// All blobs here, complete or not, with their modification times.
     pub fn blobs(&self) -> impl Stream<Item = Result<Vec<storage::Entry>, DestinationError>> + Send + use<> {
         self.list("blobs", "the list of blobs")
     }
 
-    /// Stores a sealed file under its name, and reads it back.
+    /// Stores an encrypted file under its name, and reads it back.
     pub async fn put_blob(&self, name: &BlobName, file: &Path) -> Result<(), DestinationError> {
         self.put_file(name.key(), name.whole(), file).await
     }
@@ -155,16 +155,16 @@ impl Destination {
         let local = |source| DestinationError::Local { path: file.display().to_string(), source };
         let data = ReaderStream::with_capacity(tokio::fs::File::open(file).await.map_err(local)?, 256 << 10);
         let stored = self.storage.put_stream(&key, data, whole.size);
-        let stored = self.within(self.patience(whole.size), "an upload", stored).await?;
+        let stored = self.within(self.timeout_for(whole.size), "an upload", stored).await?;
         if stored.sha256 != whole.sha256.0 {
-            // The spool changed under us.
+            // The local file has changed meanwhile.
             return Err(self.read_back(key, "the local file changed".to_owned()));
         }
         self.check_written(key, whole).await
     }
 
-    /// On one disk the spooled file becomes the stored one: a second copy there would take time and room, and save nothing.
-    /// False where it is another disk, or could not be done.
+    /// On the same disk a hard link replaces the copy, which would cost time and space without protecting anything more. False on another
+    /// disk, or if linking failed.
     async fn link(&self, key: &str, file: &Path) -> bool {
         let Some(folder) = &self.folder else { return false };
         let target = folder.join(key);
@@ -174,7 +174,7 @@ impl Destination {
             tokio::fs::File::open(file).await?.sync_all().await?;
             make_folders(folder, parent).await?;
             tokio::fs::hard_link(file, &partial).await?;
-            // Two destinations on one disk must not share it: what damages the one would damage the other.
+            // Two destinations on one disk must not share a file: damage to one would damage the other.
             if tokio::fs::metadata(file).await?.nlink() > 2 {
                 return Ok(false);
             }
@@ -192,7 +192,7 @@ impl Destination {
     async fn check_written(&self, key: String, whole: Fingerprint) -> Result<(), DestinationError> {
         match self.check(key, whole).await {
             Err(DestinationError::Damaged { key, found, .. }) => {
-                // It would be taken for the real one by its name and length.
+                // Its name and length would make it look valid.
                 let _ = self.storage.delete(&key).await;
                 Err(self.read_back(key, found))
             }
@@ -201,7 +201,7 @@ impl Destination {
         }
     }
 
-    /// Reads a blob and compares length and hash with its name.
+    /// Reads a blob and checks length and hash against its name.
     pub async fn check_blob(&self, name: &BlobName) -> Result<(), DestinationError> {
         self.check(name.key(), name.whole()).await
     }
@@ -216,11 +216,11 @@ impl Destination {
             }
             Ok(Fingerprint { size, sha256: Digest(hash.finalize().into()) })
         };
-        let read = found(&key, self.within(self.patience(whole.size), "reading back", read).await)?;
+        let read = found(&key, self.within(self.timeout_for(whole.size), "reading back", read).await)?;
         if read == whole { Ok(()) } else { Err(self.damaged(key, read.unlike(&whole))) }
     }
 
-    /// The bytes of a blob, to be opened. What differs from its name is an error at the end.
+    /// Bytes of a blob, for opening. A mismatch with its name is an error at the end.
     pub async fn read_blob(
         &self,
         name: &BlobName,
@@ -229,28 +229,28 @@ impl Destination {
         self.read(name.key(), whole.size, move |read| (read != whole).then(|| read.unlike(&whole))).await
     }
 
-    /// The names of a backup's blobs, a line each. A list that is not the manifest's is an error at the end.
+    /// Names of a backup's blobs, one per line. If the list is not the one in the manifest, an error at the end.
     pub async fn read_blob_list(
         &self,
         manifest: &Manifest,
     ) -> Result<impl Stream<Item = Result<Bytes, DestinationError>> + Send + use<>, DestinationError> {
         let expected = manifest.blobs_sha256;
         let wrong = move |read: Fingerprint| {
-            (read.sha256 != expected).then(|| "it is not the list that the manifest names".to_owned())
+            (read.sha256 != expected).then(|| "it is not the list named in the manifest".to_owned())
         };
         let longest = manifest.blobs.saturating_mul(BlobName::MAX_LINE);
         self.read(Manifest::blobs_key(manifest.id), longest, wrong).await
     }
 
-    /// The bytes of a file, each piece waited for by itself. What is `wrong` with them all is an error at the end; more than `longest`
-    /// bytes are one at once: they may be about to fill a disk.
+    /// Bytes of a file, with a timeout per piece. `wrong` checks the whole and is reported at the end; exceeding `longest` bytes is an
+    /// error at once, because it may be about to fill a disk.
     async fn read<W: Fn(Fingerprint) -> Option<String> + Clone + Send + 'static>(
         &self,
         key: String,
         longest: u64,
         wrong: W,
     ) -> Result<impl Stream<Item = Result<Bytes, DestinationError>> + Send + use<W>, DestinationError> {
-        let opened = self.within(self.patience.answer, "opening a file", self.storage.get(&key)).await;
+        let opened = self.within(self.timeouts.answer, "opening a file", self.storage.get(&key)).await;
         let object = found(&key, opened)?;
         let state = Some((object.stream, Sha256::new(), 0_u64));
         let this = self.clone();
@@ -258,7 +258,7 @@ impl Destination {
             let (this, key, wrong) = (this.clone(), key.clone(), wrong.clone());
             async move {
                 let Some((mut bytes, mut hash, mut size)) = state else { return Ok(None) };
-                if let Some(piece) = this.within(this.patience.answer, "the next piece", bytes.try_next()).await? {
+                if let Some(piece) = this.within(this.timeouts.answer, "the next piece", bytes.try_next()).await? {
                     size += piece.len() as u64;
                     hash.update(&piece);
                     if size > longest {
@@ -275,13 +275,13 @@ impl Destination {
     }
 
     pub async fn delete(&self, key: &str) -> Result<(), DestinationError> {
-        self.within(self.patience.answer, "a deletion", self.storage.delete(key)).await
+        self.within(self.timeouts.answer, "a deletion", self.storage.delete(key)).await
     }
 
     /// Stores a small file, and reads it back.
     pub async fn put_small(&self, key: &str, bytes: Vec<u8>) -> Result<(), DestinationError> {
         let bytes = Bytes::from(bytes);
-        self.within(self.patience(bytes.len() as u64), "an upload", self.storage.put(key, bytes.clone())).await?;
+        self.within(self.timeout_for(bytes.len() as u64), "an upload", self.storage.put(key, bytes.clone())).await?;
         match self.get_small(key).await {
             Ok(found) if found == bytes => Ok(()),
             Ok(_) => Err(self.read_back(key.to_owned(), "its bytes were changed".to_owned())),
@@ -299,18 +299,18 @@ impl Destination {
             let pieces: Vec<Bytes> = object.stream.try_collect().await?;
             Ok(Bytes::from(pieces.concat()))
         };
-        let result = self.within(self.patience(MAX_SMALL_BYTES), "reading", read).await;
+        let result = self.within(self.timeout_for(MAX_SMALL_BYTES), "reading", read).await;
         found(key, result)
     }
 
-    /// The keys that lie here sealed with this passphrase.
+    /// The keys stored here that this passphrase decrypts.
     pub async fn wrapped_keys(&self, passphrase: &SecretString) -> Result<KeyFile, BackupError> {
         let mut entries = std::pin::pin!(self.list("keys", "the list of keys"));
         let mut identities = Vec::new();
         while let Some(entries) = entries.try_next().await? {
             for entry in entries {
                 let wrapped = self.get_small(&entry.key).await?;
-                // One of an earlier passphrase is no error while another opens.
+                // Keys under an earlier passphrase are no error as long as one opens.
                 identities.extend(Identity::unwrap_with(&wrapped, passphrase));
             }
         }
@@ -320,12 +320,12 @@ impl Destination {
         Ok(KeyFile { identities, installation: None })
     }
 
-    /// What belongs to backups, whether or not there is a manifest: in no order, with the time it was written.
+    /// Files of all backups, with or without a manifest, unordered, with their modification times.
     pub fn backup_files(&self) -> impl Stream<Item = Result<Vec<storage::Entry>, DestinationError>> + Send + use<> {
         self.list("backups", "the list of backups")
     }
 
-    /// Backups whose manifests lie here, in no order.
+    /// Backups with a manifest here, unordered.
     pub async fn backups(&self) -> Result<Vec<BackupId>, DestinationError> {
         let ids = self.backup_files().map_ok(|entries| {
             stream::iter(entries.into_iter().filter_map(|entry| Manifest::id_of_key(&entry.key)).map(Ok))
@@ -343,9 +343,9 @@ impl Destination {
         })
     }
 
-    /// Time for so many bytes at the slowest rate that is waited for.
-    fn patience(&self, size: u64) -> Duration {
-        self.patience.answer + Duration::from_secs(size / self.patience.bytes_per_second.max(1))
+    /// Timeout for a transfer of `size` bytes at the minimum rate.
+    fn timeout_for(&self, size: u64) -> Duration {
+        self.timeouts.answer + Duration::from_secs(size / self.timeouts.bytes_per_second.max(1))
     }
 
     async fn within<T>(
@@ -373,7 +373,7 @@ impl Destination {
     }
 }
 
-/// Makes `dir` below `folder`. A folder that is new is written down by the one that it is in.
+/// Creates `dir` below `folder`, and syncs the parent of each new folder.
 async fn make_folders(folder: &Path, dir: &Path) -> std::io::Result<()> {
     if tokio::fs::try_exists(dir).await? {
         return Ok(());
@@ -385,7 +385,7 @@ async fn make_folders(folder: &Path, dir: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// A storage's "not found", with the key.
+/// Maps a storage's "not found" to an error with the key.
 fn found<T>(key: &str, result: Result<T, DestinationError>) -> Result<T, DestinationError> {
     match result {
         Err(DestinationError::Storage { source: StorageError::NotFound, name }) => {

@@ -1,4 +1,4 @@
-//! Checks of backups.
+//! Health checks of backups.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -19,10 +19,10 @@ use crate::platform::{
 };
 use crate::storage;
 
-/// A backup that comes this much later than its schedule is missing: 26 h after the last for a daily one.
+/// Delay after the schedule from which a backup counts as missing: 26 h after the last one for a daily schedule.
 const LATE: TimeDelta = TimeDelta::hours(2);
 
-/// The checks of this capability; where backups are off, one that says so.
+/// The checks of this capability; if backups are off, one that says so.
 pub fn checks(backups: &Backups) -> Vec<Box<dyn Check>> {
     if !backups.config().is_on() {
         return vec![Box::new(Recent(backups.clone()))];
@@ -40,7 +40,7 @@ fn cannot_look(error: &dyn std::error::Error) -> CheckResult {
     CheckResult::fail(format!("cannot look: {}", chain(error)), "see the check of the database")
 }
 
-/// Is there a whole backup, and is it fresh?
+/// Is there a complete backup, and is it recent?
 struct Recent(Backups);
 
 #[async_trait]
@@ -52,8 +52,8 @@ impl Check for Recent {
     async fn run(&self) -> CheckResult {
         if !self.0.config().is_on() {
             return CheckResult::warn(
-                "no backups are made: what this host loses is lost",
-                "holdfast backup keys generate --out FILE makes a key and says what to put into [backup]",
+                "no backups are made: data lost on this host cannot be recovered",
+                "holdfast backup keys generate --out FILE creates a key and prints the settings for [backup]",
             );
         }
         let backups = match self.0.list(None, 100).await {
@@ -72,24 +72,21 @@ impl Check for Recent {
             }
             None => CheckResult::fail(
                 format!("no backup is whole; {}", ended.unwrap_or_default()),
-                "mend that, then: holdfast backup run",
+                "fix that, then: holdfast backup run",
             ),
             Some(backup) if backup.is_ahead(now) => CheckResult::fail(
-                format!(
-                    "the newest whole backup is dated {}, ahead of the clock: how old it is nobody can tell",
-                    backup.started_at
-                ),
-                "set the clock right, then: holdfast backup run",
+                format!("the newest whole backup is dated {}, in the future: its age is unknown", backup.started_at),
+                "correct the clock, then: holdfast backup run",
             ),
             Some(backup) if is_overdue(now - backup.started_at) => CheckResult::fail(
                 format!("the newest whole backup is {} h old", (now - backup.started_at).num_hours()),
-                ended.unwrap_or_else(|| "does a worker run? look for job backup.run".to_owned()),
+                ended.unwrap_or_else(|| "is a worker running? look for the job backup.run".to_owned()),
             ),
             Some(backup) => match ended {
                 Some(ended) => CheckResult::warn(format!("the newest whole one is of {}", backup.started_at), ended),
                 None if interval.is_none() => CheckResult::warn(
                     format!(
-                        "the newest is of {}; backup.schedule is off, so none follows by itself",
+                        "the newest is of {}; backup.schedule is off, so no further one is scheduled",
                         backup.started_at
                     ),
                     "set backup.schedule, or let something else call holdfast backup run",
@@ -103,7 +100,7 @@ impl Check for Recent {
     }
 }
 
-/// Was a restore tried?
+/// Has a restore been tested?
 struct Proven(Backups);
 
 #[async_trait]
@@ -113,7 +110,7 @@ impl Check for Proven {
     }
 
     async fn run(&self) -> CheckResult {
-        let remedy = "try one: holdfast backup drill --key-file FILE; with backup.key_file it is tried every day";
+        let remedy = "test one: holdfast backup drill --key-file FILE; with backup.key_file this is done every day";
         let drills = match self.0.drills(50).await {
             Ok(drills) => drills,
             Err(error) => return cannot_look(&error),
@@ -121,14 +118,14 @@ impl Check for Proven {
         let now = self.0.inner.clock.now();
         let last = drills.iter().find(|drill| drill.status != DrillStatus::Running);
         match last {
-            None => CheckResult::warn("no restore has been tried", remedy),
+            None => CheckResult::warn("no restore has been tested", remedy),
             Some(drill) if drill.status == DrillStatus::NoRoom => CheckResult::warn(
-                format!("the last restore could not be tried: {}", drill.error.as_deref().unwrap_or_default()),
-                "make room there, or set backup.work_dir to a folder on a larger disk; it says nothing of the backup",
+                format!("the last restore could not be tested: {}", drill.error.as_deref().unwrap_or_default()),
+                "free space there, or set backup.work_dir to a folder on a larger disk; this says nothing about the backup",
             ),
             Some(drill) if drill.status == DrillStatus::Failed => CheckResult::fail(
-                format!("the last restore that was tried failed: {}", drill.error.as_deref().unwrap_or_default()),
-                "look at the backup with holdfast backup verify, make a new one, try again",
+                format!("the last test restore failed: {}", drill.error.as_deref().unwrap_or_default()),
+                "check the backup with holdfast backup verify, make a new one, test again",
             ),
             Some(drill) if now - drill.started_at > TimeDelta::days(8) => {
                 CheckResult::warn(format!("the last proven restore is of {}", drill.started_at), remedy)
@@ -144,7 +141,7 @@ impl Check for Proven {
     }
 }
 
-/// Do the destinations answer, and is one of them somewhere else?
+/// Do the destinations respond, and is one of them off this machine?
 struct Destinations(Backups);
 
 #[async_trait]
@@ -161,17 +158,17 @@ impl Check for Destinations {
         let mut places = BTreeMap::new();
         for (name, place) in &config.destinations {
             if let Some(other) = places.insert(where_it_is(place), name) {
-                doubts.push(format!("{other} and {name} are one place, and hold one copy between them"));
+                doubts.push(format!("{other} and {name} are the same place and hold a single copy"));
             }
             if self.0.is_in_data_dir(Path::new(&place.url)) {
-                doubts.push(format!("{name} lies in the data directory, and is lost with it"));
+                doubts.push(format!("{name} is inside the data directory and would be lost with it"));
             }
             let probed = match self.0.open_destination(name).await {
                 Ok(destination) => {
                     elsewhere |= self.0.is_elsewhere(&destination);
                     destination.round_trip().await.map_err(super::BackupError::from)
                 }
-                // What should lie there is in the database; what ails that is no fault of the destination.
+                // The expected backups are in the database; a database error is not the destination's fault.
                 Err(error @ super::BackupError::Db(_)) => return cannot_look(&error),
                 Err(error) => Err(error),
             };
@@ -193,17 +190,17 @@ impl Check for Destinations {
         }
         let count = config.destinations.len();
         if elsewhere {
-            CheckResult::pass(format!("{count} take, give back and remove a file"))
+            CheckResult::pass(format!("{count} can write, read and delete a file"))
         } else {
             CheckResult::warn(
-                format!("{count} take, give back and remove a file, all on the disk of the data itself"),
-                "name one on another machine: [backup.destinations.offsite] with url = \"s3://...\" or a mount",
+                format!("{count} can write, read and delete a file, but all are on the disk of the data"),
+                "add one on another machine: [backup.destinations.offsite] with url = \"s3://...\" or a mount",
             )
         }
     }
 }
 
-/// What tells a place from others: a folder by its disk and number, whatever way leads to it.
+/// Identity of a place: for a folder its device and inode, whatever path leads to it.
 fn where_it_is(place: &storage::Config) -> (String, String, u64, u64) {
     use std::os::unix::fs::MetadataExt as _;
     let bucket = place.url.trim_end_matches('/').to_owned();
@@ -213,7 +210,7 @@ fn where_it_is(place: &storage::Config) -> (String, String, u64, u64) {
     }
 }
 
-/// Are there tools for this server, and may the backup role read everything?
+/// Do the client tools fit the server, and may the backup role read everything?
 struct CanDump(Backups);
 
 #[async_trait]
@@ -259,7 +256,7 @@ impl Check for CanDump {
         match self.0.inner.pool.run(move || Tools::find(dir.as_deref(), major)).await {
             Ok(Ok(tools)) if !tools.restore_into(major) => CheckResult::warn(
                 format!(
-                    "pg_dump {} for server {major}: what it writes can be restored into PostgreSQL 17 or newer alone, and drills, which bring a \
+                    "pg_dump {} for server {major}: its dumps can only be restored into PostgreSQL 17 or newer, and drills, which bring a \
                      newer server, do not show that",
                     tools.version
                 ),
@@ -282,7 +279,7 @@ impl Check for CanDump {
     }
 }
 
-/// Does the key at hand open the newest backup?
+/// Does the configured key open the newest backup?
 struct Key(Backups);
 
 #[async_trait]
@@ -295,7 +292,7 @@ impl Check for Key {
         let config = self.0.config();
         let Some(path) = &config.key_file else {
             return CheckResult::warn(
-                "no key is at hand: restores cannot be tried by themselves",
+                "no key file is configured: restores cannot be tested automatically",
                 "set backup.key_file to a copy of the key outside the data directory (a secret, mounted read-only)",
             );
         };
@@ -304,9 +301,9 @@ impl Check for Key {
             Err(KeyError::Read { source, .. }) if source.kind() == std::io::ErrorKind::PermissionDenied => {
                 let (user, path) = (rustix::process::geteuid().as_raw(), path.display());
                 return CheckResult::fail(
-                    format!("{path} may not be read by user {user}, whom Holdfast runs as"),
+                    format!("{path} is not readable for user {user}, as whom Holdfast runs"),
                     format!(
-                        "chown {user} {path} && chmod 0400 {path}    (on the host, where it is mounted into a container)"
+                        "chown {user} {path} && chmod 0400 {path}    (on the host, if it is mounted into a container)"
                     ),
                 );
             }
@@ -321,12 +318,12 @@ impl Check for Key {
         };
         match keys.for_recipients(&recipients) {
             Err(_) => CheckResult::fail(
-                "the key at hand does not open what is sealed for backup.recipients",
-                "put the right key file there, or set backup.recipients to its public key",
+                "the key file does not decrypt backups made for backup.recipients",
+                "provide the matching key file, or set backup.recipients to its public key",
             ),
             Ok(_) if keys.installation.is_none() => CheckResult::warn(
-                "the key file does not say which installation it is for: a restore with it would believe whoever signed",
-                "holdfast backup keys adopt --key-file FILE writes it down; keep a copy of the file as it then is",
+                "the key file does not say which installation it is for: a restore with it would accept anyone's signature",
+                "holdfast backup keys adopt --key-file FILE adds it; keep a copy of the changed file",
             ),
             Ok(identity) => CheckResult::pass(format!("{} opens new backups", identity.recipient())),
         }

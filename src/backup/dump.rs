@@ -1,7 +1,7 @@
-//! `pg_dump` of one snapshot, and the questions that its result must answer before it counts.
+//! `pg_dump` of one snapshot, and the checks that its result must pass.
 //!
-//! No shell and no pipe between programs: the dump comes through this process, which sees its end. A dump counts when the tool
-//! ended with 0 and said nothing, its table of contents lists every table, and it is not suddenly much smaller than the last.
+//! No shell and no pipe between programs: the dump passes through this process, which sees how it ends. A dump counts if the tool exited
+//! with 0 and printed nothing, its table of contents lists every table, and it is not suddenly much smaller than the last one.
 
 use std::{
     fs::File,
@@ -34,9 +34,9 @@ use crate::platform::{
     pools::{CpuPool, WorkLost, yield_processor},
 };
 
-/// The table of contents stands at a dump's beginning; ours takes some 200 KiB.
+/// The table of contents is at the start of a dump; ours is about 200 KiB.
 const HEAD_BYTES: usize = 8 << 20;
-/// What a tool may say before it is cut off.
+/// Limit on a tool's error output, bytes.
 const MAX_WORDS: u64 = 64 << 10;
 
 #[derive(Debug, thiserror::Error)]
@@ -76,7 +76,7 @@ impl From<sqlx::Error> for DumpError {
     }
 }
 
-/// One instant of the database, kept open so that a dump and the counts are of the same rows.
+/// A snapshot of the database, kept open so that the dump and the counts see the same rows.
 pub struct Snapshot {
     conn: PgConnection,
     name: String,
@@ -93,10 +93,10 @@ impl std::fmt::Debug for Snapshot {
 impl Snapshot {
     /// Connects as the backup role, checks that the tools fit the server, and takes the snapshot.
     pub async fn take(target: &Target, tools_dir: Option<&Path>, pool: &CpuPool) -> Result<Self, DumpError> {
-        // Held for as long as the dump takes.
+        // Stays open as long as the dump takes.
         let options = target.connect_as(RoleKind::Backup).options([
             ("idle_in_transaction_session_timeout", "0"),
-            // Counting on every processor at once would be felt by everybody else.
+            // Parallel counting would slow down everybody else.
             ("max_parallel_workers_per_gather", "0"),
         ]);
         let mut conn = PgConnection::connect_with(&options).await?;
@@ -111,7 +111,7 @@ impl Snapshot {
         Ok(Self { conn, name, server_version, tools })
     }
 
-    /// Dumps into a sealed file and counts, both of this snapshot. `on_bytes` hears how far the dump is.
+    /// Dumps into an encrypted file and counts, both in this snapshot. `on_bytes` gets the bytes dumped so far.
     pub async fn dump(
         &mut self,
         target: &Target,
@@ -134,14 +134,14 @@ impl Snapshot {
         let data = Dumped { pipe: child.blocking_output()?, head: Vec::new(), size: 0, on_bytes };
         let made = sealer.seal(data, file).await;
         let ended = child.finish().await;
-        // A full disk ends the tool too, which then complains of us.
+        // A full disk also ends the tool, which then blames us.
         if let Err(error @ SealError::Output(_)) = made {
             return Err(error.into());
         }
-        // What a tool that failed has written so far would look whole.
+        // The partial output of a failed tool would look complete.
         ended?;
         let (written, data) = made?;
-        // Not at the same time: one process of the server that works without pause is enough for everybody else.
+        // One after the other: one busy server process is enough load.
         let schema = schema::describe(&mut self.conn).await?;
         let entries = contents(&self.tools, data.head, &schema).await?;
         Ok(Dump { sealed: written, schema, entries, tool_version: self.tools.version.clone() })
@@ -153,7 +153,7 @@ impl Snapshot {
     }
 }
 
-/// What `pg_dump` writes, as it passes: how much it was, and how it begins.
+/// Passes the output of `pg_dump` through, recording its size and its beginning.
 struct Dumped<F> {
     pipe: File,
     head: Vec<u8>,
@@ -181,8 +181,8 @@ pub struct Dump {
     pub tool_version: String,
 }
 
-/// Reads the table of contents from a dump's beginning, and checks that every table is in it with its rows, its policies and its
-/// row-level security. Returns the number of entries.
+/// Reads the table of contents from the beginning of a dump, and checks that every table is in it with rows, policies and row-level
+/// security. Returns the number of entries.
 async fn contents(tools: &Tools, head: Vec<u8>, schema: &Schema) -> Result<u64, DumpError> {
     let mut command = tools.command("pg_restore");
     command.arg("--list").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -190,7 +190,7 @@ async fn contents(tools: &Tools, head: Vec<u8>, schema: &Schema) -> Result<u64, 
     let mut stdin = child.child.stdin.take();
     let feed = async {
         if let Some(stdin) = &mut stdin {
-            // It has read enough when it closes its side.
+            // It closes its input when it has read enough.
             let _ = stdin.write_all(&head).await;
         }
         drop(stdin.take());
@@ -227,7 +227,7 @@ async fn contents(tools: &Tools, head: Vec<u8>, schema: &Schema) -> Result<u64, 
     Ok(entries.len() as u64)
 }
 
-/// Restores a dump that comes as a stream into an empty database, in one transaction, stopping at the first error.
+/// Restores a streamed dump into an empty database in one transaction, stopping at the first error.
 pub async fn restore<S, E>(target: &Target, tools: &Tools, data: S) -> Result<(), DumpError>
 where
     S: Stream<Item = Result<Bytes, E>> + Send,
@@ -236,7 +236,7 @@ where
     let (url, password) = tools::connection(&target.admin);
     let mut command = tools.command("pg_restore");
     command
-        // Of the schema what is in it: an empty database has the schema itself, and its rights come with the roles.
+        // Only the schema's contents: an empty database has the schema itself, and its grants come with the roles.
         .args(["--exit-on-error", "--single-transaction", "--no-owner", "--no-password", "--schema=public"])
         .arg(format!("--role={}", target.role_name(RoleKind::Owner)))
         .arg(format!("--dbname={url}"))
@@ -252,14 +252,14 @@ where
         let mut data = std::pin::pin!(data);
         while let Some(bytes) = data.next().await {
             let bytes = bytes.map_err(|error| DumpError::Source(Box::new(error)))?;
-            // The tool has gone: it says why.
+            // The tool has exited; its status says why.
             if let Some(pipe) = &mut stdin
                 && pipe.write_all(&bytes).await.is_err()
             {
                 break;
             }
         }
-        // Only a stream that came to its end: on an error the tool is killed with the file open, and its transaction with it.
+        // Only at the end of the stream: on an error the tool is killed with its input open, which rolls back its transaction.
         drop(stdin.take());
         Ok::<_, DumpError>(())
     };
@@ -269,7 +269,7 @@ where
     }
 }
 
-/// A running tool: what it writes, what it says, how it ended.
+/// A running tool: its output, its error output, its exit status.
 struct Tool {
     name: &'static str,
     child: Child,
@@ -280,7 +280,7 @@ impl Tool {
     #[expect(clippy::disallowed_methods, reason = "reads what the child says until it closes; ends with the child")]
     fn start(name: &'static str, command: &mut Command) -> Result<Self, DumpError> {
         let mut child = command.spawn().map_err(|source| DumpError::Start { tool: name, source })?;
-        // The tool, not the server's process that it talks to: that one holds locks which everybody waits for.
+        // Applies to the tool, not to the server process behind it, which holds locks that others wait for.
         yield_processor(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)));
         let stderr = child.stderr.take();
         let words = tokio::spawn(async move {
@@ -294,7 +294,7 @@ impl Tool {
         Ok(Self { name, child, words })
     }
 
-    /// The pipe that the tool writes to, for a thread that may block.
+    /// The tool's output pipe, for a thread that may block.
     fn blocking_output(&mut self) -> Result<File, DumpError> {
         let failed = |source| DumpError::Start { tool: self.name, source };
         let pipe = self.child.stdout.take().ok_or_else(|| failed(io::ErrorKind::BrokenPipe.into()))?;
@@ -309,9 +309,9 @@ impl Tool {
         futures::stream::iter(stdout).flat_map(|stdout| ReaderStream::with_capacity(stdout, 256 << 10))
     }
 
-    /// Waits for the end. Anything but 0 and silence is an error: a warning in a backup is a question nobody answers at night.
+    /// Waits for the end. Anything but status 0 and silence is an error: nobody reads the warnings of a nightly backup.
     async fn finish(mut self) -> Result<(), DumpError> {
-        // No limit of its own: indexes of a large database take hours. Whoever waits has one.
+        // No timeout here: building the indexes of a large database takes hours. The caller has one.
         let status = self.child.wait().await.map_err(|source| DumpError::Start { tool: self.name, source })?;
         let words = self.words.await.unwrap_or_default();
         if !status.success() {

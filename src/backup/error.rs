@@ -1,4 +1,4 @@
-//! What can go wrong with a backup.
+//! Errors of backups.
 
 use std::time::Duration;
 
@@ -24,36 +24,38 @@ pub enum BackupError {
     #[error("there is no backup yet")]
     None,
     #[error(
-        "no backup lies at {place}: is that the folder or prefix that backups were made to (the one that holds `backups` and `blobs`)?"
+        "no backup found at {place}: is that the folder or prefix that backups were made to (the one with `backups` and `blobs`)?"
     )]
     NothingThere { place: String },
-    #[error("there is no destination {name:?}; there are: {known}")]
+    #[error("there is no destination {name:?}; configured are: {known}")]
     NoDestination { name: String, known: String },
     #[error(
-        "destination {destination} holds only backups of other installations ({installations}): take the key file of one of them"
+        "destination {destination} holds only backups of other installations ({installations}): use the key file of one of them"
     )]
     OnlyOthers { destination: String, installations: String },
     #[error(
-        "destination {destination} holds backups of several installations that this key opens ({installations}), and the key file does not \
-         say which it is for: name a backup with --backup, `holdfast restore --plan --backup ID` shows whose it is"
+        "destination {destination} holds backups of several installations that this key decrypts ({installations}), and the key file does not \
+         name its installation: choose a backup with --backup; `holdfast restore --plan --backup ID` shows its installation"
     )]
     Ambiguous { destination: String, installations: String },
     #[error("no key: set backup.key_file, or name one with --key-file")]
     NoKey,
-    #[error("files are being deleted, and that did not come to an end within {0:?}")]
+    #[error("files are being deleted, and that did not finish within {0:?}")]
     NotQuiet(Duration),
-    #[error("the lock that holds deletions was lost half-way (did the database restart?): something may be missing")]
+    #[error(
+        "the lock that prevents deletions was lost during the backup (did the database restart?): files may be missing"
+    )]
     HoldLost,
     #[error("the file {0} changed while it was read")]
     Changed(String),
     #[error(
-        "this backup was made by Holdfast {holdfast}, whose database has the migration {migration}; this version knows those up to {known}: \
+        "this backup was made by Holdfast {holdfast}, whose database has migration {migration}; this version knows migrations up to {known}: \
          install that version or a newer one"
     )]
     NewerHoldfast { holdfast: String, migration: i64, known: i64 },
     #[error(
-        "this backup was made with pg_dump {tool}: it goes back into PostgreSQL 17 or newer, and the server is {server}. Restore into a newer \
-         server (database.url), or on a host without one of its own, which runs a private one"
+        "this backup was made with pg_dump {tool}: it can only be restored into PostgreSQL 17 or newer, and the server is {server}. Restore into a \
+         newer server (database.url), or without database.url into a private one"
     )]
     OldServer { server: u32, tool: String },
     #[error("{free} bytes are free in {dir}, {needed} are needed")]
@@ -62,7 +64,7 @@ pub enum BackupError {
     NoCopy(String),
     #[error("the backup is damaged: {0}")]
     Damaged(String),
-    #[error("what was restored differs: {0}")]
+    #[error("the restored data differs: {0}")]
     Differs(String),
     #[error("cancelled")]
     Cancelled,
@@ -90,7 +92,7 @@ pub enum BackupError {
     Participant { name: String, source: ParticipantError },
     #[error("the backup holds {0}, which this version of Holdfast does not know: take the version that made it")]
     UnknownParticipant(String),
-    #[error("the roles could not be made")]
+    #[error("the roles could not be created")]
     Roles(#[from] crate::platform::db::roles::RolesError),
     #[error("the scratch server failed")]
     Scratch(#[from] crate::platform::db::managed::ManagedError),
@@ -103,7 +105,7 @@ impl From<sqlx::Error> for BackupError {
 }
 
 impl BackupError {
-    /// What a participant says, of what it keeps.
+    /// Maps the error of the participant `name`.
     pub(super) fn of(name: &str) -> impl Fn(ParticipantError) -> Self {
         let name = name.to_owned();
         move |error| match error {

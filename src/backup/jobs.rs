@@ -1,4 +1,4 @@
-//! The jobs of backup and their schedules.
+//! Jobs of backups, and their schedules.
 
 use std::time::Duration;
 
@@ -7,15 +7,15 @@ use serde::{Deserialize, Serialize};
 use super::{
     BackupError, BackupId, Backups,
     model::{DrillStatus, Kind, Status},
+    progress::ProgressReporter,
     service::Choice,
-    watcher::Watcher,
 };
 use crate::jobs::{self, CatchUp, Cron, Enqueue, Job, JobContext, JobError, JobsError, Registry};
 
 const QUEUE: &str = "backup";
-/// One at a time, of whatever kind: each holds the same lock.
+/// Concurrency key: all kinds share one lock, so one runs at a time.
 const KEY: &str = "backup";
-/// A large database over a slow line.
+/// Enough for a large database over a slow line.
 const TIMEOUT: Duration = Duration::from_secs(12 * 3600);
 
 /// Makes a backup.
@@ -32,7 +32,7 @@ impl Job for Run {
     const BACKOFF: Duration = Duration::from_secs(60);
 }
 
-/// Removes what retention does not keep: after each backup, and apart from it, so that whoever asks for another meanwhile gets one.
+/// Applies retention. Separate from the backup job, so that another backup can be requested meanwhile.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Prune {}
 
@@ -56,7 +56,7 @@ impl Job for DrillNewest {
     const BACKOFF: Duration = Duration::from_secs(60);
 }
 
-/// Restores an older backup on trial, and reads every copy of the newest again.
+/// Restores an older backup on trial, and re-reads every copy of the newest.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct DrillOld {}
 
@@ -68,7 +68,7 @@ impl Job for DrillOld {
     const BACKOFF: Duration = Duration::from_secs(60);
 }
 
-/// Reads every copy of a backup again; with a key at hand, opens everything in it.
+/// Re-reads every copy of a backup; with a key file, also decrypts everything in it.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Verify {
     pub backup_id: BackupId,
@@ -82,14 +82,13 @@ impl Job for Verify {
     const BACKOFF: Duration = Duration::from_secs(60);
 }
 
-/// How a job of backup is queued: one that waits or runs is not joined by a second of its kind for the same `subject`, a backup or
-/// nothing.
+/// How backup jobs are enqueued: at most one queued or running job per kind and `subject` (a backup or none).
 pub fn options(subject: Option<BackupId>) -> Enqueue {
     let unique = subject.map_or_else(|| KEY.to_owned(), |id| id.to_string());
     Enqueue { unique_key: Some(unique), concurrency_key: Some(KEY.to_owned()), ..Enqueue::default() }
 }
 
-/// Registers what runs these jobs, and their schedules where backups are configured.
+/// Registers the job handlers, and their schedules if backups are configured.
 pub fn register(registry: &mut Registry, backups: &Backups) -> Result<(), JobsError> {
     let this = backups.clone();
     registry.register::<Run, _, _>(move |context, job| {
@@ -110,7 +109,7 @@ pub fn register(registry: &mut Registry, backups: &Backups) -> Result<(), JobsEr
     registry.register::<DrillOld, _, _>(move |context, _| {
         let this = this.clone();
         async move {
-            // One tells nothing of the other.
+            // The two results are independent.
             let drilled = Box::pin(this.drill_job(&context, Choice::Old)).await;
             Box::pin(this.verify_job(&context, None)).await?;
             drilled
@@ -137,7 +136,7 @@ pub fn register(registry: &mut Registry, backups: &Backups) -> Result<(), JobsEr
     Ok(())
 }
 
-/// Another run is not a failure: wait for it.
+/// Another run is in progress: wait for it instead of failing.
 fn or_snooze(error: BackupError) -> JobError {
     match error {
         BackupError::Busy => JobError::snooze(Duration::from_secs(60)),
@@ -146,19 +145,19 @@ fn or_snooze(error: BackupError) -> JobError {
     }
 }
 
-/// Shows in the job how far it is, and ends with it.
-fn watcher(context: &JobContext) -> Watcher {
-    let progress = context.clone();
-    Watcher::new(context.cancel.clone(), move |percent, step| progress.progress(percent, step))
+/// Reports progress in the job, and cancels with it.
+fn progress(context: &JobContext) -> ProgressReporter {
+    let job = context.clone();
+    ProgressReporter::new(context.cancel.clone(), move |percent, step| job.progress(percent, step))
 }
 
 impl Backups {
     async fn run_job(&self, context: &JobContext, kind: Kind) -> Result<(), JobError> {
-        let backup = self.run(kind, &watcher(context)).await.map_err(or_snooze)?;
+        let backup = self.run(kind, &progress(context)).await.map_err(or_snooze)?;
         if backup.status == Status::Failed {
             return Err(JobError::retry(anyhow::anyhow!("{}", backup.error.unwrap_or_default())));
         }
-        // One that is not whole everywhere is tried again by the next schedule: a copy is there, and the alert is out.
+        // A partial backup is repeated by the next schedule: a copy exists, and the alert fires.
         let mut tx = self.inner.db.system().await.map_err(JobError::retry)?;
         jobs::enqueue(&mut tx, &self.inner.clock, None, &Prune {}, &options(None)).await.map_err(JobError::retry)?;
         tx.commit().await.map_err(JobError::retry)
@@ -168,7 +167,7 @@ impl Backups {
         let mut damaged = Vec::new();
         for pruned in self.prune(false).await.map_err(or_snooze)? {
             let Some(error) = pruned.error else { continue };
-            // After the next backup it is tried again; that a destination is away is told elsewhere.
+            // Repeated after the next backup; other checks report an unreachable destination.
             tracing::warn!(destination = pruned.destination, error, "old backups could not be removed");
             damaged.extend(pruned.damaged.then_some(error));
         }
@@ -176,17 +175,17 @@ impl Backups {
     }
 
     async fn drill_job(&self, context: &JobContext, choice: Choice) -> Result<(), JobError> {
-        match self.drill(choice, None, None, &watcher(context)).await {
-            // Nothing to try yet.
+        match self.drill(choice, None, None, &progress(context)).await {
+            // Nothing to test yet.
             Err(BackupError::None) => Ok(()),
             Err(error) => Err(or_snooze(error)),
-            // Without room another attempt ends likewise; that it is overdue is told, and why.
+            // Without disk space a retry would fail too; an alert reports the overdue drill and the reason.
             Ok(drill) if matches!(drill.status, DrillStatus::Passed | DrillStatus::NoRoom) => Ok(()),
             Ok(drill) => Err(JobError::retry(anyhow::anyhow!("{}", drill.error.unwrap_or_default()))),
         }
     }
 
-    /// The newest whole one where none is named.
+    /// Without an id, the newest complete backup.
     async fn verify_job(&self, context: &JobContext, id: Option<BackupId>) -> Result<(), JobError> {
         let id = match id {
             Some(id) => id,
@@ -196,7 +195,7 @@ impl Backups {
             },
         };
         let keys = self.key_file(None).ok();
-        // What is wrong is written down, counted and logged.
-        self.verify(id, None, keys.as_ref(), &watcher(context)).await.map(drop).map_err(or_snooze)
+        // Findings are stored, counted and logged.
+        self.verify(id, None, keys.as_ref(), &progress(context)).await.map(drop).map_err(or_snooze)
     }
 }

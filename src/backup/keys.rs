@@ -1,4 +1,4 @@
-//! The key file: what opens backups and says whose they are. It never lies in the data directory, which a backup is for the loss of.
+//! The key file: it decrypts backups and names their installation. It must be outside the data directory, whose loss backups are for.
 //!
 //! ```text
 //! # Holdfast backup key ...
@@ -7,7 +7,7 @@
 //! AGE-SECRET-KEY-1...
 //! ```
 //!
-//! The installation's public key checks what was signed with the installation's secret one; a file without it opens backups of whoever.
+//! The installation's public key verifies manifests signed with its secret key; a file without it accepts backups of any installation.
 
 use std::{
     fmt::{self, Write as _},
@@ -25,36 +25,36 @@ use uuid::Uuid;
 use super::seal::{Identity, SealError};
 use crate::platform::{crypto::MasterKey, data_dir, text_file};
 
-/// Precedes the installation's id.
+/// Prefix of the line with the installation's id.
 const INSTALLATION: &str = "# installation:";
-/// Precedes the installation's public key.
+/// Prefix of the line with the installation's public key.
 const INSTALLATION_KEY: &str = "# installation key:";
-/// Of the key that manifests are signed with.
+/// Purpose of the key that signs manifests.
 pub const SIGNING_PURPOSE: &str = "backup.manifest";
 
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     #[error("cannot read the key file {path}")]
     Read { path: String, source: std::io::Error },
-    #[error("{path} holds no key: a line AGE-SECRET-KEY-1... is missing")]
+    #[error("{path} contains no key: a line AGE-SECRET-KEY-1... is missing")]
     Empty { path: String },
     #[error("{path} exists already: keys are never overwritten")]
     Exists { path: String },
     #[error("cannot write the key file {path}")]
     Write { path: String, source: std::io::Error },
     #[error(
-        "line {number} of the key file is neither a key (AGE-SECRET-KEY-1 and 58 letters and digits) nor a remark (#): it was changed, or typed wrongly"
+        "line {number} of the key file is neither a key (AGE-SECRET-KEY-1 and 58 letters and digits) nor a comment (#): it was changed or mistyped"
     )]
     Key { number: usize },
-    #[error("the key file's line {line:?} cannot be read: it was changed, or typed wrongly")]
+    #[error("the key file's line {line:?} cannot be parsed: it was changed or mistyped")]
     Line { line: String },
     #[error(
-        "the key file is for installation {named}, this one is {ours}: a restore with it would refuse what is made here. Take the right file; \
-         where this one is meant for this installation, `holdfast backup keys adopt --key-file FILE` puts that right"
+        "the key file is for installation {named}, this one is {ours}: a restore with it would refuse the backups made here. Use the right \
+         file; if this one is meant for this installation, run `holdfast backup keys adopt --key-file FILE`"
     )]
     OtherInstallation { named: String, ours: String },
     #[error(
-        "{path} lies in the data directory: what is lost with it cannot restore it. Keep the key elsewhere (another disk, a secret \
+        "{path} is inside the data directory and would be lost with it. Keep the key elsewhere (another disk, a secret \
          mounted read-only) and set backup.key_file"
     )]
     InDataDir { path: String },
@@ -62,23 +62,23 @@ pub enum KeyError {
     Seal(#[from] SealError),
 }
 
-/// An installation as a key file names it.
+/// The installation named in a key file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Installation {
-    /// For people; unknown before the first start.
+    /// For display; unknown before the first start.
     pub id: Option<Uuid>,
-    /// Public; checks manifests.
+    /// Public key that verifies manifests.
     pub key: [u8; 32],
 }
 
 impl Installation {
-    /// The one that lies in a data directory; `None` where there is none. Makes nothing.
+    /// The installation of a data directory; `None` if there is none. Creates nothing.
     pub fn of_data_dir(dir: &Path, secret_key_file: Option<&Path>) -> anyhow::Result<Option<Self>> {
         let Some(key) = data_dir::existing_key(dir, secret_key_file)? else { return Ok(None) };
         Ok(Some(Self { id: data_dir::installation_id(dir), key: Self::public_key(&key)? }))
     }
 
-    /// The public half of what an installation signs its manifests with.
+    /// Public half of the key that signs an installation's manifests.
     pub fn public_key(key: &MasterKey) -> anyhow::Result<[u8; 32]> {
         key.signing_key(SIGNING_PURPOSE)
             .map(|key| key.public())
@@ -95,12 +95,12 @@ impl fmt::Display for Installation {
     }
 }
 
-/// What a key file holds.
+/// Contents of a key file.
 #[derive(Clone, Debug)]
 pub struct KeyFile {
-    /// One, or after a rotation several: the newest first.
+    /// One key, or several after a rotation: the newest first.
     pub identities: Vec<Identity>,
-    /// Whose backups it is for; absent in a file that only holds age keys.
+    /// The installation whose backups it is for; absent in a file with only age keys.
     pub installation: Option<Installation>,
 }
 
@@ -112,7 +112,7 @@ impl KeyFile {
         if file.identities.is_empty() { Err(KeyError::Empty { path: name() }) } else { Ok(file) }
     }
 
-    /// As [`Self::read`], for a proof: a key from the data directory proves nothing.
+    /// As [`Self::read`], for drills: a key from the data directory would prove nothing.
     pub fn read_outside(path: &Path, data_dir: &Path) -> Result<Self, KeyError> {
         let canonical = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         if canonical(path).starts_with(canonical(data_dir)) {
@@ -121,11 +121,11 @@ impl KeyFile {
         Self::read(path)
     }
 
-    /// Lines that are neither a key nor a comment are an error.
+    /// Parses a key file; any line that is neither a key nor a comment is an error.
     pub fn parse(text: &str) -> Result<Self, KeyError> {
         let (mut identities, mut id, mut installation_key) = (Vec::new(), None, None);
         for (at, line) in text.lines().map(str::trim).enumerate().filter(|(_, line)| !line.is_empty()) {
-            // Half a line read as none would be a file for whoever.
+            // Ignoring half a line would yield a file that accepts any installation's backups.
             let broken = || KeyError::Line { line: line.to_owned() };
             if let Some(key) = line.strip_prefix(INSTALLATION_KEY) {
                 let key = STANDARD.decode(key.trim()).ok().and_then(|key| key.try_into().ok());
@@ -133,7 +133,7 @@ impl KeyFile {
             } else if let Some(text) = line.strip_prefix(INSTALLATION) {
                 id = Some(text.trim().parse().map_err(|_| broken())?);
             } else if !line.starts_with('#') {
-                // Typed from a sheet: its letters are all large, and what a word processor makes of a hyphen is one. It is not repeated.
+                // Typed from paper: capital letters, and typographic hyphens of word processors. Not echoed in errors.
                 let typed =
                     line.to_uppercase().replace(['\u{2010}', '\u{2011}', '\u{2012}', '\u{2013}', '\u{2212}'], "-");
                 identities.push(typed.parse().map_err(|_| KeyError::Key { number: at + 1 })?);
@@ -142,19 +142,19 @@ impl KeyFile {
         Ok(Self { identities, installation: installation_key.map(|key| Installation { id, key }) })
     }
 
-    /// Writes a new file that only its owner may read.
+    /// Writes a new file that only its owner can read.
     pub fn write(&self, path: &Path) -> Result<(), KeyError> {
         self.write_new(path, path)
     }
 
-    /// Writes the file anew, whole or not at all, with the permissions and the owner that it has.
+    /// Replaces the file atomically, keeping permissions and owner.
     pub fn replace(&self, path: &Path) -> Result<(), KeyError> {
         let mut name = path.as_os_str().to_owned();
         name.push(".new");
         let new = PathBuf::from(name);
         let failed = |source| KeyError::Write { path: path.display().to_string(), source };
         let former = fs::metadata(path).map_err(failed)?;
-        // One that an earlier attempt left.
+        // Left by an earlier attempt.
         let _ = fs::remove_file(&new);
         self.write_new(&new, path)?;
         let moved = fs::set_permissions(&new, former.permissions())
@@ -175,12 +175,13 @@ impl KeyFile {
         written.map_err(|source| KeyError::Write { path: name(), source })
     }
 
-    /// The file's text.
+    /// Text of the file.
     pub fn text(&self) -> String {
         // Writing to a String cannot fail.
-        let mut text = "# Holdfast backup key. Whoever has it reads every backup; without it none can be restored.\n\
+        let mut text =
+            "# Holdfast backup key. Anyone who has it can read every backup; without it no backup can be restored.\n\
                         # Keep it away from the appliance and from the backups, and a printed copy in a safe.\n"
-            .to_owned();
+                .to_owned();
         if let Some(Installation { id, key }) = &self.installation {
             if let Some(id) = id {
                 let _ = writeln!(text, "{INSTALLATION} {id}");
@@ -194,12 +195,12 @@ impl KeyFile {
         text
     }
 
-    /// The installation's public key, which a restore trusts alone; without one it trusts whoever signed.
+    /// The installation's public key, the only one that a restore trusts; without it any signature is accepted.
     pub fn trusted(&self) -> Option<&[u8; 32]> {
         self.installation.as_ref().map(|installation| &installation.key)
     }
 
-    /// Errors where the file says that it is for another installation than `ours`.
+    /// Fails if the file names an installation other than `ours`.
     pub fn check_is_for(&self, ours: &Installation) -> Result<(), KeyError> {
         match &self.installation {
             Some(named) if named.key != ours.key => {
@@ -209,7 +210,7 @@ impl KeyFile {
         }
     }
 
-    /// The key that a backup was sealed for.
+    /// The key that a backup was encrypted for.
     pub fn for_recipients(&self, recipients: &[String]) -> Result<&Identity, SealError> {
         let fits = |identity: &&Identity| recipients.contains(&identity.recipient());
         self.identities.iter().find(fits).ok_or(SealError::WrongKey)

@@ -1,4 +1,4 @@
-//! The manifest: what a backup consists of, signed. A backup exists where its manifest is.
+//! The manifest: a signed description of a backup. A backup exists if its manifest does.
 //!
 //! At a destination:
 //! ```text
@@ -25,7 +25,7 @@ use super::{
 };
 use crate::platform::crypto::{self, Digest, SigningKey};
 
-/// Of the layout and the manifest together.
+/// Version of the layout and the manifest.
 pub const FORMAT: u32 = 1;
 
 #[derive(Debug, thiserror::Error)]
@@ -38,12 +38,12 @@ pub enum ManifestError {
     OtherInstallation(Uuid),
     #[error("the manifest has format {0}; this version of Holdfast reads format {FORMAT}")]
     Format(u32),
-    #[error("the manifest of {found} lies where that of {expected} belongs")]
+    #[error("the manifest of {found} is in the place of that of {expected}")]
     Misplaced { expected: BackupId, found: BackupId },
 }
 
-/// A sealed file at a destination, named for what it is: the keyed hash of its content (so that the same content is stored
-/// once), and the hash and length of its sealed bytes (so that whoever reads it can tell whether it is whole, without a key).
+/// Name of an encrypted file at a destination: the keyed hash of its content (so that equal content is stored once), and the hash and
+/// length of its encrypted bytes (so that integrity can be checked without a key).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BlobName {
     /// HMAC-SHA256 of recipients and plain content.
@@ -59,26 +59,26 @@ impl BlobName {
         Self { content, sealed: sealed.sha256, size: sealed.size }
     }
 
-    /// What its bytes must be.
+    /// Expected length and hash of its bytes.
     pub fn whole(&self) -> Fingerprint {
         Fingerprint { size: self.size, sha256: self.sealed }
     }
 
-    /// Where it lies at a destination.
+    /// Key at a destination.
     pub fn key(&self) -> String {
         format!("blobs/{:02x}/{self}", self.content.0[0])
     }
 
-    /// A name and the end of its line, bytes: two hashes, two dots, twenty digits.
+    /// Length of a name with its line break, bytes: two hashes, two dots, twenty digits.
     pub const MAX_LINE: u64 = 64 + 1 + 64 + 1 + 20 + 1;
 
-    /// Whether a key in a listing is that of a blob that was not written to its end.
+    /// Whether a key in a listing belongs to an incompletely written blob.
     pub fn is_partial(key: &str) -> bool {
         let hashes = key.strip_prefix("blobs/").and_then(|rest| rest.split_once('/')?.1.strip_suffix("partial"));
         hashes.is_some_and(|hashes| format!("{hashes}0").parse::<Self>().is_ok())
     }
 
-    /// From a key in a listing; `None` for what is no blob.
+    /// Parses a key in a listing; `None` if it is not a blob's.
     pub fn of_key(key: &str) -> Option<Self> {
         key.strip_prefix("blobs/")?.split_once('/')?.1.parse().ok()
     }
@@ -121,7 +121,7 @@ impl<'de> Deserialize<'de> for BlobName {
     }
 }
 
-/// A sealed file and what is in it.
+/// An encrypted file and its content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Blob {
     pub name: BlobName,
@@ -137,7 +137,7 @@ impl Blob {
     }
 }
 
-/// The database at the backup's instant.
+/// The database in the backup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Database {
     /// `pg_dump` in custom format.
@@ -149,20 +149,19 @@ pub struct Database {
     pub schema: Schema,
 }
 
-/// What can be counted and compared of a database. Taken from the snapshot that the dump was made of, and again from what was
-/// restored.
+/// Comparable facts of a database, collected in the snapshot of the dump, and again after a restore.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Schema {
-    /// Rows by table.
+    /// Rows per table.
     pub rows: BTreeMap<String, u64>,
-    /// Tables whose row-level security is forced.
+    /// Tables with forced row-level security.
     pub forced: Vec<String>,
     /// `table: policy for roles using (...) with check (...)`
     pub policies: Vec<String>,
-    /// `table: definition`, those that are not validated marked.
+    /// `table: definition`; constraints that are not validated are marked.
     pub constraints: Vec<String>,
     pub indexes: Vec<String>,
-    /// The highest number of a migration; what versions before `migrations` compare.
+    /// The highest migration number, which versions before `migrations` compare.
     pub migration: i64,
     /// All migrations; empty in backups of versions before this field.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
@@ -170,14 +169,14 @@ pub struct Schema {
 }
 
 impl Schema {
-    /// Whether a program that knows these migrations knows all of this database's.
+    /// Whether a program with the migrations `known` knows all migrations of this database.
     pub fn is_known(&self, known: &BTreeSet<i64>) -> bool {
-        // Numbers of before were handed out in blocks, and every program with this line knows all of them.
+        // Older numbers were assigned in blocks, and every program with this code knows all of them.
         if self.migrations.is_empty() { known.contains(&self.migration) } else { self.migrations.is_subset(known) }
     }
 }
 
-/// A tree of files: objects, or those of a participant.
+/// A tree of files: objects, or a participant's files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tree {
     /// Lines of [`FileEntry`].
@@ -186,18 +185,18 @@ pub struct Tree {
     pub bytes: u64,
 }
 
-/// What takes part in a backup beside database and objects.
+/// A participant's part of the backup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
     pub tree: Tree,
-    /// What the files must show when they come back, in the words of the room that they are of.
+    /// Expected state of the files when restored, in the participant's own format.
     pub state: serde_json::Value,
 }
 
-/// The participant that was there before the field `participants`.
+/// The participant from before the field `participants`.
 const FIRST: &str = "vectors";
 
-/// A file of a [`Tree`]; as text a line of its index, with the end of the line.
+/// A file of a [`Tree`]; displayed as a line of its index, with the line break.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileEntry {
     pub key: String,
@@ -206,7 +205,7 @@ pub struct FileEntry {
 
 impl fmt::Display for FileEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Strings and numbers: cannot fail.
+        // Strings and numbers only: cannot fail.
         writeln!(f, "{}", serde_json::to_string(self).map_err(|_| fmt::Error)?)
     }
 }
@@ -219,7 +218,7 @@ impl FromStr for FileEntry {
     }
 }
 
-/// Everything that a restore needs to know.
+/// Everything that a restore needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     pub format: u32,
@@ -227,58 +226,58 @@ pub struct Manifest {
     pub sequence: i64,
     pub kind: Kind,
     pub installation: Uuid,
-    /// Version that made it.
+    /// Version of Holdfast that made it.
     pub holdfast: String,
     pub role_prefix: String,
-    /// The instant that it shows.
+    /// The time of the snapshot.
     pub taken_at: DateTime<Utc>,
     pub recipients: Vec<String>,
     pub database: Database,
     pub objects: Tree,
-    /// What took part beside them, by name.
+    /// Participants by name.
     #[serde(default)]
     pub participants: BTreeMap<String, Part>,
-    /// The participant [`FIRST`] as versions before `participants` wrote it and still read it (a former version rolls back to a backup that
-    /// this one made). Only on the way out and in.
+    /// The participant [`FIRST`] in the format of versions before `participants`, which still read it (a rollback to a former version uses
+    /// a backup made by this one). Only used when reading and writing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) vectors: Option<Tree>,
-    /// Files of the embedding model, where they travel with the backup.
+    /// Files of the embedding model, if included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<Tree>,
     /// See `vectors`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) vector_tables: Option<serde_json::Value>,
-    /// Master key, configuration and the files with secrets that it names.
+    /// Master key, configuration, and the secret files that it names.
     pub settings: Blob,
     /// SHA-256 of the file `blobs`.
     pub blobs_sha256: Digest,
     /// Blobs of the backup, each counted once.
     pub blobs: u64,
-    /// Sealed bytes of all of them.
+    /// Total size of their encrypted bytes.
     pub total_bytes: u64,
-    /// Room for what continues a backup to any later instant (write-ahead log); readers that know none leave it alone.
+    /// Reserved for data that continues a backup to a later time (WAL); readers that do not know it ignore it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wal: Option<serde_json::Value>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Envelope {
-    /// The manifest as JSON text: signatures are of bytes.
+    /// The manifest as JSON text, because signatures cover bytes.
     manifest: String,
     signature: String,
-    /// Of the installation; whether it is the right one, the reader knows from elsewhere.
+    /// Public key of the installation; readers get the trusted one elsewhere.
     public_key: String,
 }
 
 impl Manifest {
-    /// Every tree of files, with its name.
+    /// All file trees, with their names.
     pub fn trees(&self) -> impl Iterator<Item = (&str, &Tree)> {
         let participants = self.participants.iter().map(|(name, part)| (name.as_str(), &part.tree));
         let model = self.model.iter().map(|tree| ("models", tree));
         std::iter::once(("objects", &self.objects)).chain(participants).chain(model)
     }
 
-    /// Bytes of what participants keep.
+    /// Bytes of the participants' files.
     pub fn participant_bytes(&self) -> u64 {
         self.participants.values().map(|part| part.tree.bytes).sum()
     }
@@ -287,23 +286,23 @@ impl Manifest {
         format!("backups/{id}/manifest.json")
     }
 
-    /// Where the names of its blobs lie.
+    /// Key of the list of its blobs.
     pub fn blobs_key(id: BackupId) -> String {
         format!("backups/{id}/blobs")
     }
 
-    /// The id in a key of a listing; `None` for what is no manifest.
+    /// The id in a manifest's key; `None` for other keys.
     pub fn id_of_key(key: &str) -> Option<BackupId> {
         key.strip_prefix("backups/")?.strip_suffix("/manifest.json")?.parse().ok()
     }
 
-    /// The id in the key of a list of blobs, whole or not; `None` for what is none: other files may lie there that are not ours.
+    /// The id in the key of a blob list, complete or not; `None` for other keys, which may be foreign files.
     pub fn id_of_blobs_key(key: &str) -> Option<BackupId> {
         let (id, file) = key.strip_prefix("backups/")?.split_once('/')?;
         id.parse().ok().filter(|_| matches!(file, "blobs" | "blobs.partial"))
     }
 
-    /// As it is stored.
+    /// Serialises and signs the manifest.
     pub fn sign(&self, key: &SigningKey) -> Result<Vec<u8>, ManifestError> {
         let mut manifest = self.clone();
         if let Some(first) = manifest.participants.get(FIRST) {
@@ -315,8 +314,8 @@ impl Manifest {
         serde_json::to_vec_pretty(&envelope).map_err(ManifestError::Malformed)
     }
 
-    /// Reads what [`Self::sign`] made for backup `id`. `trusted`: the installation's public key; without one any consistent
-    /// signature does, which protects from accidents only.
+    /// Verifies and parses the output of [`Self::sign`] for backup `id`. `trusted`: the installation's public key; without it any
+    /// consistent signature is accepted, which only protects against accidents.
     pub fn open(bytes: &[u8], id: BackupId, trusted: Option<&[u8; 32]>) -> Result<Self, ManifestError> {
         let envelope: Envelope = serde_json::from_slice(bytes).map_err(ManifestError::Malformed)?;
         let own: Option<[u8; 32]> = STANDARD.decode(&envelope.public_key).ok().and_then(|key| key.try_into().ok());
@@ -343,7 +342,7 @@ impl Manifest {
     }
 }
 
-/// Read before the rest, which another format may hold otherwise.
+/// Parsed before the rest, whose layout depends on the format.
 #[derive(Deserialize)]
 struct Format {
     format: u32,

@@ -18,17 +18,17 @@ use crate::label_enum;
 const BUCKETS: [f64; 10] = [1.0, 5.0, 15.0, 60.0, 180.0, 600.0, 1800.0, 3600.0, 10_800.0, 21_600.0];
 
 label_enum! {
-    /// How a run ended.
+    /// Outcome of a run.
     pub enum RunOutcome { Verified = "verified", Unverified = "unverified", Failed = "failed" }
 }
 
 label_enum! {
-    /// How a drill ended; `no_room` says nothing of the backup.
+    /// Outcome of a drill; `no_room` says nothing about the backup.
     pub enum DrillOutcome { Passed = "passed", Failed = "failed", NoRoom = "no_room" }
 }
 
 label_enum! {
-    /// How a check ended.
+    /// Outcome of a check.
     pub enum Outcome { Passed = "passed", Failed = "failed" }
 }
 
@@ -47,7 +47,7 @@ struct OutcomeLabels {
     outcome: Outcome,
 }
 
-/// Names out of the configuration: few, and the same for as long as the process runs.
+/// Names from the configuration: few, and constant while the process runs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct DestinationLabels {
     pub destination: String,
@@ -110,14 +110,14 @@ impl Metrics {
         }
         metrics.register_gauges(registry);
         let m = &metrics;
-        registry.register("runs", "Backups that were made or tried", m.runs.clone());
-        registry.register_with_unit("run_duration", "How long a backup took", Unit::Seconds, m.run_duration.clone());
-        registry.register("drills", "Restores that were tried", m.drills.clone());
-        registry.register("verifications", "Copies that were read again, byte for byte", m.checks.clone());
-        registry.register("destination_backups", "Whole backups at a destination", m.destination_backups.clone());
+        registry.register("runs", "Backup runs, by outcome", m.runs.clone());
+        registry.register_with_unit("run_duration", "Duration of a backup run", Unit::Seconds, m.run_duration.clone());
+        registry.register("drills", "Restore drills, by outcome", m.drills.clone());
+        registry.register("verifications", "Copies read again byte for byte, by outcome", m.checks.clone());
+        registry.register("destination_backups", "Complete backups at a destination", m.destination_backups.clone());
         registry.register(
             "destination_failing",
-            "1 where the last backup has no whole copy at the destination",
+            "1 if the last backup has no complete copy at the destination",
             m.destination_failing.clone(),
         );
         metrics
@@ -125,60 +125,52 @@ impl Metrics {
 
     fn register_gauges(&self, registry: &mut Registry) {
         let seconds = [
-            ("interval", "Longest time between two scheduled backups; 0 where none are made", &self.interval),
-            (
-                "drill_interval",
-                "Longest time between two scheduled drills; 0 without a key at hand",
-                &self.drill_interval,
-            ),
-            (
-                "last_verified_timestamp",
-                "When the newest whole backup was taken, seconds since 1970; 0 for never",
-                &self.last_verified,
-            ),
+            ("interval", "Longest time between two scheduled backups; 0 if none are made", &self.interval),
+            ("drill_interval", "Longest time between two scheduled drills; 0 without a key file", &self.drill_interval),
+            ("last_verified_timestamp", "Time of the newest complete backup, Unix time; 0: never", &self.last_verified),
             (
                 "last_proven_timestamp",
-                "When a restore was last tried with success, seconds since 1970; 0 for never",
+                "Time of the last successful restore drill, Unix time; 0: never",
                 &self.last_proven,
             ),
-            ("restore_duration", "How long the last good drill took", &self.restore_duration),
+            ("restore_duration", "Duration of the last successful drill", &self.restore_duration),
         ];
         for (name, help, gauge) in seconds {
             registry.register_with_unit(name, help, Unit::Seconds, gauge.clone());
         }
         let bytes = [
-            ("database_size", "Dump of the newest backup, before compression", &self.database_size),
+            ("database_size", "Size of the newest backup's dump before compression", &self.database_size),
             (
                 "previous_database_size",
-                "Dump of the whole backup before the newest, before compression",
+                "Size of the previous complete backup's dump before compression",
                 &self.previous_database_size,
             ),
-            ("total_size", "What a restore of the newest backup reads", &self.total_size),
+            ("total_size", "Data that a restore of the newest backup reads", &self.total_size),
             (
                 "drill_space_needed",
-                "What a drill of the newest backup takes in the work folder",
+                "Space that a drill of the newest backup needs in the work folder",
                 &self.drill_space_needed,
             ),
-            ("drill_space_free", "What is free in the work folder", &self.drill_space_free),
+            ("drill_space_free", "Free space in the work folder", &self.drill_space_free),
         ];
         for (name, help, gauge) in bytes {
             registry.register_with_unit(name, help, Unit::Bytes, gauge.clone());
         }
-        registry.register("enabled", "1 where backups are configured", self.enabled.clone());
+        registry.register("enabled", "1 if backups are configured", self.enabled.clone());
         registry.register(
             "key_missing",
-            "1 where backup.key_file cannot be read, does not open new backups, or is for another installation",
+            "1 if backup.key_file cannot be read, does not decrypt new backups, or is for another installation",
             self.key_missing.clone(),
         );
     }
 
-    /// Makes a destination's series, at zero.
+    /// Creates the series of a destination, at zero.
     pub fn create_destination(&self, destination: &str) {
         let labels = DestinationLabels { destination: destination.to_owned() };
         let _ = (self.destination_backups.get_or_create(&labels), self.destination_failing.get_or_create(&labels));
     }
 
-    /// A run has ended.
+    /// Records the end of a run.
     pub fn ran(&self, backup: &Backup, took: Duration) {
         let outcome = match backup.status {
             Status::Verified => RunOutcome::Verified,
@@ -198,7 +190,7 @@ impl Metrics {
         }
     }
 
-    /// A drill has ended.
+    /// Records the end of a drill.
     pub fn drilled(&self, drill: &Drill) {
         let outcome = match drill.status {
             DrillStatus::Passed => DrillOutcome::Passed,
@@ -208,7 +200,7 @@ impl Metrics {
         self.drills.get_or_create(&DrillLabels { outcome }).inc();
         let (id, backup, destination) = (drill.id, drill.backup_id, drill.destination.as_str());
         if outcome == DrillOutcome::NoRoom {
-            tracing::warn!(drill_id = %id, backup_id = %backup, destination, error = drill.error, "no room to try a restore");
+            tracing::warn!(drill_id = %id, backup_id = %backup, destination, error = drill.error, "not enough disk space for a restore drill");
         } else if outcome == DrillOutcome::Passed {
             tracing::info!(drill_id = %id, backup_id = %backup, destination, seconds = drill.seconds, rows = drill.report.rows, "restore proven");
         } else {
@@ -216,7 +208,7 @@ impl Metrics {
         }
     }
 
-    /// A copy was read again.
+    /// Records that a copy was read again.
     pub fn verified(&self, verified: &Verified) {
         let outcome = if verified.problems.is_empty() { Outcome::Passed } else { Outcome::Failed };
         self.checks.get_or_create(&OutcomeLabels { outcome }).inc();

@@ -1,8 +1,8 @@
-//! Backups that prove themselves: database, objects, vectors and settings of one instant, sealed, at several destinations, read
-//! back, and restored on trial.
+//! Self-verifying backups: database, objects, vectors and settings at one point in time, encrypted, at several destinations, read back, and
+//! restored on trial.
 //!
-//! A backup exists where its signed manifest is ([`manifest`]); what it refers to are sealed files named by what they must be, so
-//! that the same content is stored once and damage is seen without a key. The tables here only remember what was done.
+//! A backup exists if its signed manifest does ([`manifest`]); it refers to encrypted files that are named by their expected hashes, so
+//! that equal content is stored once and damage is detected without a key. The tables here only record what was done.
 //!
 //! Owns `backups`, `backup_copies`, `backup_drills`, `backup_known_files`. Jobs: `backup.run`, `backup.prune`, `backup.drill`,
 //! `backup.drill_old`, `backup.verify`.
@@ -22,6 +22,7 @@ mod model;
 mod module;
 mod overview;
 pub mod pages;
+mod progress;
 mod reader;
 mod retention;
 pub mod routes;
@@ -34,10 +35,9 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod tree;
-mod watcher;
 mod writer;
 
-/// The migration that made the tables of backups: older databases have nowhere to write one down.
+/// The migration that created the backup tables; older databases cannot record a backup.
 pub const FIRST_MIGRATION: i64 = 70;
 
 pub use config::Config;
@@ -51,4 +51,3 @@ pub use model::{Backup, BackupId, CopyStatus, DestinationStatus, Drill, DrillSta
 pub use module::{Needs, ROOM, build};
 pub use seal::{Identity, SealError};
 pub use service::{Backups, Choice, Deps, Plan, Pruned, Restore, Verified};
-pub use watcher::Watcher;

@@ -1,4 +1,4 @@
-//! What a backup is to those who make, list and look at it.
+//! Types of backups.
 
 use std::collections::BTreeMap;
 
@@ -42,45 +42,45 @@ text_enum! {
     Kind {
         Scheduled = "scheduled",
         Manual = "manual",
-        /// Before the database's tables were changed by another version.
+        /// Before another version migrated the database.
         BeforeMigration = "before_migration",
     }
 }
 
 text_enum! {
-    /// What a backup is worth.
+    /// Status of a backup.
     Status {
         Running = "running",
-        /// Every destination it was meant for has a whole copy.
+        /// Every intended destination has a complete copy.
         Verified = "verified",
-        /// There is a copy, but something about it must be looked at: a destination failed, or the size is odd.
+        /// A copy exists but needs attention: a destination failed, or the size is suspicious.
         Unverified = "unverified",
-        /// There is no copy to restore from.
+        /// No copy can be restored.
         Failed = "failed",
     }
 }
 
 text_enum! {
-    /// The state of a backup at one destination.
+    /// Status of a backup's copy at one destination.
     CopyStatus {
-        /// What was written was read back, and nothing of it has been found wrong since.
+        /// Written and read back, and no error found since.
         Verified = "verified",
-        /// A check found it incomplete or changed.
+        /// A check found it incomplete or altered.
         Damaged = "damaged",
-        /// It was not written.
+        /// Writing failed.
         Failed = "failed",
-        /// Retention removed it.
+        /// Removed by retention.
         Pruned = "pruned",
     }
 }
 
 text_enum! {
-    /// How a drill ended.
+    /// Status of a drill.
     DrillStatus {
         Running = "running",
         Passed = "passed",
         Failed = "failed",
-        /// It could not be tried: the work folder's disk has too little room.
+        /// Not tested: too little disk space for the work folder.
         NoRoom = "no_room",
     }
 }
@@ -89,26 +89,26 @@ text_enum! {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Backup {
     pub id: BackupId,
-    /// Grows by one with each run of this installation.
+    /// Incremented by each run of this installation.
     pub sequence: i64,
     pub kind: Kind,
     pub status: Status,
     pub started_at: DateTime<Utc>,
     pub finished_at: Option<DateTime<Utc>>,
-    /// What it is doing, or where it ended.
+    /// Current step, or the last one.
     pub step: String,
-    /// Bytes of the dump before compression.
+    /// Size of the dump before compression, bytes.
     pub database_bytes: i64,
     /// Rows of all tables.
     pub rows: i64,
     pub objects: i64,
-    /// Files beside database and objects: of the vector store, and of what else takes part.
+    /// Files of participants: of the vector store and others.
     pub vector_files: i64,
-    /// Bytes that a restore reads, as they lie at a destination.
+    /// Bytes that a restore reads, as stored at a destination.
     pub total_bytes: i64,
     /// Bytes that this run added to each destination.
     pub added_bytes: i64,
-    /// Retention leaves it alone.
+    /// Excluded from retention.
     pub held: bool,
     /// Why it is not verified.
     pub error: Option<String>,
@@ -116,12 +116,12 @@ pub struct Backup {
 }
 
 impl Backup {
-    /// Whether it is dated ahead of the clock: one of the two is wrong, and how old it is nobody can tell.
+    /// Whether its start is in the future: then one of the clocks is wrong and its age is unknown.
     pub fn is_ahead(&self, now: DateTime<Utc>) -> bool {
         self.started_at > now + TimeDelta::hours(1)
     }
 
-    /// One of which nothing is known yet but that it was begun.
+    /// A backup that has just started.
     pub fn begun(id: BackupId, sequence: i64, kind: Kind, started_at: DateTime<Utc>) -> Self {
         Self {
             id,
@@ -144,17 +144,17 @@ impl Backup {
     }
 }
 
-/// A backup at one destination.
+/// A backup's copy at one destination.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Copy {
     pub destination: String,
     pub status: CopyStatus,
-    /// When every byte of it was last read and found right; null while it stands on files of earlier backups that were not read again.
+    /// When every byte of it was last read and found correct; null while it relies on files of earlier backups that were not read again.
     pub verified_at: Option<DateTime<Utc>>,
     pub error: Option<String>,
 }
 
-/// A restore that was tried.
+/// A restore drill.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Drill {
     pub id: DrillId,
@@ -163,14 +163,14 @@ pub struct Drill {
     pub status: DrillStatus,
     pub started_at: DateTime<Utc>,
     pub finished_at: Option<DateTime<Utc>>,
-    /// From the first byte read to the last check.
+    /// Duration from the first byte read to the last check.
     pub seconds: Option<f64>,
-    /// What was compared, and how many of it.
+    /// Figures compared, by kind.
     pub report: DrillReport,
     pub error: Option<String>,
 }
 
-/// What a drill compared.
+/// Figures that a drill compared.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct DrillReport {
@@ -178,18 +178,18 @@ pub struct DrillReport {
     pub rows: u64,
     pub constraints: u64,
     pub policies: u64,
-    /// Objects that were opened and hashed.
+    /// Objects decrypted and hashed.
     pub objects: u64,
-    /// Vector tables that were opened, counted and searched.
+    /// Vector tables opened, counted and searched.
     pub vector_tables: u64,
     pub vectors: u64,
-    /// What took part beside database and objects, what was tried of it and how many; the two above among it.
+    /// Participants, with the kinds and numbers of things tested; includes the two above.
     pub participants: BTreeMap<String, BTreeMap<String, u64>>,
     /// Major version of the scratch server.
     pub server: String,
 }
 
-/// How a destination is doing.
+/// State of a destination.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct DestinationStatus {
     pub name: String,

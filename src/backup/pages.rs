@@ -1,4 +1,4 @@
-//! The page Backups: what there is, where it lies, what was proven, and how to bring it back.
+//! The page Backups: backups, destinations, drills, and how to restore.
 
 use askama::Template;
 use axum::{
@@ -22,7 +22,7 @@ use crate::{
 };
 
 const PATH: &str = "/backups";
-/// Backups of the little pictures.
+/// Backups in the small charts.
 const PICTURED: u8 = 30;
 
 /// The routes.
@@ -122,12 +122,12 @@ impl List<'_> {
 }
 
 impl Backup {
-    /// Whether there is something to look at.
+    /// Whether there is a copy to check.
     fn has_copy(&self) -> bool {
         self.copies.iter().any(|copy| matches!(copy.status, CopyStatus::Verified | CopyStatus::Damaged))
     }
 
-    /// How long it took.
+    /// Duration of the run.
     pub(super) fn seconds(&self) -> Option<f64> {
         self.finished_at.map(|end| (end - self.started_at).as_seconds_f64())
     }

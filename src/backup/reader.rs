@@ -1,4 +1,4 @@
-//! The reading half: a destination, and the key that opens what lies there.
+//! Reads a backup: a destination, and the key that decrypts its blobs.
 
 use bytes::Bytes;
 use futures::{Stream, TryStreamExt as _, stream};
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::platform::{crypto::Digest, pools::CpuPool};
 
-/// Opens the blobs of a backup.
+/// Decrypts the blobs of a backup.
 #[derive(Clone, Debug)]
 pub struct Reader {
     pub from: Destination,
@@ -22,7 +22,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// A blob's content. An error where it is not what the manifest says.
+    /// Content of a blob; an error if it does not match the manifest.
     pub async fn open(
         &self,
         blob: &Blob,
@@ -34,9 +34,9 @@ impl Reader {
             let expected = expected.clone();
             async move {
                 let next = opened.try_next().await.map_err(|error| match error {
-                    // The key was chosen by the recipients that the manifest names.
+                    // The key was chosen by the recipients in the manifest.
                     SealError::WrongKey => {
-                        BackupError::Damaged(format!("{} is sealed for somebody else", expected.name))
+                        BackupError::Damaged(format!("{} is encrypted for another recipient", expected.name))
                     }
                     error => error.into(),
                 });
@@ -45,12 +45,12 @@ impl Reader {
                     size += bytes.len() as u64;
                     hash.update(bytes);
                 }
-                // More than there should be is not waited for to the end: a few sealed bytes may be enough to fill a disk.
+                // Excess data is not read to the end: a few encrypted bytes can expand to fill a disk.
                 let ended = next.is_none();
                 if size > expected.size
                     || ended && (size != expected.size || Digest(hash.clone().finalize().into()) != expected.sha256)
                 {
-                    let words = format!("the content of {} is not what the manifest says", expected.name);
+                    let words = format!("the content of {} differs from the manifest", expected.name);
                     return Err(BackupError::Damaged(words));
                 }
                 Ok(next.map(|bytes| (bytes, (opened, hash, size))))
@@ -58,19 +58,19 @@ impl Reader {
         }))
     }
 
-    /// Opens a blob to its end.
+    /// Decrypts a blob to its end.
     pub async fn check(&self, blob: &Blob) -> Result<(), BackupError> {
         self.open(blob).await?.try_for_each(|_| std::future::ready(Ok(()))).await
     }
 
-    /// A small blob's content in memory.
+    /// Content of a small blob.
     pub async fn read(&self, blob: &Blob) -> Result<Vec<u8>, BackupError> {
         let pieces: Vec<Bytes> = self.open(blob).await?.try_collect().await?;
         Ok(pieces.concat())
     }
 
-    /// The files of a tree, as many as the manifest says or an error at the end. They wait in the spool: no destination keeps a
-    /// connection open for as long as it takes to go through them.
+    /// Files of a tree; an error at the end if their number differs from the manifest. The list is spooled, because no destination keeps a
+    /// connection open long enough to go through it.
     pub async fn files(
         &self,
         tree: &Tree,

@@ -1,5 +1,5 @@
-//! Grandfather, father, son: which backups are kept. Pure. Only whole copies come in here, and only verified backups stand for their
-//! day: one that failed, is damaged or odd never takes the place of a good one.
+//! Retention (grandfather-father-son): which backups are kept. Pure functions on complete copies. Only verified backups represent their
+//! day, so a failed, damaged or suspicious one never replaces a good one.
 
 use std::collections::HashSet;
 
@@ -8,20 +8,20 @@ use chrono_tz::Tz;
 
 use super::{Config, model::BackupId};
 
-/// A whole copy.
+/// A complete copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Candidate {
     pub id: BackupId,
-    /// Which is newer is told by this: a clock may have been wrong.
+    /// Decides which is newer, because a clock may have been wrong.
     pub sequence: i64,
     pub taken_at: DateTime<Utc>,
     pub bytes: u64,
     pub held: bool,
-    /// Nothing is odd about what it holds. What is odd neither stands for its day nor takes room from what is not.
+    /// Nothing suspicious about its contents. Suspicious backups neither represent their day nor displace good ones.
     pub verified: bool,
 }
 
-/// How many are kept.
+/// The retention rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
     pub daily: usize,
@@ -44,11 +44,10 @@ impl Rules {
     }
 }
 
-/// The day, week, month or year that a time lies in.
+/// Maps a time to its day, week, month or year.
 type Period = fn(DateTime<Tz>) -> (i32, u32);
 
-/// The backups that go. The newest verified one never does, and none that is held; one that is not verified goes when a verified one is
-/// younger.
+/// The backups to remove. Never the newest verified one or one on hold; an unverified one only if a verified one is newer.
 pub fn plan(backups: &[Candidate], rules: &Rules, zone: Tz) -> Vec<BackupId> {
     let (mut newest_first, others): (Vec<Candidate>, Vec<Candidate>) =
         backups.iter().partition(|backup| backup.verified);
@@ -67,7 +66,7 @@ pub fn plan(backups: &[Candidate], rules: &Rules, zone: Tz) -> Vec<BackupId> {
         let mut seen = HashSet::new();
         for backup in &newest_first {
             let period = period(backup.taken_at.with_timezone(&zone));
-            // The newest of each period stands for it.
+            // The newest backup of each period represents it.
             if !seen.contains(&period) && seen.len() < count {
                 seen.insert(period);
                 keep.insert(backup.id);

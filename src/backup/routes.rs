@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// The routes of this capability.
+/// The routes.
 pub fn router() -> OpenApiRouter<Backups> {
     OpenApiRouter::new()
         .routes(routes!(list_backups, create_backup))
@@ -29,7 +29,7 @@ pub fn router() -> OpenApiRouter<Backups> {
         .routes(routes!(list_destinations))
 }
 
-/// They belong to the installation, not to an organisation.
+/// Backups belong to the installation, not to an organisation.
 fn require(who: &Principal) -> Result<(), ApiError> {
     who.require_operator("its backups")
 }
@@ -37,7 +37,7 @@ fn require(who: &Principal) -> Result<(), ApiError> {
 /// A job that was queued.
 #[derive(Debug, Serialize, ToSchema)]
 struct Queued {
-    /// `/api/v1/jobs/{id}` shows how far it is.
+    /// `/api/v1/jobs/{id}` shows its progress.
     job_id: JobId,
 }
 
@@ -54,7 +54,7 @@ async fn list_backups(
     Ok(Json(Page::cut(rows, limit, |backup| backup.id.0)))
 }
 
-/// Make a backup now. One that waits or runs is not joined by a second.
+/// Make a backup now. If one is queued or running, no second one is queued.
 #[utoipa::path(post, path = "/api/v1/backups", tag = "Backups", responses((status = 202, body = Queued), (status = 403), (status = 409)))]
 async fn create_backup(
     State(backups): State<Backups>,
@@ -75,15 +75,15 @@ async fn get_backup(
     Ok(Json(backups.get(id).await?))
 }
 
-/// What can be changed of a backup.
+/// Changeable fields of a backup.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct BackupChange {
-    /// Retention leaves it alone.
+    /// Excluded from retention.
     held: bool,
 }
 
-/// Hold a backup from retention, or let it go.
+/// Exclude a backup from retention, or include it again.
 #[utoipa::path(patch, path = "/api/v1/backups/{id}", tag = "Backups", params(("id" = BackupId, Path)), request_body = BackupChange, responses((status = 200, body = Backup), (status = 404)))]
 async fn update_backup(
     State(backups): State<Backups>,
@@ -95,7 +95,7 @@ async fn update_backup(
     Ok(Json(backups.hold(id, change.held).await?))
 }
 
-/// Read every copy of a backup again, byte for byte; with `backup.key_file`, open everything in it. What is found is in its `copies`.
+/// Re-read every copy of a backup byte for byte; with `backup.key_file`, decrypt everything in it. Findings are in its `copies`.
 #[utoipa::path(post, path = "/api/v1/backups/{id}/verify", tag = "Backups", params(("id" = BackupId, Path)), responses((status = 202, body = Queued), (status = 403), (status = 404), (status = 409)))]
 async fn verify_backup(
     State(backups): State<Backups>,
@@ -106,7 +106,7 @@ async fn verify_backup(
     Ok((StatusCode::ACCEPTED, Json(Queued { job_id: backups.enqueue_verify(id).await? })))
 }
 
-/// Remove what retention does not keep. After each backup this is done anyway.
+/// Apply retention now. This also happens after each backup.
 #[utoipa::path(post, path = "/api/v1/backups/prune", tag = "Backups", responses((status = 202, body = Queued), (status = 403), (status = 409)))]
 async fn prune_backups(
     State(backups): State<Backups>,
@@ -129,7 +129,7 @@ async fn list_drills(State(backups): State<Backups>, Auth(who): Auth) -> Result<
     Ok(Json(Drills { data: backups.drills(200).await? }))
 }
 
-/// Restore the newest backup on trial now. Needs `backup.key_file`.
+/// Restore the newest backup on trial now. Requires `backup.key_file`.
 #[utoipa::path(post, path = "/api/v1/backup-drills", tag = "Backups", responses((status = 202, body = Queued), (status = 403), (status = 409)))]
 async fn create_drill(State(backups): State<Backups>, Auth(who): Auth) -> Result<(StatusCode, Json<Queued>), ApiError> {
     require(&who)?;
@@ -143,7 +143,7 @@ struct Destinations {
     data: Vec<DestinationStatus>,
 }
 
-/// The configured destinations, and how the last runs left them.
+/// The configured destinations and their state after the last runs.
 #[utoipa::path(get, path = "/api/v1/backup-destinations", tag = "Backups", responses((status = 200, body = Destinations), (status = 403)))]
 async fn list_destinations(State(backups): State<Backups>, Auth(who): Auth) -> Result<Json<Destinations>, ApiError> {
     require(&who)?;

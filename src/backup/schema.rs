@@ -1,7 +1,7 @@
-//! What can be counted and compared of a database: of the snapshot that a dump is made of, and of what was restored from it.
+//! Comparable facts of a database: of the snapshot that is dumped, and of the restored database.
 //!
-//! Catalogue queries on connections of our own, outside the pools: not `query!`, since the tables are those of the database at
-//! hand, whichever migration it is at.
+//! Catalogue queries on our own connections, outside the pools. Not `query!`, because the tables depend on the migration level of the
+//! database.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use super::manifest::Schema;
 use crate::platform::db::Target;
 
-/// Tables of ours; partitions and plain tables, whose rows are counted.
+/// Our tables: partitions and plain tables, whose rows are counted.
 const TABLES: &str = "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
     WHERE n.nspname = 'public' AND c.relkind = 'r' ORDER BY 1";
 const FORCED: &str = "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
@@ -18,7 +18,7 @@ const FORCED: &str = "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.
 const POLICIES: &str = "SELECT format('%s: %s %s %s to %s using (%s) with check (%s)', tablename, policyname, permissive, cmd, \
     array_to_string(roles, ','), coalesce(qual, ''), coalesce(with_check, '')) FROM pg_policies \
     WHERE schemaname = 'public' ORDER BY 1";
-/// NOT NULL is left out: since PostgreSQL 18 it is a constraint, before it is not.
+/// NOT NULL is left out: it is a constraint only since PostgreSQL 18.
 const CONSTRAINTS: &str = "SELECT format('%s: %s %s%s', c.conrelid::regclass, c.conname, pg_get_constraintdef(c.oid), \
     CASE WHEN c.convalidated THEN '' ELSE ' not validated' END) FROM pg_constraint c \
     JOIN pg_namespace n ON n.oid = c.connamespace \
@@ -34,7 +34,7 @@ pub async fn tables(conn: &mut PgConnection) -> sqlx::Result<i64> {
     sqlx::query_scalar(count).fetch_one(conn).await
 }
 
-/// As the server says it, e.g. `15.18`.
+/// Version of the server, e.g. `15.18`.
 pub async fn server_version(target: &Target) -> sqlx::Result<String> {
     let mut conn = PgConnection::connect_with(&target.admin).await?;
     let version = sqlx::query_scalar("SELECT current_setting('server_version')").fetch_one(&mut conn).await?;
@@ -46,7 +46,7 @@ async fn list(conn: &mut PgConnection, sql: &'static str) -> sqlx::Result<Vec<St
     sqlx::query_scalar(sql).fetch_all(conn).await
 }
 
-/// Describes the database that `conn` sees; inside a snapshot, that instant. Counts every row.
+/// Describes the database as seen by `conn`, e.g. in a snapshot. Counts every row.
 pub async fn describe(conn: &mut PgConnection) -> sqlx::Result<Schema> {
     let mut schema = Schema {
         forced: list(conn, FORCED).await?,
@@ -64,7 +64,7 @@ pub async fn describe(conn: &mut PgConnection) -> sqlx::Result<Schema> {
     }
     let mut rows = BTreeMap::new();
     for table in tables {
-        // A name out of the catalogue, quoted.
+        // A table name from the catalogue, quoted.
         let count = format!("SELECT count(*) FROM public.\"{}\"", table.replace('"', "\"\""));
         let count: i64 = sqlx::query_scalar(AssertSqlSafe(count)).fetch_one(&mut *conn).await?;
         rows.insert(table, u64::try_from(count).unwrap_or_default());
@@ -73,7 +73,7 @@ pub async fn describe(conn: &mut PgConnection) -> sqlx::Result<Schema> {
     Ok(schema)
 }
 
-/// What `found` lacks or has otherwise than `expected`, in words; empty when they agree.
+/// Differences of `found` from `expected`, as text; empty if they agree.
 pub fn differences(expected: &Schema, found: &Schema) -> Vec<String> {
     let mut differences = Vec::new();
     for (table, rows) in &expected.rows {
@@ -101,7 +101,7 @@ pub fn differences(expected: &Schema, found: &Schema) -> Vec<String> {
     if expected.migration != found.migration {
         differences.push(format!("the last migration is {} instead of {}", found.migration, expected.migration));
     }
-    // A backup of a version before the list has none.
+    // Backups of earlier versions have no list.
     if !expected.migrations.is_empty() {
         let (expected, found) = (&expected.migrations, &found.migrations);
         differences.extend(expected.difference(found).map(|version| format!("migration {version} is missing")));

@@ -1,7 +1,7 @@
-//! Sealing: zstd, then age. The only file that knows either.
+//! Sealing: zstd compression, then age encryption. The only file that knows either.
 //!
-//! Both work on blocking readers and writers; a channel of a few pieces stands between them and our streams, so that the
-//! memory stays the same whatever the size. What is large is sealed beside the requests: `sealer.rs`.
+//! Both use blocking readers and writers; a small channel connects them with our streams, so that memory use does not depend on the size.
+//! Large data is sealed in the background: `sealer.rs`.
 
 use std::{
     fmt,
@@ -23,11 +23,11 @@ use crate::platform::{
     pools::{CpuPool, WorkLost},
 };
 
-/// Fast, and within a few percent of what the slower levels make of a dump.
+/// Fast, and within a few percent of slower levels for a dump.
 const ZSTD_LEVEL: i32 = 1;
-/// Pieces between the stream and the thread.
+/// Capacity of the channel between stream and thread.
 const IN_FLIGHT: usize = 8;
-/// What one piece of opened data holds, bytes.
+/// Size of a piece of decrypted data, bytes.
 const PIECE: usize = 128 << 10;
 
 #[derive(Debug, thiserror::Error)]
@@ -36,21 +36,21 @@ pub enum SealError {
     Recipient(String),
     #[error("not an age key (AGE-SECRET-KEY-1...)")]
     Identity,
-    #[error("the key at hand does not open this: it was sealed for another recipient")]
+    #[error("the key does not decrypt this: it was encrypted for another recipient")]
     WrongKey,
-    #[error("the passphrase does not open this")]
+    #[error("the passphrase does not decrypt this")]
     WrongPassphrase,
-    #[error("this is no sealed file, or it was changed: {0}")]
+    #[error("this is not an encrypted file, or it was changed: {0}")]
     Damaged(String),
-    #[error("what was to be sealed ended early")]
+    #[error("the data to encrypt ended early")]
     Input(#[source] Box<dyn std::error::Error + Send + Sync>),
-    #[error("cannot write the sealed file")]
+    #[error("cannot write the encrypted file")]
     Output(#[source] io::Error),
     #[error(transparent)]
     Lost(#[from] WorkLost),
 }
 
-/// Whom a backup is sealed for: public keys.
+/// Recipients of a backup: public keys.
 #[derive(Clone)]
 pub struct Recipients(Vec<x25519::Recipient>);
 
@@ -61,7 +61,7 @@ impl fmt::Debug for Recipients {
 }
 
 impl Recipients {
-    /// From `age1...` texts.
+    /// Parses `age1...` texts.
     pub fn parse<S: AsRef<str>>(texts: &[S]) -> Result<Self, SealError> {
         let parse = |text: &S| {
             x25519::Recipient::from_str(text.as_ref().trim())
@@ -78,7 +78,7 @@ impl Recipients {
     }
 }
 
-/// A secret key that opens what was sealed for its recipient.
+/// A secret key.
 #[derive(Clone)]
 pub struct Identity(x25519::Identity);
 
@@ -111,17 +111,16 @@ impl Identity {
         self.0.to_public().to_string()
     }
 
-    /// The secret key itself sealed with a passphrase, as `age -p` would: for whoever has a passphrase and a destination,
-    /// and no key.
+    /// The secret key encrypted with a passphrase, as by `age -p`: for a restore with a passphrase and a destination but no key file.
     pub fn wrap(&self, passphrase: &SecretString) -> Result<Vec<u8>, SealError> {
         let mut recipient = age::scrypt::Recipient::new(passphrase.clone());
-        // About a second on any machine: the file can be read by whoever reads the destination.
+        // About a second on any machine, because anyone who reads the destination can try passphrases.
         recipient.set_work_factor(17);
         age::encrypt(&recipient, self.secret().expose_secret().as_bytes())
             .map_err(|error| SealError::Output(io::Error::other(error.to_string())))
     }
 
-    /// What [`Self::wrap`] made.
+    /// Decrypts the output of [`Self::wrap`].
     pub fn unwrap_with(wrapped: &[u8], passphrase: &SecretString) -> Result<Self, SealError> {
         let mut identity = age::scrypt::Identity::new(passphrase.clone());
         identity.set_max_work_factor(20);
@@ -138,7 +137,7 @@ pub struct Fingerprint {
 }
 
 impl Fingerprint {
-    /// How bytes differ from what they should be.
+    /// Describes the difference from the expected bytes.
     pub fn unlike(&self, expected: &Self) -> String {
         if self.size == expected.size {
             return "its bytes were changed".to_owned();
@@ -147,7 +146,7 @@ impl Fingerprint {
     }
 }
 
-/// Counts and hashes what passes.
+/// Counts and hashes the data passing through.
 struct Meter<T> {
     inner: T,
     size: u64,
@@ -181,14 +180,14 @@ impl<W: Write> Write for Meter<W> {
     }
 }
 
-/// What was sealed, before and after.
+/// Length and hash before and after sealing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sealed {
     pub plain: Fingerprint,
     pub sealed: Fingerprint,
 }
 
-/// Seals a stream into a new file. It is not synced: what counts is read back where it is copied to.
+/// Seals a stream into a new file. Not synced, because every copy of it is read back.
 pub async fn seal<S, E>(pool: &CpuPool, recipients: &Recipients, data: S, path: &Path) -> Result<Sealed, SealError>
 where
     S: Stream<Item = Result<Bytes, E>> + Send,
@@ -202,7 +201,7 @@ where
     sealed?
 }
 
-/// Sends a stream through the channel, and its end; closes the channel without it where the stream fails.
+/// Sends a stream into the channel, then an end mark; if the stream fails, closes the channel without one.
 async fn feed<S, E>(data: S, sender: mpsc::Sender<Option<Bytes>>) -> Result<(), SealError>
 where
     S: Stream<Item = Result<Bytes, E>> + Send,
@@ -211,7 +210,7 @@ where
     let mut data = std::pin::pin!(data);
     while let Some(bytes) = data.next().await {
         let bytes = bytes.map_err(|error| SealError::Input(Box::new(error)))?;
-        // The thread has gone: it says why.
+        // The thread has ended; its result says why.
         if sender.send(Some(bytes)).await.is_err() {
             return Ok(());
         }
@@ -226,7 +225,7 @@ fn write_sealed(recipients: &Recipients, data: Inlet, path: &Path) -> Result<Sea
     sealing.finish().map(|(sealed, _)| sealed)
 }
 
-/// A file that is being sealed.
+/// A file being sealed.
 pub(super) struct Sealing<R> {
     data: BufReader<R>,
     plain: Meter<zstd::Encoder<'static, age::stream::StreamWriter<Meter<BufWriter<File>>>>>,
@@ -243,7 +242,7 @@ impl<R: Read> Sealing<R> {
         Ok(Self { data: BufReader::with_capacity(2 * PIECE, data), plain })
     }
 
-    /// Seals up to so many bytes more; true where they were the last.
+    /// Seals up to `bytes` more; true at the end.
     pub(super) fn advance(&mut self, bytes: u64) -> Result<bool, SealError> {
         let copied = io::copy(&mut (&mut self.data).take(bytes), &mut self.plain).map_err(SealError::Output)?;
         Ok(copied < bytes)
@@ -261,7 +260,7 @@ impl<R: Read> Sealing<R> {
     }
 }
 
-/// Opens a sealed stream. An error where it was cut, changed, or sealed for others.
+/// Decrypts a sealed stream. An error if it was truncated, changed, or sealed for others.
 pub fn open<S, E>(pool: &CpuPool, identity: &Identity, data: S) -> BoxStream<'static, Result<Bytes, SealError>>
 where
     S: Stream<Item = Result<Bytes, E>> + Send + 'static,
@@ -280,7 +279,7 @@ where
 
 type End = futures::future::BoxFuture<'static, Result<(), SealError>>;
 
-/// Drives the feeding future while its pieces are read.
+/// Polls the feeding future while its pieces are read.
 struct Opening {
     pieces: mpsc::Receiver<Bytes>,
     end: Option<End>,
@@ -292,7 +291,7 @@ impl Opening {
         futures::stream::unfold(self, |mut this| async move {
             loop {
                 let Some(mut end) = this.end.take() else {
-                    // Both ends are done: what is still in the channel, then the error.
+                    // Both ends are done: first the rest of the channel, then the error.
                     let piece = this.pieces.recv().await.map(Ok);
                     return piece.or_else(|| this.failed.take().map(Err)).map(|item| (item, this));
                 };
@@ -303,7 +302,7 @@ impl Opening {
                         if let Some(piece) = piece {
                             return Some((Ok(piece), this));
                         }
-                        // The thread has closed its side: wait for what it has to say.
+                        // The thread has closed its side: wait for its result.
                         this.failed = this.end.take()?.await.err();
                     }
                     result = &mut end => this.failed = result.err(),
@@ -332,14 +331,14 @@ fn read_sealed(identity: &Identity, data: Inlet, out: &mpsc::Sender<Bytes>) -> R
             }
         }
         piece.truncate(filled);
-        // Nobody reads any more: not our failure.
+        // The reader has gone: no error of ours.
         if filled == 0 || out.blocking_send(piece.into()).is_err() {
             return Ok(());
         }
     }
 }
 
-/// The reading end of a channel, for code that blocks. The end of the data is said: a channel that merely closes was cut.
+/// Blocking reader of a channel. The end of the data is marked explicitly: a channel that merely closes was truncated.
 struct Inlet {
     receiver: mpsc::Receiver<Option<Bytes>>,
     piece: Bytes,

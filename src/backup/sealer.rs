@@ -1,4 +1,4 @@
-//! Sealing what is large beside the requests, so that they hardly feel it.
+//! Seals large data in the background, with little effect on requests.
 
 use std::{
     io::Read,
@@ -9,17 +9,17 @@ use std::{
 use super::seal::{Recipients, SealError, Sealed, Sealing};
 use crate::platform::pools::{CpuPool, Traffic};
 
-/// Bytes that are sealed by one thread, before it is seen how long that took: some 100 ms.
+/// Bytes sealed per turn before its duration is judged: about 100 ms.
 const TURN: u64 = 16 << 20;
-/// Bytes after which a turn rests: as long as they took, some 10 ms.
+/// Bytes after which a turn may rest: about 10 ms of work.
 const STEP: u64 = 1 << 20;
 const LONGEST_REST: Duration = Duration::from_millis(100);
-/// A turn that takes this long is starved (or waits for the server, which loses nothing by the following), and ends.
+/// A turn that takes this long is considered starved (or waits for the server, which does no harm) and ends.
 const STARVED: Duration = Duration::from_secs(5);
-/// Turns that are then not left to chance: a gigabyte, after which it is tried again.
+/// Turns at normal priority after a starved one: a gigabyte, then idle priority is tried again.
 const INSIST: u32 = 64;
 
-/// Seals what is large, beside the requests.
+/// Seals large data in the background.
 #[derive(Clone, Debug)]
 pub struct Sealer {
     pub pool: CpuPool,
@@ -28,11 +28,10 @@ pub struct Sealer {
 }
 
 impl Sealer {
-    /// As [`super::seal::seal`], of what `data` reads, on the sealing threads themselves: nothing passes through the threads that serve
-    /// requests. Returns the reader too.
+    /// As [`super::seal::seal`], for a blocking reader, entirely on the sealing threads. Returns the reader too.
     ///
-    /// In turns, each on a thread that takes only what processor is left over, and rests while requests come: they hardly feel
-    /// it. Where nothing is left over for long, some turns take their share.
+    /// Works in turns on a thread of idle priority, and rests while requests come, so that they hardly notice. If it gets no CPU for long,
+    /// some turns run at low priority instead.
     pub async fn seal<R: Read + Send + 'static>(&self, data: R, path: &Path) -> Result<(Sealed, R), SealError> {
         let (idle, mut insisting) = (self.pool.idle(), 0_u32);
         let mut sealing = Box::new(Sealing::begin(&self.recipients, data, path)?);
@@ -49,12 +48,12 @@ impl Sealer {
     }
 }
 
-/// How many turns are still not left to chance, after one that took so long.
+/// Remaining turns at low priority, after a turn of this duration.
 fn insist(insisting: u32, took: Duration) -> u32 {
     if insisting == 0 && took > STARVED { INSIST } else { insisting.saturating_sub(1) }
 }
 
-/// Seals up to [`TURN`], with rests while there is traffic; true where it was the last.
+/// Seals up to [`TURN`] bytes, resting under traffic; true at the end.
 fn turn<R: Read>(mut sealing: Box<Sealing<R>>, traffic: &Traffic) -> Result<(Box<Sealing<R>>, bool), SealError> {
     let began = Instant::now();
     for _ in 0..TURN / STEP {
@@ -81,7 +80,7 @@ mod tests {
         let (quick, starved) = (Duration::from_millis(100), STARVED + Duration::from_millis(1));
         assert_eq!(insist(0, quick), 0);
         assert_eq!(insist(0, starved), INSIST);
-        // A share is small where everybody wants the processor: that it takes long does not prolong it.
+        // At low priority under contention a turn takes long anyway; that does not prolong the phase.
         assert_eq!(insist(INSIST, starved), INSIST - 1);
         assert_eq!(insist(1, quick), 0);
     }

@@ -1,4 +1,4 @@
-//! Where files wait, and what a run must not hold in memory: however many there are, they are gone through from here.
+//! Spooled files, and lists that a run must not hold in memory, however long.
 
 use std::{
     fmt::Display,
@@ -18,13 +18,13 @@ use tokio::{
 use super::{BackupError, catalogue::Catalogue};
 use crate::platform::{crypto, pools::CpuPool};
 
-/// A folder of the one run or drill that has it, gone with everything in it when this is dropped. The name is new each time: what
-/// is left of a former one, a thread or a server, ends beside it and not in it.
+/// Folder of a single run or drill, removed on drop. The name is new each time, so that leftovers of a former run (a thread, a server) do
+/// not write into it.
 #[derive(Debug)]
 pub struct WorkFolder(PathBuf);
 
 impl WorkFolder {
-    /// Below `parent`, which is cleared of what a killed process left. `mode` is that of the folder.
+    /// Creates a folder below `parent`, which is first cleared of leftovers of killed processes. `mode`: its permissions.
     pub fn make(parent: &Path, mode: u32) -> Result<Self, BackupError> {
         match std::fs::remove_dir_all(parent) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(BackupError::io(parent)(error)),
@@ -32,7 +32,7 @@ impl WorkFolder {
         }
         let dir = parent.join(crypto::hex(&crypto::random_bytes::<4>()));
         let make = |dir: &Path, mode| std::fs::DirBuilder::new().recursive(true).mode(mode).create(dir);
-        // Whoever may pass through here may not look around.
+        // Others may traverse it but not list it.
         make(parent, 0o711).and_then(|()| make(&dir, mode)).map_err(BackupError::io(&dir))?;
         Ok(Self(dir))
     }
@@ -47,12 +47,12 @@ impl Drop for WorkFolder {
         if let Err(error) = std::fs::remove_dir_all(&self.0) {
             tracing::warn!(%error, dir = %self.0.display(), "a backup's work folder could not be removed");
         }
-        // Stays where another is at work there.
+        // Fails if another run works there.
         let _ = self.0.parent().map(std::fs::remove_dir);
     }
 }
 
-/// Files of one run, which nobody else may read: not all are sealed.
+/// Files of one run, readable by us only: not all of them are encrypted.
 #[derive(Debug)]
 pub struct Spool {
     folder: WorkFolder,
@@ -60,12 +60,12 @@ pub struct Spool {
 }
 
 impl Spool {
-    /// Below `work_dir`, which is that of one process at a time.
+    /// Creates the spool below `work_dir`, which one process uses at a time.
     pub fn make(work_dir: &Path) -> Result<Self, BackupError> {
         Ok(Self { folder: WorkFolder::make(&work_dir.join("spool"), 0o700)?, next: Mutex::default() })
     }
 
-    /// A file that goes when this is dropped.
+    /// A file that is removed on drop.
     pub fn file(&self) -> Spooled {
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         *next += 1;
@@ -86,13 +86,13 @@ impl Spooled {
         &self.0
     }
 
-    /// Writes it.
+    /// Creates the file.
     pub async fn create(&self) -> Result<BufWriter<File>, BackupError> {
         let file = File::create(&self.0).await.map_err(BackupError::io(&self.0))?;
         Ok(BufWriter::with_capacity(256 << 10, file))
     }
 
-    /// Fills it with what a stream brings.
+    /// Writes a stream to the file.
     pub async fn fill<S, E>(&self, data: S) -> Result<(), BackupError>
     where
         S: Stream<Item = Result<Bytes, E>> + Send,
@@ -105,7 +105,7 @@ impl Spooled {
         file.flush().await.map_err(BackupError::io(&self.0))
     }
 
-    /// Its lines; `what` they are, for an error. The file goes with the stream.
+    /// The parsed lines; `what` names them in errors. The file is removed with the stream.
     pub async fn lines<T>(
         self,
         what: &'static str,

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::storage::Entry;
 
-/// A row whose enumerations are text; the table's checks keep them ours.
+/// A row whose enums are text; check constraints guarantee valid values.
 struct Row {
     id: BackupId,
     sequence: i64,
@@ -55,7 +55,7 @@ impl From<Row> for Backup {
     }
 }
 
-/// Newest first, before `before`: by number, which goes on whatever the clock does.
+/// Newest first, before `before`: by sequence number, which does not depend on the clock.
 pub async fn backups(conn: &mut PgConnection, before: Option<BackupId>, limit: i64) -> sqlx::Result<Vec<Backup>> {
     select(conn, before, None, limit).await
 }
@@ -88,7 +88,7 @@ async fn select(
     Ok(rows.fetch_all(conn).await?.into_iter().map(Into::into).collect())
 }
 
-/// The number of the next run.
+/// Sequence number of the next run.
 pub async fn next_sequence(conn: &mut PgConnection) -> sqlx::Result<i64> {
     sqlx::query_scalar!(r#"SELECT coalesce(max(sequence), 0) + 1 AS "next!" FROM backups"#).fetch_one(conn).await
 }
@@ -110,7 +110,7 @@ pub async fn set_step(conn: &mut PgConnection, id: BackupId, step: &str) -> sqlx
     sqlx::query!("UPDATE backups SET step = $2 WHERE id = $1", id.0, step).execute(conn).await.map(drop)
 }
 
-/// Writes how a run ended. Inserts the row where it is only known from a manifest.
+/// Records the end of a run. Inserts the row if it is only known from a manifest.
 pub async fn finish(conn: &mut PgConnection, backup: &Backup) -> sqlx::Result<()> {
     let b = backup;
     sqlx::query!(
@@ -156,7 +156,7 @@ pub async fn set_copy(conn: &mut PgConnection, id: BackupId, copy: &Copy) -> sql
     .map(drop)
 }
 
-/// The backup's status follows its copies and what was found out since.
+/// Updates a backup's status from its copies and later findings.
 pub async fn set_status(
     conn: &mut PgConnection,
     id: BackupId,
@@ -169,9 +169,9 @@ pub async fn set_status(
         .map(drop)
 }
 
-/// Runs and drills that nobody works on any more; the caller holds the lock that every one of them holds. Returns how many.
+/// Marks abandoned runs and drills as failed; the caller holds the lock that all of them hold. Returns how many.
 pub async fn fail_abandoned(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<u64> {
-    let words = "it was cut off: the process ended, or was stopped, before it was done";
+    let words = "it was interrupted: the process ended or was stopped before it was done";
     let runs = sqlx::query!(
         "UPDATE backups SET status = 'failed', finished_at = $1, error = $2 WHERE status = 'running'",
         now,
@@ -199,12 +199,12 @@ pub async fn last_size(conn: &mut PgConnection) -> sqlx::Result<Option<i64>> {
     .await
 }
 
-/// Destinations at which something was found damaged that retention has not removed yet.
+/// Destinations with damaged copies that retention has not removed yet.
 pub async fn damaged_destinations(conn: &mut PgConnection) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar!("SELECT DISTINCT destination FROM backup_copies WHERE status = 'damaged'").fetch_all(conn).await
 }
 
-/// Whole copies, time of the last check, last error: by destination.
+/// Per destination: complete copies, time of the last check, last error.
 pub async fn destination_states(
     conn: &mut PgConnection,
 ) -> sqlx::Result<HashMap<String, (i64, Option<DateTime<Utc>>, Option<String>)>> {
@@ -267,7 +267,7 @@ pub async fn drills(conn: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<Dri
     Ok(rows.collect())
 }
 
-/// When a restore was last proven: start of the backup that the last passed drill restored, and the drill's seconds and end.
+/// End and duration of the last passed drill.
 pub async fn last_proven(conn: &mut PgConnection) -> sqlx::Result<Option<(DateTime<Utc>, f64)>> {
     let row = sqlx::query!(
         r#"SELECT finished_at AS "finished_at!", seconds AS "seconds!" FROM backup_drills
@@ -276,7 +276,7 @@ pub async fn last_proven(conn: &mut PgConnection) -> sqlx::Result<Option<(DateTi
     Ok(row.fetch_optional(conn).await?.map(|row| (row.finished_at, row.seconds)))
 }
 
-/// What is known of a tree's files with these keys.
+/// Known files of a tree with these keys.
 pub async fn known_files(conn: &mut PgConnection, tree: &str, keys: &[String]) -> sqlx::Result<Known> {
     let rows = sqlx::query!(
         "SELECT key, size, modified_at, sha256 FROM backup_known_files WHERE tree = $1 AND key = ANY($2)",
@@ -285,26 +285,26 @@ pub async fn known_files(conn: &mut PgConnection, tree: &str, keys: &[String]) -
     );
     let known = rows.fetch_all(conn).await?.into_iter().filter_map(|row| {
         let (size, modified) = (u64::try_from(row.size).ok()?, row.modified_at.timestamp_micros());
-        // What cannot be read is not known.
+        // Unreadable entries count as unknown.
         Some((row.key, KnownFile { size, modified, sha256: row.sha256.parse().ok()? }))
     });
     Ok(known.collect())
 }
 
-/// How many files are known.
+/// Number of known files.
 pub async fn count_known_files(conn: &mut PgConnection) -> sqlx::Result<u64> {
     let count = sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM backup_known_files"#).fetch_one(conn).await?;
     Ok(u64::try_from(count).unwrap_or_default())
 }
 
-/// Forgets a tree's files after the key `after`, up to `last` or to the end, that are not among `keys`.
+/// Forgets a tree's files after the key `after`, up to `last` or the end, that are not in `keys`.
 pub async fn forget_files(
     conn: &mut PgConnection,
     tree: &str,
     (after, last): (&str, Option<&str>),
     keys: &[String],
 ) -> sqlx::Result<()> {
-    // The order of the listing, also before migration 72 made it that of the column.
+    // The order of the listing, which migration 72 made that of the column.
     sqlx::query!(
         r#"DELETE FROM backup_known_files
            WHERE tree = $1 AND key COLLATE "C" > $2 AND ($3::text IS NULL OR key COLLATE "C" <= $3) AND key <> ALL($4)"#,
@@ -318,7 +318,7 @@ pub async fn forget_files(
     .map(drop)
 }
 
-/// Replaces what is `known` of files.
+/// Replaces the entries of these files.
 pub async fn remember_files(
     conn: &mut PgConnection,
     tree: &str,
@@ -351,7 +351,7 @@ pub async fn remember_files(
     .map(drop)
 }
 
-/// Copies that retention removed, or that were found otherwise.
+/// Updates the status of copies, after retention or a check.
 pub async fn set_copy_status(
     conn: &mut PgConnection,
     id: BackupId,

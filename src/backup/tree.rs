@@ -1,4 +1,4 @@
-//! Trees of files: objects and what participants keep, into a backup and out of it.
+//! File trees (objects, files of participants): into a backup and out of it.
 
 use std::{
     collections::HashMap,
@@ -25,17 +25,17 @@ use crate::{
     storage::{Entry, Storage, StorageError},
 };
 
-/// Files on their way at a time: hides the latency of small ones.
+/// Files transferred concurrently, to hide the latency of small ones.
 const AT_ONCE: usize = 4;
 
-/// What is known of files from earlier runs, by key.
+/// Files known from earlier runs, by key.
 pub type Known = HashMap<String, KnownFile>;
 
-/// A file that was read once, and its content then.
+/// A file that was read once, and its content at the time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownFile {
     pub size: u64,
-    /// Microseconds since 1970.
+    /// Unix time, microseconds.
     pub modified: i64,
     pub sha256: Digest,
 }
@@ -46,8 +46,8 @@ impl KnownFile {
     }
 }
 
-/// Stores `entries` and returns what became of them, in their order; what is known and lies at the destinations is not read again,
-/// and what is gone is left out. `on_file` hears of each.
+/// Stores `entries` and returns the results in their order; known files whose blobs exist are not read again, vanished files are left out.
+/// `on_file` is called for each.
 pub async fn save(
     writer: &Writer,
     store: &Storage,
@@ -70,7 +70,7 @@ pub async fn save(
     Ok(files)
 }
 
-/// `None` for a file that was there when the list was made and is not any more: an upload that was given up.
+/// `None` if the file vanished since the listing: an abandoned upload.
 async fn save_file(
     writer: &Writer,
     store: &Storage,
@@ -93,7 +93,7 @@ async fn save_file(
     Ok(Some(blob))
 }
 
-/// The index of a tree while it is written: a line for each file.
+/// Writes the index of a tree, one line per file.
 pub struct Index {
     file: Spooled,
     out: BufWriter<File>,
@@ -106,7 +106,7 @@ impl Index {
         Ok(Self { out: file.create().await?, file, files: 0, bytes: 0 })
     }
 
-    /// Adds files, whose keys come after those before.
+    /// Adds files, in key order.
     pub async fn add(&mut self, files: &[(Entry, Blob)]) -> Result<(), BackupError> {
         for (entry, blob) in files {
             let line = FileEntry { key: entry.key.clone(), blob: blob.clone() }.to_string();
@@ -117,7 +117,7 @@ impl Index {
         Ok(())
     }
 
-    /// Stores it.
+    /// Stores the index.
     pub async fn finish(mut self, writer: &Writer) -> Result<Tree, BackupError> {
         self.out.flush().await.map_err(BackupError::io(self.file.path()))?;
         let file = File::open(self.file.path()).await.map_err(BackupError::io(self.file.path()))?;
@@ -126,7 +126,7 @@ impl Index {
     }
 }
 
-/// Writes the files of a tree into a store. Each is compared with its hash before it counts. `on_file` hears how many are done.
+/// Restores the files of a tree. Each is checked against its hash before it counts. `on_file` gets the number done.
 pub async fn restore(
     reader: &Reader,
     files: impl Stream<Item = Result<FileEntry, BackupError>> + Send,
@@ -147,7 +147,7 @@ pub async fn restore(
     written.try_buffer_unordered(AT_ONCE).try_collect().await
 }
 
-/// Whether a store holds exactly this file.
+/// Whether a store contains exactly this file.
 pub async fn is_there(store: &Storage, file: &FileEntry) -> Result<bool, BackupError> {
     let mut object = match store.get(&file.key).await {
         Err(StorageError::NotFound) => return Ok(false),

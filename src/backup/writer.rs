@@ -1,4 +1,4 @@
-//! One run's way to its destinations: seals what is new, copies it everywhere, and remembers what the backup consists of.
+//! Writes a run to its destinations: seals new content, copies it to each, and records the blobs of the backup.
 
 use std::{
     path::Path,
@@ -34,34 +34,34 @@ use crate::{
     storage::Entry,
 };
 
-/// What a run knows of one destination.
+/// State of one destination during a run.
 #[derive(Debug)]
-struct Lane {
+struct Target {
     destination: Destination,
-    /// The set of blobs in the catalogue that lie there.
+    /// Catalogue set of the blobs there.
     set: u32,
-    /// Damage was found there: a name and a length are not believed, each blob is read before it is used again.
+    /// Damage was found there: names and lengths are not trusted, each blob is read before it is reused.
     doubted: bool,
-    /// Why nothing more is written there.
+    /// Why writing to it stopped.
     failed: OnceLock<String>,
 }
 
-/// The writing half of a run. Its methods may run side by side.
+/// Writes a run. Its methods may run concurrently.
 #[derive(Debug)]
 pub struct Writer {
     spool: Spool,
     pool: CpuPool,
     recipients: Recipients,
-    /// Names contents, so that a destination learns nothing from a name.
+    /// Key for hashing contents, so that names reveal nothing to a destination.
     name_key: [u8; 32],
     catalogue: Catalogue,
-    lanes: Vec<Lane>,
+    targets: Vec<Target>,
     added_bytes: AtomicU64,
 }
 
-/// The set of blobs in the catalogue that the backup consists of; the destinations' follow.
+/// Catalogue set of the blobs of the backup; the destinations' sets follow.
 const MADE: u32 = 0;
-/// Names that are taken out of the catalogue together.
+/// Names read from the catalogue together.
 const PIECE: usize = 1024;
 
 /// The list of a backup's blobs.
@@ -69,13 +69,13 @@ const PIECE: usize = 1024;
 pub struct BlobList {
     pub sha256: Digest,
     pub blobs: u64,
-    /// Sealed bytes of all of them.
+    /// Total size of their encrypted bytes.
     pub total_bytes: u64,
 }
 
 impl Writer {
-    /// Lists what the destinations have. One that does not answer has failed for this run; what lies at those that are `doubted` is
-    /// read before it is used again.
+    /// Lists the blobs at the destinations. One that does not respond has failed for this run; blobs at `doubted` ones are read before they
+    /// are reused.
     pub async fn open(
         destinations: Vec<Destination>,
         doubted: &[String],
@@ -85,7 +85,7 @@ impl Writer {
         name_key: [u8; 32],
     ) -> Result<Self, BackupError> {
         let catalogue = spool.catalogue(&pool)?;
-        let lanes = stream::iter((MADE + 1..).zip(destinations)).map(|(set, destination)| {
+        let targets = stream::iter((MADE + 1..).zip(destinations)).map(|(set, destination)| {
             let doubted = doubted.contains(&destination.name);
             let catalogue = &catalogue;
             async move {
@@ -93,15 +93,15 @@ impl Writer {
                     Err(BackupError::Destination(error)) => OnceLock::from(chain(&error)),
                     other => other.map(|()| OnceLock::new())?,
                 };
-                Ok::<_, BackupError>(Lane { destination, set, doubted, failed })
+                Ok::<_, BackupError>(Target { destination, set, doubted, failed })
             }
             .boxed()
         });
-        let lanes = lanes.buffered(8).try_collect().await?;
-        Ok(Self { spool, pool, recipients, name_key, catalogue, lanes, added_bytes: AtomicU64::default() })
+        let targets = targets.buffered(8).try_collect().await?;
+        Ok(Self { spool, pool, recipients, name_key, catalogue, targets, added_bytes: AtomicU64::default() })
     }
 
-    /// The name of a content with this SHA-256, for these recipients.
+    /// Keyed hash of a content with this SHA-256, for these recipients.
     fn content(&self, sha256: &Digest) -> Digest {
         let text = format!("{}\n{sha256}", self.recipients.names().join(","));
         Digest(crypto::hmac_sha256(&self.name_key, text.as_bytes()))
@@ -111,23 +111,23 @@ impl Writer {
         &self.spool
     }
 
-    /// Where a run may keep files that it goes through, beside what the writer knows of blobs.
+    /// Catalogue for the files that a run goes through, next to the writer's blobs.
     pub fn catalogue(&self) -> &Catalogue {
         &self.catalogue
     }
 
-    /// A content that some destination has already; it is copied to the others. `None` where it must be sealed.
+    /// Reuses a content that some destination has, copying it to the others. `None` if it must be sealed.
     pub async fn reuse(&self, sha256: &Digest, size: u64) -> Result<Option<Blob>, BackupError> {
         let content = self.content(sha256);
         self.read_doubted(&content).await?;
         let Some((holder, name)) = self.holder(&content)? else { return Ok(None) };
         let lacking = self.lacking(&name)?;
         if !lacking.is_empty() {
-            // The sealed file itself travels: sealed again it would have another name.
+            // Copies the encrypted file itself: sealed again it would have another name.
             let file = self.spool.file();
             match fetch(holder, &name, &file).await {
                 Ok(()) => self.copy(&name, file.path(), lacking).await?,
-                // What cannot be read from there is sealed anew, for everybody.
+                // Unreadable there: sealed again for all.
                 Err(BackupError::Destination(error)) => {
                     let destination = &holder.destination.name;
                     tracing::warn!(destination, blob = %name, error = chain(&error), "a blob cannot be read");
@@ -141,29 +141,29 @@ impl Writer {
         Ok(Some(Blob { name, sha256: *sha256, size }))
     }
 
-    /// A destination that has a content, and the blob's name there.
-    fn holder(&self, content: &Digest) -> Result<Option<(&Lane, BlobName)>, BackupError> {
-        for lane in self.alive() {
-            if let Some(name) = self.catalogue.find_blob(lane.set, content)? {
-                return Ok(Some((lane, name)));
+    /// A destination with this content, and the blob's name there.
+    fn holder(&self, content: &Digest) -> Result<Option<(&Target, BlobName)>, BackupError> {
+        for target in self.alive() {
+            if let Some(name) = self.catalogue.find_blob(target.set, content)? {
+                return Ok(Some((target, name)));
             }
         }
         Ok(None)
     }
 
-    /// Reads the blobs of a content where damage was found, and forgets those that are not whole.
+    /// Reads the blobs of a content at doubted destinations, and forgets damaged ones.
     async fn read_doubted(&self, content: &Digest) -> Result<(), BackupError> {
-        for lane in self.alive().filter(|lane| lane.doubted) {
-            while let Some(name) = self.catalogue.find_blob(lane.set, content)? {
-                let Err(error) = lane.destination.check_blob(&name).await else { break };
-                tracing::warn!(destination = lane.destination.name, blob = %name, error = chain(&error), "a damaged blob is stored anew");
-                self.catalogue.remove_blob(lane.set, &name)?;
+        for target in self.alive().filter(|target| target.doubted) {
+            while let Some(name) = self.catalogue.find_blob(target.set, content)? {
+                let Err(error) = target.destination.check_blob(&name).await else { break };
+                tracing::warn!(destination = target.destination.name, blob = %name, error = chain(&error), "a damaged blob is replaced");
+                self.catalogue.remove_blob(target.set, &name)?;
             }
         }
         Ok(())
     }
 
-    /// Seals a stream and stores it everywhere.
+    /// Seals a stream and stores it at every destination.
     pub async fn put<S, E>(&self, data: S) -> Result<Blob, BackupError>
     where
         S: Stream<Item = Result<Bytes, E>> + Send,
@@ -174,7 +174,7 @@ impl Writer {
         self.put_sealed(&sealed, &file).await
     }
 
-    /// Stores a sealed file everywhere, unless its content is there already.
+    /// Stores a sealed file at every destination that lacks its content.
     pub async fn put_sealed(&self, sealed: &Sealed, file: &Spooled) -> Result<Blob, BackupError> {
         if let Some(blob) = self.reuse(&sealed.plain.sha256, sealed.plain.size).await? {
             return Ok(blob);
@@ -186,13 +186,13 @@ impl Writer {
         Ok(blob)
     }
 
-    /// Stores a small file everywhere that is found by its key.
+    /// Stores a small file under its key at every destination.
     pub async fn put_small(&self, key: &str, bytes: &[u8]) -> Result<(), BackupError> {
         let alive = self.alive().collect();
         self.at_each(alive, |destination| destination.put_small(key, bytes.to_vec()).boxed()).await.map(drop)
     }
 
-    /// Stores the list of the backup's blobs everywhere, sorted, a line each.
+    /// Stores the list of the backup's blobs at every destination, sorted, one per line.
     pub async fn put_blob_list(&self, key: &str) -> Result<BlobList, BackupError> {
         let file = self.spool.file();
         let mut out = file.create().await?;
@@ -216,58 +216,59 @@ impl Writer {
         Ok(BlobList { sha256: whole.sha256, blobs, total_bytes })
     }
 
-    /// Sealed bytes that were not there before.
+    /// Encrypted bytes that this run added.
     pub fn added_bytes(&self) -> u64 {
         self.added_bytes.load(Ordering::Relaxed)
     }
 
-    /// Each destination's name, and why it failed if it did.
+    /// Each destination's name, and its error if it failed.
     pub fn outcomes(&self) -> Vec<(String, Option<String>)> {
-        self.lanes.iter().map(|lane| (lane.destination.name.clone(), lane.failed.get().cloned())).collect()
+        self.targets.iter().map(|target| (target.destination.name.clone(), target.failed.get().cloned())).collect()
     }
 
-    fn alive(&self) -> impl Iterator<Item = &Lane> {
-        self.lanes.iter().filter(|lane| lane.failed.get().is_none())
+    fn alive(&self) -> impl Iterator<Item = &Target> {
+        self.targets.iter().filter(|target| target.failed.get().is_none())
     }
 
-    /// Where a blob is not.
-    fn lacking(&self, name: &BlobName) -> Result<Vec<&Lane>, BackupError> {
+    /// Destinations that lack a blob.
+    fn lacking(&self, name: &BlobName) -> Result<Vec<&Target>, BackupError> {
         let mut lacking = Vec::new();
-        for lane in self.alive() {
-            if !self.catalogue.has_blob(lane.set, name)? {
-                lacking.push(lane);
+        for target in self.alive() {
+            if !self.catalogue.has_blob(target.set, name)? {
+                lacking.push(target);
             }
         }
         Ok(lacking)
     }
 
-    async fn copy<'a>(&'a self, name: &'a BlobName, file: &'a Path, lanes: Vec<&'a Lane>) -> Result<(), BackupError> {
-        for lane in self.at_each(lanes, |destination| destination.put_blob(name, file).boxed()).await? {
-            self.catalogue.add_blobs(lane.set, std::slice::from_ref(name))?;
+    async fn copy<'a>(
+        &'a self,
+        name: &'a BlobName,
+        file: &'a Path,
+        targets: Vec<&'a Target>,
+    ) -> Result<(), BackupError> {
+        for target in self.at_each(targets, |destination| destination.put_blob(name, file).boxed()).await? {
+            self.catalogue.add_blobs(target.set, std::slice::from_ref(name))?;
         }
         Ok(())
     }
 
-    /// Does the same at several destinations, and returns where it succeeded: where it fails nothing more is written in this run.
-    /// An error when no destination is left.
+    /// Runs `work` at several destinations and returns those where it succeeded; the others are skipped for the rest of the run. An error
+    /// if no destination is left.
     async fn at_each<'a>(
         &self,
-        lanes: Vec<&'a Lane>,
+        targets: Vec<&'a Target>,
         work: impl Fn(&'a Destination) -> BoxFuture<'a, Result<(), DestinationError>>,
-    ) -> Result<Vec<&'a Lane>, BackupError> {
-        let works: Vec<_> = lanes.iter().map(|lane| work(&lane.destination)).collect();
+    ) -> Result<Vec<&'a Target>, BackupError> {
+        let works: Vec<_> = targets.iter().map(|target| work(&target.destination)).collect();
         let mut whole = Vec::new();
-        for (lane, done) in lanes.into_iter().zip(join_all(works).await) {
+        for (target, done) in targets.into_iter().zip(join_all(works).await) {
             match done {
-                Ok(()) => whole.push(lane),
+                Ok(()) => whole.push(target),
                 Err(error) => {
-                    let destination = &lane.destination.name;
-                    tracing::error!(
-                        destination,
-                        error = chain(&error),
-                        "a destination failed: this backup leaves it out"
-                    );
-                    lane.failed.get_or_init(|| chain(&error));
+                    let destination = &target.destination.name;
+                    tracing::error!(destination, error = chain(&error), "a destination failed: this backup skips it");
+                    target.failed.get_or_init(|| chain(&error));
                 }
             }
         }
@@ -275,7 +276,7 @@ impl Writer {
         Ok(whole)
     }
 
-    /// An error when no destination is left.
+    /// An error if no destination is left.
     pub fn check_alive(&self) -> Result<(), BackupError> {
         if self.alive().next().is_some() {
             return Ok(());
@@ -285,12 +286,12 @@ impl Writer {
     }
 }
 
-/// Copies a sealed blob into a file.
-async fn fetch(from: &Lane, name: &BlobName, file: &Spooled) -> Result<(), BackupError> {
+/// Copies an encrypted blob into a file.
+async fn fetch(from: &Target, name: &BlobName, file: &Spooled) -> Result<(), BackupError> {
     file.fill(from.destination.read_blob(name).await?).await
 }
 
-/// Puts what lies whole at a destination into a set of the catalogue.
+/// Adds the complete blobs at a destination to a catalogue set.
 async fn list(destination: &Destination, set: u32, catalogue: &Catalogue) -> Result<(), BackupError> {
     let mut found = std::pin::pin!(destination.blobs());
     while let Some(entries) = found.try_next().await? {

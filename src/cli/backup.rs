@@ -11,7 +11,9 @@ use tokio_util::sync::CancellationToken;
 use super::{boot::Booted, eprint_line, print_line};
 use crate::{
     app::{App, Config},
-    backup::{Backup, BackupId, Backups, Choice, CopyStatus, Drill, DrillStatus, KeyFile, Kind, Status, Watcher},
+    backup::{
+        Backup, BackupId, Backups, Choice, CopyStatus, Drill, DrillStatus, KeyFile, Kind, ProgressReporter, Status,
+    },
     platform::lifecycle::{Lifecycle, Signals},
 };
 
@@ -19,7 +21,7 @@ use crate::{
 #[command(
     after_help = "Examples:\n  holdfast backup keys generate --out holdfast-backup.key\n  holdfast backup run\n  \
     holdfast backup list --json | jq '.[0].status'\n  holdfast backup drill --key-file holdfast-backup.key\n  \
-    holdfast backup prune --dry-run\n\nTo bring a backup back: holdfast restore --help"
+    holdfast backup prune --dry-run\n\nTo restore a backup: holdfast restore --help"
 )]
 pub struct Args {
     #[command(subcommand)]
@@ -28,7 +30,7 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Make a backup now. Exits 1 unless it is whole at every destination.
+    /// Make a backup now. Exits 1 unless it is complete at every destination.
     #[command(after_help = "Examples:\n  holdfast backup run\n  holdfast backup run --json")]
     Run {
         /// Print JSON.
@@ -38,70 +40,70 @@ enum Command {
     /// List backups, newest first.
     #[command(after_help = "Examples:\n  holdfast backup list\n  holdfast backup list --limit 200 --json")]
     List {
-        /// How many.
+        /// Number of backups.
         #[arg(long, default_value_t = 30)]
         limit: u32,
         /// Print JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Read a backup again, byte for byte; with a key, open everything in it. Exits 1 when something is wrong.
+    /// Re-read a backup byte for byte; with a key, decrypt everything in it. Exits 1 if a problem is found.
     #[command(
         after_help = "Examples:\n  holdfast backup verify\n  holdfast backup verify 0197f… --destination offsite --key-file FILE"
     )]
     Verify {
-        /// Which backup; the newest when absent.
+        /// Backup id; default: the newest.
         backup: Option<BackupId>,
-        /// Only the copy there.
+        /// Only the copy at this destination.
         #[arg(long)]
         destination: Option<String>,
-        /// The key; `backup.key_file` when absent.
+        /// Key file; default: `backup.key_file`.
         #[arg(long, value_name = "FILE")]
         key_file: Option<PathBuf>,
         /// Print JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Restore a backup on trial, into a scratch server. Exits 1 when it fails.
+    /// Restore a backup on trial into a scratch server. Exits 1 if that fails.
     #[command(
         after_help = "Examples:\n  holdfast backup drill --key-file FILE\n  holdfast backup drill --old\n  holdfast backup drill --backup 0197f… --json"
     )]
     Drill {
-        /// Which backup; the newest whole one when absent.
+        /// Backup id; default: the newest complete one.
         #[arg(long, conflicts_with = "old")]
         backup: Option<BackupId>,
-        /// One of the older ones, by chance.
+        /// A random older backup.
         #[arg(long)]
         old: bool,
-        /// From there.
+        /// Destination to read from.
         #[arg(long)]
         destination: Option<String>,
-        /// The key; `backup.key_file` when absent. It must not lie in the data directory.
+        /// Key file; default: `backup.key_file`. It must be outside the data directory.
         #[arg(long, value_name = "FILE")]
         key_file: Option<PathBuf>,
         /// Print JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Remove what retention does not keep.
+    /// Remove backups that retention does not keep.
     #[command(after_help = "Examples:\n  holdfast backup prune --dry-run\n  holdfast backup prune --json")]
     Prune {
-        /// Only say what would be removed.
+        /// Only print what would be removed.
         #[arg(long)]
         dry_run: bool,
         /// Print JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Keep a backup from retention, or let it go with --release.
+    /// Exclude a backup from retention; with --release, include it again.
     #[command(after_help = "Examples:\n  holdfast backup hold 0197f…\n  holdfast backup hold 0197f… --release")]
     Hold {
         backup: BackupId,
-        /// Let it go.
+        /// Include it again.
         #[arg(long)]
         release: bool,
     },
-    /// The keys that open backups.
+    /// The keys that decrypt backups.
     #[command(subcommand)]
     Keys(keys::Command),
 }
@@ -109,7 +111,7 @@ enum Command {
 pub use keys::read_passphrase;
 
 pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
-    // What needs no appliance must not make one.
+    // Commands that need no appliance must not create one.
     match args.command {
         Command::Keys(command) => match keys::alone(&config, command)? {
             Some(left) => Box::pin(with_appliance(config, Command::Keys(left))).await,
@@ -128,7 +130,7 @@ async fn with_appliance(config: Config, command: Command) -> anyhow::Result<Exit
         }
         let app = App::build(booted.runtime(lifecycle.clone()))?;
         let mut signals = Signals::listen()?;
-        // Ctrl-C: the run is written down as cut off, and its files are removed.
+        // Ctrl-C: the run is recorded as interrupted, and its files are removed.
         let (mut work, watched) = (Box::pin(work(&app.backups, command, lifecycle.soft())), lifecycle.clone());
         let result = tokio::select! {
             result = &mut work => result,
@@ -144,13 +146,13 @@ async fn with_appliance(config: Config, command: Command) -> anyhow::Result<Exit
 }
 
 async fn work(backups: &Backups, command: Command, cancel: &CancellationToken) -> anyhow::Result<ExitCode> {
-    let watcher = Watcher::new(cancel.clone(), say);
+    let progress = ProgressReporter::new(cancel.clone(), print_progress);
     match command {
         Command::Run { json } => {
             if let Some(problem) = backups.key_problem() {
                 eprint_line(&format!("warning: {:#}", anyhow::Error::new(problem)));
             }
-            let backup = backups.run(Kind::Manual, &watcher).await?;
+            let backup = backups.run(Kind::Manual, &progress).await?;
             print(json, &backup, || show_backup(&backup))?;
             Ok(code(backup.status == Status::Verified))
         }
@@ -166,7 +168,7 @@ async fn work(backups: &Backups, command: Command, cancel: &CancellationToken) -
             };
             let keys =
                 key_file.or_else(|| backups.config().key_file.clone()).map(|path| KeyFile::read(&path)).transpose()?;
-            let found = backups.verify(id, destination.as_deref(), keys.as_ref(), &watcher).await?;
+            let found = backups.verify(id, destination.as_deref(), keys.as_ref(), &progress).await?;
             print(json, &found, || {
                 for copy in &found {
                     let opened = if keys.is_some() { format!(", {} opened", copy.opened) } else { String::new() };
@@ -184,7 +186,7 @@ async fn work(backups: &Backups, command: Command, cancel: &CancellationToken) -
         }
         Command::Drill { backup, old, destination, key_file, json } => {
             let choice = backup.map_or(if old { Choice::Old } else { Choice::Newest }, Choice::This);
-            let drill = backups.drill(choice, destination.as_deref(), key_file.as_deref(), &watcher).await?;
+            let drill = backups.drill(choice, destination.as_deref(), key_file.as_deref(), &progress).await?;
             print(json, &drill, || show_drill(&drill))?;
             Ok(code(drill.status == DrillStatus::Passed))
         }
@@ -211,8 +213,8 @@ async fn work(backups: &Backups, command: Command, cancel: &CancellationToken) -
     }
 }
 
-/// Progress, for the person at the terminal: what is new, and every tenth of the whole.
-pub(super) fn say(percent: u8, step: &str) {
+/// Progress for the terminal: each new step, and every tenth of the whole.
+pub(super) fn print_progress(percent: u8, step: &str) {
     use std::sync::Mutex;
     static LAST: Mutex<(String, u8)> = Mutex::new((String::new(), 0));
     let mut last = LAST.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -266,7 +268,7 @@ fn show_drill(drill: &Drill) {
     for (what, n) in report.participants.values().flatten() {
         participants.extend([", ", &n.to_string(), " ", &what.replace('_', " ")]);
     }
-    // Of a version that named no participants.
+    // From a version without participants.
     if participants.is_empty() {
         participants = format!(", {} vector tables, {} vectors", report.vector_tables, report.vectors);
     }

@@ -1,4 +1,4 @@
-//! What every command that touches data does first: lock the data directory, find or start the database.
+//! Start of every command that touches data: lock the data directory, find or start the database.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// The opened data directory and the database behind it.
+/// The opened data directory and its database.
 #[derive(Debug)]
 pub struct Booted {
     pub config: Arc<Config>,
@@ -29,13 +29,13 @@ pub struct Booted {
 }
 
 impl Booted {
-    /// Opens the data directory for this process alone and reaches the database, the private cluster included.
+    /// Opens the data directory exclusively and connects to the database, starting the private cluster if needed.
     pub async fn open(config: Config) -> anyhow::Result<Self> {
         let data_dir = DataDir::open(&config.data_dir, config.secret_key_file.as_deref())?;
         Self::reach(config, data_dir).await
     }
 
-    /// As [`Self::open_or_join`], of an installation that is there: what only looks at one, or keeps it, makes none.
+    /// As [`Self::open_or_join`], but only for an existing installation: commands that inspect or maintain one must not create it.
     pub async fn existing(config: Config) -> anyhow::Result<Self> {
         let there = data_dir::existing_key(&config.data_dir, config.secret_key_file.as_deref())?.is_some();
         anyhow::ensure!(
@@ -46,7 +46,7 @@ impl Booted {
         Self::open_or_join(config).await
     }
 
-    /// As [`Self::open`], or beside the appliance that runs on the same directory.
+    /// As [`Self::open`], or joins the appliance that runs on the same directory.
     pub async fn open_or_join(config: Config) -> anyhow::Result<Self> {
         let data_dir = DataDir::open_or_join(&config.data_dir, config.secret_key_file.as_deref())?;
         Self::reach(config, data_dir).await
@@ -70,12 +70,11 @@ impl Booted {
         Ok(Self { config, data_dir, target, logger, managed })
     }
 
-    /// Brings the database up to date and checks that tenancy holds. Where backups are configured, one is made of what there is
-    /// before it is changed: without it nothing is.
+    /// Migrates the database and verifies tenancy. If backups are configured, makes one first; if that fails, the database is not migrated.
     pub async fn migrate(&self) -> anyhow::Result<migrate::Migrated> {
         if self.config.backup.is_on() && self.config.backup.before_migration {
             let state = migrate::state(&self.target).await?;
-            // What is too new to be worked with is refused below, before anything is done to it.
+            // A database that is too new is refused below, before anything is changed.
             if !state.applied.is_empty() && !state.missing.is_empty() && state.serves() {
                 Box::pin(self.back_up_before_migration(&state)).await?;
             }
@@ -83,8 +82,8 @@ impl Booted {
         self.migrate_restored().await
     }
 
-    /// As [`Self::migrate`], of a database that comes out of a backup just now: another one of it, while its objects are not there yet,
-    /// would be the newest and lack them.
+    /// As [`Self::migrate`], for a freshly restored database: a backup made now would be the newest but lack the objects, which are
+    /// restored later.
     pub async fn migrate_restored(&self) -> anyhow::Result<migrate::Migrated> {
         let migrated = migrate::run(&self.target, &self.data_dir.path).await?;
         if migrated.applied > 0 {
@@ -104,28 +103,28 @@ impl Booted {
         let made = made.context("cannot make the backup before the migration")?;
         anyhow::ensure!(
             made.status != backup::Status::Failed,
-            "no backup could be made before the migration, so nothing was changed: {}. Mend that, or set \
+            "no backup could be made before the migration, so nothing was changed: {}. Fix that, or set \
              backup.before_migration = false",
             made.error.unwrap_or_default()
         );
         Ok(())
     }
 
-    /// Makes a backup of what there is now; `say` hears how far it is.
+    /// Makes a backup; `on_step` gets its progress.
     pub async fn back_up(
         &self,
         kind: backup::Kind,
-        say: impl Fn(u8, &str) + Send + Sync + 'static,
+        on_step: impl Fn(u8, &str) + Send + Sync + 'static,
     ) -> anyhow::Result<backup::Backup> {
         let lifecycle = Lifecycle::new();
         let app = App::build(self.runtime(lifecycle.clone()))?;
-        let made = app.backups.run(kind, &backup::Watcher::new(lifecycle.soft().clone(), say)).await;
+        let made = app.backups.run(kind, &backup::ProgressReporter::new(lifecycle.soft().clone(), on_step)).await;
         lifecycle.drain(Duration::from_secs(5)).await;
         app.close().await;
         Ok(made?)
     }
 
-    /// What the application is built from.
+    /// Runtime for building the application.
     pub fn runtime(&self, lifecycle: Lifecycle) -> Runtime {
         Runtime {
             config: self.config.clone(),
@@ -139,12 +138,12 @@ impl Booted {
         }
     }
 
-    /// Stops the private cluster, if there is one.
+    /// Stops the private cluster, if any.
     pub async fn close(mut self) {
         self.stop_database().await;
     }
 
-    /// As [`Self::close`], and keeps the data directory.
+    /// As [`Self::close`], keeping the data directory locked.
     pub async fn stop_database(&mut self) {
         if let Some(managed) = self.managed.take() {
             managed.stop().await;

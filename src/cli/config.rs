@@ -9,24 +9,24 @@ use crate::app::Config;
 
 #[derive(Debug, Subcommand)]
 pub enum Action {
-    /// Read file and environment; report everything that is wrong. Exits 64 when something is.
+    /// Read file and environment, and report all errors. Exits 64 if there are any.
     #[command(
         after_help = "Examples:\n  holdfast config check\n  holdfast --config ./new.toml config check && systemctl restart holdfast"
     )]
     Check,
-    /// Print the configuration in force, defaults included, secrets masked.
+    /// Print the effective configuration, including defaults, with secrets masked.
     #[command(
         after_help = "Examples:\n  holdfast config show\n  HOLDFAST_SERVER__LISTEN=0.0.0.0:8080 holdfast config show | grep listen"
     )]
     Show,
-    /// Print every setting with its default and what it does.
+    /// Print every setting with its default and meaning.
     #[command(
         after_help = "Examples:\n  holdfast config docs | less\n  holdfast config docs > /etc/holdfast/holdfast.toml"
     )]
     Docs,
 }
 
-/// The commented file that ships, and that a test keeps equal to the defaults in the code.
+/// The shipped, commented file; a test keeps it equal to the defaults in the code.
 const DOCUMENTATION: &str = include_str!("../../config/holdfast.toml");
 
 pub fn run(config: &Config, action: &Action) -> anyhow::Result<ExitCode> {

@@ -15,17 +15,17 @@ use crate::{
 #[derive(Debug, Default, clap::Args)]
 #[command(
     after_help = "Examples:\n  holdfast doctor\n  holdfast doctor --json | jq '.[] | select(.status != \"pass\")'\n  \
-    holdfast doctor --roles-sql    for a database server that lets us make no roles: what its administrator must run\n  \
+    holdfast doctor --roles-sql    for a database server on which we may not create roles: SQL for its administrator\n  \
     holdfast doctor --live         only ask the running appliance whether it is ready (for health checks of containers)"
 )]
 pub struct Args {
     /// Print JSON.
     #[arg(long)]
     json: bool,
-    /// Print the SQL that makes the database's roles, with their passwords, for the server's administrator.
+    /// Print the SQL that creates the database roles, including their passwords, for the server's administrator.
     #[arg(long, conflicts_with_all = ["json", "live"])]
     roles_sql: bool,
-    /// Only ask the running appliance's /readyz.
+    /// Only query /readyz of the running appliance.
     #[arg(long)]
     live: bool,
 }
@@ -48,7 +48,7 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
     let app = App::build(booted.runtime(lifecycle.clone()))?;
     let reports = health::run_all(&app.checks()).await;
     lifecycle.drain(Duration::from_secs(1)).await;
-    // Nothing is left under way; a database that hangs is not waited for once more.
+    // Nothing is in progress; do not wait for a hanging database once more.
     let _ = tokio::time::timeout(Duration::from_secs(1), app.close()).await;
     booted.close().await;
     if args.json {

@@ -16,18 +16,17 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub enum Action {
-    /// Read files as an uploaded document is read, and print their text: what is searched, and what is not in it.
+    /// Read files like uploaded documents, and print their text: what is searchable, and what is missing.
     ///
-    /// Each file is read by the same code, in a process of its own with the same limits (`knowledge.extract_*`,
-    /// `knowledge.max_upload_bytes`), without a database and without OCR. Standard output has the text; standard error says
-    /// what is doubted or left out, and why a file could not be read.
-    #[command(after_help = "Exit codes:\n  0   every file has been read, perhaps with doubts\n  \
-        1   some file could not be read, or has no text\n  64  wrong arguments or configuration\n\n\
+    /// Uses the same code in a separate process with the same limits (`knowledge.extract_*`, `knowledge.max_upload_bytes`), without a
+    /// database and without OCR. Prints the text to standard output, and doubts, omissions and errors to standard error.
+    #[command(after_help = "Exit codes:\n  0   every file was read, possibly with doubts\n  \
+        1   a file could not be read, or has no text\n  64  wrong arguments or configuration\n\n\
         Examples:\n  holdfast knowledge read contract.docx\n  \
         holdfast knowledge read --json *.pdf | jq '.[] | {file, doubts: .report.doubts, error}'\n  \
         HOLDFAST_KNOWLEDGE__EXTRACT_TIMEOUT_SECONDS=600 holdfast knowledge read huge.pdf > huge.txt")]
     Read {
-        /// Files to read; the ending of a name counts as that of an upload does.
+        /// Files to read; the extension counts as for an upload.
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
         /// Print a JSON list: for each file its text and reading report, or its error.
@@ -56,7 +55,7 @@ pub async fn run(config: &Config, action: Action) -> anyhow::Result<ExitCode> {
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// What came of a file: its text, or the error's stable code and words.
+/// Result for a file: its text, or the error's stable code and message.
 type Outcome = Result<Extracted, (&'static str, String)>;
 
 async fn read(file: &Path, limits: &Limits) -> Outcome {
@@ -97,7 +96,7 @@ fn print(file: &Path, outcome: &Outcome, several: bool) {
     }
 }
 
-/// What the reading report says, a line for each.
+/// Remarks of the reading report, one per line.
 fn remarks(document: &Extracted) -> Vec<String> {
     let report = &document.report;
     let doubts = report.doubts.iter().map(|doubt| format!("doubt: {}", doubt.as_str()));

@@ -9,22 +9,24 @@ use super::{eprint_line, print_line};
 use crate::{app::Config, platform::http_client::HttpClients};
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  holdfast log-level                                     what is logged now\n  \
+#[command(
+    after_help = "Examples:\n  holdfast log-level                                     show the current filter\n  \
     holdfast log-level debug                               for ten minutes\n  \
     holdfast log-level info,holdfast::jobs=debug --for 1h\n  \
     holdfast log-level default                             as configured, now\n\n\
-    It asks the running appliance at ops.listen. For good, set telemetry.log.")]
+    It talks to the running appliance at ops.listen. For a permanent change, set telemetry.log."
+)]
 pub struct Args {
-    /// A level, and levels for modules; `default` is what is configured.
+    /// A level, and levels for modules; `default` restores the configured filter.
     filter: Option<String>,
-    /// After this it is as configured again: 30s, 10m, 2h, at most 24h.
+    /// Time after which the configured filter is restored: 30s, 10m, 2h, at most 24h.
     #[arg(long = "for", value_name = "TIME", default_value = "10m", value_parser = span)]
     span: Duration,
 }
 
-/// `30s`, `10m`, `2h`.
+/// Parses `30s`, `10m`, `2h`.
 fn span(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("{text:?} is no time: say 30s, 10m or 2h");
+    let wrong = || format!("{text:?} is not a duration: use 30s, 10m or 2h");
     let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?);
     let seconds = match unit {
         "s" => 1,
@@ -46,7 +48,7 @@ pub async fn run(config: &Config, args: &Args) -> anyhow::Result<ExitCode> {
         }
     };
     let response = request.timeout(Duration::from_secs(5)).send().await.with_context(|| {
-        format!("cannot ask the appliance at {url}: does it run, and is ops.listen the same as its?")
+        format!("cannot reach the appliance at {url}: is it running, and does ops.listen match its setting?")
     })?;
     let (status, answer) = (response.status(), response.json::<Value>().await.unwrap_or_default());
     let text = |name: &str| answer[name].as_str().unwrap_or_default().to_owned();

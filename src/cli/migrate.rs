@@ -16,22 +16,22 @@ use crate::{
 #[command(after_help = "Examples:\n  holdfast migrate\n  holdfast migrate --plan\n  \
     HOLDFAST_DATABASE__URL=postgres://owner@db/holdfast holdfast migrate     before the new version serves\n  \
     holdfast migrate --rollback --key-file holdfast-backup.key             with the former version's program, after a failed upgrade\n\n\
-    Where backups are configured, one is made before anything is changed; --rollback brings that one back: rows, objects and vectors\n\
-    as they were then. What was written since is not in it; it is moved aside, not removed.")]
+    If backups are configured, one is made before anything is changed; --rollback restores it: rows, objects and vectors of that\n\
+    time. Data written since is not in it; that data is moved aside, not removed.")]
 pub struct Args {
-    /// Only say what would be done.
+    /// Only print what would be done.
     #[arg(long)]
     plan: bool,
-    /// Say it as JSON: what the database has, what this version knows, and whether it works with it.
+    /// Print it as JSON: migrations in the database and in this version, and whether the version works with the database.
     #[arg(long, requires = "plan", conflicts_with = "rollback")]
     json: bool,
-    /// Bring back the backup that was made before the last migration.
+    /// Restore the backup that was made before the last migration.
     #[arg(long)]
     rollback: bool,
-    /// The key that opens backups; `backup.key_file` when absent.
+    /// The key that decrypts backups; default: `backup.key_file`.
     #[arg(long, value_name = "FILE", requires = "rollback")]
     key_file: Option<PathBuf>,
-    /// The id of the installation, instead of typing it.
+    /// The id of the installation, to skip the prompt.
     #[arg(long, value_name = "ID", requires = "rollback")]
     confirm: Option<String>,
 }
@@ -50,16 +50,16 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
 async fn apply(booted: &Booted) -> anyhow::Result<ExitCode> {
     let migrated = booted.migrate().await?;
     print_line(&format!(
-        "installation {}: {} of {} migrations applied now, row-level security holds",
+        "installation {}: {} of {} migrations applied now, row-level security verified",
         migrated.installation, migrated.applied, migrated.total
     ));
     Ok(ExitCode::SUCCESS)
 }
 
-/// What `--plan --json` says; scripts/upgrade reads `serves`.
+/// Output of `--plan --json`; scripts/upgrade reads `serves`.
 #[derive(serde::Serialize)]
 struct Plan {
-    /// Whether this version works with the database, once it has applied what is missing.
+    /// Whether this version works with the database after applying the missing migrations.
     serves: bool,
     applied: BTreeSet<i64>,
     known: BTreeSet<i64>,
@@ -84,7 +84,7 @@ async fn plan(booted: &Booted, backs_up: bool, json: bool) -> anyhow::Result<Exi
         let needed: Vec<String> = state.needed.iter().map(i64::to_string).collect();
         let needed = needed.join(", ");
         print_line(&format!(
-            "this version cannot work with it: a newer one took something away, and whoever works with the rest must know {needed}"
+            "this version cannot work with it: a newer one removed something, and working with the rest requires the migrations {needed}"
         ));
         return Ok(ExitCode::SUCCESS);
     }
@@ -94,7 +94,7 @@ async fn plan(booted: &Booted, backs_up: bool, json: bool) -> anyhow::Result<Exi
         (n, false) => format!("{n} migrations would be applied, without a backup"),
     });
     if !state.unknown.is_empty() {
-        print_line(&format!("{} migrations are of a newer version", state.unknown.len()));
+        print_line(&format!("{} migrations are from a newer version", state.unknown.len()));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -108,14 +108,14 @@ async fn roll_back(config: Config, args: Args) -> anyhow::Result<ExitCode> {
     let mut found: Option<(String, Restore)> = None;
     for (name, place) in &config.backup.destinations {
         let looked = async {
-            let from = Destination::open(name, place, config.backup.patience(), &lifecycle, &metrics)?;
+            let from = Destination::open(name, place, config.backup.timeouts(), &lifecycle, &metrics)?;
             Restore::before_migration(from, &keys, &migrate::known()).await
         };
         let restore = match looked.await {
             Ok(Some(restore)) => restore,
             Ok(None) => continue,
             Err(error) => {
-                // Another one may have what this one cannot show.
+                // Another destination may have a usable backup.
                 super::eprint_line(&format!("warning: {name}: {}", chain(&error)));
                 continue;
             }
@@ -127,12 +127,12 @@ async fn roll_back(config: Config, args: Args) -> anyhow::Result<ExitCode> {
     lifecycle.drain(Duration::from_secs(5)).await;
     let (from, restore) = found.with_context(|| {
         format!(
-            "no destination has a backup that was made before a migration and that this version (up to migration {}) can work with",
+            "no destination has a backup from before a migration that this version (up to migration {}) can work with",
             migrate::newest_known()
         )
     })?;
     print_line(&format!(
-        "Rolling back to {}: what was written since then will not be there; it is kept beside, in *.before-restore.",
+        "Rolling back to {}: data written since then will be missing; it is kept in *.before-restore.",
         restore.manifest.taken_at.format("%Y-%m-%d %H:%M:%SZ")
     ));
     let backup = restore.manifest.id;

@@ -31,10 +31,10 @@ use crate::{
     platform::config::{ConfigErrors, Raw},
 };
 
-/// `sysexits.h`: `EX_CONFIG` is 78, `EX_USAGE` 64; a bad configuration is answered like bad arguments.
+/// `sysexits.h`: `EX_USAGE` 64, `EX_CONFIG` 78; a configuration error exits like invalid arguments.
 const EXIT_USAGE: u8 = 64;
 
-/// This program's own file, for the processes that it starts; it stays right when an upgrade replaces the file.
+/// This program's file, for starting child processes; stays valid when an upgrade replaces the file.
 const THIS_PROGRAM: &str = "/proc/self/exe";
 
 /// A self-hosted GPT agent platform in one process: agents, knowledge, LLM gateway, jobs.
@@ -43,7 +43,7 @@ const THIS_PROGRAM: &str = "/proc/self/exe";
 #[command(
     after_help = "Examples:\n  holdfast serve                     start on the embedded default (own PostgreSQL, local files)\n  \
     holdfast serve --role worker       only work on jobs, beside an external database\n  \
-    holdfast doctor                    look at every part and say what to do\n  \
+    holdfast doctor                    check every part and show remedies\n  \
     holdfast user create ann@example.com --org default --role member\n\n\
     Settings: one TOML file (--config, or /etc/holdfast/holdfast.toml) and HOLDFAST_<SECTION>__<KEY> variables;\n\
     `holdfast config docs` prints every one of them."
@@ -61,11 +61,11 @@ pub struct Cli {
 enum Command {
     /// Run the API, the console and the worker.
     Serve(serve::Args),
-    /// Bring the database up to date, and stop; or roll an upgrade back.
+    /// Migrate the database and exit; or roll an upgrade back.
     Migrate(migrate::Args),
-    /// Look at every part; prints pass, warn or fail and what to do. Exits 1 when something fails.
+    /// Check every part; prints pass, warn or fail, and remedies. Exits 1 if a check fails.
     Doctor(doctor::Args),
-    /// What the running appliance logs: show it, or change it for a time.
+    /// Show the log filter of the running appliance, or change it for a limited time.
     LogLevel(log_level::Args),
     /// The configuration: check it, show it, or print its documentation.
     #[command(subcommand)]
@@ -74,18 +74,18 @@ enum Command {
     Org(org::Args),
     /// People who can sign in.
     User(user::Args),
-    /// Backups: make, list, verify, prove by restoring, and the keys that open them.
+    /// Backups: make, list, verify, test by restoring; and the keys that decrypt them.
     Backup(backup::Args),
-    /// Bring a backup back, on an empty host with nothing but this program and the key.
+    /// Restore a backup on an empty host, with only this program and the key.
     Restore(restore::Args),
-    /// The database's terminal, psql: a session that can only read, or with --write one that may do everything.
+    /// A psql session on the database: read-only, or with --write one that may do everything.
     Psql(psql::Args),
-    /// The private PostgreSQL to a newer major version, with a backup before it and a way back.
+    /// Upgrade the private PostgreSQL to a newer major version, with a backup before and a rollback.
     UpgradePostgres(upgrade_postgres::Args),
-    /// Documents: read files as an upload is read.
+    /// Documents: read files like uploads.
     #[command(subcommand)]
     Knowledge(knowledge::Action),
-    /// Collect what helps to find out what is wrong into one file, without secrets and without anybody's texts.
+    /// Collect diagnostic data into one file, without secrets and without users' texts.
     SupportBundle(support_bundle::Args),
     /// Print the OpenAPI 3.1 document of the REST API.
     #[command(
@@ -100,7 +100,7 @@ enum Command {
     ExtractChild,
 }
 
-/// Runs the command line to its exit code.
+/// Runs the command line and returns its exit code.
 pub fn run(cli: Cli) -> ExitCode {
     let code = run_command(cli);
     if LOST.load(Ordering::Relaxed) { ExitCode::FAILURE } else { code }
@@ -108,7 +108,7 @@ pub fn run(cli: Cli) -> ExitCode {
 
 fn run_command(cli: Cli) -> ExitCode {
     match cli.command {
-        // No configuration, no runtime: it limits itself before it reads anything.
+        // No configuration and no runtime: it limits its resources before it reads anything.
         Command::ExtractChild => return crate::knowledge::extract::child::main(std::io::stdin(), std::io::stdout()),
         Command::Openapi => return openapi::run(),
         Command::Docs(action) => return docs::run(&action),
@@ -116,7 +116,7 @@ fn run_command(cli: Cli) -> ExitCode {
         _ => {}
     }
     let file = match &cli.command {
-        // Its -c is psql's, so that it has a --config of its own.
+        // Its -c belongs to psql, so it has a --config of its own.
         Command::Psql(args) => args.config.as_deref().or(cli.config.as_deref()),
         _ => cli.config.as_deref(),
     };
@@ -151,7 +151,7 @@ fn run_command(cli: Cli) -> ExitCode {
             Command::Openapi | Command::Docs(_) | Command::ExtractChild => Ok(ExitCode::SUCCESS),
         }
     });
-    // Blocking work that was cut off must not keep the process.
+    // Cancelled blocking work must not keep the process alive.
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
     result.unwrap_or_else(|error| failure(&error))
 }
@@ -170,11 +170,11 @@ fn failure(error: &anyhow::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// What a command said could not be kept: a full disk, say.
+/// Whether output could not be written, e.g. because of a full disk.
 static LOST: AtomicBool = AtomicBool::new(false);
 
-/// Prints a line of a command's result. Who reads only the first lines (`| head`) has enough: the command goes on in silence, to its
-/// usual code.
+/// Prints a line of a command's result. If the reader closes the pipe early (`| head`), the command continues silently, with its usual exit
+/// code.
 pub(crate) fn print_line(line: &str) {
     match writeln!(std::io::stdout().lock(), "{line}") {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
@@ -186,9 +186,9 @@ pub(crate) fn print_line(line: &str) {
     }
 }
 
-/// Prints a line for the person at the terminal: what went wrong.
+/// Prints a message for the person at the terminal.
 pub(crate) fn eprint_line(line: &str) {
-    // There is nowhere else to say it.
+    // There is nowhere else to report it.
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 

@@ -19,14 +19,14 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Make an organisation; then add its owner with `holdfast user create` or `holdfast user add-to-org`.
+    /// Create an organisation; then add its owner with `holdfast user create` or `holdfast user add-to-org`.
     #[command(
         after_help = "Examples:\n  holdfast org create \"Acme Ltd\"\n  holdfast org create \"Acme Ltd\" --slug acme --json | jq -r .id"
     )]
     Create {
         /// Its name.
         name: String,
-        /// Its short name in addresses and commands; made out of the name when absent.
+        /// Short name in URLs and commands; default: derived from the name.
         #[arg(long)]
         slug: Option<String>,
         /// Print JSON.
@@ -38,7 +38,7 @@ enum Command {
         after_help = "Examples:\n  holdfast org list\n  holdfast org list --search acme --json | jq -r '.[].slug'"
     )]
     List {
-        /// Only those whose name or slug holds this text.
+        /// Only those whose name or slug contains this text.
         #[arg(long)]
         search: Option<String>,
         /// Print JSON.

@@ -1,4 +1,4 @@
-//! `holdfast psql`: the database's own terminal, for whoever follows a runbook.
+//! `holdfast psql`: the database's own terminal, for following runbooks.
 
 use std::{
     io::IsTerminal as _,
@@ -19,10 +19,10 @@ use crate::{
     platform::db::{RoleKind, Target, tools},
 };
 
-/// Of a session that only reads: it cannot write, and holds nothing up for long.
+/// Options of a read-only session: it cannot write, and cannot block others for long.
 const READ_ONLY: &str = "-c default_transaction_read_only=on -c statement_timeout=60s -c lock_timeout=5s \
     -c idle_in_transaction_session_timeout=60s";
-/// Of one that may write.
+/// Options of a session that may write.
 const WRITING: &str = "-c lock_timeout=15s -c idle_in_transaction_session_timeout=300s";
 
 #[derive(Debug, clap::Args)]
@@ -32,26 +32,26 @@ const WRITING: &str = "-c lock_timeout=15s -c idle_in_transaction_session_timeou
     holdfast psql --write                                 as the owner of the tables; asks first\n  \
     holdfast psql --write --yes -c 'SELECT pg_terminate_backend(4711)'\n  \
     holdfast psql --database postgres -c 'SELECT * FROM pg_stat_statements ORDER BY total_exec_time DESC LIMIT 5'\n  \
-    holdfast psql -- --csv -c 'SELECT 1'                  what stands behind -- is psql's own\n\n\
-    It reads all organisations' rows. The private server is started for it where no appliance runs."
+    holdfast psql -- --csv -c 'SELECT 1'                  arguments after -- are passed to psql\n\n\
+    It reads the rows of all organisations. Without a running appliance it starts the private server."
 )]
 pub struct Args {
-    /// Run this and stop; may be given several times.
+    /// Run this and exit; may be repeated.
     #[arg(short = 'c', long = "command", value_name = "SQL")]
     commands: Vec<String>,
     /// Configuration file; also `HOLDFAST_CONFIG`. (Here -c is psql's.)
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
-    /// As the owner of the tables, who may change everything.
+    /// Connect as the owner of the tables, who may change everything.
     #[arg(long)]
     write: bool,
-    /// Do not ask before --write.
+    /// Skip the confirmation of --write.
     #[arg(long, requires = "write")]
     yes: bool,
     /// Another database of the server.
     #[arg(long, value_name = "NAME")]
     database: Option<String>,
-    /// Arguments of psql.
+    /// Further arguments for psql.
     #[arg(last = true)]
     rest: Vec<String>,
 }
@@ -73,17 +73,17 @@ async fn session(target: &Target, tools_dir: Option<PathBuf>, args: &Args) -> an
     if let Some(database) = &args.database {
         options = options.database(database);
     }
-    // Asked first: psql would say why it cannot connect in fewer words, and its version should be the server's.
+    // Connect first: psql's own errors are less helpful, and the server's version selects the psql to use.
     let conn = PgConnection::connect_with(&options).await.with_context(|| {
         format!(
-            "cannot connect as {}: does the database run, and has `holdfast serve` made its roles?",
+            "cannot connect as {}: is the database running, and has `holdfast serve` created its roles?",
             target.role_name(role)
         )
     })?;
     let major = conn.server_version_num().map_or(0, |number| number / 10_000);
     let _ = conn.close().await;
     let found = tools::Tools::find(tools_dir.as_deref(), major);
-    // An older psql speaks to a newer server; only some of its backslash commands do not.
+    // An older psql works with a newer server, except for some backslash commands.
     let dir = found.or_else(|_| tools::Tools::find(tools_dir.as_deref(), 0)).context("psql")?.dir;
 
     let (url, password) = tools::connection(&options);
@@ -100,10 +100,10 @@ async fn session(target: &Target, tools_dir: Option<PathBuf>, args: &Args) -> an
         .env("PGOPTIONS", if args.write { WRITING } else { READ_ONLY })
         .env("PGAPPNAME", "holdfast psql")
         .env("PGCONNECT_TIMEOUT", "10")
-        // Others' texts are read with it: they are not for a file in a home.
+        // Statements may contain users' texts: no history file in a home directory.
         .env("PSQL_HISTORY", "/dev/null")
         .kill_on_drop(true);
-    // Ctrl-C is psql's, which ends a statement by it; it reaches us too, and would end us, and a server that we started.
+    // Ctrl-C is for psql, which cancels the statement; it also reaches us, and would end us and a server that we started.
     let _ours = signal(SignalKind::interrupt())?;
     let status = psql.status().await.with_context(|| format!("cannot start {}", dir.join("psql").display()))?;
     Ok(code(status))
@@ -113,11 +113,14 @@ fn code(status: ExitStatus) -> ExitCode {
     status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
-/// Asks at the terminal; where there is none, `--yes` must have been said.
+/// Asks at the terminal; without a terminal, `--yes` is required.
 fn agreed() -> anyhow::Result<bool> {
-    anyhow::ensure!(std::io::stdin().is_terminal(), "--write asks first, and nobody sits here: add --yes");
+    anyhow::ensure!(
+        std::io::stdin().is_terminal(),
+        "--write asks for confirmation, and there is no terminal: add --yes"
+    );
     eprint_line(
-        "This session can change and delete everything, of every organisation, and no rule of Holdfast is asked.\n\
+        "This session can change and delete everything, in every organisation, and bypasses all of Holdfast's rules.\n\
          Is there a backup of today (holdfast backup list)? Type yes to go on:",
     );
     let mut line = String::new();

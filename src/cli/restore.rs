@@ -15,7 +15,7 @@ use secrecy::ExposeSecret as _;
 use super::{backup, boot::Booted, doctor, print_line};
 use crate::{
     app::{Config, Stores, participants},
-    backup::{BackupId, Destination, KeyFile, Plan, Restore, Watcher},
+    backup::{BackupId, Destination, KeyFile, Plan, ProgressReporter, Restore},
     platform::{
         crypto::{self, MasterKey},
         data_dir::INSTALLATION_ID,
@@ -26,7 +26,7 @@ use crate::{
     storage::{self, Storage},
 };
 
-/// Parts that can be restored by themselves, beside those that take part by their names.
+/// Parts that can be restored separately, besides the participants by name.
 const DATABASE: &str = "database";
 const OBJECTS: &str = "objects";
 
@@ -34,28 +34,28 @@ const OBJECTS: &str = "objects";
 #[command(after_help = "Examples:\n  holdfast restore --from /mnt/nas/holdfast --key-file holdfast-backup.key\n  \
     holdfast restore --from s3://bucket/prefix --key-file FILE --plan\n  holdfast restore --from nas --passphrase-file FILE\n  \
     holdfast restore --from nas --key-file FILE --backup 0197f… --only objects\n\n\
-    On an empty host nothing else is needed. S3: the account is that of [storage], or of the destination where --from names one.\n\
-    What is there already is moved aside, never removed, and only after you have typed the installation's id.")]
+    On an empty host nothing else is needed. S3: uses the account of [storage], or of the destination if --from names one.\n\
+    Existing data is moved aside, never removed, and only after you have typed the installation's id.")]
 pub struct Args {
     /// A folder, `s3://bucket/prefix`, or the name of a configured destination.
     #[arg(long)]
     from: String,
-    /// The key.
+    /// Key file.
     #[arg(long, value_name = "FILE", required_unless_present = "passphrase_file")]
     key_file: Option<PathBuf>,
-    /// File with the passphrase, where the key lies at the destination sealed with one.
+    /// File with the passphrase, if the key is stored at the destination.
     #[arg(long, value_name = "FILE", conflicts_with = "key_file")]
     passphrase_file: Option<PathBuf>,
-    /// Which backup; the newest when absent.
+    /// Backup id; default: the newest.
     #[arg(long)]
     backup: Option<BackupId>,
-    /// Only this part: `database`, `objects`, or what else took part, as the plan shows it (`vectors`).
+    /// Restore only this part: `database`, `objects`, or a participant as shown in the plan (`vectors`).
     #[arg(long, value_name = "PART")]
     only: Option<String>,
     /// Only show what would be restored.
     #[arg(long)]
     plan: bool,
-    /// The id of the installation, as the plan shows it: instead of typing it where data would be replaced.
+    /// The id of the installation, as shown in the plan: skips the prompt before data is replaced.
     #[arg(long, value_name = "ID")]
     confirm: Option<String>,
     /// Print JSON (the plan).
@@ -64,7 +64,7 @@ pub struct Args {
 }
 
 impl Args {
-    /// Everything out of one backup at a configured destination.
+    /// A full restore of one backup at a configured destination.
     pub(super) fn whole(
         from: String,
         key_file: PathBuf,
@@ -98,7 +98,7 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
     };
     if keys.installation.is_none() {
         super::eprint_line(
-            "warning: this key does not say whose backups it opens: that nobody else has put one there cannot be checked",
+            "warning: this key does not name an installation: it cannot be checked whether somebody else put the backup there",
         );
     }
     let restore = Restore::open(from, &keys, args.backup).await?;
@@ -106,7 +106,7 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
     show(&plan, args.json)?;
     for name in plan.participants.keys().filter(|name| !parts.contains(&name.as_str())) {
         super::eprint_line(&format!(
-            "warning: the backup holds {name}, which this version of Holdfast does not know: it is not restored; the version that made the backup can, with --only {name}"
+            "warning: the backup contains {name}, which this version of Holdfast does not know: it is not restored; use the version that made the backup, with --only {name}"
         ));
     }
     if args.plan {
@@ -121,7 +121,7 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
     if !aside.is_empty() {
         let list = aside.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
         print_line(&format!(
-            "There is data already: {list}. It will be moved aside, into folders named *.before-restore."
+            "There is existing data: {list}. It will be moved aside, into folders named *.before-restore."
         ));
         confirm(&plan, args.confirm.as_deref())?;
         refuse_running(&config)?;
@@ -129,11 +129,11 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
     }
     bring_back(config.clone(), &args, &restore, &lifecycle).await?;
     lifecycle.drain(Duration::from_secs(5)).await;
-    print_line("restored; looking at every part (holdfast doctor):");
+    print_line("restored; checking every part (holdfast doctor):");
     Box::pin(doctor::run(config, doctor::Args::default())).await
 }
 
-/// By name, by folder or by bucket.
+/// A destination by name, by folder or by bucket.
 fn destination(config: &Config, from: &str, lifecycle: &Lifecycle) -> anyhow::Result<Destination> {
     let named = config.backup.destinations.get(from).cloned();
     let (name, place) = match named {
@@ -147,7 +147,7 @@ fn destination(config: &Config, from: &str, lifecycle: &Lifecycle) -> anyhow::Re
         }
     };
     let metrics = Telemetry::new().register("storage", storage::Metrics::register);
-    Ok(Destination::open(name, &place, config.backup.patience(), lifecycle, &metrics)?)
+    Ok(Destination::open(name, &place, config.backup.timeouts(), lifecycle, &metrics)?)
 }
 
 fn show(plan: &Plan, json: bool) -> anyhow::Result<()> {
@@ -177,14 +177,14 @@ fn show(plan: &Plan, json: bool) -> anyhow::Result<()> {
         participants,
         match plan.model_bytes {
             0 => "not in this backup: scripts/fetch-model puts it in place, or copy its folder here".to_owned(),
-            bytes => format!("{} MiB, written where it is missing", mib(bytes)),
+            bytes => format!("{} MiB, restored if missing", mib(bytes)),
         },
         mib(plan.total_bytes)
     ));
     Ok(())
 }
 
-/// What a restore would replace on this host's disk.
+/// Folders on this host that a restore would replace.
 fn occupied(config: &Config, args: &Args) -> Vec<PathBuf> {
     let data = &config.data_dir;
     let mut paths = Vec::new();
@@ -223,15 +223,15 @@ fn confirm(plan: &Plan, given: Option<&str>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Nothing is moved under a running appliance.
+/// Nothing is moved while an appliance is running.
 fn refuse_running(config: &Config) -> anyhow::Result<()> {
-    // Taken and given back: the real one is taken when the restored key is in place.
+    // Locked and released: the real lock is taken when the restored key is in place.
     let lock = crate::platform::data_dir::try_lock(&config.data_dir)?;
     drop(lock);
     Ok(())
 }
 
-/// To the first free name.
+/// Moves a path to the first free name.
 fn move_aside(path: &Path) -> anyhow::Result<()> {
     let name = |n: u32| {
         let mut name = path.as_os_str().to_owned();
@@ -246,7 +246,7 @@ async fn bring_back(config: Config, args: &Args, restore: &Restore, lifecycle: &
     if args.only.is_none() {
         put_settings(&config, restore).await?;
     }
-    // The key is in place: from here on the data directory is opened as ever, and locked.
+    // The key is in place: from here on the data directory is opened and locked as usual.
     let booted = Booted::open(config).await?;
     let result = with_database(&booted, args, restore, lifecycle).await;
     booted.close().await;
@@ -255,15 +255,15 @@ async fn bring_back(config: Config, args: &Args, restore: &Restore, lifecycle: &
 
 async fn with_database(booted: &Booted, args: &Args, restore: &Restore, lifecycle: &Lifecycle) -> anyhow::Result<()> {
     let config = &booted.config;
-    let watcher = Watcher::new(lifecycle.soft().clone(), backup::say);
+    let progress = ProgressReporter::new(lifecycle.soft().clone(), backup::print_progress);
     if args.wants(DATABASE) {
         refuse_full(&booted.target).await?;
         roles::ensure(&booted.target).await?;
-        restore.database(&booted.target, config.tools_dir().as_deref(), &watcher).await?;
+        restore.database(&booted.target, config.tools_dir().as_deref(), &progress).await?;
         let marker = booted.data_dir.path.join(INSTALLATION_ID);
         fs::write(&marker, format!("{}\n", restore.manifest.installation))
             .with_context(|| format!("cannot write {}", marker.display()))?;
-        // Brings an older backup up to this version, and checks that tenancy holds.
+        // Migrates an older backup to this version, and verifies tenancy.
         booted.migrate_restored().await?;
         say_who_signs_in(booted).await;
     }
@@ -275,37 +275,38 @@ async fn with_database(booted: &Booted, args: &Args, restore: &Restore, lifecycl
     )?;
     let work_dir = config.backup.work_dir(&booted.data_dir.path);
     if args.wants(OBJECTS) {
-        restore.objects(&stores.objects, &work_dir, &watcher).await?;
+        restore.objects(&stores.objects, &work_dir, &progress).await?;
     }
     for participant in stores.participants.iter().filter(|participant| args.wants(participant.name())) {
-        if !restore.participant(participant.as_ref(), &work_dir, &watcher).await? {
-            print_line(&format!("the backup has no {}: it was made before there were any", participant.name()));
+        if !restore.participant(participant.as_ref(), &work_dir, &progress).await? {
+            print_line(&format!("the backup has no {}: it was made before they existed", participant.name()));
         }
     }
     if args.only.is_none() {
-        put_model(booted, restore, lifecycle, &watcher).await;
+        put_model(booted, restore, lifecycle, &progress).await;
     }
     Ok(())
 }
 
-/// The password of a first start on this host opens nothing: whose does, and what to do where it is forgotten.
+/// Users sign in with the restored passwords, not with this host's first-start password: names the operators, and the remedy for a
+/// forgotten one.
 async fn say_who_signs_in(booted: &Booted) {
     let people = match super::user::operators(booted).await {
         Ok(people) => people,
         Err(error) => {
-            super::eprint_line(&format!("warning: who can sign in could not be read: {error:#}"));
+            super::eprint_line(&format!("warning: cannot read who can sign in: {error:#}"));
             Vec::new()
         }
     };
     let whose = people.first().map_or("EMAIL", String::as_str);
     let who = if people.is_empty() { String::new() } else { format!(" ({})", people.join(", ")) };
     print_line(&format!(
-        "people sign in with the passwords of then{who}; where one is forgotten: holdfast user reset-password {whose}"
+        "people sign in with their passwords at the time of the backup{who}; if one is forgotten: holdfast user reset-password {whose}"
     ));
 }
 
-/// The embedding model into its folder. What fails is told, and undoes nothing: everything else is back, and found by its words.
-async fn put_model(booted: &Booted, restore: &Restore, lifecycle: &Lifecycle, watcher: &Watcher) {
+/// Restores the embedding model's folder. A failure is reported but does not undo the rest: documents are then found by full-text search.
+async fn put_model(booted: &Booted, restore: &Restore, lifecycle: &Lifecycle, progress: &ProgressReporter) {
     let (config, data_dir) = (&booted.config, &booted.data_dir.path);
     let embedding = &config.llm.embedding;
     if !embedding.is_local() {
@@ -315,7 +316,7 @@ async fn put_model(booted: &Booted, restore: &Restore, lifecycle: &Lifecycle, wa
     let written = async {
         let metrics = Telemetry::new().register("storage", storage::Metrics::register);
         let to = Storage::open_at("", folder.clone(), &storage::Config::default(), lifecycle.clone(), metrics)?;
-        restore.model(&to, &config.backup.work_dir(data_dir), watcher).await
+        restore.model(&to, &config.backup.work_dir(data_dir), progress).await
     };
     match written.await {
         Ok(None | Some(0)) => {}
@@ -328,7 +329,7 @@ async fn put_model(booted: &Booted, restore: &Restore, lifecycle: &Lifecycle, wa
     }
 }
 
-/// A database that holds something is not restored into: on a server of others there is no moving aside.
+/// Never restore into a database with tables: on an external server nothing can be moved aside.
 async fn refuse_full(target: &Target) -> anyhow::Result<()> {
     let tables = Restore::tables_of(target).await?;
     anyhow::ensure!(
@@ -338,10 +339,10 @@ async fn refuse_full(target: &Target) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A server of the operator's is asked before anything is moved aside. Returns its major version.
+/// Checks an external server before anything is moved aside. Returns its major version.
 async fn refuse_full_server(config: &Config) -> anyhow::Result<Option<u32>> {
     let Some(url) = &config.database.url else { return Ok(None) };
-    // Nobody signs in with what is derived from it here.
+    // Nobody signs in with passwords derived from it here.
     let key = MasterKey::parse(&crypto::hex(&crypto::random_bytes::<32>()))?;
     let target = Target::from_url(url.expose_secret(), config.database.role_prefix.clone(), key);
     let target = target.context("database.url")?;
@@ -349,7 +350,7 @@ async fn refuse_full_server(config: &Config) -> anyhow::Result<Option<u32>> {
     Ok(Some(Restore::server_major(&target).await?))
 }
 
-/// The master key into its place; the configuration beside it, for the operator to compare.
+/// Puts the master key in place, and the old configuration files beside it, for the operator to compare.
 async fn put_settings(config: &Config, restore: &Restore) -> anyhow::Result<()> {
     let key = restore.master_key().await?;
     let secrets = config.data_dir.join("secrets");
@@ -369,7 +370,7 @@ async fn put_settings(config: &Config, restore: &Restore) -> anyhow::Result<()> 
         }
         write_private(&to, &bytes)?;
     }
-    print_line(&format!("the configuration of then is in {}: compare it with this host's", folder.display()));
+    print_line(&format!("the configuration from the backup is in {}: compare it with this host's", folder.display()));
     Ok(())
 }
 

@@ -24,10 +24,10 @@ use crate::{
     },
 };
 
-/// Files that are open beside connections: the database's, the index's, a child's pipes.
+/// Open files besides connections: of the database, the index, the pipes of a child.
 const OTHER_FILES: u64 = 512;
 
-/// What this process does.
+/// Role of this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Role {
     /// API, console and worker.
@@ -44,16 +44,16 @@ pub enum Role {
     holdfast serve --role api      one of several hosts: with database.url, secret_key_file, storage.url and knowledge.index_url"
 )]
 pub struct Args {
-    /// What this process does.
+    /// Role of this process.
     #[arg(long, value_enum, default_value = "all")]
     role: Role,
-    /// Also load a small knowledge base and an agent, to have something to ask.
+    /// Also load a small demo knowledge base and agent.
     #[arg(long)]
     demo: bool,
 }
 
 impl Args {
-    /// Whether this process can do its work with this configuration.
+    /// Whether this configuration suffices for the role.
     pub(super) fn check(&self, config: &Config) -> Result<(), ConfigErrors> {
         if self.role == Role::All { Ok(()) } else { config.check_shared() }
     }
@@ -66,7 +66,7 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
     }
     let result = Box::pin(serve_until_stopped(config, &args, guard.logger.clone())).await;
     if let Err(error) = &result {
-        tracing::error!(error = format!("{error:#}"), "Holdfast cannot go on");
+        tracing::error!(error = format!("{error:#}"), "Holdfast cannot continue");
     }
     guard.flush().await;
     result
@@ -74,7 +74,7 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
 
 async fn serve_until_stopped(config: Config, args: &Args, logger: Logger) -> anyhow::Result<ExitCode> {
     let (started, signals) = (tokio::time::Instant::now(), Signals::listen()?);
-    // Ports first: one that is taken is said at once, not after a database has been started.
+    // Ports first: a port in use is reported at once, not after a database was started.
     let public = match args.role {
         Role::Worker => None,
         Role::All | Role::Api => Some(
@@ -104,7 +104,7 @@ async fn with_database(
     let app = App::build(booted.runtime(lifecycle.clone()))?;
     app.probe_stores().await?;
     let first_admin = app.bootstrap().await?;
-    // Before anybody is told that we are ready: who waits for that looks for it then.
+    // Before readiness is announced, because scripts look for it then.
     let log = public.is_none() || booted.config.telemetry.log_format.is_json();
     let kept = first_admin.as_ref().and_then(|admin| keep(admin, log, &app.auth));
     if args.demo {
@@ -143,7 +143,7 @@ async fn with_database(
             welcome.print(first_admin.as_ref(), kept.as_ref());
         }
     } else if first_admin.is_some() {
-        // A worker that was the first of its installation to start.
+        // A worker that was the first process of its installation.
         Welcome { base_url: &server.base_url(), address: "" }.log(kept.as_ref());
     }
     tracing::info!(role = ?args.role, ops = %ops_address, seconds = started.elapsed().as_secs_f64(), "ready");
@@ -152,14 +152,14 @@ async fn with_database(
     let clean = lifecycle.drain(grace).await;
     app.close().await;
     if let Some(task) = lifecycle.lost() {
-        anyhow::bail!("{task} ended by itself, which is a defect: the log says where it panicked");
+        anyhow::bail!("{task} ended unexpectedly, which is a bug: the log shows where it panicked");
     }
     tracing::info!(clean, "stopped");
     Ok(ExitCode::SUCCESS)
 }
 
-/// Where the appliance is, for whoever started it. The one-time password is shown on a terminal or kept in a file that its owner alone
-/// can read: standard output of a service is its log.
+/// Startup message with the address. The one-time password is shown on a terminal, or kept in a file that only its owner can read, because
+/// a service's standard output is its log.
 struct Welcome<'a> {
     base_url: &'a str,
     address: &'a str,
@@ -172,11 +172,11 @@ impl Welcome<'_> {
             None => {}
             Some(Ok(file)) => tracing::warn!(
                 file = %file.display(),
-                "the first administrator's address and one-time password are in this file: sign in and choose another, which removes it"
+                "the first administrator's address and one-time password are in this file: sign in and choose your own, which removes the file"
             ),
             Some(Err(error)) => tracing::error!(
                 %error,
-                "the first administrator's one-time password could not be kept: `holdfast user reset-password` makes another"
+                "the first administrator's one-time password could not be stored: create another with `holdfast user reset-password`"
             ),
         }
     }
@@ -193,20 +193,20 @@ impl Welcome<'_> {
     }
 }
 
-/// Keeps the one-time password in its file, unless somebody sits at a terminal that shows it.
+/// Stores the one-time password in its file, unless a terminal shows it.
 fn keep(admin: &FirstAdmin, log: bool, auth: &Auth) -> Option<io::Result<PathBuf>> {
     let password = admin.one_time_password.as_ref()?;
     (log || !io::stdout().is_terminal()).then(|| auth.keep_first_password(&admin.email, password))
 }
 
-/// The password for a terminal; elsewhere the file that holds it.
+/// The password for a terminal, or the file that contains it.
 fn once(admin: &FirstAdmin, kept: Option<&io::Result<PathBuf>>) -> Option<String> {
     let password = admin.one_time_password.as_ref()?;
     Some(match kept {
         None => format!("{}   (shown once; you choose your own at the first sign-in)", password.expose_secret()),
         Some(Ok(file)) => format!("in {} (until you choose your own at the first sign-in)", file.display()),
         Some(Err(error)) => {
-            format!("could not be kept ({error}): `holdfast user reset-password {}` makes another", admin.email)
+            format!("could not be stored ({error}): create another with `holdfast user reset-password {}`", admin.email)
         }
     })
 }

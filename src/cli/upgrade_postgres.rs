@@ -24,31 +24,31 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  holdfast upgrade-postgres --dry-run        looks at everything and shows the plan, also beside the running appliance\n  \
+    after_help = "Examples:\n  holdfast upgrade-postgres --dry-run        checks everything and shows the plan, also beside the running appliance\n  \
     holdfast upgrade-postgres                  to the newest version that is installed\n  holdfast upgrade-postgres --to 17 --yes\n  \
     holdfast upgrade-postgres --rollback       back to the former cluster, as it was\n  \
-    holdfast upgrade-postgres --accept         it is good: removes what a rollback would need, or what one set aside\n\n\
-    The programs of both versions must be installed, and Holdfast stopped. The new cluster is made beside the old one, which stays in its\n\
-    place until the new one has been started and compared with it; then they change places. Whatever cuts it off, one of them is there whole."
+    holdfast upgrade-postgres --accept         removes the cluster kept for a rollback, or set aside by one\n\n\
+    The programs of both versions must be installed, and Holdfast stopped. The new cluster is built beside the old one, which stays in\n\
+    place until the new one has been started and compared with it; then they are exchanged. If interrupted at any time, one of them is intact."
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub struct Args {
-    /// To this major version instead of the newest that is installed.
+    /// Upgrade to this major version instead of the newest installed one.
     #[arg(long, value_name = "MAJOR", conflicts_with_all = ["rollback", "accept"])]
     to: Option<u32>,
-    /// The folder of the new version's programs, where it is not a usual one.
+    /// Folder of the new version's programs, if not a usual one.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["rollback", "accept"])]
     bin_dir: Option<PathBuf>,
-    /// Look at everything and show the plan; change nothing.
+    /// Check everything and show the plan; change nothing.
     #[arg(long, conflicts_with_all = ["rollback", "accept"])]
     dry_run: bool,
-    /// Go on where no backups are configured, without asking.
+    /// Continue without configured backups, without asking.
     #[arg(long, conflicts_with_all = ["rollback", "accept"])]
     without_backup: bool,
-    /// Back to the former cluster: what was written since is not in it, and is set aside.
+    /// Roll back to the former cluster: it lacks data written since, which is set aside.
     #[arg(long, conflicts_with = "accept")]
     rollback: bool,
-    /// Remove the cluster that an upgrade or a rollback has set aside.
+    /// Remove the cluster that an upgrade or a rollback set aside.
     #[arg(long)]
     accept: bool,
     /// Do not ask.
@@ -76,7 +76,7 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
 
 async fn upgrade(mut config: Config, args: Args) -> anyhow::Result<ExitCode> {
     let configured = config.database.bin_dir.take();
-    // First of all: what a run that was cut off has left may be all there is.
+    // First: the leftovers of an interrupted run may be the only cluster.
     if let Ok(_lock) = data_dir::try_lock(&config.data_dir) {
         recover(&config.data_dir).await?;
     }
@@ -93,7 +93,7 @@ async fn upgrade(mut config: Config, args: Args) -> anyhow::Result<ExitCode> {
         outcome = interrupted() => outcome,
     };
     booted.stop_database().await;
-    // What it made and did not use.
+    // Created but not used.
     if booted.data_dir.is_locked() {
         recover(&data_dir).await?;
     } else {
@@ -106,22 +106,20 @@ async fn upgrade(mut config: Config, args: Args) -> anyhow::Result<ExitCode> {
         let is_found = configured.map_or_else(|| usual_places().contains(&new.dir), |dir| dir == new.dir);
         if !is_found {
             let dir = new.dir.display();
-            print_line(&format!(
-                "FIRST set database.bin_dir to {dir}: the new version's programs are looked for there."
-            ));
+            print_line(&format!("FIRST set database.bin_dir to {dir}, the folder of the new version's programs."));
         }
         print_line(
-            "back: holdfast upgrade-postgres --rollback    when it has proven itself: holdfast upgrade-postgres --accept",
+            "back: holdfast upgrade-postgres --rollback    once it has proven itself: holdfast upgrade-postgres --accept",
         );
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// The data directory for us alone, until this ends.
+/// Locks the data directory until this process ends.
 async fn open_alone(config: Config) -> anyhow::Result<Booted> {
     Booted::open(config).await.map_err(|error| match error.downcast_ref::<DataDirError>() {
         Some(DataDirError::InUse { holder, .. }) => anyhow::anyhow!(
-            "Holdfast runs (process {holder}): its database cannot be upgraded under it. Stop it (systemctl stop holdfast), and run this again; \
+            "Holdfast is running (process {holder}): its database cannot be upgraded meanwhile. Stop it (systemctl stop holdfast), and run this again; \
              --dry-run looks beside it"
         ),
         _ => error,
@@ -130,7 +128,7 @@ async fn open_alone(config: Config) -> anyhow::Result<Booted> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
-    /// It was only a look.
+    /// It was a dry run.
     Looked,
     Upgraded,
 }
@@ -138,10 +136,10 @@ enum Outcome {
 async fn interrupted() -> anyhow::Result<Outcome> {
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
-    anyhow::bail!("cut off: the cluster is as it was")
+    anyhow::bail!("interrupted: the cluster is unchanged")
 }
 
-/// Everything while the old server runs, then what comes without it.
+/// The steps with the old server running, then those without it.
 async fn steps(booted: &mut Booted, pair: Pair, args: &Args) -> anyhow::Result<Outcome> {
     let admin = booted.target.admin.clone();
     eprint_line(&format!("Looking whether {} can become {}", pair.old, pair.new));
@@ -199,16 +197,16 @@ async fn confirm_upgrade(backs_up: bool, args: &Args) -> anyhow::Result<()> {
     if args.yes { Ok(()) } else { typed("Type: upgrade", "upgrade", "--yes").await }
 }
 
-/// What must be typed at the terminal; where there is none, `option` says it.
+/// Asks to type `words` at the terminal; without one, `option` replaces it.
 async fn typed(prompt: &str, words: &str, option: &str) -> anyhow::Result<()> {
     let mut line = String::new();
     if std::io::stdin().is_terminal() {
         eprint_line(prompt);
-        // Elsewhere than here, where Ctrl-C is waited for.
+        // On another thread: this one waits for Ctrl-C.
         let read = || std::io::stdin().lines().next().transpose();
         line = CpuPool::new(1).run(read).await??.unwrap_or_default();
     }
-    anyhow::ensure!(line.trim() == words, "not confirmed: nothing was changed ({option} says yes)");
+    anyhow::ensure!(line.trim() == words, "not confirmed: nothing was changed ({option} confirms)");
     Ok(())
 }
 
@@ -219,8 +217,11 @@ async fn back_up(booted: &Booted) -> anyhow::Result<()> {
         "this database is older than backups are, nothing was changed: start this version once (holdfast serve), then run this again"
     );
     eprint_line("Making a backup");
-    // Not of the kind that `migrate --rollback` looks for: it is no way back to a former Holdfast.
-    let made = booted.back_up(Kind::Manual, backups::say).await.context("cannot make a backup, nothing was changed")?;
+    // Not of the kind used by `migrate --rollback`: it does not lead back to a former Holdfast.
+    let made = booted
+        .back_up(Kind::Manual, backups::print_progress)
+        .await
+        .context("cannot make a backup, nothing was changed")?;
     anyhow::ensure!(
         made.status != Status::Failed,
         "no backup could be made, so nothing was changed: {}",
@@ -228,7 +229,7 @@ async fn back_up(booted: &Booted) -> anyhow::Result<()> {
     );
     if made.status != Status::Verified {
         eprint_line(&format!(
-            "WARNING: the backup is not whole at every destination: {}",
+            "WARNING: the backup is not complete at every destination: {}",
             made.error.as_deref().unwrap_or("see holdfast backup list")
         ));
     }
@@ -246,7 +247,7 @@ async fn roll_back(config: &Config, args: &Args) -> anyhow::Result<ExitCode> {
         .map_or_else(String::new, |at| format!(", in use until {}", at.format("%Y-%m-%d %H:%M:%SZ")));
     print_line(&format!("Back to {}{since}", rollback.binaries));
     print_line(&format!(
-        "WHAT WAS WRITTEN SINCE IS NOT IN IT: documents, conversations, users, keys, jobs. It is not deleted: the PostgreSQL {} that has it \
+        "DATA WRITTEN SINCE THEN IS NOT IN IT: documents, conversations, users, keys, jobs. It is not deleted: the PostgreSQL {} cluster with it \
          will be in {}, until --accept.",
         rollback.running,
         rollback.aside.display()
@@ -263,7 +264,7 @@ async fn roll_back(config: &Config, args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 async fn accept(config: &Config, args: &Args) -> anyhow::Result<ExitCode> {
-    // Beside the running appliance too, whose start has put everything in order.
+    // Also beside the running appliance, whose start has cleaned up.
     let lock = data_dir::try_lock(&config.data_dir);
     if lock.is_ok() {
         recover(&config.data_dir).await?;
@@ -287,11 +288,13 @@ async fn accept(config: &Config, args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Of the data directory, for us alone.
+/// Locks the data directory.
 fn lock(config: &Config) -> anyhow::Result<std::fs::File> {
     data_dir::try_lock(&config.data_dir).map_err(|error| match error {
         DataDirError::InUse { holder, .. } => {
-            anyhow::anyhow!("Holdfast runs (process {holder}). Stop it (systemctl stop holdfast), and run this again")
+            anyhow::anyhow!(
+                "Holdfast is running (process {holder}). Stop it (systemctl stop holdfast), and run this again"
+            )
         }
         other => other.into(),
     })

@@ -24,22 +24,22 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Make a person with a one-time password, which is printed.
+    /// Create a person with a one-time password, which is printed.
     #[command(after_help = "Examples:\n  holdfast user create ada@example.com --org acme --role admin\n  \
         holdfast user create ops@example.com --role owner --operator --json | jq -r .one_time_password")]
     Create {
-        /// E-mail to sign in with.
+        /// E-mail for signing in.
         email: String,
         /// Display name.
         #[arg(long, default_value = "")]
         name: String,
-        /// Slug of the organisation they become a member of.
+        /// Slug of their organisation.
         #[arg(long, default_value = "default")]
         org: String,
         /// viewer, member, admin or owner.
         #[arg(long, default_value = "member")]
         role: Role,
-        /// May also see what belongs to the installation: queues, providers, all organisations.
+        /// May also see data of the installation: queues, providers, all organisations.
         #[arg(long)]
         operator: bool,
         /// Print JSON.
@@ -56,7 +56,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Make a person a member of another organisation.
+    /// Add a person to another organisation.
     #[command(after_help = "Examples:\n  holdfast user add-to-org ada@example.com acme\n  \
         holdfast user add-to-org ada@example.com acme --role owner")]
     AddToOrg {
@@ -72,7 +72,7 @@ enum Command {
         after_help = "Examples:\n  holdfast user list\n  holdfast user list --search example.com --json | jq -r '.[].email'"
     )]
     List {
-        /// Only those whose e-mail or name holds this text.
+        /// Only those whose e-mail or name contains this text.
         #[arg(long)]
         search: Option<String>,
         /// Print JSON.
@@ -121,7 +121,7 @@ async fn list(auth: &Auth, search: Option<&str>, json: bool) -> anyhow::Result<(
     Ok(())
 }
 
-/// The one place where a one-time password is written: the terminal of whoever asked for it.
+/// The only place that prints a one-time password: the terminal of the person who requested it.
 fn show_password(email: &str, id: Option<Uuid>, password: &str, as_json: bool) {
     if as_json {
         print_line(&json!({ "id": id, "email": email, "one_time_password": password }).to_string());
@@ -139,7 +139,7 @@ pub(super) async fn with_auth(
 ) -> anyhow::Result<ExitCode> {
     let booted = Booted::open_or_join(config).await?;
     let result = async {
-        // Alone on the directory: the database may be new. Beside a running appliance it is that one's to migrate.
+        // Alone on the directory, the database may be new. A running appliance migrates its own.
         if booted.data_dir.is_locked() {
             booted.migrate().await?;
         }
@@ -157,7 +157,7 @@ pub(super) async fn with_auth(
     result.map(|()| ExitCode::SUCCESS)
 }
 
-/// The addresses of the installation's operators, at most five.
+/// E-mail addresses of the installation's operators, at most five.
 pub(super) async fn operators(booted: &Booted) -> anyhow::Result<Vec<String>> {
     let db = Db::new(&booted.target, &booted.config.database);
     let metrics = Telemetry::new().register("auth", Metrics::register);
@@ -176,7 +176,7 @@ pub(super) async fn operators(booted: &Booted) -> anyhow::Result<Vec<String>> {
     Ok(people?.into_iter().filter(|user| user.is_operator && !user.disabled).map(|user| user.email).take(5).collect())
 }
 
-/// Every row of a paged list.
+/// All rows of a paged list.
 pub(super) async fn all_pages<T>(
     fetch: impl AsyncFn(Option<Uuid>, i64) -> Result<Vec<T>, AuthError>,
     id: impl Fn(&T) -> Uuid,
@@ -184,7 +184,7 @@ pub(super) async fn all_pages<T>(
     const PAGE: usize = 200;
     let mut rows: Vec<T> = Vec::new();
     loop {
-        // One row more than asked comes back where there is another page.
+        // One extra row is returned if there is another page.
         let mut page = fetch(rows.last().map(&id), 200).await?;
         let more = page.len() > PAGE;
         page.truncate(PAGE);

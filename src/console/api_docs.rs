@@ -1,10 +1,10 @@
-//! The API reference: reads the `OpenAPI` document once and lays it out for `templates/api_docs.html`.
+//! API reference: reads the `OpenAPI` document once and prepares it for `templates/api_docs.html`.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-/// Deeper nesting than this is shown by its type's name alone; also ends recursive schemas.
+/// Nesting depth from which only the type's name is shown; also ends recursive schemas.
 const MAX_DEPTH: usize = 5;
 
 /// The whole reference.
@@ -21,7 +21,7 @@ pub(super) struct Tag {
 }
 
 pub(super) struct Operation {
-    /// For links within the page.
+    /// Anchor for links within the page.
     pub id: String,
     pub method: String,
     pub path: String,
@@ -46,9 +46,9 @@ pub(super) struct Answer {
     pub body: Option<Body>,
 }
 
-/// One line of a schema: a parameter or a property.
+/// A row of a schema: a parameter or a property.
 pub(super) struct Field {
-    /// With its path for a nested property: `data[].id`.
+    /// For a nested property including its path: `data[].id`.
     pub name: String,
     pub depth: usize,
     /// `query`, `path`, `header`, or empty for a property.
@@ -89,7 +89,7 @@ impl<'a> Reader<'a> {
         let parameters: Vec<Field> =
             shared.iter().chain(items(operation, "parameters")).map(|p| self.parameter(self.resolve(p))).collect();
         let request = self.body(self.resolve(&operation["requestBody"]));
-        // What an operation shares with all others is said once, in front.
+        // Responses common to all operations are described once, at the top.
         let responses = operation["responses"].as_object().into_iter().flatten();
         let responses = responses.filter(|(_, answer)| answer["$ref"].is_null()).map(|(status, answer)| {
             let answer = self.resolve(answer);
@@ -140,7 +140,7 @@ impl<'a> Reader<'a> {
         Some(Body { content_type: content_type.clone(), fields, example })
     }
 
-    /// Follows `$ref`; a reference that leads nowhere stays as it is.
+    /// Follows `$ref`; returns an unresolvable reference unchanged.
     fn resolve(&self, mut value: &'a Value) -> &'a Value {
         for _ in 0..MAX_DEPTH {
             let target = value["$ref"].as_str().and_then(|r| self.0.pointer(r.trim_start_matches('#')));
@@ -277,7 +277,7 @@ fn verb(method: &str) -> String {
     if method == "get" { String::new() } else { format!("-X {} ", method.to_uppercase()) }
 }
 
-/// The description with what the schema limits: default, range, lengths, allowed values.
+/// The description plus the schema's constraints: default, range, lengths, allowed values.
 fn describe(holder: &Value, schema: &Value) -> String {
     let mut text = string(holder, "description");
     if text.is_empty() {

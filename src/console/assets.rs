@@ -82,7 +82,7 @@ fn respond(assets: &Assets, file: &str, release: Option<&str>, headers: &HeaderM
     let Some(content) = assets.find(file) else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    // Weak: the same content may leave here with different encodings.
+    // Weak, because the same content may be sent in different encodings.
     let etag = format!("W/\"{}\"", hex(&sha256(content)[..8]));
     let cache =
         if release == Some(assets.release.as_str()) { "public, max-age=31536000, immutable" } else { "no-cache" };

@@ -1,7 +1,7 @@
-//! The token that says a form came from one of our own pages.
+//! CSRF token: proves that a form came from one of our own pages.
 //!
-//! Signed in, it belongs to the session. Before sign-in it is a random cookie that the form repeats (against forms that
-//! sign a victim in to the attacker's account). `SameSite=Lax` is the first wall, this is the second.
+//! After sign-in it belongs to the session. Before, it is a random cookie that the form repeats (against forms that sign a victim in to the
+//! attacker's account). `SameSite=Lax` is the first defence, this is the second.
 
 use axum::http::StatusCode;
 use axum::http::request::Parts;
@@ -13,9 +13,9 @@ use crate::platform::http::Principal;
 
 pub(super) struct Token {
     value: String,
-    /// Of the cookie.
+    /// Name of the cookie.
     name: &'static str,
-    /// Whether the browser must be given the cookie.
+    /// Whether the browser still needs the cookie.
     fresh: bool,
 }
 
@@ -48,12 +48,12 @@ impl Token {
     }
 }
 
-/// On https only this host can set it: another one of the domain could give a browser a token that it knows.
+/// On https only this host can set it; otherwise another host of the domain could plant a token that it knows.
 fn cookie_name(https: bool) -> &'static str {
     if https { "__Host-hf_csrf" } else { "hf_csrf" }
 }
 
-/// The cookie goes into pages unescaped: anything but base64url is somebody else's.
+/// The cookie is put into pages unescaped, so anything but base64url is rejected.
 fn is_token(value: &str) -> bool {
     value.len() >= 32 && value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
@@ -74,7 +74,7 @@ mod tests {
         assert_eq!(made.name(), "__Host-hf_csrf");
         let value = made.value().to_owned();
         assert!(token(&format!("__Host-hf_csrf={value}")).check(&value).is_ok());
-        // What a sibling of the host has set, without the prefix, counts for nothing.
+        // A cookie set by a sibling host, without the prefix, is ignored.
         assert!(token(&format!("hf_csrf={value}")).check(&value).is_err());
     }
 }

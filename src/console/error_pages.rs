@@ -1,5 +1,5 @@
-//! Errors as pages: what a browser would see as JSON (or as nothing, for an unknown path) becomes a page in the
-//! console's style. Programs keep their `application/problem+json`.
+//! Error pages: a response that a browser would show as JSON (or as nothing, for an unknown path) becomes a page in the console's style.
+//! Programs keep their `application/problem+json`.
 
 use askama::Template;
 use axum::extract::{Request, State};
@@ -7,14 +7,14 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use super::{Bare, Console, form};
+use super::{AnonymousShell, Console, form};
 use crate::platform::error::ResponseError;
 use crate::platform::http::{current_request_id, metrics::Surface};
 
 #[derive(Template)]
 #[template(path = "console/templates/error.html")]
 struct ErrorPage<'a> {
-    shell: &'a Bare,
+    shell: &'a AnonymousShell,
     status: u16,
     title: String,
     detail: String,
@@ -27,13 +27,13 @@ pub(super) async fn layer(State(console): State<Console>, request: Request, next
         return next.run(request).await;
     }
     let (parts, body) = request.into_parts();
-    let page = Bare::new(console, &parts);
+    let page = AnonymousShell::new(console, &parts);
     let response = next.run(Request::from_parts(parts, body)).await;
     let status = response.status();
     if status.is_client_error() || status.is_server_error() { replace(&page, response) } else { response }
 }
 
-fn replace(page: &Bare, response: Response) -> Response {
+fn replace(page: &AnonymousShell, response: Response) -> Response {
     let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if kind.starts_with("text/html") {
         return response;
@@ -42,7 +42,7 @@ fn replace(page: &Bare, response: Response) -> Response {
     match page.respond(response.status(), &view(page, response.status(), error)) {
         Ok(rendered) => {
             let (own, body) = rendered.into_parts();
-            // Retry-After, Allow and what the log wants to know stay.
+            // Keeps Retry-After, Allow and the extensions for the log.
             let (mut head, _) = response.into_parts();
             head.headers.remove(header::CONTENT_LENGTH);
             head.headers.remove(header::CONTENT_TYPE);
@@ -55,7 +55,7 @@ fn replace(page: &Bare, response: Response) -> Response {
     }
 }
 
-fn view<'a>(page: &'a Bare, status: StatusCode, error: Option<&ResponseError>) -> ErrorPage<'a> {
+fn view<'a>(page: &'a AnonymousShell, status: StatusCode, error: Option<&ResponseError>) -> ErrorPage<'a> {
     let kind = match status.as_u16() {
         401 | 403 => "forbidden",
         404 => "not-found",
@@ -80,7 +80,7 @@ fn view<'a>(page: &'a Bare, status: StatusCode, error: Option<&ResponseError>) -
     }
 }
 
-/// A browser that opens a page or posts a form, not a script and not one of the APIs.
+/// Whether the client is a browser that opens a page or posts a form, not a script or an API client.
 fn wants_page(path: &str, headers: &HeaderMap) -> bool {
     let accepts = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let openai = Surface::of(path) == Surface::Openai;

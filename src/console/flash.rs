@@ -1,5 +1,5 @@
-//! One message that survives one redirect: "Agent created". It travels in a cookie of its own as a translation key
-//! with arguments and is shown, escaped, by the next page; a forged one could only tell its forger something.
+//! Flash message: survives one redirect ("Agent created"). It is stored in a cookie as a translation key with arguments and shown, escaped,
+//! by the next page; a forged one only reaches its forger.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::i18n::{Lang, Texts};
 
 pub(super) const COOKIE: &str = "hf_flash";
 
-/// How a message looks and how urgently a screen reader says it.
+/// Look of a message, and its urgency for screen readers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Tone {
@@ -21,7 +21,7 @@ pub enum Tone {
     Error,
 }
 
-/// A message for the next page; see [`super::Bare::redirect`].
+/// A message for the next page; see [`super::AnonymousShell::redirect`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flash {
     tone: Tone,
@@ -31,17 +31,17 @@ pub struct Flash {
 }
 
 impl Flash {
-    /// It worked.
+    /// Success.
     pub fn ok(key: &str) -> Self {
         Self::new(Tone::Ok, key)
     }
 
-    /// It worked, but.
+    /// Success with a warning.
     pub fn warn(key: &str) -> Self {
         Self::new(Tone::Warn, key)
     }
 
-    /// It did not work.
+    /// Failure.
     pub fn error(key: &str) -> Self {
         Self::new(Tone::Error, key)
     }

@@ -1,4 +1,4 @@
-//! Forms: `Form<T>` reads one and checks its token, `FormErrors` says at each field what was refused.
+//! Forms: `Form<T>` decodes one and checks its token, `FormErrors` holds the messages per field.
 
 use std::sync::Arc;
 
@@ -7,16 +7,16 @@ use axum::http::header;
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::i18n::{Lang, Texts};
-use super::{Bare, Console};
+use super::{AnonymousShell, Console};
 use crate::platform::error::ApiError;
 
-/// More than the longest text that a form has (an agent's instructions).
+/// More than the longest text of any form (an agent's instructions).
 const MAX_BYTES: usize = 512 * 1024;
 
-/// The fields of a urlencoded form, after its CSRF token was checked. Repeated fields (checkboxes) decode to a `Vec`
-/// (with `#[serde(default)]`, as none ticked sends nothing); an unticked box is absent.
+/// Fields of a urlencoded form whose CSRF token was checked. Repeated fields (checkboxes) decode to a `Vec` (with `#[serde(default)]`,
+/// because no checked box sends nothing); an unchecked box is absent.
 ///
-/// Rejects with 403 `csrf`, 413, 415, or 400 `invalid_form` (what a browser that honours the inputs' types never sends).
+/// Rejects with 403 `csrf`, 413, 415, or 400 `invalid_form` (never sent by a browser that honours the input types).
 pub struct Form<T>(pub T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Form<T> {
@@ -28,7 +28,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Form<T> {
         if !kind.starts_with("application/x-www-form-urlencoded") {
             return Err(ApiError::unsupported_media_type("send the form as application/x-www-form-urlencoded"));
         }
-        let page = Bare::new(Console::of(&parts)?, &parts);
+        let page = AnonymousShell::new(Console::of(&parts)?, &parts);
         let bytes = axum::body::to_bytes(body, MAX_BYTES)
             .await
             .map_err(|_| ApiError::payload_too_large("the form is larger than 512 KiB"))?;
@@ -47,7 +47,7 @@ fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     serde_html_form::from_bytes(bytes).map_err(|error| ApiError::bad_request("invalid_form", error.to_string()))
 }
 
-/// What was refused, by field, in the page's language. `FormErrors::default()` for a fresh form.
+/// Error messages by field, in the page's language. `FormErrors::default()` for a new form.
 #[derive(Debug, Default)]
 pub struct FormErrors {
     fields: Vec<(String, String)>,
@@ -75,12 +75,12 @@ impl FormErrors {
         self
     }
 
-    /// The message at `field`, or empty.
+    /// The message of `field`, or empty.
     pub fn of(&self, field: &str) -> &str {
         self.fields.iter().find(|(name, _)| name == field).map_or("", |(_, message)| message)
     }
 
-    /// The message about the whole form, or empty.
+    /// The message for the whole form, or empty.
     pub fn general(&self) -> &str {
         self.general.as_deref().unwrap_or_default()
     }

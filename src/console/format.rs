@@ -1,13 +1,13 @@
-//! How numbers, sizes and times look on a page.
+//! Formatting of numbers, sizes and times on pages.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::i18n::Lang;
 
-/// Markup that is already safe: templates print it with `|safe`.
+/// Trusted markup: templates print it with `|safe`.
 pub type Html = String;
 
-/// Whole numbers as templates pass them: by value or reference. Beyond `i64` they saturate.
+/// Whole numbers as passed by templates: by value or reference. Saturate at the limits of `i64`.
 pub trait Whole {
     fn whole(&self) -> i64;
 }
@@ -58,7 +58,7 @@ pub fn bytes(value: i64, lang: Lang) -> String {
     };
     let mut scaled = value.max(0) as f64;
     let mut unit = 0;
-    // 999.95 would be shown as 1000.
+    // 999.95 would be rounded to 1000.
     while scaled >= 999.5 && unit < units.len() - 1 {
         scaled /= 1000.0;
         unit += 1;
@@ -67,10 +67,9 @@ pub fn bytes(value: i64, lang: Lang) -> String {
     format!("{}\u{a0}{}", text.trim_end_matches(".0").replace('.', point), units[unit])
 }
 
-/// The browser and system behind a `User-Agent`, such as `Firefox · Windows`: enough to tell one's
-/// own sessions apart. `None` for what is no browser that we know.
+/// Browser and system of a `User-Agent`, such as `Firefox · Windows`: enough to tell one's own sessions apart. `None` for unknown browsers.
 pub fn browser(user_agent: &str) -> Option<String> {
-    // The order matters: Edge and Opera also say Chrome, Chrome also says Safari, Android also says Linux.
+    // Order matters: Edge and Opera also contain Chrome, Chrome also Safari, Android also Linux.
     const BROWSERS: [(&str, &str); 7] = [
         ("Edg", "Edge"),
         ("OPR/", "Opera"),
@@ -104,20 +103,19 @@ pub fn time(at: DateTime<Utc>) -> Html {
     )
 }
 
-/// `CommonMark` (tables, strikethrough) as HTML. Raw HTML in the source is shown as text, and only http(s), mailto and
-/// local links stay links: the source may come from a model or a document. Of other links and of pictures the address is shown
-/// behind their text.
+/// `CommonMark` (tables, strikethrough) as HTML. Raw HTML in the source is escaped, and only http(s), mailto and local links stay links,
+/// because the source may come from a model or a document. For other links and images the URL is shown after their text.
 pub fn markdown(source: &str) -> Html {
     use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html};
     let allowed = |url: &str| {
         let scheme = |start: &&str| url.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start));
         ["https://", "http://", "mailto:", "/", "#"].iter().any(scheme) && !url.starts_with("//")
     };
-    // Of each link that is open: its address where it is refused, and what it has said.
+    // For each open link: its URL if it is refused, and its text so far.
     let mut open: Vec<Option<(CowStr<'_>, String)>> = Vec::new();
     let parser = Parser::new_ext(source, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH);
     let events = parser.filter_map(|event| match event {
-        // A remote picture would tell its server who reads this page; the policy blocks it anyway.
+        // A remote image would tell its server who reads this page; the policy blocks it anyway.
         Event::Start(Tag::Link { dest_url, .. }) if !allowed(&dest_url) => {
             open.push(Some((dest_url, String::new())));
             None
@@ -131,7 +129,7 @@ pub fn markdown(source: &str) -> Html {
             Some(event)
         }
         Event::End(TagEnd::Link | TagEnd::Image) => match open.pop().flatten() {
-            // An address in angle brackets is its own text.
+            // An autolink: the URL is the text.
             Some((address, text)) if *address == *text || address.is_empty() => None,
             Some((address, text)) if text.is_empty() => Some(Event::Text(address)),
             Some((address, _)) => Some(Event::Text(format!(" ({address})").into())),
@@ -147,11 +145,11 @@ pub fn markdown(source: &str) -> Html {
     });
     let mut out = String::with_capacity(source.len() * 3 / 2);
     html::push_html(&mut out, events);
-    // Long lines of code scroll sideways: the keyboard must reach them. Raw HTML was escaped, so every `<pre>` is ours.
+    // Long code lines scroll sideways and must be reachable by keyboard. Raw HTML was escaped, so every `<pre>` is ours.
     out.replace("<pre>", "<pre tabindex=\"0\">")
 }
 
-/// `text` for HTML content and quoted attributes.
+/// Escapes `text` for HTML content and quoted attributes.
 pub fn escape(text: &str) -> Html {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -1,7 +1,6 @@
 //! Two languages, always complete: Fluent messages from `src/<room>/locales/{en,ru}.ftl`, compiled into the binary.
 //!
-//! A key that does not exist shows itself on the page and is logged; `tests` fail on it before that, and fail where one
-//! language has a key that the other has not.
+//! A missing key is shown on the page as is, and logged; `tests` fail on missing keys, and on keys that only one language has.
 
 use std::fmt;
 use std::sync::Arc;
@@ -30,7 +29,7 @@ impl Lang {
         }
     }
 
-    /// The language's own name, for the switch.
+    /// The language's own name, for the language menu.
     pub fn name(self) -> &'static str {
         match self {
             Self::En => "English",
@@ -42,7 +41,7 @@ impl Lang {
         Self::ALL.into_iter().find(|lang| lang.code() == code)
     }
 
-    /// The language that `Accept-Language` prefers among ours; English where it names neither.
+    /// The preferred language of `Accept-Language`; English if it names neither.
     pub fn from_headers(headers: &HeaderMap) -> Self {
         let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let mut best = (0.0, Self::En);
@@ -119,7 +118,7 @@ impl Texts {
 
 fn load(lang: Lang, locales: &[Locale]) -> Bundle {
     let mut bundle = Bundle::new_concurrent(vec![lang.code().parse().unwrap_or_default()]);
-    // The isolating marks are invisible characters that would end up in page titles and in what people copy.
+    // The isolating marks are invisible characters that would end up in page titles and copied text.
     bundle.set_use_isolating(false);
     bundle.set_formatter(Some(match lang {
         Lang::En => |value, _| group_digits(value, Lang::En),
@@ -169,7 +168,7 @@ impl Text {
         self
     }
 
-    /// So that templates treat a text like a string; a message is never empty.
+    /// Lets templates treat a text like a string; a message is never empty.
     pub fn is_empty(&self) -> bool {
         self.key.is_empty()
     }
@@ -197,7 +196,7 @@ impl fmt::Display for Text {
     }
 }
 
-/// What a message can take as an argument: strings and numbers, by value or reference (templates pass references).
+/// Types accepted as message arguments: strings and numbers, by value or reference (templates pass references).
 pub trait TextArg {
     fn value(&self) -> FluentValue<'static>;
 }

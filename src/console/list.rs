@@ -1,4 +1,4 @@
-//! Lists: the query of every list page (search and page), and the address of the next page.
+//! List pages: their query (search and cursor), and the URL of the next page.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
@@ -12,22 +12,22 @@ pub struct ListQuery {
 }
 
 impl ListQuery {
-    /// The search, if there is one.
+    /// The search text, if any.
     pub fn search(&self) -> Option<&str> {
         Some(self.q.trim()).filter(|q| !q.is_empty())
     }
 
-    /// The page, if it is not the first.
+    /// The cursor, unless this is the first page.
     pub fn cursor(&self) -> Option<&str> {
         Some(self.cursor.as_str()).filter(|cursor| !cursor.is_empty())
     }
 
-    /// Neither a search nor a later page: an empty list is empty for good.
+    /// No search and no later page: an empty list is then really empty.
     pub fn is_plain(&self) -> bool {
         self.search().is_none() && self.cursor().is_none()
     }
 
-    /// The links under the list at `path` (which may have a query of its own, for filters).
+    /// Pager links for the list at `path` (which may contain a query, for filters).
     pub fn pager(&self, path: &str, next_cursor: Option<&str>) -> Pager {
         let with = |extra: Option<(&str, &str)>| {
             let mut url = path.to_owned();
@@ -46,7 +46,7 @@ impl ListQuery {
     }
 }
 
-/// Addresses under a list; print with `ui::pager(shell, pager)`.
+/// Pager URLs; print with `ui::pager(shell, pager)`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pager {
     pub first: Option<String>,

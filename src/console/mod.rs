@@ -23,7 +23,7 @@
 //! async fn create(shell: Shell, State(agents): State<Agents>, Form(form): Form<CreateAgent>) -> PageResult {
 //!     match agents.create(shell.principal(), &form).await {
 //!         Ok(agent) => Ok(shell.redirect(&format!("/agents/{}", agent.id), &Flash::ok("agents-created").with("name", &agent.name))),
-//!         // Field errors in the page's language, or `Err` for what no form can mend.
+//!         // Field errors in the page's language, or `Err` for errors that no form can fix.
 //!         Err(error) => {
 //!             let errors = shell.form_errors(error.into())?;
 //!             shell.render_invalid(&New { shell: &shell, form, errors })
@@ -52,14 +52,14 @@
 //!
 //! - `templates/ui.html` has the components (inputs, search, pager, empty state, badge, confirm, icons, progress), each
 //!   with its arguments; `console/assets/console.css` names the classes in its table of contents.
-//! - A page for somebody who is not signed in takes [`Bare`] instead of [`Shell`] and extends `bare.html`.
-//! - Multipart forms carry the same hidden field and call [`Bare::check_csrf`].
+//! - A page without sign-in takes [`AnonymousShell`] instead of [`Shell`] and extends `bare.html`.
+//! - Multipart forms carry the same hidden field and call [`AnonymousShell::check_csrf`].
 //! - An error code `slug_taken` is shown as the translation `error-slug-taken` where one exists, else in the API's words.
 //! - A form without JavaScript first; then `data-confirm`, `data-refresh="5"`, `data-copy`, `data-filter` of `console.js`.
 
+mod anonymous_shell;
 mod api_docs;
 mod assets;
-mod bare;
 mod csrf;
 mod error_pages;
 mod flash;
@@ -76,8 +76,8 @@ pub mod svg;
 #[cfg(test)]
 mod tests;
 
+pub use anonymous_shell::{AnonymousShell, PageResult, Theme, local_path, see_other};
 pub use assets::Asset;
-pub use bare::{Bare, PageResult, Theme, local_path, see_other};
 pub use flash::Flash;
 pub use form::{Form, FormErrors, Nothing};
 pub use format::{Html, browser, escape, markdown};

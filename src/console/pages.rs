@@ -8,7 +8,7 @@ use axum_extra::extract::cookie::Cookie;
 use serde::Deserialize;
 
 use super::api_docs::Tag;
-use super::{Bare, Form, Lang, PageResult, Theme, see_other};
+use super::{AnonymousShell, Form, Lang, PageResult, Theme, see_other};
 
 const A_YEAR_IN_SECONDS: i64 = 365 * 24 * 3600;
 
@@ -19,13 +19,13 @@ pub(super) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
 #[derive(Template)]
 #[template(path = "console/templates/api_docs.html")]
 struct ReferencePage<'a> {
-    shell: &'a Bare,
+    shell: &'a AnonymousShell,
     tags: &'a [Tag],
     api_version: &'a str,
 }
 
-/// Public, as the document itself is: it describes the software, not the data.
-async fn reference(shell: Bare) -> PageResult {
+/// Public, like the document itself: it describes the software, not the data.
+async fn reference(shell: AnonymousShell) -> PageResult {
     let reference = shell.console().reference();
     shell.render(&ReferencePage { shell: &shell, tags: &reference.tags, api_version: &reference.version })
 }
@@ -39,7 +39,7 @@ struct Preferences {
     back: String,
 }
 
-async fn set_preferences(page: Bare, Form(form): Form<Preferences>) -> Response {
+async fn set_preferences(page: AnonymousShell, Form(form): Form<Preferences>) -> Response {
     let mut response = see_other(&form.back);
     if let Some(lang) = Lang::from_code(&form.lang) {
         page.set_cookie(&mut response, Cookie::new("hf_lang", lang.code()), Some(A_YEAR_IN_SECONDS));

@@ -1,4 +1,4 @@
-//! The page of somebody who is signed in.
+//! Shell of a signed-in page.
 
 use std::ops::Deref;
 
@@ -8,32 +8,32 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::bare::{Bare, see_other};
+use super::anonymous_shell::{AnonymousShell, see_other};
 use super::{Console, NavItem};
 use crate::platform::error::ApiError;
 use crate::platform::http::{OrgRef, Principal, Role, SessionUser};
 use crate::platform::ids::OrgId;
 
-/// Where a person with a one-time password is sent from every other page; auth owns it.
+/// Page to which a person with a one-time password is redirected; owned by auth.
 pub const PASSWORD_PAGE: &str = "/account/password";
 
-/// Extractor for pages: a signed-in person, their session and everything of [`Bare`]. Without a session the browser is
-/// sent to `/login?next=<this page>`.
+/// Extractor for pages: a signed-in person, their session, and everything of [`AnonymousShell`]. Without a session it redirects to
+/// `/login?next=<this page>`.
 #[derive(Clone)]
 pub struct Shell {
-    page: Bare,
+    page: AnonymousShell,
     principal: Principal,
     user: SessionUser,
 }
 
-/// A part of the navigation: its heading's translation key and its links.
+/// A section of the navigation: its heading's translation key and its links.
 pub struct NavSection<'a> {
     pub key: &'static str,
     pub items: Vec<&'a NavItem>,
 }
 
 impl Shell {
-    /// Who asks: pass it to the services.
+    /// The caller: pass it to the services.
     pub fn principal(&self) -> &Principal {
         &self.principal
     }
@@ -50,7 +50,7 @@ impl Shell {
         &self.user.email
     }
 
-    /// The first letter of the address, for the round picture.
+    /// First letter of the e-mail, for the avatar.
     pub fn initial(&self) -> String {
         self.user.email.chars().next().unwrap_or('?').to_uppercase().to_string()
     }
@@ -64,7 +64,7 @@ impl Shell {
         org.map_or("", |org| &org.name)
     }
 
-    /// Whether to show what needs at least `role`; the services check again.
+    /// Whether to show elements that need at least `role`; the services check again.
     pub fn can(&self, role: Role) -> bool {
         self.principal.role >= role
     }
@@ -73,7 +73,7 @@ impl Shell {
         self.can(Role::Admin)
     }
 
-    /// Whether to show what changes things.
+    /// Whether to show elements that change data.
     pub fn can_edit(&self) -> bool {
         self.can(Role::Member)
     }
@@ -88,7 +88,7 @@ impl Shell {
         }
     }
 
-    /// The navigation for this role, in the order that app gave.
+    /// The navigation for this role, in the order given by app.
     pub fn nav(&self) -> Vec<NavSection<'_>> {
         let mut sections: Vec<NavSection<'_>> = Vec::new();
         for item in self.page.console().nav().iter().filter(|item| self.sees(item)) {
@@ -104,8 +104,7 @@ impl Shell {
         self.can(item.role) && (self.user.is_operator || !item.operator)
     }
 
-    /// Whether this page belongs to the link to `href`, and to no longer one: `/settings` is not current on
-    /// `/settings/members`.
+    /// Whether this page belongs to the link `href`, and to no more specific one: `/settings` is not current on `/settings/members`.
     pub fn is_current(&self, href: &str) -> bool {
         let path = self.path().split('?').next().unwrap_or_default();
         let belongs = |href: &str| {
@@ -117,16 +116,16 @@ impl Shell {
 }
 
 impl Deref for Shell {
-    type Target = Bare;
+    type Target = AnonymousShell;
 
-    fn deref(&self) -> &Bare {
+    fn deref(&self) -> &AnonymousShell {
         &self.page
     }
 }
 
-/// Why there is no shell.
+/// Why the page cannot be shown.
 pub enum NoShell {
-    /// The page to visit first: sign-in or the password change.
+    /// Page to visit first: sign-in or the password change.
     First(String),
     Failed(ApiError),
 }
@@ -145,10 +144,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Shell {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, NoShell> {
         let console = Console::of(parts).map_err(NoShell::Failed)?;
-        let page = Bare::new(console, parts);
+        let page = AnonymousShell::new(console, parts);
         let principal = parts.extensions.get::<Principal>().cloned();
         let Some((principal, user)) = principal.and_then(|who| who.user().cloned().map(|user| (who, user))) else {
-            // After a form there is no page to come back to.
+            // After a form post there is no page to return to.
             let next = if parts.method == Method::GET { page.path() } else { "/" };
             let next = utf8_percent_encode(next, NON_ALPHANUMERIC);
             return Err(NoShell::First(format!("/login?next={next}")));

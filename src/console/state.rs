@@ -1,4 +1,4 @@
-//! What app gives the console, and how the console gets into every request.
+//! Inputs from app, and how the console gets into every request.
 
 use std::sync::Arc;
 
@@ -108,8 +108,8 @@ impl Console {
         pages::router().merge(overview::router()).merge(assets::router())
     }
 
-    /// Puts the console into every request and turns errors into pages for browsers. Goes around every router with
-    /// pages; best also around the layer that authenticates (inside compression), so that its errors become pages too.
+    /// Adds the console to every request and turns errors into pages for browsers. Wraps every router with pages; best placed outside
+    /// authentication (inside compression), so that its errors become pages too.
     pub fn wrap<S: Clone + Send + Sync + 'static>(&self, router: Router<S>) -> Router<S> {
         router.layer(middleware::from_fn_with_state(self.clone(), error_pages::layer)).layer(Extension(self.clone()))
     }

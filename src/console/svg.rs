@@ -1,5 +1,5 @@
-//! Little pictures for numbers, drawn on the server: a sparkline and a row of bars. Colours and sizes come from the
-//! stylesheet (`.spark`, `.bars`), so they follow the theme.
+//! Small charts, rendered on the server: sparkline and bars. Colours and sizes come from the stylesheet (`.spark`, `.bars`), so they follow
+//! the theme.
 
 use std::fmt::Write;
 
@@ -8,8 +8,7 @@ use super::format::{Html, escape};
 const WIDTH: f64 = 100.0;
 const HEIGHT: f64 = 28.0;
 
-/// A line over `values` (oldest first) with a filled area, for a screen reader named `label`. Nothing for fewer than
-/// two values.
+/// Filled line chart of `values` (oldest first), labelled `label` for screen readers. Empty for fewer than two values.
 pub fn sparkline(values: &[f64], label: &str) -> Html {
     if values.len() < 2 {
         return Html::new();
@@ -27,7 +26,7 @@ pub fn sparkline(values: &[f64], label: &str) -> Html {
     )
 }
 
-/// One bar for each of `values` (oldest first), tallest at full height; a bar of zero stays visible as a base line.
+/// Bar chart of `values` (oldest first), scaled to the highest; a zero stays visible as a base line.
 pub fn bars(values: &[f64], label: &str) -> Html {
     if values.is_empty() {
         return Html::new();

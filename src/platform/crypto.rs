@@ -20,7 +20,7 @@ use super::text_file;
 pub fn random_bytes<const N: usize>() -> [u8; N] {
     use rand::TryRng as _;
     let mut bytes = [0; N];
-    // The only failure is a kernel without a random source, in which nothing here may go on.
+    // Fails only on a kernel without a random source; nothing may continue then.
     #[expect(clippy::expect_used, reason = "no random source: every token would be guessable")]
     rand::rngs::SysRng.try_fill_bytes(&mut bytes).expect("the operating system has no random source");
     bytes
@@ -36,7 +36,7 @@ pub fn random_unit() -> f64 {
     f64::from(u32::from_le_bytes(random_bytes())) / (f64::from(u32::MAX) + 1.0)
 }
 
-/// A number below `end` (0 for 0), for choosing by chance; not for secrets.
+/// A number below `end` (0 for 0), for random choices; not for secrets.
 pub fn random_below(end: usize) -> usize {
     usize::from_le_bytes(random_bytes()).checked_rem(end).unwrap_or_default()
 }
@@ -51,7 +51,7 @@ pub fn sha256_hex(data: impl AsRef<[u8]>) -> String {
     hex(&sha256(data))
 }
 
-/// Lower-case hexadecimal.
+/// Lower-case hexadecimal encoding.
 pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut s, b| {
@@ -60,7 +60,7 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// 32 bytes out of 64 hexadecimal digits.
+/// Decodes 64 hexadecimal digits.
 fn unhex(text: &str) -> Option<[u8; 32]> {
     let mut bytes = [0; 32];
     let digit = |b: u8| char::from(b).to_digit(16);
@@ -70,11 +70,11 @@ fn unhex(text: &str) -> Option<[u8; 32]> {
     (text.len() == 64).then_some(bytes)
 }
 
-/// The 32 bytes of a hash; in text 64 lower-case hexadecimal digits. Half the memory of the text, where there are many.
+/// A SHA-256 hash; as text 64 lower-case hexadecimal digits. Half the memory of the text, which matters for large sets.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest(pub [u8; 32]);
 
-/// Not 64 lower-case hexadecimal digits.
+/// The text is not 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("not a hash of 64 hexadecimal digits")]
 pub struct BadDigest;
@@ -118,12 +118,12 @@ impl<'de> Deserialize<'de> for Digest {
     }
 }
 
-/// Compares without telling by its duration where the two differ.
+/// Compares in constant time.
 pub fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
     a.ct_eq(b).into()
 }
 
-/// The secret from which all others of this installation are derived. Hosts of one installation share it.
+/// The secret that all other secrets of this installation are derived from. Hosts of one installation share it.
 #[derive(Clone)]
 pub struct MasterKey([u8; 32]);
 
@@ -134,7 +134,7 @@ impl std::fmt::Debug for MasterKey {
 }
 
 impl MasterKey {
-    /// Reads 64 hexadecimal digits from `path`, or makes the file (mode 0600) when it does not exist and `create` is set.
+    /// Reads 64 hexadecimal digits from `path`; if the file does not exist and `create` is set, creates it (mode 0600).
     pub fn load(path: &Path, create: bool) -> anyhow::Result<Self> {
         if !path.exists() && create {
             let mut file = fs::OpenOptions::new()
@@ -150,32 +150,32 @@ impl MasterKey {
         Self::parse(text.trim()).with_context(|| format!("{} must hold 64 hexadecimal digits", path.display()))
     }
 
-    /// 64 hexadecimal digits.
+    /// Parses 64 hexadecimal digits.
     pub fn parse(text: &str) -> anyhow::Result<Self> {
         unhex(text)
             .map(Self)
             .with_context(|| format!("expected 64 hexadecimal digits, found {} characters", text.chars().count()))
     }
 
-    /// The 64 hexadecimal digits, to be kept where the data directory's loss does not reach.
+    /// The key as 64 hexadecimal digits, for a copy outside the data directory.
     pub fn reveal(&self) -> SecretString {
         hex(&self.0).into()
     }
 
-    /// A key for one purpose: HMAC-SHA256 of the label under the master key (RFC 2104).
+    /// A key for one purpose: HMAC-SHA256 of `label` under the master key (RFC 2104).
     pub fn derive(&self, label: &str) -> [u8; 32] {
         hmac_sha256(&self.0, label.as_bytes())
     }
 
-    /// Encrypts for the database: AES-256-GCM under the key derived for `label`, a random nonce in front. `bound` is not
-    /// kept, only authenticated: naming the row there keeps a sealed value from being moved to another.
+    /// Encrypts for the database: AES-256-GCM under the key derived for `label`, random nonce prepended. `bound` is authenticated but not
+    /// stored: naming the row there prevents moving a sealed value to another row.
     pub fn seal(&self, label: &str, bound: &[u8], plain: &[u8]) -> Result<Vec<u8>, SealError> {
         let mut sealed = plain.to_vec();
         let nonce = self.aead(label)?.seal_in_place_append_tag(Aad::from(bound), &mut sealed).map_err(|_| SealError)?;
         Ok([nonce.as_ref().as_slice(), &sealed].concat())
     }
 
-    /// What [`Self::seal`] took; an error for any other label, `bound` or key, and for a changed byte.
+    /// Decrypts the result of [`Self::seal`]; fails for another label, `bound` or key, and after any change.
     pub fn open(&self, label: &str, bound: &[u8], sealed: &[u8]) -> Result<Vec<u8>, SealError> {
         let (nonce, rest) = sealed.split_at_checked(NONCE_LEN).ok_or(SealError)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| SealError)?;
@@ -184,7 +184,7 @@ impl MasterKey {
         Ok(plain.to_vec())
     }
 
-    /// A key pair for one purpose: signatures made with it are checked by whoever has [`SigningKey::public`].
+    /// An Ed25519 key pair for one purpose; verify with [`SigningKey::public`].
     pub fn signing_key(&self, label: &str) -> Result<SigningKey, SealError> {
         Ed25519KeyPair::from_seed_unchecked(&self.derive(label)).map(SigningKey).map_err(|_| SealError)
     }
@@ -199,24 +199,24 @@ impl MasterKey {
 pub struct SigningKey(Ed25519KeyPair);
 
 impl SigningKey {
-    /// The 64 bytes of the signature of `data`.
+    /// Signature of `data`, 64 bytes.
     pub fn sign(&self, data: &[u8]) -> Vec<u8> {
         self.0.sign(data).as_ref().to_vec()
     }
 
-    /// What checks the signatures: 32 bytes.
+    /// Public key, 32 bytes.
     pub fn public(&self) -> [u8; 32] {
-        // An Ed25519 public key has 32 bytes.
+        // An Ed25519 public key always has 32 bytes.
         self.0.public_key().as_ref().try_into().unwrap_or_default()
     }
 }
 
-/// Whether `signature` was made of `data` with the key whose public half is `public`.
+/// Verifies an Ed25519 signature of `data`.
 pub fn is_signed(public: &[u8; 32], data: &[u8], signature: &[u8]) -> bool {
     UnparsedPublicKey::new(&ED25519, public).verify(data, signature).is_ok()
 }
 
-/// A value cannot be sealed or opened. Why is not told, here or by the library: it would help to forge one.
+/// Sealing or opening failed. The reason is withheld, here and by the library, because it would help forgery.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("a sealed value cannot be opened: it was changed, or sealed with another master key")]
 pub struct SealError;

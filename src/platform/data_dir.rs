@@ -1,4 +1,4 @@
-//! The data directory: one appliance at a time, and the master key.
+//! The data directory: its lock (one appliance at a time) and the master key.
 
 use std::{
     fs::{self, File},
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::crypto::MasterKey;
 
-/// File with the installation's id, so that a data directory is not used with the database of another.
+/// File with the installation's id, to detect a data directory that is used with another installation's database.
 pub const INSTALLATION_ID: &str = "installation-id";
 
 /// Why the data directory cannot be used.
@@ -29,18 +29,18 @@ pub enum DataDirError {
     Key(#[from] anyhow::Error),
 }
 
-/// The locked data directory; the lock is released when this is dropped or the process ends.
+/// The data directory; unlocked when dropped or when the process ends.
 #[derive(Debug)]
 pub struct DataDir {
     pub path: PathBuf,
     pub master_key: MasterKey,
-    /// `None` when we look on while another process holds the directory.
+    /// `None` when another process holds the lock and this one only reads.
     lock: Option<File>,
 }
 
 impl DataDir {
-    /// Makes the directory when it is missing, locks it, reads or makes the master key. `secret_key_file` is the key's
-    /// place where several hosts share it.
+    /// Creates the directory if missing, locks it, and reads or creates the master key. `secret_key_file` is the key's path when several
+    /// hosts share it.
     pub fn open(path: &Path, secret_key_file: Option<&Path>) -> Result<Self, DataDirError> {
         let io = |source| DataDirError::Io { path: path.display().to_string(), source };
         create(path).map_err(io)?;
@@ -57,8 +57,7 @@ impl DataDir {
         Ok(Self { path: path.to_owned(), master_key, lock })
     }
 
-    /// As [`Self::open`]; while another appliance holds the directory, looks on instead of failing: for commands that
-    /// work beside a running appliance.
+    /// As [`Self::open`], but does not fail while another appliance holds the lock: for commands that work beside a running appliance.
     pub fn open_or_join(path: &Path, secret_key_file: Option<&Path>) -> Result<Self, DataDirError> {
         match Self::open(path, secret_key_file) {
             Err(DataDirError::InUse { .. }) => {
@@ -70,13 +69,13 @@ impl DataDir {
         }
     }
 
-    /// Whether the directory is ours alone.
+    /// Whether this process holds the lock.
     pub fn is_locked(&self) -> bool {
         self.lock.is_some()
     }
 }
 
-/// The master key of an installation that is there; `None` where there is none. Makes nothing.
+/// Master key of an existing installation; `None` if there is none. Creates nothing.
 pub fn existing_key(dir: &Path, secret_key_file: Option<&Path>) -> anyhow::Result<Option<MasterKey>> {
     let own = dir.join("secrets").join("master.key");
     let file = secret_key_file.unwrap_or(&own);
@@ -86,23 +85,22 @@ pub fn existing_key(dir: &Path, secret_key_file: Option<&Path>) -> anyhow::Resul
     MasterKey::load(file, false).map(Some)
 }
 
-/// The id of the installation that a data directory belongs to, once it has one.
+/// Id of the installation that the data directory belongs to, once assigned.
 pub fn installation_id(dir: &Path) -> Option<Uuid> {
     fs::read_to_string(dir.join(INSTALLATION_ID)).ok()?.trim().parse().ok()
 }
 
-/// The database's user must be able to reach its folder inside (x for others), but not to list the directory.
+/// The database's user must be able to traverse the directory (x for others), but not to list it.
 fn create(path: &Path) -> std::io::Result<()> {
     fs::create_dir_all(path)?;
     let mode = if rustix::process::geteuid().is_root() { 0o711 } else { 0o700 };
     fs::set_permissions(path, fs::Permissions::from_mode(mode))
 }
 
-/// Folders whose files are read by us alone. Those of the database belong to its user; below `backup` it passes through to a drill.
+/// Folders that only we may read. Those of the database belong to its user; below `backup` it must get through to a drill.
 const PRIVATE: [&str; 4] = ["objects", "vectors", "models", "secrets"];
 
-/// Documents and their index lie in a directory that others can pass through where root has started us, and earlier versions made
-/// folders that everybody could read.
+/// Others can traverse the data directory when root started us, and earlier versions created these folders world-readable.
 fn close_to_others(path: &Path) {
     for folder in PRIVATE.map(|name| path.join(name)) {
         let Ok(meta) = fs::metadata(&folder) else { continue };
@@ -111,12 +109,12 @@ fn close_to_others(path: &Path) {
             continue;
         }
         if let Err(error) = fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)) {
-            tracing::warn!(folder = %folder.display(), %error, "other users of this host may read this folder: cannot close it to them");
+            tracing::warn!(folder = %folder.display(), %error, "other users of this host may read this folder: cannot change its permissions");
         }
     }
 }
 
-/// Takes the directory's lock, without making anything else in it. The directory must be there.
+/// Takes the lock without creating anything but the lock file. The directory must exist.
 pub fn try_lock(path: &Path) -> Result<File, DataDirError> {
     lock(path)
 }
@@ -134,7 +132,7 @@ fn lock(path: &Path) -> Result<File, DataDirError> {
     Ok(lock)
 }
 
-/// Bytes that are free where `path` lies, or would lie; `None` where nobody knows.
+/// Free bytes on the file system of `path`, which need not exist; `None` if unknown.
 pub fn free_bytes(path: &Path) -> Option<u64> {
     let there = path.ancestors().find(|path| path.exists())?;
     rustix::fs::statvfs(there).ok().map(|fs| fs.f_bavail * fs.f_frsize)
@@ -148,7 +146,7 @@ mod tests {
     fn nobody_else_reads_documents_and_index() {
         let dir = tempfile::tempdir().unwrap();
         let mode = |name: &str| fs::metadata(dir.path().join(name)).unwrap().permissions().mode() & 0o777;
-        // As an earlier version left them, with the usual umask.
+        // As earlier versions created them, with the usual umask.
         for name in ["objects", "vectors", "models", "postgres"] {
             fs::create_dir(dir.path().join(name)).unwrap();
             fs::set_permissions(dir.path().join(name), fs::Permissions::from_mode(0o755)).unwrap();

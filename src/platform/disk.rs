@@ -1,4 +1,4 @@
-//! Room on the file systems that the appliance writes to: each of its folders may be a mount of its own.
+//! Free space of the file systems that the appliance writes to; each folder may be a separate mount.
 
 use std::{
     collections::HashMap,
@@ -18,23 +18,23 @@ use tokio::time::{sleep, timeout};
 use super::{lifecycle::Lifecycle, pools::CpuPool};
 use crate::label_enum;
 
-/// Below this a file system is full: PostgreSQL could not make another segment of its log.
+/// Bytes below which a file system counts as full: PostgreSQL could not create another WAL segment.
 pub const FULL: u64 = 16 << 20;
-/// Below this many inodes a file system is full, too: a statement that sorts, or an upload, makes some.
+/// Inodes below which a file system counts as full: a statement that sorts, or an upload, needs a few.
 const FEWEST_FILES: u64 = 64;
-/// As often as Prometheus usually asks.
+/// The usual scrape interval of Prometheus.
 const EVERY: Duration = Duration::from_secs(15);
-/// A file system that takes longer (a network mount whose server is away) does not answer.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// Timeout per look, for a network mount whose server is away.
+const TIMEOUT: Duration = Duration::from_secs(3);
 
 label_enum! {
-    /// What lies in a folder.
+    /// The purpose of a folder.
     pub enum Folder {
         Data = "data",
         Objects = "objects",
         Vectors = "vectors",
         Postgres = "postgres",
-        /// What backups and drills are made in.
+        /// Working files of backups and drills.
         Work = "work",
     }
 }
@@ -44,7 +44,7 @@ struct Labels {
     folder: Folder,
 }
 
-/// NaN for a folder that is not local, or does not answer.
+/// NaN for a folder that is not local or does not answer.
 type Numbers = Family<Labels, Gauge<f64, AtomicU64>>;
 
 /// `holdfast_disk_*`
@@ -60,7 +60,7 @@ impl Metrics {
         for &folder in Folder::ALL {
             metrics.set(folder, None);
         }
-        let free = "Bytes that are free on the file system of a folder; NaN for one that is not local";
+        let free = "Free bytes on the file system of a folder; NaN if it is not local";
         registry.register_with_unit("free", free, Unit::Bytes, metrics.free.clone());
         registry.register_with_unit("size", "Size of the file system of a folder", Unit::Bytes, metrics.size.clone());
         metrics
@@ -73,17 +73,17 @@ impl Metrics {
     }
 }
 
-/// Of a file system, bytes.
+/// Space of a file system, bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Space {
     pub free: u64,
     pub size: u64,
-    /// How many files can still be made; `None` where the file system does not count them.
+    /// Free inodes; `None` if the file system does not count them.
     pub files: Option<u64>,
 }
 
 impl Space {
-    /// Of the file system where `path` lies, or would lie.
+    /// The file system of `path`, which need not exist.
     pub fn of(path: &Path) -> std::io::Result<Self> {
         let there = path.ancestors().find(|path| path.exists()).unwrap_or(path);
         let fs = rustix::fs::statvfs(there)?;
@@ -91,19 +91,19 @@ impl Space {
         Ok(Self { free: fs.f_bavail * fs.f_frsize, size: fs.f_blocks * fs.f_frsize, files })
     }
 
-    /// Whether no file can be made, however much room there is.
+    /// Whether inodes have run out, however much space is free.
     pub fn lacks_files(&self) -> bool {
         self.files.is_some_and(|files| files < FEWEST_FILES)
     }
 }
 
-/// A file system with those of our folders that lie on it.
+/// A file system and the folders on it.
 #[derive(Debug)]
 pub struct Volume {
     pub folders: Vec<Folder>,
-    /// Of the first of them.
+    /// Path of the first folder.
     pub path: PathBuf,
-    /// `Err` where it cannot be looked at.
+    /// `Err` if it cannot be read.
     pub space: std::io::Result<Space>,
 }
 
@@ -123,7 +123,7 @@ impl Volume {
 #[derive(Clone, Debug)]
 pub struct Disks {
     folders: Arc<Vec<(Folder, PathBuf)>>,
-    /// One look at a time: those that hang do not gather.
+    /// A single thread, so that hanging calls do not pile up.
     pool: CpuPool,
 }
 
@@ -132,13 +132,13 @@ impl Disks {
         Self { folders: Arc::new(folders), pool: CpuPool::new(1) }
     }
 
-    /// Looks at each file system once. `None` where one does not answer.
+    /// Looks at each file system once. `None` if one does not answer.
     pub async fn volumes(&self) -> Option<Vec<Volume>> {
         let folders = self.folders.clone();
-        timeout(PATIENCE, self.pool.run(move || volumes(&folders))).await.ok()?.ok()
+        timeout(TIMEOUT, self.pool.run(move || volumes(&folders))).await.ok()?.ok()
     }
 
-    /// Shows the room of each folder until the shutdown begins.
+    /// Updates the metrics until the shutdown begins.
     pub fn start(&self, metrics: Metrics, lifecycle: &Lifecycle) {
         let (disks, soft) = (self.clone(), lifecycle.soft().clone());
         lifecycle.spawn("disk.space", async move {
@@ -180,7 +180,7 @@ mod tests {
     fn folders_of_one_file_system_are_one_volume_and_another_mount_is_another() {
         let dir = tempfile::tempdir().unwrap();
         let (data, objects) = (dir.path().to_owned(), dir.path().join("objects/not/made/yet"));
-        // A file system that is there on every Linux, and another one than the temporary folder's.
+        // On every Linux, and not the file system of the temporary folder.
         let found = volumes(&[(Folder::Data, data), (Folder::Objects, objects), (Folder::Vectors, "/proc".into())]);
         let folders: Vec<_> = found.iter().map(|volume| volume.folders.clone()).collect();
         assert_eq!(folders, [vec![Folder::Data, Folder::Objects], vec![Folder::Vectors]]);

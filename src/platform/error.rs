@@ -1,7 +1,7 @@
-//! Errors as clients see them: `application/problem+json` (RFC 9457) with a stable `code`.
+//! API errors: `application/problem+json` (RFC 9457) with a stable `code`.
 //!
-//! A capability maps its own error enum to [`ApiError`] once, in its `error.rs`. The source chain is logged once, when
-//! the response is made; it never reaches the client.
+//! A capability maps its own error enum to [`ApiError`] once, in its `error.rs`. The source chain is logged once, when the response is
+//! built, and never reaches the client.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -21,7 +21,7 @@ pub struct FieldError {
     pub pointer: String,
     /// Stable machine-readable reason, e.g. `out_of_range`.
     pub code: Cow<'static, str>,
-    /// What is wrong, for people.
+    /// Human-readable description.
     pub detail: String,
 }
 
@@ -31,15 +31,15 @@ impl FieldError {
     }
 }
 
-/// An error with its causes, outermost first, for a log line. A cause that was told already is not told again: some libraries' errors
-/// repeat theirs, each the next one's.
+/// An error and its causes, outermost first, for a log line. Skips a cause whose text is already contained: some libraries repeat the
+/// cause's message in the error's own.
 pub fn chain(error: &dyn std::error::Error) -> String {
     std::iter::successors(error.source(), |error| error.source())
         .map(ToString::to_string)
         .fold(error.to_string(), |told, cause| if told.contains(&cause) { told } else { format!("{told}: {cause}") })
 }
 
-/// Whether somewhere among an error's causes a file system, a quota or a store had no room left.
+/// Whether any cause is a full file system, quota or object store.
 pub fn is_disk_full(error: &(dyn std::error::Error + 'static)) -> bool {
     std::iter::successors(Some(error), |error| error.source()).any(|cause| {
         match cause.downcast_ref::<std::io::Error>() {
@@ -47,7 +47,7 @@ pub fn is_disk_full(error: &(dyn std::error::Error + 'static)) -> bool {
                 matches!(io.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
                     || io.get_ref().is_some_and(|inner| is_disk_full(inner))
             }
-            // LanceDB and the S3 client keep the words only: the kernel's, MinIO's and Ceph's.
+            // LanceDB and the S3 client keep only the text: the kernel's, MinIO's or Ceph's.
             None => {
                 let text = cause.to_string();
                 ["No space left on device", "Disk quota exceeded", "XMinioStorageFull", "QuotaExceeded"]
@@ -58,17 +58,17 @@ pub fn is_disk_full(error: &(dyn std::error::Error + 'static)) -> bool {
     })
 }
 
-/// How a server behind us named an error: for surfaces whose clients know its names.
+/// The error names of an upstream server, for surfaces whose clients know them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Upstream {
     pub code: Option<String>,
     pub param: Option<String>,
     pub kind: Option<String>,
-    /// That trying again cannot help, where the status alone would say otherwise.
+    /// Retrying cannot help, even if the status suggests it.
     pub is_final: bool,
 }
 
-/// An error on its way to a client.
+/// An error response.
 #[derive(Debug)]
 pub struct ApiError {
     pub status: StatusCode,
@@ -84,7 +84,7 @@ pub struct ApiError {
 }
 
 impl ApiError {
-    /// Any status; the named constructors below cover the usual ones.
+    /// Any status; the constructors below cover the usual ones.
     pub fn new(status: StatusCode, code: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
         Self {
             status,
@@ -102,7 +102,7 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, code, detail)
     }
 
-    /// 422 with the fields that are wrong.
+    /// 422 with the invalid fields.
     pub fn validation(errors: Vec<FieldError>) -> Self {
         let detail = match errors.as_slice() {
             [one] => format!("{}: {}", one.pointer, one.detail),
@@ -121,7 +121,7 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
     }
 
-    /// 404 `<thing>_not_found`: also for what exists in another organisation, so that ids tell nothing.
+    /// 404 `<thing>_not_found`; also for objects of another organisation, so that ids reveal nothing.
     pub fn not_found(thing: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, format!("{thing}_not_found"), format!("no such {}", thing.replace('_', " ")))
     }
@@ -154,14 +154,14 @@ impl ApiError {
         Self { retry_after: Some(retry_after), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail) }
     }
 
-    /// 507: nothing can be written, and waiting alone does not help.
+    /// 507: nothing can be written until space is freed.
     pub fn disk_full(whose: &str) -> Self {
         let detail =
-            format!("the disk is full: {whose} cannot be written; whoever runs this installation must make room");
+            format!("the disk is full: {whose} cannot be written; the operator of this installation must free space");
         Self::new(StatusCode::INSUFFICIENT_STORAGE, "disk_full", detail)
     }
 
-    /// 500; the source is logged, the client learns only the request id.
+    /// 500; the source is logged, the client only gets the request id.
     pub fn internal(source: impl Into<anyhow::Error>) -> Self {
         Self {
             source: Some(source.into()),
@@ -169,7 +169,7 @@ impl ApiError {
         }
     }
 
-    /// Attaches what the log should say.
+    /// Attaches the source for the log.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<anyhow::Error>) -> Self {
         self.source = Some(source.into());
@@ -205,7 +205,8 @@ impl From<DbError> for ApiError {
             )
             .with_source(error)
         } else if error.is_bad_text() {
-            Self::bad_request("invalid_text", "a text holds the character NUL, which cannot be kept").with_source(error)
+            Self::bad_request("invalid_text", "a text contains the NUL character, which cannot be stored")
+                .with_source(error)
         } else {
             Self::internal(error)
         }
@@ -218,10 +219,10 @@ impl From<sqlx::Error> for ApiError {
     }
 }
 
-/// The body of `application/problem+json`, RFC 9457 section 3.
+/// Body of `application/problem+json`, RFC 9457 section 3.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Problem {
-    /// `about:blank`: the `code` says more.
+    /// `about:blank`: the `code` identifies the problem.
     #[serde(rename = "type")]
     #[schema(example = "about:blank")]
     pub kind: &'static str,
@@ -240,7 +241,7 @@ pub struct Problem {
 }
 
 impl ApiError {
-    /// The body for the client.
+    /// The response body.
     pub fn problem(&self, request_id: Option<String>) -> Problem {
         Problem {
             kind: "about:blank",
@@ -254,12 +255,12 @@ impl ApiError {
     }
 }
 
-/// Rides on a response so that the middleware can log it, name the request in it, or show it as a page.
+/// Attached to the response so that the middleware can log the error, add the request id, or render it as a page.
 #[derive(Clone, Debug)]
 pub struct ResponseError {
     pub code: Cow<'static, str>,
     pub detail: String,
-    /// The source chain, outermost first, for the log.
+    /// Source chain, outermost first, for the log.
     pub chain: Option<String>,
 }
 
@@ -292,7 +293,7 @@ mod tests {
     #[error("the store failed")]
     struct Wrapped(#[source] Box<dyn std::error::Error + Send + Sync>);
 
-    /// Its words hold those of its cause.
+    /// Its message contains that of its cause.
     #[derive(Debug, thiserror::Error)]
     #[error("performing a request - {0}")]
     struct Repeats(#[source] Box<dyn std::error::Error + Send + Sync>);

@@ -1,4 +1,4 @@
-//! Health checks: what `holdfast doctor` prints and readiness reads.
+//! Health checks, for `holdfast doctor` and readiness.
 
 use std::time::Duration;
 
@@ -7,25 +7,25 @@ use futures::future::join_all;
 use serde::Serialize;
 use tokio::time::timeout;
 
-/// How a check ended.
+/// Result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// As it should be.
     Pass,
-    /// Works, but someone should look.
+    /// Works, but needs attention.
     Warn,
     /// Does not work.
     Fail,
 }
 
-/// What a check found and what to do about it.
+/// Finding of a check, and the remedy.
 #[derive(Clone, Debug, Serialize)]
 pub struct CheckResult {
     pub status: Status,
-    /// One line: what was found, with figures.
+    /// One line: the finding, with figures.
     pub summary: String,
-    /// What to do, where there is something to do.
+    /// What to do, if anything.
     pub remedy: Option<String>,
 }
 
@@ -43,17 +43,17 @@ impl CheckResult {
     }
 }
 
-/// One thing that can be looked at and judged. Implemented in each capability's `doctor.rs`.
+/// One health check. Implemented in each capability's `doctor.rs`.
 #[async_trait]
 pub trait Check: Send + Sync {
     /// `<capability>.<what>`, stable: scripts match on it.
     fn name(&self) -> &'static str;
 
-    /// Looks. Must end by itself within seconds.
+    /// Runs the check; must end within seconds.
     async fn run(&self) -> CheckResult;
 }
 
-/// A check with what it found.
+/// A check with its result.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     pub name: &'static str,
@@ -61,18 +61,18 @@ pub struct Report {
     pub result: CheckResult,
 }
 
-/// A check that has not answered by then hangs.
-const PATIENCE: Duration = Duration::from_secs(7);
+/// A check that takes longer counts as hanging.
+const TIMEOUT: Duration = Duration::from_secs(7);
 
-/// Runs the checks side by side, each for at most seven seconds: with a database that hangs, most of them wait for it.
+/// Runs the checks concurrently, each for at most seven seconds: with a hanging database, most of them wait for it.
 pub async fn run_all(checks: &[Box<dyn Check>]) -> Vec<Report> {
-    run_within(checks, PATIENCE).await
+    run_within(checks, TIMEOUT).await
 }
 
-async fn run_within(checks: &[Box<dyn Check>], patience: Duration) -> Vec<Report> {
+async fn run_within(checks: &[Box<dyn Check>], limit: Duration) -> Vec<Report> {
     let reports = checks.iter().map(async |check| {
-        let result = timeout(patience, check.run()).await.unwrap_or_else(|_| {
-            let summary = format!("did not answer within {} s", patience.as_secs());
+        let result = timeout(limit, check.run()).await.unwrap_or_else(|_| {
+            let summary = format!("did not answer within {} s", limit.as_secs());
             CheckResult::fail(summary, "look for a hanging dependency in the logs")
         });
         Report { name: check.name(), result }

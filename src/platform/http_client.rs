@@ -1,4 +1,4 @@
-//! The two HTTP clients: one for addresses from the configuration, one for addresses from users.
+//! The HTTP clients: for addresses from the configuration, and for addresses from users.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -14,7 +14,7 @@ use reqwest::{
 
 use super::telemetry::trace;
 
-/// Both clients. Cheap to clone; connections are pooled.
+/// The HTTP clients. Cheap to clone; connections are pooled.
 #[derive(Clone, Debug)]
 pub struct HttpClients {
     operator: reqwest::Client,
@@ -23,9 +23,9 @@ pub struct HttpClients {
     tenant: TenantClient,
 }
 
-/// Tells the other side which trace its work belongs to.
+/// Propagates the trace to the called server.
 pub trait Traced: Sized {
-    /// Adds `traceparent`, where this task has a trace.
+    /// Adds `traceparent` if the current task has a trace.
     #[must_use]
     fn traced(self) -> Self;
 }
@@ -39,11 +39,11 @@ impl Traced for RequestBuilder {
     }
 }
 
-/// A redirect too many is an error.
+/// More redirects than this are an error.
 const MOST_REDIRECTS: usize = 5;
 
 impl HttpClients {
-    /// `user_agent` names us to the other side.
+    /// `user_agent` identifies us to the server.
     #[expect(clippy::disallowed_methods, reason = "the home of the ban")]
     pub fn new() -> Result<Self, reqwest::Error> {
         let base = || {
@@ -54,10 +54,10 @@ impl HttpClients {
                 .no_proxy()
         };
         Ok(Self {
-            // Total time is the caller's to set.
+            // The caller sets the total timeout.
             operator: base().read_timeout(Duration::from_secs(300)).redirect(Policy::none()).build()?,
             patient: base().redirect(Policy::none()).build()?,
-            // Each question connects anew, and sees the certificate.
+            // A new connection per probe, to see the certificate.
             probe: base().redirect(Policy::none()).pool_max_idle_per_host(0).tls_info(true).build()?,
             tenant: TenantClient(
                 base()
@@ -69,73 +69,72 @@ impl HttpClients {
         })
     }
 
-    /// For addresses that come from the configuration: model servers on localhost, Loki, S3. Requests that somebody waits for are
-    /// [`Traced::traced`].
+    /// For addresses from the configuration: model servers on localhost, Loki, S3. Use [`Traced::traced`] for calls on behalf of a request.
     pub fn operator(&self) -> &reqwest::Client {
         &self.operator
     }
 
-    /// As [`Self::operator`], without an end to a silence: for model servers, whose configured times may be an hour. The caller keeps
-    /// the time.
+    /// As [`Self::operator`], without a read timeout: for model servers, whose configured timeouts may be an hour. The caller sets the
+    /// timeout.
     pub fn patient(&self) -> &reqwest::Client {
         &self.patient
     }
 
-    /// As [`Self::operator`], for our own public address: it tells the certificate, and keeps no connection.
+    /// As [`Self::operator`], for our own public address: exposes the certificate and keeps no connection.
     pub fn probe(&self) -> &reqwest::Client {
         &self.probe
     }
 
-    /// For addresses that come from users: only public targets.
+    /// For addresses from users: only public targets.
     pub fn tenant(&self) -> &TenantClient {
         &self.tenant
     }
 }
 
-/// The client for addresses that come from users. Names are judged when they are resolved, and again for each new
-/// connection; a resolver is not asked for addresses that are written as numbers, so those are judged here and at each
-/// redirect. The client inside is not handed out: there is no request that is not judged.
+/// Client for addresses from users (SSRF protection). DNS names are checked when they resolve, for every new connection; literal IPs, for
+/// which no resolver is asked, are checked here and at each redirect. The inner client stays private, so that no request bypasses the
+/// checks.
 #[derive(Clone, Debug)]
 pub struct TenantClient(reqwest::Client);
 
 impl TenantClient {
-    /// A request to a user's address; errs where that cannot be a public one.
-    pub fn request(&self, method: Method, address: &str) -> Result<RequestBuilder, Inside> {
-        let url: Url = address.parse().map_err(|_| Inside::NoAddress)?;
+    /// A request to a user's address; fails if it cannot be public.
+    pub fn request(&self, method: Method, address: &str) -> Result<RequestBuilder, AddressError> {
+        let url: Url = address.parse().map_err(|_| AddressError::Invalid)?;
         judge(&url)?;
         Ok(self.0.request(method, url).traced())
     }
 }
 
-/// Why a user's address is not asked.
+/// Why a user's address is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Inside {
+pub enum AddressError {
     #[error("this is not an http or https address")]
-    NoAddress,
+    Invalid,
     #[error("{0} is not an address of the public internet")]
     NotPublic(IpAddr),
 }
 
-/// What a resolver will not see: the scheme, and a host that is written as a number (in any of the spellings that a URL
-/// knows: its parser has made one of them).
-fn judge(url: &Url) -> Result<(), Inside> {
-    let host = url.host_str().filter(|_| matches!(url.scheme(), "http" | "https")).ok_or(Inside::NoAddress)?;
+/// Rejects other schemes and literal private IPs (the URL parser has normalised all their spellings); DNS names are checked in the
+/// resolver.
+fn judge(url: &Url) -> Result<(), AddressError> {
+    let host = url.host_str().filter(|_| matches!(url.scheme(), "http" | "https")).ok_or(AddressError::Invalid)?;
     match host.trim_matches(['[', ']']).parse::<IpAddr>() {
-        Ok(ip) if !is_public(ip) => Err(Inside::NotPublic(ip)),
+        Ok(ip) if !is_public(ip) => Err(AddressError::NotPublic(ip)),
         _ => Ok(()),
     }
 }
 
-/// Follows redirects to what [`judge`] lets pass.
+/// Follows redirects that [`judge`] accepts.
 fn public_redirects() -> Policy {
     Policy::custom(|attempt| match judge(attempt.url()) {
-        Err(inside) => attempt.error(inside),
+        Err(error) => attempt.error(error),
         Ok(()) if attempt.previous().len() > MOST_REDIRECTS => attempt.error("too many redirects"),
         Ok(()) => attempt.follow(),
     })
 }
 
-/// Resolves names and refuses answers that lead inside.
+/// DNS resolver that returns public addresses only.
 #[derive(Debug)]
 struct PublicOnly;
 
@@ -152,8 +151,8 @@ impl Resolve for PublicOnly {
     }
 }
 
-/// Whether an address is on the public internet: not private, loopback, link-local, shared (CGNAT), unique-local,
-/// NAT64, 6to4, documentation, multicast or reserved. Addresses that embed an IPv4 one are judged by that.
+/// Whether an address is on the public internet: not private, loopback, link-local, shared (CGNAT), unique-local, NAT64, 6to4,
+/// documentation, multicast or reserved. An address that embeds an IPv4 address counts as that address.
 pub fn is_public(ip: IpAddr) -> bool {
     match ip.to_canonical() {
         IpAddr::V4(ip) => is_public_v4(ip),
@@ -178,10 +177,10 @@ fn is_public_v4(ip: Ipv4Addr) -> bool {
 
 fn is_public_v6(ip: Ipv6Addr) -> bool {
     let [a, b, ..] = ip.segments();
-    // 64:ff9b::/96 and 64:ff9b:1::/48 (NAT64), 2002::/16 (6to4) and 2001::/32 (Teredo) carry IPv4 targets inside.
+    // 64:ff9b::/96 and 64:ff9b:1::/48 (NAT64), 2002::/16 (6to4) and 2001::/32 (Teredo) embed IPv4 targets.
     let tunnels = (a == 0x64 && b == 0xff9b) || a == 0x2002 || (a == 0x2001 && b == 0);
     let documentation = a == 0x2001 && b == 0xdb8;
-    // Only 2000::/3 is handed out as global unicast.
+    // Global unicast addresses are assigned from 2000::/3 only.
     a & 0xe000 == 0x2000 && !tunnels && !documentation
 }
 
@@ -242,10 +241,10 @@ mod tests {
             "http://[::ffff:10.0.0.1]/",
             "http://[64:ff9b::a00:1]/",
         ] {
-            assert!(matches!(tenant.request(Method::GET, inside), Err(Inside::NotPublic(_))), "{inside}");
+            assert!(matches!(tenant.request(Method::GET, inside), Err(AddressError::NotPublic(_))), "{inside}");
         }
         for none in ["file:///etc/passwd", "ftp://example.com/", "example.com", "http://", "unix:/run/x"] {
-            assert_eq!(tenant.request(Method::GET, none).err(), Some(Inside::NoAddress), "{none}");
+            assert_eq!(tenant.request(Method::GET, none).err(), Some(AddressError::Invalid), "{none}");
         }
         for outside in
             ["http://1.1.1.1/", "https://[2606:4700:4700::1111]/", "https://example.com/", "http://localhost"]

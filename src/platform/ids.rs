@@ -1,12 +1,12 @@
-//! `UUIDv7` identifiers, one type for each kind of thing, so that a conversation's id cannot be passed for an agent's.
+//! `UUIDv7` ids, one type per kind of object, so that a conversation's id cannot be passed for an agent's.
 
 use uuid::{Builder, Uuid};
 
 use super::{clock::Clock, crypto};
 
-/// A fresh `UUIDv7` at the clock's time: ids sort by creation, which keeps indexes dense and makes them page cursors.
-/// The 12 bits after the milliseconds hold their fraction (RFC 9562 section 6.2, method 3): a question and the answer
-/// that is written down beside it are a few microseconds apart, and must keep their order.
+/// A new `UUIDv7` at the clock's time: ids sort by creation, which keeps indexes dense and makes ids page cursors. The 12 bits after the
+/// milliseconds hold their fraction (RFC 9562 section 6.2, method 3), because a question and its answer are stored a few microseconds apart
+/// and must keep their order.
 pub fn new_uuid(clock: &Clock) -> Uuid {
     let micros = u64::try_from(clock.now().timestamp_micros()).unwrap_or_default();
     let [_, _, _, _, _, _, high, low] = ((micros % 1000) * 4096 / 1000).to_be_bytes();

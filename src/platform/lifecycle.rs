@@ -1,7 +1,7 @@
-//! Starting and stopping: the tokens that say "finish" and "now", and the tracker of every task.
+//! Startup and shutdown: the soft and hard cancellation tokens, and the tracker of every task.
 //!
-//! Shutdown is soft first (stop accepting, finish what runs, within the grace period) and hard after it; a second
-//! signal skips the grace period. The shape follows matrix-authentication-service.
+//! Shutdown is soft first (stop accepting, finish running work within the grace period), then hard; a second signal skips the grace period.
+//! Modelled on matrix-authentication-service.
 
 use std::{
     future::Future,
@@ -16,8 +16,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::telemetry::trace;
 
-/// SIGTERM and SIGINT, kept from the moment of [`Signals::listen`] on. While nobody listens, a signal ends the process at
-/// once and leaves its private database running: listen before that is started.
+/// SIGTERM and SIGINT, received from [`Signals::listen`] on. Before that a signal ends the process at once and leaves its private database
+/// running: listen before starting it.
 #[derive(Debug)]
 pub struct Signals {
     term: Signal,
@@ -30,13 +30,13 @@ impl Signals {
     }
 }
 
-/// Handles to the shutdown of the process. Clones share the same tokens and tracker.
+/// Shutdown handle. Clones share the tokens and the tracker.
 #[derive(Clone, Debug, Default)]
 pub struct Lifecycle {
     soft: CancellationToken,
     hard: CancellationToken,
     tasks: TaskTracker,
-    /// The first vital task that ended before it was asked to.
+    /// The first vital task that ended on its own.
     lost: Arc<OnceLock<&'static str>>,
 }
 
@@ -46,18 +46,18 @@ impl Lifecycle {
         Self::default()
     }
 
-    /// Cancelled when no new work may be taken.
+    /// Cancelled when no new work may start.
     pub fn soft(&self) -> &CancellationToken {
         &self.soft
     }
 
-    /// Cancelled when running work must end at once.
+    /// Cancelled when running work must stop at once.
     pub fn hard(&self) -> &CancellationToken {
         &self.hard
     }
 
-    /// Runs `task` until it ends; shutdown waits for it. A task that runs for ever watches [`Self::soft`]. What a request or a
-    /// job starts goes on belonging to it.
+    /// Runs `task` until it ends; shutdown waits for it. An endless task watches [`Self::soft`]. The task inherits the trace context of the
+    /// caller.
     #[expect(clippy::disallowed_methods, reason = "the home of the ban")]
     pub fn spawn<F>(&self, name: &'static str, task: F) -> tokio::task::JoinHandle<()>
     where
@@ -72,8 +72,8 @@ impl Lifecycle {
         })))
     }
 
-    /// Like [`Self::spawn`], for a loop without which the process is of no use and looks healthy: one that ends before the
-    /// shutdown, by a panic, ends the process in order, so that whoever supervises it starts it again.
+    /// Like [`Self::spawn`], for loops whose death would leave a process that looks healthy but is useless: if one ends before the shutdown
+    /// (by a panic), the process shuts down in order, so that its supervisor restarts it.
     pub fn spawn_vital<F>(&self, name: &'static str, task: F)
     where
         F: Future<Output = ()> + Send + 'static,
@@ -83,24 +83,24 @@ impl Lifecycle {
             let ended = AssertUnwindSafe(task).catch_unwind().await;
             if !this.soft.is_cancelled() {
                 let panicked = ended.is_err();
-                tracing::error!(task = name, panicked, "{name} has ended and cannot be done without: stopping");
+                tracing::error!(task = name, panicked, "the vital task {name} has ended: shutting down");
                 let _ = this.lost.set(name);
                 this.soft.cancel();
             }
         });
     }
 
-    /// The vital task whose end stopped this process, if one did.
+    /// The vital task whose end caused the shutdown, if any.
     pub fn lost(&self) -> Option<&'static str> {
         self.lost.get().copied()
     }
 
-    /// Asks everything to finish.
+    /// Starts the soft shutdown.
     pub fn shutdown(&self) {
         self.soft.cancel();
     }
 
-    /// Waits for SIGTERM or SIGINT, or for a shutdown that was asked for from inside.
+    /// Waits for SIGTERM, SIGINT or [`Self::shutdown`].
     pub async fn wait_for_signal(&self, signals: &mut Signals) {
         tokio::select! {
             _ = signals.term.recv() => tracing::info!(signal = "SIGTERM", "shutting down"),
@@ -110,8 +110,7 @@ impl Lifecycle {
         self.soft.cancel();
     }
 
-    /// Waits until every task has ended, at most `grace`, less when a second signal comes; then cuts what is left.
-    /// Returns whether everything ended by itself.
+    /// Waits for all tasks, at most `grace` or until a second signal, then cancels the rest. Returns whether all tasks ended on their own.
     pub async fn drain(&self, grace: Duration) -> bool {
         self.soft.cancel();
         self.tasks.close();
@@ -123,8 +122,8 @@ impl Lifecycle {
         };
         let clean = tokio::select! {
             () = self.tasks.wait() => true,
-            () = tokio::time::sleep(grace) => { tracing::warn!(?grace, "grace period over: ending what still runs"); false }
-            () = second => { tracing::warn!("second signal: ending what still runs"); false }
+            () = tokio::time::sleep(grace) => { tracing::warn!(?grace, "grace period over: cancelling remaining tasks"); false }
+            () = second => { tracing::warn!("second signal: cancelling remaining tasks"); false }
         };
         self.hard.cancel();
         let _ = tokio::time::timeout(Duration::from_secs(2), self.tasks.wait()).await;
@@ -132,8 +131,8 @@ impl Lifecycle {
     }
 }
 
-/// Runs `future` to its end even when the caller is dropped half-way: for steps that must not be cut in two, such as
-/// `BEGIN` (see `platform::db`). Its result is dropped with the caller.
+/// Runs `future` to completion even if the caller is dropped: for steps that must not be interrupted, such as `BEGIN` (see `platform::db`).
+/// The result is dropped with the caller.
 #[expect(clippy::disallowed_methods, reason = "the home of the ban; the task is bounded by its own timeouts")]
 pub async fn uncancelled<T, F>(future: F) -> Result<T, tokio::task::JoinError>
 where

@@ -1,34 +1,34 @@
-//! The ground floor: what every capability stands on and what knows none of them.
+//! The lowest layer: shared by all capabilities, depends on none.
 
-/// The one source of wall-clock time.
+/// The only source of wall-clock time.
 pub mod clock;
-/// Reading configuration and reporting all of its errors.
+/// Loads configuration and reports all of its errors.
 pub mod config;
 /// Randomness, hashes, the master key.
 pub mod crypto;
 /// The data directory, its lock and the master key.
 pub mod data_dir;
-/// Transactions that belong to an organisation; roles, migrations, the private cluster.
+/// Tenant transactions, roles, migrations, the private cluster.
 pub mod db;
-/// Room on the file systems that are written to.
+/// Free space of the file systems that are written to.
 pub mod disk;
-/// Errors as clients see them.
+/// API errors.
 pub mod error;
 /// Checks for `doctor` and readiness.
 pub mod health;
 /// Accept loop, limits, authentication, extractors.
 pub mod http;
-/// The two HTTP clients.
+/// The HTTP clients.
 pub mod http_client;
 /// Typed identifiers.
 pub mod ids;
-/// Starting, draining, stopping.
+/// Startup and shutdown.
 pub mod lifecycle;
-/// Names that people give to things.
+/// Display names that people enter.
 pub mod names;
 /// Bounded threads for CPU work.
 pub mod pools;
-/// Names as they stand in addresses.
+/// Names in URLs.
 pub mod slug;
 /// Logs and metrics.
 pub mod telemetry;

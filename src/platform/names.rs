@@ -1,24 +1,23 @@
-//! Names that people give to things: one line that can be seen.
+//! Display names that people enter: one visible line.
 
 use std::fmt::Write as _;
 
 use unicode_normalization::UnicodeNormalization as _;
 
-/// `name` in NFC, without space around it, without control characters (PostgreSQL has no NUL) and without marks that turn
-/// the writing direction around. Empty where nothing of it can be seen.
+/// `name` in NFC, trimmed, without control characters (PostgreSQL stores no NUL) and without bidirectional control characters. Empty if
+/// nothing of it is visible.
 pub fn tidy(name: &str) -> String {
     let kept: String =
         name.nfc().filter(|c| !turns_direction(*c)).map(|c| if c.is_control() { ' ' } else { c }).collect();
     if kept.chars().all(is_invisible) { String::new() } else { kept.trim_matches(is_invisible).to_owned() }
 }
 
-/// With these `fdp.exe` looks like `exe.pdf`, and one name like another.
+/// With these, `fdp.exe` looks like `exe.pdf`, and one name like another.
 pub fn turns_direction(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// `text` with the marks that turn the writing direction around written out, for texts that nobody may change: what is read must be what
-/// is there.
+/// `text` with bidirectional control characters written out, for texts that may not be changed: readers must see what is stored.
 pub fn with_directions_shown(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
@@ -32,7 +31,7 @@ pub fn with_directions_shown(text: &str) -> String {
     shown
 }
 
-/// White space, and what fonts draw nothing for (Unicode, `Default_Ignorable_Code_Point`; the Hangul fillers and the empty
+/// White space, and characters that fonts draw as nothing (Unicode, `Default_Ignorable_Code_Point`; the Hangul fillers and the empty
 /// Braille pattern look the same).
 pub fn is_invisible(c: char) -> bool {
     c.is_whitespace()

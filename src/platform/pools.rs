@@ -1,4 +1,4 @@
-//! Bounded threads for CPU work, so that a burst of it cannot starve the requests.
+//! Bounded thread pools for CPU work, so that a burst cannot starve the requests.
 
 use std::{
     sync::{
@@ -23,31 +23,30 @@ pub struct CpuPool {
     class: Class,
 }
 
-/// Whose turn it is where all want the processor.
+/// Scheduling priority under CPU contention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Class {
     Normal,
-    /// A lower `nice`: a small share. It counts within a control group; another container's processes do not feel it.
+    /// Lower `nice`: a small share. Applies within a control group; processes in other containers are not affected.
     Background,
-    /// `SCHED_IDLE`: what is left over. Whatever wakes up finds the processor free, in another container too; but where all
-    /// processors are busy for minutes, next to nothing is left.
+    /// `SCHED_IDLE`: only idle CPU time, across containers too; gets next to nothing while all processors are busy.
     Idle,
 }
 
-/// Lets everything else go first: a process that we started, with the children it will have, or this thread.
+/// Lowers the CPU priority of a child process (and its future children), or of this thread.
 pub fn yield_processor(process: Option<Pid>) {
-    // Not being allowed to is no reason to stop.
+    // Missing permission is no reason to fail.
     let _ = setpriority_process(process, BACKGROUND);
 }
 
-/// `nice` of background work: about a tenth of what others get where all want the processor.
+/// `nice` of background work: about a tenth of the CPU under contention.
 const BACKGROUND: i32 = 10;
 
-/// Whether requests are being served, so that long work in the background can leave room between them. Cheap to clone.
+/// Tracks whether requests are being served, so that long background work can pause meanwhile. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Traffic {
     since: Instant,
-    /// Of the last request, milliseconds after `since`, and one more; 0 when there was none.
+    /// Time of the last request, milliseconds after `since` plus one; 0: none yet.
     last: Arc<AtomicU64>,
 }
 
@@ -62,26 +61,25 @@ impl Traffic {
         u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// A request has come.
+    /// Records a request.
     pub fn came(&self) {
         self.last.store(self.now().saturating_add(1), Ordering::Relaxed);
     }
 
-    /// Whether one came in the last tenth of a second.
+    /// Whether a request arrived in the last 100 ms.
     pub fn is_heavy(&self) -> bool {
         let last = self.last.load(Ordering::Relaxed);
         last > 0 && self.now() <= last.saturating_add(100)
     }
 
-    /// Returns when no request came for a tenth of a second, or after `patience`: work that nobody waits for steps aside, and is not
-    /// stopped for good by a crowd that never rests.
-    pub async fn quiet(&self, patience: Duration) {
+    /// Returns after 100 ms without a request, or after `limit`: background work gives way, but constant load does not stop it for good.
+    pub async fn quiet(&self, limit: Duration) {
         let waiting = async {
             while self.is_heavy() {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
-        let _ = tokio::time::timeout(patience, waiting).await;
+        let _ = tokio::time::timeout(limit, waiting).await;
     }
 }
 
@@ -91,24 +89,24 @@ impl Traffic {
 pub struct WorkLost(#[source] Option<tokio::task::JoinError>);
 
 impl CpuPool {
-    /// At most `threads` pieces of work at a time; others wait.
+    /// Runs at most `threads` pieces of work at a time; others wait.
     pub fn new(threads: usize) -> Self {
         Self { permits: Arc::new(Semaphore::new(threads.max(1))), class: Class::Normal }
     }
 
-    /// As [`Self::new`], for work that nobody waits for at a screen: the processor serves everything else first.
+    /// As [`Self::new`], at low priority: for work that nobody waits for.
     pub fn background(threads: usize) -> Self {
         Self { class: Class::Background, ..Self::new(threads) }
     }
 
-    /// The same places, for short pieces of work that may wait until nobody else wants the processor.
+    /// The same permits, at idle priority.
     #[must_use]
     pub fn idle(&self) -> Self {
         Self { permits: self.permits.clone(), class: Class::Idle }
     }
 
-    /// Runs `work` on a blocking thread. The permit belongs to the work, not to the waiting future: a client that
-    /// disconnects frees its place only when the work has really ended.
+    /// Runs `work` on a blocking thread. The work holds the permit, not the waiting future: after a client disconnects, the permit is
+    /// released only when the work has ended.
     #[expect(clippy::disallowed_methods, reason = "the home of the ban")]
     pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, WorkLost> {
         let permit = self.permits.clone().acquire_owned().await.map_err(|_| WorkLost(None))?;
@@ -122,12 +120,12 @@ impl CpuPool {
         if class == Class::Normal {
             return tokio::task::spawn_blocking(work).await.map_err(|e| WorkLost(Some(e)));
         }
-        // A thread of its own: a priority that was lowered cannot be raised again.
+        // A thread of its own: a lowered priority cannot be raised again.
         let (sender, result) = tokio::sync::oneshot::channel();
         let thread = std::thread::Builder::new().name("background".into()).spawn(move || {
             if class == Class::Idle {
                 let policy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
-                // Not being allowed to is no reason to stop.
+                // Missing permission is no reason to fail.
                 let _ = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, policy);
             } else {
                 yield_processor(None);
@@ -148,9 +146,9 @@ mod tests {
     #[tokio::test]
     async fn work_steps_aside_while_requests_come_and_not_for_ever() {
         let traffic = Traffic::default();
-        let waited = async |patience| {
+        let waited = async |limit| {
             let begin = Instant::now();
-            traffic.quiet(patience).await;
+            traffic.quiet(limit).await;
             begin.elapsed()
         };
         assert!(waited(Duration::from_mins(1)).await < Duration::from_secs(5), "nobody has asked anything");

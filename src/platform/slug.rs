@@ -1,7 +1,7 @@
-//! Names as they stand in addresses.
+//! Names in URLs.
 
-/// `name` in lower-case Latin letters, digits and single dashes, other scripts transliterated; at most `longest` characters. Empty where
-/// nothing of the name can be written so.
+/// `name` as lower-case Latin letters, digits and single dashes, other scripts transliterated; at most `longest` characters. Empty if no
+/// character can be transliterated.
 pub fn slug_of(name: &str, longest: usize) -> String {
     let mut slug = slug::slugify(name);
     slug.truncate(longest); // ASCII

@@ -4,14 +4,14 @@ use std::{io, path::Path};
 
 use encoding_rs::Encoding;
 
-/// The text of a file. Windows' Notepad puts a byte order mark before it, and PowerShell's `>` writes UTF-16: both are
-/// read as what was meant. Errors: `InvalidData` for what is no text.
+/// Text of a file. Accepts the byte order mark of Windows' Notepad and the UTF-16 of PowerShell's `>`. Errors: `InvalidData` if it is not
+/// text.
 pub fn read(path: &Path) -> io::Result<String> {
     let bytes = std::fs::read(path)?;
     let (encoding, mark) = Encoding::for_bom(&bytes).unwrap_or((encoding_rs::UTF_8, 0));
     let (text, malformed) = encoding.decode_without_bom_handling(&bytes[mark..]);
     if malformed {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is no text in UTF-8"));
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"));
     }
     Ok(text.into_owned())
 }

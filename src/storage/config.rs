@@ -10,23 +10,23 @@ use crate::platform::{
     telemetry::config::is_base_url,
 };
 
-/// Where objects are kept, and the S3 account that objects and vectors share.
+/// Location of the objects, and the S3 account shared by objects and vectors.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// `s3://bucket/prefix`; empty keeps objects in the folder `objects` of the data directory.
+    /// `s3://bucket/prefix`; empty: the folder `objects` in the data directory.
     pub url: String,
-    /// Address of an S3 service other than Amazon's, e.g. `https://minio.example.com`.
+    /// Endpoint of an S3 service other than Amazon's, e.g. `https://minio.example.com`.
     #[serde(serialize_with = "secret::masked_url")]
     pub s3_endpoint: String,
-    /// S3 region; empty takes `us-east-1`, which services other than Amazon's accept.
+    /// S3 region; empty: `us-east-1`, which services other than Amazon's accept.
     pub s3_region: String,
-    /// S3 access key id; empty uses the machine's own role on Amazon.
+    /// S3 access key id; empty: the machine's IAM role on Amazon.
     pub s3_access_key_id: String,
     /// S3 secret access key.
     #[serde(serialize_with = "secret::masked")]
     pub s3_secret_access_key: Option<SecretString>,
-    /// File that holds the S3 secret access key.
+    /// File with the S3 secret access key.
     pub s3_secret_access_key_file: Option<PathBuf>,
 }
 
@@ -38,21 +38,21 @@ impl Config {
         self.validate_account(errors);
     }
 
-    /// Reads the secret from its file and checks all but the URL.
+    /// Reads the secret from its file and checks everything except the URL.
     pub fn validate_account(&mut self, errors: &mut ConfigErrors) {
         let file = self.s3_secret_access_key_file.clone();
         secret::resolve(&mut self.s3_secret_access_key, file.as_deref(), "s3_secret_access_key_file", errors);
         if self.s3_access_key_id.is_empty() != self.s3_secret_access_key.is_none() {
             errors.push("s3_access_key_id", "give both the access key id and the secret access key, or neither");
         }
-        // The client names the address in its errors: what signs in must not stand in it.
+        // The S3 client quotes the endpoint in its errors: credentials must not be in it.
         if !self.s3_endpoint.is_empty() && !is_base_url(&self.s3_endpoint) {
-            let text = "expected an address such as https://minio.example.com; who signs in goes into s3_access_key_id and s3_secret_access_key";
+            let text = "expected an address such as https://minio.example.com; credentials go into s3_access_key_id and s3_secret_access_key";
             errors.push("s3_endpoint", text);
         }
     }
 
-    /// Whether objects lie in a folder of this machine: several hosts would each see their own.
+    /// Whether objects are in a local folder, which several hosts cannot share.
     pub fn is_local(&self) -> bool {
         self.url.is_empty()
     }

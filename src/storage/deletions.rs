@@ -1,18 +1,18 @@
-//! Who may delete files: everybody, except while a backup is made.
+//! Permission to delete files: granted to everybody, except while a backup runs.
 //!
-//! A backup copies files after it has taken its snapshot of the database, so what a row of the snapshot refers to must still be there.
-//! Deleting therefore asks for a [`DeleteGuard`], whichever room deletes and in whichever process; a backup holds all of them off.
+//! A backup copies files after it has taken its snapshot of the database, so all files that a row of the snapshot refers to must still
+//! exist. Every deletion, in any room and process, therefore needs a [`DeleteGuard`], which a running backup withholds.
 
 use std::time::Duration;
 
 use super::StorageError;
 use crate::platform::db::{Db, DbError, SessionLock, lock_key};
 
-/// The advisory lock's name in the database. It stays what it was when the lock was the knowledge room's: during an upgrade the former
+/// Name of the advisory lock in the database. Unchanged since the lock belonged to the knowledge room, because during an upgrade the former
 /// version deletes beside a backup of this one.
 const LOCK: &str = "knowledge.deletes";
 
-/// Hands out the right to delete files. Cheap to clone.
+/// Grants the permission to delete files. Cheap to clone.
 #[derive(Clone)]
 pub struct Deletions {
     db: Db,
@@ -29,9 +29,9 @@ impl Deletions {
         Self { db }
     }
 
-    /// The right to delete, over all processes, beside others who have it too. At once [`StorageError::Held`] while a backup is made or
-    /// waits to begin: a job comes again later, a request leaves its deletion to a job. It has a connection of its own, so it is kept for
-    /// the deletions alone, and not for what is read before.
+    /// Shared permission to delete, across all processes. Fails at once with [`StorageError::Held`] while a backup runs or waits to start:
+    /// a job retries later, a request leaves the deletion to a job. It occupies a connection, so hold it only for the deletions, not for
+    /// the reads before.
     pub async fn permit(&self) -> Result<DeleteGuard, StorageError> {
         let lock = self.db.try_shared_session_lock(lock_key(LOCK)).await?.ok_or(StorageError::Held)?;
         Ok(DeleteGuard { lock: Some(lock) })
@@ -51,13 +51,13 @@ pub struct DeleteGuard {
 }
 
 impl DeleteGuard {
-    /// Asked before each deletion: a lock that went with its connection (the database restarted) holds no backup off.
+    /// Called before each deletion: a lock lost with its connection (the database restarted) no longer blocks a backup.
     pub async fn check(&mut self) -> Result<(), StorageError> {
         let Some(lock) = &mut self.lock else { return Ok(()) };
         if lock.is_held().await { Ok(()) } else { Err(StorageError::GuardLost) }
     }
 
-    /// Of stores that no backup is made of.
+    /// For stores that are not backed up.
     #[cfg(test)]
     pub fn of_nothing() -> Self {
         Self { lock: None }

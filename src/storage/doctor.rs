@@ -23,7 +23,7 @@ impl Check for RoundTrip {
             Ok(true) if self.0.is_local() => CheckResult::pass("local folder: wrote, read and deleted an object"),
             Ok(true) => CheckResult::pass("S3: wrote, read and deleted an object"),
             Ok(false) => CheckResult::fail(
-                "what was read is not what was written",
+                "the object read differs from the one written",
                 "check the disk or the S3 service behind [storage]",
             ),
             Err(error) => CheckResult::fail(

@@ -1,4 +1,4 @@
-//! What can go wrong with an object.
+//! Errors of the object store.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use crate::platform::{
 
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
-    /// Which one, the caller knows by its key; the store's own words would show folders of the server.
+    /// Without the key, which the caller knows, and without the store's own text, which may show folders of the server.
     #[error("the object is not in the object store")]
     NotFound,
-    /// The stream held more than the caller allows, bytes.
+    /// The stream exceeded the caller's limit, bytes.
     #[error("more than {0} bytes")]
     TooLarge(u64),
-    /// The stream that was to be stored broke off.
+    /// The stream to store failed.
     #[error("the data to store ended early")]
     Body(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("not a key: {0}")]
@@ -25,20 +25,20 @@ pub enum StorageError {
     Store(#[source] object_store::Error),
     #[error("the object store's folder failed")]
     Folder(#[from] std::io::Error),
-    /// Nothing is deleted now; the caller comes again, or leaves it to a job that does.
+    /// Deletions are blocked; the caller retries or leaves it to a job.
     #[error("a backup is being made: no file is deleted until it is done")]
     Held,
-    #[error("the right to delete files was lost half-way (did the database restart?)")]
+    #[error("the permission to delete files was lost (did the database restart?)")]
     GuardLost,
-    #[error("the right to delete files could not be asked for")]
+    #[error("the permission to delete files could not be requested")]
     Guard(#[from] DbError),
 }
 
 impl StorageError {
-    /// Whether the store answered and said no: wrong keys, or no such bucket. Waiting does not help then.
+    /// Whether the store refused access: wrong keys, or no such bucket. Waiting does not help then.
     pub fn is_refusal(&self) -> bool {
         match self {
-            // Room may be made; a start without it can still be signed in to.
+            // Space may be freed, and users can sign in meanwhile.
             Self::Folder(_) if is_disk_full(self) => false,
             Self::NotFound | Self::Folder(_) => true,
             Self::Store(error) => {
@@ -86,7 +86,7 @@ impl From<StorageError> for ApiError {
     }
 }
 
-/// A listing's status is in its message only: `object_store` sorts refusals out for single objects, not for lists.
+/// The status of a failed listing is only in its message: `object_store` classifies refusals for single objects only.
 fn refused_in_words(error: &object_store::Error) -> bool {
     let mut cause: Option<&dyn std::error::Error> = Some(error);
     while let Some(error) = cause {

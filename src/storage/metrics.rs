@@ -14,7 +14,7 @@ use crate::label_enum;
 const DURATION_BUCKETS: [f64; 9] = [0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 30.0, 60.0];
 
 label_enum! {
-    /// What was done.
+    /// Operation on the store.
     pub enum Operation {
         Put = "put",
         Get = "get",
@@ -24,11 +24,11 @@ label_enum! {
 }
 
 label_enum! {
-    /// How it ended.
+    /// Outcome of an operation.
     pub enum Outcome {
         Ok = "ok",
         NotFound = "not_found",
-        /// The caller's data ended early or was too large: nothing is wrong here.
+        /// The caller's data ended early or was too large: not an error of the store.
         Rejected = "rejected",
         Error = "error",
     }
@@ -72,21 +72,16 @@ impl Metrics {
         registry.register("operations", "Operations on the object store", metrics.operations.clone());
         registry.register_with_unit(
             "operation_duration",
-            "Time until an operation was answered; for a read, until its first byte; for a listing, what was waited for it in all",
+            "Duration of an operation; of a read, until its first byte; of a listing, the total wait for entries",
             Unit::Seconds,
             metrics.durations.clone(),
         );
-        registry.register_with_unit(
-            "written",
-            "Bytes of objects that were stored",
-            Unit::Bytes,
-            metrics.written.clone(),
-        );
-        registry.register_with_unit("read", "Bytes of objects that were read", Unit::Bytes, metrics.read.clone());
+        registry.register_with_unit("written", "Bytes of objects stored", Unit::Bytes, metrics.written.clone());
+        registry.register_with_unit("read", "Bytes of objects read", Unit::Bytes, metrics.read.clone());
         metrics
     }
 
-    /// Counts and times an operation that ended.
+    /// Records the end of an operation.
     pub fn count(&self, operation: Operation, outcome: Outcome, took: Duration) {
         self.operations.get_or_create(&OperationLabels { operation, outcome }).inc();
         self.durations.get_or_create(&DurationLabels { operation }).observe(took.as_secs_f64());

@@ -1,10 +1,10 @@
-//! Objects: the files that users upload, in a local folder or on S3.
+//! Object storage: the files that users upload, in a local folder or on S3.
 //!
-//! Owns no tables. Each room that stores objects has a folder of its own ([`Storage::room`]) and sees no other's; below it keys are paths
-//! that begin with the organisation: `<room>/<org>/...`. (Knowledge came first: its folder is called `org`.) A backup takes the folders of
-//! all rooms. An object is there whole or not at all: a write that is given up leaves nothing. Who deletes has a [`DeleteGuard`], which a
-//! backup holds off. What a room keeps in files that are no
-//! objects takes part in backups as a [`Participant`]. Metrics: `holdfast_storage_*`. Vendor types (`object_store`) stay in `service.rs`.
+//! Owns no tables. Each room that stores objects has its own folder ([`Storage::room`]) and cannot see those of others; keys below it start
+//! with the organisation: `<room>/<org>/...`. (Knowledge came first: its folder is called `org`.) A backup includes the folders of all
+//! rooms. Writes are atomic: an abandoned one leaves nothing. Deleting requires a [`DeleteGuard`], which a backup blocks. Files that a room
+//! keeps outside the object store take part in backups through a [`Participant`]. Metrics: `holdfast_storage_*`. Vendor types
+//! (`object_store`) stay in `service.rs`.
 
 mod config;
 mod deletions;

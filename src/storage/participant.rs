@@ -1,7 +1,7 @@
-//! What takes part in a backup beside the database and the objects: files that a room keeps in a place of its own.
+//! Participants in a backup: rooms with files outside the database and the object store.
 //!
-//! The trait stands here, and not in the backup's room, because the rooms that implement it may not import that one, and because it speaks
-//! of nothing but files of a store. A backup seals, copies and restores the files; what they mean, the room says.
+//! The trait is here rather than in the backup room, because the rooms that implement it may not import that one, and because it is only
+//! about files of a store. A backup seals, copies and restores the files; only the room knows what they mean.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -11,14 +11,14 @@ use serde_json::Value;
 
 use super::{Storage, StorageError};
 
-/// What was compared, and how many of it.
+/// Numbers of compared things, by kind.
 pub type Counts = BTreeMap<String, u64>;
 
-/// What a room puts into a backup.
+/// What a room contributes to a backup.
 pub struct Captured {
-    /// What the files must show when they come back: the room's own words, kept in the signed manifest.
+    /// Expected state of the restored files, in the room's own format; kept in the signed manifest.
     pub state: Value,
-    /// Where the files lie now.
+    /// The files' current place.
     pub files: Storage,
     /// Whether a file there belongs to `state`.
     pub belongs: Box<dyn Fn(&str) -> bool + Send + Sync>,
@@ -26,7 +26,7 @@ pub struct Captured {
 
 #[derive(Debug, thiserror::Error)]
 pub enum ParticipantError {
-    /// What came back is not what was kept.
+    /// The restored files differ from the captured ones.
     #[error("{0}")]
     Differs(String),
     #[error("the files could not be read or written")]
@@ -44,28 +44,28 @@ impl ParticipantError {
 /// A room that takes part in backups.
 #[async_trait]
 pub trait Participant: Send + Sync {
-    /// Stands in manifests, and after `holdfast restore --only`: never renamed. Small letters, digits and `_`.
+    /// Name in manifests and in `holdfast restore --only`; never changes. Lower-case letters, digits and `_`.
     fn name(&self) -> &'static str;
 
-    /// What to keep, at an instant after the database's snapshot. No file is deleted until all of it is copied: see
-    /// [`super::Deletions::hold`]. What has to be written for it goes into `scratch`, an empty folder that is gone afterwards.
+    /// The files to keep, at a time after the database snapshot. No file is deleted until all are copied: see [`super::Deletions::hold`].
+    /// `scratch` is an empty folder for files written for this purpose; it is removed afterwards.
     async fn capture(&self, scratch: &Path) -> Result<Captured, ParticipantError>;
 
-    /// What is wrong with a backup that has these files, by their keys: their contents were read already and are what they were.
+    /// Problems of a backup with these files (keys); their contents have been read and are intact.
     async fn verify(
         &self,
         state: &Value,
         keys: BoxStream<'_, Result<String, ParticipantError>>,
     ) -> Result<Vec<String>, ParticipantError>;
 
-    /// Where the files go when they are restored for good: nothing lies there.
+    /// Place for the files in a real restore; empty at that time.
     async fn target(&self) -> Result<Storage, ParticipantError>;
 
-    /// They are there: what else is to be done.
+    /// Called when the files are in place.
     async fn restored(&self, _state: &Value) -> Result<(), ParticipantError> {
         Ok(())
     }
 
-    /// They were restored on trial, into `folder`: works with them as one would, and compares them with `state`.
+    /// Called when the files were restored on trial into `folder`: uses them as in production, and compares them with `state`.
     async fn drill(&self, folder: &Path, state: &Value) -> Result<Counts, ParticipantError>;
 }

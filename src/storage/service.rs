@@ -28,29 +28,29 @@ use super::{
 };
 use crate::platform::{crypto, lifecycle::Lifecycle};
 
-/// S3's smallest part; an object below it is written in one call.
+/// S3's minimum part size; smaller objects are written in one call.
 const PART_BYTES: usize = 5 << 20;
-/// S3 takes so many parts and no more.
+/// S3's limit of parts per upload.
 const MOST_PARTS: u64 = 10_000;
-/// Parts on their way at a time: 4 hide the latency and hold 20 MiB, four parts of 100 MiB where an object has a terabyte.
+/// Parts in flight: 4 hide the latency and hold 20 MiB, or four parts of 100 MiB for an object of a terabyte.
 const PARTS_IN_FLIGHT: usize = 4;
 
-/// Where [`Storage::round_trip`] and [`Storage::writes_once`] put what they look at. No room's.
+/// Folder of the test objects of [`Storage::round_trip`] and [`Storage::writes_once`]; belongs to no room.
 const PROBES: &str = "doctor";
 
 /// The object store, or a room's part of it. Cheap to clone.
 #[derive(Clone)]
 pub struct Storage {
     store: Arc<dyn ObjectStore>,
-    /// The folder, where the store is one.
+    /// The folder of a local store.
     folder: Option<PathBuf>,
-    /// The folders of the rooms, of the whole store.
+    /// Folders of the rooms, for the whole store.
     rooms: Arc<Mutex<BTreeSet<&'static str>>>,
     lifecycle: Lifecycle,
     metrics: Metrics,
 }
 
-/// What a stream turned out to be once it was stored.
+/// Properties of a stream after it was stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stored {
     pub size: u64,
@@ -59,7 +59,7 @@ pub struct Stored {
 
 /// An object being read.
 pub struct Object {
-    /// Bytes of the whole object.
+    /// Size of the whole object, bytes.
     pub size: u64,
     pub stream: BoxStream<'static, Result<Bytes, StorageError>>,
 }
@@ -73,7 +73,7 @@ pub struct Entry {
 }
 
 impl Storage {
-    /// Opens the folder below `data_dir` (made if absent) or the bucket. Does not connect.
+    /// Opens the folder below `data_dir` (created if missing) or the bucket. Does not connect.
     pub fn open(
         config: &Config,
         data_dir: &FilePath,
@@ -83,7 +83,7 @@ impl Storage {
         Self::open_at(&config.url, Config::local_folder(data_dir), config, lifecycle, metrics)
     }
 
-    /// Opens `url` with the account of `config`; an empty one means `folder` (made if absent). Does not connect.
+    /// Opens `url` with the account of `config`; an empty URL means `folder` (created if missing). Does not connect.
     pub fn open_at(
         url: &str,
         folder: PathBuf,
@@ -92,9 +92,9 @@ impl Storage {
         metrics: Metrics,
     ) -> Result<Self, StorageError> {
         let Some(rest) = url.strip_prefix("s3://") else {
-            // What is made here is read by us alone; a folder that is there has the mode that somebody gave it.
+            // New folders are readable for us only; existing ones keep their mode.
             std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
-            // A document is acknowledged only when a power cut cannot take it back.
+            // An acknowledged upload must survive a power failure.
             let store = LocalFileSystem::new_with_prefix(&folder)?.with_fsync(true).with_automatic_cleanup(true);
             return Ok(Self {
                 store: Arc::new(store),
@@ -113,12 +113,12 @@ impl Storage {
         Ok(Self { store: Arc::new(store), folder: None, rooms: Arc::default(), lifecycle, metrics })
     }
 
-    /// A room's part of the store, the folder `name`: its keys begin there, and no listing of it shows another room's. Each name once.
+    /// A room's part of the store, the folder `name`: keys are relative to it, and listings show nothing else. Each name can be taken once.
     pub fn room(&self, name: &'static str) -> Result<Self, StorageError> {
         let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
         let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
         if !is_name || name == PROBES || !rooms.insert(name) {
-            return Err(StorageError::Key(format!("{name}: not a folder for a room, or another room's")));
+            return Err(StorageError::Key(format!("{name}: not a valid folder for a room, or taken by another room")));
         }
         drop(rooms);
         Ok(Self {
@@ -129,12 +129,12 @@ impl Storage {
         })
     }
 
-    /// The folders of the rooms.
+    /// Folders of the rooms.
     pub fn rooms(&self) -> Vec<&'static str> {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
     }
 
-    /// Folders of the store that are no room's: of a version that had other rooms, or of somebody who shares the bucket.
+    /// Folders that belong to no room: of a version with other rooms, or of another user of the bucket.
     pub async fn strangers(&self) -> Result<Vec<String>, StorageError> {
         self.observed(Operation::List, async {
             let found = self.store.list_with_delimiter(None).await?;
@@ -145,17 +145,17 @@ impl Storage {
         .await
     }
 
-    /// This, where no backup is made of it: see [`Outside`].
+    /// This store as one that is not backed up: see [`Outside`].
     pub fn outside(self) -> Outside {
         Outside(self)
     }
 
-    /// Whether objects lie in a folder of this machine.
+    /// Whether objects are in a local folder.
     pub fn is_local(&self) -> bool {
         self.folder.is_some()
     }
 
-    /// Whether the store lets us in, found out by asking for one entry.
+    /// Whether the store grants access, tested by listing one entry.
     pub async fn probe(&self) -> Result<(), StorageError> {
         self.observed(Operation::List, async {
             self.store.list(None).next().await.transpose()?;
@@ -164,7 +164,7 @@ impl Storage {
         .await
     }
 
-    /// Writes, reads and deletes a small object. False: what was read is not what was written.
+    /// Writes, reads and deletes a small object. False if the bytes read differ.
     pub async fn round_trip(&self) -> Result<bool, StorageError> {
         let (key, data) = probe();
         self.put(&key, data.clone()).await?;
@@ -173,7 +173,7 @@ impl Storage {
         Ok(same && !self.exists(&key).await?)
     }
 
-    /// Whether a file can be written, and only once.
+    /// Whether an object can be written, and only once.
     pub async fn writes_once(&self) -> Result<bool, StorageError> {
         let (key, data) = probe();
         let first = self.put_new(&key, data.clone()).await?;
@@ -182,12 +182,12 @@ impl Storage {
         Ok(first && !second?)
     }
 
-    /// Bytes of everything in the store.
+    /// Total bytes in the store.
     pub async fn size(&self) -> Result<u64, StorageError> {
         self.list("").try_fold(0, |sum, entry| std::future::ready(Ok(sum + entry.size))).await
     }
 
-    /// Stores `bytes` where nothing is yet; false, and nothing changed, where something is.
+    /// Stores `bytes` unless the key exists; then returns false and changes nothing.
     pub async fn put_new(&self, key: &str, bytes: Bytes) -> Result<bool, StorageError> {
         self.observed(Operation::Put, async {
             match self.store.put_opts(&path(key)?, bytes.into(), PutMode::Create.into()).await {
@@ -199,7 +199,7 @@ impl Storage {
         .await
     }
 
-    /// Stores `bytes`, replacing what was there.
+    /// Stores `bytes`, replacing an existing object.
     pub async fn put(&self, key: &str, bytes: Bytes) -> Result<(), StorageError> {
         let size = bytes.len() as u64;
         self.observed(Operation::Put, async {
@@ -210,8 +210,7 @@ impl Storage {
         .await
     }
 
-    /// Stores a stream of at most `limit` bytes, hashing it on the way. Given up half-way (an error, more than `limit`, the future
-    /// dropped) nothing is stored.
+    /// Stores and hashes a stream of at most `limit` bytes. If it fails, exceeds `limit`, or the future is dropped, nothing is stored.
     pub async fn put_stream<S, E>(&self, key: &str, data: S, limit: u64) -> Result<Stored, StorageError>
     where
         S: Stream<Item = Result<Bytes, E>> + Send,
@@ -278,7 +277,7 @@ impl Storage {
         .await
     }
 
-    /// The bytes `range` of an object; ends with the object when the range reaches beyond it.
+    /// Bytes `range` of an object; truncated at the end of the object.
     pub async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes, StorageError> {
         self.observed(Operation::Get, async {
             let bytes = self.store.get_range(&path(key)?, range).await?;
@@ -297,13 +296,13 @@ impl Storage {
         }
     }
 
-    /// Removes an object; one that is not there is no error.
+    /// Deletes an object; a missing one is no error.
     pub async fn delete(&self, key: &str, guard: &mut DeleteGuard) -> Result<(), StorageError> {
         guard.check().await?;
         self.remove(key).await
     }
 
-    /// Removes everything below `prefix` (whole path segments), unfinished local uploads included.
+    /// Deletes everything below `prefix` (whole path segments), including unfinished local uploads.
     pub async fn delete_prefix(&self, prefix: &str, guard: &mut DeleteGuard) -> Result<(), StorageError> {
         guard.check().await?;
         self.remove_prefix(prefix).await
@@ -323,7 +322,7 @@ impl Storage {
         self.observed(Operation::Delete, async {
             let below = path(prefix)?;
             if let Some(folder) = &self.folder {
-                // The store's own listing leaves out what a killed process had not finished writing.
+                // The store's own listing omits unfinished uploads of killed processes.
                 return match tokio::fs::remove_dir_all(folder.join(below.as_ref())).await {
                     Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
                     _ => Ok(()),
@@ -337,8 +336,8 @@ impl Storage {
         .await
     }
 
-    /// Everything below `prefix` (whole path segments; an empty one: everything), in no order, as it is found: a store of any
-    /// size can be gone through. Counted and timed when it has come to its end or has failed.
+    /// Lists everything below `prefix` (whole path segments; empty: everything), unordered and streamed, so that the size of the store does
+    /// not matter. Counted and timed when it ends or fails.
     pub fn list(&self, prefix: &str) -> BoxStream<'static, Result<Entry, StorageError>> {
         let below = match Some(prefix).filter(|prefix| !prefix.is_empty()).map(path).transpose() {
             Ok(below) => below,
@@ -352,7 +351,7 @@ impl Storage {
             size: meta.size,
             modified: meta.last_modified,
         });
-        // What is done with an entry before the next is asked for is not the store's time.
+        // The time that the caller spends on an entry does not count.
         let (mut asked, mut waited, mut counted, metrics) = (None, Duration::ZERO, false, self.metrics.clone());
         let found = stream::poll_fn(move |context| {
             let begin = *asked.get_or_insert_with(Instant::now);
@@ -372,7 +371,7 @@ impl Storage {
         found.boxed()
     }
 
-    /// Runs an operation, and counts and times it.
+    /// Runs an operation, and records its outcome and duration.
     async fn observed<T>(
         &self,
         operation: Operation,
@@ -384,7 +383,7 @@ impl Storage {
             Ok(_) => Outcome::Ok,
             Err(StorageError::NotFound) => Outcome::NotFound,
             Err(StorageError::TooLarge(_) | StorageError::Body(_) | StorageError::Key(_)) => Outcome::Rejected,
-            // The rights to delete are asked before.
+            // Permissions to delete are checked before.
             Err(
                 StorageError::Store(_)
                 | StorageError::Folder(_)
@@ -398,7 +397,7 @@ impl Storage {
     }
 }
 
-/// A store that no backup is made of: a destination of backups. What lies there is deleted without asking anybody.
+/// A store that is not backed up: a destination of backups. Deleting needs no guard.
 #[derive(Clone)]
 pub struct Outside(Storage);
 
@@ -410,19 +409,19 @@ impl Deref for Outside {
 }
 
 impl Outside {
-    /// Removes an object; one that is not there is no error.
+    /// Deletes an object; a missing one is no error.
     pub async fn delete(&self, key: &str) -> Result<(), StorageError> {
         self.0.remove(key).await
     }
 }
 
-/// A small object to try the store with. The name is new each time: several hosts may look at once.
+/// A small object for testing the store. Its name is unique, because several hosts may test at once.
 fn probe() -> (String, Bytes) {
     let key = format!("{PROBES}/{}", crypto::hex(&crypto::random_bytes::<8>()));
     (key, Bytes::from_static(b"holdfast doctor"))
 }
 
-/// How long the parts of an object of at most `limit` bytes are: all the same, as some services want it, and no more than S3 takes.
+/// Part size for an object of at most `limit` bytes: all parts equal, as some services require, and within S3's number of parts.
 pub(super) fn part_bytes(limit: u64) -> usize {
     usize::try_from(limit.div_ceil(MOST_PARTS)).unwrap_or(usize::MAX).max(PART_BYTES)
 }
@@ -431,7 +430,7 @@ fn path(key: &str) -> Result<Path, StorageError> {
     Path::parse(key).map_err(|_| StorageError::Key(key.to_owned()))
 }
 
-/// A multipart upload that is aborted when it is dropped unfinished: parts left on S3 cost money and are invisible.
+/// A multipart upload that is aborted when dropped unfinished: leftover parts on S3 cost money and are invisible.
 struct Upload {
     parts: Option<WriteMultipart>,
     lifecycle: Lifecycle,

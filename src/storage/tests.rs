@@ -110,7 +110,7 @@ async fn a_room_sees_its_own_folder_and_no_other() {
     let dir = tempfile::tempdir().unwrap();
     let whole = open(dir.path());
     let (org, notes) = (whole.room("org").unwrap(), whole.room("notes").unwrap());
-    // What a version before rooms wrote is found where it was.
+    // Objects written by versions before rooms are found in their old place.
     whole.put("org/a/kb/1/x", Bytes::from_static(b"old")).await.unwrap();
     notes.put("a/1", Bytes::from_static(b"note")).await.unwrap();
     std::fs::write(dir.path().join("objects/notes/a/2#1"), b"unfinished").unwrap();

@@ -343,8 +343,8 @@ async function backups() {
   });
   await step("a restore is tried, and proven", async () => {
     await page.reload();
-    await button("Try a restore").click();
-    await page.getByText("A restore on trial is queued.").waitFor();
+    await button("Run a restore drill").click();
+    await page.getByText("A restore drill is queued.").waitFor();
     await row("drills", "proven").waitFor({ timeout: 60_000 });
   });
   await step("a backup is held, verified and let go", async () => {

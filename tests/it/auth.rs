@@ -16,7 +16,7 @@ use holdfast::{
     platform::{
         clock::Clock,
         db::{self, Db, Target},
-        http::{self, Frame, Role},
+        http::{self, MiddlewareStack, Role},
         lifecycle::Lifecycle,
         telemetry::Telemetry,
     },
@@ -124,8 +124,8 @@ impl World {
         let routes = console.wrap(routes.merge(auth::pages::router().with_state(auth.clone())).merge(console.router()));
         let routes = routes.layer(from_fn_with_state(Origins::new(&server), auth::csrf_guard));
         let metrics = telemetry.register("http", http::Metrics::register);
-        let frame = Frame::new(&server, clock.clone(), metrics, Arc::new(auth.clone()), lifecycle.clone());
-        let router = http::wrap(routes, frame, std::convert::identity);
+        let stack = MiddlewareStack::new(&server, clock.clone(), metrics, Arc::new(auth.clone()), lifecycle.clone());
+        let router = http::wrap(routes, stack, std::convert::identity);
         Self { name, target, clock, auth, router, lifecycle, telemetry }
     }
 

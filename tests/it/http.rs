@@ -1,4 +1,4 @@
-//! The frame around the routes, against clients that misbehave. Raw sockets: a well-made client cannot be rude enough.
+//! The middleware stack against misbehaving clients. Raw sockets: a well-made client library cannot misbehave enough.
 
 use std::{
     collections::BTreeSet,
@@ -21,7 +21,10 @@ use futures::{StreamExt as _, stream};
 use holdfast::platform::{
     clock::Clock,
     error::ApiError,
-    http::{self, Actor, Authenticator, Config, Frame, Json, KeyActor, Listener, Metrics, Principal, Role, Timeouts},
+    http::{
+        self, Actor, Authenticator, Config, Json, KeyActor, Listener, Metrics, MiddlewareStack, Principal, Role,
+        Timeouts,
+    },
     lifecycle::Lifecycle,
     telemetry::Telemetry,
 };
@@ -129,7 +132,7 @@ async fn start_as(config: Config, idle: Duration, authenticator: Arc<dyn Authent
     let telemetry = Telemetry::new();
     let metrics = telemetry.register("http", Metrics::register);
     let (lifecycle, dropped) = (Lifecycle::new(), Arc::new(AtomicBool::new(false)));
-    let frame = Frame::new(&config, Clock::system(), metrics.clone(), authenticator, lifecycle.clone());
+    let stack = MiddlewareStack::new(&config, Clock::system(), metrics.clone(), authenticator, lifecycle.clone());
     let seen = dropped.clone();
     let endless = move || {
         let endless = Endless(seen.clone());
@@ -171,7 +174,7 @@ async fn start_as(config: Config, idle: Duration, authenticator: Arc<dyn Authent
     };
     lifecycle.spawn(
         "test",
-        http::serve(listener, http::wrap(routes, frame, std::convert::identity), timeouts, metrics, lifecycle.clone()),
+        http::serve(listener, http::wrap(routes, stack, std::convert::identity), timeouts, metrics, lifecycle.clone()),
     );
     Server { address, lifecycle, telemetry, dropped }
 }

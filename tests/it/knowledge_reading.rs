@@ -210,7 +210,7 @@ async fn unreadable_pages_are_reported_with_advice() {
 
     let bare = TestApp::start_with(&[NO_OCR]).await;
     let admin = bare.admin().await;
-    let base = make_base(&admin, "Bare").await;
+    let base = make_base(&admin, "AnonymousShell").await;
     let id = add_document(&admin, &base, "scanned.pdf", &fixture("scanned.pdf")).await;
     bare.wait_for_jobs().await;
     let read = document(&admin, &base, &id).await;

@@ -29,7 +29,9 @@ use holdfast::{
         clock::Clock,
         db::{self, Db},
         error::ApiError,
-        http::{self, Actor, Authenticator, Frame, KeyActor, Listener, Principal, Role, SessionUser, Timeouts},
+        http::{
+            self, Actor, Authenticator, KeyActor, Listener, MiddlewareStack, Principal, Role, SessionUser, Timeouts,
+        },
         http_client::HttpClients,
         ids::{OrgId, UserId},
         lifecycle::Lifecycle,
@@ -275,7 +277,7 @@ async fn start_with(more: &str) -> Fixture {
     let (router, _) = llm::openai_router().merge(llm::router()).split_for_parts();
     let server = http::Config::default();
     let http_metrics = telemetry.register("http", http::Metrics::register);
-    let frame = Frame::new(&server, clock, http_metrics.clone(), Arc::new(Callers(org)), lifecycle.clone());
+    let stack = MiddlewareStack::new(&server, clock, http_metrics.clone(), Arc::new(Callers(org)), lifecycle.clone());
     let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
     let url = format!("http://{}", listener.address);
     let timeouts = Timeouts { grace: Duration::from_secs(5), ..Timeouts::default() };

@@ -10,7 +10,7 @@ use holdfast::platform::{
     http::Role,
     http_client::HttpClients,
     telemetry::{
-        Level, LogMetrics, LostTo, Outputs, Pushed, Ring,
+        Level, LogMetrics, LossReason, Outputs, Pushed, Ring,
         config::LokiAccess,
         lines::{Line, Lines},
         loki::{Config, LEAST_BUFFER, Loki as Exporter, Shipping},
@@ -99,7 +99,7 @@ async fn every_line_arrives_once_in_order_under_three_labels() {
     assert_eq!(metrics.buffer.get(), 0);
     assert_eq!(metrics.pushes(Pushed::Ok), loki.pushes() as u64);
     exporter.push(&line(1, Level::Info, ""));
-    assert_eq!(metrics.lost_to(LostTo::Shutdown), 1, "what comes after the end is counted");
+    assert_eq!(metrics.lost_because(LossReason::Shutdown), 1, "what comes after the end is counted");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -128,7 +128,7 @@ async fn a_loki_that_is_killed_under_load_and_returns_gets_every_line() {
         sleep(Duration::from_millis(100)).await;
     }
     assert_eq!(shipping.close(Duration::from_secs(5)).await, 0);
-    assert_eq!(LostTo::ALL.iter().map(|reason| metrics.lost_to(*reason)).sum::<u64>(), 0);
+    assert_eq!(LossReason::ALL.iter().map(|reason| metrics.lost_because(*reason)).sum::<u64>(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -147,13 +147,13 @@ async fn memory_is_bounded_and_what_makes_room_is_counted() {
     let grown = holdfast::platform::telemetry::metrics::resident_bytes().unwrap() - before;
     println!("60 MB of lines: buffer at most {most} bytes, the process grew by {grown}");
     assert!(most <= 2 * LEAST_BUFFER && most > LEAST_BUFFER / 2, "{most}");
-    let lost = metrics.lost_to(LostTo::BufferFull) as usize;
+    let lost = metrics.lost_because(LossReason::BufferFull) as usize;
     assert!(lost > total / 2, "{lost}");
     loki.come_back();
     loki.wait_for(total - lost).await;
     assert_eq!(shipping.close(Duration::from_secs(5)).await, 0);
     let seen = numbers(&loki);
-    assert_eq!(seen.len() + metrics.lost_to(LostTo::BufferFull) as usize, total, "each is there or counted");
+    assert_eq!(seen.len() + metrics.lost_because(LossReason::BufferFull) as usize, total, "each is there or counted");
     // The batch in flight at the start is the oldest of all. A batch built while others make room may outlive younger
     // lines, on a busy host two of them; after those come the newest lines without a gap.
     let gaps = seen.windows(2).filter(|pair| pair[1] != pair[0] + 1).count();
@@ -162,17 +162,17 @@ async fn memory_is_bounded_and_what_makes_room_is_counted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_that_is_refused_is_counted_and_holds_up_nothing() {
-    for (status, reason) in [(400, LostTo::Rejected), (422, LostTo::Rejected), (413, LostTo::TooLarge)] {
+    for (status, reason) in [(400, LossReason::Rejected), (422, LossReason::Rejected), (413, LossReason::TooLarge)] {
         let loki = Loki::start();
         loki.answer([Answer::Refuse(status, None)]);
         let (exporter, shipping, metrics) = exporter(&loki, 64 << 20);
         (0..10).for_each(|n| exporter.push(&line(n, Level::Info, "")));
-        while metrics.lost_to(reason) == 0 {
+        while metrics.lost_because(reason) == 0 {
             sleep(Duration::from_millis(20)).await;
         }
         (10..20).for_each(|n| exporter.push(&line(n, Level::Info, "")));
         assert_eq!(shipping.close(Duration::from_secs(5)).await, 0);
-        let lost = metrics.lost_to(reason) as usize;
+        let lost = metrics.lost_because(reason) as usize;
         assert_eq!(numbers(&loki), (lost..20).collect::<Vec<_>>(), "{status}");
         assert!((1..=10).contains(&lost) && metrics.pushes(Pushed::Rejected) == 1, "{status}: {lost}");
     }
@@ -189,7 +189,7 @@ async fn what_stands_in_the_way_to_loki_loses_no_line() {
     assert_eq!(shipping.close(Duration::from_secs(5)).await, 0);
     assert_eq!(numbers(&loki), (0..10).collect::<Vec<_>>());
     assert_eq!(metrics.pushes(Pushed::Retried), 5);
-    assert_eq!(LostTo::ALL.iter().map(|reason| metrics.lost_to(*reason)).sum::<u64>(), 0);
+    assert_eq!(LossReason::ALL.iter().map(|reason| metrics.lost_because(*reason)).sum::<u64>(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -591,7 +591,7 @@ async fn the_real_program_ships_what_it_writes_and_changes_its_levels() {
     admin.post(&format!("/api/v1/knowledge-bases/{base}/search"), &query).await.expect(200);
     let bad = site.run(&["log-level", "debgu"]).await;
     let error = String::from_utf8_lossy(&bad.stderr).into_owned();
-    assert!(bad.status.code() == Some(1) && error.contains("\"debgu\" is no level"), "{error}");
+    assert!(bad.status.code() == Some(1) && error.contains("\"debgu\" is not a level"), "{error}");
     sleep(Duration::from_secs(4)).await;
     assert_eq!(said(site.run(&["log-level"]).await), "info (as configured)");
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use holdfast::platform::{
     http_client::HttpClients,
     telemetry::{
-        LostTo, Pushed, TraceMetrics,
+        LossReason, Pushed, TraceMetrics,
         otlp::{
             Config, LEAST_BUFFER, Otlp, Shipping, headers,
             wire::{Kind, Span},
@@ -91,7 +91,7 @@ async fn every_span_arrives_once_in_batches_under_one_resource() {
     assert_eq!((metrics.exported.get(), metrics.pushes(Pushed::Ok)), (5000, collector.sizes().len() as u64));
     assert_eq!(metrics.buffer.get(), 0);
     otlp.push(&span(0));
-    assert_eq!(metrics.lost_to(LostTo::Shutdown), 1, "what comes after the end is counted");
+    assert_eq!(metrics.lost_because(LossReason::Shutdown), 1, "what comes after the end is counted");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -107,7 +107,7 @@ async fn a_collector_that_is_away_costs_nothing_and_what_makes_room_is_counted()
     }
     assert!(begun.elapsed() < Duration::from_secs(3) && slowest < Duration::from_millis(200), "{slowest:?}");
     assert!(metrics.buffer.get() <= i64::try_from(LEAST_BUFFER).unwrap(), "{}", metrics.buffer.get());
-    let lost = metrics.lost_to(LostTo::BufferFull) as usize;
+    let lost = metrics.lost_because(LossReason::BufferFull) as usize;
     assert!((10_000..20_000).contains(&lost), "{lost}");
     collector.come_back();
     collector.wait_for(20_000 - lost).await;
@@ -123,11 +123,11 @@ async fn a_collector_that_is_away_costs_nothing_and_what_makes_room_is_counted()
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_refused_is_counted_and_holds_up_nothing() {
     for (answer, lost, reason) in [
-        (Answer::Refuse(400, None), 10, LostTo::Rejected),
-        (Answer::Refuse(404, None), 10, LostTo::Rejected),
-        (Answer::Refuse(500, None), 10, LostTo::Rejected),
-        (Answer::Refuse(413, None), 10, LostTo::TooLarge),
-        (Answer::Partly(3), 3, LostTo::Rejected),
+        (Answer::Refuse(400, None), 10, LossReason::Rejected),
+        (Answer::Refuse(404, None), 10, LossReason::Rejected),
+        (Answer::Refuse(500, None), 10, LossReason::Rejected),
+        (Answer::Refuse(413, None), 10, LossReason::TooLarge),
+        (Answer::Partly(3), 3, LossReason::Rejected),
     ] {
         let collector = Collector::start();
         collector.answer([answer.clone()]);
@@ -136,13 +136,13 @@ async fn what_is_refused_is_counted_and_holds_up_nothing() {
         sleep(Duration::from_millis(200)).await;
         (0..10).for_each(|number| otlp.push(&span(number)));
         let deadline = Instant::now() + Duration::from_secs(10);
-        while metrics.lost_to(reason) == 0 {
+        while metrics.lost_because(reason) == 0 {
             assert!(Instant::now() < deadline, "{answer:?} is not counted");
             sleep(Duration::from_millis(20)).await;
         }
         (10..20).for_each(|number| otlp.push(&span(number)));
         assert_eq!(shipping.close(Duration::from_secs(5)).await, 0);
-        assert_eq!((metrics.lost_to(reason), metrics.exported.get()), (lost, 20 - lost), "{answer:?}");
+        assert_eq!((metrics.lost_because(reason), metrics.exported.get()), (lost, 20 - lost), "{answer:?}");
     }
 }
 
@@ -161,7 +161,7 @@ async fn a_collector_that_asks_for_patience_gets_it_and_a_dead_one_does_not_hold
     let begun = Instant::now();
     assert_eq!(shipping.close(Duration::from_millis(700)).await, 10);
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
-    assert_eq!(metrics.lost_to(LostTo::Shutdown), 10);
+    assert_eq!(metrics.lost_because(LossReason::Shutdown), 10);
 }
 
 /// An appliance that sends its traces, with a model server.

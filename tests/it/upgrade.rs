@@ -250,7 +250,7 @@ async fn a_worker_of_the_former_version_works_beside_an_api_of_the_next() {
     assert_eq!(ask(&url, "SELECT count(*) FROM _sqlx_migrations WHERE version = 9000").await, 1);
     let plan = worker.run(&["migrate", "--plan"]).await;
     let said = String::from_utf8_lossy(&plan.stdout).into_owned();
-    assert!(said.contains("nothing to do") && said.contains("1 migrations are of a newer version"), "{said}");
+    assert!(said.contains("nothing to do") && said.contains("1 migrations are from a newer version"), "{said}");
     let plan = worker.run(&["migrate", "--plan", "--json"]).await;
     let plan: serde_json::Value = serde_json::from_slice(&plan.stdout).unwrap();
     assert_eq!((&plan["serves"], &plan["unknown"]), (&true.into(), &serde_json::json!([9000])), "{plan}");

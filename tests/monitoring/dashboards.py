@@ -27,7 +27,7 @@ from queries import by, fill, matchers, name_of, parse, selectors, walk
 
 HERE = Path(__file__).resolve().parent
 FOLDER = ROOT / "dashboards"
-# Watchdog says that alerts can be delivered: "Since the watchdog" shows that. RecentOutage only silences others.
+# Watchdog says that alerts can be delivered: the panel "Time since the last Watchdog" shows that. RecentOutage only silences others.
 WITHOUT_PANEL = {"Watchdog", "RecentOutage"}
 
 

@@ -153,4 +153,4 @@ agents-overview-agents = Agents
 agents-step-agent = Create an agent
 agents-step-agent-text = Give it instructions and the knowledge it may use.
 agents-step-question = Ask a question
-agents-step-question-text = The answer cites the passages it stands on.
+agents-step-question-text = The answer cites the passages it is based on.

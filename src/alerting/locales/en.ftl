@@ -78,8 +78,8 @@ error-invalid-matcher = This is not a matcher. Write one per line, such as alert
 
 # Navigation and overview
 alerting-overview-firing = { $n ->
-    [one] { $n } alert fires
-   *[other] { $n } alerts fire
+    [one] { $n } alert firing
+   *[other] { $n } alerts firing
 }
 alerting-overview-all = All alerts
 alerting-overview-runbook = Runbook

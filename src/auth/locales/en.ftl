@@ -122,4 +122,4 @@ auth-nav-members = Members
 auth-nav-organisation = Organisation
 auth-overview-keys = API keys
 auth-step-api = Connect your application
-auth-step-api-text = Make an API key and point any OpenAI client here.
+auth-step-api-text = Create an API key and point any OpenAI client here.

@@ -16,7 +16,7 @@ use crate::{
         service::{Accept, Accepted, LinkInfo},
         session_cookie,
     },
-    console::{Bare, Flash, Form, FormErrors, Nothing, PageResult, local_path, see_other},
+    console::{AnonymousShell, Flash, Form, FormErrors, Nothing, PageResult, local_path, see_other},
     platform::{
         error::ApiError,
         http::{Principal, Query},
@@ -32,7 +32,7 @@ pub(super) struct Next {
 #[derive(Template)]
 #[template(path = "auth/templates/login.html")]
 struct LoginPage<'a> {
-    shell: &'a Bare,
+    shell: &'a AnonymousShell,
     email: &'a str,
     next: &'a str,
     /// Translated error; empty on a fresh form.
@@ -40,7 +40,7 @@ struct LoginPage<'a> {
 }
 
 pub(super) async fn show(
-    shell: Bare,
+    shell: AnonymousShell,
     who: Option<axum::Extension<Principal>>,
     Query(query): Query<Next>,
 ) -> PageResult {
@@ -60,7 +60,7 @@ pub(super) struct LoginForm {
 }
 
 pub(super) async fn submit(
-    shell: Bare,
+    shell: AnonymousShell,
     State(auth): State<Auth>,
     client: Client,
     Form(form): Form<LoginForm>,
@@ -108,7 +108,7 @@ pub(super) struct Token {
 #[derive(Template)]
 #[template(path = "auth/templates/accept.html")]
 struct AcceptPage<'a> {
-    shell: &'a Bare,
+    shell: &'a AnonymousShell,
     /// `None`: the link is no longer valid.
     link: Option<LinkInfo>,
     token: &'a str,
@@ -129,7 +129,7 @@ fn email_of(who: Option<&Principal>) -> &str {
 }
 
 pub(super) async fn show_link(
-    shell: Bare,
+    shell: AnonymousShell,
     State(auth): State<Auth>,
     client: Client,
     who: Option<axum::Extension<Principal>>,
@@ -162,7 +162,7 @@ pub(super) struct AcceptForm {
 }
 
 pub(super) async fn use_link(
-    shell: Bare,
+    shell: AnonymousShell,
     State(auth): State<Auth>,
     client: Client,
     who: Option<axum::Extension<Principal>>,
@@ -197,6 +197,6 @@ pub(super) async fn use_link(
     shell.render_invalid(&page)
 }
 
-fn welcome(shell: &Bare) -> Response {
+fn welcome(shell: &AnonymousShell) -> Response {
     shell.redirect("/", &Flash::ok("auth-accept-done"))
 }

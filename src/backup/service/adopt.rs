@@ -1,5 +1,5 @@
-//! Backups that a destination has and the table does not know: of a run that ended between its manifest and its row, or of another
-//! host with the same key. Unknown, they would neither be listed nor ever be removed.
+//! Adopts backups that a destination has but the table does not: of a run that ended before writing its row, or of another host with the
+//! same key. Otherwise they would neither be listed nor ever removed.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -16,12 +16,12 @@ use crate::{
 };
 
 impl Backups {
-    /// Takes them into the table, as unverified. Returns the destinations that another installation uses, and what to do: retention and
-    /// restores of both would meet there.
+    /// Adds them to the table as unverified. Returns destinations that another installation uses, with a remedy, because retention and
+    /// restores of the two would collide there.
     pub(super) async fn adopt(&self, destinations: &[Destination]) -> Result<Vec<(String, String)>, BackupError> {
         let mut shared = BTreeMap::new();
         for destination in destinations {
-            // One that does not answer fails later, by itself.
+            // A destination that does not respond fails later by itself.
             let Ok(found) = destination.backups().await else { continue };
             let mut tx = self.inner.db.system().await?;
             let rows = store::backups(&mut tx, None, 100_000).await?;
@@ -40,7 +40,7 @@ impl Backups {
                         ..
                     })) => {
                         let words = format!(
-                            "backups of another installation ({other}) lie here: give this one a folder or a prefix of its own"
+                            "this place holds backups of another installation ({other}): use a separate folder or prefix for this one"
                         );
                         shared.insert(destination.name.clone(), words);
                     }
@@ -68,7 +68,7 @@ impl Backups {
                 let mut backup = Backup::of_manifest(manifest, name);
                 backup.status = Status::Unverified;
                 backup.error = Some(format!(
-                    "found at {name}: the run that made it was not seen to end. Prove it: holdfast backup drill --backup {id}"
+                    "found at {name}: the end of its run was not recorded. Test it: holdfast backup drill --backup {id}"
                 ));
                 store::finish(&mut tx, &backup).await?;
             }
@@ -79,14 +79,14 @@ impl Backups {
 }
 
 impl Copy {
-    /// A copy whose manifest lies at a destination: that is written last, after everything was read back.
+    /// A copy with a manifest, which is written last, after everything was read back.
     fn found(destination: &str) -> Self {
         Self { destination: destination.to_owned(), status: CopyStatus::Verified, verified_at: None, error: None }
     }
 }
 
 impl Backup {
-    /// The row of a backup that only its manifest tells of.
+    /// The row of a backup known only from its manifest.
     pub(super) fn of_manifest(manifest: &Manifest, destination: &str) -> Self {
         let m = manifest;
         let mut backup = Self::begun(m.id, m.sequence, m.kind, m.taken_at);

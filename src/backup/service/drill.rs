@@ -1,4 +1,4 @@
-//! Restoring on trial: into a scratch server, with a key that does not come from the data directory.
+//! Restore drills: into a scratch server, with a key from outside the data directory.
 
 use std::path::Path;
 
@@ -8,10 +8,10 @@ use crate::{
         BackupError, BackupId, Destination,
         keys::KeyFile,
         model::{Backup, Copy, CopyStatus, Drill, DrillId, DrillReport, DrillStatus, Status},
+        progress::{ProgressRange, ProgressReporter},
         schema,
         spool::WorkFolder,
         store,
-        watcher::{Stretch, Watcher},
     },
     platform::{
         crypto::{self, MasterKey},
@@ -22,45 +22,44 @@ use crate::{
     storage::{self, Storage},
 };
 
-/// Objects that a drill opens and hashes.
+/// Objects that a drill decrypts and hashes.
 const SAMPLE: usize = 50;
-/// The scratch disk keeps this much for others, bytes.
+/// Bytes of the scratch disk that stay free.
 const RESERVE: u64 = 512 << 20;
 
-/// What each part takes of a drill, percent.
-const DATABASE: Stretch = Stretch(0, 70);
-const OBJECTS: Stretch = Stretch(70, 75);
-const PARTICIPANTS: Stretch = Stretch(75, 100);
+/// Share of each part of a drill, percent.
+const DATABASE: ProgressRange = ProgressRange(0, 70);
+const OBJECTS: ProgressRange = ProgressRange(70, 75);
+const PARTICIPANTS: ProgressRange = ProgressRange(75, 100);
 
-/// Which backup is restored on trial.
+/// The backup to restore on trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice {
     Newest,
-    /// One of the older ones, by chance.
+    /// A random older one.
     Old,
     This(BackupId),
 }
 
-/// What a drill that failed says something of.
+/// What the failure of a drill is attributed to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Blamed {
+enum Culprit {
     /// A full disk, or a missing program.
-    Nothing,
-    /// It is whole, and holds something else than it says.
+    Environment,
+    /// The copy is intact, but its content differs from the manifest.
     Backup,
-    /// Its bytes are not what was written.
+    /// Its bytes are not those that were written.
     Copy,
 }
 
 impl Backups {
-    /// Restores a backup on trial and writes down what came out. The drill failed when its status says so; an error here means
-    /// that none was begun.
+    /// Restores a backup on trial and records the result. A failed drill is in the returned status; an error means that none was started.
     pub async fn drill(
         &self,
         choice: Choice,
         destination: Option<&str>,
         key_file: Option<&Path>,
-        watcher: &Watcher,
+        progress: &ProgressReporter,
     ) -> Result<Drill, BackupError> {
         let keys = self.key_file(key_file)?;
         let lock = self.lock().await?;
@@ -85,24 +84,24 @@ impl Backups {
         let began = tokio::time::Instant::now();
         let tried = async {
             let from = self.open_destination(&name).await?;
-            Box::pin(self.restore_on_trial(from, backup_id, &keys, &mut drill.report, watcher)).await
+            Box::pin(self.restore_on_trial(from, backup_id, &keys, &mut drill.report, progress)).await
         };
         let tried = tried.await;
         drill.seconds = Some(began.elapsed().as_secs_f64());
         drill.finished_at = Some(self.inner.clock.now());
         drill.status = match &tried {
             Ok(()) => DrillStatus::Passed,
-            // Says nothing of the backup.
+            // Says nothing about the backup.
             Err(BackupError::DiskFull { .. }) => DrillStatus::NoRoom,
             Err(_) => DrillStatus::Failed,
         };
-        let blamed = match &tried {
-            Err(error) if is_damage(error) => Blamed::Copy,
-            Err(BackupError::Differs(_)) => Blamed::Backup,
-            _ => Blamed::Nothing,
+        let culprit = match &tried {
+            Err(error) if is_damage(error) => Culprit::Copy,
+            Err(BackupError::Differs(_)) => Culprit::Backup,
+            _ => Culprit::Environment,
         };
         drill.error = tried.err().map(|error| chain(&error));
-        self.write_down_drill(&drill, blamed).await?;
+        self.write_down_drill(&drill, culprit).await?;
         self.inner.metrics.drilled(&drill);
         lock.release().await;
         Ok(drill)
@@ -131,7 +130,7 @@ impl Backups {
         }
     }
 
-    /// Where a backup lies whole, at `destination` or anywhere that is configured.
+    /// A destination with a complete copy of the backup: `destination`, or any configured one.
     pub(super) fn whole_copy(&self, backup: &Backup, destination: Option<&str>) -> Option<String> {
         let whole = |copy: &&Copy| {
             copy.status == CopyStatus::Verified
@@ -141,23 +140,23 @@ impl Backups {
         backup.copies.iter().find(whole).map(|copy| copy.destination.clone())
     }
 
-    async fn write_down_drill(&self, drill: &Drill, blamed: Blamed) -> Result<(), BackupError> {
+    async fn write_down_drill(&self, drill: &Drill, culprit: Culprit) -> Result<(), BackupError> {
         let backup = self.get(drill.backup_id).await?;
         let mut tx = self.inner.db.system().await?;
         store::finish_drill(&mut tx, drill).await?;
-        if blamed == Blamed::Copy {
-            // The next backup reads what lies there before it uses it.
+        if culprit == Culprit::Copy {
+            // The next backup re-reads this destination's blobs before it reuses them.
             let (destination, error) = (drill.destination.clone(), drill.error.clone());
             let copy = Copy { destination, status: CopyStatus::Damaged, verified_at: None, error };
             store::set_copy(&mut tx, drill.backup_id, &copy).await?;
         }
         let copies_fail = backup.copies.iter().any(|copy| copy.error.is_some());
         match (drill.status, backup.status) {
-            // Only its size was odd: now it is proven.
+            // Only its size was suspicious: now it is proven.
             (DrillStatus::Passed, Status::Unverified) if !copies_fail => {
                 store::set_status(&mut tx, drill.backup_id, Status::Verified, None).await?;
             }
-            (DrillStatus::Failed, Status::Verified) if blamed != Blamed::Nothing => {
+            (DrillStatus::Failed, Status::Verified) if culprit != Culprit::Environment => {
                 let error = format!("a drill failed: {}", drill.error.as_deref().unwrap_or_default());
                 store::set_status(&mut tx, drill.backup_id, Status::Unverified, Some(&error)).await?;
             }
@@ -173,12 +172,12 @@ impl Backups {
         id: BackupId,
         keys: &KeyFile,
         report: &mut DrillReport,
-        watcher: &Watcher,
+        progress: &ProgressReporter,
     ) -> Result<(), BackupError> {
-        // Signed by us, and found by the key as on a host that knows nothing of us.
+        // Verifies the signature, and finds the manifest by the key, like a new host would.
         self.manifest(&from, id).await?;
         let restore = Restore::open(from, keys, Some(id)).await?;
-        // The scratch server's user passes through it.
+        // The scratch server's user must be able to traverse it.
         let folder = WorkFolder::make(&self.work_dir().join("drill"), 0o711)?;
         let scratch = folder.path();
         let needed = scratch_bytes(restore.manifest.database.dump.size, restore.manifest.participant_bytes());
@@ -186,13 +185,13 @@ impl Backups {
         if free < needed {
             return Err(BackupError::DiskFull { dir: scratch.display().to_string(), free, needed });
         }
-        self.try_database(&restore, scratch, report, watcher).await?;
+        self.try_database(&restore, scratch, report, progress).await?;
         let rest = async {
-            watcher.say(OBJECTS.0, "objects");
+            progress.report(OBJECTS.0, "objects");
             report.objects = restore.sample_objects(SAMPLE, scratch).await? as u64;
-            self.try_participants(&restore, scratch, report, watcher).await
+            self.try_participants(&restore, scratch, report, progress).await
         };
-        watcher.attend(rest).await
+        progress.attend(rest).await
     }
 
     async fn try_database(
@@ -200,9 +199,9 @@ impl Backups {
         restore: &Restore,
         scratch: &Path,
         report: &mut DrillReport,
-        watcher: &Watcher,
+        progress: &ProgressReporter,
     ) -> Result<(), BackupError> {
-        watcher.say(DATABASE.0, "database");
+        progress.report(DATABASE.0, "database");
         let key = MasterKey::parse(&crypto::hex(&crypto::random_bytes::<32>()))
             .map_err(|error| BackupError::Damaged(error.to_string()))?;
         let prefix = &restore.manifest.role_prefix;
@@ -210,12 +209,12 @@ impl Backups {
         let loaded = async {
             roles::ensure(server.target()).await?;
             let tools_dir = self.inner.config.tools_dir.as_deref();
-            let found = restore.load(server.target(), tools_dir, (DATABASE, watcher)).await?;
+            let found = restore.load(server.target(), tools_dir, (DATABASE, progress)).await?;
             report.server = schema::server_version(server.target()).await?;
             Ok::<_, BackupError>(found)
         };
-        // The server ends before its folder does, whatever happens.
-        let loaded = watcher.attend(loaded).await;
+        // The server must end before its folder is removed, in every case.
+        let loaded = progress.attend(loaded).await;
         server.stop().await;
         let found = loaded?;
         report.tables = found.rows.len() as u64;
@@ -230,18 +229,18 @@ impl Backups {
         restore: &Restore,
         scratch: &Path,
         report: &mut DrillReport,
-        watcher: &Watcher,
+        progress: &ProgressReporter,
     ) -> Result<(), BackupError> {
         let (inner, config) = (&self.inner, storage::Config::default());
         let parts = &restore.manifest.participants;
         for (n, (name, part)) in parts.iter().enumerate() {
-            // What nobody here knows is not proven.
+            // An unknown participant is not tested.
             let participant = self.participant(name)?;
-            // One level down: a name may be that of something else here.
+            // One level down, because a name may collide with other folders here.
             let folder = scratch.join("participants").join(name);
             let (lifecycle, metrics) = (inner.lifecycle.clone(), inner.storage_metrics.clone());
             let to = Storage::open_at("", folder.clone(), &config, lifecycle, metrics)?;
-            let told = (PARTICIPANTS.piece(n, parts.len()), watcher);
+            let told = (PARTICIPANTS.piece(n, parts.len()), progress);
             restore.tree((name.as_str(), &part.tree), &to, scratch, told).await?;
             let counts = participant.drill(&folder, &part.state).await.map_err(BackupError::of(name))?;
             report.participants.insert(name.clone(), counts);
@@ -252,7 +251,7 @@ impl Backups {
     }
 }
 
-/// What a trial takes. A loaded database takes about twice its dump: rows, indexes, write-ahead log.
+/// Disk space of a drill. A loaded database takes about twice its dump: rows, indexes, WAL.
 pub(super) fn scratch_bytes(dump: u64, participants: u64) -> u64 {
     dump.saturating_mul(2).saturating_add(participants).saturating_add(RESERVE)
 }

@@ -1,4 +1,4 @@
-//! The figures that dashboards and alerts read.
+//! Gauges for dashboards and alerts.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::{
 };
 
 impl Backups {
-    /// Keeps the gauges fresh until shutdown.
+    /// Updates the gauges until shutdown.
     pub fn start_gauges(&self) {
         let (backups, soft) = (self.clone(), self.inner.lifecycle.soft().clone());
         self.inner.lifecycle.spawn("backup.gauges", async move {
@@ -48,7 +48,7 @@ impl Backups {
         let backups = store::backups(&mut tx, None, 200).await?;
         let proven = store::last_proven(&mut tx).await?;
         tx.commit().await?;
-        // One of a clock that was ahead would look fresh until the time that it bears.
+        // A backup dated in the future would look fresh until then.
         let mut whole = backups.iter().filter(|backup| backup.status == Status::Verified && !backup.is_ahead(now));
         if let Some(newest) = whole.next() {
             metrics.last_verified.set(newest.started_at.timestamp_millis() as f64 / 1e3);

@@ -1,4 +1,4 @@
-//! What is done with keys beside making them.
+//! Operations on keys, except creating them.
 
 use secrecy::SecretString;
 
@@ -6,7 +6,7 @@ use super::{Backups, Restore};
 use crate::backup::{BackupError, BackupId, KeyFile};
 
 impl Backups {
-    /// Opens the newest backup as a restore would. Returns which, and where.
+    /// Opens the newest backup like a restore would. Returns the backup and its destination.
     pub async fn check_key(&self, keys: &KeyFile) -> Result<(BackupId, String), BackupError> {
         self.check_is_ours(keys)?;
         let (backup, name) = self.newest_whole(None).await?;
@@ -14,7 +14,7 @@ impl Backups {
         Ok((backup.id, name))
     }
 
-    /// What is wrong with the key file at hand, where one is configured: it is not there, is another's, or does not open new backups.
+    /// The problem of the configured key file, if any: it is missing, belongs to another installation, or does not decrypt new backups.
     pub fn key_problem(&self) -> Option<BackupError> {
         self.inner.config.key_file.as_ref()?;
         let fits = || {
@@ -24,12 +24,12 @@ impl Backups {
         fits().err()
     }
 
-    /// Errors where a key file is for another installation: a restore would refuse what is made here.
+    /// Fails if a key file is for another installation: a restore would refuse our backups.
     pub(in crate::backup) fn check_is_ours(&self, keys: &KeyFile) -> Result<(), BackupError> {
         Ok(keys.check_is_for(&self.installation_named()?)?)
     }
 
-    /// Leaves every key of the file at every destination, sealed with a passphrase. Returns the destinations.
+    /// Stores every key of the file at every destination, encrypted with a passphrase. Returns the destinations.
     pub async fn wrap_keys(&self, keys: &KeyFile, passphrase: &SecretString) -> Result<Vec<String>, BackupError> {
         self.check_is_ours(keys)?;
         let mut done = Vec::new();

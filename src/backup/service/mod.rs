@@ -47,10 +47,10 @@ use crate::{
     storage::{self, Deletions, Participant, Storage},
 };
 
-/// For a look at where folders lie.
+/// Timeout for inspecting folders.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// What the service is built from.
+/// Dependencies of the service.
 #[derive(Clone)]
 pub struct Deps {
     pub config: Config,
@@ -63,17 +63,17 @@ pub struct Deps {
     pub metrics: Metrics,
     pub storage_metrics: storage::Metrics,
     pub deletions: Deletions,
-    /// The whole store: what is kept is what lies in the folders of its rooms.
+    /// The whole object store; a backup contains the folders of all rooms.
     pub objects: Storage,
-    /// What else takes part.
+    /// Participants in backups.
     pub participants: Vec<Arc<dyn Participant>>,
-    /// Folder of the in-process embedding model; `None` where a provider embeds.
+    /// Folder of the in-process embedding model; `None` if a provider embeds.
     pub model_dir: Option<PathBuf>,
-    /// The configuration's file and the files with secrets that it names.
+    /// The configuration file and the secret files that it names.
     pub settings_files: Vec<PathBuf>,
     /// Server binaries for a scratch cluster.
     pub server_dir: Option<PathBuf>,
-    /// Sealing rests where requests are served beside it.
+    /// Sealing pauses while requests are served.
     pub traffic: Traffic,
 }
 
@@ -85,7 +85,7 @@ pub struct Backups {
 
 pub(super) struct Inner {
     pub deps: Deps,
-    /// Sealing and opening: beside the pool of requests, so that neither waits for the other.
+    /// Threads for sealing and opening, separate from those of requests, so that neither waits for the other.
     pub pool: CpuPool,
     /// See [`Backups::has_copies_elsewhere`].
     elsewhere: OnceCell<bool>,
@@ -104,13 +104,13 @@ impl std::fmt::Debug for Backups {
     }
 }
 
-/// What a restore needs beside database, objects and the files of participants.
+/// Settings that a restore needs besides database, objects and participants.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Settings {
     /// 64 hexadecimal digits.
     pub master_key: String,
     pub installation: Uuid,
-    /// Base64 by path.
+    /// Base64 contents by path.
     pub files: std::collections::BTreeMap<PathBuf, String>,
 }
 
@@ -120,7 +120,7 @@ impl Backups {
         Self { inner: Arc::new(Inner { deps, pool: CpuPool::background(8), elsewhere: OnceCell::new() }) }
     }
 
-    /// What it was built from: for another service with more that takes part.
+    /// The dependencies, to build another service with more participants.
     pub fn deps(&self) -> &Deps {
         &self.inner.deps
     }
@@ -134,7 +134,7 @@ impl Backups {
         &self.inner.config
     }
 
-    /// Newest first, below `before`.
+    /// Newest first, before `before`.
     pub async fn list(&self, before: Option<BackupId>, limit: i64) -> Result<Vec<Backup>, BackupError> {
         let mut tx = self.inner.db.system().await?;
         let backups = store::backups(&mut tx, before, limit).await?;
@@ -149,7 +149,7 @@ impl Backups {
         backup.ok_or(BackupError::NotFound(id))
     }
 
-    /// The newest that is not being made.
+    /// The newest that is not running.
     pub async fn newest(&self) -> Result<Backup, BackupError> {
         let found = self.list(None, 50).await?.into_iter().find(|backup| backup.status != super::Status::Running);
         found.ok_or(BackupError::None)
@@ -163,7 +163,7 @@ impl Backups {
         Ok(drills)
     }
 
-    /// When a restore was last tried with success, and the seconds that it took.
+    /// Time and duration (seconds) of the last successful drill.
     pub async fn last_proven(&self) -> Result<Option<(DateTime<Utc>, f64)>, BackupError> {
         let mut tx = self.inner.db.system().await?;
         let proven = store::last_proven(&mut tx).await?;
@@ -171,7 +171,7 @@ impl Backups {
         Ok(proven)
     }
 
-    /// Keeps a backup from retention, or lets it go.
+    /// Excludes a backup from retention, or includes it again.
     pub async fn hold(&self, id: BackupId, held: bool) -> Result<Backup, BackupError> {
         let mut tx = self.inner.db.system().await?;
         let known = store::set_held(&mut tx, id, held).await?;
@@ -179,7 +179,7 @@ impl Backups {
         if known { self.get(id).await } else { Err(BackupError::NotFound(id)) }
     }
 
-    /// The configured destinations as the last runs left them.
+    /// The configured destinations and their state after the last runs.
     pub async fn destinations(&self) -> Result<Vec<DestinationStatus>, BackupError> {
         let mut tx = self.inner.db.system().await?;
         let mut found = store::destination_states(&mut tx).await?;
@@ -192,7 +192,7 @@ impl Backups {
         Ok(configured.collect())
     }
 
-    /// Whom backups are sealed for: as configured, or the newest key of the file at hand.
+    /// Recipients: as configured, or the newest key of the key file.
     pub(super) fn recipients(&self) -> Result<Recipients, BackupError> {
         let config = &self.inner.config;
         if !config.is_on() {
@@ -205,7 +205,7 @@ impl Backups {
         Ok(Recipients::parse(&[newest.recipient()])?)
     }
 
-    /// A configured destination. An error where a folder lacks the backups that should lie there: see [`Destination::check_mounted`].
+    /// Opens a configured destination. An error if a folder lacks its expected backups: see [`Destination::check_mounted`].
     pub(super) async fn open_destination(&self, name: &str) -> Result<Destination, BackupError> {
         let opened = self.find_destination(name)?;
         if opened.folder().is_some() {
@@ -217,7 +217,7 @@ impl Backups {
         Ok(opened)
     }
 
-    /// As [`Self::open_destination`], whatever lies there.
+    /// As [`Self::open_destination`], without that check.
     fn find_destination(&self, name: &str) -> Result<Destination, BackupError> {
         let config = &self.inner.config;
         let Some(destination) = config.destinations.get(name) else {
@@ -225,10 +225,10 @@ impl Backups {
             return Err(BackupError::NoDestination { name: name.to_owned(), known });
         };
         let Inner { deps, .. } = self.inner.as_ref();
-        Ok(Destination::open(name, destination, config.patience(), &deps.lifecycle, &deps.storage_metrics)?)
+        Ok(Destination::open(name, destination, config.timeouts(), &deps.lifecycle, &deps.storage_metrics)?)
     }
 
-    /// The key for drills, from a file outside the data directory, which is for this installation.
+    /// The key for drills: from a file outside the data directory, for this installation.
     pub(super) fn key_file(&self, given: Option<&Path>) -> Result<KeyFile, BackupError> {
         let path = given.or(self.inner.config.key_file.as_deref()).ok_or(BackupError::NoKey)?;
         let keys = KeyFile::read_outside(path, &self.inner.data_dir)?;
@@ -248,15 +248,15 @@ impl Backups {
         canonical(folder).starts_with(canonical(&self.inner.data_dir))
     }
 
-    /// Whether a destination survives this host's disk: it is no folder, or one on another file system.
+    /// Whether a destination survives the loss of this host's disk: it is not a folder, or on another file system.
     pub(super) fn is_elsewhere(&self, destination: &Destination) -> bool {
         use std::os::unix::fs::MetadataExt as _;
         let device = |path: &Path| std::fs::metadata(path).map(|meta| meta.dev()).ok();
         destination.folder().is_none_or(|folder| device(folder) != device(&self.inner.data_dir))
     }
 
-    /// Whether any destination survives this host's disk. One that does not answer is not counted as near: what ails it is told elsewhere.
-    /// Looked at once: destinations do not change while we run, and a mount that hangs must not hold up every page.
+    /// Whether any destination survives the loss of this host's disk. One that does not respond counts as such; other checks report it.
+    /// Determined once: destinations do not change while we run, and a hanging mount must not delay every page.
     pub async fn has_copies_elsewhere(&self) -> bool {
         let look = async {
             let this = self.clone();
@@ -269,7 +269,7 @@ impl Backups {
         *self.inner.elsewhere.get_or_init(|| look).await
     }
 
-    /// A folder for what holds the lock of [`Self::lock`].
+    /// Work folder for the holder of [`Self::lock`].
     pub(super) fn spool(&self) -> Result<Spool, BackupError> {
         Spool::make(&self.work_dir())
     }
@@ -278,12 +278,12 @@ impl Backups {
         self.inner.config.work_dir(&self.inner.data_dir)
     }
 
-    /// One run, drill or clean-up at a time, over all processes.
+    /// Lock for one run, drill or clean-up at a time, over all processes.
     pub(super) async fn lock(&self) -> Result<SessionLock, BackupError> {
         self.inner.db.try_session_lock(lock_key("backup.lock")).await?.ok_or(BackupError::Busy)
     }
 
-    /// The newest backup with a whole copy, at `destination` or anywhere, and where.
+    /// The newest backup with a complete copy, at `destination` or anywhere, and the place.
     pub(super) async fn newest_whole(&self, destination: Option<&str>) -> Result<(Backup, String), BackupError> {
         let backups = self.list(None, 1000).await?;
         let found = backups.into_iter().find_map(|backup| {

@@ -1,4 +1,4 @@
-//! Retention: which copies go, and which blobs nobody refers to any more.
+//! Retention: which copies to remove, and which blobs are no longer referenced.
 
 use std::collections::HashSet;
 
@@ -23,30 +23,30 @@ use crate::{
     storage::Entry,
 };
 
-/// A blob that no manifest refers to is left alone for this long: a run that is not done may have written it.
+/// Minimum age of an unreferenced blob before it is removed: a running backup may have written it.
 const ORPHAN_AGE: TimeDelta = TimeDelta::hours(24);
 
-/// The set of blobs in the catalogue that some manifest refers to.
+/// Catalogue set of referenced blobs.
 const NEEDED: u32 = 0;
-/// Names that go into the catalogue together.
+/// Names added to the catalogue together.
 const PIECE: usize = 1024;
 
-/// What a clean-up did at one destination.
+/// Result of a clean-up at one destination.
 #[derive(Clone, Debug, Default, serde::Serialize, utoipa::ToSchema)]
 pub struct Pruned {
     pub destination: String,
     pub backups: Vec<BackupId>,
-    /// Blobs that were removed.
+    /// Blobs removed.
     pub blobs: u64,
     pub bytes: u64,
-    /// Why it was given up there.
+    /// Why it was aborted there.
     pub error: Option<String>,
-    /// A backup there cannot be read, so nobody knows what it needs: nothing is removed until a person has looked.
+    /// A backup there cannot be read, so its blobs are unknown: nothing is removed until a person has looked.
     pub damaged: bool,
 }
 
 impl Backups {
-    /// Removes what retention does not keep, at every destination. `dry_run`: only says what it would remove.
+    /// Applies retention at every destination. `dry_run`: only reports.
     pub async fn prune(&self, dry_run: bool) -> Result<Vec<Pruned>, BackupError> {
         let lock = self.lock().await?;
         let mut done = Vec::new();
@@ -82,14 +82,14 @@ impl Backups {
         let zone = self.inner.config.time_zone.parse().unwrap_or(chrono_tz::UTC);
         let goes = retention::plan(&whole.collect::<Vec<_>>(), &retention::Rules::of(&self.inner.config), zone);
         let mut pruned = Pruned { destination: from.name.clone(), backups: goes.clone(), ..Pruned::default() };
-        // Before anything is removed: lists need room, and what goes without its blobs frees none.
+        // Before anything is removed: the lists need space, and removing manifests without blobs frees none.
         let spool = self.spool()?;
         let catalogue = spool.catalogue(&self.inner.pool)?;
         let goes: HashSet<BackupId> = goes.into_iter().collect();
         let mut stays = from.backups().await?;
         stays.retain(|id| !goes.contains(id));
         for id in &stays {
-            // One that cannot be read may refer to anything: nothing is removed then.
+            // An unreadable manifest may refer to any blob: then nothing is removed.
             let manifest = self.manifest(from, *id).await?;
             let list = spool.file();
             list.fill(from.read_blob_list(&manifest).await?).await?;
@@ -100,12 +100,12 @@ impl Backups {
         }
         if !dry_run {
             for id in &goes {
-                // The manifest first: what is left without one is no backup.
+                // The manifest first: without it, the rest is no backup.
                 from.delete(&Manifest::key(*id)).await?;
                 from.delete(&Manifest::blobs_key(*id)).await?;
                 self.note_pruned(*id, from).await?;
             }
-            // A person took away what was past saving: nothing there is doubted for its sake any more.
+            // A person removed the backups that were beyond repair: the destination is trusted again.
             let damaged = |copy: &Copy| copy.destination == from.name && copy.status == CopyStatus::Damaged;
             for backup in backups.iter().filter(|b| b.copies.iter().any(damaged) && !stays.contains(&b.id)) {
                 self.note_pruned(backup.id, from).await?;
@@ -123,7 +123,7 @@ impl Backups {
                 pruned.bytes += entry.size;
             }
         }
-        // Of a run that was killed before its manifest was written.
+        // Left by runs that were killed before writing their manifest.
         let mut found = std::pin::pin!(from.backup_files());
         while let Some(entries) = found.try_next().await? {
             for entry in entries.iter().filter(|entry| entry.modified <= before) {
@@ -144,8 +144,8 @@ impl Backups {
     }
 }
 
-/// Whether there is no doubt about what a backup holds: where another destination failed, or its copy was damaged, this one's is as good as
-/// any, and a month without the other destination leaves a month of backups here.
+/// Whether this copy's content is beyond doubt. If only another destination failed or its copy was damaged, this one counts fully, so that
+/// a month without the other destination leaves a month of backups here.
 fn is_sound(backup: &Backup, earlier: &[Backup]) -> bool {
     let elsewhere = |copy: &Copy| matches!(copy.status, CopyStatus::Failed | CopyStatus::Damaged);
     let last = earlier.iter().find(|backup| backup.status == Status::Verified).map(|backup| backup.database_bytes);
@@ -156,13 +156,13 @@ fn is_sound(backup: &Backup, earlier: &[Backup]) -> bool {
     }
 }
 
-/// The files that no manifest refers to, and that no run may be about to refer to.
+/// Files that no manifest refers to and that are too old to belong to a running backup.
 fn orphans(all: &Catalogue, entries: Vec<Entry>, before: DateTime<Utc>) -> Result<Vec<Entry>, CatalogueError> {
     let mut orphans = Vec::new();
     for entry in entries.into_iter().filter(|entry| entry.modified <= before) {
         let gone = match BlobName::of_key(&entry.key) {
             Some(name) => !all.has_blob(NEEDED, &name)?,
-            // What else lies there is not ours, but for what was not written to its end.
+            // Other files are not ours, except incompletely written ones.
             None => BlobName::is_partial(&entry.key),
         };
         if gone {

@@ -1,4 +1,4 @@
-//! Restoring for good, on a host that may have nothing but this program and the key.
+//! Real restores, on a host that may have nothing but this program and the key.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,11 +21,11 @@ use crate::{
         keys::KeyFile,
         manifest::{Manifest, ManifestError, Part, Schema, Tree},
         model::Kind,
+        progress::{self, ProgressRange, ProgressReporter},
         reader::Reader,
         schema,
         spool::Spool,
         store, tree,
-        watcher::{self, Stretch, Watcher},
     },
     platform::{
         crypto::{self, MasterKey},
@@ -35,7 +35,7 @@ use crate::{
     storage::{Participant, Storage},
 };
 
-/// What of a participant a restore would bring back.
+/// A participant in a restore plan.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct PlannedPart {
     pub files: u64,
@@ -56,15 +56,15 @@ pub struct Plan {
     pub database_bytes: u64,
     pub objects: u64,
     pub object_bytes: u64,
-    /// Files and bytes of what takes part beside them, by name.
+    /// Files and bytes of participants, by name.
     pub participants: BTreeMap<String, PlannedPart>,
-    /// Of the embedding model; 0 where it does not travel with the backup.
+    /// Bytes of the embedding model; 0 if not included.
     pub model_bytes: u64,
-    /// What is read from the destination.
+    /// Bytes read from the destination.
     pub total_bytes: u64,
 }
 
-/// A backup that was found and can be opened.
+/// A backup that was found and can be decrypted.
 #[derive(Debug)]
 pub struct Restore {
     reader: Reader,
@@ -72,8 +72,8 @@ pub struct Restore {
 }
 
 impl Restore {
-    /// Finds a backup (without `id` the newest that is this key's) and checks that the key opens it. What a drill, `verify`, `keys check`
-    /// and `doctor` accept is what this accepts: they ask it.
+    /// Finds a backup (without `id` the newest of this key) and checks that the key decrypts it. Drill, `verify`, `keys check` and `doctor`
+    /// use this function, so they accept exactly what a restore accepts.
     pub async fn open(from: Destination, keys: &KeyFile, id: Option<BackupId>) -> Result<Self, BackupError> {
         let trusted = keys.trusted();
         let manifest = match id {
@@ -81,12 +81,12 @@ impl Restore {
             None => newest(&from, keys).await?,
         };
         let restore = Self::of(from, manifest, keys, CpuPool::background(8))?;
-        // The smallest thing that the key must open.
+        // The smallest part that the key must decrypt.
         restore.settings().await?;
         Ok(restore)
     }
 
-    /// The newest backup at a destination that was made before a migration, and whose database has no migration that is not `known`.
+    /// The newest backup at a destination that was made before a migration and contains only migrations in `known`.
     pub async fn before_migration(
         from: Destination,
         keys: &KeyFile,
@@ -94,7 +94,7 @@ impl Restore {
     ) -> Result<Option<Self>, BackupError> {
         let mut newest: Option<Manifest> = None;
         for id in from.backups().await? {
-            // One that cannot be trusted is not rolled back to.
+            // Never roll back to an untrusted one.
             let Ok(manifest) = from.manifest(id, keys.trusted()).await else { continue };
             let fits = manifest.kind == Kind::BeforeMigration && manifest.database.schema.is_known(known);
             if fits && newest.as_ref().is_none_or(|other| other.sequence < manifest.sequence) {
@@ -137,20 +137,20 @@ impl Restore {
         serde_json::from_slice(&bytes).map_err(|error| BackupError::Damaged(format!("the settings: {error}")))
     }
 
-    /// The master key of the installation.
+    /// The installation's master key.
     pub async fn master_key(&self) -> Result<MasterKey, BackupError> {
         let settings = self.settings().await?;
         MasterKey::parse(&settings.master_key).map_err(|error| BackupError::Damaged(error.to_string()))
     }
 
-    /// The configuration's files as they were: path and content.
+    /// The configuration files at the time: path and content.
     pub async fn settings_files(&self) -> Result<BTreeMap<PathBuf, Vec<u8>>, BackupError> {
         let damaged = |_| BackupError::Damaged("the settings hold a file that is not base64".to_owned());
         let files = self.settings().await?.files.into_iter();
         files.map(|(path, text)| Ok((path, STANDARD.decode(text).map_err(damaged)?))).collect()
     }
 
-    /// As [`Self::open`], of a manifest that was read already.
+    /// As [`Self::open`], from a manifest that was read already.
     pub(super) fn of(
         from: Destination,
         manifest: Manifest,
@@ -161,8 +161,7 @@ impl Restore {
         Ok(Self { reader: Reader { from, identity, pool }, manifest })
     }
 
-    /// Errors where a version of Holdfast made the database that knows migrations which are not among `known`: asked before anything is moved
-    /// aside.
+    /// Fails if the database has migrations that are not in `known`. Called before anything is moved aside.
     pub fn check_version(&self, known: &BTreeSet<i64>) -> Result<(), BackupError> {
         let schema = &self.manifest.database.schema;
         if schema.is_known(known) {
@@ -173,8 +172,8 @@ impl Restore {
         Err(BackupError::NewerHoldfast { holdfast, migration: schema.migration, known: newest })
     }
 
-    /// Errors where the tools for this dump are missing here, or a server of this version does not take what they write: asked before
-    /// anything is moved aside.
+    /// Fails if the tools for this dump are missing, or a server of this version cannot load their dumps. Called before anything is moved
+    /// aside.
     pub fn check_tools(&self, tools_dir: Option<&Path>, server_major: Option<u32>) -> Result<(), BackupError> {
         let tools =
             Tools::find(tools_dir, major(&self.manifest.database.tool_version)).map_err(dump::DumpError::from)?;
@@ -184,19 +183,19 @@ impl Restore {
         }
     }
 
-    /// Loads the dump into an empty database and compares the result, which is returned, with the manifest. The roles must be there.
+    /// Loads the dump into an empty database, compares the result with the manifest and returns it. The roles must exist.
     pub(super) async fn load(
         &self,
         target: &Target,
         tools_dir: Option<&Path>,
-        (stretch, watcher): (Stretch, &Watcher),
+        (range, progress): (ProgressRange, &ProgressReporter),
     ) -> Result<Schema, BackupError> {
         let (dir, wanted) = (tools_dir.map(Path::to_owned), major(&self.manifest.database.tool_version));
         let tools = self.reader.pool.run(move || Tools::find(dir.as_deref(), wanted)).await;
         let tools = tools.map_err(dump::DumpError::from)?.map_err(dump::DumpError::from)?;
         let data = self.reader.open(&self.manifest.database.dump).await?;
         let (mut read, size) = (0, self.manifest.database.dump.size);
-        let mut on_bytes = watcher::each_mib(size, |bytes, step| watcher.say(stretch.at(bytes, size), step));
+        let mut on_bytes = progress::each_mib(size, |bytes, step| progress.report(range.at(bytes, size), step));
         let data = data.inspect_ok(|bytes| {
             read += bytes.len() as u64;
             on_bytes(read);
@@ -209,23 +208,23 @@ impl Restore {
         if differences.is_empty() { Ok(found) } else { Err(BackupError::Differs(differences.join("; "))) }
     }
 
-    /// Restores the database for good.
+    /// Restores the database.
     pub async fn database(
         &self,
         target: &Target,
         tools_dir: Option<&Path>,
-        watcher: &Watcher,
+        progress: &ProgressReporter,
     ) -> Result<(), BackupError> {
-        watcher.say(0, "database");
-        self.load(target, tools_dir, (Stretch::WHOLE, watcher)).await?;
+        progress.report(0, "database");
+        self.load(target, tools_dir, (ProgressRange::WHOLE, progress)).await?;
         let mut conn = PgConnection::connect_with(&target.admin).await?;
-        // In the dump the backup that it is part of still runs.
+        // In the dump, its own backup is still running.
         store::finish(&mut conn, &Backup::of_manifest(&self.manifest, &self.reader.from.name)).await?;
         let _ = conn.close().await;
         Ok(())
     }
 
-    /// Opens and hashes so many objects, chosen by chance. Returns how many there were to open. The index waits below `work_dir`.
+    /// Decrypts and hashes `count` random objects. Returns how many there were to check. The index is spooled below `work_dir`.
     pub(super) async fn sample_objects(&self, count: usize, work_dir: &Path) -> Result<usize, BackupError> {
         let all = usize::try_from(self.manifest.objects.files).unwrap_or(usize::MAX);
         let mut chosen = BTreeSet::new();
@@ -244,7 +243,7 @@ impl Restore {
         Ok(chosen.len())
     }
 
-    /// The major version of a server.
+    /// Major version of a server.
     pub async fn server_major(target: &Target) -> Result<u32, BackupError> {
         let mut conn = PgConnection::connect_with(&target.admin).await?;
         let number: i32 =
@@ -253,7 +252,7 @@ impl Restore {
         Ok(u32::try_from(number / 10_000).unwrap_or_default())
     }
 
-    /// Tables that a database holds: one that is restored into holds none.
+    /// Number of tables in a database; it must be 0 before a restore.
     pub async fn tables_of(target: &Target) -> Result<i64, BackupError> {
         let mut conn = PgConnection::connect_with(&target.admin).await?;
         let tables = schema::tables(&mut conn).await?;
@@ -261,31 +260,36 @@ impl Restore {
         Ok(tables)
     }
 
-    /// Writes every object. The index waits below `work_dir`.
-    pub async fn objects(&self, to: &Storage, work_dir: &Path, watcher: &Watcher) -> Result<(), BackupError> {
-        self.tree(("objects", &self.manifest.objects), to, work_dir, (Stretch::WHOLE, watcher)).await
+    /// Restores all objects. The index is spooled below `work_dir`.
+    pub async fn objects(&self, to: &Storage, work_dir: &Path, progress: &ProgressReporter) -> Result<(), BackupError> {
+        self.tree(("objects", &self.manifest.objects), to, work_dir, (ProgressRange::WHOLE, progress)).await
     }
 
-    /// Writes every file of a participant, likewise; false where it took no part.
+    /// Restores all files of a participant; false if it has none in this backup.
     pub async fn participant(
         &self,
         participant: &dyn Participant,
         work_dir: &Path,
-        watcher: &Watcher,
+        progress: &ProgressReporter,
     ) -> Result<bool, BackupError> {
         let name = participant.name();
         let Some(part) = self.manifest.participants.get(name) else { return Ok(false) };
         let to = participant.target().await.map_err(BackupError::of(name))?;
-        self.tree((name, &part.tree), &to, work_dir, (Stretch::WHOLE, watcher)).await?;
+        self.tree((name, &part.tree), &to, work_dir, (ProgressRange::WHOLE, progress)).await?;
         participant.restored(&part.state).await.map_err(BackupError::of(name))?;
         Ok(true)
     }
 
-    /// Writes the files of the embedding model that are missing in its folder or differ. Returns how many; `None` where the backup has none.
-    /// The index waits below `work_dir`.
-    pub async fn model(&self, to: &Storage, work_dir: &Path, watcher: &Watcher) -> Result<Option<u64>, BackupError> {
+    /// Restores the embedding model's files that are missing or differ. Returns how many; `None` if the backup has none. The index is
+    /// spooled below `work_dir`.
+    pub async fn model(
+        &self,
+        to: &Storage,
+        work_dir: &Path,
+        progress: &ProgressReporter,
+    ) -> Result<Option<u64>, BackupError> {
         let Some(tree) = &self.manifest.model else { return Ok(None) };
-        watcher.say(0, "embedding model");
+        progress.report(0, "embedding model");
         let spool = Spool::make(work_dir)?;
         let mut files = std::pin::pin!(self.reader.files(tree, &spool).await?);
         let mut written = 0;
@@ -305,24 +309,24 @@ impl Restore {
         (name, tree): (&str, &Tree),
         to: &Storage,
         work_dir: &Path,
-        (stretch, watcher): (Stretch, &Watcher),
+        (range, progress): (ProgressRange, &ProgressReporter),
     ) -> Result<(), BackupError> {
-        watcher.say(stretch.0, name);
+        progress.report(range.0, name);
         let spool = Spool::make(work_dir)?;
         let (files, all) = (self.reader.files(tree, &spool).await?, tree.files);
-        let on_file = |done| watcher.say(stretch.at(done, all), &format!("{name}, {done} of {all}"));
+        let on_file = |done| progress.report(range.at(done, all), &format!("{name}, {done} of {all}"));
         tree::restore(&self.reader, files, to, on_file).await
     }
 }
 
-/// The backup with the highest number of those that this key is for: clocks go wrong, and ids follow them. A manifest that cannot be
-/// read and looks younger than that is an error: what is older may have been put in front of us.
+/// The backup with the highest sequence number for this key; clocks can be wrong, and ids follow them. An unreadable manifest that looks
+/// newer is an error, because otherwise an attacker could make us restore an older backup.
 async fn newest(from: &Destination, keys: &KeyFile) -> Result<Manifest, BackupError> {
     let (mut newest, mut unreadable): (Option<Manifest>, Vec<(BackupId, BackupError)>) = (None, Vec::new());
     let (mut ours, mut others) = (BTreeSet::new(), BTreeSet::new());
     for id in from.backups().await? {
         match from.manifest(id, keys.trusted()).await {
-            // A key that names no installation tells them apart by what it opens.
+            // A key that names no installation tells backups apart by whether it decrypts them.
             Ok(manifest) if keys.for_recipients(&manifest.recipients).is_err() => {
                 others.insert(manifest.installation);
             }
@@ -341,7 +345,7 @@ async fn newest(from: &Destination, keys: &KeyFile) -> Result<Manifest, BackupEr
     if !others.is_empty() {
         let others: Vec<String> = others.iter().map(ToString::to_string).collect();
         let (destination, installations) = (from.name.clone(), others.join(", "));
-        tracing::warn!(destination, installations, "backups of other installations lie here too, and were passed over");
+        tracing::warn!(destination, installations, "backups of other installations are here too and were skipped");
         if newest.is_none() && unreadable.is_empty() {
             return Err(BackupError::OnlyOthers { destination, installations });
         }
@@ -357,7 +361,7 @@ async fn newest(from: &Destination, keys: &KeyFile) -> Result<Manifest, BackupEr
     }
 }
 
-/// The major version in `15.18` or `18devel`.
+/// Major version of `15.18` or `18devel`.
 fn major(version: &str) -> u32 {
     version.split(|c: char| !c.is_ascii_digit()).next().and_then(|n| n.parse().ok()).unwrap_or_default()
 }

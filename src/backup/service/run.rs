@@ -1,8 +1,8 @@
-//! Making a backup.
+//! Makes a backup.
 //!
-//! One instant for everything: first no file is deleted any more (a lock that deletions share), then the database's snapshot is
-//! taken. Whatever a row of the snapshot refers to is therefore still there when it is copied; what came later is too much, and
-//! is swept after a restore as after a crash.
+//! Everything is of one point in time: first all deletions of files are blocked (a lock that deletions share), then the database snapshot
+//! is taken. Whatever a row of the snapshot refers to still exists when it is copied; files added later are surplus, and are swept after a
+//! restore as after a crash.
 
 use std::{
     collections::BTreeMap,
@@ -28,38 +28,38 @@ use crate::{
         keys::SIGNING_PURPOSE,
         manifest::{Blob, Database, FORMAT, Manifest, Part, Tree},
         model::{Backup, Copy, CopyStatus, Kind, Status},
+        progress::{self, ProgressRange, ProgressReporter},
         sealer::Sealer,
         spool::WorkFolder,
         store, tree,
-        watcher::{self, Stretch, Watcher},
         writer::Writer,
     },
     platform::{data_dir::free_bytes, db, error::chain},
     storage::{self, Storage},
 };
 
-/// Deletions in progress are waited for this long.
+/// How long to wait for running deletions.
 const QUIET: Duration = Duration::from_secs(120);
-/// A dump that is smaller than this share of the last one is looked at by a person first.
+/// A dump below this share of the last one needs a person's attention.
 const SHRUNK: f64 = 0.5;
-/// Files that are gone through together: as many as a local listing brings at once.
+/// Files processed together: the page size of a local listing.
 const PIECE: usize = 1024;
-/// What the spool takes for each file beside its content, bytes: in the catalogue, the index and the list of blobs.
+/// Spool space per file besides its content, bytes: in the catalogue, the index and the list of blobs.
 const LISTED: u64 = 1024;
-/// The spool's disk keeps this much for others, bytes.
+/// Bytes of the spool's disk that stay free.
 const RESERVE: u64 = 256 << 20;
 
-/// What each part takes of a run, percent; the settings and the manifest take the rest.
-const DATABASE: Stretch = Stretch(0, 60);
-const OBJECTS: Stretch = Stretch(60, 85);
-const PARTICIPANTS: Stretch = Stretch(85, 93);
-const MODEL: Stretch = Stretch(93, 95);
-/// The table is told this often where a run is.
+/// Share of each part of a run, percent; settings and manifest take the rest.
+const DATABASE: ProgressRange = ProgressRange(0, 60);
+const OBJECTS: ProgressRange = ProgressRange(60, 85);
+const PARTICIPANTS: ProgressRange = ProgressRange(85, 93);
+const MODEL: ProgressRange = ProgressRange(93, 95);
+/// Interval of progress updates in the table.
 const NOTED: Duration = Duration::from_secs(1);
 
 impl Backups {
-    /// Makes a backup. It has failed when this is an error; otherwise look at its status.
-    pub async fn run(&self, kind: Kind, watcher: &Watcher) -> Result<Backup, BackupError> {
+    /// Makes a backup. An error means that it failed; otherwise check its status.
+    pub async fn run(&self, kind: Kind, progress: &ProgressReporter) -> Result<Backup, BackupError> {
         let recipients = self.recipients()?;
         let lock = self.lock().await?;
         let (db, clock) = (&self.inner.db, &self.inner.clock);
@@ -67,7 +67,7 @@ impl Backups {
         store::fail_abandoned(&mut tx, clock.now()).await?;
         tx.commit().await?;
         let (mut destinations, mut unopened) = self.open_destinations().await;
-        // A restored table is older than the backup that it came from: the number must be above what lies at a destination.
+        // A restored table is older than its backup; the sequence number must exceed those at the destinations.
         for (name, error) in self.adopt(&destinations).await? {
             destinations.retain(|destination| destination.name != name);
             unopened.push((name, error));
@@ -80,7 +80,7 @@ impl Backups {
         let doubted = store::damaged_destinations(&mut tx).await?;
         tx.commit().await?;
         let began = tokio::time::Instant::now();
-        let steps = Steps::new(watcher.clone());
+        let steps = StepTracker::new(progress.clone());
         let made = async {
             let (name_key, pool) = (self.inner.master_key.derive("backup.blob_names"), self.inner.pool.clone());
             let writer = Writer::open(destinations, &doubted, self.spool()?, pool, recipients, name_key).await?;
@@ -93,7 +93,7 @@ impl Backups {
             Ok::<_, BackupError>((manifest, writer))
         };
         let result = tokio::select! {
-            result = watcher.attend(made) => result,
+            result = progress.attend(made) => result,
             never = self.note_steps(id, steps.subscribe()) => match never {},
         };
         let backup = self.conclude(row, &steps.current(), result, &unopened).await?;
@@ -102,7 +102,7 @@ impl Backups {
         Ok(backup)
     }
 
-    /// Every destination that opens, and why the others do not.
+    /// All destinations that open, and the errors of the others.
     async fn open_destinations(&self) -> (Vec<Destination>, Vec<(String, String)>) {
         let (mut opened, mut failed) = (Vec::new(), Vec::new());
         for name in self.inner.config.destinations.keys() {
@@ -120,37 +120,37 @@ impl Backups {
         id: BackupId,
         sequence: i64,
         kind: Kind,
-        steps: &Steps,
+        steps: &StepTracker,
     ) -> Result<Manifest, BackupError> {
         let deps = &self.inner.deps;
-        steps.say(0, "waiting for deletions to end");
+        steps.report(0, "waiting for deletions to end");
         let mut quiet = deps.deletions.hold(QUIET).await?.ok_or(BackupError::NotQuiet(QUIET))?;
         let mut snapshot = Snapshot::take(&deps.target, deps.config.tools_dir.as_deref(), &self.inner.pool).await?;
         let taken_at = deps.clock.now();
         let database = self.save_database(writer, &mut snapshot, steps).await;
         snapshot.close().await;
         let database = database?;
-        steps.say(OBJECTS.0, "objects");
+        steps.report(OBJECTS.0, "objects");
         let objects = self.save_objects(writer, steps).await?;
         let participants = self.save_participants(writer, steps).await?;
         let model = match self.model_files()? {
             Some(files) => {
-                steps.say(PARTICIPANTS.1, "embedding model");
+                steps.report(PARTICIPANTS.1, "embedding model");
                 writer.catalogue().apart(Catalogue::clear_files).await?;
                 self.find_files(writer, &files, "", |_| true).await?;
                 Some(self.save_tree(writer, "models", &files, (MODEL, steps)).await?)
             }
             None => None,
         };
-        // A lock that went with its connection has kept nothing.
+        // A lock that was lost with its connection has protected nothing.
         if !quiet.is_held().await {
             return Err(BackupError::HoldLost);
         }
         quiet.release().await;
-        steps.say(MODEL.1, "settings");
+        steps.report(MODEL.1, "settings");
         let installation = self.installation().await?;
         let settings = self.save_settings(writer, installation).await?;
-        steps.say(MODEL.1, "manifest");
+        steps.report(MODEL.1, "manifest");
         let list = writer.put_blob_list(&Manifest::blobs_key(id)).await?;
         let manifest = Manifest {
             format: FORMAT,
@@ -175,7 +175,7 @@ impl Backups {
             wal: None,
         };
         let key = self.inner.master_key.signing_key(SIGNING_PURPOSE);
-        let key = key.map_err(|_| BackupError::Damaged("the master key makes no signing key".into()))?;
+        let key = key.map_err(|_| BackupError::Damaged("the master key yields no signing key".into()))?;
         writer.put_small(&Manifest::key(id), &manifest.sign(&key)?).await?;
         Ok(manifest)
     }
@@ -184,27 +184,27 @@ impl Backups {
         &self,
         writer: &Writer,
         snapshot: &mut Snapshot,
-        steps: &Steps,
+        steps: &StepTracker,
     ) -> Result<Database, BackupError> {
-        steps.say(DATABASE.0, "database");
+        steps.report(DATABASE.0, "database");
         let deps = &self.inner.deps;
         let mut tx = deps.db.system().await?;
         let last = store::last_size(&mut tx).await?.and_then(|size| u64::try_from(size).ok()).unwrap_or_default();
         let files = store::count_known_files(&mut tx).await?;
         tx.commit().await?;
         let dir = self.work_dir();
-        // Compressed it takes less; with nothing to go by, the reserve has to do.
+        // It is smaller after compression; without an estimate, the reserve has to suffice.
         let (free, needed) = (free_bytes(&dir).unwrap_or(u64::MAX), last / 2 + files * LISTED + RESERVE);
         if free < needed {
             return Err(BackupError::DiskFull { dir: dir.display().to_string(), free, needed });
         }
         let file = writer.spool().file();
         let heard = steps.clone();
-        let on_bytes = watcher::each_mib(last, move |bytes, step| heard.say(DATABASE.at(bytes, last), step));
+        let on_bytes = progress::each_mib(last, move |bytes, step| heard.report(DATABASE.at(bytes, last), step));
         let sealer =
             Sealer { pool: self.inner.pool.clone(), recipients: self.recipients()?, traffic: deps.traffic.clone() };
         let dump = snapshot.dump(&deps.target, &sealer, file.path(), on_bytes).await?;
-        steps.say(DATABASE.1, "database: copying");
+        steps.report(DATABASE.1, "database: copying");
         let blob = writer.put_sealed(&dump.sealed, &file).await?;
         Ok(Database {
             dump: blob,
@@ -215,13 +215,16 @@ impl Backups {
         })
     }
 
-    /// Stores what lies in the folders of the rooms.
-    async fn save_objects(&self, writer: &Writer, steps: &Steps) -> Result<Tree, BackupError> {
+    /// Stores the folders of all rooms.
+    async fn save_objects(&self, writer: &Writer, steps: &StepTracker) -> Result<Tree, BackupError> {
         let objects = &self.inner.objects;
         let strangers = objects.strangers().await?;
         if !strangers.is_empty() {
             let folders = strangers.join(", ");
-            tracing::info!(folders, "folders of the object store that are of no room are not in the backup: {folders}");
+            tracing::info!(
+                folders,
+                "folders of the object store that belong to no room are not in the backup: {folders}"
+            );
         }
         writer.catalogue().apart(Catalogue::clear_files).await?;
         for room in objects.rooms() {
@@ -230,18 +233,22 @@ impl Backups {
         self.save_tree(writer, "objects", objects, (OBJECTS, steps)).await
     }
 
-    /// Stores what takes part beside database and objects.
-    async fn save_participants(&self, writer: &Writer, steps: &Steps) -> Result<BTreeMap<String, Part>, BackupError> {
+    /// Stores the files of the participants.
+    async fn save_participants(
+        &self,
+        writer: &Writer,
+        steps: &StepTracker,
+    ) -> Result<BTreeMap<String, Part>, BackupError> {
         let all = &self.inner.participants;
         let mut parts = BTreeMap::new();
         for (n, participant) in all.iter().enumerate() {
-            let (name, stretch) = (participant.name(), PARTICIPANTS.piece(n, all.len()));
-            steps.say(stretch.0, name);
+            let (name, range) = (participant.name(), PARTICIPANTS.piece(n, all.len()));
+            steps.report(range.0, name);
             let scratch = WorkFolder::make(&self.work_dir().join("capture"), 0o700)?;
             let captured = participant.capture(scratch.path()).await.map_err(BackupError::of(name))?;
             writer.catalogue().apart(Catalogue::clear_files).await?;
             self.find_files(writer, &captured.files, "", captured.belongs).await?;
-            let tree = self.save_tree(writer, name, &captured.files, (stretch, steps)).await?;
+            let tree = self.save_tree(writer, name, &captured.files, (range, steps)).await?;
             parts.insert(name.to_owned(), Part { tree, state: captured.state });
         }
         Ok(parts)
@@ -263,18 +270,18 @@ impl Backups {
         Ok(())
     }
 
-    /// Stores the files of the catalogue, in pieces: memory does not grow with their number.
+    /// Stores the files of the catalogue in pieces, so that memory does not grow with their number.
     async fn save_tree(
         &self,
         writer: &Writer,
         name: &'static str,
         files: &Storage,
-        (stretch, steps): (Stretch, &Steps),
+        (range, steps): (ProgressRange, &StepTracker),
     ) -> Result<Tree, BackupError> {
         let (total, done) = (writer.catalogue().count_files()?, AtomicU64::new(0));
         let on_file = || {
             let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-            steps.say(stretch.at(done, total), &format!("{name}, {done} of {total}"));
+            steps.report(range.at(done, total), &format!("{name}, {done} of {total}"));
         };
         let mut index = tree::Index::begin(writer.spool().file()).await?;
         let mut after = String::new();
@@ -290,7 +297,7 @@ impl Backups {
             index.add(&saved).await?;
             let mut tx = self.inner.db.system().await?;
             match store::remember_files(&mut tx, name, &known, &saved).await {
-                // A backup before the migration that lets any name in: the next one reads these files again.
+                // Before the migration that allows any name: the next backup reads these files again.
                 Err(error) if db::constraint(&error) == Some("backup_known_files_tree_check") => drop(tx),
                 remembered => {
                     remembered?;
@@ -300,13 +307,13 @@ impl Backups {
             }
             match last {
                 Some(last) => after = last,
-                // What is known of files beyond the last was forgotten with this.
+                // Entries beyond the last file were deleted with this.
                 None => return index.finish(writer).await,
             }
         }
     }
 
-    /// The embedding model's folder, where it is to travel along; one that is missing is told by `doctor`, and needs no copy.
+    /// The embedding model's folder, if it is to be included; `doctor` reports a missing one, which needs no copy.
     fn model_files(&self) -> Result<Option<Storage>, BackupError> {
         let deps = &self.inner.deps;
         let folder = deps.model_dir.as_ref().filter(|folder| deps.config.embedding_model && folder.is_dir());
@@ -319,7 +326,7 @@ impl Backups {
         let deps = &self.inner.deps;
         let mut files: BTreeMap<PathBuf, String> = BTreeMap::new();
         for path in &deps.settings_files {
-            // The backup's own key must not lie in the backup.
+            // The backup's own key must not be in the backup.
             if Some(path) != deps.config.key_file.as_ref() {
                 let bytes = tokio::fs::read(path).await.map_err(BackupError::io(path))?;
                 files.insert(path.clone(), STANDARD.encode(bytes));
@@ -331,10 +338,10 @@ impl Backups {
         writer.put(stream::iter([Ok::<_, std::io::Error>(Bytes::from(settings))])).await
     }
 
-    /// Writes down what a run does, so that a page shows it.
+    /// Records the current step, for the page.
     async fn note_steps(&self, id: BackupId, mut steps: watch::Receiver<String>) -> Infallible {
         loop {
-            // The run that says them outlives this.
+            // The run that sends steps outlives this.
             if steps.changed().await.is_err() {
                 std::future::pending::<()>().await;
             }
@@ -346,7 +353,7 @@ impl Backups {
                 Ok::<_, BackupError>(())
             };
             if let Err(error) = written.await {
-                tracing::warn!(error = chain(&error), "the step of a backup could not be written down");
+                tracing::warn!(error = chain(&error), "the step of a backup could not be recorded");
             }
             tokio::time::sleep(NOTED).await;
         }
@@ -359,7 +366,7 @@ impl Backups {
         Ok(id)
     }
 
-    /// Writes down how a run ended.
+    /// Records the end of a run.
     async fn conclude(
         &self,
         mut backup: Backup,
@@ -385,7 +392,7 @@ impl Backups {
                     (true, None) => None,
                     (false, _) => Some(format!("no copy at {}", failed.join(", "))),
                     (true, Some(last)) => Some(format!(
-                        "the dump has {} bytes, the last verified one had {last}: if that is right, prove it with `holdfast backup drill`",
+                        "the dump has {} bytes, the last verified one had {last}: if that is expected, confirm it with `holdfast backup drill`",
                         backup.database_bytes
                     )),
                 };
@@ -395,7 +402,7 @@ impl Backups {
             Err(error) => backup.error = Some(chain(&error)),
         }
         let whole = backup.status != Status::Failed;
-        // What lay there before was not read now.
+        // Blobs that existed before were not read now.
         let verified_at = (backup.added_bytes == backup.total_bytes).then_some(now);
         backup.copies = copies
             .into_iter()
@@ -410,12 +417,12 @@ impl Backups {
     }
 }
 
-/// Whether its dump is suspiciously smaller than the `last` one, bytes.
+/// Whether its dump is suspiciously smaller than the last one (`last`, bytes).
 pub(super) fn has_shrunk(backup: &Backup, last: i64) -> bool {
     (backup.database_bytes as f64) < last as f64 * SHRUNK
 }
 
-/// What a manifest says of a backup.
+/// Copies the figures of a manifest into a backup.
 pub(super) fn fill(backup: &mut Backup, manifest: &Manifest, added_bytes: u64) {
     let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     backup.database_bytes = number(manifest.database.dump.size);
@@ -426,21 +433,21 @@ pub(super) fn fill(backup: &mut Backup, manifest: &Manifest, added_bytes: u64) {
     backup.added_bytes = number(added_bytes);
 }
 
-/// What a run does: whoever waits hears it at once, the table now and then. Cheap to clone.
+/// Tracks the current step: callers get it at once, the table every second. Cheap to clone.
 #[derive(Clone)]
-struct Steps {
-    watcher: Watcher,
+struct StepTracker {
+    progress: ProgressReporter,
     current: watch::Sender<String>,
 }
 
-impl Steps {
-    fn new(watcher: Watcher) -> Self {
-        Self { watcher, current: watch::Sender::default() }
+impl StepTracker {
+    fn new(progress: ProgressReporter) -> Self {
+        Self { progress, current: watch::Sender::default() }
     }
 
-    fn say(&self, percent: u8, step: &str) {
+    fn report(&self, percent: u8, step: &str) {
         self.current.send_replace(step.to_owned());
-        self.watcher.say(percent, step);
+        self.progress.report(percent, step);
     }
 
     fn current(&self) -> String {

@@ -1,4 +1,4 @@
-//! Reading a backup again, byte for byte.
+//! Re-reads a backup, byte for byte.
 
 use std::error::Error;
 
@@ -15,49 +15,49 @@ use crate::{
         keys::KeyFile,
         manifest::{Blob, BlobName, Manifest, ManifestError},
         model::{Backup, Copy, CopyStatus, Status},
+        progress::{ProgressRange, ProgressReporter},
         reader::Reader,
         seal::SealError,
         spool::Spool,
         store,
-        watcher::{Stretch, Watcher},
     },
     platform::error::chain,
     storage::ParticipantError,
 };
 
-/// Blobs that are read at a time.
+/// Blobs read concurrently.
 const AT_ONCE: usize = 4;
-/// Problems that are named: where a disk is gone, each of a million blobs is one.
+/// Listed problems: on a broken disk each of a million blobs is one.
 const MAX_PROBLEMS: usize = 100;
 
-/// What was found of one copy.
+/// Findings on one copy.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Verified {
     pub backup_id: BackupId,
     pub destination: String,
-    /// Blobs whose length and hash were right.
+    /// Blobs with correct length and hash.
     pub blobs: u64,
-    /// Blobs that were opened with the key and whose content was right; 0 without a key.
+    /// Blobs decrypted with correct content; 0 without a key.
     pub opened: u64,
     pub bytes: u64,
-    /// Things that are wrong; 0 when the copy is whole.
+    /// Number of problems; 0 if the copy is intact.
     pub wrong: u64,
-    /// The first hundred of them.
+    /// The first hundred problems.
     pub problems: Vec<String>,
 }
 
 impl Backups {
-    /// Reads every copy of a backup (or the one at `destination`), compares all hashes, and with a key opens everything.
-    /// What is found is written down.
+    /// Reads every copy of a backup (or the one at `destination`), checks all hashes, and with a key decrypts everything. Records the
+    /// findings.
     pub async fn verify(
         &self,
         id: BackupId,
         destination: Option<&str>,
         keys: Option<&KeyFile>,
-        watcher: &Watcher,
+        progress: &ProgressReporter,
     ) -> Result<Vec<Verified>, BackupError> {
         keys.map_or(Ok(()), |keys| self.check_is_ours(keys))?;
-        // Retention must not take away what is being read.
+        // Retention must not remove it meanwhile.
         let lock = self.lock().await?;
         let backup = self.get(id).await?;
         let spool = self.spool()?;
@@ -69,8 +69,8 @@ impl Backups {
         let copies: Vec<&Copy> = backup.copies.iter().filter(wanted).collect();
         for (n, copy) in copies.iter().enumerate() {
             let from = self.open_destination(&copy.destination).await?;
-            let reading = Reading { spool: &spool, watcher, stretch: Stretch::WHOLE.piece(n, copies.len()) };
-            let verified = watcher.attend(self.verify_copy(from, &backup, keys, reading)).await?;
+            let reading = Reading { spool: &spool, progress, range: ProgressRange::WHOLE.piece(n, copies.len()) };
+            let verified = progress.attend(self.verify_copy(from, &backup, keys, reading)).await?;
             self.write_down(backup.status, &verified).await?;
             found.push(verified);
         }
@@ -78,7 +78,7 @@ impl Backups {
         if found.is_empty() { Err(BackupError::NotFound(id)) } else { Ok(found) }
     }
 
-    /// Reads a copy. An error only where the destination does not answer: what is wrong with the copy is in the result.
+    /// Reads a copy. An error only if the destination does not respond; problems of the copy are in the result.
     async fn verify_copy(
         &self,
         from: Destination,
@@ -105,12 +105,12 @@ impl Backups {
         };
         if manifest.sequence != backup.sequence {
             let (found, expected) = (manifest.sequence, backup.sequence);
-            verified.problem(format!("the manifest has number {found}, the backup {expected}"));
+            verified.problem(format!("the manifest has sequence number {found}, the backup {expected}"));
         }
         let listed = reading.spool.catalogue(&self.inner.pool)?;
-        let of_two = |n| Reading { stretch: reading.stretch.piece(n, 1 + usize::from(keys.is_some())), ..reading };
+        let of_two = |n| Reading { range: reading.range.piece(n, 1 + usize::from(keys.is_some())), ..reading };
         check_blobs(&from, &manifest, of_two(0), &listed, &mut verified).await?;
-        // Without its bytes nothing can be opened, and each would be named twice.
+        // With missing bytes, decryption would report each problem twice.
         if let (Some(keys), true) = (keys, verified.wrong == 0) {
             match Restore::open(from, keys, Some(backup.id)).await {
                 Ok(restore) => {
@@ -124,7 +124,7 @@ impl Backups {
         Ok(verified)
     }
 
-    /// Each room says whether its files are all there.
+    /// Asks each participant whether its files are complete.
     async fn ask_participants(
         &self,
         reader: &Reader,
@@ -132,15 +132,15 @@ impl Backups {
         spool: &Spool,
         verified: &mut Verified,
     ) -> Result<(), BackupError> {
-        // What could not be opened was told.
+        // Blobs that could not be decrypted are reported already.
         let parts = manifest.participants.iter().filter(|_| verified.wrong == 0);
         let mut problems = Vec::new();
         for (name, part) in parts {
             let Ok(participant) = self.participant(name) else {
-                // Whole, byte for byte; a drill says that it is not proven.
+                // Intact byte for byte; only a drill reports it as untested.
                 tracing::warn!(
                     participant = name,
-                    "a backup holds {name}, which this version does not know: its files were only read"
+                    "a backup contains {name}, which this version does not know: its files were only read"
                 );
                 continue;
             };
@@ -176,7 +176,7 @@ impl Backups {
 }
 
 impl Verified {
-    /// Counts what was found right. An error only where it was not found out.
+    /// Counts a correct item or records a problem. An error only if it could not be checked.
     fn note<T>(&mut self, found: Result<T, BackupError>, right: impl FnOnce(&mut Self, T)) -> Result<(), BackupError> {
         match found {
             Ok(found) => right(self, found),
@@ -186,7 +186,7 @@ impl Verified {
         Ok(())
     }
 
-    /// What is not in the list is removed with the next backup that goes, though this one needs it.
+    /// Blobs missing in the list would be removed by the next retention, although this backup needs them.
     fn expect_listed(&mut self, listed: &Catalogue, blob: &Blob) -> Result<(), BackupError> {
         if !listed.has_blob(LISTED, &blob.name)? {
             self.problem(format!("{} is not in the list of blobs", blob.name));
@@ -202,24 +202,24 @@ impl Verified {
     }
 }
 
-/// What reading a copy needs: where its lists wait, who hears how far it is, and between which percents that is.
+/// Parameters of reading a copy: its spool, the progress reporter and the range.
 #[derive(Clone, Copy)]
 struct Reading<'a> {
     spool: &'a Spool,
-    watcher: &'a Watcher,
-    stretch: Stretch,
+    progress: &'a ProgressReporter,
+    range: ProgressRange,
 }
 
 impl Reading<'_> {
-    fn say(&self, doing: &str, destination: &str, done: u64, all: u64) {
-        self.watcher.say(self.stretch.at(done, all), &format!("{doing} the copy at {destination}, {done} of {all}"));
+    fn report(&self, doing: &str, destination: &str, done: u64, all: u64) {
+        self.progress.report(self.range.at(done, all), &format!("{doing} the copy at {destination}, {done} of {all}"));
     }
 }
 
-/// The set of blobs in the catalogue that the backup's list names.
+/// Catalogue set of the blobs in the backup's list.
 const LISTED: u32 = 0;
 
-/// Compares every blob in the list with its name, and puts it into `listed`.
+/// Checks every blob in the list against its name, and adds it to `listed`.
 async fn check_blobs(
     from: &Destination,
     manifest: &Manifest,
@@ -248,7 +248,7 @@ async fn check_blobs(
             Err(error) => return verified.note(Err(error), |_, ()| ()),
         };
         blobs += 1;
-        reading.say("reading", &from.name, blobs, manifest.blobs);
+        reading.report("reading", &from.name, blobs, manifest.blobs);
         total_bytes += name.size;
         listed.add_blobs(LISTED, std::slice::from_ref(&name))?;
         verified.note(checked.map_err(BackupError::from), |verified, ()| {
@@ -257,7 +257,7 @@ async fn check_blobs(
         })?;
     }
     if (blobs, total_bytes) != (manifest.blobs, manifest.total_bytes) {
-        verified.problem("the list of blobs is not as long as the manifest says".to_owned());
+        verified.problem("the length of the list of blobs differs from the manifest".to_owned());
     }
     for blob in roots(manifest) {
         verified.expect_listed(listed, blob)?;
@@ -265,12 +265,12 @@ async fn check_blobs(
     Ok(())
 }
 
-/// What the manifest itself refers to.
+/// Blobs that the manifest itself refers to.
 fn roots(manifest: &Manifest) -> impl Iterator<Item = &Blob> {
     [&manifest.database.dump, &manifest.settings].into_iter().chain(manifest.trees().map(|(_, tree)| &tree.index))
 }
 
-/// Opens every blob and compares its content with the manifest and the indexes.
+/// Decrypts every blob and compares its content with the manifest and the indexes.
 async fn open_all(
     reader: &Reader,
     manifest: &Manifest,
@@ -309,13 +309,13 @@ async fn open_all(
                 verified.expect_listed(listed, &blob)?;
             }
             done += 1;
-            reading.say("opening", &reader.from.name, done, all);
+            reading.report("opening", &reader.from.name, done, all);
         }
     }
     Ok(())
 }
 
-/// Whether the copy is wrong, rather than the way to it. What read it may have wrapped the error.
+/// Whether the copy is damaged, as opposed to unreachable. Looks into wrapped errors.
 pub(in crate::backup) fn is_damage(error: &BackupError) -> bool {
     let mut causes = std::iter::successors(Some(error as &(dyn Error + 'static)), |cause| Error::source(*cause));
     causes.any(|cause| {
@@ -335,7 +335,7 @@ pub(in crate::backup) fn is_damage(error: &BackupError) -> bool {
     })
 }
 
-/// Whether a manifest is of another installation: damage where ours should lie, and no fault of what else lies at a destination.
+/// Whether a manifest belongs to another installation: damage in place of ours, harmless elsewhere at a destination.
 pub(in crate::backup) fn is_foreign(error: &BackupError) -> bool {
     matches!(
         error,

@@ -1,4 +1,4 @@
-//! What a manifest says, and what is compared with it.
+//! Contents of a manifest and the comparisons with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -70,7 +70,7 @@ fn a_manifest_is_believed_only_as_it_was_signed() {
         assert!(matches!(open(changed.as_bytes()), Err(ManifestError::Changed)), "{to}");
         assert!(matches!(Manifest::open(changed.as_bytes(), manifest.id, None), Err(ManifestError::Changed)), "{to}");
     }
-    // Somebody else's, and our own under another name: an older one that is replayed.
+    // Another installation's manifest, and our own under another name: a replayed older one.
     let foreign = open(&manifest.sign(&other).unwrap());
     assert!(matches!(foreign, Err(ManifestError::OtherInstallation(id)) if id == manifest.installation), "{foreign:?}");
     let elsewhere = Manifest::open(&signed, BackupId(Uuid::from_u128(8)), Some(&key.public()));
@@ -82,7 +82,7 @@ fn a_manifest_is_believed_only_as_it_was_signed() {
     }
 }
 
-/// What a version before `participants` wrote is read, and what is written it can read: it takes the vectors from these two fields.
+/// Compatible in both directions with versions before `participants`, which take the vectors from these two fields.
 #[test]
 fn manifests_of_before_participants_are_read_and_written() {
     let key = MasterKey::parse(&"1f".repeat(32)).unwrap().signing_key("a").unwrap();

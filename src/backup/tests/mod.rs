@@ -1,4 +1,4 @@
-//! Rules without a database.
+//! Unit tests without a database.
 
 mod manifest;
 mod retention;

@@ -1,4 +1,4 @@
-//! Which backups go, and when one is missing.
+//! Which backups are pruned, and when one is missing.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
@@ -53,7 +53,7 @@ fn grandfather_father_and_son() {
         (0..1460).map(|n| candidate(n, noon - TimeDelta::hours(12 * i64::from(n)), 1, n == 700)).collect();
     let gone = plan(&all, &RULES, chrono_tz::UTC);
     let kept: Vec<_> = all.iter().filter(|c| !gone.contains(&c.id)).collect();
-    // 7 days, 3 more weeks, 11 or 10 more months, one more year, and the one that is held.
+    // 7 days, 3 more weeks, 11 or 10 more months, one more year, and the protected one.
     assert!((20..=25).contains(&kept.len()), "{}", kept.len());
     assert_eq!(kept[0].id, all[0].id, "the newest");
     assert!(kept.iter().any(|c| c.held));
@@ -89,7 +89,7 @@ fn what_is_not_verified_takes_nobodys_place() {
     // Five bad days evict no good one, and are not evicted themselves while nothing verified is younger.
     let bad: Vec<_> = (0..5).map(|n| odd(100 + n, 24 * i64::from(n))).collect();
     assert_eq!(plan(&[&good[..], &bad].concat(), &rules, chrono_tz::UTC), []);
-    // A verified one outlives those before it.
+    // A verified one is kept longer than those before it.
     let after = Candidate { taken_at: noon + TimeDelta::hours(1), sequence: 3_000_000, ..day(50) };
     let gone = plan(&[&good[..], &bad, &[after]].concat(), &rules, chrono_tz::UTC);
     assert_eq!(gone, [vec![good[2].id], bad.iter().map(|b| b.id).collect()].concat());
@@ -99,7 +99,7 @@ fn what_is_not_verified_takes_nobodys_place() {
 fn a_backup_of_a_clock_that_was_ahead_outlives_nothing_that_was_made_after_it() {
     let noon = DateTime::from_timestamp(1_790_000_000, 0).unwrap();
     let ahead = candidate(9, noon + TimeDelta::days(400), 100, false);
-    // Made when the clock was right again, by number the younger ones; a destination fails, so none is whole everywhere.
+    // Made after the clock was corrected, so newer by number; a destination fails, so none is complete everywhere.
     let since: Vec<_> = (0_u32..5)
         .map(|n| Candidate { verified: false, ..candidate(n, noon - TimeDelta::days(i64::from(n)), 100, false) })
         .collect();
@@ -116,7 +116,7 @@ proptest! {
         let all: Vec<_> = (0_u32..).zip(&ages).map(|(n, (age, bytes, held))| candidate(n, now - TimeDelta::hours(*age), *bytes, *held)).collect();
         let rules = Rules { daily, weekly, monthly, yearly: 0, max_total_bytes: max };
         let gone = plan(&all, &rules, chrono_tz::Europe::Moscow);
-        // Whatever the clock did in between.
+        // Regardless of clock changes in between.
         prop_assert!(!gone.contains(&all[0].id));
         prop_assert!(all.iter().filter(|c| c.held).all(|c| !gone.contains(&c.id)));
         prop_assert!(all.len() - gone.len() <= 1 + daily + weekly + monthly + all.iter().filter(|c| c.held).count());

@@ -1,4 +1,4 @@
-//! Sealing, and the keys for it.
+//! Sealing and its keys.
 
 use std::io;
 
@@ -78,7 +78,7 @@ async fn a_stream_that_breaks_off_is_not_sealed_as_if_it_were_whole() {
     let broken = pieces(b"the beginning", 5).chain(stream::iter([Err(io::Error::other("cable"))]));
     let result = seal::seal(&CpuPool::new(2), &recipients, broken, &dir.path().join("a")).await;
     assert!(matches!(result, Err(SealError::Input(_))), "{result:?}");
-    // A disk that is full says so.
+    // A full disk is reported as such.
     let full = std::path::Path::new("/dev/full");
     let result = seal::seal(&CpuPool::new(2), &recipients, pieces(&noise(3_000_000), 4096), full).await;
     assert!(matches!(result, Err(SealError::Output(_))), "{result:?}");
@@ -93,7 +93,7 @@ fn a_passphrase_brings_a_key_back() {
     assert!(matches!(Identity::unwrap_with(&wrapped, &wrong), Err(SealError::WrongPassphrase)));
 }
 
-/// On the edges of a step and of a turn, with rests and without.
+/// Sizes at the boundaries of a step and a turn, with and without pauses.
 #[tokio::test]
 async fn what_is_sealed_in_turns_opens_whole() {
     let identity = Identity::generate();
@@ -166,7 +166,7 @@ fn a_key_file_says_whose_it_is_and_half_a_line_is_no_line() {
     read.check_is_for(&ours).unwrap();
     assert_eq!(read.identities[0].recipient(), file.identities[0].recipient());
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing else is left");
-    // A byte order mark, as editors of Windows write one, is no part of the first line.
+    // A byte order mark (written by Windows editors) is not part of the first line.
     let text = read.text();
     std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     std::fs::write(&path, format!("\u{feff}{}", text.replace('\n', "\r\n"))).unwrap();
@@ -177,10 +177,10 @@ fn a_key_file_says_whose_it_is_and_half_a_line_is_no_line() {
         assert_ne!(broken, text);
         assert!(matches!(KeyFile::parse(&broken), Err(KeyError::Line { .. })), "{broken}");
     }
-    // Without the line it is for whoever, which a restore says.
+    // Without the line the key may belong to any installation; a restore warns about it.
     let bare = text.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("\n");
     assert_eq!(KeyFile::parse(&bare).unwrap().installation, None);
-    // Typed from a sheet, or put there by a word processor.
+    // Typed from paper, or pasted from a word processor.
     for typed in [bare.to_lowercase(), bare.replace('-', "\u{2011}"), bare.replace('-', "\u{2013}")] {
         assert_eq!(KeyFile::parse(&typed).unwrap().identities.len(), KeyFile::parse(&bare).unwrap().identities.len());
     }

@@ -1,4 +1,4 @@
-//! What a run keeps on disk while it goes, and tells.
+//! Records of a run on disk, and its progress reports.
 
 use bytes::Bytes;
 use chrono::DateTime;
@@ -9,8 +9,8 @@ use crate::{
     backup::{
         BackupError,
         manifest::{BlobName, FileEntry},
+        progress::{ProgressRange, each_mib},
         spool::Spool,
-        watcher::{Stretch, each_mib},
     },
     platform::{crypto::Digest, pools::CpuPool},
     storage::Entry,
@@ -97,12 +97,12 @@ async fn lines_of_the_spool_are_read_back_and_what_is_none_is_named() {
 
 #[test]
 fn how_far_work_is_stays_within_its_stretch() {
-    let stretch = Stretch(60, 85);
+    let range = ProgressRange(60, 85);
     let cases = [((0, 4), 60), ((1, 4), 66), ((4, 4), 85), ((9, 4), 85), ((3, 0), 60), ((u64::MAX, u64::MAX), 85)];
     for ((done, all), percent) in cases {
-        assert_eq!(stretch.at(done, all), percent, "{done} of {all}");
+        assert_eq!(range.at(done, all), percent, "{done} of {all}");
     }
-    let edges: Vec<_> = (0..3).map(|n| Stretch(0, 100).piece(n, 3)).map(|piece| (piece.0, piece.1)).collect();
+    let edges: Vec<_> = (0..3).map(|n| ProgressRange(0, 100).piece(n, 3)).map(|piece| (piece.0, piece.1)).collect();
     assert_eq!(edges, [(0, 33), (33, 66), (66, 100)]);
     let mut said = Vec::new();
     let mut hear = each_mib((2 << 20) - 5, |bytes, step| said.push((bytes >> 20, step.to_owned())));

@@ -18,49 +18,50 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Make a key, and say what to put into the configuration. Needs no appliance, and starts none.
+    /// Generate a key and print the settings for it. Needs no appliance, and starts none.
     #[command(after_help = "Examples:\n  holdfast backup keys generate --out holdfast-backup.key\n  \
         holdfast backup keys generate --out NEW --add-to OLD     a rotation: NEW holds the new key and the old ones\n  \
         holdfast backup keys generate --out /run/backup/holdfast-backup.key --begin-installation --keep     as compose/ does before \
         the first start")]
     Generate {
-        /// The key file: keep it away from this host, and a printed copy in a safe.
+        /// The key file: store it off this host, and a printed copy in a safe.
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
-        /// A key file whose keys are taken over, so that older backups still open.
+        /// A key file whose keys are copied into the new one, so that older backups still open.
         #[arg(long, value_name = "FILE")]
         add_to: Option<PathBuf>,
-        /// Make the data directory's secret key where there is none yet, so that the file can name the installation before its first start.
+        /// Create the data directory's secret key if there is none, so that the file can name the installation before its first start.
         #[arg(long)]
         begin_installation: bool,
-        /// Where the file is there already, change nothing.
+        /// If the file exists, change nothing.
         #[arg(long)]
         keep: bool,
-        /// Say nothing of the configuration, which has it already.
+        /// Do not print the settings; the configuration has them already.
         #[arg(long)]
         quiet: bool,
     },
-    /// Write into a key file that it is for this installation: for a file made before the first start, elsewhere, or for another one.
+    /// Record in a key file that it is for this installation: for a file generated before the first start, elsewhere, or for another
+    /// installation.
     #[command(after_help = "Examples:\n  holdfast backup keys adopt --key-file FILE")]
     Adopt {
-        /// The key; `backup.key_file` when absent.
+        /// Key file; default: `backup.key_file`.
         #[arg(long, value_name = "FILE")]
         key_file: Option<PathBuf>,
     },
-    /// Print a sheet for the safe: the key, whose it is, and how to restore with it.
+    /// Print a recovery sheet for the safe: the key, its installation, and how to restore with it.
     #[command(after_help = "Examples:\n  holdfast backup keys sheet --key-file FILE | lp")]
     Sheet {
         #[arg(long, value_name = "FILE")]
         key_file: PathBuf,
     },
-    /// Check that a key opens the newest backup.
+    /// Check that a key decrypts the newest backup.
     #[command(after_help = "Examples:\n  holdfast backup keys check --key-file FILE")]
     Check {
-        /// The key; `backup.key_file` when absent.
+        /// Key file; default: `backup.key_file`.
         #[arg(long, value_name = "FILE")]
         key_file: Option<PathBuf>,
     },
-    /// Leave the key at every destination, sealed with a passphrase: who has that and a destination needs no key file.
+    /// Store the key at every destination, encrypted with a passphrase, so that a restore needs no key file.
     #[command(
         after_help = "Examples:\n  holdfast backup keys wrap --key-file FILE --passphrase-file /run/secrets/passphrase"
     )]
@@ -73,7 +74,7 @@ pub(super) enum Command {
     },
 }
 
-/// Does what needs no appliance, and must therefore not make one. Returns the command where it needs one.
+/// Runs the commands that need no appliance and must not create one. Returns the command if it does need one.
 pub(super) fn alone(config: &Config, command: Command) -> anyhow::Result<Option<Command>> {
     match command {
         Command::Generate { out, add_to, begin_installation, keep, quiet } => {
@@ -99,7 +100,7 @@ pub(super) fn alone(config: &Config, command: Command) -> anyhow::Result<Option<
     Ok(None)
 }
 
-/// Says where a key file that is there already is for another installation, as after all volumes were removed: no backup is made with it.
+/// Warns if an existing key file is for another installation, e.g. after all volumes were removed: no backup is made with it.
 fn tell_whose(config: &Config, file: &Path) {
     let checked = installation(config).and_then(|ours| match ours {
         Some(ours) => Ok(KeyFile::read(file)?.check_is_for(&ours)?),
@@ -115,13 +116,13 @@ fn installation(config: &Config) -> anyhow::Result<Option<Installation>> {
     Installation::of_data_dir(&config.data_dir, config.secret_key_file.as_deref())
 }
 
-/// Writes a key file. Returns the public half.
+/// Writes a key file. Returns the public key.
 fn generate(config: &Config, out: &Path, add_to: Option<&Path>, begin: bool) -> anyhow::Result<String> {
     let mut identities = vec![Identity::generate()];
     if let Some(old) = add_to {
         identities.extend(KeyFile::read(old)?.identities);
     }
-    // Under a running appliance it is there, and locked.
+    // A running appliance has created it already and holds the lock.
     if begin && installation(config)?.is_none() {
         drop(DataDir::open(&config.data_dir, config.secret_key_file.as_deref())?);
     }
@@ -131,14 +132,14 @@ fn generate(config: &Config, out: &Path, add_to: Option<&Path>, begin: bool) -> 
     let whose = match &file.installation {
         Some(installation) => format!("It is for the installation in {} ({installation}).", config.data_dir.display()),
         None => format!(
-            "There is no installation in {} yet, so it names none: after the first start run\n  holdfast backup keys adopt --key-file {}",
+            "There is no installation in {} yet, so the file names none: after the first start run\n  holdfast backup keys adopt --key-file {}",
             config.data_dir.display(),
             out.display()
         ),
     };
     print_line(&format!(
-        "The key is in {0}. Whoever has it reads every backup; without it none can be restored.\n{whose}\n\
-         Keep it away from this host, and print it for the safe: holdfast backup keys sheet --key-file {0}",
+        "The key is in {0}. Anyone who has it can read every backup; without it no backup can be restored.\n{whose}\n\
+         Store it off this host, and print it for the safe: holdfast backup keys sheet --key-file {0}",
         out.display()
     ));
     Ok(recipient)
@@ -166,7 +167,7 @@ fn adopt(config: &Config, key_file: Option<PathBuf>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Works with the keys against the destinations.
+/// Commands that use the keys at the destinations.
 pub(super) async fn with_appliance(backups: &Backups, command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Generate { .. } | Command::Adopt { .. } | Command::Sheet { .. } => {}
@@ -186,13 +187,13 @@ pub(super) async fn with_appliance(backups: &Backups, command: Command) -> anyho
     Ok(ExitCode::SUCCESS)
 }
 
-/// A passphrase out of a file. Errors when it is so short that it can be guessed.
+/// Reads a passphrase from a file; refuses one that is short enough to be guessed.
 pub fn read_passphrase(path: &Path) -> anyhow::Result<SecretString> {
     let text = text_file::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     let text = text.trim();
     anyhow::ensure!(
         text.chars().count() >= 20,
-        "the passphrase in {} has fewer than 20 characters: whoever reads a destination could guess it",
+        "the passphrase in {} has fewer than 20 characters: anyone who can read a destination could guess it",
         path.display()
     );
     Ok(text.to_owned().into())
@@ -202,10 +203,10 @@ fn sheet(file: &KeyFile, config: &Config) -> String {
     let destinations: Vec<String> =
         config.backup.destinations.iter().map(|(name, d)| format!("  {name}: {}", d.url)).collect();
     format!(
-        "HOLDFAST RECOVERY SHEET\n=======================\n\nKeep this in a safe. Type the lines between the rules into a file, say holdfast-backup.key.\n\n\
+        "HOLDFAST RECOVERY SHEET\n=======================\n\nKeep this in a safe. Type the lines between the rules into a file, for example holdfast-backup.key.\n\n\
          ----------------------------------------------------------------\n{}\
          ----------------------------------------------------------------\n\n\
-         Backups lie at:\n{}\n\nTo restore, on an empty host with holdfast and PostgreSQL's server binaries:\n\n  \
+         Backups are at:\n{}\n\nTo restore, on an empty host with holdfast and PostgreSQL's server binaries:\n\n  \
          holdfast restore --from <folder or s3://bucket/prefix> --key-file holdfast-backup.key\n\nIt shows a plan and asks before it writes.",
         file.text(),
         destinations.join("\n")

@@ -1,4 +1,4 @@
-//! Figures of the database: each one statement that makes JSON.
+//! Database figures: each is one statement that returns JSON.
 
 use secrecy::ExposeSecret as _;
 use sqlx::{Connection as _, PgConnection};
@@ -43,9 +43,9 @@ pub const BACKUPS: &str = "SELECT jsonb_build_object(
     'drills', (SELECT coalesce(jsonb_agg(to_jsonb(t)), '[]') FROM (
       SELECT destination, status, started_at, seconds, error FROM backup_drills ORDER BY id DESC LIMIT 20) t))";
 
-/// Of our roles in our database: a server of somebody else's serves others too. Values are not in it: the extension puts `$1` in their places,
-/// but for a statement whose entry was thrown out while it ran, so what is quoted is taken out. Other statements than these could hold a
-/// password.
+/// Statements of our roles in our database only, since an external server serves others too. They contain no values: the extension writes
+/// `$1` in their place, except for a statement whose entry was evicted while it ran, so quoted text is removed. Other statements could
+/// contain a password.
 const STATEMENTS: &str = "SELECT coalesce(jsonb_agg(to_jsonb(t)), '[]') FROM (
     SELECT calls, round(total_exec_time) AS total_ms, round(mean_exec_time::numeric, 2) AS mean_ms, rows, shared_blks_read,
       left(regexp_replace(query, $q$'([^']|'')*('|$)$q$, $q$'?'$q$, 'g'), 1000) AS query
@@ -54,7 +54,7 @@ const STATEMENTS: &str = "SELECT coalesce(jsonb_agg(to_jsonb(t)), '[]') FROM (
       AND query ~* '^\\s*(select|insert|update|delete|with)\\M'
     ORDER BY total_exec_time DESC LIMIT 30) t";
 
-/// The database, where it is; nothing is started for this.
+/// Connection to the database; starts nothing.
 pub fn target(config: &Config) -> anyhow::Result<Target> {
     let key = data_dir::existing_key(&config.data_dir, config.secret_key_file.as_deref())?;
     let key = key.ok_or_else(|| anyhow::anyhow!("there is no installation in {}", config.data_dir.display()))?;
@@ -65,17 +65,17 @@ pub fn target(config: &Config) -> anyhow::Result<Target> {
     })
 }
 
-/// The JSON that a statement makes.
+/// JSON result of a statement.
 pub async fn ask(config: &Config, sql: &'static str) -> anyhow::Result<String> {
-    // The role that reads everything, and writes nothing.
+    // The role that may read everything and write nothing.
     let mut conn = PgConnection::connect_with(&target(config)?.connect_as(RoleKind::Backup)).await?;
     let found: serde_json::Value = sqlx::query_scalar(sql).fetch_one(&mut conn).await?;
     let _ = conn.close().await;
     Ok(serde_json::to_string_pretty(&found)?)
 }
 
-/// Where the server keeps statistics of statements: the extension is in our database, or, as in the private cluster and in compose, in
-/// the one for maintenance (`platform::db::statements`).
+/// The extension with statement statistics is in our database or, as in the private cluster and in compose, in the maintenance database
+/// (`platform::db::statements`).
 pub async fn statements(config: &Config) -> anyhow::Result<String> {
     let target = target(config)?;
     let options = target.connect_as(RoleKind::Backup);

@@ -11,7 +11,7 @@ use crate::{
     platform::{clock::Clock, pools::CpuPool},
 };
 
-/// Of a file in `/proc` or `/etc`: the lines that begin with one of these words.
+/// Lines of a file in `/proc` or `/etc` that start with one of these words.
 fn lines(path: &str, words: &[&str]) -> String {
     let text = fs::read_to_string(path).unwrap_or_default();
     let wanted = text.lines().filter(|line| words.iter().any(|word| line.starts_with(word)));
@@ -34,7 +34,7 @@ pub fn versions() -> String {
     text
 }
 
-/// Room where the data directory's folders lie, and what they take. Blocking walks: a folder that does not answer costs this part alone.
+/// Free space and usage of the data directory's folders. Blocking walks: a hanging folder costs only this part.
 pub async fn disks(config: &Config) -> anyhow::Result<String> {
     let data = config.data_dir.clone();
     let work = config.backup.work_dir(&data);
@@ -57,7 +57,7 @@ fn measure(data: &Path, work: PathBuf) -> String {
     text
 }
 
-/// Bytes of the files below a folder; links are not followed.
+/// Size of the files below a folder, bytes; does not follow links.
 fn size(folder: &Path) -> u64 {
     let Ok(entries) = fs::read_dir(folder) else { return 0 };
     let sizes = entries.flatten().map(|entry| match entry.metadata() {

@@ -1,8 +1,8 @@
-//! `holdfast support-bundle`: what somebody needs who is to find out what is wrong, and nothing else.
+//! `holdfast support-bundle`: diagnostic data for someone who investigates a problem, and nothing else.
 //!
-//! What goes in is listed ([`parts`]), never what is left out. No row of a person's is read: figures, names of tables and settings, log
-//! lines as they are written anyway. Each part has a time limit and stands for itself: with the database down the others are there, and that
-//! one says why it is not.
+//! The contents are an allow-list ([`parts`]). No user data is read: only figures, names of tables and settings, and log lines, which are
+//! redacted anyway. Each part has a timeout and is independent: with the database down, the others are included and that one states its
+//! error.
 
 mod database;
 mod host;
@@ -29,19 +29,19 @@ use crate::{
     },
 };
 
-/// For what asks another process or the database.
-const PATIENCE: Duration = Duration::from_secs(15);
-/// For all checks of doctor together.
+/// Timeout of parts that query another process or the database.
+const TIMEOUT: Duration = Duration::from_secs(15);
+/// Timeout of all doctor checks together.
 const DOCTOR: Duration = Duration::from_secs(60);
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  holdfast support-bundle\n  holdfast support-bundle --preview | less     all that would be in it, and no file\n  \
+    after_help = "Examples:\n  holdfast support-bundle\n  holdfast support-bundle --preview | less     prints the contents, writes no file\n  \
     holdfast support-bundle --out /tmp/holdfast.zip\n  \
     docker compose -p holdfast exec -T holdfast holdfast support-bundle --out - >holdfast-support.zip"
 )]
 pub struct Args {
-    /// The file; `holdfast-support-<time>.zip` in this folder when absent; `-` for standard output, as out of a container.
+    /// Output file; default: `holdfast-support-<time>.zip` in this folder; `-` for standard output, e.g. in a container.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Print every part instead of writing a file.
@@ -57,7 +57,7 @@ struct Part<'a> {
     made: BoxFuture<'a, anyhow::Result<String>>,
 }
 
-/// A part as it came out.
+/// A finished part.
 struct Made {
     name: &'static str,
     what: &'static str,
@@ -65,73 +65,73 @@ struct Made {
     failed: bool,
 }
 
-/// Everything that goes into a bundle.
+/// All parts of a bundle.
 fn parts(config: &Config) -> Vec<Part<'_>> {
     let part = |name, what, limit, made| Part { name, what, limit, made };
     vec![
         part(
             "versions.txt",
             "versions of Holdfast, system and kernel; processors, memory",
-            PATIENCE,
+            TIMEOUT,
             ready(Ok(host::versions())).boxed(),
         ),
-        part("config.toml", "the configuration in force, secrets masked", PATIENCE, ready(settings(config)).boxed()),
+        part("config.toml", "the configuration in force, secrets masked", TIMEOUT, ready(settings(config)).boxed()),
         part("doctor.json", "every check of holdfast doctor", DOCTOR, doctor(config).boxed()),
-        part("disk.txt", "room and size of the data directory's folders", PATIENCE, host::disks(config).boxed()),
+        part("disk.txt", "room and size of the data directory's folders", TIMEOUT, host::disks(config).boxed()),
         part(
             "schema.json",
             "migrations that the database has and that this version knows",
-            PATIENCE,
+            TIMEOUT,
             schema(config).boxed(),
         ),
         part(
             "tables.json",
             "rows and sizes of tables, by statistics",
-            PATIENCE,
+            TIMEOUT,
             database::ask(config, database::TABLES).boxed(),
         ),
         part(
             "jobs.json",
             "jobs by queue, kind and state; no payloads",
-            PATIENCE,
+            TIMEOUT,
             database::ask(config, database::JOBS).boxed(),
         ),
         part(
             "activity.json",
             "sessions by state and what they wait for; no statements",
-            PATIENCE,
+            TIMEOUT,
             database::ask(config, database::ACTIVITY).boxed(),
         ),
         part(
             "server.json",
             "settings of PostgreSQL that decide its speed and safety",
-            PATIENCE,
+            TIMEOUT,
             database::ask(config, database::SETTINGS).boxed(),
         ),
         part(
             "statements.json",
             "statements that took most time, without their values",
-            PATIENCE,
+            TIMEOUT,
             database::statements(config).boxed(),
         ),
         part(
             "backups.json",
             "the last backups and drills, and how they ended",
-            PATIENCE,
+            TIMEOUT,
             database::ask(config, database::BACKUPS).boxed(),
         ),
-        part("metrics.txt", "the running appliance's metrics", PATIENCE, from_appliance(config, "metrics").boxed()),
+        part("metrics.txt", "the running appliance's metrics", TIMEOUT, from_appliance(config, "metrics").boxed()),
         part(
             "log.jsonl",
             "the running appliance's recent log lines",
-            PATIENCE,
+            TIMEOUT,
             from_appliance(config, "recent-lines").boxed(),
         ),
     ]
 }
 
 pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
-    // All at a time: with a database that does not answer each of its parts waits as long as it may.
+    // Concurrently: with a hanging database, each of its parts waits for its full timeout.
     let made = futures::future::join_all(parts(&config).into_iter().map(make)).await;
     if args.preview {
         for part in &made {
@@ -148,8 +148,8 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
     let time = Clock::system().now().format("%Y%m%dT%H%M%SZ");
     let out = args.out.unwrap_or_else(|| PathBuf::from(format!("holdfast-support-{time}.zip")));
     let piped = out.as_os_str() == "-";
-    // What is said must not stand among what is sent.
-    let say = if piped { eprint_line } else { print_line };
+    // Messages must not mix with the archive on standard output.
+    let print = if piped { eprint_line } else { print_line };
     let name = if piped {
         print_bundle(&made)?;
         "written to standard output".to_owned()
@@ -158,12 +158,12 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
         format!("{}: only you can read it", out.display())
     };
     for part in &made {
-        let mark = if part.failed { "not to be had" } else { "in" };
-        say(&format!("{mark:<14} {:<16} {:>9} bytes  {}", part.name, part.text.len(), part.what));
+        let mark = if part.failed { "unavailable" } else { "in" };
+        print(&format!("{mark:<14} {:<16} {:>9} bytes  {}", part.name, part.text.len(), part.what));
     }
-    say(&format!("\n{name}. Look into it before you send it (--preview prints all of it)."));
+    print(&format!("\n{name}. Check its contents before you send it (--preview prints them)."));
     if made.iter().any(|part| part.failed) {
-        eprint_line("some parts were not to be had; the files of these say why");
+        eprint_line("some parts are unavailable; their files give the reason");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -172,25 +172,23 @@ async fn make(Part { name, what, limit, made }: Part<'_>) -> Made {
     let result = tokio::time::timeout(limit, made).await;
     let result = result.unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within {} s", limit.as_secs())));
     let failed = result.is_err();
-    let text = result.unwrap_or_else(|error| format!("not to be had: {error:#}\n"));
-    // Nothing secret should be in any of them; a second look costs nothing.
+    let text = result.unwrap_or_else(|error| format!("unavailable: {error:#}\n"));
+    // None of them should contain secrets; a second pass costs nothing.
     Made { name, what, text: redact(&text).into_owned(), failed }
 }
 
 fn write(out: &Path, made: &[Made]) -> anyhow::Result<()> {
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(out);
-    let file =
-        file.with_context(|| format!("cannot write {} (--out takes another place, - standard output)", out.display()))?;
+    let file = file.with_context(|| {
+        format!("cannot write {} (--out chooses another path, - is standard output)", out.display())
+    })?;
     Ok(pack(file, made)?.sync_all()?)
 }
 
-/// To standard output, for a container whose file system is read-only.
+/// Writes to standard output, for a container with a read-only file system.
 fn print_bundle(made: &[Made]) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
-    anyhow::ensure!(
-        !stdout.is_terminal(),
-        "--out - writes a zip archive: send it into a file, with > behind the command"
-    );
+    anyhow::ensure!(!stdout.is_terminal(), "--out - writes a zip archive: redirect it into a file with >");
     stdout.write_all(&pack(Cursor::new(Vec::new()), made)?.into_inner()).context("cannot write to standard output")
 }
 
@@ -207,12 +205,12 @@ fn settings(config: &Config) -> anyhow::Result<String> {
     Ok(toml::to_string_pretty(config)?)
 }
 
-/// Beside the running appliance, or on a database that is not ours to start.
+/// Of the running appliance, or on an external database; ours is not started for this.
 async fn doctor(config: &Config) -> anyhow::Result<String> {
     let runs = from_appliance(config, "healthz").await.is_ok();
     anyhow::ensure!(
         runs || config.database.url.is_some(),
-        "the appliance does not run, and its database is not started for this"
+        "the appliance is not running, and its database is not started for this"
     );
     let booted = Booted::existing(config.clone()).await?;
     let lifecycle = Lifecycle::new();
@@ -235,10 +233,10 @@ async fn schema(config: &Config) -> anyhow::Result<String> {
     }))?)
 }
 
-/// From the ops port of the appliance that runs here.
+/// Queries the ops port of the local appliance.
 async fn from_appliance(config: &Config, path: &str) -> anyhow::Result<String> {
     let url = format!("http://{}/{path}", config.ops.local());
     let asked = HttpClients::new()?.operator().get(&url).timeout(Duration::from_secs(10)).send().await;
-    let answer = asked.with_context(|| format!("cannot ask the appliance at {url}: does it run?"))?;
+    let answer = asked.with_context(|| format!("cannot reach the appliance at {url}: is it running?"))?;
     Ok(answer.error_for_status()?.text().await?)
 }

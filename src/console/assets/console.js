@@ -1,4 +1,4 @@
-// What every page gets on top of working HTML: theme, menus, messages, confirm dialogs, copy buttons, local times,
+// Enhancements of every page, on top of working HTML: theme, menus, messages, confirm dialogs, copy buttons, local times,
 // live refresh, filters. Everything is found by attribute and works again after a part of the page was replaced.
 
 const lang = document.documentElement.lang;
@@ -166,7 +166,7 @@ addEventListener('pageshow', () => {
   }
 });
 
-// <input data-filter="selector"> hides what does not contain its words.
+// <input data-filter="selector"> hides elements that do not contain its words.
 document.addEventListener('input', (event) => {
   const selector = event.target.dataset?.filter;
   if (!selector) return;

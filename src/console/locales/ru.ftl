@@ -11,7 +11,7 @@ console-account = Учётная запись
 console-change-password = Сменить пароль
 console-api-docs = Справочник API
 console-sign-out = Выйти
-console-insecure = Соединение не зашифровано: пароли и документы можно прочитать по пути. Поставьте перед сервером TLS и укажите https в server.public_url.
+console-insecure = Соединение не зашифровано: пароли и документы можно перехватить. Поставьте перед сервером TLS и укажите https в server.public_url.
 console-role-viewer = Наблюдатель
 console-role-member = Участник
 console-role-admin = Администратор
@@ -60,14 +60,14 @@ console-error-not-found-detail = По этому адресу ничего не�
 console-error-forbidden = Недостаточно прав
 console-error-forbidden-detail = Ваша роль в этой организации этого не позволяет. Её может изменить администратор.
 console-error-refused = Не получилось
-console-error-refused-detail = Запрос не понят. Вернитесь назад и попробуйте ещё раз.
+console-error-refused-detail = Запрос некорректен. Вернитесь назад и попробуйте ещё раз.
 console-error-unavailable = Временно недоступно
 console-error-unavailable-detail = Holdfast не может связаться с базой данных или запускается. Обычно это занимает несколько секунд.
-console-error-internal = Что-то сломалось
+console-error-internal = Произошла ошибка
 console-error-internal-detail = Ошибка записана в журнал. Если она повторяется, сообщите оператору номер ниже.
 error-csrf = Форма устарела. Откройте страницу заново и повторите действие.
 error-invalid-form = Форму не удалось прочитать. Проверьте значения и отправьте её ещё раз.
-error-payload-too-large = Это больше, чем принимает сервер.
+error-payload-too-large = Размер больше, чем принимает этот сервер.
 
 # Обзор
 console-overview = Обзор

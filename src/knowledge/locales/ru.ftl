@@ -302,6 +302,6 @@ knowledge-overview-in-bases = { $n ->
    *[other] в { $n } базах знаний
 }
 knowledge-step-base = Создайте базу знаний
-knowledge-step-base-text = Место для документов, которые относятся друг к другу.
+knowledge-step-base-text = Место для связанных друг с другом документов.
 knowledge-step-documents = Загрузите документы
 knowledge-step-documents-text = PDF, Word, HTML, Markdown или текст; каждый готов за секунды.

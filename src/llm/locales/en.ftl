@@ -87,4 +87,4 @@ scope-inference = Query agents and models (/v1)
 llm-nav = Models
 llm-overview-tokens = Tokens today
 llm-overview-tokens-by-day = Tokens by day
-llm-overview-no-model = No language model is configured yet. Agents answer by quoting the passages they find; add a provider to let them write.
+llm-overview-no-model = No language model is configured yet. Agents answer by quoting the passages they find; add a provider to let them write answers.

@@ -1,12 +1,12 @@
-//! Reading configuration: one TOML file, `HOLDFAST_<SECTION>__<KEY>` overrides, `*_file` for every secret.
+//! Configuration: one TOML file, `HOLDFAST_<SECTION>__<KEY>` overrides, `*_file` for every secret.
 //!
-//! This module loads and overlays raw sections; each capability owns its section's struct and checks, and `app` puts
-//! them together. Everything that is wrong is reported at once, with the setting's name.
+//! This module loads raw sections and overrides; each capability owns the struct and checks of its section, and `app` assembles them. All
+//! errors are reported at once, with the setting's name.
 
+mod messages;
 pub mod secret;
 #[cfg(test)]
 mod tests;
-mod words;
 
 use std::{
     collections::BTreeMap,
@@ -19,7 +19,7 @@ use toml::{Table, Value};
 
 use super::text_file;
 
-/// Every problem found in the configuration.
+/// All errors found in the configuration.
 #[derive(Clone, Debug, Default)]
 pub struct ConfigErrors {
     section: String,
@@ -27,12 +27,12 @@ pub struct ConfigErrors {
 }
 
 impl ConfigErrors {
-    /// From here on, names are reported below `section`.
+    /// Reports the following names below `section`.
     pub fn enter(&mut self, section: &str) {
         section.clone_into(&mut self.section);
     }
 
-    /// Records that `setting` of the present section is wrong.
+    /// Records an error of `setting` in the current section.
     pub fn push(&mut self, setting: &str, message: impl Into<String>) {
         let name = match (self.section.as_str(), setting) {
             ("", s) | (s, "") => s.to_owned(),
@@ -68,26 +68,26 @@ impl fmt::Display for ConfigErrors {
 
 impl std::error::Error for ConfigErrors {}
 
-/// The sections as read, before they are given their types.
+/// The raw sections, before they are deserialised.
 #[derive(Clone, Debug, Default)]
 pub struct Raw {
     table: Table,
     /// Overrides from the environment: path of lower-case names -> text.
     overrides: BTreeMap<Vec<String>, String>,
-    /// The file that was read, and every file that a setting named `*_file` points to.
+    /// The configuration file, and every file that a `*_file` setting names.
     files: Vec<PathBuf>,
-    /// The sections that were asked for.
+    /// Sections requested so far.
     sections: Vec<String>,
 }
 
-/// Where the file is looked for when none is named.
+/// Default path of the configuration file.
 pub const DEFAULT_FILE: &str = "/etc/holdfast/holdfast.toml";
 
 impl Raw {
-    /// Reads `file` (or the default one where it exists) and the process's environment.
+    /// Reads `file` (or the default one if it exists) and the environment.
     #[expect(clippy::disallowed_methods, reason = "the home of the ban")]
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigErrors> {
-        // Not vars(): that panics where any variable, ours or not, is no UTF-8.
+        // Not `vars()`: it panics if any variable is not UTF-8.
         let vars = std::env::vars_os().filter_map(|(key, value)| {
             let key = key.into_string().ok().filter(|key| key.starts_with("HOLDFAST_"))?;
             Some((key, value.to_string_lossy().into_owned()))
@@ -96,13 +96,13 @@ impl Raw {
         Self::read(named.as_deref(), vars)
     }
 
-    /// Reads `file`, if given, and overrides among `vars`.
+    /// Reads `file`, if given, and the overrides in `vars`.
     pub fn read(file: Option<&Path>, vars: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigErrors> {
         let mut errors = ConfigErrors::default();
         let path = file.map_or_else(|| PathBuf::from(DEFAULT_FILE), Path::to_owned);
         let table = match text_file::read(&path) {
             Ok(text) => toml::from_str(&text).unwrap_or_else(|e| {
-                errors.push(&path.display().to_string(), words::of_syntax(&path, &text, &e));
+                errors.push(&path.display().to_string(), messages::of_syntax(&path, &text, &e));
                 Table::new()
             }),
             Err(_) if file.is_none() => Table::new(),
@@ -125,7 +125,7 @@ impl Raw {
         if errors.is_empty() { Ok(raw) } else { Err(errors) }
     }
 
-    /// The configuration's file, and every file that one of its settings names: what a copy of this host's settings consists of.
+    /// The configuration file and every file that its settings name: together a copy of this host's settings.
     pub fn files(&self) -> Vec<PathBuf> {
         self.files.clone()
     }
@@ -151,8 +151,8 @@ impl Raw {
         found
     }
 
-    /// Takes section `name` ("" for the top level's plain settings) out as `T`. A value that does not fit is
-    /// reported and its default used, so that the next one is looked at too.
+    /// Extracts section `name` ("": top-level settings) as `T`. An invalid value is reported and replaced by its default, so that checking
+    /// goes on.
     pub fn section<T: DeserializeOwned + Serialize + Default>(&mut self, name: &str, errors: &mut ConfigErrors) -> T {
         errors.enter(name);
         self.sections.push(name.to_owned());
@@ -166,7 +166,7 @@ impl Raw {
             }
         };
         let defaults = Value::try_from(T::default()).unwrap_or(Value::Table(Table::new()));
-        // Overrides of settings that have no default: their type is found by trying.
+        // Overrides of settings without a default: their type is found by trying.
         let mut untyped: BTreeMap<Vec<String>, Vec<Value>> = BTreeMap::new();
         let mut singles: BTreeMap<Vec<String>, String> = BTreeMap::new();
         for (path, text) in self.take_overrides(name) {
@@ -191,11 +191,11 @@ impl Raw {
                 continue;
             }
             let message = error.inner().to_string().trim().to_owned();
-            // A variable without a section that names no setting is not ours: `finish` warns of it.
+            // A variable without a section that matches no setting is not ours; `finish` warns about it.
             if let Some(text) = singles.remove(&path).filter(|_| message.starts_with("unknown field")) {
                 self.overrides.insert(path.clone(), text);
             } else {
-                errors.push(&path.join("."), words::of_value(&path, &message));
+                errors.push(&path.join("."), messages::of_value(&path, &message));
             }
             if !remove(&mut table, &path) {
                 return T::default();
@@ -203,10 +203,10 @@ impl Raw {
         }
     }
 
-    /// Reports what no section took: misspelt names must not be ignored. Returns warnings, a line each.
+    /// Reports unused sections and variables, so that misspelt names are not ignored. Returns warnings, one line each.
     ///
-    /// A variable with two underscores was meant as `HOLDFAST_SECTION__KEY`. Others that begin like ours may come from
-    /// elsewhere: Kubernetes gives every pod `HOLDFAST_PORT` and `HOLDFAST_SERVICE_HOST` beside a service of that name.
+    /// A variable with two underscores was meant as `HOLDFAST_SECTION__KEY`. Other variables with our prefix may come from elsewhere:
+    /// Kubernetes sets `HOLDFAST_PORT` and `HOLDFAST_SERVICE_HOST` in every pod beside a service of that name.
     pub fn finish(self, errors: &mut ConfigErrors) -> Vec<String> {
         errors.enter("");
         for name in self.table.keys() {
@@ -218,7 +218,7 @@ impl Raw {
             match path.as_slice() {
                 [single] => warnings.push(foreign(&name, single, &self.sections)),
                 [first, ..] if is_anothers(first) => {
-                    warnings.push(format!("{name} is no setting of Holdfast and is ignored"));
+                    warnings.push(format!("{name} is not a setting of Holdfast and is ignored"));
                 }
                 _ => errors
                     .push(&name, "unknown environment variable: no setting has this name, see holdfast config docs"),
@@ -250,29 +250,29 @@ impl Raw {
     }
 }
 
-/// Whether a variable with two underscores is of another program all the same, by what stands before them: Kubernetes makes
-/// `HOLDFAST__DB_PORT` beside a service `holdfast--db`; a Docker link to a container `holdfast` brings each of its variables
-/// along as `HOLDFAST_ENV_HOLDFAST_SERVER__LISTEN`.
+/// Whether a variable with two underscores belongs to another program, judged by the part before them: Kubernetes sets `HOLDFAST__DB_PORT`
+/// beside a service `holdfast--db`; a Docker link to a container `holdfast` copies each of its variables as
+/// `HOLDFAST_ENV_HOLDFAST_SERVER__LISTEN`.
 fn is_anothers(first: &str) -> bool {
     first.is_empty() || first.split('_').any(|word| word == "env")
 }
 
-/// What to say of a variable that begins like ours and is none: `name` as it is written, `rest` behind `HOLDFAST_` in lower case.
+/// Warning about a variable that has our prefix but is no setting: `name` as written, `rest` the part after `HOLDFAST_` in lower case.
 fn foreign(name: &str, rest: &str, sections: &[String]) -> String {
     let section =
         sections.iter().find_map(|section| Some((section, rest.strip_prefix(section.as_str())?.strip_prefix('_')?)));
     match section.filter(|(section, _)| !section.is_empty()) {
         Some((section, key)) => format!(
-            "{name} is no setting and is ignored; if it is meant as one, write HOLDFAST_{}__{} with two underscores",
+            "{name} is not a setting and is ignored; if it is meant as one, write HOLDFAST_{}__{} with two underscores",
             section.to_uppercase(),
             key.to_uppercase()
         ),
-        None => format!("{name} is no setting of Holdfast and is ignored"),
+        None => format!("{name} is not a setting of Holdfast and is ignored"),
     }
 }
 
-/// Where data lives when nothing is said: `/var/lib/holdfast` for root (whose home the database's user cannot cross),
-/// the user's data folder otherwise.
+/// Default data directory: `/var/lib/holdfast` for root (the database's user cannot traverse root's home), otherwise the user's data
+/// folder.
 #[expect(clippy::disallowed_methods, reason = "the home of the ban")]
 pub fn default_data_dir() -> PathBuf {
     if rustix::process::geteuid().is_root() {
@@ -284,7 +284,7 @@ pub fn default_data_dir() -> PathBuf {
         .join("holdfast")
 }
 
-/// Reads `text` as the kind of value that the default has; a text where there is no default.
+/// Parses `text` as the type of the default; as text if there is no default.
 fn parse_like(text: &str, like: Option<&Value>) -> Value {
     let parsed = || format!("v = {text}").parse::<Table>().ok().and_then(|mut t| t.remove("v"));
     match like {
@@ -296,7 +296,7 @@ fn parse_like(text: &str, like: Option<&Value>) -> Value {
     }
 }
 
-/// What a text can mean beside itself, likeliest last: a list, or a TOML value.
+/// Other readings of a text, likeliest last: a list, or a TOML value.
 fn readings(text: &str) -> Vec<Value> {
     let list = parse_like(text, Some(&Value::Array(Vec::new())));
     let value = format!("v = {text}").parse::<Table>().ok().and_then(|mut t| t.remove("v"));
@@ -321,7 +321,7 @@ fn insert(table: &mut Table, path: &[String], value: Value) {
     }
 }
 
-/// Removes the value at `path`, or the nearest table above it that exists.
+/// Removes the value at `path`, or the nearest existing table above it.
 fn remove(table: &mut Table, path: &[String]) -> bool {
     match path {
         [] => false,

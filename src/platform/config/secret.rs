@@ -1,4 +1,4 @@
-//! Secrets in configuration: read from a file, shown masked.
+//! Secrets in configuration: read from files, shown masked.
 
 use std::path::Path;
 
@@ -9,10 +9,10 @@ use serde::Serializer;
 use super::ConfigErrors;
 use crate::platform::text_file;
 
-/// What stands in the place of a secret.
+/// Shown instead of a secret.
 const MASK: &str = "***";
 
-/// Serialises a secret as `"***"`: `config show` prints configuration.
+/// Serialises a secret as `"***"`, for `config show`.
 pub fn masked<S: Serializer>(secret: &Option<SecretString>, s: S) -> Result<S::Ok, S::Error> {
     match secret {
         Some(secret) if !secret.expose_secret().is_empty() => s.serialize_str("***"),
@@ -20,13 +20,12 @@ pub fn masked<S: Serializer>(secret: &Option<SecretString>, s: S) -> Result<S::O
     }
 }
 
-/// Serialises an address without what may stand in it to sign in: see [`safe_url`].
+/// Serialises a URL without credentials: see [`safe_url`].
 pub fn masked_url<S: Serializer>(url: &str, s: S) -> Result<S::Ok, S::Error> {
     s.serialize_str(&safe_url(url))
 }
 
-/// Serialises an address that is a secret as a whole, as those of chats and pagers are, which anybody may post to who knows them: only
-/// where it leads to is shown.
+/// Serialises a URL that is itself a secret, such as the webhook URLs of chats and pagers: only scheme and host are shown.
 pub fn hidden_url<S: Serializer>(url: &str, s: S) -> Result<S::Ok, S::Error> {
     let origin = url.parse::<Url>().ok().map(|url| url.origin().ascii_serialization());
     match origin {
@@ -36,9 +35,9 @@ pub fn hidden_url<S: Serializer>(url: &str, s: S) -> Result<S::Ok, S::Error> {
     }
 }
 
-/// An address as it may be shown: user, password and query are masked.
+/// A URL with user, password and query masked.
 pub fn safe_url(text: &str) -> String {
-    // "user:password@host" is read as an address of the scheme "user".
+    // "user:password@host" parses as a URL with the scheme "user".
     let Some(mut url) = text.parse::<Url>().ok().filter(|url| !url.cannot_be_a_base()) else {
         return if text.contains('@') { MASK.to_owned() } else { text.to_owned() };
     };
@@ -55,8 +54,7 @@ pub fn safe_url(text: &str) -> String {
     url.into()
 }
 
-/// The secret itself, or what the file beside it holds (a final line break is cut). `setting` names the file's
-/// setting in errors.
+/// Resolves a secret from its value or its file (a final line break is removed). `setting` names the file's setting in errors.
 pub fn resolve(secret: &mut Option<SecretString>, file: Option<&Path>, setting: &str, errors: &mut ConfigErrors) {
     if secret.as_ref().is_some_and(|s| s.expose_secret().is_empty()) {
         *secret = None;
@@ -68,7 +66,7 @@ pub fn resolve(secret: &mut Option<SecretString>, file: Option<&Path>, setting: 
     }
     match text_file::read(file) {
         Ok(text) if text.trim().is_empty() => errors.push(setting, format!("{} is empty", file.display())),
-        // No secret has one inside, and none can be sent in a header: a note below the key, or two keys.
+        // No secret contains a line break, and none could be sent in a header: the file holds a note or a second key.
         Ok(text) if text.trim().contains(['\n', '\r', '\0']) => {
             errors.push(setting, format!("{} has more than one line: it must hold the secret alone", file.display()));
         }

@@ -106,8 +106,9 @@ fn an_error_names_the_place_and_repeats_no_secret() {
 
 #[test]
 fn a_value_of_the_wrong_kind_is_told_in_words_and_a_secret_is_not_shown() {
-    let said =
-        |path: &str, message: &str| words::of_value(&path.split('.').map(str::to_owned).collect::<Vec<_>>(), message);
+    let said = |path: &str, message: &str| {
+        messages::of_value(&path.split('.').map(str::to_owned).collect::<Vec<_>>(), message)
+    };
     let secret = "invalid type: integer `8675309`, expected a string";
     for path in ["api_key", "providers.local.api_key", "password", "url", "token", "s3_secret_access_key"] {
         assert_eq!(said(path, secret), "expected a string", "{path}");
@@ -158,7 +159,7 @@ fn a_secrets_file_holds_one_line_and_nothing_of_it_is_repeated() {
         assert_eq!(read(bytes.as_bytes()).0.as_deref(), Some("sk-1"), "{bytes:?}");
     }
     for (bytes, expected) in
-        [(&b"\n \n"[..], "is empty"), (b"sk-1\nsk-2\n", "more than one line"), (b"sk-\xff\xfe1", "no text")]
+        [(&b"\n \n"[..], "is empty"), (b"sk-1\nsk-2\n", "more than one line"), (b"sk-\xff\xfe1", "not UTF-8 text")]
     {
         let (secret, said) = read(bytes);
         assert!(secret.is_none() && said.contains(expected) && !said.contains("sk-"), "{said}");

@@ -7,24 +7,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::platform::config::{ConfigErrors, secret};
 
-/// Where the rows live.
+/// Database connection.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// `postgres://user:password@host/database` of a server of yours (15 to 18); empty runs a private cluster.
+    /// `postgres://user:password@host/database` of an external server (15 to 18); empty: run a private cluster.
     #[serde(serialize_with = "secret::masked")]
     pub url: Option<SecretString>,
-    /// File that holds the URL.
+    /// File with the URL.
     pub url_file: Option<PathBuf>,
-    /// Prefix of the role names in that server: one for each installation.
+    /// Prefix of the role names on that server: one per installation.
     pub role_prefix: String,
-    /// Connections that serve requests and jobs.
+    /// Connections for requests and jobs.
     pub max_connections: u32,
     /// Connections for leasing, sign-in and gauges.
     pub max_system_connections: u32,
-    /// How long a request waits for a connection before it is answered 503, seconds.
+    /// How long a request waits for a connection before it gets 503, seconds.
     pub acquire_timeout_seconds: u64,
-    /// Folder of the server binaries for the private cluster; empty looks in the usual places.
+    /// Folder of the server binaries for the private cluster; empty: look in the usual places.
     pub bin_dir: Option<PathBuf>,
 }
 
@@ -50,7 +50,7 @@ impl Config {
             || !prefix.starts_with(|c: char| c.is_ascii_lowercase())
             || !prefix.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
         {
-            errors.push("role_prefix", "1 to 40 lower-case letters, digits and underscores, beginning with a letter");
+            errors.push("role_prefix", "1 to 40 lower-case letters, digits and underscores, starting with a letter");
         }
         errors.range("max_connections", self.max_connections, 2, 500);
         errors.range("max_system_connections", self.max_system_connections, 2, 100);
@@ -59,13 +59,13 @@ impl Config {
             use secrecy::ExposeSecret as _;
             use std::str::FromStr as _;
             let url = url.expose_secret();
-            // The parser takes any scheme.
+            // The parser accepts any scheme.
             let is_postgres = ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme));
             if !is_postgres || sqlx::postgres::PgConnectOptions::from_str(url).is_err() {
                 errors.push(
                     "url",
-                    "not a PostgreSQL URL; expected postgres://user:password@host:5432/database, with signs of the password such as / # ? % \
-                     and @ written %2F %23 %3F %25 and %40",
+                    "not a PostgreSQL URL; expected postgres://user:password@host:5432/database, with characters of the password such as / # ? % \
+                     and @ written as %2F %23 %3F %25 and %40",
                 );
             }
         }

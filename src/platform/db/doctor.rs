@@ -1,4 +1,4 @@
-//! What `doctor` looks at in the database: does it answer, is its version repaired, what may be seen of it, its collation, its clock.
+//! Health checks of the database: reachable, version supported, statistics readable, collation, clock.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -18,13 +18,13 @@ use crate::platform::{
     pools::CpuPool,
 };
 
-/// What the checks need.
+/// Dependencies of the checks.
 #[derive(Clone)]
 pub struct DoctorDeps {
     pub db: Db,
     pub target: Target,
     pub clock: Clock,
-    /// The data directory, where the cluster is a private one.
+    /// The data directory, for a private cluster.
     pub private_in: Option<PathBuf>,
     pub bin_dir: Option<PathBuf>,
 }
@@ -42,7 +42,7 @@ pub fn checks(deps: DoctorDeps) -> Vec<Box<dyn Check>> {
 struct Reachable(Db, Target);
 
 impl Reachable {
-    /// Of a pool one hears only that it waited; asked directly, the server, or the way to it, says why.
+    /// A pool only reports a timeout; a direct connection shows the cause.
     async fn why(&self, error: &DbError) -> String {
         let options = self.1.connect_as(RoleKind::System);
         let asked = PgConnection::connect_with(&options);
@@ -62,7 +62,7 @@ impl Check for Reachable {
     async fn run(&self) -> CheckResult {
         let began = tokio::time::Instant::now();
         match self.0.server_version().await {
-            // Roles and row-level security were verified on the way here: nothing is built on a database where they fail.
+            // Roles and row-level security have been verified: a process does not start without them.
             Ok(version) => CheckResult::pass(format!(
                 "PostgreSQL {version}, roles and row-level security verified, answers in {:.1} ms",
                 began.elapsed().as_secs_f64() * 1e3
@@ -75,15 +75,15 @@ impl Check for Reachable {
     }
 }
 
-/// Is PostgreSQL's major version one that is still repaired, and is an upgrade of it finished?
+/// Is the PostgreSQL version still supported upstream, and is its upgrade finished?
 struct Version(DoctorDeps);
 
-/// For so long a kept cluster is no question.
+/// Age from which a kept former cluster is mentioned, days.
 const PROVEN_AFTER_DAYS: i64 = 7;
-/// So long before its end a version is told to go.
+/// Time before a version's end of life from which the check warns.
 const NEAR: Days = Days::new(180);
 
-/// After this day nobody repairs a major version any more (postgresql.org, Versioning).
+/// Last day of upstream support of a major version (postgresql.org, Versioning).
 fn end_of_life(major: u32) -> Option<NaiveDate> {
     let (year, month, day) = match major {
         15 => (2027, 11, 11),
@@ -123,13 +123,13 @@ impl Check for Version {
     }
 }
 
-/// `newer` is installed beside it, `kept` are clusters that have been kept for long.
+/// `newer`: a newer version installed beside it; `kept`: clusters that have been kept for long.
 fn judge_version(major: u32, private: bool, today: NaiveDate, newer: Option<u32>, kept: &[Kept]) -> CheckResult {
     let mut summary = vec![format!("PostgreSQL {major}")];
     let mut remedies = Vec::new();
     if let Some(end) = end_of_life(major) {
         let (near, ended) = (end.checked_sub_days(NEAR).is_some_and(|near| today >= near), today >= end);
-        let verb = if ended { "has not been repaired since" } else { "is repaired until" };
+        let verb = if ended { "has had no fixes since" } else { "gets fixes until" };
         summary.push(format!("{verb} {end}"));
         if near && newer.is_none() {
             remedies.push(if private {
@@ -148,13 +148,13 @@ fn judge_version(major: u32, private: bool, today: NaiveDate, newer: Option<u32>
     for kept in kept {
         let until = kept.until.map_or_else(|| "for long".to_owned(), |until| format!("since {}", until.date_naive()));
         summary.push(format!("{} kept {until} takes {:.1} GiB", kept.path.display(), gib(kept.bytes)));
-        remedies.push("when nothing is to go back to it: holdfast upgrade-postgres --accept".to_owned());
+        remedies.push("once you will not go back to it: holdfast upgrade-postgres --accept".to_owned());
     }
     let summary = summary.join(", ");
     if remedies.is_empty() { CheckResult::pass(summary) } else { CheckResult::warn(summary, remedies.join("\n")) }
 }
 
-/// Can a transaction that stays open be seen? With the SQL that would let us.
+/// Can open transactions of others be seen? Includes the SQL that grants it.
 struct Statistics(Db, String);
 
 #[async_trait]
@@ -175,7 +175,8 @@ impl Check for Statistics {
     }
 }
 
-/// A newer image or system below the same database may sort text otherwise, and its indexes are wrong from then on, without a word.
+/// Does the system still sort text as when the indexes were built? A newer image or system below the same database may sort differently,
+/// which silently corrupts indexes.
 struct Collation(Db);
 
 #[async_trait]
@@ -189,8 +190,8 @@ impl Check for Collation {
             Ok(None) => CheckResult::pass("text is sorted as its indexes were built"),
             Ok(Some((then, now, name))) => CheckResult::warn(
                 format!(
-                    "the server's system sorts text by other rules (version {now}) than the indexes were built by ({then}): what is \
-                     there may not be found, and what may be there once may be there twice"
+                    "the server's system sorts text by other rules (version {now}) than the indexes were built with ({then}): \
+                     existing rows may not be found, and unique columns may get duplicates"
                 ),
                 format!(
                     "make a backup, stop Holdfast, and let the server's administrator run, in {name}:\n\
@@ -219,7 +220,10 @@ impl Check for Clocks {
                 let skew = (self.1.now() - theirs).as_seconds_f64().abs();
                 let summary = format!("this clock and the database's differ by {skew:.2} s");
                 if skew > 5.0 {
-                    CheckResult::warn(summary, "keep both hosts' clocks right with NTP (chrony, systemd-timesyncd)")
+                    CheckResult::warn(
+                        summary,
+                        "synchronise the clocks of both hosts with NTP (chrony, systemd-timesyncd)",
+                    )
                 } else {
                     CheckResult::pass(summary)
                 }

@@ -1,4 +1,4 @@
-//! What can go wrong between us and the database.
+//! Database errors.
 
 /// A database operation failed.
 #[derive(Debug, thiserror::Error)]
@@ -10,8 +10,7 @@ pub enum DbError {
 }
 
 impl DbError {
-    /// Whether trying again shortly may help: the server is away, restarting, out of connections or of room, or another session is
-    /// in the way.
+    /// Whether a retry soon may succeed: the server is away, restarting, out of connections or disk space, or another session holds a lock.
     pub fn is_unavailable(&self) -> bool {
         match self {
             Self::Sql(
@@ -27,12 +26,12 @@ impl DbError {
         }
     }
 
-    /// Whether another session's lock was waited for in vain (55P03), or two waited for each other (40P01).
+    /// Lock timeout (55P03) or deadlock (40P01).
     pub fn is_locked(&self) -> bool {
         self.has_code(&["55P03", "40P01"])
     }
 
-    /// Whether the server has no room on its disk (53100).
+    /// Whether the server's disk is full (53100).
     pub fn is_disk_full(&self) -> bool {
         self.has_code(&["53100"])
     }
@@ -41,12 +40,12 @@ impl DbError {
         matches!(self, Self::Sql(sqlx::Error::Database(e)) if e.code().is_some_and(|c| codes.contains(&&*c)))
     }
 
-    /// Whether a text held what PostgreSQL cannot keep: NUL (22021 in text, 22P05 in jsonb).
+    /// Whether a text contains NUL, which PostgreSQL cannot store (22021 in text, 22P05 in jsonb).
     pub fn is_bad_text(&self) -> bool {
         matches!(self, Self::Sql(sqlx::Error::Database(e)) if e.code().is_some_and(|c| c == "22021" || c == "22P05"))
     }
 
-    /// Name of the constraint that was violated.
+    /// Name of the violated constraint.
     pub fn constraint(&self) -> Option<&str> {
         match self {
             Self::Sql(e) => constraint(e),
@@ -55,7 +54,7 @@ impl DbError {
     }
 }
 
-/// Name of the constraint that was violated: the schema owns the invariant, the caller maps it to an error code.
+/// Name of the violated constraint: the schema owns the invariant, the caller maps it to an error code.
 pub fn constraint(error: &sqlx::Error) -> Option<&str> {
     match error {
         sqlx::Error::Database(e) => e.constraint(),

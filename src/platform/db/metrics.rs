@@ -20,13 +20,13 @@ use super::{
 };
 use crate::label_enum;
 
-/// 0.1 ms (a connection lies ready on the same host) to 5 s, the usual `acquire_timeout_seconds`.
+/// 0.1 ms (an idle local connection) to 5 s, the usual `acquire_timeout_seconds`.
 const WAIT_BUCKETS: [f64; 11] = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0];
-/// 0.5 ms (one statement) to a minute: those that sit idle for that are ended by the server.
+/// 0.5 ms (one statement) to a minute, when the server ends idle transactions.
 const TRANSACTION_BUCKETS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5, 10.0, 60.0];
 
 label_enum! {
-    /// Whose connections.
+    /// Connection pool.
     pub enum Pool {
         /// Requests and jobs, inside an organisation.
         App = "app",
@@ -36,12 +36,12 @@ label_enum! {
 }
 
 label_enum! {
-    /// What a connection of a pool does.
+    /// State of a pooled connection.
     pub enum ConnectionState { Idle = "idle", Used = "used" }
 }
 
 label_enum! {
-    /// Whether somebody reads a replication slot.
+    /// Whether a replication slot has a consumer.
     pub enum SlotState { Active = "active", Inactive = "inactive" }
 }
 
@@ -51,7 +51,7 @@ label_enum! {
 }
 
 label_enum! {
-    /// Why a checkpoint was made: its time had come, or the log had grown (or somebody asked).
+    /// Trigger of a checkpoint: its interval, or the size of the WAL (or a manual request).
     pub enum CheckpointKind { Timed = "timed", Requested = "requested" }
 }
 
@@ -86,10 +86,10 @@ struct CheckpointLabels {
     kind: CheckpointKind,
 }
 
-/// Fed with totals that the server counts.
+/// Set to totals that the server counts.
 type Total = Counter<f64, AtomicU64>;
 
-/// NaN where it cannot be read: no alert takes that for a figure.
+/// NaN if unreadable, so that no alert fires on it.
 type Number = Gauge<f64, AtomicU64>;
 type Numbers<L> = Family<L, Number>;
 
@@ -169,7 +169,7 @@ impl Default for Metrics {
     }
 }
 
-/// What a pool's transactions are observed with: the handles, made once.
+/// Metric handles for the transactions of a pool, created once.
 #[derive(Clone, Debug)]
 pub(super) struct PoolMetrics {
     pub wait: Histogram,
@@ -217,57 +217,53 @@ impl Metrics {
     }
 
     fn describe_pools(&self, registry: &mut Registry) {
-        registry.register(
-            "pool_connections",
-            "Connections of this process, by what they do",
-            self.pool_connections.clone(),
-        );
-        registry.register("pool_max_connections", "Connections that this process may open", self.pool_max.clone());
+        registry.register("pool_connections", "Connections of this process, by state", self.pool_connections.clone());
+        registry.register("pool_max_connections", "Limit of connections of this process", self.pool_max.clone());
         registry.register_with_unit(
             "pool_wait",
-            "From asking for a transaction to its begin: waiting for a connection, or opening one, and BEGIN",
+            "Time to begin a transaction: waiting for or opening a connection, and BEGIN",
             Unit::Seconds,
             self.pool_wait.clone(),
         );
         registry.register_with_unit(
             "transaction_duration",
-            "From the begin to the end of a transaction of this process",
+            "Duration of the transactions of this process",
             Unit::Seconds,
             self.transactions.clone(),
         );
     }
 
     fn describe_server(&self, registry: &mut Registry) {
-        registry.register("up", "1 when the server answered the last question, asked every 15 s", self.up.clone());
-        registry.register("connections", "Connections to the server, to all its databases", self.connections.clone());
-        registry.register("max_connections", "Connections that the server takes", self.max_connections.clone());
+        registry.register("up", "1 if the server answered the last query, sent every 15 s", self.up.clone());
+        registry.register("connections", "Connections to the server, for all its databases", self.connections.clone());
+        registry.register("max_connections", "Connection limit of the server", self.max_connections.clone());
         registry.register_with_unit(
             "longest_transaction",
-            "How long the oldest open transaction has been open; NaN where the role may not see others'",
+            "Age of the oldest open transaction; NaN if the role may not see those of others",
             Unit::Seconds,
             self.longest_transaction.clone(),
         );
-        registry.register("table_live_rows", "Rows, as the server estimates them", self.live_rows.clone());
+        registry.register("table_live_rows", "Rows, estimated by the server", self.live_rows.clone());
         registry.register(
             "table_dead_rows",
-            "Dead rows that vacuum has not removed, estimated",
+            "Dead rows not yet removed by vacuum, estimated by the server",
             self.dead_rows.clone(),
         );
         registry.register_with_unit(
             "table_last_vacuum_timestamp",
-            "When vacuum last ended, by itself or by hand, seconds since 1970; 0 for never",
+            "Last completed vacuum, automatic or manual, Unix time; 0: never",
             Unit::Seconds,
             self.last_vacuum.clone(),
         );
         registry.register(
             "transaction_age",
-            "Transactions since the oldest that is not frozen; at 2 billion the server takes no writes",
+            "Age of the oldest unfrozen transaction id, in transactions; near 2 billion the server refuses writes",
             self.transaction_age.clone(),
         );
         registry.register("replication_slots", "Replication slots of the server", self.slots.clone());
         registry.register_with_unit(
             "wal_retained",
-            "Write-ahead log that the replication slot which is furthest behind keeps",
+            "WAL retained by the replication slot that is furthest behind",
             Unit::Bytes,
             self.wal_retained.clone(),
         );
@@ -275,13 +271,13 @@ impl Metrics {
     }
 
     fn describe_work(&self, registry: &mut Registry) {
-        registry.register("blocks_hit", "Blocks that were found in the server's cache", self.blocks_hit.clone());
-        registry.register("blocks_read", "Blocks that the server read from its disk", self.blocks_read.clone());
+        registry.register("blocks_hit", "Blocks found in the server's cache", self.blocks_hit.clone());
+        registry.register("blocks_read", "Blocks read by the server from disk", self.blocks_read.clone());
         registry.register("deadlocks", "Deadlocks in the database", self.deadlocks.clone());
-        registry.register("transactions", "Transactions in the database, of all who use it", self.ended.clone());
+        registry.register("transactions", "Transactions in the database, of all clients", self.ended.clone());
         registry.register_with_unit(
             "temporary",
-            "Temporary files that queries wrote",
+            "Size of temporary files written by queries",
             Unit::Bytes,
             self.temporary.clone(),
         );
@@ -290,35 +286,35 @@ impl Metrics {
     fn describe_waiting(&self, registry: &mut Registry) {
         registry.register(
             "lock_waiters",
-            "Sessions of the database that wait for another's lock now, advisory locks apart; from every process: take the max",
+            "Sessions of the database waiting for a lock, advisory locks excluded; exported by every process: take the max",
             self.lock_waiters.clone(),
         );
         registry.register_with_unit(
             "longest_lock_wait",
-            "How long the longest of them has waited; 0 where none waits; from every process: take the max",
+            "Longest current wait for a lock; 0 if none waits; exported by every process: take the max",
             Unit::Seconds,
             self.longest_lock_wait.clone(),
         );
         registry.register_with_unit(
             "clock_offset",
-            "How far this process's clock is ahead of the server's; behind it below 0; NaN while the server does not answer",
+            "Offset of this process's clock from the server's, negative if behind; NaN while the server does not answer",
             Unit::Seconds,
             self.clock_offset.clone(),
         );
         registry.register(
             "checkpoints",
-            "Checkpoints of the server, by why they were made: many that were requested want a larger max_wal_size",
+            "Checkpoints of the server, by trigger; many requested ones call for a larger max_wal_size",
             self.checkpoints.clone(),
         );
         registry.register_with_unit(
             "checkpoint_write",
-            "Time that checkpoints have spent writing",
+            "Time that checkpoints spent writing",
             Unit::Seconds,
             self.checkpoint_write.clone(),
         );
         registry.register_with_unit(
             "checkpoint_sync",
-            "Time that checkpoints have waited for the disk to keep what was written",
+            "Time that checkpoints spent waiting for fsync",
             Unit::Seconds,
             self.checkpoint_sync.clone(),
         );
@@ -327,23 +323,23 @@ impl Metrics {
     fn describe_statements(&self, registry: &mut Registry) {
         registry.register(
             "statements_tracked",
-            "1 where pg_stat_statements can be read; the figures beside it are empty where not",
+            "1 if pg_stat_statements can be read; otherwise the other figures about statements are empty",
             self.statements_tracked.clone(),
         );
         registry.register(
             "statements",
-            "Statements of requests and jobs that the server has run, of all processes",
+            "Statements of requests and jobs run by the server, of all processes",
             self.statements.clone(),
         );
         registry.register_with_unit(
             "statements",
-            "Time that the server has run statements of requests and jobs, of all processes",
+            "Time the server spent on statements of requests and jobs, of all processes",
             Unit::Seconds,
             self.statement_time.clone(),
         );
         registry.register_with_unit(
             "slowest_statement_mean",
-            "Mean time of the statement whose mean is longest, among those that ran ten times; NaN where not tracked",
+            "Highest mean time of a statement, among those run at least ten times; NaN if not tracked",
             Unit::Seconds,
             self.slowest_statement.clone(),
         );
@@ -365,7 +361,7 @@ impl Metrics {
         self.pool_max.get_or_create(&PoolLabels { pool }).set(i64::from(max));
     }
 
-    /// The server does not answer: what it said last is no longer known.
+    /// The server does not answer: its last figures are no longer valid.
     pub(super) fn down(&self) {
         self.up.set(0);
         for gauge in [&self.connections, &self.max_connections, &self.transaction_age, &self.size] {
@@ -394,7 +390,7 @@ impl Metrics {
             (&ended(TransactionOutcome::RolledBack), totals.rolled_back),
         ];
         for (counter, total) in counters {
-            // The server counts; where somebody resets its statistics this begins anew, as counters may.
+            // The server counts; when its statistics are reset, the counter restarts.
             counter.inner().store(u64::try_from(total).unwrap_or_default(), Ordering::Relaxed);
         }
     }
@@ -421,7 +417,7 @@ impl Metrics {
         store_millis(&self.checkpoint_sync, found.sync_ms);
     }
 
-    /// `None` where they are not tracked.
+    /// `None` if they are not tracked.
     pub(super) fn statements(&self, figures: Option<&Figures>) {
         self.statements_tracked.set(i64::from(figures.is_some()));
         let slowest = figures.and_then(|figures| figures.slowest_mean_ms);
@@ -441,7 +437,7 @@ impl Metrics {
         self.wal_retained.set(slots.map_or(f64::NAN, |s| s.retained_bytes as f64));
     }
 
-    /// A table that is not there has no rows.
+    /// A missing table has no rows.
     pub(super) fn tables(&self, tables: Option<&[TableRows]>) {
         for &table in &*self.watched {
             let labels = TableLabels { table };

@@ -12,18 +12,18 @@ use super::{
 };
 use crate::platform::data_dir::{INSTALLATION_ID, installation_id};
 
-/// Every migration, in the binary.
+/// All migrations, embedded in the binary.
 pub static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
     let mut migrations = sqlx::migrate!("./migrations");
-    // A database that a newer version has added to is served all the same: see `refuse_too_new`.
+    // A database with migrations of a newer version is served too: see `refuse_too_new`.
     migrations.set_ignore_missing(true);
     migrations
 });
 
-/// The migration that made the table `installation`.
+/// The migration that creates the table `installation`.
 const INSTALLATION: i64 = 1;
 
-/// Why the database could not be brought up to date.
+/// Why migrating failed.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
     #[error(transparent)]
@@ -34,15 +34,15 @@ pub enum MigrateError {
     Migration(#[from] sqlx::migrate::MigrateError),
     #[error(
         "the database is empty, but {marker} says that this data directory belongs to installation {expected}: \
-         is `database.url` right? Restore a backup, or remove the file to begin anew"
+         is `database.url` correct? Restore a backup, or remove the file to start with an empty installation"
     )]
     EmptyDatabase { marker: String, expected: Uuid },
-    #[error("the database belongs to installation {found}, but {marker} says {expected}: is `database.url` right?")]
+    #[error("the database belongs to installation {found}, but {marker} says {expected}: is `database.url` correct?")]
     OtherInstallation { marker: String, expected: Uuid, found: Uuid },
     #[error(
-        "the roles {roles}_* of this server are another installation's, or this data directory, which is new, lacks the secret key that they \
-         were made with: give this one a `database.role_prefix` of its own, or put its key back (`secret_key_file`, `secrets/master.key`; a \
-         restore brings it). Where nobody uses them any more, drop them; {found}nothing was changed"
+        "the roles {roles}_* on this server belong to another installation, or this data directory is new and lacks the secret key that they \
+         were created with: set a separate `database.role_prefix` for this one, or put its key back (`secret_key_file`, `secrets/master.key`; \
+         a restore includes it). If the roles are no longer used, drop them; {found}nothing was changed"
     )]
     OthersRoles { roles: String, found: String },
     #[error(
@@ -56,18 +56,18 @@ pub enum MigrateError {
     Unsafe(#[from] Unsafe),
 }
 
-/// What a migration run did.
+/// Result of a migration run.
 #[derive(Debug)]
 pub struct Migrated {
     pub installation: Uuid,
-    /// Migrations that were applied now.
+    /// Migrations applied in this run.
     pub applied: usize,
     /// Migrations known to this binary.
     pub total: usize,
 }
 
-/// Makes the roles, applies what is missing, and checks that row-level security holds. `data_dir` has the marker that
-/// tells an empty database from a new installation.
+/// Creates the roles, applies missing migrations, and verifies row-level security. `data_dir` has the marker that tells an emptied database
+/// from a new installation.
 pub async fn run(target: &Target, data_dir: &Path) -> Result<Migrated, MigrateError> {
     let (marker, expected) = (data_dir.join(INSTALLATION_ID), installation_id(data_dir));
     refuse_others(target, &marker, expected).await?;
@@ -93,7 +93,7 @@ pub async fn run(target: &Target, data_dir: &Path) -> Result<Migrated, MigrateEr
     Ok(Migrated { installation: found, applied: after.len() - before.len(), total: MIGRATIONS.iter().count() })
 }
 
-/// Before anything is changed: new passwords for the roles would lock out the installation that uses them.
+/// Called before any change: new passwords for the roles would lock out the installation that uses them.
 async fn refuse_others(target: &Target, marker: &Path, expected: Option<Uuid>) -> Result<(), MigrateError> {
     let found = installation_as_admin(target).await;
     if let (Some(expected), Some(found)) = (expected, found)
@@ -101,7 +101,7 @@ async fn refuse_others(target: &Target, marker: &Path, expected: Option<Uuid>) -
     {
         return Err(MigrateError::OtherInstallation { marker: marker.display().to_string(), expected, found });
     }
-    // A directory that knows its installation may have got another key: that is told by the key file of backups.
+    // A directory that knows its installation may have a new key; the backups' key file reports that.
     if expected.is_some() || roles::owner_exists(target).await != Some(true) {
         return Ok(());
     }
@@ -116,12 +116,12 @@ async fn refuse_others(target: &Target, marker: &Path, expected: Option<Uuid>) -
             let _ = conn.close().await;
             Ok(())
         }
-        // What else is in the way, the next step tells.
+        // The next step reports other problems.
         Err(_) => Ok(()),
     }
 }
 
-/// Whose database it is, as far as its administrator may read that.
+/// Installation id in the database, if the administrator may read it.
 async fn installation_as_admin(target: &Target) -> Option<Uuid> {
     let mut conn = PgConnection::connect_with(&target.admin).await.ok()?;
     let there: bool =
@@ -135,41 +135,41 @@ async fn installation_as_admin(target: &Target) -> Option<Uuid> {
     found
 }
 
-/// What a migration run would find.
+/// Result of comparing the database with this binary.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
-    /// The migrations that the database has; none for an empty database, or one whose roles are not there yet.
+    /// Applied migrations; empty for an empty database, or one whose roles do not exist yet.
     pub applied: BTreeSet<i64>,
-    /// Migrations of this binary that it lacks.
+    /// Migrations of this binary that are not applied.
     pub missing: BTreeSet<i64>,
-    /// Migrations that it has and this binary does not know: of a newer version.
+    /// Applied migrations that this binary does not know, from a newer version.
     pub unknown: BTreeSet<i64>,
-    /// Migrations that a binary must know to work with it, and this one does not.
+    /// Migrations that a binary must know to work with the database, and that this one does not know.
     pub needed: BTreeSet<i64>,
 }
 
 impl State {
-    /// Whether this binary works with the database, once it has applied what is missing.
+    /// Whether this binary works with the database after applying the missing migrations.
     pub fn serves(&self) -> bool {
         self.needed.is_empty()
     }
 }
 
-/// The migrations of this binary.
+/// Migrations of this binary.
 pub fn known() -> BTreeSet<i64> {
     MIGRATIONS.iter().map(|migration| migration.version).collect()
 }
 
-/// The newest migration of this binary: to be named, not to be compared with (a lower number may be newer).
+/// Newest migration of this binary, for display only; comparing is wrong, because a lower number may be newer.
 pub fn newest_known() -> i64 {
     known().last().copied().unwrap_or_default()
 }
 
-/// Looks, and changes nothing.
+/// Compares without changing anything.
 pub async fn state(target: &Target) -> Result<State, DbError> {
     let known = known();
     let nothing = State { missing: known.clone(), ..State::default() };
-    // Asked first: a server logs who comes as a role that is not there yet, as it logs an attack.
+    // Asked first, because a login as a missing role would show up in the server's log like an attack.
     if roles::owner_exists(target).await == Some(false) {
         return Ok(nothing);
     }
@@ -187,14 +187,13 @@ pub async fn state(target: &Target) -> Result<State, DbError> {
     })
 }
 
-/// A version that does not know what came in the place of what was taken away would fail in the middle of its work.
+/// Refuses a database from which a newer version removed something that this one needs; it would otherwise fail in the middle of its work.
 async fn refuse_too_new(conn: &mut PgConnection, applied: &BTreeSet<i64>) -> Result<(), MigrateError> {
     let needed = needed(conn, applied, &known()).await?;
     if needed.is_empty() { Ok(()) } else { Err(MigrateError::TooNew { known: newest_known(), needed }) }
 }
 
-/// The migrations that a binary must know to work with this database, and one that knows `known` does not. Compared as sets: of two
-/// numbers the lower may have come later.
+/// Migrations needed to work with this database that are not in `known`. Compared as sets: the lower of two numbers may be newer.
 async fn needed(
     conn: &mut PgConnection,
     applied: &BTreeSet<i64>,
@@ -203,7 +202,7 @@ async fn needed(
     if !applied.contains(&INSTALLATION) {
         return Ok(BTreeSet::new());
     }
-    // Not query!: asked of databases of any version, and the columns came one after the other.
+    // Not query!: it runs on databases of any version, and the columns were added one after the other.
     let asked: Vec<i64> = sqlx::query_scalar(
         "SELECT n FROM (SELECT (to_jsonb(i) ->> 'compatible_since')::bigint AS n FROM installation i \
          UNION SELECT jsonb_array_elements_text(coalesce(to_jsonb(i) -> 'needed_migrations', '[]'))::bigint FROM installation i) asked \
@@ -218,7 +217,7 @@ fn list(versions: &BTreeSet<i64>) -> String {
     versions.iter().map(i64::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// The migrations that the database has.
+/// Applied migrations.
 async fn applied(conn: &mut PgConnection) -> Result<BTreeSet<i64>, DbError> {
     let exists = sqlx::query_scalar!("SELECT to_regclass('_sqlx_migrations') IS NOT NULL AS \"exists!\"")
         .fetch_one(&mut *conn)
@@ -226,7 +225,7 @@ async fn applied(conn: &mut PgConnection) -> Result<BTreeSet<i64>, DbError> {
     if !exists {
         return Ok(BTreeSet::new());
     }
-    // Not query!: the table is sqlx's own and absent from the database that queries are checked against.
+    // Not query!: the table belongs to sqlx and is missing from the database used for checking queries.
     let versions: Vec<i64> =
         sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success").fetch_all(conn).await?;
     Ok(versions.into_iter().collect())

@@ -1,14 +1,14 @@
-//! The database: who connects as whom, and transactions that belong to an organisation.
+//! The database: roles, and transactions that belong to an organisation.
 //!
-//! Nothing outside this module sees a pool. A caller gets a transaction: [`Db::tenant`] with the organisation set, or
-//! [`Db::system`] for what has no tenant yet. sqlx 0.9.0 returns a connection to the pool inside an open transaction
-//! when a `begin()` future is dropped (transact-rs/sqlx#4385), and axum drops handler futures when a client
-//! disconnects: so `BEGIN` runs in a task that is never cancelled. It does so as well when the statement fails after
-//! its `BEGIN` (a timeout, a cancelled backend): see [`Doubt`]. `tests/it/db.rs` keeps both true.
+//! Pools are private to this module. Callers get a transaction: [`Db::tenant`] with the organisation set, or [`Db::system`] for work
+//! without a tenant. sqlx 0.9.0 returns a connection to the pool inside an open transaction when a `begin()` future is dropped
+//! (transact-rs/sqlx#4385), and axum drops handler futures when a client disconnects: so `BEGIN` runs in a task that is never cancelled.
+//! The same happens when the statement fails after its `BEGIN` (a timeout, a cancelled backend): see [`ConnectionCheck`]. Regression tests:
+//! `tests/it/db.rs`.
 
 pub mod config;
+mod connection_check;
 mod doctor;
-mod doubt;
 mod error;
 pub mod managed;
 mod metrics;
@@ -44,16 +44,16 @@ use super::{
     lifecycle::uncancelled,
     telemetry::trace,
 };
-use doubt::Doubt;
+use connection_check::ConnectionCheck;
 use metrics::{Pool, PoolMetrics};
 
-/// A connection that nobody used for so long is closed.
+/// Idle time after which a connection is closed.
 const IDLE: Duration = Duration::from_secs(300);
 
-/// Where the database is and as whom to connect: enough to make each role's connection.
+/// Address and credentials, enough to connect as each role.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// The administrator's or owner's connection, as configured or as made by the managed cluster.
+    /// Connection of the administrator or owner, as configured or from the managed cluster.
     pub admin: PgConnectOptions,
     /// Prefix of the four role names.
     pub role_prefix: String,
@@ -83,10 +83,10 @@ impl RoleKind {
 }
 
 impl Target {
-    /// From a `postgres://` URL.
+    /// Parses a `postgres://` URL.
     pub fn from_url(url: &str, role_prefix: String, master_key: MasterKey) -> Result<Self, DbError> {
         let admin = PgConnectOptions::from_str(url)?;
-        // sqlx takes the brackets of an IPv6 address for a part of it, and asks DNS for that.
+        // sqlx keeps the brackets of an IPv6 address and looks that up in DNS.
         let address = admin.get_host().strip_prefix('[').and_then(|host| host.strip_suffix(']')).map(str::to_owned);
         let admin = address.map_or(admin.clone(), |address| admin.host(&address));
         Ok(Self { admin, role_prefix, master_key })
@@ -96,7 +96,7 @@ impl Target {
         format!("{}_{}", self.role_prefix, kind.suffix())
     }
 
-    /// A role's password: derived, so that every host of the installation knows it and none stores it.
+    /// Password of a role: derived, so that every host of the installation knows it and none stores it.
     pub fn role_password(&self, kind: RoleKind) -> String {
         super::crypto::hex(&self.master_key.derive(&format!("database-role:{}", self.role_name(kind))))
     }
@@ -109,10 +109,10 @@ impl Target {
             .password(&self.role_password(kind))
             .application_name(&format!("holdfast {}", kind.suffix()))
             .options([
-                // An abandoned transaction must not hold its locks, and the xmin horizon, for ever.
+                // An abandoned transaction must not hold its locks and the xmin horizon for ever.
                 ("idle_in_transaction_session_timeout", "60s"),
                 ("lock_timeout", "15s"),
-                // A host that loses its power must not hold its locks until the kernel's two hours are over.
+                // A host that lost power must not hold its locks for the kernel's default of two hours.
                 ("tcp_keepalives_idle", "10"),
                 ("tcp_keepalives_interval", "5"),
                 ("tcp_keepalives_count", "3"),
@@ -132,29 +132,29 @@ pub struct Db {
     metrics: Metrics,
 }
 
-/// A pool, and what its transactions are observed with.
+/// A pool with the metrics of its transactions.
 #[derive(Clone, Debug)]
 struct Measured {
     pool: PgPool,
-    /// For so long a caller waits for a transaction: for a connection, and as long again for its `BEGIN`.
-    patience: Duration,
-    doubt: Doubt,
+    /// Timeout for a transaction: waiting for a connection plus `BEGIN`.
+    timeout: Duration,
+    check: ConnectionCheck,
     metrics: PoolMetrics,
 }
 
 impl Db {
-    /// Pools for the roles that serve; connects lazily, so this does not fail when the server is away.
+    /// Creates the pools; connects lazily, so that this works while the server is away.
     pub fn new(target: &Target, config: &Config) -> Self {
         Self::measured(target, config, &Metrics::default())
     }
 
-    /// As [`Self::new`], observed.
+    /// As [`Self::new`], with metrics.
     pub fn measured(target: &Target, config: &Config, metrics: &Metrics) -> Self {
-        let patience = Duration::from_secs(config.acquire_timeout_seconds) * 2;
+        let timeout = Duration::from_secs(config.acquire_timeout_seconds) * 2;
         let open = |role, max, kind| {
-            let doubt = Doubt::default();
-            let pool = pool(target.connect_as(role), config, max, &doubt);
-            Measured { pool, patience, doubt, metrics: metrics.pool(kind) }
+            let check = ConnectionCheck::default();
+            let pool = pool(target.connect_as(role), config, max, &check);
+            Measured { pool, timeout, check, metrics: metrics.pool(kind) }
         };
         Self {
             app: open(RoleKind::App, config.max_connections, Pool::App),
@@ -163,28 +163,27 @@ impl Db {
         }
     }
 
-    /// A transaction inside one organisation, as the role that row-level security binds. `BEGIN` and the setting
-    /// travel in one round trip.
+    /// A transaction in one organisation, as the role bound by row-level security. `BEGIN` and the setting are one round trip.
     pub async fn tenant(&self, org: OrgId) -> Result<Tx, DbError> {
-        // The only formatted SQL there is: `OrgId` is a UUID and prints as hexadecimal digits and dashes.
+        // The only formatted SQL: `OrgId` is a UUID and prints as hexadecimal digits and dashes.
         let begin = format!("BEGIN; SELECT set_config('holdfast.org_id', '{org}', true)");
         begin_uncancelled(&self.app, AssertSqlSafe(begin)).await
     }
 
-    /// A transaction for what has no tenant yet: sign-in and key look-up, leasing, retention, gauges. Its callers are
-    /// on a list that `tests/it/architecture.rs` checks.
+    /// A transaction without a tenant: sign-in and key look-up, leasing, retention, gauges. `tests/it/architecture.rs` checks the list of
+    /// callers.
     pub async fn system(&self) -> Result<Tx, DbError> {
         begin_uncancelled(&self.system, "BEGIN").await
     }
 
-    /// Answers when the database does.
+    /// Returns when the database answers.
     pub async fn ping(&self) -> Result<(), DbError> {
         self.system().await?.rollback().await?;
         Ok(())
     }
 
-    /// Where the system sorts text by other rules than this database's indexes were built by: the rules' versions then and now,
-    /// and the database's name as SQL takes it. `C` and `C.UTF-8` have one rule for ever.
+    /// If the system sorts text differently from when the indexes were built: both collation versions, and the quoted name of the database.
+    /// `C` and `C.UTF-8` never change.
     pub async fn other_collation(&self) -> Result<Option<(String, String, String)>, DbError> {
         let mut tx = self.system().await?;
         let found = sqlx::query_as(
@@ -206,7 +205,7 @@ impl Db {
         Ok(version)
     }
 
-    /// What time the server thinks it is.
+    /// Current time of the server.
     pub async fn server_time(&self) -> Result<DateTime<Utc>, DbError> {
         let mut tx = self.system().await?;
         let now = sqlx::query_scalar!("SELECT clock_timestamp() AS \"now!\"").fetch_one(&mut *tx).await?;
@@ -214,24 +213,24 @@ impl Db {
         Ok(now)
     }
 
-    /// A session-level advisory lock on a connection of its own: held until the guard is dropped or the connection
-    /// breaks. `None` when another session holds it.
+    /// A session-level advisory lock on its own connection: held until the guard is dropped or the connection breaks. `None` if another
+    /// session holds it.
     pub async fn try_session_lock(&self, key: i64) -> Result<Option<SessionLock>, DbError> {
         self.session_lock(key, false).await
     }
 
-    /// As [`Self::try_session_lock`], beside others who share it; `None` while somebody has it alone.
+    /// As [`Self::try_session_lock`], shared with others; `None` while a session holds it exclusively.
     pub async fn try_shared_session_lock(&self, key: i64) -> Result<Option<SessionLock>, DbError> {
         self.session_lock(key, true).await
     }
 
-    /// As [`Self::try_session_lock`], after waiting for those who share it, `patience` at most. Whoever asks to share it meanwhile is
-    /// refused: the server lets nobody past who waits, so that it comes to an end however many there are.
-    pub async fn session_lock_within(&self, key: i64, patience: Duration) -> Result<Option<SessionLock>, DbError> {
-        // Detached from the pool, as below, and because of its time limits.
+    /// As [`Self::try_session_lock`], after waiting at most `timeout` for shared holders. Requests for a shared lock are refused
+    /// meanwhile: the server queues them behind the waiter, so the wait ends however many there are.
+    pub async fn session_lock_within(&self, key: i64, timeout: Duration) -> Result<Option<SessionLock>, DbError> {
+        // Detached from the pool, as below, and because its timeouts are changed.
         let mut conn = self.app.pool.acquire().await?.detach();
         let limits = "SELECT set_config('lock_timeout', $1, false), set_config('statement_timeout', '0', false)";
-        sqlx::query(limits).bind(patience.as_millis().max(1).to_string()).execute(&mut conn).await?;
+        sqlx::query(limits).bind(timeout.as_millis().max(1).to_string()).execute(&mut conn).await?;
         match sqlx::query("SELECT pg_advisory_lock($1)").bind(key).execute(&mut conn).await {
             Ok(_) => Ok(Some(SessionLock { conn })),
             Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("55P03") => Ok(None),
@@ -242,7 +241,7 @@ impl Db {
     async fn session_lock(&self, key: i64, shared: bool) -> Result<Option<SessionLock>, DbError> {
         let pool = self.app.pool.clone();
         let taken = uncancelled(async move {
-            // Detached from the pool: a lock must never come back to it with the connection.
+            // Detached from the pool: a lock must not return to it with the connection.
             let mut conn = pool.acquire().await?.detach();
             let locked = sqlx::query_scalar!(
                 "SELECT CASE WHEN $2 THEN pg_try_advisory_lock_shared($1) ELSE pg_try_advisory_lock($1) END AS \"locked!\"",
@@ -257,14 +256,14 @@ impl Db {
         Ok(taken?)
     }
 
-    /// Brings the gauges of the pools up to date; before each scrape.
+    /// Updates the gauges of the pools; called before each scrape.
     pub fn observe_pools(&self) {
         for (kind, Measured { pool, .. }) in [(Pool::App, &self.app), (Pool::System, &self.system)] {
             self.metrics.pool_size(kind, pool.size(), pool.num_idle(), pool.options().get_max_connections());
         }
     }
 
-    /// Closes the pools; running transactions end first.
+    /// Closes the pools; running transactions finish first.
     pub async fn close(&self) {
         self.app.pool.close().await;
         self.system.pool.close().await;
@@ -283,13 +282,13 @@ pub struct SessionLock {
 }
 
 impl SessionLock {
-    /// Whether the connection, and with it the lock, is still there.
+    /// Whether the connection, and with it the lock, still exists.
     pub async fn is_held(&mut self) -> bool {
         self.conn.ping().await.is_ok()
     }
 
-    /// Gives the lock back before this returns: for whoever, or whose next step, takes it again at once. After a mere drop it is free
-    /// when the server has noticed.
+    /// Releases the lock before returning, for a caller that takes it again at once. After a mere drop it is free only when the server
+    /// notices.
     pub async fn release(mut self) {
         let _ = self.conn.execute("SELECT pg_advisory_unlock_all()").await;
         let _ = self.conn.close().await;
@@ -297,16 +296,16 @@ impl SessionLock {
 }
 
 async fn begin_uncancelled(from: &Measured, begin: impl sqlx::SqlSafeStr) -> Result<Tx, DbError> {
-    let (Measured { pool, patience, doubt, metrics }, begin) = (from.clone(), begin.into_sql_str());
+    let (Measured { pool, timeout, check, metrics }, begin) = (from.clone(), begin.into_sql_str());
     let context = trace::current();
     let opening = uncancelled(async move {
         let asked = Instant::now();
         let mut opened = pool.begin_with(begin.clone()).await;
-        // Not this caller's failure, but one before it: that connection is thrown away now, and the next is tried.
+        // An earlier failure, not this caller's: discards that connection and tries the next.
         for _ in 0..pool.size() {
             let Err(error) = &opened else { break };
-            doubt.raise(error);
-            if !doubt::is_of_another(error) {
+            check.start(error);
+            if !connection_check::is_aborted_transaction(error) {
                 break;
             }
             opened = pool.begin_with(begin.clone()).await;
@@ -314,26 +313,26 @@ async fn begin_uncancelled(from: &Measured, begin: impl sqlx::SqlSafeStr) -> Res
         metrics.waited(asked.elapsed());
         Ok::<_, sqlx::Error>(Tx::new(opened?, metrics.transaction, asked, context))
     });
-    // A server that hangs answers no `BEGIN` on a connection that lay ready. The task goes on, and drops what it gets.
-    match tokio::time::timeout(patience, opening).await {
+    // A hanging server does not answer `BEGIN` even on an idle connection. The task continues and drops its result.
+    match tokio::time::timeout(timeout, opening).await {
         Ok(tx) => Ok(tx??),
         Err(_) => Err(sqlx::Error::PoolTimedOut.into()),
     }
 }
 
-fn pool(options: PgConnectOptions, config: &Config, max: u32, doubt: &Doubt) -> PgPool {
-    let doubt = doubt.clone();
+fn pool(options: PgConnectOptions, config: &Config, max: u32, check: &ConnectionCheck) -> PgPool {
+    let check = check.clone();
     PgPoolOptions::new()
         .max_connections(max)
         .acquire_timeout(Duration::from_secs(config.acquire_timeout_seconds))
         .idle_timeout(IDLE)
         .max_lifetime(Duration::from_secs(1800))
-        // A restarted server is noticed when the connection is used; a ping before each use would cost a round trip.
+        // A restarted server is noticed on use; a ping before each use would cost a round trip.
         .test_before_acquire(false)
         .after_release(move |conn, _| {
-            let doubt = doubt.clone();
-            // The pool's own ping, with which a rollback travels, is all that a connection of a calm pool costs.
-            Box::pin(async move { Ok(!doubt.is_raised() || doubt::is_clean(conn).await?) })
+            let check = check.clone();
+            // While the check is inactive, a returned connection costs only the pool's own ping, which also carries the rollback.
+            Box::pin(async move { Ok(!check.is_active() || connection_check::is_clean(conn).await?) })
         })
         .connect_lazy_with(options)
 }

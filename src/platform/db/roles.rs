@@ -1,4 +1,4 @@
-//! The four roles of an installation: made where the server lets us, printed as SQL for its administrator where not.
+//! The four roles of an installation: created if the server allows it, otherwise printed as SQL for its administrator.
 
 use std::time::Duration;
 
@@ -6,15 +6,15 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, P
 
 use super::{DbError, RoleKind, Target};
 
-/// The SQL that makes or mends the roles. Names are `[a-z0-9_]` (checked with the configuration), passwords are
-/// hexadecimal: nothing in it needs quoting. `passwords` is off for what is shown to people.
+/// SQL that creates or repairs the roles. Names are `[a-z0-9_]` (validated with the configuration) and passwords hexadecimal, so nothing
+/// needs quoting. `passwords` is off for output shown to people.
 pub fn setup_sql(target: &Target, database: &str, passwords: bool) -> String {
     use std::fmt::Write as _;
     let mut sql = String::new();
     for kind in RoleKind::ALL {
         let name = target.role_name(kind);
         let attributes = match kind {
-            // Under FORCE its own backfills would silently touch nothing.
+            // Under FORCE its own backfills would silently skip all rows.
             RoleKind::Owner => "NOSUPERUSER BYPASSRLS",
             RoleKind::App | RoleKind::System => "NOSUPERUSER NOBYPASSRLS",
             RoleKind::Backup => "NOSUPERUSER BYPASSRLS REPLICATION",
@@ -39,9 +39,9 @@ pub fn setup_sql(target: &Target, database: &str, passwords: bool) -> String {
     sql
 }
 
-/// Lets role `system` see how long others' transactions have been open, `backup` (as which `holdfast psql` reads) too, and `owner` end
-/// a session that is in the way. Apart from the rest: not every server that lets us make roles lets us grant these, and only what they
-/// are for is lost without them. A statement a line.
+/// Lets role `system` and role `backup` (used by `holdfast psql`) see the age of other sessions' transactions, and `owner` end a blocking
+/// session. Separate from the rest, because not every server that lets us create roles lets us grant these; without them only these
+/// functions are missing. One statement per line.
 pub fn statistics_sql(target: &Target) -> String {
     let [owner, _, system, backup] = RoleKind::ALL.map(|kind| target.role_name(kind));
     format!(
@@ -49,13 +49,13 @@ pub fn statistics_sql(target: &Target) -> String {
     )
 }
 
-/// A dump's statements take as long as their tables are large: in a log of slow statements they hide the others.
+/// A dump's statements take as long as its tables are large and would drown the log of slow statements.
 fn unhurried_sql(target: &Target) -> String {
     format!("ALTER ROLE {} SET log_min_duration_statement = -1", target.role_name(RoleKind::Backup))
 }
 
-/// Keeps the statements of this transaction, which hold passwords, out of the server's own log and statistics, however long they take.
-/// Only a superuser may say so; who is none asks a server of somebody else's.
+/// Keeps the statements of this transaction, which contain passwords, out of the server's log and statistics. Only a superuser may set
+/// this; without one the server is someone else's.
 const UNLOGGED: &str = "DO $$ BEGIN
     IF current_setting('is_superuser') = 'on' THEN
       PERFORM set_config('log_min_duration_statement', '-1', true), set_config('log_min_error_statement', 'panic', true),
@@ -63,9 +63,9 @@ const UNLOGGED: &str = "DO $$ BEGIN
     END IF;
   END $$";
 
-/// Makes sure that the four roles exist with the right attributes and passwords.
+/// Ensures the four roles with their attributes and passwords.
 pub async fn ensure(target: &Target) -> Result<(), RolesError> {
-    // sqlx logs statements, slow ones as warnings: these hold the roles' passwords.
+    // sqlx logs statements, slow ones as warnings; these contain passwords.
     let off = tracing::log::LevelFilter::Off;
     let admin = target.admin.clone().log_statements(off).log_slow_statements(off, Duration::MAX);
     let mut conn = PgConnection::connect_with(&admin).await.map_err(DbError::from)?;
@@ -73,7 +73,7 @@ pub async fn ensure(target: &Target) -> Result<(), RolesError> {
         .fetch_one(&mut conn)
         .await
         .map_err(DbError::from)?;
-    // Hosts of one installation may start together.
+    // Hosts of one installation may start at the same time.
     let result = async {
         let mut tx = conn.begin().await?;
         tx.execute("SELECT pg_advisory_xact_lock(hashtextextended('holdfast roles', 0))").await?;
@@ -82,7 +82,7 @@ pub async fn ensure(target: &Target) -> Result<(), RolesError> {
         tx.commit().await?;
         for wish in statistics_sql(target).lines().map(str::to_owned).chain([unhurried_sql(target)]) {
             if let Err(error) = sqlx::raw_sql(AssertSqlSafe(wish.clone())).execute(&mut conn).await {
-                tracing::debug!(%error, wish, "this server does not let us; doctor says what is lost without it");
+                tracing::debug!(%error, wish, "this server refuses it; doctor says what is missing without it");
             }
         }
         Ok(())
@@ -103,7 +103,7 @@ pub async fn ensure(target: &Target) -> Result<(), RolesError> {
     }
 }
 
-/// Whether the owner's role is there, as the administrator sees it; `None` where nobody can say.
+/// Whether the owner role exists, as seen by the administrator; `None` if unknown.
 pub(super) async fn owner_exists(target: &Target) -> Option<bool> {
     let mut conn = PgConnection::connect_with(&target.admin).await.ok()?;
     let name = target.role_name(RoleKind::Owner);
@@ -119,12 +119,12 @@ fn is_privilege_error(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Database(e) if e.code().as_deref() == Some("42501"))
 }
 
-/// The roles could not be made.
+/// Creating the roles failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RolesError {
     #[error(
-        "this database user may not create roles; let the server's administrator run what `holdfast doctor --roles-sql` prints, \
-         which is this with the passwords:\n{sql}"
+        "this database user may not create roles; let the server's administrator run the output of `holdfast doctor --roles-sql`, \
+         which is this SQL with the passwords:\n{sql}"
     )]
     NotAllowed { sql: String, source: DbError },
     #[error(transparent)]

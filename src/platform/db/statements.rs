@@ -1,45 +1,44 @@
-//! What requests and jobs cost the server, out of `pg_stat_statements`, where that is there.
+//! Cost of the statements of requests and jobs, from `pg_stat_statements` if available.
 //!
-//! The extension shows the statements of all databases wherever it was created. In the private cluster that is the database
-//! `postgres` and not ours: a dump of ours must not need a superuser to be restored. On a server of somebody else's it may be in
-//! either.
+//! The extension shows the statements of all databases, whichever database it is in. In the private cluster that is `postgres`, not ours,
+//! so that restoring our dump needs no superuser. On an external server it may be in either.
 
 use std::time::Duration;
 
 use sqlx::{Connection as _, PgConnection, postgres::PgConnectOptions};
 use tokio::time::Instant;
 
-/// Where the extension is, where it is not in our database.
+/// Where to look for the extension if it is not in our database.
 const MAINTENANCE: &str = "postgres";
 
-/// Totals of the roles that serve.
+/// Totals of the serving roles.
 #[derive(Debug)]
 pub(super) struct Figures {
     pub calls: i64,
-    /// Milliseconds, as the server counts them.
+    /// Milliseconds, as the server counts.
     pub total_ms: f64,
-    /// Mean of the slowest among those that were called ten times.
+    /// Highest mean among statements called at least ten times.
     pub slowest_mean_ms: Option<f64>,
 }
 
 /// The reader.
 #[derive(Debug)]
 pub(super) struct Statements {
-    /// As role `system`, to our database.
+    /// Connects as role `system` to our database.
     options: PgConnectOptions,
-    /// Whose statements count.
+    /// Roles whose statements count.
     roles: Vec<String>,
-    /// The connection to the maintenance database, once it was found to be needed.
+    /// Connection to the maintenance database, if needed.
     apart: Option<PgConnection>,
-    /// When it was found to be nowhere, or not for us.
+    /// When the extension was found to be missing or unreadable.
     absent: Option<Instant>,
 }
 
-/// Somebody may make the extension while we run.
+/// Interval of the search for a missing extension, which may be created while we run.
 const ASK_AGAIN: Duration = Duration::from_mins(10);
 
-// Without the texts, which are in a file that would be read whole each time. Whose columns depend on the extension's version
-// are left out; the extension need not be there when this is built.
+// Without the texts, because they are in a file that would be read whole each time, and without columns that depend on the extension's
+// version; the extension may be missing at build time.
 const TOTALS: &str = "SELECT coalesce(sum(calls), 0)::bigint, coalesce(sum(total_exec_time), 0)::float8, \
       (max(mean_exec_time) FILTER (WHERE calls >= 10))::float8 \
     FROM pg_stat_statements(false) \
@@ -51,7 +50,7 @@ impl Statements {
         Self { options, roles, apart: None, absent: None }
     }
 
-    /// `None` where there is no such extension, or not for this role. `conn` is a connection to our database.
+    /// `None` if the extension is missing or unreadable for this role. `conn` is a connection to our database.
     pub(super) async fn read(&mut self, conn: &mut PgConnection) -> Result<Option<Figures>, sqlx::Error> {
         if self.absent.is_some_and(|found| found.elapsed() < ASK_AGAIN) {
             return Ok(None);
@@ -70,14 +69,13 @@ impl Statements {
             Err(error) => Err(error),
         };
         if figures.is_err() {
-            // It may be a connection that broke: the next look makes another.
+            // The connection may be broken: the next look makes a new one.
             self.apart = None;
         }
         Ok(figures.ok())
     }
 
-    /// The connection to the maintenance database; `None` where the extension is not there either, or the server lets us in nowhere
-    /// but to our own.
+    /// Connection to the maintenance database; `None` if the extension is not there either, or we may not connect.
     async fn apart(&mut self) -> Result<Option<&mut PgConnection>, sqlx::Error> {
         if self.apart.is_none() {
             let options = self.options.clone().database(MAINTENANCE).application_name("holdfast statistics");

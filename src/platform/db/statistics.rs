@@ -1,8 +1,8 @@
-//! What the server says of itself, read every 15 s ([`EVERY`]) on a connection of its own: whether it answers does not depend on a pool
-//! that others have taken.
+//! The server's own statistics, read every 15 s ([`EVERY`]) on a separate connection, so that a pool that is exhausted does not look like a
+//! server that is down.
 //!
-//! Everything but the age of others' transactions can be read by any role; that needs `pg_read_all_stats`, which
-//! [`super::roles`] grants where it may and `doctor` asks for where not.
+//! Any role can read them, except the age of other sessions' transactions: that needs `pg_read_all_stats`, which [`super::roles`] grants if
+//! it may and `doctor` asks for otherwise.
 
 use std::time::Duration;
 
@@ -15,12 +15,12 @@ use tokio::time::{sleep, timeout};
 use super::{Db, DbError, metrics::Metrics, statements::Statements};
 use crate::platform::{clock::Clock, lifecycle::Lifecycle};
 
-/// As often as Prometheus usually asks.
+/// The usual scrape interval of Prometheus.
 pub const EVERY: Duration = Duration::from_secs(15);
-/// A server that takes longer than this for counters in its memory does not answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The counters are in memory: a server that takes longer is considered down.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Of the database and the server.
+/// Statistics of the database and the server.
 #[derive(Debug)]
 pub(super) struct Totals {
     pub connections: i64,
@@ -35,7 +35,7 @@ pub(super) struct Totals {
     pub rolled_back: i64,
 }
 
-/// Of the sessions in the database.
+/// Sessions of the database.
 #[derive(Debug)]
 pub(super) struct Activity {
     /// Seconds.
@@ -49,17 +49,17 @@ pub(super) struct Slots {
     pub retained_bytes: i64,
 }
 
-/// Of a table and its partitions.
+/// A table with its partitions.
 #[derive(Debug)]
 pub(super) struct TableRows {
     pub name: String,
     pub live: i64,
     pub dead: i64,
-    /// Seconds since 1970; 0 for never.
+    /// Unix time; 0: never.
     pub last_vacuum: f64,
 }
 
-/// Sessions of the database that wait for another's lock.
+/// Sessions waiting for another session's lock.
 #[derive(Debug)]
 pub(super) struct Locks {
     pub waiters: i64,
@@ -72,12 +72,12 @@ pub(super) struct Locks {
 pub(super) struct Checkpoints {
     pub timed: i64,
     pub requested: i64,
-    /// Milliseconds, as the server counts them.
+    /// Milliseconds, as the server counts.
     pub write_ms: f64,
     pub sync_ms: f64,
 }
 
-/// Reads until the shutdown begins.
+/// Runs until the shutdown begins.
 fn start(
     options: PgConnectOptions,
     (metrics, clock): (Metrics, Clock),
@@ -87,11 +87,11 @@ fn start(
 ) {
     let soft = lifecycle.soft().clone();
     let statements = Statements::new(options.clone(), roles);
-    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE).connect_lazy_with(
+    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(TIMEOUT).connect_lazy_with(
         options.application_name("holdfast statistics").log_slow_statements(
-            // A server under load is said by the gauges, not by a line for each look.
+            // The gauges show a server under load; no log line for each look.
             tracing::log::LevelFilter::Debug,
-            PATIENCE,
+            TIMEOUT,
         ),
     );
     lifecycle.spawn("database.statistics", async move {
@@ -111,13 +111,13 @@ struct Reader {
     statements: Statements,
     /// At the last look.
     answered: bool,
-    /// What this server does not let us read: said once.
+    /// What this server does not let us read: logged once.
     refused: Vec<&'static str>,
 }
 
 impl Reader {
     async fn read(&mut self) {
-        match timeout(PATIENCE, self.look()).await.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
+        match timeout(TIMEOUT, self.look()).await.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
             Ok(()) => {
                 if !self.answered {
                     tracing::info!("the database answers again");
@@ -160,7 +160,7 @@ impl Reader {
         Ok(())
     }
 
-    /// How far this clock is ahead of the server's, seconds: the answer is taken to be from the middle between question and arrival.
+    /// Offset of this clock from the server's, seconds; assumes that the server read its clock halfway between query and response.
     async fn clock_offset(&self, conn: &mut PgConnection) -> Result<f64, sqlx::Error> {
         let asked = self.clock.now();
         let theirs = sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#).fetch_one(conn).await?;
@@ -168,18 +168,18 @@ impl Reader {
         Ok((middle - theirs).as_seconds_f64())
     }
 
-    /// `None`, and a line the first time, for what this role may not read.
+    /// `None` if this role may not read it; logged the first time.
     fn allowed<T>(&mut self, what: &'static str, found: Result<T, sqlx::Error>) -> Result<Option<T>, sqlx::Error> {
         match found {
             Ok(found) => Ok(Some(found)),
-            // 42501: insufficient privilege; 0A000, 55000: a server that does not do such a thing.
+            // 42501: insufficient privilege; 0A000, 55000: not supported by this server.
             Err(sqlx::Error::Database(e)) if e.code().is_some_and(|c| ["42501", "0A000", "55000"].contains(&&*c)) => {
                 if !self.refused.contains(&what) {
                     self.refused.push(what);
                     tracing::warn!(
                         what,
                         reason = e.message(),
-                        "the database does not let us read this: its metrics stay empty"
+                        "no permission to read this from the database: its metrics stay empty"
                     );
                 }
                 Ok(None)
@@ -204,12 +204,12 @@ async fn totals(conn: &mut PgConnection) -> Result<Totals, sqlx::Error> {
     .await
 }
 
-/// `None` where the role sees its own sessions only.
+/// `None` if the role only sees its own sessions.
 async fn activity(conn: &mut PgConnection) -> Result<Option<Activity>, sqlx::Error> {
     if !sees_others(&mut *conn).await? {
         return Ok(None);
     }
-    // A backend that streams the log has a start of its own but holds no rows back.
+    // A backend that streams the WAL has a start time but holds back no rows.
     sqlx::query_as!(
         Activity,
         r#"SELECT coalesce(extract(epoch FROM max(clock_timestamp() - xact_start)), 0)::float8 AS "longest_transaction!"
@@ -238,7 +238,7 @@ async fn slots(conn: &mut PgConnection) -> Result<Slots, sqlx::Error> {
     .await
 }
 
-/// What waits is seen by any role. Advisory locks are no trouble: the writers of an index wait in turn for theirs.
+/// Any role sees waiting sessions. Advisory locks are excluded: index writers wait in turn for theirs by design.
 async fn locks(conn: &mut PgConnection) -> Result<Locks, sqlx::Error> {
     sqlx::query_as!(
         Locks,
@@ -251,7 +251,7 @@ async fn locks(conn: &mut PgConnection) -> Result<Locks, sqlx::Error> {
     .await
 }
 
-/// PostgreSQL 17 moved them into a view of their own, with other names: not checked against one version when this is built.
+/// PostgreSQL 17 moved them to another view with other names, so the query is not checked at build time.
 async fn checkpoints(conn: &mut PgConnection) -> Result<Checkpoints, sqlx::Error> {
     const SINCE_17: &str =
         "SELECT num_timed, num_requested, write_time, sync_time FROM pg_catalog.pg_stat_checkpointer";
@@ -280,14 +280,14 @@ async fn tables(conn: &mut PgConnection, names: &[String]) -> Result<Vec<TableRo
 }
 
 impl Db {
-    /// Reads the server's figures, now and `every` so often, until `lifecycle` ends.
+    /// Reads the server's statistics now and every `every`, until `lifecycle` ends.
     pub fn start_statistics(&self, every: Duration, clock: Clock, lifecycle: &Lifecycle) {
         let [app, system] = [&self.app, &self.system].map(|role| role.pool.connect_options().as_ref().clone());
         let roles = [&app, &system].map(|options| options.get_username().to_owned()).to_vec();
         start(system, (self.metrics.clone(), clock), roles, every, lifecycle);
     }
 
-    /// Whether role `system` sees how long others' transactions have been open.
+    /// Whether role `system` sees the age of other sessions' transactions.
     pub async fn sees_others_sessions(&self) -> Result<bool, DbError> {
         let mut tx = self.system().await?;
         Ok(sees_others(&mut tx).await?)

@@ -1,4 +1,4 @@
-//! PostgreSQL's own tools (`pg_dump`, `pg_restore`): which ones, and how they connect.
+//! PostgreSQL's client tools (`pg_dump`, `pg_restore`): which to use, and how they connect.
 
 use std::{
     path::{Path, PathBuf},
@@ -15,7 +15,7 @@ use super::managed::usual_places;
 pub struct Tools {
     pub dir: PathBuf,
     pub major: u32,
-    /// As the tool says it, e.g. `15.18`.
+    /// As reported by the tool, e.g. `15.18`.
     pub version: String,
 }
 
@@ -32,7 +32,7 @@ pub enum ToolsError {
 }
 
 impl Tools {
-    /// The oldest tools that are as new as the server: what they write, the server's own version can read. Blocking.
+    /// The oldest tools that are at least as new as the server: the server's own version can read what they write. Blocking.
     pub fn find(dir: Option<&Path>, server_major: u32) -> Result<Self, ToolsError> {
         let places = dir.map_or_else(usual_places, |dir| vec![dir.to_owned()]);
         let mut found: Vec<Self> = places.iter().filter_map(|dir| Self::at(dir)).collect();
@@ -48,8 +48,8 @@ impl Tools {
         }
     }
 
-    /// Whether what these tools write goes back into a server of this version: from 17 on `pg_restore` begins by setting a parameter that
-    /// older servers do not know, and stops there. A drill does not show it: it brings a server as new as the tools.
+    /// Whether dumps of these tools can be restored into a server of this version: since 17, `pg_restore` first sets a parameter that older
+    /// servers do not know, and stops there. A drill does not reveal it, because it uses a server as new as the tools.
     pub fn restore_into(&self, server_major: u32) -> bool {
         self.major < 17 || server_major >= 17
     }
@@ -62,7 +62,7 @@ impl Tools {
         dir.join("pg_restore").exists().then(|| Self { dir: dir.to_owned(), major, version })
     }
 
-    /// A tool with a clean environment, killed when it is dropped. It asks for no password.
+    /// A tool with a clean environment, killed on drop. It never prompts for a password.
     pub fn command(&self, tool: &str) -> Command {
         let mut command = Command::new(self.dir.join(tool));
         command
@@ -78,9 +78,9 @@ impl Tools {
     }
 }
 
-/// The address as libpq takes it, and the password apart from it: a command line is visible to everybody on the host.
+/// Connection string for libpq, with the password separate: command lines are visible to everybody on the host.
 pub fn connection(options: &PgConnectOptions) -> (String, Option<String>) {
-    // sqlx writes both as they are, and panics where that makes no address: an IPv6 address, a name with signs.
+    // sqlx writes both unescaped and panics if that is not a URL: an IPv6 address, a name with special characters.
     let mut url = options.clone().username("user").host("host").to_url_lossy();
     let _ = url.set_username(options.get_username());
     if options.get_socket().is_none() {
@@ -99,8 +99,7 @@ pub fn connection(options: &PgConnectOptions) -> (String, Option<String>) {
     (url.to_string(), password)
 }
 
-/// What `libpq` would take out of our own environment in place of what it is told, or beside it: another address, another file of
-/// passwords, a service.
+/// Environment variables that `libpq` would use in addition to or instead of its arguments: another address, password file or service.
 pub const LIBPQ: [&str; 22] = [
     "PGHOST",
     "PGHOSTADDR",

@@ -1,4 +1,4 @@
-//! A transaction that says how long it was open.
+//! A transaction that measures how long it was open.
 
 use std::ops::{Deref, DerefMut};
 
@@ -8,8 +8,8 @@ use tokio::time::Instant;
 
 use crate::platform::telemetry::trace::Context;
 
-/// A transaction; dropped without `commit()` it rolls back. What only reads is dropped: the rollback travels with the pool's own
-/// ping, where a commit would be a round trip more, and those are most of a short read's cost.
+/// A transaction; rolls back when dropped without `commit()`. Reads are dropped on purpose: the rollback is pipelined with the pool's own
+/// ping, whereas a commit would add a round trip, most of the cost of a short read.
 #[derive(Debug)]
 pub struct Tx {
     inner: sqlx::Transaction<'static, Postgres>,
@@ -17,7 +17,7 @@ pub struct Tx {
 }
 
 impl Tx {
-    /// `asked`: when its caller, who works for `context`, began to wait for it.
+    /// `asked`: when the caller, whose context is `context`, started to wait for it.
     pub(super) fn new(
         inner: sqlx::Transaction<'static, Postgres>,
         durations: Histogram,
@@ -50,7 +50,7 @@ impl DerefMut for Tx {
     }
 }
 
-/// Observes at its end, whichever way the transaction came to it.
+/// Observes the duration on drop, however the transaction ends.
 #[derive(Debug)]
 struct Timed {
     asked: Instant,

@@ -1,10 +1,10 @@
-//! Is tenancy enforced by the server? Asked at each start: the answer decides whether we serve.
+//! Verifies at each start that the server enforces tenancy; otherwise we do not serve.
 
 use sqlx::PgConnection;
 
 use super::{DbError, RoleKind, Target};
 
-/// Row-level security does not hold; serving would be unsafe.
+/// Row-level security is not enforced.
 #[derive(Debug, thiserror::Error)]
 pub enum Unsafe {
     #[error("row-level security does not hold, refusing to serve:\n  {}", .0.join("\n  "))]
@@ -19,8 +19,8 @@ impl From<sqlx::Error> for Unsafe {
     }
 }
 
-/// Checks that the serving roles are bound by row-level security and that every table with `org_id` forces it and has
-/// a policy. Also refuses servers whose minor version leaks rows through policies (CVE-2023-2455, CVE-2024-10976).
+/// Checks that the serving roles are bound by row-level security and that every table with `org_id` forces it and has a policy. Also
+/// refuses minor versions that leak rows through policies (CVE-2023-2455, CVE-2024-10976).
 pub async fn row_level_security(conn: &mut PgConnection, target: &Target) -> Result<(), Unsafe> {
     let mut findings = Vec::new();
     version(conn, &mut findings).await?;
@@ -74,7 +74,7 @@ async fn version(conn: &mut PgConnection, findings: &mut Vec<String>) -> Result<
     Ok(())
 }
 
-/// What a version that leaks rows through policies is told.
+/// Message for a version that leaks rows through policies.
 pub fn leaks(major: i32, minor: i32) -> Option<String> {
     let minimum = match major {
         15 => 9,

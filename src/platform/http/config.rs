@@ -13,44 +13,44 @@ use crate::platform::config::{ConfigErrors, secret};
 pub struct Config {
     /// Address and port of the console and the API.
     pub listen: SocketAddr,
-    /// How browsers and clients reach it, e.g. `https://ai.example.com`; empty takes `http://<listen>`.
+    /// Base URL for browsers and clients, e.g. `https://ai.example.com`; empty: `http://<listen>`.
     #[serde(serialize_with = "secret::masked_url")]
     pub public_url: String,
-    /// How often `public_url` is asked from here whether it answers, seconds; 0: never. Where it is empty nothing is asked.
+    /// Interval of the self-probe of `public_url`, seconds; 0: off. Off too while `public_url` is empty.
     pub probe_seconds: u64,
-    /// Proxies whose `X-Forwarded-For` is believed, as networks (`10.0.0.0/8`). Their `X-Request-Id` is taken as it is.
+    /// Networks (`10.0.0.0/8`) of proxies whose `X-Forwarded-For` is trusted. Their `X-Request-Id` is accepted unchanged.
     pub trusted_proxies: Vec<String>,
-    /// Origins of other sites (`https://app.example.com`) whose pages may call `/v1`; none by default.
+    /// Origins of other sites (`https://app.example.com`) whose pages may call `/v1` (CORS); none by default.
     pub cors_origins: Vec<String>,
-    /// Connections open at a time; more wait in the kernel's queue.
+    /// Concurrent connections; more wait in the kernel's accept queue.
     pub max_connections: u32,
-    /// Connections that one address may have open; more are closed at once. Trusted proxies may have any number.
+    /// Concurrent connections per client address; more are closed at once. Trusted proxies are exempt.
     pub max_connections_per_address: u32,
-    /// A client must have sent its request's head within this, seconds.
+    /// Time for a client to send the request header, seconds.
     pub header_timeout_seconds: u64,
-    /// A request must have begun to be answered this long after the last byte of it arrived, seconds.
+    /// Time from the last byte of the request to the start of the response, seconds.
     pub request_timeout_seconds: u64,
     /// Largest body of a JSON request, bytes; uploads have their own limit in `[knowledge]`, `/v1` has its own in `[llm]`.
     pub max_body_bytes: usize,
-    /// Bodies that are held in memory, all together, bytes; beyond that large requests are answered 503. Uploads are not: they go to
-    /// the store as they come.
+    /// Memory for request bodies buffered by all requests together, bytes; large requests beyond it get 503. Uploads do not count: they are
+    /// streamed to the object store.
     pub max_buffered_bytes: usize,
-    /// A client may pause for this long while it sends a body, or while it reads a stream, seconds.
+    /// Longest pause of a client while it sends a body or reads a stream, seconds.
     pub body_idle_seconds: u64,
-    /// Slowest body after that time, bytes a second of waiting for it: with the size limits it bounds how long an upload takes.
+    /// Minimum upload rate after that pause, bytes per second of waiting for the client; with the size limits it bounds the duration of an
+    /// upload.
     pub body_min_bytes_per_second: u32,
-    /// Requests a minute from one address, sustained.
+    /// Sustained requests per minute from one address.
     pub requests_per_minute: u32,
-    /// Requests at once from one address.
+    /// Burst of requests from one address.
     pub request_burst: u32,
-    /// Requests a minute to `/api/v1` and `/v1` by one API key or person, sustained; each process counts for itself.
+    /// Sustained requests per minute to `/api/v1` and `/v1` by one API key or person; each process counts separately.
     pub principal_requests_per_minute: u32,
-    /// Requests at once by one API key or person.
+    /// Burst of requests by one API key or person.
     pub principal_request_burst: u32,
     /// How long a shutdown waits for running requests and jobs, seconds.
     pub grace_seconds: u64,
-    /// Where `public_url` is https, browsers are told to reach this host by nothing else for so long (`Strict-Transport-Security`),
-    /// seconds; 0 says nothing. It holds for all ports of the host.
+    /// `max-age` of `Strict-Transport-Security`, sent when `public_url` is https, seconds; 0: not sent. Applies to all ports of the host.
     pub hsts_seconds: u64,
 }
 
@@ -104,7 +104,7 @@ impl Config {
             errors.push(
                 "cors_origins",
                 format!(
-                    "{origin:?} is not one origin such as https://app.example.com, without a path or a slash at its end"
+                    "{origin:?} is not a single origin such as https://app.example.com, without a path or trailing slash"
                 ),
             );
         }
@@ -116,7 +116,7 @@ impl Config {
         }
     }
 
-    /// `public_url`, or the listening address, without a slash at the end.
+    /// `public_url`, or the listening address, without a trailing slash.
     pub fn base_url(&self) -> String {
         if self.public_url.is_empty() {
             format!("http://{}", self.listen)
@@ -125,48 +125,47 @@ impl Config {
         }
     }
 
-    /// `trusted_proxies`, read; what validation reported is left out.
+    /// `trusted_proxies`, parsed; skips entries that validation has reported.
     pub fn trusted_networks(&self) -> Vec<IpNet> {
         self.trusted_proxies.iter().filter_map(|p| p.parse().ok()).collect()
     }
 
-    /// Whether browsers come over TLS: cookies are `Secure` then.
+    /// Whether browsers connect over TLS: cookies are then `Secure`.
     pub fn is_https(&self) -> bool {
         self.public_url.starts_with("https://")
     }
 
-    /// The name of the session's cookie: `__Host-` where the transport is encrypted, plain otherwise. A browser keeps
-    /// cookies by host and not by port, so an appliance at an unusual port has a name of its own: two on one host
-    /// would sign each other's people out.
+    /// Name of the session cookie: with the `__Host-` prefix over https, plain otherwise. Browsers share cookies between all ports of a
+    /// host, so at a non-default port the name contains the port: otherwise two appliances on one host would sign each other's users out.
     pub fn session_cookie(&self) -> String {
         let url = self.base_url();
         let (prefix, usual) = if self.is_https() { ("__Host-", 443) } else { ("", 8080) };
         let authority = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
         let authority = authority.split('/').next().unwrap_or_default();
-        // An IPv6 address without a port ends with a bracket.
+        // An IPv6 address without a port ends in a bracket.
         let port = authority.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
         let port = port.unwrap_or(if self.is_https() { 443 } else { 80 });
         if port == usual { format!("{prefix}{SESSION_COOKIE}") } else { format!("{prefix}{SESSION_COOKIE}_{port}") }
     }
 }
 
-/// The name of the session's cookie at the usual port.
+/// Name of the session cookie at the default port.
 const SESSION_COOKIE: &str = "holdfast_session";
 
-/// The port for machines: metrics and health. Keep it inside.
+/// Operations listener: metrics and health. Keep it on an internal network.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OpsConfig {
     /// Address and port of `/metrics`, `/healthz` and `/readyz`.
     pub listen: SocketAddr,
-    /// Names in the public DNS by which it is reached. Addresses, names without a dot, those of private domains (`.local`, `.internal`,
-    /// `.svc`) and the host of `server.public_url` are known; a request for another name is refused, since a page in a browser
-    /// may have caused it.
+    /// Public DNS names under which this port is reached. Addresses, single-label names, private domains (`.local`, `.internal`, `.svc`)
+    /// and the host of `server.public_url` are always allowed; requests for any other name are refused, because a page in a browser may
+    /// have sent them.
     pub hosts: Vec<String>,
 }
 
 impl OpsConfig {
-    /// Where a command on the same host reaches it.
+    /// Address for commands on the same host.
     pub fn local(&self) -> SocketAddr {
         let mut address = self.listen;
         if address.ip().is_unspecified() {

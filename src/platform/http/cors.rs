@@ -1,7 +1,7 @@
-//! Pages of other sites may call `/v1` where `server.cors_origins` names them.
+//! CORS for `/v1`: pages of the origins in `server.cors_origins` may call it.
 //!
-//! Nothing is answered to an origin that is not named, no credentials are allowed (a browser then sends no cookie: such a page
-//! needs an API key), and a preflight, which a browser sends without the key, is answered before anybody is asked who they are.
+//! Other origins get no CORS headers. Credentials are never allowed, so browsers send no cookie and such pages need an API key. A
+//! preflight, which browsers send without the key, is answered before authentication.
 
 use std::sync::Arc;
 
@@ -14,13 +14,13 @@ use axum::{
 
 use super::{Config, metrics::Surface};
 
-/// What a page's program may read beside the simple headers.
+/// Response headers that scripts may read beyond the safelisted ones.
 const EXPOSED: &str = "x-request-id, retry-after, retry-after-ms, x-should-retry, ratelimit-limit, ratelimit-remaining, ratelimit-reset, \
     x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests";
-/// Asked headers are named back up to this length: their names tell nothing, and libraries send many of their own.
+/// Requested headers are allowed up to this total length, bytes: the names reveal nothing, and client libraries send many of their own.
 const LONGEST_ASKED: usize = 2000;
 
-/// The layer's state: the origins, in lower case.
+/// Middleware state: the allowed origins, in lower case.
 #[derive(Clone, Debug)]
 pub(super) struct Allowed(Arc<[String]>);
 
@@ -36,7 +36,7 @@ impl Allowed {
     }
 }
 
-/// The layer.
+/// Middleware.
 pub(super) async fn answer(State(allowed): State<Allowed>, request: Request, next: Next) -> Response {
     if allowed.0.is_empty() || Surface::of(request.uri().path()) != Surface::Openai {
         return next.run(request).await;
@@ -48,7 +48,7 @@ pub(super) async fn answer(State(allowed): State<Allowed>, request: Request, nex
         _ => next.run(request).await,
     };
     let headers = response.headers_mut();
-    // A cache must not give one site's answer to another.
+    // Caches must not serve one origin's response to another.
     headers.append(header::VARY, HeaderValue::from_static("origin"));
     if let Some(origin) = origin {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
@@ -74,7 +74,7 @@ fn preflight(asked: &HeaderMap) -> Response {
     response
 }
 
-/// Whether it is an origin as browsers write it: scheme, host, and a port that is not the scheme's own.
+/// Whether `text` is an origin as browsers write it: scheme, host, and a port unless it is the scheme's default.
 pub(super) fn is_origin(text: &str) -> bool {
     let Some((scheme, rest)) = text.split_once("://") else { return false };
     let known =
@@ -85,7 +85,7 @@ pub(super) fn is_origin(text: &str) -> bool {
         _ => "\0",
     };
     let host = rest.parse::<axum::http::uri::Authority>().is_ok_and(|a| {
-        // A port that is none is parsed all the same, and would match no browser's origin.
+        // `Uri` accepts an invalid port, which would match no browser's origin.
         let port = a.as_str().strip_prefix(a.host()).unwrap_or_default();
         a.as_str() == rest && !rest.contains('@') && (port.is_empty() || a.port_u16().is_some())
     });

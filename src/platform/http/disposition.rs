@@ -1,17 +1,16 @@
-//! The name of a file in `multipart/form-data`, as the many programs that send files write it.
+//! File name of a part of `multipart/form-data`, in the encodings that real clients use.
 //!
-//! Browsers send UTF-8 with `"` and line ends percent-encoded (WHATWG HTML, "multipart form data"); curl also writes `\"`;
-//! .NET and PowerShell send an encoded word of e-mail (RFC 2047) and beside it, rightly, `filename*` (RFC 5987);
-//! others send `filename*` alone.
+//! Browsers send UTF-8 with `"` and line ends percent-encoded (WHATWG HTML, "multipart form data"); curl also writes `\"`; .NET and
+//! PowerShell send an RFC 2047 encoded word plus a correct `filename*` (RFC 5987); others send `filename*` alone.
 
 use axum::http::{HeaderMap, header::CONTENT_DISPOSITION};
 use encoding_rs::Encoding;
 use percent_encoding::percent_decode_str;
 
-/// The file's name; `None` where the part is no file, or has an empty name (a form without a choice).
+/// File name; `None` if the part is not a file or its name is empty (no file chosen).
 pub fn file_name(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(CONTENT_DISPOSITION)?;
-    // By RFC 7578 UTF-8; what is not comes from very old programs, and then from the West.
+    // RFC 7578 asks for UTF-8; very old clients send Latin-1.
     let text = std::str::from_utf8(value.as_bytes())
         .map_or_else(|_| encoding_rs::WINDOWS_1252.decode(value.as_bytes()).0.into_owned(), str::to_owned);
     let (mut plain, mut extended) = (None, None);
@@ -25,7 +24,7 @@ pub fn file_name(headers: &HeaderMap) -> Option<String> {
     extended.or_else(|| plain.map(|plain| decode_plain(&plain))).filter(|name| !name.is_empty())
 }
 
-/// The parameters behind `form-data`, quotes taken off.
+/// Parameters after `form-data`, unquoted.
 fn parameters(text: &str) -> Vec<(&str, String)> {
     let mut found = Vec::new();
     let mut rest = text.split_once(';').map_or("", |(_, rest)| rest);
@@ -43,8 +42,7 @@ fn parameters(text: &str) -> Vec<(&str, String)> {
     found
 }
 
-/// The text up to the closing quote, and what follows. A backslash escapes a quote; elsewhere it is itself: Internet
-/// Explorer sent whole Windows paths.
+/// Text up to the closing quote, and the remainder. A backslash escapes only a quote: Internet Explorer sent whole Windows paths.
 fn unquote(quoted: &str) -> (String, &str) {
     let mut value = String::new();
     let mut chars = quoted.char_indices().peekable();

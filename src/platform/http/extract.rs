@@ -1,4 +1,4 @@
-//! Extractors that answer bad input with problem+json, and the page of a list.
+//! Extractors that answer invalid input with problem+json, and list pages.
 
 use axum::{
     RequestExt as _,
@@ -14,10 +14,10 @@ use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{memory::Share, objects::Objects, unreadable_body};
+use super::{buffer_budget::BufferReservation, objects::Objects, unreadable_body};
 use crate::platform::error::{ApiError, FieldError};
 
-/// A JSON body. What does not decode is 400 with a JSON pointer to the place.
+/// JSON body. A decoding error is 400 with a JSON pointer to the place.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Json<T>(pub T);
 
@@ -31,7 +31,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     }
 }
 
-/// 415 where the head does not say that the body is JSON.
+/// 415 unless `Content-Type` is JSON.
 pub fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
     let kind = headers.get(axum::http::header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     if kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().ends_with("json") {
@@ -40,26 +40,25 @@ pub fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
     Err(ApiError::unsupported_media_type("send the body as `Content-Type: application/json`"))
 }
 
-/// Of a decoder's error, characters.
+/// Maximum length of a decoder's error message, characters.
 const LONGEST_DETAIL: usize = 300;
 
-/// The whole body, within the route's limit.
-/// 503 when the bodies of all requests together take more memory than `server.max_buffered_bytes`.
+/// Reads the whole body, within the route's limit; 503 when buffered bodies exceed `server.max_buffered_bytes`.
 pub async fn body_bytes(request: Request) -> Result<Bytes, ApiError> {
-    // A layer that unpacks bodies takes the header away: what is left is packed.
+    // The decompression layer removes the header: a coding still named here is unsupported.
     let coding = request.headers().get(CONTENT_ENCODING).and_then(|v| v.to_str().ok()).unwrap_or_default();
     if !matches!(coding.trim().to_ascii_lowercase().as_str(), "" | "identity") {
-        let text = "a body that is packed in this way (Content-Encoding) is not read here: send it as it is";
+        let text = "this Content-Encoding is not supported here: send the body uncompressed";
         return Err(ApiError::unsupported_media_type(text));
     }
-    let share = request.extensions().get::<Share>().cloned();
+    let reservation = request.extensions().get::<BufferReservation>().cloned();
     let mut body = request.into_limited_body();
     let mut whole = Vec::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(unread)?;
         let Ok(data) = frame.into_data() else { continue };
-        if let Some(share) = &share {
-            share.take(data.len())?;
+        if let Some(reservation) = &reservation {
+            reservation.reserve(data.len())?;
         }
         whole.extend_from_slice(&data);
     }
@@ -77,7 +76,7 @@ fn unread(error: axum::Error) -> ApiError {
 
 /// Decodes JSON; errors carry a JSON pointer (RFC 6901).
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
-    // Windows programs begin their files with it.
+    // Windows programs prepend a byte order mark.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(Objects(&mut json)).map_err(|e| {
@@ -86,7 +85,7 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
             serde_json::error::Category::Data => ("invalid_value", "the JSON does not fit"),
             _ => ("invalid_json", "the body is not valid JSON"),
         };
-        // serde quotes what it found: not megabytes of it.
+        // serde quotes the offending value, which may be megabytes.
         let inner: String = e.inner().to_string().chars().take(LONGEST_DETAIL).collect();
         ApiError {
             errors: vec![FieldError::new(pointer, code, inner.clone())],
@@ -117,7 +116,7 @@ impl<T: Serialize> IntoResponse for Json<T> {
     }
 }
 
-/// Parts of the path. A malformed id names nothing: 404.
+/// Path parameters. A malformed id is 404.
 #[derive(Clone, Copy, Debug)]
 pub struct Path<T>(pub T);
 
@@ -152,9 +151,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     }
 }
 
-/// The query in NFC where it is not: names are kept so, and macOS pastes й, ё and é as two characters each.
+/// The query in NFC, if it is not already: names are stored in NFC, and macOS pastes й, ё and é as two characters each.
 fn composed(query: &str) -> Option<Uri> {
-    // Percent signs, or nothing outside ASCII.
+    // Non-ASCII characters appear percent-encoded only.
     let pairs: Vec<(String, String)> = serde_html_form::from_str(query).ok().filter(|_| query.contains('%'))?;
     if pairs.iter().all(|(_, value)| is_nfc(value)) {
         return None;
@@ -163,20 +162,20 @@ fn composed(query: &str) -> Option<Uri> {
     format!("/?{}", serde_html_form::to_string(&pairs).ok()?).parse().ok()
 }
 
-/// `?limit=50&cursor=...` of a list.
+/// `?limit=50&cursor=...` of a list endpoint.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct PageQuery {
-    /// Rows on a page: 1 to 200, default 50.
+    /// Rows per page: 1 to 200, default 50.
     #[param(minimum = 1, maximum = 200)]
     pub limit: Option<u32>,
-    /// `next_cursor` of the page before.
+    /// `next_cursor` of the previous page.
     #[param(pattern = "^[A-Za-z0-9_-]*$")]
     pub cursor: Option<String>,
 }
 
 impl PageQuery {
-    /// Rows to return; errors 422 outside 1 to 200.
+    /// Rows per page; 422 outside 1 to 200.
     pub fn limit(&self) -> Result<i64, ApiError> {
         match self.limit.unwrap_or(50) {
             n @ 1..=200 => Ok(i64::from(n)),
@@ -188,7 +187,7 @@ impl PageQuery {
         }
     }
 
-    /// The last id of the page before; errors 422 for what is no cursor.
+    /// Last id of the previous page; 422 if the cursor is invalid.
     pub fn after(&self) -> Result<Option<Uuid>, ApiError> {
         let Some(text) = self.cursor.as_deref().filter(|c| !c.is_empty()) else { return Ok(None) };
         let id = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| Uuid::from_slice(&bytes).ok());
@@ -202,12 +201,12 @@ impl PageQuery {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Page<T> {
     pub data: Vec<T>,
-    /// Pass as `cursor` for the next page; null on the last.
+    /// Pass as `cursor` for the next page; null on the last page.
     pub next_cursor: Option<String>,
 }
 
 impl<T> Page<T> {
-    /// From one row more than the page holds: fetch `limit + 1`, so that a last page that is full is known as the last.
+    /// Takes up to `limit + 1` fetched rows; the extra row tells whether a next page exists.
     pub fn cut(mut rows: Vec<T>, limit: i64, id: impl Fn(&T) -> Uuid) -> Self {
         let limit = usize::try_from(limit).unwrap_or_default();
         let more = rows.len() > limit;

@@ -1,8 +1,7 @@
-//! Who a request says that it is for.
+//! Checks of the `Host` header.
 //!
-//! The ops port has no sign-in: what reaches it is trusted. A page in a browser of the same host is not: with a name of its own that
-//! leads to 127.0.0.1 (DNS rebinding) the browser takes our answers for that page's. Such a request names the page's host, which
-//! is a name in the public DNS.
+//! The ops port has no sign-in and trusts whatever reaches it. With DNS rebinding, a page in a browser on the same host can point a name of
+//! its own at 127.0.0.1, and the browser treats the response as that page's. Such a request carries the page's public DNS name in `Host`.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -16,10 +15,10 @@ use axum::{
 use super::{Config, OpsConfig};
 use crate::platform::error::ApiError;
 
-/// Ends of names that no public DNS server knows: a stranger cannot own one.
+/// Suffixes of names that public DNS never resolves, so an attacker cannot own one.
 const PRIVATE: [&str; 5] = [".localhost", ".local", ".internal", ".home.arpa", ".svc"];
 
-/// The names of the ops port.
+/// Names accepted by the ops port.
 #[derive(Clone, Debug)]
 pub struct OpsHosts(Arc<[String]>);
 
@@ -40,7 +39,7 @@ impl OpsHosts {
     }
 }
 
-/// A host without its port, brackets and last dot.
+/// The host without port, brackets and trailing dot.
 fn bare(host: &str) -> &str {
     let host = match host.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
@@ -49,23 +48,23 @@ fn bare(host: &str) -> &str {
     host.trim_end_matches('.')
 }
 
-/// Around the ops port: refuses what a page in a browser may have caused.
+/// Middleware of the ops port: refuses requests that a page in a browser may have sent.
 pub async fn refuse_strangers(State(hosts): State<OpsHosts>, request: Request, next: Next) -> Response {
-    // Machines have no pages. A browser says where a page came from with whatever could change something, and across sites.
+    // Machines send no `Origin`. Browsers send it with every cross-site request and with every request that may change something.
     if request.headers().contains_key(header::ORIGIN) {
-        let text = "the ops port answers machines, no pages of a browser (Origin)";
+        let text = "the ops port does not answer requests from pages in a browser (Origin)";
         return ApiError::new(StatusCode::FORBIDDEN, "foreign_origin", text).into_response();
     }
     let header = request.headers().get(header::HOST).map(|host| host.to_str().unwrap_or("unreadable.invalid"));
     let host = request.uri().authority().map(Authority::as_str).or(header);
     if let Some(host) = host.filter(|host| !hosts.has(host)) {
-        let text = format!("{host:?} is no name of the ops port: add it to ops.hosts where it is one");
+        let text = format!("{host:?} is not a known name of the ops port: if it is one, add it to ops.hosts");
         return ApiError::new(StatusCode::MISDIRECTED_REQUEST, "foreign_host", text).into_response();
     }
     next.run(request).await
 }
 
-/// A request with two `Host` headers is for whomever its reader takes (RFC 9112, 3.2): a proxy may have judged by the other.
+/// Refuses several `Host` headers (RFC 9112, 3.2): a proxy may have judged the request by another one than we would.
 pub(super) async fn one_host(request: Request, next: Next) -> Response {
     if names_two_hosts(request.headers()) {
         return ApiError::bad_request("invalid_host", "the request has more than one Host header").into_response();

@@ -1,6 +1,6 @@
-//! A query parameter that an endpoint does not know is 400: a misspelt filter would otherwise give the whole list.
+//! Unknown query parameters are 400: a misspelt filter would otherwise return the whole list.
 //!
-//! What an endpoint knows is what its OpenAPI description says, so one place holds for all of them.
+//! The known parameters come from the OpenAPI document.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use crate::platform::error::{ApiError, FieldError};
 
-/// Method and route -> the names of its query parameters.
+/// Method and route -> names of its query parameters.
 #[derive(Clone, Debug)]
 pub struct KnownQuery(Arc<HashMap<(String, String), BTreeSet<String>>>);
 
@@ -46,7 +46,7 @@ impl KnownQuery {
     }
 }
 
-/// Refuses requests with a query parameter that their route does not describe.
+/// Middleware: refuses query parameters that the route does not describe.
 pub async fn refuse_unknown_query(State(known): State<KnownQuery>, request: Request, next: Next) -> Response {
     match unknown(&known, &request) {
         Some(error) => error.into_response(),
@@ -67,7 +67,7 @@ fn unknown(known: &KnownQuery, request: &Request) -> Option<ApiError> {
     } else {
         format!("there are: {}", names.iter().map(String::as_str).collect::<Vec<_>>().join(", "))
     };
-    // What was sent is repeated, but not at any length.
+    // The names are echoed, up to a bounded length.
     let shown = |name: &str| name.chars().filter(|c| !c.is_control()).take(60).collect::<String>();
     Some(ApiError {
         errors: odd

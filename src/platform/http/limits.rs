@@ -1,4 +1,4 @@
-//! Rate limits: GCRA for each key, with a bounded number of keys.
+//! Rate limits: GCRA per key, with a bounded number of keys.
 
 use std::{
     net::{IpAddr, Ipv6Addr},
@@ -18,13 +18,13 @@ use ipnet::IpNet;
 
 use crate::platform::crypto;
 
-/// Longer keys are kept as their SHA-256, bytes.
+/// Keys longer than this many bytes are stored as their SHA-256.
 const LONGEST_KEY: usize = 128;
 
 type Limiter = Gcra<NotKeyed, InMemoryState, DefaultClock, StateInformationMiddleware>;
 
-/// Limits each key to a sustained rate with a burst. Keys that are idle are forgotten, and there is a most number of
-/// them, so that invented keys cannot fill the memory.
+/// Limits each key to a sustained rate with a burst. Idle keys are dropped and the number of keys is bounded, so that invented keys cannot
+/// fill the memory.
 #[derive(Clone)]
 pub struct RateLimiter {
     quota: Quota,
@@ -38,7 +38,7 @@ impl std::fmt::Debug for RateLimiter {
 }
 
 impl RateLimiter {
-    /// `per_minute` sustained, `burst` at once; 0 is taken as 1.
+    /// `per_minute` sustained, `burst` at once; 0 counts as 1.
     pub fn new(per_minute: u32, burst: u32) -> Self {
         let one = NonZeroU32::MIN;
         let quota = Quota::per_minute(NonZeroU32::new(per_minute).unwrap_or(one))
@@ -47,9 +47,9 @@ impl RateLimiter {
         Self { quota, keys }
     }
 
-    /// Takes one from `key`'s allowance.
+    /// Takes one request from the allowance of `key`.
     pub fn take(&self, key: &str) -> Result<Allowance, Refusal> {
-        // The number of keys is bounded, so must their length be: whoever signs in writes the e-mail that is the key.
+        // The client chooses some keys (the e-mail of a sign-in), so their length must be bounded too.
         let digest = (key.len() > LONGEST_KEY).then(|| crypto::sha256_hex(key));
         let key = digest.as_deref().unwrap_or(key);
         let limiter = match self.keys.get(key) {
@@ -67,7 +67,7 @@ impl RateLimiter {
         }
     }
 
-    /// As [`Self::take`]; `Err` says how long to wait.
+    /// As [`Self::take`]; `Err` is the time to wait.
     pub fn check(&self, key: &str) -> Result<(), Duration> {
         self.take(key).map(drop).map_err(|refusal| refusal.retry_after)
     }
@@ -79,18 +79,18 @@ impl RateLimiter {
     }
 }
 
-/// What a key may still do.
+/// What is left of a key's limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allowance {
-    /// Requests at once.
+    /// The burst.
     pub limit: u32,
     pub remaining: u32,
-    /// Until `remaining` is `limit` again.
+    /// Time until `remaining` equals `limit` again.
     pub reset: Duration,
 }
 
 impl Allowance {
-    /// Says so to the client: `RateLimit-Limit`, `-Remaining` and `-Reset`, in seconds (draft-ietf-httpapi-ratelimit-headers-07).
+    /// Sets `RateLimit-Limit`, `-Remaining` and `-Reset`, in seconds (draft-ietf-httpapi-ratelimit-headers-07).
     pub fn tell(self, headers: &mut HeaderMap) {
         let reset = self.reset.as_secs() + u64::from(self.reset.subsec_nanos() > 0);
         headers.insert(HeaderName::from_static("ratelimit-limit"), HeaderValue::from(self.limit));
@@ -98,7 +98,7 @@ impl Allowance {
         headers.insert(HeaderName::from_static("ratelimit-reset"), HeaderValue::from(reset));
     }
 
-    /// The same under the names that OpenAI's clients read.
+    /// Sets the same figures under the header names that OpenAI's clients read.
     pub fn tell_openai(self, headers: &mut HeaderMap) {
         headers.insert(HeaderName::from_static("x-ratelimit-limit-requests"), HeaderValue::from(self.limit));
         headers.insert(HeaderName::from_static("x-ratelimit-remaining-requests"), HeaderValue::from(self.remaining));
@@ -108,15 +108,15 @@ impl Allowance {
     }
 }
 
-/// There is nothing left.
+/// The limit is exhausted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
     pub retry_after: Duration,
     pub allowance: Allowance,
 }
 
-/// The client's address: the peer's, or what trusted proxies say. `X-Forwarded-For` is read from the right, through
-/// trusted proxies only: its left end is whatever the client wrote.
+/// Client address: the peer's, or the one that trusted proxies report. `X-Forwarded-For` is read from the right, through trusted proxies
+/// only: clients can write anything at its left end.
 pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let is_trusted = |ip: IpAddr| trusted.iter().any(|net| net.contains(&ip.to_canonical()));
     let mut client = peer.to_canonical();
@@ -135,7 +135,7 @@ pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> I
     client
 }
 
-/// The key to limit by: an IPv6 customer has a /64.
+/// Key of the rate limit: for IPv6 the /64, which is what one customer has.
 pub fn address_key(ip: IpAddr) -> String {
     match ip {
         IpAddr::V4(ip) => ip.to_string(),

@@ -21,21 +21,21 @@ use crate::{
     },
 };
 
-/// 1 ms to 60 s: an authenticated read is about 1 ms, an agent's answer may take a minute.
+/// 1 ms to 60 s: an authenticated read takes about 1 ms, an agent's answer up to a minute.
 const LATENCY_BUCKETS: [f64; 16] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0];
 
-/// Coarser, since there are many routes: what tells a slow page from a quick one.
+/// Fewer buckets, because there are many routes: enough to tell slow from fast.
 const ROUTE_BUCKETS: [f64; 11] = [0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 60.0];
 
-/// The route of a request that none matches.
+/// Route label of requests that match no route.
 const OTHER: &str = "other";
 
 /// 256 B (a small JSON object) to 256 MiB (a large upload).
 const SIZE_BUCKETS: [f64; 8] = [256.0, 1024.0, 4096.0, 16_384.0, 65_536.0, 1_048_576.0, 16_777_216.0, 268_435_456.0];
 
 label_enum! {
-    /// The request's method.
+    /// Method of the request.
     pub enum Method { Get = "get", Post = "post", Put = "put", Patch = "patch", Delete = "delete", Other = "other" }
 }
 
@@ -53,7 +53,7 @@ impl From<&axum::http::Method> for Method {
 }
 
 label_enum! {
-    /// How a request ended: its status class, or the client going away first.
+    /// Outcome of a request: its status class, or the client leaving first.
     pub enum Outcome {
         Ok = "ok",
         Redirect = "redirect",
@@ -66,13 +66,13 @@ label_enum! {
 }
 
 label_enum! {
-    /// Which part of the surface was asked: few and fixed, so that the number of series is.
+    /// Part of the public surface, by path prefix: a small fixed set, to bound the number of series.
     pub enum Surface {
         /// `/api/v1`
         Api = "api",
-        /// `/v1`: the OpenAI-compatible one.
+        /// `/v1`: OpenAI-compatible API.
         Openai = "openai",
-        /// Pages.
+        /// Console pages.
         Console = "console",
         Assets = "assets",
         Health = "health",
@@ -99,7 +99,7 @@ pub struct RequestLabels {
 }
 
 label_enum! {
-    /// Whose rate limit refused a request.
+    /// Which rate limit refused a request.
     pub enum LimitedBy { Address = "address", Principal = "principal" }
 }
 
@@ -109,11 +109,11 @@ pub struct LimitLabels {
 }
 
 label_enum! {
-    /// What became of the rest of a body whose request was answered before it was read.
+    /// What happened to the rest of a body whose request was answered before it was read.
     pub enum LeftBody {
-        /// Read and thrown away: the connection goes on.
+        /// Read and discarded: the connection is kept.
         Drained = "drained",
-        /// Too large or too slow: the answer says that the connection ends.
+        /// Too large or too slow: the response closes the connection.
         Closed = "closed",
     }
 }
@@ -149,7 +149,7 @@ pub struct RouteRequestLabels {
     pub outcome: Outcome,
 }
 
-/// What one method of one route is observed with: the handles, made at its first request.
+/// Metric handles of one method of one route, created at its first request.
 #[derive(Debug)]
 struct OfRoute {
     /// In the order of [`Outcome::ALL`].
@@ -160,13 +160,13 @@ struct OfRoute {
 /// In the order of [`Method::ALL`].
 type Methods = [OnceLock<OfRoute>; Method::ALL.len()];
 
-/// Observations by the template that a request's path matched: there are as many as the router has routes.
+/// Metrics by route template; the router bounds their number.
 #[derive(Debug)]
 struct Routes {
     requests: Family<RouteRequestLabels, Counter>,
     first_byte: Family<RouteLabels, Latency, fn() -> Latency>,
     known: RwLock<HashMap<String, Methods>>,
-    /// For what no route matches, in the order of [`Surface::ALL`].
+    /// For requests without a route, in the order of [`Surface::ALL`].
     other: Vec<Methods>,
 }
 
@@ -187,7 +187,7 @@ impl Routes {
         routes
     }
 
-    /// Makes the series of what no route matches, for the reference.
+    /// Creates the series of requests without a route, for the generated reference.
     fn create_other(&self) {
         for &surface in Surface::ALL {
             for &method in Method::ALL {
@@ -213,7 +213,7 @@ impl Routes {
         })
     }
 
-    /// Calls `observe` with the handles. A route that was seen before costs a look-up, and no allocation.
+    /// Calls `observe` with the handles. For a known route this is one look-up without an allocation.
     fn with(&self, surface: Surface, route: Option<&str>, method: Method, observe: impl FnOnce(&OfRoute)) {
         let Some(route) = route else {
             return observe(self.of(&self.other[surface as usize], surface, OTHER, method));
@@ -227,7 +227,7 @@ impl Routes {
     }
 }
 
-/// What a request of one surface is observed with: the handles, made once.
+/// Metric handles of one surface, created once.
 #[derive(Debug)]
 pub(super) struct Observations {
     /// In the order of [`Method::ALL`], then of [`Outcome::ALL`].
@@ -249,7 +249,7 @@ impl Observations {
     }
 }
 
-/// Cheap to clone: each request has one.
+/// Cheap to clone: each request holds one.
 #[derive(Clone, Debug)]
 pub struct Metrics(Arc<Inner>);
 
@@ -259,12 +259,12 @@ pub struct Inner {
     /// In the order of [`Surface::ALL`].
     surfaces: Vec<Observations>,
     routes: Routes,
-    /// Of the probe of the public address.
+    /// The self-probe of the public address.
     pub(super) public: super::probe::Metrics,
     pub rate_limited: Family<LimitLabels, Counter>,
     pub left_bodies: Family<LeftLabels, Counter>,
     pub in_flight: Gauge,
-    /// No metric: for work that makes room for requests, where they are counted anyway.
+    /// Not a metric: background work yields to requests, which are counted here.
     pub traffic: Traffic,
     pub panics: Counter,
     pub connections: Gauge,
@@ -325,23 +325,28 @@ impl Metrics {
         }
         registry.register_with_unit(
             "request_duration",
-            "From the request's head to the end of the response's body",
+            "Time from the request header to the end of the response body",
             Unit::Seconds,
             latency,
         );
         registry.register_with_unit(
             "first_byte",
-            "From the request's head to the response's, or to its giving up: what an answer takes after its head is not in it",
+            "Time from the request header to the response header, or until the client gave up; excludes the response body",
             Unit::Seconds,
             first_byte,
         );
         registry.register_with_unit(
             "request_size",
-            "Bodies of requests, as far as they were read",
+            "Size of request bodies, as far as they were read",
             Unit::Bytes,
             received,
         );
-        registry.register_with_unit("response_size", "Bodies of responses, as sent: compressed", Unit::Bytes, sent);
+        registry.register_with_unit(
+            "response_size",
+            "Size of response bodies as sent, after compression",
+            Unit::Bytes,
+            sent,
+        );
         metrics.describe(registry);
         Self(Arc::new(metrics))
     }
@@ -349,40 +354,40 @@ impl Metrics {
 
 impl Inner {
     fn describe(&self, registry: &mut Registry) {
-        registry.register("requests", "Requests answered, or given up by the client", self.requests.clone());
+        registry.register("requests", "Requests answered or abandoned by the client", self.requests.clone());
         registry.register(
             "route_requests",
-            "Requests answered, or given up by the client, by the route that they matched; a route's series begin with its first request",
+            "Requests answered or abandoned by the client, by matched route; a route's series start with its first request",
             self.routes.requests.clone(),
         );
         registry.register_with_unit(
             "route_first_byte",
-            "From the request's head to the response's, by the route that it matched",
+            "Time from the request header to the response header, by matched route",
             Unit::Seconds,
             self.routes.first_byte.clone(),
         );
         registry.register("rate_limited", "Requests refused by a rate limit", self.rate_limited.clone());
         registry.register(
             "left_bodies",
-            "Requests answered before their body was read: whether the rest was read, or the connection ended",
+            "Requests answered before their body was read, by what was done with the rest: drained, or the connection closed",
             self.left_bodies.clone(),
         );
-        registry.register("requests_in_flight", "Requests being answered now", self.in_flight.clone());
-        registry.register("panics", "Requests whose handler panicked: each is a bug", self.panics.clone());
-        registry.register("connections", "Connections open now", self.connections.clone());
+        registry.register("requests_in_flight", "Requests in progress", self.in_flight.clone());
+        registry.register("panics", "Requests whose handler panicked; each is a bug", self.panics.clone());
+        registry.register("connections", "Open connections", self.connections.clone());
         registry.register(
             "max_connections",
-            "Connections that may be open at a time (server.max_connections)",
+            "Limit of open connections (server.max_connections)",
             self.max_connections.clone(),
         );
         registry.register(
             "connections_rejected",
-            "Connections closed because they sent no request in time",
+            "Connections closed because no request arrived in time",
             self.connections_rejected.clone(),
         );
         registry.register(
             "connections_refused",
-            "Connections closed at once because their address has as many as it may",
+            "Connections closed at once because their address reached its limit",
             self.connections_refused.clone(),
         );
     }
@@ -390,8 +395,7 @@ impl Inner {
     pub(super) fn of(&self, surface: Surface) -> &Observations {
         &self.surfaces[surface as usize]
     }
-    /// A request of a route ended. `route` is the template that it matched.
-    /// Makes every label's values of the families by route, which otherwise begin with a request: for the reference.
+    /// Creates the series by route with all label values, for the generated reference; otherwise they start with the first request.
     pub fn create_routes(&self) {
         self.routes.create_other();
     }

@@ -1,30 +1,30 @@
-//! The HTTP server's frame: accept loop, limits, authentication, the wide request log, extractors.
+//! HTTP server: accept loop, middleware stack, authentication hook, access log, extractors.
 //!
-//! accept loop -> request id, span -> words of errors -> size and time -> limit by address -> authenticate -> limit by
-//! principal -> routes. What authentication means is [`Authenticator`]'s, which `auth` implements.
+//! accept loop -> request id, span, access log -> error mapping -> size and time limits -> rate limit per address -> authentication -> rate
+//! limit per principal -> routes. [`Authenticator`] is the authentication interface; `auth` implements it.
 
+mod access_log;
+mod buffer_budget;
 pub mod config;
+mod connection_limit;
 mod cors;
 mod disposition;
-mod entitled;
 mod extract;
 mod hosts;
 mod idempotency;
 mod known_query;
-mod leftover;
 mod limits;
-mod memory;
 pub mod metrics;
 mod objects;
-mod pace;
-mod places;
 mod principal;
 pub mod probe;
-mod report;
 mod request;
+mod request_timeout;
+mod revocation;
 mod server;
 mod spans;
-mod stall;
+mod unread_body;
+mod write_timeout;
 
 pub use config::{Config, OpsConfig};
 pub use disposition::file_name;
@@ -34,7 +34,7 @@ pub use idempotency::{Idempotency, idempotent};
 pub use known_query::{KnownQuery, refuse_unknown_query};
 pub use limits::{RateLimiter, address_key, client_address};
 pub use metrics::Metrics;
-pub use pace::unreadable_body;
 pub use principal::{Actor, Auth, Authenticator, KeyActor, OrgRef, Principal, Role, Scope, SessionUser};
-pub use request::{ClientAddress, Frame, RequestId, current_request_id, wrap};
+pub use request::{ClientAddress, MiddlewareStack, RequestId, current_request_id, wrap};
+pub use request_timeout::unreadable_body;
 pub use server::{Listener, Timeouts, serve};

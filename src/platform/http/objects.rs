@@ -1,5 +1,5 @@
-//! JSON as it is described: what serde derives for a struct takes an array of its fields too, in their order, and for a request nobody means
-//! that. [`Objects`] is a deserializer (and all that it leads to) which takes a struct from an object alone.
+//! serde accepts a JSON array of field values, in order, for a struct: a surprise in an API. [`Objects`] wraps a deserializer, and all
+//! nested ones, so that a struct is accepted as a JSON object only.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::de::{DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, Seq
 
 pub(super) struct Objects<T>(pub T);
 
-/// Deserializer methods that take a visitor alone.
+/// Deserializer methods that only take a visitor.
 macro_rules! plain {
     ($($method:ident)*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
@@ -70,7 +70,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Objects<D> {
     }
 }
 
-/// Visitor methods that take a value.
+/// Visitor methods that only take a value.
 macro_rules! values {
     ($($method:ident($kind:ty))*) => {$(
         fn $method<E: Error>(self, value: $kind) -> Result<V::Value, E> {

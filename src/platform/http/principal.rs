@@ -1,4 +1,4 @@
-//! Who makes a request, and what it may do. Authentication itself is `auth`'s, behind [`Authenticator`].
+//! The caller of a request and its permissions. [`Authenticator`], which `auth` implements, does the authentication.
 
 use std::{collections::BTreeSet, str::FromStr, sync::Arc};
 
@@ -16,18 +16,18 @@ use crate::platform::{
     ids::{OrgId, UserId},
 };
 
-/// What a member may do in an organisation; each includes those before it.
+/// Role of a member in an organisation; each role includes the ones before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, sqlx::Type, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 pub enum Role {
-    /// Reads, and talks to agents.
+    /// Reads, and uses agents.
     Viewer,
-    /// Also makes and changes agents and knowledge.
+    /// Also creates and edits agents and knowledge.
     Member,
     /// Also manages members, API keys and jobs.
     Admin,
-    /// Also removes admins and the organisation.
+    /// Also removes admins and deletes the organisation.
     Owner,
 }
 
@@ -112,23 +112,23 @@ pub struct OrgRef {
     pub role: Role,
 }
 
-/// A person, through a console session.
+/// A person with a console session.
 #[derive(Clone, Debug)]
 pub struct SessionUser {
     pub user_id: UserId,
     pub email: String,
     pub name: String,
     pub session_id: Uuid,
-    /// Forms must repeat it.
+    /// Token that every form must include.
     pub csrf: String,
     pub orgs: Arc<[OrgRef]>,
-    /// May see what belongs to the installation rather than to one organisation (queues, providers, doctor).
+    /// May see data of the installation as opposed to one organisation (queues, providers, doctor).
     pub is_operator: bool,
-    /// Signed in with a one-time password: nothing but changing it is allowed.
+    /// Signed in with a one-time password: may only change it.
     pub must_change_password: bool,
 }
 
-/// An application, through an API key.
+/// An application with an API key.
 #[derive(Clone, Debug)]
 pub struct KeyActor {
     pub key_id: Uuid,
@@ -137,14 +137,14 @@ pub struct KeyActor {
     pub scopes: BTreeSet<String>,
 }
 
-/// Who makes the request.
+/// The kind of caller.
 #[derive(Clone, Debug)]
 pub enum Actor {
     User(SessionUser),
     ApiKey(KeyActor),
 }
 
-/// Who makes the request, in which organisation. Every product rule starts from here.
+/// The caller and its organisation. Every permission check starts here.
 #[derive(Clone, Debug)]
 pub struct Principal {
     pub org_id: OrgId,
@@ -153,7 +153,7 @@ pub struct Principal {
 }
 
 impl Principal {
-    /// Err 403 unless this may be done: a key by its scopes, a person by role.
+    /// 403 without this permission: an API key needs the scope, a person the role.
     pub fn require(&self, scope: Scope) -> Result<(), ApiError> {
         match &self.actor {
             Actor::User(_) => self.require_role(scope.role()),
@@ -191,12 +191,12 @@ impl Principal {
         }
     }
 
-    /// Whether this is a person who runs the installation, rather than only using it.
+    /// Whether the caller is a person who runs the installation.
     pub fn is_operator(&self) -> bool {
         self.user().is_some_and(|user| user.is_operator)
     }
 
-    /// Err 403 unless this is an operator who may administrate; `what` is what others may not see.
+    /// 403 unless the caller is an operator with the admin permission; `what` names the protected data in the message.
     pub fn require_operator(&self, what: &str) -> Result<(), ApiError> {
         self.require(Scope::ADMIN)?;
         if self.is_operator() {
@@ -205,7 +205,7 @@ impl Principal {
         Err(ApiError::forbidden(format!("only an operator of this installation may see {what}")))
     }
 
-    /// `user:<id>` or `key:<id>`: for logs, limits and audit columns.
+    /// `user:<id>` or `key:<id>`, for logs, limits and audit columns.
     pub fn subject(&self) -> String {
         match &self.actor {
             Actor::User(user) => format!("user:{}", user.user_id),
@@ -214,13 +214,13 @@ impl Principal {
     }
 }
 
-/// Turns credentials into a principal. `auth` implements it; the middleware calls it once for each request.
+/// Turns credentials into a principal. Implemented by `auth`; the middleware calls it once per request.
 #[async_trait]
 pub trait Authenticator: Send + Sync {
-    /// A console session by its cookie's value; `None` when unknown, ended or expired.
+    /// Looks a console session up by its cookie value; `None` when unknown, ended or expired.
     async fn session(&self, token: &str) -> Result<Option<Principal>, ApiError>;
 
-    /// An API key as presented (`hf_...`); `None` when unknown, revoked or expired.
+    /// Looks an API key (`hf_...`) up as presented; `None` when unknown, revoked or expired.
     async fn api_key(&self, key: &str) -> Result<Option<Principal>, ApiError>;
 }
 

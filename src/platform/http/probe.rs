@@ -1,5 +1,5 @@
-//! Asks our own public address, as a user's browser does: through DNS, the proxy in front and its certificate, none of which a scrape of
-//! the ops port sees.
+//! Probes our own public address the way a browser would: through DNS, proxy and TLS certificate, which a scrape of the ops port does not
+//! test.
 
 use std::{
     sync::atomic::AtomicU64,
@@ -19,14 +19,14 @@ use tokio::time::sleep;
 use super::Config;
 use crate::platform::{error::chain, http_client::HttpClients, lifecycle::Lifecycle};
 
-/// An answer that takes longer is none.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// Our own listener is up by then.
+/// Timeout of a probe.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Delay of the first probe: our listener is up by then.
 const FIRST: Duration = Duration::from_secs(2);
 
 type Number = Gauge<f64, AtomicU64>;
 
-/// `holdfast_http_public_*`; NaN where nothing is asked.
+/// `holdfast_http_public_*`; NaN while nothing is probed.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     up: Number,
@@ -42,18 +42,18 @@ impl Metrics {
         metrics.certificate_end.set(f64::NAN);
         registry.register(
             "public_up",
-            "1 when {public_url}/healthz answered this process 200 within 10 s, 0 when not; NaN where server.public_url is empty or server.probe_seconds 0",
+            "1 if {public_url}/healthz answered this process with 200 within 10 s, else 0; NaN if server.public_url is empty or server.probe_seconds is 0",
             metrics.up.clone(),
         );
         registry.register_with_unit(
             "public_probe",
-            "How long the last question to the public address took, connecting included",
+            "Duration of the last probe of the public address, including the connection",
             Unit::Seconds,
             metrics.took.clone(),
         );
         registry.register_with_unit(
             "public_certificate_end_timestamp",
-            "When the certificate of the public address ends, seconds since 1970, as last seen; NaN without TLS",
+            "Expiry of the public address's certificate as last seen, Unix time; NaN without TLS",
             Unit::Seconds,
             metrics.certificate_end.clone(),
         );
@@ -61,7 +61,7 @@ impl Metrics {
     }
 }
 
-/// Asks every `probe_seconds` until the shutdown begins; does nothing where no public address is set.
+/// Probes every `probe_seconds` until the shutdown begins; does nothing without a public address.
 pub fn start(config: &Config, http: &HttpClients, metrics: &super::Metrics, lifecycle: &Lifecycle) {
     if config.public_url.is_empty() || config.probe_seconds == 0 {
         return;
@@ -95,22 +95,22 @@ pub fn start(config: &Config, http: &HttpClients, metrics: &super::Metrics, life
     });
 }
 
-/// When the certificate ends, where there is one.
+/// Expiry of the certificate as Unix time, over TLS.
 async fn ask(client: &reqwest::Client, url: &str) -> Result<Option<Duration>, String> {
-    let response = client.get(url).timeout(PATIENCE).send().await.map_err(|error| chain(&error.without_url()))?;
+    let response = client.get(url).timeout(TIMEOUT).send().await.map_err(|error| chain(&error.without_url()))?;
     let end =
         response.extensions().get::<reqwest::tls::TlsInfo>().and_then(|tls| not_after(tls.peer_certificate()?).ok());
     if response.status().is_success() { Ok(end) } else { Err(format!("it answered {}", response.status())) }
 }
 
-/// The end of a certificate's validity, since 1970 (RFC 5280, section 4.1: the second time in the fifth field of what is signed, or in
-/// the fourth where the version is left out).
+/// Unix time of a certificate's notAfter (RFC 5280, section 4.1: the second time in the fifth field of the signed part, or the fourth when
+/// the version is omitted).
 fn not_after(certificate: &[u8]) -> der::Result<Duration> {
     let certificate = AnyRef::from_der(certificate)?;
     let signed = AnyRef::decode(&mut SliceReader::new(certificate.value())?)?;
     let mut fields = SliceReader::new(signed.value())?;
     let version = AnyRef::decode(&mut fields)?;
-    // Serial number (behind the version, where that is there), algorithm, issuer.
+    // Serial number (after the optional version), algorithm, issuer.
     let skipped = if version.tag().is_context_specific() { 3 } else { 2 };
     for _ in 0..skipped {
         AnyRef::decode(&mut fields)?;
@@ -119,7 +119,7 @@ fn not_after(certificate: &[u8]) -> der::Result<Duration> {
     let mut times = SliceReader::new(validity.value())?;
     AnyRef::decode(&mut times)?;
     let end = AnyRef::decode(&mut times)?;
-    // Until 2049 one kind, then the other.
+    // UTCTime until 2049, GeneralizedTime afterwards.
     if end.tag() == der::Tag::UtcTime {
         Ok(end.decode_as::<UtcTime>()?.to_unix_duration())
     } else {

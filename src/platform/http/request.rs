@@ -1,5 +1,5 @@
-//! What surrounds every request: id, span, address limit, authentication, security headers, and a report on every way out,
-//! a client that goes away included.
+//! Middleware around every request: id, span, address limit, authentication, security headers, and the access log, also when the client
+//! disconnects.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -19,36 +19,38 @@ use ipnet::IpNet;
 use tracing::Instrument as _;
 
 use super::{
-    Authenticator, Config, Metrics, Principal, RateLimiter, address_key, client_address,
+    Authenticator, Config, Metrics, Principal, RateLimiter,
+    access_log::{AccessLog, Caller, LoggedBody, UNMATCHED},
+    address_key,
+    buffer_budget::BufferBudget,
+    client_address,
     cors::{self, Allowed},
-    entitled::{Credential, Entitled},
     hosts,
     limits::Refusal,
-    memory::BodyMemory,
     metrics::{LimitLabels, LimitedBy, Surface},
-    pace::{self, Pace},
-    report::{Observed, Report, UNMATCHED, Who},
+    request_timeout::{self, RequestTimeouts},
+    revocation::{Credential, RevocationCheck},
     spans,
-    stall::{self, Patience},
+    write_timeout::{self, WriteTimeout},
 };
 use crate::platform::{clock::Clock, error::ApiError, ids, lifecycle::Lifecycle, telemetry::trace};
 
-/// The id of the request that this task works for.
+/// Id of the request that the current task serves.
 pub fn current_request_id() -> Option<String> {
     trace::current().and_then(|context| context.request_id().map(str::to_owned))
 }
 
-/// Extension: the request's id, from the client's `X-Request-Id` or made here.
+/// Request extension: the id, from the client's `X-Request-Id` or generated.
 #[derive(Clone, Debug)]
 pub struct RequestId(pub String);
 
-/// Extension: the client's address after trusted proxies.
+/// Request extension: the client's address, resolved through trusted proxies.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientAddress(pub IpAddr);
 
-/// What the frame around the routes needs.
+/// State of the middleware around the routes.
 #[derive(Clone)]
-pub struct Frame {
+pub struct MiddlewareStack {
     config: Arc<Config>,
     session_cookie: Arc<str>,
     trusted_proxies: Arc<[IpNet]>,
@@ -57,17 +59,17 @@ pub struct Frame {
     authenticator: Arc<dyn Authenticator>,
     by_address: RateLimiter,
     by_principal: RateLimiter,
-    patience: Patience,
-    memory: BodyMemory,
-    /// Routes that look at `Authorization` themselves.
+    write_timeout: WriteTimeout,
+    buffers: BufferBudget,
+    /// Routes that check `Authorization` themselves.
     own_tokens: Arc<[(Method, &'static str)]>,
-    /// Pages that everybody may read, with all below them.
+    /// Pages without authentication, subpaths included.
     public: Arc<[&'static str]>,
     /// `Strict-Transport-Security`
     hsts: Option<HeaderValue>,
 }
 
-impl Frame {
+impl MiddlewareStack {
     pub fn new(
         config: &Config,
         clock: Clock,
@@ -83,8 +85,8 @@ impl Frame {
             metrics,
             authenticator,
             by_address: RateLimiter::new(config.requests_per_minute, config.request_burst),
-            patience: Patience { lifecycle, idle: Duration::from_secs(config.body_idle_seconds) },
-            memory: BodyMemory::new(config.max_buffered_bytes),
+            write_timeout: WriteTimeout { lifecycle, idle: Duration::from_secs(config.body_idle_seconds) },
+            buffers: BufferBudget::new(config.max_buffered_bytes),
             by_principal: RateLimiter::new(config.principal_requests_per_minute, config.principal_request_burst),
             own_tokens: Arc::new([]),
             public: Arc::new([]),
@@ -92,21 +94,21 @@ impl Frame {
         }
     }
 
-    /// What these routes are sent as a bearer token is no API key: they check it, and nobody is looked up in the database.
+    /// Routes whose bearer token is not an API key: they check it themselves, without a database look-up here.
     #[must_use]
     pub fn with_own_tokens(mut self, routes: &[(Method, &'static str)]) -> Self {
         self.own_tokens = routes.into();
         self
     }
 
-    /// Of these pages, and all below them, nobody is asked who reads them: they are there when the database is not.
+    /// Pages (and their subpaths) served without authentication, so that they work while the database is down.
     #[must_use]
     pub fn with_public(mut self, pages: &[&'static str]) -> Self {
         self.public = pages.into();
         self
     }
 
-    /// Whether it does not matter who asks.
+    /// Whether the path is served without authentication.
     fn is_public(&self, surface: Surface, path: &str) -> bool {
         let below = |page: &&str| path.strip_prefix(*page).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         matches!(surface, Surface::Assets | Surface::Health) || self.public.iter().any(below)
@@ -120,87 +122,87 @@ impl Frame {
     }
 }
 
-/// Puts the frame around the routes. `word_errors` adds the layers that give errors the shape of their surface (a page,
-/// another API's object): outside of everything that can refuse a request, so that no refusal is left in another shape.
-pub fn wrap(routes: Router, frame: Frame, word_errors: impl FnOnce(Router) -> Router) -> Router {
-    let panics = frame.metrics.panics.clone();
-    let framed = routes
-        .layer(from_fn_with_state(frame.clone(), authenticate))
+/// Wraps the routes in the middleware. `map_errors` adds the layers that give errors the shape of their surface (a page, another API's
+/// object): outside of everything that can refuse a request, so that every refusal gets it.
+pub fn wrap(routes: Router, stack: MiddlewareStack, map_errors: impl FnOnce(Router) -> Router) -> Router {
+    let panics = stack.metrics.panics.clone();
+    let wrapped = routes
+        .layer(from_fn_with_state(stack.clone(), authenticate))
         .layer(from_fn(hosts::one_host))
-        .layer(DefaultBodyLimit::max(frame.config.max_body_bytes))
-        .layer(from_fn_with_state(Pace::new(&frame.config), pace::keep))
-        .layer(from_fn_with_state(frame.patience.clone(), stall::pump))
+        .layer(DefaultBodyLimit::max(stack.config.max_body_bytes))
+        .layer(from_fn_with_state(RequestTimeouts::new(&stack.config), request_timeout::enforce))
+        .layer(from_fn_with_state(stack.write_timeout.clone(), write_timeout::enforce))
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(move |_: Box<dyn std::any::Any + Send>| {
             panics.inc();
             ApiError::internal(anyhow::anyhow!("a handler panicked")).into_response()
         }));
-    word_errors(framed)
-        .layer(from_fn_with_state(Allowed::new(&frame.config), cors::answer))
+    map_errors(wrapped)
+        .layer(from_fn_with_state(Allowed::new(&stack.config), cors::answer))
         .layer(tower_http::compression::CompressionLayer::new())
-        .layer(from_fn_with_state(frame, observe))
+        .layer(from_fn_with_state(stack, observe))
 }
 
-/// Outermost: names the request and reports how it went.
-async fn observe(State(frame): State<Frame>, mut request: Request, next: Next) -> Response {
+/// Outermost: assigns the request id and writes the access log.
+async fn observe(State(stack): State<MiddlewareStack>, mut request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<SocketAddr>().map_or(IpAddr::from([127, 0, 0, 1]), SocketAddr::ip);
-    let client = client_address(peer, request.headers(), &frame.trusted_proxies);
-    let by_proxy = frame.trusted_proxies.iter().any(|net| net.contains(&peer.to_canonical()));
+    let client = client_address(peer, request.headers(), &stack.trusted_proxies);
+    let by_proxy = stack.trusted_proxies.iter().any(|net| net.contains(&peer.to_canonical()));
     let request_id =
-        accepted_request_id(request.headers(), by_proxy).unwrap_or_else(|| ids::new_uuid(&frame.clock).to_string());
+        accepted_request_id(request.headers(), by_proxy).unwrap_or_else(|| ids::new_uuid(&stack.clock).to_string());
     let traceparent = request.headers().get("traceparent").and_then(|v| v.to_str().ok());
     let context = trace::Context::of_request(traceparent, request_id.clone());
     request.extensions_mut().insert(RequestId(request_id.clone()));
     request.extensions_mut().insert(ClientAddress(client));
-    let share = frame.memory.share();
-    request.extensions_mut().insert(share.clone());
+    let reservation = stack.buffers.reservation();
+    request.extensions_mut().insert(reservation.clone());
     let route = request.extensions().get::<MatchedPath>().map_or(UNMATCHED, MatchedPath::as_str);
     let span = tracing::info_span!("http.request", route, method = %request.method());
-    let recorded = spans::begin(&frame.config, &request, &context);
-    let mut report = Report::new(&frame.metrics, &request, client, context.clone(), recorded);
+    let recorded = spans::begin(&stack.config, &request, &context);
+    let mut log = AccessLog::new(&stack.metrics, &request, client, context.clone(), recorded);
 
-    let mut response = context.clone().scope(next.run(report.count(request)).instrument(span.clone())).await;
+    let mut response = context.clone().scope(next.run(log.count(request)).instrument(span.clone())).await;
 
-    report.take(&mut response);
-    secure(response.headers_mut(), frame.hsts.as_ref());
+    log.take(&mut response);
+    secure(response.headers_mut(), stack.hsts.as_ref());
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
     }
     let (parts, body) = response.into_parts();
-    Response::from_parts(parts, Body::new(Observed::new(body, report, context, span, share)))
+    Response::from_parts(parts, Body::new(LoggedBody::new(body, log, context, span, reservation)))
 }
 
-/// Limits by address, finds out who asks, limits by that. No credentials is not an error here: the route decides.
-async fn authenticate(State(frame): State<Frame>, mut request: Request, next: Next) -> Response {
+/// Rate limit per address, authentication, rate limit per principal. Missing credentials are no error here: the route decides.
+async fn authenticate(State(stack): State<MiddlewareStack>, mut request: Request, next: Next) -> Response {
     let address = request.extensions().get::<ClientAddress>().map(|a| a.0);
     let surface = Surface::of(request.uri().path());
     if surface != Surface::Assets
-        && let Some(Err(refusal)) = address.map(|a| frame.by_address.take(&address_key(a)))
+        && let Some(Err(refusal)) = address.map(|a| stack.by_address.take(&address_key(a)))
     {
-        return frame.refuse(LimitedBy::Address, refusal);
+        return stack.refuse(LimitedBy::Address, refusal);
     }
-    if frame.own_tokens.iter().any(|(method, path)| request.method() == method && request.uri().path() == *path) {
+    if stack.own_tokens.iter().any(|(method, path)| request.method() == method && request.uri().path() == *path) {
         return next.run(request).await;
     }
-    if frame.is_public(surface, request.uri().path()) {
+    if stack.is_public(surface, request.uri().path()) {
         return next.run(request).await;
     }
-    let (principal, credential) = match frame.principal(request.headers()).await {
+    let (principal, credential) = match stack.principal(request.headers()).await {
         Ok(Some(found)) => found,
         Ok(None) => return next.run(request).await,
         Err(error) => return error.into_response(),
     };
-    let who = Who { org_id: principal.org_id.to_string(), subject: principal.subject() };
+    let caller = Caller { org_id: principal.org_id.to_string(), subject: principal.subject() };
     let limited = matches!(surface, Surface::Api | Surface::Openai);
-    let allowance = limited.then(|| frame.by_principal.take(&who.subject)).transpose();
+    let allowance = limited.then(|| stack.by_principal.take(&caller.subject)).transpose();
     let mut response = match allowance {
-        Err(refusal) => frame.refuse(LimitedBy::Principal, refusal),
+        Err(refusal) => stack.refuse(LimitedBy::Principal, refusal),
         Ok(allowance) => {
-            let entitled = Entitled::new(frame.authenticator.clone(), credential, &principal);
+            let revocation = RevocationCheck::new(stack.authenticator.clone(), credential, &principal);
             request.extensions_mut().insert(principal);
             let mut response = next.run(request).await;
-            // What is whole is on its way already.
+            // A complete body is already being sent.
             if response.body().size_hint().exact().is_none() {
-                response = response.map(|body| entitled.follow(body));
+                response = response.map(|body| revocation.watch(body));
             }
             if let Some(allowance) = allowance {
                 allowance.tell(response.headers_mut());
@@ -211,12 +213,12 @@ async fn authenticate(State(frame): State<Frame>, mut request: Request, next: Ne
             response
         }
     };
-    response.extensions_mut().insert(who);
+    response.extensions_mut().insert(caller);
     response
 }
 
-impl Frame {
-    /// Who asks, and how that is known; `None` without credentials, and with a session that has ended.
+impl MiddlewareStack {
+    /// The caller and its credential; `None` without credentials or when the session has ended.
     async fn principal(&self, headers: &HeaderMap) -> Result<Option<(Principal, Credential)>, ApiError> {
         let Some(credential) = credential(headers, &self.session_cookie) else { return Ok(None) };
         let found = match &credential {
@@ -246,7 +248,7 @@ fn credential(headers: &HeaderMap, cookie: &str) -> Option<Credential> {
         .map(|(_, token)| Credential::Session(token.to_owned()))
 }
 
-/// The id that the caller gave: a proxy of ours may write what it likes (that of `HAProxy` has colons), others what looks like an id.
+/// The client's request id: from a trusted proxy almost any (`HAProxy` writes colons), otherwise only one that looks like an id.
 fn accepted_request_id(headers: &HeaderMap, by_proxy: bool) -> Option<String> {
     let id = headers.get("x-request-id")?.to_str().ok()?;
     let (lengths, marks) = if by_proxy { (1..=128, "-_.:=+/@") } else { (8..=64, "-_") };
@@ -256,12 +258,12 @@ fn accepted_request_id(headers: &HeaderMap, by_proxy: bool) -> Option<String> {
 
 fn hsts(config: &Config) -> Option<HeaderValue> {
     let wanted = config.is_https() && config.hsts_seconds > 0;
-    // Other hosts of the domain are not ours to speak for.
+    // No `includeSubDomains`: other hosts of the domain are not ours.
     wanted.then(|| HeaderValue::from_str(&format!("max-age={}", config.hsts_seconds)).ok()).flatten()
 }
 
-/// Headers that every response has; a page may have set a stricter policy already. What says nothing about caches is for nobody's:
-/// answers are a member's, an operator's, or a secret that is shown once.
+/// Headers of every response; a page may have set a stricter policy already. Responses without a cache policy are not cached: they belong
+/// to a member or an operator, or hold a secret that is shown once.
 fn secure(headers: &mut HeaderMap, hsts: Option<&HeaderValue>) {
     if let Some(hsts) = hsts {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, hsts.clone());

@@ -1,5 +1,5 @@
-//! The accept loop. axum's own `serve` installs no timer, so that hyper's header timeout never fires there
-//! (tokio-rs/axum#2741) and a client that trickles its head holds a connection for ever.
+//! The accept loop. `axum::serve` installs no timer, so hyper's header timeout never fires there (tokio-rs/axum#2741) and a client that
+//! trickles its header holds a connection for ever.
 
 use std::{
     convert::Infallible,
@@ -32,51 +32,51 @@ use tower::ServiceExt as _;
 
 use super::{
     Config, Metrics,
-    leftover::{self, Lent},
-    places::Places,
+    connection_limit::ConnectionLimit,
+    unread_body::{self, LentSocket},
 };
 use crate::platform::lifecycle::Lifecycle;
 
-/// A bound port, before it serves: binding fails early, serving starts late.
+/// A bound port before it serves: binding errors appear before anything else starts.
 #[derive(Debug)]
 pub struct Listener {
     inner: TcpListener,
     pub address: SocketAddr,
-    places: Places,
+    per_address: ConnectionLimit,
 }
 
 impl Listener {
     pub async fn bind(address: SocketAddr) -> std::io::Result<Self> {
         let inner = TcpListener::bind(address).await?;
-        Ok(Self { address: inner.local_addr()?, inner, places: Places::new(usize::MAX, Vec::new()) })
+        Ok(Self { address: inner.local_addr()?, inner, per_address: ConnectionLimit::new(usize::MAX, Vec::new()) })
     }
 
-    /// With as many connections for each address as the configuration allows.
+    /// Limits the connections per address as configured.
     #[must_use]
     pub fn limited(mut self, config: &Config) -> Self {
         let most = usize::try_from(config.max_connections_per_address).unwrap_or(usize::MAX);
-        self.places = Places::new(most, config.trusted_networks());
+        self.per_address = ConnectionLimit::new(most, config.trusted_networks());
         self
     }
 }
 
-/// How long a client may take.
+/// Limits of a connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
-    /// From the connection to the first byte, and from there to the end of a request's head.
+    /// Time from connecting to the first byte, and from there to the end of the request header.
     pub header: Duration,
-    /// A connection without a new request is closed after this, once what it asked for is answered.
+    /// Idle time after the last response until the connection is closed.
     pub idle: Duration,
-    /// After this a shutdown closes connections that are still busy.
+    /// Time after which a shutdown closes busy connections.
     pub grace: Duration,
-    /// A connection that has been told to end is closed when nothing is asked on it and its client takes nothing for this long. Longer
-    /// than the pauses between the heartbeats of a stream.
+    /// A connection that was told to end is closed after this time without a request in progress and without the client reading. Longer
+    /// than the heartbeat interval of a stream.
     pub quiet: Duration,
     pub max_connections: usize,
 }
 
-/// Streams of HTTP/2 that a client may have open on a connection: each may hold an answer. A browser with more to ask waits its turn, a
-/// proxy opens more connections.
+/// Concurrent HTTP/2 streams per connection, because each may hold a response. Browsers queue further requests, proxies open more
+/// connections.
 const MAX_STREAMS: u32 = 32;
 
 impl Default for Timeouts {
@@ -86,12 +86,12 @@ impl Default for Timeouts {
     }
 }
 
-/// Accepts until the lifecycle asks to stop; then lets running requests finish. Connections are tracked tasks.
+/// Accepts connections until shutdown, then lets running requests finish. Each connection is a tracked task.
 pub async fn serve(listener: Listener, router: Router, timeouts: Timeouts, metrics: Metrics, lifecycle: Lifecycle) {
-    let places = Arc::new(Semaphore::new(timeouts.max_connections));
+    let permits = Arc::new(Semaphore::new(timeouts.max_connections));
     loop {
-        let place = tokio::select! {
-            place = places.clone().acquire_owned() => place,
+        let permit = tokio::select! {
+            permit = permits.clone().acquire_owned() => permit,
             () = lifecycle.soft().cancelled() => return,
         };
         let accepted = tokio::select! {
@@ -101,15 +101,15 @@ pub async fn serve(listener: Listener, router: Router, timeouts: Timeouts, metri
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                // Out of file descriptors, usually: waiting is all that helps.
+                // Usually out of file descriptors: only waiting helps.
                 tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             }
         };
-        let Some(seat) = listener.places.take(peer.ip()) else {
+        let Some(address_permit) = listener.per_address.take(peer.ip()) else {
             metrics.connections_refused.inc();
-            tracing::debug!(%peer, "connection refused: its address has as many as it may");
+            tracing::debug!(%peer, "connection refused: its address reached the limit");
             continue;
         };
         let (router, metrics, inner) = (router.clone(), metrics.clone(), lifecycle.clone());
@@ -117,16 +117,16 @@ pub async fn serve(listener: Listener, router: Router, timeouts: Timeouts, metri
             metrics.connections.inc();
             connection(stream, peer, router, timeouts, &metrics, &inner).await;
             metrics.connections.dec();
-            drop((place, seat));
+            drop((permit, address_permit));
         });
     }
 }
 
-/// Why a connection is not kept.
+/// Why an unused connection is closed.
 enum Unused {
-    /// No request came.
+    /// No request arrived.
     Silent,
-    /// No further request came.
+    /// No further request arrived.
     Idle,
 }
 
@@ -139,24 +139,24 @@ async fn connection(
     lifecycle: &Lifecycle,
 ) {
     let _ = stream.set_nodelay(true);
-    let (stream, owner) = Lent::new(stream);
+    let (stream, owner) = LentSocket::new(stream);
     let unread = Arc::new(AtomicBool::new(false));
     converse(stream, peer, router, timeouts, metrics, lifecycle, &unread).await;
     let stream = owner.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let Some(stream) = stream.filter(|_| unread.load(Ordering::Relaxed)) {
         tokio::select! {
-            () = leftover::linger(stream) => {}
+            () = unread_body::linger(stream) => {}
             () = lifecycle.soft().cancelled() => {}
         }
     }
 }
 
-/// Whether anything goes on on a connection.
+/// Activity of a connection.
 #[derive(Debug, Default)]
 struct Activity {
-    /// Requests that are not answered yet; each has a limit of its own.
+    /// Requests in progress; each has its own time limit.
     asked: AtomicUsize,
-    /// When a part of an answer was taken last.
+    /// When the client last read a part of a response.
     taken: Mutex<Option<Instant>>,
 }
 
@@ -165,7 +165,7 @@ impl Activity {
         *self.taken.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
-    /// Returns when nothing is asked and nothing was taken for this long.
+    /// Returns after `quiet` without a request in progress and without the client reading.
     async fn ceases(&self, quiet: Duration) {
         let mut since = Instant::now();
         loop {
@@ -180,7 +180,7 @@ impl Activity {
     }
 }
 
-/// A request that is not answered yet.
+/// A request in progress.
 struct Asked(Arc<Activity>);
 
 impl Asked {
@@ -197,7 +197,7 @@ impl Drop for Asked {
     }
 }
 
-/// An answer's body, which notes when the connection takes of it.
+/// A response body that records when the connection reads from it.
 struct Followed {
     body: Body,
     activity: Arc<Activity>,
@@ -227,9 +227,9 @@ impl HttpBody for Followed {
     }
 }
 
-/// Answers what comes on a connection, until it ends. `unread`: an answer went out before its request had come in whole.
+/// Serves a connection until it ends. `unread` is set when a response was sent before its request had arrived completely.
 async fn converse(
-    stream: Lent,
+    stream: LentSocket,
     peer: SocketAddr,
     router: Router,
     timeouts: Timeouts,
@@ -246,18 +246,18 @@ async fn converse(
         let (router, unread, metrics) = (router.clone(), unread.clone(), counted.clone());
         let (asked, activity) = (Asked::new(&active), active.clone());
         async move {
-            let (mut request, leftover) = leftover::keep(request);
+            let (mut request, unread_body) = unread_body::track(request);
             request.extensions_mut().insert(peer);
             let Ok(mut response) = router.oneshot(request).await;
-            if leftover.settle(&mut response, &metrics).await {
+            if unread_body.settle(&mut response, &metrics).await {
                 unread.store(true, Ordering::Relaxed);
             }
             drop(asked);
             Ok::<_, Infallible>(response.map(|body| Body::new(Followed { body, activity })))
         }
     });
-    // hyper's timer begins once the protocol is known (telling HTTP/2 from HTTP/1 waits for the first bytes without a limit), and runs
-    // between the requests of HTTP/1 only.
+    // hyper's header timer starts only once the protocol is known (the detection of HTTP/2 waits for the first bytes without a limit), and
+    // covers idle time between requests for HTTP/1 only.
     let unused = async {
         tokio::time::sleep(timeouts.header).await;
         loop {
@@ -293,7 +293,7 @@ async fn converse(
                 tokio::select! {
                     ended = conn.as_mut() => Some(ended),
                     () = lifecycle.soft().cancelled() => None,
-                    // A client that takes nothing, and answers pings, would keep what waits for it for ever.
+                    // A client that reads nothing but answers pings would hold its pending responses for ever.
                     () = activity.ceases(timeouts.quiet) => {
                         metrics.connections_rejected.inc();
                         return;

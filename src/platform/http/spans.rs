@@ -1,14 +1,14 @@
-//! The span of a request, named as OpenTelemetry's conventions for HTTP servers have it.
+//! The span of a request, named by OpenTelemetry's conventions for HTTP servers.
 
 use axum::extract::{MatchedPath, Request};
 
 use super::Config;
 use crate::platform::telemetry::{Span, otlp::wire::Kind, trace::Context};
 
-/// Methods that there are; what else a client writes there is no name.
+/// Known methods; anything else that a client sends is not used as a name.
 const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"];
 
-/// Begins it.
+/// Starts the span.
 pub(super) fn begin(config: &Config, request: &Request, context: &Context) -> Span {
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let method = METHODS.into_iter().find(|method| *method == request.method().as_str());

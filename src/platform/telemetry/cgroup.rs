@@ -1,6 +1,5 @@
-//! `holdfast_cgroup_*`: what the kernel allows this process's control group (a container, a systemd unit), and what that takes: with the
-//! private cluster PostgreSQL is in it. Version 2 (Linux: Documentation/admin-guide/cgroup-v2.rst) and version 1 of the memory
-//! controller, read at each scrape.
+//! `holdfast_cgroup_*`: limits and usage of the control group of this process (a container, a systemd unit), including PostgreSQL with the
+//! private cluster. Reads version 2 (Linux: Documentation/admin-guide/cgroup-v2.rst) and version 1 of the memory controller at each scrape.
 
 use std::{
     fs,
@@ -23,24 +22,24 @@ pub(super) fn register(telemetry: &Telemetry) {
     telemetry.register("cgroup", |registry| {
         registry.register_with_unit(
             "memory_limit",
-            "Memory that the control group of this process may take; the host's where it has no limit",
+            "Memory limit of this process's control group; the host's memory if there is no limit",
             Unit::Bytes,
             limit.clone(),
         );
         registry.register_with_unit(
             "memory_usage",
-            "Memory that the control group takes, without the file cache that it could give up; NaN where the process has no group of its own",
+            "Memory used by the control group, without reclaimable file cache; NaN if the process has no control group of its own",
             Unit::Bytes,
             usage.clone(),
         );
         registry.register(
             "oom_kills",
-            "Processes of the control group that the kernel killed for want of memory",
+            "Processes of the control group killed by the kernel because memory ran out",
             killed.clone(),
         );
         registry.register_with_unit(
             "cpu_throttled",
-            "Time that the control group was kept from the processor by its limit",
+            "Time the control group was throttled by its CPU limit",
             Unit::Seconds,
             throttled.clone(),
         );
@@ -64,23 +63,23 @@ fn host_memory() -> Option<u64> {
     kib.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
-/// Where the figures are.
+/// Where to read the figures.
 #[derive(Debug, PartialEq, Eq)]
 struct Group {
     files: &'static Files,
-    /// Of the memory controller: the process's own folder first, then those above it that can be seen.
+    /// Folders of the memory controller: the process's own first, then its visible parents.
     memory: Vec<PathBuf>,
-    /// Of the processor's.
+    /// Folder of the CPU controller.
     cpu: Option<PathBuf>,
 }
 
-/// The names of one version of the interface.
+/// File names of one version of the interface.
 #[derive(Debug, PartialEq, Eq)]
 struct Files {
     limit: &'static str,
     usage: &'static str,
-    /// In `memory.stat`: what the kernel takes back before it kills anybody, file cache above all. The index and backups keep much of it
-    /// in use, which is no reason for an alarm.
+    /// Fields of `memory.stat` that the kernel reclaims before it kills a process, mainly file cache. The index and backups keep much of it
+    /// in use, which must not raise an alarm.
     cache: &'static [&'static str],
     events: &'static str,
     throttled: &'static str,
@@ -118,7 +117,7 @@ impl Group {
         Self::find(&read("cgroup")?, &read("mountinfo")?)
     }
 
-    /// Out of `/proc/self/cgroup` and `/proc/self/mountinfo` (proc(5)).
+    /// Parses `/proc/self/cgroup` and `/proc/self/mountinfo` (proc(5)).
     fn find(membership: &str, mounts: &str) -> Option<Self> {
         let path_in = |controller: &str| {
             membership.lines().find_map(|line| {
@@ -140,12 +139,12 @@ impl Group {
     fn read(&self) -> Read {
         let limit_of = |folder: &PathBuf| {
             let limit = number(&folder.join(self.files.limit))?;
-            // Version 1 says "no limit" as the largest multiple of a page.
+            // Version 1 writes "no limit" as the largest multiple of a page.
             (limit < 1 << 60).then_some(limit)
         };
         let limits = self.memory.iter().filter_map(|folder| Some((limit_of(folder)?, folder)));
         let tightest = limits.min_by_key(|(limit, _)| *limit);
-        // What is held against a limit is the usage of the group that has it.
+        // Usage is compared with the limit of the same group.
         let of = tightest.map_or_else(|| self.memory.first(), |(_, folder)| Some(folder));
         let usage = of.and_then(|folder| {
             let stat = folder.join("memory.stat");
@@ -159,7 +158,7 @@ impl Group {
     }
 }
 
-/// The folder of `path` in the hierarchy of `controller`, and those above it up to where it is mounted.
+/// The folder of `path` in the hierarchy of `controller`, and its parents up to the mount point.
 fn folders(mounts: &str, kind: &str, controller: &str, path: &str) -> Option<Vec<PathBuf>> {
     let (root, mount) = mounts.lines().find_map(|line| {
         let (place, source) = line.split_once(" - ")?;
@@ -169,18 +168,18 @@ fn folders(mounts: &str, kind: &str, controller: &str, path: &str) -> Option<Vec
         let mut place = place.split(' ').skip(3);
         Some((place.next()?, PathBuf::from(place.next()?)))
     })?;
-    // Inside a namespace of its own the group's path may begin above what is mounted: then the mount is what there is of it.
+    // In a cgroup namespace the path may start above the mount; then the mount point is the group.
     let below = path.strip_prefix(root.trim_end_matches('/')).unwrap_or_default().trim_start_matches('/');
     let own = if below.split('/').any(|part| part == "..") { mount.clone() } else { mount.join(below) };
     Some(own.ancestors().take_while(|folder| folder.starts_with(&mount)).map(Path::to_owned).collect())
 }
 
-/// A file that holds one number. `max` is none.
+/// A file with a single number; `max` is `None`.
 fn number(file: &Path) -> Option<u64> {
     fs::read_to_string(file).ok()?.trim().parse().ok()
 }
 
-/// The number behind a word at the begin of a line.
+/// The number after `name` at the start of a line.
 fn field(file: &Path, name: &str) -> Option<u64> {
     let text = fs::read_to_string(file).ok()?;
     text.lines().find_map(|line| line.split_once(' ').filter(|(key, _)| *key == name)?.1.trim().parse().ok())

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{levels, loki, otlp};
 use crate::platform::config::{ConfigErrors, secret};
 
-/// How log lines look on standard output.
+/// Format of log lines on standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
@@ -20,57 +20,57 @@ pub enum LogFormat {
     Pretty,
 }
 
-/// Logs.
+/// Logs, Loki and traces.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// What is logged: a level, and levels for modules (`info`, `debug`, `info,holdfast::jobs=debug`).
+    /// Log filter: a level, optionally levels per module (`info`, `debug`, `info,holdfast::jobs=debug`).
     pub log: String,
     /// `auto`, `json` or `pretty`.
     pub log_format: LogFormat,
-    /// Label `env` on the lines in Loki, and `deployment.environment.name` of spans.
+    /// Label `env` in Loki, and `deployment.environment.name` of spans.
     pub environment: String,
-    /// Recent lines that are kept in memory for the page of logs; 0 keeps none.
+    /// Recent lines kept in memory for the logs page; 0: none.
     pub recent_lines: usize,
-    /// Memory for them, bytes.
+    /// Memory limit of these lines, bytes.
     pub recent_bytes: usize,
-    /// Address of a Loki to push to, e.g. `http://loki:3100`; empty pushes nowhere.
+    /// Base URL of the Loki to push to, e.g. `http://loki:3100`; empty: off.
     #[serde(serialize_with = "secret::masked_url")]
     pub loki_url: String,
-    /// Whether `trace_id`, `request_id` and `org_id` are sent beside the lines as structured metadata; Loki before 3.0 refuses them.
+    /// Whether `trace_id`, `request_id` and `org_id` are also sent as structured metadata; Loki before 3.0 rejects it.
     pub loki_metadata: bool,
-    /// Memory for lines that Loki has not taken yet, bytes; when it is full the oldest are dropped and counted.
+    /// Memory for lines that Loki has not accepted yet, bytes; when full, the oldest are dropped and counted.
     pub loki_buffer_bytes: usize,
-    /// User name, where Loki stands behind basic authentication.
+    /// User name for basic authentication at Loki.
     pub loki_user: String,
-    /// Better: `loki_password_file`.
+    /// Prefer `loki_password_file`.
     #[serde(serialize_with = "secret::masked")]
     pub loki_password: Option<SecretString>,
-    /// File that holds the password.
+    /// File with the password.
     pub loki_password_file: Option<PathBuf>,
-    /// Better: `loki_token_file`.
+    /// Prefer `loki_token_file`.
     #[serde(serialize_with = "secret::masked")]
     pub loki_token: Option<SecretString>,
-    /// File that holds a bearer token, instead of user and password.
+    /// File with a bearer token, instead of user and password.
     pub loki_token_file: Option<PathBuf>,
-    /// Tenant (`X-Scope-OrgID`), where Loki has several.
+    /// Tenant (`X-Scope-OrgID`) of a multi-tenant Loki.
     pub loki_tenant: String,
-    /// Address of a collector to send traces to (OTLP over HTTP), e.g. `http://collector:4318`; empty sends none.
+    /// Base URL of the collector for traces (OTLP over HTTP), e.g. `http://collector:4318`; empty: off.
     #[serde(serialize_with = "secret::masked_url")]
     pub otlp_url: String,
-    /// Better: `otlp_headers_file`. `name=value,name=value`.
+    /// Prefer `otlp_headers_file`. `name=value,name=value`.
     #[serde(serialize_with = "secret::masked")]
     pub otlp_headers: Option<SecretString>,
-    /// File that holds headers for the collector.
+    /// File with headers for the collector.
     pub otlp_headers_file: Option<PathBuf>,
-    /// The part of the traces that begin here which is recorded, 0 to 1.
+    /// Share of locally started traces that is recorded, 0 to 1.
     pub otlp_sample_ratio: f64,
-    /// Memory for spans that the collector has not taken yet, bytes; when it is full the oldest are dropped and counted.
+    /// Memory for spans that the collector has not accepted yet, bytes; when full, the oldest are dropped and counted.
     pub otlp_buffer_bytes: usize,
 }
 
 impl LogFormat {
-    /// Whether standard output holds JSON lines, and nothing else.
+    /// Whether standard output contains JSON lines only.
     pub fn is_json(self) -> bool {
         match self {
             Self::Json => true,
@@ -106,7 +106,7 @@ impl Default for Config {
     }
 }
 
-/// What Loki wants to know of who asks.
+/// Authentication and tenant for Loki.
 #[derive(Clone, Debug, Default)]
 pub struct LokiAccess {
     user: String,
@@ -116,7 +116,7 @@ pub struct LokiAccess {
 }
 
 impl LokiAccess {
-    /// Adds it to a request.
+    /// Adds them to a request.
     pub fn apply(&self, mut request: RequestBuilder) -> RequestBuilder {
         if let Some(token) = &self.token {
             request = request.bearer_auth(token.expose_secret());
@@ -130,7 +130,7 @@ impl LokiAccess {
     }
 }
 
-/// Whether this is the address of a server, without a user in it: that would be written where addresses are.
+/// Whether `text` is a server's base URL without a user: URLs are logged.
 pub fn is_base_url(text: &str) -> bool {
     let url = text.parse::<reqwest::Url>().ok();
     url.is_some_and(|url| {
@@ -144,7 +144,7 @@ pub fn is_base_url(text: &str) -> bool {
 }
 
 impl Config {
-    /// Reads the secrets from their files and checks everything.
+    /// Reads the secrets from their files and validates everything.
     pub fn resolve(&mut self, errors: &mut ConfigErrors) {
         secret::resolve(&mut self.loki_password, self.loki_password_file.as_deref(), "loki_password_file", errors);
         secret::resolve(&mut self.loki_token, self.loki_token_file.as_deref(), "loki_token_file", errors);
@@ -173,7 +173,7 @@ impl Config {
         secret::resolve(&mut self.otlp_headers, self.otlp_headers_file.as_deref(), "otlp_headers_file", errors);
         errors.range("otlp_buffer_bytes", self.otlp_buffer_bytes, otlp::LEAST_BUFFER, 1 << 34);
         if !self.otlp_url.is_empty() && !is_base_url(&self.otlp_url) {
-            let why = "expected an address such as http://collector:4318; what signs in goes into otlp_headers_file";
+            let why = "expected an address such as http://collector:4318; credentials go into otlp_headers_file";
             errors.push("otlp_url", why);
         }
         if !(0.0..=1.0).contains(&self.otlp_sample_ratio) {
@@ -188,11 +188,11 @@ impl Config {
         otlp::headers(self.otlp_headers.as_ref().map_or("", ExposeSecret::expose_secret))
     }
 
-    /// Where spans go, if anywhere. `instance` names this process.
+    /// Trace export, if configured. `instance` identifies this process.
     pub fn otlp(&self, instance: Uuid) -> Option<otlp::Config> {
         (!self.otlp_url.is_empty()).then(|| otlp::Config {
             url: self.otlp_url.clone(),
-            // Checked above.
+            // Validated before.
             headers: self.headers().unwrap_or_default(),
             environment: self.environment.clone(),
             instance,
@@ -201,7 +201,7 @@ impl Config {
         })
     }
 
-    /// How Loki is addressed.
+    /// Authentication for Loki.
     pub fn loki_access(&self) -> LokiAccess {
         LokiAccess {
             user: self.loki_user.clone(),

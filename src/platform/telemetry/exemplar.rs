@@ -1,4 +1,4 @@
-//! Latency histograms whose buckets name a trace that fell into them, so that a slow bar leads to the lines of a slow request.
+//! Latency histograms with trace ids as exemplars, so that a slow bucket leads to the log of a slow request.
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeMetric, MetricEncoder},
@@ -7,7 +7,7 @@ use prometheus_client::{
 
 use super::trace;
 
-/// The exemplar of a bucket.
+/// Exemplar of a bucket.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Exemplar {
     /// 32 lower-case hexadecimal digits (W3C Trace Context).
@@ -19,17 +19,17 @@ struct Exemplar {
 pub struct Latency(HistogramWithExemplars<Exemplar>);
 
 impl Latency {
-    /// Upper bounds of the buckets, seconds, ascending.
+    /// `buckets`: upper bounds, seconds, ascending.
     pub fn new(buckets: impl IntoIterator<Item = f64>) -> Self {
         Self(HistogramWithExemplars::new(buckets.into_iter()))
     }
 
-    /// Observes `seconds` in the trace that this task belongs to, if it does to one.
+    /// Observes `seconds`, with the trace of the current task if it has one.
     pub fn observe(&self, seconds: f64) {
         self.observe_in(trace::current().as_ref(), seconds);
     }
 
-    /// Observes `seconds` in a trace: for what is dropped wherever its work was given up.
+    /// Observes `seconds` with a given trace: for values that are dropped outside of their task.
     pub fn observe_in(&self, context: Option<&trace::Context>, seconds: f64) {
         let exemplar = context.map(|context| Exemplar { trace_id: context.trace_id().to_owned() });
         self.0.observe(seconds, exemplar, None);

@@ -1,10 +1,10 @@
-//! The two texts that a scrape may get: `OpenMetrics` 1.0 with exemplars, and the older Prometheus text 0.0.4.
+//! Formats of a scrape: `OpenMetrics` 1.0 with exemplars, and the Prometheus text format 0.0.4.
 //!
-//! prometheus-client writes `OpenMetrics` only, and puts a full stop behind each help.
+//! prometheus-client only writes `OpenMetrics`, and appends a full stop to each help text.
 
 use axum::http::{HeaderMap, header};
 
-/// What a scraper asked for.
+/// Format that the scraper asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     OpenMetrics,
@@ -12,7 +12,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// `OpenMetrics` for those who name it, the older text for everybody else: people with curl, `promtool check metrics`.
+    /// `OpenMetrics` for clients that name it in `Accept`, otherwise the text format: for curl and `promtool check metrics`.
     pub fn accepted(headers: &HeaderMap) -> Self {
         let named =
             |value: &header::HeaderValue| value.to_str().is_ok_and(|v| v.contains("application/openmetrics-text"));
@@ -26,7 +26,7 @@ impl Format {
         }
     }
 
-    /// Writes what prometheus-client encoded in this format.
+    /// Converts the output of prometheus-client to this format.
     pub(super) fn write(self, encoded: &str) -> String {
         let mut out = String::with_capacity(encoded.len());
         match self {
@@ -48,7 +48,7 @@ fn without_full_stop(line: &str) -> &str {
     if line.starts_with("# HELP ") { line.strip_suffix('.').unwrap_or(line) } else { line }
 }
 
-/// Families of counters and infos carry the suffix of their samples there; units, the end mark and exemplars do not exist.
+/// In the text format, families of counters and infos carry the suffix of their samples; units, the end mark and exemplars do not exist.
 fn prometheus(encoded: &str, out: &mut String) {
     let mut help = "";
     for line in encoded.lines() {
@@ -57,7 +57,7 @@ fn prometheus(encoded: &str, out: &mut String) {
             continue;
         };
         if comment.starts_with("HELP ") {
-            // Its name depends on the type, which follows.
+            // The name depends on the type, which follows.
             help = without_full_stop(line);
         } else if let Some((name, kind)) = comment.strip_prefix("TYPE ").and_then(|rest| rest.split_once(' ')) {
             let (suffix, kind) = match kind {

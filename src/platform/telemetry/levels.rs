@@ -1,4 +1,4 @@
-//! What is logged, and changing that while the process runs: for a time, after which it is as configured again.
+//! The log filter, which can be changed at run time for a limited time.
 
 use std::{
     fmt,
@@ -13,21 +13,20 @@ use tracing_subscriber::{Layer, filter::Targets, layer::Context};
 
 use crate::platform::{clock::Clock, lifecycle::Lifecycle};
 
-/// Asks for the configured filter.
+/// Requests the configured filter.
 pub const DEFAULT: &str = "default";
-/// Longest change, seconds: what is meant for good belongs into the configuration.
+/// Longest temporary change, seconds: permanent ones belong in the configuration.
 pub const MOST_SECONDS: u64 = 24 * 3600;
 
-/// Their own chatter at `info` is about their insides. Before what was asked for, which therefore overrules them.
+/// These modules log their internals at `info`. Placed before the requested filter, which overrides them.
 const QUIET: &str = "lance=warn,lancedb=warn,sqlx::postgres::notice=warn";
 
-/// A filter that cannot be used, and why.
+/// An invalid filter, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct BadFilter(String);
 
-/// The filter of the process's logger. A place in the code asks once whether it is heard, and again after each change; what spans
-/// are entered meanwhile is nothing to it. Clones share it.
+/// The filter of the process's logger. Callsite interest is cached and rebuilt after each change; span context is ignored. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Filter(Arc<RwLock<Targets>>);
 
@@ -60,7 +59,7 @@ impl<S: Subscriber> Layer<S> for Filter {
     }
 }
 
-/// Reads a filter. Stricter than [`Targets`], to which a misspelt level is a module of that name: it would silence all others.
+/// Parses a filter. Stricter than [`Targets`], which takes a misspelt level for a module name and would silence all others.
 pub fn parse(filter: &str) -> Result<Targets, BadFilter> {
     let bad = |why: String| Err(BadFilter(why));
     if filter.trim().is_empty() {
@@ -74,29 +73,29 @@ pub fn parse(filter: &str) -> Result<Targets, BadFilter> {
         let level = part.rsplit_once('=').map_or(*part, |(_, level)| level);
         let is_level = ["off", "error", "warn", "info", "debug", "trace"].iter().any(|l| level.eq_ignore_ascii_case(l));
         if !is_level && part.contains('=') {
-            return bad(format!("{level:?} in {part:?} is no level: off, error, warn, info, debug or trace"));
+            return bad(format!("{level:?} in {part:?} is not a level: off, error, warn, info, debug or trace"));
         }
         if !is_level {
             return bad(format!(
-                "{part:?} is no level (off, error, warn, info, debug, trace); for a module say {part}=debug"
+                "{part:?} is not a level (off, error, warn, info, debug, trace); for a module write {part}=debug"
             ));
         }
     }
     format!("{QUIET},{}", parts.join(",")).parse().map_err(|e| BadFilter(format!("{filter:?}: {e}")))
 }
 
-/// What is logged now.
+/// The current filter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LevelStatus {
     /// The filter in force.
     pub filter: String,
     /// The filter of the configuration.
     pub configured: String,
-    /// When the configured one comes back; null when it is in force.
+    /// When the configured filter is restored; null while it is in force.
     pub until: Option<DateTime<Utc>>,
 }
 
-/// The filter of the process's logger, and how long it is that. Cheap to clone.
+/// The filter of the process's logger, and its expiry. Cheap to clone.
 #[derive(Clone)]
 pub struct Levels(Arc<Inner>);
 
@@ -107,7 +106,7 @@ struct Inner {
 
 struct State {
     status: LevelStatus,
-    /// Grows with each change, so that the end of an older one does not undo a newer.
+    /// Incremented by each change, so that the expiry of an older one does not undo a newer one.
     change: u64,
 }
 
@@ -118,7 +117,7 @@ impl fmt::Debug for Levels {
 }
 
 impl Levels {
-    /// `filter` is what `configured` says.
+    /// `filter` must match `configured`.
     pub fn new(configured: &str, filter: Filter) -> Self {
         let status = LevelStatus { filter: configured.to_owned(), configured: configured.to_owned(), until: None };
         Self(Arc::new(Inner { filter, state: Mutex::new(State { status, change: 0 }) }))
@@ -132,7 +131,7 @@ impl Levels {
         self.state().status.clone()
     }
 
-    /// Puts `filter` in force for `span` ([`DEFAULT`]: the configured one, now). At the end of the process it is forgotten.
+    /// Applies `filter` for `span` ([`DEFAULT`]: restores the configured one now). Not kept across restarts.
     pub fn change(
         &self,
         filter: &str,
@@ -159,7 +158,7 @@ impl Levels {
             tokio::select! { () = tokio::time::sleep(span) => {}, () = stop.cancelled() => return }
             let mut state = levels.state();
             if state.change == change {
-                // The configured filter was in force before.
+                // The configured filter was valid before.
                 let _ = levels.restore(&mut state);
             }
         });
@@ -186,10 +185,10 @@ mod tests {
         }
         for (bad, why) in [
             ("", "a filter is a level"),
-            ("debgu", "\"debgu\" is no level"),
-            ("info,holdfast=loud", "\"loud\" in \"holdfast=loud\" is no level"),
-            ("hyper", "for a module say hyper=debug"),
-            ("info,,debug", "\"\" is no level"),
+            ("debgu", "\"debgu\" is not a level"),
+            ("info,holdfast=loud", "\"loud\" in \"holdfast=loud\" is not a level"),
+            ("hyper", "for a module write hyper=debug"),
+            ("info,,debug", "\"\" is not a level"),
             ("info,[http.request{route=x}]=debug", "levels are for modules"),
         ] {
             let error = parse(bad).unwrap_err().to_string();

@@ -1,5 +1,5 @@
-//! From an event to a line: one JSON object with its time, level, target, message, fields, the fields of the spans around
-//! it, and the ids of what it belongs to. Redacted and cut here, once, for all who get it.
+//! Turns a log event into a line: one JSON object with time, level, target, message, fields, the fields of the enclosing spans, and the ids
+//! of its context. Redacted and truncated here, once, for all outputs.
 
 use std::{io::Write as _, sync::Arc};
 
@@ -18,42 +18,43 @@ use super::{
 };
 use crate::platform::clock::Clock;
 
-/// Longest line, bytes: what Loki takes.
+/// Longest line, bytes: Loki's limit.
 pub const MAX_LINE_BYTES: usize = 256 * 1024;
-/// Kept free of long texts, for the short ones after them.
+/// Bytes that long texts leave free for the short fields after them.
 const RESERVE: usize = 16 * 1024;
-/// Bytes of a short text: an id, an address, a word.
+/// Length of a short text (an id, an address, a word), bytes.
 const SHORT: usize = 512;
-/// Bytes of the value of a span's field, which is on every line inside of it.
+/// Longest value of a span's field, bytes; it is repeated on every line inside the span.
 const MOST_OF_SPAN: usize = 4 * 1024;
 
 /// One line.
 #[derive(Clone, Debug)]
 pub struct Line {
-    /// Nanoseconds since 1970.
+    /// Unix time, nanoseconds.
     pub nanos: i64,
     pub level: Level,
     /// A JSON object without a line break.
     pub json: Arc<str>,
-    /// Sending it to a server would make more of its kind: what the HTTP client says of its own work, and the exporter of its.
+    /// Not shipped to a server, because that would cause a feedback loop: lines of the HTTP client and of the exporters about their own
+    /// work.
     pub is_local: bool,
 }
 
-/// Threads overtake one another by moments; a clock that goes back by more was set, nanoseconds.
+/// Threads overtake one another by moments; a larger step back means that the clock was set, nanoseconds.
 const CLOCK_WAS_SET: i64 = 2_000_000_000;
 
-/// The time of a line that comes after one of `last`: later than that by at least a nanosecond, so that no two are the same. A clock that
-/// was put back is followed: else every line to the end of the process would lie in the future, where Loki refuses it and nobody looks.
+/// Timestamp of a line after one of `last`: at least a nanosecond later, so that timestamps are unique. If the clock was set back, it is
+/// followed: otherwise all later lines would lie in the future, where Loki rejects them.
 pub(super) fn after(last: i64, nanos: i64) -> i64 {
     if last.saturating_sub(nanos) > CLOCK_WAS_SET { nanos } else { nanos.max(last.saturating_add(1)) }
 }
 
-/// Who gets the lines.
+/// Receives the lines.
 pub trait Output: Send + Sync + 'static {
     fn emit(&self, line: &Line);
 }
 
-/// The layer.
+/// The tracing layer.
 #[derive(Debug)]
 pub struct Lines<O> {
     output: O,
@@ -106,7 +107,7 @@ where
 
         let mut json = Vec::with_capacity(fields.json.len() + 512);
         let time = now.to_rfc3339_opts(SecondsFormat::Micros, true);
-        // Writing into a vector does not fail.
+        // Writing to a vector does not fail.
         let _ = write!(json, r#"{{"timestamp":"{time}","level":"{}","target":"#, level.as_str());
         quote(&mut json, target);
         json.extend_from_slice(&fields.json);
@@ -120,7 +121,7 @@ where
             }
         }
         let mut inner: Vec<&'static str> = Vec::new();
-        // From the inside out: what stands nearer to the event hides what is called the same.
+        // From the inside out: an inner field hides an outer one of the same name.
         for span in context.event_scope(event).into_iter().flatten() {
             let extensions = span.extensions();
             let Some(around) = extensions.get::<SpanFields>() else { continue };
@@ -141,7 +142,7 @@ where
     }
 }
 
-/// Whether the line is about carrying lines away.
+/// Whether the line is about shipping lines.
 fn is_local(target: &str, level: Level) -> bool {
     const CARRIERS: [&str; 7] = ["hyper", "hyper_util", "h2", "reqwest", "rustls", "tokio", "mio"];
     target.starts_with(super::loki::TARGET)
@@ -154,25 +155,25 @@ fn name_of(json: &mut Vec<u8>, name: &str) {
     json.push(b':');
 }
 
-/// A field with a text.
+/// Writes a text field.
 fn put(json: &mut Vec<u8>, name: &str, text: &str) {
     name_of(json, name);
     let room = room_for(text, json);
     text_of(json, name, text, room);
 }
 
-/// How many bytes of a line that holds `json` this text may take.
+/// Bytes of the line that this text may take; `json` is the line so far.
 fn room_for(text: &str, json: &[u8]) -> usize {
     let free = if text.len() <= SHORT { 4 * SHORT } else { RESERVE };
     (MAX_LINE_BYTES - free).saturating_sub(json.len())
 }
 
-/// A text as JSON: masked where its name says so, redacted, and cut where it is longer than `room` bytes.
+/// Writes a text as JSON: masked if its name is secret, redacted, truncated to `room` bytes.
 fn text_of(json: &mut Vec<u8>, name: &str, text: &str, room: usize) {
     if redact::is_secret(name) {
         return quote(json, MASK);
     }
-    // What cannot be written need not be looked through.
+    // No need to scan what is cut off anyway.
     let head = &text[..text.floor_char_boundary(room)];
     let clean = redact::redact(head);
     let kept = &clean[..fitting(&clean, room)];
@@ -183,9 +184,9 @@ fn text_of(json: &mut Vec<u8>, name: &str, text: &str, room: usize) {
     quote(json, &format!("{kept} [{cut} bytes cut]"));
 }
 
-/// How many of the text's bytes fit into `room` bytes of JSON.
+/// Bytes of the text that fit into `room` bytes of JSON.
 fn fitting(text: &str, room: usize) -> usize {
-    // No character takes more than six for each of its bytes.
+    // JSON takes at most six bytes per byte of text.
     if text.len() * 6 <= room {
         return text.len();
     }
@@ -205,9 +206,9 @@ fn fitting(text: &str, room: usize) -> usize {
 
 fn quote(json: &mut Vec<u8>, text: &str) {
     let begin = json.len();
-    // Writing a text into a vector does not fail.
+    // Writing to a vector does not fail.
     let _ = serde_json::to_writer(&mut *json, text);
-    // JSON lets these stand, and a terminal that shows the line obeys them (U+009B begins what ESC [ does).
+    // JSON allows these unescaped, but terminals obey them (U+009B acts like ESC [).
     if text.contains(is_late_control) {
         let written = String::from_utf8_lossy(&json[begin..]).into_owned();
         json.truncate(begin);
@@ -217,17 +218,17 @@ fn quote(json: &mut Vec<u8>, text: &str) {
     }
 }
 
-/// Controls that are no ASCII, and DEL.
+/// Control characters outside ASCII, and DEL.
 fn is_late_control(c: char) -> bool {
     matches!(c, '\u{7f}'..='\u{9f}')
 }
 
-/// What a value is on a line.
+/// Value of a field.
 enum Value<'a> {
     Text(&'a str),
-    /// Number or truth value, as JSON.
+    /// A number or boolean, written as JSON.
     Plain(&'a dyn std::fmt::Display),
-    /// A number under the name of a secret may be one.
+    /// A number whose field name is secret may be one.
     Number(&'a dyn std::fmt::Display),
 }
 
@@ -244,7 +245,7 @@ fn value_of(json: &mut Vec<u8>, name: &str, value: &Value<'_>, most: usize) {
     }
 }
 
-/// An error with its causes, outermost first.
+/// An error and its causes, outermost first.
 fn causes(error: &(dyn std::error::Error + 'static)) -> String {
     crate::platform::error::chain(error)
 }
@@ -287,7 +288,7 @@ macro_rules! visit {
 
 struct OfEvent {
     json: Vec<u8>,
-    /// Of a record of the crate `log`, whose target is a field.
+    /// Target of a record from the crate `log`, which arrives as a field.
     log_target: Option<String>,
 }
 
@@ -334,7 +335,7 @@ mod tests {
         let written = String::from_utf8(json).unwrap();
         assert_eq!(written, r#"x"a\u001b[2J\u007f\u0085\u009b31mя""#);
         assert_eq!(serde_json::from_str::<String>(&written[1..]).unwrap(), said);
-        // What is cut is cut by what it takes.
+        // The limit applies to the length in JSON.
         let mut json = Vec::new();
         text_of(&mut json, "text", &"\u{9b}".repeat(100_000), 6000);
         assert!(json.len() < 6100, "{}", json.len());

@@ -1,4 +1,4 @@
-//! `holdfast_log_*`: lines written, and how their way to Loki goes.
+//! `holdfast_log_*`: log lines written, and their shipping to Loki.
 
 use std::sync::LazyLock;
 
@@ -32,29 +32,29 @@ impl std::str::FromStr for Level {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         let level = Self::ALL.iter().find(|level| level.as_str().eq_ignore_ascii_case(text));
-        level.copied().ok_or_else(|| format!("{text:?} is no level: error, warn, info, debug or trace"))
+        level.copied().ok_or_else(|| format!("{text:?} is not a level: error, warn, info, debug or trace"))
     }
 }
 
 label_enum! {
-    /// Why a line did not reach Loki, or a span its collector.
-    pub enum LostTo {
-        /// The buffer was full: the oldest made room for newer ones.
+    /// Why a line did not reach Loki, or a span the collector.
+    pub enum LossReason {
+        /// The buffer was full: the oldest entries were dropped.
         BufferFull = "buffer_full",
-        /// The batch that it was in was refused, which trying again would not change.
+        /// Its batch was rejected, and a retry would not help.
         Rejected = "rejected",
-        /// No batch of that size is taken.
+        /// The server does not accept batches of that size.
         TooLarge = "too_large",
-        /// The process ended before it was taken.
+        /// The process ended first.
         Shutdown = "shutdown"
     }
 }
 
 label_enum! {
-    /// How a push ended.
+    /// Result of a push.
     pub enum Pushed {
         Ok = "ok",
-        /// Loki, or the collector, did not answer, or asked for patience: tried again later.
+        /// Loki or the collector did not answer, or asked to wait: retried.
         Retried = "retried",
         Rejected = "rejected"
     }
@@ -67,7 +67,7 @@ struct LevelLabels {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct LostLabels {
-    reason: LostTo,
+    reason: LossReason,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -75,10 +75,10 @@ struct PushedLabels {
     outcome: Pushed,
 }
 
-/// A push of half a megabyte takes milliseconds on the same host, and ten seconds at most.
+/// A push of half a megabyte takes milliseconds on the same host, ten seconds at most.
 pub(super) const PUSH_BUCKETS: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
-/// The process's own: its logger is there before any registry is.
+/// Metrics of the process: the logger exists before any registry.
 static OF_PROCESS: LazyLock<LogMetrics> = LazyLock::new(LogMetrics::new);
 
 /// `holdfast_log_*`
@@ -94,12 +94,12 @@ pub struct LogMetrics {
 }
 
 impl LogMetrics {
-    /// Every series at zero, in no registry.
+    /// All series at zero, in no registry.
     pub fn new() -> Self {
         let lines = Family::<LevelLabels, Counter>::default();
         let lost = Family::<LostLabels, Counter>::default();
         let pushes = Family::<PushedLabels, Counter>::default();
-        for &reason in LostTo::ALL {
+        for &reason in LossReason::ALL {
             let _ = lost.get_or_create(&LostLabels { reason });
         }
         for &outcome in Pushed::ALL {
@@ -111,30 +111,30 @@ impl LogMetrics {
         Self { lines, by_level, lost, buffer, pushes, push_duration: Histogram::new(PUSH_BUCKETS), loki_enabled }
     }
 
-    /// Those of the process's logger.
+    /// Metrics of the process's logger.
     pub fn of_process() -> Self {
         OF_PROCESS.clone()
     }
 
-    /// Shows those of the process's logger.
+    /// Registers the metrics of the process's logger.
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self::of_process();
         registry.register("lines", "Log lines written by this process", metrics.lines.clone());
-        registry.register("lines_lost", "Log lines that did not reach Loki, by why", metrics.lost.clone());
+        registry.register("lines_lost", "Log lines that did not reach Loki, by reason", metrics.lost.clone());
         registry.register_with_unit(
             "buffer",
-            "Memory of the lines that Loki has not taken yet",
+            "Memory of log lines not yet accepted by Loki",
             Unit::Bytes,
             metrics.buffer.clone(),
         );
-        registry.register("pushes", "Batches sent to Loki, by how that ended", metrics.pushes.clone());
+        registry.register("pushes", "Batches sent to Loki, by outcome", metrics.pushes.clone());
         registry.register_with_unit(
             "push_duration",
-            "From sending a batch to Loki's answer",
+            "Time from sending a batch to Loki's response",
             Unit::Seconds,
             metrics.push_duration.clone(),
         );
-        registry.register("loki_enabled", "1 where lines are sent to a Loki", metrics.loki_enabled.clone());
+        registry.register("loki_enabled", "1 if log lines are shipped to Loki", metrics.loki_enabled.clone());
         metrics
     }
 
@@ -142,12 +142,12 @@ impl LogMetrics {
         self.by_level[level as usize].inc();
     }
 
-    pub fn lost(&self, reason: LostTo, lines: u64) {
+    pub fn lost(&self, reason: LossReason, lines: u64) {
         self.lost.get_or_create(&LostLabels { reason }).inc_by(lines);
     }
 
-    /// Lines lost so far, for this reason.
-    pub fn lost_to(&self, reason: LostTo) -> u64 {
+    /// Lines lost for this reason so far.
+    pub fn lost_because(&self, reason: LossReason) -> u64 {
         self.lost.get_or_create(&LostLabels { reason }).get()
     }
 
@@ -155,7 +155,7 @@ impl LogMetrics {
         self.pushes.get_or_create(&PushedLabels { outcome }).inc();
     }
 
-    /// Batches so far that ended like this.
+    /// Batches with this outcome so far.
     pub fn pushes(&self, outcome: Pushed) -> u64 {
         self.pushes.get_or_create(&PushedLabels { outcome }).get()
     }

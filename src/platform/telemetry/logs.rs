@@ -1,5 +1,5 @@
-//! The process's logger: every line goes to standard output (JSON; pretty on a terminal), into the memory of recent lines,
-//! and to Loki where one is configured.
+//! The process's logger: every line goes to standard output (JSON; pretty on a terminal), to the in-memory buffer of recent lines, and to
+//! Loki if configured.
 
 use std::{
     io::{IsTerminal as _, Write as _},
@@ -22,20 +22,20 @@ use super::{
 };
 use crate::platform::{clock::Clock, http_client::HttpClients, ids};
 
-/// How long the end of the process waits for Loki and for the collector of traces.
+/// How long the process waits for Loki and the collector when it ends.
 const FLUSH: Duration = Duration::from_secs(5);
 
-/// What the rest of the process asks of the logger. Cheap to clone.
+/// The logger, as seen by the rest of the process. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Logger {
     /// The recent lines.
     pub recent: Arc<Ring>,
-    /// What is logged.
+    /// The log filter.
     pub levels: Levels,
 }
 
 impl Logger {
-    /// Of a process that logs nothing: a command, a test.
+    /// For a process without logging: a command, a test.
     pub fn detached(config: &Config) -> Self {
         Self {
             recent: Arc::new(Ring::new(config.recent_lines, config.recent_bytes)),
@@ -44,9 +44,9 @@ impl Logger {
     }
 }
 
-/// Where the lines go.
+/// Outputs of the logger.
 pub struct Outputs {
-    /// Gets a line without its end.
+    /// Receives a line without its line break.
     pub stdout: Box<dyn Fn(&Line) + Send + Sync>,
     pub recent: Arc<Ring>,
     pub loki: Option<Loki>,
@@ -58,14 +58,14 @@ impl Output for Outputs {
         self.metrics.written(line.level);
         (self.stdout)(line);
         self.recent.push(line);
-        // What is said after the end of shipping (how much was lost) would only be counted as lost itself.
+        // Lines after the end of shipping (how many were lost) would only be counted as lost themselves.
         if let Some(loki) = self.loki.as_ref().filter(|loki| !loki.is_closed()) {
             loki.push(line);
         }
     }
 }
 
-/// Holds what carries lines to Loki and spans to their collector; [`Guard::flush`] sends what is left.
+/// Owns the shipping of lines and spans; [`Guard::flush`] sends what is left.
 #[derive(Debug)]
 pub struct Guard {
     pub logger: Logger,
@@ -74,9 +74,9 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Sends what is buffered, waiting at most five seconds for each of the two; what is left after that is counted and said.
+    /// Sends what is buffered, waiting at most five seconds for each of the two; counts and logs the rest.
     pub async fn flush(self) {
-        // Spans first: what is said of them may go to Loki.
+        // Spans first: messages about them can still go to Loki.
         if let Some(spans) = self.spans
             && let lost @ 1.. = spans.close(FLUSH).await
         {
@@ -111,13 +111,13 @@ pub fn init(config: &Config) -> anyhow::Result<Guard> {
     let stdout: Box<dyn Fn(&Line) + Send + Sync> = if json { Box::new(write_json) } else { Box::new(write_pretty) };
     let lines = Lines::new(Outputs { stdout, recent, loki, metrics });
     tracing_subscriber::registry().with(filter).with(lines).try_init()?;
-    // What crates say through `log` is held back by the filter alone, which changes; this limit was set once, by the first filter.
+    // Records from the crate `log` are filtered by our filter alone, which changes; the first filter set this limit once.
     log::set_max_level(log::LevelFilter::Trace);
     log_panics();
     Ok(Guard { logger, shipping, spans: export(config)? })
 }
 
-/// Sends spans from here on, where the configuration says to whom.
+/// Starts trace export if configured.
 fn export(config: &Config) -> anyhow::Result<Option<otlp::Shipping>> {
     let instance = ids::new_uuid(&Clock::system());
     let Some(config) = config.otlp(instance) else { return Ok(None) };
@@ -131,7 +131,7 @@ fn write_json(line: &Line) {
     let mut text = Vec::with_capacity(line.json.len() + 1);
     text.extend_from_slice(line.json.as_bytes());
     text.push(b'\n');
-    // Nobody reads: there is nowhere to say so.
+    // Standard output is closed: there is nowhere to report it.
     let _ = std::io::stdout().lock().write_all(&text);
 }
 
@@ -139,7 +139,7 @@ fn write_pretty(line: &Line) {
     let _ = writeln!(std::io::stdout().lock(), "{}", pretty::format(&line.json, std::io::stdout().is_terminal()));
 }
 
-/// A panic is a line like any other, instead of text among the JSON.
+/// Logs panics as lines, instead of plain text among the JSON.
 fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);

@@ -21,7 +21,7 @@ use prometheus_client::{
 pub use super::process::resident_bytes;
 use super::{cgroup, exposition::Format, process};
 
-/// Declares an enum of label values: a closed set, `snake_case` on the wire, so that the number of series is bounded.
+/// Declares an enum of label values: a closed `snake_case` set, so that the number of series is bounded.
 ///
 /// `label_enum! { /// How it ended. pub enum Outcome { Ok = "ok", Failed = "failed" } }`; `Outcome::ALL` creates the
 /// series at zero.
@@ -58,10 +58,10 @@ type Refresh = Box<dyn Fn() + Send + Sync>;
 #[derive(Clone)]
 pub struct Telemetry {
     registry: Arc<Mutex<Registry>>,
-    /// `process_*`, without a prefix of ours: the names that every exporter of processes has.
+    /// `process_*` without our prefix: the standard names of process metrics.
     standard: Arc<Mutex<Registry>>,
     refresh: Arc<Mutex<Vec<Refresh>>>,
-    /// What a scrape's text needs, from the last one.
+    /// Size of the last scrape, to allocate the next.
     length: Arc<AtomicUsize>,
 }
 
@@ -98,7 +98,7 @@ impl Telemetry {
         register(registry.sub_registry_with_prefix(capability))
     }
 
-    /// Registers what has the same name in every program.
+    /// Registers metrics that have the same name in every program.
     pub(super) fn register_standard(&self, register: impl FnOnce(&mut Registry)) {
         register(&mut self.standard.lock().unwrap_or_else(PoisonError::into_inner));
     }

@@ -1,4 +1,4 @@
-//! Logs, traces, metrics, and the task that carries lines out of the process.
+//! Logs, traces, metrics, and their shipping out of the process.
 //!
 //! event -> [`lines`] (one JSON line, redacted, with the ids of [`trace`]) -> standard output, [`ring`], [`loki`].
 //! [`span`] (the same ids) -> [`otlp`].
@@ -25,7 +25,7 @@ mod trace_metrics;
 pub use config::Config;
 pub use exemplar::Latency;
 pub use exposition::Format;
-pub use log_metrics::{Level, LogMetrics, LostTo, Pushed};
+pub use log_metrics::{Level, LogMetrics, LossReason, Pushed};
 pub use logs::{Guard, Logger, Outputs, init};
 pub use metrics::{ANY, Telemetry};
 pub use redact::redact;

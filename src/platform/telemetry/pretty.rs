@@ -1,10 +1,10 @@
-//! A line for a person at a terminal: time, level, message, `name=value`.
+//! A log line for a terminal: time, level, message, `name=value`.
 
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
-/// Formats a line; `colour` adds the terminal's codes.
+/// Formats a line; `colour` adds ANSI colour codes.
 pub fn format(json: &str, colour: bool) -> String {
     let Ok(Value::Object(fields)) = serde_json::from_str::<Value>(json) else { return json.to_owned() };
     let text = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -16,7 +16,7 @@ pub fn format(json: &str, colour: bool) -> String {
         "INFO" => "32",
         _ => "34",
     };
-    // Date and zone are known to who sits there.
+    // Date and time zone are known to the person at the terminal.
     let time = text("timestamp").get(11..23).unwrap_or_default();
     let mut line = format!("{} {} {}", paint("2", time), paint(code, &format!("{level:>5}")), visible(text("message")));
     for (name, value) in rest(&fields) {
@@ -26,7 +26,7 @@ pub fn format(json: &str, colour: bool) -> String {
     line
 }
 
-/// A message may have what a stranger sent in it: no sign moves the cursor, and none turns the text round. Quotation marks stay.
+/// Messages may contain text from strangers: escapes everything that moves the cursor or changes the text direction. Quotation marks stay.
 fn visible(text: &str) -> String {
     let moves = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.chars().fold(String::with_capacity(text.len()), |mut all, c| {
@@ -39,7 +39,7 @@ fn visible(text: &str) -> String {
     })
 }
 
-/// What is neither said before nor of use at a terminal.
+/// Fields that are neither shown already nor useful at a terminal.
 fn rest(fields: &Map<String, Value>) -> impl Iterator<Item = (&String, &Value)> {
     const SAID: [&str; 5] = ["timestamp", "level", "target", "message", "trace_id"];
     fields.iter().filter(|(name, value)| !SAID.contains(&name.as_str()) && value.as_str() != Some(""))

@@ -1,4 +1,5 @@
-//! `holdfast_process_*`, the same as `process_*` (the names of Prometheus' own client libraries), and `holdfast_runtime_*`: what the process and its tokio runtime take, read at each scrape.
+//! `holdfast_process_*`, the same as `process_*` (the names of Prometheus' own client libraries), and `holdfast_runtime_*`: resources of
+//! the process and its tokio runtime, read at each scrape.
 
 use std::{
     fs,
@@ -14,7 +15,7 @@ use rustix::process::{Resource, getrlimit};
 use super::Telemetry;
 
 type Seconds = Gauge<f64, AtomicU64>;
-/// Fed with totals that others count.
+/// Set to totals that others count.
 type TotalSeconds = Counter<f64, AtomicU64>;
 
 fn set(counter: &TotalSeconds, seconds: f64) {
@@ -30,20 +31,10 @@ pub(super) fn register(telemetry: &Telemetry) {
     telemetry.register("process", |registry| {
         registry.register_with_unit("resident_memory", "Resident memory of this process", Unit::Bytes, memory.clone());
         registry.register("open_file_descriptors", "Open file descriptors of this process", descriptors.clone());
-        registry.register("max_file_descriptors", "File descriptors that this process may open", limit.clone());
+        registry.register("max_file_descriptors", "Limit of open file descriptors of this process", limit.clone());
         registry.register("threads", "Threads of this process", threads.clone());
-        registry.register_with_unit(
-            "cpu",
-            "Processor time used by this process since its start",
-            Unit::Seconds,
-            cpu.clone(),
-        );
-        registry.register_with_unit(
-            "start_time",
-            "When this process started, seconds since 1970",
-            Unit::Seconds,
-            started.clone(),
-        );
+        registry.register_with_unit("cpu", "CPU time used by this process since its start", Unit::Seconds, cpu.clone());
+        registry.register_with_unit("start_time", "Start of this process, Unix time", Unit::Seconds, started.clone());
     });
     telemetry.register_standard(|registry| {
         registry.register_with_unit("resident_memory", "Resident memory size", Unit::Bytes, memory.clone());
@@ -82,19 +73,14 @@ fn runtime(telemetry: &Telemetry) {
     let (workers, tasks, queue) = (Gauge::<i64>::default(), Gauge::<i64>::default(), Gauge::<i64>::default());
     let busy = TotalSeconds::default();
     telemetry.register("runtime", |registry| {
-        registry.register("workers", "Threads that run tasks", workers.clone());
+        registry.register("workers", "Worker threads of the tokio runtime", workers.clone());
         registry.register("alive_tasks", "Tasks that have not ended", tasks.clone());
         registry.register(
             "queue_depth",
-            "Tasks that wait for any worker, those in a worker's own queue left out",
+            "Tasks in the global queue, waiting for any worker; excludes the workers' local queues",
             queue.clone(),
         );
-        registry.register_with_unit(
-            "busy",
-            "Time that all workers together have run tasks",
-            Unit::Seconds,
-            busy.clone(),
-        );
+        registry.register_with_unit("busy", "Time that all workers together were busy", Unit::Seconds, busy.clone());
     });
     telemetry.on_scrape(move || {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
@@ -107,37 +93,37 @@ fn runtime(telemetry: &Telemetry) {
     });
 }
 
-/// Resident memory of this process, bytes (`/proc/self/statm`, second field, in pages).
+/// Resident memory of this process, bytes (second field of `/proc/self/statm`).
 pub fn resident_bytes() -> Option<i64> {
     bytes_of(1)
 }
 
-/// A field of `/proc/self/statm`, which counts pages.
+/// A field of `/proc/self/statm`, converted from pages.
 fn bytes_of(field: usize) -> Option<i64> {
     let statm = fs::read_to_string("/proc/self/statm").ok()?;
     let pages: i64 = statm.split_whitespace().nth(field)?.parse().ok()?;
     Some(pages * i64::try_from(rustix::param::page_size()).ok()?)
 }
 
-/// The numbers of `/proc/self/stat` (proc(5)) from the fourth field on; those below zero are 0.
+/// The numbers of `/proc/self/stat` (proc(5)) from the fourth field on; negative ones as 0.
 struct Stat(Vec<u64>);
 
 impl Stat {
     fn read() -> Option<Self> {
         let stat = fs::read_to_string("/proc/self/stat").ok()?;
-        // The second field is the program's name in parentheses and may hold spaces; the third is a letter.
+        // The second field is the program's name in parentheses, which may contain spaces; the third is a letter.
         let fields: Vec<u64> =
             stat.rsplit_once(')')?.1.split_whitespace().map(|field| field.parse().unwrap_or_default()).collect();
         (fields.len() > 20).then_some(Self(fields))
     }
 
-    /// A field that is counted in clock ticks.
+    /// A field in clock ticks, as seconds.
     fn seconds(&self, field: usize) -> f64 {
         self.0[field] as f64 / rustix::param::clock_ticks_per_second() as f64
     }
 }
 
-/// When this process started, seconds since 1970: the boot's time, and the ticks between it and our start.
+/// Start of this process, Unix time: the boot time plus our start in ticks.
 fn start_time() -> Option<f64> {
     let boot = fs::read_to_string("/proc/stat").ok()?;
     let boot: f64 = boot.lines().find_map(|line| line.strip_prefix("btime "))?.parse().ok()?;

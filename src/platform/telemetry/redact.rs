@@ -1,17 +1,17 @@
-//! What no log line may say: keys, tokens, passwords, cookies, the text of mail. Every text of a line passes here on its
-//! way to standard output, to the memory of recent lines and to Loki.
+//! Redaction of log lines: keys, tokens, passwords, cookies, the text of mail. Every text of a line passes here on its way to standard
+//! output, the buffer of recent lines and Loki.
 //!
-//! Two ways in: the *name* of a field (`password = ..` is never written, whatever it holds), and the *shape* of a text (a
-//! key is a key wherever it stands: in a message, an error of another server, a URL, a debug print).
+//! Secrets are found by the *name* of a field (`password = ..` is never written, whatever its value) and by the *shape* of a text (a key is
+//! recognised anywhere: in a message, another server's error, a URL, debug output).
 
 use std::{borrow::Cow, sync::LazyLock};
 
 use regex::{Captures, Regex};
 
-/// What stands in the place of a secret.
+/// Written instead of a secret.
 pub const MASK: &str = "***";
 
-/// Ends of names whose values are secret. `token` is one, `tokens` (a number of them) is not.
+/// Suffixes of field names whose values are secret. `token` is one, `tokens` (a count) is not.
 const SECRET_ENDS: [&str; 14] = [
     "password",
     "passwd",
@@ -29,14 +29,14 @@ const SECRET_ENDS: [&str; 14] = [
     "credentials",
 ];
 
-/// Names of the text of a mail.
+/// Field names of the text of a mail.
 const MAIL_TEXTS: [&str; 5] = ["body", "html", "text_body", "html_body", "mail_body"];
 
-/// Whether a field of this name is never written.
+/// Whether the value of a field with this name is never written.
 pub fn is_secret(name: &str) -> bool {
     let plain = |text: &str| text.to_ascii_lowercase().replace('-', "_");
     let name = name.rsplit('.').next().unwrap_or(name);
-    // Nearly every name is told apart by its last letter.
+    // The last letter already rules out nearly every name.
     if !name.ends_with(['d', 'e', 't', 'n', 'y', 'f', 's', 'D', 'E', 'T', 'N', 'Y', 'F', 'S', 'l', 'L']) {
         return false;
     }
@@ -44,7 +44,7 @@ pub fn is_secret(name: &str) -> bool {
     SECRET_ENDS.iter().any(|end| name.ends_with(end)) || MAIL_TEXTS.contains(&name.as_str())
 }
 
-/// One pass over a text tells whether any of the rules could find something: almost none of the texts has one of these.
+/// One pass that finds out whether any rule could match: almost no text does.
 static SUSPICIOUS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
         r"(?i)hf_|sk-|sk_|pk_|rk_|whsec_|bearer|basic |digest |eyj|akia|asia|age-secret|private key|://|passw|passphrase|secret|token|api_?-?key|access_?-?key|private_?-?key|authorization|cookie|_session=|csrf|credentials|ghp_|gho_|ghs_|github_pat_|glpat-|xox|body|html|@|gsk_|xai-|pplx-|nvapi-|r8_|tgp_v1|aiza|ya29|hvs\.|npm_|[?&](?:sig|key|auth|pass|pwd)=|signature=",
@@ -52,7 +52,7 @@ static SUSPICIOUS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     .ok()
 });
 
-/// A rule: what it finds, and what of it stays (`$1`, `$2` are groups of it).
+/// A rule: its pattern, and what remains (`$1`, `$2` are its groups).
 struct Rule {
     finds: Regex,
     stays: &'static str,
@@ -60,15 +60,15 @@ struct Rule {
 
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     let rules = [
-        // Private keys in PEM, whole or cut off.
+        // PEM private keys, complete or truncated.
         (r"(-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----).*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\z)", "$1***"),
-        // The header, to the end of its line or of its quotation marks; and a token that is only called one.
+        // The `Authorization` header to the end of its line or quotation; and a bare bearer token.
         (
             r#"(?i)(authorization\\*["']?\s*[:=]\s*\\*["']?)(?:bearer|basic|digest|negotiate|token|geniekey|api-?key|key|hawk|ntlm|oauth|dpop|splunk|bot|aws4-hmac-sha256)\s+[^"'\r\n\\]+"#,
             "$1***",
         ),
         (r"(?i)\b(bearer\s+)[A-Za-z0-9._~+/=-]{6,}", "$1***"),
-        // Keys by their first letters: ours, OpenAI's and those like it, Stripe, GitHub, GitLab, Slack, AWS, age; JSON web tokens.
+        // Keys by prefix: ours, OpenAI's and similar, Stripe, GitHub, GitLab, Slack, AWS, age; JSON web tokens.
         (
             r"\b(hf_|sk-|sk_live_|sk_test_|rk_live_|whsec_|ghp_|gho_|ghs_|github_pat_|glpat-|xox[abprs]-)[A-Za-z0-9_-]{6,}",
             "$1***",
@@ -76,23 +76,23 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (r"\b(AKIA|ASIA)[0-9A-Z]{16}\b", "$1***"),
         (r"(?i)(AGE-SECRET-KEY-)[0-9A-Z-]+", "$1***"),
         (r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*)?", "***"),
-        // Those of other providers of models and clouds, which are long; names of models are not.
+        // Long keys of other model and cloud providers; model names are shorter.
         (r"\b(gsk_|xai-|pplx-|r8_|tgp_v1_)[A-Za-z0-9]{20,}", "$1***"),
         (r"\b(nvapi-|AIza|ya29\.|hvs\.|npm_)[A-Za-z0-9_-]{20,}", "$1***"),
-        // Addresses that whoever knows them may post to: of chats, pagers and heartbeats.
+        // Webhook URLs that are secrets: of chats, pagers and heartbeats.
         (
             r#"(?i)(https?://(?:hooks\.slack(?:-gov)?\.com/|(?:[a-z0-9-]+\.)?discord(?:app)?\.com/api/(?:v\d+/)?webhooks/|api\.telegram\.org/(?:file/)?bot|hc-ping\.com/|[a-z0-9.-]*webhook\.office\.com/))[^\s"'<>\\]+"#,
             "$1***",
         ),
         (r#"(https?://[^\s"'<>\\]*?/(?:hooks|api/push)/)[A-Za-z0-9_/-]{10,}"#, "$1***"),
-        // Signed addresses, and keys in a query.
+        // Signed URLs, and keys in a query.
         (
             r#"(?i)([?&](?:sig|key|auth|pass|pwd|[a-z0-9_-]*signature|x-amz-credential|awsaccesskeyid)=)[^\s&"'<>#\\]+"#,
             "$1***",
         ),
         // `scheme://token@host`
         (r"([A-Za-z][A-Za-z0-9+.-]*://)[^\s/:@?#]+@", "$1***@"),
-        // `Cookie: a=b; c=d`: every one of them.
+        // `Cookie: a=b; c=d`: all values.
         (r"(?i)\b((?:set-)?cookie\s*:\s*)[^\r\n]+", "$1***"),
         (r"\b((?:__Host-)?holdfast_session(?:_\d+)?=)[^\s;&,\x22']+", "$1***"),
     ];
@@ -102,21 +102,21 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         .collect()
 });
 
-/// `scheme://user:password@host`; a password that somebody wrote as it is may have every sign in it.
+/// `scheme://user:password@host`; an unescaped password may contain any character.
 static SIGN_IN: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r#"([A-Za-z][A-Za-z0-9+.-]*://[^\s/:@"'<>]*):([^\s"'<>\\]+)@"#).ok());
 
-/// Whether what stands behind `host:` is a port, and what comes behind that a path: the `@` belongs to that.
+/// Whether the text after `host:` is a port followed by a path: then the `@` belongs to the path.
 fn is_port(text: &str) -> bool {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     (1..=5).contains(&digits) && text[digits..].starts_with(['/', '?', '#'])
 }
 
-/// `name=value`, `name: value`, `"name": "value"`, `name: Some("value")`: in URLs, headers, JSON and debug prints, also
-/// where its quotation marks are escaped.
+/// `name=value`, `name: value`, `"name": "value"`, `name: Some("value")`: in URLs, headers, JSON and debug output, also with escaped
+/// quotation marks.
 static NAMED: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let name = r"(?:[A-Za-z0-9_.-]*(?:password|passwd|passphrase|secret|token|api[_-]?key|access[_-]?key|secret[_-]?key|private[_-]?key|authorization|cookie|csrf|credentials))";
-    // A comma only after a quotation mark: a pair of a list.
+    // A comma only after a quotation mark: an element of a list of pairs.
     let between = r#"(?:\\*["']?\s*(?:=>|[=:])\s*(?:Some\()?|\\*["']\s*,\s*)"#;
     let quoted = r#"\\*"(?:[^"\\]|\\[^"]|\\+"[^,}\s)\]])*\\*"|\\*"[^"]*\z|'[^']*'"#;
     let bare = r#"[^\s,;&"']+"#;
@@ -129,11 +129,11 @@ static MAIL_TEXT: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(&format!(r#"(?is)(\b(?:(?:text|html|mail)_)?(?:body|html){between})(\\*"(?:[^"\\]|\\.)*\\*")"#)).ok()
 });
 
-/// The local part of a mail address, but for its first letter.
+/// The local part of a mail address, except its first letter.
 static ADDRESS: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"\b([\p{L}0-9])[\p{L}0-9._%+-]*@((?:[\p{L}0-9-]+\.)+\p{L}{2,})").ok());
 
-/// `text` without what looks like a secret, an address or the text of a mail.
+/// `text` with secrets, mail addresses and the text of mail masked.
 pub fn redact(text: &str) -> Cow<'_, str> {
     if !SUSPICIOUS.as_ref().is_some_and(|suspicious| suspicious.is_match(text)) {
         return Cow::Borrowed(text);
@@ -167,7 +167,7 @@ pub fn redact(text: &str) -> Cow<'_, str> {
     text
 }
 
-/// The mask inside of the quotation marks that the value had.
+/// The mask, inside the quotation marks of the value.
 fn masked(value: &str) -> String {
     let quotes = |end: bool| {
         let is_quote = |c: char| matches!(c, '"' | '\'' | '\\');

@@ -1,4 +1,4 @@
-//! The recent lines in memory: what the page of logs shows where there is no Loki.
+//! In-memory buffer of recent lines, for the logs page without Loki.
 
 use std::{
     collections::VecDeque,
@@ -10,19 +10,19 @@ use super::{
     log_metrics::Level,
 };
 
-/// What a line takes beside its text: its place in the queue, and the head of its allocation.
+/// Memory of a line besides its text: its queue entry and the allocation header.
 const OVERHEAD: usize = 64;
 
-/// A line that is kept.
+/// A buffered line.
 #[derive(Clone, Debug)]
 pub struct Recent {
-    /// Nanoseconds since 1970; no two lines have the same.
+    /// Unix time, nanoseconds; unique.
     pub nanos: i64,
     pub level: Level,
     pub json: Arc<str>,
 }
 
-/// The newest lines, within a number of lines and of bytes.
+/// The newest lines, bounded in number and bytes.
 #[derive(Debug)]
 pub struct Ring {
     lines: usize,
@@ -38,7 +38,7 @@ struct State {
 }
 
 impl Ring {
-    /// Keeps at most so many lines and bytes; 0 lines keeps none.
+    /// `lines` and `bytes` are the limits; 0 lines disables the buffer.
     pub fn new(lines: usize, bytes: usize) -> Self {
         Self { lines, bytes, state: Mutex::default() }
     }
@@ -59,7 +59,7 @@ impl Ring {
         }
     }
 
-    /// Every line that is kept, oldest first. Copies references, not texts: it is looked through without the lock.
+    /// All lines, oldest first. Copies references, so that scanning needs no lock.
     pub fn all(&self) -> Vec<Recent> {
         self.state().kept.iter().cloned().collect()
     }
@@ -77,7 +77,7 @@ mod tests {
     fn a_clock_that_is_put_back_does_not_put_lines_into_the_future() {
         let ring = Ring::new(10, 10_000);
         let (year, second) = (365 * 86_400 * 1_000_000_000, 1_000_000_000);
-        // A year ahead; put right; two threads that overtake one another; the same moment twice.
+        // A year ahead; corrected; two threads overtaking one another; the same moment twice.
         for nanos in [year + 10 * second, 20 * second, 19 * second, 19 * second, 21 * second] {
             push(&ring, nanos, "x");
         }

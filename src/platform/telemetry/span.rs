@@ -1,9 +1,8 @@
-//! Spans: how long a part of the work took, and how it ended, for those who export traces. They are made by hand where the work is
-//! worth it, with attributes that are named there one by one: what nobody named is not sent, so no text of a user is.
+//! Spans for trace export: duration and outcome of a part of the work. They are created explicitly, with attributes named one by one, so no
+//! user's text is ever exported.
 //!
-//! Their ids are those of [`trace::Context`], which goes with the work by itself: a line of the log, the `traceparent` of what we
-//! call and the job that was queued name the span that they came from. Without an exporter, and in a trace that nobody records, a
-//! [`Span`] is nothing and costs nothing.
+//! Their ids are those of [`trace::Context`], which follows the work: log lines, the `traceparent` of outgoing calls and queued jobs refer
+//! to the span that caused them. Without an exporter, or in a trace that is not recorded, a [`Span`] is empty and free.
 
 use std::time::Instant;
 
@@ -17,10 +16,10 @@ use super::{
 };
 use crate::platform::clock::Clock;
 
-/// Characters of an attribute's text: names and ids are shorter.
+/// Longest text of an attribute, characters; names and ids are shorter.
 const MOST_OF_TEXT: usize = 200;
 
-/// A span that is under way: it ends, and is sent, when this is dropped.
+/// A running span: it ends, and is exported, on drop.
 #[derive(Debug, Default)]
 #[must_use = "a span ends when it is dropped"]
 pub struct Span(Option<Box<Open>>);
@@ -34,13 +33,13 @@ struct Open {
 }
 
 impl Span {
-    /// Of a request or a job as a whole: `context` is its, and has the span's id.
+    /// Span of a whole request or job; `context` is its context and has the span's id.
     pub fn whole(context: &Context, kind: Kind, name: impl FnOnce() -> String) -> Self {
         let parent = || context.parent().map(|parent| (parent.span_id.as_str(), parent.is_remote));
         Self::open(context, kind, name, |_| (context.clone(), parent()))
     }
 
-    /// Of a part of the work that this task does. Of work that belongs to no request and no job there is none.
+    /// Span of a part of the current task's work; empty outside of a request or job.
     pub fn part(kind: Kind, name: impl FnOnce() -> String) -> Self {
         let Some(context) = otlp::running().and_then(|_| trace::current()) else { return Self(None) };
         Self::open(&context, kind, name, |context| (context.part(), Some((context.span_id(), false))))
@@ -74,24 +73,24 @@ impl Span {
         this
     }
 
-    /// Whether anybody gets it.
+    /// Whether the span is exported.
     pub fn is_recorded(&self) -> bool {
         self.0.is_some()
     }
 
-    /// What is done inside it belongs to; `None` where it is not recorded: to whatever it belonged before.
+    /// Context for work inside this span; `None` if it is not recorded: the current one stays.
     pub fn context(&self) -> Option<Context> {
         self.0.as_ref().map(|open| open.context.clone())
     }
 
-    /// Never a text of a user, a secret, or an address of one.
+    /// Sets an attribute; never a user's text, a secret, or a user's address.
     pub fn set(&mut self, key: &'static str, value: impl Attribute) {
         if let Some(open) = &mut self.0 {
             open.span.attributes.push(KeyValue::new(key, value.value()));
         }
     }
 
-    /// The work failed, in this way: a word of a short list.
+    /// Marks the span as failed; `how` is a word from a short list.
     pub fn failed(&mut self, how: &str) {
         self.set("error.type", how);
         if let Some(open) = &mut self.0 {
@@ -99,7 +98,7 @@ impl Span {
         }
     }
 
-    /// It was not worth a span.
+    /// Drops the span without exporting it.
     pub fn discard(&mut self) {
         self.0 = None;
     }
@@ -114,7 +113,7 @@ impl Drop for Span {
     }
 }
 
-/// What an attribute's value may be.
+/// Types of attribute values.
 pub trait Attribute {
     fn value(self) -> Value;
 }
@@ -143,7 +142,7 @@ impl Attribute for f64 {
     }
 }
 
-/// Without what looks like a secret or an address, and cut.
+/// Redacts and truncates.
 fn fit(text: &str) -> String {
     let clean = redact(text);
     match clean.char_indices().nth(MOST_OF_TEXT) {

@@ -1,7 +1,7 @@
-//! What a piece of work belongs to: its trace (W3C Trace Context, level 1) and the HTTP request that asked for it.
+//! Trace context of a piece of work: its trace (W3C Trace Context, level 1) and the HTTP request that caused it.
 //!
-//! A task carries its context; [`crate::platform::lifecycle::Lifecycle::spawn`] hands it to the tasks that it starts, a
-//! job keeps it in the queue, and outside calls pass it on. Every log line reads it here.
+//! A task carries its context; [`crate::platform::lifecycle::Lifecycle::spawn`] passes it to new tasks, jobs store it in the queue, and
+//! outgoing calls propagate it. Every log line reads it here.
 
 use std::{
     sync::{
@@ -21,41 +21,41 @@ tokio::task_local! {
     static CURRENT: Context;
 }
 
-/// Whose work this is, and which part of it. Cheap to clone.
+/// Trace context. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Context(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     work: Arc<Work>,
-    /// Of our own part of the trace: 16 lower-case hexadecimal digits.
+    /// Id of the current span: 16 lower-case hexadecimal digits.
     span_id: String,
 }
 
-/// What all parts of one request or job share.
+/// Shared by all parts of one request or job.
 #[derive(Debug)]
 struct Work {
     /// 32 lower-case hexadecimal digits, not all zero.
     trace_id: String,
     parent: Option<Parent>,
-    /// Whether somebody records this trace.
+    /// Whether the trace is recorded.
     sampled: bool,
     request_id: Option<String>,
-    /// Nanoseconds that its transactions were waited for and open, one after another or side by side.
+    /// Nanoseconds spent in transactions, waiting and open; concurrent ones add up.
     database: AtomicU64,
     transactions: AtomicU32,
 }
 
-/// The span that a request or a job belongs below.
+/// Parent span of a request or a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parent {
     /// 16 lower-case hexadecimal digits.
     pub span_id: String,
-    /// Whether it is another program's.
+    /// Whether it belongs to another program.
     pub is_remote: bool,
 }
 
-/// What the queue knows of the work that a job was queued in.
+/// Trace data that the queue stores with a job.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Queued<'a> {
     pub trace_id: Option<&'a str>,
@@ -71,7 +71,7 @@ impl PartialEq for Context {
 }
 
 impl Context {
-    /// Of a request: in the caller's trace where `traceparent` is a valid header, in a new one otherwise.
+    /// Context of a request: in the caller's trace if `traceparent` is valid, otherwise in a new one.
     pub fn of_request(traceparent: Option<&str>, request_id: String) -> Self {
         let Some((trace_id, span_id, sampled)) = traceparent.and_then(parse) else {
             let trace_id = crypto::hex(&crypto::random_bytes::<16>());
@@ -82,7 +82,7 @@ impl Context {
         Self::new(trace_id.to_owned(), Some(parent), sampled, Some(request_id))
     }
 
-    /// Of a job: in the trace that it was queued in, below what queued it; else in one of its own that all its attempts share.
+    /// Context of a job: in the trace that enqueued it, below the enqueuing span; otherwise in a trace of its own, shared by all attempts.
     pub fn of_job(job: Uuid, queued: Queued<'_>) -> Self {
         let request_id = queued.request_id.map(str::to_owned);
         let Some(trace_id) = queued.trace_id.filter(|id| is_id(id, 32)) else {
@@ -92,7 +92,7 @@ impl Context {
         };
         let parent = queued.span_id.filter(|id| is_id(id, 16));
         let parent = parent.map(|id| Parent { span_id: id.to_owned(), is_remote: false });
-        // A job of an older version does not know.
+        // Jobs queued by an older version lack the flag.
         let sampled = queued.sampled.unwrap_or_else(|| otlp::wants(trace_id));
         Self::new(trace_id.to_owned(), parent, sampled, request_id)
     }
@@ -103,7 +103,7 @@ impl Context {
         Self(Arc::new(Inner { work: Arc::new(work), span_id: new_span_id() }))
     }
 
-    /// A part of this work, with a span of its own.
+    /// A part of this work, with a span id of its own.
     pub(super) fn part(&self) -> Self {
         Self(Arc::new(Inner { work: self.0.work.clone(), span_id: new_span_id() }))
     }
@@ -118,55 +118,55 @@ impl Context {
         &self.0.span_id
     }
 
-    /// Of the request or the job as a whole.
+    /// Parent span of the whole request or job.
     pub fn parent(&self) -> Option<&Parent> {
         self.0.work.parent.as_ref()
     }
 
-    /// Whether somebody records this trace: a caller said so, or `telemetry.otlp_sample_ratio`.
+    /// Whether this trace is recorded, as decided by the caller or `telemetry.otlp_sample_ratio`.
     pub fn is_sampled(&self) -> bool {
         self.0.work.sampled
     }
 
-    /// The HTTP request, as in its log line; `None` for what no request asked for.
+    /// Id of the HTTP request, as in its log line; `None` for work without one.
     pub fn request_id(&self) -> Option<&str> {
         self.0.work.request_id.as_deref()
     }
 
-    /// Adds a transaction's time: waited for, and open.
+    /// Adds the time of a transaction: waiting and open.
     pub fn spent_in_database(&self, took: Duration) {
         self.0.work.database.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
         self.0.work.transactions.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// What its transactions took so far, and how many there were.
+    /// Total time of its transactions so far, and their number.
     pub fn database(&self) -> (Duration, u32) {
         let nanos = self.0.work.database.load(Ordering::Relaxed);
         (Duration::from_nanos(nanos), self.0.work.transactions.load(Ordering::Relaxed))
     }
 
-    /// The header for those whom we call.
+    /// `traceparent` header for outgoing calls.
     pub fn traceparent(&self) -> String {
         format!("00-{}-{}-{:02x}", self.trace_id(), self.span_id(), u8::from(self.is_sampled()))
     }
 
-    /// Runs `future` as part of this.
+    /// Runs `future` in this context.
     pub fn scope<F: Future>(self, future: F) -> impl Future<Output = F::Output> {
         CURRENT.scope(self, future)
     }
 }
 
-/// The context of this task, if it has one.
+/// The context of the current task, if any.
 pub fn current() -> Option<Context> {
     CURRENT.try_with(Clone::clone).ok()
 }
 
-/// `future`, in the context of whoever calls this.
+/// Runs `future` in the caller's context.
 pub fn carry<F: Future>(future: F) -> impl Future<Output = F::Output> {
     inside(current(), future)
 }
 
-/// `future` in `context`; where that is none, in the context of whoever polls it.
+/// Runs `future` in `context`; if `None`, in the context of the polling task.
 pub fn inside<F: Future>(context: Option<Context>, future: F) -> impl Future<Output = F::Output> {
     match context {
         Some(context) => Either::Left(CURRENT.scope(context, future)),
@@ -186,8 +186,8 @@ fn new_span_id() -> String {
     crypto::hex(&crypto::random_bytes::<8>())
 }
 
-/// Trace id, span id and sampled flag of a `traceparent` (W3C Trace Context, section 3.2): `00-<32>-<16>-<2>`; of later versions
-/// the same leading parts.
+/// Trace id, span id and sampled flag of a `traceparent` (W3C Trace Context, section 3.2): `00-<32>-<16>-<2>`; for later versions the same
+/// leading parts.
 fn parse(header: &str) -> Option<(&str, &str, bool)> {
     let mut parts = header.trim().split('-');
     let (version, trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);

@@ -1,4 +1,4 @@
-//! `holdfast_traces_*`: how the way of spans to a collector goes.
+//! `holdfast_traces_*`: export of spans to a collector.
 
 use std::sync::LazyLock;
 
@@ -8,11 +8,11 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::log_metrics::{LostTo, PUSH_BUCKETS, Pushed};
+use super::log_metrics::{LossReason, PUSH_BUCKETS, Pushed};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct LostLabels {
-    reason: LostTo,
+    reason: LossReason,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -20,7 +20,7 @@ struct PushedLabels {
     outcome: Pushed,
 }
 
-/// The process's own: its exporter is there before any registry is.
+/// Metrics of the process: the exporter exists before any registry.
 static OF_PROCESS: LazyLock<TraceMetrics> = LazyLock::new(TraceMetrics::new);
 
 /// `holdfast_traces_*`
@@ -35,10 +35,10 @@ pub struct TraceMetrics {
 }
 
 impl TraceMetrics {
-    /// Every series at zero, in no registry.
+    /// All series at zero, in no registry.
     pub fn new() -> Self {
         let (lost, pushes) = (Family::<LostLabels, Counter>::default(), Family::<PushedLabels, Counter>::default());
-        for &reason in LostTo::ALL {
+        for &reason in LossReason::ALL {
             let _ = lost.get_or_create(&LostLabels { reason });
         }
         for &outcome in Pushed::ALL {
@@ -48,39 +48,39 @@ impl TraceMetrics {
         Self { exported, lost, buffer, pushes, push_duration: Histogram::new(PUSH_BUCKETS), enabled }
     }
 
-    /// Those of the process's exporter.
+    /// Metrics of the process's exporter.
     pub fn of_process() -> Self {
         OF_PROCESS.clone()
     }
 
-    /// Shows those of the process's exporter.
+    /// Registers the metrics of the process's exporter.
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self::of_process();
-        registry.register("spans_exported", "Spans that the collector has taken", metrics.exported.clone());
-        registry.register("spans_lost", "Spans that did not reach the collector, by why", metrics.lost.clone());
+        registry.register("spans_exported", "Spans accepted by the collector", metrics.exported.clone());
+        registry.register("spans_lost", "Spans that did not reach the collector, by reason", metrics.lost.clone());
         registry.register_with_unit(
             "buffer",
-            "Memory of the spans that the collector has not taken yet",
+            "Memory of spans not yet accepted by the collector",
             Unit::Bytes,
             metrics.buffer.clone(),
         );
-        registry.register("pushes", "Batches sent to the collector, by how that ended", metrics.pushes.clone());
+        registry.register("pushes", "Batches sent to the collector, by outcome", metrics.pushes.clone());
         registry.register_with_unit(
             "push_duration",
-            "From sending a batch to the collector's answer",
+            "Time from sending a batch to the collector's response",
             Unit::Seconds,
             metrics.push_duration.clone(),
         );
-        registry.register("enabled", "1 where spans are sent to a collector", metrics.enabled.clone());
+        registry.register("enabled", "1 if spans are sent to a collector", metrics.enabled.clone());
         metrics
     }
 
-    pub fn lost(&self, reason: LostTo, spans: u64) {
+    pub fn lost(&self, reason: LossReason, spans: u64) {
         self.lost.get_or_create(&LostLabels { reason }).inc_by(spans);
     }
 
-    /// Spans lost so far, for this reason.
-    pub fn lost_to(&self, reason: LostTo) -> u64 {
+    /// Spans lost for this reason so far.
+    pub fn lost_because(&self, reason: LossReason) -> u64 {
         self.lost.get_or_create(&LostLabels { reason }).get()
     }
 
@@ -88,7 +88,7 @@ impl TraceMetrics {
         self.pushes.get_or_create(&PushedLabels { outcome }).inc();
     }
 
-    /// Batches so far that ended like this.
+    /// Batches with this outcome so far.
     pub fn pushes(&self, outcome: Pushed) -> u64 {
         self.pushes.get_or_create(&PushedLabels { outcome }).get()
     }

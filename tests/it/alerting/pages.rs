@@ -39,7 +39,7 @@ async fn operators_see_what_fires_and_what_did() {
             && empty.contains("No past alerts yet")
             && empty.contains("no Watchdog received yet")
     );
-    assert!(!page(&admin, "/").await.contains("alerts fire"));
+    assert!(!page(&admin, "/").await.contains("alerts firing"));
 
     let mut worst = firing("DatabaseDown", "critical", now(&app));
     worst["annotations"]["summary"] = "<b>PostgreSQL</b> does not answer".into();
@@ -49,7 +49,10 @@ async fn operators_see_what_fires_and_what_did() {
     send(&app, &[resolved(ended, now(&app) - TimeDelta::minutes(10))]).await;
 
     let first = page(&admin, "/").await;
-    assert!(first.contains("2 alerts fire") && first.contains("https://runbooks.example.com/DatabaseDown"), "{first}");
+    assert!(
+        first.contains("2 alerts firing") && first.contains("https://runbooks.example.com/DatabaseDown"),
+        "{first}"
+    );
     assert!(first.contains("&#60;b&#62;PostgreSQL") || first.contains("&lt;b&gt;PostgreSQL"), "{first}");
     assert!(first.find("DatabaseDown").unwrap() < first.find("Slow").unwrap(), "the worst comes first");
     let alerts = page(&admin, "/alerts").await;

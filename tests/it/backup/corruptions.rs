@@ -244,7 +244,7 @@ async fn every_corruption_is_noticed() {
         let drill = backups.drill(Choice::This(backup.id), None, None, &silent()).await.unwrap();
         assert_eq!(drill.status, DrillStatus::Failed, "{what} was not noticed");
         let error = drill.error.unwrap();
-        assert!(error.starts_with("what was restored differs"), "{what}: {error}");
+        assert!(error.starts_with("the restored data differs"), "{what}: {error}");
         restore_copy();
     }
     let drill = backups.drill(Choice::This(backup.id), None, None, &silent()).await.unwrap();

@@ -268,7 +268,7 @@ async fn everything_comes_back_on_an_empty_host() {
     assert!(plan.contains(&installation), "{plan}");
     let told = page.follow(&host, "restore").await;
     assert!(told.contains("the embedding model is in") && model.join("model.safetensors").exists(), "{told}");
-    assert!(told.contains("sign in with the passwords of then (admin@example.com)"), "{told}");
+    assert!(told.contains("sign in with their passwords at the time of the backup (admin@example.com)"), "{told}");
     assert!(told.contains("pass  database.reachable") && told.contains("pass  llm.embedding_model"), "{told}");
     assert!(page.commands.is_empty(), "the page says more: {:?}", page.commands);
     let running = host.start().await;
@@ -340,7 +340,7 @@ async fn an_upgrade_is_rolled_back_by_one_command() {
     wait_for_document(&admin, &base, &id).await;
     // Nothing to roll back to yet.
     let output = site.run(&["migrate", "--rollback", "--confirm", "x"]).await;
-    assert!(String::from_utf8_lossy(&output.stderr).contains("made before a migration"), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("from before a migration"), "{output:?}");
     make_older(&site).await;
     let (status, output) = running.stop().await;
     assert!(status.success(), "{output}");
@@ -440,7 +440,7 @@ async fn a_passphrase_and_a_destination_are_enough() {
     host.set("HOLDFAST_BACKUP__TOOLS_DIR", &binaries().display().to_string());
     let refused = host.run(&["restore", "--from", &near, "--passphrase-file", &wrong]).await;
     let words = String::from_utf8_lossy(&refused.stderr);
-    assert!(!refused.status.success() && words.contains("passphrase does not open"), "{words}");
+    assert!(!refused.status.success() && words.contains("passphrase does not decrypt"), "{words}");
     ok(&host, &["restore", "--from", &near, "--passphrase-file", &right]).await;
     let running = host.start().await;
     host.admin().await.get(&format!("/api/v1/knowledge-bases/{base}")).await.expect(200);

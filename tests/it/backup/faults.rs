@@ -9,7 +9,7 @@ use std::{
 
 use chrono::TimeDelta;
 use holdfast::{
-    backup::{BackupError, Choice, CopyStatus, Destination, DrillStatus, Kind, Restore, Status, Watcher},
+    backup::{BackupError, Choice, CopyStatus, Destination, DrillStatus, Kind, ProgressReporter, Restore, Status},
     platform::{
         db::{Target, migrate},
         health::{Status as Health, run_all},
@@ -154,7 +154,7 @@ async fn tools_too_new_for_the_server_are_told_of() {
     let from = Destination::open(
         "near",
         &place,
-        app.app.backups.config().patience(),
+        app.app.backups.config().timeouts(),
         &app.app.runtime.lifecycle,
         &app.app.families.storage,
     );
@@ -170,7 +170,7 @@ async fn tools_too_new_for_the_server_are_told_of() {
     known.pop_last();
     let newest = known.last().unwrap();
     let error = restore.check_version(&known).unwrap_err().to_string();
-    assert!(error.contains(&format!("knows those up to {newest}")), "{error}");
+    assert!(error.contains(&format!("knows migrations up to {newest}")), "{error}");
     // One of them is missing, and not the last.
     known = migrate::known();
     known.pop_first();
@@ -195,7 +195,7 @@ async fn nothing_is_written_into_a_mount_point_whose_disk_is_away() {
     let half = run(&app).await;
     assert_eq!((half.status, half.copies[0].status), (Status::Unverified, CopyStatus::Failed), "{half:?}");
     let words = half.copies[0].error.as_deref().unwrap();
-    assert!(words.contains("1 backups should lie in") && words.contains("mounted"), "{words}");
+    assert!(words.contains("1 backups should be in") && words.contains("mounted"), "{words}");
     assert!(backups.prune(false).await.unwrap()[0].error.is_some());
     // Of the copy it says nothing: that is whole, on a disk that is away.
     backups.verify(first.id, Some("far"), None, &silent()).await.unwrap_err();
@@ -226,10 +226,10 @@ async fn two_runs_at_once_are_one() {
     let app = start(&vault).await;
     fill(&app).await;
     let backups = &app.app.backups;
-    let watcher = silent();
-    let (first, second) = tokio::join!(backups.run(Kind::Manual, &watcher), async {
+    let progress = silent();
+    let (first, second) = tokio::join!(backups.run(Kind::Manual, &progress), async {
         tokio::time::sleep(Duration::from_millis(50)).await;
-        backups.run(Kind::Manual, &watcher).await
+        backups.run(Kind::Manual, &progress).await
     });
     assert_eq!(first.unwrap().status, Status::Verified);
     assert!(matches!(second, Err(BackupError::Busy)), "{second:?}");
@@ -365,14 +365,14 @@ async fn a_run_that_could_not_keep_files_from_being_deleted_has_failed() {
     let app = start(&vault).await;
     fill(&app).await;
     let target = app.target().clone();
-    let watcher = Watcher::new(CancellationToken::new(), move |_, step| {
+    let progress = ProgressReporter::new(CancellationToken::new(), move |_, step| {
         if step == "objects" {
             end_locks(&target);
         }
     });
-    let failed = app.app.backups.run(Kind::Manual, &watcher).await.unwrap();
+    let failed = app.app.backups.run(Kind::Manual, &progress).await.unwrap();
     assert_eq!(failed.status, Status::Failed);
-    assert!(failed.error.unwrap().contains("holds deletions was lost"));
+    assert!(failed.error.unwrap().contains("prevents deletions was lost"));
     assert_eq!(run(&app).await.status, Status::Verified);
     app.stop().await;
 }
@@ -385,7 +385,7 @@ async fn a_run_or_drill_that_is_cancelled_ends_at_once_and_leaves_nothing() {
     let backups = &app.app.backups;
     let stopping = |at: &'static str| {
         let cancel = CancellationToken::new();
-        Watcher::new(cancel.clone(), move |_, step| {
+        ProgressReporter::new(cancel.clone(), move |_, step| {
             if step == at {
                 cancel.cancel();
             }
@@ -430,7 +430,7 @@ async fn a_clock_that_was_set_back_hides_no_backup_from_a_restore() {
     let place = storage::Config { url: vault.folder("near").display().to_string(), ..storage::Config::default() };
     let metrics = &app.app.families.storage;
     let open = || {
-        Destination::open("near", &place, app.app.backups.config().patience(), &app.app.runtime.lifecycle, metrics)
+        Destination::open("near", &place, app.app.backups.config().timeouts(), &app.app.runtime.lifecycle, metrics)
             .unwrap()
     };
     let newest = Restore::open(open(), &vault.keys(), None).await.unwrap();

@@ -25,9 +25,9 @@ async fn check(app: &TestApp, name: &str) -> health::CheckResult {
 /// As a host sees it that knows nothing but the folder and the key.
 async fn on_an_empty_host(vault: &Vault, app: &TestApp) -> Result<Restore, BackupError> {
     let place = storage::Config { url: vault.folder("near").display().to_string(), ..storage::Config::default() };
-    let patience = app.app.runtime.config.backup.patience();
+    let timeouts = app.app.runtime.config.backup.timeouts();
     let metrics = Telemetry::new().register("storage", storage::Metrics::register);
-    let from = Destination::open("restore", &place, patience, &Lifecycle::new(), &metrics).unwrap();
+    let from = Destination::open("restore", &place, timeouts, &Lifecycle::new(), &metrics).unwrap();
     Restore::open(from, &vault.keys(), None).await
 }
 
@@ -95,7 +95,9 @@ async fn two_installations_at_one_destination_are_told_apart() {
     let refused = b.run(&["backup", "run"]).await;
     let words = String::from_utf8_lossy(&refused.stdout).into_owned();
     assert!(
-        !refused.status.success() && words.contains("another installation") && words.contains("of its own"),
+        !refused.status.success()
+            && words.contains("another installation")
+            && words.contains("a separate folder or prefix"),
         "{words}"
     );
 

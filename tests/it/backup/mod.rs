@@ -9,7 +9,7 @@ mod places;
 mod rights;
 mod runs;
 
-use holdfast::backup::{Backup, Kind, Watcher};
+use holdfast::backup::{Backup, Kind, ProgressReporter};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -28,8 +28,8 @@ async fn start(vault: &Vault) -> TestApp {
 }
 
 /// Nobody hears the steps.
-fn silent() -> Watcher {
-    Watcher::silent(CancellationToken::new())
+fn silent() -> ProgressReporter {
+    ProgressReporter::silent(CancellationToken::new())
 }
 
 async fn run(app: &TestApp) -> Backup {

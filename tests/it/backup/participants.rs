@@ -96,9 +96,9 @@ fn with(app: &TestApp, participant: impl Participant + 'static) -> Backups {
 
 async fn restore(app: &TestApp, vault: &Vault) -> Restore {
     let place = storage::Config { url: vault.folder("near").display().to_string(), ..storage::Config::default() };
-    let patience = app.app.backups.config().patience();
+    let timeouts = app.app.backups.config().timeouts();
     let metrics = &app.app.families.storage;
-    let from = Destination::open("near", &place, patience, &app.app.runtime.lifecycle, metrics).unwrap();
+    let from = Destination::open("near", &place, timeouts, &app.app.runtime.lifecycle, metrics).unwrap();
     Restore::open(from, &vault.keys(), None).await.unwrap()
 }
 
@@ -141,7 +141,7 @@ async fn a_room_with_a_file_of_its_own_takes_part() {
     let copy = Copy::of(vault.folder("near"), first.clone(), first.clone());
     copy.sign(&key, |m| m["participants"]["notes"]["state"]["lines"] = json!(4));
     let drill = backups.drill(Choice::This(first.id), None, None, &silent()).await.unwrap();
-    assert_eq!(drill.error.as_deref(), Some("what was restored differs: 3 lines of notes instead of 4"));
+    assert_eq!(drill.error.as_deref(), Some("the restored data differs: 3 lines of notes instead of 4"));
     copy.sign(&key, |m| m["participants"]["notes"]["tree"] = m["participants"]["vectors"]["tree"].clone());
     assert_eq!(verify().await, ["notes: [] instead of a copy"]);
     copy.sign(&key, |_| {});

@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
 use holdfast::{
-    backup::{Choice, CopyStatus, DrillStatus, Kind, Status, Watcher},
+    backup::{Choice, CopyStatus, DrillStatus, Kind, ProgressReporter, Status},
     platform::{lifecycle::Lifecycle, telemetry::Telemetry},
     storage::{self, Storage},
 };
@@ -125,9 +125,9 @@ async fn two_copies_on_one_disk_are_two() {
 }
 
 /// Fills the disk when a step begins.
-fn filling(disk: &Arc<Disk>, at: &'static str) -> Watcher {
+fn filling(disk: &Arc<Disk>, at: &'static str) -> ProgressReporter {
     let disk = disk.clone();
-    Watcher::new(CancellationToken::new(), move |_, step| {
+    ProgressReporter::new(CancellationToken::new(), move |_, step| {
         if step == at {
             disk.fill(0);
         }
@@ -193,7 +193,7 @@ async fn what_only_a_destination_knows_of_is_listed_proven_and_in_the_end_remove
     for id in [lost.id, cut.id] {
         let found = backups.get(id).await.unwrap();
         assert_eq!((found.status, found.copies[0].status), (Status::Unverified, CopyStatus::Verified), "{found:?}");
-        assert!(found.error.unwrap().contains("Prove it"), "it says what to do");
+        assert!(found.error.unwrap().contains("Test it"), "it says what to do");
         let drill = backups.drill(Choice::This(id), None, None, &silent()).await.unwrap();
         assert_eq!((drill.status, &drill.error), (DrillStatus::Passed, &None));
         assert_eq!(backups.get(id).await.unwrap().status, Status::Verified);
@@ -217,15 +217,15 @@ async fn the_overview_tells_those_who_run_the_installation_when_a_restore_was_pr
     let app = start(&vault).await;
     let admin = app.admin().await;
     let page = admin.get("/").await.text;
-    assert!(page.contains("Last proven restore") && page.contains("never tried"), "{page}");
+    assert!(page.contains("Last successful restore drill") && page.contains("never tested"), "{page}");
     run(&app).await;
     let drill = app.app.backups.drill(Choice::Newest, None, None, &silent()).await.unwrap();
     assert_eq!(drill.status, DrillStatus::Passed);
     let page = admin.get("/").await.text;
-    assert!(page.contains("Last proven restore") && !page.contains("never tried"), "{page}");
+    assert!(page.contains("Last successful restore drill") && !page.contains("never tested"), "{page}");
     let other = app.other_org("others").await;
     let page = other.get("/").await.text;
-    assert!(!page.contains("Last proven restore"), "not for other organisations");
+    assert!(!page.contains("Last successful restore drill"), "not for other organisations");
     // What the alerts read.
     let says = async |line: &str| {
         app.app.backups.refresh_gauges().await.unwrap();

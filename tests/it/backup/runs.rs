@@ -7,7 +7,7 @@ use std::{
 
 use chrono::TimeDelta;
 use holdfast::{
-    backup::{BackupError, Choice, CopyStatus, DrillStatus, Identity, KeyFile, Kind, Status, Watcher},
+    backup::{BackupError, Choice, CopyStatus, DrillStatus, Identity, KeyFile, Kind, ProgressReporter, Status},
     platform::{
         crypto,
         health::{self, Status as Health, run_all},
@@ -28,14 +28,14 @@ async fn check(app: &TestApp, name: &str) -> health::CheckResult {
     run_all(&checks).await.remove(0).result
 }
 
-/// What a watcher heard: percent and step.
+/// What a progress heard: percent and step.
 type Heard = Arc<Mutex<Vec<(u8, String)>>>;
 
-fn listening() -> (Heard, Watcher) {
+fn listening() -> (Heard, ProgressReporter) {
     let heard = Heard::default();
     let hears = heard.clone();
     let hear = move |percent, step: &str| hears.lock().unwrap().push((percent, step.to_owned()));
-    (heard, Watcher::new(CancellationToken::new(), hear))
+    (heard, ProgressReporter::new(CancellationToken::new(), hear))
 }
 
 /// The steps came in this order, the percent never fell, and it came near the end.
@@ -70,8 +70,8 @@ async fn a_backup_is_made_proven_and_the_next_one_is_small() {
             }
         }
     }
-    let (heard, watcher) = listening();
-    let second = app.app.backups.run(Kind::Manual, &watcher).await.unwrap();
+    let (heard, progress) = listening();
+    let second = app.app.backups.run(Kind::Manual, &progress).await.unwrap();
     assert_eq!(second.sequence, first.sequence + 1);
     let (objects, vectors) = (second.objects, second.vector_files);
     told_in_order(
@@ -85,8 +85,8 @@ async fn a_backup_is_made_proven_and_the_next_one_is_small() {
     );
     // The dump is new, and most of so small an installation.
     assert!(second.added_bytes * 4 < first.added_bytes * 3, "{} after {}", second.added_bytes, first.added_bytes);
-    let (heard, watcher) = listening();
-    let drill = app.app.backups.drill(Choice::Newest, None, None, &watcher).await.unwrap();
+    let (heard, progress) = listening();
+    let drill = app.app.backups.drill(Choice::Newest, None, None, &progress).await.unwrap();
     assert_eq!((drill.status, &drill.error), (DrillStatus::Passed, &None));
     told_in_order(&heard, &["database", "objects", "vectors", "vectors, 1 of "]);
     let report = &drill.report;
@@ -136,9 +136,9 @@ async fn any_number_of_objects_is_gone_through_in_pieces() {
     std::fs::create_dir_all(&folder).unwrap();
     let path = |n: u32| folder.join(format!("{n:05}"));
     (0..2500_u32).for_each(|n| std::fs::write(path(n), n.to_string()).unwrap());
-    let (heard, watcher) = listening();
+    let (heard, progress) = listening();
     let backups = &app.app.backups;
-    let (first, shown) = tokio::join!(backups.run(Kind::Manual, &watcher), async {
+    let (first, shown) = tokio::join!(backups.run(Kind::Manual, &progress), async {
         loop {
             let step = backups.list(None, 1).await.unwrap().pop().map(|backup| backup.step).unwrap_or_default();
             if step == "done" || step.starts_with("objects, ") {
@@ -175,8 +175,8 @@ async fn any_number_of_objects_is_gone_through_in_pieces() {
     assert!(known_hashes.contains(&hash), "a file that is as long as before and newer is read again");
     let keys = vault.keys();
     for backup in [&first, &second] {
-        let (heard, watcher) = listening();
-        let found = app.app.backups.verify(backup.id, None, Some(&keys), &watcher).await.unwrap();
+        let (heard, progress) = listening();
+        let found = app.app.backups.verify(backup.id, None, Some(&keys), &progress).await.unwrap();
         let opened = format!("opening the copy at near, {0} of {0}", backup.objects);
         told_in_order(&heard, &["reading the copy at near, 1 of ", &opened]);
         assert_eq!((found[0].wrong, &found[0].problems), (0, &Vec::new()));
@@ -284,7 +284,7 @@ async fn without_a_key_or_a_recipient_nothing_pretends() {
     KeyFile { identities: vec![Identity::generate()], installation: None }.write(&other).unwrap();
     let drill = app.app.backups.drill(Choice::Newest, None, Some(&other), &silent()).await.unwrap();
     assert_eq!(drill.status, DrillStatus::Failed);
-    assert!(drill.error.unwrap().contains("does not open"), "a wrong key");
+    assert!(drill.error.unwrap().contains("does not decrypt"), "a wrong key");
     let inside = app.data_dir.join("key");
     std::fs::copy(vault.key_file(), &inside).unwrap();
     let refused = app.app.backups.drill(Choice::Newest, None, Some(&inside), &silent()).await;
@@ -372,7 +372,7 @@ async fn a_backup_of_a_clock_that_was_ahead_is_not_taken_for_a_fresh_one() {
     run(&app).await;
     app.clock.advance(TimeDelta::days(-30));
     let checked = check(&app, "backup.recent").await;
-    assert!(checked.status == Health::Fail && checked.summary.contains("ahead of the clock"), "{checked:?}");
+    assert!(checked.status == Health::Fail && checked.summary.contains("in the future"), "{checked:?}");
     app.app.backups.refresh_gauges().await.unwrap();
     let metrics = app.app.telemetry.encode();
     let shown = metrics.lines().find_map(|line| line.strip_prefix("holdfast_backup_last_verified_timestamp_seconds "));
@@ -392,7 +392,10 @@ async fn one_place_under_two_names_is_told() {
     settings.push(("HOLDFAST_BACKUP__DESTINATIONS__FAR__URL", vault.folder("alias").display().to_string()));
     let app = TestApp::start_with(&borrowed(&settings)).await;
     let checked = check(&app, "backup.destinations").await;
-    assert!(checked.status == Health::Warn && checked.summary.contains("far and near are one place"), "{checked:?}");
+    assert!(
+        checked.status == Health::Warn && checked.summary.contains("far and near are the same place"),
+        "{checked:?}"
+    );
     app.stop().await;
 
     let mut settings = vault.settings();
@@ -402,7 +405,7 @@ async fn one_place_under_two_names_is_told() {
     std::os::unix::fs::symlink(app.data_dir.join("copies"), vault.folder("inside")).unwrap();
     let checked = check(&app, "backup.destinations").await;
     assert!(
-        checked.status == Health::Warn && checked.summary.contains("far lies in the data directory"),
+        checked.status == Health::Warn && checked.summary.contains("far is inside the data directory"),
         "{checked:?}"
     );
     app.stop().await;

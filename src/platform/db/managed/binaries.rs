@@ -1,4 +1,4 @@
-//! Which PostgreSQL binaries, as which user, in which folders.
+//! PostgreSQL binaries, the user that they run as, and the folders around the cluster.
 
 use std::{
     fs,
@@ -11,7 +11,7 @@ use tokio::process::Command;
 use super::{Layout, ManagedError, io};
 use crate::platform::crypto;
 
-/// Major versions that are tested.
+/// Major versions that we test.
 pub const SUPPORTED: std::ops::RangeInclusive<u32> = 15..=18;
 
 /// A folder of server binaries.
@@ -36,13 +36,13 @@ pub struct RunAs {
 }
 
 impl Layout {
-    /// Finds binaries and user, and makes the folders around the cluster.
+    /// Finds the binaries and the user, and creates the folders around the cluster.
     pub fn prepare(data_dir: &Path, bin_dir: Option<&Path>) -> Result<Self, ManagedError> {
         let binaries = Binaries::find(bin_dir, &data_dir.join("postgres"))?;
         Self::of(data_dir, binaries)
     }
 
-    /// As [`Self::prepare`], with these binaries.
+    /// As [`Self::prepare`], with the given binaries.
     pub fn of(data_dir: &Path, binaries: Binaries) -> Result<Self, ManagedError> {
         let data_dir = fs::canonicalize(data_dir).map_err(io(format!("cannot open {}", data_dir.display())))?;
         let cluster = data_dir.join("postgres");
@@ -51,7 +51,7 @@ impl Layout {
         Ok(Self { cluster, socket_dir, binaries, run_as })
     }
 
-    /// A tool of this server, with a clean environment and as the right user.
+    /// Runs a tool of this server with a clean environment as the right user.
     pub fn command(&self, tool: &str) -> Command {
         let mut command = Command::new(self.binaries.dir.join(tool));
         command.env_clear().env("LC_ALL", "C.UTF-8").env("PATH", "/usr/bin:/bin").env("TZ", "UTC").current_dir("/");
@@ -61,18 +61,18 @@ impl Layout {
         command
     }
 
-    /// Hands a path to the user that PostgreSQL runs as.
+    /// Makes the user that PostgreSQL runs as the owner of a path.
     pub fn own(&self, path: &Path) -> Result<(), ManagedError> {
         match self.run_as {
             Some(user) => std::os::unix::fs::chown(path, Some(user.uid), Some(user.gid))
-                .map_err(io(format!("cannot hand {} to the database's user", path.display()))),
+                .map_err(io(format!("cannot change the owner of {} to the database's user", path.display()))),
             None => Ok(()),
         }
     }
 }
 
 impl Binaries {
-    /// Those of the cluster's own version, or the newest for a new cluster.
+    /// The binaries of the cluster's version, or the newest for a new cluster.
     fn find(bin_dir: Option<&Path>, cluster: &Path) -> Result<Self, ManagedError> {
         let wanted = fs::read_to_string(cluster.join("PG_VERSION")).ok().map(|v| v.trim().to_owned());
         let candidates = match bin_dir {
@@ -91,19 +91,19 @@ impl Binaries {
         }
     }
 
-    /// What is installed in these folders; of one version the first.
+    /// Installed versions in these folders; the first folder wins for a version.
     pub fn newest_first(places: &[PathBuf]) -> Vec<Self> {
         let mut found: Vec<Self> = places.iter().filter_map(|dir| Self::at(dir)).collect();
         found.sort_by_key(|b| std::cmp::Reverse(b.major));
         found
     }
 
-    /// Whether a module that can be loaded into the server is installed.
+    /// Whether a loadable server module is installed.
     pub fn has_module(&self, name: &str) -> bool {
         let asked = std::process::Command::new(self.dir.join("pg_config")).arg("--pkglibdir").output().ok();
         let told =
             asked.filter(|output| output.status.success()).and_then(|output| String::from_utf8(output.stdout).ok());
-        // Debian keeps pg_config in the package for development.
+        // Debian ships pg_config in the development package.
         let usual = self.dir.parent().map(|prefix| prefix.join("lib"));
         let places = told.map(|dir| PathBuf::from(dir.trim())).into_iter().chain(usual);
         places.map(|dir| dir.join(format!("{name}.so"))).any(|file| file.is_file())
@@ -115,14 +115,14 @@ impl Binaries {
         let number = text.split_whitespace().nth(2)?;
         let mut parts = number.split(|c: char| !c.is_ascii_digit());
         let major = parts.next()?.parse().ok()?;
-        // `18beta1` has none.
+        // `18beta1` has no minor version.
         let minor = parts.next().and_then(|part| part.parse().ok()).unwrap_or_default();
         let complete = ["initdb", "pg_ctl"].iter().all(|tool| dir.join(tool).exists());
         complete.then(|| Self { dir: dir.to_owned(), major, minor })
     }
 }
 
-/// Where packages put PostgreSQL's programs: Debian and Ubuntu, Fedora and its kin, then the plain places.
+/// Install paths of PostgreSQL: Debian and Ubuntu, Fedora and relatives, then the default ones.
 pub fn usual_places() -> Vec<PathBuf> {
     let versions = SUPPORTED.rev();
     let mut dirs: Vec<PathBuf> = versions
@@ -134,7 +134,7 @@ pub fn usual_places() -> Vec<PathBuf> {
 }
 
 impl RunAs {
-    /// `None` when we are not root; PostgreSQL refuses to run as root.
+    /// `None` unless we are root; PostgreSQL refuses to run as root.
     fn choose() -> Result<Option<Self>, ManagedError> {
         if !rustix::process::geteuid().is_root() {
             return Ok(None);
@@ -151,7 +151,7 @@ impl RunAs {
     }
 }
 
-/// `/run/holdfast-<hash>` or `/tmp/holdfast-<hash>`: short, and the same for the same data directory.
+/// `/run/holdfast-<hash>` or `/tmp/holdfast-<hash>`: short, and stable for a data directory.
 fn socket_dir(data_dir: &Path, run_as: Option<RunAs>) -> Result<PathBuf, ManagedError> {
     let name = format!("holdfast-{}", &crypto::sha256_hex(data_dir.as_os_str().as_encoded_bytes())[..12]);
     let base = if run_as.is_some() && Path::new("/run").is_dir() { "/run" } else { "/tmp" };
@@ -161,8 +161,8 @@ fn socket_dir(data_dir: &Path, run_as: Option<RunAs>) -> Result<PathBuf, Managed
         Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
         Err(e) => return Err(io(format!("cannot create {}", dir.display()))(e)),
     }
-    // Somebody else could have made the folder in /tmp first: refuse what is not ours.
-    let meta = fs::symlink_metadata(&dir).map_err(io(format!("cannot look at {}", dir.display())))?;
+    // Another user could have created the folder in /tmp first.
+    let meta = fs::symlink_metadata(&dir).map_err(io(format!("cannot read the metadata of {}", dir.display())))?;
     let us = rustix::process::geteuid().as_raw();
     let owner_ok = meta.uid() == us || run_as.is_some_and(|u| meta.uid() == u.uid);
     if !meta.is_dir() || !owner_ok {

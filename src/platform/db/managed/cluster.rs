@@ -1,14 +1,14 @@
-//! Making and configuring the cluster's folder.
+//! Creates and configures the cluster's folder.
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use super::{Layout, ManagedError, io};
 
-/// Only names the socket file: nothing listens on TCP.
+/// Only part of the socket's file name: nothing listens on TCP.
 pub const PORT: u16 = 5432;
 
-/// Runs initdb into a folder beside the cluster's place and renames it there when it is complete: a kill -9 half-way
-/// leaves nothing that looks like a cluster. `shape` are further arguments of initdb: what its files are like.
+/// Runs initdb in a temporary folder and renames it when complete, so that a kill -9 leaves nothing that looks like a cluster. `shape`:
+/// further arguments of initdb (checksums, segment size).
 pub async fn initialise(
     layout: &Layout,
     superuser: &str,
@@ -52,11 +52,11 @@ pub async fn initialise(
     )))
 }
 
-/// Writes our settings and access rules; done at each start, so that they follow the binary.
+/// Writes our settings and access rules at each start, so that they match the binary.
 pub fn configure(layout: &Layout) -> Result<(), ManagedError> {
     let socket_dir = layout.socket_dir.display().to_string().replace('\'', "''");
     let settings = format!(
-        "# Written by Holdfast at each start; local changes belong into conf.d/*.conf.\n\
+        "# Written by Holdfast at each start; local changes belong in conf.d/*.conf.\n\
          listen_addresses = ''\n\
          port = {PORT}\n\
          unix_socket_directories = '{socket_dir}'\n\
@@ -66,21 +66,21 @@ pub fn configure(layout: &Layout) -> Result<(), ManagedError> {
          wal_level = replica\n\
          max_wal_senders = 6\n\
          max_replication_slots = 6\n\
-         # A slot that nobody reads must not fill the disk.\n\
+         # An unused replication slot must not fill the disk.\n\
          max_slot_wal_keep_size = 2GB\n\
          max_wal_size = 1GB\n\
          wal_compression = on\n\
-         # After a crash: one call for the file system instead of an fsync of every file.\n\
+         # After a crash: one syncfs call instead of an fsync per file.\n\
          recovery_init_sync_method = syncfs\n\
          timezone = 'UTC'\n\
          log_timezone = 'UTC'\n\
          log_destination = stderr\n\
          logging_collector = off\n\
          log_line_prefix = ''\n\
-         # Who waits for a lock longer than deadlock_timeout (1 s), and what runs for longer than a second, is in our log.\n\
+         # Log lock waits above deadlock_timeout (1 s) and statements above one second.\n\
          log_lock_waits = on\n\
          log_min_duration_statement = 1s\n\
-         # Values in statements are users' texts: they are not for the log.\n\
+         # Parameter values may be users' texts and must not be logged.\n\
          log_parameter_max_length = 0\n\
          log_parameter_max_length_on_error = 0\n\
          {}{}",
@@ -104,18 +104,18 @@ pub fn configure(layout: &Layout) -> Result<(), ManagedError> {
     Ok(())
 }
 
-/// Counts what statements cost, where the server's packages have the module: a server told to load one that is absent does not start.
+/// Enables `pg_stat_statements` if the server's packages include it: a server told to load a missing module does not start.
 fn statements(layout: &Layout) -> &'static str {
     if layout.binaries.has_module("pg_stat_statements") {
         "shared_preload_libraries = 'pg_stat_statements'\n\
-         # What makes roles has their passwords in it.\n\
+         # Utility statements such as CREATE ROLE contain passwords.\n\
          pg_stat_statements.track_utility = off\n"
     } else {
         ""
     }
 }
 
-/// `include_dir` fails on a folder that does not exist.
+/// `include_dir` fails if the folder does not exist.
 fn include_dir(layout: &Layout) -> &'static str {
     if layout.cluster.join("conf.d").is_dir() { "include_dir = 'conf.d'\n" } else { "" }
 }

@@ -1,8 +1,8 @@
-//! The private PostgreSQL cluster of the embedded default: made, started, watched and stopped by us.
+//! The private PostgreSQL cluster of the embedded default, which we create, start, supervise and stop.
 //!
-//! It lives in `<data_dir>/postgres`, listens on a socket in a short run-time folder only (a socket's path may have
-//! 107 bytes), and runs as an unprivileged user when we are root. A postmaster that outlived us (kill -9) is stopped
-//! fast and started again, so that it is always our child.
+//! It lives in `<data_dir>/postgres`, listens only on a socket in a short run-time folder (a socket path may have 107 bytes), and runs as
+//! an unprivileged user when we are root. A postmaster that outlived us (kill -9) is stopped fast and restarted, so that it is always our
+//! child.
 
 mod binaries;
 mod cluster;
@@ -26,12 +26,12 @@ use postmaster::Postmaster;
 
 pub use binaries::{SUPPORTED, usual_places};
 
-/// Why the private cluster does not run.
+/// Why the private cluster is not running.
 #[derive(Debug, thiserror::Error)]
 pub enum ManagedError {
     #[error(
         "no PostgreSQL server binaries (15 to 18) found in {looked_in}; install them (Debian, Ubuntu: apt-get install \
-         postgresql), or set database.bin_dir, or database.url to use a server of yours"
+         postgresql), or set database.bin_dir, or database.url to use an external server"
     )]
     NoBinaries { looked_in: String },
     #[error(
@@ -52,7 +52,7 @@ pub enum ManagedError {
     Sql(#[from] sqlx::Error),
 }
 
-/// Attaches to an I/O error what was being done.
+/// Adds the failed operation to an I/O error.
 fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> ManagedError {
     let what = what.into();
     move |e| ManagedError::Io(what, e)
@@ -66,12 +66,12 @@ pub struct Managed {
     target: Target,
 }
 
-/// Where a private cluster lives and who runs it; enough to start tools beside it.
+/// Paths and user of a private cluster; enough to run tools beside it.
 #[derive(Clone, Debug)]
 pub struct Layout {
-    /// `<data_dir>/postgres`.
+    /// Short folder of the socket.
     pub cluster: PathBuf,
-    /// Short folder with the socket.
+    /// Short folder of the socket.
     pub socket_dir: PathBuf,
     pub binaries: Binaries,
     /// The user that PostgreSQL runs as when we are root.
@@ -83,7 +83,7 @@ const SUPERUSER: &str = "holdfast";
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Managed {
-    /// Makes the cluster if there is none, starts it and keeps it running until [`Self::stop`].
+    /// Creates the cluster if there is none, starts it and keeps it running until [`Self::stop`].
     pub async fn start(
         data_dir: &Path,
         bin_dir: Option<&Path>,
@@ -113,7 +113,7 @@ impl Managed {
         Ok(Self { postmaster, socket_dir, target })
     }
 
-    /// How to connect to the cluster that another process of ours runs in `data_dir`.
+    /// Connection to the cluster that another process of ours runs in `data_dir`.
     pub fn attach(
         data_dir: &Path,
         bin_dir: Option<&Path>,
@@ -130,10 +130,10 @@ impl Managed {
         &self.target
     }
 
-    /// Fast shutdown: sessions are ended, a checkpoint is written.
+    /// Fast shutdown: ends sessions, writes a checkpoint.
     pub async fn stop(self) {
         self.postmaster.stop().await;
-        // Not where a server that was ended hard has left its socket: the next start finds both.
+        // Fails if a killed server left its socket there; the next start cleans that up.
         let _ = std::fs::remove_dir(&self.socket_dir);
     }
 }
@@ -149,7 +149,7 @@ fn admin_options(layout: &Layout, password: &str) -> PgConnectOptions {
         .username(SUPERUSER)
         .password(password)
         .database("postgres")
-        // Over the socket there is none; `PGSSLMODE` in the environment is about some other server.
+        // No TLS over a socket; `PGSSLMODE` in the environment is meant for another server.
         .ssl_mode(PgSslMode::Disable)
 }
 
@@ -177,10 +177,10 @@ async fn create_database(admin: &PgConnectOptions) -> Result<(), ManagedError> {
             .fetch_one(&mut conn)
             .await?;
     if !exists {
-        // A constant name; CREATE DATABASE takes no parameters.
+        // Constant name; CREATE DATABASE takes no parameters.
         sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {SUPERUSER}"))).execute(&mut conn).await?;
     }
-    // Here and not in our database, which a dump brings to servers where nobody may make this.
+    // Not in our own database: a dump of it must restore on servers where this extension may not be created.
     let track = "DO $$ BEGIN
         IF current_setting('shared_preload_libraries') LIKE '%pg_stat_statements%' THEN
           CREATE EXTENSION IF NOT EXISTS pg_stat_statements;
@@ -189,7 +189,7 @@ async fn create_database(admin: &PgConnectOptions) -> Result<(), ManagedError> {
     if let Err(error) = sqlx::raw_sql(track).execute(&mut conn).await {
         tracing::warn!(
             error = &error as &dyn std::error::Error,
-            "statements are not counted: pg_stat_statements cannot be made"
+            "statements are not counted: pg_stat_statements cannot be created"
         );
     }
     conn.close().await?;

@@ -1,4 +1,4 @@
-//! The postmaster process: started, read, watched, started again, stopped.
+//! The postmaster process: start, log, supervision, restart, stop.
 
 use std::{fs, path::Path, process::Stdio, time::Duration};
 
@@ -14,7 +14,7 @@ use super::{Layout, ManagedError, io};
 
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Handle to the watched postmaster.
+/// Handle of the supervised postmaster.
 #[derive(Debug)]
 pub struct Postmaster {
     stop: CancellationToken,
@@ -22,8 +22,8 @@ pub struct Postmaster {
 }
 
 impl Postmaster {
-    /// Starts the server and a task that restarts it when it ends by itself. The task is outside the tracker of
-    /// [`Lifecycle`]: everything that the tracker waits for may need the database until its end.
+    /// Starts the server and a task that restarts it if it ends. The task is not tracked by [`Lifecycle`], because tracked tasks may need
+    /// the database until they end.
     #[expect(clippy::disallowed_methods, reason = "must outlive every tracked task; `stop` waits for it")]
     pub fn start(layout: Layout) -> Result<Self, ManagedError> {
         let first = spawn(&layout)?;
@@ -37,15 +37,15 @@ impl Postmaster {
         Ok(Self { stop, stopped })
     }
 
-    /// Fast shutdown, then waits for the end.
+    /// Fast shutdown; waits for the end.
     pub async fn stop(mut self) {
         self.stop.cancel();
         let _ = self.stopped.wait_for(|done| *done).await;
     }
 }
 
-/// A handle that is dropped without [`Postmaster::stop`], as on the way out of an error, must not leave a server that is started again and
-/// again.
+/// Stops the supervision when the handle is dropped without [`Postmaster::stop`] (an error path), so that the server is not restarted for
+/// ever.
 impl Drop for Postmaster {
     fn drop(&mut self) {
         self.stop.cancel();
@@ -70,7 +70,7 @@ async fn supervise(layout: &Layout, first: Child, stop: &CancellationToken) {
                 () = stop.cancelled() => return,
             }
             backoff = (backoff * 2).min(Duration::from_secs(10));
-            // Back-ends of the old postmaster may still hold its shared memory; the new one waits for them itself.
+            // Back-ends of the old postmaster may still use its shared memory; the new one waits for them.
             match spawn(layout) {
                 Ok(again) => {
                     child = again;
@@ -82,7 +82,7 @@ async fn supervise(layout: &Layout, first: Child, stop: &CancellationToken) {
     }
 }
 
-/// Starts the server in a process group of its own: Ctrl-C on the terminal is for us, who stop it last.
+/// Starts the server in its own process group: Ctrl-C must reach us only, who stop it last.
 #[expect(clippy::disallowed_methods, reason = "reads the child's log until it closes; ends with the child")]
 fn spawn(layout: &Layout) -> Result<Child, ManagedError> {
     let mut child = layout
@@ -101,10 +101,10 @@ fn spawn(layout: &Layout) -> Result<Child, ManagedError> {
     Ok(child)
 }
 
-/// PostgreSQL's own log becomes ours, with its severity.
+/// Forwards PostgreSQL's log to ours, with its severity.
 async fn forward_log(stderr: ChildStderr) {
     let mut lines = BufReader::new(stderr).lines();
-    // What a detail belongs to decides whether it is heard.
+    // A detail line is logged if the line before it was.
     let mut heard = false;
     while let Ok(Some(line)) = lines.next_line().await {
         let (severity, message) = line.split_once(":  ").unwrap_or(("LOG", &line));
@@ -119,13 +119,13 @@ async fn forward_log(stderr: ChildStderr) {
     }
 }
 
-/// What `log_min_duration_statement` and `log_lock_waits` say: a slow statement; who waits for which lock, and (as the detail) who
-/// holds it.
+/// Lines of `log_min_duration_statement` and `log_lock_waits`: a slow statement, or who waits for which lock (the detail says who holds
+/// it).
 fn is_telling(message: &str) -> bool {
     message.starts_with("duration: ") || (message.starts_with("process ") && message.contains(" still waiting for "))
 }
 
-/// What every start and stop prints as FATAL.
+/// Printed as FATAL at every start and stop.
 fn is_expected(message: &str) -> bool {
     [
         "the database system is starting up",
@@ -147,7 +147,7 @@ async fn stop_child(mut child: Child) {
     }
 }
 
-/// Stops a postmaster that outlived an earlier Holdfast.
+/// Stops a postmaster left by an earlier run.
 pub async fn stop_leftover(cluster: &Path) -> Result<(), ManagedError> {
     let pid_file = cluster.join("postmaster.pid");
     let Ok(text) = fs::read_to_string(&pid_file) else { return Ok(()) };
@@ -158,9 +158,9 @@ pub async fn stop_leftover(cluster: &Path) -> Result<(), ManagedError> {
         pid = pid.as_raw_nonzero().get(),
         "a PostgreSQL of an earlier run still runs here; stopping it fast"
     );
-    for (signal, patience) in [(Signal::INT, 20), (Signal::QUIT, 5), (Signal::KILL, 2)] {
+    for (signal, timeout) in [(Signal::INT, 20), (Signal::QUIT, 5), (Signal::KILL, 2)] {
         let _ = kill_process(pid, signal);
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(patience);
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(timeout);
         while tokio::time::Instant::now() < deadline {
             if test_kill_process(pid).is_err() || !is_postgres(pid) {
                 return Ok(());
@@ -174,7 +174,7 @@ pub async fn stop_leftover(cluster: &Path) -> Result<(), ManagedError> {
     })
 }
 
-/// Process ids are used again: signal only what is a postmaster.
+/// Process ids are reused: only signals a postmaster.
 fn is_postgres(pid: Pid) -> bool {
     let comm = fs::read_to_string(format!("/proc/{}/comm", pid.as_raw_nonzero()));
     comm.is_ok_and(|name| name.trim() == "postgres")
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn slow_statements_and_waits_for_locks_are_heard_and_routine_is_not() {
-        // As PostgreSQL 15 to 18 write them.
+        // As written by PostgreSQL 15 to 18.
         for told in [
             "duration: 1203.512 ms  execute sqlx_s_7: SELECT count(*) FROM jobs",
             "process 4711 still waiting for AccessShareLock on relation 16481 of database 16385 after 1000.123 ms",

@@ -1,10 +1,10 @@
-//! `Idempotency-Key`: a create that is sent twice is done once (after draft-ietf-httpapi-idempotency-key-header).
+//! `Idempotency-Key`: a create that is sent twice is executed once (after draft-ietf-httpapi-idempotency-key-header).
 //!
-//! A route takes part by [`idempotent`], which also writes the header into its description. The first request with a key
-//! runs, to its end even when the client goes away, because that is when clients repeat; its answer is kept for a day,
-//! sealed, and repeated to the same principal for the same method, path and body, as long as they may do what they might then. Kept are successes and what the
-//! request alone is to blame for (400, 413, 415, 422); after anything else the key is free again. A process that dies
-//! between doing and noting leaves the key taken until its lease ends; a repetition after that is a new request.
+//! A route takes part through [`idempotent`], which also adds the header to its OpenAPI description. The first request with a key runs to
+//! its end even if the client disconnects, because that is when clients retry. Its response is kept for a day, encrypted, and replayed to
+//! the same principal for the same method, path and body, as long as the principal's permissions have not shrunk. Kept are successes and
+//! errors that only the request causes (400, 413, 415, 422); after anything else the key is free again. If a process dies between executing
+//! and recording, the key stays taken until its lease expires; a retry after that is a new request.
 //!
 //! Owns `idempotency_keys`. Jobs: none.
 
@@ -45,24 +45,24 @@ use crate::platform::{
 
 const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
-/// Headers of an answer that are kept with it; the others are made for each request.
+/// Response headers that are kept; the others are generated for each request.
 const KEPT_HEADERS: [HeaderName; 3] = [header::CONTENT_TYPE, header::ETAG, header::LOCATION];
 
-/// How long an answer is repeated.
+/// How long a response is replayed.
 const KEPT: TimeDelta = TimeDelta::hours(24);
 const PURGE_EVERY: Duration = Duration::from_secs(3600);
-/// A create is a few rows: what takes longer hangs.
+/// A create writes a few rows: one that takes longer hangs.
 const LONGEST_RUN: Duration = Duration::from_secs(60);
-/// Longer than a run by more than the clocks of two hosts may differ.
+/// Longer than a run by more than the clock skew of two hosts.
 const LEASE: TimeDelta = TimeDelta::seconds(90);
-/// When the answer cannot be noted: all within the lease.
+/// Retries of recording the response; all within the lease.
 const NOTE_AGAIN: [Duration; 4] =
     [Duration::from_millis(100), Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(15)];
-/// Created things are described in far less.
+/// Largest response kept, bytes; descriptions of created things are far smaller.
 const LARGEST_ANSWER: usize = 4 << 20;
 const LABEL: &str = "idempotency response";
 
-/// Keeps the answers. Clones share everything; app puts one into every request as an extension.
+/// Stores responses. Clones share everything; `app` adds one to every request as an extension.
 #[derive(Clone, Debug)]
 pub struct Idempotency(Arc<Inner>);
 
@@ -74,19 +74,19 @@ struct Inner {
     lifecycle: Lifecycle,
 }
 
-/// An answer as it is sealed.
+/// A response as it is encrypted.
 #[derive(Deserialize, Serialize)]
 struct Kept {
     status: u16,
     headers: Vec<(String, String)>,
     /// Base64.
     body: String,
-    /// What the principal might do then.
+    /// Permissions of the principal at the time.
     #[serde(default)]
     standing: Standing,
 }
 
-/// What somebody may do.
+/// Permissions of a principal.
 #[derive(Clone, Default, Deserialize, Serialize)]
 struct Standing {
     role: Option<Role>,
@@ -109,17 +109,17 @@ impl Standing {
     }
 }
 
-/// The answer may hold what is shown to those alone who may make it, a new key for one: the handler, which would refuse those who may not
-/// any more, does not run again.
+/// The response may contain something that only the creator may see, such as a new API key, and the handler, which would check the
+/// permission, does not run again.
 fn may_see(who: &Principal, then: &Standing) -> Result<(), ApiError> {
     who.require_own_password()?;
     if Standing::of(who).covers(then) {
         return Ok(());
     }
-    Err(ApiError::forbidden("this was answered when you were allowed more than you are now".to_owned()))
+    Err(ApiError::forbidden("this was answered when you had more permissions than now".to_owned()))
 }
 
-/// The creates among these routes (`POST`) take an `Idempotency-Key`.
+/// Adds `Idempotency-Key` to the creates (`POST`) among these routes.
 pub fn idempotent<S: Clone + Send + Sync + 'static>(mut routes: UtoipaMethodRouter<S>) -> UtoipaMethodRouter<S> {
     for operation in routes.1.paths.values_mut().filter_map(|item| item.post.as_mut()) {
         let parameter = ParameterBuilder::new()
@@ -127,7 +127,7 @@ pub fn idempotent<S: Clone + Send + Sync + 'static>(mut routes: UtoipaMethodRout
             .parameter_in(ParameterIn::Header)
             .required(Required::False)
             .description(Some(
-                "Any text that is new for each create, a UUID for example. A repetition within 24 hours is not done again: it gets \
+                "A text that is unique for each create, for example a UUID. A repetition within 24 hours is not executed again: it gets \
                  the first answer with `Idempotent-Replayed: true`. 409 `idempotency_key_in_use` while the first one runs; 422 \
                  `idempotency_key_reused` for the key of another request.",
             ))
@@ -138,14 +138,14 @@ pub fn idempotent<S: Clone + Send + Sync + 'static>(mut routes: UtoipaMethodRout
     routes.layer(from_fn(guard))
 }
 
-/// Around the handler: inside authentication, so that the key belongs to somebody.
+/// Around the handler, inside authentication, because a key belongs to a principal.
 async fn guard(request: Request, next: Next) -> Response {
     let who = request.extensions().get::<Principal>().cloned();
     match (who, request.headers().get(HEADER).cloned()) {
         (Some(who), Some(key)) if request.method() == Method::POST => {
             once(&who, &key, request, next).await.unwrap_or_else(ApiError::into_response)
         }
-        // Without credentials the route says so.
+        // Without credentials the route answers.
         _ => next.run(request).await,
     }
 }
@@ -172,7 +172,7 @@ async fn once(who: &Principal, key: &HeaderValue, request: Request, next: Next) 
     }
 }
 
-/// Lengths in front: no two requests are written alike.
+/// Length-prefixed, so that different requests never hash the same input.
 fn fingerprint(method: &str, target: &str, body: &[u8]) -> [u8; 32] {
     let lengths = format!("{} {} ", method.len(), target.len());
     crypto::sha256([lengths.as_bytes(), method.as_bytes(), target.as_bytes(), body].concat())
@@ -183,7 +183,7 @@ impl Idempotency {
         Self(Arc::new(Inner { db, clock, key, lifecycle }))
     }
 
-    /// Takes the key, or gives the answer that is kept under it.
+    /// Takes the key, or returns the response stored under it.
     async fn begin(&self, slot: &Slot, who: &Principal) -> Result<Option<Response>, ApiError> {
         let now = self.0.clock.now();
         let mut tx = self.0.db.tenant(slot.org).await?;
@@ -192,7 +192,10 @@ impl Idempotency {
         tx.commit().await?;
         let in_use = || ApiError {
             retry_after: Some(Duration::from_secs(1)),
-            ..ApiError::conflict("idempotency_key_in_use", "the first request with this Idempotency-Key still runs")
+            ..ApiError::conflict(
+                "idempotency_key_in_use",
+                "the first request with this Idempotency-Key is still running",
+            )
         };
         let Some(found) = found else { return Ok(None) };
         let found = found.ok_or_else(in_use)?;
@@ -200,7 +203,7 @@ impl Idempotency {
             return Err(ApiError::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "idempotency_key_reused",
-                "this Idempotency-Key came with another request: use a new one for each create",
+                "this Idempotency-Key was used for another request: use a new one for each create",
             ));
         }
         self.replay(slot, who, &found.response.ok_or_else(in_use)?).map(Some)
@@ -223,7 +226,7 @@ impl Idempotency {
         Ok(response)
     }
 
-    /// Runs the request in a task of its own, which a client that hangs up does not end.
+    /// Runs the request in its own task, so that a client that disconnects does not cancel it.
     async fn run(&self, slot: Slot, standing: Standing, request: Request, next: Next) -> Result<Response, ApiError> {
         let (sender, receiver) = oneshot::channel();
         let keeper = self.clone();
@@ -234,8 +237,8 @@ impl Idempotency {
                 Err(_) => ApiError::unavailable(Duration::from_secs(2), "this took too long").into_response(),
             };
             let (response, kept) = read(response, standing).await;
-            // Before the client has its answer, so that a repetition finds it; but a database that is away costs the
-            // repetition a wait, not the client its answer.
+            // Recorded before the client gets the response, so that a retry finds it. If the database is down, the client still gets it and
+            // only a retry has to wait.
             let mut noted = keeper.note(&slot, kept.as_ref()).await;
             let _ = sender.send(response);
             for wait in NOTE_AGAIN {
@@ -245,14 +248,14 @@ impl Idempotency {
                 }
             }
             if let Err(error) = noted {
-                tracing::warn!(error = format!("{error:#}"), "cannot keep the answer to an idempotent request");
+                tracing::warn!(error = format!("{error:#}"), "cannot store the response to an idempotent request");
             }
         };
         self.0.lifecycle.spawn("http.idempotent", work.in_current_span());
         receiver.await.map_err(|_| ApiError::unavailable(Duration::from_secs(2), "the server is shutting down"))
     }
 
-    /// Keeps the answer, or lets the key go.
+    /// Stores the response, or frees the key.
     async fn note(&self, slot: &Slot, kept: Option<&Kept>) -> anyhow::Result<()> {
         let mut tx = self.0.db.tenant(slot.org).await?;
         match kept {
@@ -266,7 +269,7 @@ impl Idempotency {
         Ok(())
     }
 
-    /// Removes keys that are older than a day, hourly.
+    /// Removes keys older than a day, hourly.
     pub fn start_sweep(&self) {
         let (keeper, stop) = (self.clone(), self.0.lifecycle.soft().clone());
         self.0.lifecycle.spawn("http.idempotency_sweep", async move {
@@ -282,7 +285,7 @@ impl Idempotency {
         });
     }
 
-    /// Removes keys that are older than a day; how many.
+    /// Removes keys older than a day; returns how many.
     pub async fn purge(&self) -> anyhow::Result<u64> {
         let mut tx = self.0.db.system().await?;
         let count = store::purge(&mut tx, self.0.clock.now() - KEPT).await?;
@@ -291,7 +294,7 @@ impl Idempotency {
     }
 }
 
-/// The answer, and what to keep of it: successes, and what the request alone is to blame for.
+/// The response, and what to store of it: successes, and errors that only the request causes.
 async fn read(response: Response, standing: Standing) -> (Response, Option<Kept>) {
     let (parts, body) = response.into_parts();
     let bytes = match to_bytes(body, LARGEST_ANSWER).await {
@@ -309,7 +312,7 @@ async fn read(response: Response, standing: Standing) -> (Response, Option<Kept>
     (Response::from_parts(parts, Body::from(bytes)), kept)
 }
 
-/// A sealed answer opens only in its own row.
+/// Binds an encrypted response to its own row.
 fn bound(slot: &Slot) -> Vec<u8> {
     [slot.org.0.as_bytes().as_slice(), &slot.fingerprint, slot.principal.as_bytes(), b" ", slot.key.as_bytes()].concat()
 }

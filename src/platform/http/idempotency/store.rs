@@ -1,4 +1,4 @@
-//! The only SQL on `idempotency_keys`. In the organisation's transaction, except the retention.
+//! The only SQL on `idempotency_keys`. Runs in the organisation's transaction, except the purge.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::platform::ids::OrgId;
 
-/// A key of one principal, and the request that it came with.
+/// A key of one principal, and the request that carries it.
 #[derive(Clone, Debug)]
 pub(super) struct Slot {
     pub org: OrgId,
@@ -16,15 +16,15 @@ pub(super) struct Slot {
     pub run: Uuid,
 }
 
-/// What was there.
+/// The stored row.
 pub(super) struct Found {
     pub fingerprint: Vec<u8>,
-    /// Sealed; `None` while the request runs.
+    /// Encrypted; `None` while the request runs.
     pub response: Option<Vec<u8>>,
 }
 
-/// Takes the key for this run: true when nobody has it, when it is older than `expired`, or when the same request began
-/// and never ended (its lease ran out before `now`).
+/// Takes the key for this run: true when it is free, older than `expired`, or left by a run of the same request whose lease ended before
+/// `now`.
 pub(super) async fn begin(
     conn: &mut PgConnection,
     slot: &Slot,
@@ -50,7 +50,7 @@ pub(super) async fn begin(
     Ok(taken.rows_affected() == 1)
 }
 
-/// The request that has the key; `None` when it was let go meanwhile.
+/// The request that holds the key; `None` when it was released meanwhile.
 pub(super) async fn find(conn: &mut PgConnection, slot: &Slot) -> sqlx::Result<Option<Found>> {
     sqlx::query_as!(
         Found,
@@ -63,7 +63,7 @@ pub(super) async fn find(conn: &mut PgConnection, slot: &Slot) -> sqlx::Result<O
     .await
 }
 
-/// Keeps the response of this run.
+/// Stores the response of this run.
 pub(super) async fn finish(conn: &mut PgConnection, slot: &Slot, response: &[u8]) -> sqlx::Result<()> {
     sqlx::query!(
         "UPDATE idempotency_keys SET response = $5 WHERE org_id = $1 AND principal = $2 AND key = $3 AND run = $4",
@@ -78,7 +78,7 @@ pub(super) async fn finish(conn: &mut PgConnection, slot: &Slot, response: &[u8]
     Ok(())
 }
 
-/// Lets the key go: this run changed nothing that a repetition would do twice.
+/// Frees the key: this run changed nothing that a retry would do twice.
 pub(super) async fn release(conn: &mut PgConnection, slot: &Slot) -> sqlx::Result<()> {
     sqlx::query!(
         "DELETE FROM idempotency_keys WHERE org_id = $1 AND principal = $2 AND key = $3 AND run = $4",
@@ -92,7 +92,7 @@ pub(super) async fn release(conn: &mut PgConnection, slot: &Slot) -> sqlx::Resul
     Ok(())
 }
 
-/// Removes keys older than `expired`, of all organisations, as the system role; how many.
+/// Removes keys of all organisations older than `expired`, as the system role; returns how many.
 pub(super) async fn purge(conn: &mut PgConnection, expired: DateTime<Utc>) -> sqlx::Result<u64> {
     let done = sqlx::query!("DELETE FROM idempotency_keys WHERE created_at <= $1", expired).execute(conn).await?;
     Ok(done.rows_affected())

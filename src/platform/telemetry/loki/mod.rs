@@ -1,9 +1,8 @@
-//! Lines on their way to Loki: a bounded buffer, batches, and one push at a time.
+//! Log shipping to Loki: a bounded buffer, batches, one push at a time.
 //!
-//! The wire is the JSON form of Loki's push API; the queue is ours, because that of tracing-loki loses lines without a word
-//! (docs/decisions/0008-log-shipping.md). No line waits on the network: [`Loki::push`] puts it into
-//! the buffer and returns. Two loops in one task carry them on: one seals what came in the last second into compressed
-//! batches, the other pushes the oldest batch until Loki has taken or refused it.
+//! Uses the JSON form of Loki's push API; the queue is ours, because tracing-loki loses lines silently
+//! (docs/decisions/0008-log-shipping.md). Logging never waits for the network: [`Loki::push`] buffers the line and returns. One task runs
+//! two loops: one compresses the lines of the last second into a batch, the other pushes the oldest batch until Loki accepts or rejects it.
 
 mod queue;
 mod ship;
@@ -17,37 +16,37 @@ use self::{queue::Queue, ship::Shipper, wire::Labels};
 use super::{
     config::LokiAccess,
     lines::Line,
-    log_metrics::{LogMetrics, LostTo},
+    log_metrics::{LogMetrics, LossReason},
 };
 
-/// Target of this module's own lines: they are not sent to Loki, each would make another.
+/// Target of this module's own lines; they are not shipped, because each would cause another.
 pub(super) const TARGET: &str = "holdfast::platform::telemetry::loki";
 
-/// Where lines go, and how much memory those may take that wait.
+/// Destination of the lines, and the memory for buffering them.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Without a slash at the end.
+    /// Without a trailing slash.
     pub url: String,
     pub access: LokiAccess,
     /// Label `env`.
     pub environment: String,
-    /// Whether ids go beside the lines, too: Loki before 3.0 refuses that.
+    /// Whether ids are also sent as structured metadata; Loki before 3.0 rejects it.
     pub metadata: bool,
-    /// Everything that waits or is being sent, bytes; at least [`LEAST_BUFFER`].
+    /// Everything buffered or being sent, bytes; at least [`LEAST_BUFFER`].
     pub buffer_bytes: usize,
 }
 
-/// A smaller buffer would have no room for a batch that is being made and one that is being sent.
+/// A smaller buffer could not hold one batch being built and one being sent.
 pub const LEAST_BUFFER: usize = 4 * queue::WORK_BYTES;
 
-/// The end that takes lines. Cheap to clone.
+/// Producer end. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Loki {
     queue: Arc<Queue>,
     closing: CancellationToken,
 }
 
-/// The end that sends them.
+/// Sending end.
 #[derive(Debug)]
 pub struct Shipping {
     queue: Arc<Queue>,
@@ -73,30 +72,30 @@ impl Loki {
         (Self { queue, closing }, shipping)
     }
 
-    /// Takes a line; never waits. When the buffer is full the oldest lines make room, and are counted.
+    /// Buffers a line; never waits. When the buffer is full, the oldest lines are dropped and counted.
     pub fn push(&self, line: &Line) {
         if !line.is_local {
             self.queue.push(line);
         }
     }
 
-    /// Whether the end has come: a line that is pushed now is counted as lost.
+    /// Whether shipping has ended: further lines count as lost.
     pub fn is_closed(&self) -> bool {
         self.closing.is_cancelled()
     }
 }
 
 impl Shipping {
-    /// Sends what is left, for at most `patience`; counts the rest as lost and returns how many lines that is.
-    pub async fn close(mut self, patience: Duration) -> u64 {
+    /// Sends what is left, for at most `timeout`; returns how many lines were lost, and counts them.
+    pub async fn close(mut self, timeout: Duration) -> u64 {
         self.queue.close();
         self.closing.cancel();
-        if tokio::time::timeout(patience, &mut self.task).await.is_err() {
+        if tokio::time::timeout(timeout, &mut self.task).await.is_err() {
             self.task.abort();
             let _ = self.task.await;
         }
         let left = self.queue.left();
-        self.metrics.lost(LostTo::Shutdown, left);
+        self.metrics.lost(LossReason::Shutdown, left);
         left
     }
 }

@@ -1,4 +1,4 @@
-//! The buffer: lines that came since the last seal, and sealed batches. Bounded in bytes; the oldest make room.
+//! The buffer: lines since the last seal, and sealed batches. Bounded in bytes; the oldest are dropped.
 
 use std::{
     collections::VecDeque,
@@ -12,21 +12,19 @@ use tokio::sync::Notify;
 use super::wire::{self, Labels};
 use crate::platform::telemetry::{
     lines::{self, Line},
-    log_metrics::{Level, LogMetrics, LostTo},
+    log_metrics::{Level, LogMetrics, LossReason},
 };
 
-/// Text of a batch, bytes. Loki refuses pushes above 4 MB and answers small ones sooner.
+/// Text of a batch, bytes. Loki rejects pushes above 4 MB and answers small ones sooner.
 pub(super) const BATCH_BYTES: usize = 512 * 1024;
-/// What one batch takes while it is made and sent: its lines, their encoding, the compressed body, and what the HTTP client
-/// copies of it.
+/// Memory of one batch while it is built and sent: lines, their encoding, the compressed body, and the HTTP client's copy.
 pub(super) const WORK_BYTES: usize = 4 * BATCH_BYTES;
-/// What a line takes beside its text: its place in a queue that may have grown to twice what it holds, the head of its
-/// allocation and what that is rounded up by.
+/// Memory of a line besides its text: its entry in a queue with up to twice the needed capacity, the allocation header and rounding.
 const LINE_OVERHEAD: usize = 2 * size_of::<Entry>() + 64;
-/// What a batch takes beside its body.
+/// Memory of a batch besides its body.
 const BATCH_OVERHEAD: usize = 2 * size_of::<Sealed>() + 128;
 
-/// A line with its time in Loki.
+/// A line and its timestamp in Loki.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub nanos: i64,
@@ -40,7 +38,7 @@ impl Entry {
     }
 }
 
-/// A batch, ready to be sent.
+/// A batch ready to send.
 #[derive(Debug)]
 pub(super) struct Sealed {
     pub body: Bytes,
@@ -56,11 +54,11 @@ impl Sealed {
 #[derive(Debug)]
 pub(super) struct Queue {
     state: Mutex<State>,
-    /// Of what waits: what is being made and sent has its own share.
+    /// Bytes of what is waiting; batches being built or sent are budgeted separately.
     limit: usize,
     labels: Labels,
     metrics: LogMetrics,
-    /// A batch's worth of lines is there.
+    /// Notified when the lines fill a batch.
     pub full: Notify,
 }
 
@@ -70,9 +68,9 @@ struct State {
     open_bytes: usize,
     sealed: VecDeque<Sealed>,
     sealed_bytes: usize,
-    /// Lines that are being made into a batch or sent.
+    /// Lines being built into a batch or sent.
     at_work: u64,
-    /// Time of the newest line.
+    /// Timestamp of the newest line.
     last: i64,
     closed: bool,
 }
@@ -82,7 +80,7 @@ impl State {
         self.open_bytes + self.sealed_bytes
     }
 
-    /// Removes the oldest; how many lines that were.
+    /// Drops the oldest entry; returns its number of lines.
     fn evict(&mut self) -> u64 {
         if let Some(oldest) = self.sealed.pop_front() {
             self.sealed_bytes -= oldest.cost();
@@ -95,9 +93,9 @@ impl State {
 }
 
 impl Queue {
-    /// Keeps `buffer_bytes` in all.
+    /// `buffer_bytes`: total memory.
     pub(super) fn new(buffer_bytes: usize, labels: Labels, metrics: LogMetrics) -> Self {
-        // One batch is made while another is sent.
+        // One batch is built while another is sent.
         let limit = buffer_bytes.saturating_sub(2 * WORK_BYTES);
         Self { state: Mutex::default(), limit, labels, metrics, full: Notify::new() }
     }
@@ -110,14 +108,14 @@ impl Queue {
         self.metrics.buffer.set(i64::try_from(state.bytes()).unwrap_or(i64::MAX));
     }
 
-    /// Takes a line. After [`Self::close`] it is counted as lost.
+    /// Buffers a line. After [`Self::close`] it counts as lost.
     pub(super) fn push(&self, line: &Line) {
         let mut state = self.state();
         if state.closed {
             drop(state);
-            return self.metrics.lost(LostTo::Shutdown, 1);
+            return self.metrics.lost(LossReason::Shutdown, 1);
         }
-        // Loki keeps one of two equal lines of the same time, and wants each stream in order.
+        // Loki deduplicates equal lines with equal timestamps, and wants each stream in order.
         state.last = lines::after(state.last, line.nanos);
         let entry = Entry { nanos: state.last, level: line.level, json: line.json.clone() };
         let before = state.open_bytes;
@@ -131,14 +129,14 @@ impl Queue {
         self.show(&state);
         drop(state);
         if evicted > 0 {
-            self.metrics.lost(LostTo::BufferFull, evicted);
+            self.metrics.lost(LossReason::BufferFull, evicted);
         }
         if is_full {
             self.full.notify_one();
         }
     }
 
-    /// Makes a batch of the oldest lines that are in none; false where there are none.
+    /// Builds a batch of the oldest unbatched lines; false if there are none.
     pub(super) fn seal(&self) -> bool {
         let mut state = self.state();
         let mut entries = Vec::new();
@@ -152,7 +150,7 @@ impl Queue {
         }
         state.open_bytes -= bytes;
         if state.open.is_empty() {
-            // What a burst made it grow to is not kept.
+            // Frees the capacity that a burst needed.
             state.open.shrink_to(1024);
         }
         let lines = entries.len() as u64;
@@ -171,7 +169,7 @@ impl Queue {
         true
     }
 
-    /// The oldest batch; until [`Self::done`] its lines count as being sent.
+    /// The oldest batch; its lines count as being sent until [`Self::done`].
     pub(super) fn take(&self) -> Option<Sealed> {
         let mut state = self.state();
         let oldest = state.sealed.pop_front()?;
@@ -181,17 +179,17 @@ impl Queue {
         Some(oldest)
     }
 
-    /// The batch was taken or refused.
+    /// The batch was accepted or rejected.
     pub(super) fn done(&self, batch: &Sealed) {
         self.state().at_work -= batch.lines;
     }
 
-    /// Takes no more lines.
+    /// Accepts no more lines.
     pub(super) fn close(&self) {
         self.state().closed = true;
     }
 
-    /// Lines that were not sent.
+    /// Lines not sent.
     pub(super) fn left(&self) -> u64 {
         let state = self.state();
         state.at_work + state.open.len() as u64 + state.sealed.iter().map(|batch| batch.lines).sum::<u64>()

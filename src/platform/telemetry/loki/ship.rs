@@ -1,4 +1,4 @@
-//! The loops that make batches and push them.
+//! The loops that build batches and push them.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,21 +18,21 @@ use crate::platform::{
     crypto,
     telemetry::{
         config::LokiAccess,
-        log_metrics::{LogMetrics, LostTo, Pushed},
+        log_metrics::{LogMetrics, LossReason, Pushed},
     },
 };
 
-/// A line waits no longer than this for others to go with it.
+/// Longest time that a line waits to be batched.
 const SEAL_EVERY: Duration = Duration::from_secs(1);
-/// A push that is not answered by then is tried again.
+/// A push without a response by then is retried.
 const PUSH_TIMEOUT: Duration = Duration::from_secs(10);
-/// First wait after a failure; doubles up to [`MOST_BACKOFF`].
+/// First backoff; doubles up to [`MOST_BACKOFF`].
 const BACKOFF: Duration = Duration::from_millis(500);
-/// Loki is asked at least this often whether it is back.
+/// Longest backoff.
 const MOST_BACKOFF: Duration = Duration::from_secs(30);
-/// Longest `Retry-After` that is believed.
-const MOST_PATIENCE: Duration = Duration::from_secs(120);
-/// At the end there is no time to be patient.
+/// Longest `Retry-After` that is honoured.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(120);
+/// Pause between retries during shutdown.
 const LAST_WAIT: Duration = Duration::from_millis(250);
 
 pub(super) struct Shipper {
@@ -42,22 +42,22 @@ pub(super) struct Shipper {
     queue: Arc<Queue>,
     closing: CancellationToken,
     metrics: LogMetrics,
-    /// There is a batch, or there will be no more.
+    /// Notified when a batch is ready or no more will come.
     sealed: Notify,
-    /// No batch comes any more.
+    /// No further batch will come.
     sealed_last: CancellationToken,
 }
 
-/// What Loki said to a push.
+/// Loki's response to a push.
 enum Verdict {
     Taken,
-    /// Trying again would not change it.
-    Refused(LostTo, String),
-    /// Not now; after this at the earliest, where it said so.
+    /// A retry would not help.
+    Refused(LossReason, String),
+    /// Retry later; after this time at the earliest, if given.
     Later(Option<Duration>, String),
 }
 
-/// What the last push told, so that a change of it is said once.
+/// Result of the last push, to log changes only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mood {
     Fine,
@@ -85,7 +85,7 @@ impl Shipper {
         }
     }
 
-    /// Until it is closed and everything is sent.
+    /// Runs until closed and everything is sent.
     pub(super) async fn run(self) {
         tokio::join!(self.seal_all(), self.push_all());
     }
@@ -101,7 +101,7 @@ impl Shipper {
             };
             while self.queue.seal() {
                 self.sealed.notify_one();
-                // Compressing takes a millisecond or two: others may want the thread in between.
+                // Compression takes a millisecond or two: lets other tasks run in between.
                 tokio::task::yield_now().await;
             }
             if is_last {
@@ -114,7 +114,7 @@ impl Shipper {
     async fn push_all(&self) {
         let mut mood = Mood::Fine;
         loop {
-            // Asked before it is looked for: a batch that comes in between is not missed.
+            // Checked before taking, so that a batch that arrives in between is not missed.
             let is_last = self.sealed_last.is_cancelled();
             if let Some(batch) = self.queue.take() {
                 self.deliver(&batch, &mut mood).await;
@@ -127,14 +127,14 @@ impl Shipper {
         }
     }
 
-    /// Until Loki has taken or refused the batch.
+    /// Retries until Loki accepts or rejects the batch.
     async fn deliver(&self, batch: &Sealed, mood: &mut Mood) {
         let mut backoff = BACKOFF;
         loop {
             let began = Instant::now();
             let verdict = self.push(batch).await;
             self.metrics.push_duration.observe(began.elapsed().as_secs_f64());
-            self.say(&verdict, mood);
+            self.log_change(&verdict, mood);
             let asked = match verdict {
                 Verdict::Taken => return self.metrics.pushed(Pushed::Ok),
                 Verdict::Refused(reason, _) => {
@@ -144,8 +144,8 @@ impl Shipper {
                 Verdict::Later(asked, _) => asked,
             };
             self.metrics.pushed(Pushed::Retried);
-            // Half of it by chance: processes that lost the same Loki must not all come back at once.
-            // `Retry-After: 0` is no wish to be asked without a pause.
+            // Half of the backoff is jitter, so that processes do not all return at once after an outage of Loki. `Retry-After: 0` does not
+            // mean to retry without a pause.
             let asked = asked.map(|asked| asked.max(BACKOFF));
             let wait = asked.unwrap_or_else(|| backoff.mul_f64(0.5 + crypto::random_unit() / 2.0));
             backoff = (backoff * 2).min(MOST_BACKOFF);
@@ -171,9 +171,9 @@ impl Shipper {
         }
     }
 
-    /// Says when the push began to fail and when it works again, not each time in between.
-    fn say(&self, verdict: &Verdict, mood: &mut Mood) {
-        let lost = || self.metrics.lost_to(LostTo::BufferFull);
+    /// Logs the start and the end of a failure, not every push in between.
+    fn log_change(&self, verdict: &Verdict, mood: &mut Mood) {
+        let lost = || self.metrics.lost_because(LossReason::BufferFull);
         match (verdict, *mood) {
             (Verdict::Taken, Mood::Fine)
             | (Verdict::Refused(..), Mood::Refusing)
@@ -184,7 +184,7 @@ impl Shipper {
                 if let Mood::Away { lost_before } = before
                     && let missing @ 1.. = lost() - lost_before
                 {
-                    // Not under the target above: this one line goes to Loki, to say there where lines are missing.
+                    // Not under the target above: this line is shipped, to mark the gap in Loki.
                     tracing::warn!(target: "holdfast::log", lines = missing, "Loki was away for longer than the buffer lasts: lines are missing");
                 }
             }
@@ -202,25 +202,25 @@ impl Shipper {
 
 async fn judge(mut response: Response) -> Verdict {
     let status = response.status();
-    // Loki has nothing to say when it has taken lines (204). A page is somebody's who stands in front of it and wants a person to sign in.
+    // Loki's success response (204) has no body. An HTML page comes from a sign-in proxy in front of it.
     let page =
         response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
     if status.is_success() && !page {
         return Verdict::Taken;
     }
     let after = response.headers().get(header::RETRY_AFTER).and_then(|v| v.to_str().ok()?.trim().parse().ok());
-    let after = after.map(|seconds| Duration::from_secs(seconds).min(MOST_PATIENCE));
-    // The beginning says it: whatever this server is, it is not listened to for long.
+    let after = after.map(|seconds| Duration::from_secs(seconds).min(MAX_RETRY_AFTER));
+    // The first chunk is enough; an unknown server may send any amount.
     let text = response.chunk().await.ok().flatten().unwrap_or_default();
     let why = format!("{status}: {}", String::from_utf8_lossy(&text).trim().chars().take(300).collect::<String>());
     match status {
-        StatusCode::PAYLOAD_TOO_LARGE => Verdict::Refused(LostTo::TooLarge, why),
-        // Of the lines: too old, too many labels, not understood. Sent again they would be refused again.
+        StatusCode::PAYLOAD_TOO_LARGE => Verdict::Refused(LossReason::TooLarge, why),
+        // Caused by the lines: too old, too many labels, not parsed. A retry would be rejected again.
         StatusCode::BAD_REQUEST | StatusCode::UNSUPPORTED_MEDIA_TYPE | StatusCode::UNPROCESSABLE_ENTITY => {
-            Verdict::Refused(LostTo::Rejected, why)
+            Verdict::Refused(LossReason::Rejected, why)
         }
-        // Of the way there: a proxy that does not know its backend yet (404), a token that was changed (401, 403), a redirect, a rate. It says
-        // nothing of the lines, which wait for as long as the buffer lasts.
+        // Caused by something in between: a proxy without its backend (404), a changed token (401, 403), a redirect, a rate limit. The
+        // lines are fine and wait as long as the buffer lasts.
         _ => Verdict::Later(after, why),
     }
 }

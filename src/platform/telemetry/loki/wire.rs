@@ -1,5 +1,5 @@
-//! What Loki is sent: the JSON form of its push API, gzipped. A line's ids stand in the line and, so that a search for one need not
-//! read every line, beside it as structured metadata, which the protobuf types of `loki-api` do not have.
+//! Body of a push: the JSON form of Loki's push API, gzipped. A line's ids are in the line and also sent as structured metadata, so that
+//! searching for one need not scan every line; the protobuf types of `loki-api` lack structured metadata.
 
 use std::{borrow::Cow, io::Write as _};
 
@@ -13,11 +13,11 @@ use crate::platform::telemetry::log_metrics::Level;
 /// Content type of a push.
 pub(super) const CONTENT_TYPE: &str = "application/json";
 
-/// The labels of each level's stream. These three and no more: every value of a label makes a stream of its own, so ids are none.
+/// Labels of each level's stream. No more than these three: every label value creates a stream, so ids must not be labels.
 #[derive(Clone, Debug)]
 pub(super) struct Labels {
     environment: String,
-    /// Whether Loki keeps structured metadata: from 3.0 on, unless it is told otherwise.
+    /// Whether Loki accepts structured metadata: since 3.0, unless configured otherwise.
     metadata: bool,
 }
 
@@ -45,13 +45,13 @@ struct StreamLabels<'a> {
     service: &'static str,
 }
 
-/// Time, line and, where there is any, metadata: a list of two or three.
+/// Timestamp, line and, if any, metadata: a list of two or three.
 struct Value<'a> {
     entry: &'a Entry,
     ids: Ids<'a>,
 }
 
-/// Of the work that a line belongs to, as they stand in it: redacted like the rest.
+/// Ids of the work that a line belongs to, as they appear in it: redacted like the rest.
 #[derive(Default, Deserialize, Serialize)]
 struct Ids<'a> {
     #[serde(borrow, default, skip_serializing_if = "is_none")]
@@ -90,7 +90,7 @@ impl Serialize for Value<'_> {
     }
 }
 
-/// The body of a push of these entries, which are in the order of their times.
+/// Body of a push; `entries` are in the order of their timestamps.
 pub(super) fn encode(labels: &Labels, entries: &[Entry]) -> Bytes {
     let value = |entry| Value { entry, ids: if labels.metadata { Ids::of(entry) } else { Ids::default() } };
     let streams = Level::ALL.iter().filter_map(|&level| {
@@ -99,10 +99,10 @@ pub(super) fn encode(labels: &Labels, entries: &[Entry]) -> Bytes {
         (!values.is_empty()).then_some(Stream { stream, values })
     });
     let mut body = GzEncoder::new(Vec::new(), Compression::fast());
-    // Neither texts nor a vector refuse to be written.
+    // Writing to a vector does not fail.
     let _ = serde_json::to_writer(&mut body, &Push { streams: streams.collect() });
     let _ = body.flush();
-    // A vector may have room for twice what is in it, for as long as it waits.
+    // Shrinks: the vector was allocated for the worst case, and the body may wait for long.
     body.finish().unwrap_or_default().into_boxed_slice().into()
 }
 

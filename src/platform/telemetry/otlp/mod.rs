@@ -1,7 +1,7 @@
-//! Finished spans on their way to a collector: OTLP over HTTP, protobuf (docs/decisions/0015-traces-over-otlp.md).
+//! Export of finished spans to a collector: OTLP over HTTP, protobuf (docs/decisions/0015-traces-over-otlp.md).
 //!
-//! As with log lines, nobody waits for the network: [`Otlp::push`] puts a span into a buffer and returns. One task carries batches to
-//! the collector. The process has one exporter or none; where there is none, no span is made.
+//! Tracing never waits for the network: [`Otlp::push`] buffers the span and returns; one task sends batches. The process has at most one
+//! exporter; without one, no spans are created.
 
 mod queue;
 mod ship;
@@ -18,34 +18,34 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use self::{queue::Queue, ship::Shipper};
-use super::{log_metrics::LostTo, trace_metrics::TraceMetrics};
+use super::{log_metrics::LossReason, trace_metrics::TraceMetrics};
 
-/// Where spans go, and how much memory those may take that wait.
+/// Destination of the spans, and the memory for buffering them.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Of the collector: what follows is `/v1/traces`.
+    /// Base URL of the collector; `/v1/traces` is appended.
     pub url: String,
     pub headers: HeaderMap,
     /// `deployment.environment.name`
     pub environment: String,
     /// `service.instance.id`
     pub instance: Uuid,
-    /// The part of the traces that begin here which is recorded, 0 to 1.
+    /// Share of locally started traces that is recorded, 0 to 1.
     pub sample_ratio: f64,
-    /// Everything that waits, bytes.
+    /// Everything buffered, bytes.
     pub buffer_bytes: usize,
 }
 
-/// A smaller buffer would have no room for a batch.
+/// A smaller buffer could not hold a batch.
 pub const LEAST_BUFFER: usize = 2 * queue::BATCH_BYTES;
 
-/// How long `doctor` waits for the collector.
+/// Timeout of the check by `doctor`.
 const PING_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// That of the process.
+/// Exporter of the process.
 static RUNNING: OnceLock<Otlp> = OnceLock::new();
 
-/// The end that takes spans. Cheap to clone.
+/// Producer end. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Otlp {
     queue: Arc<Queue>,
@@ -53,7 +53,7 @@ pub struct Otlp {
     threshold: u64,
 }
 
-/// The end that sends them.
+/// Sending end.
 #[derive(Debug)]
 pub struct Shipping {
     queue: Arc<Queue>,
@@ -67,7 +67,7 @@ pub(super) fn running() -> Option<&'static Otlp> {
     RUNNING.get()
 }
 
-/// Whether a trace that begins here is recorded. Where nothing is exported every one is: those whom we call may do it.
+/// Whether a trace that starts here is recorded. Without an exporter always, because called servers may record it.
 pub(super) fn wants(trace_id: &str) -> bool {
     running().is_none_or(|otlp| otlp.wants(trace_id))
 }
@@ -85,41 +85,41 @@ impl Otlp {
         (Self { queue, threshold: threshold(config.sample_ratio) }, shipping)
     }
 
-    /// Makes it the process's: from here on spans are made.
+    /// Makes it the exporter of the process: from now on spans are created.
     pub fn install(self) {
         let _ = RUNNING.set(self);
     }
 
-    /// Takes a finished span; never waits. When the buffer is full the oldest make room, and are counted.
+    /// Buffers a finished span; never waits. When the buffer is full, the oldest spans are dropped and counted.
     pub fn push(&self, span: &wire::Span) {
         self.queue.push(span.encode_to_vec().into());
     }
 
-    /// By the id alone, so that all that have a part in a trace say the same: its last 56 bits are random (W3C Trace Context,
-    /// level 2; those of a job are the last of its `UUIDv7`).
+    /// Decided by the trace id alone, so that all participants of a trace decide alike: its last 56 bits are random (W3C Trace Context,
+    /// level 2; for a job the last bits of its `UUIDv7`).
     pub fn wants(&self, trace_id: &str) -> bool {
         let random = trace_id.get(trace_id.len().saturating_sub(14)..);
         random.and_then(|hex| u64::from_str_radix(hex, 16).ok()).is_some_and(|random| random >= self.threshold)
     }
 }
 
-/// The part of all numbers of 56 bits that is not recorded.
+/// Share of all 56-bit numbers that is not recorded.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 2^56")]
 fn threshold(ratio: f64) -> u64 {
     ((1.0 - ratio.clamp(0.0, 1.0)) * (1_u64 << 56) as f64) as u64
 }
 
 impl Shipping {
-    /// Sends what is left, for at most `patience`; counts the rest as lost and returns how many spans that is.
-    pub async fn close(mut self, patience: Duration) -> u64 {
+    /// Sends what is left, for at most `timeout`; returns how many spans were lost, and counts them.
+    pub async fn close(mut self, timeout: Duration) -> u64 {
         self.queue.close();
         self.closing.cancel();
-        if tokio::time::timeout(patience, &mut self.task).await.is_err() {
+        if tokio::time::timeout(timeout, &mut self.task).await.is_err() {
             self.task.abort();
             let _ = self.task.await;
         }
         let left = self.queue.left();
-        self.metrics.lost(LostTo::Shutdown, left);
+        self.metrics.lost(LossReason::Shutdown, left);
         left
     }
 }
@@ -129,10 +129,10 @@ impl Config {
         format!("{}/v1/traces", self.url.trim_end_matches('/'))
     }
 
-    /// Sends a batch without spans, which every collector takes; why it was not taken.
+    /// Sends an empty batch, which every collector accepts; returns the reason on failure.
     pub async fn ping(&self, http: &reqwest::Client) -> Result<(), String> {
         let request = http.post(self.address()).headers(self.headers.clone()).timeout(PING_TIMEOUT);
-        // Nothing is the encoding of no spans; servers want to be told that nothing follows.
+        // No spans encode to zero bytes; servers want an explicit `Content-Length`.
         let request = request.header(header::CONTENT_TYPE, wire::CONTENT_TYPE).header(header::CONTENT_LENGTH, 0);
         let response = request.send().await;
         let status = response.map_err(|e| crate::platform::error::chain(&e.without_url()))?.status();
@@ -140,13 +140,13 @@ impl Config {
     }
 }
 
-/// Headers as `OTEL_EXPORTER_OTLP_HEADERS` has them: `name=value,name=value`, values percent-encoded where they must be.
+/// Parses headers in the form of `OTEL_EXPORTER_OTLP_HEADERS`: `name=value,name=value`, values percent-encoded where necessary.
 pub fn headers(text: &str) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
     for pair in text.split([',', '\n']).map(str::trim).filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').ok_or("expected name=value, and a comma between two of them")?;
-        // Neither is repeated: it may be the secret.
-        let name = HeaderName::try_from(name.trim()).map_err(|_| "what stands before a = is no name of a header")?;
+        let (name, value) = pair.split_once('=').ok_or("expected name=value pairs separated by commas")?;
+        // The errors quote neither: it may be the secret.
+        let name = HeaderName::try_from(name.trim()).map_err(|_| "the text before a = is not a header name")?;
         let value = percent_encoding::percent_decode_str(value.trim()).decode_utf8().map_err(|e| e.to_string())?;
         let mut value = HeaderValue::try_from(&*value).map_err(|_| format!("the value of {name} cannot be sent"))?;
         value.set_sensitive(true);

@@ -1,4 +1,4 @@
-//! The buffer: encoded spans, oldest first. Bounded in bytes; the oldest make room.
+//! The buffer: encoded spans, oldest first. Bounded in bytes; the oldest are dropped.
 
 use std::{
     collections::VecDeque,
@@ -9,14 +9,13 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use crate::platform::telemetry::{log_metrics::LostTo, trace_metrics::TraceMetrics};
+use crate::platform::telemetry::{log_metrics::LossReason, trace_metrics::TraceMetrics};
 
-/// Of a batch. Collectors take 4 MB and more.
+/// Size of a batch. Collectors accept 4 MB and more.
 pub(super) const BATCH_BYTES: usize = 512 * 1024;
-/// Of a batch: as many as OpenTelemetry's own libraries send.
+/// Spans of a batch, as in OpenTelemetry's own libraries.
 const BATCH_SPANS: usize = 512;
-/// What a span takes beside its bytes: its place in a queue that may have grown to twice what it holds, and the heads of its
-/// allocations.
+/// Memory of a span besides its bytes: its entry in a queue with up to twice the needed capacity, and the allocation headers.
 const OVERHEAD: usize = 2 * size_of::<Bytes>() + 64;
 
 #[derive(Debug)]
@@ -24,7 +23,7 @@ pub(super) struct Queue {
     state: Mutex<State>,
     limit: usize,
     metrics: TraceMetrics,
-    /// A batch's worth of spans is there.
+    /// Notified when the spans fill a batch.
     pub full: Notify,
 }
 
@@ -32,7 +31,7 @@ pub(super) struct Queue {
 struct State {
     spans: VecDeque<Bytes>,
     bytes: usize,
-    /// Spans that are being sent.
+    /// Spans being sent.
     at_work: u64,
     closed: bool,
 }
@@ -54,12 +53,12 @@ impl Queue {
         self.metrics.buffer.set(i64::try_from(state.bytes).unwrap_or(i64::MAX));
     }
 
-    /// Takes a span. After [`Self::close`] it is counted as lost.
+    /// Buffers a span. After [`Self::close`] it counts as lost.
     pub(super) fn push(&self, span: Bytes) {
         let mut state = self.state();
         if state.closed {
             drop(state);
-            return self.metrics.lost(LostTo::Shutdown, 1);
+            return self.metrics.lost(LossReason::Shutdown, 1);
         }
         state.bytes += cost(&span);
         state.spans.push_back(span);
@@ -74,14 +73,14 @@ impl Queue {
         self.show(&state);
         drop(state);
         if evicted > 0 {
-            self.metrics.lost(LostTo::BufferFull, evicted);
+            self.metrics.lost(LossReason::BufferFull, evicted);
         }
         if is_full {
             self.full.notify_one();
         }
     }
 
-    /// The oldest; until [`Self::done`] they count as being sent. Empty where there are none.
+    /// The oldest spans; they count as being sent until [`Self::done`]. Empty if there are none.
     pub(super) fn take(&self) -> Vec<Bytes> {
         let mut state = self.state();
         let (mut batch, mut bytes) = (Vec::new(), 0);
@@ -95,24 +94,24 @@ impl Queue {
         state.bytes -= bytes;
         state.at_work += batch.len() as u64;
         if state.spans.is_empty() {
-            // What a burst made it grow to is not kept.
+            // Frees the capacity that a burst needed.
             state.spans.shrink_to(2 * BATCH_SPANS);
         }
         self.show(&state);
         batch
     }
 
-    /// So many were taken or refused.
+    /// This many were accepted or rejected.
     pub(super) fn done(&self, spans: u64) {
         self.state().at_work -= spans;
     }
 
-    /// Takes no more spans.
+    /// Accepts no more spans.
     pub(super) fn close(&self) {
         self.state().closed = true;
     }
 
-    /// Spans that were not sent.
+    /// Spans not sent.
     pub(super) fn left(&self) -> u64 {
         let state = self.state();
         state.at_work + state.spans.len() as u64

@@ -1,4 +1,4 @@
-//! The loop that makes batches and sends them.
+//! The loop that builds batches and sends them.
 
 use std::{io::Write as _, sync::Arc, time::Duration};
 
@@ -17,26 +17,26 @@ use super::{
 use crate::platform::{
     crypto,
     telemetry::{
-        log_metrics::{LostTo, Pushed},
+        log_metrics::{LossReason, Pushed},
         trace_metrics::TraceMetrics,
     },
 };
 
-/// A span waits no longer than this for others to go with it.
+/// Longest time that a span waits to be batched.
 const SEND_EVERY: Duration = Duration::from_secs(1);
-/// A push that is not answered by then is tried again.
+/// A push without a response by then is retried.
 const PUSH_TIMEOUT: Duration = Duration::from_secs(10);
-/// First wait after a failure; doubles up to [`MOST_BACKOFF`].
+/// First backoff; doubles up to [`MOST_BACKOFF`].
 const BACKOFF: Duration = Duration::from_millis(500);
-/// The collector is asked at least this often whether it is back.
+/// Longest backoff.
 const MOST_BACKOFF: Duration = Duration::from_secs(30);
-/// Longest `Retry-After` that is believed.
-const MOST_PATIENCE: Duration = Duration::from_secs(120);
-/// At the end there is no time to be patient.
+/// Longest `Retry-After` that is honoured.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(120);
+/// Pause between retries during shutdown.
 const LAST_WAIT: Duration = Duration::from_millis(250);
-/// That spans are dropped is said no more often than this.
+/// Interval of the warning about dropped spans.
 const SAY_EVERY: Duration = Duration::from_secs(60);
-/// The version of the conventions that attributes are named by.
+/// Version of the semantic conventions used for attribute names.
 const SCHEMA: &str = "https://opentelemetry.io/schemas/1.42.0";
 
 pub(super) struct Shipper {
@@ -49,17 +49,17 @@ pub(super) struct Shipper {
     metrics: TraceMetrics,
 }
 
-/// What the collector said to a batch.
+/// The collector's response to a batch.
 enum Verdict {
-    /// All but so many were taken; why those were not.
+    /// Accepted except for this many; the reason for those.
     Taken(u64, String),
-    /// Trying again would not change it.
-    Refused(LostTo, String),
-    /// Not now; after this at the earliest, where it said so.
+    /// A retry would not help.
+    Refused(LossReason, String),
+    /// Retry later; after this time at the earliest, if given.
     Later(Option<Duration>, String),
 }
 
-/// What was said last, so that a change of it is said once.
+/// Last logged state, to log changes only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mood {
     Fine,
@@ -67,10 +67,10 @@ enum Mood {
     Away,
 }
 
-/// What the loop remembers.
+/// State of the loop.
 struct State {
     mood: Mood,
-    /// Spans that made room for newer ones, as far as that was said, and when it was.
+    /// Dropped spans reported so far, and when.
     said: (u64, Option<Instant>),
 }
 
@@ -86,7 +86,7 @@ impl Shipper {
         Self { url, headers, resource: resource(config), http, queue, closing, metrics }
     }
 
-    /// Until it is closed and everything is sent.
+    /// Runs until closed and everything is sent.
     pub(super) async fn run(self) {
         let mut tick = interval(SEND_EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -112,7 +112,7 @@ impl Shipper {
         }
     }
 
-    /// Until the collector has taken or refused the batch.
+    /// Retries until the collector accepts or rejects the batch.
     async fn deliver(&self, spans: Vec<Bytes>, state: &mut State) {
         let count = spans.len() as u64;
         let body = self.encode(spans);
@@ -121,13 +121,13 @@ impl Shipper {
             let began = Instant::now();
             let verdict = self.push(body.clone()).await;
             self.metrics.push_duration.observe(began.elapsed().as_secs_f64());
-            self.say(&verdict, state);
+            self.log_change(&verdict, state);
             let asked = match verdict {
                 Verdict::Taken(refused, _) => {
                     let refused = refused.min(count);
                     self.metrics.pushed(Pushed::Ok);
                     self.metrics.exported.inc_by(count - refused);
-                    return self.metrics.lost(LostTo::Rejected, refused);
+                    return self.metrics.lost(LossReason::Rejected, refused);
                 }
                 Verdict::Refused(reason, _) => {
                     self.metrics.pushed(Pushed::Rejected);
@@ -136,7 +136,7 @@ impl Shipper {
                 Verdict::Later(asked, _) => asked,
             };
             self.metrics.pushed(Pushed::Retried);
-            // Half of it by chance: processes that lost the same collector must not all come back at once.
+            // Half of the backoff is jitter, so that processes do not all return at once after an outage of the collector.
             let wait = asked.unwrap_or_else(|| backoff.mul_f64(0.5 + crypto::random_unit() / 2.0));
             backoff = (backoff * 2).min(MOST_BACKOFF);
             if self.closing.is_cancelled() {
@@ -157,12 +157,12 @@ impl Shipper {
             }],
         };
         let mut body = GzEncoder::new(Vec::new(), Compression::fast());
-        // A vector does not refuse to be written.
+        // Writing to a vector does not fail.
         let _ = body.write_all(&request.encode_to_vec());
         body.finish().unwrap_or_default().into()
     }
 
-    /// In no trace: it would make a span of each batch.
+    /// Untraced: it would create a span per batch.
     async fn push(&self, body: Bytes) -> Verdict {
         let request = self.http.post(&self.url).headers(self.headers.clone()).timeout(PUSH_TIMEOUT);
         let request =
@@ -173,8 +173,8 @@ impl Shipper {
         }
     }
 
-    /// Says when the collector began to fail and when it works again, not each time in between; and, each minute, what was dropped.
-    fn say(&self, verdict: &Verdict, state: &mut State) {
+    /// Logs the start and the end of a failure, not every push in between; and every minute how many spans were dropped.
+    fn log_change(&self, verdict: &Verdict, state: &mut State) {
         let mood = match verdict {
             Verdict::Taken(0, _) => Mood::Fine,
             Verdict::Taken(..) | Verdict::Refused(..) => Mood::Refusing,
@@ -192,7 +192,7 @@ impl Shipper {
             }
             state.mood = mood;
         }
-        let (lost, (said, at)) = (self.metrics.lost_to(LostTo::BufferFull), state.said);
+        let (lost, (said, at)) = (self.metrics.lost_because(LossReason::BufferFull), state.said);
         if lost > said && at.is_none_or(|at| at.elapsed() >= SAY_EVERY) {
             tracing::warn!(
                 spans = lost - said,
@@ -203,7 +203,7 @@ impl Shipper {
     }
 }
 
-/// What all spans of this process have in common.
+/// Resource attributes of all spans of this process.
 fn resource(config: &Config) -> Resource {
     let attributes = [
         ("service.name", "holdfast".to_owned()),
@@ -214,12 +214,12 @@ fn resource(config: &Config) -> Resource {
     Resource { attributes: attributes.into_iter().map(|(key, text)| KeyValue::new(key, Value::Text(text))).collect() }
 }
 
-/// As the protocol says which answers are worth another try: 429, 502, 503, 504.
+/// Retryable statuses by the protocol: 429, 502, 503, 504.
 async fn judge(mut response: reqwest::Response) -> Verdict {
     let status = response.status();
     let after = response.headers().get(header::RETRY_AFTER).and_then(|v| v.to_str().ok()?.trim().parse().ok());
-    let after = after.map(|seconds| Duration::from_secs(seconds).min(MOST_PATIENCE));
-    // The beginning says it: whatever this server is, it is not listened to for long.
+    let after = after.map(|seconds| Duration::from_secs(seconds).min(MAX_RETRY_AFTER));
+    // The first chunk is enough; an unknown server may send any amount.
     let said = response.chunk().await.ok().flatten().unwrap_or_default();
     if status.is_success() {
         let partial = Response::decode(said).ok().and_then(|response| response.partial_success).unwrap_or_default();
@@ -232,7 +232,7 @@ async fn judge(mut response: reqwest::Response) -> Verdict {
         | StatusCode::BAD_GATEWAY
         | StatusCode::SERVICE_UNAVAILABLE
         | StatusCode::GATEWAY_TIMEOUT => Verdict::Later(after, why),
-        StatusCode::PAYLOAD_TOO_LARGE => Verdict::Refused(LostTo::TooLarge, why),
-        _ => Verdict::Refused(LostTo::Rejected, why),
+        StatusCode::PAYLOAD_TOO_LARGE => Verdict::Refused(LossReason::TooLarge, why),
+        _ => Verdict::Refused(LossReason::Rejected, why),
     }
 }

@@ -1,4 +1,4 @@
-//! The wire, the ratio and the headers.
+//! Wire format, sampling ratio and headers.
 
 use prost::Message as _;
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::platform::crypto;
 
-/// Written by OpenTelemetry's own library (opentelemetry-proto 1.45.2 for Python) from what `ours` says.
+/// Encoded by OpenTelemetry's own library (opentelemetry-proto 1.45.2 for Python) from the values of `ours`.
 const REQUEST: &str = "\
     0aba010a1c0a1a0a0c736572766963652e6e616d65120a0a08686f6c64666173741296010a0d0a08686f6c64666173741201311284010a104bf92f3577b34da6\
     a3ce929d0e0e4736120800f067aa0ba902b72208b7ad6b71692033312a06474554202f7830023901000000000000004102000000000000004a080a017312030a\

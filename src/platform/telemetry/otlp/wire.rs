@@ -1,6 +1,5 @@
-//! The messages of OTLP 1 that traces need (`opentelemetry/proto/{common,resource,trace,collector/trace}/v1`), without what is never
-//! sent: events, links, dropped counts. The numbers of the fields are frozen since 1.0; a test holds them against what the
-//! project's own library writes.
+//! The messages of OTLP 1 for traces (`opentelemetry/proto/{common,resource,trace,collector/trace}/v1`), without fields that we never send:
+//! events, links, dropped counts. Field numbers are frozen since 1.0; a test compares the output with the project's own library.
 
 use bytes::Bytes;
 use prost::{Message, Oneof};
@@ -8,7 +7,7 @@ use prost::{Message, Oneof};
 /// Content type of a push.
 pub(super) const CONTENT_TYPE: &str = "application/x-protobuf";
 
-/// `ExportTraceServiceRequest`. The spans are encoded already, which is the same on the wire.
+/// `ExportTraceServiceRequest`. The spans are already encoded, which is the same on the wire.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Request {
     #[prost(message, repeated, tag = "1")]
@@ -48,7 +47,7 @@ pub(super) struct Scope {
     pub version: String,
 }
 
-/// A span as it is sent.
+/// A span on the wire.
 #[derive(Clone, PartialEq, Message)]
 pub struct Span {
     #[prost(bytes = "vec", tag = "1")]
@@ -73,25 +72,25 @@ pub struct Span {
     pub flags: u32,
 }
 
-/// Flags of a span: the lowest eight are those of W3C Trace Context.
+/// Span flags: the lowest eight bits are those of W3C Trace Context.
 pub const SAMPLED: u32 = 1;
-/// Whether the parent is of another process is known.
+/// [`IS_REMOTE`] is meaningful.
 pub const HAS_IS_REMOTE: u32 = 0x100;
-/// It is.
+/// The parent span belongs to another process.
 pub const IS_REMOTE: u32 = 0x200;
 
-/// Whose side of the work a span is.
+/// Role of a span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
 #[repr(i32)]
 pub enum Kind {
     Unspecified = 0,
     Internal = 1,
-    /// Answers somebody.
+    /// Serves a request.
     Server = 2,
-    /// Asks somebody, and waits.
+    /// Makes a request and waits for the response.
     Client = 3,
     Producer = 4,
-    /// Does what was queued.
+    /// Processes something queued.
     Consumer = 5,
 }
 
@@ -120,7 +119,7 @@ pub struct AnyValue {
     pub value: Option<Value>,
 }
 
-/// Of an attribute.
+/// Value of an attribute.
 #[derive(Clone, PartialEq, Oneof)]
 pub enum Value {
     #[prost(string, tag = "1")]

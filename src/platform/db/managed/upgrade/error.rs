@@ -1,4 +1,4 @@
-//! Why PostgreSQL is not upgraded. Whatever it is, the cluster in its place is whole.
+//! Why PostgreSQL was not upgraded. In every case the cluster in place is intact.
 
 use super::super::{ManagedError, SUPPORTED};
 
@@ -8,8 +8,8 @@ pub enum UpgradeError {
     NoCluster(String),
     #[error(
         "the cluster is PostgreSQL {running}, and no newer version that Holdfast works with (up to {newest}) is found. Install one \
-         (Debian, Ubuntu: apt-get install postgresql-N; of versions that the distribution does not have see \
-         https://www.postgresql.org/download/), or name the folder of its programs with --bin-dir. The old version's stay until then",
+         (Debian, Ubuntu: apt-get install postgresql-N; for versions that the distribution lacks see \
+         https://www.postgresql.org/download/), or name the folder of its programs with --bin-dir. Keep the old version installed until then",
         newest = SUPPORTED.end()
     )]
     NothingNewer { running: u32 },
@@ -17,21 +17,21 @@ pub enum UpgradeError {
         "PostgreSQL {wanted} is not found in {looked_in}: apt-get install postgresql-{wanted}, or name the folder of its programs with --bin-dir"
     )]
     NotInstalled { wanted: u32, looked_in: String },
-    #[error("the cluster is PostgreSQL {running}: it cannot become {wanted}, PostgreSQL goes upwards only. What Holdfast works with: {} to {}", SUPPORTED.start(), SUPPORTED.end())]
+    #[error("the cluster is PostgreSQL {running}: it cannot become {wanted}, PostgreSQL only upgrades. Holdfast works with {} to {}", SUPPORTED.start(), SUPPORTED.end())]
     NotUpwards { running: u32, wanted: u32 },
     #[error("{0} is kept from an earlier upgrade: first `holdfast upgrade-postgres --rollback`, or `--accept`")]
     Kept(String),
     #[error(
-        "another `holdfast upgrade-postgres` is under way here (what one that was cut off has left, the next start of Holdfast puts in order)"
+        "another `holdfast upgrade-postgres` is running here (the next start of Holdfast cleans up after an interrupted one)"
     )]
     UnderWay,
     #[error("PostgreSQL cannot be upgraded, and nothing was changed:\n  {}", .0.join("\n  "))]
     NotReady(Vec<String>),
-    #[error("the new cluster is not what the old one was, so it was thrown away; the old one is in its place:\n  {}", .0.join("\n  "))]
+    #[error("the new cluster differs from the old one and was discarded; the old one is in its place:\n  {}", .0.join("\n  "))]
     Different(Vec<String>),
     #[error("there is nothing to go back to: no upgrade was made, or it was accepted")]
     NothingToGoBackTo,
-    #[error("{folder} is not a cluster that was stopped in order ({state}): nothing was changed")]
+    #[error("{folder} was not shut down cleanly ({state}): nothing was changed")]
     NotStopped { folder: String, state: String },
     #[error(transparent)]
     Managed(#[from] ManagedError),

@@ -1,15 +1,15 @@
-//! What must be the same in both clusters.
+//! Facts that must be equal in both clusters.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, postgres::PgConnectOptions};
 
-/// Counts the calls of statements, and can be made again at any time.
+/// The extension that counts statements; it can be recreated at any time.
 pub const STATEMENTS: &str = "pg_stat_statements";
-/// Where we have made it: see `create_database`.
+/// The database that we created it in: see `create_database`.
 pub const STATEMENTS_IN: &str = "postgres";
 
-/// Everything that is compared.
+/// The compared facts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
     pub roles: BTreeSet<String>,
@@ -23,7 +23,7 @@ pub struct Database {
 }
 
 impl Facts {
-    /// Asks the running server; reads every table to its end.
+    /// Queries the running server; scans every table.
     pub async fn gather(admin: &PgConnectOptions) -> sqlx::Result<Self> {
         let mut facts = Self { roles: roles(admin).await?, databases: BTreeMap::new() };
         for name in databases(admin).await? {
@@ -43,7 +43,7 @@ impl Facts {
         self.databases.values().map(|database| database.rows.len()).sum()
     }
 
-    /// What is not the same in `other`.
+    /// Lists the differences to `other`.
     pub fn differences(&self, other: &Self) -> Vec<String> {
         let mut found = Vec::new();
         for role in self.roles.symmetric_difference(&other.roles) {
@@ -72,13 +72,13 @@ impl Facts {
     }
 }
 
-/// The databases that can be used.
+/// Databases that accept connections.
 pub async fn databases(admin: &PgConnectOptions) -> sqlx::Result<Vec<String>> {
     let sql = "SELECT datname::text FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 1";
     one_column(admin, sql).await
 }
 
-/// The extensions of each database.
+/// Extensions per database.
 pub async fn all_extensions(admin: &PgConnectOptions) -> sqlx::Result<BTreeMap<String, BTreeSet<String>>> {
     let mut found = BTreeMap::new();
     for name in databases(admin).await? {
@@ -90,17 +90,17 @@ pub async fn all_extensions(admin: &PgConnectOptions) -> sqlx::Result<BTreeMap<S
     Ok(found)
 }
 
-/// What can be made with `CREATE EXTENSION`.
+/// Extensions available to `CREATE EXTENSION`.
 pub async fn available_extensions(admin: &PgConnectOptions) -> sqlx::Result<BTreeSet<String>> {
     Ok(one_column(admin, "SELECT name::text FROM pg_available_extensions").await?.into_iter().collect())
 }
 
-/// Who follows this server, or may: they do not follow the new one.
+/// Replication slots: their consumers cannot continue on the new server.
 pub async fn replication_slots(admin: &PgConnectOptions) -> sqlx::Result<Vec<String>> {
     one_column(admin, "SELECT slot_name::text FROM pg_replication_slots WHERE NOT temporary ORDER BY 1").await
 }
 
-/// Removes the counts of statements, which the new version has no module for.
+/// Drops the extension that counts statements when the new version lacks its module.
 pub async fn drop_statements(admin: &PgConnectOptions) -> sqlx::Result<()> {
     let mut conn = PgConnection::connect_with(&admin.clone().database(STATEMENTS_IN)).await?;
     sqlx::raw_sql(AssertSqlSafe(format!("DROP EXTENSION IF EXISTS {STATEMENTS}"))).execute(&mut conn).await?;
@@ -108,7 +108,7 @@ pub async fn drop_statements(admin: &PgConnectOptions) -> sqlx::Result<()> {
 }
 
 async fn roles(admin: &PgConnectOptions) -> sqlx::Result<BTreeSet<String>> {
-    // Each version has more of those that begin like this.
+    // Each version adds roles with this prefix.
     let sql = "SELECT rolname::text FROM pg_roles WHERE rolname NOT LIKE 'pg\\_%'";
     Ok(one_column(admin, sql).await?.into_iter().collect())
 }
@@ -125,7 +125,7 @@ async fn extensions(conn: &mut PgConnection) -> sqlx::Result<BTreeSet<String>> {
     Ok(found.into_iter().collect())
 }
 
-/// Every table and partition with its rows; as the superuser, whom row-level security does not bind.
+/// Row count of every table and partition; as the superuser, who bypasses row-level security.
 async fn rows(conn: &mut PgConnection) -> sqlx::Result<BTreeMap<String, i64>> {
     let tables: Vec<String> = sqlx::query_scalar(
         "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \

@@ -1,7 +1,7 @@
-//! The folders of an upgrade beside the cluster, and how they change places.
+//! Folders of an upgrade beside the cluster, and the exchange of clusters.
 //!
-//! `postgres` is at every instant one whole cluster: the new one is made in `postgres.upgrading/cluster`, is finished and looked at there, and
-//! changes places with it in one step of the file system. What a run that was cut off has left is told by which folder has the newer version.
+//! `postgres` is one whole cluster at any time: the new one is built and checked in `postgres.upgrading/cluster` and exchanged with it in
+//! one file system operation. After an interrupted run, the versions of the two folders tell how far it got.
 
 use std::{
     fs::{self, File},
@@ -18,32 +18,32 @@ use rustix::{
 
 use super::super::{Layout, ManagedError, io};
 
-/// The folders of one data directory.
+/// Folders in one data directory.
 #[derive(Clone, Debug)]
 pub struct Folders {
     pub data: PathBuf,
-    /// The cluster that runs.
+    /// The running cluster.
     pub cluster: PathBuf,
-    /// Where an upgrade works; whoever does holds its lock.
+    /// Work folder of an upgrade, which holds its lock.
     pub work: PathBuf,
-    /// The new cluster, while it is made.
+    /// The new cluster while it is built.
     pub fresh: PathBuf,
     /// The former cluster, for a rollback.
     pub before: PathBuf,
-    /// What a rollback has set aside.
+    /// The cluster set aside by a rollback.
     pub after: PathBuf,
-    /// What is being removed.
+    /// Files being removed.
     removing: PathBuf,
-    /// What `pg_upgrade` wrote where it failed.
+    /// Logs of a failed `pg_upgrade`.
     pub failed: PathBuf,
 }
 
-/// A cluster that an upgrade or a rollback has set aside.
+/// A cluster set aside by an upgrade or a rollback.
 #[derive(Clone, Debug)]
 pub struct Kept {
     pub path: PathBuf,
     pub major: u32,
-    /// When its server was stopped for the last time.
+    /// When its server was last stopped.
     pub until: Option<DateTime<Utc>>,
     pub bytes: u64,
 }
@@ -65,23 +65,23 @@ impl Folders {
         }
     }
 
-    /// What is kept; looking at its size reads every folder of it.
+    /// Clusters that are kept; their size is computed by reading all files.
     pub fn kept(&self) -> Vec<Kept> {
         let look = |path: &PathBuf| {
             let major = major_of(path)?;
-            // A server writes it when it stops, and nothing does later.
+            // Written by the server when it stops, and never afterwards.
             let until = fs::metadata(path.join("global/pg_control")).and_then(|meta| meta.modified()).ok();
             Some(Kept { path: path.clone(), major, until: until.map(DateTime::from), bytes: size_of(path) })
         };
         [&self.before, &self.after].into_iter().filter_map(look).collect()
     }
 
-    /// Whether there is anything that a run may have left.
+    /// Whether an interrupted run left nothing.
     pub fn is_in_order(&self) -> bool {
         ![&self.work, &self.before, &self.removing].into_iter().any(|path| path.exists())
     }
 
-    /// Takes the folder to work in for this process, empty. `None` while another one has it, or has left a cluster in it.
+    /// Claims the empty work folder for this process. `None` if another process holds it or left a cluster in it.
     pub fn claim(&self) -> Result<Option<File>, ManagedError> {
         let made = fs::DirBuilder::new().mode(0o700).create(&self.work);
         if let Err(e) = made
@@ -93,34 +93,34 @@ impl Folders {
         if self.fresh_is_former() {
             return Ok(None);
         }
-        for entry in fs::read_dir(&self.work).map_err(io("cannot list the folder of the upgrade"))?.flatten() {
+        for entry in fs::read_dir(&self.work).map_err(io("cannot list the upgrade folder"))?.flatten() {
             remove(&entry.path())?;
         }
         Ok(Some(claim))
     }
 
-    /// Whether the clusters have changed places already: what lies in the work's folder is the older one.
+    /// Whether the clusters have been exchanged: the work folder then holds the older one.
     pub fn fresh_is_former(&self) -> bool {
         matches!((major_of(&self.fresh), major_of(&self.cluster)), (Some(there), Some(here)) if there < here)
     }
 
-    /// The lock of the folder to work in. `None` while another process has it.
+    /// Takes the lock of the work folder. `None` while another process holds it.
     pub fn hold(&self) -> Result<Option<File>, ManagedError> {
         let folder = File::open(&self.work).map_err(io(format!("cannot open {}", self.work.display())))?;
         Ok(flock(&folder, FlockOperation::NonBlockingLockExclusive).is_ok().then_some(folder))
     }
 
-    /// The new cluster into its place, the former one to [`Self::before`].
+    /// Moves the new cluster into place, and the former one to [`Self::before`].
     pub fn switch(&self) -> Result<(), ManagedError> {
         self.trade(&self.fresh, &self.before)
     }
 
-    /// The former cluster back into its place, the one that replaced it to [`Self::after`].
+    /// Moves the former cluster back into place, and its replacement to [`Self::after`].
     pub fn switch_back(&self) -> Result<(), ManagedError> {
         self.trade(&self.before, &self.after)
     }
 
-    /// Puts `fresh` into the cluster's place, and what was there to `aside`.
+    /// Moves `fresh` into place, and the current cluster to `aside`.
     fn trade(&self, fresh: &Path, aside: &Path) -> Result<(), ManagedError> {
         let failed = io("cannot put the cluster into its place");
         match renameat_with(CWD, fresh, CWD, &self.cluster, RenameFlags::EXCHANGE) {
@@ -128,7 +128,8 @@ impl Folders {
                 sync(&[&self.data, fresh.parent().unwrap_or(&self.data)])?;
                 rename(fresh, aside)?;
             }
-            // Some file systems cannot: then in two steps, between which a kill leaves none in its place. The next start finds that.
+            // Some file systems cannot exchange. Two steps then; a kill between them leaves no cluster in place, which the next start
+            // repairs.
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
                 rename(&self.cluster, aside)?;
                 rename(fresh, &self.cluster)?;
@@ -138,13 +139,13 @@ impl Folders {
         sync(&[&self.data])
     }
 
-    /// Puts in order what an upgrade or a rollback that was cut off has left; says what it did.
+    /// Cleans up after an interrupted upgrade or rollback; returns what it did.
     pub fn put_in_order(&self) -> Result<Vec<String>, ManagedError> {
         let mut said = Vec::new();
         if self.removing.exists() {
             remove(&self.removing)?;
         }
-        // Cut off between the two steps of a file system that cannot exchange.
+        // Interrupted between the two steps on a file system that cannot exchange.
         if !self.cluster.exists() && self.before.exists() && (self.work.exists() || self.after.exists()) {
             rename(&self.before, &self.cluster)?;
             said.push("the cluster is in its place again".to_owned());
@@ -159,23 +160,27 @@ impl Folders {
             && !self.after.exists()
         {
             rename(&self.before, &self.after)?;
-            said.push(format!("PostgreSQL {now} is back in its place; what replaced it is {}", self.after.display()));
+            said.push(format!("PostgreSQL {now} is back in its place; its replacement is in {}", self.after.display()));
         }
         if self.work.exists() {
             let whole = running.is_some() && self.cluster.join("global/pg_control").exists();
-            // Never the only cluster there is.
+            // Never remove the only cluster.
             if (whole && !self.fresh_is_former()) || !self.fresh.exists() {
                 remove(&self.work)?;
-                said.push("what it had not finished is removed".to_owned());
+                said.push("the unfinished part is removed".to_owned());
             } else {
-                said.push(format!("{} is no whole cluster, so {} stays", self.cluster.display(), self.work.display()));
+                said.push(format!(
+                    "{} is not a whole cluster, so {} stays",
+                    self.cluster.display(),
+                    self.work.display()
+                ));
             }
         }
         sync(&[&self.data])?;
         Ok(said)
     }
 
-    /// Removes what is kept, so that a kill in the middle leaves nothing that looks like a cluster.
+    /// Removes a kept cluster; a kill in the middle leaves nothing that looks like a cluster.
     pub fn forget(&self, kept: &Path) -> Result<(), ManagedError> {
         if self.removing.exists() {
             remove(&self.removing)?;
@@ -184,14 +189,14 @@ impl Folders {
         remove(&self.removing)
     }
 
-    /// Bytes that a copy of the cluster takes: all but its log.
+    /// Bytes of a copy of the cluster, without its log.
     pub fn size_to_copy(&self) -> u64 {
         let log = self.cluster.join("pg_wal");
         let inside = fs::symlink_metadata(&log).is_ok_and(|meta| meta.is_dir());
         size_of(&self.cluster).saturating_sub(if inside { size_of(&log) } else { 0 })
     }
 
-    /// Whether copies of files in this file system take no room.
+    /// Whether file copies on this file system take no space (reflinks).
     pub fn can_clone(&self) -> bool {
         let original = self.cluster.join("PG_VERSION");
         let copy = self.work.join("clone");
@@ -201,7 +206,7 @@ impl Folders {
         can
     }
 
-    /// Why the cluster's folder cannot change places with another one.
+    /// Why the cluster's folder cannot be exchanged.
     pub fn cannot_move(&self) -> Option<String> {
         let place = self.cluster.display();
         let meta = fs::symlink_metadata(&self.cluster).ok()?;
@@ -213,12 +218,12 @@ impl Folders {
             .then(|| format!("{place} is a mount of its own: mount that disk at the data directory"))
     }
 
-    /// The operator's settings into the new cluster: `conf.d`, and what `ALTER SYSTEM` has written.
+    /// Copies the operator's settings: `conf.d`, and the results of `ALTER SYSTEM`.
     pub fn copy_settings(&self, to: &Layout) -> Result<(), ManagedError> {
         let mut files = vec![PathBuf::from("postgresql.auto.conf")];
         if let Ok(entries) = fs::read_dir(self.cluster.join("conf.d")) {
             let folder = to.cluster.join("conf.d");
-            fs::DirBuilder::new().mode(0o700).recursive(true).create(&folder).map_err(io("cannot make conf.d"))?;
+            fs::DirBuilder::new().mode(0o700).recursive(true).create(&folder).map_err(io("cannot create conf.d"))?;
             to.own(&folder)?;
             files.extend(entries.flatten().map(|entry| Path::new("conf.d").join(entry.file_name())));
         }
@@ -232,7 +237,7 @@ impl Folders {
         Ok(())
     }
 
-    /// Keeps what `pg_upgrade` wrote before the half-made cluster is removed.
+    /// Keeps the logs of `pg_upgrade` before the incomplete cluster is removed.
     pub fn keep_logs(&self) -> Option<&Path> {
         let written = self.fresh.join("pg_upgrade_output.d");
         if self.failed.exists() {
@@ -242,12 +247,12 @@ impl Folders {
     }
 }
 
-/// The major version that made a cluster; `None` where there is no cluster.
+/// Major version of a cluster; `None` if there is no cluster.
 pub fn major_of(cluster: &Path) -> Option<u32> {
     fs::read_to_string(cluster.join("PG_VERSION")).ok()?.trim().parse().ok()
 }
 
-/// Bytes of all files below a folder, as the disk holds them; links are not followed.
+/// Disk usage of a folder, bytes; does not follow links.
 pub fn size_of(path: &Path) -> u64 {
     let (mut bytes, mut open) = (0, vec![path.to_owned()]);
     while let Some(folder) = open.pop() {
@@ -275,7 +280,7 @@ fn rename(from: &Path, to: &Path) -> Result<(), ManagedError> {
     fs::rename(from, to).map_err(io(format!("cannot rename {} to {}", from.display(), to.display())))
 }
 
-/// What a folder lists survives a power cut.
+/// Makes the folders' entries survive a power failure.
 fn sync(folders: &[&Path]) -> Result<(), ManagedError> {
     folders.iter().try_for_each(|folder| {
         let synced = File::open(folder).and_then(|folder| folder.sync_all());
@@ -287,7 +292,7 @@ fn sync(folders: &[&Path]) -> Result<(), ManagedError> {
 mod tests {
     use super::*;
 
-    /// Folders as they lie on the disk: `postgres` and the others, each with the version of the cluster in it.
+    /// Folders on disk: `postgres` and the others, each with its cluster's version.
     struct Disk {
         dir: tempfile::TempDir,
         folders: Folders,
@@ -306,7 +311,7 @@ mod tests {
             Self { dir, folders }
         }
 
-        /// Which version lies where.
+        /// Version per folder.
         fn lies(&self) -> Vec<(String, Option<u32>)> {
             let mut found: Vec<_> = fs::read_dir(self.dir.path())
                 .unwrap()
@@ -352,7 +357,7 @@ mod tests {
             ("in a rollback, between two renames", &[(BEFORE, 15), (AFTER, 18)], &[(OLD, 15), (AFTER, 18)], 1),
             ("while one was removed", &[(OLD, 18), ("postgres.removing", 15)], &[(OLD, 18)], 0),
             ("not at all", &[(OLD, 18), (BEFORE, 15)], &[(OLD, 18), (BEFORE, 15)], 0),
-            // The cluster was moved aside by `holdfast restore`: the kept one is not taken for it.
+            // The cluster was moved aside by `holdfast restore`: the kept one must not replace it.
             ("not at all, before a restore", &[(BEFORE, 15)], &[(BEFORE, 15)], 0),
         ];
         for (when, left, expected, said) in cases {
@@ -361,7 +366,7 @@ mod tests {
             assert_eq!(disk.lies(), lying(expected), "{when}");
             assert_eq!(disk.folders.put_in_order().unwrap(), Vec::<String>::new(), "{when}");
         }
-        // An empty folder of a run that had just begun.
+        // The empty folder of a run that had just started.
         let disk = Disk::with(&[(OLD, 15)]);
         fs::create_dir(&disk.folders.work).unwrap();
         disk.folders.put_in_order().unwrap();
@@ -373,7 +378,7 @@ mod tests {
         let disk = Disk::with(&[(FRESH, 18)]);
         assert!(disk.folders.put_in_order().unwrap()[0].contains("stays"));
         assert_eq!(major_of(&disk.folders.fresh), Some(18));
-        // A cluster without its control file is none.
+        // A folder without a control file is not a cluster.
         let disk = Disk::with(&[(OLD, 15), (FRESH, 18)]);
         fs::remove_file(disk.folders.cluster.join("global/pg_control")).unwrap();
         assert!(disk.folders.put_in_order().unwrap()[0].contains("stays"));

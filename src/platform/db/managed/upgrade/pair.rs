@@ -1,4 +1,4 @@
-//! Which versions: the one that made the cluster, and the one it shall become.
+//! The two versions of an upgrade: the cluster's, and the target.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use super::{
     Folders, UpgradeError, folders,
 };
 
-/// The programs of both versions.
+/// Binaries of both versions.
 #[derive(Clone, Debug)]
 pub struct Pair {
     pub old: Binaries,
@@ -15,8 +15,8 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// The version that made the cluster, and the newest that is installed, or the one that is wanted. `configured` is
-    /// `database.bin_dir`, `given` the folder of the new version's programs. `None` where the cluster is of that version already.
+    /// The cluster's version, and the newest installed or the requested one. `configured`: `database.bin_dir`; `given`: folder of the new
+    /// version's binaries. `None` if the cluster already has that version.
     pub fn find(
         data_dir: &Path,
         configured: Option<&Path>,
@@ -55,12 +55,12 @@ impl Pair {
     }
 }
 
-/// The programs of a version.
+/// Binaries of a major version.
 pub(super) fn of_major(places: &[PathBuf], major: u32) -> Option<Binaries> {
     Binaries::newest_first(places).into_iter().find(|found| found.major == major)
 }
 
-/// The newest version that is installed and newer than `running`; `configured` is `database.bin_dir`, beside which nothing is looked at.
+/// Newest installed version above `running`; `configured` (`database.bin_dir`) restricts the search to that folder.
 pub fn newest_installed(configured: Option<&Path>, running: u32) -> Option<u32> {
     let places = configured.map_or_else(usual_places, |dir| vec![dir.to_owned()]);
     let newest = Binaries::newest_first(&places).into_iter().find(|found| SUPPORTED.contains(&found.major));

@@ -1,4 +1,4 @@
-//! Back to the cluster that an upgrade has set aside.
+//! Rollback to the cluster that an upgrade set aside.
 
 use std::{
     fs,
@@ -10,19 +10,19 @@ use super::{
     Folders, Kept, UpgradeError, folders, pair, recover, tools,
 };
 
-/// A rollback of which everything is known, and nothing done.
+/// A rollback that was checked but not started.
 #[derive(Debug)]
 pub struct Rollback {
     pub kept: Kept,
     pub running: u32,
-    /// Where what replaced it will be.
+    /// Where the replaced cluster will go.
     pub aside: PathBuf,
     pub binaries: Binaries,
     folders: Folders,
 }
 
 impl Rollback {
-    /// The data directory must be locked, and no server run in it.
+    /// Requires the lock of the data directory and no running server.
     pub async fn look(data_dir: &Path, configured: Option<&Path>) -> Result<Self, UpgradeError> {
         recover(data_dir).await?;
         let folders = Folders::of(data_dir);
@@ -35,7 +35,7 @@ impl Rollback {
             dir: kept.path.display().to_string(),
             version: kept.major.to_string(),
         })?;
-        // One that outlived a Holdfast: it would go on in the folder that is set aside.
+        // A server that outlived its Holdfast would go on running in the folder that is set aside.
         postmaster::stop_leftover(&folders.cluster).await?;
         let layout = Layout::of(data_dir, binaries.clone())?;
         let control = tools::control_data(&layout, &kept.path).await?;
@@ -47,7 +47,7 @@ impl Rollback {
         Ok(Self { kept, running, aside: folders.after.clone(), binaries, folders })
     }
 
-    /// In one step, as the upgrade.
+    /// One exchange, like the upgrade.
     pub fn run(&self) -> Result<(), UpgradeError> {
         self.folders.switch_back()?;
         tracing::warn!(from = self.running, to = self.kept.major, aside = %self.aside.display(), "PostgreSQL is rolled back");

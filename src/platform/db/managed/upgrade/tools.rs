@@ -1,4 +1,4 @@
-//! PostgreSQL's own programs: `pg_upgrade`, and what comes before and after it.
+//! PostgreSQL's own tools around an upgrade: `pg_upgrade`, and what runs before and after it.
 
 use std::{
     fs,
@@ -15,12 +15,12 @@ use super::{
     folders::{Folders, size_of},
 };
 
-/// Of the new server while the old one has the usual one: it too only names a file.
+/// Of the new server, beside the old one; it too only names the socket file.
 pub const PORT: u16 = 5433;
-/// How often a long step says how far it is.
+/// Interval of progress messages in long steps.
 const EVERY: Duration = Duration::from_secs(10);
 
-/// Programs that are needed of the old version, and of the new one.
+/// Programs needed of the old and of the new version.
 const OF_OLD: [&str; 4] = ["postgres", "pg_ctl", "pg_controldata", "pg_resetwal"];
 const OF_NEW: [&str; 9] = [
     "pg_upgrade",
@@ -34,7 +34,7 @@ const OF_NEW: [&str; 9] = [
     "vacuumdb",
 ];
 
-/// What is missing of the programs that an upgrade needs.
+/// Missing programs for an upgrade, if any.
 pub fn missing_programs(old: &Binaries, new: &Binaries) -> Option<String> {
     let lacks = |of: &Binaries, programs: &[&str]| -> Vec<String> {
         let missing = programs.iter().map(|name| of.dir.join(name)).filter(|path| !path.exists());
@@ -51,7 +51,7 @@ pub fn missing_programs(old: &Binaries, new: &Binaries) -> Option<String> {
     })
 }
 
-/// What `pg_controldata` says of a cluster, by the words before the colon.
+/// Output of `pg_controldata`, as pairs split at the colon.
 pub async fn control_data(layout: &Layout, cluster: &Path) -> Result<Vec<(String, String)>, ManagedError> {
     let text = run(layout.command("pg_controldata").arg(cluster), "pg_controldata").await?;
     let lines = text.lines().filter_map(|line| line.split_once(':'));
@@ -62,8 +62,8 @@ pub fn value<'a>(of: &'a [(String, String)], name: &str) -> &'a str {
     of.iter().find(|(found, _)| found == name).map_or("", |(_, value)| value)
 }
 
-/// The arguments of initdb that give a new cluster the old one's files: checksums and the size of segments. Encoding and locale are
-/// taken over by `pg_upgrade` itself (from 16 on).
+/// Arguments of initdb that match the old cluster's files: checksums and segment size. `pg_upgrade` itself carries over encoding and locale
+/// (since 16).
 pub async fn shape(old: &Layout, new_major: u32) -> Result<Vec<String>, ManagedError> {
     let control = control_data(old, &old.cluster).await?;
     let mut shape = Vec::new();
@@ -79,15 +79,15 @@ pub async fn shape(old: &Layout, new_major: u32) -> Result<Vec<String>, ManagedE
     Ok(shape)
 }
 
-/// What the new cluster must not do as long as it is not the one: the operator's settings may tell it to.
+/// The new cluster must not archive before it is in place, even if the operator's settings say so.
 const QUIET: &str = "-c archive_mode=off";
 
-/// Starts the new cluster's server where it was made.
+/// Starts the new cluster's server in the work folder.
 pub async fn start(new: &Layout, work: &Path) -> Result<(), ManagedError> {
     let log = work.join("server.log");
     let mut command = new.command("pg_ctl");
     command.arg("start").arg("-D").arg(&new.cluster).arg("-l").arg(&log).args(["-w", "-t", "120", "-o"]);
-    // Read by a shell; the folder's name is our own, see `socket_dir`.
+    // Parsed by a shell; the folder's name is our own, see `socket_dir`.
     let options =
         format!("-p {PORT} -c listen_addresses='' -c unix_socket_directories={} {QUIET}", new.socket_dir.display());
     let started = run(command.arg(options), "pg_ctl").await;
@@ -98,29 +98,29 @@ pub async fn start(new: &Layout, work: &Path) -> Result<(), ManagedError> {
     })
 }
 
-/// Stops it in order, with a checkpoint.
+/// Clean shutdown with a checkpoint.
 pub async fn stop(new: &Layout) -> Result<(), ManagedError> {
     let mut command = new.command("pg_ctl");
     command.arg("stop").arg("-D").arg(&new.cluster).args(["-m", "fast", "-w", "-t", "600"]);
     run(&mut command, "pg_ctl").await.map(|_| ())
 }
 
-/// How `pg_upgrade` works.
+/// Mode of `pg_upgrade`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Only looks; the old server may run.
+    /// Checks only; the old server may run.
     Check,
     Copy,
     Clone,
 }
 
-/// Runs `pg_upgrade`; `say` hears how much it has copied. The inner error is what it complained of.
+/// Runs `pg_upgrade`; `report` gets progress messages. The inner error is its complaint.
 pub async fn pg_upgrade(
     (old, new): (&Layout, &Layout),
     folders: &Folders,
     password: &str,
     mode: Mode,
-    say: &dyn Fn(&str),
+    report: &dyn Fn(&str),
 ) -> Result<Result<(), String>, ManagedError> {
     let mut command = new.command("pg_upgrade");
     command
@@ -147,7 +147,7 @@ pub async fn pg_upgrade(
     let output = loop {
         tokio::select! {
             output = &mut working => break output.map_err(io("cannot start pg_upgrade"))?,
-            () = sleep(EVERY) => say(&format!("... pg_upgrade works; the new cluster has {} MiB", size_of(&new.cluster) >> 20)),
+            () = sleep(EVERY) => report(&format!("... pg_upgrade is running; the new cluster has {} MiB", size_of(&new.cluster) >> 20)),
         }
     };
     if output.status.success() {
@@ -157,7 +157,7 @@ pub async fn pg_upgrade(
     Ok(Err(complaint(&String::from_utf8_lossy(&text), &new.cluster.join("pg_upgrade_output.d"))))
 }
 
-/// The planner's statistics, which are not all carried over (before 18: none are). Roughly at first, then better.
+/// Collects the planner's statistics, which are not all carried over (before 18: none). Rough at first, then better.
 pub async fn analyze(new: &Layout, password: &str) -> Result<(), ManagedError> {
     let mut command = client(new, "vacuumdb", password);
     command.args(["--all", "--analyze-in-stages", "--quiet"]);
@@ -167,7 +167,7 @@ pub async fn analyze(new: &Layout, password: &str) -> Result<(), ManagedError> {
     run(&mut command, "vacuumdb").await.map(|_| ())
 }
 
-/// What `pg_upgrade` wrote for extensions of which the new version has a newer edition.
+/// Runs the script that `pg_upgrade` wrote to update extensions.
 pub async fn update_extensions(new: &Layout, work: &Path, password: &str) -> Result<(), ManagedError> {
     let file = work.join("update_extensions.sql");
     if !file.exists() {
@@ -195,15 +195,15 @@ async fn run(command: &mut Command, name: &str) -> Result<String, ManagedError> 
     }
 }
 
-/// In a process group of its own: Ctrl-C on the terminal is for us, and we end all of it.
+/// Runs it in its own process group: Ctrl-C must reach us only, and we end the whole group.
 async fn finish(command: &mut Command) -> std::io::Result<std::process::Output> {
     command.stdin(Stdio::null()).process_group(0).kill_on_drop(true).output().await
 }
 
-/// What `pg_upgrade` says, without the checks that went well; and the lists that it only names.
+/// Output of `pg_upgrade` without passed checks, plus the lists that it refers to.
 fn complaint(text: &str, output: &Path) -> String {
     let told = text.lines().filter(|line| !line.trim_end().ends_with(" ok") && !line.trim().is_empty());
-    // It says how to go on; here the new cluster is thrown away.
+    // Its advice on how to continue does not apply: the new cluster is discarded.
     let rest = ["---", "Performing ", "If pg_upgrade fails after this point", "new cluster before continuing"];
     let told: Vec<&str> = told.filter(|line| !rest.iter().any(|begin| line.starts_with(begin))).collect();
     let mut said = last_lines(&told.join("\n"), 14);
@@ -216,7 +216,7 @@ fn complaint(text: &str, output: &Path) -> String {
     said
 }
 
-/// The files `*.txt` of its newest run.
+/// `*.txt` files of its newest run.
 fn lists(output: &Path) -> Vec<PathBuf> {
     let files = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let newest = files(output).filter(|path| path.is_dir()).max();
@@ -226,7 +226,7 @@ fn lists(output: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Whether the one thing that its check lacks is a module that goes before the upgrade anyway.
+/// Whether its check only complains about a module that is dropped before the upgrade anyway.
 pub fn lacks_only(new: &Layout, module: &str, database: &str) -> bool {
     let found = lists(&new.cluster.join("pg_upgrade_output.d"));
     let [list] = found.as_slice() else { return false };
@@ -249,8 +249,7 @@ fn last_lines(text: &str, count: usize) -> String {
     lines[lines.len().saturating_sub(count)..].join("\n")
 }
 
-/// Ends programs that go on working in the folder of an upgrade whose Holdfast was killed. Their servers can be stopped by their pid
-/// files then.
+/// Kills tools that still work in the upgrade folder of a killed Holdfast. Afterwards their servers can be stopped through their pid files.
 pub async fn end_orphans(folders: &Folders) {
     'signals: for signal in [Signal::TERM, Signal::KILL] {
         for _ in 0..100 {
@@ -259,14 +258,14 @@ pub async fn end_orphans(folders: &Folders) {
                 break 'signals;
             }
             for pid in found {
-                // What it has started is in its group.
+                // The group includes its children.
                 let leads = getpgid(Some(pid)).is_ok_and(|group| group == pid);
                 let _ = if leads { kill_process_group(pid, signal) } else { kill_process(pid, signal) };
             }
             sleep(Duration::from_millis(20)).await;
         }
     }
-    // A server that has just been started has none yet.
+    // A server that has just started has no pid file yet.
     for cluster in [&folders.cluster, &folders.fresh] {
         for _ in 0..100 {
             if cluster.join("postmaster.pid").exists() || running(&["postgres"], cluster).is_empty() {
@@ -277,7 +276,7 @@ pub async fn end_orphans(folders: &Folders) {
     }
 }
 
-/// Programs of these names with an argument that is a path in a folder.
+/// Processes with one of these names and an argument below `folder`.
 fn running(programs: &[&str], folder: &Path) -> Vec<Pid> {
     let is_in = |argument: &[u8]| Path::new(std::str::from_utf8(argument).unwrap_or_default()).starts_with(folder);
     let works_there = |pid: &str| {
@@ -297,7 +296,7 @@ mod tests {
 
     #[test]
     fn a_complaint_has_what_failed_and_what_the_lists_name() {
-        // As PostgreSQL 18 writes it.
+        // As written by PostgreSQL 18.
         let text = "Performing Consistency Checks on Old Live Server\n------------------------------------------------\n\
             Checking cluster versions                                     ok\n\
             Checking for presence of required libraries                   fatal\n\n\
@@ -323,7 +322,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let folders = Folders::of(dir.path());
         fs::create_dir(&folders.work).unwrap();
-        // A program of that name that goes on, with a file there in its arguments.
+        // A long-running program of that name with a file in that folder as argument.
         let program = dir.path().join("pg_upgrade");
         fs::copy("/usr/bin/tail", &program).unwrap();
         let start = |file: &Path| {

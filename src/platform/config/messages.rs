@@ -1,10 +1,10 @@
-//! What is said of a setting that cannot be read: in words of those who write it, and never with a secret in them.
+//! Error messages for invalid settings, in the terms of the person who writes them, never with a secret in them.
 
 use std::path::Path;
 
-/// What a TOML parser says of a file. Its own text repeats the line, and passwords stand in lines.
+/// A TOML syntax error. The parser's own message quotes the line, which may contain a password.
 pub(super) fn of_syntax(file: &Path, text: &str, error: &toml::de::Error) -> String {
-    let what = error.message().lines().next().unwrap_or("it is no TOML");
+    let what = error.message().lines().next().unwrap_or("it is not TOML");
     let Some(before) = error.span().and_then(|span| text.get(..span.start)) else { return what.to_owned() };
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
@@ -14,16 +14,16 @@ pub(super) fn of_syntax(file: &Path, text: &str, error: &toml::de::Error) -> Str
     )
 }
 
-/// What a decoder says of the value of the setting at `path`.
+/// A deserialisation error of the setting at `path`.
 pub(super) fn of_value(path: &[String], message: &str) -> String {
-    // The lines behind repeat the setting's name.
+    // The following lines repeat the setting's name.
     let message = message.lines().next().unwrap_or_default();
     if message == "invalid socket address syntax" {
         return "expected an address with a port, such as 127.0.0.1:8080".to_owned();
     }
     let (found, expected) = match message.split_once(", expected ") {
         Some((found, expected)) if found.starts_with("invalid ") => (found, expected),
-        // Of an enum's value, which is repeated too.
+        // An unknown enum value would be quoted too.
         _ if is_secret(path) && message.starts_with("unknown variant") => return "is not understood".to_owned(),
         _ => return message.to_owned(),
     };
@@ -37,7 +37,7 @@ pub(super) fn of_value(path: &[String], message: &str) -> String {
     if is_secret(path) { format!("expected {expected}") } else { format!("{found}, expected {expected}") }
 }
 
-/// What a setting counts, by the end of its name.
+/// Unit of a setting, from the end of its name.
 fn unit(path: &[String]) -> Option<&'static str> {
     let name = path.iter().rev().find(|part| part.parse::<usize>().is_err())?;
     let units = [
@@ -53,12 +53,12 @@ fn unit(path: &[String]) -> Option<&'static str> {
     units.iter().find(|(end, _)| name.split('_').any(|word| word == *end)).map(|(_, unit)| *unit)
 }
 
-/// Whether the value of the setting at `path` may be a secret, or hold one as a database's address does.
+/// Whether the value at `path` is or may contain a secret, like the password in a database URL.
 fn is_secret(path: &[String]) -> bool {
     let words = ["password", "passphrase", "secret", "token", "key", "url"];
     path.iter().any(|part| {
         let parts: Vec<&str> = part.split('_').collect();
-        // `url_file` and the like name a file.
+        // `url_file` and similar settings name a file.
         parts.last() != Some(&"file") && parts.iter().any(|part| words.contains(part))
     })
 }

@@ -1,9 +1,8 @@
-//! How long a request may take: its body must keep coming, and its answer must begin soon after the body's last byte.
+//! Request timeouts: the body must keep arriving, and the response must start soon after the body's last byte.
 //!
-//! A total time would cut the upload of a large file over a slow line, and no limit would let a client that drips
-//! bytes hold a connection for ever. So a body may pause only so long and must keep a least rate over the time that was
-//! spent waiting for it (time that the server took between two reads is not the client's); with the routes' limits on
-//! size that bounds the whole.
+//! A total timeout would cut off a large upload over a slow line; without one, a client that drips bytes could hold a connection for ever.
+//! So the pauses of a body are limited, and it must keep a minimum rate over the time spent waiting for the client (time that the server
+//! takes between two reads does not count). With the size limits of the routes this bounds the whole request.
 
 use std::{
     pin::Pin,
@@ -24,16 +23,16 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::Config;
 use crate::platform::error::ApiError;
 
-/// The limits, from `[server]`.
+/// Limits, from `[server]`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Pace {
-    /// From the last byte of the request to the begin of the answer.
+pub(super) struct RequestTimeouts {
+    /// From the last byte of the request to the start of the response.
     answer: Duration,
     idle: Duration,
     bytes_per_second: u32,
 }
 
-impl Pace {
+impl RequestTimeouts {
     pub fn new(config: &Config) -> Self {
         Self {
             answer: Duration::from_secs(config.request_timeout_seconds),
@@ -43,32 +42,33 @@ impl Pace {
     }
 }
 
-/// The layer.
-pub(super) async fn keep(State(pace): State<Pace>, request: Request, next: Next) -> Response {
+/// Middleware.
+pub(super) async fn enforce(State(timeouts): State<RequestTimeouts>, request: Request, next: Next) -> Response {
     let last_byte = Arc::new(Mutex::new(Instant::now()));
     let seen = || *last_byte.lock().unwrap_or_else(PoisonError::into_inner);
-    let request = request
-        .map(|body| if body.is_end_stream() { body } else { Body::new(Paced::new(body, pace, last_byte.clone())) });
+    let request = request.map(|body| {
+        if body.is_end_stream() { body } else { Body::new(TimedBody::new(body, timeouts, last_byte.clone())) }
+    });
     let mut answer = std::pin::pin!(next.run(request));
     loop {
-        let deadline = seen() + pace.answer;
+        let deadline = seen() + timeouts.answer;
         tokio::select! {
             response = &mut answer => return response,
             () = sleep_until(deadline) => {}
         }
-        if seen() + pace.answer <= deadline {
+        if seen() + timeouts.answer <= deadline {
             let error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "timed_out", "this took too long: try again");
             return ApiError { retry_after: Some(Duration::from_secs(5)), ..error }.into_response();
         }
     }
 }
 
-/// The body paused too long, or came too slowly.
+/// The body paused too long or is below the minimum rate.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the body came too slowly")]
 struct TooSlow;
 
-/// What a body that cannot be read is answered: 408 `body_too_slow`, or 400 `body_unreadable` with `detail`.
+/// The error for an unreadable body: 408 `body_too_slow`, or 400 `body_unreadable` with `detail`.
 pub fn unreadable_body(detail: &str, error: impl Into<anyhow::Error>) -> ApiError {
     let error = error.into();
     if error.chain().any(<dyn std::error::Error>::is::<TooSlow>) {
@@ -78,31 +78,32 @@ pub fn unreadable_body(detail: &str, error: impl Into<anyhow::Error>) -> ApiErro
     }
 }
 
-struct Paced {
+struct TimedBody {
     body: Body,
-    pace: Pace,
+    timeouts: RequestTimeouts,
     last_byte: Arc<Mutex<Instant>>,
-    /// Since when we wait for the client, and the alarm for it.
+    /// Start of the current wait for the client.
     waiting: Option<Instant>,
     alarm: Option<Pin<Box<Sleep>>>,
     waited: Duration,
     received: u64,
 }
 
-impl Paced {
-    fn new(body: Body, pace: Pace, last_byte: Arc<Mutex<Instant>>) -> Self {
-        Self { body, pace, last_byte, waiting: None, alarm: None, waited: Duration::ZERO, received: 0 }
+impl TimedBody {
+    fn new(body: Body, timeouts: RequestTimeouts, last_byte: Arc<Mutex<Instant>>) -> Self {
+        Self { body, timeouts, last_byte, waiting: None, alarm: None, waited: Duration::ZERO, received: 0 }
     }
 
-    /// Whether the client kept the least rate, over all the time that we waited for it.
+    /// Whether the client keeps the minimum rate, over all the time spent waiting for it.
     fn keeps_up(&self) -> bool {
-        let owed = self.waited.saturating_sub(self.pace.idle).as_secs_f64() * f64::from(self.pace.bytes_per_second);
+        let owed =
+            self.waited.saturating_sub(self.timeouts.idle).as_secs_f64() * f64::from(self.timeouts.bytes_per_second);
         self.received as f64 >= owed
     }
 
-    /// Nothing to read: begins to wait, or finds that it has waited too long.
+    /// No data: starts to wait, or fails when the wait is too long.
     fn wait(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<http_body::Frame<Bytes>, axum::Error>>> {
-        let until = *self.waiting.get_or_insert_with(Instant::now) + self.pace.idle;
+        let until = *self.waiting.get_or_insert_with(Instant::now) + self.timeouts.idle;
         let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(until)));
         if alarm.deadline() != until {
             alarm.as_mut().reset(until);
@@ -111,7 +112,7 @@ impl Paced {
     }
 }
 
-impl HttpBody for Paced {
+impl HttpBody for TimedBody {
     type Data = Bytes;
     type Error = axum::Error;
 

@@ -1,9 +1,10 @@
-//! A reader that stops reading: what its answer holds (memory, a place to write, a model's connection, an open object) is given back.
+//! Write timeout: when a client stops reading, the resources of its response (memory, a permit, a model's connection, an open object) are
+//! released.
 //!
-//! Whoever takes a stream's bytes decides when the stream is polled. A client that leaves its window at zero, and answers
-//! pings, would hold it for ever: timers inside the stream run only when it is polled. So answers that are not small are
-//! pumped by a task of their own, which waits for the reader only so long. They are handed on in small parts: what a connection has
-//! taken it keeps until its reader has it.
+//! A stream is polled only as fast as the client reads. A client that keeps its HTTP/2 window at zero and answers pings would hold it for
+//! ever, because timers inside the stream only run when it is polled. So a task of its own reads every response that is not small, and
+//! waits only so long for the client. Data is handed on in small parts, because a connection keeps what it has taken until its client reads
+//! it.
 
 use std::{
     collections::VecDeque,
@@ -27,98 +28,98 @@ use tracing::Instrument as _;
 
 use crate::platform::lifecycle::Lifecycle;
 
-/// An answer that is whole in memory and no longer than this is passed on as it is, bytes.
+/// Complete responses up to this size are passed through, bytes.
 const SMALL: u64 = 16 << 10;
-/// The most that is handed on at a time, bytes.
+/// Largest part handed on at a time, bytes.
 const PART: usize = 16 << 10;
-/// What lies ready for the reader: enough that a quick one never waits, bytes.
+/// Bytes kept ready, enough that a fast reader never waits.
 const READY: usize = 4 * PART;
 
-/// The layer's state.
+/// Middleware state.
 #[derive(Clone, Debug)]
-pub(super) struct Patience {
+pub(super) struct WriteTimeout {
     pub lifecycle: Lifecycle,
-    /// A reader may take nothing for this long.
+    /// Longest time in which the client may take nothing.
     pub idle: Duration,
 }
 
 type Part = Result<Frame<Bytes>, axum::Error>;
 
-/// The layer.
-pub(super) async fn pump(State(patience): State<Patience>, request: Request, next: Next) -> Response {
+/// Middleware.
+pub(super) async fn enforce(State(limit): State<WriteTimeout>, request: Request, next: Next) -> Response {
     let (parts, body) = next.run(request).await.into_parts();
     let length = body.size_hint().exact();
     if body.is_end_stream() || length.is_some_and(|length| length <= SMALL) {
         return Response::from_parts(parts, body);
     }
-    let (line, gone) = (Arc::new(Line::default()), CancellationToken::new());
-    let task = write(body, line.clone(), gone.clone(), patience.idle);
-    patience.lifecycle.spawn("http.body", task.instrument(tracing::Span::current()));
-    Response::from_parts(parts, Body::new(Pumped { line, left: length, _gone: gone.drop_guard() }))
+    let (channel, gone) = (Arc::new(Channel::default()), CancellationToken::new());
+    let task = write(body, channel.clone(), gone.clone(), limit.idle);
+    limit.lifecycle.spawn("http.body", task.instrument(tracing::Span::current()));
+    Response::from_parts(parts, Body::new(ChannelBody { channel, left: length, _gone: gone.drop_guard() }))
 }
 
-/// Until the body ends, or its reader goes away or stops reading.
-async fn write(body: Body, line: Arc<Line>, gone: CancellationToken, idle: Duration) {
+/// Runs until the body ends, or the client leaves or stops reading.
+async fn write(body: Body, channel: Arc<Channel>, gone: CancellationToken, idle: Duration) {
     let filled = tokio::select! {
-        filled = fill(body, &line, idle) => filled,
+        filled = fill(body, &channel, idle) => filled,
         () = gone.cancelled() => return,
     };
     if filled.is_err() {
-        line.cut();
+        channel.cut();
         tracing::info!(idle_seconds = idle.as_secs(), "the client stopped reading: its answer is cut off");
     }
 }
 
-async fn fill(mut body: Body, line: &Line, idle: Duration) -> Result<(), Stalled> {
+async fn fill(mut body: Body, channel: &Channel, idle: Duration) -> Result<(), Stalled> {
     while let Some(frame) = body.frame().await {
         match frame.map(Frame::into_data) {
             Ok(Ok(mut data)) if data.len() > PART => {
                 while !data.is_empty() {
                     let part = data.split_to(PART.min(data.len()));
-                    // A part of the same memory would hold all of it.
-                    line.push(Ok(Frame::data(Bytes::copy_from_slice(&part))));
-                    line.wait(idle, |queue| queue.bytes < READY).await?;
+                    // A slice of the same memory would keep all of it alive.
+                    channel.push(Ok(Frame::data(Bytes::copy_from_slice(&part))));
+                    channel.wait(idle, |queue| queue.bytes < READY).await?;
                 }
             }
-            Ok(Ok(data)) => line.push(Ok(Frame::data(data))),
-            Ok(Err(other)) => line.push(Ok(other)),
-            Err(error) => line.push(Err(error)),
+            Ok(Ok(data)) => channel.push(Ok(Frame::data(data))),
+            Ok(Err(other)) => channel.push(Ok(other)),
+            Err(error) => channel.push(Err(error)),
         }
-        line.wait(idle, |queue| queue.bytes < READY).await?;
+        channel.wait(idle, |queue| queue.bytes < READY).await?;
     }
-    line.queue().end = End::Whole;
-    line.wake();
-    line.wait(idle, |queue| queue.parts.is_empty()).await
+    channel.queue().end = End::Whole;
+    channel.wake();
+    channel.wait(idle, |queue| queue.parts.is_empty()).await
 }
 
-/// Between the task that writes and the reader.
+/// Bounded channel between the writing task and the response body.
 #[derive(Default)]
-struct Line {
+struct Channel {
     queue: Mutex<Queue>,
-    /// The reader has taken something.
+    /// Notified when the reader takes a part.
     taken: Notify,
 }
 
 #[derive(Default)]
 struct Queue {
     parts: VecDeque<Part>,
-    /// In `parts`.
+    /// Bytes in `parts`.
     bytes: usize,
     end: End,
     reader: Option<Waker>,
 }
 
-/// What follows the parts.
+/// State after the parts.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum End {
     #[default]
     More,
     Whole,
-    /// An error: the answer is not whole.
+    /// Ended early: the response is incomplete.
     Cut,
 }
 
-impl Line {
+impl Channel {
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -138,7 +139,7 @@ impl Line {
         }
     }
 
-    /// Nobody may poll the reader's side for long: what waits there is freed here.
+    /// The reader may not be polled for a long time, so the queued parts are freed here.
     fn cut(&self) {
         let mut queue = self.queue();
         queue.parts = VecDeque::new();
@@ -148,7 +149,7 @@ impl Line {
         self.wake();
     }
 
-    /// Until it is so; no longer than `idle` without the reader taking something.
+    /// Waits for the condition `so`; fails when the reader takes nothing for `idle`.
     async fn wait(&self, idle: Duration, so: impl Fn(&Queue) -> bool) -> Result<(), Stalled> {
         loop {
             if so(&self.queue()) {
@@ -163,11 +164,11 @@ fn length(part: &Part) -> usize {
     part.as_ref().ok().and_then(Frame::data_ref).map_or(0, Bytes::len)
 }
 
-struct Pumped {
-    line: Arc<Line>,
-    /// Bytes to come, where that is known.
+struct ChannelBody {
+    channel: Arc<Channel>,
+    /// Remaining bytes, if known.
     left: Option<u64>,
-    /// Tells the task that writes when this is dropped.
+    /// Tells the writing task when this is dropped.
     _gone: DropGuard,
 }
 
@@ -175,12 +176,12 @@ struct Pumped {
 #[error("the client stopped reading")]
 struct Stalled;
 
-impl HttpBody for Pumped {
+impl HttpBody for ChannelBody {
     type Data = Bytes;
     type Error = axum::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Part>> {
-        let mut queue = self.line.queue();
+        let mut queue = self.channel.queue();
         let Some(part) = queue.parts.pop_front() else {
             return match queue.end {
                 End::More => {
@@ -197,7 +198,7 @@ impl HttpBody for Pumped {
         let length = length(&part);
         queue.bytes -= length;
         drop(queue);
-        self.line.taken.notify_one();
+        self.channel.taken.notify_one();
         self.left = self.left.map(|left| left.saturating_sub(length as u64));
         Poll::Ready(Some(part))
     }

@@ -1,4 +1,4 @@
-//! How many connections one address may hold open: without a limit, one client that keeps many takes them all.
+//! Connection limit per client address, so that one client cannot take all connections.
 
 use std::{
     collections::HashMap,
@@ -10,29 +10,29 @@ use ipnet::IpNet;
 
 use super::address_key;
 
-/// Places for connections, by address. Cheap to clone.
+/// Limits open connections per address. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(super) struct Places {
+pub(super) struct ConnectionLimit {
     most: usize,
-    /// Proxies: behind one address of theirs are many clients.
+    /// Proxies: many clients share one of their addresses.
     exempt: Arc<[IpNet]>,
     taken: Arc<Mutex<HashMap<String, usize>>>,
 }
 
-/// A connection's place; free again when it is dropped.
+/// A connection's permit, released when dropped.
 #[derive(Debug)]
-pub(super) struct Place(Option<(Places, String)>);
+pub(super) struct ConnectionPermit(Option<(ConnectionLimit, String)>);
 
-impl Places {
+impl ConnectionLimit {
     pub(super) fn new(most: usize, exempt: Vec<IpNet>) -> Self {
         Self { most, exempt: exempt.into(), taken: Arc::default() }
     }
 
-    /// `None` when the address has as many as it may.
-    pub(super) fn take(&self, peer: IpAddr) -> Option<Place> {
+    /// `None` when the address is at its limit.
+    pub(super) fn take(&self, peer: IpAddr) -> Option<ConnectionPermit> {
         let peer = peer.to_canonical();
         if self.exempt.iter().any(|net| net.contains(&peer)) {
-            return Some(Place(None));
+            return Some(ConnectionPermit(None));
         }
         let key = address_key(peer);
         let mut taken = self.taken();
@@ -41,7 +41,7 @@ impl Places {
             return None;
         }
         *count += 1;
-        Some(Place(Some((self.clone(), key))))
+        Some(ConnectionPermit(Some((self.clone(), key))))
     }
 
     fn taken(&self) -> MutexGuard<'_, HashMap<String, usize>> {
@@ -49,10 +49,10 @@ impl Places {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        let Some((places, key)) = &self.0 else { return };
-        let mut taken = places.taken();
+        let Some((limit, key)) = &self.0 else { return };
+        let mut taken = limit.taken();
         if let Some(count) = taken.get_mut(key) {
             *count -= 1;
             if *count == 0 {
@@ -68,8 +68,8 @@ mod tests {
 
     #[test]
     fn each_address_has_its_own_places_and_gets_them_back() {
-        let places = Places::new(2, vec!["10.0.0.0/8".parse().unwrap()]);
-        let take = |ip: &str| places.take(ip.parse().unwrap());
+        let limit = ConnectionLimit::new(2, vec!["10.0.0.0/8".parse().unwrap()]);
+        let take = |ip: &str| limit.take(ip.parse().unwrap());
         let held = [take("203.0.113.9"), take("::ffff:203.0.113.9")];
         assert!(held.iter().all(Option::is_some) && take("203.0.113.9").is_none());
         let other = [take("2001:db8::1"), take("2001:db8::2")];
@@ -79,6 +79,6 @@ mod tests {
         drop(held);
         assert!(take("203.0.113.9").is_some());
         drop((other, proxies));
-        assert!(places.taken().is_empty(), "nothing is remembered of who has gone");
+        assert!(limit.taken().is_empty(), "nothing is remembered of who has gone");
     }
 }

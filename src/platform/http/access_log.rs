@@ -1,4 +1,4 @@
-//! How a request went: one wide log line and one metric observation, on every way out.
+//! Access log: one log line and one metric observation per request, however it ends.
 
 use std::{
     borrow::Cow,
@@ -23,7 +23,7 @@ use tokio::time::Instant;
 
 use super::{
     Metrics,
-    memory::Share,
+    buffer_budget::BufferReservation,
     metrics::{Method, Outcome, Surface},
 };
 use crate::platform::{
@@ -34,19 +34,19 @@ use crate::platform::{
     },
 };
 
-/// Who asked, on the response, for the log line.
+/// The caller, passed to the log line as an extension of the response.
 #[derive(Clone, Debug)]
-pub(super) struct Who {
+pub(super) struct Caller {
     pub org_id: String,
     pub subject: String,
 }
 
-/// The route in the log line of a request that none matches.
+/// Route in the log line when no route matches.
 pub(super) const UNMATCHED: &str = "unmatched";
-/// Characters of a user agent that are logged.
+/// Logged length of a user agent, characters.
 const MOST_OF_AGENT: usize = 200;
 
-/// What a client calls itself, as far as it is text.
+/// The user agent, invalid UTF-8 replaced.
 fn readable(agent: &HeaderValue) -> Cow<'_, str> {
     let text = String::from_utf8_lossy(agent.as_bytes());
     match text.char_indices().nth(MOST_OF_AGENT) {
@@ -55,14 +55,14 @@ fn readable(agent: &HeaderValue) -> Cow<'_, str> {
     }
 }
 
-/// Collects what the log line and the metrics need; reports once, when the body has ended or was given up.
-pub(super) struct Report {
+/// Collects the fields of the log line and the metrics; writes both once, when the body ends or is dropped.
+pub(super) struct AccessLog {
     metrics: Metrics,
     started: Instant,
     surface: Surface,
     method: Method,
     verb: http::Method,
-    /// `None` where nothing matched.
+    /// `None` when no route matched.
     route: Option<MatchedPath>,
     uri: http::Uri,
     user_agent: Option<HeaderValue>,
@@ -71,15 +71,15 @@ pub(super) struct Report {
     span: Span,
     status: Option<StatusCode>,
     first_byte: Option<Duration>,
-    who: Option<Who>,
+    caller: Option<Caller>,
     error: Option<ResponseError>,
-    /// Of the request's body.
+    /// Bytes of the request body.
     received: Arc<AtomicU64>,
     bytes: u64,
     complete: bool,
 }
 
-impl Report {
+impl AccessLog {
     pub fn new(metrics: &Metrics, request: &Request, client: IpAddr, context: Context, span: Span) -> Self {
         metrics.in_flight.inc();
         metrics.traffic.came();
@@ -97,7 +97,7 @@ impl Report {
             span,
             status: None,
             first_byte: None,
-            who: None,
+            caller: None,
             error: None,
             received: Arc::default(),
             bytes: 0,
@@ -105,7 +105,7 @@ impl Report {
         }
     }
 
-    /// The request, whose body is counted from here on.
+    /// Counts the bytes of the request body.
     pub fn count(&self, request: Request) -> Request {
         let received = self.received.clone();
         request.map(|body| {
@@ -116,11 +116,11 @@ impl Report {
         })
     }
 
-    /// Notes what the response says of itself.
+    /// Reads status, caller and error from the response.
     pub fn take(&mut self, response: &mut Response) {
         self.status = Some(response.status());
         self.first_byte = Some(self.started.elapsed());
-        self.who = response.extensions_mut().remove();
+        self.caller = response.extensions_mut().remove();
         self.error = response.extensions_mut().remove();
     }
 
@@ -138,8 +138,8 @@ impl Report {
     }
 }
 
-impl Report {
-    /// What the log line says and is nobody's text: neither path, address nor query.
+impl AccessLog {
+    /// Span attributes: the fields of the log line without user-supplied text (path, address, query).
     fn end_span(&self, span: &mut Span, outcome: Outcome, received: u64) {
         if !span.is_recorded() {
             return;
@@ -153,15 +153,15 @@ impl Report {
         if let Some(first) = self.first_byte {
             span.set("holdfast.first_byte_ms", first.as_secs_f64() * 1e3);
         }
-        if let Some(who) = &self.who {
-            span.set("holdfast.org_id", &*who.org_id);
+        if let Some(caller) = &self.caller {
+            span.set("holdfast.org_id", &*caller.org_id);
         }
         if let Some(error) = &self.error {
             span.set("holdfast.code", &*error.code);
         }
         if let Some(status) = self.status {
             span.set("http.response.status_code", u64::from(status.as_u16()));
-            // What the caller did wrong is no failure of ours (OpenTelemetry, HTTP spans).
+            // Client errors do not fail a server span (OpenTelemetry semantic conventions, HTTP spans).
             if status.is_server_error() {
                 span.failed(status.as_str());
             }
@@ -169,7 +169,7 @@ impl Report {
     }
 }
 
-impl Drop for Report {
+impl Drop for AccessLog {
     fn drop(&mut self) {
         let (outcome, took) = (self.outcome(), self.started.elapsed());
         let mut span = std::mem::take(&mut self.span);
@@ -178,7 +178,8 @@ impl Drop for Report {
         let observed = metrics.of(self.surface);
         observed.requests(self.method, outcome).inc();
         observed.latency.observe_in(Some(&self.context), took.as_secs_f64());
-        // Who gave up before anything came has waited so long at least: it must not look as if nobody had asked.
+        // A client that gave up before the first byte counts with the time that it waited; otherwise slow responses that nobody waited for
+        // would be missing.
         let first_byte = self.first_byte.unwrap_or(took);
         observed.first_byte(self.method).observe_in(Some(&self.context), first_byte.as_secs_f64());
         let route = self.route.as_ref().map(MatchedPath::as_str);
@@ -193,7 +194,7 @@ impl Drop for Report {
         drop(span);
         let (in_database, transactions) = self.context.database();
         let user_agent = self.user_agent.as_ref().map(readable).unwrap_or_default();
-        let (org_id, subject) = self.who.as_ref().map_or(("", ""), |w| (&w.org_id, &w.subject));
+        let (org_id, subject) = self.caller.as_ref().map_or(("", ""), |w| (&w.org_id, &w.subject));
         let (code, chain) = self.error.as_ref().map_or(("", ""), |e| (&e.code, e.chain.as_deref().unwrap_or_default()));
         macro_rules! line {
             ($level:ident) => {
@@ -206,7 +207,7 @@ impl Drop for Report {
                 )
             };
         }
-        // Dropped wherever the client or the server gave up: outside of the request's task, as likely as not.
+        // Often dropped outside of the request's task: the context has to be set again.
         trace::within(Some(self.context.clone()), || match outcome {
             Outcome::ServerError => line!(error),
             Outcome::Unavailable => line!(warn),
@@ -215,23 +216,29 @@ impl Drop for Report {
     }
 }
 
-/// The response's body, which tells the report when it has ended.
-pub(super) struct Observed {
+/// The response's body; completes the log entry when it ends.
+pub(super) struct LoggedBody {
     body: Body,
-    report: Report,
+    log: AccessLog,
     context: Context,
     span: tracing::Span,
-    /// What the request's body took of the memory, until here.
-    _share: Share,
+    /// Keeps the request's buffer budget until the response ends.
+    _reservation: BufferReservation,
 }
 
-impl Observed {
-    pub fn new(body: Body, report: Report, context: Context, span: tracing::Span, share: Share) -> Self {
-        Self { body, report, context, span, _share: share }
+impl LoggedBody {
+    pub fn new(
+        body: Body,
+        log: AccessLog,
+        context: Context,
+        span: tracing::Span,
+        reservation: BufferReservation,
+    ) -> Self {
+        Self { body, log, context, span, _reservation: reservation }
     }
 }
 
-impl HttpBody for Observed {
+impl HttpBody for LoggedBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -243,12 +250,12 @@ impl HttpBody for Observed {
         let _entered = this.span.enter();
         let polled = trace::within(Some(this.context.clone()), || Pin::new(&mut this.body).poll_frame(cx));
         match &polled {
-            Poll::Ready(Some(Ok(frame))) => this.report.bytes += frame.data_ref().map_or(0, |d| d.len() as u64),
-            Poll::Ready(None) => this.report.complete = true,
+            Poll::Ready(Some(Ok(frame))) => this.log.bytes += frame.data_ref().map_or(0, |d| d.len() as u64),
+            Poll::Ready(None) => this.log.complete = true,
             Poll::Ready(Some(Err(_))) | Poll::Pending => {}
         }
         if this.body.is_end_stream() {
-            this.report.complete = true;
+            this.log.complete = true;
         }
         polled
     }
@@ -262,11 +269,11 @@ impl HttpBody for Observed {
     }
 }
 
-impl Drop for Observed {
+impl Drop for LoggedBody {
     fn drop(&mut self) {
-        // A body of known, empty size (204, HEAD, 304) is never polled.
+        // An empty body of known size (204, HEAD, 304) is never polled.
         if self.body.is_end_stream() {
-            self.report.complete = true;
+            self.log.complete = true;
         }
     }
 }
@@ -284,7 +291,7 @@ mod tests {
         let begin = |method: &str| {
             let request = Request::builder().method(method).uri("/api/v1/agents").body(Body::empty()).unwrap();
             let context = Context::of_request(None, "id".to_owned());
-            Report::new(&metrics, &request, [127, 0, 0, 1].into(), context, Span::default())
+            AccessLog::new(&metrics, &request, [127, 0, 0, 1].into(), context, Span::default())
         };
         let pause = || std::thread::sleep(Duration::from_millis(200));
         let mut streamed = begin("GET");

@@ -1,10 +1,9 @@
-//! What is unread of a request's body when its answer is ready (a wrong key, an unknown address, a body that is too large).
+//! Handles the unread rest of a request body when the response is ready (a wrong key, an unknown path, a body that is too large).
 //!
-//! The next request on a kept connection begins after that body. Left to itself hyper looks once whether the rest is there, and
-//! closes the connection if it is still on its way: without a word to a client that did nothing wrong and sends its next request
-//! there. So what is small is read and thrown away; for the rest the answer says `Connection: close`, and the socket is closed
-//! only when the client has stopped sending ([`linger`]), because closing it before would reset the connection and could take
-//! the answer with it.
+//! On a kept connection the next request starts after that body. hyper polls once for the rest and, if it is still in flight, closes the
+//! connection without notice, and the client's next request fails. Here a small rest is read and discarded. For a larger one the response
+//! says `Connection: close`, and the socket is closed only after the client has stopped sending ([`linger`]): closing earlier resets the
+//! connection and can destroy the response.
 
 use std::{
     pin::Pin,
@@ -31,32 +30,32 @@ use super::{
     metrics::{LeftBody, LeftLabels},
 };
 
-/// Most that is read to keep a connection, bytes.
+/// Most bytes discarded to keep a connection.
 const SMALL: u64 = 1 << 20;
-/// The answer waits no longer than this for the rest of a body.
+/// Longest delay of the response while the rest is discarded.
 const WAIT: Duration = Duration::from_secs(1);
-/// How long a connection that ends is read on, and how long it may be silent meanwhile.
+/// How long a closing connection is drained, in total and without receiving anything.
 const LINGER: Duration = Duration::from_secs(10);
 const LINGER_SILENT: Duration = Duration::from_secs(2);
-/// Most that is read meanwhile: a client that does not listen is not worth more.
+/// Most bytes drained from a closing connection.
 const LINGER_BYTES: usize = 16 << 20;
 
-/// A request's body as long as somebody reads it; then what is left of it.
+/// The request body while it is being read, then its unread rest.
 #[derive(Debug, Default)]
 struct Slot {
     left: Option<Incoming>,
-    /// Somebody began to read: a client that waits for `100 Continue` has been told to go on.
+    /// Reading has begun: a client waiting for `100 Continue` has been told to send.
     begun: bool,
 }
 
-/// The body that the routes see. Dropped before its end, it leaves the rest in the slot.
+/// The body given to the routes. If dropped before its end, it puts the rest back into the slot.
 #[derive(Debug)]
-struct Kept {
+struct TrackedBody {
     body: Option<Incoming>,
     slot: Arc<Mutex<Slot>>,
 }
 
-impl HttpBody for Kept {
+impl HttpBody for TrackedBody {
     type Data = Bytes;
     type Error = hyper::Error;
 
@@ -83,7 +82,7 @@ impl HttpBody for Kept {
     }
 }
 
-impl Drop for Kept {
+impl Drop for TrackedBody {
     fn drop(&mut self) {
         if let Some(body) = self.body.take().filter(|body| !body.is_end_stream()) {
             self.slot.lock().unwrap_or_else(PoisonError::into_inner).left = Some(body);
@@ -91,37 +90,37 @@ impl Drop for Kept {
     }
 }
 
-/// Follows the body of one request.
-pub(super) struct Leftover {
+/// Tracks the body of one request.
+pub(super) struct UnreadBody {
     slot: Arc<Mutex<Slot>>,
-    /// The client sends its body when it is told to.
+    /// The client sent `Expect: 100-continue`.
     waits_for_continue: bool,
     version: Version,
 }
 
-/// The request as the routes see it, and what follows its body.
-pub(super) fn keep(request: Request<Incoming>) -> (Request<Body>, Leftover) {
+/// The request for the routes, and the tracker of its body.
+pub(super) fn track(request: Request<Incoming>) -> (Request<Body>, UnreadBody) {
     let slot = Arc::new(Mutex::new(Slot::default()));
     let waits_for_continue =
         request.headers().get(header::EXPECT).is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"100-continue"));
-    let leftover = Leftover { slot: slot.clone(), waits_for_continue, version: request.version() };
-    (request.map(|body| Body::new(Kept { body: Some(body), slot })), leftover)
+    let unread_body = UnreadBody { slot: slot.clone(), waits_for_continue, version: request.version() };
+    (request.map(|body| Body::new(TrackedBody { body: Some(body), slot })), unread_body)
 }
 
-impl Leftover {
-    /// Reads what is small. Whether the connection has to end, which the answer says then.
+impl UnreadBody {
+    /// Discards a small rest. Returns whether the connection must close; the response then says so.
     pub(super) async fn settle(self, response: &mut Response, metrics: &Metrics) -> bool {
         let (left, begun) = {
             let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
             (slot.left.take(), slot.begun)
         };
         let Some(mut body) = left else { return false };
-        // It was given up because it came too slowly, or it was not sent yet.
+        // The body was refused as too slow, or the client was never told to send it.
         let hopeless = response.status() == StatusCode::REQUEST_TIMEOUT || (self.waits_for_continue && !begun);
         let read = !hopeless && body.size_hint().lower() <= SMALL && read_to_end(&mut body).await;
         let end = if read { LeftBody::Drained } else { LeftBody::Closed };
         metrics.left_bodies.get_or_create(&LeftLabels { end }).inc();
-        // A stream of HTTP/2 ends by itself.
+        // An HTTP/2 stream ends without the connection.
         if read || self.version >= Version::HTTP_2 {
             return false;
         }
@@ -130,7 +129,7 @@ impl Leftover {
     }
 }
 
-/// Whether the body ended within the bounds.
+/// Whether the body ended within the limits.
 async fn read_to_end(body: &mut Incoming) -> bool {
     let (until, mut bytes) = (Instant::now() + WAIT, 0);
     loop {
@@ -145,37 +144,37 @@ async fn read_to_end(body: &mut Incoming) -> bool {
     }
 }
 
-/// A connection's socket, which comes back when the connection has ended.
-pub(super) struct Lent {
+/// A connection's socket, handed back when the connection ends.
+pub(super) struct LentSocket {
     stream: Option<TcpStream>,
     owner: Arc<Mutex<Option<TcpStream>>>,
 }
 
-impl Lent {
+impl LentSocket {
     pub(super) fn new(stream: TcpStream) -> (Self, Arc<Mutex<Option<TcpStream>>>) {
         let owner = Arc::new(Mutex::new(None));
         (Self { stream: Some(stream), owner: owner.clone() }, owner)
     }
 
     fn stream(self: Pin<&mut Self>) -> std::io::Result<Pin<&mut TcpStream>> {
-        // It is there until this is dropped.
+        // Present until drop.
         self.get_mut().stream.as_mut().map(Pin::new).ok_or_else(|| std::io::ErrorKind::NotConnected.into())
     }
 }
 
-impl Drop for Lent {
+impl Drop for LentSocket {
     fn drop(&mut self) {
         *self.owner.lock().unwrap_or_else(PoisonError::into_inner) = self.stream.take();
     }
 }
 
-impl AsyncRead for Lent {
+impl AsyncRead for LentSocket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
         self.stream()?.poll_read(cx, buf)
     }
 }
 
-impl AsyncWrite for Lent {
+impl AsyncWrite for LentSocket {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
         self.stream()?.poll_write(cx, buf)
     }
@@ -201,7 +200,7 @@ impl AsyncWrite for Lent {
     }
 }
 
-/// Nothing more is sent; reads until the client has stopped too, so that the answer arrives before the connection ends.
+/// Shuts down writing and drains the socket until the client stops sending, so that the response arrives before the connection closes.
 pub(super) async fn linger(mut stream: TcpStream) {
     let _ = stream.shutdown().await;
     let (mut thrown_away, mut left) = (vec![0; 16 * 1024], LINGER_BYTES);
