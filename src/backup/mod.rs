@@ -49,5 +49,6 @@ pub use keys::{Installation, KeyError, KeyFile};
 pub use metrics::Metrics;
 pub use model::{Backup, BackupId, CopyStatus, DestinationStatus, Drill, DrillStatus, Kind, Status};
 pub use module::{Needs, ROOM, build};
+pub use progress::ProgressReporter;
 pub use seal::{Identity, SealError};
 pub use service::{Backups, Choice, Deps, Plan, Pruned, Restore, Verified};
