@@ -581,6 +581,15 @@ async fn the_real_program_ships_what_it_writes_and_changes_its_levels() {
         sleep(Duration::from_millis(100)).await;
     }
 
+    // Any user of the host, and any container beside it, reaches the ops port: no line of anybody's, and no change.
+    let stranger = Client::new(&format!("http://{}", site.ops));
+    let asked = stranger.get("/recent-lines").await;
+    assert!(asked.status == 401 && !asked.text.contains("request-0001"), "{} {}", asked.status, asked.text);
+    let guessed = stranger.request(Method::GET, "/recent-lines").bearer_auth("0".repeat(64));
+    assert_eq!(stranger.send(guessed).await.status, 401);
+    let raise = stranger.request(Method::PUT, "/log-level").json(&json!({"filter": "trace"}));
+    assert_eq!(stranger.send(raise).await.status, 401);
+
     let said = |output: std::process::Output| String::from_utf8_lossy(&output.stdout).trim().to_owned();
     assert_eq!(said(site.run(&["log-level"]).await), "info (as configured)");
     assert!(
