@@ -89,7 +89,9 @@ impl Check for Outside {
 
     async fn run(&self) -> CheckResult {
         if self.0.config().heartbeat_url.is_some() {
-            return CheckResult::pass("a heartbeat is sent to alerting.heartbeat_url, which can alert when it stops");
+            return CheckResult::pass(
+                "a heartbeat is sent to alerting.heartbeat_url, which can alert when it stops (HeartbeatFailing fires if it is not accepted)",
+            );
         }
         let remedy = "give Alertmanager a receiver besides Holdfast (ALERTS_MAIL_TO, ALERTS_SLACK_URL or ALERTS_WEBHOOK_URL in compose/.env), \
             or set alerting.heartbeat_url to a service that alerts you when the heartbeat stops";
@@ -107,7 +109,10 @@ impl Check for Outside {
                         remedy,
                     )
                 } else {
-                    CheckResult::pass(format!("Alertmanager also notifies {} directly", outside.join(", ")))
+                    CheckResult::pass(format!(
+                        "Alertmanager also knows {}, without Holdfast; send an alert to test whether its routes lead there (amtool alert add)",
+                        outside.join(", ")
+                    ))
                 }
             }
         }

@@ -86,6 +86,8 @@ impl Config {
     }
 
     pub fn validate(&mut self, errors: &mut ConfigErrors) {
+        // The compose file declares one whose URL is empty unless a line of compose/.env sets it.
+        self.destinations.retain(|_, destination| !destination.is_unset());
         if let Err(error) = Recipients::parse(&self.recipients) {
             errors.push("recipients", error.to_string());
         }
@@ -148,9 +150,14 @@ impl Config {
         longest
     }
 
-    /// Longest time between two backups.
+    /// Longest time between two backups; a day if the schedule is off, because whatever makes them then may also stop.
     pub fn interval(&self, now: DateTime<Utc>) -> Option<TimeDelta> {
-        self.longest_gap(&self.schedule, now).filter(|_| self.is_on())
+        self.is_on().then(|| self.longest_gap(&self.schedule, now).unwrap_or(TimeDelta::days(1)))
+    }
+
+    /// Whether the schedule makes backups.
+    pub fn is_scheduled(&self) -> bool {
+        Cron::parse_or_off(&self.schedule, &self.time_zone).is_ok_and(|cron| cron.is_some())
     }
 
     /// Longest time between two drills; `None` without a key file.

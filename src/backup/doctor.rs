@@ -84,7 +84,7 @@ impl Check for Recent {
             ),
             Some(backup) => match ended {
                 Some(ended) => CheckResult::warn(format!("the newest whole one is of {}", backup.started_at), ended),
-                None if interval.is_none() => CheckResult::warn(
+                None if !self.0.config().is_scheduled() => CheckResult::warn(
                     format!(
                         "the newest is of {}; backup.schedule is off, so no further one is scheduled",
                         backup.started_at
@@ -190,7 +190,9 @@ impl Check for Destinations {
         }
         let count = config.destinations.len();
         if elsewhere {
-            CheckResult::pass(format!("{count} can write, read and delete a file"))
+            CheckResult::pass(format!(
+                "{count} can write, read and delete a file, at least one on another file system than the data (whether on another disk cannot be seen from here)"
+            ))
         } else {
             CheckResult::warn(
                 format!("{count} can write, read and delete a file, but all are on the disk of the data"),

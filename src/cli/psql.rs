@@ -4,6 +4,7 @@ use std::{
     io::IsTerminal as _,
     path::PathBuf,
     process::{ExitCode, ExitStatus},
+    time::Duration,
 };
 
 use anyhow::Context as _;
@@ -11,6 +12,7 @@ use sqlx::{Connection as _, PgConnection};
 use tokio::{
     process::Command,
     signal::unix::{SignalKind, signal},
+    time::timeout,
 };
 
 use super::{boot::Booted, eprint_line};
@@ -19,7 +21,9 @@ use crate::{
     platform::db::{RoleKind, Target, tools},
 };
 
-/// Options of a read-only session: it cannot write, and cannot block others for long.
+/// A frozen server accepts connections but never answers.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Options of a read-only session: it cannot write a row, and cannot block others for long. Its role may create a replication slot.
 const READ_ONLY: &str = "-c default_transaction_read_only=on -c statement_timeout=60s -c lock_timeout=5s \
     -c idle_in_transaction_session_timeout=60s";
 /// Options of a session that may write.
@@ -27,10 +31,11 @@ const WRITING: &str = "-c lock_timeout=15s -c idle_in_transaction_session_timeou
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  holdfast psql                                         a session that can only read\n  \
+    after_help = "Examples:\n  holdfast psql                                         a session that can only read rows\n  \
     holdfast psql -c 'SELECT queue, count(*) FROM jobs GROUP BY queue'\n  \
     holdfast psql --write                                 as the owner of the tables; asks first\n  \
     holdfast psql --write --yes -c 'SELECT pg_terminate_backend(4711)'\n  \
+    holdfast psql --admin --yes -c 'SELECT pg_terminate_backend(4711)'      also a superuser's session\n  \
     holdfast psql --database postgres -c 'SELECT * FROM pg_stat_statements ORDER BY total_exec_time DESC LIMIT 5'\n  \
     holdfast psql -- --csv -c 'SELECT 1'                  arguments after -- are passed to psql\n\n\
     It reads the rows of all organisations. Without a running appliance it starts the private server."
@@ -43,10 +48,14 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
     /// Connect as the owner of the tables, who may change everything.
-    #[arg(long)]
+    #[arg(long, group = "changes")]
     write: bool,
-    /// Skip the confirmation of --write.
-    #[arg(long, requires = "write")]
+    /// Connect as the user of `database.url`, or the private server's superuser: for what the owner may not do, such as ending a superuser's
+    /// session.
+    #[arg(long, group = "changes")]
+    admin: bool,
+    /// Skip the confirmation of --write or --admin.
+    #[arg(long, requires = "changes")]
     yes: bool,
     /// Another database of the server.
     #[arg(long, value_name = "NAME")]
@@ -56,8 +65,14 @@ pub struct Args {
     rest: Vec<String>,
 }
 
+impl Args {
+    fn changes(&self) -> bool {
+        self.write || self.admin
+    }
+}
+
 pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
-    if args.write && !args.yes && !agreed()? {
+    if args.changes() && !args.yes && !agreed()? {
         return Ok(ExitCode::FAILURE);
     }
     let tools_dir = config.tools_dir();
@@ -69,16 +84,21 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
 
 async fn session(target: &Target, tools_dir: Option<PathBuf>, args: &Args) -> anyhow::Result<ExitCode> {
     let role = if args.write { RoleKind::Owner } else { RoleKind::Backup };
-    let mut options = target.connect_as(role).application_name("holdfast psql");
+    let (options, name) = if args.admin {
+        (target.admin.clone(), target.admin.get_username().to_owned())
+    } else {
+        (target.connect_as(role), target.role_name(role))
+    };
+    let mut options = options.application_name("holdfast psql");
     if let Some(database) = &args.database {
         options = options.database(database);
     }
     // Connect first: psql's own errors are less helpful, and the server's version selects the psql to use.
-    let conn = PgConnection::connect_with(&options).await.with_context(|| {
-        format!(
-            "cannot connect as {}: is the database running, and has `holdfast serve` created its roles?",
-            target.role_name(role)
-        )
+    let connected = timeout(TIMEOUT, PgConnection::connect_with(&options)).await.with_context(|| {
+        format!("the database accepts the connection but does not answer within {} s: is it frozen?", TIMEOUT.as_secs())
+    })?;
+    let conn = connected.with_context(|| {
+        format!("cannot connect as {name}: is the database running, and has `holdfast serve` created its roles?")
     })?;
     let major = conn.server_version_num().map_or(0, |number| number / 10_000);
     let _ = conn.close().await;
@@ -97,7 +117,7 @@ async fn session(target: &Target, tools_dir: Option<PathBuf>, args: &Args) -> an
     }
     psql.args(&args.rest)
         .envs(password.map(|password| ("PGPASSWORD", password)))
-        .env("PGOPTIONS", if args.write { WRITING } else { READ_ONLY })
+        .env("PGOPTIONS", if args.changes() { WRITING } else { READ_ONLY })
         .env("PGAPPNAME", "holdfast psql")
         .env("PGCONNECT_TIMEOUT", "10")
         // Statements may contain users' texts: no history file in a home directory.
@@ -117,7 +137,7 @@ fn code(status: ExitStatus) -> ExitCode {
 fn agreed() -> anyhow::Result<bool> {
     anyhow::ensure!(
         std::io::stdin().is_terminal(),
-        "--write asks for confirmation, and there is no terminal: add --yes"
+        "a session that can write asks for confirmation, and there is no terminal: add --yes"
     );
     eprint_line(
         "This session can change and delete everything, in every organisation, and bypasses all of Holdfast's rules.\n\

@@ -18,9 +18,9 @@ pub static ROOM: Room = Room {
 
 /// `ops` is the ops port of the appliance, for `doctor` beside it.
 pub fn build(context: &Context, config: &Config, telemetry: &telemetry::Config, ops: SocketAddr) -> (Logs, Module) {
-    let Context { http, logger, clock, lifecycle, .. } = context.clone();
-    let (config, telemetry) = (config.clone(), telemetry.clone());
-    let logs = Logs::new(Deps { config, telemetry, ops, http, logger, clock, lifecycle });
+    let Context { http, logger, clock, lifecycle, master_key, .. } = context.clone();
+    let (config, telemetry, ops_token) = (config.clone(), telemetry.clone(), routes::ops_token(&master_key));
+    let logs = Logs::new(Deps { config, telemetry, ops, ops_token, http, logger, clock, lifecycle });
     let module = Module::new(&ROOM)
         .api(routes::router(), &logs)
         .ops(routes::ops_router(), &logs)

@@ -52,6 +52,14 @@ impl Config {
         }
     }
 
+    /// Whether none of its settings is set.
+    pub fn is_unset(&self) -> bool {
+        let account = [&self.url, &self.s3_endpoint, &self.s3_region, &self.s3_access_key_id];
+        account.iter().all(|text| text.is_empty())
+            && self.s3_secret_access_key.is_none()
+            && self.s3_secret_access_key_file.is_none()
+    }
+
     /// Whether objects are in a local folder, which several hosts cannot share.
     pub fn is_local(&self) -> bool {
         self.url.is_empty()

@@ -39,13 +39,14 @@ pub fn setup_sql(target: &Target, database: &str, passwords: bool) -> String {
     sql
 }
 
-/// Lets role `system` and role `backup` (used by `holdfast psql`) see the age of other sessions' transactions, and `owner` end a blocking
-/// session. Separate from the rest, because not every server that lets us create roles lets us grant these; without them only these
-/// functions are missing. One statement per line.
+/// Lets role `system` see the age of other sessions' transactions; `backup` and `owner` (used by `holdfast psql`) see other sessions'
+/// activity; `backup` all other statistics (`pg_ls_waldir`); and `owner` end a blocking session. Separate from the rest, because not every
+/// server that lets us create roles lets us grant these; without them only these functions are missing. One statement per line.
 pub fn statistics_sql(target: &Target) -> String {
     let [owner, _, system, backup] = RoleKind::ALL.map(|kind| target.role_name(kind));
     format!(
-        "GRANT pg_read_all_stats TO {system};\nGRANT pg_read_all_stats TO {backup};\nGRANT pg_signal_backend TO {owner};\n"
+        "GRANT pg_read_all_stats TO {system};\nGRANT pg_read_all_stats TO {backup};\nGRANT pg_monitor TO {backup};\n\
+         GRANT pg_read_all_stats TO {owner};\nGRANT pg_signal_backend TO {owner};\n"
     )
 }
 

@@ -12,7 +12,8 @@ use tokio::sync::Notify;
 use super::wire::{self, Labels};
 use crate::platform::telemetry::{
     lines::{self, Line},
-    log_metrics::{Level, LogMetrics, LossReason},
+    log_metrics::Level,
+    push_metrics::{LossReason, PushMetrics},
 };
 
 /// Text of a batch, bytes. Loki rejects pushes above 4 MB and answers small ones sooner.
@@ -57,7 +58,7 @@ pub(super) struct Queue {
     /// Bytes of what is waiting; batches being built or sent are budgeted separately.
     limit: usize,
     labels: Labels,
-    metrics: LogMetrics,
+    metrics: PushMetrics,
     /// Notified when the lines fill a batch.
     pub full: Notify,
 }
@@ -94,7 +95,7 @@ impl State {
 
 impl Queue {
     /// `buffer_bytes`: total memory.
-    pub(super) fn new(buffer_bytes: usize, labels: Labels, metrics: LogMetrics) -> Self {
+    pub(super) fn new(buffer_bytes: usize, labels: Labels, metrics: PushMetrics) -> Self {
         // One batch is built while another is sent.
         let limit = buffer_bytes.saturating_sub(2 * WORK_BYTES);
         Self { state: Mutex::default(), limit, labels, metrics, full: Notify::new() }

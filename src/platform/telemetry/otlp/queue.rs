@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use crate::platform::telemetry::{log_metrics::LossReason, trace_metrics::TraceMetrics};
+use crate::platform::telemetry::push_metrics::{LossReason, PushMetrics};
 
 /// Size of a batch. Collectors accept 4 MB and more.
 pub(super) const BATCH_BYTES: usize = 512 * 1024;
@@ -22,7 +22,7 @@ const OVERHEAD: usize = 2 * size_of::<Bytes>() + 64;
 pub(super) struct Queue {
     state: Mutex<State>,
     limit: usize,
-    metrics: TraceMetrics,
+    metrics: PushMetrics,
     /// Notified when the spans fill a batch.
     pub full: Notify,
 }
@@ -41,7 +41,7 @@ fn cost(span: &Bytes) -> usize {
 }
 
 impl Queue {
-    pub(super) fn new(limit: usize, metrics: TraceMetrics) -> Self {
+    pub(super) fn new(limit: usize, metrics: PushMetrics) -> Self {
         Self { state: Mutex::default(), limit, metrics, full: Notify::new() }
     }
 

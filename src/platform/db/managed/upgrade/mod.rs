@@ -205,7 +205,7 @@ impl Upgrade {
 
     /// Connection to the new server before the exchange.
     fn beside(&self) -> PgConnectOptions {
-        super::admin_options(&self.new, &self.password()).port(tools::PORT)
+        super::admin_options(&self.new.socket_dir, &self.password()).port(tools::PORT)
     }
 
     /// Facts that both clusters must share: collected in the old server's last run, without other sessions.

@@ -1,0 +1,92 @@
+//! Metrics of sending lines or spans out of this process, counted by [`super::delivery`].
+
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+};
+
+use crate::label_enum;
+
+label_enum! {
+    /// Why a line did not reach Loki, or a span the collector.
+    pub enum LossReason {
+        /// The buffer was full: the oldest entries were dropped.
+        BufferFull = "buffer_full",
+        /// Its batch was rejected, and a retry would not help.
+        Rejected = "rejected",
+        /// The server does not accept batches of that size.
+        TooLarge = "too_large",
+        /// The process ended first.
+        Shutdown = "shutdown"
+    }
+}
+
+label_enum! {
+    /// Result of a push.
+    pub enum Pushed {
+        Ok = "ok",
+        /// Loki or the collector did not answer, or asked to wait: retried.
+        Retried = "retried",
+        Rejected = "rejected"
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct LostLabels {
+    reason: LossReason,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct PushedLabels {
+    outcome: Pushed,
+}
+
+/// A push of half a megabyte takes milliseconds on the same host, ten seconds at most.
+const PUSH_BUCKETS: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+
+/// Those of one destination; registered under its owner's prefix.
+#[derive(Clone, Debug)]
+pub struct PushMetrics {
+    pub(super) lost: Family<LostLabels, Counter>,
+    pub(super) pushes: Family<PushedLabels, Counter>,
+    pub push_duration: Histogram,
+    pub buffer: Gauge,
+}
+
+impl PushMetrics {
+    /// Every series at zero, in no registry.
+    pub fn new() -> Self {
+        let (lost, pushes) = (Family::<LostLabels, Counter>::default(), Family::<PushedLabels, Counter>::default());
+        for &reason in LossReason::ALL {
+            let _ = lost.get_or_create(&LostLabels { reason });
+        }
+        for &outcome in Pushed::ALL {
+            let _ = pushes.get_or_create(&PushedLabels { outcome });
+        }
+        Self { lost, pushes, push_duration: Histogram::new(PUSH_BUCKETS), buffer: Gauge::default() }
+    }
+
+    pub fn lost(&self, reason: LossReason, entries: u64) {
+        self.lost.get_or_create(&LostLabels { reason }).inc_by(entries);
+    }
+
+    /// Lines or spans lost for this reason so far.
+    pub fn lost_because(&self, reason: LossReason) -> u64 {
+        self.lost.get_or_create(&LostLabels { reason }).get()
+    }
+
+    pub fn pushed(&self, outcome: Pushed) {
+        self.pushes.get_or_create(&PushedLabels { outcome }).inc();
+    }
+
+    /// Batches with this outcome so far.
+    pub fn pushes(&self, outcome: Pushed) -> u64 {
+        self.pushes.get_or_create(&PushedLabels { outcome }).get()
+    }
+}
+
+impl Default for PushMetrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
